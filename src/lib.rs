@@ -1,0 +1,2 @@
+//! Vermilion: a Redis-compatible in-memory server.
+#![forbid(unsafe_code)]
