@@ -1,2 +1,50 @@
 //! Vermilion: a Redis-compatible in-memory server.
+//!
+//! # The road of a request
+//!
+//! ```text
+//! socket - net::connection - resp::codec --> arguments (slices of the read buffer, no copy)
+//!   find    the command's entry by name, or "unknown command"
+//!   admit   ordered checks, the first refusal wins; inside MULTI: queue, reply QUEUED
+//!   lock    the shards of the command's keys, lowest first
+//!   run     the handler: plain code, no await; on failure its reply is cut off again
+//!   commit  serve sleepers, append to the journal, unlock; then events, tracking, statistics
+//!   reply   stands in the connection's buffer: one write per batch read
+//! ```
+//!
+//! # Floors
+//!
+//! A module uses only the floors below it; `tests/` reads every `use crate::` and checks.
+//!
+//! ```text
+//! 8  server  background  cli               put the parts together
+//! 7  net                                   sockets: listener, connection
+//! 6  exec                                  find, admit, unit, commit, transaction, sleep, sweep, evict
+//! 5  commands                              one file per group of siblings; families never import each other
+//! 4  command                               the words commands are written in, and what workers share
+//! 3  engine  journal                       the keyspace; one order of all edits
+//! 2  pubsub                                mailboxes, broker, tracking
+//! 1  types  resp  config                   values without keys or clock; bytes on the wire; every directive once
+//! 0  util                                  clock, numbers, globs, hashes, memory
+//! ```
 #![forbid(unsafe_code)]
+
+pub mod background;
+pub mod command;
+pub mod commands;
+pub mod config;
+pub mod engine;
+pub mod exec;
+pub mod journal;
+pub mod log;
+pub mod net;
+pub mod pubsub;
+pub mod resp;
+pub mod server;
+pub mod types;
+pub mod util;
+
+/// Measured against mimalloc: see `benches/README.md`. It counts bytes per thread, which
+/// `maxmemory` needs at every command.
+#[global_allocator]
+static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;

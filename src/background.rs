@@ -1,0 +1,126 @@
+//! Work beside the workers: freeing, signals, and what is looked at ten times a second.
+
+use std::sync::Arc;
+use std::sync::mpsc::{Sender, channel};
+use std::time::Duration;
+
+use anyhow::Result;
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+use tokio::signal::unix::{SignalKind, signal};
+
+use crate::command::shared::{Rates, Shared};
+use crate::config::Config;
+use crate::engine::{Engine, Garbage};
+use crate::exec::Alarm;
+use crate::util::{clock, memory};
+
+/// Descriptors the server needs for itself.
+const OWN_DESCRIPTORS: u64 = 32;
+
+/// Raises the limit of open files to what `maxclients` needs, or lowers `maxclients` to what there is.
+pub fn raise_file_limit(config: &Config) {
+    let wanted = config.maxclients.get() as u64 + OWN_DESCRIPTORS;
+    let limit = getrlimit(Resource::Nofile);
+    if limit.current.is_none_or(|current| current >= wanted) {
+        return;
+    }
+    let raised = limit.maximum.map_or(wanted, |maximum| maximum.max(wanted));
+    let tries = [(Some(wanted), Some(raised)), (Some(wanted), limit.maximum), (limit.maximum, limit.maximum)];
+    for (current, maximum) in tries {
+        if setrlimit(Resource::Nofile, Rlimit { current, maximum }).is_ok() {
+            break;
+        }
+    }
+    let got = getrlimit(Resource::Nofile).current.unwrap_or(wanted);
+    if got < wanted {
+        let clients = got.saturating_sub(OWN_DESCRIPTORS).max(1);
+        tracing::warn!(
+            "You requested maxclients of {} requiring at least {wanted} max file descriptors. Current maximum open \
+             files is {got}. maxclients has been reduced to {clients} to compensate for low ulimit. If you need \
+             higher maxclients increase 'ulimit -n'.",
+            config.maxclients.get()
+        );
+        config.lower_maxclients(clients);
+    }
+}
+
+/// A thread that drops what is too large to be dropped on a client's time.
+pub fn start_freeing() -> Result<Sender<Garbage>> {
+    let (sender, garbage) = channel::<Garbage>();
+    std::thread::Builder::new().name("freeing".into()).spawn(move || {
+        for one in garbage {
+            drop(one);
+            memory::publish();
+        }
+    })?;
+    Ok(sender)
+}
+
+/// Starts the tasks that belong to no connection, on the first worker's runtime.
+pub fn start(shared: &Arc<Shared>, engine: &Arc<Engine>, alarm: &Arc<Alarm>) {
+    tokio::task::spawn_local(stop_on_signals(shared.clone(), alarm.clone()));
+    tokio::task::spawn_local(cron(shared.clone(), engine.clone()));
+}
+
+async fn stop_on_signals(shared: Arc<Shared>, alarm: Arc<Alarm>) {
+    let (Ok(mut term), Ok(mut int)) = (signal(SignalKind::terminate()), signal(SignalKind::interrupt())) else {
+        tracing::warn!("Can't listen for signals: the server will stop without a word.");
+        return;
+    };
+    tokio::select! {
+        _ = term.recv() => tracing::warn!("Received SIGTERM scheduling shutdown..."),
+        _ = int.recv() => tracing::warn!("Received SIGINT scheduling shutdown..."),
+    }
+    tracing::warn!("User requested shutdown...");
+    shared.stop.cancel();
+    alarm.ring();
+}
+
+/// Ten times a second: rates, idle clients, output limits of clients that nobody wrote to.
+async fn cron(shared: Arc<Shared>, _engine: Arc<Engine>) {
+    let mut tick = tokio::time::interval(Duration::from_millis(100));
+    let mut last = (clock::now_ms(), shared.stats.totals());
+    loop {
+        tick.tick().await;
+        let now_ms = clock::now_ms();
+        memory::publish();
+        // Reading it keeps the peak.
+        memory::used();
+        close_idle_and_overflown(&shared, now_ms);
+        if now_ms >= last.0 + 1000 {
+            let totals = shared.stats.totals();
+            let seconds = (now_ms - last.0) as f64 / 1000.0;
+            let rate = |now: u64, before: u64| now.saturating_sub(before) as f64 / seconds;
+            *shared.rates.lock() = Rates {
+                commands_per_second: rate(totals.commands, last.1.commands) as u64,
+                input_bytes_per_second: rate(totals.input_bytes, last.1.input_bytes),
+                output_bytes_per_second: rate(totals.output_bytes, last.1.output_bytes),
+            };
+            last = (now_ms, totals);
+        }
+    }
+}
+
+fn close_idle_and_overflown(shared: &Shared, now_ms: u64) {
+    use std::sync::atomic::Ordering;
+    let timeout_ms = shared.config.timeout.get() as u64 * 1000;
+    for client in shared.clients.all() {
+        let class = client.outbox_class();
+        let subscribed = class == crate::pubsub::OutboxClass::PubSub;
+        let idle_ms = now_ms.saturating_sub(client.active_ms.load(Ordering::Relaxed));
+        let blocked = client.blocked.load(Ordering::Relaxed);
+        if timeout_ms > 0 && idle_ms > timeout_ms && !subscribed && !blocked {
+            tracing::debug!("Closing idle client {}", client.address);
+            client.mailbox.close();
+        } else if client.mailbox.bytes() > 0
+            && client.mailbox.check(shared.config.outbox_limit(class), now_ms).is_err()
+        {
+            shared.stats.worker(0).counters.output_buffer_limit_disconnections.add_shared(1);
+            tracing::warn!(
+                "Client {} scheduled to be closed ASAP for overcoming of output buffer limits.",
+                client.address
+            );
+            client.mailbox.close();
+        }
+    }
+}

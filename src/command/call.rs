@@ -1,0 +1,115 @@
+//! What a handler is given, and what it gives back.
+
+use std::ops::Deref;
+
+use smallvec::SmallVec;
+
+use super::session::Session;
+use super::shared::Shared;
+use super::{Args, Entry, Fail};
+use crate::engine::Db;
+use crate::resp::Reply;
+
+pub type Done = Result<Flow, Fail>;
+
+/// What `exec` is to do once the handler has returned.
+pub enum Flow {
+    Done,
+    /// Nothing there yet: sleep until one of the keys changes.
+    Park(Box<Park>),
+    /// Run what MULTI has queued.
+    Exec,
+    /// Forget what MULTI has queued, and all watches.
+    Discard,
+    /// Watch the keys that are the command's arguments.
+    Watch,
+    Unwatch,
+    /// Bring the session back to its first state.
+    Reset,
+    /// Close the connection once the reply is written.
+    Close,
+    /// Stop the server. `None` aborts a stop under way.
+    Shutdown(Option<Shutdown>),
+    /// Keep this worker busy for a while, as DEBUG SLEEP does.
+    Stall(std::time::Duration),
+}
+
+/// How SHUTDOWN wants it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Shutdown {
+    pub save: Option<bool>,
+    pub now: bool,
+    pub force: bool,
+}
+
+/// A wish to sleep.
+pub struct Park {
+    /// Positions of the keys to wait for, in the whole command.
+    pub keys: SmallVec<[usize; 4]>,
+    /// Absolute; `None` waits for ever.
+    pub deadline_ms: Option<u64>,
+    pub on_timeout: OnTimeout,
+}
+
+/// What a sleeper is told when its time is up, and a command that may not sleep at once.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OnTimeout {
+    Null,
+    NullArray,
+    Int(i64),
+}
+
+impl OnTimeout {
+    pub fn write(self, out: &mut Reply) {
+        match self {
+            OnTimeout::Null => out.null(),
+            OnTimeout::NullArray => out.null_array(),
+            OnTimeout::Int(n) => out.int(n),
+        }
+    }
+}
+
+/// A database that can only be read.
+pub struct Reader<'a>(Db<'a>);
+
+impl<'a> Reader<'a> {
+    pub fn new(db: Db<'a>) -> Self {
+        Reader(db)
+    }
+}
+
+impl<'a> Deref for Reader<'a> {
+    type Target = Db<'a>;
+    #[inline]
+    fn deref(&self) -> &Db<'a> {
+        &self.0
+    }
+}
+
+/// For handlers that read keys.
+pub struct ReadCall<'a> {
+    pub args: Args<'a>,
+    pub db: Reader<'a>,
+    pub out: &'a mut Reply,
+    pub entry: &'static Entry,
+    pub server: &'a Shared,
+}
+
+/// For handlers that change keys.
+pub struct WriteCall<'a> {
+    pub args: Args<'a>,
+    pub db: Db<'a>,
+    pub out: &'a mut Reply,
+    pub entry: &'static Entry,
+    pub server: &'a Shared,
+}
+
+/// For handlers that work on the session or the server.
+pub struct SessionCall<'a> {
+    pub args: Args<'a>,
+    pub out: &'a mut Reply,
+    pub entry: &'static Entry,
+    pub session: &'a mut Session,
+    pub server: &'a Shared,
+    pub now_ms: u64,
+}

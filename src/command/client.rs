@@ -1,0 +1,195 @@
+//! A client as others see it: CLIENT LIST, KILL and PAUSE work on these, from any worker.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicU64, AtomicUsize, Ordering};
+
+use hashbrown::HashMap;
+use parking_lot::{Mutex, RwLock};
+
+use crate::pubsub::{Mailbox, OutboxClass};
+
+/// What changes rarely about a client.
+#[derive(Clone, Debug, Default)]
+pub struct Profile {
+    pub name: String,
+    pub lib_name: String,
+    pub lib_ver: String,
+    pub user: String,
+    pub channels: usize,
+    pub patterns: usize,
+    pub shard_channels: usize,
+    /// Commands queued by MULTI; -1 outside of it.
+    pub multi: i64,
+    pub watched: usize,
+    pub tracking: bool,
+    pub tracking_bcast: bool,
+    pub tracking_broken: bool,
+    pub redirect: i64,
+    pub monitor: bool,
+    pub no_evict: bool,
+    pub no_touch: bool,
+    pub resp3: bool,
+}
+
+/// How a sleeper was woken from outside.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub enum Unblock {
+    No = 0,
+    Timeout = 1,
+    Error = 2,
+}
+
+/// One connection, seen from outside.
+pub struct Client {
+    pub id: u64,
+    pub address: String,
+    pub local_address: String,
+    pub unix: bool,
+    pub descriptor: i32,
+    pub worker: usize,
+    pub born_ms: u64,
+    pub mailbox: Arc<Mailbox>,
+    pub profile: Mutex<Profile>,
+    pub db: AtomicUsize,
+    /// The number of the last command's entry; `NO_COMMAND` before the first.
+    pub last_command: AtomicU32,
+    pub active_ms: AtomicU64,
+    /// Bytes of the query read but not yet run, and the room for it.
+    pub query_bytes: AtomicUsize,
+    pub query_capacity: AtomicUsize,
+    pub input_bytes: AtomicU64,
+    pub output_bytes: AtomicU64,
+    pub commands: AtomicU64,
+    /// Asleep in a blocking command.
+    pub blocked: AtomicBool,
+    unblock: AtomicU8,
+    /// Raised when a watched key changes; shared with the shards.
+    pub watch_broken: Arc<AtomicBool>,
+}
+
+pub const NO_COMMAND: u32 = u32::MAX;
+
+impl Client {
+    pub fn new(id: u64, address: String, local_address: String, descriptor: i32, worker: usize, now_ms: u64) -> Self {
+        Client {
+            id,
+            unix: address.ends_with(":0") && address.starts_with('/'),
+            address,
+            local_address,
+            descriptor,
+            worker,
+            born_ms: now_ms,
+            mailbox: Arc::default(),
+            profile: Mutex::new(Profile { user: "default".into(), multi: -1, redirect: -1, ..Profile::default() }),
+            db: AtomicUsize::new(0),
+            last_command: AtomicU32::new(NO_COMMAND),
+            active_ms: AtomicU64::new(now_ms),
+            query_bytes: AtomicUsize::new(0),
+            query_capacity: AtomicUsize::new(0),
+            input_bytes: AtomicU64::new(0),
+            output_bytes: AtomicU64::new(0),
+            commands: AtomicU64::new(0),
+            blocked: AtomicBool::new(false),
+            unblock: AtomicU8::new(0),
+            watch_broken: Arc::default(),
+        }
+    }
+
+    /// Whether it connects from this machine.
+    pub fn is_local(&self) -> bool {
+        self.unix || self.address.starts_with("127.") || self.address.starts_with("[::1]")
+    }
+
+    /// The class of `client-output-buffer-limit` that holds for it.
+    pub fn outbox_class(&self) -> OutboxClass {
+        let profile = self.profile.lock();
+        if profile.channels + profile.patterns + profile.shard_channels > 0 {
+            OutboxClass::PubSub
+        } else {
+            OutboxClass::Normal
+        }
+    }
+
+    /// Wakes it from a blocking command; false if it is not in one.
+    pub fn unblock(&self, how: Unblock) -> bool {
+        if !self.blocked.load(Ordering::Acquire) {
+            return false;
+        }
+        self.unblock.store(how as u8, Ordering::Release);
+        self.mailbox.ring();
+        true
+    }
+
+    /// Takes the wish to be woken.
+    pub fn take_unblock(&self) -> Unblock {
+        match self.unblock.swap(0, Ordering::AcqRel) {
+            1 => Unblock::Timeout,
+            2 => Unblock::Error,
+            _ => Unblock::No,
+        }
+    }
+}
+
+/// All connected clients, by their number.
+#[derive(Default)]
+pub struct Clients {
+    by_id: RwLock<HashMap<u64, Arc<Client>>>,
+    next_id: AtomicU64,
+    next_ticket: AtomicU64,
+    blocked: AtomicUsize,
+}
+
+impl Clients {
+    /// A number that no client had before.
+    pub fn new_id(&self) -> u64 {
+        self.next_id.fetch_add(1, Ordering::Relaxed) + 1
+    }
+
+    /// A number for one sleep of a client.
+    pub fn new_ticket(&self) -> u64 {
+        self.next_ticket.fetch_add(1, Ordering::Relaxed) + 1
+    }
+
+    pub fn add(&self, client: Arc<Client>) {
+        self.by_id.write().insert(client.id, client);
+    }
+
+    pub fn remove(&self, id: u64) {
+        self.by_id.write().remove(&id);
+    }
+
+    pub fn get(&self, id: u64) -> Option<Arc<Client>> {
+        self.by_id.read().get(&id).cloned()
+    }
+
+    pub fn len(&self) -> usize {
+        self.by_id.read().len()
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Everyone, in the order in which they came.
+    pub fn all(&self) -> Vec<Arc<Client>> {
+        let mut all: Vec<_> = self.by_id.read().values().cloned().collect();
+        all.sort_by_key(|client| client.id);
+        all
+    }
+
+    /// Sleeping clients; the connection says when one goes to sleep and wakes.
+    pub fn blocked(&self) -> usize {
+        self.blocked.load(Ordering::Relaxed)
+    }
+
+    pub fn fell_asleep(&self, client: &Client) {
+        client.blocked.store(true, Ordering::Release);
+        self.blocked.fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub fn woke_up(&self, client: &Client) {
+        client.blocked.store(false, Ordering::Release);
+        self.blocked.fetch_sub(1, Ordering::Relaxed);
+    }
+}

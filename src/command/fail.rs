@@ -1,0 +1,59 @@
+//! Why a command was refused, in Redis's words.
+
+use std::borrow::Cow;
+
+use crate::engine::WrongType;
+
+/// A client's mistake. What the reply says is Redis's text, byte for byte.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Fail {
+    /// The text after `ERR `.
+    Says(&'static str),
+    /// The same, made on the spot.
+    Said(String),
+    /// A text with a code of its own: `NOSCRIPT ...`.
+    Code(Cow<'static str>),
+}
+
+impl Fail {
+    pub const SYNTAX: Fail = Fail::Says("syntax error");
+    pub const NOT_INTEGER: Fail = Fail::Says("value is not an integer or out of range");
+    pub const NOT_FLOAT: Fail = Fail::Says("value is not a valid float");
+    pub const NO_KEY: Fail = Fail::Says("no such key");
+    pub const OUT_OF_RANGE: Fail = Fail::Says("index out of range");
+    pub const NEGATIVE: Fail = Fail::Says("value is out of range, must be positive");
+    pub const WRONG_TYPE: Fail =
+        Fail::Code(Cow::Borrowed("WRONGTYPE Operation against a key holding the wrong kind of value"));
+
+    pub fn said(text: impl Into<String>) -> Self {
+        Fail::Said(text.into())
+    }
+
+    pub fn code(text: impl Into<Cow<'static, str>>) -> Self {
+        Fail::Code(text.into())
+    }
+
+    pub fn arity(full_name: &str) -> Self {
+        Fail::Said(format!("wrong number of arguments for '{full_name}' command"))
+    }
+
+    /// `invalid expire time in 'set' command`.
+    pub fn expire_time(command: &str) -> Self {
+        Fail::Said(format!("invalid expire time in '{command}' command"))
+    }
+
+    /// The whole error line, without its sign and line end.
+    pub fn text(&self) -> Cow<'_, str> {
+        match self {
+            Fail::Says(text) => format!("ERR {text}").into(),
+            Fail::Said(text) => format!("ERR {text}").into(),
+            Fail::Code(text) => Cow::Borrowed(text),
+        }
+    }
+}
+
+impl From<WrongType> for Fail {
+    fn from(_: WrongType) -> Self {
+        Fail::WRONG_TYPE
+    }
+}

@@ -1,0 +1,173 @@
+//! The words in which commands are written.
+//!
+//! A command is one `const` above its handler. How to add one: write the const and the handler in
+//! the file of its siblings under `commands/`, name it in that family's list, and that is all: arity, key
+//! positions, COMMAND's replies, ACL categories and locks follow from what the const says.
+
+mod arg;
+mod args;
+mod call;
+mod derive;
+mod fail;
+mod registry;
+
+pub mod client;
+pub mod expiry;
+pub mod help;
+pub mod scan;
+pub mod latency;
+pub mod session;
+pub mod shared;
+pub mod slowlog;
+pub mod stats;
+
+pub use arg::{Arg, ArgKind, KeyUse};
+pub use args::Args;
+pub use call::{Done, Flow, OnTimeout, Park, ReadCall, Reader, SessionCall, Shutdown, WriteCall};
+pub use derive::{Begin, Find, KeySpec};
+pub use fail::Fail;
+pub use registry::{Entry, Registry};
+
+/// One command, or one subcommand.
+pub struct Command {
+    /// Lower case; a subcommand's is its own word only.
+    pub name: &'static str,
+    pub summary: &'static str,
+    /// Time complexity, as COMMAND DOCS shows it.
+    pub cost: &'static str,
+    /// The Redis version that first had it.
+    pub since: &'static str,
+    pub flags: &'static [Flag],
+    pub args: &'static [Arg],
+    pub run: Run,
+    pub subcommands: &'static [&'static Command],
+    /// ACL categories beside those that follow from flags; empty: the family's.
+    pub categories: &'static [&'static str],
+    /// For the few whose argument tree doesn't tell.
+    pub arity: Option<i32>,
+    /// Key positions, where the argument tree doesn't tell them.
+    pub keys: Option<&'static [KeySpec]>,
+    pub plan: Plan,
+    /// Tips for clients and proxies, as COMMAND INFO lists them.
+    pub tips: &'static [&'static str],
+    /// Since when, and in favour of what, the command is deprecated.
+    pub deprecated: Option<(&'static str, &'static str)>,
+}
+
+impl Command {
+    pub const PLAIN: Command = Command {
+        name: "",
+        summary: "",
+        cost: "O(1)",
+        since: "1.0.0",
+        flags: &[],
+        args: &[],
+        run: Run::Container,
+        subcommands: &[],
+        categories: &[],
+        arity: None,
+        keys: None,
+        plan: Plan::Keys,
+        tips: &[],
+        deprecated: None,
+    };
+}
+
+/// What a command does, said by its handler's type.
+pub enum Run {
+    Read(fn(&mut ReadCall<'_>) -> Done),
+    Write(fn(&mut WriteCall<'_>) -> Done),
+    /// Works on the session and the server, and can't reach a key.
+    Session(fn(&mut SessionCall<'_>) -> Done),
+    /// Has subcommands and does nothing itself.
+    Container,
+}
+
+/// Which shards a command locks.
+#[derive(Clone, Copy)]
+pub enum Plan {
+    /// Those of its keys.
+    Keys,
+    /// All of them.
+    All,
+    /// All of them if the arguments say so (a SORT that follows patterns), else those of its keys.
+    AllIf(fn(&[&[u8]]) -> bool),
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u32)]
+pub enum Flag {
+    DenyOom,
+    Admin,
+    PubSub,
+    NoScript,
+    Loading,
+    Stale,
+    SkipMonitor,
+    SkipSlowlog,
+    Asking,
+    Fast,
+    NoAuth,
+    MayReplicate,
+    Blocking,
+    NoMulti,
+    AllowBusy,
+    NoAsyncLoading,
+    NoMandatoryKeys,
+    /// Behind `enable-debug-command` or `enable-module-command`.
+    Protected,
+    /// Write, of a command whose handler is of another type.
+    Write,
+    /// Read-only, of a command whose handler is of another type.
+    ReadOnly,
+    /// A read or write handler that is neither to clients: INFO, say, which looks at all keys.
+    Neither,
+    /// Allowed to a RESP2 client with subscriptions.
+    WhileSubscribed,
+    /// Runs at once inside MULTI instead of being queued.
+    InMulti,
+    /// Its key positions can't be told from positions alone, though its specs could.
+    MovableKeys,
+}
+
+impl Flag {
+    pub const fn bit(self) -> u32 {
+        1 << self as u32
+    }
+
+    /// COMMAND INFO's word; nothing for flags of ours.
+    pub fn word(self) -> Option<&'static str> {
+        Some(match self {
+            Flag::DenyOom => "denyoom",
+            Flag::Admin => "admin",
+            Flag::PubSub => "pubsub",
+            Flag::NoScript => "noscript",
+            Flag::Loading => "loading",
+            Flag::Stale => "stale",
+            Flag::SkipMonitor => "skip_monitor",
+            Flag::SkipSlowlog => "skip_slowlog",
+            Flag::Asking => "asking",
+            Flag::Fast => "fast",
+            Flag::NoAuth => "no_auth",
+            Flag::MayReplicate => "may_replicate",
+            Flag::Blocking => "blocking",
+            Flag::NoMulti => "no_multi",
+            Flag::AllowBusy => "allow_busy",
+            Flag::NoAsyncLoading => "no_async_loading",
+            Flag::NoMandatoryKeys => "no_mandatory_keys",
+            Flag::MovableKeys => "movablekeys",
+            Flag::Write => "write",
+            Flag::ReadOnly => "readonly",
+            Flag::Protected | Flag::Neither | Flag::WhileSubscribed | Flag::InMulti => return None,
+        })
+    }
+}
+
+/// Commands that share a group in COMMAND DOCS and an ACL category.
+pub struct Family {
+    /// COMMAND DOCS' group: `string`, `sorted-set`.
+    pub group: &'static str,
+    /// The ACL category, without `@`; empty for none.
+    pub category: &'static str,
+    pub commands: &'static [&'static Command],
+}

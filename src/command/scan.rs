@@ -1,0 +1,47 @@
+//! What SCAN, HSCAN, SSCAN and ZSCAN share: cursors and options.
+
+use super::{Args, Fail};
+use crate::util::glob;
+
+/// Parses a cursor.
+pub fn cursor(text: &[u8]) -> Result<u64, Fail> {
+    let digits = std::str::from_utf8(text).ok().filter(|text| !text.is_empty());
+    digits
+        .filter(|text| text.bytes().all(|byte| byte.is_ascii_digit()))
+        .and_then(|text| text.parse().ok())
+        .ok_or(Fail::Says("invalid cursor"))
+}
+
+/// MATCH and COUNT, and for hashes NOVALUES.
+pub struct Options<'a> {
+    pub count: usize,
+    pattern: Option<&'a [u8]>,
+    pub no_values: bool,
+}
+
+impl<'a> Options<'a> {
+    /// Takes the options of a collection's scan.
+    pub fn parse(args: &mut Args<'a>, hash: bool) -> Result<Self, Fail> {
+        let mut options = Options { count: 10, pattern: None, no_values: false };
+        while !args.is_empty() {
+            if args.word_with("COUNT", 1) {
+                let count = args.int()?;
+                if count < 1 {
+                    return Err(Fail::SYNTAX);
+                }
+                options.count = count as usize;
+            } else if args.word_with("MATCH", 1) {
+                options.pattern = Some(args.next()?).filter(|pattern| *pattern != b"*");
+            } else if hash && args.word("NOVALUES") {
+                options.no_values = true;
+            } else {
+                return Err(Fail::SYNTAX);
+            }
+        }
+        Ok(options)
+    }
+
+    pub fn fits(&self, element: &[u8]) -> bool {
+        self.pattern.is_none_or(|pattern| glob::matches(pattern, element, false))
+    }
+}

@@ -1,0 +1,120 @@
+//! A connection's own state: what its task alone reads and writes.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use hashbrown::HashSet;
+
+use super::Entry;
+use super::client::Client;
+use crate::engine::Place;
+use crate::pubsub::{Channels, TrackingMode};
+use crate::types::Bstr;
+
+/// CLIENT REPLY.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum ReplyMode {
+    #[default]
+    On,
+    Off,
+    /// The next command's reply is dropped.
+    SkipNext,
+    /// This command's reply is dropped.
+    Skip,
+}
+
+/// A command queued by MULTI.
+pub struct Queued {
+    pub entry: &'static Entry,
+    pub args: Vec<Bstr>,
+}
+
+/// An open MULTI.
+#[derive(Default)]
+pub struct Multi {
+    pub queue: Vec<Queued>,
+    /// A command was refused while queueing: EXEC will refuse all.
+    pub refused: bool,
+}
+
+/// CLIENT TRACKING of this connection.
+#[derive(Clone, Debug, Default)]
+pub struct SessionTracking {
+    pub mode: TrackingMode,
+    /// CLIENT CACHING yes or no, for the next command only.
+    pub caching: Option<bool>,
+}
+
+pub struct Session {
+    pub client: Arc<Client>,
+    pub db: usize,
+    pub authenticated: bool,
+    pub resp3: bool,
+    pub multi: Option<Multi>,
+    pub watched: Vec<Place>,
+    pub reply: ReplyMode,
+    pub no_touch: bool,
+    pub monitor: bool,
+    pub channels: HashSet<Bytes>,
+    pub patterns: HashSet<Bytes>,
+    pub shard_channels: HashSet<Bytes>,
+    pub tracking: Option<SessionTracking>,
+}
+
+impl Session {
+    pub fn new(client: Arc<Client>, authenticated: bool) -> Self {
+        Session {
+            client,
+            db: 0,
+            authenticated,
+            resp3: false,
+            multi: None,
+            watched: Vec::new(),
+            reply: ReplyMode::On,
+            no_touch: false,
+            monitor: false,
+            channels: HashSet::new(),
+            patterns: HashSet::new(),
+            shard_channels: HashSet::new(),
+            tracking: None,
+        }
+    }
+
+    /// Whether a RESP2 client is confined to the commands of a subscriber.
+    #[inline]
+    pub fn is_subscriber(&self) -> bool {
+        self.subscriptions() > 0
+    }
+
+    pub fn subscriptions(&self) -> usize {
+        self.channels.len() + self.patterns.len() + self.shard_channels.len()
+    }
+
+    pub fn subscribed(&mut self, kind: Channels) -> &mut HashSet<Bytes> {
+        match kind {
+            Channels::Plain => &mut self.channels,
+            Channels::Pattern => &mut self.patterns,
+            Channels::Shard => &mut self.shard_channels,
+        }
+    }
+
+    /// Shows the present state to CLIENT LIST. Called after whatever changes it.
+    pub fn publish_profile(&self) {
+        let mut profile = self.client.profile.lock();
+        profile.channels = self.channels.len();
+        profile.patterns = self.patterns.len();
+        profile.shard_channels = self.shard_channels.len();
+        profile.multi = self.multi.as_ref().map_or(-1, |multi| multi.queue.len() as i64);
+        profile.watched = self.watched.len();
+        profile.monitor = self.monitor;
+        profile.no_touch = self.no_touch;
+        profile.resp3 = self.resp3;
+        profile.tracking = self.tracking.is_some();
+        let mode = self.tracking.as_ref().map(|tracking| &tracking.mode);
+        profile.tracking_bcast = mode.is_some_and(|mode| mode.bcast);
+        profile.redirect = match mode {
+            None => -1,
+            Some(mode) => mode.redirect.map_or(0, |id| id as i64),
+        };
+    }
+}

@@ -1,0 +1,182 @@
+//! What all workers share beside the keyspace: configuration, clients, broker, statistics.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
+use std::time::Duration;
+
+use arc_swap::ArcSwap;
+use bytes::Bytes;
+use hashbrown::HashMap;
+use parking_lot::{Mutex, RwLock};
+use tokio_util::sync::CancellationToken;
+
+use super::Registry;
+use super::client::Clients;
+use super::latency::LatencyMonitor;
+use super::slowlog::Slowlog;
+use super::stats::Stats;
+use crate::config::{Config, MaxmemoryPolicy};
+use crate::engine::{AccessRules, Rules};
+use crate::journal::Journal;
+use crate::pubsub::{Broker, Mailbox, Tracking};
+use crate::types::Limits;
+
+pub struct Shared {
+    pub config: Arc<Config>,
+    /// What edits need of the configuration; replaced whole when that changes.
+    pub rules: ArcSwap<Rules>,
+    /// `notify-keyspace-events` as bits.
+    pub notify_flags: AtomicU32,
+    pub registry: Registry,
+    pub clients: Clients,
+    pub broker: Broker,
+    pub tracking: Tracking,
+    pub monitors: Monitors,
+    pub stats: Stats,
+    pub slowlog: Slowlog,
+    pub latency: LatencyMonitor,
+    pub journal: Journal,
+    pub pause: Pause,
+    pub about: About,
+    /// Samples of rates, for INFO's `instantaneous_*`.
+    pub rates: Mutex<Rates>,
+    /// DEBUG SET-ACTIVE-EXPIRE.
+    pub active_expire: AtomicBool,
+    /// Times `used_memory` was found above `maxmemory` and nothing could go.
+    pub oom_refusals: AtomicU64,
+    /// Ends every listener, connection and background task.
+    pub stop: CancellationToken,
+    /// How the stop was asked for.
+    pub stop_wish: Mutex<Option<super::Shutdown>>,
+}
+
+impl Shared {
+    /// Copies out of the configuration what is kept elsewhere: after start and after every change.
+    pub fn apply_config(&self) {
+        let config = &self.config;
+        self.notify_flags.store(config.notify_keyspace_events.get(), Ordering::Relaxed);
+        let policy = config.maxmemory_policy.get();
+        let limits = Limits {
+            hash_entries: config.hash_max_listpack_entries.get() as usize,
+            hash_value: config.hash_max_listpack_value.get() as usize,
+            list_size: config.list_max_listpack_size.get(),
+            set_ints: config.set_max_intset_entries.get() as usize,
+            set_entries: config.set_max_listpack_entries.get() as usize,
+            set_value: config.set_max_listpack_value.get() as usize,
+            zset_entries: config.zset_max_listpack_entries.get() as usize,
+            zset_value: config.zset_max_listpack_value.get() as usize,
+        };
+        let access = AccessRules {
+            lfu: matches!(policy, MaxmemoryPolicy::AllkeysLfu | MaxmemoryPolicy::VolatileLfu),
+            lfu_log_factor: config.lfu_log_factor.get() as u64,
+            lfu_decay_minutes: config.lfu_decay_time.get() as u64,
+        };
+        self.rules.store(Arc::new(Rules { limits, access }));
+    }
+}
+
+/// Facts that hold for the life of the process.
+pub struct About {
+    pub run_id: String,
+    pub started_ms: u64,
+    pub executable: String,
+    /// Absolute; empty without a file.
+    pub config_file: String,
+    pub workers: usize,
+    /// The first TCP port listened on.
+    pub port: u16,
+}
+
+/// Rates as of the last sample.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Rates {
+    pub commands_per_second: u64,
+    pub input_bytes_per_second: f64,
+    pub output_bytes_per_second: f64,
+}
+
+/// What CLIENT PAUSE holds back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PauseMode {
+    All,
+    Write,
+}
+
+/// CLIENT PAUSE.
+#[derive(Default)]
+pub struct Pause {
+    until_ms: AtomicU64,
+    all: AtomicBool,
+    bell: tokio::sync::Notify,
+}
+
+impl Pause {
+    /// Pauses until a time; a pause under way is only ever made longer and stricter.
+    pub fn start(&self, until_ms: u64, mode: PauseMode, now_ms: u64) {
+        let running = self.active(now_ms).is_some();
+        self.all.store(mode == PauseMode::All || (running && self.all.load(Ordering::Relaxed)), Ordering::Relaxed);
+        self.until_ms.fetch_max(until_ms, Ordering::Release);
+    }
+
+    pub fn stop(&self) {
+        self.until_ms.store(0, Ordering::Release);
+        self.bell.notify_waiters();
+    }
+
+    #[inline]
+    pub fn active(&self, now_ms: u64) -> Option<PauseMode> {
+        if self.until_ms.load(Ordering::Acquire) <= now_ms {
+            return None;
+        }
+        Some(if self.all.load(Ordering::Relaxed) { PauseMode::All } else { PauseMode::Write })
+    }
+
+    /// Waits for the pause to end, or to be lifted.
+    pub async fn over(&self, now_ms: u64) {
+        let lifted = self.bell.notified();
+        let left = self.until_ms.load(Ordering::Acquire).saturating_sub(now_ms);
+        if left > 0 {
+            let _ = tokio::time::timeout(Duration::from_millis(left), lifted).await;
+        }
+    }
+}
+
+/// Clients in MONITOR.
+#[derive(Default)]
+pub struct Monitors {
+    mailboxes: RwLock<HashMap<u64, Arc<Mailbox>>>,
+    any: AtomicBool,
+}
+
+impl Monitors {
+    #[inline]
+    pub fn any(&self) -> bool {
+        self.any.load(Ordering::Relaxed)
+    }
+
+    pub fn add(&self, client: u64, mailbox: Arc<Mailbox>) {
+        let mut held = self.mailboxes.write();
+        held.insert(client, mailbox);
+        self.any.store(true, Ordering::Relaxed);
+    }
+
+    pub fn remove(&self, client: u64) {
+        let mut held = self.mailboxes.write();
+        held.remove(&client);
+        self.any.store(!held.is_empty(), Ordering::Relaxed);
+    }
+
+    /// Shows a command to all of them.
+    pub fn feed(&self, now_us: u64, db: usize, address: &str, argv: &[&[u8]]) {
+        let mut line = format!("+{}.{:06} [{db} {address}]", now_us / 1_000_000, now_us % 1_000_000).into_bytes();
+        for arg in argv {
+            line.push(b' ');
+            crate::util::quote::quote(arg, &mut line);
+        }
+        line.extend_from_slice(b"\r\n");
+        let line = Bytes::from(line);
+        for mailbox in self.mailboxes.read().values() {
+            mailbox.push(line.clone());
+        }
+    }
+}

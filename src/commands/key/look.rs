@@ -1,0 +1,141 @@
+//! Which keys there are: EXISTS, TYPE, KEYS, SCAN.
+
+use crate::command::Flag::Fast;
+use crate::command::{Arg, Command, Done, Fail, Flow, KeyUse, Plan, ReadCall, Run};
+use crate::engine::Entry;
+use crate::util::glob;
+
+pub const EXISTS: Command = Command {
+    name: "exists",
+    summary: "Counts how many of these keys exist",
+    cost: "O(N) for N keys",
+    flags: &[Fast],
+    args: &[Arg::key("key", KeyUse::LOOK).many()],
+    run: Run::Read(exists),
+    tips: &["request_policy:multi_shard", "response_policy:agg_sum"],
+    ..Command::PLAIN
+};
+
+fn exists(call: &mut ReadCall<'_>) -> Done {
+    let found = call.args.rest().iter().filter(|key| call.db.exists(key)).count();
+    call.out.count(found);
+    Ok(Flow::Done)
+}
+
+pub const TOUCH: Command = Command {
+    name: "touch",
+    summary: "Marks keys as just used, and counts those that exist",
+    cost: "O(N) for N keys",
+    since: "3.2.1",
+    flags: &[Fast],
+    args: &[Arg::key("key", KeyUse::LOOK).many()],
+    run: Run::Read(touch),
+    tips: &["request_policy:multi_shard", "response_policy:agg_sum"],
+    ..Command::PLAIN
+};
+
+fn touch(call: &mut ReadCall<'_>) -> Done {
+    let found = call.args.rest().iter().filter(|key| call.db.value(key).is_some()).count();
+    call.out.count(found);
+    Ok(Flow::Done)
+}
+
+pub const TYPE: Command = Command {
+    name: "type",
+    summary: "Returns the type of the value at a key",
+    flags: &[Fast],
+    args: &[Arg::key("key", KeyUse::LOOK)],
+    run: Run::Read(kind),
+    ..Command::PLAIN
+};
+
+fn kind(call: &mut ReadCall<'_>) -> Done {
+    let key = call.args.next()?;
+    call.out.simple(call.db.peek(key).map_or("none", |value| value.kind().name()));
+    Ok(Flow::Done)
+}
+
+pub const KEYS: Command = Command {
+    name: "keys",
+    summary: "Returns all keys whose names match a pattern",
+    cost: "O(N) for N keys in the database",
+    args: &[Arg::pattern("pattern")],
+    run: Run::Read(keys),
+    plan: Plan::All,
+    categories: &["keyspace", "dangerous"],
+    tips: &["request_policy:all_shards", "nondeterministic_output_order"],
+    ..Command::PLAIN
+};
+
+fn keys(call: &mut ReadCall<'_>) -> Done {
+    let pattern = call.args.next()?;
+    let every = pattern == b"*";
+    let fits = |(entry, _): &(&Entry, _)| every || glob::matches(pattern, entry.key_name(), false);
+    let names: Vec<&[u8]> = call.db.each().filter(fits).map(|(entry, _)| &entry.key_name()[..]).collect();
+    call.out.array(names.len());
+    names.iter().for_each(|name| call.out.bulk(name));
+    Ok(Flow::Done)
+}
+
+pub const SCAN: Command = Command {
+    name: "scan",
+    summary: "Walks over the keys, a few per call",
+    cost: "O(1) per call, O(N) for a whole walk over N keys",
+    since: "2.8.0",
+    args: &[
+        Arg::int("cursor"),
+        Arg::pattern("pattern").token("MATCH").optional(),
+        Arg::int("count").token("COUNT").optional(),
+        Arg::text("type").token("TYPE").optional().since("6.0.0"),
+    ],
+    run: Run::Read(scan),
+    plan: Plan::All,
+    tips: &["nondeterministic_output", "request_policy:special"],
+    ..Command::PLAIN
+};
+
+fn scan(call: &mut ReadCall<'_>) -> Done {
+    let cursor = crate::command::scan::cursor(call.args.next()?)?;
+    let (mut pattern, mut count, mut kind) = (None, 10, None);
+    while !call.args.is_empty() {
+        if call.args.word_with("COUNT", 1) {
+            count = call.args.int()?;
+            if count < 1 {
+                return Err(Fail::SYNTAX);
+            }
+        } else if call.args.word_with("MATCH", 1) {
+            pattern = Some(call.args.next()?).filter(|pattern| *pattern != b"*");
+        } else if call.args.word_with("TYPE", 1) {
+            kind = Some(call.args.next()?);
+        } else {
+            return Err(Fail::SYNTAX);
+        }
+    }
+    let mut found: Vec<&[u8]> = Vec::new();
+    let next = call.db.scan(cursor, count as usize, |entry| {
+        let fits = pattern.is_none_or(|pattern| glob::matches(pattern, entry.key_name(), false));
+        let of_kind = kind.is_none_or(|kind| entry.value().kind().name().as_bytes().eq_ignore_ascii_case(kind));
+        if fits && of_kind {
+            found.push(entry.key_name());
+        }
+    });
+    call.out.array(2);
+    call.out.bulk(itoa::Buffer::new().format(next));
+    call.out.array(found.len());
+    found.iter().for_each(|key| call.out.bulk(key));
+    Ok(Flow::Done)
+}
+
+pub const RANDOMKEY: Command = Command {
+    name: "randomkey",
+    summary: "Returns a key, each as likely as any other",
+    run: Run::Read(randomkey),
+    plan: Plan::All,
+    tips: &["request_policy:all_shards", "nondeterministic_output"],
+    ..Command::PLAIN
+};
+
+fn randomkey(call: &mut ReadCall<'_>) -> Done {
+    call.out.bulk_or_null(call.db.random_key());
+    Ok(Flow::Done)
+}

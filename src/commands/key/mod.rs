@@ -1,0 +1,38 @@
+//! Keys of any type: their names, life times and places.
+
+mod expire;
+mod look;
+mod object;
+mod place;
+mod remove;
+
+use crate::command::Family;
+
+pub const FAMILY: Family = Family {
+    group: "generic",
+    category: "keyspace",
+    commands: &[
+        &remove::DEL,
+        &remove::UNLINK,
+        &look::EXISTS,
+        &look::TOUCH,
+        &look::TYPE,
+        &look::KEYS,
+        &look::SCAN,
+        &look::RANDOMKEY,
+        &place::RENAME,
+        &place::RENAMENX,
+        &place::COPY,
+        &place::MOVE,
+        &expire::EXPIRE,
+        &expire::PEXPIRE,
+        &expire::EXPIREAT,
+        &expire::PEXPIREAT,
+        &expire::TTL,
+        &expire::PTTL,
+        &expire::EXPIRETIME,
+        &expire::PEXPIRETIME,
+        &expire::PERSIST,
+        &object::OBJECT,
+    ],
+};

@@ -1,0 +1,144 @@
+//! Where a key stands: RENAME, COPY, MOVE.
+
+use crate::command::Flag::{DenyOom, Fast};
+use crate::command::{Arg, Command, Done, Fail, Flow, KeyUse, Run, WriteCall};
+use crate::engine::{Class, Deadline};
+use crate::util::number;
+
+pub const RENAME: Command = Command {
+    name: "rename",
+    summary: "Gives a key another name, and replaces what has that name",
+    args: &[Arg::key("key", KeyUse::READ_DELETE), Arg::key("newkey", KeyUse::OVERWRITE)],
+    run: Run::Write(rename),
+    ..Command::PLAIN
+};
+
+fn rename(call: &mut WriteCall<'_>) -> Done {
+    move_name(call, true)?;
+    call.out.ok();
+    Ok(Flow::Done)
+}
+
+pub const RENAMENX: Command = Command {
+    name: "renamenx",
+    summary: "Gives a key another name, unless that is taken",
+    flags: &[Fast],
+    args: &[Arg::key("key", KeyUse::READ_DELETE), Arg::key("newkey", KeyUse::OVERWRITE_INSERT)],
+    run: Run::Write(renamenx),
+    ..Command::PLAIN
+};
+
+fn renamenx(call: &mut WriteCall<'_>) -> Done {
+    let done = move_name(call, false)?;
+    call.out.int(done);
+    Ok(Flow::Done)
+}
+
+fn move_name(call: &mut WriteCall<'_>, replace: bool) -> Result<bool, Fail> {
+    let (from, to) = (call.args.next()?, call.args.next()?);
+    if !call.db.exists(from) {
+        return Err(Fail::NO_KEY);
+    }
+    if from == to {
+        return Ok(replace);
+    }
+    if call.db.exists(to) {
+        if !replace {
+            return Ok(false);
+        }
+        // What had the name goes without a word of its own, as in Redis.
+        call.db.drop_quietly(to);
+    }
+    let taken = call.db.take(from).ok_or(Fail::NO_KEY)?;
+    let deadline = taken.deadline_ms.map_or(Deadline::Clear, Deadline::At);
+    call.db.put(to, taken.value, deadline, taken.access);
+    call.db.announce(Class::Generic, "rename_from", from);
+    call.db.announce(Class::Generic, "rename_to", to);
+    Ok(true)
+}
+
+pub const COPY: Command = Command {
+    name: "copy",
+    summary: "Copies a key's value to another key",
+    cost: "O(N) for a collection of N elements, O(1) for a string",
+    since: "6.2.0",
+    flags: &[DenyOom],
+    args: &[
+        Arg::key("source", KeyUse::READ),
+        Arg::key("destination", KeyUse::OVERWRITE),
+        Arg::int("destination-db").token("DB").optional(),
+        Arg::word("replace", "REPLACE").optional(),
+    ],
+    run: Run::Write(copy),
+    ..Command::PLAIN
+};
+
+fn copy(call: &mut WriteCall<'_>) -> Done {
+    let (from, to) = (call.args.next()?, call.args.next()?);
+    let (mut db, mut replace) = (call.db.index(), false);
+    while !call.args.is_empty() {
+        if call.args.word("REPLACE") {
+            replace = true;
+        } else if call.args.word_with("DB", 1) {
+            let number = call.args.int()?;
+            db = database(call, number)?;
+        } else {
+            return Err(Fail::SYNTAX);
+        }
+    }
+    if db == call.db.index() && from == to {
+        return Err(Fail::Says("source and destination objects are the same"));
+    }
+    let taken = call.db.other(db).exists(to);
+    let copied = match call.db.value(from) {
+        Some(value) if replace || !taken => value.detached(),
+        _ => {
+            call.out.int(0);
+            return Ok(Flow::Done);
+        }
+    };
+    let deadline = call.db.deadline(from).flatten().map_or(Deadline::Clear, Deadline::At);
+    let mut target = call.db.other(db);
+    if taken {
+        target.drop_quietly(to);
+    }
+    target.set(to, copied, deadline);
+    target.announce(Class::Generic, "copy_to", to);
+    call.out.int(1);
+    Ok(Flow::Done)
+}
+
+pub const MOVE: Command = Command {
+    name: "move",
+    summary: "Moves a key to another database",
+    flags: &[Fast],
+    args: &[Arg::key("key", KeyUse::READ_UPDATE), Arg::int("db")],
+    run: Run::Write(move_db),
+    ..Command::PLAIN
+};
+
+fn move_db(call: &mut WriteCall<'_>) -> Done {
+    let (key, number) = (call.args.next()?, call.args.next()?);
+    let number = number::parse_i64(number).ok_or(Fail::NOT_INTEGER)?;
+    let db = database(call, number)?;
+    if db == call.db.index() {
+        return Err(Fail::Says("source and destination objects are the same"));
+    }
+    if !call.db.exists(key) || call.db.other(db).exists(key) {
+        call.out.int(0);
+        return Ok(Flow::Done);
+    }
+    let taken = call.db.take(key).ok_or(Fail::NO_KEY)?;
+    let deadline = taken.deadline_ms.map_or(Deadline::Clear, Deadline::At);
+    call.db.other(db).put(key, taken.value, deadline, taken.access);
+    call.db.announce(Class::Generic, "move_from", key);
+    call.db.other(db).announce(Class::Generic, "move_to", key);
+    call.out.int(1);
+    Ok(Flow::Done)
+}
+
+/// The number of a database that exists.
+fn database(call: &WriteCall<'_>, number: i64) -> Result<usize, Fail> {
+    let count = call.server.config.databases.get() as usize;
+    usize::try_from(number).ok().filter(|db| *db < count).ok_or(Fail::Says("DB index is out of range"))
+}

@@ -1,0 +1,37 @@
+//! Strings: values, counters, and pieces of them.
+
+mod counter;
+mod lcs;
+mod range;
+mod value;
+
+use crate::command::Family;
+
+pub const FAMILY: Family = Family {
+    group: "string",
+    category: "string",
+    commands: &[
+        &value::GET,
+        &value::SET,
+        &value::SETNX,
+        &value::SETEX,
+        &value::PSETEX,
+        &value::GETSET,
+        &value::GETDEL,
+        &value::GETEX,
+        &value::MGET,
+        &value::MSET,
+        &value::MSETNX,
+        &counter::INCR,
+        &counter::DECR,
+        &counter::INCRBY,
+        &counter::DECRBY,
+        &counter::INCRBYFLOAT,
+        &range::APPEND,
+        &range::STRLEN,
+        &range::SETRANGE,
+        &range::GETRANGE,
+        &range::SUBSTR,
+        &lcs::LCS,
+    ],
+};

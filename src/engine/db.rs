@@ -1,0 +1,459 @@
+//! A database as handlers see it: keys to read, edit, set and delete; no shards, no locks.
+//!
+//! The unit of work has locked the shards of every key that the command names; asking for a
+//! key elsewhere is our mistake and panics. Keys past their deadline are absent to
+//! every method here.
+
+use super::Rules;
+use super::access::Access;
+use super::edit::Edit;
+use super::effects::{Class, Effects, Garbage, Record};
+use super::entry::Entry;
+use super::shard::{SHARDS, Shard, shard_of};
+use super::table::Table;
+use crate::types::{Bstr, Type, Value};
+use crate::util::keyhash;
+
+/// The shards that a unit of work holds.
+pub trait Shards {
+    fn shard(&self, id: usize) -> &Shard;
+    fn shard_mut(&mut self, id: usize) -> &mut Shard;
+}
+
+/// The key holds a value of another type.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct WrongType;
+
+/// What becomes of a key's deadline when its value is set.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Deadline {
+    Keep,
+    Clear,
+    At(u64),
+}
+
+/// A key that was taken out of a database whole.
+pub struct Taken {
+    pub value: Value,
+    pub deadline_ms: Option<u64>,
+    pub access: Access,
+}
+
+pub struct Db<'a> {
+    shards: &'a mut (dyn Shards + 'a),
+    index: usize,
+    now_ms: u64,
+    effects: &'a mut Effects,
+    rules: &'a Rules,
+    /// Whether reads move the access clock: not for CLIENT NO-TOUCH.
+    touch: bool,
+}
+
+impl<'a> Db<'a> {
+    pub fn new(
+        shards: &'a mut (dyn Shards + 'a),
+        index: usize,
+        now_ms: u64,
+        effects: &'a mut Effects,
+        rules: &'a Rules,
+        touch: bool,
+    ) -> Self {
+        Db { shards, index, now_ms, effects, rules, touch }
+    }
+
+    /// This database's number.
+    pub fn index(&self) -> usize {
+        self.index
+    }
+
+    /// The time of the whole unit of work.
+    pub fn now_ms(&self) -> u64 {
+        self.now_ms
+    }
+
+    pub fn rules(&self) -> &'a Rules {
+        self.rules
+    }
+
+    pub fn effects(&mut self) -> &mut Effects {
+        self.effects
+    }
+
+    /// Another database under the same locks.
+    pub fn other(&mut self, index: usize) -> Db<'_> {
+        Db {
+            shards: &mut *self.shards,
+            index,
+            now_ms: self.now_ms,
+            effects: &mut *self.effects,
+            rules: self.rules,
+            touch: self.touch,
+        }
+    }
+
+    #[inline]
+    fn find(&self, key: &[u8]) -> Option<(&Table, usize)> {
+        let hash = keyhash::hash(key);
+        let table = self.shards.shard(shard_of(hash)).table(self.index)?;
+        let pos = table.find(hash, key)?;
+        table.is_live(pos, self.now_ms).then_some((table, pos))
+    }
+
+    // Reading.
+
+    /// The entry, without leaving a mark on it: for commands that look at bookkeeping.
+    pub fn entry(&self, key: &[u8]) -> Option<&Entry> {
+        self.find(key).map(|(table, pos)| table.at(pos))
+    }
+
+    pub fn exists(&self, key: &[u8]) -> bool {
+        self.find(key).is_some()
+    }
+
+    /// The value, without a mark and uncounted.
+    pub fn peek(&self, key: &[u8]) -> Option<&Value> {
+        self.entry(key).map(Entry::value)
+    }
+
+    /// The value; counts a hit or a miss and marks the key as used.
+    #[inline]
+    pub fn value(&self, key: &[u8]) -> Option<&Value> {
+        let Some((table, pos)) = self.find(key) else {
+            self.missed(key);
+            return None;
+        };
+        self.effects.hits.set(self.effects.hits.get() + 1);
+        let entry = table.at(pos);
+        if self.touch {
+            entry.set_access(entry.access().used(&self.rules.access, self.now_ms));
+        }
+        Some(&entry.value)
+    }
+
+    fn missed(&self, key: &[u8]) {
+        self.effects.misses.set(self.effects.misses.get() + 1);
+        if self.effects.wants(Class::Miss) {
+            self.effects.missed.borrow_mut().push((self.index, Bstr::new(key)));
+        }
+    }
+
+    /// The value as one type; counted and marked like [`Db::value`].
+    #[inline]
+    pub fn read<T: Type>(&self, key: &[u8]) -> Result<Option<&T>, WrongType> {
+        match self.value(key) {
+            None => Ok(None),
+            Some(value) => T::of(value).ok_or(WrongType).map(Some),
+        }
+    }
+
+    /// The deadline of a key: `None` if there is no key, `Some(None)` if it lives for ever.
+    pub fn deadline(&self, key: &[u8]) -> Option<Option<u64>> {
+        self.find(key).map(|(table, pos)| table.deadline(table.at(pos)))
+    }
+
+    // Reading everything: under a plan that locks every shard.
+
+    fn tables(&self) -> impl Iterator<Item = &Table> {
+        (0..SHARDS).filter_map(|id| self.shards.shard(id).table(self.index))
+    }
+
+    /// Keys held, those due but not yet removed included, as DBSIZE counts.
+    pub fn len(&self) -> usize {
+        self.tables().map(Table::len).sum()
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// How many keys have a deadline.
+    pub fn volatile(&self) -> usize {
+        self.tables().map(Table::volatile).sum()
+    }
+
+    /// Every live entry, with its deadline.
+    pub fn each(&self) -> impl Iterator<Item = (&Entry, Option<u64>)> {
+        self.tables().flat_map(|table| table.entries().map(|entry| (entry, table.deadline(entry)))).filter(
+            |(_, deadline)| deadline.is_none_or(|deadline| deadline > self.now_ms),
+        )
+    }
+
+    /// A live key, each as likely as any other.
+    pub fn random_key(&self) -> Option<&[u8]> {
+        let total = self.len();
+        // Dead keys are rare and soon swept, so a few draws find a live one; if none does, look.
+        for _ in 0..100.min(total) {
+            let mut at = fastrand::usize(0..total);
+            for table in self.tables() {
+                if at < table.len() {
+                    if table.is_live(at, self.now_ms) {
+                        return Some(table.at(at).key_name());
+                    }
+                    break;
+                }
+                at -= table.len();
+            }
+        }
+        self.each().next().map(|(entry, _)| &entry.key_name()[..])
+    }
+
+    /// Visits about `count` entries and returns the cursor for the next call, 0 at the end.
+    ///
+    /// The cursor is a shard and a position in it, walking down: an entry that moves, moves
+    /// from above the cursor to below it, so nothing present throughout is missed.
+    pub fn scan(&self, cursor: u64, count: usize, mut visit: impl FnMut(&Entry)) -> u64 {
+        let shard = (cursor & (SHARDS as u64 - 1)) as usize;
+        let mut from = (cursor >> SHARDS.trailing_zeros()) as usize;
+        let mut visited = 0;
+        for id in shard..SHARDS {
+            let table = self.shards.shard(id).table(self.index);
+            let len = table.map_or(0, Table::len);
+            // Position 0 in a cursor says "from the top", as does one beyond the end.
+            let mut pos = if from == 0 { len } else { from.min(len) };
+            from = 0;
+            while pos > 0 {
+                if visited >= count {
+                    return (pos as u64) << SHARDS.trailing_zeros() | id as u64;
+                }
+                pos -= 1;
+                visited += 1;
+                let table = table.expect("a position has a table");
+                if table.is_live(pos, self.now_ms) {
+                    visit(table.at(pos));
+                }
+            }
+            if visited >= count && id + 1 < SHARDS {
+                return id as u64 + 1;
+            }
+        }
+        0
+    }
+
+    // Editing.
+
+    /// The key's hash, and its position once a dead key was cleared away, for a writer.
+    #[inline]
+    fn find_mut(&mut self, key: &[u8]) -> (u64, Option<usize>) {
+        let hash = keyhash::hash(key);
+        let shard = self.shards.shard_mut(shard_of(hash));
+        let mut pos = shard.table(self.index).and_then(|table| table.find(hash, key));
+        if let Some(at) = pos
+            && !shard.table(self.index).is_some_and(|table| table.is_live(at, self.now_ms))
+        {
+            shard.expire(self.index, at, self.effects);
+            pos = None;
+        }
+        (hash, pos)
+    }
+
+    /// The key's value, to be edited in place. Nothing if there is no key.
+    #[inline]
+    pub fn edit<T: Type>(&mut self, key: &[u8]) -> Result<Option<Edit<'_, T>>, WrongType> {
+        let (index, now_ms, rules) = (self.index, self.now_ms, self.rules);
+        let (hash, pos) = self.find_mut(key);
+        let Some(pos) = pos else {
+            return Ok(None);
+        };
+        let shard = self.shards.shard_mut(shard_of(hash));
+        let entry = shard.table_mut(index).at(pos);
+        if T::of(&entry.value).is_none() {
+            return Err(WrongType);
+        }
+        entry.set_access(entry.access().used(&rules.access, now_ms));
+        Ok(Some(Edit::new(shard, index, pos, now_ms, self.effects, false)))
+    }
+
+    /// The key's value, to be edited in place; an empty one if there is no key.
+    #[inline]
+    pub fn edit_or_create<T: Type>(&mut self, key: &[u8]) -> Result<Edit<'_, T>, WrongType> {
+        let (index, now_ms, rules) = (self.index, self.now_ms, self.rules);
+        let (hash, pos) = self.find_mut(key);
+        let shard = self.shards.shard_mut(shard_of(hash));
+        let Some(pos) = pos else {
+            let access = Access::fresh(&rules.access, now_ms);
+            let pos = shard.insert(index, hash, Bstr::new(key), T::fresh(), access);
+            return Ok(Edit::new(shard, index, pos, now_ms, self.effects, true));
+        };
+        let entry = shard.table_mut(index).at(pos);
+        if T::of(&entry.value).is_none() {
+            return Err(WrongType);
+        }
+        entry.set_access(entry.access().used(&rules.access, now_ms));
+        Ok(Edit::new(shard, index, pos, now_ms, self.effects, false))
+    }
+
+    /// Puts a value at a key, whatever was there.
+    pub fn set(&mut self, key: &[u8], value: Value, deadline: Deadline) {
+        let access = Access::fresh(&self.rules.access, self.now_ms);
+        self.put(key, value, deadline, access);
+    }
+
+    /// Puts a value at a key with its access mark: RENAME and RESTORE keep theirs.
+    pub fn put(&mut self, key: &[u8], value: Value, deadline: Deadline, access: Access) {
+        let (index, now_ms) = (self.index, self.now_ms);
+        let (hash, pos) = self.find_mut(key);
+        let shard = self.shards.shard_mut(shard_of(hash));
+        let pos = match pos {
+            Some(pos) => {
+                shard.preserve(index, pos);
+                let table = shard.table_mut(index);
+                table.drop_fields_timer(pos);
+                let entry = table.at_mut(pos);
+                let old = std::mem::replace(&mut entry.value, value);
+                entry.set_access(access);
+                discard(old, self.effects);
+                pos
+            }
+            None => {
+                let pos = shard.insert(index, hash, Bstr::new(key), value, access);
+                self.effects.announce(Class::New, "new", index, key);
+                pos
+            }
+        };
+        let table = shard.table_mut(index);
+        match deadline {
+            Deadline::Keep => {}
+            Deadline::Clear => table.drop_timer(pos),
+            Deadline::At(deadline_ms) => {
+                table.set_deadline(pos, deadline_ms, now_ms);
+                self.effects.deadline_set(deadline_ms);
+            }
+        }
+        table.sync_fields_timer(pos, now_ms);
+        if let Some(due) = fields_due(&table.at(pos).value) {
+            self.effects.deadline_set(due);
+        }
+        shard.changed(index, pos, self.effects);
+    }
+
+    /// Removes a key and announces it as `del`.
+    pub fn delete(&mut self, key: &[u8]) -> bool {
+        match self.take(key) {
+            Some(taken) => {
+                discard(taken.value, self.effects);
+                self.announce(Class::Generic, "del", key);
+                true
+            }
+            None => false,
+        }
+    }
+
+    /// Removes a key whose place another value is about to take.
+    pub fn drop_quietly(&mut self, key: &[u8]) {
+        if let Some(taken) = self.take(key) {
+            discard(taken.value, self.effects);
+        }
+    }
+
+    /// Takes a key out, for RENAME and MOVE, which announce it in their own words.
+    pub fn take(&mut self, key: &[u8]) -> Option<Taken> {
+        let index = self.index;
+        let (hash, pos) = self.find_mut(key);
+        let pos = pos?;
+        let shard = self.shards.shard_mut(shard_of(hash));
+        let deadline_ms = shard.table_mut(index).deadline(shard.table_mut(index).at(pos));
+        shard.changed(index, pos, self.effects);
+        let entry = shard.remove(index, pos);
+        let access = entry.access();
+        Some(Taken { value: entry.value, deadline_ms, access })
+    }
+
+    /// Sets or clears a key's deadline; false if there is no key, or nothing to clear.
+    pub fn set_deadline(&mut self, key: &[u8], deadline_ms: Option<u64>) -> bool {
+        let (index, now_ms) = (self.index, self.now_ms);
+        let (hash, pos) = self.find_mut(key);
+        let Some(pos) = pos else {
+            return false;
+        };
+        let shard = self.shards.shard_mut(shard_of(hash));
+        shard.preserve(index, pos);
+        let table = shard.table_mut(index);
+        match deadline_ms {
+            Some(deadline_ms) => {
+                table.set_deadline(pos, deadline_ms, now_ms);
+                self.effects.deadline_set(deadline_ms);
+            }
+            None if table.at(pos).timer == 0 => return false,
+            None => table.drop_timer(pos),
+        }
+        shard.changed(index, pos, self.effects);
+        true
+    }
+
+    /// Announces a keyspace event of a key in this database.
+    #[inline]
+    pub fn announce(&mut self, class: Class, name: &'static str, key: &[u8]) {
+        self.effects.announce(class, name, self.index, key);
+    }
+
+    /// Logs this record, and whatever else is recorded, in the place of the command itself.
+    pub fn log(&mut self, args: &[&[u8]]) {
+        self.effects.rewritten = true;
+        if self.effects.wanted.log {
+            let args = args.iter().map(|arg| Bstr::new(arg)).collect();
+            self.effects.log.push(Record { db: self.index, args });
+        }
+    }
+
+    // Editing everything: under a plan that locks every shard.
+
+    /// Empties this database and returns how many keys it had.
+    pub fn flush(&mut self) -> usize {
+        let index = self.index;
+        let mut removed = 0;
+        for id in 0..SHARDS {
+            let shard = self.shards.shard_mut(id);
+            if shard.table(index).is_none_or(Table::is_empty) {
+                continue;
+            }
+            shard.keys_changed(|db, key| {
+                db == index
+                    && shard.table(index).is_some_and(|table| table.holds(key))
+            });
+            let table = shard.take_table(index);
+            removed += table.len();
+            self.effects.garbage.push(Garbage::Table(table));
+        }
+        self.effects.dirty += removed as u64;
+        self.effects.flushed = true;
+        removed
+    }
+
+    /// Exchanges the contents of two databases.
+    pub fn swap(&mut self, first: usize, second: usize) {
+        for id in 0..SHARDS {
+            let shard = self.shards.shard_mut(id);
+            shard.table_mut(first.max(second));
+            shard.keys_changed(|db, key| {
+                let held = |db| {
+                    shard.table(db).is_some_and(|table| table.holds(key))
+                };
+                (db == first || db == second) && (held(first) || held(second))
+            });
+            shard.tables_mut().swap(first, second);
+            for place in shard.waiters.places() {
+                if place.0 == first || place.0 == second {
+                    self.effects.ready.push(place.clone());
+                }
+            }
+        }
+        self.effects.dirty += 1;
+        self.effects.flushed = true;
+    }
+}
+
+/// Drops a value now if that is quick, else once no lock is held.
+#[inline]
+pub(super) fn discard(value: Value, effects: &mut Effects) {
+    if value.free_effort() > 1 {
+        effects.garbage.push(Garbage::Value(value));
+    }
+}
+
+/// The earliest deadline among a hash's fields.
+pub(super) fn fields_due(value: &Value) -> Option<u64> {
+    match value {
+        Value::Hash(hash) => hash.next_deadline(),
+        _ => None,
+    }
+}

@@ -1,0 +1,104 @@
+//! The guard through which a value is changed in place.
+//!
+//! A handler edits through it as through a `&mut`, and announces what it did. Dropping the guard
+//! then removes an emptied key, moves WATCH, marks sleepers ready, sets the wheel and
+//! records the change; a value that the running snapshot still needs was handed over before the first touch.
+
+use std::marker::PhantomData;
+use std::ops::{Deref, DerefMut};
+
+use super::db::fields_due;
+use super::effects::{Class, Effects};
+use super::shard::Shard;
+use crate::types::{Kind, Type};
+
+pub struct Edit<'a, T: Type> {
+    shard: &'a mut Shard,
+    db: usize,
+    pos: usize,
+    now_ms: u64,
+    effects: &'a mut Effects,
+    /// The key was made for this edit, and nobody has heard of it yet.
+    fresh: bool,
+    changed: bool,
+    kind: PhantomData<T>,
+}
+
+impl<'a, T: Type> Edit<'a, T> {
+    pub(super) fn new(
+        shard: &'a mut Shard,
+        db: usize,
+        pos: usize,
+        now_ms: u64,
+        effects: &'a mut Effects,
+        fresh: bool,
+    ) -> Self {
+        Edit { shard, db, pos, now_ms, effects, fresh, changed: false, kind: PhantomData }
+    }
+
+    /// Whether this edit made the key.
+    pub fn is_fresh(&self) -> bool {
+        self.fresh
+    }
+
+    /// Says that the value changed, as the keyspace event `name`. An edit that
+    /// announces nothing has changed nothing.
+    pub fn announce(&mut self, name: &'static str) {
+        let class = match T::KIND {
+            Kind::Text => Class::String,
+            Kind::List => Class::List,
+            Kind::Hash => Class::Hash,
+            Kind::Set => Class::Set,
+            Kind::ZSet => Class::ZSet,
+        };
+        let key = &self.shard.table_mut(self.db).at(self.pos).key;
+        if self.fresh && !self.changed {
+            self.effects.announce(Class::New, "new", self.db, key);
+        }
+        self.effects.announce(class, name, self.db, key);
+        self.changed = true;
+    }
+}
+
+impl<T: Type> Deref for Edit<'_, T> {
+    type Target = T;
+
+    #[inline]
+    fn deref(&self) -> &T {
+        let table = self.shard.table(self.db).expect("an edited key has a table");
+        T::of(&table.at(self.pos).value).expect("the type was checked when the edit began")
+    }
+}
+
+impl<T: Type> DerefMut for Edit<'_, T> {
+    #[inline]
+    fn deref_mut(&mut self) -> &mut T {
+        self.shard.preserve(self.db, self.pos);
+        let entry = self.shard.table_mut(self.db).at_mut(self.pos);
+        T::of_mut(&mut entry.value).expect("the type was checked when the edit began")
+    }
+}
+
+impl<T: Type> Drop for Edit<'_, T> {
+    fn drop(&mut self) {
+        let (db, pos) = (self.db, self.pos);
+        if self.changed {
+            self.shard.changed(db, pos, self.effects);
+        }
+        if T::KIND == Kind::Hash {
+            let table = self.shard.table_mut(db);
+            table.sync_fields_timer(pos, self.now_ms);
+            if let Some(due) = fields_due(&table.at(pos).value) {
+                self.effects.deadline_set(due);
+            }
+        }
+        if T::KIND != Kind::Text && self.shard.table_mut(db).at(pos).value.is_empty() {
+            let entry = self.shard.remove(db, pos);
+            if self.changed {
+                self.effects.announce(Class::Generic, "del", db, &entry.key);
+            }
+        } else if self.fresh && !self.changed {
+            self.shard.remove(db, pos);
+        }
+    }
+}

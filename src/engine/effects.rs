@@ -1,0 +1,144 @@
+//! What a unit of work did, beside changing data: filled by edits, read by the one commit.
+
+use super::table::Table;
+use crate::types::{Bstr, Value};
+
+/// Classes of keyspace events, as bits of `notify-keyspace-events`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u32)]
+pub enum Class {
+    Generic = 1 << 2,
+    String = 1 << 3,
+    List = 1 << 4,
+    Set = 1 << 5,
+    Hash = 1 << 6,
+    ZSet = 1 << 7,
+    Expired = 1 << 8,
+    Evicted = 1 << 9,
+    Stream = 1 << 10,
+    Miss = 1 << 11,
+    Module = 1 << 13,
+    New = 1 << 14,
+}
+
+/// A keyspace event, to be published once the unit is committed.
+#[derive(Debug)]
+pub struct Event {
+    pub name: &'static str,
+    pub db: usize,
+    pub key: Bstr,
+}
+
+/// A command as the log and replicas see it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Record {
+    pub db: usize,
+    pub args: Vec<Bstr>,
+}
+
+/// What readers of effects want to know; nothing else is recorded.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Wanted {
+    /// Classes of events that someone may hear.
+    pub events: u32,
+    /// Whether the journal has readers.
+    pub log: bool,
+    /// Whether a client tracks keys.
+    pub changed: bool,
+}
+
+/// What is dropped once no lock is held, on another thread when it is large.
+pub enum Garbage {
+    Value(Value),
+    Table(Table),
+}
+
+impl Garbage {
+    /// How many pieces dropping it frees.
+    pub fn effort(&self) -> usize {
+        match self {
+            Garbage::Value(value) => value.free_effort(),
+            Garbage::Table(table) => table.len(),
+        }
+    }
+}
+
+#[derive(Default)]
+pub struct Effects {
+    pub wanted: Wanted,
+    /// Edits made; what decides whether a command is logged.
+    pub dirty: u64,
+    pub events: Vec<Event>,
+    /// Records that replace the command's own arguments in the log.
+    pub log: Vec<Record>,
+    /// The handler said what to log: its arguments don't stand for the effect.
+    pub rewritten: bool,
+    /// Keys changed, for clients that track them.
+    pub changed: Vec<Bstr>,
+    /// Every key of some database changed.
+    pub flushed: bool,
+    /// Keys with sleepers that may find something now.
+    pub ready: Vec<(usize, Bstr)>,
+    /// Values to be dropped once no lock is held.
+    pub garbage: Vec<Garbage>,
+    /// Deadlines were set, the earliest of them at this time.
+    pub earliest_deadline_ms: Option<u64>,
+    pub expired: u64,
+    pub expired_fields: u64,
+    pub evicted: u64,
+    /// Read by `hits` and `misses` through a shared borrow.
+    pub hits: std::cell::Cell<u64>,
+    pub misses: std::cell::Cell<u64>,
+    /// Keys that readers missed, when miss events are wanted.
+    pub missed: std::cell::RefCell<Vec<(usize, Bstr)>>,
+}
+
+impl Effects {
+    #[inline]
+    pub fn wants(&self, class: Class) -> bool {
+        self.wanted.events & class as u32 != 0
+    }
+
+    #[inline]
+    pub fn announce(&mut self, class: Class, name: &'static str, db: usize, key: &[u8]) {
+        if self.wants(class) {
+            self.events.push(Event { name, db, key: Bstr::new(key) });
+        }
+    }
+
+    pub fn deadline_set(&mut self, deadline_ms: u64) {
+        let earliest = self.earliest_deadline_ms.map_or(deadline_ms, |held| held.min(deadline_ms));
+        self.earliest_deadline_ms = Some(earliest);
+    }
+
+    /// Nothing happened that anyone else must learn of.
+    #[inline]
+    pub fn is_quiet(&mut self) -> bool {
+        self.dirty == 0
+            && self.expired == 0
+            && self.expired_fields == 0
+            && self.evicted == 0
+            && self.garbage.is_empty()
+            && self.events.is_empty()
+            && self.missed.get_mut().is_empty()
+    }
+
+    /// Empties it for the next unit, keeping its buffers.
+    pub fn clear(&mut self) {
+        self.dirty = 0;
+        self.events.clear();
+        self.log.clear();
+        self.rewritten = false;
+        self.changed.clear();
+        self.flushed = false;
+        self.ready.clear();
+        self.garbage.clear();
+        self.earliest_deadline_ms = None;
+        self.expired = 0;
+        self.expired_fields = 0;
+        self.evicted = 0;
+        self.hits.set(0);
+        self.misses.set(0);
+        self.missed.get_mut().clear();
+    }
+}

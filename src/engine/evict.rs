@@ -1,0 +1,144 @@
+//! Which key to give up when memory is short.
+//!
+//! Each round samples a few keys of a random shard, uniformly, and keeps the best candidates of
+//! recent rounds, so that the choice approaches the true oldest at a small cost, as Redis's pool does.
+
+use super::access::AccessRules;
+use super::db::discard;
+use super::effects::{Class, Effects, Record};
+use super::shard::{SHARDS, Shard};
+use super::{Engine, Table};
+use crate::types::Bstr;
+use crate::util::keyhash;
+
+/// `maxmemory-policy`, without `noeviction`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Policy {
+    Lru,
+    Lfu,
+    Random,
+    /// The nearest deadline goes first.
+    Ttl,
+}
+
+/// Candidates kept between rounds.
+const POOL: usize = 16;
+
+/// A key that may be given up; the higher the score, the sooner.
+#[derive(Clone, Debug)]
+pub struct Victim {
+    score: u64,
+    pub db: usize,
+    pub key: Bstr,
+}
+
+/// The best candidates of recent rounds, best last.
+#[derive(Default)]
+pub struct Victims {
+    pool: Vec<Victim>,
+}
+
+impl Victims {
+    /// Samples keys and returns the best candidate so far; nothing if no key may go.
+    pub fn choose(
+        &mut self,
+        engine: &Engine,
+        policy: Policy,
+        volatile_only: bool,
+        samples: usize,
+        rules: &AccessRules,
+        now_ms: u64,
+    ) -> Option<Victim> {
+        let start = fastrand::usize(0..SHARDS);
+        let mut seen = 0;
+        for step in 0..SHARDS {
+            let id = (start + step * 37) % SHARDS;
+            if engine.keys_in(id) == 0 {
+                continue;
+            }
+            let shard = engine.lock_one(id);
+            seen += self.sample(&shard, policy, volatile_only, samples - seen, rules, now_ms);
+            if seen >= samples {
+                break;
+            }
+        }
+        self.pool.pop()
+    }
+
+    fn sample(
+        &mut self,
+        shard: &Shard,
+        policy: Policy,
+        volatile_only: bool,
+        samples: usize,
+        rules: &AccessRules,
+        now_ms: u64,
+    ) -> usize {
+        let total: usize = shard.tables().iter().map(Table::len).sum();
+        let mut seen = 0;
+        // Where few keys are volatile, several draws find none: that many are tried.
+        for _ in 0..if volatile_only { samples * 8 } else { samples } {
+            if seen >= samples || total == 0 {
+                break;
+            }
+            let mut at = fastrand::usize(0..total);
+            for (db, table) in shard.tables().iter().enumerate() {
+                if at >= table.len() {
+                    at -= table.len();
+                    continue;
+                }
+                let entry = table.at(at);
+                let deadline = table.deadline(entry);
+                if !volatile_only || deadline.is_some() {
+                    let score = match policy {
+                        Policy::Random => fastrand::u64(..),
+                        Policy::Lru => entry.access().idle_seconds(now_ms),
+                        Policy::Lfu => 255 - u64::from(entry.access().frequency(rules, now_ms)),
+                        Policy::Ttl => u64::MAX - deadline.unwrap_or(u64::MAX),
+                    };
+                    self.offer(Victim { score, db, key: entry.key_name().clone() });
+                    seen += 1;
+                }
+                break;
+            }
+        }
+        seen
+    }
+
+    fn offer(&mut self, victim: Victim) {
+        if self.pool.iter().any(|held| held.db == victim.db && held.key == victim.key) {
+            return;
+        }
+        let at = self.pool.partition_point(|held| held.score <= victim.score);
+        self.pool.insert(at, victim);
+        if self.pool.len() > POOL {
+            self.pool.remove(0);
+        }
+    }
+}
+
+impl Shard {
+    /// Removes a key to make room; false if it is gone already, or may not go any more.
+    pub fn evict(&mut self, victim: &Victim, volatile_only: bool, effects: &mut Effects) -> bool {
+        let Some(table) = self.table(victim.db) else {
+            return false;
+        };
+        let Some(pos) = table.find(keyhash::hash(&victim.key), &victim.key) else {
+            return false;
+        };
+        if volatile_only && table.deadline(table.at(pos)).is_none() {
+            return false;
+        }
+        self.changed(victim.db, pos, effects);
+        effects.dirty -= 1;
+        let entry = self.remove(victim.db, pos);
+        effects.evicted += 1;
+        effects.announce(Class::Evicted, "evicted", victim.db, &entry.key);
+        if effects.wanted.log {
+            let args = vec![Bstr::new(b"DEL"), entry.key];
+            effects.log.push(Record { db: victim.db, args });
+        }
+        discard(entry.value, effects);
+        true
+    }
+}

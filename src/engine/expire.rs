@@ -1,0 +1,84 @@
+//! Keys and fields past their deadline, taken out a few at a time.
+//!
+//! The sweep goes through the same effects as any edit, so that expiry reaches the log, events and
+//! WATCH with no code of its own.
+
+use super::db::discard;
+use super::effects::{Class, Effects, Record};
+use super::shard::Shard;
+use super::wheel::{Due, Subject};
+use crate::types::{Bstr, Value};
+use crate::util::keyhash;
+
+/// Fields removed from one hash before another key gets its turn.
+const FIELDS_PER_TURN: usize = 64;
+
+impl Shard {
+    /// Removes what is due, within an effort; returns the lateness in milliseconds of each thing removed.
+    pub fn sweep(&mut self, now_ms: u64, effort: usize, effects: &mut Effects, late: &mut Vec<u64>) {
+        let mut effort = effort;
+        for db in 0..self.tables().len() {
+            while let Some(Due { entry, subject, deadline_ms }) =
+                self.tables_mut()[db].due(now_ms, &mut effort)
+            {
+                late.push(now_ms - deadline_ms);
+                match subject {
+                    Subject::Key => self.expire(db, entry as usize, effects),
+                    Subject::Fields => self.expire_fields(db, entry as usize, now_ms, effects),
+                }
+            }
+        }
+    }
+
+    /// Removes a key if its deadline has passed.
+    pub fn expire_now(&mut self, db: usize, key: &[u8], now_ms: u64, effects: &mut Effects) {
+        let Some(table) = self.table(db) else {
+            return;
+        };
+        if let Some(pos) = table.find(keyhash::hash(key), key)
+            && !table.is_live(pos, now_ms)
+        {
+            self.expire(db, pos, effects);
+        }
+    }
+
+    /// Removes a key whose deadline has passed.
+    pub(super) fn expire(&mut self, db: usize, pos: usize, effects: &mut Effects) {
+        self.changed(db, pos, effects);
+        // Expiry isn't an edit of the command that came upon it.
+        effects.dirty -= 1;
+        let entry = self.remove(db, pos);
+        effects.expired += 1;
+        effects.announce(Class::Expired, "expired", db, &entry.key);
+        if effects.wanted.log {
+            let args = vec![Bstr::new(b"DEL"), entry.key];
+            effects.log.push(Record { db, args });
+        }
+        discard(entry.value, effects);
+    }
+
+    fn expire_fields(&mut self, db: usize, pos: usize, now_ms: u64, effects: &mut Effects) {
+        self.preserve(db, pos);
+        let entry = self.table_mut(db).at_mut(pos);
+        let key = entry.key.clone();
+        let Value::Hash(hash) = &mut entry.value else {
+            unreachable!("a timer of fields belongs to a hash");
+        };
+        let fields = hash.take_due(now_ms, FIELDS_PER_TURN);
+        let empty = hash.is_empty();
+        self.changed(db, pos, effects);
+        effects.dirty -= 1;
+        effects.expired_fields += fields.len() as u64;
+        effects.announce(Class::Hash, "hexpired", db, &key);
+        if empty {
+            self.remove(db, pos);
+            effects.announce(Class::Generic, "del", db, &key);
+        } else {
+            self.table_mut(db).sync_fields_timer(pos, now_ms);
+        }
+        if effects.wanted.log {
+            let args = [Bstr::new(b"HDEL"), key].into_iter().chain(fields).collect();
+            effects.log.push(Record { db, args });
+        }
+    }
+}

@@ -1,0 +1,191 @@
+//! The keyspace: sharded tables of keys, their deadlines, sleepers and watchers.
+//!
+//! A unit of work locks the shards of its keys, lowest first, runs plain code on a [`Db`], and
+//! leaves what it did in [`Effects`]. The engine knows no commands, sockets, log or files.
+
+mod access;
+mod db;
+mod edit;
+mod effects;
+mod entry;
+mod evict;
+mod expire;
+mod shard;
+mod snapshot;
+mod table;
+mod waiters;
+mod wheel;
+
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+
+use parking_lot::{Mutex, MutexGuard};
+use smallvec::SmallVec;
+
+pub use access::{Access, AccessRules};
+pub use db::{Db, Deadline, Shards, Taken, WrongType};
+pub use edit::Edit;
+pub use effects::{Class, Effects, Event, Garbage, Record, Wanted};
+pub use entry::Entry;
+pub use evict::{Policy, Victim, Victims};
+pub use shard::{Place, SHARDS, Shard, ShardSet, shard_of};
+pub use snapshot::{SavedKey, Snapshot};
+pub use table::Table;
+pub use waiters::{Sleeper, Waiter};
+
+use crate::types::Limits;
+
+/// Configuration that edits obey, copied out of the directives.
+#[derive(Clone, Debug, Default)]
+pub struct Rules {
+    pub limits: Limits,
+    pub access: AccessRules,
+}
+
+/// A shard on cache lines of its own, with what others may read without its lock.
+#[repr(align(128))]
+struct Slot {
+    shard: Mutex<Shard>,
+    /// A lower bound of the shard's next deadline; `u64::MAX` for none.
+    next_due_ms: AtomicU64,
+    keys: AtomicUsize,
+}
+
+pub struct Engine {
+    slots: Box<[Slot]>,
+}
+
+impl Default for Engine {
+    fn default() -> Self {
+        let slot = || Slot {
+            shard: Mutex::default(),
+            next_due_ms: AtomicU64::new(u64::MAX),
+            keys: AtomicUsize::new(0),
+        };
+        Engine { slots: std::iter::repeat_with(slot).take(SHARDS).collect() }
+    }
+}
+
+impl Engine {
+    /// Locks a set of shards, lowest first: the only place where more than one is taken.
+    #[inline]
+    pub fn lock(&self, set: ShardSet) -> Locked<'_> {
+        let guards = set.iter().map(|id| (id, self.slots[id].shard.lock())).collect();
+        Locked { engine: self, set, guards }
+    }
+
+    /// Locks one shard, for walks that visit them one after another.
+    pub fn lock_one(&self, id: usize) -> OneLocked<'_> {
+        OneLocked { slot: &self.slots[id], guard: self.slots[id].shard.lock() }
+    }
+
+    /// Shards in which something may be due by now.
+    pub fn due_shards(&self, now_ms: u64) -> impl Iterator<Item = usize> {
+        (0..SHARDS).filter(move |id| self.slots[*id].next_due_ms.load(Ordering::Relaxed) <= now_ms)
+    }
+
+    /// When the next deadline may be, over all shards.
+    pub fn next_due(&self) -> Option<u64> {
+        let earliest = self.slots.iter().map(|slot| slot.next_due_ms.load(Ordering::Relaxed)).min();
+        earliest.filter(|at| *at != u64::MAX)
+    }
+
+    /// Keys in a shard, over all databases, as of its last change.
+    pub fn keys_in(&self, id: usize) -> usize {
+        self.slots[id].keys.load(Ordering::Relaxed)
+    }
+}
+
+impl Slot {
+    /// Publishes what others read without the lock. Called while the lock is still held.
+    #[inline]
+    fn publish(&self, shard: &Shard) {
+        let due = shard.next_due().unwrap_or(u64::MAX);
+        if self.next_due_ms.load(Ordering::Relaxed) != due {
+            self.next_due_ms.store(due, Ordering::Relaxed);
+        }
+        let keys = shard.tables().iter().map(Table::len).sum();
+        if self.keys.load(Ordering::Relaxed) != keys {
+            self.keys.store(keys, Ordering::Relaxed);
+        }
+    }
+}
+
+/// Shards locked by one unit of work.
+pub struct Locked<'e> {
+    engine: &'e Engine,
+    set: ShardSet,
+    guards: SmallVec<[(usize, MutexGuard<'e, Shard>); 2]>,
+}
+
+impl Locked<'_> {
+    pub fn set(&self) -> ShardSet {
+        self.set
+    }
+
+    #[inline]
+    fn position(&self, id: usize) -> usize {
+        let at = match self.guards.len() {
+            1 => 0,
+            SHARDS => id,
+            _ => self.guards.partition_point(|(held, _)| *held < id),
+        };
+        debug_assert!(at < self.guards.len());
+        at
+    }
+
+    pub fn each(&mut self, mut visit: impl FnMut(&mut Shard)) {
+        self.guards.iter_mut().for_each(|(_, shard)| visit(shard));
+    }
+
+    /// To be called after an edit and before unlocking: lets the sweep see new deadlines.
+    #[inline]
+    pub fn publish(&self) {
+        for (id, shard) in &self.guards {
+            self.engine.slots[*id].publish(shard);
+        }
+    }
+}
+
+const OUTSIDE: &str = "key outside the locked shards: the command's `args` hide a key";
+
+impl Shards for Locked<'_> {
+    #[inline]
+    fn shard(&self, id: usize) -> &Shard {
+        let (held, shard) = self.guards.get(self.position(id)).expect(OUTSIDE);
+        assert_eq!(*held, id, "{OUTSIDE}");
+        shard
+    }
+
+    #[inline]
+    fn shard_mut(&mut self, id: usize) -> &mut Shard {
+        let at = self.position(id);
+        let (held, shard) = self.guards.get_mut(at).expect(OUTSIDE);
+        assert_eq!(*held, id, "{OUTSIDE}");
+        shard
+    }
+}
+
+/// One locked shard; what others read without the lock is brought up to date on dropping it.
+pub struct OneLocked<'e> {
+    slot: &'e Slot,
+    guard: MutexGuard<'e, Shard>,
+}
+
+impl std::ops::Deref for OneLocked<'_> {
+    type Target = Shard;
+    fn deref(&self) -> &Shard {
+        &self.guard
+    }
+}
+
+impl std::ops::DerefMut for OneLocked<'_> {
+    fn deref_mut(&mut self) -> &mut Shard {
+        &mut self.guard
+    }
+}
+
+impl Drop for OneLocked<'_> {
+    fn drop(&mut self) {
+        self.slot.publish(&self.guard);
+    }
+}

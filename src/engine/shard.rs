@@ -1,0 +1,199 @@
+//! A shard: one slice of every database, behind one lock.
+//!
+//! A key's hash picks its shard, whatever its database, so that moving a key between
+//! databases stays inside one shard, and a lock plan is a set of shards and nothing more.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use hashbrown::HashMap;
+
+use super::access::Access;
+use super::effects::Effects;
+use super::entry::Entry;
+use super::snapshot::Saved;
+use super::table::Table;
+use super::waiters::Waiters;
+use crate::types::{Bstr, Value};
+
+/// Shards of the keyspace. Many, so that each table is small and its growth short;
+/// a power of two, so that a mask picks one.
+pub const SHARDS: usize = 256;
+
+/// Which shard a key with this hash lives in. Bits 32 to 39: the table's index uses
+/// the lowest bits and its control bytes the highest, and neither may be constant in a shard.
+#[inline]
+pub fn shard_of(hash: u64) -> usize {
+    (hash >> 32) as usize & (SHARDS - 1)
+}
+
+/// A set of shards: what a unit of work locks.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct ShardSet([u64; SHARDS / 64]);
+
+impl ShardSet {
+    pub const EMPTY: ShardSet = ShardSet([0; SHARDS / 64]);
+    pub const ALL: ShardSet = ShardSet([u64::MAX; SHARDS / 64]);
+
+    pub fn of(hash: u64) -> Self {
+        let mut set = Self::EMPTY;
+        set.add(hash);
+        set
+    }
+
+    /// Adds the shard of a key with this hash.
+    #[inline]
+    pub fn add(&mut self, hash: u64) {
+        let shard = shard_of(hash);
+        self.0[shard / 64] |= 1 << (shard % 64);
+    }
+
+    pub fn union(&mut self, other: ShardSet) {
+        for (mine, theirs) in self.0.iter_mut().zip(other.0) {
+            *mine |= theirs;
+        }
+    }
+
+    pub fn covers(&self, other: ShardSet) -> bool {
+        self.0.iter().zip(other.0).all(|(mine, theirs)| theirs & !mine == 0)
+    }
+
+    pub fn len(&self) -> usize {
+        self.0.iter().map(|word| word.count_ones() as usize).sum()
+    }
+
+    pub fn is_empty(&self) -> bool {
+        *self == Self::EMPTY
+    }
+
+    /// The shards, lowest first: the one order in which they are locked.
+    pub fn iter(self) -> impl Iterator<Item = usize> {
+        self.0.into_iter().enumerate().flat_map(|(at, word)| {
+            std::iter::successors(Some(word), |word| Some(word & (word - 1)))
+                .take_while(|word| *word != 0)
+                .map(move |word| at * 64 + word.trailing_zeros() as usize)
+        })
+    }
+}
+
+/// A database's number and a key in it.
+pub type Place = (usize, Bstr);
+
+/// One slice of every database.
+#[derive(Default)]
+pub struct Shard {
+    /// Tables by database number. Grows when a database is first written to.
+    tables: Vec<Table>,
+    /// Clients asleep until one of these keys has something for them.
+    pub waiters: Waiters,
+    /// WATCHed keys and the flags to raise when they change. Never holds an empty list.
+    watchers: HashMap<Place, Vec<Arc<AtomicBool>>>,
+    /// Values that edits handed to the running snapshot before changing them.
+    pub(super) saved: Vec<Saved>,
+    /// The side of the snapshot that new and already taken entries are on.
+    pub(super) side: bool,
+    /// Whether a snapshot is being taken of this shard.
+    pub(super) snapping: bool,
+}
+
+impl Shard {
+    #[inline]
+    pub fn table(&self, db: usize) -> Option<&Table> {
+        self.tables.get(db)
+    }
+
+    #[inline]
+    pub fn table_mut(&mut self, db: usize) -> &mut Table {
+        if db >= self.tables.len() {
+            self.tables.resize_with(db + 1, Table::default);
+        }
+        &mut self.tables[db]
+    }
+
+    pub fn tables(&self) -> &[Table] {
+        &self.tables
+    }
+
+    pub fn tables_mut(&mut self) -> &mut [Table] {
+        &mut self.tables
+    }
+
+    /// The earliest time at which something in this shard may be due.
+    pub fn next_due(&self) -> Option<u64> {
+        self.tables.iter().filter_map(Table::next_due).min()
+    }
+
+    pub(super) fn insert(&mut self, db: usize, hash: u64, key: Bstr, value: Value, access: Access) -> usize {
+        let side = self.side;
+        self.table_mut(db).insert(hash, key, value, access, side)
+    }
+
+    /// Takes an entry out, once the snapshot has what it needs of it.
+    pub(super) fn remove(&mut self, db: usize, pos: usize) -> Entry {
+        self.preserve(db, pos);
+        self.table_mut(db).remove(pos)
+    }
+
+    /// Records that the key at `pos` changed: the one place that tells WATCH, tracking and sleepers.
+    #[inline]
+    pub(super) fn changed(&mut self, db: usize, pos: usize, effects: &mut Effects) {
+        effects.dirty += 1;
+        let key = &self.tables[db].at(pos).key;
+        if !self.watchers.is_empty() {
+            self.raise(db, key);
+        }
+        if effects.wanted.changed {
+            effects.changed.push(key.clone());
+        }
+        if !self.waiters.is_empty() {
+            let place = (db, key.clone());
+            if self.waiters.holds(&place) {
+                effects.ready.push(place);
+            }
+        }
+    }
+
+    pub fn watch(&mut self, place: Place, flag: Arc<AtomicBool>) {
+        self.watchers.entry(place).or_default().push(flag);
+    }
+
+    pub fn unwatch(&mut self, place: &Place, flag: &Arc<AtomicBool>) {
+        if let Some(flags) = self.watchers.get_mut(place) {
+            flags.retain(|held| !Arc::ptr_eq(held, flag));
+            if flags.is_empty() {
+                self.watchers.remove(place);
+            }
+        }
+    }
+
+    fn raise(&self, db: usize, key: &Bstr) {
+        if let Some(flags) = self.watchers.get(&(db, key.clone())) {
+            flags.iter().for_each(|flag| flag.store(true, Ordering::Release));
+        }
+    }
+
+    /// Raises the flags of all watched keys for which `hit(db, key)` holds.
+    pub(super) fn keys_changed(&self, hit: impl Fn(usize, &[u8]) -> bool) {
+        for ((db, key), flags) in &self.watchers {
+            if hit(*db, key) {
+                flags.iter().for_each(|flag| flag.store(true, Ordering::Release));
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn shard_sets_iterate_lowest_first() {
+        let mut set = ShardSet::EMPTY;
+        for shard in [200u64, 3, 64, 63] {
+            set.add(shard << 32);
+        }
+        assert_eq!(set.iter().collect::<Vec<_>>(), [3, 63, 64, 200]);
+        assert_eq!(ShardSet::ALL.iter().count(), SHARDS);
+        assert!(ShardSet::ALL.covers(set) && !set.covers(ShardSet::ALL));
+    }
+}

@@ -1,0 +1,159 @@
+//! A snapshot: every key as it stood at one instant, while edits go on.
+//!
+//! One bit of each entry says which side of the snapshot it is on. The walk takes a few entries per lock and
+//! turns their bit; an edit of an entry not yet taken first hands over the old value. Memory is
+//! bounded by what changed meanwhile, and each key is seen exactly once.
+
+use super::Engine;
+use super::access::Access;
+use super::shard::{SHARDS, Shard};
+use super::table::Table;
+use crate::types::{Bstr, Value};
+
+/// A key as it was when the snapshot began.
+#[derive(Debug)]
+pub struct SavedKey {
+    pub db: usize,
+    pub key: Bstr,
+    pub value: Value,
+    pub deadline_ms: Option<u64>,
+    pub access: Access,
+}
+
+/// What edits handed over.
+pub(super) enum Saved {
+    Key(SavedKey),
+    /// A table that was flushed before the walk had finished it.
+    Table(Table),
+}
+
+impl Shard {
+    /// Hands the entry's value to the running snapshot, if that still needs it: before every change.
+    #[inline]
+    pub(super) fn preserve(&mut self, db: usize, pos: usize) {
+        if self.snapping {
+            self.preserve_old(db, pos);
+        }
+    }
+
+    fn preserve_old(&mut self, db: usize, pos: usize) {
+        let side = self.side;
+        let table = self.table_mut(db);
+        if table.at(pos).side() != side {
+            let saved = table.copy_out(pos);
+            table.at(pos).set_side(side);
+            self.saved.push(Saved::Key(saved));
+        }
+    }
+
+    fn begin_snapshot(&mut self) {
+        debug_assert!(!self.snapping, "one snapshot at a time");
+        self.snapping = true;
+        self.side = !self.side;
+        for (db, table) in self.tables_mut().iter_mut().enumerate() {
+            table.unsaved = table.len();
+            table.saved_as = db;
+        }
+    }
+
+    /// Takes about `count` keys; whether the shard is finished.
+    fn walk_snapshot(&mut self, count: usize, out: &mut Vec<SavedKey>) -> bool {
+        let mut left = count;
+        while left > 0 {
+            match self.saved.pop() {
+                Some(Saved::Key(saved)) => out.push(saved),
+                Some(Saved::Table(mut table)) => {
+                    let finished = table.walk(self.side, &mut left, out);
+                    if !finished {
+                        self.saved.push(Saved::Table(table));
+                    }
+                    continue;
+                }
+                None => break,
+            }
+            left -= 1;
+        }
+        let side = self.side;
+        for table in self.tables_mut() {
+            table.walk(side, &mut left, out);
+        }
+        let finished = self.saved.is_empty() && self.tables().iter().all(|table| table.unsaved == 0);
+        if finished {
+            self.snapping = false;
+            self.saved = Vec::new();
+        }
+        finished
+    }
+
+    /// Takes a whole table away, as FLUSHDB does.
+    pub(super) fn take_table(&mut self, db: usize) -> Table {
+        let table = std::mem::take(self.table_mut(db));
+        if self.snapping && table.unsaved > 0 {
+            // The snapshot needs a table to itself; it will be dropped as it is walked.
+            self.saved.push(Saved::Table(table));
+            return Table::default();
+        }
+        table
+    }
+}
+
+impl Table {
+    fn copy_out(&self, pos: usize) -> SavedKey {
+        let entry = self.at(pos);
+        SavedKey {
+            db: self.saved_as,
+            key: entry.key.clone(),
+            value: entry.value.detached(),
+            deadline_ms: self.deadline(entry),
+            access: entry.access(),
+        }
+    }
+
+    /// Visits positions downwards from where the walk stands; whether it is through.
+    fn walk(&mut self, side: bool, left: &mut usize, out: &mut Vec<SavedKey>) -> bool {
+        self.unsaved = self.unsaved.min(self.len());
+        while self.unsaved > 0 && *left > 0 {
+            self.unsaved -= 1;
+            *left -= 1;
+            if self.at(self.unsaved).side() != side {
+                out.push(self.copy_out(self.unsaved));
+                self.at(self.unsaved).set_side(side);
+            }
+        }
+        self.unsaved == 0
+    }
+}
+
+/// A snapshot being taken.
+pub struct Snapshot<'e> {
+    engine: &'e Engine,
+    shard: usize,
+}
+
+impl<'e> Snapshot<'e> {
+    /// Begins at this instant: all shards are locked for a moment that doesn't depend on the number of keys.
+    pub fn begin(engine: &'e Engine) -> Self {
+        let mut locked = engine.lock(super::ShardSet::ALL);
+        locked.each(Shard::begin_snapshot);
+        Snapshot { engine, shard: 0 }
+    }
+
+    /// The next few keys, under one short lock; `None` at the end.
+    pub fn next(&mut self, count: usize) -> Option<Vec<SavedKey>> {
+        let mut out = Vec::new();
+        while self.shard < SHARDS && out.is_empty() {
+            if self.engine.lock_one(self.shard).walk_snapshot(count, &mut out) {
+                self.shard += 1;
+            }
+        }
+        (!out.is_empty()).then_some(out)
+    }
+}
+
+impl Drop for Snapshot<'_> {
+    fn drop(&mut self) {
+        // Given up half-way: entries keep their old bits, which the next snapshot must not
+        // take for its own, so the walk is finished without keeping anything.
+        while self.next(1000).is_some() {}
+    }
+}

@@ -1,0 +1,169 @@
+//! One shard's part of one database: dense entries, and the wheel of their deadlines.
+//!
+//! The entry knows its timer and the timer knows its entry; this file alone moves entries,
+//! so it alone keeps the two in step.
+
+use super::access::Access;
+use super::entry::Entry;
+use super::wheel::{Due, Subject, Wheel};
+use crate::types::{Bstr, Dense, Value};
+use crate::util::keyhash;
+
+#[derive(Default)]
+pub struct Table {
+    entries: Dense<Entry>,
+    /// Absent until the first deadline is set.
+    wheel: Option<Box<Wheel>>,
+    /// Positions below this are still to be visited by the running snapshot.
+    pub(super) unsaved: usize,
+    /// The database this table was when the running snapshot began.
+    pub(super) saved_as: usize,
+}
+
+impl Table {
+    pub fn len(&self) -> usize {
+        self.entries.len()
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.entries.is_empty()
+    }
+
+    #[inline]
+    pub(super) fn find(&self, hash: u64, key: &[u8]) -> Option<usize> {
+        self.entries.find(hash, key)
+    }
+
+    /// Whether the key stands here, dead or alive.
+    pub fn holds(&self, key: &[u8]) -> bool {
+        self.find(keyhash::hash(key), key).is_some()
+    }
+
+    #[inline]
+    pub(super) fn at(&self, pos: usize) -> &Entry {
+        self.entries.at(pos)
+    }
+
+    #[inline]
+    pub(super) fn at_mut(&mut self, pos: usize) -> &mut Entry {
+        self.entries.at_mut(pos)
+    }
+
+    pub fn entries(&self) -> impl Iterator<Item = &Entry> {
+        self.entries.iter()
+    }
+
+    /// How many keys have a deadline.
+    pub fn volatile(&self) -> usize {
+        self.wheel.as_ref().map_or(0, |wheel| wheel.keys())
+    }
+
+    /// Deadlines that have passed and whose keys still stand here.
+    pub fn due_count(&self, now_ms: u64) -> usize {
+        self.wheel.as_ref().map_or(0, |wheel| wheel.due_count(now_ms))
+    }
+
+    pub fn next_due(&self) -> Option<u64> {
+        self.wheel.as_ref().and_then(|wheel| wheel.next_due())
+    }
+
+    #[inline]
+    pub(super) fn deadline(&self, entry: &Entry) -> Option<u64> {
+        if entry.timer == 0 {
+            return None;
+        }
+        Some(self.wheel.as_ref().expect("a timer has a wheel").deadline(entry.timer))
+    }
+
+    /// Whether the key is there for readers: a key past its deadline is absent.
+    #[inline]
+    pub(super) fn is_live(&self, pos: usize, now_ms: u64) -> bool {
+        let entry = self.at(pos);
+        entry.timer == 0 || self.deadline(entry).is_some_and(|deadline| deadline > now_ms)
+    }
+
+    pub(super) fn due(&mut self, now_ms: u64, effort: &mut usize) -> Option<Due> {
+        self.wheel.as_mut()?.due(now_ms, effort)
+    }
+
+    pub(super) fn insert(&mut self, hash: u64, key: Bstr, value: Value, access: Access, side: bool) -> usize {
+        self.entries.push(hash, Entry::new(key, value, access, side))
+    }
+
+    /// Takes an entry out; the last one moves into its place.
+    pub(super) fn remove(&mut self, pos: usize) -> Entry {
+        self.drop_timer(pos);
+        self.drop_fields_timer(pos);
+        let taken = self.entries.swap_remove(pos);
+        if pos < self.entries.len() {
+            self.entry_moved(pos);
+        }
+        taken
+    }
+
+    fn entry_moved(&mut self, pos: usize) {
+        let entry = self.entries.at(pos);
+        let fields_timer = match &entry.value {
+            Value::Hash(hash) => hash.timer,
+            _ => 0,
+        };
+        for timer in [entry.timer, fields_timer] {
+            if timer != 0 {
+                self.wheel.as_mut().expect("a timer has a wheel").moved(timer, pos as u32);
+            }
+        }
+    }
+
+    pub(super) fn set_deadline(&mut self, pos: usize, deadline_ms: u64, now_ms: u64) {
+        let wheel = self.wheel.get_or_insert_with(|| Box::new(Wheel::new(now_ms)));
+        let entry = self.entries.at_mut(pos);
+        if entry.timer == 0 {
+            entry.timer = wheel.add(pos as u32, deadline_ms, Subject::Key);
+        } else {
+            wheel.set_deadline(entry.timer, deadline_ms);
+        }
+    }
+
+    pub(super) fn drop_timer(&mut self, pos: usize) {
+        let entry = self.entries.at_mut(pos);
+        if entry.timer != 0 {
+            self.wheel.as_mut().expect("a timer has a wheel").remove(entry.timer);
+            entry.timer = 0;
+        }
+    }
+
+    /// Takes a hash's fields off the wheel: before its value is replaced or leaves.
+    pub(super) fn drop_fields_timer(&mut self, pos: usize) {
+        if let Value::Hash(hash) = &mut self.entries.at_mut(pos).value
+            && hash.timer != 0
+        {
+            self.wheel.as_mut().expect("a timer has a wheel").remove(hash.timer);
+            hash.timer = 0;
+        }
+    }
+
+    /// Sets the wheel by a hash's earliest field deadline, after the hash was edited.
+    pub(super) fn sync_fields_timer(&mut self, pos: usize, now_ms: u64) {
+        let Value::Hash(hash) = &mut self.entries.at_mut(pos).value else {
+            return;
+        };
+        match (hash.next_deadline(), hash.timer) {
+            (None, 0) => {}
+            (None, timer) => {
+                self.wheel.as_mut().expect("a timer has a wheel").remove(timer);
+                hash.timer = 0;
+            }
+            (Some(deadline), 0) => {
+                let wheel = self.wheel.get_or_insert_with(|| Box::new(Wheel::new(now_ms)));
+                hash.timer = wheel.add(pos as u32, deadline, Subject::Fields);
+            }
+            (Some(deadline), timer) => {
+                self.wheel.as_mut().expect("a timer has a wheel").set_deadline(timer, deadline);
+            }
+        }
+    }
+
+    pub fn heap_bytes(&self) -> usize {
+        self.entries.heap_bytes() + self.wheel.as_ref().map_or(0, |wheel| wheel.heap_bytes())
+    }
+}

@@ -1,0 +1,90 @@
+//! Clients asleep on keys: BLPOP and its kin.
+//!
+//! A sleeper is queued under the shard lock that its failed attempt held, so no wake-up is lost.
+//! Serving one may touch all its keys: `reach` says which shards a writer must hold beforehand.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use hashbrown::HashMap;
+
+use super::shard::{Place, ShardSet};
+
+/// What `exec` needs to serve a sleeper; the engine doesn't look inside.
+pub trait Sleeper: std::any::Any + Send + Sync {
+    fn as_any(&self) -> &dyn std::any::Any;
+}
+
+#[derive(Clone)]
+pub struct Waiter {
+    /// The client's ticket, one for each time it goes to sleep.
+    pub ticket: u64,
+    /// Shards of all the keys that serving it may touch.
+    pub reach: ShardSet,
+    pub sleeper: Arc<dyn Sleeper>,
+}
+
+/// Parked clients of one key, oldest first. Never empty.
+#[derive(Default)]
+struct Queue {
+    waiters: VecDeque<Waiter>,
+    /// Covers every waiter's reach; may cover more after one left.
+    reach: ShardSet,
+}
+
+/// Parked clients of one shard's keys.
+#[derive(Default)]
+pub struct Waiters {
+    queues: HashMap<Place, Queue>,
+}
+
+impl Waiters {
+    #[inline]
+    pub fn is_empty(&self) -> bool {
+        self.queues.is_empty()
+    }
+
+    pub fn len(&self) -> usize {
+        self.queues.len()
+    }
+
+    pub fn holds(&self, place: &Place) -> bool {
+        self.queues.contains_key(place)
+    }
+
+    pub fn places(&self) -> impl Iterator<Item = &Place> {
+        self.queues.keys()
+    }
+
+    /// The shards that serving this key's sleepers may touch.
+    pub fn reach(&self, place: &Place) -> ShardSet {
+        self.queues.get(place).map_or(ShardSet::EMPTY, |queue| queue.reach)
+    }
+
+    /// All sleepers' reach, for units that may write any key of the shard.
+    pub fn whole_reach(&self) -> ShardSet {
+        let mut all = ShardSet::EMPTY;
+        self.queues.values().for_each(|queue| all.union(queue.reach));
+        all
+    }
+
+    pub fn park(&mut self, place: Place, waiter: Waiter) {
+        let queue = self.queues.entry(place).or_default();
+        queue.reach.union(waiter.reach);
+        queue.waiters.push_back(waiter);
+    }
+
+    pub fn leave(&mut self, place: &Place, ticket: u64) {
+        if let Some(queue) = self.queues.get_mut(place) {
+            queue.waiters.retain(|waiter| waiter.ticket != ticket);
+            if queue.waiters.is_empty() {
+                self.queues.remove(place);
+            }
+        }
+    }
+
+    /// The sleepers of a key, oldest first.
+    pub fn of(&self, place: &Place) -> Vec<Waiter> {
+        self.queues.get(place).map_or(Vec::new(), |queue| queue.waiters.iter().cloned().collect())
+    }
+}

@@ -1,0 +1,303 @@
+//! The timing wheel: which keys to look at on each tick.
+//!
+//! Seven levels of 64 slots, the lowest of one millisecond each. A node stands in the slot of
+//! its deadline at the finest level that can still tell it from now, and sinks a level
+//! each time the hand reaches its slot; moving a deadline unlinks and links one node.
+//! A node holds the exact deadline, so time is exact at every distance.
+
+const LEVELS: usize = 7;
+const BITS: u32 = 6;
+const SLOTS: usize = 1 << BITS;
+/// Deadlines further off than this stand in the last slot and are looked at again then.
+const SPAN: u64 = 1 << (BITS * LEVELS as u32);
+
+/// What is due: a whole key, or a field of the hash that it holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Subject {
+    Key,
+    Fields,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Node {
+    deadline_ms: u64,
+    /// The entry's position in its table; kept right by the table when entries move.
+    entry: u32,
+    next: u32,
+    prev: u32,
+    slot: u16,
+    subject: Subject,
+}
+
+/// Timers of one table. Ids start at 1; 0 says "no timer" wherever an id is kept.
+#[derive(Debug)]
+pub struct Wheel {
+    /// All time before this has been swept.
+    hand_ms: u64,
+    nodes: Vec<Node>,
+    /// The first unused node, linked by `next`; 0 for none.
+    free: u32,
+    heads: [[u32; SLOTS]; LEVELS],
+    /// A bit for each slot that holds a node.
+    taken: [u64; LEVELS],
+    keys: usize,
+}
+
+impl Wheel {
+    pub fn new(now_ms: u64) -> Self {
+        Wheel {
+            hand_ms: now_ms,
+            nodes: Vec::new(),
+            free: 0,
+            heads: [[0; SLOTS]; LEVELS],
+            taken: [0; LEVELS],
+            keys: 0,
+        }
+    }
+
+    /// How many keys, not counting hash fields, have a deadline.
+    pub fn keys(&self) -> usize {
+        self.keys
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.taken == [0; LEVELS]
+    }
+
+    pub fn add(&mut self, entry: u32, deadline_ms: u64, subject: Subject) -> u32 {
+        let node = Node { deadline_ms, entry, next: 0, prev: 0, slot: 0, subject };
+        let id = if self.free == 0 {
+            self.nodes.push(node);
+            self.nodes.len() as u32
+        } else {
+            let id = self.free;
+            self.free = self.node(id).next;
+            *self.node_mut(id) = node;
+            id
+        };
+        self.keys += usize::from(subject == Subject::Key);
+        self.link(id);
+        id
+    }
+
+    pub fn remove(&mut self, id: u32) {
+        self.unlink(id);
+        self.keys -= usize::from(self.node(id).subject == Subject::Key);
+        self.node_mut(id).next = self.free;
+        self.free = id;
+        if self.is_empty() {
+            self.nodes = Vec::new();
+            self.free = 0;
+        }
+    }
+
+    pub fn deadline(&self, id: u32) -> u64 {
+        self.node(id).deadline_ms
+    }
+
+    pub fn set_deadline(&mut self, id: u32, deadline_ms: u64) {
+        self.unlink(id);
+        self.node_mut(id).deadline_ms = deadline_ms;
+        self.link(id);
+    }
+
+    /// The entry of this timer now stands elsewhere.
+    pub fn moved(&mut self, id: u32, entry: u32) {
+        self.node_mut(id).entry = entry;
+    }
+
+    /// A position whose deadline isn't after `now_ms`, with the lateness in milliseconds. The node stays:
+    /// the caller removes it with the key. At most `*effort` nodes are looked at.
+    pub fn due(&mut self, now_ms: u64, effort: &mut usize) -> Option<Due> {
+        while *effort > 0 {
+            let (level, slot, start) = self.first_slot()?;
+            if start > now_ms {
+                // Nothing stands between the hand and now, so the hand may go there.
+                self.hand_ms = self.hand_ms.max(now_ms);
+                return None;
+            }
+            *effort -= 1;
+            self.hand_ms = self.hand_ms.max(start);
+            let id = self.heads[level][slot];
+            let node = *self.node(id);
+            if node.deadline_ms <= now_ms {
+                return Some(Due { entry: node.entry, subject: node.subject, deadline_ms: node.deadline_ms });
+            }
+            // The hand stands at this slot now, so the node finds a finer one.
+            self.unlink(id);
+            self.link(id);
+        }
+        None
+    }
+
+    /// A lower bound of the next deadline.
+    pub fn next_due(&self) -> Option<u64> {
+        self.first_slot().map(|(_, _, start)| start)
+    }
+
+    /// Nodes whose deadline isn't after `now_ms`: what a report of the backlog counts.
+    pub fn due_count(&self, now_ms: u64) -> usize {
+        let mut count = 0;
+        for level in 0..LEVELS {
+            for slot in 0..SLOTS {
+                if self.taken[level] & 1 << slot == 0 || self.start(level, slot) > now_ms {
+                    continue;
+                }
+                let mut id = self.heads[level][slot];
+                while id != 0 {
+                    let node = self.node(id);
+                    count += usize::from(node.deadline_ms <= now_ms);
+                    id = node.next;
+                }
+            }
+        }
+        count
+    }
+
+    pub fn heap_bytes(&self) -> usize {
+        size_of::<Self>() + self.nodes.capacity() * size_of::<Node>()
+    }
+
+    fn node(&self, id: u32) -> &Node {
+        &self.nodes[id as usize - 1]
+    }
+
+    fn node_mut(&mut self, id: u32) -> &mut Node {
+        &mut self.nodes[id as usize - 1]
+    }
+
+    /// The slot with the earliest start, and that start.
+    fn first_slot(&self) -> Option<(usize, usize, u64)> {
+        let mut first: Option<(usize, usize, u64)> = None;
+        for level in 0..LEVELS {
+            if self.taken[level] == 0 {
+                continue;
+            }
+            let shift = BITS * level as u32;
+            let here = (self.hand_ms >> shift) as usize % SLOTS;
+            // Slots before the hand belong to the wheel's next turn.
+            let ahead = self.taken[level].rotate_right(here as u32).trailing_zeros() as usize;
+            let slot = (here + ahead) % SLOTS;
+            let start = self.start(level, slot);
+            if first.is_none_or(|(_, _, earliest)| start < earliest) {
+                first = Some((level, slot, start));
+            }
+        }
+        first
+    }
+
+    /// The time at which the hand reaches a slot, now if it stands there.
+    fn start(&self, level: usize, slot: usize) -> u64 {
+        let turns = self.hand_ms >> (BITS * level as u32);
+        let ahead = (slot + SLOTS - turns as usize % SLOTS) % SLOTS;
+        ((turns + ahead as u64) << (BITS * level as u32)).max(self.hand_ms)
+    }
+
+    fn link(&mut self, id: u32) {
+        let deadline = self.node(id).deadline_ms.clamp(self.hand_ms, self.hand_ms + SPAN - 1);
+        // The level is that of the highest digit in which deadline and hand differ: there the
+        // slot is ahead of the hand within the present turn.
+        let differ = deadline ^ self.hand_ms;
+        let level = if differ == 0 { 0 } else { (63 - differ.leading_zeros()) / BITS };
+        let level = (level as usize).min(LEVELS - 1);
+        let slot = (deadline >> (BITS * level as u32)) as usize % SLOTS;
+        let head = self.heads[level][slot];
+        if head != 0 {
+            self.node_mut(head).prev = id;
+        }
+        let node = self.node_mut(id);
+        node.next = head;
+        node.prev = 0;
+        node.slot = (level * SLOTS + slot) as u16;
+        self.heads[level][slot] = id;
+        self.taken[level] |= 1 << slot;
+    }
+
+    fn unlink(&mut self, id: u32) {
+        let Node { next, prev, slot, .. } = *self.node(id);
+        let (level, slot) = (slot as usize / SLOTS, slot as usize % SLOTS);
+        if next != 0 {
+            self.node_mut(next).prev = prev;
+        }
+        if prev != 0 {
+            self.node_mut(prev).next = next;
+        } else {
+            self.heads[level][slot] = next;
+            if next == 0 {
+                self.taken[level] &= !(1 << slot);
+            }
+        }
+    }
+}
+
+/// A timer that has run out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Due {
+    pub entry: u32,
+    pub subject: Subject,
+    pub deadline_ms: u64,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Removes all that is due at `now`, and returns the entries.
+    fn sweep(wheel: &mut Wheel, ids: &mut std::collections::HashMap<u32, u32>, now: u64) -> Vec<u32> {
+        let mut out = Vec::new();
+        let mut effort = usize::MAX;
+        while let Some(due) = wheel.due(now, &mut effort) {
+            wheel.remove(ids.remove(&due.entry).unwrap());
+            out.push(due.entry);
+        }
+        out.sort_unstable();
+        out
+    }
+
+    #[test]
+    fn every_timer_runs_out_exactly_at_its_deadline() {
+        let mut random = fastrand::Rng::with_seed(7);
+        for start in [0, 63, 1_700_000_000_123] {
+            let mut wheel = Wheel::new(start);
+            let mut ids = std::collections::HashMap::new();
+            let mut deadlines = std::collections::HashMap::new();
+            let mut now = start;
+            for step in 0..20_000u32 {
+                let span = 1u64 << random.u32(0..40);
+                let deadline = now + random.u64(0..span);
+                ids.insert(step, wheel.add(step, deadline, Subject::Key));
+                deadlines.insert(step, deadline);
+                if random.u8(..) < 60 {
+                    let again = now + random.u64(0..span);
+                    let at = random.u32(0..=step);
+                    if let Some(id) = ids.get(&at) {
+                        wheel.set_deadline(*id, again);
+                        deadlines.insert(at, again);
+                    }
+                }
+                now += random.u64(0..200);
+                let swept = sweep(&mut wheel, &mut ids, now);
+                let mut due: Vec<u32> =
+                    deadlines.iter().filter(|(_, at)| **at <= now).map(|(entry, _)| *entry).collect();
+                due.sort_unstable();
+                assert_eq!(swept, due, "at step {step}");
+                due.iter().for_each(|entry| {
+                    deadlines.remove(entry);
+                });
+                let earliest = deadlines.values().min().copied();
+                assert!(wheel.next_due() <= earliest, "the bound is a lower one");
+                assert_eq!(wheel.keys(), deadlines.len());
+            }
+        }
+    }
+
+    #[test]
+    fn deadlines_beyond_the_wheel_wait_their_turn() {
+        let mut wheel = Wheel::new(1000);
+        let id = wheel.add(0, u64::MAX, Subject::Key);
+        assert_eq!(wheel.deadline(id), u64::MAX);
+        let mut effort = 1000;
+        assert_eq!(wheel.due(1000 + 3 * SPAN, &mut effort), None);
+        assert!(effort > 900, "a far deadline costs a look a turn");
+    }
+}

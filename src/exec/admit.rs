@@ -1,0 +1,144 @@
+//! Whether a request may run: ordered checks, and the first refusal wins.
+
+use super::Worker;
+use crate::command::session::{Queued, Session};
+use crate::command::shared::PauseMode;
+use crate::command::{Entry, Fail, Flag};
+use crate::command::{Registry, registry::Found};
+use crate::types::Bstr;
+
+pub(super) enum Verdict {
+    Run(&'static Entry),
+    /// Kept for EXEC.
+    Queued,
+    Paused,
+    Refused(Option<&'static Entry>, Fail),
+}
+
+impl Worker {
+    pub(super) fn admit(&self, session: &mut Session, argv: &[&[u8]]) -> Verdict {
+        let entry = match find(&self.shared.registry, argv) {
+            Ok(entry) => entry,
+            Err(fail) => return Verdict::Refused(None, fail),
+        };
+        match self.check(session, entry, argv) {
+            Err(fail) => return Verdict::Refused(Some(entry), fail),
+            Ok(()) if self.is_paused(session, entry) => return Verdict::Paused,
+            Ok(()) => {}
+        }
+        match &mut session.multi {
+            Some(multi) if !entry.is(Flag::InMulti) => {
+                let args = argv.iter().map(|arg| Bstr::new(arg)).collect();
+                multi.queue.push(Queued { entry, args });
+                Verdict::Queued
+            }
+            _ => Verdict::Run(entry),
+        }
+    }
+
+    fn check(&self, session: &Session, entry: &'static Entry, argv: &[&[u8]]) -> Result<(), Fail> {
+        if !entry.arity_fits(argv.len()) {
+            return Err(Fail::arity(&entry.full_name));
+        }
+        if entry.is(Flag::Protected) {
+            self.check_protected(session, entry)?;
+        }
+        if !session.authenticated && !entry.is(Flag::NoAuth) {
+            return Err(Fail::code("NOAUTH Authentication required."));
+        }
+        if self.shared.config.maxmemory.get() > 0 {
+            self.check_memory(session, entry)?;
+        }
+        if !session.resp3 && session.is_subscriber() && !entry.is(Flag::WhileSubscribed) {
+            return Err(Fail::said(format!(
+                "Can't execute '{}': only (P|S)SUBSCRIBE / (P|S)UNSUBSCRIBE / PING / QUIT / RESET are allowed in this context",
+                entry.full_name
+            )));
+        }
+        if session.multi.is_some() && entry.is(Flag::NoMulti) {
+            return Err(Fail::Says("Command not allowed inside a transaction"));
+        }
+        Ok(())
+    }
+
+    /// Commands that a careless or hostile client could harm the server with.
+    fn check_protected(&self, session: &Session, entry: &Entry) -> Result<(), Fail> {
+        use crate::config::ProtectedMode;
+        let name = entry.full_name.split('|').next().unwrap_or_default();
+        let allowed = match self.shared.config.enable_debug_command.get() {
+            ProtectedMode::Yes => true,
+            ProtectedMode::Local => session.client.is_local(),
+            ProtectedMode::No => false,
+        };
+        if allowed {
+            return Ok(());
+        }
+        let name = name.to_ascii_uppercase();
+        let option = format!("enable-{}-command", name.to_ascii_lowercase());
+        Err(Fail::said(format!(
+            "{name} command not allowed. If the {option} option is set to \"local\", you can run it from a local connection, otherwise you need to set this option in the configuration file, and then restart the server."
+        )))
+    }
+
+    /// Makes room when memory is short, and refuses what could need more if there is none to make.
+    fn check_memory(&self, session: &Session, entry: &Entry) -> Result<(), Fail> {
+        if self.make_room() {
+            return Ok(());
+        }
+        let exec_grows = entry.command.name == "exec"
+            && session.multi.as_ref().is_some_and(|multi| multi.queue.iter().any(|queued| queued.entry.is(Flag::DenyOom)));
+        if entry.is(Flag::DenyOom) || exec_grows {
+            return Err(Fail::code("OOM command not allowed when used memory > 'maxmemory'."));
+        }
+        Ok(())
+    }
+
+    #[inline]
+    fn is_paused(&self, session: &Session, entry: &Entry) -> bool {
+        match self.shared.pause.active(self.now_ms()) {
+            None => false,
+            Some(PauseMode::All) => !is_pause_exempt(entry),
+            Some(PauseMode::Write) => writes(session, entry),
+        }
+    }
+}
+
+/// CLIENT UNPAUSE must come through.
+fn is_pause_exempt(entry: &Entry) -> bool {
+    entry.full_name.starts_with("client|")
+}
+
+/// Whether it may write, at once or as what EXEC will run.
+fn writes(session: &Session, entry: &Entry) -> bool {
+    let one = |entry: &Entry| entry.is(Flag::Write) || entry.is(Flag::MayReplicate);
+    if entry.command.name == "exec" {
+        return session.multi.as_ref().is_some_and(|multi| multi.queue.iter().any(|queued| one(queued.entry)));
+    }
+    session.multi.is_none() && one(entry)
+}
+
+/// The command that these words call.
+fn find(registry: &Registry, argv: &[&[u8]]) -> Result<&'static Entry, Fail> {
+    match registry.find(argv) {
+        Found::Entry(entry) => Ok(entry),
+        Found::NoSubcommand(entry) => {
+            let given = lossy(argv[1], 128);
+            let name = entry.command.name.to_ascii_uppercase();
+            Err(Fail::said(format!("unknown subcommand '{given}'. Try {name} HELP.")))
+        }
+        Found::Unknown => {
+            let mut args = String::new();
+            for arg in &argv[1..] {
+                if args.len() >= 128 {
+                    break;
+                }
+                args.push_str(&format!("'{}' ", lossy(arg, 128 - args.len())));
+            }
+            Err(Fail::said(format!("unknown command '{}', with args beginning with: {args}", lossy(argv[0], 128))))
+        }
+    }
+}
+
+fn lossy(bytes: &[u8], max: usize) -> String {
+    String::from_utf8_lossy(&bytes[..bytes.len().min(max)]).into_owned()
+}

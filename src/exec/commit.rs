@@ -1,0 +1,93 @@
+//! The one commit: sleepers, log, unlock, then events, tracking, statistics and garbage.
+
+use super::Worker;
+use super::unit::Unit;
+use crate::command::Entry;
+use crate::command::session::Session;
+use crate::engine::{Effects, Garbage};
+use crate::pubsub::notify;
+
+/// Garbage of more pieces than this is dropped on another thread.
+const FREE_EFFORT_MAX: usize = 64;
+
+impl Worker {
+    /// Ends a unit. `by` is the client whose command it was.
+    pub(super) fn commit(&self, mut unit: Unit<'_>, by: Option<u64>) {
+        if !unit.effects.ready.is_empty() {
+            self.serve_sleepers(&mut unit);
+        }
+        let Unit { locked, mut effects } = unit;
+        if effects.is_quiet() {
+            drop(locked);
+        } else {
+            // Still locked: log order is edit order.
+            self.shared.journal.append(&effects.log);
+            locked.publish();
+            drop(locked);
+            self.tell(&mut effects, by);
+        }
+        let counters = &self.stats().counters;
+        counters.keyspace_hits.add(effects.hits.get());
+        counters.keyspace_misses.add(effects.misses.get());
+        effects.clear();
+        self.effects.replace(effects);
+    }
+
+    /// What follows an edit once nothing is locked.
+    fn tell(&self, effects: &mut Effects, by: Option<u64>) {
+        let shared = &*self.shared;
+        let flags = effects.wanted.events;
+        for event in &effects.events {
+            notify::publish(&shared.broker, flags, event.name, event.db, &event.key);
+        }
+        for (db, key) in effects.missed.get_mut().drain(..) {
+            notify::publish(&shared.broker, flags, "keymiss", db, &key);
+        }
+        if effects.wanted.changed {
+            if effects.flushed {
+                shared.tracking.flushed();
+            }
+            shared.tracking.changed(effects.changed.iter().map(|key| &key[..]), by);
+        }
+        let counters = &self.stats().counters;
+        counters.dirty.add(effects.dirty);
+        counters.expired_keys.add(effects.expired);
+        counters.expired_fields.add(effects.expired_fields);
+        counters.evicted_keys.add(effects.evicted);
+        if let Some(deadline_ms) = effects.earliest_deadline_ms {
+            self.alarm.expect_by(deadline_ms);
+        }
+        for garbage in effects.garbage.drain(..) {
+            self.discard(garbage);
+        }
+    }
+
+    fn discard(&self, garbage: Garbage) {
+        if garbage.effort() > FREE_EFFORT_MAX {
+            // If that thread is gone the server is stopping, and the value is dropped here.
+            let _ = self.garbage.send(garbage);
+        }
+    }
+
+    /// Remembers, for client-side caching, that the client has read these keys.
+    #[inline]
+    pub(super) fn track_reads(&self, session: &mut Session, entry: &Entry, argv: &[&[u8]]) {
+        let Some(tracking) = &mut session.tracking else {
+            return;
+        };
+        let caching = tracking.caching.take();
+        let mode = &tracking.mode;
+        let wanted = if mode.opt_in {
+            caching == Some(true)
+        } else if mode.opt_out {
+            caching != Some(false)
+        } else {
+            true
+        };
+        if mode.bcast || !wanted {
+            return;
+        }
+        let keys_max = self.shared.config.tracking_table_max_keys.get() as usize;
+        entry.each_key(argv, |at| self.shared.tracking.remember(session.client.id, argv[at], keys_max));
+    }
+}

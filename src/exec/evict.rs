@@ -1,0 +1,74 @@
+//! Making room: keys given up one by one until memory is below `maxmemory`.
+
+use super::Worker;
+use crate::config::MaxmemoryPolicy;
+use crate::engine::{Policy, ShardSet, shard_of};
+use crate::util::{keyhash, memory};
+
+/// Keys given up on one command's time. The next command goes on where this one stopped, and
+/// as each makes more room than it needs, memory goes down.
+const VICTIMS_MAX: usize = 64;
+
+impl Worker {
+    /// Whether memory is below its limit, or was brought there.
+    pub(super) fn make_room(&self) -> bool {
+        let config = &self.shared.config;
+        let limit = config.maxmemory.get();
+        memory::publish();
+        if memory::used() <= limit {
+            return true;
+        }
+        let Some((policy, volatile_only)) = policy(config.maxmemory_policy.get()) else {
+            return false;
+        };
+        for _ in 0..VICTIMS_MAX {
+            if !self.evict_one(policy, volatile_only) {
+                return false;
+            }
+            memory::publish();
+            if memory::used() <= limit {
+                return true;
+            }
+        }
+        // Above the limit still, but getting there: not a reason to refuse.
+        true
+    }
+
+    /// Gives up one key; false if there is none that may go.
+    fn evict_one(&self, policy: Policy, volatile_only: bool) -> bool {
+        let samples = self.shared.config.maxmemory_samples.get() as usize;
+        // A candidate may be gone by the time its turn comes: then the next is tried.
+        for _ in 0..32 {
+            let rules = self.rules.borrow().clone();
+            let mut victims = self.victims.borrow_mut();
+            let chosen =
+                victims.choose(&self.engine, policy, volatile_only, samples, &rules.access, self.now_ms());
+            let Some(victim) = chosen else {
+                return false;
+            };
+            let hash = keyhash::hash(&victim.key);
+            let mut unit = self.begin_write(ShardSet::of(hash));
+            let crate::exec::unit::Unit { locked, effects } = &mut unit;
+            use crate::engine::Shards;
+            let gone = locked.shard_mut(shard_of(hash)).evict(&victim, volatile_only, effects);
+            self.commit(unit, None);
+            if gone {
+                return true;
+            }
+        }
+        false
+    }
+}
+
+fn policy(policy: MaxmemoryPolicy) -> Option<(Policy, bool)> {
+    Some(match policy {
+        MaxmemoryPolicy::NoEviction => return None,
+        MaxmemoryPolicy::AllkeysLru => (Policy::Lru, false),
+        MaxmemoryPolicy::AllkeysLfu => (Policy::Lfu, false),
+        MaxmemoryPolicy::AllkeysRandom => (Policy::Random, false),
+        MaxmemoryPolicy::VolatileLru => (Policy::Lru, true),
+        MaxmemoryPolicy::VolatileLfu => (Policy::Lfu, true),
+        MaxmemoryPolicy::VolatileRandom => (Policy::Random, true),
+        MaxmemoryPolicy::VolatileTtl => (Policy::Ttl, true),
+    })
+}

@@ -1,0 +1,245 @@
+//! The road of a command: find, admit, lock, run, commit.
+//!
+//! `Worker::run` takes one request to its reply. What can't be answered at once comes back as
+//! a [`Next`] for the connection to act on; nothing here waits or touches a socket.
+
+mod admit;
+mod commit;
+mod evict;
+mod park;
+mod session;
+mod sweep;
+mod transaction;
+mod unit;
+
+use std::cell::{Cell, RefCell};
+use std::sync::Arc;
+use std::time::Duration;
+
+pub use park::{Parked, Sleep};
+
+use crate::command::session::{ReplyMode, Session};
+use crate::command::shared::Shared;
+use crate::command::stats::WorkerStats;
+use crate::command::{Entry, Fail, Flag, Flow, Shutdown};
+use crate::engine::{Effects, Engine, Rules, Victims};
+use crate::resp::Reply;
+use crate::util::clock::{self, Reading, Stopwatch};
+
+/// One thread's way to the data: everything it needs to run commands.
+pub struct Worker {
+    pub id: usize,
+    pub shared: Arc<Shared>,
+    pub engine: Arc<Engine>,
+    watch: Stopwatch,
+    /// The time of the present batch.
+    now_ms: Cell<u64>,
+    rules: RefCell<Arc<Rules>>,
+    effects: RefCell<Effects>,
+    victims: RefCell<Victims>,
+    /// Values too large to drop on a client's time go here.
+    garbage: std::sync::mpsc::Sender<crate::engine::Garbage>,
+    /// Wakes the sweep when a deadline was set that it doesn't expect yet.
+    alarm: Arc<sweep::Alarm>,
+}
+
+pub use sweep::Alarm;
+
+/// What the connection does after a request.
+pub enum Next {
+    Continue,
+    /// Sleep until served, timed out, unblocked or gone; then ask [`Worker::wake`].
+    Sleep(Sleep),
+    /// CLIENT PAUSE holds this request back: run it again later.
+    Paused,
+    /// Close once what is written has been sent.
+    Close,
+    Stall(Duration),
+    Shutdown(Option<Shutdown>),
+}
+
+impl Worker {
+    pub fn new(
+        id: usize,
+        shared: Arc<Shared>,
+        engine: Arc<Engine>,
+        garbage: std::sync::mpsc::Sender<crate::engine::Garbage>,
+        alarm: Arc<Alarm>,
+    ) -> Self {
+        let rules = shared.rules.load_full();
+        Worker {
+            id,
+            shared,
+            engine,
+            watch: Stopwatch::default(),
+            now_ms: Cell::new(clock::now_ms()),
+            rules: RefCell::new(rules),
+            effects: RefCell::default(),
+            victims: RefCell::default(),
+            garbage,
+            alarm,
+        }
+    }
+
+    pub fn stats(&self) -> &WorkerStats {
+        self.shared.stats.worker(self.id)
+    }
+
+    /// Reads the clock and the configuration, once for all requests of a batch.
+    pub fn begin_batch(&self) -> Reading {
+        self.now_ms.set(clock::now_ms());
+        let mut rules = self.rules.borrow_mut();
+        let current = self.shared.rules.load();
+        if !Arc::ptr_eq(&rules, &current) {
+            *rules = Arc::clone(&current);
+        }
+        self.watch.read()
+    }
+
+    /// Makes this thread's memory count.
+    pub fn end_batch(&self) {
+        crate::util::memory::publish();
+    }
+
+    pub fn now_ms(&self) -> u64 {
+        self.now_ms.get()
+    }
+
+    /// Runs one request. `started` is when the one before it ended, and is moved to this one's end.
+    pub fn run(&self, session: &mut Session, argv: &[&[u8]], out: &mut Reply, started: &mut Reading) -> Next {
+        let mark = out.mark();
+        let entry = match self.admit(session, argv) {
+            admit::Verdict::Run(entry) => entry,
+            admit::Verdict::Queued => {
+                out.simple("QUEUED");
+                self.finish_reply(session, mark, out);
+                return Next::Continue;
+            }
+            admit::Verdict::Paused => return Next::Paused,
+            admit::Verdict::Refused(entry, fail) => {
+                self.refuse(session, entry, &fail, out);
+                self.finish_reply(session, mark, out);
+                return Next::Continue;
+            }
+        };
+        if self.shared.monitors.any() && !entry.is(Flag::SkipMonitor) && !entry.is(Flag::Admin) {
+            self.feed_monitors(session, argv);
+        }
+        session.client.last_command.store(entry.id as u32, std::sync::atomic::Ordering::Relaxed);
+        let done = self.run_admitted(session, entry, argv, out);
+        let next = match done {
+            Ok(unit::Ran::Flow(flow)) => self.follow(session, entry, argv, flow, out),
+            Ok(unit::Ran::Asleep(sleep)) => Next::Sleep(sleep),
+            Err(fail) => {
+                out.cut(mark);
+                self.answer_error(entry, &fail, out);
+                Next::Continue
+            }
+        };
+        self.count(session, entry, argv, started);
+        self.finish_reply(session, mark, out);
+        next
+    }
+
+    /// Writes an error reply to a command that ran.
+    fn answer_error(&self, entry: &Entry, fail: &Fail, out: &mut Reply) {
+        let text = fail.text();
+        out.error(text.as_bytes());
+        self.shared.stats.error(text.as_bytes());
+        let stats = self.stats();
+        stats.counters.error_replies.add(1);
+        stats.commands[entry.id].failed.add(1);
+    }
+
+    /// Writes an error reply to a request that never ran.
+    fn refuse(&self, session: &mut Session, entry: Option<&Entry>, fail: &Fail, out: &mut Reply) {
+        let text = fail.text();
+        out.error(text.as_bytes());
+        self.shared.stats.error(text.as_bytes());
+        let stats = self.stats();
+        stats.counters.error_replies.add(1);
+        if let Some(entry) = entry {
+            stats.commands[entry.id].rejected.add(1);
+        }
+        if let Some(multi) = &mut session.multi {
+            multi.refused = true;
+        }
+    }
+
+    /// Time, slow log and counters of a command that ran.
+    fn count(&self, session: &Session, entry: &'static Entry, argv: &[&[u8]], started: &mut Reading) {
+        let ended = self.watch.read();
+        let nanos = self.watch.nanos(*started, ended);
+        *started = ended;
+        let stats = self.stats();
+        stats.counters.commands.add(1);
+        stats.commands[entry.id].ran(nanos);
+        let micros = nanos / 1000;
+        let config = &self.shared.config;
+        let slower_than = config.slowlog_log_slower_than.get();
+        if slower_than >= 0 && micros >= slower_than as u64 && !entry.is(Flag::SkipSlowlog) {
+            self.log_slow(session, argv, micros);
+        }
+        let threshold_ms = config.latency_monitor_threshold.get() as u64;
+        if threshold_ms > 0 && micros >= threshold_ms * 1000 {
+            let event = if entry.is(Flag::Fast) { "fast-command" } else { "command" };
+            self.shared.latency.note(event, self.now_ms() / 1000, micros / 1000);
+        }
+    }
+
+    #[cold]
+    fn log_slow(&self, session: &Session, argv: &[&[u8]], micros: u64) {
+        let client = &session.client;
+        let name = client.profile.lock().name.clone();
+        let len_max = self.shared.config.slowlog_max_len.get() as usize;
+        self.shared.slowlog.push(self.now_ms() / 1000, micros, argv, &client.address, &name, len_max);
+    }
+
+    #[cold]
+    fn feed_monitors(&self, session: &Session, argv: &[&[u8]]) {
+        let client = &session.client;
+        let address = if client.unix { format!("unix:{}", client.address.trim_end_matches(":0")) } else { client.address.clone() };
+        self.shared.monitors.feed(clock::now_us(), session.db, &address, argv);
+    }
+
+    /// CLIENT REPLY: drops what shall not be answered.
+    #[inline]
+    fn finish_reply(&self, session: &mut Session, mark: crate::resp::Mark, out: &mut Reply) {
+        match session.reply {
+            ReplyMode::On => {}
+            ReplyMode::Off => out.cut(mark),
+            ReplyMode::SkipNext => {
+                out.cut(mark);
+                session.reply = ReplyMode::Skip;
+            }
+            ReplyMode::Skip => {
+                out.cut(mark);
+                session.reply = ReplyMode::On;
+            }
+        }
+    }
+
+    /// Does what a handler asked for.
+    fn follow(&self, session: &mut Session, entry: &'static Entry, argv: &[&[u8]], flow: Flow, out: &mut Reply) -> Next {
+        match flow {
+            Flow::Done => return Next::Continue,
+            Flow::Park(park) => {
+                // Handlers that touch keys were parked under their locks; this one waits for time alone.
+                return Next::Sleep(park::Sleep::without_keys(session, entry, argv, &park));
+            }
+            Flow::Exec => self.exec(session, out),
+            Flow::Discard => {
+                session.multi = None;
+                self.unwatch(session);
+            }
+            Flow::Watch => self.watch_keys(session, &argv[1..]),
+            Flow::Unwatch => self.unwatch(session),
+            Flow::Reset => self.reset(session, out),
+            Flow::Close => return Next::Close,
+            Flow::Stall(time) => return Next::Stall(time),
+            Flow::Shutdown(wish) => return Next::Shutdown(wish),
+        }
+        session.publish_profile();
+        Next::Continue
+    }
+}

@@ -1,0 +1,169 @@
+//! Sleeping and waking: commands that found nothing wait under the lock that their attempt held.
+//!
+//! Whoever changes a key serves its sleepers in the same unit, oldest first, and goes on until quiet. Being
+//! served, timing out and leaving all happen under locks on the sleeper's shards, so each
+//! sleeper is told exactly one thing.
+
+use std::sync::Arc;
+
+use parking_lot::Mutex;
+
+use super::Worker;
+use super::unit::Unit;
+use crate::command::client::{Client, Unblock};
+use crate::command::session::Session;
+use crate::command::{Entry, Flow, OnTimeout, Park};
+use crate::engine::{Place, ShardSet, Shards, Sleeper, Waiter, shard_of};
+use crate::resp::Reply;
+use crate::types::Bstr;
+use crate::util::keyhash;
+
+/// A command asleep, as its keys' queues hold it.
+pub struct Parked {
+    entry: &'static Entry,
+    args: Vec<Bstr>,
+    db: usize,
+    resp3: bool,
+    client: Arc<Client>,
+    /// Keys it waits for.
+    places: Vec<Place>,
+    /// What it was served, once it was. Set under the locks of `places`.
+    reply: Mutex<Option<Vec<u8>>>,
+}
+
+impl Sleeper for Parked {
+    fn as_any(&self) -> &dyn std::any::Any {
+        self
+    }
+}
+
+/// A sleeper as its own connection holds it.
+pub struct Sleep {
+    parked: Arc<Parked>,
+    ticket: u64,
+    pub deadline_ms: Option<u64>,
+    on_timeout: OnTimeout,
+}
+
+impl Parked {
+    pub(super) fn new(session: &Session, entry: &'static Entry, argv: &[&[u8]], park: &Park) -> Self {
+        Parked {
+            entry,
+            args: argv.iter().map(|arg| Bstr::new(arg)).collect(),
+            db: session.db,
+            resp3: session.resp3,
+            client: session.client.clone(),
+            places: park.keys.iter().map(|at| (session.db, Bstr::new(argv[*at]))).collect(),
+            reply: Mutex::new(None),
+        }
+    }
+}
+
+impl Sleep {
+    /// Waits for time alone.
+    pub(super) fn without_keys(session: &Session, entry: &'static Entry, argv: &[&[u8]], park: &Park) -> Self {
+        let parked = Arc::new(Parked::new(session, entry, argv, park));
+        Sleep { parked, ticket: 0, deadline_ms: park.deadline_ms, on_timeout: park.on_timeout }
+    }
+
+    /// Whether it has been served.
+    pub fn is_served(&self) -> bool {
+        self.parked.reply.lock().is_some()
+    }
+}
+
+/// Why a sleeper gets up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Wake {
+    Served,
+    TimedOut,
+    /// CLIENT UNBLOCK ... ERROR.
+    Unblocked,
+    Gone,
+}
+
+impl Worker {
+    pub(super) fn park(&self, unit: &mut Unit<'_>, parked: Parked, park: &Park, reach: ShardSet) -> Sleep {
+        let parked = Arc::new(parked);
+        let ticket = self.shared.clients.new_ticket();
+        for place in &parked.places {
+            let shard = unit.locked.shard_mut(shard_of(keyhash::hash(&place.1)));
+            let waiter = Waiter { ticket, reach, sleeper: parked.clone() };
+            shard.waiters.park(place.clone(), waiter);
+        }
+        Sleep { parked, ticket, deadline_ms: park.deadline_ms, on_timeout: park.on_timeout }
+    }
+
+    /// Serves sleepers of changed keys, and of those that serving them changes, until quiet.
+    pub(super) fn serve_sleepers(&self, unit: &mut Unit<'_>) {
+        let mut next = 0;
+        while next < unit.effects.ready.len() {
+            let place = unit.effects.ready[next].clone();
+            next += 1;
+            let shard = unit.locked.shard_mut(shard_of(keyhash::hash(&place.1)));
+            for waiter in shard.waiters.of(&place) {
+                self.serve(unit, &waiter);
+            }
+        }
+        unit.effects.ready.clear();
+    }
+
+    /// Runs a sleeper's command again; it sleeps on if that still finds nothing.
+    fn serve(&self, unit: &mut Unit<'_>, waiter: &Waiter) {
+        let parked = waiter.sleeper.as_any().downcast_ref::<Parked>().expect("sleepers are made here");
+        if parked.reply.lock().is_some() {
+            return;
+        }
+        let argv: Vec<&[u8]> = parked.args.iter().map(|arg| &arg[..]).collect();
+        let mut out = Reply::new(parked.resp3);
+        match self.call(unit, parked.db, true, parked.entry, &argv, &mut out) {
+            Ok(Flow::Park(_)) => return,
+            Ok(_) => {}
+            Err(fail) => {
+                out = Reply::new(parked.resp3);
+                self.answer_error(parked.entry, &fail, &mut out);
+            }
+        }
+        forget(unit, parked, waiter.ticket);
+        *parked.reply.lock() = Some(out.into_bytes());
+        parked.client.mailbox.ring();
+    }
+
+    /// Takes a sleeper off its keys and writes what it is told: what it was served, if it was.
+    pub fn wake(&self, sleep: &Sleep, wake: Wake, out: &mut Reply) {
+        let parked = &*sleep.parked;
+        let mut set = ShardSet::EMPTY;
+        parked.places.iter().for_each(|place| set.add(keyhash::hash(&place.1)));
+        let mut unit = self.begin(set);
+        let served = parked.reply.lock().take();
+        if served.is_none() {
+            forget(&mut unit, parked, sleep.ticket);
+        }
+        self.commit(unit, None);
+        match (served, wake) {
+            (Some(reply), _) => out.raw(&reply),
+            (None, Wake::Unblocked) => out.error(b"UNBLOCKED client unblocked via CLIENT UNBLOCK"),
+            (None, Wake::TimedOut | Wake::Served) => sleep.on_timeout.write(out),
+            (None, Wake::Gone) => {}
+        }
+    }
+
+    /// Why the bell may have rung for a sleeper.
+    pub fn woken(&self, sleep: &Sleep) -> Option<Wake> {
+        if sleep.is_served() {
+            return Some(Wake::Served);
+        }
+        match sleep.parked.client.take_unblock() {
+            Unblock::No => None,
+            Unblock::Timeout => Some(Wake::TimedOut),
+            Unblock::Error => Some(Wake::Unblocked),
+        }
+    }
+}
+
+/// Takes a sleeper out of the queues of all its keys.
+fn forget(unit: &mut Unit<'_>, parked: &Parked, ticket: u64) {
+    for place in &parked.places {
+        unit.locked.shard_mut(shard_of(keyhash::hash(&place.1))).waiters.leave(place, ticket);
+    }
+}

@@ -1,0 +1,52 @@
+//! A session's end, and its return to the beginning.
+
+use super::Worker;
+use crate::command::session::{ReplyMode, Session};
+use crate::pubsub::Channels;
+use crate::resp::Reply;
+
+impl Worker {
+    /// RESET: everything back to how a new connection is, but for its number.
+    pub(super) fn reset(&self, session: &mut Session, out: &mut Reply) {
+        self.let_go(session);
+        session.db = 0;
+        session.resp3 = false;
+        out.set_resp3(false);
+        session.client.mailbox.set_resp3(false);
+        session.reply = ReplyMode::On;
+        session.no_touch = false;
+        session.authenticated = self.shared.config.requirepass.get().is_empty();
+        session.client.db.store(0, std::sync::atomic::Ordering::Relaxed);
+        let mut profile = session.client.profile.lock();
+        profile.name.clear();
+        profile.no_evict = false;
+        profile.user = "default".into();
+        drop(profile);
+        out.simple("RESET");
+    }
+
+    /// Takes everything of a session out of what is shared.
+    pub(super) fn let_go(&self, session: &mut Session) {
+        session.multi = None;
+        self.unwatch(session);
+        let id = session.client.id;
+        for kind in [Channels::Plain, Channels::Pattern, Channels::Shard] {
+            for channel in std::mem::take(session.subscribed(kind)) {
+                self.shared.broker.unsubscribe(kind, &channel, id);
+            }
+        }
+        if session.tracking.take().is_some() {
+            self.shared.tracking.disable(id);
+        }
+        if std::mem::take(&mut session.monitor) {
+            self.shared.monitors.remove(id);
+        }
+        session.publish_profile();
+    }
+
+    /// A connection has ended.
+    pub fn close(&self, session: &mut Session) {
+        self.let_go(session);
+        self.shared.clients.remove(session.client.id);
+    }
+}

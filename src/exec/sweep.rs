@@ -1,0 +1,110 @@
+//! The expiry sweep: removes what is due, whether or not anyone touches it.
+//!
+//! One thread sleeps until the earliest deadline and then takes the due shards one after
+//! another, a few keys per lock, so that no client waits for more than those few.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use parking_lot::{Condvar, Mutex};
+
+use super::Worker;
+use super::unit::Unit;
+use crate::engine::ShardSet;
+use crate::util::clock;
+
+/// Things removed under one lock: some tens of microseconds.
+const EFFORT: usize = 64;
+
+/// Wakes the sweep in time.
+pub struct Alarm {
+    /// When the sweep will look next.
+    next_ms: AtomicU64,
+    lock: Mutex<bool>,
+    bell: Condvar,
+}
+
+impl Default for Alarm {
+    fn default() -> Self {
+        Alarm { next_ms: AtomicU64::new(0), lock: Mutex::new(false), bell: Condvar::new() }
+    }
+}
+
+impl Alarm {
+    /// Something will be due at this time.
+    #[inline]
+    pub fn expect_by(&self, deadline_ms: u64) {
+        if deadline_ms < self.next_ms.load(Ordering::Acquire) {
+            self.ring();
+        }
+    }
+
+    pub fn ring(&self) {
+        *self.lock.lock() = true;
+        self.bell.notify_one();
+    }
+
+    /// Sleeps until a time or the bell.
+    fn sleep(&self, until_ms: u64) {
+        self.next_ms.store(until_ms, Ordering::Release);
+        let mut rung = self.lock.lock();
+        if !*rung {
+            let time = Duration::from_millis(until_ms.saturating_sub(clock::now_ms()));
+            self.bell.wait_for(&mut rung, time);
+        }
+        *rung = false;
+        self.next_ms.store(0, Ordering::Release);
+    }
+}
+
+/// The longest sleep: whoever set a deadline between look and sleep is seen then at the latest.
+const SLEEP_MS_MAX: u64 = 1000;
+
+impl Worker {
+    /// Sweeps until the server stops: the body of the sweep's own thread.
+    pub fn sweep_forever(&self) {
+        while !self.shared.stop.is_cancelled() {
+            self.begin_batch();
+            let now_ms = self.now_ms();
+            let mut busy = false;
+            if self.shared.active_expire.load(Ordering::Relaxed) && self.shared.pause.active(now_ms).is_none() {
+                for id in self.engine.due_shards(now_ms) {
+                    busy |= self.sweep_shard(id);
+                }
+            }
+            self.end_batch();
+            if busy {
+                continue;
+            }
+            // Deadlines set from here on ring; those set before are seen by this look.
+            self.alarm.next_ms.store(u64::MAX, Ordering::Release);
+            let next = self.engine.next_due().unwrap_or(u64::MAX);
+            let paused = next <= now_ms;
+            let until = if paused { now_ms + 10 } else { next };
+            self.alarm.sleep(until.min(now_ms + SLEEP_MS_MAX));
+        }
+    }
+
+    /// Removes a few due things of one shard; whether there may be more.
+    fn sweep_shard(&self, id: usize) -> bool {
+        let mut late = Vec::new();
+        let mut unit = self.begin_write(ShardSet::of((id as u64) << 32));
+        let Unit { locked, effects } = &mut unit;
+        let mut more = false;
+        let now_ms = self.now_ms();
+        locked.each(|shard| {
+            if shard.next_due().is_some_and(|due| due <= now_ms) {
+                shard.sweep(now_ms, EFFORT, effects, &mut late);
+                more |= shard.next_due().is_some_and(|due| due <= now_ms);
+            }
+        });
+        // The wheel's hand moved, so others may see a later bound.
+        locked.publish();
+        self.commit(unit, None);
+        if !late.is_empty() {
+            let lag = self.shared.stats.expiry_lag.lock();
+            late.iter().for_each(|ms| lag.record(ms * 1_000_000));
+        }
+        more
+    }
+}

@@ -1,0 +1,124 @@
+//! EXEC and WATCH: several commands as one unit, unless a watched key changed.
+
+use std::sync::atomic::Ordering;
+
+use super::Worker;
+use super::unit::Unit;
+use crate::command::session::{Multi, Session};
+use crate::command::{Flow, Run};
+use crate::engine::{Db, Effects, Place, ShardSet, Shards, shard_of};
+use crate::resp::Reply;
+use crate::types::Bstr;
+use crate::util::keyhash;
+
+impl Worker {
+    /// Runs what MULTI queued, whole, and writes EXEC's reply.
+    pub(super) fn exec(&self, session: &mut Session, out: &mut Reply) {
+        let Some(multi) = session.multi.take() else {
+            return out.error(b"ERR EXEC without MULTI");
+        };
+        if multi.refused {
+            self.unwatch(session);
+            let text = b"EXECABORT Transaction discarded because of previous errors.";
+            self.shared.stats.error(text);
+            return out.error(text);
+        }
+        let argvs: Vec<Vec<&[u8]>> =
+            multi.queue.iter().map(|queued| queued.args.iter().map(|arg| &arg[..]).collect()).collect();
+        let mut set = watched_shards(&session.watched);
+        for (queued, argv) in multi.queue.iter().zip(&argvs) {
+            set.union(queued.entry.shards(argv));
+        }
+        let mut unit = self.begin_write(set);
+        if self.watch_failed(session, &mut unit) {
+            self.commit(unit, None);
+            self.unwatch(session);
+            return out.null_array();
+        }
+        self.run_queue(session, &multi, &argvs, &mut unit, out);
+        self.commit(unit, Some(session.client.id));
+        self.unwatch(session);
+    }
+
+    fn run_queue(&self, session: &mut Session, multi: &Multi, argvs: &[Vec<&[u8]>], unit: &mut Unit<'_>, out: &mut Reply) {
+        out.array(multi.queue.len());
+        let mut started = self.watch.read();
+        for (queued, argv) in multi.queue.iter().zip(argvs) {
+            let entry = queued.entry;
+            let mark = out.mark();
+            let done = match entry.command.run {
+                Run::Session(_) | Run::Container => self.call_session(session, entry, argv, out),
+                Run::Read(_) | Run::Write(_) => {
+                    let done = self.call(unit, session.db, !session.no_touch, entry, argv, out);
+                    if matches!(entry.command.run, Run::Read(_)) {
+                        self.track_reads(session, entry, argv);
+                    }
+                    done
+                }
+            };
+            match done {
+                // In a transaction nothing sleeps: not finding anything is the reply.
+                Ok(Flow::Park(park)) => park.on_timeout.write(out),
+                Ok(_) => {}
+                Err(fail) => {
+                    out.cut(mark);
+                    self.answer_error(entry, &fail, out);
+                }
+            }
+            self.count(session, entry, argv, &mut started);
+        }
+    }
+
+    /// Whether a watched key was changed, or has died, since WATCH.
+    fn watch_failed(&self, session: &Session, unit: &mut Unit<'_>) -> bool {
+        let rules = self.rules.borrow().clone();
+        if session.client.watch_broken.load(Ordering::Acquire) {
+            return true;
+        }
+        let mut effects = Effects::default();
+        session.watched.iter().any(|(db, key)| {
+            let shard = unit.locked.shard(shard_of(keyhash::hash(key)));
+            let stored = shard.table(*db).is_some_and(|table| table.holds(key));
+            stored && !Db::new(&mut unit.locked, *db, self.now_ms(), &mut effects, &rules, false).exists(key)
+        })
+    }
+
+    /// WATCH: puts the session's flag on keys.
+    pub(super) fn watch_keys(&self, session: &mut Session, keys: &[&[u8]]) {
+        let mut set = ShardSet::EMPTY;
+        keys.iter().for_each(|key| set.add(keyhash::hash(key)));
+        let mut unit = self.begin(set);
+        for key in keys {
+            let place: Place = (session.db, Bstr::new(key));
+            if session.watched.contains(&place) {
+                continue;
+            }
+            let shard = unit.locked.shard_mut(shard_of(keyhash::hash(key)));
+            // A key that has died but still stands must not break the watch when it is swept.
+            shard.expire_now(session.db, key, self.now_ms(), &mut unit.effects);
+            shard.watch(place.clone(), session.client.watch_broken.clone());
+            session.watched.push(place);
+        }
+        self.commit(unit, None);
+    }
+
+    /// Takes the session's flag off all keys, and lowers it.
+    pub(super) fn unwatch(&self, session: &mut Session) {
+        let watched = std::mem::take(&mut session.watched);
+        if !watched.is_empty() {
+            let mut unit = self.begin(watched_shards(&watched));
+            for place in &watched {
+                let shard = unit.locked.shard_mut(shard_of(keyhash::hash(&place.1)));
+                shard.unwatch(place, &session.client.watch_broken);
+            }
+            self.commit(unit, None);
+        }
+        session.client.watch_broken.store(false, Ordering::Release);
+    }
+}
+
+fn watched_shards(places: &[Place]) -> ShardSet {
+    let mut set = ShardSet::EMPTY;
+    places.iter().for_each(|place| set.add(keyhash::hash(&place.1)));
+    set
+}

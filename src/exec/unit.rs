@@ -1,0 +1,140 @@
+//! A unit of work: shards locked, commands run on them, one commit.
+//!
+//! Command, EXEC, sleeper, expiry and eviction all come through here.
+
+use super::Worker;
+use super::park::{Parked, Sleep};
+use crate::command::session::Session;
+use crate::command::{Args, Done, Entry, Flow, ReadCall, Reader, Run, SessionCall, WriteCall};
+use crate::engine::{Db, Effects, Locked, Record, ShardSet, Wanted};
+use crate::resp::Reply;
+use crate::types::Bstr;
+
+/// Shards locked and what was done to them so far.
+pub(super) struct Unit<'w> {
+    pub locked: Locked<'w>,
+    pub effects: Effects,
+}
+
+/// What came of a command.
+pub(super) enum Ran {
+    Flow(Flow),
+    /// It went to sleep while its locks were held.
+    Asleep(Sleep),
+}
+
+impl Worker {
+    pub(super) fn run_admitted(
+        &self,
+        session: &mut Session,
+        entry: &'static Entry,
+        argv: &[&[u8]],
+        out: &mut Reply,
+    ) -> Result<Ran, crate::command::Fail> {
+        match entry.command.run {
+            Run::Session(_) | Run::Container => self.call_session(session, entry, argv, out).map(Ran::Flow),
+            Run::Read(_) => {
+                let mut unit = self.begin(entry.shards(argv));
+                let done = self.call(&mut unit, session.db, !session.no_touch, entry, argv, out);
+                self.track_reads(session, entry, argv);
+                self.commit(unit, Some(session.client.id));
+                done.map(Ran::Flow)
+            }
+            Run::Write(_) => {
+                let mut unit = self.begin_write(entry.shards(argv));
+                let done = self.call(&mut unit, session.db, !session.no_touch, entry, argv, out);
+                let ran = match done {
+                    Ok(Flow::Park(park)) => {
+                        let reach = unit.locked.set();
+                        let parked = Parked::new(session, entry, argv, &park);
+                        Ok(Ran::Asleep(self.park(&mut unit, parked, &park, reach)))
+                    }
+                    done => done.map(Ran::Flow),
+                };
+                self.commit(unit, Some(session.client.id));
+                ran
+            }
+        }
+    }
+
+    /// Locks shards for a unit that only reads.
+    pub(super) fn begin(&self, set: ShardSet) -> Unit<'_> {
+        let mut effects = self.effects.take();
+        effects.wanted = self.wanted();
+        Unit { locked: self.engine.lock(set), effects }
+    }
+
+    /// Locks shards for a unit that may write, and those that serving the sleepers in them may touch.
+    pub(super) fn begin_write(&self, set: ShardSet) -> Unit<'_> {
+        let mut set = set;
+        loop {
+            let mut unit = self.begin(set);
+            let mut reach = set;
+            unit.locked.each(|shard| {
+                if !shard.waiters.is_empty() {
+                    reach.union(shard.waiters.whole_reach());
+                }
+            });
+            if reach == set {
+                return unit;
+            }
+            // Nothing is done yet, so the locks can be let go and taken anew, lowest first.
+            set = reach;
+            self.effects.replace(unit.effects);
+        }
+    }
+
+    fn wanted(&self) -> Wanted {
+        let flags = self.shared.notify_flags.load(std::sync::atomic::Ordering::Relaxed);
+        // Without a channel kind, no event goes anywhere.
+        let heard = flags & (crate::pubsub::notify::KEYSPACE | crate::pubsub::notify::KEYEVENT) != 0;
+        Wanted {
+            events: if heard { flags } else { 0 },
+            log: self.shared.journal.has_readers(),
+            changed: self.shared.tracking.is_active(),
+        }
+    }
+
+    /// Runs one read or write command under the unit's locks, and records what to log of it.
+    pub(super) fn call(
+        &self,
+        unit: &mut Unit<'_>,
+        db: usize,
+        touch: bool,
+        entry: &'static Entry,
+        argv: &[&[u8]],
+        out: &mut Reply,
+    ) -> Done {
+        let rules = self.rules.borrow().clone();
+        let args = Args::new(argv, entry.words);
+        let server = &*self.shared;
+        let dirty = unit.effects.dirty;
+        unit.effects.rewritten = false;
+        let view = Db::new(&mut unit.locked, db, self.now_ms(), &mut unit.effects, &rules, touch);
+        let done = match entry.command.run {
+            Run::Read(run) => run(&mut ReadCall { args, db: Reader::new(view), out, entry, server }),
+            Run::Write(run) => run(&mut WriteCall { args, db: view, out, entry, server }),
+            Run::Session(_) | Run::Container => unreachable!("session commands take no locks"),
+        };
+        let effects = &mut unit.effects;
+        if effects.wanted.log && effects.dirty > dirty && !effects.rewritten && done.is_ok() {
+            effects.log.push(Record { db, args: argv.iter().map(|arg| Bstr::new(arg)).collect() });
+        }
+        done
+    }
+
+    pub(super) fn call_session(
+        &self,
+        session: &mut Session,
+        entry: &'static Entry,
+        argv: &[&[u8]],
+        out: &mut Reply,
+    ) -> Done {
+        let Run::Session(run) = entry.command.run else {
+            // A container without a subcommand has failed its arity already.
+            unreachable!("containers don't run");
+        };
+        let args = Args::new(argv, entry.words);
+        run(&mut SessionCall { args, out, entry, session, server: &self.shared, now_ms: self.now_ms() })
+    }
+}

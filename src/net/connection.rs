@@ -1,0 +1,423 @@
+//! One client's connection: bytes in, requests to `exec`, replies and messages out.
+//!
+//! Requests of one read run one after another and their replies leave in one write. Buffers belong to the
+//! worker and are borrowed while there is something in them, so an idle client holds none.
+
+use std::cell::RefCell;
+use std::future::poll_fn;
+use std::io;
+use std::pin::pin;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use bytes::{Buf, BytesMut};
+use smallvec::SmallVec;
+
+use super::stream::Stream;
+use crate::command::client::Client;
+use crate::command::session::Session;
+use crate::exec::{Next, Sleep, Wake, Worker};
+use crate::pubsub::{Mailbox, OutboxClass};
+use crate::resp::{Codec, ProtoLimits, Reply};
+use crate::util::clock;
+
+/// Bytes asked of one read.
+const READ_BYTES: usize = 16 * 1024;
+/// Buffers above this are given back to the allocator instead of being kept for others.
+const KEEP_BYTES: usize = 128 * 1024;
+/// Replies are sent on the way once this much waits, rather than only at the end of the batch.
+const FLUSH_BYTES: usize = 256 * 1024;
+/// What a sleeping client may send ahead before its socket is left unread.
+const AHEAD_BYTES: usize = 1024 * 1024;
+
+/// Buffers of one worker that no connection is using.
+#[derive(Default)]
+pub struct Buffers {
+    input: RefCell<Vec<BytesMut>>,
+    output: RefCell<Vec<Vec<u8>>>,
+}
+
+struct Connection {
+    worker: Rc<Worker>,
+    buffers: Rc<Buffers>,
+    stream: Stream,
+    client: Arc<Client>,
+    session: Session,
+    codec: Codec,
+    input: BytesMut,
+    out: Reply,
+    /// How much of `out` has been sent.
+    sent: usize,
+    sleep: Option<Sleep>,
+    closing: Closing,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Closing {
+    No,
+    /// When what is written has been sent.
+    Flushed,
+    Now,
+}
+
+/// What a wait ended with.
+enum Event {
+    Read(io::Result<usize>),
+    Written(io::Result<usize>),
+    Rung,
+}
+
+/// Serves a client until it leaves, is told to, or the server stops.
+pub async fn serve(worker: Rc<Worker>, buffers: Rc<Buffers>, stream: Stream, client: Arc<Client>) {
+    let authenticated = worker.shared.config.requirepass.get().is_empty();
+    let session = Session::new(client.clone(), authenticated);
+    let mut connection = Connection {
+        worker,
+        buffers,
+        stream,
+        client,
+        session,
+        codec: Codec::default(),
+        input: BytesMut::new(),
+        out: Reply::default(),
+        sent: 0,
+        sleep: None,
+        closing: Closing::No,
+    };
+    connection.run().await;
+    connection.end();
+}
+
+impl Connection {
+    async fn run(&mut self) {
+        let stop = self.worker.shared.stop.clone();
+        let mut stopped = pin!(stop.cancelled_owned());
+        while self.closing != Closing::Now {
+            let deadline_ms = self.sleep.as_ref().and_then(|sleep| sleep.deadline_ms);
+            let event = tokio::select! {
+                biased;
+                event = self.event() => event,
+                () = until(deadline_ms) => {
+                    self.wake(Wake::TimedOut);
+                    self.batch().await;
+                    continue;
+                }
+                () = &mut stopped => return,
+            };
+            match event {
+                Event::Read(Ok(0)) | Event::Read(Err(_)) => return,
+                Event::Read(Ok(bytes)) => {
+                    self.client.input_bytes.fetch_add(bytes as u64, Ordering::Relaxed);
+                    let counters = &self.worker.stats().counters;
+                    counters.input_bytes.add(bytes as u64);
+                    counters.reads.add(1);
+                    if self.sleep.is_none() {
+                        self.batch().await;
+                    }
+                }
+                Event::Written(Ok(bytes)) => self.written(bytes),
+                Event::Written(Err(_)) => return,
+                Event::Rung => self.rung().await,
+            }
+            if self.over_limit() {
+                return;
+            }
+        }
+    }
+
+    /// Waits for bytes, room for bytes, or the bell.
+    async fn event(&mut self) -> Event {
+        let Connection { stream, input, out, sent, client, buffers, sleep, closing, .. } = self;
+        let mailbox: &Mailbox = &client.mailbox;
+        let mut rung = pin!(mailbox.rung());
+        poll_fn(|context| {
+            if *sent < out.len()
+                && let Poll::Ready(done) = stream.poll_write(context, &out.bytes()[*sent..])
+            {
+                return Poll::Ready(Event::Written(done));
+            }
+            let ahead = sleep.is_some() && input.len() > AHEAD_BYTES;
+            if *closing == Closing::No
+                && !ahead
+                && let Poll::Ready(done) = read(stream, input, buffers, context)
+            {
+                return Poll::Ready(Event::Read(done));
+            }
+            rung.as_mut().poll(context).map(|()| Event::Rung)
+        })
+        .await
+    }
+
+    async fn rung(&mut self) {
+        if self.client.mailbox.is_closing() {
+            self.closing = Closing::Now;
+            return;
+        }
+        if let Some(sleep) = &self.sleep
+            && let Some(wake) = self.worker.woken(sleep)
+        {
+            self.worker.begin_batch();
+            self.wake(wake);
+            // What the client sent while it slept comes now.
+            return self.batch().await;
+        }
+        self.take_mail();
+        self.flush();
+    }
+
+    fn wake(&mut self, wake: Wake) {
+        if let Some(sleep) = self.sleep.take() {
+            self.borrow_output();
+            let mark = self.out.mark();
+            self.worker.wake(&sleep, wake, &mut self.out);
+            self.worker.shared.clients.woke_up(&self.client);
+            self.worker.reply_after_sleep(&mut self.session, mark, &mut self.out);
+        }
+    }
+
+    /// Runs every whole request that has been read, and sends the replies.
+    async fn batch(&mut self) {
+        self.borrow_output();
+        let mut started = self.worker.begin_batch();
+        self.client.active_ms.store(self.worker.now_ms(), Ordering::Relaxed);
+        let mut done = 0;
+        while self.closing == Closing::No && self.sleep.is_none() {
+            let limits = self.limits();
+            let request = match self.codec.next(&self.input[done..], &limits) {
+                Ok(Some(request)) => request,
+                Ok(None) => break,
+                Err(error) => {
+                    let text = format!("ERR Protocol error: {error}");
+                    self.out.error(text.as_bytes());
+                    self.worker.shared.stats.error(text.as_bytes());
+                    self.worker.stats().counters.error_replies.add(1);
+                    tracing::debug!(client = %self.client.address, "Protocol error: {error}");
+                    self.closing = Closing::Flushed;
+                    break;
+                }
+            };
+            let used = request.len();
+            let next = {
+                let argv: SmallVec<[&[u8]; 8]> = request.args(&self.input[done..]).collect();
+                if argv.is_empty() {
+                    Next::Continue
+                } else {
+                    run(&self.worker, &mut self.session, &argv, &mut self.out, &mut started)
+                }
+            };
+            match next {
+                Next::Continue => done += used,
+                Next::Paused => {
+                    self.send_all().await;
+                    self.worker.shared.pause.over(clock::now_ms()).await;
+                    if self.client.mailbox.is_closing() {
+                        self.closing = Closing::Now;
+                    }
+                    started = self.worker.begin_batch();
+                    self.codec.rewind();
+                    continue;
+                }
+                Next::Sleep(sleep) => {
+                    done += used;
+                    self.worker.shared.clients.fell_asleep(&self.client);
+                    self.sleep = Some(sleep);
+                }
+                Next::Stall(time) => {
+                    done += used;
+                    std::thread::sleep(time);
+                    started = self.worker.begin_batch();
+                }
+                Next::Shutdown(wish) => {
+                    done += used;
+                    self.shutdown(wish);
+                }
+                Next::Close => self.closing = Closing::Flushed,
+            }
+            if !self.client.mailbox.is_empty() {
+                self.take_mail();
+            }
+            if self.out.len() - self.sent > FLUSH_BYTES {
+                self.flush();
+            }
+        }
+        self.input.advance(done);
+        self.worker.end_batch();
+        self.flush();
+        self.give_back_input();
+    }
+
+    fn limits(&self) -> ProtoLimits {
+        let config = &self.worker.shared.config;
+        ProtoLimits { bulk_max: config.proto_max_bulk_len.get(), authenticated: self.session.authenticated }
+    }
+
+    fn shutdown(&mut self, wish: Option<crate::command::Shutdown>) {
+        match wish {
+            Some(_) => {
+                *self.worker.shared.stop_wish.lock() = wish;
+                self.worker.shared.stop.cancel();
+                self.closing = Closing::Now;
+            }
+            None => self.out.error(b"ERR No shutdown in progress."),
+        }
+    }
+
+    fn take_mail(&mut self) {
+        self.borrow_output();
+        self.client.mailbox.drain_into(self.out.buf_mut());
+    }
+
+    /// Sends as much as the socket takes now.
+    fn flush(&mut self) {
+        let mut context = Context::from_waker(std::task::Waker::noop());
+        while self.sent < self.out.len() {
+            match self.stream.poll_write(&mut context, &self.out.bytes()[self.sent..]) {
+                Poll::Ready(Ok(bytes)) => self.written(bytes),
+                Poll::Ready(Err(_)) => {
+                    self.closing = Closing::Now;
+                    return;
+                }
+                Poll::Pending => break,
+            }
+        }
+        if self.closing == Closing::Flushed && self.sent == self.out.len() {
+            self.closing = Closing::Now;
+        }
+    }
+
+    /// Sends everything, however long the client takes.
+    async fn send_all(&mut self) {
+        while self.sent < self.out.len() && self.closing != Closing::Now {
+            let Connection { stream, out, sent, .. } = self;
+            match poll_fn(|context| stream.poll_write(context, &out.bytes()[*sent..])).await {
+                Ok(bytes) => self.written(bytes),
+                Err(_) => self.closing = Closing::Now,
+            }
+        }
+    }
+
+    fn written(&mut self, bytes: usize) {
+        self.sent += bytes;
+        let counters = &self.worker.stats().counters;
+        counters.output_bytes.add(bytes as u64);
+        counters.writes.add(1);
+        self.client.output_bytes.fetch_add(bytes as u64, Ordering::Relaxed);
+        if self.sent == self.out.len() {
+            self.sent = 0;
+            let mut buf = std::mem::take(self.out.buf_mut());
+            buf.clear();
+            if buf.capacity() <= KEEP_BYTES {
+                self.buffers.output.borrow_mut().push(buf);
+            }
+            if self.closing == Closing::Flushed {
+                self.closing = Closing::Now;
+            }
+        }
+        self.client.mailbox.set_unsent(self.out.len() - self.sent);
+    }
+
+    fn borrow_output(&mut self) {
+        if self.out.buf_mut().capacity() == 0 {
+            *self.out.buf_mut() = self.buffers.output.borrow_mut().pop().unwrap_or_default();
+        }
+    }
+
+    fn give_back_input(&mut self) {
+        if self.input.is_empty() && self.input.capacity() > 0 {
+            let mut buf = std::mem::take(&mut self.input);
+            buf.clear();
+            if buf.capacity() <= KEEP_BYTES {
+                self.buffers.input.borrow_mut().push(buf);
+            }
+        }
+        self.client.query_bytes.store(self.input.len(), Ordering::Relaxed);
+        self.client.query_capacity.store(self.input.capacity(), Ordering::Relaxed);
+    }
+
+    /// Whether the client has let its query or its replies grow beyond what it may.
+    fn over_limit(&mut self) -> bool {
+        let config = &self.worker.shared.config;
+        let counters = &self.worker.stats().counters;
+        let unsent = self.out.len() - self.sent;
+        self.client.mailbox.set_unsent(unsent);
+        if self.input.len() as u64 > config.client_query_buffer_limit.get() {
+            counters.query_buffer_limit_disconnections.add(1);
+            tracing::warn!("Closing client that reached max query buffer length: {}", self.client.address);
+            return true;
+        }
+        if unsent == 0 && self.client.mailbox.is_empty() {
+            return false;
+        }
+        let class = if self.session.is_subscriber() { OutboxClass::PubSub } else { OutboxClass::Normal };
+        let limit = config.outbox_limit(class);
+        if self.client.mailbox.check(limit, clock::now_ms()).is_err() {
+            counters.output_buffer_limit_disconnections.add(1);
+            tracing::warn!(
+                "Client {} scheduled to be closed ASAP for overcoming of output buffer limits.",
+                self.client.address
+            );
+            return true;
+        }
+        false
+    }
+
+    /// Takes everything of this client out of what is shared.
+    fn end(mut self) {
+        self.wake(Wake::Gone);
+        self.worker.begin_batch();
+        self.worker.close(&mut self.session);
+        self.worker.end_batch();
+    }
+}
+
+/// Runs one request. A panic in a handler is our mistake, and costs this connection alone.
+fn run(
+    worker: &Worker,
+    session: &mut Session,
+    argv: &[&[u8]],
+    out: &mut Reply,
+    started: &mut crate::util::clock::Reading,
+) -> Next {
+    let guarded = std::panic::AssertUnwindSafe(|| worker.run(session, argv, out, started));
+    std::panic::catch_unwind(guarded).unwrap_or_else(|_| {
+        let name = String::from_utf8_lossy(argv[0]).into_owned();
+        tracing::error!("A bug: the command '{name}' panicked. Its connection is closed; please report it.");
+        Next::Close
+    })
+}
+
+fn read(
+    stream: &mut Stream,
+    input: &mut BytesMut,
+    buffers: &Buffers,
+    context: &mut Context<'_>,
+) -> Poll<io::Result<usize>> {
+    if input.capacity() == 0 {
+        *input = buffers.input.borrow_mut().pop().unwrap_or_default();
+    }
+    if input.capacity() - input.len() < READ_BYTES / 4 {
+        input.reserve(READ_BYTES);
+    }
+    let done = stream.poll_read(context, input);
+    if done.is_pending() && input.is_empty() {
+        let buf = std::mem::take(input);
+        if buf.capacity() <= KEEP_BYTES {
+            buffers.input.borrow_mut().push(buf);
+        }
+    }
+    done
+}
+
+/// Ends at a time, or never.
+async fn until(deadline_ms: Option<u64>) {
+    match deadline_ms {
+        None => std::future::pending().await,
+        Some(deadline_ms) => {
+            let left = deadline_ms.saturating_sub(clock::now_ms());
+            tokio::time::sleep(Duration::from_millis(left)).await;
+        }
+    }
+}

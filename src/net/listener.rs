@@ -1,0 +1,214 @@
+//! Listening sockets, TCP and unix, and the handing out of what they accept.
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::os::unix::fs::PermissionsExt;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+use socket2::{Domain, Protocol, SockRef, Socket, TcpKeepalive, Type};
+use tokio::net::{TcpListener, UnixListener};
+
+use super::stream::Stream;
+use crate::config::Config;
+
+/// A socket just accepted, not yet on any worker's runtime.
+pub enum Accepted {
+    Tcp(std::net::TcpStream),
+    Unix(std::os::unix::net::UnixStream, String),
+}
+
+impl Accepted {
+    /// Takes the socket onto this thread's runtime: the stream, its peer's address and its own.
+    pub fn register(self) -> std::io::Result<(Stream, String, String)> {
+        match self {
+            Accepted::Tcp(stream) => {
+                let (peer, local) = (stream.peer_addr()?, stream.local_addr()?);
+                let stream = tokio::net::TcpStream::from_std(stream)?;
+                Ok((Stream::Tcp(stream), show(peer), show(local)))
+            }
+            Accepted::Unix(stream, path) => {
+                let stream = tokio::net::UnixStream::from_std(stream)?;
+                Ok((Stream::Unix(stream), format!("{path}:0"), format!("{path}:0")))
+            }
+        }
+    }
+
+    /// Whether protected mode lets it in: it comes from this machine.
+    pub fn is_local(&self) -> bool {
+        match self {
+            Accepted::Tcp(stream) => stream.peer_addr().is_ok_and(|peer| canonical(peer.ip()).is_loopback()),
+            Accepted::Unix(..) => true,
+        }
+    }
+
+    /// Says why it is turned away, and closes it.
+    pub fn refuse(self, line: &str) {
+        use std::io::Write;
+        // It may be gone already, and has no claim to more than one try.
+        let _ = match self {
+            Accepted::Tcp(mut stream) => stream.write_all(line.as_bytes()),
+            Accepted::Unix(mut stream, _) => stream.write_all(line.as_bytes()),
+        };
+    }
+}
+
+fn canonical(ip: IpAddr) -> IpAddr {
+    match ip {
+        IpAddr::V6(v6) => v6.to_ipv4_mapped().map_or(ip, IpAddr::V4),
+        IpAddr::V4(_) => ip,
+    }
+}
+
+fn show(address: SocketAddr) -> String {
+    SocketAddr::new(canonical(address.ip()), address.port()).to_string()
+}
+
+/// Everything the server listens on.
+pub struct Listeners {
+    tcp: Vec<TcpListener>,
+    unix: Option<(UnixListener, String)>,
+    keepalive_s: u64,
+}
+
+impl Listeners {
+    /// Opens what the configuration asks for. Must be called on a runtime.
+    pub fn open(config: &Config) -> Result<Self> {
+        let port = config.port.get() as u16;
+        let backlog = config.tcp_backlog.get() as i32;
+        let mut tcp = Vec::new();
+        if port != 0 {
+            for name in config.bind.get().iter() {
+                // A leading minus says that an address this machine doesn't have is no failure.
+                let (name, optional) = match name.strip_prefix('-') {
+                    Some(rest) => (rest, true),
+                    None => (name.as_str(), false),
+                };
+                match listen(name, port, backlog) {
+                    Ok(listener) => tcp.push(listener),
+                    Err(error) if optional => tracing::debug!("Not listening on {name}: {error:#}"),
+                    Err(error) => {
+                        return Err(error)
+                            .with_context(|| format!("Could not create server TCP listening socket {name}:{port}"));
+                    }
+                }
+            }
+            anyhow::ensure!(!tcp.is_empty(), "Failed listening on port {port} (TCP), aborting.");
+        }
+        let path = config.unixsocket.get().to_string();
+        let unix = if path.is_empty() { None } else { Some(listen_unix(&path, config.unixsocketperm.get() as u32, backlog)?) };
+        Ok(Listeners { tcp, unix, keepalive_s: config.tcp_keepalive.get() as u64 })
+    }
+
+    pub fn tcp_ports(&self) -> impl Iterator<Item = u16> {
+        self.tcp.iter().filter_map(|listener| listener.local_addr().ok()).map(|address| address.port())
+    }
+
+    pub fn unix_path(&self) -> Option<&str> {
+        self.unix.as_ref().map(|(_, path)| path.as_str())
+    }
+
+    /// Accepts for ever, giving each socket to `hand`.
+    pub async fn accept(self, hand: impl Fn(Accepted) + Clone + 'static) {
+        let keepalive_s = self.keepalive_s;
+        let mut tasks = tokio::task::JoinSet::new();
+        for listener in self.tcp {
+            let hand = hand.clone();
+            tasks.spawn_local(async move {
+                loop {
+                    match listener.accept().await.and_then(|(stream, _)| stream.into_std()) {
+                        Ok(stream) => {
+                            tune(&stream, keepalive_s);
+                            hand(Accepted::Tcp(stream));
+                        }
+                        Err(error) => rest(&error).await,
+                    }
+                }
+            });
+        }
+        if let Some((listener, path)) = self.unix {
+            let _owner = SocketFile(PathBuf::from(&path));
+            tasks.spawn_local(async move {
+                let _owner = _owner;
+                loop {
+                    match listener.accept().await.and_then(|(stream, _)| stream.into_std()) {
+                        Ok(stream) => hand(Accepted::Unix(stream, path.clone())),
+                        Err(error) => rest(&error).await,
+                    }
+                }
+            });
+        }
+        while tasks.join_next().await.is_some() {}
+    }
+}
+
+/// Removes the socket's file when the server stops.
+struct SocketFile(PathBuf);
+
+impl Drop for SocketFile {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_file(&self.0);
+    }
+}
+
+/// Out of file descriptors, most likely: trying again at once would only burn time.
+async fn rest(error: &std::io::Error) {
+    tracing::warn!("Accepting client connection: {error}");
+    tokio::time::sleep(Duration::from_millis(50)).await;
+}
+
+fn tune(stream: &std::net::TcpStream, keepalive_s: u64) {
+    // A socket that is gone already shows at its first read.
+    let _ = stream.set_nodelay(true);
+    if keepalive_s > 0 {
+        let probe = Duration::from_secs((keepalive_s / 3).max(1));
+        let keepalive = TcpKeepalive::new()
+            .with_time(Duration::from_secs(keepalive_s))
+            .with_interval(probe)
+            .with_retries(3);
+        let _ = SockRef::from(stream).set_tcp_keepalive(&keepalive);
+    }
+}
+
+fn listen(name: &str, port: u16, backlog: i32) -> Result<TcpListener> {
+    let ip: IpAddr = match name {
+        "*" => Ipv4Addr::UNSPECIFIED.into(),
+        "::*" => Ipv6Addr::UNSPECIFIED.into(),
+        name => match name.parse() {
+            Ok(ip) => ip,
+            Err(_) => resolve(name)?,
+        },
+    };
+    let socket = Socket::new(Domain::for_address(SocketAddr::new(ip, port)), Type::STREAM, Some(Protocol::TCP))?;
+    if ip.is_ipv6() {
+        socket.set_only_v6(true)?;
+    }
+    socket.set_reuse_address(true)?;
+    socket.bind(&SocketAddr::new(ip, port).into())?;
+    socket.listen(backlog)?;
+    socket.set_nonblocking(true)?;
+    Ok(TcpListener::from_std(socket.into())?)
+}
+
+fn resolve(name: &str) -> Result<IpAddr> {
+    use std::net::ToSocketAddrs;
+    let mut found = (name, 0).to_socket_addrs()?;
+    Ok(found.next().with_context(|| format!("{name} has no address"))?.ip())
+}
+
+fn listen_unix(path: &str, permissions: u32, backlog: i32) -> Result<(UnixListener, String)> {
+    let _ = std::fs::remove_file(path);
+    let open = || -> Result<UnixListener> {
+        let socket = Socket::new(Domain::UNIX, Type::STREAM, None)?;
+        socket.bind(&socket2::SockAddr::unix(path)?)?;
+        if permissions != 0 {
+            std::fs::set_permissions(path, std::fs::Permissions::from_mode(permissions))?;
+        }
+        socket.listen(backlog)?;
+        socket.set_nonblocking(true)?;
+        let listener: std::os::unix::net::UnixListener = socket.into();
+        Ok(UnixListener::from_std(listener)?)
+    };
+    let listener = open().with_context(|| format!("Failed opening Unix socket: bind: {path}"))?;
+    Ok((listener, path.to_string()))
+}

@@ -1,0 +1,180 @@
+//! Client-side caching: who must hear when which key changes.
+//!
+//! In the default mode the table remembers which clients read a key, and forgets them once
+//! they were told. In BCAST mode clients register prefixes and hear of every change under them.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use bytes::Bytes;
+use hashbrown::{HashMap, HashSet};
+use parking_lot::Mutex;
+
+use super::mailbox::Mailbox;
+use crate::resp::Reply;
+
+/// How a client tracks.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct TrackingMode {
+    pub bcast: bool,
+    pub opt_in: bool,
+    pub opt_out: bool,
+    pub no_loop: bool,
+    /// Messages go to this client instead.
+    pub redirect: Option<u64>,
+    pub prefixes: Vec<Vec<u8>>,
+}
+
+/// Where a tracking client's messages go.
+struct Target {
+    mailbox: Arc<Mailbox>,
+    /// The mailbox belongs to another client: a RESP2 one hears on `__redis__:invalidate`.
+    redirected: bool,
+    no_loop: bool,
+    bcast: bool,
+    /// Prefixes of a BCAST client; an empty one is every key.
+    prefixes: Vec<Vec<u8>>,
+}
+
+#[derive(Default)]
+struct Tables {
+    clients: HashMap<u64, Target>,
+    /// Readers of each key, in the default mode. Never holds an empty set.
+    readers: HashMap<Vec<u8>, HashSet<u64>>,
+    /// Pairs in `readers`.
+    items: usize,
+}
+
+#[derive(Default)]
+pub struct Tracking {
+    tables: Mutex<Tables>,
+    /// Clients that track, so that nobody pays when none does.
+    active: AtomicUsize,
+}
+
+impl Tracking {
+    #[inline]
+    pub fn is_active(&self) -> bool {
+        self.active.load(Ordering::Relaxed) > 0
+    }
+
+    /// Starts, or changes, a client's tracking.
+    pub fn enable(&self, client: u64, mode: &TrackingMode, mailbox: Arc<Mailbox>) {
+        let mut tables = self.tables.lock();
+        let target = Target {
+            mailbox,
+            redirected: mode.redirect.is_some(),
+            no_loop: mode.no_loop,
+            bcast: mode.bcast,
+            prefixes: mode.prefixes.clone(),
+        };
+        tables.clients.insert(client, target);
+        self.active.store(tables.clients.len(), Ordering::Relaxed);
+    }
+
+    /// Ends a client's tracking. What it read is forgotten as the keys change.
+    pub fn disable(&self, client: u64) {
+        let mut tables = self.tables.lock();
+        tables.clients.remove(&client);
+        if tables.clients.is_empty() {
+            tables.readers = HashMap::new();
+            tables.items = 0;
+        }
+        self.active.store(tables.clients.len(), Ordering::Relaxed);
+    }
+
+    /// A client in the default mode read a key. Keys beyond `keys_max` (0: no limit) push out others,
+    /// whose readers are told.
+    pub fn remember(&self, client: u64, key: &[u8], keys_max: usize) {
+        let mut tables = self.tables.lock();
+        if !tables.clients.contains_key(&client) {
+            return;
+        }
+        if tables.readers.entry_ref(key).or_default().insert(client) {
+            tables.items += 1;
+        }
+        while keys_max > 0 && tables.readers.len() > keys_max {
+            let victim = tables.readers.keys().find(|held| *held != key).cloned();
+            let Some(victim) = victim else {
+                break;
+            };
+            tables.tell(&victim, None);
+        }
+    }
+
+    /// Keys changed, by a client or on their own.
+    pub fn changed<'k>(&self, keys: impl Iterator<Item = &'k [u8]>, by: Option<u64>) {
+        let mut tables = self.tables.lock();
+        for key in keys {
+            tables.tell(key, by);
+        }
+    }
+
+    /// Everything changed: clients hear a null.
+    pub fn flushed(&self) {
+        let mut tables = self.tables.lock();
+        tables.readers = HashMap::new();
+        tables.items = 0;
+        for target in tables.clients.values() {
+            target.send(None);
+        }
+    }
+
+    /// Clients, keys, pairs of client and key, and prefixes: what INFO shows.
+    pub fn counts(&self) -> (usize, usize, usize, usize) {
+        let tables = self.tables.lock();
+        let prefixes: HashSet<&Vec<u8>> =
+            tables.clients.values().filter(|target| target.bcast).flat_map(|target| &target.prefixes).collect();
+        (tables.clients.len(), tables.readers.len(), tables.items, prefixes.len())
+    }
+}
+
+impl Tables {
+    fn tell(&mut self, key: &[u8], by: Option<u64>) {
+        if let Some(readers) = self.readers.remove(key) {
+            self.items -= readers.len();
+            for client in readers {
+                if let Some(target) = self.clients.get(&client)
+                    && !target.bcast
+                    && !(target.no_loop && by == Some(client))
+                {
+                    target.send(Some(key));
+                }
+            }
+        }
+        for (client, target) in &self.clients {
+            let heard = target.bcast
+                && (target.prefixes.is_empty() || target.prefixes.iter().any(|prefix| key.starts_with(prefix)));
+            if heard && !(target.no_loop && by == Some(*client)) {
+                target.send(Some(key));
+            }
+        }
+    }
+}
+
+impl Target {
+    /// Sends the invalidation of a key, or of all of them.
+    fn send(&self, key: Option<&[u8]>) {
+        let mut out = Reply::new(self.mailbox.resp3());
+        if out.resp3() {
+            out.push(2);
+            out.bulk(b"invalidate");
+        } else if self.redirected {
+            out.array(3);
+            out.bulk(b"message");
+            out.bulk(b"__redis__:invalidate");
+        } else {
+            // A RESP2 client that redirects nowhere can't hear.
+            return;
+        }
+        match key {
+            Some(key) => {
+                out.array(1);
+                out.bulk(key);
+            }
+            None if out.resp3() => out.null(),
+            None => out.null_array(),
+        }
+        self.mailbox.push(Bytes::from(out.into_bytes()));
+    }
+}

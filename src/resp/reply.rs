@@ -1,0 +1,262 @@
+//! Replies: RESP2 or RESP3 bytes, appended to one buffer.
+//!
+//! A handler says what it answers (a map, a double, a null); this file says how the
+//! client's protocol version spells it. A failed handler's part is cut off again at its mark.
+
+use crate::util::{number, piece::Piece};
+
+/// A client's reply buffer and protocol version.
+#[derive(Debug, Default)]
+pub struct Reply {
+    buf: Vec<u8>,
+    resp3: bool,
+}
+
+/// A place in the buffer to which a failed handler's reply is cut back.
+#[derive(Clone, Copy, Debug)]
+pub struct Mark(usize);
+
+/// A length written later, once known.
+#[derive(Clone, Copy, Debug)]
+#[must_use]
+pub struct Deferred {
+    at: usize,
+    sign: u8,
+    /// Elements written for each one counted: two for a map in RESP2.
+    times: usize,
+}
+
+impl Reply {
+    pub fn new(resp3: bool) -> Self {
+        Reply { buf: Vec::new(), resp3 }
+    }
+
+    pub fn resp3(&self) -> bool {
+        self.resp3
+    }
+
+    pub fn set_resp3(&mut self, on: bool) {
+        self.resp3 = on;
+    }
+
+    pub fn len(&self) -> usize {
+        self.buf.len()
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.buf.is_empty()
+    }
+
+    pub fn bytes(&self) -> &[u8] {
+        &self.buf
+    }
+
+    /// The buffer itself, for the connection that writes it out.
+    pub fn buf_mut(&mut self) -> &mut Vec<u8> {
+        &mut self.buf
+    }
+
+    pub fn into_bytes(self) -> Vec<u8> {
+        self.buf
+    }
+
+    pub fn mark(&self) -> Mark {
+        Mark(self.buf.len())
+    }
+
+    pub fn cut(&mut self, mark: Mark) {
+        self.buf.truncate(mark.0);
+    }
+
+    /// What was written since `mark`.
+    pub fn since(&self, mark: Mark) -> &[u8] {
+        &self.buf[mark.0.min(self.buf.len())..]
+    }
+
+    /// Bytes that are a reply already.
+    pub fn raw(&mut self, bytes: &[u8]) {
+        self.buf.extend_from_slice(bytes);
+    }
+
+    #[inline]
+    fn head(&mut self, sign: u8, n: i64) {
+        self.buf.push(sign);
+        self.buf.extend_from_slice(itoa::Buffer::new().format(n).as_bytes());
+        self.buf.extend_from_slice(b"\r\n");
+    }
+
+    #[inline]
+    pub fn ok(&mut self) {
+        self.buf.extend_from_slice(b"+OK\r\n");
+    }
+
+    pub fn simple(&mut self, text: &str) {
+        self.buf.push(b'+');
+        self.buf.extend_from_slice(text.as_bytes());
+        self.buf.extend_from_slice(b"\r\n");
+    }
+
+    /// An error with its code, `ERR ...` say. Line ends inside become blanks.
+    pub fn error(&mut self, text: &[u8]) {
+        self.buf.push(b'-');
+        let clean = text.iter().map(|&b| if b == b'\r' || b == b'\n' { b' ' } else { b });
+        self.buf.extend(clean);
+        self.buf.extend_from_slice(b"\r\n");
+    }
+
+    #[inline]
+    pub fn int(&mut self, n: impl Into<i64>) {
+        self.head(b':', n.into());
+    }
+
+    /// A length or count.
+    #[inline]
+    pub fn count(&mut self, n: usize) {
+        self.head(b':', n as i64);
+    }
+
+    #[inline]
+    pub fn bulk(&mut self, bytes: impl AsRef<[u8]>) {
+        let bytes = bytes.as_ref();
+        self.head(b'$', bytes.len() as i64);
+        self.buf.extend_from_slice(bytes);
+        self.buf.extend_from_slice(b"\r\n");
+    }
+
+    pub fn bulk_int(&mut self, n: i64) {
+        self.bulk(itoa::Buffer::new().format(n).as_bytes());
+    }
+
+    /// An element of a collection, as a bulk string.
+    #[inline]
+    pub fn piece(&mut self, piece: Piece<'_>) {
+        match piece {
+            Piece::Bytes(bytes) => self.bulk(bytes),
+            Piece::Int(n) => self.bulk_int(n),
+        }
+    }
+
+    pub fn piece_or_null(&mut self, piece: Option<Piece<'_>>) {
+        match piece {
+            Some(piece) => self.piece(piece),
+            None => self.null(),
+        }
+    }
+
+    pub fn bulk_or_null(&mut self, bytes: Option<&[u8]>) {
+        match bytes {
+            Some(bytes) => self.bulk(bytes),
+            None => self.null(),
+        }
+    }
+
+    /// The absence of a single value.
+    #[inline]
+    pub fn null(&mut self) {
+        self.buf.extend_from_slice(if self.resp3 { b"_\r\n" } else { b"$-1\r\n" });
+    }
+
+    /// The absence of an aggregate.
+    pub fn null_array(&mut self) {
+        self.buf.extend_from_slice(if self.resp3 { b"_\r\n" } else { b"*-1\r\n" });
+    }
+
+    #[inline]
+    pub fn array(&mut self, n: usize) {
+        self.head(b'*', n as i64);
+    }
+
+    /// A map of `n` pairs; in RESP2 a flat array.
+    pub fn map(&mut self, n: usize) {
+        if self.resp3 { self.head(b'%', n as i64) } else { self.head(b'*', 2 * n as i64) }
+    }
+
+    pub fn set(&mut self, n: usize) {
+        self.head(if self.resp3 { b'~' } else { b'*' }, n as i64);
+    }
+
+    /// A message outside the request and reply order.
+    pub fn push(&mut self, n: usize) {
+        self.head(if self.resp3 { b'>' } else { b'*' }, n as i64);
+    }
+
+    pub fn double(&mut self, n: f64) {
+        if !self.resp3 {
+            let mut text = Vec::with_capacity(24);
+            number::write_double(n, &mut text);
+            return self.bulk(&text);
+        }
+        self.buf.push(b',');
+        number::write_double(n, &mut self.buf);
+        self.buf.extend_from_slice(b"\r\n");
+    }
+
+    pub fn double_or_null(&mut self, n: Option<f64>) {
+        match n {
+            Some(n) => self.double(n),
+            None => self.null(),
+        }
+    }
+
+    pub fn bool(&mut self, yes: bool) {
+        if self.resp3 {
+            self.buf.extend_from_slice(if yes { b"#t\r\n" } else { b"#f\r\n" });
+        } else {
+            self.int(yes);
+        }
+    }
+
+    pub fn big_number(&mut self, digits: &str) {
+        if !self.resp3 {
+            return self.bulk(digits);
+        }
+        self.buf.push(b'(');
+        self.buf.extend_from_slice(digits.as_bytes());
+        self.buf.extend_from_slice(b"\r\n");
+    }
+
+    /// Text for people, with its three-letter format (`txt`, `mkd`).
+    pub fn verbatim(&mut self, format: &str, text: &[u8]) {
+        debug_assert_eq!(format.len(), 3);
+        if !self.resp3 {
+            return self.bulk(text);
+        }
+        self.head(b'=', text.len() as i64 + 4);
+        self.buf.extend_from_slice(format.as_bytes());
+        self.buf.push(b':');
+        self.buf.extend_from_slice(text);
+        self.buf.extend_from_slice(b"\r\n");
+    }
+
+    /// Lines of help, as every container's HELP subcommand gives them.
+    pub fn lines<'a>(&mut self, lines: impl ExactSizeIterator<Item = &'a str>) {
+        self.array(lines.len());
+        for line in lines {
+            self.simple(line);
+        }
+    }
+
+    /// Leaves the length of an array open until [`Reply::close`].
+    pub fn open_array(&mut self) -> Deferred {
+        Deferred { at: self.buf.len(), sign: b'*', times: 1 }
+    }
+
+    pub fn open_set(&mut self) -> Deferred {
+        Deferred { at: self.buf.len(), sign: if self.resp3 { b'~' } else { b'*' }, times: 1 }
+    }
+
+    /// A map whose number of pairs is said on closing.
+    pub fn open_map(&mut self) -> Deferred {
+        let (sign, times) = if self.resp3 { (b'%', 1) } else { (b'*', 2) };
+        Deferred { at: self.buf.len(), sign, times }
+    }
+
+    /// Writes the head that was left open: `n` elements (pairs, for a map).
+    /// Costs a move of the bytes between, so it is for short replies.
+    pub fn close(&mut self, open: Deferred, n: usize) {
+        let mut digits = itoa::Buffer::new();
+        let digits = digits.format(n * open.times).as_bytes();
+        let head = std::iter::once(open.sign).chain(digits.iter().copied()).chain(*b"\r\n");
+        self.buf.splice(open.at..open.at, head);
+    }
+}

@@ -1,0 +1,223 @@
+//! The server put together: configuration to threads, and back down in order.
+
+use std::path::Path;
+use std::rc::Rc;
+use std::sync::Arc;
+
+use anyhow::{Context, Result};
+use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
+use tokio::task::LocalSet;
+use tokio_util::sync::CancellationToken;
+
+use crate::background;
+use crate::command::Registry;
+use crate::command::client::Client;
+use crate::command::shared::{About, Shared};
+use crate::command::stats::Stats;
+use crate::commands;
+use crate::config::Config;
+use crate::engine::Engine;
+use crate::exec::{Alarm, Worker};
+use crate::net::{self, Accepted, Buffers, Listeners};
+use crate::util::clock;
+
+const PROTECTED: &str = "-DENIED Redis is running in protected mode because protected mode is enabled and no password is set for the default user. In this mode connections are only accepted from the loopback interface. If you want to connect from external computers to Redis you may adopt one of the following solutions: 1) Just disable protected mode sending the command 'CONFIG SET protected-mode no' from the loopback interface by connecting to Redis from the same host the server is running, however MAKE SURE Redis is not publicly accessible from internet if you do so. Use CONFIG REWRITE to make this change permanent. 2) Alternatively you can just disable the protected mode by editing the Redis configuration file, and setting the protected mode option to 'no', and then restarting the server. 3) If you started the server manually just for testing, restart it with the '--protected-mode no' option. 4) Setup a an authentication password for the default user. NOTE: You only need to do one of the above things in order for the server to start accepting connections from the outside.\r\n";
+
+/// A server built and listening, not yet serving.
+pub struct Server {
+    shared: Arc<Shared>,
+    engine: Arc<Engine>,
+    runtime: tokio::runtime::Runtime,
+    listeners: Listeners,
+}
+
+impl Server {
+    /// Builds everything the configuration asks for and opens its sockets.
+    pub fn new(config: Arc<Config>, config_file: Option<&Path>) -> Result<Self> {
+        let workers = match config.io_threads.get() {
+            0 => std::thread::available_parallelism().map_or(1, usize::from),
+            set => set as usize,
+        };
+        config.show_io_threads(workers);
+        let mut registry = Registry::new(commands::FAMILIES);
+        for (from, to) in config.renamed_commands() {
+            registry.rename(from.as_bytes(), to.as_bytes()).map_err(anyhow::Error::msg)?;
+        }
+        let runtime = runtime()?;
+        let listeners = runtime.block_on(async { Listeners::open(&config) })?;
+        let about = About {
+            run_id: run_id(),
+            started_ms: clock::now_ms(),
+            executable: std::env::current_exe().unwrap_or_default().display().to_string(),
+            config_file: config_file
+                .map(|file| std::path::absolute(file).unwrap_or(file.into()).display().to_string())
+                .unwrap_or_default(),
+            workers,
+            port: listeners.tcp_ports().next().unwrap_or(0),
+        };
+        // Two more than workers: the sweep and the cron count, too.
+        let stats = Stats::new(workers + 2, registry.entries().len());
+        let shared = Arc::new(Shared::new(config, registry, stats, about));
+        background::raise_file_limit(&shared.config);
+        Ok(Server { shared, engine: Arc::default(), runtime, listeners })
+    }
+
+    pub fn shared(&self) -> &Arc<Shared> {
+        &self.shared
+    }
+
+    /// The first TCP port listened on.
+    pub fn port(&self) -> u16 {
+        self.shared.about.port
+    }
+
+    /// A token that stops the server.
+    pub fn stopper(&self) -> CancellationToken {
+        self.shared.stop.clone()
+    }
+
+    /// Serves until stopped. This thread becomes the first worker.
+    pub fn run(self) -> Result<()> {
+        let Server { shared, engine, runtime, listeners } = self;
+        let garbage = background::start_freeing()?;
+        let alarm = Arc::new(Alarm::default());
+        let worker = |id| Worker::new(id, shared.clone(), engine.clone(), garbage.clone(), alarm.clone());
+        let count = shared.about.workers;
+
+        let sweeper = worker(count);
+        let sweep = std::thread::Builder::new().name("expiry".into()).spawn(move || sweeper.sweep_forever())?;
+        let mut hands = Vec::new();
+        let mut threads = Vec::new();
+        for id in 1..count {
+            let (hand, mut sockets) = unbounded_channel();
+            hands.push(hand);
+            let worker = worker(id);
+            let runtime = self::runtime()?;
+            let thread = std::thread::Builder::new().name(format!("worker-{id}")).spawn(move || {
+                let stop = worker.shared.stop.clone();
+                let worker = Rc::new(worker);
+                LocalSet::new().block_on(&runtime, async {
+                    let buffers = Rc::new(Buffers::default());
+                    loop {
+                        tokio::select! {
+                            Some(socket) = sockets.recv() => start(&worker, &buffers, socket),
+                            () = stop.cancelled() => break,
+                        }
+                    }
+                    // Connections see the stop, too, and get a moment to end.
+                    tokio::task::yield_now().await;
+                });
+            })?;
+            threads.push(thread);
+        }
+
+        announce(&listeners);
+        let first = Rc::new(worker(0));
+        LocalSet::new().block_on(&runtime, async {
+            background::start(&shared, &engine, &alarm);
+            let buffers = Rc::new(Buffers::default());
+            let hand = {
+                let (first, shared) = (first.clone(), shared.clone());
+                let next = std::cell::Cell::new(0);
+                let hands: Rc<[UnboundedSender<Accepted>]> = hands.into();
+                Rc::new(move |socket: Accepted| {
+                    let Some(socket) = welcome(&shared, socket) else {
+                        return;
+                    };
+                    let at = next.replace((next.get() + 1) % (hands.len() + 1));
+                    match hands.get(at.wrapping_sub(1)) {
+                        // A worker that is gone means that the server is stopping.
+                        Some(hand) => drop(hand.send(socket)),
+                        None => start(&first, &buffers, socket),
+                    }
+                })
+            };
+            tokio::select! {
+                () = listeners.accept(move |socket| hand(socket)) => {}
+                () = shared.stop.cancelled() => {}
+            }
+            tokio::task::yield_now().await;
+        });
+        alarm.ring();
+        for thread in threads.into_iter().chain([sweep]) {
+            thread.join().map_err(|_| anyhow::anyhow!("a worker thread panicked"))?;
+        }
+        tracing::warn!("Redis is now ready to exit, bye bye...");
+        Ok(())
+    }
+}
+
+fn runtime() -> Result<tokio::runtime::Runtime> {
+    tokio::runtime::Builder::new_current_thread().enable_all().build().context("Can't start a runtime")
+}
+
+fn announce(listeners: &Listeners) {
+    if listeners.tcp_ports().next().is_some() {
+        tracing::info!("Ready to accept connections tcp");
+    }
+    if listeners.unix_path().is_some() {
+        tracing::info!("Ready to accept connections unix");
+    }
+}
+
+/// Turns away who may not come in.
+fn welcome(shared: &Shared, socket: Accepted) -> Option<Accepted> {
+    let config = &shared.config;
+    if shared.clients.len() as u64 >= config.maxclients.get() as u64 {
+        shared.stats.worker(0).counters.rejected_connections.add_shared(1);
+        socket.refuse("-ERR max number of clients reached\r\n");
+        return None;
+    }
+    if config.protected_mode.get() && config.requirepass.get().is_empty() && !socket.is_local() {
+        shared.stats.worker(0).counters.rejected_connections.add_shared(1);
+        socket.refuse(PROTECTED);
+        return None;
+    }
+    Some(socket)
+}
+
+/// Starts serving a socket on this worker.
+fn start(worker: &Rc<Worker>, buffers: &Rc<Buffers>, socket: Accepted) {
+    let Ok((stream, address, local)) = socket.register() else {
+        return; // It is gone already.
+    };
+    let clients = &worker.shared.clients;
+    let id = clients.new_id();
+    let client = Arc::new(Client::new(id, address, local, stream.descriptor(), worker.id, clock::now_ms()));
+    clients.add(client.clone());
+    worker.stats().counters.connections.add(1);
+    tokio::task::spawn_local(net::serve(worker.clone(), buffers.clone(), stream, client));
+}
+
+/// Forty hexadecimal digits that no other run has.
+fn run_id() -> String {
+    (0..40).map(|_| char::from_digit(fastrand::u32(0..16), 16).unwrap_or('0')).collect()
+}
+
+impl Shared {
+    fn new(config: Arc<Config>, registry: Registry, stats: Stats, about: About) -> Self {
+        let shared = Shared {
+            config,
+            rules: Default::default(),
+            notify_flags: Default::default(),
+            registry,
+            clients: Default::default(),
+            broker: Default::default(),
+            tracking: Default::default(),
+            monitors: Default::default(),
+            stats,
+            slowlog: Default::default(),
+            latency: Default::default(),
+            journal: Default::default(),
+            pause: Default::default(),
+            about,
+            rates: Default::default(),
+            active_expire: true.into(),
+            oom_refusals: Default::default(),
+            stop: CancellationToken::new(),
+            stop_wish: Default::default(),
+        };
+        shared.apply_config();
+        shared
+    }
+}

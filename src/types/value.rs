@@ -1,0 +1,149 @@
+//! A key's value: one of the five types, in sixteen bytes.
+
+use super::{Hash, List, Set, Text, ZSet};
+
+/// What a key holds. Collections stand behind one pointer, short strings in place.
+#[derive(Clone, Debug)]
+pub enum Value {
+    Text(Text),
+    List(Box<List>),
+    Hash(Box<Hash>),
+    Set(Box<Set>),
+    ZSet(Box<ZSet>),
+}
+
+/// A value's type, as TYPE names it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    Text,
+    List,
+    Hash,
+    Set,
+    ZSet,
+}
+
+impl Kind {
+    pub fn name(self) -> &'static str {
+        match self {
+            Kind::Text => "string",
+            Kind::List => "list",
+            Kind::Hash => "hash",
+            Kind::Set => "set",
+            Kind::ZSet => "zset",
+        }
+    }
+}
+
+/// A type of value: how to find it inside a [`Value`], and how a new one begins.
+pub trait Type: Sized {
+    const KIND: Kind;
+    fn of(value: &Value) -> Option<&Self>;
+    fn of_mut(value: &mut Value) -> Option<&mut Self>;
+    fn wrap(self) -> Value;
+    fn fresh() -> Value;
+}
+
+macro_rules! boxed {
+    ($($kind:ident),*) => {$(
+        impl Type for $kind {
+            const KIND: Kind = Kind::$kind;
+            fn of(value: &Value) -> Option<&Self> {
+                match value { Value::$kind(held) => Some(held), _ => None }
+            }
+            fn of_mut(value: &mut Value) -> Option<&mut Self> {
+                match value { Value::$kind(held) => Some(held), _ => None }
+            }
+            fn wrap(self) -> Value { Value::$kind(Box::new(self)) }
+            fn fresh() -> Value { Value::$kind(Box::new($kind::new())) }
+        }
+    )*};
+}
+boxed!(List, Hash, Set, ZSet);
+
+impl Type for Text {
+    const KIND: Kind = Kind::Text;
+    fn of(value: &Value) -> Option<&Self> {
+        match value {
+            Value::Text(text) => Some(text),
+            _ => None,
+        }
+    }
+    fn of_mut(value: &mut Value) -> Option<&mut Self> {
+        match value {
+            Value::Text(text) => Some(text),
+            _ => None,
+        }
+    }
+    fn wrap(self) -> Value {
+        Value::Text(self)
+    }
+    fn fresh() -> Value {
+        Value::Text(Text::from_bytes(b""))
+    }
+}
+
+impl Value {
+    pub fn kind(&self) -> Kind {
+        match self {
+            Value::Text(_) => Kind::Text,
+            Value::List(_) => Kind::List,
+            Value::Hash(_) => Kind::Hash,
+            Value::Set(_) => Kind::Set,
+            Value::ZSet(_) => Kind::ZSet,
+        }
+    }
+
+    /// A collection without elements, which no key may hold. Strings may be empty.
+    pub fn is_empty(&self) -> bool {
+        match self {
+            Value::Text(_) => false,
+            Value::List(list) => list.is_empty(),
+            Value::Hash(hash) => hash.is_empty(),
+            Value::Set(set) => set.is_empty(),
+            Value::ZSet(zset) => zset.is_empty(),
+        }
+    }
+
+    /// How many pieces dropping it frees: what decides whether a client may wait for that.
+    pub fn free_effort(&self) -> usize {
+        match self {
+            Value::Text(_) => 1,
+            // A list frees by the node; 64 is fewer elements than any node holds.
+            Value::List(list) => list.len() / 64,
+            Value::Hash(hash) => hash.len(),
+            Value::Set(set) => set.len(),
+            Value::ZSet(zset) => zset.len(),
+        }
+    }
+
+    /// OBJECT ENCODING's word.
+    pub fn encoding(&self) -> &'static str {
+        match self {
+            Value::Text(text) => text.encoding(),
+            Value::List(list) => list.encoding(),
+            Value::Hash(hash) => hash.encoding(),
+            Value::Set(set) => set.encoding(),
+            Value::ZSet(zset) => zset.encoding(),
+        }
+    }
+
+    /// A copy that no table's wheel knows of.
+    pub fn detached(&self) -> Value {
+        let mut copy = self.clone();
+        if let Value::Hash(hash) = &mut copy {
+            hash.timer = 0;
+        }
+        copy
+    }
+
+    /// Bytes on the heap, not counting the sixteen in the entry.
+    pub fn heap_bytes(&self) -> usize {
+        match self {
+            Value::Text(text) => text.heap_bytes(),
+            Value::List(list) => size_of::<List>() + list.heap_bytes(),
+            Value::Hash(hash) => size_of::<Hash>() + hash.heap_bytes(),
+            Value::Set(set) => size_of::<Set>() + set.heap_bytes(),
+            Value::ZSet(zset) => size_of::<ZSet>() + zset.heap_bytes(),
+        }
+    }
+}

@@ -1,0 +1,78 @@
+//! Memory in use, from the allocator's own counters.
+//!
+//! Each thread publishes the bytes it took less those it gave back; the sum over threads is the bytes in
+//! use, exact up to what threads have not published yet, at the cost of two loads.
+
+use std::cell::OnceCell;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+
+use parking_lot::Mutex;
+use tikv_jemalloc_ctl::thread::ThreadLocal;
+
+static THREADS: Mutex<Vec<Arc<AtomicI64>>> = Mutex::new(Vec::new());
+static PEAK: AtomicU64 = AtomicU64::new(0);
+
+struct Meter {
+    taken: ThreadLocal<u64>,
+    given: ThreadLocal<u64>,
+    cell: Arc<AtomicI64>,
+}
+
+thread_local! {
+    static METER: OnceCell<Option<Meter>> = const { OnceCell::new() };
+}
+
+fn meter() -> Option<Meter> {
+    let taken = tikv_jemalloc_ctl::thread::allocatedp::read().ok()?;
+    let given = tikv_jemalloc_ctl::thread::deallocatedp::read().ok()?;
+    let cell = Arc::new(AtomicI64::new(0));
+    THREADS.lock().push(cell.clone());
+    Some(Meter { taken, given, cell })
+}
+
+/// Makes this thread's allocations count. Every thread that holds data calls it now and then.
+#[inline]
+pub fn publish() {
+    METER.with(|cell| {
+        if let Some(meter) = cell.get_or_init(meter) {
+            let net = meter.taken.get() as i64 - meter.given.get() as i64;
+            meter.cell.store(net, Ordering::Relaxed);
+        }
+    });
+}
+
+/// Bytes in use, over all threads.
+pub fn used() -> u64 {
+    let sum: i64 = THREADS.lock().iter().map(|cell| cell.load(Ordering::Relaxed)).sum();
+    let used = sum.max(0) as u64;
+    PEAK.fetch_max(used, Ordering::Relaxed);
+    used
+}
+
+/// The most that [`used`] ever returned.
+pub fn peak() -> u64 {
+    PEAK.load(Ordering::Relaxed).max(used())
+}
+
+/// Forgets the peak, as CONFIG RESETSTAT does.
+pub fn reset_peak() {
+    PEAK.store(0, Ordering::Relaxed);
+}
+
+/// Pages of this process in memory, in bytes.
+pub fn resident() -> u64 {
+    let statm = std::fs::read_to_string("/proc/self/statm").unwrap_or_default();
+    let pages: u64 = statm.split(' ').nth(1).and_then(|field| field.parse().ok()).unwrap_or(0);
+    pages * rustix::param::page_size() as u64
+}
+
+/// What the allocator holds: allocated, active and resident bytes, and what it keeps though unused.
+pub fn allocator() -> Option<(u64, u64, u64, u64)> {
+    tikv_jemalloc_ctl::epoch::advance().ok()?;
+    let allocated = tikv_jemalloc_ctl::stats::allocated::read().ok()?;
+    let active = tikv_jemalloc_ctl::stats::active::read().ok()?;
+    let resident = tikv_jemalloc_ctl::stats::resident::read().ok()?;
+    let retained = tikv_jemalloc_ctl::stats::retained::read().ok()?;
+    Some((allocated as u64, active as u64, resident as u64, retained as u64))
+}

@@ -1,0 +1,10 @@
+//! Small tools without an opinion on Redis's data: clock, numbers, globs, hashes, memory.
+
+pub mod clock;
+pub mod extended;
+pub mod glob;
+pub mod keyhash;
+pub mod memory;
+pub mod number;
+pub mod piece;
+pub mod quote;
