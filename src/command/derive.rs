@@ -156,9 +156,6 @@ impl KeySpec {
 pub fn legacy_range(specs: &[KeySpec]) -> (i32, i32, i32) {
     let mut range: Option<(i32, i32, i32)> = None;
     for spec in specs {
-        if spec.used == KeyUse::CHANNEL {
-            continue;
-        }
         let (Begin::Index(first), Find::Range { last, step, .. }) = (spec.begin, spec.find) else {
             continue;
         };

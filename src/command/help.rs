@@ -1,6 +1,6 @@
 //! HELP of every container: told from its subcommands' argument trees.
 
-use super::{Arg, ArgKind, Command, Done, Flag, Flow, Run, SessionCall};
+use super::{Arg, ArgKind, Command, Done, Fail, Flag, Flow, Run, SessionCall};
 
 /// The HELP subcommand, the same for every container.
 pub const HELP: Command = Command {
@@ -70,4 +70,11 @@ fn usage(arg: &Arg, line: &mut String) {
     if arg.optional {
         line.push(']');
     }
+}
+
+/// The error of a subcommand called with arguments that it can't take.
+pub fn misused(call: &SessionCall<'_>) -> Fail {
+    let given = String::from_utf8_lossy(call.args.all()[1]).into_owned();
+    let name = call.entry.full_name.split('|').next().unwrap_or_default().to_ascii_uppercase();
+    Fail::said(format!("unknown subcommand or wrong number of arguments for '{given}'. Try {name} HELP."))
 }

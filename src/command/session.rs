@@ -5,7 +5,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use hashbrown::HashSet;
 
-use super::Entry;
+use super::{Entry, Fail};
 use super::client::Client;
 use crate::engine::Place;
 use crate::pubsub::{Channels, TrackingMode};
@@ -59,6 +59,14 @@ pub struct Session {
     pub patterns: HashSet<Bytes>,
     pub shard_channels: HashSet<Bytes>,
     pub tracking: Option<SessionTracking>,
+}
+
+/// A name that a client may give itself: it must not break a line of CLIENT LIST.
+pub fn check_name(name: &[u8]) -> Result<String, Fail> {
+    match std::str::from_utf8(name) {
+        Ok(text) if name.iter().all(|byte| (b'!'..=b'~').contains(byte)) => Ok(text.to_string()),
+        _ => Err(Fail::Says("Client names cannot contain spaces, newlines or special characters.")),
+    }
 }
 
 impl Session {
