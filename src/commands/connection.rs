@@ -4,7 +4,9 @@ use std::sync::atomic::Ordering;
 
 use sha2::{Digest, Sha256};
 
-use crate::command::Flag::{AllowBusy, Fast, InMulti, Loading, NoAuth, NoScript, Stale, WhileSubscribed};
+use crate::command::Flag::{
+    AllowBusy, Fast, InMulti, Loading, NoAuth, NoScript, Stale, WhileSubscribed,
+};
 use crate::command::session::{Session, check_name};
 use crate::command::{Arg, Command, Done, Fail, Family, Flow, Run, SessionCall};
 use crate::config::REDIS_VERSION;
@@ -19,7 +21,10 @@ const AUTH: Command = Command {
     name: "auth",
     summary: "Logs in",
     flags: &[NoScript, Loading, Stale, Fast, NoAuth, AllowBusy],
-    args: &[Arg::text("username").optional().since("6.0.0"), Arg::text("password")],
+    args: &[
+        Arg::text("username").optional().since("6.0.0"),
+        Arg::text("password"),
+    ],
     run: Run::Session(auth),
     ..Command::PLAIN
 };
@@ -46,10 +51,17 @@ fn auth(call: &mut SessionCall<'_>) -> Done {
 fn log_in(call: &mut SessionCall<'_>, user: &[u8], password: &[u8]) -> Result<(), Fail> {
     let wanted = call.server.config.requirepass.get();
     // Digests are compared, so that the time taken tells nothing of the password.
-    let fits = wanted.is_empty() || Sha256::digest(wanted.as_bytes()) == Sha256::digest(password);
+    let fits = wanted.is_empty() || Sha256::digest(&wanted[..]) == Sha256::digest(password);
     if user != b"default" || !fits {
-        call.server.stats.worker(call.session.client.worker).counters.acl_auth_failures.add(1);
-        return Err(Fail::code("WRONGPASS invalid username-password pair or user is disabled."));
+        call.server
+            .stats
+            .worker(call.session.client.worker)
+            .counters
+            .acl_auth_failures
+            .add(1);
+        return Err(Fail::code(
+            "WRONGPASS invalid username-password pair or user is disabled.",
+        ));
     }
     call.session.authenticated = true;
     Ok(())
@@ -79,9 +91,12 @@ const HELLO: Command = Command {
         "arguments",
         &[
             Arg::int("protover"),
-            Arg::block("username_password", &[Arg::text("username"), Arg::text("password")])
-                .token("AUTH")
-                .optional(),
+            Arg::block(
+                "username_password",
+                &[Arg::text("username"), Arg::text("password")],
+            )
+            .token("AUTH")
+            .optional(),
             Arg::text("clientname").token("SETNAME").optional(),
         ],
     )
@@ -93,7 +108,9 @@ const HELLO: Command = Command {
 fn hello(call: &mut SessionCall<'_>) -> Done {
     let mut version = None;
     if !call.args.is_empty() {
-        let wanted = call.args.int_or(Fail::Says("Protocol version is not an integer or out of range"))?;
+        let wanted = call.args.int_or(Fail::Says(
+            "Protocol version is not an integer or out of range",
+        ))?;
         if !(2..=3).contains(&wanted) {
             return Err(Fail::code("NOPROTO unsupported protocol version"));
         }
@@ -107,7 +124,9 @@ fn hello(call: &mut SessionCall<'_>) -> Done {
             name = Some(check_name(call.args.next()?)?);
         } else {
             let option = String::from_utf8_lossy(option);
-            return Err(Fail::said(format!("Syntax error in HELLO option '{option}'")));
+            return Err(Fail::said(format!(
+                "Syntax error in HELLO option '{option}'"
+            )));
         }
     }
     if let Some((user, password)) = login {
@@ -182,7 +201,16 @@ fn ping(call: &mut SessionCall<'_>) -> Done {
 const QUIT: Command = Command {
     name: "quit",
     summary: "Closes the connection",
-    flags: &[NoScript, Loading, Stale, Fast, NoAuth, AllowBusy, WhileSubscribed, InMulti],
+    flags: &[
+        NoScript,
+        Loading,
+        Stale,
+        Fast,
+        NoAuth,
+        AllowBusy,
+        WhileSubscribed,
+        InMulti,
+    ],
     run: Run::Session(quit),
     arity: Some(-1),
     ..Command::PLAIN
@@ -197,7 +225,16 @@ const RESET: Command = Command {
     name: "reset",
     summary: "Brings the connection back to its first state",
     since: "6.2.0",
-    flags: &[NoScript, Loading, Stale, Fast, NoAuth, AllowBusy, WhileSubscribed, InMulti],
+    flags: &[
+        NoScript,
+        Loading,
+        Stale,
+        Fast,
+        NoAuth,
+        AllowBusy,
+        WhileSubscribed,
+        InMulti,
+    ],
     run: Run::Session(|_| Ok(Flow::Reset)),
     ..Command::PLAIN
 };

@@ -8,5 +8,10 @@ mod transaction;
 
 use crate::command::Family;
 
-pub const FAMILIES: &[&Family] =
-    &[&string::FAMILY, &key::FAMILY, &connection::FAMILY, &transaction::FAMILY, &pubsub::FAMILY];
+pub const FAMILIES: &[&Family] = &[
+    &string::FAMILY,
+    &key::FAMILY,
+    &connection::FAMILY,
+    &transaction::FAMILY,
+    &pubsub::FAMILY,
+];

@@ -29,7 +29,11 @@ pub const FAMILY: Family = Family {
 const SHARD_CHANNELS: &[KeySpec] = &[KeySpec {
     used: KeyUse::CHANNEL,
     begin: Begin::Index(1),
-    find: Find::Range { last: -1, step: 1, limit: 0 },
+    find: Find::Range {
+        last: -1,
+        step: 1,
+        limit: 0,
+    },
 }];
 
 const SUBSCRIBE: Command = Command {
@@ -128,7 +132,9 @@ fn subscribe(call: &mut SessionCall<'_>, kind: Channels) -> Done {
         let name = Bytes::copy_from_slice(channel);
         let client = call.session.client.clone();
         if call.session.subscribed(kind).insert(name.clone()) {
-            call.server.broker.subscribe(kind, &name, client.id, &client.mailbox);
+            call.server
+                .broker
+                .subscribe(kind, &name, client.id, &client.mailbox);
         }
         tell(call, kind, words(kind).0, Some(channel));
     }
@@ -137,14 +143,25 @@ fn subscribe(call: &mut SessionCall<'_>, kind: Channels) -> Done {
 }
 
 fn unsubscribe(call: &mut SessionCall<'_>, kind: Channels) -> Done {
-    let named: Vec<Bytes> = call.args.rest().iter().map(|name| Bytes::copy_from_slice(name)).collect();
-    let channels = if named.is_empty() { call.session.subscribed(kind).iter().cloned().collect() } else { named };
+    let named: Vec<Bytes> = call
+        .args
+        .rest()
+        .iter()
+        .map(|name| Bytes::copy_from_slice(name))
+        .collect();
+    let channels = if named.is_empty() {
+        call.session.subscribed(kind).iter().cloned().collect()
+    } else {
+        named
+    };
     if channels.is_empty() {
         tell(call, kind, words(kind).1, None);
     }
     for channel in channels {
         if call.session.subscribed(kind).remove(&channel) {
-            call.server.broker.unsubscribe(kind, &channel, call.session.client.id);
+            call.server
+                .broker
+                .unsubscribe(kind, &channel, call.session.client.id);
         }
         tell(call, kind, words(kind).1, Some(&channel));
     }
@@ -180,14 +197,19 @@ const SPUBLISH: Command = Command {
     keys: Some(&[KeySpec {
         used: KeyUse::CHANNEL,
         begin: Begin::Index(1),
-        find: Find::Range { last: 0, step: 1, limit: 0 },
+        find: Find::Range {
+            last: 0,
+            step: 1,
+            limit: 0,
+        },
     }]),
     ..Command::PLAIN
 };
 
 fn spublish(call: &mut SessionCall<'_>) -> Done {
     let (channel, message) = (call.args.next()?, call.args.next()?);
-    call.out.count(call.server.broker.publish_shard(channel, message));
+    call.out
+        .count(call.server.broker.publish_shard(channel, message));
     Ok(Flow::Done)
 }
 
@@ -196,7 +218,14 @@ const PUBSUB: Command = Command {
     summary: "Tells who listens to what",
     since: "2.8.0",
     run: Run::Container,
-    subcommands: &[&CHANNELS, &help::HELP, &NUMPAT, &NUMSUB, &SHARDCHANNELS, &SHARDNUMSUB],
+    subcommands: &[
+        &CHANNELS,
+        &help::HELP,
+        &NUMPAT,
+        &NUMSUB,
+        &SHARDCHANNELS,
+        &SHARDNUMSUB,
+    ],
     ..Command::PLAIN
 };
 

@@ -55,7 +55,10 @@ impl ShardSet {
     }
 
     pub fn covers(&self, other: ShardSet) -> bool {
-        self.0.iter().zip(other.0).all(|(mine, theirs)| theirs & !mine == 0)
+        self.0
+            .iter()
+            .zip(other.0)
+            .all(|(mine, theirs)| theirs & !mine == 0)
     }
 
     pub fn len(&self) -> usize {
@@ -123,7 +126,14 @@ impl Shard {
         self.tables.iter().filter_map(Table::next_due).min()
     }
 
-    pub(super) fn insert(&mut self, db: usize, hash: u64, key: Bstr, value: Value, access: Access) -> usize {
+    pub(super) fn insert(
+        &mut self,
+        db: usize,
+        hash: u64,
+        key: Bstr,
+        value: Value,
+        access: Access,
+    ) -> usize {
         let side = self.side;
         self.table_mut(db).insert(hash, key, value, access, side)
     }
@@ -168,7 +178,9 @@ impl Shard {
 
     fn raise(&self, db: usize, key: &Bstr) {
         if let Some(flags) = self.watchers.get(&(db, key.clone())) {
-            flags.iter().for_each(|flag| flag.store(true, Ordering::Release));
+            flags
+                .iter()
+                .for_each(|flag| flag.store(true, Ordering::Release));
         }
     }
 
@@ -176,7 +188,9 @@ impl Shard {
     pub(super) fn keys_changed(&self, hit: impl Fn(usize, &[u8]) -> bool) {
         for ((db, key), flags) in &self.watchers {
             if hit(*db, key) {
-                flags.iter().for_each(|flag| flag.store(true, Ordering::Release));
+                flags
+                    .iter()
+                    .for_each(|flag| flag.store(true, Ordering::Release));
             }
         }
     }
