@@ -8,8 +8,9 @@
 const LEVELS: usize = 7;
 const BITS: u32 = 6;
 const SLOTS: usize = 1 << BITS;
-/// Deadlines further off than this stand in the last slot and are looked at again then.
-const SPAN: u64 = 1 << (BITS * LEVELS as u32);
+/// Deadlines further off than this are looked at again then. One slot less than a whole turn of the
+/// highest level, so that a node never stands in the slot that the hand is in.
+const SPAN_MAX: u64 = 63 << (BITS * (LEVELS as u32 - 1));
 
 /// What is due: a whole key, or a field of the hash that it holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -208,7 +209,7 @@ impl Wheel {
         let deadline = self
             .node(id)
             .deadline_ms
-            .clamp(self.hand_ms, self.hand_ms + SPAN - 1);
+            .clamp(self.hand_ms, self.hand_ms + SPAN_MAX);
         // The level is that of the highest digit in which deadline and hand differ: there the
         // slot is ahead of the hand within the present turn.
         let differ = deadline ^ self.hand_ms;
@@ -324,7 +325,7 @@ mod tests {
         let id = wheel.add(0, u64::MAX, Subject::Key);
         assert_eq!(wheel.deadline(id), u64::MAX);
         let mut effort = 1000;
-        assert_eq!(wheel.due(1000 + 3 * SPAN, &mut effort), None);
+        assert_eq!(wheel.due(1000 + 3 * SPAN_MAX, &mut effort), None);
         assert!(effort > 900, "a far deadline costs a look a turn");
     }
 }

@@ -132,13 +132,14 @@ impl<T: Keyed> Dense<T> {
         }
         self.len = last;
         self.moved = self.moved.min(last);
-        self.advance();
-        self.shrink();
-        if pos == last {
+        let taken = if pos == last {
             tail
         } else {
             std::mem::replace(self.at_mut(pos), tail)
-        }
+        };
+        self.advance();
+        self.shrink();
+        taken
     }
 
     /// Takes a position out of the index.
