@@ -43,6 +43,7 @@ pub mod persist;
 pub mod pubsub;
 pub mod resp;
 pub mod server;
+pub mod testing;
 pub mod types;
 pub mod util;
 

@@ -128,12 +128,6 @@ impl Text {
     }
 }
 
-/// Length of the decimal text.
-fn digits(value: i64) -> usize {
-    let magnitude = value.unsigned_abs().checked_ilog10().unwrap_or(0) as usize + 1;
-    magnitude + usize::from(value < 0)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -179,7 +173,6 @@ mod tests {
         ] {
             assert_eq!(parse_i64(text.as_bytes()), Some(value), "{text}");
             assert_eq!(Text::from_bytes(text.as_bytes()).encoding(), "int");
-            assert_eq!(digits(value), text.len());
         }
         for text in [
             "",
