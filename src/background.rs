@@ -25,7 +25,11 @@ pub fn raise_file_limit(config: &Config) {
         return;
     }
     let raised = limit.maximum.map_or(wanted, |maximum| maximum.max(wanted));
-    let tries = [(Some(wanted), Some(raised)), (Some(wanted), limit.maximum), (limit.maximum, limit.maximum)];
+    let tries = [
+        (Some(wanted), Some(raised)),
+        (Some(wanted), limit.maximum),
+        (limit.maximum, limit.maximum),
+    ];
     for (current, maximum) in tries {
         if setrlimit(Resource::Nofile, Rlimit { current, maximum }).is_ok() {
             break;
@@ -40,19 +44,21 @@ pub fn raise_file_limit(config: &Config) {
              higher maxclients increase 'ulimit -n'.",
             config.maxclients.get()
         );
-        config.lower_maxclients(clients);
+        config.maxclients.put(clients as i64);
     }
 }
 
 /// A thread that drops what is too large to be dropped on a client's time.
 pub fn start_freeing() -> Result<Sender<Garbage>> {
     let (sender, garbage) = channel::<Garbage>();
-    std::thread::Builder::new().name("freeing".into()).spawn(move || {
-        for one in garbage {
-            drop(one);
-            memory::publish();
-        }
-    })?;
+    std::thread::Builder::new()
+        .name("freeing".into())
+        .spawn(move || {
+            for one in garbage {
+                drop(one);
+                memory::publish();
+            }
+        })?;
     Ok(sender)
 }
 
@@ -63,7 +69,10 @@ pub fn start(shared: &Arc<Shared>, engine: &Arc<Engine>, alarm: &Arc<Alarm>) {
 }
 
 async fn stop_on_signals(shared: Arc<Shared>, alarm: Arc<Alarm>) {
-    let (Ok(mut term), Ok(mut int)) = (signal(SignalKind::terminate()), signal(SignalKind::interrupt())) else {
+    let (Ok(mut term), Ok(mut int)) = (
+        signal(SignalKind::terminate()),
+        signal(SignalKind::interrupt()),
+    ) else {
         tracing::warn!("Can't listen for signals: the server will stop without a word.");
         return;
     };
@@ -104,18 +113,26 @@ async fn cron(shared: Arc<Shared>, _engine: Arc<Engine>) {
 fn close_idle_and_overflown(shared: &Shared, now_ms: u64) {
     use std::sync::atomic::Ordering;
     let timeout_ms = shared.config.timeout.get() as u64 * 1000;
+    let limits = shared.config.client_output_buffer_limit.get();
     for client in shared.clients.all() {
-        let class = client.outbox_class();
-        let subscribed = class == crate::pubsub::OutboxClass::PubSub;
+        let subscribed = client.is_subscriber();
+        let limit = if subscribed {
+            limits.pubsub
+        } else {
+            limits.normal
+        };
         let idle_ms = now_ms.saturating_sub(client.active_ms.load(Ordering::Relaxed));
         let blocked = client.blocked.load(Ordering::Relaxed);
         if timeout_ms > 0 && idle_ms > timeout_ms && !subscribed && !blocked {
             tracing::debug!("Closing idle client {}", client.address);
             client.mailbox.close();
-        } else if client.mailbox.bytes() > 0
-            && client.mailbox.check(shared.config.outbox_limit(class), now_ms).is_err()
-        {
-            shared.stats.worker(0).counters.output_buffer_limit_disconnections.add_shared(1);
+        } else if client.mailbox.bytes() > 0 && client.mailbox.check(limit, now_ms).is_err() {
+            shared
+                .stats
+                .worker(0)
+                .counters
+                .output_buffer_limit_disconnections
+                .add_shared(1);
             tracing::warn!(
                 "Client {} scheduled to be closed ASAP for overcoming of output buffer limits.",
                 client.address

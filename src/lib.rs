@@ -30,6 +30,7 @@
 #![forbid(unsafe_code)]
 
 pub mod background;
+pub mod cli;
 pub mod command;
 pub mod commands;
 pub mod config;

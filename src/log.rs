@@ -1,16 +1,23 @@
 //! Log lines in Redis's shape: `pid:role date level message`.
 //!
-//! To standard output or to `logfile`, which is opened anew for every line's batch, so that a log that was
+//! To standard output or to `logfile`, which is opened anew for every line, so that a log that was
 //! moved away is never written to unseen.
 
 use std::fmt;
 use std::io::Write;
+use std::path::PathBuf;
+use std::sync::Arc;
 
 use jiff::Zoned;
 use tracing::{Event, Level, Subscriber};
+use tracing_subscriber::filter::dynamic_filter_fn;
 use tracing_subscriber::fmt::format::Writer;
 use tracing_subscriber::fmt::{FmtContext, FormatEvent, FormatFields, MakeWriter};
+use tracing_subscriber::layer::{Layer, SubscriberExt};
 use tracing_subscriber::registry::LookupSpan;
+use tracing_subscriber::util::SubscriberInitExt;
+
+use crate::config::{Config, LogLevel};
 
 /// Redis's levels: `debug` `.`, `verbose` `-`, `notice` `*`, `warning` `#`.
 struct RedisLines;
@@ -20,7 +27,12 @@ where
     S: Subscriber + for<'a> LookupSpan<'a>,
     N: for<'a> FormatFields<'a> + 'static,
 {
-    fn format_event(&self, context: &FmtContext<'_, S, N>, mut out: Writer<'_>, event: &Event<'_>) -> fmt::Result {
+    fn format_event(
+        &self,
+        context: &FmtContext<'_, S, N>,
+        mut out: Writer<'_>,
+        event: &Event<'_>,
+    ) -> fmt::Result {
         let sign = match *event.metadata().level() {
             Level::TRACE => '.',
             Level::DEBUG => '-',
@@ -29,30 +41,62 @@ where
         };
         let now = Zoned::now();
         let millis = now.subsec_nanosecond() / 1_000_000;
-        write!(out, "{}:M {}.{millis:03} {sign} ", std::process::id(), now.strftime("%d %b %Y %H:%M:%S"))?;
+        write!(
+            out,
+            "{}:M {}.{millis:03} {sign} ",
+            std::process::id(),
+            now.strftime("%d %b %Y %H:%M:%S")
+        )?;
         context.field_format().format_fields(out.by_ref(), event)?;
         writeln!(out)
     }
 }
 
 /// Where lines go.
-#[derive(Clone)]
-pub struct Sink {
+struct Sink {
     /// Empty for standard output.
-    pub file: String,
+    file: PathBuf,
 }
 
 impl<'a> MakeWriter<'a> for Sink {
     type Writer = Box<dyn Write + 'a>;
 
     fn make_writer(&'a self) -> Self::Writer {
-        if self.file.is_empty() {
+        if self.file.as_os_str().is_empty() {
             return Box::new(std::io::stdout());
         }
-        match std::fs::OpenOptions::new().create(true).append(true).open(&self.file) {
+        match std::fs::OpenOptions::new()
+            .create(true)
+            .append(true)
+            .open(&self.file)
+        {
             Ok(file) => Box::new(file),
             // The line must not be lost with the file.
             Err(_) => Box::new(std::io::stdout()),
         }
     }
+}
+
+/// Starts logging as the configuration says; its `loglevel` is read for every line.
+pub fn start(config: &Arc<Config>) {
+    let sink = Sink {
+        file: config.logfile.path(),
+    };
+    let config = config.clone();
+    let shown = dynamic_filter_fn(move |line, _| {
+        let least = match config.loglevel.get() {
+            LogLevel::Debug => Level::TRACE,
+            LogLevel::Verbose => Level::DEBUG,
+            LogLevel::Notice => Level::INFO,
+            LogLevel::Warning => Level::WARN,
+            LogLevel::Nothing => return false,
+        };
+        *line.level() <= least
+    });
+    let lines = tracing_subscriber::fmt::layer()
+        .event_format(RedisLines)
+        .with_writer(sink)
+        .with_filter(shown);
+    // A process that logs already, as a test with several servers does, goes on as it is.
+    let _ = tracing_subscriber::registry().with(lines).try_init();
 }

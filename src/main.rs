@@ -1,3 +1,7 @@
-#[global_allocator]
-static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
-fn main() {}
+//! `vermilion`, or `redis-server`: the command line, and what it starts.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    vermilion::cli::main()
+}

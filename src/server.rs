@@ -16,6 +16,7 @@ use crate::command::shared::{About, Shared};
 use crate::command::stats::Stats;
 use crate::commands;
 use crate::config::Config;
+use crate::config::file::{FileError, Rename};
 use crate::engine::Engine;
 use crate::exec::{Alarm, Worker};
 use crate::net::{self, Accepted, Buffers, Listeners};
@@ -33,24 +34,38 @@ pub struct Server {
 
 impl Server {
     /// Builds everything the configuration asks for and opens its sockets.
-    pub fn new(config: Arc<Config>, config_file: Option<&Path>) -> Result<Self> {
+    pub fn new(
+        config: Arc<Config>,
+        renames: &[Rename],
+        config_file: Option<&Path>,
+    ) -> Result<Self> {
         let workers = match config.io_threads.get() {
             0 => std::thread::available_parallelism().map_or(1, usize::from),
             set => set as usize,
         };
-        config.show_io_threads(workers);
+        config.io_threads.put(workers as i64);
         let mut registry = Registry::new(commands::FAMILIES);
-        for (from, to) in config.renamed_commands() {
-            registry.rename(from.as_bytes(), to.as_bytes()).map_err(anyhow::Error::msg)?;
+        for Rename { from, to, place } in renames {
+            registry
+                .rename(from, to)
+                .map_err(|why| FileError::at(place, why))?;
         }
         let runtime = runtime()?;
         let listeners = runtime.block_on(async { Listeners::open(&config) })?;
         let about = About {
             run_id: run_id(),
             started_ms: clock::now_ms(),
-            executable: std::env::current_exe().unwrap_or_default().display().to_string(),
+            executable: std::env::current_exe()
+                .unwrap_or_default()
+                .display()
+                .to_string(),
             config_file: config_file
-                .map(|file| std::path::absolute(file).unwrap_or(file.into()).display().to_string())
+                .map(|file| {
+                    std::path::absolute(file)
+                        .unwrap_or(file.into())
+                        .display()
+                        .to_string()
+                })
                 .unwrap_or_default(),
             workers,
             port: listeners.tcp_ports().next().unwrap_or(0),
@@ -59,7 +74,12 @@ impl Server {
         let stats = Stats::new(workers + 2, registry.entries().len());
         let shared = Arc::new(Shared::new(config, registry, stats, about));
         background::raise_file_limit(&shared.config);
-        Ok(Server { shared, engine: Arc::default(), runtime, listeners })
+        Ok(Server {
+            shared,
+            engine: Arc::default(),
+            runtime,
+            listeners,
+        })
     }
 
     pub fn shared(&self) -> &Arc<Shared> {
@@ -78,14 +98,29 @@ impl Server {
 
     /// Serves until stopped. This thread becomes the first worker.
     pub fn run(self) -> Result<()> {
-        let Server { shared, engine, runtime, listeners } = self;
+        let Server {
+            shared,
+            engine,
+            runtime,
+            listeners,
+        } = self;
         let garbage = background::start_freeing()?;
         let alarm = Arc::new(Alarm::default());
-        let worker = |id| Worker::new(id, shared.clone(), engine.clone(), garbage.clone(), alarm.clone());
+        let worker = |id| {
+            Worker::new(
+                id,
+                shared.clone(),
+                engine.clone(),
+                garbage.clone(),
+                alarm.clone(),
+            )
+        };
         let count = shared.about.workers;
 
         let sweeper = worker(count);
-        let sweep = std::thread::Builder::new().name("expiry".into()).spawn(move || sweeper.sweep_forever())?;
+        let sweep = std::thread::Builder::new()
+            .name("expiry".into())
+            .spawn(move || sweeper.sweep_forever())?;
         let mut hands = Vec::new();
         let mut threads = Vec::new();
         for id in 1..count {
@@ -93,21 +128,23 @@ impl Server {
             hands.push(hand);
             let worker = worker(id);
             let runtime = self::runtime()?;
-            let thread = std::thread::Builder::new().name(format!("worker-{id}")).spawn(move || {
-                let stop = worker.shared.stop.clone();
-                let worker = Rc::new(worker);
-                LocalSet::new().block_on(&runtime, async {
-                    let buffers = Rc::new(Buffers::default());
-                    loop {
-                        tokio::select! {
-                            Some(socket) = sockets.recv() => start(&worker, &buffers, socket),
-                            () = stop.cancelled() => break,
+            let thread = std::thread::Builder::new()
+                .name(format!("worker-{id}"))
+                .spawn(move || {
+                    let stop = worker.shared.stop.clone();
+                    let worker = Rc::new(worker);
+                    LocalSet::new().block_on(&runtime, async {
+                        let buffers = Rc::new(Buffers::default());
+                        loop {
+                            tokio::select! {
+                                Some(socket) = sockets.recv() => start(&worker, &buffers, socket),
+                                () = stop.cancelled() => break,
+                            }
                         }
-                    }
-                    // Connections see the stop, too, and get a moment to end.
-                    tokio::task::yield_now().await;
-                });
-            })?;
+                        // Connections see the stop, too, and get a moment to end.
+                        tokio::task::yield_now().await;
+                    });
+                })?;
             threads.push(thread);
         }
 
@@ -140,7 +177,9 @@ impl Server {
         });
         alarm.ring();
         for thread in threads.into_iter().chain([sweep]) {
-            thread.join().map_err(|_| anyhow::anyhow!("a worker thread panicked"))?;
+            thread
+                .join()
+                .map_err(|_| anyhow::anyhow!("a worker thread panicked"))?;
         }
         tracing::warn!("Redis is now ready to exit, bye bye...");
         Ok(())
@@ -148,7 +187,10 @@ impl Server {
 }
 
 fn runtime() -> Result<tokio::runtime::Runtime> {
-    tokio::runtime::Builder::new_current_thread().enable_all().build().context("Can't start a runtime")
+    tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .context("Can't start a runtime")
 }
 
 fn announce(listeners: &Listeners) {
@@ -164,12 +206,22 @@ fn announce(listeners: &Listeners) {
 fn welcome(shared: &Shared, socket: Accepted) -> Option<Accepted> {
     let config = &shared.config;
     if shared.clients.len() as u64 >= config.maxclients.get() as u64 {
-        shared.stats.worker(0).counters.rejected_connections.add_shared(1);
+        shared
+            .stats
+            .worker(0)
+            .counters
+            .rejected_connections
+            .add_shared(1);
         socket.refuse("-ERR max number of clients reached\r\n");
         return None;
     }
     if config.protected_mode.get() && config.requirepass.get().is_empty() && !socket.is_local() {
-        shared.stats.worker(0).counters.rejected_connections.add_shared(1);
+        shared
+            .stats
+            .worker(0)
+            .counters
+            .rejected_connections
+            .add_shared(1);
         socket.refuse(PROTECTED);
         return None;
     }
@@ -183,7 +235,14 @@ fn start(worker: &Rc<Worker>, buffers: &Rc<Buffers>, socket: Accepted) {
     };
     let clients = &worker.shared.clients;
     let id = clients.new_id();
-    let client = Arc::new(Client::new(id, address, local, stream.descriptor(), worker.id, clock::now_ms()));
+    let client = Arc::new(Client::new(
+        id,
+        address,
+        local,
+        stream.descriptor(),
+        worker.id,
+        clock::now_ms(),
+    ));
     clients.add(client.clone());
     worker.stats().counters.connections.add(1);
     tokio::task::spawn_local(net::serve(worker.clone(), buffers.clone(), stream, client));
@@ -191,7 +250,9 @@ fn start(worker: &Rc<Worker>, buffers: &Rc<Buffers>, socket: Accepted) {
 
 /// Forty hexadecimal digits that no other run has.
 fn run_id() -> String {
-    (0..40).map(|_| char::from_digit(fastrand::u32(0..16), 16).unwrap_or('0')).collect()
+    (0..40)
+        .map(|_| char::from_digit(fastrand::u32(0..16), 16).unwrap_or('0'))
+        .collect()
 }
 
 impl Shared {
@@ -199,7 +260,6 @@ impl Shared {
         let shared = Shared {
             config,
             rules: Default::default(),
-            notify_flags: Default::default(),
             registry,
             clients: Default::default(),
             broker: Default::default(),

@@ -63,7 +63,10 @@ impl<'a> Args<'a> {
 
     /// The next argument. Arity was checked before, so a missing one is a syntax error.
     #[inline]
-    #[expect(clippy::should_implement_trait, reason = "it fails, as no iterator does")]
+    #[expect(
+        clippy::should_implement_trait,
+        reason = "it fails, as no iterator does"
+    )]
     pub fn next(&mut self) -> Result<&'a [u8], Fail> {
         let arg = self.all.get(self.at).ok_or(Fail::SYNTAX)?;
         self.at += 1;
@@ -72,7 +75,9 @@ impl<'a> Args<'a> {
 
     /// Takes the next argument if it is this word, in any case.
     pub fn word(&mut self, word: &str) -> bool {
-        let hit = self.peek().is_some_and(|arg| arg.eq_ignore_ascii_case(word.as_bytes()));
+        let hit = self
+            .peek()
+            .is_some_and(|arg| arg.eq_ignore_ascii_case(word.as_bytes()));
         self.at += usize::from(hit);
         hit
     }
@@ -84,7 +89,11 @@ impl<'a> Args<'a> {
 
     /// Nothing may follow.
     pub fn end(&self) -> Result<(), Fail> {
-        if self.is_empty() { Ok(()) } else { Err(Fail::SYNTAX) }
+        if self.is_empty() {
+            Ok(())
+        } else {
+            Err(Fail::SYNTAX)
+        }
     }
 
     pub fn int(&mut self) -> Result<i64, Fail> {
@@ -97,8 +106,14 @@ impl<'a> Args<'a> {
     }
 
     /// An integer in a range, or this error whatever is wrong with it.
-    pub fn int_in(&mut self, range: std::ops::RangeInclusive<i64>, fail: Fail) -> Result<i64, Fail> {
-        number::parse_i64(self.next()?).filter(|n| range.contains(n)).ok_or(fail)
+    pub fn int_in(
+        &mut self,
+        range: std::ops::RangeInclusive<i64>,
+        fail: Fail,
+    ) -> Result<i64, Fail> {
+        number::parse_i64(self.next()?)
+            .filter(|n| range.contains(n))
+            .ok_or(fail)
     }
 
     /// A time to wait in milliseconds, as the moment at which it ends; 0 waits for ever.
@@ -117,7 +132,9 @@ impl<'a> Args<'a> {
     /// All that is left, two by two; `None` if the number is odd.
     pub fn pairs(&mut self) -> Option<impl ExactSizeIterator<Item = (&'a [u8], &'a [u8])> + Clone> {
         let rest = self.rest();
-        rest.len().is_multiple_of(2).then(|| rest.chunks_exact(2).map(|pair| (pair[0], pair[1])))
+        rest.len()
+            .is_multiple_of(2)
+            .then(|| rest.chunks_exact(2).map(|pair| (pair[0], pair[1])))
     }
 
     /// A key count and that many keys. `bad_count` answers a count that is not positive.

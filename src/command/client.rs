@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicU64, AtomicUsize,
 use hashbrown::HashMap;
 use parking_lot::{Mutex, RwLock};
 
-use crate::pubsub::{Mailbox, OutboxClass};
+use crate::pubsub::Mailbox;
 
 /// What changes rarely about a client.
 #[derive(Clone, Debug, Default)]
@@ -71,7 +71,14 @@ pub struct Client {
 pub const NO_COMMAND: u32 = u32::MAX;
 
 impl Client {
-    pub fn new(id: u64, address: String, local_address: String, descriptor: i32, worker: usize, now_ms: u64) -> Self {
+    pub fn new(
+        id: u64,
+        address: String,
+        local_address: String,
+        descriptor: i32,
+        worker: usize,
+        now_ms: u64,
+    ) -> Self {
         Client {
             id,
             unix: address.ends_with(":0") && address.starts_with('/'),
@@ -81,7 +88,12 @@ impl Client {
             worker,
             born_ms: now_ms,
             mailbox: Arc::default(),
-            profile: Mutex::new(Profile { user: "default".into(), multi: -1, redirect: -1, ..Profile::default() }),
+            profile: Mutex::new(Profile {
+                user: "default".into(),
+                multi: -1,
+                redirect: -1,
+                ..Profile::default()
+            }),
             db: AtomicUsize::new(0),
             last_command: AtomicU32::new(NO_COMMAND),
             active_ms: AtomicU64::new(now_ms),
@@ -101,14 +113,9 @@ impl Client {
         self.unix || self.address.starts_with("127.") || self.address.starts_with("[::1]")
     }
 
-    /// The class of `client-output-buffer-limit` that holds for it.
-    pub fn outbox_class(&self) -> OutboxClass {
+    pub fn is_subscriber(&self) -> bool {
         let profile = self.profile.lock();
-        if profile.channels + profile.patterns + profile.shard_channels > 0 {
-            OutboxClass::PubSub
-        } else {
-            OutboxClass::Normal
-        }
+        profile.channels + profile.patterns + profile.shard_channels > 0
     }
 
     /// Wakes it from a blocking command; false if it is not in one.

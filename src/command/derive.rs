@@ -17,9 +17,17 @@ pub enum Begin {
 pub enum Find {
     /// Up to `last`, counted from the beginning (from the end of all arguments, if negative),
     /// every `step`th; with a `limit` above 1, only the first part of what remains.
-    Range { last: i32, step: usize, limit: usize },
+    Range {
+        last: i32,
+        step: usize,
+        limit: usize,
+    },
     /// A count stands at `num`, the first key at `first`, both counted from the beginning.
-    Count { num: usize, first: usize, step: usize },
+    Count {
+        num: usize,
+        first: usize,
+        step: usize,
+    },
     Unknown,
 }
 
@@ -34,7 +42,11 @@ pub struct KeySpec {
 /// The arity, in Redis's way: with the command's name, negative for "at least".
 pub fn arity(words: usize, args: &[Arg]) -> i32 {
     let least = words + args.iter().map(least).sum::<usize>();
-    if args.iter().all(is_fixed) { least as i32 } else { -(least as i32) }
+    if args.iter().all(is_fixed) {
+        least as i32
+    } else {
+        -(least as i32)
+    }
 }
 
 fn least(arg: &Arg) -> usize {
@@ -55,7 +67,8 @@ fn is_fixed(arg: &Arg) -> bool {
         && !arg.multiple
         && match arg.kind {
             ArgKind::OneOf(parts) => {
-                parts.iter().all(is_fixed) && parts.iter().all(|part| least(part) == least(&parts[0]))
+                parts.iter().all(is_fixed)
+                    && parts.iter().all(|part| least(part) == least(&parts[0]))
             }
             ArgKind::Block(parts) => parts.iter().all(is_fixed),
             _ => true,
@@ -78,23 +91,64 @@ pub fn key_specs(words: usize, args: &[Arg]) -> Vec<KeySpec> {
         match arg.kind {
             ArgKind::Key(used) => {
                 let (begin, find) = match (arg.multiple, count_at) {
-                    (true, Some(num)) => (num, Find::Count { num: 0, first: index - num, step: 1 }),
-                    (true, None) => (index, Find::Range { last, step: 1, limit: 0 }),
-                    (false, _) => (index, Find::Range { last: 0, step: 1, limit: 0 }),
+                    (true, Some(num)) => (
+                        num,
+                        Find::Count {
+                            num: 0,
+                            first: index - num,
+                            step: 1,
+                        },
+                    ),
+                    (true, None) => (
+                        index,
+                        Find::Range {
+                            last,
+                            step: 1,
+                            limit: 0,
+                        },
+                    ),
+                    (false, _) => (
+                        index,
+                        Find::Range {
+                            last: 0,
+                            step: 1,
+                            limit: 0,
+                        },
+                    ),
                 };
-                specs.push(KeySpec { used, begin: Begin::Index(begin), find });
+                specs.push(KeySpec {
+                    used,
+                    begin: Begin::Index(begin),
+                    find,
+                });
             }
             ArgKind::Block(parts) => {
-                if let [Arg { kind: ArgKind::Key(used), .. }, ..] = parts {
+                if let [
+                    Arg {
+                        kind: ArgKind::Key(used),
+                        ..
+                    },
+                    ..,
+                ] = parts
+                {
                     let step = parts.len();
-                    let find = Find::Range { last: if arg.multiple { last } else { 0 }, step, limit: 0 };
-                    specs.push(KeySpec { used: *used, begin: Begin::Index(index), find });
+                    let find = Find::Range {
+                        last: if arg.multiple { last } else { 0 },
+                        step,
+                        limit: 0,
+                    };
+                    specs.push(KeySpec {
+                        used: *used,
+                        begin: Begin::Index(index),
+                        find,
+                    });
                 }
             }
             _ => {}
         }
         count_at = (arg.name == "numkeys").then_some(index);
-        at = (is_fixed(arg) || count_at.is_some()).then_some(index - usize::from(arg.token.is_some()) + least(arg));
+        at = (is_fixed(arg) || count_at.is_some())
+            .then_some(index - usize::from(arg.token.is_some()) + least(arg));
     }
     specs
 }
@@ -106,10 +160,13 @@ impl KeySpec {
             Begin::Index(index) => index,
             Begin::Keyword(word, from) => {
                 let found = if from >= 0 {
-                    (from as usize..argv.len()).find(|at| argv[*at].eq_ignore_ascii_case(word.as_bytes()))
+                    (from as usize..argv.len())
+                        .find(|at| argv[*at].eq_ignore_ascii_case(word.as_bytes()))
                 } else {
                     let end = argv.len().saturating_sub(-from as usize - 1);
-                    (1..end).rev().find(|at| argv[*at].eq_ignore_ascii_case(word.as_bytes()))
+                    (1..end)
+                        .rev()
+                        .find(|at| argv[*at].eq_ignore_ascii_case(word.as_bytes()))
                 };
                 match found {
                     Some(at) => at + 1,
@@ -133,7 +190,8 @@ impl KeySpec {
                 let Some(text) = argv.get(begin + num) else {
                     return false;
                 };
-                let Some(count) = crate::util::number::parse_i64(text).filter(|count| *count >= 0) else {
+                let Some(count) = crate::util::number::parse_i64(text).filter(|count| *count >= 0)
+                else {
                     return false;
                 };
                 let end = (begin + first) as u64 + (count as u64).saturating_mul(step as u64);
@@ -156,9 +214,6 @@ impl KeySpec {
 pub fn legacy_range(specs: &[KeySpec]) -> (i32, i32, i32) {
     let mut range: Option<(i32, i32, i32)> = None;
     for spec in specs {
-        if spec.used == KeyUse::CHANNEL {
-            continue;
-        }
         let (Begin::Index(first), Find::Range { last, step, .. }) = (spec.begin, spec.find) else {
             continue;
         };

@@ -11,15 +11,35 @@ pub struct Unit {
 }
 
 impl Unit {
-    pub const EX: Unit = Unit { seconds: true, absolute: false };
-    pub const PX: Unit = Unit { seconds: false, absolute: false };
-    pub const EXAT: Unit = Unit { seconds: true, absolute: true };
-    pub const PXAT: Unit = Unit { seconds: false, absolute: true };
+    pub const EX: Unit = Unit {
+        seconds: true,
+        absolute: false,
+    };
+    pub const PX: Unit = Unit {
+        seconds: false,
+        absolute: false,
+    };
+    pub const EXAT: Unit = Unit {
+        seconds: true,
+        absolute: true,
+    };
+    pub const PXAT: Unit = Unit {
+        seconds: false,
+        absolute: true,
+    };
 
     /// The deadline that this many units mean, which may lie in the past; `None` if it can't be counted.
     pub fn deadline_ms(self, value: i64, now_ms: u64) -> Option<i64> {
-        let ms = if self.seconds { value.checked_mul(1000)? } else { value };
-        if self.absolute { Some(ms) } else { ms.checked_add(now_ms as i64) }
+        let ms = if self.seconds {
+            value.checked_mul(1000)?
+        } else {
+            value
+        };
+        if self.absolute {
+            Some(ms)
+        } else {
+            ms.checked_add(now_ms as i64)
+        }
     }
 }
 
@@ -33,7 +53,12 @@ pub const ARGS: [Arg; 4] = [
 
 /// Takes one of the four options with its value, which must be positive.
 pub fn option(args: &mut Args<'_>, entry: &Entry, now_ms: u64) -> Result<Option<u64>, Fail> {
-    let words = [("EX", Unit::EX), ("PX", Unit::PX), ("EXAT", Unit::EXAT), ("PXAT", Unit::PXAT)];
+    let words = [
+        ("EX", Unit::EX),
+        ("PX", Unit::PX),
+        ("EXAT", Unit::EXAT),
+        ("PXAT", Unit::PXAT),
+    ];
     for (word, unit) in words {
         if args.word_with(word, 1) {
             return positive(args.int()?, unit, entry, now_ms).map(Some);
@@ -44,6 +69,12 @@ pub fn option(args: &mut Args<'_>, entry: &Entry, now_ms: u64) -> Result<Option<
 
 /// The deadline of a time that must be positive.
 pub fn positive(value: i64, unit: Unit, entry: &Entry, now_ms: u64) -> Result<u64, Fail> {
-    let deadline = if value > 0 { unit.deadline_ms(value, now_ms) } else { None };
-    deadline.map(|ms| ms as u64).ok_or_else(|| Fail::expire_time(&entry.full_name))
+    let deadline = if value > 0 {
+        unit.deadline_ms(value, now_ms)
+    } else {
+        None
+    };
+    deadline
+        .map(|ms| ms as u64)
+        .ok_or_else(|| Fail::expire_time(&entry.full_name))
 }

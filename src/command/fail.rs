@@ -12,7 +12,7 @@ pub enum Fail {
     /// The same, made on the spot.
     Said(String),
     /// A text with a code of its own: `NOSCRIPT ...`.
-    Code(Cow<'static str>),
+    Code(Cow<'static, str>),
 }
 
 impl Fail {
@@ -22,8 +22,9 @@ impl Fail {
     pub const NO_KEY: Fail = Fail::Says("no such key");
     pub const OUT_OF_RANGE: Fail = Fail::Says("index out of range");
     pub const NEGATIVE: Fail = Fail::Says("value is out of range, must be positive");
-    pub const WRONG_TYPE: Fail =
-        Fail::Code(Cow::Borrowed("WRONGTYPE Operation against a key holding the wrong kind of value"));
+    pub const WRONG_TYPE: Fail = Fail::Code(Cow::Borrowed(
+        "WRONGTYPE Operation against a key holding the wrong kind of value",
+    ));
 
     pub fn said(text: impl Into<String>) -> Self {
         Fail::Said(text.into())
@@ -34,7 +35,9 @@ impl Fail {
     }
 
     pub fn arity(full_name: &str) -> Self {
-        Fail::Said(format!("wrong number of arguments for '{full_name}' command"))
+        Fail::Said(format!(
+            "wrong number of arguments for '{full_name}' command"
+        ))
     }
 
     /// What a subcommand says to arguments that its arity let through.

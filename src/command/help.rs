@@ -1,6 +1,6 @@
 //! HELP of every container: told from its subcommands' argument trees.
 
-use super::{Arg, ArgKind, Command, Done, Flag, Flow, Run, SessionCall};
+use super::{Arg, ArgKind, Command, Done, Fail, Flag, Flow, Run, SessionCall};
 
 /// The HELP subcommand, the same for every container.
 pub const HELP: Command = Command {
@@ -13,15 +13,24 @@ pub const HELP: Command = Command {
 };
 
 fn help(call: &mut SessionCall<'_>) -> Done {
-    let container = call.server.registry.get(call.args.name()).expect("HELP was found under its container");
+    let container = call
+        .server
+        .registry
+        .get(call.args.name())
+        .expect("HELP was found under its container");
     let name = container.command.name.to_ascii_uppercase();
-    let mut lines = vec![format!("{name} <subcommand> [<arg> [value] [opt] ...]. Subcommands are:")];
+    let mut lines = vec![format!(
+        "{name} <subcommand> [<arg> [value] [opt] ...]. Subcommands are:"
+    )];
     for sub in container.subcommands() {
         if sub.command.name == "help" {
             continue;
         }
         let mut line = sub.command.name.to_ascii_uppercase();
-        sub.command.args.iter().for_each(|arg| usage(arg, &mut line));
+        sub.command
+            .args
+            .iter()
+            .for_each(|arg| usage(arg, &mut line));
         lines.push(line);
         lines.push(format!("    {}.", sub.command.summary));
     }
@@ -42,7 +51,11 @@ fn usage(arg: &Arg, line: &mut String) {
     match arg.kind {
         ArgKind::Token => {}
         ArgKind::OneOf(parts) | ArgKind::Block(parts) => {
-            let between = if matches!(arg.kind, ArgKind::OneOf(_)) { "|" } else { "" };
+            let between = if matches!(arg.kind, ArgKind::OneOf(_)) {
+                "|"
+            } else {
+                ""
+            };
             for (at, part) in parts.iter().enumerate() {
                 let mut text = String::new();
                 usage(part, &mut text);
@@ -70,4 +83,19 @@ fn usage(arg: &Arg, line: &mut String) {
     if arg.optional {
         line.push(']');
     }
+}
+
+/// The error of a subcommand called with arguments that it can't take.
+pub fn misused(call: &SessionCall<'_>) -> Fail {
+    let given = String::from_utf8_lossy(call.args.all()[1]).into_owned();
+    let name = call
+        .entry
+        .full_name
+        .split('|')
+        .next()
+        .unwrap_or_default()
+        .to_ascii_uppercase();
+    Fail::said(format!(
+        "unknown subcommand or wrong number of arguments for '{given}'. Try {name} HELP."
+    ))
 }

@@ -42,7 +42,9 @@ impl LatencyMonitor {
     }
 
     pub fn history(&self, event: &str) -> Vec<(u64, u64)> {
-        self.events.lock().get(event).map_or(Vec::new(), |spikes| spikes.samples.iter().copied().collect())
+        self.events.lock().get(event).map_or(Vec::new(), |spikes| {
+            spikes.samples.iter().copied().collect()
+        })
     }
 
     /// Forgets these events, or all of them; how many that were.
@@ -53,6 +55,9 @@ impl LatencyMonitor {
             events.clear();
             return count;
         }
-        names.iter().filter(|name| events.remove(**name).is_some()).count()
+        names
+            .iter()
+            .filter(|name| events.remove(**name).is_some())
+            .count()
     }
 }

@@ -14,8 +14,8 @@ mod registry;
 pub mod client;
 pub mod expiry;
 pub mod help;
-pub mod scan;
 pub mod latency;
+pub mod scan;
 pub mod session;
 pub mod shared;
 pub mod slowlog;
@@ -26,7 +26,7 @@ pub use args::Args;
 pub use call::{Done, Flow, OnTimeout, Park, ReadCall, Reader, SessionCall, Shutdown, WriteCall};
 pub use derive::{Begin, Find, KeySpec};
 pub use fail::Fail;
-pub use registry::{Entry, Registry};
+pub use registry::{Entry, Found, Registry};
 
 /// One command, or one subcommand.
 pub struct Command {
@@ -47,6 +47,8 @@ pub struct Command {
     pub arity: Option<i32>,
     /// Key positions, where the argument tree doesn't tell them.
     pub keys: Option<&'static [KeySpec]>,
+    /// Finds the keys that the specs call unknown.
+    pub more_keys: Option<MoreKeys>,
     pub plan: Plan,
     /// Tips for clients and proxies, as COMMAND INFO lists them.
     pub tips: &'static [&'static str],
@@ -67,6 +69,7 @@ impl Command {
         categories: &[],
         arity: None,
         keys: None,
+        more_keys: None,
         plan: Plan::Keys,
         tips: &[],
         deprecated: None,
@@ -82,6 +85,9 @@ pub enum Run {
     /// Has subcommands and does nothing itself.
     Container,
 }
+
+/// Visits the positions of keys that only the command's own grammar finds.
+pub type MoreKeys = fn(&[&[u8]], &mut dyn FnMut(usize));
 
 /// Which shards a command locks.
 #[derive(Clone, Copy)]

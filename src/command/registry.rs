@@ -59,6 +59,9 @@ impl Entry {
                 well_formed &= spec.positions(argv, &mut visit);
             }
         }
+        if let Some(more_keys) = self.command.more_keys {
+            more_keys(argv, &mut visit);
+        }
         well_formed
     }
 
@@ -77,7 +80,11 @@ impl Entry {
 
     /// COMMAND INFO's words for the flags.
     pub fn flag_words(&self) -> Vec<&'static str> {
-        ALL_FLAGS.iter().filter(|flag| self.is(**flag)).filter_map(|flag| flag.word()).collect()
+        ALL_FLAGS
+            .iter()
+            .filter(|flag| self.is(**flag))
+            .filter_map(|flag| flag.word())
+            .collect()
     }
 }
 
@@ -118,12 +125,16 @@ impl Registry {
     /// Builds the table. It is kept for the life of the process, so that entries can be
     /// referred to from anywhere without counting.
     pub fn new(families: &'static [&'static Family]) -> Self {
-        let mut registry =
-            Registry { by_name: HashMap::with_hasher(Default::default()), entries: Vec::new() };
+        let mut registry = Registry {
+            by_name: HashMap::with_hasher(Default::default()),
+            entries: Vec::new(),
+        };
         for family in families {
             for command in family.commands {
                 let entry = registry.build(family, command, None);
-                let before = registry.by_name.insert(command.name.as_bytes().into(), entry);
+                let before = registry
+                    .by_name
+                    .insert(command.name.as_bytes().into(), entry);
                 assert!(before.is_none(), "two commands are named {}", command.name);
             }
         }
@@ -144,13 +155,22 @@ impl Registry {
         let subcommands = command
             .subcommands
             .iter()
-            .map(|sub| (sub.name.to_string(), self.build(family, sub, Some(command.name))))
+            .map(|sub| {
+                (
+                    sub.name.to_string(),
+                    self.build(family, sub, Some(command.name)),
+                )
+            })
             .collect();
         let specs = match command.keys {
             Some(specs) => specs.to_vec(),
             None => derive::key_specs(words, command.args),
         };
-        let derived = if matches!(command.run, Run::Container) { -2 } else { derive::arity(words, command.args) };
+        let derived = if matches!(command.run, Run::Container) {
+            -2
+        } else {
+            derive::arity(words, command.args)
+        };
         let mut flags = command.flags.iter().fold(0, |bits, flag| bits | flag.bit());
         let neither = flags & Flag::Neither.bit() != 0;
         match command.run {
@@ -159,7 +179,10 @@ impl Registry {
             _ => {}
         }
         let movable = specs.iter().any(|spec| {
-            !matches!((spec.begin, spec.find), (derive::Begin::Index(_), derive::Find::Range { .. }))
+            !matches!(
+                (spec.begin, spec.find),
+                (derive::Begin::Index(_), derive::Find::Range { .. })
+            )
         });
         if movable {
             flags |= Flag::MovableKeys.bit();
@@ -272,7 +295,11 @@ fn categories(family: &Family, command: &Command, flags: u32) -> Vec<&'static st
     if matches!(command.run, Run::Container) {
         return all;
     }
-    let own = if command.categories.is_empty() { &[family.category][..] } else { command.categories };
+    let own = if command.categories.is_empty() {
+        &[family.category][..]
+    } else {
+        command.categories
+    };
     for category in own {
         if !category.is_empty() && !all.contains(category) {
             all.push(category);

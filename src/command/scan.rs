@@ -5,7 +5,9 @@ use crate::util::glob;
 
 /// Parses a cursor.
 pub fn cursor(text: &[u8]) -> Result<u64, Fail> {
-    let digits = std::str::from_utf8(text).ok().filter(|text| !text.is_empty());
+    let digits = std::str::from_utf8(text)
+        .ok()
+        .filter(|text| !text.is_empty());
     digits
         .filter(|text| text.bytes().all(|byte| byte.is_ascii_digit()))
         .and_then(|text| text.parse().ok())
@@ -22,7 +24,11 @@ pub struct Options<'a> {
 impl<'a> Options<'a> {
     /// Takes the options of a collection's scan.
     pub fn parse(args: &mut Args<'a>, hash: bool) -> Result<Self, Fail> {
-        let mut options = Options { count: 10, pattern: None, no_values: false };
+        let mut options = Options {
+            count: 10,
+            pattern: None,
+            no_values: false,
+        };
         while !args.is_empty() {
             if args.word_with("COUNT", 1) {
                 let count = args.int()?;
@@ -42,6 +48,7 @@ impl<'a> Options<'a> {
     }
 
     pub fn fits(&self, element: &[u8]) -> bool {
-        self.pattern.is_none_or(|pattern| glob::matches(pattern, element, false))
+        self.pattern
+            .is_none_or(|pattern| glob::matches(pattern, element, false))
     }
 }

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use bytes::Bytes;
 use hashbrown::HashSet;
 
-use super::Entry;
 use super::client::Client;
+use super::{Entry, Fail};
 use crate::engine::Place;
 use crate::pubsub::{Channels, TrackingMode};
 use crate::types::Bstr;
@@ -61,6 +61,16 @@ pub struct Session {
     pub tracking: Option<SessionTracking>,
 }
 
+/// A name that a client may give itself: it must not break a line of CLIENT LIST.
+pub fn check_name(name: &[u8]) -> Result<String, Fail> {
+    match std::str::from_utf8(name) {
+        Ok(text) if name.iter().all(|byte| (b'!'..=b'~').contains(byte)) => Ok(text.to_string()),
+        _ => Err(Fail::Says(
+            "Client names cannot contain spaces, newlines or special characters.",
+        )),
+    }
+}
+
 impl Session {
     pub fn new(client: Arc<Client>, authenticated: bool) -> Self {
         Session {
@@ -104,7 +114,10 @@ impl Session {
         profile.channels = self.channels.len();
         profile.patterns = self.patterns.len();
         profile.shard_channels = self.shard_channels.len();
-        profile.multi = self.multi.as_ref().map_or(-1, |multi| multi.queue.len() as i64);
+        profile.multi = self
+            .multi
+            .as_ref()
+            .map_or(-1, |multi| multi.queue.len() as i64);
         profile.watched = self.watched.len();
         profile.monitor = self.monitor;
         profile.no_touch = self.no_touch;

@@ -1,7 +1,7 @@
 //! What all workers share beside the keyspace: configuration, clients, broker, statistics.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
@@ -20,13 +20,12 @@ use crate::engine::{AccessRules, Rules};
 use crate::journal::Journal;
 use crate::pubsub::{Broker, Mailbox, Tracking};
 use crate::types::Limits;
+use crate::util::words;
 
 pub struct Shared {
     pub config: Arc<Config>,
     /// What edits need of the configuration; replaced whole when that changes.
     pub rules: ArcSwap<Rules>,
-    /// `notify-keyspace-events` as bits.
-    pub notify_flags: AtomicU32,
     pub registry: Registry,
     pub clients: Clients,
     pub broker: Broker,
@@ -54,7 +53,6 @@ impl Shared {
     /// Copies out of the configuration what is kept elsewhere: after start and after every change.
     pub fn apply_config(&self) {
         let config = &self.config;
-        self.notify_flags.store(config.notify_keyspace_events.get(), Ordering::Relaxed);
         let policy = config.maxmemory_policy.get();
         let limits = Limits {
             hash_entries: config.hash_max_listpack_entries.get() as usize,
@@ -67,7 +65,10 @@ impl Shared {
             zset_value: config.zset_max_listpack_value.get() as usize,
         };
         let access = AccessRules {
-            lfu: matches!(policy, MaxmemoryPolicy::AllkeysLfu | MaxmemoryPolicy::VolatileLfu),
+            lfu: matches!(
+                policy,
+                MaxmemoryPolicy::AllkeysLfu | MaxmemoryPolicy::VolatileLfu
+            ),
             lfu_log_factor: config.lfu_log_factor.get() as u64,
             lfu_decay_minutes: config.lfu_decay_time.get() as u64,
         };
@@ -114,7 +115,10 @@ impl Pause {
     /// Pauses until a time; a pause under way is only ever made longer and stricter.
     pub fn start(&self, until_ms: u64, mode: PauseMode, now_ms: u64) {
         let running = self.active(now_ms).is_some();
-        self.all.store(mode == PauseMode::All || (running && self.all.load(Ordering::Relaxed)), Ordering::Relaxed);
+        self.all.store(
+            mode == PauseMode::All || (running && self.all.load(Ordering::Relaxed)),
+            Ordering::Relaxed,
+        );
         self.until_ms.fetch_max(until_ms, Ordering::Release);
     }
 
@@ -128,7 +132,11 @@ impl Pause {
         if self.until_ms.load(Ordering::Acquire) <= now_ms {
             return None;
         }
-        Some(if self.all.load(Ordering::Relaxed) { PauseMode::All } else { PauseMode::Write })
+        Some(if self.all.load(Ordering::Relaxed) {
+            PauseMode::All
+        } else {
+            PauseMode::Write
+        })
     }
 
     /// Waits for the pause to end, or to be lifted.
@@ -168,10 +176,15 @@ impl Monitors {
 
     /// Shows a command to all of them.
     pub fn feed(&self, now_us: u64, db: usize, address: &str, argv: &[&[u8]]) {
-        let mut line = format!("+{}.{:06} [{db} {address}]", now_us / 1_000_000, now_us % 1_000_000).into_bytes();
+        let mut line = format!(
+            "+{}.{:06} [{db} {address}]",
+            now_us / 1_000_000,
+            now_us % 1_000_000
+        )
+        .into_bytes();
         for arg in argv {
             line.push(b' ');
-            crate::util::quote::quote(arg, &mut line);
+            line.extend_from_slice(&words::quote(arg));
         }
         line.extend_from_slice(b"\r\n");
         let line = Bytes::from(line);

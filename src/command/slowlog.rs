@@ -31,7 +31,15 @@ pub struct Slowlog {
 }
 
 impl Slowlog {
-    pub fn push(&self, time_s: u64, micros: u64, argv: &[&[u8]], address: &str, client_name: &str, len_max: usize) {
+    pub fn push(
+        &self,
+        time_s: u64,
+        micros: u64,
+        argv: &[&[u8]],
+        address: &str,
+        client_name: &str,
+        len_max: usize,
+    ) {
         let mut state = self.state.lock();
         let entry = SlowEntry {
             id: state.next_id,
@@ -49,7 +57,12 @@ impl Slowlog {
     /// The newest entries, all of them without a limit.
     pub fn newest(&self, count: Option<usize>) -> Vec<SlowEntry> {
         let state = self.state.lock();
-        state.entries.iter().take(count.unwrap_or(usize::MAX)).cloned().collect()
+        state
+            .entries
+            .iter()
+            .take(count.unwrap_or(usize::MAX))
+            .cloned()
+            .collect()
     }
 
     pub fn len(&self) -> usize {
@@ -66,7 +79,11 @@ impl Slowlog {
 }
 
 fn shorten(argv: &[&[u8]]) -> Vec<Vec<u8>> {
-    let kept = if argv.len() > ARGS_MAX { ARGS_MAX - 1 } else { argv.len() };
+    let kept = if argv.len() > ARGS_MAX {
+        ARGS_MAX - 1
+    } else {
+        argv.len()
+    };
     let mut args: Vec<Vec<u8>> = argv[..kept].iter().map(|arg| shorten_one(arg)).collect();
     if kept < argv.len() {
         args.push(format!("... ({} more arguments)", argv.len() - kept).into_bytes());

@@ -16,7 +16,8 @@ pub struct Counter(AtomicU64);
 impl Counter {
     #[inline]
     pub fn add(&self, n: u64) {
-        self.0.store(self.0.load(Ordering::Relaxed) + n, Ordering::Relaxed);
+        self.0
+            .store(self.0.load(Ordering::Relaxed) + n, Ordering::Relaxed);
     }
 
     /// For the few counters that several threads write.
@@ -100,7 +101,9 @@ pub struct Histogram {
 
 impl Default for Histogram {
     fn default() -> Self {
-        Histogram { buckets: std::array::from_fn(|_| Counter::default()) }
+        Histogram {
+            buckets: std::array::from_fn(|_| Counter::default()),
+        }
     }
 }
 
@@ -145,7 +148,9 @@ pub struct Spread {
 
 impl Default for Spread {
     fn default() -> Self {
-        Spread { counts: vec![0; Histogram::BUCKETS] }
+        Spread {
+            counts: vec![0; Histogram::BUCKETS],
+        }
     }
 }
 
@@ -224,7 +229,9 @@ impl Stats {
     pub fn new(workers: usize, commands: usize) -> Self {
         let worker = || WorkerStats {
             counters: Counters::default(),
-            commands: std::iter::repeat_with(CommandCounters::default).take(commands).collect(),
+            commands: std::iter::repeat_with(CommandCounters::default)
+                .take(commands)
+                .collect(),
         };
         Stats {
             workers: std::iter::repeat_with(worker).take(workers).collect(),
@@ -239,7 +246,9 @@ impl Stats {
 
     pub fn totals(&self) -> Totals {
         let mut totals = Totals::default();
-        self.workers.iter().for_each(|worker| worker.counters.add_to(&mut totals));
+        self.workers
+            .iter()
+            .for_each(|worker| worker.counters.add_to(&mut totals));
         totals
     }
 
@@ -270,7 +279,12 @@ impl Stats {
 
     /// Error codes and how often each was answered, in alphabetical order.
     pub fn errors(&self) -> Vec<(String, u64)> {
-        let mut all: Vec<_> = self.errors.lock().iter().map(|(code, count)| (code.clone(), *count)).collect();
+        let mut all: Vec<_> = self
+            .errors
+            .lock()
+            .iter()
+            .map(|(code, count)| (code.clone(), *count))
+            .collect();
         all.sort();
         all
     }
@@ -296,7 +310,12 @@ impl Stats {
 
     fn reset_commands(&self, worker: &WorkerStats) {
         for command in &worker.commands {
-            for counter in [&command.calls, &command.micros, &command.rejected, &command.failed] {
+            for counter in [
+                &command.calls,
+                &command.micros,
+                &command.rejected,
+                &command.failed,
+            ] {
                 counter.set(0);
             }
             if let Some(histogram) = command.histogram.get() {

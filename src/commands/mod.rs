@@ -1,8 +1,17 @@
 //! The commands, a folder or file for each family. This list is the only one.
 
+mod connection;
 mod key;
+mod pubsub;
 mod string;
+mod transaction;
 
 use crate::command::Family;
 
-pub const FAMILIES: &[&Family] = &[&string::FAMILY, &key::FAMILY];
+pub const FAMILIES: &[&Family] = &[
+    &string::FAMILY,
+    &key::FAMILY,
+    &connection::FAMILY,
+    &transaction::FAMILY,
+    &pubsub::FAMILY,
+];

@@ -14,7 +14,11 @@ pub struct AccessRules {
 
 impl Default for AccessRules {
     fn default() -> Self {
-        AccessRules { lfu: false, lfu_log_factor: 10, lfu_decay_minutes: 1 }
+        AccessRules {
+            lfu: false,
+            lfu_log_factor: 10,
+            lfu_decay_minutes: 1,
+        }
     }
 }
 
@@ -28,7 +32,11 @@ impl Access {
     /// The mark of a key written now.
     #[inline]
     pub fn fresh(rules: &AccessRules, now_ms: u64) -> Self {
-        if rules.lfu { Self::lfu(minutes(now_ms), LFU_START) } else { Self::lru(now_ms) }
+        if rules.lfu {
+            Self::lfu(minutes(now_ms), LFU_START)
+        } else {
+            Self::lru(now_ms)
+        }
     }
 
     #[inline]
@@ -47,7 +55,8 @@ impl Access {
             return Self::lru(now_ms);
         }
         let counter = self.frequency(rules, now_ms);
-        let chance = 1.0 / (counter.saturating_sub(LFU_START) as u64 * rules.lfu_log_factor + 1) as f64;
+        let chance =
+            1.0 / (counter.saturating_sub(LFU_START) as u64 * rules.lfu_log_factor + 1) as f64;
         let step = u32::from(counter < 255 && fastrand::f64() < chance);
         Self::lfu(minutes(now_ms), counter + step)
     }
@@ -55,7 +64,9 @@ impl Access {
     /// The counter, less what it lost since it was last touched.
     pub fn frequency(self, rules: &AccessRules, now_ms: u64) -> u32 {
         let passed = minutes(now_ms).wrapping_sub(self.0 >> 8) & 0xffff;
-        let lost = (passed as u64).checked_div(rules.lfu_decay_minutes).unwrap_or(0);
+        let lost = (passed as u64)
+            .checked_div(rules.lfu_decay_minutes)
+            .unwrap_or(0);
         (self.0 & 0xff).saturating_sub(lost.min(255) as u32)
     }
 

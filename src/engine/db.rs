@@ -58,7 +58,14 @@ impl<'a> Db<'a> {
         rules: &'a Rules,
         touch: bool,
     ) -> Self {
-        Db { shards, index, now_ms, effects, rules, touch }
+        Db {
+            shards,
+            index,
+            now_ms,
+            effects,
+            rules,
+            touch,
+        }
     }
 
     /// This database's number.
@@ -133,7 +140,10 @@ impl<'a> Db<'a> {
     fn missed(&self, key: &[u8]) {
         self.effects.misses.set(self.effects.misses.get() + 1);
         if self.effects.wants(Class::Miss) {
-            self.effects.missed.borrow_mut().push((self.index, Bstr::new(key)));
+            self.effects
+                .missed
+                .borrow_mut()
+                .push((self.index, Bstr::new(key)));
         }
     }
 
@@ -148,7 +158,8 @@ impl<'a> Db<'a> {
 
     /// The deadline of a key: `None` if there is no key, `Some(None)` if it lives for ever.
     pub fn deadline(&self, key: &[u8]) -> Option<Option<u64>> {
-        self.find(key).map(|(table, pos)| table.deadline(table.at(pos)))
+        self.find(key)
+            .map(|(table, pos)| table.deadline(table.at(pos)))
     }
 
     // Reading everything: under a plan that locks every shard.
@@ -173,9 +184,9 @@ impl<'a> Db<'a> {
 
     /// Every live entry, with its deadline.
     pub fn each(&self) -> impl Iterator<Item = (&Entry, Option<u64>)> {
-        self.tables().flat_map(|table| table.entries().map(|entry| (entry, table.deadline(entry)))).filter(
-            |(_, deadline)| deadline.is_none_or(|deadline| deadline > self.now_ms),
-        )
+        self.tables()
+            .flat_map(|table| table.entries().map(|entry| (entry, table.deadline(entry))))
+            .filter(|(_, deadline)| deadline.is_none_or(|deadline| deadline > self.now_ms))
     }
 
     /// A live key, each as likely as any other.
@@ -201,7 +212,7 @@ impl<'a> Db<'a> {
     ///
     /// The cursor is a shard and a position in it, walking down: an entry that moves, moves
     /// from above the cursor to below it, so nothing present throughout is missed.
-    pub fn scan(&self, cursor: u64, count: usize, mut visit: impl FnMut(&Entry)) -> u64 {
+    pub fn scan<'s>(&'s self, cursor: u64, count: usize, mut visit: impl FnMut(&'s Entry)) -> u64 {
         let shard = (cursor & (SHARDS as u64 - 1)) as usize;
         let mut from = (cursor >> SHARDS.trailing_zeros()) as usize;
         let mut visited = 0;
@@ -236,9 +247,13 @@ impl<'a> Db<'a> {
     fn find_mut(&mut self, key: &[u8]) -> (u64, Option<usize>) {
         let hash = keyhash::hash(key);
         let shard = self.shards.shard_mut(shard_of(hash));
-        let mut pos = shard.table(self.index).and_then(|table| table.find(hash, key));
+        let mut pos = shard
+            .table(self.index)
+            .and_then(|table| table.find(hash, key));
         if let Some(at) = pos
-            && !shard.table(self.index).is_some_and(|table| table.is_live(at, self.now_ms))
+            && !shard
+                .table(self.index)
+                .is_some_and(|table| table.is_live(at, self.now_ms))
         {
             shard.expire(self.index, at, self.effects);
             pos = None;
@@ -260,7 +275,14 @@ impl<'a> Db<'a> {
             return Err(WrongType);
         }
         entry.set_access(entry.access().used(&rules.access, now_ms));
-        Ok(Some(Edit::new(shard, index, pos, now_ms, self.effects, false)))
+        Ok(Some(Edit::new(
+            shard,
+            index,
+            pos,
+            now_ms,
+            self.effects,
+            false,
+        )))
     }
 
     /// The key's value, to be edited in place; an empty one if there is no key.
@@ -351,11 +373,16 @@ impl<'a> Db<'a> {
         let (hash, pos) = self.find_mut(key);
         let pos = pos?;
         let shard = self.shards.shard_mut(shard_of(hash));
-        let deadline_ms = shard.table_mut(index).deadline(shard.table_mut(index).at(pos));
+        let table = shard.table_mut(index);
+        let deadline_ms = table.deadline(table.at(pos));
         shard.changed(index, pos, self.effects);
         let entry = shard.remove(index, pos);
         let access = entry.access();
-        Some(Taken { value: entry.value, deadline_ms, access })
+        Some(Taken {
+            value: entry.value,
+            deadline_ms,
+            access,
+        })
     }
 
     /// Sets or clears a key's deadline; false if there is no key, or nothing to clear.
@@ -391,7 +418,10 @@ impl<'a> Db<'a> {
         self.effects.rewritten = true;
         if self.effects.wanted.log {
             let args = args.iter().map(|arg| Bstr::new(arg)).collect();
-            self.effects.log.push(Record { db: self.index, args });
+            self.effects.log.push(Record {
+                db: self.index,
+                args,
+            });
         }
     }
 
@@ -407,8 +437,7 @@ impl<'a> Db<'a> {
                 continue;
             }
             shard.keys_changed(|db, key| {
-                db == index
-                    && shard.table(index).is_some_and(|table| table.holds(key))
+                db == index && shard.table(index).is_some_and(|table| table.holds(key))
             });
             let table = shard.take_table(index);
             removed += table.len();
@@ -425,9 +454,7 @@ impl<'a> Db<'a> {
             let shard = self.shards.shard_mut(id);
             shard.table_mut(first.max(second));
             shard.keys_changed(|db, key| {
-                let held = |db| {
-                    shard.table(db).is_some_and(|table| table.holds(key))
-                };
+                let held = |db| shard.table(db).is_some_and(|table| table.holds(key));
                 (db == first || db == second) && (held(first) || held(second))
             });
             shard.tables_mut().swap(first, second);

@@ -33,7 +33,16 @@ impl<'a, T: Type> Edit<'a, T> {
         effects: &'a mut Effects,
         fresh: bool,
     ) -> Self {
-        Edit { shard, db, pos, now_ms, effects, fresh, changed: false, kind: PhantomData }
+        Edit {
+            shard,
+            db,
+            pos,
+            now_ms,
+            effects,
+            fresh,
+            changed: false,
+            kind: PhantomData,
+        }
     }
 
     /// Whether this edit made the key.
@@ -65,7 +74,10 @@ impl<T: Type> Deref for Edit<'_, T> {
 
     #[inline]
     fn deref(&self) -> &T {
-        let table = self.shard.table(self.db).expect("an edited key has a table");
+        let table = self
+            .shard
+            .table(self.db)
+            .expect("an edited key has a table");
         T::of(&table.at(self.pos).value).expect("the type was checked when the edit began")
     }
 }

@@ -1,24 +1,23 @@
 //! What a unit of work did, beside changing data: filled by edits, read by the one commit.
 
 use super::table::Table;
+use crate::config::EventClasses;
 use crate::types::{Bstr, Value};
 
-/// Classes of keyspace events, as bits of `notify-keyspace-events`.
+/// Classes of keyspace events, as bits of [`EventClasses`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u32)]
 pub enum Class {
-    Generic = 1 << 2,
-    String = 1 << 3,
-    List = 1 << 4,
-    Set = 1 << 5,
-    Hash = 1 << 6,
-    ZSet = 1 << 7,
-    Expired = 1 << 8,
-    Evicted = 1 << 9,
-    Stream = 1 << 10,
-    Miss = 1 << 11,
-    Module = 1 << 13,
-    New = 1 << 14,
+    Generic = EventClasses::GENERIC.bits(),
+    String = EventClasses::STRING.bits(),
+    List = EventClasses::LIST.bits(),
+    Set = EventClasses::SET.bits(),
+    Hash = EventClasses::HASH.bits(),
+    ZSet = EventClasses::ZSET.bits(),
+    Expired = EventClasses::EXPIRED.bits(),
+    Evicted = EventClasses::EVICTED.bits(),
+    Miss = EventClasses::KEY_MISS.bits(),
+    New = EventClasses::NEW.bits(),
 }
 
 /// A keyspace event, to be published once the unit is committed.
@@ -102,12 +101,18 @@ impl Effects {
     #[inline]
     pub fn announce(&mut self, class: Class, name: &'static str, db: usize, key: &[u8]) {
         if self.wants(class) {
-            self.events.push(Event { name, db, key: Bstr::new(key) });
+            self.events.push(Event {
+                name,
+                db,
+                key: Bstr::new(key),
+            });
         }
     }
 
     pub fn deadline_set(&mut self, deadline_ms: u64) {
-        let earliest = self.earliest_deadline_ms.map_or(deadline_ms, |held| held.min(deadline_ms));
+        let earliest = self
+            .earliest_deadline_ms
+            .map_or(deadline_ms, |held| held.min(deadline_ms));
         self.earliest_deadline_ms = Some(earliest);
     }
 

@@ -22,7 +22,12 @@ const ACCESS: u32 = (1 << 24) - 1;
 impl Entry {
     pub(super) fn new(key: Bstr, value: Value, access: Access, side: bool) -> Self {
         let word = access.bits() & ACCESS | if side { SIDE } else { 0 };
-        Entry { key, value, timer: 0, word: Cell::new(word) }
+        Entry {
+            key,
+            value,
+            timer: 0,
+            word: Cell::new(word),
+        }
     }
 
     pub fn key_name(&self) -> &Bstr {
@@ -39,7 +44,8 @@ impl Entry {
 
     #[inline]
     pub(super) fn set_access(&self, access: Access) {
-        self.word.set(self.word.get() & !ACCESS | access.bits() & ACCESS);
+        self.word
+            .set(self.word.get() & !ACCESS | access.bits() & ACCESS);
     }
 
     #[inline]
@@ -48,7 +54,8 @@ impl Entry {
     }
 
     pub(super) fn set_side(&self, side: bool) {
-        self.word.set(self.word.get() & !SIDE | if side { SIDE } else { 0 });
+        self.word
+            .set(self.word.get() & !SIDE | if side { SIDE } else { 0 });
     }
 
     /// Bytes on the heap beside the entry's own 48.

@@ -96,7 +96,11 @@ impl Victims {
                         Policy::Lfu => 255 - u64::from(entry.access().frequency(rules, now_ms)),
                         Policy::Ttl => u64::MAX - deadline.unwrap_or(u64::MAX),
                     };
-                    self.offer(Victim { score, db, key: entry.key_name().clone() });
+                    self.offer(Victim {
+                        score,
+                        db,
+                        key: entry.key_name().clone(),
+                    });
                     seen += 1;
                 }
                 break;
@@ -106,7 +110,11 @@ impl Victims {
     }
 
     fn offer(&mut self, victim: Victim) {
-        if self.pool.iter().any(|held| held.db == victim.db && held.key == victim.key) {
+        if self
+            .pool
+            .iter()
+            .any(|held| held.db == victim.db && held.key == victim.key)
+        {
             return;
         }
         let at = self.pool.partition_point(|held| held.score <= victim.score);
@@ -136,7 +144,10 @@ impl Shard {
         effects.announce(Class::Evicted, "evicted", victim.db, &entry.key);
         if effects.wanted.log {
             let args = vec![Bstr::new(b"DEL"), entry.key];
-            effects.log.push(Record { db: victim.db, args });
+            effects.log.push(Record {
+                db: victim.db,
+                args,
+            });
         }
         discard(entry.value, effects);
         true

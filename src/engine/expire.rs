@@ -15,11 +15,20 @@ const FIELDS_PER_TURN: usize = 64;
 
 impl Shard {
     /// Removes what is due, within an effort; returns the lateness in milliseconds of each thing removed.
-    pub fn sweep(&mut self, now_ms: u64, effort: usize, effects: &mut Effects, late: &mut Vec<u64>) {
+    pub fn sweep(
+        &mut self,
+        now_ms: u64,
+        effort: usize,
+        effects: &mut Effects,
+        late: &mut Vec<u64>,
+    ) {
         let mut effort = effort;
         for db in 0..self.tables().len() {
-            while let Some(Due { entry, subject, deadline_ms }) =
-                self.tables_mut()[db].due(now_ms, &mut effort)
+            while let Some(Due {
+                entry,
+                subject,
+                deadline_ms,
+            }) = self.tables_mut()[db].due(now_ms, &mut effort)
             {
                 late.push(now_ms - deadline_ms);
                 match subject {
@@ -77,7 +86,10 @@ impl Shard {
             self.table_mut(db).sync_fields_timer(pos, now_ms);
         }
         if effects.wanted.log {
-            let args = [Bstr::new(b"HDEL"), key].into_iter().chain(fields).collect();
+            let args = [Bstr::new(b"HDEL"), key]
+                .into_iter()
+                .chain(fields)
+                .collect();
             effects.log.push(Record { db, args });
         }
     }

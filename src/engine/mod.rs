@@ -61,7 +61,9 @@ impl Default for Engine {
             next_due_ms: AtomicU64::new(u64::MAX),
             keys: AtomicUsize::new(0),
         };
-        Engine { slots: std::iter::repeat_with(slot).take(SHARDS).collect() }
+        Engine {
+            slots: std::iter::repeat_with(slot).take(SHARDS).collect(),
+        }
     }
 }
 
@@ -69,13 +71,23 @@ impl Engine {
     /// Locks a set of shards, lowest first: the only place where more than one is taken.
     #[inline]
     pub fn lock(&self, set: ShardSet) -> Locked<'_> {
-        let guards = set.iter().map(|id| (id, self.slots[id].shard.lock())).collect();
-        Locked { engine: self, set, guards }
+        let guards = set
+            .iter()
+            .map(|id| (id, self.slots[id].shard.lock()))
+            .collect();
+        Locked {
+            engine: self,
+            set,
+            guards,
+        }
     }
 
     /// Locks one shard, for walks that visit them one after another.
     pub fn lock_one(&self, id: usize) -> OneLocked<'_> {
-        OneLocked { slot: &self.slots[id], guard: self.slots[id].shard.lock() }
+        OneLocked {
+            slot: &self.slots[id],
+            guard: self.slots[id].shard.lock(),
+        }
     }
 
     /// Shards in which something may be due by now.
@@ -85,7 +97,11 @@ impl Engine {
 
     /// When the next deadline may be, over all shards.
     pub fn next_due(&self) -> Option<u64> {
-        let earliest = self.slots.iter().map(|slot| slot.next_due_ms.load(Ordering::Relaxed)).min();
+        let earliest = self
+            .slots
+            .iter()
+            .map(|slot| slot.next_due_ms.load(Ordering::Relaxed))
+            .min();
         earliest.filter(|at| *at != u64::MAX)
     }
 

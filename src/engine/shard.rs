@@ -55,7 +55,10 @@ impl ShardSet {
     }
 
     pub fn covers(&self, other: ShardSet) -> bool {
-        self.0.iter().zip(other.0).all(|(mine, theirs)| theirs & !mine == 0)
+        self.0
+            .iter()
+            .zip(other.0)
+            .all(|(mine, theirs)| theirs & !mine == 0)
     }
 
     pub fn len(&self) -> usize {
@@ -68,10 +71,15 @@ impl ShardSet {
 
     /// The shards, lowest first: the one order in which they are locked.
     pub fn iter(self) -> impl Iterator<Item = usize> {
-        self.0.into_iter().enumerate().flat_map(|(at, word)| {
-            std::iter::successors(Some(word), |word| Some(word & (word - 1)))
-                .take_while(|word| *word != 0)
-                .map(move |word| at * 64 + word.trailing_zeros() as usize)
+        let mut words = self.0;
+        let mut at = 0;
+        std::iter::from_fn(move || {
+            while *words.get(at)? == 0 {
+                at += 1;
+            }
+            let bit = words[at].trailing_zeros() as usize;
+            words[at] &= words[at] - 1;
+            Some(at * 64 + bit)
         })
     }
 }
@@ -123,7 +131,14 @@ impl Shard {
         self.tables.iter().filter_map(Table::next_due).min()
     }
 
-    pub(super) fn insert(&mut self, db: usize, hash: u64, key: Bstr, value: Value, access: Access) -> usize {
+    pub(super) fn insert(
+        &mut self,
+        db: usize,
+        hash: u64,
+        key: Bstr,
+        value: Value,
+        access: Access,
+    ) -> usize {
         let side = self.side;
         self.table_mut(db).insert(hash, key, value, access, side)
     }
@@ -168,7 +183,9 @@ impl Shard {
 
     fn raise(&self, db: usize, key: &Bstr) {
         if let Some(flags) = self.watchers.get(&(db, key.clone())) {
-            flags.iter().for_each(|flag| flag.store(true, Ordering::Release));
+            flags
+                .iter()
+                .for_each(|flag| flag.store(true, Ordering::Release));
         }
     }
 
@@ -176,7 +193,9 @@ impl Shard {
     pub(super) fn keys_changed(&self, hit: impl Fn(usize, &[u8]) -> bool) {
         for ((db, key), flags) in &self.watchers {
             if hit(*db, key) {
-                flags.iter().for_each(|flag| flag.store(true, Ordering::Release));
+                flags
+                    .iter()
+                    .for_each(|flag| flag.store(true, Ordering::Release));
             }
         }
     }

@@ -77,7 +77,8 @@ impl Shard {
         for table in self.tables_mut() {
             table.walk(side, &mut left, out);
         }
-        let finished = self.saved.is_empty() && self.tables().iter().all(|table| table.unsaved == 0);
+        let finished =
+            self.saved.is_empty() && self.tables().iter().all(|table| table.unsaved == 0);
         if finished {
             self.snapping = false;
             self.saved = Vec::new();
@@ -142,7 +143,11 @@ impl<'e> Snapshot<'e> {
     pub fn next(&mut self, count: usize) -> Option<Vec<SavedKey>> {
         let mut out = Vec::new();
         while self.shard < SHARDS && out.is_empty() {
-            if self.engine.lock_one(self.shard).walk_snapshot(count, &mut out) {
+            if self
+                .engine
+                .lock_one(self.shard)
+                .walk_snapshot(count, &mut out)
+            {
                 self.shard += 1;
             }
         }

@@ -60,7 +60,9 @@ impl Table {
 
     /// Deadlines that have passed and whose keys still stand here.
     pub fn due_count(&self, now_ms: u64) -> usize {
-        self.wheel.as_ref().map_or(0, |wheel| wheel.due_count(now_ms))
+        self.wheel
+            .as_ref()
+            .map_or(0, |wheel| wheel.due_count(now_ms))
     }
 
     pub fn next_due(&self) -> Option<u64> {
@@ -72,22 +74,38 @@ impl Table {
         if entry.timer == 0 {
             return None;
         }
-        Some(self.wheel.as_ref().expect("a timer has a wheel").deadline(entry.timer))
+        Some(
+            self.wheel
+                .as_ref()
+                .expect("a timer has a wheel")
+                .deadline(entry.timer),
+        )
     }
 
     /// Whether the key is there for readers: a key past its deadline is absent.
     #[inline]
     pub(super) fn is_live(&self, pos: usize, now_ms: u64) -> bool {
         let entry = self.at(pos);
-        entry.timer == 0 || self.deadline(entry).is_some_and(|deadline| deadline > now_ms)
+        entry.timer == 0
+            || self
+                .deadline(entry)
+                .is_some_and(|deadline| deadline > now_ms)
     }
 
     pub(super) fn due(&mut self, now_ms: u64, effort: &mut usize) -> Option<Due> {
         self.wheel.as_mut()?.due(now_ms, effort)
     }
 
-    pub(super) fn insert(&mut self, hash: u64, key: Bstr, value: Value, access: Access, side: bool) -> usize {
-        self.entries.push(hash, Entry::new(key, value, access, side))
+    pub(super) fn insert(
+        &mut self,
+        hash: u64,
+        key: Bstr,
+        value: Value,
+        access: Access,
+        side: bool,
+    ) -> usize {
+        self.entries
+            .push(hash, Entry::new(key, value, access, side))
     }
 
     /// Takes an entry out; the last one moves into its place.
@@ -109,13 +127,18 @@ impl Table {
         };
         for timer in [entry.timer, fields_timer] {
             if timer != 0 {
-                self.wheel.as_mut().expect("a timer has a wheel").moved(timer, pos as u32);
+                self.wheel
+                    .as_mut()
+                    .expect("a timer has a wheel")
+                    .moved(timer, pos as u32);
             }
         }
     }
 
     pub(super) fn set_deadline(&mut self, pos: usize, deadline_ms: u64, now_ms: u64) {
-        let wheel = self.wheel.get_or_insert_with(|| Box::new(Wheel::new(now_ms)));
+        let wheel = self
+            .wheel
+            .get_or_insert_with(|| Box::new(Wheel::new(now_ms)));
         let entry = self.entries.at_mut(pos);
         if entry.timer == 0 {
             entry.timer = wheel.add(pos as u32, deadline_ms, Subject::Key);
@@ -127,7 +150,10 @@ impl Table {
     pub(super) fn drop_timer(&mut self, pos: usize) {
         let entry = self.entries.at_mut(pos);
         if entry.timer != 0 {
-            self.wheel.as_mut().expect("a timer has a wheel").remove(entry.timer);
+            self.wheel
+                .as_mut()
+                .expect("a timer has a wheel")
+                .remove(entry.timer);
             entry.timer = 0;
         }
     }
@@ -137,7 +163,10 @@ impl Table {
         if let Value::Hash(hash) = &mut self.entries.at_mut(pos).value
             && hash.timer != 0
         {
-            self.wheel.as_mut().expect("a timer has a wheel").remove(hash.timer);
+            self.wheel
+                .as_mut()
+                .expect("a timer has a wheel")
+                .remove(hash.timer);
             hash.timer = 0;
         }
     }
@@ -150,15 +179,23 @@ impl Table {
         match (hash.next_deadline(), hash.timer) {
             (None, 0) => {}
             (None, timer) => {
-                self.wheel.as_mut().expect("a timer has a wheel").remove(timer);
+                self.wheel
+                    .as_mut()
+                    .expect("a timer has a wheel")
+                    .remove(timer);
                 hash.timer = 0;
             }
             (Some(deadline), 0) => {
-                let wheel = self.wheel.get_or_insert_with(|| Box::new(Wheel::new(now_ms)));
+                let wheel = self
+                    .wheel
+                    .get_or_insert_with(|| Box::new(Wheel::new(now_ms)));
                 hash.timer = wheel.add(pos as u32, deadline, Subject::Fields);
             }
             (Some(deadline), timer) => {
-                self.wheel.as_mut().expect("a timer has a wheel").set_deadline(timer, deadline);
+                self.wheel
+                    .as_mut()
+                    .expect("a timer has a wheel")
+                    .set_deadline(timer, deadline);
             }
         }
     }

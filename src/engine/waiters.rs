@@ -58,13 +58,17 @@ impl Waiters {
 
     /// The shards that serving this key's sleepers may touch.
     pub fn reach(&self, place: &Place) -> ShardSet {
-        self.queues.get(place).map_or(ShardSet::EMPTY, |queue| queue.reach)
+        self.queues
+            .get(place)
+            .map_or(ShardSet::EMPTY, |queue| queue.reach)
     }
 
     /// All sleepers' reach, for units that may write any key of the shard.
     pub fn whole_reach(&self) -> ShardSet {
         let mut all = ShardSet::EMPTY;
-        self.queues.values().for_each(|queue| all.union(queue.reach));
+        self.queues
+            .values()
+            .for_each(|queue| all.union(queue.reach));
         all
     }
 
@@ -85,6 +89,8 @@ impl Waiters {
 
     /// The sleepers of a key, oldest first.
     pub fn of(&self, place: &Place) -> Vec<Waiter> {
-        self.queues.get(place).map_or(Vec::new(), |queue| queue.waiters.iter().cloned().collect())
+        self.queues
+            .get(place)
+            .map_or(Vec::new(), |queue| queue.waiters.iter().cloned().collect())
     }
 }

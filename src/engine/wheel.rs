@@ -8,8 +8,9 @@
 const LEVELS: usize = 7;
 const BITS: u32 = 6;
 const SLOTS: usize = 1 << BITS;
-/// Deadlines further off than this stand in the last slot and are looked at again then.
-const SPAN: u64 = 1 << (BITS * LEVELS as u32);
+/// Deadlines further off than this are looked at again then. One slot less than a whole turn of the
+/// highest level, so that a node never stands in the slot that the hand is in.
+const SPAN_MAX: u64 = 63 << (BITS * (LEVELS as u32 - 1));
 
 /// What is due: a whole key, or a field of the hash that it holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -65,7 +66,14 @@ impl Wheel {
     }
 
     pub fn add(&mut self, entry: u32, deadline_ms: u64, subject: Subject) -> u32 {
-        let node = Node { deadline_ms, entry, next: 0, prev: 0, slot: 0, subject };
+        let node = Node {
+            deadline_ms,
+            entry,
+            next: 0,
+            prev: 0,
+            slot: 0,
+            subject,
+        };
         let id = if self.free == 0 {
             self.nodes.push(node);
             self.nodes.len() as u32
@@ -121,7 +129,11 @@ impl Wheel {
             let id = self.heads[level][slot];
             let node = *self.node(id);
             if node.deadline_ms <= now_ms {
-                return Some(Due { entry: node.entry, subject: node.subject, deadline_ms: node.deadline_ms });
+                return Some(Due {
+                    entry: node.entry,
+                    subject: node.subject,
+                    deadline_ms: node.deadline_ms,
+                });
             }
             // The hand stands at this slot now, so the node finds a finer one.
             self.unlink(id);
@@ -194,11 +206,18 @@ impl Wheel {
     }
 
     fn link(&mut self, id: u32) {
-        let deadline = self.node(id).deadline_ms.clamp(self.hand_ms, self.hand_ms + SPAN - 1);
+        let deadline = self
+            .node(id)
+            .deadline_ms
+            .clamp(self.hand_ms, self.hand_ms + SPAN_MAX);
         // The level is that of the highest digit in which deadline and hand differ: there the
         // slot is ahead of the hand within the present turn.
         let differ = deadline ^ self.hand_ms;
-        let level = if differ == 0 { 0 } else { (63 - differ.leading_zeros()) / BITS };
+        let level = if differ == 0 {
+            0
+        } else {
+            (63 - differ.leading_zeros()) / BITS
+        };
         let level = (level as usize).min(LEVELS - 1);
         let slot = (deadline >> (BITS * level as u32)) as usize % SLOTS;
         let head = self.heads[level][slot];
@@ -214,7 +233,9 @@ impl Wheel {
     }
 
     fn unlink(&mut self, id: u32) {
-        let Node { next, prev, slot, .. } = *self.node(id);
+        let Node {
+            next, prev, slot, ..
+        } = *self.node(id);
         let (level, slot) = (slot as usize / SLOTS, slot as usize % SLOTS);
         if next != 0 {
             self.node_mut(next).prev = prev;
@@ -243,7 +264,11 @@ mod tests {
     use super::*;
 
     /// Removes all that is due at `now`, and returns the entries.
-    fn sweep(wheel: &mut Wheel, ids: &mut std::collections::HashMap<u32, u32>, now: u64) -> Vec<u32> {
+    fn sweep(
+        wheel: &mut Wheel,
+        ids: &mut std::collections::HashMap<u32, u32>,
+        now: u64,
+    ) -> Vec<u32> {
         let mut out = Vec::new();
         let mut effort = usize::MAX;
         while let Some(due) = wheel.due(now, &mut effort) {
@@ -277,8 +302,11 @@ mod tests {
                 }
                 now += random.u64(0..200);
                 let swept = sweep(&mut wheel, &mut ids, now);
-                let mut due: Vec<u32> =
-                    deadlines.iter().filter(|(_, at)| **at <= now).map(|(entry, _)| *entry).collect();
+                let mut due: Vec<u32> = deadlines
+                    .iter()
+                    .filter(|(_, at)| **at <= now)
+                    .map(|(entry, _)| *entry)
+                    .collect();
                 due.sort_unstable();
                 assert_eq!(swept, due, "at step {step}");
                 due.iter().for_each(|entry| {
@@ -297,7 +325,7 @@ mod tests {
         let id = wheel.add(0, u64::MAX, Subject::Key);
         assert_eq!(wheel.deadline(id), u64::MAX);
         let mut effort = 1000;
-        assert_eq!(wheel.due(1000 + 3 * SPAN, &mut effort), None);
+        assert_eq!(wheel.due(1000 + 3 * SPAN_MAX, &mut effort), None);
         assert!(effort > 900, "a far deadline costs a look a turn");
     }
 }

@@ -3,8 +3,7 @@
 use super::Worker;
 use crate::command::session::{Queued, Session};
 use crate::command::shared::PauseMode;
-use crate::command::{Entry, Fail, Flag};
-use crate::command::{Registry, registry::Found};
+use crate::command::{Entry, Fail, Flag, Found, Registry};
 use crate::types::Bstr;
 
 pub(super) enum Verdict {
@@ -63,12 +62,12 @@ impl Worker {
 
     /// Commands that a careless or hostile client could harm the server with.
     fn check_protected(&self, session: &Session, entry: &Entry) -> Result<(), Fail> {
-        use crate::config::ProtectedMode;
+        use crate::config::Allowed;
         let name = entry.full_name.split('|').next().unwrap_or_default();
         let allowed = match self.shared.config.enable_debug_command.get() {
-            ProtectedMode::Yes => true,
-            ProtectedMode::Local => session.client.is_local(),
-            ProtectedMode::No => false,
+            Allowed::Yes => true,
+            Allowed::Local => session.client.is_local(),
+            Allowed::No => false,
         };
         if allowed {
             return Ok(());
@@ -86,9 +85,16 @@ impl Worker {
             return Ok(());
         }
         let exec_grows = entry.command.name == "exec"
-            && session.multi.as_ref().is_some_and(|multi| multi.queue.iter().any(|queued| queued.entry.is(Flag::DenyOom)));
+            && session.multi.as_ref().is_some_and(|multi| {
+                multi
+                    .queue
+                    .iter()
+                    .any(|queued| queued.entry.is(Flag::DenyOom))
+            });
         if entry.is(Flag::DenyOom) || exec_grows {
-            return Err(Fail::code("OOM command not allowed when used memory > 'maxmemory'."));
+            return Err(Fail::code(
+                "OOM command not allowed when used memory > 'maxmemory'.",
+            ));
         }
         Ok(())
     }
@@ -112,7 +118,10 @@ fn is_pause_exempt(entry: &Entry) -> bool {
 fn writes(session: &Session, entry: &Entry) -> bool {
     let one = |entry: &Entry| entry.is(Flag::Write) || entry.is(Flag::MayReplicate);
     if entry.command.name == "exec" {
-        return session.multi.as_ref().is_some_and(|multi| multi.queue.iter().any(|queued| one(queued.entry)));
+        return session
+            .multi
+            .as_ref()
+            .is_some_and(|multi| multi.queue.iter().any(|queued| one(queued.entry)));
     }
     session.multi.is_none() && one(entry)
 }
@@ -124,7 +133,9 @@ fn find(registry: &Registry, argv: &[&[u8]]) -> Result<&'static Entry, Fail> {
         Found::NoSubcommand(entry) => {
             let given = lossy(argv[1], 128);
             let name = entry.command.name.to_ascii_uppercase();
-            Err(Fail::said(format!("unknown subcommand '{given}'. Try {name} HELP.")))
+            Err(Fail::said(format!(
+                "unknown subcommand '{given}'. Try {name} HELP."
+            )))
         }
         Found::Unknown => {
             let mut args = String::new();
@@ -134,7 +145,10 @@ fn find(registry: &Registry, argv: &[&[u8]]) -> Result<&'static Entry, Fail> {
                 }
                 args.push_str(&format!("'{}' ", lossy(arg, 128 - args.len())));
             }
-            Err(Fail::said(format!("unknown command '{}', with args beginning with: {args}", lossy(argv[0], 128))))
+            Err(Fail::said(format!(
+                "unknown command '{}', with args beginning with: {args}",
+                lossy(argv[0], 128)
+            )))
         }
     }
 }

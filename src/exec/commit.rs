@@ -16,7 +16,10 @@ impl Worker {
         if !unit.effects.ready.is_empty() {
             self.serve_sleepers(&mut unit);
         }
-        let Unit { locked, mut effects } = unit;
+        let Unit {
+            locked,
+            mut effects,
+        } = unit;
         if effects.is_quiet() {
             drop(locked);
         } else {
@@ -36,18 +39,20 @@ impl Worker {
     /// What follows an edit once nothing is locked.
     fn tell(&self, effects: &mut Effects, by: Option<u64>) {
         let shared = &*self.shared;
-        let flags = effects.wanted.events;
+        let on = shared.config.notify_keyspace_events.get();
         for event in &effects.events {
-            notify::publish(&shared.broker, flags, event.name, event.db, &event.key);
+            notify::publish(&shared.broker, on, event.name, event.db, &event.key);
         }
         for (db, key) in effects.missed.get_mut().drain(..) {
-            notify::publish(&shared.broker, flags, "keymiss", db, &key);
+            notify::publish(&shared.broker, on, "keymiss", db, &key);
         }
         if effects.wanted.changed {
             if effects.flushed {
                 shared.tracking.flushed();
             }
-            shared.tracking.changed(effects.changed.iter().map(|key| &key[..]), by);
+            shared
+                .tracking
+                .changed(effects.changed.iter().map(|key| &key[..]), by);
         }
         let counters = &self.stats().counters;
         counters.dirty.add(effects.dirty);
@@ -88,6 +93,10 @@ impl Worker {
             return;
         }
         let keys_max = self.shared.config.tracking_table_max_keys.get() as usize;
-        entry.each_key(argv, |at| self.shared.tracking.remember(session.client.id, argv[at], keys_max));
+        entry.each_key(argv, |at| {
+            self.shared
+                .tracking
+                .remember(session.client.id, argv[at], keys_max)
+        });
     }
 }

@@ -41,8 +41,14 @@ impl Worker {
         for _ in 0..32 {
             let rules = self.rules.borrow().clone();
             let mut victims = self.victims.borrow_mut();
-            let chosen =
-                victims.choose(&self.engine, policy, volatile_only, samples, &rules.access, self.now_ms());
+            let chosen = victims.choose(
+                &self.engine,
+                policy,
+                volatile_only,
+                samples,
+                &rules.access,
+                self.now_ms(),
+            );
             let Some(victim) = chosen else {
                 return false;
             };
@@ -50,7 +56,9 @@ impl Worker {
             let mut unit = self.begin_write(ShardSet::of(hash));
             let crate::exec::unit::Unit { locked, effects } = &mut unit;
             use crate::engine::Shards;
-            let gone = locked.shard_mut(shard_of(hash)).evict(&victim, volatile_only, effects);
+            let gone = locked
+                .shard_mut(shard_of(hash))
+                .evict(&victim, volatile_only, effects);
             self.commit(unit, None);
             if gone {
                 return true;
@@ -62,7 +70,7 @@ impl Worker {
 
 fn policy(policy: MaxmemoryPolicy) -> Option<(Policy, bool)> {
     Some(match policy {
-        MaxmemoryPolicy::NoEviction => return None,
+        MaxmemoryPolicy::Noeviction => return None,
         MaxmemoryPolicy::AllkeysLru => (Policy::Lru, false),
         MaxmemoryPolicy::AllkeysLfu => (Policy::Lfu, false),
         MaxmemoryPolicy::AllkeysRandom => (Policy::Random, false),

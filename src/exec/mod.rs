@@ -16,7 +16,7 @@ use std::cell::{Cell, RefCell};
 use std::sync::Arc;
 use std::time::Duration;
 
-pub use park::{Parked, Sleep};
+pub use park::{Sleep, Wake};
 
 use crate::command::session::{ReplyMode, Session};
 use crate::command::shared::Shared;
@@ -106,7 +106,13 @@ impl Worker {
     }
 
     /// Runs one request. `started` is when the one before it ended, and is moved to this one's end.
-    pub fn run(&self, session: &mut Session, argv: &[&[u8]], out: &mut Reply, started: &mut Reading) -> Next {
+    pub fn run(
+        &self,
+        session: &mut Session,
+        argv: &[&[u8]],
+        out: &mut Reply,
+        started: &mut Reading,
+    ) -> Next {
         let mark = out.mark();
         let entry = match self.admit(session, argv) {
             admit::Verdict::Run(entry) => entry,
@@ -125,7 +131,10 @@ impl Worker {
         if self.shared.monitors.any() && !entry.is(Flag::SkipMonitor) && !entry.is(Flag::Admin) {
             self.feed_monitors(session, argv);
         }
-        session.client.last_command.store(entry.id as u32, std::sync::atomic::Ordering::Relaxed);
+        session
+            .client
+            .last_command
+            .store(entry.id as u32, std::sync::atomic::Ordering::Relaxed);
         let done = self.run_admitted(session, entry, argv, out);
         let next = match done {
             Ok(unit::Ran::Flow(flow)) => self.follow(session, entry, argv, flow, out),
@@ -167,7 +176,13 @@ impl Worker {
     }
 
     /// Time, slow log and counters of a command that ran.
-    fn count(&self, session: &Session, entry: &'static Entry, argv: &[&[u8]], started: &mut Reading) {
+    fn count(
+        &self,
+        session: &Session,
+        entry: &'static Entry,
+        argv: &[&[u8]],
+        started: &mut Reading,
+    ) {
         let ended = self.watch.read();
         let nanos = self.watch.nanos(*started, ended);
         *started = ended;
@@ -182,8 +197,14 @@ impl Worker {
         }
         let threshold_ms = config.latency_monitor_threshold.get() as u64;
         if threshold_ms > 0 && micros >= threshold_ms * 1000 {
-            let event = if entry.is(Flag::Fast) { "fast-command" } else { "command" };
-            self.shared.latency.note(event, self.now_ms() / 1000, micros / 1000);
+            let event = if entry.is(Flag::Fast) {
+                "fast-command"
+            } else {
+                "command"
+            };
+            self.shared
+                .latency
+                .note(event, self.now_ms() / 1000, micros / 1000);
         }
     }
 
@@ -192,14 +213,37 @@ impl Worker {
         let client = &session.client;
         let name = client.profile.lock().name.clone();
         let len_max = self.shared.config.slowlog_max_len.get() as usize;
-        self.shared.slowlog.push(self.now_ms() / 1000, micros, argv, &client.address, &name, len_max);
+        self.shared.slowlog.push(
+            self.now_ms() / 1000,
+            micros,
+            argv,
+            &client.address,
+            &name,
+            len_max,
+        );
     }
 
     #[cold]
     fn feed_monitors(&self, session: &Session, argv: &[&[u8]]) {
         let client = &session.client;
-        let address = if client.unix { format!("unix:{}", client.address.trim_end_matches(":0")) } else { client.address.clone() };
-        self.shared.monitors.feed(clock::now_us(), session.db, &address, argv);
+        let address = if client.unix {
+            format!("unix:{}", client.address.trim_end_matches(":0"))
+        } else {
+            client.address.clone()
+        };
+        self.shared
+            .monitors
+            .feed(clock::now_us(), session.db, &address, argv);
+    }
+
+    /// The reply of a command that had gone to sleep stands in the buffer now.
+    pub fn reply_after_sleep(
+        &self,
+        session: &mut Session,
+        mark: crate::resp::Mark,
+        out: &mut Reply,
+    ) {
+        self.finish_reply(session, mark, out);
     }
 
     /// CLIENT REPLY: drops what shall not be answered.
@@ -220,7 +264,14 @@ impl Worker {
     }
 
     /// Does what a handler asked for.
-    fn follow(&self, session: &mut Session, entry: &'static Entry, argv: &[&[u8]], flow: Flow, out: &mut Reply) -> Next {
+    fn follow(
+        &self,
+        session: &mut Session,
+        entry: &'static Entry,
+        argv: &[&[u8]],
+        flow: Flow,
+        out: &mut Reply,
+    ) -> Next {
         match flow {
             Flow::Done => return Next::Continue,
             Flow::Park(park) => {

@@ -46,14 +46,23 @@ pub struct Sleep {
 }
 
 impl Parked {
-    pub(super) fn new(session: &Session, entry: &'static Entry, argv: &[&[u8]], park: &Park) -> Self {
+    pub(super) fn new(
+        session: &Session,
+        entry: &'static Entry,
+        argv: &[&[u8]],
+        park: &Park,
+    ) -> Self {
         Parked {
             entry,
             args: argv.iter().map(|arg| Bstr::new(arg)).collect(),
             db: session.db,
             resp3: session.resp3,
             client: session.client.clone(),
-            places: park.keys.iter().map(|at| (session.db, Bstr::new(argv[*at]))).collect(),
+            places: park
+                .keys
+                .iter()
+                .map(|at| (session.db, Bstr::new(argv[*at])))
+                .collect(),
             reply: Mutex::new(None),
         }
     }
@@ -61,9 +70,19 @@ impl Parked {
 
 impl Sleep {
     /// Waits for time alone.
-    pub(super) fn without_keys(session: &Session, entry: &'static Entry, argv: &[&[u8]], park: &Park) -> Self {
+    pub(super) fn without_keys(
+        session: &Session,
+        entry: &'static Entry,
+        argv: &[&[u8]],
+        park: &Park,
+    ) -> Self {
         let parked = Arc::new(Parked::new(session, entry, argv, park));
-        Sleep { parked, ticket: 0, deadline_ms: park.deadline_ms, on_timeout: park.on_timeout }
+        Sleep {
+            parked,
+            ticket: 0,
+            deadline_ms: park.deadline_ms,
+            on_timeout: park.on_timeout,
+        }
     }
 
     /// Whether it has been served.
@@ -83,15 +102,30 @@ pub enum Wake {
 }
 
 impl Worker {
-    pub(super) fn park(&self, unit: &mut Unit<'_>, parked: Parked, park: &Park, reach: ShardSet) -> Sleep {
+    pub(super) fn park(
+        &self,
+        unit: &mut Unit<'_>,
+        parked: Parked,
+        park: &Park,
+        reach: ShardSet,
+    ) -> Sleep {
         let parked = Arc::new(parked);
         let ticket = self.shared.clients.new_ticket();
         for place in &parked.places {
             let shard = unit.locked.shard_mut(shard_of(keyhash::hash(&place.1)));
-            let waiter = Waiter { ticket, reach, sleeper: parked.clone() };
+            let waiter = Waiter {
+                ticket,
+                reach,
+                sleeper: parked.clone(),
+            };
             shard.waiters.park(place.clone(), waiter);
         }
-        Sleep { parked, ticket, deadline_ms: park.deadline_ms, on_timeout: park.on_timeout }
+        Sleep {
+            parked,
+            ticket,
+            deadline_ms: park.deadline_ms,
+            on_timeout: park.on_timeout,
+        }
     }
 
     /// Serves sleepers of changed keys, and of those that serving them changes, until quiet.
@@ -110,7 +144,11 @@ impl Worker {
 
     /// Runs a sleeper's command again; it sleeps on if that still finds nothing.
     fn serve(&self, unit: &mut Unit<'_>, waiter: &Waiter) {
-        let parked = waiter.sleeper.as_any().downcast_ref::<Parked>().expect("sleepers are made here");
+        let parked = waiter
+            .sleeper
+            .as_any()
+            .downcast_ref::<Parked>()
+            .expect("sleepers are made here");
         if parked.reply.lock().is_some() {
             return;
         }
@@ -133,7 +171,10 @@ impl Worker {
     pub fn wake(&self, sleep: &Sleep, wake: Wake, out: &mut Reply) {
         let parked = &*sleep.parked;
         let mut set = ShardSet::EMPTY;
-        parked.places.iter().for_each(|place| set.add(keyhash::hash(&place.1)));
+        parked
+            .places
+            .iter()
+            .for_each(|place| set.add(keyhash::hash(&place.1)));
         let mut unit = self.begin(set);
         let served = parked.reply.lock().take();
         if served.is_none() {
@@ -164,6 +205,9 @@ impl Worker {
 /// Takes a sleeper out of the queues of all its keys.
 fn forget(unit: &mut Unit<'_>, parked: &Parked, ticket: u64) {
     for place in &parked.places {
-        unit.locked.shard_mut(shard_of(keyhash::hash(&place.1))).waiters.leave(place, ticket);
+        unit.locked
+            .shard_mut(shard_of(keyhash::hash(&place.1)))
+            .waiters
+            .leave(place, ticket);
     }
 }

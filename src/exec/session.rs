@@ -16,7 +16,10 @@ impl Worker {
         session.reply = ReplyMode::On;
         session.no_touch = false;
         session.authenticated = self.shared.config.requirepass.get().is_empty();
-        session.client.db.store(0, std::sync::atomic::Ordering::Relaxed);
+        session
+            .client
+            .db
+            .store(0, std::sync::atomic::Ordering::Relaxed);
         let mut profile = session.client.profile.lock();
         profile.name.clear();
         profile.no_evict = false;

@@ -26,7 +26,11 @@ pub struct Alarm {
 
 impl Default for Alarm {
     fn default() -> Self {
-        Alarm { next_ms: AtomicU64::new(0), lock: Mutex::new(false), bell: Condvar::new() }
+        Alarm {
+            next_ms: AtomicU64::new(0),
+            lock: Mutex::new(false),
+            bell: Condvar::new(),
+        }
     }
 }
 
@@ -67,7 +71,9 @@ impl Worker {
             self.begin_batch();
             let now_ms = self.now_ms();
             let mut busy = false;
-            if self.shared.active_expire.load(Ordering::Relaxed) && self.shared.pause.active(now_ms).is_none() {
+            if self.shared.active_expire.load(Ordering::Relaxed)
+                && self.shared.pause.active(now_ms).is_none()
+            {
                 for id in self.engine.due_shards(now_ms) {
                     busy |= self.sweep_shard(id);
                 }

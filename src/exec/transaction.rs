@@ -23,8 +23,11 @@ impl Worker {
             self.shared.stats.error(text);
             return out.error(text);
         }
-        let argvs: Vec<Vec<&[u8]>> =
-            multi.queue.iter().map(|queued| queued.args.iter().map(|arg| &arg[..]).collect()).collect();
+        let argvs: Vec<Vec<&[u8]>> = multi
+            .queue
+            .iter()
+            .map(|queued| queued.args.iter().map(|arg| &arg[..]).collect())
+            .collect();
         let mut set = watched_shards(&session.watched);
         for (queued, argv) in multi.queue.iter().zip(&argvs) {
             set.union(queued.entry.shards(argv));
@@ -40,7 +43,14 @@ impl Worker {
         self.unwatch(session);
     }
 
-    fn run_queue(&self, session: &mut Session, multi: &Multi, argvs: &[Vec<&[u8]>], unit: &mut Unit<'_>, out: &mut Reply) {
+    fn run_queue(
+        &self,
+        session: &mut Session,
+        multi: &Multi,
+        argvs: &[Vec<&[u8]>],
+        unit: &mut Unit<'_>,
+        out: &mut Reply,
+    ) {
         out.array(multi.queue.len());
         let mut started = self.watch.read();
         for (queued, argv) in multi.queue.iter().zip(argvs) {
@@ -79,7 +89,16 @@ impl Worker {
         session.watched.iter().any(|(db, key)| {
             let shard = unit.locked.shard(shard_of(keyhash::hash(key)));
             let stored = shard.table(*db).is_some_and(|table| table.holds(key));
-            stored && !Db::new(&mut unit.locked, *db, self.now_ms(), &mut effects, &rules, false).exists(key)
+            stored
+                && !Db::new(
+                    &mut unit.locked,
+                    *db,
+                    self.now_ms(),
+                    &mut effects,
+                    &rules,
+                    false,
+                )
+                .exists(key)
         })
     }
 
@@ -119,6 +138,8 @@ impl Worker {
 
 fn watched_shards(places: &[Place]) -> ShardSet {
     let mut set = ShardSet::EMPTY;
-    places.iter().for_each(|place| set.add(keyhash::hash(&place.1)));
+    places
+        .iter()
+        .for_each(|place| set.add(keyhash::hash(&place.1)));
     set
 }

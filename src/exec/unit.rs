@@ -6,6 +6,7 @@ use super::Worker;
 use super::park::{Parked, Sleep};
 use crate::command::session::Session;
 use crate::command::{Args, Done, Entry, Flow, ReadCall, Reader, Run, SessionCall, WriteCall};
+use crate::config::EventClasses;
 use crate::engine::{Db, Effects, Locked, Record, ShardSet, Wanted};
 use crate::resp::Reply;
 use crate::types::Bstr;
@@ -32,7 +33,9 @@ impl Worker {
         out: &mut Reply,
     ) -> Result<Ran, crate::command::Fail> {
         match entry.command.run {
-            Run::Session(_) | Run::Container => self.call_session(session, entry, argv, out).map(Ran::Flow),
+            Run::Session(_) | Run::Container => {
+                self.call_session(session, entry, argv, out).map(Ran::Flow)
+            }
             Run::Read(_) => {
                 let mut unit = self.begin(entry.shards(argv));
                 let done = self.call(&mut unit, session.db, !session.no_touch, entry, argv, out);
@@ -61,7 +64,10 @@ impl Worker {
     pub(super) fn begin(&self, set: ShardSet) -> Unit<'_> {
         let mut effects = self.effects.take();
         effects.wanted = self.wanted();
-        Unit { locked: self.engine.lock(set), effects }
+        Unit {
+            locked: self.engine.lock(set),
+            effects,
+        }
     }
 
     /// Locks shards for a unit that may write, and those that serving the sleepers in them may touch.
@@ -85,11 +91,11 @@ impl Worker {
     }
 
     fn wanted(&self) -> Wanted {
-        let flags = self.shared.notify_flags.load(std::sync::atomic::Ordering::Relaxed);
-        // Without a channel kind, no event goes anywhere.
-        let heard = flags & (crate::pubsub::notify::KEYSPACE | crate::pubsub::notify::KEYEVENT) != 0;
+        let on = self.shared.config.notify_keyspace_events.get();
+        // Without a kind of channel, no event goes anywhere.
+        let heard = on.has(EventClasses::KEYSPACE) || on.has(EventClasses::KEYEVENT);
         Wanted {
-            events: if heard { flags } else { 0 },
+            events: if heard { on.bits() } else { 0 },
             log: self.shared.journal.has_readers(),
             changed: self.shared.tracking.is_active(),
         }
@@ -110,15 +116,37 @@ impl Worker {
         let server = &*self.shared;
         let dirty = unit.effects.dirty;
         unit.effects.rewritten = false;
-        let view = Db::new(&mut unit.locked, db, self.now_ms(), &mut unit.effects, &rules, touch);
+        let view = Db::new(
+            &mut unit.locked,
+            db,
+            self.now_ms(),
+            &mut unit.effects,
+            &rules,
+            touch,
+        );
         let done = match entry.command.run {
-            Run::Read(run) => run(&mut ReadCall { args, db: Reader::new(view), out, entry, server }),
-            Run::Write(run) => run(&mut WriteCall { args, db: view, out, entry, server }),
+            Run::Read(run) => run(&mut ReadCall {
+                args,
+                db: Reader::new(view),
+                out,
+                entry,
+                server,
+            }),
+            Run::Write(run) => run(&mut WriteCall {
+                args,
+                db: view,
+                out,
+                entry,
+                server,
+            }),
             Run::Session(_) | Run::Container => unreachable!("session commands take no locks"),
         };
         let effects = &mut unit.effects;
         if effects.wanted.log && effects.dirty > dirty && !effects.rewritten && done.is_ok() {
-            effects.log.push(Record { db, args: argv.iter().map(|arg| Bstr::new(arg)).collect() });
+            effects.log.push(Record {
+                db,
+                args: argv.iter().map(|arg| Bstr::new(arg)).collect(),
+            });
         }
         done
     }
@@ -135,6 +163,13 @@ impl Worker {
             unreachable!("containers don't run");
         };
         let args = Args::new(argv, entry.words);
-        run(&mut SessionCall { args, out, entry, session, server: &self.shared, now_ms: self.now_ms() })
+        run(&mut SessionCall {
+            args,
+            out,
+            entry,
+            session,
+            server: &self.shared,
+            now_ms: self.now_ms(),
+        })
     }
 }

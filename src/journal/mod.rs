@@ -78,15 +78,28 @@ impl Journal {
         state.readers.push(Some(end));
         state.selected = None;
         self.readers.fetch_add(1, Ordering::Relaxed);
-        Reader { journal: self, id: state.readers.len() - 1 }
+        Reader {
+            journal: self,
+            id: state.readers.len() - 1,
+        }
     }
 }
 
 impl State {
     /// Lets go of what every reader has taken.
     fn trim(&mut self) {
-        let slowest = self.readers.iter().flatten().min().copied().unwrap_or(self.end);
-        while self.waiting.front().is_some_and(|(begin, _)| *begin < slowest) {
+        let slowest = self
+            .readers
+            .iter()
+            .flatten()
+            .min()
+            .copied()
+            .unwrap_or(self.end);
+        while self
+            .waiting
+            .front()
+            .is_some_and(|(begin, _)| *begin < slowest)
+        {
             self.waiting.pop_front();
         }
     }
@@ -117,7 +130,11 @@ impl Reader<'_> {
     pub fn take(&mut self) -> Vec<Bytes> {
         let mut state = self.journal.state.lock();
         let from = state.readers[self.id].expect("a reader that lives has a position");
-        let taken = state.waiting.iter().filter(|(begin, _)| *begin >= from).map(|(_, bytes)| bytes.clone());
+        let taken = state
+            .waiting
+            .iter()
+            .filter(|(begin, _)| *begin >= from)
+            .map(|(_, bytes)| bytes.clone());
         let taken = taken.collect();
         state.readers[self.id] = Some(state.end);
         state.trim();
@@ -140,24 +157,42 @@ mod tests {
     use crate::types::Bstr;
 
     fn record(db: usize, words: &[&str]) -> Record {
-        Record { db, args: words.iter().map(|word| Bstr::new(word.as_bytes())).collect() }
+        Record {
+            db,
+            args: words
+                .iter()
+                .map(|word| Bstr::new(word.as_bytes()))
+                .collect(),
+        }
     }
 
     #[test]
     fn readers_see_edits_in_order_from_where_they_began() {
         let journal = Journal::default();
-        assert_eq!(journal.append(&[record(0, &["SET", "a", "1"])]), Seq(0), "nobody reads yet");
+        assert_eq!(
+            journal.append(&[record(0, &["SET", "a", "1"])]),
+            Seq(0),
+            "nobody reads yet"
+        );
         let mut first = journal.reader();
         journal.append(&[record(0, &["DEL", "a"])]);
         let mut second = journal.reader();
         journal.append(&[record(1, &["DEL", "b"]), record(1, &["DEL", "c"])]);
         let text = |reader: &mut Reader<'_>| {
-            String::from_utf8(reader.take().concat()).unwrap().replace("\r\n", " ")
+            String::from_utf8(reader.take().concat())
+                .unwrap()
+                .replace("\r\n", " ")
         };
         let tail = "*2 $6 SELECT $1 1 *1 $5 MULTI *2 $3 DEL $1 b *2 $3 DEL $1 c *1 $4 EXEC ";
-        assert_eq!(text(&mut first), format!("*2 $6 SELECT $1 0 *2 $3 DEL $1 a {tail}"));
+        assert_eq!(
+            text(&mut first),
+            format!("*2 $6 SELECT $1 0 *2 $3 DEL $1 a {tail}")
+        );
         assert_eq!(text(&mut second), tail);
         assert_eq!(text(&mut first), "");
-        assert!(journal.state.lock().waiting.is_empty(), "what all have read is let go");
+        assert!(
+            journal.state.lock().waiting.is_empty(),
+            "what all have read is let go"
+        );
     }
 }

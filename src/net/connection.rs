@@ -20,7 +20,7 @@ use super::stream::Stream;
 use crate::command::client::Client;
 use crate::command::session::Session;
 use crate::exec::{Next, Sleep, Wake, Worker};
-use crate::pubsub::{Mailbox, OutboxClass};
+use crate::pubsub::Mailbox;
 use crate::resp::{Codec, ProtoLimits, Reply};
 use crate::util::clock;
 
@@ -110,7 +110,9 @@ impl Connection {
             match event {
                 Event::Read(Ok(0)) | Event::Read(Err(_)) => return,
                 Event::Read(Ok(bytes)) => {
-                    self.client.input_bytes.fetch_add(bytes as u64, Ordering::Relaxed);
+                    self.client
+                        .input_bytes
+                        .fetch_add(bytes as u64, Ordering::Relaxed);
                     let counters = &self.worker.stats().counters;
                     counters.input_bytes.add(bytes as u64);
                     counters.reads.add(1);
@@ -130,7 +132,18 @@ impl Connection {
 
     /// Waits for bytes, room for bytes, or the bell.
     async fn event(&mut self) -> Event {
-        let Connection { stream, input, out, sent, client, buffers, sleep, closing, .. } = self;
+        let Connection {
+            stream,
+            input,
+            codec,
+            out,
+            sent,
+            client,
+            buffers,
+            sleep,
+            closing,
+            ..
+        } = self;
         let mailbox: &Mailbox = &client.mailbox;
         let mut rung = pin!(mailbox.rung());
         poll_fn(|context| {
@@ -142,7 +155,8 @@ impl Connection {
             let ahead = sleep.is_some() && input.len() > AHEAD_BYTES;
             if *closing == Closing::No
                 && !ahead
-                && let Poll::Ready(done) = read(stream, input, buffers, context)
+                && let Poll::Ready(done) =
+                    read(stream, input, codec.wanted(input.len()), buffers, context)
             {
                 return Poll::Ready(Event::Read(done));
             }
@@ -174,7 +188,8 @@ impl Connection {
             let mark = self.out.mark();
             self.worker.wake(&sleep, wake, &mut self.out);
             self.worker.shared.clients.woke_up(&self.client);
-            self.worker.reply_after_sleep(&mut self.session, mark, &mut self.out);
+            self.worker
+                .reply_after_sleep(&mut self.session, mark, &mut self.out);
         }
     }
 
@@ -182,7 +197,9 @@ impl Connection {
     async fn batch(&mut self) {
         self.borrow_output();
         let mut started = self.worker.begin_batch();
-        self.client.active_ms.store(self.worker.now_ms(), Ordering::Relaxed);
+        self.client
+            .active_ms
+            .store(self.worker.now_ms(), Ordering::Relaxed);
         let mut done = 0;
         while self.closing == Closing::No && self.sleep.is_none() {
             let limits = self.limits();
@@ -205,7 +222,13 @@ impl Connection {
                 if argv.is_empty() {
                     Next::Continue
                 } else {
-                    run(&self.worker, &mut self.session, &argv, &mut self.out, &mut started)
+                    run(
+                        &self.worker,
+                        &mut self.session,
+                        &argv,
+                        &mut self.out,
+                        &mut started,
+                    )
                 }
             };
             match next {
@@ -217,7 +240,6 @@ impl Connection {
                         self.closing = Closing::Now;
                     }
                     started = self.worker.begin_batch();
-                    self.codec.rewind();
                     continue;
                 }
                 Next::Sleep(sleep) => {
@@ -251,7 +273,10 @@ impl Connection {
 
     fn limits(&self) -> ProtoLimits {
         let config = &self.worker.shared.config;
-        ProtoLimits { bulk_max: config.proto_max_bulk_len.get(), authenticated: self.session.authenticated }
+        ProtoLimits {
+            bulk_max: config.proto_max_bulk_len.get(),
+            authenticated: self.session.authenticated,
+        }
     }
 
     fn shutdown(&mut self, wish: Option<crate::command::Shutdown>) {
@@ -274,7 +299,10 @@ impl Connection {
     fn flush(&mut self) {
         let mut context = Context::from_waker(std::task::Waker::noop());
         while self.sent < self.out.len() {
-            match self.stream.poll_write(&mut context, &self.out.bytes()[self.sent..]) {
+            match self
+                .stream
+                .poll_write(&mut context, &self.out.bytes()[self.sent..])
+            {
                 Poll::Ready(Ok(bytes)) => self.written(bytes),
                 Poll::Ready(Err(_)) => {
                     self.closing = Closing::Now;
@@ -291,7 +319,9 @@ impl Connection {
     /// Sends everything, however long the client takes.
     async fn send_all(&mut self) {
         while self.sent < self.out.len() && self.closing != Closing::Now {
-            let Connection { stream, out, sent, .. } = self;
+            let Connection {
+                stream, out, sent, ..
+            } = self;
             match poll_fn(|context| stream.poll_write(context, &out.bytes()[*sent..])).await {
                 Ok(bytes) => self.written(bytes),
                 Err(_) => self.closing = Closing::Now,
@@ -304,7 +334,9 @@ impl Connection {
         let counters = &self.worker.stats().counters;
         counters.output_bytes.add(bytes as u64);
         counters.writes.add(1);
-        self.client.output_bytes.fetch_add(bytes as u64, Ordering::Relaxed);
+        self.client
+            .output_bytes
+            .fetch_add(bytes as u64, Ordering::Relaxed);
         if self.sent == self.out.len() {
             self.sent = 0;
             let mut buf = std::mem::take(self.out.buf_mut());
@@ -333,8 +365,12 @@ impl Connection {
                 self.buffers.input.borrow_mut().push(buf);
             }
         }
-        self.client.query_bytes.store(self.input.len(), Ordering::Relaxed);
-        self.client.query_capacity.store(self.input.capacity(), Ordering::Relaxed);
+        self.client
+            .query_bytes
+            .store(self.input.len(), Ordering::Relaxed);
+        self.client
+            .query_capacity
+            .store(self.input.capacity(), Ordering::Relaxed);
     }
 
     /// Whether the client has let its query or its replies grow beyond what it may.
@@ -345,14 +381,21 @@ impl Connection {
         self.client.mailbox.set_unsent(unsent);
         if self.input.len() as u64 > config.client_query_buffer_limit.get() {
             counters.query_buffer_limit_disconnections.add(1);
-            tracing::warn!("Closing client that reached max query buffer length: {}", self.client.address);
+            tracing::warn!(
+                "Closing client that reached max query buffer length: {}",
+                self.client.address
+            );
             return true;
         }
         if unsent == 0 && self.client.mailbox.is_empty() {
             return false;
         }
-        let class = if self.session.is_subscriber() { OutboxClass::PubSub } else { OutboxClass::Normal };
-        let limit = config.outbox_limit(class);
+        let limits = config.client_output_buffer_limit.get();
+        let limit = if self.session.is_subscriber() {
+            limits.pubsub
+        } else {
+            limits.normal
+        };
         if self.client.mailbox.check(limit, clock::now_ms()).is_err() {
             counters.output_buffer_limit_disconnections.add(1);
             tracing::warn!(
@@ -384,7 +427,9 @@ fn run(
     let guarded = std::panic::AssertUnwindSafe(|| worker.run(session, argv, out, started));
     std::panic::catch_unwind(guarded).unwrap_or_else(|_| {
         let name = String::from_utf8_lossy(argv[0]).into_owned();
-        tracing::error!("A bug: the command '{name}' panicked. Its connection is closed; please report it.");
+        tracing::error!(
+            "A bug: the command '{name}' panicked. Its connection is closed; please report it."
+        );
         Next::Close
     })
 }
@@ -392,6 +437,7 @@ fn run(
 fn read(
     stream: &mut Stream,
     input: &mut BytesMut,
+    wanted: usize,
     buffers: &Buffers,
     context: &mut Context<'_>,
 ) -> Poll<io::Result<usize>> {
@@ -399,7 +445,8 @@ fn read(
         *input = buffers.input.borrow_mut().pop().unwrap_or_default();
     }
     if input.capacity() - input.len() < READ_BYTES / 4 {
-        input.reserve(READ_BYTES);
+        // Room for what was announced, but no more at once than has come already: words are cheap.
+        input.reserve(wanted.clamp(READ_BYTES, input.len().max(READ_BYTES)));
     }
     let done = stream.poll_read(context, input);
     if done.is_pending() && input.is_empty() {

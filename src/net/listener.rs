@@ -29,7 +29,11 @@ impl Accepted {
             }
             Accepted::Unix(stream, path) => {
                 let stream = tokio::net::UnixStream::from_std(stream)?;
-                Ok((Stream::Unix(stream), format!("{path}:0"), format!("{path}:0")))
+                Ok((
+                    Stream::Unix(stream),
+                    format!("{path}:0"),
+                    format!("{path}:0"),
+                ))
             }
         }
     }
@@ -37,7 +41,9 @@ impl Accepted {
     /// Whether protected mode lets it in: it comes from this machine.
     pub fn is_local(&self) -> bool {
         match self {
-            Accepted::Tcp(stream) => stream.peer_addr().is_ok_and(|peer| canonical(peer.ip()).is_loopback()),
+            Accepted::Tcp(stream) => stream
+                .peer_addr()
+                .is_ok_and(|peer| canonical(peer.ip()).is_loopback()),
             Accepted::Unix(..) => true,
         }
     }
@@ -78,7 +84,7 @@ impl Listeners {
         let backlog = config.tcp_backlog.get() as i32;
         let mut tcp = Vec::new();
         if port != 0 {
-            for name in config.bind.get().iter() {
+            for name in &config.bind.get().0 {
                 // A leading minus says that an address this machine doesn't have is no failure.
                 let (name, optional) = match name.strip_prefix('-') {
                     Some(rest) => (rest, true),
@@ -88,20 +94,39 @@ impl Listeners {
                     Ok(listener) => tcp.push(listener),
                     Err(error) if optional => tracing::debug!("Not listening on {name}: {error:#}"),
                     Err(error) => {
-                        return Err(error)
-                            .with_context(|| format!("Could not create server TCP listening socket {name}:{port}"));
+                        return Err(error).with_context(|| {
+                            format!("Could not create server TCP listening socket {name}:{port}")
+                        });
                     }
                 }
             }
-            anyhow::ensure!(!tcp.is_empty(), "Failed listening on port {port} (TCP), aborting.");
+            anyhow::ensure!(
+                !tcp.is_empty(),
+                "Failed listening on port {port} (TCP), aborting."
+            );
         }
-        let path = config.unixsocket.get().to_string();
-        let unix = if path.is_empty() { None } else { Some(listen_unix(&path, config.unixsocketperm.get() as u32, backlog)?) };
-        Ok(Listeners { tcp, unix, keepalive_s: config.tcp_keepalive.get() as u64 })
+        let path = String::from_utf8_lossy(&config.unixsocket.get()).into_owned();
+        let unix = if path.is_empty() {
+            None
+        } else {
+            Some(listen_unix(
+                &path,
+                config.unixsocketperm.get() as u32,
+                backlog,
+            )?)
+        };
+        Ok(Listeners {
+            tcp,
+            unix,
+            keepalive_s: config.tcp_keepalive.get() as u64,
+        })
     }
 
     pub fn tcp_ports(&self) -> impl Iterator<Item = u16> {
-        self.tcp.iter().filter_map(|listener| listener.local_addr().ok()).map(|address| address.port())
+        self.tcp
+            .iter()
+            .filter_map(|listener| listener.local_addr().ok())
+            .map(|address| address.port())
     }
 
     pub fn unix_path(&self) -> Option<&str> {
@@ -116,7 +141,11 @@ impl Listeners {
             let hand = hand.clone();
             tasks.spawn_local(async move {
                 loop {
-                    match listener.accept().await.and_then(|(stream, _)| stream.into_std()) {
+                    match listener
+                        .accept()
+                        .await
+                        .and_then(|(stream, _)| stream.into_std())
+                    {
                         Ok(stream) => {
                             tune(&stream, keepalive_s);
                             hand(Accepted::Tcp(stream));
@@ -131,7 +160,11 @@ impl Listeners {
             tasks.spawn_local(async move {
                 let _owner = _owner;
                 loop {
-                    match listener.accept().await.and_then(|(stream, _)| stream.into_std()) {
+                    match listener
+                        .accept()
+                        .await
+                        .and_then(|(stream, _)| stream.into_std())
+                    {
                         Ok(stream) => hand(Accepted::Unix(stream, path.clone())),
                         Err(error) => rest(&error).await,
                     }
@@ -179,7 +212,11 @@ fn listen(name: &str, port: u16, backlog: i32) -> Result<TcpListener> {
             Err(_) => resolve(name)?,
         },
     };
-    let socket = Socket::new(Domain::for_address(SocketAddr::new(ip, port)), Type::STREAM, Some(Protocol::TCP))?;
+    let socket = Socket::new(
+        Domain::for_address(SocketAddr::new(ip, port)),
+        Type::STREAM,
+        Some(Protocol::TCP),
+    )?;
     if ip.is_ipv6() {
         socket.set_only_v6(true)?;
     }
@@ -193,7 +230,10 @@ fn listen(name: &str, port: u16, backlog: i32) -> Result<TcpListener> {
 fn resolve(name: &str) -> Result<IpAddr> {
     use std::net::ToSocketAddrs;
     let mut found = (name, 0).to_socket_addrs()?;
-    Ok(found.next().with_context(|| format!("{name} has no address"))?.ip())
+    Ok(found
+        .next()
+        .with_context(|| format!("{name} has no address"))?
+        .ip())
 }
 
 fn listen_unix(path: &str, permissions: u32, backlog: i32) -> Result<(UnixListener, String)> {

@@ -17,14 +17,22 @@ pub enum Stream {
 
 impl Stream {
     /// Reads what is there to the end of `buf`; 0 at the end of the stream.
-    pub fn poll_read(&mut self, context: &mut Context<'_>, buf: &mut BytesMut) -> Poll<io::Result<usize>> {
+    pub fn poll_read(
+        &mut self,
+        context: &mut Context<'_>,
+        buf: &mut BytesMut,
+    ) -> Poll<io::Result<usize>> {
         match self {
             Stream::Tcp(stream) => poll_read_buf(Pin::new(stream), context, buf),
             Stream::Unix(stream) => poll_read_buf(Pin::new(stream), context, buf),
         }
     }
 
-    pub fn poll_write(&mut self, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+    pub fn poll_write(
+        &mut self,
+        context: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
         match self {
             Stream::Tcp(stream) => Pin::new(stream).poll_write(context, bytes),
             Stream::Unix(stream) => Pin::new(stream).poll_write(context, bytes),

@@ -41,7 +41,9 @@ impl Broker {
 
     pub fn subscribe(&self, kind: Channels, channel: &Bytes, client: u64, mailbox: &Arc<Mailbox>) {
         let mut book = self.book(kind).write();
-        book.entry(channel.clone()).or_default().insert(client, mailbox.clone());
+        book.entry(channel.clone())
+            .or_default()
+            .insert(client, mailbox.clone());
     }
 
     pub fn unsubscribe(&self, kind: Channels, channel: &Bytes, client: u64) {
@@ -82,13 +84,17 @@ impl Broker {
     /// Channels with listeners, those that match if a pattern is given.
     pub fn channels(&self, kind: Channels, pattern: Option<&[u8]>) -> Vec<Bytes> {
         let book = self.book(kind).read();
-        let fits = |name: &&Bytes| pattern.is_none_or(|pattern| glob::matches(pattern, name, false));
+        let fits =
+            |name: &&Bytes| pattern.is_none_or(|pattern| glob::matches(pattern, name, false));
         book.keys().filter(fits).cloned().collect()
     }
 
     /// How many clients listen on a channel.
     pub fn listeners(&self, kind: Channels, channel: &[u8]) -> usize {
-        self.book(kind).read().get(channel).map_or(0, Listeners::len)
+        self.book(kind)
+            .read()
+            .get(channel)
+            .map_or(0, Listeners::len)
     }
 
     /// How many channels or patterns have listeners.
@@ -99,7 +105,10 @@ impl Broker {
     /// How many clients have any subscription of this kind.
     pub fn clients(&self, kind: Channels) -> usize {
         let book = self.book(kind).read();
-        book.values().flat_map(HashMap::keys).collect::<HashSet<_>>().len()
+        book.values()
+            .flat_map(HashMap::keys)
+            .collect::<HashSet<_>>()
+            .len()
     }
 }
 

@@ -10,21 +10,7 @@ use bytes::Bytes;
 use parking_lot::Mutex;
 use tokio::sync::Notify;
 
-/// Limits of one class of clients. Zero is no limit.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct OutboxLimit {
-    pub hard: usize,
-    pub soft: usize,
-    pub soft_seconds: u64,
-}
-
-/// The classes of `client-output-buffer-limit`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum OutboxClass {
-    Normal,
-    Replica,
-    PubSub,
-}
+use crate::config::OutputLimit;
 
 /// The client has more waiting for it than its class allows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -98,12 +84,12 @@ impl Mailbox {
     }
 
     /// Holds the waiting bytes against a limit.
-    pub fn check(&self, limit: OutboxLimit, now_ms: u64) -> Result<(), Overflow> {
-        let bytes = self.bytes();
-        if limit.hard > 0 && bytes > limit.hard {
+    pub fn check(&self, limit: OutputLimit, now_ms: u64) -> Result<(), Overflow> {
+        let bytes = self.bytes() as u64;
+        if limit.hard_bytes > 0 && bytes > limit.hard_bytes {
             return Err(Overflow);
         }
-        if limit.soft == 0 || bytes <= limit.soft {
+        if limit.soft_bytes == 0 || bytes <= limit.soft_bytes {
             self.over_since_ms.store(0, Ordering::Relaxed);
             return Ok(());
         }

@@ -9,5 +9,5 @@ pub mod notify;
 mod tracking;
 
 pub use broker::{Broker, Channels};
-pub use mailbox::{Mailbox, OutboxClass, OutboxLimit, Overflow};
+pub use mailbox::{Mailbox, Overflow};
 pub use tracking::{Tracking, TrackingMode};

@@ -1,19 +1,16 @@
 //! Keyspace events, as messages on `__keyspace@DB__:key` and `__keyevent@DB__:event`.
 
 use super::broker::Broker;
-
-/// Bits of `notify-keyspace-events` beside the classes.
-pub const KEYSPACE: u32 = 1 << 0;
-pub const KEYEVENT: u32 = 1 << 1;
+use crate::config::EventClasses;
 
 /// Publishes one event on the channels that are switched on.
-pub fn publish(broker: &Broker, flags: u32, event: &str, db: usize, key: &[u8]) {
-    if flags & KEYSPACE != 0 {
+pub fn publish(broker: &Broker, on: EventClasses, event: &str, db: usize, key: &[u8]) {
+    if on.has(EventClasses::KEYSPACE) {
         let mut channel = format!("__keyspace@{db}__:").into_bytes();
         channel.extend_from_slice(key);
         broker.publish(&channel, event.as_bytes());
     }
-    if flags & KEYEVENT != 0 {
+    if on.has(EventClasses::KEYEVENT) {
         broker.publish(format!("__keyevent@{db}__:{event}").as_bytes(), key);
     }
 }

@@ -123,9 +123,18 @@ impl Tracking {
     /// Clients, keys, pairs of client and key, and prefixes: what INFO shows.
     pub fn counts(&self) -> (usize, usize, usize, usize) {
         let tables = self.tables.lock();
-        let prefixes: HashSet<&Vec<u8>> =
-            tables.clients.values().filter(|target| target.bcast).flat_map(|target| &target.prefixes).collect();
-        (tables.clients.len(), tables.readers.len(), tables.items, prefixes.len())
+        let prefixes: HashSet<&Vec<u8>> = tables
+            .clients
+            .values()
+            .filter(|target| target.bcast)
+            .flat_map(|target| &target.prefixes)
+            .collect();
+        (
+            tables.clients.len(),
+            tables.readers.len(),
+            tables.items,
+            prefixes.len(),
+        )
     }
 }
 
@@ -144,7 +153,8 @@ impl Tables {
         }
         for (client, target) in &self.clients {
             let heard = target.bcast
-                && (target.prefixes.is_empty() || target.prefixes.iter().any(|prefix| key.starts_with(prefix)));
+                && (target.prefixes.is_empty()
+                    || target.prefixes.iter().any(|prefix| key.starts_with(prefix)));
             if heard && !(target.no_loop && by == Some(*client)) {
                 target.send(Some(key));
             }

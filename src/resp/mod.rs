@@ -3,7 +3,6 @@
 mod codec;
 mod reply;
 mod request;
-pub mod value;
 
 pub use codec::{Codec, ProtoLimits, ProtocolError};
 pub use reply::{Deferred, Mark, Reply};

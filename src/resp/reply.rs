@@ -28,7 +28,10 @@ pub struct Deferred {
 
 impl Reply {
     pub fn new(resp3: bool) -> Self {
-        Reply { buf: Vec::new(), resp3 }
+        Reply {
+            buf: Vec::new(),
+            resp3,
+        }
     }
 
     pub fn resp3(&self) -> bool {
@@ -81,7 +84,8 @@ impl Reply {
     #[inline]
     fn head(&mut self, sign: u8, n: i64) {
         self.buf.push(sign);
-        self.buf.extend_from_slice(itoa::Buffer::new().format(n).as_bytes());
+        self.buf
+            .extend_from_slice(itoa::Buffer::new().format(n).as_bytes());
         self.buf.extend_from_slice(b"\r\n");
     }
 
@@ -99,7 +103,9 @@ impl Reply {
     /// An error with its code, `ERR ...` say. Line ends inside become blanks.
     pub fn error(&mut self, text: &[u8]) {
         self.buf.push(b'-');
-        let clean = text.iter().map(|&b| if b == b'\r' || b == b'\n' { b' ' } else { b });
+        let clean = text
+            .iter()
+            .map(|&b| if b == b'\r' || b == b'\n' { b' ' } else { b });
         self.buf.extend(clean);
         self.buf.extend_from_slice(b"\r\n");
     }
@@ -153,12 +159,14 @@ impl Reply {
     /// The absence of a single value.
     #[inline]
     pub fn null(&mut self) {
-        self.buf.extend_from_slice(if self.resp3 { b"_\r\n" } else { b"$-1\r\n" });
+        self.buf
+            .extend_from_slice(if self.resp3 { b"_\r\n" } else { b"$-1\r\n" });
     }
 
     /// The absence of an aggregate.
     pub fn null_array(&mut self) {
-        self.buf.extend_from_slice(if self.resp3 { b"_\r\n" } else { b"*-1\r\n" });
+        self.buf
+            .extend_from_slice(if self.resp3 { b"_\r\n" } else { b"*-1\r\n" });
     }
 
     #[inline]
@@ -168,7 +176,11 @@ impl Reply {
 
     /// A map of `n` pairs; in RESP2 a flat array.
     pub fn map(&mut self, n: usize) {
-        if self.resp3 { self.head(b'%', n as i64) } else { self.head(b'*', 2 * n as i64) }
+        if self.resp3 {
+            self.head(b'%', n as i64)
+        } else {
+            self.head(b'*', 2 * n as i64)
+        }
     }
 
     pub fn set(&mut self, n: usize) {
@@ -200,7 +212,8 @@ impl Reply {
 
     pub fn bool(&mut self, yes: bool) {
         if self.resp3 {
-            self.buf.extend_from_slice(if yes { b"#t\r\n" } else { b"#f\r\n" });
+            self.buf
+                .extend_from_slice(if yes { b"#t\r\n" } else { b"#f\r\n" });
         } else {
             self.int(yes);
         }
@@ -238,17 +251,29 @@ impl Reply {
 
     /// Leaves the length of an array open until [`Reply::close`].
     pub fn open_array(&mut self) -> Deferred {
-        Deferred { at: self.buf.len(), sign: b'*', times: 1 }
+        Deferred {
+            at: self.buf.len(),
+            sign: b'*',
+            times: 1,
+        }
     }
 
     pub fn open_set(&mut self) -> Deferred {
-        Deferred { at: self.buf.len(), sign: if self.resp3 { b'~' } else { b'*' }, times: 1 }
+        Deferred {
+            at: self.buf.len(),
+            sign: if self.resp3 { b'~' } else { b'*' },
+            times: 1,
+        }
     }
 
     /// A map whose number of pairs is said on closing.
     pub fn open_map(&mut self) -> Deferred {
         let (sign, times) = if self.resp3 { (b'%', 1) } else { (b'*', 2) };
-        Deferred { at: self.buf.len(), sign, times }
+        Deferred {
+            at: self.buf.len(),
+            sign,
+            times,
+        }
     }
 
     /// Writes the head that was left open: `n` elements (pairs, for a map).
@@ -256,7 +281,9 @@ impl Reply {
     pub fn close(&mut self, open: Deferred, n: usize) {
         let mut digits = itoa::Buffer::new();
         let digits = digits.format(n * open.times).as_bytes();
-        let head = std::iter::once(open.sign).chain(digits.iter().copied()).chain(*b"\r\n");
+        let head = std::iter::once(open.sign)
+            .chain(digits.iter().copied())
+            .chain(*b"\r\n");
         self.buf.splice(open.at..open.at, head);
     }
 }

@@ -16,7 +16,9 @@ pub fn now_us() -> u64 {
 
 fn since_epoch() -> Duration {
     // A clock set before 1970 reads as 1970.
-    SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default()
+    SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .unwrap_or_default()
 }
 
 /// Measures intervals with the processor's counter: a few nanoseconds a reading.
@@ -31,7 +33,9 @@ pub struct Reading(u64);
 
 impl Default for Stopwatch {
     fn default() -> Self {
-        Stopwatch { clock: quanta::Clock::new() }
+        Stopwatch {
+            clock: quanta::Clock::new(),
+        }
     }
 }
 

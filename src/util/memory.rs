@@ -44,7 +44,11 @@ pub fn publish() {
 
 /// Bytes in use, over all threads.
 pub fn used() -> u64 {
-    let sum: i64 = THREADS.lock().iter().map(|cell| cell.load(Ordering::Relaxed)).sum();
+    let sum: i64 = THREADS
+        .lock()
+        .iter()
+        .map(|cell| cell.load(Ordering::Relaxed))
+        .sum();
     let used = sum.max(0) as u64;
     PEAK.fetch_max(used, Ordering::Relaxed);
     used
@@ -63,7 +67,11 @@ pub fn reset_peak() {
 /// Pages of this process in memory, in bytes.
 pub fn resident() -> u64 {
     let statm = std::fs::read_to_string("/proc/self/statm").unwrap_or_default();
-    let pages: u64 = statm.split(' ').nth(1).and_then(|field| field.parse().ok()).unwrap_or(0);
+    let pages: u64 = statm
+        .split(' ')
+        .nth(1)
+        .and_then(|field| field.parse().ok())
+        .unwrap_or(0);
     pages * rustix::param::page_size() as u64
 }
 
@@ -74,5 +82,10 @@ pub fn allocator() -> Option<(u64, u64, u64, u64)> {
     let active = tikv_jemalloc_ctl::stats::active::read().ok()?;
     let resident = tikv_jemalloc_ctl::stats::resident::read().ok()?;
     let retained = tikv_jemalloc_ctl::stats::retained::read().ok()?;
-    Some((allocated as u64, active as u64, resident as u64, retained as u64))
+    Some((
+        allocated as u64,
+        active as u64,
+        resident as u64,
+        retained as u64,
+    ))
 }

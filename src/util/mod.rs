@@ -7,4 +7,4 @@ pub mod keyhash;
 pub mod memory;
 pub mod number;
 pub mod piece;
-pub mod quote;
+pub mod words;

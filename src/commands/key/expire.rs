@@ -7,7 +7,12 @@ use crate::engine::Class;
 
 const CONDITION: Arg = Arg::one_of(
     "condition",
-    &[Arg::word("nx", "NX"), Arg::word("xx", "XX"), Arg::word("gt", "GT"), Arg::word("lt", "LT")],
+    &[
+        Arg::word("nx", "NX"),
+        Arg::word("xx", "XX"),
+        Arg::word("gt", "GT"),
+        Arg::word("lt", "LT"),
+    ],
 )
 .optional()
 .since("7.0.0");
@@ -16,7 +21,11 @@ pub const EXPIRE: Command = Command {
     name: "expire",
     summary: "Sets a key's time to live in seconds",
     flags: &[Fast],
-    args: &[Arg::key("key", KeyUse::UPDATE), Arg::int("seconds"), CONDITION],
+    args: &[
+        Arg::key("key", KeyUse::UPDATE),
+        Arg::int("seconds"),
+        CONDITION,
+    ],
     run: Run::Write(|call| expire(call, Unit::EX)),
     ..Command::PLAIN
 };
@@ -26,7 +35,11 @@ pub const PEXPIRE: Command = Command {
     summary: "Sets a key's time to live in milliseconds",
     since: "2.6.0",
     flags: &[Fast],
-    args: &[Arg::key("key", KeyUse::UPDATE), Arg::int("milliseconds"), CONDITION],
+    args: &[
+        Arg::key("key", KeyUse::UPDATE),
+        Arg::int("milliseconds"),
+        CONDITION,
+    ],
     run: Run::Write(|call| expire(call, Unit::PX)),
     ..Command::PLAIN
 };
@@ -36,7 +49,11 @@ pub const EXPIREAT: Command = Command {
     summary: "Sets the Unix time in seconds at which a key expires",
     since: "1.2.0",
     flags: &[Fast],
-    args: &[Arg::key("key", KeyUse::UPDATE), Arg::unix_time("unix-time-seconds"), CONDITION],
+    args: &[
+        Arg::key("key", KeyUse::UPDATE),
+        Arg::unix_time("unix-time-seconds"),
+        CONDITION,
+    ],
     run: Run::Write(|call| expire(call, Unit::EXAT)),
     ..Command::PLAIN
 };
@@ -46,7 +63,11 @@ pub const PEXPIREAT: Command = Command {
     summary: "Sets the Unix time in milliseconds at which a key expires",
     since: "2.6.0",
     flags: &[Fast],
-    args: &[Arg::key("key", KeyUse::UPDATE), Arg::unix_time("unix-time-milliseconds"), CONDITION],
+    args: &[
+        Arg::key("key", KeyUse::UPDATE),
+        Arg::unix_time("unix-time-milliseconds"),
+        CONDITION,
+    ],
     run: Run::Write(|call| expire(call, Unit::PXAT)),
     ..Command::PLAIN
 };
@@ -78,10 +99,14 @@ impl Condition {
             }
         }
         if condition.nx && (condition.xx || condition.gt || condition.lt) {
-            return Err(Fail::Says("NX and XX, GT or LT options at the same time are not compatible"));
+            return Err(Fail::Says(
+                "NX and XX, GT or LT options at the same time are not compatible",
+            ));
         }
         if condition.gt && condition.lt {
-            return Err(Fail::Says("GT and LT options at the same time are not compatible"));
+            return Err(Fail::Says(
+                "GT and LT options at the same time are not compatible",
+            ));
         }
         Ok(condition)
     }
@@ -90,7 +115,10 @@ impl Condition {
     fn holds(&self, present: Option<u64>, new_ms: i64) -> bool {
         let later = present.is_some_and(|held| new_ms > held as i64);
         let sooner = present.is_none_or(|held| new_ms < held as i64);
-        !(self.nx && present.is_some() || self.xx && present.is_none() || self.gt && !later || self.lt && !sooner)
+        !(self.nx && present.is_some()
+            || self.xx && present.is_none()
+            || self.gt && !later
+            || self.lt && !sooner)
     }
 }
 
@@ -100,8 +128,9 @@ fn expire(call: &mut WriteCall<'_>, unit: Unit) -> Done {
     let condition = Condition::parse(&mut call.args)?;
     let time = crate::util::number::parse_i64(time).ok_or(Fail::NOT_INTEGER)?;
     let now_ms = call.db.now_ms();
-    let deadline =
-        unit.deadline_ms(time, now_ms).ok_or_else(|| Fail::expire_time(call.entry.command.name))?;
+    let deadline = unit
+        .deadline_ms(time, now_ms)
+        .ok_or_else(|| Fail::expire_time(call.entry.command.name))?;
     let Some(present) = call.db.deadline(key) else {
         call.out.int(0);
         return Ok(Flow::Done);
@@ -116,7 +145,11 @@ fn expire(call: &mut WriteCall<'_>, unit: Unit) -> Done {
     } else {
         call.db.set_deadline(key, Some(deadline as u64));
         call.db.announce(Class::Generic, "expire", key);
-        call.db.log(&[b"PEXPIREAT", key, itoa::Buffer::new().format(deadline).as_bytes()]);
+        call.db.log(&[
+            b"PEXPIREAT",
+            key,
+            itoa::Buffer::new().format(deadline).as_bytes(),
+        ]);
     }
     call.out.int(1);
     Ok(Flow::Done)
@@ -169,7 +202,11 @@ fn tell(call: &mut ReadCall<'_>, unit: Unit) -> Done {
         None => -2,
         Some(None) => -1,
         Some(Some(deadline)) => {
-            let ms = if unit.absolute { deadline } else { deadline - call.db.now_ms() };
+            let ms = if unit.absolute {
+                deadline
+            } else {
+                deadline - call.db.now_ms()
+            };
             (if unit.seconds { (ms + 500) / 1000 } else { ms }) as i64
         }
     };

@@ -17,7 +17,12 @@ pub const EXISTS: Command = Command {
 };
 
 fn exists(call: &mut ReadCall<'_>) -> Done {
-    let found = call.args.rest().iter().filter(|key| call.db.exists(key)).count();
+    let found = call
+        .args
+        .rest()
+        .iter()
+        .filter(|key| call.db.exists(key))
+        .count();
     call.out.count(found);
     Ok(Flow::Done)
 }
@@ -35,7 +40,12 @@ pub const TOUCH: Command = Command {
 };
 
 fn touch(call: &mut ReadCall<'_>) -> Done {
-    let found = call.args.rest().iter().filter(|key| call.db.value(key).is_some()).count();
+    let found = call
+        .args
+        .rest()
+        .iter()
+        .filter(|key| call.db.value(key).is_some())
+        .count();
     call.out.count(found);
     Ok(Flow::Done)
 }
@@ -51,7 +61,11 @@ pub const TYPE: Command = Command {
 
 fn kind(call: &mut ReadCall<'_>) -> Done {
     let key = call.args.next()?;
-    call.out.simple(call.db.peek(key).map_or("none", |value| value.kind().name()));
+    call.out.simple(
+        call.db
+            .peek(key)
+            .map_or("none", |value| value.kind().name()),
+    );
     Ok(Flow::Done)
 }
 
@@ -71,7 +85,12 @@ fn keys(call: &mut ReadCall<'_>) -> Done {
     let pattern = call.args.next()?;
     let every = pattern == b"*";
     let fits = |(entry, _): &(&Entry, _)| every || glob::matches(pattern, entry.key_name(), false);
-    let names: Vec<&[u8]> = call.db.each().filter(fits).map(|(entry, _)| &entry.key_name()[..]).collect();
+    let names: Vec<&[u8]> = call
+        .db
+        .each()
+        .filter(fits)
+        .map(|(entry, _)| &entry.key_name()[..])
+        .collect();
     call.out.array(names.len());
     names.iter().for_each(|name| call.out.bulk(name));
     Ok(Flow::Done)
@@ -114,7 +133,14 @@ fn scan(call: &mut ReadCall<'_>) -> Done {
     let mut found: Vec<&[u8]> = Vec::new();
     let next = call.db.scan(cursor, count as usize, |entry| {
         let fits = pattern.is_none_or(|pattern| glob::matches(pattern, entry.key_name(), false));
-        let of_kind = kind.is_none_or(|kind| entry.value().kind().name().as_bytes().eq_ignore_ascii_case(kind));
+        let of_kind = kind.is_none_or(|kind| {
+            entry
+                .value()
+                .kind()
+                .name()
+                .as_bytes()
+                .eq_ignore_ascii_case(kind)
+        });
         if fits && of_kind {
             found.push(entry.key_name());
         }

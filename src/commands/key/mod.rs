@@ -5,6 +5,7 @@ mod look;
 mod object;
 mod place;
 mod remove;
+mod sort;
 
 use crate::command::Family;
 
@@ -34,5 +35,7 @@ pub const FAMILY: Family = Family {
         &expire::PEXPIRETIME,
         &expire::PERSIST,
         &object::OBJECT,
+        &sort::SORT,
+        &sort::SORT_RO,
     ],
 };

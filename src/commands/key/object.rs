@@ -24,13 +24,19 @@ const ENCODING: Command = Command {
 };
 
 fn encoding(call: &mut ReadCall<'_>) -> Done {
-    answer(call, |teller, entry| teller.out.bulk(entry.value().encoding()))
+    answer(call, |teller, entry| {
+        teller.out.bulk(entry.value().encoding())
+    })
 }
 
 /// Answers with what an entry tells, looking at it without leaving a mark; with null if there is no key.
 fn answer(call: &mut ReadCall<'_>, tell: impl FnOnce(&mut Teller<'_>, &Entry)) -> Done {
     let key = call.args.next()?;
-    let mut teller = Teller { out: call.out, now_ms: call.db.now_ms(), rules: &call.db.rules().access };
+    let mut teller = Teller {
+        out: call.out,
+        now_ms: call.db.now_ms(),
+        rules: &call.db.rules().access,
+    };
     match call.db.entry(key) {
         Some(entry) => tell(&mut teller, entry),
         None => teller.out.null(),
@@ -61,7 +67,9 @@ fn freq(call: &mut ReadCall<'_>) -> Done {
         ));
     }
     answer(call, |teller, entry| {
-        teller.out.int(entry.access().frequency(teller.rules, teller.now_ms));
+        teller
+            .out
+            .int(entry.access().frequency(teller.rules, teller.now_ms));
     })
 }
 
@@ -81,7 +89,11 @@ fn idletime(call: &mut ReadCall<'_>) -> Done {
             "An LFU maxmemory policy is selected, idle time not tracked. Please note that when switching between policies at runtime LRU and LFU data will take some time to adjust.",
         ));
     }
-    answer(call, |teller, entry| teller.out.int(entry.access().idle_seconds(teller.now_ms) as i64))
+    answer(call, |teller, entry| {
+        teller
+            .out
+            .int(entry.access().idle_seconds(teller.now_ms) as i64)
+    })
 }
 
 const REFCOUNT: Command = Command {

@@ -8,7 +8,10 @@ use crate::util::number;
 pub const RENAME: Command = Command {
     name: "rename",
     summary: "Gives a key another name, and replaces what has that name",
-    args: &[Arg::key("key", KeyUse::READ_DELETE), Arg::key("newkey", KeyUse::OVERWRITE)],
+    args: &[
+        Arg::key("key", KeyUse::READ_DELETE),
+        Arg::key("newkey", KeyUse::OVERWRITE),
+    ],
     run: Run::Write(rename),
     ..Command::PLAIN
 };
@@ -23,7 +26,10 @@ pub const RENAMENX: Command = Command {
     name: "renamenx",
     summary: "Gives a key another name, unless that is taken",
     flags: &[Fast],
-    args: &[Arg::key("key", KeyUse::READ_DELETE), Arg::key("newkey", KeyUse::OVERWRITE_INSERT)],
+    args: &[
+        Arg::key("key", KeyUse::READ_DELETE),
+        Arg::key("newkey", KeyUse::OVERWRITE_INSERT),
+    ],
     run: Run::Write(renamenx),
     ..Command::PLAIN
 };
@@ -97,7 +103,11 @@ fn copy(call: &mut WriteCall<'_>) -> Done {
             return Ok(Flow::Done);
         }
     };
-    let deadline = call.db.deadline(from).flatten().map_or(Deadline::Clear, Deadline::At);
+    let deadline = call
+        .db
+        .deadline(from)
+        .flatten()
+        .map_or(Deadline::Clear, Deadline::At);
     let mut target = call.db.other(db);
     if taken {
         target.drop_quietly(to);
@@ -130,7 +140,9 @@ fn move_db(call: &mut WriteCall<'_>) -> Done {
     }
     let taken = call.db.take(key).ok_or(Fail::NO_KEY)?;
     let deadline = taken.deadline_ms.map_or(Deadline::Clear, Deadline::At);
-    call.db.other(db).put(key, taken.value, deadline, taken.access);
+    call.db
+        .other(db)
+        .put(key, taken.value, deadline, taken.access);
     call.db.announce(Class::Generic, "move_from", key);
     call.db.other(db).announce(Class::Generic, "move_to", key);
     call.out.int(1);
@@ -140,5 +152,8 @@ fn move_db(call: &mut WriteCall<'_>) -> Done {
 /// The number of a database that exists.
 fn database(call: &WriteCall<'_>, number: i64) -> Result<usize, Fail> {
     let count = call.server.config.databases.get() as usize;
-    usize::try_from(number).ok().filter(|db| *db < count).ok_or(Fail::Says("DB index is out of range"))
+    usize::try_from(number)
+        .ok()
+        .filter(|db| *db < count)
+        .ok_or(Fail::Says("DB index is out of range"))
 }

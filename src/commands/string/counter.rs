@@ -48,7 +48,9 @@ pub const DECRBY: Command = Command {
 };
 
 fn decrby(call: &mut WriteCall<'_>) -> Done {
-    let by = second(call)?.checked_neg().ok_or(Fail::Says("decrement would overflow"))?;
+    let by = second(call)?
+        .checked_neg()
+        .ok_or(Fail::Says("decrement would overflow"))?;
     add(call, by)
 }
 
@@ -64,11 +66,14 @@ fn add(call: &mut WriteCall<'_>, by: i64) -> Done {
     let mut sum = by;
     if let Some(mut text) = call.db.edit::<Text>(key)? {
         let held = text.as_int().ok_or(Fail::NOT_INTEGER)?;
-        sum = held.checked_add(by).ok_or(Fail::Says("increment or decrement would overflow"))?;
+        sum = held
+            .checked_add(by)
+            .ok_or(Fail::Says("increment or decrement would overflow"))?;
         *text = Text::from_int(sum);
         text.announce("incrby");
     } else {
-        call.db.set(key, Value::Text(Text::from_int(sum)), Deadline::Clear);
+        call.db
+            .set(key, Value::Text(Text::from_int(sum)), Deadline::Clear);
         call.db.announce(Class::String, "incrby", key);
     }
     call.out.int(sum);
@@ -80,7 +85,10 @@ pub const INCRBYFLOAT: Command = Command {
     summary: "Adds to a number with a fraction",
     since: "2.6.0",
     flags: &[DenyOom, Fast],
-    args: &[Arg::key("key", KeyUse::READ_UPDATE), Arg::double("increment")],
+    args: &[
+        Arg::key("key", KeyUse::READ_UPDATE),
+        Arg::double("increment"),
+    ],
     run: Run::Write(incrbyfloat),
     ..Command::PLAIN
 };
@@ -94,7 +102,8 @@ fn incrbyfloat(call: &mut WriteCall<'_>) -> Done {
         ExtendedError::NotANumber => Fail::NOT_FLOAT,
         ExtendedError::NotFinite => Fail::Says("increment would produce NaN or Infinity"),
     })?;
-    call.db.set(key, Value::Text(Text::from_bytes(&sum)), Deadline::Keep);
+    call.db
+        .set(key, Value::Text(Text::from_bytes(&sum)), Deadline::Keep);
     call.db.announce(Class::String, "incrbyfloat", key);
     // The sum is logged, so that a reader of the log needs no arithmetic of ours.
     call.db.log(&[b"SET", key, &sum, b"KEEPTTL"]);

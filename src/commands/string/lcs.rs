@@ -39,7 +39,9 @@ fn lcs(call: &mut ReadCall<'_>) -> Done {
         }
     }
     if idx && len {
-        return Err(Fail::Says("If you want both the length and indexes, please just use IDX."));
+        return Err(Fail::Says(
+            "If you want both the length and indexes, please just use IDX.",
+        ));
     }
     let not_strings = |_| Fail::Says("The specified keys must contain string values");
     let (mut digits_a, mut digits_b) = (itoa::Buffer::new(), itoa::Buffer::new());
@@ -48,8 +50,12 @@ fn lcs(call: &mut ReadCall<'_>) -> Done {
     let a = a.map_or(&b""[..], |text| text.as_bytes(&mut digits_a));
     let b = b.map_or(&b""[..], |text| text.as_bytes(&mut digits_b));
     let cells = (a.len() as u64 + 1) * (b.len() as u64 + 1);
-    if cells * 4 > call.server.config.proto_max_bulk_len.get() || a.len().max(b.len()) >= u32::MAX as usize {
-        return Err(Fail::Says("Insufficient memory, transient memory for LCS exceeds proto-max-bulk-len"));
+    if cells * 4 > call.server.config.proto_max_bulk_len.get()
+        || a.len().max(b.len()) >= u32::MAX as usize
+    {
+        return Err(Fail::Says(
+            "Insufficient memory, transient memory for LCS exceeds proto-max-bulk-len",
+        ));
     }
     let common = Common::of(a, b);
     if len {
@@ -58,14 +64,22 @@ fn lcs(call: &mut ReadCall<'_>) -> Done {
         reply_matches(call, &common, min_len, with_len);
     } else {
         let mut text = Vec::with_capacity(common.len);
-        common.runs.iter().rev().for_each(|(in_a, _)| text.extend_from_slice(&a[in_a.clone()]));
+        common
+            .runs
+            .iter()
+            .rev()
+            .for_each(|(in_a, _)| text.extend_from_slice(&a[in_a.clone()]));
         call.out.bulk(&text);
     }
     Ok(Flow::Done)
 }
 
 fn reply_matches(call: &mut ReadCall<'_>, common: &Common, min_len: usize, with_len: bool) {
-    let shown: Vec<_> = common.runs.iter().filter(|(in_a, _)| in_a.len() >= min_len).collect();
+    let shown: Vec<_> = common
+        .runs
+        .iter()
+        .filter(|(in_a, _)| in_a.len() >= min_len)
+        .collect();
     let out = &mut *call.out;
     out.map(2);
     out.bulk("matches");
@@ -122,6 +136,9 @@ impl Common {
                 j -= 1;
             }
         }
-        Common { len: table[a.len() * width + b.len()] as usize, runs }
+        Common {
+            len: table[a.len() * width + b.len()] as usize,
+            runs,
+        }
     }
 }

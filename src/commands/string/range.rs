@@ -34,7 +34,9 @@ fn append(call: &mut WriteCall<'_>) -> Done {
 
 fn check_length(call: &WriteCall<'_>, len: u64) -> Result<(), Fail> {
     if len > call.server.config.proto_max_bulk_len.get() {
-        return Err(Fail::Says("string exceeds maximum allowed size (proto-max-bulk-len)"));
+        return Err(Fail::Says(
+            "string exceeds maximum allowed size (proto-max-bulk-len)",
+        ));
     }
     Ok(())
 }
@@ -51,7 +53,8 @@ pub const STRLEN: Command = Command {
 
 fn strlen(call: &mut ReadCall<'_>) -> Done {
     let key = call.args.next()?;
-    call.out.count(call.db.read::<Text>(key)?.map_or(0, Text::len));
+    call.out
+        .count(call.db.read::<Text>(key)?.map_or(0, Text::len));
     Ok(Flow::Done)
 }
 
@@ -61,7 +64,11 @@ pub const SETRANGE: Command = Command {
     cost: "O(1), and O(N) to fill N bytes",
     since: "2.2.0",
     flags: &[DenyOom],
-    args: &[Arg::key("key", KeyUse::UPDATE), Arg::int("offset"), Arg::text("value")],
+    args: &[
+        Arg::key("key", KeyUse::UPDATE),
+        Arg::int("offset"),
+        Arg::text("value"),
+    ],
     run: Run::Write(setrange),
     ..Command::PLAIN
 };
@@ -96,7 +103,11 @@ pub const GETRANGE: Command = Command {
     summary: "Returns a part of a string",
     cost: "O(N) for N bytes returned",
     since: "2.4.0",
-    args: &[Arg::key("key", KeyUse::READ), Arg::int("start"), Arg::int("end")],
+    args: &[
+        Arg::key("key", KeyUse::READ),
+        Arg::int("start"),
+        Arg::int("end"),
+    ],
     run: Run::Read(getrange),
     ..Command::PLAIN
 };
@@ -105,7 +116,11 @@ pub const SUBSTR: Command = Command {
     name: "substr",
     summary: "Returns a part of a string",
     cost: "O(N) for N bytes returned",
-    args: &[Arg::key("key", KeyUse::READ), Arg::int("start"), Arg::int("end")],
+    args: &[
+        Arg::key("key", KeyUse::READ),
+        Arg::int("start"),
+        Arg::int("end"),
+    ],
     run: Run::Read(getrange),
     deprecated: Some(("2.0.0", "`GETRANGE`")),
     ..Command::PLAIN
@@ -115,15 +130,31 @@ fn getrange(call: &mut ReadCall<'_>) -> Done {
     let key = call.args.next()?;
     let (start, end) = (call.args.int()?, call.args.int()?);
     let mut digits = itoa::Buffer::new();
-    let bytes = call.db.read::<Text>(key)?.map_or(&b""[..], |text| text.as_bytes(&mut digits));
+    let bytes = call
+        .db
+        .read::<Text>(key)?
+        .map_or(&b""[..], |text| text.as_bytes(&mut digits));
     call.out.bulk(&bytes[part(bytes.len(), start, end)]);
     Ok(Flow::Done)
 }
 
 /// The bytes from `start` to `end`, both included and counted from the end if negative.
 fn part(len: usize, start: i64, end: i64) -> std::ops::Range<usize> {
-    let from_end = |at: i64| if at < 0 { at.saturating_add(len as i64) } else { at };
+    let from_end = |at: i64| {
+        if at < 0 {
+            at.saturating_add(len as i64)
+        } else {
+            at
+        }
+    };
     let both_negative = start < 0 && end < 0 && start > end;
-    let (start, end) = (from_end(start).max(0), from_end(end).max(0).min(len as i64 - 1));
-    if both_negative || len == 0 || start > end { 0..0 } else { start as usize..end as usize + 1 }
+    let (start, end) = (
+        from_end(start).max(0),
+        from_end(end).max(0).min(len as i64 - 1),
+    );
+    if both_negative || len == 0 || start > end {
+        0..0
+    } else {
+        start as usize..end as usize + 1
+    }
 }

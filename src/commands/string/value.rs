@@ -43,15 +43,21 @@ pub const SET: Command = Command {
     args: &[
         Arg::key("key", KeyUse(&["RW", "access", "update", "variable_flags"])),
         Arg::text("value"),
-        Arg::one_of("condition", &[Arg::word("nx", "NX"), Arg::word("xx", "XX")]).optional().since("2.6.12"),
+        Arg::one_of("condition", &[Arg::word("nx", "NX"), Arg::word("xx", "XX")])
+            .optional()
+            .since("2.6.12"),
         Arg::word("get", "GET").optional().since("6.2.0"),
         Arg::one_of(
             "expiration",
             &[
                 Arg::int("seconds").token("EX").since("2.6.12"),
                 Arg::int("milliseconds").token("PX").since("2.6.12"),
-                Arg::unix_time("unix-time-seconds").token("EXAT").since("6.2.0"),
-                Arg::unix_time("unix-time-milliseconds").token("PXAT").since("6.2.0"),
+                Arg::unix_time("unix-time-seconds")
+                    .token("EXAT")
+                    .since("6.2.0"),
+                Arg::unix_time("unix-time-milliseconds")
+                    .token("PXAT")
+                    .since("6.2.0"),
                 Arg::word("keepttl", "KEEPTTL").since("6.0.0"),
             ],
         )
@@ -100,13 +106,15 @@ fn set(call: &mut WriteCall<'_>) -> Done {
 
 /// Sets a string and announces it; what is logged holds the absolute deadline.
 fn store(call: &mut WriteCall<'_>, key: &[u8], value: &[u8], deadline: Deadline) {
-    call.db.set(key, Value::Text(Text::from_bytes(value)), deadline);
+    call.db
+        .set(key, Value::Text(Text::from_bytes(value)), deadline);
     call.db.announce(Class::String, "set", key);
     match deadline {
         Deadline::At(at) => {
             call.db.announce(Class::Generic, "expire", key);
             let mut digits = itoa::Buffer::new();
-            call.db.log(&[b"SET", key, value, b"PXAT", digits.format(at).as_bytes()]);
+            call.db
+                .log(&[b"SET", key, value, b"PXAT", digits.format(at).as_bytes()]);
         }
         Deadline::Keep => call.db.log(&[b"SET", key, value, b"KEEPTTL"]),
         Deadline::Clear => call.db.log(&[b"SET", key, value]),
@@ -117,7 +125,10 @@ pub const SETNX: Command = Command {
     name: "setnx",
     summary: "Sets a string only if there is no such key",
     flags: &[DenyOom, Fast],
-    args: &[Arg::key("key", KeyUse::OVERWRITE_INSERT), Arg::text("value")],
+    args: &[
+        Arg::key("key", KeyUse::OVERWRITE_INSERT),
+        Arg::text("value"),
+    ],
     run: Run::Write(setnx),
     deprecated: Some(("2.6.12", "`SET` with the `NX` argument")),
     ..Command::PLAIN
@@ -138,7 +149,11 @@ pub const SETEX: Command = Command {
     summary: "Sets a string that lives for some seconds",
     since: "2.0.0",
     flags: &[DenyOom],
-    args: &[Arg::key("key", KeyUse::OVERWRITE), Arg::int("seconds"), Arg::text("value")],
+    args: &[
+        Arg::key("key", KeyUse::OVERWRITE),
+        Arg::int("seconds"),
+        Arg::text("value"),
+    ],
     run: Run::Write(|call| set_for(call, Unit::EX)),
     deprecated: Some(("2.6.12", "`SET` with the `EX` argument")),
     ..Command::PLAIN
@@ -149,7 +164,11 @@ pub const PSETEX: Command = Command {
     summary: "Sets a string that lives for some milliseconds",
     since: "2.6.0",
     flags: &[DenyOom],
-    args: &[Arg::key("key", KeyUse::OVERWRITE), Arg::int("milliseconds"), Arg::text("value")],
+    args: &[
+        Arg::key("key", KeyUse::OVERWRITE),
+        Arg::int("milliseconds"),
+        Arg::text("value"),
+    ],
     run: Run::Write(|call| set_for(call, Unit::PX)),
     deprecated: Some(("2.6.12", "`SET` with the `PX` argument")),
     ..Command::PLAIN
@@ -245,7 +264,8 @@ fn getex(call: &mut WriteCall<'_>) -> Done {
         Some(at) => {
             call.db.set_deadline(key, Some(at));
             call.db.announce(Class::Generic, "expire", key);
-            call.db.log(&[b"PEXPIREAT", key, itoa::Buffer::new().format(at).as_bytes()]);
+            call.db
+                .log(&[b"PEXPIREAT", key, itoa::Buffer::new().format(at).as_bytes()]);
         }
         None if persist && call.db.set_deadline(key, None) => {
             call.db.announce(Class::Generic, "persist", key);
@@ -282,9 +302,16 @@ pub const MSET: Command = Command {
     cost: "O(N) for N keys",
     since: "1.0.1",
     flags: &[DenyOom],
-    args: &[Arg::block("data", &[Arg::key("key", KeyUse::OVERWRITE), Arg::text("value")]).many()],
+    args: &[Arg::block(
+        "data",
+        &[Arg::key("key", KeyUse::OVERWRITE), Arg::text("value")],
+    )
+    .many()],
     run: Run::Write(mset),
-    tips: &["request_policy:multi_shard", "response_policy:all_succeeded"],
+    tips: &[
+        "request_policy:multi_shard",
+        "response_policy:all_succeeded",
+    ],
     ..Command::PLAIN
 };
 
@@ -300,7 +327,14 @@ pub const MSETNX: Command = Command {
     cost: "O(N) for N keys",
     since: "1.0.1",
     flags: &[DenyOom],
-    args: &[Arg::block("data", &[Arg::key("key", KeyUse::OVERWRITE_INSERT), Arg::text("value")]).many()],
+    args: &[Arg::block(
+        "data",
+        &[
+            Arg::key("key", KeyUse::OVERWRITE_INSERT),
+            Arg::text("value"),
+        ],
+    )
+    .many()],
     run: Run::Write(msetnx),
     tips: &["request_policy:multi_shard", "response_policy:agg_min"],
     ..Command::PLAIN
@@ -314,12 +348,16 @@ fn msetnx(call: &mut WriteCall<'_>) -> Done {
 
 /// Sets all pairs; none, if they must be new and any key exists.
 fn set_all(call: &mut WriteCall<'_>, only_new: bool) -> Result<bool, Fail> {
-    let pairs = call.args.pairs().ok_or_else(|| Fail::arity(call.entry.command.name))?;
+    let pairs = call
+        .args
+        .pairs()
+        .ok_or_else(|| Fail::arity(call.entry.command.name))?;
     if only_new && pairs.clone().any(|(key, _)| call.db.exists(key)) {
         return Ok(false);
     }
     for (key, value) in pairs {
-        call.db.set(key, Value::Text(Text::from_bytes(value)), Deadline::Clear);
+        call.db
+            .set(key, Value::Text(Text::from_bytes(value)), Deadline::Clear);
         call.db.announce(Class::String, "set", key);
     }
     Ok(true)

@@ -1,0 +1,69 @@
+//! What the program does with its command line: starts a server, or says why not.
+
+use std::path::Path;
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use anyhow::Result;
+
+use crate::config::cli::{Cli, Start, parse};
+use crate::config::{Config, REDIS_VERSION, file};
+use crate::log;
+use crate::server::Server;
+use crate::util::{glob, memory};
+
+/// The body of `main`.
+pub fn main() -> ExitCode {
+    let start = match parse(std::env::args_os()) {
+        Cli::Start(start) => start,
+        Cli::Say {
+            text,
+            failed: false,
+        } => {
+            print!("{text}");
+            return ExitCode::SUCCESS;
+        }
+        Cli::Say { text, failed: true } => {
+            eprint!("{text}");
+            return ExitCode::FAILURE;
+        }
+    };
+    match run(&start) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            // A configuration that can't be read is told as Redis tells it, everything else in a log line.
+            match error.downcast_ref::<file::FileError>() {
+                Some(error) => eprintln!("{error}"),
+                None => tracing::error!("{error:#}"),
+            }
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(start: &Start) -> Result<()> {
+    let config = Arc::new(Config::new());
+    let text = file::gather(start, std::io::stdin())?;
+    let loaded = file::load(&config, &text, glob::matches)?;
+    log::start(&config);
+    greet(start.file.as_deref());
+    let server = Server::new(config, &loaded.renames, start.file.as_deref())?;
+    memory::publish();
+    server.run()
+}
+
+fn greet(config_file: Option<&Path>) {
+    let pid = std::process::id();
+    tracing::info!("oO0OoO0OoO0Oo Redis is starting oO0OoO0OoO0Oo");
+    tracing::info!(
+        "Redis version={REDIS_VERSION}, bits=64, vermilion={}, pid={pid}, just started",
+        env!("CARGO_PKG_VERSION")
+    );
+    match config_file {
+        Some(_) => tracing::info!("Configuration loaded"),
+        None => tracing::warn!(
+            "Warning: no config file specified, using the default config. In order to specify a config file use vermilion /path/to/redis.conf"
+        ),
+    }
+    tracing::info!("Server initialized");
+}

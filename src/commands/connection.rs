@@ -1,0 +1,265 @@
+//! A connection's first words and last: AUTH, HELLO, PING, SELECT, QUIT.
+
+use std::sync::atomic::Ordering;
+
+use sha2::{Digest, Sha256};
+
+use crate::command::Flag::{
+    AllowBusy, Fast, InMulti, Loading, NoAuth, NoScript, Stale, WhileSubscribed,
+};
+use crate::command::session::{Session, check_name};
+use crate::command::{Arg, Command, Done, Fail, Family, Flow, Run, SessionCall};
+use crate::config::REDIS_VERSION;
+
+pub const FAMILY: Family = Family {
+    group: "connection",
+    category: "connection",
+    commands: &[&AUTH, &ECHO, &HELLO, &PING, &QUIT, &RESET, &SELECT],
+};
+
+const AUTH: Command = Command {
+    name: "auth",
+    summary: "Logs in",
+    flags: &[NoScript, Loading, Stale, Fast, NoAuth, AllowBusy],
+    args: &[
+        Arg::text("username").optional().since("6.0.0"),
+        Arg::text("password"),
+    ],
+    run: Run::Session(auth),
+    ..Command::PLAIN
+};
+
+fn auth(call: &mut SessionCall<'_>) -> Done {
+    if call.args.len() > 2 {
+        return Err(Fail::SYNTAX);
+    }
+    let first = call.args.next()?;
+    let (user, password) = match call.args.peek() {
+        Some(password) => (first, password),
+        None if call.server.config.requirepass.get().is_empty() => {
+            return Err(Fail::Says(
+                "AUTH <password> called without any password configured for the default user. Are you sure your configuration is correct?",
+            ));
+        }
+        None => (&b"default"[..], first),
+    };
+    log_in(call, user, password)?;
+    call.out.ok();
+    Ok(Flow::Done)
+}
+
+fn log_in(call: &mut SessionCall<'_>, user: &[u8], password: &[u8]) -> Result<(), Fail> {
+    let wanted = call.server.config.requirepass.get();
+    // Digests are compared, so that the time taken tells nothing of the password.
+    let fits = wanted.is_empty() || Sha256::digest(&wanted[..]) == Sha256::digest(password);
+    if user != b"default" || !fits {
+        call.server
+            .stats
+            .worker(call.session.client.worker)
+            .counters
+            .acl_auth_failures
+            .add(1);
+        return Err(Fail::code(
+            "WRONGPASS invalid username-password pair or user is disabled.",
+        ));
+    }
+    call.session.authenticated = true;
+    Ok(())
+}
+
+const ECHO: Command = Command {
+    name: "echo",
+    summary: "Returns its argument",
+    flags: &[Loading, Stale, Fast],
+    args: &[Arg::text("message")],
+    run: Run::Session(echo),
+    ..Command::PLAIN
+};
+
+fn echo(call: &mut SessionCall<'_>) -> Done {
+    let message = call.args.next()?;
+    call.out.bulk(message);
+    Ok(Flow::Done)
+}
+
+const HELLO: Command = Command {
+    name: "hello",
+    summary: "Chooses the protocol version, and may log in and name the connection",
+    since: "6.0.0",
+    flags: &[NoScript, Loading, Stale, Fast, NoAuth, AllowBusy],
+    args: &[Arg::block(
+        "arguments",
+        &[
+            Arg::int("protover"),
+            Arg::block(
+                "username_password",
+                &[Arg::text("username"), Arg::text("password")],
+            )
+            .token("AUTH")
+            .optional(),
+            Arg::text("clientname").token("SETNAME").optional(),
+        ],
+    )
+    .optional()],
+    run: Run::Session(hello),
+    ..Command::PLAIN
+};
+
+fn hello(call: &mut SessionCall<'_>) -> Done {
+    let mut version = None;
+    if !call.args.is_empty() {
+        let wanted = call.args.int_or(Fail::Says(
+            "Protocol version is not an integer or out of range",
+        ))?;
+        if !(2..=3).contains(&wanted) {
+            return Err(Fail::code("NOPROTO unsupported protocol version"));
+        }
+        version = Some(wanted == 3);
+    }
+    let (mut login, mut name) = (None, None);
+    while let Some(option) = call.args.peek() {
+        if call.args.word_with("AUTH", 2) {
+            login = Some((call.args.next()?, call.args.next()?));
+        } else if call.args.word_with("SETNAME", 1) {
+            name = Some(check_name(call.args.next()?)?);
+        } else {
+            let option = String::from_utf8_lossy(option);
+            return Err(Fail::said(format!(
+                "Syntax error in HELLO option '{option}'"
+            )));
+        }
+    }
+    if let Some((user, password)) = login {
+        log_in(call, user, password)?;
+    }
+    if !call.session.authenticated {
+        return Err(Fail::code(
+            "NOAUTH HELLO must be called with the client already authenticated, otherwise the HELLO <proto> AUTH <user> <pass> option can be used to authenticate the client and select the RESP protocol version at the same time",
+        ));
+    }
+    if let Some(name) = name {
+        call.session.client.profile.lock().name = name;
+    }
+    if let Some(resp3) = version {
+        call.session.resp3 = resp3;
+        call.session.client.mailbox.set_resp3(resp3);
+        call.session.publish_profile();
+        call.out.set_resp3(resp3);
+    }
+    introduce(call);
+    Ok(Flow::Done)
+}
+
+fn introduce(call: &mut SessionCall<'_>) {
+    let (id, resp3) = (call.session.client.id, call.session.resp3);
+    let out = &mut *call.out;
+    out.map(7);
+    for (field, value) in [("server", "redis"), ("version", REDIS_VERSION)] {
+        out.bulk(field);
+        out.bulk(value);
+    }
+    out.bulk("proto");
+    out.int(if resp3 { 3 } else { 2 });
+    out.bulk("id");
+    out.int(id as i64);
+    for (field, value) in [("mode", "standalone"), ("role", "master")] {
+        out.bulk(field);
+        out.bulk(value);
+    }
+    out.bulk("modules");
+    out.array(0);
+}
+
+const PING: Command = Command {
+    name: "ping",
+    summary: "Returns PONG, or its argument",
+    flags: &[Fast, WhileSubscribed],
+    args: &[Arg::text("message").optional()],
+    run: Run::Session(ping),
+    tips: &["request_policy:all_shards", "response_policy:all_succeeded"],
+    ..Command::PLAIN
+};
+
+fn ping(call: &mut SessionCall<'_>) -> Done {
+    if call.args.len() > 1 {
+        return Err(Fail::arity("ping"));
+    }
+    let message = call.args.peek();
+    if call.session.is_subscriber() && !call.session.resp3 {
+        call.out.array(2);
+        call.out.bulk("pong");
+        call.out.bulk(message.unwrap_or_default());
+    } else {
+        match message {
+            Some(message) => call.out.bulk(message),
+            None => call.out.simple("PONG"),
+        }
+    }
+    Ok(Flow::Done)
+}
+
+const QUIT: Command = Command {
+    name: "quit",
+    summary: "Closes the connection",
+    flags: &[
+        NoScript,
+        Loading,
+        Stale,
+        Fast,
+        NoAuth,
+        AllowBusy,
+        WhileSubscribed,
+        InMulti,
+    ],
+    run: Run::Session(quit),
+    arity: Some(-1),
+    ..Command::PLAIN
+};
+
+fn quit(call: &mut SessionCall<'_>) -> Done {
+    call.out.ok();
+    Ok(Flow::Close)
+}
+
+const RESET: Command = Command {
+    name: "reset",
+    summary: "Brings the connection back to its first state",
+    since: "6.2.0",
+    flags: &[
+        NoScript,
+        Loading,
+        Stale,
+        Fast,
+        NoAuth,
+        AllowBusy,
+        WhileSubscribed,
+        InMulti,
+    ],
+    run: Run::Session(|_| Ok(Flow::Reset)),
+    ..Command::PLAIN
+};
+
+const SELECT: Command = Command {
+    name: "select",
+    summary: "Chooses the database",
+    flags: &[Loading, Stale, Fast],
+    args: &[Arg::int("index")],
+    run: Run::Session(select),
+    ..Command::PLAIN
+};
+
+fn select(call: &mut SessionCall<'_>) -> Done {
+    let db = call.args.int()?;
+    let count = call.server.config.databases.get() as i64;
+    if !(0..count).contains(&db) {
+        return Err(Fail::Says("DB index is out of range"));
+    }
+    enter(call.session, db as usize);
+    call.out.ok();
+    Ok(Flow::Done)
+}
+
+fn enter(session: &mut Session, db: usize) {
+    session.db = db;
+    session.client.db.store(db, Ordering::Relaxed);
+}

@@ -1,0 +1,310 @@
+//! Pub/sub: channels, patterns and sharded channels.
+
+use bytes::Bytes;
+
+use crate::command::Flag::{Fast, Loading, MayReplicate, NoScript, PubSub, Stale, WhileSubscribed};
+use crate::command::{
+    Arg, Begin, Command, Done, Family, Find, Flow, KeySpec, KeyUse, Run, SessionCall, help,
+};
+use crate::pubsub::Channels;
+use crate::resp::Reply;
+
+pub const FAMILY: Family = Family {
+    group: "pubsub",
+    category: "pubsub",
+    commands: &[
+        &SUBSCRIBE,
+        &UNSUBSCRIBE,
+        &PSUBSCRIBE,
+        &PUNSUBSCRIBE,
+        &SSUBSCRIBE,
+        &SUNSUBSCRIBE,
+        &PUBLISH,
+        &SPUBLISH,
+        &PUBSUB,
+    ],
+};
+
+/// Sharded channels stand where keys do, but are none.
+const SHARD_CHANNELS: &[KeySpec] = &[KeySpec {
+    used: KeyUse::CHANNEL,
+    begin: Begin::Index(1),
+    find: Find::Range {
+        last: -1,
+        step: 1,
+        limit: 0,
+    },
+}];
+
+const SUBSCRIBE: Command = Command {
+    name: "subscribe",
+    summary: "Listens to channels",
+    cost: "O(N) for N channels",
+    since: "2.0.0",
+    flags: &[PubSub, NoScript, Loading, Stale, WhileSubscribed],
+    args: &[Arg::text("channel").many()],
+    run: Run::Session(|call| subscribe(call, Channels::Plain)),
+    ..Command::PLAIN
+};
+
+const PSUBSCRIBE: Command = Command {
+    name: "psubscribe",
+    summary: "Listens to all channels that match patterns",
+    cost: "O(N) for N patterns",
+    since: "2.0.0",
+    flags: &[PubSub, NoScript, Loading, Stale, WhileSubscribed],
+    args: &[Arg::block("pattern", &[Arg::pattern("pattern")]).many()],
+    run: Run::Session(|call| subscribe(call, Channels::Pattern)),
+    ..Command::PLAIN
+};
+
+const SSUBSCRIBE: Command = Command {
+    name: "ssubscribe",
+    summary: "Listens to sharded channels",
+    cost: "O(N) for N channels",
+    since: "7.0.0",
+    flags: &[PubSub, NoScript, Loading, Stale, WhileSubscribed],
+    args: &[Arg::text("shardchannel").many()],
+    run: Run::Session(|call| subscribe(call, Channels::Shard)),
+    keys: Some(SHARD_CHANNELS),
+    ..Command::PLAIN
+};
+
+const UNSUBSCRIBE: Command = Command {
+    name: "unsubscribe",
+    summary: "Stops listening to channels, or to all of them",
+    cost: "O(N) for N channels",
+    since: "2.0.0",
+    flags: &[PubSub, NoScript, Loading, Stale, WhileSubscribed],
+    args: &[Arg::text("channel").optional().many()],
+    run: Run::Session(|call| unsubscribe(call, Channels::Plain)),
+    ..Command::PLAIN
+};
+
+const PUNSUBSCRIBE: Command = Command {
+    name: "punsubscribe",
+    summary: "Stops listening to patterns, or to all of them",
+    cost: "O(N) for N patterns",
+    since: "2.0.0",
+    flags: &[PubSub, NoScript, Loading, Stale, WhileSubscribed],
+    args: &[Arg::pattern("pattern").optional().many()],
+    run: Run::Session(|call| unsubscribe(call, Channels::Pattern)),
+    ..Command::PLAIN
+};
+
+const SUNSUBSCRIBE: Command = Command {
+    name: "sunsubscribe",
+    summary: "Stops listening to sharded channels, or to all of them",
+    cost: "O(N) for N channels",
+    since: "7.0.0",
+    flags: &[PubSub, NoScript, Loading, Stale, WhileSubscribed],
+    args: &[Arg::text("shardchannel").optional().many()],
+    run: Run::Session(|call| unsubscribe(call, Channels::Shard)),
+    keys: Some(SHARD_CHANNELS),
+    ..Command::PLAIN
+};
+
+/// The words that begin a kind's messages.
+fn words(kind: Channels) -> (&'static str, &'static str) {
+    match kind {
+        Channels::Plain => ("subscribe", "unsubscribe"),
+        Channels::Pattern => ("psubscribe", "punsubscribe"),
+        Channels::Shard => ("ssubscribe", "sunsubscribe"),
+    }
+}
+
+/// Tells the client of one change, and how many subscriptions it has now: sharded ones are
+/// counted apart.
+fn tell(call: &mut SessionCall<'_>, kind: Channels, word: &str, channel: Option<&[u8]>) {
+    let session = &*call.session;
+    let count = match kind {
+        Channels::Plain | Channels::Pattern => session.channels.len() + session.patterns.len(),
+        Channels::Shard => session.shard_channels.len(),
+    };
+    call.out.push(3);
+    call.out.bulk(word);
+    call.out.bulk_or_null(channel);
+    call.out.count(count);
+}
+
+fn subscribe(call: &mut SessionCall<'_>, kind: Channels) -> Done {
+    for channel in call.args.rest() {
+        let name = Bytes::copy_from_slice(channel);
+        let client = call.session.client.clone();
+        if call.session.subscribed(kind).insert(name.clone()) {
+            call.server
+                .broker
+                .subscribe(kind, &name, client.id, &client.mailbox);
+        }
+        tell(call, kind, words(kind).0, Some(channel));
+    }
+    call.session.publish_profile();
+    Ok(Flow::Done)
+}
+
+fn unsubscribe(call: &mut SessionCall<'_>, kind: Channels) -> Done {
+    let named: Vec<Bytes> = call
+        .args
+        .rest()
+        .iter()
+        .map(|name| Bytes::copy_from_slice(name))
+        .collect();
+    let channels = if named.is_empty() {
+        call.session.subscribed(kind).iter().cloned().collect()
+    } else {
+        named
+    };
+    if channels.is_empty() {
+        tell(call, kind, words(kind).1, None);
+    }
+    for channel in channels {
+        if call.session.subscribed(kind).remove(&channel) {
+            call.server
+                .broker
+                .unsubscribe(kind, &channel, call.session.client.id);
+        }
+        tell(call, kind, words(kind).1, Some(&channel));
+    }
+    call.session.publish_profile();
+    Ok(Flow::Done)
+}
+
+const PUBLISH: Command = Command {
+    name: "publish",
+    summary: "Sends a message to all who listen on a channel",
+    cost: "O(N+M) for N listeners and M patterns",
+    since: "2.0.0",
+    flags: &[PubSub, Loading, Stale, Fast, MayReplicate],
+    args: &[Arg::text("channel"), Arg::text("message")],
+    run: Run::Session(publish),
+    ..Command::PLAIN
+};
+
+fn publish(call: &mut SessionCall<'_>) -> Done {
+    let (channel, message) = (call.args.next()?, call.args.next()?);
+    call.out.count(call.server.broker.publish(channel, message));
+    Ok(Flow::Done)
+}
+
+const SPUBLISH: Command = Command {
+    name: "spublish",
+    summary: "Sends a message to all who listen on a sharded channel",
+    cost: "O(N) for N listeners",
+    since: "7.0.0",
+    flags: &[PubSub, Loading, Stale, Fast, MayReplicate],
+    args: &[Arg::text("shardchannel"), Arg::text("message")],
+    run: Run::Session(spublish),
+    keys: Some(&[KeySpec {
+        used: KeyUse::CHANNEL,
+        begin: Begin::Index(1),
+        find: Find::Range {
+            last: 0,
+            step: 1,
+            limit: 0,
+        },
+    }]),
+    ..Command::PLAIN
+};
+
+fn spublish(call: &mut SessionCall<'_>) -> Done {
+    let (channel, message) = (call.args.next()?, call.args.next()?);
+    call.out
+        .count(call.server.broker.publish_shard(channel, message));
+    Ok(Flow::Done)
+}
+
+const PUBSUB: Command = Command {
+    name: "pubsub",
+    summary: "Tells who listens to what",
+    since: "2.8.0",
+    run: Run::Container,
+    subcommands: &[
+        &CHANNELS,
+        &help::HELP,
+        &NUMPAT,
+        &NUMSUB,
+        &SHARDCHANNELS,
+        &SHARDNUMSUB,
+    ],
+    ..Command::PLAIN
+};
+
+const CHANNELS: Command = Command {
+    name: "channels",
+    summary: "Returns the channels that have listeners",
+    cost: "O(N) for N channels",
+    since: "2.8.0",
+    flags: &[PubSub, Loading, Stale],
+    args: &[Arg::pattern("pattern").optional()],
+    run: Run::Session(|call| channels(call, Channels::Plain)),
+    ..Command::PLAIN
+};
+
+const SHARDCHANNELS: Command = Command {
+    name: "shardchannels",
+    summary: "Returns the sharded channels that have listeners",
+    cost: "O(N) for N channels",
+    since: "7.0.0",
+    flags: &[PubSub, Loading, Stale],
+    args: &[Arg::pattern("pattern").optional()],
+    run: Run::Session(|call| channels(call, Channels::Shard)),
+    ..Command::PLAIN
+};
+
+fn channels(call: &mut SessionCall<'_>, kind: Channels) -> Done {
+    if call.args.len() > 1 {
+        return Err(help::misused(call));
+    }
+    let names = call.server.broker.channels(kind, call.args.peek());
+    call.out.array(names.len());
+    names.iter().for_each(|name| call.out.bulk(name));
+    Ok(Flow::Done)
+}
+
+const NUMPAT: Command = Command {
+    name: "numpat",
+    summary: "Counts the patterns that have listeners",
+    since: "2.8.0",
+    flags: &[PubSub, Loading, Stale],
+    run: Run::Session(numpat),
+    ..Command::PLAIN
+};
+
+fn numpat(call: &mut SessionCall<'_>) -> Done {
+    call.out.count(call.server.broker.len(Channels::Pattern));
+    Ok(Flow::Done)
+}
+
+const NUMSUB: Command = Command {
+    name: "numsub",
+    summary: "Counts the listeners of channels, those of patterns not included",
+    cost: "O(N) for N channels",
+    since: "2.8.0",
+    flags: &[PubSub, Loading, Stale],
+    args: &[Arg::text("channel").optional().many()],
+    run: Run::Session(|call| numsub(call, Channels::Plain)),
+    ..Command::PLAIN
+};
+
+const SHARDNUMSUB: Command = Command {
+    name: "shardnumsub",
+    summary: "Counts the listeners of sharded channels",
+    cost: "O(N) for N channels",
+    since: "7.0.0",
+    flags: &[PubSub, Loading, Stale],
+    args: &[Arg::text("shardchannel").optional().many()],
+    run: Run::Session(|call| numsub(call, Channels::Shard)),
+    ..Command::PLAIN
+};
+
+fn numsub(call: &mut SessionCall<'_>, kind: Channels) -> Done {
+    let names = call.args.rest();
+    let out: &mut Reply = call.out;
+    // A flat array in both protocols, unlike other maps.
+    out.array(names.len() * 2);
+    for name in names {
+        out.bulk(name);
+        out.count(call.server.broker.listeners(kind, name));
+    }
+    Ok(Flow::Done)
+}

@@ -1,0 +1,362 @@
+//! The one list of directives. A line here is the name, the alias, the type, the default, the bounds,
+//! who may change it, what it means, and its documentation; nothing about a directive stands elsewhere.
+//!
+//! `config.maxmemory.get()` reads the directive `maxmemory`; dashes in names are underscores here.
+
+use super::choices::*;
+use super::directive::{Directive, Traits, dashed};
+use super::special::*;
+use super::values::*;
+
+macro_rules! directives {
+    ($($field:ident $(| $alias:literal)?: $cell:ty = $default:expr, $traits:expr, $doc:literal;)+) => {
+        /// The value of every directive. Reading one costs an atomic load; any thread may read or set.
+        pub struct Config {
+            $(#[doc = $doc] pub $field: $cell,)+
+        }
+
+        impl Config {
+            /// Every directive at its default.
+            pub fn new() -> Config {
+                Config { $($field: $default,)+ }
+            }
+        }
+
+        /// Every directive, in the order of the list.
+        pub static DIRECTIVES: &[Directive] = &[$(Directive {
+            name: {
+                const FIELD: &str = stringify!($field);
+                const NAME: [u8; FIELD.len()] = dashed(FIELD);
+                match str::from_utf8(&NAME) {
+                    Ok(name) => name,
+                    Err(_) => panic!("directives are named in ASCII"),
+                }
+            },
+            alias: directives!(@alias $($alias)?),
+            traits: $traits,
+            doc: $doc,
+            cell: |config| &config.$field,
+        },)+];
+    };
+    (@alias) => { None };
+    (@alias $alias:literal) => { Some($alias) };
+}
+
+/// What configuration files may say that has no value to show.
+pub const FILE_ONLY: [(&str, &str); 4] = [
+    (
+        "include",
+        "Reads another file here; a pattern reads every file it matches, or none.",
+    ),
+    (
+        "loadmodule",
+        "Refused: modules are shared libraries for another program.",
+    ),
+    (
+        "rename-command",
+        "Gives a command another name, or none at all with \"\".",
+    ),
+    ("user", "Declares an ACL user with its rules."),
+];
+
+const LIVE: Traits = Traits::LIVE;
+const LATER: Traits = Traits::LATER;
+const NO_CLUSTER: Traits = Traits::ignored("there is no cluster mode");
+const NO_TLS: Traits = Traits::ignored("TLS is not spoken");
+const NO_DEFRAG: Traits = Traits::ignored("memory is not moved to defragment it");
+const NO_FORK: Traits = Traits::ignored("nothing is done in a forked child");
+const ALWAYS_LAZY: Traits = Traits::ignored("large values are always freed off the client's time");
+const NO_CPU_LISTS: Traits = Traits::ignored("threads are not bound to processors");
+const DEBUG_ONLY: Traits = Traits::ignored("it serves tests of the original server");
+
+const INT: i64 = i32::MAX as i64;
+const LONG: i64 = i64::MAX;
+const SIZE: u64 = i64::MAX as u64;
+
+fn plain_file_name(name: &[u8]) -> bool {
+    !name.contains(&b'/')
+}
+
+fn is_dump_name(name: &[u8]) -> Result<(), &'static str> {
+    if plain_file_name(name) {
+        Ok(())
+    } else {
+        Err("dbfilename can't be a path, just a filename")
+    }
+}
+
+fn is_log_name(name: &[u8]) -> Result<(), &'static str> {
+    match name {
+        [] => Err("appendfilename can't be empty"),
+        name if plain_file_name(name) => Ok(()),
+        _ => Err("appendfilename can't be a path, just a filename"),
+    }
+}
+
+fn is_log_dir(name: &[u8]) -> Result<(), &'static str> {
+    match name {
+        [] => Err("appenddirname can't be empty"),
+        name if plain_file_name(name) => Ok(()),
+        _ => Err("appenddirname can't be a path, just a dirname"),
+    }
+}
+
+fn is_host_name(name: &[u8]) -> Result<(), &'static str> {
+    let fits = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.');
+    match name {
+        name if name.len() >= 256 => Err("Hostnames must be less than 256 characters"),
+        name if name.iter().all(fits) => Ok(()),
+        _ => Err("Hostnames may only contain alphanumeric characters, hyphens or dots"),
+    }
+}
+
+fn is_node_name(name: &[u8]) -> Result<(), &'static str> {
+    let fits = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_');
+    match name {
+        name if name.len() >= 256 => Err("Node name must be less than 256 characters"),
+        name if name.iter().all(fits) => Ok(()),
+        _ => Err("Announced human node name contained invalid character"),
+    }
+}
+
+fn is_title_template(template: &[u8]) -> Result<(), &'static str> {
+    const KNOWN: [&str; 7] = [
+        "title",
+        "listen-addr",
+        "server-mode",
+        "port",
+        "tls-port",
+        "unixsocket",
+        "config-file",
+    ];
+    let template = String::from_utf8_lossy(template);
+    let mut parts = template.split('{').skip(1);
+    let known = |part: &str| {
+        part.split_once('}')
+            .is_some_and(|(name, _)| KNOWN.contains(&name))
+    };
+    if parts.all(known) {
+        Ok(())
+    } else {
+        Err("template format is invalid or contains unknown variables")
+    }
+}
+
+directives! {
+    // Network.
+    bind: Held<BindAddresses> = Held::new(BindAddresses::default()), LIVE.words(), "Addresses to listen on; one with a dash in front may fail.";
+    bind_source_addr: Text = Text::optional(), LATER, "Address from which connections to a master are made.";
+    protected_mode: Bool = Bool::new(true), LIVE, "Without a password and a bind address, serve this machine alone.";
+    enable_protected_configs: Pick<Allowed> = Pick::new(Allowed::No), LIVE.fixed(), "Who may CONFIG SET the protected directives dir and dbfilename.";
+    enable_debug_command: Pick<Allowed> = Pick::new(Allowed::No), LIVE.fixed(), "Who may use DEBUG.";
+    enable_module_command: Pick<Allowed> = Pick::new(Allowed::No), LIVE.fixed(), "Who may use MODULE.";
+    port: Int = Int::new(6379, 0, 65535), LIVE, "TCP port to listen on; 0 for none.";
+    tcp_backlog: Int = Int::new(511, 0, INT), LIVE.fixed(), "Connections the kernel keeps waiting for accept.";
+    unixsocket: Text = Text::optional(), LIVE.fixed(), "Path of a Unix socket to listen on.";
+    unixsocketperm: Int = Int::octal(0, 0, 0o777), LIVE.fixed(), "Permissions of the Unix socket, in octal.";
+    timeout: Int = Int::new(0, 0, INT), LIVE, "Seconds after which an idle client is closed; 0 for never.";
+    tcp_keepalive: Int = Int::new(300, 0, INT), LIVE, "Seconds between probes of a silent connection; 0 for none.";
+    socket_mark_id: Int = Int::new(0, 0, u32::MAX as i64), Traits::ignored("sockets carry no mark").fixed(), "Mark of listening sockets for packet filters.";
+    max_new_connections_per_cycle: Int = Int::new(10, 1, 1000), Traits::ignored("accepting never holds up other clients"), "New connections accepted in one turn of the event loop.";
+    max_new_tls_connections_per_cycle: Int = Int::new(1, 1, 1000), NO_TLS, "New TLS connections accepted in one turn of the event loop.";
+
+    // TLS.
+    tls_port: Int = Int::new(0, 0, 65535), NO_TLS, "TCP port for TLS connections.";
+    tls_cert_file: Text = Text::optional(), NO_TLS, "Certificate of the server.";
+    tls_key_file: Text = Text::optional(), NO_TLS, "Private key of the server.";
+    tls_key_file_pass: Text = Text::optional(), NO_TLS.sensitive(), "Passphrase of the private key.";
+    tls_client_cert_file: Text = Text::optional(), NO_TLS, "Certificate shown to a master.";
+    tls_client_key_file: Text = Text::optional(), NO_TLS, "Private key of the certificate shown to a master.";
+    tls_client_key_file_pass: Text = Text::optional(), NO_TLS.sensitive(), "Passphrase of the key of the certificate shown to a master.";
+    tls_dh_params_file: Text = Text::optional(), NO_TLS, "Diffie-Hellman parameters.";
+    tls_ca_cert_file: Text = Text::optional(), NO_TLS, "Authorities that clients' certificates are checked against.";
+    tls_ca_cert_dir: Text = Text::optional(), NO_TLS, "Directory of authorities.";
+    tls_auth_clients: Pick<TlsAuth> = Pick::new(TlsAuth::Yes), NO_TLS, "Whether clients must show a certificate.";
+    tls_replication: Bool = Bool::new(false), NO_TLS, "Speak TLS to a master.";
+    tls_cluster: Bool = Bool::new(false), NO_TLS, "Speak TLS between cluster nodes.";
+    tls_protocols: Text = Text::optional(), NO_TLS, "Versions of TLS to accept.";
+    tls_ciphers: Text = Text::optional(), NO_TLS, "Ciphers of TLS 1.2 and older.";
+    tls_ciphersuites: Text = Text::optional(), NO_TLS, "Cipher suites of TLS 1.3.";
+    tls_prefer_server_ciphers: Bool = Bool::new(false), NO_TLS, "Choose ciphers by the server's preference.";
+    tls_session_caching: Bool = Bool::new(true), NO_TLS, "Let clients resume a TLS session.";
+    tls_session_cache_size: Int = Int::new(20480, 0, INT), NO_TLS, "TLS sessions kept.";
+    tls_session_cache_timeout: Int = Int::new(300, 0, INT), NO_TLS, "Seconds a TLS session is kept.";
+
+    // General.
+    daemonize: Bool = Bool::new(false), LATER.fixed(), "Run in the background.";
+    supervised: Pick<Supervised> = Pick::new(Supervised::No), LATER.fixed(), "Which supervisor to tell that the server is ready.";
+    pidfile: Text = Text::optional(), LIVE.fixed(), "File that holds the process id while the server runs.";
+    loglevel: Pick<LogLevel> = Pick::new(LogLevel::Notice), LIVE, "How much to log.";
+    logfile: Text = Text::new(""), LIVE.fixed(), "File to log to; empty for standard output.";
+    hide_user_data_from_log: Bool = Bool::new(false), LATER, "Keep keys and values out of the log.";
+    syslog_enabled: Bool = Bool::new(false), LATER.fixed(), "Log to the system log as well.";
+    syslog_ident: Text = Text::new("redis"), LATER.fixed(), "Name of the server in the system log.";
+    syslog_facility: Pick<SyslogFacility> = Pick::new(SyslogFacility::Local0), LATER.fixed(), "Facility of the system log.";
+    crash_log_enabled: Bool = Bool::new(true), Traits::ignored("a panic is logged where it happens, always"), "Log a report when the server crashes.";
+    crash_memcheck_enabled: Bool = Bool::new(true), Traits::ignored("memory is not tested"), "Test memory after a crash.";
+    databases: Int = Int::new(16, 1, INT), LIVE.fixed(), "Number of databases for SELECT.";
+    always_show_logo: Bool = Bool::new(false), Traits::ignored("there is no logo").fixed(), "Show a logo at start even when logging to a file.";
+    set_proc_title: Bool = Bool::new(true), Traits::ignored("the process keeps its title").fixed(), "Change the process's title.";
+    proc_title_template: Text = Text::new("{title} {listen-addr} {server-mode}").checked(is_title_template), Traits::ignored("the process keeps its title"), "What the process's title says.";
+    locale_collate: Text = Text::new(""), Traits::ignored("text is compared by bytes, in every locale"), "Locale by which SORT ALPHA and scripts compare text.";
+    ignore_warnings: Text = Text::new(""), LATER, "Start-up warnings that do not stop the server.";
+
+    // Snapshots.
+    save: Held<SavePoints> = Held::new(SavePoints::default()), LATER.words(), "Snapshot after so many seconds if so many changes were made; \"\" for never.";
+    stop_writes_on_bgsave_error: Bool = Bool::new(true), LATER, "Refuse writes after a snapshot failed.";
+    rdbcompression: Bool = Bool::new(true), LATER, "Compress strings in snapshots.";
+    rdbchecksum: Bool = Bool::new(true), LATER.fixed(), "End snapshots with a checksum, and check it when loading.";
+    sanitize_dump_payload: Pick<SanitizeDump> = Pick::new(SanitizeDump::No), Traits::ignored("payloads are checked to the last byte, always"), "Whose RESTORE payloads and snapshots are checked in full.";
+    dbfilename: Text = Text::new("dump.rdb").checked(is_dump_name), LATER.protected(), "Name of the snapshot file.";
+    rdb_del_sync_files: Bool = Bool::new(false), LATER, "Delete snapshots made only to feed replicas.";
+    rdb_save_incremental_fsync: Bool = Bool::new(true), LATER, "Sync a snapshot to disk a few megabytes at a time.";
+    dir: Held<Directory> = Held::new(Directory::current()), LATER.protected(), "Directory of the data files.";
+    rdb_key_save_delay: Int = Int::new(0, i32::MIN as i64, INT), DEBUG_ONLY.hidden(), "Microseconds to wait after each key saved.";
+    key_load_delay: Int = Int::new(0, i32::MIN as i64, INT), DEBUG_ONLY.hidden(), "Microseconds to wait after each key loaded.";
+    loading_process_events_interval_bytes: Int = Int::new(2 << 20, 1024, INT), DEBUG_ONLY.hidden(), "Bytes loaded between two looks at clients.";
+
+    // Replication.
+    replicaof | "slaveof": Held<ReplicaOf> = Held::new(ReplicaOf::default()), LATER.fixed().words(), "Host and port of the master to copy.";
+    masterauth: Text = Text::optional(), LATER.sensitive(), "Password for the master.";
+    masteruser: Text = Text::optional(), LATER.sensitive(), "User name for the master.";
+    replica_serve_stale_data | "slave-serve-stale-data": Bool = Bool::new(true), LATER, "Answer reads while the master is away.";
+    replica_read_only | "slave-read-only": Bool = Bool::new(true), LATER, "Refuse writes on a replica.";
+    replica_lazy_flush | "slave-lazy-flush": Bool = Bool::new(false), ALWAYS_LAZY, "Free the old data in the background before a full sync.";
+    replica_ignore_maxmemory | "slave-ignore-maxmemory": Bool = Bool::new(true), LATER, "Leave eviction to the master.";
+    replica_ignore_disk_write_errors: Bool = Bool::new(false), LATER, "Go on applying the master's commands when the disk fails.";
+    replica_priority | "slave-priority": Int = Int::new(100, 0, INT), LATER, "Rank for promotion by Sentinel; 0 for never.";
+    replica_announced: Bool = Bool::new(true), LATER, "Let Sentinel name this replica to clients.";
+    replica_announce_ip | "slave-announce-ip": Text = Text::optional(), LATER, "Address to tell the master instead of our own.";
+    replica_announce_port | "slave-announce-port": Int = Int::new(0, 0, 65535), LATER, "Port to tell the master instead of our own.";
+    repl_diskless_sync: Bool = Bool::new(true), LATER, "Send a full sync straight to the socket.";
+    repl_diskless_sync_delay: Int = Int::new(5, 0, INT), LATER, "Seconds to wait for more replicas before a full sync.";
+    repl_diskless_sync_max_replicas: Int = Int::new(0, 0, INT), LATER, "Start a full sync at once when so many replicas wait; 0 for no such number.";
+    repl_diskless_load: Pick<DisklessLoad> = Pick::new(DisklessLoad::Disabled), LATER, "Load a full sync straight from the socket.";
+    repl_ping_replica_period | "repl-ping-slave-period": Int = Int::new(10, 1, INT), LATER, "Seconds between pings to replicas.";
+    repl_timeout: Int = Int::new(60, 1, INT), LATER, "Seconds of silence after which a replication link is dead.";
+    repl_disable_tcp_nodelay: Bool = Bool::new(false), LATER, "Send to replicas in fewer, larger packets.";
+    repl_backlog_size: Memory = Memory::new(1 << 20, 1, SIZE).at_least(16 << 10), LATER, "Bytes kept for replicas that come back.";
+    repl_backlog_ttl: Int = Int::new(3600, 0, LONG), LATER, "Seconds the backlog is kept after the last replica left; 0 for ever.";
+    min_replicas_to_write | "min-slaves-to-write": Int = Int::new(0, 0, INT), LATER, "Refuse writes with fewer good replicas; 0 for never.";
+    min_replicas_max_lag | "min-slaves-max-lag": Int = Int::new(10, 0, INT), LATER, "Seconds of silence after which a replica is not good.";
+    propagation_error_behavior: Pick<PropagationError> = Pick::new(PropagationError::Ignore), LATER, "What a replica does when a replicated command fails.";
+
+    // Clients and security.
+    requirepass: Text = Text::optional(), LIVE.sensitive(), "Password of the default user.";
+    aclfile: Text = Text::new(""), LIVE.fixed(), "File of ACL users.";
+    acllog_max_len: Int = Int::new(128, 0, LONG), LIVE, "Entries kept by ACL LOG.";
+    acl_pubsub_default: Pick<PubsubDefault> = Pick::new(PubsubDefault::Resetchannels), LIVE, "Which channels a new user may use.";
+    maxclients: Int = Int::new(10000, 1, u32::MAX as i64), LIVE, "Clients connected at one time.";
+    tracking_table_max_keys: Int = Int::new(1_000_000, 0, LONG), LIVE, "Keys remembered for client side caches; 0 for no limit.";
+    client_query_buffer_limit: Memory = Memory::new(1 << 30, 1 << 20, SIZE), LIVE, "Bytes of one client's unread requests.";
+    client_output_buffer_limit: Held<OutputLimits> = Held::new(OutputLimits::default()), LIVE.words(), "Class, hard limit, soft limit and its seconds; a client with more unread replies is closed.";
+    proto_max_bulk_len: Memory = Memory::new(512 << 20, 1 << 20, SIZE), LIVE, "Longest argument of a request.";
+
+    // Memory.
+    maxmemory: Memory = Memory::new(0, 0, u64::MAX), LIVE, "Bytes of data to hold; 0 for no limit.";
+    maxmemory_policy: Pick<MaxmemoryPolicy> = Pick::new(MaxmemoryPolicy::Noeviction), LIVE, "Which keys make room when memory is full.";
+    maxmemory_samples: Int = Int::new(5, 1, INT), LIVE, "Keys compared to find one to evict.";
+    maxmemory_eviction_tenacity: Int = Int::new(10, 0, 100), LIVE, "How long one command may spend on eviction, from 0 to 100.";
+    maxmemory_clients: MemoryShare = MemoryShare::none(), LATER, "Memory of all clients together, in bytes or percent of maxmemory; 0 for no limit.";
+    lfu_log_factor: Int = Int::new(10, 0, INT), LIVE, "How many uses it takes to raise a key's frequency.";
+    lfu_decay_time: Int = Int::new(1, 0, INT), LIVE, "Minutes after which a key's frequency falls by one.";
+    active_expire_effort: Int = Int::new(1, 1, 10), Traits::ignored("due keys are removed on time at any effort"), "Effort spent on finding due keys, from 1 to 10.";
+    lazyfree_lazy_eviction: Bool = Bool::new(false), ALWAYS_LAZY, "Free evicted values in the background.";
+    lazyfree_lazy_expire: Bool = Bool::new(false), ALWAYS_LAZY, "Free expired values in the background.";
+    lazyfree_lazy_server_del: Bool = Bool::new(false), ALWAYS_LAZY, "Free overwritten values in the background.";
+    lazyfree_lazy_user_del: Bool = Bool::new(false), ALWAYS_LAZY, "Make DEL free as UNLINK does.";
+    lazyfree_lazy_user_flush: Bool = Bool::new(false), ALWAYS_LAZY, "Make FLUSHALL and FLUSHDB asynchronous unless told otherwise.";
+    activedefrag: Bool = Bool::new(false), NO_DEFRAG, "Defragment memory while running.";
+    active_defrag_ignore_bytes: Memory = Memory::new(100 << 20, 1, SIZE), NO_DEFRAG, "Waste below which nothing is defragmented.";
+    active_defrag_threshold_lower: Int = Int::new(10, 0, 1000), NO_DEFRAG, "Percent of waste at which defragmenting starts.";
+    active_defrag_threshold_upper: Int = Int::new(100, 0, 1000), NO_DEFRAG, "Percent of waste at which effort is greatest.";
+    active_defrag_cycle_min: Int = Int::new(1, 1, 99), NO_DEFRAG, "Least percent of processor time to spend.";
+    active_defrag_cycle_max: Int = Int::new(25, 1, 99), NO_DEFRAG, "Most percent of processor time to spend.";
+    active_defrag_max_scan_fields: Int = Int::new(1000, 1, LONG), NO_DEFRAG, "Members above which a value is defragmented by itself.";
+    jemalloc_bg_thread: Bool = Bool::new(true), Traits::ignored("the allocator's threads are set when it is built"), "Let the allocator purge in threads of its own.";
+
+    // Kernel.
+    oom_score_adj: Pick<OomScoreAdj> = Pick::new(OomScoreAdj::No), LATER, "Whether to set the kernel's out of memory score.";
+    oom_score_adj_values: Held<OomValues> = Held::new(OomValues([0, 200, 800])), LATER.words(), "Scores of a master, a replica and a background child.";
+    disable_thp: Bool = Bool::new(true), Traits::ignored("huge pages cost nothing without a fork").fixed(), "Do without transparent huge pages.";
+    server_cpulist | "server_cpulist": Text = Text::optional(), NO_CPU_LISTS.fixed(), "Processors of the server's threads.";
+    bio_cpulist | "bio_cpulist": Text = Text::optional(), NO_CPU_LISTS.fixed(), "Processors of background threads.";
+    aof_rewrite_cpulist | "aof_rewrite_cpulist": Text = Text::optional(), NO_CPU_LISTS.fixed(), "Processors of the child that rewrites the log.";
+    bgsave_cpulist | "bgsave_cpulist": Text = Text::optional(), NO_CPU_LISTS.fixed(), "Processors of the child that saves a snapshot.";
+
+    // Threads and timers.
+    io_threads: Int = Int::new(0, 1, 128), LIVE.fixed(), "Worker threads; left alone, one for each core.";
+    io_threads_do_reads: Bool = Bool::new(false), Traits::ignored("every worker reads, runs and writes").fixed(), "Let the threads read as well as write.";
+    hz: Int = Int::new(10, 0, INT).settling(1, 500), LIVE, "Rounds of housekeeping in a second.";
+    dynamic_hz: Bool = Bool::new(true), LATER, "Do more rounds when many clients are connected.";
+    activerehashing: Bool = Bool::new(true), Traits::ignored("tables never rehash as a whole"), "Spend idle time on rehashing.";
+
+    // The append only file.
+    appendonly: Bool = Bool::new(false), LATER, "Log every edit to an append only file.";
+    appendfilename: Text = Text::new("appendonly.aof").checked(is_log_name), LATER.fixed(), "First part of the names of the log's files.";
+    appenddirname: Text = Text::new("appendonlydir").checked(is_log_dir), LATER.fixed(), "Directory of the log's files, inside dir.";
+    appendfsync: Pick<AppendFsync> = Pick::new(AppendFsync::Everysec), LATER, "When the log is synced to disk.";
+    no_appendfsync_on_rewrite: Bool = Bool::new(false), NO_FORK, "Do not sync while a child writes to the disk.";
+    auto_aof_rewrite_percentage: Int = Int::new(100, 0, INT), LATER, "Rewrite the log when it grew by so many percent; 0 for never.";
+    auto_aof_rewrite_min_size: Memory = Memory::new(64 << 20, 0, SIZE), LATER, "Do not rewrite a log smaller than this.";
+    aof_load_truncated: Bool = Bool::new(true), LATER, "Start with a log whose end is missing.";
+    aof_use_rdb_preamble: Bool = Bool::new(true), LATER, "Begin a rewritten log with a snapshot.";
+    aof_timestamp_enabled: Bool = Bool::new(false), LATER, "Put times into the log.";
+    aof_rewrite_incremental_fsync: Bool = Bool::new(true), LATER, "Sync a rewritten log a few megabytes at a time.";
+    aof_disable_auto_gc: Bool = Bool::new(false), LATER, "Keep log files that are no longer needed.";
+
+    // Shutdown.
+    shutdown_timeout: Int = Int::new(10, 0, INT), LATER, "Seconds to wait for replicas before stopping.";
+    shutdown_on_sigint: OnSignal = OnSignal::default(), LIVE.words(), "How SIGINT stops the server: default, or any of save, nosave, now and force.";
+    shutdown_on_sigterm: OnSignal = OnSignal::default(), LIVE.words(), "How SIGTERM stops the server: default, or any of save, nosave, now and force.";
+
+    // Scripts.
+    busy_reply_threshold | "lua-time-limit": Int = Int::new(5000, 0, LONG), LIVE, "Milliseconds after which a running script lets others hear BUSY.";
+    lua_enable_deprecated_api: Bool = Bool::new(false), DEBUG_ONLY.fixed().hidden(), "Let scripts use long deprecated functions.";
+
+    // Cluster.
+    cluster_enabled: Bool = Bool::new(false), NO_CLUSTER.fixed(), "Be a cluster node.";
+    cluster_config_file: Text = Text::new("nodes.conf"), NO_CLUSTER.fixed(), "File the node keeps for itself.";
+    cluster_node_timeout: Int = Int::new(15000, 0, LONG), NO_CLUSTER, "Milliseconds of silence after which a node is dead.";
+    cluster_port: Int = Int::new(0, 0, 65535), NO_CLUSTER.fixed(), "Port of the cluster bus; 0 for the server's port and 10000.";
+    cluster_replica_validity_factor | "cluster-slave-validity-factor": Int = Int::new(10, 0, INT), NO_CLUSTER, "How stale a replica may be that takes over.";
+    cluster_migration_barrier: Int = Int::new(1, 0, INT), NO_CLUSTER, "Replicas a master keeps when others move away.";
+    cluster_allow_replica_migration: Bool = Bool::new(true), NO_CLUSTER, "Let replicas move to masters that have none.";
+    cluster_require_full_coverage: Bool = Bool::new(true), NO_CLUSTER, "Stop serving when a slot has no owner.";
+    cluster_replica_no_failover | "cluster-slave-no-failover": Bool = Bool::new(false), NO_CLUSTER, "Never take over from a master.";
+    cluster_allow_reads_when_down: Bool = Bool::new(false), NO_CLUSTER, "Serve reads while the cluster is down.";
+    cluster_allow_pubsubshard_when_down: Bool = Bool::new(true), NO_CLUSTER, "Serve sharded channels while the cluster is down.";
+    cluster_link_sendbuf_limit: Memory = Memory::new(0, 0, u64::MAX), NO_CLUSTER, "Bytes that may wait for one node; 0 for no limit.";
+    cluster_announce_hostname: Text = Text::optional().checked(is_host_name), NO_CLUSTER, "Host name to announce.";
+    cluster_announce_human_nodename: Text = Text::optional().checked(is_node_name), NO_CLUSTER, "Name of the node in logs.";
+    cluster_preferred_endpoint_type: Pick<EndpointType> = Pick::new(EndpointType::Ip), NO_CLUSTER, "What redirections call a node.";
+    cluster_announce_ip: Text = Text::optional(), NO_CLUSTER, "Address to announce.";
+    cluster_announce_port: Int = Int::new(0, 0, 65535), NO_CLUSTER, "Port to announce.";
+    cluster_announce_tls_port: Int = Int::new(0, 0, 65535), NO_CLUSTER, "TLS port to announce.";
+    cluster_announce_bus_port: Int = Int::new(0, 0, 65535), NO_CLUSTER, "Port of the cluster bus to announce.";
+
+    // Watching the server.
+    slowlog_log_slower_than: Int = Int::new(10000, -1, LONG), LIVE, "Microseconds above which a command is logged as slow; -1 for never.";
+    slowlog_max_len: Int = Int::new(128, 0, LONG), LIVE, "Entries kept by SLOWLOG.";
+    latency_monitor_threshold: Int = Int::new(0, 0, LONG), LIVE, "Milliseconds above which LATENCY keeps an event; 0 for never.";
+    latency_tracking: Bool = Bool::new(true), LIVE, "Measure how long each command takes.";
+    latency_tracking_info_percentiles: Held<Percentiles> = Held::new(Percentiles(vec![50.0, 99.0, 99.9])), LIVE.words(), "Percentiles that INFO latencystats shows.";
+    notify_keyspace_events: Events = Events::default(), LIVE, "Classes of keyspace events to publish.";
+    watchdog_period: Int = Int::new(0, 0, INT), DEBUG_ONLY.hidden(), "Milliseconds a command may run before its stack is logged.";
+    use_exit_on_panic: Bool = Bool::new(false), DEBUG_ONLY.hidden(), "Exit instead of aborting on a panic.";
+    enable_debug_assert: Bool = Bool::new(false), DEBUG_ONLY.fixed().hidden(), "Check expensive invariants.";
+
+    // Encodings.
+    hash_max_listpack_entries | "hash-max-ziplist-entries": Int = Int::new(512, 0, LONG), LIVE, "Fields a hash may have and stay a listpack.";
+    hash_max_listpack_value | "hash-max-ziplist-value": Memory = Memory::new(64, 0, SIZE), LIVE, "Longest field or value of a hash that stays a listpack.";
+    list_max_listpack_size | "list-max-ziplist-size": Int = Int::new(-2, i32::MIN as i64, INT), LIVE, "Size of a list's listpacks: elements, or -1 to -5 for 4 to 64 kilobytes.";
+    list_compress_depth: Int = Int::new(0, 0, INT), Traits::ignored("lists are not compressed in memory"), "Listpacks at either end of a list that are not compressed.";
+    set_max_intset_entries: Int = Int::new(512, 0, LONG), LIVE, "Members a set of integers may have and stay an intset.";
+    set_max_listpack_entries: Int = Int::new(128, 0, LONG), LIVE, "Members a set may have and stay a listpack.";
+    set_max_listpack_value: Memory = Memory::new(64, 0, SIZE), LIVE, "Longest member of a set that stays a listpack.";
+    zset_max_listpack_entries | "zset-max-ziplist-entries": Int = Int::new(128, 0, LONG), LIVE, "Members a sorted set may have and stay a listpack.";
+    zset_max_listpack_value | "zset-max-ziplist-value": Memory = Memory::new(64, 0, SIZE), LIVE, "Longest member of a sorted set that stays a listpack.";
+    hll_sparse_max_bytes: Memory = Memory::new(3000, 0, SIZE), LIVE, "Longest HyperLogLog in the sparse form.";
+    stream_node_max_bytes: Memory = Memory::new(4096, 0, SIZE), LIVE, "Bytes of one node of a stream; 0 for no limit.";
+    stream_node_max_entries: Int = Int::new(100, 0, LONG), LIVE, "Entries of one node of a stream; 0 for no limit.";
+}

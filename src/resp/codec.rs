@@ -1,0 +1,288 @@
+//! Requests out of a stream of bytes, without copying them.
+//!
+//! The codec remembers how far it came in a request that is not whole yet, so that one which arrives in
+//! many pieces is read once, not once per piece. Nothing is allocated for what is only announced.
+
+use std::fmt;
+
+use super::request::Request;
+use crate::util::number;
+
+/// The longest line: an inline request, or a length with its sign.
+const LINE_MAX: usize = 64 * 1024;
+/// Arguments of one request.
+const ARGS_MAX: i64 = i32::MAX as i64;
+/// What a client may send before it has logged in.
+const UNKNOWN_ARGS_MAX: i64 = 10;
+const UNKNOWN_BULK_MAX: i64 = 16 * 1024;
+
+/// What a request may be at most.
+#[derive(Clone, Copy, Debug)]
+pub struct ProtoLimits {
+    pub bulk_max: u64,
+    pub authenticated: bool,
+}
+
+/// Bytes that are no request: the connection closes after this text.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ProtocolError {
+    TooBigInline,
+    UnbalancedQuotes,
+    TooBigCountLine,
+    BadCount,
+    UnknownCount,
+    TooBigLengthLine,
+    NoDollar(u8),
+    BadLength,
+    UnknownLength,
+}
+
+impl fmt::Display for ProtocolError {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let text = match self {
+            ProtocolError::TooBigInline => "too big inline request",
+            ProtocolError::UnbalancedQuotes => "unbalanced quotes in request",
+            ProtocolError::TooBigCountLine => "too big mbulk count string",
+            ProtocolError::BadCount => "invalid multibulk length",
+            ProtocolError::UnknownCount => "unauthenticated multibulk length",
+            ProtocolError::TooBigLengthLine => "too big bulk count string",
+            ProtocolError::NoDollar(got) => {
+                return write!(out, "expected '$', got '{}'", char::from(*got));
+            }
+            ProtocolError::BadLength => "invalid bulk length",
+            ProtocolError::UnknownLength => "unauthenticated bulk length",
+        };
+        out.write_str(text)
+    }
+}
+
+/// Reads one client's requests.
+#[derive(Debug, Default)]
+pub struct Codec {
+    request: Request,
+    /// Bytes of the present request that have been understood.
+    at: usize,
+    /// Arguments still to come; 0 before the request's first line.
+    missing: usize,
+    /// The length announced for the argument at `at`.
+    bulk: Option<usize>,
+}
+
+impl Codec {
+    /// The next request; `buf` begins with the first byte that no request before it took. `None` if more
+    /// bytes are needed.
+    #[inline]
+    pub fn next(
+        &mut self,
+        buf: &[u8],
+        limits: &ProtoLimits,
+    ) -> Result<Option<&Request>, ProtocolError> {
+        if self.missing == 0 {
+            self.rewind();
+            match buf.first() {
+                None => return Ok(None),
+                Some(b'*') => {
+                    let Some((count, end)) = number_line(buf, 1, ProtocolError::TooBigCountLine)?
+                    else {
+                        return Ok(None);
+                    };
+                    let count = count
+                        .filter(|count| *count <= ARGS_MAX)
+                        .ok_or(ProtocolError::BadCount)?;
+                    if count > UNKNOWN_ARGS_MAX && !limits.authenticated {
+                        return Err(ProtocolError::UnknownCount);
+                    }
+                    self.at = end;
+                    self.missing = count.max(0) as usize;
+                }
+                Some(_) => return self.inline(buf),
+            }
+        }
+        while self.missing > 0 {
+            let len = match self.bulk {
+                Some(len) => len,
+                None => match self.bulk_head(buf, limits)? {
+                    Some(len) => len,
+                    None => return Ok(None),
+                },
+            };
+            if buf.len() < self.at + len + 2 {
+                return Ok(None);
+            }
+            self.request
+                .ranges
+                .push((self.at as u32, (self.at + len) as u32));
+            self.at += len + 2;
+            self.bulk = None;
+            self.missing -= 1;
+        }
+        self.request.len = self.at;
+        Ok(Some(&self.request))
+    }
+
+    /// Begins a new request.
+    fn rewind(&mut self) {
+        self.request.ranges.clear();
+        self.request.words = Vec::new();
+        self.at = 0;
+        self.missing = 0;
+        self.bulk = None;
+    }
+
+    /// How many bytes the argument being read still needs: what a read buffer may be grown by.
+    pub fn wanted(&self, have: usize) -> usize {
+        self.bulk
+            .map_or(0, |len| (self.at + len + 2).saturating_sub(have))
+    }
+
+    #[inline]
+    fn bulk_head(
+        &mut self,
+        buf: &[u8],
+        limits: &ProtoLimits,
+    ) -> Result<Option<usize>, ProtocolError> {
+        match buf.get(self.at) {
+            None => return Ok(None),
+            Some(b'$') => {}
+            // A whole line is waited for before it is refused, as Redis does.
+            Some(other) => {
+                let line = &buf[self.at..];
+                return match memchr::memchr(b'\r', line) {
+                    Some(_) => Err(ProtocolError::NoDollar(*other)),
+                    None if line.len() > LINE_MAX => Err(ProtocolError::TooBigLengthLine),
+                    None => Ok(None),
+                };
+            }
+        }
+        let Some((len, end)) = number_line(buf, self.at + 1, ProtocolError::TooBigLengthLine)?
+        else {
+            return Ok(None);
+        };
+        let len = len
+            .filter(|len| *len >= 0 && *len as u64 <= limits.bulk_max)
+            .ok_or(ProtocolError::BadLength)?;
+        if len > UNKNOWN_BULK_MAX && !limits.authenticated {
+            return Err(ProtocolError::UnknownLength);
+        }
+        // Ranges are 32 bits wide: a request of 4 GB is beyond what a query buffer may hold.
+        if self.at as u64 + len as u64 > u64::from(u32::MAX) - 64 {
+            return Err(ProtocolError::BadLength);
+        }
+        self.at = end;
+        self.bulk = Some(len as usize);
+        Ok(self.bulk)
+    }
+
+    fn inline(&mut self, buf: &[u8]) -> Result<Option<&Request>, ProtocolError> {
+        let Some(end) = memchr::memchr(b'\n', buf) else {
+            return if buf.len() > LINE_MAX {
+                Err(ProtocolError::TooBigInline)
+            } else {
+                Ok(None)
+            };
+        };
+        let line = buf[..end].strip_suffix(b"\r").unwrap_or(&buf[..end]);
+        let words = crate::util::words::split(line).ok_or(ProtocolError::UnbalancedQuotes)?;
+        for word in words {
+            let start = self.request.words.len() as u32;
+            self.request.words.extend_from_slice(&word);
+            self.request.ranges.push((start, start + word.len() as u32));
+        }
+        self.request.len = end + 1;
+        Ok(Some(&self.request))
+    }
+}
+
+/// The number on a line that begins at `from`, `None` inside if it is none, and where the next line begins.
+#[inline]
+fn number_line(
+    buf: &[u8],
+    from: usize,
+    too_long: ProtocolError,
+) -> Result<Option<(Option<i64>, usize)>, ProtocolError> {
+    // Ordinary lengths have a few digits: read them without looking for the line's end first.
+    let mut n = 0i64;
+    for (i, byte) in buf[from..].iter().take(10).enumerate() {
+        match byte {
+            b'0'..=b'9' => n = n * 10 + i64::from(byte - b'0'),
+            b'\r' if i > 0 && (buf[from] != b'0' || i == 1) => {
+                let end = from + i + 2;
+                return Ok((buf.len() >= end).then_some((Some(n), end)));
+            }
+            _ => break,
+        }
+    }
+    let line = &buf[from..];
+    match memchr::memchr(b'\r', line) {
+        None if line.len() > LINE_MAX => Err(too_long),
+        None => Ok(None),
+        Some(at) if line.len() < at + 2 => Ok(None),
+        Some(at) => Ok(Some((number::parse_i64(&line[..at]), from + at + 2))),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const LIMITS: ProtoLimits = ProtoLimits {
+        bulk_max: 512 * 1024 * 1024,
+        authenticated: true,
+    };
+
+    /// All requests of a stream that arrives in pieces, or the error it ends with.
+    fn read(pieces: &[&[u8]]) -> Result<Vec<Vec<Vec<u8>>>, ProtocolError> {
+        let (mut codec, mut buf, mut out) = (Codec::default(), Vec::new(), Vec::new());
+        for piece in pieces {
+            buf.extend_from_slice(piece);
+            while let Some(request) = codec.next(&buf, &LIMITS)? {
+                out.push(request.args(&buf).map(<[u8]>::to_vec).collect());
+                let len = request.len();
+                buf.drain(..len);
+            }
+        }
+        Ok(out)
+    }
+
+    #[test]
+    fn a_stream_cut_anywhere_gives_the_same_requests() {
+        let stream = b"*2\r\n$3\r\nGET\r\n$0\r\n\r\n*0\r\nping \"a b\"\r\n\r\n*-1\r\n*1\r\n$4\r\nPING\r\nset k v\n*3\r\n$3\r\nSET\r\n$1\r\nk\r\n$12\r\nhello\r\nworld\r\n";
+        let whole = read(&[stream]).unwrap();
+        assert_eq!(whole[0], [b"GET".to_vec(), b"".to_vec()]);
+        assert_eq!(whole[2], [b"ping".to_vec(), b"a b".to_vec()]);
+        assert_eq!(whole.last().unwrap()[2], b"hello\r\nworld");
+        for cut in 0..stream.len() {
+            assert_eq!(
+                read(&[&stream[..cut], &stream[cut..]]).unwrap(),
+                whole,
+                "cut at {cut}"
+            );
+        }
+        let bytes: Vec<&[u8]> = stream.chunks(1).collect();
+        assert_eq!(read(&bytes).unwrap(), whole);
+    }
+
+    #[test]
+    fn bytes_that_are_no_request_are_refused_in_redis_words() {
+        let cases: [(&[u8], &str); 8] = [
+            (b"*x\r\n", "invalid multibulk length"),
+            (b"*3000000000\r\n", "invalid multibulk length"),
+            (b"*1\r\nfoo\r\n", "expected '$', got 'f'"),
+            (b"*1\r\n$-1\r\n", "invalid bulk length"),
+            (b"*1\r\n$x\r\n", "invalid bulk length"),
+            (b"*1\r\n$536870913\r\n", "invalid bulk length"),
+            (b"get \"a\r\n", "unbalanced quotes in request"),
+            (&[b'a'; LINE_MAX + 1], "too big inline request"),
+        ];
+        for (bytes, text) in cases {
+            assert_eq!(read(&[bytes]).unwrap_err().to_string(), text);
+        }
+        let unknown = ProtoLimits {
+            authenticated: false,
+            ..LIMITS
+        };
+        let refused = |bytes: &[u8]| Codec::default().next(bytes, &unknown).unwrap_err();
+        assert_eq!(refused(b"*11\r\n"), ProtocolError::UnknownCount);
+        assert_eq!(refused(b"*1\r\n$16385\r\n"), ProtocolError::UnknownLength);
+    }
+}

@@ -1,0 +1,37 @@
+//! A request: where its arguments stand in the read buffer.
+
+use smallvec::SmallVec;
+
+/// The arguments of one request, as ranges; an inline request with quotes brings its own bytes.
+#[derive(Debug, Default)]
+pub struct Request {
+    pub(super) ranges: SmallVec<[(u32, u32); 8]>,
+    /// Unquoted words of an inline request; empty for any other.
+    pub(super) words: Vec<u8>,
+    pub(super) len: usize,
+}
+
+impl Request {
+    /// How many bytes of the buffer it takes.
+    pub fn len(&self) -> usize {
+        self.len
+    }
+
+    /// Nothing was asked: an empty line, or `*0`.
+    pub fn is_empty(&self) -> bool {
+        self.ranges.is_empty()
+    }
+
+    /// The arguments; `buf` is the buffer that the request was read from.
+    #[inline]
+    pub fn args<'a>(&'a self, buf: &'a [u8]) -> impl ExactSizeIterator<Item = &'a [u8]> {
+        let from = if self.words.is_empty() {
+            buf
+        } else {
+            &self.words
+        };
+        self.ranges
+            .iter()
+            .map(|(start, end)| &from[*start as usize..*end as usize])
+    }
+}

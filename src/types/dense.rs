@@ -1,0 +1,311 @@
+//! Dense items and an index of their positions: keyspace, large hashes, large sets.
+//!
+//! Removal moves the last item into the hole. No single call costs O(N): items stand in chunks that never
+//! move, and a growing index moves over a few positions with each later change.
+
+use hashbrown::HashTable;
+
+use crate::util::keyhash;
+
+/// An item that is found by a part of itself.
+pub trait Keyed {
+    fn key(&self) -> &[u8];
+}
+
+const CHUNK_BITS: u32 = 12;
+/// Items of a chunk. The first chunk grows up to this; later ones are made whole.
+const CHUNK: usize = 1 << CHUNK_BITS;
+/// Positions moved to a new index by each change: more than enough to be done before it is full.
+const MOVES: usize = 8;
+
+#[derive(Clone, Debug)]
+pub struct Dense<T> {
+    chunks: Vec<Vec<T>>,
+    len: usize,
+    index: HashTable<u32>,
+    /// The index before the last growth, while some positions are still in it. Those below `moved` are not.
+    old: Option<Box<HashTable<u32>>>,
+    moved: usize,
+}
+
+impl<T> Default for Dense<T> {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl<T> Dense<T> {
+    pub const fn new() -> Self {
+        Dense {
+            chunks: Vec::new(),
+            len: 0,
+            index: HashTable::new(),
+            old: None,
+            moved: 0,
+        }
+    }
+
+    pub fn len(&self) -> usize {
+        self.len
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.len == 0
+    }
+
+    #[inline]
+    pub fn at(&self, pos: usize) -> &T {
+        &self.chunks[pos >> CHUNK_BITS][pos & (CHUNK - 1)]
+    }
+
+    #[inline]
+    pub fn at_mut(&mut self, pos: usize) -> &mut T {
+        &mut self.chunks[pos >> CHUNK_BITS][pos & (CHUNK - 1)]
+    }
+
+    pub fn iter(&self) -> impl Iterator<Item = &T> {
+        self.chunks.iter().flatten()
+    }
+
+    /// Bytes of chunks and index, not those that items hold themselves.
+    pub fn heap_bytes(&self) -> usize {
+        let items: usize = self
+            .chunks
+            .iter()
+            .map(|chunk| chunk.capacity() * size_of::<T>())
+            .sum();
+        let old = self.old.as_ref().map_or(0, |old| old.allocation_size());
+        items + self.index.allocation_size() + old
+    }
+}
+
+impl<T: Keyed> Dense<T> {
+    /// The position of the item with this key.
+    #[inline]
+    pub fn find(&self, hash: u64, key: &[u8]) -> Option<usize> {
+        let is_it = |pos: &u32| self.at(*pos as usize).key() == key;
+        match self.index.find(hash, is_it) {
+            Some(pos) => Some(*pos as usize),
+            None => self
+                .old
+                .as_ref()?
+                .find(hash, is_it)
+                .map(|pos| *pos as usize),
+        }
+    }
+
+    /// Adds an item whose key isn't there yet, and returns its position: the last.
+    pub fn push(&mut self, hash: u64, item: T) -> usize {
+        debug_assert!(self.find(hash, item.key()).is_none(), "a key is there once");
+        self.make_room();
+        let pos = self.len;
+        if pos & (CHUNK - 1) == 0 {
+            let first = if pos == 0 { 0 } else { CHUNK };
+            self.chunks.push(Vec::with_capacity(first));
+        }
+        let chunk = self
+            .chunks
+            .last_mut()
+            .expect("there is a chunk for the next item");
+        if chunk.len() == chunk.capacity() {
+            // A fifth at a time: what is reserved and unused stays small.
+            chunk.reserve_exact((chunk.len() / 5).clamp(2, CHUNK - chunk.len()));
+        }
+        chunk.push(item);
+        self.len += 1;
+        let Dense { chunks, index, .. } = self;
+        index.insert_unique(hash, pos as u32, |pos| hash_at(chunks, *pos));
+        pos
+    }
+
+    /// Takes an item out; the last one moves to its position.
+    pub fn swap_remove(&mut self, pos: usize) -> T {
+        self.unlist(pos);
+        let last = self.len - 1;
+        if pos != last {
+            self.relist(last, pos);
+        }
+        let chunk = self.chunks.last_mut().expect("an item stands in a chunk");
+        let tail = chunk.pop().expect("no chunk is empty");
+        if chunk.is_empty() {
+            self.chunks.pop();
+        }
+        self.len = last;
+        self.moved = self.moved.min(last);
+        let taken = if pos == last {
+            tail
+        } else {
+            std::mem::replace(self.at_mut(pos), tail)
+        };
+        self.advance();
+        self.shrink();
+        taken
+    }
+
+    /// Takes a position out of the index.
+    fn unlist(&mut self, pos: usize) {
+        let hash = hash_at(&self.chunks, pos as u32);
+        let is_it = |held: &u32| *held == pos as u32;
+        if let Ok(entry) = self.index.find_entry(hash, is_it) {
+            entry.remove();
+        } else {
+            let old = self.old.as_mut().expect("an item is in one of the indexes");
+            old.find_entry(hash, is_it)
+                .expect("an item is in one of the indexes")
+                .remove();
+        }
+    }
+
+    /// Lists the item at `from` under another position, where it is about to move.
+    fn relist(&mut self, from: usize, to: usize) {
+        let hash = hash_at(&self.chunks, from as u32);
+        let is_it = |held: &u32| *held == from as u32;
+        if let Some(held) = self.index.find_mut(hash, is_it) {
+            *held = to as u32;
+            return;
+        }
+        let old = self.old.as_mut().expect("an item is in one of the indexes");
+        let entry = old
+            .find_entry(hash, is_it)
+            .expect("an item is in one of the indexes");
+        if to >= self.moved {
+            *entry.into_mut() = to as u32;
+            return;
+        }
+        // The walk has passed this position, so the new index must know it.
+        entry.remove();
+        let chunks = &self.chunks;
+        self.index
+            .insert_unique(hash, to as u32, |pos| hash_at(chunks, *pos));
+    }
+
+    /// Before a push: goes on with a growth, or begins one.
+    fn make_room(&mut self) {
+        self.advance();
+        if self.index.len() < self.index.capacity() || self.len < CHUNK {
+            return;
+        }
+        self.finish();
+        self.replace_index(self.len * 2);
+    }
+
+    /// After a removal: gives back an index that has become far too large.
+    fn shrink(&mut self) {
+        if self.len == 0 {
+            *self = Self::new();
+        } else if self.old.is_none()
+            && self.index.capacity() > 2 * CHUNK
+            && self.len < self.index.capacity() / 8
+        {
+            self.replace_index(self.len * 2);
+        }
+    }
+
+    fn replace_index(&mut self, capacity: usize) {
+        let old = std::mem::replace(&mut self.index, HashTable::with_capacity(capacity));
+        self.old = Some(Box::new(old));
+        self.moved = 0;
+    }
+
+    /// Moves a few positions to the new index.
+    #[inline]
+    fn advance(&mut self) {
+        if self.old.is_some() {
+            self.move_over(MOVES);
+        }
+    }
+
+    fn finish(&mut self) {
+        while self.old.is_some() {
+            self.move_over(self.len);
+        }
+    }
+
+    fn move_over(&mut self, count: usize) {
+        let Dense {
+            chunks,
+            len,
+            index,
+            old,
+            moved,
+        } = self;
+        let Some(from) = old else {
+            return;
+        };
+        for _ in 0..count {
+            if *moved == *len {
+                break;
+            }
+            let pos = *moved as u32;
+            let hash = hash_at(chunks, pos);
+            if let Ok(entry) = from.find_entry(hash, |held| *held == pos) {
+                entry.remove();
+                index.insert_unique(hash, pos, |pos| hash_at(chunks, *pos));
+            }
+            *moved += 1;
+        }
+        if *moved == *len {
+            debug_assert!(from.is_empty(), "every position was walked");
+            *old = None;
+        }
+    }
+}
+
+fn hash_at<T: Keyed>(chunks: &[Vec<T>], pos: u32) -> u64 {
+    let pos = pos as usize;
+    keyhash::hash(chunks[pos >> CHUNK_BITS][pos & (CHUNK - 1)].key())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashMap;
+
+    use super::*;
+
+    impl Keyed for (Vec<u8>, u64) {
+        fn key(&self) -> &[u8] {
+            &self.0
+        }
+    }
+
+    #[test]
+    fn it_agrees_with_a_map_while_it_grows_and_shrinks() {
+        let mut random = fastrand::Rng::with_seed(3);
+        let mut dense: Dense<(Vec<u8>, u64)> = Dense::new();
+        let mut model: HashMap<Vec<u8>, u64> = HashMap::new();
+        for step in 0..300_000u64 {
+            // Waves: mostly pushes up to 40,000 items, then mostly removals.
+            let grow = (step / 60_000).is_multiple_of(2);
+            let key = format!("key:{}", random.u32(0..60_000)).into_bytes();
+            let hash = keyhash::hash(&key);
+            let found = dense.find(hash, &key);
+            assert_eq!(found.map(|pos| dense.at(pos).1), model.get(&key).copied());
+            match found {
+                None if random.u8(..) < if grow { 250 } else { 20 } => {
+                    let pos = dense.push(hash, (key.clone(), step));
+                    assert_eq!(pos + 1, dense.len());
+                    model.insert(key, step);
+                }
+                Some(pos) if random.u8(..) < if grow { 10 } else { 250 } => {
+                    assert_eq!(dense.swap_remove(pos).0, key);
+                    model.remove(&key);
+                }
+                _ if !grow && !dense.is_empty() => {
+                    let (key, _) = dense.swap_remove(random.usize(0..dense.len()));
+                    assert!(model.remove(&key).is_some());
+                }
+                _ => {}
+            }
+            assert_eq!(dense.len(), model.len());
+        }
+        assert!(
+            dense
+                .iter()
+                .all(|(key, value)| model.get(key) == Some(value))
+        );
+        while !dense.is_empty() {
+            dense.swap_remove(0);
+        }
+        assert_eq!(dense.heap_bytes(), 0);
+    }
+}

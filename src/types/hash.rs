@@ -1,0 +1,449 @@
+//! A hash: fields and values; packed while small, a table beyond. Fields may have deadlines.
+//!
+//! A field past its deadline is absent to readers; the engine's sweep takes it out.
+
+use std::collections::BTreeSet;
+
+use hashbrown::HashMap;
+
+use super::bstr::Bstr;
+use super::dense::{Dense, Keyed};
+use super::listpack::Listpack;
+use super::{Limits, Piece};
+use crate::util::keyhash;
+
+#[derive(Clone, Debug)]
+pub struct Hash {
+    form: Form,
+    deadlines: Option<Box<Deadlines>>,
+    /// The engine's timer for the earliest field deadline; 0 for none. Not a part of the value.
+    pub timer: u32,
+}
+
+#[derive(Clone, Debug)]
+enum Form {
+    /// Field, value, field, value.
+    Packed(Listpack),
+    Table(Dense<Pair>),
+}
+
+#[derive(Clone, Debug)]
+struct Pair {
+    field: Bstr,
+    value: Bstr,
+}
+
+impl Keyed for Pair {
+    #[inline]
+    fn key(&self) -> &[u8] {
+        &self.field
+    }
+}
+
+/// Both hold the same fields.
+#[derive(Clone, Debug, Default)]
+struct Deadlines {
+    by_field: HashMap<Bstr, u64>,
+    by_time: BTreeSet<(u64, Bstr)>,
+}
+
+impl Deadlines {
+    fn set(&mut self, field: &[u8], deadline_ms: u64) {
+        self.clear(field);
+        let field = Bstr::new(field);
+        self.by_time.insert((deadline_ms, field.clone()));
+        self.by_field.insert(field, deadline_ms);
+    }
+
+    fn clear(&mut self, field: &[u8]) -> bool {
+        match self.by_field.remove_entry(field) {
+            Some((field, deadline_ms)) => self.by_time.remove(&(deadline_ms, field)),
+            None => false,
+        }
+    }
+}
+
+impl Default for Hash {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Hash {
+    pub fn new() -> Self {
+        Hash {
+            form: Form::Packed(Listpack::new()),
+            deadlines: None,
+            timer: 0,
+        }
+    }
+
+    /// A hash of these packed pairs, turned into a table if it is beyond the limits; `None` if a field has no
+    /// value or stands twice.
+    pub fn from_listpack(pack: Listpack, limits: &Limits) -> Option<Self> {
+        if !pack.len().is_multiple_of(2) {
+            return None;
+        }
+        let mut table = Dense::new();
+        let mut small = pack.len() / 2 <= limits.hash_entries;
+        for (field, value) in pairs(&pack) {
+            small &= field.len().max(value.len()) <= limits.hash_value;
+            let pair = Pair {
+                field: Bstr::new(&field.to_vec()),
+                value: Bstr::new(&value.to_vec()),
+            };
+            let hash = keyhash::hash(&pair.field);
+            if table.find(hash, &pair.field).is_some() {
+                return None;
+            }
+            table.push(hash, pair);
+        }
+        let form = if small {
+            Form::Packed(pack)
+        } else {
+            Form::Table(table)
+        };
+        Some(Hash {
+            form,
+            ..Self::new()
+        })
+    }
+
+    pub fn as_listpack(&self) -> Option<&Listpack> {
+        match &self.form {
+            Form::Packed(pack) => Some(pack),
+            Form::Table(_) => None,
+        }
+    }
+
+    /// Fields stored, those included that are due but not yet taken out.
+    pub fn len(&self) -> usize {
+        match &self.form {
+            Form::Packed(pack) => pack.len() / 2,
+            Form::Table(table) => table.len(),
+        }
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    pub fn encoding(&self) -> &'static str {
+        match (&self.form, &self.deadlines) {
+            (Form::Packed(_), None) => "listpack",
+            (Form::Packed(_), Some(_)) => "listpackex",
+            (Form::Table(_), _) => "hashtable",
+        }
+    }
+
+    pub fn get(&self, field: &[u8], now_ms: u64) -> Option<Piece<'_>> {
+        if self.is_due(field, now_ms) {
+            return None;
+        }
+        match &self.form {
+            Form::Packed(pack) => Some(pack.get(pack.next(pack.find(field, 1)?)?)),
+            Form::Table(table) => {
+                let pos = table.find(keyhash::hash(field), field)?;
+                Some(Piece::Bytes(&table.at(pos).value))
+            }
+        }
+    }
+
+    /// Sets a field; true if it is new. Its deadline goes, unless it is to be kept.
+    pub fn insert(
+        &mut self,
+        field: &[u8],
+        value: &[u8],
+        keep_deadline: bool,
+        now_ms: u64,
+        limits: &Limits,
+    ) -> bool {
+        if self.is_due(field, now_ms) {
+            self.take(field);
+        } else if !keep_deadline {
+            self.clear_deadline(field);
+        }
+        if field.len().max(value.len()) > limits.hash_value {
+            self.unpack();
+        }
+        let new = match &mut self.form {
+            Form::Packed(pack) => match pack.find(field, 1).and_then(|at| pack.next(at)) {
+                Some(at) => {
+                    pack.replace(at, value);
+                    false
+                }
+                None => {
+                    pack.push_back(field);
+                    pack.push_back(value);
+                    true
+                }
+            },
+            Form::Table(table) => {
+                let hash = keyhash::hash(field);
+                match table.find(hash, field) {
+                    Some(pos) => {
+                        table.at_mut(pos).value = Bstr::new(value);
+                        false
+                    }
+                    None => {
+                        table.push(
+                            hash,
+                            Pair {
+                                field: Bstr::new(field),
+                                value: Bstr::new(value),
+                            },
+                        );
+                        true
+                    }
+                }
+            }
+        };
+        if self.len() > limits.hash_entries {
+            self.unpack();
+        }
+        new
+    }
+
+    /// Removes a field; false if readers could not see it.
+    pub fn remove(&mut self, field: &[u8], now_ms: u64) -> bool {
+        let due = self.is_due(field, now_ms);
+        self.take(field) && !due
+    }
+
+    fn take(&mut self, field: &[u8]) -> bool {
+        self.clear_deadline(field);
+        match &mut self.form {
+            Form::Packed(pack) => match pack.find(field, 1) {
+                Some(at) => {
+                    pack.remove_many(at, 2);
+                    true
+                }
+                None => false,
+            },
+            Form::Table(table) => match table.find(keyhash::hash(field), field) {
+                Some(pos) => {
+                    table.swap_remove(pos);
+                    true
+                }
+                None => false,
+            },
+        }
+    }
+
+    fn unpack(&mut self) {
+        if let Form::Packed(pack) = &self.form {
+            let mut table = Dense::new();
+            for (field, value) in pairs(pack) {
+                let pair = Pair {
+                    field: Bstr::new(&field.to_vec()),
+                    value: Bstr::new(&value.to_vec()),
+                };
+                table.push(keyhash::hash(&pair.field), pair);
+            }
+            self.form = Form::Table(table);
+        }
+    }
+
+    /// Every pair that readers may see.
+    pub fn iter(&self, now_ms: u64) -> impl Iterator<Item = (Piece<'_>, Piece<'_>)> {
+        self.iter_all()
+            .filter(move |(field, _)| !self.is_piece_due(field, now_ms))
+    }
+
+    /// Every pair, those that are due included.
+    pub fn iter_all(&self) -> impl Iterator<Item = (Piece<'_>, Piece<'_>)> {
+        let (packed, table) = match &self.form {
+            Form::Packed(pack) => (Some(pairs(pack)), None),
+            Form::Table(table) => (None, Some(table.iter().map(Pair::pieces))),
+        };
+        packed
+            .into_iter()
+            .flatten()
+            .chain(table.into_iter().flatten())
+    }
+
+    /// The pair at a position, for random picks.
+    pub fn nth(&self, pos: usize) -> (Piece<'_>, Piece<'_>) {
+        match &self.form {
+            Form::Packed(pack) => {
+                let at = pack.seek(2 * pos).expect("positions are below the length");
+                let value = pack.next(at).expect("every field has a value");
+                (pack.get(at), pack.get(value))
+            }
+            Form::Table(table) => table.at(pos).pieces(),
+        }
+    }
+
+    /// Visits about `count` pairs and returns the next cursor, 0 at the end. A position that walks down, so
+    /// that nothing present throughout is missed; a packed hash is visited at once.
+    pub fn scan(
+        &self,
+        cursor: u64,
+        count: usize,
+        now_ms: u64,
+        mut visit: impl FnMut(Piece<'_>, Piece<'_>),
+    ) -> u64 {
+        let Form::Table(table) = &self.form else {
+            self.iter(now_ms)
+                .for_each(|(field, value)| visit(field, value));
+            return 0;
+        };
+        let mut pos = super::scan_start(cursor, table.len());
+        for _ in 0..count {
+            if pos == 0 {
+                break;
+            }
+            pos -= 1;
+            let (field, value) = table.at(pos).pieces();
+            if !self.is_piece_due(&field, now_ms) {
+                visit(field, value);
+            }
+        }
+        pos as u64
+    }
+
+    // Deadlines of fields.
+
+    #[inline]
+    fn is_due(&self, field: &[u8], now_ms: u64) -> bool {
+        self.deadlines.is_some()
+            && self
+                .deadline(field)
+                .is_some_and(|deadline| deadline <= now_ms)
+    }
+
+    #[inline]
+    fn is_piece_due(&self, field: &Piece<'_>, now_ms: u64) -> bool {
+        self.deadlines.is_some() && self.is_due(field.as_bytes(&mut itoa::Buffer::new()), now_ms)
+    }
+
+    pub fn deadline(&self, field: &[u8]) -> Option<u64> {
+        self.deadlines.as_ref()?.by_field.get(field).copied()
+    }
+
+    /// Sets the deadline of a field that is there.
+    pub fn set_deadline(&mut self, field: &[u8], deadline_ms: u64) {
+        self.deadlines
+            .get_or_insert_default()
+            .set(field, deadline_ms);
+    }
+
+    pub fn clear_deadline(&mut self, field: &[u8]) -> bool {
+        self.deadlines
+            .as_mut()
+            .is_some_and(|deadlines| deadlines.clear(field))
+    }
+
+    /// The earliest deadline of any field.
+    pub fn next_deadline(&self) -> Option<u64> {
+        self.deadlines
+            .as_ref()?
+            .by_time
+            .first()
+            .map(|(deadline, _)| *deadline)
+    }
+
+    /// Removes up to `max` fields that are due, and returns their names.
+    pub fn take_due(&mut self, now_ms: u64, max: usize) -> Vec<Bstr> {
+        let mut taken = Vec::new();
+        while taken.len() < max
+            && let Some(deadlines) = &self.deadlines
+            && let Some((_, field)) = deadlines
+                .by_time
+                .first()
+                .filter(|(deadline, _)| *deadline <= now_ms)
+        {
+            let field = field.clone();
+            self.take(&field);
+            taken.push(field);
+        }
+        taken
+    }
+
+    pub fn heap_bytes(&self) -> usize {
+        let form = match &self.form {
+            Form::Packed(pack) => pack.heap_bytes(),
+            Form::Table(table) => {
+                let own: usize = table
+                    .iter()
+                    .map(|pair| pair.field.heap_bytes() + pair.value.heap_bytes())
+                    .sum();
+                table.heap_bytes() + own
+            }
+        };
+        let timed = self
+            .deadlines
+            .as_ref()
+            .map_or(0, |deadlines| deadlines.by_field.len());
+        // Twice a name and a number, and their share of a table and a tree.
+        form + timed * 2 * (size_of::<Bstr>() + size_of::<u64>() + 8)
+    }
+}
+
+impl Pair {
+    fn pieces(&self) -> (Piece<'_>, Piece<'_>) {
+        (Piece::Bytes(&self.field), Piece::Bytes(&self.value))
+    }
+}
+
+fn pairs(pack: &Listpack) -> impl Iterator<Item = (Piece<'_>, Piece<'_>)> {
+    let mut pieces = pack.iter();
+    std::iter::from_fn(move || Some((pieces.next()?, pieces.next()?)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn both_forms_agree_with_a_map() {
+        let mut random = fastrand::Rng::with_seed(5);
+        for entries in [8, 1000] {
+            let limits = Limits {
+                hash_entries: entries,
+                ..Limits::default()
+            };
+            let (mut hash, mut model) = (Hash::new(), std::collections::BTreeMap::new());
+            for step in 0..5000u32 {
+                let field = random.u8(0..40).to_string().into_bytes();
+                if random.bool() {
+                    let value = step.to_string().into_bytes();
+                    let new = hash.insert(&field, &value, false, 0, &limits);
+                    assert_eq!(new, model.insert(field, value).is_none());
+                } else {
+                    assert_eq!(hash.remove(&field, 0), model.remove(&field).is_some());
+                }
+                assert_eq!(hash.len(), model.len());
+            }
+            let all: std::collections::BTreeMap<_, _> = hash
+                .iter(0)
+                .map(|(field, value)| (field.to_vec(), value.to_vec()))
+                .collect();
+            assert_eq!(all, model);
+        }
+    }
+
+    #[test]
+    fn a_due_field_is_absent_and_then_taken() {
+        let limits = Limits::default();
+        let mut hash = Hash::new();
+        for field in [&b"a"[..], b"b", b"c"] {
+            hash.insert(field, b"1", false, 0, &limits);
+        }
+        hash.set_deadline(b"a", 100);
+        hash.set_deadline(b"b", 50);
+        assert_eq!(
+            (hash.next_deadline(), hash.encoding()),
+            (Some(50), "listpackex")
+        );
+        assert!(hash.get(b"b", 49).is_some() && hash.get(b"b", 50).is_none());
+        assert_eq!(hash.iter(60).count(), 2);
+        assert!(
+            hash.insert(b"b", b"2", true, 60, &limits),
+            "a dead field is new again"
+        );
+        assert_eq!(hash.deadline(b"b"), None);
+        assert_eq!(hash.take_due(100, 10), [Bstr::new(b"a")]);
+        assert_eq!((hash.len(), hash.next_deadline()), (2, None));
+    }
+}

@@ -1,0 +1,432 @@
+//! A listpack: a few short elements in one run of bytes, in Redis's own format.
+//!
+//! The bytes are those that RDB files and DUMP carry, so a small collection is saved by copying it. Elements
+//! are found by their offset, which holds until the next change. Bytes from outside
+//! are checked whole before they become a `Listpack`; from then on they are sound.
+
+use smallvec::SmallVec;
+
+use crate::util::number;
+use crate::util::piece::Piece;
+
+const HEADER: usize = 6;
+const END: u8 = 0xff;
+/// The header's count when there are too many elements for its 16 bits.
+const UNCOUNTED: usize = 0xffff;
+
+#[derive(Clone, Debug)]
+pub struct Listpack {
+    /// Total length (u32), count (u16), the elements, the end mark.
+    bytes: Vec<u8>,
+    count: u32,
+}
+
+impl Default for Listpack {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Listpack {
+    pub fn new() -> Self {
+        let mut pack = Listpack {
+            bytes: vec![0; HEADER],
+            count: 0,
+        };
+        pack.bytes.push(END);
+        pack.write_header();
+        pack
+    }
+
+    /// Takes bytes from outside, if every one of them is sound.
+    pub fn from_bytes(bytes: Vec<u8>) -> Option<Self> {
+        let head = bytes.get(..HEADER)?;
+        let total = u32::from_le_bytes(head[..4].try_into().ok()?);
+        let said = usize::from(u16::from_le_bytes(head[4..].try_into().ok()?));
+        if total as usize != bytes.len() {
+            return None;
+        }
+        let (mut at, mut count) = (HEADER, 0usize);
+        while *bytes.get(at)? != END {
+            let len = checked_len(bytes.get(at..)?)?;
+            let back = backlen_size(len);
+            let mut wanted = SmallVec::<[u8; 8]>::new();
+            write_backlen(len, &mut wanted);
+            if bytes.get(at + len..at + len + back)? != &wanted[..] {
+                return None;
+            }
+            at += len + back;
+            count += 1;
+        }
+        if at + 1 != bytes.len() || (said != UNCOUNTED && said != count) {
+            return None;
+        }
+        Some(Listpack {
+            bytes,
+            count: u32::try_from(count).ok()?,
+        })
+    }
+
+    /// The bytes as files carry them.
+    pub fn as_bytes(&self) -> &[u8] {
+        &self.bytes
+    }
+
+    /// How many elements there are.
+    pub fn len(&self) -> usize {
+        self.count as usize
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.count == 0
+    }
+
+    pub fn heap_bytes(&self) -> usize {
+        self.bytes.capacity()
+    }
+
+    /// The offset behind the last element: where `insert` appends.
+    pub fn end(&self) -> usize {
+        self.bytes.len() - 1
+    }
+
+    pub fn first(&self) -> Option<usize> {
+        (self.count > 0).then_some(HEADER)
+    }
+
+    pub fn last(&self) -> Option<usize> {
+        self.prev(self.end())
+    }
+
+    /// The element after the one at `at`.
+    #[inline]
+    pub fn next(&self, at: usize) -> Option<usize> {
+        let next = self.skip(at);
+        (next < self.end()).then_some(next)
+    }
+
+    /// The element before the one at `at`, or before the end.
+    pub fn prev(&self, at: usize) -> Option<usize> {
+        if at <= HEADER {
+            return None;
+        }
+        let (mut len, mut shift, mut from) = (0usize, 0, at - 1);
+        loop {
+            let byte = self.bytes[from];
+            len |= usize::from(byte & 127) << shift;
+            if byte & 128 == 0 {
+                break;
+            }
+            shift += 7;
+            from -= 1;
+        }
+        Some(from - len)
+    }
+
+    /// The element with this index.
+    pub fn seek(&self, index: usize) -> Option<usize> {
+        if index >= self.len() {
+            return None;
+        }
+        if index < self.len() / 2 {
+            let mut at = HEADER;
+            (0..index).for_each(|_| at = self.skip(at));
+            return Some(at);
+        }
+        let mut at = self.end();
+        for _ in index..self.len() {
+            at = self.prev(at)?;
+        }
+        Some(at)
+    }
+
+    #[inline]
+    pub fn get(&self, at: usize) -> Piece<'_> {
+        let bytes = &self.bytes[at..];
+        let head = bytes[0];
+        let text = |from: usize, len: usize| Piece::Bytes(&bytes[from..from + len]);
+        let int = |width: usize| {
+            let mut wide = [0; 8];
+            wide[8 - width..].copy_from_slice(&bytes[1..=width]);
+            Piece::Int(i64::from_le_bytes(wide) >> (64 - 8 * width))
+        };
+        match head {
+            0..0x80 => Piece::Int(i64::from(head)),
+            0x80..0xc0 => text(1, usize::from(head & 0x3f)),
+            0xc0..0xe0 => {
+                let raw = i64::from(head & 0x1f) << 8 | i64::from(bytes[1]);
+                Piece::Int(if raw >= 1 << 12 { raw - (1 << 13) } else { raw })
+            }
+            0xe0..0xf0 => text(2, usize::from(head & 0x0f) << 8 | usize::from(bytes[1])),
+            0xf0 => text(
+                5,
+                u32::from_le_bytes([bytes[1], bytes[2], bytes[3], bytes[4]]) as usize,
+            ),
+            0xf1 => int(2),
+            0xf2 => int(3),
+            0xf3 => int(4),
+            _ => int(8),
+        }
+    }
+
+    pub fn iter(&self) -> impl Iterator<Item = Piece<'_>> {
+        std::iter::successors(self.first(), |at| self.next(*at)).map(|at| self.get(at))
+    }
+
+    /// The first element that is `wanted`, looking at one and passing over `skip` in turn.
+    pub fn find(&self, wanted: &[u8], skip: usize) -> Option<usize> {
+        let number = if wanted.len() <= 20 {
+            number::parse_i64(wanted)
+        } else {
+            None
+        };
+        let mut at = self.first();
+        while let Some(here) = at {
+            let hit = match (self.get(here), number) {
+                (Piece::Int(n), Some(wanted)) => n == wanted,
+                (Piece::Bytes(bytes), None) => bytes == wanted,
+                _ => false,
+            };
+            if hit {
+                return Some(here);
+            }
+            at = self.next(here);
+            for _ in 0..skip {
+                at = at.and_then(|at| self.next(at));
+            }
+        }
+        None
+    }
+
+    pub fn push_back(&mut self, element: &[u8]) {
+        self.insert(self.end(), element);
+    }
+
+    pub fn push_front(&mut self, element: &[u8]) {
+        self.insert(HEADER, element);
+    }
+
+    /// Puts an element at this offset, before the one that stands there.
+    pub fn insert(&mut self, at: usize, element: &[u8]) {
+        let encoded = encode(element);
+        self.make_room(at, 0, encoded.len());
+        self.bytes[at..at + encoded.len()].copy_from_slice(&encoded);
+        self.count += 1;
+        self.write_header();
+    }
+
+    pub fn replace(&mut self, at: usize, element: &[u8]) {
+        let encoded = encode(element);
+        self.make_room(at, self.skip(at) - at, encoded.len());
+        self.bytes[at..at + encoded.len()].copy_from_slice(&encoded);
+        self.write_header();
+    }
+
+    /// Takes an element out; the next one then stands at its offset.
+    pub fn remove(&mut self, at: usize) {
+        self.remove_many(at, 1);
+    }
+
+    /// Takes out up to `n` elements from an offset on.
+    pub fn remove_many(&mut self, at: usize, n: usize) {
+        let mut to = at;
+        let mut removed = 0;
+        while removed < n && to < self.end() {
+            to = self.skip(to);
+            removed += 1;
+        }
+        self.make_room(at, to - at, 0);
+        self.count -= removed as u32;
+        self.write_header();
+    }
+
+    /// Changes the room at an offset from `old` bytes to `new` ones.
+    fn make_room(&mut self, at: usize, old: usize, new: usize) {
+        let len = self.bytes.len();
+        if new > old {
+            // An eighth ahead: most packs are small, and slack in each adds up.
+            self.bytes.reserve_exact((new - old).max(len / 8));
+            self.bytes.resize(len + new - old, 0);
+            self.bytes.copy_within(at + old..len, at + new);
+        } else if new < old {
+            self.bytes.copy_within(at + old..len, at + new);
+            self.bytes.truncate(len - (old - new));
+            if self.bytes.capacity() > 2 * self.bytes.len() + 64 {
+                self.bytes
+                    .shrink_to(self.bytes.len() + self.bytes.len() / 8);
+            }
+        }
+    }
+
+    fn write_header(&mut self) {
+        let total = self.bytes.len() as u32;
+        let count = (self.count as usize).min(UNCOUNTED) as u16;
+        self.bytes[..4].copy_from_slice(&total.to_le_bytes());
+        self.bytes[4..HEADER].copy_from_slice(&count.to_le_bytes());
+    }
+
+    /// The offset behind the element at `at`.
+    #[inline]
+    fn skip(&self, at: usize) -> usize {
+        let len = checked_len(&self.bytes[at..]).expect("bytes inside a listpack are sound");
+        at + len + backlen_size(len)
+    }
+}
+
+/// Length of the element that `bytes` begin with, without its back length; `None` if it doesn't fit.
+#[inline]
+fn checked_len(bytes: &[u8]) -> Option<usize> {
+    let head = *bytes.first()?;
+    let len = match head {
+        0..0x80 => 1,
+        0x80..0xc0 => 1 + usize::from(head & 0x3f),
+        0xc0..0xe0 => 2,
+        0xe0..0xf0 => 2 + (usize::from(head & 0x0f) << 8 | usize::from(*bytes.get(1)?)),
+        0xf0 => 5 + u32::from_le_bytes(bytes.get(1..5)?.try_into().ok()?) as usize,
+        0xf1 => 3,
+        0xf2 => 4,
+        0xf3 => 5,
+        0xf4 => 9,
+        _ => return None,
+    };
+    (len <= bytes.len()).then_some(len)
+}
+
+fn backlen_size(len: usize) -> usize {
+    match len {
+        0..128 => 1,
+        128..16_384 => 2,
+        16_384..2_097_152 => 3,
+        2_097_152..268_435_456 => 4,
+        _ => 5,
+    }
+}
+
+/// The length, seven bits a byte, to be read from its last byte backwards.
+fn write_backlen(len: usize, out: &mut impl Extend<u8>) {
+    let size = backlen_size(len);
+    out.extend((0..size).map(|at| {
+        let group = (len >> (7 * (size - 1 - at))) as u8 & 127;
+        if at == 0 { group } else { group | 128 }
+    }));
+}
+
+fn encode(element: &[u8]) -> SmallVec<[u8; 96]> {
+    let mut out = SmallVec::new();
+    match if element.len() <= 20 {
+        number::parse_i64(element)
+    } else {
+        None
+    } {
+        Some(n) => encode_int(n, &mut out),
+        None => {
+            let len = element.len();
+            match len {
+                0..64 => out.push(0x80 | len as u8),
+                64..4096 => out.extend_from_slice(&[0xe0 | (len >> 8) as u8, len as u8]),
+                _ => {
+                    out.push(0xf0);
+                    out.extend_from_slice(&(len as u32).to_le_bytes());
+                }
+            }
+            out.extend_from_slice(element);
+        }
+    }
+    write_backlen(out.len(), &mut out);
+    out
+}
+
+fn encode_int(n: i64, out: &mut SmallVec<[u8; 96]>) {
+    let mut wide = |head: u8, width: usize| {
+        out.push(head);
+        out.extend_from_slice(&n.to_le_bytes()[..width]);
+    };
+    match n {
+        0..128 => out.push(n as u8),
+        -4096..4096 => {
+            let raw = (n & 0x1fff) as u16;
+            out.extend_from_slice(&[0xc0 | (raw >> 8) as u8, raw as u8]);
+        }
+        -32_768..32_768 => wide(0xf1, 2),
+        -8_388_608..8_388_608 => wide(0xf2, 3),
+        -2_147_483_648..2_147_483_648 => wide(0xf3, 4),
+        _ => wide(0xf4, 8),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn texts(pack: &Listpack) -> Vec<Vec<u8>> {
+        pack.iter().map(|piece| piece.to_vec()).collect()
+    }
+
+    #[test]
+    fn it_agrees_with_a_vector_under_random_edits() {
+        let mut random = fastrand::Rng::with_seed(11);
+        let (mut pack, mut model) = (Listpack::new(), Vec::<Vec<u8>>::new());
+        for _ in 0..20_000 {
+            let element = match random.u8(0..6) {
+                0 => random.i64(..).to_string().into_bytes(),
+                1 => random.i32(-70_000..70_000).to_string().into_bytes(),
+                2 => random.u8(..).to_string().into_bytes(),
+                3 => vec![b'x'; random.usize(0..70)],
+                4 => vec![b'y'; random.usize(60..5000)],
+                _ => b"0123".to_vec(),
+            };
+            let at = random.usize(0..=model.len());
+            match random.u8(0..5) {
+                0 | 1 => {
+                    pack.insert(pack.seek(at).unwrap_or(pack.end()), &element);
+                    model.insert(at, element);
+                }
+                2 if at < model.len() => {
+                    pack.replace(pack.seek(at).unwrap(), &element);
+                    model[at] = element;
+                }
+                3 if at < model.len() => {
+                    let n = random.usize(1..4);
+                    pack.remove_many(pack.seek(at).unwrap(), n);
+                    model.drain(at..(at + n).min(model.len()));
+                }
+                _ => {
+                    let found = pack.find(&element, 0).map(|at| pack.get(at).to_vec());
+                    assert_eq!(found.is_some(), model.contains(&element));
+                }
+            }
+            if model.len() > 60 {
+                pack = Listpack::new();
+                model.clear();
+            }
+            assert_eq!(texts(&pack), model);
+        }
+        let back: Vec<_> = std::iter::successors(pack.last(), |at| pack.prev(*at))
+            .map(|at| pack.get(at).to_vec())
+            .collect();
+        assert!(back.iter().eq(model.iter().rev()));
+    }
+
+    #[test]
+    fn hostile_bytes_are_refused_and_never_panic() {
+        let mut pack = Listpack::new();
+        [&b"a"[..], b"12", b"-70000", &[b'z'; 100]]
+            .iter()
+            .for_each(|element| pack.push_back(element));
+        let good = pack.as_bytes().to_vec();
+        assert_eq!(
+            texts(&Listpack::from_bytes(good.clone()).unwrap()),
+            texts(&pack)
+        );
+        for at in 0..good.len() {
+            assert!(Listpack::from_bytes(good[..at].to_vec()).is_none());
+            for bit in 0..8 {
+                let mut bad = good.clone();
+                bad[at] ^= 1 << bit;
+                if let Some(pack) = Listpack::from_bytes(bad) {
+                    texts(&pack);
+                }
+            }
+        }
+    }
+}

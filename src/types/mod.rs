@@ -1,0 +1,64 @@
+//! The values that keys hold, and the bytes they are made of.
+//!
+//! Nothing here knows a key, a clock, a reply or chance: time and random numbers come in as arguments.
+
+pub mod bstr;
+pub mod dense;
+pub mod hash;
+pub mod intset;
+pub mod list;
+pub mod listpack;
+pub mod set;
+pub mod text;
+mod value;
+pub mod zset;
+
+pub use crate::util::piece::Piece;
+pub use bstr::Bstr;
+pub use dense::{Dense, Keyed};
+pub use hash::Hash;
+pub use list::List;
+pub use listpack::Listpack;
+pub use set::Set;
+pub use text::Text;
+pub use value::{Kind, Type, Value};
+pub use zset::ZSet;
+
+/// Up to where a collection stays in its compact form: the `*-max-*` directives.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    pub hash_entries: usize,
+    pub hash_value: usize,
+    /// Positive: elements in a list's node; -1 to -5: 4, 8, 16, 32 or 64 KiB of it.
+    pub list_size: i64,
+    pub set_ints: usize,
+    pub set_entries: usize,
+    pub set_value: usize,
+    pub zset_entries: usize,
+    pub zset_value: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Limits {
+            hash_entries: 128,
+            hash_value: 64,
+            list_size: -2,
+            set_ints: 512,
+            set_entries: 128,
+            set_value: 64,
+            zset_entries: 128,
+            zset_value: 64,
+        }
+    }
+}
+
+/// The position below which a scan goes on: 0 begins at the top, and so does one beyond the end, which
+/// shrank meanwhile.
+fn scan_start(cursor: u64, len: usize) -> usize {
+    match usize::try_from(cursor) {
+        Ok(0) => len,
+        Ok(pos) => pos.min(len),
+        Err(_) => len,
+    }
+}

@@ -1,0 +1,325 @@
+//! A sorted set: members, each once, in the order of (score, member bytes).
+//!
+//! A listpack while small; then a table of members, which finds a score in
+//! O(1), beside a counted tree of their order, which finds a rank in O(log N).
+//! No score is ever NaN: callers refuse it, as Redis does, before they come.
+
+pub mod bounds;
+mod packed;
+mod sorted;
+mod tree;
+
+use crate::types::listpack::Listpack;
+use crate::types::{Limits, Piece};
+pub use bounds::{LexBound, LexRange, ScoreBound, ScoreRange};
+use packed::Packed;
+use sorted::Sorted;
+use std::ops::Range;
+
+/// What came of [`ZSet::insert`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Inserted {
+    /// The member is new.
+    Added,
+    /// The member was there, with another score.
+    Moved,
+    /// The member was there, with this score.
+    Same,
+}
+
+/// A sorted set.
+#[derive(Clone, Debug)]
+pub struct ZSet {
+    shape: Shape,
+}
+
+#[derive(Clone, Debug)]
+enum Shape {
+    Packed(Packed),
+    Sorted(Box<Sorted>),
+}
+
+impl Default for ZSet {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl ZSet {
+    pub fn new() -> Self {
+        Self {
+            shape: Shape::Packed(Packed::default()),
+        }
+    }
+
+    /// A set of the pairs of a listpack, from a file. `None` where they are no
+    /// pairs, a score is no number or a member comes twice.
+    pub fn from_listpack(pack: Listpack, limits: &Limits) -> Option<Self> {
+        let pack = match Packed::check(pack) {
+            Ok(packed) => {
+                let longest = packed
+                    .iter(0..packed.len(), false)
+                    .map(|(name, _)| name.len());
+                if fits(packed.len(), longest.max().unwrap_or(0), limits) {
+                    let shape = Shape::Packed(packed);
+                    return Some(Self { shape });
+                }
+                packed.as_listpack().clone()
+            }
+            Err(pack) => pack,
+        };
+        // Too large for the limits, or out of order: built member by member.
+        let mut zset = Self::new();
+        let mut cursor = pack.first();
+        while let Some(member) = cursor {
+            let score_at = pack.next(member)?;
+            let score = packed::read_score(pack.get(score_at))?;
+            let inserted = zset.insert(&pack.get(member).to_vec(), score, limits);
+            if inserted != Inserted::Added {
+                return None;
+            }
+            cursor = pack.next(score_at);
+        }
+        Some(zset)
+    }
+
+    /// The listpack itself, where the set is one.
+    pub fn as_listpack(&self) -> Option<&Listpack> {
+        match &self.shape {
+            Shape::Packed(packed) => Some(packed.as_listpack()),
+            Shape::Sorted(_) => None,
+        }
+    }
+
+    pub fn len(&self) -> usize {
+        match &self.shape {
+            Shape::Packed(packed) => packed.len(),
+            Shape::Sorted(sorted) => sorted.len(),
+        }
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// The answer to `OBJECT ENCODING`.
+    pub fn encoding(&self) -> &'static str {
+        match &self.shape {
+            Shape::Packed(_) => "listpack",
+            Shape::Sorted(_) => "skiplist",
+        }
+    }
+
+    /// Bytes on the heap. O(1).
+    pub fn heap_bytes(&self) -> usize {
+        match &self.shape {
+            Shape::Packed(packed) => packed.heap_bytes(),
+            Shape::Sorted(sorted) => size_of::<Sorted>() + sorted.heap_bytes(),
+        }
+    }
+
+    pub fn score(&self, member: &[u8]) -> Option<f64> {
+        match &self.shape {
+            Shape::Packed(packed) => packed.find(member).map(|(_, score)| score),
+            Shape::Sorted(sorted) => sorted.score(member),
+        }
+    }
+
+    /// Puts a member in its place, or moves it there. `score` is not NaN.
+    pub fn insert(&mut self, member: &[u8], score: f64, limits: &Limits) -> Inserted {
+        debug_assert!(!score.is_nan(), "a score that is no number has no place");
+        if let Shape::Packed(packed) = &self.shape
+            && !fits(packed.len() + 1, member.len(), limits)
+            && packed.find(member).is_none()
+        {
+            let pairs = packed.iter(0..packed.len(), false);
+            self.shape = Shape::Sorted(Box::new(Sorted::from_ascending(pairs)));
+        }
+        match &mut self.shape {
+            Shape::Packed(packed) => packed.insert(member, score),
+            Shape::Sorted(sorted) => sorted.insert(member, score),
+        }
+    }
+
+    /// Whether the member was there.
+    pub fn remove(&mut self, member: &[u8]) -> bool {
+        match &mut self.shape {
+            Shape::Packed(packed) => match packed.find(member) {
+                Some((rank, _)) => {
+                    packed.remove(rank..rank + 1);
+                    true
+                }
+                None => false,
+            },
+            Shape::Sorted(sorted) => sorted.remove(member),
+        }
+    }
+
+    /// How many members stand in front of this one.
+    pub fn rank(&self, member: &[u8]) -> Option<usize> {
+        match &self.shape {
+            Shape::Packed(packed) => packed.find(member).map(|(rank, _)| rank),
+            Shape::Sorted(sorted) => sorted.rank(member),
+        }
+    }
+
+    /// The member at `rank`, and its score.
+    pub fn nth(&self, rank: usize) -> Option<(Piece<'_>, f64)> {
+        self.iter_range(rank, 1, false).next()
+    }
+
+    /// Up to `count` members from the rank `start` on; in reverse both count
+    /// from the highest member down, as ZREVRANGE has it.
+    pub fn iter_range(&self, start: usize, count: usize, reverse: bool) -> Iter<'_> {
+        let len = self.len();
+        let start = start.min(len);
+        let stop = start.saturating_add(count).min(len);
+        let ranks = if reverse {
+            len - stop..len - start
+        } else {
+            start..stop
+        };
+        self.iter_ranks(ranks, reverse)
+    }
+
+    /// The members of these ranks, which are all below `len`: from the lowest
+    /// on, or in reverse from the highest of them.
+    pub fn iter_ranks(&self, ranks: Range<usize>, reverse: bool) -> Iter<'_> {
+        match &self.shape {
+            Shape::Packed(packed) => Iter::Packed(packed.iter(ranks, reverse)),
+            Shape::Sorted(sorted) => Iter::Sorted(sorted.iter(ranks, reverse)),
+        }
+    }
+
+    /// All members in order.
+    pub fn iter(&self) -> Iter<'_> {
+        self.iter_ranks(0..self.len(), false)
+    }
+
+    /// The ranks of the members with scores in `range`.
+    pub fn score_range(&self, range: &ScoreRange) -> Range<usize> {
+        let bounds = match &self.shape {
+            Shape::Packed(packed) => (
+                packed.partition_point(|score, _| range.is_behind(score)),
+                packed.partition_point(|score, _| range.reaches(score)),
+            ),
+            Shape::Sorted(sorted) => (
+                sorted.partition_by_score(|score| range.is_behind(score)),
+                sorted.partition_by_score(|score| range.reaches(score)),
+            ),
+        };
+        bounds.0..bounds.1.max(bounds.0)
+    }
+
+    /// The ranks of the members with names in `range`. As in Redis, it makes
+    /// sense only where all scores are equal.
+    pub fn lex_range(&self, range: &LexRange<'_>) -> Range<usize> {
+        let bounds = match &self.shape {
+            Shape::Packed(packed) => (
+                packed.partition_point(|_, name| range.is_behind(name)),
+                packed.partition_point(|_, name| range.reaches(name)),
+            ),
+            Shape::Sorted(sorted) => (
+                sorted.partition_by_name(|name| range.is_behind(name)),
+                sorted.partition_by_name(|name| range.reaches(name)),
+            ),
+        };
+        bounds.0..bounds.1.max(bounds.0)
+    }
+
+    /// Removes the members of these ranks, which are all below `len`, and
+    /// shows each to `visit` before it goes, from the lowest on.
+    pub fn remove_ranks(&mut self, ranks: Range<usize>, mut visit: impl FnMut(Piece<'_>, f64)) {
+        match &mut self.shape {
+            Shape::Packed(packed) => {
+                for (name, score) in packed.iter(ranks.clone(), false) {
+                    visit(name, score);
+                }
+                packed.remove(ranks);
+            }
+            Shape::Sorted(sorted) => {
+                for _ in ranks.clone() {
+                    let (name, score) = sorted.take(ranks.start);
+                    visit(Piece::Bytes(&name), score);
+                }
+            }
+        }
+    }
+
+    pub fn pop_min(&mut self) -> Option<(Vec<u8>, f64)> {
+        self.pop(0)
+    }
+
+    pub fn pop_max(&mut self) -> Option<(Vec<u8>, f64)> {
+        self.pop(self.len().checked_sub(1)?)
+    }
+
+    /// Some member for each place below `len`, every one at one place: a
+    /// random place is a fair pick. O(1), but for a short walk while small.
+    pub fn at(&self, place: usize) -> Option<(Piece<'_>, f64)> {
+        match &self.shape {
+            Shape::Packed(_) => self.nth(place),
+            Shape::Sorted(sorted) => sorted.at(place),
+        }
+    }
+
+    /// Visits some `count` members and returns the cursor to go on from, zero
+    /// when all have been seen. A member that is there from the first call to
+    /// the last is visited at least once, whatever comes and goes meanwhile.
+    pub fn scan(&self, cursor: u64, count: usize, mut visit: impl FnMut(Piece<'_>, f64)) -> u64 {
+        match &self.shape {
+            Shape::Packed(_) => {
+                for (name, score) in self.iter() {
+                    visit(name, score);
+                }
+                0
+            }
+            Shape::Sorted(sorted) => {
+                let len = sorted.len();
+                let start = match usize::try_from(cursor) {
+                    Ok(0) | Err(_) => len,
+                    Ok(cursor) => cursor.min(len),
+                };
+                // Downwards: a member that a removal moves comes from above,
+                // where it has been seen, to below, where it is seen again.
+                let stop = start.saturating_sub(count.max(1));
+                for (name, score) in (stop..start).rev().filter_map(|place| sorted.at(place)) {
+                    visit(name, score);
+                }
+                stop as u64
+            }
+        }
+    }
+
+    fn pop(&mut self, rank: usize) -> Option<(Vec<u8>, f64)> {
+        let (name, score) = self.nth(rank)?;
+        let popped = (name.to_vec(), score);
+        self.remove_ranks(rank..rank + 1, |_, _| {});
+        Some(popped)
+    }
+}
+
+fn fits(len: usize, name_len: usize, limits: &Limits) -> bool {
+    len <= limits.zset_entries && name_len <= limits.zset_value
+}
+
+/// Members and scores in one direction.
+#[derive(Clone, Debug)]
+pub enum Iter<'a> {
+    Packed(packed::Iter<'a>),
+    Sorted(sorted::Iter<'a>),
+}
+
+impl<'a> Iterator for Iter<'a> {
+    type Item = (Piece<'a>, f64);
+
+    fn next(&mut self) -> Option<Self::Item> {
+        match self {
+            Iter::Packed(iter) => iter.next(),
+            Iter::Sorted(iter) => iter.next(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;
