@@ -131,7 +131,13 @@ impl Client {
     /// Bytes that keeping it takes, its buffers aside.
     pub fn heap_bytes(&self) -> usize {
         let profile = self.profile.lock();
-        let words = [&self.address, &self.local_address, &profile.name, &profile.lib_name, &profile.lib_ver];
+        let words = [
+            &self.address,
+            &self.local_address,
+            &profile.name,
+            &profile.lib_name,
+            &profile.lib_ver,
+        ];
         size_of::<Self>() + words.iter().map(|word| word.capacity()).sum::<usize>()
     }
 

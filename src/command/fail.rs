@@ -40,13 +40,6 @@ impl Fail {
         ))
     }
 
-    /// What a subcommand says to arguments that its arity let through.
-    pub fn subcommand(argv: &[&[u8]]) -> Self {
-        let given = String::from_utf8_lossy(argv.get(1).copied().unwrap_or_default());
-        let name = String::from_utf8_lossy(argv[0]).to_ascii_uppercase();
-        Fail::Said(format!("unknown subcommand or wrong number of arguments for '{given}'. Try {name} HELP."))
-    }
-
     /// `invalid expire time in 'set' command`.
     pub fn expire_time(command: &str) -> Self {
         Fail::Said(format!("invalid expire time in '{command}' command"))

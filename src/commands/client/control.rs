@@ -3,7 +3,7 @@
 use crate::command::Flag::{Admin, Loading, NoScript, Stale};
 use crate::command::client::Unblock;
 use crate::command::shared::PauseMode;
-use crate::command::{Arg, Command, Done, Fail, Flow, Run, SessionCall};
+use crate::command::{Arg, Command, Done, Fail, Flow, Run, SessionCall, help};
 
 pub const PAUSE: Command = Command {
     name: "pause",
@@ -12,9 +12,12 @@ pub const PAUSE: Command = Command {
     flags: &[Admin, NoScript, Loading, Stale],
     args: &[
         Arg::int("timeout"),
-        Arg::one_of("mode", &[Arg::word("write", "WRITE"), Arg::word("all", "ALL")])
-            .optional()
-            .since("6.2.0"),
+        Arg::one_of(
+            "mode",
+            &[Arg::word("write", "WRITE"), Arg::word("all", "ALL")],
+        )
+        .optional()
+        .since("6.2.0"),
     ],
     run: Run::Session(pause),
     ..Command::PLAIN
@@ -28,10 +31,12 @@ fn pause(call: &mut SessionCall<'_>) -> Done {
         [word] if word.eq_ignore_ascii_case(b"ALL") => PauseMode::All,
         [word] if word.eq_ignore_ascii_case(b"WRITE") => PauseMode::Write,
         [_] => return Err(Fail::Says("CLIENT PAUSE mode must be WRITE or ALL")),
-        _ => return Err(Fail::subcommand(call.args.all())),
+        _ => return Err(help::misused(call)),
     };
     let until_ms = call.args.timeout_ms(call.now_ms)?;
-    call.server.pause.start(until_ms.unwrap_or(0), mode, call.now_ms);
+    call.server
+        .pause
+        .start(until_ms.unwrap_or(0), mode, call.now_ms);
     call.out.ok();
     Ok(Flow::Done)
 }
@@ -76,11 +81,18 @@ fn unblock(call: &mut SessionCall<'_>) -> Done {
         [] => Unblock::Timeout,
         [word] if word.eq_ignore_ascii_case(b"TIMEOUT") => Unblock::Timeout,
         [word] if word.eq_ignore_ascii_case(b"ERROR") => Unblock::Error,
-        [_] => return Err(Fail::Says("CLIENT UNBLOCK reason should be TIMEOUT or ERROR")),
-        _ => return Err(Fail::subcommand(call.args.all())),
+        [_] => {
+            return Err(Fail::Says(
+                "CLIENT UNBLOCK reason should be TIMEOUT or ERROR",
+            ));
+        }
+        _ => return Err(help::misused(call)),
     };
     let id = call.args.int()?;
-    let client = u64::try_from(id).ok().and_then(|id| call.server.clients.get(id));
-    call.out.int(client.is_some_and(|client| client.unblock(how)));
+    let client = u64::try_from(id)
+        .ok()
+        .and_then(|id| call.server.clients.get(id));
+    call.out
+        .int(client.is_some_and(|client| client.unblock(how)));
     Ok(Flow::Done)
 }

@@ -34,7 +34,10 @@ pub const KILL: Command = Command {
                     .since("2.8.12"),
                     Arg::text("username").token("USER").optional(),
                     Arg::text("ip:port").token("ADDR").optional(),
-                    Arg::text("ip:port").token("LADDR").optional().since("6.2.0"),
+                    Arg::text("ip:port")
+                        .token("LADDR")
+                        .optional()
+                        .since("6.2.0"),
                     Arg::text("yes/no").token("SKIPME").optional(),
                 ],
             )
@@ -48,7 +51,10 @@ pub const KILL: Command = Command {
 
 fn kill(call: &mut SessionCall<'_>) -> Done {
     if call.args.len() == 1 {
-        let filter = Filter { address: Some(call.args.next()?), ..Filter::default() };
+        let filter = Filter {
+            address: Some(call.args.next()?),
+            ..Filter::default()
+        };
         let (killed, flow) = close(call, &filter);
         if killed == 0 {
             return Err(Fail::Says("No such client"));
@@ -95,7 +101,10 @@ struct Filter<'a> {
 
 impl<'a> Filter<'a> {
     fn parse(args: &mut Args<'a>) -> Result<Self, Fail> {
-        let mut filter = Filter { skip_me: true, ..Filter::default() };
+        let mut filter = Filter {
+            skip_me: true,
+            ..Filter::default()
+        };
         while !args.is_empty() {
             if args.word_with("ID", 1) {
                 let bad = Fail::Says("client-id should be greater than 0");
@@ -129,10 +138,16 @@ impl<'a> Filter<'a> {
         let age_s = now_ms.saturating_sub(client.born_ms) / 1000;
         self.id.is_none_or(|id| client.id == id)
             && self.kind.is_none_or(|kind| kind.covers(client))
-            && self.address.is_none_or(|address| client.address.as_bytes() == address)
-            && self.local_address.is_none_or(|address| client.local_address.as_bytes() == address)
+            && self
+                .address
+                .is_none_or(|address| client.address.as_bytes() == address)
+            && self
+                .local_address
+                .is_none_or(|address| client.local_address.as_bytes() == address)
             && self.age_s.is_none_or(|least| age_s >= least)
-            && self.user.is_none_or(|user| client.profile.lock().user.as_bytes() == user)
+            && self
+                .user
+                .is_none_or(|user| client.profile.lock().user.as_bytes() == user)
     }
 }
 

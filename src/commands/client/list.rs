@@ -4,7 +4,6 @@ use crate::command::Flag::{Admin, Loading, NoScript, Stale};
 use crate::command::client::{Client, NO_COMMAND};
 use crate::command::shared::Shared;
 use crate::command::{Arg, Command, Done, Fail, Flow, Run, SessionCall};
-use crate::pubsub::OutboxClass;
 use crate::util::number;
 use std::sync::atomic::Ordering::Relaxed;
 
@@ -27,7 +26,10 @@ pub const LIST: Command = Command {
         .token("TYPE")
         .optional()
         .since("5.0.0"),
-        Arg::block("id", &[Arg::int("client-id").many()]).token("ID").optional().since("6.2.0"),
+        Arg::block("id", &[Arg::int("client-id").many()])
+            .token("ID")
+            .optional()
+            .since("6.2.0"),
     ],
     run: Run::Session(list),
     tips: &["nondeterministic_output"],
@@ -38,7 +40,11 @@ fn list(call: &mut SessionCall<'_>) -> Done {
     let clients = &call.server.clients;
     let chosen = if call.args.len() == 2 && call.args.word("TYPE") {
         let kind = ClientType::parse(call.args.next()?)?;
-        clients.all().into_iter().filter(|client| kind.covers(client)).collect()
+        clients
+            .all()
+            .into_iter()
+            .filter(|client| kind.covers(client))
+            .collect()
     } else if call.args.word_with("ID", 1) {
         let id = |text: &&[u8]| number::parse_i64(text).ok_or(Fail::Says("Invalid client ID"));
         let ids: Vec<i64> = call.args.rest().iter().map(id).collect::<Result<_, _>>()?;
@@ -48,8 +54,10 @@ fn list(call: &mut SessionCall<'_>) -> Done {
         call.args.end()?;
         clients.all()
     };
-    let lines: Vec<String> =
-        chosen.iter().map(|client| line(client, call.server, call.now_ms)).collect();
+    let lines: Vec<String> = chosen
+        .iter()
+        .map(|client| line(client, call.server, call.now_ms))
+        .collect();
     call.out.verbatim("txt", lines.concat().as_bytes());
     Ok(Flow::Done)
 }
@@ -94,10 +102,10 @@ impl ClientType {
     }
 
     pub fn covers(self, client: &Client) -> bool {
-        self == match client.outbox_class() {
-            OutboxClass::Normal => ClientType::Normal,
-            OutboxClass::Replica => ClientType::Replica,
-            OutboxClass::PubSub => ClientType::PubSub,
+        match self {
+            ClientType::Normal => !client.is_subscriber(),
+            ClientType::PubSub => client.is_subscriber(),
+            ClientType::Master | ClientType::Replica => false,
         }
     }
 }
@@ -112,7 +120,10 @@ fn line(client: &Client, server: &Shared, now_ms: u64) -> String {
         id => server.registry.entries()[id as usize].full_name.as_str(),
     };
     let seconds = |since_ms: u64| now_ms.saturating_sub(since_ms) / 1000;
-    let (query, room) = (client.query_bytes.load(Relaxed), client.query_capacity.load(Relaxed));
+    let (query, room) = (
+        client.query_bytes.load(Relaxed),
+        client.query_capacity.load(Relaxed),
+    );
     let waiting = client.mailbox.bytes();
     // Sockets are written to by their own task alone: waiting bytes mean that it wants to.
     let events = if waiting > 0 { "rw" } else { "r" };
@@ -158,12 +169,23 @@ fn flags(client: &Client, server: &Shared) -> String {
         ('t', profile.tracking),
         ('R', profile.tracking && broken),
         ('B', profile.tracking_bcast),
-        ('d', profile.watched > 0 && client.watch_broken.load(Relaxed)),
+        (
+            'd',
+            profile.watched > 0 && client.watch_broken.load(Relaxed),
+        ),
         ('A', client.mailbox.is_closing()),
         ('U', client.unix),
         ('e', profile.no_evict),
         ('T', profile.no_touch),
     ];
-    let raised: String = letters.iter().filter(|(_, is)| *is).map(|(letter, _)| letter).collect();
-    if raised.is_empty() { "N".to_owned() } else { raised }
+    let raised: String = letters
+        .iter()
+        .filter(|(_, is)| *is)
+        .map(|(letter, _)| letter)
+        .collect();
+    if raised.is_empty() {
+        "N".to_owned()
+    } else {
+        raised
+    }
 }

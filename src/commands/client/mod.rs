@@ -7,11 +7,14 @@ mod tracking;
 
 use crate::command::Flag::{Admin, Loading, NoScript, Stale};
 use crate::command::client::Profile;
-use crate::command::session::ReplyMode;
+use crate::command::session::{ReplyMode, check_name};
 use crate::command::{Arg, Args, Command, Done, Fail, Family, Flow, Run, SessionCall, help};
 
-pub const FAMILY: Family =
-    Family { group: "connection", category: "connection", commands: &[&CLIENT] };
+pub const FAMILY: Family = Family {
+    group: "connection",
+    category: "connection",
+    commands: &[&CLIENT],
+};
 
 const CLIENT: Command = Command {
     name: "client",
@@ -83,18 +86,10 @@ const SETNAME: Command = Command {
 };
 
 fn setname(call: &mut SessionCall<'_>) -> Done {
-    let name = plain_word(call.args.next()?).ok_or(Fail::Says(
-        "Client names cannot contain spaces, newlines or special characters.",
-    ))?;
+    let name = check_name(call.args.next()?)?;
     call.session.client.profile.lock().name = name;
     call.out.ok();
     Ok(Flow::Done)
-}
-
-/// A word that can stand in a line of CLIENT LIST.
-fn plain_word(word: &[u8]) -> Option<String> {
-    let plain = word.iter().all(u8::is_ascii_graphic);
-    plain.then(|| word.iter().copied().map(char::from).collect())
 }
 
 const SETINFO: Command = Command {
@@ -104,7 +99,10 @@ const SETINFO: Command = Command {
     flags: &[NoScript, Loading, Stale],
     args: &[Arg::one_of(
         "attr",
-        &[Arg::text("libname").token("LIB-NAME"), Arg::text("libver").token("LIB-VER")],
+        &[
+            Arg::text("libname").token("LIB-NAME"),
+            Arg::text("libver").token("LIB-VER"),
+        ],
     )],
     run: Run::Session(setinfo),
     tips: &["request_policy:all_nodes", "response_policy:all_succeeded"],
@@ -119,8 +117,10 @@ fn setinfo(call: &mut SessionCall<'_>) -> Done {
         b"lib-ver" => |profile| &mut profile.lib_ver,
         _ => return Err(Fail::said(format!("Unrecognized option '{shown}'"))),
     };
-    let value = plain_word(value).ok_or_else(|| {
-        Fail::said(format!("{shown} cannot contain spaces, newlines or special characters."))
+    let value = check_name(value).map_err(|_| {
+        Fail::said(format!(
+            "{shown} cannot contain spaces, newlines or special characters."
+        ))
     })?;
     *place(&mut call.session.client.profile.lock()) = value;
     call.out.ok();
@@ -179,7 +179,11 @@ const REPLY: Command = Command {
     flags: &[NoScript, Loading, Stale],
     args: &[Arg::one_of(
         "on_off_skip",
-        &[Arg::word("on", "ON"), Arg::word("off", "OFF"), Arg::word("skip", "SKIP")],
+        &[
+            Arg::word("on", "ON"),
+            Arg::word("off", "OFF"),
+            Arg::word("skip", "SKIP"),
+        ],
     )],
     run: Run::Session(reply),
     ..Command::PLAIN

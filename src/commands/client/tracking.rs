@@ -14,7 +14,10 @@ pub const TRACKING: Command = Command {
     args: &[
         Arg::one_of("status", super::ON_OFF),
         Arg::int("client-id").token("REDIRECT").optional(),
-        Arg::text("prefix").token("PREFIX").optional().many_with_token(),
+        Arg::text("prefix")
+            .token("PREFIX")
+            .optional()
+            .many_with_token(),
         Arg::word("bcast", "BCAST").optional(),
         Arg::word("optin", "OPTIN").optional(),
         Arg::word("optout", "OPTOUT").optional(),
@@ -39,8 +42,13 @@ fn tracking(call: &mut SessionCall<'_>) -> Done {
         // It was there a moment ago; if it left since, its messages go nowhere, as if it left later.
         let redirect = mode.redirect.and_then(|id| call.server.clients.get(id));
         let target = redirect.as_ref().unwrap_or(&call.session.client);
-        call.server.tracking.enable(id, &mode, target.mailbox.clone());
-        call.session.tracking = Some(SessionTracking { mode, caching: None });
+        call.server
+            .tracking
+            .enable(id, &mode, target.mailbox.clone());
+        call.session.tracking = Some(SessionTracking {
+            mode,
+            caching: None,
+        });
     } else if call.session.tracking.take().is_some() {
         call.server.tracking.disable(id);
     }
@@ -54,12 +62,17 @@ fn parse(call: &SessionCall<'_>, mut args: Args<'_>) -> Result<TrackingMode, Fai
     while !args.is_empty() {
         if args.word_with("REDIRECT", 1) {
             if mode.redirect.is_some() {
-                return Err(Fail::Says("A client can only redirect to a single other client"));
+                return Err(Fail::Says(
+                    "A client can only redirect to a single other client",
+                ));
             }
             let id = args.int()?;
-            let client = u64::try_from(id).ok().and_then(|id| call.server.clients.get(id));
-            let client = client
-                .ok_or(Fail::Says("The client ID you want redirect to does not exist"))?;
+            let client = u64::try_from(id)
+                .ok()
+                .and_then(|id| call.server.clients.get(id));
+            let client = client.ok_or(Fail::Says(
+                "The client ID you want redirect to does not exist",
+            ))?;
             mode.redirect = Some(client.id);
         } else if args.word_with("PREFIX", 1) {
             mode.prefixes.push(args.next()?.to_vec());
@@ -81,7 +94,9 @@ fn parse(call: &SessionCall<'_>, mut args: Args<'_>) -> Result<TrackingMode, Fai
 /// Whether the options go together, and with the mode in force.
 fn check(mode: &TrackingMode, before: Option<&TrackingMode>) -> Result<(), Fail> {
     if !mode.bcast && !mode.prefixes.is_empty() {
-        return Err(Fail::Says("PREFIX option requires BCAST mode to be enabled"));
+        return Err(Fail::Says(
+            "PREFIX option requires BCAST mode to be enabled",
+        ));
     }
     if before.is_some_and(|before| before.bcast != mode.bcast) {
         return Err(Fail::Says(
@@ -92,11 +107,12 @@ fn check(mode: &TrackingMode, before: Option<&TrackingMode>) -> Result<(), Fail>
         return Err(Fail::Says("OPTIN and OPTOUT are not compatible with BCAST"));
     }
     if mode.opt_in && mode.opt_out {
-        return Err(Fail::Says("You can't specify both OPTIN mode and OPTOUT mode"));
+        return Err(Fail::Says(
+            "You can't specify both OPTIN mode and OPTOUT mode",
+        ));
     }
-    let turned = |before: &TrackingMode| {
-        (mode.opt_in && before.opt_out) || (mode.opt_out && before.opt_in)
-    };
+    let turned =
+        |before: &TrackingMode| (mode.opt_in && before.opt_out) || (mode.opt_out && before.opt_in);
     if before.is_some_and(turned) {
         return Err(Fail::Says(
             "You can't switch OPTIN/OPTOUT mode before disabling tracking for this client, and then re-enabling it with a different mode.",
@@ -110,7 +126,10 @@ fn check(mode: &TrackingMode, before: Option<&TrackingMode>) -> Result<(), Fail>
 fn check_prefixes(new: &[Vec<u8>], held: &[Vec<u8>]) -> Result<(), Fail> {
     let overlap = |a: &[u8], b: &[u8]| a.starts_with(b) || b.starts_with(a);
     let refuse = |prefix: &[u8], other: &[u8], which: &str| {
-        let (prefix, other) = (String::from_utf8_lossy(prefix), String::from_utf8_lossy(other));
+        let (prefix, other) = (
+            String::from_utf8_lossy(prefix),
+            String::from_utf8_lossy(other),
+        );
         Err(Fail::said(format!(
             "Prefix '{prefix}' overlaps with {which} prefix '{other}'. Prefixes for a single client must not overlap."
         )))
@@ -131,7 +150,11 @@ fn add_prefixes(mode: &mut TrackingMode, before: Option<&TrackingMode>) {
     if mode.prefixes.is_empty() {
         mode.prefixes.push(Vec::new());
     }
-    mode.prefixes.extend(before.iter().flat_map(|before| before.prefixes.iter().cloned()));
+    mode.prefixes.extend(
+        before
+            .iter()
+            .flat_map(|before| before.prefixes.iter().cloned()),
+    );
     mode.prefixes.sort();
     mode.prefixes.dedup();
 }
@@ -158,7 +181,9 @@ fn trackinginfo(call: &mut SessionCall<'_>) -> Done {
         out.array(0);
         return Ok(Flow::Done);
     };
-    let broken = mode.redirect.is_some_and(|id| call.server.clients.get(id).is_none());
+    let broken = mode
+        .redirect
+        .is_some_and(|id| call.server.clients.get(id).is_none());
     let flags = [
         ("on", true),
         ("bcast", mode.bcast),
@@ -169,7 +194,11 @@ fn trackinginfo(call: &mut SessionCall<'_>) -> Done {
         ("noloop", mode.no_loop),
         ("broken_redirect", broken),
     ];
-    let raised: Vec<&str> = flags.iter().filter(|(_, is)| *is).map(|(word, _)| *word).collect();
+    let raised: Vec<&str> = flags
+        .iter()
+        .filter(|(_, is)| *is)
+        .map(|(word, _)| *word)
+        .collect();
     out.set(raised.len());
     raised.iter().for_each(|word| out.bulk(word));
     out.bulk("redirect");
@@ -185,7 +214,10 @@ pub const CACHING: Command = Command {
     summary: "Says whether the next command's keys are tracked",
     since: "6.0.0",
     flags: &[NoScript, Loading, Stale],
-    args: &[Arg::one_of("mode", &[Arg::word("yes", "YES"), Arg::word("no", "NO")])],
+    args: &[Arg::one_of(
+        "mode",
+        &[Arg::word("yes", "YES"), Arg::word("no", "NO")],
+    )],
     run: Run::Session(caching),
     ..Command::PLAIN
 };
@@ -224,7 +256,11 @@ pub const GETREDIR: Command = Command {
 };
 
 fn getredir(call: &mut SessionCall<'_>) -> Done {
-    let redirect = call.session.tracking.as_ref().map(|tracking| tracking.mode.redirect);
+    let redirect = call
+        .session
+        .tracking
+        .as_ref()
+        .map(|tracking| tracking.mode.redirect);
     call.out.int(match redirect {
         None => -1,
         Some(redirect) => redirect.map_or(0, |id| id as i64),
