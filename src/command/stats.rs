@@ -178,20 +178,17 @@ impl Spread {
     pub fn by_micros(&self) -> Vec<(u64, u64)> {
         let total = self.total();
         let mut rows = Vec::new();
-        let mut limit = 1u64;
-        while total > 0 {
-            let within = self.counts.iter().enumerate();
-            let seen: u64 = within
-                .filter(|(at, _)| Histogram::floor(*at) <= limit * 1000)
-                .map(|(_, count)| count)
-                .sum();
-            if seen > 0 {
-                rows.push((limit, seen));
-            }
+        let mut seen = 0;
+        for limit in (0..64).map(|power| 1u64 << power) {
             if seen == total {
                 break;
             }
-            limit *= 2;
+            let within = self.counts.iter().enumerate();
+            let within = within.filter(|(at, _)| Histogram::floor(*at) <= limit * 1000);
+            seen = within.map(|(_, count)| count).sum();
+            if seen > 0 {
+                rows.push((limit, seen));
+            }
         }
         rows
     }

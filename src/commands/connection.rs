@@ -250,7 +250,7 @@ const SELECT: Command = Command {
 
 fn select(call: &mut SessionCall<'_>) -> Done {
     let db = call.args.int()?;
-    let count = call.server.config.databases.get() as i64;
+    let count = call.server.config.databases.get();
     if !(0..count).contains(&db) {
         return Err(Fail::Says("DB index is out of range"));
     }

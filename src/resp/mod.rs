@@ -4,6 +4,8 @@ mod codec;
 mod reply;
 mod request;
 
+pub mod value;
+
 pub use codec::{Codec, ProtoLimits, ProtocolError};
 pub use reply::{Deferred, Mark, Reply};
 pub use request::Request;

@@ -4,7 +4,9 @@
 
 pub mod bstr;
 pub mod dense;
+pub mod geo;
 pub mod hash;
+pub mod hyperloglog;
 pub mod intset;
 pub mod list;
 pub mod listpack;

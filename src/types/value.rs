@@ -54,7 +54,7 @@ macro_rules! boxed {
                 match value { Value::$kind(held) => Some(held), _ => None }
             }
             fn wrap(self) -> Value { Value::$kind(Box::new(self)) }
-            fn fresh() -> Value { Value::$kind(Box::new($kind::new())) }
+            fn fresh() -> Value { Value::$kind(Box::default()) }
         }
     )*};
 }

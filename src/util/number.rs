@@ -46,7 +46,7 @@ pub fn parse_u64(text: &[u8]) -> Option<u64> {
 /// hexadecimal, "inf" or "infinity" in any case. NaN is refused, and so is a
 /// finite spelling that only infinity or zero could stand for.
 pub fn parse_double(text: &[u8]) -> Option<f64> {
-    if let Some(hex) = HexFloat::scan(text)? {
+    if let Some(hex) = Binary::scan_hex(text)? {
         return hex.to_double();
     }
     // Rust reads the same decimal grammar as C, and like C rounds correctly.
@@ -71,19 +71,19 @@ fn has_nonzero_digit(text: &[u8]) -> bool {
         .any(|byte| matches!(byte, b'1'..=b'9'))
 }
 
-/// A hexadecimal floating point number as written: `mantissa * 2^exponent`.
-pub struct HexFloat {
+/// A number on its way to a floating point type, not yet rounded: `mantissa * 2^exponent`.
+pub struct Binary {
     pub negative: bool,
-    /// The leading digits. The lowest bit also stands for any nonzero digit
-    /// that found no room, which is all that rounding needs to know of them.
+    /// The leading bits. The lowest one also stands for any that found no
+    /// room, which is all that rounding needs to know of them.
     pub mantissa: u128,
     pub exponent: i64,
 }
 
-impl HexFloat {
-    /// `Some(None)` if the text is no hexadecimal number at all, `None` if it
-    /// starts like one and goes wrong.
-    pub fn scan(text: &[u8]) -> Option<Option<HexFloat>> {
+impl Binary {
+    /// Reads a hexadecimal number: `Some(None)` if the text is something else,
+    /// `None` if it starts like one and goes wrong.
+    pub fn scan_hex(text: &[u8]) -> Option<Option<Binary>> {
         let (negative, rest) = match text {
             [b'-', rest @ ..] => (true, rest),
             [b'+', rest @ ..] => (false, rest),
@@ -92,7 +92,7 @@ impl HexFloat {
         let [b'0', b'x' | b'X', rest @ ..] = rest else {
             return Some(None);
         };
-        let mut hex = HexFloat {
+        let mut hex = Binary {
             negative,
             mantissa: 0,
             exponent: 0,
@@ -137,17 +137,17 @@ impl HexFloat {
         let length = 128 - self.mantissa.leading_zeros();
         let exponent = (self.exponent + i64::from(length) - i64::from(bits)).max(exponent_min);
         let shift = exponent - self.exponent;
-        match u32::try_from(shift) {
-            Err(_) | Ok(0) => (self.mantissa, self.exponent),
-            Ok(shift @ 1..=127) => {
+        match shift {
+            ..=0 => (self.mantissa, self.exponent),
+            1..=127 => {
                 let kept = self.mantissa >> shift;
                 let cut = self.mantissa & ((1 << shift) - 1);
                 let half = 1 << (shift - 1);
                 let up = cut > half || (cut == half && kept & 1 == 1);
                 (kept + u128::from(up), exponent)
             }
-            // At most 124 bits are set: all of them lie below half of the last place.
-            Ok(_) => (0, exponent),
+            // All bits lie below half of the last place, or tie with an even zero.
+            _ => (0, exponent),
         }
     }
 

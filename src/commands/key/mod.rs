@@ -1,5 +1,6 @@
 //! Keys of any type: their names, life times and places.
 
+mod dump;
 mod expire;
 mod look;
 mod object;
@@ -35,6 +36,8 @@ pub const FAMILY: Family = Family {
         &expire::PEXPIRETIME,
         &expire::PERSIST,
         &object::OBJECT,
+        &dump::DUMP,
+        &dump::RESTORE,
         &sort::SORT,
         &sort::SORT_RO,
     ],

@@ -227,15 +227,7 @@ fn sorted(db: &Db<'_>, options: &Options<'_>) -> Result<Vec<Vec<u8>>, Fail> {
         Some(Value::Set(set)) => set.iter().map(|piece| piece.to_vec()).collect(),
         Some(Value::ZSet(zset)) => {
             let reverse = options.unsorted && options.descending;
-            let (from, count) = (
-                if reverse {
-                    zset.len().saturating_sub(1)
-                } else {
-                    0
-                },
-                zset.len(),
-            );
-            zset.iter_range(from, count, reverse)
+            zset.iter_range(0, zset.len(), reverse)
                 .map(|(member, _)| member.to_vec())
                 .collect()
         }

@@ -4,7 +4,7 @@ use crate::command::Flag::{DenyOom, Fast};
 use crate::command::{Arg, Command, Done, Fail, Flow, KeyUse, Run, WriteCall};
 use crate::engine::{Class, Deadline};
 use crate::types::{Text, Value};
-use crate::util::extended::{self, ExtendedError};
+use crate::util::extended::Extended;
 
 pub const INCR: Command = Command {
     name: "incr",
@@ -98,10 +98,13 @@ fn incrbyfloat(call: &mut WriteCall<'_>) -> Done {
     let mut digits = itoa::Buffer::new();
     let held = call.db.read::<Text>(key)?;
     let held = held.map_or(&b"0"[..], |text| text.as_bytes(&mut digits));
-    let sum = extended::add(held, by).map_err(|error| match error {
-        ExtendedError::NotANumber => Fail::NOT_FLOAT,
-        ExtendedError::NotFinite => Fail::Says("increment would produce NaN or Infinity"),
-    })?;
+    let held = Extended::parse(held).ok_or(Fail::NOT_FLOAT)?;
+    let total = held + Extended::parse(by).ok_or(Fail::NOT_FLOAT)?;
+    if !total.is_finite() {
+        return Err(Fail::Says("increment would produce NaN or Infinity"));
+    }
+    let mut sum = Vec::new();
+    total.write_human(&mut sum);
     call.db
         .set(key, Value::Text(Text::from_bytes(&sum)), Deadline::Keep);
     call.db.announce(Class::String, "incrbyfloat", key);

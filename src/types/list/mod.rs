@@ -270,7 +270,7 @@ impl List {
                 if !room.holds(pack.as_bytes().len() + elem.len(), pack.len() + 1) {
                     let mut chain = Box::new(Chain::new(room));
                     let pack = std::mem::take(pack);
-                    if pack.len() > 0 {
+                    if !pack.is_empty() {
                         chain.push_node(Node::packed(pack));
                     }
                     self.shape = Shape::Chain(chain);

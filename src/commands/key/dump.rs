@@ -1,0 +1,122 @@
+//! DUMP and RESTORE: a value as bytes, from here or from another server.
+
+use crate::command::Flag::DenyOom;
+use crate::command::{Arg, Command, Done, Fail, Flow, KeyUse, ReadCall, Run, WriteCall};
+use crate::engine::{Access, Class, Deadline};
+use crate::persist::rdb;
+
+pub const DUMP: Command = Command {
+    name: "dump",
+    summary: "Returns a value as bytes that RESTORE takes",
+    cost: "O(N) for a value of N bytes",
+    since: "2.6.0",
+    args: &[Arg::key("key", KeyUse::READ)],
+    run: Run::Read(dump),
+    tips: &["nondeterministic_output"],
+    ..Command::PLAIN
+};
+
+fn dump(call: &mut ReadCall<'_>) -> Done {
+    let key = call.args.next()?;
+    let payload = call.db.value(key).map(rdb::dump);
+    call.out.bulk_or_null(payload.as_deref());
+    Ok(Flow::Done)
+}
+
+pub const RESTORE: Command = Command {
+    name: "restore",
+    summary: "Makes a key of bytes that DUMP gave",
+    cost: "O(N) for a value of N bytes",
+    since: "2.6.0",
+    flags: &[DenyOom],
+    args: &[
+        Arg::key("key", KeyUse::OVERWRITE),
+        Arg::int("ttl"),
+        Arg::text("serialized-value"),
+        Arg::word("replace", "REPLACE").optional().since("3.0.0"),
+        Arg::word("absttl", "ABSTTL").optional().since("5.0.0"),
+        Arg::int("seconds")
+            .token("IDLETIME")
+            .optional()
+            .since("5.0.0"),
+        Arg::int("frequency")
+            .token("FREQ")
+            .optional()
+            .since("5.0.0"),
+    ],
+    run: Run::Write(restore),
+    categories: &["keyspace", "dangerous"],
+    ..Command::PLAIN
+};
+
+fn restore(call: &mut WriteCall<'_>) -> Done {
+    let (key, ttl, payload) = (call.args.next()?, call.args.next()?, call.args.next()?);
+    let (mut replace, mut absolute, mut idle, mut frequency) = (false, false, None, None);
+    while !call.args.is_empty() {
+        if call.args.word("REPLACE") {
+            replace = true;
+        } else if call.args.word("ABSTTL") {
+            absolute = true;
+        } else if frequency.is_none() && call.args.word_with("IDLETIME", 1) {
+            let seconds = call.args.int()?;
+            idle = Some(
+                u64::try_from(seconds)
+                    .map_err(|_| Fail::Says("Invalid IDLETIME value, must be >= 0"))?,
+            );
+        } else if idle.is_none() && call.args.word_with("FREQ", 1) {
+            let counter = call.args.int()?;
+            let fail = Fail::Says("Invalid FREQ value, must be >= 0 and <= 255");
+            frequency = Some(u8::try_from(counter).map_err(|_| fail)?);
+        } else {
+            return Err(Fail::SYNTAX);
+        }
+    }
+    if !replace && call.db.exists(key) {
+        return Err(Fail::code("BUSYKEY Target key name already exists."));
+    }
+    let ttl = crate::util::number::parse_i64(ttl).ok_or(Fail::NOT_INTEGER)?;
+    let ttl = u64::try_from(ttl).map_err(|_| Fail::Says("Invalid TTL value, must be >= 0"))?;
+    let body =
+        rdb::check_dump(payload).ok_or(Fail::Says("DUMP payload version or checksum are wrong"))?;
+    let rules = call.db.rules();
+    let value =
+        rdb::Reader::value(body, &rules.limits).map_err(|_| Fail::Says("Bad data format"))?;
+
+    let now_ms = call.db.now_ms();
+    let deadline = match ttl {
+        0 => None,
+        at if absolute => Some(at),
+        after => Some(after.saturating_add(now_ms)),
+    };
+    if replace {
+        call.db.drop_quietly(key);
+    }
+    call.out.ok();
+    if deadline.is_some_and(|at| at <= now_ms) {
+        // It has died on its way here.
+        call.db.log(&[b"DEL", key]);
+        return Ok(Flow::Done);
+    }
+    let access = match (idle, frequency) {
+        (Some(seconds), _) => Access::with_idle_seconds(seconds, now_ms),
+        (_, Some(counter)) => Access::with_frequency(counter, now_ms),
+        _ => Access::fresh(&rules.access, now_ms),
+    };
+    call.db.put(
+        key,
+        value,
+        deadline.map_or(Deadline::Clear, Deadline::At),
+        access,
+    );
+    call.db.announce(Class::Generic, "restore", key);
+    let at = deadline.unwrap_or(0);
+    call.db.log(&[
+        b"RESTORE",
+        key,
+        itoa::Buffer::new().format(at).as_bytes(),
+        payload,
+        b"ABSTTL",
+        b"REPLACE",
+    ]);
+    Ok(Flow::Done)
+}

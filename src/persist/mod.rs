@@ -1,0 +1,3 @@
+//! Values as bytes that outlive the process: what DUMP gives and RESTORE takes.
+
+pub mod rdb;

@@ -1,0 +1,194 @@
+//! Tests as talk with a server: what goes in, what comes out.
+//!
+//! ```text
+//! > SET k v          the first client says this,
+//! +OK                and this is the answer
+//! b> BLPOP q 0       another client, named b, goes to sleep;
+//! > RPUSH q x
+//! :1
+//! b< ["q" "x"]       then b hears this
+//! ```
+//! Answers are written `+simple`, `-ERR error`, `:1`, `"bulk"`, `nil`, `[array]`, `{map}`, `~[set]`, `>[push]`, `,1.5`,
+//! `#t`; a `*` at the end of one stands for any rest.
+
+use std::collections::HashMap;
+use std::io::{Read, Write};
+use std::net::TcpStream;
+use std::sync::Arc;
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use tokio_util::sync::CancellationToken;
+
+use crate::config::{Config, file};
+use crate::resp::value::Value;
+use crate::server::Server;
+use crate::util::{glob, words};
+
+/// A server in this process, stopped when dropped.
+pub struct TestServer {
+    port: u16,
+    stop: CancellationToken,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl TestServer {
+    /// Starts a server with two workers on a free port; `lines` are added to its configuration.
+    pub fn start(lines: &str) -> Self {
+        let config = Arc::new(Config::new());
+        // The port is taken and given up again: another may come between, but the range is large.
+        let free =
+            std::net::TcpListener::bind("127.0.0.1:0").and_then(|socket| socket.local_addr());
+        let port = free.expect("a free port on the loopback").port();
+        let text = format!(
+            "bind 127.0.0.1\nport {port}\nio-threads 2\nenable-debug-command yes\n{lines}\n"
+        );
+        file::load(&config, text.as_bytes(), glob::matches)
+            .expect("the test's configuration is sound");
+        let server = Server::new(config, &[], None).expect("the test's server starts");
+        let stop = server.stopper();
+        let thread = std::thread::spawn(move || server.run().expect("the test's server runs"));
+        TestServer {
+            port,
+            stop,
+            thread: Some(thread),
+        }
+    }
+
+    pub fn connect(&self) -> Talker {
+        let stream = TcpStream::connect(("127.0.0.1", self.port)).expect("the server listens");
+        stream
+            .set_read_timeout(Some(Duration::from_secs(10)))
+            .expect("a timeout can be set");
+        Talker {
+            stream,
+            bytes: Vec::new(),
+        }
+    }
+
+    /// Says every line of a script, and holds the answers against those written there.
+    pub fn talk(&self, script: &str) {
+        let mut clients: HashMap<String, Talker> = HashMap::new();
+        let mut speaker = String::new();
+        for line in script
+            .lines()
+            .map(str::trim)
+            .filter(|line| !line.is_empty())
+        {
+            let mark = line
+                .find(['>', '<'])
+                .filter(|at| line[..*at].chars().all(char::is_alphanumeric));
+            let spoken = mark.filter(|at| line[at + 1..].starts_with(' '));
+            let (said, expected) = match spoken {
+                Some(at) => {
+                    speaker = line[..at].to_string();
+                    let rest = line[at + 2..].to_string();
+                    if line.as_bytes()[at] == b'>' {
+                        (Some(rest), None)
+                    } else {
+                        (None, Some(rest))
+                    }
+                }
+                None => (None, Some(line.to_string())),
+            };
+            let client = clients
+                .entry(speaker.clone())
+                .or_insert_with(|| self.connect());
+            if let Some(said) = said {
+                client.say(&said);
+            }
+            if let Some(expected) = expected {
+                let heard = show(&client.hear());
+                let fits = match expected.strip_suffix('*') {
+                    Some(start) if expected.len() > 1 => heard.starts_with(start),
+                    _ => heard == expected,
+                };
+                assert!(
+                    fits,
+                    "\n  heard:    {heard}\n  expected: {expected}\n  in: {script}"
+                );
+            }
+        }
+    }
+}
+
+impl Drop for TestServer {
+    fn drop(&mut self) {
+        self.stop.cancel();
+        if let Some(thread) = self.thread.take() {
+            // A panic there has been printed; a second one here would hide it.
+            let _ = thread.join();
+        }
+    }
+}
+
+/// One client of a test.
+pub struct Talker {
+    stream: TcpStream,
+    bytes: Vec<u8>,
+}
+
+impl Talker {
+    /// Sends a command, its words split as redis-cli splits them.
+    pub fn say(&mut self, line: &str) {
+        let args = words::split(line.as_bytes()).expect("quotes are balanced");
+        let mut request = format!("*{}\r\n", args.len()).into_bytes();
+        for arg in args {
+            request.extend_from_slice(format!("${}\r\n", arg.len()).as_bytes());
+            request.extend_from_slice(&arg);
+            request.extend_from_slice(b"\r\n");
+        }
+        self.stream.write_all(&request).expect("the server reads");
+    }
+
+    /// The next reply, or push.
+    pub fn hear(&mut self) -> Value {
+        loop {
+            if let Some((value, used)) = Value::parse(&self.bytes).expect("the server speaks RESP")
+            {
+                self.bytes.drain(..used);
+                return value;
+            }
+            let mut chunk = [0; 4096];
+            let read = self
+                .stream
+                .read(&mut chunk)
+                .expect("the server answers in time");
+            assert!(read > 0, "the server closed the connection");
+            self.bytes.extend_from_slice(&chunk[..read]);
+        }
+    }
+}
+
+/// Starts a server with defaults and talks to it.
+pub fn talk(script: &str) {
+    TestServer::start("").talk(script);
+}
+
+/// A reply as scripts write it.
+pub fn show(value: &Value) -> String {
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    let list = |items: &[Value]| items.iter().map(show).collect::<Vec<_>>().join(" ");
+    match value {
+        Value::Simple(line) => format!("+{}", text(line)),
+        Value::Error(line) => format!("-{}", text(line)),
+        Value::Int(n) => format!(":{n}"),
+        Value::Bulk(bytes) => format!("\"{}\"", bytes.escape_ascii()),
+        Value::NullBulk | Value::NullArray | Value::Null => "nil".to_string(),
+        Value::Array(items) => format!("[{}]", list(items)),
+        Value::Set(items) => format!("~[{}]", list(items)),
+        Value::Push(items) => format!(">[{}]", list(items)),
+        Value::Bool(yes) => if *yes { "#t" } else { "#f" }.to_string(),
+        Value::Double(n) => format!(",{n}"),
+        Value::BigNumber(digits) => format!("({}", text(digits)),
+        Value::Verbatim(_, bytes) => format!("={}", text(bytes)),
+        Value::Map(pairs) => {
+            let pairs: Vec<_> = pairs
+                .iter()
+                .map(|(key, value)| format!("{} {}", show(key), show(value)))
+                .collect();
+            format!("{{{}}}", pairs.join(", "))
+        }
+        Value::Attribute(_, value) => show(value),
+    }
+}

@@ -1,0 +1,174 @@
+//! The layout's rules, read off the sources: modules import downward, and each command is defined once.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// Which floor a module stands on, from the ground up. `src/lib.rs` tells what each is for.
+const FLOORS: &[&[&str]] = &[
+    &["util"],
+    &["types", "resp", "config"],
+    &["pubsub"],
+    &["engine"],
+    &["journal", "persist"],
+    &["command"],
+    &["commands"],
+    &["exec"],
+    &["net"],
+    &["server", "background", "log", "cli", "testing"],
+];
+
+fn floor(module: &str) -> usize {
+    let found = FLOORS.iter().position(|modules| modules.contains(&module));
+    found.unwrap_or_else(|| {
+        panic!("{module} stands on no floor: name it in tests/floors.rs and src/lib.rs")
+    })
+}
+
+fn sources(dir: &Path, found: &mut Vec<PathBuf>) {
+    for entry in fs::read_dir(dir).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            sources(&path, found);
+        } else if path.extension().is_some_and(|extension| extension == "rs") {
+            found.push(path);
+        }
+    }
+}
+
+/// Every source file: its path under `src`, its module, its text.
+fn modules() -> Vec<(String, String, String)> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let mut files = Vec::new();
+    sources(&root, &mut files);
+    let read = |path: PathBuf| {
+        let name = path
+            .strip_prefix(&root)
+            .unwrap()
+            .to_str()
+            .unwrap()
+            .to_string();
+        let module = name
+            .split('/')
+            .next()
+            .unwrap()
+            .trim_end_matches(".rs")
+            .to_string();
+        (name, module, fs::read_to_string(path).unwrap())
+    };
+    files.into_iter().map(read).collect()
+}
+
+/// The modules that a text names behind `crate::`, braces opened.
+fn imports(text: &str) -> Vec<String> {
+    let mut found = Vec::new();
+    for part in text.split("crate::").skip(1) {
+        let mut names = vec![];
+        match part.strip_prefix('{') {
+            // `crate::{a::X, b}`: the names that begin the list's items, at its own depth.
+            Some(list) => {
+                let mut depth = 0;
+                let mut item = String::new();
+                for c in list.chars() {
+                    match c {
+                        '{' => depth += 1,
+                        '}' if depth == 0 => break,
+                        '}' => depth -= 1,
+                        ',' if depth == 0 => names.push(std::mem::take(&mut item)),
+                        c if depth == 0 => item.push(c),
+                        _ => {}
+                    }
+                }
+                names.push(item);
+            }
+            None => names.push(part.to_string()),
+        }
+        for name in names {
+            let word: String = name
+                .trim()
+                .chars()
+                .take_while(|c| c.is_alphanumeric() || *c == '_')
+                .collect();
+            if word.chars().next().is_some_and(char::is_lowercase) {
+                found.push(word);
+            }
+        }
+    }
+    found
+}
+
+#[test]
+fn modules_import_only_from_floors_below_their_own() {
+    let mut wrong = Vec::new();
+    for (file, module, text) in modules() {
+        if module == "lib" || module == "main" {
+            continue;
+        }
+        // What tests at a file's foot use is no part of the building.
+        let text = text.split("#[cfg(test)]").next().unwrap();
+        for target in imports(text) {
+            let own = module == target;
+            if !own && floor(&target) >= floor(&module) && floor(&module) != FLOORS.len() - 1 {
+                wrong.push(format!("{file} imports crate::{target}"));
+            }
+        }
+    }
+    assert!(
+        wrong.is_empty(),
+        "imports that do not look down:\n{}",
+        wrong.join("\n")
+    );
+}
+
+#[test]
+fn families_never_import_each_other() {
+    for (file, module, text) in modules() {
+        if module == "commands" && file != "commands/mod.rs" {
+            assert!(
+                !text.contains("crate::commands"),
+                "{file} reaches for another family"
+            );
+        }
+    }
+}
+
+#[test]
+fn each_command_is_defined_once() {
+    let mut seen: BTreeMap<String, String> = BTreeMap::new();
+    for (file, module, text) in modules() {
+        if module != "commands" {
+            continue;
+        }
+        for block in text
+            .split("const ")
+            .skip(1)
+            .filter(|block| block.contains(": Command = Command {"))
+        {
+            let Some((_, rest)) = block.split_once("name: \"") else {
+                continue;
+            };
+            let name = rest.split('"').next().unwrap();
+            // Subcommands are named within their container, whose file they share.
+            let key = if text.contains("Run::Container") {
+                format!("{file}:{name}")
+            } else {
+                name.to_string()
+            };
+            let before = seen.insert(key.clone(), file.clone());
+            assert!(
+                before.is_none(),
+                "{key} is defined in {file} and in {}",
+                before.unwrap()
+            );
+        }
+    }
+    assert!(seen.len() > 40, "the sources were read");
+}
+
+#[test]
+fn no_file_of_ours_holds_unsafe_code() {
+    for (file, _, text) in modules() {
+        let unsafe_word = concat!("uns", "afe ");
+        assert!(!text.contains(unsafe_word), "{file}");
+    }
+}

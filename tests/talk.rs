@@ -1,0 +1,149 @@
+//! Talk with a server about what holds across families: transactions, sleepers, expiry, pub/sub.
+
+use vermilion::testing::{TestServer, talk};
+
+#[test]
+fn exec_runs_all_or_nothing() {
+    talk(
+        "> SET n 1
+         +OK
+         > MULTI
+         +OK
+         > INCR n
+         +QUEUED
+         > LPUSH n x
+         +QUEUED
+         > GET n
+         +QUEUED
+         > EXEC
+         [:2 -WRONGTYPE Operation against a key holding the wrong kind of value \"2\"]
+         > MULTI
+         +OK
+         > NOSUCH
+         -ERR unknown command 'NOSUCH'*
+         > EXEC
+         -EXECABORT Transaction discarded because of previous errors.
+         > EXEC
+         -ERR EXEC without MULTI",
+    );
+}
+
+#[test]
+fn exec_fails_when_a_watched_key_changed() {
+    talk(
+        "> WATCH k
+         +OK
+         b> SET k 1
+         +OK
+         > MULTI
+         +OK
+         > PING
+         +QUEUED
+         > EXEC
+         nil
+         > WATCH k
+         +OK
+         > MULTI
+         +OK
+         > PING
+         +QUEUED
+         > EXEC
+         [+PONG]",
+    );
+}
+
+#[test]
+fn a_watched_key_that_expires_breaks_the_watch() {
+    let server = TestServer::start("");
+    server.talk("> SET k v PX 30\n +OK\n");
+    let mut client = server.connect();
+    for line in ["WATCH k", "MULTI", "PING"] {
+        client.say(line);
+        client.hear();
+    }
+    std::thread::sleep(std::time::Duration::from_millis(60));
+    client.say("EXEC");
+    assert_eq!(vermilion::testing::show(&client.hear()), "nil");
+}
+
+#[test]
+fn sleepers_are_served_in_order_and_before_later_commands() {
+    talk(
+        "b> BLPOP q 0
+         > PING
+         +PONG
+         > CLIENT ID
+         :1*
+         c> BLPOP q 0
+         > PING
+         +PONG
+         > DEBUG SLEEP 0.1
+         +OK
+         > RPUSH q one two three
+         :3
+         b< [\"q\" \"one\"]
+         c< [\"q\" \"two\"]
+         > LRANGE q 0 -1
+         [\"three\"]",
+    );
+}
+
+#[test]
+fn blocking_in_a_transaction_is_a_null() {
+    talk(
+        "> MULTI
+         +OK
+         > BLPOP q 0
+         +QUEUED
+         > EXEC
+         [nil]",
+    );
+}
+
+#[test]
+fn subscribers_hear_messages_and_events() {
+    talk(
+        "> CONFIG SET notify-keyspace-events KEA
+         +OK
+         b> SUBSCRIBE __keyevent@0__:set news
+         [\"subscribe\" \"__keyevent@0__:set\" :1]
+         [\"subscribe\" \"news\" :2]
+         > SET k v
+         +OK
+         b< [\"message\" \"__keyevent@0__:set\" \"k\"]
+         > PUBLISH news hello
+         :1
+         b< [\"message\" \"news\" \"hello\"]
+         b> GET k
+         -ERR Can't execute 'get': only (P|S)SUBSCRIBE / (P|S)UNSUBSCRIBE / PING / QUIT / RESET are allowed in this context",
+    );
+}
+
+#[test]
+fn untouched_keys_vanish_and_are_announced() {
+    let server = TestServer::start("notify-keyspace-events Ex");
+    let mut listener = server.connect();
+    listener.say("SUBSCRIBE __keyevent@0__:expired");
+    listener.hear();
+    server.talk("> SET k v PX 20\n +OK\n > DBSIZE\n :1\n");
+    let event = vermilion::testing::show(&listener.hear());
+    assert_eq!(event, "[\"message\" \"__keyevent@0__:expired\" \"k\"]");
+    server.talk("> DBSIZE\n :0\n");
+}
+
+#[test]
+fn a_caching_client_hears_what_changed() {
+    talk(
+        "> SET k 1
+         +OK
+         b> HELLO 3
+         {*
+         b> CLIENT TRACKING on
+         +OK
+         b> GET k
+         \"1\"
+         > SET k 2
+         +OK
+         b< >[\"invalidate\" [\"k\"]]",
+    );
+}
