@@ -176,7 +176,6 @@ const RESETSTAT: Command = Command {
     since: "2.0.0",
     flags: &[Admin, NoScript, Loading, Stale],
     run: Run::Session(resetstat),
-    tips: &["request_policy:all_nodes", "response_policy:all_succeeded"],
     ..Command::PLAIN
 };
 
@@ -192,7 +191,6 @@ const REWRITE: Command = Command {
     since: "2.8.0",
     flags: &[Admin, NoScript, Loading, Stale],
     run: Run::Session(rewrite),
-    tips: &["request_policy:all_nodes", "response_policy:all_succeeded"],
     ..Command::PLAIN
 };
 

@@ -1,6 +1,6 @@
 //! COMMAND DOCS of one command: its const, as a map.
 
-use crate::command::{Arg, ArgKind, Entry};
+use crate::command::{Arg, ArgKind, Begin, Entry, KeySpec};
 use crate::resp::Reply;
 
 /// Writes the command's name and what is said of it.
@@ -28,8 +28,11 @@ pub fn write(entry: &Entry, out: &mut Reply) {
     }
     if !command.args.is_empty() {
         out.bulk("arguments");
-        let mut keys = 0..entry.specs.len();
-        arguments(command.args, &mut keys, out);
+        let mut specs = Specs {
+            all: &entry.specs,
+            next: 0,
+        };
+        arguments(command.args, &mut specs, out);
     }
     if !subcommands.is_empty() {
         out.bulk("subcommands");
@@ -43,17 +46,41 @@ fn text(name: &str, value: &str, out: &mut Reply) {
     out.bulk(value);
 }
 
-/// Writes a list of arguments. Each key takes the next key specification.
-fn arguments(args: &[Arg], specs: &mut impl Iterator<Item = usize>, out: &mut Reply) {
+/// Gives arguments their key specifications, which stand in the order of the keys.
+struct Specs<'s> {
+    all: &'s [KeySpec],
+    next: usize,
+}
+
+impl Specs<'_> {
+    /// The specification that an argument belongs to, if to any.
+    fn of(&mut self, arg: &Arg) -> Option<usize> {
+        let left = &self.all[self.next..];
+        match arg.kind {
+            ArgKind::Key(used) => {
+                // Two keys may share one: then the second finds none of its own.
+                let own = left.iter().position(|spec| spec.used == used);
+                self.next += own.map_or(0, |at| at + 1);
+                self.next.checked_sub(1)
+            }
+            // SORT's patterns name keys that only the data tells.
+            ArgKind::Pattern if arg.token.is_some() => left
+                .first()
+                .filter(|spec| spec.begin == Begin::Unknown)
+                .map(|_| self.next),
+            _ => None,
+        }
+    }
+}
+
+/// Writes a list of arguments.
+fn arguments(args: &[Arg], specs: &mut Specs<'_>, out: &mut Reply) {
     out.array(args.len());
     args.iter().for_each(|arg| argument(arg, specs, out));
 }
 
-fn argument(arg: &Arg, specs: &mut impl Iterator<Item = usize>, out: &mut Reply) {
-    let spec = match arg.kind {
-        ArgKind::Key(_) => specs.next(),
-        _ => None,
-    };
+fn argument(arg: &Arg, specs: &mut Specs<'_>, out: &mut Reply) {
+    let spec = specs.of(arg);
     let texts = [
         ("token", arg.token),
         ("since", arg.since),
