@@ -270,6 +270,7 @@ impl Shared {
             latency: Default::default(),
             journal: Default::default(),
             pause: Default::default(),
+            replication_id: about.run_id.clone().into(),
             about,
             rates: Default::default(),
             active_expire: true.into(),

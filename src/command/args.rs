@@ -116,6 +116,17 @@ impl<'a> Args<'a> {
             .ok_or(fail)
     }
 
+    /// A time to wait in milliseconds, as the moment at which it ends; 0 waits for ever.
+    pub fn timeout_ms(&mut self, now_ms: u64) -> Result<Option<u64>, Fail> {
+        let ms = self.int_or(Fail::Says("timeout is not an integer or out of range"))?;
+        let ms = u64::try_from(ms).map_err(|_| Fail::Says("timeout is negative"))?;
+        let end = ms
+            .checked_add(now_ms)
+            .filter(|end| i64::try_from(*end).is_ok());
+        let end = end.ok_or(Fail::Says("timeout is out of range"))?;
+        Ok((ms > 0).then_some(end))
+    }
+
     pub fn double(&mut self) -> Result<f64, Fail> {
         number::parse_double(self.next()?).ok_or(Fail::NOT_FLOAT)
     }

@@ -128,6 +128,19 @@ impl Client {
         true
     }
 
+    /// Bytes that keeping it takes, its buffers aside.
+    pub fn heap_bytes(&self) -> usize {
+        let profile = self.profile.lock();
+        let words = [
+            &self.address,
+            &self.local_address,
+            &profile.name,
+            &profile.lib_name,
+            &profile.lib_ver,
+        ];
+        size_of::<Self>() + words.iter().map(|word| word.capacity()).sum::<usize>()
+    }
+
     /// Takes the wish to be woken.
     pub fn take_unblock(&self) -> Unblock {
         match self.unblock.swap(0, Ordering::AcqRel) {

@@ -37,6 +37,8 @@ pub struct Shared {
     pub journal: Journal,
     pub pause: Pause,
     pub about: About,
+    /// Forty hexadecimal digits that name this history of edits; DEBUG CHANGE-REPL-ID begins another.
+    pub replication_id: Mutex<String>,
     /// Samples of rates, for INFO's `instantaneous_*`.
     pub rates: Mutex<Rates>,
     /// DEBUG SET-ACTIVE-EXPIRE.

@@ -1,8 +1,10 @@
 //! The commands, a folder or file for each family. This list is the only one.
 
+mod client;
 mod connection;
 mod key;
 mod pubsub;
+mod server;
 mod string;
 mod transaction;
 
@@ -14,4 +16,7 @@ pub const FAMILIES: &[&Family] = &[
     &connection::FAMILY,
     &transaction::FAMILY,
     &pubsub::FAMILY,
+    &client::FAMILY,
+    &server::FAMILY,
+    &server::GENERIC,
 ];

@@ -6,6 +6,7 @@
 
 use super::Rules;
 use super::access::Access;
+use super::census::Census;
 use super::edit::Edit;
 use super::effects::{Class, Effects, Garbage, Record};
 use super::entry::Entry;
@@ -166,6 +167,13 @@ impl<'a> Db<'a> {
 
     fn tables(&self) -> impl Iterator<Item = &Table> {
         (0..SHARDS).filter_map(|id| self.shards.shard(id).table(self.index))
+    }
+
+    /// Counts what all databases hold.
+    pub fn census(&self) -> Census {
+        let mut census = Census::default();
+        (0..SHARDS).for_each(|id| census.count(self.shards.shard(id), self.now_ms));
+        census
     }
 
     /// Keys held, those due but not yet removed included, as DBSIZE counts.

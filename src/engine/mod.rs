@@ -4,6 +4,7 @@
 //! leaves what it did in [`Effects`]. The engine knows no commands, sockets, log or files.
 
 mod access;
+mod census;
 mod db;
 mod edit;
 mod effects;
@@ -22,6 +23,7 @@ use parking_lot::{Mutex, MutexGuard};
 use smallvec::SmallVec;
 
 pub use access::{Access, AccessRules};
+pub use census::{Census, Contents};
 pub use db::{Db, Deadline, Shards, Taken, WrongType};
 pub use edit::Edit;
 pub use effects::{Class, Effects, Event, Garbage, Record, Wanted};

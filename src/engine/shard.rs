@@ -168,6 +168,11 @@ impl Shard {
         }
     }
 
+    /// How many keys are watched.
+    pub fn watched_keys(&self) -> usize {
+        self.watchers.len()
+    }
+
     pub fn watch(&mut self, place: Place, flag: Arc<AtomicBool>) {
         self.watchers.entry(place).or_default().push(flag);
     }

@@ -58,6 +58,11 @@ impl Table {
         self.wheel.as_ref().map_or(0, |wheel| wheel.keys())
     }
 
+    /// The wheel, for those who count.
+    pub(super) fn wheel(&self) -> Option<&Wheel> {
+        self.wheel.as_deref()
+    }
+
     /// Deadlines that have passed and whose keys still stand here.
     pub fn due_count(&self, now_ms: u64) -> usize {
         self.wheel

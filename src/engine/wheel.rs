@@ -41,7 +41,11 @@ pub struct Wheel {
     heads: [[u32; SLOTS]; LEVELS],
     /// A bit for each slot that holds a node.
     taken: [u64; LEVELS],
+    /// Nodes of whole keys, and the sum of their deadlines, from which the mean time to live follows.
     keys: usize,
+    deadline_sum_ms: u128,
+    /// Nodes of hashes whose fields have deadlines.
+    hashes: usize,
 }
 
 impl Wheel {
@@ -53,12 +57,56 @@ impl Wheel {
             heads: [[0; SLOTS]; LEVELS],
             taken: [0; LEVELS],
             keys: 0,
+            deadline_sum_ms: 0,
+            hashes: 0,
         }
     }
 
     /// How many keys, not counting hash fields, have a deadline.
     pub fn keys(&self) -> usize {
         self.keys
+    }
+
+    /// The sum of the deadlines of those keys.
+    pub fn deadline_sum_ms(&self) -> u128 {
+        self.deadline_sum_ms
+    }
+
+    /// How many hashes have fields with a deadline.
+    pub fn hashes(&self) -> usize {
+        self.hashes
+    }
+
+    /// Takes a node into the counts.
+    fn count(&mut self, id: u32) {
+        let Node {
+            subject,
+            deadline_ms,
+            ..
+        } = *self.node(id);
+        match subject {
+            Subject::Key => {
+                self.keys += 1;
+                self.deadline_sum_ms += u128::from(deadline_ms);
+            }
+            Subject::Fields => self.hashes += 1,
+        }
+    }
+
+    /// Takes a node out of the counts.
+    fn discount(&mut self, id: u32) {
+        let Node {
+            subject,
+            deadline_ms,
+            ..
+        } = *self.node(id);
+        match subject {
+            Subject::Key => {
+                self.keys -= 1;
+                self.deadline_sum_ms -= u128::from(deadline_ms);
+            }
+            Subject::Fields => self.hashes -= 1,
+        }
     }
 
     pub fn is_empty(&self) -> bool {
@@ -83,14 +131,14 @@ impl Wheel {
             *self.node_mut(id) = node;
             id
         };
-        self.keys += usize::from(subject == Subject::Key);
+        self.count(id);
         self.link(id);
         id
     }
 
     pub fn remove(&mut self, id: u32) {
         self.unlink(id);
-        self.keys -= usize::from(self.node(id).subject == Subject::Key);
+        self.discount(id);
         self.node_mut(id).next = self.free;
         self.free = id;
         if self.is_empty() {
@@ -105,7 +153,9 @@ impl Wheel {
 
     pub fn set_deadline(&mut self, id: u32, deadline_ms: u64) {
         self.unlink(id);
+        self.discount(id);
         self.node_mut(id).deadline_ms = deadline_ms;
+        self.count(id);
         self.link(id);
     }
 
@@ -315,6 +365,8 @@ mod tests {
                 let earliest = deadlines.values().min().copied();
                 assert!(wheel.next_due() <= earliest, "the bound is a lower one");
                 assert_eq!(wheel.keys(), deadlines.len());
+                let sum: u128 = deadlines.values().map(|at| u128::from(*at)).sum();
+                assert_eq!(wheel.deadline_sum_ms(), sum);
             }
         }
     }

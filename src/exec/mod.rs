@@ -14,7 +14,6 @@ mod unit;
 
 use std::cell::{Cell, RefCell};
 use std::sync::Arc;
-use std::time::Duration;
 
 pub use park::{Sleep, Wake};
 
@@ -55,7 +54,6 @@ pub enum Next {
     Paused,
     /// Close once what is written has been sent.
     Close,
-    Stall(Duration),
     Shutdown(Option<Shutdown>),
 }
 
@@ -288,7 +286,12 @@ impl Worker {
             Flow::Unwatch => self.unwatch(session),
             Flow::Reset => self.reset(session, out),
             Flow::Close => return Next::Close,
-            Flow::Stall(time) => return Next::Stall(time),
+            Flow::Stall(time) => {
+                // Here, so that the time counts as the command's own.
+                std::thread::sleep(time);
+                self.begin_batch();
+                return Next::Continue;
+            }
             Flow::Shutdown(wish) => return Next::Shutdown(wish),
         }
         session.publish_profile();

@@ -247,11 +247,6 @@ impl Connection {
                     self.worker.shared.clients.fell_asleep(&self.client);
                     self.sleep = Some(sleep);
                 }
-                Next::Stall(time) => {
-                    done += used;
-                    std::thread::sleep(time);
-                    started = self.worker.begin_batch();
-                }
                 Next::Shutdown(wish) => {
                     done += used;
                     self.shutdown(wish);

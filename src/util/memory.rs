@@ -4,14 +4,16 @@
 //! use, exact up to what threads have not published yet, at the cost of two loads.
 
 use std::cell::OnceCell;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
 
 use parking_lot::Mutex;
 use tikv_jemalloc_ctl::thread::ThreadLocal;
+use tikv_jemalloc_ctl::{Access, AsName};
 
 static THREADS: Mutex<Vec<Arc<AtomicI64>>> = Mutex::new(Vec::new());
 static PEAK: AtomicU64 = AtomicU64::new(0);
+static STARTUP: OnceLock<u64> = OnceLock::new();
 
 struct Meter {
     taken: ThreadLocal<u64>,
@@ -51,7 +53,13 @@ pub fn used() -> u64 {
         .sum();
     let used = sum.max(0) as u64;
     PEAK.fetch_max(used, Ordering::Relaxed);
+    STARTUP.get_or_init(|| used);
     used
+}
+
+/// What [`used`] returned first: the bytes that a server without data takes.
+pub fn startup() -> u64 {
+    STARTUP.get().copied().unwrap_or_else(used)
 }
 
 /// The most that [`used`] ever returned.
@@ -88,4 +96,30 @@ pub fn allocator() -> Option<(u64, u64, u64, u64)> {
         resident as u64,
         retained as u64,
     ))
+}
+
+/// Gives the allocator's unused pages back to the system.
+///
+/// Setting an arena's decay time to zero makes it do so at once; then it gets its old time back.
+pub fn purge() {
+    let arenas = tikv_jemalloc_ctl::arenas::narenas::read().unwrap_or(0);
+    for arena in 0..arenas {
+        for pages in ["dirty", "muzzy"] {
+            let name = format!("arena.{arena}.{pages}_decay_ms\0");
+            let name = name.as_bytes().name();
+            // An arena that no thread uses has nothing to give, and says so.
+            let before: tikv_jemalloc_ctl::Result<isize> = name.update(0);
+            if let Ok(before) = before {
+                let _ = name.write(before);
+            }
+        }
+    }
+}
+
+/// The allocator's report on itself.
+pub fn report() -> std::io::Result<Vec<u8>> {
+    let mut report = Vec::new();
+    let options = tikv_jemalloc_ctl::stats_print::Options::default();
+    tikv_jemalloc_ctl::stats_print::stats_print(&mut report, options)?;
+    Ok(report)
 }

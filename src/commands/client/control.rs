@@ -1,0 +1,98 @@
+//! CLIENT PAUSE, UNPAUSE and UNBLOCK: other connections held back and woken.
+
+use crate::command::Flag::{Admin, Loading, NoScript, Stale};
+use crate::command::client::Unblock;
+use crate::command::shared::PauseMode;
+use crate::command::{Arg, Command, Done, Fail, Flow, Run, SessionCall, help};
+
+pub const PAUSE: Command = Command {
+    name: "pause",
+    summary: "Holds back all commands, or all writes, for a while",
+    since: "2.9.50",
+    flags: &[Admin, NoScript, Loading, Stale],
+    args: &[
+        Arg::int("timeout"),
+        Arg::one_of(
+            "mode",
+            &[Arg::word("write", "WRITE"), Arg::word("all", "ALL")],
+        )
+        .optional()
+        .since("6.2.0"),
+    ],
+    run: Run::Session(pause),
+    ..Command::PLAIN
+};
+
+fn pause(call: &mut SessionCall<'_>) -> Done {
+    let mut mode = call.args;
+    mode.next()?;
+    let mode = match mode.rest() {
+        [] => PauseMode::All,
+        [word] if word.eq_ignore_ascii_case(b"ALL") => PauseMode::All,
+        [word] if word.eq_ignore_ascii_case(b"WRITE") => PauseMode::Write,
+        [_] => return Err(Fail::Says("CLIENT PAUSE mode must be WRITE or ALL")),
+        _ => return Err(help::misused(call)),
+    };
+    let until_ms = call.args.timeout_ms(call.now_ms)?;
+    call.server
+        .pause
+        .start(until_ms.unwrap_or(0), mode, call.now_ms);
+    call.out.ok();
+    Ok(Flow::Done)
+}
+
+pub const UNPAUSE: Command = Command {
+    name: "unpause",
+    summary: "Lets go what CLIENT PAUSE holds back",
+    cost: "O(N) for N clients held back",
+    since: "6.2.0",
+    flags: &[Admin, NoScript, Loading, Stale],
+    run: Run::Session(unpause),
+    ..Command::PLAIN
+};
+
+fn unpause(call: &mut SessionCall<'_>) -> Done {
+    call.server.pause.stop();
+    call.out.ok();
+    Ok(Flow::Done)
+}
+
+pub const UNBLOCK: Command = Command {
+    name: "unblock",
+    summary: "Wakes a client from a blocking command",
+    since: "5.0.0",
+    flags: &[Admin, NoScript, Loading, Stale],
+    args: &[
+        Arg::int("client-id"),
+        Arg::one_of(
+            "timeout_error",
+            &[Arg::word("timeout", "TIMEOUT"), Arg::word("error", "ERROR")],
+        )
+        .optional(),
+    ],
+    run: Run::Session(unblock),
+    ..Command::PLAIN
+};
+
+fn unblock(call: &mut SessionCall<'_>) -> Done {
+    let mut how = call.args;
+    how.next()?;
+    let how = match how.rest() {
+        [] => Unblock::Timeout,
+        [word] if word.eq_ignore_ascii_case(b"TIMEOUT") => Unblock::Timeout,
+        [word] if word.eq_ignore_ascii_case(b"ERROR") => Unblock::Error,
+        [_] => {
+            return Err(Fail::Says(
+                "CLIENT UNBLOCK reason should be TIMEOUT or ERROR",
+            ));
+        }
+        _ => return Err(help::misused(call)),
+    };
+    let id = call.args.int()?;
+    let client = u64::try_from(id)
+        .ok()
+        .and_then(|id| call.server.clients.get(id));
+    call.out
+        .int(client.is_some_and(|client| client.unblock(how)));
+    Ok(Flow::Done)
+}

@@ -1,0 +1,296 @@
+//! CONFIG: directives shown, set and written back to their file.
+
+use std::fs::{self, File};
+use std::io::{self, Write};
+use std::path::Path;
+
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+
+use crate::command::Flag::{Admin, Loading, NoScript, Stale};
+use crate::command::shared::Shared;
+use crate::command::{Arg, Command, Done, Fail, Flow, Run, SessionCall, help};
+use crate::config::rewrite::rewrite as rewritten;
+use crate::config::special::reason;
+use crate::config::{self, Directive, SetError};
+use crate::util::glob;
+
+pub const CONFIG: Command = Command {
+    name: "config",
+    summary: "Shows and sets the server's configuration",
+    cost: "Depends on subcommand.",
+    since: "2.0.0",
+    run: Run::Container,
+    subcommands: &[&GET, &help::HELP, &RESETSTAT, &REWRITE, &SET],
+    ..Command::PLAIN
+};
+
+const GET: Command = Command {
+    name: "get",
+    summary: "Returns the directives that match any of these names or patterns",
+    cost: "O(N) for N names given",
+    since: "2.0.0",
+    flags: &[Admin, NoScript, Loading, Stale],
+    args: &[Arg::block("parameter", &[Arg::text("parameter")]).many()],
+    run: Run::Session(get),
+    ..Command::PLAIN
+};
+
+fn get(call: &mut SessionCall<'_>) -> Done {
+    let mut found: Vec<(String, &Directive)> = Vec::new();
+    let mut add = |name: &str, directive| {
+        if !found
+            .iter()
+            .any(|(held, _)| held.eq_ignore_ascii_case(name))
+        {
+            found.push((name.to_owned(), directive));
+        }
+    };
+    for wanted in call.args.rest() {
+        if wanted.iter().any(|byte| b"*?[".contains(byte)) {
+            config::names()
+                .filter(|(_, directive)| !directive.traits.hidden)
+                .filter(|(name, _)| glob::matches(wanted, name.as_bytes(), true))
+                .for_each(|(name, directive)| add(name, directive));
+        } else if let Some(directive) = config::find(wanted) {
+            // A name without a pattern comes back as it was written.
+            add(&String::from_utf8_lossy(wanted), directive);
+        }
+    }
+    call.out.map(found.len());
+    for (name, directive) in found {
+        call.out.bulk(name);
+        call.out.bulk(call.server.config.text(directive));
+    }
+    Ok(Flow::Done)
+}
+
+const SET: Command = Command {
+    name: "set",
+    summary: "Sets directives, all of them or none",
+    cost: "O(N) for N directives given",
+    since: "2.0.0",
+    flags: &[Admin, NoScript, Loading, Stale],
+    args: &[Arg::block(
+        "parameter_value",
+        &[Arg::text("parameter"), Arg::text("value")],
+    )
+    .many()],
+    run: Run::Session(set),
+    tips: &["request_policy:all_nodes", "response_policy:all_succeeded"],
+    ..Command::PLAIN
+};
+
+fn set(call: &mut SessionCall<'_>) -> Done {
+    let pairs: Vec<_> = call.args.pairs().ok_or(Fail::SYNTAX)?.collect();
+    let config = &call.server.config;
+    let before = Applied::of(call.server);
+    let local = call.session.client.is_local();
+    let changed = config
+        .set_many(&pairs, local)
+        .map_err(|error| Fail::said(error.to_string()))?;
+    if let Err(error) = before.apply(call.server) {
+        config.roll_back(&changed);
+        return Err(Fail::said(error.to_string()));
+    }
+    call.server.apply_config();
+    call.out.ok();
+    Ok(Flow::Done)
+}
+
+/// Values that act once, when they are set, and that the system may refuse.
+struct Applied {
+    port: i64,
+    bind: Option<Vec<u8>>,
+    clients: i64,
+}
+
+impl Applied {
+    fn of(server: &Shared) -> Self {
+        let config = &server.config;
+        Applied {
+            port: config.port.get(),
+            bind: config.get_text(b"bind"),
+            clients: config.maxclients.get(),
+        }
+    }
+
+    /// Acts on what differs now.
+    fn apply(&self, server: &Shared) -> Result<(), SetError> {
+        let now = Applied::of(server);
+        if now.port != self.port {
+            return Err(SetError::refused(
+                "port",
+                "Listening sockets are opened at start only",
+            ));
+        }
+        if now.bind != self.bind {
+            return Err(SetError::refused(
+                "bind",
+                "Listening sockets are opened at start only",
+            ));
+        }
+        if now.clients > self.clients {
+            allow_clients(now.clients as u64)
+                .map_err(|why| SetError::refused("maxclients", why))?;
+        }
+        Ok(())
+    }
+}
+
+/// Descriptors that the server needs beside those of clients.
+const OWN_DESCRIPTORS: u64 = 32;
+
+/// Raises the limit of open files to what so many clients need.
+fn allow_clients(clients: u64) -> Result<(), String> {
+    let wanted = clients + OWN_DESCRIPTORS;
+    let limit = getrlimit(Resource::Nofile);
+    if limit.current.is_none_or(|current| current >= wanted) {
+        return Ok(());
+    }
+    let maximum = limit.maximum.map(|maximum| maximum.max(wanted));
+    let raised = [maximum, limit.maximum].into_iter().any(|maximum| {
+        setrlimit(
+            Resource::Nofile,
+            Rlimit {
+                current: Some(wanted),
+                maximum,
+            },
+        )
+        .is_ok()
+    });
+    if raised {
+        return Ok(());
+    }
+    let possible = limit
+        .maximum
+        .unwrap_or(wanted)
+        .saturating_sub(OWN_DESCRIPTORS);
+    Err(format!(
+        "The operating system is not able to handle the specified number of clients, try with {possible}"
+    ))
+}
+
+const RESETSTAT: Command = Command {
+    name: "resetstat",
+    summary: "Sets the counters that INFO shows to zero",
+    since: "2.0.0",
+    flags: &[Admin, NoScript, Loading, Stale],
+    run: Run::Session(resetstat),
+    ..Command::PLAIN
+};
+
+fn resetstat(call: &mut SessionCall<'_>) -> Done {
+    call.server.stats.reset();
+    call.out.ok();
+    Ok(Flow::Done)
+}
+
+const REWRITE: Command = Command {
+    name: "rewrite",
+    summary: "Writes the values of now to the configuration file",
+    since: "2.8.0",
+    flags: &[Admin, NoScript, Loading, Stale],
+    run: Run::Session(rewrite),
+    ..Command::PLAIN
+};
+
+fn rewrite(call: &mut SessionCall<'_>) -> Done {
+    let file = &call.server.about.config_file;
+    if file.is_empty() {
+        return Err(Fail::Says("The server is running without a config file"));
+    }
+    match rewrite_file(call.server, Path::new(file)) {
+        Ok(()) => tracing::info!("CONFIG REWRITE executed with success."),
+        Err(error) => {
+            tracing::warn!("CONFIG REWRITE failed: {error}");
+            return Err(Fail::said(format!(
+                "Rewriting config file: {}",
+                reason(&error)
+            )));
+        }
+    }
+    call.out.ok();
+    Ok(Flow::Done)
+}
+
+fn rewrite_file(server: &Shared, file: &Path) -> io::Result<()> {
+    let old = match fs::read(file) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Vec::new(),
+        read => read?,
+    };
+    let new = rewritten(&server.config, &old, &users(&old));
+    replace(file, &new)
+}
+
+/// The users that the file declares: nothing changes them while the server runs.
+fn users(old: &[u8]) -> Vec<Vec<u8>> {
+    let user = |line: &[u8]| {
+        let (word, rest) = line.trim_ascii().split_at_checked(5)?;
+        word.eq_ignore_ascii_case(b"user ")
+            .then(|| rest.trim_ascii().to_vec())
+    };
+    old.split(|byte| *byte == b'\n').filter_map(user).collect()
+}
+
+/// Puts a new file in the place of an old one in one step: whoever reads it finds one of the two, whole.
+fn replace(file: &Path, text: &[u8]) -> io::Result<()> {
+    let mut name = file.as_os_str().to_owned();
+    name.push(format!(".{}-{}.tmp", std::process::id(), fastrand::u32(..)));
+    let draft = Path::new(&name);
+    let written = write_synced(
+        draft,
+        text,
+        fs::metadata(file).ok().map(|held| held.permissions()),
+    )
+    .and_then(|()| fs::rename(draft, file));
+    if written.is_err() {
+        // The first failure is the one to report.
+        let _ = fs::remove_file(draft);
+        return written;
+    }
+    let directory = file.parent().unwrap_or(Path::new("/"));
+    File::open(directory)?.sync_all()
+}
+
+fn write_synced(path: &Path, text: &[u8], permissions: Option<fs::Permissions>) -> io::Result<()> {
+    let mut file = File::create_new(path)?;
+    file.write_all(text)?;
+    if let Some(permissions) = permissions {
+        file.set_permissions(permissions)?;
+    }
+    file.sync_all()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_is_replaced_whole_and_keeps_its_permissions() {
+        use std::os::unix::fs::PermissionsExt;
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("redis.conf");
+        fs::write(&file, "old").unwrap();
+        fs::set_permissions(&file, fs::Permissions::from_mode(0o640)).unwrap();
+        replace(&file, b"new\n").unwrap();
+        assert_eq!(fs::read(&file).unwrap(), b"new\n");
+        assert_eq!(
+            fs::metadata(&file).unwrap().permissions().mode() & 0o777,
+            0o640
+        );
+        assert_eq!(
+            fs::read_dir(dir.path()).unwrap().count(),
+            1,
+            "no draft is left behind"
+        );
+    }
+
+    #[test]
+    fn declared_users_are_kept() {
+        let old = b"port 1\n  USER ann on >pw ~*\n# user bob\nuserx\nuser default on\n";
+        assert_eq!(
+            users(old),
+            [b"ann on >pw ~*".to_vec(), b"default on".to_vec()]
+        );
+    }
+}

@@ -1,0 +1,193 @@
+//! Whole databases, and small facts about the server: DBSIZE, FLUSHALL, SWAPDB, TIME, ROLE, WAIT.
+
+use smallvec::SmallVec;
+
+use crate::command::Flag::{Fast, Loading, NoScript, Stale};
+use crate::command::{
+    Arg, Args, Command, Done, Fail, Flow, OnTimeout, Park, Plan, ReadCall, Run, SessionCall,
+    WriteCall,
+};
+use crate::util::clock;
+
+pub const DBSIZE: Command = Command {
+    name: "dbsize",
+    summary: "Counts the keys of this database",
+    flags: &[Fast],
+    run: Run::Read(dbsize),
+    plan: Plan::All,
+    categories: &["keyspace"],
+    tips: &["request_policy:all_shards", "response_policy:agg_sum"],
+    ..Command::PLAIN
+};
+
+fn dbsize(call: &mut ReadCall<'_>) -> Done {
+    call.out.count(call.db.len());
+    Ok(Flow::Done)
+}
+
+const ASYNC: &[Arg] = &[Arg::one_of(
+    "async",
+    &[
+        Arg::word("async", "ASYNC").since("4.0.0"),
+        Arg::word("sync", "SYNC").since("6.2.0"),
+    ],
+)
+.optional()];
+
+pub const FLUSHDB: Command = Command {
+    name: "flushdb",
+    summary: "Removes all keys of this database",
+    cost: "O(1) for the client; the keys are freed elsewhere",
+    args: ASYNC,
+    run: Run::Write(flushdb),
+    plan: Plan::All,
+    categories: &["keyspace", "dangerous"],
+    tips: &["request_policy:all_shards", "response_policy:all_succeeded"],
+    ..Command::PLAIN
+};
+
+fn flushdb(call: &mut WriteCall<'_>) -> Done {
+    check_flush(&mut call.args)?;
+    call.db.flush();
+    call.out.ok();
+    Ok(Flow::Done)
+}
+
+/// ASYNC and SYNC are the same here: what is large is never freed on a client's time.
+fn check_flush(args: &mut Args<'_>) -> Result<(), Fail> {
+    if !args.is_empty() && !args.word("ASYNC") && !args.word("SYNC") {
+        return Err(Fail::SYNTAX);
+    }
+    args.end()
+}
+
+pub const FLUSHALL: Command = Command {
+    name: "flushall",
+    summary: "Removes all keys of all databases",
+    cost: "O(1) for the client; the keys are freed elsewhere",
+    args: ASYNC,
+    run: Run::Write(flushall),
+    plan: Plan::All,
+    categories: &["keyspace", "dangerous"],
+    tips: &["request_policy:all_shards", "response_policy:all_succeeded"],
+    ..Command::PLAIN
+};
+
+fn flushall(call: &mut WriteCall<'_>) -> Done {
+    check_flush(&mut call.args)?;
+    for index in 0..call.server.config.databases.get() as usize {
+        call.db.other(index).flush();
+    }
+    call.out.ok();
+    Ok(Flow::Done)
+}
+
+pub const SWAPDB: Command = Command {
+    name: "swapdb",
+    summary: "Exchanges two databases",
+    cost: "O(N) for N clients that watch or wait for keys of either",
+    since: "4.0.0",
+    flags: &[Fast],
+    args: &[Arg::int("index1"), Arg::int("index2")],
+    run: Run::Write(swapdb),
+    plan: Plan::All,
+    categories: &["keyspace", "dangerous"],
+    ..Command::PLAIN
+};
+
+fn swapdb(call: &mut WriteCall<'_>) -> Done {
+    let first = index(&mut call.args, "invalid first DB index")?;
+    let second = index(&mut call.args, "invalid second DB index")?;
+    let databases = call.server.config.databases.get();
+    let known = |index| (0..databases).contains(&index);
+    if !known(first) || !known(second) {
+        return Err(Fail::Says("DB index is out of range"));
+    }
+    if first != second {
+        call.db.swap(first as usize, second as usize);
+    }
+    call.out.ok();
+    Ok(Flow::Done)
+}
+
+fn index(args: &mut Args<'_>, bad: &'static str) -> Result<i64, Fail> {
+    args.int_in(i64::from(i32::MIN)..=i64::from(i32::MAX), Fail::Says(bad))
+}
+
+pub const TIME: Command = Command {
+    name: "time",
+    summary: "Returns the time in seconds, and the microseconds of that second",
+    since: "2.6.0",
+    flags: &[Loading, Stale, Fast],
+    run: Run::Session(time),
+    tips: &["nondeterministic_output"],
+    ..Command::PLAIN
+};
+
+fn time(call: &mut SessionCall<'_>) -> Done {
+    let now_us = clock::now_us();
+    call.out.array(2);
+    call.out.bulk_int((now_us / 1_000_000) as i64);
+    call.out.bulk_int((now_us % 1_000_000) as i64);
+    Ok(Flow::Done)
+}
+
+pub const LASTSAVE: Command = Command {
+    name: "lastsave",
+    summary: "Returns when the data was last saved, or the server started",
+    flags: &[Loading, Stale, Fast],
+    run: Run::Session(lastsave),
+    categories: &["admin", "dangerous"],
+    tips: &["nondeterministic_output"],
+    ..Command::PLAIN
+};
+
+fn lastsave(call: &mut SessionCall<'_>) -> Done {
+    call.out.int((call.server.about.started_ms / 1000) as i64);
+    Ok(Flow::Done)
+}
+
+pub const ROLE: Command = Command {
+    name: "role",
+    summary: "Returns this server's part in replication",
+    since: "2.8.12",
+    flags: &[NoScript, Loading, Stale, Fast],
+    run: Run::Session(role),
+    categories: &["admin", "dangerous"],
+    ..Command::PLAIN
+};
+
+fn role(call: &mut SessionCall<'_>) -> Done {
+    call.out.array(3);
+    call.out.bulk("master");
+    call.out.int(0);
+    call.out.array(0);
+    Ok(Flow::Done)
+}
+
+pub const WAIT: Command = Command {
+    name: "wait",
+    summary: "Waits until replicas have this connection's writes",
+    since: "3.0.0",
+    flags: &[NoScript],
+    args: &[Arg::int("numreplicas"), Arg::int("timeout")],
+    run: Run::Session(wait),
+    tips: &["request_policy:all_shards", "response_policy:agg_min"],
+    ..Command::PLAIN
+};
+
+fn wait(call: &mut SessionCall<'_>) -> Done {
+    let wanted = call.args.int()?;
+    let deadline_ms = call.args.timeout_ms(call.now_ms)?;
+    if wanted <= 0 {
+        call.out.int(0);
+        return Ok(Flow::Done);
+    }
+    // There are no replicas: none will ever have acknowledged anything.
+    let (keys, on_timeout) = (SmallVec::new(), OnTimeout::Int(0));
+    Ok(Flow::Park(Box::new(Park {
+        keys,
+        deadline_ms,
+        on_timeout,
+    })))
+}

@@ -1,0 +1,532 @@
+//! DEBUG: what tests and the curious may do to a server.
+//!
+//! Its subcommands are in a table of their own: to Redis's clients they are arguments, not commands.
+
+use std::ops::RangeInclusive;
+use std::time::Duration;
+
+use super::digest::Digest;
+use crate::command::Flag::{Admin, Loading, Neither, NoScript, Protected, Stale};
+use crate::command::{Command, Done, Fail, Flow, Plan, Run, WriteCall};
+use crate::config::values::parse_bytes;
+use crate::engine::{Access, Deadline, Entry};
+use crate::types::{Text, Type, Value};
+use crate::util::number;
+
+pub const DEBUG: Command = Command {
+    name: "debug",
+    summary: "Looks inside the server, for tests",
+    cost: "Depends on subcommand.",
+    flags: &[Admin, NoScript, Loading, Stale, Neither, Protected],
+    run: Run::Write(debug),
+    arity: Some(-2),
+    plan: Plan::AllIf(|argv| {
+        argv.get(1)
+            .and_then(|name| find(name))
+            .is_some_and(|sub| sub.keys)
+    }),
+    ..Command::PLAIN
+};
+
+struct Sub {
+    name: &'static str,
+    usage: &'static str,
+    says: &'static str,
+    /// How many arguments follow the name.
+    args: RangeInclusive<usize>,
+    /// Whether it works on keys.
+    keys: bool,
+    run: fn(&mut WriteCall<'_>) -> Done,
+}
+
+const fn sub(
+    name: &'static str,
+    usage: &'static str,
+    says: &'static str,
+    args: RangeInclusive<usize>,
+    run: fn(&mut WriteCall<'_>) -> Done,
+) -> Sub {
+    Sub {
+        name,
+        usage,
+        says,
+        args,
+        keys: false,
+        run,
+    }
+}
+
+impl Sub {
+    const fn on_keys(self) -> Self {
+        Sub { keys: true, ..self }
+    }
+}
+
+const MANY: usize = usize::MAX;
+
+static SUBS: &[Sub] = &[
+    sub(
+        "change-repl-id",
+        "",
+        "Begin a new replication history.",
+        0..=0,
+        change_repl_id,
+    ),
+    sub(
+        "digest",
+        "",
+        "Return a fingerprint of all data.",
+        0..=0,
+        digest,
+    )
+    .on_keys(),
+    sub(
+        "digest-value",
+        "<key> [<key> ...]",
+        "Return fingerprints of values.",
+        0..=MANY,
+        digest_value,
+    )
+    .on_keys(),
+    sub("error", "<string>", "Answer with this error.", 1..=1, error),
+    sub(
+        "htstats",
+        "<dbid>",
+        "Describe the tables of a database.",
+        1..=1,
+        htstats,
+    )
+    .on_keys(),
+    sub(
+        "htstats-key",
+        "<key>",
+        "Describe the table of a value.",
+        1..=1,
+        htstats_key,
+    )
+    .on_keys(),
+    sub(
+        "listpack",
+        "<key>",
+        "Log the elements of a listpack.",
+        1..=1,
+        listpack,
+    )
+    .on_keys(),
+    sub(
+        "loadaof",
+        "",
+        "Refused: there is no append only file.",
+        0..=0,
+        unsaved,
+    ),
+    sub(
+        "log",
+        "<message>",
+        "Write a message to the log.",
+        1..=1,
+        log,
+    ),
+    sub(
+        "object",
+        "<key>",
+        "Describe a value and its entry.",
+        1..=2,
+        object,
+    )
+    .on_keys(),
+    sub(
+        "panic",
+        "",
+        "Refused: this server does not crash on request.",
+        0..=0,
+        no_crash,
+    ),
+    sub(
+        "populate",
+        "<count> [<prefix>] [<size>]",
+        "Create string keys named prefix:<number>.",
+        1..=3,
+        populate,
+    )
+    .on_keys(),
+    sub(
+        "protocol",
+        "<type>",
+        "Answer with a value of this type.",
+        1..=1,
+        protocol,
+    ),
+    sub(
+        "quicklist-packed-threshold",
+        "<size>",
+        "Accepted: nodes of lists have a size of their own.",
+        1..=1,
+        packed_threshold,
+    ),
+    sub(
+        "reload",
+        "[<option> ...]",
+        "Refused: there is no snapshot to load.",
+        0..=MANY,
+        unsaved,
+    ),
+    sub(
+        "replybuffer",
+        "<option> <value>",
+        "Accepted: reply buffers shrink by themselves.",
+        2..=2,
+        replybuffer,
+    ),
+    sub(
+        "segfault",
+        "",
+        "Refused: this server does not crash on request.",
+        0..=0,
+        no_crash,
+    ),
+    sub(
+        "set-active-expire",
+        "<0|1>",
+        "Stop or go on removing keys that nobody touches.",
+        1..=1,
+        set_active_expire,
+    ),
+    sub(
+        "sleep",
+        "<seconds>",
+        "Keep this connection's thread busy.",
+        1..=1,
+        sleep,
+    ),
+    sub(
+        "structsize",
+        "",
+        "Return the sizes of some structures.",
+        0..=0,
+        structsize,
+    ),
+];
+
+fn find(name: &[u8]) -> Option<&'static Sub> {
+    SUBS.iter()
+        .find(|sub| name.eq_ignore_ascii_case(sub.name.as_bytes()))
+}
+
+fn debug(call: &mut WriteCall<'_>) -> Done {
+    let name = call.args.next()?;
+    if name.eq_ignore_ascii_case(b"HELP") && call.args.is_empty() {
+        return help(call);
+    }
+    match find(name) {
+        Some(sub) if sub.args.contains(&call.args.len()) => (sub.run)(call),
+        _ => {
+            let name = String::from_utf8_lossy(name);
+            Err(Fail::said(format!(
+                "unknown subcommand or wrong number of arguments for '{name}'. Try DEBUG HELP."
+            )))
+        }
+    }
+}
+
+fn help(call: &mut WriteCall<'_>) -> Done {
+    let mut lines =
+        vec!["DEBUG <subcommand> [<arg> [value] [opt] ...]. Subcommands are:".to_owned()];
+    for sub in SUBS {
+        lines.push(
+            format!("{} {}", sub.name.to_ascii_uppercase(), sub.usage)
+                .trim_end()
+                .to_owned(),
+        );
+        lines.push(format!("    {}", sub.says));
+    }
+    lines.extend(["HELP".to_owned(), "    Prints this help.".to_owned()]);
+    call.out.lines(lines.iter().map(String::as_str));
+    Ok(Flow::Done)
+}
+
+fn ok(call: &mut WriteCall<'_>) -> Done {
+    call.out.ok();
+    Ok(Flow::Done)
+}
+
+/// A number as C's `atoi` and `atof` read it: what is none is zero.
+fn seconds(text: &[u8]) -> f64 {
+    number::parse_double(text).unwrap_or(0.0)
+}
+
+/// The longest DEBUG SLEEP.
+const DAY: Duration = Duration::from_secs(86_400);
+
+fn sleep(call: &mut WriteCall<'_>) -> Done {
+    let seconds = seconds(call.args.next()?).max(0.0);
+    let time = Duration::try_from_secs_f64(seconds).unwrap_or(DAY).min(DAY);
+    call.out.ok();
+    Ok(Flow::Stall(time))
+}
+
+fn set_active_expire(call: &mut WriteCall<'_>) -> Done {
+    let on = seconds(call.args.next()?) != 0.0;
+    call.server
+        .active_expire
+        .store(on, std::sync::atomic::Ordering::Relaxed);
+    ok(call)
+}
+
+fn change_repl_id(call: &mut WriteCall<'_>) -> Done {
+    let digit = || char::from_digit(fastrand::u32(0..16), 16).unwrap_or('0');
+    *call.server.replication_id.lock() = (0..40).map(|_| digit()).collect();
+    ok(call)
+}
+
+fn error(call: &mut WriteCall<'_>) -> Done {
+    let text = call.args.next()?;
+    call.out.error(text);
+    Ok(Flow::Done)
+}
+
+fn log(call: &mut WriteCall<'_>) -> Done {
+    tracing::warn!("DEBUG LOG: {}", String::from_utf8_lossy(call.args.next()?));
+    ok(call)
+}
+
+fn unsaved(_: &mut WriteCall<'_>) -> Done {
+    Err(Fail::Says("this server keeps no files to load data from"))
+}
+
+fn no_crash(_: &mut WriteCall<'_>) -> Done {
+    Err(Fail::Says("this server does not crash on request"))
+}
+
+fn replybuffer(call: &mut WriteCall<'_>) -> Done {
+    if call.args.word("PEAK-RESET-TIME") {
+        if !call.args.word("NEVER") && !call.args.word("RESET") {
+            call.args.int()?;
+        }
+        return ok(call);
+    }
+    if call.args.word("RESIZING") {
+        return ok(call);
+    }
+    Err(Fail::Says(
+        "unknown subcommand or wrong number of arguments for 'replybuffer'. Try DEBUG HELP.",
+    ))
+}
+
+fn packed_threshold(call: &mut WriteCall<'_>) -> Done {
+    let largest = (4 << 30) - (1 << 20);
+    let size = parse_bytes(call.args.next()?).filter(|size| *size <= largest);
+    size.ok_or(Fail::Says(
+        "argument must be a memory value bigger than 1 and smaller than 4gb",
+    ))?;
+    ok(call)
+}
+
+fn structsize(call: &mut WriteCall<'_>) -> Done {
+    call.out.bulk(format!(
+        "bits:{} entry:{} value:{} text:{} access:{} ",
+        usize::BITS,
+        size_of::<Entry>(),
+        size_of::<Value>(),
+        size_of::<Text>(),
+        size_of::<Access>()
+    ));
+    Ok(Flow::Done)
+}
+
+fn protocol(call: &mut WriteCall<'_>) -> Done {
+    let kind = call.args.next()?.to_ascii_lowercase();
+    let out = &mut *call.out;
+    match kind.as_slice() {
+        b"string" => out.bulk("Hello World"),
+        b"integer" => out.int(12345),
+        b"double" => out.double(3141.0 / 1000.0),
+        b"null" => out.null(),
+        b"array" => {
+            out.array(3);
+            (0..3).for_each(|n| out.int(n));
+        }
+        b"set" => {
+            out.set(3);
+            (0..3).for_each(|n| out.int(n));
+        }
+        b"map" => {
+            out.map(3);
+            for n in 0..3 {
+                out.int(n);
+                out.bool(n == 1);
+            }
+        }
+        b"attrib" => {
+            if out.resp3() {
+                out.raw(b"|1\r\n");
+                out.bulk("key-popularity");
+                out.array(2);
+                out.bulk("key:123");
+                out.int(90);
+            }
+            out.bulk("Some real reply following the attribute");
+        }
+        b"push" if out.resp3() => {
+            out.push(2);
+            out.bulk("server-cpu-usage");
+            out.int(42);
+            out.bulk("Some real reply following the push reply");
+        }
+        b"push" => return Err(Fail::Says("RESP2 is not supported by this command")),
+        b"bignum" => out.big_number("1234567999999999999999999999999999999"),
+        b"verbatim" => out.verbatim("txt", b"This is a verbatim\nstring"),
+        b"true" => out.bool(true),
+        b"false" => out.bool(false),
+        _ => {
+            return Err(Fail::Says(
+                "Wrong protocol type name. Please use one of the following: string|integer|double|bignum|null|array|set|map|attrib|push|verbatim|true|false",
+            ));
+        }
+    }
+    Ok(Flow::Done)
+}
+
+fn digest(call: &mut WriteCall<'_>) -> Done {
+    let now_ms = call.db.now_ms();
+    let mut sum = Digest::default();
+    for index in 0..call.db.census().databases.len() {
+        for (entry, deadline) in call.db.other(index).each() {
+            let (key, value) = (entry.key_name(), entry.value());
+            sum.add(Digest::of_key(
+                index,
+                key,
+                value,
+                deadline.is_some(),
+                now_ms,
+            ));
+        }
+    }
+    call.out.simple(&sum.to_string());
+    Ok(Flow::Done)
+}
+
+fn digest_value(call: &mut WriteCall<'_>) -> Done {
+    let now_ms = call.db.now_ms();
+    let keys = call.args.rest();
+    call.out.array(keys.len());
+    for key in keys {
+        let held = call
+            .db
+            .peek(key)
+            .map(|value| Digest::of_value(value, now_ms));
+        call.out.simple(&held.unwrap_or_default().to_string());
+    }
+    Ok(Flow::Done)
+}
+
+fn object(call: &mut WriteCall<'_>) -> Done {
+    let entry = call.db.entry(call.args.next()?).ok_or(Fail::NO_KEY)?;
+    let value = entry.value();
+    let now_ms = call.db.now_ms();
+    let idle_s = entry.access().idle_seconds(now_ms);
+    let mut text = format!(
+        "Value at:{value:p} refcount:1 encoding:{} serializedlength:{} lru:{} lru_seconds_idle:{idle_s}",
+        value.encoding(),
+        value.heap_bytes(),
+        (now_ms / 1000).saturating_sub(idle_s) & 0xff_ffff,
+    );
+    if let Value::List(list) = value {
+        let nodes = list.nodes().count().max(1);
+        text.push_str(&format!(
+            " ql_nodes:{nodes} ql_avg_node:{:.2} ql_listpack_max:{} ql_compressed:0 ql_uncompressed_size:{}",
+            list.len() as f64 / nodes as f64,
+            call.server.config.list_max_listpack_size.get(),
+            list.heap_bytes(),
+        ));
+    }
+    call.out.simple(&text);
+    Ok(Flow::Done)
+}
+
+fn listpack(call: &mut WriteCall<'_>) -> Done {
+    let value = call.db.peek(call.args.next()?).ok_or(Fail::NO_KEY)?;
+    if value.encoding() != "listpack" {
+        return Err(Fail::Says("Not a listpack encoded object."));
+    }
+    tracing::info!("DEBUG LISTPACK: {value:?}");
+    call.out.simple("Listpack structure printed on stdout");
+    Ok(Flow::Done)
+}
+
+fn htstats(call: &mut WriteCall<'_>) -> Done {
+    let index = call.args.int()?;
+    if !(0..call.server.config.databases.get()).contains(&index) {
+        return Err(Fail::Says("Out of range database"));
+    }
+    let databases = call.db.census().databases;
+    let contents = databases.get(index as usize).copied().unwrap_or_default();
+    let text = format!(
+        "[Dictionary HT]\n{}[Expires HT]\n{}",
+        table("main hash table", contents.keys, contents.table_bytes),
+        table("main hash table", contents.volatile, 0)
+    );
+    call.out.verbatim("txt", text.as_bytes());
+    Ok(Flow::Done)
+}
+
+/// A table in HTSTATS' words. There are no chains: entries stand one after another.
+fn table(name: &str, len: usize, bytes: usize) -> String {
+    if len == 0 {
+        return format!(
+            "Hash table 0 stats ({name}):\nNo stats available for empty dictionaries\n"
+        );
+    }
+    format!(
+        "Hash table 0 stats ({name}):\n number of elements: {len}\n max chain length: 1\n bytes: {bytes}\n"
+    )
+}
+
+fn htstats_key(call: &mut WriteCall<'_>) -> Done {
+    let value = call.db.peek(call.args.next()?).ok_or(Fail::NO_KEY)?;
+    let len = match value {
+        Value::Hash(hash) => hash.len(),
+        Value::Set(set) => set.len(),
+        Value::ZSet(zset) => zset.len(),
+        _ => 0,
+    };
+    if !matches!(value.encoding(), "hashtable" | "skiplist") {
+        return Err(Fail::Says(
+            "The value stored at the specified key is not represented using an hash table",
+        ));
+    }
+    let text = table("main hash table", len, value.heap_bytes());
+    call.out.verbatim("txt", text.as_bytes());
+    Ok(Flow::Done)
+}
+
+fn populate(call: &mut WriteCall<'_>) -> Done {
+    let count = call.args.int_in(0..=i64::MAX, Fail::NEGATIVE)?;
+    let prefix = if call.args.is_empty() {
+        b"key"
+    } else {
+        call.args.next()?
+    };
+    let size = if call.args.is_empty() {
+        None
+    } else {
+        Some(call.args.int_in(0..=i64::MAX, Fail::NEGATIVE)? as u64)
+    };
+    let size_max = call.server.config.proto_max_bulk_len.get();
+    if size.is_some_and(|size| size > size_max) {
+        return Err(Fail::NEGATIVE);
+    }
+    for n in 0..count {
+        let key = [prefix, b":", itoa::Buffer::new().format(n).as_bytes()].concat();
+        if call.db.exists(&key) {
+            continue;
+        }
+        let mut value = format!("value:{n}").into_bytes();
+        if let Some(size) = size.filter(|size| *size > 0) {
+            value.resize(size as usize, 0);
+        }
+        call.db
+            .set(&key, Text::from_bytes(&value).wrap(), Deadline::Clear);
+    }
+    ok(call)
+}

@@ -1,0 +1,114 @@
+//! DEBUG DIGEST: a fingerprint of data, the same for the same data in any order of keys.
+//!
+//! Parts whose order means nothing are hashed alone and combined by exclusive or.
+
+use std::fmt;
+
+use sha2::{Digest as _, Sha256};
+
+use crate::types::{Hash, Piece, Value};
+
+/// The fingerprint. Of nothing it is zero.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Digest([u8; 20]);
+
+impl Digest {
+    /// Of these parts in this order.
+    fn of(parts: &[&[u8]]) -> Self {
+        let mut hash = Sha256::new();
+        for part in parts {
+            // With its length before it, no part can be taken for the end of another.
+            hash.update((part.len() as u64).to_le_bytes());
+            hash.update(part);
+        }
+        let mut digest = Digest::default();
+        digest.0.copy_from_slice(&hash.finalize()[..20]);
+        digest
+    }
+
+    /// Adds a part whose place among the others doesn't matter.
+    pub fn add(&mut self, part: Digest) {
+        self.0
+            .iter_mut()
+            .zip(part.0)
+            .for_each(|(mine, byte)| *mine ^= byte);
+    }
+
+    /// Of a key, where it stands and what it holds.
+    pub fn of_key(db: usize, key: &[u8], value: &Value, volatile: bool, now_ms: u64) -> Self {
+        let held = Digest::of_value(value, now_ms);
+        Digest::of(&[&db.to_le_bytes(), key, &held.0, &[u8::from(volatile)]])
+    }
+
+    pub fn of_value(value: &Value, now_ms: u64) -> Self {
+        let content = match value {
+            Value::Text(text) => Digest::of(&[text.as_bytes(&mut itoa::Buffer::new())]),
+            Value::List(list) => list
+                .iter_from(0, false)
+                .fold(Digest::default(), |before, element| {
+                    with_bytes(&element, |bytes| Digest::of(&[&before.0, bytes]))
+                }),
+            Value::Hash(hash) => of_hash(hash, now_ms),
+            Value::Set(set) => all(set
+                .iter()
+                .map(|member| with_bytes(&member, |bytes| Digest::of(&[bytes])))),
+            Value::ZSet(zset) => all(zset.iter().map(|(member, score)| {
+                with_bytes(&member, |bytes| {
+                    Digest::of(&[bytes, &score.to_bits().to_le_bytes()])
+                })
+            })),
+        };
+        Digest::of(&[value.kind().name().as_bytes(), &content.0])
+    }
+}
+
+fn all(parts: impl Iterator<Item = Digest>) -> Digest {
+    let mut sum = Digest::default();
+    parts.for_each(|part| sum.add(part));
+    sum
+}
+
+fn of_hash(hash: &Hash, now_ms: u64) -> Digest {
+    all(hash.iter(now_ms).map(|(field, value)| {
+        with_bytes(&field, |field| {
+            let volatile = hash.deadline(field).is_some();
+            with_bytes(&value, |value| {
+                Digest::of(&[field, value, &[u8::from(volatile)]])
+            })
+        })
+    }))
+}
+
+fn with_bytes<T>(piece: &Piece<'_>, use_bytes: impl FnOnce(&[u8]) -> T) -> T {
+    use_bytes(piece.as_bytes(&mut itoa::Buffer::new()))
+}
+
+impl fmt::Display for Digest {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.iter().try_for_each(|byte| write!(out, "{byte:02x}"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::types::{Limits, Set, Text};
+
+    #[test]
+    fn order_matters_only_where_it_should() {
+        let limits = Limits::default();
+        let set = |members: &[&[u8]]| {
+            let mut set = Set::new();
+            members.iter().for_each(|member| {
+                set.insert(member, &limits);
+            });
+            Digest::of_value(&Value::Set(Box::new(set)), 0)
+        };
+        assert_eq!(set(&[b"a", b"1", b"b"]), set(&[b"b", b"a", b"1"]));
+        assert_ne!(set(&[b"a"]), set(&[b"b"]));
+        let text = Value::Text(Text::from_bytes(b"12"));
+        let number = Value::Text(Text::from_int(12));
+        assert_eq!(Digest::of_value(&text, 0), Digest::of_value(&number, 0));
+        assert_eq!(Digest::default().to_string(), "0".repeat(40));
+    }
+}

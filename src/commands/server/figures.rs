@@ -1,0 +1,132 @@
+//! Memory told apart: the figures behind INFO, MEMORY STATS and MEMORY DOCTOR.
+
+use std::sync::atomic::Ordering::Relaxed;
+
+use crate::command::shared::Shared;
+use crate::engine::Census;
+use crate::util::memory;
+
+/// Bytes, each a part of what the process takes.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Figures {
+    pub used: u64,
+    pub peak: u64,
+    /// In use before there was data.
+    pub startup: u64,
+    /// Of the process, as the kernel sees it.
+    pub resident: u64,
+    pub clients: u64,
+    /// Tables and their indexes, without keys and values.
+    pub tables: u64,
+    /// What the allocator gave out, the pages that stands on, and the pages it holds.
+    pub allocated: u64,
+    pub active: u64,
+    pub held: u64,
+    pub keys: u64,
+}
+
+impl Figures {
+    pub fn take(server: &Shared, census: &Census) -> Self {
+        memory::publish();
+        let used = memory::used();
+        let (allocated, active, held, _) = memory::allocator().unwrap_or((used, used, used, 0));
+        let clients = server.clients.all();
+        let of_client = |client: &crate::command::client::Client| {
+            client.heap_bytes() + client.query_capacity.load(Relaxed) + client.mailbox.bytes()
+        };
+        Figures {
+            used,
+            peak: memory::peak(),
+            startup: memory::startup(),
+            resident: memory::resident(),
+            clients: clients.iter().map(|client| of_client(client) as u64).sum(),
+            tables: census.table_bytes() as u64,
+            allocated,
+            active,
+            held,
+            keys: census.keys() as u64,
+        }
+    }
+
+    /// All that is not keys and values.
+    pub fn overhead(&self) -> u64 {
+        self.startup + self.clients + self.tables
+    }
+
+    pub fn dataset(&self) -> u64 {
+        self.used.saturating_sub(self.overhead())
+    }
+
+    pub fn dataset_percent(&self) -> f64 {
+        (ratio(self.dataset(), self.used.saturating_sub(self.startup)) * 100.0).min(100.0)
+    }
+
+    pub fn peak_percent(&self) -> f64 {
+        ratio(self.used, self.peak) * 100.0
+    }
+
+    pub fn bytes_per_key(&self) -> u64 {
+        self.used
+            .saturating_sub(self.startup)
+            .checked_div(self.keys)
+            .unwrap_or(0)
+    }
+
+    /// Where more is taken than was asked for: the name of the place, the ratio and the bytes.
+    pub fn losses(&self) -> [Loss; 4] {
+        let loss = |name, taken: u64, of: u64| Loss {
+            name,
+            ratio: ratio(taken, of),
+            bytes: taken as i64 - of as i64,
+        };
+        [
+            loss("allocator-fragmentation", self.active, self.allocated),
+            loss("allocator-rss", self.held, self.active),
+            loss("rss-overhead", self.resident, self.held),
+            loss("fragmentation", self.resident, self.used),
+        ]
+    }
+}
+
+pub struct Loss {
+    pub name: &'static str,
+    pub ratio: f64,
+    pub bytes: i64,
+}
+
+fn ratio(part: u64, whole: u64) -> f64 {
+    if whole == 0 {
+        0.0
+    } else {
+        part as f64 / whole as f64
+    }
+}
+
+/// Bytes as people read them: `1.04M`.
+pub fn human(bytes: u64) -> String {
+    let mut value = bytes as f64;
+    for unit in ["B", "K", "M", "G", "T"] {
+        if value < 1024.0 {
+            return if unit == "B" {
+                format!("{bytes}B")
+            } else {
+                format!("{value:.2}{unit}")
+            };
+        }
+        value /= 1024.0;
+    }
+    format!("{value:.2}P")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bytes_read_well() {
+        assert_eq!(human(0), "0B");
+        assert_eq!(human(1023), "1023B");
+        assert_eq!(human(1_089_024), "1.04M");
+        assert_eq!(human(u64::MAX), "16384.00P");
+    }
+}
