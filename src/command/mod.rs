@@ -20,6 +20,7 @@ pub mod session;
 pub mod shared;
 pub mod slowlog;
 pub mod stats;
+pub mod timeout;
 
 pub use arg::{Arg, ArgKind, KeyUse};
 pub use args::Args;

@@ -3,6 +3,7 @@
 mod client;
 mod connection;
 mod key;
+mod list;
 mod pubsub;
 mod server;
 mod string;
@@ -13,6 +14,7 @@ use crate::command::Family;
 pub const FAMILIES: &[&Family] = &[
     &string::FAMILY,
     &key::FAMILY,
+    &list::FAMILY,
     &connection::FAMILY,
     &transaction::FAMILY,
     &pubsub::FAMILY,
