@@ -15,6 +15,7 @@ pub mod client;
 pub mod expiry;
 pub mod help;
 pub mod latency;
+pub mod sample;
 pub mod scan;
 pub mod session;
 pub mod shared;

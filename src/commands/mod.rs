@@ -2,10 +2,12 @@
 
 mod client;
 mod connection;
+mod hash;
 mod key;
 mod list;
 mod pubsub;
 mod server;
+mod set;
 mod string;
 mod transaction;
 
@@ -15,6 +17,8 @@ pub const FAMILIES: &[&Family] = &[
     &string::FAMILY,
     &key::FAMILY,
     &list::FAMILY,
+    &set::FAMILY,
+    &hash::FAMILY,
     &connection::FAMILY,
     &transaction::FAMILY,
     &pubsub::FAMILY,
