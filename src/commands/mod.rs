@@ -10,6 +10,7 @@ mod server;
 mod set;
 mod string;
 mod transaction;
+mod zset;
 
 use crate::command::Family;
 
@@ -19,6 +20,7 @@ pub const FAMILIES: &[&Family] = &[
     &list::FAMILY,
     &set::FAMILY,
     &hash::FAMILY,
+    &zset::FAMILY,
     &connection::FAMILY,
     &transaction::FAMILY,
     &pubsub::FAMILY,
