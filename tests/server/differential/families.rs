@@ -286,7 +286,7 @@ pub const FAMILIES: &[Family] = &[
         shapes: &[
             ("GEOADD geo ( place member )+", Exact),
             ("GEOADD geo < [ NX | XX ] [ CH ] > ( place member )+", Exact),
-            ("GEOADD geo ( 181 1 | 1 86 | x 1 | nan 1 ) member", Exact),
+            ("GEOADD geo ( 181 1 | 1 86 | x 1 | NaN 1 ) member", Exact),
             ("GEOPOS geo member+", Exact),
             ("GEOHASH geo member+", Exact),
             ("GEODIST geo member member [ unit ]", Exact),

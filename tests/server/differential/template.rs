@@ -122,7 +122,7 @@ fn parse_word(word: &'static str) -> Part {
         return Part::Many(Box::new(parse_word(one)));
     }
     // `set1` is a certain key, `set` any of its kind; `hash*` is a pattern.
-    let class = word.bytes().all(|b| b.is_ascii_lowercase());
+    let class = word.len() > 1 && word.bytes().all(|b| b.is_ascii_lowercase());
     if class { Part::Class(word) } else { Part::Word(word) }
 }
 
