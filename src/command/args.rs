@@ -127,6 +127,11 @@ impl<'a> Args<'a> {
         Ok((ms > 0).then_some(end))
     }
 
+    /// A count that may be zero, but not negative; whatever else it is, it is told to be positive.
+    pub fn positive(&mut self) -> Result<usize, Fail> {
+        Ok(self.int_in(0..=i64::MAX, Fail::NEGATIVE)? as usize)
+    }
+
     pub fn double(&mut self) -> Result<f64, Fail> {
         number::parse_double(self.next()?).ok_or(Fail::NOT_FLOAT)
     }

@@ -1,6 +1,7 @@
 //! Times to live as commands spell them: `EX`, `PX`, `EXAT`, `PXAT`.
 
 use super::{Arg, Args, Entry, Fail};
+use crate::util::number;
 
 /// How a time is given.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -51,20 +52,37 @@ pub const ARGS: [Arg; 4] = [
     Arg::unix_time("unix-time-milliseconds").token("PXAT"),
 ];
 
-/// Takes one of the four options with its value, which must be positive.
-pub fn option(args: &mut Args<'_>, entry: &Entry, now_ms: u64) -> Result<Option<u64>, Fail> {
-    let words = [
-        ("EX", Unit::EX),
-        ("PX", Unit::PX),
-        ("EXAT", Unit::EXAT),
-        ("PXAT", Unit::PXAT),
-    ];
-    for (word, unit) in words {
-        if args.word_with(word, 1) {
-            return positive(args.int()?, unit, entry, now_ms).map(Some);
+/// One of the four options as it was said: its value is judged once all options are read.
+#[derive(Clone, Copy, Debug)]
+pub struct Said<'a> {
+    unit: Unit,
+    value: &'a [u8],
+}
+
+impl<'a> Said<'a> {
+    /// Takes one of the four options with its value.
+    pub fn take(args: &mut Args<'a>) -> Result<Option<Self>, Fail> {
+        let words = [
+            ("EX", Unit::EX),
+            ("PX", Unit::PX),
+            ("EXAT", Unit::EXAT),
+            ("PXAT", Unit::PXAT),
+        ];
+        for (word, unit) in words {
+            if args.word_with(word, 1) {
+                return Ok(Some(Said {
+                    unit,
+                    value: args.next()?,
+                }));
+            }
         }
+        Ok(None)
     }
-    Ok(None)
+
+    pub fn deadline_ms(&self, entry: &Entry, now_ms: u64) -> Result<u64, Fail> {
+        let value = number::parse_i64(self.value).ok_or(Fail::NOT_INTEGER)?;
+        positive(value, self.unit, entry, now_ms)
+    }
 }
 
 /// The deadline of a time that must be positive.

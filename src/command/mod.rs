@@ -51,6 +51,8 @@ pub struct Command {
     pub keys: Option<&'static [KeySpec]>,
     /// Finds the keys that the specs call unknown.
     pub more_keys: Option<MoreKeys>,
+    /// What it does to its key, where that depends on the other arguments.
+    pub key_use: Option<fn(&[&[u8]]) -> KeyUse>,
     pub plan: Plan,
     /// Tips for clients and proxies, as COMMAND INFO lists them.
     pub tips: &'static [&'static str],
@@ -72,6 +74,7 @@ impl Command {
         arity: None,
         keys: None,
         more_keys: None,
+        key_use: None,
         plan: Plan::Keys,
         tips: &[],
         deprecated: None,

@@ -33,6 +33,24 @@ struct Edited {
 }
 
 impl Text {
+    /// A string that stays one, though it may look like an integer: INCRBYFLOAT's sums.
+    pub fn from_digits(bytes: &[u8]) -> Self {
+        match Text::from_bytes(bytes) {
+            Text(Form::Int(_)) if bytes.len() > IN_PLACE => {
+                Text(Form::Long(Box::new(bytes.into())))
+            }
+            Text(Form::Int(_)) => {
+                let mut place = [0; IN_PLACE];
+                place[..bytes.len()].copy_from_slice(bytes);
+                Text(Form::Short {
+                    len: bytes.len() as u8,
+                    bytes: place,
+                })
+            }
+            text => text,
+        }
+    }
+
     /// The most compact form of these bytes.
     #[inline]
     pub fn from_bytes(bytes: &[u8]) -> Self {

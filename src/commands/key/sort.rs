@@ -220,10 +220,13 @@ fn answer(db: &Db<'_>, options: &Options<'_>, elements: &[Vec<u8>], out: &mut Re
 fn sorted(db: &Db<'_>, options: &Options<'_>) -> Result<Vec<Vec<u8>>, Fail> {
     let mut elements: Vec<Vec<u8>> = match db.value(options.key) {
         None => Vec::new(),
-        Some(Value::List(list)) => list
-            .iter_from(0, false)
-            .map(|piece| piece.to_vec())
-            .collect(),
+        Some(Value::List(list)) => {
+            let backwards = options.unsorted && options.descending;
+            let from = if backwards { list.len() - 1 } else { 0 };
+            list.iter_from(from, backwards)
+                .map(|piece| piece.to_vec())
+                .collect()
+        }
         Some(Value::Set(set)) => set.iter().map(|piece| piece.to_vec()).collect(),
         Some(Value::ZSet(zset)) => {
             let reverse = options.unsorted && options.descending;

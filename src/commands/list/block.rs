@@ -90,8 +90,9 @@ pub const BLMPOP: Command = Command {
 };
 
 fn blmpop(call: &mut WriteCall<'_>) -> Done {
-    let deadline = timeout::deadline_ms(call.args.next()?, call.db.now_ms())?;
+    let time = call.args.next()?;
     let wish = Wish::parse(call)?;
+    let deadline = timeout::deadline_ms(time, call.db.now_ms())?;
     let served = match call.woken {
         Some(key) => wish.serve(call, &[key]).unwrap_or(false),
         None => wish.serve(call, wish.keys)?,

@@ -40,7 +40,7 @@ fn pop(call: &mut WriteCall<'_>, end: End) -> Done {
     }
     let count = match call.args.is_empty() {
         true => None,
-        false => Some(usize::try_from(call.args.int()?).map_err(|_| Fail::NEGATIVE)?),
+        false => Some(call.args.positive()?),
     };
     let Some(mut list) = call.db.edit::<List>(key)? else {
         match count {

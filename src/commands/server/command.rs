@@ -350,9 +350,12 @@ fn getkeysandflags(call: &mut SessionCall<'_>) -> Done {
     let argv = call.args.rest();
     let keys = find_keys(&call.server.registry, argv)?;
     call.out.array(keys.len());
+    let found = call.server.registry.get(argv[0]);
+    let key_use = found.and_then(|entry| entry.command.key_use);
     for (at, used) in keys {
         call.out.array(2);
         call.out.bulk(argv[at]);
+        let used = key_use.map_or(used, |key_use| key_use(argv));
         words(used.0, call.out);
     }
     Ok(Flow::Done)

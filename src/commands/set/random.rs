@@ -23,7 +23,7 @@ fn spop(call: &mut WriteCall<'_>) -> Done {
     let key = call.args.next()?;
     let count = match call.args.len() {
         0 => None,
-        1 => Some(usize::try_from(call.args.int()?).map_err(|_| Fail::NEGATIVE)?),
+        1 => Some(call.args.positive()?),
         _ => return Err(Fail::SYNTAX),
     };
     let Some(mut set) = call.db.edit::<Set>(key)? else {

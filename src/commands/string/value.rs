@@ -64,14 +64,28 @@ pub const SET: Command = Command {
         .optional(),
     ],
     run: Run::Write(set),
+    key_use: Some(set_use),
     ..Command::PLAIN
 };
+
+/// With GET the old value is read, too.
+fn set_use(argv: &[&[u8]]) -> KeyUse {
+    let get = argv
+        .iter()
+        .skip(3)
+        .any(|arg| arg.eq_ignore_ascii_case(b"GET"));
+    if get {
+        KeyUse::READ_UPDATE
+    } else {
+        KeyUse::OVERWRITE
+    }
+}
 
 fn set(call: &mut WriteCall<'_>) -> Done {
     let key = call.args.next()?;
     let value = call.args.next()?;
     let (mut nx, mut xx, mut get) = (false, false, false);
-    let mut deadline = None;
+    let (mut keep, mut expiry) = (false, None);
     while !call.args.is_empty() {
         if !xx && call.args.word("NX") {
             nx = true;
@@ -79,15 +93,19 @@ fn set(call: &mut WriteCall<'_>) -> Done {
             xx = true;
         } else if call.args.word("GET") {
             get = true;
-        } else if matches!(deadline, None | Some(Deadline::Keep)) && call.args.word("KEEPTTL") {
-            deadline = Some(Deadline::Keep);
-        } else if deadline.is_some() {
+        } else if expiry.is_none() && call.args.word("KEEPTTL") {
+            keep = true;
+        } else if keep || expiry.is_some() {
             return Err(Fail::SYNTAX);
         } else {
-            let option = expiry::option(&mut call.args, call.entry, call.db.now_ms())?;
-            deadline = Some(Deadline::At(option.ok_or(Fail::SYNTAX)?));
+            expiry = Some(expiry::Said::take(&mut call.args)?.ok_or(Fail::SYNTAX)?);
         }
     }
+    let deadline = match expiry {
+        Some(said) => Deadline::At(said.deadline_ms(call.entry, call.db.now_ms())?),
+        None if keep => Deadline::Keep,
+        None => Deadline::Clear,
+    };
     if get {
         reply_old(call, key)?;
     }
@@ -97,7 +115,7 @@ fn set(call: &mut WriteCall<'_>) -> Done {
         }
         return Ok(Flow::Done);
     }
-    store(call, key, value, deadline.unwrap_or(Deadline::Clear));
+    store(call, key, value, deadline);
     if !get {
         call.out.ok();
     }
@@ -247,15 +265,18 @@ fn getex(call: &mut WriteCall<'_>) -> Done {
     let key = call.args.next()?;
     let now_ms = call.db.now_ms();
     let persist = call.args.word("PERSIST");
-    let deadline = if persist || call.args.is_empty() {
+    let expiry = if persist || call.args.is_empty() {
         None
     } else {
-        Some(expiry::option(&mut call.args, call.entry, now_ms)?.ok_or(Fail::SYNTAX)?)
+        Some(expiry::Said::take(&mut call.args)?.ok_or(Fail::SYNTAX)?)
     };
     call.args.end()?;
     if !reply_old(call, key)? {
         return Ok(Flow::Done);
     }
+    let deadline = expiry
+        .map(|said| said.deadline_ms(call.entry, now_ms))
+        .transpose()?;
     match deadline {
         Some(at) if at <= now_ms => {
             call.db.delete(key);

@@ -63,7 +63,7 @@ fn pop(call: &mut WriteCall<'_>, end: End) -> Done {
     let key = call.args.next()?;
     let count = match call.args.len() {
         0 => None,
-        1 => Some(usize::try_from(call.args.int()?).map_err(|_| Fail::NEGATIVE)?),
+        1 => Some(call.args.positive()?),
         _ => return Err(Fail::SYNTAX),
     };
     let taken = match count {
@@ -200,8 +200,9 @@ pub const BZMPOP: Command = Command {
 };
 
 fn bzmpop(call: &mut WriteCall<'_>) -> Done {
-    let deadline_ms = timeout::deadline_ms(call.args.next()?, call.db.now_ms())?;
+    let time = call.args.next()?;
     let wish = Wish::parse(&mut call.args)?;
+    let deadline_ms = timeout::deadline_ms(time, call.db.now_ms())?;
     let served = match call.woken {
         Some(key) => wish.serve(call, &[key]).unwrap_or(false),
         None => wish.serve(call, wish.keys)?,
