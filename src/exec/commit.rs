@@ -33,7 +33,7 @@ impl Worker {
         counters.keyspace_hits.add(effects.hits.get());
         counters.keyspace_misses.add(effects.misses.get());
         effects.clear();
-        self.effects.replace(effects);
+        self.effects.borrow_mut().push(effects);
     }
 
     /// What follows an edit once nothing is locked.

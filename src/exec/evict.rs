@@ -39,7 +39,7 @@ impl Worker {
         let samples = self.shared.config.maxmemory_samples.get() as usize;
         // A candidate may be gone by the time its turn comes: then the next is tried.
         for _ in 0..32 {
-            let rules = self.rules.borrow().clone();
+            let rules = self.rules.borrow();
             let mut victims = self.victims.borrow_mut();
             let chosen = victims.choose(
                 &self.engine,

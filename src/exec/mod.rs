@@ -34,7 +34,8 @@ pub struct Worker {
     /// The time of the present batch.
     now_ms: Cell<u64>,
     rules: RefCell<Arc<Rules>>,
-    effects: RefCell<Effects>,
+    /// Effects not in use, kept for their buffers.
+    effects: RefCell<Vec<Box<Effects>>>,
     victims: RefCell<Victims>,
     /// Values too large to drop on a client's time go here.
     garbage: std::sync::mpsc::Sender<crate::engine::Garbage>,

@@ -81,7 +81,7 @@ impl Worker {
 
     /// Whether a watched key was changed, or has died, since WATCH.
     fn watch_failed(&self, session: &Session, unit: &mut Unit<'_>) -> bool {
-        let rules = self.rules.borrow().clone();
+        let rules = self.rules.borrow();
         if session.client.watch_broken.load(Ordering::Acquire) {
             return true;
         }

@@ -14,7 +14,7 @@ use crate::types::Bstr;
 /// Shards locked and what was done to them so far.
 pub(super) struct Unit<'w> {
     pub locked: Locked<'w>,
-    pub effects: Effects,
+    pub effects: Box<Effects>,
 }
 
 /// What came of a command.
@@ -62,7 +62,7 @@ impl Worker {
 
     /// Locks shards for a unit that only reads.
     pub(super) fn begin(&self, set: ShardSet) -> Unit<'_> {
-        let mut effects = self.effects.take();
+        let mut effects = self.effects.borrow_mut().pop().unwrap_or_default();
         effects.wanted = self.wanted();
         Unit {
             locked: self.engine.lock(set),
@@ -86,7 +86,7 @@ impl Worker {
             }
             // Nothing is done yet, so the locks can be let go and taken anew, lowest first.
             set = reach;
-            self.effects.replace(unit.effects);
+            self.effects.borrow_mut().push(unit.effects);
         }
     }
 
@@ -111,7 +111,7 @@ impl Worker {
         argv: &[&[u8]],
         out: &mut Reply,
     ) -> Done {
-        let rules = self.rules.borrow().clone();
+        let rules = self.rules.borrow();
         let args = Args::new(argv, entry.words);
         let server = &*self.shared;
         let dirty = unit.effects.dirty;
