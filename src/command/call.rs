@@ -56,6 +56,8 @@ pub struct Park {
 pub enum OnTimeout {
     Null,
     NullArray,
+    /// A null array when time is up, a null where it may not sleep: BLMOVE.
+    NullArrayOrNull,
     Int(i64),
 }
 
@@ -63,8 +65,16 @@ impl OnTimeout {
     pub fn write(self, out: &mut Reply) {
         match self {
             OnTimeout::Null => out.null(),
-            OnTimeout::NullArray => out.null_array(),
+            OnTimeout::NullArray | OnTimeout::NullArrayOrNull => out.null_array(),
             OnTimeout::Int(n) => out.int(n),
+        }
+    }
+
+    /// The reply inside a transaction, where nothing sleeps.
+    pub fn write_denied(self, out: &mut Reply) {
+        match self {
+            OnTimeout::NullArrayOrNull => out.null(),
+            other => other.write(out),
         }
     }
 }
@@ -97,6 +107,8 @@ pub struct ReadCall<'a> {
 
 /// For handlers that change keys.
 pub struct WriteCall<'a> {
+    /// The key that woke the command from sleep, if it had gone to sleep: the one to look at.
+    pub woken: Option<&'a [u8]>,
     pub args: Args<'a>,
     pub db: Db<'a>,
     pub out: &'a mut Reply,

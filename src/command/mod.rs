@@ -15,11 +15,13 @@ pub mod client;
 pub mod expiry;
 pub mod help;
 pub mod latency;
+pub mod sample;
 pub mod scan;
 pub mod session;
 pub mod shared;
 pub mod slowlog;
 pub mod stats;
+pub mod timeout;
 
 pub use arg::{Arg, ArgKind, KeyUse};
 pub use args::Args;

@@ -1,6 +1,7 @@
 //! What SCAN, HSCAN, SSCAN and ZSCAN share: cursors and options.
 
 use super::{Args, Fail};
+use crate::resp::Reply;
 use crate::util::glob;
 
 /// Parses a cursor.
@@ -51,4 +52,17 @@ impl<'a> Options<'a> {
         self.pattern
             .is_none_or(|pattern| glob::matches(pattern, element, false))
     }
+}
+
+/// What a scan of a key that isn't there answers.
+pub fn reply_empty(out: &mut Reply) {
+    reply(0, &[], out);
+}
+
+/// The next cursor, and what was found.
+pub fn reply(next: u64, found: &[Vec<u8>], out: &mut Reply) {
+    out.array(2);
+    out.bulk(itoa::Buffer::new().format(next));
+    out.array(found.len());
+    found.iter().for_each(|element| out.bulk(element));
 }

@@ -2,17 +2,25 @@
 
 mod client;
 mod connection;
+mod hash;
 mod key;
+mod list;
 mod pubsub;
 mod server;
+mod set;
 mod string;
 mod transaction;
+mod zset;
 
 use crate::command::Family;
 
 pub const FAMILIES: &[&Family] = &[
     &string::FAMILY,
     &key::FAMILY,
+    &list::FAMILY,
+    &set::FAMILY,
+    &hash::FAMILY,
+    &zset::FAMILY,
     &connection::FAMILY,
     &transaction::FAMILY,
     &pubsub::FAMILY,

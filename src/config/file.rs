@@ -291,6 +291,7 @@ fn expand(base: &Path, pattern: &Path, matches: Matches) -> Vec<PathBuf> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::{DIRECTIVES, FILE_ONLY, Meaning, names};
 
     /// Knows one kind of pattern: a star, then a suffix.
     fn suffix(pattern: &[u8], text: &[u8], _: bool) -> bool {
@@ -338,7 +339,7 @@ mod tests {
             ),
             (
                 "io-threads 129",
-                "argument must be between 1 and 128 inclusive",
+                "argument must be between 0 and 128 inclusive",
             ),
             ("user", "Bad directive or wrong number of arguments"),
             (
@@ -438,5 +439,81 @@ mod tests {
             gather(&start, &b"port 2\n"[..]).unwrap(),
             b"port 1\nport 2\n\nport 3"
         );
+    }
+
+    /// The example file, without its two lines that say where the server listens and stands.
+    fn example() -> String {
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("redis.conf.example");
+        let own = |line: &&str| !line.starts_with("bind ") && !line.starts_with("dir ");
+        fs::read_to_string(path)
+            .unwrap()
+            .lines()
+            .filter(own)
+            .map(|line| format!("{line}\n"))
+            .collect()
+    }
+
+    #[test]
+    fn the_example_names_every_directive_once_with_its_default_and_its_doc() {
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("redis.conf.example");
+        let text = fs::read_to_string(path).unwrap();
+        let mut named: Vec<&str> = Vec::new();
+        for line in text.lines() {
+            let word = line
+                .trim_start_matches("# ")
+                .split(' ')
+                .next()
+                .unwrap_or_default();
+            if names().any(|(name, _)| name == word)
+                || FILE_ONLY.iter().any(|(name, _)| *name == word)
+            {
+                named.push(word);
+            }
+        }
+        named.sort_unstable();
+        let mut expected: Vec<&str> = DIRECTIVES.iter().map(|directive| directive.name).collect();
+        expected.extend(FILE_ONLY.map(|(name, _)| name));
+        expected.sort_unstable();
+        assert_eq!(named, expected);
+
+        for directive in DIRECTIVES {
+            assert!(
+                text.contains(&format!("# {}\n", directive.doc)),
+                "{directive:?}: another doc than the table's"
+            );
+            if let Meaning::Ignored(why) = directive.traits.meaning {
+                assert!(
+                    text.contains(&format!("# Ignored: {why}.\n")),
+                    "{directive:?}"
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn the_example_shows_the_defaults() {
+        let active = example();
+        let all: String = active
+            .lines()
+            .filter_map(|line| {
+                let line = line.strip_prefix("# ").unwrap_or(line);
+                let word = line.split(' ').next()?;
+                // Prose begins with a capital letter.
+                names()
+                    .any(|(name, _)| name == word)
+                    .then(|| format!("{line}\n"))
+            })
+            .collect();
+        let plain = Config::new();
+        for text in [active, all] {
+            let (config, _) = load_text(&text).unwrap();
+            for directive in DIRECTIVES {
+                assert_eq!(
+                    config.text(directive),
+                    plain.text(directive),
+                    "{directive:?}"
+                );
+            }
+        }
     }
 }

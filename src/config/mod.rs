@@ -1,7 +1,7 @@
 //! Configuration: every directive once, with its value, and the ways values come and go.
 //!
 //! - `table` is the list of directives; `Config` holds their values and is read by every thread.
-//! - `values`, `choices` and `special` are the cells: how a text is read, refused and shown.
+//! - `values`, `choices`, `flags` and `special` are the cells: how a text is read, refused and shown.
 //! - `cli` and `file` bring texts in at start, `Config::set_many` at run time.
 //! - `rewrite` brings the values back into a file.
 //!
@@ -11,6 +11,7 @@ pub mod choices;
 pub mod cli;
 pub mod directive;
 pub mod file;
+pub mod flags;
 pub mod rewrite;
 pub mod special;
 pub mod table;
@@ -20,7 +21,8 @@ use std::fmt;
 
 pub use choices::{Allowed, Choice, LogLevel, MaxmemoryPolicy};
 pub use directive::{Change, Directive, Meaning};
-pub use special::{EventClasses, OutputLimit, OutputLimits};
+pub use flags::EventClasses;
+pub use special::{OutputLimit, OutputLimits};
 pub use table::{Config, DIRECTIVES, FILE_ONLY};
 
 use values::Refusal;
@@ -50,6 +52,13 @@ pub fn names() -> impl Iterator<Item = (&'static str, &'static Directive)> {
 pub struct Changed {
     pub directive: &'static Directive,
     old: Vec<u8>,
+}
+
+/// A directive to set, by the name that was used for it.
+struct Wish<'v> {
+    directive: &'static Directive,
+    name: &'static str,
+    value: &'v [u8],
 }
 
 /// Why `set_many` changed nothing. Shown, it is the error reply without its `ERR`.
@@ -110,9 +119,14 @@ impl Config {
         pairs: &[(&[u8], &[u8])],
         local: bool,
     ) -> Result<Vec<Changed>, SetError> {
-        let settings = self.admit(pairs, local)?;
+        let wishes = self.admit(pairs, local)?;
         let mut changed: Vec<Changed> = Vec::with_capacity(pairs.len());
-        for (directive, name, value) in settings {
+        for Wish {
+            directive,
+            name,
+            value,
+        } in wishes
+        {
             let old = self.text(directive);
             if let Err(why) = self.set_text(directive, value) {
                 self.roll_back(&changed);
@@ -138,9 +152,8 @@ impl Config {
         &self,
         pairs: &[(&[u8], &'v [u8])],
         local: bool,
-    ) -> Result<Vec<(&'static Directive, &'static str, &'v [u8])>, SetError> {
-        let mut settings: Vec<(&'static Directive, &'static str, &[u8])> =
-            Vec::with_capacity(pairs.len());
+    ) -> Result<Vec<Wish<'v>>, SetError> {
+        let mut wishes: Vec<Wish<'v>> = Vec::with_capacity(pairs.len());
         for (name, value) in pairs {
             let said = String::from_utf8_lossy(name).into_owned();
             let found = names().find(|(known, _)| name.eq_ignore_ascii_case(known.as_bytes()));
@@ -153,17 +166,21 @@ impl Config {
                     Some("can't set protected config")
                 }
                 // An alias is another parameter to Redis: then the last one wins.
-                _ => settings
+                _ => wishes
                     .iter()
-                    .any(|(_, name, _)| *name == known)
+                    .any(|wish| wish.name == known)
                     .then_some("duplicate parameter"),
             };
             if let Some(why) = why {
                 return Err(SetError::refused(said, why));
             }
-            settings.push((directive, known, value));
+            wishes.push(Wish {
+                directive,
+                name: known,
+                value,
+            });
         }
-        Ok(settings)
+        Ok(wishes)
     }
 
     fn protected_allowed(&self, local: bool) -> bool {

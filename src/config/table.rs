@@ -5,6 +5,7 @@
 
 use super::choices::*;
 use super::directive::{Directive, Traits, dashed};
+use super::flags::*;
 use super::special::*;
 use super::values::*;
 
@@ -285,7 +286,7 @@ directives! {
     bgsave_cpulist | "bgsave_cpulist": Text = Text::optional(), NO_CPU_LISTS.fixed(), "Processors of the child that saves a snapshot.";
 
     // Threads and timers.
-    io_threads: Int = Int::new(0, 1, 128), LIVE.fixed(), "Worker threads; left alone, one for each core.";
+    io_threads: Int = Int::new(0, 0, 128), LIVE.fixed(), "Worker threads; 0 for one on each core.";
     io_threads_do_reads: Bool = Bool::new(false), Traits::ignored("every worker reads, runs and writes").fixed(), "Let the threads read as well as write.";
     hz: Int = Int::new(10, 0, INT).settling(1, 500), LIVE, "Rounds of housekeeping in a second.";
     dynamic_hz: Bool = Bool::new(true), LATER, "Do more rounds when many clients are connected.";

@@ -176,8 +176,7 @@ impl Setting for Int {
             true => "argument couldn't be parsed as an octal number".to_owned(),
             false => "argument couldn't be parsed into an integer".to_owned(),
         })?;
-        // The default may lie outside: the one value with a meaning that no file can spell.
-        if !(self.min..=self.max).contains(&value) && value != self.default {
+        if !(self.min..=self.max).contains(&value) {
             return Err(outside(self.show(self.min), self.show(self.max)));
         }
         self.put(value.clamp(self.settle.0, self.settle.1));

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use parking_lot::Mutex;
 
 use super::Worker;
-use super::unit::Unit;
+use super::unit::{Job, Unit};
 use crate::command::client::{Client, Unblock};
 use crate::command::session::Session;
 use crate::command::{Entry, Flow, OnTimeout, Park};
@@ -136,14 +136,14 @@ impl Worker {
             next += 1;
             let shard = unit.locked.shard_mut(shard_of(keyhash::hash(&place.1)));
             for waiter in shard.waiters.of(&place) {
-                self.serve(unit, &waiter);
+                self.serve(unit, &waiter, &place.1);
             }
         }
         unit.effects.ready.clear();
     }
 
     /// Runs a sleeper's command again; it sleeps on if that still finds nothing.
-    fn serve(&self, unit: &mut Unit<'_>, waiter: &Waiter) {
+    fn serve(&self, unit: &mut Unit<'_>, waiter: &Waiter, key: &[u8]) {
         let parked = waiter
             .sleeper
             .as_any()
@@ -154,7 +154,14 @@ impl Worker {
         }
         let argv: Vec<&[u8]> = parked.args.iter().map(|arg| &arg[..]).collect();
         let mut out = Reply::new(parked.resp3);
-        match self.call(unit, parked.db, true, parked.entry, &argv, &mut out) {
+        let job = Job {
+            entry: parked.entry,
+            argv: &argv,
+            db: parked.db,
+            touch: true,
+            woken: Some(key),
+        };
+        match self.call(unit, &job, &mut out) {
             Ok(Flow::Park(_)) => return,
             Ok(_) => {}
             Err(fail) => {

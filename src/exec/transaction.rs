@@ -3,7 +3,7 @@
 use std::sync::atomic::Ordering;
 
 use super::Worker;
-use super::unit::Unit;
+use super::unit::{Job, Unit};
 use crate::command::session::{Multi, Session};
 use crate::command::{Flow, Run};
 use crate::engine::{Db, Effects, Place, ShardSet, Shards, shard_of};
@@ -59,7 +59,7 @@ impl Worker {
             let done = match entry.command.run {
                 Run::Session(_) | Run::Container => self.call_session(session, entry, argv, out),
                 Run::Read(_) | Run::Write(_) => {
-                    let done = self.call(unit, session.db, !session.no_touch, entry, argv, out);
+                    let done = self.call(unit, &Job::of(session, entry, argv), out);
                     if matches!(entry.command.run, Run::Read(_)) {
                         self.track_reads(session, entry, argv);
                     }
@@ -68,7 +68,7 @@ impl Worker {
             };
             match done {
                 // In a transaction nothing sleeps: not finding anything is the reply.
-                Ok(Flow::Park(park)) => park.on_timeout.write(out),
+                Ok(Flow::Park(park)) => park.on_timeout.write_denied(out),
                 Ok(_) => {}
                 Err(fail) => {
                     out.cut(mark);

@@ -17,6 +17,29 @@ pub(super) struct Unit<'w> {
     pub effects: Box<Effects>,
 }
 
+/// A read or write command to be run under a unit's locks.
+pub(super) struct Job<'a> {
+    pub entry: &'static Entry,
+    pub argv: &'a [&'a [u8]],
+    pub db: usize,
+    /// Whether reads move access clocks.
+    pub touch: bool,
+    /// The key that woke the command, if it had slept.
+    pub woken: Option<&'a [u8]>,
+}
+
+impl<'a> Job<'a> {
+    pub fn of(session: &Session, entry: &'static Entry, argv: &'a [&'a [u8]]) -> Self {
+        Job {
+            entry,
+            argv,
+            db: session.db,
+            touch: !session.no_touch,
+            woken: None,
+        }
+    }
+}
+
 /// What came of a command.
 pub(super) enum Ran {
     Flow(Flow),
@@ -38,14 +61,14 @@ impl Worker {
             }
             Run::Read(_) => {
                 let mut unit = self.begin(entry.shards(argv));
-                let done = self.call(&mut unit, session.db, !session.no_touch, entry, argv, out);
+                let done = self.call(&mut unit, &Job::of(session, entry, argv), out);
                 self.track_reads(session, entry, argv);
                 self.commit(unit, Some(session.client.id));
                 done.map(Ran::Flow)
             }
             Run::Write(_) => {
                 let mut unit = self.begin_write(entry.shards(argv));
-                let done = self.call(&mut unit, session.db, !session.no_touch, entry, argv, out);
+                let done = self.call(&mut unit, &Job::of(session, entry, argv), out);
                 let ran = match done {
                     Ok(Flow::Park(park)) => {
                         let reach = unit.locked.set();
@@ -102,15 +125,14 @@ impl Worker {
     }
 
     /// Runs one read or write command under the unit's locks, and records what to log of it.
-    pub(super) fn call(
-        &self,
-        unit: &mut Unit<'_>,
-        db: usize,
-        touch: bool,
-        entry: &'static Entry,
-        argv: &[&[u8]],
-        out: &mut Reply,
-    ) -> Done {
+    pub(super) fn call(&self, unit: &mut Unit<'_>, job: &Job<'_>, out: &mut Reply) -> Done {
+        let Job {
+            db,
+            touch,
+            entry,
+            argv,
+            woken,
+        } = *job;
         let rules = self.rules.borrow();
         let args = Args::new(argv, entry.words);
         let server = &*self.shared;
@@ -133,6 +155,7 @@ impl Worker {
                 server,
             }),
             Run::Write(run) => run(&mut WriteCall {
+                woken,
                 args,
                 db: view,
                 out,

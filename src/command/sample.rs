@@ -1,0 +1,63 @@
+//! Random picks among positions.
+
+use hashbrown::HashSet;
+
+/// `count` different positions below `len`, each choice as likely as any other; all of them if `count` is
+/// at least `len`. In no order that means anything.
+pub fn distinct(len: usize, count: usize) -> Vec<usize> {
+    if count >= len {
+        return (0..len).collect();
+    }
+    if count * 3 > len {
+        // Most are wanted: shuffle the front of all of them.
+        let mut all: Vec<usize> = (0..len).collect();
+        for at in 0..count {
+            all.swap(at, fastrand::usize(at..len));
+        }
+        all.truncate(count);
+        return all;
+    }
+    let mut seen = HashSet::with_capacity(count);
+    let mut picked = Vec::with_capacity(count);
+    while picked.len() < count {
+        let at = fastrand::usize(0..len);
+        if seen.insert(at) {
+            picked.push(at);
+        }
+    }
+    picked
+}
+
+/// What a signed count means: that many different elements, or as many draws as its opposite.
+pub enum Draw {
+    Distinct(usize),
+    WithRepeats(usize),
+}
+
+impl Draw {
+    pub fn of(count: i64) -> Self {
+        match usize::try_from(count) {
+            Ok(count) => Draw::Distinct(count),
+            Err(_) => Draw::WithRepeats(count.unsigned_abs() as usize),
+        }
+    }
+
+    /// How many elements come of a collection of `len`, which isn't empty.
+    pub fn size(&self, len: usize) -> usize {
+        match self {
+            Draw::Distinct(count) => (*count).min(len),
+            Draw::WithRepeats(count) => *count,
+        }
+    }
+
+    /// The positions drawn, one by one.
+    pub fn positions(&self, len: usize) -> impl Iterator<Item = usize> {
+        let (distinct, repeats) = match self {
+            Draw::Distinct(count) => (self::distinct(len, *count), 0),
+            Draw::WithRepeats(count) => (Vec::new(), *count),
+        };
+        distinct
+            .into_iter()
+            .chain((0..repeats).map(move |_| fastrand::usize(0..len)))
+    }
+}

@@ -1,0 +1,210 @@
+//! Intersections, unions and differences.
+
+use crate::command::Flag::DenyOom;
+use crate::command::{Arg, Command, Done, Fail, Flow, KeyUse, ReadCall, Run, WriteCall};
+use crate::engine::{Class, Db, Deadline};
+use crate::types::{Piece, Set, Type};
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Operation {
+    Inter,
+    Union,
+    Diff,
+}
+
+pub const SINTER: Command = Command {
+    name: "sinter",
+    summary: "Returns the members that all of several sets have",
+    cost: "O(N*M) for the smallest set of N members and M sets",
+    args: &[Arg::key("key", KeyUse::READ).many()],
+    run: Run::Read(|call| answer(call, Operation::Inter)),
+    tips: &["nondeterministic_output_order"],
+    ..Command::PLAIN
+};
+
+pub const SINTERSTORE: Command = Command {
+    name: "sinterstore",
+    summary: "Stores the members that all of several sets have",
+    cost: "O(N*M) for the smallest set of N members and M sets",
+    flags: &[DenyOom],
+    args: &[
+        Arg::key("destination", KeyUse::UPDATE),
+        Arg::key("key", KeyUse::READ).many(),
+    ],
+    run: Run::Write(|call| store(call, Operation::Inter, "sinterstore")),
+    ..Command::PLAIN
+};
+
+pub const SUNION: Command = Command {
+    name: "sunion",
+    summary: "Returns the members that any of several sets has",
+    cost: "O(N) for N members in all sets",
+    args: &[Arg::key("key", KeyUse::READ).many()],
+    run: Run::Read(|call| answer(call, Operation::Union)),
+    tips: &["nondeterministic_output_order"],
+    ..Command::PLAIN
+};
+
+pub const SUNIONSTORE: Command = Command {
+    name: "sunionstore",
+    summary: "Stores the members that any of several sets has",
+    cost: "O(N) for N members in all sets",
+    flags: &[DenyOom],
+    args: &[
+        Arg::key("destination", KeyUse::OVERWRITE),
+        Arg::key("key", KeyUse::READ).many(),
+    ],
+    run: Run::Write(|call| store(call, Operation::Union, "sunionstore")),
+    ..Command::PLAIN
+};
+
+pub const SDIFF: Command = Command {
+    name: "sdiff",
+    summary: "Returns the members of the first set that no other has",
+    cost: "O(N) for N members in all sets",
+    args: &[Arg::key("key", KeyUse::READ).many()],
+    run: Run::Read(|call| answer(call, Operation::Diff)),
+    tips: &["nondeterministic_output_order"],
+    ..Command::PLAIN
+};
+
+pub const SDIFFSTORE: Command = Command {
+    name: "sdiffstore",
+    summary: "Stores the members of the first set that no other has",
+    cost: "O(N) for N members in all sets",
+    flags: &[DenyOom],
+    args: &[
+        Arg::key("destination", KeyUse::OVERWRITE),
+        Arg::key("key", KeyUse::READ).many(),
+    ],
+    run: Run::Write(|call| store(call, Operation::Diff, "sdiffstore")),
+    ..Command::PLAIN
+};
+
+fn answer(call: &mut ReadCall<'_>, operation: Operation) -> Done {
+    let keys = call.args.rest();
+    let open = call.out.open_set();
+    let mut count = 0;
+    combine(&call.db, operation, keys, |piece| {
+        call.out.piece(piece);
+        count += 1;
+        true
+    })?;
+    call.out.close(open, count);
+    Ok(Flow::Done)
+}
+
+fn store(call: &mut WriteCall<'_>, operation: Operation, event: &'static str) -> Done {
+    let target = call.args.next()?;
+    let limits = &call.db.rules().limits;
+    let mut result = Set::new();
+    let mut digits = itoa::Buffer::new();
+    combine(&call.db, operation, call.args.rest(), |piece| {
+        result.insert(piece.as_bytes(&mut digits), limits);
+        true
+    })?;
+    let len = result.len();
+    if len == 0 {
+        call.db.delete(target);
+    } else {
+        call.db.set(target, result.wrap(), Deadline::Clear);
+        call.db.announce(Class::Set, event, target);
+    }
+    call.out.count(len);
+    Ok(Flow::Done)
+}
+
+/// Visits each member of the result once, until `visit` says that it has enough.
+fn combine(
+    db: &Db<'_>,
+    operation: Operation,
+    keys: &[&[u8]],
+    mut visit: impl FnMut(Piece<'_>) -> bool,
+) -> Result<(), Fail> {
+    let sets: Vec<Option<&Set>> = keys
+        .iter()
+        .map(|key| db.read::<Set>(key))
+        .collect::<Result<_, _>>()?;
+    let mut digits = itoa::Buffer::new();
+    match operation {
+        Operation::Inter => {
+            let Some(mut sets) = sets.into_iter().collect::<Option<Vec<&Set>>>() else {
+                return Ok(());
+            };
+            sets.sort_by_key(|set| set.len());
+            for piece in sets[0].iter() {
+                let member = piece.as_bytes(&mut digits);
+                if sets[1..].iter().all(|set| set.contains(member)) && !visit(piece) {
+                    break;
+                }
+            }
+        }
+        Operation::Union => {
+            let sets: Vec<&Set> = sets.into_iter().flatten().collect();
+            for (at, set) in sets.iter().enumerate() {
+                for piece in set.iter() {
+                    let member = piece.as_bytes(&mut digits);
+                    // Seen before if an earlier set has it: no table of what was seen is needed.
+                    if !sets[..at].iter().any(|set| set.contains(member)) {
+                        visit(piece);
+                    }
+                }
+            }
+        }
+        Operation::Diff => {
+            let Some(first) = sets[0] else {
+                return Ok(());
+            };
+            let others: Vec<&Set> = sets[1..].iter().flatten().copied().collect();
+            for piece in first.iter() {
+                let member = piece.as_bytes(&mut digits);
+                if !others.iter().any(|set| set.contains(member)) {
+                    visit(piece);
+                }
+            }
+        }
+    }
+    Ok(())
+}
+
+pub const SINTERCARD: Command = Command {
+    name: "sintercard",
+    summary: "Counts the members that all of several sets have",
+    cost: "O(N*M) for the smallest set of N members and M sets",
+    since: "7.0.0",
+    args: &[
+        Arg::int("numkeys"),
+        Arg::key("key", KeyUse::READ).many(),
+        Arg::int("limit").token("LIMIT").optional(),
+    ],
+    run: Run::Read(sintercard),
+    ..Command::PLAIN
+};
+
+fn sintercard(call: &mut ReadCall<'_>) -> Done {
+    let count = call
+        .args
+        .int_in(1..=i64::MAX, Fail::Says("numkeys should be greater than 0"))?;
+    if count > call.args.len() as i64 {
+        return Err(Fail::Says(
+            "Number of keys can't be greater than number of args",
+        ));
+    }
+    let keys = call.args.take(count as usize)?;
+    let mut limit = 0;
+    while !call.args.is_empty() {
+        if !call.args.word_with("LIMIT", 1) {
+            return Err(Fail::SYNTAX);
+        }
+        limit = call
+            .args
+            .int_in(0..=i64::MAX, Fail::Says("LIMIT can't be negative"))?;
+    }
+    let mut found = 0;
+    combine(&call.db, Operation::Inter, keys, |_| {
+        found += 1;
+        found != limit
+    })?;
+    call.out.int(found);
+    Ok(Flow::Done)
+}

@@ -1,0 +1,95 @@
+//! Members at random.
+
+use crate::command::Flag::Fast;
+use crate::command::sample::{Draw, distinct};
+use crate::command::{Arg, Command, Done, Fail, Flow, KeyUse, ReadCall, Run, WriteCall};
+use crate::types::Set;
+
+pub const SPOP: Command = Command {
+    name: "spop",
+    summary: "Takes members at random out of a set",
+    cost: "O(N) for N members taken",
+    flags: &[Fast],
+    args: &[
+        Arg::key("key", KeyUse::READ_DELETE),
+        Arg::int("count").optional().since("3.2.0"),
+    ],
+    run: Run::Write(spop),
+    tips: &["nondeterministic_output"],
+    ..Command::PLAIN
+};
+
+fn spop(call: &mut WriteCall<'_>) -> Done {
+    let key = call.args.next()?;
+    let count = match call.args.len() {
+        0 => None,
+        1 => Some(usize::try_from(call.args.int()?).map_err(|_| Fail::NEGATIVE)?),
+        _ => return Err(Fail::SYNTAX),
+    };
+    let Some(mut set) = call.db.edit::<Set>(key)? else {
+        match count {
+            Some(_) => call.out.set(0),
+            None => call.out.null(),
+        }
+        return Ok(Flow::Done);
+    };
+    if count == Some(0) {
+        call.out.set(0);
+        return Ok(Flow::Done);
+    }
+    // From the highest position down, so that no removal moves one still to be taken.
+    let mut places = distinct(set.len(), count.unwrap_or(1));
+    places.sort_unstable_by_key(|place| std::cmp::Reverse(*place));
+    let taken: Vec<Vec<u8>> = places
+        .into_iter()
+        .map(|place| set.remove_nth(place))
+        .collect();
+    set.announce("spop");
+    drop(set);
+    let mut record: Vec<&[u8]> = vec![b"SREM", key];
+    record.extend(taken.iter().map(|member| &member[..]));
+    call.db.log(&record);
+    if count.is_some() {
+        call.out.set(taken.len());
+    }
+    taken.iter().for_each(|member| call.out.bulk(member));
+    Ok(Flow::Done)
+}
+
+pub const SRANDMEMBER: Command = Command {
+    name: "srandmember",
+    summary: "Returns members at random",
+    cost: "O(N) for N members returned",
+    args: &[
+        Arg::key("key", KeyUse::READ),
+        Arg::int("count").optional().since("2.6.0"),
+    ],
+    run: Run::Read(srandmember),
+    tips: &["nondeterministic_output"],
+    ..Command::PLAIN
+};
+
+fn srandmember(call: &mut ReadCall<'_>) -> Done {
+    let key = call.args.next()?;
+    let count = match call.args.len() {
+        0 => None,
+        1 => Some(call.args.int()?),
+        _ => return Err(Fail::SYNTAX),
+    };
+    if count == Some(i64::MIN) {
+        return Err(Fail::Says("value is out of range"));
+    }
+    let set = call.db.read::<Set>(key)?;
+    match (set, count) {
+        (None, None) => call.out.null(),
+        (None, Some(_)) => call.out.array(0),
+        (Some(set), None) => call.out.piece(set.nth(fastrand::usize(0..set.len()))),
+        (Some(set), Some(count)) => {
+            let draw = Draw::of(count);
+            call.out.array(draw.size(set.len()));
+            draw.positions(set.len())
+                .for_each(|place| call.out.piece(set.nth(place)));
+        }
+    }
+    Ok(Flow::Done)
+}

@@ -1,0 +1,119 @@
+//! A blocking client that hides nothing: raw bytes out, exact frames back.
+
+use std::io::{self, Read, Write};
+use std::net::{Shutdown, TcpStream};
+use std::time::Duration;
+
+use super::value::{Value, escape};
+
+/// Far above what an answer takes on a busy machine: passing it means a hang.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// One reply: the bytes as they came, and what they mean.
+#[derive(Clone, Debug)]
+pub struct Reply {
+    pub raw: Vec<u8>,
+    pub value: Value,
+}
+
+/// One connection.
+pub struct Client {
+    stream: TcpStream,
+    buffer: Vec<u8>,
+    /// Bytes of `buffer` already handed out as frames.
+    read: usize,
+}
+
+impl Client {
+    pub fn connect(port: u16) -> io::Result<Client> {
+        let stream = TcpStream::connect(("127.0.0.1", port))?;
+        stream.set_nodelay(true)?;
+        stream.set_read_timeout(Some(PATIENCE))?;
+        stream.set_write_timeout(Some(PATIENCE))?;
+        Ok(Client { stream, buffer: Vec::new(), read: 0 })
+    }
+
+    pub fn set_patience(&self, patience: Duration) {
+        self.stream.set_read_timeout(Some(patience)).expect("a socket takes a timeout");
+    }
+
+    pub fn send(&mut self, bytes: &[u8]) -> io::Result<()> {
+        self.stream.write_all(bytes)
+    }
+
+    /// The next frame; an error when the server closes or stays silent.
+    pub fn receive(&mut self) -> io::Result<Reply> {
+        loop {
+            let rest = &self.buffer[self.read..];
+            if !rest.is_empty()
+                && let Some((value, len)) = Value::parse(rest)
+            {
+                let raw = rest[..len].to_vec();
+                self.read += len;
+                if self.read == self.buffer.len() {
+                    self.buffer.clear();
+                    self.read = 0;
+                }
+                return Ok(Reply { raw, value });
+            }
+            let mut piece = vec![0; 64 * 1024];
+            let len = self.stream.read(&mut piece)?;
+            if len == 0 {
+                return Err(io::ErrorKind::UnexpectedEof.into());
+            }
+            self.buffer.extend_from_slice(&piece[..len]);
+        }
+    }
+
+    /// Sends one command and waits for its answer.
+    pub fn try_ask<A: AsRef<[u8]>>(&mut self, args: &[A]) -> io::Result<Reply> {
+        self.send(&encode(args))?;
+        self.receive()
+    }
+
+    /// Sends one command, given as words, on a connection that is expected to live.
+    pub fn ask(&mut self, words: &str) -> Value {
+        let args: Vec<&str> = words.split(' ').collect();
+        self.ask_args(&args)
+    }
+
+    pub fn ask_args<A: AsRef<[u8]>>(&mut self, args: &[A]) -> Value {
+        match self.try_ask(args) {
+            Ok(reply) => reply.value,
+            Err(error) => panic!("{}: {error}", escape(&encode(args))),
+        }
+    }
+
+    /// Says that nothing more will be sent, and returns all that still comes until the server closes.
+    pub fn finish(mut self) -> io::Result<Vec<u8>> {
+        // A server that has closed already may have reset the connection; what it sent still counts.
+        let _ = self.stream.shutdown(Shutdown::Write);
+        self.drain()
+    }
+
+    /// All that comes until the server closes the connection.
+    pub fn drain(&mut self) -> io::Result<Vec<u8>> {
+        let mut all = self.buffer.split_off(self.read);
+        let mut piece = [0; 4096];
+        loop {
+            match self.stream.read(&mut piece) {
+                Ok(0) => return Ok(all),
+                Ok(len) => all.extend_from_slice(&piece[..len]),
+                Err(error) if error.kind() == io::ErrorKind::ConnectionReset => return Ok(all),
+                Err(error) => return Err(error),
+            }
+        }
+    }
+}
+
+/// A command in the form that clients send.
+pub fn encode<A: AsRef<[u8]>>(args: &[A]) -> Vec<u8> {
+    let mut out = format!("*{}\r\n", args.len()).into_bytes();
+    for arg in args {
+        let arg = arg.as_ref();
+        out.extend_from_slice(format!("${}\r\n", arg.len()).as_bytes());
+        out.extend_from_slice(arg);
+        out.extend_from_slice(b"\r\n");
+    }
+    out
+}

@@ -1,0 +1,126 @@
+//! A server process of one test: a free port, a directory of its own, gone when the test ends.
+
+use std::fs::File;
+use std::net::TcpListener;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::thread::sleep;
+use std::time::{Duration, Instant};
+
+use rustix::process::{Pid, Signal, kill_process};
+use tempfile::TempDir;
+
+use super::client::Client;
+
+const START_TRIES: usize = 5;
+const START_PATIENCE: Duration = Duration::from_secs(20);
+const STOP_PATIENCE: Duration = Duration::from_secs(5);
+
+/// A running server. Dropping it ends the process and removes its directory.
+pub struct Server {
+    child: Child,
+    pub port: u16,
+    dir: TempDir,
+}
+
+impl Server {
+    /// Our server, or the program that VERMILION_SERVER names.
+    pub fn start(options: &[&str]) -> Server {
+        let program = std::env::var_os("VERMILION_SERVER")
+            .map_or_else(|| PathBuf::from(env!("CARGO_BIN_EXE_vermilion")), PathBuf::from);
+        Server::start_program(&program, options)
+    }
+
+    pub fn start_program(program: &Path, options: &[&str]) -> Server {
+        // Another process may take the free port before the server does: then try another one.
+        (0..START_TRIES)
+            .find_map(|_| Server::try_start(program, options))
+            .unwrap_or_else(|| panic!("{} does not come up", program.display()))
+    }
+
+    fn try_start(program: &Path, options: &[&str]) -> Option<Server> {
+        let port = free_port();
+        let dir = TempDir::new().expect("a temporary directory");
+        let log = File::create(dir.path().join("server.log")).expect("a log file");
+        let child = Command::new(program)
+            .args(["--port", &port.to_string(), "--bind", "127.0.0.1"])
+            .args(["--dir", &dir.path().to_string_lossy()])
+            .args(["--save", "", "--enable-debug-command", "yes"])
+            .args(options)
+            // Redis sorts text by the locale; only the C locale is the same everywhere.
+            .env("LC_ALL", "C")
+            .stdin(Stdio::null())
+            .stderr(log.try_clone().expect("a second handle"))
+            .stdout(log)
+            .spawn()
+            .unwrap_or_else(|error| panic!("{} does not start: {error}", program.display()));
+        let mut server = Server { child, port, dir };
+        let begun = Instant::now();
+        while begun.elapsed() < START_PATIENCE {
+            if let Ok(mut client) = Client::connect(port)
+                && client.try_ask(&["PING"]).is_ok_and(|reply| reply.raw == b"+PONG\r\n")
+            {
+                return Some(server);
+            }
+            if let Ok(Some(status)) = server.child.try_wait() {
+                println!("server ended at once ({status}):\n{}", server.log());
+                return None;
+            }
+            sleep(Duration::from_millis(10));
+        }
+        println!("server does not answer:\n{}", server.log());
+        None
+    }
+
+    pub fn client(&self) -> Client {
+        Client::connect(self.port).unwrap_or_else(|error| {
+            panic!("no connection: {error}; the server's log:\n{}", self.log())
+        })
+    }
+
+    /// What the server printed so far.
+    pub fn log(&self) -> String {
+        std::fs::read_to_string(self.dir.path().join("server.log")).unwrap_or_default()
+    }
+
+    /// Bytes of memory that the process holds, as the kernel counts them.
+    pub fn resident_bytes(&self) -> u64 {
+        let path = format!("/proc/{}/status", self.child.id());
+        let text = std::fs::read_to_string(path).expect("the server runs");
+        let line = text.lines().find(|line| line.starts_with("VmRSS:")).expect("VmRSS");
+        let kib: u64 = line.split_whitespace().nth(1).and_then(|n| n.parse().ok()).expect("kB");
+        kib * 1024
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let id = Pid::from_child(&self.child);
+        // The process may have died by itself; then there is nobody to tell.
+        let _ = kill_process(id, Signal::TERM);
+        let begun = Instant::now();
+        while begun.elapsed() < STOP_PATIENCE {
+            if matches!(self.child.try_wait(), Ok(Some(_)) | Err(_)) {
+                return;
+            }
+            sleep(Duration::from_millis(5));
+        }
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// The real redis-server that ours is compared with.
+pub fn real_redis() -> PathBuf {
+    let path = PathBuf::from("/usr/bin/redis-server");
+    assert!(
+        path.exists(),
+        "This test compares with the real redis-server: apt-get install redis-server"
+    );
+    path
+}
+
+fn free_port() -> u16 {
+    let listener = TcpListener::bind(("127.0.0.1", 0)).expect("a free port");
+    listener.local_addr().expect("a bound socket has an address").port()
+}

@@ -1,0 +1,204 @@
+//! When two replies are the same, and the one list of differences that 7.4 brings over 7.0.
+
+use std::collections::HashSet;
+
+use crate::common::Value;
+
+use super::template::{Command, command_name};
+
+/// How far Redis pins a reply down.
+#[derive(Clone, Debug)]
+pub enum Check {
+    /// Byte for byte.
+    Exact,
+    /// The elements in any order.
+    Unordered,
+    /// Pairs, flat or as a map, in any order.
+    Pairs,
+    /// Drawn by chance from the reply before: the same shape on both sides, nothing invented.
+    Drawn,
+    /// The same kind of reply; what it says is up to the server.
+    Kind,
+    /// A time that runs: it may differ by this much.
+    Clock(i64),
+    /// HELLO: as a map, without the version and the id of the connection.
+    Hello,
+    /// EXEC: an element for each queued command, under its own check.
+    Exec(Vec<(Command, Check)>),
+}
+
+/// What 7.4 answers otherwise than 7.0.15. Where they differ, 7.4 wins.
+pub struct Known {
+    pub commands: &'static [&'static str],
+    pub change: &'static str,
+    pub source: &'static str,
+    /// Real reply, our reply.
+    accepts: fn(&Value, &Value) -> bool,
+}
+
+pub const KNOWN: &[Known] = &[
+    Known {
+        commands: &[
+            "ZADD", "ZINCRBY", "ZSCORE", "ZMSCORE", "ZRANGE", "ZRANGEBYSCORE", "ZREVRANGE", "ZREVRANGEBYSCORE", "ZRANK",
+            "ZREVRANK", "ZPOPMIN", "ZPOPMAX", "BZPOPMIN", "BZPOPMAX", "ZMPOP", "BZMPOP", "ZUNION", "ZINTER", "ZDIFF",
+            "ZRANDMEMBER", "ZSCAN", "GEODIST", "GEOSEARCH", "GEORADIUS", "GEORADIUS_RO", "GEORADIUSBYMEMBER",
+            "GEORADIUSBYMEMBER_RO", "EXEC",
+        ],
+        change: "doubles have the shortest digits that read back the same, not 17 of them",
+        source: "https://github.com/redis/redis/pull/10587 (7.2)",
+        accepts: same_numbers,
+    },
+    Known {
+        commands: &["OBJECT ENCODING"],
+        change: "small sets of any members are a listpack",
+        source: "https://github.com/redis/redis/pull/11290 (7.2)",
+        accepts: |real, ours| real.text() == "hashtable" && ours.text() == "listpack",
+    },
+    Known {
+        commands: &["OBJECT ENCODING"],
+        change: "a list of one node is a listpack",
+        source: "https://github.com/redis/redis/pull/11303 (7.2)",
+        accepts: |real, ours| real.text() == "quicklist" && ours.text() == "listpack",
+    },
+    Known {
+        commands: &["BITCOUNT", "BITPOS"],
+        change: "arguments are checked even when the key does not exist",
+        source: "https://github.com/redis/redis/pull/11734 (7.2)",
+        accepts: |real, ours| matches!(real, Value::Int(0 | -1)) && ours.is_error(),
+    },
+];
+
+/// Commands of 7.4 that the real 7.0.15 does not know: they are not sent to it.
+pub const NOT_IN_7_0: &[&str] = &[
+    "HEXPIRE", "HPEXPIRE", "HEXPIREAT", "HPEXPIREAT", "HTTL", "HPTTL", "HEXPIRETIME", "HPEXPIRETIME", "HPERSIST",
+    "CLIENT NO-TOUCH", "CLIENT SETINFO", "CLUSTER MYSHARDID", "WAITAOF",
+];
+
+/// One side's reply, and the one before it in the same step.
+pub struct Told<'a> {
+    pub reply: &'a Value,
+    pub before: Option<&'a Value>,
+}
+
+/// Whether the replies agree.
+pub fn agree(command: &Command, check: &Check, real: &Told<'_>, ours: &Told<'_>) -> bool {
+    let name = command_name(command);
+    agree_strictly(check, real, ours)
+        || KNOWN.iter().any(|known| {
+            known.commands.contains(&name.as_str()) && (known.accepts)(real.reply, ours.reply)
+        })
+}
+
+fn agree_strictly(check: &Check, real: &Told<'_>, ours: &Told<'_>) -> bool {
+    let (a, b) = (real.reply, ours.reply);
+    if a.is_error() || b.is_error() {
+        return a == b;
+    }
+    match check {
+        Check::Exact => a == b,
+        Check::Unordered => same_kind(a, b) && sorted(a.items()) == sorted(b.items()),
+        Check::Pairs => same_kind(a, b) && sorted(couples(a)) == sorted(couples(b)),
+        Check::Drawn => same_shape(a, b) && drawn(real) && drawn(ours),
+        Check::Kind => same_kind(a, b),
+        Check::Clock(slack) => match (a, b) {
+            (Value::Int(x), Value::Int(y)) => x.abs_diff(*y) <= *slack as u64 && (*x < 0) == (*y < 0),
+            _ => a == b,
+        },
+        Check::Hello => same_kind(a, b) && lasting(a) == lasting(b),
+        Check::Exec(checks) => agree_exec(checks, a, b),
+    }
+}
+
+fn agree_exec(checks: &[(Command, Check)], real: &Value, ours: &Value) -> bool {
+    let (Value::Array(a), Value::Array(b)) = (real, ours) else {
+        return real == ours;
+    };
+    a.len() == b.len()
+        && a.len() == checks.len()
+        && checks.iter().enumerate().all(|(at, (command, check))| {
+            let before = at.checked_sub(1);
+            agree(
+                command,
+                check,
+                &Told { reply: &a[at], before: before.map(|at| &a[at]) },
+                &Told { reply: &b[at], before: before.map(|at| &b[at]) },
+            )
+        })
+}
+
+fn same_kind(a: &Value, b: &Value) -> bool {
+    std::mem::discriminant(a) == std::mem::discriminant(b)
+}
+
+/// Lists of the same lengths at every depth; leaves may differ.
+fn same_shape(a: &Value, b: &Value) -> bool {
+    let list = |value: &Value| {
+        matches!(value, Value::Array(_) | Value::Set(_) | Value::Push(_) | Value::Map(_))
+    };
+    if !list(a) {
+        return !list(b) && same_kind(a, b);
+    }
+    let (x, y) = (a.items(), b.items());
+    same_kind(a, b) && x.len() == y.len() && x.iter().zip(&y).all(|(a, b)| same_shape(a, b))
+}
+
+/// Every leaf stood in the reply before, which listed the whole collection.
+fn drawn(told: &Told<'_>) -> bool {
+    let whole: HashSet<String> =
+        told.before.map_or(HashSet::new(), |all| all.leaves().iter().map(Value::text).collect());
+    let nothing = |leaf: &Value| matches!(leaf, Value::Null | Value::NullBulk | Value::NullArray);
+    told.reply.leaves().iter().all(|leaf| nothing(leaf) || whole.contains(&leaf.text()))
+}
+
+fn sorted<T: Ord>(mut items: Vec<T>) -> Vec<T> {
+    items.sort();
+    items
+}
+
+fn couples(value: &Value) -> Vec<(Value, Option<Value>)> {
+    value.items().chunks(2).map(|pair| (pair[0].clone(), pair.get(1).cloned())).collect()
+}
+
+/// HELLO's fields that are the same on any server of the family.
+fn lasting(hello: &Value) -> Vec<(Value, Option<Value>)> {
+    couples(hello)
+        .into_iter()
+        .filter(|(field, _)| !matches!(field.text().as_str(), "version" | "id"))
+        .collect()
+}
+
+/// The same reply, but for the spelling of numbers.
+fn same_numbers(real: &Value, ours: &Value) -> bool {
+    let number = |leaf: &Value| leaf.text().parse::<f64>().ok().map(f64::to_bits);
+    match (real, ours) {
+        (Value::Bulk(_), Value::Bulk(_)) | (Value::Double(_), Value::Double(_)) => {
+            real == ours || number(real).is_some_and(|bits| number(ours) == Some(bits))
+        }
+        (
+            Value::Array(_) | Value::Set(_) | Value::Push(_) | Value::Map(_),
+            Value::Array(_) | Value::Set(_) | Value::Push(_) | Value::Map(_),
+        ) => {
+            let (a, b) = (real.items(), ours.items());
+            same_kind(real, ours)
+                && a.len() == b.len()
+                && a.iter().zip(&b).all(|(a, b)| same_numbers(a, b))
+        }
+        _ => real == ours,
+    }
+}
+
+#[test]
+fn replies_agree_as_far_as_redis_pins_them_down() {
+    let bulk = |text: &str| Value::Bulk(text.as_bytes().to_vec());
+    let holds = |name: &str, check: Check, real: &Value, ours: &Value| {
+        let told = |reply| Told { reply, before: None };
+        agree(&vec![name.as_bytes().to_vec()], &check, &told(real), &told(ours))
+    };
+    let ab = Value::Array(vec![bulk("a"), bulk("b")]);
+    let ba = Value::Array(vec![bulk("b"), bulk("a")]);
+    assert!(holds("KEYS", Check::Unordered, &ab, &ba));
+    assert!(!holds("KEYS", Check::Exact, &ab, &ba));
+    assert!(holds("zscore", Check::Exact, &bulk("0.10000000000000001"), &bulk("0.1")));
+    assert!(!holds("zscore", Check::Exact, &bulk("0.1"), &bulk("0.2")));
+    assert!(!holds("GET", Check::Exact, &Value::NullBulk, &Value::NullArray));
+}

@@ -1,0 +1,5 @@
+//! The server as its clients see it: one binary started, bytes in, bytes out.
+#![forbid(unsafe_code)]
+
+mod common;
+mod differential;
