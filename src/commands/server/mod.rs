@@ -4,7 +4,6 @@ mod command;
 mod config;
 mod database;
 mod debug;
-mod digest;
 mod docs;
 mod figures;
 mod info;

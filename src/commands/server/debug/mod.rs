@@ -2,15 +2,17 @@
 //!
 //! Its subcommands are in a table of their own: to Redis's clients they are arguments, not commands.
 
+mod digest;
+mod keys;
+
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
-use super::digest::Digest;
 use crate::command::Flag::{Admin, Loading, Neither, NoScript, Protected, Stale};
 use crate::command::{Command, Done, Fail, Flow, Plan, Run, WriteCall};
 use crate::config::values::parse_bytes;
-use crate::engine::{Access, Deadline, Entry};
-use crate::types::{Text, Type, Value};
+use crate::engine::{Access, Entry};
+use crate::types::{Text, Value};
 use crate::util::number;
 
 pub const DEBUG: Command = Command {
@@ -77,7 +79,7 @@ static SUBS: &[Sub] = &[
         "",
         "Return a fingerprint of all data.",
         0..=0,
-        digest,
+        keys::digest,
     )
     .on_keys(),
     sub(
@@ -85,7 +87,7 @@ static SUBS: &[Sub] = &[
         "<key> [<key> ...]",
         "Return fingerprints of values.",
         0..=MANY,
-        digest_value,
+        keys::digest_value,
     )
     .on_keys(),
     sub("error", "<string>", "Answer with this error.", 1..=1, error),
@@ -94,7 +96,7 @@ static SUBS: &[Sub] = &[
         "<dbid>",
         "Describe the tables of a database.",
         1..=1,
-        htstats,
+        keys::htstats,
     )
     .on_keys(),
     sub(
@@ -102,7 +104,7 @@ static SUBS: &[Sub] = &[
         "<key>",
         "Describe the table of a value.",
         1..=1,
-        htstats_key,
+        keys::htstats_key,
     )
     .on_keys(),
     sub(
@@ -110,7 +112,7 @@ static SUBS: &[Sub] = &[
         "<key>",
         "Log the elements of a listpack.",
         1..=1,
-        listpack,
+        keys::listpack,
     )
     .on_keys(),
     sub(
@@ -132,7 +134,7 @@ static SUBS: &[Sub] = &[
         "<key>",
         "Describe a value and its entry.",
         1..=2,
-        object,
+        keys::object,
     )
     .on_keys(),
     sub(
@@ -147,7 +149,7 @@ static SUBS: &[Sub] = &[
         "<count> [<prefix>] [<size>]",
         "Create string keys named prefix:<number>.",
         1..=3,
-        populate,
+        keys::populate,
     )
     .on_keys(),
     sub(
@@ -385,148 +387,4 @@ fn protocol(call: &mut WriteCall<'_>) -> Done {
         }
     }
     Ok(Flow::Done)
-}
-
-fn digest(call: &mut WriteCall<'_>) -> Done {
-    let now_ms = call.db.now_ms();
-    let mut sum = Digest::default();
-    for index in 0..call.db.census().databases.len() {
-        for (entry, deadline) in call.db.other(index).each() {
-            let (key, value) = (entry.key_name(), entry.value());
-            sum.add(Digest::of_key(
-                index,
-                key,
-                value,
-                deadline.is_some(),
-                now_ms,
-            ));
-        }
-    }
-    call.out.simple(&sum.to_string());
-    Ok(Flow::Done)
-}
-
-fn digest_value(call: &mut WriteCall<'_>) -> Done {
-    let now_ms = call.db.now_ms();
-    let keys = call.args.rest();
-    call.out.array(keys.len());
-    for key in keys {
-        let held = call
-            .db
-            .peek(key)
-            .map(|value| Digest::of_value(value, now_ms));
-        call.out.simple(&held.unwrap_or_default().to_string());
-    }
-    Ok(Flow::Done)
-}
-
-fn object(call: &mut WriteCall<'_>) -> Done {
-    let entry = call.db.entry(call.args.next()?).ok_or(Fail::NO_KEY)?;
-    let value = entry.value();
-    let now_ms = call.db.now_ms();
-    let idle_s = entry.access().idle_seconds(now_ms);
-    let mut text = format!(
-        "Value at:{value:p} refcount:1 encoding:{} serializedlength:{} lru:{} lru_seconds_idle:{idle_s}",
-        value.encoding(),
-        value.heap_bytes(),
-        (now_ms / 1000).saturating_sub(idle_s) & 0xff_ffff,
-    );
-    if let Value::List(list) = value {
-        let nodes = list.nodes().count().max(1);
-        text.push_str(&format!(
-            " ql_nodes:{nodes} ql_avg_node:{:.2} ql_listpack_max:{} ql_compressed:0 ql_uncompressed_size:{}",
-            list.len() as f64 / nodes as f64,
-            call.server.config.list_max_listpack_size.get(),
-            list.heap_bytes(),
-        ));
-    }
-    call.out.simple(&text);
-    Ok(Flow::Done)
-}
-
-fn listpack(call: &mut WriteCall<'_>) -> Done {
-    let value = call.db.peek(call.args.next()?).ok_or(Fail::NO_KEY)?;
-    if value.encoding() != "listpack" {
-        return Err(Fail::Says("Not a listpack encoded object."));
-    }
-    tracing::info!("DEBUG LISTPACK: {value:?}");
-    call.out.simple("Listpack structure printed on stdout");
-    Ok(Flow::Done)
-}
-
-fn htstats(call: &mut WriteCall<'_>) -> Done {
-    let index = call.args.int()?;
-    if !(0..call.server.config.databases.get()).contains(&index) {
-        return Err(Fail::Says("Out of range database"));
-    }
-    let databases = call.db.census().databases;
-    let contents = databases.get(index as usize).copied().unwrap_or_default();
-    let text = format!(
-        "[Dictionary HT]\n{}[Expires HT]\n{}",
-        table("main hash table", contents.keys, contents.table_bytes),
-        table("main hash table", contents.volatile, 0)
-    );
-    call.out.verbatim("txt", text.as_bytes());
-    Ok(Flow::Done)
-}
-
-/// A table in HTSTATS' words. There are no chains: entries stand one after another.
-fn table(name: &str, len: usize, bytes: usize) -> String {
-    if len == 0 {
-        return format!(
-            "Hash table 0 stats ({name}):\nNo stats available for empty dictionaries\n"
-        );
-    }
-    format!(
-        "Hash table 0 stats ({name}):\n number of elements: {len}\n max chain length: 1\n bytes: {bytes}\n"
-    )
-}
-
-fn htstats_key(call: &mut WriteCall<'_>) -> Done {
-    let value = call.db.peek(call.args.next()?).ok_or(Fail::NO_KEY)?;
-    let len = match value {
-        Value::Hash(hash) => hash.len(),
-        Value::Set(set) => set.len(),
-        Value::ZSet(zset) => zset.len(),
-        _ => 0,
-    };
-    if !matches!(value.encoding(), "hashtable" | "skiplist") {
-        return Err(Fail::Says(
-            "The value stored at the specified key is not represented using an hash table",
-        ));
-    }
-    let text = table("main hash table", len, value.heap_bytes());
-    call.out.verbatim("txt", text.as_bytes());
-    Ok(Flow::Done)
-}
-
-fn populate(call: &mut WriteCall<'_>) -> Done {
-    let count = call.args.int_in(0..=i64::MAX, Fail::NEGATIVE)?;
-    let prefix = if call.args.is_empty() {
-        b"key"
-    } else {
-        call.args.next()?
-    };
-    let size = if call.args.is_empty() {
-        None
-    } else {
-        Some(call.args.int_in(0..=i64::MAX, Fail::NEGATIVE)? as u64)
-    };
-    let size_max = call.server.config.proto_max_bulk_len.get();
-    if size.is_some_and(|size| size > size_max) {
-        return Err(Fail::NEGATIVE);
-    }
-    for n in 0..count {
-        let key = [prefix, b":", itoa::Buffer::new().format(n).as_bytes()].concat();
-        if call.db.exists(&key) {
-            continue;
-        }
-        let mut value = format!("value:{n}").into_bytes();
-        if let Some(size) = size.filter(|size| *size > 0) {
-            value.resize(size as usize, 0);
-        }
-        call.db
-            .set(&key, Text::from_bytes(&value).wrap(), Deadline::Clear);
-    }
-    ok(call)
 }

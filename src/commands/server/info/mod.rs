@@ -1,0 +1,175 @@
+//! INFO: the server's state in sections of `name:value` lines.
+//!
+//! Names and their order are Redis 7.4's, so that whatever reads INFO there reads it here. Fields
+//! of our own stand at the end of their section.
+
+mod activity;
+mod data;
+mod process;
+
+use std::fmt::Write;
+
+use super::figures::human;
+use crate::command::Flag::{Loading, Neither, Stale};
+use crate::command::shared::Shared;
+use crate::command::stats::Totals;
+use crate::command::{Arg, Command, Done, Flow, Plan, ReadCall, Run};
+use crate::engine::Census;
+
+pub const INFO: Command = Command {
+    name: "info",
+    summary: "Returns the server's state, or some sections of it",
+    cost: "O(N) for N connections",
+    flags: &[Loading, Stale, Neither],
+    args: &[Arg::text("section").optional().many()],
+    run: Run::Read(info),
+    plan: Plan::All,
+    categories: &["dangerous"],
+    tips: &[
+        "nondeterministic_output",
+        "request_policy:all_shards",
+        "response_policy:special",
+    ],
+    ..Command::PLAIN
+};
+
+fn info(call: &mut ReadCall<'_>) -> Done {
+    let wanted = call.args.rest();
+    let report = Report {
+        server: call.server,
+        now_ms: call.db.now_ms(),
+        census: call.db.census(),
+        totals: call.server.stats.totals(),
+    };
+    let mut text = String::new();
+    for section in SECTIONS.iter().filter(|section| section.is_wanted(wanted)) {
+        if !text.is_empty() {
+            text.push_str("\r\n");
+        }
+        text.push_str("# ");
+        text.push_str(section.title);
+        text.push_str("\r\n");
+        (section.write)(&report, &mut Page(&mut text));
+    }
+    call.out.verbatim("txt", text.as_bytes());
+    Ok(Flow::Done)
+}
+
+struct Section {
+    title: &'static str,
+    /// Shown when no section is named.
+    usual: bool,
+    write: fn(&Report<'_>, &mut Page<'_>),
+}
+
+const SECTIONS: &[Section] = &[
+    Section {
+        title: "Server",
+        usual: true,
+        write: process::server,
+    },
+    Section {
+        title: "Clients",
+        usual: true,
+        write: process::clients,
+    },
+    Section {
+        title: "Memory",
+        usual: true,
+        write: data::memory,
+    },
+    Section {
+        title: "Persistence",
+        usual: true,
+        write: data::persistence,
+    },
+    Section {
+        title: "Stats",
+        usual: true,
+        write: activity::stats,
+    },
+    Section {
+        title: "Replication",
+        usual: true,
+        write: process::replication,
+    },
+    Section {
+        title: "CPU",
+        usual: true,
+        write: process::cpu,
+    },
+    // A title and nothing under it: there are no modules.
+    Section {
+        title: "Modules",
+        usual: true,
+        write: |_, _| {},
+    },
+    Section {
+        title: "Commandstats",
+        usual: false,
+        write: activity::commandstats,
+    },
+    Section {
+        title: "Errorstats",
+        usual: true,
+        write: activity::errorstats,
+    },
+    Section {
+        title: "Latencystats",
+        usual: false,
+        write: activity::latencystats,
+    },
+    Section {
+        title: "Cluster",
+        usual: true,
+        write: |_, page| page.line("cluster_enabled", 0),
+    },
+    Section {
+        title: "Keyspace",
+        usual: true,
+        write: data::keyspace,
+    },
+];
+
+impl Section {
+    fn is_wanted(&self, words: &[&[u8]]) -> bool {
+        words.is_empty() && self.usual
+            || words
+                .iter()
+                .any(|word| match word.to_ascii_lowercase().as_slice() {
+                    b"default" => self.usual,
+                    b"all" | b"everything" => true,
+                    b"module_list" => self.title == "Modules",
+                    word => word.eq_ignore_ascii_case(self.title.as_bytes()),
+                })
+    }
+}
+
+/// Where sections get their facts.
+struct Report<'s> {
+    server: &'s Shared,
+    now_ms: u64,
+    census: Census,
+    totals: Totals,
+}
+
+/// The text that sections append to.
+struct Page<'t>(&'t mut String);
+
+impl Page<'_> {
+    fn line(&mut self, name: impl std::fmt::Display, value: impl std::fmt::Display) {
+        // Writing to a string can't fail.
+        let _ = write!(self.0, "{name}:{value}\r\n");
+    }
+
+    /// Bytes, and once more as people read them.
+    fn bytes(&mut self, name: &str, bytes: u64) {
+        self.line(name, bytes);
+        self.line(format_args!("{name}_human"), human(bytes));
+    }
+
+    /// Names that all have the same value.
+    fn same(&mut self, value: &str, names: &[&str]) {
+        names.iter().for_each(|name| self.line(name, value));
+    }
+}

@@ -1,0 +1,263 @@
+//! Talk with a server about itself and its connections: CLIENT, CONFIG, COMMAND, INFO, DEBUG and their kin.
+
+use vermilion::testing::{TestServer, show, talk};
+
+/// What a command answers, on a connection of its own.
+fn answer(server: &TestServer, line: &str) -> String {
+    let mut client = server.connect();
+    client.say(line);
+    show(&client.hear())
+}
+
+#[test]
+fn connections_have_names_and_libraries() {
+    talk(
+        "> CLIENT GETNAME
+         nil
+         > CLIENT SETNAME \"a b\"
+         -ERR Client names cannot contain spaces, newlines or special characters.
+         > CLIENT SETNAME ann
+         +OK
+         > CLIENT GETNAME
+         \"ann\"
+         > CLIENT SETINFO LIB-NAME carmine
+         +OK
+         > CLIENT SETINFO lib-ver \"1 2\"
+         -ERR lib-ver cannot contain spaces, newlines or special characters.
+         > CLIENT SETINFO color red
+         -ERR Unrecognized option 'color'
+         > CLIENT INFO
+         \"id=*
+         > CLIENT NO-TOUCH maybe
+         -ERR syntax error
+         > CLIENT NOSUCH
+         -ERR unknown subcommand 'NOSUCH'. Try CLIENT HELP.",
+    );
+}
+
+#[test]
+fn a_line_of_client_list_says_who_that_is() {
+    let server = TestServer::start("");
+    let mut client = server.connect();
+    for line in ["CLIENT SETNAME ann", "CLIENT NO-EVICT on", "CLIENT LIST"] {
+        client.say(line);
+        let heard = show(&client.hear());
+        if line == "CLIENT LIST" {
+            for part in [
+                " name=ann ",
+                " flags=e ",
+                " cmd=client|list ",
+                " resp=2 ",
+                " multi=-1 watch=0 ",
+            ] {
+                assert!(heard.contains(part), "{part} in {heard}");
+            }
+        }
+    }
+}
+
+#[test]
+fn filters_of_client_kill_must_all_hold() {
+    talk(
+        "b> PING
+         +PONG
+         > CLIENT KILL TYPE master
+         :0
+         > CLIENT KILL TYPE normal MAXAGE 100
+         :0
+         > CLIENT KILL ID 0
+         -ERR client-id should be greater than 0
+         > CLIENT KILL USER nosuch
+         -ERR No such user 'nosuch'
+         > CLIENT KILL 1.2.3.4:5
+         -ERR No such client
+         > CLIENT KILL TYPE normal
+         :1
+         > PING
+         +PONG",
+    );
+}
+
+#[test]
+fn prefixes_of_one_client_do_not_overlap() {
+    talk(
+        "> CLIENT TRACKING on PREFIX a
+         -ERR PREFIX option requires BCAST mode to be enabled
+         > CLIENT TRACKING on BCAST PREFIX foo PREFIX foobar
+         -ERR Prefix 'foo' overlaps with another provided prefix 'foobar'. Prefixes for a single client must not overlap.
+         > CLIENT TRACKING on BCAST PREFIX foo
+         +OK
+         > CLIENT TRACKING on BCAST PREFIX foobar
+         -ERR Prefix 'foobar' overlaps with an existing prefix 'foo'. Prefixes for a single client must not overlap.
+         > CLIENT TRACKINGINFO
+         [\"flags\" [\"on\" \"bcast\"] \"redirect\" :0 \"prefixes\" [\"foo\"]]
+         > CLIENT GETREDIR
+         :0
+         > CLIENT TRACKING off
+         +OK
+         > CLIENT GETREDIR
+         :-1",
+    );
+}
+
+#[test]
+fn wait_has_no_replicas_to_wait_for() {
+    talk(
+        "> WAIT 0 0
+         :0
+         > WAIT 1 10
+         :0
+         > WAIT 1 -1
+         -ERR timeout is negative",
+    );
+}
+
+#[test]
+fn config_set_is_all_or_nothing() {
+    talk(
+        "> CONFIG SET maxmemory 1mb hz x
+         -ERR CONFIG SET failed (possibly related to argument 'hz') - argument couldn't be parsed into an integer
+         > CONFIG GET maxmemory
+         [\"maxmemory\" \"0\"]
+         > CONFIG SET maxmemory 1mb port 1
+         -ERR CONFIG SET failed (possibly related to argument 'port') - *
+         > CONFIG GET MaxMemory hz
+         [\"MaxMemory\" \"0\" \"hz\" \"10\"]
+         > CONFIG SET maxmemory
+         -ERR wrong number of arguments for 'config|set' command
+         > CONFIG REWRITE
+         -ERR The server is running without a config file",
+    );
+}
+
+#[test]
+fn commands_tell_of_their_keys() {
+    talk(
+        "> COMMAND GETKEYS SET k v
+         [\"k\"]
+         > COMMAND GETKEYS PING x
+         -ERR The command has no key arguments
+         > COMMAND GETKEYS NOSUCH x
+         -ERR Invalid command specified
+         > COMMAND GETKEYS SET k
+         -ERR Invalid number of arguments specified for command
+         > COMMAND GETKEYSANDFLAGS GETDEL k
+         [[\"k\" [+RW +access +delete]]]
+         > COMMAND LIST FILTERBY PATTERN config|re*
+         [\"config|resetstat\" \"config|rewrite\"]
+         > COMMAND INFO nosuch
+         [nil]",
+    );
+}
+
+#[test]
+fn databases_are_swapped_and_flushed() {
+    talk(
+        "> SET k 1
+         +OK
+         > SWAPDB 0 3
+         +OK
+         > DBSIZE
+         :0
+         > SELECT 3
+         +OK
+         > GET k
+         \"1\"
+         > SWAPDB x 0
+         -ERR invalid first DB index
+         > SWAPDB 0 99
+         -ERR DB index is out of range
+         > FLUSHALL later
+         -ERR syntax error
+         > FLUSHALL ASYNC
+         +OK
+         > DBSIZE
+         :0",
+    );
+}
+
+#[test]
+fn info_counts_keys_and_their_lives() {
+    let server = TestServer::start("");
+    server
+        .talk("> SET a 1\n +OK\n > SET b 1 PX 100000\n +OK\n > SELECT 1\n +OK\n > SET c 1\n +OK\n");
+    let heard = answer(&server, "INFO keyspace");
+    assert!(heard.contains("db0:keys=2,expires=1,avg_ttl="), "{heard}");
+    assert!(
+        heard.contains("db1:keys=1,expires=0,avg_ttl=0,subexpiry=0"),
+        "{heard}"
+    );
+    let usual = answer(&server, "INFO");
+    assert!(
+        usual.contains("# Server") && usual.contains("# Keyspace"),
+        "{usual}"
+    );
+    assert!(!usual.contains("# Commandstats"), "{usual}");
+    let all = answer(&server, "INFO everything");
+    assert!(all.contains("cmdstat_set:calls=3,"), "{all}");
+    assert!(all.contains("expiry_lag_p99_us:"), "{all}");
+}
+
+#[test]
+fn equal_data_has_equal_digests() {
+    let servers = [TestServer::start(""), TestServer::start("")];
+    servers[0].talk("> MSET a 1 b 2 c 3\n +OK\n");
+    servers[1].talk(
+        "> SET c 3\n +OK\n > SET x 9\n +OK\n > SET b 2\n +OK\n > SET a 1\n +OK\n > DEL x\n :1\n",
+    );
+    let digests = servers
+        .each_ref()
+        .map(|server| answer(server, "DEBUG DIGEST"));
+    assert_eq!(digests[0], digests[1]);
+    servers[1].talk("> SET c 4\n +OK\n");
+    assert_ne!(digests[0], answer(&servers[1], "DEBUG DIGEST"));
+}
+
+#[test]
+fn slow_commands_are_kept() {
+    talk(
+        "> CONFIG SET slowlog-log-slower-than 20000 latency-monitor-threshold 20
+         +OK
+         > DEBUG SLEEP 0.03
+         +OK
+         > SLOWLOG LEN
+         :1
+         > SLOWLOG GET -1
+         [[:0 *
+         > LATENCY RESET
+         :1
+         > SLOWLOG RESET
+         +OK
+         > SLOWLOG GET
+         []",
+    );
+}
+
+#[test]
+fn monitors_see_commands() {
+    let server = TestServer::start("");
+    let mut monitor = server.connect();
+    monitor.say("MONITOR");
+    assert_eq!(show(&monitor.hear()), "+OK");
+    server.talk("> SET k \"a b\"\n +OK\n");
+    let heard = show(&monitor.hear());
+    assert!(heard.ends_with("\"SET\" \"k\" \"a b\""), "{heard}");
+}
+
+#[test]
+fn every_type_of_reply_can_be_asked_for() {
+    talk(
+        "> DEBUG PROTOCOL map
+         [:0 :0 :1 :1 :2 :0]
+         > DEBUG PROTOCOL push
+         -ERR RESP2 is not supported by this command
+         > DEBUG PROTOCOL nosuch
+         -ERR Wrong protocol type name. *
+         > DEBUG ERROR \"CODE text\"
+         -CODE text
+         > DEBUG PANIC
+         -ERR this server does not crash on request
+         > DEBUG NOSUCH
+         -ERR unknown subcommand or wrong number of arguments for 'NOSUCH'. Try DEBUG HELP.",
+    );
+}
