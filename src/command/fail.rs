@@ -55,6 +55,15 @@ impl Fail {
     }
 }
 
+/// A client's bytes inside an error text: as in Redis, up to the first zero byte.
+pub fn quoted(bytes: &[u8]) -> std::borrow::Cow<'_, str> {
+    let end = bytes
+        .iter()
+        .position(|byte| *byte == 0)
+        .unwrap_or(bytes.len());
+    String::from_utf8_lossy(&bytes[..end])
+}
+
 impl From<WrongType> for Fail {
     fn from(_: WrongType) -> Self {
         Fail::WRONG_TYPE

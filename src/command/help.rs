@@ -87,7 +87,7 @@ fn usage(arg: &Arg, line: &mut String) {
 
 /// The error of a subcommand called with arguments that it can't take.
 pub fn misused(call: &SessionCall<'_>) -> Fail {
-    let given = String::from_utf8_lossy(call.args.all()[1]).into_owned();
+    let given = super::quoted(call.args.all()[1]).into_owned();
     let name = call
         .entry
         .full_name

@@ -27,7 +27,7 @@ pub use arg::{Arg, ArgKind, KeyUse};
 pub use args::Args;
 pub use call::{Done, Flow, OnTimeout, Park, ReadCall, Reader, SessionCall, Shutdown, WriteCall};
 pub use derive::{Begin, Find, KeySpec};
-pub use fail::Fail;
+pub use fail::{Fail, quoted};
 pub use registry::{Entry, Found, Registry};
 
 /// One command, or one subcommand.

@@ -8,7 +8,7 @@ use crate::command::Flag::{
     AllowBusy, Fast, InMulti, Loading, NoAuth, NoScript, Stale, WhileSubscribed,
 };
 use crate::command::session::{Session, check_name};
-use crate::command::{Arg, Command, Done, Fail, Family, Flow, Run, SessionCall};
+use crate::command::{Arg, Command, Done, Fail, Family, Flow, Run, SessionCall, quoted};
 use crate::config::REDIS_VERSION;
 
 pub const FAMILY: Family = Family {
@@ -123,7 +123,7 @@ fn hello(call: &mut SessionCall<'_>) -> Done {
         } else if call.args.word_with("SETNAME", 1) {
             name = Some(check_name(call.args.next()?)?);
         } else {
-            let option = String::from_utf8_lossy(option);
+            let option = quoted(option);
             return Err(Fail::said(format!(
                 "Syntax error in HELLO option '{option}'"
             )));

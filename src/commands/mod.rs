@@ -1,8 +1,10 @@
 //! The commands, a folder or file for each family. This list is the only one.
 
+mod bitmap;
 mod client;
 mod connection;
 mod hash;
+mod hyperloglog;
 mod key;
 mod list;
 mod pubsub;
@@ -21,6 +23,8 @@ pub const FAMILIES: &[&Family] = &[
     &set::FAMILY,
     &hash::FAMILY,
     &zset::FAMILY,
+    &bitmap::FAMILY,
+    &hyperloglog::FAMILY,
     &connection::FAMILY,
     &transaction::FAMILY,
     &pubsub::FAMILY,

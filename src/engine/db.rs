@@ -473,7 +473,6 @@ impl<'a> Db<'a> {
             }
         }
         self.effects.dirty += 1;
-        self.effects.flushed = true;
     }
 }
 

@@ -50,6 +50,11 @@ impl<'a, T: Type> Edit<'a, T> {
         self.fresh
     }
 
+    /// Says that the value changed, in a way that no event tells of.
+    pub fn touch(&mut self) {
+        self.changed = true;
+    }
+
     /// Says that the value changed, as the keyspace event `name`. An edit that
     /// announces nothing has changed nothing.
     pub fn announce(&mut self, name: &'static str) {

@@ -3,7 +3,7 @@
 use super::Worker;
 use crate::command::session::{Queued, Session};
 use crate::command::shared::PauseMode;
-use crate::command::{Entry, Fail, Flag, Found, Registry};
+use crate::command::{Entry, Fail, Flag, Found, Registry, quoted};
 use crate::types::Bstr;
 
 pub(super) enum Verdict {
@@ -154,5 +154,5 @@ fn find(registry: &Registry, argv: &[&[u8]]) -> Result<&'static Entry, Fail> {
 }
 
 fn lossy(bytes: &[u8], max: usize) -> String {
-    String::from_utf8_lossy(&bytes[..bytes.len().min(max)]).into_owned()
+    quoted(&bytes[..bytes.len().min(max)]).into_owned()
 }

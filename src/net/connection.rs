@@ -202,6 +202,10 @@ impl Connection {
             .store(self.worker.now_ms(), Ordering::Relaxed);
         let mut done = 0;
         while self.closing == Closing::No && self.sleep.is_none() {
+            // What others sent comes before the reply to what the client asks next.
+            if !self.client.mailbox.is_empty() {
+                self.take_mail();
+            }
             let limits = self.limits();
             let request = match self.codec.next(&self.input[done..], &limits) {
                 Ok(Some(request)) => request,

@@ -155,6 +155,6 @@ fn known_user(name: &[u8]) -> Result<&[u8], Fail> {
     if name == b"default" {
         return Ok(name);
     }
-    let name = String::from_utf8_lossy(name);
+    let name = crate::command::quoted(name);
     Err(Fail::said(format!("No such user '{name}'")))
 }

@@ -95,7 +95,7 @@ impl ClientType {
             b"slave" | b"replica" => Ok(ClientType::Replica),
             b"pubsub" => Ok(ClientType::PubSub),
             _ => {
-                let word = String::from_utf8_lossy(word);
+                let word = crate::command::quoted(word);
                 Err(Fail::said(format!("Unknown client type '{word}'")))
             }
         }

@@ -111,7 +111,7 @@ const SETINFO: Command = Command {
 
 fn setinfo(call: &mut SessionCall<'_>) -> Done {
     let (option, value) = (call.args.next()?, call.args.next()?);
-    let shown = String::from_utf8_lossy(option);
+    let shown = crate::command::quoted(option);
     let place: fn(&mut Profile) -> &mut String = match option.to_ascii_lowercase().as_slice() {
         b"lib-name" => |profile| &mut profile.lib_name,
         b"lib-ver" => |profile| &mut profile.lib_ver,

@@ -2,7 +2,9 @@
 
 use crate::command::Flag::Fast;
 use crate::command::expiry::Unit;
-use crate::command::{Arg, Args, Command, Done, Fail, Flow, KeyUse, ReadCall, Run, WriteCall};
+use crate::command::{
+    Arg, Args, Command, Done, Fail, Flow, KeyUse, ReadCall, Run, WriteCall, quoted,
+};
 use crate::engine::Class;
 
 const CONDITION: Arg = Arg::one_of(
@@ -94,7 +96,7 @@ impl Condition {
             } else if args.word("LT") {
                 condition.lt = true;
             } else {
-                let option = String::from_utf8_lossy(args.next()?).into_owned();
+                let option = quoted(args.next()?).into_owned();
                 return Err(Fail::said(format!("Unsupported option {option}")));
             }
         }

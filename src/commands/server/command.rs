@@ -38,7 +38,7 @@ const HELP: Command = Command {
 
 fn all(call: &mut SessionCall<'_>) -> Done {
     if let Some(word) = call.args.peek() {
-        let word = String::from_utf8_lossy(word);
+        let word = crate::command::quoted(word);
         return Err(Fail::said(format!(
             "unknown subcommand '{word}'. Try COMMAND HELP."
         )));

@@ -116,10 +116,25 @@ impl Options {
 fn zadd(call: &mut WriteCall<'_>) -> Done {
     let key = call.args.next()?;
     let options = Options::parse(&mut call.args);
+    add(call, key, &options)
+}
+
+fn zincrby(call: &mut WriteCall<'_>) -> Done {
+    let key = call.args.next()?;
+    // ZADD's options stand here, too, though nobody documents them.
+    let options = Options {
+        incr: true,
+        ..Options::parse(&mut call.args)
+    };
+    add(call, key, &options)
+}
+
+/// Reads all pairs, then adds them.
+fn add(call: &mut WriteCall<'_>, key: &[u8], options: &Options) -> Done {
     let pairs = call
         .args
         .pairs()
-        .filter(|pairs| pairs.len() > 0)
+        .filter(|pairs| pairs.len() != 0)
         .ok_or(Fail::SYNTAX)?;
     options.check(pairs.len())?;
     let parse = |(score, member)| match crate::util::number::parse_double(score) {
@@ -127,29 +142,10 @@ fn zadd(call: &mut WriteCall<'_>) -> Done {
         None => Err(Fail::NOT_FLOAT),
     };
     let pairs: Vec<(f64, &[u8])> = pairs.map(parse).collect::<Result<_, _>>()?;
-    add(call, key, &options, &pairs)
-}
-
-fn zincrby(call: &mut WriteCall<'_>) -> Done {
-    let key = call.args.next()?;
-    let by = call.args.double()?;
-    let member = call.args.next()?;
-    add(
-        call,
-        key,
-        &Options {
-            incr: true,
-            ..Options::default()
-        },
-        &[(by, member)],
-    )
-}
-
-fn add(call: &mut WriteCall<'_>, key: &[u8], options: &Options, pairs: &[(f64, &[u8])]) -> Done {
     let limits = &call.db.rules().limits;
     let mut zset = call.db.edit_or_create::<ZSet>(key)?;
     let (mut added, mut moved, mut score) = (0, 0, None);
-    for (given, member) in pairs {
+    for (given, member) in &pairs {
         score = options.new_score(zset.score(member), *given)?;
         if let Some(score) = score {
             match zset.insert(member, score, limits) {

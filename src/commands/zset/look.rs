@@ -177,7 +177,7 @@ fn zlexcount(call: &mut ReadCall<'_>) -> Done {
     let range = LexRange::parse(call.args.next()?, call.args.next()?).ok_or(NOT_LEX)?;
     let zset = call.db.read::<ZSet>(key)?;
     call.out
-        .count(zset.map_or(0, |zset| zset.lex_range(&range).len()));
+        .count(zset.map_or(0, |zset| zset.lex_range(&range, false).len()));
     Ok(Flow::Done)
 }
 

@@ -237,7 +237,7 @@ impl<'a> Wish<'a> {
                 };
             }
             Bounds::Scores(range) => zset.score_range(range),
-            Bounds::Names(range) => zset.lex_range(range),
+            Bounds::Names(range) => zset.lex_range(range, self.reverse),
         };
         let Ok(offset) = usize::try_from(self.offset) else {
             return 0..0;

@@ -98,7 +98,9 @@ pub const ZREMRANGEBYLEX: Command = Command {
 fn zremrangebylex(call: &mut WriteCall<'_>) -> Done {
     let key = call.args.next()?;
     let range = LexRange::parse(call.args.next()?, call.args.next()?).ok_or(NOT_LEX)?;
-    remove(call, key, "zremrangebylex", |zset| zset.lex_range(&range))
+    remove(call, key, "zremrangebylex", |zset| {
+        zset.lex_range(&range, false)
+    })
 }
 
 pub(super) const NOT_LEX: Fail = Fail::Says("min or max not valid string range item");

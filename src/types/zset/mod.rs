@@ -211,20 +211,17 @@ impl ZSet {
         bounds.0..bounds.1.max(bounds.0)
     }
 
-    /// The ranks of the members with names in `range`. As in Redis, it makes
-    /// sense only where all scores are equal.
-    pub fn lex_range(&self, range: &LexRange<'_>) -> Range<usize> {
-        let bounds = match &self.shape {
-            Shape::Packed(packed) => (
-                packed.partition_point(|_, name| range.is_behind(name)),
-                packed.partition_point(|_, name| range.reaches(name)),
-            ),
-            Shape::Sorted(sorted) => (
-                sorted.partition_by_name(|name| range.is_behind(name)),
-                sorted.partition_by_name(|name| range.reaches(name)),
-            ),
-        };
-        bounds.0..bounds.1.max(bounds.0)
+    /// The ranks of the members in this range of names. What that is among members of different scores, Redis
+    /// leaves open; a packed set then answers as Redis's does, which looks from the end it returns first.
+    pub fn lex_range(&self, range: &LexRange<'_>, reverse: bool) -> Range<usize> {
+        match &self.shape {
+            Shape::Packed(packed) => packed.lex_range(range, reverse),
+            Shape::Sorted(sorted) => {
+                let start = sorted.partition_by_name(|name| range.is_behind(name));
+                let end = sorted.partition_by_name(|name| range.reaches(name));
+                start..end.max(start)
+            }
+        }
     }
 
     /// Removes the members of these ranks, which are all below `len`, and

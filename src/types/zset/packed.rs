@@ -4,6 +4,7 @@
 //! the limits on entries keep short.
 
 use super::Inserted;
+use super::bounds::LexRange;
 use crate::types::Piece;
 use crate::types::listpack::Listpack;
 use crate::util::number;
@@ -20,6 +21,42 @@ pub struct Packed {
 }
 
 impl Packed {
+    /// The ranks of the members from the first that is in the range on, as far as they are in it.
+    pub fn lex_range(&self, range: &LexRange<'_>, reverse: bool) -> Range<usize> {
+        let names: Vec<Vec<u8>> = self
+            .iter(0..self.len(), false)
+            .map(|(name, _)| name.to_vec())
+            .collect();
+        let (Some(first), Some(last)) = (names.first(), names.last()) else {
+            return 0..0;
+        };
+        if range.is_behind(last) || !range.reaches(first) {
+            return 0..0;
+        }
+        if reverse {
+            let end = names
+                .iter()
+                .rposition(|name| range.reaches(name))
+                .map_or(0, |at| at + 1);
+            let held = names[..end]
+                .iter()
+                .rev()
+                .take_while(|name| !range.is_behind(name))
+                .count();
+            end - held..end
+        } else {
+            let start = names
+                .iter()
+                .position(|name| !range.is_behind(name))
+                .unwrap_or(names.len());
+            let held = names[start..]
+                .iter()
+                .take_while(|name| range.reaches(name))
+                .count();
+            start..start + held
+        }
+    }
+
     /// Takes a listpack from a file. Refuses one that is no sorted set: an odd
     /// entry, a score that is no number, members out of order or twice.
     pub fn check(pack: Listpack) -> Result<Self, Listpack> {
@@ -73,7 +110,10 @@ impl Packed {
             other_score < score || (other_score == score && other < member)
         });
         let (mut digits, mut shortest) = (itoa::Buffer::new(), ryu::Buffer::new());
-        let text = if score.abs() <= INT_MAX && score.trunc() == score {
+        let text = if score == 0.0 && score.is_sign_negative() {
+            // An integer would lose the sign, which replies show.
+            "-0"
+        } else if score.abs() <= INT_MAX && score.trunc() == score {
             digits.format(score as i64)
         } else if score.is_infinite() {
             if score > 0.0 { "inf" } else { "-inf" }

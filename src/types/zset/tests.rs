@@ -186,7 +186,8 @@ fn names_are_in_order_of_their_bytes() {
             sorted,
             ["", "-1", "10", "9", "a", "aa", "b"].map(|n| n.as_bytes().to_vec())
         );
-        let ranks = |min: &[u8], max: &[u8]| zset.lex_range(&LexRange::parse(min, max).unwrap());
+        let ranks =
+            |min: &[u8], max: &[u8]| zset.lex_range(&LexRange::parse(min, max).unwrap(), false);
         assert_eq!(ranks(b"-", b"+"), 0..7);
         assert_eq!(ranks(b"[10", b"(aa"), 2..5);
         assert_eq!(ranks(b"(10", b"[aa"), 3..6);

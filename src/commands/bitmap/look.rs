@@ -1,0 +1,170 @@
+//! Counting and finding bits.
+
+use std::ops::Range;
+
+use super::bit;
+use crate::command::{Arg, Args, Command, Done, Fail, Flow, KeyUse, ReadCall, Run};
+use crate::types::Text;
+
+const UNIT: Arg = Arg::one_of(
+    "index_unit",
+    &[Arg::word("byte", "BYTE"), Arg::word("bit", "BIT")],
+)
+.optional()
+.since("7.0.0");
+
+pub const BITCOUNT: Command = Command {
+    name: "bitcount",
+    summary: "Counts the bits that are set",
+    cost: "O(N) for N bytes",
+    since: "2.6.0",
+    args: &[
+        Arg::key("key", KeyUse::READ),
+        Arg::block("index", &[Arg::int("start"), Arg::int("end"), UNIT]).optional(),
+    ],
+    run: Run::Read(bitcount),
+    ..Command::PLAIN
+};
+
+/// A part of a string, in bytes or bits.
+struct Part {
+    start: i64,
+    /// Without one, the part goes to the end.
+    end: Option<i64>,
+    bits: bool,
+}
+
+impl Part {
+    fn parse(args: &mut Args<'_>, needs_end: bool) -> Result<Option<Self>, Fail> {
+        if args.is_empty() {
+            return Ok(None);
+        }
+        if needs_end && args.len() < 2 {
+            return Err(Fail::SYNTAX);
+        }
+        let start = args.int()?;
+        let end = if args.is_empty() {
+            None
+        } else {
+            Some(args.int()?)
+        };
+        let bits = args.word("BIT");
+        if !bits {
+            args.word("BYTE");
+        }
+        args.end()?;
+        Ok(Some(Part { start, end, bits }))
+    }
+
+    /// The bits meant, of a string of this many bytes.
+    fn range(&self, len: usize) -> Range<u64> {
+        let total = if self.bits {
+            len as i64 * 8
+        } else {
+            len as i64
+        };
+        let (start, end) = (self.start, self.end.unwrap_or(-1));
+        if start < 0 && end < 0 && start > end {
+            return 0..0;
+        }
+        let from_end = |at: i64| if at < 0 { at.saturating_add(total) } else { at };
+        let (start, end) = (from_end(start).max(0), from_end(end).max(0).min(total - 1));
+        if start > end {
+            return 0..0;
+        }
+        let unit = if self.bits { 1 } else { 8 };
+        start as u64 * unit..(end as u64 + 1) * unit
+    }
+}
+
+fn bitcount(call: &mut ReadCall<'_>) -> Done {
+    let key = call.args.next()?;
+    let part = Part::parse(&mut call.args, true)?;
+    let mut digits = itoa::Buffer::new();
+    let bytes = call
+        .db
+        .read::<Text>(key)?
+        .map_or(&b""[..], |text| text.as_bytes(&mut digits));
+    let range = part.map_or(0..bytes.len() as u64 * 8, |part| part.range(bytes.len()));
+    call.out.int(count(bytes, range) as i64);
+    Ok(Flow::Done)
+}
+
+fn count(bytes: &[u8], range: Range<u64>) -> u64 {
+    let (first, last) = (range.start.div_ceil(8), range.end / 8);
+    if first >= last {
+        return range.map(|at| u64::from(bit(bytes, at))).sum();
+    }
+    let ragged = (range.start..first * 8).chain(last * 8..range.end);
+    let ragged: u64 = ragged.map(|at| u64::from(bit(bytes, at))).sum();
+    let whole = &bytes[first as usize..last as usize];
+    ragged
+        + whole
+            .iter()
+            .map(|byte| u64::from(byte.count_ones()))
+            .sum::<u64>()
+}
+
+pub const BITPOS: Command = Command {
+    name: "bitpos",
+    summary: "Finds the first bit that is set, or clear",
+    cost: "O(N) for N bytes",
+    since: "2.8.7",
+    args: &[
+        Arg::key("key", KeyUse::READ),
+        Arg::int("bit"),
+        Arg::block(
+            "index",
+            &[
+                Arg::int("start"),
+                Arg::block("end_index", &[Arg::int("end"), UNIT]).optional(),
+            ],
+        )
+        .optional(),
+    ],
+    run: Run::Read(bitpos),
+    ..Command::PLAIN
+};
+
+fn bitpos(call: &mut ReadCall<'_>) -> Done {
+    let key = call.args.next()?;
+    let wanted = match call.args.int()? {
+        wanted @ 0..=1 => wanted as u8,
+        _ => return Err(Fail::Says("The bit argument must be 1 or 0.")),
+    };
+    let part = Part::parse(&mut call.args, false)?;
+    let mut digits = itoa::Buffer::new();
+    let Some(text) = call.db.read::<Text>(key)? else {
+        call.out.int(if wanted == 1 { -1 } else { 0 });
+        return Ok(Flow::Done);
+    };
+    let bytes = text.as_bytes(&mut digits);
+    let range = part
+        .as_ref()
+        .map_or(0..bytes.len() as u64 * 8, |part| part.range(bytes.len()));
+    // Without an end, zeros go on behind the string.
+    let open = part.as_ref().is_none_or(|part| part.end.is_none());
+    let found = match first(bytes, range.clone(), wanted) {
+        Some(at) => at as i64,
+        None if wanted == 0 && open && !range.is_empty() => bytes.len() as i64 * 8,
+        None => -1,
+    };
+    call.out.int(found);
+    Ok(Flow::Done)
+}
+
+fn first(bytes: &[u8], range: Range<u64>, wanted: u8) -> Option<u64> {
+    let dull = if wanted == 1 { 0 } else { 0xff };
+    let mut at = range.start;
+    while at < range.end {
+        // Whole bytes without a hit are passed over at once.
+        if at & 7 == 0 && at + 8 <= range.end && bytes[(at >> 3) as usize] == dull {
+            at += 8;
+        } else if bit(bytes, at) == wanted {
+            return Some(at);
+        } else {
+            at += 1;
+        }
+    }
+    None
+}
