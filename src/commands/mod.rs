@@ -3,6 +3,7 @@
 mod bitmap;
 mod client;
 mod connection;
+mod geo;
 mod hash;
 mod hyperloglog;
 mod key;
@@ -25,6 +26,7 @@ pub const FAMILIES: &[&Family] = &[
     &zset::FAMILY,
     &bitmap::FAMILY,
     &hyperloglog::FAMILY,
+    &geo::FAMILY,
     &connection::FAMILY,
     &transaction::FAMILY,
     &pubsub::FAMILY,
