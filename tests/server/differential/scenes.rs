@@ -11,6 +11,8 @@ use super::template::{Command, pick};
 use super::world::{Side, World};
 
 const TOKEN: &str = "that-was-all";
+/// A line far over the limit of 64 KiB, so that no single read holds it whole.
+const OVERLONG: usize = 400_000;
 const PATIENCE: Duration = Duration::from_secs(10);
 
 /// One scene by lot, on both sides.
@@ -438,8 +440,8 @@ fn send_garbage(world: &mut World, rng: &mut Rng) {
             bytes[at] = *pick(rng, b"\r\n*$-09 \"'\0x");
         }
         2 => bytes.extend(*pick(rng, GARBAGE)),
-        3 => bytes = [b"PING ".to_vec(), vec![b'x'; 70_000]].concat(),
-        4 => bytes = [b"*".to_vec(), vec![b'1'; 70_000]].concat(),
+        3 => bytes = [b"PING ".to_vec(), vec![b'x'; OVERLONG]].concat(),
+        4 => bytes = [b"*".to_vec(), vec![b'1'; OVERLONG]].concat(),
         _ => {}
     }
     bytes.extend(b"*1\r\n$4\r\nPING\r\n");
@@ -452,7 +454,9 @@ fn send_garbage(world: &mut World, rng: &mut Rng) {
         client.finish().unwrap_or_else(|error| error.to_string().into_bytes())
     };
     let (real, ours) = (without_ids(&play(&world.real)), without_ids(&play(&world.ours)));
-    if real != ours {
+    // A close with bytes unread resets the connection, and that may swallow the error.
+    let swallowed = bytes.len() > OVERLONG && (real.is_empty() || ours.is_empty());
+    if real != ours && !swallowed {
         let both = format!("  real  {}\n  ours  {}", escape(real.as_bytes()), escape(ours.as_bytes()));
         world.differ("bytes", &[bytes], &both);
     }
