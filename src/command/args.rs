@@ -127,6 +127,11 @@ impl<'a> Args<'a> {
         Ok((ms > 0).then_some(end))
     }
 
+    /// An integer of 32 bits.
+    pub fn small_int(&mut self) -> Result<i64, Fail> {
+        small_int(self.next()?)
+    }
+
     /// A count that may be zero, but not negative; whatever else it is, it is told to be positive.
     pub fn positive(&mut self) -> Result<usize, Fail> {
         Ok(self.int_in(0..=i64::MAX, Fail::NEGATIVE)? as usize)
@@ -148,5 +153,16 @@ impl<'a> Args<'a> {
     pub fn counted(&mut self, bad_count: Fail) -> Result<&'a [&'a [u8]], Fail> {
         let count = self.int_in(1..=i64::MAX, bad_count)?;
         self.take(usize::try_from(count).unwrap_or(usize::MAX))
+    }
+}
+
+/// An integer that must fit 32 bits.
+pub fn small_int(text: &[u8]) -> Result<i64, Fail> {
+    let n = number::parse_i64(text).ok_or(Fail::NOT_INTEGER)?;
+    match i32::try_from(n) {
+        Ok(n) => Ok(i64::from(n)),
+        Err(_) => Err(Fail::Says(
+            "value is out of range, value must between -2147483648 and 2147483647",
+        )),
     }
 }

@@ -157,6 +157,7 @@ impl KeySpec {
     /// Calls `visit` with the position of each key; false if the arguments don't fit.
     pub fn positions(&self, argv: &[&[u8]], mut visit: impl FnMut(usize)) -> bool {
         let begin = match self.begin {
+            Begin::Index(index) if index >= argv.len() => return false,
             Begin::Index(index) => index,
             Begin::Keyword(word, from) => {
                 let found = if from >= 0 {

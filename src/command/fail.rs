@@ -45,6 +45,16 @@ impl Fail {
         Fail::Said(format!("invalid expire time in '{command}' command"))
     }
 
+    /// What EXEC says when it is refused itself.
+    pub fn aborting(&self) -> String {
+        let why = match self {
+            Fail::Says(text) => text,
+            Fail::Said(text) => text.as_str(),
+            Fail::Code(text) => text,
+        };
+        format!("EXECABORT Transaction discarded because of: {why}")
+    }
+
     /// The whole error line, without its sign and line end.
     pub fn text(&self) -> Cow<'_, str> {
         match self {

@@ -24,7 +24,7 @@ pub mod stats;
 pub mod timeout;
 
 pub use arg::{Arg, ArgKind, KeyUse};
-pub use args::Args;
+pub use args::{Args, small_int};
 pub use call::{Done, Flow, OnTimeout, Park, ReadCall, Reader, SessionCall, Shutdown, WriteCall};
 pub use derive::{Begin, Find, KeySpec};
 pub use fail::{Fail, quoted};

@@ -249,7 +249,7 @@ const SELECT: Command = Command {
 };
 
 fn select(call: &mut SessionCall<'_>) -> Done {
-    let db = call.args.int()?;
+    let db = call.args.small_int()?;
     let count = call.server.config.databases.get();
     if !(0..count).contains(&db) {
         return Err(Fail::Says("DB index is out of range"));

@@ -34,7 +34,7 @@ const EXEC: Command = Command {
     summary: "Runs what MULTI queued, as one",
     cost: "That of the commands queued",
     since: "1.2.0",
-    flags: &[NoScript, Loading, Stale, SkipSlowlog, AllowBusy, InMulti],
+    flags: &[NoScript, Loading, Stale, SkipSlowlog, InMulti],
     run: Run::Session(|_| Ok(Flow::Exec)),
     ..Command::PLAIN
 };

@@ -120,6 +120,7 @@ impl Effects {
     #[inline]
     pub fn is_quiet(&mut self) -> bool {
         self.dirty == 0
+            && !self.flushed
             && self.expired == 0
             && self.expired_fields == 0
             && self.evicted == 0

@@ -161,7 +161,16 @@ impl Worker {
 
     /// Writes an error reply to a request that never ran.
     fn refuse(&self, session: &mut Session, entry: Option<&Entry>, fail: &Fail, out: &mut Reply) {
-        let text = fail.text();
+        let exec = entry.is_some_and(|entry| entry.command.name == "exec");
+        let text = if exec {
+            fail.aborting().into()
+        } else {
+            fail.text()
+        };
+        if exec {
+            session.multi = None;
+            self.unwatch(session);
+        }
         out.error(text.as_bytes());
         self.shared.stats.error(text.as_bytes());
         let stats = self.stats();

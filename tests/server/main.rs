@@ -2,4 +2,6 @@
 #![forbid(unsafe_code)]
 
 mod common;
+mod concurrency;
 mod differential;
+mod table;

@@ -120,11 +120,9 @@ fn bitop(call: &mut WriteCall<'_>) -> Done {
     if result.is_empty() {
         call.db.delete(target);
     } else {
-        call.db.set(
-            target,
-            Value::Text(Text::from_digits(&result)),
-            Deadline::Clear,
-        );
+        let mut text = Text::from_digits(b"");
+        *text.raw_mut() = result;
+        call.db.set(target, Value::Text(text), Deadline::Clear);
         call.db.announce(Class::String, "set", target);
     }
     call.out.count(len);

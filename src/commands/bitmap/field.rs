@@ -278,8 +278,10 @@ fn bitfield(call: &mut WriteCall<'_>) -> Done {
         .iter()
         .filter(|operation| operation.apply(bytes, call.out))
         .count();
-    if wrote > 0 || grown {
+    if wrote > 0 {
         text.announce("setbit");
+    } else if grown {
+        text.touch();
     }
     Ok(Flow::Done)
 }

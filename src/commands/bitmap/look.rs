@@ -56,15 +56,15 @@ impl Part {
         Ok(Some(Part { start, end, bits }))
     }
 
-    /// The bits meant, of a string of this many bytes.
-    fn range(&self, len: usize) -> Range<u64> {
+    /// The bits meant, of a string of this many bytes. BITPOS lets ends cross that meet at the string's start.
+    fn range(&self, len: usize, may_cross: bool) -> Range<u64> {
         let total = if self.bits {
             len as i64 * 8
         } else {
             len as i64
         };
         let (start, end) = (self.start, self.end.unwrap_or(-1));
-        if start < 0 && end < 0 && start > end {
+        if !may_cross && start < 0 && end < 0 && start > end {
             return 0..0;
         }
         let from_end = |at: i64| if at < 0 { at.saturating_add(total) } else { at };
@@ -85,7 +85,9 @@ fn bitcount(call: &mut ReadCall<'_>) -> Done {
         .db
         .read::<Text>(key)?
         .map_or(&b""[..], |text| text.as_bytes(&mut digits));
-    let range = part.map_or(0..bytes.len() as u64 * 8, |part| part.range(bytes.len()));
+    let range = part.map_or(0..bytes.len() as u64 * 8, |part| {
+        part.range(bytes.len(), false)
+    });
     call.out.int(count(bytes, range) as i64);
     Ok(Flow::Done)
 }
@@ -139,9 +141,9 @@ fn bitpos(call: &mut ReadCall<'_>) -> Done {
         return Ok(Flow::Done);
     };
     let bytes = text.as_bytes(&mut digits);
-    let range = part
-        .as_ref()
-        .map_or(0..bytes.len() as u64 * 8, |part| part.range(bytes.len()));
+    let range = part.as_ref().map_or(0..bytes.len() as u64 * 8, |part| {
+        part.range(bytes.len(), true)
+    });
     // Without an end, zeros go on behind the string.
     let open = part.as_ref().is_none_or(|part| part.end.is_none());
     let found = match first(bytes, range.clone(), wanted) {

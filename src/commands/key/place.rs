@@ -1,9 +1,8 @@
 //! Where a key stands: RENAME, COPY, MOVE.
 
 use crate::command::Flag::{DenyOom, Fast};
-use crate::command::{Arg, Command, Done, Fail, Flow, KeyUse, Run, WriteCall};
+use crate::command::{Arg, Command, Done, Fail, Flow, KeyUse, Run, WriteCall, small_int};
 use crate::engine::{Class, Deadline};
-use crate::util::number;
 
 pub const RENAME: Command = Command {
     name: "rename",
@@ -86,7 +85,7 @@ fn copy(call: &mut WriteCall<'_>) -> Done {
         if call.args.word("REPLACE") {
             replace = true;
         } else if call.args.word_with("DB", 1) {
-            let number = call.args.int()?;
+            let number = call.args.small_int()?;
             db = database(call, number)?;
         } else {
             return Err(Fail::SYNTAX);
@@ -129,7 +128,7 @@ pub const MOVE: Command = Command {
 
 fn move_db(call: &mut WriteCall<'_>) -> Done {
     let (key, number) = (call.args.next()?, call.args.next()?);
-    let number = number::parse_i64(number).ok_or(Fail::NOT_INTEGER)?;
+    let number = small_int(number)?;
     let db = database(call, number)?;
     if db == call.db.index() {
         return Err(Fail::Says("source and destination objects are the same"));

@@ -290,7 +290,12 @@ fn combine(
 
 fn answer(call: &mut ReadCall<'_>, operation: Operation) -> Done {
     let wish = Wish::parse(&mut call.args, call.entry, operation, false)?;
-    let result = combine(&call.db, operation, &wish, &call.db.rules().limits)?;
+    // What is not stored is not packed either: that would lose the sign of a zero.
+    let loose = Limits {
+        zset_entries: 0,
+        ..call.db.rules().limits
+    };
+    let result = combine(&call.db, operation, &wish, &loose)?;
     reply::members(result.iter(), result.len(), wish.with_scores, call.out);
     Ok(Flow::Done)
 }

@@ -182,11 +182,11 @@ impl<'a> Wish<'a> {
             } else if args.word_with("LIMIT", 2) {
                 offset = args.int()?;
                 count = args.int()?;
-            } else if reverse.is_none() && args.word("REV") {
+            } else if said_reverse.is_none() && args.word("REV") {
                 said_reverse = Some(true);
-            } else if by.is_none() && args.word("BYLEX") {
+            } else if said_by.is_none() && args.word("BYLEX") {
                 said_by = Some(By::Lex);
-            } else if by.is_none() && args.word("BYSCORE") {
+            } else if said_by.is_none() && args.word("BYSCORE") {
                 said_by = Some(By::Score);
             } else {
                 return Err(Fail::SYNTAX);

@@ -110,10 +110,7 @@ impl Packed {
             other_score < score || (other_score == score && other < member)
         });
         let (mut digits, mut shortest) = (itoa::Buffer::new(), ryu::Buffer::new());
-        let text = if score == 0.0 && score.is_sign_negative() {
-            // An integer would lose the sign, which replies show.
-            "-0"
-        } else if score.abs() <= INT_MAX && score.trunc() == score {
+        let text = if score.abs() <= INT_MAX && score.trunc() == score {
             digits.format(score as i64)
         } else if score.is_infinite() {
             if score > 0.0 { "inf" } else { "-inf" }

@@ -45,8 +45,7 @@ impl Side {
                 ("zset-max-listpack-entries", "4"),
                 ("zset-max-listpack-value", "16"),
             ] {
-                let answer = reader.ask(&format!("CONFIG SET {name} {value}"));
-                assert!(!answer.is_error(), "{name}: {answer}");
+                reader.ask(&format!("CONFIG SET {name} {value}"));
             }
             // 7.0 has no such directive, and its sets no such encoding.
             reader.ask("CONFIG SET set-max-listpack-entries 4");

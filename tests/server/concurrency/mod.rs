@@ -1,0 +1,185 @@
+//! Many clients at once: what they saw must fit one order of their commands.
+//!
+//! `ROUNDS` says how many rounds of each kind.
+
+mod checker;
+mod model;
+mod rounds;
+mod totals;
+
+use std::time::Instant;
+
+use crate::common::{Client, Server, setting};
+
+use checker::{Seen, Verdict, check, show};
+use model::Act;
+use rounds::{KINDS, Kind, play};
+
+const CLIENTS: usize = 16;
+
+fn crowd() -> (Server, Vec<Client>) {
+    let server = Server::start(&["--io-threads", "4"]);
+    let clients = (0..CLIENTS).map(|_| server.client()).collect();
+    (server, clients)
+}
+
+#[test]
+fn every_round_of_sixteen_clients_fits_one_order() {
+    let rounds = setting("ROUNDS", 120);
+    let (_server, mut clients) = crowd();
+    let start = Instant::now();
+    let (mut commands, mut undecided) = (0, 0);
+    for round in 0..rounds {
+        for (at, kind) in KINDS.iter().enumerate() {
+            let history = play(kind, &mut clients, round * KINDS.len() as u64 + at as u64);
+            commands += history.len();
+            match check(&history) {
+                Verdict::Linearizable => {}
+                Verdict::Undecided => undecided += 1,
+                Verdict::Violated => {
+                    panic!(
+                        "{} round {round} fits no order:\n{}",
+                        kind.name,
+                        show(&history)
+                    )
+                }
+            }
+        }
+    }
+    let all = rounds * KINDS.len() as u64;
+    println!(
+        "{commands} commands in {all} rounds, {undecided} undecided, {:?}",
+        start.elapsed()
+    );
+    assert!(
+        undecided * 20 <= all,
+        "{undecided} of {all} rounds had too many orders to try"
+    );
+}
+
+/// A recorded round of this kind, and the same with one answer changed by hand: the first is
+/// accepted, the second refused. Tries until a round has a place for the change.
+fn plant(kind: &str, change: impl Fn(&mut Vec<Seen>) -> bool) {
+    let kind: &Kind = KINDS
+        .iter()
+        .find(|one| one.name == kind)
+        .expect("a kind of round");
+    let (_server, mut clients) = crowd();
+    for round in 0..50 {
+        let mut history = play(kind, &mut clients, 1_000_000 + round);
+        if check(&history) != Verdict::Linearizable || !change(&mut history) {
+            continue;
+        }
+        assert_eq!(
+            check(&history),
+            Verdict::Violated,
+            "not noticed:\n{}",
+            show(&history)
+        );
+        return;
+    }
+    panic!("no round of {} had a place for the change", kind.name);
+}
+
+#[test]
+fn a_planted_torn_mset_is_caught() {
+    // Each MSET writes one value to both keys, so no reader ever sees two.
+    plant("whole", |history| {
+        let written = history.iter().find_map(|seen| match seen.act {
+            Act::MSet(ref pairs) => Some(pairs[0].1),
+            _ => None,
+        });
+        let reader = history
+            .iter_mut()
+            .find(|seen| matches!(seen.act, Act::MGet(_)) && seen.told[0] != written);
+        if let Some(reader) = reader {
+            reader.told[1] = written;
+        }
+        history
+            .iter()
+            .any(|seen| matches!(seen.act, Act::MGet(_)) && seen.told[0] != seen.told[1])
+    });
+}
+
+#[test]
+fn a_planted_lost_increment_is_caught() {
+    plant("count", |history| {
+        let mut counts = history
+            .iter_mut()
+            .filter(|seen| matches!(seen.act, Act::Incr(0)));
+        match (counts.next(), counts.next()) {
+            (Some(first), Some(second)) => {
+                second.told = first.told.clone();
+                true
+            }
+            _ => false,
+        }
+    });
+}
+
+#[test]
+fn a_planted_stale_read_is_caught() {
+    plant("count", |history| {
+        let Some(written) = history
+            .iter()
+            .filter(|seen| matches!(seen.act, Act::Incr(0)))
+            .map(|seen| seen.ended)
+            .min()
+        else {
+            return false;
+        };
+        let late = |seen: &&mut Seen| matches!(seen.act, Act::Get(0)) && seen.begun > written;
+        history.iter_mut().find(late).is_some_and(|seen| {
+            seen.told = vec![None];
+            true
+        })
+    });
+}
+
+#[test]
+fn a_planted_double_pop_is_caught() {
+    plant("queue", |history| {
+        let mut pops = history
+            .iter_mut()
+            .filter(|seen| matches!(seen.act, Act::BLPop(_)) && seen.told[0].is_some());
+        match (pops.next(), pops.next()) {
+            (Some(first), Some(second)) => {
+                second.told = first.told.clone();
+                true
+            }
+            _ => false,
+        }
+    });
+}
+
+#[test]
+fn a_planted_half_transfer_is_caught() {
+    plant("transfer", |history| {
+        let mut readers = history
+            .iter_mut()
+            .filter(|seen| matches!(seen.act, Act::MGet(_)));
+        readers
+            .find_map(|seen| seen.told[0].as_mut())
+            .is_some_and(|amount| {
+                *amount += 1;
+                true
+            })
+    });
+}
+
+#[test]
+fn a_planted_duplicate_move_is_caught() {
+    // Elements move one way only, so none moves twice.
+    plant("move", |history| {
+        let mut moves = history
+            .iter_mut()
+            .filter(|seen| matches!(seen.act, Act::LMove(..)) && seen.told[0].is_some());
+        match (moves.next(), moves.next()) {
+            (Some(first), Some(second)) => {
+                second.told = first.told.clone();
+                true
+            }
+            _ => false,
+        }
+    });
+}

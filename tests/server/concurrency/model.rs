@@ -1,0 +1,159 @@
+//! The few commands of the concurrency rounds, as plain sequential code.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+
+/// A command of a round. Keys are numbers; the round gives them names.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Act {
+    Get(u8),
+    Set(u8, i64),
+    Incr(u8),
+    MGet(Vec<u8>),
+    MSet(Vec<(u8, i64)>),
+    Rename(u8, u8),
+    /// MULTI, DECRBY of the first, INCRBY of the second, EXEC.
+    Transfer(u8, u8, i64),
+    RPush(u8, i64),
+    /// From the left end of the first to the right end of the second.
+    LMove(u8, u8),
+    /// Null when nothing came in time.
+    BLPop(u8),
+    LRange(u8),
+    SAdd(u8, i64),
+    SRem(u8, i64),
+    SMembers(u8),
+    SInterStore(u8, u8, u8),
+}
+
+/// What a command answered: its numbers, in order; sets sorted. Null has no number.
+pub type Told = Vec<Option<i64>>;
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+enum Held {
+    Number(i64),
+    List(VecDeque<i64>),
+    Set(BTreeSet<i64>),
+}
+
+/// All keys of a round.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+pub struct Model(BTreeMap<u8, Held>);
+
+impl Model {
+    /// Runs the command; the answer is what a server that does one thing at a time would tell.
+    pub fn run(&mut self, act: &Act) -> Told {
+        match act {
+            Act::Get(key) => vec![self.number(*key)],
+            Act::Set(key, value) => {
+                self.0.insert(*key, Held::Number(*value));
+                vec![]
+            }
+            Act::Incr(key) => vec![Some(self.add(*key, 1))],
+            Act::MGet(keys) => keys.iter().map(|key| self.number(*key)).collect(),
+            Act::MSet(pairs) => {
+                for (key, value) in pairs {
+                    self.0.insert(*key, Held::Number(*value));
+                }
+                vec![]
+            }
+            Act::Rename(from, to) => match self.0.remove(from) {
+                Some(held) => {
+                    self.0.insert(*to, held);
+                    vec![]
+                }
+                None => vec![None],
+            },
+            Act::Transfer(from, to, amount) => {
+                vec![Some(self.add(*from, -amount)), Some(self.add(*to, *amount))]
+            }
+            Act::RPush(key, value) => {
+                let list = self.list(*key);
+                list.push_back(*value);
+                vec![Some(list.len() as i64)]
+            }
+            Act::LMove(from, to) => {
+                let moved = self.pop(*from);
+                if let Some(value) = moved {
+                    self.list(*to).push_back(value);
+                }
+                vec![moved]
+            }
+            Act::BLPop(key) => vec![self.pop(*key)],
+            Act::LRange(key) => match self.0.get(key) {
+                Some(Held::List(list)) => list.iter().copied().map(Some).collect(),
+                _ => vec![],
+            },
+            Act::SAdd(key, value) => {
+                let set = self
+                    .0
+                    .entry(*key)
+                    .or_insert_with(|| Held::Set(BTreeSet::new()));
+                let Held::Set(set) = set else {
+                    panic!("{key} is no set")
+                };
+                vec![Some(i64::from(set.insert(*value)))]
+            }
+            Act::SRem(key, value) => {
+                let mut set = self.set(*key);
+                let removed = set.remove(value);
+                self.put_set(*key, set);
+                vec![Some(i64::from(removed))]
+            }
+            Act::SMembers(key) => self.set(*key).into_iter().map(Some).collect(),
+            Act::SInterStore(to, a, b) => {
+                let both: BTreeSet<i64> = &self.set(*a) & &self.set(*b);
+                let len = both.len() as i64;
+                self.put_set(*to, both);
+                vec![Some(len)]
+            }
+        }
+    }
+
+    fn number(&self, key: u8) -> Option<i64> {
+        match self.0.get(&key) {
+            Some(Held::Number(number)) => Some(*number),
+            _ => None,
+        }
+    }
+
+    fn add(&mut self, key: u8, amount: i64) -> i64 {
+        let sum = self.number(key).unwrap_or(0) + amount;
+        self.0.insert(key, Held::Number(sum));
+        sum
+    }
+
+    fn list(&mut self, key: u8) -> &mut VecDeque<i64> {
+        match self
+            .0
+            .entry(key)
+            .or_insert_with(|| Held::List(VecDeque::new()))
+        {
+            Held::List(list) => list,
+            other => panic!("{key} is no list: {other:?}"),
+        }
+    }
+
+    fn pop(&mut self, key: u8) -> Option<i64> {
+        let list = self.list(key);
+        let first = list.pop_front();
+        if list.is_empty() {
+            self.0.remove(&key);
+        }
+        first
+    }
+
+    fn set(&self, key: u8) -> BTreeSet<i64> {
+        match self.0.get(&key) {
+            Some(Held::Set(set)) => set.clone(),
+            _ => BTreeSet::new(),
+        }
+    }
+
+    fn put_set(&mut self, key: u8, set: BTreeSet<i64>) {
+        if set.is_empty() {
+            self.0.remove(&key);
+        } else {
+            self.0.insert(key, Held::Set(set));
+        }
+    }
+}
