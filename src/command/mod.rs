@@ -52,7 +52,7 @@ pub struct Command {
     /// Finds the keys that the specs call unknown.
     pub more_keys: Option<MoreKeys>,
     /// What it does to its key, where that depends on the other arguments.
-    pub key_use: Option<fn(&[&[u8]]) -> KeyUse>,
+    pub key_use: Option<KeyUseOf>,
     pub plan: Plan,
     /// Tips for clients and proxies, as COMMAND INFO lists them.
     pub tips: &'static [&'static str],
@@ -93,6 +93,9 @@ pub enum Run {
 
 /// Visits the positions of keys that only the command's own grammar finds.
 pub type MoreKeys = fn(&[&[u8]], &mut dyn FnMut(usize));
+
+/// Tells what a command does to its key from all of its arguments.
+pub type KeyUseOf = fn(&[&[u8]]) -> KeyUse;
 
 /// Which shards a command locks.
 #[derive(Clone, Copy)]
@@ -160,7 +163,6 @@ impl Flag {
             Flag::Asking => "asking",
             Flag::Fast => "fast",
             Flag::NoAuth => "no_auth",
-            Flag::MayReplicate => "may_replicate",
             Flag::Blocking => "blocking",
             Flag::NoMulti => "no_multi",
             Flag::AllowBusy => "allow_busy",
@@ -169,7 +171,12 @@ impl Flag {
             Flag::MovableKeys => "movablekeys",
             Flag::Write => "write",
             Flag::ReadOnly => "readonly",
-            Flag::Protected | Flag::Neither | Flag::WhileSubscribed | Flag::InMulti => return None,
+            // Redis hides this one, too.
+            Flag::MayReplicate
+            | Flag::Protected
+            | Flag::Neither
+            | Flag::WhileSubscribed
+            | Flag::InMulti => return None,
         })
     }
 }

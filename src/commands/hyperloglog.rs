@@ -111,9 +111,10 @@ const PFMERGE: Command = Command {
     flags: &[DenyOom],
     args: &[
         Arg::key("destkey", KeyUse::READ_INSERT),
-        Arg::key("sourcekey", KeyUse::READ).optional().many(),
+        Arg::key("sourcekey", KeyUse::READ).many(),
     ],
     run: Run::Write(pfmerge),
+    arity: Some(-2),
     ..Command::PLAIN
 };
 

@@ -35,6 +35,10 @@ pub struct Worker {
     now_ms: Cell<u64>,
     rules: RefCell<Arc<Rules>>,
     /// Effects not in use, kept for their buffers.
+    #[expect(
+        clippy::vec_box,
+        reason = "they are large, and taken out and put back at every command"
+    )]
     effects: RefCell<Vec<Box<Effects>>>,
     victims: RefCell<Victims>,
     /// Values too large to drop on a client's time go here.

@@ -29,12 +29,15 @@ fn setbit(call: &mut WriteCall<'_>) -> Done {
     let mut text = call.db.edit_or_create::<Text>(key)?;
     let bytes = text.raw_mut();
     let needed = (offset >> 3) as usize + 1;
-    if bytes.len() < needed {
+    let grown = bytes.len() < needed;
+    if grown {
         bytes.resize(needed, 0);
     }
     let before = bit(bytes, offset);
     set_bit(bytes, offset, on);
-    text.announce("setbit");
+    if grown || before != on {
+        text.announce("setbit");
+    }
     call.out.int(before);
     Ok(Flow::Done)
 }

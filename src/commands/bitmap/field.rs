@@ -207,7 +207,7 @@ impl Operation {
         }
     }
 
-    /// Does it, answers, and tells whether it wrote.
+    /// Does it, answers, and tells whether that changed anything.
     fn apply(&self, bytes: &mut [u8], out: &mut Reply) -> bool {
         let held = self.read(bytes);
         let (new, answer) = match self.act {
@@ -230,7 +230,7 @@ impl Operation {
             set_bit(bytes, at, (new >> place & 1) as u8);
         }
         out.int(answer.unwrap_or(new) as i64);
-        true
+        new != held
     }
 }
 
@@ -274,14 +274,12 @@ fn bitfield(call: &mut WriteCall<'_>) -> Done {
     if grown {
         bytes.resize(needed, 0);
     }
-    let wrote = operations
+    let changed = operations
         .iter()
         .filter(|operation| operation.apply(bytes, call.out))
         .count();
-    if wrote > 0 {
+    if changed > 0 || grown {
         text.announce("setbit");
-    } else if grown {
-        text.touch();
     }
     Ok(Flow::Done)
 }

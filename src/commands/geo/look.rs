@@ -80,11 +80,9 @@ pub const GEOPOS: Command = Command {
     summary: "Returns where places are",
     cost: "O(1) for each place",
     since: "3.2.0",
-    args: &[
-        Arg::key("key", KeyUse::READ),
-        Arg::text("member").optional().many(),
-    ],
+    args: &[Arg::key("key", KeyUse::READ), Arg::text("member").many()],
     run: Run::Read(geopos),
+    arity: Some(-2),
     ..Command::PLAIN
 };
 
@@ -107,11 +105,9 @@ pub const GEOHASH: Command = Command {
     summary: "Returns the geohashes of places as text",
     cost: "O(1) for each place",
     since: "3.2.0",
-    args: &[
-        Arg::key("key", KeyUse::READ),
-        Arg::text("member").optional().many(),
-    ],
+    args: &[Arg::key("key", KeyUse::READ), Arg::text("member").many()],
     run: Run::Read(geohash),
+    arity: Some(-2),
     ..Command::PLAIN
 };
 

@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use crate::command::{Arg, Command, Done, Fail, Flow, KeyUse, ReadCall, Run};
+use crate::command::{Arg, Begin, Command, Done, Fail, Find, Flow, KeySpec, KeyUse, ReadCall, Run};
 use crate::types::Text;
 
 pub const LCS: Command = Command {
@@ -15,10 +15,19 @@ pub const LCS: Command = Command {
         Arg::key("key2", KeyUse::READ),
         Arg::word("len", "LEN").optional(),
         Arg::word("idx", "IDX").optional(),
-        Arg::int("min-match-len").token("MINMATCHLEN").optional(),
+        Arg::int("len").token("MINMATCHLEN").optional(),
         Arg::word("withmatchlen", "WITHMATCHLEN").optional(),
     ],
     run: Run::Read(lcs),
+    keys: Some(&[KeySpec {
+        used: KeyUse::READ,
+        begin: Begin::Index(1),
+        find: Find::Range {
+            last: 1,
+            step: 1,
+            limit: 0,
+        },
+    }]),
     ..Command::PLAIN
 };
 

@@ -37,7 +37,7 @@ pub const ZINCRBY: Command = Command {
     since: "1.2.0",
     flags: &[DenyOom, Fast],
     args: &[
-        Arg::key("key", KeyUse::UPDATE),
+        Arg::key("key", KeyUse::READ_UPDATE),
         Arg::int("increment"),
         Arg::text("member"),
     ],
@@ -83,7 +83,7 @@ impl Options {
                 "XX and NX options at the same time are not compatible",
             ));
         }
-        if (self.gt && self.nx) || (self.lt && self.nx) || (self.gt && self.lt) {
+        if (self.nx && (self.gt || self.lt)) || (self.gt && self.lt) {
             return Err(Fail::Says(
                 "GT, LT, and/or NX options at the same time are not compatible",
             ));

@@ -407,7 +407,7 @@ pub fn comparable(command: &Command) -> bool {
         "SETRANGE" => !int(2).is_some_and(|n| (100_000..512 << 20).contains(&n)),
         "BITFIELD" | "BITFIELD_RO" => (1..command.len())
             .all(|at| !matches!(word(at - 1).first(), Some(b'U' | b'I')) || !vast(at)),
-        "SRANDMEMBER" | "HRANDFIELD" | "ZRANDMEMBER" => !int(2).is_some_and(|n| n < -100),
+        "SRANDMEMBER" | "HRANDFIELD" | "ZRANDMEMBER" => int(2).is_none_or(|n| n >= -100),
         // 7.2 adds WITHSCORE, so a fourth argument is no longer one too many.
         "ZRANK" | "ZREVRANK" => command.len() <= 3,
         "LCS" => command
