@@ -35,6 +35,8 @@ pub enum Verdict {
 pub fn check(history: &[Seen]) -> Verdict {
     assert!(history.len() <= HISTORY_MAX, "a round has {HISTORY_MAX} commands at most");
     let all = if history.len() == HISTORY_MAX { u64::MAX } else { (1 << history.len()) - 1 };
+    let mut history = history.to_vec();
+    history.sort_by_key(|seen| seen.ended);
     let mut tried: HashSet<(u64, Model)> = HashSet::new();
     let mut open: Vec<(u64, Model)> = vec![(0, Model::default())];
     while let Some((done, model)) = open.pop() {
@@ -47,15 +49,23 @@ pub fn check(history: &[Seen]) -> Verdict {
         let left = || (0..history.len()).filter(|at| done & (1 << at) == 0);
         // Next may be whatever began before the first of the rest ended.
         let first_end = left().map(|at| history[at].ended).min().expect("not all are done");
+        let mut ways = Vec::new();
         for at in left().filter(|at| history[*at].begun <= first_end) {
             let mut after = model.clone();
-            if after.run(&history[at].act) == history[at].told {
-                let state = (done | 1 << at, after);
-                if tried.insert(state.clone()) {
-                    open.push(state);
-                }
+            if after.run(&history[at].act) != history[at].told {
+                continue;
             }
+            let state = (done | 1 << at, after);
+            if history[at].act.only_looked(&history[at].told) {
+                // It fits here and changes nothing anywhere, so any order that works with it
+                // later works with it now: no need to try the others.
+                ways = vec![state];
+                break;
+            }
+            ways.push(state);
         }
+        // What ended first is tried first: it is pushed last.
+        open.extend(ways.into_iter().rev().filter(|state| tried.insert(state.clone())));
     }
     Verdict::Violated
 }
