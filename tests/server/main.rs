@@ -1,7 +1,9 @@
 //! The server as its clients see it: one binary started, bytes in, bytes out.
 #![forbid(unsafe_code)]
 
+mod bad_input;
 mod common;
 mod concurrency;
 mod differential;
+mod expiry;
 mod table;

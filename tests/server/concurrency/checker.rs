@@ -42,6 +42,8 @@ pub fn check(history: &[Seen]) -> Verdict {
     } else {
         (1 << history.len()) - 1
     };
+    let mut history = history.to_vec();
+    history.sort_by_key(|seen| seen.ended);
     let mut tried: HashSet<(u64, Model)> = HashSet::new();
     let mut open: Vec<(u64, Model)> = vec![(0, Model::default())];
     while let Some((done, model)) = open.pop() {
@@ -57,15 +59,27 @@ pub fn check(history: &[Seen]) -> Verdict {
             .map(|at| history[at].ended)
             .min()
             .expect("not all are done");
+        let mut ways = Vec::new();
         for at in left().filter(|at| history[*at].begun <= first_end) {
             let mut after = model.clone();
-            if after.run(&history[at].act) == history[at].told {
-                let state = (done | 1 << at, after);
-                if tried.insert(state.clone()) {
-                    open.push(state);
-                }
+            if after.run(&history[at].act) != history[at].told {
+                continue;
             }
+            let state = (done | 1 << at, after);
+            if history[at].act.only_looked(&history[at].told) {
+                // It fits here and changes nothing anywhere, so any order that works with it
+                // later works with it now: no need to try the others.
+                ways = vec![state];
+                break;
+            }
+            ways.push(state);
         }
+        // What ended first is tried first: it is pushed last.
+        open.extend(
+            ways.into_iter()
+                .rev()
+                .filter(|state| tried.insert(state.clone())),
+        );
     }
     Verdict::Violated
 }

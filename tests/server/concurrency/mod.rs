@@ -25,7 +25,7 @@ fn crowd() -> (Server, Vec<Client>) {
 
 #[test]
 fn every_round_of_sixteen_clients_fits_one_order() {
-    let rounds = setting("ROUNDS", 120);
+    let rounds = setting("ROUNDS", 100);
     let (_server, mut clients) = crowd();
     let start = Instant::now();
     let (mut commands, mut undecided) = (0, 0);

@@ -25,6 +25,19 @@ pub enum Act {
     SInterStore(u8, u8, u8),
 }
 
+impl Act {
+    /// Whether a command with this answer left every key as it was, wherever in the order it
+    /// stands. (SINTERSTORE with nothing to store is none of these: it removes its target.)
+    pub fn only_looked(&self, told: &Told) -> bool {
+        match self {
+            Act::Get(_) | Act::MGet(_) | Act::LRange(_) | Act::SMembers(_) => true,
+            Act::SAdd(..) | Act::SRem(..) => told[0] == Some(0),
+            Act::LMove(..) | Act::BLPop(_) | Act::Rename(..) => told.as_slice() == [None],
+            _ => false,
+        }
+    }
+}
+
 /// What a command answered: its numbers, in order; sets sorted. Null has no number.
 pub type Told = Vec<Option<i64>>;
 
