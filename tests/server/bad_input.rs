@@ -21,7 +21,12 @@ fn well_again(server: &Server, before: u64, slack: u64) {
         sleep(Duration::from_millis(50));
         now = server.resident_bytes();
     }
-    assert!(now <= before + slack, "{} MiB stay above {} MiB", (now - before) / MIB, slack / MIB);
+    assert!(
+        now <= before + slack,
+        "{} MiB stay above {} MiB",
+        (now - before) / MIB,
+        slack / MIB
+    );
 }
 
 fn eventually(what: &str, mut holds: impl FnMut() -> bool) {
@@ -34,8 +39,11 @@ fn eventually(what: &str, mut holds: impl FnMut() -> bool) {
 
 fn info_number(client: &mut Client, field: &str) -> i64 {
     let text = client.ask("INFO").text();
-    let line = text.lines().find_map(|line| line.strip_prefix(&format!("{field}:")));
-    line.and_then(|number| number.parse().ok()).unwrap_or_else(|| panic!("INFO has no {field}"))
+    let line = text
+        .lines()
+        .find_map(|line| line.strip_prefix(&format!("{field}:")));
+    line.and_then(|number| number.parse().ok())
+        .unwrap_or_else(|| panic!("INFO has no {field}"))
 }
 
 /// A pipeline with every kind of frame, and what it must answer.
@@ -65,7 +73,11 @@ fn a_pipeline_cut_at_any_byte_is_answered_the_same() {
             sleep(wait);
             client.send(&bytes[cut..]).expect("sent");
             let told = client.finish().expect("answers, then the end");
-            assert_eq!(told.escape_ascii().to_string(), answer.escape_ascii().to_string(), "cut at {cut}");
+            assert_eq!(
+                told.escape_ascii().to_string(),
+                answer.escape_ascii().to_string(),
+                "cut at {cut}"
+            );
         }
     }
 }
@@ -78,7 +90,11 @@ fn a_pipeline_that_ends_at_any_byte_is_answered_up_to_there() {
         let mut client = server.client();
         client.send(&bytes[..cut]).expect("sent");
         let told = client.finish().expect("answers, then the end");
-        assert!(answer.starts_with(&told), "cut at {cut}: {}", told.escape_ascii());
+        assert!(
+            answer.starts_with(&told),
+            "cut at {cut}: {}",
+            told.escape_ascii()
+        );
         server.client().ask("DEL k l");
     }
     assert_eq!(server.client().ask("ECHO alive").text(), "alive");
@@ -88,12 +104,30 @@ fn a_pipeline_that_ends_at_any_byte_is_answered_up_to_there() {
 fn impossible_lengths_are_refused_and_the_connection_closed() {
     let server = Server::start(&[]);
     for (bytes, answer) in [
-        ("*2147483648\r\n", "-ERR Protocol error: invalid multibulk length\r\n"),
-        ("*x\r\n", "-ERR Protocol error: invalid multibulk length\r\n"),
-        ("*1\r\n$-1\r\n", "-ERR Protocol error: invalid bulk length\r\n"),
-        ("*1\r\n$536870913\r\n", "-ERR Protocol error: invalid bulk length\r\n"),
-        ("*1\r\n$99999999999999999999\r\n", "-ERR Protocol error: invalid bulk length\r\n"),
-        ("*1\r\n:1\r\n", "-ERR Protocol error: expected '$', got ':'\r\n"),
+        (
+            "*2147483648\r\n",
+            "-ERR Protocol error: invalid multibulk length\r\n",
+        ),
+        (
+            "*x\r\n",
+            "-ERR Protocol error: invalid multibulk length\r\n",
+        ),
+        (
+            "*1\r\n$-1\r\n",
+            "-ERR Protocol error: invalid bulk length\r\n",
+        ),
+        (
+            "*1\r\n$536870913\r\n",
+            "-ERR Protocol error: invalid bulk length\r\n",
+        ),
+        (
+            "*1\r\n$99999999999999999999\r\n",
+            "-ERR Protocol error: invalid bulk length\r\n",
+        ),
+        (
+            "*1\r\n:1\r\n",
+            "-ERR Protocol error: expected '$', got ':'\r\n",
+        ),
     ] {
         let mut client = server.client();
         client.send(bytes.as_bytes()).expect("sent");
@@ -110,7 +144,9 @@ fn an_announced_but_unsent_half_gigabyte_costs_no_memory() {
     let mut clients = Vec::new();
     for _ in 0..20 {
         let mut client = server.client();
-        client.send(b"*3\r\n$3\r\nSET\r\n$1\r\nk\r\n$536870912\r\nonly this").expect("sent");
+        client
+            .send(b"*3\r\n$3\r\nSET\r\n$1\r\nk\r\n$536870912\r\nonly this")
+            .expect("sent");
         clients.push(client);
     }
     let mut crowd = server.client();
@@ -126,8 +162,14 @@ fn thousands_of_idle_connections_leave_room_for_a_busy_one() {
     const SPARE: u64 = 200;
     let limit = getrlimit(Resource::Nofile);
     let ceiling = limit.maximum.unwrap_or(u64::MAX);
-    let raised = Rlimit { current: Some(ceiling.min(WANTED + SPARE * 5)), ..limit };
-    if limit.current.is_some_and(|current| current < WANTED + SPARE) {
+    let raised = Rlimit {
+        current: Some(ceiling.min(WANTED + SPARE * 5)),
+        ..limit
+    };
+    if limit
+        .current
+        .is_some_and(|current| current < WANTED + SPARE)
+    {
         setrlimit(Resource::Nofile, raised).expect("a soft limit up to the hard one");
     }
     let connections = WANTED.min(ceiling.saturating_sub(SPARE * 2));
@@ -144,7 +186,9 @@ fn thousands_of_idle_connections_leave_room_for_a_busy_one() {
     let each = server.resident_bytes().saturating_sub(before) / connections;
     println!("{connections} idle connections, {each} bytes each");
     drop(idle);
-    eventually("connections stay counted", || info_number(&mut busy, "connected_clients") == 1);
+    eventually("connections stay counted", || {
+        info_number(&mut busy, "connected_clients") == 1
+    });
     well_again(&server, before, 64 * MIB);
 }
 
@@ -155,14 +199,22 @@ fn one_client_too_many_is_told_so() {
     eventually("the start-up's own connection stays", || {
         clients = (0..3).map(|_| server.client()).collect();
         clients.iter_mut().all(|client| {
-            client.try_ask(&["PING"]).is_ok_and(|reply| reply.raw == b"+PONG\r\n")
+            client
+                .try_ask(&["PING"])
+                .is_ok_and(|reply| reply.raw == b"+PONG\r\n")
         })
     });
     let told = server.client().drain().expect("an error, then the end");
-    assert_eq!(told.escape_ascii().to_string(), "-ERR max number of clients reached\\r\\n");
+    assert_eq!(
+        told.escape_ascii().to_string(),
+        "-ERR max number of clients reached\\r\\n"
+    );
     drop(clients);
     eventually("no room after the others left", || {
-        server.client().try_ask(&["PING"]).is_ok_and(|reply| reply.raw == b"+PONG\r\n")
+        server
+            .client()
+            .try_ask(&["PING"])
+            .is_ok_and(|reply| reply.raw == b"+PONG\r\n")
     });
 }
 
@@ -178,7 +230,11 @@ fn a_subscriber_that_never_reads_is_closed_and_its_memory_returns() {
     while publisher.ask_args(&["PUBLISH", "news", &payload]).int() == 1 {
         assert!(begun.elapsed() < PATIENCE, "the subscriber is never closed");
         let over = server.resident_bytes().saturating_sub(before);
-        assert!(over < 200 * MIB, "{} MiB are kept for one who does not read", over / MIB);
+        assert!(
+            over < 200 * MIB,
+            "{} MiB are kept for one who does not read",
+            over / MIB
+        );
     }
     well_again(&server, before, 32 * MIB);
 }
@@ -186,7 +242,9 @@ fn a_subscriber_that_never_reads_is_closed_and_its_memory_returns() {
 #[test]
 fn a_reader_that_asks_and_never_reads_does_not_hold_up_others() {
     let server = Server::start(&["--client-output-buffer-limit", "normal 16mb 0 0"]);
-    server.client().ask_args(&["SET", "big", &"x".repeat(1_000_000)]);
+    server
+        .client()
+        .ask_args(&["SET", "big", &"x".repeat(1_000_000)]);
     let before = server.resident_bytes();
     let mut lazy = server.client();
     for _ in 0..200 {
@@ -196,7 +254,11 @@ fn a_reader_that_asks_and_never_reads_does_not_hold_up_others() {
         }
     }
     let over = server.resident_bytes().saturating_sub(before);
-    assert!(over < 100 * MIB, "{} MiB are kept for one who does not read", over / MIB);
+    assert!(
+        over < 100 * MIB,
+        "{} MiB are kept for one who does not read",
+        over / MIB
+    );
     drop(lazy);
     well_again(&server, before, 40 * MIB);
 }
@@ -221,10 +283,18 @@ fn a_client_gone_in_the_middle_of_a_transaction_has_done_nothing() {
 fn a_client_gone_while_it_waits_takes_no_element() {
     let server = Server::start(&[]);
     let mut other = server.client();
-    for wait in ["BLPOP q 0", "BLMOVE q r LEFT LEFT 0", "BZPOPMIN q 0", "BLMPOP 0 1 q LEFT"] {
+    for wait in [
+        "BLPOP q 0",
+        "BLMOVE q r LEFT LEFT 0",
+        "BZPOPMIN q 0",
+        "BLMPOP 0 1 q LEFT",
+    ] {
         let mut gone = server.client();
-        gone.send(&encode(&wait.split(' ').collect::<Vec<_>>())).expect("sent");
-        eventually("the client does not wait", || info_number(&mut other, "blocked_clients") == 1);
+        gone.send(&encode(&wait.split(' ').collect::<Vec<_>>()))
+            .expect("sent");
+        eventually("the client does not wait", || {
+            info_number(&mut other, "blocked_clients") == 1
+        });
         drop(gone);
         eventually("the gone client still waits", || {
             info_number(&mut other, "blocked_clients") == 0
@@ -242,14 +312,25 @@ fn noise_never_stops_the_server() {
     for _ in 0..300 {
         let len = rng.usize(..2000);
         let noise: Vec<u8> = (0..len)
-            .map(|_| if rng.u8(..4) == 0 { b"*$\r\n:-+19 \"'"[rng.usize(..12)] } else { rng.u8(..) })
+            .map(|_| {
+                if rng.u8(..4) == 0 {
+                    b"*$\r\n:-+19 \"'"[rng.usize(..12)]
+                } else {
+                    rng.u8(..)
+                }
+            })
             .collect();
         let mut client = server.client();
         client.set_patience(Duration::from_secs(10));
         // The server may close at the first wrong byte.
         let _ = client.send(&noise);
         if let Err(error) = client.finish() {
-            assert_ne!(error.kind(), io::ErrorKind::WouldBlock, "{}", noise.escape_ascii());
+            assert_ne!(
+                error.kind(),
+                io::ErrorKind::WouldBlock,
+                "{}",
+                noise.escape_ascii()
+            );
         }
     }
     well_again(&server, before, 32 * MIB);

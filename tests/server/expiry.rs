@@ -19,8 +19,11 @@ fn wait_for(what: &str, mut holds: impl FnMut() -> bool) {
 
 fn expired_keys(client: &mut Client) -> usize {
     let text = client.ask("INFO stats").text();
-    let line = text.lines().find_map(|line| line.strip_prefix("expired_keys:"));
-    line.and_then(|number| number.parse().ok()).expect("INFO stats counts expired_keys")
+    let line = text
+        .lines()
+        .find_map(|line| line.strip_prefix("expired_keys:"));
+    line.and_then(|number| number.parse().ok())
+        .expect("INFO stats counts expired_keys")
 }
 
 #[test]
@@ -33,9 +36,18 @@ fn untouched_keys_vanish_are_announced_and_counted() {
     for at in 0..KEYS {
         client.ask(&format!("SET key{at} value PX {}", 1 + at % 100));
     }
-    wait_for("due keys stay in memory", || client.ask("DBSIZE").int() == 1);
+    wait_for("due keys stay in memory", || {
+        client.ask("DBSIZE").int() == 1
+    });
     let mut announced: Vec<String> = (0..KEYS)
-        .map(|_| listener.receive().expect("an event for each key").value.items()[2].text())
+        .map(|_| {
+            listener
+                .receive()
+                .expect("an event for each key")
+                .value
+                .items()[2]
+                .text()
+        })
         .collect();
     announced.sort();
     announced.dedup();
@@ -55,7 +67,10 @@ fn a_due_key_is_absent_to_every_reader_at_once() {
     assert_eq!(client.ask("TYPE list"), Value::Simple(b"none".to_vec()));
     assert_eq!(client.ask("TTL list").int(), -2);
     assert_eq!(client.ask("KEYS *"), Value::Array(vec![]));
-    assert_eq!(client.ask("RENAME list other"), Value::Error(b"ERR no such key".to_vec()));
+    assert_eq!(
+        client.ask("RENAME list other"),
+        Value::Error(b"ERR no such key".to_vec())
+    );
     assert_eq!(client.ask("RPUSH list b").int(), 1);
     assert_eq!(client.ask("TTL list").int(), -1);
 }
@@ -70,6 +85,8 @@ fn a_deadline_moved_or_removed_in_time_is_forgotten() {
     client.ask("PEXPIRE moved 3600000");
     client.ask("SET renamed 1 PX 300");
     client.ask("RENAME renamed new");
-    wait_for("a renamed key keeps no deadline", || client.ask("DBSIZE").int() == 2);
+    wait_for("a renamed key keeps no deadline", || {
+        client.ask("DBSIZE").int() == 2
+    });
     assert_eq!(client.ask("EXISTS kept moved").int(), 2);
 }

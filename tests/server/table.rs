@@ -15,7 +15,10 @@ const WITHSCORE: &str = "7.2 adds WITHSCORE: https://github.com/redis/redis/pull
 
 /// Maps become fields, lists that are sets in meaning lose their order.
 fn fields(map: &Value) -> BTreeMap<String, Value> {
-    map.items().chunks(2).map(|pair| (pair[0].text(), pair[1].clone())).collect()
+    map.items()
+        .chunks(2)
+        .map(|pair| (pair[0].text(), pair[1].clone()))
+        .collect()
 }
 
 fn word_set(list: &Value) -> BTreeSet<String> {
@@ -87,10 +90,26 @@ fn docs(client: &mut Client) -> BTreeMap<String, BTreeMap<&'static str, String>>
             all.insert(
                 name,
                 BTreeMap::from([
-                    ("summary", if text("summary").is_empty() { "none" } else { "some" }.into()),
+                    (
+                        "summary",
+                        if text("summary").is_empty() {
+                            "none"
+                        } else {
+                            "some"
+                        }
+                        .into(),
+                    ),
                     ("since", text("since")),
                     ("group", text("group")),
-                    ("complexity", if text("complexity").is_empty() { "none" } else { "some" }.into()),
+                    (
+                        "complexity",
+                        if text("complexity").is_empty() {
+                            "none"
+                        } else {
+                            "some"
+                        }
+                        .into(),
+                    ),
                     ("arguments", lines.join("\n    ")),
                 ]),
             );
@@ -106,20 +125,35 @@ fn compare(real: &Table, ours: &Table) {
     for (name, real) in real {
         let Some(ours) = ours.get(name) else { continue };
         for (field, value) in real {
-            let allowed = ALLOWED.iter().any(|(at, which, _)| (at == name || *at == "*") && which == field);
+            let allowed = ALLOWED
+                .iter()
+                .any(|(at, which, _)| (at == name || *at == "*") && which == field);
             if ours.get(field) != Some(value) && !allowed {
                 let our_value = ours.get(field).map_or("", String::as_str);
-                differences.push(format!("{name}: {field}\n  real {value}\n  ours {our_value}"));
+                differences.push(format!(
+                    "{name}: {field}\n  real {value}\n  ours {our_value}"
+                ));
             }
         }
     }
-    let missing: Vec<&String> = real.keys().filter(|name| !ours.contains_key(*name)).collect();
+    let missing: Vec<&String> = real
+        .keys()
+        .filter(|name| !ours.contains_key(*name))
+        .collect();
     println!("not in ours: {missing:?}");
-    assert!(differences.is_empty(), "{}\n{} differences", differences.join("\n"), differences.len());
+    assert!(
+        differences.is_empty(),
+        "{}\n{} differences",
+        differences.join("\n"),
+        differences.len()
+    );
 }
 
 fn both() -> (Server, Server) {
-    (Server::start_program(&real_redis(), &[]), Server::start(&[]))
+    (
+        Server::start_program(&real_redis(), &[]),
+        Server::start(&[]),
+    )
 }
 
 fn resp3(server: &Server) -> Client {

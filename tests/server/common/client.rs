@@ -30,11 +30,17 @@ impl Client {
         stream.set_nodelay(true)?;
         stream.set_read_timeout(Some(PATIENCE))?;
         stream.set_write_timeout(Some(PATIENCE))?;
-        Ok(Client { stream, buffer: Vec::new(), read: 0 })
+        Ok(Client {
+            stream,
+            buffer: Vec::new(),
+            read: 0,
+        })
     }
 
     pub fn set_patience(&self, patience: Duration) {
-        self.stream.set_read_timeout(Some(patience)).expect("a socket takes a timeout");
+        self.stream
+            .set_read_timeout(Some(patience))
+            .expect("a socket takes a timeout");
     }
 
     pub fn send(&mut self, bytes: &[u8]) -> io::Result<()> {
@@ -56,7 +62,7 @@ impl Client {
                 }
                 return Ok(Reply { raw, value });
             }
-            let mut piece = vec![0; 64 * 1024];
+            let mut piece = [0; 16 * 1024];
             let len = self.stream.read(&mut piece)?;
             if len == 0 {
                 return Err(io::ErrorKind::UnexpectedEof.into());

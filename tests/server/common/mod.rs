@@ -11,6 +11,7 @@ pub use value::{Value, escape};
 /// A number from the environment, so that a longer run needs no edit.
 pub fn setting(name: &str, otherwise: u64) -> u64 {
     std::env::var(name).map_or(otherwise, |text| {
-        text.parse().unwrap_or_else(|_| panic!("{name} must be a number, not {text:?}"))
+        text.parse()
+            .unwrap_or_else(|_| panic!("{name} must be a number, not {text:?}"))
     })
 }

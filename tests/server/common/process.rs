@@ -26,8 +26,10 @@ pub struct Server {
 impl Server {
     /// Our server, or the program that VERMILION_SERVER names.
     pub fn start(options: &[&str]) -> Server {
-        let program = std::env::var_os("VERMILION_SERVER")
-            .map_or_else(|| PathBuf::from(env!("CARGO_BIN_EXE_vermilion")), PathBuf::from);
+        let program = std::env::var_os("VERMILION_SERVER").map_or_else(
+            || PathBuf::from(env!("CARGO_BIN_EXE_vermilion")),
+            PathBuf::from,
+        );
         Server::start_program(&program, options)
     }
 
@@ -58,7 +60,9 @@ impl Server {
         let begun = Instant::now();
         while begun.elapsed() < START_PATIENCE {
             if let Ok(mut client) = Client::connect(port)
-                && client.try_ask(&["PING"]).is_ok_and(|reply| reply.raw == b"+PONG\r\n")
+                && client
+                    .try_ask(&["PING"])
+                    .is_ok_and(|reply| reply.raw == b"+PONG\r\n")
             {
                 return Some(server);
             }
@@ -87,8 +91,15 @@ impl Server {
     pub fn resident_bytes(&self) -> u64 {
         let path = format!("/proc/{}/status", self.child.id());
         let text = std::fs::read_to_string(path).expect("the server runs");
-        let line = text.lines().find(|line| line.starts_with("VmRSS:")).expect("VmRSS");
-        let kib: u64 = line.split_whitespace().nth(1).and_then(|n| n.parse().ok()).expect("kB");
+        let line = text
+            .lines()
+            .find(|line| line.starts_with("VmRSS:"))
+            .expect("VmRSS");
+        let kib: u64 = line
+            .split_whitespace()
+            .nth(1)
+            .and_then(|n| n.parse().ok())
+            .expect("kB");
         kib * 1024
     }
 }
@@ -122,5 +133,8 @@ pub fn real_redis() -> PathBuf {
 
 fn free_port() -> u16 {
     let listener = TcpListener::bind(("127.0.0.1", 0)).expect("a free port");
-    listener.local_addr().expect("a bound socket has an address").port()
+    listener
+        .local_addr()
+        .expect("a bound socket has an address")
+        .port()
 }

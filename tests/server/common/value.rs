@@ -30,7 +30,8 @@ impl Value {
         let after = end + 2;
         let number = || -> i64 {
             let text = String::from_utf8_lossy(line);
-            text.parse().unwrap_or_else(|_| panic!("bad number {text:?} in {:?}", escape(bytes)))
+            text.parse()
+                .unwrap_or_else(|_| panic!("bad number {text:?} in {:?}", escape(bytes)))
         };
         let value = match bytes[0] {
             b'+' => Value::Simple(line.to_vec()),
@@ -86,9 +87,10 @@ impl Value {
     pub fn items(&self) -> Vec<Value> {
         match self {
             Value::Array(items) | Value::Set(items) | Value::Push(items) => items.clone(),
-            Value::Map(pairs) => {
-                pairs.iter().flat_map(|(k, v)| [k.clone(), v.clone()]).collect()
-            }
+            Value::Map(pairs) => pairs
+                .iter()
+                .flat_map(|(k, v)| [k.clone(), v.clone()])
+                .collect(),
             leaf => vec![leaf.clone()],
         }
     }
@@ -118,7 +120,9 @@ impl Value {
     }
 
     pub fn int(&self) -> i64 {
-        self.text().parse().unwrap_or_else(|_| panic!("not an integer: {self}"))
+        self.text()
+            .parse()
+            .unwrap_or_else(|_| panic!("not an integer: {self}"))
     }
 }
 
@@ -164,5 +168,10 @@ pub fn escape(bytes: &[u8]) -> String {
         return bytes.escape_ascii().to_string();
     }
     let (head, tail) = (&bytes[..SHOWN_MAX / 2], &bytes[bytes.len() - 40..]);
-    format!("{}<{} bytes>{}", head.escape_ascii(), bytes.len() - 160, tail.escape_ascii())
+    format!(
+        "{}<{} bytes>{}",
+        head.escape_ascii(),
+        bytes.len() - 160,
+        tail.escape_ascii()
+    )
 }

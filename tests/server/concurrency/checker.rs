@@ -33,8 +33,15 @@ pub enum Verdict {
 }
 
 pub fn check(history: &[Seen]) -> Verdict {
-    assert!(history.len() <= HISTORY_MAX, "a round has {HISTORY_MAX} commands at most");
-    let all = if history.len() == HISTORY_MAX { u64::MAX } else { (1 << history.len()) - 1 };
+    assert!(
+        history.len() <= HISTORY_MAX,
+        "a round has {HISTORY_MAX} commands at most"
+    );
+    let all = if history.len() == HISTORY_MAX {
+        u64::MAX
+    } else {
+        (1 << history.len()) - 1
+    };
     let mut history = history.to_vec();
     history.sort_by_key(|seen| seen.ended);
     let mut tried: HashSet<(u64, Model)> = HashSet::new();
@@ -48,7 +55,10 @@ pub fn check(history: &[Seen]) -> Verdict {
         }
         let left = || (0..history.len()).filter(|at| done & (1 << at) == 0);
         // Next may be whatever began before the first of the rest ended.
-        let first_end = left().map(|at| history[at].ended).min().expect("not all are done");
+        let first_end = left()
+            .map(|at| history[at].ended)
+            .min()
+            .expect("not all are done");
         let mut ways = Vec::new();
         for at in left().filter(|at| history[*at].begun <= first_end) {
             let mut after = model.clone();
@@ -65,7 +75,11 @@ pub fn check(history: &[Seen]) -> Verdict {
             ways.push(state);
         }
         // What ended first is tried first: it is pushed last.
-        open.extend(ways.into_iter().rev().filter(|state| tried.insert(state.clone())));
+        open.extend(
+            ways.into_iter()
+                .rev()
+                .filter(|state| tried.insert(state.clone())),
+        );
     }
     Verdict::Violated
 }
@@ -75,7 +89,12 @@ pub fn show(history: &[Seen]) -> String {
     let mut seen: Vec<&Seen> = history.iter().collect();
     seen.sort_by_key(|seen| seen.begun);
     seen.iter()
-        .map(|s| format!("  {:>9}..{:<9} #{:<2} {:?} -> {:?}\n", s.begun, s.ended, s.client, s.act, s.told))
+        .map(|s| {
+            format!(
+                "  {:>9}..{:<9} #{:<2} {:?} -> {:?}\n",
+                s.begun, s.ended, s.client, s.act, s.told
+            )
+        })
         .collect()
 }
 
@@ -84,21 +103,32 @@ mod tests {
     use super::*;
 
     fn seen(client: usize, begun: u64, ended: u64, act: Act, told: &[Option<i64>]) -> Seen {
-        Seen { client, begun, ended, act, told: told.to_vec() }
+        Seen {
+            client,
+            begun,
+            ended,
+            act,
+            told: told.to_vec(),
+        }
     }
 
     #[test]
     fn commands_that_overlap_may_take_either_order() {
         for value in [None, Some(1)] {
-            let history =
-                [seen(0, 0, 10, Act::Set(0, 1), &[]), seen(1, 5, 6, Act::Get(0), &[value])];
+            let history = [
+                seen(0, 0, 10, Act::Set(0, 1), &[]),
+                seen(1, 5, 6, Act::Get(0), &[value]),
+            ];
             assert_eq!(check(&history), Verdict::Linearizable);
         }
     }
 
     #[test]
     fn a_command_that_ended_before_another_began_comes_first() {
-        let history = [seen(0, 0, 10, Act::Set(0, 1), &[]), seen(1, 11, 12, Act::Get(0), &[None])];
+        let history = [
+            seen(0, 0, 10, Act::Set(0, 1), &[]),
+            seen(1, 11, 12, Act::Get(0), &[None]),
+        ];
         assert_eq!(check(&history), Verdict::Violated);
     }
 

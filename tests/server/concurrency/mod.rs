@@ -25,7 +25,7 @@ fn crowd() -> (Server, Vec<Client>) {
 
 #[test]
 fn every_round_of_sixteen_clients_fits_one_order() {
-    let rounds = setting("ROUNDS", 100);
+    let rounds = setting("ROUNDS", 40);
     let (_server, mut clients) = crowd();
     let start = Instant::now();
     let (mut commands, mut undecided) = (0, 0);
@@ -41,28 +41,46 @@ fn every_round_of_sixteen_clients_fits_one_order() {
                 Verdict::Linearizable => {}
                 Verdict::Undecided => undecided += 1,
                 Verdict::Violated => {
-                    panic!("{} round {round} fits no order:\n{}", kind.name, show(&history))
+                    panic!(
+                        "{} round {round} fits no order:\n{}",
+                        kind.name,
+                        show(&history)
+                    )
                 }
             }
         }
     }
     let all = rounds * KINDS.len() as u64;
-    println!("{commands} commands in {all} rounds, {undecided} undecided, {:?}", start.elapsed());
+    println!(
+        "{commands} commands in {all} rounds, {undecided} undecided, {:?}",
+        start.elapsed()
+    );
     println!("checking took {spent:?}");
-    assert!(undecided * 20 <= all, "{undecided} of {all} rounds had too many orders to try");
+    assert!(
+        undecided * 20 <= all,
+        "{undecided} of {all} rounds had too many orders to try"
+    );
 }
 
 /// A recorded round of this kind, and the same with one answer changed by hand: the first is
 /// accepted, the second refused. Tries until a round has a place for the change.
 fn plant(kind: &str, change: impl Fn(&mut Vec<Seen>) -> bool) {
-    let kind: &Kind = KINDS.iter().find(|one| one.name == kind).expect("a kind of round");
+    let kind: &Kind = KINDS
+        .iter()
+        .find(|one| one.name == kind)
+        .expect("a kind of round");
     let (_server, mut clients) = crowd();
     for round in 0..50 {
         let mut history = play(kind, &mut clients, 1_000_000 + round);
         if check(&history) != Verdict::Linearizable || !change(&mut history) {
             continue;
         }
-        assert_eq!(check(&history), Verdict::Violated, "not noticed:\n{}", show(&history));
+        assert_eq!(
+            check(&history),
+            Verdict::Violated,
+            "not noticed:\n{}",
+            show(&history)
+        );
         return;
     }
     panic!("no round of {} had a place for the change", kind.name);
@@ -82,16 +100,18 @@ fn a_planted_torn_mset_is_caught() {
         if let Some(reader) = reader {
             reader.told[1] = written;
         }
-        history.iter().any(|seen| {
-            matches!(seen.act, Act::MGet(_)) && seen.told[0] != seen.told[1]
-        })
+        history
+            .iter()
+            .any(|seen| matches!(seen.act, Act::MGet(_)) && seen.told[0] != seen.told[1])
     });
 }
 
 #[test]
 fn a_planted_lost_increment_is_caught() {
     plant("count", |history| {
-        let mut counts = history.iter_mut().filter(|seen| matches!(seen.act, Act::Incr(0)));
+        let mut counts = history
+            .iter_mut()
+            .filter(|seen| matches!(seen.act, Act::Incr(0)));
         match (counts.next(), counts.next()) {
             (Some(first), Some(second)) => {
                 second.told = first.told.clone();
@@ -140,11 +160,15 @@ fn a_planted_double_pop_is_caught() {
 #[test]
 fn a_planted_half_transfer_is_caught() {
     plant("transfer", |history| {
-        let mut readers = history.iter_mut().filter(|seen| matches!(seen.act, Act::MGet(_)));
-        readers.find_map(|seen| seen.told[0].as_mut()).is_some_and(|amount| {
-            *amount += 1;
-            true
-        })
+        let mut readers = history
+            .iter_mut()
+            .filter(|seen| matches!(seen.act, Act::MGet(_)));
+        readers
+            .find_map(|seen| seen.told[0].as_mut())
+            .is_some_and(|amount| {
+                *amount += 1;
+                true
+            })
     });
 }
 

@@ -97,8 +97,13 @@ impl Model {
                 _ => vec![],
             },
             Act::SAdd(key, value) => {
-                let set = self.0.entry(*key).or_insert_with(|| Held::Set(BTreeSet::new()));
-                let Held::Set(set) = set else { panic!("{key} is no set") };
+                let set = self
+                    .0
+                    .entry(*key)
+                    .or_insert_with(|| Held::Set(BTreeSet::new()));
+                let Held::Set(set) = set else {
+                    panic!("{key} is no set")
+                };
                 vec![Some(i64::from(set.insert(*value)))]
             }
             Act::SRem(key, value) => {
@@ -131,7 +136,11 @@ impl Model {
     }
 
     fn list(&mut self, key: u8) -> &mut VecDeque<i64> {
-        match self.0.entry(key).or_insert_with(|| Held::List(VecDeque::new())) {
+        match self
+            .0
+            .entry(key)
+            .or_insert_with(|| Held::List(VecDeque::new()))
+        {
             Held::List(list) => list,
             other => panic!("{key} is no list: {other:?}"),
         }

@@ -24,20 +24,34 @@ pub const KINDS: &[Kind] = &[
     Kind {
         name: "count",
         commands: HISTORY_MAX,
-        draw: |rng, _| if rng.u8(..3) == 0 { Act::Get(0) } else { Act::Incr(0) },
+        draw: |rng, _| {
+            if rng.u8(..3) == 0 {
+                Act::Get(0)
+            } else {
+                Act::Incr(0)
+            }
+        },
     },
     Kind {
         name: "whole",
         commands: HISTORY_MAX,
         draw: |rng, fresh| {
-            if rng.bool() { Act::MSet(vec![(0, fresh), (1, fresh)]) } else { Act::MGet(vec![0, 1]) }
+            if rng.bool() {
+                Act::MSet(vec![(0, fresh), (1, fresh)])
+            } else {
+                Act::MGet(vec![0, 1])
+            }
         },
     },
     Kind {
         name: "transfer",
         commands: HISTORY_MAX,
         draw: |rng, fresh| {
-            if rng.bool() { Act::Transfer(0, 1, fresh) } else { Act::MGet(vec![0, 1]) }
+            if rng.bool() {
+                Act::Transfer(0, 1, fresh)
+            } else {
+                Act::MGet(vec![0, 1])
+            }
         },
     },
     Kind {
@@ -60,7 +74,11 @@ pub const KINDS: &[Kind] = &[
         name: "queue",
         commands: HISTORY_MAX,
         draw: |rng, fresh| {
-            if rng.bool() { Act::RPush(0, fresh) } else { Act::BLPop(0) }
+            if rng.bool() {
+                Act::RPush(0, fresh)
+            } else {
+                Act::BLPop(0)
+            }
         },
     },
     Kind {
@@ -105,14 +123,21 @@ pub fn play(kind: &Kind, clients: &mut [Client], round: u64) -> Vec<Seen> {
     let now = || u64::try_from(origin.elapsed().as_nanos()).expect("a short round");
     let seen_by = |number: usize, client: &mut Client| -> Vec<Seen> {
         let mut rng = Rng::with_seed(round * 1000 + number as u64);
-        let acts: Vec<Act> =
-            (0..each).map(|at| (kind.draw)(&mut rng, (1 + number * each + at) as i64)).collect();
+        let acts: Vec<Act> = (0..each)
+            .map(|at| (kind.draw)(&mut rng, (1 + number * each + at) as i64))
+            .collect();
         gate.wait();
         acts.into_iter()
             .map(|act| {
                 let begun = now();
                 let told = tell(client, round, &act);
-                Seen { client: number, begun, ended: now(), act, told }
+                Seen {
+                    client: number,
+                    begun,
+                    ended: now(),
+                    act,
+                    told,
+                }
             })
             .collect()
     };
@@ -125,7 +150,10 @@ pub fn play(kind: &Kind, clients: &mut [Client], round: u64) -> Vec<Seen> {
                 scope.spawn(move || seen_by(number, client))
             })
             .collect();
-        threads.into_iter().flat_map(|one| one.join().expect("a client that finishes")).collect()
+        threads
+            .into_iter()
+            .flat_map(|one| one.join().expect("a client that finishes"))
+            .collect()
     })
 }
 
@@ -134,9 +162,7 @@ fn tell(client: &mut Client, round: u64, act: &Act) -> Told {
     let name = |key: u8| format!("round{round}:{key}");
     let line = |client: &mut Client, text: String| client.ask(&text);
     let numbers = |value: Value| -> Told { value.items().iter().map(number).collect() };
-    let done = |value: Value| -> Told {
-        if value.is_error() { vec![None] } else { vec![] }
-    };
+    let done = |value: Value| -> Told { if value.is_error() { vec![None] } else { vec![] } };
     match act {
         Act::Get(key) => numbers(line(client, format!("GET {}", name(*key)))),
         Act::Set(key, value) => done(line(client, format!("SET {} {value}", name(*key)))),
@@ -146,27 +172,32 @@ fn tell(client: &mut Client, round: u64, act: &Act) -> Told {
             numbers(line(client, format!("MGET {}", keys.join(" "))))
         }
         Act::MSet(pairs) => {
-            let pairs: Vec<String> =
-                pairs.iter().map(|(key, value)| format!("{} {value}", name(*key))).collect();
+            let pairs: Vec<String> = pairs
+                .iter()
+                .map(|(key, value)| format!("{} {value}", name(*key)))
+                .collect();
             done(line(client, format!("MSET {}", pairs.join(" "))))
         }
-        Act::Rename(from, to) => {
-            done(line(client, format!("RENAME {} {}", name(*from), name(*to))))
-        }
+        Act::Rename(from, to) => done(line(
+            client,
+            format!("RENAME {} {}", name(*from), name(*to)),
+        )),
         Act::Transfer(from, to, amount) => {
             let mut bytes = encode(&["MULTI"]);
             bytes.extend(encode(&["DECRBY", &name(*from), &amount.to_string()]));
             bytes.extend(encode(&["INCRBY", &name(*to), &amount.to_string()]));
             bytes.extend(encode(&["EXEC"]));
             client.send(&bytes).expect("sent");
-            let replies: Vec<Value> =
-                (0..4).map(|_| client.receive().expect("four replies").value).collect();
+            let replies: Vec<Value> = (0..4)
+                .map(|_| client.receive().expect("four replies").value)
+                .collect();
             numbers(replies[3].clone())
         }
         Act::RPush(key, value) => numbers(line(client, format!("RPUSH {} {value}", name(*key)))),
-        Act::LMove(from, to) => {
-            numbers(line(client, format!("LMOVE {} {} LEFT RIGHT", name(*from), name(*to))))
-        }
+        Act::LMove(from, to) => numbers(line(
+            client,
+            format!("LMOVE {} {} LEFT RIGHT", name(*from), name(*to)),
+        )),
         Act::BLPop(key) => match line(client, format!("BLPOP {} 0.02", name(*key))) {
             Value::Array(pair) => vec![number(&pair[1])],
             _ => vec![None],

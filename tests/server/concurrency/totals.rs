@@ -57,16 +57,28 @@ fn money_moved_in_transactions_always_sums_up_the_same() {
                     } else {
                         total_by_multi(&mut client, accounts)
                     };
-                    assert_eq!(total, OPENING * ACCOUNTS as i64, "a reader saw half a transfer");
+                    assert_eq!(
+                        total,
+                        OPENING * ACCOUNTS as i64,
+                        "a reader saw half a transfer"
+                    );
                 }
             });
         }
     });
-    assert_eq!(total_by_mget(&mut client, &accounts), OPENING * ACCOUNTS as i64);
+    assert_eq!(
+        total_by_mget(&mut client, &accounts),
+        OPENING * ACCOUNTS as i64
+    );
 }
 
 fn total_by_mget(client: &mut Client, accounts: &[String]) -> i64 {
-    client.ask(&format!("MGET {}", accounts.join(" "))).items().iter().map(Value::int).sum()
+    client
+        .ask(&format!("MGET {}", accounts.join(" ")))
+        .items()
+        .iter()
+        .map(Value::int)
+        .sum()
 }
 
 fn total_by_multi(client: &mut Client, accounts: &[String]) -> i64 {
@@ -106,7 +118,9 @@ fn every_pushed_element_is_popped_once() {
                     let mut mine = Vec::new();
                     while !over.load(SeqCst) {
                         if rng.u8(..40) == 0 && pushing.load(SeqCst) > 0 {
-                            client.send(&encode(&["BLPOP", "jobs0", "jobs1", "1"])).expect("sent");
+                            client
+                                .send(&encode(&["BLPOP", "jobs0", "jobs1", "1"]))
+                                .expect("sent");
                             hung_up.fetch_add(1, SeqCst);
                             client = server.client();
                         }
@@ -120,7 +134,10 @@ fn every_pushed_element_is_popped_once() {
                 })
             })
             .collect();
-        poppers.into_iter().flat_map(|popper| popper.join().expect("a popper")).collect()
+        poppers
+            .into_iter()
+            .flat_map(|popper| popper.join().expect("a popper"))
+            .collect()
     });
     let mut times: BTreeMap<i64, usize> = BTreeMap::new();
     for element in popped {
@@ -130,6 +147,13 @@ fn every_pushed_element_is_popped_once() {
     assert!(twice.is_empty(), "popped more than once: {twice:?}");
     let lost = PUSHERS * PUSHES_EACH - times.len() as i64;
     let hung_up = hung_up.load(SeqCst);
-    assert!(lost <= hung_up, "{lost} elements lost, but only {hung_up} clients hung up");
-    assert_eq!(server.client().ask("EXISTS jobs0 jobs1").int(), 0, "elements stay behind");
+    assert!(
+        lost <= hung_up,
+        "{lost} elements lost, but only {hung_up} clients hung up"
+    );
+    assert_eq!(
+        server.client().ask("EXISTS jobs0 jobs1").int(),
+        0,
+        "elements stay behind"
+    );
 }

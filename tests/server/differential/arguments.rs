@@ -10,30 +10,125 @@ const KEY_KINDS: &[&str] = &["string", "hash", "list", "set", "zset", "bits", "h
 const LENGTHS: &[usize] = &[2, 12, 19, 20, 21, 39, 44, 45, 63, 64, 65, 100, 300];
 const LONG: usize = 70_000;
 const INTS: &[&str] = &[
-    "0", "1", "-1", "2", "3", "5", "7", "10", "12", "100", "255", "1000", "9999", "10000", "65536",
-    "2147483647", "4294967296", "-2147483648", "9223372036854775807", "-9223372036854775808",
+    "0",
+    "1",
+    "-1",
+    "2",
+    "3",
+    "5",
+    "7",
+    "10",
+    "12",
+    "100",
+    "255",
+    "1000",
+    "9999",
+    "10000",
+    "65536",
+    "2147483647",
+    "4294967296",
+    "-2147483648",
+    "9223372036854775807",
+    "-9223372036854775808",
 ];
 const SMALL: &[&str] = &["0", "1", "1", "2", "2", "3", "5", "10", "40"];
 const FLOATS: &[&str] = &[
-    "0", "1", "-1", "0.5", "1.25", "-2.75", "3.14", "10", "0.1", "5.0e3", "1e-5", "100.000001", "12345678.125",
-    "1e17", "-1.5e300",
+    "0",
+    "1",
+    "-1",
+    "0.5",
+    "1.25",
+    "-2.75",
+    "3.14",
+    "10",
+    "0.1",
+    "5.0e3",
+    "1e-5",
+    "100.000001",
+    "12345678.125",
+    "1e17",
+    "-1.5e300",
 ];
 const SCORES: &[&str] = &[
-    "0", "1", "2", "3", "-1", "1.5", "2.25", "-0.5", "10", "100", "inf", "-inf", "+inf", "1e6", "3.14", "0.1", "-0",
-    "1e300", "12345678901234567890", "1e-7",
+    "0",
+    "1",
+    "2",
+    "3",
+    "-1",
+    "1.5",
+    "2.25",
+    "-0.5",
+    "10",
+    "100",
+    "inf",
+    "-inf",
+    "+inf",
+    "1e6",
+    "3.14",
+    "0.1",
+    "-0",
+    "1e300",
+    "12345678901234567890",
+    "1e-7",
 ];
-const BOUNDS: &[&str] =
-    &["-inf", "+inf", "0", "1", "(1", "2", "(2", "1.5", "(2.25", "10", "-1", "(-inf", "(inf", "100"];
-const LEX: &[&str] = &["-", "+", "[m1", "(m1", "[m3", "(m5", "[m9", "[", "(", "[a", "[z", "(zzz", "m", ""];
+const BOUNDS: &[&str] = &[
+    "-inf", "+inf", "0", "1", "(1", "2", "(2", "1.5", "(2.25", "10", "-1", "(-inf", "(inf", "100",
+];
+const LEX: &[&str] = &[
+    "-", "+", "[m1", "(m1", "[m3", "(m5", "[m9", "[", "(", "[a", "[z", "(zzz", "m", "",
+];
 const PATTERNS: &[&str] = &[
-    "*", "s*", "?", "m?", "m*1", "*1", "h*2", "[lz]*", "[^s]*", "[a-m]*", "\\*", "", "[a-", "**", "x", "*:*", "[z-a]*",
-    "*[", "\\",
+    "*", "s*", "?", "m?", "m*1", "*1", "h*2", "[lz]*", "[^s]*", "[a-m]*", "\\*", "", "[a-", "**",
+    "x", "*:*", "[z-a]*", "*[", "\\",
 ];
 const NASTY: &[&[u8]] = &[
-    b"", b"x", b"99999999999999999999", b"9223372036854775807", b"-9223372036854775808", b"-1", b"0", b"nan", b"inf",
-    b"-inf", b"1.5", b" 1", b"1 ", b"01", b"+1", b"-0", b"1e3", b"0x10", b"\0\xff\r\n", b"4294967296", b"#", b"*", b"(1",
-    b"[", b"NX", b"XX", b"GT", b"LT", b"CH", b"INCR", b"GET", b"LIMIT", b"COUNT", b"WITHSCORES", b"WEIGHTS",
-    b"AGGREGATE", b"REV", b"BYSCORE", b"BYLEX", b"KEEPTTL", b"EX", b"PX", b"LEFT", b"STORE", b"ASC", b"MATCH", b"BY",
+    b"",
+    b"x",
+    b"99999999999999999999",
+    b"9223372036854775807",
+    b"-9223372036854775808",
+    b"-1",
+    b"0",
+    b"nan",
+    b"inf",
+    b"-inf",
+    b"1.5",
+    b" 1",
+    b"1 ",
+    b"01",
+    b"+1",
+    b"-0",
+    b"1e3",
+    b"0x10",
+    b"\0\xff\r\n",
+    b"4294967296",
+    b"#",
+    b"*",
+    b"(1",
+    b"[",
+    b"NX",
+    b"XX",
+    b"GT",
+    b"LT",
+    b"CH",
+    b"INCR",
+    b"GET",
+    b"LIMIT",
+    b"COUNT",
+    b"WITHSCORES",
+    b"WEIGHTS",
+    b"AGGREGATE",
+    b"REV",
+    b"BYSCORE",
+    b"BYLEX",
+    b"KEEPTTL",
+    b"EX",
+    b"PX",
+    b"LEFT",
+    b"STORE",
+    b"ASC",
+    b"MATCH",
+    b"BY",
 ];
 const PLACES: &[(f64, f64)] = &[
     (13.361389, 38.115556),
@@ -56,7 +151,11 @@ pub struct Arguments {
 
 impl Arguments {
     pub fn new(rng: Rng) -> Arguments {
-        Arguments { rng, keys_named: 1, deadlines: 0 }
+        Arguments {
+            rng,
+            keys_named: 1,
+            deadlines: 0,
+        }
     }
 
     /// Adds the argument, or arguments, of a class.
@@ -102,10 +201,23 @@ impl Arguments {
                 own_key(rng, kind)
             }
             "value" => self.value(),
-            "short" => from(rng, &["ohmytext", "mynewtext", "", "aXbXc", "abcabcabc", "zzz", "mytext!"]),
+            "short" => from(
+                rng,
+                &[
+                    "ohmytext",
+                    "mynewtext",
+                    "",
+                    "aXbXc",
+                    "abcabcabc",
+                    "zzz",
+                    "mytext!",
+                ],
+            ),
             "int" => from(rng, INTS),
             "small" => from(rng, SMALL),
-            "index" => (rng.i64(-8..9) * [1, 1, 1, 20][rng.usize(..4)]).to_string().into_bytes(),
+            "index" => (rng.i64(-8..9) * [1, 1, 1, 20][rng.usize(..4)])
+                .to_string()
+                .into_bytes(),
             "count" => from(rng, &["0", "1", "2", "3", "5", "100", "-1", "-3"]),
             "positive" => from(rng, &["1", "2", "3", "7", "100"]),
             "float" => from(rng, FLOATS),
@@ -120,25 +232,77 @@ impl Arguments {
             "cursor" => from(rng, &["0", "0", "0", "17", "x", "-1"]),
             "far" => self.deadline(1).into_bytes(),
             "farms" => self.deadline(1000).into_bytes(),
-            "at" => (4_102_444_800 + rng.u64(..1_000_000)).to_string().into_bytes(),
-            "atms" => (4_102_444_800_000 + rng.u64(..1_000_000_000)).to_string().into_bytes(),
+            "at" => (4_102_444_800 + rng.u64(..1_000_000))
+                .to_string()
+                .into_bytes(),
+            "atms" => (4_102_444_800_000 + rng.u64(..1_000_000_000))
+                .to_string()
+                .into_bytes(),
             "past" => from(rng, &["0", "-1", "-100", "-9223372036854775808"]),
             "pastat" => from(rng, &["0", "1", "-1", "1000000"]),
-            "never" => from(rng, &["9223372036854775807", "99999999999999999999", "x", "1.5", "", "9223372036854775"]),
+            "never" => from(
+                rng,
+                &[
+                    "9223372036854775807",
+                    "99999999999999999999",
+                    "x",
+                    "1.5",
+                    "",
+                    "9223372036854775",
+                ],
+            ),
             "bit" => from(rng, &["0", "1", "1", "1", "2", "-1"]),
-            "bitoffset" => from(rng, &["0", "1", "7", "8", "9", "31", "63", "64", "100", "999", "-1", "4294967296"]),
+            "bitoffset" => from(
+                rng,
+                &[
+                    "0",
+                    "1",
+                    "7",
+                    "8",
+                    "9",
+                    "31",
+                    "63",
+                    "64",
+                    "100",
+                    "999",
+                    "-1",
+                    "4294967296",
+                ],
+            ),
             "fieldtype" => from(
                 rng,
-                &["u1", "u2", "u4", "u8", "i8", "u16", "i16", "i5", "u31", "u32", "i32", "u63", "i64", "u64", "i65", "i0", "x8"],
+                &[
+                    "u1", "u2", "u4", "u8", "i8", "u16", "i16", "i5", "u31", "u32", "i32", "u63",
+                    "i64", "u64", "i65", "i0", "x8",
+                ],
             ),
-            "fieldoffset" => from(rng, &["0", "1", "5", "8", "#0", "#1", "#3", "100", "-1", "#-1", "#", "x"]),
-            "offset" => from(rng, &["0", "1", "2", "5", "10", "60", "200", "-1", "536870912"]),
+            "fieldoffset" => from(
+                rng,
+                &[
+                    "0", "1", "5", "8", "#0", "#1", "#3", "100", "-1", "#-1", "#", "x",
+                ],
+            ),
+            "offset" => from(
+                rng,
+                &["0", "1", "2", "5", "10", "60", "200", "-1", "536870912"],
+            ),
             "unit" => from(rng, &["m", "km", "ft", "mi", "KM", "parsec"]),
-            "radius" => from(rng, &["0", "1", "100", "200", "500", "5000", "20000", "1e7", "-1", "0.5"]),
+            "radius" => from(
+                rng,
+                &[
+                    "0", "1", "100", "200", "500", "5000", "20000", "1e7", "-1", "0.5",
+                ],
+            ),
             "db" => from(rng, &["0", "0", "1", "1", "2", "3", "16", "-1", "x"]),
             "timeout" => from(rng, &["0.01", "0.001", "0.02"]),
-            "badtimeout" => from(rng, &["-1", "x", "", "nan", "inf", "1e300", "99999999999999999999"]),
-            "sortby" => from(rng, &["string*", "hash*->f1", "w*", "*", "string1*->x", "hash*->"]),
+            "badtimeout" => from(
+                rng,
+                &["-1", "x", "", "nan", "inf", "1e300", "99999999999999999999"],
+            ),
+            "sortby" => from(
+                rng,
+                &["string*", "hash*->f1", "w*", "*", "string1*->x", "hash*->"],
+            ),
             "sortget" => from(rng, &["#", "string*", "hash*->f1", "nokey", "*->"]),
             "word" => from(rng, &["hello", "foo", "bar", "x y", ""]),
             "garbage" => from(rng, &["", "x", "\x00\x03abc\x0a\x00________", "0123456789"]),
@@ -227,7 +391,11 @@ fn own_key(rng: &mut Rng, kind: &str) -> Vec<u8> {
 pub fn comparable(command: &Command) -> bool {
     const DEADLINE_MIN: i64 = 100_000;
     let int = |at: usize| -> Option<i64> {
-        std::str::from_utf8(command.get(at)?).ok()?.trim_start_matches('#').parse().ok()
+        std::str::from_utf8(command.get(at)?)
+            .ok()?
+            .trim_start_matches('#')
+            .parse()
+            .ok()
     };
     let soon = |at: usize| int(at).is_some_and(|n| (1..DEADLINE_MIN).contains(&n));
     let vast = |at: usize| int(at).is_some_and(|n| (100_000..=u32::MAX as i64).contains(&n));
@@ -247,13 +415,17 @@ pub fn comparable(command: &Command) -> bool {
         "SETRANGE" => !int(2).is_some_and(|n| (100_000..512 << 20).contains(&n)),
         "BITFIELD" | "BITFIELD_RO" => (1..command.len())
             .all(|at| !matches!(word(at - 1).first(), Some(b'U' | b'I')) || !vast(at)),
-        "SRANDMEMBER" | "HRANDFIELD" | "ZRANDMEMBER" => !int(2).is_some_and(|n| n < -100),
+        "SRANDMEMBER" | "HRANDFIELD" | "ZRANDMEMBER" => int(2).is_none_or(|n| n >= -100),
         // 7.2 adds WITHSCORE, so a fourth argument is no longer one too many.
         "ZRANK" | "ZREVRANK" => command.len() <= 3,
-        "LCS" => command.iter().skip(1).take(2).any(|key| key.starts_with(b"lcs")),
-        "BLPOP" | "BRPOP" | "BZPOPMIN" | "BZPOPMAX" => command
-            .last()
-            .is_some_and(|timeout| !matches!(timeout.as_slice(), b"0" | b"-0") && !patient(timeout)),
+        "LCS" => command
+            .iter()
+            .skip(1)
+            .take(2)
+            .any(|key| key.starts_with(b"lcs")),
+        "BLPOP" | "BRPOP" | "BZPOPMIN" | "BZPOPMAX" => command.last().is_some_and(|timeout| {
+            !matches!(timeout.as_slice(), b"0" | b"-0") && !patient(timeout)
+        }),
         "BLMOVE" | "BRPOPLPUSH" => !patient(command.last().expect("has a name")),
         "BLMPOP" | "BZMPOP" => command.get(1).is_none_or(|timeout| !patient(timeout)),
         _ => true,
@@ -263,6 +435,7 @@ pub fn comparable(command: &Command) -> bool {
 /// Whether this timeout would hold up the run: for ever, or for longer than a blink.
 fn patient(timeout: &[u8]) -> bool {
     let text = String::from_utf8_lossy(timeout);
-    text.parse::<f64>().is_ok_and(|seconds| seconds == 0.0 || (seconds > 0.05 && seconds < 1e15))
+    text.parse::<f64>()
+        .is_ok_and(|seconds| seconds == 0.0 || (seconds > 0.05 && seconds < 1e15))
         || text.starts_with("0x")
 }

@@ -39,10 +39,34 @@ pub struct Known {
 pub const KNOWN: &[Known] = &[
     Known {
         commands: &[
-            "ZADD", "ZINCRBY", "ZSCORE", "ZMSCORE", "ZRANGE", "ZRANGEBYSCORE", "ZREVRANGE", "ZREVRANGEBYSCORE", "ZRANK",
-            "ZREVRANK", "ZPOPMIN", "ZPOPMAX", "BZPOPMIN", "BZPOPMAX", "ZMPOP", "BZMPOP", "ZUNION", "ZINTER", "ZDIFF",
-            "ZRANDMEMBER", "ZSCAN", "GEODIST", "GEOSEARCH", "GEORADIUS", "GEORADIUS_RO", "GEORADIUSBYMEMBER",
-            "GEORADIUSBYMEMBER_RO", "EXEC",
+            "ZADD",
+            "ZINCRBY",
+            "ZSCORE",
+            "ZMSCORE",
+            "ZRANGE",
+            "ZRANGEBYSCORE",
+            "ZREVRANGE",
+            "ZREVRANGEBYSCORE",
+            "ZRANK",
+            "ZREVRANK",
+            "ZPOPMIN",
+            "ZPOPMAX",
+            "BZPOPMIN",
+            "BZPOPMAX",
+            "ZMPOP",
+            "BZMPOP",
+            "ZUNION",
+            "ZINTER",
+            "ZDIFF",
+            "ZRANDMEMBER",
+            "ZSCAN",
+            "GEODIST",
+            "GEOSEARCH",
+            "GEORADIUS",
+            "GEORADIUS_RO",
+            "GEORADIUSBYMEMBER",
+            "GEORADIUSBYMEMBER_RO",
+            "EXEC",
         ],
         change: "doubles have the shortest digits that read back the same, not 17 of them",
         source: "https://github.com/redis/redis/pull/10587 (7.2)",
@@ -70,8 +94,19 @@ pub const KNOWN: &[Known] = &[
 
 /// Commands of 7.4 that the real 7.0.15 does not know: they are not sent to it.
 pub const NOT_IN_7_0: &[&str] = &[
-    "HEXPIRE", "HPEXPIRE", "HEXPIREAT", "HPEXPIREAT", "HTTL", "HPTTL", "HEXPIRETIME", "HPEXPIRETIME", "HPERSIST",
-    "CLIENT NO-TOUCH", "CLIENT SETINFO", "CLUSTER MYSHARDID", "WAITAOF",
+    "HEXPIRE",
+    "HPEXPIRE",
+    "HEXPIREAT",
+    "HPEXPIREAT",
+    "HTTL",
+    "HPTTL",
+    "HEXPIRETIME",
+    "HPEXPIRETIME",
+    "HPERSIST",
+    "CLIENT NO-TOUCH",
+    "CLIENT SETINFO",
+    "CLUSTER MYSHARDID",
+    "WAITAOF",
 ];
 
 /// One side's reply, and the one before it in the same step.
@@ -101,7 +136,9 @@ fn agree_strictly(check: &Check, real: &Told<'_>, ours: &Told<'_>) -> bool {
         Check::Drawn => same_shape(a, b) && drawn(real) && drawn(ours),
         Check::Kind => same_kind(a, b),
         Check::Clock(slack) => match (a, b) {
-            (Value::Int(x), Value::Int(y)) => x.abs_diff(*y) <= *slack as u64 && (*x < 0) == (*y < 0),
+            (Value::Int(x), Value::Int(y)) => {
+                x.abs_diff(*y) <= *slack as u64 && (*x < 0) == (*y < 0)
+            }
             _ => a == b,
         },
         Check::Hello => same_kind(a, b) && lasting(a) == lasting(b),
@@ -120,8 +157,14 @@ fn agree_exec(checks: &[(Command, Check)], real: &Value, ours: &Value) -> bool {
             agree(
                 command,
                 check,
-                &Told { reply: &a[at], before: before.map(|at| &a[at]) },
-                &Told { reply: &b[at], before: before.map(|at| &b[at]) },
+                &Told {
+                    reply: &a[at],
+                    before: before.map(|at| &a[at]),
+                },
+                &Told {
+                    reply: &b[at],
+                    before: before.map(|at| &b[at]),
+                },
             )
         })
 }
@@ -133,7 +176,10 @@ fn same_kind(a: &Value, b: &Value) -> bool {
 /// Lists of the same lengths at every depth; leaves may differ.
 fn same_shape(a: &Value, b: &Value) -> bool {
     let list = |value: &Value| {
-        matches!(value, Value::Array(_) | Value::Set(_) | Value::Push(_) | Value::Map(_))
+        matches!(
+            value,
+            Value::Array(_) | Value::Set(_) | Value::Push(_) | Value::Map(_)
+        )
     };
     if !list(a) {
         return !list(b) && same_kind(a, b);
@@ -144,10 +190,14 @@ fn same_shape(a: &Value, b: &Value) -> bool {
 
 /// Every leaf stood in the reply before, which listed the whole collection.
 fn drawn(told: &Told<'_>) -> bool {
-    let whole: HashSet<String> =
-        told.before.map_or(HashSet::new(), |all| all.leaves().iter().map(Value::text).collect());
+    let whole: HashSet<String> = told.before.map_or(HashSet::new(), |all| {
+        all.leaves().iter().map(Value::text).collect()
+    });
     let nothing = |leaf: &Value| matches!(leaf, Value::Null | Value::NullBulk | Value::NullArray);
-    told.reply.leaves().iter().all(|leaf| nothing(leaf) || whole.contains(&leaf.text()))
+    told.reply
+        .leaves()
+        .iter()
+        .all(|leaf| nothing(leaf) || whole.contains(&leaf.text()))
 }
 
 fn sorted<T: Ord>(mut items: Vec<T>) -> Vec<T> {
@@ -156,7 +206,11 @@ fn sorted<T: Ord>(mut items: Vec<T>) -> Vec<T> {
 }
 
 fn couples(value: &Value) -> Vec<(Value, Option<Value>)> {
-    value.items().chunks(2).map(|pair| (pair[0].clone(), pair.get(1).cloned())).collect()
+    value
+        .items()
+        .chunks(2)
+        .map(|pair| (pair[0].clone(), pair.get(1).cloned()))
+        .collect()
 }
 
 /// HELLO's fields that are the same on any server of the family.
@@ -191,14 +245,32 @@ fn same_numbers(real: &Value, ours: &Value) -> bool {
 fn replies_agree_as_far_as_redis_pins_them_down() {
     let bulk = |text: &str| Value::Bulk(text.as_bytes().to_vec());
     let holds = |name: &str, check: Check, real: &Value, ours: &Value| {
-        let told = |reply| Told { reply, before: None };
-        agree(&vec![name.as_bytes().to_vec()], &check, &told(real), &told(ours))
+        let told = |reply| Told {
+            reply,
+            before: None,
+        };
+        agree(
+            &vec![name.as_bytes().to_vec()],
+            &check,
+            &told(real),
+            &told(ours),
+        )
     };
     let ab = Value::Array(vec![bulk("a"), bulk("b")]);
     let ba = Value::Array(vec![bulk("b"), bulk("a")]);
     assert!(holds("KEYS", Check::Unordered, &ab, &ba));
     assert!(!holds("KEYS", Check::Exact, &ab, &ba));
-    assert!(holds("zscore", Check::Exact, &bulk("0.10000000000000001"), &bulk("0.1")));
+    assert!(holds(
+        "zscore",
+        Check::Exact,
+        &bulk("0.10000000000000001"),
+        &bulk("0.1")
+    ));
     assert!(!holds("zscore", Check::Exact, &bulk("0.1"), &bulk("0.2")));
-    assert!(!holds("GET", Check::Exact, &Value::NullBulk, &Value::NullArray));
+    assert!(!holds(
+        "GET",
+        Check::Exact,
+        &Value::NullBulk,
+        &Value::NullArray
+    ));
 }

@@ -30,7 +30,14 @@ const STATE_EVERY: u64 = 500;
 
 /// Commands whose every reply is an error when all is well.
 const NEVER_SUCCEED: &[&str] = &[
-    "NOSUCH", "AUTH", "OBJECT FREQ", "RESTORE", "EXEC", "DISCARD", "CLIENT ", "CLIENT CACHING",
+    "NOSUCH",
+    "AUTH",
+    "OBJECT FREQ",
+    "RESTORE",
+    "EXEC",
+    "DISCARD",
+    "CLIENT ",
+    "CLIENT CACHING",
 ];
 
 /// A parsed line of the families: commands to send in a row.
@@ -42,7 +49,10 @@ struct Shape {
 fn parse(shapes: &[(&'static str, Check)]) -> Vec<Shape> {
     shapes
         .iter()
-        .map(|(text, check)| Shape { row: Template::parse_row(text), check: check.clone() })
+        .map(|(text, check)| Shape {
+            row: Template::parse_row(text),
+            check: check.clone(),
+        })
         .collect()
 }
 
@@ -62,7 +72,11 @@ impl Author {
             .collect();
         assert!(!families.is_empty(), "ONLY names no family");
         let arguments = Arguments::new(Rng::with_seed(seed));
-        Author { families, sweeping: parse(SWEEPING), arguments }
+        Author {
+            families,
+            sweeping: parse(SWEEPING),
+            arguments,
+        }
     }
 
     /// Commands for one pipeline.
@@ -82,7 +96,11 @@ impl Author {
                 }
                 _ => self.plain(speaker, &mut steps),
             }
-            bytes += steps[from..].iter().flat_map(|step| &step.command).map(Vec::len).sum::<usize>();
+            bytes += steps[from..]
+                .iter()
+                .flat_map(|step| &step.command)
+                .map(Vec::len)
+                .sum::<usize>();
         }
         steps
     }
@@ -127,10 +145,18 @@ impl Author {
         let from = steps.len();
         self.plain(speaker, steps);
         steps.truncate(from + 1);
-        let how: &[u8] = if self.arguments.rng.bool() { b"GETKEYS" } else { b"GETKEYSANDFLAGS" };
+        let how: &[u8] = if self.arguments.rng.bool() {
+            b"GETKEYS"
+        } else {
+            b"GETKEYSANDFLAGS"
+        };
         let mut command = vec![b"COMMAND".to_vec(), how.to_vec()];
         command.append(&mut steps[from].command);
-        steps[from] = Step { speaker, command, check: Check::Exact };
+        steps[from] = Step {
+            speaker,
+            command,
+            check: Check::Exact,
+        };
     }
 }
 
@@ -156,7 +182,11 @@ fn write(shape: &Shape, arguments: &mut Arguments, speaker: usize, steps: &mut V
             (Check::Drawn, "ZRANGE" | "DEL") => Check::Exact,
             (check, _) => check.clone(),
         };
-        steps.push(Step { speaker, command, check });
+        steps.push(Step {
+            speaker,
+            command,
+            check,
+        });
     }
 }
 
@@ -215,14 +245,14 @@ fn random_commands_get_the_answers_of_the_real_redis() {
         .filter(|(name, tally)| tally.succeeded == 0 && !NEVER_SUCCEED.contains(name))
         .map(|(name, _)| name)
         .collect();
-    assert!(idle.is_empty(), "these never succeeded, so they were not compared: {idle:?}");
+    assert!(
+        idle.is_empty(),
+        "these never succeeded, so they were not compared: {idle:?}"
+    );
 }
 
 /// The tally of each command in the families asked for.
-fn listed<'a>(
-    only: &[String],
-    coverage: &'a BTreeMap<String, Tally>,
-) -> Vec<(&'a str, &'a Tally)> {
+fn listed<'a>(only: &[String], coverage: &'a BTreeMap<String, Tally>) -> Vec<(&'a str, &'a Tally)> {
     let wanted: Vec<String> = FAMILIES
         .iter()
         .filter(|family| only.is_empty() || only.iter().any(|name| name == family.name))
@@ -252,7 +282,11 @@ fn report(differences: &BTreeMap<String, String>) -> String {
 fn commands_of_7_4_are_not_sent_to_7_0() {
     for shape in FAMILIES.iter().flat_map(|family| parse(family.shapes)) {
         for template in &shape.row {
-            assert!(!NOT_IN_7_0.contains(&template.name().as_str()), "{}", template.name());
+            assert!(
+                !NOT_IN_7_0.contains(&template.name().as_str()),
+                "{}",
+                template.name()
+            );
         }
     }
 }

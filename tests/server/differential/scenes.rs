@@ -29,12 +29,18 @@ pub fn play_one(world: &mut World, rng: &mut Rng) {
 }
 
 fn words(text: &str) -> Command {
-    text.split(' ').map(|word| word.as_bytes().to_vec()).collect()
+    text.split(' ')
+        .map(|word| word.as_bytes().to_vec())
+        .collect()
 }
 
 /// A key and a member like those of the random commands.
 fn some_key(rng: &mut Rng) -> String {
-    format!("{}{}", pick(rng, &["string", "hash", "list", "set", "zset", "hll"]), rng.u8(1..6))
+    format!(
+        "{}{}",
+        pick(rng, &["string", "hash", "list", "set", "zset", "hll"]),
+        rng.u8(1..6)
+    )
 }
 
 /// Everything that a whole walk returns, sorted, each once.
@@ -46,8 +52,14 @@ fn walk(client: &mut Client, before: &[&str], after: &[&str]) -> Vec<Vec<Value>>
         command.push(&cursor);
         command.extend(after);
         let reply = client.ask_args(&command);
-        let Value::Array(parts) = &reply else { return vec![vec![reply]] };
-        let width = if matches!(before[0], "HSCAN" | "ZSCAN") { 2 } else { 1 };
+        let Value::Array(parts) = &reply else {
+            return vec![vec![reply]];
+        };
+        let width = if matches!(before[0], "HSCAN" | "ZSCAN") {
+            2
+        } else {
+            1
+        };
         seen.extend(parts[1].items().chunks(width).map(<[Value]>::to_vec));
         cursor = parts[0].text();
         if cursor == "0" {
@@ -63,13 +75,21 @@ fn walk_a_cursor(world: &mut World, rng: &mut Rng) {
     let pattern = *pick(rng, &["*", "m*", "*1", "[fs]*", "nothing"]);
     let (name, kind) = *pick(rng, &[("SCAN", ""), ("HSCAN", "hash"), ("SSCAN", "set")]);
     let key = format!("{kind}{}", rng.u8(1..6));
-    let before = if kind.is_empty() { vec![name] } else { vec![name, &key] };
+    let before = if kind.is_empty() {
+        vec![name]
+    } else {
+        vec![name, &key]
+    };
     let after = ["COUNT", count, "MATCH", pattern];
     let real = walk(&mut world.real.reader, &before, &after);
     let ours = walk(&mut world.ours.reader, &before, &after);
     if real != ours {
         let both = format!("  real  {real:?}\n  ours  {ours:?}");
-        world.differ(&format!("walk {name}"), &words(&format!("{name} {key}")), &both);
+        world.differ(
+            &format!("walk {name}"),
+            &words(&format!("{name} {key}")),
+            &both,
+        );
     }
 }
 
@@ -129,10 +149,16 @@ fn wait_for_a_push(world: &mut World, rng: &mut Rng) {
             ("BRPOP queue1 queue2 5", "RPUSH queue1 a b"),
             ("BLMOVE queue1 queue2 LEFT RIGHT 5", "LPUSH queue1 x y z"),
             ("BRPOPLPUSH queue1 queue1 5", "LPUSH queue1 x y z"),
-            ("BLMPOP 5 2 queue1 queue2 RIGHT COUNT 2", "RPUSH queue1 a b c d e"),
+            (
+                "BLMPOP 5 2 queue1 queue2 RIGHT COUNT 2",
+                "RPUSH queue1 a b c d e",
+            ),
             ("BZPOPMIN queue1 queue2 5", "ZADD queue2 1 a 2 b 3 c"),
             ("BZPOPMAX queue1 5", "ZADD queue1 1 a 2 b 3 c"),
-            ("BZMPOP 5 2 queue1 queue2 MIN COUNT 2", "ZADD queue1 1 a 2 b 3 c 4 d"),
+            (
+                "BZMPOP 5 2 queue1 queue2 MIN COUNT 2",
+                "ZADD queue1 1 a 2 b 3 c 4 d",
+            ),
             ("BLPOP queue1 5", "RENAME queue3 queue1"),
             ("BLPOP queue1 5", "COPY queue3 queue1"),
             ("BLPOP queue1 5", "SORT queue3 ALPHA STORE queue1"),
@@ -159,10 +185,16 @@ fn wait_for_a_push(world: &mut World, rng: &mut Rng) {
             told.push(side.reader.ask(push));
         }
         // One push may serve only the first: a second one for the other.
-        let more = if push.starts_with('Z') { "ZADD queue1 9 last" } else { "RPUSH queue1 last" };
+        let more = if push.starts_with('Z') {
+            "ZADD queue1 9 last"
+        } else {
+            "RPUSH queue1 last"
+        };
         side.reader.ask(more);
         told.extend(sleepers.iter_mut().map(|sleeper| {
-            sleeper.receive().map_or_else(|e| Value::Simple(e.to_string().into()), |r| r.value)
+            sleeper
+                .receive()
+                .map_or_else(|e| Value::Simple(e.to_string().into()), |r| r.value)
         }));
         for key in ["queue1", "queue2", "queue3"] {
             told.push(Value::Simple(contents(&mut side.reader, key).into()));
@@ -194,7 +226,10 @@ fn frames(client: &mut Client, command: Option<&Command>) -> Vec<Value> {
     client.send(&bytes).expect("sent");
     let mut told = Vec::new();
     loop {
-        let value = client.receive().unwrap_or_else(|error| panic!("{command:?}: {error}")).value;
+        let value = client
+            .receive()
+            .unwrap_or_else(|error| panic!("{command:?}: {error}"))
+            .value;
         if value.leaves().iter().any(|leaf| leaf.text() == TOKEN) {
             return told;
         }
@@ -229,10 +264,24 @@ fn subscribe_and_publish(world: &mut World, rng: &mut Rng) {
             8 => "PUBSUB CHANNELS".to_owned(),
             9 => format!("PUBSUB CHANNELS *{}", rng.u8(1..4)),
             10 => format!("PUBSUB NUMSUB {channel} {other} nobody"),
-            11 => (*pick(rng, &["PUBSUB NUMPAT", "PUBSUB SHARDCHANNELS", "PUBSUB NONE"])).to_owned(),
+            11 => (*pick(
+                rng,
+                &["PUBSUB NUMPAT", "PUBSUB SHARDCHANNELS", "PUBSUB NONE"],
+            ))
+            .to_owned(),
             12 => format!("PUBSUB SHARDNUMSUB {channel}"),
             13 => format!("SPUBLISH {channel} shard"),
-            14 => (*pick(rng, &["GET a", "RESET", "SUBSCRIBE", "SET a b", "UNSUBSCRIBE a b c"])).to_owned(),
+            14 => (*pick(
+                rng,
+                &[
+                    "GET a",
+                    "RESET",
+                    "SUBSCRIBE",
+                    "SET a b",
+                    "UNSUBSCRIBE a b c",
+                ],
+            ))
+            .to_owned(),
             _ => format!("PUBLISH {channel} news{}", rng.u8(..)),
         };
         let command = words(&line);
@@ -270,8 +319,19 @@ fn unordered(frames: Vec<Value>) -> Vec<Value> {
     leaves
 }
 
-fn differ_in_lists(world: &mut World, kind: &str, command: &Command, real: &[Value], ours: &[Value]) {
-    let line = |told: &[Value]| told.iter().map(Value::to_string).collect::<Vec<_>>().join("  ");
+fn differ_in_lists(
+    world: &mut World,
+    kind: &str,
+    command: &Command,
+    real: &[Value],
+    ours: &[Value],
+) {
+    let line = |told: &[Value]| {
+        told.iter()
+            .map(Value::to_string)
+            .collect::<Vec<_>>()
+            .join("  ")
+    };
     let both = format!("  real  {}\n  ours  {}", line(real), line(ours));
     world.differ(kind, command, &both);
 }
@@ -307,7 +367,16 @@ fn track_reads(world: &mut World, rng: &mut Rng) {
             6 => format!("SET {key} mine"),
             7 => "EXISTS str1".to_owned(),
             8 => format!("other SET {key} theirs"),
-            _ => (*pick(rng, &["other DEL str1 t1", "other FLUSHDB", "other INCR t9", "other MSET z1 1 z2 2"])).to_owned(),
+            _ => (*pick(
+                rng,
+                &[
+                    "other DEL str1 t1",
+                    "other FLUSHDB",
+                    "other INCR t9",
+                    "other MSET z1 1 z2 2",
+                ],
+            ))
+            .to_owned(),
         });
     }
     lines.push("CLIENT TRACKING OFF".to_owned());
@@ -323,8 +392,10 @@ fn track_reads(world: &mut World, rng: &mut Rng) {
             };
             // BCAST gathers what changed and tells it a moment later: a second look catches it.
             let late = frames(tracker, None);
-            let (pushed, answers): (Vec<Value>, Vec<Value>) =
-                told.into_iter().chain(late).partition(|value| matches!(value, Value::Push(_)));
+            let (pushed, answers): (Vec<Value>, Vec<Value>) = told
+                .into_iter()
+                .chain(late)
+                .partition(|value| matches!(value, Value::Push(_)));
             let mut keys: Vec<Value> = pushed.iter().flat_map(Value::leaves).collect();
             keys.sort();
             keys.dedup();
@@ -347,19 +418,42 @@ fn watch_keys(world: &mut World, rng: &mut Rng) {
     let (watched, touched) = (some_key(rng), some_key(rng));
     let change = pick(
         rng,
-        &["DEL KEY", "SET KEY 1", "EXPIRE KEY 1000000", "PERSIST KEY", "TOUCH KEY", "GET KEY", "EXPIRE KEY -1", "FLUSHDB", "SWAPDB 0 1", "RENAME KEY string1", "SADD KEY a"],
+        &[
+            "DEL KEY",
+            "SET KEY 1",
+            "EXPIRE KEY 1000000",
+            "PERSIST KEY",
+            "TOUCH KEY",
+            "GET KEY",
+            "EXPIRE KEY -1",
+            "FLUSHDB",
+            "SWAPDB 0 1",
+            "RENAME KEY string1",
+            "SADD KEY a",
+        ],
     )
     .replace("KEY", if rng.bool() { &watched } else { &touched });
     let (by_other, unwatch) = (rng.u8(..4) != 0, rng.u8(..5) == 0);
     let play = |side: &mut Side| -> Vec<Value> {
         let mut client = side.server.client();
         let mut told = vec![client.ask(&format!("WATCH {watched}"))];
-        let changer = if by_other { &mut side.reader } else { &mut client };
+        let changer = if by_other {
+            &mut side.reader
+        } else {
+            &mut client
+        };
         told.push(changer.ask(&change));
         if unwatch {
             told.push(client.ask("UNWATCH"));
         }
-        for command in ["MULTI", "WATCH a", &format!("TYPE {watched}"), "PING", "EXEC", "EXEC"] {
+        for command in [
+            "MULTI",
+            "WATCH a",
+            &format!("TYPE {watched}"),
+            "PING",
+            "EXEC",
+            "EXEC",
+        ] {
             told.push(client.ask(command));
         }
         told
@@ -451,13 +545,22 @@ fn send_garbage(world: &mut World, rng: &mut Rng) {
         // The server may close before it has read everything; what it said still counts.
         let _ = client.send(&bytes[..cut]);
         let _ = client.send(&bytes[cut..]);
-        client.finish().unwrap_or_else(|error| error.to_string().into_bytes())
+        client
+            .finish()
+            .unwrap_or_else(|error| error.to_string().into_bytes())
     };
-    let (real, ours) = (without_ids(&play(&world.real)), without_ids(&play(&world.ours)));
+    let (real, ours) = (
+        without_ids(&play(&world.real)),
+        without_ids(&play(&world.ours)),
+    );
     // A close with bytes unread resets the connection, and that may swallow the error.
     let swallowed = bytes.len() > OVERLONG && (real.is_empty() || ours.is_empty());
     if real != ours && !swallowed {
-        let both = format!("  real  {}\n  ours  {}", escape(real.as_bytes()), escape(ours.as_bytes()));
+        let both = format!(
+            "  real  {}\n  ours  {}",
+            escape(real.as_bytes()),
+            escape(ours.as_bytes())
+        );
         world.differ("bytes", &[bytes], &both);
     }
     for side in [&mut world.real, &mut world.ours] {

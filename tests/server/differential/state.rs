@@ -17,13 +17,20 @@ pub fn compare(world: &mut World) {
         let keys = sorted_keys(&mut world.real.reader);
         let others = sorted_keys(&mut world.ours.reader);
         if keys != others {
-            let shown = |keys: &[Value]| keys.iter().map(Value::to_string).collect::<Vec<_>>().join(" ");
+            let shown = |keys: &[Value]| {
+                keys.iter()
+                    .map(Value::to_string)
+                    .collect::<Vec<_>>()
+                    .join(" ")
+            };
             let both = format!("  real  {}\n  ours  {}", shown(&keys), shown(&others));
             world.differ("state: keys", &[select.into_bytes()], &both);
             continue;
         }
         for key in keys {
-            let Value::Bulk(key) = key else { panic!("KEYS lists strings") };
+            let Value::Bulk(key) = key else {
+                panic!("KEYS lists strings")
+            };
             compare_key(world, db, &key);
         }
     }
@@ -35,16 +42,29 @@ fn compare_key(world: &mut World, db: usize, key: &[u8]) {
     let command = |words: &[&str]| -> Command {
         words
             .iter()
-            .map(|word| if *word == "KEY" { key.to_vec() } else { word.as_bytes().to_vec() })
+            .map(|word| {
+                if *word == "KEY" {
+                    key.to_vec()
+                } else {
+                    word.as_bytes().to_vec()
+                }
+            })
             .collect()
     };
-    let kind = world.real.reader.ask_args(&command(&["TYPE", "KEY"])).text();
+    let kind = world
+        .real
+        .reader
+        .ask_args(&command(&["TYPE", "KEY"]))
+        .text();
     let (value, order) = match kind.as_str() {
         "string" => (command(&["GET", "KEY"]), Check::Exact),
         "list" => (command(&["LRANGE", "KEY", "0", "-1"]), Check::Exact),
         "set" => (command(&["SMEMBERS", "KEY"]), Check::Unordered),
         "hash" => (command(&["HGETALL", "KEY"]), Check::Pairs),
-        "zset" => (command(&["ZRANGE", "KEY", "0", "-1", "WITHSCORES"]), Check::Exact),
+        "zset" => (
+            command(&["ZRANGE", "KEY", "0", "-1", "WITHSCORES"]),
+            Check::Exact,
+        ),
         other => panic!("no such type: {other}"),
     };
     for (command, check) in [
@@ -55,7 +75,10 @@ fn compare_key(world: &mut World, db: usize, key: &[u8]) {
     ] {
         let real = world.real.reader.ask_args(&command);
         let ours = world.ours.reader.ask_args(&command);
-        let told = |reply| Told { reply, before: None };
+        let told = |reply| Told {
+            reply,
+            before: None,
+        };
         if !agree(&command, &check, &told(&real), &told(&ours)) {
             let both = format!("  real  {real}\n  ours  {ours}\n  in database {db}");
             let kind = format!("state: {}", String::from_utf8_lossy(&command[0]));

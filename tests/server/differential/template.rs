@@ -62,7 +62,11 @@ pub fn command_name<A: AsRef<[u8]>>(args: &[A]) -> String {
         })
     };
     let first = word(0);
-    if CONTAINERS.contains(&first.as_str()) { format!("{first} {}", word(1)) } else { first }
+    if CONTAINERS.contains(&first.as_str()) {
+        format!("{first} {}", word(1))
+    } else {
+        first
+    }
 }
 
 /// Reads alternatives up to the closing word.
@@ -123,7 +127,11 @@ fn parse_word(word: &'static str) -> Part {
     }
     // `set1` is a certain key, `set` any of its kind; `hash*` is a pattern.
     let class = word.len() > 1 && word.bytes().all(|b| b.is_ascii_lowercase());
-    if class { Part::Class(word) } else { Part::Word(word) }
+    if class {
+        Part::Class(word)
+    } else {
+        Part::Word(word)
+    }
 }
 
 fn fill(parts: &[Part], arguments: &mut Arguments, out: &mut Command) {
@@ -136,7 +144,14 @@ fn fill_one(part: &Part, arguments: &mut Arguments, out: &mut Command) {
     match part {
         Part::Word(word) => {
             let lower = word.len() > 1 && arguments.rng.u8(..12) == 0;
-            out.push(if lower { word.to_ascii_lowercase() } else { (*word).to_owned() }.into_bytes());
+            out.push(
+                if lower {
+                    word.to_ascii_lowercase()
+                } else {
+                    (*word).to_owned()
+                }
+                .into_bytes(),
+            );
         }
         Part::Class(class) => arguments.push(class, out),
         Part::Choice(ways) => fill(&ways[arguments.rng.usize(..ways.len())], arguments, out),

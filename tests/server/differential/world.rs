@@ -54,7 +54,12 @@ impl Side {
         events.ask("PSUBSCRIBE __key*");
         events.ask(&format!("SUBSCRIBE {SYNC_CHANNEL}"));
         let speakers = (0..SPEAKERS).map(|_| server.client()).collect();
-        let mut side = Side { server, speakers, reader, events };
+        let mut side = Side {
+            server,
+            speakers,
+            reader,
+            events,
+        };
         side.settle();
         side
     }
@@ -73,7 +78,9 @@ impl Side {
         let mut seen = Vec::new();
         loop {
             let items = self.events.receive()?.value.items();
-            let [.., channel, payload] = items.as_slice() else { continue };
+            let [.., channel, payload] = items.as_slice() else {
+                continue;
+            };
             if channel.text() == SYNC_CHANNEL {
                 return Ok(seen);
             }
@@ -145,7 +152,10 @@ impl World {
         let speaker = run[0].speaker;
         for (side, name) in [(&mut self.real, "real"), (&mut self.ours, "ours")] {
             if let Err(error) = side.speakers[speaker].send(&bytes) {
-                panic!("{name} takes no commands ({error}); its log:\n{}", side.server.log());
+                panic!(
+                    "{name} takes no commands ({error}); its log:\n{}",
+                    side.server.log()
+                );
             }
         }
         let seed = self.seed;
@@ -154,10 +164,14 @@ impl World {
             side.speakers[speaker].receive().unwrap_or_else(|error| {
                 let command = show(&step.command);
                 let log = side.server.log();
-                panic!("seed {seed}: {side_name} does not answer {command}: {error}; its log:\n{log}")
+                panic!(
+                    "seed {seed}: {side_name} does not answer {command}: {error}; its log:\n{log}"
+                )
             })
         };
-        run.iter().map(|step| (receive("real", false, step), receive("ours", true, step))).collect()
+        run.iter()
+            .map(|step| (receive("real", false, step), receive("ours", true, step)))
+            .collect()
     }
 
     fn note(&mut self, step: &Step, reply: &Value) {
@@ -172,7 +186,10 @@ impl World {
                 count(command, reply);
             }
         }
-        self.history.push_back((self.sent, format!("#{} {}", step.speaker, show(&step.command))));
+        self.history.push_back((
+            self.sent,
+            format!("#{} {}", step.speaker, show(&step.command)),
+        ));
         if self.history.len() > HISTORY_MAX {
             self.history.pop_front();
         }
@@ -192,14 +209,24 @@ impl World {
         let same_meaning = agree(
             &step.command,
             &step.check,
-            &Told { reply: &real.value, before: before.map(|pair| &pair.0) },
-            &Told { reply: &ours.value, before: before.map(|pair| &pair.1) },
+            &Told {
+                reply: &real.value,
+                before: before.map(|pair| &pair.0),
+            },
+            &Told {
+                reply: &ours.value,
+                before: before.map(|pair| &pair.1),
+            },
         );
         // Equal values from unequal bytes: a number with a leading zero, say.
         if same_meaning && !(exact && real.value == ours.value) {
             return true;
         }
-        let both = format!("  real  {}\n  ours  {}", escape(&real.raw), escape(&ours.raw));
+        let both = format!(
+            "  real  {}\n  ours  {}",
+            escape(&real.raw),
+            escape(&ours.raw)
+        );
         let both = if matches!(step.check, Check::Exec(_)) {
             format!("  real  {}\n  ours  {}", real.value, ours.value)
         } else {
@@ -210,24 +237,45 @@ impl World {
     }
 
     fn compare_events(&mut self, steps: &[Step]) -> bool {
-        let real = self.real.new_events().expect("the real server sends events");
+        let real = self
+            .real
+            .new_events()
+            .expect("the real server sends events");
         let ours = self.ours.new_events().unwrap_or_else(|error| {
-            panic!("ours sends no events: {error}; its log:\n{}", self.ours.server.log())
+            panic!(
+                "ours sends no events: {error}; its log:\n{}",
+                self.ours.server.log()
+            )
         });
         if real == ours {
             return true;
         }
-        let at = (0..).find(|&at| real.get(at) != ours.get(at)).expect("they differ");
+        let at = (0..)
+            .find(|&at| real.get(at) != ours.get(at))
+            .expect("they differ");
         let around = |events: &[String]| {
-            events.iter().skip(at.saturating_sub(2)).take(6).cloned().collect::<Vec<_>>().join(" | ")
+            events
+                .iter()
+                .skip(at.saturating_sub(2))
+                .take(6)
+                .cloned()
+                .collect::<Vec<_>>()
+                .join(" | ")
         };
-        let key = real.get(at).or(ours.get(at)).map_or("", |event| event.as_str());
+        let key = real
+            .get(at)
+            .or(ours.get(at))
+            .map_or("", |event| event.as_str());
         let both = format!("  real  {}\n  ours  {}", around(&real), around(&ours));
         // Which command it was, the events do not say: show those that name the key.
-        let key = key.split([':', ' ']).find(|word| word.ends_with(|c: char| c.is_ascii_digit()));
+        let key = key
+            .split([':', ' '])
+            .find(|word| word.ends_with(|c: char| c.is_ascii_digit()));
         let last = steps.last().expect("steps were played").command.clone();
         let about = key.map_or(last, |key| vec![key.as_bytes().to_vec()]);
-        let kind = real.get(at).map_or("none", |event| event.rsplit(' ').next().unwrap_or(""));
+        let kind = real
+            .get(at)
+            .map_or("none", |event| event.rsplit(' ').next().unwrap_or(""));
         self.differ(&format!("events, {kind} expected"), &about, &both);
         false
     }
@@ -244,7 +292,10 @@ impl World {
             .iter()
             .rev()
             .skip(1)
-            .filter(|(_, line)| line.split(' ').any(|word| named.iter().any(|name| name == word)))
+            .filter(|(_, line)| {
+                line.split(' ')
+                    .any(|word| named.iter().any(|name| name == word))
+            })
             .take(RELATED_SHOWN)
             .map(|(at, line)| format!("    {at}: {line}"))
             .collect();
@@ -271,7 +322,11 @@ impl World {
 /// A command for people.
 pub fn show(command: &[Vec<u8>]) -> String {
     let word = |arg: &Vec<u8>| {
-        if arg.is_empty() || arg.contains(&b' ') { format!("\"{}\"", escape(arg)) } else { escape(arg) }
+        if arg.is_empty() || arg.contains(&b' ') {
+            format!("\"{}\"", escape(arg))
+        } else {
+            escape(arg)
+        }
     };
     command.iter().map(word).collect::<Vec<_>>().join(" ")
 }
