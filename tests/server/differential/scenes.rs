@@ -54,11 +54,7 @@ fn walk(client: &mut Client, before: &[&str], after: &[&str]) -> Vec<Vec<Value>>
         let Value::Array(parts) = &reply else {
             return vec![vec![reply]];
         };
-        let width = if matches!(before[0], "HSCAN" | "ZSCAN") {
-            2
-        } else {
-            1
-        };
+        let width = if before[0] == "HSCAN" { 2 } else { 1 };
         seen.extend(parts[1].items().chunks(width).map(<[Value]>::to_vec));
         cursor = parts[0].text();
         if cursor == "0" {
