@@ -62,7 +62,7 @@ impl Client {
                 }
                 return Ok(Reply { raw, value });
             }
-            let mut piece = vec![0; 64 * 1024];
+            let mut piece = [0; 16 * 1024];
             let len = self.stream.read(&mut piece)?;
             if len == 0 {
                 return Err(io::ErrorKind::UnexpectedEof.into());

@@ -22,7 +22,7 @@ pub struct Seen {
 pub const HISTORY_MAX: usize = 64;
 
 /// Steps of one search before it gives up, so that no round takes for ever.
-const TRIES_MAX: usize = 3_000_000;
+const TRIES_MAX: usize = 600_000;
 
 #[derive(Debug, PartialEq, Eq)]
 pub enum Verdict {

@@ -7,7 +7,7 @@ mod model;
 mod rounds;
 mod totals;
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use crate::common::{Client, Server, setting};
 
@@ -25,15 +25,19 @@ fn crowd() -> (Server, Vec<Client>) {
 
 #[test]
 fn every_round_of_sixteen_clients_fits_one_order() {
-    let rounds = setting("ROUNDS", 100);
+    let rounds = setting("ROUNDS", 40);
     let (_server, mut clients) = crowd();
     let start = Instant::now();
     let (mut commands, mut undecided) = (0, 0);
+    let mut spent = [Duration::ZERO; KINDS.len()];
     for round in 0..rounds {
         for (at, kind) in KINDS.iter().enumerate() {
             let history = play(kind, &mut clients, round * KINDS.len() as u64 + at as u64);
             commands += history.len();
-            match check(&history) {
+            let begun = Instant::now();
+            let verdict = check(&history);
+            spent[at] += begun.elapsed();
+            match verdict {
                 Verdict::Linearizable => {}
                 Verdict::Undecided => undecided += 1,
                 Verdict::Violated => {
@@ -51,6 +55,7 @@ fn every_round_of_sixteen_clients_fits_one_order() {
         "{commands} commands in {all} rounds, {undecided} undecided, {:?}",
         start.elapsed()
     );
+    println!("checking took {spent:?}");
     assert!(
         undecided * 20 <= all,
         "{undecided} of {all} rounds had too many orders to try"

@@ -14,6 +14,8 @@ use super::model::{Act, Told};
 /// What the clients of a round do.
 pub struct Kind {
     pub name: &'static str,
+    /// In a round, over all clients. Commands whose answers tell little leave many orders to try.
+    commands: usize,
     /// Draws a command; the number is new in the round.
     draw: fn(&mut Rng, i64) -> Act,
 }
@@ -21,6 +23,7 @@ pub struct Kind {
 pub const KINDS: &[Kind] = &[
     Kind {
         name: "count",
+        commands: HISTORY_MAX,
         draw: |rng, _| {
             if rng.u8(..3) == 0 {
                 Act::Get(0)
@@ -31,6 +34,7 @@ pub const KINDS: &[Kind] = &[
     },
     Kind {
         name: "whole",
+        commands: HISTORY_MAX,
         draw: |rng, fresh| {
             if rng.bool() {
                 Act::MSet(vec![(0, fresh), (1, fresh)])
@@ -41,6 +45,7 @@ pub const KINDS: &[Kind] = &[
     },
     Kind {
         name: "transfer",
+        commands: HISTORY_MAX,
         draw: |rng, fresh| {
             if rng.bool() {
                 Act::Transfer(0, 1, fresh)
@@ -51,6 +56,7 @@ pub const KINDS: &[Kind] = &[
     },
     Kind {
         name: "strings",
+        commands: 48,
         draw: |rng, fresh| {
             let key = rng.u8(..4);
             match rng.u8(..10) {
@@ -66,6 +72,7 @@ pub const KINDS: &[Kind] = &[
     },
     Kind {
         name: "queue",
+        commands: HISTORY_MAX,
         draw: |rng, fresh| {
             if rng.bool() {
                 Act::RPush(0, fresh)
@@ -76,6 +83,7 @@ pub const KINDS: &[Kind] = &[
     },
     Kind {
         name: "move",
+        commands: HISTORY_MAX,
         draw: |rng, fresh| match rng.u8(..5) {
             0 | 1 => Act::RPush(0, fresh),
             2 | 3 => Act::LMove(0, 1),
@@ -84,6 +92,7 @@ pub const KINDS: &[Kind] = &[
     },
     Kind {
         name: "lists",
+        commands: 48,
         draw: |rng, fresh| match rng.u8(..8) {
             0..=2 => Act::RPush(rng.u8(..2), fresh),
             3 | 4 => Act::LMove(rng.u8(..2), rng.u8(..2)),
@@ -93,6 +102,7 @@ pub const KINDS: &[Kind] = &[
     },
     Kind {
         name: "sets",
+        commands: 48,
         draw: |rng, _| {
             let (key, member) = (rng.u8(..3), rng.i64(1..5));
             match rng.u8(..8) {
@@ -107,7 +117,7 @@ pub const KINDS: &[Kind] = &[
 
 /// Plays one round on keys of its own and returns what the clients saw.
 pub fn play(kind: &Kind, clients: &mut [Client], round: u64) -> Vec<Seen> {
-    let each = HISTORY_MAX / clients.len();
+    let each = kind.commands / clients.len();
     let gate = Barrier::new(clients.len());
     let origin = Instant::now();
     let now = || u64::try_from(origin.elapsed().as_nanos()).expect("a short round");

@@ -195,6 +195,7 @@ impl Arguments {
         match class {
             "string" | "hash" | "list" | "set" | "zset" | "bits" | "hll" | "geo" => self.key(class),
             "lcs" => format!("lcs{}", rng.u8(1..4)).into_bytes(),
+            "lexset" => format!("lex{}", rng.u8(1..4)).into_bytes(),
             "anykey" => {
                 let kind = *pick(rng, KEY_KINDS);
                 own_key(rng, kind)
@@ -399,7 +400,14 @@ pub fn comparable(command: &Command) -> bool {
     let soon = |at: usize| int(at).is_some_and(|n| (1..DEADLINE_MIN).contains(&n));
     let vast = |at: usize| int(at).is_some_and(|n| (100_000..=u32::MAX as i64).contains(&n));
     let word = |at: usize| command[at].to_ascii_uppercase();
+    let lex = |at: usize| command.get(at).is_some_and(|key| key.starts_with(b"lex"));
+    if command.iter().any(|arg| arg.eq_ignore_ascii_case(b"BYLEX")) && !(lex(1) || lex(2)) {
+        return false;
+    }
     match command_name(command).as_str() {
+        "ZADD" | "ZRANGESTORE" | "GEORADIUS" if lex(1) => {
+            lex(2) || command[2..].iter().step_by(2).all(|score| score == b"0")
+        }
         "EXPIRE" | "PEXPIRE" | "SETEX" | "PSETEX" | "RESTORE" => !soon(2),
         "SET" | "GETEX" => (1..command.len())
             .all(|at| !matches!(word(at - 1).as_slice(), b"EX" | b"PX") || !soon(at)),

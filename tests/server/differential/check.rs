@@ -138,8 +138,15 @@ pub const KNOWN: &[Known] = &[
     Known {
         commands: &["BITCOUNT", "BITPOS"],
         change: "arguments are checked even when the key does not exist",
-        source: "https://github.com/redis/redis/pull/11734 (7.2)",
+        source: "https://github.com/redis/redis/pull/11734 (7.4)",
         accepts: |real, ours| matches!(real, Value::Int(0 | -1)) && ours.is_error(),
+    },
+    Known {
+        commands: &["SCAN", "HSCAN", "SSCAN", "ZSCAN"],
+        change: "a cursor below zero is no cursor",
+        source: "https://github.com/redis/redis/blob/7.4.0/src/db.c, parseScanCursorOrReply",
+        // Valid cursors are walked to their end by a scene, so this hides nothing about them.
+        accepts: |_, ours| ours.text() == "ERR invalid cursor",
     },
 ];
 

@@ -7,6 +7,7 @@
 mod arguments;
 mod check;
 mod families;
+mod garbage;
 mod scenes;
 mod state;
 mod template;

@@ -1,18 +1,17 @@
 //! What one connection cannot show: cursors walked to their end, payloads carried across, clients that
-//! wait, subscribe, watch and track, and bytes that are no commands at all.
+//! wait, subscribe, watch and track.
 
 use std::time::{Duration, Instant};
 
 use fastrand::Rng;
 
-use crate::common::{Client, Value, encode, escape};
+use crate::common::{Client, Value, encode};
 
+use super::garbage;
 use super::template::{Command, pick};
 use super::world::{Side, World};
 
 const TOKEN: &str = "that-was-all";
-/// A line far over the limit of 64 KiB, so that no single read holds it whole.
-const OVERLONG: usize = 400_000;
 const PATIENCE: Duration = Duration::from_secs(10);
 
 /// One scene by lot, on both sides.
@@ -24,7 +23,7 @@ pub fn play_one(world: &mut World, rng: &mut Rng) {
         5 | 6 => subscribe_and_publish(world, rng),
         7 | 8 => track_reads(world, rng),
         9 | 10 => watch_keys(world, rng),
-        _ => send_garbage(world, rng),
+        _ => garbage::send(world, rng),
     }
 }
 
@@ -55,11 +54,7 @@ fn walk(client: &mut Client, before: &[&str], after: &[&str]) -> Vec<Vec<Value>>
         let Value::Array(parts) = &reply else {
             return vec![vec![reply]];
         };
-        let width = if matches!(before[0], "HSCAN" | "ZSCAN") {
-            2
-        } else {
-            1
-        };
+        let width = if before[0] == "HSCAN" { 2 } else { 1 };
         seen.extend(parts[1].items().chunks(width).map(<[Value]>::to_vec));
         cursor = parts[0].text();
         if cursor == "0" {
@@ -462,121 +457,5 @@ fn watch_keys(world: &mut World, rng: &mut Rng) {
     if real != ours {
         let command = words(&format!("WATCH {watched} ... {change}"));
         differ_in_lists(world, "WATCH", &command, &real, &ours);
-    }
-}
-
-const GARBAGE: &[&[u8]] = &[
-    b"PING\r\n",
-    b"ping\n",
-    b"  PING  \r\n",
-    b"\r\n\r\nPING\r\n",
-    b"SET s 'a b'\r\nGET s\r\n",
-    b"SET s \"a\\x41\\n\\t\\\"b\"\r\nGET s\r\n",
-    b"SET s 'it\\'s'\r\nGET s\r\n",
-    b"SET s \"open\r\nPING\r\n",
-    b"SET s 'open\r\n",
-    b"SET s \"a\"b\r\n",
-    b"ECHO \"\"\r\n",
-    b"\0\0\r\n",
-    b"*0\r\nPING\r\n",
-    b"*-1\r\nPING\r\n",
-    b"*-5\r\n",
-    b"*x\r\n",
-    b"*\r\n",
-    b"*1048577\r\n",
-    b"*2147483648\r\n",
-    b"*99999999999999999999\r\n",
-    b"*1\r\nPING\r\n",
-    b"*1\r\n:1\r\n",
-    b"*1\r\n$x\r\n",
-    b"*1\r\n$-1\r\n",
-    b"*1\r\n$\r\n",
-    b"*1\r\n$536870913\r\n",
-    b"*1\r\n$99999999999999999999\r\n",
-    b"*1\r\n$4\r\nPINGxx",
-    b"*1\r\n$4\r\nPING\r\n*1\r\n$-4\r\n",
-    b"*2\r\n$4\r\nECHO\r\n$0\r\n\r\n",
-    b"*1\r\n$0\r\n\r\n",
-    b"*1\r\n$4\r\nPI\r\n\r\n",
-    b"*+1\r\n$4\r\nPING\r\n",
-    b"*01\r\n$4\r\nPING\r\n",
-    b"* 1\r\n$4\r\nPING\r\n",
-    b"*1\r\n$+4\r\nPING\r\n",
-    b"*1\r\n$04\r\nPING\r\n",
-    b"*1\n$4\nPING\n",
-    b"*3\r\n$3\r\nSET\r\n$1\r\ns\r\n$2\r\n\xff\x00\r\n*2\r\n$3\r\nGET\r\n$1\r\ns\r\n",
-    b"GET / HTTP/1.1\r\n\r\nPING\r\n",
-    b"POST / HTTP/1.1\r\n",
-    b"Host: example\r\nPING\r\n",
-    b"CLIENT REPLY OFF\r\nPING\r\nCLIENT REPLY ON\r\nPING\r\n",
-    b"CLIENT REPLY SKIP\r\nPING\r\nPING\r\n",
-    b"CLIENT REPLY SKIP\r\nCLIENT REPLY OFF\r\nPING\r\n",
-    b"CLIENT REPLY\r\nCLIENT REPLY MAYBE\r\n",
-    b"QUIT\r\nPING\r\n",
-    b"MULTI\r\nGET\r\nEXEC\r\n",
-    b"MULTI\r\nMULTI\r\nSET s 1\r\nQUIT\r\n",
-    b"HELLO 3\r\nSUBSCRIBE a\r\nPING\r\nGET s\r\nUNSUBSCRIBE\r\n",
-    b"SUBSCRIBE a b\r\nPING\r\nPING x\r\nGET s\r\nUNSUBSCRIBE\r\nUNSUBSCRIBE\r\nQUIT\r\n",
-    b"HELLO 9\r\nHELLO 3 SETNAME\r\nHELLO 3 AUTH x\r\nHELLO 3 SETNAME 'a b'\r\nHELLO x\r\n",
-    b"CLIENT SETNAME 'a b'\r\nCLIENT SETNAME ok\r\nCLIENT GETNAME\r\nRESET\r\nCLIENT GETNAME\r\n",
-    b"MULTI\r\nBLPOP nothing 0\r\nBLMOVE nothing nothing LEFT LEFT 0\r\nBZPOPMIN nothing 0\r\nEXEC\r\n",
-    b"NOSUCH\r\nNOSUCH a b\r\nGET\r\nCLIENT\r\nCLIENT NOSUCH\r\nOBJECT\r\nOBJECT NOSUCH k\r\n",
-];
-
-/// Bytes to fresh connections, then a PING and the end of the stream: what comes back tells the error,
-/// and whether the connection still listened after it.
-fn send_garbage(world: &mut World, rng: &mut Rng) {
-    let mut bytes = pick(rng, GARBAGE).to_vec();
-    match rng.u8(..12) {
-        0 => bytes.truncate(rng.usize(..bytes.len())),
-        1 => {
-            let at = rng.usize(..bytes.len());
-            bytes[at] = *pick(rng, b"\r\n*$-09 \"'\0x");
-        }
-        2 => bytes.extend(*pick(rng, GARBAGE)),
-        3 => bytes = [b"PING ".to_vec(), vec![b'x'; OVERLONG]].concat(),
-        4 => bytes = [b"*".to_vec(), vec![b'1'; OVERLONG]].concat(),
-        _ => {}
-    }
-    bytes.extend(b"*1\r\n$4\r\nPING\r\n");
-    let cut = rng.usize(..bytes.len());
-    let play = |side: &Side| -> Vec<u8> {
-        let mut client = side.server.client();
-        // The server may close before it has read everything; what it said still counts.
-        let _ = client.send(&bytes[..cut]);
-        let _ = client.send(&bytes[cut..]);
-        client
-            .finish()
-            .unwrap_or_else(|error| error.to_string().into_bytes())
-    };
-    let (real, ours) = (
-        without_ids(&play(&world.real)),
-        without_ids(&play(&world.ours)),
-    );
-    // A close with bytes unread resets the connection, and that may swallow the error.
-    let swallowed = bytes.len() > OVERLONG && (real.is_empty() || ours.is_empty());
-    if real != ours && !swallowed {
-        let both = format!(
-            "  real  {}\n  ours  {}",
-            escape(real.as_bytes()),
-            escape(ours.as_bytes())
-        );
-        world.differ("bytes", &[bytes], &both);
-    }
-    for side in [&mut world.real, &mut world.ours] {
-        side.reader.ask("DEL s");
-    }
-}
-
-/// HELLO says the version and the connection's number, which differ by right.
-fn without_ids(bytes: &[u8]) -> String {
-    let text = bytes.escape_ascii().to_string();
-    match text.split_once("version") {
-        Some((before, after)) => {
-            let rest = after.split_once("proto").map_or(after, |(_, rest)| rest);
-            let rest = rest.split_once("mode").map_or(rest, |(_, rest)| rest);
-            format!("{before}...{rest}")
-        }
-        None => text,
     }
 }
