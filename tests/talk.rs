@@ -73,7 +73,7 @@ fn sleepers_are_served_in_order_and_before_later_commands() {
          > PING
          +PONG
          > CLIENT ID
-         :1*
+         :2
          c> BLPOP q 0
          > PING
          +PONG

@@ -177,7 +177,14 @@ impl Loader<'_> {
     fn directive(&mut self, name: &[u8], rest: &[Vec<u8>], place: Place) -> Result<(), FileError> {
         let name = name.to_ascii_lowercase();
         if let Some(directive) = find(&name) {
-            let words: Vec<&[u8]> = rest.iter().map(Vec::as_slice).collect();
+            // A directive of several words may have them in one argument, as an option in quotes.
+            let words: Vec<&[u8]> = match rest {
+                [one] if directive.traits.words && one.contains(&b' ') => one
+                    .split(|byte| *byte == b' ')
+                    .filter(|word| !word.is_empty())
+                    .collect(),
+                _ => rest.iter().map(Vec::as_slice).collect(),
+            };
             let cell = (directive.cell)(self.config);
             let first = self.seen.insert(directive.name);
             let set = if first {

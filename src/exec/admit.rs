@@ -11,11 +11,16 @@ pub(super) enum Verdict {
     /// Kept for EXEC.
     Queued,
     Paused,
+    /// An HTTP request that a browser was made to send: closed without a word.
+    Attack,
     Refused(Option<&'static Entry>, Fail),
 }
 
 impl Worker {
     pub(super) fn admit(&self, session: &mut Session, argv: &[&[u8]]) -> Verdict {
+        if argv[0].eq_ignore_ascii_case(b"post") || argv[0].eq_ignore_ascii_case(b"host:") {
+            return Verdict::Attack;
+        }
         let entry = match find(&self.shared.registry, argv) {
             Ok(entry) => entry,
             Err(fail) => return Verdict::Refused(None, fail),

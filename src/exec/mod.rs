@@ -125,6 +125,13 @@ impl Worker {
                 return Next::Continue;
             }
             admit::Verdict::Paused => return Next::Paused,
+            admit::Verdict::Attack => {
+                tracing::warn!(
+                    "Possible SECURITY ATTACK detected. It looks like somebody is sending POST or Host: commands to Redis. This is likely due to an attacker attempting to use Cross Protocol Scripting to compromise your Redis instance. Connection from {} aborted.",
+                    session.client.address
+                );
+                return Next::Close;
+            }
             admit::Verdict::Refused(entry, fail) => {
                 self.refuse(session, entry, &fail, out);
                 self.finish_reply(session, mark, out);

@@ -67,7 +67,10 @@ fn pop(call: &mut WriteCall<'_>, end: End) -> Done {
         _ => return Err(Fail::SYNTAX),
     };
     let taken = match count {
-        Some(0) => Vec::new(),
+        Some(0) => {
+            call.db.read::<ZSet>(key)?;
+            Vec::new()
+        }
         _ => take(call, key, end, count.unwrap_or(1))?,
     };
     let nested = count.is_some() && call.out.resp3();
