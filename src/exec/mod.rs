@@ -58,6 +58,8 @@ pub enum Next {
     Paused,
     /// Close once what is written has been sent.
     Close,
+    /// Close at once; nothing more is sent.
+    Abort,
     Shutdown(Option<Shutdown>),
 }
 
@@ -130,7 +132,7 @@ impl Worker {
                     "Possible SECURITY ATTACK detected. It looks like somebody is sending POST or Host: commands to Redis. This is likely due to an attacker attempting to use Cross Protocol Scripting to compromise your Redis instance. Connection from {} aborted.",
                     session.client.address
                 );
-                return Next::Close;
+                return Next::Abort;
             }
             admit::Verdict::Refused(entry, fail) => {
                 self.refuse(session, entry, &fail, out);

@@ -256,6 +256,11 @@ impl Connection {
                     self.shutdown(wish);
                 }
                 Next::Close => self.closing = Closing::Flushed,
+                Next::Abort => {
+                    self.out.buf_mut().clear();
+                    self.sent = 0;
+                    self.closing = Closing::Now;
+                }
             }
             if !self.client.mailbox.is_empty() {
                 self.take_mail();

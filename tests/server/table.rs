@@ -15,7 +15,17 @@ const ALLOWED: &[(&str, &str, &str)] = &[
     ("zrank", "arguments", WITHSCORE),
     ("zrevrank", "arity", WITHSCORE),
     ("zrevrank", "arguments", WITHSCORE),
+    ("mset", "arguments", DATA),
+    ("msetnx", "arguments", DATA),
+    ("lolwut", "complexity", SAYS),
+    ("monitor", "complexity", SAYS),
+    ("object|help", "since", ONE_HELP),
+    ("pubsub|help", "since", ONE_HELP),
+    ("pubsub|help", "categories", ONE_HELP),
 ];
+const ONE_HELP: &str = "one HELP serves every container here";
+const SAYS: &str = "it says how much it costs, where Redis says nothing";
+const DATA: &str = "7.2 calls the block data: https://redis.io/docs/latest/commands/mset/";
 const WITHSCORE: &str = "7.2 adds WITHSCORE: https://redis.io/docs/latest/commands/zrank/";
 
 /// Maps become fields, lists that are sets in meaning lose their order.

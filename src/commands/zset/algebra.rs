@@ -135,12 +135,19 @@ fn keys<'a>(args: &mut Args<'a>, entry: &Entry) -> Result<&'a [&'a [u8]], Fail> 
 
 impl<'a> Wish<'a> {
     fn parse(
+        db: &Db<'_>,
         args: &mut Args<'a>,
         entry: &Entry,
         operation: Operation,
         store: bool,
     ) -> Result<Self, Fail> {
         let keys = keys(args, entry)?;
+        // Redis looks at the inputs before it reads any option.
+        let fits =
+            |key: &&[u8]| matches!(db.peek(key), None | Some(Value::Set(_) | Value::ZSet(_)));
+        if !keys.iter().all(fits) {
+            return Err(Fail::WRONG_TYPE);
+        }
         let mut wish = Wish {
             keys,
             weights: None,
@@ -289,7 +296,7 @@ fn combine(
 }
 
 fn answer(call: &mut ReadCall<'_>, operation: Operation) -> Done {
-    let wish = Wish::parse(&mut call.args, call.entry, operation, false)?;
+    let wish = Wish::parse(&call.db, &mut call.args, call.entry, operation, false)?;
     // What is not stored is not packed either: that would lose the sign of a zero.
     let loose = Limits {
         zset_entries: 0,
@@ -302,7 +309,7 @@ fn answer(call: &mut ReadCall<'_>, operation: Operation) -> Done {
 
 fn store(call: &mut WriteCall<'_>, operation: Operation, event: &'static str) -> Done {
     let target = call.args.next()?;
-    let wish = Wish::parse(&mut call.args, call.entry, operation, true)?;
+    let wish = Wish::parse(&call.db, &mut call.args, call.entry, operation, true)?;
     let result = combine(&call.db, operation, &wish, &call.db.rules().limits)?;
     let len = result.len();
     if len == 0 {
