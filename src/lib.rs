@@ -47,7 +47,7 @@ pub mod testing;
 pub mod types;
 pub mod util;
 
-/// Measured against mimalloc: see `benches/README.md`. It counts bytes per thread, which
+/// It counts bytes per thread, which
 /// `maxmemory` needs at every command.
 #[global_allocator]
 static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;

@@ -158,6 +158,12 @@ impl Worker {
             }
         };
         self.count(session, entry, argv, started);
+        if let Some(tracking) = &mut session.tracking
+            && entry.full_name != "client|caching"
+        {
+            // It was for this one command, whether that read anything or not.
+            tracking.caching = None;
+        }
         self.finish_reply(session, mark, out);
         next
     }

@@ -21,7 +21,6 @@ const GARBAGE: &[&[u8]] = &[
     b"SET s 'open\r\n",
     b"SET s \"a\"b\r\n",
     b"ECHO \"\"\r\n",
-    b"\0\0\r\n",
     b"*0\r\nPING\r\n",
     b"*-1\r\nPING\r\n",
     b"*-5\r\n",
