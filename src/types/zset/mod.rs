@@ -5,6 +5,7 @@
 //! No score is ever NaN: callers refuse it, as Redis does, before they come.
 
 pub mod bounds;
+mod node;
 mod packed;
 mod sorted;
 mod tree;
