@@ -3,6 +3,7 @@
 use crate::command::{Arg, Command, Done, Fail, Flow, KeyUse, ReadCall, Run, help};
 use crate::engine::{AccessRules, Entry};
 use crate::resp::Reply;
+use crate::types::Value;
 
 pub const OBJECT: Command = Command {
     name: "object",
@@ -98,7 +99,7 @@ fn idletime(call: &mut ReadCall<'_>) -> Done {
 
 const REFCOUNT: Command = Command {
     name: "refcount",
-    summary: "Returns 1: a value here belongs to one key",
+    summary: "Returns how many keys share a value: only small numbers are shared",
     since: "2.2.3",
     args: &[Arg::key("key", KeyUse::LOOK)],
     run: Run::Read(refcount),
@@ -106,6 +107,15 @@ const REFCOUNT: Command = Command {
     ..Command::PLAIN
 };
 
+/// Redis keeps one object for each of these numbers. Here they stand in their entries, and take no more.
+const SHARED: std::ops::Range<i64> = 0..10_000;
+
 fn refcount(call: &mut ReadCall<'_>) -> Done {
-    answer(call, |teller, _| teller.out.int(1))
+    answer(call, |teller, entry| {
+        let count = match entry.value() {
+            Value::Text(text) if text.as_int().is_some_and(|n| SHARED.contains(&n)) => i32::MAX,
+            _ => 1,
+        };
+        teller.out.int(count)
+    })
 }

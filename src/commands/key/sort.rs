@@ -279,7 +279,7 @@ fn order(db: &Db<'_>, options: &Options<'_>, elements: Vec<Vec<u8>>) -> Result<V
     let mut keyed = Vec::with_capacity(elements.len());
     for element in elements {
         let score = match weight(&element) {
-            Some(text) => number::parse_double(&text).ok_or(Fail::Says(
+            Some(text) => to_number(&text).ok_or(Fail::Says(
                 "One or more scores can't be converted into double",
             ))?,
             None => 0.0,
@@ -288,6 +288,16 @@ fn order(db: &Db<'_>, options: &Options<'_>, elements: Vec<Vec<u8>>) -> Result<V
     }
     keyed.sort_by(|a, b| turn(a.0.total_cmp(&b.0).then_with(|| a.1.cmp(&b.1))));
     Ok(keyed.into_iter().map(|(_, element)| element).collect())
+}
+
+/// What an element weighs as a number, read as C reads one: to the first zero byte,
+/// blanks before it skipped, and nothing at all for 0.
+fn to_number(text: &[u8]) -> Option<f64> {
+    let text = text.split(|byte| *byte == 0).next()?;
+    if text.is_empty() {
+        return Some(0.0);
+    }
+    number::parse_double(text.trim_ascii_start())
 }
 
 /// What a pattern leads to: `#` is the element, `k*` a string, `k*->f` a hash's field.

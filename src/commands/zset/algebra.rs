@@ -334,6 +334,8 @@ pub const ZINTERCARD: Command = Command {
 
 fn zintercard(call: &mut ReadCall<'_>) -> Done {
     let keys = keys(&mut call.args, call.entry)?;
+    let find = |key: &&[u8]| Source::find(&call.db, key, 1.0);
+    let mut sources = keys.iter().map(find).collect::<Result<Vec<_>, _>>()?;
     let mut limit = 0;
     while !call.args.is_empty() {
         if !call.args.word_with("LIMIT", 1) {
@@ -343,8 +345,6 @@ fn zintercard(call: &mut ReadCall<'_>) -> Done {
             .args
             .int_in(0..=i64::MAX, Fail::Says("LIMIT can't be negative"))? as usize;
     }
-    let find = |key: &&[u8]| Source::find(&call.db, key, 1.0);
-    let mut sources = keys.iter().map(find).collect::<Result<Vec<_>, _>>()?;
     sources.sort_by_key(Source::len);
     let mut found = 0;
     let mut digits = itoa::Buffer::new();
