@@ -93,7 +93,7 @@ pub const BITFIELD_RO: Command = Command {
     ..Command::PLAIN
 };
 
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, PartialEq, Eq)]
 enum Overflow {
     Wrap,
     Sat,
@@ -180,6 +180,16 @@ impl Operation {
         }
     }
 
+    /// A value to be set, as Redis sees it: the room between it and the highest one is reckoned in 64
+    /// bits, and wraps for a value far below, which then counts as one that is too high.
+    fn wrapped_room(&self, value: i64) -> i128 {
+        let max = i64::MAX >> (64 - self.width);
+        if self.width < 64 && self.overflow == Overflow::Sat && max.checked_sub(value).is_none() {
+            return i128::from(i64::MAX);
+        }
+        i128::from(value)
+    }
+
     /// What a value out of bounds becomes; `None` if it is refused.
     fn fit(&self, value: i128) -> Option<i128> {
         let (min, max) = if self.signed {
@@ -207,31 +217,45 @@ impl Operation {
         }
     }
 
-    /// Does it, answers, and tells whether that changed anything.
-    fn apply(&self, bytes: &mut [u8], out: &mut Reply) -> bool {
+    /// Does it, answers, and tells what came of it.
+    fn apply(&self, bytes: &mut [u8], out: &mut Reply) -> Applied {
         let held = self.read(bytes);
         let (new, answer) = match self.act {
             Act::Get => {
                 out.int(held as i64);
-                return false;
+                return Applied::Nothing;
             }
             // An unsigned field takes a negative value as the bits it is made of.
             Act::Set(value) if !self.signed => {
                 (self.fit(i128::from(value.cast_unsigned())), Some(held))
             }
-            Act::Set(value) => (self.fit(i128::from(value)), Some(held)),
+            Act::Set(value) => (self.fit(self.wrapped_room(value)), Some(held)),
             Act::Add(by) => (self.fit(held + i128::from(by)), None),
         };
         let Some(new) = new else {
             out.null();
-            return false;
+            return Applied::Nothing;
         };
         for (place, at) in (self.offset..self.end()).rev().enumerate() {
             set_bit(bytes, at, (new >> place & 1) as u8);
         }
         out.int(answer.unwrap_or(new) as i64);
-        new != held
+        if new == held {
+            Applied::Same
+        } else {
+            Applied::Changed
+        }
     }
+}
+
+/// What an operation did to the value.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Applied {
+    /// It only looked, or was refused.
+    Nothing,
+    /// It wrote what stood there.
+    Same,
+    Changed,
 }
 
 /// `i8`, `u63`: a sign and a width.
@@ -274,12 +298,15 @@ fn bitfield(call: &mut WriteCall<'_>) -> Done {
     if grown {
         bytes.resize(needed, 0);
     }
-    let changed = operations
+    let applied: Vec<_> = operations
         .iter()
-        .filter(|operation| operation.apply(bytes, call.out))
-        .count();
-    if changed > 0 || grown {
+        .map(|operation| operation.apply(bytes, call.out))
+        .collect();
+    if applied.contains(&Applied::Changed) || grown && applied.contains(&Applied::Same) {
         text.announce("setbit");
+    } else if grown {
+        // Longer by zeros, though every operation was refused: no event tells of that.
+        text.touch();
     }
     Ok(Flow::Done)
 }

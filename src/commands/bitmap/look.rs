@@ -39,20 +39,23 @@ impl Part {
         if args.is_empty() {
             return Ok(None);
         }
-        if needs_end && args.len() < 2 {
+        if args.len() > 3 || needs_end && args.len() < 2 {
             return Err(Fail::SYNTAX);
         }
         let start = args.int()?;
-        let end = if args.is_empty() {
-            None
-        } else {
-            Some(args.int()?)
-        };
+        let end = (!args.is_empty()).then(|| args.int()).transpose();
         let bits = args.word("BIT");
-        if !bits {
-            args.word("BYTE");
-        }
-        args.end()?;
+        let unit = if bits || args.word("BYTE") {
+            Ok(())
+        } else {
+            args.end()
+        };
+        // Which fault is told, of two: BITCOUNT looks at the end first, BITPOS at the unit.
+        let end = if needs_end {
+            end.and_then(|end| unit.map(|()| end))?
+        } else {
+            unit.and(end)?
+        };
         Ok(Some(Part { start, end, bits }))
     }
 

@@ -102,7 +102,13 @@ pub fn send(world: &mut World, rng: &mut Rng) {
     );
     // A close with bytes unread resets the connection, and that may swallow the error.
     let swallowed = bytes.len() > OVERLONG && (real.is_empty() || ours.is_empty());
-    if real != ours && !swallowed {
+    // What was answered before the connection of an attacker is cut may have left by then, or not.
+    let text = bytes.to_ascii_lowercase();
+    let attack = [&b"post "[..], b"host:"]
+        .iter()
+        .any(|word| text.windows(5).any(|at| at == *word));
+    let cut_off = attack && (real.starts_with(&ours) || ours.starts_with(&real));
+    if real != ours && !swallowed && !cut_off {
         let both = format!(
             "  real  {}\n  ours  {}",
             escape(real.as_bytes()),
