@@ -8,10 +8,11 @@ use anyhow::Result;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio::signal::unix::{SignalKind, signal};
 
+use crate::command::Shutdown;
 use crate::command::shared::{Rates, Shared};
 use crate::config::Config;
-use crate::engine::{Engine, Garbage};
-use crate::exec::Alarm;
+use crate::engine::Garbage;
+use crate::exec::{self, Alarm};
 use crate::util::{clock, memory};
 
 /// Descriptors the server needs for itself.
@@ -63,9 +64,9 @@ pub fn start_freeing() -> Result<Sender<Garbage>> {
 }
 
 /// Starts the tasks that belong to no connection, on the first worker's runtime.
-pub fn start(shared: &Arc<Shared>, engine: &Arc<Engine>, alarm: &Arc<Alarm>) {
+pub fn start(shared: &Arc<Shared>, alarm: &Arc<Alarm>) {
     tokio::task::spawn_local(stop_on_signals(shared.clone(), alarm.clone()));
-    tokio::task::spawn_local(cron(shared.clone(), engine.clone()));
+    tokio::task::spawn_local(cron(shared.clone()));
 }
 
 async fn stop_on_signals(shared: Arc<Shared>, alarm: Arc<Alarm>) {
@@ -76,17 +77,38 @@ async fn stop_on_signals(shared: Arc<Shared>, alarm: Arc<Alarm>) {
         tracing::warn!("Can't listen for signals: the server will stop without a word.");
         return;
     };
-    tokio::select! {
-        _ = term.recv() => tracing::warn!("Received SIGTERM scheduling shutdown..."),
-        _ = int.recv() => tracing::warn!("Received SIGINT scheduling shutdown..."),
+    let mut interrupted = false;
+    loop {
+        let (name, how) = tokio::select! {
+            _ = term.recv() => ("SIGTERM", shared.config.shutdown_on_sigterm.get()),
+            _ = int.recv() => ("SIGINT", shared.config.shutdown_on_sigint.get()),
+        };
+        if std::mem::replace(&mut interrupted, name == "SIGINT") && name == "SIGINT" {
+            tracing::warn!("You insist... exiting now.");
+            std::process::exit(1);
+        }
+        tracing::warn!("Received {name} scheduling shutdown...");
+        let wish = Shutdown {
+            save: how.save().then_some(true).or(how.nosave().then_some(false)),
+            now: how.now(),
+            force: how.force(),
+        };
+        let (shared, alarm) = (shared.clone(), alarm.clone());
+        // The next signal is heard while this one is carried out.
+        tokio::task::spawn_blocking(move || {
+            if exec::stop(&shared, wish) {
+                alarm.ring();
+            } else {
+                tracing::warn!(
+                    "{name} received but errors trying to shut down the server, check the logs for more information"
+                );
+            }
+        });
     }
-    tracing::warn!("User requested shutdown...");
-    shared.stop.cancel();
-    alarm.ring();
 }
 
 /// Ten times a second: rates, idle clients, output limits of clients that nobody wrote to.
-async fn cron(shared: Arc<Shared>, _engine: Arc<Engine>) {
+async fn cron(shared: Arc<Shared>) {
     let mut tick = tokio::time::interval(Duration::from_millis(100));
     let mut last = (clock::now_ms(), shared.stats.totals());
     loop {
@@ -96,6 +118,7 @@ async fn cron(shared: Arc<Shared>, _engine: Arc<Engine>) {
         // Reading it keeps the peak.
         memory::used();
         close_idle_and_overflown(&shared, now_ms);
+        shared.store.tick(shared.stats.totals().dirty, now_ms);
         if now_ms >= last.0 + 1000 {
             let totals = shared.stats.totals();
             let seconds = (now_ms - last.0) as f64 / 1000.0;

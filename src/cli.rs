@@ -9,6 +9,7 @@ use anyhow::Result;
 use crate::config::cli::{Cli, Start, parse};
 use crate::config::{Config, REDIS_VERSION, file};
 use crate::log;
+use crate::persist::disk::OsDisk;
 use crate::server::Server;
 use crate::util::{glob, memory};
 
@@ -47,7 +48,12 @@ fn run(start: &Start) -> Result<()> {
     let loaded = file::load(&config, &text, glob::matches)?;
     log::start(&config);
     greet(start.file.as_deref());
-    let server = Server::new(config, &loaded.renames, start.file.as_deref())?;
+    let server = Server::new(
+        config,
+        &loaded.renames,
+        start.file.as_deref(),
+        Arc::new(OsDisk),
+    )?;
     memory::publish();
     server.run()
 }

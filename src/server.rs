@@ -3,6 +3,9 @@
 use std::path::Path;
 use std::rc::Rc;
 use std::sync::Arc;
+use std::sync::mpsc::channel;
+use std::thread::JoinHandle;
+use std::time::Duration;
 
 use anyhow::{Context, Result};
 use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
@@ -19,7 +22,10 @@ use crate::config::Config;
 use crate::config::file::{FileError, Rename};
 use crate::engine::Engine;
 use crate::exec::{Alarm, Worker};
+use crate::journal::Journal;
 use crate::net::{self, Accepted, Buffers, Listeners};
+use crate::persist::Store;
+use crate::persist::disk::Disk;
 use crate::util::clock;
 
 const PROTECTED: &str = "-DENIED Redis is running in protected mode because protected mode is enabled and no password is set for the default user. In this mode connections are only accepted from the loopback interface. If you want to connect from external computers to Redis you may adopt one of the following solutions: 1) Just disable protected mode sending the command 'CONFIG SET protected-mode no' from the loopback interface by connecting to Redis from the same host the server is running, however MAKE SURE Redis is not publicly accessible from internet if you do so. Use CONFIG REWRITE to make this change permanent. 2) Alternatively you can just disable the protected mode by editing the Redis configuration file, and setting the protected mode option to 'no', and then restarting the server. 3) If you started the server manually just for testing, restart it with the '--protected-mode no' option. 4) Setup a an authentication password for the default user. NOTE: You only need to do one of the above things in order for the server to start accepting connections from the outside.\r\n";
@@ -38,6 +44,7 @@ impl Server {
         config: Arc<Config>,
         renames: &[Rename],
         config_file: Option<&Path>,
+        disk: Arc<dyn Disk>,
     ) -> Result<Self> {
         let workers = match config.io_threads.get() {
             0 => std::thread::available_parallelism().map_or(1, usize::from),
@@ -70,13 +77,22 @@ impl Server {
             workers,
             port: listeners.tcp_ports().next().unwrap_or(0),
         };
-        // Two more than workers: the sweep and the cron count, too.
-        let stats = Stats::new(workers + 2, registry.entries().len());
-        let shared = Arc::new(Shared::new(config, registry, stats, about));
+        // Three more than workers: the sweep, the cron and the loader count, too.
+        let stats = Stats::new(workers + 3, registry.entries().len());
+        let (engine, journal) = (Arc::<Engine>::default(), Arc::<Journal>::default());
+        let store = Store::new(config.clone(), engine.clone(), journal.clone(), disk);
+        let shared = Arc::new(Shared::new(
+            config,
+            registry,
+            stats,
+            about,
+            journal,
+            Arc::new(store),
+        ));
         background::raise_file_limit(&shared.config);
         Ok(Server {
             shared,
-            engine: Arc::default(),
+            engine,
             runtime,
             listeners,
         })
@@ -148,10 +164,11 @@ impl Server {
             threads.push(thread);
         }
 
-        announce(&listeners);
+        shared.store.start_jobs()?;
+        let loader = load(worker(count + 2), Ready::of(&listeners))?;
         let first = Rc::new(worker(0));
         LocalSet::new().block_on(&runtime, async {
-            background::start(&shared, &engine, &alarm);
+            background::start(&shared, &alarm);
             let buffers = Rc::new(Buffers::default());
             let hand = {
                 let (first, shared) = (first.clone(), shared.clone());
@@ -181,9 +198,43 @@ impl Server {
                 .join()
                 .map_err(|_| anyhow::anyhow!("a worker thread panicked"))?;
         }
+        let loaded = loader
+            .join()
+            .map_err(|_| anyhow::anyhow!("the loading thread panicked"))?;
+        if let Err(error) = loaded
+            && !shared.store.loading.is_halted()
+        {
+            return Err(error);
+        }
+        shared.store.close(shared.stats.totals().dirty);
         tracing::warn!("Redis is now ready to exit, bye bye...");
         Ok(())
     }
+}
+
+/// Clients that come while so little is loaded are answered when that is done, rather than told to wait.
+const SHORT_LOAD: Duration = Duration::from_millis(300);
+
+/// Reads the data files on a thread of their own, and returns once that is done or has taken a while.
+fn load(loader: Worker, ready: Ready) -> Result<JoinHandle<Result<()>>> {
+    let shared = loader.shared.clone();
+    shared.store.loading.begin(0);
+    let (done, waiting) = channel::<()>();
+    let thread = std::thread::Builder::new()
+        .name("loading".into())
+        .spawn(move || {
+            let loaded = loader.load();
+            shared.store.loading.end();
+            match &loaded {
+                Ok(()) => ready.announce(),
+                Err(_) => shared.stop.cancel(),
+            }
+            drop(done);
+            loaded
+        })?;
+    // Nothing is ever sent: the channel closes.
+    let _ = waiting.recv_timeout(SHORT_LOAD);
+    Ok(thread)
 }
 
 fn runtime() -> Result<tokio::runtime::Runtime> {
@@ -193,12 +244,27 @@ fn runtime() -> Result<tokio::runtime::Runtime> {
         .context("Can't start a runtime")
 }
 
-fn announce(listeners: &Listeners) {
-    if listeners.tcp_ports().next().is_some() {
-        tracing::info!("Ready to accept connections tcp");
+/// What the log says once clients are served.
+struct Ready {
+    tcp: bool,
+    unix: bool,
+}
+
+impl Ready {
+    fn of(listeners: &Listeners) -> Self {
+        Ready {
+            tcp: listeners.tcp_ports().next().is_some(),
+            unix: listeners.unix_path().is_some(),
+        }
     }
-    if listeners.unix_path().is_some() {
-        tracing::info!("Ready to accept connections unix");
+
+    fn announce(&self) {
+        if self.tcp {
+            tracing::info!("Ready to accept connections tcp");
+        }
+        if self.unix {
+            tracing::info!("Ready to accept connections unix");
+        }
     }
 }
 
@@ -256,7 +322,14 @@ fn run_id() -> String {
 }
 
 impl Shared {
-    fn new(config: Arc<Config>, registry: Registry, stats: Stats, about: About) -> Self {
+    fn new(
+        config: Arc<Config>,
+        registry: Registry,
+        stats: Stats,
+        about: About,
+        journal: Arc<Journal>,
+        store: Arc<Store>,
+    ) -> Self {
         let shared = Shared {
             config,
             rules: Default::default(),
@@ -268,7 +341,8 @@ impl Shared {
             stats,
             slowlog: Default::default(),
             latency: Default::default(),
-            journal: Default::default(),
+            journal,
+            store,
             pause: Default::default(),
             replication_id: about.run_id.clone().into(),
             about,

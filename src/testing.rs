@@ -14,6 +14,7 @@
 use std::collections::HashMap;
 use std::io::{Read, Write};
 use std::net::TcpStream;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::Duration;
@@ -21,6 +22,7 @@ use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 
 use crate::config::{Config, file};
+use crate::persist::disk::OsDisk;
 use crate::resp::value::Value;
 use crate::server::Server;
 use crate::util::{glob, words};
@@ -30,6 +32,7 @@ pub struct TestServer {
     port: u16,
     stop: CancellationToken,
     thread: Option<JoinHandle<()>>,
+    dir: PathBuf,
 }
 
 impl TestServer {
@@ -40,18 +43,23 @@ impl TestServer {
         let free =
             std::net::TcpListener::bind("127.0.0.1:0").and_then(|socket| socket.local_addr());
         let port = free.expect("a free port on the loopback").port();
+        let dir = std::env::temp_dir().join(format!("vermilion-{}-{port}", std::process::id()));
+        std::fs::create_dir_all(&dir).expect("a directory for the test's files");
         let text = format!(
-            "bind 127.0.0.1\nport {port}\nio-threads 2\nenable-debug-command yes\n{lines}\n"
+            "bind 127.0.0.1\nport {port}\nio-threads 2\nenable-debug-command yes\nsave \"\"\ndir {}\n{lines}\n",
+            dir.display()
         );
         file::load(&config, text.as_bytes(), glob::matches)
             .expect("the test's configuration is sound");
-        let server = Server::new(config, &[], None).expect("the test's server starts");
+        let server =
+            Server::new(config, &[], None, Arc::new(OsDisk)).expect("the test's server starts");
         let stop = server.stopper();
         let thread = std::thread::spawn(move || server.run().expect("the test's server runs"));
         TestServer {
             port,
             stop,
             thread: Some(thread),
+            dir,
         }
     }
 
@@ -119,6 +127,8 @@ impl Drop for TestServer {
             // A panic there has been printed; a second one here would hide it.
             let _ = thread.join();
         }
+        // What stays is in the way of nothing.
+        let _ = std::fs::remove_dir_all(&self.dir);
     }
 }
 

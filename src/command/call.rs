@@ -3,6 +3,7 @@
 use std::ops::Deref;
 
 use smallvec::SmallVec;
+use tokio::sync::oneshot;
 
 use super::session::Session;
 use super::shared::Shared;
@@ -30,6 +31,10 @@ pub enum Flow {
     Close,
     /// Stop the server. `None` aborts a stop under way.
     Shutdown(Option<Shutdown>),
+    /// Answer when a job on another thread has ended.
+    Wait(Job),
+    /// Empty the keyspace, and read it back from its files.
+    Reload(Reload),
     /// Keep this worker busy for a while, as DEBUG SLEEP does.
     Stall(std::time::Duration),
 }
@@ -40,6 +45,21 @@ pub struct Shutdown {
     pub save: Option<bool>,
     pub now: bool,
     pub force: bool,
+}
+
+/// A job on another thread: `OK` if it goes well, this error if not.
+pub struct Job {
+    pub done: oneshot::Receiver<bool>,
+    pub failed: &'static str,
+}
+
+/// How DEBUG wants the keyspace read back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Reload {
+    /// From the log rather than from a snapshot.
+    pub from_log: bool,
+    /// Save a snapshot first.
+    pub save: bool,
 }
 
 /// A wish to sleep.

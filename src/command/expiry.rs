@@ -1,7 +1,7 @@
 //! Times to live as commands spell them: `EX`, `PX`, `EXAT`, `PXAT`.
 
 use super::{Arg, Args, Entry, Fail};
-use crate::util::number;
+use crate::util::{clock, number};
 
 /// How a time is given.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -37,10 +37,11 @@ impl Unit {
             value
         };
         if self.absolute {
-            Some(ms)
-        } else {
-            ms.checked_add(now_ms as i64)
+            return Some(ms);
         }
+        // A log is replayed at time 0, so that nothing in it is dead; times from now are meant as they are said.
+        let now_ms = if now_ms == 0 { clock::now_ms() } else { now_ms };
+        ms.checked_add(now_ms as i64)
     }
 }
 

@@ -25,7 +25,9 @@ pub mod timeout;
 
 pub use arg::{Arg, ArgKind, KeyUse};
 pub use args::{Args, small_int};
-pub use call::{Done, Flow, OnTimeout, Park, ReadCall, Reader, SessionCall, Shutdown, WriteCall};
+pub use call::{
+    Done, Flow, Job, OnTimeout, Park, ReadCall, Reader, Reload, SessionCall, Shutdown, WriteCall,
+};
 pub use derive::{Begin, Find, KeySpec};
 pub use fail::{Fail, quoted};
 pub use registry::{Entry, Found, Registry};

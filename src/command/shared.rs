@@ -15,11 +15,11 @@ use super::client::Clients;
 use super::latency::LatencyMonitor;
 use super::slowlog::Slowlog;
 use super::stats::Stats;
-use crate::config::{Config, MaxmemoryPolicy};
-use crate::engine::{AccessRules, Rules};
+use crate::config::Config;
+use crate::engine::Rules;
 use crate::journal::Journal;
+use crate::persist::Store;
 use crate::pubsub::{Broker, Mailbox, Tracking};
-use crate::types::Limits;
 use crate::util::words;
 
 pub struct Shared {
@@ -34,7 +34,9 @@ pub struct Shared {
     pub stats: Stats,
     pub slowlog: Slowlog,
     pub latency: LatencyMonitor,
-    pub journal: Journal,
+    pub journal: Arc<Journal>,
+    /// The data files.
+    pub store: Arc<Store>,
     pub pause: Pause,
     pub about: About,
     /// Forty hexadecimal digits that name this history of edits; DEBUG CHANGE-REPL-ID begins another.
@@ -54,27 +56,7 @@ pub struct Shared {
 impl Shared {
     /// Copies out of the configuration what is kept elsewhere: after start and after every change.
     pub fn apply_config(&self) {
-        let config = &self.config;
-        let policy = config.maxmemory_policy.get();
-        let limits = Limits {
-            hash_entries: config.hash_max_listpack_entries.get() as usize,
-            hash_value: config.hash_max_listpack_value.get() as usize,
-            list_size: config.list_max_listpack_size.get(),
-            set_ints: config.set_max_intset_entries.get() as usize,
-            set_entries: config.set_max_listpack_entries.get() as usize,
-            set_value: config.set_max_listpack_value.get() as usize,
-            zset_entries: config.zset_max_listpack_entries.get() as usize,
-            zset_value: config.zset_max_listpack_value.get() as usize,
-        };
-        let access = AccessRules {
-            lfu: matches!(
-                policy,
-                MaxmemoryPolicy::AllkeysLfu | MaxmemoryPolicy::VolatileLfu
-            ),
-            lfu_log_factor: config.lfu_log_factor.get() as u64,
-            lfu_decay_minutes: config.lfu_decay_time.get() as u64,
-        };
-        self.rules.store(Arc::new(Rules { limits, access }));
+        self.rules.store(Arc::new(Rules::of(&self.config)));
     }
 }
 

@@ -53,6 +53,15 @@ choices! {
         No = "no",
     }
 
+    /// Which format snapshots are written in.
+    RdbVersion {
+        Auto = "auto",
+        V9 = "9",
+        V10 = "10",
+        V11 = "11",
+        V12 = "12",
+    }
+
     /// How much is written to the log.
     LogLevel {
         Debug = "debug",
@@ -137,5 +146,12 @@ choices! {
         No = "no",
         Yes = "yes",
         Optional = "optional",
+    }
+}
+
+impl RdbVersion {
+    /// The version that was picked.
+    pub fn number(self) -> Option<u16> {
+        self.as_str().parse().ok()
     }
 }

@@ -65,7 +65,6 @@ const LATER: Traits = Traits::LATER;
 const NO_CLUSTER: Traits = Traits::ignored("there is no cluster mode");
 const NO_TLS: Traits = Traits::ignored("TLS is not spoken");
 const NO_DEFRAG: Traits = Traits::ignored("memory is not moved to defragment it");
-const NO_FORK: Traits = Traits::ignored("nothing is done in a forked child");
 const ALWAYS_LAZY: Traits = Traits::ignored("large values are always freed off the client's time");
 const NO_CPU_LISTS: Traits = Traits::ignored("threads are not bound to processors");
 const DEBUG_ONLY: Traits = Traits::ignored("it serves tests of the original server");
@@ -203,15 +202,16 @@ directives! {
     ignore_warnings: Text = Text::new(""), LATER, "Start-up warnings that do not stop the server.";
 
     // Snapshots.
-    save: Held<SavePoints> = Held::new(SavePoints::default()), LATER.words(), "Snapshot after so many seconds if so many changes were made; \"\" for never.";
-    stop_writes_on_bgsave_error: Bool = Bool::new(true), LATER, "Refuse writes after a snapshot failed.";
-    rdbcompression: Bool = Bool::new(true), LATER, "Compress strings in snapshots.";
-    rdbchecksum: Bool = Bool::new(true), LATER.fixed(), "End snapshots with a checksum, and check it when loading.";
+    save: Held<SavePoints> = Held::new(SavePoints::default()), LIVE.words(), "Snapshot after so many seconds if so many changes were made; \"\" for never.";
+    stop_writes_on_bgsave_error: Bool = Bool::new(true), LIVE, "Refuse writes after a snapshot failed.";
+    rdbcompression: Bool = Bool::new(true), LIVE, "Compress strings in snapshots.";
+    rdb_version: Pick<RdbVersion> = Pick::new(RdbVersion::Auto), LIVE, "Version of the snapshot format to write; auto for the lowest that can carry the data.";
+    rdbchecksum: Bool = Bool::new(true), LIVE.fixed(), "End snapshots with a checksum, and check it when loading.";
     sanitize_dump_payload: Pick<SanitizeDump> = Pick::new(SanitizeDump::No), Traits::ignored("payloads are checked to the last byte, always"), "Whose RESTORE payloads and snapshots are checked in full.";
-    dbfilename: Text = Text::new("dump.rdb").checked(is_dump_name), LATER.protected(), "Name of the snapshot file.";
+    dbfilename: Text = Text::new("dump.rdb").checked(is_dump_name), LIVE.protected(), "Name of the snapshot file.";
     rdb_del_sync_files: Bool = Bool::new(false), LATER, "Delete snapshots made only to feed replicas.";
-    rdb_save_incremental_fsync: Bool = Bool::new(true), LATER, "Sync a snapshot to disk a few megabytes at a time.";
-    dir: Held<Directory> = Held::new(Directory::current()), LATER.protected(), "Directory of the data files.";
+    rdb_save_incremental_fsync: Bool = Bool::new(true), LIVE, "Sync a snapshot to disk a few megabytes at a time.";
+    dir: Held<Directory> = Held::new(Directory::current()), LIVE.protected(), "Directory of the data files.";
     rdb_key_save_delay: Int = Int::new(0, i32::MIN as i64, INT), DEBUG_ONLY.hidden(), "Microseconds to wait after each key saved.";
     key_load_delay: Int = Int::new(0, i32::MIN as i64, INT), DEBUG_ONLY.hidden(), "Microseconds to wait after each key loaded.";
     loading_process_events_interval_bytes: Int = Int::new(2 << 20, 1024, INT), DEBUG_ONLY.hidden(), "Bytes loaded between two looks at clients.";
@@ -293,18 +293,18 @@ directives! {
     activerehashing: Bool = Bool::new(true), Traits::ignored("tables never rehash as a whole"), "Spend idle time on rehashing.";
 
     // The append only file.
-    appendonly: Bool = Bool::new(false), LATER, "Log every edit to an append only file.";
-    appendfilename: Text = Text::new("appendonly.aof").checked(is_log_name), LATER.fixed(), "First part of the names of the log's files.";
-    appenddirname: Text = Text::new("appendonlydir").checked(is_log_dir), LATER.fixed(), "Directory of the log's files, inside dir.";
-    appendfsync: Pick<AppendFsync> = Pick::new(AppendFsync::Everysec), LATER, "When the log is synced to disk.";
-    no_appendfsync_on_rewrite: Bool = Bool::new(false), NO_FORK, "Do not sync while a child writes to the disk.";
-    auto_aof_rewrite_percentage: Int = Int::new(100, 0, INT), LATER, "Rewrite the log when it grew by so many percent; 0 for never.";
-    auto_aof_rewrite_min_size: Memory = Memory::new(64 << 20, 0, SIZE), LATER, "Do not rewrite a log smaller than this.";
-    aof_load_truncated: Bool = Bool::new(true), LATER, "Start with a log whose end is missing.";
-    aof_use_rdb_preamble: Bool = Bool::new(true), LATER, "Begin a rewritten log with a snapshot.";
-    aof_timestamp_enabled: Bool = Bool::new(false), LATER, "Put times into the log.";
+    appendonly: Bool = Bool::new(false), LIVE, "Log every edit to an append only file.";
+    appendfilename: Text = Text::new("appendonly.aof").checked(is_log_name), LIVE.fixed(), "First part of the names of the log's files.";
+    appenddirname: Text = Text::new("appendonlydir").checked(is_log_dir), LIVE.fixed(), "Directory of the log's files, inside dir.";
+    appendfsync: Pick<AppendFsync> = Pick::new(AppendFsync::Everysec), LIVE, "When the log is synced to disk.";
+    no_appendfsync_on_rewrite: Bool = Bool::new(false), LIVE, "Do not sync the log while a snapshot or a rewrite is being written.";
+    auto_aof_rewrite_percentage: Int = Int::new(100, 0, INT), LIVE, "Rewrite the log when it grew by so many percent; 0 for never.";
+    auto_aof_rewrite_min_size: Memory = Memory::new(64 << 20, 0, SIZE), LIVE, "Do not rewrite a log smaller than this.";
+    aof_load_truncated: Bool = Bool::new(true), LIVE, "Start with a log whose end is missing.";
+    aof_use_rdb_preamble: Bool = Bool::new(true), LIVE, "Begin a rewritten log with a snapshot.";
+    aof_timestamp_enabled: Bool = Bool::new(false), LIVE, "Put times into the log.";
     aof_rewrite_incremental_fsync: Bool = Bool::new(true), LATER, "Sync a rewritten log a few megabytes at a time.";
-    aof_disable_auto_gc: Bool = Bool::new(false), LATER, "Keep log files that are no longer needed.";
+    aof_disable_auto_gc: Bool = Bool::new(false), LIVE, "Keep log files that are no longer needed.";
 
     // Shutdown.
     shutdown_timeout: Int = Int::new(10, 0, INT), LATER, "Seconds to wait for replicas before stopping.";

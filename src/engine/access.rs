@@ -10,6 +10,8 @@ pub struct AccessRules {
     pub lfu: bool,
     pub lfu_log_factor: u64,
     pub lfu_decay_minutes: u64,
+    /// Marks are no older than this, whatever time a unit runs at: a log is replayed at the beginning of time.
+    pub not_before_ms: u64,
 }
 
 impl Default for AccessRules {
@@ -18,6 +20,7 @@ impl Default for AccessRules {
             lfu: false,
             lfu_log_factor: 10,
             lfu_decay_minutes: 1,
+            not_before_ms: 0,
         }
     }
 }
@@ -32,6 +35,7 @@ impl Access {
     /// The mark of a key written now.
     #[inline]
     pub fn fresh(rules: &AccessRules, now_ms: u64) -> Self {
+        let now_ms = now_ms.max(rules.not_before_ms);
         if rules.lfu {
             Self::lfu(minutes(now_ms), LFU_START)
         } else {
@@ -51,6 +55,7 @@ impl Access {
     /// The mark after one more use.
     #[inline]
     pub fn used(self, rules: &AccessRules, now_ms: u64) -> Self {
+        let now_ms = now_ms.max(rules.not_before_ms);
         if !rules.lfu {
             return Self::lru(now_ms);
         }
@@ -73,6 +78,11 @@ impl Access {
     /// Seconds since the last use; the clock wraps after half a year.
     pub fn idle_seconds(self, now_ms: u64) -> u64 {
         u64::from(((now_ms / 1000) as u32).wrapping_sub(self.0) & 0xff_ffff)
+    }
+
+    /// The counter as it was left, for files.
+    pub fn counter(self) -> u8 {
+        self.0 as u8
     }
 
     /// A mark as RESTORE gives it.

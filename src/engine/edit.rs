@@ -64,6 +64,7 @@ impl<'a, T: Type> Edit<'a, T> {
             Kind::Hash => Class::Hash,
             Kind::Set => Class::Set,
             Kind::ZSet => Class::ZSet,
+            Kind::Stream => Class::Stream,
         };
         let key = &self.shard.table_mut(self.db).at(self.pos).key;
         if self.fresh && !self.changed {

@@ -14,6 +14,7 @@ pub enum Class {
     Set = EventClasses::SET.bits(),
     Hash = EventClasses::HASH.bits(),
     ZSet = EventClasses::ZSET.bits(),
+    Stream = EventClasses::STREAM.bits(),
     Expired = EventClasses::EXPIRED.bits(),
     Evicted = EventClasses::EVICTED.bits(),
     Miss = EventClasses::KEY_MISS.bits(),

@@ -34,6 +34,7 @@ pub use snapshot::{SavedKey, Snapshot};
 pub use table::Table;
 pub use waiters::{Sleeper, Waiter};
 
+use crate::config::{Config, MaxmemoryPolicy};
 use crate::types::Limits;
 
 /// Configuration that edits obey, copied out of the directives.
@@ -41,6 +42,32 @@ use crate::types::Limits;
 pub struct Rules {
     pub limits: Limits,
     pub access: AccessRules,
+}
+
+impl Rules {
+    pub fn of(config: &Config) -> Self {
+        let policy = config.maxmemory_policy.get();
+        let limits = Limits {
+            hash_entries: config.hash_max_listpack_entries.get() as usize,
+            hash_value: config.hash_max_listpack_value.get() as usize,
+            list_size: config.list_max_listpack_size.get(),
+            set_ints: config.set_max_intset_entries.get() as usize,
+            set_entries: config.set_max_listpack_entries.get() as usize,
+            set_value: config.set_max_listpack_value.get() as usize,
+            zset_entries: config.zset_max_listpack_entries.get() as usize,
+            zset_value: config.zset_max_listpack_value.get() as usize,
+        };
+        let access = AccessRules {
+            lfu: matches!(
+                policy,
+                MaxmemoryPolicy::AllkeysLfu | MaxmemoryPolicy::VolatileLfu
+            ),
+            lfu_log_factor: config.lfu_log_factor.get() as u64,
+            lfu_decay_minutes: config.lfu_decay_time.get() as u64,
+            not_before_ms: 0,
+        };
+        Rules { limits, access }
+    }
 }
 
 /// A shard on cache lines of its own, with what others may read without its lock.
@@ -82,6 +109,20 @@ impl Engine {
             set,
             guards,
         }
+    }
+
+    /// Empties all databases at once.
+    pub fn clear(&self) {
+        let mut locked = self.lock(ShardSet::ALL);
+        let mut tables = Vec::new();
+        locked.each(|shard| {
+            for db in 0..shard.tables().len() {
+                tables.push(shard.take_table(db));
+            }
+        });
+        locked.publish();
+        drop(locked);
+        drop(tables);
     }
 
     /// Locks one shard, for walks that visit them one after another.
@@ -153,6 +194,18 @@ impl Locked<'_> {
 
     pub fn each(&mut self, mut visit: impl FnMut(&mut Shard)) {
         self.guards.iter_mut().for_each(|(_, shard)| visit(shard));
+    }
+
+    /// The newest stamp of these shards: which edit they were changed by last.
+    #[inline]
+    pub fn stamp(&self) -> u64 {
+        let stamps = self.guards.iter().map(|(_, shard)| shard.stamp);
+        stamps.max().unwrap_or(0)
+    }
+
+    /// Stamps these shards after an edit. Stamps grow.
+    pub fn set_stamp(&mut self, stamp: u64) {
+        self.each(|shard| shard.stamp = stamp);
     }
 
     /// To be called after an edit and before unlocking: lets the sweep see new deadlines.

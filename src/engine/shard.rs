@@ -11,10 +11,11 @@ use hashbrown::HashMap;
 use super::access::Access;
 use super::effects::Effects;
 use super::entry::Entry;
-use super::snapshot::Saved;
+use super::snapshot::{Saved, SavedKey};
 use super::table::Table;
 use super::waiters::Waiters;
 use crate::types::{Bstr, Value};
+use crate::util::keyhash;
 
 /// Shards of the keyspace. Many, so that each table is small and its growth short;
 /// a power of two, so that a mask picks one.
@@ -102,6 +103,8 @@ pub struct Shard {
     pub(super) side: bool,
     /// Whether a snapshot is being taken of this shard.
     pub(super) snapping: bool,
+    /// What the last unit that edited it was stamped with.
+    pub(super) stamp: u64,
 }
 
 impl Shard {
@@ -141,6 +144,28 @@ impl Shard {
     ) -> usize {
         let side = self.side;
         self.table_mut(db).insert(hash, key, value, access, side)
+    }
+
+    /// Puts a key where none may be yet, as loading a file does; false if there is one.
+    pub fn load(&mut self, loaded: SavedKey, now_ms: u64) -> bool {
+        let SavedKey {
+            db,
+            key,
+            value,
+            deadline_ms,
+            access,
+        } = loaded;
+        let hash = keyhash::hash(&key);
+        if self.table_mut(db).find(hash, &key).is_some() {
+            return false;
+        }
+        let pos = self.insert(db, hash, key, value, access);
+        let table = self.table_mut(db);
+        if let Some(deadline_ms) = deadline_ms {
+            table.set_deadline(pos, deadline_ms, now_ms);
+        }
+        table.sync_fields_timer(pos, now_ms);
+        true
     }
 
     /// Takes an entry out, once the snapshot has what it needs of it.

@@ -6,6 +6,7 @@
 
 use super::Engine;
 use super::access::Access;
+use super::census::Census;
 use super::shard::{SHARDS, Shard};
 use super::table::Table;
 use crate::types::{Bstr, Value};
@@ -129,14 +130,26 @@ impl Table {
 pub struct Snapshot<'e> {
     engine: &'e Engine,
     shard: usize,
+    /// What the keyspace held when it began.
+    pub census: Census,
 }
 
 impl<'e> Snapshot<'e> {
     /// Begins at this instant: all shards are locked for a moment that doesn't depend on the number of keys.
-    pub fn begin(engine: &'e Engine) -> Self {
+    /// `at` is called in that moment.
+    pub fn begin(engine: &'e Engine, at: impl FnOnce()) -> Self {
         let mut locked = engine.lock(super::ShardSet::ALL);
-        locked.each(Shard::begin_snapshot);
-        Snapshot { engine, shard: 0 }
+        let mut census = Census::default();
+        locked.each(|shard| {
+            census.count(shard, 0);
+            shard.begin_snapshot();
+        });
+        at();
+        Snapshot {
+            engine,
+            shard: 0,
+            census,
+        }
     }
 
     /// The next few keys, under one short lock; `None` at the end.

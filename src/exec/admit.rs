@@ -4,6 +4,7 @@ use super::Worker;
 use crate::command::session::{Queued, Session};
 use crate::command::shared::PauseMode;
 use crate::command::{Entry, Fail, Flag, Found, Registry, quoted};
+use crate::persist::Trouble;
 use crate::types::Bstr;
 
 pub(super) enum Verdict {
@@ -53,11 +54,19 @@ impl Worker {
         if self.shared.config.maxmemory.get() > 0 {
             self.check_memory(session, entry)?;
         }
+        if let Some(trouble) = self.shared.store.trouble()
+            && (writes(session, entry) || entry.command.name == "ping")
+        {
+            return Err(refused_by_disk(trouble));
+        }
         if !session.resp3 && session.is_subscriber() && !entry.is(Flag::WhileSubscribed) {
             return Err(Fail::said(format!(
                 "Can't execute '{}': only (P|S)SUBSCRIBE / (P|S)UNSUBSCRIBE / PING / QUIT / RESET are allowed in this context",
                 entry.full_name
             )));
+        }
+        if self.is_loading() && !entry.is(Flag::Loading) {
+            return Err(Fail::code("LOADING Redis is loading the dataset in memory"));
         }
         if session.multi.is_some() && entry.is(Flag::NoMulti) {
             return Err(Fail::Says("Command not allowed inside a transaction"));
@@ -114,6 +123,16 @@ impl Worker {
     }
 }
 
+/// The data files can't be written, so nothing may change.
+fn refused_by_disk(trouble: Trouble) -> Fail {
+    match trouble {
+        Trouble::Snapshot => Fail::code(
+            "MISCONF Redis is configured to save RDB snapshots, but it's currently unable to persist to disk. Commands that may modify the data set are disabled, because this instance is configured to report errors during writes if RDB snapshotting fails (stop-writes-on-bgsave-error option). Please check the Redis logs for details about the RDB error.",
+        ),
+        Trouble::Log(why) => Fail::code(format!("MISCONF Errors writing to the AOF file: {why}")),
+    }
+}
+
 /// CLIENT UNPAUSE must come through.
 fn is_pause_exempt(entry: &Entry) -> bool {
     entry.full_name.starts_with("client|")
@@ -132,7 +151,7 @@ fn writes(session: &Session, entry: &Entry) -> bool {
 }
 
 /// The command that these words call.
-fn find(registry: &Registry, argv: &[&[u8]]) -> Result<&'static Entry, Fail> {
+pub(super) fn find(registry: &Registry, argv: &[&[u8]]) -> Result<&'static Entry, Fail> {
     match registry.find(argv) {
         Found::Entry(entry) => Ok(entry),
         Found::NoSubcommand(entry) => {

@@ -5,6 +5,7 @@ use super::unit::Unit;
 use crate::command::Entry;
 use crate::command::session::Session;
 use crate::engine::{Effects, Garbage};
+use crate::journal::{Depends, Seq};
 use crate::pubsub::notify;
 
 /// Garbage of more pieces than this is dropped on another thread.
@@ -17,14 +18,21 @@ impl Worker {
             self.serve_sleepers(&mut unit);
         }
         let Unit {
-            locked,
+            mut locked,
             mut effects,
         } = unit;
         if effects.is_quiet() {
+            self.saw(Seq(locked.stamp()));
             drop(locked);
         } else {
             // Still locked: log order is edit order.
-            self.shared.journal.append(&effects.log);
+            if effects.log.is_empty() {
+                self.saw(Seq(locked.stamp()));
+            } else {
+                let end = self.shared.journal.append(&effects.log, self.now_ms());
+                locked.set_stamp(end.0);
+                self.wrote(end);
+            }
             locked.publish();
             drop(locked);
             self.tell(&mut effects, by);
@@ -34,6 +42,21 @@ impl Worker {
         counters.keyspace_misses.add(effects.misses.get());
         effects.clear();
         self.effects.borrow_mut().push(effects);
+    }
+
+    /// The reply under way tells of edits up to here.
+    #[inline]
+    pub(super) fn saw(&self, saw: Seq) {
+        let depends = self.depends.get();
+        if saw > depends.saw {
+            self.depends.set(Depends { saw, ..depends });
+        }
+    }
+
+    pub(super) fn wrote(&self, wrote: Seq) {
+        let depends = self.depends.get();
+        let wrote = depends.wrote.max(wrote);
+        self.depends.set(Depends { wrote, ..depends });
     }
 
     /// What follows an edit once nothing is locked.

@@ -7,7 +7,9 @@ mod admit;
 mod commit;
 mod evict;
 mod park;
+mod replay;
 mod session;
+mod stop;
 mod sweep;
 mod transaction;
 mod unit;
@@ -16,12 +18,14 @@ use std::cell::{Cell, RefCell};
 use std::sync::Arc;
 
 pub use park::{Sleep, Wake};
+pub use stop::stop;
 
 use crate::command::session::{ReplyMode, Session};
 use crate::command::shared::Shared;
 use crate::command::stats::WorkerStats;
-use crate::command::{Entry, Fail, Flag, Flow, Shutdown};
+use crate::command::{Entry, Fail, Flag, Flow, Job, Shutdown};
 use crate::engine::{Effects, Engine, Rules, Victims};
+use crate::journal::Depends;
 use crate::resp::Reply;
 use crate::util::clock::{self, Reading, Stopwatch};
 
@@ -45,6 +49,8 @@ pub struct Worker {
     garbage: std::sync::mpsc::Sender<crate::engine::Garbage>,
     /// Wakes the sweep when a deadline was set that it doesn't expect yet.
     alarm: Arc<sweep::Alarm>,
+    /// What the replies depend on that were written since this was last taken.
+    depends: Cell<Depends>,
 }
 
 pub use sweep::Alarm;
@@ -61,6 +67,8 @@ pub enum Next {
     /// Close at once; nothing more is sent.
     Abort,
     Shutdown(Option<Shutdown>),
+    /// The reply comes when a job on another thread has ended.
+    Wait(Job),
 }
 
 impl Worker {
@@ -83,6 +91,7 @@ impl Worker {
             victims: RefCell::default(),
             garbage,
             alarm,
+            depends: Cell::default(),
         }
     }
 
@@ -104,6 +113,12 @@ impl Worker {
     /// Makes this thread's memory count.
     pub fn end_batch(&self) {
         crate::util::memory::publish();
+    }
+
+    /// What the replies depend on that were written since the last call.
+    #[inline]
+    pub fn take_depends(&self) -> Depends {
+        self.depends.take()
     }
 
     pub fn now_ms(&self) -> u64 {
@@ -321,6 +336,17 @@ impl Worker {
                 return Next::Continue;
             }
             Flow::Shutdown(wish) => return Next::Shutdown(wish),
+            Flow::Wait(job) => return Next::Wait(job),
+            Flow::Reload(wish) => {
+                match self.reload(wish) {
+                    Ok(()) => out.ok(),
+                    Err(error) => {
+                        tracing::warn!("{error:#}");
+                        out.error(b"ERR Error trying to load the RDB dump, check server logs.");
+                    }
+                }
+                return Next::Continue;
+            }
         }
         session.publish_profile();
         Next::Continue

@@ -9,11 +9,12 @@ use std::sync::Arc;
 use parking_lot::Mutex;
 
 use super::Worker;
-use super::unit::{Job, Unit};
+use super::unit::{Call, Unit};
 use crate::command::client::{Client, Unblock};
 use crate::command::session::Session;
 use crate::command::{Entry, Flow, OnTimeout, Park};
 use crate::engine::{Place, ShardSet, Shards, Sleeper, Waiter, shard_of};
+use crate::journal::Seq;
 use crate::resp::Reply;
 use crate::types::Bstr;
 use crate::util::keyhash;
@@ -154,7 +155,7 @@ impl Worker {
         }
         let argv: Vec<&[u8]> = parked.args.iter().map(|arg| &arg[..]).collect();
         let mut out = Reply::new(parked.resp3);
-        let job = Job {
+        let job = Call {
             entry: parked.entry,
             argv: &argv,
             db: parked.db,
@@ -186,6 +187,9 @@ impl Worker {
         let served = parked.reply.lock().take();
         if served.is_none() {
             forget(&mut unit, parked, sleep.ticket);
+        } else {
+            // What served it was this client's own edit.
+            self.wrote(Seq(unit.locked.stamp()));
         }
         self.commit(unit, None);
         match (served, wake) {

@@ -73,6 +73,7 @@ impl Worker {
             let mut busy = false;
             if self.shared.active_expire.load(Ordering::Relaxed)
                 && self.shared.pause.active(now_ms).is_none()
+                && !self.is_loading()
             {
                 for id in self.engine.due_shards(now_ms) {
                     busy |= self.sweep_shard(id);

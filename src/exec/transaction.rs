@@ -3,7 +3,7 @@
 use std::sync::atomic::Ordering;
 
 use super::Worker;
-use super::unit::{Job, Unit};
+use super::unit::{Call, Unit};
 use crate::command::session::{Multi, Session};
 use crate::command::{Flow, Run};
 use crate::engine::{Db, Effects, Place, ShardSet, Shards, shard_of};
@@ -59,7 +59,7 @@ impl Worker {
             let done = match entry.command.run {
                 Run::Session(_) | Run::Container => self.call_session(session, entry, argv, out),
                 Run::Read(_) | Run::Write(_) => {
-                    let done = self.call(unit, &Job::of(session, entry, argv), out);
+                    let done = self.call(unit, &Call::of(session, entry, argv), out);
                     if matches!(entry.command.run, Run::Read(_)) {
                         self.track_reads(session, entry, argv);
                     }

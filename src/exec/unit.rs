@@ -18,7 +18,7 @@ pub(super) struct Unit<'w> {
 }
 
 /// A read or write command to be run under a unit's locks.
-pub(super) struct Job<'a> {
+pub(super) struct Call<'a> {
     pub entry: &'static Entry,
     pub argv: &'a [&'a [u8]],
     pub db: usize,
@@ -28,9 +28,9 @@ pub(super) struct Job<'a> {
     pub woken: Option<&'a [u8]>,
 }
 
-impl<'a> Job<'a> {
+impl<'a> Call<'a> {
     pub fn of(session: &Session, entry: &'static Entry, argv: &'a [&'a [u8]]) -> Self {
-        Job {
+        Call {
             entry,
             argv,
             db: session.db,
@@ -61,14 +61,14 @@ impl Worker {
             }
             Run::Read(_) => {
                 let mut unit = self.begin(entry.shards(argv));
-                let done = self.call(&mut unit, &Job::of(session, entry, argv), out);
+                let done = self.call(&mut unit, &Call::of(session, entry, argv), out);
                 self.track_reads(session, entry, argv);
                 self.commit(unit, Some(session.client.id));
                 done.map(Ran::Flow)
             }
             Run::Write(_) => {
                 let mut unit = self.begin_write(entry.shards(argv));
-                let done = self.call(&mut unit, &Job::of(session, entry, argv), out);
+                let done = self.call(&mut unit, &Call::of(session, entry, argv), out);
                 let ran = match done {
                     Ok(Flow::Park(park)) => {
                         let reach = unit.locked.set();
@@ -86,11 +86,10 @@ impl Worker {
     /// Locks shards for a unit that only reads.
     pub(super) fn begin(&self, set: ShardSet) -> Unit<'_> {
         let mut effects = self.effects.borrow_mut().pop().unwrap_or_default();
+        let locked = self.engine.lock(set);
+        // Under the locks: whoever begins to read the log locks everything once, and misses nothing after.
         effects.wanted = self.wanted();
-        Unit {
-            locked: self.engine.lock(set),
-            effects,
-        }
+        Unit { locked, effects }
     }
 
     /// Locks shards for a unit that may write, and those that serving the sleepers in them may touch.
@@ -125,8 +124,8 @@ impl Worker {
     }
 
     /// Runs one read or write command under the unit's locks, and records what to log of it.
-    pub(super) fn call(&self, unit: &mut Unit<'_>, job: &Job<'_>, out: &mut Reply) -> Done {
-        let Job {
+    pub(super) fn call(&self, unit: &mut Unit<'_>, job: &Call<'_>, out: &mut Reply) -> Done {
+        let Call {
             db,
             touch,
             entry,

@@ -3,15 +3,21 @@
 //! `append` runs while the edited shards are locked, so that log order is edit order. It copies bytes to
 //! memory and takes a sequence number, and never does I/O. A reader has a position of its own.
 
+mod gate;
+
 use std::collections::VecDeque;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::time::Duration;
 
 use bytes::Bytes;
-use parking_lot::Mutex;
+use parking_lot::{Condvar, Mutex};
+
+pub use gate::{Depends, Gate, Pass};
 
 use crate::engine::Record;
 
-/// The offset, in bytes, of the journal's end after an append.
+/// An offset in the journal, in bytes: its end after an append.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Seq(pub u64);
 
@@ -20,16 +26,26 @@ struct State {
     end: Seq,
     /// The database that the last record selected.
     selected: Option<usize>,
+    /// What was appended since some reader took last, and where it begins.
+    open: Vec<u8>,
+    open_begin: Seq,
     /// What some reader has yet to take, oldest first, with the offset at which it begins.
-    waiting: VecDeque<(Seq, Bytes)>,
+    closed: VecDeque<(Seq, Bytes)>,
     /// Readers' positions by their number. Those that left hold `None`.
     readers: Vec<Option<Seq>>,
+    /// Whether a reader sleeps until something is appended.
+    awaited: bool,
 }
 
 #[derive(Default)]
 pub struct Journal {
     state: Mutex<State>,
+    bell: Condvar,
     readers: AtomicUsize,
+    end: AtomicU64,
+    /// When the oldest record was appended that nobody has taken; 0 for none.
+    waiting_since_ms: AtomicU64,
+    pub gate: Gate,
 }
 
 impl Journal {
@@ -39,53 +55,102 @@ impl Journal {
         self.readers.load(Ordering::Relaxed) > 0
     }
 
+    /// The offset after the last append.
+    #[inline]
+    pub fn end(&self) -> Seq {
+        Seq(self.end.load(Ordering::Acquire))
+    }
+
+    /// When the oldest record was appended that nobody has taken.
+    pub fn waiting_since_ms(&self) -> Option<u64> {
+        let since = self.waiting_since_ms.load(Ordering::Relaxed);
+        (since > 0).then_some(since)
+    }
+
+    /// Bytes that some reader has yet to take.
+    pub fn backlog_bytes(&self) -> u64 {
+        let state = self.state.lock();
+        let oldest = state.closed.front().map(|(begin, _)| *begin);
+        let begin = oldest.unwrap_or(state.open_begin);
+        state.end.0 - begin.0
+    }
+
     /// Appends a unit's records, as one MULTI ... EXEC if there are several, and returns the new end.
-    pub fn append(&self, records: &[Record]) -> Seq {
+    pub fn append(&self, records: &[Record], now_ms: u64) -> Seq {
+        if records.is_empty() || !self.has_readers() {
+            return self.end();
+        }
         let mut state = self.state.lock();
-        if records.is_empty() || state.readers.iter().all(Option::is_none) {
-            return state.end;
-        }
-        let mut bytes = Vec::new();
+        let State { open, selected, .. } = &mut *state;
+        let before = open.len();
         let group = records.len() > 1;
-        if state.selected != Some(records[0].db) {
-            select(records[0].db, &mut bytes);
+        if *selected != Some(records[0].db) {
+            select(records[0].db, open);
         }
-        let mut selected = records[0].db;
+        let mut db = records[0].db;
         if group {
-            encode(&["MULTI"], &mut bytes);
+            encode(&[b"MULTI"], open);
         }
         for record in records {
-            if record.db != selected {
-                select(record.db, &mut bytes);
-                selected = record.db;
+            if record.db != db {
+                db = record.db;
+                select(db, open);
             }
-            encode(&record.args, &mut bytes);
+            encode(&record.args, open);
         }
         if group {
-            encode(&["EXEC"], &mut bytes);
+            encode(&[b"EXEC"], open);
         }
-        state.selected = Some(selected);
-        let begin = state.end;
-        state.end.0 += bytes.len() as u64;
-        state.waiting.push_back((begin, bytes.into()));
+        *selected = Some(db);
+        state.end.0 += (state.open.len() - before) as u64;
+        self.end.store(state.end.0, Ordering::Release);
+        if before == 0 {
+            self.waiting_since_ms.store(now_ms, Ordering::Relaxed);
+        }
+        if state.awaited {
+            state.awaited = false;
+            self.bell.notify_all();
+        }
         state.end
     }
 
     /// A new reader, from the present end on. Its first record selects its database.
-    pub fn reader(&self) -> Reader<'_> {
+    pub fn reader(self: &Arc<Self>) -> Reader {
         let mut state = self.state.lock();
+        state.close();
         let end = state.end;
         state.readers.push(Some(end));
-        state.selected = None;
         self.readers.fetch_add(1, Ordering::Relaxed);
         Reader {
-            journal: self,
+            journal: self.clone(),
             id: state.readers.len() - 1,
         }
+    }
+
+    /// Marks the present end: what is taken from here on begins a chunk, and selects its database.
+    pub fn mark(&self) -> Seq {
+        let mut state = self.state.lock();
+        state.close();
+        state.end
+    }
+
+    /// Wakes readers that wait, for another reason than an append.
+    pub fn ring(&self) {
+        self.state.lock().awaited = false;
+        self.bell.notify_all();
     }
 }
 
 impl State {
+    /// Ends the chunk that is being filled.
+    fn close(&mut self) {
+        self.selected = None;
+        if !self.open.is_empty() {
+            let chunk = std::mem::take(&mut self.open);
+            self.closed.push_back((self.open_begin, chunk.into()));
+        }
+        self.open_begin = self.end;
+    }
     /// Lets go of what every reader has taken.
     fn trim(&mut self) {
         let slowest = self
@@ -96,55 +161,76 @@ impl State {
             .copied()
             .unwrap_or(self.end);
         while self
-            .waiting
+            .closed
             .front()
             .is_some_and(|(begin, _)| *begin < slowest)
         {
-            self.waiting.pop_front();
+            self.closed.pop_front();
         }
     }
 }
 
 fn select(db: usize, out: &mut Vec<u8>) {
-    encode(&["SELECT", &db.to_string()], out);
+    let mut digits = itoa::Buffer::new();
+    encode(&[b"SELECT", digits.format(db).as_bytes()], out);
 }
 
-fn encode(args: &[impl AsRef<[u8]>], out: &mut Vec<u8>) {
-    out.extend_from_slice(format!("*{}\r\n", args.len()).as_bytes());
+/// Appends a command as clients send it.
+pub fn encode(args: &[impl AsRef<[u8]>], out: &mut Vec<u8>) {
+    let mut digits = itoa::Buffer::new();
+    let mut line = |sign: u8, n: usize, out: &mut Vec<u8>| {
+        out.push(sign);
+        out.extend_from_slice(digits.format(n).as_bytes());
+        out.extend_from_slice(b"\r\n");
+    };
+    line(b'*', args.len(), out);
     for arg in args {
         let arg: &[u8] = arg.as_ref();
-        out.extend_from_slice(format!("${}\r\n", arg.len()).as_bytes());
+        line(b'$', arg.len(), out);
         out.extend_from_slice(arg);
         out.extend_from_slice(b"\r\n");
     }
 }
 
 /// A reader of the journal, with a position of its own.
-pub struct Reader<'j> {
-    journal: &'j Journal,
+pub struct Reader {
+    journal: Arc<Journal>,
     id: usize,
 }
 
-impl Reader<'_> {
-    /// All that was appended since the last call.
-    pub fn take(&mut self) -> Vec<Bytes> {
+impl Reader {
+    /// All that was appended since the last call, with the offset at which each chunk begins.
+    pub fn take(&mut self) -> Vec<(Seq, Bytes)> {
         let mut state = self.journal.state.lock();
+        let selected = state.selected;
+        state.close();
+        // A chunk that ends because it was taken is continued by the next one.
+        state.selected = selected;
+        self.journal.waiting_since_ms.store(0, Ordering::Relaxed);
         let from = state.readers[self.id].expect("a reader that lives has a position");
-        let taken = state
-            .waiting
-            .iter()
-            .filter(|(begin, _)| *begin >= from)
-            .map(|(_, bytes)| bytes.clone());
-        let taken = taken.collect();
+        let taken = state.closed.iter().filter(|(begin, _)| *begin >= from);
+        let taken = taken.cloned().collect();
         state.readers[self.id] = Some(state.end);
         state.trim();
         taken
     }
+
+    /// Sleeps until something is appended that was not taken, the journal is rung, or the time is up.
+    pub fn wait(&mut self, time: Duration) {
+        let mut state = self.journal.state.lock();
+        if state.readers[self.id] < Some(state.end) {
+            return;
+        }
+        state.awaited = true;
+        self.journal.bell.wait_for(&mut state, time);
+        state.awaited = false;
+    }
 }
 
-impl Drop for Reader<'_> {
+impl Drop for Reader {
     fn drop(&mut self) {
         let mut state = self.journal.state.lock();
+        state.close();
         state.readers[self.id] = None;
         self.journal.readers.fetch_sub(1, Ordering::Relaxed);
         state.trim();
@@ -168,18 +254,19 @@ mod tests {
 
     #[test]
     fn readers_see_edits_in_order_from_where_they_began() {
-        let journal = Journal::default();
+        let journal = Arc::new(Journal::default());
         assert_eq!(
-            journal.append(&[record(0, &["SET", "a", "1"])]),
+            journal.append(&[record(0, &["SET", "a", "1"])], 1),
             Seq(0),
             "nobody reads yet"
         );
         let mut first = journal.reader();
-        journal.append(&[record(0, &["DEL", "a"])]);
+        journal.append(&[record(0, &["DEL", "a"])], 1);
         let mut second = journal.reader();
-        journal.append(&[record(1, &["DEL", "b"]), record(1, &["DEL", "c"])]);
-        let text = |reader: &mut Reader<'_>| {
-            String::from_utf8(reader.take().concat())
+        journal.append(&[record(1, &["DEL", "b"]), record(1, &["DEL", "c"])], 1);
+        let text = |reader: &mut Reader| {
+            let chunks: Vec<_> = reader.take().into_iter().map(|(_, bytes)| bytes).collect();
+            String::from_utf8(chunks.concat())
                 .unwrap()
                 .replace("\r\n", " ")
         };
@@ -191,7 +278,7 @@ mod tests {
         assert_eq!(text(&mut second), tail);
         assert_eq!(text(&mut first), "");
         assert!(
-            journal.state.lock().waiting.is_empty(),
+            journal.state.lock().closed.is_empty(),
             "what all have read is let go"
         );
     }

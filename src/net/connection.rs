@@ -18,8 +18,10 @@ use smallvec::SmallVec;
 
 use super::stream::Stream;
 use crate::command::client::Client;
-use crate::command::session::Session;
-use crate::exec::{Next, Sleep, Wake, Worker};
+use crate::command::session::{ReplyMode, Session};
+use crate::command::{Job, Shutdown};
+use crate::exec::{self, Next, Sleep, Wake, Worker};
+use crate::journal::{Depends, Pass};
 use crate::pubsub::Mailbox;
 use crate::resp::{Codec, ProtoLimits, Reply};
 use crate::util::clock;
@@ -53,6 +55,10 @@ struct Connection {
     sent: usize,
     sleep: Option<Sleep>,
     closing: Closing,
+    /// What the replies in `out` depend on.
+    depends: Depends,
+    /// Until that is safe, nothing is sent and nothing more is read.
+    held: bool,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -68,6 +74,8 @@ enum Event {
     Read(io::Result<usize>),
     Written(io::Result<usize>),
     Rung,
+    /// The gate has moved.
+    Moved,
 }
 
 /// Serves a client until it leaves, is told to, or the server stops.
@@ -86,6 +94,8 @@ pub async fn serve(worker: Rc<Worker>, buffers: Rc<Buffers>, stream: Stream, cli
         sent: 0,
         sleep: None,
         closing: Closing::No,
+        depends: Depends::default(),
+        held: false,
     };
     connection.run().await;
     connection.end();
@@ -123,6 +133,13 @@ impl Connection {
                 Event::Written(Ok(bytes)) => self.written(bytes),
                 Event::Written(Err(_)) => return,
                 Event::Rung => self.rung().await,
+                Event::Moved => {
+                    self.flush();
+                    if !self.held && self.sleep.is_none() && !self.input.is_empty() {
+                        // Requests that were read while it was held.
+                        self.batch().await;
+                    }
+                }
             }
             if self.over_limit() {
                 return;
@@ -142,11 +159,24 @@ impl Connection {
             buffers,
             sleep,
             closing,
+            held,
+            depends,
+            worker,
             ..
         } = self;
         let mailbox: &Mailbox = &client.mailbox;
         let mut rung = pin!(mailbox.rung());
+        let gate = &worker.shared.journal.gate;
+        let mut moved = pin!(held.then(|| gate.moved()));
         poll_fn(|context| {
+            if let Some(mut moved) = moved.as_mut().as_pin_mut() {
+                // Enabled before the gate is looked at, so that no move is missed.
+                let rang = moved.as_mut().poll(context).is_ready();
+                if rang || gate.pass(*depends) != Pass::Wait {
+                    return Poll::Ready(Event::Moved);
+                }
+                return rung.as_mut().poll(context).map(|()| Event::Rung);
+            }
             if *sent < out.len()
                 && let Poll::Ready(done) = stream.poll_write(context, &out.bytes()[*sent..])
             {
@@ -201,7 +231,7 @@ impl Connection {
             .active_ms
             .store(self.worker.now_ms(), Ordering::Relaxed);
         let mut done = 0;
-        while self.closing == Closing::No && self.sleep.is_none() {
+        while self.closing == Closing::No && self.sleep.is_none() && !self.held {
             // What others sent comes before the reply to what the client asks next.
             if !self.client.mailbox.is_empty() {
                 self.take_mail();
@@ -212,7 +242,9 @@ impl Connection {
                 Ok(None) => break,
                 Err(error) => {
                     let text = format!("ERR Protocol error: {error}");
-                    self.out.error(text.as_bytes());
+                    if self.session.reply == ReplyMode::On {
+                        self.out.error(text.as_bytes());
+                    }
                     self.worker.shared.stats.error(text.as_bytes());
                     self.worker.stats().counters.error_replies.add(1);
                     tracing::debug!(client = %self.client.address, "Protocol error: {error}");
@@ -253,7 +285,13 @@ impl Connection {
                 }
                 Next::Shutdown(wish) => {
                     done += used;
-                    self.shutdown(wish);
+                    self.shutdown(wish).await;
+                    started = self.worker.begin_batch();
+                }
+                Next::Wait(job) => {
+                    done += used;
+                    self.wait(job).await;
+                    started = self.worker.begin_batch();
                 }
                 Next::Close => self.closing = Closing::Flushed,
                 Next::Abort => {
@@ -283,24 +321,68 @@ impl Connection {
         }
     }
 
-    fn shutdown(&mut self, wish: Option<crate::command::Shutdown>) {
-        match wish {
-            Some(_) => {
-                *self.worker.shared.stop_wish.lock() = wish;
-                self.worker.shared.stop.cancel();
-                self.closing = Closing::Now;
-            }
-            None => self.out.error(b"ERR No shutdown in progress."),
+    async fn shutdown(&mut self, wish: Option<Shutdown>) {
+        let Some(wish) = wish else {
+            return self.out.error(b"ERR No shutdown in progress.");
+        };
+        self.send_all().await;
+        let shared = self.worker.shared.clone();
+        let stopped = tokio::task::spawn_blocking(move || exec::stop(&shared, wish)).await;
+        if stopped.unwrap_or(false) {
+            self.closing = Closing::Now;
+        } else {
+            self.borrow_output();
+            self.out
+                .error(b"ERR Errors trying to SHUTDOWN. Check logs.");
+        }
+    }
+
+    /// Answers once a job has ended.
+    async fn wait(&mut self, job: Job) {
+        self.send_all().await;
+        let done = tokio::select! {
+            done = job.done => done.unwrap_or(false),
+            () = self.worker.shared.stop.cancelled() => false,
+        };
+        self.borrow_output();
+        match done {
+            true => self.out.ok(),
+            false => self.out.error(job.failed.as_bytes()),
         }
     }
 
     fn take_mail(&mut self) {
         self.borrow_output();
         self.client.mailbox.drain_into(self.out.buf_mut());
+        // Whoever sent it may have told of an edit.
+        let saw = self.worker.shared.journal.end();
+        self.depends.saw = self.depends.saw.max(saw);
+    }
+
+    /// Whether what stands in `out` may be sent.
+    fn may_send(&mut self) -> bool {
+        self.depends = self.depends.and(self.worker.take_depends());
+        let pass = self.worker.shared.journal.gate.pass(self.depends);
+        self.held = pass == Pass::Wait;
+        match pass {
+            Pass::Open => self.depends = Depends::default(),
+            Pass::Wait => {}
+            Pass::Broken => {
+                tracing::debug!(
+                    "Closing {}: its edit could not be made safe",
+                    self.client.address
+                );
+                self.closing = Closing::Now;
+            }
+        }
+        pass == Pass::Open
     }
 
     /// Sends as much as the socket takes now.
     fn flush(&mut self) {
+        if !self.may_send() {
+            return;
+        }
         let mut context = Context::from_waker(std::task::Waker::noop());
         while self.sent < self.out.len() {
             match self
@@ -322,6 +404,14 @@ impl Connection {
 
     /// Sends everything, however long the client takes.
     async fn send_all(&mut self) {
+        while !self.may_send() && self.closing != Closing::Now {
+            let shared = self.worker.shared.clone();
+            let mut moved = pin!(shared.journal.gate.moved());
+            moved.as_mut().enable();
+            if shared.journal.gate.pass(self.depends) == Pass::Wait {
+                moved.await;
+            }
+        }
         while self.sent < self.out.len() && self.closing != Closing::Now {
             let Connection {
                 stream, out, sent, ..

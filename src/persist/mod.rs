@@ -1,3 +1,16 @@
-//! Values as bytes that outlive the process: what DUMP gives and RESTORE takes.
+//! Data that outlives the process: snapshots, the append only file, and the files they live in.
+//!
+//! [`Store`] is what the server asks. One thread of its own writes snapshots and rewrites the log, another writes the
+//! log as it grows; both go through [`disk::Disk`]. Loading takes a function that runs a command, and knows no
+//! more of commands than that.
 
+pub mod aof;
+pub mod disk;
+mod jobs;
+pub mod loading;
 pub mod rdb;
+mod store;
+mod window;
+
+pub use jobs::Kind;
+pub use store::{Saves, Store, Trouble};

@@ -1,6 +1,6 @@
-//! A key's value: one of the five types, in sixteen bytes.
+//! A key's value: one of the types, in sixteen bytes.
 
-use super::{Hash, List, Set, Text, ZSet};
+use super::{Hash, List, Set, Stream, Text, ZSet};
 
 /// What a key holds. Collections stand behind one pointer, short strings in place.
 #[derive(Clone, Debug)]
@@ -10,6 +10,7 @@ pub enum Value {
     Hash(Box<Hash>),
     Set(Box<Set>),
     ZSet(Box<ZSet>),
+    Stream(Box<Stream>),
 }
 
 /// A value's type, as TYPE names it.
@@ -20,6 +21,7 @@ pub enum Kind {
     Hash,
     Set,
     ZSet,
+    Stream,
 }
 
 impl Kind {
@@ -30,6 +32,7 @@ impl Kind {
             Kind::Hash => "hash",
             Kind::Set => "set",
             Kind::ZSet => "zset",
+            Kind::Stream => "stream",
         }
     }
 }
@@ -90,13 +93,14 @@ impl Value {
             Value::Hash(_) => Kind::Hash,
             Value::Set(_) => Kind::Set,
             Value::ZSet(_) => Kind::ZSet,
+            Value::Stream(_) => Kind::Stream,
         }
     }
 
     /// A collection without elements, which no key may hold. Strings may be empty.
     pub fn is_empty(&self) -> bool {
         match self {
-            Value::Text(_) => false,
+            Value::Text(_) | Value::Stream(_) => false,
             Value::List(list) => list.is_empty(),
             Value::Hash(hash) => hash.is_empty(),
             Value::Set(set) => set.is_empty(),
@@ -107,7 +111,7 @@ impl Value {
     /// How many pieces dropping it frees: what decides whether a client may wait for that.
     pub fn free_effort(&self) -> usize {
         match self {
-            Value::Text(_) => 1,
+            Value::Text(_) | Value::Stream(_) => 1,
             // A list frees by the node; 64 is fewer elements than any node holds.
             Value::List(list) => list.len() / 64,
             Value::Hash(hash) => hash.len(),
@@ -124,6 +128,7 @@ impl Value {
             Value::Hash(hash) => hash.encoding(),
             Value::Set(set) => set.encoding(),
             Value::ZSet(zset) => zset.encoding(),
+            Value::Stream(_) => "stream",
         }
     }
 
@@ -144,6 +149,7 @@ impl Value {
             Value::Hash(hash) => size_of::<Hash>() + hash.heap_bytes(),
             Value::Set(set) => size_of::<Set>() + set.heap_bytes(),
             Value::ZSet(zset) => size_of::<ZSet>() + zset.heap_bytes(),
+            Value::Stream(stream) => size_of::<Stream>() + stream.heap_bytes(),
         }
     }
 }

@@ -93,6 +93,11 @@ fn set(call: &mut SessionCall<'_>) -> Done {
         return Err(Fail::said(error.to_string()));
     }
     call.server.apply_config();
+    let dirty = call.server.stats.totals().dirty;
+    if let Err(why) = call.server.store.apply_config(dirty) {
+        config.roll_back(&changed);
+        return Err(Fail::said(SetError::refused("appendonly", why).to_string()));
+    }
     call.out.ok();
     Ok(Flow::Done)
 }

@@ -7,6 +7,7 @@ use crate::command::{
     Arg, Args, Command, Done, Fail, Flow, OnTimeout, Park, Plan, ReadCall, Run, SessionCall,
     WriteCall,
 };
+use crate::persist::Kind;
 use crate::util::clock;
 
 pub const DBSIZE: Command = Command {
@@ -78,6 +79,14 @@ fn flushall(call: &mut WriteCall<'_>) -> Done {
     for index in 0..call.server.config.databases.get() as usize {
         call.db.other(index).flush();
     }
+    let server = call.server;
+    if !server.config.save.get().0.is_empty() {
+        // So that a crash doesn't bring the keys back. It waits for this command's locks.
+        let dirty = server.stats.totals().dirty;
+        if server.store.begin(Kind::Save, dirty, None).is_err() {
+            server.store.begin_later(Kind::Save);
+        }
+    }
     call.out.ok();
     Ok(Flow::Done)
 }
@@ -129,21 +138,6 @@ fn time(call: &mut SessionCall<'_>) -> Done {
     call.out.array(2);
     call.out.bulk_int((now_us / 1_000_000) as i64);
     call.out.bulk_int((now_us % 1_000_000) as i64);
-    Ok(Flow::Done)
-}
-
-pub const LASTSAVE: Command = Command {
-    name: "lastsave",
-    summary: "Returns when the data was last saved, or the server started",
-    flags: &[Loading, Stale, Fast],
-    run: Run::Session(lastsave),
-    categories: &["admin", "dangerous"],
-    tips: &["nondeterministic_output"],
-    ..Command::PLAIN
-};
-
-fn lastsave(call: &mut SessionCall<'_>) -> Done {
-    call.out.int((call.server.about.started_ms / 1000) as i64);
     Ok(Flow::Done)
 }
 

@@ -11,6 +11,7 @@ mod latency;
 mod lolwut;
 mod memory;
 mod monitor;
+mod persistence;
 mod shutdown;
 mod slowlog;
 
@@ -20,6 +21,8 @@ pub const FAMILY: Family = Family {
     group: "server",
     category: "",
     commands: &[
+        &persistence::BGREWRITEAOF,
+        &persistence::BGSAVE,
         &command::COMMAND,
         &config::CONFIG,
         &database::DBSIZE,
@@ -27,12 +30,13 @@ pub const FAMILY: Family = Family {
         &database::FLUSHALL,
         &database::FLUSHDB,
         &info::INFO,
-        &database::LASTSAVE,
+        &persistence::LASTSAVE,
         &latency::LATENCY,
         &lolwut::LOLWUT,
         &memory::MEMORY,
         &monitor::MONITOR,
         &database::ROLE,
+        &persistence::SAVE,
         &shutdown::SHUTDOWN,
         &slowlog::SLOWLOG,
         &database::SWAPDB,

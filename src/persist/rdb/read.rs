@@ -2,24 +2,37 @@
 
 use std::borrow::Cow;
 
-use super::{kind, ziplist};
+use super::{kind, ziplist, zipmap};
 use crate::types::intset::IntSet;
 use crate::types::list::Node;
 use crate::types::zset::Inserted;
-use crate::types::{Hash, Limits, List, Listpack, Set, Text, Type, Value, ZSet};
+use crate::types::{Hash, Limits, List, Listpack, Set, Stream, Text, Type, Value, ZSet};
 
-/// The bytes are no value of a kind that we know.
+/// Why bytes are no value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Broken;
+pub enum Fault {
+    /// They end too soon.
+    Short,
+    /// They are no value that any server writes.
+    Broken,
+    /// A collection without elements, which no key may hold.
+    Empty,
+    /// A kind that only a newer server knows.
+    UnknownKind(u8),
+    /// A value of a module, by the number that names the module.
+    Module(u64),
+}
+use Fault::Broken;
 
-type Read<T> = Result<T, Broken>;
+pub(super) type Read<T> = Result<T, Fault>;
 
+#[derive(Clone, Copy)]
 pub struct Reader<'a> {
     bytes: &'a [u8],
 }
 
 /// A length, or what stands in the place of one.
-enum Length {
+pub(super) enum Length {
     Plain(u64),
     /// An integer of this many bytes.
     Int(usize),
@@ -30,13 +43,36 @@ impl<'a> Reader<'a> {
     /// Reads one value, and all of it.
     pub fn value(bytes: &'a [u8], limits: &Limits) -> Read<Value> {
         let mut reader = Reader { bytes };
-        let kind = reader.take(1)?[0];
-        let value = reader.value_of(kind, limits)?;
-        if reader.bytes.is_empty() && !value.is_empty() {
+        let kind = reader.byte()?;
+        let value = reader.whole(kind, limits)?;
+        if reader.bytes.is_empty() {
             Ok(value)
         } else {
             Err(Broken)
         }
+    }
+
+    /// A value of this kind, with at least one element if it is a collection.
+    pub(super) fn whole(&mut self, kind: u8, limits: &Limits) -> Read<Value> {
+        let value = self.value_of(kind, limits)?;
+        if value.is_empty() {
+            return Err(Fault::Empty);
+        }
+        Ok(value)
+    }
+
+    pub(super) fn new(bytes: &'a [u8]) -> Self {
+        Reader { bytes }
+    }
+
+    /// The bytes from here to where a later reader stands.
+    pub(super) fn until(&self, later: &Reader<'_>) -> &'a [u8] {
+        &self.bytes[..self.bytes.len() - later.bytes.len()]
+    }
+
+    /// How many bytes are left.
+    pub(super) fn left(&self) -> usize {
+        self.bytes.len()
     }
 
     fn value_of(&mut self, kind: u8, limits: &Limits) -> Read<Value> {
@@ -62,8 +98,17 @@ impl<'a> Reader<'a> {
             kind::ZSET_LISTPACK => ZSet::from_listpack(self.listpack()?, limits)
                 .ok_or(Broken)?
                 .wrap(),
-            kind::HASH | kind::HASH_METADATA => {
-                self.hash(kind == kind::HASH_METADATA, limits)?.wrap()
+            kind::HASH_VALKEY => self.hash_of_valkey(limits)?.wrap(),
+            kind::HASH | kind::HASH_METADATA | kind::HASH_METADATA_DRAFT => {
+                self.hash(kind, limits)?.wrap()
+            }
+            kind::HASH_ZIPMAP => {
+                let mut hash = Hash::new();
+                zipmap::each(&self.string()?, |field, value| {
+                    hash.insert(field, value, false, 0, limits)
+                })
+                .ok_or(Broken)?;
+                hash.wrap()
             }
             kind::HASH_ZIPLIST => Hash::from_listpack(self.ziplist()?, limits)
                 .ok_or(Broken)?
@@ -71,8 +116,17 @@ impl<'a> Reader<'a> {
             kind::HASH_LISTPACK => Hash::from_listpack(self.listpack()?, limits)
                 .ok_or(Broken)?
                 .wrap(),
-            kind::HASH_LISTPACK_EX => self.hash_with_deadlines(limits)?.wrap(),
-            _ => return Err(Broken),
+            kind::HASH_LISTPACK_EX | kind::HASH_LISTPACK_EX_DRAFT => {
+                self.hash_with_deadlines(kind, limits)?.wrap()
+            }
+            kind::STREAM | kind::STREAM_2 | kind::STREAM_3 => {
+                let from = *self;
+                self.skip(kind)?;
+                let mut record = vec![kind];
+                record.extend_from_slice(from.until(self));
+                Value::Stream(Box::new(Stream::from_record(&record)))
+            }
+            other => return Err(Fault::UnknownKind(other)),
         })
     }
 
@@ -125,7 +179,7 @@ impl<'a> Reader<'a> {
 
     /// A score as text behind its length; lengths of 253 and more are nan and the infinities.
     fn text_score(&mut self) -> Read<f64> {
-        match self.take(1)?[0] {
+        match self.byte()? {
             255 => Ok(f64::NEG_INFINITY),
             254 => Ok(f64::INFINITY),
             253 => Ok(f64::NAN),
@@ -133,11 +187,12 @@ impl<'a> Reader<'a> {
         }
     }
 
-    fn hash(&mut self, with_deadlines: bool, limits: &Limits) -> Read<Hash> {
-        let earliest = if with_deadlines {
-            u64::from_le_bytes(self.array()?)
-        } else {
-            0
+    fn hash(&mut self, kind: u8, limits: &Limits) -> Read<Hash> {
+        let with_deadlines = kind != kind::HASH;
+        // The drafts of 7.4 had absolute deadlines, which is one more than from an earliest of 0.
+        let earliest = match kind {
+            kind::HASH_METADATA => u64::from_le_bytes(self.array()?),
+            _ => 1,
         };
         let mut hash = Hash::new();
         for _ in 0..self.count()? {
@@ -153,8 +208,26 @@ impl<'a> Reader<'a> {
         Ok(hash)
     }
 
-    fn hash_with_deadlines(&mut self, limits: &Limits) -> Read<Hash> {
-        self.array::<8>()?;
+    /// Field, value, and a deadline or -1.
+    fn hash_of_valkey(&mut self, limits: &Limits) -> Read<Hash> {
+        let mut hash = Hash::new();
+        for _ in 0..self.count()? {
+            let (field, value) = (self.string()?, self.string()?);
+            let deadline = i64::from_le_bytes(self.array()?);
+            if !hash.insert(&field, &value, false, 0, limits) {
+                return Err(Broken);
+            }
+            if let Ok(deadline) = u64::try_from(deadline) {
+                hash.set_deadline(&field, deadline);
+            }
+        }
+        Ok(hash)
+    }
+
+    fn hash_with_deadlines(&mut self, kind: u8, limits: &Limits) -> Read<Hash> {
+        if kind == kind::HASH_LISTPACK_EX {
+            self.array::<8>()?; // The earliest deadline, which the fields tell as well.
+        }
         let pack = self.listpack()?;
         let mut hash = Hash::new();
         let mut pieces = pack.iter();
@@ -186,21 +259,25 @@ impl<'a> Reader<'a> {
         ziplist::to_listpack(&self.string()?).ok_or(Broken)
     }
 
-    fn take(&mut self, len: usize) -> Read<&'a [u8]> {
-        let (taken, rest) = self.bytes.split_at_checked(len).ok_or(Broken)?;
+    pub(super) fn take(&mut self, len: usize) -> Read<&'a [u8]> {
+        let (taken, rest) = self.bytes.split_at_checked(len).ok_or(Fault::Short)?;
         self.bytes = rest;
         Ok(taken)
     }
 
-    fn array<const N: usize>(&mut self) -> Read<[u8; N]> {
+    pub(super) fn byte(&mut self) -> Read<u8> {
+        Ok(self.take(1)?[0])
+    }
+
+    pub(super) fn array<const N: usize>(&mut self) -> Read<[u8; N]> {
         self.take(N)?.try_into().map_err(|_| Broken)
     }
 
-    fn length(&mut self) -> Read<Length> {
-        let head = self.take(1)?[0];
+    pub(super) fn length(&mut self) -> Read<Length> {
+        let head = self.byte()?;
         Ok(match head {
             0..0x40 => Length::Plain(u64::from(head)),
-            0x40..0x80 => Length::Plain(u64::from(head & 0x3f) << 8 | u64::from(self.take(1)?[0])),
+            0x40..0x80 => Length::Plain(u64::from(head & 0x3f) << 8 | u64::from(self.byte()?)),
             0x80 => Length::Plain(u64::from(u32::from_be_bytes(self.array()?))),
             0x81 => Length::Plain(u64::from_be_bytes(self.array()?)),
             0xc0 => Length::Int(1),
@@ -211,14 +288,14 @@ impl<'a> Reader<'a> {
         })
     }
 
-    fn count(&mut self) -> Read<u64> {
+    pub(super) fn count(&mut self) -> Read<u64> {
         match self.length()? {
             Length::Plain(count) => Ok(count),
             _ => Err(Broken),
         }
     }
 
-    fn string(&mut self) -> Read<Cow<'a, [u8]>> {
+    pub(super) fn string(&mut self) -> Read<Cow<'a, [u8]>> {
         Ok(match self.length()? {
             Length::Plain(len) => {
                 Cow::Borrowed(self.take(usize::try_from(len).map_err(|_| Broken)?)?)

@@ -57,6 +57,7 @@ impl Digest {
                     Digest::of(&[bytes, &score.to_bits().to_le_bytes()])
                 })
             })),
+            Value::Stream(stream) => Digest::of(&[stream.record()]),
         };
         Digest::of(&[value.kind().name().as_bytes(), &content.0])
     }

@@ -9,7 +9,7 @@ use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use crate::command::Flag::{Admin, Loading, Neither, NoScript, Protected, Stale};
-use crate::command::{Command, Done, Fail, Flow, Plan, Run, WriteCall};
+use crate::command::{Command, Done, Fail, Flow, Plan, Reload, Run, WriteCall};
 use crate::config::values::parse_bytes;
 use crate::engine::{Access, Entry};
 use crate::types::{Text, Value};
@@ -118,9 +118,9 @@ static SUBS: &[Sub] = &[
     sub(
         "loadaof",
         "",
-        "Refused: there is no append only file.",
+        "Empty the keyspace, and read it back from the append only file.",
         0..=0,
-        unsaved,
+        loadaof,
     ),
     sub(
         "log",
@@ -169,9 +169,9 @@ static SUBS: &[Sub] = &[
     sub(
         "reload",
         "[<option> ...]",
-        "Refused: there is no snapshot to load.",
+        "Save, empty the keyspace, and read it back. NOSAVE reads the file as it is.",
         0..=MANY,
-        unsaved,
+        reload,
     ),
     sub(
         "replybuffer",
@@ -292,8 +292,28 @@ fn log(call: &mut WriteCall<'_>) -> Done {
     ok(call)
 }
 
-fn unsaved(_: &mut WriteCall<'_>) -> Done {
-    Err(Fail::Says("this server keeps no files to load data from"))
+fn reload(call: &mut WriteCall<'_>) -> Done {
+    let mut save = true;
+    while !call.args.is_empty() {
+        if !call.args.word("NOSAVE") {
+            // Redis's NOFLUSH and MERGE read a file into what is there already.
+            return Err(Fail::Says(
+                "DEBUG RELOAD only supports the NOSAVE option here.",
+            ));
+        }
+        save = false;
+    }
+    Ok(Flow::Reload(Reload {
+        from_log: false,
+        save,
+    }))
+}
+
+fn loadaof(_: &mut WriteCall<'_>) -> Done {
+    Ok(Flow::Reload(Reload {
+        from_log: true,
+        save: false,
+    }))
 }
 
 fn no_crash(_: &mut WriteCall<'_>) -> Done {

@@ -1,7 +1,10 @@
 //! INFO's sections on the data: memory, persistence, keyspace.
 
+use std::sync::atomic::Ordering;
+
 use super::super::figures::Figures;
 use super::{Page, Report};
+use crate::persist::Kind;
 
 pub fn memory(report: &Report<'_>, page: &mut Page<'_>) {
     let config = &report.server.config;
@@ -84,58 +87,105 @@ pub fn memory(report: &Report<'_>, page: &mut Page<'_>) {
 }
 
 pub fn persistence(report: &Report<'_>, page: &mut Page<'_>) {
+    let store = &report.server.store;
+    let saves = store.saves.lock().clone();
+    let (loading, log) = (&store.loading, &store.log);
+    let running = store.running();
+    let since = |kind| match running {
+        Some((running, since_ms)) if running == kind => {
+            Some((report.now_ms.saturating_sub(since_ms) / 1000) as i64)
+        }
+        _ => None,
+    };
+    let status = |ok: bool| if ok { "ok" } else { "err" };
+    let [done, total] = [&store.progress.done, &store.progress.total]
+        .map(|count| running.map_or(0, |_| count.load(Ordering::Relaxed)));
+    page.line("loading", u8::from(loading.is_on()));
     page.same(
         "0",
-        &[
-            "loading",
-            "async_loading",
-            "current_cow_peak",
-            "current_cow_size",
-        ],
+        &["async_loading", "current_cow_peak", "current_cow_size"],
     );
     page.line("current_cow_size_age", 0);
-    page.line("current_fork_perc", "0.00");
-    page.same(
-        "0",
-        &["current_save_keys_processed", "current_save_keys_total"],
+    let percent = if total > 0 {
+        done as f64 * 100.0 / total as f64
+    } else {
+        0.0
+    };
+    page.line("current_fork_perc", format_args!("{percent:.2}"));
+    page.line("current_save_keys_processed", done);
+    page.line("current_save_keys_total", total);
+    let changes = report.totals.dirty.saturating_sub(saves.dirty_then);
+    page.line("rdb_changes_since_last_save", changes);
+    page.line(
+        "rdb_bgsave_in_progress",
+        u8::from(since(Kind::Save).is_some()),
     );
-    page.line("rdb_changes_since_last_save", report.totals.dirty);
-    page.line("rdb_bgsave_in_progress", 0);
-    page.line("rdb_last_save_time", report.server.about.started_ms / 1000);
-    page.line("rdb_last_bgsave_status", "ok");
-    page.same(
-        "-1",
-        &["rdb_last_bgsave_time_sec", "rdb_current_bgsave_time_sec"],
+    page.line("rdb_last_save_time", saves.last_save_s);
+    page.line("rdb_last_bgsave_status", status(saves.last_ok));
+    page.line("rdb_last_bgsave_time_sec", saves.last_took_s);
+    page.line(
+        "rdb_current_bgsave_time_sec",
+        since(Kind::Save).unwrap_or(-1),
     );
-    page.same(
-        "0",
-        &[
-            "rdb_saves",
-            "rdb_last_cow_size",
-            "rdb_last_load_keys_expired",
-        ],
+    page.line("rdb_saves", saves.count);
+    page.line("rdb_last_cow_size", 0);
+    page.line("rdb_last_load_keys_expired", saves.keys_expired);
+    page.line("rdb_last_load_keys_loaded", saves.keys_loaded);
+    page.line(
+        "aof_enabled",
+        u8::from(report.server.config.appendonly.get()),
     );
-    page.same(
-        "0",
-        &[
-            "rdb_last_load_keys_loaded",
-            "aof_enabled",
-            "aof_rewrite_in_progress",
-        ],
+    page.line(
+        "aof_rewrite_in_progress",
+        u8::from(since(Kind::Rewrite).is_some()),
     );
-    page.line("aof_rewrite_scheduled", 0);
-    page.same(
-        "-1",
-        &["aof_last_rewrite_time_sec", "aof_current_rewrite_time_sec"],
+    page.line(
+        "aof_rewrite_scheduled",
+        u8::from(store.is_waiting(Kind::Rewrite)),
     );
-    page.line("aof_last_bgrewrite_status", "ok");
-    page.same("0", &["aof_rewrites", "aof_rewrites_consecutive_failures"]);
-    page.line("aof_last_write_status", "ok");
+    page.line("aof_last_rewrite_time_sec", saves.rewrite_took_s);
+    page.line(
+        "aof_current_rewrite_time_sec",
+        since(Kind::Rewrite).unwrap_or(-1),
+    );
+    page.line("aof_last_bgrewrite_status", status(saves.rewrite_ok));
+    page.line("aof_rewrites", saves.rewrites);
+    page.line(
+        "aof_rewrites_consecutive_failures",
+        saves.rewrites_failed_in_row,
+    );
+    page.line("aof_last_write_status", status(log.error().is_none()));
     page.line("aof_last_cow_size", 0);
     page.same(
         "0",
         &["module_fork_in_progress", "module_fork_last_cow_size"],
     );
+    if log.is_running() {
+        page.line("aof_current_size", log.current_bytes());
+        page.line("aof_base_size", log.base_bytes());
+        page.line("aof_pending_rewrite", 0);
+        page.line("aof_buffer_length", report.server.journal.backlog_bytes());
+        page.line("aof_pending_bio_fsync", 0);
+        page.line("aof_delayed_fsync", log.delayed.load(Ordering::Relaxed));
+    }
+    if loading.is_on() {
+        let (percent, eta) = loading.outlook(report.now_ms);
+        page.line(
+            "loading_start_time",
+            loading.started_ms.load(Ordering::Relaxed) / 1000,
+        );
+        page.line(
+            "loading_total_bytes",
+            loading.total_bytes.load(Ordering::Relaxed),
+        );
+        page.line("loading_rdb_used_mem", 0);
+        page.line(
+            "loading_loaded_bytes",
+            loading.loaded_bytes.load(Ordering::Relaxed),
+        );
+        page.line("loading_loaded_perc", format_args!("{percent:.2}"));
+        page.line("loading_eta_seconds", eta);
+    }
 }
 
 pub fn keyspace(report: &Report<'_>, page: &mut Page<'_>) {

@@ -1,0 +1,111 @@
+//! The data files: SAVE, BGSAVE, BGREWRITEAOF, LASTSAVE.
+
+use tokio::sync::oneshot;
+
+use crate::command::Flag::{Admin, Fast, Loading, NoAsyncLoading, NoMulti, NoScript, Stale};
+use crate::command::{Arg, Command, Done, Fail, Flow, Job, Run, SessionCall};
+use crate::persist::Kind;
+
+pub const SAVE: Command = Command {
+    name: "save",
+    summary: "Writes a snapshot, and answers when it is written",
+    cost: "O(N) for N keys",
+    flags: &[Admin, NoScript, NoAsyncLoading, NoMulti],
+    run: Run::Session(save),
+    ..Command::PLAIN
+};
+
+const SAVING: Fail = Fail::Says("Background save already in progress");
+
+fn save(call: &mut SessionCall<'_>) -> Done {
+    let store = &call.server.store;
+    if let Some((Kind::Save, _)) = store.running() {
+        return Err(SAVING);
+    }
+    let (told, done) = oneshot::channel();
+    let dirty = call.server.stats.totals().dirty;
+    store
+        .begin(Kind::Save, dirty, Some(told))
+        .map_err(|_| Fail::Says("The log is being rewritten: can't SAVE right now"))?;
+    Ok(Flow::Wait(Job {
+        done,
+        failed: "ERR",
+    }))
+}
+
+pub const BGSAVE: Command = Command {
+    name: "bgsave",
+    summary: "Begins to write a snapshot",
+    flags: &[Admin, NoScript, NoAsyncLoading],
+    args: &[Arg::word("schedule", "SCHEDULE").optional().since("3.2.2")],
+    run: Run::Session(bgsave),
+    ..Command::PLAIN
+};
+
+fn bgsave(call: &mut SessionCall<'_>) -> Done {
+    let schedule = call.args.word("SCHEDULE");
+    if !call.args.is_empty() {
+        return Err(Fail::SYNTAX);
+    }
+    let store = &call.server.store;
+    let dirty = call.server.stats.totals().dirty;
+    match store.begin(Kind::Save, dirty, None) {
+        Ok(()) => call.out.simple("Background saving started"),
+        Err(Kind::Save) => return Err(SAVING),
+        Err(Kind::Rewrite) if schedule => {
+            store.begin_later(Kind::Save);
+            call.out.simple("Background saving scheduled");
+        }
+        Err(Kind::Rewrite) => {
+            return Err(Fail::Says(
+                "Another child process is active (AOF?): can't BGSAVE right now. Use BGSAVE SCHEDULE in order to schedule a BGSAVE whenever possible.",
+            ));
+        }
+    }
+    Ok(Flow::Done)
+}
+
+pub const BGREWRITEAOF: Command = Command {
+    name: "bgrewriteaof",
+    summary: "Begins to rewrite the append only file",
+    flags: &[Admin, NoScript, NoAsyncLoading],
+    run: Run::Session(bgrewriteaof),
+    ..Command::PLAIN
+};
+
+fn bgrewriteaof(call: &mut SessionCall<'_>) -> Done {
+    let store = &call.server.store;
+    let dirty = call.server.stats.totals().dirty;
+    match store.begin(Kind::Rewrite, dirty, None) {
+        Ok(()) => call
+            .out
+            .simple("Background append only file rewriting started"),
+        Err(Kind::Rewrite) => {
+            return Err(Fail::Says(
+                "Background append only file rewriting already in progress",
+            ));
+        }
+        Err(Kind::Save) => {
+            store.begin_later(Kind::Rewrite);
+            call.out
+                .simple("Background append only file rewriting scheduled");
+        }
+    }
+    Ok(Flow::Done)
+}
+
+pub const LASTSAVE: Command = Command {
+    name: "lastsave",
+    summary: "Tells when the last snapshot was written",
+    flags: &[Loading, Stale, Fast],
+    run: Run::Session(lastsave),
+    categories: &["admin", "dangerous"],
+    tips: &["nondeterministic_output"],
+    ..Command::PLAIN
+};
+
+fn lastsave(call: &mut SessionCall<'_>) -> Done {
+    let saved_s = call.server.store.saves.lock().last_save_s;
+    call.out.int(saved_s as i64);
+    Ok(Flow::Done)
+}

@@ -1,0 +1,102 @@
+//! Loading: commands of the log run here, one after another, as if it were the beginning of time.
+//!
+//! At time 0 nothing is dead. So a key that has died since is still there for the commands that
+//! were given while it lived, and goes when the sweep begins.
+
+use std::sync::Arc;
+
+use anyhow::{Result, bail};
+
+use super::Worker;
+use super::unit::Call;
+use crate::command::client::Client;
+use crate::command::session::Session;
+use crate::command::{Reload, Run};
+use crate::engine::Rules;
+use crate::persist::aof::Apply;
+use crate::resp::Reply;
+use crate::util::{clock, memory};
+
+/// Commands between two moments at which this thread's memory is counted.
+const COMMANDS_PER_COUNT: u64 = 1024;
+
+impl Worker {
+    /// Reads the data files into an empty keyspace: the body of the loading thread.
+    pub fn load(&self) -> Result<()> {
+        self.replaying(|apply| self.shared.store.open(apply))
+    }
+
+    /// DEBUG RELOAD and DEBUG LOADAOF: empties the keyspace and reads it back from its files.
+    pub(super) fn reload(&self, wish: Reload) -> Result<()> {
+        let store = &self.shared.store;
+        let dirty = self.shared.stats.totals().dirty;
+        if wish.save && !store.save_now(dirty) {
+            bail!("Error trying to save the DB, check server logs.");
+        }
+        if wish.from_log {
+            store.end_log()?;
+        }
+        store.loading.begin(0);
+        self.engine.clear();
+        let done = self.replaying(|apply| store.reload(wish.from_log, apply));
+        store.loading.end();
+        done
+    }
+
+    fn replaying(&self, read: impl FnOnce(&mut Apply<'_>) -> Result<()>) -> Result<()> {
+        let now_ms = clock::now_ms();
+        let client = Client::new(0, String::new(), String::new(), -1, self.id, now_ms);
+        let mut session = Session::new(Arc::new(client), true);
+        let mut rules = Rules::of(&self.shared.config);
+        rules.access.not_before_ms = now_ms;
+        let before = self.rules.replace(Arc::new(rules));
+        self.now_ms.set(0);
+        let mut count = 0;
+        let done = read(&mut |argv| {
+            count += 1;
+            if count % COMMANDS_PER_COUNT == 0 {
+                memory::publish();
+            }
+            self.replay(&mut session, argv)
+        });
+        self.rules.replace(before);
+        self.begin_batch();
+        self.take_depends();
+        // What was read back is no change since the last save.
+        let saves = &mut self.shared.store.saves.lock();
+        saves.dirty_then = self.shared.stats.totals().dirty;
+        memory::publish();
+        done
+    }
+
+    fn replay(&self, session: &mut Session, argv: &[&[u8]]) -> Result<()> {
+        let entry = match super::admit::find(&self.shared.registry, argv) {
+            Ok(entry) if entry.arity_fits(argv.len()) => entry,
+            _ => bail!("Unknown command '{}'", String::from_utf8_lossy(argv[0])),
+        };
+        let mut out = Reply::new(false);
+        let done = match entry.command.run {
+            Run::Session(_) | Run::Container => self.call_session(session, entry, argv, &mut out),
+            Run::Read(_) | Run::Write(_) => {
+                let mut unit = self.begin_write(entry.shards(argv));
+                let done = self.call(&mut unit, &Call::of(session, entry, argv), &mut out);
+                self.commit(unit, None);
+                done
+            }
+        };
+        if let Err(fail) = done {
+            // It failed when it was logged, too, or it would not be in the log in this state.
+            tracing::debug!(
+                "While loading, '{}' failed: {}",
+                entry.full_name,
+                fail.text()
+            );
+        }
+        Ok(())
+    }
+
+    /// Whether the sweep must wait: what is being loaded decides for itself what is dead.
+    pub(super) fn is_loading(&self) -> bool {
+        self.shared.store.loading.is_on()
+    }
+}

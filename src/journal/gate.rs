@@ -1,0 +1,93 @@
+//! The gate that replies pass once what they depend on is safe.
+//!
+//! Whoever writes the log opens it as far as the log is safe. Nothing waits while nobody has closed it.
+
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+
+use tokio::sync::Notify;
+
+use super::Seq;
+
+/// What a reply depends on.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Depends {
+    /// The end of the log after the client's own last edit.
+    pub wrote: Seq,
+    /// The same for edits of anyone's that the client has seen.
+    pub saw: Seq,
+}
+
+impl Depends {
+    pub fn and(self, other: Depends) -> Depends {
+        Depends {
+            wrote: self.wrote.max(other.wrote),
+            saw: self.saw.max(other.saw),
+        }
+    }
+}
+
+/// Whether a reply may leave.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Pass {
+    Open,
+    Wait,
+    /// The edit could not be made safe: the client must not hear that it was.
+    Broken,
+}
+
+pub struct Gate {
+    open_to: AtomicU64,
+    failed: AtomicBool,
+    bell: Notify,
+}
+
+impl Default for Gate {
+    fn default() -> Self {
+        Gate {
+            open_to: AtomicU64::new(u64::MAX),
+            failed: AtomicBool::new(false),
+            bell: Notify::new(),
+        }
+    }
+}
+
+impl Gate {
+    #[inline]
+    pub fn pass(&self, depends: Depends) -> Pass {
+        let open_to = Seq(self.open_to.load(Ordering::Acquire));
+        if depends.wrote.max(depends.saw) <= open_to {
+            Pass::Open
+        } else if !self.failed.load(Ordering::Acquire) {
+            Pass::Wait
+        } else if depends.wrote <= open_to {
+            // Reads go on while the log can't be written, and then see what is not safe.
+            Pass::Open
+        } else {
+            Pass::Broken
+        }
+    }
+
+    /// Lets through what depends on nothing after `seq`.
+    pub fn open_to(&self, seq: Seq) {
+        if self.open_to.swap(seq.0, Ordering::AcqRel) != seq.0 {
+            self.bell.notify_waiters();
+        }
+    }
+
+    /// Lets nothing through that depends on an edit, until it is opened again.
+    pub fn close(&self) {
+        self.open_to.store(0, Ordering::Release);
+    }
+
+    /// Says whether the log can't be written at present.
+    pub fn set_failed(&self, failed: bool) {
+        if self.failed.swap(failed, Ordering::AcqRel) != failed {
+            self.bell.notify_waiters();
+        }
+    }
+
+    /// Returns when the gate has moved; to be enabled before asking [`Gate::pass`].
+    pub fn moved(&self) -> tokio::sync::futures::Notified<'_> {
+        self.bell.notified()
+    }
+}

@@ -1,0 +1,204 @@
+//! The append only file: Redis 7's folder of a base, increments and a manifest.
+
+mod commands;
+mod manifest;
+mod read;
+mod rewrite;
+mod seal;
+mod start;
+mod writer;
+
+use std::collections::VecDeque;
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::mpsc::sync_channel;
+use std::time::Duration;
+
+use parking_lot::Mutex;
+
+use crate::config::{AppendFsync, Config};
+use crate::journal::{Journal, Reader, Seq};
+use crate::persist::Store;
+
+pub use manifest::{Manifest, Part};
+pub use read::Apply;
+pub(super) use rewrite::rewrite;
+pub(super) use start::{load, take_over};
+use writer::{Increment, Order, Writer};
+
+/// Bytes that may wait for the disk before replies wait for it, too.
+const BACKLOG_MAX: u64 = 64 << 20;
+/// How old an edit may be that the disk doesn't have, under `everysec`.
+const UNSAFE_MS_MAX: u64 = 900;
+
+/// The log's files, and the thread that writes them.
+#[derive(Default)]
+pub struct Log {
+    running: AtomicBool,
+    orders: Mutex<VecDeque<Order>>,
+    manifest: Mutex<Manifest>,
+    /// Bytes of all files but the one being written.
+    settled_bytes: AtomicU64,
+    increment_bytes: AtomicU64,
+    /// Bytes of all files after the last rewrite, or at start.
+    base_bytes: AtomicU64,
+    /// When the oldest edit was made that the disk may not have; 0 for none.
+    unsafe_since_ms: AtomicU64,
+    /// Times that replies began to wait for a slow disk.
+    pub delayed: AtomicU64,
+    error: Mutex<Option<String>>,
+}
+
+impl Log {
+    pub fn is_running(&self) -> bool {
+        self.running.load(Ordering::Acquire)
+    }
+
+    /// Why the log can't be written at present.
+    pub fn error(&self) -> Option<String> {
+        self.error.lock().clone()
+    }
+
+    pub fn current_bytes(&self) -> u64 {
+        self.settled_bytes.load(Ordering::Relaxed) + self.increment_bytes.load(Ordering::Relaxed)
+    }
+
+    pub fn base_bytes(&self) -> u64 {
+        self.base_bytes.load(Ordering::Relaxed)
+    }
+
+    /// Whether the log has grown by as much as the configuration says since it was rewritten.
+    pub fn has_outgrown(&self, config: &Config) -> Option<u64> {
+        let percent = config.auto_aof_rewrite_percentage.get() as u64;
+        let (now, base) = (self.current_bytes(), self.base_bytes().max(1));
+        let grown = (now * 100 / base).saturating_sub(100);
+        let outgrown = self.is_running()
+            && percent > 0
+            && now > config.auto_aof_rewrite_min_size.get()
+            && grown >= percent;
+        outgrown.then_some(grown)
+    }
+
+    /// Closes the gate while the disk is too slow: nothing is acknowledged that is more than a second from safe.
+    /// Under `always` the writer alone moves the gate.
+    pub fn watch(&self, journal: &Journal, config: &Config, now_ms: u64) {
+        if !self.is_running()
+            || config.appendfsync.get() == AppendFsync::Always
+            || !self.is_late(journal, now_ms)
+        {
+            return;
+        }
+        self.delayed.fetch_add(1, Ordering::Relaxed);
+        journal.gate.close();
+        if !self.is_late(journal, now_ms) {
+            // The writer opened it just before.
+            journal.gate.open_to(Seq(u64::MAX));
+        }
+    }
+
+    fn is_late(&self, journal: &Journal, now_ms: u64) -> bool {
+        let taken = Some(self.unsafe_since_ms.load(Ordering::Acquire)).filter(|since| *since > 0);
+        let oldest = taken.into_iter().chain(journal.waiting_since_ms()).min();
+        oldest.is_some_and(|since| now_ms.saturating_sub(since) > UNSAFE_MS_MAX)
+            || journal.backlog_bytes() > BACKLOG_MAX
+    }
+
+    fn waits_since(&self, since_ms: u64) {
+        let unset = self.unsafe_since_ms.load(Ordering::Relaxed) == 0;
+        if unset {
+            self.unsafe_since_ms.store(since_ms, Ordering::Relaxed);
+        }
+    }
+
+    fn all_safe(&self) {
+        self.unsafe_since_ms.store(0, Ordering::Release);
+    }
+
+    fn wrote(&self, increment_bytes: u64) {
+        self.increment_bytes
+            .store(increment_bytes, Ordering::Relaxed);
+    }
+
+    fn set_error(&self, error: Option<String>) {
+        *self.error.lock() = error;
+    }
+
+    fn has_order(&self) -> bool {
+        !self.orders.lock().is_empty()
+    }
+
+    fn order(&self) -> Option<Order> {
+        self.orders.lock().pop_front()
+    }
+
+    /// The files there are now, all of them whole.
+    fn set_files(&self, manifest: Manifest, dir: &Path) {
+        let bytes = |part: &Part| fs::metadata(dir.join(&part.name)).map_or(0, |data| data.len());
+        let all: u64 = manifest.parts().map(bytes).sum();
+        let last = manifest.increments.last().map_or(0, bytes);
+        self.settled_bytes.store(all - last, Ordering::Relaxed);
+        self.increment_bytes.store(last, Ordering::Relaxed);
+        self.base_bytes.store(all, Ordering::Relaxed);
+        *self.manifest.lock() = manifest;
+    }
+}
+
+/// The folder of the log.
+pub fn folder(config: &Config) -> PathBuf {
+    let name = config.appenddirname.get();
+    config
+        .dir
+        .get()
+        .0
+        .join(String::from_utf8_lossy(&name).as_ref())
+}
+
+/// The first part of its files' names.
+fn filename(config: &Config) -> String {
+    String::from_utf8_lossy(&config.appendfilename.get()).into_owned()
+}
+
+/// Starts the thread that writes the log.
+fn start_writer(store: &Arc<Store>, reader: Reader, increment: Increment) -> io::Result<()> {
+    let log = &store.log;
+    log.orders.lock().clear();
+    log.set_error(None);
+    log.all_safe();
+    let writer = Writer::new(store.clone(), reader, increment);
+    std::thread::Builder::new()
+        .name("aof".into())
+        .spawn(move || writer.run())?;
+    log.running.store(true, Ordering::Release);
+    Ok(())
+}
+
+/// Gives an order, and waits until it is carried out.
+fn command(
+    store: &Store,
+    order: impl FnOnce(std::sync::mpsc::SyncSender<io::Result<()>>) -> Order,
+) -> io::Result<()> {
+    let (done, told) = sync_channel(1);
+    store.log.orders.lock().push_back(order(done));
+    store.journal.ring();
+    loop {
+        match told.recv_timeout(Duration::from_millis(100)) {
+            Ok(done) => return done,
+            // It may have looked for orders just before this one came.
+            Err(std::sync::mpsc::RecvTimeoutError::Timeout) => store.journal.ring(),
+            Err(_) => return Err(io::Error::other("the log's thread has ended")),
+        }
+    }
+}
+
+/// Writes what there is, and stops writing: CONFIG SET appendonly no, and the server's end.
+pub fn stop_writer(store: &Store) -> io::Result<()> {
+    if !store.log.running.swap(false, Ordering::AcqRel) {
+        return Ok(());
+    }
+    let stopped = command(store, |done| Order::Stop { done });
+    store.log.set_error(None);
+    stopped
+}

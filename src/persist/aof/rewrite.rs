@@ -1,0 +1,159 @@
+//! A new base in the place of the old one and its increments, while edits go on.
+
+use std::io;
+use std::path::Path;
+use std::sync::Arc;
+
+use super::manifest::Manifest;
+use super::writer::{Increment, Order};
+use super::{command, commands, filename, folder, start_writer, stop_writer};
+use crate::engine::Snapshot;
+use crate::journal::Seq;
+use crate::persist::Store;
+use crate::persist::disk::{DiskFile, draft_of};
+use crate::persist::rdb;
+
+/// Writes the data as it stands into a new base, and edits from now on into a new increment.
+///
+/// Starts the log if it isn't written yet. Whatever goes wrong, the files named by the manifest
+/// hold everything that was in them.
+pub fn rewrite(store: &Arc<Store>) -> io::Result<()> {
+    let config = &store.config;
+    let (dir, filename) = (folder(config), filename(config));
+    store.disk.make_dir(&dir)?;
+    let old = store.log.manifest.lock().clone();
+    let part = old.next_increment(&filename);
+    let running = store.log.is_running();
+    // BGREWRITEAOF while the log is off makes a base that nothing follows.
+    let continued = running || config.appendonly.get();
+    let increment = continued
+        .then(|| {
+            tracing::info!("Creating AOF incr file {} on background rewrite", part.name);
+            let file = store.disk.create(&dir.join(&part.name))?;
+            io::Result::Ok(Increment { file, len: 0 })
+        })
+        .transpose()?;
+
+    let (mut mark, mut reader) = (Seq::default(), None);
+    let snapshot = Snapshot::begin(&store.engine, || {
+        if running {
+            mark = store.journal.mark();
+        } else if continued {
+            reader = Some(store.journal.reader());
+        }
+    });
+    store.progress.begin(&snapshot.census);
+    let starting = reader.is_some();
+    match (reader, increment) {
+        (_, None) => {}
+        (Some(reader), Some(increment)) => start_writer(store, reader, increment)?,
+        (None, Some(increment)) => {
+            let mut manifest = old.clone();
+            manifest.increments.push(part.clone());
+            switch(store, mark, increment, manifest, &dir, &filename)?;
+        }
+    }
+
+    let installed = write_base(store, &dir, &filename, &old, snapshot).and_then(|base| {
+        let mut history = old.history.clone();
+        history.extend(old.parts().cloned());
+        let manifest = Manifest {
+            base: Some(base),
+            increments: continued.then(|| part.clone()).into_iter().collect(),
+            history,
+        };
+        let path = Manifest::path(&dir, &filename);
+        store.disk.replace(&path, manifest.text().as_bytes())?;
+        Ok(manifest)
+    });
+    match installed {
+        Ok(manifest) => {
+            store.log.set_files(manifest, &dir);
+            collect(store, &dir, &filename)
+        }
+        Err(error) => {
+            if starting {
+                // No manifest names the increment, so nothing is lost with it.
+                let _ = stop_writer(store);
+                let _ = store.disk.remove(&dir.join(&part.name));
+            }
+            Err(error)
+        }
+    }
+}
+
+/// Has the writer go on in a new increment, which the manifest names from then on.
+fn switch(
+    store: &Arc<Store>,
+    mark: Seq,
+    to: Increment,
+    manifest: Manifest,
+    dir: &Path,
+    filename: &str,
+) -> io::Result<()> {
+    let path = Manifest::path(dir, filename);
+    let (publisher, dir) = (store.clone(), dir.to_owned());
+    let publish = Box::new(move || {
+        publisher.disk.replace(&path, manifest.text().as_bytes())?;
+        publisher.log.set_files(manifest, &dir);
+        Ok(())
+    });
+    command(store, |done| Order::Switch {
+        mark,
+        to,
+        publish,
+        done,
+    })
+}
+
+fn write_base(
+    store: &Store,
+    dir: &Path,
+    filename: &str,
+    old: &Manifest,
+    snapshot: Snapshot<'_>,
+) -> io::Result<super::Part> {
+    let preamble = store.config.aof_use_rdb_preamble.get();
+    let base = old.next_base(filename, if preamble { "rdb" } else { "aof" });
+    let path = dir.join(&base.name);
+    let draft = draft_of(&path);
+    let written = store.disk.create(&draft).and_then(|mut file| {
+        let file: &mut dyn DiskFile = &mut *file;
+        let wrote = |keys| store.wrote(keys);
+        if preamble {
+            let rules = rdb::SaveRules {
+                aof_base: true,
+                ..store.save_rules()
+            };
+            rdb::save(snapshot, &store.functions(), &rules, file, wrote).map(drop)
+        } else {
+            commands::save(snapshot, &store.functions(), file, wrote)
+        }
+    });
+    store.disk.install(&draft, &path, written)?;
+    tracing::info!(
+        "Successfully renamed the temporary AOF base file into {}",
+        base.name
+    );
+    Ok(base)
+}
+
+/// Removes files that no longer count, and what names them.
+pub(super) fn collect(store: &Store, dir: &Path, filename: &str) -> io::Result<()> {
+    let mut manifest = store.log.manifest.lock().clone();
+    if manifest.history.is_empty() || store.config.aof_disable_auto_gc.get() {
+        return Ok(());
+    }
+    for part in &manifest.history {
+        tracing::info!("Removing the history file {} in the background", part.name);
+        match store.disk.remove(&dir.join(&part.name)) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+            _ => {}
+        }
+    }
+    manifest.history.clear();
+    let path = Manifest::path(dir, filename);
+    store.disk.replace(&path, manifest.text().as_bytes())?;
+    *store.log.manifest.lock() = manifest;
+    Ok(())
+}

@@ -1,0 +1,216 @@
+//! The log at start: found, taken over from older servers, read, and continued.
+
+use std::fs::{self, File};
+use std::io;
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use anyhow::{Context, Result, bail};
+
+use super::manifest::{Manifest, Part};
+use super::read::{Apply, End, LogFile};
+use super::rewrite::collect;
+use super::writer::Increment;
+use super::{filename, folder, start_writer};
+use crate::config::special::reason;
+use crate::persist::disk::DRAFT;
+use crate::persist::window::Window;
+use crate::persist::{Store, rdb};
+use crate::util::clock;
+
+/// Finds the log's files; a single file that an older server wrote becomes the base. False if there are none.
+pub fn take_over(store: &Store) -> Result<bool> {
+    let config = &store.config;
+    let (dir, filename) = (folder(config), filename(config));
+    let manifest_path = Manifest::path(&dir, &filename);
+    remove_drafts(store, &dir);
+    match fs::read(&manifest_path) {
+        Ok(text) => {
+            let manifest = Manifest::parse(&text)
+                .with_context(|| format!("Fatal error reading {}", manifest_path.display()))?;
+            *store.log.manifest.lock() = manifest;
+            return Ok(true);
+        }
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+        Err(error) => bail!(
+            "Fatal error: can't open the AOF manifest file {} for reading: {}",
+            manifest_path.display(),
+            reason(&error)
+        ),
+    }
+    if !config.appendonly.get() {
+        return Ok(false);
+    }
+    let (single, moved) = (config.dir.get().0.join(&filename), dir.join(&filename));
+    if !single.is_file() && !moved.is_file() {
+        return Ok(false);
+    }
+    store.disk.make_dir(&dir)?;
+    if single.is_file() {
+        store.disk.rename(&single, &moved).with_context(|| {
+            format!(
+                "Error trying to move the old AOF file {} into dir {}",
+                single.display(),
+                dir.display()
+            )
+        })?;
+    }
+    let manifest = Manifest {
+        base: Some(Part {
+            name: filename.clone(),
+            number: 1,
+        }),
+        ..Manifest::default()
+    };
+    store
+        .disk
+        .replace(&manifest_path, manifest.text().as_bytes())?;
+    *store.log.manifest.lock() = manifest;
+    tracing::info!(
+        "Successfully migrated an old-style AOF configuration ({filename}) into {}",
+        dir.display()
+    );
+    Ok(true)
+}
+
+/// What a crash may have left half-written.
+fn remove_drafts(store: &Store, dir: &Path) {
+    let Ok(files) = fs::read_dir(dir) else {
+        return; // There is no log yet.
+    };
+    for file in files.flatten() {
+        if file
+            .file_name()
+            .as_encoded_bytes()
+            .starts_with(DRAFT.as_bytes())
+        {
+            // One that stays is only in the way of disk space.
+            let _ = store.disk.remove(&file.path());
+        }
+    }
+}
+
+/// Reads all files of the log, in order, and goes on writing in the last one.
+pub fn load(store: &Arc<Store>, apply: &mut Apply<'_>) -> Result<()> {
+    let (dir, filename) = (folder(&store.config), filename(&store.config));
+    let manifest = store.log.manifest.lock().clone();
+    let parts: Vec<&Part> = manifest.parts().collect();
+    let mut total = 0;
+    for part in &parts {
+        let data = fs::metadata(dir.join(&part.name)).map_err(|error| cannot_open(part, &error))?;
+        total += data.len();
+    }
+    store.loading.total_bytes.store(total, Ordering::Relaxed);
+    let began = std::time::Instant::now();
+    for (at, part) in parts.iter().enumerate() {
+        let began = std::time::Instant::now();
+        let end = read_part(store, &dir, part, apply)?;
+        if let End::Torn { at: offset, why } = end {
+            cut(store, &dir, part, offset, why, at + 1 == parts.len())?;
+        }
+        let kind = if Some(*part) == manifest.base.as_ref() {
+            "base"
+        } else {
+            "incr"
+        };
+        tracing::info!(
+            "DB loaded from {kind} file {}: {:.3} seconds",
+            part.name,
+            began.elapsed().as_secs_f64()
+        );
+    }
+    tracing::info!(
+        "DB loaded from append only file: {:.3} seconds",
+        began.elapsed().as_secs_f64()
+    );
+    if store.config.appendonly.get() {
+        go_on(store, &dir, &filename)?;
+    }
+    Ok(())
+}
+
+fn cannot_open(part: &Part, error: &io::Error) -> anyhow::Error {
+    anyhow::anyhow!(
+        "Fatal error: can't open the append log file {} for reading: {}",
+        part.name,
+        reason(error)
+    )
+}
+
+fn read_part(store: &Store, dir: &Path, part: &Part, apply: &mut Apply<'_>) -> Result<End> {
+    let file = File::open(dir.join(&part.name)).map_err(|error| cannot_open(part, &error))?;
+    let mut window = Window::new(file, &store.loading);
+    window.fill(9)?;
+    if window.bytes().starts_with(b"REDIS") || window.bytes().starts_with(b"VALKEY") {
+        tracing::info!("Reading RDB base file on AOF loading...");
+        let loaded =
+            rdb::load(&mut window, &store.engine, &store.load_rules(true)).with_context(|| {
+                format!(
+                    "Error reading the RDB preamble of the file {}, AOF loading aborted",
+                    part.name
+                )
+            })?;
+        store.loaded(loaded);
+    }
+    LogFile::new(&mut window, &part.name).replay(apply)
+}
+
+/// Cuts off what was never written whole, and keeps it beside the file.
+fn cut(store: &Store, dir: &Path, part: &Part, at: u64, why: &str, last: bool) -> Result<()> {
+    let name = &part.name;
+    if !last || !store.config.aof_load_truncated.get() {
+        bail!(
+            "Unexpected end of file reading the append only file {name} (offset {at}: {why}). You can: 1) Make a backup \
+             of your AOF file, then use ./redis-check-aof --fix <filename.manifest>. 2) Alternatively you can set the \
+             'aof-load-truncated' configuration option to yes and restart the server."
+        );
+    }
+    let path = dir.join(name);
+    let bytes = fs::read(&path)?.split_off(at as usize);
+    tracing::warn!("!!! Warning: short read while loading the AOF file {name}!!!");
+    let aside = dir.join(format!("{name}.cut-{at}-{}", clock::now_ms()));
+    store
+        .disk
+        .replace(&aside, &bytes)
+        .context("keeping what is cut off")?;
+    let mut file = store.disk.append(&path)?;
+    file.truncate(at)?;
+    file.sync()?;
+    tracing::warn!(
+        "Truncating the AOF {name} at offset {at}: {why}; {} bytes are cut off and kept in {}",
+        bytes.len(),
+        aside.display()
+    );
+    tracing::warn!("AOF {name} loaded anyway because aof-load-truncated is enabled");
+    Ok(())
+}
+
+/// Begins to write: to the last increment, or to a first one.
+fn go_on(store: &Arc<Store>, dir: &Path, filename: &str) -> Result<()> {
+    let mut manifest = store.log.manifest.lock().clone();
+    let part = match manifest.increments.last() {
+        Some(part) => part.clone(),
+        None => {
+            let part = manifest.next_increment(filename);
+            tracing::info!("Creating AOF incr file {} on server start", part.name);
+            drop(store.disk.create(&dir.join(&part.name))?);
+            manifest.increments.push(part.clone());
+            let path = Manifest::path(dir, filename);
+            store.disk.replace(&path, manifest.text().as_bytes())?;
+            part
+        }
+    };
+    let path = dir.join(&part.name);
+    let mut file = store.disk.append(&path)?;
+    // What a crash left to the system's cache is about to be relied on.
+    file.sync()?;
+    let increment = Increment {
+        file,
+        len: fs::metadata(&path)?.len(),
+    };
+    store.log.set_files(manifest, dir);
+    collect(store, dir, filename)?;
+    start_writer(store, store.journal.reader(), increment)?;
+    Ok(())
+}

@@ -1,0 +1,127 @@
+//! The file layer: every change to a file or folder goes through it, so that tests can make it fail.
+//!
+//! Reading is left to `std::fs`: a disk that can't be read fails in the same way everywhere.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+
+/// A file open for writing, at its end.
+pub trait DiskFile: Send {
+    /// Writes some of the bytes, and returns how many.
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize>;
+    /// Returns once everything written has reached the disk.
+    fn sync(&mut self) -> io::Result<()>;
+    /// Cuts the file to a length, and goes on writing there.
+    fn truncate(&mut self, len: u64) -> io::Result<()>;
+}
+
+impl dyn DiskFile + '_ {
+    /// Writes all of the bytes.
+    pub fn write_all(&mut self, mut bytes: &[u8]) -> io::Result<()> {
+        while !bytes.is_empty() {
+            match self.write(bytes) {
+                Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
+                Ok(count) => bytes = &bytes[count..],
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(())
+    }
+}
+
+/// What may be done to a folder of files.
+pub trait Disk: Send + Sync {
+    /// A new file, or an old one emptied.
+    fn create(&self, path: &Path) -> io::Result<Box<dyn DiskFile>>;
+    /// A file to be continued; made if it isn't there.
+    fn append(&self, path: &Path) -> io::Result<Box<dyn DiskFile>>;
+    fn rename(&self, from: &Path, to: &Path) -> io::Result<()>;
+    fn remove(&self, path: &Path) -> io::Result<()>;
+    /// Makes a folder, unless it is there.
+    fn make_dir(&self, path: &Path) -> io::Result<()>;
+    /// Returns once the folder's names have reached the disk.
+    fn sync_dir(&self, path: &Path) -> io::Result<()>;
+}
+
+impl dyn Disk {
+    /// Puts a small file in its place in one step: whoever reads it finds the old one or the new one, whole.
+    pub fn replace(&self, path: &Path, bytes: &[u8]) -> io::Result<()> {
+        let draft = draft_of(path);
+        let written = self.create(&draft).and_then(|mut file| {
+            file.write_all(bytes)?;
+            file.sync()
+        });
+        self.install(&draft, path, written)
+    }
+
+    /// Ends what began as a draft: renamed if all went well, removed if not.
+    pub fn install(&self, draft: &Path, path: &Path, written: io::Result<()>) -> io::Result<()> {
+        let installed = written.and_then(|()| self.rename(draft, path));
+        if installed.is_err() {
+            // The first failure is the one to report; start-up removes what is left.
+            let _ = self.remove(draft);
+            return installed;
+        }
+        self.sync_dir(path.parent().unwrap_or(Path::new("/")))
+    }
+}
+
+/// Drafts begin with this, as Redis's do, and are never read.
+pub const DRAFT: &str = "temp-";
+
+/// The name under which a file is written until it is whole.
+pub fn draft_of(path: &Path) -> PathBuf {
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    path.with_file_name(format!("{DRAFT}{}-{name}", std::process::id()))
+}
+
+/// The operating system's files.
+pub struct OsDisk;
+
+impl Disk for OsDisk {
+    fn create(&self, path: &Path) -> io::Result<Box<dyn DiskFile>> {
+        Ok(Box::new(File::create(path)?))
+    }
+
+    fn append(&self, path: &Path) -> io::Result<Box<dyn DiskFile>> {
+        let file = OpenOptions::new().create(true).append(true).open(path)?;
+        Ok(Box::new(file))
+    }
+
+    fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
+        fs::rename(from, to)
+    }
+
+    fn remove(&self, path: &Path) -> io::Result<()> {
+        fs::remove_file(path)
+    }
+
+    fn make_dir(&self, path: &Path) -> io::Result<()> {
+        match fs::create_dir(path) {
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
+            made => made,
+        }
+    }
+
+    fn sync_dir(&self, path: &Path) -> io::Result<()> {
+        File::open(path)?.sync_all()
+    }
+}
+
+impl DiskFile for File {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        Write::write(self, bytes)
+    }
+
+    fn sync(&mut self) -> io::Result<()> {
+        self.sync_data()
+    }
+
+    fn truncate(&mut self, len: u64) -> io::Result<()> {
+        use std::io::{Seek, SeekFrom};
+        self.set_len(len)?;
+        self.seek(SeekFrom::Start(len)).map(|_| ())
+    }
+}

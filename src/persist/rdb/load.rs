@@ -1,0 +1,393 @@
+//! A snapshot file to keys: found by one thread, decoded and put into the keyspace by others.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+
+use anyhow::{Context, Result, anyhow, bail};
+use parking_lot::Mutex;
+
+use super::read::{Fault, Read, Reader};
+use super::{CRC, VERSION_FIELD_TTL, VERSION_VALKEY, kind, opcode};
+use crate::engine::{Access, Engine, Rules, SavedKey, shard_of};
+use crate::persist::window::Window;
+use crate::types::{Bstr, Limits, Value};
+use crate::util::{keyhash, memory};
+
+/// Bytes of keys handed to a decoding thread at once.
+const BATCH_BYTES: usize = 256 * 1024;
+/// Empty keys that are named in the log.
+const EMPTY_NAMED: u64 = 10;
+
+/// How a snapshot is read.
+#[derive(Clone, Debug)]
+pub struct LoadRules {
+    pub rules: Rules,
+    pub databases: usize,
+    pub checksum: bool,
+    /// Keys past their deadline are kept: a log that follows may still speak of them.
+    pub keep_dead: bool,
+    pub now_ms: u64,
+    pub threads: usize,
+}
+
+/// What was in a snapshot.
+#[derive(Debug, Default)]
+pub struct Loaded {
+    pub keys: u64,
+    /// Keys that were dead already.
+    pub expired: u64,
+    /// Collections without elements, which old servers wrote by mistake.
+    pub empty: u64,
+    /// Libraries of functions, as they were written.
+    pub functions: Vec<Vec<u8>>,
+}
+
+/// Keys on their way to a decoder.
+#[derive(Default)]
+struct Batch {
+    bytes: Vec<u8>,
+    /// Where each one begins, and what was said of it.
+    keys: Vec<(usize, Said)>,
+}
+
+/// What the file says of a key before the key.
+#[derive(Clone, Copy, Default)]
+struct Said {
+    db: usize,
+    deadline_ms: Option<u64>,
+    mark: Option<Access>,
+}
+
+/// Reads one snapshot from the window, up to and with its checksum.
+pub fn load(window: &mut Window<'_>, engine: &Engine, rules: &LoadRules) -> Result<Loaded> {
+    let (sender, batches) = sync_channel(2 * rules.threads);
+    let batches = Mutex::new(batches);
+    let counts = [AtomicU64::new(0), AtomicU64::new(0)];
+    std::thread::scope(|scope| {
+        let decoders: Vec<_> = (0..rules.threads)
+            .map(|_| scope.spawn(|| decode(&batches, engine, rules, &counts)))
+            .collect();
+        let scanned = Scan::new(rules, sender).run(window);
+        let mut failed = None;
+        for decoder in decoders {
+            let done = decoder.join().map_err(|_| anyhow!("a decoder panicked"));
+            failed = failed.or(done.and_then(|done| done).err());
+        }
+        // A decoder that fails ends the scan as well: its reason is the one to tell.
+        match failed {
+            Some(error) => Err(error),
+            None => scanned.map(|mut loaded| {
+                loaded.keys = counts[0].load(Ordering::Relaxed);
+                loaded.empty = counts[1].load(Ordering::Relaxed);
+                loaded
+            }),
+        }
+    })
+}
+
+/// The walk over the file.
+struct Scan<'r> {
+    rules: &'r LoadRules,
+    sender: SyncSender<Batch>,
+    batch: Batch,
+    said: Said,
+    valkey: bool,
+    loaded: Loaded,
+}
+
+/// What one step of the scan came to.
+enum Step {
+    On,
+    End,
+}
+
+impl<'r> Scan<'r> {
+    fn new(rules: &'r LoadRules, sender: SyncSender<Batch>) -> Self {
+        Scan {
+            rules,
+            sender,
+            batch: Batch::default(),
+            said: Said::default(),
+            valkey: false,
+            loaded: Loaded::default(),
+        }
+    }
+
+    fn run(mut self, window: &mut Window<'_>) -> Result<Loaded> {
+        if !window.fill(9)? {
+            bail!("Short read or OOM loading DB: the file is no snapshot");
+        }
+        let version = self.version(&window.bytes()[..9])?;
+        let mut digest = CRC.digest();
+        digest.update(&window.bytes()[..9]);
+        window.consume(9);
+        loop {
+            let offset = window.offset();
+            let bytes = window.bytes();
+            let mut reader = Reader::new(bytes);
+            match self.step(&mut reader) {
+                Ok(step) => {
+                    let used = bytes.len() - reader.left();
+                    digest.update(&bytes[..used]);
+                    window.consume(used);
+                    if matches!(step, Step::End) {
+                        break;
+                    }
+                    if self.batch.bytes.len() >= BATCH_BYTES {
+                        self.send()?;
+                    }
+                }
+                Err(Stop::Fault(Fault::Short)) => {
+                    if !window.more()? {
+                        bail!(
+                            "Unexpected EOF reading RDB file: it ends at byte {offset}, inside a key or before its end mark"
+                        );
+                    }
+                }
+                Err(Stop::Fault(fault)) => bail!("{} (at byte {offset} of the file)", told(fault)),
+                Err(Stop::Told(error)) => return Err(error),
+            }
+        }
+        self.send()?;
+        if version >= 5 {
+            if !window.fill(8)? {
+                bail!("Unexpected EOF reading RDB file: its checksum is missing");
+            }
+            let (said, _) = window
+                .bytes()
+                .split_first_chunk::<8>()
+                .expect("eight bytes are there");
+            let (said, sum) = (u64::from_le_bytes(*said), digest.finalize());
+            window.consume(8);
+            // Zero says that the writer made no sum.
+            if self.rules.checksum && said != 0 && said != sum {
+                bail!("Wrong RDB checksum expected: ({said:x}) but got ({sum:x}). Aborting now.");
+            }
+        }
+        Ok(self.loaded)
+    }
+
+    fn version(&mut self, head: &[u8]) -> Result<u16> {
+        let number = |digits: &[u8]| std::str::from_utf8(digits).ok()?.parse::<u16>().ok();
+        let known = match (head.strip_prefix(b"REDIS"), head.strip_prefix(b"VALKEY")) {
+            (Some(digits), _) => number(digits).map(|version| (version, 1..=VERSION_FIELD_TTL)),
+            (_, Some(digits)) => {
+                self.valkey = true;
+                number(digits).map(|version| (version, VERSION_VALKEY..=VERSION_VALKEY))
+            }
+            _ => None,
+        };
+        let (version, readable) = known.context("Wrong signature trying to load DB from file")?;
+        if !readable.contains(&version) {
+            bail!(
+                "Can't handle RDB format version {version}: a newer server wrote it. Let that server write an older \
+                 version, or move its keys with DUMP and RESTORE or over replication"
+            );
+        }
+        Ok(version)
+    }
+
+    fn step(&mut self, reader: &mut Reader<'_>) -> Result<Step, Stop> {
+        let from = *reader;
+        let head = reader.byte()?;
+        match head {
+            opcode::END => return Ok(Step::End),
+            opcode::SELECT => {
+                let db = reader.count()?;
+                if db >= self.rules.databases as u64 {
+                    return Err(Stop::Told(anyhow!(
+                        "FATAL: Data file was created with a Redis server configured to handle more than {} \
+                         databases. Exiting",
+                        self.rules.databases
+                    )));
+                }
+                self.said.db = db as usize;
+            }
+            opcode::RESIZE => drop((reader.count()?, reader.count()?)),
+            opcode::SLOT_INFO => drop((reader.count()?, reader.count()?, reader.count()?)),
+            opcode::AUX => self.aux(&reader.string()?, &reader.string()?),
+            opcode::DEADLINE_MS => {
+                self.said.deadline_ms = Some(u64::from_le_bytes(reader.array()?));
+            }
+            opcode::DEADLINE_SECONDS => {
+                let seconds = u32::from_le_bytes(reader.array()?);
+                self.said.deadline_ms = Some(u64::from(seconds) * 1000);
+            }
+            opcode::IDLE => {
+                let seconds = reader.count()?;
+                let mark = Access::with_idle_seconds(seconds, self.rules.now_ms);
+                self.said.mark = (!self.rules.rules.access.lfu).then_some(mark);
+            }
+            opcode::FREQUENCY => {
+                let mark = Access::with_frequency(reader.byte()?, self.rules.now_ms);
+                self.said.mark = self.rules.rules.access.lfu.then_some(mark);
+            }
+            opcode::FUNCTION => self.loaded.functions.push(reader.string()?.into_owned()),
+            opcode::FUNCTION_DRAFT => {
+                return Err(Stop::Told(anyhow!(
+                    "Pre-release function format not supported: load the file with the release candidate that \
+                     wrote it, and delete its functions"
+                )));
+            }
+            opcode::MODULE_AUX => return Err(Stop::Fault(Fault::Module(reader.count()?))),
+            _ => self.key(self.kind(head), from, reader)?,
+        }
+        Ok(Step::On)
+    }
+
+    /// Valkey gave a number of Redis's drafts another meaning.
+    fn kind(&self, kind: u8) -> u8 {
+        match kind {
+            kind::HASH_METADATA_DRAFT if self.valkey => kind::HASH_VALKEY,
+            kind => kind,
+        }
+    }
+
+    fn key(&mut self, kind: u8, from: Reader<'_>, reader: &mut Reader<'_>) -> Result<(), Stop> {
+        reader.skip_string()?;
+        reader.skip(kind)?;
+        let db = self.said.db;
+        let said = std::mem::replace(
+            &mut self.said,
+            Said {
+                db,
+                ..Said::default()
+            },
+        );
+        let dead = said
+            .deadline_ms
+            .is_some_and(|deadline_ms| deadline_ms <= self.rules.now_ms);
+        if dead && !self.rules.keep_dead {
+            self.loaded.expired += 1;
+            return Ok(());
+        }
+        let record = from.until(reader);
+        self.batch.keys.push((self.batch.bytes.len(), said));
+        self.batch.bytes.push(kind);
+        self.batch.bytes.extend_from_slice(&record[1..]);
+        Ok(())
+    }
+
+    fn aux(&self, name: &[u8], value: &[u8]) {
+        let value = String::from_utf8_lossy(value);
+        match name {
+            b"redis-ver" | b"valkey-ver" => {
+                tracing::info!("Loading RDB produced by version {value}");
+            }
+            b"ctime" => {
+                let age = (self.rules.now_ms / 1000) as i64 - value.parse().unwrap_or(0);
+                tracing::info!("RDB age {} seconds", age.max(0));
+            }
+            b"used-mem" => {
+                let bytes = value.parse::<f64>().unwrap_or(0.0);
+                tracing::info!("RDB memory usage when created {:.2} Mb", bytes / 1048576.0);
+            }
+            b"aof-base" if value == "1" => tracing::info!("RDB is base AOF"),
+            _ => {}
+        }
+    }
+
+    fn send(&mut self) -> Result<()> {
+        let batch = std::mem::take(&mut self.batch);
+        self.sender
+            .send(batch)
+            .map_err(|_| anyhow!("the decoders ended before the file"))
+    }
+}
+
+/// Why the scan ends early.
+enum Stop {
+    Fault(Fault),
+    Told(anyhow::Error),
+}
+
+impl From<Fault> for Stop {
+    fn from(fault: Fault) -> Self {
+        Stop::Fault(fault)
+    }
+}
+
+fn told(fault: Fault) -> String {
+    match fault {
+        Fault::Module(id) => format!(
+            "The RDB file contains module data I can't load: no matching module '{}'. Remove the module's keys with \
+             the server that has it, and save again",
+            module_name(id)
+        ),
+        Fault::UnknownKind(kind) => {
+            format!(
+                "Unknown RDB encoding type {kind}: the file is damaged, or a newer server wrote it"
+            )
+        }
+        fault => format!("Internal error in RDB reading: {fault:?}"),
+    }
+}
+
+/// Nine characters of six bits; the lowest ten bits are a version.
+fn module_name(id: u64) -> String {
+    const LETTERS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+    let letter = |at: u32| char::from(LETTERS[(id >> (10 + 6 * (8 - at)) & 63) as usize]);
+    (0..9).map(letter).collect()
+}
+
+/// The body of a decoding thread.
+fn decode(
+    batches: &Mutex<Receiver<Batch>>,
+    engine: &Engine,
+    rules: &LoadRules,
+    [keys, empty]: &[AtomicU64; 2],
+) -> Result<()> {
+    loop {
+        let batch = batches.lock().recv();
+        let Ok(batch) = batch else {
+            return Ok(()); // The scan has ended.
+        };
+        for (at, said) in &batch.keys {
+            let mut reader = Reader::new(&batch.bytes[*at..]);
+            let (key, value) = match record(&mut reader, &rules.rules.limits) {
+                (Ok(key), Ok(value)) => (key, value),
+                (Ok(key), Err(Fault::Empty)) => {
+                    if empty.fetch_add(1, Ordering::Relaxed) < EMPTY_NAMED {
+                        let key = String::from_utf8_lossy(&key).into_owned();
+                        tracing::info!("rdbLoadObject skipping empty key: {key}");
+                    }
+                    continue;
+                }
+                (key, value) => {
+                    let key = key.unwrap_or_default();
+                    let fault = value.err().unwrap_or(Fault::Broken);
+                    bail!(
+                        "{}, in key '{}'",
+                        told(fault),
+                        String::from_utf8_lossy(&key)
+                    );
+                }
+            };
+            let fresh = || Access::fresh(&rules.rules.access, rules.now_ms);
+            let loaded = SavedKey {
+                db: said.db,
+                key: Bstr::new(&key),
+                value,
+                deadline_ms: said.deadline_ms,
+                access: said.mark.unwrap_or_else(fresh),
+            };
+            let shard = shard_of(keyhash::hash(&key));
+            if !engine.lock_one(shard).load(loaded, rules.now_ms) {
+                bail!(
+                    "RDB has duplicated key '{}' in DB {}",
+                    String::from_utf8_lossy(&key),
+                    said.db
+                );
+            }
+            keys.fetch_add(1, Ordering::Relaxed);
+        }
+        memory::publish();
+    }
+}
+
+fn record(reader: &mut Reader<'_>, limits: &Limits) -> (Read<Vec<u8>>, Read<Value>) {
+    let kind = reader.byte();
+    let key = reader.string().map(std::borrow::Cow::into_owned);
+    let value = kind.and_then(|kind| reader.whole(kind, limits));
+    (key, value)
+}

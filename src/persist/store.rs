@@ -1,0 +1,408 @@
+//! What the server asks of its data files: save, rewrite, load, how is it going.
+
+use std::fs::{self, File};
+use std::io;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::mpsc::Sender;
+
+use anyhow::{Context, Result};
+use parking_lot::Mutex;
+
+use super::aof::{self, Apply, Log};
+use super::disk::{DRAFT, Disk};
+use super::jobs::{Busy, Job, Kind};
+use super::loading::Loading;
+use super::rdb::{self, Loaded, Mark};
+use super::window::Window;
+use crate::config::special::reason;
+use crate::config::{Config, MaxmemoryPolicy};
+use crate::engine::{Census, Engine, Rules};
+use crate::journal::Journal;
+use crate::util::clock;
+
+/// Seconds before a save that failed is tried again.
+const RETRY_SECONDS: u64 = 5;
+
+pub struct Store {
+    pub config: Arc<Config>,
+    pub engine: Arc<Engine>,
+    pub journal: Arc<Journal>,
+    pub disk: Arc<dyn Disk>,
+    pub log: Log,
+    pub loading: Loading,
+    pub saves: Mutex<Saves>,
+    pub progress: Progress,
+    pub(super) jobs: Mutex<Option<Sender<Job>>>,
+    pub(super) busy: Mutex<Busy>,
+    pub(super) giving_up: AtomicBool,
+    /// Held while a snapshot is taken: there is one at a time.
+    pub(super) one_at_a_time: Mutex<()>,
+    /// Whether the server's end must leave a snapshot of the last edit.
+    saves_at_end: AtomicBool,
+    functions: Mutex<Vec<Vec<u8>>>,
+    /// Whether [`Store::trouble`] is worth a closer look.
+    troubled: AtomicBool,
+}
+
+/// What became of saving, for INFO. Times are Unix times in seconds.
+#[derive(Clone, Debug)]
+pub struct Saves {
+    pub last_save_s: u64,
+    pub last_try_s: u64,
+    pub last_ok: bool,
+    /// Seconds the last one took; -1 before the first.
+    pub last_took_s: i64,
+    pub count: u64,
+    /// Edits counted when the last good one began.
+    pub dirty_then: u64,
+    pub keys_loaded: u64,
+    pub keys_expired: u64,
+    pub rewrites: u64,
+    pub rewrite_ok: bool,
+    pub rewrite_took_s: i64,
+    pub rewrites_failed_in_row: u64,
+}
+
+/// How far the job under way has come.
+#[derive(Default)]
+pub struct Progress {
+    pub total: AtomicU64,
+    pub done: AtomicU64,
+}
+
+impl Progress {
+    pub(super) fn begin(&self, census: &Census) {
+        let total: usize = census.databases.iter().map(|db| db.keys).sum();
+        self.total.store(total as u64, Ordering::Relaxed);
+        self.done.store(0, Ordering::Relaxed);
+    }
+}
+
+/// Why writes are refused.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Trouble {
+    Snapshot,
+    Log(String),
+}
+
+impl Store {
+    pub fn new(
+        config: Arc<Config>,
+        engine: Arc<Engine>,
+        journal: Arc<Journal>,
+        disk: Arc<dyn Disk>,
+    ) -> Self {
+        let saves = Saves {
+            last_save_s: clock::now_ms() / 1000,
+            last_try_s: 0,
+            last_ok: true,
+            last_took_s: -1,
+            count: 0,
+            dirty_then: 0,
+            keys_loaded: 0,
+            keys_expired: 0,
+            rewrites: 0,
+            rewrite_ok: true,
+            rewrite_took_s: -1,
+            rewrites_failed_in_row: 0,
+        };
+        Store {
+            config,
+            engine,
+            journal,
+            disk,
+            log: Log::default(),
+            loading: Loading::default(),
+            saves: Mutex::new(saves),
+            progress: Progress::default(),
+            jobs: Mutex::default(),
+            busy: Mutex::default(),
+            giving_up: AtomicBool::new(false),
+            one_at_a_time: Mutex::default(),
+            saves_at_end: AtomicBool::new(false),
+            functions: Mutex::default(),
+            troubled: AtomicBool::new(false),
+        }
+    }
+
+    /// Whether a snapshot is being written, for itself or for the log.
+    pub fn is_busy(&self) -> bool {
+        self.busy.lock().running.is_some()
+    }
+
+    /// What is being written, and since when.
+    pub fn running(&self) -> Option<(Kind, u64)> {
+        self.busy.lock().running
+    }
+
+    /// Why writes must be refused now.
+    #[inline]
+    pub fn trouble(&self) -> Option<Trouble> {
+        if !self.troubled.load(Ordering::Relaxed) {
+            return None;
+        }
+        self.look_for_trouble()
+    }
+
+    #[cold]
+    fn look_for_trouble(&self) -> Option<Trouble> {
+        let config = &self.config;
+        if config.stop_writes_on_bgsave_error.get()
+            && !config.save.get().0.is_empty()
+            && !self.saves.lock().last_ok
+        {
+            return Some(Trouble::Snapshot);
+        }
+        self.log.error().map(Trouble::Log)
+    }
+
+    /// Looks again whether writes must be refused: after a save and after a failed write.
+    pub(super) fn take_stock(&self) {
+        let troubled = !self.saves.lock().last_ok || self.log.error().is_some();
+        self.troubled.store(troubled, Ordering::Relaxed);
+    }
+
+    pub(super) fn snapshot_path(&self) -> PathBuf {
+        let name = self.config.dbfilename.path();
+        self.config.dir.get().0.join(name)
+    }
+
+    /// Keys written by the job under way; an error ends it.
+    pub(super) fn wrote(&self, keys: u64) -> io::Result<()> {
+        self.progress.done.fetch_add(keys, Ordering::Relaxed);
+        if self.giving_up.load(Ordering::Relaxed) {
+            return Err(io::Error::other("the server stops"));
+        }
+        Ok(())
+    }
+
+    pub(super) fn save_rules(&self) -> rdb::SaveRules {
+        let config = &self.config;
+        rdb::SaveRules {
+            version: config.rdb_version.get().number(),
+            compress: config.rdbcompression.get(),
+            checksum: config.rdbchecksum.get(),
+            sync_often: config.rdb_save_incremental_fsync.get(),
+            access: match config.maxmemory_policy.get() {
+                MaxmemoryPolicy::AllkeysLfu | MaxmemoryPolicy::VolatileLfu => Some(Mark::Frequency),
+                MaxmemoryPolicy::AllkeysLru | MaxmemoryPolicy::VolatileLru => Some(Mark::Idle),
+                _ => None,
+            },
+            aof_base: false,
+        }
+    }
+
+    pub(super) fn load_rules(&self, keep_dead: bool) -> rdb::LoadRules {
+        let config = &self.config;
+        let cores = std::thread::available_parallelism().map_or(1, usize::from);
+        rdb::LoadRules {
+            rules: Rules::of(config),
+            databases: config.databases.get() as usize,
+            checksum: config.rdbchecksum.get(),
+            keep_dead,
+            now_ms: clock::now_ms(),
+            threads: cores.clamp(1, 4),
+        }
+    }
+
+    /// Libraries of functions that a file brought, to be written back.
+    pub(super) fn functions(&self) -> Vec<Vec<u8>> {
+        self.functions.lock().clone()
+    }
+
+    pub(super) fn loaded(&self, loaded: Loaded) {
+        tracing::info!(
+            "Done loading RDB, keys loaded: {}, keys expired: {}.",
+            loaded.keys,
+            loaded.expired
+        );
+        *self.functions.lock() = loaded.functions;
+        let mut saves = self.saves.lock();
+        saves.keys_loaded = loaded.keys;
+        saves.keys_expired = loaded.expired;
+    }
+
+    /// Reads the data files into an empty keyspace, and begins to write the log if there is to be one.
+    /// `apply` runs a command of the log.
+    pub fn open(self: &Arc<Self>, apply: &mut Apply<'_>) -> Result<()> {
+        self.remove_drafts();
+        let has_log = aof::take_over(self)?;
+        if !self.config.appendonly.get() {
+            return self.load_snapshot();
+        }
+        if has_log {
+            return aof::load(self, apply);
+        }
+        if self.snapshot_path().is_file() {
+            tracing::warn!(
+                "appendonly is on, but there is no log yet: it begins with what the snapshot file holds"
+            );
+        }
+        self.load_snapshot()?;
+        tracing::info!("Creating AOF base file on server start");
+        aof::rewrite(self).context("Can't create the append only file")
+    }
+
+    fn load_snapshot(&self) -> Result<()> {
+        let path = self.snapshot_path();
+        let file = match File::open(&path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+            Err(error) => anyhow::bail!(
+                "Fatal error loading the DB, check server logs. Exiting: {}: {}",
+                path.display(),
+                reason(&error)
+            ),
+            Ok(file) => file,
+        };
+        let began = std::time::Instant::now();
+        self.loading
+            .total_bytes
+            .store(file.metadata()?.len(), Ordering::Relaxed);
+        let mut window = Window::new(file, &self.loading);
+        let loaded = rdb::load(&mut window, &self.engine, &self.load_rules(false))
+            .with_context(|| format!("Fatal error loading the DB {}", path.display()))?;
+        self.loaded(loaded);
+        tracing::info!(
+            "DB loaded from disk: {:.3} seconds",
+            began.elapsed().as_secs_f64()
+        );
+        Ok(())
+    }
+
+    /// Stops writing the log, with everything in it.
+    pub fn end_log(&self) -> io::Result<()> {
+        aof::stop_writer(self)
+    }
+
+    /// Writes a snapshot on this thread, once no other is being written.
+    pub fn save_now(&self, dirty: u64) -> bool {
+        let done = self.save(dirty);
+        self.take_stock();
+        done
+    }
+
+    /// The same for the server's end: a snapshot that is being written is given up for it.
+    pub fn save_at_end(&self, dirty: u64) -> bool {
+        self.giving_up.store(true, Ordering::Relaxed);
+        drop(self.one_at_a_time.lock());
+        self.giving_up.store(false, Ordering::Relaxed);
+        let saved = self.save_now(dirty);
+        self.saves_at_end.store(saved, Ordering::Relaxed);
+        saved
+    }
+
+    /// What a crash may have left half-written.
+    fn remove_drafts(&self) {
+        let path = self.snapshot_path();
+        let name = path.file_name().unwrap_or_default().to_string_lossy();
+        let Some(Ok(files)) = path.parent().map(fs::read_dir) else {
+            return;
+        };
+        for file in files.flatten() {
+            let found = file.file_name().to_string_lossy().into_owned();
+            if found.starts_with(DRAFT) && found.ends_with(&format!("-{name}")) {
+                // One that stays is only in the way of disk space.
+                let _ = self.disk.remove(&file.path());
+            }
+        }
+    }
+
+    /// DEBUG RELOAD's and DEBUG LOADAOF's second half: reads the files into a keyspace that was just emptied.
+    pub fn reload(self: &Arc<Self>, from_log: bool, apply: &mut Apply<'_>) -> Result<()> {
+        if from_log {
+            return aof::load(self, apply);
+        }
+        self.load_snapshot()
+    }
+
+    /// Ten times a second: saves that are due, jobs that wait their turn, a disk that is too slow.
+    pub fn tick(self: &Arc<Self>, dirty: u64, now_ms: u64) {
+        self.take_stock();
+        self.log.watch(&self.journal, &self.config, now_ms);
+        if self.is_busy() || self.loading.is_on() {
+            return;
+        }
+        let waiting = self.busy.lock().waiting.take();
+        if let Some(kind) = waiting {
+            // Somebody else may have begun one just now; then the cron comes back to it.
+            if self.begin(kind, dirty, None).is_err() {
+                self.busy.lock().waiting = Some(kind);
+            }
+            return;
+        }
+        let now_s = now_ms / 1000;
+        let saves = self.saves.lock().clone();
+        let rested = saves.last_ok || now_s > saves.last_try_s + RETRY_SECONDS;
+        let changes = dirty.saturating_sub(saves.dirty_then);
+        let points = self.config.save.get();
+        let due = points.0.iter().find(|point| {
+            changes >= point.changes && now_s.saturating_sub(saves.last_save_s) > point.seconds
+        });
+        if let Some(point) = due.filter(|_| rested) {
+            tracing::info!(
+                "{} changes in {} seconds. Saving...",
+                point.changes,
+                point.seconds
+            );
+            let _ = self.begin(Kind::Save, dirty, None);
+        } else if self.config.appendonly.get() && !self.log.is_running() {
+            // It could not be begun when it was turned on.
+            if now_s > saves.last_try_s + RETRY_SECONDS {
+                let _ = self.begin(Kind::Rewrite, dirty, None);
+            }
+        } else if let Some(grown) = self.log.has_outgrown(&self.config)
+            && (saves.rewrite_ok || now_s > saves.last_try_s + RETRY_SECONDS)
+        {
+            tracing::info!("Starting automatic rewriting of AOF on {grown}% growth");
+            let _ = self.begin(Kind::Rewrite, dirty, None);
+        }
+    }
+
+    /// Acts on `appendonly` and `appendfsync` after they were set.
+    pub fn apply_config(self: &Arc<Self>, dirty: u64) -> Result<(), String> {
+        let wanted = self.config.appendonly.get();
+        if self.loading.is_on() || wanted == self.log.is_running() {
+            self.journal.ring();
+            return Ok(());
+        }
+        if wanted {
+            let mut busy = self.busy.lock();
+            if busy.running.is_some() {
+                busy.waiting = Some(Kind::Rewrite);
+                return Ok(());
+            }
+            drop(busy);
+            return self
+                .begin(Kind::Rewrite, dirty, None)
+                .map_err(|_| "Unable to turn on AOF. Check server logs.".to_owned());
+        }
+        // What can't be written now would not be written later either.
+        if let Err(error) = aof::stop_writer(self) {
+            tracing::error!(
+                "The end of the append only file is missing: {}",
+                reason(&error)
+            );
+        }
+        self.take_stock();
+        Ok(())
+    }
+
+    /// The server's last words to its files, once nothing else runs: the log's end, and a snapshot if there was an
+    /// edit after the one that the stop made.
+    pub fn close(&self, dirty: u64) {
+        self.giving_up.store(true, Ordering::Relaxed);
+        self.end_jobs();
+        self.giving_up.store(false, Ordering::Relaxed);
+        if let Err(error) = aof::stop_writer(self) {
+            tracing::error!(
+                "The end of the append only file is missing: {}",
+                reason(&error)
+            );
+        }
+        if self.saves_at_end.load(Ordering::Relaxed) && dirty != self.saves.lock().dirty_then {
+            self.save(dirty);
+        }
+    }
+}

@@ -1,0 +1,73 @@
+//! A file read through a window that grows to hold the largest whole thing in it.
+
+use std::io::{self, Read};
+
+use super::loading::Loading;
+
+/// Bytes asked of the file at once, at least.
+const READ_BYTES: usize = 1 << 20;
+
+pub struct Window<'s> {
+    source: Box<dyn Read + Send + 's>,
+    buf: Vec<u8>,
+    /// Where what has not been consumed begins.
+    at: usize,
+    /// The offset in the file of the window's first byte.
+    begin: u64,
+    ended: bool,
+    loading: &'s Loading,
+}
+
+impl<'s> Window<'s> {
+    pub fn new(source: impl Read + Send + 's, loading: &'s Loading) -> Self {
+        Window {
+            source: Box::new(source),
+            buf: Vec::new(),
+            at: 0,
+            begin: 0,
+            ended: false,
+            loading,
+        }
+    }
+
+    /// What was read and not consumed.
+    pub fn bytes(&self) -> &[u8] {
+        &self.buf[self.at..]
+    }
+
+    /// The offset in the file of [`Window::bytes`].
+    pub fn offset(&self) -> u64 {
+        self.begin + self.at as u64
+    }
+
+    pub fn consume(&mut self, count: usize) {
+        self.at += count;
+        debug_assert!(self.at <= self.buf.len());
+    }
+
+    /// Reads on; false at the file's end. The longer what is in the window, the more is read, so that
+    /// looking at it again from its beginning costs no more than the reading.
+    pub fn more(&mut self) -> io::Result<bool> {
+        if self.ended {
+            return Ok(false);
+        }
+        self.begin += self.at as u64;
+        self.loading.read(self.at as u64)?;
+        self.buf.drain(..self.at);
+        self.at = 0;
+        let wanted = self.buf.len().max(READ_BYTES) as u64;
+        let read = (&mut self.source).take(wanted).read_to_end(&mut self.buf)?;
+        self.ended = (read as u64) < wanted;
+        Ok(read > 0)
+    }
+
+    /// Makes `count` bytes available; false if the file ends before.
+    pub fn fill(&mut self, count: usize) -> io::Result<bool> {
+        while self.bytes().len() < count {
+            if !self.more()? {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+}
