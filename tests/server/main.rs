@@ -6,4 +6,5 @@ mod common;
 mod concurrency;
 mod differential;
 mod expiry;
+mod persist;
 mod table;

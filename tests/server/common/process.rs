@@ -20,29 +20,60 @@ const STOP_PATIENCE: Duration = Duration::from_secs(5);
 pub struct Server {
     child: Child,
     pub port: u16,
-    dir: TempDir,
+    /// Taken when the process is stopped and its files are to stay.
+    dir: Option<TempDir>,
+}
+
+/// Our server, or the program that VERMILION_SERVER names.
+pub fn our_server() -> PathBuf {
+    std::env::var_os("VERMILION_SERVER").map_or_else(
+        || PathBuf::from(env!("CARGO_BIN_EXE_vermilion")),
+        PathBuf::from,
+    )
 }
 
 impl Server {
-    /// Our server, or the program that VERMILION_SERVER names.
     pub fn start(options: &[&str]) -> Server {
-        let program = std::env::var_os("VERMILION_SERVER").map_or_else(
-            || PathBuf::from(env!("CARGO_BIN_EXE_vermilion")),
-            PathBuf::from,
-        );
-        Server::start_program(&program, options)
+        Server::start_program(&our_server(), options)
     }
 
     pub fn start_program(program: &Path, options: &[&str]) -> Server {
-        // Another process may take the free port before the server does: then try another one.
-        (0..START_TRIES)
-            .find_map(|_| Server::try_start(program, options))
-            .unwrap_or_else(|| panic!("{} does not come up", program.display()))
+        Server::start_on(
+            program,
+            TempDir::new().expect("a temporary directory"),
+            options,
+        )
     }
 
-    fn try_start(program: &Path, options: &[&str]) -> Option<Server> {
+    /// Starts on files that are there.
+    pub fn start_on(program: &Path, dir: TempDir, options: &[&str]) -> Server {
+        Server::try_start_on(program, dir, options)
+            .unwrap_or_else(|log| panic!("{} does not come up:\n{log}", program.display()))
+    }
+
+    /// The same; what the server printed is the error.
+    pub fn try_start_on(program: &Path, dir: TempDir, options: &[&str]) -> Result<Server, String> {
+        let mut dir = dir;
+        let mut log = String::new();
+        // Another process may take the free port before the server does: then try another one.
+        for _ in 0..START_TRIES {
+            match Server::try_start(program, dir, options) {
+                Ok(server) => return Ok(server),
+                Err(failed) => (dir, log) = failed,
+            }
+            if !log.contains("ddress already in use") {
+                break;
+            }
+        }
+        Err(log)
+    }
+
+    fn try_start(
+        program: &Path,
+        dir: TempDir,
+        options: &[&str],
+    ) -> Result<Server, (TempDir, String)> {
         let port = free_port();
-        let dir = TempDir::new().expect("a temporary directory");
         let log = File::create(dir.path().join("server.log")).expect("a log file");
         let child = Command::new(program)
             .args(["--port", &port.to_string(), "--bind", "127.0.0.1"])
@@ -56,7 +87,11 @@ impl Server {
             .stdout(log)
             .spawn()
             .unwrap_or_else(|error| panic!("{} does not start: {error}", program.display()));
-        let mut server = Server { child, port, dir };
+        let mut server = Server {
+            child,
+            port,
+            dir: Some(dir),
+        };
         let begun = Instant::now();
         while begun.elapsed() < START_PATIENCE {
             if let Ok(mut client) = Client::connect(port)
@@ -64,16 +99,51 @@ impl Server {
                     .try_ask(&["PING"])
                     .is_ok_and(|reply| reply.raw == b"+PONG\r\n")
             {
-                return Some(server);
+                return Ok(server);
             }
             if let Ok(Some(status)) = server.child.try_wait() {
-                println!("server ended at once ({status}):\n{}", server.log());
-                return None;
+                println!("server ended at once ({status})");
+                break;
             }
             sleep(Duration::from_millis(10));
         }
-        println!("server does not answer:\n{}", server.log());
-        None
+        let log = server.log();
+        let dir = server.dir.take().expect("a server has a directory");
+        Err((dir, log))
+    }
+
+    /// Where its files are.
+    pub fn dir(&self) -> &Path {
+        self.dir.as_ref().expect("a server has a directory").path()
+    }
+
+    /// Ends the process at once, as `kill -9` does, and keeps its files.
+    pub fn kill(mut self) -> TempDir {
+        // It may have ended by itself.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+        self.dir.take().expect("a server has a directory")
+    }
+
+    /// Asks the process to end, waits for it, and keeps its files.
+    pub fn stop(mut self) -> TempDir {
+        self.end();
+        self.dir.take().expect("a server has a directory")
+    }
+
+    fn end(&mut self) {
+        let id = Pid::from_child(&self.child);
+        // The process may have died by itself; then there is nobody to tell.
+        let _ = kill_process(id, Signal::TERM);
+        let begun = Instant::now();
+        while begun.elapsed() < STOP_PATIENCE {
+            if matches!(self.child.try_wait(), Ok(Some(_)) | Err(_)) {
+                return;
+            }
+            sleep(Duration::from_millis(5));
+        }
+        let _ = self.child.kill();
+        let _ = self.child.wait();
     }
 
     pub fn client(&self) -> Client {
@@ -84,7 +154,7 @@ impl Server {
 
     /// What the server printed so far.
     pub fn log(&self) -> String {
-        std::fs::read_to_string(self.dir.path().join("server.log")).unwrap_or_default()
+        std::fs::read_to_string(self.dir().join("server.log")).unwrap_or_default()
     }
 
     /// Bytes of memory that the process holds, as the kernel counts them.
@@ -106,18 +176,9 @@ impl Server {
 
 impl Drop for Server {
     fn drop(&mut self) {
-        let id = Pid::from_child(&self.child);
-        // The process may have died by itself; then there is nobody to tell.
-        let _ = kill_process(id, Signal::TERM);
-        let begun = Instant::now();
-        while begun.elapsed() < STOP_PATIENCE {
-            if matches!(self.child.try_wait(), Ok(Some(_)) | Err(_)) {
-                return;
-            }
-            sleep(Duration::from_millis(5));
+        if self.dir.is_some() {
+            self.end();
         }
-        let _ = self.child.kill();
-        let _ = self.child.wait();
     }
 }
 

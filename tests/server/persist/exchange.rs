@@ -1,0 +1,266 @@
+//! Files written by one server and read by the other.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+use tempfile::TempDir;
+
+use super::contents::{contents, edit, fill, same};
+use crate::common::{Client, Server, Value, our_server, real_redis};
+
+fn start(program: &Path, dir: TempDir, options: &[&str]) -> (Server, Client) {
+    let server = Server::start_on(program, dir, options);
+    let client = server.client();
+    client.set_patience(Duration::from_secs(30));
+    (server, client)
+}
+
+fn folder() -> TempDir {
+    TempDir::new().expect("a temporary directory")
+}
+
+/// Waits for what INFO says of persistence.
+pub fn wait_for(client: &mut Client, line: &str) {
+    let begun = Instant::now();
+    while begun.elapsed() < Duration::from_secs(30) {
+        if client.ask("INFO persistence").text().contains(line) {
+            return;
+        }
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    panic!("INFO never said {line}");
+}
+
+#[test]
+fn snapshots_go_both_ways() {
+    let (server, mut client) = start(&real_redis(), folder(), &[]);
+    fill(&mut client);
+    client.ask("XADD stream 1-1 field value");
+    client.ask("XADD stream 2-1 field value other 12");
+    client.ask("XGROUP CREATE stream group 0");
+    client.ask("XREADGROUP GROUP group consumer COUNT 1 STREAMS stream >");
+    client.ask_args(&[
+        "FUNCTION",
+        "LOAD",
+        "#!lua name=lib\nredis.register_function('f', function() return 1 end)",
+    ]);
+    let written = contents(&mut client);
+    let stream = client.ask("XINFO STREAM stream FULL");
+    assert_eq!(client.ask("SAVE").to_string(), "+OK");
+
+    let (server, mut client) = start(&our_server(), server.kill(), &[]);
+    same(&written, &contents(&mut client));
+    assert_eq!(client.ask("SAVE").to_string(), "+OK");
+    let dir = server.kill();
+    let header = fs::read(dir.path().join("dump.rdb")).unwrap();
+    assert!(
+        header.starts_with(b"REDIS0010"),
+        "the lowest version that carries the data"
+    );
+    let checked = Command::new("redis-check-rdb")
+        .arg(dir.path().join("dump.rdb"))
+        .output()
+        .expect("redis-check-rdb runs");
+    assert!(
+        checked.status.success(),
+        "{}",
+        String::from_utf8_lossy(&checked.stdout)
+    );
+
+    let (server, mut client) = start(&real_redis(), dir, &[]);
+    same(&written, &contents(&mut client));
+    // The time since a consumer was seen goes on.
+    let still = |value: &Value| {
+        value
+            .to_string()
+            .split("seen-time")
+            .next()
+            .map(str::to_owned)
+    };
+    assert_eq!(
+        still(&stream),
+        still(&client.ask("XINFO STREAM stream FULL"))
+    );
+    assert_eq!(client.ask("FCALL f 0").to_string(), ":1");
+    drop(server);
+}
+
+#[test]
+fn every_version_that_can_be_picked_is_read_by_the_real_server() {
+    for version in ["9", "10", "11"] {
+        let (server, mut client) = start(
+            &our_server(),
+            folder(),
+            &["--rdb-version", version, "--rdbcompression", "no"],
+        );
+        fill(&mut client);
+        let written = contents(&mut client);
+        client.ask("SAVE");
+        let dir = server.kill();
+        let bytes = fs::read(dir.path().join("dump.rdb")).unwrap();
+        assert!(bytes.starts_with(format!("REDIS{version:0>4}").as_bytes()));
+        if version == "11" {
+            // 7.0 knows no 11, so ours reads it.
+            let (_server, mut client) = start(&our_server(), dir, &[]);
+            same(&written, &contents(&mut client));
+        } else {
+            let (_server, mut client) = start(&real_redis(), dir, &[]);
+            same(&written, &contents(&mut client));
+        }
+    }
+}
+
+#[test]
+fn deadlines_of_fields_need_a_newer_version() {
+    let (server, mut client) = start(&our_server(), folder(), &[]);
+    client.ask("HSET h a 1 b 2 c 3");
+    client.ask("HPEXPIREAT h 4000000000000 FIELDS 2 a b");
+    for n in 0..1000 {
+        client.ask(&format!("HSET large f{n} {n}"));
+    }
+    client.ask("HPEXPIREAT large 4000000000001 FIELDS 2 f5 f7");
+    assert_eq!(client.ask("SAVE").to_string(), "+OK");
+    let path = server.dir().join("dump.rdb");
+    assert!(fs::read(&path).unwrap().starts_with(b"REDIS0012"));
+    // A version that would drop them is refused, and the old file stays.
+    client.ask("CONFIG SET rdb-version 10");
+    assert!(client.ask("SAVE").to_string().starts_with("-ERR"));
+    assert!(fs::read(&path).unwrap().starts_with(b"REDIS0012"));
+    let (_server, mut client) = start(&our_server(), server.kill(), &[]);
+    let fields = "HPEXPIRETIME h FIELDS 3 a b c";
+    assert_eq!(
+        client.ask(fields).to_string(),
+        "*[:4000000000000 :4000000000000 :-1]"
+    );
+    let fields = "HPEXPIRETIME large FIELDS 3 f5 f6 f7";
+    assert_eq!(
+        client.ask(fields).to_string(),
+        "*[:4000000000001 :-1 :4000000000001]"
+    );
+}
+
+#[test]
+fn logs_go_both_ways() {
+    for preamble in ["yes", "no"] {
+        let options = ["--appendonly", "yes", "--aof-use-rdb-preamble", preamble];
+        let (server, mut client) = start(&real_redis(), folder(), &options);
+        fill(&mut client);
+        client.ask("BGREWRITEAOF");
+        wait_for(&mut client, "aof_rewrite_in_progress:0");
+        edit(&mut client, 0);
+        let written = contents(&mut client);
+
+        let (server, mut client) = start(&our_server(), server.stop(), &options);
+        same(&written, &contents(&mut client));
+        edit(&mut client, 1);
+        client.ask("BGREWRITEAOF");
+        edit(&mut client, 2);
+        wait_for(&mut client, "aof_rewrite_in_progress:0");
+        edit(&mut client, 3);
+        let written = contents(&mut client);
+        let dir = server.stop();
+        let manifest = dir.path().join("appendonlydir/appendonly.aof.manifest");
+        let checked = Command::new("redis-check-aof")
+            .arg(&manifest)
+            .output()
+            .expect("redis-check-aof runs");
+        assert!(
+            checked.status.success(),
+            "{}",
+            String::from_utf8_lossy(&checked.stdout)
+        );
+
+        let (server, mut client) = start(&real_redis(), dir, &options);
+        same(&written, &contents(&mut client));
+        edit(&mut client, 4);
+        let written = contents(&mut client);
+        // And ours goes on where the real server has.
+        let (_server, mut client) = start(&our_server(), server.stop(), &options);
+        same(&written, &contents(&mut client));
+    }
+}
+
+#[test]
+fn a_single_log_of_an_older_server_is_taken_over() {
+    for preamble in ["yes", "no"] {
+        let options = ["--appendonly", "yes", "--aof-use-rdb-preamble", preamble];
+        let (server, mut client) = start(&real_redis(), folder(), &options);
+        fill(&mut client);
+        client.ask("BGREWRITEAOF");
+        wait_for(&mut client, "aof_rewrite_in_progress:0");
+        edit(&mut client, 0);
+        let written = contents(&mut client);
+        let dir = server.stop();
+        // One file, as servers before 7.0 wrote it.
+        let parts = parts(dir.path());
+        let bytes: Vec<u8> = parts
+            .iter()
+            .flat_map(|part| fs::read(part).unwrap())
+            .collect();
+        fs::remove_dir_all(dir.path().join("appendonlydir")).unwrap();
+        fs::write(dir.path().join("appendonly.aof"), bytes).unwrap();
+
+        let (server, mut client) = start(&our_server(), dir, &options);
+        same(&written, &contents(&mut client));
+        edit(&mut client, 1);
+        let written = contents(&mut client);
+        let (_server, mut client) = start(&real_redis(), server.stop(), &options);
+        same(&written, &contents(&mut client));
+    }
+}
+
+/// The files that a manifest names, in order.
+pub fn parts(dir: &Path) -> Vec<PathBuf> {
+    let folder = dir.join("appendonlydir");
+    let text = fs::read_to_string(folder.join("appendonly.aof.manifest")).expect("a manifest");
+    text.lines()
+        .filter_map(|line| line.split(' ').nth(1))
+        .map(|name| folder.join(name))
+        .collect()
+}
+
+#[test]
+fn dump_payloads_go_both_ways() {
+    let (_real, mut real) = start(&real_redis(), folder(), &[]);
+    let (_ours, mut ours) = start(&our_server(), folder(), &[]);
+    fill(&mut real);
+    let written = contents(&mut real);
+    carry(&mut real, &mut ours);
+    same(&written, &contents(&mut ours));
+    real.ask("FLUSHALL");
+    carry(&mut ours, &mut real);
+    same(&written, &contents(&mut real));
+}
+
+/// Moves every key with DUMP and RESTORE.
+fn carry(from: &mut Client, to: &mut Client) {
+    for db in 0..16 {
+        from.ask(&format!("SELECT {db}"));
+        to.ask(&format!("SELECT {db}"));
+        for key in from.ask("KEYS *").items() {
+            let Value::Bulk(key) = key else {
+                panic!("KEYS lists strings")
+            };
+            let Value::Bulk(payload) = from.ask_args(&[b"DUMP", &key[..]]) else {
+                panic!("DUMP gives a string")
+            };
+            let deadline = from.ask_args(&[b"PEXPIRETIME", &key[..]]).text();
+            let deadline = deadline.parse::<i64>().unwrap_or(0).max(0).to_string();
+            let told = to.ask_args(&[
+                b"RESTORE",
+                &key[..],
+                deadline.as_bytes(),
+                &payload,
+                b"ABSTTL",
+            ]);
+            assert_eq!(
+                told.to_string(),
+                "+OK",
+                "RESTORE {}",
+                String::from_utf8_lossy(&key)
+            );
+        }
+    }
+}
