@@ -82,7 +82,12 @@ impl<'w, 's> LogFile<'w, 's> {
                 None => return Ok(Some(Damage::Short)),
             }
         };
-        if !self.window.bytes().starts_with(b"#CK:") {
+        let bytes = self.window.bytes();
+        if !bytes.starts_with(b"#CK:") {
+            if self.sealed && !bytes.starts_with(b"#TS:") {
+                // In a file of ours it was a seal once.
+                return Ok(Some(Damage::Garbled));
+            }
             self.window.consume(end);
             return Ok(None);
         }
@@ -222,4 +227,137 @@ fn take(group: &mut Option<Group>, argv: &[&[u8]], at: u64, apply: &mut Apply<'_
         (_, None) => apply(argv)?,
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::seal::Seal;
+    use super::*;
+    use crate::journal::encode;
+    use crate::persist::loading::Loading;
+
+    /// A log of records, each sealed on its own; `durable` says how much of it the disk had at each.
+    struct Sample {
+        bytes: Vec<u8>,
+        /// Where each record's seal begins, and at last the end.
+        bounds: Vec<usize>,
+    }
+
+    fn sample(records: usize, durable: impl Fn(usize) -> usize) -> Sample {
+        let (mut bytes, mut bounds) = (Vec::new(), vec![0]);
+        for n in 0..records {
+            let mut body = Vec::new();
+            encode(
+                &["SET".to_owned(), format!("k{n}"), "v\r\n*1\r\n".repeat(3)],
+                &mut body,
+            );
+            Seal::write(&body, durable(bytes.len()) as u64, &mut bytes);
+            bytes.extend_from_slice(&body);
+            bounds.push(bytes.len());
+        }
+        Sample { bytes, bounds }
+    }
+
+    /// How many records came through, and how it ended.
+    fn replay(bytes: &[u8]) -> (usize, Result<End>) {
+        let loading = Loading::default();
+        let mut window = Window::new(bytes, &loading);
+        let mut count = 0;
+        let end = LogFile::new(&mut window, "file").replay(&mut |argv| {
+            assert_eq!(argv[1], format!("k{count}").as_bytes());
+            count += 1;
+            Ok(())
+        });
+        (count, end)
+    }
+
+    fn torn_at(end: Result<End>) -> usize {
+        match end.unwrap() {
+            End::Torn { at, .. } => at as usize,
+            End::Whole => panic!("it was taken for whole"),
+        }
+    }
+
+    #[test]
+    fn a_log_cut_at_any_byte_ends_at_its_last_whole_record() {
+        let Sample { bytes, bounds } = sample(6, |at| at);
+        for at in 0..=bytes.len() {
+            let whole = bounds.partition_point(|bound| *bound <= at) - 1;
+            let (count, end) = replay(&bytes[..at]);
+            assert_eq!(count, whole, "cut at {at}");
+            if bounds.contains(&at) {
+                assert_eq!(end.unwrap(), End::Whole, "cut at {at}");
+            } else {
+                assert_eq!(torn_at(end), bounds[whole], "cut at {at}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_tail_that_the_disk_never_had_is_cut_off() {
+        // All was written at once; only the first two records had reached the disk.
+        let bounds = sample(6, |at| at).bounds;
+        let Sample { bytes, .. } = sample(6, |at| at.min(bounds[2]));
+        for at in bounds[2]..bytes.len() {
+            let whole = bounds.partition_point(|bound| *bound <= at) - 1;
+            for harm in [0, 1] {
+                let mut bad = bytes.clone();
+                match harm {
+                    0 => bad[at..].fill(0),
+                    _ => bad[at] ^= 0x10,
+                }
+                let (count, end) = replay(&bad);
+                assert_eq!(
+                    (count, torn_at(end)),
+                    (whole, bounds[whole]),
+                    "harm {harm} at {at}"
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn what_the_disk_had_and_lost_is_rot() {
+        let Sample { bytes, bounds } = sample(6, |at| at);
+        // In the first seal's name a flip makes it an annotation of somebody else's.
+        for at in (0..bounds[5]).filter(|at| !(1..4).contains(at)) {
+            let mut bad = bytes.clone();
+            bad[at] ^= 0x10;
+            let damaged = bounds[bounds.partition_point(|bound| *bound <= at) - 1];
+            let (_, end) = replay(&bad);
+            let told = end.unwrap_err().to_string();
+            assert!(
+                told.contains(&format!("damaged at offset {damaged},")),
+                "at {at}: {told}"
+            );
+        }
+    }
+
+    #[test]
+    fn commands_without_seals_are_read_as_the_real_server_reads_them() {
+        let mut plain = Vec::new();
+        encode(&["SET", "k0", "v"], &mut plain);
+        let one = plain.len();
+        plain.extend_from_slice(b"#TS:1700000000\r\n");
+        encode(&["MULTI"], &mut plain);
+        encode(&["SET", "k1", "v"], &mut plain);
+        encode(&["SET", "k2", "v"], &mut plain);
+        let open = plain.len();
+        encode(&["EXEC"], &mut plain);
+        let (count, end) = replay(&plain);
+        assert_eq!((count, end.unwrap()), (3, End::Whole));
+        // A transaction without its end has not happened.
+        let (count, end) = replay(&plain[..open]);
+        assert_eq!((count, torn_at(end)), (1, one + 16));
+        let (count, end) = replay(&plain[..one - 3]);
+        assert_eq!((count, torn_at(end)), (0, 0));
+        // Without seals nobody knows whether it was ever right.
+        let (_, end) = replay(&[&plain[..one], &b"garbage"[..]].concat());
+        assert!(end.unwrap_err().to_string().starts_with("Bad file format"));
+        // The real server went on behind our records.
+        let mut both = sample(2, |at| at).bytes;
+        encode(&["SET", "k2", "v"], &mut both);
+        let (count, end) = replay(&both);
+        assert_eq!((count, end.unwrap()), (3, End::Whole));
+    }
 }

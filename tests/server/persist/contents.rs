@@ -103,7 +103,11 @@ pub fn fill(client: &mut Client) {
             let element = format!("element {n} of many");
             client.ask_args(&["RPUSH", &format!("list {size}"), &element, &n.to_string()]);
             client.ask_args(&["SADD", &format!("set {size}"), &element]);
-            client.ask_args(&["SADD", &format!("ints {size}"), &(i64::from(n).pow(3)).to_string()]);
+            client.ask_args(&[
+                "SADD",
+                &format!("ints {size}"),
+                &(i64::from(n).pow(3)).to_string(),
+            ]);
             client.ask_args(&["HSET", &format!("hash {size}"), &element, &n.to_string()]);
             let score = (f64::from(n) / 7.0 - 100.0).to_string();
             client.ask_args(&["ZADD", &format!("zset {size}"), &score, &element]);

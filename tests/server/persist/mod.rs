@@ -2,5 +2,5 @@
 
 mod contents;
 //mod crash;
-//mod damage;
+mod damage;
 mod exchange;
