@@ -14,15 +14,16 @@
 use std::collections::HashMap;
 use std::io::{Read, Write};
 use std::net::TcpStream;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::Duration;
 
+use anyhow::Result;
 use tokio_util::sync::CancellationToken;
 
 use crate::config::{Config, file};
-use crate::persist::disk::OsDisk;
+use crate::persist::disk::{Disk, OsDisk};
 use crate::resp::value::Value;
 use crate::server::Server;
 use crate::util::{glob, words};
@@ -31,35 +32,64 @@ use crate::util::{glob, words};
 pub struct TestServer {
     port: u16,
     stop: CancellationToken,
-    thread: Option<JoinHandle<()>>,
-    dir: PathBuf,
+    thread: Option<JoinHandle<Result<()>>>,
+    /// Removed with the server, unless the test brought it.
+    dir: Option<PathBuf>,
 }
 
 impl TestServer {
     /// Starts a server with two workers on a free port; `lines` are added to its configuration.
     pub fn start(lines: &str) -> Self {
+        let dir = std::env::temp_dir().join(format!(
+            "vermilion-{}-{}",
+            std::process::id(),
+            fastrand::u64(..)
+        ));
+        std::fs::create_dir_all(&dir).expect("a directory for the test's files");
+        let mut server = Self::start_on(lines, &dir, Arc::new(OsDisk));
+        server.dir = Some(dir);
+        server
+    }
+
+    /// The same, on files that are there and a disk that may fail.
+    pub fn start_on(lines: &str, dir: &Path, disk: Arc<dyn Disk>) -> Self {
         let config = Arc::new(Config::new());
         // The port is taken and given up again: another may come between, but the range is large.
         let free =
             std::net::TcpListener::bind("127.0.0.1:0").and_then(|socket| socket.local_addr());
         let port = free.expect("a free port on the loopback").port();
-        let dir = std::env::temp_dir().join(format!("vermilion-{}-{port}", std::process::id()));
-        std::fs::create_dir_all(&dir).expect("a directory for the test's files");
         let text = format!(
             "bind 127.0.0.1\nport {port}\nio-threads 2\nenable-debug-command yes\nsave \"\"\ndir {}\n{lines}\n",
             dir.display()
         );
         file::load(&config, text.as_bytes(), glob::matches)
             .expect("the test's configuration is sound");
-        let server =
-            Server::new(config, &[], None, Arc::new(OsDisk)).expect("the test's server starts");
+        let server = Server::new(config, &[], None, disk).expect("the test's server starts");
         let stop = server.stopper();
-        let thread = std::thread::spawn(move || server.run().expect("the test's server runs"));
+        let thread = std::thread::spawn(move || server.run());
         TestServer {
             port,
             stop,
             thread: Some(thread),
-            dir,
+            dir: None,
+        }
+    }
+
+    pub fn port(&self) -> u16 {
+        self.port
+    }
+
+    /// Stops the server, and says how it ended.
+    pub fn stop(mut self) -> Result<()> {
+        self.end()
+    }
+
+    fn end(&mut self) -> Result<()> {
+        self.stop.cancel();
+        match self.thread.take().map(JoinHandle::join) {
+            Some(Ok(ended)) => ended,
+            Some(Err(_)) => Err(anyhow::anyhow!("the server panicked")),
+            None => Ok(()),
         }
     }
 
@@ -122,13 +152,15 @@ impl TestServer {
 
 impl Drop for TestServer {
     fn drop(&mut self) {
-        self.stop.cancel();
-        if let Some(thread) = self.thread.take() {
-            // A panic there has been printed; a second one here would hide it.
-            let _ = thread.join();
+        let ended = self.end();
+        if let Some(dir) = &self.dir {
+            // What stays is in the way of nothing.
+            let _ = std::fs::remove_dir_all(dir);
         }
-        // What stays is in the way of nothing.
-        let _ = std::fs::remove_dir_all(&self.dir);
+        // A second panic would hide the first.
+        if !std::thread::panicking() {
+            ended.expect("the test's server runs");
+        }
     }
 }
 

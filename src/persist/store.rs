@@ -273,7 +273,17 @@ impl Store {
 
     /// Stops writing the log, with everything in it.
     pub fn end_log(&self) -> io::Result<()> {
+        if matches!(self.running(), Some((Kind::Rewrite, _))) {
+            self.give_up();
+        }
         aof::stop_writer(self)
+    }
+
+    /// Ends the job under way, if there is one.
+    fn give_up(&self) {
+        self.giving_up.store(true, Ordering::Relaxed);
+        drop(self.one_at_a_time.lock());
+        self.giving_up.store(false, Ordering::Relaxed);
     }
 
     /// Writes a snapshot on this thread, once no other is being written.
@@ -285,9 +295,7 @@ impl Store {
 
     /// The same for the server's end: a snapshot that is being written is given up for it.
     pub fn save_at_end(&self, dirty: u64) -> bool {
-        self.giving_up.store(true, Ordering::Relaxed);
-        drop(self.one_at_a_time.lock());
-        self.giving_up.store(false, Ordering::Relaxed);
+        self.give_up();
         let saved = self.save_now(dirty);
         self.saves_at_end.store(saved, Ordering::Relaxed);
         saved

@@ -14,7 +14,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::mpsc::sync_channel;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, sync_channel};
 use std::time::Duration;
 
 use parking_lot::Mutex;
@@ -130,6 +130,11 @@ impl Log {
         !self.orders.lock().is_empty()
     }
 
+    /// From where on an order wants another file.
+    fn next_mark(&self) -> Option<Seq> {
+        self.orders.lock().iter().find_map(Order::mark)
+    }
+
     fn order(&self) -> Option<Order> {
         self.orders.lock().pop_front()
     }
@@ -175,20 +180,17 @@ fn start_writer(store: &Arc<Store>, reader: Reader, increment: Increment) -> io:
     Ok(())
 }
 
-/// Gives an order, and waits until it is carried out.
-fn command(
-    store: &Store,
-    order: impl FnOnce(std::sync::mpsc::SyncSender<io::Result<()>>) -> Order,
-) -> io::Result<()> {
-    let (done, told) = sync_channel(1);
-    store.log.orders.lock().push_back(order(done));
-    store.journal.ring();
+/// Waits until an order that was given is carried out.
+fn carried_out(store: &Store, told: &Receiver<io::Result<()>>) -> io::Result<()> {
     loop {
+        store.journal.ring();
         match told.recv_timeout(Duration::from_millis(100)) {
             Ok(done) => return done,
             // It may have looked for orders just before this one came.
-            Err(std::sync::mpsc::RecvTimeoutError::Timeout) => store.journal.ring(),
-            Err(_) => return Err(io::Error::other("the log's thread has ended")),
+            Err(RecvTimeoutError::Timeout) => {}
+            Err(RecvTimeoutError::Disconnected) => {
+                return Err(io::Error::other("the log's thread has ended"));
+            }
         }
     }
 }
@@ -198,7 +200,9 @@ pub fn stop_writer(store: &Store) -> io::Result<()> {
     if !store.log.running.swap(false, Ordering::AcqRel) {
         return Ok(());
     }
-    let stopped = command(store, |done| Order::Stop { done });
+    let (done, told) = sync_channel(1);
+    store.log.orders.lock().push_back(Order::Stop { done });
+    let stopped = carried_out(store, &told);
     store.log.set_error(None);
     stopped
 }

@@ -3,10 +3,11 @@
 use std::io;
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::mpsc::sync_channel;
 
-use super::manifest::Manifest;
+use super::manifest::{Manifest, Part};
 use super::writer::{Increment, Order};
-use super::{command, commands, filename, folder, start_writer, stop_writer};
+use super::{carried_out, commands, filename, folder, start_writer, stop_writer};
 use crate::engine::Snapshot;
 use crate::journal::Seq;
 use crate::persist::Store;
@@ -34,24 +35,29 @@ pub fn rewrite(store: &Arc<Store>) -> io::Result<()> {
         })
         .transpose()?;
 
-    let (mut mark, mut reader) = (Seq::default(), None);
+    let (done, told) = sync_channel(1);
+    let mut reader = None;
+    let mut order = increment.map(|to| Order::Switch {
+        mark: Seq::default(),
+        to,
+        publish: publish(store, &old, &part, &dir, &filename),
+        done,
+    });
     let snapshot = Snapshot::begin(&store.engine, || {
-        if running {
-            mark = store.journal.mark();
-        } else if continued {
+        // While all is locked: nothing that follows the mark can be written before the writer knows of it.
+        if !running && continued {
             reader = Some(store.journal.reader());
+        } else if let Some(mut order) = order.take() {
+            order.set_mark(store.journal.mark());
+            store.log.orders.lock().push_back(order);
         }
     });
     store.progress.begin(&snapshot.census);
     let starting = reader.is_some();
-    match (reader, increment) {
-        (_, None) => {}
-        (Some(reader), Some(increment)) => start_writer(store, reader, increment)?,
-        (None, Some(increment)) => {
-            let mut manifest = old.clone();
-            manifest.increments.push(part.clone());
-            switch(store, mark, increment, manifest, &dir, &filename)?;
-        }
+    match (reader, order) {
+        (Some(reader), Some(Order::Switch { to, .. })) => start_writer(store, reader, to)?,
+        _ if running => carried_out(store, &told)?,
+        _ => {}
     }
 
     let installed = write_base(store, &dir, &filename, &old, snapshot).and_then(|base| {
@@ -82,27 +88,22 @@ pub fn rewrite(store: &Arc<Store>) -> io::Result<()> {
     }
 }
 
-/// Has the writer go on in a new increment, which the manifest names from then on.
-fn switch(
+/// Makes the manifest name a further increment.
+fn publish(
     store: &Arc<Store>,
-    mark: Seq,
-    to: Increment,
-    manifest: Manifest,
+    old: &Manifest,
+    part: &Part,
     dir: &Path,
     filename: &str,
-) -> io::Result<()> {
+) -> Box<dyn FnOnce() -> io::Result<()> + Send> {
+    let mut manifest = old.clone();
+    manifest.increments.push(part.clone());
     let path = Manifest::path(dir, filename);
-    let (publisher, dir) = (store.clone(), dir.to_owned());
-    let publish = Box::new(move || {
-        publisher.disk.replace(&path, manifest.text().as_bytes())?;
-        publisher.log.set_files(manifest, &dir);
+    let (store, dir) = (store.clone(), dir.to_owned());
+    Box::new(move || {
+        store.disk.replace(&path, manifest.text().as_bytes())?;
+        store.log.set_files(manifest, &dir);
         Ok(())
-    });
-    command(store, |done| Order::Switch {
-        mark,
-        to,
-        publish,
-        done,
     })
 }
 
@@ -112,7 +113,7 @@ fn write_base(
     filename: &str,
     old: &Manifest,
     snapshot: Snapshot<'_>,
-) -> io::Result<super::Part> {
+) -> io::Result<Part> {
     let preamble = store.config.aof_use_rdb_preamble.get();
     let base = old.next_base(filename, if preamble { "rdb" } else { "aof" });
     let path = dir.join(&base.name);

@@ -47,6 +47,21 @@ pub enum Order {
     Stop { done: SyncSender<io::Result<()>> },
 }
 
+impl Order {
+    pub fn mark(&self) -> Option<Seq> {
+        match self {
+            Order::Switch { mark, .. } => Some(*mark),
+            Order::Stop { .. } => None,
+        }
+    }
+
+    pub fn set_mark(&mut self, at: Seq) {
+        if let Order::Switch { mark, .. } = self {
+            *mark = at;
+        }
+    }
+}
+
 pub struct Writer {
     store: Arc<Store>,
     reader: Reader,
@@ -161,10 +176,6 @@ impl Writer {
 
     /// Takes, seals, writes, and syncs if that is due. An order makes it due.
     fn round(&mut self, order: Option<&Order>) -> io::Result<()> {
-        let limit = match order {
-            Some(Order::Switch { mark, .. }) => *mark,
-            _ => Seq(u64::MAX),
-        };
         let since_ms = self.store.journal.waiting_since_ms();
         self.taken.extend(self.reader.take());
         if !self.taken.is_empty() {
@@ -172,7 +183,11 @@ impl Writer {
                 .log
                 .waits_since(since_ms.unwrap_or_else(clock::now_ms));
         }
-        self.seal(limit);
+        // Asked after taking: an order is there before anything that follows its mark.
+        let mark = order
+            .and_then(Order::mark)
+            .or_else(|| self.store.log.next_mark());
+        self.seal(mark.unwrap_or(Seq(u64::MAX)));
         if self.torn {
             self.file.truncate(self.whole)?;
             self.torn = false;

@@ -123,6 +123,27 @@ fn check(client: &mut Client, told: &[Told], always: bool) {
         .iter()
         .map(|item| item.text())
         .collect();
+    let positions: Vec<u64> = told.iter().map(|told| told.position).collect();
+    let shape = || {
+        let told: Vec<String> = told.iter().map(|told| format!("{told:?}")).collect();
+        let around = |at: u64| {
+            let from = (at as usize).saturating_sub(6);
+            history
+                .iter()
+                .skip(from)
+                .take(12)
+                .cloned()
+                .collect::<Vec<_>>()
+                .join(" ")
+        };
+        let places: Vec<String> = (0..WRITERS).map(|id| around(positions[id])).collect();
+        format!(
+            "{} entries; {}; {}",
+            history.len(),
+            told.join(", "),
+            places.join(" | ")
+        )
+    };
     for (id, told) in told.iter().enumerate() {
         let first = number(client, &format!("first:{id}"));
         let second = number(client, &format!("second:{id}"));
@@ -160,7 +181,7 @@ fn check(client: &mut Client, told: &[Told], always: bool) {
                 "{id}: {} was acknowledged, {last} is there",
                 told.acknowledged
             );
-            assert!(history.len() as u64 >= told.position);
+            assert!(history.len() as u64 >= told.position, "{id}: {}", shape());
         }
     }
 }

@@ -4,3 +4,5 @@ mod contents;
 mod crash;
 mod damage;
 mod exchange;
+mod faults;
+mod faulty;
