@@ -1,5 +1,6 @@
 //! What the program does with its command line: starts a server, or says why not.
 
+use std::io::IsTerminal;
 use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -49,11 +50,13 @@ fn run(start: &Start) -> Result<()> {
     log::start(&config);
     greet(start.file.as_deref());
     let server = Server::new(
-        config,
+        config.clone(),
         &loaded.renames,
         start.file.as_deref(),
         Arc::new(OsDisk),
     )?;
+    show_logo(&config, server.port());
+    tracing::info!("Server initialized");
     memory::publish();
     server.run()
 }
@@ -71,5 +74,17 @@ fn greet(config_file: Option<&Path>) {
             "Warning: no config file specified, using the default config. In order to specify a config file use vermilion /path/to/redis.conf"
         ),
     }
-    tracing::info!("Server initialized");
+}
+
+/// A few lines for whoever starts the server by hand, one for a log.
+fn show_logo(config: &Config, port: u16) {
+    let by_hand = config.logfile.is_empty() && std::io::stdout().is_terminal();
+    if !by_hand && !config.always_show_logo.get() {
+        return tracing::info!("Running mode=standalone, port={port}.");
+    }
+    tracing::info!(
+        "\n\n    Vermilion {} (Redis {REDIS_VERSION}) 64 bit\n\n    Running in standalone mode\n    Port: {port}\n    PID: {}\n",
+        env!("CARGO_PKG_VERSION"),
+        std::process::id()
+    );
 }

@@ -195,7 +195,7 @@ directives! {
     crash_log_enabled: Bool = Bool::new(true), Traits::ignored("a panic is logged where it happens, always"), "Log a report when the server crashes.";
     crash_memcheck_enabled: Bool = Bool::new(true), Traits::ignored("memory is not tested"), "Test memory after a crash.";
     databases: Int = Int::new(16, 1, INT), LIVE.fixed(), "Number of databases for SELECT.";
-    always_show_logo: Bool = Bool::new(false), Traits::ignored("there is no logo").fixed(), "Show a logo at start even when logging to a file.";
+    always_show_logo: Bool = Bool::new(false), LIVE.fixed(), "Show a logo at start even when logging to a file.";
     set_proc_title: Bool = Bool::new(true), Traits::ignored("the process keeps its title").fixed(), "Change the process's title.";
     proc_title_template: Text = Text::new("{title} {listen-addr} {server-mode}").checked(is_title_template), Traits::ignored("the process keeps its title"), "What the process's title says.";
     locale_collate: Text = Text::new(""), Traits::ignored("text is compared by bytes, in every locale"), "Locale by which SORT ALPHA and scripts compare text.";

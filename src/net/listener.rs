@@ -94,15 +94,17 @@ impl Listeners {
                     Ok(listener) => tcp.push(listener),
                     Err(error) if optional => tracing::debug!("Not listening on {name}: {error:#}"),
                     Err(error) => {
-                        return Err(error).with_context(|| {
-                            format!("Could not create server TCP listening socket {name}:{port}")
-                        });
+                        tracing::warn!(
+                            "Warning: Could not create server TCP listening socket {name}:{port}: {error:#}"
+                        );
+                        tcp.clear();
+                        break;
                     }
                 }
             }
             anyhow::ensure!(
                 !tcp.is_empty(),
-                "Failed listening on port {port} (TCP), aborting."
+                "Failed listening on port {port} (tcp), aborting."
             );
         }
         let path = String::from_utf8_lossy(&config.unixsocket.get()).into_owned();
