@@ -47,10 +47,11 @@ pub struct Shutdown {
     pub force: bool,
 }
 
-/// A job on another thread: `OK` if it goes well, this error if not.
+/// A job on another thread: `OK` if it goes well.
 pub struct Job {
     pub done: oneshot::Receiver<bool>,
-    pub failed: &'static str,
+    /// The error if it doesn't; without one it is `OK` in any case.
+    pub failed: Option<&'static str>,
 }
 
 /// How DEBUG wants the keyspace read back.

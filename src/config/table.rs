@@ -212,8 +212,8 @@ directives! {
     rdb_del_sync_files: Bool = Bool::new(false), LATER, "Delete snapshots made only to feed replicas.";
     rdb_save_incremental_fsync: Bool = Bool::new(true), LIVE, "Sync a snapshot to disk a few megabytes at a time.";
     dir: Held<Directory> = Held::new(Directory::current()), LIVE.protected(), "Directory of the data files.";
-    rdb_key_save_delay: Int = Int::new(0, i32::MIN as i64, INT), DEBUG_ONLY.hidden(), "Microseconds to wait after each key saved.";
-    key_load_delay: Int = Int::new(0, i32::MIN as i64, INT), DEBUG_ONLY.hidden(), "Microseconds to wait after each key loaded.";
+    rdb_key_save_delay: Int = Int::new(0, i32::MIN as i64, INT), LIVE.hidden(), "Microseconds to wait after each key saved, for tests.";
+    key_load_delay: Int = Int::new(0, i32::MIN as i64, INT), LIVE.hidden(), "Microseconds to wait after each key loaded, for tests.";
     loading_process_events_interval_bytes: Int = Int::new(2 << 20, 1024, INT), DEBUG_ONLY.hidden(), "Bytes loaded between two looks at clients.";
 
     // Replication.
@@ -302,6 +302,7 @@ directives! {
     auto_aof_rewrite_min_size: Memory = Memory::new(64 << 20, 0, SIZE), LIVE, "Do not rewrite a log smaller than this.";
     aof_load_truncated: Bool = Bool::new(true), LIVE, "Start with a log whose end is missing.";
     aof_use_rdb_preamble: Bool = Bool::new(true), LIVE, "Begin a rewritten log with a snapshot.";
+    aof_checksum: Bool = Bool::new(true), LIVE, "Put checksums into the log, in lines that other servers pass over.";
     aof_timestamp_enabled: Bool = Bool::new(false), LIVE, "Put times into the log.";
     aof_rewrite_incremental_fsync: Bool = Bool::new(true), LATER, "Sync a rewritten log a few megabytes at a time.";
     aof_disable_auto_gc: Bool = Bool::new(false), LIVE, "Keep log files that are no longer needed.";

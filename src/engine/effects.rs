@@ -126,6 +126,7 @@ impl Effects {
             && self.expired_fields == 0
             && self.evicted == 0
             && self.garbage.is_empty()
+            && self.log.is_empty()
             && self.events.is_empty()
             && self.missed.get_mut().is_empty()
     }

@@ -4,6 +4,7 @@
 //! were given while it lived, and goes when the sweep begins.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::{Result, bail};
 
@@ -56,6 +57,10 @@ impl Worker {
             count += 1;
             if count % COMMANDS_PER_COUNT == 0 {
                 memory::publish();
+            }
+            let delay_us = self.shared.config.key_load_delay.get().max(0);
+            if delay_us > 0 {
+                std::thread::sleep(Duration::from_micros(delay_us as u64));
             }
             self.replay(&mut session, argv)
         });

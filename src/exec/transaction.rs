@@ -69,6 +69,8 @@ impl Worker {
             match done {
                 // In a transaction nothing sleeps: not finding anything is the reply.
                 Ok(Flow::Park(park)) => park.on_timeout.write_denied(out),
+                // Nor does anything wait: the job goes on beside.
+                Ok(Flow::Wait(_)) => out.ok(),
                 Ok(_) => {}
                 Err(fail) => {
                     out.cut(mark);

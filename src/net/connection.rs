@@ -345,9 +345,9 @@ impl Connection {
             () = self.worker.shared.stop.cancelled() => false,
         };
         self.borrow_output();
-        match done {
-            true => self.out.ok(),
-            false => self.out.error(job.failed.as_bytes()),
+        match job.failed.filter(|_| !done) {
+            None => self.out.ok(),
+            Some(failed) => self.out.error(failed.as_bytes()),
         }
     }
 

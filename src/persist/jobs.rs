@@ -2,6 +2,7 @@
 
 use std::io;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::sync::mpsc::channel;
 
 use tokio::sync::oneshot;
@@ -23,15 +24,32 @@ pub enum Kind {
 pub type Told = oneshot::Sender<bool>;
 
 pub(super) enum Job {
-    Do(Kind, u64, Option<Told>),
+    Do {
+        running: Running,
+        dirty: u64,
+        told: Option<Told>,
+    },
     End(std::sync::mpsc::Sender<()>),
 }
 
-/// What is under way and since when, and what comes next.
+/// A job under way.
+#[derive(Clone, Copy, Debug)]
+pub struct Running {
+    pub kind: Kind,
+    pub since_ms: u64,
+    pub(super) job: u64,
+}
+
+/// The number of what is written on another thread than that of the jobs, and is never given up.
+pub(super) const NO_JOB: u64 = u64::MAX;
+
+/// What is under way, and what comes next.
 #[derive(Default)]
 pub(super) struct Busy {
-    pub running: Option<(Kind, u64)>,
+    pub running: Option<Running>,
     pub waiting: Option<Kind>,
+    /// Jobs begun so far.
+    begun: u64,
 }
 
 impl Store {
@@ -43,10 +61,14 @@ impl Store {
         let body = move || {
             for job in jobs {
                 match job {
-                    Job::Do(kind, dirty, told) => {
-                        let done = match kind {
-                            Kind::Save => store.save(dirty),
-                            Kind::Rewrite => store.rewrite(),
+                    Job::Do {
+                        running,
+                        dirty,
+                        told,
+                    } => {
+                        let done = match running.kind {
+                            Kind::Save => store.save(running.job, dirty),
+                            Kind::Rewrite => store.rewrite(running.job),
                         };
                         store.busy.lock().running = None;
                         store.take_stock();
@@ -83,9 +105,31 @@ impl Store {
 
     /// Begins a save or a rewrite; what runs already is the error. `dirty` is the count of edits before it.
     pub fn begin(&self, kind: Kind, dirty: u64, told: Option<Told>) -> Result<(), Kind> {
+        self.begin_in(&mut self.busy.lock(), kind, dirty, told)
+    }
+
+    /// Begins what has waited its turn; whether there was anything.
+    pub(super) fn begin_waiting(&self, dirty: u64) -> bool {
         let mut busy = self.busy.lock();
-        if let Some((running, _)) = busy.running {
-            return Err(running);
+        let Some(kind) = busy.waiting else {
+            return false;
+        };
+        // In one step, so that nobody sees it neither waiting nor under way.
+        if self.begin_in(&mut busy, kind, dirty, None).is_ok() {
+            busy.waiting = None;
+        }
+        true
+    }
+
+    fn begin_in(
+        &self,
+        busy: &mut Busy,
+        kind: Kind,
+        dirty: u64,
+        told: Option<Told>,
+    ) -> Result<(), Kind> {
+        if let Some(running) = busy.running {
+            return Err(running.kind);
         }
         let pid = std::process::id();
         match kind {
@@ -94,14 +138,21 @@ impl Store {
                 tracing::info!("Background append only file rewriting started by pid {pid}");
             }
         }
-        busy.running = Some((kind, clock::now_ms()));
+        busy.begun += 1;
+        let running = Running {
+            kind,
+            since_ms: clock::now_ms(),
+            job: busy.begun,
+        };
+        let job = Job::Do {
+            running,
+            dirty,
+            told,
+        };
         let jobs = self.jobs.lock();
-        if jobs
-            .as_ref()
-            .is_none_or(|jobs| jobs.send(Job::Do(kind, dirty, told)).is_err())
-        {
-            busy.running = None;
-        }
+        // Without the thread the server is stopping, and whoever waits is told by the dropped sender.
+        let sent = jobs.as_ref().is_some_and(|jobs| jobs.send(job).is_ok());
+        busy.running = sent.then_some(running);
         Ok(())
     }
 
@@ -116,7 +167,7 @@ impl Store {
     }
 
     /// Writes a snapshot to its file, here and now.
-    pub(super) fn save(&self, dirty: u64) -> bool {
+    pub(super) fn save(&self, job: u64, dirty: u64) -> bool {
         let _alone = self.one_at_a_time.lock();
         let began_ms = clock::now_ms();
         let snapshot = Snapshot::begin(&self.engine, || {});
@@ -127,13 +178,17 @@ impl Store {
             let file: &mut dyn DiskFile = &mut *file;
             let rules = self.save_rules();
             rdb::save(snapshot, &self.functions(), &rules, file, |keys| {
-                self.wrote(keys)
+                self.wrote(job, keys)
             })
             .map(drop)
         });
         let done = self.disk.install(&draft, &path, written);
         let now_ms = clock::now_ms();
         let mut saves = self.saves.lock();
+        if done.is_err() && job <= self.abandoned.load(Ordering::Relaxed) {
+            tracing::info!("Background saving was given up");
+            return false;
+        }
         saves.last_ok = done.is_ok();
         saves.last_try_s = now_ms / 1000;
         saves.last_took_s = ((now_ms - began_ms) / 1000) as i64;
@@ -155,12 +210,16 @@ impl Store {
         done.is_ok()
     }
 
-    fn rewrite(self: &Arc<Self>) -> bool {
+    fn rewrite(self: &Arc<Self>, job: u64) -> bool {
         let _alone = self.one_at_a_time.lock();
         let began_ms = clock::now_ms();
-        let done = aof::rewrite(self);
+        let done = aof::rewrite(self, job);
         let now_ms = clock::now_ms();
         let mut saves = self.saves.lock();
+        if done.is_err() && job <= self.abandoned.load(Ordering::Relaxed) {
+            tracing::info!("Background AOF rewrite was given up");
+            return false;
+        }
         saves.rewrite_ok = done.is_ok();
         saves.last_try_s = now_ms / 1000;
         saves.rewrite_took_s = ((now_ms - began_ms) / 1000) as i64;

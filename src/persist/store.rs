@@ -6,13 +6,14 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc::Sender;
+use std::time::Duration;
 
 use anyhow::{Context, Result};
 use parking_lot::Mutex;
 
 use super::aof::{self, Apply, Log};
 use super::disk::{DRAFT, Disk};
-use super::jobs::{Busy, Job, Kind};
+use super::jobs::{Busy, Job, Kind, NO_JOB, Running};
 use super::loading::Loading;
 use super::rdb::{self, Loaded, Mark};
 use super::window::Window;
@@ -36,7 +37,10 @@ pub struct Store {
     pub progress: Progress,
     pub(super) jobs: Mutex<Option<Sender<Job>>>,
     pub(super) busy: Mutex<Busy>,
-    pub(super) giving_up: AtomicBool,
+    /// Jobs have numbers. Those up to this one end before they are done.
+    pub(super) abandoned: AtomicU64,
+    /// And up to this one they fail: DEBUG FAIL-JOB.
+    failing: AtomicU64,
     /// Held while a snapshot is taken: there is one at a time.
     pub(super) one_at_a_time: Mutex<()>,
     /// Whether the server's end must leave a snapshot of the last edit.
@@ -119,7 +123,8 @@ impl Store {
             progress: Progress::default(),
             jobs: Mutex::default(),
             busy: Mutex::default(),
-            giving_up: AtomicBool::new(false),
+            abandoned: AtomicU64::new(0),
+            failing: AtomicU64::new(0),
             one_at_a_time: Mutex::default(),
             saves_at_end: AtomicBool::new(false),
             functions: Mutex::default(),
@@ -133,7 +138,7 @@ impl Store {
     }
 
     /// What is being written, and since when.
-    pub fn running(&self) -> Option<(Kind, u64)> {
+    pub fn running(&self) -> Option<Running> {
         self.busy.lock().running
     }
 
@@ -169,13 +174,26 @@ impl Store {
         self.config.dir.get().0.join(name)
     }
 
-    /// Keys written by the job under way; an error ends it.
-    pub(super) fn wrote(&self, keys: u64) -> io::Result<()> {
+    /// Keys written by a job; an error ends it.
+    pub(super) fn wrote(&self, job: u64, keys: u64) -> io::Result<()> {
         self.progress.done.fetch_add(keys, Ordering::Relaxed);
-        if self.giving_up.load(Ordering::Relaxed) {
-            return Err(io::Error::other("the server stops"));
+        let mut waited_us = 0;
+        loop {
+            if job <= self.abandoned.load(Ordering::Relaxed) {
+                return Err(io::Error::other("it was given up"));
+            }
+            if job <= self.failing.load(Ordering::Relaxed) {
+                return Err(io::Error::other("it was made to fail"));
+            }
+            // In small steps, so that it can be given up, and the delay taken back.
+            let delay_us = self.config.rdb_key_save_delay.get().max(0) as u64 * keys;
+            if waited_us >= delay_us {
+                return Ok(());
+            }
+            let step_us = (delay_us - waited_us).min(10_000);
+            std::thread::sleep(Duration::from_micros(step_us));
+            waited_us += step_us;
         }
-        Ok(())
     }
 
     pub(super) fn save_rules(&self) -> rdb::SaveRules {
@@ -204,6 +222,7 @@ impl Store {
             keep_dead,
             now_ms: clock::now_ms(),
             threads: cores.clamp(1, 4),
+            key_delay_us: config.key_load_delay.get().max(0) as u64,
         }
     }
 
@@ -242,7 +261,7 @@ impl Store {
         }
         self.load_snapshot()?;
         tracing::info!("Creating AOF base file on server start");
-        aof::rewrite(self).context("Can't create the append only file")
+        aof::rewrite(self, NO_JOB).context("Can't create the append only file")
     }
 
     fn load_snapshot(&self) -> Result<()> {
@@ -273,29 +292,43 @@ impl Store {
 
     /// Stops writing the log, with everything in it.
     pub fn end_log(&self) -> io::Result<()> {
-        if matches!(self.running(), Some((Kind::Rewrite, _))) {
-            self.give_up();
+        if self.abandon(Kind::Rewrite) {
+            tracing::info!("Killing running AOF rewrite child: {}", std::process::id());
+            drop(self.one_at_a_time.lock());
         }
         aof::stop_writer(self)
     }
 
-    /// Ends the job under way, if there is one.
-    fn give_up(&self) {
-        self.giving_up.store(true, Ordering::Relaxed);
-        drop(self.one_at_a_time.lock());
-        self.giving_up.store(false, Ordering::Relaxed);
+    /// Gives up a job of this kind; whether there was one.
+    pub fn abandon(&self, kind: Kind) -> bool {
+        let running = self.busy.lock().running;
+        let Some(running) = running.filter(|running| running.kind == kind) else {
+            return false;
+        };
+        self.abandoned.fetch_max(running.job, Ordering::Relaxed);
+        true
+    }
+
+    /// Makes the job under way fail, for tests; false if there is none.
+    pub fn fail_job(&self) -> bool {
+        let running = self.busy.lock().running;
+        if let Some(running) = running {
+            self.failing.fetch_max(running.job, Ordering::Relaxed);
+        }
+        running.is_some()
     }
 
     /// Writes a snapshot on this thread, once no other is being written.
     pub fn save_now(&self, dirty: u64) -> bool {
-        let done = self.save(dirty);
+        let done = self.save(NO_JOB, dirty);
         self.take_stock();
         done
     }
 
     /// The same for the server's end: a snapshot that is being written is given up for it.
     pub fn save_at_end(&self, dirty: u64) -> bool {
-        self.give_up();
+        self.abandon(Kind::Save);
+        self.abandon(Kind::Rewrite);
         let saved = self.save_now(dirty);
         self.saves_at_end.store(saved, Ordering::Relaxed);
         saved
@@ -332,12 +365,7 @@ impl Store {
         if self.is_busy() || self.loading.is_on() {
             return;
         }
-        let waiting = self.busy.lock().waiting.take();
-        if let Some(kind) = waiting {
-            // Somebody else may have begun one just now; then the cron comes back to it.
-            if self.begin(kind, dirty, None).is_err() {
-                self.busy.lock().waiting = Some(kind);
-            }
+        if self.begin_waiting(dirty) {
             return;
         }
         let now_s = now_ms / 1000;
@@ -373,13 +401,25 @@ impl Store {
         let wanted = self.config.appendonly.get();
         if self.loading.is_on() || wanted == self.log.is_running() {
             self.journal.ring();
+            if self.log.has_history() && !self.is_busy() {
+                // `aof-disable-auto-gc` may have been set back.
+                let (dir, filename) = (aof::folder(&self.config), aof::filename(&self.config));
+                if let Err(error) = aof::collect(self, &dir, &filename) {
+                    tracing::warn!("Can't remove old files of the log: {}", reason(&error));
+                }
+            }
             return Ok(());
         }
         if wanted {
             let mut busy = self.busy.lock();
-            if busy.running.is_some() {
-                busy.waiting = Some(Kind::Rewrite);
-                return Ok(());
+            match busy.running {
+                // It is being turned on.
+                Some(running) if running.kind == Kind::Rewrite => return Ok(()),
+                Some(_) => {
+                    busy.waiting = Some(Kind::Rewrite);
+                    return Ok(());
+                }
+                None => {}
             }
             drop(busy);
             return self
@@ -387,7 +427,7 @@ impl Store {
                 .map_err(|_| "Unable to turn on AOF. Check server logs.".to_owned());
         }
         // What can't be written now would not be written later either.
-        if let Err(error) = aof::stop_writer(self) {
+        if let Err(error) = self.end_log() {
             tracing::error!(
                 "The end of the append only file is missing: {}",
                 reason(&error)
@@ -400,9 +440,9 @@ impl Store {
     /// The server's last words to its files, once nothing else runs: the log's end, and a snapshot if there was an
     /// edit after the one that the stop made.
     pub fn close(&self, dirty: u64) {
-        self.giving_up.store(true, Ordering::Relaxed);
+        self.abandon(Kind::Save);
+        self.abandon(Kind::Rewrite);
         self.end_jobs();
-        self.giving_up.store(false, Ordering::Relaxed);
         if let Err(error) = aof::stop_writer(self) {
             tracing::error!(
                 "The end of the append only file is missing: {}",
@@ -410,7 +450,7 @@ impl Store {
             );
         }
         if self.saves_at_end.load(Ordering::Relaxed) && dirty != self.saves.lock().dirty_then {
-            self.save(dirty);
+            self.save(NO_JOB, dirty);
         }
     }
 }

@@ -1,10 +1,11 @@
 //! Whole databases, and small facts about the server: DBSIZE, FLUSHALL, SWAPDB, TIME, ROLE, WAIT.
 
 use smallvec::SmallVec;
+use tokio::sync::oneshot;
 
 use crate::command::Flag::{Fast, Loading, NoScript, Stale};
 use crate::command::{
-    Arg, Args, Command, Done, Fail, Flow, OnTimeout, Park, Plan, ReadCall, Run, SessionCall,
+    Arg, Args, Command, Done, Fail, Flow, Job, OnTimeout, Park, Plan, ReadCall, Run, SessionCall,
     WriteCall,
 };
 use crate::persist::Kind;
@@ -50,6 +51,8 @@ pub const FLUSHDB: Command = Command {
 fn flushdb(call: &mut WriteCall<'_>) -> Done {
     check_flush(&mut call.args)?;
     call.db.flush();
+    // Even if there was nothing here: a replica may have what we have not.
+    call.db.log(call.args.all());
     call.out.ok();
     Ok(Flow::Done)
 }
@@ -79,13 +82,17 @@ fn flushall(call: &mut WriteCall<'_>) -> Done {
     for index in 0..call.server.config.databases.get() as usize {
         call.db.other(index).flush();
     }
+    call.db.log(call.args.all());
     let server = call.server;
+    server.store.abandon(Kind::Save);
     if !server.config.save.get().0.is_empty() {
-        // So that a crash doesn't bring the keys back. It waits for this command's locks.
+        // So that a crash doesn't bring the keys back. It begins when this command's locks are let go.
+        let (told, done) = oneshot::channel();
         let dirty = server.stats.totals().dirty;
-        if server.store.begin(Kind::Save, dirty, None).is_err() {
-            server.store.begin_later(Kind::Save);
+        if server.store.begin(Kind::Save, dirty, Some(told)).is_ok() {
+            return Ok(Flow::Wait(Job { done, failed: None }));
         }
+        server.store.begin_later(Kind::Save);
     }
     call.out.ok();
     Ok(Flow::Done)

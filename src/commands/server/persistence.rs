@@ -19,7 +19,10 @@ const SAVING: Fail = Fail::Says("Background save already in progress");
 
 fn save(call: &mut SessionCall<'_>) -> Done {
     let store = &call.server.store;
-    if let Some((Kind::Save, _)) = store.running() {
+    if store
+        .running()
+        .is_some_and(|running| running.kind == Kind::Save)
+    {
         return Err(SAVING);
     }
     let (told, done) = oneshot::channel();
@@ -29,7 +32,7 @@ fn save(call: &mut SessionCall<'_>) -> Done {
         .map_err(|_| Fail::Says("The log is being rewritten: can't SAVE right now"))?;
     Ok(Flow::Wait(Job {
         done,
-        failed: "ERR",
+        failed: Some("ERR"),
     }))
 }
 

@@ -7,6 +7,7 @@ use crate::journal::encode;
 use crate::persist::disk::DiskFile;
 use crate::persist::rdb;
 use crate::types::{Hash, Piece, Value};
+use crate::util::clock;
 use crate::util::number::write_double;
 
 /// Elements added by one command, as many as Redis adds.
@@ -18,10 +19,14 @@ const KEYS_PER_LOCK: usize = 32;
 pub fn save(
     mut snapshot: Snapshot<'_>,
     functions: &[Vec<u8>],
+    timestamp: bool,
     file: &mut dyn DiskFile,
     mut wrote: impl FnMut(u64) -> io::Result<()>,
 ) -> io::Result<()> {
     let mut out = Vec::with_capacity(WRITE_BYTES * 2);
+    if timestamp {
+        out.extend_from_slice(format!("#TS:{}\r\n", clock::now_ms() / 1000).as_bytes());
+    }
     for function in functions {
         encode(&[b"FUNCTION", &b"LOAD"[..], function], &mut out);
     }

@@ -3,7 +3,7 @@
 use std::fmt::Write;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Result, anyhow, bail};
 
 use crate::util::words;
 
@@ -67,8 +67,7 @@ impl Manifest {
                 bail!(told("The AOF manifest file contains too long line"));
             }
             lines += 1;
-            let (role, part) =
-                part(line).with_context(|| told("Invalid AOF manifest file format"))?;
+            let (role, part) = part(line).map_err(|why| anyhow!(told(why)))?;
             match role {
                 Role::Base if manifest.base.is_some() => {
                     bail!(told("Found duplicate base file information"))
@@ -138,32 +137,36 @@ impl Manifest {
 }
 
 /// `file NAME seq NUMBER type LETTER`, in any order of the pairs.
-fn part(line: &[u8]) -> Option<(Role, Part)> {
-    let words = words::split(line)?;
+fn part(line: &[u8]) -> Result<(Role, Part), &'static str> {
+    const INVALID: &str = "Invalid AOF manifest file format";
+    let words = words::split(line).ok_or(INVALID)?;
     let (mut name, mut number, mut role) = (None, None, None);
     if words.len() < 6 || words.len() % 2 != 0 {
-        return None;
+        return Err(INVALID);
     }
     for pair in words.chunks(2) {
-        let value = std::str::from_utf8(&pair[1]).ok()?;
+        let value = std::str::from_utf8(&pair[1]).map_err(|_| INVALID)?;
         match &pair[0].to_ascii_lowercase()[..] {
-            b"file" if !value.contains('/') => name = Some(value.to_owned()),
+            b"file" if value.contains('/') => return Err("File can't be a path, just a filename"),
+            b"file" => name = Some(value.to_owned()),
             b"seq" => number = value.parse().ok(),
             b"type" => {
                 role = Some(match value {
                     "b" => Role::Base,
                     "h" => Role::History,
                     "i" => Role::Increment,
-                    _ => return None,
+                    _ => return Err("Unknown AOF file type"),
                 });
             }
             // What newer servers add is not for us.
-            b"file" => return None,
             _ => {}
         }
     }
-    let (name, number) = (name?, number.filter(|number| *number > 0)?);
-    Some((role?, Part { name, number }))
+    let number = number.filter(|number| *number > 0);
+    match (role, name, number) {
+        (Some(role), Some(name), Some(number)) => Ok((role, Part { name, number })),
+        _ => Err(INVALID),
+    }
 }
 
 #[cfg(test)]

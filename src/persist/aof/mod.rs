@@ -25,7 +25,7 @@ use crate::persist::Store;
 
 pub use manifest::{Manifest, Part};
 pub use read::Apply;
-pub(super) use rewrite::rewrite;
+pub(super) use rewrite::{collect, rewrite};
 pub(super) use start::{load, take_over};
 use writer::{Increment, Order, Writer};
 
@@ -50,6 +50,8 @@ pub struct Log {
     /// Times that replies began to wait for a slow disk.
     pub delayed: AtomicU64,
     error: Mutex<Option<String>>,
+    /// DEBUG AOF-FLUSH-SLEEP: microseconds to wait before each write.
+    pub flush_sleep_us: AtomicU64,
 }
 
 impl Log {
@@ -126,6 +128,17 @@ impl Log {
         *self.error.lock() = error;
     }
 
+    pub(super) fn has_history(&self) -> bool {
+        !self.manifest.lock().history.is_empty()
+    }
+
+    fn sleep_for_tests(&self) {
+        let time_us = self.flush_sleep_us.load(Ordering::Relaxed);
+        if time_us > 0 {
+            std::thread::sleep(Duration::from_micros(time_us));
+        }
+    }
+
     fn has_order(&self) -> bool {
         !self.orders.lock().is_empty()
     }
@@ -162,7 +175,7 @@ pub fn folder(config: &Config) -> PathBuf {
 }
 
 /// The first part of its files' names.
-fn filename(config: &Config) -> String {
+pub(super) fn filename(config: &Config) -> String {
     String::from_utf8_lossy(&config.appendfilename.get()).into_owned()
 }
 

@@ -18,7 +18,7 @@ use crate::persist::rdb;
 ///
 /// Starts the log if it isn't written yet. Whatever goes wrong, the files named by the manifest
 /// hold everything that was in them.
-pub fn rewrite(store: &Arc<Store>) -> io::Result<()> {
+pub fn rewrite(store: &Arc<Store>, job: u64) -> io::Result<()> {
     let config = &store.config;
     let (dir, filename) = (folder(config), filename(config));
     store.disk.make_dir(&dir)?;
@@ -60,7 +60,7 @@ pub fn rewrite(store: &Arc<Store>) -> io::Result<()> {
         _ => {}
     }
 
-    let installed = write_base(store, &dir, &filename, &old, snapshot).and_then(|base| {
+    let installed = write_base(store, job, &dir, &filename, &old, snapshot).and_then(|base| {
         let mut history = old.history.clone();
         history.extend(old.parts().cloned());
         let manifest = Manifest {
@@ -109,6 +109,7 @@ fn publish(
 
 fn write_base(
     store: &Store,
+    job: u64,
     dir: &Path,
     filename: &str,
     old: &Manifest,
@@ -120,7 +121,7 @@ fn write_base(
     let draft = draft_of(&path);
     let written = store.disk.create(&draft).and_then(|mut file| {
         let file: &mut dyn DiskFile = &mut *file;
-        let wrote = |keys| store.wrote(keys);
+        let wrote = |keys| store.wrote(job, keys);
         if preamble {
             let rules = rdb::SaveRules {
                 aof_base: true,
@@ -128,7 +129,8 @@ fn write_base(
             };
             rdb::save(snapshot, &store.functions(), &rules, file, wrote).map(drop)
         } else {
-            commands::save(snapshot, &store.functions(), file, wrote)
+            let timestamp = store.config.aof_timestamp_enabled.get();
+            commands::save(snapshot, &store.functions(), timestamp, file, wrote)
         }
     });
     store.disk.install(&draft, &path, written)?;
@@ -140,7 +142,7 @@ fn write_base(
 }
 
 /// Removes files that no longer count, and what names them.
-pub(super) fn collect(store: &Store, dir: &Path, filename: &str) -> io::Result<()> {
+pub fn collect(store: &Store, dir: &Path, filename: &str) -> io::Result<()> {
     let mut manifest = store.log.manifest.lock().clone();
     if manifest.history.is_empty() || store.config.aof_disable_auto_gc.get() {
         return Ok(());

@@ -29,6 +29,14 @@ pub fn take_over(store: &Store) -> Result<bool> {
         Ok(text) => {
             let manifest = Manifest::parse(&text)
                 .with_context(|| format!("Fatal error reading {}", manifest_path.display()))?;
+            let single = config.dir.get().0.join(&filename);
+            if let Some(base) = manifest.base.as_ref().filter(|base| base.name == filename)
+                && !dir.join(&base.name).exists()
+                && single.is_file()
+            {
+                // An upgrade that was interrupted between manifest and move.
+                store.disk.rename(&single, &dir.join(&base.name))?;
+            }
             *store.log.manifest.lock() = manifest;
             return Ok(true);
         }

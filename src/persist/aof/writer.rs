@@ -195,6 +195,7 @@ impl Writer {
         if self.written < self.kept.len() {
             // Until it is known to be otherwise.
             self.torn = true;
+            self.store.log.sleep_for_tests();
             self.file.write_all(&self.kept[self.written..])?;
             self.torn = false;
             self.written = self.kept.len();
@@ -235,20 +236,23 @@ impl Writer {
         while self.taken.front().is_some_and(|(begin, _)| *begin < limit)
             && let Some((begin, bytes)) = self.taken.pop_front()
         {
-            if body.is_empty() && self.store.config.aof_timestamp_enabled.get() {
-                let now_s = clock::now_ms() / 1000;
-                if now_s > self.stamped_s {
-                    self.stamped_s = now_s;
-                    body.extend_from_slice(format!("#TS:{now_s}\r\n").as_bytes());
-                }
-            }
             body.extend_from_slice(&bytes);
             self.sealed_to = Seq(begin.0 + bytes.len() as u64);
         }
-        if !body.is_empty() {
-            Seal::write(&body, self.durable, &mut self.kept);
-            self.kept.extend_from_slice(&body);
+        if body.is_empty() {
+            return;
         }
+        let config = &self.store.config;
+        let now_s = clock::now_ms() / 1000;
+        if config.aof_timestamp_enabled.get() && now_s > self.stamped_s {
+            self.stamped_s = now_s;
+            self.kept
+                .extend_from_slice(format!("#TS:{now_s}\r\n").as_bytes());
+        }
+        if config.aof_checksum.get() {
+            Seal::write(&body, self.durable, &mut self.kept);
+        }
+        self.kept.extend_from_slice(&body);
     }
 
     /// Goes on in another file; everything before it is on the disk.

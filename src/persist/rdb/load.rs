@@ -3,6 +3,8 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 
+use std::time::Duration;
+
 use anyhow::{Context, Result, anyhow, bail};
 use parking_lot::Mutex;
 
@@ -28,6 +30,8 @@ pub struct LoadRules {
     pub keep_dead: bool,
     pub now_ms: u64,
     pub threads: usize,
+    /// `key-load-delay`.
+    pub key_delay_us: u64,
 }
 
 /// What was in a snapshot.
@@ -161,7 +165,9 @@ impl<'r> Scan<'r> {
             window.consume(8);
             // Zero says that the writer made no sum.
             if self.rules.checksum && said != 0 && said != sum {
-                bail!("Wrong RDB checksum expected: ({said:x}) but got ({sum:x}). Aborting now.");
+                bail!(
+                    "Wrong RDB checksum expected: ({said:x}) but got ({sum:x}). Aborting now. RDB CRC error"
+                );
             }
         }
         Ok(self.loaded)
@@ -260,6 +266,9 @@ impl<'r> Scan<'r> {
         if dead && !self.rules.keep_dead {
             self.loaded.expired += 1;
             return Ok(());
+        }
+        if self.rules.key_delay_us > 0 {
+            std::thread::sleep(Duration::from_micros(self.rules.key_delay_us));
         }
         let record = from.until(reader);
         self.batch.keys.push((self.batch.bytes.len(), said));

@@ -6,6 +6,7 @@ mod digest;
 mod keys;
 
 use std::ops::RangeInclusive;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use crate::command::Flag::{Admin, Loading, Neither, NoScript, Protected, Stale};
@@ -91,6 +92,13 @@ static SUBS: &[Sub] = &[
     )
     .on_keys(),
     sub("error", "<string>", "Answer with this error.", 1..=1, error),
+    sub(
+        "fail-job",
+        "",
+        "Make the snapshot or rewrite under way fail.",
+        0..=0,
+        fail_job,
+    ),
     sub(
         "htstats",
         "<dbid>",
@@ -193,6 +201,13 @@ static SUBS: &[Sub] = &[
         "Stop or go on removing keys that nobody touches.",
         1..=1,
         set_active_expire,
+    ),
+    sub(
+        "aof-flush-sleep",
+        "<microseconds>",
+        "Wait before each write to the append only file.",
+        1..=1,
+        aof_flush_sleep,
     ),
     sub(
         "sleep",
@@ -307,6 +322,20 @@ fn reload(call: &mut WriteCall<'_>) -> Done {
         from_log: false,
         save,
     }))
+}
+
+fn aof_flush_sleep(call: &mut WriteCall<'_>) -> Done {
+    let time_us = call.args.positive()?;
+    let log = &call.server.store.log;
+    log.flush_sleep_us.store(time_us as u64, Ordering::Relaxed);
+    ok(call)
+}
+
+fn fail_job(call: &mut WriteCall<'_>) -> Done {
+    if !call.server.store.fail_job() {
+        return Err(Fail::Says("no snapshot or rewrite is under way"));
+    }
+    ok(call)
 }
 
 fn loadaof(_: &mut WriteCall<'_>) -> Done {

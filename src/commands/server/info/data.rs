@@ -91,11 +91,10 @@ pub fn persistence(report: &Report<'_>, page: &mut Page<'_>) {
     let saves = store.saves.lock().clone();
     let (loading, log) = (&store.loading, &store.log);
     let running = store.running();
-    let since = |kind| match running {
-        Some((running, since_ms)) if running == kind => {
-            Some((report.now_ms.saturating_sub(since_ms) / 1000) as i64)
-        }
-        _ => None,
+    let since = |kind| {
+        running
+            .filter(|running| running.kind == kind)
+            .map(|running| (report.now_ms.saturating_sub(running.since_ms) / 1000) as i64)
     };
     let status = |ok: bool| if ok { "ok" } else { "err" };
     let [done, total] = [&store.progress.done, &store.progress.total]
