@@ -39,6 +39,8 @@ pub struct Store {
     pub(super) busy: Mutex<Busy>,
     /// Jobs have numbers. Those up to this one end before they are done.
     pub(super) abandoned: AtomicU64,
+    /// DEBUG SET-SKIP-CHECKSUM-VALIDATION.
+    pub skip_checksums: AtomicBool,
     /// And up to this one they fail: DEBUG FAIL-JOB.
     failing: AtomicU64,
     /// Held while a snapshot is taken: there is one at a time.
@@ -124,6 +126,7 @@ impl Store {
             jobs: Mutex::default(),
             busy: Mutex::default(),
             abandoned: AtomicU64::new(0),
+            skip_checksums: AtomicBool::new(false),
             failing: AtomicU64::new(0),
             one_at_a_time: Mutex::default(),
             saves_at_end: AtomicBool::new(false),
@@ -218,7 +221,7 @@ impl Store {
         rdb::LoadRules {
             rules: Rules::of(config),
             databases: config.databases.get() as usize,
-            checksum: config.rdbchecksum.get(),
+            checksum: config.rdbchecksum.get() && !self.skip_checksums.load(Ordering::Relaxed),
             keep_dead,
             now_ms: clock::now_ms(),
             threads: cores.clamp(1, 4),

@@ -61,8 +61,9 @@ pub fn rewrite(store: &Arc<Store>, job: u64) -> io::Result<()> {
     }
 
     let installed = write_base(store, job, &dir, &filename, &old, snapshot).and_then(|base| {
-        let mut history = old.history.clone();
-        history.extend(old.parts().cloned());
+        // The newest first, as Redis lists them.
+        let retired = old.increments.iter().rev().chain(&old.base);
+        let history = retired.chain(&old.history).cloned().collect();
         let manifest = Manifest {
             base: Some(base),
             increments: continued.then(|| part.clone()).into_iter().collect(),

@@ -93,6 +93,13 @@ static SUBS: &[Sub] = &[
     .on_keys(),
     sub("error", "<string>", "Answer with this error.", 1..=1, error),
     sub(
+        "set-skip-checksum-validation",
+        "<0|1>",
+        "Believe payloads and snapshots whose checksum is wrong.",
+        1..=1,
+        skip_checksums,
+    ),
+    sub(
         "fail-job",
         "",
         "Make the snapshot or rewrite under way fail.",
@@ -328,6 +335,15 @@ fn aof_flush_sleep(call: &mut WriteCall<'_>) -> Done {
     let time_us = call.args.positive()?;
     let log = &call.server.store.log;
     log.flush_sleep_us.store(time_us as u64, Ordering::Relaxed);
+    ok(call)
+}
+
+fn skip_checksums(call: &mut WriteCall<'_>) -> Done {
+    let skip = call.args.int()? != 0;
+    call.server
+        .store
+        .skip_checksums
+        .store(skip, Ordering::Relaxed);
     ok(call)
 }
 
