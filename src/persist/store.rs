@@ -240,6 +240,9 @@ impl Store {
             loaded.keys,
             loaded.expired
         );
+        if loaded.empty > 0 {
+            tracing::info!("empty keys skipped: {}", loaded.empty);
+        }
         *self.functions.lock() = loaded.functions;
         let mut saves = self.saves.lock();
         saves.keys_loaded = loaded.keys;

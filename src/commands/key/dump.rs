@@ -82,8 +82,11 @@ fn restore(call: &mut WriteCall<'_>) -> Done {
     let body = rdb::check_dump(payload, trusted)
         .ok_or(Fail::Says("DUMP payload version or checksum are wrong"))?;
     let rules = call.db.rules();
-    let value =
-        rdb::Reader::value(body, &rules.limits).map_err(|_| Fail::Says("Bad data format"))?;
+    let value = rdb::Reader::value(body, &rules.limits).map_err(|fault| {
+        let kind = rdb::kind_name(body.first().copied().unwrap_or_default());
+        tracing::warn!("RESTORE: {kind} integrity check failed: {fault:?}");
+        Fail::Says("Bad data format")
+    })?;
 
     let now_ms = call.db.now_ms();
     let deadline = match ttl {

@@ -86,6 +86,7 @@ pub fn load(window: &mut Window<'_>, engine: &Engine, rules: &LoadRules) -> Resu
                 loaded
             }),
         }
+        .inspect_err(|_| tracing::warn!("Terminating server after rdb file reading failure."))
     })
 }
 

@@ -71,6 +71,24 @@ mod kind {
     pub const HASH_VALKEY: u8 = 222;
 }
 
+/// What the log calls a value of this kind.
+pub fn kind_name(kind: u8) -> &'static str {
+    match kind {
+        kind::HASH_ZIPMAP => "Zipmap",
+        kind::LIST_ZIPLIST => "List ziplist",
+        kind::SET_INTSET => "Intset",
+        kind::ZSET_ZIPLIST => "Zset ziplist",
+        kind::HASH_ZIPLIST => "Hash ziplist",
+        kind::LIST_QUICKLIST => "Ziplist",
+        kind::HASH_LISTPACK => "Hash listpack",
+        kind::ZSET_LISTPACK => "Zset listpack",
+        kind::LIST_QUICKLIST_2 => "Listpack",
+        kind::SET_LISTPACK => "Set listpack",
+        kind::STREAM | kind::STREAM_2 | kind::STREAM_3 => "Stream listpack",
+        _ => "Value",
+    }
+}
+
 /// What stands in a file between keys.
 mod opcode {
     /// From here on a byte is no kind.

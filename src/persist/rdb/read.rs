@@ -121,6 +121,8 @@ impl<'a> Reader<'a> {
             }
             kind::STREAM | kind::STREAM_2 | kind::STREAM_3 => {
                 let from = *self;
+                self.check_stream_nodes()?;
+                *self = from;
                 self.skip(kind)?;
                 let mut record = vec![kind];
                 record.extend_from_slice(from.until(self));
@@ -143,7 +145,10 @@ impl<'a> Reader<'a> {
         for _ in 0..self.count()? {
             nodes.push(match if second { self.count()? } else { 0 } {
                 0 if !second => Node::packed(self.ziplist()?),
-                1 => Node::plain(self.string()?.into()),
+                1 => match self.string()? {
+                    element if element.is_empty() => return Err(Broken),
+                    element => Node::plain(element.into()),
+                },
                 2 => Node::packed(self.listpack()?),
                 _ => return Err(Broken),
             });
@@ -206,6 +211,16 @@ impl<'a> Reader<'a> {
             }
         }
         Ok(hash)
+    }
+
+    /// What a stream keeps its entries in: ids and listpacks.
+    fn check_stream_nodes(&mut self) -> Read<()> {
+        for _ in 0..self.count()? {
+            if self.string()?.len() != 16 || self.listpack()?.is_empty() {
+                return Err(Broken);
+            }
+        }
+        Ok(())
     }
 
     /// Field, value, and a deadline or -1.
