@@ -2,102 +2,15 @@
 //!
 //! `cargo bench --bench expiry` runs the real redis-server and ours in turn, five rounds, and prints medians.
 
-use std::io::{Read, Write};
-use std::net::{TcpListener, TcpStream};
-use std::process::{Child, Command, Stdio};
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+mod common;
+
+use std::time::{Duration, Instant};
+
+use common::{Server, median, now_ms};
 
 const ROUNDS: usize = 5;
 const KEYS_SPREAD: usize = 2000;
 const KEYS_AT_ONCE: usize = 1_000_000;
-
-struct Server {
-    child: Child,
-    port: u16,
-}
-
-impl Server {
-    fn start(program: &str) -> Self {
-        let port = TcpListener::bind("127.0.0.1:0")
-            .unwrap()
-            .local_addr()
-            .unwrap()
-            .port();
-        let child = Command::new(program)
-            .args([
-                "--port",
-                &port.to_string(),
-                "--bind",
-                "127.0.0.1",
-                "--save",
-                "",
-            ])
-            .stdout(Stdio::null())
-            .spawn()
-            .unwrap_or_else(|error| panic!("{program}: {error}"));
-        let server = Server { child, port };
-        for _ in 0..200 {
-            if TcpStream::connect(("127.0.0.1", port)).is_ok() {
-                return server;
-            }
-            std::thread::sleep(Duration::from_millis(20));
-        }
-        panic!("{program} does not listen");
-    }
-
-    fn connect(&self) -> Client {
-        let stream = TcpStream::connect(("127.0.0.1", self.port)).unwrap();
-        stream.set_nodelay(true).unwrap();
-        Client {
-            stream,
-            bytes: Vec::new(),
-        }
-    }
-}
-
-impl Drop for Server {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
-
-struct Client {
-    stream: TcpStream,
-    bytes: Vec<u8>,
-}
-
-impl Client {
-    fn send(&mut self, lines: &str) {
-        self.stream.write_all(lines.as_bytes()).unwrap();
-    }
-
-    /// Reads up to and with the next line end.
-    fn line(&mut self) -> String {
-        loop {
-            if let Some(at) = self.bytes.iter().position(|byte| *byte == b'\n') {
-                let line: Vec<u8> = self.bytes.drain(..=at).collect();
-                return String::from_utf8_lossy(&line).trim_end().to_string();
-            }
-            let mut chunk = [0; 65536];
-            let read = self.stream.read(&mut chunk).unwrap();
-            assert!(read > 0, "the server closed the connection");
-            self.bytes.extend_from_slice(&chunk[..read]);
-        }
-    }
-
-    fn ask(&mut self, line: &str) -> String {
-        self.send(&format!("{line}\r\n"));
-        self.line()
-    }
-}
-
-fn now_ms() -> u64 {
-    SystemTime::now()
-        .duration_since(UNIX_EPOCH)
-        .unwrap()
-        .as_millis() as u64
-}
 
 /// Lags of `expired` events behind deadlines that are spread over a second, sorted, in milliseconds.
 fn lags(server: &Server) -> Vec<u64> {
@@ -171,11 +84,6 @@ fn million(server: &Server) -> (f64, u64) {
     (worst.as_secs_f64() * 1000.0, gone)
 }
 
-fn median<T: PartialOrd + Copy>(mut values: Vec<T>) -> T {
-    values.sort_by(|a, b| a.partial_cmp(b).unwrap());
-    values[values.len() / 2]
-}
-
 fn main() {
     // `cargo test --benches` runs this as a test, which must not take minutes.
     if std::env::args().any(|arg| arg == "--test") {
@@ -188,7 +96,7 @@ fn main() {
     let mut results = servers.map(|_| (Vec::new(), Vec::new(), Vec::new(), Vec::new(), Vec::new()));
     for round in 1..=ROUNDS {
         for ((name, program), result) in servers.iter().zip(&mut results) {
-            let server = Server::start(program);
+            let server = Server::start(program, &[]);
             let lags = lags(&server);
             let (worst, gone) = million(&server);
             let at = |percent: usize| lags[(lags.len() - 1) * percent / 100];
