@@ -205,7 +205,7 @@ mod tests {
             ("file a seq x type i\n", "Invalid AOF manifest file format"),
             (
                 "file ../a seq 1 type i\n",
-                "Invalid AOF manifest file format",
+                "File can't be a path, just a filename",
             ),
             (
                 "file a seq 1 type i",

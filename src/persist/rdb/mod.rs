@@ -3,6 +3,7 @@
 //! We write the lowest version that can carry the data, so that an older server can read it, and
 //! read every encoding that a server of versions 2.4 to 7.4 writes.
 
+mod compress;
 mod load;
 mod read;
 mod save;
@@ -13,6 +14,7 @@ mod zipmap;
 
 use crc::{Algorithm, Crc, Table};
 
+use compress::Compressor;
 pub use load::{LoadRules, Loaded, load};
 pub use read::{Fault, Reader};
 pub use save::{Mark, SaveRules, save};
@@ -116,6 +118,7 @@ pub fn dump(value: &crate::types::Value) -> Vec<u8> {
     let mut writer = Writer {
         out: &mut bytes,
         style,
+        compressor: &mut Compressor::default(),
     };
     let kind = writer.kind_of(value);
     writer.out.push(kind);

@@ -2,6 +2,7 @@
 
 use std::io;
 
+use super::compress::Compressor;
 use super::write::{Style, Writer};
 use super::{CRC, VERSION_FIELD_TTL, VERSION_PLAIN, opcode};
 use crate::config::REDIS_VERSION;
@@ -82,6 +83,7 @@ pub fn save(
         sync_often: rules.sync_often,
         total: 0,
     };
+    let mut compressor = Compressor::default();
     header(&snapshot, functions, style, rules, &mut out.buf);
     let mut selected = None;
     while let Some(keys) = snapshot.next(KEYS_PER_LOCK) {
@@ -90,6 +92,7 @@ pub fn save(
             let mut writer = Writer {
                 out: &mut out.buf,
                 style,
+                compressor: &mut compressor,
             };
             if selected != Some(saved.db) {
                 selected = Some(saved.db);
@@ -144,7 +147,11 @@ fn header(
     out: &mut Vec<u8>,
 ) {
     out.extend_from_slice(format!("REDIS{:04}", style.version).as_bytes());
-    let mut writer = Writer { out, style };
+    let mut writer = Writer {
+        out,
+        style,
+        compressor: &mut Compressor::default(),
+    };
     let aux = [
         ("redis-ver", REDIS_VERSION.to_owned()),
         ("redis-bits", "64".to_owned()),

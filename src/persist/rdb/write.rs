@@ -1,5 +1,6 @@
 //! Values to bytes.
 
+use super::compress::Compressor;
 use super::{VERSION_FIELD_TTL, VERSION_PLAIN, kind};
 use crate::types::list::NodeRef;
 use crate::types::set::Flat;
@@ -27,6 +28,7 @@ pub fn version_for(value: &Value) -> u16 {
 pub struct Writer<'o> {
     pub out: &'o mut Vec<u8>,
     pub style: Style,
+    pub compressor: &'o mut Compressor,
 }
 
 impl Writer<'_> {
@@ -183,17 +185,27 @@ impl Writer<'_> {
                 return self.out.extend_from_slice(&n.to_le_bytes());
             }
         }
-        if self.style.compress
-            && bytes.len() > COMPRESS_MIN
-            && let Ok(short) = lzf::compress(bytes)
-            && short.len() + 4 < bytes.len()
-        {
-            self.out.push(0xc3);
-            self.len(short.len() as u64);
-            self.len(bytes.len() as u64);
-            return self.out.extend_from_slice(&short);
+        if self.style.compress && bytes.len() > COMPRESS_MIN && self.compressed(bytes) {
+            return;
         }
         self.len(bytes.len() as u64);
         self.out.extend_from_slice(bytes);
+    }
+
+    /// Writes a string compressed, if that saves anything.
+    fn compressed(&mut self, bytes: &[u8]) -> bool {
+        let start = self.out.len();
+        self.out.push(0xc3);
+        // The length of what follows is known when it stands there.
+        let head = self.out.len();
+        if !self.compressor.compress(bytes, bytes.len() - 4, self.out) {
+            self.out.truncate(start);
+            return false;
+        }
+        let short = self.out.split_off(head);
+        self.len(short.len() as u64);
+        self.len(bytes.len() as u64);
+        self.out.extend_from_slice(&short);
+        true
     }
 }
