@@ -1,9 +1,13 @@
 //! Dense items and an index of their positions: keyspace, large hashes, large sets.
 //!
 //! Removal moves the last item into the hole. No single call costs O(N): items stand in chunks that never
-//! move, and a growing index moves over a few positions with each later change.
+//! move, and a growing index moves over a few positions with each later change. Where chunks are shared,
+//! a copy costs nothing, and a later change copies the one that it touches.
+
+use std::marker::PhantomData;
 
 use hashbrown::HashTable;
+use triomphe::Arc;
 
 use crate::util::keyhash;
 
@@ -12,29 +16,64 @@ pub trait Keyed {
     fn key(&self) -> &[u8];
 }
 
-const CHUNK_BITS: u32 = 12;
-/// Items of a chunk. The first chunk grows up to this; later ones are made whole.
+/// Items that stand together: in a `Vec`, or in one that copies share.
+pub trait Chunk<T>: From<Vec<T>> {
+    fn items(&self) -> &Vec<T>;
+    fn items_mut(&mut self) -> &mut Vec<T>;
+}
+
+impl<T> Chunk<T> for Vec<T> {
+    #[inline]
+    fn items(&self) -> &Vec<T> {
+        self
+    }
+
+    #[inline]
+    fn items_mut(&mut self) -> &mut Vec<T> {
+        self
+    }
+}
+
+impl<T: Clone> Chunk<T> for Arc<Vec<T>> {
+    #[inline]
+    fn items(&self) -> &Vec<T> {
+        self
+    }
+
+    #[inline]
+    fn items_mut(&mut self) -> &mut Vec<T> {
+        Arc::make_mut(self)
+    }
+}
+
+const CHUNK_BITS: u32 = 11;
+/// Items of a chunk. The first chunk grows up to this; later ones are made whole. Copying one, which a change
+/// of a shared chunk does, takes some hundred microseconds.
 const CHUNK: usize = 1 << CHUNK_BITS;
 /// Positions moved to a new index by each change: more than enough to be done before it is full.
 const MOVES: usize = 8;
 
 #[derive(Clone, Debug)]
-pub struct Dense<T> {
-    chunks: Vec<Vec<T>>,
+pub struct Dense<T, C = Vec<T>> {
+    chunks: Vec<C>,
     len: usize,
     index: HashTable<u32>,
     /// The index before the last growth, while some positions are still in it. Those below `moved` are not.
     old: Option<Box<HashTable<u32>>>,
     moved: usize,
+    items: PhantomData<T>,
 }
 
-impl<T> Default for Dense<T> {
+/// Items whose copies share them.
+pub type Shared<T> = Dense<T, Arc<Vec<T>>>;
+
+impl<T, C> Default for Dense<T, C> {
     fn default() -> Self {
         Self::new()
     }
 }
 
-impl<T> Dense<T> {
+impl<T, C> Dense<T, C> {
     pub const fn new() -> Self {
         Dense {
             chunks: Vec::new(),
@@ -42,6 +81,7 @@ impl<T> Dense<T> {
             index: HashTable::new(),
             old: None,
             moved: 0,
+            items: PhantomData,
         }
     }
 
@@ -52,19 +92,21 @@ impl<T> Dense<T> {
     pub fn is_empty(&self) -> bool {
         self.len == 0
     }
+}
 
+impl<T, C: Chunk<T>> Dense<T, C> {
     #[inline]
     pub fn at(&self, pos: usize) -> &T {
-        &self.chunks[pos >> CHUNK_BITS][pos & (CHUNK - 1)]
+        &self.chunks[pos >> CHUNK_BITS].items()[pos & (CHUNK - 1)]
     }
 
     #[inline]
     pub fn at_mut(&mut self, pos: usize) -> &mut T {
-        &mut self.chunks[pos >> CHUNK_BITS][pos & (CHUNK - 1)]
+        &mut self.chunks[pos >> CHUNK_BITS].items_mut()[pos & (CHUNK - 1)]
     }
 
     pub fn iter(&self) -> impl Iterator<Item = &T> {
-        self.chunks.iter().flatten()
+        self.chunks.iter().flat_map(|chunk| chunk.items())
     }
 
     /// Bytes of chunks and index, not those that items hold themselves.
@@ -72,17 +114,32 @@ impl<T> Dense<T> {
         let items: usize = self
             .chunks
             .iter()
-            .map(|chunk| chunk.capacity() * size_of::<T>())
+            .map(|chunk| chunk.items().capacity() * size_of::<T>())
             .sum();
         let old = self.old.as_ref().map_or(0, |old| old.allocation_size());
         items + self.index.allocation_size() + old
     }
 }
 
-impl<T: Keyed> Dense<T> {
+impl<T> Shared<T> {
+    /// A copy to read through, made in no time: it has no index, so nothing is found in it.
+    pub fn frozen(&self) -> Self {
+        Dense {
+            chunks: self.chunks.clone(),
+            len: self.len,
+            ..Self::new()
+        }
+    }
+}
+
+impl<T: Keyed, C: Chunk<T>> Dense<T, C> {
     /// The position of the item with this key.
     #[inline]
     pub fn find(&self, hash: u64, key: &[u8]) -> Option<usize> {
+        debug_assert!(
+            self.len == self.index.len() + self.old.as_ref().map_or(0, |old| old.len()),
+            "a frozen copy is only read through"
+        );
         let is_it = |pos: &u32| self.at(*pos as usize).key() == key;
         match self.index.find(hash, is_it) {
             Some(pos) => Some(*pos as usize),
@@ -101,12 +158,13 @@ impl<T: Keyed> Dense<T> {
         let pos = self.len;
         if pos & (CHUNK - 1) == 0 {
             let first = if pos == 0 { 0 } else { CHUNK };
-            self.chunks.push(Vec::with_capacity(first));
+            self.chunks.push(Vec::with_capacity(first).into());
         }
         let chunk = self
             .chunks
             .last_mut()
             .expect("there is a chunk for the next item");
+        let chunk = chunk.items_mut();
         if chunk.len() == chunk.capacity() {
             // A fifth at a time: what is reserved and unused stays small.
             chunk.reserve_exact((chunk.len() / 5).clamp(2, CHUNK - chunk.len()));
@@ -126,6 +184,7 @@ impl<T: Keyed> Dense<T> {
             self.relist(last, pos);
         }
         let chunk = self.chunks.last_mut().expect("an item stands in a chunk");
+        let chunk = chunk.items_mut();
         let tail = chunk.pop().expect("no chunk is empty");
         if chunk.is_empty() {
             self.chunks.pop();
@@ -228,6 +287,7 @@ impl<T: Keyed> Dense<T> {
             index,
             old,
             moved,
+            ..
         } = self;
         let Some(from) = old else {
             return;
@@ -251,9 +311,9 @@ impl<T: Keyed> Dense<T> {
     }
 }
 
-fn hash_at<T: Keyed>(chunks: &[Vec<T>], pos: u32) -> u64 {
+fn hash_at<T: Keyed, C: Chunk<T>>(chunks: &[C], pos: u32) -> u64 {
     let pos = pos as usize;
-    keyhash::hash(chunks[pos >> CHUNK_BITS][pos & (CHUNK - 1)].key())
+    keyhash::hash(chunks[pos >> CHUNK_BITS].items()[pos & (CHUNK - 1)].key())
 }
 
 #[cfg(test)]
@@ -307,5 +367,20 @@ mod tests {
             dense.swap_remove(0);
         }
         assert_eq!(dense.heap_bytes(), 0);
+    }
+
+    #[test]
+    fn a_frozen_copy_stays_as_it_was() {
+        let mut dense: Shared<(Vec<u8>, u64)> = Dense::new();
+        for n in 0..3 * CHUNK as u64 {
+            let key = n.to_string().into_bytes();
+            dense.push(keyhash::hash(&key), (key, n));
+        }
+        let frozen = dense.frozen();
+        for n in 0..dense.len() {
+            dense.at_mut(n).1 += 1;
+        }
+        (0..CHUNK).for_each(|_| drop(dense.swap_remove(0)));
+        assert!(frozen.iter().map(|(_, n)| *n).eq(0..3 * CHUNK as u64));
     }
 }

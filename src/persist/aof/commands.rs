@@ -101,22 +101,16 @@ fn add(name: &[u8], key: &[u8], items: impl Iterator<Item = Vec<Vec<u8>>>, out: 
 }
 
 fn deadlines(key: &[u8], hash: &Hash, out: &mut Vec<u8>) {
-    if hash.next_deadline().is_none() {
-        return;
-    }
-    for (field, _) in hash.iter_all() {
-        let field = field.to_vec();
-        if let Some(deadline) = hash.deadline(&field) {
-            let deadline = deadline.to_string();
-            let args: [&[u8]; 6] = [
-                b"HPEXPIREAT",
-                key,
-                deadline.as_bytes(),
-                b"FIELDS",
-                b"1",
-                &field,
-            ];
-            encode(&args, out);
-        }
+    for (field, deadline) in hash.deadlines() {
+        let deadline = deadline.to_string();
+        let args: [&[u8]; 6] = [
+            b"HPEXPIREAT",
+            key,
+            deadline.as_bytes(),
+            b"FIELDS",
+            b"1",
+            field,
+        ];
+        encode(&args, out);
     }
 }

@@ -1,5 +1,7 @@
 //! Values to bytes.
 
+use hashbrown::HashMap;
+
 use super::compress::Compressor;
 use super::{VERSION_FIELD_TTL, VERSION_PLAIN, kind};
 use crate::types::list::NodeRef;
@@ -123,7 +125,12 @@ impl Writer<'_> {
         }
         let earliest = hash.next_deadline().unwrap_or(0);
         self.out.extend_from_slice(&earliest.to_le_bytes());
-        let deadline = |field: &Piece<'_>| hash.deadline(field.as_bytes(&mut itoa::Buffer::new()));
+        // A frozen hash finds no field, so the writer has an index of its own.
+        let deadlines: HashMap<&[u8], u64> = hash.deadlines().collect();
+        let deadline = |field: &Piece<'_>| {
+            let mut digits = itoa::Buffer::new();
+            deadlines.get(field.as_bytes(&mut digits)).copied()
+        };
         if kind == kind::HASH_METADATA {
             self.len(hash.len() as u64);
             for (field, value) in hash.iter_all() {
