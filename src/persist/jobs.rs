@@ -11,7 +11,7 @@ use super::disk::{DiskFile, draft_of};
 use super::{Store, aof, rdb};
 use crate::config::special::reason;
 use crate::engine::Snapshot;
-use crate::util::{clock, memory};
+use crate::util::{clock, memory, thread};
 
 /// What can be under way.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -59,6 +59,7 @@ impl Store {
         *self.jobs.lock() = Some(sender);
         let store = self.clone();
         let body = move || {
+            thread::stand_back();
             for job in jobs {
                 match job {
                     Job::Do {
