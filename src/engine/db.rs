@@ -458,12 +458,21 @@ impl<'a> Db<'a> {
 
     /// Exchanges the contents of two databases.
     pub fn swap(&mut self, first: usize, second: usize) {
+        let now_ms = self.now_ms;
         for id in 0..SHARDS {
             let shard = self.shards.shard_mut(id);
             shard.table_mut(first.max(second));
             shard.keys_changed(|db, key| {
-                let held = |db| shard.table(db).is_some_and(|table| table.holds(key));
-                (db == first || db == second) && (held(first) || held(second))
+                let comes = match db {
+                    _ if db == first => second,
+                    _ if db == second => first,
+                    _ => return false,
+                };
+                // A dead key that takes the place of none changes nothing.
+                shard.table(db).is_some_and(|table| table.holds(key))
+                    || shard
+                        .table(comes)
+                        .is_some_and(|table| table.holds_live(key, now_ms))
             });
             shard.tables_mut().swap(first, second);
             for place in shard.waiters.places() {

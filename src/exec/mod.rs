@@ -184,7 +184,7 @@ impl Worker {
     }
 
     /// Writes an error reply to a command that ran.
-    fn answer_error(&self, entry: &Entry, fail: &Fail, out: &mut Reply) {
+    pub(super) fn answer_error(&self, entry: &Entry, fail: &Fail, out: &mut Reply) {
         let text = fail.text();
         out.error(text.as_bytes());
         self.shared.stats.error(text.as_bytes());
@@ -230,9 +230,9 @@ impl Worker {
         *started = ended;
         let stats = self.stats();
         stats.counters.commands.add(1);
-        stats.commands[entry.id].ran(nanos);
-        let micros = nanos / 1000;
         let config = &self.shared.config;
+        stats.commands[entry.id].ran(nanos, config.latency_tracking.get());
+        let micros = nanos / 1000;
         let slower_than = config.slowlog_log_slower_than.get();
         if slower_than >= 0 && micros >= slower_than as u64 && !entry.is(Flag::SkipSlowlog) {
             self.log_slow(session, argv, micros);
@@ -320,7 +320,11 @@ impl Worker {
                 // Handlers that touch keys were parked under their locks; this one waits for time alone.
                 return Next::Sleep(park::Sleep::without_keys(session, entry, argv, &park));
             }
-            Flow::Exec => self.exec(session, out),
+            Flow::Exec => {
+                if let Err(fail) = self.exec(session, out) {
+                    self.answer_error(entry, &fail, out);
+                }
+            }
             Flow::Discard => {
                 session.multi = None;
                 self.unwatch(session);

@@ -12,7 +12,7 @@ use super::Worker;
 use super::unit::{Call, Unit};
 use crate::command::client::{Client, Unblock};
 use crate::command::session::Session;
-use crate::command::{Entry, Flow, OnTimeout, Park};
+use crate::command::{Entry, Fail, Flow, OnTimeout, Park};
 use crate::engine::{Place, ShardSet, Shards, Sleeper, Waiter, shard_of};
 use crate::journal::Seq;
 use crate::resp::Reply;
@@ -194,7 +194,10 @@ impl Worker {
         self.commit(unit, None);
         match (served, wake) {
             (Some(reply), _) => out.raw(&reply),
-            (None, Wake::Unblocked) => out.error(b"UNBLOCKED client unblocked via CLIENT UNBLOCK"),
+            (None, Wake::Unblocked) => {
+                let fail = Fail::code("UNBLOCKED client unblocked via CLIENT UNBLOCK");
+                self.answer_error(parked.entry, &fail, out);
+            }
             (None, Wake::TimedOut | Wake::Served) => sleep.on_timeout.write(out),
             (None, Wake::Gone) => {}
         }
