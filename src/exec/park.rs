@@ -44,6 +44,8 @@ pub struct Sleep {
     ticket: u64,
     pub deadline_ms: Option<u64>,
     on_timeout: OnTimeout,
+    /// What it had taken before it fell asleep.
+    pub(super) nanos: u64,
 }
 
 impl Parked {
@@ -83,6 +85,7 @@ impl Sleep {
             ticket: 0,
             deadline_ms: park.deadline_ms,
             on_timeout: park.on_timeout,
+            nanos: 0,
         }
     }
 
@@ -126,6 +129,7 @@ impl Worker {
             ticket,
             deadline_ms: park.deadline_ms,
             on_timeout: park.on_timeout,
+            nanos: 0,
         }
     }
 
@@ -176,7 +180,9 @@ impl Worker {
     }
 
     /// Takes a sleeper off its keys and writes what it is told: what it was served, if it was.
-    pub fn wake(&self, sleep: &Sleep, wake: Wake, out: &mut Reply) {
+    pub fn wake(&self, session: &mut Session, sleep: &Sleep, wake: Wake, out: &mut Reply) {
+        let mark = out.mark();
+        let mut started = self.watch.read();
         let parked = &*sleep.parked;
         let mut set = ShardSet::EMPTY;
         parked
@@ -199,8 +205,12 @@ impl Worker {
                 self.answer_error(parked.entry, &fail, out);
             }
             (None, Wake::TimedOut | Wake::Served) => sleep.on_timeout.write(out),
-            (None, Wake::Gone) => {}
+            (None, Wake::Gone) => return,
         }
+        let argv: Vec<&[u8]> = parked.args.iter().map(|arg| &arg[..]).collect();
+        let nanos = sleep.nanos + self.lap(&mut started);
+        self.count(session, parked.entry, &argv, nanos);
+        self.finish_reply(session, mark, out);
     }
 
     /// Why the bell may have rung for a sleeper.

@@ -73,13 +73,22 @@ impl Worker {
                 Ok(Flow::Park(park)) => park.on_timeout.write_denied(out),
                 // Nor does anything wait: the job goes on beside.
                 Ok(Flow::Wait(_)) => out.ok(),
+                Ok(Flow::Stall(time)) => std::thread::sleep(time),
+                Ok(Flow::Reload(_)) => {
+                    // It would lock what the transaction holds.
+                    out.cut(mark);
+                    let fail = Fail::Says("Reloading is not allowed in transactions");
+                    self.answer_error(entry, &fail, out);
+                }
                 Ok(_) => {}
                 Err(fail) => {
                     out.cut(mark);
                     self.answer_error(entry, &fail, out);
                 }
             }
-            self.count(session, entry, argv, &mut started);
+            self.show_monitors(session, entry, argv);
+            let nanos = self.lap(&mut started);
+            self.count(session, entry, argv, nanos);
         }
     }
 

@@ -215,11 +215,9 @@ impl Connection {
     fn wake(&mut self, wake: Wake) {
         if let Some(sleep) = self.sleep.take() {
             self.borrow_output();
-            let mark = self.out.mark();
-            self.worker.wake(&sleep, wake, &mut self.out);
-            self.worker.shared.clients.woke_up(&self.client);
             self.worker
-                .reply_after_sleep(&mut self.session, mark, &mut self.out);
+                .wake(&mut self.session, &sleep, wake, &mut self.out);
+            self.worker.shared.clients.woke_up(&self.client);
         }
     }
 
