@@ -46,10 +46,12 @@ impl<T: Clone> Chunk<T> for Arc<Vec<T>> {
     }
 }
 
-const CHUNK_BITS: u32 = 11;
-/// Items of a chunk. The first chunk grows up to this; later ones are made whole. Copying one, which a change
-/// of a shared chunk does, takes some hundred microseconds.
+const CHUNK_BITS: u32 = 10;
+/// Items of a chunk. The last one grows up to this in steps. Copying one, which a change
+/// of a shared chunk does, takes some ten microseconds.
 const CHUNK: usize = 1 << CHUNK_BITS;
+/// A position in the index, and the byte that finds it.
+const INDEX_BYTES: usize = size_of::<u32>() + 1;
 /// Positions moved to a new index by each change: more than enough to be done before it is full.
 const MOVES: usize = 8;
 
@@ -109,15 +111,18 @@ impl<T, C: Chunk<T>> Dense<T, C> {
         self.chunks.iter().flat_map(|chunk| chunk.items())
     }
 
-    /// Bytes of chunks and index, not those that items hold themselves.
+    /// Bytes of chunks and index, not those that items hold themselves. O(1).
     pub fn heap_bytes(&self) -> usize {
-        let items: usize = self
-            .chunks
-            .iter()
-            .map(|chunk| chunk.items().capacity() * size_of::<T>())
-            .sum();
+        let whole = self.chunks.len().saturating_sub(1) * CHUNK;
+        let last = self.chunks.last().map_or(0, |last| last.items().capacity());
         let old = self.old.as_ref().map_or(0, |old| old.allocation_size());
-        items + self.index.allocation_size() + old
+        (whole + last) * size_of::<T>() + self.index.allocation_size() + old
+    }
+
+    /// What [`Dense::heap_bytes`] tells without the share of the items that are here: room for more.
+    pub fn vacant_bytes(&self) -> usize {
+        self.heap_bytes()
+            .saturating_sub(self.len * (size_of::<T>() + INDEX_BYTES))
     }
 }
 
@@ -157,8 +162,7 @@ impl<T: Keyed, C: Chunk<T>> Dense<T, C> {
         self.make_room();
         let pos = self.len;
         if pos & (CHUNK - 1) == 0 {
-            let first = if pos == 0 { 0 } else { CHUNK };
-            self.chunks.push(Vec::with_capacity(first).into());
+            self.chunks.push(Vec::new().into());
         }
         let chunk = self
             .chunks
@@ -166,8 +170,8 @@ impl<T: Keyed, C: Chunk<T>> Dense<T, C> {
             .expect("there is a chunk for the next item");
         let chunk = chunk.items_mut();
         if chunk.len() == chunk.capacity() {
-            // A fifth at a time: what is reserved and unused stays small.
-            chunk.reserve_exact((chunk.len() / 5).clamp(2, CHUNK - chunk.len()));
+            // An eighth of all at a time: what is reserved and unused stays small.
+            chunk.reserve_exact((pos / 8).clamp(2, CHUNK).min(CHUNK - chunk.len()));
         }
         chunk.push(item);
         self.len += 1;
@@ -245,7 +249,7 @@ impl<T: Keyed, C: Chunk<T>> Dense<T, C> {
             return;
         }
         self.finish();
-        self.replace_index(self.len * 2);
+        self.replace_index();
     }
 
     /// After a removal: gives back an index that has become far too large.
@@ -256,11 +260,14 @@ impl<T: Keyed, C: Chunk<T>> Dense<T, C> {
             && self.index.capacity() > 2 * CHUNK
             && self.len < self.index.capacity() / 8
         {
-            self.replace_index(self.len * 2);
+            self.replace_index();
         }
     }
 
-    fn replace_index(&mut self, capacity: usize) {
+    /// Begins an index with room for the items, and for those that come while they move. A table doubles where
+    /// it is full; one that is full of what removals left gets the size that it has.
+    fn replace_index(&mut self) {
+        let capacity = self.len + self.len / MOVES + CHUNK / MOVES;
         let old = std::mem::replace(&mut self.index, HashTable::with_capacity(capacity));
         self.old = Some(Box::new(old));
         self.moved = 0;
