@@ -20,6 +20,7 @@ use super::stream::Stream;
 use crate::command::client::Client;
 use crate::command::session::{ReplyMode, Session};
 use crate::command::{Job, Shutdown};
+use crate::config::special::OutputLimit;
 use crate::exec::{self, Next, Sleep, Wake, Worker};
 use crate::journal::{Depends, Pass};
 use crate::pubsub::Mailbox;
@@ -225,6 +226,11 @@ impl Connection {
     async fn batch(&mut self) {
         self.borrow_output();
         let mut started = self.worker.begin_batch();
+        let hard_bytes = self.output_limit().hard_bytes as usize;
+        self.out.set_room(match hard_bytes {
+            0 => usize::MAX,
+            limit => self.sent.saturating_add(limit),
+        });
         self.client
             .active_ms
             .store(self.worker.now_ms(), Ordering::Relaxed);
@@ -301,13 +307,19 @@ impl Connection {
             if !self.client.mailbox.is_empty() {
                 self.take_mail();
             }
+            if self.out.is_full() {
+                // Nothing of it is sent; the caller closes the connection, and tells why.
+                break;
+            }
             if self.out.len() - self.sent > FLUSH_BYTES {
                 self.flush();
             }
         }
         self.input.advance(done);
         self.worker.end_batch();
-        self.flush();
+        if !self.out.is_full() {
+            self.flush();
+        }
         self.give_back_input();
     }
 
@@ -465,6 +477,18 @@ impl Connection {
             .store(self.input.capacity(), Ordering::Relaxed);
     }
 
+    fn output_limit(&self) -> OutputLimit {
+        let config = &self.worker.shared.config;
+        let subscriber = self.session.is_subscriber();
+        config.client_output_buffer_limit.part(|limits| {
+            if subscriber {
+                limits.pubsub
+            } else {
+                limits.normal
+            }
+        })
+    }
+
     /// Whether the client has let its query or its replies grow beyond what it may.
     fn over_limit(&mut self) -> bool {
         let config = &self.worker.shared.config;
@@ -482,12 +506,7 @@ impl Connection {
         if unsent == 0 && self.client.mailbox.is_empty() {
             return false;
         }
-        let limits = config.client_output_buffer_limit.get();
-        let limit = if self.session.is_subscriber() {
-            limits.pubsub
-        } else {
-            limits.normal
-        };
+        let limit = self.output_limit();
         if self.client.mailbox.check(limit, clock::now_ms()).is_err() {
             counters.output_buffer_limit_disconnections.add(1);
             tracing::warn!(
