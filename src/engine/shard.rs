@@ -201,6 +201,12 @@ impl Shard {
         self.watchers.len()
     }
 
+    /// Watched keys of some databases.
+    pub(super) fn watched(&self, wanted: impl Fn(usize) -> bool) -> Vec<Place> {
+        let places = self.watchers.keys();
+        places.filter(|(db, _)| wanted(*db)).cloned().collect()
+    }
+
     pub fn watch(&mut self, place: Place, flag: Arc<AtomicBool>) {
         self.watchers.entry(place).or_default().push(flag);
     }

@@ -47,12 +47,6 @@ impl Table {
         self.find(keyhash::hash(key), key).is_some()
     }
 
-    /// Whether readers find the key here.
-    pub(super) fn holds_live(&self, key: &[u8], now_ms: u64) -> bool {
-        self.find(keyhash::hash(key), key)
-            .is_some_and(|pos| self.is_live(pos, now_ms))
-    }
-
     #[inline]
     pub(super) fn at(&self, pos: usize) -> &Entry {
         self.entries.at(pos)
