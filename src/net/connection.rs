@@ -225,6 +225,7 @@ impl Connection {
     /// Runs every whole request that has been read, and sends the replies.
     async fn batch(&mut self) {
         self.borrow_output();
+        self.tell_input();
         let mut started = self.worker.begin_batch();
         let hard_bytes = self.output_limit().hard_bytes as usize;
         self.out.set_room(match hard_bytes {
@@ -469,12 +470,17 @@ impl Connection {
                 self.buffers.input.borrow_mut().push(buf);
             }
         }
-        self.client
-            .query_bytes
-            .store(self.input.len(), Ordering::Relaxed);
+        self.codec.shrink();
+        self.tell_input();
+    }
+
+    /// What others see of the query buffer.
+    fn tell_input(&self) {
+        let (bytes, capacity) = (self.input.len(), self.input.capacity());
+        self.client.query_bytes.store(bytes, Ordering::Relaxed);
         self.client
             .query_capacity
-            .store(self.input.capacity(), Ordering::Relaxed);
+            .store(capacity, Ordering::Relaxed);
     }
 
     fn output_limit(&self) -> OutputLimit {
