@@ -154,6 +154,7 @@ impl Store {
         // Without the thread the server is stopping, and whoever waits is told by the dropped sender.
         let sent = jobs.as_ref().is_some_and(|jobs| jobs.send(job).is_ok());
         busy.running = sent.then_some(running);
+        self.saves.lock().jobs += 1;
         Ok(())
     }
 
@@ -222,7 +223,7 @@ impl Store {
             return false;
         }
         saves.rewrite_ok = done.is_ok();
-        saves.last_try_s = now_ms / 1000;
+        saves.rewrite_try_s = now_ms / 1000;
         saves.rewrite_took_s = ((now_ms - began_ms) / 1000) as i64;
         match &done {
             Ok(()) => {
@@ -237,6 +238,13 @@ impl Store {
                     "Background AOF rewrite terminated with error: {}",
                     reason(error)
                 );
+                let minutes = saves.rewrite_rest_s() / 60;
+                if minutes > 0 {
+                    tracing::warn!(
+                        "Background AOF rewrite has repeatedly failed and triggered the limit, \
+                         will retry in {minutes} minutes"
+                    );
+                }
             }
         }
         done.is_ok()
