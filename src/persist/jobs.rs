@@ -238,13 +238,6 @@ impl Store {
                     "Background AOF rewrite terminated with error: {}",
                     reason(error)
                 );
-                let minutes = saves.rewrite_rest_s() / 60;
-                if minutes > 0 {
-                    tracing::warn!(
-                        "Background AOF rewrite has repeatedly failed and triggered the limit, \
-                         will retry in {minutes} minutes"
-                    );
-                }
             }
         }
         done.is_ok()

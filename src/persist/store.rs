@@ -72,6 +72,8 @@ pub struct Saves {
     pub rewrite_took_s: i64,
     pub rewrites_failed_in_row: u64,
     pub rewrite_try_s: u64,
+    /// Failures in a row when the log was told of a rest.
+    rest_told: u64,
     /// Jobs begun, of both kinds.
     pub jobs: u64,
 }
@@ -131,6 +133,7 @@ impl Store {
             rewrite_took_s: -1,
             rewrites_failed_in_row: 0,
             rewrite_try_s: 0,
+            rest_told: 0,
             jobs: 0,
         };
         Store {
@@ -410,15 +413,31 @@ impl Store {
             let _ = self.begin(Kind::Save, dirty, None);
             return;
         }
+        // It could not be begun when it was turned on.
+        let missing = self.config.appendonly.get() && !self.log.is_running();
+        let outgrown = self.log.has_outgrown(&self.config);
         if now_s < saves.rewrite_try_s + saves.rewrite_rest_s() {
-            return;
-        }
-        if self.config.appendonly.get() && !self.log.is_running() {
-            // It could not be begun when it was turned on.
+            if missing || outgrown.is_some() {
+                self.tell_rest();
+            }
+        } else if missing {
             let _ = self.begin(Kind::Rewrite, dirty, None);
-        } else if let Some(grown) = self.log.has_outgrown(&self.config) {
+        } else if let Some(grown) = outgrown {
             tracing::info!("Starting automatic rewriting of AOF on {grown}% growth");
             let _ = self.begin(Kind::Rewrite, dirty, None);
+        }
+    }
+
+    /// Says once for each failure that there is a rest of minutes.
+    fn tell_rest(&self) {
+        let mut saves = self.saves.lock();
+        let minutes = saves.rewrite_rest_s() / 60;
+        if minutes > 0 && saves.rest_told != saves.rewrites_failed_in_row {
+            saves.rest_told = saves.rewrites_failed_in_row;
+            tracing::warn!(
+                "Background AOF rewrite has repeatedly failed and triggered the limit, \
+                 will retry in {minutes} minutes"
+            );
         }
     }
 
