@@ -3,6 +3,7 @@
 //! In the default mode the table remembers which clients read a key, and forgets them once
 //! they were told. In BCAST mode clients register prefixes and hear of every change under them.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -102,12 +103,16 @@ impl Tracking {
         }
     }
 
-    /// Keys changed, by a client or on their own.
+    /// Keys changed, all at once, by a client or on their own.
     pub fn changed<'k>(&self, keys: impl Iterator<Item = &'k [u8]>, by: Option<u64>) {
         let mut tables = self.tables.lock();
+        let mut changed = BTreeSet::new();
         for key in keys {
-            tables.tell(key, by);
+            if changed.insert(key) {
+                tables.tell(key, by);
+            }
         }
+        tables.broadcast(&changed, by);
     }
 
     /// Everything changed: clients hear a null.
@@ -147,24 +152,36 @@ impl Tables {
                     && !target.bcast
                     && !(target.no_loop && by == Some(client))
                 {
-                    target.send(Some(key));
+                    target.send(Some(&[key]));
                 }
             }
         }
+    }
+
+    /// Tells clients of prefixes: one message for each prefix.
+    fn broadcast(&self, changed: &BTreeSet<&[u8]>, by: Option<u64>) {
         for (client, target) in &self.clients {
-            let heard = target.bcast
-                && (target.prefixes.is_empty()
-                    || target.prefixes.iter().any(|prefix| key.starts_with(prefix)));
-            if heard && !(target.no_loop && by == Some(*client)) {
-                target.send(Some(key));
+            if !target.bcast || target.no_loop && by == Some(*client) {
+                continue;
+            }
+            let prefixes: &[Vec<u8>] = match &target.prefixes[..] {
+                [] => &[Vec::new()],
+                some => some,
+            };
+            for prefix in prefixes {
+                let under = |key: &&&[u8]| key.starts_with(prefix);
+                let keys: Vec<&[u8]> = changed.iter().filter(under).copied().collect();
+                if !keys.is_empty() {
+                    target.send(Some(&keys));
+                }
             }
         }
     }
 }
 
 impl Target {
-    /// Sends the invalidation of a key, or of all of them.
-    fn send(&self, key: Option<&[u8]>) {
+    /// Sends the invalidation of some keys, or of all of them.
+    fn send(&self, keys: Option<&[&[u8]]>) {
         let mut out = Reply::new(self.mailbox.resp3());
         if out.resp3() {
             out.push(2);
@@ -177,10 +194,10 @@ impl Target {
             // A RESP2 client that redirects nowhere can't hear.
             return;
         }
-        match key {
-            Some(key) => {
-                out.array(1);
-                out.bulk(key);
+        match keys {
+            Some(keys) => {
+                out.array(keys.len());
+                keys.iter().for_each(|key| out.bulk(key));
             }
             None if out.resp3() => out.null(),
             None => out.null_array(),
