@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::sync::mpsc::{Sender, channel};
 use std::time::Duration;
 
+use crate::config::values::Share;
 use anyhow::Result;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio::signal::unix::{SignalKind, signal};
@@ -119,6 +120,7 @@ async fn cron(shared: Arc<Shared>) {
         // Reading it keeps the peak.
         memory::used();
         close_idle_and_overflown(&shared, now_ms);
+        close_largest(&shared);
         shared.store.tick(shared.stats.totals().dirty, now_ms);
         if now_ms >= last.0 + 1000 {
             let totals = shared.stats.totals();
@@ -163,5 +165,41 @@ fn close_idle_and_overflown(shared: &Shared, now_ms: u64) {
             );
             client.mailbox.close();
         }
+    }
+}
+
+/// `maxmemory-clients`: the largest clients go until the others are below it.
+fn close_largest(shared: &Shared) {
+    let limit = match shared.config.maxmemory_clients.get() {
+        Share::Bytes(bytes) => bytes,
+        Share::Percent(percent) => shared.config.maxmemory.get() / 100 * u64::from(percent),
+    };
+    if limit == 0 {
+        return;
+    }
+    let mut clients: Vec<_> = shared
+        .clients
+        .all()
+        .into_iter()
+        .map(|client| (client.memory_bytes(), client))
+        .collect();
+    clients.sort_by_key(|(bytes, _)| std::cmp::Reverse(*bytes));
+    let mut total: usize = clients.iter().map(|(bytes, _)| bytes).sum();
+    for (bytes, client) in clients {
+        if total as u64 <= limit {
+            break;
+        }
+        if client.mailbox.is_closing() || client.profile.lock().no_evict {
+            continue;
+        }
+        total -= bytes;
+        shared
+            .stats
+            .worker(0)
+            .counters
+            .evicted_clients
+            .add_shared(1);
+        tracing::info!("Evicting client: {}, {bytes} bytes", client.address);
+        client.mailbox.close();
     }
 }

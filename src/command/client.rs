@@ -141,6 +141,11 @@ impl Client {
         size_of::<Self>() + words.iter().map(|word| word.capacity()).sum::<usize>()
     }
 
+    /// All that it takes: what `maxmemory-clients` counts.
+    pub fn memory_bytes(&self) -> usize {
+        self.heap_bytes() + self.query_capacity.load(Ordering::Relaxed) + self.mailbox.bytes()
+    }
+
     /// Takes the wish to be woken.
     pub fn take_unblock(&self) -> Unblock {
         match self.unblock.swap(0, Ordering::AcqRel) {

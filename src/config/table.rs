@@ -258,7 +258,7 @@ directives! {
     maxmemory_policy: Pick<MaxmemoryPolicy> = Pick::new(MaxmemoryPolicy::Noeviction), LIVE, "Which keys make room when memory is full.";
     maxmemory_samples: Int = Int::new(5, 1, INT), LIVE, "Keys compared to find one to evict.";
     maxmemory_eviction_tenacity: Int = Int::new(10, 0, 100), LIVE, "How long one command may spend on eviction, from 0 to 100.";
-    maxmemory_clients: MemoryShare = MemoryShare::none(), LATER, "Memory of all clients together, in bytes or percent of maxmemory; 0 for no limit.";
+    maxmemory_clients: MemoryShare = MemoryShare::none(), LIVE, "Memory of all clients together, in bytes or percent of maxmemory; 0 for no limit.";
     lfu_log_factor: Int = Int::new(10, 0, INT), LIVE, "How many uses it takes to raise a key's frequency.";
     lfu_decay_time: Int = Int::new(1, 0, INT), LIVE, "Minutes after which a key's frequency falls by one.";
     active_expire_effort: Int = Int::new(1, 1, 10), Traits::ignored("due keys are removed on time at any effort"), "Effort spent on finding due keys, from 1 to 10.";

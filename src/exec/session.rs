@@ -51,5 +51,7 @@ impl Worker {
     pub fn close(&self, session: &mut Session) {
         self.let_go(session);
         self.shared.clients.remove(session.client.id);
+        // Who redirects messages to it finds that out.
+        session.client.mailbox.close();
     }
 }

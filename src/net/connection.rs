@@ -276,7 +276,9 @@ impl Connection {
                 Next::Continue => done += used,
                 Next::Paused => {
                     self.send_all().await;
+                    self.worker.shared.clients.fell_asleep(&self.client);
                     self.worker.shared.pause.over(clock::now_ms()).await;
+                    self.worker.shared.clients.woke_up(&self.client);
                     if self.client.mailbox.is_closing() {
                         self.closing = Closing::Now;
                     }

@@ -68,7 +68,7 @@ impl Store {
                         told,
                     } => {
                         let done = match running.kind {
-                            Kind::Save => store.save(running.job, dirty),
+                            Kind::Save => store.save(running.job, dirty, told.is_some()),
                             Kind::Rewrite => store.rewrite(running.job),
                         };
                         store.busy.lock().running = None;
@@ -168,8 +168,9 @@ impl Store {
         self.busy.lock().waiting == Some(kind)
     }
 
-    /// Writes a snapshot to its file, here and now.
-    pub(super) fn save(&self, job: u64, dirty: u64) -> bool {
+    /// Writes a snapshot to its file, here and now. What fails while somebody waits for it is told to him, and
+    /// refuses no writes.
+    pub(super) fn save(&self, job: u64, dirty: u64, awaited: bool) -> bool {
         let _alone = self.one_at_a_time.lock();
         let began_ms = clock::now_ms();
         let snapshot = Snapshot::begin(&self.engine, || {});
@@ -191,7 +192,7 @@ impl Store {
             tracing::info!("Background saving was given up");
             return false;
         }
-        saves.last_ok = done.is_ok();
+        saves.last_ok = done.is_ok() || awaited && saves.last_ok;
         saves.last_try_s = now_ms / 1000;
         saves.last_took_s = ((now_ms - began_ms) / 1000) as i64;
         match &done {

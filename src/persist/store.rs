@@ -348,7 +348,7 @@ impl Store {
 
     /// Writes a snapshot on this thread, once no other is being written.
     pub fn save_now(&self, dirty: u64) -> bool {
-        let done = self.save(NO_JOB, dirty);
+        let done = self.save(NO_JOB, dirty, true);
         self.take_stock();
         done
     }
@@ -495,7 +495,7 @@ impl Store {
             );
         }
         if self.saves_at_end.load(Ordering::Relaxed) && dirty != self.saves.lock().dirty_then {
-            self.save(NO_JOB, dirty);
+            self.save(NO_JOB, dirty, true);
         }
     }
 }

@@ -29,8 +29,10 @@ pub struct TrackingMode {
 /// Where a tracking client's messages go.
 struct Target {
     mailbox: Arc<Mailbox>,
-    /// The mailbox belongs to another client: a RESP2 one hears on `__redis__:invalidate`.
-    redirected: bool,
+    /// The mailbox belongs to this other client: a RESP2 one hears on `__redis__:invalidate`.
+    redirect: Option<u64>,
+    /// The tracking client's own.
+    own: Arc<Mailbox>,
     no_loop: bool,
     bcast: bool,
     /// Prefixes of a BCAST client; an empty one is every key.
@@ -60,11 +62,18 @@ impl Tracking {
     }
 
     /// Starts, or changes, a client's tracking.
-    pub fn enable(&self, client: u64, mode: &TrackingMode, mailbox: Arc<Mailbox>) {
+    pub fn enable(
+        &self,
+        client: u64,
+        mode: &TrackingMode,
+        own: &Arc<Mailbox>,
+        redirect: Option<&Arc<Mailbox>>,
+    ) {
         let mut tables = self.tables.lock();
         let target = Target {
-            mailbox,
-            redirected: mode.redirect.is_some(),
+            mailbox: redirect.unwrap_or(own).clone(),
+            redirect: mode.redirect,
+            own: own.clone(),
             no_loop: mode.no_loop,
             bcast: mode.bcast,
             prefixes: mode.prefixes.clone(),
@@ -182,11 +191,16 @@ impl Tables {
 impl Target {
     /// Sends the invalidation of some keys, or of all of them.
     fn send(&self, keys: Option<&[&[u8]]>) {
+        if let Some(id) = self.redirect
+            && self.mailbox.is_closing()
+        {
+            return self.tell_broken(id);
+        }
         let mut out = Reply::new(self.mailbox.resp3());
         if out.resp3() {
             out.push(2);
             out.bulk(b"invalidate");
-        } else if self.redirected {
+        } else if self.redirect.is_some() {
             out.array(3);
             out.bulk(b"message");
             out.bulk(b"__redis__:invalidate");
@@ -203,5 +217,16 @@ impl Target {
             None => out.null_array(),
         }
         self.mailbox.push(Bytes::from(out.into_bytes()));
+    }
+
+    /// Who should have heard is gone.
+    fn tell_broken(&self, id: u64) {
+        let mut out = Reply::new(self.own.resp3());
+        if out.resp3() {
+            out.push(2);
+            out.bulk(b"tracking-redir-broken");
+            out.int(id as i64);
+            self.own.push(Bytes::from(out.into_bytes()));
+        }
     }
 }

@@ -41,10 +41,12 @@ fn tracking(call: &mut SessionCall<'_>) -> Done {
         }
         // It was there a moment ago; if it left since, its messages go nowhere, as if it left later.
         let redirect = mode.redirect.and_then(|id| call.server.clients.get(id));
-        let target = redirect.as_ref().unwrap_or(&call.session.client);
-        call.server
-            .tracking
-            .enable(id, &mode, target.mailbox.clone());
+        call.server.tracking.enable(
+            id,
+            &mode,
+            &call.session.client.mailbox,
+            redirect.as_ref().map(|other| &other.mailbox),
+        );
         call.session.tracking = Some(SessionTracking {
             mode,
             caching: None,

@@ -1,7 +1,5 @@
 //! Memory told apart: the figures behind INFO, MEMORY STATS and MEMORY DOCTOR.
 
-use std::sync::atomic::Ordering::Relaxed;
-
 use crate::command::shared::Shared;
 use crate::engine::Census;
 use crate::util::memory;
@@ -31,15 +29,15 @@ impl Figures {
         let used = memory::used();
         let (allocated, active, held, _) = memory::allocator().unwrap_or((used, used, used, 0));
         let clients = server.clients.all();
-        let of_client = |client: &crate::command::client::Client| {
-            client.heap_bytes() + client.query_capacity.load(Relaxed) + client.mailbox.bytes()
-        };
         Figures {
             used,
             peak: memory::peak(),
             startup: memory::startup(),
             resident: memory::resident(),
-            clients: clients.iter().map(|client| of_client(client) as u64).sum(),
+            clients: clients
+                .iter()
+                .map(|client| client.memory_bytes() as u64)
+                .sum(),
             tables: census.table_bytes() as u64,
             allocated,
             active,
