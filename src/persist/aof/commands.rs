@@ -5,7 +5,6 @@ use std::io;
 use crate::engine::{SavedKey, Snapshot};
 use crate::journal::encode;
 use crate::persist::disk::DiskFile;
-use crate::persist::rdb;
 use crate::types::{Hash, Piece, Value};
 use crate::util::clock;
 use crate::util::number::write_double;
@@ -78,9 +77,7 @@ fn key(saved: &SavedKey, out: &mut Vec<u8>) {
             add(b"HMSET", key, hash.iter_all().map(item), out);
             deadlines(key, hash, out);
         }
-        Value::Stream(_) => {
-            encode(&[b"RESTORE", key, b"0", &rdb::dump(&saved.value)], out);
-        }
+        Value::Stream(stream) => super::streams::write(key, stream, out),
     }
     if let Some(deadline_ms) = saved.deadline_ms {
         encode(

@@ -8,6 +8,7 @@ mod load;
 mod read;
 mod save;
 mod skip;
+mod stream;
 mod write;
 mod ziplist;
 mod zipmap;
@@ -23,6 +24,8 @@ use write::{Writer, version_for};
 
 /// The version that Redis 7.0 writes: listpacks and quicklists of them.
 const VERSION_PLAIN: u16 = 10;
+/// Redis 7.2's: consumers of streams with the time at which they last got something.
+const VERSION_STREAM_3: u16 = 11;
 /// Redis 7.4's: hashes whose fields have deadlines.
 const VERSION_FIELD_TTL: u16 = 12;
 /// Valkey's own, from its 9.0 on.

@@ -1,9 +1,10 @@
 //! Values to bytes.
 
 use super::compress::Compressor;
-use super::{VERSION_FIELD_TTL, VERSION_PLAIN, kind};
+use super::{VERSION_FIELD_TTL, VERSION_PLAIN, VERSION_STREAM_3, kind};
 use crate::types::list::NodeRef;
 use crate::types::set::Flat;
+use crate::types::stream::Group;
 use crate::types::{Hash, Listpack, Piece, Value};
 
 /// Strings shorter than this gain nothing from compression.
@@ -20,8 +21,17 @@ pub struct Style {
 pub fn version_for(value: &Value) -> u16 {
     match value {
         Value::Hash(hash) if hash.next_deadline().is_some() => VERSION_FIELD_TTL,
+        // Older readers believe that a consumer got something whenever it asked.
+        Value::Stream(stream) if !stream.groups.values().all(is_busy) => VERSION_STREAM_3,
         _ => VERSION_PLAIN,
     }
+}
+
+/// Whether all consumers got something when they last asked.
+fn is_busy(group: &Group) -> bool {
+    group
+        .consumers()
+        .all(|consumer| consumer.seen_ms == consumer.active_ms)
 }
 
 /// Writes values, and the strings and lengths they are made of.
@@ -55,7 +65,9 @@ impl Writer<'_> {
                     _ => kind::HASH,
                 }
             }
-            Value::Stream(stream) => stream.record()[0],
+            Value::Stream(_) if self.style.version >= VERSION_STREAM_3 => kind::STREAM_3,
+            Value::Stream(_) if packs => kind::STREAM_2,
+            Value::Stream(_) => kind::STREAM,
         }
     }
 
@@ -103,7 +115,7 @@ impl Writer<'_> {
                 }
             }
             (kind, Value::Hash(hash)) => self.hash(kind, hash),
-            (_, Value::Stream(stream)) => self.out.extend_from_slice(&stream.record()[1..]),
+            (kind, Value::Stream(stream)) => self.stream(kind, stream),
         }
     }
 
