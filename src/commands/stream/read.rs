@@ -143,7 +143,7 @@ impl<'a> Wish<'a> {
                 return Err(Fail::SYNTAX);
             }
         }
-        if args.len() % 2 != 0 {
+        if !args.len().is_multiple_of(2) {
             return Err(Fail::Says(if is_group {
                 "Unbalanced 'xreadgroup' list of streams: for each stream key an ID or '>' must be specified."
             } else {
@@ -235,10 +235,7 @@ impl<'o> Served<'o> {
 fn xread(call: &mut WriteCall<'_>) -> Done {
     let wish = Wish::parse(call, false)?;
     if let Some(key) = call.woken
-        && !call
-            .db
-            .peek(key)
-            .is_some_and(|value| Stream::of(value).is_some())
+        && call.db.peek(key).and_then(Stream::of).is_none()
     {
         // The key that woke it is gone or holds something else, which is no reason to get up.
         return Ok(wish.sleep(&[]));
