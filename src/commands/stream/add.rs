@@ -40,7 +40,7 @@ pub const XADD: Command = Command {
             .optional()
             .since("6.2.0"),
         Arg::block("trim", TRIM).optional(),
-        Arg::one_of("id_or_auto", &[Arg::word("auto_id", "*"), Arg::text("ID")]),
+        Arg::one_of("id_or_auto", &[Arg::word("auto_id", "*"), Arg::text("id")]),
         Arg::block("field_value", &[Arg::text("field"), Arg::text("value")]).many(),
     ],
     arity: Some(-5),

@@ -18,7 +18,7 @@ pub const XCLAIM: Command = Command {
         Arg::text("group"),
         Arg::text("consumer"),
         Arg::text("min-idle-time"),
-        Arg::text("ID").many(),
+        Arg::text("id").many(),
         Arg::int("ms").token("IDLE").optional(),
         Arg::unix_time("unix-time-milliseconds")
             .token("TIME")

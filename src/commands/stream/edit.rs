@@ -11,7 +11,7 @@ pub const XDEL: Command = Command {
     cost: "O(1) for each entry",
     since: "5.0.0",
     flags: &[Fast],
-    args: &[Arg::key("key", KeyUse::DELETE), Arg::text("ID").many()],
+    args: &[Arg::key("key", KeyUse::DELETE), Arg::text("id").many()],
     run: Run::Write(xdel),
     ..Command::PLAIN
 };

@@ -24,7 +24,7 @@ pub const XGROUP: Command = Command {
     ..Command::PLAIN
 };
 
-const NEW_ID: Arg = Arg::one_of("id", &[Arg::text("ID"), Arg::word("new_id", "$")]);
+const NEW_ID: Arg = Arg::one_of("id", &[Arg::text("id"), Arg::word("new_id", "$")]);
 const ENTRIES_READ: Arg = Arg::int("entries_read").token("ENTRIESREAD").optional();
 
 const CREATE: Command = Command {

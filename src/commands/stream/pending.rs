@@ -15,7 +15,7 @@ pub const XACK: Command = Command {
     args: &[
         Arg::key("key", KeyUse::UPDATE),
         Arg::text("group"),
-        Arg::text("ID").many(),
+        Arg::text("id").many(),
     ],
     run: Run::Write(xack),
     ..Command::PLAIN

@@ -27,7 +27,7 @@ const fn keys_behind_streams(from: i32) -> KeySpec {
 
 const STREAMS: Arg = Arg::block(
     "streams",
-    &[Arg::key("key", KeyUse::READ).many(), Arg::text("ID").many()],
+    &[Arg::key("key", KeyUse::READ).many(), Arg::text("id").many()],
 )
 .token("STREAMS");
 
