@@ -557,11 +557,6 @@ pub const FAMILIES: &[Family] = &[
             ("XINFO STREAM stream [ FULL [ COUNT count ] ]", StreamInfo),
             ("XINFO GROUPS stream", StreamInfo),
             ("XINFO CONSUMERS stream group", StreamInfo),
-            (
-                "CONFIG SET STREAM-NODE-MAX-ENTRIES ( 0 | 3 | 10 | 100 )",
-                Exact,
-            ),
-            ("CONFIG SET STREAM-NODE-MAX-BYTES ( 0 | 60 | 4096 )", Exact),
         ],
     },
 ];
