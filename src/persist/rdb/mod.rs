@@ -145,7 +145,8 @@ pub fn check_dump(payload: &[u8], trusted: bool) -> Option<&[u8]> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::types::{Hash, Limits, List, Set, Text, Type, Value, ZSet};
+    use crate::types::stream::{Group, Id, Stream};
+    use crate::types::{Bstr, Hash, Limits, List, Set, Text, Type, Value, ZSet};
 
     fn samples() -> Vec<Value> {
         let limits = Limits {
@@ -180,7 +181,29 @@ mod tests {
                 zset.wrap(),
             ]);
         }
+        for count in [1, 250] {
+            values.push(stream(count).wrap());
+        }
         values
+    }
+
+    /// A stream with tombstones, and with a group that waits for acknowledgements.
+    fn stream(count: u64) -> Stream {
+        let mut stream = Stream::default();
+        for n in 1..=count {
+            let (name, value) = (format!("name {}", n % 2), n.to_string());
+            let pairs: [&[u8]; 2] = [name.as_bytes(), value.as_bytes()];
+            let done = stream.append(Id::new(n, 1), &pairs, &Limits::default());
+            assert!(done.is_ok());
+        }
+        stream.delete(Id::new(3, 1));
+        let mut group = Group::new(Id::new(2, 1), Some(2));
+        let (ann, _) = group.find_or_add_consumer(b"ann", 5);
+        group.find_or_add_consumer(b"idle", 5);
+        group.deliver(Id::new(1, 1), ann, 7);
+        group.deliver(Id::new(2, 1), ann, 7);
+        stream.groups.insert(Bstr::new(b"group"), group);
+        stream
     }
 
     #[test]
