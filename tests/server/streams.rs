@@ -167,6 +167,69 @@ fn pending(client: &mut Client) -> (i64, i64) {
     (told[0].int(), owned)
 }
 
+/// Adds entries and counts them, and reads some and counts those, each in one transaction.
+fn count_up(port: u16, stop: &AtomicBool) {
+    let mut client = Client::connect(port).expect("the server listens");
+    while !stop.load(Ordering::Relaxed) {
+        for line in [
+            "MULTI",
+            "XADD log * name value",
+            "INCR added",
+            "EXEC",
+            "MULTI",
+            "XREADGROUP GROUP g ann COUNT 1 STREAMS log >",
+            "INCR delivered",
+            "EXEC",
+        ] {
+            client.ask(line);
+        }
+    }
+}
+
+#[test]
+fn a_snapshot_of_a_stream_that_is_written_to_is_exact() {
+    let server = Server::start(&["--rdb-key-save-delay", "200", "--save", ""]);
+    let mut client = server.client();
+    client.ask("XGROUP CREATE log g 0 MKSTREAM");
+    for n in 0..400 {
+        client.ask(&format!("SET filler{n} x"));
+    }
+    for _ in 0..3000 {
+        client.ask("XADD log * name value");
+        client.ask("INCR added");
+    }
+    let stop = Arc::new(AtomicBool::new(false));
+    let writer = {
+        let (stop, port) = (stop.clone(), server.port);
+        std::thread::spawn(move || count_up(port, &stop))
+    };
+    std::thread::sleep(Duration::from_millis(50));
+    client.ask("BGSAVE");
+    let begun = Instant::now();
+    while !client
+        .ask("INFO persistence")
+        .text()
+        .contains("rdb_bgsave_in_progress:0")
+    {
+        assert!(begun.elapsed() < Duration::from_secs(30), "it never ends");
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    let later = client.ask("XLEN log").int();
+    stop.store(true, Ordering::Relaxed);
+    writer.join().expect("the writer");
+
+    let server = Server::start_on(&our_server(), server.kill(), &[]);
+    let mut client = server.client();
+    let added = client.ask("XLEN log").int();
+    assert_eq!(client.ask("GET added").text(), added.to_string());
+    let pending = client.ask("XPENDING log g").items()[0].clone();
+    assert_eq!(
+        client.ask("GET delivered").text(),
+        pending.int().to_string()
+    );
+    assert!((3001..later).contains(&added), "{added} of {later}");
+}
+
 #[test]
 fn no_entry_is_lost_though_consumers_and_the_server_are_killed() {
     let seconds = setting("SOAK_SECONDS", 6);

@@ -325,8 +325,8 @@ fn still(value: &Value) -> Value {
     }
     let lasting = items.chunks(2).filter(|pair| {
         let name = pair[0].text();
-        !RUNNING.contains(&name.as_str())
-            && !(name == "consumers" && matches!(pair[1], Value::Int(_)))
+        let is_count = name == "consumers" && matches!(pair[1], Value::Int(_));
+        !is_count && !RUNNING.contains(&name.as_str())
     });
     Value::Array(lasting.flatten().map(still).collect())
 }
