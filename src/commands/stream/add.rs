@@ -4,7 +4,8 @@ use super::id::{self, Wanted};
 use super::reply;
 use crate::command::Flag::{DenyOom, Fast};
 use crate::command::{Arg, Args, Command, Done, Fail, Flow, KeyUse, Run, WriteCall};
-use crate::types::stream::{Bound, Id, IdText, Stream, Trim};
+use crate::engine::Garbage;
+use crate::types::stream::{Bound, Id, IdText, Stream, Trim, Trimmed};
 
 /// What a rough trim may remove at most, in nodes and in entries.
 const ROUGH_NODES: usize = 100;
@@ -170,16 +171,20 @@ fn xadd(call: &mut WriteCall<'_>) -> Done {
     let trimmed = trim.map(|trim| stream.trim(&trim));
     let len = stream.len();
     edit.announce("xadd");
-    if trimmed.is_some_and(|trimmed| trimmed > 0) {
+    let is_trimmed = trimmed.is_some();
+    if trimmed.as_ref().is_some_and(|trimmed| trimmed.entries > 0) {
         edit.announce("xtrim");
     }
     drop(edit);
+    if let Some(trimmed) = trimmed {
+        discard(trimmed, call);
+    }
     reply::id(id, call.out);
     if call.db.effects().wanted.log {
         // What the entry was called and how long that left the stream, so that it comes out the same again.
         let (mut room, mut digits) = (IdText::default(), itoa::Buffer::new());
         let mut record: Vec<&[u8]> = vec![b"XADD", key];
-        if trimmed.is_some() {
+        if is_trimmed {
             record.extend([b"MAXLEN", &b"="[..], digits.format(len).as_bytes()]);
         }
         record.push(id.text(&mut room));
@@ -243,15 +248,24 @@ fn xtrim(call: &mut WriteCall<'_>) -> Done {
     };
     let trimmed = stream.trim(&trim);
     let len = stream.len();
-    if trimmed > 0 {
+    let entries = trimmed.entries;
+    if entries > 0 {
         stream.announce("xtrim");
     }
     drop(stream);
-    if trimmed > 0 {
+    discard(trimmed, call);
+    if entries > 0 {
         let mut digits = itoa::Buffer::new();
         let len = digits.format(len).as_bytes();
         call.db.log(&[b"XTRIM", key, b"MAXLEN", b"=", len]);
     }
-    call.out.count(trimmed);
+    call.out.count(entries);
     Ok(Flow::Done)
+}
+
+/// Frees what was trimmed once nothing is locked, and elsewhere if it is much.
+fn discard(trimmed: Trimmed, call: &mut WriteCall<'_>) {
+    if let Some(rest) = trimmed.rest() {
+        call.db.effects().garbage.push(Garbage::Value(rest));
+    }
 }

@@ -18,7 +18,7 @@ pub use id::{Id, IdText};
 pub use node::{Entry, Node};
 pub use shelf::Shelf;
 
-use super::{Bstr, Limits, Listpack};
+use super::{Bstr, Limits, Listpack, Type, Value};
 pub use shelf::Placed;
 use shelf::Spot;
 
@@ -42,6 +42,24 @@ pub struct Trim {
     pub is_rough: bool,
     /// At most so many entries go; 0 for any number.
     pub limit: usize,
+}
+
+/// What a trim took away.
+#[derive(Debug, Default)]
+pub struct Trimmed {
+    pub entries: usize,
+    nodes: Shelf<Node>,
+}
+
+impl Trimmed {
+    /// The nodes that went whole, which are for someone else to free.
+    pub fn rest(self) -> Option<Value> {
+        let rest = Stream {
+            nodes: self.nodes,
+            ..Stream::default()
+        };
+        (!rest.nodes.is_empty()).then(|| rest.wrap())
+    }
 }
 
 /// An entry's bytes are more than a node can hold.
@@ -212,7 +230,7 @@ impl Stream {
                 .before(self.nodes.end())
                 .expect("there is a last");
             if is_dead {
-                self.drop_node(spot);
+                self.take_node(spot);
             } else {
                 self.edit_node(spot, |node| node.cut_dead_above(id));
             }
@@ -231,7 +249,7 @@ impl Stream {
             return false;
         };
         if node.live() == 1 {
-            self.drop_node(spot);
+            self.take_node(spot);
         } else {
             self.edit_node(spot, |node| node.kill(&[at]));
             self.len -= 1;
@@ -243,9 +261,10 @@ impl Stream {
         true
     }
 
-    /// Removes entries from the first on, until the bound holds; how many.
-    pub fn trim(&mut self, trim: &Trim) -> usize {
+    /// Removes entries from the first on, until the bound holds.
+    pub fn trim(&mut self, trim: &Trim) -> Trimmed {
         let len = self.len;
+        let mut nodes = Shelf::default();
         while let Some(node) = self.nodes.first() {
             let live = node.live();
             let trimmed = len - self.len;
@@ -259,7 +278,9 @@ impl Stream {
             };
             let spot = self.nodes.start();
             if whole {
-                self.drop_node(spot);
+                if let Some(node) = self.take_node(spot) {
+                    nodes.push(node);
+                }
                 continue;
             }
             if !trim.is_rough {
@@ -280,14 +301,17 @@ impl Stream {
         if self.len < len {
             self.find_first();
         }
-        len - self.len
+        Trimmed {
+            entries: len - self.len,
+            nodes,
+        }
     }
 
-    fn drop_node(&mut self, spot: Spot) {
-        if let Some(node) = self.nodes.remove_at(spot) {
-            self.len -= node.live();
-            self.bytes -= node.heap_bytes();
-        }
+    fn take_node(&mut self, spot: Spot) -> Option<Node> {
+        let node = self.nodes.remove_at(spot)?;
+        self.len -= node.live();
+        self.bytes -= node.heap_bytes();
+        Some(node)
     }
 
     fn edit_node<T>(&mut self, spot: Spot, edit: impl FnOnce(&mut Node) -> T) -> T {

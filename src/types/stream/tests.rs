@@ -66,7 +66,7 @@ fn it_agrees_with_a_map_under_random_edits() {
                         is_rough,
                         limit: 0,
                     };
-                    for _ in 0..stream.trim(&trim) {
+                    for _ in 0..stream.trim(&trim).entries {
                         model.pop_first();
                     }
                     assert!(is_rough || stream.len() as u64 <= keep);
@@ -80,7 +80,7 @@ fn it_agrees_with_a_map_under_random_edits() {
                     };
                     let before = model.len();
                     model = model.split_off(&from);
-                    assert_eq!(stream.trim(&trim), before - model.len());
+                    assert_eq!(stream.trim(&trim).entries, before - model.len());
                 }
                 2..8 => {
                     let last = stream.last_id().ms;

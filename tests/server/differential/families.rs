@@ -1,13 +1,14 @@
 //! Every command with every option as of Redis 7.0, one line each.
 
 use super::check::Check;
+use super::streams;
 
 pub struct Family {
     pub name: &'static str,
     pub shapes: &'static [(&'static str, Check)],
 }
 
-use Check::{Clock, Drawn, Exact, Hello, Kind, Pairs, StreamInfo, Unordered};
+use Check::{Clock, Drawn, Exact, Hello, Kind, Pairs, Unordered};
 
 /// Slack for a whole second, and for the milliseconds of a busy machine.
 const SECONDS: Check = Clock(3);
@@ -485,79 +486,7 @@ pub const FAMILIES: &[Family] = &[
     },
     Family {
         name: "stream",
-        shapes: &[
-            ("XADD stream newid ( field value )+", Exact),
-            ("XADD stream newid ( field value )+", Exact),
-            (
-                "XADD stream [ NOMKSTREAM ] [ ( MAXLEN [ = | ~ ] small | MINID [ = | ~ ] oldid ) [ LIMIT count ] ] newid field value",
-                Exact,
-            ),
-            ("XADD stream newid F value G value", Exact),
-            ("XLEN stream", Exact),
-            ("XRANGE stream edge edge [ COUNT count ]", Exact),
-            ("XREVRANGE stream edge edge [ COUNT count ]", Exact),
-            ("XDEL stream oldid+", Exact),
-            (
-                "XTRIM stream ( MAXLEN | MINID ) [ = | ~ ] ( small | oldid ) [ LIMIT count ]",
-                Exact,
-            ),
-            ("XSETID stream newid", Exact),
-            (
-                "XSETID stream oldid < [ ENTRIESADDED int ] [ MAXDELETEDID oldid ] >",
-                Exact,
-            ),
-            (
-                "XREAD < [ COUNT count ] [ BLOCK positive ] > STREAMS streamids",
-                Exact,
-            ),
-            ("XREAD BLOCK 3 STREAMS stream $", Exact),
-            (
-                "XGROUP CREATE stream group ( $ | 0 | oldid ) [ MKSTREAM ]",
-                Exact,
-            ),
-            ("XGROUP CREATE stream group 0 MKSTREAM", Exact),
-            (
-                "XGROUP CREATE stream group ( $ | oldid ) < [ MKSTREAM ] [ ENTRIESREAD int ] >",
-                Exact,
-            ),
-            (
-                "XGROUP SETID stream group ( $ | 0 | oldid ) [ ENTRIESREAD int ]",
-                Exact,
-            ),
-            ("XGROUP CREATECONSUMER stream group consumer", Kind),
-            ("XGROUP DELCONSUMER stream group consumer", Exact),
-            ("XGROUP DESTROY stream group", Exact),
-            (
-                "XREADGROUP GROUP group consumer < [ COUNT count ] [ BLOCK positive ] [ NOACK ] > STREAMS streamnew",
-                Exact,
-            ),
-            (
-                "XREADGROUP GROUP group consumer COUNT 2 STREAMS stream onlynew",
-                Exact,
-            ),
-            (
-                "XREADGROUP GROUP group consumer COUNT 2 STREAMS stream 0",
-                Exact,
-            ),
-            ("XACK stream group oldid+", Exact),
-            ("XPENDING stream group", Exact),
-            (
-                "XPENDING stream group [ IDLE idle ] edge edge count [ consumer ]",
-                StreamInfo,
-            ),
-            (
-                "XCLAIM stream group consumer idle oldid+ < [ IDLE int | TIME int ] [ RETRYCOUNT int ] [ FORCE ] [ JUSTID ] [ LASTID oldid ] >",
-                Exact,
-            ),
-            ("XCLAIM stream group consumer 0 oldid+ FORCE", Exact),
-            (
-                "XAUTOCLAIM stream group consumer idle edge < [ COUNT count ] [ JUSTID ] >",
-                Exact,
-            ),
-            ("XINFO STREAM stream [ FULL [ COUNT count ] ]", StreamInfo),
-            ("XINFO GROUPS stream", StreamInfo),
-            ("XINFO CONSUMERS stream group", StreamInfo),
-        ],
+        shapes: streams::SHAPES,
     },
 ];
 
