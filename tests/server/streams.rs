@@ -232,7 +232,7 @@ fn a_snapshot_of_a_stream_that_is_written_to_is_exact() {
 
 #[test]
 fn no_entry_is_lost_though_consumers_and_the_server_are_killed() {
-    let seconds = setting("SOAK_SECONDS", 6);
+    let seconds = setting("SOAK_SECONDS", 3);
     let seed = setting("FIRST", 1);
     let mut rng = Rng::with_seed(seed);
     let board = Arc::new(Board::default());
