@@ -55,6 +55,7 @@ pub fn start_freeing() -> Result<Sender<Garbage>> {
     std::thread::Builder::new()
         .name("freeing".into())
         .spawn(move || {
+            crate::util::thread::stand_back();
             for one in garbage {
                 drop(one);
                 memory::publish();

@@ -87,10 +87,12 @@ pub struct CommandCounters {
 
 impl CommandCounters {
     #[inline]
-    pub fn ran(&self, nanos: u64) {
+    pub fn ran(&self, nanos: u64, tracked: bool) {
         self.calls.add(1);
         self.micros.add(nanos / 1000);
-        self.histogram.get_or_init(Box::default).record(nanos);
+        if tracked {
+            self.histogram.get_or_init(Box::default).record(nanos);
+        }
     }
 }
 

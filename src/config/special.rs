@@ -46,6 +46,12 @@ impl<T: Composite> Held<T> {
         self.now.load_full()
     }
 
+    /// A part of the value, at less cost than the whole.
+    #[inline]
+    pub fn part<R>(&self, part: impl FnOnce(&T) -> R) -> R {
+        part(&self.now.load())
+    }
+
     /// For the server, when it learns the value in force.
     pub fn put(&self, value: T) {
         self.now.store(Arc::new(value));

@@ -466,11 +466,22 @@ impl<'a> Db<'a> {
         removed
     }
 
+    /// Changes made so far that the statistics don't know yet.
+    pub fn changes(&self) -> u64 {
+        self.effects.dirty
+    }
+
     /// Exchanges the contents of two databases.
     pub fn swap(&mut self, first: usize, second: usize) {
+        let now_ms = self.now_ms;
         for id in 0..SHARDS {
             let shard = self.shards.shard_mut(id);
             shard.table_mut(first.max(second));
+            // Where a key is watched, a dead one must not stand: it would look as if it had died since.
+            for (db, key) in shard.watched(|db| db == first || db == second) {
+                let other = if db == first { second } else { first };
+                shard.expire_now(other, &key, now_ms, self.effects);
+            }
             shard.keys_changed(|db, key| {
                 let held = |db| shard.table(db).is_some_and(|table| table.holds(key));
                 (db == first || db == second) && (held(first) || held(second))

@@ -87,10 +87,15 @@ pub struct Engine {
 
 impl Default for Engine {
     fn default() -> Self {
-        let slot = || Slot {
-            shard: Mutex::default(),
-            next_due_ms: AtomicU64::new(u64::MAX),
-            keys: AtomicUsize::new(0),
+        let slot = || {
+            let mut shard = Shard::default();
+            // Most servers use it: what one without data takes is then known at start.
+            shard.table_mut(0);
+            Slot {
+                shard: Mutex::new(shard),
+                next_due_ms: AtomicU64::new(u64::MAX),
+                keys: AtomicUsize::new(0),
+            }
         };
         Engine {
             slots: std::iter::repeat_with(slot).take(SHARDS).collect(),

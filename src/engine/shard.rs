@@ -15,7 +15,7 @@ use super::snapshot::{Saved, SavedKey};
 use super::table::Table;
 use super::waiters::Waiters;
 use crate::types::{Bstr, Value};
-use crate::util::keyhash;
+use crate::util::{keyhash, memory};
 
 /// Shards of the keyspace. Many, so that each table is small and its growth short;
 /// a power of two, so that a mask picks one.
@@ -116,7 +116,10 @@ impl Shard {
     #[inline]
     pub fn table_mut(&mut self, db: usize) -> &mut Table {
         if db >= self.tables.len() {
+            let before = self.tables.capacity() * size_of::<Table>();
             self.tables.resize_with(db + 1, Table::default);
+            // No eviction gives these back.
+            memory::vacate(before, self.tables.capacity() * size_of::<Table>());
         }
         &mut self.tables[db]
     }
@@ -202,6 +205,12 @@ impl Shard {
     /// How many keys are watched.
     pub fn watched_keys(&self) -> usize {
         self.watchers.len()
+    }
+
+    /// Watched keys of some databases.
+    pub(super) fn watched(&self, wanted: impl Fn(usize) -> bool) -> Vec<Place> {
+        let places = self.watchers.keys();
+        places.filter(|(db, _)| wanted(*db)).cloned().collect()
     }
 
     pub fn watch(&mut self, place: Place, flag: Arc<AtomicBool>) {

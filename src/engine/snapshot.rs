@@ -105,7 +105,7 @@ impl Table {
         SavedKey {
             db: self.saved_as,
             key: entry.key.clone(),
-            value: entry.value.detached(),
+            value: entry.value.frozen(),
             deadline_ms: self.deadline(entry),
             access: entry.access(),
         }

@@ -7,7 +7,7 @@ use super::access::Access;
 use super::entry::Entry;
 use super::wheel::{Due, Subject, Wheel};
 use crate::types::{Bstr, Dense, Value};
-use crate::util::keyhash;
+use crate::util::{keyhash, memory};
 
 #[derive(Default)]
 pub struct Table {
@@ -18,6 +18,14 @@ pub struct Table {
     pub(super) unsaved: usize,
     /// The database this table was when the running snapshot began.
     pub(super) saved_as: usize,
+    /// Room for more entries and timers, as it was told last.
+    vacant: usize,
+}
+
+impl Drop for Table {
+    fn drop(&mut self) {
+        memory::vacate(self.vacant, 0);
+    }
 }
 
 impl Table {
@@ -109,8 +117,21 @@ impl Table {
         access: Access,
         side: bool,
     ) -> usize {
-        self.entries
-            .push(hash, Entry::new(key, value, access, side))
+        let pos = self
+            .entries
+            .push(hash, Entry::new(key, value, access, side));
+        self.tell_vacant();
+        pos
+    }
+
+    /// Tells how much memory the table has but doesn't use. A key that is given up leaves room for
+    /// another one, and frees nothing but what it held outside the table: without this, eviction
+    /// would give up key after key and see no effect.
+    fn tell_vacant(&mut self) {
+        let wheel = self.wheel.as_ref().map_or(0, |wheel| wheel.vacant_bytes());
+        let vacant = self.entries.vacant_bytes() + wheel;
+        memory::vacate(self.vacant, vacant);
+        self.vacant = vacant;
     }
 
     /// Takes an entry out; the last one moves into its place.
@@ -121,6 +142,7 @@ impl Table {
         if pos < self.entries.len() {
             self.entry_moved(pos);
         }
+        self.tell_vacant();
         taken
     }
 
@@ -147,6 +169,7 @@ impl Table {
         let entry = self.entries.at_mut(pos);
         if entry.timer == 0 {
             entry.timer = wheel.add(pos as u32, deadline_ms, Subject::Key);
+            self.tell_vacant();
         } else {
             wheel.set_deadline(entry.timer, deadline_ms);
         }

@@ -38,7 +38,8 @@ pub struct Wheel {
     nodes: Vec<Node>,
     /// The first unused node, linked by `next`; 0 for none.
     free: u32,
-    heads: [[u32; SLOTS]; LEVELS],
+    /// The first node of each slot; a level is made when its first node comes.
+    heads: [Option<Box<[u32; SLOTS]>>; LEVELS],
     /// A bit for each slot that holds a node.
     taken: [u64; LEVELS],
     /// Nodes of whole keys, and the sum of their deadlines, from which the mean time to live follows.
@@ -54,7 +55,7 @@ impl Wheel {
             hand_ms: now_ms,
             nodes: Vec::new(),
             free: 0,
-            heads: [[0; SLOTS]; LEVELS],
+            heads: [const { None }; LEVELS],
             taken: [0; LEVELS],
             keys: 0,
             deadline_sum_ms: 0,
@@ -144,6 +145,7 @@ impl Wheel {
         if self.is_empty() {
             self.nodes = Vec::new();
             self.free = 0;
+            self.heads = [const { None }; LEVELS];
         }
     }
 
@@ -176,7 +178,7 @@ impl Wheel {
             }
             *effort -= 1;
             self.hand_ms = self.hand_ms.max(start);
-            let id = self.heads[level][slot];
+            let id = self.head(level, slot);
             let node = *self.node(id);
             if node.deadline_ms <= now_ms {
                 return Some(Due {
@@ -205,7 +207,7 @@ impl Wheel {
                 if self.taken[level] & 1 << slot == 0 || self.start(level, slot) > now_ms {
                     continue;
                 }
-                let mut id = self.heads[level][slot];
+                let mut id = self.head(level, slot);
                 while id != 0 {
                     let node = self.node(id);
                     count += usize::from(node.deadline_ms <= now_ms);
@@ -217,7 +219,21 @@ impl Wheel {
     }
 
     pub fn heap_bytes(&self) -> usize {
-        size_of::<Self>() + self.nodes.capacity() * size_of::<Node>()
+        let levels = self.heads.iter().flatten().count() * size_of::<[u32; SLOTS]>();
+        size_of::<Self>() + levels + self.nodes.capacity() * size_of::<Node>()
+    }
+
+    /// What [`Wheel::heap_bytes`] tells without the nodes in use: their going frees nothing.
+    pub fn vacant_bytes(&self) -> usize {
+        self.heap_bytes() - (self.keys + self.hashes) * size_of::<Node>()
+    }
+
+    fn head(&self, level: usize, slot: usize) -> u32 {
+        self.heads[level].as_ref().map_or(0, |heads| heads[slot])
+    }
+
+    fn set_head(&mut self, level: usize, slot: usize, id: u32) {
+        self.heads[level].get_or_insert_with(|| Box::new([0; SLOTS]))[slot] = id;
     }
 
     fn node(&self, id: u32) -> &Node {
@@ -270,7 +286,7 @@ impl Wheel {
         };
         let level = (level as usize).min(LEVELS - 1);
         let slot = (deadline >> (BITS * level as u32)) as usize % SLOTS;
-        let head = self.heads[level][slot];
+        let head = self.head(level, slot);
         if head != 0 {
             self.node_mut(head).prev = id;
         }
@@ -278,7 +294,7 @@ impl Wheel {
         node.next = head;
         node.prev = 0;
         node.slot = (level * SLOTS + slot) as u16;
-        self.heads[level][slot] = id;
+        self.set_head(level, slot, id);
         self.taken[level] |= 1 << slot;
     }
 
@@ -293,7 +309,7 @@ impl Wheel {
         if prev != 0 {
             self.node_mut(prev).next = next;
         } else {
-            self.heads[level][slot] = next;
+            self.set_head(level, slot, next);
             if next == 0 {
                 self.taken[level] &= !(1 << slot);
             }

@@ -14,8 +14,11 @@ impl Worker {
     pub(super) fn make_room(&self) -> bool {
         let config = &self.shared.config;
         let limit = config.maxmemory.get();
-        memory::publish();
-        if memory::used() <= limit {
+        let is_below = || {
+            memory::publish();
+            memory::used() <= limit
+        };
+        if is_below() {
             return true;
         }
         let Some((policy, volatile_only)) = policy(config.maxmemory_policy.get()) else {
@@ -25,8 +28,7 @@ impl Worker {
             if !self.evict_one(policy, volatile_only) {
                 return false;
             }
-            memory::publish();
-            if memory::used() <= limit {
+            if is_below() {
                 return true;
             }
         }

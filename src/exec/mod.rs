@@ -155,15 +155,12 @@ impl Worker {
                 return Next::Continue;
             }
         };
-        if self.shared.monitors.any() && !entry.is(Flag::SkipMonitor) && !entry.is(Flag::Admin) {
-            self.feed_monitors(session, argv);
-        }
         session
             .client
             .last_command
             .store(entry.id as u32, std::sync::atomic::Ordering::Relaxed);
         let done = self.run_admitted(session, entry, argv, out);
-        let next = match done {
+        let mut next = match done {
             Ok(unit::Ran::Flow(flow)) => self.follow(session, entry, argv, flow, out),
             Ok(unit::Ran::Asleep(sleep)) => Next::Sleep(sleep),
             Err(fail) => {
@@ -172,7 +169,13 @@ impl Worker {
                 Next::Continue
             }
         };
-        self.count(session, entry, argv, started);
+        self.show_monitors(session, entry, argv);
+        let nanos = self.lap(started);
+        match &mut next {
+            // It counts when it wakes.
+            Next::Sleep(sleep) => sleep.nanos = nanos,
+            _ => self.count(session, entry, argv, nanos),
+        }
         if let Some(tracking) = &mut session.tracking
             && entry.full_name != "client|caching"
         {
@@ -184,7 +187,7 @@ impl Worker {
     }
 
     /// Writes an error reply to a command that ran.
-    fn answer_error(&self, entry: &Entry, fail: &Fail, out: &mut Reply) {
+    pub(super) fn answer_error(&self, entry: &Entry, fail: &Fail, out: &mut Reply) {
         let text = fail.text();
         out.error(text.as_bytes());
         self.shared.stats.error(text.as_bytes());
@@ -217,22 +220,22 @@ impl Worker {
         }
     }
 
-    /// Time, slow log and counters of a command that ran.
-    fn count(
-        &self,
-        session: &Session,
-        entry: &'static Entry,
-        argv: &[&[u8]],
-        started: &mut Reading,
-    ) {
+    /// The time since `started`, which becomes now.
+    #[inline]
+    fn lap(&self, started: &mut Reading) -> u64 {
         let ended = self.watch.read();
         let nanos = self.watch.nanos(*started, ended);
         *started = ended;
+        nanos
+    }
+
+    /// Time, slow log and counters of a command that ran.
+    fn count(&self, session: &Session, entry: &'static Entry, argv: &[&[u8]], nanos: u64) {
         let stats = self.stats();
         stats.counters.commands.add(1);
-        stats.commands[entry.id].ran(nanos);
-        let micros = nanos / 1000;
         let config = &self.shared.config;
+        stats.commands[entry.id].ran(nanos, config.latency_tracking.get());
+        let micros = nanos / 1000;
         let slower_than = config.slowlog_log_slower_than.get();
         if slower_than >= 0 && micros >= slower_than as u64 && !entry.is(Flag::SkipSlowlog) {
             self.log_slow(session, argv, micros);
@@ -265,6 +268,14 @@ impl Worker {
         );
     }
 
+    /// Tells MONITOR of a command that has run.
+    #[inline]
+    fn show_monitors(&self, session: &Session, entry: &Entry, argv: &[&[u8]]) {
+        if self.shared.monitors.any() && !entry.is(Flag::SkipMonitor) && !entry.is(Flag::Admin) {
+            self.feed_monitors(session, argv);
+        }
+    }
+
     #[cold]
     fn feed_monitors(&self, session: &Session, argv: &[&[u8]]) {
         let client = &session.client;
@@ -276,16 +287,6 @@ impl Worker {
         self.shared
             .monitors
             .feed(clock::now_us(), session.db, &address, argv);
-    }
-
-    /// The reply of a command that had gone to sleep stands in the buffer now.
-    pub fn reply_after_sleep(
-        &self,
-        session: &mut Session,
-        mark: crate::resp::Mark,
-        out: &mut Reply,
-    ) {
-        self.finish_reply(session, mark, out);
     }
 
     /// CLIENT REPLY: drops what shall not be answered.
@@ -320,7 +321,11 @@ impl Worker {
                 // Handlers that touch keys were parked under their locks; this one waits for time alone.
                 return Next::Sleep(park::Sleep::without_keys(session, entry, argv, &park));
             }
-            Flow::Exec => self.exec(session, out),
+            Flow::Exec => {
+                if let Err(fail) = self.exec(session, out) {
+                    self.answer_error(entry, &fail, out);
+                }
+            }
             Flow::Discard => {
                 session.multi = None;
                 self.unwatch(session);

@@ -12,7 +12,7 @@ use super::Worker;
 use super::unit::{Call, Unit};
 use crate::command::client::{Client, Unblock};
 use crate::command::session::Session;
-use crate::command::{Entry, Flow, OnTimeout, Park};
+use crate::command::{Entry, Fail, Flow, OnTimeout, Park};
 use crate::engine::{Place, ShardSet, Shards, Sleeper, Waiter, shard_of};
 use crate::journal::Seq;
 use crate::resp::Reply;
@@ -44,6 +44,8 @@ pub struct Sleep {
     ticket: u64,
     pub deadline_ms: Option<u64>,
     on_timeout: OnTimeout,
+    /// What it had taken before it fell asleep.
+    pub(super) nanos: u64,
 }
 
 impl Parked {
@@ -87,6 +89,7 @@ impl Sleep {
             ticket: 0,
             deadline_ms: park.deadline_ms,
             on_timeout: park.on_timeout,
+            nanos: 0,
         }
     }
 
@@ -130,6 +133,7 @@ impl Worker {
             ticket,
             deadline_ms: park.deadline_ms,
             on_timeout: park.on_timeout,
+            nanos: 0,
         }
     }
 
@@ -180,7 +184,9 @@ impl Worker {
     }
 
     /// Takes a sleeper off its keys and writes what it is told: what it was served, if it was.
-    pub fn wake(&self, sleep: &Sleep, wake: Wake, out: &mut Reply) {
+    pub fn wake(&self, session: &mut Session, sleep: &Sleep, wake: Wake, out: &mut Reply) {
+        let mark = out.mark();
+        let mut started = self.watch.read();
         let parked = &*sleep.parked;
         let mut set = ShardSet::EMPTY;
         parked
@@ -198,10 +204,17 @@ impl Worker {
         self.commit(unit, None);
         match (served, wake) {
             (Some(reply), _) => out.raw(&reply),
-            (None, Wake::Unblocked) => out.error(b"UNBLOCKED client unblocked via CLIENT UNBLOCK"),
+            (None, Wake::Unblocked) => {
+                let fail = Fail::code("UNBLOCKED client unblocked via CLIENT UNBLOCK");
+                self.answer_error(parked.entry, &fail, out);
+            }
             (None, Wake::TimedOut | Wake::Served) => sleep.on_timeout.write(out),
-            (None, Wake::Gone) => {}
+            (None, Wake::Gone) => return,
         }
+        let argv: Vec<&[u8]> = parked.args.iter().map(|arg| &arg[..]).collect();
+        let nanos = sleep.nanos + self.lap(&mut started);
+        self.count(session, parked.entry, &argv, nanos);
+        self.finish_reply(session, mark, out);
     }
 
     /// Why the bell may have rung for a sleeper.

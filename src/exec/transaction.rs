@@ -5,7 +5,7 @@ use std::sync::atomic::Ordering;
 use super::Worker;
 use super::unit::{Call, Unit};
 use crate::command::session::{Multi, Session};
-use crate::command::{Flag, Flow, Run};
+use crate::command::{Fail, Flag, Flow, Run};
 use crate::engine::{Db, Effects, Place, ShardSet, Shards, shard_of};
 use crate::resp::Reply;
 use crate::types::Bstr;
@@ -13,15 +13,15 @@ use crate::util::keyhash;
 
 impl Worker {
     /// Runs what MULTI queued, whole, and writes EXEC's reply.
-    pub(super) fn exec(&self, session: &mut Session, out: &mut Reply) {
+    pub(super) fn exec(&self, session: &mut Session, out: &mut Reply) -> Result<(), Fail> {
         let Some(multi) = session.multi.take() else {
-            return out.error(b"ERR EXEC without MULTI");
+            return Err(Fail::Says("EXEC without MULTI"));
         };
         if multi.refused {
             self.unwatch(session);
-            let text = b"EXECABORT Transaction discarded because of previous errors.";
-            self.shared.stats.error(text);
-            return out.error(text);
+            return Err(Fail::code(
+                "EXECABORT Transaction discarded because of previous errors.",
+            ));
         }
         let argvs: Vec<Vec<&[u8]>> = multi
             .queue
@@ -36,11 +36,13 @@ impl Worker {
         if self.watch_failed(session, &mut unit) {
             self.commit(unit, None);
             self.unwatch(session);
-            return out.null_array();
+            out.null_array();
+            return Ok(());
         }
         self.run_queue(session, &multi, &argvs, &mut unit, out);
         self.commit(unit, Some(session.client.id));
         self.unwatch(session);
+        Ok(())
     }
 
     fn run_queue(
@@ -71,13 +73,22 @@ impl Worker {
                 Ok(Flow::Park(park)) => park.on_timeout.write_denied(out),
                 // Nor does anything wait: the job goes on beside.
                 Ok(Flow::Wait(_)) => out.ok(),
+                Ok(Flow::Stall(time)) => std::thread::sleep(time),
+                Ok(Flow::Reload(_)) => {
+                    // It would lock what the transaction holds.
+                    out.cut(mark);
+                    let fail = Fail::Says("Reloading is not allowed in transactions");
+                    self.answer_error(entry, &fail, out);
+                }
                 Ok(_) => {}
                 Err(fail) => {
                     out.cut(mark);
                     self.answer_error(entry, &fail, out);
                 }
             }
-            self.count(session, entry, argv, &mut started);
+            self.show_monitors(session, entry, argv);
+            let nanos = self.lap(&mut started);
+            self.count(session, entry, argv, nanos);
         }
     }
 

@@ -20,6 +20,7 @@ use super::stream::Stream;
 use crate::command::client::Client;
 use crate::command::session::{ReplyMode, Session};
 use crate::command::{Job, Shutdown};
+use crate::config::special::OutputLimit;
 use crate::exec::{self, Next, Sleep, Wake, Worker};
 use crate::journal::{Depends, Pass};
 use crate::pubsub::Mailbox;
@@ -215,18 +216,22 @@ impl Connection {
     fn wake(&mut self, wake: Wake) {
         if let Some(sleep) = self.sleep.take() {
             self.borrow_output();
-            let mark = self.out.mark();
-            self.worker.wake(&sleep, wake, &mut self.out);
-            self.worker.shared.clients.woke_up(&self.client);
             self.worker
-                .reply_after_sleep(&mut self.session, mark, &mut self.out);
+                .wake(&mut self.session, &sleep, wake, &mut self.out);
+            self.worker.shared.clients.woke_up(&self.client);
         }
     }
 
     /// Runs every whole request that has been read, and sends the replies.
     async fn batch(&mut self) {
         self.borrow_output();
+        self.tell_input();
         let mut started = self.worker.begin_batch();
+        let hard_bytes = self.output_limit().hard_bytes as usize;
+        self.out.set_room(match hard_bytes {
+            0 => usize::MAX,
+            limit => self.sent.saturating_add(limit),
+        });
         self.client
             .active_ms
             .store(self.worker.now_ms(), Ordering::Relaxed);
@@ -303,13 +308,19 @@ impl Connection {
             if !self.client.mailbox.is_empty() {
                 self.take_mail();
             }
+            if self.out.is_full() {
+                // Nothing of it is sent; the caller closes the connection, and tells why.
+                break;
+            }
             if self.out.len() - self.sent > FLUSH_BYTES {
                 self.flush();
             }
         }
         self.input.advance(done);
         self.worker.end_batch();
-        self.flush();
+        if !self.out.is_full() {
+            self.flush();
+        }
         self.give_back_input();
     }
 
@@ -459,12 +470,29 @@ impl Connection {
                 self.buffers.input.borrow_mut().push(buf);
             }
         }
-        self.client
-            .query_bytes
-            .store(self.input.len(), Ordering::Relaxed);
+        self.codec.shrink();
+        self.tell_input();
+    }
+
+    /// What others see of the query buffer.
+    fn tell_input(&self) {
+        let (bytes, capacity) = (self.input.len(), self.input.capacity());
+        self.client.query_bytes.store(bytes, Ordering::Relaxed);
         self.client
             .query_capacity
-            .store(self.input.capacity(), Ordering::Relaxed);
+            .store(capacity, Ordering::Relaxed);
+    }
+
+    fn output_limit(&self) -> OutputLimit {
+        let config = &self.worker.shared.config;
+        let subscriber = self.session.is_subscriber();
+        config.client_output_buffer_limit.part(|limits| {
+            if subscriber {
+                limits.pubsub
+            } else {
+                limits.normal
+            }
+        })
     }
 
     /// Whether the client has let its query or its replies grow beyond what it may.
@@ -484,12 +512,7 @@ impl Connection {
         if unsent == 0 && self.client.mailbox.is_empty() {
             return false;
         }
-        let limits = config.client_output_buffer_limit.get();
-        let limit = if self.session.is_subscriber() {
-            limits.pubsub
-        } else {
-            limits.normal
-        };
+        let limit = self.output_limit();
         if self.client.mailbox.check(limit, clock::now_ms()).is_err() {
             counters.output_buffer_limit_disconnections.add(1);
             tracing::warn!(

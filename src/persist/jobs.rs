@@ -11,7 +11,7 @@ use super::disk::{DiskFile, draft_of};
 use super::{Store, aof, rdb};
 use crate::config::special::reason;
 use crate::engine::Snapshot;
-use crate::util::{clock, memory};
+use crate::util::{clock, memory, thread};
 
 /// What can be under way.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -59,6 +59,7 @@ impl Store {
         *self.jobs.lock() = Some(sender);
         let store = self.clone();
         let body = move || {
+            thread::stand_back();
             for job in jobs {
                 match job {
                     Job::Do {
@@ -153,6 +154,7 @@ impl Store {
         // Without the thread the server is stopping, and whoever waits is told by the dropped sender.
         let sent = jobs.as_ref().is_some_and(|jobs| jobs.send(job).is_ok());
         busy.running = sent.then_some(running);
+        self.saves.lock().jobs += 1;
         Ok(())
     }
 
@@ -221,7 +223,7 @@ impl Store {
             return false;
         }
         saves.rewrite_ok = done.is_ok();
-        saves.last_try_s = now_ms / 1000;
+        saves.rewrite_try_s = now_ms / 1000;
         saves.rewrite_took_s = ((now_ms - began_ms) / 1000) as i64;
         match &done {
             Ok(()) => {

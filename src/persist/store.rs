@@ -25,6 +25,8 @@ use crate::util::clock;
 
 /// Seconds before a save that failed is tried again.
 const RETRY_SECONDS: u64 = 5;
+/// The longest rest of rewrites that fail again and again.
+const REST_MINUTES_MAX: u64 = 60;
 
 pub struct Store {
     pub config: Arc<Config>,
@@ -69,6 +71,23 @@ pub struct Saves {
     pub rewrite_ok: bool,
     pub rewrite_took_s: i64,
     pub rewrites_failed_in_row: u64,
+    pub rewrite_try_s: u64,
+    /// Failures in a row when the log was told of a rest.
+    rest_told: u64,
+    /// Jobs begun, of both kinds.
+    pub jobs: u64,
+}
+
+impl Saves {
+    /// How long a failed rewrite rests before the server tries again by itself. Each try leaves another
+    /// increment behind, so the third in a row begins to wait for minutes.
+    pub fn rewrite_rest_s(&self) -> u64 {
+        match self.rewrites_failed_in_row {
+            0 => 0,
+            1 | 2 => RETRY_SECONDS,
+            failed => 60 * REST_MINUTES_MAX.min(1 << (failed - 3).min(10)),
+        }
+    }
 }
 
 /// How far the job under way has come.
@@ -113,6 +132,9 @@ impl Store {
             rewrite_ok: true,
             rewrite_took_s: -1,
             rewrites_failed_in_row: 0,
+            rewrite_try_s: 0,
+            rest_told: 0,
+            jobs: 0,
         };
         Store {
             config,
@@ -389,16 +411,33 @@ impl Store {
                 point.seconds
             );
             let _ = self.begin(Kind::Save, dirty, None);
-        } else if self.config.appendonly.get() && !self.log.is_running() {
-            // It could not be begun when it was turned on.
-            if now_s > saves.last_try_s + RETRY_SECONDS {
-                let _ = self.begin(Kind::Rewrite, dirty, None);
+            return;
+        }
+        // It could not be begun when it was turned on.
+        let missing = self.config.appendonly.get() && !self.log.is_running();
+        let outgrown = self.log.has_outgrown(&self.config);
+        if now_s < saves.rewrite_try_s + saves.rewrite_rest_s() {
+            if missing || outgrown.is_some() {
+                self.tell_rest();
             }
-        } else if let Some(grown) = self.log.has_outgrown(&self.config)
-            && (saves.rewrite_ok || now_s > saves.last_try_s + RETRY_SECONDS)
-        {
+        } else if missing {
+            let _ = self.begin(Kind::Rewrite, dirty, None);
+        } else if let Some(grown) = outgrown {
             tracing::info!("Starting automatic rewriting of AOF on {grown}% growth");
             let _ = self.begin(Kind::Rewrite, dirty, None);
+        }
+    }
+
+    /// Says once for each failure that there is a rest of minutes.
+    fn tell_rest(&self) {
+        let mut saves = self.saves.lock();
+        let minutes = saves.rewrite_rest_s() / 60;
+        if minutes > 0 && saves.rest_told != saves.rewrites_failed_in_row {
+            saves.rest_told = saves.rewrites_failed_in_row;
+            tracing::warn!(
+                "Background AOF rewrite has repeatedly failed and triggered the limit, \
+                 will retry in {minutes} minutes"
+            );
         }
     }
 

@@ -69,6 +69,15 @@ pub struct Codec {
 }
 
 impl Codec {
+    /// Gives back what a request of very many arguments took.
+    #[inline]
+    pub fn shrink(&mut self) {
+        const KEEP: usize = 1024;
+        if self.missing == 0 && self.request.ranges.capacity() > KEEP {
+            self.request.ranges = Default::default();
+        }
+    }
+
     /// The next request; `buf` begins with the first byte that no request before it took. `None` if more
     /// bytes are needed.
     #[inline]

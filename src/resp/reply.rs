@@ -10,6 +10,8 @@ use crate::util::{number, piece::Piece};
 pub struct Reply {
     buf: Vec<u8>,
     resp3: bool,
+    /// Beyond this many bytes the client will be closed, and nothing is sent to it.
+    room: usize,
 }
 
 /// A place in the buffer to which a failed handler's reply is cut back.
@@ -31,7 +33,17 @@ impl Reply {
         Reply {
             buf: Vec::new(),
             resp3,
+            room: usize::MAX,
         }
+    }
+
+    pub fn set_room(&mut self, room: usize) {
+        self.room = room;
+    }
+
+    /// Whether more would be in vain: what has no end of its own stops here.
+    pub fn is_full(&self) -> bool {
+        self.buf.len() > self.room
     }
 
     pub fn resp3(&self) -> bool {

@@ -1,9 +1,13 @@
 //! Dense items and an index of their positions: keyspace, large hashes, large sets.
 //!
 //! Removal moves the last item into the hole. No single call costs O(N): items stand in chunks that never
-//! move, and a growing index moves over a few positions with each later change.
+//! move, and a growing index moves over a few positions with each later change. Where chunks are shared,
+//! a copy costs nothing, and a later change copies the one that it touches.
+
+use std::marker::PhantomData;
 
 use hashbrown::HashTable;
+use triomphe::Arc;
 
 use crate::util::keyhash;
 
@@ -12,29 +16,66 @@ pub trait Keyed {
     fn key(&self) -> &[u8];
 }
 
-const CHUNK_BITS: u32 = 12;
-/// Items of a chunk. The first chunk grows up to this; later ones are made whole.
+/// Items that stand together: in a `Vec`, or in one that copies share.
+pub trait Chunk<T>: From<Vec<T>> {
+    fn items(&self) -> &Vec<T>;
+    fn items_mut(&mut self) -> &mut Vec<T>;
+}
+
+impl<T> Chunk<T> for Vec<T> {
+    #[inline]
+    fn items(&self) -> &Vec<T> {
+        self
+    }
+
+    #[inline]
+    fn items_mut(&mut self) -> &mut Vec<T> {
+        self
+    }
+}
+
+impl<T: Clone> Chunk<T> for Arc<Vec<T>> {
+    #[inline]
+    fn items(&self) -> &Vec<T> {
+        self
+    }
+
+    #[inline]
+    fn items_mut(&mut self) -> &mut Vec<T> {
+        Arc::make_mut(self)
+    }
+}
+
+const CHUNK_BITS: u32 = 10;
+/// Items of a chunk. The last one grows up to this in steps. Copying one, which a change
+/// of a shared chunk does, takes some ten microseconds.
 const CHUNK: usize = 1 << CHUNK_BITS;
+/// A position in the index, and the byte that finds it.
+const INDEX_BYTES: usize = size_of::<u32>() + 1;
 /// Positions moved to a new index by each change: more than enough to be done before it is full.
 const MOVES: usize = 8;
 
 #[derive(Clone, Debug)]
-pub struct Dense<T> {
-    chunks: Vec<Vec<T>>,
+pub struct Dense<T, C = Vec<T>> {
+    chunks: Vec<C>,
     len: usize,
     index: HashTable<u32>,
     /// The index before the last growth, while some positions are still in it. Those below `moved` are not.
     old: Option<Box<HashTable<u32>>>,
     moved: usize,
+    items: PhantomData<T>,
 }
 
-impl<T> Default for Dense<T> {
+/// Items whose copies share them.
+pub type Shared<T> = Dense<T, Arc<Vec<T>>>;
+
+impl<T, C> Default for Dense<T, C> {
     fn default() -> Self {
         Self::new()
     }
 }
 
-impl<T> Dense<T> {
+impl<T, C> Dense<T, C> {
     pub const fn new() -> Self {
         Dense {
             chunks: Vec::new(),
@@ -42,6 +83,7 @@ impl<T> Dense<T> {
             index: HashTable::new(),
             old: None,
             moved: 0,
+            items: PhantomData,
         }
     }
 
@@ -52,37 +94,57 @@ impl<T> Dense<T> {
     pub fn is_empty(&self) -> bool {
         self.len == 0
     }
+}
 
+impl<T, C: Chunk<T>> Dense<T, C> {
     #[inline]
     pub fn at(&self, pos: usize) -> &T {
-        &self.chunks[pos >> CHUNK_BITS][pos & (CHUNK - 1)]
+        &self.chunks[pos >> CHUNK_BITS].items()[pos & (CHUNK - 1)]
     }
 
     #[inline]
     pub fn at_mut(&mut self, pos: usize) -> &mut T {
-        &mut self.chunks[pos >> CHUNK_BITS][pos & (CHUNK - 1)]
+        &mut self.chunks[pos >> CHUNK_BITS].items_mut()[pos & (CHUNK - 1)]
     }
 
     pub fn iter(&self) -> impl Iterator<Item = &T> {
-        self.chunks.iter().flatten()
+        self.chunks.iter().flat_map(|chunk| chunk.items())
     }
 
-    /// Bytes of chunks and index, not those that items hold themselves.
+    /// Bytes of chunks and index, not those that items hold themselves. O(1).
     pub fn heap_bytes(&self) -> usize {
-        let items: usize = self
-            .chunks
-            .iter()
-            .map(|chunk| chunk.capacity() * size_of::<T>())
-            .sum();
+        let whole = self.chunks.len().saturating_sub(1) * CHUNK;
+        let last = self.chunks.last().map_or(0, |last| last.items().capacity());
         let old = self.old.as_ref().map_or(0, |old| old.allocation_size());
-        items + self.index.allocation_size() + old
+        (whole + last) * size_of::<T>() + self.index.allocation_size() + old
+    }
+
+    /// What [`Dense::heap_bytes`] tells without the share of the items that are here: room for more.
+    pub fn vacant_bytes(&self) -> usize {
+        self.heap_bytes()
+            .saturating_sub(self.len * (size_of::<T>() + INDEX_BYTES))
     }
 }
 
-impl<T: Keyed> Dense<T> {
+impl<T> Shared<T> {
+    /// A copy to read through, made in no time: it has no index, so nothing is found in it.
+    pub fn frozen(&self) -> Self {
+        Dense {
+            chunks: self.chunks.clone(),
+            len: self.len,
+            ..Self::new()
+        }
+    }
+}
+
+impl<T: Keyed, C: Chunk<T>> Dense<T, C> {
     /// The position of the item with this key.
     #[inline]
     pub fn find(&self, hash: u64, key: &[u8]) -> Option<usize> {
+        debug_assert!(
+            self.len == self.index.len() + self.old.as_ref().map_or(0, |old| old.len()),
+            "a frozen copy is only read through"
+        );
         let is_it = |pos: &u32| self.at(*pos as usize).key() == key;
         match self.index.find(hash, is_it) {
             Some(pos) => Some(*pos as usize),
@@ -100,16 +162,16 @@ impl<T: Keyed> Dense<T> {
         self.make_room();
         let pos = self.len;
         if pos & (CHUNK - 1) == 0 {
-            let first = if pos == 0 { 0 } else { CHUNK };
-            self.chunks.push(Vec::with_capacity(first));
+            self.chunks.push(Vec::new().into());
         }
         let chunk = self
             .chunks
             .last_mut()
             .expect("there is a chunk for the next item");
+        let chunk = chunk.items_mut();
         if chunk.len() == chunk.capacity() {
-            // A fifth at a time: what is reserved and unused stays small.
-            chunk.reserve_exact((chunk.len() / 5).clamp(2, CHUNK - chunk.len()));
+            // An eighth of all at a time: what is reserved and unused stays small.
+            chunk.reserve_exact((pos / 8).clamp(2, CHUNK).min(CHUNK - chunk.len()));
         }
         chunk.push(item);
         self.len += 1;
@@ -126,6 +188,7 @@ impl<T: Keyed> Dense<T> {
             self.relist(last, pos);
         }
         let chunk = self.chunks.last_mut().expect("an item stands in a chunk");
+        let chunk = chunk.items_mut();
         let tail = chunk.pop().expect("no chunk is empty");
         if chunk.is_empty() {
             self.chunks.pop();
@@ -186,7 +249,7 @@ impl<T: Keyed> Dense<T> {
             return;
         }
         self.finish();
-        self.replace_index(self.len * 2);
+        self.replace_index();
     }
 
     /// After a removal: gives back an index that has become far too large.
@@ -197,11 +260,14 @@ impl<T: Keyed> Dense<T> {
             && self.index.capacity() > 2 * CHUNK
             && self.len < self.index.capacity() / 8
         {
-            self.replace_index(self.len * 2);
+            self.replace_index();
         }
     }
 
-    fn replace_index(&mut self, capacity: usize) {
+    /// Begins an index with room for the items, and for those that come while they move. A table doubles where
+    /// it is full; one that is full of what removals left gets the size that it has.
+    fn replace_index(&mut self) {
+        let capacity = self.len + self.len / MOVES + CHUNK / MOVES;
         let old = std::mem::replace(&mut self.index, HashTable::with_capacity(capacity));
         self.old = Some(Box::new(old));
         self.moved = 0;
@@ -228,6 +294,7 @@ impl<T: Keyed> Dense<T> {
             index,
             old,
             moved,
+            ..
         } = self;
         let Some(from) = old else {
             return;
@@ -251,9 +318,9 @@ impl<T: Keyed> Dense<T> {
     }
 }
 
-fn hash_at<T: Keyed>(chunks: &[Vec<T>], pos: u32) -> u64 {
+fn hash_at<T: Keyed, C: Chunk<T>>(chunks: &[C], pos: u32) -> u64 {
     let pos = pos as usize;
-    keyhash::hash(chunks[pos >> CHUNK_BITS][pos & (CHUNK - 1)].key())
+    keyhash::hash(chunks[pos >> CHUNK_BITS].items()[pos & (CHUNK - 1)].key())
 }
 
 #[cfg(test)]
@@ -307,5 +374,20 @@ mod tests {
             dense.swap_remove(0);
         }
         assert_eq!(dense.heap_bytes(), 0);
+    }
+
+    #[test]
+    fn a_frozen_copy_stays_as_it_was() {
+        let mut dense: Shared<(Vec<u8>, u64)> = Dense::new();
+        for n in 0..3 * CHUNK as u64 {
+            let key = n.to_string().into_bytes();
+            dense.push(keyhash::hash(&key), (key, n));
+        }
+        let frozen = dense.frozen();
+        for n in 0..dense.len() {
+            dense.at_mut(n).1 += 1;
+        }
+        (0..CHUNK).for_each(|_| drop(dense.swap_remove(0)));
+        assert!(frozen.iter().map(|(_, n)| *n).eq(0..3 * CHUNK as u64));
     }
 }

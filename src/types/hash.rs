@@ -4,10 +4,8 @@
 
 use std::collections::BTreeSet;
 
-use hashbrown::HashMap;
-
 use super::bstr::Bstr;
-use super::dense::{Dense, Keyed};
+use super::dense::{Keyed, Shared};
 use super::listpack::Listpack;
 use super::{Limits, Piece};
 use crate::util::keyhash;
@@ -24,7 +22,7 @@ pub struct Hash {
 enum Form {
     /// Field, value, field, value.
     Packed(Listpack),
-    Table(Dense<Pair>),
+    Table(Shared<Pair>),
 }
 
 #[derive(Clone, Debug)]
@@ -43,22 +41,50 @@ impl Keyed for Pair {
 /// Both hold the same fields.
 #[derive(Clone, Debug, Default)]
 struct Deadlines {
-    by_field: HashMap<Bstr, u64>,
+    by_field: Shared<Timed>,
     by_time: BTreeSet<(u64, Bstr)>,
 }
 
+#[derive(Clone, Debug)]
+struct Timed {
+    field: Bstr,
+    deadline_ms: u64,
+}
+
+impl Keyed for Timed {
+    #[inline]
+    fn key(&self) -> &[u8] {
+        &self.field
+    }
+}
+
 impl Deadlines {
+    fn of(&self, field: &[u8]) -> Option<u64> {
+        let pos = self.by_field.find(keyhash::hash(field), field)?;
+        Some(self.by_field.at(pos).deadline_ms)
+    }
+
     fn set(&mut self, field: &[u8], deadline_ms: u64) {
         self.clear(field);
+        let hash = keyhash::hash(field);
         let field = Bstr::new(field);
         self.by_time.insert((deadline_ms, field.clone()));
-        self.by_field.insert(field, deadline_ms);
+        self.by_field.push(hash, Timed { field, deadline_ms });
     }
 
     fn clear(&mut self, field: &[u8]) -> bool {
-        match self.by_field.remove_entry(field) {
-            Some((field, deadline_ms)) => self.by_time.remove(&(deadline_ms, field)),
-            None => false,
+        let Some(pos) = self.by_field.find(keyhash::hash(field), field) else {
+            return false;
+        };
+        let timed = self.by_field.swap_remove(pos);
+        self.by_time.remove(&(timed.deadline_ms, timed.field))
+    }
+
+    /// Of the order in time, a copy to read through needs the earliest alone.
+    fn frozen(&self) -> Self {
+        Deadlines {
+            by_field: self.by_field.frozen(),
+            by_time: self.by_time.first().cloned().into_iter().collect(),
         }
     }
 }
@@ -84,7 +110,7 @@ impl Hash {
         if !pack.len().is_multiple_of(2) {
             return None;
         }
-        let mut table = Dense::new();
+        let mut table = Shared::new();
         let mut small = pack.len() / 2 <= limits.hash_entries;
         for (field, value) in pairs(&pack) {
             small &= field.len().max(value.len()) <= limits.hash_value;
@@ -107,6 +133,21 @@ impl Hash {
             form,
             ..Self::new()
         })
+    }
+
+    /// A copy to read through; see [`Shared::frozen`].
+    pub fn frozen(&self) -> Self {
+        Hash {
+            form: match &self.form {
+                Form::Packed(pack) => Form::Packed(pack.clone()),
+                Form::Table(table) => Form::Table(table.frozen()),
+            },
+            deadlines: self
+                .deadlines
+                .as_ref()
+                .map(|deadlines| Box::new(deadlines.frozen())),
+            timer: 0,
+        }
     }
 
     pub fn as_listpack(&self) -> Option<&Listpack> {
@@ -232,7 +273,7 @@ impl Hash {
 
     fn unpack(&mut self) {
         if let Form::Packed(pack) = &self.form {
-            let mut table = Dense::new();
+            let mut table = Shared::new();
             for (field, value) in pairs(pack) {
                 let pair = Pair {
                     field: Bstr::new(&field.to_vec()),
@@ -318,7 +359,13 @@ impl Hash {
     }
 
     pub fn deadline(&self, field: &[u8]) -> Option<u64> {
-        self.deadlines.as_ref()?.by_field.get(field).copied()
+        self.deadlines.as_ref()?.of(field)
+    }
+
+    /// Every field that has a deadline, with it.
+    pub fn deadlines(&self) -> impl Iterator<Item = (&[u8], u64)> {
+        let timed = self.deadlines.iter().flat_map(|all| all.by_field.iter());
+        timed.map(|timed| (&timed.field[..], timed.deadline_ms))
     }
 
     /// Sets the deadline of a field that is there.

@@ -1,7 +1,7 @@
 //! A set: sorted integers, a listpack, or a table, as it grows.
 
 use super::bstr::Bstr;
-use super::dense::{Dense, Keyed};
+use super::dense::{Keyed, Shared};
 use super::intset::IntSet;
 use super::listpack::Listpack;
 use super::{Limits, Piece};
@@ -14,7 +14,7 @@ pub struct Set(Form);
 enum Form {
     Ints(IntSet),
     Packed(Listpack),
-    Table(Dense<Bstr>),
+    Table(Shared<Bstr>),
 }
 
 impl Keyed for Bstr {
@@ -53,6 +53,14 @@ impl Set {
         pack.iter()
             .all(|piece| set.insert(piece.as_bytes(&mut digits), limits))
             .then_some(set)
+    }
+
+    /// A copy to read through; see [`Shared::frozen`].
+    pub fn frozen(&self) -> Self {
+        Set(match &self.0 {
+            Form::Table(table) => Form::Table(table.frozen()),
+            small => small.clone(),
+        })
     }
 
     pub fn flat(&self) -> Option<Flat<'_>> {
@@ -150,7 +158,7 @@ impl Set {
     }
 
     fn unpack(&mut self) {
-        let mut table = Dense::new();
+        let mut table = Shared::new();
         let mut digits = itoa::Buffer::new();
         for piece in self.iter() {
             let member = Bstr::new(piece.as_bytes(&mut digits));

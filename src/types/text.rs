@@ -5,40 +5,34 @@
 //! shows in one place only, the name that OBJECT ENCODING gives.
 
 use crate::util::number::parse_i64;
+use triomphe::{Arc, ThinArc};
 
 const IN_PLACE: usize = 14;
 /// Up to here Redis calls a string `embstr`.
 const EMBEDDED: usize = 44;
 
-/// A string value.
-///
-/// The boxes are doubled because a pointer with a length would not fit beside
-/// the tag. A `ThinVec` would need one box only, but it copies byte by byte:
-/// measured at 1.4 ns a byte, against 34 ns for a kilobyte this way.
+/// A string value. Copies share long ones, whose length stands beside the bytes: a pointer
+/// with a length would not fit beside the tag.
 #[derive(Clone, Debug)]
 pub struct Text(Form);
 
 #[derive(Clone, Debug)]
 enum Form {
     Int(i64),
-    Short { len: u8, bytes: [u8; IN_PLACE] },
-    Long(Box<Box<[u8]>>),
-    Raw(Box<Edited>),
-}
-
-/// A string that has been edited in place, and will be again.
-#[derive(Clone, Debug)]
-struct Edited {
-    bytes: Vec<u8>,
+    Short {
+        len: u8,
+        bytes: [u8; IN_PLACE],
+    },
+    Long(ThinArc<(), u8>),
+    /// A string that has been edited in place, and will be again.
+    Raw(Arc<Vec<u8>>),
 }
 
 impl Text {
     /// A string that stays one, though it may look like an integer: INCRBYFLOAT's sums.
     pub fn from_digits(bytes: &[u8]) -> Self {
         match Text::from_bytes(bytes) {
-            Text(Form::Int(_)) if bytes.len() > IN_PLACE => {
-                Text(Form::Long(Box::new(bytes.into())))
-            }
+            Text(Form::Int(_)) if bytes.len() > IN_PLACE => Text(Form::Long(long(bytes))),
             Text(Form::Int(_)) => {
                 let mut place = [0; IN_PLACE];
                 place[..bytes.len()].copy_from_slice(bytes);
@@ -58,7 +52,7 @@ impl Text {
             return Text(Form::Int(value));
         }
         if bytes.len() > IN_PLACE {
-            return Text(Form::Long(Box::new(bytes.into())));
+            return Text(Form::Long(long(bytes)));
         }
         let mut place = [0; IN_PLACE];
         place[..bytes.len()].copy_from_slice(bytes);
@@ -79,8 +73,8 @@ impl Text {
         match &self.0 {
             Form::Int(value) => buffer.format(*value).as_bytes(),
             Form::Short { len, bytes } => &bytes[..usize::from(*len)],
-            Form::Long(bytes) => bytes,
-            Form::Raw(edited) => &edited.bytes,
+            Form::Long(bytes) => &bytes.slice,
+            Form::Raw(bytes) => bytes,
         }
     }
 
@@ -91,8 +85,8 @@ impl Text {
         match &self.0 {
             Form::Int(value) => Piece::Int(*value),
             Form::Short { len, bytes } => Piece::Bytes(&bytes[..usize::from(*len)]),
-            Form::Long(bytes) => Piece::Bytes(bytes),
-            Form::Raw(edited) => Piece::Bytes(&edited.bytes),
+            Form::Long(bytes) => Piece::Bytes(&bytes.slice),
+            Form::Raw(bytes) => Piece::Bytes(bytes),
         }
     }
 
@@ -114,14 +108,10 @@ impl Text {
     /// The bytes to edit in place. From here on the value reports itself as raw.
     pub fn raw_mut(&mut self) -> &mut Vec<u8> {
         if !matches!(self.0, Form::Raw(_)) {
-            let bytes = match std::mem::replace(&mut self.0, Form::Int(0)) {
-                Form::Long(bytes) => bytes.into_vec(),
-                form => Text(form).piece().to_vec(),
-            };
-            self.0 = Form::Raw(Box::new(Edited { bytes }));
+            self.0 = Form::Raw(Arc::new(self.piece().to_vec()));
         }
         match &mut self.0 {
-            Form::Raw(edited) => &mut edited.bytes,
+            Form::Raw(bytes) => Arc::make_mut(bytes),
             _ => unreachable!("made raw above"),
         }
     }
@@ -140,10 +130,14 @@ impl Text {
     pub fn heap_bytes(&self) -> usize {
         match &self.0 {
             Form::Int(_) | Form::Short { .. } => 0,
-            Form::Long(bytes) => size_of::<Box<[u8]>>() + bytes.len(),
-            Form::Raw(edited) => size_of::<Edited>() + edited.bytes.capacity(),
+            Form::Long(bytes) => 2 * size_of::<usize>() + bytes.slice.len(),
+            Form::Raw(bytes) => size_of::<usize>() + size_of::<Vec<u8>>() + bytes.capacity(),
         }
     }
+}
+
+fn long(bytes: &[u8]) -> ThinArc<(), u8> {
+    ThinArc::from_header_and_slice((), bytes)
 }
 
 #[cfg(test)]

@@ -3,7 +3,7 @@
 //! Each thread publishes the bytes it took less those it gave back; the sum over threads is the bytes in
 //! use, exact up to what threads have not published yet, at the cost of two loads.
 
-use std::cell::OnceCell;
+use std::cell::{Cell, OnceCell};
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 
@@ -11,26 +11,38 @@ use parking_lot::Mutex;
 use tikv_jemalloc_ctl::thread::ThreadLocal;
 use tikv_jemalloc_ctl::{Access, AsName};
 
-static THREADS: Mutex<Vec<Arc<AtomicI64>>> = Mutex::new(Vec::new());
+static THREADS: Mutex<Vec<Arc<Counts>>> = Mutex::new(Vec::new());
 static PEAK: AtomicU64 = AtomicU64::new(0);
 static STARTUP: OnceLock<u64> = OnceLock::new();
+
+/// What a thread has published.
+#[derive(Default)]
+struct Counts {
+    net: AtomicI64,
+    vacant: AtomicI64,
+}
 
 struct Meter {
     taken: ThreadLocal<u64>,
     given: ThreadLocal<u64>,
-    cell: Arc<AtomicI64>,
+    counts: Arc<Counts>,
 }
 
 thread_local! {
     static METER: OnceCell<Option<Meter>> = const { OnceCell::new() };
+    static VACANT: Cell<i64> = const { Cell::new(0) };
 }
 
 fn meter() -> Option<Meter> {
     let taken = tikv_jemalloc_ctl::thread::allocatedp::read().ok()?;
     let given = tikv_jemalloc_ctl::thread::deallocatedp::read().ok()?;
-    let cell = Arc::new(AtomicI64::new(0));
-    THREADS.lock().push(cell.clone());
-    Some(Meter { taken, given, cell })
+    let counts = Arc::new(Counts::default());
+    THREADS.lock().push(counts.clone());
+    Some(Meter {
+        taken,
+        given,
+        counts,
+    })
 }
 
 /// Makes this thread's allocations count. Every thread that holds data calls it now and then.
@@ -39,22 +51,39 @@ pub fn publish() {
     METER.with(|cell| {
         if let Some(meter) = cell.get_or_init(meter) {
             let net = meter.taken.get() as i64 - meter.given.get() as i64;
-            meter.cell.store(net, Ordering::Relaxed);
+            meter.counts.net.store(net, Ordering::Relaxed);
+            meter.counts.vacant.store(VACANT.get(), Ordering::Relaxed);
         }
     });
 }
 
-/// Bytes in use, over all threads.
+/// Says that a table now has `now` bytes to spare, where it had `before`.
+#[inline]
+pub fn vacate(before: usize, now: usize) {
+    // A thread that ends, and its tables with it, takes part in no count.
+    let _ = VACANT.try_with(|vacant| vacant.set(vacant.get() + now as i64 - before as i64));
+}
+
+/// Bytes in use, over all threads, without those that tables have to spare.
 pub fn used() -> u64 {
-    let sum: i64 = THREADS
-        .lock()
-        .iter()
-        .map(|cell| cell.load(Ordering::Relaxed))
-        .sum();
-    let used = sum.max(0) as u64;
+    let used = sum(|counts| &counts.net).saturating_sub(vacant());
     PEAK.fetch_max(used, Ordering::Relaxed);
     STARTUP.get_or_init(|| used);
     used
+}
+
+/// Bytes that tables have to spare: new keys take these first, and giving up keys makes more of them.
+pub fn vacant() -> u64 {
+    sum(|counts| &counts.vacant)
+}
+
+fn sum(count: impl Fn(&Counts) -> &AtomicI64) -> u64 {
+    let threads = THREADS.lock();
+    let sum: i64 = threads
+        .iter()
+        .map(|counts| count(counts).load(Ordering::Relaxed))
+        .sum();
+    sum.max(0) as u64
 }
 
 /// What [`used`] returned first: the bytes that a server without data takes.

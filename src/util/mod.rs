@@ -7,4 +7,5 @@ pub mod keyhash;
 pub mod memory;
 pub mod number;
 pub mod piece;
+pub mod thread;
 pub mod words;

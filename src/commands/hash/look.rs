@@ -246,6 +246,9 @@ fn hrandfield(call: &mut ReadCall<'_>) -> Done {
     let flat = with_values && !call.out.resp3();
     call.out.array(draw.size(len) * if flat { 2 } else { 1 });
     for (field, value) in draw.positions(len).map(pick) {
+        if call.out.is_full() {
+            break;
+        }
         if pairs_apart {
             call.out.array(2);
         }

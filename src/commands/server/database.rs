@@ -88,7 +88,7 @@ fn flushall(call: &mut WriteCall<'_>) -> Done {
     if !server.config.save.get().0.is_empty() {
         // So that a crash doesn't bring the keys back. It begins when this command's locks are let go.
         let (told, done) = oneshot::channel();
-        let dirty = server.stats.totals().dirty;
+        let dirty = server.stats.totals().dirty + call.db.changes();
         if server.store.begin(Kind::Save, dirty, Some(told)).is_ok() {
             return Ok(Flow::Wait(Job { done, failed: None }));
         }

@@ -87,8 +87,12 @@ fn srandmember(call: &mut ReadCall<'_>) -> Done {
         (Some(set), Some(count)) => {
             let draw = Draw::of(count);
             call.out.array(draw.size(set.len()));
-            draw.positions(set.len())
-                .for_each(|place| call.out.piece(set.nth(place)));
+            for place in draw.positions(set.len()) {
+                if call.out.is_full() {
+                    break;
+                }
+                call.out.piece(set.nth(place));
+            }
         }
     }
     Ok(Flow::Done)

@@ -13,6 +13,9 @@ pub fn members<'a>(
     let nested = with_scores && out.resp3();
     out.array(if with_scores && !nested { len * 2 } else { len });
     for (member, score) in members {
+        if out.is_full() {
+            break;
+        }
         if nested {
             out.array(2);
         }

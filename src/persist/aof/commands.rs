@@ -14,6 +14,28 @@ const ITEMS: usize = 64;
 const WRITE_BYTES: usize = 256 * 1024;
 const KEYS_PER_LOCK: usize = 32;
 
+/// The file as it is written.
+struct Output<'f> {
+    file: &'f mut dyn DiskFile,
+    bytes: Vec<u8>,
+}
+
+impl Output<'_> {
+    fn command(&mut self, args: &[impl AsRef<[u8]>]) -> io::Result<()> {
+        encode(args, &mut self.bytes);
+        if self.bytes.len() >= WRITE_BYTES {
+            self.flush()?;
+        }
+        Ok(())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.file.write_all(&self.bytes)?;
+        self.bytes.clear();
+        Ok(())
+    }
+}
+
 /// Writes commands that build all keys of the snapshot.
 pub fn save(
     mut snapshot: Snapshot<'_>,
@@ -22,12 +44,14 @@ pub fn save(
     file: &mut dyn DiskFile,
     mut wrote: impl FnMut(u64) -> io::Result<()>,
 ) -> io::Result<()> {
-    let mut out = Vec::with_capacity(WRITE_BYTES * 2);
-    if timestamp {
-        out.extend_from_slice(format!("#TS:{}\r\n", clock::now_ms() / 1000).as_bytes());
-    }
+    let bytes = if timestamp {
+        format!("#TS:{}\r\n", clock::now_ms() / 1000).into()
+    } else {
+        Vec::new()
+    };
+    let mut out = Output { file, bytes };
     for function in functions {
-        encode(&[b"FUNCTION", &b"LOAD"[..], function], &mut out);
+        out.command(&[b"FUNCTION", &b"LOAD"[..], function])?;
     }
     let mut selected = None;
     while let Some(keys) = snapshot.next(KEYS_PER_LOCK) {
@@ -35,85 +59,81 @@ pub fn save(
         for saved in keys {
             if selected != Some(saved.db) {
                 selected = Some(saved.db);
-                encode(&[b"SELECT", saved.db.to_string().as_bytes()], &mut out);
+                out.command(&[b"SELECT", saved.db.to_string().as_bytes()])?;
             }
-            key(&saved, &mut out);
-            if out.len() >= WRITE_BYTES {
-                file.write_all(&out)?;
-                out.clear();
-            }
+            key(&saved, &mut out)?;
         }
         crate::util::memory::publish();
         wrote(count)?;
     }
-    file.write_all(&out)?;
-    file.sync()
+    out.flush()?;
+    out.file.sync()
 }
 
-fn key(saved: &SavedKey, out: &mut Vec<u8>) {
+fn key(saved: &SavedKey, out: &mut Output<'_>) -> io::Result<()> {
     let key = &saved.key[..];
     match &saved.value {
         Value::Text(text) => {
-            encode(&[b"SET", key, text.as_bytes(&mut itoa::Buffer::new())], out);
+            out.command(&[b"SET", key, text.as_bytes(&mut itoa::Buffer::new())])?;
         }
-        Value::List(list) => add(
-            b"RPUSH",
-            key,
-            list.iter_from(0, false).map(|one| vec![one.to_vec()]),
-            out,
-        ),
-        Value::Set(set) => add(b"SADD", key, set.iter().map(|one| vec![one.to_vec()]), out),
+        Value::List(list) => {
+            let items = list.iter_from(0, false).map(|one| vec![one.to_vec()]);
+            add(b"RPUSH", key, items, out)?;
+        }
+        Value::Set(set) => {
+            let items = set.iter().map(|one| vec![one.to_vec()]);
+            add(b"SADD", key, items, out)?;
+        }
         Value::ZSet(zset) => {
             let item = |(member, score): (Piece<'_>, f64)| {
                 let mut digits = Vec::new();
                 write_double(score, &mut digits);
                 vec![digits, member.to_vec()]
             };
-            add(b"ZADD", key, zset.iter().map(item), out);
+            add(b"ZADD", key, zset.iter().map(item), out)?;
         }
         Value::Hash(hash) => {
             let item =
                 |(field, value): (Piece<'_>, Piece<'_>)| vec![field.to_vec(), value.to_vec()];
-            add(b"HMSET", key, hash.iter_all().map(item), out);
-            deadlines(key, hash, out);
+            add(b"HMSET", key, hash.iter_all().map(item), out)?;
+            deadlines(key, hash, out)?;
         }
-        Value::Stream(stream) => super::streams::write(key, stream, out),
+        Value::Stream(stream) => super::streams::write(key, stream, &mut |args| out.command(args))?,
     }
     if let Some(deadline_ms) = saved.deadline_ms {
-        encode(
-            &[b"PEXPIREAT", key, deadline_ms.to_string().as_bytes()],
-            out,
-        );
+        out.command(&[b"PEXPIREAT", key, deadline_ms.to_string().as_bytes()])?;
     }
+    Ok(())
 }
 
 /// One command for each few items.
-fn add(name: &[u8], key: &[u8], items: impl Iterator<Item = Vec<Vec<u8>>>, out: &mut Vec<u8>) {
+fn add(
+    name: &[u8],
+    key: &[u8],
+    items: impl Iterator<Item = Vec<Vec<u8>>>,
+    out: &mut Output<'_>,
+) -> io::Result<()> {
     let mut items = items.peekable();
     while items.peek().is_some() {
         let mut args = vec![name.to_vec(), key.to_vec()];
         args.extend(items.by_ref().take(ITEMS).flatten());
-        encode(&args, out);
+        out.command(&args)?;
     }
+    Ok(())
 }
 
-fn deadlines(key: &[u8], hash: &Hash, out: &mut Vec<u8>) {
-    if hash.next_deadline().is_none() {
-        return;
+fn deadlines(key: &[u8], hash: &Hash, out: &mut Output<'_>) -> io::Result<()> {
+    for (field, deadline) in hash.deadlines() {
+        let deadline = deadline.to_string();
+        let args: [&[u8]; 6] = [
+            b"HPEXPIREAT",
+            key,
+            deadline.as_bytes(),
+            b"FIELDS",
+            b"1",
+            field,
+        ];
+        out.command(&args)?;
     }
-    for (field, _) in hash.iter_all() {
-        let field = field.to_vec();
-        if let Some(deadline) = hash.deadline(&field) {
-            let deadline = deadline.to_string();
-            let args: [&[u8]; 6] = [
-                b"HPEXPIREAT",
-                key,
-                deadline.as_bytes(),
-                b"FIELDS",
-                b"1",
-                &field,
-            ];
-            encode(&args, out);
-        }
-    }
+    Ok(())
 }

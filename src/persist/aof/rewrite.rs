@@ -82,6 +82,10 @@ pub fn rewrite(store: &Arc<Store>, job: u64) -> io::Result<()> {
             if starting {
                 // No manifest names the increment, so nothing is lost with it.
                 let _ = stop_writer(store);
+                tracing::info!(
+                    "Removing the temp incr aof file {} in the background",
+                    part.name
+                );
                 let _ = store.disk.remove(&dir.join(&part.name));
             }
             Err(error)

@@ -3,21 +3,26 @@
 //! As Redis writes it. A pending entry that was deleted from the stream has no command that makes
 //! it, so it is gone after this, as it is from Redis's own rewritten log.
 
-use crate::journal::encode;
+use std::io;
+
 use crate::types::stream::{Group, Id, IdText, Stream};
 
-pub fn write(key: &[u8], stream: &Stream, out: &mut Vec<u8>) {
+/// Takes one command.
+type Command<'o> = dyn FnMut(&[&[u8]]) -> io::Result<()> + 'o;
+
+pub fn write(key: &[u8], stream: &Stream, command: &mut Command<'_>) -> io::Result<()> {
     let text = |id: Id| id.text(&mut IdText::default()).to_vec();
     for entry in stream.range(Id::MIN, Id::MAX) {
         let mut args = vec![b"XADD".to_vec(), key.to_vec(), text(entry.id)];
         entry.each(|name, value| args.extend([name.to_vec(), value.to_vec()]));
-        encode(&args, out);
+        let args: Vec<&[u8]> = args.iter().map(|arg| &arg[..]).collect();
+        command(&args)?;
     }
     if stream.is_empty() {
         // An entry that goes as it comes makes the stream; it needs an id above zero.
         let id = text(stream.last_id().max(Id::new(0, 1)));
         let args: [&[u8]; 7] = [b"XADD", key, b"MAXLEN", b"0", &id, b"x", b"y"];
-        encode(&args, out);
+        command(&args)?;
     }
     let added = stream.entries_added.to_string();
     let args: [&[u8]; 7] = [
@@ -29,7 +34,7 @@ pub fn write(key: &[u8], stream: &Stream, out: &mut Vec<u8>) {
         b"MAXDELETEDID",
         &text(stream.max_deleted_id),
     ];
-    encode(&args, out);
+    command(&args)?;
     for (name, group) in &stream.groups {
         let read = group.entries_read.map_or(-1, |read| read as i64);
         let read = read.to_string();
@@ -42,15 +47,16 @@ pub fn write(key: &[u8], stream: &Stream, out: &mut Vec<u8>) {
             b"ENTRIESREAD",
             read.as_bytes(),
         ];
-        encode(&args, out);
-        pending(key, name, group, out);
+        command(&args)?;
+        pending(key, name, group, command)?;
     }
+    Ok(())
 }
 
-fn pending(key: &[u8], name: &[u8], group: &Group, out: &mut Vec<u8>) {
+fn pending(key: &[u8], name: &[u8], group: &Group, command: &mut Command<'_>) -> io::Result<()> {
     for consumer in group.consumers() {
         let args: [&[u8]; 5] = [b"XGROUP", b"CREATECONSUMER", key, name, consumer.name()];
-        encode(&args, out);
+        command(&args)?;
     }
     for pending in group.pending().iter() {
         let owner = group.consumer(pending.owner());
@@ -70,6 +76,7 @@ fn pending(key: &[u8], name: &[u8], group: &Group, out: &mut Vec<u8>) {
             b"JUSTID",
             b"FORCE",
         ];
-        encode(&args, out);
+        command(&args)?;
     }
+    Ok(())
 }

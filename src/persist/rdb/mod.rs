@@ -15,7 +15,6 @@ mod zipmap;
 
 use crc::{Algorithm, Crc, Table};
 
-use compress::Compressor;
 pub use load::{LoadRules, Loaded, load};
 pub use read::{Fault, Reader};
 pub use save::{Mark, SaveRules, save};
@@ -113,19 +112,15 @@ mod opcode {
 
 /// A value as DUMP answers it: its bytes, the version, and a checksum of both.
 pub fn dump(value: &crate::types::Value) -> Vec<u8> {
-    let mut bytes = Vec::new();
     let style = Style {
         version: version_for(value),
         compress: true,
     };
-    let mut writer = Writer {
-        out: &mut bytes,
-        style,
-        compressor: &mut Compressor::default(),
-    };
+    let mut writer = Writer::new(style, ());
     let kind = writer.kind_of(value);
     writer.out.push(kind);
     writer.value(value);
+    let mut bytes = writer.out;
     bytes.extend_from_slice(&style.version.to_le_bytes());
     let sum = CRC.checksum(&bytes);
     bytes.extend_from_slice(&sum.to_le_bytes());

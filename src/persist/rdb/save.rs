@@ -2,16 +2,13 @@
 
 use std::io;
 
-use super::compress::Compressor;
-use super::write::{Style, Writer};
+use super::write::{Spill, Style, Writer};
 use super::{CRC, VERSION_FIELD_TTL, VERSION_PLAIN, opcode};
 use crate::config::REDIS_VERSION;
 use crate::engine::{SavedKey, Snapshot};
 use crate::persist::disk::DiskFile;
 use crate::util::clock;
 
-/// Bytes gathered before they are written.
-const WRITE_BYTES: usize = 256 * 1024;
 /// Bytes written before they are pushed to the disk, so that the last sync is short.
 const SYNC_BYTES: u64 = 4 << 20;
 /// Keys taken under one lock.
@@ -38,30 +35,44 @@ pub enum Mark {
     Frequency,
 }
 
-/// The file as it is written: buffered, and summed up.
+/// The file as it is written, and summed up.
 struct Output<'f> {
     file: &'f mut dyn DiskFile,
-    buf: Vec<u8>,
     digest: Option<crc::Digest<'static, u64, crc::Table<16>>>,
     unsynced: u64,
     sync_often: bool,
     total: u64,
+    /// The first one; nothing is written after it.
+    error: Option<io::Error>,
+}
+
+impl Spill for Output<'_> {
+    fn spill(&mut self, bytes: &mut Vec<u8>) {
+        if self.error.is_none() {
+            self.error = self.write(bytes).err();
+        }
+        bytes.clear();
+    }
 }
 
 impl Output<'_> {
-    fn flush(&mut self) -> io::Result<()> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
         if let Some(digest) = &mut self.digest {
-            digest.update(&self.buf);
+            digest.update(bytes);
         }
-        self.file.write_all(&self.buf)?;
-        self.total += self.buf.len() as u64;
-        self.unsynced += self.buf.len() as u64;
-        self.buf.clear();
+        self.file.write_all(bytes)?;
+        self.total += bytes.len() as u64;
+        self.unsynced += bytes.len() as u64;
         if self.sync_often && self.unsynced >= SYNC_BYTES {
             self.file.sync()?;
             self.unsynced = 0;
         }
         Ok(())
+    }
+
+    /// Fails if anything was not written.
+    fn check(&mut self) -> io::Result<()> {
+        self.error.take().map_or(Ok(()), Err)
     }
 }
 
@@ -75,45 +86,43 @@ pub fn save(
     mut wrote: impl FnMut(u64) -> io::Result<()>,
 ) -> io::Result<u64> {
     let style = style(&snapshot, rules)?;
-    let mut out = Output {
+    let out = Output {
         file,
-        buf: Vec::with_capacity(WRITE_BYTES * 2),
         digest: rules.checksum.then(|| CRC.digest()),
         unsynced: 0,
         sync_often: rules.sync_often,
         total: 0,
+        error: None,
     };
-    let mut compressor = Compressor::default();
-    header(&snapshot, functions, style, rules, &mut out.buf);
+    let mut writer = Writer::new(style, out);
+    header(&snapshot, functions, rules, &mut writer);
     let mut selected = None;
     while let Some(keys) = snapshot.next(KEYS_PER_LOCK) {
         let count = keys.len() as u64;
         for saved in keys {
-            let mut writer = Writer {
-                out: &mut out.buf,
-                style,
-                compressor: &mut compressor,
-            };
             if selected != Some(saved.db) {
                 selected = Some(saved.db);
                 writer.out.push(opcode::SELECT);
                 writer.len(saved.db as u64);
             }
             key(&saved, rules, &mut writer);
-            if out.buf.len() >= WRITE_BYTES {
-                out.flush()?;
-            }
         }
+        writer.spill.check()?;
         crate::util::memory::publish();
         wrote(count)?;
     }
-    out.buf.push(opcode::END);
-    out.flush()?;
-    let sum = out.digest.take().map_or(0, |digest| digest.finalize());
-    out.buf.extend_from_slice(&sum.to_le_bytes());
-    out.flush()?;
-    out.file.sync()?;
-    Ok(out.total)
+    let Writer {
+        mut out,
+        spill: mut output,
+        ..
+    } = writer;
+    out.push(opcode::END);
+    output.spill(&mut out);
+    let sum = output.digest.take().map_or(0, |digest| digest.finalize());
+    output.spill(&mut sum.to_le_bytes().to_vec());
+    output.check()?;
+    output.file.sync()?;
+    Ok(output.total)
 }
 
 fn style(snapshot: &Snapshot<'_>, rules: &SaveRules) -> io::Result<Style> {
@@ -139,19 +148,14 @@ fn style(snapshot: &Snapshot<'_>, rules: &SaveRules) -> io::Result<Style> {
     })
 }
 
-fn header(
+fn header<S: Spill>(
     snapshot: &Snapshot<'_>,
     functions: &[Vec<u8>],
-    style: Style,
     rules: &SaveRules,
-    out: &mut Vec<u8>,
+    writer: &mut Writer<S>,
 ) {
-    out.extend_from_slice(format!("REDIS{:04}", style.version).as_bytes());
-    let mut writer = Writer {
-        out,
-        style,
-        compressor: &mut Compressor::default(),
-    };
+    let magic = format!("REDIS{:04}", writer.style.version);
+    writer.out.extend_from_slice(magic.as_bytes());
     let aux = [
         ("redis-ver", REDIS_VERSION.to_owned()),
         ("redis-bits", "64".to_owned()),
@@ -179,7 +183,7 @@ fn header(
     }
 }
 
-fn key(saved: &SavedKey, rules: &SaveRules, writer: &mut Writer<'_>) {
+fn key<S: Spill>(saved: &SavedKey, rules: &SaveRules, writer: &mut Writer<S>) {
     if let Some(deadline_ms) = saved.deadline_ms {
         writer.out.push(opcode::DEADLINE_MS);
         writer.out.extend_from_slice(&deadline_ms.to_le_bytes());

@@ -2,7 +2,7 @@
 
 use super::kind;
 use super::read::{Fault::Broken, Read, Reader};
-use super::write::Writer;
+use super::write::{Spill, Writer};
 use crate::types::stream::{Group, Id, Placed, Stream};
 use crate::types::{Bstr, Listpack};
 
@@ -91,7 +91,7 @@ impl Reader<'_> {
     }
 }
 
-impl Writer<'_> {
+impl<S: Spill> Writer<S> {
     pub(super) fn stream(&mut self, kind: u8, stream: &Stream) {
         self.len(stream.nodes().len() as u64);
         for node in stream.nodes().iter() {
@@ -123,6 +123,7 @@ impl Writer<'_> {
             self.out
                 .extend_from_slice(&pending.delivered_ms.to_le_bytes());
             self.len(pending.deliveries);
+            self.pour();
         }
         self.len(group.consumers().len() as u64);
         for consumer in group.consumers() {
@@ -135,6 +136,7 @@ impl Writer<'_> {
             self.len(consumer.pending().len() as u64);
             for id in consumer.pending().iter() {
                 self.out.extend_from_slice(&id.to_bytes());
+                self.pour();
             }
         }
     }

@@ -1,5 +1,7 @@
 //! Values to bytes.
 
+use hashbrown::HashMap;
+
 use super::compress::Compressor;
 use super::{VERSION_FIELD_TTL, VERSION_PLAIN, VERSION_STREAM_3, kind};
 use crate::types::list::NodeRef;
@@ -34,14 +36,37 @@ fn is_busy(group: &Group) -> bool {
         .all(|consumer| consumer.seen_ms == consumer.active_ms)
 }
 
-/// Writes values, and the strings and lengths they are made of.
-pub struct Writer<'o> {
-    pub out: &'o mut Vec<u8>,
-    pub style: Style,
-    pub compressor: &'o mut Compressor,
+/// Bytes gathered before they are handed on.
+const SPILL_BYTES: usize = 256 * 1024;
+
+/// Where bytes go that have piled up, even in the middle of a value.
+pub trait Spill {
+    fn spill(&mut self, bytes: &mut Vec<u8>);
 }
 
-impl Writer<'_> {
+/// They stay.
+impl Spill for () {
+    fn spill(&mut self, _: &mut Vec<u8>) {}
+}
+
+/// Writes values, and the strings and lengths they are made of.
+pub struct Writer<S> {
+    pub out: Vec<u8>,
+    pub style: Style,
+    pub spill: S,
+    compressor: Compressor,
+}
+
+impl<S: Spill> Writer<S> {
+    pub fn new(style: Style, spill: S) -> Self {
+        Writer {
+            out: Vec::new(),
+            style,
+            spill,
+            compressor: Compressor::default(),
+        }
+    }
+
     /// The byte that tells a value's kind.
     pub fn kind_of(&self, value: &Value) -> u8 {
         let packs = self.style.version >= VERSION_PLAIN;
@@ -135,7 +160,12 @@ impl Writer<'_> {
         }
         let earliest = hash.next_deadline().unwrap_or(0);
         self.out.extend_from_slice(&earliest.to_le_bytes());
-        let deadline = |field: &Piece<'_>| hash.deadline(field.as_bytes(&mut itoa::Buffer::new()));
+        // A frozen hash finds no field, so the writer has an index of its own.
+        let deadlines: HashMap<&[u8], u64> = hash.deadlines().collect();
+        let deadline = |field: &Piece<'_>| {
+            let mut digits = itoa::Buffer::new();
+            deadlines.get(field.as_bytes(&mut digits)).copied()
+        };
         if kind == kind::HASH_METADATA {
             self.len(hash.len() as u64);
             for (field, value) in hash.iter_all() {
@@ -167,7 +197,7 @@ impl Writer<'_> {
 
     /// A length in one, two, five or nine bytes.
     pub fn len(&mut self, len: u64) {
-        let out = &mut *self.out;
+        let out = &mut self.out;
         match len {
             0..64 => out.push(len as u8),
             64..16_384 => out.extend_from_slice(&[0x40 | (len >> 8) as u8, len as u8]),
@@ -184,33 +214,57 @@ impl Writer<'_> {
 
     /// A string: as an integer if it is a short one, compressed if that is shorter, or plain.
     pub fn string(&mut self, bytes: &[u8]) {
-        if bytes.len() <= 11
-            && let Some(n) = crate::util::number::parse_i64(bytes)
-        {
-            if let Ok(n) = i8::try_from(n) {
-                return self.out.extend_from_slice(&[0xc0, n as u8]);
-            } else if let Ok(n) = i16::try_from(n) {
-                self.out.push(0xc1);
-                return self.out.extend_from_slice(&n.to_le_bytes());
-            } else if let Ok(n) = i32::try_from(n) {
-                self.out.push(0xc2);
-                return self.out.extend_from_slice(&n.to_le_bytes());
+        if !self.integer(bytes) && !self.compressed(bytes) {
+            self.len(bytes.len() as u64);
+            for part in bytes.chunks(SPILL_BYTES) {
+                self.out.extend_from_slice(part);
+                self.pour();
             }
         }
-        if self.style.compress && bytes.len() > COMPRESS_MIN && self.compressed(bytes) {
-            return;
+        self.pour();
+    }
+
+    /// Hands on what has piled up.
+    pub(super) fn pour(&mut self) {
+        if self.out.len() >= SPILL_BYTES {
+            self.spill.spill(&mut self.out);
         }
-        self.len(bytes.len() as u64);
-        self.out.extend_from_slice(bytes);
+    }
+
+    fn integer(&mut self, bytes: &[u8]) -> bool {
+        let Some(n) = Some(bytes)
+            .filter(|bytes| bytes.len() <= 11)
+            .and_then(crate::util::number::parse_i64)
+        else {
+            return false;
+        };
+        if let Ok(n) = i8::try_from(n) {
+            self.out.extend_from_slice(&[0xc0, n as u8]);
+        } else if let Ok(n) = i16::try_from(n) {
+            self.out.push(0xc1);
+            self.out.extend_from_slice(&n.to_le_bytes());
+        } else if let Ok(n) = i32::try_from(n) {
+            self.out.push(0xc2);
+            self.out.extend_from_slice(&n.to_le_bytes());
+        } else {
+            return false;
+        }
+        true
     }
 
     /// Writes a string compressed, if that saves anything.
     fn compressed(&mut self, bytes: &[u8]) -> bool {
+        if !self.style.compress || bytes.len() <= COMPRESS_MIN {
+            return false;
+        }
         let start = self.out.len();
         self.out.push(0xc3);
         // The length of what follows is known when it stands there.
         let head = self.out.len();
-        if !self.compressor.compress(bytes, bytes.len() - 4, self.out) {
+        if !self
+            .compressor
+            .compress(bytes, bytes.len() - 4, &mut self.out)
+        {
             self.out.truncate(start);
             return false;
         }

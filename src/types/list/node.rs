@@ -1,8 +1,9 @@
 //! One stretch of a list: a listpack of elements, or one element too large
-//! for that, standing alone as plain bytes.
+//! for that, standing alone as plain bytes. Copies share what is in it.
 
 use crate::types::Piece;
 use crate::types::listpack::Listpack;
+use triomphe::Arc;
 
 /// Bytes of a node for `list-max-listpack-size` -1 to -5.
 const SIZES: [usize; 5] = [4096, 8192, 16384, 32768, 65536];
@@ -73,8 +74,8 @@ pub struct Node {
 
 #[derive(Clone, Debug)]
 enum Body {
-    Packed(Listpack),
-    Plain(Box<[u8]>),
+    Packed(Arc<Listpack>),
+    Plain(Arc<Box<[u8]>>),
 }
 
 /// A node for readers, and for who saves it.
@@ -98,14 +99,14 @@ impl Node {
     pub fn packed(pack: Listpack) -> Self {
         Self {
             len: pack.len() as u32,
-            body: Body::Packed(pack),
+            body: Body::Packed(Arc::new(pack)),
         }
     }
 
     pub fn plain(elem: Box<[u8]>) -> Self {
         Self {
             len: 1,
-            body: Body::Plain(elem),
+            body: Body::Plain(Arc::new(elem)),
         }
     }
 
@@ -134,7 +135,7 @@ impl Node {
     /// The listpack, where the node is one.
     pub fn into_packed(self) -> Option<Listpack> {
         match self.body {
-            Body::Packed(pack) => Some(pack),
+            Body::Packed(pack) => Some(Arc::unwrap_or_clone(pack)),
             Body::Plain(_) => None,
         }
     }
@@ -210,7 +211,7 @@ impl Node {
         if let Body::Packed(pack) = &mut self.body
             && let Some(cursor) = pack.seek(offset)
         {
-            pack.remove_many(cursor, count);
+            Arc::make_mut(pack).remove_many(cursor, count);
         }
         self.len -= count as u32;
     }
@@ -219,8 +220,8 @@ impl Node {
     /// the end. Returns how many.
     pub fn remove_equal(&mut self, elem: &[u8], count: usize, reverse: bool) -> usize {
         let removed = match &mut self.body {
-            Body::Packed(pack) => remove_equal(pack, elem, count, reverse),
-            Body::Plain(plain) => usize::from(count > 0 && **plain == *elem),
+            Body::Packed(pack) => remove_equal(Arc::make_mut(pack), elem, count, reverse),
+            Body::Plain(plain) => usize::from(count > 0 && ***plain == *elem),
         };
         self.len -= removed as u32;
         removed
@@ -257,7 +258,7 @@ impl Node {
 
     fn pack(&mut self) -> &mut Listpack {
         match &mut self.body {
-            Body::Packed(pack) => pack,
+            Body::Packed(pack) => Arc::make_mut(pack),
             Body::Plain(_) => unreachable!("a plain node takes no second element"),
         }
     }

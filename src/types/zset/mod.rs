@@ -84,6 +84,15 @@ impl ZSet {
         Some(zset)
     }
 
+    /// A copy to read through in order; see [`crate::types::dense::Shared::frozen`].
+    pub fn frozen(&self) -> Self {
+        let shape = match &self.shape {
+            Shape::Packed(packed) => Shape::Packed(packed.clone()),
+            Shape::Sorted(sorted) => Shape::Sorted(Box::new(sorted.frozen())),
+        };
+        Self { shape }
+    }
+
     /// The listpack itself, where the set is one.
     pub fn as_listpack(&self) -> Option<&Listpack> {
         match &self.shape {

@@ -2,7 +2,10 @@
 //!
 //! A split, a merge and an exchange between siblings are all one act: moving
 //! the border between them. Parents know each child's first item and number of
-//! items, and put them right on the way back from every edit.
+//! items, and put them right on the way back from every edit. Copies share
+//! nodes; an edit copies those on its way.
+
+use triomphe::Arc;
 
 /// Fills an allocation of 1 KiB: 84 scores, 84 positions and the length.
 const LEAF_MAX: usize = 84;
@@ -20,8 +23,8 @@ pub struct Item {
 /// All leaves stand at the same depth, and siblings are of one kind.
 #[derive(Clone, Debug)]
 pub enum Node {
-    Leaf(Box<Leaf>),
-    Inner(Box<Inner>),
+    Leaf(Arc<Leaf>),
+    Inner(Arc<Inner>),
 }
 
 /// Items in two columns. Never empty, unless it is the root of an empty tree.
@@ -52,8 +55,8 @@ impl Node {
 
     fn sibling(&self) -> Node {
         match self {
-            Node::Leaf(_) => Node::Leaf(Box::default()),
-            Node::Inner(_) => Node::Inner(Box::new(Inner::new())),
+            Node::Leaf(_) => Node::Leaf(Arc::default()),
+            Node::Inner(_) => Node::Inner(Arc::new(Inner::new())),
         }
     }
 
@@ -110,18 +113,19 @@ impl Node {
     pub fn insert(&mut self, item: Item, before: &impl Fn(Item) -> bool) -> usize {
         match self {
             Node::Leaf(leaf) => {
-                leaf.put(leaf.slot(before), item);
+                let slot = leaf.slot(before);
+                Arc::make_mut(leaf).put(slot, item);
                 0
             }
-            Node::Inner(inner) => inner.insert(item, before),
+            Node::Inner(inner) => Arc::make_mut(inner).insert(item, before),
         }
     }
 
     /// Returns the item and the bytes of the nodes that went.
     pub fn remove_at(&mut self, rank: usize) -> (Item, usize) {
         match self {
-            Node::Leaf(leaf) => (leaf.take(rank), 0),
-            Node::Inner(inner) => inner.remove_at(rank),
+            Node::Leaf(leaf) => (Arc::make_mut(leaf).take(rank), 0),
+            Node::Inner(inner) => Arc::make_mut(inner).remove_at(rank),
         }
     }
 
@@ -129,8 +133,12 @@ impl Node {
     /// the slots of both. Splits, merges and evens out, all three.
     fn move_border(&mut self, next: &mut Node, keep: usize) {
         match (self, next) {
-            (Node::Leaf(leaf), Node::Leaf(next)) => leaf.move_border(next, keep),
-            (Node::Inner(inner), Node::Inner(next)) => inner.move_border(next, keep),
+            (Node::Leaf(leaf), Node::Leaf(next)) => {
+                Arc::make_mut(leaf).move_border(Arc::make_mut(next), keep);
+            }
+            (Node::Inner(inner), Node::Inner(next)) => {
+                Arc::make_mut(inner).move_border(Arc::make_mut(next), keep);
+            }
             _ => unreachable!("siblings stand at one depth"),
         }
     }

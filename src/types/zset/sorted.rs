@@ -7,14 +7,14 @@ use super::Inserted;
 use super::tree::{self, Item, Tree};
 use crate::types::Piece;
 use crate::types::bstr::Bstr;
-use crate::types::dense::{Dense, Keyed};
+use crate::types::dense::{Keyed, Shared};
 use crate::util::keyhash;
 use std::ops::Range;
 
 /// Members, and one item in the tree for each.
 #[derive(Clone, Debug, Default)]
 pub struct Sorted {
-    members: Dense<Member>,
+    members: Shared<Member>,
     tree: Tree,
     /// Heap bytes of the names that do not stand in the table itself.
     name_bytes: usize,
@@ -43,6 +43,14 @@ impl Sorted {
             };
         }
         sorted
+    }
+
+    pub fn frozen(&self) -> Self {
+        Self {
+            members: self.members.frozen(),
+            tree: self.tree.clone(),
+            ..*self
+        }
     }
 
     pub fn len(&self) -> usize {
@@ -149,7 +157,7 @@ impl Sorted {
 }
 
 /// The order of the set. Names are fetched only where scores are equal.
-fn is_before(members: &Dense<Member>, score: f64, name: &[u8]) -> impl Fn(Item) -> bool {
+fn is_before(members: &Shared<Member>, score: f64, name: &[u8]) -> impl Fn(Item) -> bool {
     move |item| {
         item.score < score
             || (item.score == score && *members.at(item.position as usize).name < *name)
@@ -159,7 +167,7 @@ fn is_before(members: &Dense<Member>, score: f64, name: &[u8]) -> impl Fn(Item) 
 /// Members in one direction. See [`Sorted::iter`].
 #[derive(Clone, Debug)]
 pub struct Iter<'a> {
-    members: &'a Dense<Member>,
+    members: &'a Shared<Member>,
     items: tree::Iter<'a>,
     reverse: bool,
 }

@@ -9,6 +9,7 @@
 pub use super::node::Item;
 use super::node::{Inner, Leaf, Node, total};
 use std::ops::Range;
+use triomphe::Arc;
 
 /// All items, in the order that `before` gave each time one was inserted.
 #[derive(Clone, Debug)]
@@ -27,7 +28,7 @@ impl Default for Tree {
 
 impl Tree {
     pub fn new() -> Self {
-        let root = Node::Leaf(Box::default());
+        let root = Node::Leaf(Arc::default());
         let bytes = root.own_bytes();
         Self {
             root,
@@ -62,10 +63,10 @@ impl Tree {
     pub fn insert(&mut self, item: Item, before: impl Fn(Item) -> bool) {
         if self.root.is_full() {
             // A new root above the old one: the only way to grow in height.
-            let mut above = Box::new(Inner::new());
-            let old = std::mem::replace(&mut self.root, Node::Leaf(Box::default()));
+            let mut above = Inner::new();
+            let old = std::mem::replace(&mut self.root, Node::Leaf(Arc::default()));
             above.put(0, old);
-            let above = Node::Inner(above);
+            let above = Node::Inner(Arc::new(above));
             self.bytes += above.own_bytes();
             self.root = above;
         }
@@ -82,7 +83,7 @@ impl Tree {
         if let Node::Inner(inner) = &mut self.root
             && inner.children.len() == 1
         {
-            let only = inner.children.remove(0);
+            let only = Arc::make_mut(inner).children.remove(0);
             self.bytes -= self.root.own_bytes();
             self.root = only;
         }
@@ -96,11 +97,12 @@ impl Tree {
         loop {
             match node {
                 Node::Leaf(leaf) => {
-                    leaf.positions[rank] = position;
+                    Arc::make_mut(leaf).positions[rank] = position;
                     return;
                 }
                 Node::Inner(inner) => {
                     let (slot, below) = inner.child_at(rank);
+                    let inner = Arc::make_mut(inner);
                     if below == 0 {
                         inner.positions[slot] = position;
                     }

@@ -44,7 +44,10 @@ pub const SHAPES: &[(&str, Check)] = &[
         Exact,
     ),
     ("XGROUP CREATECONSUMER stream group consumer", Kind),
+    ("XGROUP CREATECONSUMER stream group1 consumer", Kind),
+    ("XGROUP CREATE stream group1 0 MKSTREAM", Exact),
     ("XGROUP DELCONSUMER stream group consumer", Exact),
+    ("XGROUP DELCONSUMER stream group1 consumer", Exact),
     ("XGROUP DESTROY stream group", Exact),
     (
         "XREADGROUP GROUP group consumer < [ COUNT count ] [ BLOCK positive ] [ NOACK ] > STREAMS streamnew",

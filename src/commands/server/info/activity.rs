@@ -58,10 +58,10 @@ pub fn stats(report: &Report<'_>, page: &mut Page<'_>) {
     page.line("pubsub_channels", shared.broker.len(Channels::Plain));
     page.line("pubsub_patterns", shared.broker.len(Channels::Pattern));
     page.line("pubsubshard_channels", shared.broker.len(Channels::Shard));
-    page.same(
-        "0",
-        &["latest_fork_usec", "total_forks", "migrate_cached_sockets"],
-    );
+    page.line("latest_fork_usec", 0);
+    // What Redis forks for, a thread does here.
+    page.line("total_forks", shared.store.saves.lock().jobs);
+    page.line("migrate_cached_sockets", 0);
     page.same(
         "0",
         &[

@@ -84,6 +84,8 @@ pub fn memory(report: &Report<'_>, page: &mut Page<'_>) {
             "lazyfreed_objects",
         ],
     );
+    // Not in `used_memory`: allocated, but there for new keys to take.
+    page.line("vermilion_table_room", crate::util::memory::vacant());
 }
 
 pub fn persistence(report: &Report<'_>, page: &mut Page<'_>) {
