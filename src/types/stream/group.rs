@@ -21,6 +21,8 @@ pub struct Pending {
 }
 
 impl Placed for Pending {
+    const BLOCK_MAX: usize = 256;
+
     fn id(&self) -> Id {
         self.id
     }

@@ -191,23 +191,20 @@ impl Stream {
         let entries_max = limits.stream_node_entries;
         let takes = |node: &Node| {
             let (live, dead) = node.counts();
-            node.pack().as_bytes().len() + room < bytes_max
-                && (entries_max == 0 || live + dead < entries_max)
+            node.bytes() + room < bytes_max && (entries_max == 0 || live + dead < entries_max)
         };
         match self.nodes.last_mut() {
             Some(node) if takes(node) => {
-                let before = node.heap_bytes();
+                let before = node.bytes();
                 node.append(id, pairs);
-                self.bytes += node.heap_bytes() - before;
+                self.bytes += node.bytes() - before;
             }
             last => {
                 if let Some(full) = last {
-                    let before = full.heap_bytes();
                     full.close();
-                    self.bytes -= before - full.heap_bytes();
                 }
                 let node = Node::new(id, pairs);
-                self.bytes += node.heap_bytes();
+                self.bytes += node.bytes();
                 self.nodes.push(node);
             }
         }
@@ -310,15 +307,15 @@ impl Stream {
     fn take_node(&mut self, spot: Spot) -> Option<Node> {
         let node = self.nodes.remove_at(spot)?;
         self.len -= node.live();
-        self.bytes -= node.heap_bytes();
+        self.bytes -= node.bytes();
         Some(node)
     }
 
     fn edit_node<T>(&mut self, spot: Spot, edit: impl FnOnce(&mut Node) -> T) -> T {
         let node = self.nodes.at_mut(spot).expect("the spot was just found");
-        let before = node.heap_bytes();
+        let before = node.bytes();
         let done = edit(node);
-        self.bytes = self.bytes - before + node.heap_bytes();
+        self.bytes = self.bytes - before + node.bytes();
         done
     }
 
@@ -403,7 +400,7 @@ impl Stream {
             self.first_id = living.next().map_or(Id::MIN, |entry| entry.id);
         }
         self.len += node.live();
-        self.bytes += node.heap_bytes();
+        self.bytes += node.bytes();
         self.last_id = node.last_id();
         self.nodes.push(node);
         true

@@ -8,8 +8,6 @@
 //! `ms` and `seq` are differences to the node's id, `count` says how many elements to step back over.
 //! A deleted entry stays and is marked; bytes from outside are checked whole before they become a node.
 
-use std::sync::Arc;
-
 use super::id::Id;
 use super::shelf::Placed;
 use crate::types::Piece;
@@ -23,11 +21,13 @@ const FRAME: usize = 4;
 #[derive(Clone, Debug)]
 pub struct Node {
     first: Id,
-    /// Behind a pointer of its own: a snapshot that shares the node's block must not copy 256 packs for one edit.
-    pack: Arc<Listpack>,
+    pack: Listpack,
 }
 
 impl Placed for Node {
+    /// Few, for their packs are copied with them when a snapshot shares the block that is edited.
+    const BLOCK_MAX: usize = 32;
+
     fn id(&self) -> Id {
         self.first
     }
@@ -116,10 +116,7 @@ impl Node {
         out.int(0);
         write_entry(&mut out, (0, 0), true, pairs);
         drop(out);
-        Node {
-            first: id,
-            pack: Arc::new(pack),
-        }
+        Node { first: id, pack }
     }
 
     /// Takes a node from outside, if every element is where it should be.
@@ -152,23 +149,22 @@ impl Node {
             found_dead += usize::from(flags & DEAD != 0);
             found_live += usize::from(flags & DEAD == 0);
         }
-        (found_live == live && found_dead == dead && before.is_some()).then(|| Node {
-            first,
-            pack: Arc::new(pack),
-        })
+        (found_live == live && found_dead == dead && before.is_some())
+            .then_some(Node { first, pack })
     }
 
     pub fn pack(&self) -> &Listpack {
         &self.pack
     }
 
-    pub fn heap_bytes(&self) -> usize {
-        size_of::<Listpack>() + 16 + self.pack.heap_bytes()
+    /// Bytes of its entries, deleted ones included.
+    pub fn bytes(&self) -> usize {
+        self.pack.as_bytes().len()
     }
 
     /// Gives back room that was kept for growth: the node is full.
     pub fn close(&mut self) {
-        Arc::make_mut(&mut self.pack).shrink();
+        self.pack.shrink();
     }
 
     /// Entries that aren't deleted, and those that are.
@@ -205,7 +201,7 @@ impl Node {
             id.ms.wrapping_sub(self.first.ms) as i64,
             id.seq.wrapping_sub(self.first.seq) as i64,
         );
-        let pack = Arc::make_mut(&mut self.pack);
+        let pack = &mut self.pack;
         write_entry(&mut pack.append(), shift, same, pairs);
         let first = pack.first().expect("a node has a head");
         pack.set_int(first, head.live as i64 + 1);
@@ -221,7 +217,7 @@ impl Node {
     }
 
     fn entry(&self, head: &Head, at: usize) -> Entry<'_> {
-        let pack = &*self.pack;
+        let pack = &self.pack;
         let (flags, next) = int(pack, at);
         let (ms, next) = int(pack, next);
         let (seq, next) = int(pack, next);
@@ -287,7 +283,7 @@ impl Node {
     /// Marks the entries at these offsets, which are alive, as deleted.
     pub fn kill(&mut self, offsets: &[usize]) {
         let (live, dead) = self.counts();
-        let pack = Arc::make_mut(&mut self.pack);
+        let pack = &mut self.pack;
         for at in offsets {
             let flags = int(pack, *at).0;
             debug_assert!(flags & DEAD == 0, "an entry dies once");
@@ -308,7 +304,7 @@ impl Node {
             .map(|entry| entry.at)
             .collect();
         let (_, dead) = self.counts();
-        let pack = Arc::make_mut(&mut self.pack);
+        let pack = &mut self.pack;
         if let Some(at) = beyond.first() {
             pack.remove_many(*at, usize::MAX);
             let second = pack.skip(pack.first().expect("a node has a head"));

@@ -8,17 +8,17 @@ use std::sync::Arc;
 
 use super::id::Id;
 
-/// Items of one block. A block is copied whole when it is shared, and shifted when an item goes.
-const BLOCK_MAX: usize = 256;
-/// Neighbours that hold no more than this together become one block.
-const JOIN_MAX: usize = BLOCK_MAX / 2;
-
 /// Something with an id.
 pub trait Placed: Clone {
+    /// Items of one block. A block is copied whole when it is shared, and shifted when an item goes.
+    const BLOCK_MAX: usize;
+
     fn id(&self) -> Id;
 }
 
 impl Placed for Id {
+    const BLOCK_MAX: usize = 256;
+
     fn id(&self) -> Id {
         *self
     }
@@ -48,6 +48,9 @@ impl<T> Default for Shelf<T> {
 }
 
 impl<T: Placed> Shelf<T> {
+    /// Neighbours that hold no more than this together become one block.
+    const JOIN_MAX: usize = T::BLOCK_MAX / 2;
+
     pub fn len(&self) -> usize {
         self.len
     }
@@ -185,7 +188,7 @@ impl<T: Placed> Shelf<T> {
         debug_assert!(self.last().is_none_or(|last| last.id() < item.id()));
         self.len += 1;
         match self.blocks.back_mut() {
-            Some(last) if last.len() < BLOCK_MAX => Arc::make_mut(last).push_back(item),
+            Some(last) if last.len() < T::BLOCK_MAX => Arc::make_mut(last).push_back(item),
             _ => self.blocks.push_back(Arc::new(VecDeque::from([item]))),
         }
     }
@@ -203,7 +206,7 @@ impl<T: Placed> Shelf<T> {
         self.len += 1;
         let block = Arc::make_mut(&mut self.blocks[spot.block]);
         block.insert(spot.item, item);
-        if block.len() > BLOCK_MAX {
+        if block.len() > T::BLOCK_MAX {
             let back = block.split_off(block.len() / 2);
             self.blocks.insert(spot.block + 1, Arc::new(back));
         }
@@ -218,7 +221,7 @@ impl<T: Placed> Shelf<T> {
         let left = block.len();
         if left == 0 {
             self.blocks.remove(spot.block);
-        } else if left <= JOIN_MAX {
+        } else if left <= Self::JOIN_MAX {
             self.join(spot.block);
         }
         Some(item)
@@ -233,7 +236,7 @@ impl<T: Placed> Shelf<T> {
         let Some(next) = self.blocks.get(at + 1) else {
             return;
         };
-        if self.blocks[at].len() + next.len() > JOIN_MAX {
+        if self.blocks[at].len() + next.len() > Self::JOIN_MAX {
             return;
         }
         let next = self.blocks.remove(at + 1).expect("it was just looked at");
@@ -276,6 +279,6 @@ mod tests {
         for (shelf, model) in copies {
             assert!(shelf.iter().eq(model.iter()));
         }
-        assert!(shelf.blocks() <= 1 + 2 * shelf.len().div_ceil(JOIN_MAX / 2));
+        assert!(shelf.blocks() <= 1 + 2 * shelf.len().div_ceil(Shelf::<Id>::JOIN_MAX / 2));
     }
 }

@@ -23,7 +23,7 @@ fn check(stream: &Stream, model: &Model) {
     assert_eq!(stream.first_id(), first.unwrap_or_default());
     let last = model.keys().next_back().copied();
     assert_eq!(stream.last_entry_id(), last);
-    let bytes: usize = stream.nodes().iter().map(Node::heap_bytes).sum();
+    let bytes: usize = stream.nodes().iter().map(Node::bytes).sum();
     assert_eq!(stream.bytes, bytes);
 }
 
