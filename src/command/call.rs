@@ -10,6 +10,7 @@ use super::shared::Shared;
 use super::{Args, Entry, Fail};
 use crate::engine::Db;
 use crate::resp::Reply;
+use crate::types::Bstr;
 
 pub type Done = Result<Flow, Fail>;
 
@@ -70,6 +71,8 @@ pub struct Park {
     /// Absolute; `None` waits for ever.
     pub deadline_ms: Option<u64>,
     pub on_timeout: OnTimeout,
+    /// Arguments that meant something at this moment, by position: what they meant.
+    pub resolved: Vec<(usize, Bstr)>,
 }
 
 /// What a sleeper is told when its time is up, and a command that may not sleep at once.

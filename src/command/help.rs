@@ -1,6 +1,6 @@
 //! HELP of every container: told from its subcommands' argument trees.
 
-use super::{Arg, ArgKind, Command, Done, Fail, Flag, Flow, Run, SessionCall};
+use super::{Arg, ArgKind, Args, Command, Done, Entry, Fail, Flag, Flow, Run, SessionCall};
 
 /// The HELP subcommand, the same for every container.
 pub const HELP: Command = Command {
@@ -86,10 +86,9 @@ fn usage(arg: &Arg, line: &mut String) {
 }
 
 /// The error of a subcommand called with arguments that it can't take.
-pub fn misused(call: &SessionCall<'_>) -> Fail {
-    let given = super::quoted(call.args.all()[1]).into_owned();
-    let name = call
-        .entry
+pub fn misused(args: &Args<'_>, entry: &Entry) -> Fail {
+    let given = super::quoted(args.all()[1]).into_owned();
+    let name = entry
         .full_name
         .split('|')
         .next()

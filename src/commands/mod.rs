@@ -11,6 +11,7 @@ mod list;
 mod pubsub;
 mod server;
 mod set;
+mod stream;
 mod string;
 mod transaction;
 mod zset;
@@ -24,6 +25,7 @@ pub const FAMILIES: &[&Family] = &[
     &set::FAMILY,
     &hash::FAMILY,
     &zset::FAMILY,
+    &stream::FAMILY,
     &bitmap::FAMILY,
     &hyperloglog::FAMILY,
     &geo::FAMILY,

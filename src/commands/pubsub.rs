@@ -255,7 +255,7 @@ const SHARDCHANNELS: Command = Command {
 
 fn channels(call: &mut SessionCall<'_>, kind: Channels) -> Done {
     if call.args.len() > 1 {
-        return Err(help::misused(call));
+        return Err(help::misused(&call.args, call.entry));
     }
     let names = call.server.broker.channels(kind, call.args.peek());
     call.out.array(names.len());

@@ -79,6 +79,11 @@ impl<'a> Db<'a> {
         self.now_ms
     }
 
+    /// The time outside: while the log is read, it isn't the unit's own.
+    pub fn clock_ms(&self) -> u64 {
+        self.now_ms.max(self.rules.access.not_before_ms)
+    }
+
     pub fn rules(&self) -> &'a Rules {
         self.rules
     }
@@ -447,6 +452,11 @@ impl<'a> Db<'a> {
             shard.keys_changed(|db, key| {
                 db == index && shard.table(index).is_some_and(|table| table.holds(key))
             });
+            for place in shard.waiters.places() {
+                if place.0 == index {
+                    self.effects.ready.push(place.clone());
+                }
+            }
             let table = shard.take_table(index);
             removed += table.len();
             self.effects.garbage.push(Garbage::Table(table));

@@ -21,6 +21,8 @@ pub struct Edit<'a, T: Type> {
     /// The key was made for this edit, and nobody has heard of it yet.
     fresh: bool,
     changed: bool,
+    noted: bool,
+    wakes: bool,
     kind: PhantomData<T>,
 }
 
@@ -41,6 +43,8 @@ impl<'a, T: Type> Edit<'a, T> {
             effects,
             fresh,
             changed: false,
+            noted: false,
+            wakes: false,
             kind: PhantomData,
         }
     }
@@ -55,9 +59,31 @@ impl<'a, T: Type> Edit<'a, T> {
         self.changed = true;
     }
 
+    /// Says that something changed which WATCH and client-side caches don't hear of: what a
+    /// stream's groups remember.
+    pub fn note(&mut self) {
+        self.noted = true;
+    }
+
+    /// The same, as the keyspace event `name`.
+    pub fn announce_aside(&mut self, name: &'static str) {
+        self.tell(name);
+        self.noted = true;
+    }
+
+    /// Lets the key's sleepers look again, though for others it hasn't changed.
+    pub fn wake(&mut self) {
+        self.wakes = true;
+    }
+
     /// Says that the value changed, as the keyspace event `name`. An edit that
     /// announces nothing has changed nothing.
     pub fn announce(&mut self, name: &'static str) {
+        self.tell(name);
+        self.changed = true;
+    }
+
+    fn tell(&mut self, name: &'static str) {
         let class = match T::KIND {
             Kind::Text => Class::String,
             Kind::List => Class::List,
@@ -71,7 +97,6 @@ impl<'a, T: Type> Edit<'a, T> {
             self.effects.announce(Class::New, "new", self.db, key);
         }
         self.effects.announce(class, name, self.db, key);
-        self.changed = true;
     }
 }
 
@@ -102,6 +127,11 @@ impl<T: Type> Drop for Edit<'_, T> {
         let (db, pos) = (self.db, self.pos);
         if self.changed {
             self.shard.changed(db, pos, self.effects);
+        } else {
+            self.effects.dirty += u64::from(self.noted);
+            if self.wakes {
+                self.shard.wake(db, pos, self.effects);
+            }
         }
         if T::KIND == Kind::Hash {
             let table = self.shard.table_mut(db);

@@ -56,6 +56,8 @@ impl Rules {
             set_value: config.set_max_listpack_value.get() as usize,
             zset_entries: config.zset_max_listpack_entries.get() as usize,
             zset_value: config.zset_max_listpack_value.get() as usize,
+            stream_node_bytes: config.stream_node_max_bytes.get() as usize,
+            stream_node_entries: config.stream_node_max_entries.get() as usize,
         };
         let access = AccessRules {
             lfu: matches!(

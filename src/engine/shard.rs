@@ -188,8 +188,14 @@ impl Shard {
         if effects.wanted.changed {
             effects.changed.push(key.clone());
         }
+        self.wake(db, pos, effects);
+    }
+
+    /// Lets the sleepers of the key at `pos` look again.
+    #[inline]
+    pub(super) fn wake(&mut self, db: usize, pos: usize, effects: &mut Effects) {
         if !self.waiters.is_empty() {
-            let place = (db, key.clone());
+            let place = (db, self.tables[db].at(pos).key.clone());
             if self.waiters.holds(&place) {
                 effects.ready.push(place);
             }

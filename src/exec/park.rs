@@ -55,9 +55,13 @@ impl Parked {
         argv: &[&[u8]],
         park: &Park,
     ) -> Self {
+        let mut args: Vec<Bstr> = argv.iter().map(|arg| Bstr::new(arg)).collect();
+        for (at, meant) in &park.resolved {
+            args[*at] = meant.clone();
+        }
         Parked {
             entry,
-            args: argv.iter().map(|arg| Bstr::new(arg)).collect(),
+            args,
             db: session.db,
             resp3: session.resp3,
             client: session.client.clone(),

@@ -5,7 +5,7 @@ use std::sync::atomic::Ordering;
 use super::Worker;
 use super::unit::{Call, Unit};
 use crate::command::session::{Multi, Session};
-use crate::command::{Fail, Flow, Run};
+use crate::command::{Fail, Flag, Flow, Run};
 use crate::engine::{Db, Effects, Place, ShardSet, Shards, shard_of};
 use crate::resp::Reply;
 use crate::types::Bstr;
@@ -62,7 +62,7 @@ impl Worker {
                 Run::Session(_) | Run::Container => self.call_session(session, entry, argv, out),
                 Run::Read(_) | Run::Write(_) => {
                     let done = self.call(unit, &Call::of(session, entry, argv), out);
-                    if matches!(entry.command.run, Run::Read(_)) {
+                    if entry.is(Flag::ReadOnly) {
                         self.track_reads(session, entry, argv);
                     }
                     done

@@ -5,7 +5,9 @@
 use super::Worker;
 use super::park::{Parked, Sleep};
 use crate::command::session::Session;
-use crate::command::{Args, Done, Entry, Flow, ReadCall, Reader, Run, SessionCall, WriteCall};
+use crate::command::{
+    Args, Done, Entry, Flag, Flow, ReadCall, Reader, Run, SessionCall, WriteCall,
+};
 use crate::config::EventClasses;
 use crate::engine::{Db, Effects, Locked, Record, ShardSet, Wanted};
 use crate::resp::Reply;
@@ -69,6 +71,10 @@ impl Worker {
             Run::Write(_) => {
                 let mut unit = self.begin_write(entry.shards(argv));
                 let done = self.call(&mut unit, &Call::of(session, entry, argv), out);
+                if entry.is(Flag::ReadOnly) {
+                    // XREAD: it can only sleep, as no reader can.
+                    self.track_reads(session, entry, argv);
+                }
                 let ran = match done {
                     Ok(Flow::Park(park)) => {
                         let reach = unit.locked.set();

@@ -198,8 +198,35 @@ impl Listpack {
         None
     }
 
+    /// The element at an offset, and the offset behind it.
+    #[inline]
+    pub fn read(&self, at: usize) -> (Piece<'_>, usize) {
+        (self.get(at), self.skip(at))
+    }
+
     pub fn push_back(&mut self, element: &[u8]) {
         self.insert(self.end(), element);
+    }
+
+    /// Appends elements one after another, and brings the header up to date when the guard is dropped.
+    pub fn append(&mut self) -> Append<'_> {
+        self.bytes.pop();
+        Append { pack: self }
+    }
+
+    /// Puts an integer in the place of the element at this offset.
+    pub fn set_int(&mut self, at: usize, n: i64) {
+        let mut encoded = SmallVec::<[u8; 96]>::new();
+        encode_int(n, &mut encoded);
+        write_backlen(encoded.len(), &mut encoded);
+        self.make_room(at, self.skip(at) - at, encoded.len());
+        self.bytes[at..at + encoded.len()].copy_from_slice(&encoded);
+        self.write_header();
+    }
+
+    /// Gives back room that was kept for growth.
+    pub fn shrink(&mut self) {
+        self.bytes.shrink_to_fit();
     }
 
     pub fn push_front(&mut self, element: &[u8]) {
@@ -267,7 +294,7 @@ impl Listpack {
 
     /// The offset behind the element at `at`.
     #[inline]
-    fn skip(&self, at: usize) -> usize {
+    pub fn skip(&self, at: usize) -> usize {
         let len = checked_len(&self.bytes[at..]).expect("bytes inside a listpack are sound");
         at + len + backlen_size(len)
     }
@@ -313,44 +340,102 @@ fn write_backlen(len: usize, out: &mut impl Extend<u8>) {
 
 fn encode(element: &[u8]) -> SmallVec<[u8; 96]> {
     let mut out = SmallVec::new();
-    match if element.len() <= 20 {
-        number::parse_i64(element)
-    } else {
-        None
-    } {
-        Some(n) => encode_int(n, &mut out),
-        None => {
-            let len = element.len();
-            match len {
-                0..64 => out.push(0x80 | len as u8),
-                64..4096 => out.extend_from_slice(&[0xe0 | (len >> 8) as u8, len as u8]),
-                _ => {
-                    out.push(0xf0);
-                    out.extend_from_slice(&(len as u32).to_le_bytes());
-                }
-            }
-            out.extend_from_slice(element);
-        }
-    }
+    encode_to(element, &mut out);
     write_backlen(out.len(), &mut out);
     out
 }
 
-fn encode_int(n: i64, out: &mut SmallVec<[u8; 96]>) {
+/// What elements are written to.
+trait Sink: Extend<u8> {
+    fn put(&mut self, bytes: &[u8]);
+}
+
+impl Sink for Vec<u8> {
+    #[inline]
+    fn put(&mut self, bytes: &[u8]) {
+        self.extend_from_slice(bytes);
+    }
+}
+
+impl Sink for SmallVec<[u8; 96]> {
+    #[inline]
+    fn put(&mut self, bytes: &[u8]) {
+        self.extend_from_slice(bytes);
+    }
+}
+
+/// The element without its back length.
+fn encode_to(element: &[u8], out: &mut impl Sink) {
+    let number = match element.len() {
+        0..=20 => number::parse_i64(element),
+        _ => None,
+    };
+    if let Some(n) = number {
+        return encode_int(n, out);
+    }
+    let len = element.len();
+    match len {
+        0..64 => out.put(&[0x80 | len as u8]),
+        64..4096 => out.put(&[0xe0 | (len >> 8) as u8, len as u8]),
+        _ => {
+            out.put(&[0xf0]);
+            out.put(&(len as u32).to_le_bytes());
+        }
+    }
+    out.put(element);
+}
+
+fn encode_int(n: i64, out: &mut impl Sink) {
     let mut wide = |head: u8, width: usize| {
-        out.push(head);
-        out.extend_from_slice(&n.to_le_bytes()[..width]);
+        out.put(&[head]);
+        out.put(&n.to_le_bytes()[..width]);
     };
     match n {
-        0..128 => out.push(n as u8),
+        0..128 => out.put(&[n as u8]),
         -4096..4096 => {
             let raw = (n & 0x1fff) as u16;
-            out.extend_from_slice(&[0xc0 | (raw >> 8) as u8, raw as u8]);
+            out.put(&[0xc0 | (raw >> 8) as u8, raw as u8]);
         }
         -32_768..32_768 => wide(0xf1, 2),
         -8_388_608..8_388_608 => wide(0xf2, 3),
         -2_147_483_648..2_147_483_648 => wide(0xf3, 4),
         _ => wide(0xf4, 8),
+    }
+}
+
+/// A pack that is being appended to. Until it is dropped the end mark is off.
+pub struct Append<'a> {
+    pack: &'a mut Listpack,
+}
+
+impl Append<'_> {
+    #[inline]
+    pub fn push(&mut self, element: &[u8]) {
+        self.add(|out| encode_to(element, out));
+    }
+
+    #[inline]
+    pub fn int(&mut self, n: i64) {
+        self.add(|out| encode_int(n, out));
+    }
+
+    #[inline]
+    fn add(&mut self, encode: impl FnOnce(&mut Vec<u8>)) {
+        let out = &mut self.pack.bytes;
+        let start = out.len();
+        encode(out);
+        match out.len() - start {
+            len @ 0..128 => out.push(len as u8),
+            len => write_backlen(len, out),
+        }
+        self.pack.count += 1;
+    }
+}
+
+impl Drop for Append<'_> {
+    fn drop(&mut self) {
+        self.pack.bytes.push(END);
+        self.pack.write_header();
     }
 }
 

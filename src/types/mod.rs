@@ -40,6 +40,9 @@ pub struct Limits {
     pub set_value: usize,
     pub zset_entries: usize,
     pub zset_value: usize,
+    /// Bytes and entries of a stream's node; 0 for no limit.
+    pub stream_node_bytes: usize,
+    pub stream_node_entries: usize,
 }
 
 impl Default for Limits {
@@ -53,6 +56,8 @@ impl Default for Limits {
             set_value: 64,
             zset_entries: 128,
             zset_value: 64,
+            stream_node_bytes: 4096,
+            stream_node_entries: 100,
         }
     }
 }

@@ -61,7 +61,7 @@ macro_rules! boxed {
         }
     )*};
 }
-boxed!(List, Hash, Set, ZSet);
+boxed!(List, Hash, Set, ZSet, Stream);
 
 impl Type for Text {
     const KIND: Kind = Kind::Text;
@@ -100,6 +100,7 @@ impl Value {
     /// A collection without elements, which no key may hold. Strings may be empty.
     pub fn is_empty(&self) -> bool {
         match self {
+            // A stream may outlive its entries: it keeps its last id and its groups.
             Value::Text(_) | Value::Stream(_) => false,
             Value::List(list) => list.is_empty(),
             Value::Hash(hash) => hash.is_empty(),
@@ -111,7 +112,8 @@ impl Value {
     /// How many pieces dropping it frees: what decides whether a client may wait for that.
     pub fn free_effort(&self) -> usize {
         match self {
-            Value::Text(_) | Value::Stream(_) => 1,
+            Value::Text(_) => 1,
+            Value::Stream(stream) => stream.free_effort(),
             // A list frees by the node; 64 is fewer elements than any node holds.
             Value::List(list) => list.len() / 64,
             Value::Hash(hash) => hash.len(),

@@ -42,6 +42,31 @@ pub fn parse_u64(text: &[u8]) -> Option<u64> {
     Some(value)
 }
 
+/// Reads an unsigned integer as C's `strtoull` does: blanks and a sign before it and leading zeros are
+/// taken as well, and a negative one wraps around, unless it stands in its canonical spelling.
+pub fn parse_u64_like_c(text: &[u8]) -> Option<u64> {
+    if let Some(n) = parse_i64(text) {
+        return u64::try_from(n).ok();
+    }
+    let is_blank = |byte: &&u8| matches!(byte, b' ' | b'\t'..=b'\r');
+    let blanks = text.iter().take_while(is_blank).count();
+    let (negative, digits) = match &text[blanks..] {
+        [b'-', digits @ ..] => (true, digits),
+        [b'+', digits @ ..] => (false, digits),
+        digits => (false, digits),
+    };
+    let zeros = digits.iter().take_while(|byte| **byte == b'0').count();
+    let value = match &digits[zeros..] {
+        [] if zeros > 0 => 0,
+        digits => parse_u64(digits)?,
+    };
+    Some(if negative {
+        value.wrapping_neg()
+    } else {
+        value
+    })
+}
+
 /// Reads a double as `strtod` would, whole input or nothing: decimal or
 /// hexadecimal, "inf" or "infinity" in any case. NaN is refused, and so is a
 /// finite spelling that only infinity or zero could stand for.

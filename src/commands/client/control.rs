@@ -31,7 +31,7 @@ fn pause(call: &mut SessionCall<'_>) -> Done {
         [word] if word.eq_ignore_ascii_case(b"ALL") => PauseMode::All,
         [word] if word.eq_ignore_ascii_case(b"WRITE") => PauseMode::Write,
         [_] => return Err(Fail::Says("CLIENT PAUSE mode must be WRITE or ALL")),
-        _ => return Err(help::misused(call)),
+        _ => return Err(help::misused(&call.args, call.entry)),
     };
     let until_ms = call.args.timeout_ms(call.now_ms)?;
     call.server
@@ -86,7 +86,7 @@ fn unblock(call: &mut SessionCall<'_>) -> Done {
                 "CLIENT UNBLOCK reason should be TIMEOUT or ERROR",
             ));
         }
-        _ => return Err(help::misused(call)),
+        _ => return Err(help::misused(&call.args, call.entry)),
     };
     let id = call.args.int()?;
     let client = u64::try_from(id)

@@ -45,6 +45,7 @@ fn sleep(
         keys: keys.collect(),
         deadline_ms,
         on_timeout,
+        resolved: Vec::new(),
     })))
 }
 

@@ -190,5 +190,6 @@ fn wait(call: &mut SessionCall<'_>) -> Done {
         keys,
         deadline_ms,
         on_timeout,
+        resolved: Vec::new(),
     })))
 }

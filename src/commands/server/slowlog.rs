@@ -40,7 +40,7 @@ fn get(call: &mut SessionCall<'_>) -> Done {
             let bad = Fail::Says("count should be greater than or equal to -1");
             usize::try_from(call.args.int_in(-1..=i64::MAX, bad)?).ok()
         }
-        _ => return Err(help::misused(call)),
+        _ => return Err(help::misused(&call.args, call.entry)),
     };
     let entries = call.server.slowlog.newest(count);
     call.out.array(entries.len());

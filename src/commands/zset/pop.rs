@@ -218,6 +218,7 @@ fn bzmpop(call: &mut WriteCall<'_>) -> Done {
         keys,
         deadline_ms,
         on_timeout: OnTimeout::NullArray,
+        resolved: Vec::new(),
     })))
 }
 
@@ -272,5 +273,6 @@ fn block(call: &mut WriteCall<'_>, end: End) -> Done {
         keys,
         deadline_ms,
         on_timeout: OnTimeout::NullArray,
+        resolved: Vec::new(),
     })))
 }

@@ -5,7 +5,6 @@ use std::io;
 use crate::engine::{SavedKey, Snapshot};
 use crate::journal::encode;
 use crate::persist::disk::DiskFile;
-use crate::persist::rdb;
 use crate::types::{Hash, Piece, Value};
 use crate::util::clock;
 use crate::util::number::write_double;
@@ -99,9 +98,7 @@ fn key(saved: &SavedKey, out: &mut Output<'_>) -> io::Result<()> {
             add(b"HMSET", key, hash.iter_all().map(item), out)?;
             deadlines(key, hash, out)?;
         }
-        Value::Stream(_) => {
-            out.command(&[b"RESTORE", key, b"0", &rdb::dump(&saved.value)])?;
-        }
+        Value::Stream(stream) => super::streams::write(key, stream, &mut |args| out.command(args))?,
     }
     if let Some(deadline_ms) = saved.deadline_ms {
         out.command(&[b"PEXPIREAT", key, deadline_ms.to_string().as_bytes()])?;

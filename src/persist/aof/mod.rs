@@ -6,6 +6,7 @@ mod read;
 mod rewrite;
 mod seal;
 mod start;
+mod streams;
 mod writer;
 
 use std::collections::VecDeque;

@@ -8,6 +8,7 @@ mod load;
 mod read;
 mod save;
 mod skip;
+mod stream;
 mod write;
 mod ziplist;
 mod zipmap;
@@ -22,6 +23,8 @@ use write::{Writer, version_for};
 
 /// The version that Redis 7.0 writes: listpacks and quicklists of them.
 const VERSION_PLAIN: u16 = 10;
+/// Redis 7.2's: consumers of streams with the time at which they last got something.
+const VERSION_STREAM_3: u16 = 11;
 /// Redis 7.4's: hashes whose fields have deadlines.
 const VERSION_FIELD_TTL: u16 = 12;
 /// Valkey's own, from its 9.0 on.
@@ -137,7 +140,8 @@ pub fn check_dump(payload: &[u8], trusted: bool) -> Option<&[u8]> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::types::{Hash, Limits, List, Set, Text, Type, Value, ZSet};
+    use crate::types::stream::{Group, Id, Stream};
+    use crate::types::{Bstr, Hash, Limits, List, Set, Text, Type, Value, ZSet};
 
     fn samples() -> Vec<Value> {
         let limits = Limits {
@@ -172,7 +176,29 @@ mod tests {
                 zset.wrap(),
             ]);
         }
+        for count in [1, 250] {
+            values.push(stream(count).wrap());
+        }
         values
+    }
+
+    /// A stream with tombstones, and with a group that waits for acknowledgements.
+    fn stream(count: u64) -> Stream {
+        let mut stream = Stream::default();
+        for n in 1..=count {
+            let (name, value) = (format!("name {}", n % 2), n.to_string());
+            let pairs: [&[u8]; 2] = [name.as_bytes(), value.as_bytes()];
+            let done = stream.append(Id::new(n, 1), &pairs, &Limits::default());
+            assert!(done.is_ok());
+        }
+        stream.delete(Id::new(3, 1));
+        let mut group = Group::new(Id::new(2, 1), Some(2));
+        let (ann, _) = group.find_or_add_consumer(b"ann", 5);
+        group.find_or_add_consumer(b"idle", 5);
+        group.deliver(Id::new(1, 1), ann, 7);
+        group.deliver(Id::new(2, 1), ann, 7);
+        stream.groups.insert(Bstr::new(b"group"), group);
+        stream
     }
 
     #[test]

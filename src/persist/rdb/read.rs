@@ -6,7 +6,7 @@ use super::{kind, ziplist, zipmap};
 use crate::types::intset::IntSet;
 use crate::types::list::Node;
 use crate::types::zset::Inserted;
-use crate::types::{Hash, Limits, List, Listpack, Set, Stream, Text, Type, Value, ZSet};
+use crate::types::{Hash, Limits, List, Listpack, Set, Text, Type, Value, ZSet};
 
 /// Why bytes are no value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -119,15 +119,7 @@ impl<'a> Reader<'a> {
             kind::HASH_LISTPACK_EX | kind::HASH_LISTPACK_EX_DRAFT => {
                 self.hash_with_deadlines(kind, limits)?.wrap()
             }
-            kind::STREAM | kind::STREAM_2 | kind::STREAM_3 => {
-                let from = *self;
-                self.check_stream_nodes()?;
-                *self = from;
-                self.skip(kind)?;
-                let mut record = vec![kind];
-                record.extend_from_slice(from.until(self));
-                Value::Stream(Box::new(Stream::from_record(&record)))
-            }
+            kind::STREAM | kind::STREAM_2 | kind::STREAM_3 => self.stream(kind)?.wrap(),
             other => return Err(Fault::UnknownKind(other)),
         })
     }
@@ -213,16 +205,6 @@ impl<'a> Reader<'a> {
         Ok(hash)
     }
 
-    /// What a stream keeps its entries in: ids and listpacks.
-    fn check_stream_nodes(&mut self) -> Read<()> {
-        for _ in 0..self.count()? {
-            if self.string()?.len() != 16 || self.listpack()?.is_empty() {
-                return Err(Broken);
-            }
-        }
-        Ok(())
-    }
-
     /// Field, value, and a deadline or -1.
     fn hash_of_valkey(&mut self, limits: &Limits) -> Read<Hash> {
         let mut hash = Hash::new();
@@ -266,7 +248,7 @@ impl<'a> Reader<'a> {
         Ok(hash)
     }
 
-    fn listpack(&mut self) -> Read<Listpack> {
+    pub(super) fn listpack(&mut self) -> Read<Listpack> {
         Listpack::from_bytes(self.string()?.into_owned()).ok_or(Broken)
     }
 

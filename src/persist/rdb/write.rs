@@ -3,9 +3,10 @@
 use hashbrown::HashMap;
 
 use super::compress::Compressor;
-use super::{VERSION_FIELD_TTL, VERSION_PLAIN, kind};
+use super::{VERSION_FIELD_TTL, VERSION_PLAIN, VERSION_STREAM_3, kind};
 use crate::types::list::NodeRef;
 use crate::types::set::Flat;
+use crate::types::stream::Group;
 use crate::types::{Hash, Listpack, Piece, Value};
 
 /// Strings shorter than this gain nothing from compression.
@@ -22,11 +23,19 @@ pub struct Style {
 pub fn version_for(value: &Value) -> u16 {
     match value {
         Value::Hash(hash) if hash.next_deadline().is_some() => VERSION_FIELD_TTL,
+        // Older readers believe that a consumer got something whenever it asked.
+        Value::Stream(stream) if !stream.groups.values().all(is_busy) => VERSION_STREAM_3,
         _ => VERSION_PLAIN,
     }
 }
 
-/// Writes values, and the strings and lengths they are made of.
+/// Whether all consumers got something when they last asked.
+fn is_busy(group: &Group) -> bool {
+    group
+        .consumers()
+        .all(|consumer| consumer.seen_ms == consumer.active_ms)
+}
+
 /// Bytes gathered before they are handed on.
 const SPILL_BYTES: usize = 256 * 1024;
 
@@ -40,6 +49,7 @@ impl Spill for () {
     fn spill(&mut self, _: &mut Vec<u8>) {}
 }
 
+/// Writes values, and the strings and lengths they are made of.
 pub struct Writer<S> {
     pub out: Vec<u8>,
     pub style: Style,
@@ -80,7 +90,9 @@ impl<S: Spill> Writer<S> {
                     _ => kind::HASH,
                 }
             }
-            Value::Stream(stream) => stream.record()[0],
+            Value::Stream(_) if self.style.version >= VERSION_STREAM_3 => kind::STREAM_3,
+            Value::Stream(_) if packs => kind::STREAM_2,
+            Value::Stream(_) => kind::STREAM,
         }
     }
 
@@ -128,7 +140,7 @@ impl<S: Spill> Writer<S> {
                 }
             }
             (kind, Value::Hash(hash)) => self.hash(kind, hash),
-            (_, Value::Stream(stream)) => self.out.extend_from_slice(&stream.record()[1..]),
+            (kind, Value::Stream(stream)) => self.stream(kind, stream),
         }
     }
 
@@ -212,7 +224,8 @@ impl<S: Spill> Writer<S> {
         self.pour();
     }
 
-    fn pour(&mut self) {
+    /// Hands on what has piled up.
+    pub(super) fn pour(&mut self) {
         if self.out.len() >= SPILL_BYTES {
             self.spill.spill(&mut self.out);
         }

@@ -6,7 +6,9 @@ use super::template::{Command, command_name, pick};
 
 const KEYS_EACH: usize = 5;
 /// Geo keys stay among themselves: foreign scores would make equal distances, whose order is open.
-const KEY_KINDS: &[&str] = &["string", "hash", "list", "set", "zset", "bits", "hll"];
+const KEY_KINDS: &[&str] = &[
+    "string", "hash", "list", "set", "zset", "bits", "hll", "stream",
+];
 const LENGTHS: &[usize] = &[2, 12, 19, 20, 21, 39, 44, 45, 63, 64, 65, 100, 300];
 const LONG: usize = 70_000;
 const INTS: &[&str] = &[
@@ -147,6 +149,8 @@ pub struct Arguments {
     /// Keys in the last `keys` argument: WEIGHTS wants one number for each.
     keys_named: usize,
     deadlines: u64,
+    /// Entries given to streams, which makes ids that grow.
+    entries: u64,
 }
 
 impl Arguments {
@@ -155,12 +159,25 @@ impl Arguments {
             rng,
             keys_named: 1,
             deadlines: 0,
+            entries: 0,
         }
     }
 
     /// Adds the argument, or arguments, of a class.
     pub fn push(&mut self, class: &str, out: &mut Command) {
         match class {
+            "streamids" | "streamnew" => {
+                let streams = *pick(&mut self.rng, &[1, 1, 1, 2, 3]);
+                for _ in 0..streams {
+                    let key = self.key("stream");
+                    out.push(key);
+                }
+                for _ in 0..streams {
+                    let is_new = class == "streamnew" && self.rng.u8(..8) > 0;
+                    let id = if is_new { b">".to_vec() } else { self.old_id() };
+                    out.push(id);
+                }
+            }
             "stringkeys" | "listkeys" | "setkeys" | "zsetkeys" => {
                 let kind = class.trim_end_matches("keys");
                 let keys = *pick(&mut self.rng, &[1, 1, 2, 2, 2, 3, 4]);
@@ -193,7 +210,21 @@ impl Arguments {
         let rng = &mut self.rng;
         let from = |rng: &mut Rng, pool: &[&str]| pick(rng, pool).as_bytes().to_vec();
         match class {
-            "string" | "hash" | "list" | "set" | "zset" | "bits" | "hll" | "geo" => self.key(class),
+            "string" | "hash" | "list" | "set" | "zset" | "bits" | "hll" | "geo" | "stream" => {
+                self.key(class)
+            }
+            "onlynew" => b">".to_vec(),
+            "newid" => self.new_id(),
+            "oldid" => self.old_id(),
+            "edge" => match rng.u8(..8) {
+                0..3 => b"-".to_vec(),
+                3..6 => b"+".to_vec(),
+                6 => [b"(".to_vec(), self.old_id()].concat(),
+                _ => self.old_id(),
+            },
+            "group" => from(rng, &["group1", "group1", "group1", "group2", "group3"]),
+            "consumer" => from(rng, &["ann", "ann", "bob", "cid", ""]),
+            "idle" => from(rng, &["0", "0", "0", "100000000", "-5"]),
             "lcs" => format!("lcs{}", rng.u8(1..4)).into_bytes(),
             "lexset" => format!("lex{}", rng.u8(1..4)).into_bytes(),
             "anykey" => {
@@ -352,6 +383,32 @@ impl Arguments {
         }
     }
 
+    /// Mostly an id above all that were given, in one of its spellings.
+    fn new_id(&mut self) -> Vec<u8> {
+        self.entries += 1;
+        let (ms, seq) = (self.entries / 4, self.entries % 4 + 1);
+        match self.rng.u8(..20) {
+            0 => return self.old_id(),
+            1 => format!("{ms}-*"),
+            2 => format!("{}", ms + 1),
+            3 => format!("0{ms}-{seq}"),
+            _ => format!("{ms}-{seq}"),
+        }
+        .into_bytes()
+    }
+
+    /// An id that some entry may have.
+    fn old_id(&mut self) -> Vec<u8> {
+        let back = self.rng.u64(..60);
+        let entry = self.entries.saturating_sub(back);
+        match self.rng.u8(..10) {
+            0 => format!("{}", entry / 4),
+            1 => "0".to_owned(),
+            _ => format!("{}-{}", entry / 4, entry % 4 + 1),
+        }
+        .into_bytes()
+    }
+
     /// A deadline that outlives the run and never comes twice: GT and LT then never depend on the millisecond.
     fn deadline(&mut self, unit: u64) -> String {
         self.deadlines += 1;
@@ -423,6 +480,12 @@ pub fn comparable(command: &Command) -> bool {
             .skip(1)
             .take(2)
             .any(|key| key.starts_with(b"lcs")),
+        // An id that the clock gives is another one on each side.
+        "XADD" => !command.iter().any(|arg| arg == b"*"),
+        // To be quiet about how long is the default, and 0 is for ever.
+        "XREAD" | "XREADGROUP" => (1..command.len()).all(|at| {
+            word(at - 1) != b"BLOCK" || int(at).is_none_or(|ms| ms < 0 || (1..=50).contains(&ms))
+        }),
         "BLPOP" | "BRPOP" | "BZPOPMIN" | "BZPOPMAX" => command.last().is_some_and(|timeout| {
             !matches!(timeout.as_slice(), b"0" | b"-0") && !patient(timeout)
         }),

@@ -1,6 +1,7 @@
 //! Every command with every option as of Redis 7.0, one line each.
 
 use super::check::Check;
+use super::streams;
 
 pub struct Family {
     pub name: &'static str,
@@ -482,6 +483,10 @@ pub const FAMILIES: &[Family] = &[
             ),
             ("ZRANGE geo 0 -1 WITHSCORES", Exact),
         ],
+    },
+    Family {
+        name: "stream",
+        shapes: streams::SHAPES,
     },
 ];
 

@@ -10,6 +10,7 @@ mod families;
 mod garbage;
 mod scenes;
 mod state;
+mod streams;
 mod template;
 mod world;
 

@@ -65,6 +65,10 @@ fn compare_key(world: &mut World, db: usize, key: &[u8]) {
             command(&["ZRANGE", "KEY", "0", "-1", "WITHSCORES"]),
             Check::Exact,
         ),
+        "stream" => (
+            command(&["XINFO", "STREAM", "KEY", "FULL", "COUNT", "0"]),
+            Check::StreamInfo,
+        ),
         other => panic!("no such type: {other}"),
     };
     for (command, check) in [

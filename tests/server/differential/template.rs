@@ -55,7 +55,7 @@ impl Template {
 
 /// The name under which a command is counted.
 pub fn command_name<A: AsRef<[u8]>>(args: &[A]) -> String {
-    const CONTAINERS: &[&str] = &["CLIENT", "OBJECT", "PUBSUB", "COMMAND"];
+    const CONTAINERS: &[&str] = &["CLIENT", "OBJECT", "PUBSUB", "COMMAND", "XGROUP", "XINFO"];
     let word = |at: usize| -> String {
         args.get(at).map_or(String::new(), |arg| {
             String::from_utf8_lossy(arg.as_ref()).to_ascii_uppercase()

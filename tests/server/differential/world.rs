@@ -44,6 +44,8 @@ impl Side {
                 ("set-max-intset-entries", "4"),
                 ("zset-max-listpack-entries", "4"),
                 ("zset-max-listpack-value", "16"),
+                ("stream-node-max-entries", "5"),
+                ("stream-node-max-bytes", "300"),
             ] {
                 reader.ask(&format!("CONFIG SET {name} {value}"));
             }
@@ -84,7 +86,13 @@ impl Side {
             if channel.text() == SYNC_CHANNEL {
                 return Ok(seen);
             }
-            seen.push(format!("{} {}", channel.text(), payload.text()));
+            let event = format!("{} {}", channel.text(), payload.text());
+            // From 7.2 on, a consumer is made when it first asks, and not when it first gets something:
+            // https://github.com/redis/redis/pull/11099
+            let of_consumers = ["xgroup-createconsumer", "xgroup-delconsumer"];
+            if !of_consumers.iter().any(|name| event.contains(name)) {
+                seen.push(event);
+            }
         }
     }
 }

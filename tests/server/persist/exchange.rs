@@ -37,20 +37,17 @@ pub fn wait_for(client: &mut Client, line: &str) {
 fn snapshots_go_both_ways() {
     let (server, mut client) = start(&real_redis(), folder(), &[]);
     fill(&mut client);
-    client.ask("XADD stream 1-1 field value");
-    client.ask("XADD stream 2-1 field value other 12");
-    client.ask("XGROUP CREATE stream group 0");
-    client.ask("XREADGROUP GROUP group consumer COUNT 1 STREAMS stream >");
     client.ask_args(&[
         "FUNCTION",
         "LOAD",
         "#!lua name=lib\nredis.register_function('f', function() return 1 end)",
     ]);
     let written = contents(&mut client);
-    let stream = client.ask("XINFO STREAM stream FULL");
+    let groups = client.ask("XINFO GROUPS log");
     assert_eq!(client.ask("SAVE").to_string(), "+OK");
 
     let (server, mut client) = start(&our_server(), server.kill(), &[]);
+    assert_eq!(client.ask("XINFO GROUPS log"), groups);
     same(&written, &contents(&mut client));
     assert_eq!(client.ask("SAVE").to_string(), "+OK");
     let dir = server.kill();
@@ -71,18 +68,6 @@ fn snapshots_go_both_ways() {
 
     let (server, mut client) = start(&real_redis(), dir, &[]);
     same(&written, &contents(&mut client));
-    // The time since a consumer was seen goes on.
-    let still = |value: &Value| {
-        value
-            .to_string()
-            .split("seen-time")
-            .next()
-            .map(str::to_owned)
-    };
-    assert_eq!(
-        still(&stream),
-        still(&client.ask("XINFO STREAM stream FULL"))
-    );
     assert_eq!(client.ask("FCALL f 0").to_string(), ":1");
     drop(server);
 }
@@ -96,6 +81,10 @@ fn every_version_that_can_be_picked_is_read_by_the_real_server() {
             &["--rdb-version", version, "--rdbcompression", "no"],
         );
         fill(&mut client);
+        if version == "9" {
+            // It has no room for a stream's counters, which then begin anew.
+            client.ask("DEL log void");
+        }
         let written = contents(&mut client);
         client.ask("SAVE");
         let dir = server.kill();

@@ -6,6 +6,7 @@ use std::fmt;
 
 use sha2::{Digest as _, Sha256};
 
+use crate::types::stream::{Id, Stream};
 use crate::types::{Hash, Piece, Value};
 
 /// The fingerprint. Of nothing it is zero.
@@ -57,7 +58,7 @@ impl Digest {
                     Digest::of(&[bytes, &score.to_bits().to_le_bytes()])
                 })
             })),
-            Value::Stream(stream) => Digest::of(&[stream.record()]),
+            Value::Stream(stream) => of_stream(stream),
         };
         Digest::of(&[value.kind().name().as_bytes(), &content.0])
     }
@@ -78,6 +79,31 @@ fn of_hash(hash: &Hash, now_ms: u64) -> Digest {
             })
         })
     }))
+}
+
+/// Entries in their order, and what its groups wait for; not how entries stand together in nodes.
+fn of_stream(stream: &Stream) -> Digest {
+    let mut sum = Digest::of(&[
+        &stream.last_id().to_bytes(),
+        &stream.max_deleted_id.to_bytes(),
+        &stream.entries_added.to_le_bytes(),
+    ]);
+    for entry in stream.range(Id::MIN, Id::MAX) {
+        sum = Digest::of(&[&sum.0, &entry.id.to_bytes()]);
+        entry.each(|name, value| {
+            sum = with_bytes(&name, |name| {
+                with_bytes(&value, |value| Digest::of(&[&sum.0, name, value]))
+            });
+        });
+    }
+    for (name, group) in &stream.groups {
+        sum = Digest::of(&[&sum.0, name, &group.last_id.to_bytes()]);
+        for pending in group.pending().iter() {
+            let owner = group.consumer(pending.owner()).name();
+            sum = Digest::of(&[&sum.0, &pending.id.to_bytes(), owner]);
+        }
+    }
+    sum
 }
 
 fn with_bytes<T>(piece: &Piece<'_>, use_bytes: impl FnOnce(&[u8]) -> T) -> T {

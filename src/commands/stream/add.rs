@@ -1,0 +1,271 @@
+//! Entries in at one end, and out at the other.
+
+use super::id::{self, Wanted};
+use super::reply;
+use crate::command::Flag::{DenyOom, Fast};
+use crate::command::{Arg, Args, Command, Done, Fail, Flow, KeyUse, Run, WriteCall};
+use crate::engine::Garbage;
+use crate::types::stream::{Bound, Id, IdText, Stream, Trim, Trimmed};
+
+/// What a rough trim may remove at most, in nodes and in entries.
+const ROUGH_NODES: usize = 100;
+const ROUGH_ENTRIES: usize = 10_000;
+const ROUGH_ENTRIES_MAX: usize = 1_000_000;
+
+const TRIM: &[Arg] = &[
+    Arg::one_of(
+        "strategy",
+        &[
+            Arg::word("maxlen", "MAXLEN"),
+            Arg::word("minid", "MINID").since("6.2.0"),
+        ],
+    ),
+    Arg::one_of(
+        "operator",
+        &[Arg::word("equal", "="), Arg::word("approximately", "~")],
+    )
+    .optional(),
+    Arg::text("threshold"),
+    Arg::int("count").token("LIMIT").optional().since("6.2.0"),
+];
+
+pub const XADD: Command = Command {
+    name: "xadd",
+    summary: "Adds an entry to a stream",
+    cost: "O(1), and O(N) for N entries trimmed",
+    since: "5.0.0",
+    flags: &[DenyOom, Fast],
+    args: &[
+        Arg::key("key", KeyUse::UPDATE),
+        Arg::word("nomkstream", "NOMKSTREAM")
+            .optional()
+            .since("6.2.0"),
+        Arg::block("trim", TRIM).optional(),
+        Arg::one_of("id_or_auto", &[Arg::word("auto_id", "*"), Arg::text("id")]),
+        Arg::block("field_value", &[Arg::text("field"), Arg::text("value")]).many(),
+    ],
+    arity: Some(-5),
+    run: Run::Write(xadd),
+    tips: &["nondeterministic_output"],
+    ..Command::PLAIN
+};
+
+/// How XADD and XTRIM are asked to trim.
+#[derive(Default)]
+struct Wish {
+    bound: Option<Bound>,
+    is_rough: bool,
+    limit: Option<usize>,
+}
+
+impl Wish {
+    /// Takes one option if it is one of trimming.
+    fn take(&mut self, args: &mut Args<'_>) -> Result<bool, Fail> {
+        if args.word_with("MAXLEN", 1) {
+            self.begin(args)?;
+            let len = u64::try_from(args.int()?)
+                .map_err(|_| Fail::Says("The MAXLEN argument must be >= 0."))?;
+            self.bound = Some(Bound::Len(len));
+        } else if args.word_with("MINID", 1) {
+            self.begin(args)?;
+            self.bound = Some(Bound::From(id::parse(args.next()?, 0)?));
+        } else if args.word_with("LIMIT", 1) {
+            let limit = usize::try_from(args.int()?)
+                .map_err(|_| Fail::Says("The LIMIT argument must be >= 0."))?;
+            self.limit = Some(limit);
+        } else {
+            return Ok(false);
+        }
+        Ok(true)
+    }
+
+    fn begin(&mut self, args: &mut Args<'_>) -> Result<(), Fail> {
+        if self.bound.is_some() {
+            return Err(Fail::Says(
+                "syntax error, MAXLEN and MINID options at the same time are not compatible",
+            ));
+        }
+        self.is_rough = args.word_with("~", 1);
+        if !self.is_rough {
+            args.word_with("=", 1);
+        }
+        Ok(())
+    }
+
+    /// What to do, once all options are known. A log that is being read says what was done, so it isn't limited.
+    fn finish(&self, node_entries: usize, is_replay: bool) -> Result<Option<Trim>, Fail> {
+        let Some(bound) = self.bound else {
+            return match self.limit {
+                None => Ok(None),
+                Some(0) if is_replay => Ok(None),
+                Some(0) => Err(Fail::Says(
+                    "syntax error, LIMIT cannot be used without the special ~ option",
+                )),
+                Some(_) => Err(Fail::Says(
+                    "syntax error, LIMIT cannot be used without specifying a trimming strategy",
+                )),
+            };
+        };
+        let limit = match self.limit {
+            _ if is_replay => 0,
+            Some(_) if !self.is_rough => {
+                return Err(Fail::Says(
+                    "syntax error, LIMIT cannot be used without the special ~ option",
+                ));
+            }
+            Some(limit) => limit,
+            None if !self.is_rough => 0,
+            None => match node_entries.saturating_mul(ROUGH_NODES) {
+                0 => ROUGH_ENTRIES,
+                entries => entries.min(ROUGH_ENTRIES_MAX),
+            },
+        };
+        Ok(Some(Trim {
+            bound,
+            is_rough: self.is_rough,
+            limit,
+        }))
+    }
+}
+
+fn trim_of(wish: &Wish, call: &WriteCall<'_>) -> Result<Option<Trim>, Fail> {
+    let node_entries = call.db.rules().limits.stream_node_entries;
+    wish.finish(node_entries, call.server.store.loading.is_on())
+}
+
+fn xadd(call: &mut WriteCall<'_>) -> Done {
+    let key = call.args.next()?;
+    let (mut wish, mut must_exist) = (Wish::default(), false);
+    let mut wanted = None;
+    while wanted.is_none() && !call.args.is_empty() {
+        if call.args.peek() == Some(b"*") || !wish.take(&mut call.args)? {
+            if call.args.word("NOMKSTREAM") {
+                must_exist = true;
+            } else {
+                wanted = Some(id::parse_wanted(call.args.next()?)?);
+            }
+        }
+    }
+    let trim = trim_of(&wish, call)?;
+    let pairs = call.args.rest();
+    let (Some(wanted), 2.., 0) = (wanted, pairs.len(), pairs.len() % 2) else {
+        return Err(Fail::arity("xadd"));
+    };
+    if wanted == Wanted::Exactly(Id::MIN) {
+        return Err(Fail::Says(
+            "The ID specified in XADD must be greater than 0-0",
+        ));
+    }
+    if must_exist && !call.db.exists(key) {
+        call.out.null();
+        return Ok(Flow::Done);
+    }
+
+    let (now_ms, limits) = (call.db.clock_ms(), call.db.rules().limits);
+    let mut edit = call.db.edit_or_create::<Stream>(key)?;
+    let stream = &mut *edit;
+    let id = pick(stream, wanted, now_ms)?;
+    stream
+        .append(id, pairs, &limits)
+        .map_err(|_| Fail::Says("Elements are too large to be stored"))?;
+    let trimmed = trim.map(|trim| stream.trim(&trim));
+    let len = stream.len();
+    edit.announce("xadd");
+    let is_trimmed = trimmed.is_some();
+    if trimmed.as_ref().is_some_and(|trimmed| trimmed.entries > 0) {
+        edit.announce("xtrim");
+    }
+    drop(edit);
+    if let Some(trimmed) = trimmed {
+        discard(trimmed, call);
+    }
+    reply::id(id, call.out);
+    if call.db.effects().wanted.log {
+        // What the entry was called and how long that left the stream, so that it comes out the same again.
+        let (mut room, mut digits) = (IdText::default(), itoa::Buffer::new());
+        let mut record: Vec<&[u8]> = vec![b"XADD", key];
+        if is_trimmed {
+            record.extend([b"MAXLEN", &b"="[..], digits.format(len).as_bytes()]);
+        }
+        record.push(id.text(&mut room));
+        record.extend(pairs);
+        call.db.log(&record);
+    }
+    Ok(Flow::Done)
+}
+
+/// The new entry's id.
+fn pick(stream: &Stream, wanted: Wanted, now_ms: u64) -> Result<Id, Fail> {
+    if stream.last_id() == Id::MAX {
+        return Err(Fail::Says(
+            "The stream has exhausted the last possible ID, unable to add more items",
+        ));
+    }
+    let id = match wanted {
+        Wanted::Next => stream.next_id(now_ms),
+        Wanted::NextIn(ms) if ms == stream.last_id().ms => {
+            stream.last_id().next().filter(|id| id.ms == ms)
+        }
+        Wanted::NextIn(ms) => Some(Id::new(ms, 0)),
+        Wanted::Exactly(id) => Some(id),
+    };
+    id.filter(|id| *id > stream.last_id()).ok_or(Fail::Says(
+        "The ID specified in XADD is equal or smaller than the target stream top item",
+    ))
+}
+
+pub const XTRIM: Command = Command {
+    name: "xtrim",
+    summary: "Removes a stream's oldest entries",
+    cost: "O(N) for N entries removed",
+    since: "5.0.0",
+    args: &[Arg::key("key", KeyUse::DELETE), Arg::block("trim", TRIM)],
+    arity: Some(-4),
+    run: Run::Write(xtrim),
+    tips: &["nondeterministic_output"],
+    ..Command::PLAIN
+};
+
+fn xtrim(call: &mut WriteCall<'_>) -> Done {
+    let key = call.args.next()?;
+    let mut wish = Wish::default();
+    while !call.args.is_empty() {
+        if !wish.take(&mut call.args)? {
+            return Err(Fail::SYNTAX);
+        }
+    }
+    if wish.bound.is_none() && wish.limit.is_none_or(|limit| limit == 0) {
+        return Err(Fail::Says(
+            "syntax error, XTRIM must be called with a trimming strategy",
+        ));
+    }
+    let Some(trim) = trim_of(&wish, call)? else {
+        return Err(Fail::SYNTAX);
+    };
+    let Some(mut stream) = call.db.edit::<Stream>(key)? else {
+        call.out.int(0);
+        return Ok(Flow::Done);
+    };
+    let trimmed = stream.trim(&trim);
+    let len = stream.len();
+    let entries = trimmed.entries;
+    if entries > 0 {
+        stream.announce("xtrim");
+    }
+    drop(stream);
+    discard(trimmed, call);
+    if entries > 0 {
+        let mut digits = itoa::Buffer::new();
+        let len = digits.format(len).as_bytes();
+        call.db.log(&[b"XTRIM", key, b"MAXLEN", b"=", len]);
+    }
+    call.out.count(entries);
+    Ok(Flow::Done)
+}
+
+/// Frees what was trimmed once nothing is locked, and elsewhere if it is much.
+fn discard(trimmed: Trimmed, call: &mut WriteCall<'_>) {
+    if let Some(rest) = trimmed.rest() {
+        call.db.effects().garbage.push(Garbage::Value(rest));
+    }
+}
