@@ -246,7 +246,10 @@ fn random_commands_get_the_answers_of_the_real_redis() {
     assert!(differences.is_empty(), "{}", report(&differences));
     let idle: Vec<&str> = listed(&only, &coverage)
         .into_iter()
-        .filter(|(name, tally)| tally.succeeded == 0 && !NEVER_SUCCEED.contains(name))
+        // A short run sends some commands a few times only, which tells nothing.
+        .filter(|(name, tally)| {
+            tally.sent >= 20 && tally.succeeded == 0 && !NEVER_SUCCEED.contains(name)
+        })
         .map(|(name, _)| name)
         .collect();
     assert!(
