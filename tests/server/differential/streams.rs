@@ -45,6 +45,10 @@ pub const SHAPES: &[(&str, Check)] = &[
     ),
     ("XGROUP CREATECONSUMER stream group consumer", Kind),
     ("XGROUP CREATECONSUMER stream group1 consumer", Kind),
+    // Often, for without a group most of the others have nothing to do.
+    ("XGROUP CREATE stream group1 0 MKSTREAM", Exact),
+    ("XGROUP CREATE stream group1 0 MKSTREAM", Exact),
+    ("XGROUP CREATE stream group1 0 MKSTREAM", Exact),
     ("XGROUP CREATE stream group1 0 MKSTREAM", Exact),
     ("XGROUP DELCONSUMER stream group consumer", Exact),
     ("XGROUP DELCONSUMER stream group1 consumer", Exact),
@@ -77,6 +81,7 @@ pub const SHAPES: &[(&str, Check)] = &[
         Exact,
     ),
     ("XINFO STREAM stream [ FULL [ COUNT count ] ]", StreamInfo),
+    ("XINFO GROUPS stream", StreamInfo),
     ("XINFO GROUPS stream", StreamInfo),
     ("XINFO CONSUMERS stream group", StreamInfo),
 ];
