@@ -102,12 +102,16 @@ impl Worker {
     /// Reads the clock and the configuration, once for all requests of a batch.
     pub fn begin_batch(&self) -> Reading {
         self.now_ms.set(clock::now_ms());
+        self.read_rules();
+        self.watch.read()
+    }
+
+    fn read_rules(&self) {
         let mut rules = self.rules.borrow_mut();
         let current = self.shared.rules.load();
         if !Arc::ptr_eq(&rules, &current) {
             *rules = Arc::clone(&current);
         }
-        self.watch.read()
     }
 
     /// Makes this thread's memory count.
@@ -170,6 +174,10 @@ impl Worker {
             }
         };
         self.show_monitors(session, entry, argv);
+        if entry.is(Flag::Admin) {
+            // CONFIG SET holds for what follows in the same batch.
+            self.read_rules();
+        }
         let nanos = self.lap(started);
         match &mut next {
             // It counts when it wakes.

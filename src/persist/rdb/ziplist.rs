@@ -4,23 +4,35 @@ use crate::types::Listpack;
 
 /// The same elements as a listpack; `None` if the bytes are not sound.
 pub fn to_listpack(bytes: &[u8]) -> Option<Listpack> {
-    let total = u32::from_le_bytes(bytes.get(..4)?.try_into().ok()?);
+    let word = |at: usize| Some(u32::from_le_bytes(bytes.get(at..at + 4)?.try_into().ok()?));
+    let (total, tail) = (word(0)? as usize, word(4)? as usize);
     let said = u16::from_le_bytes(bytes.get(8..10)?.try_into().ok()?);
-    if total as usize != bytes.len() {
+    if total != bytes.len() {
         return None;
     }
     let mut rest = &bytes[10..];
     let mut pack = Listpack::new();
+    let (mut start, mut before) = (10, 0);
     while *rest.first()? != 0xff {
-        rest = element(skip_previous_len(rest)?, &mut pack)?;
+        start = total - rest.len();
+        let behind = element(skip_previous_len(rest, before)?, &mut pack)?;
+        before = rest.len() - behind.len();
+        rest = behind;
     }
     let counted = said == u16::MAX || usize::from(said) == pack.len();
-    (rest.len() == 1 && counted).then_some(pack)
+    (rest.len() == 1 && counted && tail == start).then_some(pack)
 }
 
-/// Each element begins with the length of the one before it.
-fn skip_previous_len(bytes: &[u8]) -> Option<&[u8]> {
-    bytes.get(if *bytes.first()? == 0xfe { 5.. } else { 1.. })
+/// Each element begins with the length of the one before it, which must be `len`.
+fn skip_previous_len(bytes: &[u8], len: usize) -> Option<&[u8]> {
+    let (told, rest) = match *bytes.first()? {
+        0xfe => {
+            let told = bytes.get(1..5)?.try_into().ok()?;
+            (u32::from_le_bytes(told) as usize, &bytes[5..])
+        }
+        told => (usize::from(told), &bytes[1..]),
+    };
+    (told == len).then_some(rest)
 }
 
 /// Takes one element over, and returns what follows it.
@@ -74,7 +86,7 @@ mod tests {
         // "ab", 7 in place, 1000 in two bytes, as redis 6 lays them out.
         let body = b"\x00\x02ab\x04\xf8\x02\xc0\xe8\x03\xff";
         let mut bytes = (10 + body.len() as u32).to_le_bytes().to_vec();
-        bytes.extend_from_slice(&14u32.to_le_bytes());
+        bytes.extend_from_slice(&16u32.to_le_bytes());
         bytes.extend_from_slice(&3u16.to_le_bytes());
         bytes.extend_from_slice(body);
         let pack = to_listpack(&bytes).unwrap();
