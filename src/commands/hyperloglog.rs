@@ -123,16 +123,16 @@ fn pfmerge(call: &mut WriteCall<'_>) -> Done {
     let target = call.args.next()?;
     let mut union = Registers::default();
     let mut dense = false;
-    let held = read(&call.db, target)?;
-    let sources = call
-        .args
-        .rest()
-        .iter()
-        .map(|key| read(&call.db, key))
-        .collect::<Result<Vec<_>, _>>()?;
-    for bytes in [&held].into_iter().chain(&sources).flatten() {
-        dense |= hll::is_dense(bytes);
-        union.merge(bytes).map_err(fail)?;
+    let mut held = None;
+    for key in [target].iter().chain(call.args.rest()) {
+        let Some(bytes) = read(&call.db, key)? else {
+            continue;
+        };
+        dense |= hll::is_dense(&bytes);
+        union.merge(&bytes).map_err(fail)?;
+        if *key == target {
+            held = Some(bytes);
+        }
     }
     let mut bytes = held.unwrap_or_else(hll::create);
     if dense {

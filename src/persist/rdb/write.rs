@@ -6,7 +6,6 @@ use super::compress::Compressor;
 use super::{VERSION_FIELD_TTL, VERSION_PLAIN, VERSION_STREAM_3, kind};
 use crate::types::list::NodeRef;
 use crate::types::set::Flat;
-use crate::types::stream::Group;
 use crate::types::{Hash, Listpack, Piece, Value};
 
 /// Strings shorter than this gain nothing from compression.
@@ -19,21 +18,13 @@ pub struct Style {
     pub compress: bool,
 }
 
-/// The lowest version that can carry the value.
+/// The lowest version that can carry the value. When a stream's consumer was last active is not worth
+/// a version that servers before 7.2 refuse.
 pub fn version_for(value: &Value) -> u16 {
     match value {
         Value::Hash(hash) if hash.next_deadline().is_some() => VERSION_FIELD_TTL,
-        // Older readers believe that a consumer got something whenever it asked.
-        Value::Stream(stream) if !stream.groups.values().all(is_busy) => VERSION_STREAM_3,
         _ => VERSION_PLAIN,
     }
-}
-
-/// Whether all consumers got something when they last asked.
-fn is_busy(group: &Group) -> bool {
-    group
-        .consumers()
-        .all(|consumer| consumer.seen_ms == consumer.active_ms)
 }
 
 /// Bytes gathered before they are handed on.
