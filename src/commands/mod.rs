@@ -9,6 +9,7 @@ mod hyperloglog;
 mod key;
 mod list;
 mod pubsub;
+mod script;
 mod server;
 mod set;
 mod string;
@@ -30,6 +31,7 @@ pub const FAMILIES: &[&Family] = &[
     &connection::FAMILY,
     &transaction::FAMILY,
     &pubsub::FAMILY,
+    &script::FAMILY,
     &client::FAMILY,
     &server::FAMILY,
     &server::GENERIC,

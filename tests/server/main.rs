@@ -7,4 +7,5 @@ mod concurrency;
 mod differential;
 mod expiry;
 mod persist;
+mod scripts;
 mod table;

@@ -129,6 +129,41 @@ pub fn dump(value: &crate::types::Value) -> Vec<u8> {
     bytes
 }
 
+/// Libraries of functions as FUNCTION DUMP answers them.
+pub fn dump_functions(codes: &[Vec<u8>]) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    let style = Style {
+        version: VERSION_PLAIN,
+        compress: true,
+    };
+    let mut writer = Writer {
+        out: &mut bytes,
+        style,
+        compressor: &mut Compressor::default(),
+    };
+    for code in codes {
+        writer.out.push(opcode::FUNCTION);
+        writer.string(code);
+    }
+    bytes.extend_from_slice(&style.version.to_le_bytes());
+    let sum = CRC.checksum(&bytes);
+    bytes.extend_from_slice(&sum.to_le_bytes());
+    bytes
+}
+
+/// The libraries in the body of such a payload.
+pub fn read_functions(body: &[u8]) -> Option<Vec<Vec<u8>>> {
+    let mut reader = Reader::new(body);
+    let mut codes = Vec::new();
+    while let Ok(kind) = reader.byte() {
+        if kind != opcode::FUNCTION {
+            return None;
+        }
+        codes.push(reader.string().ok()?.into_owned());
+    }
+    Some(codes)
+}
+
 /// The value's own part of a DUMP payload; `None` if version or checksum are wrong. `trusted` looks at neither.
 pub fn check_dump(payload: &[u8], trusted: bool) -> Option<&[u8]> {
     let (body, sum) = payload.split_last_chunk::<8>()?;
