@@ -26,6 +26,9 @@ const STACK_BYTES: usize = 16 << 20;
 /// Instructions between two looks at the clock are few enough for this: the least time between two leaves.
 const SLICE_MS: u64 = 1;
 
+/// A library's code that takes longer to load is given up.
+const LOAD_MS_MAX: u64 = 500;
+
 /// A request that may run scripts.
 pub(super) struct Job {
     pub session: Session,
@@ -137,9 +140,13 @@ impl Stage<'_> {
 
     /// Called now and then while Lua runs; true ends the script.
     fn tick(&self, worker: &Worker, yielder: &Yielder<Go, Step>) -> bool {
+        let elapsed_ms = clock::now_ms().saturating_sub(self.started_ms.get());
+        if self.run.borrow().is_none() {
+            // A library is being loaded, which nobody waits for that long.
+            return elapsed_ms >= LOAD_MS_MAX;
+        }
         let threshold_ms = worker.shared.config.busy_reply_threshold.get().max(0) as u64;
-        let now_ms = clock::now_ms();
-        if now_ms.saturating_sub(self.started_ms.get()) < threshold_ms.max(SLICE_MS) {
+        if elapsed_ms < threshold_ms.max(SLICE_MS) {
             return false;
         }
         let known = self.long.borrow().clone();
@@ -147,9 +154,7 @@ impl Stage<'_> {
         if let Some(run) = &*self.run.borrow() {
             running.wrote.store(run.wrote(), Ordering::Release);
         }
-        // Without a run there is a library being loaded, which nobody waits for that long.
-        let loading = self.run.borrow().is_none();
-        if loading || running.kill.load(Ordering::Acquire) {
+        if running.kill.load(Ordering::Acquire) {
             return true;
         }
         yielder.suspend(Step::Busy);

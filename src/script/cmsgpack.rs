@@ -107,9 +107,11 @@ fn put(value: &Value, depth: usize, out: &mut Vec<u8>) -> Result<()> {
                 }
             }
             None => {
-                let pairs: Vec<_> = table.pairs::<Value, Value>().collect::<Result<_>>()?;
-                put_head(pairs.len(), Some((0x80, 15)), None, 0xde, out);
-                for (key, value) in pairs {
+                // Counted first, not gathered: each value held takes a place on Lua's stack.
+                let count = table.pairs::<Value, Value>().count();
+                put_head(count, Some((0x80, 15)), None, 0xde, out);
+                for pair in table.pairs::<Value, Value>() {
+                    let (key, value) = pair?;
                     put(&key, depth + 1, out)?;
                     put(&value, depth + 1, out)?;
                 }

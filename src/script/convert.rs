@@ -81,6 +81,13 @@ impl<'b> Cursor<'b> {
                 table.raw_set("string", string(&bytes[4..])?)?;
                 one("verbatim_string", Value::Table(table))
             }
+            b'|' => {
+                // What is said about the value that follows is of no use here.
+                for _ in 0..int() * 2 {
+                    self.value(lua)?;
+                }
+                self.value(lua)
+            }
             b'%' => {
                 let table = lua.create_table()?;
                 for _ in 0..int() {
@@ -113,21 +120,13 @@ impl<'b> Cursor<'b> {
 const DEPTH_MAX: usize = 200;
 
 /// What a script returned, as its client sees it. `resp3` is what the script has set.
-pub fn write_reply(lua: &Lua, value: &Value, depth: usize, out: &mut Reply) -> Result<()> {
-    if depth > DEPTH_MAX {
-        out.error(b"ERR reached lua stack limit");
-        return Ok(());
-    }
-    match value {
-        Value::String(text) => out.bulk(&*text.as_bytes()),
-        Value::Boolean(yes) if out.resp3() => out.bool(*yes),
-        Value::Boolean(true) => out.int(1),
-        Value::Integer(n) => out.int(*n),
-        Value::Number(n) => out.int(to_int(*n)),
-        Value::Table(table) => write_table(lua, table, depth, out)?,
-        _ => out.null(),
-    }
-    Ok(())
+pub fn write_reply(value: &Value, resp3: bool, out: &mut Reply) -> Result<()> {
+    Writer { resp3, out }.value(value, 0)
+}
+
+struct Writer<'a> {
+    resp3: bool,
+    out: &'a mut Reply,
 }
 
 fn number(value: &Value) -> Option<f64> {
@@ -149,66 +148,87 @@ fn clean(bytes: &[u8]) -> Vec<u8> {
     bytes.iter().map(blank).collect()
 }
 
-fn write_table(lua: &Lua, table: &Table, depth: usize, out: &mut Reply) -> Result<()> {
-    if let Value::String(text) = table.raw_get("err")? {
-        out.error(&text.as_bytes());
-        return Ok(());
-    }
-    if let Value::String(text) = table.raw_get("ok")? {
-        let mut line = vec![b'+'];
-        line.extend_from_slice(&clean(&text.as_bytes()));
-        line.extend_from_slice(b"\r\n");
-        out.raw(&line);
-        return Ok(());
-    }
-    if let Some(n) = number(&table.raw_get("double")?) {
-        out.double(n);
-        return Ok(());
-    }
-    if let Value::Table(pairs) = table.raw_get("map")? {
-        let pairs: Vec<(Value, Value)> = pairs.pairs().collect::<Result<_>>()?;
-        out.map(pairs.len());
-        for (key, value) in pairs {
-            write_reply(lua, &key, depth + 1, out)?;
-            write_reply(lua, &value, depth + 1, out)?;
-        }
-        return Ok(());
-    }
-    if let Value::Table(members) = table.raw_get("set")? {
-        let pairs: Vec<(Value, Value)> = members.pairs().collect::<Result<_>>()?;
-        out.set(pairs.len());
-        for (member, _) in pairs {
-            write_reply(lua, &member, depth + 1, out)?;
-        }
-        return Ok(());
-    }
-    if let Value::String(digits) = table.raw_get("big_number")? {
-        let digits = clean(&digits.as_bytes());
-        out.big_number(&String::from_utf8_lossy(&digits));
-        return Ok(());
-    }
-    if let Value::Table(verbatim) = table.raw_get("verbatim_string")? {
-        let format: Value = verbatim.raw_get("format")?;
-        let text: Value = verbatim.raw_get("string")?;
-        if let (Value::String(format), Value::String(text)) = (format, text) {
-            let mut three = [b' '; 3];
-            let format = format.as_bytes();
-            let len = format.len().min(3);
-            three[..len].copy_from_slice(&format[..len]);
-            out.verbatim(&String::from_utf8_lossy(&three), &text.as_bytes());
+impl Writer<'_> {
+    fn value(&mut self, value: &Value, depth: usize) -> Result<()> {
+        if depth > DEPTH_MAX {
+            self.out.error(b"ERR reached lua stack limit");
             return Ok(());
         }
-    }
-    let open = out.open_array();
-    let mut count = 0;
-    loop {
-        let element: Value = table.raw_get(count + 1)?;
-        if element.is_nil() {
-            break;
+        match value {
+            Value::String(text) => self.out.bulk(&*text.as_bytes()),
+            Value::Boolean(yes) if self.resp3 => self.out.bool(*yes),
+            Value::Boolean(true) => self.out.int(1),
+            Value::Integer(n) => self.out.int(*n),
+            Value::Number(n) => self.out.int(to_int(*n)),
+            Value::Table(table) => self.table(table, depth)?,
+            _ => self.out.null(),
         }
-        write_reply(lua, &element, depth + 1, out)?;
-        count += 1;
+        Ok(())
     }
-    out.close(open, count);
-    Ok(())
+
+    fn table(&mut self, table: &Table, depth: usize) -> Result<()> {
+        if let Value::String(text) = table.raw_get("err")? {
+            self.out.error(&text.as_bytes());
+            return Ok(());
+        }
+        if let Value::String(text) = table.raw_get("ok")? {
+            let mut line = vec![b'+'];
+            line.extend_from_slice(&clean(&text.as_bytes()));
+            line.extend_from_slice(b"\r\n");
+            self.out.raw(&line);
+            return Ok(());
+        }
+        if let Some(n) = number(&table.raw_get("double")?) {
+            self.out.double(n);
+            return Ok(());
+        }
+        if let Value::Table(pairs) = table.raw_get("map")? {
+            // Counted first, not gathered: each value held takes a place on Lua's stack.
+            self.out.map(pairs.pairs::<Value, Value>().count());
+            for pair in pairs.pairs::<Value, Value>() {
+                let (key, value) = pair?;
+                self.value(&key, depth + 1)?;
+                self.value(&value, depth + 1)?;
+            }
+            return Ok(());
+        }
+        if let Value::Table(members) = table.raw_get("set")? {
+            self.out.set(members.pairs::<Value, Value>().count());
+            for pair in members.pairs::<Value, Value>() {
+                let (member, _) = pair?;
+                self.value(&member, depth + 1)?;
+            }
+            return Ok(());
+        }
+        if let Value::String(digits) = table.raw_get("big_number")? {
+            let digits = clean(&digits.as_bytes());
+            self.out.big_number(&String::from_utf8_lossy(&digits));
+            return Ok(());
+        }
+        if let Value::Table(verbatim) = table.raw_get("verbatim_string")? {
+            let format: Value = verbatim.raw_get("format")?;
+            let text: Value = verbatim.raw_get("string")?;
+            if let (Value::String(format), Value::String(text)) = (format, text) {
+                let mut three = [b' '; 3];
+                let format = format.as_bytes();
+                let len = format.len().min(3);
+                three[..len].copy_from_slice(&format[..len]);
+                self.out
+                    .verbatim(&String::from_utf8_lossy(&three), &text.as_bytes());
+                return Ok(());
+            }
+        }
+        let open = self.out.open_array();
+        let mut count = 0;
+        loop {
+            let element: Value = table.raw_get(count + 1)?;
+            if element.is_nil() {
+                break;
+            }
+            self.value(&element, depth + 1)?;
+            count += 1;
+        }
+        self.out.close(open, count);
+        Ok(())
+    }
 }

@@ -145,9 +145,11 @@ impl Host {
             return Ok((held.clone(), function.clone()));
         }
         let header = Header::of_script(body)?;
-        let function = self.compile(header.code, "@user_script").map_err(|error| {
-            format!("Error compiling script (new function): {}", syntax(&error))
-        })?;
+        let function = self
+            .compile(header.code, "@user_script", &self.sandbox.env)
+            .map_err(|error| {
+                format!("Error compiling script (new function): {}", syntax(&error))
+            })?;
         let held = self.scripts.hold(Held {
             sha: sha.clone(),
             body: body.to_vec(),
@@ -169,12 +171,12 @@ impl Host {
         self.load(&held.body).ok()
     }
 
-    fn compile(&self, code: &[u8], name: &str) -> Result<Function> {
+    fn compile(&self, code: &[u8], name: &str, env: &Table) -> Result<Function> {
         self.lua
             .load(code)
             .set_name(name)
             .set_mode(ChunkMode::Text)
-            .set_environment(self.sandbox.env.clone())
+            .set_environment(env.clone())
             .into_function()
     }
 
@@ -292,22 +294,29 @@ impl Host {
     fn register(&self, body: &[u8]) -> std::result::Result<(Library, Vec<Made>), String> {
         let header = Header::of_library(body)?;
         let function = self
-            .compile(header.code, "@user_function")
+            .compile(header.code, "@user_function", &self.sandbox.functions_env)
             .map_err(|error| format!("Error compiling function: {}", syntax(&error)))?;
         self.begin();
         *self.state.loading.borrow_mut() = Some(Vec::new());
         let sandbox = &self.sandbox;
         let run = || {
-            sandbox.globals.raw_set("redis", &sandbox.loading_guard)?;
+            sandbox
+                .functions_meta
+                .raw_set("__index", &sandbox.loading)?;
             let done = sandbox
                 .xpcall
                 .call::<(bool, Value)>((&function, &sandbox.handler));
-            sandbox.globals.raw_set("redis", &sandbox.redis_guard)?;
+            sandbox
+                .functions_meta
+                .raw_set("__index", &sandbox.globals)?;
             done
         };
         let done = self.outcome(run());
         let registered = self.state.loading.borrow_mut().take().unwrap_or_default();
         self.end();
+        if self.state.killed.get() {
+            return Err("FUNCTION LOAD timeout".into());
+        }
         if let Err(failure) = done {
             let text = String::from_utf8_lossy(&failure.text).into_owned();
             return Err(format!("Error registering functions: {text}"));
@@ -323,7 +332,7 @@ impl Host {
         Ok((library, registered))
     }
 
-    /// The function of this name, of the libraries as they are now.
+    /// The function of this name, in any case, of the libraries as they are now.
     pub fn function(&self, name: &[u8]) -> Option<(Registered, Function)> {
         let shared: Arc<Functions> = self.scripts.functions.load_full();
         if self.version.replace(shared.version) != shared.version {
@@ -334,7 +343,7 @@ impl Host {
                     Ok((_, registered)) => functions.extend(
                         registered
                             .into_iter()
-                            .map(|made| (made.0.name.clone(), made)),
+                            .map(|made| (made.0.name.to_ascii_lowercase(), made)),
                     ),
                     Err(why) => {
                         tracing::warn!("The library '{}' can't be loaded: {why}", library.name)
@@ -342,8 +351,8 @@ impl Host {
                 }
             }
         }
-        let name = std::str::from_utf8(name).ok()?;
-        self.functions.borrow().get(name).cloned()
+        let name = std::str::from_utf8(name).ok()?.to_ascii_lowercase();
+        self.functions.borrow().get(&name).cloned()
     }
 }
 

@@ -43,8 +43,11 @@ pub(super) struct Sandbox {
     /// What stands behind `redis` for scripts, and while a library is loaded.
     pub redis: Table,
     pub redis_loading: Table,
-    pub redis_guard: Table,
-    pub loading_guard: Table,
+    /// What functions have for their globals, and the metatable that says what stands behind.
+    pub functions_env: Table,
+    pub functions_meta: Table,
+    /// All that stands there while a library is loaded.
+    pub loading: Table,
     pub handler: Function,
     pub xpcall: Function,
     pub run: Function,
@@ -55,6 +58,8 @@ struct Guards<'l> {
     /// What stands behind each readonly table.
     backing: Table,
     refuse: Function,
+    /// What `getmetatable` shows of a guard: a readonly table, too.
+    shown: Table,
 }
 
 impl Guards<'_> {
@@ -64,7 +69,7 @@ impl Guards<'_> {
         let meta = self.lua.create_table()?;
         meta.raw_set("__index", behind)?;
         meta.raw_set("__newindex", &self.refuse)?;
-        meta.raw_set("__metatable", false)?;
+        meta.raw_set("__metatable", &self.shown)?;
         guard.set_metatable(Some(meta))?;
         self.backing.raw_set(&guard, behind)?;
         Ok(guard)
@@ -79,11 +84,13 @@ pub(super) fn build(lua: &Lua, state: &State) -> Result<Sandbox> {
     backing.set_metatable(Some(weak))?;
     let refuse =
         lua.create_function(|lua, _: MultiValue| -> Result<()> { Err(located(lua, READONLY)) })?;
-    let guards = Guards {
+    let mut guards = Guards {
         lua,
         backing: backing.clone(),
         refuse,
+        shown: lua.create_table()?,
     };
+    guards.shown = guards.guard(&lua.create_table()?)?;
     let globals = lua.create_table()?;
     for name in PLAIN {
         globals.raw_set(*name, outer.raw_get::<Value>(*name)?)?;
@@ -122,7 +129,7 @@ pub(super) fn build(lua: &Lua, state: &State) -> Result<Sandbox> {
     // Methods of strings look their names up behind the guard.
     let text_meta = lua.create_table()?;
     text_meta.raw_set("__index", &strings)?;
-    text_meta.raw_set("__metatable", false)?;
+    text_meta.raw_set("__metatable", &guards.shown)?;
     lua.set_type_metatable::<mlua::LuaString>(Some(text_meta));
     let os = lua.create_table()?;
     os.raw_set(
@@ -152,11 +159,20 @@ pub(super) fn build(lua: &Lua, state: &State) -> Result<Sandbox> {
     strict.raw_set("__index", &missing)?;
     redis_loading.set_metatable(Some(strict.clone()))?;
     let redis_guard = guards.guard(&redis)?;
-    let loading_guard = guards.guard(&redis_loading)?;
     globals.raw_set("redis", &redis_guard)?;
+    let loading = lua.create_table()?;
+    loading.raw_set("redis", guards.guard(&redis_loading)?)?;
+    loading.set_metatable(Some(strict.clone()))?;
     globals.set_metatable(Some(strict))?;
     let env = guards.guard(&globals)?;
     globals.raw_set("_G", &env)?;
+    let functions_meta = lua.create_table()?;
+    functions_meta.raw_set("__index", &globals)?;
+    functions_meta.raw_set("__newindex", &guards.refuse)?;
+    functions_meta.raw_set("__metatable", &guards.shown)?;
+    let functions_env = lua.create_table()?;
+    functions_env.set_metatable(Some(functions_meta.clone()))?;
+    backing.raw_set(&functions_env, &globals)?;
     guarded_calls(lua, &globals, &backing, &outer)?;
     loaders(lua, &globals, &env)?;
     Ok(Sandbox {
@@ -165,8 +181,9 @@ pub(super) fn build(lua: &Lua, state: &State) -> Result<Sandbox> {
         globals,
         redis,
         redis_loading,
-        redis_guard,
-        loading_guard,
+        functions_env,
+        functions_meta,
+        loading,
         xpcall,
         run,
     })

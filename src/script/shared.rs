@@ -32,11 +32,12 @@ pub struct Functions {
 }
 
 impl Functions {
-    /// The library that has a function of this name.
+    /// The library that has a function of this name, in any case.
     pub fn library_of(&self, function: &str) -> Option<&Arc<Library>> {
-        self.libraries
-            .values()
-            .find(|library| library.functions.iter().any(|held| held.name == function))
+        self.libraries.values().find(|library| {
+            let mut names = library.functions.iter().map(|held| &held.name);
+            names.any(|name| name.eq_ignore_ascii_case(function))
+        })
     }
 
     pub fn count(&self) -> usize {
@@ -92,6 +93,8 @@ pub struct Scripts {
     busy_count: AtomicUsize,
     /// Rung when a long one has ended.
     pub ended: tokio::sync::Notify,
+    /// DEBUG SET-DISABLE-DENY-SCRIPTS: commands that scripts may not call are called.
+    pub allow_denied: AtomicBool,
     /// Bytes of all Lua states.
     pub lua_bytes: AtomicUsize,
 }

@@ -1,5 +1,7 @@
 //! The first line of a script or library: `#!lua name=mylib flags=no-writes`.
 
+use crate::util::words;
+
 /// What a script says of itself.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Flags {
@@ -69,7 +71,7 @@ impl<'c> Header<'c> {
         if engine != b"#!lua" {
             return Err(format!(
                 "Unexpected engine in script shebang: {}",
-                String::from_utf8_lossy(engine)
+                String::from_utf8_lossy(&engine)
             ));
         }
         let mut flags = Flags::default();
@@ -77,7 +79,7 @@ impl<'c> Header<'c> {
             let Some(names) = option.strip_prefix(b"flags=") else {
                 return Err(format!(
                     "Unknown lua shebang option: {}",
-                    String::from_utf8_lossy(option)
+                    String::from_utf8_lossy(&option)
                 ));
             };
             for name in names
@@ -114,7 +116,7 @@ impl<'c> Header<'c> {
             let Some(given) = option.strip_prefix(b"name=") else {
                 return Err(format!(
                     "Invalid metadata value given: {}",
-                    String::from_utf8_lossy(option)
+                    String::from_utf8_lossy(&option)
                 ));
             };
             if name.is_some() {
@@ -155,7 +157,7 @@ pub(super) fn is_name(name: &str) -> bool {
             .all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
 }
 
-type Parts<'c> = (&'c [u8], Vec<&'c [u8]>, &'c [u8]);
+type Parts<'c> = (Vec<u8>, Vec<Vec<u8>>, &'c [u8]);
 
 /// The first line's first word and others, and what follows it, if it begins as such a line does.
 fn split(body: &[u8]) -> Result<Option<Parts<'_>>, String> {
@@ -163,12 +165,13 @@ fn split(body: &[u8]) -> Result<Option<Parts<'_>>, String> {
         return Ok(None);
     }
     let end = body.iter().position(|byte| *byte == b'\n');
-    let Some(end) = end else {
-        return Err("Invalid script shebang".into());
-    };
-    let mut words = body[..end]
-        .split(u8::is_ascii_whitespace)
-        .filter(|word| !word.is_empty());
-    let engine = words.next().unwrap_or_default();
-    Ok(Some((engine, words.collect(), &body[end..])))
+    let words = end.and_then(|end| Some((end, words::split(&body[..end])?)));
+    match words {
+        Some((end, words)) if !words.is_empty() => {
+            let mut words = words.into_iter();
+            let engine = words.next().unwrap_or_default();
+            Ok(Some((engine, words.collect(), &body[end..])))
+        }
+        _ => Err("Invalid script shebang".into()),
+    }
 }

@@ -89,6 +89,7 @@ const RESTORE: Command = Command {
 
 fn restore(call: &mut SessionCall<'_>) -> Done {
     let payload = call.args.next()?;
+    super::at_most(call, 1, "FUNCTION")?;
     let (mut replace, mut flush) = (false, false);
     if call.args.word("REPLACE") {
         replace = true;
@@ -98,12 +99,6 @@ fn restore(call: &mut SessionCall<'_>) -> Done {
         return Err(Fail::Says(
             "Wrong restore policy given, value should be either FLUSH, APPEND or REPLACE.",
         ));
-    }
-    if !call.args.is_empty() {
-        return Err(Fail::said(format!(
-            "Unknown subcommand or wrong number of arguments for '{}'. Try FUNCTION HELP.",
-            String::from_utf8_lossy(call.args.all()[1])
-        )));
     }
     let Some(body) = rdb::check_dump(payload, false) else {
         return Err(Fail::Says("DUMP payload version or checksum are wrong"));
@@ -186,6 +181,7 @@ const FLUSH: Command = Command {
 };
 
 fn flush(call: &mut SessionCall<'_>) -> Done {
+    super::at_most(call, 1, "FUNCTION")?;
     super::flush_word(call, "FUNCTION FLUSH only supports SYNC|ASYNC option")?;
     change(call, |functions| {
         functions.libraries.clear();

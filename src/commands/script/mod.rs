@@ -29,6 +29,17 @@ fn flush_word(call: &mut SessionCall<'_>, fail: &'static str) -> Result<(), Fail
     call.args.end().map_err(|_| Fail::Says(fail))
 }
 
+/// No more than this many arguments may follow.
+fn at_most(call: &SessionCall<'_>, count: usize, container: &str) -> Result<(), Fail> {
+    if call.args.len() <= count {
+        return Ok(());
+    }
+    let given = String::from_utf8_lossy(call.args.all()[1]);
+    Err(Fail::said(format!(
+        "unknown subcommand or wrong number of arguments for '{given}'. Try {container} HELP."
+    )))
+}
+
 /// SCRIPT KILL and FUNCTION KILL: each only for its own.
 fn kill(call: &mut SessionCall<'_>, function: bool) -> Result<(), Fail> {
     let busy = call.server.scripts.busy();
