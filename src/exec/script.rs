@@ -13,12 +13,16 @@ use super::fiber::{Stage, error_table};
 use super::unit::{Call, Unit};
 use crate::command::client::Client;
 use crate::command::session::Session;
-use crate::command::{Entry, Fail, Flag, Flow, FunctionLoad, Run as Kind, ScriptCall, ScriptWish};
+use crate::command::{
+    Begin, Entry, Fail, Find, Flag, Flow, FunctionLoad, Plan, Run as Kind, ScriptCall, ScriptWish,
+};
 use crate::engine::ShardSet;
 use crate::resp::Reply;
 use crate::script::{
-    Failure, Flags, Held, Library, Raised, argument, from_reply, raised, write_reply,
+    Failure, Flags, Header, Held, KeyPlaces, Library, Raised, argument, from_reply, is_contained,
+    raised, write_reply,
 };
+use crate::util::keyhash;
 
 /// A script under way.
 pub(super) struct Run<'w> {
@@ -48,6 +52,8 @@ struct Found {
     flags: Flags,
     name: String,
     is_function: bool,
+    /// It touches its declared keys alone.
+    contained: bool,
 }
 
 impl Worker {
@@ -64,7 +70,13 @@ impl Worker {
         match wish {
             ScriptWish::Call(call) => {
                 let found = self.find_script(stage, argv, call)?;
-                let unit = self.begin_write(ShardSet::ALL)?;
+                let mut set = ShardSet::ALL;
+                if found.contained {
+                    set = ShardSet::EMPTY;
+                    let keys = &argv[3..3 + call.keys];
+                    keys.iter().for_each(|key| set.add(keyhash::hash(key)));
+                }
+                let unit = self.begin_write(set)?;
                 let (unit, done) = self.run_script(stage, session, argv, call, found, unit, out);
                 self.commit(unit, Some(session.client.id));
                 done
@@ -152,6 +164,7 @@ impl Worker {
             flags: held.flags,
             name: held.sha.clone(),
             is_function: false,
+            contained: *held.contained.get_or_init(|| self.is_contained(&held.body)),
         };
         let found = if call.is_function {
             let (registered, function) = stage
@@ -163,6 +176,7 @@ impl Worker {
                 flags: registered.flags,
                 name: registered.name,
                 is_function: true,
+                contained: false,
             }
         } else if call.by_sha {
             let found = stage
@@ -192,6 +206,31 @@ impl Worker {
             }
         }
         Ok(found)
+    }
+
+    fn is_contained(&self, body: &[u8]) -> bool {
+        let code = Header::of_script(body).map_or(body, |header| header.code);
+        is_contained(code, &|name, count| {
+            let entry = self.shared.registry.get(name)?;
+            let command = entry.command;
+            let told = entry.specs.iter().all(|spec| {
+                matches!(
+                    (spec.begin, spec.find),
+                    (Begin::Index(_), Find::Range { limit: 0, .. })
+                )
+            });
+            let plain = matches!(command.plan, Plan::Keys) && command.more_keys.is_none();
+            if !told || !plain || !command.subcommands.is_empty() {
+                return None;
+            }
+            let open = entry
+                .specs
+                .iter()
+                .any(|spec| matches!(spec.find, Find::Range { last, .. } if last < 0));
+            let mut at = Vec::new();
+            entry.each_key(&vec![&b""[..]; count], |place| at.push(place));
+            Some(KeyPlaces { at, open })
+        })
     }
 
     #[expect(
@@ -380,6 +419,11 @@ impl Worker {
         if entry.is(Flag::DenyOom) && run.short && !run.wrote() && run.flags.legacy {
             return reject(Fail::code(
                 "OOM command not allowed when used memory > 'maxmemory'.",
+            ));
+        }
+        if !run.unit.locked.set().covers(entry.shards(argv)) {
+            return reject(Fail::Says(
+                "Script attempted to access a key that it was not seen to declare",
             ));
         }
         Ok(entry)

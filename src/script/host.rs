@@ -2,8 +2,8 @@
 
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
-use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::sync::{Arc, OnceLock};
 
 use hashbrown::HashMap;
 use mlua::chunk::ChunkMode;
@@ -154,6 +154,7 @@ impl Host {
             sha: sha.clone(),
             body: body.to_vec(),
             flags: header.flags,
+            contained: OnceLock::new(),
         });
         let made = (held, function);
         self.compiled.borrow_mut().insert(sha, made.clone());

@@ -5,6 +5,7 @@
 mod bits;
 mod cjson;
 mod cmsgpack;
+mod contained;
 mod convert;
 mod host;
 mod number;
@@ -14,6 +15,7 @@ mod sandbox;
 mod shared;
 mod shebang;
 
+pub use contained::{KeyPlaces, is_contained};
 pub use convert::{argument, from_reply, write_reply};
 pub use host::{Failure, Host, Library, Registered};
 pub use raise::{Killed, Raised, raised};

@@ -1,8 +1,8 @@
 //! What all workers know of scripts: their texts by SHA1, libraries of functions, and which one runs too long.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, OnceLock};
 
 use arc_swap::ArcSwap;
 use hashbrown::HashMap;
@@ -21,6 +21,8 @@ pub struct Held {
     pub sha: String,
     pub body: Vec<u8>,
     pub flags: Flags,
+    /// Whether it is seen to touch declared keys alone; looked at when it first runs.
+    pub contained: OnceLock<bool>,
 }
 
 /// Libraries by name: what FUNCTION LIST shows. Replaced whole at every change.
