@@ -264,7 +264,10 @@ impl Worker {
             command: Vec::new(),
             dirty,
         });
-        if let Some(run) = &mut *stage.run.borrow_mut() {
+        // FUNCTION STATS tells it.
+        if found.is_function
+            && let Some(run) = &mut *stage.run.borrow_mut()
+        {
             run.command = argv.iter().map(|arg| arg.to_vec()).collect();
         }
         stage.begin();
@@ -331,7 +334,7 @@ impl Worker {
             self.shared.stats.error(text.as_bytes());
             self.stats().counters.error_replies.add(1);
         }
-        match from_reply(lua, out.bytes())? {
+        match stage.host.hand_over(|| from_reply(lua, out.bytes()))? {
             Ok(value) => Ok(value),
             Err(error) if raise => Err(mlua::Error::external(Raised {
                 counted: true,

@@ -79,7 +79,6 @@ impl Host {
         state.seed.set(fastrand::u64(..));
         let sandbox = sandbox::build(&lua, &state)?;
         register_function(&lua, &state, &sandbox)?;
-        lua.set_memory_limit(MEMORY_MAX)?;
         let (tick, killed) = (state.tick.clone(), state.killed.clone());
         let every = HookTriggers::new().every_nth_instruction(TICK_INSTRUCTIONS);
         lua.set_global_hook(every, move |_, _| {
@@ -181,7 +180,27 @@ impl Host {
             .into_function()
     }
 
+    /// Lets the state hold no more than it may, or whatever it needs.
+    ///
+    /// Under a limit every step of ours that allocates must be guarded against a failure, which costs more than
+    /// the step. So it holds while Lua runs, and not while arguments and replies are handed over.
+    fn limit(&self, on: bool) {
+        let limit = if on { MEMORY_MAX } else { 0 };
+        self.lua
+            .set_memory_limit(limit)
+            .expect("the state has our allocator");
+    }
+
+    /// Hands something to a script that runs.
+    pub fn hand_over<T>(&self, make: impl FnOnce() -> T) -> T {
+        self.limit(false);
+        let made = make();
+        self.limit(true);
+        made
+    }
+
     fn begin(&self) {
+        self.limit(false);
         self.state.resp3.set(false);
         self.state.repl.set(3);
         self.state.killed.set(false);
@@ -213,7 +232,10 @@ impl Host {
             let globals = &self.sandbox.globals;
             globals.raw_set("KEYS", self.strings(keys)?)?;
             globals.raw_set("ARGV", self.strings(args)?)?;
-            let done: (bool, Value) = self.sandbox.xpcall.call((script, &self.sandbox.handler))?;
+            self.limit(true);
+            let done = self.sandbox.xpcall.call((script, &self.sandbox.handler));
+            self.limit(false);
+            let done: (bool, Value) = done?;
             globals.raw_set("KEYS", Value::Nil)?;
             globals.raw_set("ARGV", Value::Nil)?;
             Ok(done)
@@ -234,7 +256,10 @@ impl Host {
         let run = || {
             let (keys, args) = (self.strings(keys)?, self.strings(args)?);
             let handler = &self.sandbox.handler;
-            self.sandbox.run.call((function, handler, keys, args))
+            self.limit(true);
+            let done = self.sandbox.run.call((function, handler, keys, args));
+            self.limit(false);
+            done
         };
         let done = self.outcome(run());
         self.end();
@@ -304,9 +329,11 @@ impl Host {
             sandbox
                 .functions_meta
                 .raw_set("__index", &sandbox.loading)?;
+            self.limit(true);
             let done = sandbox
                 .xpcall
                 .call::<(bool, Value)>((&function, &sandbox.handler));
+            self.limit(false);
             sandbox
                 .functions_meta
                 .raw_set("__index", &sandbox.globals)?;
