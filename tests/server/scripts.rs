@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use crate::common::{Client, Server, encode};
+use crate::common::{Client, Server, encode, our_server, real_redis};
 
 fn eval(client: &mut Client, script: &str) -> String {
     let reply = client.try_ask(&["EVAL", script, "0"]).expect("an answer");
@@ -130,4 +130,82 @@ fn hungry_deep_and_forged_scripts_end_with_an_error() {
     let answer = eval(&mut client, "local t = {} t[1] = t return t");
     assert!(answer.contains("reached lua stack limit"));
     assert_eq!(eval(&mut client, "return #('x'):rep(10)"), ":10\r\n");
+}
+
+/// One script a line, none of which depends on time or chance.
+const EXPRESSIONS: &str = include_str!("scripts.txt");
+
+#[test]
+fn scripts_answer_as_the_real_redis_does() {
+    let (ours, real) = (
+        Server::start(&[]),
+        Server::start_program(&real_redis(), &[]),
+    );
+    let (mut ours, mut real) = (ours.client(), real.client());
+    let mut wrong = Vec::new();
+    for script in EXPRESSIONS.lines() {
+        let (answer, wanted) = (eval(&mut ours, script), eval(&mut real, script));
+        if answer != wanted {
+            wrong.push(format!("{script}\n  real {wanted:?}\n  ours {answer:?}"));
+        }
+    }
+    assert!(EXPRESSIONS.lines().count() > 200, "the list was read");
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn what_scripts_and_functions_did_survives_a_restart() {
+    let options = ["--appendonly", "yes", "--appendfsync", "always"];
+    let server = Server::start(&options);
+    let mut client = server.client();
+    let library = "#!lua name=lib\nredis.register_function('add', function(keys, args) return redis.call('incrby', keys[1], args[1]) end)";
+    let loaded = client
+        .try_ask(&["FUNCTION", "LOAD", library])
+        .expect("an answer");
+    assert_eq!(loaded.raw, b"$3\r\nlib\r\n");
+    assert_eq!(ask(&mut client, "FCALL add 1 n 5"), ":5\r\n");
+    let half = "redis.call('set', 'a', 1) redis.call('set', 'b', 2) error('half-way')";
+    assert!(eval(&mut client, half).contains("half-way"));
+    let log = std::fs::read_dir(server.dir().join("appendonlydir")).expect("a log");
+    let text: String = log
+        .filter_map(|entry| std::fs::read(entry.ok()?.path()).ok())
+        .map(|bytes| String::from_utf8_lossy(&bytes).into_owned())
+        .collect();
+    assert!(text.contains("INCRBY") || text.contains("incrby"));
+    assert!(text.contains("MULTI") && !text.contains("EVAL"));
+    let server = Server::start_on(&our_server(), server.kill(), &options);
+    let mut client = server.client();
+    assert_eq!(
+        ask(&mut client, "MGET n a b"),
+        "*3\r\n$1\r\n5\r\n$1\r\n1\r\n$1\r\n2\r\n"
+    );
+    assert_eq!(ask(&mut client, "FCALL add 1 n 5"), ":10\r\n");
+    // And by way of a snapshot.
+    assert_eq!(ask(&mut client, "DEBUG RELOAD"), "+OK\r\n");
+    assert_eq!(ask(&mut client, "FCALL add 1 n 5"), ":15\r\n");
+}
+
+#[test]
+fn a_limiter_lets_through_exactly_its_limit() {
+    const LIMITER: &str = "local now = tonumber(ARGV[1]) redis.call('zremrangebyscore', KEYS[1], 0, now - 60) if redis.call('zcard', KEYS[1]) < 100 then redis.call('zadd', KEYS[1], now, ARGV[2]) return 1 end return 0";
+    let server = Server::start(&["--io-threads", "2"]);
+    let port = server.port;
+    let threads: Vec<_> = (0..32)
+        .map(|id| {
+            std::thread::spawn(move || {
+                let mut client = Client::connect(port).expect("connected");
+                let passed = (0..20).filter(|turn| {
+                    let member = format!("{id}-{turn}");
+                    let args = ["EVAL", LIMITER, "1", "window", "1000", &member];
+                    client.try_ask(&args).expect("an answer").raw == b":1\r\n"
+                });
+                passed.count()
+            })
+        })
+        .collect();
+    let passed: usize = threads
+        .into_iter()
+        .map(|thread| thread.join().expect("a client that lives"))
+        .sum();
+    assert_eq!(passed, 100);
 }
