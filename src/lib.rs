@@ -22,7 +22,7 @@
 //! 6  exec                                  find, admit, unit, commit, transaction, sleep, sweep, evict
 //! 5  commands                              one file per group of siblings; families never import each other
 //! 4  command                               the words commands are written in, and what workers share
-//! 3  engine  journal  persist              the keyspace; one order of all edits; the data files
+//! 3  engine  journal  persist  script      the keyspace; one order of all edits; the data files; Lua
 //! 2  pubsub                                mailboxes, broker, tracking
 //! 1  types  resp  config                   values without keys or clock; bytes on the wire; every directive once
 //! 0  util                                  clock, numbers, globs, hashes, memory
@@ -42,6 +42,7 @@ pub mod net;
 pub mod persist;
 pub mod pubsub;
 pub mod resp;
+pub mod script;
 pub mod server;
 pub mod testing;
 pub mod types;

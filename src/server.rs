@@ -158,6 +158,7 @@ impl Server {
                             }
                         }
                         // Connections see the stop, too, and get a moment to end.
+                        worker.end_scripts();
                         tokio::task::yield_now().await;
                     });
                 })?;
@@ -190,6 +191,7 @@ impl Server {
                 () = listeners.accept(move |socket| hand(socket)) => {}
                 () = shared.stop.cancelled() => {}
             }
+            first.end_scripts();
             tokio::task::yield_now().await;
         });
         alarm.ring();
@@ -343,6 +345,7 @@ impl Shared {
             latency: Default::default(),
             journal,
             store,
+            scripts: Default::default(),
             pause: Default::default(),
             replication_id: about.run_id.clone().into(),
             about,

@@ -36,6 +36,10 @@ pub enum Flow {
     Wait(Job),
     /// Empty the keyspace, and read it back from its files.
     Reload(Reload),
+    /// Run a script, or load one.
+    Script(Box<ScriptWish>),
+    /// Log the command as it was given: it changed something that is no key.
+    LogAlone,
     /// Keep this worker busy for a while, as DEBUG SLEEP does.
     Stall(std::time::Duration),
 }
@@ -46,6 +50,33 @@ pub struct Shutdown {
     pub save: Option<bool>,
     pub now: bool,
     pub force: bool,
+}
+
+/// What a script command wants of the Lua state.
+pub enum ScriptWish {
+    Call(ScriptCall),
+    /// Compile the last argument and keep it.
+    Load,
+    Function(FunctionLoad),
+}
+
+/// A call of a script, whose text, SHA1 or name is the first argument.
+pub struct ScriptCall {
+    pub is_function: bool,
+    pub by_sha: bool,
+    pub read_only: bool,
+    /// How many of the arguments after the third are keys.
+    pub keys: usize,
+}
+
+/// Libraries to be loaded, all or none.
+pub struct FunctionLoad {
+    pub codes: Vec<Vec<u8>>,
+    pub replace: bool,
+    /// Forget all others.
+    pub flush: bool,
+    /// It is a RESTORE, which names no library.
+    pub restore: bool,
 }
 
 /// A job on another thread: `OK` if it goes well.

@@ -26,7 +26,8 @@ pub mod timeout;
 pub use arg::{Arg, ArgKind, KeyUse};
 pub use args::{Args, small_int};
 pub use call::{
-    Done, Flow, Job, OnTimeout, Park, ReadCall, Reader, Reload, SessionCall, Shutdown, WriteCall,
+    Done, Flow, FunctionLoad, Job, OnTimeout, Park, ReadCall, Reader, Reload, ScriptCall,
+    ScriptWish, SessionCall, Shutdown, WriteCall,
 };
 pub use derive::{Begin, Find, KeySpec};
 pub use fail::{Fail, quoted};
@@ -142,6 +143,8 @@ pub enum Flag {
     WhileSubscribed,
     /// Runs at once inside MULTI instead of being queued.
     InMulti,
+    /// Needs the worker's Lua state.
+    Scripted,
     /// Its key positions can't be told from positions alone, though its specs could.
     MovableKeys,
 }
@@ -178,6 +181,7 @@ impl Flag {
             | Flag::Protected
             | Flag::Neither
             | Flag::WhileSubscribed
+            | Flag::Scripted
             | Flag::InMulti => return None,
         })
     }

@@ -10,16 +10,17 @@ use hashbrown::HashMap;
 use parking_lot::{Mutex, RwLock};
 use tokio_util::sync::CancellationToken;
 
-use super::Registry;
 use super::client::Clients;
 use super::latency::LatencyMonitor;
 use super::slowlog::Slowlog;
 use super::stats::Stats;
+use super::{Fail, Registry};
 use crate::config::Config;
 use crate::engine::Rules;
 use crate::journal::Journal;
 use crate::persist::Store;
 use crate::pubsub::{Broker, Mailbox, Tracking};
+use crate::script::{Functions, Scripts};
 use crate::util::words;
 
 pub struct Shared {
@@ -37,6 +38,7 @@ pub struct Shared {
     pub journal: Arc<Journal>,
     /// The data files.
     pub store: Arc<Store>,
+    pub scripts: Arc<Scripts>,
     pub pause: Pause,
     pub about: About,
     /// Forty hexadecimal digits that name this history of edits; DEBUG CHANGE-REPL-ID begins another.
@@ -54,6 +56,24 @@ pub struct Shared {
 }
 
 impl Shared {
+    /// What those hear who come while a script runs for long.
+    pub fn busy_fail(&self) -> Fail {
+        let busy = self.scripts.busy();
+        Fail::code(if busy.iter().any(|running| running.is_function) {
+            "BUSY Redis is busy running a script. You can only call FUNCTION KILL or SHUTDOWN NOSAVE."
+        } else {
+            "BUSY Redis is busy running a script. You can only call SCRIPT KILL or SHUTDOWN NOSAVE."
+        })
+    }
+
+    /// Puts other functions in the place of those there are, in the data files too.
+    pub fn publish_functions(&self, functions: Functions) {
+        let codes = functions.libraries.values();
+        self.store
+            .set_functions(codes.map(|library| library.code.clone()).collect());
+        self.scripts.functions.store(Arc::new(functions));
+    }
+
     /// Copies out of the configuration what is kept elsewhere: after start and after every change.
     pub fn apply_config(&self) {
         self.rules.store(Arc::new(Rules::of(&self.config)));

@@ -9,6 +9,7 @@ mod hyperloglog;
 mod key;
 mod list;
 mod pubsub;
+mod script;
 mod server;
 mod set;
 mod stream;
@@ -32,6 +33,7 @@ pub const FAMILIES: &[&Family] = &[
     &connection::FAMILY,
     &transaction::FAMILY,
     &pubsub::FAMILY,
+    &script::FAMILY,
     &client::FAMILY,
     &server::FAMILY,
     &server::GENERIC,

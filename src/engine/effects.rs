@@ -110,6 +110,14 @@ impl Effects {
         }
     }
 
+    /// Logs a command as it was given, if anyone reads the log.
+    pub fn record(&mut self, db: usize, argv: &[&[u8]]) {
+        if self.wanted.log {
+            let args = argv.iter().map(|arg| Bstr::new(arg)).collect();
+            self.log.push(Record { db, args });
+        }
+    }
+
     pub fn deadline_set(&mut self, deadline_ms: u64) {
         let earliest = self
             .earliest_deadline_ms

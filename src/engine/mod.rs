@@ -18,6 +18,7 @@ mod waiters;
 mod wheel;
 
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::time::Duration;
 
 use parking_lot::{Mutex, MutexGuard};
 use smallvec::SmallVec;
@@ -118,6 +119,25 @@ impl Engine {
         }
     }
 
+    /// Locks a set of shards as [`Engine::lock`] does, unless `give_up` says so while others hold one of them.
+    #[inline]
+    pub fn lock_unless(&self, set: ShardSet, give_up: &dyn Fn() -> bool) -> Option<Locked<'_>> {
+        let mut guards = SmallVec::new();
+        for id in set.iter() {
+            let mutex = &self.slots[id].shard;
+            let guard = match mutex.try_lock() {
+                Some(guard) => guard,
+                None => lock_slowly(mutex, give_up)?,
+            };
+            guards.push((id, guard));
+        }
+        Some(Locked {
+            engine: self,
+            set,
+            guards,
+        })
+    }
+
     /// Empties all databases at once.
     pub fn clear(&self) {
         let mut locked = self.lock(ShardSet::ALL);
@@ -159,6 +179,22 @@ impl Engine {
     pub fn keys_in(&self, id: usize) -> usize {
         self.slots[id].keys.load(Ordering::Relaxed)
     }
+}
+
+/// How long one attempt at a lock lasts before its use is asked about.
+const PATIENCE: Duration = Duration::from_millis(10);
+
+#[cold]
+fn lock_slowly<'m>(
+    mutex: &'m Mutex<Shard>,
+    give_up: &dyn Fn() -> bool,
+) -> Option<MutexGuard<'m, Shard>> {
+    while !give_up() {
+        if let Some(guard) = mutex.try_lock_for(PATIENCE) {
+            return Some(guard);
+        }
+    }
+    None
 }
 
 impl Slot {

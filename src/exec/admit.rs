@@ -51,7 +51,9 @@ impl Worker {
         if !session.authenticated && !entry.is(Flag::NoAuth) {
             return Err(Fail::code("NOAUTH Authentication required."));
         }
-        if self.shared.config.maxmemory.get() > 0 {
+        if self.shared.scripts.is_busy() {
+            self.check_busy(session, entry)?;
+        } else if self.shared.config.maxmemory.get() > 0 {
             self.check_memory(session, entry)?;
         }
         if let Some(trouble) = self.shared.store.trouble()
@@ -70,6 +72,16 @@ impl Worker {
         }
         if session.multi.is_some() && entry.is(Flag::NoMulti) {
             return Err(Fail::Says("Command not allowed inside a transaction"));
+        }
+        Ok(())
+    }
+
+    /// While a script runs for long there is little else to be done.
+    #[cold]
+    fn check_busy(&self, session: &Session, entry: &Entry) -> Result<(), Fail> {
+        let locks = entry.command.name == "watch" || !session.watched.is_empty();
+        if !entry.is(Flag::AllowBusy) || locks {
+            return Err(self.shared.busy_fail());
         }
         Ok(())
     }
@@ -124,7 +136,7 @@ impl Worker {
 }
 
 /// The data files can't be written, so nothing may change.
-fn refused_by_disk(trouble: Trouble) -> Fail {
+pub(super) fn refused_by_disk(trouble: Trouble) -> Fail {
     match trouble {
         Trouble::Snapshot => Fail::code(
             "MISCONF Redis is configured to save RDB snapshots, but it's currently unable to persist to disk. Commands that may modify the data set are disabled, because this instance is configured to report errors during writes if RDB snapshotting fails (stop-writes-on-bgsave-error option). Please check the Redis logs for details about the RDB error.",

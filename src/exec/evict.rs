@@ -55,7 +55,9 @@ impl Worker {
                 return false;
             };
             let hash = keyhash::hash(&victim.key);
-            let mut unit = self.begin_write(ShardSet::of(hash));
+            let Ok(mut unit) = self.begin_write(ShardSet::of(hash)) else {
+                return false;
+            };
             let crate::exec::unit::Unit { locked, effects } = &mut unit;
             use crate::engine::Shards;
             let gone = locked

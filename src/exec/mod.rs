@@ -6,8 +6,10 @@
 mod admit;
 mod commit;
 mod evict;
+mod fiber;
 mod park;
 mod replay;
+mod script;
 mod session;
 mod stop;
 mod sweep;
@@ -15,6 +17,7 @@ mod transaction;
 mod unit;
 
 use std::cell::{Cell, RefCell};
+use std::rc::Rc;
 use std::sync::Arc;
 
 pub use park::{Sleep, Wake};
@@ -67,6 +70,8 @@ pub enum Next {
     /// Close at once; nothing more is sent.
     Abort,
     Shutdown(Option<Shutdown>),
+    /// A script goes on after others had their turn: [`Worker::go_on`].
+    Busy,
     /// The reply comes when a job on another thread has ended.
     Wait(Job),
 }
@@ -131,7 +136,7 @@ impl Worker {
 
     /// Runs one request. `started` is when the one before it ended, and is moved to this one's end.
     pub fn run(
-        &self,
+        self: &Rc<Self>,
         session: &mut Session,
         argv: &[&[u8]],
         out: &mut Reply,
@@ -163,9 +168,43 @@ impl Worker {
             .client
             .last_command
             .store(entry.id as u32, std::sync::atomic::Ordering::Relaxed);
-        let done = self.run_admitted(session, entry, argv, out);
+        let scripted = entry.is(Flag::Scripted)
+            || entry.command.name == "exec"
+                && session.multi.as_ref().is_some_and(|multi| {
+                    let mut queued = multi.queue.iter();
+                    queued.any(|queued| queued.entry.is(Flag::Scripted))
+                });
+        if scripted {
+            self.on_fiber(session, entry, argv, out, started)
+        } else {
+            self.perform(None, session, entry, argv, out, started)
+        }
+    }
+
+    /// Runs a request that was admitted.
+    fn perform<'w>(
+        &'w self,
+        stage: Option<&fiber::Stage<'w>>,
+        session: &mut Session,
+        entry: &'static Entry,
+        argv: &[&[u8]],
+        out: &mut Reply,
+        started: &mut Reading,
+    ) -> Next {
+        let mark = out.mark();
+        let mut done = self.run_admitted(session, entry, argv, out);
+        if let Ok(unit::Ran::Flow(Flow::Script(wish))) = done {
+            let stage = stage.expect("commands that run scripts say so by their flag");
+            let ran = self.script(stage, session, argv, &wish, out);
+            done = ran.map(|()| unit::Ran::Flow(Flow::Done));
+        }
+        if let Ok(unit::Ran::Flow(Flow::Watch)) = done {
+            let watched = self.watch_keys(session, &argv[1..]);
+            session.publish_profile();
+            done = watched.map(|()| unit::Ran::Flow(Flow::Done));
+        }
         let mut next = match done {
-            Ok(unit::Ran::Flow(flow)) => self.follow(session, entry, argv, flow, out),
+            Ok(unit::Ran::Flow(flow)) => self.follow(stage, session, entry, argv, flow, out),
             Ok(unit::Ran::Asleep(sleep)) => Next::Sleep(sleep),
             Err(fail) => {
                 out.cut(mark);
@@ -280,21 +319,25 @@ impl Worker {
     #[inline]
     fn show_monitors(&self, session: &Session, entry: &Entry, argv: &[&[u8]]) {
         if self.shared.monitors.any() && !entry.is(Flag::SkipMonitor) && !entry.is(Flag::Admin) {
-            self.feed_monitors(session, argv);
+            self.feed_monitors(session.db, &Self::address(session), argv);
         }
     }
 
     #[cold]
-    fn feed_monitors(&self, session: &Session, argv: &[&[u8]]) {
+    fn feed_monitors(&self, db: usize, address: &str, argv: &[&[u8]]) {
+        self.shared
+            .monitors
+            .feed(clock::now_us(), db, address, argv);
+    }
+
+    /// A client's address as MONITOR shows it.
+    fn address(session: &Session) -> String {
         let client = &session.client;
-        let address = if client.unix {
+        if client.unix {
             format!("unix:{}", client.address.trim_end_matches(":0"))
         } else {
             client.address.clone()
-        };
-        self.shared
-            .monitors
-            .feed(clock::now_us(), session.db, &address, argv);
+        }
     }
 
     /// CLIENT REPLY: drops what shall not be answered.
@@ -315,8 +358,9 @@ impl Worker {
     }
 
     /// Does what a handler asked for.
-    fn follow(
-        &self,
+    fn follow<'w>(
+        &'w self,
+        stage: Option<&fiber::Stage<'w>>,
         session: &mut Session,
         entry: &'static Entry,
         argv: &[&[u8]],
@@ -325,12 +369,16 @@ impl Worker {
     ) -> Next {
         match flow {
             Flow::Done => return Next::Continue,
+            Flow::LogAlone => {
+                self.log_alone(session, argv);
+                return Next::Continue;
+            }
             Flow::Park(park) => {
                 // Handlers that touch keys were parked under their locks; this one waits for time alone.
                 return Next::Sleep(park::Sleep::without_keys(session, entry, argv, &park));
             }
             Flow::Exec => {
-                if let Err(fail) = self.exec(session, out) {
+                if let Err(fail) = self.exec(stage, session, out) {
                     self.answer_error(entry, &fail, out);
                 }
             }
@@ -338,7 +386,7 @@ impl Worker {
                 session.multi = None;
                 self.unwatch(session);
             }
-            Flow::Watch => self.watch_keys(session, &argv[1..]),
+            Flow::Script(_) | Flow::Watch => unreachable!("done where they can fail"),
             Flow::Unwatch => self.unwatch(session),
             Flow::Reset => self.reset(session, out),
             Flow::Close => return Next::Close,

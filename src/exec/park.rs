@@ -193,7 +193,7 @@ impl Worker {
             .places
             .iter()
             .for_each(|place| set.add(keyhash::hash(&place.1)));
-        let mut unit = self.begin(set);
+        let mut unit = self.begin_patiently(set);
         let served = parked.reply.lock().take();
         if served.is_none() {
             forget(&mut unit, parked, sleep.ticket);

@@ -12,10 +12,11 @@ use super::Worker;
 use super::unit::Call;
 use crate::command::client::Client;
 use crate::command::session::Session;
-use crate::command::{Reload, Run};
+use crate::command::{Fail, Flow, FunctionLoad, Reload, Run, ScriptWish};
 use crate::engine::Rules;
 use crate::persist::aof::Apply;
 use crate::resp::Reply;
+use crate::script::Host;
 use crate::util::{clock, memory};
 
 /// Commands between two moments at which this thread's memory is counted.
@@ -54,6 +55,8 @@ impl Worker {
         self.now_ms.set(0);
         let mut count = 0;
         let done = read(&mut |argv| {
+            // Libraries of the base come before what the log adds to them.
+            self.take_functions()?;
             count += 1;
             if count % COMMANDS_PER_COUNT == 0 {
                 memory::publish();
@@ -64,6 +67,7 @@ impl Worker {
             }
             self.replay(&mut session, argv)
         });
+        let done = done.and_then(|()| self.take_functions());
         self.rules.replace(before);
         self.begin_batch();
         self.take_depends();
@@ -83,11 +87,15 @@ impl Worker {
         let done = match entry.command.run {
             Run::Session(_) | Run::Container => self.call_session(session, entry, argv, &mut out),
             Run::Read(_) | Run::Write(_) => {
-                let mut unit = self.begin_write(entry.shards(argv));
+                let mut unit = self.begin_write_patiently(entry.shards(argv));
                 let done = self.call(&mut unit, &Call::of(session, entry, argv), &mut out);
                 self.commit(unit, None);
                 done
             }
+        };
+        let done = match done {
+            Ok(Flow::Script(wish)) => self.replay_functions(&wish),
+            done => done.map(drop),
         };
         if let Err(fail) = done {
             // It failed when it was logged, too, or it would not be in the log in this state.
@@ -98,6 +106,35 @@ impl Worker {
             );
         }
         Ok(())
+    }
+
+    /// A log holds what scripts did, so that nothing of them comes here but libraries.
+    fn replay_functions(&self, wish: &ScriptWish) -> Result<(), Fail> {
+        let ScriptWish::Function(load) = wish else {
+            return Err(Fail::Says("a log holds no scripts"));
+        };
+        let host = Host::new(self.shared.scripts.clone())
+            .map_err(|error| Fail::said(error.to_string()))?;
+        self.load_functions(load, &|code| host.load_library(code))
+            .map(drop)
+    }
+
+    /// Takes over the libraries that a snapshot brought.
+    fn take_functions(&self) -> Result<()> {
+        let codes = self.shared.store.take_loaded_functions();
+        if codes.is_empty() {
+            return Ok(());
+        }
+        let load = FunctionLoad {
+            codes,
+            replace: true,
+            flush: true,
+            restore: true,
+        };
+        match self.replay_functions(&ScriptWish::Function(load)) {
+            Ok(()) => Ok(()),
+            Err(fail) => bail!("Failed loading functions: {}", fail.text()),
+        }
     }
 
     /// Whether the sweep must wait: what is being loaded decides for itself what is dead.

@@ -9,6 +9,7 @@ use crate::util::clock;
 pub fn stop(shared: &Shared, wish: Shutdown) -> bool {
     let store = &shared.store;
     tracing::warn!("User requested shutdown...");
+    shared.scripts.kill_all();
     if store.loading.is_on() {
         store.loading.halt();
         shared.stop.cancel();

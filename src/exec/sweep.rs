@@ -95,7 +95,7 @@ impl Worker {
     /// Removes a few due things of one shard; whether there may be more.
     fn sweep_shard(&self, id: usize) -> bool {
         let mut late = Vec::new();
-        let mut unit = self.begin_write(ShardSet::of((id as u64) << 32));
+        let mut unit = self.begin_write_patiently(ShardSet::of((id as u64) << 32));
         let Unit { locked, effects } = &mut unit;
         let mut more = false;
         let now_ms = self.now_ms();

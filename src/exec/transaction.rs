@@ -3,6 +3,7 @@
 use std::sync::atomic::Ordering;
 
 use super::Worker;
+use super::fiber::Stage;
 use super::unit::{Call, Unit};
 use crate::command::session::{Multi, Session};
 use crate::command::{Fail, Flag, Flow, Run};
@@ -13,7 +14,12 @@ use crate::util::keyhash;
 
 impl Worker {
     /// Runs what MULTI queued, whole, and writes EXEC's reply.
-    pub(super) fn exec(&self, session: &mut Session, out: &mut Reply) -> Result<(), Fail> {
+    pub(super) fn exec<'w>(
+        &'w self,
+        stage: Option<&Stage<'w>>,
+        session: &mut Session,
+        out: &mut Reply,
+    ) -> Result<(), Fail> {
         let Some(multi) = session.multi.take() else {
             return Err(Fail::Says("EXEC without MULTI"));
         };
@@ -30,29 +36,41 @@ impl Worker {
             .collect();
         let mut set = watched_shards(&session.watched);
         for (queued, argv) in multi.queue.iter().zip(&argvs) {
-            set.union(queued.entry.shards(argv));
+            let scripted = queued.entry.is(Flag::Scripted);
+            set.union(if scripted {
+                ShardSet::ALL
+            } else {
+                queued.entry.shards(argv)
+            });
         }
-        let mut unit = self.begin_write(set);
+        let mut unit = match self.begin_write(set) {
+            Ok(unit) => unit,
+            Err(fail) => {
+                self.unwatch(session);
+                return Err(Fail::code(fail.aborting()));
+            }
+        };
         if self.watch_failed(session, &mut unit) {
             self.commit(unit, None);
             self.unwatch(session);
             out.null_array();
             return Ok(());
         }
-        self.run_queue(session, &multi, &argvs, &mut unit, out);
+        let unit = self.run_queue(stage, session, &multi, &argvs, unit, out);
         self.commit(unit, Some(session.client.id));
         self.unwatch(session);
         Ok(())
     }
 
-    fn run_queue(
-        &self,
+    fn run_queue<'w>(
+        &'w self,
+        stage: Option<&Stage<'w>>,
         session: &mut Session,
         multi: &Multi,
         argvs: &[Vec<&[u8]>],
-        unit: &mut Unit<'_>,
+        mut unit: Unit<'w>,
         out: &mut Reply,
-    ) {
+    ) -> Unit<'w> {
         out.array(multi.queue.len());
         let mut started = self.watch.read();
         for (queued, argv) in multi.queue.iter().zip(argvs) {
@@ -61,16 +79,26 @@ impl Worker {
             let done = match entry.command.run {
                 Run::Session(_) | Run::Container => self.call_session(session, entry, argv, out),
                 Run::Read(_) | Run::Write(_) => {
-                    let done = self.call(unit, &Call::of(session, entry, argv), out);
+                    let done = self.call(&mut unit, &Call::of(session, entry, argv), out);
                     if entry.is(Flag::ReadOnly) {
                         self.track_reads(session, entry, argv);
                     }
                     done
                 }
             };
+            let done = match done {
+                Ok(Flow::Script(wish)) => {
+                    let stage = stage.expect("scripts run on the fiber");
+                    let (held, done) = self.script_in_exec(stage, session, argv, &wish, unit, out);
+                    unit = held;
+                    done.map(|()| Flow::Done)
+                }
+                done => done,
+            };
             match done {
                 // In a transaction nothing sleeps: not finding anything is the reply.
                 Ok(Flow::Park(park)) => park.on_timeout.write_denied(out),
+                Ok(Flow::LogAlone) => unit.effects.record(session.db, argv),
                 // Nor does anything wait: the job goes on beside.
                 Ok(Flow::Wait(_)) => out.ok(),
                 Ok(Flow::Stall(time)) => std::thread::sleep(time),
@@ -90,6 +118,7 @@ impl Worker {
             let nanos = self.lap(&mut started);
             self.count(session, entry, argv, nanos);
         }
+        unit
     }
 
     /// Whether a watched key was changed, or has died, since WATCH.
@@ -116,10 +145,10 @@ impl Worker {
     }
 
     /// WATCH: puts the session's flag on keys.
-    pub(super) fn watch_keys(&self, session: &mut Session, keys: &[&[u8]]) {
+    pub(super) fn watch_keys(&self, session: &mut Session, keys: &[&[u8]]) -> Result<(), Fail> {
         let mut set = ShardSet::EMPTY;
         keys.iter().for_each(|key| set.add(keyhash::hash(key)));
-        let mut unit = self.begin(set);
+        let mut unit = self.begin(set)?;
         for key in keys {
             let place: Place = (session.db, Bstr::new(key));
             if session.watched.contains(&place) {
@@ -132,13 +161,14 @@ impl Worker {
             session.watched.push(place);
         }
         self.commit(unit, None);
+        Ok(())
     }
 
     /// Takes the session's flag off all keys, and lowers it.
     pub(super) fn unwatch(&self, session: &mut Session) {
         let watched = std::mem::take(&mut session.watched);
         if !watched.is_empty() {
-            let mut unit = self.begin(watched_shards(&watched));
+            let mut unit = self.begin_patiently(watched_shards(&watched));
             for place in &watched {
                 let shard = unit.locked.shard_mut(shard_of(keyhash::hash(&place.1)));
                 shard.unwatch(place, &session.client.watch_broken);

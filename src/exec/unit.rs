@@ -6,7 +6,7 @@ use super::Worker;
 use super::park::{Parked, Sleep};
 use crate::command::session::Session;
 use crate::command::{
-    Args, Done, Entry, Flag, Flow, ReadCall, Reader, Run, SessionCall, WriteCall,
+    Args, Done, Entry, Fail, Flag, Flow, ReadCall, Reader, Run, SessionCall, WriteCall,
 };
 use crate::config::EventClasses;
 use crate::engine::{Db, Effects, Locked, Record, ShardSet, Wanted};
@@ -56,20 +56,20 @@ impl Worker {
         entry: &'static Entry,
         argv: &[&[u8]],
         out: &mut Reply,
-    ) -> Result<Ran, crate::command::Fail> {
+    ) -> Result<Ran, Fail> {
         match entry.command.run {
             Run::Session(_) | Run::Container => {
                 self.call_session(session, entry, argv, out).map(Ran::Flow)
             }
             Run::Read(_) => {
-                let mut unit = self.begin(entry.shards(argv));
+                let mut unit = self.begin(entry.shards(argv))?;
                 let done = self.call(&mut unit, &Call::of(session, entry, argv), out);
                 self.track_reads(session, entry, argv);
                 self.commit(unit, Some(session.client.id));
                 done.map(Ran::Flow)
             }
             Run::Write(_) => {
-                let mut unit = self.begin_write(entry.shards(argv));
+                let mut unit = self.begin_write(entry.shards(argv))?;
                 let done = self.call(&mut unit, &Call::of(session, entry, argv), out);
                 if entry.is(Flag::ReadOnly) {
                     // XREAD: it can only sleep, as no reader can.
@@ -89,20 +89,45 @@ impl Worker {
         }
     }
 
-    /// Locks shards for a unit that only reads.
-    pub(super) fn begin(&self, set: ShardSet) -> Unit<'_> {
+    /// Locks shards for a unit that only reads. Fails while a long script holds one of them.
+    pub(super) fn begin(&self, set: ShardSet) -> Result<Unit<'_>, Fail> {
+        let scripts = &self.shared.scripts;
+        match self.engine.lock_unless(set, &|| scripts.is_busy()) {
+            Some(locked) => Ok(self.unit(locked)),
+            None => Err(self.shared.busy_fail()),
+        }
+    }
+
+    /// The same, however long that takes: never while this thread has left a script.
+    pub(super) fn begin_patiently(&self, set: ShardSet) -> Unit<'_> {
+        self.unit(self.engine.lock(set))
+    }
+
+    fn unit<'w>(&'w self, locked: Locked<'w>) -> Unit<'w> {
         let mut effects = self.effects.borrow_mut().pop().unwrap_or_default();
-        let locked = self.engine.lock(set);
         // Under the locks: whoever begins to read the log locks everything once, and misses nothing after.
         effects.wanted = self.wanted();
         Unit { locked, effects }
     }
 
     /// Locks shards for a unit that may write, and those that serving the sleepers in them may touch.
-    pub(super) fn begin_write(&self, set: ShardSet) -> Unit<'_> {
+    pub(super) fn begin_write(&self, set: ShardSet) -> Result<Unit<'_>, Fail> {
+        self.reach_sleepers(set, |set| self.begin(set))
+    }
+
+    pub(super) fn begin_write_patiently(&self, set: ShardSet) -> Unit<'_> {
+        let unit = self.reach_sleepers(set, |set| Ok(self.begin_patiently(set)));
+        unit.unwrap_or_else(|_: Fail| unreachable!("patience does not fail"))
+    }
+
+    fn reach_sleepers<'w>(
+        &'w self,
+        set: ShardSet,
+        begin: impl Fn(ShardSet) -> Result<Unit<'w>, Fail>,
+    ) -> Result<Unit<'w>, Fail> {
         let mut set = set;
         loop {
-            let mut unit = self.begin(set);
+            let mut unit = begin(set)?;
             let mut reach = set;
             unit.locked.each(|shard| {
                 if !shard.waiters.is_empty() {
@@ -110,7 +135,7 @@ impl Worker {
                 }
             });
             if reach == set {
-                return unit;
+                return Ok(unit);
             }
             // Nothing is done yet, so the locks can be let go and taken anew, lowest first.
             set = reach;

@@ -99,7 +99,7 @@ pub async fn serve(worker: Rc<Worker>, buffers: Rc<Buffers>, stream: Stream, cli
         held: false,
     };
     connection.run().await;
-    connection.end();
+    connection.end().await;
 }
 
 impl Connection {
@@ -112,6 +112,7 @@ impl Connection {
                 biased;
                 event = self.event() => event,
                 () = until(deadline_ms) => {
+                    self.until_idle().await;
                     self.wake(Wake::TimedOut);
                     self.batch().await;
                     continue;
@@ -204,6 +205,7 @@ impl Connection {
         if let Some(sleep) = &self.sleep
             && let Some(wake) = self.worker.woken(sleep)
         {
+            self.until_idle().await;
             self.worker.begin_batch();
             self.wake(wake);
             // What the client sent while it slept comes now.
@@ -300,6 +302,10 @@ impl Connection {
                     self.wait(job).await;
                     started = self.worker.begin_batch();
                 }
+                Next::Busy => {
+                    done += used;
+                    self.go_on(&mut started).await;
+                }
                 Next::Close => self.closing = Closing::Flushed,
                 Next::Abort => {
                     self.out.buf_mut().clear();
@@ -331,6 +337,27 @@ impl Connection {
         ProtoLimits {
             bulk_max: config.proto_max_bulk_len.get(),
             authenticated: self.session.authenticated,
+        }
+    }
+
+    /// Comes back to a script again and again, until it has ended.
+    async fn go_on(&mut self, started: &mut crate::util::clock::Reading) {
+        loop {
+            tokio::task::yield_now().await;
+            let next = self.worker.go_on(&mut self.session, &mut self.out, started);
+            if !matches!(next, Next::Busy) {
+                *started = self.worker.begin_batch();
+                return;
+            }
+        }
+    }
+
+    /// Waits until no script keeps others from the locks.
+    async fn until_idle(&self) {
+        let scripts = &self.worker.shared.scripts;
+        while scripts.is_busy() {
+            let ended = scripts.ended.notified();
+            let _ = tokio::time::timeout(Duration::from_millis(10), ended).await;
         }
     }
 
@@ -527,7 +554,8 @@ impl Connection {
     }
 
     /// Takes everything of this client out of what is shared.
-    fn end(mut self) {
+    async fn end(mut self) {
+        self.until_idle().await;
         self.wake(Wake::Gone);
         self.worker.begin_batch();
         self.worker.close(&mut self.session);
@@ -537,7 +565,7 @@ impl Connection {
 
 /// Runs one request. A panic in a handler is our mistake, and costs this connection alone.
 fn run(
-    worker: &Worker,
+    worker: &Rc<Worker>,
     session: &mut Session,
     argv: &[&[u8]],
     out: &mut Reply,

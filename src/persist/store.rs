@@ -50,6 +50,8 @@ pub struct Store {
     /// Whether the server's end must leave a snapshot of the last edit.
     saves_at_end: AtomicBool,
     functions: Mutex<Vec<Vec<u8>>>,
+    /// Those that a snapshot brought and that nobody has compiled yet.
+    loaded_functions: Mutex<Vec<Vec<u8>>>,
     /// Whether [`Store::trouble`] is worth a closer look.
     troubled: AtomicBool,
 }
@@ -153,6 +155,7 @@ impl Store {
             one_at_a_time: Mutex::default(),
             saves_at_end: AtomicBool::new(false),
             functions: Mutex::default(),
+            loaded_functions: Mutex::default(),
             troubled: AtomicBool::new(false),
         }
     }
@@ -252,8 +255,18 @@ impl Store {
     }
 
     /// Libraries of functions that a file brought, to be written back.
-    pub(super) fn functions(&self) -> Vec<Vec<u8>> {
+    pub fn functions(&self) -> Vec<Vec<u8>> {
         self.functions.lock().clone()
+    }
+
+    /// Libraries that a snapshot brought, to be compiled.
+    pub fn take_loaded_functions(&self) -> Vec<Vec<u8>> {
+        std::mem::take(&mut self.loaded_functions.lock())
+    }
+
+    /// Libraries to be written from now on.
+    pub fn set_functions(&self, codes: Vec<Vec<u8>>) {
+        *self.functions.lock() = codes;
     }
 
     pub(super) fn loaded(&self, loaded: Loaded) {
@@ -265,7 +278,7 @@ impl Store {
         if loaded.empty > 0 {
             tracing::info!("empty keys skipped: {}", loaded.empty);
         }
-        *self.functions.lock() = loaded.functions;
+        *self.loaded_functions.lock() = loaded.functions;
         let mut saves = self.saves.lock();
         saves.keys_loaded = loaded.keys;
         saves.keys_expired = loaded.expired;

@@ -7,5 +7,6 @@ mod concurrency;
 mod differential;
 mod expiry;
 mod persist;
+mod scripts;
 mod streams;
 mod table;

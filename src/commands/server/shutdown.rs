@@ -38,6 +38,9 @@ fn shutdown(call: &mut SessionCall<'_>) -> Done {
     if save && nosave || abort && (save || nosave || wish.now || wish.force) {
         return Err(Fail::SYNTAX);
     }
+    if call.server.scripts.is_busy() && !nosave && !abort {
+        return Err(call.server.busy_fail());
+    }
     wish.save = (save || nosave).then_some(save);
     Ok(Flow::Shutdown((!abort).then_some(wish)))
 }

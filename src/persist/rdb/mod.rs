@@ -120,11 +120,43 @@ pub fn dump(value: &crate::types::Value) -> Vec<u8> {
     let kind = writer.kind_of(value);
     writer.out.push(kind);
     writer.value(value);
+    seal(writer)
+}
+
+/// A payload ends with the version, and a checksum of all before it.
+fn seal(writer: Writer<()>) -> Vec<u8> {
     let mut bytes = writer.out;
-    bytes.extend_from_slice(&style.version.to_le_bytes());
+    bytes.extend_from_slice(&writer.style.version.to_le_bytes());
     let sum = CRC.checksum(&bytes);
     bytes.extend_from_slice(&sum.to_le_bytes());
     bytes
+}
+
+/// Libraries of functions as FUNCTION DUMP answers them.
+pub fn dump_functions(codes: &[Vec<u8>]) -> Vec<u8> {
+    let style = Style {
+        version: VERSION_PLAIN,
+        compress: true,
+    };
+    let mut writer = Writer::new(style, ());
+    for code in codes {
+        writer.out.push(opcode::FUNCTION);
+        writer.string(code);
+    }
+    seal(writer)
+}
+
+/// The libraries in the body of such a payload.
+pub fn read_functions(body: &[u8]) -> Option<Vec<Vec<u8>>> {
+    let mut reader = Reader::new(body);
+    let mut codes = Vec::new();
+    while let Ok(kind) = reader.byte() {
+        if kind != opcode::FUNCTION {
+            return None;
+        }
+        codes.push(reader.string().ok()?.into_owned());
+    }
+    Some(codes)
 }
 
 /// The value's own part of a DUMP payload; `None` if version or checksum are wrong. `trusted` looks at neither.

@@ -100,6 +100,13 @@ static SUBS: &[Sub] = &[
         skip_checksums,
     ),
     sub(
+        "set-disable-deny-scripts",
+        "<0|1>",
+        "Let scripts call commands that they may not call.",
+        1..=1,
+        allow_denied,
+    ),
+    sub(
         "fail-job",
         "",
         "Make the snapshot or rewrite under way fail.",
@@ -335,6 +342,13 @@ fn aof_flush_sleep(call: &mut WriteCall<'_>) -> Done {
     let time_us = call.args.positive()?;
     let log = &call.server.store.log;
     log.flush_sleep_us.store(time_us as u64, Ordering::Relaxed);
+    ok(call)
+}
+
+fn allow_denied(call: &mut WriteCall<'_>) -> Done {
+    let on = call.args.int()? != 0;
+    let held = &call.server.scripts.allow_denied;
+    held.store(on, Ordering::Relaxed);
     ok(call)
 }
 

@@ -32,21 +32,25 @@ pub fn memory(report: &Report<'_>, page: &mut Page<'_>) {
         "total_system_memory",
         system.totalram * u64::from(system.mem_unit),
     );
-    page.same("0", &["used_memory_lua", "used_memory_vm_eval"]);
-    page.line("used_memory_lua_human", "0B");
-    page.same(
-        "0",
-        &[
-            "used_memory_scripts_eval",
-            "number_of_cached_scripts",
-            "number_of_functions",
-            "number_of_libraries",
-            "used_memory_vm_functions",
-        ],
-    );
-    page.bytes("used_memory_vm_total", 0);
-    page.line("used_memory_functions", 0);
-    page.bytes("used_memory_scripts", 0);
+    let scripts = &report.server.scripts;
+    let lua = scripts.lua_bytes.load(Ordering::Relaxed) as u64;
+    let functions = scripts.functions.load();
+    let code: usize = functions
+        .libraries
+        .values()
+        .map(|library| library.code.len())
+        .sum();
+    // One state of each worker serves scripts and functions alike.
+    page.bytes("used_memory_lua", lua);
+    page.line("used_memory_vm_eval", lua);
+    page.line("used_memory_scripts_eval", scripts.bytes());
+    page.line("number_of_cached_scripts", scripts.count());
+    page.line("number_of_functions", functions.count());
+    page.line("number_of_libraries", functions.libraries.len());
+    page.line("used_memory_vm_functions", 0);
+    page.bytes("used_memory_vm_total", lua);
+    page.line("used_memory_functions", code);
+    page.bytes("used_memory_scripts", (scripts.bytes() + code) as u64);
     page.bytes("maxmemory", config.maxmemory.get());
     let policy = config.get_text(b"maxmemory-policy").unwrap_or_default();
     page.line("maxmemory_policy", String::from_utf8_lossy(&policy));

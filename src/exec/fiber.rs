@@ -1,0 +1,298 @@
+//! A worker's fiber: the stack of its own on which scripts run, so that a long one can be left for a while.
+//!
+//! A script is one plain call until it has run for `busy-reply-threshold`. From then on it is left now and
+//! then, its locks held, and the worker's other clients hear that the server is busy.
+
+use std::cell::{Cell, RefCell};
+use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use corosensei::stack::DefaultStack;
+use corosensei::{Coroutine, CoroutineResult, Yielder};
+use mlua::{MultiValue, Value};
+
+use super::script::Run;
+use super::{Next, Worker};
+use crate::command::Entry;
+use crate::command::session::Session;
+use crate::resp::Reply;
+use crate::script::{Host, Running};
+use crate::types::Bstr;
+use crate::util::clock::{self, Reading};
+
+/// Most of it is never touched, and takes no memory.
+const STACK_BYTES: usize = 16 << 20;
+/// Instructions between two looks at the clock are few enough for this: the least time between two leaves.
+const SLICE_MS: u64 = 1;
+
+/// A library's code that takes longer to load is given up.
+const LOAD_MS_MAX: u64 = 500;
+
+/// A request that may run scripts.
+pub(super) struct Job {
+    pub session: Session,
+    pub entry: &'static Entry,
+    pub argv: Vec<Bstr>,
+    pub out: Reply,
+    pub started: Reading,
+    pub next: Next,
+}
+
+enum Go {
+    Job(Box<Job>),
+    On,
+}
+
+enum Step {
+    Done(Box<Job>),
+    Busy,
+}
+
+struct Fiber(Coroutine<Go, Step, (), DefaultStack>);
+
+thread_local! {
+    /// The fiber of the worker whose thread this is; made when the first script comes.
+    static FIBER: Cell<Option<Fiber>> = const { Cell::new(None) };
+    /// A script was left on it half-way.
+    static LEFT: Cell<bool> = const { Cell::new(false) };
+}
+
+/// Where scripts run: what commands that come from a script need of it.
+pub(super) struct Stage<'w> {
+    pub host: Host,
+    /// The script under way, while it is not in a command.
+    pub run: RefCell<Option<Run<'w>>>,
+    started_ms: Cell<u64>,
+    long: RefCell<Option<Arc<Running>>>,
+}
+
+impl Fiber {
+    fn new(worker: Rc<Worker>) -> Self {
+        let stack = DefaultStack::new(STACK_BYTES).expect("memory for a stack");
+        Fiber(Coroutine::with_stack(stack, move |yielder, go| {
+            let Go::Job(first) = go else {
+                unreachable!("a fiber begins with a job");
+            };
+            serve(&worker, yielder, first);
+        }))
+    }
+}
+
+/// Runs jobs for ever: the fiber is dropped while it waits for the next.
+fn serve(worker: &Worker, yielder: &Yielder<Go, Step>, first: Box<Job>) {
+    let scripts = worker.shared.scripts.clone();
+    let stage = Stage {
+        host: Host::new(scripts).expect("a Lua state can be made"),
+        run: RefCell::default(),
+        started_ms: Cell::new(0),
+        long: RefCell::default(),
+    };
+    let lua = stage.host.lua.clone();
+    let ended = lua.scope(|scope| {
+        let call = scope.create_function(|lua, args: MultiValue| {
+            worker.call_from_script(&stage, lua, args, true)
+        })?;
+        let pcall = scope.create_function(|lua, args: MultiValue| {
+            worker.call_from_script(&stage, lua, args, false)
+        })?;
+        let acl = scope.create_function(|_, args: MultiValue| worker.may_call(&args))?;
+        let tick = scope.create_function(|_, ()| Ok(stage.tick(worker, yielder)))?;
+        stage.host.attach(call, pcall, acl, tick)?;
+        let mut job = first;
+        loop {
+            {
+                let Job {
+                    session,
+                    entry,
+                    argv,
+                    out,
+                    started,
+                    ..
+                } = &mut *job;
+                let argv: Vec<&[u8]> = argv.iter().map(|arg| &arg[..]).collect();
+                let next = worker.perform(Some(&stage), session, entry, &argv, out, started);
+                job.next = next;
+            }
+            match yielder.suspend(Step::Done(job)) {
+                Go::Job(next) => job = next,
+                Go::On => unreachable!("there is nothing to go on with"),
+            }
+        }
+    });
+    let ended: mlua::Result<()> = ended;
+    ended.expect("functions can be made in a new Lua state");
+}
+
+impl Stage<'_> {
+    /// A script begins: its time counts from here.
+    pub fn begin(&self) {
+        self.started_ms.set(clock::now_ms());
+    }
+
+    /// A script has ended.
+    pub fn end(&self, worker: &Worker) {
+        if let Some(running) = self.long.borrow_mut().take() {
+            worker.shared.scripts.end_busy(&running);
+            worker.begin_batch();
+        }
+    }
+
+    /// Called now and then while Lua runs; true ends the script.
+    fn tick(&self, worker: &Worker, yielder: &Yielder<Go, Step>) -> bool {
+        let elapsed_ms = clock::now_ms().saturating_sub(self.started_ms.get());
+        if self.run.borrow().is_none() {
+            // A library is being loaded, which nobody waits for that long.
+            return elapsed_ms >= LOAD_MS_MAX;
+        }
+        let threshold_ms = worker.shared.config.busy_reply_threshold.get().max(0) as u64;
+        if elapsed_ms < threshold_ms.max(SLICE_MS) {
+            return false;
+        }
+        let known = self.long.borrow().clone();
+        let running = known.unwrap_or_else(|| self.grow_long(worker));
+        if let Some(run) = &*self.run.borrow() {
+            running.wrote.store(run.wrote(), Ordering::Release);
+        }
+        if running.kill.load(Ordering::Acquire) {
+            return true;
+        }
+        yielder.suspend(Step::Busy);
+        running.kill.load(Ordering::Acquire)
+    }
+
+    #[cold]
+    fn grow_long(&self, worker: &Worker) -> Arc<Running> {
+        let run = self.run.borrow();
+        let running = Arc::new(Running {
+            is_function: run.as_ref().is_some_and(|run| run.is_function),
+            name: run.as_ref().map(|run| run.name.clone()).unwrap_or_default(),
+            command: run
+                .as_ref()
+                .map(|run| run.command.clone())
+                .unwrap_or_default(),
+            started_ms: self.started_ms.get(),
+            wrote: AtomicBool::new(false),
+            kill: AtomicBool::new(false),
+        });
+        tracing::warn!(
+            "Slow script detected: still in execution after {} milliseconds. You can try killing the script using the {} command. Script name is: {}.",
+            clock::now_ms().saturating_sub(self.started_ms.get()),
+            if running.is_function {
+                "FUNCTION KILL"
+            } else {
+                "SCRIPT KILL"
+            },
+            running.name
+        );
+        worker.shared.scripts.begin_busy(running.clone());
+        *self.long.borrow_mut() = Some(running.clone());
+        running
+    }
+}
+
+impl Worker {
+    /// Runs a request on the fiber.
+    pub(super) fn on_fiber(
+        self: &Rc<Self>,
+        session: &mut Session,
+        entry: &'static Entry,
+        argv: &[&[u8]],
+        out: &mut Reply,
+        started: &mut Reading,
+    ) -> Next {
+        let stand_in = Session::new(session.client.clone(), session.authenticated);
+        let resp3 = out.resp3();
+        let job = Box::new(Job {
+            session: std::mem::replace(session, stand_in),
+            entry,
+            argv: argv.iter().map(|arg| Bstr::new(arg)).collect(),
+            out: std::mem::replace(out, Reply::new(resp3)),
+            started: *started,
+            next: Next::Continue,
+        });
+        let fiber = FIBER.take();
+        let fiber = fiber.unwrap_or_else(|| Fiber::new(self.clone()));
+        self.step(fiber, Go::Job(job), session, out, started)
+    }
+
+    /// Goes on with a script that was left.
+    pub fn go_on(&self, session: &mut Session, out: &mut Reply, started: &mut Reading) -> Next {
+        let fiber = FIBER.take().expect("the fiber was left");
+        self.step(fiber, Go::On, session, out, started)
+    }
+
+    fn step(
+        &self,
+        mut fiber: Fiber,
+        go: Go,
+        session: &mut Session,
+        out: &mut Reply,
+        started: &mut Reading,
+    ) -> Next {
+        // A panic leaves the fiber here, to be dropped; the next script gets another.
+        let next = match fiber.0.resume(go) {
+            CoroutineResult::Yield(Step::Done(job)) => {
+                LEFT.set(false);
+                *session = job.session;
+                *out = job.out;
+                *started = job.started;
+                job.next
+            }
+            CoroutineResult::Yield(Step::Busy) => {
+                LEFT.set(true);
+                Next::Busy
+            }
+            CoroutineResult::Return(()) => unreachable!("a fiber serves for ever"),
+        };
+        FIBER.set(Some(fiber));
+        next
+    }
+
+    /// Ends the fiber, and before it the script that may be on it: the worker's thread ends.
+    pub fn end_scripts(&self) {
+        while LEFT.get() {
+            self.shared.scripts.kill_all();
+            let fiber = FIBER.take();
+            let Some(mut fiber) = fiber else {
+                break;
+            };
+            if let CoroutineResult::Yield(Step::Done(_)) = fiber.0.resume(Go::On) {
+                LEFT.set(false);
+            }
+            FIBER.set(Some(fiber));
+        }
+        drop(FIBER.take());
+    }
+
+    /// `redis.acl_check_cmd`: every user may call every command that there is.
+    fn may_call(&self, args: &MultiValue) -> mlua::Result<bool> {
+        use crate::script::{argument, raised};
+        if args.is_empty() {
+            return Err(raised(
+                "ERR Please specify at least one argument for this redis lib call",
+            ));
+        }
+        let words: Option<Vec<Vec<u8>>> = args.iter().map(argument).collect();
+        let Some(words) = words else {
+            return Err(raised(
+                "ERR Lua redis lib command arguments must be strings or integers",
+            ));
+        };
+        let argv: Vec<&[u8]> = words.iter().map(|word| &word[..]).collect();
+        match super::admit::find(&self.shared.registry, &argv) {
+            Ok(entry) if entry.arity_fits(argv.len()) => Ok(true),
+            _ => Err(raised(
+                "ERR Invalid command passed to redis.acl_check_cmd()",
+            )),
+        }
+    }
+}
+
+/// What a failed `redis.pcall` gives back.
+pub(super) fn error_table(lua: &mlua::Lua, text: &[u8]) -> mlua::Result<Value> {
+    let table = lua.create_table()?;
+    table.raw_set("err", lua.create_string(text)?)?;
+    table.raw_set("ignore_error_stats_update", true)?;
+    Ok(Value::Table(table))
+}

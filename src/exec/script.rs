@@ -1,0 +1,463 @@
+//! EVAL and FCALL: a script under its unit's locks, and the commands that it calls.
+//!
+//! A command that a script calls takes the road of a client's, from the script's own checks on; it runs under the
+//! locks that the script's unit holds. What it logs is logged with the rest, as one MULTI ... EXEC.
+
+use std::sync::atomic::Ordering;
+
+use mlua::{Function, Lua, MultiValue, Value};
+
+use super::Worker;
+use super::admit;
+use super::fiber::{Stage, error_table};
+use super::unit::{Call, Unit};
+use crate::command::client::Client;
+use crate::command::session::Session;
+use crate::command::{
+    Begin, Entry, Fail, Find, Flag, Flow, FunctionLoad, Plan, Run as Kind, ScriptCall, ScriptWish,
+};
+use crate::engine::ShardSet;
+use crate::resp::Reply;
+use crate::script::{
+    Failure, Flags, Header, Held, KeyPlaces, Library, Raised, argument, from_reply, is_contained,
+    raised, write_reply,
+};
+use crate::util::keyhash;
+
+/// A script under way.
+pub(super) struct Run<'w> {
+    unit: Unit<'w>,
+    /// The session that its commands see: the client's database, but nothing else of it.
+    session: Session,
+    flags: Flags,
+    read_only: bool,
+    /// Memory was short when it began.
+    short: bool,
+    pub is_function: bool,
+    pub name: String,
+    pub command: Vec<Vec<u8>>,
+    dirty: u64,
+}
+
+impl Run<'_> {
+    /// Whether it has changed something.
+    pub fn wrote(&self) -> bool {
+        self.unit.effects.dirty > self.dirty
+    }
+}
+
+/// A script that is about to run, as it was found.
+struct Found {
+    function: Function,
+    flags: Flags,
+    name: String,
+    is_function: bool,
+    /// It touches its declared keys alone.
+    contained: bool,
+}
+
+impl Worker {
+    /// Does what a script command wants, as a unit of its own.
+    pub(super) fn script<'w>(
+        &'w self,
+        stage: &Stage<'w>,
+        session: &mut Session,
+        argv: &[&[u8]],
+        wish: &ScriptWish,
+        out: &mut Reply,
+    ) -> Result<(), Fail> {
+        stage.begin();
+        match wish {
+            ScriptWish::Call(call) => {
+                let found = self.find_script(stage, argv, call)?;
+                let mut set = ShardSet::ALL;
+                if found.contained {
+                    set = ShardSet::EMPTY;
+                    let keys = &argv[3..3 + call.keys];
+                    keys.iter().for_each(|key| set.add(keyhash::hash(key)));
+                }
+                let unit = self.begin_write(set)?;
+                let (unit, done) = self.run_script(stage, session, argv, call, found, unit, out);
+                self.commit(unit, Some(session.client.id));
+                done
+            }
+            ScriptWish::Load => {
+                let (held, _) = stage.host.load(argv[2]).map_err(Fail::said)?;
+                out.bulk(&held.sha);
+                Ok(())
+            }
+            ScriptWish::Function(load) => {
+                let name = self.load_functions(load, &|code| stage.host.load_library(code))?;
+                match name {
+                    Some(name) => out.bulk(name),
+                    None => out.ok(),
+                }
+                self.log_alone(session, argv);
+                Ok(())
+            }
+        }
+    }
+
+    /// The same inside EXEC, under its locks.
+    pub(super) fn script_in_exec<'w>(
+        &'w self,
+        stage: &Stage<'w>,
+        session: &mut Session,
+        argv: &[&[u8]],
+        wish: &ScriptWish,
+        unit: Unit<'w>,
+        out: &mut Reply,
+    ) -> (Unit<'w>, Result<(), Fail>) {
+        let ScriptWish::Call(call) = wish else {
+            let done = self.script(stage, session, argv, wish, out);
+            return (unit, done);
+        };
+        stage.begin();
+        match self.find_script(stage, argv, call) {
+            Err(fail) => (unit, Err(fail)),
+            Ok(found) => self.run_script(stage, session, argv, call, found, unit, out),
+        }
+    }
+
+    /// Adds libraries to those that all workers have; gives the name of one that was loaded alone.
+    pub(super) fn load_functions(
+        &self,
+        wish: &FunctionLoad,
+        load: &dyn Fn(&[u8]) -> Result<Library, String>,
+    ) -> Result<Option<String>, Fail> {
+        let scripts = &self.shared.scripts;
+        let _lock = scripts.functions_lock.lock();
+        let mut functions = (*scripts.functions.load_full()).clone();
+        if wish.flush {
+            functions.libraries.clear();
+            functions.version += 1;
+        }
+        let mut name = None;
+        for code in &wish.codes {
+            let library = load(code).map_err(Fail::said)?;
+            name = Some(library.name.clone());
+            functions
+                .add(library.into(), wish.replace)
+                .map_err(Fail::said)?;
+        }
+        self.shared.publish_functions(functions);
+        Ok(name.filter(|_| !wish.restore))
+    }
+
+    /// Logs a command that changes no key.
+    pub(super) fn log_alone(&self, session: &Session, argv: &[&[u8]]) {
+        if let Ok(mut unit) = self.begin(ShardSet::EMPTY) {
+            unit.effects.dirty += 1;
+            unit.effects.record(session.db, argv);
+            self.commit(unit, Some(session.client.id));
+        }
+    }
+
+    fn find_script(
+        &self,
+        stage: &Stage<'_>,
+        argv: &[&[u8]],
+        call: &ScriptCall,
+    ) -> Result<Found, Fail> {
+        let from_held = |(held, function): (std::sync::Arc<Held>, Function)| Found {
+            function,
+            flags: held.flags,
+            name: held.sha.clone(),
+            is_function: false,
+            contained: *held.contained.get_or_init(|| self.is_contained(&held.body)),
+        };
+        let found = if call.is_function {
+            let (registered, function) = stage
+                .host
+                .function(argv[1])
+                .ok_or(Fail::Says("Function not found"))?;
+            Found {
+                function,
+                flags: registered.flags,
+                name: registered.name,
+                is_function: true,
+                contained: false,
+            }
+        } else if call.by_sha {
+            let found = stage
+                .host
+                .find(argv[1])
+                .ok_or(Fail::code("NOSCRIPT No matching script. Please use EVAL."))?;
+            from_held(found)
+        } else {
+            from_held(stage.host.load(argv[1]).map_err(Fail::said)?)
+        };
+        if !found.flags.legacy {
+            if call.read_only && !found.flags.no_writes {
+                return Err(Fail::Says(
+                    "Can not execute a script with write flag using *_ro command.",
+                ));
+            }
+            if !found.flags.no_writes
+                && let Some(trouble) = self.shared.store.trouble()
+            {
+                return Err(admit::refused_by_disk(trouble));
+            }
+            let guarded = !found.flags.allow_oom && !found.flags.no_writes;
+            if guarded && self.shared.config.maxmemory.get() > 0 && !self.make_room() {
+                return Err(Fail::code(
+                    "OOM allow-oom flag is not set on the script, can not run it when used memory > 'maxmemory'",
+                ));
+            }
+        }
+        Ok(found)
+    }
+
+    fn is_contained(&self, body: &[u8]) -> bool {
+        let code = Header::of_script(body).map_or(body, |header| header.code);
+        is_contained(code, &|name, count| {
+            let entry = self.shared.registry.get(name)?;
+            let command = entry.command;
+            let told = entry.specs.iter().all(|spec| {
+                matches!(
+                    (spec.begin, spec.find),
+                    (Begin::Index(_), Find::Range { limit: 0, .. })
+                )
+            });
+            let plain = matches!(command.plan, Plan::Keys) && command.more_keys.is_none();
+            if !told || !plain || !command.subcommands.is_empty() {
+                return None;
+            }
+            let open = entry
+                .specs
+                .iter()
+                .any(|spec| matches!(spec.find, Find::Range { last, .. } if last < 0));
+            let mut at = Vec::new();
+            entry.each_key(&vec![&b""[..]; count], |place| at.push(place));
+            Some(KeyPlaces { at, open })
+        })
+    }
+
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "each is another thing that the script needs"
+    )]
+    fn run_script<'w>(
+        &'w self,
+        stage: &Stage<'w>,
+        session: &mut Session,
+        argv: &[&[u8]],
+        call: &ScriptCall,
+        found: Found,
+        unit: Unit<'w>,
+        out: &mut Reply,
+    ) -> (Unit<'w>, Result<(), Fail>) {
+        let mut own = self.script_session(&session.client);
+        own.db = session.db;
+        own.no_touch = session.no_touch;
+        own.authenticated = true;
+        let limit = self.shared.config.maxmemory.get();
+        let dirty = unit.effects.dirty;
+        *stage.run.borrow_mut() = Some(Run {
+            unit,
+            session: own,
+            flags: found.flags,
+            read_only: call.read_only || found.flags.no_writes,
+            short: limit > 0 && crate::util::memory::used() > limit && !found.flags.allow_oom,
+            is_function: found.is_function,
+            name: found.name.clone(),
+            command: Vec::new(),
+            dirty,
+        });
+        // FUNCTION STATS tells it.
+        if found.is_function
+            && let Some(run) = &mut *stage.run.borrow_mut()
+        {
+            run.command = argv.iter().map(|arg| arg.to_vec()).collect();
+        }
+        if self.shared.monitors.any() {
+            // Before the commands that it calls.
+            self.feed_monitors(session.db, &Self::address(session), argv);
+        }
+        stage.begin();
+        let keys = &argv[3..3 + call.keys];
+        let args = &argv[3 + call.keys..];
+        let host = &stage.host;
+        let done = if found.is_function {
+            host.run_function(&found.function, keys, args)
+        } else {
+            host.run_script(&found.function, keys, args)
+        };
+        let done = done.and_then(|value| {
+            let mark = out.mark();
+            write_reply(&value, host.is_resp3(), out).map_err(|_| {
+                out.cut(mark);
+                Failure {
+                    text: b"ERR the reply could not be read".to_vec(),
+                    place: None,
+                    counted: false,
+                }
+            })
+        });
+        stage.end(self);
+        let run = stage
+            .run
+            .borrow_mut()
+            .take()
+            .expect("the script ran until here");
+        (
+            run.unit,
+            done.map_err(|failure| failed(&failure, &found.name)),
+        )
+    }
+
+    fn script_session(&self, client: &std::sync::Arc<Client>) -> Session {
+        Session::new(client.clone(), true)
+    }
+
+    /// `redis.call` and `redis.pcall`.
+    pub(super) fn call_from_script(
+        &self,
+        stage: &Stage<'_>,
+        lua: &Lua,
+        args: MultiValue,
+        raise: bool,
+    ) -> mlua::Result<Value> {
+        let mut run = stage.run.borrow_mut();
+        let Some(run) = run.as_mut() else {
+            return Err(raised("ERR redis.call can only be used in a script"));
+        };
+        let mut out = Reply::new(stage.host.is_resp3());
+        let done = match command_of(&args) {
+            Ok(words) => {
+                let argv: smallvec::SmallVec<[&[u8]; 8]> =
+                    words.iter().map(|word| &word[..]).collect();
+                self.run_for_script(run, stage.host.logs(), &argv, &mut out)
+            }
+            Err(fail) => Err(fail),
+        };
+        if let Err(fail) = done {
+            let text = fail.text();
+            out = Reply::new(false);
+            out.error(text.as_bytes());
+            self.shared.stats.error(text.as_bytes());
+            self.stats().counters.error_replies.add(1);
+        }
+        match stage.host.hand_over(|| from_reply(lua, out.bytes()))? {
+            Ok(value) => Ok(value),
+            Err(error) if raise => Err(mlua::Error::external(Raised {
+                counted: true,
+                ..error
+            })),
+            Err(error) => error_table(lua, &error.text),
+        }
+    }
+
+    /// Runs one command for a script; what it fails with is counted by the caller.
+    fn run_for_script(
+        &self,
+        run: &mut Run<'_>,
+        logs: bool,
+        argv: &[&[u8]],
+        out: &mut Reply,
+    ) -> Result<(), Fail> {
+        let entry = self.admit_for_script(run, argv)?;
+        let mut started = self.watch.read();
+        let recorded = run.unit.effects.log.len();
+        let done = match entry.command.run {
+            Kind::Session(_) | Kind::Container => {
+                let done = self.call_session(&mut run.session, entry, argv, out);
+                if done.is_ok() && entry.is(Flag::MayReplicate) {
+                    run.unit.effects.record(run.session.db, argv);
+                }
+                done
+            }
+            Kind::Read(_) | Kind::Write(_) => {
+                self.call(&mut run.unit, &Call::of(&run.session, entry, argv), out)
+            }
+        };
+        if !logs {
+            run.unit.effects.log.truncate(recorded);
+        }
+        if self.shared.monitors.any() && !entry.is(Flag::SkipMonitor) && !entry.is(Flag::Admin) {
+            self.feed_monitors(run.session.db, "lua", argv);
+        }
+        let nanos = self.lap(&mut started);
+        self.count(&run.session, entry, argv, nanos);
+        match done {
+            // In a script nothing sleeps: not finding anything is the reply.
+            Ok(Flow::Park(park)) => {
+                park.on_timeout.write_denied(out);
+                Ok(())
+            }
+            Ok(Flow::Stall(time)) => {
+                std::thread::sleep(time);
+                Ok(())
+            }
+            Ok(_) => Ok(()),
+            Err(fail) => {
+                self.stats().commands[entry.id].failed.add(1);
+                Err(fail)
+            }
+        }
+    }
+
+    fn admit_for_script(&self, run: &Run<'_>, argv: &[&[u8]]) -> Result<&'static Entry, Fail> {
+        let Ok(entry) = admit::find(&self.shared.registry, argv) else {
+            return Err(Fail::Says("Unknown Redis command called from script"));
+        };
+        if !entry.arity_fits(argv.len()) {
+            return Err(Fail::Says(
+                "Wrong number of args calling Redis command from script",
+            ));
+        }
+        let denied =
+            entry.is(Flag::NoScript) && !self.shared.scripts.allow_denied.load(Ordering::Relaxed);
+        if denied {
+            return Err(Fail::Says("This Redis command is not allowed from script"));
+        }
+        let reject = |fail| {
+            self.stats().commands[entry.id].rejected.add(1);
+            Err(fail)
+        };
+        if entry.is(Flag::Write) || entry.is(Flag::MayReplicate) {
+            if run.read_only {
+                return reject(Fail::Says(
+                    "Write commands are not allowed from read-only scripts.",
+                ));
+            }
+            if entry.is(Flag::Write)
+                && let Some(trouble) = self.shared.store.trouble()
+            {
+                return reject(admit::refused_by_disk(trouble));
+            }
+        }
+        if entry.is(Flag::DenyOom) && run.short && !run.wrote() && run.flags.legacy {
+            return reject(Fail::code(
+                "OOM command not allowed when used memory > 'maxmemory'.",
+            ));
+        }
+        if !run.unit.locked.set().covers(entry.shards(argv)) {
+            return reject(Fail::Says(
+                "Script attempted to access a key that it was not seen to declare",
+            ));
+        }
+        Ok(entry)
+    }
+}
+
+fn command_of(args: &MultiValue) -> Result<smallvec::SmallVec<[Vec<u8>; 8]>, Fail> {
+    if args.is_empty() {
+        return Err(Fail::Says(
+            "Please specify at least one argument for this redis lib call",
+        ));
+    }
+    let words: Option<_> = args.iter().map(argument).collect();
+    words.ok_or(Fail::Says(
+        "Lua redis lib command arguments must be strings or integers",
+    ))
+}
+
+/// A script's failure as its client hears it.
+fn failed(failure: &Failure, name: &str) -> Fail {
+    let text = String::from_utf8_lossy(&failure.text);
+    Fail::code(match &failure.place {
+        Some((source, line)) => format!("{text} script: {name}, on {source}:{line}."),
+        None => format!("{text} script: {name}, on ?:-1."),
+    })
+}
