@@ -33,6 +33,12 @@ pub const LCS: Command = Command {
 
 fn lcs(call: &mut ReadCall<'_>) -> Done {
     let (key_a, key_b) = (call.args.next()?, call.args.next()?);
+    let not_strings = |_| Fail::Says("The specified keys must contain string values");
+    let (mut digits_a, mut digits_b) = (itoa::Buffer::new(), itoa::Buffer::new());
+    let a = call.db.read::<Text>(key_a).map_err(not_strings)?;
+    let b = call.db.read::<Text>(key_b).map_err(not_strings)?;
+    let a = a.map_or(&b""[..], |text| text.as_bytes(&mut digits_a));
+    let b = b.map_or(&b""[..], |text| text.as_bytes(&mut digits_b));
     let (mut len, mut idx, mut with_len, mut min_len) = (false, false, false, 0);
     while !call.args.is_empty() {
         if call.args.word("IDX") {
@@ -52,12 +58,6 @@ fn lcs(call: &mut ReadCall<'_>) -> Done {
             "If you want both the length and indexes, please just use IDX.",
         ));
     }
-    let not_strings = |_| Fail::Says("The specified keys must contain string values");
-    let (mut digits_a, mut digits_b) = (itoa::Buffer::new(), itoa::Buffer::new());
-    let a = call.db.read::<Text>(key_a).map_err(not_strings)?;
-    let b = call.db.read::<Text>(key_b).map_err(not_strings)?;
-    let a = a.map_or(&b""[..], |text| text.as_bytes(&mut digits_a));
-    let b = b.map_or(&b""[..], |text| text.as_bytes(&mut digits_b));
     let cells = (a.len() as u64 + 1) * (b.len() as u64 + 1);
     if cells * 4 > call.server.config.proto_max_bulk_len.get()
         || a.len().max(b.len()) >= u32::MAX as usize
