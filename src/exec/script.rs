@@ -19,8 +19,8 @@ use crate::command::{
 use crate::engine::ShardSet;
 use crate::resp::Reply;
 use crate::script::{
-    Failure, Flags, Header, Held, KeyPlaces, Library, Raised, argument, from_reply, is_contained,
-    raised, write_reply,
+    Clash, Failure, Flags, Header, Held, KeyPlaces, Library, Raised, argument, from_reply,
+    is_contained, raised, write_reply,
 };
 use crate::util::keyhash;
 
@@ -138,7 +138,7 @@ impl Worker {
             name = Some(library.name.clone());
             functions
                 .add(library.into(), wish.replace)
-                .map_err(Fail::said)?;
+                .map_err(|clash| clashed(clash, wish.restore))?;
         }
         self.shared.publish_functions(functions);
         Ok(name.filter(|_| !wish.restore))
@@ -443,6 +443,14 @@ fn command_of(args: &MultiValue) -> Result<smallvec::SmallVec<[Vec<u8>; 8]>, Fai
     words.ok_or(Fail::Says(
         "Lua redis lib command arguments must be strings or integers",
     ))
+}
+
+fn clashed(clash: Clash, restore: bool) -> Fail {
+    Fail::said(match clash {
+        Clash::Library(name) if restore => format!("Library {name} already exists"),
+        Clash::Library(name) => format!("Library '{name}' already exists"),
+        Clash::Function(name) => format!("Function {name} already exists"),
+    })
 }
 
 /// A script's failure as its client hears it.
