@@ -22,7 +22,7 @@ use crate::script::{
     Clash, Failure, Flags, Header, Held, KeyPlaces, Library, Raised, argument, from_reply,
     is_contained, raised, write_reply,
 };
-use crate::util::keyhash;
+use crate::util::{clock, keyhash};
 
 /// A script under way.
 pub(super) struct Run<'w> {
@@ -247,6 +247,10 @@ impl Worker {
         unit: Unit<'w>,
         out: &mut Reply,
     ) -> (Unit<'w>, Result<(), Fail>) {
+        // Here, so that what the script calls is shown after it.
+        if self.shared.monitors.any() {
+            self.feed_monitors(session, argv);
+        }
         let mut own = self.script_session(&session.client);
         own.db = session.db;
         own.no_touch = session.no_touch;
@@ -353,6 +357,10 @@ impl Worker {
         out: &mut Reply,
     ) -> Result<(), Fail> {
         let entry = self.admit_for_script(run, argv)?;
+        if self.shared.monitors.any() && !entry.is(Flag::SkipMonitor) && !entry.is(Flag::Admin) {
+            let monitors = &self.shared.monitors;
+            monitors.feed(clock::now_us(), run.session.db, "lua", argv);
+        }
         let mut started = self.watch.read();
         let recorded = run.unit.effects.log.len();
         let done = match entry.command.run {
