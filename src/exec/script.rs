@@ -201,7 +201,7 @@ impl Worker {
             let guarded = !found.flags.allow_oom && !found.flags.no_writes;
             if guarded && self.shared.config.maxmemory.get() > 0 && !self.make_room() {
                 return Err(Fail::code(
-                    "OOM allow-oom flag is not set on the script, can not run it when used memory > 'maxmemory'",
+                    "OOM command not allowed when used memory > 'maxmemory'.",
                 ));
             }
         }
