@@ -147,3 +147,29 @@ fn a_caching_client_hears_what_changed() {
          b< >[\"invalidate\" [\"k\"]]",
     );
 }
+
+#[test]
+fn scripts_run_whole_in_a_transaction_and_never_sleep() {
+    talk(
+        "> MULTI
+         +OK
+         > EVAL \"redis.call('set', 'k', 'v') return redis.call('get', 'k')\" 0
+         +QUEUED
+         > GET k
+         +QUEUED
+         > EVALSHA ffffffffffffffffffffffffffffffffffffffff 0
+         +QUEUED
+         > EXEC
+         [\"v\" \"v\" -NOSCRIPT No matching script. Please use EVAL.]
+         b> BLPOP q 0
+         > EVAL \"redis.call('rpush', KEYS[1], 'a', 'b') return redis.call('llen', KEYS[1])\" 1 q
+         :2
+         b< [\"q\" \"a\"]
+         > EVAL_RO \"return redis.call('set', 'k', 'w')\" 0
+         -ERR Write commands are not allowed from read-only scripts. script: *
+         > EVAL \"redis.call('select', 3) redis.call('set', 'k', 'three') return redis.call('get', 'k')\" 0
+         \"three\"
+         > GET k
+         \"v\"",
+    );
+}

@@ -19,8 +19,8 @@ use crate::command::{
 use crate::engine::ShardSet;
 use crate::resp::Reply;
 use crate::script::{
-    Failure, Flags, Header, Held, KeyPlaces, Library, Raised, argument, from_reply, is_contained,
-    raised, write_reply,
+    Clash, Failure, Flags, Header, Held, KeyPlaces, Library, Raised, argument, from_reply,
+    is_contained, raised, write_reply,
 };
 use crate::util::keyhash;
 
@@ -138,7 +138,7 @@ impl Worker {
             name = Some(library.name.clone());
             functions
                 .add(library.into(), wish.replace)
-                .map_err(Fail::said)?;
+                .map_err(|clash| clashed(clash, wish.restore))?;
         }
         self.shared.publish_functions(functions);
         Ok(name.filter(|_| !wish.restore))
@@ -201,7 +201,7 @@ impl Worker {
             let guarded = !found.flags.allow_oom && !found.flags.no_writes;
             if guarded && self.shared.config.maxmemory.get() > 0 && !self.make_room() {
                 return Err(Fail::code(
-                    "OOM allow-oom flag is not set on the script, can not run it when used memory > 'maxmemory'",
+                    "OOM command not allowed when used memory > 'maxmemory'.",
                 ));
             }
         }
@@ -247,6 +247,10 @@ impl Worker {
         unit: Unit<'w>,
         out: &mut Reply,
     ) -> (Unit<'w>, Result<(), Fail>) {
+        // Here, so that what the script calls is shown after it.
+        if self.shared.monitors.any() {
+            self.feed_monitors(session.db, &Self::address(session), argv);
+        }
         let mut own = self.script_session(&session.client);
         own.db = session.db;
         own.no_touch = session.no_touch;
@@ -269,10 +273,6 @@ impl Worker {
             && let Some(run) = &mut *stage.run.borrow_mut()
         {
             run.command = argv.iter().map(|arg| arg.to_vec()).collect();
-        }
-        if self.shared.monitors.any() {
-            // Before the commands that it calls.
-            self.feed_monitors(session.db, &Self::address(session), argv);
         }
         stage.begin();
         let keys = &argv[3..3 + call.keys];
@@ -451,6 +451,14 @@ fn command_of(args: &MultiValue) -> Result<smallvec::SmallVec<[Vec<u8>; 8]>, Fai
     words.ok_or(Fail::Says(
         "Lua redis lib command arguments must be strings or integers",
     ))
+}
+
+fn clashed(clash: Clash, restore: bool) -> Fail {
+    Fail::said(match clash {
+        Clash::Library(name) if restore => format!("Library {name} already exists"),
+        Clash::Library(name) => format!("Library '{name}' already exists"),
+        Clash::Function(name) => format!("Function {name} already exists"),
+    })
 }
 
 /// A script's failure as its client hears it.

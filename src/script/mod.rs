@@ -19,5 +19,5 @@ pub use contained::{KeyPlaces, is_contained};
 pub use convert::{argument, from_reply, write_reply};
 pub use host::{Failure, Host, Library, Registered};
 pub use raise::{Killed, Raised, raised};
-pub use shared::{Functions, Held, Running, Scripts, sha1_hex};
+pub use shared::{Clash, Functions, Held, Running, Scripts, sha1_hex};
 pub use shebang::{Flags, Header};

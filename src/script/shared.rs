@@ -25,6 +25,12 @@ pub struct Held {
     pub contained: OnceLock<bool>,
 }
 
+/// What is there already.
+pub enum Clash {
+    Library(String),
+    Function(String),
+}
+
 /// Libraries by name: what FUNCTION LIST shows. Replaced whole at every change.
 #[derive(Clone, Default)]
 pub struct Functions {
@@ -50,17 +56,17 @@ impl Functions {
     }
 
     /// Adds a library, in the place of the one of its name if that may be.
-    pub fn add(&mut self, library: Arc<Library>, replace: bool) -> Result<(), String> {
+    pub fn add(&mut self, library: Arc<Library>, replace: bool) -> Result<(), Clash> {
         let before = self.libraries.get(&library.name);
         if before.is_some() && !replace {
-            return Err(format!("Library '{}' already exists", library.name));
+            return Err(Clash::Library(library.name.clone()));
         }
         for function in &library.functions {
             let elsewhere = self
                 .library_of(&function.name)
                 .is_some_and(|other| other.name != library.name);
             if elsewhere {
-                return Err(format!("Function {} already exists", function.name));
+                return Err(Clash::Function(function.name.clone()));
             }
         }
         self.libraries.insert(library.name.clone(), library);

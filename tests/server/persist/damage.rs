@@ -107,7 +107,7 @@ fn a_damaged_snapshot_is_refused() {
             "Wrong signature trying to load DB from file",
         ),
         (
-            &[&whole[..whole.len() - 1], b"x"].concat(),
+            &[&whole[..whole.len() - 1], &[!whole[whole.len() - 1]]].concat(),
             "Wrong RDB checksum",
         ),
     ];
