@@ -10,6 +10,7 @@
 //!   run     the handler: plain code, no await; on failure its reply is cut off again
 //!   commit  serve sleepers, append to the journal, unlock; then events, tracking, statistics
 //!   reply   stands in the connection's buffer: one write per batch read
+//!   sync    appendfsync always: held there until what it depends on is on the disk
 //! ```
 //!
 //! # Floors
