@@ -3,6 +3,8 @@
 //! Requests of one read run one after another and their replies leave in one write. Buffers belong to the
 //! worker and are borrowed while there is something in them, so an idle client holds none.
 
+mod sending;
+
 use std::cell::RefCell;
 use std::future::poll_fn;
 use std::io;
@@ -20,7 +22,6 @@ use super::stream::Stream;
 use crate::command::client::Client;
 use crate::command::session::{ReplyMode, Session};
 use crate::command::{Job, Shutdown};
-use crate::config::special::OutputLimit;
 use crate::exec::{self, Next, Sleep, Wake, Worker};
 use crate::journal::{Depends, Pass};
 use crate::pubsub::Mailbox;
@@ -391,106 +392,6 @@ impl Connection {
         }
     }
 
-    fn take_mail(&mut self) {
-        self.borrow_output();
-        self.client.mailbox.drain_into(self.out.buf_mut());
-        // Whoever sent it may have told of an edit.
-        let saw = self.worker.shared.journal.end();
-        self.depends.saw = self.depends.saw.max(saw);
-    }
-
-    /// Whether what stands in `out` may be sent.
-    fn may_send(&mut self) -> bool {
-        self.depends = self.depends.and(self.worker.take_depends());
-        let pass = self.worker.shared.journal.gate.pass(self.depends);
-        self.held = pass == Pass::Wait;
-        match pass {
-            Pass::Open => self.depends = Depends::default(),
-            Pass::Wait => {}
-            Pass::Broken => {
-                tracing::debug!(
-                    "Closing {}: its edit could not be made safe",
-                    self.client.address
-                );
-                self.closing = Closing::Now;
-            }
-        }
-        pass == Pass::Open
-    }
-
-    /// Sends as much as the socket takes now.
-    fn flush(&mut self) {
-        if !self.may_send() {
-            return;
-        }
-        let mut context = Context::from_waker(std::task::Waker::noop());
-        while self.sent < self.out.len() {
-            match self
-                .stream
-                .poll_write(&mut context, &self.out.bytes()[self.sent..])
-            {
-                Poll::Ready(Ok(bytes)) => self.written(bytes),
-                Poll::Ready(Err(_)) => {
-                    self.closing = Closing::Now;
-                    return;
-                }
-                Poll::Pending => break,
-            }
-        }
-        if self.closing == Closing::Flushed && self.sent == self.out.len() {
-            self.closing = Closing::Now;
-        }
-    }
-
-    /// Sends everything, however long the client takes.
-    async fn send_all(&mut self) {
-        while !self.may_send() && self.closing != Closing::Now {
-            let shared = self.worker.shared.clone();
-            let mut moved = pin!(shared.journal.gate.moved());
-            moved.as_mut().enable();
-            if shared.journal.gate.pass(self.depends) == Pass::Wait {
-                moved.await;
-            }
-        }
-        while self.sent < self.out.len() && self.closing != Closing::Now {
-            let Connection {
-                stream, out, sent, ..
-            } = self;
-            match poll_fn(|context| stream.poll_write(context, &out.bytes()[*sent..])).await {
-                Ok(bytes) => self.written(bytes),
-                Err(_) => self.closing = Closing::Now,
-            }
-        }
-    }
-
-    fn written(&mut self, bytes: usize) {
-        self.sent += bytes;
-        let counters = &self.worker.stats().counters;
-        counters.output_bytes.add(bytes as u64);
-        counters.writes.add(1);
-        self.client
-            .output_bytes
-            .fetch_add(bytes as u64, Ordering::Relaxed);
-        if self.sent == self.out.len() {
-            self.sent = 0;
-            let mut buf = std::mem::take(self.out.buf_mut());
-            buf.clear();
-            if buf.capacity() <= KEEP_BYTES {
-                self.buffers.output.borrow_mut().push(buf);
-            }
-            if self.closing == Closing::Flushed {
-                self.closing = Closing::Now;
-            }
-        }
-        self.client.mailbox.set_unsent(self.out.len() - self.sent);
-    }
-
-    fn borrow_output(&mut self) {
-        if self.out.buf_mut().capacity() == 0 {
-            *self.out.buf_mut() = self.buffers.output.borrow_mut().pop().unwrap_or_default();
-        }
-    }
-
     fn give_back_input(&mut self) {
         if self.input.is_empty() && self.input.capacity() > 0 {
             let mut buf = std::mem::take(&mut self.input);
@@ -510,47 +411,6 @@ impl Connection {
         self.client
             .query_capacity
             .store(capacity, Ordering::Relaxed);
-    }
-
-    fn output_limit(&self) -> OutputLimit {
-        let config = &self.worker.shared.config;
-        let subscriber = self.session.is_subscriber();
-        config.client_output_buffer_limit.part(|limits| {
-            if subscriber {
-                limits.pubsub
-            } else {
-                limits.normal
-            }
-        })
-    }
-
-    /// Whether the client has let its query or its replies grow beyond what it may.
-    fn over_limit(&mut self) -> bool {
-        let config = &self.worker.shared.config;
-        let counters = &self.worker.stats().counters;
-        let unsent = self.out.len() - self.sent;
-        self.client.mailbox.set_unsent(unsent);
-        if self.input.len() as u64 > config.client_query_buffer_limit.get() {
-            counters.query_buffer_limit_disconnections.add(1);
-            tracing::warn!(
-                "Closing client that reached max query buffer length: {}",
-                self.client.address
-            );
-            return true;
-        }
-        if unsent == 0 && self.client.mailbox.is_empty() {
-            return false;
-        }
-        let limit = self.output_limit();
-        if self.client.mailbox.check(limit, clock::now_ms()).is_err() {
-            counters.output_buffer_limit_disconnections.add(1);
-            tracing::warn!(
-                "Client {} scheduled to be closed ASAP for overcoming of output buffer limits.",
-                self.client.address
-            );
-            return true;
-        }
-        false
     }
 
     /// Takes everything of this client out of what is shared.
