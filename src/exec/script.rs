@@ -411,6 +411,12 @@ impl Worker {
         if denied {
             return Err(Fail::Says("This Redis command is not allowed from script"));
         }
+        if wants_to_sleep(entry, argv) {
+            return Err(Fail::said(format!(
+                "{} command is not allowed with BLOCK option from scripts",
+                String::from_utf8_lossy(argv[0])
+            )));
+        }
         let reject = |fail| {
             self.stats().commands[entry.id].rejected.add(1);
             Err(fail)
@@ -468,4 +474,18 @@ fn failed(failure: &Failure, name: &str) -> Fail {
         Some((source, line)) => format!("{text} script: {name}, on {source}:{line}."),
         None => format!("{text} script: {name}, on ?:-1."),
     })
+}
+
+/// Whether a command is asked to sleep by its BLOCK option; those that always may are run without sleeping.
+fn wants_to_sleep(entry: &Entry, argv: &[&[u8]]) -> bool {
+    let is_word = |arg: &[u8], word: &str| arg.eq_ignore_ascii_case(word.as_bytes());
+    let may = entry
+        .command
+        .args
+        .iter()
+        .any(|arg| arg.token == Some("BLOCK"));
+    may && argv
+        .iter()
+        .take_while(|arg| !is_word(arg, "STREAMS"))
+        .any(|arg| is_word(arg, "BLOCK"))
 }

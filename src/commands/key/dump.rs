@@ -115,14 +115,12 @@ fn restore(call: &mut WriteCall<'_>) -> Done {
         access,
     );
     call.db.announce(Class::Generic, "restore", key);
-    let at = deadline.unwrap_or(0);
-    call.db.log(&[
-        b"RESTORE",
-        key,
-        itoa::Buffer::new().format(at).as_bytes(),
-        payload,
-        b"ABSTTL",
-        b"REPLACE",
-    ]);
+    let mut digits = itoa::Buffer::new();
+    let mut record = call.args.all().to_vec();
+    if let Some(at) = deadline.filter(|_| !absolute) {
+        record[2] = digits.format(at).as_bytes();
+        record.push(b"ABSTTL");
+    }
+    call.db.log(&record);
     Ok(Flow::Done)
 }
