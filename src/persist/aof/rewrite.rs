@@ -1,5 +1,6 @@
 //! A new base in the place of the old one and its increments, while edits go on.
 
+use std::fs;
 use std::io;
 use std::path::Path;
 use std::sync::Arc;
@@ -60,37 +61,39 @@ pub fn rewrite(store: &Arc<Store>, job: u64) -> io::Result<()> {
         _ => {}
     }
 
+    let path = Manifest::path(&dir, &filename);
+    let mut named = None;
     let installed = write_base(store, job, &dir, &filename, &old, snapshot).and_then(|base| {
         // The newest first, as Redis lists them.
         let retired = old.increments.iter().rev().chain(&old.base);
         let history = retired.chain(&old.history).cloned().collect();
-        let manifest = Manifest {
+        let manifest = named.insert(Manifest {
             base: Some(base),
             increments: continued.then(|| part.clone()).into_iter().collect(),
             history,
-        };
-        let path = Manifest::path(&dir, &filename);
-        store.disk.replace(&path, manifest.text().as_bytes())?;
-        Ok(manifest)
+        });
+        store.disk.replace(&path, manifest.text().as_bytes())
     });
-    match installed {
-        Ok(manifest) => {
-            store.log.set_files(manifest, &dir);
-            collect(store, &dir, &filename)
-        }
-        Err(error) => {
-            if starting {
-                // No manifest names the increment, so nothing is lost with it.
-                let _ = stop_writer(store);
-                tracing::info!(
-                    "Removing the temp incr aof file {} in the background",
-                    part.name
-                );
-                let _ = store.disk.remove(&dir.join(&part.name));
-            }
-            Err(error)
-        }
+    let Err(error) = installed else {
+        store.log.set_files(named.expect("it was installed"), &dir);
+        return collect(store, &dir, &filename);
+    };
+    if starting {
+        let _ = stop_writer(store);
     }
+    // A folder that can't be synced fails after the new manifest has taken the old one's place: then it counts,
+    // and so do the files that it names. Those that it retires stay, for the case that a power cut brings the old one back.
+    let in_force = |manifest: &Manifest| fs::read(&path).ok() == Some(manifest.text().into());
+    if let Some(manifest) = named.filter(in_force) {
+        store.log.set_files(manifest, &dir);
+    } else if starting {
+        tracing::info!(
+            "Removing the temp incr aof file {} in the background",
+            part.name
+        );
+        let _ = store.disk.remove(&dir.join(&part.name));
+    }
+    Err(error)
 }
 
 /// Makes the manifest name a further increment.
