@@ -173,3 +173,16 @@ fn scripts_run_whole_in_a_transaction_and_never_sleep() {
          \"v\"",
     );
 }
+
+#[test]
+fn what_is_pushed_is_heard_though_replies_are_off() {
+    talk(
+        "> CLIENT REPLY OFF
+         > SUBSCRIBE news
+         [\"subscribe\" \"news\" :1]
+         b> PUBLISH news 1
+         :1
+         > PING
+         [\"message\" \"news\" \"1\"]",
+    );
+}

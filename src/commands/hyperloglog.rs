@@ -1,6 +1,6 @@
 //! HyperLogLogs: about how many different things were seen, in 12 KB at most.
 
-use crate::command::Flag::{Admin, DenyOom, Fast, Neither, ReadOnly};
+use crate::command::Flag::{Admin, DenyOom, Fast, MayReplicate, Neither, ReadOnly};
 use crate::command::{Arg, Command, Done, Fail, Family, Flow, KeyUse, Run, SessionCall, WriteCall};
 use crate::engine::Db;
 use crate::types::Text;
@@ -66,7 +66,7 @@ const PFCOUNT: Command = Command {
     since: "2.8.9",
     args: &[Arg::key("key", KeyUse::READ_WRITE).many()],
     // It keeps the count it made beside the registers, and is read-only to clients all the same.
-    flags: &[ReadOnly, Neither],
+    flags: &[ReadOnly, MayReplicate, Neither],
     run: Run::Write(pfcount),
     ..Command::PLAIN
 };

@@ -57,7 +57,7 @@ impl Worker {
             self.check_memory(session, entry)?;
         }
         if let Some(trouble) = self.shared.store.trouble()
-            && (writes(session, entry) || entry.command.name == "ping")
+            && (is_any(session, entry, &[Flag::Write]) || entry.command.name == "ping")
         {
             return Err(refused_by_disk(trouble));
         }
@@ -130,7 +130,7 @@ impl Worker {
         match self.shared.pause.active(self.now_ms()) {
             None => false,
             Some(PauseMode::All) => !is_pause_exempt(entry),
-            Some(PauseMode::Write) => writes(session, entry),
+            Some(PauseMode::Write) => is_any(session, entry, &[Flag::Write, Flag::MayReplicate]),
         }
     }
 }
@@ -150,9 +150,9 @@ fn is_pause_exempt(entry: &Entry) -> bool {
     entry.full_name.starts_with("client|")
 }
 
-/// Whether it may write, at once or as what EXEC will run.
-fn writes(session: &Session, entry: &Entry) -> bool {
-    let one = |entry: &Entry| entry.is(Flag::Write) || entry.is(Flag::MayReplicate);
+/// Whether it is one of these, at once or as what EXEC will run.
+fn is_any(session: &Session, entry: &Entry, flags: &[Flag]) -> bool {
+    let one = |entry: &Entry| flags.iter().any(|flag| entry.is(*flag));
     if entry.command.name == "exec" {
         return session
             .multi

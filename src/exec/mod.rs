@@ -229,7 +229,12 @@ impl Worker {
             // It was for this one command, whether that read anything or not.
             tracking.caching = None;
         }
-        self.finish_reply(session, mark, out);
+        if entry.is(Flag::PubSub) && entry.full_name.ends_with("subscribe") {
+            // What is pushed is heard though replies are off.
+            self.finish_reply(session, out.mark(), out);
+        } else {
+            self.finish_reply(session, mark, out);
+        }
         next
     }
 
