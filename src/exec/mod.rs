@@ -214,8 +214,11 @@ impl Worker {
         };
         self.show_monitors(session, entry, argv);
         if entry.is(Flag::Admin) {
-            // CONFIG SET holds for what follows in the same batch.
+            // CONFIG SET holds for what follows in the same batch, and a new `maxmemory` at once.
             self.read_rules();
+            if entry.full_name == "config|set" && self.shared.config.maxmemory.get() > 0 {
+                self.make_room();
+            }
         }
         let nanos = self.lap(started);
         match &mut next {
