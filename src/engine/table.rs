@@ -42,6 +42,13 @@ impl Table {
         self.entries.find(hash, key)
     }
 
+    /// Looks at what a command on a key with this hash is going to look at; the sum means nothing.
+    #[inline]
+    pub(super) fn warm(&self, hash: u64) -> usize {
+        let entry = self.entries.likely(hash);
+        entry.map_or(0, |entry| entry.key.len() + entry.value.warm())
+    }
+
     /// Whether the key stands here, dead or alive.
     pub fn holds(&self, key: &[u8]) -> bool {
         self.find(keyhash::hash(key), key).is_some()
@@ -54,6 +61,7 @@ impl Table {
 
     #[inline]
     pub(super) fn at_mut(&mut self, pos: usize) -> &mut Entry {
+        self.entries.advance();
         self.entries.at_mut(pos)
     }
 

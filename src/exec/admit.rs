@@ -1,6 +1,6 @@
 //! Whether a request may run: ordered checks, and the first refusal wins.
 
-use super::Worker;
+use super::{Look, Worker};
 use crate::command::session::{Queued, Session};
 use crate::command::shared::PauseMode;
 use crate::command::{Entry, Fail, Flag, Found, Registry, quoted};
@@ -8,7 +8,7 @@ use crate::persist::Trouble;
 use crate::types::Bstr;
 
 pub(super) enum Verdict {
-    Run(&'static Entry),
+    Run(Look),
     /// Kept for EXEC.
     Queued,
     Paused,
@@ -18,14 +18,23 @@ pub(super) enum Verdict {
 }
 
 impl Worker {
-    pub(super) fn admit(&self, session: &mut Session, argv: &[&[u8]]) -> Verdict {
+    pub(super) fn admit(
+        &self,
+        session: &mut Session,
+        argv: &[&[u8]],
+        look: Option<Look>,
+    ) -> Verdict {
         if argv[0].eq_ignore_ascii_case(b"post") || argv[0].eq_ignore_ascii_case(b"host:") {
             return Verdict::Attack;
         }
-        let entry = match find(&self.shared.registry, argv) {
-            Ok(entry) => entry,
-            Err(fail) => return Verdict::Refused(None, fail),
+        let look = match look {
+            Some(look) => look,
+            None => match find(&self.shared.registry, argv) {
+                Ok(entry) => Look { entry, hash: None },
+                Err(fail) => return Verdict::Refused(None, fail),
+            },
         };
+        let entry = look.entry;
         match self.check(session, entry, argv) {
             Err(fail) => return Verdict::Refused(Some(entry), fail),
             Ok(()) if self.is_paused(session, entry) => return Verdict::Paused,
@@ -37,7 +46,7 @@ impl Worker {
                 multi.queue.push(Queued { entry, args });
                 Verdict::Queued
             }
-            _ => Verdict::Run(entry),
+            _ => Verdict::Run(look),
         }
     }
 

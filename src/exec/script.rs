@@ -438,7 +438,7 @@ impl Worker {
                 "OOM command not allowed when used memory > 'maxmemory'.",
             ));
         }
-        if !run.unit.locked.covers(entry.shards(argv).0) {
+        if !run.unit.locked.covers(entry.shards(argv)) {
             return reject(Fail::Says(
                 "Script attempted to access a key that it was not seen to declare",
             ));

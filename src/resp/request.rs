@@ -11,7 +11,18 @@ pub struct Request {
     pub(super) len: usize,
 }
 
+/// Room for more arguments, or inline words of more bytes, than this is not kept for later requests.
+const KEEP: usize = 1024;
+
 impl Request {
+    /// Gives back what very many arguments took.
+    #[inline]
+    pub fn shrink(&mut self) {
+        if self.ranges.capacity() > KEEP || self.words.capacity() > KEEP {
+            *self = Request::default();
+        }
+    }
+
     /// How many bytes of the buffer it takes.
     pub fn len(&self) -> usize {
         self.len

@@ -3,9 +3,10 @@
 //! Requests of one read run one after another and their replies leave in one write. Buffers belong to the
 //! worker and are borrowed while there is something in them, so an idle client holds none.
 
+mod ahead;
 mod sending;
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::future::poll_fn;
 use std::io;
 use std::pin::pin;
@@ -16,16 +17,17 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::{Buf, BytesMut};
-use smallvec::SmallVec;
+
+use ahead::Ahead;
 
 use super::stream::Stream;
 use crate::command::client::Client;
 use crate::command::session::{ReplyMode, Session};
 use crate::command::{Job, Shutdown};
-use crate::exec::{self, Next, Sleep, Wake, Worker};
+use crate::exec::{self, Look, Next, Sleep, Wake, Worker};
 use crate::journal::{Depends, Pass};
 use crate::pubsub::Mailbox;
-use crate::resp::{Codec, ProtoLimits, Reply};
+use crate::resp::{Codec, ProtocolError, Reply};
 use crate::util::clock;
 
 /// Bytes asked of one read.
@@ -42,6 +44,7 @@ const AHEAD_BYTES: usize = 1024 * 1024;
 pub struct Buffers {
     input: RefCell<Vec<BytesMut>>,
     output: RefCell<Vec<Vec<u8>>>,
+    ahead: Cell<Ahead>,
 }
 
 struct Connection {
@@ -116,6 +119,7 @@ impl Connection {
                     self.until_idle().await;
                     self.wake(Wake::TimedOut);
                     self.batch().await;
+                    self.answer().await;
                     continue;
                 }
                 () = &mut stopped => return,
@@ -131,6 +135,7 @@ impl Connection {
                     counters.reads.add(1);
                     if self.sleep.is_none() {
                         self.batch().await;
+                        self.answer().await;
                     }
                 }
                 Event::Written(Ok(bytes)) => self.written(bytes),
@@ -141,6 +146,7 @@ impl Connection {
                     if !self.held && self.sleep.is_none() && !self.input.is_empty() {
                         // Requests that were read while it was held.
                         self.batch().await;
+                        self.answer().await;
                     }
                 }
             }
@@ -210,7 +216,8 @@ impl Connection {
             self.worker.begin_batch();
             self.wake(wake);
             // What the client sent while it slept comes now.
-            return self.batch().await;
+            self.batch().await;
+            return self.answer().await;
         }
         self.take_mail();
         self.flush();
@@ -225,7 +232,20 @@ impl Connection {
         }
     }
 
-    /// Runs every whole request that has been read, and sends the replies.
+    /// Sends what a batch left to be sent, once whoever else has something to say was heard: one wake-up of a
+    /// process that has many connections then finds replies on most of them.
+    async fn answer(&mut self) {
+        if self.out.is_full() {
+            // Nothing of it is sent; the caller closes the connection, and tells why.
+            return;
+        }
+        if self.sent < self.out.len() {
+            others().await;
+        }
+        self.flush();
+    }
+
+    /// Runs every whole request that has been read.
     async fn batch(&mut self) {
         self.borrow_output();
         self.tell_input();
@@ -239,44 +259,35 @@ impl Connection {
             .active_ms
             .store(self.worker.now_ms(), Ordering::Relaxed);
         let mut done = 0;
+        let mut ahead = self.buffers.ahead.take();
         while self.closing == Closing::No && self.sleep.is_none() && !self.held {
             // What others sent comes before the reply to what the client asks next.
             if !self.client.mailbox.is_empty() {
                 self.take_mail();
             }
-            let limits = self.limits();
-            let request = match self.codec.next(&self.input[done..], &limits) {
-                Ok(Some(request)) => request,
+            let Connection {
+                codec,
+                input,
+                worker,
+                session,
+                out,
+                ..
+            } = self;
+            let next = match ahead.next(codec, input, done, worker, session) {
+                Ok(Some((argv, _))) if argv.is_empty() => Ok(Next::Continue),
+                Ok(Some((argv, look))) => Ok(run(worker, session, &argv, look, out, &mut started)),
                 Ok(None) => break,
+                Err(error) => Err(error),
+            };
+            let next = match next {
+                Ok(next) => next,
                 Err(error) => {
-                    let text = format!("ERR Protocol error: {error}");
-                    if self.session.reply == ReplyMode::On {
-                        self.out.error(text.as_bytes());
-                    }
-                    self.worker.shared.stats.error(text.as_bytes());
-                    self.worker.stats().counters.error_replies.add(1);
-                    tracing::debug!(client = %self.client.address, "Protocol error: {error}");
-                    self.closing = Closing::Flushed;
+                    self.refuse(&error);
                     break;
                 }
             };
-            let used = request.len();
-            let next = {
-                let argv: SmallVec<[&[u8]; 8]> = request.args(&self.input[done..]).collect();
-                if argv.is_empty() {
-                    Next::Continue
-                } else {
-                    run(
-                        &self.worker,
-                        &mut self.session,
-                        &argv,
-                        &mut self.out,
-                        &mut started,
-                    )
-                }
-            };
             match next {
-                Next::Continue => done += used,
+                Next::Continue => done = ahead.ran(),
                 Next::Paused => {
                     self.send_all().await;
                     self.worker.shared.clients.fell_asleep(&self.client);
@@ -289,22 +300,22 @@ impl Connection {
                     continue;
                 }
                 Next::Sleep(sleep) => {
-                    done += used;
+                    done = ahead.ran();
                     self.worker.shared.clients.fell_asleep(&self.client);
                     self.sleep = Some(sleep);
                 }
                 Next::Shutdown(wish) => {
-                    done += used;
+                    done = ahead.ran();
                     self.shutdown(wish).await;
                     started = self.worker.begin_batch();
                 }
                 Next::Wait(job) => {
-                    done += used;
+                    done = ahead.ran();
                     self.wait(job).await;
                     started = self.worker.begin_batch();
                 }
                 Next::Busy => {
-                    done += used;
+                    done = ahead.ran();
                     self.go_on(&mut started).await;
                 }
                 Next::Close => self.closing = Closing::Flushed,
@@ -318,27 +329,29 @@ impl Connection {
                 self.take_mail();
             }
             if self.out.is_full() {
-                // Nothing of it is sent; the caller closes the connection, and tells why.
                 break;
             }
             if self.out.len() - self.sent > FLUSH_BYTES {
                 self.flush();
             }
         }
+        ahead.end(&mut self.codec);
+        self.buffers.ahead.set(ahead);
         self.input.advance(done);
         self.worker.end_batch();
-        if !self.out.is_full() {
-            self.flush();
-        }
         self.give_back_input();
     }
 
-    fn limits(&self) -> ProtoLimits {
-        let config = &self.worker.shared.config;
-        ProtoLimits {
-            bulk_max: config.proto_max_bulk_len.get(),
-            authenticated: self.session.authenticated,
+    /// What came is no request: the client hears why, and is left.
+    fn refuse(&mut self, error: &ProtocolError) {
+        let text = format!("ERR Protocol error: {error}");
+        if self.session.reply == ReplyMode::On {
+            self.out.error(text.as_bytes());
         }
+        self.worker.shared.stats.error(text.as_bytes());
+        self.worker.stats().counters.error_replies.add(1);
+        tracing::debug!(client = %self.client.address, "Protocol error: {error}");
+        self.closing = Closing::Flushed;
     }
 
     /// Comes back to a script again and again, until it has ended.
@@ -428,10 +441,11 @@ fn run(
     worker: &Rc<Worker>,
     session: &mut Session,
     argv: &[&[u8]],
+    look: Option<Look>,
     out: &mut Reply,
     started: &mut crate::util::clock::Reading,
 ) -> Next {
-    let guarded = std::panic::AssertUnwindSafe(|| worker.run(session, argv, out, started));
+    let guarded = std::panic::AssertUnwindSafe(|| worker.run(session, argv, look, out, started));
     std::panic::catch_unwind(guarded).unwrap_or_else(|_| {
         let name = String::from_utf8_lossy(argv[0]).into_owned();
         tracing::error!(
@@ -463,6 +477,19 @@ fn read(
         }
     }
     done
+}
+
+/// Lets every other connection of this worker that has something to do have its turn.
+async fn others() {
+    let mut had_theirs = false;
+    poll_fn(|context| {
+        if std::mem::replace(&mut had_theirs, true) {
+            return Poll::Ready(());
+        }
+        context.waker().wake_by_ref();
+        Poll::Pending
+    })
+    .await;
 }
 
 /// Ends at a time, or never.
