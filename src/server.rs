@@ -157,9 +157,7 @@ impl Server {
                                 () = stop.cancelled() => break,
                             }
                         }
-                        // Connections see the stop, too, and get a moment to end.
-                        worker.end_scripts();
-                        tokio::task::yield_now().await;
+                        end(&worker).await;
                     });
                 })?;
             threads.push(thread);
@@ -191,8 +189,7 @@ impl Server {
                 () = listeners.accept(move |socket| hand(socket)) => {}
                 () = shared.stop.cancelled() => {}
             }
-            first.end_scripts();
-            tokio::task::yield_now().await;
+            end(&first).await;
         });
         alarm.ring();
         for thread in threads.into_iter().chain([sweep]) {
@@ -212,6 +209,13 @@ impl Server {
         tracing::warn!("Redis is now ready to exit, bye bye...");
         Ok(())
     }
+}
+
+/// Gives this worker's scripts and connections a moment to end.
+async fn end(worker: &Worker) {
+    worker.end_scripts();
+    worker.shared.clients.close_all();
+    tokio::task::yield_now().await;
 }
 
 /// Clients that come while so little is loaded are answered when that is done, rather than told to wait.

@@ -72,6 +72,12 @@ impl Entry {
         argv.get(self.lone_key?).copied()
     }
 
+    /// Where it stands.
+    #[inline]
+    pub fn lone_key_at(&self) -> Option<usize> {
+        self.lone_key
+    }
+
     /// The shards to lock.
     #[inline]
     pub fn shards(&self, argv: &[&[u8]]) -> ShardSet {
@@ -259,14 +265,14 @@ impl Registry {
     /// The command or subcommand that these words call, and whether a container was found
     /// without the subcommand.
     #[inline]
-    pub fn find(&self, argv: &[&[u8]]) -> Found {
-        let Some(entry) = self.get(argv[0]) else {
+    pub fn find(&self, name: &[u8], next: Option<&[u8]>) -> Found {
+        let Some(entry) = self.get(name) else {
             return Found::Unknown;
         };
-        if entry.command.subcommands.is_empty() || argv.len() < 2 {
+        let Some(next) = next.filter(|_| !entry.command.subcommands.is_empty()) else {
             return Found::Entry(entry);
-        }
-        match entry.subcommand(argv[1]) {
+        };
+        match entry.subcommand(next) {
             Some(sub) => Found::Entry(sub),
             None if matches!(entry.command.run, Run::Container) => Found::NoSubcommand(entry),
             None => Found::Entry(entry),

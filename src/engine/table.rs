@@ -42,11 +42,10 @@ impl Table {
         self.entries.find(hash, key)
     }
 
-    /// Looks at what a command on a key with this hash is going to look at; the sum means nothing.
+    /// Where a key with this hash likely stands.
     #[inline]
-    pub(super) fn warm(&self, hash: u64) -> usize {
-        let entry = self.entries.likely(hash);
-        entry.map_or(0, |entry| entry.key.len() + entry.value.warm())
+    pub(super) fn likely(&self, hash: u64) -> Option<usize> {
+        self.entries.likely(hash)
     }
 
     /// Whether the key stands here, dead or alive.

@@ -173,7 +173,7 @@ fn is_any(session: &Session, entry: &Entry, flags: &[Flag]) -> bool {
 
 /// The command that these words call.
 pub(super) fn find(registry: &Registry, argv: &[&[u8]]) -> Result<&'static Entry, Fail> {
-    match registry.find(argv) {
+    match registry.find(argv[0], argv.get(1).copied()) {
         Found::Entry(entry) => Ok(entry),
         Found::NoSubcommand(entry) => {
             let given = lossy(argv[1], 128);

@@ -145,11 +145,11 @@ impl Worker {
 
     /// Looks a request up, to run it later. Nothing for one that will be refused: it is told why in its turn.
     #[inline]
-    pub fn look(&self, argv: &[&[u8]]) -> Option<Look> {
-        match self.shared.registry.find(argv) {
+    pub fn look<'a>(&self, arg: impl Fn(usize) -> Option<&'a [u8]>) -> Option<Look> {
+        match self.shared.registry.find(arg(0)?, arg(1)) {
             Found::Entry(entry) => Some(Look {
                 entry,
-                hash: entry.lone_key(argv).map(keyhash::hash),
+                hash: entry.lone_key_at().and_then(arg).map(keyhash::hash),
             }),
             Found::NoSubcommand(_) | Found::Unknown => None,
         }

@@ -157,12 +157,12 @@ impl<T: Keyed, C: Chunk<T>> Dense<T, C> {
         }
     }
 
-    /// An item that is likely the one with this hash.
+    /// The position of an item that is likely the one with this hash.
     #[inline]
-    pub fn likely(&self, hash: u64) -> Option<&T> {
+    pub fn likely(&self, hash: u64) -> Option<usize> {
         let here = self.index.find(hash, |_| true);
         let pos = here.or_else(|| self.old.as_ref()?.find(hash, |_| true))?;
-        Some(self.at(*pos as usize))
+        Some(*pos as usize)
     }
 
     /// Adds an item whose key isn't there yet, and returns its position: the last.

@@ -15,18 +15,30 @@ const AHEAD: usize = 16;
 /// The arguments of a request.
 pub(super) type Argv<'a> = SmallVec<[&'a [u8]; 8]>;
 
+/// A request, and what is known of it.
 #[derive(Default)]
-struct Slot {
+pub(super) struct Asked {
     request: Request,
-    look: Option<Look>,
+    pub look: Option<Look>,
     /// Where in the input it begins.
     at: usize,
+}
+
+impl Asked {
+    #[inline]
+    pub fn argv<'a>(&'a self, input: &'a [u8]) -> Argv<'a> {
+        let mut argv = Argv::new();
+        for arg in self.request.args(&input[self.at..]) {
+            argv.push(arg);
+        }
+        argv
+    }
 }
 
 /// Lent to a connection for as long as a batch lasts.
 #[derive(Default)]
 pub(super) struct Ahead {
-    slots: Vec<Slot>,
+    slots: Vec<Asked>,
     /// Slots from `next` to `filled` hold requests.
     next: usize,
     filled: usize,
@@ -35,22 +47,18 @@ pub(super) struct Ahead {
 impl Ahead {
     /// The next request. If none is there, `input` is read on from `at`. An error is told once all before it ran.
     #[inline]
-    pub fn next<'a>(
-        &'a mut self,
+    pub fn next(
+        &mut self,
         codec: &mut Codec,
-        input: &'a [u8],
+        input: &[u8],
         at: usize,
         worker: &Worker,
         session: &Session,
-    ) -> Result<Option<(Argv<'a>, Option<Look>)>, ProtocolError> {
+    ) -> Result<Option<&Asked>, ProtocolError> {
         if self.next == self.filled {
             self.read(codec, input, at, worker, session)?;
         }
-        let Some(slot) = self.slots[..self.filled].get(self.next) else {
-            return Ok(None);
-        };
-        let argv = slot.request.args(&input[slot.at..]).collect();
-        Ok(Some((argv, slot.look)))
+        Ok(self.slots[..self.filled].get(self.next))
     }
 
     fn read(
@@ -68,7 +76,7 @@ impl Ahead {
         (self.next, self.filled) = (0, 0);
         while self.filled < AHEAD {
             if self.slots.len() == self.filled {
-                self.slots.push(Slot::default());
+                self.slots.push(Asked::default());
             }
             let slot = &mut self.slots[self.filled];
             match codec.next(&input[at..], &limits, &mut slot.request) {
@@ -83,11 +91,8 @@ impl Ahead {
             }
             slot.at = at;
             at += slot.request.len();
-            let argv: Argv<'_> = slot.request.args(&input[slot.at..]).collect();
-            slot.look = match argv.is_empty() {
-                true => None,
-                false => worker.look(&argv),
-            };
+            let (request, bytes) = (&slot.request, &input[slot.at..]);
+            slot.look = worker.look(|at| request.arg(bytes, at));
             self.filled += 1;
             if !session.authenticated {
                 // What may come next depends on this one.

@@ -79,6 +79,8 @@ enum Event {
     Read(io::Result<usize>),
     Written(io::Result<usize>),
     Rung,
+    /// The sleeper's time is up.
+    TimedOut,
     /// The gate has moved.
     Moved,
 }
@@ -108,21 +110,15 @@ pub async fn serve(worker: Rc<Worker>, buffers: Rc<Buffers>, stream: Stream, cli
 
 impl Connection {
     async fn run(&mut self) {
-        let stop = self.worker.shared.stop.clone();
-        let mut stopped = pin!(stop.cancelled_owned());
         while self.closing != Closing::Now {
             let deadline_ms = self.sleep.as_ref().and_then(|sleep| sleep.deadline_ms);
-            let event = tokio::select! {
-                biased;
-                event = self.event() => event,
-                () = until(deadline_ms) => {
-                    self.until_idle().await;
-                    self.wake(Wake::TimedOut);
-                    self.batch().await;
-                    self.answer().await;
-                    continue;
-                }
-                () = &mut stopped => return,
+            let event = match deadline_ms {
+                None => self.event().await,
+                Some(deadline_ms) => tokio::select! {
+                    biased;
+                    event = self.event() => event,
+                    () = until(deadline_ms) => Event::TimedOut,
+                },
             };
             match event {
                 Event::Read(Ok(0)) | Event::Read(Err(_)) => return,
@@ -141,6 +137,12 @@ impl Connection {
                 Event::Written(Ok(bytes)) => self.written(bytes),
                 Event::Written(Err(_)) => return,
                 Event::Rung => self.rung().await,
+                Event::TimedOut => {
+                    self.until_idle().await;
+                    self.wake(Wake::TimedOut);
+                    self.batch().await;
+                    self.answer().await;
+                }
                 Event::Moved => {
                     self.flush();
                     if !self.held && self.sleep.is_none() && !self.input.is_empty() {
@@ -174,7 +176,6 @@ impl Connection {
             ..
         } = self;
         let mailbox: &Mailbox = &client.mailbox;
-        let mut rung = pin!(mailbox.rung());
         let gate = &worker.shared.journal.gate;
         let mut moved = pin!(held.then(|| gate.moved()));
         poll_fn(|context| {
@@ -184,7 +185,7 @@ impl Connection {
                 if rang || gate.pass(*depends) != Pass::Wait {
                     return Poll::Ready(Event::Moved);
                 }
-                return rung.as_mut().poll(context).map(|()| Event::Rung);
+                return mailbox.poll_rung(context).map(|()| Event::Rung);
             }
             if *sent < out.len()
                 && let Poll::Ready(done) = stream.poll_write(context, &out.bytes()[*sent..])
@@ -199,7 +200,7 @@ impl Connection {
             {
                 return Poll::Ready(Event::Read(done));
             }
-            rung.as_mut().poll(context).map(|()| Event::Rung)
+            mailbox.poll_rung(context).map(|()| Event::Rung)
         })
         .await
     }
@@ -274,8 +275,13 @@ impl Connection {
                 ..
             } = self;
             let next = match ahead.next(codec, input, done, worker, session) {
-                Ok(Some((argv, _))) if argv.is_empty() => Ok(Next::Continue),
-                Ok(Some((argv, look))) => Ok(run(worker, session, &argv, look, out, &mut started)),
+                Ok(Some(asked)) => {
+                    let argv = asked.argv(input);
+                    Ok(match argv.is_empty() {
+                        true => Next::Continue,
+                        false => run(worker, session, &argv, asked.look, out, &mut started),
+                    })
+                }
                 Ok(None) => break,
                 Err(error) => Err(error),
             };
@@ -492,13 +498,7 @@ async fn others() {
     .await;
 }
 
-/// Ends at a time, or never.
-async fn until(deadline_ms: Option<u64>) {
-    match deadline_ms {
-        None => std::future::pending().await,
-        Some(deadline_ms) => {
-            let left = deadline_ms.saturating_sub(clock::now_ms());
-            tokio::time::sleep(Duration::from_millis(left)).await;
-        }
-    }
+async fn until(deadline_ms: u64) {
+    let left = deadline_ms.saturating_sub(clock::now_ms());
+    tokio::time::sleep(Duration::from_millis(left)).await;
 }
