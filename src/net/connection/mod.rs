@@ -36,6 +36,8 @@ const READ_BYTES: usize = 16 * 1024;
 const KEEP_BYTES: usize = 128 * 1024;
 /// Replies are sent on the way once this much waits, rather than only at the end of the batch.
 const FLUSH_BYTES: usize = 256 * 1024;
+/// More than this is sent at once, while it is in the processor's cache.
+const LATER_BYTES: usize = 8 * 1024;
 /// What a sleeping client may send ahead before its socket is left unread.
 const AHEAD_BYTES: usize = 1024 * 1024;
 
@@ -240,7 +242,7 @@ impl Connection {
             // Nothing of it is sent; the caller closes the connection, and tells why.
             return;
         }
-        if self.sent < self.out.len() {
+        if (1..LATER_BYTES).contains(&(self.out.len() - self.sent)) {
             others().await;
         }
         self.flush();
