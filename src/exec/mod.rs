@@ -158,7 +158,8 @@ impl Worker {
     /// Calls what these requests will look at into the cache, for all of them at the same time.
     #[inline]
     pub fn warm(&self, session: &Session, looks: impl Iterator<Item = Look>) {
-        self.engine.warm(session.db, looks.filter_map(|look| look.hash));
+        self.engine
+            .warm(session.db, looks.filter_map(|look| look.hash));
     }
 
     /// Runs one request. `started` is when the one before it ended, and is moved to this one's end.

@@ -2,8 +2,8 @@
 //!
 //! Command, EXEC, sleeper, expiry and eviction all come through here.
 
-use super::{Look, Worker};
 use super::park::{Parked, Sleep};
+use super::{Look, Worker};
 use crate::command::session::Session;
 use crate::command::{
     Args, Done, Entry, Fail, Flag, Flow, ReadCall, Reader, Run, SessionCall, WriteCall,

@@ -300,7 +300,9 @@ mod tests {
         };
         let refused = |bytes: &[u8]| {
             let mut request = Request::default();
-            Codec::default().next(bytes, &unknown, &mut request).unwrap_err()
+            Codec::default()
+                .next(bytes, &unknown, &mut request)
+                .unwrap_err()
         };
         assert_eq!(refused(b"*11\r\n"), ProtocolError::UnknownCount);
         assert_eq!(refused(b"*1\r\n$16385\r\n"), ProtocolError::UnknownLength);

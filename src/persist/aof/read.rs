@@ -118,7 +118,8 @@ impl<'w, 's> LogFile<'w, 's> {
                 continue;
             }
             let request = &mut self.request;
-            let whole = body[0] == b'*' && Codec::default().next(body, &LIMITS, request) == Ok(true);
+            let whole =
+                body[0] == b'*' && Codec::default().next(body, &LIMITS, request) == Ok(true);
             if !whole {
                 bail!(bad_format(self.name, at + done as u64));
             }
