@@ -343,6 +343,7 @@ impl Connection {
                 self.flush();
             }
         }
+        self.take_depends();
         ahead.end(&mut self.codec);
         self.buffers.ahead.set(ahead);
         self.input.advance(done);
@@ -365,6 +366,7 @@ impl Connection {
     /// Comes back to a script again and again, until it has ended.
     async fn go_on(&mut self, started: &mut crate::util::clock::Reading) {
         loop {
+            self.take_depends();
             tokio::task::yield_now().await;
             let next = self.worker.go_on(&mut self.session, &mut self.out, started);
             if !matches!(next, Next::Busy) {

@@ -19,9 +19,15 @@ impl Connection {
         self.depends.saw = self.depends.saw.max(saw);
     }
 
+    /// Notes what the replies in `out` depend on: before another connection has its turn, since the worker doesn't know
+    /// whose commands it ran.
+    pub(super) fn take_depends(&mut self) {
+        self.depends = self.depends.and(self.worker.take_depends());
+    }
+
     /// Whether what stands in `out` may be sent.
     pub(super) fn may_send(&mut self) -> bool {
-        self.depends = self.depends.and(self.worker.take_depends());
+        self.take_depends();
         let pass = self.worker.shared.journal.gate.pass(self.depends);
         self.held = pass == Pass::Wait;
         match pass {
