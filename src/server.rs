@@ -26,6 +26,7 @@ use crate::journal::Journal;
 use crate::net::{self, Accepted, Buffers, Listeners};
 use crate::persist::Store;
 use crate::persist::disk::Disk;
+use crate::repl;
 use crate::util::clock;
 
 const PROTECTED: &str = "-DENIED Redis is running in protected mode because protected mode is enabled and no password is set for the default user. In this mode connections are only accepted from the loopback interface. If you want to connect from external computers to Redis you may adopt one of the following solutions: 1) Just disable protected mode sending the command 'CONFIG SET protected-mode no' from the loopback interface by connecting to Redis from the same host the server is running, however MAKE SURE Redis is not publicly accessible from internet if you do so. Use CONFIG REWRITE to make this change permanent. 2) Alternatively you can just disable the protected mode by editing the Redis configuration file, and setting the protected mode option to 'no', and then restarting the server. 3) If you started the server manually just for testing, restart it with the '--protected-mode no' option. 4) Setup a an authentication password for the default user. NOTE: You only need to do one of the above things in order for the server to start accepting connections from the outside.\r\n";
@@ -77,8 +78,8 @@ impl Server {
             workers,
             port: listeners.tcp_ports().next().unwrap_or(0),
         };
-        // Three more than workers: the sweep, the cron and the loader count, too.
-        let stats = Stats::new(workers + 3, registry.entries().len());
+        // Four more than workers: the sweep, the cron, the loader and the link to a master count, too.
+        let stats = Stats::new(workers + 4, registry.entries().len());
         let (engine, journal) = (Arc::<Engine>::default(), Arc::<Journal>::default());
         let store = Store::new(config.clone(), engine.clone(), journal.clone(), disk);
         let shared = Arc::new(Shared::new(
@@ -90,6 +91,7 @@ impl Server {
             Arc::new(store),
         ));
         background::raise_file_limit(&shared.config);
+        repl::begin(&shared);
         Ok(Server {
             shared,
             engine,
@@ -167,6 +169,10 @@ impl Server {
 
         shared.store.start_jobs()?;
         let loader = load(worker(count + 2), Ready::of(&listeners))?;
+        let linked = worker(count + 3);
+        let link = std::thread::Builder::new()
+            .name("replication".into())
+            .spawn(move || repl::follow(&linked))?;
         let first = Rc::new(worker(0));
         LocalSet::new().block_on(&runtime, async {
             background::start(&shared, &alarm);
@@ -195,7 +201,7 @@ impl Server {
             tokio::task::yield_now().await;
         });
         alarm.ring();
-        for thread in threads.into_iter().chain([sweep]) {
+        for thread in threads.into_iter().chain([sweep, link]) {
             thread
                 .join()
                 .map_err(|_| anyhow::anyhow!("a worker thread panicked"))?;
@@ -226,6 +232,7 @@ fn load(loader: Worker, ready: Ready) -> Result<JoinHandle<Result<()>>> {
         .name("loading".into())
         .spawn(move || {
             let loaded = loader.load();
+            repl::resume(&shared);
             shared.store.loading.end();
             match &loaded {
                 Ok(()) => ready.announce(),
@@ -347,7 +354,7 @@ impl Shared {
             store,
             scripts: Default::default(),
             pause: Default::default(),
-            replication_id: about.run_id.clone().into(),
+            replication: Default::default(),
             about,
             rates: Default::default(),
             active_expire: true.into(),

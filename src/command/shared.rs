@@ -12,6 +12,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::client::Clients;
 use super::latency::LatencyMonitor;
+use super::replication::Replication;
 use super::slowlog::Slowlog;
 use super::stats::Stats;
 use super::{Fail, Registry};
@@ -41,8 +42,7 @@ pub struct Shared {
     pub scripts: Arc<Scripts>,
     pub pause: Pause,
     pub about: About,
-    /// Forty hexadecimal digits that name this history of edits; DEBUG CHANGE-REPL-ID begins another.
-    pub replication_id: Mutex<String>,
+    pub replication: Replication,
     /// Samples of rates, for INFO's `instantaneous_*`.
     pub rates: Mutex<Rates>,
     /// DEBUG SET-ACTIVE-EXPIRE.
@@ -77,6 +77,11 @@ impl Shared {
     /// Copies out of the configuration what is kept elsewhere: after start and after every change.
     pub fn apply_config(&self) {
         self.rules.store(Arc::new(Rules::of(&self.config)));
+        self.replication
+            .guard(self.config.min_replicas_to_write.get());
+        self.journal
+            .backlog
+            .set_size(self.config.repl_backlog_size.get());
     }
 }
 

@@ -431,10 +431,7 @@ impl<'a> Db<'a> {
         self.effects.rewritten = true;
         if self.effects.wanted.log {
             let args = args.iter().map(|arg| Bstr::new(arg)).collect();
-            self.effects.log.push(Record {
-                db: self.index,
-                args,
-            });
+            self.effects.log.push(Record::new(self.index, args));
         }
     }
 

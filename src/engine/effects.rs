@@ -34,6 +34,15 @@ pub struct Event {
 pub struct Record {
     pub db: usize,
     pub args: Vec<Bstr>,
+    /// It changes no data: replicas hear of it, the log doesn't.
+    pub aside: bool,
+}
+
+impl Record {
+    pub fn new(db: usize, args: Vec<Bstr>) -> Self {
+        let aside = false;
+        Record { db, args, aside }
+    }
 }
 
 /// What readers of effects want to know; nothing else is recorded.
@@ -114,7 +123,17 @@ impl Effects {
     pub fn record(&mut self, db: usize, argv: &[&[u8]]) {
         if self.wanted.log {
             let args = argv.iter().map(|arg| Bstr::new(arg)).collect();
-            self.log.push(Record { db, args });
+            self.log.push(Record::new(db, args));
+        }
+    }
+
+    /// Lets replicas hear a command that changes no data, if there are any.
+    pub fn tell_replicas(&mut self, db: usize, argv: &[&[u8]]) {
+        self.record(db, argv);
+        if self.wanted.log
+            && let Some(record) = self.log.last_mut()
+        {
+            record.aside = true;
         }
     }
 

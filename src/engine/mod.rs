@@ -251,6 +251,16 @@ impl Locked<'_> {
         self.each(|shard| shard.stamp = stamp);
     }
 
+    /// Takes the tables of a keyspace that nobody uses yet, in the place of empty ones. Every shard is locked.
+    pub fn adopt(&mut self, other: &Engine) {
+        let mut theirs = other.slots.iter().map(|slot| slot.shard.lock());
+        self.each(|shard| {
+            if let Some(mut their) = theirs.next() {
+                shard.adopt(&mut their);
+            }
+        });
+    }
+
     /// To be called after an edit and before unlocking: lets the sweep see new deadlines.
     #[inline]
     pub fn publish(&self) {

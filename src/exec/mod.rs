@@ -8,6 +8,7 @@ mod commit;
 mod evict;
 mod fiber;
 mod park;
+mod relay;
 mod replay;
 mod script;
 mod session;
@@ -21,12 +22,13 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 pub use park::{Sleep, Wake};
+pub use relay::{Relay, Relayed};
 pub use stop::stop;
 
 use crate::command::session::{ReplyMode, Session};
 use crate::command::shared::Shared;
 use crate::command::stats::WorkerStats;
-use crate::command::{Entry, Fail, Flag, Flow, Job, Shutdown};
+use crate::command::{Entry, Fail, Feed, Flag, Flow, Job, Shutdown};
 use crate::engine::{Effects, Engine, Rules, Victims};
 use crate::journal::Depends;
 use crate::resp::Reply;
@@ -74,6 +76,8 @@ pub enum Next {
     Busy,
     /// The reply comes when a job on another thread has ended.
     Wait(Job),
+    /// A replica is at the other end: it gets a snapshot and the stream.
+    Replica(Box<Feed>),
 }
 
 impl Worker {
@@ -380,6 +384,15 @@ impl Worker {
             Flow::LogAlone => {
                 self.log_alone(session, argv);
                 return Next::Continue;
+            }
+            Flow::TellReplicas => {
+                self.tell_replicas(session, argv);
+                return Next::Continue;
+            }
+            Flow::Replica(feed) => return Next::Replica(feed),
+            Flow::Acks(wish) => {
+                let sleep = park::Sleep::for_acks(session, entry, argv, &wish, &self.shared);
+                return Next::Sleep(sleep);
             }
             Flow::Park(park) => {
                 // Handlers that touch keys were parked under their locks; this one waits for time alone.

@@ -109,7 +109,7 @@ impl Worker {
     }
 
     /// A log holds what scripts did, so that nothing of them comes here but libraries.
-    fn replay_functions(&self, wish: &ScriptWish) -> Result<(), Fail> {
+    pub(super) fn replay_functions(&self, wish: &ScriptWish) -> Result<(), Fail> {
         let ScriptWish::Function(load) = wish else {
             return Err(Fail::Says("a log holds no scripts"));
         };

@@ -74,6 +74,7 @@ impl Worker {
             if self.shared.active_expire.load(Ordering::Relaxed)
                 && self.shared.pause.active(now_ms).is_none()
                 && !self.is_loading()
+                && !self.leaves_expiry()
             {
                 for id in self.engine.due_shards(now_ms) {
                     busy |= self.sweep_shard(id);

@@ -99,6 +99,12 @@ impl Worker {
                 // In a transaction nothing sleeps: not finding anything is the reply.
                 Ok(Flow::Park(park)) => park.on_timeout.write_denied(out),
                 Ok(Flow::LogAlone) => unit.effects.record(session.db, argv),
+                Ok(Flow::TellReplicas) => unit.effects.tell_replicas(session.db, argv),
+                Ok(Flow::Acks(wish)) => {
+                    let shared = &self.shared;
+                    let count = wish.acks.count(&shared.replication, &shared.journal);
+                    out.raw(&wish.acks.reply(count));
+                }
                 // Nor does anything wait: the job goes on beside.
                 Ok(Flow::Wait(_)) => out.ok(),
                 Ok(Flow::Stall(time)) => std::thread::sleep(time),

@@ -3,6 +3,7 @@
 //! Requests of one read run one after another and their replies leave in one write. Buffers belong to the
 //! worker and are borrowed while there is something in them, so an idle client holds none.
 
+mod feed;
 mod sending;
 
 use std::cell::RefCell;
@@ -21,7 +22,7 @@ use smallvec::SmallVec;
 use super::stream::Stream;
 use crate::command::client::Client;
 use crate::command::session::{ReplyMode, Session};
-use crate::command::{Job, Shutdown};
+use crate::command::{Feed, Job, Shutdown};
 use crate::exec::{self, Next, Sleep, Wake, Worker};
 use crate::journal::{Depends, Pass};
 use crate::pubsub::Mailbox;
@@ -61,6 +62,8 @@ struct Connection {
     depends: Depends,
     /// Until that is safe, nothing is sent and nothing more is read.
     held: bool,
+    /// The other end is a replica, to be served as one.
+    replica: Option<Box<Feed>>,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -98,8 +101,12 @@ pub async fn serve(worker: Rc<Worker>, buffers: Rc<Buffers>, stream: Stream, cli
         closing: Closing::No,
         depends: Depends::default(),
         held: false,
+        replica: None,
     };
     connection.run().await;
+    if let Some(feed) = connection.replica.take() {
+        connection.feed(*feed).await;
+    }
     connection.end().await;
 }
 
@@ -209,6 +216,9 @@ impl Connection {
             self.until_idle().await;
             self.worker.begin_batch();
             self.wake(wake);
+            if wake == Wake::Moved {
+                self.closing = Closing::Flushed;
+            }
             // What the client sent while it slept comes now.
             return self.batch().await;
         }
@@ -302,6 +312,11 @@ impl Connection {
                     done += used;
                     self.wait(job).await;
                     started = self.worker.begin_batch();
+                }
+                Next::Replica(feed) => {
+                    done += used;
+                    self.replica = Some(feed);
+                    self.closing = Closing::Now;
                 }
                 Next::Busy => {
                     done += used;

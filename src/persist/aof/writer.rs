@@ -88,6 +88,7 @@ pub struct Writer {
 impl Writer {
     pub fn new(store: Arc<Store>, reader: Reader, increment: Increment) -> Self {
         let from = store.journal.end();
+        store.journal.set_durable(from);
         if store.config.appendfsync.get() == AppendFsync::Always {
             store.journal.gate.open_to(from);
         }
@@ -214,6 +215,7 @@ impl Writer {
             self.synced_at = Instant::now();
             self.durable = self.whole + self.kept.len() as u64;
             self.durable_to = self.sealed_to;
+            self.store.journal.set_durable(self.durable_to);
         }
         if self.durable == self.whole + self.kept.len() as u64 || policy == AppendFsync::No {
             self.whole += self.kept.len() as u64;

@@ -9,11 +9,12 @@ use anyhow::{Context, Result, anyhow, bail};
 use parking_lot::Mutex;
 
 use super::read::{Fault, Read, Reader};
+use super::save::Origin;
 use super::{CRC, VERSION_FIELD_TTL, VERSION_VALKEY, kind, opcode};
 use crate::engine::{Access, Engine, Rules, SavedKey, shard_of};
 use crate::persist::window::Window;
 use crate::types::{Bstr, Limits, Value};
-use crate::util::{keyhash, memory};
+use crate::util::{keyhash, memory, number};
 
 /// Bytes of keys handed to a decoding thread at once.
 const BATCH_BYTES: usize = 256 * 1024;
@@ -44,6 +45,8 @@ pub struct Loaded {
     pub empty: u64,
     /// Libraries of functions, as they were written.
     pub functions: Vec<Vec<u8>>,
+    /// Which history of edits the data are a part of.
+    pub origin: Option<Origin>,
 }
 
 /// Keys on their way to a decoder.
@@ -97,6 +100,8 @@ struct Scan<'r> {
     batch: Batch,
     said: Said,
     valkey: bool,
+    /// What it has told of a history: its id, offset and database.
+    origin: (Option<[u8; 40]>, Option<u64>, usize),
     loaded: Loaded,
 }
 
@@ -114,6 +119,7 @@ impl<'r> Scan<'r> {
             batch: Batch::default(),
             said: Said::default(),
             valkey: false,
+            origin: (None, None, 0),
             loaded: Loaded::default(),
         }
     }
@@ -278,7 +284,8 @@ impl<'r> Scan<'r> {
         Ok(())
     }
 
-    fn aux(&self, name: &[u8], value: &[u8]) {
+    fn aux(&mut self, name: &[u8], value: &[u8]) {
+        self.note_origin(name, value);
         let value = String::from_utf8_lossy(value);
         match name {
             b"redis-ver" | b"valkey-ver" => {
@@ -294,6 +301,21 @@ impl<'r> Scan<'r> {
             }
             b"aof-base" if value == "1" => tracing::info!("RDB is base AOF"),
             _ => {}
+        }
+    }
+
+    fn note_origin(&mut self, name: &[u8], value: &[u8]) {
+        let number = || number::parse_i64(value).and_then(|n| u64::try_from(n).ok());
+        let origin = &mut self.origin;
+        match name {
+            b"repl-id" => origin.0 = value.try_into().ok(),
+            b"repl-offset" => origin.1 = number(),
+            b"repl-stream-db" => origin.2 = number().unwrap_or(0) as usize,
+            _ => return,
+        }
+        if let (Some(id), Some(offset)) = (origin.0, origin.1) {
+            let db = origin.2;
+            self.loaded.origin = Some(Origin { id, offset, db });
         }
     }
 

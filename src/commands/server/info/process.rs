@@ -1,9 +1,9 @@
-//! INFO's sections on the process: server, clients, replication, CPU.
+//! INFO's sections on the process: server, clients, CPU.
 
 use std::sync::atomic::Ordering::Relaxed;
 
 use super::{Page, Report};
-use crate::command::client::Client;
+use crate::command::client::{Client, Part};
 use crate::config::REDIS_VERSION;
 use crate::util::clock;
 
@@ -68,7 +68,8 @@ fn listeners(report: &Report<'_>, page: &mut Page<'_>) {
 
 pub fn clients(report: &Report<'_>, page: &mut Page<'_>) {
     let shared = report.server;
-    let all = shared.clients.all();
+    let mut all = shared.clients.all();
+    all.retain(|client| client.part() == Part::None);
     let most = |of: fn(&Client) -> usize| all.iter().map(|client| of(client)).max().unwrap_or(0);
     page.line("connected_clients", all.len());
     page.line("cluster_connections", 0);
@@ -96,23 +97,6 @@ pub fn clients(report: &Report<'_>, page: &mut Page<'_>) {
     page.line("total_watched_keys", report.census.watched_keys);
     page.line("total_blocking_keys", report.census.awaited_keys);
     page.line("total_blocking_keys_on_nokey", 0);
-}
-
-pub fn replication(report: &Report<'_>, page: &mut Page<'_>) {
-    let shared = report.server;
-    page.line("role", "master");
-    page.line("connected_slaves", 0);
-    page.line("master_failover_state", "no-failover");
-    page.line("master_replid", shared.replication_id.lock());
-    page.line("master_replid2", "0".repeat(40));
-    page.line("master_repl_offset", 0);
-    page.line("second_repl_offset", -1);
-    page.line("repl_backlog_active", 0);
-    page.line("repl_backlog_size", shared.config.repl_backlog_size.get());
-    page.same(
-        "0",
-        &["repl_backlog_first_byte_offset", "repl_backlog_histlen"],
-    );
 }
 
 pub fn cpu(_: &Report<'_>, page: &mut Page<'_>) {

@@ -1,0 +1,11 @@
+//! Replication: who follows whom, and how replicas are served.
+
+mod conf;
+mod role;
+mod sync;
+mod wait;
+
+pub use conf::REPLCONF;
+pub use role::{REPLICAOF, ROLE, SLAVEOF};
+pub use sync::{PSYNC, SYNC};
+pub use wait::{WAIT, WAITAOF};
