@@ -210,6 +210,7 @@ impl Worker {
             db: parked.db,
             touch: true,
             woken: Some(key),
+            hashed: None,
         };
         match self.call(unit, &job, &mut out) {
             Ok(Flow::Park(_)) => return,

@@ -116,7 +116,7 @@ impl Worker {
             if let Some(entry) = entry
                 && matches!(entry.command.run, Run::Read(_) | Run::Write(_))
             {
-                set.union(entry.shards(argv));
+                set.union(entry.shards(argv).0);
             }
             entries.push(entry);
         }
@@ -226,7 +226,7 @@ impl Worker {
         let rules = self.rules.borrow();
         for db in 0..self.shared.config.databases.get() as usize {
             let Unit { locked, effects } = &mut *unit;
-            Db::new(locked, db, 0, effects, &rules, false).flush();
+            Db::new(locked, db, 0, effects, &rules, false, None).flush();
         }
     }
 

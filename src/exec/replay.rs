@@ -87,8 +87,10 @@ impl Worker {
         let done = match entry.command.run {
             Run::Session(_) | Run::Container => self.call_session(session, entry, argv, &mut out),
             Run::Read(_) | Run::Write(_) => {
-                let mut unit = self.begin_write_patiently(entry.shards(argv));
-                let done = self.call(&mut unit, &Call::of(session, entry, argv), &mut out);
+                let (set, hashed) = entry.shards(argv);
+                let mut unit = self.begin_write_patiently(set);
+                let call = Call::of(session, entry, argv).hashed(hashed);
+                let done = self.call(&mut unit, &call, &mut out);
                 self.commit(unit, None);
                 done
             }

@@ -479,7 +479,7 @@ impl Worker {
         if self.shared.replication.is_guarded() && !entry.is(Flag::Stale) && self.is_stale() {
             return reject(Fail::Says("Can not execute the command on a stale replica"));
         }
-        if !run.unit.locked.set().covers(entry.shards(argv)) {
+        if !run.unit.locked.covers(entry.shards(argv).0) {
             return reject(Fail::Says(
                 "Script attempted to access a key that it was not seen to declare",
             ));

@@ -40,7 +40,7 @@ impl Worker {
             set.union(if scripted {
                 ShardSet::ALL
             } else {
-                queued.entry.shards(argv)
+                queued.entry.shards(argv).0
             });
         }
         let mut unit = match self.begin_write(set) {
@@ -145,6 +145,7 @@ impl Worker {
                     &mut effects,
                     &rules,
                     false,
+                    None,
                 )
                 .exists(key)
         })

@@ -9,7 +9,7 @@ use crate::command::{
     Args, Done, Entry, Fail, Flag, Flow, ReadCall, Reader, Run, SessionCall, WriteCall,
 };
 use crate::config::EventClasses;
-use crate::engine::{Db, Effects, Locked, Record, ShardSet, Wanted};
+use crate::engine::{Db, Effects, Hashed, Locked, Record, ShardSet, Wanted};
 use crate::resp::Reply;
 use crate::types::Bstr;
 
@@ -28,6 +28,8 @@ pub(super) struct Call<'a> {
     pub touch: bool,
     /// The key that woke the command, if it had slept.
     pub woken: Option<&'a [u8]>,
+    /// Its key, if it has one and that has been hashed.
+    pub hashed: Option<Hashed<'a>>,
 }
 
 impl<'a> Call<'a> {
@@ -38,7 +40,13 @@ impl<'a> Call<'a> {
             db: session.db,
             touch: !session.no_touch,
             woken: None,
+            hashed: None,
         }
+    }
+
+    #[inline]
+    pub fn hashed(self, hashed: Option<Hashed<'a>>) -> Self {
+        Call { hashed, ..self }
     }
 }
 
@@ -62,15 +70,19 @@ impl Worker {
                 self.call_session(session, entry, argv, out).map(Ran::Flow)
             }
             Run::Read(_) => {
-                let mut unit = self.begin(entry.shards(argv))?;
-                let done = self.call(&mut unit, &Call::of(session, entry, argv), out);
+                let (set, hashed) = entry.shards(argv);
+                let mut unit = self.begin(set)?;
+                let call = Call::of(session, entry, argv).hashed(hashed);
+                let done = self.call(&mut unit, &call, out);
                 self.track_reads(session, entry, argv);
                 self.commit(unit, Some(session.client.id));
                 done.map(Ran::Flow)
             }
             Run::Write(_) => {
-                let mut unit = self.begin_write(entry.shards(argv))?;
-                let done = self.call(&mut unit, &Call::of(session, entry, argv), out);
+                let (set, hashed) = entry.shards(argv);
+                let mut unit = self.begin_write(set)?;
+                let call = Call::of(session, entry, argv).hashed(hashed);
+                let done = self.call(&mut unit, &call, out);
                 if entry.is(Flag::ReadOnly) {
                     // XREAD: it can only sleep, as no reader can.
                     self.track_reads(session, entry, argv);
@@ -162,6 +174,7 @@ impl Worker {
             entry,
             argv,
             woken,
+            hashed,
         } = *job;
         let rules = self.rules.borrow();
         let args = Args::new(argv, entry.words);
@@ -175,6 +188,7 @@ impl Worker {
             &mut unit.effects,
             &rules,
             touch,
+            hashed,
         );
         let done = match entry.command.run {
             Run::Read(run) => run(&mut ReadCall {

@@ -203,24 +203,29 @@ impl Codec {
 }
 
 /// The number on a line that begins at `from`, `None` inside if it is none, and where the next line begins.
-#[inline]
+#[inline(always)]
 fn number_line(
     buf: &[u8],
     from: usize,
     too_long: ProtocolError,
 ) -> Result<Option<(Option<i64>, usize)>, ProtocolError> {
-    // Ordinary lengths have a few digits: read them without looking for the line's end first.
-    let mut n = 0i64;
-    for (i, byte) in buf[from..].iter().take(10).enumerate() {
-        match byte {
-            b'0'..=b'9' => n = n * 10 + i64::from(byte - b'0'),
-            b'\r' if i > 0 && (buf[from] != b'0' || i == 1) => {
-                let end = from + i + 2;
-                return Ok((buf.len() >= end).then_some((Some(n), end)));
-            }
-            _ => break,
+    // Nearly all have a digit or two.
+    match buf[from..] {
+        [a @ b'0'..=b'9', b'\r', _, ..] => Ok(Some((Some(i64::from(a - b'0')), from + 3))),
+        [a @ b'1'..=b'9', b @ b'0'..=b'9', b'\r', _, ..] => {
+            let n = i64::from(a - b'0') * 10 + i64::from(b - b'0');
+            Ok(Some((Some(n), from + 4)))
         }
+        _ => long_number_line(buf, from, too_long),
     }
+}
+
+#[inline(never)]
+fn long_number_line(
+    buf: &[u8],
+    from: usize,
+    too_long: ProtocolError,
+) -> Result<Option<(Option<i64>, usize)>, ProtocolError> {
     let line = &buf[from..];
     match memchr::memchr(b'\r', line) {
         None if line.len() > LINE_MAX => Err(too_long),
