@@ -360,6 +360,7 @@ impl Shared {
             active_expire: true.into(),
             oom_refusals: Default::default(),
             stop: CancellationToken::new(),
+            stopping: Default::default(),
             stop_wish: Default::default(),
         };
         shared.apply_config();

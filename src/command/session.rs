@@ -63,6 +63,8 @@ pub struct Session {
     /// What REPLCONF told, and the replica that this connection became.
     pub replica_conf: Option<Box<ReplicaConf>>,
     pub replica: Option<Arc<Replica>>,
+    /// EXEC is running what was queued.
+    pub in_exec: bool,
 }
 
 /// A name that a client may give itself: it must not break a line of CLIENT LIST.
@@ -93,6 +95,7 @@ impl Session {
             tracking: None,
             replica_conf: None,
             replica: None,
+            in_exec: false,
         }
     }
 

@@ -256,7 +256,11 @@ impl<'e> Locked<'e> {
     /// Whether all of these are locked.
     pub fn covers(&self, set: ShardSet) -> bool {
         let guards = self.all();
-        let held = |id: usize| guards.binary_search_by_key(&id, |guarded| guarded.id).is_ok();
+        let held = |id: usize| {
+            guards
+                .binary_search_by_key(&id, |guarded| guarded.id)
+                .is_ok()
+        };
         match set {
             _ if guards.len() == SHARDS => true,
             ShardSet::One(id) => held(usize::from(id)),
@@ -312,7 +316,10 @@ fn position(guards: &[Guarded<'_>], id: usize) -> usize {
         SHARDS => id,
         _ => guards.partition_point(|guarded| guarded.id < id),
     };
-    assert!(guards.get(at).is_some_and(|held| held.id == id), "{OUTSIDE}");
+    assert!(
+        guards.get(at).is_some_and(|held| held.id == id),
+        "{OUTSIDE}"
+    );
     at
 }
 

@@ -6,6 +6,7 @@ use crate::command::shared::PauseMode;
 use crate::command::{Entry, Fail, Flag, Found, Registry, quoted};
 use crate::persist::Trouble;
 use crate::types::Bstr;
+use crate::util::clock;
 
 pub(super) enum Verdict {
     Run(&'static Entry),
@@ -120,7 +121,11 @@ impl Worker {
         }
         let wanted = config.min_replicas_to_write.get() as usize;
         let counted = wanted > 0 && config.min_replicas_max_lag.get() > 0;
-        if counted && replication.good_replicas() < wanted {
+        let lag_max_s = config.min_replicas_max_lag.get() as u64;
+        if counted
+            && replication.good_replicas() < wanted
+            && replication.count_good(clock::now_ms(), lag_max_s) < wanted
+        {
             return Err(Fail::code("NOREPLICAS Not enough good replicas to write."));
         }
         Ok(())

@@ -7,6 +7,7 @@ mod admit;
 mod commit;
 mod evict;
 mod fiber;
+mod own;
 mod park;
 mod relay;
 mod replay;
@@ -23,7 +24,7 @@ use std::sync::Arc;
 
 pub use park::{Sleep, Wake};
 pub use relay::{Relay, Relayed};
-pub use stop::stop;
+pub use stop::{abort, stop};
 
 use crate::command::session::{ReplyMode, Session};
 use crate::command::shared::Shared;

@@ -80,6 +80,9 @@ impl Worker {
                     busy |= self.sweep_shard(id);
                 }
             }
+            if self.leaves_expiry() && !self.is_loading() {
+                self.sweep_own_keys();
+            }
             self.end_batch();
             if busy {
                 continue;

@@ -72,6 +72,7 @@ impl Worker {
         out: &mut Reply,
     ) -> Unit<'w> {
         out.array(multi.queue.len());
+        session.in_exec = true;
         let mut started = self.watch.read();
         for (queued, argv) in multi.queue.iter().zip(argvs) {
             let entry = queued.entry;
@@ -124,6 +125,7 @@ impl Worker {
             let nanos = self.lap(&mut started);
             self.count(session, entry, argv, nanos);
         }
+        session.in_exec = false;
         unit
     }
 

@@ -316,15 +316,24 @@ impl Journal {
         true
     }
 
-    fn set_feeding(&self, state: &State) {
-        let feeds = state.active && !state.relaying;
-        if self.feeding.swap(feeds, Ordering::AcqRel) != feeds {
-            if feeds {
-                self.readers.fetch_add(1, Ordering::AcqRel);
-            } else {
-                self.readers.fetch_sub(1, Ordering::AcqRel);
-            }
+    /// Whether units must record their edits though nobody reads them.
+    pub fn set_recording(&self, on: bool) {
+        self.count_reader(&self.recording, on);
+    }
+
+    fn count_reader(&self, counted: &AtomicBool, on: bool) {
+        if counted.swap(on, Ordering::AcqRel) == on {
+            return;
         }
+        if on {
+            self.readers.fetch_add(1, Ordering::AcqRel);
+        } else {
+            self.readers.fetch_sub(1, Ordering::AcqRel);
+        }
+    }
+
+    fn set_feeding(&self, state: &State) {
+        self.count_reader(&self.feeding, state.active && !state.relaying);
     }
 }
 

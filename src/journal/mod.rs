@@ -46,6 +46,7 @@ pub struct Journal {
     /// Readers, and one more while edits go to the backlog.
     readers: AtomicUsize,
     feeding: AtomicBool,
+    recording: AtomicBool,
     end: AtomicU64,
     /// When the oldest record was appended that nobody has taken; 0 for none.
     waiting_since_ms: AtomicU64,

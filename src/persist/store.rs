@@ -494,7 +494,8 @@ impl Store {
     }
 
     /// Acts on `appendonly` and `appendfsync` after they were set.
-    pub fn apply_config(self: &Arc<Self>, dirty: u64) -> Result<(), String> {
+    /// `later`: a transaction is under way, which a rewrite waits for.
+    pub fn apply_config(self: &Arc<Self>, dirty: u64, later: bool) -> Result<(), String> {
         let wanted = self.config.appendonly.get();
         if self.loading.is_on() || wanted == self.log.is_running() {
             self.journal.ring();
@@ -513,6 +514,11 @@ impl Store {
                 // It is being turned on.
                 Some(running) if running.kind == Kind::Rewrite => return Ok(()),
                 Some(_) => {
+                    busy.waiting = Some(Kind::Rewrite);
+                    return Ok(());
+                }
+                None if later => {
+                    tracing::info!("AOF background was scheduled");
                     busy.waiting = Some(Kind::Rewrite);
                     return Ok(());
                 }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use super::full;
+use super::{failover, full};
 use crate::command::replication::new_id;
 use crate::command::shared::Shared;
 use crate::util::clock;
@@ -28,6 +28,8 @@ pub async fn watch(shared: Arc<Shared>) {
         }
         waiting = replication.serve_waiters(&shared.journal);
         let config = &shared.config;
+        failover::look(&shared, now_ms);
+        shared.pause.settle(now_ms);
         replication.count_good(now_ms, config.min_replicas_max_lag.get() as u64);
         if !shared.store.loading.is_on() {
             full::begin(&shared, now_ms);

@@ -11,6 +11,7 @@ use super::transfer;
 use super::wire::{Lost, Wire};
 use crate::command::client::Client;
 use crate::command::replication::{Failover, Link, Master};
+use crate::command::shared::PauseFor;
 use crate::config::special::reason;
 use crate::exec::{Relay, Relayed, Worker};
 use crate::journal::Epoch;
@@ -49,7 +50,9 @@ pub fn follow(worker: &Worker) {
         if replication.set_link(epoch, Link::Connect, clock::now_ms())
             && !matches!(lost, Lost::Stale)
         {
-            attempt.end_failover();
+            if let Lost::Rejected = lost {
+                shared.abort_failover("Failover target rejected psync request");
+            }
             if attempt.began != Stage::Stream {
                 replication.rest(epoch, REST);
             } else {
@@ -235,8 +238,7 @@ impl Attempt<'_> {
                 return Err(Lost::Told);
             }
             _ if failover => {
-                tracing::warn!("Failover target rejected psync request");
-                return Err(Lost::Told);
+                return Err(Lost::Rejected);
             }
             head => {
                 if head.starts_with('-') && !answer.starts_with("-ERR") {
@@ -264,21 +266,7 @@ impl Attempt<'_> {
     fn failed_over(&self) {
         let shared = &self.worker.shared;
         shared.replication.state().failover = Failover::None;
-        shared.pause.stop();
-    }
-
-    /// The target would not: it is to be a master again.
-    fn end_failover(&self) {
-        let shared = &self.worker.shared;
-        let failing = shared.replication.state().failover == Failover::InProgress;
-        if failing {
-            tracing::warn!(
-                "Failover to {}:{} failed",
-                self.master.host,
-                self.master.port
-            );
-            super::failover::abort(shared, "Failover target rejected psync request");
-        }
+        shared.pause.stop(PauseFor::Failover);
     }
 
     /// The data here are an earlier state of the master's, whose history may have another name by now.
@@ -354,7 +342,7 @@ impl Attempt<'_> {
                 tracing::info!("Connection with master lost.");
                 tracing::info!("Caching the disconnected master state.");
             }
-            (_, Lost::Stale | Lost::Told) => {}
+            (_, Lost::Stale | Lost::Told | Lost::Rejected) => {}
             (Stage::Connect, Lost::Failed(error)) => {
                 tracing::warn!("Error condition on socket for SYNC: {}", reason(error));
             }

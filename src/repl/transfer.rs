@@ -93,7 +93,9 @@ impl<'w> Payload<'w> {
             let told = match &lost {
                 Lost::Failed(error) => io::Error::new(error.kind(), reason(error)),
                 Lost::Silent => io::ErrorKind::TimedOut.into(),
-                Lost::Stale | Lost::Told => io::Error::other("the master is not followed any more"),
+                Lost::Stale | Lost::Told | Lost::Rejected => {
+                    io::Error::other("the master is not followed any more")
+                }
             };
             self.lost = Some(lost);
             told

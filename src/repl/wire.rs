@@ -31,6 +31,8 @@ pub enum Lost {
     Failed(io::Error),
     /// The log knows why.
     Told,
+    /// The target of a failover would not take over.
+    Rejected,
 }
 
 impl From<io::Error> for Lost {

@@ -12,12 +12,14 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
 
+use hashbrown::HashSet;
 use parking_lot::{Condvar, Mutex, MutexGuard, RwLock};
 use tokio::sync::Notify;
 
 pub use replica::{Filter, Order, Replica, ReplicaConf, Stage};
 pub use wait::{AckWaiter, Acks};
 
+use crate::engine::Place;
 use crate::journal::Epoch;
 
 /// Forty hexadecimal digits that no other history of edits has.
@@ -134,6 +136,8 @@ pub struct Replication {
     good: AtomicUsize,
     replicas: RwLock<Vec<Arc<Replica>>>,
     waiters: Mutex<Vec<AckWaiter>>,
+    /// What clients wrote into a writable replica that has a deadline.
+    pub own_keys: Mutex<HashSet<Place>>,
     /// Someone waits for acknowledgements: replicas are asked for them.
     pub wants_acks: AtomicBool,
     /// Wakes the task that begins full syncs and asks for acknowledgements.
@@ -168,6 +172,7 @@ impl Default for Replication {
             good: AtomicUsize::new(0),
             replicas: RwLock::default(),
             waiters: Mutex::default(),
+            own_keys: Mutex::default(),
             wants_acks: AtomicBool::new(false),
             bell: Notify::new(),
             counts: Counts::default(),
@@ -195,7 +200,7 @@ impl Replication {
     }
 
     /// Looks again whether it has: after a change of roles or of the configuration.
-    pub fn guard(&self, min_replicas: i64) {
+    fn guard(&self, min_replicas: i64) {
         let guarded = self.is_replica() || min_replicas > 0;
         self.guarded.store(guarded, Ordering::Relaxed);
     }
@@ -209,12 +214,15 @@ impl Replication {
         self.replicas.read().clone()
     }
 
-    pub fn count_good(&self, now_ms: u64, lag_max_s: u64) {
+    /// Counts them anew.
+    pub fn count_good(&self, now_ms: u64, lag_max_s: u64) -> usize {
         let replicas = self.replicas.read();
         let good = replicas
             .iter()
             .filter(|one| one.stage() == Stage::Online && one.lag_s(now_ms) <= lag_max_s);
-        self.good.store(good.count(), Ordering::Relaxed);
+        let good = good.count();
+        self.good.store(good, Ordering::Relaxed);
+        good
     }
 
     pub fn add_replica(&self, replica: Arc<Replica>) {

@@ -4,11 +4,21 @@ use std::sync::atomic::Ordering;
 
 use super::{Failover, Link, Master, new_id};
 use crate::command::client::Unblock;
-use crate::command::shared::Shared;
+use crate::command::shared::{PauseFor, Shared};
 use crate::config::special::ReplicaOf;
 use crate::util::clock;
 
 impl Shared {
+    /// Acts on the directives of replication: after start, after every change of them and of roles.
+    pub fn apply_replication(&self) {
+        let config = &self.config;
+        self.replication.guard(config.min_replicas_to_write.get());
+        let own = self.replication.is_replica() && !config.replica_read_only.get();
+        self.journal.set_recording(own);
+        let backlog = &self.journal.backlog;
+        backlog.set_size(config.repl_backlog_size.get());
+    }
+
     /// Makes this server a replica of a master.
     pub fn follow(&self, master: Master) {
         let (replication, journal) = (&self.replication, &self.journal);
@@ -32,7 +42,7 @@ impl Shared {
             journal.begin_backlog(self.config.repl_backlog_size.get());
         }
         drop(state);
-        replication.guard(self.config.min_replicas_to_write.get());
+        self.apply_replication();
         for client in self.clients.all() {
             client.unblock(Unblock::Moved);
         }
@@ -64,10 +74,23 @@ impl Shared {
         state.alone_since_ms = clock::now_ms();
         drop(state);
         replication.replica.store(false, Ordering::Relaxed);
-        replication.guard(self.config.min_replicas_to_write.get());
+        self.apply_replication();
         // Those who come back are told of the new name.
         replication.disconnect_replicas();
         replication.changed.notify_all();
         true
+    }
+
+    /// Gives a failover up: this server stays, or is again, the master.
+    pub fn abort_failover(&self, why: &str) {
+        let before = std::mem::take(&mut self.replication.state().failover);
+        if before == Failover::None {
+            return;
+        }
+        tracing::info!("Aborting failover: {why}");
+        if before == Failover::InProgress {
+            self.lead();
+        }
+        self.pause.stop(PauseFor::Failover);
     }
 }

@@ -94,7 +94,7 @@ fn set(call: &mut SessionCall<'_>) -> Done {
     }
     call.server.apply_config();
     let dirty = call.server.stats.totals().dirty;
-    if let Err(why) = call.server.store.apply_config(dirty) {
+    if let Err(why) = call.server.store.apply_config(dirty, call.session.in_exec) {
         config.roll_back(&changed);
         return Err(Fail::said(SetError::refused("appendonly", why).to_string()));
     }

@@ -28,6 +28,7 @@ pub const FAMILY: Family = Family {
         &config::CONFIG,
         &database::DBSIZE,
         &debug::DEBUG,
+        &replication::FAILOVER,
         &database::FLUSHALL,
         &database::FLUSHDB,
         &info::INFO,

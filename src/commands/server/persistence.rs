@@ -79,6 +79,13 @@ pub const BGREWRITEAOF: Command = Command {
 fn bgrewriteaof(call: &mut SessionCall<'_>) -> Done {
     let store = &call.server.store;
     let dirty = call.server.stats.totals().dirty;
+    if call.session.in_exec {
+        // Redis can't fork here, and clients know its words.
+        store.begin_later(Kind::Rewrite);
+        call.out
+            .simple("Background append only file rewriting scheduled");
+        return Ok(Flow::Done);
+    }
     match store.begin(Kind::Rewrite, dirty, None) {
         Ok(()) => call
             .out

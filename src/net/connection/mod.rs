@@ -379,11 +379,16 @@ impl Connection {
 
     async fn shutdown(&mut self, wish: Option<Shutdown>) {
         let Some(wish) = wish else {
+            if exec::abort(&self.worker.shared) {
+                return self.out.ok();
+            }
             return self.out.error(b"ERR No shutdown in progress.");
         };
         self.send_all().await;
         let shared = self.worker.shared.clone();
+        self.worker.shared.clients.fell_asleep(&self.client);
         let stopped = tokio::task::spawn_blocking(move || exec::stop(&shared, wish)).await;
+        self.worker.shared.clients.woke_up(&self.client);
         if stopped.unwrap_or(false) {
             self.closing = Closing::Now;
         } else {

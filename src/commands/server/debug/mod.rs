@@ -92,6 +92,13 @@ static SUBS: &[Sub] = &[
         keys::digest_value,
     )
     .on_keys(),
+    sub(
+        "replicate",
+        "<word> [<word> ...]",
+        "Say something to replicas, as if it were a command.",
+        1..=MANY,
+        replicate,
+    ),
     sub("error", "<string>", "Answer with this error.", 1..=1, error),
     sub(
         "set-skip-checksum-validation",
@@ -308,6 +315,12 @@ fn set_active_expire(call: &mut WriteCall<'_>) -> Done {
 fn change_repl_id(call: &mut WriteCall<'_>) -> Done {
     tracing::info!("Changing replication IDs after receiving change-repl-id");
     call.server.replication.state().forget_history(new_id());
+    ok(call)
+}
+
+fn replicate(call: &mut WriteCall<'_>) -> Done {
+    let words = call.args.rest();
+    call.server.journal.backlog.say(words);
     ok(call)
 }
 

@@ -38,6 +38,12 @@ pub fn server(report: &Report<'_>, page: &mut Page<'_>) {
     page.line("hz", config.hz.get());
     page.line("configured_hz", config.hz.get());
     page.line("lru_clock", (now_us / 1_000_000) & 0xff_ffff);
+    if let Some(stopping) = &*shared.stopping.lock() {
+        page.line(
+            "shutdown_in_milliseconds",
+            stopping.until_ms.saturating_sub(report.now_ms),
+        );
+    }
     page.line("executable", &about.executable);
     page.line("config_file", &about.config_file);
     page.line("io_threads_active", u8::from(about.workers > 1));
