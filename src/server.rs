@@ -91,6 +91,13 @@ impl Server {
             Arc::new(store),
         ));
         background::raise_file_limit(&shared.config);
+        let (doors, config) = (listeners.doors.clone(), shared.config.clone());
+        let reopen = move |put_back: &dyn Fn()| {
+            let changed = doors.change(&config, put_back);
+            changed.map_err(|error| tracing::warn!("{error:#}"))
+        };
+        let told = shared.reopen.set(Box::new(reopen));
+        debug_assert!(told.is_ok(), "a server is built once");
         repl::begin(&shared);
         Ok(Server {
             shared,
@@ -359,6 +366,7 @@ impl Shared {
             rates: Default::default(),
             active_expire: true.into(),
             oom_refusals: Default::default(),
+            reopen: Default::default(),
             stop: CancellationToken::new(),
             stopping: Default::default(),
             stop_wish: Default::default(),

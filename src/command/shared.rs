@@ -1,7 +1,7 @@
 //! What all workers share beside the keyspace: configuration, clients, broker, statistics.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
@@ -49,6 +49,8 @@ pub struct Shared {
     pub active_expire: AtomicBool,
     /// Times `used_memory` was found above `maxmemory` and nothing could go.
     pub oom_refusals: AtomicU64,
+    /// Opens other sockets, as the configuration says now; on failure puts it back by the function that it is given.
+    pub reopen: OnceLock<Box<Reopen>>,
     /// Ends every listener, connection and background task.
     pub stop: CancellationToken,
     /// Whether the server waits for its replicas before it stops, and until when.
@@ -82,6 +84,9 @@ impl Shared {
         self.apply_replication();
     }
 }
+
+/// Changes the sockets that are listened on.
+pub type Reopen = dyn Fn(&dyn Fn()) -> Result<(), ()> + Send + Sync;
 
 /// Facts that hold for the life of the process.
 pub struct About {

@@ -31,7 +31,7 @@ pub fn server(report: &Report<'_>, page: &mut Page<'_>) {
     page.line("process_id", std::process::id());
     page.line("process_supervised", "no");
     page.line("run_id", &about.run_id);
-    page.line("tcp_port", about.port);
+    page.line("tcp_port", config.port.get());
     page.line("server_time_usec", now_us);
     page.line("uptime_in_seconds", uptime_s);
     page.line("uptime_in_days", uptime_s / 86_400);
@@ -55,10 +55,11 @@ pub fn server(report: &Report<'_>, page: &mut Page<'_>) {
 fn listeners(report: &Report<'_>, page: &mut Page<'_>) {
     let shared = report.server;
     let mut listeners = Vec::new();
-    if shared.about.port != 0 {
+    let port = shared.config.port.get();
+    if port != 0 {
         let bind = shared.config.bind.get();
         let bind: String = bind.0.iter().map(|name| format!("bind={name},")).collect();
-        listeners.push(format!("name=tcp,{bind}port={}", shared.about.port));
+        listeners.push(format!("name=tcp,{bind}port={port}"));
     }
     let socket = shared.config.unixsocket.get();
     if !socket.is_empty() {
