@@ -124,6 +124,7 @@ async fn cron(shared: Arc<Shared>) {
         memory::used();
         close_idle_and_overflown(&shared, now_ms);
         close_largest(&shared);
+        shared.links.close_idle(now_ms);
         shared.store.tick(shared.stats.totals().dirty, now_ms);
         if now_ms >= last.0 + 1000 {
             let totals = shared.stats.totals();

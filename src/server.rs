@@ -362,6 +362,7 @@ impl Shared {
             scripts: Default::default(),
             pause: Default::default(),
             replication: Default::default(),
+            links: Default::default(),
             about,
             rates: Default::default(),
             active_expire: true.into(),

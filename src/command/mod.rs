@@ -15,6 +15,7 @@ pub mod client;
 pub mod expiry;
 pub mod help;
 pub mod latency;
+pub mod links;
 pub mod replication;
 pub mod sample;
 pub mod scan;

@@ -12,6 +12,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::client::Clients;
 use super::latency::LatencyMonitor;
+use super::links::Links;
 use super::replication::Replication;
 use super::slowlog::Slowlog;
 use super::stats::Stats;
@@ -43,6 +44,8 @@ pub struct Shared {
     pub pause: Pause,
     pub about: About,
     pub replication: Replication,
+    /// Connections of MIGRATE.
+    pub links: Links,
     /// Samples of rates, for INFO's `instantaneous_*`.
     pub rates: Mutex<Rates>,
     /// DEBUG SET-ACTIVE-EXPIRE.

@@ -9,6 +9,7 @@ mod evict;
 mod fiber;
 mod own;
 mod park;
+mod redact;
 mod relay;
 mod replay;
 mod script;
@@ -298,7 +299,7 @@ impl Worker {
         let micros = nanos / 1000;
         let slower_than = config.slowlog_log_slower_than.get();
         if slower_than >= 0 && micros >= slower_than as u64 && !entry.is(Flag::SkipSlowlog) {
-            self.log_slow(session, argv, micros);
+            self.log_slow(session, entry, argv, micros);
         }
         let threshold_ms = config.latency_monitor_threshold.get() as u64;
         if threshold_ms > 0 && micros >= threshold_ms * 1000 {
@@ -314,7 +315,9 @@ impl Worker {
     }
 
     #[cold]
-    fn log_slow(&self, session: &Session, argv: &[&[u8]], micros: u64) {
+    fn log_slow(&self, session: &Session, entry: &Entry, argv: &[&[u8]], micros: u64) {
+        let hidden = redact::redacted(entry, argv);
+        let argv = hidden.as_deref().unwrap_or(argv);
         let client = &session.client;
         let name = client.profile.lock().name.clone();
         let len_max = self.shared.config.slowlog_max_len.get() as usize;
@@ -332,7 +335,9 @@ impl Worker {
     #[inline]
     fn show_monitors(&self, session: &Session, entry: &Entry, argv: &[&[u8]]) {
         if self.shared.monitors.any() && !entry.is(Flag::SkipMonitor) && !entry.is(Flag::Admin) {
-            self.feed_monitors(session.db, &Self::address(session), argv);
+            let hidden = redact::redacted(entry, argv);
+            let shown = hidden.as_deref().unwrap_or(argv);
+            self.feed_monitors(session.db, &Self::address(session), shown);
         }
     }
 

@@ -67,7 +67,8 @@ impl Worker {
     /// Applies one command of the stream, whose bytes are `raw`.
     pub fn relay(&self, relay: &mut Relay, argv: &[&[u8]], raw: &[u8]) -> Relayed {
         relay.held.extend_from_slice(raw);
-        let is = |word: &str| argv[0].eq_ignore_ascii_case(word.as_bytes());
+        let name = argv.first().copied().unwrap_or(b"ping");
+        let is = |word: &str| name.eq_ignore_ascii_case(word.as_bytes());
         if is("multi") {
             relay.group = Some(Vec::new());
             return Relayed::Done;

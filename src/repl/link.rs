@@ -1,5 +1,6 @@
 //! The link to a master: a thread that connects, catches up, and applies the stream, for as long as there is a master.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -94,9 +95,16 @@ enum Offer {
 
 impl Attempt<'_> {
     fn run(&mut self) -> Lost {
-        match self.link() {
-            Ok(never) => match never {},
-            Err(lost) => lost,
+        let linked = catch_unwind(AssertUnwindSafe(|| self.link()));
+        match linked {
+            Ok(Ok(never)) => match never {},
+            Ok(Err(lost)) => lost,
+            Err(_) => {
+                // What it was at may be half done: the data are not to be continued.
+                self.worker.shared.replication.state().resumable = false;
+                tracing::error!("A bug: the link to the master panicked; please report it.");
+                Lost::Told
+            }
         }
     }
 

@@ -1,19 +1,19 @@
 //! The socket to a master: bytes in with a watch on who may end it, words out.
 
 use std::io::{self, Read, Write};
-use std::net::{SocketAddr, TcpStream, ToSocketAddrs};
+use std::net::TcpStream;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use bytes::{Buf, BytesMut};
-use socket2::{Domain, Protocol, SockRef, Socket, Type};
 
 use crate::command::client::{Client, Part};
 use crate::command::replication::Master;
 use crate::command::shared::Shared;
 use crate::journal::{Epoch, encode};
 use crate::util::clock;
+use crate::util::dial::dial;
 
 /// How long a read lasts before the thread looks at what else there is to do.
 const PATIENCE: Duration = Duration::from_millis(100);
@@ -199,33 +199,4 @@ impl Drop for Wire {
 pub fn is_late(error: &io::Error) -> bool {
     use io::ErrorKind::{Interrupted, TimedOut, WouldBlock};
     matches!(error.kind(), WouldBlock | TimedOut | Interrupted)
-}
-
-/// Connects, from an address of ours if one is named.
-pub fn dial(host: &str, port: u16, source: &str, timeout: Duration) -> io::Result<TcpStream> {
-    let mut failed = io::Error::other("the name has no address");
-    for address in (host, port).to_socket_addrs()? {
-        match dial_one(address, source, timeout) {
-            Ok(stream) => return Ok(stream),
-            Err(error) => failed = error,
-        }
-    }
-    Err(failed)
-}
-
-fn dial_one(address: SocketAddr, source: &str, timeout: Duration) -> io::Result<TcpStream> {
-    let socket = Socket::new(
-        Domain::for_address(address),
-        Type::STREAM,
-        Some(Protocol::TCP),
-    )?;
-    if !source.is_empty() {
-        let ours = (source, 0).to_socket_addrs()?;
-        let mut ours = ours.filter(|ours| ours.is_ipv4() == address.is_ipv4());
-        let ours = ours.next().ok_or(io::ErrorKind::AddrNotAvailable)?;
-        SockRef::from(&socket).set_reuse_address(true)?;
-        socket.bind(&ours.into())?;
-    }
-    socket.connect_timeout(&address.into(), timeout)?;
-    Ok(socket.into())
 }

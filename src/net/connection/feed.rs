@@ -68,7 +68,8 @@ impl Connection {
             tick,
             file: None,
             awaits_ack: false,
-            begun: false,
+            // A newline in the stream would be a part of it.
+            begun: replica.stage() == Stage::Online,
             newline_ms: now_ms,
             moved_ms: now_ms,
         };

@@ -70,7 +70,7 @@ pub fn stats(report: &Report<'_>, page: &mut Page<'_>) {
     page.line("latest_fork_usec", 0);
     // What Redis forks for, a thread does here.
     page.line("total_forks", shared.store.saves.lock().jobs);
-    page.line("migrate_cached_sockets", 0);
+    page.line("migrate_cached_sockets", shared.links.len());
     page.same(
         "0",
         &[
