@@ -51,7 +51,7 @@ pub struct Journal {
     /// When the oldest record was appended that nobody has taken; 0 for none.
     waiting_since_ms: AtomicU64,
     pub gate: Gate,
-    /// Up to where the log is on the disk.
+    /// Up to where the log is on the disk, and one more; 0 without a log.
     durable: AtomicU64,
     /// What replicas read.
     pub backlog: Arc<Backlog>,
@@ -78,12 +78,13 @@ impl Journal {
 
     /// Whether the log's disk has everything up to here.
     pub fn is_durable_to(&self, end: u64) -> bool {
-        self.durable.load(Ordering::Acquire) >= end
+        self.durable.load(Ordering::Acquire) > end
     }
 
     /// Told by who writes the log.
-    pub fn set_durable(&self, to: Seq) {
-        self.durable.store(to.0, Ordering::Release);
+    pub fn set_durable(&self, to: Option<Seq>) {
+        let durable = to.map_or(0, |to| to.0 + 1);
+        self.durable.store(durable, Ordering::Release);
     }
 
     /// Bytes that some reader has yet to take.
