@@ -37,7 +37,7 @@ pub fn stop(shared: &Shared, wish: Shutdown) -> bool {
 
 fn save_and_stop(shared: &Shared, wish: Shutdown) -> bool {
     let store = &shared.store;
-    if shared.config.appendonly.get() && !store.log.is_running() && store.is_busy() {
+    if store.log.is_beginning() {
         if !wish.force {
             tracing::warn!("Writing initial AOF, can't exit");
             return false;

@@ -31,6 +31,7 @@ pub async fn watch(shared: Arc<Shared>) {
         failover::look(&shared, now_ms);
         shared.pause.settle(now_ms);
         replication.count_good(now_ms, config.min_replicas_max_lag.get() as u64);
+        full::give_up(&shared);
         if !shared.store.loading.is_on() {
             full::begin(&shared, now_ms);
         }

@@ -12,8 +12,8 @@ use tokio::sync::mpsc::error::TrySendError;
 use crate::command::replication::{Filter, Order, Replica, Stage, new_id};
 use crate::command::shared::Shared;
 use crate::config::special::reason;
-use crate::persist::Store;
 use crate::persist::disk::DiskFile;
+use crate::persist::{Kind, Store};
 
 /// Bytes of one order: with those that may wait, what a snapshot can be ahead of a slow replica.
 const PIECE_BYTES: usize = 64 * 1024;
@@ -270,4 +270,17 @@ fn by_file(shared: &Arc<Shared>, store: &Arc<Store>, job: u64, waiting: Waiting)
         let _ = store.disk.remove(&path);
     }
     true
+}
+
+/// Gives up a snapshot that nobody waits for any more; one that is the server's own as well goes on.
+pub fn give_up(shared: &Shared) {
+    let running = shared.store.running();
+    if running.is_none_or(|running| running.kind != Kind::Sync) {
+        return;
+    }
+    let replicas = shared.replication.replicas();
+    let awaited = replicas.iter().any(|one| one.stage() == Stage::WaitEnd);
+    if !awaited && shared.config.save.get().0.is_empty() {
+        shared.store.abandon(Kind::Sync);
+    }
 }

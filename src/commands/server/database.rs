@@ -83,6 +83,8 @@ fn flushall(call: &mut WriteCall<'_>) -> Done {
     call.db.log(call.args.all());
     let server = call.server;
     server.store.abandon(Kind::Save);
+    // Replicas that come back get the empty snapshot.
+    server.store.abandon(Kind::Sync);
     if !server.config.save.get().0.is_empty() {
         // So that a crash doesn't bring the keys back. It begins when this command's locks are let go.
         let (told, done) = oneshot::channel();
