@@ -181,6 +181,7 @@ impl Server {
             .name("replication".into())
             .spawn(move || repl::follow(&linked))?;
         let first = Rc::new(worker(0));
+        let doors = listeners.doors.clone();
         LocalSet::new().block_on(&runtime, async {
             background::start(&shared, &alarm);
             let buffers = Rc::new(Buffers::default());
@@ -204,6 +205,7 @@ impl Server {
                 () = listeners.accept(move |socket| hand(socket)) => {}
                 () = shared.stop.cancelled() => {}
             }
+            doors.close();
             first.end_scripts();
             tokio::task::yield_now().await;
         });

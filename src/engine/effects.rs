@@ -34,14 +34,27 @@ pub struct Event {
 pub struct Record {
     pub db: usize,
     pub args: Vec<Bstr>,
-    /// It changes no data: replicas hear of it, the log doesn't.
-    pub aside: bool,
+    pub reach: Reach,
+}
+
+/// Who hears of a record.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Reach {
+    pub log: bool,
+    pub replicas: bool,
+}
+
+impl Reach {
+    pub const ALL: Reach = Reach {
+        log: true,
+        replicas: true,
+    };
 }
 
 impl Record {
     pub fn new(db: usize, args: Vec<Bstr>) -> Self {
-        let aside = false;
-        Record { db, args, aside }
+        let reach = Reach::ALL;
+        Record { db, args, reach }
     }
 }
 
@@ -133,7 +146,7 @@ impl Effects {
         if self.wanted.log
             && let Some(record) = self.log.last_mut()
         {
-            record.aside = true;
+            record.reach.log = false;
         }
     }
 

@@ -26,7 +26,7 @@ pub use access::{Access, AccessRules};
 pub use census::{Census, Contents};
 pub use db::{Db, Deadline, Shards, Taken, WrongType};
 pub use edit::Edit;
-pub use effects::{Class, Effects, Event, Garbage, Record, Wanted};
+pub use effects::{Class, Effects, Event, Garbage, Reach, Record, Wanted};
 pub use entry::Entry;
 pub use evict::{Policy, Victim, Victims};
 pub use shard::{Hashed, Place, SHARDS, Shard, ShardSet, shard_of};

@@ -231,13 +231,7 @@ impl Worker {
         if found.flags.no_writes {
             return Ok(());
         }
-        self.may_write().map_err(|fail| {
-            if self.shared.replication.is_replica() {
-                Fail::code("READONLY You can not run script with write flag on readonly replica.")
-            } else {
-                fail
-            }
-        })
+        self.may_write()
     }
 
     fn is_contained(&self, body: &[u8]) -> bool {
@@ -359,7 +353,7 @@ impl Worker {
             Ok(words) => {
                 let argv: smallvec::SmallVec<[&[u8]; 8]> =
                     words.iter().map(|word| &word[..]).collect();
-                self.run_for_script(run, stage.host.logs(), &argv, &mut out)
+                self.run_for_script(run, stage.host.reach(), &argv, &mut out)
             }
             Err(fail) => Err(fail),
         };
@@ -384,7 +378,7 @@ impl Worker {
     fn run_for_script(
         &self,
         run: &mut Run<'_>,
-        logs: bool,
+        (log, replicas): (bool, bool),
         argv: &[&[u8]],
         out: &mut Reply,
     ) -> Result<(), Fail> {
@@ -403,8 +397,9 @@ impl Worker {
                 self.call(&mut run.unit, &Call::of(&run.session, entry, argv), out)
             }
         };
-        if !logs {
-            run.unit.effects.log.truncate(recorded);
+        for record in &mut run.unit.effects.log[recorded..] {
+            record.reach.log &= log;
+            record.reach.replicas &= replicas;
         }
         if self.shared.monitors.any() && !entry.is(Flag::SkipMonitor) && !entry.is(Flag::Admin) {
             self.feed_monitors(run.session.db, "lua", argv);

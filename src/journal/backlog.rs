@@ -60,16 +60,21 @@ pub struct Extent {
 
 impl State {
     fn push(&mut self, bytes: &[u8]) {
-        let end = self.end;
-        match self.blocks.back_mut() {
-            Some((_, block)) if block.len() < BLOCK_BYTES => block.extend_from_slice(bytes),
-            _ => {
-                let mut block = Vec::with_capacity(BLOCK_BYTES.max(bytes.len()));
-                block.extend_from_slice(bytes);
-                self.blocks.push_back((end, block));
-            }
+        let mut bytes = bytes;
+        if let Some((_, block)) = self.blocks.back_mut() {
+            // Blocks never grow: one that did would be half empty.
+            let room = block.capacity() - block.len();
+            let (head, rest) = bytes.split_at(room.min(bytes.len()));
+            block.extend_from_slice(head);
+            self.end += head.len() as u64;
+            bytes = rest;
         }
-        self.end += bytes.len() as u64;
+        if !bytes.is_empty() {
+            let mut block = Vec::with_capacity(BLOCK_BYTES.max(bytes.len()));
+            block.extend_from_slice(bytes);
+            self.blocks.push_back((self.end, block));
+            self.end += bytes.len() as u64;
+        }
     }
 
     /// Lets go of whole blocks that nobody needs.
@@ -152,6 +157,10 @@ impl Backlog {
         if !state.active || state.relaying {
             return;
         }
+        let mut heard = records.iter().filter(|record| record.reach.replicas);
+        let Some(first) = heard.next() else {
+            return;
+        };
         let mut out = Vec::new();
         let mut selected = state.selected;
         let mut choose = |db: usize, out: &mut Vec<u8>| {
@@ -160,12 +169,12 @@ impl Backlog {
                 selected = Some(db);
             }
         };
-        choose(records[0].db, &mut out);
-        let group = records.len() > 1;
+        choose(first.db, &mut out);
+        let group = heard.next().is_some();
         if group {
             encode(&[b"MULTI"], &mut out);
         }
-        for record in records {
+        for record in records.iter().filter(|record| record.reach.replicas) {
             choose(record.db, &mut out);
             encode(&record.args, &mut out);
         }

@@ -113,7 +113,7 @@ impl Journal {
         if state.readers.iter().all(Option::is_none) {
             return state.end;
         }
-        let mut kept = records.iter().filter(|record| !record.aside);
+        let mut kept = records.iter().filter(|record| record.reach.log);
         let Some(first) = kept.next() else {
             return state.end;
         };
@@ -127,7 +127,7 @@ impl Journal {
         if group {
             encode(&[b"MULTI"], open);
         }
-        for record in records.iter().filter(|record| !record.aside) {
+        for record in records.iter().filter(|record| record.reach.log) {
             if record.db != db {
                 db = record.db;
                 select(db, open);

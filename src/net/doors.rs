@@ -50,6 +50,11 @@ impl Doors {
         Ok((doors, receiver))
     }
 
+    /// Lets nobody in any more.
+    pub fn close(&self) {
+        self.open.lock().1.clear();
+    }
+
     /// The ports that are listened on.
     pub fn ports(&self) -> Vec<u16> {
         let open = self.open.lock();
