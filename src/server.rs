@@ -241,7 +241,9 @@ fn load(loader: Worker, ready: Ready) -> Result<JoinHandle<Result<()>>> {
         .name("loading".into())
         .spawn(move || {
             let loaded = loader.load();
-            repl::resume(&shared);
+            if repl::resume(&shared) {
+                loader.sweep_now();
+            }
             shared.store.loading.end();
             match &loaded {
                 Ok(()) => ready.announce(),

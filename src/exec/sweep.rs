@@ -96,6 +96,19 @@ impl Worker {
         }
     }
 
+    /// Removes all that is due, before anyone is served: what a snapshot brought that replicas know of.
+    pub fn sweep_now(&self) {
+        self.begin_batch();
+        let mut busy = true;
+        while busy {
+            busy = false;
+            for id in self.engine.due_shards(self.now_ms()) {
+                busy |= self.sweep_shard(id);
+            }
+        }
+        self.end_batch();
+    }
+
     /// Removes a few due things of one shard; whether there may be more.
     fn sweep_shard(&self, id: usize) -> bool {
         let mut late = Vec::new();

@@ -257,6 +257,7 @@ impl Store {
             databases: config.databases.get() as usize,
             checksum: config.rdbchecksum.get() && !self.skip_checksums.load(Ordering::Relaxed),
             keep_dead,
+            continues: !keep_dead,
             now_ms: clock::now_ms(),
             threads: cores.clamp(1, 4),
             key_delay_us: config.key_load_delay.get().max(0) as u64,

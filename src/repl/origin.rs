@@ -25,10 +25,10 @@ pub fn begin(shared: &Arc<Shared>) {
     }
 }
 
-/// Once the data files are loaded.
-pub fn resume(shared: &Shared) {
+/// Once the data files are loaded. Whether this is a master whose replicas may come back.
+pub fn resume(shared: &Shared) -> bool {
     let Some(origin) = shared.store.loaded_origin.lock().take() else {
-        return;
+        return false;
     };
     let id = String::from_utf8_lossy(&origin.id).into_owned();
     let (replication, journal) = (&shared.replication, &shared.journal);
@@ -37,7 +37,7 @@ pub fn resume(shared: &Shared) {
         state.forget_history(id);
         state.resumable = true;
         journal.move_stream(origin.offset, Some(origin.db));
-        return;
+        return false;
     }
     // Replicas of before may come back: what they have is the beginning of what we have.
     state.forget_history(id);
@@ -45,6 +45,7 @@ pub fn resume(shared: &Shared) {
     state.alone_since_ms = clock::now_ms();
     journal.move_stream(origin.offset, None);
     journal.begin_backlog(shared.config.repl_backlog_size.get());
+    true
 }
 
 fn origin(shared: &Shared) -> Option<Origin> {

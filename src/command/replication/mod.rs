@@ -117,6 +117,21 @@ pub struct Counts {
     pub unexpected_errors: AtomicU64,
 }
 
+impl Counts {
+    pub fn reset(&self) {
+        let all = [
+            &self.sync_full,
+            &self.sync_partial_ok,
+            &self.sync_partial_err,
+            &self.input_bytes,
+            &self.output_bytes,
+            &self.unexpected_errors,
+        ];
+        all.iter()
+            .for_each(|count| count.store(0, Ordering::Relaxed));
+    }
+}
+
 /// How far the transfer of a snapshot from the master has come.
 #[derive(Default)]
 pub struct Transfer {

@@ -187,6 +187,7 @@ const RESETSTAT: Command = Command {
 
 fn resetstat(call: &mut SessionCall<'_>) -> Done {
     call.server.stats.reset();
+    call.server.replication.counts.reset();
     call.out.ok();
     Ok(Flow::Done)
 }

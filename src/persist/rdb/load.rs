@@ -29,6 +29,8 @@ pub struct LoadRules {
     pub checksum: bool,
     /// Keys past their deadline are kept: a log that follows may still speak of them.
     pub keep_dead: bool,
+    /// So are those of a history that replicas know: they must hear that the keys are gone.
+    pub continues: bool,
     pub now_ms: u64,
     pub threads: usize,
     /// `key-load-delay`.
@@ -272,7 +274,9 @@ impl<'r> Scan<'r> {
             .is_some_and(|deadline_ms| deadline_ms <= self.rules.now_ms);
         if dead && !self.rules.keep_dead {
             self.loaded.expired += 1;
-            return Ok(());
+            if !self.rules.continues || self.loaded.origin.is_none() {
+                return Ok(());
+            }
         }
         if self.rules.key_delay_us > 0 {
             std::thread::sleep(Duration::from_micros(self.rules.key_delay_us));
