@@ -5,6 +5,7 @@ use crate::command::session::{Queued, Session};
 use crate::command::shared::PauseMode;
 use crate::command::{Entry, Fail, Flag, Found, Registry, quoted};
 use crate::persist::Trouble;
+use crate::script::Header;
 use crate::types::Bstr;
 use crate::util::clock;
 
@@ -29,7 +30,7 @@ impl Worker {
         };
         match self.check(session, entry, argv) {
             Err(fail) => return Verdict::Refused(Some(entry), fail),
-            Ok(()) if self.is_paused(session, entry) => return Verdict::Paused,
+            Ok(()) if self.is_paused(session, entry, argv) => return Verdict::Paused,
             Ok(()) => {}
         }
         match &mut session.multi {
@@ -184,12 +185,39 @@ impl Worker {
     }
 
     #[inline]
-    fn is_paused(&self, session: &Session, entry: &Entry) -> bool {
+    fn is_paused(&self, session: &Session, entry: &Entry, argv: &[&[u8]]) -> bool {
         match self.shared.pause.active(self.now_ms()) {
             None => false,
             Some(PauseMode::All) => !is_pause_exempt(entry),
-            Some(PauseMode::Write) => is_any(session, entry, &[Flag::Write, Flag::MayReplicate]),
+            Some(PauseMode::Write) => {
+                is_any(session, entry, &[Flag::Write, Flag::MayReplicate])
+                    && !self.is_declared_harmless(entry, argv)
+            }
         }
+    }
+
+    /// Whether it runs a script that says of itself that it writes nothing.
+    #[cold]
+    fn is_declared_harmless(&self, entry: &Entry, argv: &[&[u8]]) -> bool {
+        let scripts = &self.shared.scripts;
+        let flags = match entry.command.name {
+            "eval" => Header::of_script(argv[1]).ok().map(|header| header.flags),
+            "evalsha" => {
+                let sha = String::from_utf8_lossy(argv[1]).to_ascii_lowercase();
+                scripts.get(&sha).map(|held| held.flags)
+            }
+            "fcall" => {
+                let name = String::from_utf8_lossy(argv[1]);
+                let functions = scripts.functions.load();
+                functions.library_of(&name).and_then(|library| {
+                    let mut held = library.functions.iter();
+                    held.find(|held| held.name.eq_ignore_ascii_case(&name))
+                        .map(|held| held.flags)
+                })
+            }
+            _ => None,
+        };
+        flags.is_some_and(|flags| flags.no_writes)
     }
 }
 
