@@ -86,7 +86,7 @@ impl Worker {
         counters.evicted_keys.add(effects.evicted);
         if let Some(deadline_ms) = effects.earliest_deadline_ms {
             self.alarm.expect_by(deadline_ms);
-            if by.is_some() {
+            if by.is_some() && shared.replication.is_replica() {
                 self.note_own_keys(effects);
             }
         }

@@ -7,14 +7,10 @@ use crate::types::Bstr;
 use crate::util::keyhash;
 
 impl Worker {
-    /// Remembers the keys of a client's records, if this is a replica.
+    /// Remembers the keys of a client's records. This is a replica.
     #[cold]
     pub(super) fn note_own_keys(&self, effects: &Effects) {
-        let replication = &self.shared.replication;
-        if !replication.is_replica() {
-            return;
-        }
-        let mut own = replication.own_keys.lock();
+        let mut own = self.shared.replication.own_keys.lock();
         for record in &effects.log {
             let argv: Vec<&[u8]> = record.args.iter().map(|arg| &arg[..]).collect();
             if let Ok(entry) = super::admit::find(&self.shared.registry, &argv) {

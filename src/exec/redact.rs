@@ -9,8 +9,8 @@ const HIDDEN: &[u8] = b"(redacted)";
 pub(super) fn redacted<'a>(entry: &Entry, argv: &[&'a [u8]]) -> Option<Vec<&'a [u8]>> {
     let mut hidden: Vec<usize> = Vec::new();
     let mut after = |word: &str, count: usize, from: usize| {
-        for at in from..argv.len() {
-            if argv[at].eq_ignore_ascii_case(word.as_bytes()) {
+        for (at, arg) in argv.iter().enumerate().skip(from) {
+            if arg.eq_ignore_ascii_case(word.as_bytes()) {
                 hidden.extend(at + 1..=at + count);
             }
         }

@@ -91,6 +91,8 @@ impl Worker {
                 let mut unit = self.begin_write_patiently(set);
                 let call = Call::of(session, entry, argv).hashed(hashed);
                 let done = self.call(&mut unit, &call, &mut out);
+                // Whoever reads edits has had these.
+                unit.effects.log.clear();
                 self.commit(unit, None);
                 done
             }

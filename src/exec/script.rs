@@ -155,8 +155,11 @@ impl Worker {
 
     /// Lets replicas hear a command that changes nothing.
     pub(super) fn tell_replicas(&self, session: &Session, argv: &[&[u8]]) {
+        if !self.shared.journal.has_readers() {
+            return;
+        }
         let mut effects = Effects::default();
-        effects.wanted.log = self.shared.journal.has_readers();
+        effects.wanted.log = true;
         effects.tell_replicas(session.db, argv);
         self.shared.journal.append(&effects.log, self.now_ms());
     }

@@ -36,12 +36,16 @@ pub const MIGRATE: Command = Command {
         Arg::one_of(
             "authentication",
             &[
-                Arg::text("password").token("AUTH").since("4.0.7"),
+                Arg::text("password")
+                    .token("AUTH")
+                    .optional()
+                    .since("4.0.7"),
                 Arg::block(
                     "username_password",
                     &[Arg::text("username"), Arg::text("password")],
                 )
                 .token("AUTH2")
+                .optional()
                 .since("6.0.0"),
             ],
         )

@@ -19,7 +19,7 @@ pub const REPLCONF: Command = Command {
 const HOST_MAX: usize = 255;
 
 fn replconf(call: &mut SessionCall<'_>) -> Done {
-    if call.args.len() % 2 != 0 {
+    if !call.args.len().is_multiple_of(2) {
         return Err(Fail::SYNTAX);
     }
     while let Some(option) = call.args.peek() {

@@ -9,8 +9,15 @@ pub const REPLICAOF: Command = Command {
     summary: "Makes this server a replica of another one, or a master",
     since: "5.0.0",
     flags: &[Admin, NoScript, Stale, NoAsyncLoading],
-    args: &[Arg::text("host"), Arg::int("port")],
+    args: &[Arg::one_of(
+        "args",
+        &[
+            Arg::block("host-port", &[Arg::text("host"), Arg::int("port")]),
+            Arg::block("no-one", &[Arg::word("no", "NO"), Arg::word("one", "ONE")]),
+        ],
+    )],
     run: Run::Session(replicaof),
+    arity: Some(3),
     ..Command::PLAIN
 };
 

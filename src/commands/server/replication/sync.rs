@@ -106,7 +106,8 @@ fn resume(call: &SessionCall<'_>, id: &[u8], offset: i64) -> Option<Position> {
     let state = replication.state();
     let is = |own: &str| id.eq_ignore_ascii_case(own.as_bytes());
     let second = state.second_offset.map_or(-1, |offset| offset as i64);
-    if !is(&state.id) && !(is(&state.id2) && offset <= second) {
+    let known = is(&state.id) || is(&state.id2) && offset <= second;
+    if !known {
         let asked = String::from_utf8_lossy(id);
         if id == b"?" {
             tracing::info!("Full resync requested by replica {name}");
