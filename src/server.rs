@@ -26,6 +26,7 @@ use crate::journal::Journal;
 use crate::net::{self, Accepted, Buffers, Listeners};
 use crate::persist::Store;
 use crate::persist::disk::Disk;
+use crate::repl;
 use crate::util::clock;
 
 const PROTECTED: &str = "-DENIED Redis is running in protected mode because protected mode is enabled and no password is set for the default user. In this mode connections are only accepted from the loopback interface. If you want to connect from external computers to Redis you may adopt one of the following solutions: 1) Just disable protected mode sending the command 'CONFIG SET protected-mode no' from the loopback interface by connecting to Redis from the same host the server is running, however MAKE SURE Redis is not publicly accessible from internet if you do so. Use CONFIG REWRITE to make this change permanent. 2) Alternatively you can just disable the protected mode by editing the Redis configuration file, and setting the protected mode option to 'no', and then restarting the server. 3) If you started the server manually just for testing, restart it with the '--protected-mode no' option. 4) Setup a an authentication password for the default user. NOTE: You only need to do one of the above things in order for the server to start accepting connections from the outside.\r\n";
@@ -77,8 +78,8 @@ impl Server {
             workers,
             port: listeners.tcp_ports().next().unwrap_or(0),
         };
-        // Three more than workers: the sweep, the cron and the loader count, too.
-        let stats = Stats::new(workers + 3, registry.entries().len());
+        // Four more than workers: the sweep, the cron, the loader and the link to a master count, too.
+        let stats = Stats::new(workers + 4, registry.entries().len());
         let (engine, journal) = (Arc::<Engine>::default(), Arc::<Journal>::default());
         let store = Store::new(config.clone(), engine.clone(), journal.clone(), disk);
         let shared = Arc::new(Shared::new(
@@ -90,6 +91,14 @@ impl Server {
             Arc::new(store),
         ));
         background::raise_file_limit(&shared.config);
+        let (doors, config) = (listeners.doors.clone(), shared.config.clone());
+        let reopen = move |put_back: &dyn Fn()| {
+            let changed = doors.change(&config, put_back);
+            changed.map_err(|error| tracing::warn!("{error:#}"))
+        };
+        let told = shared.reopen.set(Box::new(reopen));
+        debug_assert!(told.is_ok(), "a server is built once");
+        repl::begin(&shared);
         Ok(Server {
             shared,
             engine,
@@ -169,7 +178,15 @@ impl Server {
 
         shared.store.start_jobs()?;
         let loader = load(worker(count + 2), Ready::of(&listeners))?;
+        let linked = worker(count + 3);
+        let link = std::thread::Builder::new()
+            .name("replication".into())
+            .spawn(move || {
+                repl::follow(&linked);
+                Ok(())
+            })?;
         let first = Rc::new(worker(0));
+        let doors = listeners.doors.clone();
         runtime.block_on(async {
             background::start(&shared, &alarm);
             let buffers = Rc::new(Buffers::default());
@@ -193,10 +210,11 @@ impl Server {
                 () = listeners.accept(move |socket| hand(socket)) => {}
                 () = shared.stop.cancelled() => {}
             }
+            doors.close();
             end(&first).await;
         });
         alarm.ring();
-        for thread in threads.into_iter().chain([sweep]) {
+        for thread in threads.into_iter().chain([sweep, link]) {
             thread
                 .join()
                 .map_err(|_| anyhow::anyhow!("a worker thread panicked"))??;
@@ -234,6 +252,9 @@ fn load(loader: Worker, ready: Ready) -> Result<JoinHandle<Result<()>>> {
         .name("loading".into())
         .spawn(move || {
             let loaded = loader.load();
+            if repl::resume(&shared) {
+                loader.sweep_now();
+            }
             shared.store.loading.end();
             match &loaded {
                 Ok(()) => ready.announce(),
@@ -359,12 +380,15 @@ impl Shared {
             store,
             scripts: Default::default(),
             pause: Default::default(),
-            replication_id: about.run_id.clone().into(),
+            replication: Default::default(),
+            links: Default::default(),
             about,
             rates: Default::default(),
             active_expire: true.into(),
             oom_refusals: Default::default(),
+            reopen: Default::default(),
             stop: CancellationToken::new(),
+            stopping: Default::default(),
             stop_wish: Default::default(),
         };
         shared.apply_config();

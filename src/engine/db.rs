@@ -130,6 +130,13 @@ impl<'a> Db<'a> {
         self.find(key).map(|(table, pos)| table.at(pos))
     }
 
+    /// The same, though its time may be up: a replica's keys stand until its master removes them.
+    pub fn stored(&self, key: &[u8]) -> Option<&Entry> {
+        let hash = keyhash::hash(key);
+        let table = self.shards.shard(shard_of(hash)).table(self.index)?;
+        table.find(hash, key).map(|pos| table.at(pos))
+    }
+
     pub fn exists(&self, key: &[u8]) -> bool {
         self.find(key).is_some()
     }
@@ -442,10 +449,7 @@ impl<'a> Db<'a> {
         self.effects.rewritten = true;
         if self.effects.wanted.log {
             let args = args.iter().map(|arg| Bstr::new(arg)).collect();
-            self.effects.log.push(Record {
-                db: self.index,
-                args,
-            });
+            self.effects.log.push(Record::new(self.index, args));
         }
     }
 

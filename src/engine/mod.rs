@@ -27,7 +27,7 @@ pub use access::{Access, AccessRules};
 pub use census::{Census, Contents};
 pub use db::{Db, Deadline, Shards, Taken, WrongType};
 pub use edit::Edit;
-pub use effects::{Class, Effects, Event, Garbage, Record, Wanted};
+pub use effects::{Class, Effects, Event, Garbage, Reach, Record, Wanted};
 pub use entry::Entry;
 pub use evict::{Policy, Victim, Victims};
 pub use shard::{Hashed, Place, SHARDS, Shard, ShardSet, shard_of};
@@ -317,6 +317,16 @@ impl<'e> Locked<'e> {
     /// Stamps these shards after an edit. Stamps grow.
     pub fn set_stamp(&mut self, stamp: u64) {
         self.each(|shard| shard.stamp = stamp);
+    }
+
+    /// Takes the tables of a keyspace that nobody uses yet, in the place of empty ones. Every shard is locked.
+    pub fn adopt(&mut self, other: &Engine) {
+        let mut theirs = other.slots.iter().map(|slot| slot.shard.lock());
+        self.each(|shard| {
+            if let Some(mut their) = theirs.next() {
+                shard.adopt(&mut their);
+            }
+        });
     }
 
     /// To be called after an edit and before unlocking: lets the sweep see new deadlines.

@@ -193,6 +193,13 @@ impl Shard {
         &mut self.tables[db]
     }
 
+    /// Takes another shard's tables in the place of its own, which are empty.
+    pub(super) fn adopt(&mut self, other: &mut Shard) {
+        debug_assert!(!self.snapping && !other.snapping, "no snapshot sees both");
+        self.tables = std::mem::take(&mut other.tables);
+        self.side = other.side;
+    }
+
     pub fn tables(&self) -> &[Table] {
         &self.tables
     }

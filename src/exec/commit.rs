@@ -86,6 +86,9 @@ impl Worker {
         counters.evicted_keys.add(effects.evicted);
         if let Some(deadline_ms) = effects.earliest_deadline_ms {
             self.alarm.expect_by(deadline_ms);
+            if by.is_some() && shared.replication.is_replica() {
+                self.note_own_keys(effects);
+            }
         }
         for garbage in effects.garbage.drain(..) {
             self.discard(garbage);

@@ -7,7 +7,10 @@ mod admit;
 mod commit;
 mod evict;
 mod fiber;
+mod own;
 mod park;
+mod redact;
+mod relay;
 mod replay;
 mod script;
 mod session;
@@ -21,12 +24,13 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 pub use park::{Sleep, Wake};
-pub use stop::stop;
+pub use relay::{Relay, Relayed};
+pub use stop::{abort, stop};
 
 use crate::command::session::{ReplyMode, Session};
 use crate::command::shared::Shared;
 use crate::command::stats::WorkerStats;
-use crate::command::{Entry, Fail, Flag, Flow, Found, Job, Shutdown};
+use crate::command::{Entry, Fail, Feed, Flag, Flow, Found, Job, Shutdown};
 use crate::engine::{Effects, Engine, Rules, Victims};
 use crate::journal::Depends;
 use crate::resp::Reply;
@@ -83,6 +87,8 @@ pub enum Next {
     Busy,
     /// The reply comes when a job on another thread has ended.
     Wait(Job),
+    /// A replica is at the other end: it gets a snapshot and the stream.
+    Replica(Box<Feed>),
 }
 
 impl Worker {
@@ -324,7 +330,7 @@ impl Worker {
         let micros = nanos / 1000;
         let slower_than = config.slowlog_log_slower_than.get();
         if slower_than >= 0 && micros >= slower_than as u64 && !entry.is(Flag::SkipSlowlog) {
-            self.log_slow(session, argv, micros);
+            self.log_slow(session, entry, argv, micros);
         }
         let threshold_ms = config.latency_monitor_threshold.get() as u64;
         if threshold_ms > 0 && micros >= threshold_ms * 1000 {
@@ -340,7 +346,9 @@ impl Worker {
     }
 
     #[cold]
-    fn log_slow(&self, session: &Session, argv: &[&[u8]], micros: u64) {
+    fn log_slow(&self, session: &Session, entry: &Entry, argv: &[&[u8]], micros: u64) {
+        let hidden = redact::redacted(entry, argv);
+        let argv = hidden.as_deref().unwrap_or(argv);
         let client = &session.client;
         let name = client.profile.lock().name.clone();
         let len_max = self.shared.config.slowlog_max_len.get() as usize;
@@ -358,7 +366,9 @@ impl Worker {
     #[inline]
     fn show_monitors(&self, session: &Session, entry: &Entry, argv: &[&[u8]]) {
         if self.shared.monitors.any() && !entry.is(Flag::SkipMonitor) && !entry.is(Flag::Admin) {
-            self.feed_monitors(session.db, &Self::address(session), argv);
+            let hidden = redact::redacted(entry, argv);
+            let shown = hidden.as_deref().unwrap_or(argv);
+            self.feed_monitors(session.db, &Self::address(session), shown);
         }
     }
 
@@ -411,6 +421,15 @@ impl Worker {
             Flow::LogAlone => {
                 self.log_alone(session, argv);
                 return Next::Continue;
+            }
+            Flow::TellReplicas => {
+                self.tell_replicas(session, argv);
+                return Next::Continue;
+            }
+            Flow::Replica(feed) => return Next::Replica(feed),
+            Flow::Acks(wish) => {
+                let sleep = park::Sleep::for_acks(session, entry, argv, &wish, &self.shared);
+                return Next::Sleep(sleep);
             }
             Flow::Park(park) => {
                 // Handlers that touch keys were parked under their locks; this one waits for time alone.

@@ -90,6 +90,8 @@ impl Worker {
                 let call = Call::of(session, entry, argv);
                 let mut unit = self.begin_write_patiently(call.shards());
                 let done = self.call(&mut unit, &call, &mut out);
+                // Whoever reads edits has had these.
+                unit.effects.log.clear();
                 self.commit(unit, None);
                 done
             }
@@ -110,7 +112,7 @@ impl Worker {
     }
 
     /// A log holds what scripts did, so that nothing of them comes here but libraries.
-    fn replay_functions(&self, wish: &ScriptWish) -> Result<(), Fail> {
+    pub(super) fn replay_functions(&self, wish: &ScriptWish) -> Result<(), Fail> {
         let ScriptWish::Function(load) = wish else {
             return Err(Fail::Says("a log holds no scripts"));
         };

@@ -228,10 +228,8 @@ impl Worker {
         };
         let effects = &mut unit.effects;
         if effects.wanted.log && effects.dirty > dirty && !effects.rewritten && done.is_ok() {
-            effects.log.push(Record {
-                db,
-                args: argv.iter().map(|arg| Bstr::new(arg)).collect(),
-            });
+            let args = argv.iter().map(|arg| Bstr::new(arg)).collect();
+            effects.log.push(Record::new(db, args));
         }
         done
     }

@@ -44,6 +44,14 @@ pub(super) struct Ahead {
     filled: usize,
 }
 
+/// What the session's requests may be at most.
+pub(super) fn limits(worker: &Worker, session: &Session) -> ProtoLimits {
+    ProtoLimits {
+        bulk_max: worker.shared.config.proto_max_bulk_len.get(),
+        authenticated: session.authenticated,
+    }
+}
+
 impl Ahead {
     /// The next request. If none is there, `input` is read on from `at`. An error is told once all before it ran.
     #[inline]
@@ -69,10 +77,7 @@ impl Ahead {
         worker: &Worker,
         session: &Session,
     ) -> Result<(), ProtocolError> {
-        let limits = ProtoLimits {
-            bulk_max: worker.shared.config.proto_max_bulk_len.get(),
-            authenticated: session.authenticated,
-        };
+        let limits = limits(worker, session);
         (self.next, self.filled) = (0, 0);
         while self.filled < AHEAD {
             if self.slots.len() == self.filled {

@@ -4,6 +4,7 @@
 //! worker and are borrowed while there is something in them, so an idle client holds none.
 
 mod ahead;
+mod feed;
 mod sending;
 
 use std::cell::{Cell, RefCell};
@@ -23,7 +24,7 @@ use ahead::Ahead;
 use super::stream::Stream;
 use crate::command::client::Client;
 use crate::command::session::{ReplyMode, Session};
-use crate::command::{Job, Shutdown};
+use crate::command::{Feed, Job, Shutdown};
 use crate::exec::{self, Look, Next, Sleep, Wake, Worker};
 use crate::journal::{Depends, Pass};
 use crate::pubsub::Mailbox;
@@ -66,6 +67,8 @@ struct Connection {
     depends: Depends,
     /// Until that is safe, nothing is sent and nothing more is read.
     held: bool,
+    /// The other end is a replica, to be served as one.
+    replica: Option<Box<Feed>>,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -105,8 +108,12 @@ pub async fn serve(worker: Rc<Worker>, buffers: Rc<Buffers>, stream: Stream, cli
         closing: Closing::No,
         depends: Depends::default(),
         held: false,
+        replica: None,
     };
     connection.run().await;
+    if let Some(feed) = connection.replica.take() {
+        connection.feed(*feed).await;
+    }
     connection.end().await;
 }
 
@@ -218,6 +225,9 @@ impl Connection {
             self.until_idle().await;
             self.worker.begin_batch();
             self.wake(wake);
+            if wake == Wake::Moved {
+                self.closing = Closing::Flushed;
+            }
             // What the client sent while it slept comes now.
             self.batch().await;
             return self.answer().await;
@@ -322,6 +332,11 @@ impl Connection {
                     self.wait(job).await;
                     started = self.worker.begin_batch();
                 }
+                Next::Replica(feed) => {
+                    done = ahead.ran();
+                    self.replica = Some(feed);
+                    self.closing = Closing::Now;
+                }
                 Next::Busy => {
                     done = ahead.ran();
                     self.go_on(&mut started).await;
@@ -387,11 +402,16 @@ impl Connection {
 
     async fn shutdown(&mut self, wish: Option<Shutdown>) {
         let Some(wish) = wish else {
+            if exec::abort(&self.worker.shared) {
+                return self.out.ok();
+            }
             return self.out.error(b"ERR No shutdown in progress.");
         };
         self.send_all().await;
         let shared = self.worker.shared.clone();
+        self.worker.shared.clients.fell_asleep(&self.client);
         let stopped = tokio::task::spawn_blocking(move || exec::stop(&shared, wish)).await;
+        self.worker.shared.clients.woke_up(&self.client);
         if stopped.unwrap_or(false) {
             self.closing = Closing::Now;
         } else {
