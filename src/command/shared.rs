@@ -84,6 +84,7 @@ impl Shared {
     /// Copies out of the configuration what is kept elsewhere: after start and after every change.
     pub fn apply_config(&self) {
         self.rules.store(Arc::new(Rules::of(&self.config)));
+        crate::util::memory::purge_in_background(self.config.jemalloc_bg_thread.get());
         self.apply_replication();
     }
 }

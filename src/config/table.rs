@@ -274,7 +274,7 @@ directives! {
     active_defrag_cycle_min: Int = Int::new(1, 1, 99), NO_DEFRAG, "Least percent of processor time to spend.";
     active_defrag_cycle_max: Int = Int::new(25, 1, 99), NO_DEFRAG, "Most percent of processor time to spend.";
     active_defrag_max_scan_fields: Int = Int::new(1000, 1, LONG), NO_DEFRAG, "Members above which a value is defragmented by itself.";
-    jemalloc_bg_thread: Bool = Bool::new(true), Traits::ignored("the allocator's threads are set when it is built"), "Let the allocator purge in threads of its own.";
+    jemalloc_bg_thread: Bool = Bool::new(true), LIVE, "Let the allocator purge in threads of its own.";
 
     // Kernel.
     oom_score_adj: Pick<OomScoreAdj> = Pick::new(OomScoreAdj::No), LATER, "Whether to set the kernel's out of memory score.";
