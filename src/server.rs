@@ -255,9 +255,12 @@ fn load(loader: Worker, ready: Ready) -> Result<JoinHandle<Result<()>>> {
             if repl::resume(&shared) {
                 loader.sweep_now();
             }
-            shared.store.loading.end();
             match &loaded {
-                Ok(()) => ready.announce(),
+                Ok(()) => {
+                    shared.store.loading.end();
+                    ready.announce();
+                }
+                // It goes on loading until it is gone: what it acknowledged now would be kept nowhere.
                 Err(_) => shared.stop.cancel(),
             }
             drop(done);

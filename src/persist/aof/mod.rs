@@ -163,11 +163,14 @@ impl Log {
     /// The files there are now, all of them whole.
     fn set_files(&self, manifest: Manifest, dir: &Path) {
         let bytes = |part: &Part| fs::metadata(dir.join(&part.name)).map_or(0, |data| data.len());
-        let all: u64 = manifest.parts().map(bytes).sum();
-        let last = manifest.increments.last().map_or(0, bytes);
-        self.settled_bytes.store(all - last, Ordering::Relaxed);
+        let last = manifest.increments.last();
+        // The last one grows while it is looked at.
+        let settled = manifest.parts().filter(|part| Some(*part) != last);
+        let settled: u64 = settled.map(bytes).sum();
+        let last = last.map_or(0, bytes);
+        self.settled_bytes.store(settled, Ordering::Relaxed);
         self.increment_bytes.store(last, Ordering::Relaxed);
-        self.base_bytes.store(all, Ordering::Relaxed);
+        self.base_bytes.store(settled + last, Ordering::Relaxed);
         *self.manifest.lock() = manifest;
     }
 }
