@@ -8,8 +8,8 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
+use tokio::runtime::{LocalOptions, LocalRuntime};
 use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
-use tokio::task::LocalSet;
 use tokio_util::sync::CancellationToken;
 
 use crate::background;
@@ -35,7 +35,7 @@ const PROTECTED: &str = "-DENIED Redis is running in protected mode because prot
 pub struct Server {
     shared: Arc<Shared>,
     engine: Arc<Engine>,
-    runtime: tokio::runtime::Runtime,
+    runtime: LocalRuntime,
     listeners: Listeners,
 }
 
@@ -147,22 +147,25 @@ impl Server {
         let count = shared.about.workers;
 
         let sweeper = worker(count);
-        let sweep = std::thread::Builder::new()
+        let sweep: JoinHandle<Result<()>> = std::thread::Builder::new()
             .name("expiry".into())
-            .spawn(move || sweeper.sweep_forever())?;
+            .spawn(move || {
+                sweeper.sweep_forever();
+                Ok(())
+            })?;
         let mut hands = Vec::new();
         let mut threads = Vec::new();
         for id in 1..count {
             let (hand, mut sockets) = unbounded_channel();
             hands.push(hand);
             let worker = worker(id);
-            let runtime = self::runtime()?;
             let thread = std::thread::Builder::new()
                 .name(format!("worker-{id}"))
                 .spawn(move || {
                     let stop = worker.shared.stop.clone();
+                    let runtime = self::runtime().inspect_err(|_| stop.cancel())?;
                     let worker = Rc::new(worker);
-                    LocalSet::new().block_on(&runtime, async {
+                    runtime.block_on(async {
                         let buffers = Rc::new(Buffers::default());
                         loop {
                             tokio::select! {
@@ -170,10 +173,9 @@ impl Server {
                                 () = stop.cancelled() => break,
                             }
                         }
-                        // Connections see the stop, too, and get a moment to end.
-                        worker.end_scripts();
-                        tokio::task::yield_now().await;
+                        end(&worker).await;
                     });
+                    anyhow::Ok(())
                 })?;
             threads.push(thread);
         }
@@ -183,9 +185,12 @@ impl Server {
         let linked = worker(count + 3);
         let link = std::thread::Builder::new()
             .name("replication".into())
-            .spawn(move || repl::follow(&linked))?;
+            .spawn(move || {
+                repl::follow(&linked);
+                Ok(())
+            })?;
         let first = Rc::new(worker(0));
-        LocalSet::new().block_on(&runtime, async {
+        runtime.block_on(async {
             background::start(&shared, &alarm);
             let buffers = Rc::new(Buffers::default());
             let hand = {
@@ -208,14 +213,13 @@ impl Server {
                 () = listeners.accept(move |socket| hand(socket)) => {}
                 () = shared.stop.cancelled() => {}
             }
-            first.end_scripts();
-            tokio::task::yield_now().await;
+            end(&first).await;
         });
         alarm.ring();
         for thread in threads.into_iter().chain([sweep, link]) {
             thread
                 .join()
-                .map_err(|_| anyhow::anyhow!("a worker thread panicked"))?;
+                .map_err(|_| anyhow::anyhow!("a worker thread panicked"))??;
         }
         let loaded = loader
             .join()
@@ -229,6 +233,13 @@ impl Server {
         tracing::warn!("Redis is now ready to exit, bye bye...");
         Ok(())
     }
+}
+
+/// Gives this worker's scripts and connections a moment to end.
+async fn end(worker: &Worker) {
+    worker.end_scripts();
+    worker.shared.clients.close_all();
+    tokio::task::yield_now().await;
 }
 
 /// Clients that come while so little is loaded are answered when that is done, rather than told to wait.
@@ -259,10 +270,14 @@ fn load(loader: Worker, ready: Ready) -> Result<JoinHandle<Result<()>>> {
     Ok(thread)
 }
 
-fn runtime() -> Result<tokio::runtime::Runtime> {
+/// Turns of connections between two looks at the sockets: one to hear and one to answer for each of some hundred.
+const TURNS: u32 = 256;
+
+fn runtime() -> Result<LocalRuntime> {
     tokio::runtime::Builder::new_current_thread()
         .enable_all()
-        .build()
+        .event_interval(TURNS)
+        .build_local(LocalOptions::default())
         .context("Can't start a runtime")
 }
 

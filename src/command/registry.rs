@@ -4,7 +4,7 @@ use hashbrown::HashTable;
 
 use super::derive::{self, KeySpec};
 use super::{Command, Family, Flag, Plan, Run};
-use crate::engine::{Hashed, ShardSet};
+use crate::engine::ShardSet;
 use crate::util::keyhash;
 
 /// A command or subcommand as the server uses it.
@@ -66,19 +66,24 @@ impl Entry {
         well_formed
     }
 
-    /// The shards to lock, and the hash that was needed to tell, if there is one key.
+    /// The one key whose shard is all that is to be locked, if that is so.
     #[inline]
-    pub fn shards<'a>(&self, argv: &[&'a [u8]]) -> (ShardSet, Option<Hashed<'a>>) {
-        if let Some(at) = self.lone_key
-            && let Some(key) = argv.get(at)
-        {
-            let key = Hashed::new(key);
-            return (ShardSet::of(key.hash), Some(key));
-        }
-        (self.shards_of_all(argv), None)
+    pub fn lone_key<'a>(&self, argv: &[&'a [u8]]) -> Option<&'a [u8]> {
+        argv.get(self.lone_key?).copied()
     }
 
-    fn shards_of_all(&self, argv: &[&[u8]]) -> ShardSet {
+    /// Where it stands.
+    #[inline]
+    pub fn lone_key_at(&self) -> Option<usize> {
+        self.lone_key
+    }
+
+    /// The shards to lock.
+    #[inline]
+    pub fn shards(&self, argv: &[&[u8]]) -> ShardSet {
+        if let Some(key) = self.lone_key(argv) {
+            return ShardSet::of(keyhash::hash(key));
+        }
         match self.command.plan {
             Plan::All => return ShardSet::ALL,
             Plan::AllIf(all) if all(argv) => return ShardSet::ALL,
@@ -260,14 +265,14 @@ impl Registry {
     /// The command or subcommand that these words call, and whether a container was found
     /// without the subcommand.
     #[inline]
-    pub fn find(&self, argv: &[&[u8]]) -> Found {
-        let Some(entry) = self.get(argv[0]) else {
+    pub fn find(&self, name: &[u8], next: Option<&[u8]>) -> Found {
+        let Some(entry) = self.get(name) else {
             return Found::Unknown;
         };
-        if entry.command.subcommands.is_empty() || argv.len() < 2 {
+        let Some(next) = next.filter(|_| !entry.command.subcommands.is_empty()) else {
             return Found::Entry(entry);
-        }
-        match entry.subcommand(argv[1]) {
+        };
+        match entry.subcommand(next) {
             Some(sub) => Found::Entry(sub),
             None if matches!(entry.command.run, Run::Container) => Found::NoSubcommand(entry),
             None => Found::Entry(entry),

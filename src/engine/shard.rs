@@ -140,6 +140,13 @@ impl<'a> Hashed<'a> {
         }
     }
 
+    /// A key whose hash is known.
+    #[inline]
+    pub fn known(key: &'a [u8], hash: u64) -> Self {
+        debug_assert_eq!(keyhash::hash(key), hash, "a hash of another key");
+        Hashed { key, hash }
+    }
+
     /// The hash of these bytes, if they are the very same in memory.
     #[inline]
     pub fn of(self, key: &[u8]) -> Option<u64> {

@@ -1,6 +1,6 @@
 //! Whether a request may run: ordered checks, and the first refusal wins.
 
-use super::Worker;
+use super::{Look, Worker};
 use crate::command::session::{Queued, Session};
 use crate::command::shared::PauseMode;
 use crate::command::{Entry, Fail, Flag, Found, Registry, quoted};
@@ -10,7 +10,7 @@ use crate::types::Bstr;
 use crate::util::clock;
 
 pub(super) enum Verdict {
-    Run(&'static Entry),
+    Run(Look),
     /// Kept for EXEC.
     Queued,
     Paused,
@@ -20,14 +20,23 @@ pub(super) enum Verdict {
 }
 
 impl Worker {
-    pub(super) fn admit(&self, session: &mut Session, argv: &[&[u8]]) -> Verdict {
+    pub(super) fn admit(
+        &self,
+        session: &mut Session,
+        argv: &[&[u8]],
+        look: Option<Look>,
+    ) -> Verdict {
         if argv[0].eq_ignore_ascii_case(b"post") || argv[0].eq_ignore_ascii_case(b"host:") {
             return Verdict::Attack;
         }
-        let entry = match find(&self.shared.registry, argv) {
-            Ok(entry) => entry,
-            Err(fail) => return Verdict::Refused(None, fail),
+        let look = match look {
+            Some(look) => look,
+            None => match find(&self.shared.registry, argv) {
+                Ok(entry) => Look { entry, hash: None },
+                Err(fail) => return Verdict::Refused(None, fail),
+            },
         };
+        let entry = look.entry;
         match self.check(session, entry, argv) {
             Err(fail) => return Verdict::Refused(Some(entry), fail),
             Ok(()) if self.is_paused(session, entry, argv) => return Verdict::Paused,
@@ -39,7 +48,7 @@ impl Worker {
                 multi.queue.push(Queued { entry, args });
                 Verdict::Queued
             }
-            _ => Verdict::Run(entry),
+            _ => Verdict::Run(look),
         }
     }
 
@@ -257,7 +266,7 @@ fn is_any(session: &Session, entry: &Entry, flags: &[Flag]) -> bool {
 
 /// The command that these words call.
 pub(super) fn find(registry: &Registry, argv: &[&[u8]]) -> Result<&'static Entry, Fail> {
-    match registry.find(argv) {
+    match registry.find(argv[0], argv.get(1).copied()) {
         Found::Entry(entry) => Ok(entry),
         Found::NoSubcommand(entry) => {
             let given = lossy(argv[1], 128);

@@ -30,11 +30,12 @@ pub use stop::{abort, stop};
 use crate::command::session::{ReplyMode, Session};
 use crate::command::shared::Shared;
 use crate::command::stats::WorkerStats;
-use crate::command::{Entry, Fail, Feed, Flag, Flow, Job, Shutdown};
+use crate::command::{Entry, Fail, Feed, Flag, Flow, Found, Job, Shutdown};
 use crate::engine::{Effects, Engine, Rules, Victims};
 use crate::journal::Depends;
 use crate::resp::Reply;
 use crate::util::clock::{self, Reading, Stopwatch};
+use crate::util::keyhash;
 
 /// One thread's way to the data: everything it needs to run commands.
 pub struct Worker {
@@ -61,6 +62,14 @@ pub struct Worker {
 }
 
 pub use sweep::Alarm;
+
+/// What is known of a request before it runs.
+#[derive(Clone, Copy)]
+pub struct Look {
+    entry: &'static Entry,
+    /// Of the one key whose shard is all that will be locked, if that has been hashed.
+    hash: Option<u64>,
+}
 
 /// What the connection does after a request.
 pub enum Next {
@@ -140,17 +149,37 @@ impl Worker {
         self.now_ms.get()
     }
 
+    /// Looks a request up, to run it later. Nothing for one that will be refused: it is told why in its turn.
+    #[inline]
+    pub fn look<'a>(&self, arg: impl Fn(usize) -> Option<&'a [u8]>) -> Option<Look> {
+        match self.shared.registry.find(arg(0)?, arg(1)) {
+            Found::Entry(entry) => Some(Look {
+                entry,
+                hash: entry.lone_key_at().and_then(arg).map(keyhash::hash),
+            }),
+            Found::NoSubcommand(_) | Found::Unknown => None,
+        }
+    }
+
+    /// Calls what these requests will look at into the cache, for all of them at the same time.
+    #[inline]
+    pub fn warm(&self, session: &Session, looks: impl Iterator<Item = Look>) {
+        self.engine
+            .warm(session.db, looks.filter_map(|look| look.hash));
+    }
+
     /// Runs one request. `started` is when the one before it ended, and is moved to this one's end.
     pub fn run(
         self: &Rc<Self>,
         session: &mut Session,
         argv: &[&[u8]],
+        look: Option<Look>,
         out: &mut Reply,
         started: &mut Reading,
     ) -> Next {
         let mark = out.mark();
-        let entry = match self.admit(session, argv) {
-            admit::Verdict::Run(entry) => entry,
+        let look = match self.admit(session, argv, look) {
+            admit::Verdict::Run(look) => look,
             admit::Verdict::Queued => {
                 out.simple("QUEUED");
                 self.finish_reply(session, mark, out);
@@ -170,6 +199,7 @@ impl Worker {
                 return Next::Continue;
             }
         };
+        let entry = look.entry;
         session
             .client
             .last_command
@@ -183,7 +213,7 @@ impl Worker {
         if scripted {
             self.on_fiber(session, entry, argv, out, started)
         } else {
-            self.perform(None, session, entry, argv, out, started)
+            self.perform(None, session, look, argv, out, started)
         }
     }
 
@@ -192,13 +222,14 @@ impl Worker {
         &'w self,
         stage: Option<&fiber::Stage<'w>>,
         session: &mut Session,
-        entry: &'static Entry,
+        look: Look,
         argv: &[&[u8]],
         out: &mut Reply,
         started: &mut Reading,
     ) -> Next {
         let mark = out.mark();
-        let mut done = self.run_admitted(session, entry, argv, out);
+        let entry = look.entry;
+        let mut done = self.run_admitted(session, look, argv, out);
         if let Ok(unit::Ran::Flow(Flow::Script(wish))) = done {
             let stage = stage.expect("commands that run scripts say so by their flag");
             let ran = self.script(stage, session, argv, &wish, out);

@@ -117,7 +117,7 @@ impl Worker {
             if let Some(entry) = entry
                 && matches!(entry.command.run, Run::Read(_) | Run::Write(_))
             {
-                set.union(entry.shards(argv).0);
+                set.union(entry.shards(argv));
             }
             entries.push(entry);
         }

@@ -87,9 +87,8 @@ impl Worker {
         let done = match entry.command.run {
             Run::Session(_) | Run::Container => self.call_session(session, entry, argv, &mut out),
             Run::Read(_) | Run::Write(_) => {
-                let (set, hashed) = entry.shards(argv);
-                let mut unit = self.begin_write_patiently(set);
-                let call = Call::of(session, entry, argv).hashed(hashed);
+                let call = Call::of(session, entry, argv);
+                let mut unit = self.begin_write_patiently(call.shards());
                 let done = self.call(&mut unit, &call, &mut out);
                 // Whoever reads edits has had these.
                 unit.effects.log.clear();

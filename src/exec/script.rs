@@ -477,7 +477,7 @@ impl Worker {
         if self.shared.replication.is_guarded() && !entry.is(Flag::Stale) && self.is_stale() {
             return reject(Fail::Says("Can not execute the command on a stale replica"));
         }
-        if !run.unit.locked.covers(entry.shards(argv).0) {
+        if !run.unit.locked.covers(entry.shards(argv)) {
             return reject(Fail::Says(
                 "Script attempted to access a key that it was not seen to declare",
             ));

@@ -40,7 +40,7 @@ impl Worker {
             set.union(if scripted {
                 ShardSet::ALL
             } else {
-                queued.entry.shards(argv).0
+                queued.entry.shards(argv)
             });
         }
         let mut unit = match self.begin_write(set) {

@@ -2,8 +2,8 @@
 //!
 //! Command, EXEC, sleeper, expiry and eviction all come through here.
 
-use super::Worker;
 use super::park::{Parked, Sleep};
+use super::{Look, Worker};
 use crate::command::session::Session;
 use crate::command::{
     Args, Done, Entry, Fail, Flag, Flow, ReadCall, Reader, Run, SessionCall, WriteCall,
@@ -40,13 +40,32 @@ impl<'a> Call<'a> {
             db: session.db,
             touch: !session.no_touch,
             woken: None,
-            hashed: None,
+            hashed: entry.lone_key(argv).map(Hashed::new),
         }
     }
 
+    /// The same, of a request that was looked at before.
     #[inline]
-    pub fn hashed(self, hashed: Option<Hashed<'a>>) -> Self {
-        Call { hashed, ..self }
+    fn looked(session: &Session, look: Look, argv: &'a [&'a [u8]]) -> Self {
+        let entry = look.entry;
+        let key = entry.lone_key(argv).zip(look.hash);
+        Call {
+            entry,
+            argv,
+            db: session.db,
+            touch: !session.no_touch,
+            woken: None,
+            hashed: key.map(|(key, hash)| Hashed::known(key, hash)),
+        }
+    }
+
+    /// The shards to lock.
+    #[inline]
+    pub fn shards(&self) -> ShardSet {
+        match self.hashed {
+            Some(hashed) => ShardSet::of(hashed.hash),
+            None => self.entry.shards(self.argv),
+        }
     }
 }
 
@@ -61,27 +80,26 @@ impl Worker {
     pub(super) fn run_admitted(
         &self,
         session: &mut Session,
-        entry: &'static Entry,
+        look: Look,
         argv: &[&[u8]],
         out: &mut Reply,
     ) -> Result<Ran, Fail> {
+        let entry = look.entry;
         match entry.command.run {
             Run::Session(_) | Run::Container => {
                 self.call_session(session, entry, argv, out).map(Ran::Flow)
             }
             Run::Read(_) => {
-                let (set, hashed) = entry.shards(argv);
-                let mut unit = self.begin(set)?;
-                let call = Call::of(session, entry, argv).hashed(hashed);
+                let call = Call::looked(session, look, argv);
+                let mut unit = self.begin(call.shards())?;
                 let done = self.call(&mut unit, &call, out);
                 self.track_reads(session, entry, argv);
                 self.commit(unit, Some(session.client.id));
                 done.map(Ran::Flow)
             }
             Run::Write(_) => {
-                let (set, hashed) = entry.shards(argv);
-                let mut unit = self.begin_write(set)?;
-                let call = Call::of(session, entry, argv).hashed(hashed);
+                let call = Call::looked(session, look, argv);
+                let mut unit = self.begin_write(call.shards())?;
                 let done = self.call(&mut unit, &call, out);
                 if entry.is(Flag::ReadOnly) {
                     // XREAD: it can only sleep, as no reader can.

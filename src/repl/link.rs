@@ -16,7 +16,7 @@ use crate::command::shared::PauseFor;
 use crate::config::special::reason;
 use crate::exec::{Relay, Relayed, Worker};
 use crate::journal::Epoch;
-use crate::resp::{Codec, ProtoLimits};
+use crate::resp::{Codec, ProtoLimits, Request};
 use crate::util::{clock, memory};
 
 /// Between two attempts.
@@ -304,6 +304,7 @@ impl Attempt<'_> {
         let client: Arc<Client> = wire.client.clone();
         let mut relay = Relay::new(client, self.epoch, db);
         let mut codec = Codec::default();
+        let mut request = Request::default();
         let mut acks = LogAcks::default();
         let mut acked_ms = 0;
         loop {
@@ -313,12 +314,14 @@ impl Attempt<'_> {
             // What is paused waits here, as clients' commands do.
             let paused = shared.pause.active(clock::now_ms()).is_some();
             while !paused {
-                let request = codec.next(&wire.input[used..], &LIMITS);
-                let request = request.map_err(|error| {
+                let whole = codec.next(&wire.input[used..], &LIMITS, &mut request);
+                let whole = whole.map_err(|error| {
                     tracing::warn!("Protocol error from master: {error}");
                     Lost::Told
                 })?;
-                let Some(request) = request else { break };
+                if !whole {
+                    break;
+                }
                 let len = request.len();
                 let raw = &wire.input[used..used + len];
                 let argv: SmallVec<[&[u8]; 8]> = request.args(&wire.input[used..]).collect();

@@ -12,15 +12,16 @@ use std::task::Poll;
 use std::time::Duration;
 
 use bytes::Buf;
-use smallvec::SmallVec;
 use tokio::time::{Interval, MissedTickBehavior};
 
+use super::ahead::{self, Argv};
 use super::{Closing, Connection, run};
 use crate::command::replication::{Order, Replica, Stage};
 use crate::command::{Entry, Feed, Flag, Found};
 use crate::config::special::OutputLimit;
 use crate::exec::Next;
 use crate::journal::{Depends, Pass, Seq};
+use crate::resp::Request;
 use crate::util::clock;
 
 /// Bytes copied out of the backlog, or out of a file, at a time.
@@ -154,7 +155,6 @@ impl Connection {
             }
         });
         let takes_orders = idle && !*streaming && !*awaits_ack;
-        let mut rung = pin!(client.mailbox.rung());
         let mut tick = pin!(tick.tick());
         poll_fn(|context| {
             if *sent < out.len()
@@ -167,7 +167,7 @@ impl Connection {
             {
                 return Poll::Ready(Event::Read(done));
             }
-            if rung.as_mut().poll(context).is_ready() {
+            if client.mailbox.poll_rung(context).is_ready() {
                 return Poll::Ready(Event::Rung);
             }
             if tick.as_mut().poll(context).is_ready() {
@@ -284,12 +284,14 @@ impl Connection {
             .store(self.worker.now_ms(), Ordering::Relaxed);
         let mark = self.out.mark();
         let mut done = 0;
-        while let Ok(Some(request)) = self.codec.next(&self.input[done..], &self.limits()) {
-            let used = request.len();
-            let argv: SmallVec<[&[u8]; 8]> = request.args(&self.input[done..]).collect();
+        let mut request = Request::default();
+        let limits = ahead::limits(&self.worker, &self.session);
+        while let Ok(true) = self.codec.next(&self.input[done..], &limits, &mut request) {
+            let argv: Argv<'_> = request.args(&self.input[done..]).collect();
+            let registry = &self.worker.shared.registry;
             let found = argv
                 .first()
-                .map(|_| self.worker.shared.registry.find(&argv));
+                .map(|name| registry.find(name, argv.get(1).copied()));
             let entry = match found {
                 Some(Found::Entry(entry)) => Some(entry),
                 _ => None,
@@ -308,6 +310,7 @@ impl Connection {
                     &self.worker,
                     &mut self.session,
                     &argv,
+                    None,
                     &mut self.out,
                     &mut started,
                 )
@@ -321,7 +324,7 @@ impl Connection {
                 );
                 return false;
             }
-            done += used;
+            done += request.len();
         }
         self.input.advance(done);
         self.worker.end_batch();
