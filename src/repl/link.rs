@@ -313,7 +313,10 @@ impl Attempt<'_> {
             worker.begin_relay();
             // What is paused waits here, as clients' commands do.
             let paused = shared.pause.active(clock::now_ms()).is_some();
-            while !paused {
+            loop {
+                if paused {
+                    break;
+                }
                 let whole = codec.next(&wire.input[used..], &LIMITS, &mut request);
                 let whole = whole.map_err(|error| {
                     tracing::warn!("Protocol error from master: {error}");
