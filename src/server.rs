@@ -92,7 +92,11 @@ impl Server {
         ));
         background::raise_file_limit(&shared.config);
         let (doors, config) = (listeners.doors.clone(), shared.config.clone());
-        let reopen = move |put_back: &dyn Fn()| {
+        let reopen = move |put_back: Option<&dyn Fn()>| {
+            let Some(put_back) = put_back else {
+                doors.close();
+                return Ok(());
+            };
             let changed = doors.change(&config, put_back);
             changed.map_err(|error| tracing::warn!("{error:#}"))
         };
@@ -186,7 +190,6 @@ impl Server {
                 Ok(())
             })?;
         let first = Rc::new(worker(0));
-        let doors = listeners.doors.clone();
         runtime.block_on(async {
             background::start(&shared, &alarm);
             let buffers = Rc::new(Buffers::default());
@@ -210,7 +213,6 @@ impl Server {
                 () = listeners.accept(move |socket| hand(socket)) => {}
                 () = shared.stop.cancelled() => {}
             }
-            doors.close();
             end(&first).await;
         });
         alarm.ring();

@@ -89,8 +89,8 @@ impl Shared {
     }
 }
 
-/// Changes the sockets that are listened on.
-pub type Reopen = dyn Fn(&dyn Fn()) -> Result<(), ()> + Send + Sync;
+/// Changes the sockets that are listened on; closes them if it is given nothing.
+pub type Reopen = dyn Fn(Option<&dyn Fn()>) -> Result<(), ()> + Send + Sync;
 
 /// Facts that hold for the life of the process.
 pub struct About {

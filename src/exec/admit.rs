@@ -82,7 +82,7 @@ impl Worker {
             )));
         }
         if self.is_loading() && !entry.is(Flag::Loading) {
-            return Err(Fail::code("LOADING Redis is loading the dataset in memory"));
+            return Err(Fail::code(LOADING));
         }
         if session.multi.is_some() && entry.is(Flag::NoMulti) {
             return Err(Fail::Says("Command not allowed inside a transaction"));
@@ -114,6 +114,9 @@ impl Worker {
         }
         if !stale && self.is_stale() {
             return Err(Fail::code(STALE));
+        }
+        if entry.is(Flag::NoAsyncLoading) && self.shared.replication.loads_aside() {
+            return Err(Fail::code(LOADING));
         }
         Ok(())
     }
@@ -230,6 +233,7 @@ impl Worker {
     }
 }
 
+const LOADING: &str = "LOADING Redis is loading the dataset in memory";
 pub(super) const STALE: &str =
     "MASTERDOWN Link with MASTER is down and replica-serve-stale-data is set to 'no'.";
 

@@ -18,7 +18,7 @@ pub fn stop(shared: &Shared, wish: Shutdown) -> bool {
     shared.scripts.kill_all();
     if store.loading.is_on() {
         store.loading.halt();
-        shared.stop.cancel();
+        end(shared);
         return true;
     }
     if !wish.now && !wait_for_replicas(shared) {
@@ -57,8 +57,17 @@ fn save_and_stop(shared: &Shared, wish: Shutdown) -> bool {
             return false;
         }
     }
-    shared.stop.cancel();
+    end(shared);
     true
+}
+
+/// Nobody is let in from here on, and everything stops.
+fn end(shared: &Shared) {
+    if let Some(reopen) = shared.reopen.get() {
+        // Closing can't fail.
+        let _ = reopen(None);
+    }
+    shared.stop.cancel();
 }
 
 /// Whether no replica lacks anything.

@@ -273,9 +273,10 @@ impl Store {
         .map(drop)
     }
 
-    /// Whether a job was told to end before it is done.
+    /// Whether a job was told to end before it is done, or to fail.
     pub fn is_given_up(&self, job: u64) -> bool {
-        job <= self.abandoned.load(Ordering::Relaxed)
+        let ended = self.abandoned.load(Ordering::Relaxed);
+        job <= ended.max(self.failing.load(Ordering::Relaxed))
     }
 
     fn rewrite(self: &Arc<Self>, job: u64) -> bool {

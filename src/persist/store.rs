@@ -44,7 +44,7 @@ pub struct Store {
     /// DEBUG SET-SKIP-CHECKSUM-VALIDATION.
     pub skip_checksums: AtomicBool,
     /// And up to this one they fail: DEBUG FAIL-JOB.
-    failing: AtomicU64,
+    pub(super) failing: AtomicU64,
     /// Held while a snapshot is taken: there is one at a time.
     pub(super) one_at_a_time: Mutex<()>,
     /// Whether the server's end must leave a snapshot of the last edit.

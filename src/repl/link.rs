@@ -22,6 +22,9 @@ use crate::util::{clock, memory};
 /// Between two attempts.
 const REST: Duration = Duration::from_secs(1);
 const ACK_MS: u64 = 1000;
+/// What is read ahead while clients are paused.
+const HELD_BYTES_MAX: usize = 64 << 20;
+const PATIENCE: Duration = Duration::from_millis(10);
 const LIMITS: ProtoLimits = ProtoLimits {
     bulk_max: u64::MAX,
     authenticated: true,
@@ -308,7 +311,12 @@ impl Attempt<'_> {
             let mut used = 0;
             let mut asked = false;
             worker.begin_relay();
+            // What is paused waits here, as clients' commands do.
+            let paused = shared.pause.active(clock::now_ms()).is_some();
             loop {
+                if paused {
+                    break;
+                }
                 let whole = codec.next(&wire.input[used..], &LIMITS, &mut request);
                 let whole = whole.map_err(|error| {
                     tracing::warn!("Protocol error from master: {error}");
@@ -339,7 +347,12 @@ impl Attempt<'_> {
                 acked_ms = now_ms;
                 acks.say(self, wire)?;
             }
-            wire.fill()?;
+            if wire.input.len() > HELD_BYTES_MAX {
+                wire.check()?;
+                std::thread::sleep(PATIENCE);
+            } else {
+                wire.fill()?;
+            }
         }
     }
 

@@ -194,11 +194,7 @@ pub fn receive(worker: &Worker, wire: &mut Wire, id: &str, offset: u64) -> Resul
     if !replication.set_link(wire.epoch, Link::Transfer, clock::now_ms()) {
         return Err(Lost::Stale);
     }
-    let same = {
-        let mut state = replication.state();
-        state.resumable = false;
-        state.id == id
-    };
+    let same = replication.state().id == id;
     let epoch = wire.epoch;
     let payload = Payload::begin(wire, &shared)?;
     let from = match payload.end {
@@ -242,6 +238,8 @@ pub fn receive(worker: &Worker, wire: &mut Wire, id: &str, offset: u64) -> Resul
 
 /// Ends what reads and writes the data of before.
 fn clear_the_way(shared: &Shared) {
+    // Until here the data of before could have been continued.
+    shared.replication.state().resumable = false;
     shared.replication.disconnect_replicas();
     shared.store.abandon(Kind::Save);
     if let Err(error) = shared.store.end_log() {
@@ -299,7 +297,7 @@ fn load_straight(
     });
     if let Err(error) = &done {
         tracing::warn!(
-            "Failed trying to load the MASTER synchronization DB from socket, check server logs: {error:#}"
+            "Internal error in RDB reading: {error:#}. Failed trying to load the MASTER synchronization DB from socket, check server logs"
         );
         if fresh.is_none() {
             worker.empty();

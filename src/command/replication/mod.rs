@@ -220,6 +220,11 @@ impl Replication {
         self.guarded.store(guarded, Ordering::Relaxed);
     }
 
+    /// Whether a master's snapshot is being loaded while the data of before are served.
+    pub fn loads_aside(&self) -> bool {
+        self.transfer.aside.load(Ordering::Acquire)
+    }
+
     /// Replicas heard of lately.
     pub fn good_replicas(&self) -> usize {
         self.good.load(Ordering::Relaxed)

@@ -85,7 +85,12 @@ pub(super) fn shift(
             &b"RIGHT"[..]
         }
     };
-    call.db.log(&[b"LMOVE", from, to, word(take), word(add)]);
+    if call.entry.command.name.ends_with("rpoplpush") {
+        // As it came, so that older replicas know it.
+        call.db.log(&[b"RPOPLPUSH", from, to]);
+    } else {
+        call.db.log(&[b"LMOVE", from, to, word(take), word(add)]);
+    }
     call.out.bulk(&element);
     Ok(true)
 }

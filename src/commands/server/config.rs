@@ -83,6 +83,16 @@ const SET: Command = Command {
 fn set(call: &mut SessionCall<'_>) -> Done {
     let pairs: Vec<_> = call.args.pairs().ok_or(Fail::SYNTAX)?.collect();
     let config = &call.server.config;
+    let loads = call.server.store.loading.is_on() || call.server.replication.loads_aside();
+    if loads
+        && pairs
+            .iter()
+            .any(|(name, _)| name.eq_ignore_ascii_case(b"appendonly"))
+    {
+        return Err(Fail::code(
+            "LOADING Failed to set the specified config while loading data",
+        ));
+    }
     let before = Applied::of(call.server);
     let local = call.session.client.is_local();
     let changed = config
@@ -126,7 +136,7 @@ impl Applied {
             server
                 .reopen
                 .get()
-                .map_or(Err(()), |reopen| reopen(put_back))
+                .map_or(Err(()), |reopen| reopen(Some(put_back)))
         };
         if now.port != self.port {
             let why = "Unable to listen on this port. Check server logs.";

@@ -16,8 +16,8 @@ use tokio::time::{Interval, MissedTickBehavior};
 
 use super::ahead::{self, Argv};
 use super::{Closing, Connection, run};
-use crate::command::Feed;
 use crate::command::replication::{Order, Replica, Stage};
+use crate::command::{Entry, Feed, Flag, Found};
 use crate::config::special::OutputLimit;
 use crate::exec::Next;
 use crate::journal::{Depends, Pass, Seq};
@@ -288,8 +288,23 @@ impl Connection {
         let limits = ahead::limits(&self.worker, &self.session);
         while let Ok(true) = self.codec.next(&self.input[done..], &limits, &mut request) {
             let argv: Argv<'_> = request.args(&self.input[done..]).collect();
+            let registry = &self.worker.shared.registry;
+            let found = argv
+                .first()
+                .map(|name| registry.find(name, argv.get(1).copied()));
+            let entry = match found {
+                Some(Found::Entry(entry)) => Some(entry),
+                _ => None,
+            };
+            let reads = |entry: &Entry| entry.is(Flag::ReadOnly) || entry.is(Flag::Write);
             let next = if argv.is_empty() {
                 Next::Continue
+            } else if let Some(entry) = entry.filter(|entry| reads(entry)) {
+                tracing::warn!(
+                    "== CRITICAL == This master is sending an error to its replica: 'ERR Replica can't interact with the keyspace' after processing the command '{}'",
+                    entry.full_name
+                );
+                Next::Close
             } else {
                 run(
                     &self.worker,
@@ -301,7 +316,8 @@ impl Connection {
                 )
             };
             if !matches!(next, Next::Continue) || !self.out.since(mark).is_empty() {
-                let name = String::from_utf8_lossy(argv.first().copied().unwrap_or_default());
+                let word = String::from_utf8_lossy(argv.first().copied().unwrap_or_default());
+                let name = entry.map_or(&*word, |entry| &entry.full_name);
                 tracing::warn!(
                     "Replica generated a reply to command '{name}', disconnecting it: {}",
                     self.client.address

@@ -146,6 +146,11 @@ pub fn populate(call: &mut WriteCall<'_>) -> Done {
         call.db
             .set(&key, Text::from_bytes(&value).wrap(), Deadline::Clear);
     }
+    // As in Redis, replicas don't hear of it: tests make servers differ by it.
+    call.db.log(call.args.all());
+    if let Some(record) = call.db.effects().log.last_mut() {
+        record.reach.replicas = false;
+    }
     call.out.ok();
     Ok(Flow::Done)
 }

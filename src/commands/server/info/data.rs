@@ -103,10 +103,11 @@ pub fn persistence(report: &Report<'_>, page: &mut Page<'_>) {
     let [done, total] = [&store.progress.done, &store.progress.total]
         .map(|count| running.map_or(0, |_| count.load(Ordering::Relaxed)));
     page.line("loading", u8::from(loading.is_on()));
-    page.same(
-        "0",
-        &["async_loading", "current_cow_peak", "current_cow_size"],
+    page.line(
+        "async_loading",
+        u8::from(report.server.replication.loads_aside()),
     );
+    page.same("0", &["current_cow_peak", "current_cow_size"]);
     page.line("current_cow_size_age", 0);
     let percent = if total > 0 {
         done as f64 * 100.0 / total as f64

@@ -52,7 +52,11 @@ fn psync(call: &mut SessionCall<'_>) -> Done {
     if !may_begin(call)? {
         return Ok(Flow::Done);
     }
-    let offset = number::parse_i64(offset).ok_or(Fail::NOT_INTEGER)?;
+    let Some(offset) = number::parse_i64(offset) else {
+        let name = name(call);
+        tracing::info!("Replica {name} asks for synchronization but with a wrong offset");
+        return Err(Fail::NOT_INTEGER);
+    };
     match resume(call, id, offset) {
         Some(position) => begin_partial(call, position),
         None => begin_full(call, false),
