@@ -57,7 +57,7 @@ def base():
         # As in the image of that name: apt leaves nothing behind.
         kept = 'Dir::Cache::pkgcache "";\nDir::Cache::srcpkgcache "";\nAPT::Keep-Downloaded-Packages "false";\n'
         (draft / "etc/apt/apt.conf.d/docker-clean").write_text(kept)
-        for left in (draft / "var/cache/apt").glob("*.bin"):
+        for left in [*(draft / "var/cache/apt").glob("*.bin"), *(draft / "var/lib/apt/lists").glob("*_*")]:
             left.unlink()
         draft.rename(folder)
     return folder
