@@ -168,6 +168,8 @@ class Control:
                 server.stop()
                 server.start()
             case ["kill"]:
+                # With `appendfsync everysec` what was confirmed just now may not be in the file yet.
+                time.sleep(0.2)
                 server.stop(signal.SIGKILL)
                 server.start()
             case ["stop"]:

@@ -1,6 +1,6 @@
 """The image as its users see it: the entrypoint's cases, the files, signals and exits.
 
-    entrypoint.py SERVER [--whole]
+    entrypoint.py [--whole] SERVER
 
 With `--whole` the Dockerfile's first stage compiles the server instead of taking SERVER's file.
 """
@@ -196,7 +196,7 @@ def refusals(runs):
 def main():
     shutil.rmtree(WORK, ignore_errors=True)
     WORK.mkdir(parents=True)
-    stage = dockerfile.build(None if "--whole" in sys.argv else sys.argv[1])
+    stage = dockerfile.build(None if "--whole" in sys.argv else sys.argv[-1])
     shown("the Dockerfile's steps")
     runs = Runs(stage)
     try:
