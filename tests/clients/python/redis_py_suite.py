@@ -17,7 +17,7 @@ FILES = ["test_lock.py", "test_asyncio/test_lock.py", "test_pipeline.py", "test_
 def main():
     folder = pathlib.Path(sys.argv[1])
     files = [str(folder / "tests" / name) for name in FILES]
-    command = [sys.executable, "-m", "pytest", "-q", "-x" if False else "-q", "--redis-url", "redis://127.0.0.1:6379/9", "-p", "no:cacheprovider", *files]
+    command = [sys.executable, "-m", "pytest", "-q", "--redis-url", "redis://127.0.0.1:6379/9", "-p", "no:cacheprovider", *files]
     command += ["-m", "not onlycluster and not redismod and not ssl and not experimental"]
     subprocess.run(command, cwd=folder, check=True)
     shown("its own tests")
