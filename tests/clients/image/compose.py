@@ -132,7 +132,7 @@ def main():
     assert not file, f"never run here: {file}"
     for name in volumes:
         (WORK / name).mkdir()
-    stage = dockerfile.build(sys.argv[1])
+    stage = dockerfile.build("compose", sys.argv[1])
     cache = Cache(stage, services.pop("cache"), volumes)
     api = Api(services.pop("api"))
     assert not services, services

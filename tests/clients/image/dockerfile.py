@@ -103,17 +103,17 @@ def copy_step(stage, words, earlier):
                 shutil.copy(one, into)
 
 
-def build(server=None):
-    """The Dockerfile's last stage. With `server` given, the stages before it aren't built: it is what they would have made."""
+def build(name, server=None):
+    """The Dockerfile's last stage, in folders named for who builds it. With `server` given, the stages before it aren't built: it is what they would have made."""
     stages, names = [], {}
     texts = list(instructions((ROOT / "Dockerfile").read_text()))
     last = max(at for at, (name, _) in enumerate(texts) if name == "FROM")
-    for at, (name, words) in enumerate(texts):
-        if name == "FROM":
+    for at, (instruction, words) in enumerate(texts):
+        if instruction == "FROM":
             image, _, label = words.partition(" AS ")
             assert image in ("rust:1-slim-bookworm", "debian:bookworm-slim"), f"FROM {image}"
             skipped = server is not None and at < last
-            stage = Stage(WORK / f"stage{len(stages)}" if skipped else copy_of(base(), f"stage{len(stages)}"))
+            stage = Stage(WORK / f"{name}{len(stages)}" if skipped else copy_of(base(), f"{name}{len(stages)}"))
             binds = toolchain(stage) if image.startswith("rust") and not skipped else ()
             stages.append(stage)
             names[label] = stage.root
@@ -124,8 +124,8 @@ def build(server=None):
             continue
         if skipped:
             continue
-        print(f"{name} {words}", flush=True)
-        match name:
+        print(f"{instruction} {words}", flush=True)
+        match instruction:
             case "RUN":
                 run_step(stage, words, binds)
             case "COPY":
@@ -146,7 +146,7 @@ def build(server=None):
             case "CMD":
                 stage.command = json.loads(words)
             case _:
-                raise ValueError(f"{name} was never run here")
+                raise ValueError(f"{instruction} was never run here")
     return stages[-1]
 
 

@@ -196,7 +196,7 @@ def refusals(runs):
 def main():
     shutil.rmtree(WORK, ignore_errors=True)
     WORK.mkdir(parents=True)
-    stage = dockerfile.build(None if "--whole" in sys.argv else sys.argv[-1])
+    stage = dockerfile.build("entrypoint", None if "--whole" in sys.argv else sys.argv[-1])
     shown("the Dockerfile's steps")
     runs = Runs(stage)
     try:
