@@ -57,10 +57,10 @@ async function delays() {
   const q = queue("delays");
   const ran = [];
   const w = worker("delays", async (job) => ran.push([job.data.ms, Date.now() - job.timestamp]));
-  for (const ms of [600, 200, 400]) await q.add("later", { ms }, { delay: ms });
+  for (const ms of [1500, 500, 1000]) await q.add("later", { ms }, { delay: ms });
   assert.equal((await q.getJobCounts("delayed")).delayed, 3);
   await eventually(() => ran.length === 3);
-  assert.deepEqual(ran.map(([ms]) => ms), [200, 400, 600]);
+  assert.deepEqual(ran.map(([ms]) => ms), [500, 1000, 1500]);
   for (const [ms, after] of ran) assert.ok(after >= ms && after < ms + 2000, `${after} for ${ms}`);
   const late = await q.add("much later", { ms: 0 }, { delay: 3_600_000 });
   await late.promote();

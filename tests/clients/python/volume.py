@@ -40,7 +40,7 @@ def version():
 def main():
     began = time.monotonic()
     ask("SET", "volume:before", "kept")
-    ask("EVAL", "for i = 1, 20000 do redis.call('RPUSH', 'volume:list', i) redis.call('HSET', 'volume:hash', i, i) end", 0)
+    ask("EVAL", "redis.call('DEL', 'volume:list') for i = 1, 20000 do redis.call('RPUSH', 'volume:list', i) redis.call('HSET', 'volume:hash', i, i) end", 0)
     ask("SET", "volume:deadline", "x", "EX", "1000")
     clients = [subprocess.Popen([*shlex.split(command), "load", str(SECONDS)]) for command in sys.argv[1:]]
     seen = [version()]
@@ -51,7 +51,8 @@ def main():
         seen.append(version())
         ask("BGREWRITEAOF" if len(seen) % 2 else "BGSAVE")
         assert ask("GET", "volume:before") == b"kept"
-        assert ask("LLEN", "volume:list") == 20000 and ask("HLEN", "volume:hash") == 20000
+        sizes = ask("LLEN", "volume:list"), ask("HLEN", "volume:hash")
+        assert sizes == (20000, 20000), sizes
         assert 0 < ask("TTL", "volume:deadline") <= 1000
     print(f"servers: {', '.join(seen)}", flush=True)
     failed = [command for command, client in zip(sys.argv[1:], clients) if client.wait(60)]
