@@ -50,8 +50,7 @@ def base():
         draft = WORK / "bookworm.draft"
         shutil.rmtree(draft, ignore_errors=True)
         draft.parent.mkdir(parents=True, exist_ok=True)
-        mirror = "http://deb.debian.org/debian"
-        subprocess.run(["debootstrap", "--variant=minbase", "bookworm", draft, mirror], check=True, stdout=subprocess.DEVNULL)
+        subprocess.run(["debootstrap", "--variant=minbase", "bookworm", draft], check=True, stdout=subprocess.DEVNULL)
         for package in (draft / "var/cache/apt/archives").glob("*.deb"):
             package.unlink()
         # As in the image of that name: apt leaves nothing behind.
