@@ -10,10 +10,12 @@ use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::command::Shutdown;
+use crate::command::client::Part;
 use crate::command::shared::{Rates, Shared};
 use crate::config::Config;
 use crate::engine::Garbage;
 use crate::exec::{self, Alarm};
+use crate::repl;
 use crate::util::{clock, memory};
 
 /// Descriptors the server needs for itself.
@@ -69,6 +71,7 @@ pub fn start_freeing() -> Result<Sender<Garbage>> {
 pub fn start(shared: &Arc<Shared>, alarm: &Arc<Alarm>) {
     tokio::task::spawn_local(stop_on_signals(shared.clone(), alarm.clone()));
     tokio::task::spawn_local(cron(shared.clone()));
+    tokio::task::spawn_local(repl::watch(shared.clone()));
 }
 
 async fn stop_on_signals(shared: Arc<Shared>, alarm: Arc<Alarm>) {
@@ -121,6 +124,7 @@ async fn cron(shared: Arc<Shared>) {
         memory::used();
         close_idle_and_overflown(&shared, now_ms);
         close_largest(&shared);
+        shared.links.close_idle(now_ms);
         shared.store.tick(shared.stats.totals().dirty, now_ms);
         if now_ms >= last.0 + 1000 {
             let totals = shared.stats.totals();
@@ -141,6 +145,10 @@ fn close_idle_and_overflown(shared: &Shared, now_ms: u64) {
     let timeout_ms = shared.config.timeout.get() as u64 * 1000;
     let limits = shared.config.client_output_buffer_limit.get();
     for client in shared.clients.all() {
+        if client.part() != Part::None {
+            // Replication looks after its own.
+            continue;
+        }
         let subscribed = client.is_subscriber();
         let limit = if subscribed {
             limits.pubsub
@@ -189,7 +197,8 @@ fn close_largest(shared: &Shared) {
         if total as u64 <= limit {
             break;
         }
-        if client.mailbox.is_closing() || client.profile.lock().no_evict {
+        let kept = client.part() != Part::None || client.profile.lock().no_evict;
+        if client.mailbox.is_closing() || kept {
             continue;
         }
         total -= bytes;

@@ -20,7 +20,7 @@
 //! ```text
 //! 8  server  background  cli               put the parts together
 //! 7  net                                   sockets: listener, connection
-//! 6  exec                                  find, admit, unit, commit, transaction, sleep, sweep, evict
+//! 6  exec  repl                            find, admit, unit, commit, transaction, sleep, sweep, evict; full syncs and the link to a master
 //! 5  commands                              one file per group of siblings; families never import each other
 //! 4  command                               the words commands are written in, and what workers share
 //! 3  engine  journal  persist  script      the keyspace; one order of all edits; the data files; Lua
@@ -42,6 +42,7 @@ pub mod log;
 pub mod net;
 pub mod persist;
 pub mod pubsub;
+pub mod repl;
 pub mod resp;
 pub mod script;
 pub mod server;

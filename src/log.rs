@@ -20,7 +20,9 @@ use tracing_subscriber::util::SubscriberInitExt;
 use crate::config::{Config, LogLevel};
 
 /// Redis's levels: `debug` `.`, `verbose` `-`, `notice` `*`, `warning` `#`.
-struct RedisLines;
+struct RedisLines {
+    config: Arc<Config>,
+}
 
 impl<S, N> FormatEvent<S, N> for RedisLines
 where
@@ -39,11 +41,13 @@ where
             Level::INFO => '*',
             Level::WARN | Level::ERROR => '#',
         };
+        let is_replica = self.config.replicaof.part(|master| master.0.is_some());
+        let role = if is_replica { 'S' } else { 'M' };
         let now = Zoned::now();
         let millis = now.subsec_nanosecond() / 1_000_000;
         write!(
             out,
-            "{}:M {}.{millis:03} {sign} ",
+            "{}:{role} {}.{millis:03} {sign} ",
             std::process::id(),
             now.strftime("%d %b %Y %H:%M:%S")
         )?;
@@ -82,7 +86,7 @@ pub fn start(config: &Arc<Config>) {
     let sink = Sink {
         file: config.logfile.path(),
     };
-    let config = config.clone();
+    let (config, kept) = (config.clone(), config.clone());
     let shown = dynamic_filter_fn(move |line, _| {
         let least = match config.loglevel.get() {
             LogLevel::Debug => Level::TRACE,
@@ -94,7 +98,7 @@ pub fn start(config: &Arc<Config>) {
         *line.level() <= least
     });
     let lines = tracing_subscriber::fmt::layer()
-        .event_format(RedisLines)
+        .event_format(RedisLines { config: kept })
         .with_writer(sink)
         .with_filter(shown);
     // A process that logs already, as a test with several servers does, goes on as it is.

@@ -8,8 +8,8 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
+use tokio::runtime::{LocalOptions, LocalRuntime};
 use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
-use tokio::task::LocalSet;
 use tokio_util::sync::CancellationToken;
 
 use crate::background;
@@ -26,6 +26,7 @@ use crate::journal::Journal;
 use crate::net::{self, Accepted, Buffers, Listeners};
 use crate::persist::Store;
 use crate::persist::disk::Disk;
+use crate::repl;
 use crate::util::clock;
 
 const PROTECTED: &str = "-DENIED Redis is running in protected mode because protected mode is enabled and no password is set for the default user. In this mode connections are only accepted from the loopback interface. If you want to connect from external computers to Redis you may adopt one of the following solutions: 1) Just disable protected mode sending the command 'CONFIG SET protected-mode no' from the loopback interface by connecting to Redis from the same host the server is running, however MAKE SURE Redis is not publicly accessible from internet if you do so. Use CONFIG REWRITE to make this change permanent. 2) Alternatively you can just disable the protected mode by editing the Redis configuration file, and setting the protected mode option to 'no', and then restarting the server. 3) If you started the server manually just for testing, restart it with the '--protected-mode no' option. 4) Setup a an authentication password for the default user. NOTE: You only need to do one of the above things in order for the server to start accepting connections from the outside.\r\n";
@@ -34,7 +35,7 @@ const PROTECTED: &str = "-DENIED Redis is running in protected mode because prot
 pub struct Server {
     shared: Arc<Shared>,
     engine: Arc<Engine>,
-    runtime: tokio::runtime::Runtime,
+    runtime: LocalRuntime,
     listeners: Listeners,
 }
 
@@ -77,8 +78,8 @@ impl Server {
             workers,
             port: listeners.tcp_ports().next().unwrap_or(0),
         };
-        // Three more than workers: the sweep, the cron and the loader count, too.
-        let stats = Stats::new(workers + 3, registry.entries().len());
+        // Four more than workers: the sweep, the cron, the loader and the link to a master count, too.
+        let stats = Stats::new(workers + 4, registry.entries().len());
         let (engine, journal) = (Arc::<Engine>::default(), Arc::<Journal>::default());
         let store = Store::new(config.clone(), engine.clone(), journal.clone(), disk);
         let shared = Arc::new(Shared::new(
@@ -90,6 +91,14 @@ impl Server {
             Arc::new(store),
         ));
         background::raise_file_limit(&shared.config);
+        let (doors, config) = (listeners.doors.clone(), shared.config.clone());
+        let reopen = move |put_back: &dyn Fn()| {
+            let changed = doors.change(&config, put_back);
+            changed.map_err(|error| tracing::warn!("{error:#}"))
+        };
+        let told = shared.reopen.set(Box::new(reopen));
+        debug_assert!(told.is_ok(), "a server is built once");
+        repl::begin(&shared);
         Ok(Server {
             shared,
             engine,
@@ -134,22 +143,25 @@ impl Server {
         let count = shared.about.workers;
 
         let sweeper = worker(count);
-        let sweep = std::thread::Builder::new()
+        let sweep: JoinHandle<Result<()>> = std::thread::Builder::new()
             .name("expiry".into())
-            .spawn(move || sweeper.sweep_forever())?;
+            .spawn(move || {
+                sweeper.sweep_forever();
+                Ok(())
+            })?;
         let mut hands = Vec::new();
         let mut threads = Vec::new();
         for id in 1..count {
             let (hand, mut sockets) = unbounded_channel();
             hands.push(hand);
             let worker = worker(id);
-            let runtime = self::runtime()?;
             let thread = std::thread::Builder::new()
                 .name(format!("worker-{id}"))
                 .spawn(move || {
                     let stop = worker.shared.stop.clone();
+                    let runtime = self::runtime().inspect_err(|_| stop.cancel())?;
                     let worker = Rc::new(worker);
-                    LocalSet::new().block_on(&runtime, async {
+                    runtime.block_on(async {
                         let buffers = Rc::new(Buffers::default());
                         loop {
                             tokio::select! {
@@ -157,18 +169,25 @@ impl Server {
                                 () = stop.cancelled() => break,
                             }
                         }
-                        // Connections see the stop, too, and get a moment to end.
-                        worker.end_scripts();
-                        tokio::task::yield_now().await;
+                        end(&worker).await;
                     });
+                    anyhow::Ok(())
                 })?;
             threads.push(thread);
         }
 
         shared.store.start_jobs()?;
         let loader = load(worker(count + 2), Ready::of(&listeners))?;
+        let linked = worker(count + 3);
+        let link = std::thread::Builder::new()
+            .name("replication".into())
+            .spawn(move || {
+                repl::follow(&linked);
+                Ok(())
+            })?;
         let first = Rc::new(worker(0));
-        LocalSet::new().block_on(&runtime, async {
+        let doors = listeners.doors.clone();
+        runtime.block_on(async {
             background::start(&shared, &alarm);
             let buffers = Rc::new(Buffers::default());
             let hand = {
@@ -191,14 +210,14 @@ impl Server {
                 () = listeners.accept(move |socket| hand(socket)) => {}
                 () = shared.stop.cancelled() => {}
             }
-            first.end_scripts();
-            tokio::task::yield_now().await;
+            doors.close();
+            end(&first).await;
         });
         alarm.ring();
-        for thread in threads.into_iter().chain([sweep]) {
+        for thread in threads.into_iter().chain([sweep, link]) {
             thread
                 .join()
-                .map_err(|_| anyhow::anyhow!("a worker thread panicked"))?;
+                .map_err(|_| anyhow::anyhow!("a worker thread panicked"))??;
         }
         let loaded = loader
             .join()
@@ -214,6 +233,13 @@ impl Server {
     }
 }
 
+/// Gives this worker's scripts and connections a moment to end.
+async fn end(worker: &Worker) {
+    worker.end_scripts();
+    worker.shared.clients.close_all();
+    tokio::task::yield_now().await;
+}
+
 /// Clients that come while so little is loaded are answered when that is done, rather than told to wait.
 const SHORT_LOAD: Duration = Duration::from_millis(300);
 
@@ -226,6 +252,9 @@ fn load(loader: Worker, ready: Ready) -> Result<JoinHandle<Result<()>>> {
         .name("loading".into())
         .spawn(move || {
             let loaded = loader.load();
+            if repl::resume(&shared) {
+                loader.sweep_now();
+            }
             shared.store.loading.end();
             match &loaded {
                 Ok(()) => ready.announce(),
@@ -239,10 +268,14 @@ fn load(loader: Worker, ready: Ready) -> Result<JoinHandle<Result<()>>> {
     Ok(thread)
 }
 
-fn runtime() -> Result<tokio::runtime::Runtime> {
+/// Turns of connections between two looks at the sockets: one to hear and one to answer for each of some hundred.
+const TURNS: u32 = 256;
+
+fn runtime() -> Result<LocalRuntime> {
     tokio::runtime::Builder::new_current_thread()
         .enable_all()
-        .build()
+        .event_interval(TURNS)
+        .build_local(LocalOptions::default())
         .context("Can't start a runtime")
 }
 
@@ -347,12 +380,15 @@ impl Shared {
             store,
             scripts: Default::default(),
             pause: Default::default(),
-            replication_id: about.run_id.clone().into(),
+            replication: Default::default(),
+            links: Default::default(),
             about,
             rates: Default::default(),
             active_expire: true.into(),
             oom_refusals: Default::default(),
+            reopen: Default::default(),
             stop: CancellationToken::new(),
+            stopping: Default::default(),
             stop_wish: Default::default(),
         };
         shared.apply_config();

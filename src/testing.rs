@@ -64,9 +64,16 @@ impl TestServer {
         );
         file::load(&config, text.as_bytes(), glob::matches)
             .expect("the test's configuration is sound");
-        let server = Server::new(config, &[], None, disk).expect("the test's server starts");
-        let stop = server.stopper();
-        let thread = std::thread::spawn(move || server.run());
+        // A server stays on the thread that built it.
+        let (started, stop) = std::sync::mpsc::channel();
+        let thread = std::thread::spawn(move || {
+            let server = Server::new(config, &[], None, disk).expect("the test's server starts");
+            started
+                .send(server.stopper())
+                .expect("someone started the server");
+            server.run()
+        });
+        let stop = stop.recv().expect("the test's server starts");
         TestServer {
             port,
             stop,

@@ -15,6 +15,7 @@ const FLOORS: &[&[&str]] = &[
     &["command"],
     &["commands"],
     &["exec"],
+    &["repl"],
     &["net"],
     &["server", "background", "log", "cli", "testing"],
 ];

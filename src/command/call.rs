@@ -1,10 +1,13 @@
 //! What a handler is given, and what it gives back.
 
 use std::ops::Deref;
+use std::sync::Arc;
 
 use smallvec::SmallVec;
+use tokio::sync::mpsc::Receiver;
 use tokio::sync::oneshot;
 
+use super::replication::{Acks, Order, Replica};
 use super::session::Session;
 use super::shared::Shared;
 use super::{Args, Entry, Fail};
@@ -40,8 +43,26 @@ pub enum Flow {
     Script(Box<ScriptWish>),
     /// Log the command as it was given: it changed something that is no key.
     LogAlone,
+    /// Let replicas hear the command as it was given, and the log not: it changed nothing.
+    TellReplicas,
+    /// The connection is a replica's from here on.
+    Replica(Box<Feed>),
+    /// Sleep until replicas have acknowledged what there is.
+    Acks(Box<AckWish>),
     /// Keep this worker busy for a while, as DEBUG SLEEP does.
     Stall(std::time::Duration),
+}
+
+/// What a replica's connection is to send: what its orders say, and then the stream.
+pub struct Feed {
+    pub replica: Arc<Replica>,
+    pub orders: Receiver<Order>,
+}
+
+/// WAIT and WAITAOF.
+pub struct AckWish {
+    pub acks: Acks,
+    pub deadline_ms: Option<u64>,
 }
 
 /// How SHUTDOWN wants it.

@@ -29,6 +29,18 @@ pub struct Profile {
     pub no_evict: bool,
     pub no_touch: bool,
     pub resp3: bool,
+    pub part: Part,
+}
+
+/// What a connection is to replication.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Part {
+    #[default]
+    None,
+    /// A replica of this server is at the other end.
+    Replica,
+    /// This server's master.
+    Master,
 }
 
 /// How a sleeper was woken from outside.
@@ -38,6 +50,8 @@ pub enum Unblock {
     No = 0,
     Timeout = 1,
     Error = 2,
+    /// The server has become a replica.
+    Moved = 3,
 }
 
 /// One connection, seen from outside.
@@ -113,6 +127,10 @@ impl Client {
         self.unix || self.address.starts_with("127.") || self.address.starts_with("[::1]")
     }
 
+    pub fn part(&self) -> Part {
+        self.profile.lock().part
+    }
+
     pub fn is_subscriber(&self) -> bool {
         let profile = self.profile.lock();
         profile.channels + profile.patterns + profile.shard_channels > 0
@@ -151,6 +169,7 @@ impl Client {
         match self.unblock.swap(0, Ordering::AcqRel) {
             1 => Unblock::Timeout,
             2 => Unblock::Error,
+            3 => Unblock::Moved,
             _ => Unblock::No,
         }
     }
@@ -203,12 +222,21 @@ impl Clients {
         all
     }
 
+    /// Asks every connection to close: the server stops.
+    pub fn close_all(&self) {
+        for client in self.by_id.read().values() {
+            client.mailbox.close();
+        }
+    }
+
     /// Sleeping clients; the connection says when one goes to sleep and wakes.
     pub fn blocked(&self) -> usize {
         self.blocked.load(Ordering::Relaxed)
     }
 
     pub fn fell_asleep(&self, client: &Client) {
+        // What was meant for a sleep before this one is not for it.
+        client.unblock.store(0, Ordering::Release);
         client.blocked.store(true, Ordering::Release);
         self.blocked.fetch_add(1, Ordering::Relaxed);
     }

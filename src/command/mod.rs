@@ -15,6 +15,8 @@ pub mod client;
 pub mod expiry;
 pub mod help;
 pub mod latency;
+pub mod links;
+pub mod replication;
 pub mod sample;
 pub mod scan;
 pub mod session;
@@ -26,8 +28,8 @@ pub mod timeout;
 pub use arg::{Arg, ArgKind, KeyUse};
 pub use args::{Args, small_int};
 pub use call::{
-    Done, Flow, FunctionLoad, Job, OnTimeout, Park, ReadCall, Reader, Reload, ScriptCall,
-    ScriptWish, SessionCall, Shutdown, WriteCall,
+    AckWish, Done, Feed, Flow, FunctionLoad, Job, OnTimeout, Park, ReadCall, Reader, Reload,
+    ScriptCall, ScriptWish, SessionCall, Shutdown, WriteCall,
 };
 pub use derive::{Begin, Find, KeySpec};
 pub use fail::{Fail, quoted};

@@ -1,6 +1,6 @@
 //! The command table: every command by name, with all that follows from its const.
 
-use hashbrown::HashMap;
+use hashbrown::HashTable;
 
 use super::derive::{self, KeySpec};
 use super::{Command, Family, Flag, Plan, Run};
@@ -20,10 +20,12 @@ pub struct Entry {
     pub arity: i32,
     flags: u32,
     pub specs: Vec<KeySpec>,
+    /// Where its one key stands, if all that it locks is that key's shard.
+    lone_key: Option<usize>,
     /// First key, last key, step.
     pub range: (i32, i32, i32),
     pub categories: Vec<&'static str>,
-    subcommands: HashMap<String, &'static Entry>,
+    subcommands: Names,
 }
 
 impl Entry {
@@ -33,13 +35,12 @@ impl Entry {
     }
 
     pub fn subcommand(&self, name: &[u8]) -> Option<&'static Entry> {
-        let name = std::str::from_utf8(name).ok()?.to_ascii_lowercase();
-        self.subcommands.get(&name).copied()
+        self.subcommands.get(name)
     }
 
     /// Subcommands in alphabetical order.
     pub fn subcommands(&self) -> Vec<&'static Entry> {
-        let mut all: Vec<_> = self.subcommands.values().copied().collect();
+        let mut all: Vec<_> = self.subcommands.iter().map(|(_, entry)| entry).collect();
         all.sort_by(|a, b| a.full_name.cmp(&b.full_name));
         all
     }
@@ -65,9 +66,24 @@ impl Entry {
         well_formed
     }
 
+    /// The one key whose shard is all that is to be locked, if that is so.
+    #[inline]
+    pub fn lone_key<'a>(&self, argv: &[&'a [u8]]) -> Option<&'a [u8]> {
+        argv.get(self.lone_key?).copied()
+    }
+
+    /// Where it stands.
+    #[inline]
+    pub fn lone_key_at(&self) -> Option<usize> {
+        self.lone_key
+    }
+
     /// The shards to lock.
     #[inline]
     pub fn shards(&self, argv: &[&[u8]]) -> ShardSet {
+        if let Some(key) = self.lone_key(argv) {
+            return ShardSet::of(keyhash::hash(key));
+        }
         match self.command.plan {
             Plan::All => return ShardSet::ALL,
             Plan::AllIf(all) if all(argv) => return ShardSet::ALL,
@@ -114,27 +130,66 @@ const ALL_FLAGS: &[Flag] = &[
 
 /// Every command by name.
 pub struct Registry {
-    by_name: HashMap<Box<[u8]>, &'static Entry, foldhash::fast::FixedState>,
+    by_name: Names,
     entries: Vec<&'static Entry>,
 }
 
-/// The longest command name looked up without an allocation.
-const NAME_MAX: usize = 64;
+/// Commands by the names they are called by, which are in lower case. Looked up at every command.
+#[derive(Default)]
+struct Names(HashTable<(Box<[u8]>, &'static Entry)>);
+
+impl Names {
+    #[inline]
+    fn get(&self, name: &[u8]) -> Option<&'static Entry> {
+        let is_it = |held: &(Box<[u8]>, _)| held.0.eq_ignore_ascii_case(name);
+        self.0.find(Self::hash(name), is_it).map(|held| held.1)
+    }
+
+    fn insert(&mut self, name: &[u8], entry: &'static Entry) -> Option<&'static Entry> {
+        let before = self.remove(name);
+        let held = (name.to_ascii_lowercase().into(), entry);
+        self.0
+            .insert_unique(Self::hash(name), held, |held| Self::hash(&held.0));
+        before
+    }
+
+    fn remove(&mut self, name: &[u8]) -> Option<&'static Entry> {
+        let is_it = |held: &(Box<[u8]>, _)| held.0.eq_ignore_ascii_case(name);
+        let held = self.0.find_entry(Self::hash(name), is_it).ok()?;
+        Some(held.remove().0.1)
+    }
+
+    fn iter(&self) -> impl Iterator<Item = (&[u8], &'static Entry)> {
+        self.0.iter().map(|(name, entry)| (&name[..], *entry))
+    }
+
+    /// The same for every case. Names are few and known, so a bit of both ends tells them apart.
+    #[inline]
+    fn hash(name: &[u8]) -> u64 {
+        let ends = match (name.first_chunk::<4>(), name.last_chunk::<4>()) {
+            (Some(head), Some(tail)) => {
+                u64::from(u32::from_le_bytes(*head)) << 32 | u64::from(u32::from_le_bytes(*tail))
+            }
+            _ => name.iter().fold(0, |all, byte| all << 8 | u64::from(*byte)),
+        };
+        let mixed = (ends | 0x2020_2020_2020_2020) ^ name.len() as u64;
+        let mixed = mixed.wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        mixed ^ mixed >> 32
+    }
+}
 
 impl Registry {
     /// Builds the table. It is kept for the life of the process, so that entries can be
     /// referred to from anywhere without counting.
     pub fn new(families: &'static [&'static Family]) -> Self {
         let mut registry = Registry {
-            by_name: HashMap::with_hasher(Default::default()),
+            by_name: Names::default(),
             entries: Vec::new(),
         };
         for family in families {
             for command in family.commands {
                 let entry = registry.build(family, command, None);
-                let before = registry
-                    .by_name
-                    .insert(command.name.as_bytes().into(), entry);
+                let before = registry.by_name.insert(command.name.as_bytes(), entry);
                 assert!(before.is_none(), "two commands are named {}", command.name);
             }
         }
@@ -152,16 +207,11 @@ impl Registry {
             None => command.name.to_string(),
         };
         let words = 1 + usize::from(parent.is_some());
-        let subcommands = command
-            .subcommands
-            .iter()
-            .map(|sub| {
-                (
-                    sub.name.to_string(),
-                    self.build(family, sub, Some(command.name)),
-                )
-            })
-            .collect();
+        let mut subcommands = Names::default();
+        for sub in command.subcommands {
+            let entry = self.build(family, sub, Some(command.name));
+            subcommands.insert(sub.name.as_bytes(), entry);
+        }
         let specs = match command.keys {
             Some(specs) => specs.to_vec(),
             None => derive::key_specs(words, command.args),
@@ -192,6 +242,7 @@ impl Registry {
             arity: command.arity.unwrap_or(derived),
             range: derive::legacy_range(&specs),
             categories: categories(family, command, flags),
+            lone_key: lone_key(command, &specs),
             command,
             family,
             full_name,
@@ -208,24 +259,20 @@ impl Registry {
     /// The command of this name, in any case; containers, not their subcommands.
     #[inline]
     pub fn get(&self, name: &[u8]) -> Option<&'static Entry> {
-        let mut lower = [0; NAME_MAX];
-        let lower = lower.get_mut(..name.len())?;
-        lower.copy_from_slice(name);
-        lower.make_ascii_lowercase();
-        self.by_name.get(&*lower).copied()
+        self.by_name.get(name)
     }
 
     /// The command or subcommand that these words call, and whether a container was found
     /// without the subcommand.
     #[inline]
-    pub fn find(&self, argv: &[&[u8]]) -> Found {
-        let Some(entry) = self.get(argv[0]) else {
+    pub fn find(&self, name: &[u8], next: Option<&[u8]>) -> Found {
+        let Some(entry) = self.get(name) else {
             return Found::Unknown;
         };
-        if entry.command.subcommands.is_empty() || argv.len() < 2 {
+        let Some(next) = next.filter(|_| !entry.command.subcommands.is_empty()) else {
             return Found::Entry(entry);
-        }
-        match entry.subcommand(argv[1]) {
+        };
+        match entry.subcommand(next) {
             Some(sub) => Found::Entry(sub),
             None if matches!(entry.command.run, Run::Container) => Found::NoSubcommand(entry),
             None => Found::Entry(entry),
@@ -234,13 +281,13 @@ impl Registry {
 
     /// Gives a command another name, or none.
     pub fn rename(&mut self, from: &[u8], to: &[u8]) -> Result<(), &'static str> {
-        let Some(entry) = self.by_name.remove(&from.to_ascii_lowercase()[..]) else {
+        let Some(entry) = self.by_name.remove(from) else {
             return Err("No such command in rename-command");
         };
         if to.is_empty() {
             return Ok(());
         }
-        match self.by_name.insert(to.to_ascii_lowercase().into(), entry) {
+        match self.by_name.insert(to, entry) {
             None => Ok(()),
             Some(_) => Err("Target command name already exists"),
         }
@@ -253,15 +300,30 @@ impl Registry {
 
     /// Commands that can be called, with the names they are called by.
     pub fn named(&self) -> impl Iterator<Item = (&[u8], &'static Entry)> {
-        self.by_name.iter().map(|(name, entry)| (&name[..], *entry))
+        self.by_name.iter()
     }
 
     pub fn len(&self) -> usize {
-        self.by_name.len()
+        self.by_name.0.len()
     }
 
     pub fn is_empty(&self) -> bool {
-        self.by_name.is_empty()
+        self.by_name.0.is_empty()
+    }
+}
+
+/// Where a command's key stands, if it has just one, at a fixed place.
+fn lone_key(command: &Command, specs: &[KeySpec]) -> Option<usize> {
+    use derive::{Begin, Find};
+    let [spec] = specs else { return None };
+    let plain = matches!(command.plan, Plan::Keys) && command.more_keys.is_none();
+    match (spec.begin, spec.find) {
+        (Begin::Index(at), Find::Range { last: 0, .. })
+            if plain && spec.used != super::KeyUse::CHANNEL =>
+        {
+            Some(at)
+        }
+        _ => None,
     }
 }
 

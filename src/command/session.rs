@@ -6,6 +6,7 @@ use bytes::Bytes;
 use hashbrown::HashSet;
 
 use super::client::Client;
+use super::replication::{Replica, ReplicaConf};
 use super::{Entry, Fail};
 use crate::engine::Place;
 use crate::pubsub::{Channels, TrackingMode};
@@ -59,6 +60,11 @@ pub struct Session {
     pub patterns: HashSet<Bytes>,
     pub shard_channels: HashSet<Bytes>,
     pub tracking: Option<SessionTracking>,
+    /// What REPLCONF told, and the replica that this connection became.
+    pub replica_conf: Option<Box<ReplicaConf>>,
+    pub replica: Option<Arc<Replica>>,
+    /// EXEC is running what was queued.
+    pub in_exec: bool,
 }
 
 /// A name that a client may give itself: it must not break a line of CLIENT LIST.
@@ -87,6 +93,9 @@ impl Session {
             patterns: HashSet::new(),
             shard_channels: HashSet::new(),
             tracking: None,
+            replica_conf: None,
+            replica: None,
+            in_exec: false,
         }
     }
 

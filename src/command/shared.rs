@@ -1,7 +1,7 @@
 //! What all workers share beside the keyspace: configuration, clients, broker, statistics.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
@@ -12,6 +12,8 @@ use tokio_util::sync::CancellationToken;
 
 use super::client::Clients;
 use super::latency::LatencyMonitor;
+use super::links::Links;
+use super::replication::Replication;
 use super::slowlog::Slowlog;
 use super::stats::Stats;
 use super::{Fail, Registry};
@@ -41,16 +43,21 @@ pub struct Shared {
     pub scripts: Arc<Scripts>,
     pub pause: Pause,
     pub about: About,
-    /// Forty hexadecimal digits that name this history of edits; DEBUG CHANGE-REPL-ID begins another.
-    pub replication_id: Mutex<String>,
+    pub replication: Replication,
+    /// Connections of MIGRATE.
+    pub links: Links,
     /// Samples of rates, for INFO's `instantaneous_*`.
     pub rates: Mutex<Rates>,
     /// DEBUG SET-ACTIVE-EXPIRE.
     pub active_expire: AtomicBool,
     /// Times `used_memory` was found above `maxmemory` and nothing could go.
     pub oom_refusals: AtomicU64,
+    /// Opens other sockets, as the configuration says now; on failure puts it back by the function that it is given.
+    pub reopen: OnceLock<Box<Reopen>>,
     /// Ends every listener, connection and background task.
     pub stop: CancellationToken,
+    /// Whether the server waits for its replicas before it stops, and until when.
+    pub stopping: Mutex<Option<Stopping>>,
     /// How the stop was asked for.
     pub stop_wish: Mutex<Option<super::Shutdown>>,
 }
@@ -77,8 +84,13 @@ impl Shared {
     /// Copies out of the configuration what is kept elsewhere: after start and after every change.
     pub fn apply_config(&self) {
         self.rules.store(Arc::new(Rules::of(&self.config)));
+        crate::util::memory::purge_in_background(self.config.jemalloc_bg_thread.get());
+        self.apply_replication();
     }
 }
+
+/// Changes the sockets that are listened on.
+pub type Reopen = dyn Fn(&dyn Fn()) -> Result<(), ()> + Send + Sync;
 
 /// Facts that hold for the life of the process.
 pub struct About {
@@ -90,6 +102,16 @@ pub struct About {
     pub workers: usize,
     /// The first TCP port listened on.
     pub port: u16,
+}
+
+/// A stop that waits for replicas.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Stopping {
+    pub until_ms: u64,
+    /// SHUTDOWN ABORT.
+    pub aborted: bool,
+    /// Those who asked for it.
+    pub asked: usize,
 }
 
 /// Rates as of the last sample.
@@ -107,28 +129,62 @@ pub enum PauseMode {
     Write,
 }
 
-/// CLIENT PAUSE.
+/// Who holds clients back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PauseFor {
+    /// CLIENT PAUSE.
+    Client,
+    /// The server stops, once its replicas have everything.
+    Stop,
+    Failover,
+}
+
+/// CLIENT PAUSE, and what else holds clients back.
 #[derive(Default)]
 pub struct Pause {
     until_ms: AtomicU64,
     all: AtomicBool,
+    /// Until when, and whether everything, for each of those who may want it.
+    by: Mutex<[(u64, bool); 3]>,
     bell: tokio::sync::Notify,
 }
 
 impl Pause {
     /// Pauses until a time; a pause under way is only ever made longer and stricter.
-    pub fn start(&self, until_ms: u64, mode: PauseMode, now_ms: u64) {
-        let running = self.active(now_ms).is_some();
-        self.all.store(
-            mode == PauseMode::All || (running && self.all.load(Ordering::Relaxed)),
-            Ordering::Relaxed,
-        );
-        self.until_ms.fetch_max(until_ms, Ordering::Release);
+    pub fn start(&self, by: PauseFor, until_ms: u64, mode: PauseMode, now_ms: u64) {
+        let mut held = self.by.lock();
+        let (until, all) = &mut held[by as usize];
+        *all = mode == PauseMode::All || *until > now_ms && *all;
+        *until = until_ms.max(*until);
+        self.tell(&held, now_ms);
     }
 
-    pub fn stop(&self) {
-        self.until_ms.store(0, Ordering::Release);
+    pub fn stop(&self, by: PauseFor) {
+        let mut held = self.by.lock();
+        held[by as usize] = (0, false);
+        self.tell(&held, 0);
         self.bell.notify_waiters();
+    }
+
+    /// Forgets what is over: a strict pause may end before a lenient one.
+    pub fn settle(&self, now_ms: u64) {
+        if self.until_ms.load(Ordering::Relaxed) > now_ms {
+            let held = self.by.lock();
+            let before = self.all.load(Ordering::Relaxed);
+            self.tell(&held, now_ms);
+            if before && !self.all.load(Ordering::Relaxed) {
+                self.bell.notify_waiters();
+            }
+        }
+    }
+
+    fn tell(&self, held: &[(u64, bool); 3], now_ms: u64) {
+        let running = held.iter().filter(|(until_ms, _)| *until_ms > now_ms);
+        let all = running.clone().any(|(_, all)| *all);
+        let until_ms = running.map(|(until_ms, _)| *until_ms).max();
+        self.all.store(all, Ordering::Relaxed);
+        self.until_ms
+            .store(until_ms.unwrap_or(0), Ordering::Release);
     }
 
     #[inline]

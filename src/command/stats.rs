@@ -79,7 +79,7 @@ counters! {
 #[derive(Default)]
 pub struct CommandCounters {
     pub calls: Counter,
-    pub micros: Counter,
+    pub nanos: Counter,
     pub rejected: Counter,
     pub failed: Counter,
     histogram: OnceLock<Box<Histogram>>,
@@ -89,7 +89,7 @@ impl CommandCounters {
     #[inline]
     pub fn ran(&self, nanos: u64, tracked: bool) {
         self.calls.add(1);
-        self.micros.add(nanos / 1000);
+        self.nanos.add(nanos);
         if tracked {
             self.histogram.get_or_init(Box::default).record(nanos);
         }
@@ -256,7 +256,7 @@ impl Stats {
         for worker in &self.workers {
             let counters = &worker.commands[id];
             totals.calls += counters.calls.get();
-            totals.micros += counters.micros.get();
+            totals.micros += counters.nanos.get() / 1000;
             totals.rejected += counters.rejected.get();
             totals.failed += counters.failed.get();
             if let Some(histogram) = counters.histogram.get() {
@@ -311,7 +311,7 @@ impl Stats {
         for command in &worker.commands {
             for counter in [
                 &command.calls,
-                &command.micros,
+                &command.nanos,
                 &command.rejected,
                 &command.failed,
             ] {

@@ -183,7 +183,7 @@ const PUBLISH: Command = Command {
 fn publish(call: &mut SessionCall<'_>) -> Done {
     let (channel, message) = (call.args.next()?, call.args.next()?);
     call.out.count(call.server.broker.publish(channel, message));
-    Ok(Flow::Done)
+    Ok(Flow::TellReplicas)
 }
 
 const SPUBLISH: Command = Command {
@@ -212,7 +212,7 @@ fn spublish(call: &mut SessionCall<'_>) -> Done {
     // What the sender itself hears comes before the reply here, as in Redis.
     call.session.client.mailbox.drain_into(call.out.buf_mut());
     call.out.count(sent);
-    Ok(Flow::Done)
+    Ok(Flow::TellReplicas)
 }
 
 const PUBSUB: Command = Command {

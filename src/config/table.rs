@@ -151,7 +151,7 @@ fn is_title_template(template: &[u8]) -> Result<(), &'static str> {
 directives! {
     // Network.
     bind: Held<BindAddresses> = Held::new(BindAddresses::default()), LIVE.words(), "Addresses to listen on; one with a dash in front may fail.";
-    bind_source_addr: Text = Text::optional(), LATER, "Address from which connections to a master are made.";
+    bind_source_addr: Text = Text::optional(), LIVE, "Address from which connections to a master are made.";
     protected_mode: Bool = Bool::new(protected_by_default()), LIVE, "Without a password and a bind address, serve this machine alone.";
     enable_protected_configs: Pick<Allowed> = Pick::new(Allowed::No), LIVE.fixed(), "Who may CONFIG SET the protected directives dir and dbfilename.";
     enable_debug_command: Pick<Allowed> = Pick::new(Allowed::No), LIVE.fixed(), "Who may use DEBUG.";
@@ -215,7 +215,7 @@ directives! {
     rdbchecksum: Bool = Bool::new(true), LIVE.fixed(), "End snapshots with a checksum, and check it when loading.";
     sanitize_dump_payload: Pick<SanitizeDump> = Pick::new(SanitizeDump::No), Traits::ignored("payloads are checked to the last byte, always"), "Whose RESTORE payloads and snapshots are checked in full.";
     dbfilename: Text = Text::new("dump.rdb").checked(is_dump_name), LIVE.protected(), "Name of the snapshot file.";
-    rdb_del_sync_files: Bool = Bool::new(false), LATER, "Delete snapshots made only to feed replicas.";
+    rdb_del_sync_files: Bool = Bool::new(false), LIVE, "Delete snapshots made only to feed replicas.";
     rdb_save_incremental_fsync: Bool = Bool::new(true), LIVE, "Sync a snapshot to disk a few megabytes at a time.";
     dir: Held<Directory> = Held::new(Directory::current()), LIVE.protected(), "Directory of the data files.";
     rdb_key_save_delay: Int = Int::new(0, i32::MIN as i64, INT), LIVE.hidden(), "Microseconds to wait after each key saved, for tests.";
@@ -223,29 +223,29 @@ directives! {
     loading_process_events_interval_bytes: Int = Int::new(2 << 20, 1024, INT), DEBUG_ONLY.hidden(), "Bytes loaded between two looks at clients.";
 
     // Replication.
-    replicaof | "slaveof": Held<ReplicaOf> = Held::new(ReplicaOf::default()), LATER.fixed().words(), "Host and port of the master to copy.";
-    masterauth: Text = Text::optional(), LATER.sensitive(), "Password for the master.";
-    masteruser: Text = Text::optional(), LATER.sensitive(), "User name for the master.";
-    replica_serve_stale_data | "slave-serve-stale-data": Bool = Bool::new(true), LATER, "Answer reads while the master is away.";
-    replica_read_only | "slave-read-only": Bool = Bool::new(true), LATER, "Refuse writes on a replica.";
+    replicaof | "slaveof": Held<ReplicaOf> = Held::new(ReplicaOf::default()), LIVE.fixed().words(), "Host and port of the master to copy.";
+    masterauth: Text = Text::optional(), LIVE.sensitive(), "Password for the master.";
+    masteruser: Text = Text::optional(), LIVE.sensitive(), "User name for the master.";
+    replica_serve_stale_data | "slave-serve-stale-data": Bool = Bool::new(true), LIVE, "Answer reads while the master is away.";
+    replica_read_only | "slave-read-only": Bool = Bool::new(true), LIVE, "Refuse writes on a replica.";
     replica_lazy_flush | "slave-lazy-flush": Bool = Bool::new(false), ALWAYS_LAZY, "Free the old data in the background before a full sync.";
-    replica_ignore_maxmemory | "slave-ignore-maxmemory": Bool = Bool::new(true), LATER, "Leave eviction to the master.";
+    replica_ignore_maxmemory | "slave-ignore-maxmemory": Bool = Bool::new(true), LIVE, "Leave eviction to the master.";
     replica_ignore_disk_write_errors: Bool = Bool::new(false), LATER, "Go on applying the master's commands when the disk fails.";
-    replica_priority | "slave-priority": Int = Int::new(100, 0, INT), LATER, "Rank for promotion by Sentinel; 0 for never.";
-    replica_announced: Bool = Bool::new(true), LATER, "Let Sentinel name this replica to clients.";
-    replica_announce_ip | "slave-announce-ip": Text = Text::optional(), LATER, "Address to tell the master instead of our own.";
-    replica_announce_port | "slave-announce-port": Int = Int::new(0, 0, 65535), LATER, "Port to tell the master instead of our own.";
-    repl_diskless_sync: Bool = Bool::new(true), LATER, "Send a full sync straight to the socket.";
-    repl_diskless_sync_delay: Int = Int::new(5, 0, INT), LATER, "Seconds to wait for more replicas before a full sync.";
-    repl_diskless_sync_max_replicas: Int = Int::new(0, 0, INT), LATER, "Start a full sync at once when so many replicas wait; 0 for no such number.";
-    repl_diskless_load: Pick<DisklessLoad> = Pick::new(DisklessLoad::Disabled), LATER, "Load a full sync straight from the socket.";
-    repl_ping_replica_period | "repl-ping-slave-period": Int = Int::new(10, 1, INT), LATER, "Seconds between pings to replicas.";
-    repl_timeout: Int = Int::new(60, 1, INT), LATER, "Seconds of silence after which a replication link is dead.";
+    replica_priority | "slave-priority": Int = Int::new(100, 0, INT), LIVE, "Rank for promotion by Sentinel; 0 for never.";
+    replica_announced: Bool = Bool::new(true), LIVE, "Let Sentinel name this replica to clients.";
+    replica_announce_ip | "slave-announce-ip": Text = Text::optional(), LIVE, "Address to tell the master instead of our own.";
+    replica_announce_port | "slave-announce-port": Int = Int::new(0, 0, 65535), LIVE, "Port to tell the master instead of our own.";
+    repl_diskless_sync: Bool = Bool::new(true), LIVE, "Send a full sync straight to the socket.";
+    repl_diskless_sync_delay: Int = Int::new(5, 0, INT), LIVE, "Seconds to wait for more replicas before a full sync.";
+    repl_diskless_sync_max_replicas: Int = Int::new(0, 0, INT), LIVE, "Start a full sync at once when so many replicas wait; 0 for no such number.";
+    repl_diskless_load: Pick<DisklessLoad> = Pick::new(DisklessLoad::Disabled), LIVE, "Load a full sync straight from the socket.";
+    repl_ping_replica_period | "repl-ping-slave-period": Int = Int::new(10, 1, INT), LIVE, "Seconds between pings to replicas.";
+    repl_timeout: Int = Int::new(60, 1, INT), LIVE, "Seconds of silence after which a replication link is dead.";
     repl_disable_tcp_nodelay: Bool = Bool::new(false), LATER, "Send to replicas in fewer, larger packets.";
-    repl_backlog_size: Memory = Memory::new(1 << 20, 1, SIZE).at_least(16 << 10), LATER, "Bytes kept for replicas that come back.";
-    repl_backlog_ttl: Int = Int::new(3600, 0, LONG), LATER, "Seconds the backlog is kept after the last replica left; 0 for ever.";
-    min_replicas_to_write | "min-slaves-to-write": Int = Int::new(0, 0, INT), LATER, "Refuse writes with fewer good replicas; 0 for never.";
-    min_replicas_max_lag | "min-slaves-max-lag": Int = Int::new(10, 0, INT), LATER, "Seconds of silence after which a replica is not good.";
+    repl_backlog_size: Memory = Memory::new(1 << 20, 1, SIZE).at_least(16 << 10), LIVE, "Bytes kept for replicas that come back.";
+    repl_backlog_ttl: Int = Int::new(3600, 0, LONG), LIVE, "Seconds the backlog is kept after the last replica left; 0 for ever.";
+    min_replicas_to_write | "min-slaves-to-write": Int = Int::new(0, 0, INT), LIVE, "Refuse writes with fewer good replicas; 0 for never.";
+    min_replicas_max_lag | "min-slaves-max-lag": Int = Int::new(10, 0, INT), LIVE, "Seconds of silence after which a replica is not good.";
     propagation_error_behavior: Pick<PropagationError> = Pick::new(PropagationError::Ignore), LATER, "What a replica does when a replicated command fails.";
 
     // Clients and security.
@@ -280,7 +280,7 @@ directives! {
     active_defrag_cycle_min: Int = Int::new(1, 1, 99), NO_DEFRAG, "Least percent of processor time to spend.";
     active_defrag_cycle_max: Int = Int::new(25, 1, 99), NO_DEFRAG, "Most percent of processor time to spend.";
     active_defrag_max_scan_fields: Int = Int::new(1000, 1, LONG), NO_DEFRAG, "Members above which a value is defragmented by itself.";
-    jemalloc_bg_thread: Bool = Bool::new(true), Traits::ignored("the allocator's threads are set when it is built"), "Let the allocator purge in threads of its own.";
+    jemalloc_bg_thread: Bool = Bool::new(true), LIVE, "Let the allocator purge in threads of its own.";
 
     // Kernel.
     oom_score_adj: Pick<OomScoreAdj> = Pick::new(OomScoreAdj::No), LATER, "Whether to set the kernel's out of memory score.";
@@ -314,7 +314,7 @@ directives! {
     aof_disable_auto_gc: Bool = Bool::new(false), LIVE, "Keep log files that are no longer needed.";
 
     // Shutdown.
-    shutdown_timeout: Int = Int::new(10, 0, INT), LATER, "Seconds to wait for replicas before stopping.";
+    shutdown_timeout: Int = Int::new(10, 0, INT), LIVE, "Seconds to wait for replicas before stopping.";
     shutdown_on_sigint: OnSignal = OnSignal::default(), LIVE.words(), "How SIGINT stops the server: default, or any of save, nosave, now and force.";
     shutdown_on_sigterm: OnSignal = OnSignal::default(), LIVE.words(), "How SIGTERM stops the server: default, or any of save, nosave, now and force.";
 

@@ -10,7 +10,7 @@ use super::census::Census;
 use super::edit::Edit;
 use super::effects::{Class, Effects, Garbage, Record};
 use super::entry::Entry;
-use super::shard::{SHARDS, Shard, shard_of};
+use super::shard::{Hashed, SHARDS, Shard, shard_of};
 use super::table::Table;
 use crate::types::{Bstr, Type, Value};
 use crate::util::keyhash;
@@ -48,6 +48,8 @@ pub struct Db<'a> {
     rules: &'a Rules,
     /// Whether reads move the access clock: not for CLIENT NO-TOUCH.
     touch: bool,
+    /// The command's key, if it has one: it was hashed to find its shard.
+    hashed: Option<Hashed<'a>>,
 }
 
 impl<'a> Db<'a> {
@@ -58,6 +60,7 @@ impl<'a> Db<'a> {
         effects: &'a mut Effects,
         rules: &'a Rules,
         touch: bool,
+        hashed: Option<Hashed<'a>>,
     ) -> Self {
         Db {
             shards,
@@ -66,7 +69,14 @@ impl<'a> Db<'a> {
             effects,
             rules,
             touch,
+            hashed,
         }
+    }
+
+    #[inline]
+    fn hash(&self, key: &[u8]) -> u64 {
+        let hashed = self.hashed.and_then(|hashed| hashed.of(key));
+        hashed.unwrap_or_else(|| keyhash::hash(key))
     }
 
     /// This database's number.
@@ -101,12 +111,13 @@ impl<'a> Db<'a> {
             effects: &mut *self.effects,
             rules: self.rules,
             touch: self.touch,
+            hashed: self.hashed,
         }
     }
 
     #[inline]
     fn find(&self, key: &[u8]) -> Option<(&Table, usize)> {
-        let hash = keyhash::hash(key);
+        let hash = self.hash(key);
         let table = self.shards.shard(shard_of(hash)).table(self.index)?;
         let pos = table.find(hash, key)?;
         table.is_live(pos, self.now_ms).then_some((table, pos))
@@ -117,6 +128,13 @@ impl<'a> Db<'a> {
     /// The entry, without leaving a mark on it: for commands that look at bookkeeping.
     pub fn entry(&self, key: &[u8]) -> Option<&Entry> {
         self.find(key).map(|(table, pos)| table.at(pos))
+    }
+
+    /// The same, though its time may be up: a replica's keys stand until its master removes them.
+    pub fn stored(&self, key: &[u8]) -> Option<&Entry> {
+        let hash = keyhash::hash(key);
+        let table = self.shards.shard(shard_of(hash)).table(self.index)?;
+        table.find(hash, key).map(|pos| table.at(pos))
     }
 
     pub fn exists(&self, key: &[u8]) -> bool {
@@ -258,7 +276,7 @@ impl<'a> Db<'a> {
     /// The key's hash, and its position once a dead key was cleared away, for a writer.
     #[inline]
     fn find_mut(&mut self, key: &[u8]) -> (u64, Option<usize>) {
-        let hash = keyhash::hash(key);
+        let hash = self.hash(key);
         let shard = self.shards.shard_mut(shard_of(hash));
         let mut pos = shard
             .table(self.index)
@@ -431,10 +449,7 @@ impl<'a> Db<'a> {
         self.effects.rewritten = true;
         if self.effects.wanted.log {
             let args = args.iter().map(|arg| Bstr::new(arg)).collect();
-            self.effects.log.push(Record {
-                db: self.index,
-                args,
-            });
+            self.effects.log.push(Record::new(self.index, args));
         }
     }
 

@@ -34,6 +34,28 @@ pub struct Event {
 pub struct Record {
     pub db: usize,
     pub args: Vec<Bstr>,
+    pub reach: Reach,
+}
+
+/// Who hears of a record.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Reach {
+    pub log: bool,
+    pub replicas: bool,
+}
+
+impl Reach {
+    pub const ALL: Reach = Reach {
+        log: true,
+        replicas: true,
+    };
+}
+
+impl Record {
+    pub fn new(db: usize, args: Vec<Bstr>) -> Self {
+        let reach = Reach::ALL;
+        Record { db, args, reach }
+    }
 }
 
 /// What readers of effects want to know; nothing else is recorded.
@@ -114,7 +136,17 @@ impl Effects {
     pub fn record(&mut self, db: usize, argv: &[&[u8]]) {
         if self.wanted.log {
             let args = argv.iter().map(|arg| Bstr::new(arg)).collect();
-            self.log.push(Record { db, args });
+            self.log.push(Record::new(db, args));
+        }
+    }
+
+    /// Lets replicas hear a command that changes no data, if there are any.
+    pub fn tell_replicas(&mut self, db: usize, argv: &[&[u8]]) {
+        self.record(db, argv);
+        if self.wanted.log
+            && let Some(record) = self.log.last_mut()
+        {
+            record.reach.log = false;
         }
     }
 

@@ -144,10 +144,7 @@ impl Shard {
         effects.announce(Class::Evicted, "evicted", victim.db, &entry.key);
         if effects.wanted.log {
             let args = vec![Bstr::new(b"DEL"), entry.key];
-            effects.log.push(Record {
-                db: victim.db,
-                args,
-            });
+            effects.log.push(Record::new(victim.db, args));
         }
         discard(entry.value, effects);
         true

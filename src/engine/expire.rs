@@ -61,7 +61,7 @@ impl Shard {
         effects.announce(Class::Expired, "expired", db, &entry.key);
         if effects.wanted.log {
             let args = vec![Bstr::new(b"DEL"), entry.key];
-            effects.log.push(Record { db, args });
+            effects.log.push(Record::new(db, args));
         }
         discard(entry.value, effects);
     }
@@ -90,7 +90,7 @@ impl Shard {
                 .into_iter()
                 .chain(fields)
                 .collect();
-            effects.log.push(Record { db, args });
+            effects.log.push(Record::new(db, args));
         }
     }
 }

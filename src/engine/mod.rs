@@ -27,10 +27,10 @@ pub use access::{Access, AccessRules};
 pub use census::{Census, Contents};
 pub use db::{Db, Deadline, Shards, Taken, WrongType};
 pub use edit::Edit;
-pub use effects::{Class, Effects, Event, Garbage, Record, Wanted};
+pub use effects::{Class, Effects, Event, Garbage, Reach, Record, Wanted};
 pub use entry::Entry;
 pub use evict::{Policy, Victim, Victims};
-pub use shard::{Place, SHARDS, Shard, ShardSet, shard_of};
+pub use shard::{Hashed, Place, SHARDS, Shard, ShardSet, shard_of};
 pub use snapshot::{SavedKey, Snapshot};
 pub use table::Table;
 pub use waiters::{Sleeper, Waiter};
@@ -105,37 +105,52 @@ impl Default for Engine {
 }
 
 impl Engine {
-    /// Locks a set of shards, lowest first: the only place where more than one is taken.
-    #[inline]
+    /// Locks a set of shards, lowest first.
     pub fn lock(&self, set: ShardSet) -> Locked<'_> {
-        let guards = set
-            .iter()
-            .map(|id| (id, self.slots[id].shard.lock()))
-            .collect();
-        Locked {
-            engine: self,
-            set,
-            guards,
-        }
+        self.lock_unless(set, &|| false)
+            .expect("nobody gives up who never wants to")
     }
 
-    /// Locks a set of shards as [`Engine::lock`] does, unless `give_up` says so while others hold one of them.
+    /// Locks a set of shards, lowest first, unless `give_up` says so while others hold one of them. This
+    /// is the only place where more than one is taken.
     #[inline]
     pub fn lock_unless(&self, set: ShardSet, give_up: &dyn Fn() -> bool) -> Option<Locked<'_>> {
-        let mut guards = SmallVec::new();
-        for id in set.iter() {
-            let mutex = &self.slots[id].shard;
-            let guard = match mutex.try_lock() {
-                Some(guard) => guard,
-                None => lock_slowly(mutex, give_up)?,
-            };
-            guards.push((id, guard));
-        }
-        Some(Locked {
-            engine: self,
-            set,
-            guards,
-        })
+        let held = match set {
+            ShardSet::One(id) => Held::One(Guarded::take(self, usize::from(id), give_up)?),
+            ShardSet::Many(_) => {
+                let guards = set.iter().map(|id| Guarded::take(self, id, give_up));
+                Held::Many(guards.collect::<Option<Box<[_]>>>()?)
+            }
+        };
+        Some(Locked { held })
+    }
+
+    /// Looks at what commands on keys with these hashes are going to look at. The processor then fetches it for all
+    /// of them at the same time, where each command would wait for its own. A hint: what is locked is passed over.
+    pub fn warm(&self, db: usize, hashes: impl Iterator<Item = u64>) {
+        let large = hashes.filter_map(|hash| {
+            let slot = &self.slots[shard_of(hash)];
+            // Few keys are in the cache anyway.
+            if slot.keys.load(Ordering::Relaxed) < WARM_KEYS_MIN {
+                return None;
+            }
+            Some((hash, slot.shard.try_lock()?))
+        });
+        // All locks first: each of them waits for whatever is being fetched.
+        let held: SmallVec<[(u64, MutexGuard<'_, Shard>); 16]> = large.collect();
+        // One step for all of them and then the next: the further a look goes, the fewer are under way at once.
+        let places: SmallVec<[(&Table, usize); 16]> = held
+            .iter()
+            .filter_map(|(hash, shard)| {
+                let table = shard.table(db)?;
+                Some((table, table.likely(*hash)?))
+            })
+            .collect();
+        let entries = places.iter().map(|(table, pos)| table.at(*pos));
+        let keys = entries.clone().map(|entry| entry.key_name().len());
+        std::hint::black_box(keys.fold(0, usize::wrapping_add));
+        let values = entries.map(|entry| entry.value().warm());
+        std::hint::black_box(values.fold(0, usize::wrapping_add));
     }
 
     /// Empties all databases at once.
@@ -181,6 +196,9 @@ impl Engine {
     }
 }
 
+/// Keys of a shard from which on they are not all in the cache: a megabyte or so in all shards.
+const WARM_KEYS_MIN: usize = 64;
+
 /// How long one attempt at a lock lasts before its use is asked about.
 const PATIENCE: Duration = Duration::from_millis(10);
 
@@ -212,37 +230,87 @@ impl Slot {
     }
 }
 
-/// Shards locked by one unit of work.
-pub struct Locked<'e> {
-    engine: &'e Engine,
-    set: ShardSet,
-    guards: SmallVec<[(usize, MutexGuard<'e, Shard>); 2]>,
+/// A shard that a unit of work has locked.
+struct Guarded<'e> {
+    id: usize,
+    slot: &'e Slot,
+    shard: MutexGuard<'e, Shard>,
 }
 
-impl Locked<'_> {
-    pub fn set(&self) -> ShardSet {
-        self.set
+impl<'e> Guarded<'e> {
+    #[inline]
+    fn take(engine: &'e Engine, id: usize, give_up: &dyn Fn() -> bool) -> Option<Self> {
+        let slot = &engine.slots[id];
+        let shard = match slot.shard.try_lock() {
+            Some(shard) => shard,
+            None => lock_slowly(&slot.shard, give_up)?,
+        };
+        Some(Guarded { id, slot, shard })
+    }
+}
+
+enum Held<'e> {
+    One(Guarded<'e>),
+    /// In ascending order.
+    Many(Box<[Guarded<'e>]>),
+}
+
+/// Shards locked by one unit of work.
+pub struct Locked<'e> {
+    held: Held<'e>,
+}
+
+impl<'e> Locked<'e> {
+    #[inline]
+    fn all(&self) -> &[Guarded<'e>] {
+        match &self.held {
+            Held::One(guarded) => std::slice::from_ref(guarded),
+            Held::Many(guards) => guards,
+        }
     }
 
     #[inline]
-    fn position(&self, id: usize) -> usize {
-        let at = match self.guards.len() {
-            1 => 0,
-            SHARDS => id,
-            _ => self.guards.partition_point(|(held, _)| *held < id),
-        };
-        debug_assert!(at < self.guards.len());
-        at
+    fn all_mut(&mut self) -> &mut [Guarded<'e>] {
+        match &mut self.held {
+            Held::One(guarded) => std::slice::from_mut(guarded),
+            Held::Many(guards) => guards,
+        }
     }
 
+    pub fn set(&self) -> ShardSet {
+        let mut set = ShardSet::EMPTY;
+        for guarded in self.all() {
+            set.union(ShardSet::One(guarded.id as u8));
+        }
+        set
+    }
+
+    /// Whether all of these are locked.
+    pub fn covers(&self, set: ShardSet) -> bool {
+        let guards = self.all();
+        let held = |id: usize| {
+            guards
+                .binary_search_by_key(&id, |guarded| guarded.id)
+                .is_ok()
+        };
+        match set {
+            _ if guards.len() == SHARDS => true,
+            ShardSet::One(id) => held(usize::from(id)),
+            ShardSet::Many(_) => set.iter().all(held),
+        }
+    }
+
+    #[inline]
     pub fn each(&mut self, mut visit: impl FnMut(&mut Shard)) {
-        self.guards.iter_mut().for_each(|(_, shard)| visit(shard));
+        for guarded in self.all_mut() {
+            visit(&mut guarded.shard);
+        }
     }
 
     /// The newest stamp of these shards: which edit they were changed by last.
     #[inline]
     pub fn stamp(&self) -> u64 {
-        let stamps = self.guards.iter().map(|(_, shard)| shard.stamp);
+        let stamps = self.all().iter().map(|guarded| guarded.shard.stamp);
         stamps.max().unwrap_or(0)
     }
 
@@ -251,31 +319,54 @@ impl Locked<'_> {
         self.each(|shard| shard.stamp = stamp);
     }
 
+    /// Takes the tables of a keyspace that nobody uses yet, in the place of empty ones. Every shard is locked.
+    pub fn adopt(&mut self, other: &Engine) {
+        let mut theirs = other.slots.iter().map(|slot| slot.shard.lock());
+        self.each(|shard| {
+            if let Some(mut their) = theirs.next() {
+                shard.adopt(&mut their);
+            }
+        });
+    }
+
     /// To be called after an edit and before unlocking: lets the sweep see new deadlines.
     #[inline]
     pub fn publish(&self) {
-        for (id, shard) in &self.guards {
-            self.engine.slots[*id].publish(shard);
+        for guarded in self.all() {
+            guarded.slot.publish(&guarded.shard);
         }
     }
 }
 
 const OUTSIDE: &str = "key outside the locked shards: the command's `args` hide a key";
 
+/// Where a shard stands among those that are locked.
+#[inline]
+fn position(guards: &[Guarded<'_>], id: usize) -> usize {
+    let at = match guards.len() {
+        1 => 0,
+        SHARDS => id,
+        _ => guards.partition_point(|guarded| guarded.id < id),
+    };
+    assert!(
+        guards.get(at).is_some_and(|held| held.id == id),
+        "{OUTSIDE}"
+    );
+    at
+}
+
 impl Shards for Locked<'_> {
     #[inline]
     fn shard(&self, id: usize) -> &Shard {
-        let (held, shard) = self.guards.get(self.position(id)).expect(OUTSIDE);
-        assert_eq!(*held, id, "{OUTSIDE}");
-        shard
+        let guards = self.all();
+        &guards[position(guards, id)].shard
     }
 
     #[inline]
     fn shard_mut(&mut self, id: usize) -> &mut Shard {
-        let at = self.position(id);
-        let (held, shard) = self.guards.get_mut(at).expect(OUTSIDE);
-        assert_eq!(*held, id, "{OUTSIDE}");
-        shard
+        let guards = self.all_mut();
+        let at = position(guards, id);
+        &mut guards[at].shard
     }
 }
 

@@ -29,50 +29,89 @@ pub fn shard_of(hash: u64) -> usize {
 }
 
 /// A set of shards: what a unit of work locks.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct ShardSet([u64; SHARDS / 64]);
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ShardSet {
+    /// Most commands have one key.
+    One(u8),
+    /// None, or several.
+    Many([u64; SHARDS / 64]),
+}
+
+const _: () = assert!(SHARDS == 256, "a shard's number is a byte");
+
+impl Default for ShardSet {
+    fn default() -> Self {
+        Self::EMPTY
+    }
+}
 
 impl ShardSet {
-    pub const EMPTY: ShardSet = ShardSet([0; SHARDS / 64]);
-    pub const ALL: ShardSet = ShardSet([u64::MAX; SHARDS / 64]);
+    pub const EMPTY: ShardSet = ShardSet::Many([0; SHARDS / 64]);
+    pub const ALL: ShardSet = ShardSet::Many([u64::MAX; SHARDS / 64]);
 
+    #[inline]
     pub fn of(hash: u64) -> Self {
-        let mut set = Self::EMPTY;
-        set.add(hash);
-        set
+        ShardSet::One(shard_of(hash) as u8)
     }
 
     /// Adds the shard of a key with this hash.
     #[inline]
     pub fn add(&mut self, hash: u64) {
-        let shard = shard_of(hash);
-        self.0[shard / 64] |= 1 << (shard % 64);
+        self.union(ShardSet::of(hash));
     }
 
     pub fn union(&mut self, other: ShardSet) {
-        for (mine, theirs) in self.0.iter_mut().zip(other.0) {
+        if self.covers(other) {
+            return;
+        }
+        if self.is_empty() {
+            *self = other;
+            return;
+        }
+        let mut words = self.words();
+        for (mine, theirs) in words.iter_mut().zip(other.words()) {
             *mine |= theirs;
+        }
+        *self = ShardSet::Many(words);
+    }
+
+    #[inline]
+    pub fn covers(&self, other: ShardSet) -> bool {
+        match (self, other) {
+            (ShardSet::One(mine), ShardSet::One(theirs)) => *mine == theirs,
+            (ShardSet::Many(words), ShardSet::One(shard)) => {
+                words[usize::from(shard) / 64] & 1 << (shard % 64) != 0
+            }
+            _ => {
+                let mut pairs = self.words().into_iter().zip(other.words());
+                pairs.all(|(mine, theirs)| theirs & !mine == 0)
+            }
         }
     }
 
-    pub fn covers(&self, other: ShardSet) -> bool {
-        self.0
-            .iter()
-            .zip(other.0)
-            .all(|(mine, theirs)| theirs & !mine == 0)
-    }
-
     pub fn len(&self) -> usize {
-        self.0.iter().map(|word| word.count_ones() as usize).sum()
+        let words = self.words().into_iter();
+        words.map(|word| word.count_ones() as usize).sum()
     }
 
     pub fn is_empty(&self) -> bool {
         *self == Self::EMPTY
     }
 
+    fn words(&self) -> [u64; SHARDS / 64] {
+        match *self {
+            ShardSet::Many(words) => words,
+            ShardSet::One(shard) => {
+                let mut words = [0; SHARDS / 64];
+                words[usize::from(shard) / 64] = 1 << (shard % 64);
+                words
+            }
+        }
+    }
+
     /// The shards, lowest first: the one order in which they are locked.
     pub fn iter(self) -> impl Iterator<Item = usize> {
-        let mut words = self.0;
+        let mut words = self.words();
         let mut at = 0;
         std::iter::from_fn(move || {
             while *words.get(at)? == 0 {
@@ -82,6 +121,36 @@ impl ShardSet {
             words[at] &= words[at] - 1;
             Some(at * 64 + bit)
         })
+    }
+}
+
+/// A key of the command under way, with its hash.
+#[derive(Clone, Copy)]
+pub struct Hashed<'a> {
+    key: &'a [u8],
+    pub hash: u64,
+}
+
+impl<'a> Hashed<'a> {
+    #[inline]
+    pub fn new(key: &'a [u8]) -> Self {
+        Hashed {
+            key,
+            hash: keyhash::hash(key),
+        }
+    }
+
+    /// A key whose hash is known.
+    #[inline]
+    pub fn known(key: &'a [u8], hash: u64) -> Self {
+        debug_assert_eq!(keyhash::hash(key), hash, "a hash of another key");
+        Hashed { key, hash }
+    }
+
+    /// The hash of these bytes, if they are the very same in memory.
+    #[inline]
+    pub fn of(self, key: &[u8]) -> Option<u64> {
+        std::ptr::eq(self.key, key).then_some(self.hash)
     }
 }
 
@@ -122,6 +191,13 @@ impl Shard {
             memory::vacate(before, self.tables.capacity() * size_of::<Table>());
         }
         &mut self.tables[db]
+    }
+
+    /// Takes another shard's tables in the place of its own, which are empty.
+    pub(super) fn adopt(&mut self, other: &mut Shard) {
+        debug_assert!(!self.snapping && !other.snapping, "no snapshot sees both");
+        self.tables = std::mem::take(&mut other.tables);
+        self.side = other.side;
     }
 
     pub fn tables(&self) -> &[Table] {
@@ -259,5 +335,13 @@ mod tests {
         assert_eq!(set.iter().collect::<Vec<_>>(), [3, 63, 64, 200]);
         assert_eq!(ShardSet::ALL.iter().count(), SHARDS);
         assert!(ShardSet::ALL.covers(set) && !set.covers(ShardSet::ALL));
+        let one = ShardSet::of(64 << 32);
+        assert_eq!(one.iter().collect::<Vec<_>>(), [64]);
+        assert!(set.covers(one) && !one.covers(set) && one.covers(ShardSet::EMPTY));
+        let mut grown = ShardSet::EMPTY;
+        grown.union(one);
+        grown.union(one);
+        assert_eq!(grown, one, "a set has one form");
+        assert_eq!((one.len(), set.len(), ShardSet::ALL.len()), (1, 4, SHARDS));
     }
 }

@@ -42,6 +42,12 @@ impl Table {
         self.entries.find(hash, key)
     }
 
+    /// Where a key with this hash likely stands.
+    #[inline]
+    pub(super) fn likely(&self, hash: u64) -> Option<usize> {
+        self.entries.likely(hash)
+    }
+
     /// Whether the key stands here, dead or alive.
     pub fn holds(&self, key: &[u8]) -> bool {
         self.find(keyhash::hash(key), key).is_some()
@@ -54,6 +60,7 @@ impl Table {
 
     #[inline]
     pub(super) fn at_mut(&mut self, pos: usize) -> &mut Entry {
+        self.entries.advance();
         self.entries.at_mut(pos)
     }
 

@@ -1,14 +1,16 @@
 //! Whether a request may run: ordered checks, and the first refusal wins.
 
-use super::Worker;
+use super::{Look, Worker};
 use crate::command::session::{Queued, Session};
 use crate::command::shared::PauseMode;
 use crate::command::{Entry, Fail, Flag, Found, Registry, quoted};
 use crate::persist::Trouble;
+use crate::script::Header;
 use crate::types::Bstr;
+use crate::util::clock;
 
 pub(super) enum Verdict {
-    Run(&'static Entry),
+    Run(Look),
     /// Kept for EXEC.
     Queued,
     Paused,
@@ -18,17 +20,26 @@ pub(super) enum Verdict {
 }
 
 impl Worker {
-    pub(super) fn admit(&self, session: &mut Session, argv: &[&[u8]]) -> Verdict {
+    pub(super) fn admit(
+        &self,
+        session: &mut Session,
+        argv: &[&[u8]],
+        look: Option<Look>,
+    ) -> Verdict {
         if argv[0].eq_ignore_ascii_case(b"post") || argv[0].eq_ignore_ascii_case(b"host:") {
             return Verdict::Attack;
         }
-        let entry = match find(&self.shared.registry, argv) {
-            Ok(entry) => entry,
-            Err(fail) => return Verdict::Refused(None, fail),
+        let look = match look {
+            Some(look) => look,
+            None => match find(&self.shared.registry, argv) {
+                Ok(entry) => Look { entry, hash: None },
+                Err(fail) => return Verdict::Refused(None, fail),
+            },
         };
+        let entry = look.entry;
         match self.check(session, entry, argv) {
             Err(fail) => return Verdict::Refused(Some(entry), fail),
-            Ok(()) if self.is_paused(session, entry) => return Verdict::Paused,
+            Ok(()) if self.is_paused(session, entry, argv) => return Verdict::Paused,
             Ok(()) => {}
         }
         match &mut session.multi {
@@ -37,7 +48,7 @@ impl Worker {
                 multi.queue.push(Queued { entry, args });
                 Verdict::Queued
             }
-            _ => Verdict::Run(entry),
+            _ => Verdict::Run(look),
         }
     }
 
@@ -53,13 +64,16 @@ impl Worker {
         }
         if self.shared.scripts.is_busy() {
             self.check_busy(session, entry)?;
-        } else if self.shared.config.maxmemory.get() > 0 {
+        } else if self.shared.config.maxmemory.get() > 0 && !self.ignores_memory() {
             self.check_memory(session, entry)?;
         }
         if let Some(trouble) = self.shared.store.trouble()
             && (is_any(session, entry, &[Flag::Write]) || entry.command.name == "ping")
         {
             return Err(refused_by_disk(trouble));
+        }
+        if self.shared.replication.is_guarded() {
+            self.check_part(session, entry)?;
         }
         if !session.resp3 && session.is_subscriber() && !entry.is(Flag::WhileSubscribed) {
             return Err(Fail::said(format!(
@@ -86,6 +100,55 @@ impl Worker {
         Ok(())
     }
 
+    /// What a replica may do, and a master that wants replicas.
+    #[cold]
+    fn check_part(&self, session: &Session, entry: &Entry) -> Result<(), Fail> {
+        let queued = || session.multi.iter().flat_map(|multi| &multi.queue);
+        let is_exec = entry.command.name == "exec";
+        let writes =
+            entry.is(Flag::Write) || is_exec && queued().any(|queued| queued.entry.is(Flag::Write));
+        let stale =
+            entry.is(Flag::Stale) && !(is_exec && queued().any(|one| !one.entry.is(Flag::Stale)));
+        if writes {
+            self.may_write()?;
+        }
+        if !stale && self.is_stale() {
+            return Err(Fail::code(STALE));
+        }
+        Ok(())
+    }
+
+    /// Whether this server's part in replication lets clients write.
+    pub(super) fn may_write(&self) -> Result<(), Fail> {
+        let (replication, config) = (&self.shared.replication, &self.shared.config);
+        if replication.is_replica() {
+            if config.replica_read_only.get() {
+                return Err(Fail::code(
+                    "READONLY You can't write against a read only replica.",
+                ));
+            }
+            return Ok(());
+        }
+        let wanted = config.min_replicas_to_write.get() as usize;
+        let counted = wanted > 0 && config.min_replicas_max_lag.get() > 0;
+        let lag_max_s = config.min_replicas_max_lag.get() as u64;
+        if counted
+            && replication.good_replicas() < wanted
+            && replication.count_good(clock::now_ms(), lag_max_s) < wanted
+        {
+            return Err(Fail::code("NOREPLICAS Not enough good replicas to write."));
+        }
+        Ok(())
+    }
+
+    /// Whether the data may be old, and are not to be served.
+    pub(super) fn is_stale(&self) -> bool {
+        let replication = &self.shared.replication;
+        replication.is_replica()
+            && !self.shared.config.replica_serve_stale_data.get()
+            && !replication.state().is_linked()
+    }
+
     /// Commands that a careless or hostile client could harm the server with.
     fn check_protected(&self, session: &Session, entry: &Entry) -> Result<(), Fail> {
         use crate::config::Allowed;
@@ -103,6 +166,11 @@ impl Worker {
         Err(Fail::said(format!(
             "{name} command not allowed. If the {option} option is set to \"local\", you can run it from a local connection, otherwise you need to set this option in the configuration file, and then restart the server."
         )))
+    }
+
+    /// A replica leaves eviction to its master.
+    fn ignores_memory(&self) -> bool {
+        self.shared.replication.is_replica() && self.shared.config.replica_ignore_maxmemory.get()
     }
 
     /// Makes room when memory is short, and refuses what could need more if there is none to make.
@@ -126,14 +194,44 @@ impl Worker {
     }
 
     #[inline]
-    fn is_paused(&self, session: &Session, entry: &Entry) -> bool {
+    fn is_paused(&self, session: &Session, entry: &Entry, argv: &[&[u8]]) -> bool {
         match self.shared.pause.active(self.now_ms()) {
             None => false,
             Some(PauseMode::All) => !is_pause_exempt(entry),
-            Some(PauseMode::Write) => is_any(session, entry, &[Flag::Write, Flag::MayReplicate]),
+            Some(PauseMode::Write) => {
+                is_any(session, entry, &[Flag::Write, Flag::MayReplicate])
+                    && !self.is_declared_harmless(entry, argv)
+            }
         }
     }
+
+    /// Whether it runs a script that says of itself that it writes nothing.
+    #[cold]
+    fn is_declared_harmless(&self, entry: &Entry, argv: &[&[u8]]) -> bool {
+        let scripts = &self.shared.scripts;
+        let flags = match entry.command.name {
+            "eval" => Header::of_script(argv[1]).ok().map(|header| header.flags),
+            "evalsha" => {
+                let sha = String::from_utf8_lossy(argv[1]).to_ascii_lowercase();
+                scripts.get(&sha).map(|held| held.flags)
+            }
+            "fcall" => {
+                let name = String::from_utf8_lossy(argv[1]);
+                let functions = scripts.functions.load();
+                functions.library_of(&name).and_then(|library| {
+                    let mut held = library.functions.iter();
+                    held.find(|held| held.name.eq_ignore_ascii_case(&name))
+                        .map(|held| held.flags)
+                })
+            }
+            _ => None,
+        };
+        flags.is_some_and(|flags| flags.no_writes)
+    }
 }
+
+pub(super) const STALE: &str =
+    "MASTERDOWN Link with MASTER is down and replica-serve-stale-data is set to 'no'.";
 
 /// The data files can't be written, so nothing may change.
 pub(super) fn refused_by_disk(trouble: Trouble) -> Fail {
@@ -164,7 +262,7 @@ fn is_any(session: &Session, entry: &Entry, flags: &[Flag]) -> bool {
 
 /// The command that these words call.
 pub(super) fn find(registry: &Registry, argv: &[&[u8]]) -> Result<&'static Entry, Fail> {
-    match registry.find(argv) {
+    match registry.find(argv[0], argv.get(1).copied()) {
         Found::Entry(entry) => Ok(entry),
         Found::NoSubcommand(entry) => {
             let given = lossy(argv[1], 128);

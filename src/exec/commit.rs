@@ -21,9 +21,14 @@ impl Worker {
             mut locked,
             mut effects,
         } = unit;
+        let counters = &self.stats().counters;
+        counters.keyspace_hits.add(effects.hits.take());
+        counters.keyspace_misses.add(effects.misses.take());
         if effects.is_quiet() {
             self.saw(Seq(locked.stamp()));
             drop(locked);
+            // An edit that came to nothing may have looked at one.
+            effects.earliest_deadline_ms = None;
         } else {
             // Still locked: log order is edit order.
             if effects.log.is_empty() {
@@ -36,11 +41,8 @@ impl Worker {
             locked.publish();
             drop(locked);
             self.tell(&mut effects, by);
+            effects.clear();
         }
-        let counters = &self.stats().counters;
-        counters.keyspace_hits.add(effects.hits.get());
-        counters.keyspace_misses.add(effects.misses.get());
-        effects.clear();
         self.effects.borrow_mut().push(effects);
     }
 
@@ -84,6 +86,9 @@ impl Worker {
         counters.evicted_keys.add(effects.evicted);
         if let Some(deadline_ms) = effects.earliest_deadline_ms {
             self.alarm.expect_by(deadline_ms);
+            if by.is_some() && shared.replication.is_replica() {
+                self.note_own_keys(effects);
+            }
         }
         for garbage in effects.garbage.drain(..) {
             self.discard(garbage);

@@ -16,7 +16,9 @@ impl Worker {
         let limit = config.maxmemory.get();
         let is_below = || {
             memory::publish();
-            memory::used() <= limit
+            let used = memory::used();
+            // What waits for slow replicas is not the keys' fault.
+            used <= limit || used.saturating_sub(self.shared.journal.backlog.held()) <= limit
         };
         if is_below() {
             return true;

@@ -13,7 +13,7 @@ use corosensei::{Coroutine, CoroutineResult, Yielder};
 use mlua::{MultiValue, Value};
 
 use super::script::Run;
-use super::{Next, Worker};
+use super::{Look, Next, Worker};
 use crate::command::Entry;
 use crate::command::session::Session;
 use crate::resp::Reply;
@@ -111,7 +111,8 @@ fn serve(worker: &Worker, yielder: &Yielder<Go, Step>, first: Box<Job>) {
                     ..
                 } = &mut *job;
                 let argv: Vec<&[u8]> = argv.iter().map(|arg| &arg[..]).collect();
-                let next = worker.perform(Some(&stage), session, entry, &argv, out, started);
+                let look = Look { entry, hash: None };
+                let next = worker.perform(Some(&stage), session, look, &argv, out, started);
                 job.next = next;
             }
             match yielder.suspend(Step::Done(job)) {

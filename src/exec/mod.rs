@@ -7,7 +7,10 @@ mod admit;
 mod commit;
 mod evict;
 mod fiber;
+mod own;
 mod park;
+mod redact;
+mod relay;
 mod replay;
 mod script;
 mod session;
@@ -21,16 +24,18 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 pub use park::{Sleep, Wake};
-pub use stop::stop;
+pub use relay::{Relay, Relayed};
+pub use stop::{abort, stop};
 
 use crate::command::session::{ReplyMode, Session};
 use crate::command::shared::Shared;
 use crate::command::stats::WorkerStats;
-use crate::command::{Entry, Fail, Flag, Flow, Job, Shutdown};
+use crate::command::{Entry, Fail, Feed, Flag, Flow, Found, Job, Shutdown};
 use crate::engine::{Effects, Engine, Rules, Victims};
 use crate::journal::Depends;
 use crate::resp::Reply;
 use crate::util::clock::{self, Reading, Stopwatch};
+use crate::util::keyhash;
 
 /// One thread's way to the data: everything it needs to run commands.
 pub struct Worker {
@@ -58,6 +63,14 @@ pub struct Worker {
 
 pub use sweep::Alarm;
 
+/// What is known of a request before it runs.
+#[derive(Clone, Copy)]
+pub struct Look {
+    entry: &'static Entry,
+    /// Of the one key whose shard is all that will be locked, if that has been hashed.
+    hash: Option<u64>,
+}
+
 /// What the connection does after a request.
 pub enum Next {
     Continue,
@@ -74,6 +87,8 @@ pub enum Next {
     Busy,
     /// The reply comes when a job on another thread has ended.
     Wait(Job),
+    /// A replica is at the other end: it gets a snapshot and the stream.
+    Replica(Box<Feed>),
 }
 
 impl Worker {
@@ -134,17 +149,37 @@ impl Worker {
         self.now_ms.get()
     }
 
+    /// Looks a request up, to run it later. Nothing for one that will be refused: it is told why in its turn.
+    #[inline]
+    pub fn look<'a>(&self, arg: impl Fn(usize) -> Option<&'a [u8]>) -> Option<Look> {
+        match self.shared.registry.find(arg(0)?, arg(1)) {
+            Found::Entry(entry) => Some(Look {
+                entry,
+                hash: entry.lone_key_at().and_then(arg).map(keyhash::hash),
+            }),
+            Found::NoSubcommand(_) | Found::Unknown => None,
+        }
+    }
+
+    /// Calls what these requests will look at into the cache, for all of them at the same time.
+    #[inline]
+    pub fn warm(&self, session: &Session, looks: impl Iterator<Item = Look>) {
+        self.engine
+            .warm(session.db, looks.filter_map(|look| look.hash));
+    }
+
     /// Runs one request. `started` is when the one before it ended, and is moved to this one's end.
     pub fn run(
         self: &Rc<Self>,
         session: &mut Session,
         argv: &[&[u8]],
+        look: Option<Look>,
         out: &mut Reply,
         started: &mut Reading,
     ) -> Next {
         let mark = out.mark();
-        let entry = match self.admit(session, argv) {
-            admit::Verdict::Run(entry) => entry,
+        let look = match self.admit(session, argv, look) {
+            admit::Verdict::Run(look) => look,
             admit::Verdict::Queued => {
                 out.simple("QUEUED");
                 self.finish_reply(session, mark, out);
@@ -164,6 +199,7 @@ impl Worker {
                 return Next::Continue;
             }
         };
+        let entry = look.entry;
         session
             .client
             .last_command
@@ -177,7 +213,7 @@ impl Worker {
         if scripted {
             self.on_fiber(session, entry, argv, out, started)
         } else {
-            self.perform(None, session, entry, argv, out, started)
+            self.perform(None, session, look, argv, out, started)
         }
     }
 
@@ -186,13 +222,14 @@ impl Worker {
         &'w self,
         stage: Option<&fiber::Stage<'w>>,
         session: &mut Session,
-        entry: &'static Entry,
+        look: Look,
         argv: &[&[u8]],
         out: &mut Reply,
         started: &mut Reading,
     ) -> Next {
         let mark = out.mark();
-        let mut done = self.run_admitted(session, entry, argv, out);
+        let entry = look.entry;
+        let mut done = self.run_admitted(session, look, argv, out);
         if let Ok(unit::Ran::Flow(Flow::Script(wish))) = done {
             let stage = stage.expect("commands that run scripts say so by their flag");
             let ran = self.script(stage, session, argv, &wish, out);
@@ -293,7 +330,7 @@ impl Worker {
         let micros = nanos / 1000;
         let slower_than = config.slowlog_log_slower_than.get();
         if slower_than >= 0 && micros >= slower_than as u64 && !entry.is(Flag::SkipSlowlog) {
-            self.log_slow(session, argv, micros);
+            self.log_slow(session, entry, argv, micros);
         }
         let threshold_ms = config.latency_monitor_threshold.get() as u64;
         if threshold_ms > 0 && micros >= threshold_ms * 1000 {
@@ -309,7 +346,9 @@ impl Worker {
     }
 
     #[cold]
-    fn log_slow(&self, session: &Session, argv: &[&[u8]], micros: u64) {
+    fn log_slow(&self, session: &Session, entry: &Entry, argv: &[&[u8]], micros: u64) {
+        let hidden = redact::redacted(entry, argv);
+        let argv = hidden.as_deref().unwrap_or(argv);
         let client = &session.client;
         let name = client.profile.lock().name.clone();
         let len_max = self.shared.config.slowlog_max_len.get() as usize;
@@ -327,7 +366,9 @@ impl Worker {
     #[inline]
     fn show_monitors(&self, session: &Session, entry: &Entry, argv: &[&[u8]]) {
         if self.shared.monitors.any() && !entry.is(Flag::SkipMonitor) && !entry.is(Flag::Admin) {
-            self.feed_monitors(session.db, &Self::address(session), argv);
+            let hidden = redact::redacted(entry, argv);
+            let shown = hidden.as_deref().unwrap_or(argv);
+            self.feed_monitors(session.db, &Self::address(session), shown);
         }
     }
 
@@ -380,6 +421,15 @@ impl Worker {
             Flow::LogAlone => {
                 self.log_alone(session, argv);
                 return Next::Continue;
+            }
+            Flow::TellReplicas => {
+                self.tell_replicas(session, argv);
+                return Next::Continue;
+            }
+            Flow::Replica(feed) => return Next::Replica(feed),
+            Flow::Acks(wish) => {
+                let sleep = park::Sleep::for_acks(session, entry, argv, &wish, &self.shared);
+                return Next::Sleep(sleep);
             }
             Flow::Park(park) => {
                 // Handlers that touch keys were parked under their locks; this one waits for time alone.

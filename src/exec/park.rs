@@ -11,8 +11,10 @@ use parking_lot::Mutex;
 use super::Worker;
 use super::unit::{Call, Unit};
 use crate::command::client::{Client, Unblock};
+use crate::command::replication::{AckWaiter, Acks};
 use crate::command::session::Session;
-use crate::command::{Entry, Fail, Flow, OnTimeout, Park};
+use crate::command::shared::Shared;
+use crate::command::{AckWish, Entry, Fail, Flow, OnTimeout, Park};
 use crate::engine::{Place, ShardSet, Shards, Sleeper, Waiter, shard_of};
 use crate::journal::Seq;
 use crate::resp::Reply;
@@ -44,6 +46,8 @@ pub struct Sleep {
     ticket: u64,
     pub deadline_ms: Option<u64>,
     on_timeout: OnTimeout,
+    /// It waits for replicas: what they have acknowledged when its time is up is its reply.
+    acks: Option<Acks>,
     /// What it had taken before it fell asleep.
     pub(super) nanos: u64,
 }
@@ -89,8 +93,42 @@ impl Sleep {
             ticket: 0,
             deadline_ms: park.deadline_ms,
             on_timeout: park.on_timeout,
+            acks: None,
             nanos: 0,
         }
+    }
+
+    /// Waits for replicas to acknowledge.
+    pub(super) fn for_acks(
+        session: &Session,
+        entry: &'static Entry,
+        argv: &[&[u8]],
+        wish: &AckWish,
+        shared: &Shared,
+    ) -> Self {
+        let park = Park {
+            keys: Default::default(),
+            deadline_ms: wish.deadline_ms,
+            on_timeout: OnTimeout::Null,
+            resolved: Vec::new(),
+        };
+        let mut sleep = Self::without_keys(session, entry, argv, &park);
+        sleep.acks = Some(wish.acks);
+        let parked = Arc::downgrade(&sleep.parked);
+        shared.replication.add_waiter(AckWaiter {
+            acks: wish.acks,
+            tell: Box::new(move |reply| {
+                let Some(parked) = parked.upgrade() else {
+                    return false;
+                };
+                if let Some(reply) = reply {
+                    *parked.reply.lock() = Some(reply);
+                    parked.client.mailbox.ring();
+                }
+                true
+            }),
+        });
+        sleep
     }
 
     /// Whether it has been served.
@@ -106,6 +144,8 @@ pub enum Wake {
     TimedOut,
     /// CLIENT UNBLOCK ... ERROR.
     Unblocked,
+    /// The server has become a replica.
+    Moved,
     Gone,
 }
 
@@ -133,6 +173,7 @@ impl Worker {
             ticket,
             deadline_ms: park.deadline_ms,
             on_timeout: park.on_timeout,
+            acks: None,
             nanos: 0,
         }
     }
@@ -169,6 +210,7 @@ impl Worker {
             db: parked.db,
             touch: true,
             woken: Some(key),
+            hashed: None,
         };
         match self.call(unit, &job, &mut out) {
             Ok(Flow::Park(_)) => return,
@@ -208,7 +250,19 @@ impl Worker {
                 let fail = Fail::code("UNBLOCKED client unblocked via CLIENT UNBLOCK");
                 self.answer_error(parked.entry, &fail, out);
             }
-            (None, Wake::TimedOut | Wake::Served) => sleep.on_timeout.write(out),
+            (None, Wake::Moved) => {
+                let fail = Fail::code(
+                    "UNBLOCKED force unblock from blocking operation, instance state changed (master -> replica?)",
+                );
+                self.answer_error(parked.entry, &fail, out);
+            }
+            (None, Wake::TimedOut | Wake::Served) => match &sleep.acks {
+                Some(acks) => {
+                    let count = acks.count(&self.shared.replication, &self.shared.journal);
+                    out.raw(&acks.reply(count));
+                }
+                None => sleep.on_timeout.write(out),
+            },
             (None, Wake::Gone) => return,
         }
         let argv: Vec<&[u8]> = parked.args.iter().map(|arg| &arg[..]).collect();
@@ -226,6 +280,7 @@ impl Worker {
             Unblock::No => None,
             Unblock::Timeout => Some(Wake::TimedOut),
             Unblock::Error => Some(Wake::Unblocked),
+            Unblock::Moved => Some(Wake::Moved),
         }
     }
 }

@@ -87,8 +87,11 @@ impl Worker {
         let done = match entry.command.run {
             Run::Session(_) | Run::Container => self.call_session(session, entry, argv, &mut out),
             Run::Read(_) | Run::Write(_) => {
-                let mut unit = self.begin_write_patiently(entry.shards(argv));
-                let done = self.call(&mut unit, &Call::of(session, entry, argv), &mut out);
+                let call = Call::of(session, entry, argv);
+                let mut unit = self.begin_write_patiently(call.shards());
+                let done = self.call(&mut unit, &call, &mut out);
+                // Whoever reads edits has had these.
+                unit.effects.log.clear();
                 self.commit(unit, None);
                 done
             }
@@ -109,7 +112,7 @@ impl Worker {
     }
 
     /// A log holds what scripts did, so that nothing of them comes here but libraries.
-    fn replay_functions(&self, wish: &ScriptWish) -> Result<(), Fail> {
+    pub(super) fn replay_functions(&self, wish: &ScriptWish) -> Result<(), Fail> {
         let ScriptWish::Function(load) = wish else {
             return Err(Fail::Says("a log holds no scripts"));
         };

@@ -16,7 +16,7 @@ use crate::command::session::Session;
 use crate::command::{
     Begin, Entry, Fail, Find, Flag, Flow, FunctionLoad, Plan, Run as Kind, ScriptCall, ScriptWish,
 };
-use crate::engine::ShardSet;
+use crate::engine::{Effects, ShardSet};
 use crate::resp::Reply;
 use crate::script::{
     Clash, Failure, Flags, Header, Held, KeyPlaces, Library, Raised, argument, from_reply,
@@ -153,6 +153,17 @@ impl Worker {
         }
     }
 
+    /// Lets replicas hear a command that changes nothing.
+    pub(super) fn tell_replicas(&self, session: &Session, argv: &[&[u8]]) {
+        if !self.shared.journal.has_readers() {
+            return;
+        }
+        let mut effects = Effects::default();
+        effects.wanted.log = true;
+        effects.tell_replicas(session.db, argv);
+        self.shared.journal.append(&effects.log, self.now_ms());
+    }
+
     fn find_script(
         &self,
         stage: &Stage<'_>,
@@ -187,6 +198,9 @@ impl Worker {
         } else {
             from_held(stage.host.load(argv[1]).map_err(Fail::said)?)
         };
+        if self.shared.replication.is_guarded() {
+            self.check_script(&found)?;
+        }
         if !found.flags.legacy {
             if call.read_only && !found.flags.no_writes {
                 return Err(Fail::Says(
@@ -206,6 +220,21 @@ impl Worker {
             }
         }
         Ok(found)
+    }
+
+    /// What a replica lets scripts do, and a master that wants replicas.
+    #[cold]
+    fn check_script(&self, found: &Found) -> Result<(), Fail> {
+        if found.flags.legacy {
+            return Ok(());
+        }
+        if !found.flags.allow_stale && self.is_stale() {
+            return Err(Fail::code(admit::STALE));
+        }
+        if found.flags.no_writes {
+            return Ok(());
+        }
+        self.may_write()
     }
 
     fn is_contained(&self, body: &[u8]) -> bool {
@@ -327,7 +356,7 @@ impl Worker {
             Ok(words) => {
                 let argv: smallvec::SmallVec<[&[u8]; 8]> =
                     words.iter().map(|word| &word[..]).collect();
-                self.run_for_script(run, stage.host.logs(), &argv, &mut out)
+                self.run_for_script(run, stage.host.reach(), &argv, &mut out)
             }
             Err(fail) => Err(fail),
         };
@@ -352,7 +381,7 @@ impl Worker {
     fn run_for_script(
         &self,
         run: &mut Run<'_>,
-        logs: bool,
+        (log, replicas): (bool, bool),
         argv: &[&[u8]],
         out: &mut Reply,
     ) -> Result<(), Fail> {
@@ -362,8 +391,8 @@ impl Worker {
         let done = match entry.command.run {
             Kind::Session(_) | Kind::Container => {
                 let done = self.call_session(&mut run.session, entry, argv, out);
-                if done.is_ok() && entry.is(Flag::MayReplicate) {
-                    run.unit.effects.record(run.session.db, argv);
+                if let Ok(Flow::TellReplicas) = done {
+                    run.unit.effects.tell_replicas(run.session.db, argv);
                 }
                 done
             }
@@ -371,8 +400,9 @@ impl Worker {
                 self.call(&mut run.unit, &Call::of(&run.session, entry, argv), out)
             }
         };
-        if !logs {
-            run.unit.effects.log.truncate(recorded);
+        for record in &mut run.unit.effects.log[recorded..] {
+            record.reach.log &= log;
+            record.reach.replicas &= replicas;
         }
         if self.shared.monitors.any() && !entry.is(Flag::SkipMonitor) && !entry.is(Flag::Admin) {
             self.feed_monitors(run.session.db, "lua", argv);
@@ -428,6 +458,12 @@ impl Worker {
                 ));
             }
             if entry.is(Flag::Write)
+                && self.shared.replication.is_guarded()
+                && let Err(fail) = self.may_write()
+            {
+                return reject(fail);
+            }
+            if entry.is(Flag::Write)
                 && let Some(trouble) = self.shared.store.trouble()
             {
                 return reject(admit::refused_by_disk(trouble));
@@ -438,7 +474,10 @@ impl Worker {
                 "OOM command not allowed when used memory > 'maxmemory'.",
             ));
         }
-        if !run.unit.locked.set().covers(entry.shards(argv)) {
+        if self.shared.replication.is_guarded() && !entry.is(Flag::Stale) && self.is_stale() {
+            return reject(Fail::Says("Can not execute the command on a stale replica"));
+        }
+        if !run.unit.locked.covers(entry.shards(argv)) {
             return reject(Fail::Says(
                 "Script attempted to access a key that it was not seen to declare",
             ));

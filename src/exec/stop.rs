@@ -1,11 +1,17 @@
-//! The way to the server's end: what is saved before it, and what keeps it up.
+//! The way to the server's end: what replicas still need, what is saved before it, and what keeps it up.
+
+use std::time::Duration;
 
 use crate::command::Shutdown;
-use crate::command::shared::{PauseMode, Shared};
+use crate::command::replication::Stage;
+use crate::command::shared::{PauseFor, PauseMode, Shared, Stopping};
 use crate::util::clock;
 
-/// Saves as SHUTDOWN or a signal wants it, and then stops everything; false if saving failed and the server stays up.
-/// Takes as long as saving takes.
+/// Between two looks at the replicas.
+const PATIENCE: Duration = Duration::from_millis(10);
+
+/// Waits for replicas and saves, as SHUTDOWN or a signal wants it, and then stops everything; false if the server stays
+/// up. Takes as long as that takes.
 pub fn stop(shared: &Shared, wish: Shutdown) -> bool {
     let store = &shared.store;
     tracing::warn!("User requested shutdown...");
@@ -15,19 +21,124 @@ pub fn stop(shared: &Shared, wish: Shutdown) -> bool {
         shared.stop.cancel();
         return true;
     }
+    if !wish.now && !wait_for_replicas(shared) {
+        return false;
+    }
+    count_replicas(shared);
+    let stopped = save_and_stop(shared, wish);
+    if !stopped {
+        tracing::warn!(
+            "Errors trying to shut down the server. Check the logs for more information."
+        );
+        shared.pause.stop(PauseFor::Stop);
+    }
+    stopped
+}
+
+fn save_and_stop(shared: &Shared, wish: Shutdown) -> bool {
+    let store = &shared.store;
+    if store.log.is_beginning() {
+        if !wish.force {
+            tracing::warn!("Writing initial AOF, can't exit");
+            return false;
+        }
+        tracing::warn!("Writing initial AOF. Exit anyway.");
+    }
     let points = shared.config.save.get();
     if wish.save.unwrap_or(!points.0.is_empty()) {
         // Nobody changes anything from here on, but for those who are at it already.
         let now_ms = clock::now_ms();
-        shared.pause.start(u64::MAX, PauseMode::All, now_ms);
+        let pause = &shared.pause;
+        pause.start(PauseFor::Stop, u64::MAX, PauseMode::All, now_ms);
         tracing::warn!("Saving the final RDB snapshot before exiting.");
         let saved = store.save_at_end(shared.stats.totals().dirty);
         if !saved && !wish.force {
             tracing::warn!("Error trying to save the DB, can't exit.");
-            shared.pause.stop();
             return false;
         }
     }
     shared.stop.cancel();
     true
+}
+
+/// Whether no replica lacks anything.
+fn all_have_it(shared: &Shared) -> bool {
+    let end = shared.journal.backlog.end();
+    let replicas = shared.replication.replicas();
+    replicas
+        .iter()
+        .all(|one| one.stage() == Stage::Online && one.acked() == end)
+}
+
+/// Gives replicas the time that the configuration says to take what they lack; false if that was aborted.
+fn wait_for_replicas(shared: &Shared) -> bool {
+    let timeout_ms = shared.config.shutdown_timeout.get() as u64 * 1000;
+    if timeout_ms == 0 || all_have_it(shared) {
+        return true;
+    }
+    let now_ms = clock::now_ms();
+    let pause = &shared.pause;
+    pause.start(PauseFor::Stop, u64::MAX, PauseMode::Write, now_ms);
+    tracing::info!("Waiting for replicas before shutting down.");
+    let until_ms = {
+        let mut stopping = shared.stopping.lock();
+        let stopping = stopping.get_or_insert(Stopping {
+            until_ms: now_ms + timeout_ms,
+            ..Stopping::default()
+        });
+        stopping.asked += 1;
+        stopping.until_ms
+    };
+    let mut aborted = false;
+    while !aborted && clock::now_ms() < until_ms && !all_have_it(shared) {
+        std::thread::sleep(PATIENCE);
+        aborted = shared.stopping.lock().is_some_and(|one| one.aborted);
+    }
+    let mut stopping = shared.stopping.lock();
+    if let Some(held) = &mut *stopping {
+        held.asked -= 1;
+        if held.asked == 0 {
+            *stopping = None;
+            if aborted {
+                pause.stop(PauseFor::Stop);
+            }
+        }
+    }
+    !aborted
+}
+
+/// SHUTDOWN ABORT: the server stays; false if it wasn't about to stop.
+pub fn abort(shared: &Shared) -> bool {
+    let mut stopping = shared.stopping.lock();
+    let Some(stopping) = &mut *stopping else {
+        return false;
+    };
+    stopping.aborted = true;
+    tracing::info!("Shutdown manually aborted.");
+    true
+}
+
+/// Tells the log who is left behind.
+fn count_replicas(shared: &Shared) {
+    let end = shared.journal.backlog.end();
+    let now_ms = clock::now_ms();
+    let replicas = shared.replication.replicas();
+    let mut in_sync = 0;
+    for replica in &replicas {
+        let behind = end - replica.acked().min(end);
+        if behind == 0 {
+            in_sync += 1;
+            continue;
+        }
+        tracing::info!(
+            "Lagging replica {} reported offset {behind} behind master, lag={}, state={}.",
+            replica.name(),
+            replica.lag_s(now_ms),
+            replica.stage().word()
+        );
+    }
+    if !replicas.is_empty() {
+        let all = replicas.len();
+        tracing::info!("{in_sync} of {all} replicas are in sync when shutting down.");
+    }
 }

@@ -74,10 +74,14 @@ impl Worker {
             if self.shared.active_expire.load(Ordering::Relaxed)
                 && self.shared.pause.active(now_ms).is_none()
                 && !self.is_loading()
+                && !self.leaves_expiry()
             {
                 for id in self.engine.due_shards(now_ms) {
                     busy |= self.sweep_shard(id);
                 }
+            }
+            if self.leaves_expiry() && !self.is_loading() {
+                self.sweep_own_keys();
             }
             self.end_batch();
             if busy {
@@ -90,6 +94,19 @@ impl Worker {
             let until = if paused { now_ms + 10 } else { next };
             self.alarm.sleep(until.min(now_ms + SLEEP_MS_MAX));
         }
+    }
+
+    /// Removes all that is due, before anyone is served: what a snapshot brought that replicas know of.
+    pub fn sweep_now(&self) {
+        self.begin_batch();
+        let mut busy = true;
+        while busy {
+            busy = false;
+            for id in self.engine.due_shards(self.now_ms()) {
+                busy |= self.sweep_shard(id);
+            }
+        }
+        self.end_batch();
     }
 
     /// Removes a few due things of one shard; whether there may be more.

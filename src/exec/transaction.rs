@@ -72,6 +72,7 @@ impl Worker {
         out: &mut Reply,
     ) -> Unit<'w> {
         out.array(multi.queue.len());
+        session.in_exec = true;
         let mut started = self.watch.read();
         for (queued, argv) in multi.queue.iter().zip(argvs) {
             let entry = queued.entry;
@@ -99,6 +100,12 @@ impl Worker {
                 // In a transaction nothing sleeps: not finding anything is the reply.
                 Ok(Flow::Park(park)) => park.on_timeout.write_denied(out),
                 Ok(Flow::LogAlone) => unit.effects.record(session.db, argv),
+                Ok(Flow::TellReplicas) => unit.effects.tell_replicas(session.db, argv),
+                Ok(Flow::Acks(wish)) => {
+                    let shared = &self.shared;
+                    let count = wish.acks.count(&shared.replication, &shared.journal);
+                    out.raw(&wish.acks.reply(count));
+                }
                 // Nor does anything wait: the job goes on beside.
                 Ok(Flow::Wait(_)) => out.ok(),
                 Ok(Flow::Stall(time)) => std::thread::sleep(time),
@@ -118,6 +125,7 @@ impl Worker {
             let nanos = self.lap(&mut started);
             self.count(session, entry, argv, nanos);
         }
+        session.in_exec = false;
         unit
     }
 
@@ -139,6 +147,7 @@ impl Worker {
                     &mut effects,
                     &rules,
                     false,
+                    None,
                 )
                 .exists(key)
         })

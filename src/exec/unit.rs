@@ -2,14 +2,14 @@
 //!
 //! Command, EXEC, sleeper, expiry and eviction all come through here.
 
-use super::Worker;
 use super::park::{Parked, Sleep};
+use super::{Look, Worker};
 use crate::command::session::Session;
 use crate::command::{
     Args, Done, Entry, Fail, Flag, Flow, ReadCall, Reader, Run, SessionCall, WriteCall,
 };
 use crate::config::EventClasses;
-use crate::engine::{Db, Effects, Locked, Record, ShardSet, Wanted};
+use crate::engine::{Db, Effects, Hashed, Locked, Record, ShardSet, Wanted};
 use crate::resp::Reply;
 use crate::types::Bstr;
 
@@ -28,6 +28,8 @@ pub(super) struct Call<'a> {
     pub touch: bool,
     /// The key that woke the command, if it had slept.
     pub woken: Option<&'a [u8]>,
+    /// Its key, if it has one and that has been hashed.
+    pub hashed: Option<Hashed<'a>>,
 }
 
 impl<'a> Call<'a> {
@@ -38,6 +40,31 @@ impl<'a> Call<'a> {
             db: session.db,
             touch: !session.no_touch,
             woken: None,
+            hashed: entry.lone_key(argv).map(Hashed::new),
+        }
+    }
+
+    /// The same, of a request that was looked at before.
+    #[inline]
+    fn looked(session: &Session, look: Look, argv: &'a [&'a [u8]]) -> Self {
+        let entry = look.entry;
+        let key = entry.lone_key(argv).zip(look.hash);
+        Call {
+            entry,
+            argv,
+            db: session.db,
+            touch: !session.no_touch,
+            woken: None,
+            hashed: key.map(|(key, hash)| Hashed::known(key, hash)),
+        }
+    }
+
+    /// The shards to lock.
+    #[inline]
+    pub fn shards(&self) -> ShardSet {
+        match self.hashed {
+            Some(hashed) => ShardSet::of(hashed.hash),
+            None => self.entry.shards(self.argv),
         }
     }
 }
@@ -53,24 +80,27 @@ impl Worker {
     pub(super) fn run_admitted(
         &self,
         session: &mut Session,
-        entry: &'static Entry,
+        look: Look,
         argv: &[&[u8]],
         out: &mut Reply,
     ) -> Result<Ran, Fail> {
+        let entry = look.entry;
         match entry.command.run {
             Run::Session(_) | Run::Container => {
                 self.call_session(session, entry, argv, out).map(Ran::Flow)
             }
             Run::Read(_) => {
-                let mut unit = self.begin(entry.shards(argv))?;
-                let done = self.call(&mut unit, &Call::of(session, entry, argv), out);
+                let call = Call::looked(session, look, argv);
+                let mut unit = self.begin(call.shards())?;
+                let done = self.call(&mut unit, &call, out);
                 self.track_reads(session, entry, argv);
                 self.commit(unit, Some(session.client.id));
                 done.map(Ran::Flow)
             }
             Run::Write(_) => {
-                let mut unit = self.begin_write(entry.shards(argv))?;
-                let done = self.call(&mut unit, &Call::of(session, entry, argv), out);
+                let call = Call::looked(session, look, argv);
+                let mut unit = self.begin_write(call.shards())?;
+                let done = self.call(&mut unit, &call, out);
                 if entry.is(Flag::ReadOnly) {
                     // XREAD: it can only sleep, as no reader can.
                     self.track_reads(session, entry, argv);
@@ -162,6 +192,7 @@ impl Worker {
             entry,
             argv,
             woken,
+            hashed,
         } = *job;
         let rules = self.rules.borrow();
         let args = Args::new(argv, entry.words);
@@ -175,6 +206,7 @@ impl Worker {
             &mut unit.effects,
             &rules,
             touch,
+            hashed,
         );
         let done = match entry.command.run {
             Run::Read(run) => run(&mut ReadCall {
@@ -196,10 +228,8 @@ impl Worker {
         };
         let effects = &mut unit.effects;
         if effects.wanted.log && effects.dirty > dirty && !effects.rewritten && done.is_ok() {
-            effects.log.push(Record {
-                db,
-                args: argv.iter().map(|arg| Bstr::new(arg)).collect(),
-            });
+            let args = argv.iter().map(|arg| Bstr::new(arg)).collect();
+            effects.log.push(Record::new(db, args));
         }
         done
     }

@@ -3,16 +3,18 @@
 //! `append` runs while the edited shards are locked, so that log order is edit order. It copies bytes to
 //! memory and takes a sequence number, and never does I/O. A reader has a position of its own.
 
+mod backlog;
 mod gate;
 
 use std::collections::VecDeque;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
 use parking_lot::{Condvar, Mutex};
 
+pub use backlog::{Backlog, Epoch, Extent, Position};
 pub use gate::{Depends, Gate, Pass};
 
 use crate::engine::Record;
@@ -41,11 +43,18 @@ struct State {
 pub struct Journal {
     state: Mutex<State>,
     bell: Condvar,
+    /// Readers, and one more while edits go to the backlog.
     readers: AtomicUsize,
+    feeding: AtomicBool,
+    recording: AtomicBool,
     end: AtomicU64,
     /// When the oldest record was appended that nobody has taken; 0 for none.
     waiting_since_ms: AtomicU64,
     pub gate: Gate,
+    /// Up to where the log is on the disk, and one more; 0 without a log.
+    durable: AtomicU64,
+    /// What replicas read.
+    pub backlog: Arc<Backlog>,
 }
 
 impl Journal {
@@ -67,6 +76,17 @@ impl Journal {
         (since > 0).then_some(since)
     }
 
+    /// Whether the log's disk has everything up to here.
+    pub fn is_durable_to(&self, end: u64) -> bool {
+        self.durable.load(Ordering::Acquire) > end
+    }
+
+    /// Told by who writes the log.
+    pub fn set_durable(&self, to: Option<Seq>) {
+        let durable = to.map_or(0, |to| to.0 + 1);
+        self.durable.store(durable, Ordering::Release);
+    }
+
     /// Bytes that some reader has yet to take.
     pub fn backlog_bytes(&self) -> u64 {
         let state = self.state.lock();
@@ -80,18 +100,34 @@ impl Journal {
         if records.is_empty() || !self.has_readers() {
             return self.end();
         }
+        let end = self.log(records, now_ms);
+        // After the log: who reads an edit here finds its end there.
+        if self.feeding.load(Ordering::Acquire) {
+            self.backlog.append(records);
+        }
+        end
+    }
+
+    fn log(&self, records: &[Record], now_ms: u64) -> Seq {
         let mut state = self.state.lock();
+        if state.readers.iter().all(Option::is_none) {
+            return state.end;
+        }
+        let mut kept = records.iter().filter(|record| record.reach.log);
+        let Some(first) = kept.next() else {
+            return state.end;
+        };
         let State { open, selected, .. } = &mut *state;
         let before = open.len();
-        let group = records.len() > 1;
-        if *selected != Some(records[0].db) {
-            select(records[0].db, open);
+        let group = kept.next().is_some();
+        if *selected != Some(first.db) {
+            select(first.db, open);
         }
-        let mut db = records[0].db;
+        let mut db = first.db;
         if group {
             encode(&[b"MULTI"], open);
         }
-        for record in records {
+        for record in records.iter().filter(|record| record.reach.log) {
             if record.db != db {
                 db = record.db;
                 select(db, open);
@@ -243,13 +279,8 @@ mod tests {
     use crate::types::Bstr;
 
     fn record(db: usize, words: &[&str]) -> Record {
-        Record {
-            db,
-            args: words
-                .iter()
-                .map(|word| Bstr::new(word.as_bytes()))
-                .collect(),
-        }
+        let args = words.iter().map(|word| Bstr::new(word.as_bytes()));
+        Record::new(db, args.collect())
     }
 
     #[test]

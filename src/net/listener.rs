@@ -3,12 +3,15 @@
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
 use socket2::{Domain, Protocol, SockRef, Socket, TcpKeepalive, Type};
 use tokio::net::{TcpListener, UnixListener};
+use tokio::sync::mpsc::UnboundedReceiver;
 
+use super::doors::{Door, Doors};
 use super::stream::Stream;
 use crate::config::Config;
 
@@ -72,7 +75,8 @@ fn show(address: SocketAddr) -> String {
 
 /// Everything the server listens on.
 pub struct Listeners {
-    tcp: Vec<TcpListener>,
+    pub doors: Arc<Doors>,
+    opened: UnboundedReceiver<Door>,
     unix: Option<(UnixListener, String)>,
     keepalive_s: u64,
 }
@@ -80,33 +84,8 @@ pub struct Listeners {
 impl Listeners {
     /// Opens what the configuration asks for. Must be called on a runtime.
     pub fn open(config: &Config) -> Result<Self> {
-        let port = config.port.get() as u16;
         let backlog = config.tcp_backlog.get() as i32;
-        let mut tcp = Vec::new();
-        if port != 0 {
-            for name in &config.bind.get().0 {
-                // A leading minus says that an address this machine doesn't have is no failure.
-                let (name, optional) = match name.strip_prefix('-') {
-                    Some(rest) => (rest, true),
-                    None => (name.as_str(), false),
-                };
-                match listen(name, port, backlog) {
-                    Ok(listener) => tcp.push(listener),
-                    Err(error) if optional => tracing::debug!("Not listening on {name}: {error:#}"),
-                    Err(error) => {
-                        tracing::warn!(
-                            "Warning: Could not create server TCP listening socket {name}:{port}: {error:#}"
-                        );
-                        tcp.clear();
-                        break;
-                    }
-                }
-            }
-            anyhow::ensure!(
-                !tcp.is_empty(),
-                "Failed listening on port {port} (tcp), aborting."
-            );
-        }
+        let (doors, opened) = Doors::open(config)?;
         let path = String::from_utf8_lossy(&config.unixsocket.get()).into_owned();
         let unix = if path.is_empty() {
             None
@@ -118,17 +97,15 @@ impl Listeners {
             )?)
         };
         Ok(Listeners {
-            tcp,
+            doors: Arc::new(doors),
+            opened,
             unix,
             keepalive_s: config.tcp_keepalive.get() as u64,
         })
     }
 
     pub fn tcp_ports(&self) -> impl Iterator<Item = u16> {
-        self.tcp
-            .iter()
-            .filter_map(|listener| listener.local_addr().ok())
-            .map(|address| address.port())
+        self.doors.ports().into_iter()
     }
 
     pub fn unix_path(&self) -> Option<&str> {
@@ -139,26 +116,9 @@ impl Listeners {
     pub async fn accept(self, hand: impl Fn(Accepted) + Clone + 'static) {
         let keepalive_s = self.keepalive_s;
         let mut tasks = tokio::task::JoinSet::new();
-        for listener in self.tcp {
-            let hand = hand.clone();
-            tasks.spawn_local(async move {
-                loop {
-                    match listener
-                        .accept()
-                        .await
-                        .and_then(|(stream, _)| stream.into_std())
-                    {
-                        Ok(stream) => {
-                            tune(&stream, keepalive_s);
-                            hand(Accepted::Tcp(stream));
-                        }
-                        Err(error) => rest(&error).await,
-                    }
-                }
-            });
-        }
         if let Some((listener, path)) = self.unix {
             let _owner = SocketFile(PathBuf::from(&path));
+            let hand_unix = hand.clone();
             tasks.spawn_local(async move {
                 let _owner = _owner;
                 loop {
@@ -167,7 +127,34 @@ impl Listeners {
                         .await
                         .and_then(|(stream, _)| stream.into_std())
                     {
-                        Ok(stream) => hand(Accepted::Unix(stream, path.clone())),
+                        Ok(stream) => hand_unix(Accepted::Unix(stream, path.clone())),
+                        Err(error) => rest(&error).await,
+                    }
+                }
+            });
+        }
+        let mut opened = self.opened;
+        while let Some((listener, closed)) = opened.recv().await {
+            let listener = match TcpListener::from_std(listener) {
+                Ok(listener) => listener,
+                Err(error) => {
+                    tracing::warn!("Can't accept on a socket that was opened: {error}");
+                    continue;
+                }
+            };
+            let hand = hand.clone();
+            tasks.spawn_local(async move {
+                loop {
+                    let accepted = tokio::select! {
+                        accepted = listener.accept() => accepted,
+                        () = closed.cancelled() => return,
+                    };
+                    match accepted.and_then(|(stream, _)| stream.into_std()) {
+                        Ok(stream) => {
+                            tune(&stream, keepalive_s);
+                            hand(Accepted::Tcp(stream));
+                        }
+                        Err(_) if closed.is_cancelled() => return,
                         Err(error) => rest(&error).await,
                     }
                 }
@@ -205,7 +192,7 @@ fn tune(stream: &std::net::TcpStream, keepalive_s: u64) {
     }
 }
 
-fn listen(name: &str, port: u16, backlog: i32) -> Result<TcpListener> {
+pub(super) fn listen(name: &str, port: u16, backlog: i32) -> Result<std::net::TcpListener> {
     let ip: IpAddr = match name {
         "*" => Ipv4Addr::UNSPECIFIED.into(),
         "::*" => Ipv6Addr::UNSPECIFIED.into(),
@@ -226,7 +213,7 @@ fn listen(name: &str, port: u16, backlog: i32) -> Result<TcpListener> {
     socket.bind(&SocketAddr::new(ip, port).into())?;
     socket.listen(backlog)?;
     socket.set_nonblocking(true)?;
-    Ok(TcpListener::from_std(socket.into())?)
+    Ok(socket.into())
 }
 
 fn resolve(name: &str) -> Result<IpAddr> {

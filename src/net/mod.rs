@@ -1,6 +1,7 @@
 //! Sockets: listeners, connections and what they may use. Nothing here knows what any command means.
 
 mod connection;
+mod doors;
 mod listener;
 mod stream;
 

@@ -28,6 +28,14 @@ impl Stream {
         }
     }
 
+    /// Writes what the socket takes at once.
+    pub fn try_write(&self, bytes: &[u8]) -> io::Result<usize> {
+        match self {
+            Stream::Tcp(stream) => stream.try_write(bytes),
+            Stream::Unix(stream) => stream.try_write(bytes),
+        }
+    }
+
     pub fn poll_write(
         &mut self,
         context: &mut Context<'_>,

@@ -18,7 +18,12 @@ use crate::util::{clock, memory, thread};
 pub enum Kind {
     Save,
     Rewrite,
+    /// A snapshot for replicas.
+    Sync,
 }
+
+/// A job's own body, given its number; whether it went well.
+pub type Work = Box<dyn FnOnce(&Arc<Store>, u64) -> bool + Send>;
 
 /// Told whether it went well.
 pub type Told = oneshot::Sender<bool>;
@@ -28,6 +33,7 @@ pub(super) enum Job {
         running: Running,
         dirty: u64,
         told: Option<Told>,
+        work: Option<Work>,
     },
     End(std::sync::mpsc::Sender<()>),
 }
@@ -66,10 +72,12 @@ impl Store {
                         running,
                         dirty,
                         told,
+                        work,
                     } => {
-                        let done = match running.kind {
-                            Kind::Save => store.save(running.job, dirty, told.is_some()),
-                            Kind::Rewrite => store.rewrite(running.job),
+                        let done = match (running.kind, work) {
+                            (_, Some(work)) => work(&store, running.job),
+                            (Kind::Rewrite, None) => store.rewrite(running.job),
+                            (_, None) => store.save(running.job, dirty, told.is_some(), || {}),
                         };
                         store.busy.lock().running = None;
                         store.take_stock();
@@ -106,7 +114,12 @@ impl Store {
 
     /// Begins a save or a rewrite; what runs already is the error. `dirty` is the count of edits before it.
     pub fn begin(&self, kind: Kind, dirty: u64, told: Option<Told>) -> Result<(), Kind> {
-        self.begin_in(&mut self.busy.lock(), kind, dirty, told)
+        self.begin_in(&mut self.busy.lock(), kind, dirty, told, None)
+    }
+
+    /// Begins to write a snapshot for replicas, unless something else is under way.
+    pub fn begin_sync(&self, work: Work) -> Result<(), Kind> {
+        self.begin_in(&mut self.busy.lock(), Kind::Sync, 0, None, Some(work))
     }
 
     /// Begins what has waited its turn; whether there was anything.
@@ -116,7 +129,7 @@ impl Store {
             return false;
         };
         // In one step, so that nobody sees it neither waiting nor under way.
-        if self.begin_in(&mut busy, kind, dirty, None).is_ok() {
+        if self.begin_in(&mut busy, kind, dirty, None, None).is_ok() {
             busy.waiting = None;
         }
         true
@@ -128,6 +141,7 @@ impl Store {
         kind: Kind,
         dirty: u64,
         told: Option<Told>,
+        work: Option<Work>,
     ) -> Result<(), Kind> {
         if let Some(running) = busy.running {
             return Err(running.kind);
@@ -138,6 +152,8 @@ impl Store {
             Kind::Rewrite => {
                 tracing::info!("Background append only file rewriting started by pid {pid}");
             }
+            // It says itself where it goes.
+            Kind::Sync => {}
         }
         busy.begun += 1;
         let running = Running {
@@ -149,6 +165,7 @@ impl Store {
             running,
             dirty,
             told,
+            work,
         };
         let jobs = self.jobs.lock();
         // Without the thread the server is stopping, and whoever waits is told by the dropped sender.
@@ -170,16 +187,24 @@ impl Store {
 
     /// Writes a snapshot to its file, here and now. What fails while somebody waits for it is told to him, and
     /// refuses no writes.
-    pub(super) fn save(&self, job: u64, dirty: u64, awaited: bool) -> bool {
+    /// `at` is called in the instant of the snapshot.
+    pub fn save(&self, job: u64, dirty: u64, awaited: bool, at: impl FnOnce()) -> bool {
         let _alone = self.one_at_a_time.lock();
         let began_ms = clock::now_ms();
-        let snapshot = Snapshot::begin(&self.engine, || {});
+        let mut origin = None;
+        let snapshot = Snapshot::begin(&self.engine, || {
+            at();
+            origin = self.origin();
+        });
         self.progress.begin(&snapshot.census);
         let path = self.snapshot_path();
         let draft = draft_of(&path);
         let written = self.disk.create(&draft).and_then(|mut file| {
             let file: &mut dyn DiskFile = &mut *file;
-            let rules = self.save_rules();
+            let rules = rdb::SaveRules {
+                origin,
+                ..self.save_rules()
+            };
             rdb::save(snapshot, &self.functions(), &rules, file, |keys| {
                 self.wrote(job, keys)
             })
@@ -211,6 +236,46 @@ impl Store {
             }
         }
         done.is_ok()
+    }
+
+    /// Writes a snapshot to replicas' sockets. `at` is called in its instant.
+    pub fn save_to(
+        &self,
+        job: u64,
+        filter: (bool, bool),
+        out: &mut dyn DiskFile,
+        at: impl FnOnce(),
+        begun: impl FnOnce(&mut dyn DiskFile) -> io::Result<()>,
+    ) -> io::Result<()> {
+        let _alone = self.one_at_a_time.lock();
+        let mut origin = None;
+        let snapshot = Snapshot::begin(&self.engine, || {
+            at();
+            origin = self.origin();
+        });
+        self.progress.begin(&snapshot.census);
+        let (no_data, no_functions) = filter;
+        let functions = if no_functions {
+            Vec::new()
+        } else {
+            self.functions()
+        };
+        begun(out)?;
+        let rules = rdb::SaveRules {
+            origin,
+            no_data,
+            eager: self.config.rdb_key_save_delay.get() > 0,
+            ..self.save_rules()
+        };
+        rdb::save(snapshot, &functions, &rules, out, |keys| {
+            self.wrote(job, keys)
+        })
+        .map(drop)
+    }
+
+    /// Whether a job was told to end before it is done.
+    pub fn is_given_up(&self, job: u64) -> bool {
+        job <= self.abandoned.load(Ordering::Relaxed)
     }
 
     fn rewrite(self: &Arc<Self>, job: u64) -> bool {

@@ -12,5 +12,5 @@ pub mod rdb;
 mod store;
 mod window;
 
-pub use jobs::{Kind, Running};
+pub use jobs::{Kind, Running, Work};
 pub use store::{Saves, Store, Trouble};

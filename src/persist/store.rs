@@ -1,21 +1,21 @@
 //! What the server asks of its data files: save, rewrite, load, how is it going.
 
 use std::fs::{self, File};
-use std::io;
+use std::io::{self, Read};
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc::Sender;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use anyhow::{Context, Result};
-use parking_lot::Mutex;
+use parking_lot::{Mutex, MutexGuard};
 
 use super::aof::{self, Apply, Log};
 use super::disk::{DRAFT, Disk};
 use super::jobs::{Busy, Job, Kind, NO_JOB, Running};
 use super::loading::Loading;
-use super::rdb::{self, Loaded, Mark};
+use super::rdb::{self, Loaded, Mark, Origin};
 use super::window::Window;
 use crate::config::special::reason;
 use crate::config::{Config, MaxmemoryPolicy};
@@ -54,6 +54,10 @@ pub struct Store {
     loaded_functions: Mutex<Vec<Vec<u8>>>,
     /// Whether [`Store::trouble`] is worth a closer look.
     troubled: AtomicBool,
+    /// Tells which history of edits the data are a part of.
+    pub tell_origin: OnceLock<Box<dyn Fn() -> Option<Origin> + Send + Sync>>,
+    /// What the snapshot said of it that was read last.
+    pub loaded_origin: Mutex<Option<Origin>>,
 }
 
 /// What became of saving, for INFO. Times are Unix times in seconds.
@@ -157,6 +161,8 @@ impl Store {
             functions: Mutex::default(),
             loaded_functions: Mutex::default(),
             troubled: AtomicBool::new(false),
+            tell_origin: OnceLock::new(),
+            loaded_origin: Mutex::default(),
         }
     }
 
@@ -197,7 +203,7 @@ impl Store {
         self.troubled.store(troubled, Ordering::Relaxed);
     }
 
-    pub(super) fn snapshot_path(&self) -> PathBuf {
+    pub fn snapshot_path(&self) -> PathBuf {
         let name = self.config.dbfilename.path();
         self.config.dir.get().0.join(name)
     }
@@ -237,6 +243,9 @@ impl Store {
                 _ => None,
             },
             aof_base: false,
+            origin: None,
+            no_data: false,
+            eager: false,
         }
     }
 
@@ -248,6 +257,7 @@ impl Store {
             databases: config.databases.get() as usize,
             checksum: config.rdbchecksum.get() && !self.skip_checksums.load(Ordering::Relaxed),
             keep_dead,
+            continues: !keep_dead,
             now_ms: clock::now_ms(),
             threads: cores.clamp(1, 4),
             key_delay_us: config.key_load_delay.get().max(0) as u64,
@@ -269,6 +279,10 @@ impl Store {
         *self.functions.lock() = codes;
     }
 
+    pub(super) fn origin(&self) -> Option<Origin> {
+        self.tell_origin.get().and_then(|tell| tell())
+    }
+
     pub(super) fn loaded(&self, loaded: Loaded) {
         tracing::info!(
             "Done loading RDB, keys loaded: {}, keys expired: {}.",
@@ -279,6 +293,7 @@ impl Store {
             tracing::info!("empty keys skipped: {}", loaded.empty);
         }
         *self.loaded_functions.lock() = loaded.functions;
+        *self.loaded_origin.lock() = loaded.origin;
         let mut saves = self.saves.lock();
         saves.keys_loaded = loaded.keys;
         saves.keys_expired = loaded.expired;
@@ -331,6 +346,30 @@ impl Store {
         Ok(())
     }
 
+    /// Reads a snapshot that a master sends into a keyspace. Dead keys stay: the master removes them.
+    pub fn load_from(&self, source: impl Read + Send, into: &Engine) -> Result<Loaded> {
+        let mut window = Window::new(source, &self.loading);
+        let rules = self.load_rules(true);
+        let loaded = rdb::load(&mut window, into, &rules)?;
+        tracing::info!(
+            "Done loading RDB, keys loaded: {}, keys expired: {}.",
+            loaded.keys,
+            loaded.expired
+        );
+        let mut saves = self.saves.lock();
+        saves.keys_loaded = loaded.keys;
+        saves.keys_expired = loaded.expired;
+        Ok(loaded)
+    }
+
+    /// Gives up what is being written. While the guard lives, no snapshot is under way.
+    pub fn quiet(&self) -> MutexGuard<'_, ()> {
+        for kind in [Kind::Save, Kind::Rewrite, Kind::Sync] {
+            self.abandon(kind);
+        }
+        self.one_at_a_time.lock()
+    }
+
     /// Stops writing the log, with everything in it.
     pub fn end_log(&self) -> io::Result<()> {
         if self.abandon(Kind::Rewrite) {
@@ -361,15 +400,16 @@ impl Store {
 
     /// Writes a snapshot on this thread, once no other is being written.
     pub fn save_now(&self, dirty: u64) -> bool {
-        let done = self.save(NO_JOB, dirty, true);
+        let done = self.save(NO_JOB, dirty, true, || {});
         self.take_stock();
         done
     }
 
     /// The same for the server's end: a snapshot that is being written is given up for it.
     pub fn save_at_end(&self, dirty: u64) -> bool {
-        self.abandon(Kind::Save);
-        self.abandon(Kind::Rewrite);
+        for kind in [Kind::Save, Kind::Rewrite, Kind::Sync] {
+            self.abandon(kind);
+        }
         let saved = self.save_now(dirty);
         self.saves_at_end.store(saved, Ordering::Relaxed);
         saved
@@ -455,7 +495,8 @@ impl Store {
     }
 
     /// Acts on `appendonly` and `appendfsync` after they were set.
-    pub fn apply_config(self: &Arc<Self>, dirty: u64) -> Result<(), String> {
+    /// `later`: a transaction is under way, which a rewrite waits for.
+    pub fn apply_config(self: &Arc<Self>, dirty: u64, later: bool) -> Result<(), String> {
         let wanted = self.config.appendonly.get();
         if self.loading.is_on() || wanted == self.log.is_running() {
             self.journal.ring();
@@ -474,6 +515,11 @@ impl Store {
                 // It is being turned on.
                 Some(running) if running.kind == Kind::Rewrite => return Ok(()),
                 Some(_) => {
+                    busy.waiting = Some(Kind::Rewrite);
+                    return Ok(());
+                }
+                None if later => {
+                    tracing::info!("AOF background was scheduled");
                     busy.waiting = Some(Kind::Rewrite);
                     return Ok(());
                 }
@@ -498,8 +544,9 @@ impl Store {
     /// The server's last words to its files, once nothing else runs: the log's end, and a snapshot if there was an
     /// edit after the one that the stop made.
     pub fn close(&self, dirty: u64) {
-        self.abandon(Kind::Save);
-        self.abandon(Kind::Rewrite);
+        for kind in [Kind::Save, Kind::Rewrite, Kind::Sync] {
+            self.abandon(kind);
+        }
         self.end_jobs();
         if let Err(error) = aof::stop_writer(self) {
             tracing::error!(
@@ -508,7 +555,7 @@ impl Store {
             );
         }
         if self.saves_at_end.load(Ordering::Relaxed) && dirty != self.saves.lock().dirty_then {
-            self.save(NO_JOB, dirty, true);
+            self.save(NO_JOB, dirty, true, || {});
         }
     }
 }

@@ -5,10 +5,11 @@
 
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::task::{Context, Poll};
 
+use atomic_waker::AtomicWaker;
 use bytes::Bytes;
 use parking_lot::Mutex;
-use tokio::sync::Notify;
 
 use crate::config::OutputLimit;
 
@@ -26,7 +27,9 @@ pub struct Mailbox {
     /// Since when, in milliseconds, the soft limit has been exceeded; 0 if it isn't.
     over_since_ms: AtomicU64,
     closing: AtomicBool,
-    bell: Notify,
+    /// Rung since the connection last looked.
+    rung: AtomicBool,
+    bell: AtomicWaker,
 }
 
 impl Mailbox {
@@ -113,11 +116,25 @@ impl Mailbox {
     }
 
     pub fn ring(&self) {
-        self.bell.notify_one();
+        self.rung.store(true, Ordering::Release);
+        self.bell.wake();
     }
 
     /// Waits for the bell. A ring while nobody waits is kept.
-    pub async fn rung(&self) {
-        self.bell.notified().await;
+    #[inline]
+    pub fn poll_rung(&self, context: &mut Context<'_>) -> Poll<()> {
+        if self.take_ring() {
+            return Poll::Ready(());
+        }
+        self.bell.register(context.waker());
+        // It may have been rung before the bell knew whom to wake.
+        match self.take_ring() {
+            true => Poll::Ready(()),
+            false => Poll::Pending,
+        }
+    }
+
+    fn take_ring(&self) -> bool {
+        self.rung.load(Ordering::Acquire) && self.rung.swap(false, Ordering::AcqRel)
     }
 }

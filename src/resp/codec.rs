@@ -72,28 +72,28 @@ impl Codec {
     /// Gives back what a request of very many arguments took.
     #[inline]
     pub fn shrink(&mut self) {
-        const KEEP: usize = 1024;
-        if self.missing == 0 && self.request.ranges.capacity() > KEEP {
-            self.request.ranges = Default::default();
+        if self.missing == 0 {
+            self.request.shrink();
         }
     }
 
-    /// The next request; `buf` begins with the first byte that no request before it took. `None` if more
-    /// bytes are needed.
+    /// Puts the next request into `out`; `buf` begins with the first byte that no request before it took. False
+    /// if more bytes are needed.
     #[inline]
     pub fn next(
         &mut self,
         buf: &[u8],
         limits: &ProtoLimits,
-    ) -> Result<Option<&Request>, ProtocolError> {
+        out: &mut Request,
+    ) -> Result<bool, ProtocolError> {
         if self.missing == 0 {
             self.rewind();
             match buf.first() {
-                None => return Ok(None),
+                None => return Ok(false),
                 Some(b'*') => {
                     let Some((count, end)) = number_line(buf, 1, ProtocolError::TooBigCountLine)?
                     else {
-                        return Ok(None);
+                        return Ok(false);
                     };
                     let count = count
                         .filter(|count| *count <= ARGS_MAX)
@@ -104,7 +104,7 @@ impl Codec {
                     self.at = end;
                     self.missing = count.max(0) as usize;
                 }
-                Some(_) => return self.inline(buf),
+                Some(_) => return self.inline(buf, out),
             }
         }
         while self.missing > 0 {
@@ -112,11 +112,11 @@ impl Codec {
                 Some(len) => len,
                 None => match self.bulk_head(buf, limits)? {
                     Some(len) => len,
-                    None => return Ok(None),
+                    None => return Ok(false),
                 },
             };
             if buf.len() < self.at + len + 2 {
-                return Ok(None);
+                return Ok(false);
             }
             self.request
                 .ranges
@@ -126,13 +126,14 @@ impl Codec {
             self.missing -= 1;
         }
         self.request.len = self.at;
-        Ok(Some(&self.request))
+        std::mem::swap(&mut self.request, out);
+        Ok(true)
     }
 
-    /// Begins a new request.
-    fn rewind(&mut self) {
+    /// Forgets how far it came in a request: what comes next is read from its beginning.
+    pub fn rewind(&mut self) {
         self.request.ranges.clear();
-        self.request.words = Vec::new();
+        self.request.words.clear();
         self.at = 0;
         self.missing = 0;
         self.bulk = None;
@@ -182,12 +183,12 @@ impl Codec {
         Ok(self.bulk)
     }
 
-    fn inline(&mut self, buf: &[u8]) -> Result<Option<&Request>, ProtocolError> {
+    fn inline(&mut self, buf: &[u8], out: &mut Request) -> Result<bool, ProtocolError> {
         let Some(end) = memchr::memchr(b'\n', buf) else {
             return if buf.len() > LINE_MAX {
                 Err(ProtocolError::TooBigInline)
             } else {
-                Ok(None)
+                Ok(false)
             };
         };
         let line = buf[..end].strip_suffix(b"\r").unwrap_or(&buf[..end]);
@@ -198,29 +199,35 @@ impl Codec {
             self.request.ranges.push((start, start + word.len() as u32));
         }
         self.request.len = end + 1;
-        Ok(Some(&self.request))
+        std::mem::swap(&mut self.request, out);
+        Ok(true)
     }
 }
 
 /// The number on a line that begins at `from`, `None` inside if it is none, and where the next line begins.
-#[inline]
+#[inline(always)]
 fn number_line(
     buf: &[u8],
     from: usize,
     too_long: ProtocolError,
 ) -> Result<Option<(Option<i64>, usize)>, ProtocolError> {
-    // Ordinary lengths have a few digits: read them without looking for the line's end first.
-    let mut n = 0i64;
-    for (i, byte) in buf[from..].iter().take(10).enumerate() {
-        match byte {
-            b'0'..=b'9' => n = n * 10 + i64::from(byte - b'0'),
-            b'\r' if i > 0 && (buf[from] != b'0' || i == 1) => {
-                let end = from + i + 2;
-                return Ok((buf.len() >= end).then_some((Some(n), end)));
-            }
-            _ => break,
+    // Nearly all have a digit or two.
+    match buf[from..] {
+        [a @ b'0'..=b'9', b'\r', _, ..] => Ok(Some((Some(i64::from(a - b'0')), from + 3))),
+        [a @ b'1'..=b'9', b @ b'0'..=b'9', b'\r', _, ..] => {
+            let n = i64::from(a - b'0') * 10 + i64::from(b - b'0');
+            Ok(Some((Some(n), from + 4)))
         }
+        _ => long_number_line(buf, from, too_long),
     }
+}
+
+#[inline(never)]
+fn long_number_line(
+    buf: &[u8],
+    from: usize,
+    too_long: ProtocolError,
+) -> Result<Option<(Option<i64>, usize)>, ProtocolError> {
     let line = &buf[from..];
     match memchr::memchr(b'\r', line) {
         None if line.len() > LINE_MAX => Err(too_long),
@@ -244,7 +251,8 @@ mod tests {
         let (mut codec, mut buf, mut out) = (Codec::default(), Vec::new(), Vec::new());
         for piece in pieces {
             buf.extend_from_slice(piece);
-            while let Some(request) = codec.next(&buf, &LIMITS)? {
+            let mut request = Request::default();
+            while codec.next(&buf, &LIMITS, &mut request)? {
                 out.push(request.args(&buf).map(<[u8]>::to_vec).collect());
                 let len = request.len();
                 buf.drain(..len);
@@ -290,7 +298,12 @@ mod tests {
             authenticated: false,
             ..LIMITS
         };
-        let refused = |bytes: &[u8]| Codec::default().next(bytes, &unknown).unwrap_err();
+        let refused = |bytes: &[u8]| {
+            let mut request = Request::default();
+            Codec::default()
+                .next(bytes, &unknown, &mut request)
+                .unwrap_err()
+        };
         assert_eq!(refused(b"*11\r\n"), ProtocolError::UnknownCount);
         assert_eq!(refused(b"*1\r\n$16385\r\n"), ProtocolError::UnknownLength);
     }

@@ -1,17 +1,26 @@
 //! A request: where its arguments stand in the read buffer.
 
-use smallvec::SmallVec;
-
 /// The arguments of one request, as ranges; an inline request with quotes brings its own bytes.
 #[derive(Debug, Default)]
 pub struct Request {
-    pub(super) ranges: SmallVec<[(u32, u32); 8]>,
+    pub(super) ranges: Vec<(u32, u32)>,
     /// Unquoted words of an inline request; empty for any other.
     pub(super) words: Vec<u8>,
     pub(super) len: usize,
 }
 
+/// Room for more arguments, or inline words of more bytes, than this is not kept for later requests.
+const KEEP: usize = 1024;
+
 impl Request {
+    /// Gives back what very many arguments took.
+    #[inline]
+    pub fn shrink(&mut self) {
+        if self.ranges.capacity() > KEEP || self.words.capacity() > KEEP {
+            *self = Request::default();
+        }
+    }
+
     /// How many bytes of the buffer it takes.
     pub fn len(&self) -> usize {
         self.len
@@ -25,13 +34,25 @@ impl Request {
     /// The arguments; `buf` is the buffer that the request was read from.
     #[inline]
     pub fn args<'a>(&'a self, buf: &'a [u8]) -> impl ExactSizeIterator<Item = &'a [u8]> {
-        let from = if self.words.is_empty() {
-            buf
-        } else {
-            &self.words
-        };
+        let from = self.source(buf);
         self.ranges
             .iter()
             .map(|(start, end)| &from[*start as usize..*end as usize])
+    }
+
+    /// One of them, if there are so many.
+    #[inline]
+    pub fn arg<'a>(&'a self, buf: &'a [u8], at: usize) -> Option<&'a [u8]> {
+        let (start, end) = self.ranges.get(at)?;
+        Some(&self.source(buf)[*start as usize..*end as usize])
+    }
+
+    #[inline]
+    fn source<'a>(&'a self, buf: &'a [u8]) -> &'a [u8] {
+        if self.words.is_empty() {
+            buf
+        } else {
+            &self.words
+        }
     }
 }

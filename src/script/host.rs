@@ -122,9 +122,10 @@ impl Host {
         self.state.resp3.get()
     }
 
-    /// Whether what the script does from here on is to be logged.
-    pub fn logs(&self) -> bool {
-        self.state.repl.get() & 1 != 0
+    /// Whether the log and whether replicas are to hear of what the script does from here on.
+    pub fn reach(&self) -> (bool, bool) {
+        let set = self.state.repl.get();
+        (set & 1 != 0, set & 2 != 0)
     }
 
     fn forget_flushed(&self) {

@@ -52,8 +52,9 @@ const CHUNK_BITS: u32 = 10;
 const CHUNK: usize = 1 << CHUNK_BITS;
 /// A position in the index, and the byte that finds it.
 const INDEX_BYTES: usize = size_of::<u32>() + 1;
-/// Positions moved to a new index by each change: more than enough to be done before it is full.
-const MOVES: usize = 8;
+/// Positions moved to a new index by each change: more than enough to be done before it is full, and
+/// done soon, as both indexes take room meanwhile.
+const MOVES: usize = 16;
 
 #[derive(Clone, Debug)]
 pub struct Dense<T, C = Vec<T>> {
@@ -154,6 +155,14 @@ impl<T: Keyed, C: Chunk<T>> Dense<T, C> {
                 .find(hash, is_it)
                 .map(|pos| *pos as usize),
         }
+    }
+
+    /// The position of an item that is likely the one with this hash.
+    #[inline]
+    pub fn likely(&self, hash: u64) -> Option<usize> {
+        let here = self.index.find(hash, |_| true);
+        let pos = here.or_else(|| self.old.as_ref()?.find(hash, |_| true))?;
+        Some(*pos as usize)
     }
 
     /// Adds an item whose key isn't there yet, and returns its position: the last.
@@ -273,9 +282,9 @@ impl<T: Keyed, C: Chunk<T>> Dense<T, C> {
         self.moved = 0;
     }
 
-    /// Moves a few positions to the new index.
+    /// Moves a few positions to the new index. What changes an item in its place may call it, too.
     #[inline]
-    fn advance(&mut self) {
+    pub fn advance(&mut self) {
         if self.old.is_some() {
             self.move_over(MOVES);
         }

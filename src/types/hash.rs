@@ -22,7 +22,8 @@ pub struct Hash {
 enum Form {
     /// Field, value, field, value.
     Packed(Listpack),
-    Table(Shared<Pair>),
+    /// Behind a pointer, as most hashes are packed.
+    Table(Box<Shared<Pair>>),
 }
 
 #[derive(Clone, Debug)]
@@ -127,7 +128,7 @@ impl Hash {
         let form = if small {
             Form::Packed(pack)
         } else {
-            Form::Table(table)
+            Form::Table(Box::new(table))
         };
         Some(Hash {
             form,
@@ -140,7 +141,7 @@ impl Hash {
         Hash {
             form: match &self.form {
                 Form::Packed(pack) => Form::Packed(pack.clone()),
-                Form::Table(table) => Form::Table(table.frozen()),
+                Form::Table(table) => Form::Table(Box::new(table.frozen())),
             },
             deadlines: self
                 .deadlines
@@ -281,7 +282,7 @@ impl Hash {
                 };
                 table.push(keyhash::hash(&pair.field), pair);
             }
-            self.form = Form::Table(table);
+            self.form = Form::Table(Box::new(table));
         }
     }
 
@@ -415,7 +416,7 @@ impl Hash {
                     .iter()
                     .map(|pair| pair.field.heap_bytes() + pair.value.heap_bytes())
                     .sum();
-                table.heap_bytes() + own
+                size_of::<Shared<Pair>>() + table.heap_bytes() + own
             }
         };
         let timed = self

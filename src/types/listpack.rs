@@ -11,14 +11,28 @@ use crate::util::piece::Piece;
 
 const HEADER: usize = 6;
 const END: u8 = 0xff;
+/// Below this all elements are moved in no time, and no room is kept in front of them.
+const GAP_MIN: usize = 128;
 /// The header's count when there are too many elements for its 16 bits.
 const UNCOUNTED: usize = 0xffff;
 
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub struct Listpack {
-    /// Total length (u32), count (u16), the elements, the end mark.
-    bytes: Vec<u8>,
+    /// From `start` on: total length (u32), count (u16), the elements, the end mark.
+    room: Vec<u8>,
+    /// Room in front, so that a queue moves the header to and fro rather than all of its elements.
+    start: u32,
     count: u32,
+}
+
+impl Clone for Listpack {
+    fn clone(&self) -> Self {
+        Listpack {
+            room: self.as_bytes().to_vec(),
+            start: 0,
+            count: self.count,
+        }
+    }
 }
 
 impl Default for Listpack {
@@ -30,10 +44,11 @@ impl Default for Listpack {
 impl Listpack {
     pub fn new() -> Self {
         let mut pack = Listpack {
-            bytes: vec![0; HEADER],
+            room: vec![0; HEADER + 1],
+            start: 0,
             count: 0,
         };
-        pack.bytes.push(END);
+        pack.room[HEADER] = END;
         pack.write_header();
         pack
     }
@@ -62,14 +77,21 @@ impl Listpack {
             return None;
         }
         Some(Listpack {
-            bytes,
+            room: bytes,
+            start: 0,
             count: u32::try_from(count).ok()?,
         })
     }
 
     /// The bytes as files carry them.
+    #[inline]
     pub fn as_bytes(&self) -> &[u8] {
-        &self.bytes
+        &self.room[self.start as usize..]
+    }
+
+    #[inline]
+    fn bytes_mut(&mut self) -> &mut [u8] {
+        &mut self.room[self.start as usize..]
     }
 
     /// How many elements there are.
@@ -82,12 +104,12 @@ impl Listpack {
     }
 
     pub fn heap_bytes(&self) -> usize {
-        self.bytes.capacity()
+        self.room.capacity()
     }
 
     /// The offset behind the last element: where `insert` appends.
     pub fn end(&self) -> usize {
-        self.bytes.len() - 1
+        self.as_bytes().len() - 1
     }
 
     pub fn first(&self) -> Option<usize> {
@@ -112,7 +134,7 @@ impl Listpack {
         }
         let (mut len, mut shift, mut from) = (0usize, 0, at - 1);
         loop {
-            let byte = self.bytes[from];
+            let byte = self.as_bytes()[from];
             len |= usize::from(byte & 127) << shift;
             if byte & 128 == 0 {
                 break;
@@ -142,7 +164,7 @@ impl Listpack {
 
     #[inline]
     pub fn get(&self, at: usize) -> Piece<'_> {
-        let bytes = &self.bytes[at..];
+        let bytes = &self.as_bytes()[at..];
         let head = bytes[0];
         let text = |from: usize, len: usize| Piece::Bytes(&bytes[from..from + len]);
         let int = |width: usize| {
@@ -210,7 +232,7 @@ impl Listpack {
 
     /// Appends elements one after another, and brings the header up to date when the guard is dropped.
     pub fn append(&mut self) -> Append<'_> {
-        self.bytes.pop();
+        self.room.pop();
         Append { pack: self }
     }
 
@@ -220,13 +242,14 @@ impl Listpack {
         encode_int(n, &mut encoded);
         write_backlen(encoded.len(), &mut encoded);
         self.make_room(at, self.skip(at) - at, encoded.len());
-        self.bytes[at..at + encoded.len()].copy_from_slice(&encoded);
+        self.bytes_mut()[at..at + encoded.len()].copy_from_slice(&encoded);
         self.write_header();
     }
 
     /// Gives back room that was kept for growth.
     pub fn shrink(&mut self) {
-        self.bytes.shrink_to_fit();
+        self.close_gap();
+        self.room.shrink_to_fit();
     }
 
     pub fn push_front(&mut self, element: &[u8]) {
@@ -235,9 +258,19 @@ impl Listpack {
 
     /// Puts an element at this offset, before the one that stands there.
     pub fn insert(&mut self, at: usize, element: &[u8]) {
-        let encoded = encode(element);
-        self.make_room(at, 0, encoded.len());
-        self.bytes[at..at + encoded.len()].copy_from_slice(&encoded);
+        let len = element.len();
+        if len < 64 && number::parse_i64(element).is_none() {
+            // Most elements are short texts: length, bytes, and the length of both.
+            self.make_room(at, 0, len + 2);
+            let room = &mut self.bytes_mut()[at..at + len + 2];
+            room[0] = 0x80 | len as u8;
+            room[1..=len].copy_from_slice(element);
+            room[len + 1] = len as u8 + 1;
+        } else {
+            let encoded = encode(element);
+            self.make_room(at, 0, encoded.len());
+            self.bytes_mut()[at..at + encoded.len()].copy_from_slice(&encoded);
+        }
         self.count += 1;
         self.write_header();
     }
@@ -245,7 +278,7 @@ impl Listpack {
     pub fn replace(&mut self, at: usize, element: &[u8]) {
         let encoded = encode(element);
         self.make_room(at, self.skip(at) - at, encoded.len());
-        self.bytes[at..at + encoded.len()].copy_from_slice(&encoded);
+        self.bytes_mut()[at..at + encoded.len()].copy_from_slice(&encoded);
         self.write_header();
     }
 
@@ -267,37 +300,89 @@ impl Listpack {
         self.write_header();
     }
 
-    /// Changes the room at an offset from `old` bytes to `new` ones.
+    /// Changes the room at an offset from `old` bytes to `new` ones, by moving what stands on the shorter side of it.
     fn make_room(&mut self, at: usize, old: usize, new: usize) {
-        let len = self.bytes.len();
+        let (start, end) = (self.start as usize, self.room.len());
+        let (head, tail) = (start..start + at, start + at + old..end);
+        let in_front = head.len() < tail.len();
         if new > old {
-            // An eighth ahead: most packs are small, and slack in each adds up.
-            self.bytes.reserve_exact((new - old).max(len / 8));
-            self.bytes.resize(len + new - old, 0);
-            self.bytes.copy_within(at + old..len, at + new);
+            let more = new - old;
+            if in_front && start >= more {
+                self.room.copy_within(head, start - more);
+                self.start -= more as u32;
+                return;
+            }
+            if in_front && end - start >= GAP_MIN {
+                return self.open_gap(at, old, new);
+            }
+            if self.room.capacity() - end < more {
+                if start > more.max((end - start) / 8) {
+                    self.close_gap();
+                    return self.make_room(at, old, new);
+                }
+                self.room.reserve_exact(growth(end - start, more));
+            }
+            self.room.resize(end + more, 0);
+            let to = tail.start + more;
+            self.room.copy_within(tail, to);
         } else if new < old {
-            self.bytes.copy_within(at + old..len, at + new);
-            self.bytes.truncate(len - (old - new));
-            if self.bytes.capacity() > 2 * self.bytes.len() + 64 {
-                self.bytes
-                    .shrink_to(self.bytes.len() + self.bytes.len() / 8);
+            let less = old - new;
+            if in_front {
+                self.room.copy_within(head, start + less);
+                self.start += less as u32;
+            } else {
+                let to = tail.start - less;
+                self.room.copy_within(tail, to);
+                self.room.truncate(end - less);
+            }
+            let len = self.as_bytes().len();
+            if self.room.capacity() > 2 * len + 64 {
+                self.close_gap();
+                self.room.shrink_to(len + len / 8);
             }
         }
     }
 
+    /// The same for a pack that grows at its head: what is kept for growth then stands in front.
+    fn open_gap(&mut self, at: usize, old: usize, new: usize) {
+        let before = self.as_bytes();
+        let more = new - old;
+        let gap = growth(before.len(), more) - more;
+        let mut room = Vec::with_capacity(gap + before.len() + more);
+        room.resize(gap, 0);
+        room.extend_from_slice(&before[..at]);
+        room.resize(gap + at + new, 0);
+        room.extend_from_slice(&before[at + old..]);
+        self.room = room;
+        self.start = gap as u32;
+    }
+
+    fn close_gap(&mut self) {
+        self.room.drain(..self.start as usize);
+        self.start = 0;
+    }
+
     fn write_header(&mut self) {
-        let total = self.bytes.len() as u32;
         let count = (self.count as usize).min(UNCOUNTED) as u16;
-        self.bytes[..4].copy_from_slice(&total.to_le_bytes());
-        self.bytes[4..HEADER].copy_from_slice(&count.to_le_bytes());
+        let bytes = self.bytes_mut();
+        let total = bytes.len() as u32;
+        bytes[..4].copy_from_slice(&total.to_le_bytes());
+        bytes[4..HEADER].copy_from_slice(&count.to_le_bytes());
     }
 
     /// The offset behind the element at `at`.
     #[inline]
     pub fn skip(&self, at: usize) -> usize {
-        let len = checked_len(&self.bytes[at..]).expect("bytes inside a listpack are sound");
+        let len = checked_len(&self.as_bytes()[at..]).expect("bytes inside a listpack are sound");
         at + len + backlen_size(len)
     }
+}
+
+/// Bytes by which a pack of `len` grows that needs `more`: small ones by what they need and the allocator would waste
+/// otherwise, others by an eighth, so that few additions move all of it.
+fn growth(len: usize, more: usize) -> usize {
+    let wanted = len + more.max(len / 8);
+    wanted.next_multiple_of(16) - len
 }
 
 /// Length of the element that `bytes` begin with, without its back length; `None` if it doesn't fit.
@@ -421,7 +506,7 @@ impl Append<'_> {
 
     #[inline]
     fn add(&mut self, encode: impl FnOnce(&mut Vec<u8>)) {
-        let out = &mut self.pack.bytes;
+        let out = &mut self.pack.room;
         let start = out.len();
         encode(out);
         match out.len() - start {
@@ -434,7 +519,7 @@ impl Append<'_> {
 
 impl Drop for Append<'_> {
     fn drop(&mut self) {
-        self.pack.bytes.push(END);
+        self.pack.room.push(END);
         self.pack.write_header();
     }
 }

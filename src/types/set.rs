@@ -14,7 +14,8 @@ pub struct Set(Form);
 enum Form {
     Ints(IntSet),
     Packed(Listpack),
-    Table(Shared<Bstr>),
+    /// Behind a pointer, as most sets are packed.
+    Table(Box<Shared<Bstr>>),
 }
 
 impl Keyed for Bstr {
@@ -58,7 +59,7 @@ impl Set {
     /// A copy to read through; see [`Shared::frozen`].
     pub fn frozen(&self) -> Self {
         Set(match &self.0 {
-            Form::Table(table) => Form::Table(table.frozen()),
+            Form::Table(table) => Form::Table(Box::new(table.frozen())),
             small => small.clone(),
         })
     }
@@ -164,7 +165,7 @@ impl Set {
             let member = Bstr::new(piece.as_bytes(&mut digits));
             table.push(keyhash::hash(&member), member);
         }
-        self.0 = Form::Table(table);
+        self.0 = Form::Table(Box::new(table));
     }
 
     pub fn remove(&mut self, member: &[u8]) -> bool {
@@ -241,7 +242,8 @@ impl Set {
             Form::Ints(ints) => ints.heap_bytes(),
             Form::Packed(pack) => pack.heap_bytes(),
             Form::Table(table) => {
-                table.heap_bytes() + table.iter().map(Bstr::heap_bytes).sum::<usize>()
+                let own: usize = table.iter().map(Bstr::heap_bytes).sum();
+                size_of::<Shared<Bstr>>() + table.heap_bytes() + own
             }
         }
     }

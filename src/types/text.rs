@@ -90,6 +90,15 @@ impl Text {
         }
     }
 
+    /// Looks at the first byte of a long one.
+    #[inline]
+    pub fn warm(&self) -> usize {
+        match &self.0 {
+            Form::Long(bytes) => bytes.slice.first().map_or(0, |byte| usize::from(*byte)),
+            _ => 0,
+        }
+    }
+
     /// The integer that the text stands for, if it is written canonically.
     #[inline]
     pub fn as_int(&self) -> Option<i64> {

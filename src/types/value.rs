@@ -122,6 +122,19 @@ impl Value {
         }
     }
 
+    /// Looks at the first byte of what stands on the heap.
+    #[inline]
+    pub fn warm(&self) -> usize {
+        match self {
+            Value::Text(text) => text.warm(),
+            Value::List(list) => list.len(),
+            Value::Hash(hash) => hash.timer as usize,
+            Value::Set(set) => set.len(),
+            Value::ZSet(zset) => zset.len(),
+            Value::Stream(stream) => stream.len(),
+        }
+    }
+
     /// OBJECT ENCODING's word.
     pub fn encoding(&self) -> &'static str {
         match self {

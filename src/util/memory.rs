@@ -127,6 +127,12 @@ pub fn allocator() -> Option<(u64, u64, u64, u64)> {
     ))
 }
 
+/// Lets the allocator give unused pages back in threads of its own, or only when somebody asks it for memory.
+pub fn purge_in_background(on: bool) {
+    // Where it was built without threads, it goes on as it does.
+    let _ = tikv_jemalloc_ctl::background_thread::write(on);
+}
+
 /// Gives the allocator's unused pages back to the system.
 ///
 /// Setting an arena's decay time to zero makes it do so at once; then it gets its old time back.

@@ -7,6 +7,7 @@ mod concurrency;
 mod differential;
 mod expiry;
 mod persist;
+mod replication;
 mod scripts;
 mod streams;
 mod table;

@@ -18,6 +18,8 @@ const ALLOWED: &[(&str, &str, &str)] = &[
     ("mset", "arguments", DATA),
     ("msetnx", "arguments", DATA),
     ("lolwut", "complexity", SAYS),
+    ("psync", "complexity", SAYS),
+    ("sync", "complexity", SAYS),
     ("monitor", "complexity", SAYS),
     ("object|help", "since", ONE_HELP),
     ("pubsub|help", "since", ONE_HELP),

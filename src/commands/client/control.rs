@@ -2,7 +2,7 @@
 
 use crate::command::Flag::{Admin, Loading, NoScript, Stale};
 use crate::command::client::Unblock;
-use crate::command::shared::PauseMode;
+use crate::command::shared::{PauseFor, PauseMode};
 use crate::command::{Arg, Command, Done, Fail, Flow, Run, SessionCall, help};
 
 pub const PAUSE: Command = Command {
@@ -36,7 +36,7 @@ fn pause(call: &mut SessionCall<'_>) -> Done {
     let until_ms = call.args.timeout_ms(call.now_ms)?;
     call.server
         .pause
-        .start(until_ms.unwrap_or(0), mode, call.now_ms);
+        .start(PauseFor::Client, until_ms.unwrap_or(0), mode, call.now_ms);
     call.out.ok();
     Ok(Flow::Done)
 }
@@ -52,7 +52,7 @@ pub const UNPAUSE: Command = Command {
 };
 
 fn unpause(call: &mut SessionCall<'_>) -> Done {
-    call.server.pause.stop();
+    call.server.pause.stop(PauseFor::Client);
     call.out.ok();
     Ok(Flow::Done)
 }

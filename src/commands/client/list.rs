@@ -1,7 +1,7 @@
 //! CLIENT LIST and INFO: one line for each connection.
 
 use crate::command::Flag::{Admin, Loading, NoScript, Stale};
-use crate::command::client::{Client, NO_COMMAND};
+use crate::command::client::{Client, NO_COMMAND, Part};
 use crate::command::shared::Shared;
 use crate::command::{Arg, Command, Done, Fail, Flow, Run, SessionCall};
 use crate::util::number;
@@ -103,9 +103,10 @@ impl ClientType {
 
     pub fn covers(self, client: &Client) -> bool {
         match self {
-            ClientType::Normal => !client.is_subscriber(),
-            ClientType::PubSub => client.is_subscriber(),
-            ClientType::Master | ClientType::Replica => false,
+            ClientType::Normal => client.part() == Part::None && !client.is_subscriber(),
+            ClientType::PubSub => client.part() == Part::None && client.is_subscriber(),
+            ClientType::Master => client.part() == Part::Master,
+            ClientType::Replica => client.part() == Part::Replica,
         }
     }
 }
@@ -163,6 +164,8 @@ fn flags(client: &Client, server: &Shared) -> String {
     let subscribed = profile.channels + profile.patterns + profile.shard_channels > 0;
     let letters = [
         ('O', profile.monitor),
+        ('S', profile.part == Part::Replica),
+        ('M', profile.part == Part::Master),
         ('P', subscribed),
         ('x', profile.multi >= 0),
         ('b', client.blocked.load(Relaxed)),

@@ -3,6 +3,7 @@
 mod dump;
 mod expire;
 mod look;
+mod migrate;
 mod object;
 mod place;
 mod remove;
@@ -38,6 +39,7 @@ pub const FAMILY: Family = Family {
         &object::OBJECT,
         &dump::DUMP,
         &dump::RESTORE,
+        &migrate::MIGRATE,
         &sort::SORT,
         &sort::SORT_RO,
     ],

@@ -363,7 +363,7 @@ fn getkeysandflags(call: &mut SessionCall<'_>) -> Done {
 
 /// Positions of a command's keys, each with its use.
 fn find_keys(registry: &Registry, argv: &[&[u8]]) -> Result<Vec<(usize, KeyUse)>, Fail> {
-    let Found::Entry(entry) = registry.find(argv) else {
+    let Found::Entry(entry) = registry.find(argv[0], argv.get(1).copied()) else {
         return Err(Fail::Says("Invalid command specified"));
     };
     let specs: Vec<_> = entry

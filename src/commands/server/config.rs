@@ -88,13 +88,13 @@ fn set(call: &mut SessionCall<'_>) -> Done {
     let changed = config
         .set_many(&pairs, local)
         .map_err(|error| Fail::said(error.to_string()))?;
-    if let Err(error) = before.apply(call.server) {
+    if let Err(error) = before.apply(call.server, &|| config.roll_back(&changed)) {
         config.roll_back(&changed);
         return Err(Fail::said(error.to_string()));
     }
     call.server.apply_config();
     let dirty = call.server.stats.totals().dirty;
-    if let Err(why) = call.server.store.apply_config(dirty) {
+    if let Err(why) = call.server.store.apply_config(dirty, call.session.in_exec) {
         config.roll_back(&changed);
         return Err(Fail::said(SetError::refused("appendonly", why).to_string()));
     }
@@ -120,19 +120,20 @@ impl Applied {
     }
 
     /// Acts on what differs now.
-    fn apply(&self, server: &Shared) -> Result<(), SetError> {
+    fn apply(&self, server: &Shared, put_back: &dyn Fn()) -> Result<(), SetError> {
         let now = Applied::of(server);
+        let reopen = || {
+            server
+                .reopen
+                .get()
+                .map_or(Err(()), |reopen| reopen(put_back))
+        };
         if now.port != self.port {
-            return Err(SetError::refused(
-                "port",
-                "Listening sockets are opened at start only",
-            ));
-        }
-        if now.bind != self.bind {
-            return Err(SetError::refused(
-                "bind",
-                "Listening sockets are opened at start only",
-            ));
+            let why = "Unable to listen on this port. Check server logs.";
+            reopen().map_err(|()| SetError::refused("port", why))?;
+        } else if now.bind != self.bind {
+            let why = "Failed to bind to specified addresses.";
+            reopen().map_err(|()| SetError::refused("bind", why))?;
         }
         if now.clients > self.clients {
             allow_clients(now.clients as u64)
@@ -186,6 +187,7 @@ const RESETSTAT: Command = Command {
 
 fn resetstat(call: &mut SessionCall<'_>) -> Done {
     call.server.stats.reset();
+    call.server.replication.counts.reset();
     call.out.ok();
     Ok(Flow::Done)
 }

@@ -1,12 +1,10 @@
-//! Whole databases, and small facts about the server: DBSIZE, FLUSHALL, SWAPDB, TIME, ROLE, WAIT.
+//! Whole databases, and the time: DBSIZE, FLUSHALL, SWAPDB, TIME.
 
-use smallvec::SmallVec;
 use tokio::sync::oneshot;
 
-use crate::command::Flag::{Fast, Loading, NoScript, Stale};
+use crate::command::Flag::{Fast, Loading, Stale};
 use crate::command::{
-    Arg, Args, Command, Done, Fail, Flow, Job, OnTimeout, Park, Plan, ReadCall, Run, SessionCall,
-    WriteCall,
+    Arg, Args, Command, Done, Fail, Flow, Job, Plan, ReadCall, Run, SessionCall, WriteCall,
 };
 use crate::persist::Kind;
 use crate::util::clock;
@@ -85,6 +83,8 @@ fn flushall(call: &mut WriteCall<'_>) -> Done {
     call.db.log(call.args.all());
     let server = call.server;
     server.store.abandon(Kind::Save);
+    // Replicas that come back get the empty snapshot.
+    server.store.abandon(Kind::Sync);
     if !server.config.save.get().0.is_empty() {
         // So that a crash doesn't bring the keys back. It begins when this command's locks are let go.
         let (told, done) = oneshot::channel();
@@ -146,50 +146,4 @@ fn time(call: &mut SessionCall<'_>) -> Done {
     call.out.bulk_int((now_us / 1_000_000) as i64);
     call.out.bulk_int((now_us % 1_000_000) as i64);
     Ok(Flow::Done)
-}
-
-pub const ROLE: Command = Command {
-    name: "role",
-    summary: "Returns this server's part in replication",
-    since: "2.8.12",
-    flags: &[NoScript, Loading, Stale, Fast],
-    run: Run::Session(role),
-    categories: &["admin", "dangerous"],
-    ..Command::PLAIN
-};
-
-fn role(call: &mut SessionCall<'_>) -> Done {
-    call.out.array(3);
-    call.out.bulk("master");
-    call.out.int(0);
-    call.out.array(0);
-    Ok(Flow::Done)
-}
-
-pub const WAIT: Command = Command {
-    name: "wait",
-    summary: "Waits until replicas have this connection's writes",
-    since: "3.0.0",
-    flags: &[NoScript],
-    args: &[Arg::int("numreplicas"), Arg::int("timeout")],
-    run: Run::Session(wait),
-    tips: &["request_policy:all_shards", "response_policy:agg_min"],
-    ..Command::PLAIN
-};
-
-fn wait(call: &mut SessionCall<'_>) -> Done {
-    let wanted = call.args.int()?;
-    let deadline_ms = call.args.timeout_ms(call.now_ms)?;
-    if wanted <= 0 {
-        call.out.int(0);
-        return Ok(Flow::Done);
-    }
-    // There are no replicas: none will ever have acknowledged anything.
-    let (keys, on_timeout) = (SmallVec::new(), OnTimeout::Int(0));
-    Ok(Flow::Park(Box::new(Park {
-        keys,
-        deadline_ms,
-        on_timeout,
-        resolved: Vec::new(),
-    })))
 }

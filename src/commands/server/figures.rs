@@ -1,5 +1,6 @@
 //! Memory told apart: the figures behind INFO, MEMORY STATS and MEMORY DOCTOR.
 
+use crate::command::client::Part;
 use crate::command::shared::Shared;
 use crate::engine::Census;
 use crate::util::memory;
@@ -28,7 +29,8 @@ impl Figures {
         memory::publish();
         let used = memory::used();
         let (allocated, active, held, _) = memory::allocator().unwrap_or((used, used, used, 0));
-        let clients = server.clients.all();
+        let mut clients = server.clients.all();
+        clients.retain(|client| client.part() == Part::None);
         Figures {
             used,
             peak: memory::peak(),

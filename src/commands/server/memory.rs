@@ -97,13 +97,15 @@ fn stats(call: &mut ReadCall<'_>) -> Done {
         out.bulk(name);
         out.double(value);
     };
+    let extent = call.server.journal.backlog.extent();
+    let kept = extent.end - extent.first;
     out.map(31 + used.len());
     for (name, value) in [
         ("peak.allocated", figures.peak),
         ("total.allocated", figures.used),
         ("startup.allocated", figures.startup),
-        ("replication.backlog", 0),
-        ("clients.slaves", 0),
+        ("replication.backlog", kept - extent.held),
+        ("clients.slaves", extent.held),
         ("clients.normal", figures.clients),
         ("cluster.links", 0),
         ("aof.buffer", 0),

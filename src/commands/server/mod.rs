@@ -12,6 +12,7 @@ mod lolwut;
 mod memory;
 mod monitor;
 mod persistence;
+mod replication;
 mod shutdown;
 mod slowlog;
 
@@ -27,6 +28,7 @@ pub const FAMILY: Family = Family {
         &config::CONFIG,
         &database::DBSIZE,
         &debug::DEBUG,
+        &replication::FAILOVER,
         &database::FLUSHALL,
         &database::FLUSHDB,
         &info::INFO,
@@ -35,11 +37,16 @@ pub const FAMILY: Family = Family {
         &lolwut::LOLWUT,
         &memory::MEMORY,
         &monitor::MONITOR,
-        &database::ROLE,
+        &replication::PSYNC,
+        &replication::REPLCONF,
+        &replication::REPLICAOF,
+        &replication::ROLE,
         &persistence::SAVE,
         &shutdown::SHUTDOWN,
+        &replication::SLAVEOF,
         &slowlog::SLOWLOG,
         &database::SWAPDB,
+        &replication::SYNC,
         &database::TIME,
     ],
 };
@@ -48,5 +55,5 @@ pub const FAMILY: Family = Family {
 pub const GENERIC: Family = Family {
     group: "generic",
     category: "connection",
-    commands: &[&database::WAIT],
+    commands: &[&replication::WAIT, &replication::WAITAOF],
 };

@@ -21,7 +21,7 @@ fn save(call: &mut SessionCall<'_>) -> Done {
     let store = &call.server.store;
     if store
         .running()
-        .is_some_and(|running| running.kind == Kind::Save)
+        .is_some_and(|running| running.kind != Kind::Rewrite)
     {
         return Err(SAVING);
     }
@@ -54,7 +54,7 @@ fn bgsave(call: &mut SessionCall<'_>) -> Done {
     let dirty = call.server.stats.totals().dirty;
     match store.begin(Kind::Save, dirty, None) {
         Ok(()) => call.out.simple("Background saving started"),
-        Err(Kind::Save) => return Err(SAVING),
+        Err(Kind::Save | Kind::Sync) => return Err(SAVING),
         Err(Kind::Rewrite) if schedule => {
             store.begin_later(Kind::Save);
             call.out.simple("Background saving scheduled");
@@ -79,6 +79,13 @@ pub const BGREWRITEAOF: Command = Command {
 fn bgrewriteaof(call: &mut SessionCall<'_>) -> Done {
     let store = &call.server.store;
     let dirty = call.server.stats.totals().dirty;
+    if call.session.in_exec {
+        // Redis can't fork here, and clients know its words.
+        store.begin_later(Kind::Rewrite);
+        call.out
+            .simple("Background append only file rewriting scheduled");
+        return Ok(Flow::Done);
+    }
     match store.begin(Kind::Rewrite, dirty, None) {
         Ok(()) => call
             .out
@@ -88,7 +95,7 @@ fn bgrewriteaof(call: &mut SessionCall<'_>) -> Done {
                 "Background append only file rewriting already in progress",
             ));
         }
-        Err(Kind::Save) => {
+        Err(Kind::Save | Kind::Sync) => {
             store.begin_later(Kind::Rewrite);
             call.out
                 .simple("Background append only file rewriting scheduled");

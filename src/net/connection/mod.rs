@@ -3,9 +3,11 @@
 //! Requests of one read run one after another and their replies leave in one write. Buffers belong to the
 //! worker and are borrowed while there is something in them, so an idle client holds none.
 
+mod ahead;
+mod feed;
 mod sending;
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::future::poll_fn;
 use std::io;
 use std::pin::pin;
@@ -16,16 +18,17 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::{Buf, BytesMut};
-use smallvec::SmallVec;
+
+use ahead::Ahead;
 
 use super::stream::Stream;
 use crate::command::client::Client;
 use crate::command::session::{ReplyMode, Session};
-use crate::command::{Job, Shutdown};
-use crate::exec::{self, Next, Sleep, Wake, Worker};
+use crate::command::{Feed, Job, Shutdown};
+use crate::exec::{self, Look, Next, Sleep, Wake, Worker};
 use crate::journal::{Depends, Pass};
 use crate::pubsub::Mailbox;
-use crate::resp::{Codec, ProtoLimits, Reply};
+use crate::resp::{Codec, ProtocolError, Reply};
 use crate::util::clock;
 
 /// Bytes asked of one read.
@@ -34,6 +37,8 @@ const READ_BYTES: usize = 16 * 1024;
 const KEEP_BYTES: usize = 128 * 1024;
 /// Replies are sent on the way once this much waits, rather than only at the end of the batch.
 const FLUSH_BYTES: usize = 256 * 1024;
+/// More than this is sent at once, while it is in the processor's cache.
+const LATER_BYTES: usize = 8 * 1024;
 /// What a sleeping client may send ahead before its socket is left unread.
 const AHEAD_BYTES: usize = 1024 * 1024;
 
@@ -42,6 +47,7 @@ const AHEAD_BYTES: usize = 1024 * 1024;
 pub struct Buffers {
     input: RefCell<Vec<BytesMut>>,
     output: RefCell<Vec<Vec<u8>>>,
+    ahead: Cell<Ahead>,
 }
 
 struct Connection {
@@ -61,6 +67,8 @@ struct Connection {
     depends: Depends,
     /// Until that is safe, nothing is sent and nothing more is read.
     held: bool,
+    /// The other end is a replica, to be served as one.
+    replica: Option<Box<Feed>>,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -76,6 +84,8 @@ enum Event {
     Read(io::Result<usize>),
     Written(io::Result<usize>),
     Rung,
+    /// The sleeper's time is up.
+    TimedOut,
     /// The gate has moved.
     Moved,
 }
@@ -98,27 +108,26 @@ pub async fn serve(worker: Rc<Worker>, buffers: Rc<Buffers>, stream: Stream, cli
         closing: Closing::No,
         depends: Depends::default(),
         held: false,
+        replica: None,
     };
     connection.run().await;
+    if let Some(feed) = connection.replica.take() {
+        connection.feed(*feed).await;
+    }
     connection.end().await;
 }
 
 impl Connection {
     async fn run(&mut self) {
-        let stop = self.worker.shared.stop.clone();
-        let mut stopped = pin!(stop.cancelled_owned());
         while self.closing != Closing::Now {
             let deadline_ms = self.sleep.as_ref().and_then(|sleep| sleep.deadline_ms);
-            let event = tokio::select! {
-                biased;
-                event = self.event() => event,
-                () = until(deadline_ms) => {
-                    self.until_idle().await;
-                    self.wake(Wake::TimedOut);
-                    self.batch().await;
-                    continue;
-                }
-                () = &mut stopped => return,
+            let event = match deadline_ms {
+                None => self.event().await,
+                Some(deadline_ms) => tokio::select! {
+                    biased;
+                    event = self.event() => event,
+                    () = until(deadline_ms) => Event::TimedOut,
+                },
             };
             match event {
                 Event::Read(Ok(0)) | Event::Read(Err(_)) => return,
@@ -131,16 +140,24 @@ impl Connection {
                     counters.reads.add(1);
                     if self.sleep.is_none() {
                         self.batch().await;
+                        self.answer().await;
                     }
                 }
                 Event::Written(Ok(bytes)) => self.written(bytes),
                 Event::Written(Err(_)) => return,
                 Event::Rung => self.rung().await,
+                Event::TimedOut => {
+                    self.until_idle().await;
+                    self.wake(Wake::TimedOut);
+                    self.batch().await;
+                    self.answer().await;
+                }
                 Event::Moved => {
                     self.flush();
                     if !self.held && self.sleep.is_none() && !self.input.is_empty() {
                         // Requests that were read while it was held.
                         self.batch().await;
+                        self.answer().await;
                     }
                 }
             }
@@ -168,7 +185,6 @@ impl Connection {
             ..
         } = self;
         let mailbox: &Mailbox = &client.mailbox;
-        let mut rung = pin!(mailbox.rung());
         let gate = &worker.shared.journal.gate;
         let mut moved = pin!(held.then(|| gate.moved()));
         poll_fn(|context| {
@@ -178,7 +194,7 @@ impl Connection {
                 if rang || gate.pass(*depends) != Pass::Wait {
                     return Poll::Ready(Event::Moved);
                 }
-                return rung.as_mut().poll(context).map(|()| Event::Rung);
+                return mailbox.poll_rung(context).map(|()| Event::Rung);
             }
             if *sent < out.len()
                 && let Poll::Ready(done) = stream.poll_write(context, &out.bytes()[*sent..])
@@ -193,7 +209,7 @@ impl Connection {
             {
                 return Poll::Ready(Event::Read(done));
             }
-            rung.as_mut().poll(context).map(|()| Event::Rung)
+            mailbox.poll_rung(context).map(|()| Event::Rung)
         })
         .await
     }
@@ -209,8 +225,12 @@ impl Connection {
             self.until_idle().await;
             self.worker.begin_batch();
             self.wake(wake);
+            if wake == Wake::Moved {
+                self.closing = Closing::Flushed;
+            }
             // What the client sent while it slept comes now.
-            return self.batch().await;
+            self.batch().await;
+            return self.answer().await;
         }
         self.take_mail();
         self.flush();
@@ -225,7 +245,20 @@ impl Connection {
         }
     }
 
-    /// Runs every whole request that has been read, and sends the replies.
+    /// Sends what a batch left to be sent, once whoever else has something to say was heard: one wake-up of a
+    /// process that has many connections then finds replies on most of them.
+    async fn answer(&mut self) {
+        if self.out.is_full() {
+            // Nothing of it is sent; the caller closes the connection, and tells why.
+            return;
+        }
+        if (1..LATER_BYTES).contains(&(self.out.len() - self.sent)) {
+            others().await;
+        }
+        self.flush();
+    }
+
+    /// Runs every whole request that has been read.
     async fn batch(&mut self) {
         self.borrow_output();
         self.tell_input();
@@ -239,44 +272,40 @@ impl Connection {
             .active_ms
             .store(self.worker.now_ms(), Ordering::Relaxed);
         let mut done = 0;
+        let mut ahead = self.buffers.ahead.take();
         while self.closing == Closing::No && self.sleep.is_none() && !self.held {
             // What others sent comes before the reply to what the client asks next.
             if !self.client.mailbox.is_empty() {
                 self.take_mail();
             }
-            let limits = self.limits();
-            let request = match self.codec.next(&self.input[done..], &limits) {
-                Ok(Some(request)) => request,
+            let Connection {
+                codec,
+                input,
+                worker,
+                session,
+                out,
+                ..
+            } = self;
+            let next = match ahead.next(codec, input, done, worker, session) {
+                Ok(Some(asked)) => {
+                    let argv = asked.argv(input);
+                    Ok(match argv.is_empty() {
+                        true => Next::Continue,
+                        false => run(worker, session, &argv, asked.look, out, &mut started),
+                    })
+                }
                 Ok(None) => break,
+                Err(error) => Err(error),
+            };
+            let next = match next {
+                Ok(next) => next,
                 Err(error) => {
-                    let text = format!("ERR Protocol error: {error}");
-                    if self.session.reply == ReplyMode::On {
-                        self.out.error(text.as_bytes());
-                    }
-                    self.worker.shared.stats.error(text.as_bytes());
-                    self.worker.stats().counters.error_replies.add(1);
-                    tracing::debug!(client = %self.client.address, "Protocol error: {error}");
-                    self.closing = Closing::Flushed;
+                    self.refuse(&error);
                     break;
                 }
             };
-            let used = request.len();
-            let next = {
-                let argv: SmallVec<[&[u8]; 8]> = request.args(&self.input[done..]).collect();
-                if argv.is_empty() {
-                    Next::Continue
-                } else {
-                    run(
-                        &self.worker,
-                        &mut self.session,
-                        &argv,
-                        &mut self.out,
-                        &mut started,
-                    )
-                }
-            };
             match next {
-                Next::Continue => done += used,
+                Next::Continue => done = ahead.ran(),
                 Next::Paused => {
                     self.send_all().await;
                     self.worker.shared.clients.fell_asleep(&self.client);
@@ -289,22 +318,27 @@ impl Connection {
                     continue;
                 }
                 Next::Sleep(sleep) => {
-                    done += used;
+                    done = ahead.ran();
                     self.worker.shared.clients.fell_asleep(&self.client);
                     self.sleep = Some(sleep);
                 }
                 Next::Shutdown(wish) => {
-                    done += used;
+                    done = ahead.ran();
                     self.shutdown(wish).await;
                     started = self.worker.begin_batch();
                 }
                 Next::Wait(job) => {
-                    done += used;
+                    done = ahead.ran();
                     self.wait(job).await;
                     started = self.worker.begin_batch();
                 }
+                Next::Replica(feed) => {
+                    done = ahead.ran();
+                    self.replica = Some(feed);
+                    self.closing = Closing::Now;
+                }
                 Next::Busy => {
-                    done += used;
+                    done = ahead.ran();
                     self.go_on(&mut started).await;
                 }
                 Next::Close => self.closing = Closing::Flushed,
@@ -318,32 +352,36 @@ impl Connection {
                 self.take_mail();
             }
             if self.out.is_full() {
-                // Nothing of it is sent; the caller closes the connection, and tells why.
                 break;
             }
             if self.out.len() - self.sent > FLUSH_BYTES {
                 self.flush();
             }
         }
+        self.take_depends();
+        ahead.end(&mut self.codec);
+        self.buffers.ahead.set(ahead);
         self.input.advance(done);
         self.worker.end_batch();
-        if !self.out.is_full() {
-            self.flush();
-        }
         self.give_back_input();
     }
 
-    fn limits(&self) -> ProtoLimits {
-        let config = &self.worker.shared.config;
-        ProtoLimits {
-            bulk_max: config.proto_max_bulk_len.get(),
-            authenticated: self.session.authenticated,
+    /// What came is no request: the client hears why, and is left.
+    fn refuse(&mut self, error: &ProtocolError) {
+        let text = format!("ERR Protocol error: {error}");
+        if self.session.reply == ReplyMode::On {
+            self.out.error(text.as_bytes());
         }
+        self.worker.shared.stats.error(text.as_bytes());
+        self.worker.stats().counters.error_replies.add(1);
+        tracing::debug!(client = %self.client.address, "Protocol error: {error}");
+        self.closing = Closing::Flushed;
     }
 
     /// Comes back to a script again and again, until it has ended.
     async fn go_on(&mut self, started: &mut crate::util::clock::Reading) {
         loop {
+            self.take_depends();
             tokio::task::yield_now().await;
             let next = self.worker.go_on(&mut self.session, &mut self.out, started);
             if !matches!(next, Next::Busy) {
@@ -364,11 +402,16 @@ impl Connection {
 
     async fn shutdown(&mut self, wish: Option<Shutdown>) {
         let Some(wish) = wish else {
+            if exec::abort(&self.worker.shared) {
+                return self.out.ok();
+            }
             return self.out.error(b"ERR No shutdown in progress.");
         };
         self.send_all().await;
         let shared = self.worker.shared.clone();
+        self.worker.shared.clients.fell_asleep(&self.client);
         let stopped = tokio::task::spawn_blocking(move || exec::stop(&shared, wish)).await;
+        self.worker.shared.clients.woke_up(&self.client);
         if stopped.unwrap_or(false) {
             self.closing = Closing::Now;
         } else {
@@ -428,10 +471,11 @@ fn run(
     worker: &Rc<Worker>,
     session: &mut Session,
     argv: &[&[u8]],
+    look: Option<Look>,
     out: &mut Reply,
     started: &mut crate::util::clock::Reading,
 ) -> Next {
-    let guarded = std::panic::AssertUnwindSafe(|| worker.run(session, argv, out, started));
+    let guarded = std::panic::AssertUnwindSafe(|| worker.run(session, argv, look, out, started));
     std::panic::catch_unwind(guarded).unwrap_or_else(|_| {
         let name = String::from_utf8_lossy(argv[0]).into_owned();
         tracing::error!(
@@ -465,13 +509,20 @@ fn read(
     done
 }
 
-/// Ends at a time, or never.
-async fn until(deadline_ms: Option<u64>) {
-    match deadline_ms {
-        None => std::future::pending().await,
-        Some(deadline_ms) => {
-            let left = deadline_ms.saturating_sub(clock::now_ms());
-            tokio::time::sleep(Duration::from_millis(left)).await;
+/// Lets every other connection of this worker that has something to do have its turn.
+async fn others() {
+    let mut had_theirs = false;
+    poll_fn(|context| {
+        if std::mem::replace(&mut had_theirs, true) {
+            return Poll::Ready(());
         }
-    }
+        context.waker().wake_by_ref();
+        Poll::Pending
+    })
+    .await;
+}
+
+async fn until(deadline_ms: u64) {
+    let left = deadline_ms.saturating_sub(clock::now_ms());
+    tokio::time::sleep(Duration::from_millis(left)).await;
 }

@@ -1,9 +1,9 @@
 //! Replies and messages on their way out: when they may be sent, and when there are too many of them.
 
 use std::future::poll_fn;
+use std::io;
 use std::pin::pin;
 use std::sync::atomic::Ordering;
-use std::task::{Context, Poll};
 
 use super::{Closing, Connection, KEEP_BYTES};
 use crate::config::special::OutputLimit;
@@ -19,9 +19,15 @@ impl Connection {
         self.depends.saw = self.depends.saw.max(saw);
     }
 
+    /// Notes what the replies in `out` depend on: before another connection has its turn, since the worker doesn't know
+    /// whose commands it ran.
+    pub(super) fn take_depends(&mut self) {
+        self.depends = self.depends.and(self.worker.take_depends());
+    }
+
     /// Whether what stands in `out` may be sent.
     pub(super) fn may_send(&mut self) -> bool {
-        self.depends = self.depends.and(self.worker.take_depends());
+        self.take_depends();
         let pass = self.worker.shared.journal.gate.pass(self.depends);
         self.held = pass == Pass::Wait;
         match pass {
@@ -43,18 +49,14 @@ impl Connection {
         if !self.may_send() {
             return;
         }
-        let mut context = Context::from_waker(std::task::Waker::noop());
         while self.sent < self.out.len() {
-            match self
-                .stream
-                .poll_write(&mut context, &self.out.bytes()[self.sent..])
-            {
-                Poll::Ready(Ok(bytes)) => self.written(bytes),
-                Poll::Ready(Err(_)) => {
+            match self.stream.try_write(&self.out.bytes()[self.sent..]) {
+                Ok(bytes) => self.written(bytes),
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
+                Err(_) => {
                     self.closing = Closing::Now;
                     return;
                 }
-                Poll::Pending => break,
             }
         }
         if self.closing == Closing::Flushed && self.sent == self.out.len() {

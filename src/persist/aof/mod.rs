@@ -39,6 +39,8 @@ const UNSAFE_MS_MAX: u64 = 900;
 #[derive(Default)]
 pub struct Log {
     running: AtomicBool,
+    /// It is being begun: it has edits, and not yet the data that they follow.
+    beginning: AtomicBool,
     orders: Mutex<VecDeque<Order>>,
     manifest: Mutex<Manifest>,
     /// Bytes of all files but the one being written.
@@ -58,6 +60,11 @@ pub struct Log {
 impl Log {
     pub fn is_running(&self) -> bool {
         self.running.load(Ordering::Acquire)
+    }
+
+    /// Whether it is being begun, and would be of no use yet.
+    pub fn is_beginning(&self) -> bool {
+        self.beginning.load(Ordering::Acquire)
     }
 
     /// Why the log can't be written at present.

@@ -5,7 +5,7 @@ use anyhow::{Context, Result, bail};
 use super::seal::{SEAL_MAX, Seal};
 use crate::config::REDIS_VERSION;
 use crate::persist::window::Window;
-use crate::resp::{Codec, ProtoLimits};
+use crate::resp::{Codec, ProtoLimits, Request};
 
 /// What runs a command of the log.
 pub type Apply<'a> = dyn FnMut(&[&[u8]]) -> Result<()> + 'a;
@@ -31,6 +31,7 @@ pub struct LogFile<'w, 's> {
     window: &'w mut Window<'s>,
     name: &'w str,
     codec: Codec,
+    request: Request,
     /// Whether a seal was seen: then this server wrote the file, and damage can be told from rot.
     sealed: bool,
     group: Option<Group>,
@@ -48,6 +49,7 @@ impl<'w, 's> LogFile<'w, 's> {
             window,
             name,
             codec: Codec::default(),
+            request: Request::default(),
             sealed: false,
             group: None,
         }
@@ -115,11 +117,12 @@ impl<'w, 's> LogFile<'w, 's> {
                 done += line + 1;
                 continue;
             }
-            let mut codec = Codec::default();
-            let request = codec.next(body, &LIMITS).ok().flatten();
-            let Some(request) = request.filter(|_| body[0] == b'*') else {
+            let request = &mut self.request;
+            let whole =
+                body[0] == b'*' && Codec::default().next(body, &LIMITS, request) == Ok(true);
+            if !whole {
                 bail!(bad_format(self.name, at + done as u64));
-            };
+            }
             let argv: Vec<&[u8]> = request.args(body).collect();
             let size = request.len();
             take(&mut self.group, &argv, at + done as u64, apply)
@@ -135,9 +138,10 @@ impl<'w, 's> LogFile<'w, 's> {
         loop {
             let at = self.window.offset();
             let bytes = self.window.bytes();
-            match self.codec.next(bytes, &LIMITS) {
+            let request = &mut self.request;
+            match self.codec.next(bytes, &LIMITS, request) {
                 Err(_) => return Ok(Some(Damage::Garbled)),
-                Ok(Some(request)) => {
+                Ok(true) => {
                     let size = request.len();
                     let argv: Vec<&[u8]> = request.args(bytes).collect();
                     if !argv.is_empty() {
@@ -147,7 +151,7 @@ impl<'w, 's> LogFile<'w, 's> {
                     self.window.consume(size);
                     return Ok(None);
                 }
-                Ok(None) => {}
+                Ok(false) => {}
             }
             if !self.window.more()? {
                 return Ok(Some(Damage::Short));

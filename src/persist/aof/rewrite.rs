@@ -4,6 +4,7 @@ use std::fs;
 use std::io;
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::sync::mpsc::sync_channel;
 
 use super::manifest::{Manifest, Part};
@@ -20,6 +21,14 @@ use crate::persist::rdb;
 /// Starts the log if it isn't written yet. Whatever goes wrong, the files named by the manifest
 /// hold everything that was in them.
 pub fn rewrite(store: &Arc<Store>, job: u64) -> io::Result<()> {
+    let begins = store.config.appendonly.get() && !store.log.is_running();
+    store.log.beginning.store(begins, Ordering::Release);
+    let done = rewrite_all(store, job);
+    store.log.beginning.store(false, Ordering::Release);
+    done
+}
+
+fn rewrite_all(store: &Arc<Store>, job: u64) -> io::Result<()> {
     let config = &store.config;
     let (dir, filename) = (folder(config), filename(config));
     store.disk.make_dir(&dir)?;

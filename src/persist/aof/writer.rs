@@ -88,6 +88,7 @@ pub struct Writer {
 impl Writer {
     pub fn new(store: Arc<Store>, reader: Reader, increment: Increment) -> Self {
         let from = store.journal.end();
+        store.journal.set_durable(Some(from));
         if store.config.appendfsync.get() == AppendFsync::Always {
             store.journal.gate.open_to(from);
         }
@@ -120,6 +121,7 @@ impl Writer {
                 (Some(Order::Stop { done: told }), done) => {
                     self.store.journal.gate.open_to(Seq(u64::MAX));
                     self.store.journal.gate.set_failed(false);
+                    self.store.journal.set_durable(None);
                     // Whoever asked may have given up waiting.
                     let _ = told.send(done);
                     return;
@@ -214,6 +216,7 @@ impl Writer {
             self.synced_at = Instant::now();
             self.durable = self.whole + self.kept.len() as u64;
             self.durable_to = self.sealed_to;
+            self.store.journal.set_durable(Some(self.durable_to));
         }
         if self.durable == self.whole + self.kept.len() as u64 || policy == AppendFsync::No {
             self.whole += self.kept.len() as u64;

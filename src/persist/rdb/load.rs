@@ -9,11 +9,12 @@ use anyhow::{Context, Result, anyhow, bail};
 use parking_lot::Mutex;
 
 use super::read::{Fault, Read, Reader};
+use super::save::Origin;
 use super::{CRC, VERSION_FIELD_TTL, VERSION_VALKEY, kind, opcode};
 use crate::engine::{Access, Engine, Rules, SavedKey, shard_of};
 use crate::persist::window::Window;
 use crate::types::{Bstr, Limits, Value};
-use crate::util::{keyhash, memory};
+use crate::util::{keyhash, memory, number};
 
 /// Bytes of keys handed to a decoding thread at once.
 const BATCH_BYTES: usize = 256 * 1024;
@@ -28,6 +29,8 @@ pub struct LoadRules {
     pub checksum: bool,
     /// Keys past their deadline are kept: a log that follows may still speak of them.
     pub keep_dead: bool,
+    /// So are those of a history that replicas know: they must hear that the keys are gone.
+    pub continues: bool,
     pub now_ms: u64,
     pub threads: usize,
     /// `key-load-delay`.
@@ -44,6 +47,8 @@ pub struct Loaded {
     pub empty: u64,
     /// Libraries of functions, as they were written.
     pub functions: Vec<Vec<u8>>,
+    /// Which history of edits the data are a part of.
+    pub origin: Option<Origin>,
 }
 
 /// Keys on their way to a decoder.
@@ -97,6 +102,8 @@ struct Scan<'r> {
     batch: Batch,
     said: Said,
     valkey: bool,
+    /// What it has told of a history: its id, offset and database.
+    origin: (Option<[u8; 40]>, Option<u64>, usize),
     loaded: Loaded,
 }
 
@@ -114,6 +121,7 @@ impl<'r> Scan<'r> {
             batch: Batch::default(),
             said: Said::default(),
             valkey: false,
+            origin: (None, None, 0),
             loaded: Loaded::default(),
         }
     }
@@ -266,7 +274,9 @@ impl<'r> Scan<'r> {
             .is_some_and(|deadline_ms| deadline_ms <= self.rules.now_ms);
         if dead && !self.rules.keep_dead {
             self.loaded.expired += 1;
-            return Ok(());
+            if !self.rules.continues || self.loaded.origin.is_none() {
+                return Ok(());
+            }
         }
         if self.rules.key_delay_us > 0 {
             std::thread::sleep(Duration::from_micros(self.rules.key_delay_us));
@@ -278,7 +288,8 @@ impl<'r> Scan<'r> {
         Ok(())
     }
 
-    fn aux(&self, name: &[u8], value: &[u8]) {
+    fn aux(&mut self, name: &[u8], value: &[u8]) {
+        self.note_origin(name, value);
         let value = String::from_utf8_lossy(value);
         match name {
             b"redis-ver" | b"valkey-ver" => {
@@ -294,6 +305,21 @@ impl<'r> Scan<'r> {
             }
             b"aof-base" if value == "1" => tracing::info!("RDB is base AOF"),
             _ => {}
+        }
+    }
+
+    fn note_origin(&mut self, name: &[u8], value: &[u8]) {
+        let number = || number::parse_i64(value).and_then(|n| u64::try_from(n).ok());
+        let origin = &mut self.origin;
+        match name {
+            b"repl-id" => origin.0 = value.try_into().ok(),
+            b"repl-offset" => origin.1 = number(),
+            b"repl-stream-db" => origin.2 = number().unwrap_or(0) as usize,
+            _ => return,
+        }
+        if let (Some(id), Some(offset)) = (origin.0, origin.1) {
+            let db = origin.2;
+            self.loaded.origin = Some(Origin { id, offset, db });
         }
     }
 

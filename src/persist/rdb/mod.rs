@@ -17,7 +17,7 @@ use crc::{Algorithm, Crc, Table};
 
 pub use load::{LoadRules, Loaded, load};
 pub use read::{Fault, Reader};
-pub use save::{Mark, SaveRules, save};
+pub use save::{Mark, Origin, SaveRules, save};
 pub use write::Style;
 use write::{Writer, version_for};
 

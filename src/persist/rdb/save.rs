@@ -26,6 +26,20 @@ pub struct SaveRules {
     pub access: Option<Mark>,
     /// The first part of an append only file.
     pub aof_base: bool,
+    /// Which history of edits it is a part of.
+    pub origin: Option<Origin>,
+    /// Functions alone.
+    pub no_data: bool,
+    /// A reader at the other end wants to see progress.
+    pub eager: bool,
+}
+
+/// A history of edits by its name, the offset up to which it goes, and the database that it has selected there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Origin {
+    pub id: [u8; 40],
+    pub offset: u64,
+    pub db: usize,
 }
 
 /// What an access mark means under the eviction policy in force.
@@ -97,7 +111,9 @@ pub fn save(
     let mut writer = Writer::new(style, out);
     header(&snapshot, functions, rules, &mut writer);
     let mut selected = None;
-    while let Some(keys) = snapshot.next(KEYS_PER_LOCK) {
+    while !rules.no_data
+        && let Some(keys) = snapshot.next(KEYS_PER_LOCK)
+    {
         let count = keys.len() as u64;
         for saved in keys {
             if selected != Some(saved.db) {
@@ -106,6 +122,10 @@ pub fn save(
                 writer.len(saved.db as u64);
             }
             key(&saved, rules, &mut writer);
+        }
+        if rules.eager {
+            let Writer { out, spill, .. } = &mut writer;
+            spill.spill(out);
         }
         writer.spill.check()?;
         crate::util::memory::publish();
@@ -168,12 +188,25 @@ fn header<S: Spill>(
         writer.string(name.as_bytes());
         writer.string(value.as_bytes());
     }
+    if let Some(origin) = &rules.origin {
+        let (db, offset) = (origin.db.to_string(), origin.offset.to_string());
+        let aux = [
+            (&b"repl-stream-db"[..], db.as_bytes()),
+            (b"repl-id", &origin.id),
+            (b"repl-offset", offset.as_bytes()),
+        ];
+        for (name, value) in aux {
+            writer.out.push(opcode::AUX);
+            writer.string(name);
+            writer.string(value);
+        }
+    }
     for function in functions {
         writer.out.push(opcode::FUNCTION);
         writer.string(function);
     }
     for (db, contents) in snapshot.census.databases.iter().enumerate() {
-        if contents.keys > 0 {
+        if contents.keys > 0 && !rules.no_data {
             writer.out.push(opcode::SELECT);
             writer.len(db as u64);
             writer.out.push(opcode::RESIZE);

@@ -52,6 +52,7 @@ impl Chain {
         if self.node_takes(0, elem) {
             self.edit(0, |node| node.push_front(elem));
         } else {
+            self.fill(0);
             self.add(0, Node::of(elem, &self.room));
         }
     }
@@ -61,7 +62,15 @@ impl Chain {
         if end > 0 && self.node_takes(end - 1, elem) {
             self.edit(end - 1, |node| node.push_back(elem));
         } else {
+            self.fill(end.wrapping_sub(1));
             self.add(end, Node::of(elem, &self.room));
+        }
+    }
+
+    /// A node at an end is full: what it kept for growth is given back.
+    fn fill(&mut self, at: usize) {
+        if at < self.nodes.len() {
+            self.edit(at, Node::shrink);
         }
     }
 

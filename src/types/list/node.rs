@@ -189,6 +189,13 @@ impl Node {
         self.len += 1;
     }
 
+    /// Gives back room that was kept for growth.
+    pub fn shrink(&mut self) {
+        if let Body::Packed(pack) = &mut self.body {
+            Arc::make_mut(pack).shrink();
+        }
+    }
+
     pub fn push_front(&mut self, elem: &[u8]) {
         self.pack().push_front(elem);
         self.len += 1;

@@ -1,6 +1,6 @@
 //! What outlives the process: files exchanged with the real server, crashes, damage.
 
-mod contents;
+pub mod contents;
 mod crash;
 mod damage;
 mod exchange;

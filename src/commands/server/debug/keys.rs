@@ -39,7 +39,7 @@ pub fn digest_value(call: &mut WriteCall<'_>) -> Done {
 }
 
 pub fn object(call: &mut WriteCall<'_>) -> Done {
-    let entry = call.db.entry(call.args.next()?).ok_or(Fail::NO_KEY)?;
+    let entry = call.db.stored(call.args.next()?).ok_or(Fail::NO_KEY)?;
     let value = entry.value();
     let now_ms = call.db.now_ms();
     let idle_s = entry.access().idle_seconds(now_ms);

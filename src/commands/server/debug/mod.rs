@@ -10,6 +10,7 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use crate::command::Flag::{Admin, Loading, Neither, NoScript, Protected, Stale};
+use crate::command::replication::new_id;
 use crate::command::{Command, Done, Fail, Flow, Plan, Reload, Run, WriteCall};
 use crate::config::values::parse_bytes;
 use crate::engine::{Access, Entry};
@@ -91,6 +92,13 @@ static SUBS: &[Sub] = &[
         keys::digest_value,
     )
     .on_keys(),
+    sub(
+        "replicate",
+        "<word> [<word> ...]",
+        "Say something to replicas, as if it were a command.",
+        1..=MANY,
+        replicate,
+    ),
     sub("error", "<string>", "Answer with this error.", 1..=1, error),
     sub(
         "set-skip-checksum-validation",
@@ -305,8 +313,14 @@ fn set_active_expire(call: &mut WriteCall<'_>) -> Done {
 }
 
 fn change_repl_id(call: &mut WriteCall<'_>) -> Done {
-    let digit = || char::from_digit(fastrand::u32(0..16), 16).unwrap_or('0');
-    *call.server.replication_id.lock() = (0..40).map(|_| digit()).collect();
+    tracing::info!("Changing replication IDs after receiving change-repl-id");
+    call.server.replication.state().forget_history(new_id());
+    ok(call)
+}
+
+fn replicate(call: &mut WriteCall<'_>) -> Done {
+    let words = call.args.rest();
+    call.server.journal.backlog.say(words);
     ok(call)
 }
 

@@ -1,5 +1,7 @@
 //! INFO's sections on what was done: statistics of the server, of commands and of errors.
 
+use std::sync::atomic::Ordering::Relaxed;
+
 use super::{Page, Report};
 use crate::pubsub::Channels;
 
@@ -12,9 +14,14 @@ pub fn stats(report: &Report<'_>, page: &mut Page<'_>) {
     page.line("instantaneous_ops_per_sec", rates.commands_per_second);
     page.line("total_net_input_bytes", totals.input_bytes);
     page.line("total_net_output_bytes", totals.output_bytes);
-    page.same(
-        "0",
-        &["total_net_repl_input_bytes", "total_net_repl_output_bytes"],
+    let counts = &shared.replication.counts;
+    page.line(
+        "total_net_repl_input_bytes",
+        counts.input_bytes.load(Relaxed),
+    );
+    page.line(
+        "total_net_repl_output_bytes",
+        counts.output_bytes.load(Relaxed),
     );
     page.line(
         "instantaneous_input_kbps",
@@ -32,7 +39,9 @@ pub fn stats(report: &Report<'_>, page: &mut Page<'_>) {
         ],
     );
     page.line("rejected_connections", totals.rejected_connections);
-    page.same("0", &["sync_full", "sync_partial_ok", "sync_partial_err"]);
+    page.line("sync_full", counts.sync_full.load(Relaxed));
+    page.line("sync_partial_ok", counts.sync_partial_ok.load(Relaxed));
+    page.line("sync_partial_err", counts.sync_partial_err.load(Relaxed));
     page.line("expired_subkeys", totals.expired_fields);
     page.line("expired_keys", totals.expired_keys);
     page.line("expired_stale_perc", "0.00");
@@ -61,7 +70,7 @@ pub fn stats(report: &Report<'_>, page: &mut Page<'_>) {
     page.line("latest_fork_usec", 0);
     // What Redis forks for, a thread does here.
     page.line("total_forks", shared.store.saves.lock().jobs);
-    page.line("migrate_cached_sockets", 0);
+    page.line("migrate_cached_sockets", shared.links.len());
     page.same(
         "0",
         &[
@@ -79,7 +88,10 @@ pub fn stats(report: &Report<'_>, page: &mut Page<'_>) {
     page.line("tracking_total_keys", keys);
     page.line("tracking_total_items", items);
     page.line("tracking_total_prefixes", prefixes);
-    page.line("unexpected_error_replies", 0);
+    page.line(
+        "unexpected_error_replies",
+        counts.unexpected_errors.load(Relaxed),
+    );
     page.line("total_error_replies", totals.error_replies);
     page.line("dump_payload_sanitizations", 0);
     page.line("total_reads_processed", totals.reads);

@@ -67,15 +67,12 @@ pub fn memory(report: &Report<'_>, page: &mut Page<'_>) {
         );
         page.line(format_args!("{name}_bytes"), loss.bytes);
     }
-    page.same(
-        "0",
-        &[
-            "mem_not_counted_for_evict",
-            "mem_replication_backlog",
-            "mem_total_replication_buffers",
-            "mem_clients_slaves",
-        ],
-    );
+    let extent = report.server.journal.backlog.extent();
+    let kept = extent.end - extent.first;
+    page.line("mem_not_counted_for_evict", extent.held);
+    page.line("mem_replication_backlog", kept - extent.held);
+    page.line("mem_total_replication_buffers", kept);
+    page.line("mem_clients_slaves", extent.held);
     page.line("mem_clients_normal", figures.clients);
     page.same("0", &["mem_cluster_links", "mem_aof_buffer"]);
     page.line("mem_allocator", "jemalloc-5.3.0");
@@ -123,14 +120,14 @@ pub fn persistence(report: &Report<'_>, page: &mut Page<'_>) {
     page.line("rdb_changes_since_last_save", changes);
     page.line(
         "rdb_bgsave_in_progress",
-        u8::from(since(Kind::Save).is_some()),
+        u8::from(since(Kind::Save).or(since(Kind::Sync)).is_some()),
     );
     page.line("rdb_last_save_time", saves.last_save_s);
     page.line("rdb_last_bgsave_status", status(saves.last_ok));
     page.line("rdb_last_bgsave_time_sec", saves.last_took_s);
     page.line(
         "rdb_current_bgsave_time_sec",
-        since(Kind::Save).unwrap_or(-1),
+        since(Kind::Save).or(since(Kind::Sync)).unwrap_or(-1),
     );
     page.line("rdb_saves", saves.count);
     page.line("rdb_last_cow_size", 0);

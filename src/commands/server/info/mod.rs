@@ -6,6 +6,7 @@
 mod activity;
 mod data;
 mod process;
+mod replication;
 
 use std::fmt::Write;
 
@@ -91,7 +92,7 @@ const SECTIONS: &[Section] = &[
     Section {
         title: "Replication",
         usual: true,
-        write: process::replication,
+        write: replication::replication,
     },
     Section {
         title: "CPU",

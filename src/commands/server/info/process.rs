@@ -1,9 +1,9 @@
-//! INFO's sections on the process: server, clients, replication, CPU.
+//! INFO's sections on the process: server, clients, CPU.
 
 use std::sync::atomic::Ordering::Relaxed;
 
 use super::{Page, Report};
-use crate::command::client::Client;
+use crate::command::client::{Client, Part};
 use crate::config::REDIS_VERSION;
 use crate::util::clock;
 
@@ -31,13 +31,19 @@ pub fn server(report: &Report<'_>, page: &mut Page<'_>) {
     page.line("process_id", std::process::id());
     page.line("process_supervised", "no");
     page.line("run_id", &about.run_id);
-    page.line("tcp_port", about.port);
+    page.line("tcp_port", config.port.get());
     page.line("server_time_usec", now_us);
     page.line("uptime_in_seconds", uptime_s);
     page.line("uptime_in_days", uptime_s / 86_400);
     page.line("hz", config.hz.get());
     page.line("configured_hz", config.hz.get());
     page.line("lru_clock", (now_us / 1_000_000) & 0xff_ffff);
+    if let Some(stopping) = &*shared.stopping.lock() {
+        page.line(
+            "shutdown_in_milliseconds",
+            stopping.until_ms.saturating_sub(report.now_ms),
+        );
+    }
     page.line("executable", &about.executable);
     page.line("config_file", &about.config_file);
     page.line("io_threads_active", u8::from(about.workers > 1));
@@ -49,10 +55,11 @@ pub fn server(report: &Report<'_>, page: &mut Page<'_>) {
 fn listeners(report: &Report<'_>, page: &mut Page<'_>) {
     let shared = report.server;
     let mut listeners = Vec::new();
-    if shared.about.port != 0 {
+    let port = shared.config.port.get();
+    if port != 0 {
         let bind = shared.config.bind.get();
         let bind: String = bind.0.iter().map(|name| format!("bind={name},")).collect();
-        listeners.push(format!("name=tcp,{bind}port={}", shared.about.port));
+        listeners.push(format!("name=tcp,{bind}port={port}"));
     }
     let socket = shared.config.unixsocket.get();
     if !socket.is_empty() {
@@ -68,7 +75,8 @@ fn listeners(report: &Report<'_>, page: &mut Page<'_>) {
 
 pub fn clients(report: &Report<'_>, page: &mut Page<'_>) {
     let shared = report.server;
-    let all = shared.clients.all();
+    let mut all = shared.clients.all();
+    all.retain(|client| client.part() == Part::None);
     let most = |of: fn(&Client) -> usize| all.iter().map(|client| of(client)).max().unwrap_or(0);
     page.line("connected_clients", all.len());
     page.line("cluster_connections", 0);
@@ -96,23 +104,6 @@ pub fn clients(report: &Report<'_>, page: &mut Page<'_>) {
     page.line("total_watched_keys", report.census.watched_keys);
     page.line("total_blocking_keys", report.census.awaited_keys);
     page.line("total_blocking_keys_on_nokey", 0);
-}
-
-pub fn replication(report: &Report<'_>, page: &mut Page<'_>) {
-    let shared = report.server;
-    page.line("role", "master");
-    page.line("connected_slaves", 0);
-    page.line("master_failover_state", "no-failover");
-    page.line("master_replid", shared.replication_id.lock());
-    page.line("master_replid2", "0".repeat(40));
-    page.line("master_repl_offset", 0);
-    page.line("second_repl_offset", -1);
-    page.line("repl_backlog_active", 0);
-    page.line("repl_backlog_size", shared.config.repl_backlog_size.get());
-    page.same(
-        "0",
-        &["repl_backlog_first_byte_offset", "repl_backlog_histlen"],
-    );
 }
 
 pub fn cpu(_: &Report<'_>, page: &mut Page<'_>) {

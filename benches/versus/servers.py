@@ -1,0 +1,129 @@
+"""Servers under test: the real redis-server, ours, and whatever else is named; each on one core."""
+
+import os
+import pathlib
+import shlex
+import shutil
+import socket
+import statistics
+import subprocess
+import tempfile
+import time
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+SERVER_CORE, LOAD_CORE = "0", "1"
+TICK = os.sysconf("SC_CLK_TCK")
+PAGE = os.sysconf("SC_PAGE_SIZE")
+
+
+def programs(named):
+    """Name and command of each server, the one that ratios refer to first."""
+    found = {"redis-server": "redis-server", "vermilion": str(ROOT / "target/release/vermilion")}
+    for pair in named:
+        name, _, command = pair.partition("=")
+        found[name] = command
+    return found
+
+
+class Server:
+    """A running server, with a folder of its own that goes when it stops."""
+
+    def __init__(self, name, command, options=(), workers=1, folder=None):
+        self.name = name
+        self.folder = folder or tempfile.mkdtemp(prefix="versus-")
+        self.keep = folder is not None
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            self.port = probe.getsockname()[1]
+        cores = SERVER_CORE if workers == 1 else f"{SERVER_CORE},{LOAD_CORE}"
+        line = ["taskset", "-c", cores, *shlex.split(command), "--port", str(self.port), "--bind", "127.0.0.1"]
+        line += ["--dir", self.folder, "--io-threads", str(workers)]
+        if "--save" not in options:
+            line += ["--save", ""]
+        started = time.perf_counter()
+        self.child = subprocess.Popen([*line, *options], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        while True:
+            try:
+                client = Client(self.port)
+                if client.ask("PING") == b"+PONG":
+                    break
+            except ConnectionRefusedError:
+                pass
+            if self.child.poll() is not None:
+                raise SystemExit(f"{name} does not start: {' '.join(line)}")
+            time.sleep(0.005)
+        self.start_s = time.perf_counter() - started
+        self.client = client
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.stop()
+
+    def stop(self):
+        self.child.kill()
+        self.child.wait()
+        if not self.keep:
+            shutil.rmtree(self.folder, ignore_errors=True)
+
+    def cpu_us(self):
+        """Processor time that the process has taken, in microseconds."""
+        fields = pathlib.Path(f"/proc/{self.child.pid}/stat").read_text().rsplit(")", 1)[1].split()
+        return (int(fields[11]) + int(fields[12])) * 1_000_000 / TICK
+
+    def rss(self):
+        return int(pathlib.Path(f"/proc/{self.child.pid}/statm").read_text().split()[1]) * PAGE
+
+
+class Client:
+    """A connection that knows just enough of RESP for a load."""
+
+    def __init__(self, port):
+        self.socket = socket.create_connection(("127.0.0.1", port))
+        self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self.lines = self.socket.makefile("rb", 1 << 16)
+
+    def ask(self, *words):
+        """The first line of the reply; bulk strings whole, elements of arrays read and dropped."""
+        self.socket.sendall(encode(*words))
+        return self.reply()
+
+    def reply(self):
+        line = self.lines.readline()[:-2]
+        if line[:1] == b"$" and line != b"$-1":
+            return self.lines.read(int(line[1:]) + 2)[:-2]
+        if line[:1] == b"*":
+            for _ in range(int(line[1:])):
+                self.reply()
+        return line
+
+    def load(self, commands, batch=2000):
+        """Runs commands whose replies are one line each."""
+        chunk = []
+        for command in commands:
+            chunk.append(command)
+            if len(chunk) == batch:
+                self._send(chunk)
+                chunk = []
+        self._send(chunk)
+
+    def _send(self, chunk):
+        self.socket.sendall(b"".join(chunk))
+        for _ in chunk:
+            line = self.lines.readline()
+            if line[:1] == b"-":
+                raise SystemExit(f"a load failed: {line!r}")
+
+
+def encode(*words):
+    """A command as clients send it."""
+    out = [b"*%d\r\n" % len(words)]
+    for word in words:
+        word = word if isinstance(word, bytes) else str(word).encode()
+        out.append(b"$%d\r\n%b\r\n" % (len(word), word))
+    return b"".join(out)
+
+
+def median(values):
+    return statistics.median(values)

@@ -1,0 +1,111 @@
+//! Connections to other servers that MIGRATE leaves open for the next time.
+
+use std::io::{self, Read, Write};
+use std::net::TcpStream;
+use std::time::Duration;
+
+use hashbrown::HashMap;
+use parking_lot::Mutex;
+
+use crate::util::dial::dial;
+
+/// Connections kept at one time.
+const LINKS_MAX: usize = 64;
+/// How long one is kept that nobody uses.
+const KEEP_MS: u64 = 10_000;
+const READ_BYTES: usize = 4096;
+
+/// A connection to a server.
+pub struct OtherServer {
+    stream: TcpStream,
+    input: Vec<u8>,
+    /// The database that it has selected.
+    pub db: Option<i64>,
+    used_ms: u64,
+    /// It was open before.
+    pub reused: bool,
+}
+
+impl OtherServer {
+    pub fn send(&mut self, bytes: &[u8]) -> io::Result<()> {
+        self.stream.write_all(bytes)
+    }
+
+    /// The next line that it says, without its end.
+    pub fn line(&mut self) -> io::Result<Vec<u8>> {
+        loop {
+            if let Some(end) = memchr::memchr(b'\n', &self.input) {
+                let mut line: Vec<u8> = self.input.drain(..=end).collect();
+                line.truncate(line.trim_ascii_end().len());
+                return Ok(line);
+            }
+            let mut piece = [0; READ_BYTES];
+            match self.stream.read(&mut piece)? {
+                0 => return Err(io::ErrorKind::UnexpectedEof.into()),
+                count => self.input.extend_from_slice(&piece[..count]),
+            }
+        }
+    }
+}
+
+#[derive(Default)]
+pub struct Links {
+    held: Mutex<HashMap<(String, u16), OtherServer>>,
+}
+
+impl Links {
+    /// A connection that is open already, or a new one.
+    pub fn take(
+        &self,
+        host: &str,
+        port: u16,
+        source: &str,
+        timeout: Duration,
+        now_ms: u64,
+    ) -> io::Result<OtherServer> {
+        let held = self.held.lock().remove(&(host.to_owned(), port));
+        let mut link = match held {
+            Some(link) => OtherServer {
+                reused: true,
+                ..link
+            },
+            None => {
+                let stream = dial(host, port, source, timeout)?;
+                stream.set_nodelay(true)?;
+                OtherServer {
+                    stream,
+                    input: Vec::new(),
+                    db: None,
+                    used_ms: now_ms,
+                    reused: false,
+                }
+            }
+        };
+        link.stream.set_read_timeout(Some(timeout))?;
+        link.stream.set_write_timeout(Some(timeout))?;
+        link.used_ms = now_ms;
+        Ok(link)
+    }
+
+    /// Keeps a connection for the next time.
+    pub fn keep(&self, host: &str, port: u16, link: OtherServer) {
+        let mut held = self.held.lock();
+        if held.len() < LINKS_MAX {
+            held.insert((host.to_owned(), port), link);
+        }
+    }
+
+    pub fn len(&self) -> usize {
+        self.held.lock().len()
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Closes those that nobody has used for a while.
+    pub fn close_idle(&self, now_ms: u64) {
+        let fresh = |link: &OtherServer| now_ms.saturating_sub(link.used_ms) <= KEEP_MS;
+        self.held.lock().retain(|_, link| fresh(link));
+    }
+}

@@ -1,0 +1,296 @@
+//! MIGRATE: keys moved to another server, or copied there.
+//!
+//! As in Redis, it is one step: nobody reads or changes the keys until the other server has answered. Here they alone are
+//! held, with what stands in the same shards, and this worker's other clients wait.
+
+use std::io;
+use std::time::Duration;
+
+use crate::command::links::OtherServer;
+use crate::command::{
+    Arg, Begin, Command, Done, Fail, Find, Flow, KeySpec, KeyUse, Run, WriteCall,
+};
+use crate::journal::encode;
+use crate::persist::rdb;
+use crate::util::number;
+
+const USE: KeyUse = KeyUse::READ_DELETE;
+
+pub const MIGRATE: Command = Command {
+    name: "migrate",
+    summary: "Moves keys to another server, each in one step",
+    cost: "O(N) for N bytes of values, which travel to the other server",
+    since: "2.6.0",
+    flags: &[crate::command::Flag::MovableKeys],
+    args: &[
+        Arg::text("host"),
+        Arg::int("port"),
+        Arg::one_of(
+            "key_or_empty_string",
+            &[Arg::key("key", USE), Arg::word("empty_string", "")],
+        ),
+        Arg::int("destination-db"),
+        Arg::int("timeout"),
+        Arg::word("copy", "COPY").optional().since("3.0.0"),
+        Arg::word("replace", "REPLACE").optional().since("3.0.0"),
+        Arg::one_of(
+            "authentication",
+            &[
+                Arg::text("password")
+                    .token("AUTH")
+                    .optional()
+                    .since("4.0.7"),
+                Arg::block(
+                    "username_password",
+                    &[Arg::text("username"), Arg::text("password")],
+                )
+                .token("AUTH2")
+                .optional()
+                .since("6.0.0"),
+            ],
+        )
+        .optional(),
+        Arg::key("key", USE)
+            .token("KEYS")
+            .optional()
+            .many()
+            .since("3.0.6"),
+    ],
+    run: Run::Write(migrate),
+    categories: &["keyspace", "dangerous"],
+    arity: Some(-6),
+    keys: Some(&[
+        KeySpec {
+            used: USE,
+            begin: Begin::Index(3),
+            find: Find::Range {
+                last: 0,
+                step: 1,
+                limit: 0,
+            },
+        },
+        KeySpec {
+            used: KeyUse(&["RW", "access", "delete", "incomplete"]),
+            begin: Begin::Keyword("KEYS", -2),
+            find: Find::Range {
+                last: -1,
+                step: 1,
+                limit: 0,
+            },
+        },
+    ]),
+    tips: &["nondeterministic_output"],
+    ..Command::PLAIN
+};
+
+/// What was asked for.
+struct Wish<'a> {
+    host: String,
+    port: u16,
+    db: i64,
+    timeout: Duration,
+    copy: bool,
+    replace: bool,
+    login: Vec<&'a [u8]>,
+    keys: Vec<&'a [u8]>,
+}
+
+fn parse<'a>(call: &mut WriteCall<'a>) -> Result<Wish<'a>, Fail> {
+    let (host, port) = (call.args.next()?, call.args.next()?);
+    let key = call.args.next()?;
+    let (db, timeout) = (call.args.next()?, call.args.next()?);
+    let (mut copy, mut replace) = (false, false);
+    let (mut login, mut keys) = (Vec::new(), vec![key]);
+    while !call.args.is_empty() {
+        if call.args.word("COPY") {
+            copy = true;
+        } else if call.args.word("REPLACE") {
+            replace = true;
+        } else if call.args.word_with("AUTH", 1) {
+            login = vec![&b"AUTH"[..], call.args.next()?];
+        } else if call.args.word_with("AUTH2", 2) {
+            login = vec![&b"AUTH"[..], call.args.next()?, call.args.next()?];
+        } else if call.args.word("KEYS") {
+            if !key.is_empty() {
+                return Err(Fail::Says(
+                    "When using MIGRATE KEYS option, the key argument must be set to the empty string",
+                ));
+            }
+            keys = call.args.rest().to_vec();
+        } else {
+            return Err(Fail::SYNTAX);
+        }
+    }
+    let timeout = number::parse_i64(timeout).ok_or(Fail::NOT_INTEGER)?;
+    let timeout = if timeout <= 0 { 1000 } else { timeout };
+    Ok(Wish {
+        host: String::from_utf8_lossy(host).into_owned(),
+        port: number::parse_i64(port)
+            .and_then(|port| u16::try_from(port).ok())
+            .unwrap_or(0),
+        db: number::parse_i64(db).ok_or(Fail::NOT_INTEGER)?,
+        timeout: Duration::from_millis(timeout as u64),
+        copy,
+        replace,
+        login,
+        keys,
+    })
+}
+
+fn migrate(call: &mut WriteCall<'_>) -> Done {
+    let mut wish = parse(call)?;
+    wish.keys.retain(|key| call.db.value(key).is_some());
+    if wish.keys.is_empty() {
+        call.out.simple("NOKEY");
+        return Ok(Flow::Done);
+    }
+    let restores: Vec<Vec<u8>> = wish
+        .keys
+        .iter()
+        .map(|key| restore(call, &wish, key))
+        .collect();
+    let mut moved = Vec::new();
+    let mut done = travel(call, &wish, &restores, &mut moved);
+    if let Err(Trouble::Lost { fresh: false }) = done
+        && moved.is_empty()
+    {
+        // A connection that was open for long may have been closed at the other end.
+        done = travel(call, &wish, &restores, &mut moved);
+    }
+    if !wish.copy {
+        let mut record = vec![&b"DEL"[..]];
+        for key in moved {
+            call.db.delete(key);
+            record.push(key);
+        }
+        if record.len() > 1 {
+            call.db.log(&record);
+        }
+    }
+    match done {
+        Ok(()) => call.out.ok(),
+        Err(Trouble::Connect) => {
+            return Err(Fail::code(
+                "IOERR error or timeout connecting to the client",
+            ));
+        }
+        Err(Trouble::Write) => {
+            return Err(Fail::code(
+                "IOERR error or timeout writing to target instance",
+            ));
+        }
+        Err(Trouble::Lost { .. }) => {
+            return Err(Fail::code(
+                "IOERR error or timeout reading from target instance",
+            ));
+        }
+        Err(Trouble::Said(text)) => {
+            let text = String::from_utf8_lossy(&text).into_owned();
+            return Err(Fail::said(format!(
+                "Target instance replied with error: {text}"
+            )));
+        }
+    }
+    Ok(Flow::Done)
+}
+
+/// The command that makes the key over there.
+fn restore(call: &WriteCall<'_>, wish: &Wish<'_>, key: &[u8]) -> Vec<u8> {
+    let payload = call.db.peek(key).map(rdb::dump).unwrap_or_default();
+    let deadline_ms = call.db.deadline(key).flatten();
+    let ttl = deadline_ms.map_or(0, |at| at.saturating_sub(call.db.now_ms()).max(1));
+    let ttl = ttl.to_string();
+    let mut words = vec![&b"RESTORE"[..], key, ttl.as_bytes(), &payload];
+    if wish.replace {
+        words.push(b"REPLACE");
+    }
+    let mut out = Vec::new();
+    encode(&words, &mut out);
+    out
+}
+
+enum Trouble {
+    Connect,
+    Write,
+    Lost {
+        /// The connection was new.
+        fresh: bool,
+    },
+    /// The other server refused something.
+    Said(Vec<u8>),
+}
+
+/// Sends all, and hears of each key whether it has arrived.
+fn travel<'a>(
+    call: &WriteCall<'_>,
+    wish: &Wish<'a>,
+    restores: &[Vec<u8>],
+    moved: &mut Vec<&'a [u8]>,
+) -> Result<(), Trouble> {
+    let server = call.server;
+    let now_ms = call.db.clock_ms();
+    let source = String::from_utf8_lossy(&server.config.bind_source_addr.get()).into_owned();
+    let link = server
+        .links
+        .take(&wish.host, wish.port, &source, wish.timeout, now_ms);
+    let mut link = link.map_err(|_| Trouble::Connect)?;
+    let mut out = Vec::new();
+    if !wish.login.is_empty() {
+        encode(&wish.login, &mut out);
+    }
+    let selects = link.db != Some(wish.db);
+    if selects {
+        let db = wish.db.to_string();
+        encode(&[&b"SELECT"[..], db.as_bytes()], &mut out);
+    }
+    out.extend(restores.concat());
+    let fresh = !link.reused;
+    let lost = |error: io::Error, else_: Trouble| match error.kind() {
+        // Who is only slow is not asked twice.
+        io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut => else_,
+        _ => Trouble::Lost { fresh },
+    };
+    link.send(&out)
+        .map_err(|error| lost(error, Trouble::Write))?;
+    let answers = hear(&mut link, wish, selects, moved);
+    let answers = answers.map_err(|error| lost(error, Trouble::Lost { fresh: true }))?;
+    match answers {
+        None => {
+            link.db = Some(wish.db);
+            server.links.keep(&wish.host, wish.port, link);
+            Ok(())
+        }
+        Some(text) => {
+            // Whatever it has selected now.
+            link.db = None;
+            server.links.keep(&wish.host, wish.port, link);
+            Err(Trouble::Said(text))
+        }
+    }
+}
+
+/// Reads an answer to each command; gives the first error among them.
+fn hear<'a>(
+    link: &mut OtherServer,
+    wish: &Wish<'a>,
+    selects: bool,
+    moved: &mut Vec<&'a [u8]>,
+) -> io::Result<Option<Vec<u8>>> {
+    let mut error = None;
+    for _ in 0..usize::from(!wish.login.is_empty()) + usize::from(selects) {
+        let line = link.line()?;
+        if line.first() == Some(&b'-') {
+            error.get_or_insert(line[1..].to_vec());
+        }
+    }
+    let admitted = error.is_none();
+    for key in &wish.keys {
+        let line = link.line()?;
+        if line.first() == Some(&b'-') {
+            error.get_or_insert(line[1..].to_vec());
+        } else if admitted {
+            moved.push(key);
+        }
+    }
+    Ok(error)
+}

@@ -1,0 +1,46 @@
+//! Keys with deadlines that clients wrote into a writable replica: no master will ever remove them, so it does so itself.
+
+use super::Worker;
+use super::unit::Unit;
+use crate::engine::{Db, Effects, Place, ShardSet, Shards, shard_of};
+use crate::types::Bstr;
+use crate::util::keyhash;
+
+impl Worker {
+    /// Remembers the keys of a client's records. This is a replica.
+    #[cold]
+    pub(super) fn note_own_keys(&self, effects: &Effects) {
+        let mut own = self.shared.replication.own_keys.lock();
+        for record in &effects.log {
+            let argv: Vec<&[u8]> = record.args.iter().map(|arg| &arg[..]).collect();
+            if let Ok(entry) = super::admit::find(&self.shared.registry, &argv) {
+                entry.each_key(&argv, |at| {
+                    own.insert((record.db, Bstr::new(argv[at])));
+                });
+            }
+        }
+    }
+
+    /// Removes those whose time has come, and forgets those that will not die.
+    pub(super) fn sweep_own_keys(&self) {
+        let replication = &self.shared.replication;
+        let keys: Vec<Place> = replication.own_keys.lock().iter().cloned().collect();
+        for place in keys {
+            let (db, key) = &place;
+            let hash = keyhash::hash(key);
+            let mut unit = self.begin_write_patiently(ShardSet::of(hash));
+            let shard = unit.locked.shard_mut(shard_of(hash));
+            shard.expire_now(*db, key, self.now_ms(), &mut unit.effects);
+            let lives = {
+                let (rules, now_ms) = (self.rules.borrow(), self.now_ms());
+                let Unit { locked, effects } = &mut unit;
+                let view = Db::new(locked, *db, now_ms, effects, &rules, false, None);
+                view.deadline(key).flatten().is_some()
+            };
+            if !lives {
+                replication.own_keys.lock().remove(&place);
+            }
+            self.commit(unit, None);
+        }
+    }
+}

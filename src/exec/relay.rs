@@ -1,0 +1,261 @@
+//! A replica applies its master's stream: each command, or MULTI ... EXEC as a whole, is a unit like any other.
+//!
+//! Its bytes are passed on to replicas of our own while its shards are locked and before it runs, in the one step that
+//! asks whether this master is still the one to follow: so the offset says at any time what is in the data. It runs at
+//! the beginning of time, when nothing is dead: keys go when the master says so.
+
+use std::sync::Arc;
+
+use super::Worker;
+use super::unit::{Call, Unit};
+use crate::command::client::Client;
+use crate::command::session::Session;
+use crate::command::{Entry, Flow, FunctionLoad, Run, ScriptWish};
+use crate::engine::{Db, Engine, Rules, ShardSet};
+use crate::journal::Epoch;
+use crate::resp::Reply;
+use crate::types::Bstr;
+use crate::util::clock;
+
+/// A master's stream as far as it was applied.
+pub struct Relay {
+    pub session: Session,
+    epoch: Epoch,
+    /// Commands since a MULTI, and the stream's bytes from there on.
+    group: Option<Vec<Vec<Bstr>>>,
+    held: Vec<u8>,
+}
+
+/// What came of a command of the stream.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Relayed {
+    Done,
+    /// The master asks for an acknowledgement.
+    Asked,
+    /// It is not our master any more; nothing was done.
+    Stale,
+}
+
+impl Relay {
+    pub fn new(client: Arc<Client>, epoch: Epoch, db: usize) -> Self {
+        let mut session = Session::new(client, true);
+        session.db = db;
+        Relay {
+            session,
+            epoch,
+            group: None,
+            held: Vec::new(),
+        }
+    }
+
+    /// Bytes that were read and not yet applied: an open transaction's.
+    pub fn held_bytes(&self) -> u64 {
+        self.held.len() as u64
+    }
+}
+
+impl Worker {
+    /// Reads clock and configuration before some commands of the stream.
+    pub fn begin_relay(&self) {
+        let now_ms = clock::now_ms();
+        let mut rules = Rules::of(&self.shared.config);
+        rules.access.not_before_ms = now_ms;
+        *self.rules.borrow_mut() = Arc::new(rules);
+        self.now_ms.set(0);
+    }
+
+    /// Applies one command of the stream, whose bytes are `raw`.
+    pub fn relay(&self, relay: &mut Relay, argv: &[&[u8]], raw: &[u8]) -> Relayed {
+        relay.held.extend_from_slice(raw);
+        let name = argv.first().copied().unwrap_or(b"ping");
+        let is = |word: &str| name.eq_ignore_ascii_case(word.as_bytes());
+        if is("multi") {
+            relay.group = Some(Vec::new());
+            return Relayed::Done;
+        }
+        if let Some(group) = &mut relay.group
+            && !is("exec")
+        {
+            group.push(argv.iter().map(|arg| Bstr::new(arg)).collect());
+            return Relayed::Done;
+        }
+        let applied = match relay.group.take() {
+            Some(group) => {
+                let argvs: Vec<Vec<&[u8]>> = group
+                    .iter()
+                    .map(|args| args.iter().map(|arg| &arg[..]).collect())
+                    .collect();
+                let argvs: Vec<&[&[u8]]> = argvs.iter().map(|argv| &argv[..]).collect();
+                self.apply(relay, &argvs)
+            }
+            None if is("ping") => self.apply(relay, &[]),
+            None if is("replconf") => {
+                let asked = argv
+                    .get(1)
+                    .is_some_and(|word| word.eq_ignore_ascii_case(b"getack"));
+                match self.apply(relay, &[]) {
+                    true if asked => return Relayed::Asked,
+                    applied => applied,
+                }
+            }
+            None => self.apply(relay, &[argv]),
+        };
+        if applied {
+            Relayed::Done
+        } else {
+            Relayed::Stale
+        }
+    }
+
+    /// Applies commands as one unit; `false` if that is not to be done any more.
+    fn apply(&self, relay: &mut Relay, argvs: &[&[&[u8]]]) -> bool {
+        let mut set = ShardSet::EMPTY;
+        let mut entries: Vec<Option<&'static Entry>> = Vec::with_capacity(argvs.len());
+        for argv in argvs {
+            let found = super::admit::find(&self.shared.registry, argv).ok();
+            let entry = found.filter(|entry| entry.arity_fits(argv.len()));
+            if let Some(entry) = entry
+                && matches!(entry.command.run, Run::Read(_) | Run::Write(_))
+            {
+                set.union(entry.shards(argv));
+            }
+            entries.push(entry);
+        }
+        let mut unit = self.begin_write_patiently(set);
+        // What the stream has selected once these have run: a replica of ours that resumes here goes on in it.
+        let selected = argvs.iter().rev().find_map(|argv| {
+            let select = argv[0].eq_ignore_ascii_case(b"select");
+            select
+                .then(|| crate::util::number::parse_i64(argv.get(1)?))
+                .flatten()
+        });
+        let selected = selected.map_or(relay.session.db, |db| db as usize);
+        let backlog = &self.shared.journal.backlog;
+        if !backlog.relay(relay.epoch, &relay.held, selected) {
+            relay.held.clear();
+            self.effects.borrow_mut().push(unit.effects);
+            return false;
+        }
+        relay.held.clear();
+        // Those that touch no key and log themselves do so once the locks are gone.
+        let mut alone = Vec::new();
+        for (argv, entry) in argvs.iter().zip(entries) {
+            self.apply_one(relay, &mut unit, argv, entry, &mut alone);
+        }
+        if !unit.effects.ready.is_empty() {
+            self.serve_sleepers(&mut unit);
+        }
+        // The log watches how old its edits are.
+        self.now_ms.set(clock::now_ms());
+        self.commit(unit, None);
+        for argv in alone {
+            self.log_alone(&relay.session, argv);
+        }
+        self.now_ms.set(0);
+        self.take_depends();
+        true
+    }
+
+    fn apply_one<'a>(
+        &self,
+        relay: &mut Relay,
+        unit: &mut Unit<'_>,
+        argv: &'a [&'a [u8]],
+        entry: Option<&'static Entry>,
+        alone: &mut Vec<&'a [&'a [u8]]>,
+    ) {
+        let Some(entry) = entry else {
+            let name = String::from_utf8_lossy(argv[0]);
+            return self.complain(&name, "unknown command, or wrong number of arguments");
+        };
+        let session = &mut relay.session;
+        let mut started = self.watch.read();
+        let mut out = Reply::new(false);
+        let done = match entry.command.run {
+            Run::Session(_) | Run::Container => self.call_session(session, entry, argv, &mut out),
+            Run::Read(_) | Run::Write(_) => {
+                self.call(unit, &Call::of(session, entry, argv), &mut out)
+            }
+        };
+        let done = match done {
+            Ok(Flow::Script(wish)) => {
+                let done = self.replay_functions(&wish);
+                if done.is_ok() {
+                    alone.push(argv);
+                }
+                done
+            }
+            Ok(Flow::LogAlone) => {
+                alone.push(argv);
+                Ok(())
+            }
+            done => done.map(drop),
+        };
+        self.show_monitors(session, entry, argv);
+        let nanos = self.lap(&mut started);
+        let client = &session.client;
+        client
+            .last_command
+            .store(entry.id as u32, std::sync::atomic::Ordering::Relaxed);
+        self.count(session, entry, argv, nanos);
+        if let Err(fail) = done {
+            self.stats().commands[entry.id].failed.add(1);
+            self.complain(&entry.full_name, &fail.text());
+        }
+    }
+
+    fn complain(&self, command: &str, why: &str) {
+        let counts = &self.shared.replication.counts;
+        counts
+            .unexpected_errors
+            .fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+        tracing::warn!(
+            "== CRITICAL == This replica is sending an error to its master: '{why}' after processing the command '{command}'"
+        );
+    }
+
+    /// Empties the keyspace, as FLUSHALL does, but tells neither log nor replicas.
+    pub fn empty(&self) {
+        self.begin_relay();
+        let mut unit = self.begin_write_patiently(ShardSet::ALL);
+        self.flush_all(&mut unit);
+        self.commit(unit, None);
+        self.take_depends();
+    }
+
+    fn flush_all(&self, unit: &mut Unit<'_>) {
+        let rules = self.rules.borrow();
+        for db in 0..self.shared.config.databases.get() as usize {
+            let Unit { locked, effects } = &mut *unit;
+            Db::new(locked, db, 0, effects, &rules, false, None).flush();
+        }
+    }
+
+    /// Puts the keys of another keyspace in the place of ours, in one step. No snapshot may be under way.
+    pub fn adopt(&self, other: &Engine) {
+        self.begin_relay();
+        let mut unit = self.begin_write_patiently(ShardSet::ALL);
+        self.flush_all(&mut unit);
+        unit.locked.adopt(other);
+        self.commit(unit, None);
+        self.take_depends();
+        self.alarm.ring();
+    }
+
+    /// Puts libraries that a master sent in the place of ours.
+    pub fn adopt_functions(&self, codes: Vec<Vec<u8>>) -> anyhow::Result<()> {
+        let load = FunctionLoad {
+            codes,
+            replace: true,
+            flush: true,
+            restore: true,
+        };
+        self.replay_functions(&ScriptWish::Function(load))
+            .map_err(|fail| anyhow::anyhow!("Failed loading functions: {}", fail.text()))
+    }
+
+    /// Whether the sweep must wait: a replica's keys go when its master says so.
+    pub(super) fn leaves_expiry(&self) -> bool {
+        self.shared.replication.is_replica()
+    }
+}
