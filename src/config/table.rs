@@ -73,6 +73,12 @@ const INT: i64 = i32::MAX as i64;
 const LONG: i64 = i64::MAX;
 const SIZE: u64 = i64::MAX as u64;
 
+/// Container images of Redis are built with protected mode off, as published ports are reached from outside on purpose.
+/// Ours says so in its environment, so that the program in it is the one that was tested, and whatever command starts it.
+fn protected_by_default() -> bool {
+    std::env::var_os("VERMILION_PROTECTED_MODE").is_none_or(|word| word != "no")
+}
+
 fn plain_file_name(name: &[u8]) -> bool {
     !name.contains(&b'/')
 }
@@ -146,7 +152,7 @@ directives! {
     // Network.
     bind: Held<BindAddresses> = Held::new(BindAddresses::default()), LIVE.words(), "Addresses to listen on; one with a dash in front may fail.";
     bind_source_addr: Text = Text::optional(), LIVE, "Address from which connections to a master are made.";
-    protected_mode: Bool = Bool::new(true), LIVE, "Without a password and a bind address, serve this machine alone.";
+    protected_mode: Bool = Bool::new(protected_by_default()), LIVE, "Without a password and a bind address, serve this machine alone.";
     enable_protected_configs: Pick<Allowed> = Pick::new(Allowed::No), LIVE.fixed(), "Who may CONFIG SET the protected directives dir and dbfilename.";
     enable_debug_command: Pick<Allowed> = Pick::new(Allowed::No), LIVE.fixed(), "Who may use DEBUG.";
     enable_module_command: Pick<Allowed> = Pick::new(Allowed::No), LIVE.fixed(), "Who may use MODULE.";
