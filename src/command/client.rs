@@ -215,9 +215,11 @@ impl Clients {
         self.len() == 0
     }
 
-    /// Everyone, in the order in which they came.
+    /// Everyone who isn't about to be closed, in the order in which they came.
     pub fn all(&self) -> Vec<Arc<Client>> {
-        let mut all: Vec<_> = self.by_id.read().values().cloned().collect();
+        let held = self.by_id.read();
+        let stay = held.values().filter(|client| !client.mailbox.is_closing());
+        let mut all: Vec<_> = stay.cloned().collect();
         all.sort_by_key(|client| client.id);
         all
     }

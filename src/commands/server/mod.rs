@@ -10,6 +10,7 @@ mod info;
 mod latency;
 mod lolwut;
 mod memory;
+mod module;
 mod monitor;
 mod persistence;
 mod replication;
@@ -36,6 +37,7 @@ pub const FAMILY: Family = Family {
         &latency::LATENCY,
         &lolwut::LOLWUT,
         &memory::MEMORY,
+        &module::MODULE,
         &monitor::MONITOR,
         &replication::PSYNC,
         &replication::REPLCONF,

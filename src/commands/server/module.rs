@@ -1,0 +1,35 @@
+//! MODULE: there are none, and LIST says so to those who ask at connect.
+
+use crate::command::Flag::{Admin, NoScript};
+use crate::command::{Command, Done, Flow, Run, SessionCall, help};
+
+pub const MODULE: Command = Command {
+    name: "module",
+    summary: "Tells which modules are loaded",
+    cost: "Depends on subcommand.",
+    since: "4.0.0",
+    run: Run::Container,
+    subcommands: &[&HELP, &LIST],
+    ..Command::PLAIN
+};
+
+const HELP: Command = Command {
+    since: "5.0.0",
+    ..help::HELP
+};
+
+const LIST: Command = Command {
+    name: "list",
+    summary: "Returns the modules that are loaded: none",
+    cost: "O(N) where N is the number of loaded modules.",
+    since: "4.0.0",
+    flags: &[Admin, NoScript],
+    run: Run::Session(list),
+    tips: &["nondeterministic_output_order"],
+    ..Command::PLAIN
+};
+
+fn list(call: &mut SessionCall<'_>) -> Done {
+    call.out.array(0);
+    Ok(Flow::Done)
+}
