@@ -93,6 +93,8 @@ pub struct Effects {
     pub events: Vec<Event>,
     /// Records that replace the command's own arguments in the log.
     pub log: Vec<Record>,
+    /// Where in `log` another client's part begins, in order: each part is logged by itself.
+    pub cuts: Vec<usize>,
     /// The handler said what to log: its arguments don't stand for the effect.
     pub rewritten: bool,
     /// Keys changed, for clients that track them.
@@ -150,6 +152,23 @@ impl Effects {
         }
     }
 
+    /// What is recorded from here on is another client's.
+    pub fn cut(&mut self) {
+        if !self.log.is_empty() {
+            self.cuts.push(self.log.len());
+        }
+    }
+
+    /// The records, each client's by themselves.
+    pub fn parts(&self) -> impl Iterator<Item = &[Record]> {
+        let ends = self.cuts.iter().copied().chain([self.log.len()]);
+        ends.scan(0, |from, end| {
+            let part = &self.log[*from..end];
+            *from = end;
+            Some(part)
+        })
+    }
+
     pub fn deadline_set(&mut self, deadline_ms: u64) {
         let earliest = self
             .earliest_deadline_ms
@@ -176,6 +195,7 @@ impl Effects {
         self.dirty = 0;
         self.events.clear();
         self.log.clear();
+        self.cuts.clear();
         self.rewritten = false;
         self.changed.clear();
         self.flushed = false;

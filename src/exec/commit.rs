@@ -34,9 +34,12 @@ impl Worker {
             if effects.log.is_empty() {
                 self.saw(Seq(locked.stamp()));
             } else {
-                let end = self.shared.journal.append(&effects.log, self.now_ms());
-                locked.set_stamp(end.0);
-                self.wrote(end);
+                let journal = &self.shared.journal;
+                for part in effects.parts() {
+                    let end = journal.append(part, self.now_ms());
+                    locked.set_stamp(end.0);
+                    self.wrote(end);
+                }
             }
             locked.publish();
             drop(locked);
