@@ -119,8 +119,8 @@ fn config_set_is_all_or_nothing() {
          -ERR CONFIG SET failed (possibly related to argument 'hz') - argument couldn't be parsed into an integer
          > CONFIG GET maxmemory
          [\"maxmemory\" \"0\"]
-         > CONFIG SET maxmemory 1mb port 1
-         -ERR CONFIG SET failed (possibly related to argument 'port') - *
+         > CONFIG SET maxmemory 1mb unixsocket x
+         -ERR CONFIG SET failed (possibly related to argument 'unixsocket') - *
          > CONFIG GET MaxMemory hz
          [\"MaxMemory\" \"0\" \"hz\" \"10\"]
          > CONFIG SET maxmemory
