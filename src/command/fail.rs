@@ -13,6 +13,8 @@ pub enum Fail {
     Said(String),
     /// A text with a code of its own: `NOSCRIPT ...`.
     Code(Cow<'static, str>),
+    /// The same, of a command that a script called: it was counted when that failed.
+    Counted(String),
 }
 
 impl Fail {
@@ -51,6 +53,7 @@ impl Fail {
             Fail::Says(text) => text,
             Fail::Said(text) => text.as_str(),
             Fail::Code(text) => text,
+            Fail::Counted(text) => text,
         };
         format!("EXECABORT Transaction discarded because of: {why}")
     }
@@ -61,6 +64,7 @@ impl Fail {
             Fail::Says(text) => format!("ERR {text}").into(),
             Fail::Said(text) => format!("ERR {text}").into(),
             Fail::Code(text) => Cow::Borrowed(text),
+            Fail::Counted(text) => Cow::Borrowed(text),
         }
     }
 }

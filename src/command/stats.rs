@@ -268,7 +268,9 @@ impl Stats {
 
     /// Notes an error reply by the first word of its text.
     pub fn error(&self, line: &[u8]) {
-        let code = line.split(|byte| *byte == b' ').next().unwrap_or_default();
+        // A single word is no code.
+        let blank = line.iter().take(32).position(|byte| *byte == b' ');
+        let code = blank.map_or(&b"ERR"[..], |blank| &line[..blank]);
         let code = String::from_utf8_lossy(code);
         let mut errors = self.errors.lock();
         if errors.len() < ERROR_CODES_MAX || errors.contains_key(&*code) {

@@ -282,9 +282,11 @@ impl Worker {
     pub(super) fn answer_error(&self, entry: &Entry, fail: &Fail, out: &mut Reply) {
         let text = fail.text();
         out.error(text.as_bytes());
-        self.shared.stats.error(text.as_bytes());
         let stats = self.stats();
-        stats.counters.error_replies.add(1);
+        if !matches!(fail, Fail::Counted(_)) {
+            self.shared.stats.error(text.as_bytes());
+            stats.counters.error_replies.add(1);
+        }
         stats.commands[entry.id].failed.add(1);
     }
 

@@ -313,6 +313,9 @@ impl Worker {
             host.run_script(&found.function, keys, args)
         };
         let done = done.and_then(|value| {
+            if let Some(failure) = host.error_in(&value) {
+                return Err(failure);
+            }
             let mark = out.mark();
             write_reply(&value, host.is_resp3(), out).map_err(|_| {
                 out.cut(mark);
@@ -320,6 +323,7 @@ impl Worker {
                     text: b"ERR the reply could not be read".to_vec(),
                     place: None,
                     counted: false,
+                    returned: false,
                 }
             })
         });
@@ -509,10 +513,15 @@ fn clashed(clash: Clash, restore: bool) -> Fail {
 /// A script's failure as its client hears it.
 fn failed(failure: &Failure, name: &str) -> Fail {
     let text = String::from_utf8_lossy(&failure.text);
-    Fail::code(match &failure.place {
+    let text = match &failure.place {
+        _ if failure.returned => text.into_owned(),
         Some((source, line)) => format!("{text} script: {name}, on {source}:{line}."),
         None => format!("{text} script: {name}, on ?:-1."),
-    })
+    };
+    match failure.counted {
+        true => Fail::Counted(text),
+        false => Fail::code(text),
+    }
 }
 
 /// Whether a command is asked to sleep by its BLOCK option; those that always may are run without sleeping.

@@ -43,7 +43,10 @@ pub struct Failure {
     pub text: Vec<u8>,
     /// `@user_script` and the line.
     pub place: Option<(String, i64)>,
+    /// It was counted where a command failed.
     pub counted: bool,
+    /// The script did not stop there: it answered with it.
+    pub returned: bool,
 }
 
 /// What functions of `redis` and the run share.
@@ -277,7 +280,22 @@ impl Host {
             text: format!("ERR {}", sandbox::message(&error)).into_bytes(),
             place: None,
             counted: false,
+            returned: false,
         }))
+    }
+
+    /// The error that a script's answer is, if it is one.
+    pub fn error_in(&self, answer: &Value) -> Option<Failure> {
+        let Value::Table(table) = answer else {
+            return None;
+        };
+        match table.raw_get("err") {
+            Ok(Value::String(_)) => self.failure(answer).ok().map(|failure| Failure {
+                returned: true,
+                ..failure
+            }),
+            _ => None,
+        }
     }
 
     fn failure(&self, failed: &Value) -> Result<Failure> {
@@ -285,6 +303,7 @@ impl Host {
             text: b"ERR unknown error".to_vec(),
             place: None,
             counted: false,
+            returned: false,
         };
         match failed {
             Value::Table(table) => {

@@ -474,10 +474,11 @@ fn single(lua: &Lua, field: &'static str) -> Result<Function> {
             table.raw_set(field, text)?;
             return Ok(table);
         }
-        // An error without a code gets the general one; a sign before it says that it has one.
-        let mut line = match bytes.strip_prefix(b"-") {
-            Some(rest) => rest.to_vec(),
-            None => [b"ERR ", &bytes[..]].concat(),
+        // A single word is no code, so it gets the general one.
+        let bytes = bytes.strip_prefix(b"-").unwrap_or(&bytes);
+        let mut line = match bytes.contains(&b' ') {
+            true => bytes.to_vec(),
+            false => [b"ERR ", bytes].concat(),
         };
         while matches!(line.last(), Some(b'\r' | b'\n')) {
             line.pop();
