@@ -53,11 +53,21 @@ impl TestServer {
 
     /// The same, on files that are there and a disk that may fail.
     pub fn start_on(lines: &str, dir: &Path, disk: Arc<dyn Disk>) -> Self {
+        // A free port is looked for and given up again: another may take it before the server does.
+        let tries = (0..10).find_map(|_| match Self::try_start(lines, dir, disk.clone()) {
+            Err(error) if error.to_string().contains("Failed listening") => None,
+            tried => Some(tried),
+        });
+        tries
+            .expect("a free port on the loopback")
+            .expect("the test's server starts")
+    }
+
+    fn try_start(lines: &str, dir: &Path, disk: Arc<dyn Disk>) -> Result<Self> {
         let config = Arc::new(Config::new());
-        // The port is taken and given up again: another may come between, but the range is large.
         let free =
             std::net::TcpListener::bind("127.0.0.1:0").and_then(|socket| socket.local_addr());
-        let port = free.expect("a free port on the loopback").port();
+        let port = free?.port();
         let text = format!(
             "bind 127.0.0.1\nport {port}\nio-threads 2\nenable-debug-command yes\nsave \"\"\ndir {}\n{lines}\n",
             dir.display()
@@ -65,21 +75,26 @@ impl TestServer {
         file::load(&config, text.as_bytes(), glob::matches)
             .expect("the test's configuration is sound");
         // A server stays on the thread that built it.
-        let (started, stop) = std::sync::mpsc::channel();
+        let (tell, told) = std::sync::mpsc::channel();
         let thread = std::thread::spawn(move || {
-            let server = Server::new(config, &[], None, disk).expect("the test's server starts");
-            started
-                .send(server.stopper())
-                .expect("someone started the server");
+            let server = Server::new(config, &[], None, disk);
+            let server = match server {
+                Ok(server) => server,
+                Err(error) => {
+                    let _ = tell.send(Err(error));
+                    return Ok(());
+                }
+            };
+            let _ = tell.send(Ok(server.stopper()));
             server.run()
         });
-        let stop = stop.recv().expect("the test's server starts");
-        TestServer {
+        let stop = told.recv()??;
+        Ok(TestServer {
             port,
             stop,
             thread: Some(thread),
             dir: None,
-        }
+        })
     }
 
     pub fn port(&self) -> u16 {
