@@ -114,9 +114,11 @@ impl Ahead {
     /// The request that [`Ahead::next`] gave has run. Returns where the one after it begins.
     #[inline]
     pub fn ran(&mut self) -> usize {
-        let slot = &self.slots[self.next];
+        let slot = &mut self.slots[self.next];
         self.next += 1;
-        slot.at + slot.request.len()
+        let end = slot.at + slot.request.len();
+        slot.request.shrink();
+        end
     }
 
     /// Nothing more runs now: what has not will be read again.
@@ -124,7 +126,7 @@ impl Ahead {
         if self.next < self.filled {
             codec.rewind();
         }
-        for slot in &mut self.slots[..self.filled] {
+        for slot in &mut self.slots[self.next..self.filled] {
             slot.request.shrink();
         }
         (self.next, self.filled) = (0, 0);
