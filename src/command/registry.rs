@@ -22,6 +22,8 @@ pub struct Entry {
     pub specs: Vec<KeySpec>,
     /// Where its one key stands, if all that it locks is that key's shard.
     lone_key: Option<usize>,
+    /// Where the first field or member likely stands.
+    pub member_at: Option<usize>,
     /// First key, last key, step.
     pub range: (i32, i32, i32),
     pub categories: Vec<&'static str>,
@@ -243,6 +245,7 @@ impl Registry {
             range: derive::legacy_range(&specs),
             categories: categories(family, command, flags),
             lone_key: lone_key(command, &specs),
+            member_at: derive::member(words, command.args),
             command,
             family,
             full_name,

@@ -302,7 +302,7 @@ impl<'a> Db<'a> {
         };
         let shard = self.shards.shard_mut(shard_of(hash));
         let entry = shard.table_mut(index).at(pos);
-        if T::of(entry.value()).is_none() {
+        if entry.kind() != T::KIND {
             return Err(WrongType);
         }
         entry.set_access(entry.access().used(&rules.access, now_ms));
@@ -328,7 +328,7 @@ impl<'a> Db<'a> {
             return Ok(Edit::new(shard, index, pos, now_ms, self.effects, true));
         };
         let entry = shard.table_mut(index).at(pos);
-        if T::of(entry.value()).is_none() {
+        if entry.kind() != T::KIND {
             return Err(WrongType);
         }
         entry.set_access(entry.access().used(&rules.access, now_ms));

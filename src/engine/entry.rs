@@ -105,21 +105,38 @@ fn packed_size(key: &[u8], piece: Piece<'_>) -> Option<usize> {
     (key.len() <= usize::from(u8::MAX)).then_some(HEAD + key.len() + value)
 }
 
+/// The bytes of the block behind its head. A block that was written holds what its head says.
 #[inline]
 fn packed_key(block: &[u8]) -> &[u8] {
-    &block[HEAD..HEAD + usize::from(block[0])]
+    block
+        .get(HEAD..HEAD + usize::from(block[0]))
+        .unwrap_or_default()
 }
 
 #[inline]
 fn packed_value(block: &[u8]) -> Piece<'_> {
-    let value = &block[HEAD + usize::from(block[0])..];
+    let value = block
+        .get(HEAD + usize::from(block[0])..)
+        .unwrap_or_default();
     match block[1] {
-        INT => {
-            let bytes = value.first_chunk().expect("an integer has eight bytes");
-            Piece::Int(i64::from_le_bytes(*bytes))
-        }
-        len => Piece::Bytes(&value[..usize::from(len)]),
+        INT => Piece::Int(
+            value
+                .first_chunk()
+                .map_or(0, |bytes| i64::from_le_bytes(*bytes)),
+        ),
+        len => Piece::Bytes(value.get(..usize::from(len)).unwrap_or_default()),
     }
+}
+
+/// The size of the block for so many bytes: the allocator's next, four to each doubling.
+#[inline]
+fn block_size(size: usize) -> usize {
+    let step = match size {
+        ..=128 => 16,
+        129..=256 => 32,
+        _ => 64,
+    };
+    size.next_multiple_of(step)
 }
 
 #[inline]
@@ -168,11 +185,6 @@ macro_rules! forms {
                 None
             }
 
-            /// The size of the block that so many bytes take.
-            fn block_size(size: usize) -> Option<usize> {
-                [$($size),+].into_iter().find(|block| size <= *block)
-            }
-
             #[inline]
             fn mark(&self) -> &Cell<Mark> {
                 match self {
@@ -182,25 +194,40 @@ macro_rules! forms {
             }
 
             #[inline]
-            fn key(&self) -> &[u8] {
+            fn is_packed(&self) -> bool {
+                matches!(self, $(Form::$block(..))|+)
+            }
+
+            /// The block of a packed string; empty for other forms.
+            #[inline]
+            fn block(&self) -> &[u8] {
                 match self {
-                    $(Form::$block(_, block) => packed_key(&block[..]),)+
-                    $(Form::$kind(_, whole) => &whole.key,)+
+                    $(Form::$block(_, block) => &block[..],)+
+                    $(Form::$kind(..))|+ => &[],
                 }
             }
 
             #[inline]
-            fn block(&self) -> Option<&[u8]> {
+            fn block_mut(&mut self) -> &mut [u8] {
                 match self {
-                    $(Form::$block(_, block) => Some(&block[..]),)+
-                    $(Form::$kind(..))|+ => None,
+                    $(Form::$block(_, block) => &mut block[..],)+
+                    $(Form::$kind(..))|+ => &mut [],
                 }
             }
 
-            fn block_mut(&mut self) -> Option<&mut [u8]> {
+            #[inline]
+            fn key(&self) -> &[u8] {
                 match self {
-                    $(Form::$block(_, block) => Some(&mut block[..]),)+
-                    $(Form::$kind(..))|+ => None,
+                    $(Form::$kind(_, whole) => &whole.key,)+
+                    _ => packed_key(self.block()),
+                }
+            }
+
+            #[inline]
+            fn kind(&self) -> Kind {
+                match self {
+                    $(Form::$kind(..) => Kind::$kind,)+
+                    _ => Kind::Text,
                 }
             }
         }
@@ -259,9 +286,6 @@ impl Entry {
 
     #[inline]
     pub fn value(&self) -> ValueRef<'_> {
-        if let Some(block) = self.0.block() {
-            return ValueRef::Text(TextRef::packed(packed_value(block)));
-        }
         match &self.0 {
             Form::Text(_, whole) => ValueRef::Text(whole.value.as_ref()),
             Form::List(_, whole) => ValueRef::List(&whole.value),
@@ -269,13 +293,14 @@ impl Entry {
             Form::Set(_, whole) => ValueRef::Set(&whole.value),
             Form::ZSet(_, whole) => ValueRef::ZSet(&whole.value),
             Form::Stream(_, whole) => ValueRef::Stream(&whole.value),
-            _ => unreachable!("all other forms are blocks"),
+            packed => ValueRef::Text(TextRef::packed(packed_value(packed.block()))),
         }
     }
 
     /// The value to be edited in its place. A packed string is taken out of its block first.
     pub(super) fn value_mut(&mut self) -> ValueMut<'_> {
-        if let Some(block) = self.0.block() {
+        if self.0.is_packed() {
+            let block = self.0.block();
             let text = Text::from_piece(packed_value(block));
             let mark = self.0.mark().get();
             self.0 = Form::whole(mark, packed_key(block), Value::Text(text));
@@ -313,11 +338,12 @@ impl Entry {
     /// Writes a string into the block that is there, if it takes one of the same size.
     #[inline]
     fn write_over(&mut self, piece: Piece<'_>) -> bool {
-        let size = packed_size(self.0.key(), piece);
-        let Some(block) = self.0.block_mut() else {
+        if !self.0.is_packed() {
             return false;
-        };
-        let fits = size.and_then(Form::block_size) == Some(block.len());
+        }
+        let block = self.0.block_mut();
+        let size = packed_size(packed_key(block), piece);
+        let fits = size.is_some_and(|size| block_size(size) == block.len());
         if fits {
             write_value(block, piece);
         }
@@ -332,10 +358,7 @@ impl Entry {
             Form::Set(_, whole) => Value::Set(whole.value),
             Form::ZSet(_, whole) => Value::ZSet(whole.value),
             Form::Stream(_, whole) => Value::Stream(Box::new(whole.value)),
-            form => {
-                let block = form.block().expect("all other forms are blocks");
-                Value::Text(Text::from_piece(packed_value(block)))
-            }
+            packed => Value::Text(Text::from_piece(packed_value(packed.block()))),
         }
     }
 
@@ -399,14 +422,14 @@ impl Entry {
             Form::Set(_, held) => whole(held, held.value.heap_bytes()),
             Form::ZSet(_, held) => whole(held, held.value.heap_bytes()),
             Form::Stream(_, held) => whole(held, held.value.heap_bytes()),
-            form => form.block().map_or(0, <[u8]>::len),
+            packed => packed.block().len(),
         }
     }
 
     /// The type of the value.
     #[inline]
     pub fn kind(&self) -> Kind {
-        self.value().kind()
+        self.0.kind()
     }
 }
 

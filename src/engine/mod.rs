@@ -15,13 +15,13 @@ mod shard;
 mod snapshot;
 mod table;
 mod waiters;
+mod warm;
 mod wheel;
 
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use parking_lot::{Mutex, MutexGuard};
-use smallvec::SmallVec;
 
 pub use access::{Access, AccessRules};
 pub use census::{Census, Contents};
@@ -34,6 +34,7 @@ pub use shard::{Hashed, Place, SHARDS, Shard, ShardSet, shard_of};
 pub use snapshot::{SavedKey, Snapshot};
 pub use table::Table;
 pub use waiters::{Sleeper, Waiter};
+pub use warm::Glance;
 
 use crate::config::{Config, MaxmemoryPolicy};
 use crate::types::Limits;
@@ -125,32 +126,6 @@ impl Engine {
         Some(Locked { held })
     }
 
-    /// Looks at what commands on keys with these hashes are going to look at. The processor then fetches it for all
-    /// of them at the same time, where each command would wait for its own. A hint: what is locked is passed over.
-    pub fn warm(&self, db: usize, hashes: impl Iterator<Item = u64>) {
-        let large = hashes.filter_map(|hash| {
-            let slot = &self.slots[shard_of(hash)];
-            // Few keys are in the cache anyway.
-            if slot.keys.load(Ordering::Relaxed) < WARM_KEYS_MIN {
-                return None;
-            }
-            Some((hash, slot.shard.try_lock()?))
-        });
-        // All locks first: each of them waits for whatever is being fetched.
-        let held: SmallVec<[(u64, MutexGuard<'_, Shard>); 16]> = large.collect();
-        // One step for all of them and then the next: the further a look goes, the fewer are under way at once.
-        let places: SmallVec<[(&Table, usize); 16]> = held
-            .iter()
-            .filter_map(|(hash, shard)| {
-                let table = shard.table(db)?;
-                Some((table, table.likely(*hash)?))
-            })
-            .collect();
-        let entries = places.iter().map(|(table, pos)| table.at(*pos));
-        std::hint::black_box(entries.clone().fold(0, |sum, entry| sum ^ entry.timer()));
-        std::hint::black_box(entries.fold(0, |sum, entry| sum ^ entry.warm()));
-    }
-
     /// Empties all databases at once.
     pub fn clear(&self) {
         let mut locked = self.lock(ShardSet::ALL);
@@ -193,9 +168,6 @@ impl Engine {
         self.slots[id].keys.load(Ordering::Relaxed)
     }
 }
-
-/// Keys of a shard from which on they are not all in the cache: a megabyte or so in all shards.
-const WARM_KEYS_MIN: usize = 64;
 
 /// How long one attempt at a lock lasts before its use is asked about.
 const PATIENCE: Duration = Duration::from_millis(10);
@@ -273,6 +245,12 @@ impl<'e> Locked<'e> {
             Held::One(guarded) => std::slice::from_mut(guarded),
             Held::Many(guards) => guards,
         }
+    }
+
+    #[inline]
+    fn held(&self, id: usize) -> &Shard {
+        let guards = self.all();
+        &guards[position(guards, id)].shard
     }
 
     pub fn set(&self) -> ShardSet {
@@ -356,8 +334,7 @@ fn position(guards: &[Guarded<'_>], id: usize) -> usize {
 impl Shards for Locked<'_> {
     #[inline]
     fn shard(&self, id: usize) -> &Shard {
-        let guards = self.all();
-        &guards[position(guards, id)].shard
+        self.held(id)
     }
 
     #[inline]

@@ -169,6 +169,22 @@ impl Hash {
         }
     }
 
+    /// Where the field with this hash likely stands, in a large hash.
+    pub fn likely(&self, hash: u64) -> Option<usize> {
+        match &self.form {
+            Form::Packed(_) => None,
+            Form::Table(table) => table.likely_far(hash),
+        }
+    }
+
+    /// Looks at what stands there.
+    pub fn warm(&self, pos: usize) -> usize {
+        match &self.form {
+            Form::Packed(_) => 0,
+            Form::Table(table) => table.warm(pos),
+        }
+    }
+
     pub fn as_listpack(&self) -> Option<&Listpack> {
         match &self.form {
             Form::Packed(pack) => Some(pack),

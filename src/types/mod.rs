@@ -10,6 +10,7 @@ pub mod hyperloglog;
 pub mod intset;
 pub mod list;
 pub mod listpack;
+mod positions;
 pub mod set;
 pub mod stream;
 pub mod text;

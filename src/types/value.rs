@@ -154,6 +154,26 @@ impl ValueRef<'_> {
         }
     }
 
+    /// Where the field or member with this hash likely stands in a large collection.
+    pub fn likely(self, hash: u64) -> Option<usize> {
+        match self {
+            ValueRef::Hash(held) => held.likely(hash),
+            ValueRef::Set(set) => set.likely(hash),
+            ValueRef::ZSet(zset) => zset.likely(hash),
+            ValueRef::Text(_) | ValueRef::List(_) | ValueRef::Stream(_) => None,
+        }
+    }
+
+    /// Looks at what stands there.
+    pub fn warm(self, pos: usize) -> usize {
+        match self {
+            ValueRef::Hash(hash) => hash.warm(pos),
+            ValueRef::Set(set) => set.warm(pos),
+            ValueRef::ZSet(zset) => zset.warm(pos),
+            ValueRef::Text(_) | ValueRef::List(_) | ValueRef::Stream(_) => 0,
+        }
+    }
+
     /// OBJECT ENCODING's word.
     pub fn encoding(self) -> &'static str {
         match self {
