@@ -1,6 +1,6 @@
 //! What a handler is given, and what it gives back.
 
-use std::ops::Deref;
+use std::ops::{Deref, Range};
 use std::sync::Arc;
 
 use smallvec::SmallVec;
@@ -13,7 +13,7 @@ use super::shared::Shared;
 use super::{Args, Entry, Fail};
 use crate::engine::Db;
 use crate::resp::Reply;
-use crate::types::Bstr;
+use crate::types::{Bstr, Value, ValueRef};
 
 pub type Done = Result<Flow, Fail>;
 
@@ -49,8 +49,27 @@ pub enum Flow {
     Replica(Box<Feed>),
     /// Sleep until replicas have acknowledged what there is.
     Acks(Box<AckWish>),
+    /// Write the rest of a long reply in parts, when nothing is locked any more.
+    Rest(Box<Rest>),
     /// Keep this worker busy for a while, as DEBUG SLEEP does.
     Stall(std::time::Duration),
+}
+
+/// What is left to be written of a reply: the elements of a copy of a collection.
+pub struct Rest {
+    /// A frozen copy.
+    pub value: Value,
+    /// Elements to be written, from the first one on.
+    pub len: usize,
+    pub write: Write,
+}
+
+/// Writes elements of a collection, by their positions.
+pub type Write = Box<dyn Fn(ValueRef<'_>, Range<usize>, &mut Reply)>;
+
+impl Rest {
+    /// From so many elements on, a reply is written in parts: fewer take less than half a millisecond.
+    pub const MIN: usize = 8192;
 }
 
 /// What a replica's connection is to send: what its orders say, and then the stream.

@@ -28,7 +28,7 @@ pub mod timeout;
 pub use arg::{Arg, ArgKind, KeyUse};
 pub use args::{Args, small_int};
 pub use call::{
-    AckWish, Done, Feed, Flow, FunctionLoad, Job, OnTimeout, Park, ReadCall, Reader, Reload,
+    AckWish, Done, Feed, Flow, FunctionLoad, Job, OnTimeout, Park, ReadCall, Reader, Reload, Rest,
     ScriptCall, ScriptWish, SessionCall, Shutdown, WriteCall,
 };
 pub use derive::{Begin, Find, KeySpec};

@@ -68,6 +68,16 @@ impl Table {
         self.entries.iter()
     }
 
+    /// Visits all entries, and calls the keys of several into the cache at the same time.
+    pub(super) fn visit(&self, visit: impl FnMut(&Entry)) {
+        let mut visit = visit;
+        for entries in self.entries.slices().flat_map(|slice| slice.chunks(16)) {
+            let warm = entries.iter().fold(0, |sum, entry| sum ^ entry.warm());
+            std::hint::black_box(warm);
+            entries.iter().for_each(&mut visit);
+        }
+    }
+
     /// How many keys have a deadline.
     pub fn volatile(&self) -> usize {
         self.wheel.as_ref().map_or(0, |wheel| wheel.keys())

@@ -98,7 +98,7 @@ impl Worker {
         }
     }
 
-    fn discard(&self, garbage: Garbage) {
+    pub(super) fn discard(&self, garbage: Garbage) {
         if garbage.effort() > FREE_EFFORT_MAX {
             // If that thread is gone the server is stopping, and the value is dropped here.
             let _ = self.garbage.send(garbage);

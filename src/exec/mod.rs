@@ -7,6 +7,7 @@ mod admit;
 mod commit;
 mod evict;
 mod fiber;
+mod long;
 mod own;
 mod park;
 mod redact;
@@ -23,6 +24,7 @@ use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 use std::sync::Arc;
 
+pub use long::Long;
 pub use park::{Sleep, Wake};
 pub use relay::{Relay, Relayed};
 pub use stop::{abort, stop};
@@ -98,6 +100,8 @@ pub enum Next {
     Shutdown(Option<Shutdown>),
     /// A script goes on after others had their turn: [`Worker::go_on`].
     Busy,
+    /// The reply is long, and goes on after others had their turn: [`Worker::write_on`].
+    Rest(Long),
     /// The reply comes when a job on another thread has ended.
     Wait(Job),
     /// A replica is at the other end: it gets a snapshot and the stream.
@@ -281,6 +285,8 @@ impl Worker {
         match &mut next {
             // It counts when it wakes.
             Next::Sleep(sleep) => sleep.nanos = nanos,
+            // It counts when its reply is whole.
+            Next::Rest(long) => long.nanos = nanos,
             _ => self.count(session, entry, argv, nanos),
         }
         if let Some(tracking) = &mut session.tracking
@@ -449,6 +455,7 @@ impl Worker {
                 return Next::Continue;
             }
             Flow::Replica(feed) => return Next::Replica(feed),
+            Flow::Rest(rest) => return Next::Rest(Long::new(entry, rest)),
             Flow::Acks(wish) => {
                 let sleep = park::Sleep::for_acks(session, entry, argv, &wish, &self.shared);
                 return Next::Sleep(sleep);

@@ -212,6 +212,7 @@ impl Worker {
             touch: true,
             woken: Some(key),
             hashed: None,
+            parts: false,
         };
         match self.call(unit, &job, &mut out) {
             Ok(Flow::Park(_)) => return,

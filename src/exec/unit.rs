@@ -6,7 +6,7 @@ use smallvec::SmallVec;
 
 use super::park::{Parked, Sleep};
 use super::{Look, Worker};
-use crate::command::session::Session;
+use crate::command::session::{ReplyMode, Session};
 use crate::command::{
     Args, Done, Entry, Fail, Flag, Flow, ReadCall, Reader, Run, SessionCall, WriteCall,
 };
@@ -33,6 +33,8 @@ pub(super) struct Call<'a> {
     pub woken: Option<&'a [u8]>,
     /// Its key, if it has one and that has been hashed.
     pub hashed: Option<Hashed<'a>>,
+    /// Whether a long reply may be written in parts.
+    pub parts: bool,
 }
 
 impl<'a> Call<'a> {
@@ -44,6 +46,7 @@ impl<'a> Call<'a> {
             touch: !session.no_touch,
             woken: None,
             hashed: entry.lone_key(argv).map(Hashed::new),
+            parts: false,
         }
     }
 
@@ -59,6 +62,7 @@ impl<'a> Call<'a> {
             touch: !session.no_touch,
             woken: None,
             hashed: key.map(|(key, hash)| Hashed::known(key, hash)),
+            parts: session.reply == ReplyMode::On,
         }
     }
 
@@ -209,6 +213,7 @@ impl Worker {
             argv,
             woken,
             hashed,
+            parts,
         } = *job;
         let rules = self.rules.borrow();
         let args = Args::new(argv, entry.words);
@@ -241,6 +246,13 @@ impl Worker {
                 server,
             }),
             Run::Session(_) | Run::Container => unreachable!("session commands take no locks"),
+        };
+        let done = match done {
+            Ok(Flow::Rest(rest)) if !parts => {
+                (rest.write)(rest.value.as_ref(), 0..rest.len, out);
+                Ok(Flow::Done)
+            }
+            done => done,
         };
         let effects = &mut unit.effects;
         if effects.wanted.log && effects.dirty > dirty && !effects.rewritten && done.is_ok() {

@@ -126,6 +126,11 @@ impl<T, C: Chunk<T>> Dense<T, C> {
         self.chunks.iter().flat_map(|chunk| chunk.items())
     }
 
+    /// The items, in runs that stand together.
+    pub fn slices(&self) -> impl Iterator<Item = &[T]> {
+        self.chunks.iter().map(|chunk| &chunk.items()[..])
+    }
+
     /// Bytes of chunks and index, not those that items hold themselves. O(1).
     pub fn heap_bytes(&self) -> usize {
         let whole = self.chunks.len().saturating_sub(1) * Self::CHUNK;

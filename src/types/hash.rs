@@ -326,6 +326,11 @@ impl Hash {
             .filter(move |(field, _)| !self.is_piece_due(field, now_ms))
     }
 
+    /// Whether some fields may be due.
+    pub fn has_deadlines(&self) -> bool {
+        self.deadlines.is_some()
+    }
+
     /// Every pair, those that are due included.
     pub fn iter_all(&self) -> impl Iterator<Item = (Piece<'_>, Piece<'_>)> {
         let (packed, table) = match &self.form {

@@ -2,9 +2,9 @@
 
 use crate::command::Flag::Fast;
 use crate::command::sample::Draw;
-use crate::command::{Arg, Command, Done, Fail, Flow, KeyUse, ReadCall, Run, scan};
+use crate::command::{Arg, Command, Done, Fail, Flow, KeyUse, ReadCall, Rest, Run, scan};
 use crate::resp::Reply;
-use crate::types::{Hash, Piece};
+use crate::types::{Hash, Piece, Type};
 
 pub const HGET: Command = Command {
     name: "hget",
@@ -61,13 +61,10 @@ pub const HGETALL: Command = Command {
 };
 
 fn hgetall(call: &mut ReadCall<'_>) -> Done {
-    let open = call.out.open_map();
-    let count = each(call, |(field, value), out| {
+    each(call, Reply::map, |(field, value), out| {
         out.piece(field);
         out.piece(value);
-    })?;
-    call.out.close(open, count);
-    Ok(Flow::Done)
+    })
 }
 
 pub const HKEYS: Command = Command {
@@ -82,10 +79,7 @@ pub const HKEYS: Command = Command {
 };
 
 fn hkeys(call: &mut ReadCall<'_>) -> Done {
-    let open = call.out.open_array();
-    let count = each(call, |(field, _), out| out.piece(field))?;
-    call.out.close(open, count);
-    Ok(Flow::Done)
+    each(call, Reply::array, |(field, _), out| out.piece(field))
 }
 
 pub const HVALS: Command = Command {
@@ -100,27 +94,41 @@ pub const HVALS: Command = Command {
 };
 
 fn hvals(call: &mut ReadCall<'_>) -> Done {
-    let open = call.out.open_array();
-    let count = each(call, |(_, value), out| out.piece(value))?;
-    call.out.close(open, count);
-    Ok(Flow::Done)
+    each(call, Reply::array, |(_, value), out| out.piece(value))
 }
 
-/// Shows each pair of the hash named, and counts them: fields that are due aren't among them.
+type Pair<'a> = (Piece<'a>, Piece<'a>);
+
+/// Answers with something of each pair of the hash named. Fields that are due aren't among them.
 fn each(
     call: &mut ReadCall<'_>,
-    mut show: impl FnMut((Piece<'_>, Piece<'_>), &mut Reply),
-) -> Result<usize, Fail> {
+    begin: fn(&mut Reply, usize),
+    show: fn(Pair<'_>, &mut Reply),
+) -> Done {
     let key = call.args.next()?;
     let now_ms = call.db.now_ms();
-    let mut count = 0;
-    if let Some(hash) = call.db.read::<Hash>(key)? {
-        for pair in hash.iter(now_ms) {
-            show(pair, call.out);
-            count += 1;
+    let Some(hash) = call.db.read::<Hash>(key)? else {
+        begin(call.out, 0);
+        return Ok(Flow::Done);
+    };
+    if hash.has_deadlines() {
+        let count = hash.iter(now_ms).count();
+        begin(call.out, count);
+    } else {
+        begin(call.out, hash.len());
+        if hash.len() >= Rest::MIN {
+            return Ok(Flow::Rest(Box::new(Rest {
+                len: hash.len(),
+                value: hash.frozen().wrap(),
+                write: Box::new(move |value, range, out| {
+                    let hash = Hash::of(value).expect("it is given that hash");
+                    range.for_each(|pos| show(hash.nth(pos), out));
+                }),
+            })));
         }
     }
-    Ok(count)
+    hash.iter(now_ms).for_each(|pair| show(pair, call.out));
+    Ok(Flow::Done)
 }
 
 pub const HLEN: Command = Command {

@@ -2,7 +2,6 @@
 
 use crate::command::Flag::Fast;
 use crate::command::{Arg, Command, Done, Fail, Flow, KeyUse, Plan, ReadCall, Run};
-use crate::engine::Entry;
 use crate::util::glob;
 
 pub const EXISTS: Command = Command {
@@ -84,15 +83,16 @@ pub const KEYS: Command = Command {
 fn keys(call: &mut ReadCall<'_>) -> Done {
     let pattern = call.args.next()?;
     let every = pattern == b"*";
-    let fits = |(entry, _): &(&Entry, _)| every || glob::matches(pattern, entry.key_name(), false);
-    let names: Vec<&[u8]> = call
-        .db
-        .each()
-        .filter(fits)
-        .map(|(entry, _)| entry.key_name())
-        .collect();
-    call.out.array(names.len());
-    names.iter().for_each(|name| call.out.bulk(name));
+    let open = call.out.open_array();
+    let mut count = 0;
+    call.db.visit(|entry| {
+        let name = entry.key_name();
+        if every || glob::matches(pattern, name, false) {
+            call.out.bulk(name);
+            count += 1;
+        }
+    });
+    call.out.close(open, count);
     Ok(Flow::Done)
 }
 

@@ -1,8 +1,8 @@
 //! Reading sets.
 
 use crate::command::Flag::Fast;
-use crate::command::{Arg, Command, Done, Flow, KeyUse, ReadCall, Run, scan};
-use crate::types::Set;
+use crate::command::{Arg, Command, Done, Flow, KeyUse, ReadCall, Rest, Run, scan};
+use crate::types::{Set, Type};
 
 pub const SCARD: Command = Command {
     name: "scard",
@@ -75,10 +75,21 @@ fn smembers(call: &mut ReadCall<'_>) -> Done {
     let key = call.args.next()?;
     let set = call.db.read::<Set>(key)?;
     call.out.set(set.map_or(0, Set::len));
-    if let Some(set) = set {
-        set.iter().for_each(|member| call.out.piece(member));
+    match set {
+        Some(set) if set.len() >= Rest::MIN => Ok(Flow::Rest(Box::new(Rest {
+            len: set.len(),
+            value: set.frozen().wrap(),
+            write: Box::new(|value, range, out| {
+                let set = Set::of(value).expect("it is given that set");
+                range.for_each(|pos| out.piece(set.nth(pos)));
+            }),
+        }))),
+        set => {
+            let members = set.iter().flat_map(|set| set.iter());
+            members.for_each(|member| call.out.piece(member));
+            Ok(Flow::Done)
+        }
     }
-    Ok(Flow::Done)
 }
 
 pub const SSCAN: Command = Command {

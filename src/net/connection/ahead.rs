@@ -111,6 +111,11 @@ impl Ahead {
         Ok(())
     }
 
+    /// The arguments of the request that [`Ahead::next`] gave.
+    pub fn argv<'a>(&'a self, input: &'a [u8]) -> Argv<'a> {
+        self.slots[self.next].argv(input)
+    }
+
     /// The request that [`Ahead::next`] gave has run. Returns where the one after it begins.
     #[inline]
     pub fn ran(&mut self) -> usize {

@@ -25,11 +25,11 @@ use super::stream::Stream;
 use crate::command::client::Client;
 use crate::command::session::{ReplyMode, Session};
 use crate::command::{Feed, Job, Shutdown};
-use crate::exec::{self, Look, Next, Sleep, Wake, Worker};
+use crate::exec::{self, Long, Look, Next, Sleep, Wake, Worker};
 use crate::journal::{Depends, Pass};
 use crate::pubsub::Mailbox;
 use crate::resp::{Codec, ProtocolError, Reply};
-use crate::util::clock;
+use crate::util::clock::{self, Reading};
 
 /// Bytes asked of one read.
 const READ_BYTES: usize = 16 * 1024;
@@ -337,6 +337,10 @@ impl Connection {
                     self.replica = Some(feed);
                     self.closing = Closing::Now;
                 }
+                Next::Rest(long) => {
+                    self.write_on(long, &ahead, &mut started).await;
+                    done = ahead.ran();
+                }
                 Next::Busy => {
                     done = ahead.ran();
                     self.go_on(&mut started).await;
@@ -379,7 +383,7 @@ impl Connection {
     }
 
     /// Comes back to a script again and again, until it has ended.
-    async fn go_on(&mut self, started: &mut crate::util::clock::Reading) {
+    async fn go_on(&mut self, started: &mut Reading) {
         loop {
             self.take_depends();
             tokio::task::yield_now().await;
@@ -388,6 +392,33 @@ impl Connection {
                 *started = self.worker.begin_batch();
                 return;
             }
+        }
+    }
+
+    /// Writes a long reply, and lets others have their turn before each part of it.
+    async fn write_on(&mut self, long: Long, ahead: &Ahead, started: &mut Reading) {
+        let mut left = Some(long);
+        while let Some(long) = left.take() {
+            self.take_depends();
+            self.flush();
+            // It comes back once the sockets have been looked at.
+            tokio::task::yield_now().await;
+            if self.client.mailbox.is_closing() {
+                self.closing = Closing::Now;
+            }
+            if self.closing == Closing::Now {
+                return;
+            }
+            *started = self.worker.begin_batch();
+            let Connection {
+                worker,
+                session,
+                input,
+                out,
+                ..
+            } = self;
+            let argv = ahead.argv(input);
+            left = worker.write_on(session, long, &argv, out, started);
         }
     }
 
@@ -473,7 +504,7 @@ fn run(
     argv: &[&[u8]],
     look: Option<Look>,
     out: &mut Reply,
-    started: &mut crate::util::clock::Reading,
+    started: &mut Reading,
 ) -> Next {
     let guarded = std::panic::AssertUnwindSafe(|| worker.run(session, argv, look, out, started));
     std::panic::catch_unwind(guarded).unwrap_or_else(|_| {
