@@ -72,12 +72,12 @@ impl TestServer {
             "bind 127.0.0.1\nport {port}\nio-threads 2\nenable-debug-command yes\nsave \"\"\ndir {}\n{lines}\n",
             dir.display()
         );
-        file::load(&config, text.as_bytes(), glob::matches)
+        let loaded = file::load(&config, text.as_bytes(), glob::matches)
             .expect("the test's configuration is sound");
         // A server stays on the thread that built it.
         let (tell, told) = std::sync::mpsc::channel();
         let thread = std::thread::spawn(move || {
-            let server = Server::new(config, &[], None, disk);
+            let server = Server::new(config, &loaded, None, disk);
             let server = match server {
                 Ok(server) => server,
                 Err(error) => {
