@@ -4,6 +4,7 @@
 //! the file of its siblings under `commands/`, name it in that family's list, and that is all: arity, key
 //! positions, COMMAND's replies, ACL categories and locks follow from what the const says.
 
+mod absent;
 mod arg;
 mod args;
 mod call;

@@ -318,7 +318,7 @@ impl Registry {
         }
     }
 
-    /// All that rules of users need to know, by the same numbers.
+    /// All that rules of users need to know, by the same numbers; then commands that only rules know.
     pub fn catalog(&self) -> Catalog {
         let known = |entry: &&'static Entry| Known {
             name: entry.full_name.clone(),
@@ -329,7 +329,9 @@ impl Registry {
                 .fold(0, |bits, category| bits | 1 << category),
             subcommands: entry.subcommands.iter().map(|(_, sub)| sub.id).collect(),
         };
-        Catalog::new(self.entries.iter().map(known).collect())
+        let mut commands: Vec<_> = self.entries.iter().map(known).collect();
+        super::absent::add(&mut commands);
+        Catalog::new(commands)
     }
 
     /// Every entry, subcommands included, by its number.

@@ -61,7 +61,8 @@ fn cat(call: &mut SessionCall<'_>) -> Done {
                 Fail::said(format!("Unknown category '{name}'"))
             })?;
             let all = call.server.users.catalog.iter();
-            all.filter(|(_, known)| known.is_in(category))
+            let there = call.server.registry.entries().len();
+            all.filter(|(number, known)| *number < there && known.is_in(category))
                 .map(|(_, known)| known.name.as_str())
                 .collect()
         }
