@@ -205,6 +205,12 @@ impl Talker {
         self.stream.write_all(&request).expect("the server reads");
     }
 
+    /// Whether the server has closed the connection, or does in a moment, and says nothing before.
+    pub fn is_closed(&mut self) -> bool {
+        let mut byte = [0; 1];
+        self.bytes.is_empty() && matches!(self.stream.read(&mut byte), Ok(0))
+    }
+
     /// The next reply, or push.
     pub fn hear(&mut self) -> Value {
         loop {

@@ -203,9 +203,8 @@ impl Users {
             if line.is_empty() {
                 continue;
             }
-            match self.read_line(file, at + 1, line, &read, all_channels) {
-                Ok((name, rights)) => drop(read.insert(name, rights)),
-                Err(why) => errors.push_str(&why),
+            if let Err(why) = self.read_line(file, at + 1, line, &mut read, all_channels) {
+                errors.push_str(&why);
             }
         }
         if !errors.is_empty() {
@@ -231,15 +230,15 @@ impl Users {
         Ok(gone)
     }
 
-    /// One line of a file of users.
+    /// One line of a file of users. One that is wrong defines its user, too: another line may not.
     fn read_line(
         &self,
         file: &str,
         number: usize,
         line: &[u8],
-        before: &BTreeMap<Vec<u8>, Rights>,
+        read: &mut BTreeMap<Vec<u8>, Rights>,
         all_channels: bool,
-    ) -> Result<(Vec<u8>, Rights), String> {
+    ) -> Result<(), String> {
         let words: Vec<&[u8]> = line.split(|byte| *byte == b' ').collect();
         let [b"user", name, rules @ ..] = &words[..] else {
             return Err(format!(
@@ -252,7 +251,7 @@ impl Users {
                 "'{file}:{number}: username '{shown}' contains invalid characters. "
             ));
         }
-        if before.contains_key(*name) {
+        if read.contains_key(*name) {
             return Err(format!(
                 "WARNING: Duplicate user '{shown}' found on line {number}. "
             ));
@@ -280,8 +279,9 @@ impl Users {
                 Err(_) => {}
             }
         }
+        read.insert(name.to_vec(), rights);
         match errors.is_empty() {
-            true => Ok((name.to_vec(), rights)),
+            true => Ok(()),
             false => Err(errors),
         }
     }

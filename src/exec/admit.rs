@@ -1,5 +1,7 @@
 //! Whether a request may run: ordered checks, and the first refusal wins.
 
+use std::sync::atomic::Ordering;
+
 use super::rights::{self, Asker};
 use super::{Look, Worker};
 use crate::acl::Context;
@@ -108,6 +110,9 @@ impl Worker {
         if session.user.as_ref().is_some_and(|user| user.is_gone()) {
             return Err(Fail::code("NOAUTH Authentication required."));
         }
+        // What is logged of the client tells what it was about to do.
+        let last = &session.client.last_command;
+        last.store(entry.id as u32, Ordering::Relaxed);
         let context = match session.multi {
             Some(_) => Context::Multi,
             None => Context::Toplevel,
