@@ -170,6 +170,24 @@ fn deleted_users_leave() {
 }
 
 #[test]
+fn clients_are_closed_by_their_user() {
+    let server = TestServer::start("");
+    let mut ann = server.connect();
+    server.talk(
+        "> ACL SETUSER ann on nopass +@all
+         +OK
+         > CLIENT KILL USER nosuch
+         -ERR No such user 'nosuch'
+         > CLIENT KILL USER ann
+         :0",
+    );
+    ann.say("HELLO 3 AUTH ann x");
+    assert!(show(&ann.hear()).contains("\"proto\" :3"));
+    server.talk("> CLIENT KILL USER ann\n :1\n > PING\n +PONG");
+    assert!(ann.is_closed());
+}
+
+#[test]
 fn listeners_leave_whose_channels_are_taken_away() {
     let server = TestServer::start("");
     server.talk("> ACL SETUSER ann on nopass +@all &a &b* &s\n +OK");

@@ -203,7 +203,8 @@ impl Worker {
         out: &mut Reply,
         started: &mut Reading,
     ) -> Next {
-        let stand_in = Session::new(session.client.clone(), session.user.clone());
+        let mut stand_in = Session::new(session.client.clone(), session.user.clone());
+        stand_in.authenticated = session.authenticated;
         let resp3 = out.resp3();
         let job = Box::new(Job {
             session: std::mem::replace(session, stand_in),

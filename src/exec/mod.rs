@@ -195,6 +195,10 @@ impl Worker {
                 return Next::Abort;
             }
             admit::Verdict::Refused(entry, fail) => {
+                if session.user.as_ref().is_some_and(|user| user.is_gone()) {
+                    // Deleted a moment ago: the connection was to be closed before it asked.
+                    return Next::Abort;
+                }
                 self.refuse(session, entry, &fail, out);
                 self.finish_reply(session, mark, out);
                 return Next::Continue;

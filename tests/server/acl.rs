@@ -177,9 +177,18 @@ fn rules_come_to_the_same_as_on_the_real_server() {
     let real = Server::start_program(&real_redis(), &options);
     let ours = Server::start_program(&our_server(), &options);
     let (mut real, mut ours) = (real.client(), ours.client());
+    let known: Vec<String> = real
+        .ask("COMMAND LIST")
+        .items()
+        .iter()
+        .map(Value::text)
+        .collect();
     for seed in 0..seeds {
         let mut random = fastrand::Rng::with_seed(seed);
         let mut said = vec![format!("ACL SETUSER u{seed}")];
+        for server in [&mut real, &mut ours] {
+            server.ask(&said[0]);
+        }
         for _ in 0..random.usize(1..12) {
             let rule = RULES[random.usize(..RULES.len())];
             let ask = [
@@ -200,9 +209,13 @@ fn rules_come_to_the_same_as_on_the_real_server() {
         }
         // What is told of a user makes the same user again, here and there.
         let told = line_of(&mut ours, &format!("u{seed}"));
-        for server in [&mut ours, &mut real] {
-            let mut ask: Vec<&str> = vec!["ACL", "SETUSER", "again", "reset"];
-            ask.extend(told.split(' ').skip(2));
+        for (server, is_real) in [(&mut ours, false), (&mut real, true)] {
+            let rules = told.split(' ').skip(2);
+            let rules = rules.filter(|rule| !is_real || is_known(rule, &known));
+            let ask: Vec<&str> = ["ACL", "SETUSER", "again", "reset"]
+                .into_iter()
+                .chain(rules)
+                .collect();
             assert_eq!(server.ask_args(&ask).text(), "OK", "{told}");
         }
         let again = line_of(&mut ours, "again").replace(" sanitize-payload", "");
@@ -217,6 +230,19 @@ fn rules_come_to_the_same_as_on_the_real_server() {
             assert_eq!(first, again, "{command} by {told}");
         }
     }
+}
+
+/// Whether a rule is about something else than a command that came with 7.4.
+fn is_known(rule: &str, commands: &[String]) -> bool {
+    let name = rule.trim_start_matches('(').trim_end_matches(')');
+    let name = name.strip_prefix(['+', '-']).unwrap_or("@");
+    let holds = |wanted: &str| commands.iter().any(|known| known == wanted);
+    let is_argument = |container: &str| {
+        let head = format!("{container}|");
+        holds(container) && !commands.iter().any(|known| known.starts_with(&head))
+    };
+    let container = name.split_once('|').map(|(container, _)| container);
+    name.starts_with('@') || holds(name) || container.is_some_and(is_argument)
 }
 
 /// A user's line of ACL LIST.
