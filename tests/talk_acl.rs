@@ -64,6 +64,26 @@ fn selectors_dont_add_up() {
 }
 
 #[test]
+fn keys_are_checked_whatever_else_is_missing() {
+    talk(
+        "> ACL SETUSER ann on nopass +@all ~a
+         +OK
+         b> AUTH ann x
+         +OK
+         b> PFMERGE b
+         -NOPERM this user has no permissions to access one of the keys used as arguments
+         b> ZUNIONSTORE b 5 a
+         -NOPERM this user has no permissions to access one of the keys used as arguments
+         b> EVAL \"return 1\" 3 a
+         -ERR Number of keys can't be greater than number of args
+         b> MIGRATE 127.0.0.1 1 \"\" 0 1 AUTH a KEYS a b
+         -NOPERM this user has no permissions to access one of the keys used as arguments
+         b> MIGRATE 127.0.0.1 1 \"\" 0 1 AUTH KEYS KEYS a
+         +NOKEY",
+    );
+}
+
+#[test]
 fn a_wrong_rule_changes_nothing() {
     talk(
         "> ACL SETUSER ann on +get

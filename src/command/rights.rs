@@ -27,10 +27,7 @@ impl Request for Touched<'_> {
     }
 
     fn each_key(&self, visit: &mut dyn FnMut(usize, Access)) {
-        // Where the keys don't fit their own description the command will say so, and touch none.
-        if !self.entry.each_key(self.argv, |_| {}) {
-            return;
-        }
+        // Those that it does name are checked even where the rest doesn't fit: the command may run without it.
         let key_use = self.entry.command.key_use.map(|of| of(self.argv));
         self.entry.each_use(self.argv, |at, used| {
             visit(at, key_use.unwrap_or(used).access());

@@ -319,13 +319,13 @@ impl Worker {
         }
     }
 
-    /// Writes an error reply to a command of a client that is not awake to hear it refused.
+    /// Refuses a command that had been let in before, and slept.
     pub(super) fn reject(&self, entry: &Entry, fail: &Fail, out: &mut Reply) {
         self.write_error(&fail.text(), out);
         self.stats().commands[entry.id].rejected.add(1);
     }
 
-    /// Writes an error reply that is no command's.
+    /// Writes an error reply, and counts it.
     pub(super) fn write_error(&self, text: &str, out: &mut Reply) {
         out.error(text.as_bytes());
         self.shared.stats.error(text.as_bytes());
