@@ -38,6 +38,7 @@ def prepare(server):
     client.ask("ZADD", "zset", *(word for n in range(200) for word in (n, f"member:{n}")))
     client.ask("SET", "large", "x" * 4096)
     client.load(encode("SET", b"key:%012d" % n, "x" * 32) for n in range(1_000_000))
+    client.load(encode("SET", b"counter:%012d" % n, n) for n in range(1_000_000))
     server.sha = client.ask("SCRIPT", "LOAD", SCRIPT).decode()
 
 

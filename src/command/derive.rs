@@ -75,6 +75,24 @@ fn is_fixed(arg: &Arg) -> bool {
         }
 }
 
+/// Where the first field or member stands that a command names, if no option stands before it.
+pub fn member(words: usize, args: &[Arg]) -> Option<usize> {
+    let mut at = words;
+    for arg in args.iter().filter(|arg| !arg.optional) {
+        match arg.kind {
+            ArgKind::Text if matches!(arg.name, "field" | "member") => return Some(at),
+            ArgKind::Block(parts) => {
+                if let Some(at) = member(at, parts) {
+                    return Some(at);
+                }
+            }
+            _ => {}
+        }
+        at += least(arg);
+    }
+    None
+}
+
 /// Key groups of a command whose own name takes `words` arguments.
 pub fn key_specs(words: usize, args: &[Arg]) -> Vec<KeySpec> {
     let mut specs = Vec::new();

@@ -26,6 +26,8 @@ pub struct Entry {
     channels: Option<ChannelSpec>,
     /// Where its one key stands, if all that it locks is that key's shard.
     lone_key: Option<usize>,
+    /// Where the first field or member likely stands.
+    pub member_at: Option<usize>,
     /// First key, last key, step.
     pub range: (i32, i32, i32),
     pub categories: Vec<&'static str>,
@@ -268,6 +270,7 @@ impl Registry {
             lone_key: lone_key(command, &specs),
             incomplete: specs.iter().any(|spec| spec.used.is_incomplete()),
             channels: derive::channel_spec(words, command.args),
+            member_at: derive::member(words, command.args),
             command,
             family,
             full_name,

@@ -15,25 +15,26 @@ mod shard;
 mod snapshot;
 mod table;
 mod waiters;
+mod warm;
 mod wheel;
 
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use parking_lot::{Mutex, MutexGuard};
-use smallvec::SmallVec;
 
 pub use access::{Access, AccessRules};
 pub use census::{Census, Contents};
 pub use db::{Db, Deadline, Shards, Taken, WrongType};
 pub use edit::Edit;
 pub use effects::{Class, Effects, Event, Garbage, Reach, Record, Wanted};
-pub use entry::Entry;
+pub use entry::{Entry, New};
 pub use evict::{Policy, Victim, Victims};
 pub use shard::{Hashed, Place, SHARDS, Shard, ShardSet, shard_of};
 pub use snapshot::{SavedKey, Snapshot};
 pub use table::Table;
 pub use waiters::{Sleeper, Waiter};
+pub use warm::Glance;
 
 use crate::config::{Config, MaxmemoryPolicy};
 use crate::types::Limits;
@@ -125,34 +126,6 @@ impl Engine {
         Some(Locked { held })
     }
 
-    /// Looks at what commands on keys with these hashes are going to look at. The processor then fetches it for all
-    /// of them at the same time, where each command would wait for its own. A hint: what is locked is passed over.
-    pub fn warm(&self, db: usize, hashes: impl Iterator<Item = u64>) {
-        let large = hashes.filter_map(|hash| {
-            let slot = &self.slots[shard_of(hash)];
-            // Few keys are in the cache anyway.
-            if slot.keys.load(Ordering::Relaxed) < WARM_KEYS_MIN {
-                return None;
-            }
-            Some((hash, slot.shard.try_lock()?))
-        });
-        // All locks first: each of them waits for whatever is being fetched.
-        let held: SmallVec<[(u64, MutexGuard<'_, Shard>); 16]> = large.collect();
-        // One step for all of them and then the next: the further a look goes, the fewer are under way at once.
-        let places: SmallVec<[(&Table, usize); 16]> = held
-            .iter()
-            .filter_map(|(hash, shard)| {
-                let table = shard.table(db)?;
-                Some((table, table.likely(*hash)?))
-            })
-            .collect();
-        let entries = places.iter().map(|(table, pos)| table.at(*pos));
-        let keys = entries.clone().map(|entry| entry.key_name().len());
-        std::hint::black_box(keys.fold(0, usize::wrapping_add));
-        let values = entries.map(|entry| entry.value().warm());
-        std::hint::black_box(values.fold(0, usize::wrapping_add));
-    }
-
     /// Empties all databases at once.
     pub fn clear(&self) {
         let mut locked = self.lock(ShardSet::ALL);
@@ -195,9 +168,6 @@ impl Engine {
         self.slots[id].keys.load(Ordering::Relaxed)
     }
 }
-
-/// Keys of a shard from which on they are not all in the cache: a megabyte or so in all shards.
-const WARM_KEYS_MIN: usize = 64;
 
 /// How long one attempt at a lock lasts before its use is asked about.
 const PATIENCE: Duration = Duration::from_millis(10);
@@ -275,6 +245,12 @@ impl<'e> Locked<'e> {
             Held::One(guarded) => std::slice::from_mut(guarded),
             Held::Many(guards) => guards,
         }
+    }
+
+    #[inline]
+    fn held(&self, id: usize) -> &Shard {
+        let guards = self.all();
+        &guards[position(guards, id)].shard
     }
 
     pub fn set(&self) -> ShardSet {
@@ -358,8 +334,7 @@ fn position(guards: &[Guarded<'_>], id: usize) -> usize {
 impl Shards for Locked<'_> {
     #[inline]
     fn shard(&self, id: usize) -> &Shard {
-        let guards = self.all();
-        &guards[position(guards, id)].shard
+        self.held(id)
     }
 
     #[inline]

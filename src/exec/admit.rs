@@ -36,7 +36,7 @@ impl Worker {
         let look = match look {
             Some(look) => look,
             None => match find(&self.shared.registry, argv) {
-                Ok(entry) => Look { entry, hash: None },
+                Ok(entry) => Look::unhashed(entry),
                 Err(fail) => return Verdict::Refused(None, fail),
             },
         };

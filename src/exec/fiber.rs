@@ -112,7 +112,7 @@ fn serve(worker: &Worker, yielder: &Yielder<Go, Step>, first: Box<Job>) {
                     ..
                 } = &mut *job;
                 let argv: Vec<&[u8]> = argv.iter().map(|arg| &arg[..]).collect();
-                let look = Look { entry, hash: None };
+                let look = Look::unhashed(entry);
                 let next = worker.perform(Some(&stage), session, look, &argv, out, started);
                 job.next = next;
             }

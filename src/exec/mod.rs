@@ -32,7 +32,7 @@ use crate::command::session::{ReplyMode, Session};
 use crate::command::shared::Shared;
 use crate::command::stats::WorkerStats;
 use crate::command::{Entry, Fail, Feed, Flag, Flow, Found, Job, Shutdown};
-use crate::engine::{Effects, Engine, Rules, Victims};
+use crate::engine::{Effects, Engine, Glance, Rules, Victims};
 use crate::journal::Depends;
 use crate::resp::Reply;
 use crate::util::clock::{self, Reading, Stopwatch};
@@ -70,6 +70,19 @@ pub struct Look {
     entry: &'static Entry,
     /// Of the one key whose shard is all that will be locked, if that has been hashed.
     hash: Option<u64>,
+    /// Of the first field or member that it names.
+    member: Option<u64>,
+}
+
+impl Look {
+    /// Of a request that runs at once.
+    fn unhashed(entry: &'static Entry) -> Self {
+        Look {
+            entry,
+            hash: None,
+            member: None,
+        }
+    }
 }
 
 /// What the connection does after a request.
@@ -154,10 +167,14 @@ impl Worker {
     #[inline]
     pub fn look<'a>(&self, arg: impl Fn(usize) -> Option<&'a [u8]>) -> Option<Look> {
         match self.shared.registry.find(arg(0)?, arg(1)) {
-            Found::Entry(entry) => Some(Look {
-                entry,
-                hash: entry.lone_key_at().and_then(arg).map(keyhash::hash),
-            }),
+            Found::Entry(entry) => {
+                let hash_of = |at: Option<usize>| at.and_then(&arg).map(keyhash::hash);
+                Some(Look {
+                    entry,
+                    hash: hash_of(entry.lone_key_at()),
+                    member: hash_of(entry.member_at),
+                })
+            }
             Found::NoSubcommand(_) | Found::Unknown => None,
         }
     }
@@ -165,8 +182,11 @@ impl Worker {
     /// Calls what these requests will look at into the cache, for all of them at the same time.
     #[inline]
     pub fn warm(&self, session: &Session, looks: impl Iterator<Item = Look>) {
-        self.engine
-            .warm(session.db, looks.filter_map(|look| look.hash));
+        let glances = looks.filter_map(|look| {
+            let member = look.member;
+            look.hash.map(|key| Glance { key, member })
+        });
+        self.engine.warm(session.db, glances);
     }
 
     /// Runs one request. `started` is when the one before it ended, and is moved to this one's end.

@@ -2,6 +2,8 @@
 //!
 //! Command, EXEC, sleeper, expiry and eviction all come through here.
 
+use smallvec::SmallVec;
+
 use super::park::{Parked, Sleep};
 use super::{Look, Worker};
 use crate::acl::User;
@@ -13,6 +15,7 @@ use crate::config::EventClasses;
 use crate::engine::{Db, Effects, Hashed, Locked, Record, ShardSet, Wanted};
 use crate::resp::Reply;
 use crate::types::Bstr;
+use crate::util::keyhash;
 
 /// Shards locked and what was done to them so far.
 pub(super) struct Unit<'w> {
@@ -71,6 +74,17 @@ impl<'a> Call<'a> {
             None => self.entry.shards(self.argv),
         }
     }
+
+    /// Calls its keys into the cache at the same time, if they are several.
+    #[inline]
+    fn warm(&self, locked: &Locked<'_>) {
+        if self.hashed.is_none() {
+            let mut hashes: SmallVec<[u64; 16]> = SmallVec::new();
+            let hash = |at: usize| hashes.push(keyhash::hash(self.argv[at]));
+            self.entry.each_key(self.argv, hash);
+            locked.warm(self.db, &hashes);
+        }
+    }
 }
 
 /// What came of a command.
@@ -96,6 +110,7 @@ impl Worker {
             Run::Read(_) => {
                 let call = Call::looked(session, look, argv);
                 let mut unit = self.begin(call.shards())?;
+                call.warm(&unit.locked);
                 let done = self.call(&mut unit, &call, out);
                 self.track_reads(session, entry, argv);
                 self.commit(unit, Some(session.client.id));
@@ -104,6 +119,7 @@ impl Worker {
             Run::Write(_) => {
                 let call = Call::looked(session, look, argv);
                 let mut unit = self.begin_write(call.shards())?;
+                call.warm(&unit.locked);
                 let done = self.call(&mut unit, &call, out);
                 if entry.is(Flag::ReadOnly) {
                     // XREAD: it can only sleep, as no reader can.

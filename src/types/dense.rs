@@ -6,9 +6,9 @@
 
 use std::marker::PhantomData;
 
-use hashbrown::HashTable;
 use triomphe::Arc;
 
+use super::positions::Positions;
 use crate::util::keyhash;
 
 /// An item that is found by a part of itself.
@@ -46,23 +46,34 @@ impl<T: Clone> Chunk<T> for Arc<Vec<T>> {
     }
 }
 
-const CHUNK_BITS: u32 = 10;
-/// Items of a chunk. The last one grows up to this in steps. Copying one, which a change
-/// of a shared chunk does, takes some ten microseconds.
-const CHUNK: usize = 1 << CHUNK_BITS;
-/// A position in the index, and the byte that finds it.
-const INDEX_BYTES: usize = size_of::<u32>() + 1;
+/// Items of a chunk, as a power of two: as many as take no more than 12 KiB, for which the allocator has pages of their
+/// own. The last chunk grows up to this in steps. Copying one, which a change
+/// of a shared chunk does, takes some microseconds.
+const fn chunk_bits<T>() -> u32 {
+    let mut bits = 0;
+    while (size_of::<T>() << (bits + 1)) <= CHUNK_BYTES_MAX {
+        bits += 1;
+    }
+    bits
+}
+
+const CHUNK_BYTES_MAX: usize = 12 * 1024;
+/// Below this an index grows in one go.
+const SMALL: usize = 1024;
 /// Positions moved to a new index by each change: more than enough to be done before it is full, and
 /// done soon, as both indexes take room meanwhile.
 const MOVES: usize = 16;
+
+/// So many items and their index are more than the cache nearest to a core.
+const FAR: usize = 2048;
 
 #[derive(Clone, Debug)]
 pub struct Dense<T, C = Vec<T>> {
     chunks: Vec<C>,
     len: usize,
-    index: HashTable<u32>,
+    index: Positions,
     /// The index before the last growth, while some positions are still in it. Those below `moved` are not.
-    old: Option<Box<HashTable<u32>>>,
+    old: Option<Box<Positions>>,
     moved: usize,
     items: PhantomData<T>,
 }
@@ -77,11 +88,14 @@ impl<T, C> Default for Dense<T, C> {
 }
 
 impl<T, C> Dense<T, C> {
+    const CHUNK_BITS: u32 = chunk_bits::<T>();
+    const CHUNK: usize = 1 << Self::CHUNK_BITS;
+
     pub const fn new() -> Self {
         Dense {
             chunks: Vec::new(),
             len: 0,
-            index: HashTable::new(),
+            index: Positions::new(),
             old: None,
             moved: 0,
             items: PhantomData,
@@ -100,12 +114,12 @@ impl<T, C> Dense<T, C> {
 impl<T, C: Chunk<T>> Dense<T, C> {
     #[inline]
     pub fn at(&self, pos: usize) -> &T {
-        &self.chunks[pos >> CHUNK_BITS].items()[pos & (CHUNK - 1)]
+        &self.chunks[pos >> Self::CHUNK_BITS].items()[pos & (Self::CHUNK - 1)]
     }
 
     #[inline]
     pub fn at_mut(&mut self, pos: usize) -> &mut T {
-        &mut self.chunks[pos >> CHUNK_BITS].items_mut()[pos & (CHUNK - 1)]
+        &mut self.chunks[pos >> Self::CHUNK_BITS].items_mut()[pos & (Self::CHUNK - 1)]
     }
 
     pub fn iter(&self) -> impl Iterator<Item = &T> {
@@ -114,7 +128,7 @@ impl<T, C: Chunk<T>> Dense<T, C> {
 
     /// Bytes of chunks and index, not those that items hold themselves. O(1).
     pub fn heap_bytes(&self) -> usize {
-        let whole = self.chunks.len().saturating_sub(1) * CHUNK;
+        let whole = self.chunks.len().saturating_sub(1) * Self::CHUNK;
         let last = self.chunks.last().map_or(0, |last| last.items().capacity());
         let old = self.old.as_ref().map_or(0, |old| old.allocation_size());
         (whole + last) * size_of::<T>() + self.index.allocation_size() + old
@@ -123,7 +137,7 @@ impl<T, C: Chunk<T>> Dense<T, C> {
     /// What [`Dense::heap_bytes`] tells without the share of the items that are here: room for more.
     pub fn vacant_bytes(&self) -> usize {
         self.heap_bytes()
-            .saturating_sub(self.len * (size_of::<T>() + INDEX_BYTES))
+            .saturating_sub(self.len * (size_of::<T>() + self.index.bytes_each()))
     }
 }
 
@@ -146,14 +160,10 @@ impl<T: Keyed, C: Chunk<T>> Dense<T, C> {
             self.len == self.index.len() + self.old.as_ref().map_or(0, |old| old.len()),
             "a frozen copy is only read through"
         );
-        let is_it = |pos: &u32| self.at(*pos as usize).key() == key;
+        let is_it = |pos: usize| self.at(pos).key() == key;
         match self.index.find(hash, is_it) {
-            Some(pos) => Some(*pos as usize),
-            None => self
-                .old
-                .as_ref()?
-                .find(hash, is_it)
-                .map(|pos| *pos as usize),
+            None => self.old.as_ref()?.find(hash, is_it),
+            found => found,
         }
     }
 
@@ -161,8 +171,22 @@ impl<T: Keyed, C: Chunk<T>> Dense<T, C> {
     #[inline]
     pub fn likely(&self, hash: u64) -> Option<usize> {
         let here = self.index.find(hash, |_| true);
-        let pos = here.or_else(|| self.old.as_ref()?.find(hash, |_| true))?;
-        Some(*pos as usize)
+        here.or_else(|| self.old.as_ref()?.find(hash, |_| true))
+    }
+
+    /// The same, where the items are so many that most are not in the processor's cache.
+    #[inline]
+    pub fn likely_far(&self, hash: u64) -> Option<usize> {
+        if self.len < FAR {
+            return None;
+        }
+        self.likely(hash)
+    }
+
+    /// Looks at the item there.
+    #[inline]
+    pub fn warm(&self, pos: usize) -> usize {
+        self.at(pos).key().len()
     }
 
     /// Adds an item whose key isn't there yet, and returns its position: the last.
@@ -170,7 +194,7 @@ impl<T: Keyed, C: Chunk<T>> Dense<T, C> {
         debug_assert!(self.find(hash, item.key()).is_none(), "a key is there once");
         self.make_room();
         let pos = self.len;
-        if pos & (CHUNK - 1) == 0 {
+        if pos & (Self::CHUNK - 1) == 0 {
             self.chunks.push(Vec::new().into());
         }
         let chunk = self
@@ -179,13 +203,19 @@ impl<T: Keyed, C: Chunk<T>> Dense<T, C> {
             .expect("there is a chunk for the next item");
         let chunk = chunk.items_mut();
         if chunk.len() == chunk.capacity() {
-            // An eighth of all at a time: what is reserved and unused stays small.
-            chunk.reserve_exact((pos / 8).clamp(2, CHUNK).min(CHUNK - chunk.len()));
+            // An eighth of all at a time: what is reserved and unused stays small. Later chunks double, from a quarter
+            // on: of these sizes the allocator has pages of their own, and none is left half empty behind a growing chunk.
+            let more = if pos < Self::CHUNK {
+                (pos / 8).max(2).min(Self::CHUNK - chunk.len())
+            } else {
+                chunk.len().max(Self::CHUNK / 4)
+            };
+            chunk.reserve_exact(more);
         }
         chunk.push(item);
         self.len += 1;
         let Dense { chunks, index, .. } = self;
-        index.insert_unique(hash, pos as u32, |pos| hash_at(chunks, *pos));
+        index.insert(hash, pos, |pos| hash_at(chunks, pos));
         pos
     }
 
@@ -216,45 +246,35 @@ impl<T: Keyed, C: Chunk<T>> Dense<T, C> {
 
     /// Takes a position out of the index.
     fn unlist(&mut self, pos: usize) {
-        let hash = hash_at(&self.chunks, pos as u32);
-        let is_it = |held: &u32| *held == pos as u32;
-        if let Ok(entry) = self.index.find_entry(hash, is_it) {
-            entry.remove();
-        } else {
-            let old = self.old.as_mut().expect("an item is in one of the indexes");
-            old.find_entry(hash, is_it)
-                .expect("an item is in one of the indexes")
-                .remove();
+        let hash = hash_at(&self.chunks, pos);
+        if !self.index.remove(hash, pos) {
+            let old = self.old.as_mut();
+            let removed = old.is_some_and(|old| old.remove(hash, pos));
+            debug_assert!(removed, "an item is in one of the indexes");
         }
     }
 
     /// Lists the item at `from` under another position, where it is about to move.
     fn relist(&mut self, from: usize, to: usize) {
-        let hash = hash_at(&self.chunks, from as u32);
-        let is_it = |held: &u32| *held == from as u32;
-        if let Some(held) = self.index.find_mut(hash, is_it) {
-            *held = to as u32;
+        let hash = hash_at(&self.chunks, from);
+        if self.index.change(hash, from, to) {
             return;
         }
         let old = self.old.as_mut().expect("an item is in one of the indexes");
-        let entry = old
-            .find_entry(hash, is_it)
-            .expect("an item is in one of the indexes");
         if to >= self.moved {
-            *entry.into_mut() = to as u32;
+            old.change(hash, from, to);
             return;
         }
         // The walk has passed this position, so the new index must know it.
-        entry.remove();
+        old.remove(hash, from);
         let chunks = &self.chunks;
-        self.index
-            .insert_unique(hash, to as u32, |pos| hash_at(chunks, *pos));
+        self.index.insert(hash, to, |pos| hash_at(chunks, pos));
     }
 
     /// Before a push: goes on with a growth, or begins one.
     fn make_room(&mut self) {
         self.advance();
-        if self.index.len() < self.index.capacity() || self.len < CHUNK {
+        if self.index.len() < self.index.capacity() || self.len < SMALL {
             return;
         }
         self.finish();
@@ -266,7 +286,7 @@ impl<T: Keyed, C: Chunk<T>> Dense<T, C> {
         if self.len == 0 {
             *self = Self::new();
         } else if self.old.is_none()
-            && self.index.capacity() > 2 * CHUNK
+            && self.index.capacity() > 2 * SMALL
             && self.len < self.index.capacity() / 8
         {
             self.replace_index();
@@ -276,8 +296,8 @@ impl<T: Keyed, C: Chunk<T>> Dense<T, C> {
     /// Begins an index with room for the items, and for those that come while they move. A table doubles where
     /// it is full; one that is full of what removals left gets the size that it has.
     fn replace_index(&mut self) {
-        let capacity = self.len + self.len / MOVES + CHUNK / MOVES;
-        let old = std::mem::replace(&mut self.index, HashTable::with_capacity(capacity));
+        let capacity = self.len + self.len / MOVES + SMALL / MOVES;
+        let old = std::mem::replace(&mut self.index, Positions::with_capacity(capacity));
         self.old = Some(Box::new(old));
         self.moved = 0;
     }
@@ -312,11 +332,9 @@ impl<T: Keyed, C: Chunk<T>> Dense<T, C> {
             if *moved == *len {
                 break;
             }
-            let pos = *moved as u32;
-            let hash = hash_at(chunks, pos);
-            if let Ok(entry) = from.find_entry(hash, |held| *held == pos) {
-                entry.remove();
-                index.insert_unique(hash, pos, |pos| hash_at(chunks, *pos));
+            let hash = hash_at(chunks, *moved);
+            if from.remove(hash, *moved) {
+                index.insert(hash, *moved, |pos| hash_at(chunks, pos));
             }
             *moved += 1;
         }
@@ -327,9 +345,10 @@ impl<T: Keyed, C: Chunk<T>> Dense<T, C> {
     }
 }
 
-fn hash_at<T: Keyed, C: Chunk<T>>(chunks: &[C], pos: u32) -> u64 {
-    let pos = pos as usize;
-    keyhash::hash(chunks[pos >> CHUNK_BITS].items()[pos & (CHUNK - 1)].key())
+fn hash_at<T: Keyed, C: Chunk<T>>(chunks: &[C], pos: usize) -> u64 {
+    keyhash::hash(
+        chunks[pos >> Dense::<T, C>::CHUNK_BITS].items()[pos & (Dense::<T, C>::CHUNK - 1)].key(),
+    )
 }
 
 #[cfg(test)]
@@ -349,10 +368,10 @@ mod tests {
         let mut random = fastrand::Rng::with_seed(3);
         let mut dense: Dense<(Vec<u8>, u64)> = Dense::new();
         let mut model: HashMap<Vec<u8>, u64> = HashMap::new();
-        for step in 0..300_000u64 {
-            // Waves: mostly pushes up to 40,000 items, then mostly removals.
-            let grow = (step / 60_000).is_multiple_of(2);
-            let key = format!("key:{}", random.u32(0..60_000)).into_bytes();
+        for step in 0..480_000u64 {
+            // Waves: mostly pushes up to some 70,000 items, where positions become longer, then mostly removals.
+            let grow = (step / 120_000).is_multiple_of(2);
+            let key = format!("key:{}", random.u32(0..110_000)).into_bytes();
             let hash = keyhash::hash(&key);
             let found = dense.find(hash, &key);
             assert_eq!(found.map(|pos| dense.at(pos).1), model.get(&key).copied());
@@ -388,7 +407,7 @@ mod tests {
     #[test]
     fn a_frozen_copy_stays_as_it_was() {
         let mut dense: Shared<(Vec<u8>, u64)> = Dense::new();
-        for n in 0..3 * CHUNK as u64 {
+        for n in 0..3 * SMALL as u64 {
             let key = n.to_string().into_bytes();
             dense.push(keyhash::hash(&key), (key, n));
         }
@@ -396,7 +415,7 @@ mod tests {
         for n in 0..dense.len() {
             dense.at_mut(n).1 += 1;
         }
-        (0..CHUNK).for_each(|_| drop(dense.swap_remove(0)));
-        assert!(frozen.iter().map(|(_, n)| *n).eq(0..3 * CHUNK as u64));
+        (0..SMALL).for_each(|_| drop(dense.swap_remove(0)));
+        assert!(frozen.iter().map(|(_, n)| *n).eq(0..3 * SMALL as u64));
     }
 }

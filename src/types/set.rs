@@ -237,6 +237,22 @@ impl Set {
         pos as u64
     }
 
+    /// Where the member with this hash likely stands, in a large set.
+    pub fn likely(&self, hash: u64) -> Option<usize> {
+        match &self.0 {
+            Form::Table(table) => table.likely_far(hash),
+            Form::Ints(_) | Form::Packed(_) => None,
+        }
+    }
+
+    /// Looks at what stands there.
+    pub fn warm(&self, pos: usize) -> usize {
+        match &self.0 {
+            Form::Table(table) => table.warm(pos),
+            Form::Ints(_) | Form::Packed(_) => 0,
+        }
+    }
+
     pub fn heap_bytes(&self) -> usize {
         match &self.0 {
             Form::Ints(ints) => ints.heap_bytes(),

@@ -3,7 +3,7 @@
 use crate::command::{Arg, Command, Done, Fail, Flow, KeyUse, ReadCall, Run, help};
 use crate::engine::{AccessRules, Entry};
 use crate::resp::Reply;
-use crate::types::Value;
+use crate::types::ValueRef;
 
 pub const OBJECT: Command = Command {
     name: "object",
@@ -113,7 +113,7 @@ const SHARED: std::ops::Range<i64> = 0..10_000;
 fn refcount(call: &mut ReadCall<'_>) -> Done {
     answer(call, |teller, entry| {
         let count = match entry.value() {
-            Value::Text(text) if text.as_int().is_some_and(|n| SHARED.contains(&n)) => i32::MAX,
+            ValueRef::Text(text) if text.as_int().is_some_and(|n| SHARED.contains(&n)) => i32::MAX,
             _ => 1,
         };
         teller.out.int(count)

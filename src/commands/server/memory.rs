@@ -64,7 +64,7 @@ fn usage(call: &mut ReadCall<'_>) -> Done {
     Ok(Flow::Done)
 }
 
-/// A key's part of its table's index.
+/// A key's part of its table's index, at most.
 const INDEX_BYTES: usize = 5;
 
 const STATS: Command = Command {

@@ -120,6 +120,22 @@ impl ZSet {
         }
     }
 
+    /// Where the member with this hash likely stands, in a large set.
+    pub fn likely(&self, hash: u64) -> Option<usize> {
+        match &self.shape {
+            Shape::Packed(_) => None,
+            Shape::Sorted(sorted) => sorted.likely(hash),
+        }
+    }
+
+    /// Looks at what stands there.
+    pub fn warm(&self, pos: usize) -> usize {
+        match &self.shape {
+            Shape::Packed(_) => 0,
+            Shape::Sorted(sorted) => sorted.warm(pos),
+        }
+    }
+
     /// Bytes on the heap. O(1).
     pub fn heap_bytes(&self) -> usize {
         match &self.shape {

@@ -53,6 +53,14 @@ impl Sorted {
         }
     }
 
+    pub fn likely(&self, hash: u64) -> Option<usize> {
+        self.members.likely_far(hash)
+    }
+
+    pub fn warm(&self, pos: usize) -> usize {
+        self.members.warm(pos)
+    }
+
     pub fn len(&self) -> usize {
         self.members.len()
     }

@@ -1,0 +1,101 @@
+//! Looking at what commands are about to look at.
+//!
+//! A key of many, and a member of a large collection, are not in the processor's cache: a command waits for its
+//! place in the index, then for its entry, then for the value. Here all of several commands are looked at, one
+//! step for all of them and then the next, so that they are fetched at the same time.
+
+use std::sync::atomic::Ordering;
+
+use parking_lot::MutexGuard;
+use smallvec::SmallVec;
+
+use super::shard::{Shard, shard_of};
+use super::table::Table;
+use super::{Engine, Entry, Locked};
+use crate::types::ValueRef;
+
+/// What a command will look at.
+#[derive(Clone, Copy, Debug)]
+pub struct Glance {
+    /// The key's hash.
+    pub key: u64,
+    /// The hash of the first field or member that it names.
+    pub member: Option<u64>,
+}
+
+/// How many are looked at together.
+const TOGETHER: usize = 16;
+/// Keys of a shard from which on they are not all in the cache: a megabyte or so in all shards.
+const KEYS_MIN: usize = 64;
+
+impl Engine {
+    /// Looks at what these commands, sixteen at most, will look at. A hint: what is locked is passed over.
+    pub fn warm(&self, db: usize, glances: impl Iterator<Item = Glance>) {
+        // All locks first: each of them waits for whatever is being fetched.
+        let mut held: SmallVec<[(usize, MutexGuard<'_, Shard>); TOGETHER]> = SmallVec::new();
+        let mut wanted: SmallVec<[(usize, Glance); TOGETHER]> = SmallVec::new();
+        for glance in glances {
+            let id = shard_of(glance.key);
+            let slot = &self.slots[id];
+            // Few keys are in the cache anyway.
+            if glance.member.is_none() && slot.keys.load(Ordering::Relaxed) < KEYS_MIN {
+                continue;
+            }
+            let at = held.iter().position(|(held, _)| *held == id);
+            let at = at.or_else(|| {
+                held.push((id, slot.shard.try_lock()?));
+                Some(held.len() - 1)
+            });
+            wanted.extend(at.map(|at| (at, glance)));
+        }
+        let glances = wanted.iter().filter_map(|(at, glance)| {
+            let (_, shard) = &held[*at];
+            Some((shard.table(db)?, *glance))
+        });
+        look(glances);
+    }
+}
+
+impl Locked<'_> {
+    /// Looks at the keys of one command that names several.
+    pub fn warm(&self, db: usize, hashes: &[u64]) {
+        for hashes in hashes.chunks(TOGETHER) {
+            let tables = hashes.iter().filter_map(|hash| {
+                let table = self.held(shard_of(*hash)).table(db)?;
+                let glance = Glance {
+                    key: *hash,
+                    member: None,
+                };
+                (table.len() >= KEYS_MIN).then_some((table, glance))
+            });
+            look(tables);
+        }
+    }
+}
+
+fn look<'t>(glances: impl Iterator<Item = (&'t Table, Glance)>) {
+    // Many commands in a row may be about one key.
+    let mut last: Option<(u64, usize)> = None;
+    let places: SmallVec<[(&Table, usize, Glance); TOGETHER]> = glances
+        .filter_map(|(table, glance)| {
+            let pos = match last {
+                Some((key, pos)) if key == glance.key => pos,
+                _ => table.likely(glance.key)?,
+            };
+            last = Some((glance.key, pos));
+            Some((table, pos, glance))
+        })
+        .collect();
+    let entries = places.iter().map(|(table, pos, _)| table.at(*pos));
+    std::hint::black_box(entries.clone().fold(0, |sum, entry| sum ^ entry.timer()));
+    std::hint::black_box(entries.fold(0, |sum, entry| sum ^ entry.warm()));
+    let members: SmallVec<[(ValueRef<'_>, usize); TOGETHER]> = places
+        .iter()
+        .filter_map(|(table, pos, glance)| {
+            let value = Entry::value(table.at(*pos));
+            Some((value, value.likely(glance.member?)?))
+        })
+        .collect();
+    let members = members.iter().map(|(value, pos)| value.warm(*pos));
+    std::hint::black_box(members.fold(0, |sum, first| sum ^ first));
+}
