@@ -51,7 +51,7 @@ fn run(start: &Start) -> Result<()> {
     greet(start.file.as_deref());
     let server = Server::new(
         config.clone(),
-        &loaded.renames,
+        &loaded,
         start.file.as_deref(),
         Arc::new(OsDisk),
     )?;

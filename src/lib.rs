@@ -26,12 +26,13 @@
 //! 5  commands                              one file per group of siblings; families never import each other
 //! 4  command                               the words commands are written in, and what workers share
 //! 3  engine  journal  persist  script      the keyspace; one order of all edits; the data files; Lua
-//! 2  pubsub                                mailboxes, broker, tracking
+//! 2  pubsub  acl                           mailboxes, broker, tracking; users, rules and the check
 //! 1  types  resp  config                   values without keys or clock; bytes on the wire; every directive once
 //! 0  util                                  clock, numbers, globs, hashes, memory
 //! ```
 #![forbid(unsafe_code)]
 
+pub mod acl;
 pub mod background;
 pub mod cli;
 pub mod command;

@@ -12,14 +12,16 @@ use tokio::runtime::{LocalOptions, LocalRuntime};
 use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
 use tokio_util::sync::CancellationToken;
 
+use crate::acl::Users;
 use crate::background;
 use crate::command::Registry;
 use crate::command::client::Client;
 use crate::command::shared::{About, Shared};
 use crate::command::stats::Stats;
+use crate::command::users;
 use crate::commands;
 use crate::config::Config;
-use crate::config::file::{FileError, Rename};
+use crate::config::file::{FileError, Loaded, Rename};
 use crate::engine::Engine;
 use crate::exec::{Alarm, Worker};
 use crate::journal::Journal;
@@ -43,7 +45,7 @@ impl Server {
     /// Builds everything the configuration asks for and opens its sockets.
     pub fn new(
         config: Arc<Config>,
-        renames: &[Rename],
+        loaded: &Loaded,
         config_file: Option<&Path>,
         disk: Arc<dyn Disk>,
     ) -> Result<Self> {
@@ -53,11 +55,14 @@ impl Server {
         };
         config.io_threads.put(workers as i64);
         let mut registry = Registry::new(commands::FAMILIES);
-        for Rename { from, to, place } in renames {
+        for Rename { from, to, place } in &loaded.renames {
             registry
                 .rename(from, to)
                 .map_err(|why| FileError::at(place, why))?;
         }
+        let users = Users::new(registry.catalog());
+        users::check_lines(&users, &loaded.users, &config)?;
+        users::begin(&users, &loaded.users, &config).map_err(anyhow::Error::msg)?;
         let runtime = runtime()?;
         let listeners = runtime.block_on(async { Listeners::open(&config) })?;
         let about = About {
@@ -85,6 +90,7 @@ impl Server {
         let shared = Arc::new(Shared::new(
             config,
             registry,
+            users,
             stats,
             about,
             journal,
@@ -321,7 +327,8 @@ fn welcome(shared: &Shared, socket: Accepted) -> Option<Accepted> {
         socket.refuse("-ERR max number of clients reached\r\n");
         return None;
     }
-    if config.protected_mode.get() && config.requirepass.get().is_empty() && !socket.is_local() {
+    let no_pass = shared.users.default().rights().no_pass;
+    if config.protected_mode.get() && no_pass && !socket.is_local() {
         shared
             .stats
             .worker(0)
@@ -365,6 +372,7 @@ impl Shared {
     fn new(
         config: Arc<Config>,
         registry: Registry,
+        users: Users,
         stats: Stats,
         about: About,
         journal: Arc<Journal>,
@@ -374,6 +382,8 @@ impl Shared {
             config,
             rules: Default::default(),
             registry,
+            users,
+            acl_log: Default::default(),
             clients: Default::default(),
             broker: Default::default(),
             tracking: Default::default(),

@@ -72,12 +72,12 @@ impl TestServer {
             "bind 127.0.0.1\nport {port}\nio-threads 2\nenable-debug-command yes\nsave \"\"\ndir {}\n{lines}\n",
             dir.display()
         );
-        file::load(&config, text.as_bytes(), glob::matches)
+        let loaded = file::load(&config, text.as_bytes(), glob::matches)
             .expect("the test's configuration is sound");
         // A server stays on the thread that built it.
         let (tell, told) = std::sync::mpsc::channel();
         let thread = std::thread::spawn(move || {
-            let server = Server::new(config, &[], None, disk);
+            let server = Server::new(config, &loaded, None, disk);
             let server = match server {
                 Ok(server) => server,
                 Err(error) => {
@@ -203,6 +203,12 @@ impl Talker {
             request.extend_from_slice(b"\r\n");
         }
         self.stream.write_all(&request).expect("the server reads");
+    }
+
+    /// Whether the server has closed the connection, or does in a moment, and says nothing before.
+    pub fn is_closed(&mut self) -> bool {
+        let mut byte = [0; 1];
+        self.bytes.is_empty() && matches!(self.stream.read(&mut byte), Ok(0))
     }
 
     /// The next reply, or push.

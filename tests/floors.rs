@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 const FLOORS: &[&[&str]] = &[
     &["util"],
     &["types", "resp", "config"],
-    &["pubsub", "script"],
+    &["pubsub", "acl", "script"],
     &["engine"],
     &["journal"],
     &["persist"],

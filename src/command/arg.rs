@@ -1,5 +1,7 @@
 //! A command's arguments as a tree: what COMMAND DOCS shows, and arity and keys follow from.
 
+use crate::acl::Access;
+
 /// One argument, or a block or choice of several.
 pub struct Arg {
     pub name: &'static str,
@@ -21,6 +23,10 @@ pub enum ArgKind {
     Double,
     UnixTime,
     Pattern,
+    /// A channel that is spoken or listened to, which users may be kept from.
+    Channel,
+    /// The same, of a pattern of channels.
+    ChannelPattern,
     /// A word alone; the word is the `token`.
     Token,
     OneOf(&'static [Arg]),
@@ -46,6 +52,22 @@ impl KeyUse {
     pub const OVERWRITE_INSERT: KeyUse = KeyUse(&["OW", "insert"]);
     pub const REMOVE: KeyUse = KeyUse(&["RM", "delete"]);
     pub const CHANNEL: KeyUse = KeyUse(&["not_key"]);
+}
+
+impl KeyUse {
+    /// What a user must be allowed to do with the key.
+    pub fn access(self) -> Access {
+        let is_any = |words: &[&str]| self.0.iter().any(|word| words.contains(word));
+        Access {
+            read: is_any(&["access"]),
+            write: is_any(&["insert", "delete", "update"]),
+        }
+    }
+
+    /// It tells of some keys only.
+    pub fn is_incomplete(self) -> bool {
+        self.0.contains(&"incomplete")
+    }
 }
 
 impl Arg {
@@ -84,6 +106,14 @@ impl Arg {
 
     pub const fn pattern(name: &'static str) -> Self {
         Self::new(name, ArgKind::Pattern)
+    }
+
+    pub const fn channel(name: &'static str) -> Self {
+        Self::new(name, ArgKind::Channel)
+    }
+
+    pub const fn channel_pattern(name: &'static str) -> Self {
+        Self::new(name, ArgKind::ChannelPattern)
     }
 
     /// A word alone: `Arg::word("nx", "NX")`.
@@ -135,11 +165,11 @@ impl Arg {
     pub fn type_word(&self) -> &'static str {
         match self.kind {
             ArgKind::Key(_) => "key",
-            ArgKind::Text => "string",
+            ArgKind::Text | ArgKind::Channel => "string",
             ArgKind::Int => "integer",
             ArgKind::Double => "double",
             ArgKind::UnixTime => "unix-time",
-            ArgKind::Pattern => "pattern",
+            ArgKind::Pattern | ArgKind::ChannelPattern => "pattern",
             ArgKind::Token => "pure-token",
             ArgKind::OneOf(_) => "oneof",
             ArgKind::Block(_) => "block",

@@ -11,6 +11,7 @@ use super::replication::{Acks, Order, Replica};
 use super::session::Session;
 use super::shared::Shared;
 use super::{Args, Entry, Fail};
+use crate::acl::User;
 use crate::engine::Db;
 use crate::resp::Reply;
 use crate::types::{Bstr, Value, ValueRef};
@@ -198,6 +199,8 @@ pub struct ReadCall<'a> {
     pub out: &'a mut Reply,
     pub entry: &'static Entry,
     pub server: &'a Shared,
+    /// Whose command it is; nobody's for what a master or the log says.
+    pub user: Option<&'a User>,
 }
 
 /// For handlers that change keys.
@@ -209,6 +212,7 @@ pub struct WriteCall<'a> {
     pub out: &'a mut Reply,
     pub entry: &'static Entry,
     pub server: &'a Shared,
+    pub user: Option<&'a User>,
 }
 
 /// For handlers that work on the session or the server.

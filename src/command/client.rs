@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicU64, AtomicUsize,
 use hashbrown::HashMap;
 use parking_lot::{Mutex, RwLock};
 
+use crate::acl::User;
 use crate::pubsub::Mailbox;
 
 /// What changes rarely about a client.
@@ -14,7 +15,8 @@ pub struct Profile {
     pub name: String,
     pub lib_name: String,
     pub lib_ver: String,
-    pub user: String,
+    /// Nobody for this server's master.
+    pub user: Option<Arc<User>>,
     pub channels: usize,
     pub patterns: usize,
     pub shard_channels: usize,
@@ -103,7 +105,6 @@ impl Client {
             born_ms: now_ms,
             mailbox: Arc::default(),
             profile: Mutex::new(Profile {
-                user: "default".into(),
                 multi: -1,
                 redirect: -1,
                 ..Profile::default()

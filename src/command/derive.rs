@@ -171,6 +171,31 @@ pub fn key_specs(words: usize, args: &[Arg]) -> Vec<KeySpec> {
     specs
 }
 
+/// Where a command's channels stand.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ChannelSpec {
+    pub first: usize,
+    /// All that follow are channels, too.
+    pub many: bool,
+    pub patterns: bool,
+}
+
+/// The channels of a command whose own name takes `words` arguments. They come first.
+pub fn channel_spec(words: usize, args: &[Arg]) -> Option<ChannelSpec> {
+    let first = args.first()?;
+    let kind = first.parts().first().map_or(&first.kind, |part| &part.kind);
+    let spec = |patterns| ChannelSpec {
+        first: words,
+        many: first.multiple,
+        patterns,
+    };
+    match kind {
+        ArgKind::Channel => Some(spec(false)),
+        ArgKind::ChannelPattern => Some(spec(true)),
+        _ => None,
+    }
+}
+
 impl KeySpec {
     /// Calls `visit` with the position of each key; false if the arguments don't fit.
     pub fn positions(&self, argv: &[&[u8]], mut visit: impl FnMut(usize)) -> bool {

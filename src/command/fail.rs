@@ -13,9 +13,13 @@ pub enum Fail {
     Said(String),
     /// A text with a code of its own: `NOSCRIPT ...`.
     Code(Cow<'static, str>),
+    /// Name or password of a log-in are wrong; whose, for ACL LOG.
+    Login(Vec<u8>),
     /// The same, of a command that a script called: it was counted when that failed.
     Counted(String),
 }
+
+const WRONGPASS: &str = "WRONGPASS invalid username-password pair or user is disabled.";
 
 impl Fail {
     pub const SYNTAX: Fail = Fail::Says("syntax error");
@@ -54,6 +58,7 @@ impl Fail {
             Fail::Said(text) => text.as_str(),
             Fail::Code(text) => text,
             Fail::Counted(text) => text,
+            Fail::Login(_) => WRONGPASS,
         };
         format!("EXECABORT Transaction discarded because of: {why}")
     }
@@ -65,6 +70,7 @@ impl Fail {
             Fail::Said(text) => format!("ERR {text}").into(),
             Fail::Code(text) => Cow::Borrowed(text),
             Fail::Counted(text) => Cow::Borrowed(text),
+            Fail::Login(_) => Cow::Borrowed(WRONGPASS),
         }
     }
 }

@@ -4,12 +4,14 @@
 //! the file of its siblings under `commands/`, name it in that family's list, and that is all: arity, key
 //! positions, COMMAND's replies, ACL categories and locks follow from what the const says.
 
+mod absent;
 mod arg;
 mod args;
 mod call;
 mod derive;
 mod fail;
 mod registry;
+mod rights;
 
 pub mod client;
 pub mod expiry;
@@ -24,6 +26,7 @@ pub mod shared;
 pub mod slowlog;
 pub mod stats;
 pub mod timeout;
+pub mod users;
 
 pub use arg::{Arg, ArgKind, KeyUse};
 pub use args::{Args, small_int};
@@ -34,6 +37,7 @@ pub use call::{
 pub use derive::{Begin, Find, KeySpec};
 pub use fail::{Fail, quoted};
 pub use registry::{Entry, Found, Registry};
+pub use rights::{Touched, reads_every_key};
 
 /// One command, or one subcommand.
 pub struct Command {
@@ -54,7 +58,7 @@ pub struct Command {
     pub arity: Option<i32>,
     /// Key positions, where the argument tree doesn't tell them.
     pub keys: Option<&'static [KeySpec]>,
-    /// Finds the keys that the specs call unknown.
+    /// Finds the keys that the specs call unknown; all keys, if one calls itself incomplete.
     pub more_keys: Option<MoreKeys>,
     /// What it does to its key, where that depends on the other arguments.
     pub key_use: Option<KeyUseOf>,

@@ -2,8 +2,9 @@
 
 use hashbrown::HashTable;
 
-use super::derive::{self, KeySpec};
-use super::{Command, Family, Flag, Plan, Run};
+use super::derive::{self, ChannelSpec, KeySpec};
+use super::{Command, Family, Flag, KeyUse, Plan, Run};
+use crate::acl::{Catalog, Known, category};
 use crate::engine::ShardSet;
 use crate::util::keyhash;
 
@@ -20,6 +21,9 @@ pub struct Entry {
     pub arity: i32,
     flags: u32,
     pub specs: Vec<KeySpec>,
+    /// Its specs leave keys out, which its own grammar finds with all others.
+    incomplete: bool,
+    channels: Option<ChannelSpec>,
     /// Where its one key stands, if all that it locks is that key's shard.
     lone_key: Option<usize>,
     /// Where the first field or member likely stands.
@@ -56,16 +60,35 @@ impl Entry {
     /// Positions of the keys among the arguments.
     #[inline]
     pub fn each_key(&self, argv: &[&[u8]], mut visit: impl FnMut(usize)) -> bool {
+        self.each_use(argv, |at, _| visit(at))
+    }
+
+    /// The same, with what is done to each.
+    #[inline]
+    pub fn each_use(&self, argv: &[&[u8]], mut visit: impl FnMut(usize, KeyUse)) -> bool {
         let mut well_formed = true;
         for spec in &self.specs {
-            if spec.used != super::KeyUse::CHANNEL {
-                well_formed &= spec.positions(argv, &mut visit);
+            if spec.used != KeyUse::CHANNEL && !self.incomplete {
+                let used = spec.used;
+                well_formed &= spec.positions(argv, |at| visit(at, used));
             }
         }
         if let Some(more_keys) = self.command.more_keys {
-            more_keys(argv, &mut visit);
+            // Those stand anywhere, so the last specification is about them.
+            let mut specs = self.specs.iter().rev();
+            let last = specs.find(|spec| !spec.used.is_incomplete());
+            let used = last.map_or(KeyUse::READ, |spec| spec.used);
+            more_keys(argv, &mut |at| visit(at, used));
         }
         well_formed
+    }
+
+    /// The place of each channel that it speaks or listens to; `true` for those that are patterns.
+    pub fn each_channel(&self, argc: usize, mut visit: impl FnMut(usize, bool)) {
+        if let Some(spec) = self.channels {
+            let end = if spec.many { argc } else { spec.first + 1 };
+            (spec.first..end.min(argc)).for_each(|at| visit(at, spec.patterns));
+        }
     }
 
     /// The one key whose shard is all that is to be locked, if that is so.
@@ -245,6 +268,8 @@ impl Registry {
             range: derive::legacy_range(&specs),
             categories: categories(family, command, flags),
             lone_key: lone_key(command, &specs),
+            incomplete: specs.iter().any(|spec| spec.used.is_incomplete()),
+            channels: derive::channel_spec(words, command.args),
             member_at: derive::member(words, command.args),
             command,
             family,
@@ -296,6 +321,22 @@ impl Registry {
         }
     }
 
+    /// All that rules of users need to know, by the same numbers; then commands that only rules know.
+    pub fn catalog(&self) -> Catalog {
+        let known = |entry: &&'static Entry| Known {
+            name: entry.full_name.clone(),
+            categories: entry
+                .categories
+                .iter()
+                .filter_map(|name| category(name.as_bytes()))
+                .fold(0, |bits, category| bits | 1 << category),
+            subcommands: entry.subcommands.iter().map(|(_, sub)| sub.id).collect(),
+        };
+        let mut commands: Vec<_> = self.entries.iter().map(known).collect();
+        super::absent::add(&mut commands);
+        Catalog::new(commands)
+    }
+
     /// Every entry, subcommands included, by its number.
     pub fn entries(&self) -> &[&'static Entry] {
         &self.entries
@@ -322,7 +363,7 @@ fn lone_key(command: &Command, specs: &[KeySpec]) -> Option<usize> {
     let plain = matches!(command.plan, Plan::Keys) && command.more_keys.is_none();
     match (spec.begin, spec.find) {
         (Begin::Index(at), Find::Range { last: 0, .. })
-            if plain && spec.used != super::KeyUse::CHANNEL =>
+            if plain && spec.used != KeyUse::CHANNEL =>
         {
             Some(at)
         }

@@ -8,6 +8,7 @@ use hashbrown::HashSet;
 use super::client::Client;
 use super::replication::{Replica, ReplicaConf};
 use super::{Entry, Fail};
+use crate::acl::User;
 use crate::engine::Place;
 use crate::pubsub::{Channels, TrackingMode};
 use crate::types::Bstr;
@@ -49,6 +50,9 @@ pub struct SessionTracking {
 pub struct Session {
     pub client: Arc<Client>,
     pub db: usize,
+    /// Who the client is; nobody for a master and the log, who may do everything.
+    pub user: Option<Arc<User>>,
+    /// It has logged in, or came when that was not asked for.
     pub authenticated: bool,
     pub resp3: bool,
     pub multi: Option<Multi>,
@@ -63,6 +67,8 @@ pub struct Session {
     /// What REPLCONF told, and the replica that this connection became.
     pub replica_conf: Option<Box<ReplicaConf>>,
     pub replica: Option<Arc<Replica>>,
+    /// A command of EXEC closes the connection, once that has been answered.
+    pub leaves: bool,
     /// EXEC is running what was queued.
     pub in_exec: bool,
 }
@@ -78,11 +84,12 @@ pub fn check_name(name: &[u8]) -> Result<String, Fail> {
 }
 
 impl Session {
-    pub fn new(client: Arc<Client>, authenticated: bool) -> Self {
+    pub fn new(client: Arc<Client>, user: Option<Arc<User>>) -> Self {
         Session {
             client,
             db: 0,
-            authenticated,
+            authenticated: user.as_ref().is_none_or(|user| user.is_open()),
+            user,
             resp3: false,
             multi: None,
             watched: Vec::new(),
@@ -95,8 +102,16 @@ impl Session {
             tracking: None,
             replica_conf: None,
             replica: None,
+            leaves: false,
             in_exec: false,
         }
+    }
+
+    /// Makes the client this user's.
+    pub fn be(&mut self, user: Arc<User>, authenticated: bool) {
+        self.client.profile.lock().user = Some(user.clone());
+        self.user = Some(user);
+        self.authenticated = authenticated;
     }
 
     /// Whether a RESP2 client is confined to the commands of a subscriber.

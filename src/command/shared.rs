@@ -17,6 +17,7 @@ use super::replication::Replication;
 use super::slowlog::Slowlog;
 use super::stats::Stats;
 use super::{Fail, Registry};
+use crate::acl::{Log, Users};
 use crate::config::Config;
 use crate::engine::Rules;
 use crate::journal::Journal;
@@ -30,6 +31,9 @@ pub struct Shared {
     /// What edits need of the configuration; replaced whole when that changes.
     pub rules: ArcSwap<Rules>,
     pub registry: Registry,
+    pub users: Users,
+    /// ACL LOG.
+    pub acl_log: Log,
     pub clients: Clients,
     pub broker: Broker,
     pub tracking: Tracking,

@@ -68,7 +68,11 @@ counters! {
     error_replies,
     reads,
     writes,
-    acl_auth_failures,
+    /// What ACL LOG notes, by its reason.
+    acl_denied_auth,
+    acl_denied_command,
+    acl_denied_key,
+    acl_denied_channel,
     /// Clients closed because their query or output buffer passed its limit.
     query_buffer_limit_disconnections,
     output_buffer_limit_disconnections,

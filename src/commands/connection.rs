@@ -2,8 +2,6 @@
 
 use std::sync::atomic::Ordering;
 
-use sha2::{Digest, Sha256};
-
 use crate::command::Flag::{
     AllowBusy, Fast, InMulti, Loading, NoAuth, NoScript, Stale, WhileSubscribed,
 };
@@ -36,7 +34,7 @@ fn auth(call: &mut SessionCall<'_>) -> Done {
     let first = call.args.next()?;
     let (user, password) = match call.args.peek() {
         Some(password) => (first, password),
-        None if call.server.config.requirepass.get().is_empty() => {
+        None if call.server.users.default().rights().no_pass => {
             return Err(Fail::Says(
                 "AUTH <password> called without any password configured for the default user. Are you sure your configuration is correct?",
             ));
@@ -48,22 +46,10 @@ fn auth(call: &mut SessionCall<'_>) -> Done {
     Ok(Flow::Done)
 }
 
-fn log_in(call: &mut SessionCall<'_>, user: &[u8], password: &[u8]) -> Result<(), Fail> {
-    let wanted = call.server.config.requirepass.get();
-    // Digests are compared, so that the time taken tells nothing of the password.
-    let fits = wanted.is_empty() || Sha256::digest(&wanted[..]) == Sha256::digest(password);
-    if user != b"default" || !fits {
-        call.server
-            .stats
-            .worker(call.session.client.worker)
-            .counters
-            .acl_auth_failures
-            .add(1);
-        return Err(Fail::code(
-            "WRONGPASS invalid username-password pair or user is disabled.",
-        ));
-    }
-    call.session.authenticated = true;
+fn log_in(call: &mut SessionCall<'_>, name: &[u8], password: &[u8]) -> Result<(), Fail> {
+    let user = call.server.users.log_in(name, password);
+    let user = user.ok_or_else(|| Fail::Login(name.to_vec()))?;
+    call.session.be(user, true);
     Ok(())
 }
 

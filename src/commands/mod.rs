@@ -17,6 +17,9 @@ mod string;
 mod transaction;
 mod zset;
 
+/// A client's line of CLIENT LIST.
+pub use client::line as client_line;
+
 use crate::command::Family;
 
 pub const FAMILIES: &[&Family] = &[

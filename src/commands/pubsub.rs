@@ -42,7 +42,7 @@ const SUBSCRIBE: Command = Command {
     cost: "O(N) for N channels",
     since: "2.0.0",
     flags: &[PubSub, NoScript, Loading, Stale, WhileSubscribed],
-    args: &[Arg::text("channel").many()],
+    args: &[Arg::channel("channel").many()],
     run: Run::Session(|call| subscribe(call, Channels::Plain)),
     ..Command::PLAIN
 };
@@ -53,7 +53,7 @@ const PSUBSCRIBE: Command = Command {
     cost: "O(N) for N patterns",
     since: "2.0.0",
     flags: &[PubSub, NoScript, Loading, Stale, WhileSubscribed],
-    args: &[Arg::block("pattern", &[Arg::pattern("pattern")]).many()],
+    args: &[Arg::block("pattern", &[Arg::channel_pattern("pattern")]).many()],
     run: Run::Session(|call| subscribe(call, Channels::Pattern)),
     ..Command::PLAIN
 };
@@ -64,7 +64,7 @@ const SSUBSCRIBE: Command = Command {
     cost: "O(N) for N channels",
     since: "7.0.0",
     flags: &[PubSub, NoScript, Loading, Stale, WhileSubscribed],
-    args: &[Arg::text("shardchannel").many()],
+    args: &[Arg::channel("shardchannel").many()],
     run: Run::Session(|call| subscribe(call, Channels::Shard)),
     keys: Some(SHARD_CHANNELS),
     ..Command::PLAIN
@@ -127,6 +127,21 @@ fn tell(call: &mut SessionCall<'_>, kind: Channels, word: &str, channel: Option<
     call.out.count(count);
 }
 
+/// Who takes channels from a user looks for those who listen to them. This one may have begun to just after that, and have
+/// been allowed to just before.
+fn leave_if_denied(call: &SessionCall<'_>, kind: Channels, channel: &[u8]) {
+    let limited = call
+        .session
+        .user
+        .as_ref()
+        .filter(|user| !user.is_unlimited());
+    if let Some(user) = limited
+        && !user.rights().hears(channel, kind == Channels::Pattern)
+    {
+        call.session.client.mailbox.close();
+    }
+}
+
 fn subscribe(call: &mut SessionCall<'_>, kind: Channels) -> Done {
     for channel in call.args.rest() {
         let name = Bytes::copy_from_slice(channel);
@@ -135,6 +150,7 @@ fn subscribe(call: &mut SessionCall<'_>, kind: Channels) -> Done {
             call.server
                 .broker
                 .subscribe(kind, &name, client.id, &client.mailbox);
+            leave_if_denied(call, kind, channel);
         }
         tell(call, kind, words(kind).0, Some(channel));
     }
@@ -175,7 +191,7 @@ const PUBLISH: Command = Command {
     cost: "O(N+M) for N listeners and M patterns",
     since: "2.0.0",
     flags: &[PubSub, Loading, Stale, Fast, MayReplicate],
-    args: &[Arg::text("channel"), Arg::text("message")],
+    args: &[Arg::channel("channel"), Arg::text("message")],
     run: Run::Session(publish),
     ..Command::PLAIN
 };
@@ -192,7 +208,7 @@ const SPUBLISH: Command = Command {
     cost: "O(N) for N listeners",
     since: "7.0.0",
     flags: &[PubSub, Loading, Stale, Fast, MayReplicate],
-    args: &[Arg::text("shardchannel"), Arg::text("message")],
+    args: &[Arg::channel("shardchannel"), Arg::text("message")],
     run: Run::Session(spublish),
     keys: Some(&[KeySpec {
         used: KeyUse::CHANNEL,

@@ -19,7 +19,7 @@ pub mod values;
 
 use std::fmt;
 
-pub use choices::{Allowed, AppendFsync, Choice, LogLevel, MaxmemoryPolicy};
+pub use choices::{Allowed, AppendFsync, Choice, LogLevel, MaxmemoryPolicy, PubsubDefault};
 pub use directive::{Change, Directive, Meaning};
 pub use flags::EventClasses;
 pub use special::{OutputLimit, OutputLimits};

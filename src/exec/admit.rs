@@ -1,6 +1,10 @@
 //! Whether a request may run: ordered checks, and the first refusal wins.
 
+use std::sync::atomic::Ordering;
+
+use super::rights::{self, Asker};
 use super::{Look, Worker};
+use crate::acl::Context;
 use crate::command::session::{Queued, Session};
 use crate::command::shared::PauseMode;
 use crate::command::{Entry, Fail, Flag, Found, Registry, quoted};
@@ -59,8 +63,21 @@ impl Worker {
         if entry.is(Flag::Protected) {
             self.check_protected(session, entry)?;
         }
-        if !session.authenticated && !entry.is(Flag::NoAuth) {
+        if !session.authenticated
+            && !entry.is(Flag::NoAuth)
+            && !self.shared.users.default().is_open()
+        {
             return Err(Fail::code("NOAUTH Authentication required."));
+        }
+        if session.multi.is_some() && entry.is(Flag::NoMulti) {
+            return Err(Fail::Says("Command not allowed inside a transaction"));
+        }
+        if session
+            .user
+            .as_ref()
+            .is_some_and(|user| !user.is_unlimited())
+        {
+            self.check_user(session, entry, argv)?;
         }
         if self.shared.scripts.is_busy() {
             self.check_busy(session, entry)?;
@@ -84,10 +101,24 @@ impl Worker {
         if self.is_loading() && !entry.is(Flag::Loading) {
             return Err(Fail::code(LOADING));
         }
-        if session.multi.is_some() && entry.is(Flag::NoMulti) {
-            return Err(Fail::Says("Command not allowed inside a transaction"));
-        }
         Ok(())
+    }
+
+    /// A user who may not do everything.
+    #[inline(never)]
+    fn check_user(&self, session: &Session, entry: &Entry, argv: &[&[u8]]) -> Result<(), Fail> {
+        if session.user.as_ref().is_some_and(|user| user.is_gone()) {
+            return Err(Fail::code("NOAUTH Authentication required."));
+        }
+        // What is logged of the client tells what it was about to do.
+        let last = &session.client.last_command;
+        last.store(entry.id as u32, Ordering::Relaxed);
+        let context = match session.multi {
+            Some(_) => Context::Multi,
+            None => Context::Toplevel,
+        };
+        self.check_rights(&Asker::of(session, context), entry, argv)
+            .map_err(|denied| rights::refusal(denied, entry))
     }
 
     /// While a script runs for long there is little else to be done.

@@ -14,8 +14,9 @@ use mlua::{MultiValue, Value};
 
 use super::script::Run;
 use super::{Look, Next, Worker};
-use crate::command::Entry;
+use crate::acl::User;
 use crate::command::session::Session;
+use crate::command::{Entry, Touched};
 use crate::resp::Reply;
 use crate::script::{Host, Running};
 use crate::types::Bstr;
@@ -96,7 +97,7 @@ fn serve(worker: &Worker, yielder: &Yielder<Go, Step>, first: Box<Job>) {
         let pcall = scope.create_function(|lua, args: MultiValue| {
             worker.call_from_script(&stage, lua, args, false)
         })?;
-        let acl = scope.create_function(|_, args: MultiValue| worker.may_call(&args))?;
+        let acl = scope.create_function(|_, args: MultiValue| worker.may_call(&stage, &args))?;
         let tick = scope.create_function(|_, ()| Ok(stage.tick(worker, yielder)))?;
         stage.host.attach(call, pcall, acl, tick)?;
         let mut job = first;
@@ -202,7 +203,8 @@ impl Worker {
         out: &mut Reply,
         started: &mut Reading,
     ) -> Next {
-        let stand_in = Session::new(session.client.clone(), session.authenticated);
+        let mut stand_in = Session::new(session.client.clone(), session.user.clone());
+        stand_in.authenticated = session.authenticated;
         let resp3 = out.resp3();
         let job = Box::new(Job {
             session: std::mem::replace(session, stand_in),
@@ -266,8 +268,8 @@ impl Worker {
         drop(FIBER.take());
     }
 
-    /// `redis.acl_check_cmd`: every user may call every command that there is.
-    fn may_call(&self, args: &MultiValue) -> mlua::Result<bool> {
+    /// `redis.acl_check_cmd`: whether the script's user may call a command.
+    fn may_call(&self, stage: &Stage<'_>, args: &MultiValue) -> mlua::Result<bool> {
         use crate::script::{argument, raised};
         if args.is_empty() {
             return Err(raised(
@@ -282,8 +284,15 @@ impl Worker {
         };
         let argv: Vec<&[u8]> = words.iter().map(|word| &word[..]).collect();
         match super::admit::find(&self.shared.registry, &argv) {
-            Ok(entry) if entry.arity_fits(argv.len()) => Ok(true),
-            _ => Err(raised(
+            Ok(entry) => {
+                let run = stage.run.borrow();
+                let user = run.as_ref().and_then(Run::user);
+                let touched = Touched { entry, argv: &argv };
+                let may =
+                    |user: &User| user.is_unlimited() || user.rights().check(&touched).is_ok();
+                Ok(user.is_none_or(may))
+            }
+            Err(_) => Err(raised(
                 "ERR Invalid command passed to redis.acl_check_cmd()",
             )),
         }

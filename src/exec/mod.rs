@@ -13,6 +13,7 @@ mod park;
 mod redact;
 mod relay;
 mod replay;
+mod rights;
 mod script;
 mod session;
 mod stop;
@@ -218,6 +219,10 @@ impl Worker {
                 return Next::Abort;
             }
             admit::Verdict::Refused(entry, fail) => {
+                if session.user.as_ref().is_some_and(|user| user.is_gone()) {
+                    // Deleted a moment ago: the connection was to be closed before it asked.
+                    return Next::Abort;
+                }
                 self.refuse(session, entry, &fail, out);
                 self.finish_reply(session, mark, out);
                 return Next::Continue;
@@ -269,6 +274,9 @@ impl Worker {
             Ok(unit::Ran::Asleep(sleep)) => Next::Sleep(sleep),
             Err(fail) => {
                 out.cut(mark);
+                if let Fail::Login(name) = &fail {
+                    self.log_failed_login(session, name, argv[0]);
+                }
                 self.answer_error(entry, &fail, out);
                 Next::Continue
             }
@@ -328,16 +336,26 @@ impl Worker {
             session.multi = None;
             self.unwatch(session);
         }
-        out.error(text.as_bytes());
-        self.shared.stats.error(text.as_bytes());
-        let stats = self.stats();
-        stats.counters.error_replies.add(1);
+        self.write_error(&text, out);
         if let Some(entry) = entry {
-            stats.commands[entry.id].rejected.add(1);
+            self.stats().commands[entry.id].rejected.add(1);
         }
         if let Some(multi) = &mut session.multi {
             multi.refused = true;
         }
+    }
+
+    /// Refuses a command that had been let in before, and slept.
+    pub(super) fn reject(&self, entry: &Entry, fail: &Fail, out: &mut Reply) {
+        self.write_error(&fail.text(), out);
+        self.stats().commands[entry.id].rejected.add(1);
+    }
+
+    /// Writes an error reply, and counts it.
+    pub(super) fn write_error(&self, text: &str, out: &mut Reply) {
+        out.error(text.as_bytes());
+        self.shared.stats.error(text.as_bytes());
+        self.stats().counters.error_replies.add(1);
     }
 
     /// The time since `started`, which becomes now.
@@ -467,6 +485,10 @@ impl Worker {
             Flow::Exec => {
                 if let Err(fail) = self.exec(stage, session, out) {
                     self.answer_error(entry, &fail, out);
+                }
+                if std::mem::take(&mut session.leaves) {
+                    session.publish_profile();
+                    return Next::Close;
                 }
             }
             Flow::Discard => {

@@ -9,7 +9,9 @@ use std::sync::Arc;
 use parking_lot::Mutex;
 
 use super::Worker;
+use super::rights::{self, Asker};
 use super::unit::{Call, Unit};
+use crate::acl::{Context, User};
 use crate::command::client::{Client, Unblock};
 use crate::command::replication::{AckWaiter, Acks};
 use crate::command::session::Session;
@@ -28,6 +30,7 @@ pub struct Parked {
     db: usize,
     resp3: bool,
     client: Arc<Client>,
+    user: Option<Arc<User>>,
     /// Keys it waits for.
     places: Vec<Place>,
     /// What it was served, once it was. Set under the locks of `places`.
@@ -69,6 +72,7 @@ impl Parked {
             db: session.db,
             resp3: session.resp3,
             client: session.client.clone(),
+            user: session.user.clone(),
             places: park
                 .keys
                 .iter()
@@ -211,9 +215,27 @@ impl Worker {
             db: parked.db,
             touch: true,
             woken: Some(key),
+            user: parked.user.as_deref(),
             hashed: None,
             parts: false,
         };
+        // What it was allowed when it fell asleep may have been taken from it since.
+        let asker = Asker {
+            user: parked.user.as_deref(),
+            client: &parked.client,
+            context: Context::Toplevel,
+        };
+        if let Err(denied) = self.check_rights(&asker, parked.entry, &argv) {
+            self.reject(
+                parked.entry,
+                &rights::refusal(denied, parked.entry),
+                &mut out,
+            );
+            forget(unit, parked, waiter.ticket);
+            *parked.reply.lock() = Some(out.into_bytes());
+            parked.client.mailbox.ring();
+            return;
+        }
         match self.call(unit, &job, &mut out) {
             Ok(Flow::Park(_)) => return,
             Ok(_) => {}

@@ -16,6 +16,7 @@ pub(super) fn redacted<'a>(entry: &Entry, argv: &[&'a [u8]]) -> Option<Vec<&'a [
         }
     };
     match entry.full_name.as_str() {
+        "acl|setuser" => hidden.extend(2..argv.len()),
         "auth" => hidden.extend(1..argv.len()),
         "hello" => after("AUTH", 2, 2),
         "migrate" => {

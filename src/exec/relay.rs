@@ -38,7 +38,7 @@ pub enum Relayed {
 
 impl Relay {
     pub fn new(client: Arc<Client>, epoch: Epoch, db: usize) -> Self {
-        let mut session = Session::new(client, true);
+        let mut session = Session::new(client, None);
         session.db = db;
         Relay {
             session,

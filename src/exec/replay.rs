@@ -48,7 +48,7 @@ impl Worker {
     fn replaying(&self, read: impl FnOnce(&mut Apply<'_>) -> Result<()>) -> Result<()> {
         let now_ms = clock::now_ms();
         let client = Client::new(0, String::new(), String::new(), -1, self.id, now_ms);
-        let mut session = Session::new(Arc::new(client), true);
+        let mut session = Session::new(Arc::new(client), None);
         let mut rules = Rules::of(&self.shared.config);
         rules.access.not_before_ms = now_ms;
         let before = self.rules.replace(Arc::new(rules));

@@ -10,7 +10,9 @@ use mlua::{Function, Lua, MultiValue, Value};
 use super::Worker;
 use super::admit;
 use super::fiber::{Stage, error_table};
+use super::rights::{self, Asker};
 use super::unit::{Call, Unit};
+use crate::acl::{Context, User};
 use crate::command::client::Client;
 use crate::command::session::Session;
 use crate::command::{
@@ -40,6 +42,11 @@ pub(super) struct Run<'w> {
 }
 
 impl Run<'_> {
+    /// Whose script it is.
+    pub fn user(&self) -> Option<&User> {
+        self.session.user.as_deref()
+    }
+
     /// Whether it has changed something.
     pub fn wrote(&self) -> bool {
         self.unit.effects.dirty > self.dirty
@@ -283,7 +290,7 @@ impl Worker {
         let mut own = self.script_session(&session.client);
         own.db = session.db;
         own.no_touch = session.no_touch;
-        own.authenticated = true;
+        own.user = session.user.clone();
         let limit = self.shared.config.maxmemory.get();
         let dirty = unit.effects.dirty;
         *stage.run.borrow_mut() = Some(Run {
@@ -340,7 +347,7 @@ impl Worker {
     }
 
     fn script_session(&self, client: &std::sync::Arc<Client>) -> Session {
-        Session::new(client.clone(), true)
+        Session::new(client.clone(), None)
     }
 
     /// `redis.call` and `redis.pcall`.
@@ -455,6 +462,11 @@ impl Worker {
             self.stats().commands[entry.id].rejected.add(1);
             Err(fail)
         };
+        let asker = Asker::of(&run.session, Context::Lua);
+        if let Err(denied) = self.check_rights(&asker, entry, argv) {
+            let why = rights::in_script(denied);
+            return reject(Fail::said(format!("The user executing the script {why}")));
+        }
         if entry.is(Flag::Write) || entry.is(Flag::MayReplicate) {
             if run.read_only {
                 return reject(Fail::Says(

@@ -15,7 +15,8 @@ impl Worker {
         session.client.mailbox.set_resp3(false);
         session.reply = ReplyMode::On;
         session.no_touch = false;
-        session.authenticated = self.shared.config.requirepass.get().is_empty();
+        let user = self.shared.users.default();
+        session.be(user.clone(), user.is_open());
         session
             .client
             .db
@@ -23,7 +24,6 @@ impl Worker {
         let mut profile = session.client.profile.lock();
         profile.name.clear();
         profile.no_evict = false;
-        profile.user = "default".into();
         drop(profile);
         out.simple("RESET");
     }

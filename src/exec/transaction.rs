@@ -4,7 +4,9 @@ use std::sync::atomic::Ordering;
 
 use super::Worker;
 use super::fiber::Stage;
+use super::rights::{self, Asker};
 use super::unit::{Call, Unit};
+use crate::acl::Context;
 use crate::command::session::{Multi, Session};
 use crate::command::{Fail, Flag, Flow, Run};
 use crate::engine::{Db, Effects, Place, ShardSet, Shards, shard_of};
@@ -77,6 +79,16 @@ impl Worker {
         for (queued, argv) in multi.queue.iter().zip(argvs) {
             let entry = queued.entry;
             let mark = out.mark();
+            // Rules may have changed since it was queued.
+            let asker = Asker::of(session, Context::Multi);
+            if let Err(denied) = self.check_rights(&asker, entry, argv) {
+                let why = rights::in_exec(denied);
+                self.write_error(
+                    &format!("NOPERM ACLs rules changed between the moment the transaction was accumulated and the EXEC call. This command is no longer allowed for the following reason: {why}"),
+                    out,
+                );
+                continue;
+            }
             let done = match entry.command.run {
                 Run::Session(_) | Run::Container => self.call_session(session, entry, argv, out),
                 Run::Read(_) | Run::Write(_) => {
@@ -115,9 +127,13 @@ impl Worker {
                     let fail = Fail::Says("Reloading is not allowed in transactions");
                     self.answer_error(entry, &fail, out);
                 }
+                Ok(Flow::Close) => session.leaves = true,
                 Ok(_) => {}
                 Err(fail) => {
                     out.cut(mark);
+                    if let Fail::Login(name) = &fail {
+                        self.log_failed_login(session, name, argv[0]);
+                    }
                     self.answer_error(entry, &fail, out);
                 }
             }

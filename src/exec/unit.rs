@@ -6,6 +6,7 @@ use smallvec::SmallVec;
 
 use super::park::{Parked, Sleep};
 use super::{Look, Worker};
+use crate::acl::User;
 use crate::command::session::{ReplyMode, Session};
 use crate::command::{
     Args, Done, Entry, Fail, Flag, Flow, ReadCall, Reader, Run, SessionCall, WriteCall,
@@ -31,6 +32,7 @@ pub(super) struct Call<'a> {
     pub touch: bool,
     /// The key that woke the command, if it had slept.
     pub woken: Option<&'a [u8]>,
+    pub user: Option<&'a User>,
     /// Its key, if it has one and that has been hashed.
     pub hashed: Option<Hashed<'a>>,
     /// Whether a long reply may be written in parts.
@@ -38,13 +40,14 @@ pub(super) struct Call<'a> {
 }
 
 impl<'a> Call<'a> {
-    pub fn of(session: &Session, entry: &'static Entry, argv: &'a [&'a [u8]]) -> Self {
+    pub fn of(session: &'a Session, entry: &'static Entry, argv: &'a [&'a [u8]]) -> Self {
         Call {
             entry,
             argv,
             db: session.db,
             touch: !session.no_touch,
             woken: None,
+            user: session.user.as_deref(),
             hashed: entry.lone_key(argv).map(Hashed::new),
             parts: false,
         }
@@ -52,7 +55,7 @@ impl<'a> Call<'a> {
 
     /// The same, of a request that was looked at before.
     #[inline]
-    fn looked(session: &Session, look: Look, argv: &'a [&'a [u8]]) -> Self {
+    fn looked(session: &'a Session, look: Look, argv: &'a [&'a [u8]]) -> Self {
         let entry = look.entry;
         let key = entry.lone_key(argv).zip(look.hash);
         Call {
@@ -61,6 +64,7 @@ impl<'a> Call<'a> {
             db: session.db,
             touch: !session.no_touch,
             woken: None,
+            user: session.user.as_deref(),
             hashed: key.map(|(key, hash)| Hashed::known(key, hash)),
             parts: session.reply == ReplyMode::On,
         }
@@ -212,6 +216,7 @@ impl Worker {
             entry,
             argv,
             woken,
+            user,
             hashed,
             parts,
         } = *job;
@@ -236,6 +241,7 @@ impl Worker {
                 out,
                 entry,
                 server,
+                user,
             }),
             Run::Write(run) => run(&mut WriteCall {
                 woken,
@@ -244,6 +250,7 @@ impl Worker {
                 out,
                 entry,
                 server,
+                user,
             }),
             Run::Session(_) | Run::Container => unreachable!("session commands take no locks"),
         };

@@ -102,6 +102,15 @@ impl Broker {
         self.book(kind).read().len()
     }
 
+    /// The clients that listen to such channels, each once for every one of them.
+    pub fn clients_on(&self, kind: Channels, such: impl Fn(&[u8]) -> bool) -> Vec<u64> {
+        let book = self.book(kind).read();
+        book.iter()
+            .filter(|(channel, _)| such(channel))
+            .flat_map(|(_, listeners)| listeners.keys().copied())
+            .collect()
+    }
+
     /// How many clients have any subscription of this kind.
     pub fn clients(&self, kind: Channels) -> usize {
         let book = self.book(kind).read();

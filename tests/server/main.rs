@@ -1,6 +1,7 @@
 //! The server as its clients see it: one binary started, bytes in, bytes out.
 #![forbid(unsafe_code)]
 
+mod acl;
 mod bad_input;
 mod common;
 mod concurrency;

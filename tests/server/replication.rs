@@ -195,6 +195,43 @@ fn a_replica_of_a_replica_goes_on_with_the_one_that_was_promoted() {
 }
 
 #[test]
+fn a_replica_logs_in_as_a_user_of_its_own() {
+    for (master, replica) in [
+        (our_server(), real_redis()),
+        (real_redis(), our_server()),
+        (our_server(), our_server()),
+    ] {
+        let (master, mut m) = start(&master);
+        let (_replica, mut r) = start(&replica);
+        m.ask("ACL SETUSER rep on >secret +psync +replconf +ping");
+        m.ask("ACL SETUSER default -psync -sync");
+        m.ask("SET k v");
+        r.ask(&format!("REPLICAOF 127.0.0.1 {}", master.port));
+        // Nobody logs in yet, and the default user may not.
+        until("the master refuses", || {
+            m.ask("INFO errorstats").text().contains("errorstat_NOPERM")
+        });
+        assert_eq!(info(&mut r, "master_link_status"), "down");
+        // In the middle of its greeting the real server would wait for an answer to the log-in that it has not sent.
+        r.ask("REPLICAOF NO ONE");
+        r.ask("CONFIG SET masteruser rep masterauth secret");
+        follow(&mut r, &master);
+        m.ask("SET k w");
+        caught_up(&mut m, &mut r);
+        assert_eq!(r.ask("GET k").text(), "w");
+        let list = r.ask("CLIENT LIST TYPE master").text();
+        assert!(list.contains(" user=(superuser) "), "{list}");
+        let list = m.ask("CLIENT LIST TYPE replica").text();
+        assert!(list.contains(" user=rep "), "{list}");
+        // Without its user it is no replica.
+        m.ask("ACL DELUSER rep");
+        until("the link is cut", || {
+            info(&mut r, "master_link_status") == "down"
+        });
+    }
+}
+
+#[test]
 fn a_replica_that_falls_too_far_behind_is_cut_off() {
     let server = Server::start(&[
         "--client-output-buffer-limit",

@@ -1,6 +1,9 @@
 //! CLIENT KILL: connections closed, by address or by filters that must all hold.
 
+use std::sync::Arc;
+
 use super::list::ClientType;
+use crate::acl::{User, Users};
 use crate::command::Flag::{Admin, Loading, NoScript, Stale};
 use crate::command::client::Client;
 use crate::command::{Arg, Args, Command, Done, Fail, Flow, Run, SessionCall};
@@ -62,7 +65,7 @@ fn kill(call: &mut SessionCall<'_>) -> Done {
         call.out.ok();
         return Ok(flow);
     }
-    let filter = Filter::parse(&mut call.args)?;
+    let filter = Filter::parse(&mut call.args, &call.server.users)?;
     let (killed, flow) = close(call, &filter);
     call.out.count(killed);
     Ok(flow)
@@ -94,13 +97,13 @@ struct Filter<'a> {
     kind: Option<ClientType>,
     address: Option<&'a [u8]>,
     local_address: Option<&'a [u8]>,
-    user: Option<&'a [u8]>,
+    user: Option<Arc<User>>,
     age_s: Option<u64>,
     skip_me: bool,
 }
 
 impl<'a> Filter<'a> {
-    fn parse(args: &mut Args<'a>) -> Result<Self, Fail> {
+    fn parse(args: &mut Args<'a>, users: &Users) -> Result<Self, Fail> {
         let mut filter = Filter {
             skip_me: true,
             ..Filter::default()
@@ -116,7 +119,7 @@ impl<'a> Filter<'a> {
             } else if args.word_with("LADDR", 1) {
                 filter.local_address = Some(args.next()?);
             } else if args.word_with("USER", 1) {
-                filter.user = Some(known_user(args.next()?)?);
+                filter.user = Some(known_user(users, args.next()?)?);
             } else if args.word_with("MAXAGE", 1) {
                 let age = args.int_or(Fail::Says("maxage is not an integer or out of range"))?;
                 let age = u64::try_from(age).ok().filter(|age| *age > 0);
@@ -145,16 +148,19 @@ impl<'a> Filter<'a> {
                 .local_address
                 .is_none_or(|address| client.local_address.as_bytes() == address)
             && self.age_s.is_none_or(|least| age_s >= least)
-            && self
-                .user
-                .is_none_or(|user| client.profile.lock().user.as_bytes() == user)
+            && self.user.as_ref().is_none_or(|user| {
+                let profile = client.profile.lock();
+                profile
+                    .user
+                    .as_ref()
+                    .is_some_and(|of| Arc::ptr_eq(of, user))
+            })
     }
 }
 
-fn known_user(name: &[u8]) -> Result<&[u8], Fail> {
-    if name == b"default" {
-        return Ok(name);
-    }
-    let name = crate::command::quoted(name);
-    Err(Fail::said(format!("No such user '{name}'")))
+fn known_user(users: &Users, name: &[u8]) -> Result<Arc<User>, Fail> {
+    users.get(name).ok_or_else(|| {
+        let name = crate::command::quoted(name);
+        Fail::said(format!("No such user '{name}'"))
+    })
 }

@@ -112,7 +112,7 @@ impl ClientType {
 }
 
 /// A client's line, ended.
-fn line(client: &Client, server: &Shared, now_ms: u64) -> String {
+pub fn line(client: &Client, server: &Shared, now_ms: u64) -> String {
     let (flags, heap_bytes) = (flags(client, server), client.heap_bytes());
     let profile = client.profile.lock();
     let last = client.last_command.load(Relaxed);
@@ -148,7 +148,12 @@ fn line(client: &Client, server: &Shared, now_ms: u64) -> String {
         room.saturating_sub(query),
         client.mailbox.messages(),
         heap_bytes + room + waiting,
-        profile.user,
+        profile
+            .user
+            .as_ref()
+            .map_or("(superuser)".into(), |user| String::from_utf8_lossy(
+                user.name()
+            )),
         profile.redirect,
         if profile.resp3 { 3 } else { 2 },
         profile.lib_name,

@@ -3,6 +3,7 @@
 mod control;
 mod kill;
 mod list;
+pub use list::line;
 mod tracking;
 
 use crate::command::Flag::{Admin, Loading, NoScript, Stale};

@@ -79,9 +79,29 @@ pub const MIGRATE: Command = Command {
             },
         },
     ]),
+    more_keys: Some(moved),
     tips: &["nondeterministic_output"],
     ..Command::PLAIN
 };
+
+/// The one key, or those behind KEYS, which may be a password's text as well.
+fn moved(argv: &[&[u8]], visit: &mut dyn FnMut(usize)) {
+    let mut at = 6;
+    while at < argv.len() {
+        let word = argv[at].to_ascii_uppercase();
+        at += match &word[..] {
+            b"KEYS" if argv[3].is_empty() => return (at + 1..argv.len()).for_each(visit),
+            // Refused, so there are none.
+            b"KEYS" => return,
+            b"AUTH" => 2,
+            b"AUTH2" => 3,
+            _ => 1,
+        };
+    }
+    if argv.len() > 3 {
+        visit(3);
+    }
+}
 
 /// What was asked for.
 struct Wish<'a> {

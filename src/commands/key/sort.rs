@@ -5,7 +5,7 @@ use std::cmp::Ordering;
 use crate::command::Flag::DenyOom;
 use crate::command::{
     Arg, Args, Begin, Command, Done, Fail, Find, Flow, KeySpec, KeyUse, Plan, ReadCall, Run,
-    WriteCall,
+    WriteCall, reads_every_key,
 };
 use crate::engine::{Class, Db, Deadline};
 use crate::resp::Reply;
@@ -128,7 +128,12 @@ struct Options<'a> {
 }
 
 impl<'a> Options<'a> {
-    fn parse(args: &mut Args<'a>, may_store: bool) -> Result<Self, Fail> {
+    /// `may_follow` says whether the user may read whatever keys the patterns lead to.
+    fn parse(
+        args: &mut Args<'a>,
+        may_store: bool,
+        may_follow: &dyn Fn() -> bool,
+    ) -> Result<Self, Fail> {
         let mut options = Options {
             key: args.next()?,
             by: None,
@@ -155,8 +160,19 @@ impl<'a> Options<'a> {
             } else if args.word_with("BY", 1) {
                 let by = args.next()?;
                 options.by = Some(by);
-                options.unsorted |= !by.contains(&b'*');
+                let named = by.contains(&b'*');
+                if named && !may_follow() {
+                    return Err(Fail::Says(
+                        "BY option of SORT denied due to insufficient ACL permissions.",
+                    ));
+                }
+                options.unsorted |= !named;
             } else if args.word_with("GET", 1) {
+                if !may_follow() {
+                    return Err(Fail::Says(
+                        "GET option of SORT denied due to insufficient ACL permissions.",
+                    ));
+                }
                 options.gets.push(args.next()?);
             } else {
                 return Err(Fail::SYNTAX);
@@ -167,7 +183,9 @@ impl<'a> Options<'a> {
 }
 
 fn sort(call: &mut WriteCall<'_>) -> Done {
-    let options = Options::parse(&mut call.args, true)?;
+    let (user, entry, argv) = (call.user, call.entry, call.args.all());
+    let may_follow = || reads_every_key(user, entry, argv);
+    let options = Options::parse(&mut call.args, true, &may_follow)?;
     let elements = sorted(&call.db, &options)?;
     let Some(target) = options.store else {
         answer(&call.db, &options, &elements, call.out);
@@ -198,7 +216,9 @@ fn sort(call: &mut WriteCall<'_>) -> Done {
 }
 
 fn sort_ro(call: &mut ReadCall<'_>) -> Done {
-    let options = Options::parse(&mut call.args, false)?;
+    let (user, entry, argv) = (call.user, call.entry, call.args.all());
+    let may_follow = || reads_every_key(user, entry, argv);
+    let options = Options::parse(&mut call.args, false, &may_follow)?;
     let elements = sorted(&call.db, &options)?;
     answer(&call.db, &options, &elements, call.out);
     Ok(Flow::Done)

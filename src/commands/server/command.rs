@@ -1,6 +1,7 @@
 //! COMMAND: the commands themselves, told from their entries.
 
 use super::docs;
+use crate::acl::CATEGORIES;
 use crate::command::Flag::{Loading, NoMandatoryKeys, Stale};
 use crate::command::{
     Arg, Begin, Command, Done, Entry, Fail, Find, Flow, Found, KeySpec, KeyUse, Registry, Run,
@@ -141,31 +142,6 @@ fn words(words: &[&str], out: &mut Reply) {
     out.set(words.len());
     words.iter().for_each(|word| out.simple(word));
 }
-
-/// ACL categories in the order in which Redis lists them.
-const CATEGORIES: &[&str] = &[
-    "keyspace",
-    "read",
-    "write",
-    "set",
-    "sortedset",
-    "list",
-    "hash",
-    "string",
-    "bitmap",
-    "hyperloglog",
-    "geo",
-    "stream",
-    "pubsub",
-    "admin",
-    "fast",
-    "slow",
-    "blocking",
-    "dangerous",
-    "connection",
-    "transaction",
-    "scripting",
-];
 
 fn ordered(categories: &[&'static str]) -> Vec<&'static str> {
     CATEGORIES
@@ -366,12 +342,7 @@ fn find_keys(registry: &Registry, argv: &[&[u8]]) -> Result<Vec<(usize, KeyUse)>
     let Found::Entry(entry) = registry.find(argv[0], argv.get(1).copied()) else {
         return Err(Fail::Says("Invalid command specified"));
     };
-    let specs: Vec<_> = entry
-        .specs
-        .iter()
-        .filter(|spec| spec.used != KeyUse::CHANNEL)
-        .collect();
-    if specs.is_empty() {
+    if entry.specs.iter().all(|spec| spec.used == KeyUse::CHANNEL) {
         return Err(Fail::Says("The command has no key arguments"));
     }
     if !entry.arity_fits(argv.len()) {
@@ -380,14 +351,7 @@ fn find_keys(registry: &Registry, argv: &[&[u8]]) -> Result<Vec<(usize, KeyUse)>
         ));
     }
     let mut keys = Vec::new();
-    let fitting = specs
-        .iter()
-        .all(|spec| spec.positions(argv, |at| keys.push((at, spec.used))));
-    if let Some(more_keys) = entry.command.more_keys {
-        // Those stand anywhere, so the last specification is about them.
-        let used = specs[specs.len() - 1].used;
-        more_keys(argv, &mut |at| keys.push((at, used)));
-    }
+    let fitting = entry.each_use(argv, |at, used| keys.push((at, used)));
     match (fitting && !keys.is_empty(), entry.is(NoMandatoryKeys)) {
         (true, _) => Ok(keys),
         (false, true) => Ok(Vec::new()),

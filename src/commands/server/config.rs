@@ -8,7 +8,7 @@ use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 use crate::command::Flag::{Admin, Loading, NoScript, Stale};
 use crate::command::shared::Shared;
-use crate::command::{Arg, Command, Done, Fail, Flow, Run, SessionCall, help};
+use crate::command::{Arg, Command, Done, Fail, Flow, Run, SessionCall, help, users};
 use crate::config::rewrite::rewrite as rewritten;
 use crate::config::special::reason;
 use crate::config::{self, Directive, SetError};
@@ -107,6 +107,12 @@ fn set(call: &mut SessionCall<'_>) -> Done {
     if let Err(why) = call.server.store.apply_config(dirty, call.session.in_exec) {
         config.roll_back(&changed);
         return Err(Fail::said(SetError::refused("appendonly", why).to_string()));
+    }
+    let is_password = |changed: &config::Changed| changed.directive.name == "requirepass";
+    if changed.iter().any(is_password) {
+        call.server
+            .users
+            .require_password(&config.requirepass.get());
     }
     call.out.ok();
     Ok(Flow::Done)
@@ -235,22 +241,20 @@ fn rewrite_file(server: &Shared, file: &Path) -> io::Result<()> {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Vec::new(),
         read => read?,
     };
-    let new = rewritten(&server.config, &old, &users(&old));
+    // Users that have a file of their own are not declared here.
+    let mut users = match users::file(&server.config) {
+        Some(_) => Vec::new(),
+        None => server.users.lines(),
+    };
+    for line in &mut users {
+        line.drain(.."user ".len());
+    }
+    let new = rewritten(&server.config, &old, &users);
     replace(file, &new)
 }
 
-/// The users that the file declares: nothing changes them while the server runs.
-fn users(old: &[u8]) -> Vec<Vec<u8>> {
-    let user = |line: &[u8]| {
-        let (word, rest) = line.trim_ascii().split_at_checked(5)?;
-        word.eq_ignore_ascii_case(b"user ")
-            .then(|| rest.trim_ascii().to_vec())
-    };
-    old.split(|byte| *byte == b'\n').filter_map(user).collect()
-}
-
 /// Puts a new file in the place of an old one in one step: whoever reads it finds one of the two, whole.
-fn replace(file: &Path, text: &[u8]) -> io::Result<()> {
+pub fn replace(file: &Path, text: &[u8]) -> io::Result<()> {
     let mut name = file.as_os_str().to_owned();
     name.push(format!(".{}-{}.tmp", std::process::id(), fastrand::u32(..)));
     let draft = Path::new(&name);
@@ -299,15 +303,6 @@ mod tests {
             fs::read_dir(dir.path()).unwrap().count(),
             1,
             "no draft is left behind"
-        );
-    }
-
-    #[test]
-    fn declared_users_are_kept() {
-        let old = b"port 1\n  USER ann on >pw ~*\n# user bob\nuserx\nuser default on\n";
-        assert_eq!(
-            users(old),
-            [b"ann on >pw ~*".to_vec(), b"default on".to_vec()]
         );
     }
 }

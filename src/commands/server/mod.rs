@@ -1,5 +1,6 @@
 //! The server itself: what it holds, how it is set, what it did, and its end.
 
+mod acl;
 mod command;
 mod config;
 mod database;
@@ -23,6 +24,7 @@ pub const FAMILY: Family = Family {
     group: "server",
     category: "",
     commands: &[
+        &acl::ACL,
         &persistence::BGREWRITEAOF,
         &persistence::BGSAVE,
         &command::COMMAND,

@@ -48,7 +48,7 @@ pub(super) struct Ahead {
 pub(super) fn limits(worker: &Worker, session: &Session) -> ProtoLimits {
     ProtoLimits {
         bulk_max: worker.shared.config.proto_max_bulk_len.get(),
-        authenticated: session.authenticated,
+        authenticated: session.authenticated || worker.shared.users.default().is_open(),
     }
 }
 
@@ -99,7 +99,7 @@ impl Ahead {
             let (request, bytes) = (&slot.request, &input[slot.at..]);
             slot.look = worker.look(|at| request.arg(bytes, at));
             self.filled += 1;
-            if !session.authenticated {
+            if !limits.authenticated {
                 // What may come next depends on this one.
                 break;
             }

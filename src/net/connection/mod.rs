@@ -92,8 +92,9 @@ enum Event {
 
 /// Serves a client until it leaves, is told to, or the server stops.
 pub async fn serve(worker: Rc<Worker>, buffers: Rc<Buffers>, stream: Stream, client: Arc<Client>) {
-    let authenticated = worker.shared.config.requirepass.get().is_empty();
-    let session = Session::new(client.clone(), authenticated);
+    let mut session = Session::new(client.clone(), None);
+    let user = worker.shared.users.default();
+    session.be(user.clone(), user.is_open());
     let mut connection = Connection {
         worker,
         buffers,

@@ -75,7 +75,11 @@ impl Server {
     ) -> Result<Server, (TempDir, String)> {
         let port = free_port();
         let log = File::create(dir.path().join("server.log")).expect("a log file");
+        // A configuration file stands before all options.
+        let is_file = options.first().is_some_and(|first| !first.starts_with('-'));
+        let (file, options) = options.split_at(usize::from(is_file));
         let child = Command::new(program)
+            .args(file)
             .args(["--port", &port.to_string(), "--bind", "127.0.0.1"])
             .args(["--dir", &dir.path().to_string_lossy()])
             .args(["--save", "", "--enable-debug-command", "yes"])

@@ -123,15 +123,10 @@ pub fn stats(report: &Report<'_>, page: &mut Page<'_>) {
     );
     page.line("instantaneous_eventloop_cycles_per_sec", 0);
     page.line("instantaneous_eventloop_duration_usec", 0);
-    page.line("acl_access_denied_auth", totals.acl_auth_failures);
-    page.same(
-        "0",
-        &[
-            "acl_access_denied_cmd",
-            "acl_access_denied_key",
-            "acl_access_denied_channel",
-        ],
-    );
+    page.line("acl_access_denied_auth", totals.acl_denied_auth);
+    page.line("acl_access_denied_cmd", totals.acl_denied_command);
+    page.line("acl_access_denied_key", totals.acl_denied_key);
+    page.line("acl_access_denied_channel", totals.acl_denied_channel);
     expiry(report, page);
 }
 

@@ -1,0 +1,145 @@
+//! The check: whether a user may do what a command is about to do.
+
+use super::selector::{KeyPattern, Selector};
+use super::user::Rights;
+use crate::util::glob;
+
+/// What is done to a key, or may be done.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Access {
+    pub read: bool,
+    pub write: bool,
+}
+
+impl Access {
+    pub const NONE: Access = Access {
+        read: false,
+        write: false,
+    };
+    pub const READ: Access = Access {
+        read: true,
+        write: false,
+    };
+    pub const BOTH: Access = Access {
+        read: true,
+        write: true,
+    };
+
+    pub(super) fn and(self, other: Access) -> Access {
+        Access {
+            read: self.read || other.read,
+            write: self.write || other.write,
+        }
+    }
+
+    fn covers(self, wanted: Access) -> bool {
+        (self.read || !wanted.read) && (self.write || !wanted.write)
+    }
+}
+
+/// What stands in the way, with the place of the argument that names it. Of several, the greatest is told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Denied {
+    Command,
+    Key(usize),
+    Channel(usize),
+}
+
+/// A command that is about to run, and what it touches.
+pub trait Request {
+    /// Its number in the catalog.
+    fn command(&self) -> usize;
+    /// Everybody may: AUTH, say.
+    fn is_free(&self) -> bool;
+    fn first_arg(&self) -> Option<&[u8]>;
+    fn arg(&self, at: usize) -> &[u8];
+    /// The places of its keys, and what it does to them.
+    fn each_key(&self, visit: &mut dyn FnMut(usize, Access));
+    /// The places of channels that it speaks or listens to; `true` for those that are patterns.
+    fn each_channel(&self, visit: &mut dyn FnMut(usize, bool));
+}
+
+impl Rights {
+    /// Whether one selector allows all of it.
+    pub fn check(&self, request: &dyn Request) -> Result<(), Denied> {
+        let mut denied = Denied::Command;
+        for selector in &self.selectors {
+            match selector.check(request) {
+                Ok(()) => return Ok(()),
+                Err(why) => denied = denied.max(why),
+            }
+        }
+        Err(denied)
+    }
+
+    /// Whether one selector allows it, and reading every key besides: SORT's patterns may name any.
+    pub fn check_reading_all(&self, request: &dyn Request) -> bool {
+        let mut selectors = self.selectors.iter();
+        selectors.any(|selector| selector.check(request).is_ok() && selector.reads_all())
+    }
+
+    /// Whether it may listen to a channel, or to a pattern.
+    pub fn hears(&self, channel: &[u8], is_pattern: bool) -> bool {
+        let mut selectors = self.selectors.iter();
+        selectors.any(|selector| selector.hears(channel, is_pattern))
+    }
+}
+
+impl Selector {
+    fn check(&self, request: &dyn Request) -> Result<(), Denied> {
+        if !self.all_commands && !request.is_free() && !self.runs(request) {
+            return Err(Denied::Command);
+        }
+        let mut denied = None;
+        if !self.all_keys {
+            request.each_key(&mut |at, access| {
+                if denied.is_none() && !self.reaches(request.arg(at), access) {
+                    denied = Some(Denied::Key(at));
+                }
+            });
+        }
+        if denied.is_none() && !self.all_channels {
+            request.each_channel(&mut |at, is_pattern| {
+                if denied.is_none() && !self.hears(request.arg(at), is_pattern) {
+                    denied = Some(Denied::Channel(at));
+                }
+            });
+        }
+        denied.map_or(Ok(()), Err)
+    }
+
+    fn runs(&self, request: &dyn Request) -> bool {
+        if self.commands.has(request.command()) {
+            return true;
+        }
+        let allowed = self.first_args.get(&request.command());
+        allowed.zip(request.first_arg()).is_some_and(|(all, arg)| {
+            let mut all = all.iter();
+            all.any(|allowed| allowed.eq_ignore_ascii_case(arg))
+        })
+    }
+
+    fn reaches(&self, key: &[u8], wanted: Access) -> bool {
+        let fits = |held: &KeyPattern| {
+            held.access.covers(wanted) && glob::matches(&held.pattern, key, false)
+        };
+        self.keys.iter().any(fits)
+    }
+
+    fn reads_all(&self) -> bool {
+        let all = |held: &KeyPattern| held.access.read && held.pattern == b"*";
+        self.all_keys || self.keys.iter().any(all)
+    }
+
+    fn hears(&self, channel: &[u8], is_pattern: bool) -> bool {
+        self.all_channels || may_hear(&self.channels, channel, is_pattern)
+    }
+}
+
+/// A channel may fit a pattern that is allowed; a pattern must be one of them itself.
+pub(super) fn may_hear<P: AsRef<[u8]>>(allowed: &[P], channel: &[u8], is_pattern: bool) -> bool {
+    allowed.iter().any(|allowed| match is_pattern {
+        true => allowed.as_ref() == channel,
+        false => glob::matches(allowed.as_ref(), channel, false),
+    })
+}

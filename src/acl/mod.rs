@@ -1,0 +1,21 @@
+//! Users and what they may do: rules, selectors, the check, and the log of what was denied.
+//!
+//! Nothing here knows sockets or the table of commands. A [`Catalog`] tells the numbers, names and categories of
+//! commands, and a [`Request`] what one command touches.
+
+mod catalog;
+mod check;
+mod describe;
+mod log;
+mod rule;
+mod selector;
+mod user;
+mod users;
+
+pub use catalog::{CATEGORIES, Catalog, Known, category};
+pub use check::{Access, Denied, Request};
+pub use log::{Context, Entry, Log, Reason};
+pub use rule::{RuleError, gather};
+pub use selector::Selector;
+pub use user::{Rights, User};
+pub use users::{LoadError, Revision, Users, has_space};

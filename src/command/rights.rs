@@ -1,0 +1,47 @@
+//! A command as the check of its user's rights sees it.
+
+use super::{Entry, Flag};
+use crate::acl::{Access, Request, User};
+
+/// What a command touches, told from its entry and arguments.
+pub struct Touched<'a> {
+    pub entry: &'a Entry,
+    pub argv: &'a [&'a [u8]],
+}
+
+impl Request for Touched<'_> {
+    fn command(&self) -> usize {
+        self.entry.id
+    }
+
+    fn is_free(&self) -> bool {
+        self.entry.is(Flag::NoAuth)
+    }
+
+    fn first_arg(&self) -> Option<&[u8]> {
+        self.argv.get(self.entry.words).copied()
+    }
+
+    fn arg(&self, at: usize) -> &[u8] {
+        self.argv[at]
+    }
+
+    fn each_key(&self, visit: &mut dyn FnMut(usize, Access)) {
+        // Those that it does name are checked even where the rest doesn't fit: the command may run without it.
+        let key_use = self.entry.command.key_use.map(|of| of(self.argv));
+        self.entry.each_use(self.argv, |at, used| {
+            visit(at, key_use.unwrap_or(used).access());
+        });
+    }
+
+    fn each_channel(&self, visit: &mut dyn FnMut(usize, bool)) {
+        self.entry.each_channel(self.argv.len(), visit);
+    }
+}
+
+/// Whether the user of a command may have it read keys that it doesn't name.
+pub fn reads_every_key(user: Option<&User>, entry: &Entry, argv: &[&[u8]]) -> bool {
+    user.is_none_or(|user| {
+        user.is_unlimited() || user.rights().check_reading_all(&Touched { entry, argv })
+    })
+}

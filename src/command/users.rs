@@ -1,0 +1,139 @@
+//! Users as the whole server has to do with them: where they come from, and the clients of those that change.
+
+use std::fs;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use super::shared::Shared;
+use crate::acl::{LoadError, Revision, User, Users};
+use crate::config::file::{FileError, UserLine};
+use crate::config::special::reason;
+use crate::config::values::as_path;
+use crate::config::{Config, PubsubDefault};
+use crate::pubsub::Channels;
+
+/// Whether a selector hears all channels if nothing was said of them.
+pub fn all_channels(config: &Config) -> bool {
+    config.acl_pubsub_default.get() == PubsubDefault::Allchannels
+}
+
+/// The file of users, if there is one: its path, and its name as it was configured.
+pub fn file(config: &Config) -> Option<(PathBuf, String)> {
+    let name = config.aclfile.get();
+    let path = config.dir.get().0.join(as_path(&name));
+    (!name.is_empty()).then(|| (path, String::from_utf8_lossy(&name).into_owned()))
+}
+
+/// Holds the users of a configuration file against what rules may be.
+pub fn check_lines(users: &Users, lines: &[UserLine], config: &Config) -> Result<(), FileError> {
+    let mut seen: Vec<&[u8]> = Vec::new();
+    for line in lines {
+        let words: Vec<&[u8]> = line.words.iter().map(Vec::as_slice).collect();
+        // Counted with the directive's own name in front.
+        let word = |at: usize| match at {
+            0 => "user".into(),
+            at => String::from_utf8_lossy(words[at - 1]),
+        };
+        users
+            .try_line(&seen, &words, all_channels(config))
+            .map_err(|error| {
+                let why = match error {
+                    LoadError::Word(at, error) => {
+                        format!("Error in user declaration '{}': {}", word(at), error.text())
+                    }
+                    LoadError::Open(at) => format!(
+                        "Unmatched parenthesis in acl selector starting at '{}'.",
+                        word(at + 2)
+                    ),
+                };
+                FileError::at(&line.place, why)
+            })?;
+        seen.push(words[0]);
+    }
+    Ok(())
+}
+
+/// Brings in what the configuration says of users, at start. The error is the last line of the log.
+pub fn begin(users: &Users, lines: &[UserLine], config: &Config) -> Result<(), String> {
+    let password = config.requirepass.get();
+    if !password.is_empty() {
+        users.require_password(&password);
+    }
+    let file = file(config);
+    if file.is_some() && !lines.is_empty() {
+        return Err("Configuring Redis with users defined in redis.conf and at the same setting an ACL file path is invalid. This setup is very likely to lead to configuration errors and security holes, please define either an ACL file or declare users directly in your redis.conf, but not both.".to_string());
+    }
+    for line in lines {
+        let words: Vec<&[u8]> = line.words.iter().map(Vec::as_slice).collect();
+        let user = users
+            .add_line(&words, all_channels(config))
+            .map_err(|why| {
+                tracing::warn!("{why}");
+                "Critical error while loading ACLs. Exiting.".to_string()
+            })?;
+        if !user.rights().enabled {
+            tracing::info!(
+                "The user '{}' is disabled (there is no 'on' modifier in the user description). Make sure this is not a configuration error.",
+                String::from_utf8_lossy(user.name())
+            );
+        }
+    }
+    if file.is_some() {
+        load(users, config)
+            .map_err(|why| format!("Aborting Redis startup because of ACL errors: {why}"))?;
+    }
+    Ok(())
+}
+
+/// Reads the file of users, and gives those that are gone.
+fn load(users: &Users, config: &Config) -> Result<Vec<Arc<User>>, String> {
+    let (path, name) = file(config).unwrap_or_default();
+    let text = fs::read(path).map_err(|error| {
+        let why = reason(&error);
+        format!("Error loading ACLs, opening file '{name}': {why}")
+    })?;
+    users.load(&name, &text, all_channels(config))
+}
+
+impl Shared {
+    /// ACL LOAD. Says whether one of the clients that are closed on that account is the one with this number.
+    pub fn load_users(&self, own: u64) -> Result<bool, String> {
+        let gone = load(&self.users, &self.config)?;
+        Ok(self.close_clients_of(&gone, own))
+    }
+
+    /// Closes the clients of users that are gone, but for the one with this number: it is to be answered first. Says whether
+    /// that is one of them.
+    pub fn close_clients_of(&self, gone: &[Arc<User>], own: u64) -> bool {
+        let mut is_own = false;
+        for client in self.clients.all() {
+            let user = client.profile.lock().user.clone();
+            let leaves = user.is_some_and(|user| gone.iter().any(|one| Arc::ptr_eq(one, &user)));
+            if leaves && client.id == own {
+                is_own = true;
+            } else if leaves {
+                client.mailbox.close();
+            }
+        }
+        is_own
+    }
+
+    /// Closes the clients that listen to what their user may not hear any more.
+    pub fn close_listeners(&self, revision: &Revision) {
+        let Some(hears) = revision.still_hears() else {
+            return;
+        };
+        for kind in [Channels::Plain, Channels::Pattern, Channels::Shard] {
+            let denied = |channel: &[u8]| !hears(channel, kind == Channels::Pattern);
+            for id in self.broker.clients_on(kind, denied) {
+                let Some(client) = self.clients.get(id) else {
+                    continue;
+                };
+                let user = client.profile.lock().user.clone();
+                if user.is_some_and(|user| Arc::ptr_eq(&user, &revision.user)) {
+                    client.mailbox.close();
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,126 @@
+//! Whether a client's user may do what a command does; what is denied is logged and counted.
+
+use super::Worker;
+use crate::acl::{Context, Denied, Entry as Noted, Reason, User};
+use crate::command::client::Client;
+use crate::command::session::Session;
+use crate::command::{Entry, Fail, Touched};
+use crate::commands::client_line;
+
+/// Who wants a command to run.
+pub(super) struct Asker<'a> {
+    pub user: Option<&'a User>,
+    pub client: &'a Client,
+    pub context: Context,
+}
+
+impl<'a> Asker<'a> {
+    pub fn of(session: &'a Session, context: Context) -> Self {
+        Asker {
+            user: session.user.as_deref(),
+            client: &session.client,
+            context,
+        }
+    }
+}
+
+impl Worker {
+    #[inline]
+    pub(super) fn check_rights(
+        &self,
+        asker: &Asker<'_>,
+        entry: &Entry,
+        argv: &[&[u8]],
+    ) -> Result<(), Denied> {
+        match asker.user {
+            Some(user) if !user.is_unlimited() => self.check_limited(asker, user, entry, argv),
+            _ => Ok(()),
+        }
+    }
+
+    #[inline(never)]
+    fn check_limited(
+        &self,
+        asker: &Asker<'_>,
+        user: &User,
+        entry: &Entry,
+        argv: &[&[u8]],
+    ) -> Result<(), Denied> {
+        let done = match user.is_gone() {
+            true => Err(Denied::Command),
+            false => user.rights().check(&Touched { entry, argv }),
+        };
+        if let Err(denied) = done {
+            let (reason, object) = match denied {
+                Denied::Command => (Reason::Command, entry.full_name.as_bytes()),
+                Denied::Key(at) => (Reason::Key, argv[at]),
+                Denied::Channel(at) => (Reason::Channel, argv[at]),
+            };
+            self.log_denied(asker, reason, user.name(), object);
+        }
+        done
+    }
+
+    /// AUTH or HELLO named a user that is not there, or the wrong password.
+    pub(super) fn log_failed_login(&self, session: &Session, name: &[u8], command: &[u8]) {
+        let context = match session.in_exec {
+            true => Context::Multi,
+            false => Context::Toplevel,
+        };
+        self.log_denied(&Asker::of(session, context), Reason::Auth, name, command);
+    }
+
+    #[cold]
+    fn log_denied(&self, asker: &Asker<'_>, reason: Reason, user: &[u8], object: &[u8]) {
+        let now_ms = self.now_ms();
+        let line = client_line(asker.client, &self.shared, now_ms);
+        let client = line.trim_end().to_string();
+        let noted = Noted::new(reason, asker.context, object, user, client, now_ms);
+        let len_max = self.shared.config.acllog_max_len.get() as usize;
+        self.shared.acl_log.push(noted, len_max);
+        let counters = &self.stats().counters;
+        let counter = match reason {
+            Reason::Command => &counters.acl_denied_command,
+            Reason::Key => &counters.acl_denied_key,
+            Reason::Channel => &counters.acl_denied_channel,
+            Reason::Auth => &counters.acl_denied_auth,
+        };
+        counter.add(1);
+    }
+}
+
+/// What the client hears.
+pub(super) fn refusal(denied: Denied, entry: &Entry) -> Fail {
+    match denied {
+        Denied::Command => Fail::code(format!(
+            "NOPERM this user has no permissions to run the '{}' command",
+            entry.full_name
+        )),
+        Denied::Key(_) => Fail::code(
+            "NOPERM this user has no permissions to access one of the keys used as arguments",
+        ),
+        Denied::Channel(_) => Fail::code(
+            "NOPERM this user has no permissions to access one of the channels used as arguments",
+        ),
+    }
+}
+
+/// What a script hears of its user.
+pub(super) fn in_script(denied: Denied) -> &'static str {
+    match denied {
+        Denied::Command => "can't run this command or subcommand",
+        Denied::Key(_) => {
+            "can't access at least one of the keys mentioned in the command arguments"
+        }
+        Denied::Channel(_) => "can't publish to the channel mentioned in the command",
+    }
+}
+
+/// Why a command that was queued no longer runs.
+pub(super) fn in_exec(denied: Denied) -> &'static str {
+    match denied {
+        Denied::Command => "no permission to execute the command or subcommand",
+        Denied::Key(_) => "no permission to touch the specified keys",
+        Denied::Channel(_) => "no permission to access one of the channels used as arguments",
+    }
+}
