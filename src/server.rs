@@ -390,6 +390,7 @@ impl Shared {
             about,
             rates: Default::default(),
             active_expire: true.into(),
+            cron_paused: false.into(),
             oom_refusals: Default::default(),
             reopen: Default::default(),
             stop: CancellationToken::new(),

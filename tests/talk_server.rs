@@ -255,8 +255,6 @@ fn every_type_of_reply_can_be_asked_for() {
          -ERR Wrong protocol type name. *
          > DEBUG ERROR \"CODE text\"
          -CODE text
-         > DEBUG PANIC
-         -ERR this server does not crash on request
          > DEBUG NOSUCH
          -ERR unknown subcommand or wrong number of arguments for 'NOSUCH'. Try DEBUG HELP.",
     );

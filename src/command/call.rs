@@ -108,12 +108,16 @@ pub struct Job {
 }
 
 /// How DEBUG wants the keyspace read back.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Reload {
     /// From the log rather than from a snapshot.
     pub from_log: bool,
     /// Save a snapshot first.
     pub save: bool,
+    /// Empty the keyspace before it is read.
+    pub flush: bool,
+    /// What is read takes the place of what is there under the same name, rather than being refused.
+    pub merge: bool,
 }
 
 /// A wish to sleep.

@@ -24,6 +24,7 @@ pub mod shared;
 pub mod slowlog;
 pub mod stats;
 pub mod timeout;
+pub mod weight;
 
 pub use arg::{Arg, ArgKind, KeyUse};
 pub use args::{Args, small_int};

@@ -1,12 +1,11 @@
 //! Whether a request may run: ordered checks, and the first refusal wins.
 
 use super::{Look, Worker};
-use crate::command::session::{Queued, Session};
+use crate::command::session::Session;
 use crate::command::shared::PauseMode;
 use crate::command::{Entry, Fail, Flag, Found, Registry, quoted};
 use crate::persist::Trouble;
 use crate::script::Header;
-use crate::types::Bstr;
 use crate::util::clock;
 
 pub(super) enum Verdict {
@@ -42,14 +41,11 @@ impl Worker {
             Ok(()) if self.is_paused(session, entry, argv) => return Verdict::Paused,
             Ok(()) => {}
         }
-        match &mut session.multi {
-            Some(multi) if !entry.is(Flag::InMulti) => {
-                let args = argv.iter().map(|arg| Bstr::new(arg)).collect();
-                multi.queue.push(Queued { entry, args });
-                Verdict::Queued
-            }
-            _ => Verdict::Run(look),
+        if session.multi.is_some() && !entry.is(Flag::InMulti) {
+            session.enqueue(entry, argv);
+            return Verdict::Queued;
         }
+        Verdict::Run(look)
     }
 
     fn check(&self, session: &Session, entry: &'static Entry, argv: &[&[u8]]) -> Result<(), Fail> {

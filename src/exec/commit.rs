@@ -3,7 +3,7 @@
 use super::Worker;
 use super::unit::Unit;
 use crate::command::Entry;
-use crate::command::session::Session;
+use crate::command::session::{Session, SessionTracking};
 use crate::engine::{Effects, Garbage};
 use crate::journal::{Depends, Seq};
 use crate::pubsub::notify;
@@ -107,16 +107,15 @@ impl Worker {
 
     /// Remembers, for client-side caching, that the client has read these keys.
     #[inline]
-    pub(super) fn track_reads(&self, session: &mut Session, entry: &Entry, argv: &[&[u8]]) {
-        let Some(tracking) = &mut session.tracking else {
+    pub(super) fn track_reads(&self, session: &Session, entry: &Entry, argv: &[&[u8]]) {
+        let Some(tracking) = &session.tracking else {
             return;
         };
-        let caching = tracking.caching.take();
-        let mode = &tracking.mode;
+        let SessionTracking { mode, caching } = tracking;
         let wanted = if mode.opt_in {
-            caching == Some(true)
+            *caching == Some(true)
         } else if mode.opt_out {
-            caching != Some(false)
+            *caching != Some(false)
         } else {
             true
         };

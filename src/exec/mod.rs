@@ -25,7 +25,7 @@ use std::sync::Arc;
 
 pub use park::{Sleep, Wake};
 pub use relay::{Relay, Relayed};
-pub use stop::{abort, stop};
+pub use stop::{abort, stop, wait_for_cron};
 
 use crate::command::session::{ReplyMode, Session};
 use crate::command::shared::Shared;
@@ -265,8 +265,9 @@ impl Worker {
         }
         if let Some(tracking) = &mut session.tracking
             && entry.full_name != "client|caching"
+            && session.multi.is_none()
         {
-            // It was for this one command, whether that read anything or not.
+            // It was for this one command, or transaction, whether that read anything or not.
             tracking.caching = None;
         }
         if entry.is(Flag::PubSub) && entry.full_name.ends_with("subscribe") {

@@ -27,7 +27,7 @@ use crate::util::keyhash;
 /// A script under way.
 pub(super) struct Run<'w> {
     unit: Unit<'w>,
-    /// The session that its commands see: the client's database, but nothing else of it.
+    /// The session that its commands see: the client's database and tracking, but nothing else of it.
     session: Session,
     flags: Flags,
     read_only: bool,
@@ -284,6 +284,7 @@ impl Worker {
         own.db = session.db;
         own.no_touch = session.no_touch;
         own.authenticated = true;
+        own.tracking = session.tracking.clone();
         let limit = self.shared.config.maxmemory.get();
         let dirty = unit.effects.dirty;
         *stage.run.borrow_mut() = Some(Run {
@@ -401,7 +402,12 @@ impl Worker {
                 done
             }
             Kind::Read(_) | Kind::Write(_) => {
-                self.call(&mut run.unit, &Call::of(&run.session, entry, argv), out)
+                let call = Call::of(&run.session, entry, argv);
+                let done = self.call(&mut run.unit, &call, out);
+                if entry.is(Flag::ReadOnly) {
+                    self.track_reads(&run.session, entry, argv);
+                }
+                done
             }
         };
         for record in &mut run.unit.effects.log[recorded..] {

@@ -111,9 +111,9 @@ impl ClientType {
     }
 }
 
-/// A client's line, ended.
+/// A client's line, ended. Arguments of what runs are a part of its query.
 fn line(client: &Client, server: &Shared, now_ms: u64) -> String {
-    let (flags, heap_bytes) = (flags(client, server), client.heap_bytes());
+    let (flags, memory_bytes) = (flags(client, server), client.memory_bytes());
     let profile = client.profile.lock();
     let last = client.last_command.load(Relaxed);
     let command = match last {
@@ -130,7 +130,7 @@ fn line(client: &Client, server: &Shared, now_ms: u64) -> String {
     let events = if waiting > 0 { "rw" } else { "r" };
     format!(
         "id={} addr={} laddr={} fd={} name={} age={} idle={} flags={flags} db={} sub={} psub={} ssub={} \
-         multi={} watch={} qbuf={query} qbuf-free={} argv-mem=0 multi-mem=0 rbs=0 rbp=0 obl=0 oll={} \
+         multi={} watch={} qbuf={query} qbuf-free={} argv-mem=0 multi-mem={} rbs=0 rbp=0 obl=0 oll={} \
          omem={waiting} tot-mem={} events={events} cmd={command} user={} redir={} resp={} lib-name={} lib-ver={}\n",
         client.id,
         client.address,
@@ -146,8 +146,9 @@ fn line(client: &Client, server: &Shared, now_ms: u64) -> String {
         profile.multi,
         profile.watched,
         room.saturating_sub(query),
+        client.multi_bytes.load(Relaxed),
         client.mailbox.messages(),
-        heap_bytes + room + waiting,
+        memory_bytes,
         profile.user,
         profile.redirect,
         if profile.resp3 { 3 } else { 2 },

@@ -161,7 +161,7 @@ impl Connection {
                     }
                 }
             }
-            if self.over_limit() {
+            if self.over_limit() || !self.weigh() {
                 return;
             }
         }
@@ -262,6 +262,9 @@ impl Connection {
     async fn batch(&mut self) {
         self.borrow_output();
         self.tell_input();
+        if !self.weigh() {
+            return;
+        }
         let mut started = self.worker.begin_batch();
         let hard_bytes = self.output_limit().hard_bytes as usize;
         self.out.set_room(match hard_bytes {
@@ -351,7 +354,7 @@ impl Connection {
             if !self.client.mailbox.is_empty() {
                 self.take_mail();
             }
-            if self.out.is_full() {
+            if self.out.is_full() || !self.weigh() {
                 break;
             }
             if self.out.len() - self.sent > FLUSH_BYTES {

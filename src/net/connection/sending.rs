@@ -125,6 +125,21 @@ impl Connection {
         })
     }
 
+    /// Counts what this client takes for `maxmemory-clients`; whether it may stay.
+    #[inline]
+    pub(super) fn weigh(&mut self) -> bool {
+        let clients = &self.worker.shared.clients;
+        if clients.weights.limit() == 0 {
+            return true;
+        }
+        clients.weights.weigh(&self.client);
+        self.worker.shared.evict_clients();
+        if self.client.mailbox.is_closing() {
+            self.closing = Closing::Now;
+        }
+        self.closing != Closing::Now
+    }
+
     /// Whether the client has let its query or its replies grow beyond what it may.
     pub(super) fn over_limit(&mut self) -> bool {
         let config = &self.worker.shared.config;

@@ -31,6 +31,8 @@ pub struct LoadRules {
     pub keep_dead: bool,
     /// So are those of a history that replicas know: they must hear that the keys are gone.
     pub continues: bool,
+    /// Keys take the place of those that are there.
+    pub replace: bool,
     pub now_ms: u64,
     pub threads: usize,
     /// `key-load-delay`.
@@ -408,7 +410,7 @@ fn decode(
                 access: said.mark.unwrap_or_else(fresh),
             };
             let shard = shard_of(keyhash::hash(&key));
-            if !engine.lock_one(shard).load(loaded, rules.now_ms) {
+            if !engine.lock_one(shard).load(loaded, rules.replace, rules.now_ms) {
                 bail!(
                     "RDB has duplicated key '{}' in DB {}",
                     String::from_utf8_lossy(&key),
