@@ -53,15 +53,20 @@ pub fn raise_file_limit(config: &Config) {
 }
 
 /// A thread that drops what is too large to be dropped on a client's time.
-pub fn start_freeing() -> Result<Sender<Garbage>> {
+pub fn start_freeing(shared: &Arc<Shared>) -> Result<Sender<Garbage>> {
+    let shared = shared.clone();
     let (sender, garbage) = channel::<Garbage>();
     std::thread::Builder::new()
         .name("freeing".into())
         .spawn(move || {
             crate::util::thread::stand_back();
             for one in garbage {
+                let values = one.values();
                 drop(one);
                 memory::publish();
+                let freeing = &shared.stats.freeing;
+                freeing.freed.fetch_add(values, Ordering::Relaxed);
+                freeing.pending.fetch_sub(values, Ordering::Relaxed);
             }
         })?;
     Ok(sender)

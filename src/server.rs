@@ -133,7 +133,7 @@ impl Server {
             runtime,
             listeners,
         } = self;
-        let garbage = background::start_freeing()?;
+        let garbage = background::start_freeing(&shared)?;
         let alarm = Arc::new(Alarm::default());
         let worker = |id| {
             Worker::new(

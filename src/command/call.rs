@@ -178,6 +178,8 @@ impl<'a> Deref for Reader<'a> {
 
 /// For handlers that read keys.
 pub struct ReadCall<'a> {
+    /// A script called it.
+    pub scripted: bool,
     pub args: Args<'a>,
     pub db: Reader<'a>,
     pub out: &'a mut Reply,
@@ -189,6 +191,8 @@ pub struct ReadCall<'a> {
 pub struct WriteCall<'a> {
     /// The key that woke the command from sleep, if it had gone to sleep: the one to look at.
     pub woken: Option<&'a [u8]>,
+    /// A script called it.
+    pub scripted: bool,
     pub args: Args<'a>,
     pub db: Db<'a>,
     pub out: &'a mut Reply,

@@ -49,6 +49,16 @@ pub struct SessionTracking {
     pub caching: Option<bool>,
 }
 
+impl SessionTracking {
+    /// Whether what the client reads now is to be remembered.
+    pub fn wants_reads(&self) -> bool {
+        let mode = &self.mode;
+        let held_back = mode.opt_in && self.caching != Some(true)
+            || mode.opt_out && self.caching == Some(false);
+        !mode.bcast && !held_back
+    }
+}
+
 pub struct Session {
     pub client: Arc<Client>,
     pub db: usize,

@@ -76,6 +76,14 @@ pub enum Garbage {
 }
 
 impl Garbage {
+    /// How many values it is.
+    pub fn values(&self) -> u64 {
+        match self {
+            Garbage::Value(_) => 1,
+            Garbage::Table(table) => table.len() as u64,
+        }
+    }
+
     /// How many pieces dropping it frees.
     pub fn effort(&self) -> usize {
         match self {
@@ -115,6 +123,8 @@ pub struct Effects {
     pub misses: std::cell::Cell<u64>,
     /// Keys that readers missed, when miss events are wanted.
     pub missed: std::cell::RefCell<Vec<(usize, Bstr)>>,
+    /// Dead keys that readers came upon, to be removed by a unit of their own.
+    pub dead: std::cell::RefCell<Vec<(usize, Bstr)>>,
 }
 
 impl Effects {
@@ -208,5 +218,6 @@ impl Effects {
         self.hits.set(0);
         self.misses.set(0);
         self.missed.get_mut().clear();
+        self.dead.get_mut().clear();
     }
 }

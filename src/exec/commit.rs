@@ -1,9 +1,11 @@
 //! The one commit: sleepers, log, unlock, then events, tracking, statistics and garbage.
 
+use std::sync::atomic::Ordering;
+
 use super::Worker;
 use super::unit::Unit;
 use crate::command::Entry;
-use crate::command::session::{Session, SessionTracking};
+use crate::command::session::Session;
 use crate::engine::{Effects, Garbage};
 use crate::journal::{Depends, Seq};
 use crate::pubsub::notify;
@@ -24,6 +26,7 @@ impl Worker {
         let counters = &self.stats().counters;
         counters.keyspace_hits.add(effects.hits.take());
         counters.keyspace_misses.add(effects.misses.take());
+        let dead = std::mem::take(effects.dead.get_mut());
         if effects.is_quiet() {
             self.saw(Seq(locked.stamp()));
             drop(locked);
@@ -47,6 +50,9 @@ impl Worker {
             effects.clear();
         }
         self.effects.borrow_mut().push(effects);
+        if !dead.is_empty() {
+            self.remove_dead(dead);
+        }
     }
 
     /// The reply under way tells of edits up to here.
@@ -100,6 +106,8 @@ impl Worker {
 
     fn discard(&self, garbage: Garbage) {
         if garbage.effort() > FREE_EFFORT_MAX {
+            let pending = &self.shared.stats.freeing.pending;
+            pending.fetch_add(garbage.values(), Ordering::Relaxed);
             // If that thread is gone the server is stopping, and the value is dropped here.
             let _ = self.garbage.send(garbage);
         }
@@ -108,25 +116,25 @@ impl Worker {
     /// Remembers, for client-side caching, that the client has read these keys.
     #[inline]
     pub(super) fn track_reads(&self, session: &Session, entry: &Entry, argv: &[&[u8]]) {
-        let Some(tracking) = &session.tracking else {
-            return;
-        };
-        let SessionTracking { mode, caching } = tracking;
-        let wanted = if mode.opt_in {
-            *caching == Some(true)
-        } else if mode.opt_out {
-            *caching != Some(false)
-        } else {
-            true
-        };
-        if mode.bcast || !wanted {
-            return;
+        if let Some(tracking) = &session.tracking
+            && tracking.wants_reads()
+        {
+            entry.each_key(argv, |at| self.track_key(session, argv[at]));
         }
+    }
+
+    /// The same for keys that a script declared.
+    pub(super) fn track_declared(&self, session: &Session, keys: &[&[u8]]) {
+        if let Some(tracking) = &session.tracking
+            && tracking.wants_reads()
+        {
+            keys.iter().for_each(|key| self.track_key(session, key));
+        }
+    }
+
+    fn track_key(&self, session: &Session, key: &[u8]) {
         let keys_max = self.shared.config.tracking_table_max_keys.get() as usize;
-        entry.each_key(argv, |at| {
-            self.shared
-                .tracking
-                .remember(session.client.id, argv[at], keys_max)
-        });
+        let tracking = &self.shared.tracking;
+        tracking.remember(session.client.id, key, keys_max);
     }
 }

@@ -37,6 +37,8 @@ pub(super) struct Run<'w> {
     pub name: String,
     pub command: Vec<Vec<u8>>,
     dirty: u64,
+    /// A command has looked at keys.
+    has_read: bool,
 }
 
 impl Run<'_> {
@@ -297,6 +299,7 @@ impl Worker {
             name: found.name.clone(),
             command: Vec::new(),
             dirty,
+            has_read: false,
         });
         // FUNCTION STATS tells it.
         if found.is_function
@@ -334,6 +337,10 @@ impl Worker {
             .borrow_mut()
             .take()
             .expect("the script ran until here");
+        if run.has_read {
+            // Who keeps the script's reply keeps it under the keys that it declares, whichever of them it read.
+            self.track_declared(&run.session, keys);
+        }
         (
             run.unit,
             done.map_err(|failure| failed(&failure, &found.name)),
@@ -402,9 +409,13 @@ impl Worker {
                 done
             }
             Kind::Read(_) | Kind::Write(_) => {
-                let call = Call::of(&run.session, entry, argv);
+                let call = Call {
+                    scripted: true,
+                    ..Call::of(&run.session, entry, argv)
+                };
                 let done = self.call(&mut run.unit, &call, out);
                 if entry.is(Flag::ReadOnly) {
+                    run.has_read = true;
                     self.track_reads(&run.session, entry, argv);
                 }
                 done

@@ -26,6 +26,8 @@ pub(super) struct Call<'a> {
     pub db: usize,
     /// Whether reads move access clocks.
     pub touch: bool,
+    /// A script calls it.
+    pub scripted: bool,
     /// The key that woke the command, if it had slept.
     pub woken: Option<&'a [u8]>,
     /// Its key, if it has one and that has been hashed.
@@ -39,6 +41,7 @@ impl<'a> Call<'a> {
             argv,
             db: session.db,
             touch: !session.no_touch,
+            scripted: false,
             woken: None,
             hashed: entry.lone_key(argv).map(Hashed::new),
         }
@@ -54,6 +57,7 @@ impl<'a> Call<'a> {
             argv,
             db: session.db,
             touch: !session.no_touch,
+            scripted: false,
             woken: None,
             hashed: key.map(|(key, hash)| Hashed::known(key, hash)),
         }
@@ -189,6 +193,7 @@ impl Worker {
         let Call {
             db,
             touch,
+            scripted,
             entry,
             argv,
             woken,
@@ -210,6 +215,7 @@ impl Worker {
         );
         let done = match entry.command.run {
             Run::Read(run) => run(&mut ReadCall {
+                scripted,
                 args,
                 db: Reader::new(view),
                 out,
@@ -218,6 +224,7 @@ impl Worker {
             }),
             Run::Write(run) => run(&mut WriteCall {
                 woken,
+                scripted,
                 args,
                 db: view,
                 out,

@@ -488,6 +488,24 @@ fn run(
     })
 }
 
+/// Room for what was announced, but no more at once than has come already: words are cheap.
+fn make_room(input: &mut BytesMut, wanted: usize) {
+    let room = input.capacity() - input.len();
+    let is_large = input.len() >= 2 * READ_BYTES;
+    if room >= READ_BYTES / 4 || is_large && wanted > 0 && room >= wanted {
+        return;
+    }
+    let by = wanted.clamp(READ_BYTES, input.len().max(READ_BYTES));
+    if by == wanted && is_large {
+        // All that is left of a large argument. `reserve` would take up to twice what that needs.
+        let mut exact = BytesMut::with_capacity(input.len() + wanted);
+        exact.extend_from_slice(input);
+        *input = exact;
+    } else {
+        input.reserve(by);
+    }
+}
+
 fn read(
     stream: &mut Stream,
     input: &mut BytesMut,
@@ -498,10 +516,7 @@ fn read(
     if input.capacity() == 0 {
         *input = buffers.input.borrow_mut().pop().unwrap_or_default();
     }
-    if input.capacity() - input.len() < READ_BYTES / 4 {
-        // Room for what was announced, but no more at once than has come already: words are cheap.
-        input.reserve(wanted.clamp(READ_BYTES, input.len().max(READ_BYTES)));
-    }
+    make_room(input, wanted);
     let done = stream.poll_read(context, input);
     if done.is_pending() && input.is_empty() {
         let buf = std::mem::take(input);

@@ -81,10 +81,12 @@ pub fn memory(report: &Report<'_>, page: &mut Page<'_>) {
         &[
             "mem_overhead_db_hashtable_rehashing",
             "active_defrag_running",
-            "lazyfree_pending_objects",
-            "lazyfreed_objects",
         ],
     );
+    let freeing = &report.server.stats.freeing;
+    let (pending, freed) = (&freeing.pending, &freeing.freed);
+    page.line("lazyfree_pending_objects", pending.load(Ordering::Relaxed));
+    page.line("lazyfreed_objects", freed.load(Ordering::Relaxed));
     // Not in `used_memory`: allocated, but there for new keys to take.
     page.line("vermilion_table_room", crate::util::memory::vacant());
 }
