@@ -70,9 +70,12 @@ pub struct Client {
     /// The number of the last command's entry; `NO_COMMAND` before the first.
     pub last_command: AtomicU32,
     pub active_ms: AtomicU64,
-    /// Bytes of the query read but not yet run, and the room for it.
+    /// Bytes of the query read but not yet run, those of arguments before a large one, and the room for both.
     pub query_bytes: AtomicUsize,
+    pub argv_bytes: AtomicUsize,
     pub query_capacity: AtomicUsize,
+    /// The room for replies, whether they fill it or not.
+    pub reply_capacity: AtomicUsize,
     /// What MULTI queued, and the list of watched keys.
     pub multi_bytes: AtomicUsize,
     /// Subscriptions, and prefixes of tracking.
@@ -120,7 +123,9 @@ impl Client {
             last_command: AtomicU32::new(NO_COMMAND),
             active_ms: AtomicU64::new(now_ms),
             query_bytes: AtomicUsize::new(0),
+            argv_bytes: AtomicUsize::new(0),
             query_capacity: AtomicUsize::new(0),
+            reply_capacity: AtomicUsize::new(0),
             multi_bytes: AtomicUsize::new(0),
             listening_bytes: AtomicUsize::new(0),
             counted_bytes: AtomicUsize::new(0),
@@ -175,11 +180,12 @@ impl Client {
     pub fn memory_bytes(&self) -> usize {
         let parts = [
             &self.query_capacity,
+            &self.reply_capacity,
             &self.multi_bytes,
             &self.listening_bytes,
         ];
         let parts = parts.iter().map(|part| part.load(Ordering::Relaxed));
-        self.heap_bytes() + parts.sum::<usize>() + self.mailbox.bytes()
+        self.heap_bytes() + parts.sum::<usize>() + self.mailbox.waiting_bytes()
     }
 
     /// Takes the wish to be woken.

@@ -111,6 +111,8 @@ impl Shared {
         crate::util::memory::purge_in_background(self.config.jemalloc_bg_thread.get());
         self.apply_replication();
         self.apply_client_memory();
+        let keys_max = self.config.tracking_table_max_keys.get() as usize;
+        self.tracking.limit(keys_max);
     }
 }
 

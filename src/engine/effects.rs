@@ -107,6 +107,8 @@ pub struct Effects {
     pub rewritten: bool,
     /// Keys changed, for clients that track them.
     pub changed: Vec<Bstr>,
+    /// How many of them those have heard of already who had read them.
+    pub told: usize,
     /// Every key of some database changed.
     pub flushed: bool,
     /// Keys with sleepers that may find something now.
@@ -208,6 +210,7 @@ impl Effects {
         self.cuts.clear();
         self.rewritten = false;
         self.changed.clear();
+        self.told = 0;
         self.flushed = false;
         self.ready.clear();
         self.garbage.clear();

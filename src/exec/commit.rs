@@ -9,6 +9,7 @@ use crate::command::session::Session;
 use crate::engine::{Effects, Garbage};
 use crate::journal::{Depends, Seq};
 use crate::pubsub::notify;
+use crate::types::Bstr;
 
 /// Garbage of more pieces than this is dropped on another thread.
 const FREE_EFFORT_MAX: usize = 64;
@@ -84,9 +85,7 @@ impl Worker {
             if effects.flushed {
                 shared.tracking.flushed();
             }
-            shared
-                .tracking
-                .changed(effects.changed.iter().map(|key| &key[..]), by);
+            shared.tracking.changed(&effects.changed, effects.told, by);
         }
         let counters = &self.stats().counters;
         counters.dirty.add(effects.dirty);
@@ -115,20 +114,34 @@ impl Worker {
 
     /// Remembers, for client-side caching, that the client has read these keys.
     #[inline]
-    pub(super) fn track_reads(&self, session: &Session, entry: &Entry, argv: &[&[u8]]) {
+    pub(super) fn track_reads(
+        &self,
+        session: &Session,
+        effects: &mut Effects,
+        entry: &Entry,
+        argv: &[&[u8]],
+    ) {
         if let Some(tracking) = &session.tracking
             && tracking.wants_reads()
         {
+            self.begin_tracking(session, effects);
             entry.each_key(argv, |at| self.track_key(session, argv[at]));
         }
     }
 
     /// The same for keys that a script declared.
-    pub(super) fn track_declared(&self, session: &Session, keys: &[&[u8]]) {
-        if let Some(tracking) = &session.tracking
-            && tracking.wants_reads()
-        {
-            keys.iter().for_each(|key| self.track_key(session, key));
+    pub(super) fn track_declared(&self, session: &Session, effects: &mut Effects, keys: &[Bstr]) {
+        self.begin_tracking(session, effects);
+        keys.iter().for_each(|key| self.track_key(session, key));
+    }
+
+    /// What has changed so far in this unit is no news to who reads now.
+    fn begin_tracking(&self, session: &Session, effects: &mut Effects) {
+        let news = &effects.changed[effects.told..];
+        if !news.is_empty() {
+            let tracking = &self.shared.tracking;
+            tracking.tell_readers(news, Some(session.client.id));
+            effects.told = effects.changed.len();
         }
     }
 

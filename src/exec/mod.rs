@@ -177,8 +177,15 @@ impl Worker {
         out: &mut Reply,
         started: &mut Reading,
     ) -> Next {
+        let verdict = self.admit(session, argv, look);
+        let mailbox = &session.client.mailbox;
+        if self.shared.config.maxmemory.get() > 0 && !mailbox.is_empty() {
+            // Room was made for it: who tracks what had to go hears that first.
+            mailbox.drain_into(out.buf_mut());
+            self.saw(self.shared.journal.end());
+        }
         let mark = out.mark();
-        let look = match self.admit(session, argv, look) {
+        let look = match verdict {
             admit::Verdict::Run(look) => look,
             admit::Verdict::Queued => {
                 out.simple("QUEUED");

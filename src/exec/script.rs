@@ -22,6 +22,7 @@ use crate::script::{
     Clash, Failure, Flags, Header, Held, KeyPlaces, Library, Raised, argument, from_reply,
     is_contained, raised, write_reply,
 };
+use crate::types::Bstr;
 use crate::util::keyhash;
 
 /// A script under way.
@@ -37,8 +38,9 @@ pub(super) struct Run<'w> {
     pub name: String,
     pub command: Vec<Vec<u8>>,
     dirty: u64,
-    /// A command has looked at keys.
-    has_read: bool,
+    /// Who keeps the script's reply keeps it under the keys that it declares, whichever of them it reads: they are
+    /// tracked with the first thing that it does read.
+    declared: Option<Vec<Bstr>>,
 }
 
 impl Run<'_> {
@@ -289,6 +291,9 @@ impl Worker {
         own.tracking = session.tracking.clone();
         let limit = self.shared.config.maxmemory.get();
         let dirty = unit.effects.dirty;
+        let keys = &argv[3..3 + call.keys];
+        let tracked = own.tracking.as_ref().is_some_and(|one| one.wants_reads());
+        let declared = tracked.then(|| keys.iter().map(|key| Bstr::new(key)).collect());
         *stage.run.borrow_mut() = Some(Run {
             unit,
             session: own,
@@ -299,7 +304,7 @@ impl Worker {
             name: found.name.clone(),
             command: Vec::new(),
             dirty,
-            has_read: false,
+            declared,
         });
         // FUNCTION STATS tells it.
         if found.is_function
@@ -308,7 +313,6 @@ impl Worker {
             run.command = argv.iter().map(|arg| arg.to_vec()).collect();
         }
         stage.begin();
-        let keys = &argv[3..3 + call.keys];
         let args = &argv[3 + call.keys..];
         let host = &stage.host;
         let done = if found.is_function {
@@ -337,10 +341,6 @@ impl Worker {
             .borrow_mut()
             .take()
             .expect("the script ran until here");
-        if run.has_read {
-            // Who keeps the script's reply keeps it under the keys that it declares, whichever of them it read.
-            self.track_declared(&run.session, keys);
-        }
         (
             run.unit,
             done.map_err(|failure| failed(&failure, &found.name)),
@@ -415,8 +415,11 @@ impl Worker {
                 };
                 let done = self.call(&mut run.unit, &call, out);
                 if entry.is(Flag::ReadOnly) {
-                    run.has_read = true;
-                    self.track_reads(&run.session, entry, argv);
+                    let effects = &mut run.unit.effects;
+                    self.track_reads(&run.session, effects, entry, argv);
+                    if let Some(keys) = run.declared.take() {
+                        self.track_declared(&run.session, effects, &keys);
+                    }
                 }
                 done
             }

@@ -97,7 +97,7 @@ impl Worker {
                 let call = Call::looked(session, look, argv);
                 let mut unit = self.begin(call.shards())?;
                 let done = self.call(&mut unit, &call, out);
-                self.track_reads(session, entry, argv);
+                self.track_reads(session, &mut unit.effects, entry, argv);
                 self.commit(unit, Some(session.client.id));
                 done.map(Ran::Flow)
             }
@@ -107,7 +107,7 @@ impl Worker {
                 let done = self.call(&mut unit, &call, out);
                 if entry.is(Flag::ReadOnly) {
                     // XREAD: it can only sleep, as no reader can.
-                    self.track_reads(session, entry, argv);
+                    self.track_reads(session, &mut unit.effects, entry, argv);
                 }
                 let ran = match done {
                     Ok(Flow::Park(park)) => {

@@ -452,11 +452,14 @@ impl Connection {
 
     /// What others see of the query buffer.
     fn tell_input(&self) {
-        let (bytes, capacity) = (self.input.len(), self.input.capacity());
-        self.client.query_bytes.store(bytes, Ordering::Relaxed);
-        self.client
+        let argv_bytes = self.codec.before_large().min(self.input.len());
+        let query_bytes = self.input.len() - argv_bytes;
+        let client = &self.client;
+        client.argv_bytes.store(argv_bytes, Ordering::Relaxed);
+        client.query_bytes.store(query_bytes, Ordering::Relaxed);
+        client
             .query_capacity
-            .store(capacity, Ordering::Relaxed);
+            .store(self.input.capacity(), Ordering::Relaxed);
     }
 
     /// Takes everything of this client out of what is shared.
@@ -488,21 +491,20 @@ fn run(
     })
 }
 
-/// Room for what was announced, but no more at once than has come already: words are cheap.
+/// Room for what was announced, but not much more at once than has come already: words are cheap.
 fn make_room(input: &mut BytesMut, wanted: usize) {
-    let room = input.capacity() - input.len();
-    let is_large = input.len() >= 2 * READ_BYTES;
-    if room >= READ_BYTES / 4 || is_large && wanted > 0 && room >= wanted {
+    let (len, room) = (input.len(), input.capacity() - input.len());
+    let is_large = len >= 2 * READ_BYTES && wanted > 0;
+    if room >= READ_BYTES / 4 || is_large && room >= wanted {
         return;
     }
-    let by = wanted.clamp(READ_BYTES, input.len().max(READ_BYTES));
-    if by == wanted && is_large {
+    if is_large && wanted <= 2 * len {
         // All that is left of a large argument. `reserve` would take up to twice what that needs.
-        let mut exact = BytesMut::with_capacity(input.len() + wanted);
+        let mut exact = BytesMut::with_capacity(len + wanted);
         exact.extend_from_slice(input);
         *input = exact;
     } else {
-        input.reserve(by);
+        input.reserve(wanted.clamp(READ_BYTES, len.max(READ_BYTES)));
     }
 }
 

@@ -10,7 +10,7 @@ use parking_lot::Mutex;
 
 use super::read::{Fault, Read, Reader};
 use super::save::Origin;
-use super::{CRC, VERSION_FIELD_TTL, VERSION_VALKEY, kind, opcode};
+use super::{CRC, VERSION_FIELD_TTL, VERSION_VALKEY, kind, kind_name, opcode};
 use crate::engine::{Access, Engine, Rules, SavedKey, shard_of};
 use crate::persist::window::Window;
 use crate::types::{Bstr, Limits, Value};
@@ -357,7 +357,7 @@ fn told(fault: Fault) -> String {
                 "Unknown RDB encoding type {kind}: the file is damaged, or a newer server wrote it"
             )
         }
-        fault => format!("Internal error in RDB reading: {fault:?}"),
+        fault => format!("Internal error in RDB reading: {fault}"),
     }
 }
 
@@ -394,10 +394,12 @@ fn decode(
                 (key, value) => {
                     let key = key.unwrap_or_default();
                     let fault = value.err().unwrap_or(Fault::Broken);
+                    let key = String::from_utf8_lossy(&key);
+                    let kind = kind_name(batch.bytes[*at]);
+                    tracing::warn!("{kind} integrity check failed: {fault}, in key '{key}'");
                     bail!(
-                        "{}, in key '{}'",
-                        told(fault),
-                        String::from_utf8_lossy(&key)
+                        "{}: {kind} integrity check failed, in key '{key}'",
+                        told(fault)
                     );
                 }
             };
