@@ -8,7 +8,7 @@ use crate::persist::Kind;
 
 pub fn memory(report: &Report<'_>, page: &mut Page<'_>) {
     let config = &report.server.config;
-    let figures = Figures::take(report.server, &report.census);
+    let figures = Figures::take(report.server, &report.census, report.used);
     page.bytes("used_memory", figures.used);
     page.bytes("used_memory_rss", figures.resident);
     page.bytes("used_memory_peak", figures.peak);
