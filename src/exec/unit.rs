@@ -125,6 +125,10 @@ impl Worker {
 
     /// Locks shards for a unit that only reads. Fails while a long script holds one of them.
     pub(super) fn begin(&self, set: ShardSet) -> Result<Unit<'_>, Fail> {
+        if set == ShardSet::ALL {
+            // INFO shows what was in use before it: the locks alone are some thousand bytes.
+            crate::util::memory::publish();
+        }
         let scripts = &self.shared.scripts;
         match self.engine.lock_unless(set, &|| scripts.is_busy()) {
             Some(locked) => Ok(self.unit(locked)),

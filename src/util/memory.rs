@@ -72,12 +72,6 @@ pub fn used() -> u64 {
     used
 }
 
-/// The same, with all that this thread has taken so far.
-pub fn used_now() -> u64 {
-    publish();
-    used()
-}
-
 /// Bytes that tables have to spare: new keys take these first, and giving up keys makes more of them.
 pub fn vacant() -> u64 {
     sum(|counts| &counts.vacant)

@@ -80,7 +80,7 @@ const STATS: Command = Command {
 };
 
 fn stats(call: &mut ReadCall<'_>) -> Done {
-    let used = memory::used_now();
+    let used = memory::used();
     let census = call.db.census();
     let figures = Figures::take(call.server, &census, used);
     let used = census
@@ -167,7 +167,7 @@ const DOCTOR: Command = Command {
 const WORTH_A_LOOK: u64 = 5 << 20;
 
 fn doctor(call: &mut ReadCall<'_>) -> Done {
-    let used = memory::used_now();
+    let used = memory::used();
     let figures = Figures::take(call.server, &call.db.census(), used);
     let text = if figures.used < WORTH_A_LOOK {
         "This server holds very little data: there is nothing to look at yet.\n".to_owned()

@@ -38,7 +38,7 @@ pub const INFO: Command = Command {
 fn info(call: &mut ReadCall<'_>) -> Done {
     let wanted = call.args.rest();
     let report = Report {
-        used: memory::used_now(),
+        used: memory::used(),
         server: call.server,
         now_ms: call.db.now_ms(),
         census: call.db.census(),
