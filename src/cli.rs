@@ -9,10 +9,10 @@ use anyhow::Result;
 
 use crate::config::cli::{Cli, Start, parse};
 use crate::config::{Config, REDIS_VERSION, file};
-use crate::{background, log};
 use crate::persist::disk::OsDisk;
 use crate::server::Server;
 use crate::util::{glob, memory};
+use crate::{background, log};
 
 /// The body of `main`.
 pub fn main() -> ExitCode {

@@ -84,6 +84,11 @@ impl Shared {
         self.scripts.functions.store(Arc::new(functions));
     }
 
+    /// Bytes kept for slow replicas alone.
+    pub fn held_for_replicas(&self) -> u64 {
+        self.journal.backlog.held() + self.replication.buffer_bytes()
+    }
+
     /// Holds what clients take against `maxmemory-clients`.
     pub fn apply_client_memory(&self) {
         let limit = match self.config.maxmemory_clients.get() {

@@ -129,8 +129,13 @@ mod tests {
             .map(|(name, value)| (name.as_bytes(), value.as_bytes()))
             .collect();
         config.set_many(&pairs, true).unwrap();
-        let new =
-            String::from_utf8(rewrite(&config, old.as_bytes(), &[b"default on".to_vec()], false)).unwrap();
+        let new = String::from_utf8(rewrite(
+            &config,
+            old.as_bytes(),
+            &[b"default on".to_vec()],
+            false,
+        ))
+        .unwrap();
         let kept = |line: &&str| !line.starts_with("dir ");
         new.lines()
             .filter(kept)

@@ -3,6 +3,7 @@
 use super::Worker;
 use crate::config::MaxmemoryPolicy;
 use crate::engine::{Policy, ShardSet, shard_of};
+use crate::types::Bstr;
 use crate::util::{keyhash, memory};
 
 /// Keys given up on one command's time. The next command goes on where this one stopped, and
@@ -18,7 +19,7 @@ impl Worker {
             memory::publish();
             let used = memory::used();
             // What waits for slow replicas is not the keys' fault.
-            used <= limit || used.saturating_sub(self.shared.journal.backlog.held()) <= limit
+            used <= limit || used.saturating_sub(self.shared.held_for_replicas()) <= limit
         };
         if is_below() {
             return true;
@@ -26,20 +27,29 @@ impl Worker {
         let Some((policy, volatile_only)) = policy(config.maxmemory_policy.get()) else {
             return false;
         };
-        for _ in 0..VICTIMS_MAX {
-            if !self.evict_one(policy, volatile_only) {
-                return false;
+        // Clients hear of them at the end: what tells them takes memory, for which more keys would have to go.
+        let mut gone = Vec::new();
+        let mut done = || {
+            for _ in 0..VICTIMS_MAX {
+                if !self.evict_one(policy, volatile_only, &mut gone) {
+                    return false;
+                }
+                if is_below() {
+                    return true;
+                }
             }
-            if is_below() {
-                return true;
-            }
+            // Above the limit still, but getting there: not a reason to refuse.
+            true
+        };
+        let done = done();
+        if !gone.is_empty() {
+            self.shared.tracking.changed(&gone, 0, None);
         }
-        // Above the limit still, but getting there: not a reason to refuse.
-        true
+        done
     }
 
-    /// Gives up one key; false if there is none that may go.
-    fn evict_one(&self, policy: Policy, volatile_only: bool) -> bool {
+    /// Gives up one key; false if there is none that may go. If clients track keys, it is added to `keys_gone`.
+    fn evict_one(&self, policy: Policy, volatile_only: bool, keys_gone: &mut Vec<Bstr>) -> bool {
         let samples = self.shared.config.maxmemory_samples.get() as usize;
         // A candidate may be gone by the time its turn comes: then the next is tried.
         for _ in 0..32 {
@@ -65,6 +75,7 @@ impl Worker {
             let gone = locked
                 .shard_mut(shard_of(hash))
                 .evict(&victim, volatile_only, effects);
+            keys_gone.append(&mut unit.effects.changed);
             self.commit(unit, None);
             if gone {
                 return true;

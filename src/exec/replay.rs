@@ -46,7 +46,9 @@ impl Worker {
         if wish.flush {
             self.engine.clear();
         }
-        let done = self.replaying(&wish, |apply| store.reload(wish.from_log, wish.merge, apply));
+        let done = self.replaying(&wish, |apply| {
+            store.reload(wish.from_log, wish.merge, apply)
+        });
         store.loading.end();
         done
     }

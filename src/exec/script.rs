@@ -481,16 +481,16 @@ impl Worker {
                     "Write commands are not allowed from read-only scripts.",
                 ));
             }
-            if entry.is(Flag::Write)
-                && self.shared.replication.is_guarded()
-                && let Err(fail) = self.may_write()
-            {
-                return reject(fail);
-            }
-            if entry.is(Flag::Write)
-                && let Some(trouble) = self.shared.store.trouble()
-            {
-                return reject(admit::refused_by_disk(trouble));
+            // A script that has changed something is let finish, whatever has happened since.
+            if entry.is(Flag::Write) && !run.wrote() {
+                if self.shared.replication.is_guarded()
+                    && let Err(fail) = self.may_write()
+                {
+                    return reject(fail);
+                }
+                if let Some(trouble) = self.shared.store.trouble() {
+                    return reject(admit::refused_by_disk(trouble));
+                }
             }
         }
         if entry.is(Flag::DenyOom) && run.short && !run.wrote() && run.flags.legacy {

@@ -13,10 +13,7 @@ pub fn report(what: &str) {
     tracing::error!("=== REDIS BUG REPORT START: Cut & paste starting from here ===");
     tracing::error!("{what}");
     tracing::error!("------ STACK TRACE ------");
-    tracing::error!(
-        "{}:",
-        std::thread::current().name().unwrap_or("a thread")
-    );
+    tracing::error!("{}:", std::thread::current().name().unwrap_or("a thread"));
     for line in Backtrace::force_capture().to_string().lines() {
         tracing::error!("{line}");
     }

@@ -230,6 +230,15 @@ impl Replication {
         self.good.load(Ordering::Relaxed)
     }
 
+    /// Bytes on their way from the backlog to replicas' sockets.
+    pub fn buffer_bytes(&self) -> u64 {
+        let replicas = self.replicas();
+        let bytes = replicas
+            .iter()
+            .map(|one| one.client.reply_capacity.load(Ordering::Relaxed));
+        bytes.sum::<usize>() as u64
+    }
+
     pub fn replicas(&self) -> Vec<Arc<Replica>> {
         self.replicas.read().clone()
     }

@@ -241,9 +241,8 @@ fn sorted(db: &Db<'_>, options: &Options<'_>) -> Result<Vec<Vec<u8>>, Fail> {
         }
         Some(_) => return Err(Fail::WRONG_TYPE),
     };
-    let of_set = options.unsorted
-        && options.ordered
-        && matches!(db.peek(options.key), Some(Value::Set(_)));
+    let of_set =
+        options.unsorted && options.ordered && matches!(db.peek(options.key), Some(Value::Set(_)));
     if of_set {
         elements.sort();
         if options.descending {

@@ -88,9 +88,11 @@ fn set(call: &mut SessionCall<'_>) -> Done {
     let config = &call.server.config;
     let loads = call.server.store.loading.is_on() || call.server.replication.loads_aside();
     if loads
-        && pairs
-            .iter()
-            .any(|(name, _)| NOT_WHILE_LOADING.iter().any(|fixed| name.eq_ignore_ascii_case(fixed)))
+        && pairs.iter().any(|(name, _)| {
+            NOT_WHILE_LOADING
+                .iter()
+                .any(|fixed| name.eq_ignore_ascii_case(fixed))
+        })
     {
         return Err(Fail::code(
             "LOADING Failed to set the specified config while loading data",

@@ -106,7 +106,7 @@ fn stats(call: &mut ReadCall<'_>) -> Done {
         ("total.allocated", figures.used),
         ("startup.allocated", figures.startup),
         ("replication.backlog", kept - extent.held),
-        ("clients.slaves", extent.held),
+        ("clients.slaves", figures.replicas),
         ("clients.normal", figures.clients),
         ("cluster.links", 0),
         ("aof.buffer", 0),

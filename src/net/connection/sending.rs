@@ -108,7 +108,7 @@ impl Connection {
     }
 
     /// What others see of the replies that wait.
-    fn tell_output(&mut self) {
+    pub(super) fn tell_output(&mut self) {
         self.client.mailbox.set_unsent(self.out.len() - self.sent);
         let capacity = self.out.buf_mut().capacity();
         let told = &self.client.reply_capacity;

@@ -412,7 +412,10 @@ fn decode(
                 access: said.mark.unwrap_or_else(fresh),
             };
             let shard = shard_of(keyhash::hash(&key));
-            if !engine.lock_one(shard).load(loaded, rules.replace, rules.now_ms) {
+            if !engine
+                .lock_one(shard)
+                .load(loaded, rules.replace, rules.now_ms)
+            {
                 bail!(
                     "RDB has duplicated key '{}' in DB {}",
                     String::from_utf8_lossy(&key),

@@ -69,10 +69,10 @@ pub fn memory(report: &Report<'_>, page: &mut Page<'_>) {
     }
     let extent = report.server.journal.backlog.extent();
     let kept = extent.end - extent.first;
-    page.line("mem_not_counted_for_evict", extent.held);
+    page.line("mem_not_counted_for_evict", figures.replicas);
     page.line("mem_replication_backlog", kept - extent.held);
     page.line("mem_total_replication_buffers", kept);
-    page.line("mem_clients_slaves", extent.held);
+    page.line("mem_clients_slaves", figures.replicas);
     page.line("mem_clients_normal", figures.clients);
     page.same("0", &["mem_cluster_links", "mem_aof_buffer"]);
     page.line("mem_allocator", "jemalloc-5.3.0");
