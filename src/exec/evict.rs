@@ -15,13 +15,13 @@ impl Worker {
     pub(super) fn make_room(&self) -> bool {
         let config = &self.shared.config;
         let limit = config.maxmemory.get();
-        let is_below = || {
+        let is_below = |aside: usize| {
             memory::publish();
-            let used = memory::used();
+            let used = memory::used().saturating_sub(aside as u64);
             // What waits for slow replicas is not the keys' fault.
             used <= limit || used.saturating_sub(self.shared.held_for_replicas()) <= limit
         };
-        if is_below() {
+        if is_below(0) {
             return true;
         }
         let Some((policy, volatile_only)) = policy(config.maxmemory_policy.get()) else {
@@ -29,23 +29,32 @@ impl Worker {
         };
         // Clients hear of them at the end: what tells them takes memory, for which more keys would have to go.
         let mut gone = Vec::new();
-        let mut done = || {
-            for _ in 0..VICTIMS_MAX {
-                if !self.evict_one(policy, volatile_only, &mut gone) {
-                    return false;
-                }
-                if is_below() {
-                    return true;
-                }
-            }
-            // Above the limit still, but getting there: not a reason to refuse.
-            true
-        };
-        let done = done();
+        let done = self.evict_some(policy, volatile_only, &mut gone, &is_below);
         if !gone.is_empty() {
             self.shared.tracking.changed(&gone, 0, None);
         }
         done
+    }
+
+    fn evict_some(
+        &self,
+        policy: Policy,
+        volatile_only: bool,
+        gone: &mut Vec<Bstr>,
+        is_below: &dyn Fn(usize) -> bool,
+    ) -> bool {
+        let mut aside = 0;
+        for _ in 0..VICTIMS_MAX {
+            if !self.evict_one(policy, volatile_only, gone) {
+                return false;
+            }
+            aside += gone.last().map_or(0, Bstr::heap_bytes);
+            if is_below(aside) {
+                return true;
+            }
+        }
+        // Above the limit still, but getting there: not a reason to refuse.
+        true
     }
 
     /// Gives up one key; false if there is none that may go. If clients track keys, it is added to `keys_gone`.

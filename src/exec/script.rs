@@ -229,13 +229,11 @@ impl Worker {
     /// What a replica lets scripts do, and a master that wants replicas.
     #[cold]
     fn check_script(&self, found: &Found) -> Result<(), Fail> {
-        if found.flags.legacy {
-            return Ok(());
-        }
-        if !found.flags.allow_stale && self.is_stale() {
+        let flags = &found.flags;
+        if (flags.legacy || !flags.allow_stale) && self.is_stale() {
             return Err(Fail::code(admit::STALE));
         }
-        if found.flags.no_writes {
+        if flags.legacy || flags.no_writes {
             return Ok(());
         }
         self.may_write()

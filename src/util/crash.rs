@@ -1,7 +1,7 @@
 //! The last words of a process that a signal ends: where it was, in the log.
 //!
-//! Signals that tell of broken memory can't be caught without unsafe code. Those that somebody sends can, and so can
-//! DEBUG SEGFAULT and DEBUG PANIC, which say what they do before they do it.
+//! Signals that tell of broken memory can't be caught by the means that this crate allows itself. Those that somebody
+//! sends can, and DEBUG SEGFAULT and DEBUG PANIC say what they do before they do it.
 
 use std::backtrace::Backtrace;
 use std::time::Duration;

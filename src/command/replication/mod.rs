@@ -262,6 +262,8 @@ impl Replication {
     pub fn remove_replica(&self, replica: &Arc<Replica>, now_ms: u64) {
         let mut replicas = self.replicas.write();
         replicas.retain(|held| !Arc::ptr_eq(held, replica));
+        // Until they are counted anew: who is gone is not a good one.
+        self.good.fetch_min(replicas.len(), Ordering::Relaxed);
         if replicas.is_empty() {
             self.state.lock().alone_since_ms = now_ms;
         }
