@@ -68,6 +68,8 @@ fn end(shared: &Shared) {
         // Closing can't fail.
         let _ = reopen(None);
     }
+    // A replica may be at it, too.
+    shared.store.loading.halt();
     shared.stop.cancel();
 }
 

@@ -148,6 +148,10 @@ impl<'r> Scan<'r> {
                     if matches!(step, Step::End) {
                         break;
                     }
+                    if self.rules.key_delay_us > 0 {
+                        // What is left in the window may take long.
+                        window.check_halted()?;
+                    }
                     if self.batch.bytes.len() >= BATCH_BYTES {
                         self.send()?;
                     }
