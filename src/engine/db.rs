@@ -9,10 +9,10 @@ use super::access::Access;
 use super::census::Census;
 use super::edit::Edit;
 use super::effects::{Class, Effects, Garbage, Record};
-use super::entry::Entry;
+use super::entry::{Entry, New};
 use super::shard::{Hashed, SHARDS, Shard, shard_of};
 use super::table::Table;
-use crate::types::{Bstr, Type, Value};
+use crate::types::{Bstr, Type, Value, ValueRef};
 use crate::util::keyhash;
 
 /// Dead keys that one unit of work sees off; the others are met again.
@@ -158,13 +158,13 @@ impl<'a> Db<'a> {
     }
 
     /// The value, without a mark and uncounted.
-    pub fn peek(&self, key: &[u8]) -> Option<&Value> {
+    pub fn peek(&self, key: &[u8]) -> Option<ValueRef<'_>> {
         self.entry(key).map(Entry::value)
     }
 
     /// The value; counts a hit or a miss and marks the key as used.
     #[inline]
-    pub fn value(&self, key: &[u8]) -> Option<&Value> {
+    pub fn value(&self, key: &[u8]) -> Option<ValueRef<'_>> {
         let Some((table, pos)) = self.find(key) else {
             self.missed(key);
             return None;
@@ -174,7 +174,7 @@ impl<'a> Db<'a> {
         if self.touch {
             entry.set_access(entry.access().used(&self.rules.access, self.now_ms));
         }
-        Some(&entry.value)
+        Some(entry.value())
     }
 
     fn missed(&self, key: &[u8]) {
@@ -189,7 +189,7 @@ impl<'a> Db<'a> {
 
     /// The value as one type; counted and marked like [`Db::value`].
     #[inline]
-    pub fn read<T: Type>(&self, key: &[u8]) -> Result<Option<&T>, WrongType> {
+    pub fn read<T: Type>(&self, key: &[u8]) -> Result<Option<T::Ref<'_>>, WrongType> {
         match self.value(key) {
             None => Ok(None),
             Some(value) => T::of(value).ok_or(WrongType).map(Some),
@@ -262,7 +262,7 @@ impl<'a> Db<'a> {
                 }
                 is_live
             })
-            .map(|(table, at)| &table.at(at).key_name()[..])
+            .map(|(table, at)| table.at(at).key_name())
     }
 
     /// Visits about `count` entries and returns the cursor for the next call, 0 at the end.
@@ -330,7 +330,7 @@ impl<'a> Db<'a> {
         };
         let shard = self.shards.shard_mut(shard_of(hash));
         let entry = shard.table_mut(index).at(pos);
-        if T::of(&entry.value).is_none() {
+        if T::of(entry.value()).is_none() {
             return Err(WrongType);
         }
         entry.set_access(entry.access().used(&rules.access, now_ms));
@@ -352,11 +352,11 @@ impl<'a> Db<'a> {
         let shard = self.shards.shard_mut(shard_of(hash));
         let Some(pos) = pos else {
             let access = Access::fresh(&rules.access, now_ms);
-            let pos = shard.insert(index, hash, Bstr::new(key), T::fresh(), access);
+            let pos = shard.insert(index, hash, key, T::fresh().into(), access);
             return Ok(Edit::new(shard, index, pos, now_ms, self.effects, true));
         };
         let entry = shard.table_mut(index).at(pos);
-        if T::of(&entry.value).is_none() {
+        if T::of(entry.value()).is_none() {
             return Err(WrongType);
         }
         entry.set_access(entry.access().used(&rules.access, now_ms));
@@ -364,13 +364,13 @@ impl<'a> Db<'a> {
     }
 
     /// Puts a value at a key, whatever was there.
-    pub fn set(&mut self, key: &[u8], value: Value, deadline: Deadline) {
+    pub fn set<'v>(&mut self, key: &[u8], value: impl Into<New<'v>>, deadline: Deadline) {
         let access = Access::fresh(&self.rules.access, self.now_ms);
-        self.put(key, value, deadline, access);
+        self.put(key, value.into(), deadline, access);
     }
 
     /// Puts a value at a key with its access mark: RENAME and RESTORE keep theirs.
-    pub fn put(&mut self, key: &[u8], value: Value, deadline: Deadline, access: Access) {
+    pub fn put(&mut self, key: &[u8], value: New<'_>, deadline: Deadline, access: Access) {
         let (index, now_ms) = (self.index, self.now_ms);
         let (hash, pos) = self.find_mut(key);
         let shard = self.shards.shard_mut(shard_of(hash));
@@ -380,13 +380,14 @@ impl<'a> Db<'a> {
                 let table = shard.table_mut(index);
                 table.drop_fields_timer(pos);
                 let entry = table.at_mut(pos);
-                let old = std::mem::replace(&mut entry.value, value);
                 entry.set_access(access);
-                discard(old, self.effects);
+                if let Some(old) = entry.put(value) {
+                    discard(old, self.effects);
+                }
                 pos
             }
             None => {
-                let pos = shard.insert(index, hash, Bstr::new(key), value, access);
+                let pos = shard.insert(index, hash, key, value, access);
                 self.effects.announce(Class::New, "new", index, key);
                 pos
             }
@@ -401,7 +402,7 @@ impl<'a> Db<'a> {
             }
         }
         table.sync_fields_timer(pos, now_ms);
-        if let Some(due) = fields_due(&table.at(pos).value) {
+        if let Some(due) = fields_due(table.at(pos).value()) {
             self.effects.deadline_set(due);
         }
         shard.changed(index, pos, self.effects);
@@ -409,25 +410,35 @@ impl<'a> Db<'a> {
 
     /// Removes a key and announces it as `del`.
     pub fn delete(&mut self, key: &[u8]) -> bool {
-        match self.take(key) {
-            Some(taken) => {
-                discard(taken.value, self.effects);
-                self.announce(Class::Generic, "del", key);
+        let there = self.drop_quietly(key);
+        if there {
+            self.announce(Class::Generic, "del", key);
+        }
+        there
+    }
+
+    /// Removes a key whose place another value is about to take.
+    pub fn drop_quietly(&mut self, key: &[u8]) -> bool {
+        match self.take_entry(key) {
+            Some((entry, _)) => {
+                discard(entry, self.effects);
                 true
             }
             None => false,
         }
     }
 
-    /// Removes a key whose place another value is about to take.
-    pub fn drop_quietly(&mut self, key: &[u8]) {
-        if let Some(taken) = self.take(key) {
-            discard(taken.value, self.effects);
-        }
-    }
-
     /// Takes a key out, for RENAME and MOVE, which announce it in their own words.
     pub fn take(&mut self, key: &[u8]) -> Option<Taken> {
+        let (entry, deadline_ms) = self.take_entry(key)?;
+        Some(Taken {
+            access: entry.access(),
+            value: entry.into_value(),
+            deadline_ms,
+        })
+    }
+
+    fn take_entry(&mut self, key: &[u8]) -> Option<(Entry, Option<u64>)> {
         let index = self.index;
         let (hash, pos) = self.find_mut(key);
         let pos = pos?;
@@ -435,13 +446,7 @@ impl<'a> Db<'a> {
         let table = shard.table_mut(index);
         let deadline_ms = table.deadline(table.at(pos));
         shard.changed(index, pos, self.effects);
-        let entry = shard.remove(index, pos);
-        let access = entry.access();
-        Some(Taken {
-            value: entry.value,
-            deadline_ms,
-            access,
-        })
+        Some((shard.remove(index, pos), deadline_ms))
     }
 
     /// Sets or clears a key's deadline; false if there is no key, or nothing to clear.
@@ -459,7 +464,7 @@ impl<'a> Db<'a> {
                 table.set_deadline(pos, deadline_ms, now_ms);
                 self.effects.deadline_set(deadline_ms);
             }
-            None if table.at(pos).timer == 0 => return false,
+            None if table.at(pos).timer() == 0 => return false,
             None => table.drop_timer(pos),
         }
         shard.changed(index, pos, self.effects);
@@ -540,18 +545,18 @@ impl<'a> Db<'a> {
     }
 }
 
-/// Drops a value now if that is quick, else once no lock is held.
+/// Drops an entry now if that is quick, else once no lock is held.
 #[inline]
-pub(super) fn discard(value: Value, effects: &mut Effects) {
-    if value.free_effort() > 1 {
-        effects.garbage.push(Garbage::Value(value));
+pub(super) fn discard(entry: Entry, effects: &mut Effects) {
+    if entry.value().free_effort() > 1 {
+        effects.garbage.push(Garbage::Entry(entry));
     }
 }
 
 /// The earliest deadline among a hash's fields.
-pub(super) fn fields_due(value: &Value) -> Option<u64> {
+pub(super) fn fields_due(value: ValueRef<'_>) -> Option<u64> {
     match value {
-        Value::Hash(hash) => hash.next_deadline(),
+        ValueRef::Hash(hash) => hash.next_deadline(),
         _ => None,
     }
 }

@@ -7,10 +7,11 @@
 use std::marker::PhantomData;
 use std::ops::{Deref, DerefMut};
 
-use super::db::fields_due;
+use super::db::{discard, fields_due};
 use super::effects::{Class, Effects};
+use super::entry::New;
 use super::shard::Shard;
-use crate::types::{Kind, Type};
+use crate::types::{Kind, Piece, Text, Type};
 
 pub struct Edit<'a, T: Type> {
     shard: &'a mut Shard,
@@ -92,7 +93,7 @@ impl<'a, T: Type> Edit<'a, T> {
             Kind::ZSet => Class::ZSet,
             Kind::Stream => Class::Stream,
         };
-        let key = &self.shard.table_mut(self.db).at(self.pos).key;
+        let key = self.shard.table_mut(self.db).at(self.pos).key_name();
         if self.fresh && !self.changed {
             self.effects.announce(Class::New, "new", self.db, key);
         }
@@ -100,25 +101,55 @@ impl<'a, T: Type> Edit<'a, T> {
     }
 }
 
-impl<T: Type> Deref for Edit<'_, T> {
-    type Target = T;
-
+impl<T: Type> Edit<'_, T> {
+    /// The value as readers see it.
     #[inline]
-    fn deref(&self) -> &T {
+    pub fn value(&self) -> T::Ref<'_> {
         let table = self
             .shard
             .table(self.db)
             .expect("an edited key has a table");
-        T::of(&table.at(self.pos).value).expect("the type was checked when the edit began")
+        T::of(table.at(self.pos).value()).expect("the type was checked when the edit began")
+    }
+
+    #[inline]
+    fn value_mut(&mut self) -> &mut T {
+        self.shard.preserve(self.db, self.pos);
+        let entry = self.shard.table_mut(self.db).at_mut(self.pos);
+        T::of_mut(entry.value_mut()).expect("the type was checked when the edit began")
     }
 }
 
-impl<T: Type> DerefMut for Edit<'_, T> {
-    #[inline]
-    fn deref_mut(&mut self) -> &mut T {
+/// Strings stand with their keys, so there is nothing of them to refer to.
+impl Edit<'_, Text> {
+    /// Puts another string in its place.
+    pub fn set(&mut self, piece: Piece<'_>) {
         self.shard.preserve(self.db, self.pos);
         let entry = self.shard.table_mut(self.db).at_mut(self.pos);
-        T::of_mut(&mut entry.value).expect("the type was checked when the edit began")
+        if let Some(old) = entry.put(New::Text(piece)) {
+            discard(old, self.effects);
+        }
+    }
+
+    /// The bytes to edit in place.
+    pub fn raw_mut(&mut self) -> &mut Vec<u8> {
+        self.value_mut().raw_mut()
+    }
+}
+
+impl<T: for<'r> Type<Ref<'r> = &'r T>> Deref for Edit<'_, T> {
+    type Target = T;
+
+    #[inline]
+    fn deref(&self) -> &T {
+        self.value()
+    }
+}
+
+impl<T: for<'r> Type<Ref<'r> = &'r T>> DerefMut for Edit<'_, T> {
+    #[inline]
+    fn deref_mut(&mut self) -> &mut T {
+        self.value_mut()
     }
 }
 
@@ -136,14 +167,15 @@ impl<T: Type> Drop for Edit<'_, T> {
         if T::KIND == Kind::Hash {
             let table = self.shard.table_mut(db);
             table.sync_fields_timer(pos, self.now_ms);
-            if let Some(due) = fields_due(&table.at(pos).value) {
+            if let Some(due) = fields_due(table.at(pos).value()) {
                 self.effects.deadline_set(due);
             }
         }
-        if T::KIND != Kind::Text && self.shard.table_mut(db).at(pos).value.is_empty() {
+        if T::KIND != Kind::Text && self.shard.table_mut(db).at(pos).value().is_empty() {
             let entry = self.shard.remove(db, pos);
             if self.changed {
-                self.effects.announce(Class::Generic, "del", db, &entry.key);
+                self.effects
+                    .announce(Class::Generic, "del", db, entry.key_name());
             }
         } else if self.fresh && !self.changed {
             self.shard.remove(db, pos);

@@ -1,5 +1,6 @@
 //! What a unit of work did, beside changing data: filled by edits, read by the one commit.
 
+use super::entry::Entry;
 use super::table::Table;
 use crate::config::EventClasses;
 use crate::types::{Bstr, Value};
@@ -71,6 +72,8 @@ pub struct Wanted {
 
 /// What is dropped once no lock is held, on another thread when it is large.
 pub enum Garbage {
+    Entry(Entry),
+    /// A part of a collection.
     Value(Value),
     Table(Table),
 }
@@ -79,7 +82,7 @@ impl Garbage {
     /// How many values it is.
     pub fn values(&self) -> u64 {
         match self {
-            Garbage::Value(_) => 1,
+            Garbage::Entry(_) | Garbage::Value(_) => 1,
             Garbage::Table(table) => table.len() as u64,
         }
     }
@@ -87,6 +90,7 @@ impl Garbage {
     /// How many pieces dropping it frees.
     pub fn effort(&self) -> usize {
         match self {
+            Garbage::Entry(entry) => entry.value().free_effort(),
             Garbage::Value(value) => value.free_effort(),
             Garbage::Table(table) => table.len(),
         }

@@ -1,80 +1,482 @@
-//! An entry: a key, its value, and one word of bookkeeping, in 48 bytes.
+//! An entry: a key, its value, and a few bytes of bookkeeping, in sixteen bytes and one block.
+//!
+//! A short string stands with its key in one block of bytes, whose size is one that the allocator has. Any other
+//! value stands behind the same pointer as its key.
 
 use std::cell::Cell;
 
 use super::access::Access;
-use crate::types::{Bstr, Keyed, Value};
+use crate::types::{
+    Bstr, Hash, Keyed, Kind, List, Piece, Set, Stream, Text, TextRef, Value, ValueMut, ValueRef,
+    ZSet,
+};
 
 /// One key of a table.
 #[derive(Debug)]
-pub struct Entry {
-    pub(super) key: Bstr,
-    pub(super) value: Value,
-    /// The key's node in the table's wheel; 0 for a key without a deadline.
-    pub(super) timer: u32,
-    /// Access clock in the low 24 bits, the side of the snapshot in the highest.
-    word: Cell<u32>,
+pub struct Entry(Form);
+
+/// What is to be stored at a key.
+pub enum New<'a> {
+    /// A string, from the bytes of a request.
+    Text(Piece<'a>),
+    Value(Value),
+}
+
+impl<'a> New<'a> {
+    /// A string, as an integer if it is one.
+    #[inline]
+    pub fn text(bytes: &'a [u8]) -> Self {
+        New::Text(Piece::compact(bytes))
+    }
+}
+
+impl From<Value> for New<'_> {
+    fn from(value: Value) -> Self {
+        New::Value(value)
+    }
+}
+
+/// A key and a value that is not packed.
+#[derive(Debug)]
+struct Whole<T> {
+    key: Bstr,
+    value: T,
+}
+
+/// Bookkeeping. Bytes, as words would be aligned and leave no room for the form's tag.
+#[derive(Clone, Copy, Debug)]
+struct Mark {
+    /// The key's node in the table's wheel, 0 for a key without a deadline; the side of the snapshot in the highest bit.
+    timer: [u8; 4],
+    /// The access clock.
+    access: [u8; 3],
 }
 
 const SIDE: u32 = 1 << 31;
-const ACCESS: u32 = (1 << 24) - 1;
+
+impl Mark {
+    fn new(access: Access, side: bool) -> Self {
+        let mut mark = Mark {
+            timer: [0; 4],
+            access: [0; 3],
+        };
+        mark.set_access(access);
+        mark.set_word(if side { SIDE } else { 0 });
+        mark
+    }
+
+    #[inline]
+    fn word(self) -> u32 {
+        u32::from_le_bytes(self.timer)
+    }
+
+    fn set_word(&mut self, word: u32) {
+        self.timer = word.to_le_bytes();
+    }
+
+    #[inline]
+    fn access(self) -> Access {
+        let [low, middle, high] = self.access;
+        Access::from_bits(u32::from_le_bytes([low, middle, high, 0]))
+    }
+
+    #[inline]
+    fn set_access(&mut self, access: Access) {
+        let [low, middle, high, _] = access.bits().to_le_bytes();
+        self.access = [low, middle, high];
+    }
+}
+
+/// Bytes before the key in a block: the lengths of key and value.
+const HEAD: usize = 2;
+/// The value's length, where the value is an integer of eight bytes.
+const INT: u8 = u8::MAX;
+/// The longest value that is packed.
+const VALUE_MAX: usize = INT as usize - 1;
+
+/// Bytes of a block with this key and string, if they may be packed.
+#[inline]
+fn packed_size(key: &[u8], piece: Piece<'_>) -> Option<usize> {
+    let value = match piece {
+        Piece::Int(_) => size_of::<i64>(),
+        Piece::Bytes(bytes) if bytes.len() <= VALUE_MAX => bytes.len(),
+        Piece::Bytes(_) => return None,
+    };
+    (key.len() <= usize::from(u8::MAX)).then_some(HEAD + key.len() + value)
+}
+
+#[inline]
+fn packed_key(block: &[u8]) -> &[u8] {
+    &block[HEAD..HEAD + usize::from(block[0])]
+}
+
+#[inline]
+fn packed_value(block: &[u8]) -> Piece<'_> {
+    let value = &block[HEAD + usize::from(block[0])..];
+    match block[1] {
+        INT => {
+            let bytes = value.first_chunk().expect("an integer has eight bytes");
+            Piece::Int(i64::from_le_bytes(*bytes))
+        }
+        len => Piece::Bytes(&value[..usize::from(len)]),
+    }
+}
+
+#[inline]
+fn write_key(block: &mut [u8], key: &[u8]) {
+    block[0] = key.len() as u8;
+    block[HEAD..HEAD + key.len()].copy_from_slice(key);
+}
+
+/// Writes a value behind the key.
+#[inline]
+fn write_value(block: &mut [u8], piece: Piece<'_>) {
+    let at = HEAD + usize::from(block[0]);
+    match piece {
+        Piece::Int(n) => {
+            block[1] = INT;
+            block[at..at + size_of::<i64>()].copy_from_slice(&n.to_le_bytes());
+        }
+        Piece::Bytes(bytes) => {
+            block[1] = bytes.len() as u8;
+            block[at..at + bytes.len()].copy_from_slice(bytes);
+        }
+    }
+}
+
+macro_rules! forms {
+    ($($block:ident $size:literal),+; $($kind:ident),+) => {
+        /// Every form has its mark and its pointer at the same place, so what is common to them is looked at without
+        /// asking which it is.
+        #[derive(Debug)]
+        enum Form {
+            $($block(Cell<Mark>, Box<[u8; $size]>),)+
+            $($kind(Cell<Mark>, Box<Whole<$kind>>),)+
+        }
+
+        impl Form {
+            /// Key and string in one block, if they are short enough.
+            #[inline]
+            fn packed(mark: Mark, key: &[u8], piece: Piece<'_>) -> Option<Self> {
+                let size = packed_size(key, piece)?;
+                $(if size <= $size {
+                    let mut block = Box::new([0; $size]);
+                    write_key(&mut block[..], key);
+                    write_value(&mut block[..], piece);
+                    return Some(Form::$block(Cell::new(mark), block));
+                })+
+                None
+            }
+
+            /// The size of the block that so many bytes take.
+            fn block_size(size: usize) -> Option<usize> {
+                [$($size),+].into_iter().find(|block| size <= *block)
+            }
+
+            #[inline]
+            fn mark(&self) -> &Cell<Mark> {
+                match self {
+                    $(Form::$block(mark, _))|+ => mark,
+                    $(Form::$kind(mark, _))|+ => mark,
+                }
+            }
+
+            #[inline]
+            fn key(&self) -> &[u8] {
+                match self {
+                    $(Form::$block(_, block) => packed_key(&block[..]),)+
+                    $(Form::$kind(_, whole) => &whole.key,)+
+                }
+            }
+
+            #[inline]
+            fn block(&self) -> Option<&[u8]> {
+                match self {
+                    $(Form::$block(_, block) => Some(&block[..]),)+
+                    $(Form::$kind(..))|+ => None,
+                }
+            }
+
+            fn block_mut(&mut self) -> Option<&mut [u8]> {
+                match self {
+                    $(Form::$block(_, block) => Some(&mut block[..]),)+
+                    $(Form::$kind(..))|+ => None,
+                }
+            }
+        }
+    };
+}
+
+// The allocator's sizes. From 112 on a key of 16 bytes and its value waste a seventh at most.
+forms! {
+    B16 16, B32 32, B48 48, B64 64, B80 80, B96 96, B112 112, B128 128,
+    B160 160, B192 192, B224 224, B256 256, B320 320, B384 384, B448 448, B512 512;
+    Text, List, Hash, Set, ZSet, Stream
+}
+
+impl Form {
+    fn new(mark: Mark, key: &[u8], new: New<'_>) -> Self {
+        let text = match new {
+            New::Text(piece) => match Form::packed(mark, key, piece) {
+                Some(packed) => return packed,
+                None => Text::from_piece(piece),
+            },
+            New::Value(Value::Text(text)) if text.is_raw() => text,
+            New::Value(Value::Text(text)) => match Form::packed(mark, key, text.as_ref().piece()) {
+                Some(packed) => return packed,
+                None => text,
+            },
+            New::Value(value) => return Form::whole(mark, key, value),
+        };
+        Form::whole(mark, key, Value::Text(text))
+    }
+
+    fn whole(mark: Mark, key: &[u8], value: Value) -> Self {
+        let (mark, key) = (Cell::new(mark), Bstr::new(key));
+        match value {
+            Value::Text(value) => Form::Text(mark, Box::new(Whole { key, value })),
+            Value::List(value) => Form::List(mark, Box::new(Whole { key, value })),
+            Value::Hash(value) => Form::Hash(mark, Box::new(Whole { key, value })),
+            Value::Set(value) => Form::Set(mark, Box::new(Whole { key, value })),
+            Value::ZSet(value) => Form::ZSet(mark, Box::new(Whole { key, value })),
+            Value::Stream(stream) => {
+                let value = *stream;
+                Form::Stream(mark, Box::new(Whole { key, value }))
+            }
+        }
+    }
+}
 
 impl Entry {
-    pub(super) fn new(key: Bstr, value: Value, access: Access, side: bool) -> Self {
-        let word = access.bits() & ACCESS | if side { SIDE } else { 0 };
-        Entry {
-            key,
-            value,
-            timer: 0,
-            word: Cell::new(word),
+    pub(super) fn new(key: &[u8], new: New<'_>, access: Access, side: bool) -> Self {
+        Entry(Form::new(Mark::new(access, side), key, new))
+    }
+
+    #[inline]
+    pub fn key_name(&self) -> &[u8] {
+        self.0.key()
+    }
+
+    #[inline]
+    pub fn value(&self) -> ValueRef<'_> {
+        if let Some(block) = self.0.block() {
+            return ValueRef::Text(TextRef::packed(packed_value(block)));
+        }
+        match &self.0 {
+            Form::Text(_, whole) => ValueRef::Text(whole.value.as_ref()),
+            Form::List(_, whole) => ValueRef::List(&whole.value),
+            Form::Hash(_, whole) => ValueRef::Hash(&whole.value),
+            Form::Set(_, whole) => ValueRef::Set(&whole.value),
+            Form::ZSet(_, whole) => ValueRef::ZSet(&whole.value),
+            Form::Stream(_, whole) => ValueRef::Stream(&whole.value),
+            _ => unreachable!("all other forms are blocks"),
         }
     }
 
-    pub fn key_name(&self) -> &Bstr {
-        &self.key
+    /// The value to be edited in its place. A packed string is taken out of its block first.
+    pub(super) fn value_mut(&mut self) -> ValueMut<'_> {
+        if let Some(block) = self.0.block() {
+            let text = Text::from_piece(packed_value(block));
+            let mark = self.0.mark().get();
+            self.0 = Form::whole(mark, packed_key(block), Value::Text(text));
+        }
+        match &mut self.0 {
+            Form::Text(_, whole) => ValueMut::Text(&mut whole.value),
+            Form::List(_, whole) => ValueMut::List(&mut whole.value),
+            Form::Hash(_, whole) => ValueMut::Hash(&mut whole.value),
+            Form::Set(_, whole) => ValueMut::Set(&mut whole.value),
+            Form::ZSet(_, whole) => ValueMut::ZSet(&mut whole.value),
+            Form::Stream(_, whole) => ValueMut::Stream(&mut whole.value),
+            _ => unreachable!("all other forms are blocks"),
+        }
     }
 
-    pub fn value(&self) -> &Value {
-        &self.value
+    #[inline]
+    pub(super) fn hash_mut(&mut self) -> Option<&mut Hash> {
+        match &mut self.0 {
+            Form::Hash(_, whole) => Some(&mut whole.value),
+            _ => None,
+        }
     }
 
+    /// Puts another value at this key. What it held before is given back, unless it was written over.
+    pub(super) fn put(&mut self, new: New<'_>) -> Option<Entry> {
+        if let New::Text(piece) = new
+            && self.write_over(piece)
+        {
+            return None;
+        }
+        let next = Form::new(self.0.mark().get(), self.0.key(), new);
+        Some(Entry(std::mem::replace(&mut self.0, next)))
+    }
+
+    /// Writes a string into the block that is there, if it takes one of the same size.
+    #[inline]
+    fn write_over(&mut self, piece: Piece<'_>) -> bool {
+        let size = packed_size(self.0.key(), piece);
+        let Some(block) = self.0.block_mut() else {
+            return false;
+        };
+        let fits = size.and_then(Form::block_size) == Some(block.len());
+        if fits {
+            write_value(block, piece);
+        }
+        fits
+    }
+
+    pub(super) fn into_value(self) -> Value {
+        match self.0 {
+            Form::Text(_, whole) => Value::Text(whole.value),
+            Form::List(_, whole) => Value::List(whole.value),
+            Form::Hash(_, whole) => Value::Hash(whole.value),
+            Form::Set(_, whole) => Value::Set(whole.value),
+            Form::ZSet(_, whole) => Value::ZSet(whole.value),
+            Form::Stream(_, whole) => Value::Stream(Box::new(whole.value)),
+            form => {
+                let block = form.block().expect("all other forms are blocks");
+                Value::Text(Text::from_piece(packed_value(block)))
+            }
+        }
+    }
+
+    #[inline]
+    pub(super) fn timer(&self) -> u32 {
+        self.0.mark().get().word() & !SIDE
+    }
+
+    pub(super) fn set_timer(&self, timer: u32) {
+        debug_assert!(timer & SIDE == 0, "a table has fewer timers");
+        self.change(|mark| mark.set_word(mark.word() & SIDE | timer));
+    }
+
+    #[inline]
     pub fn access(&self) -> Access {
-        Access::from_bits(self.word.get() & ACCESS)
+        self.0.mark().get().access()
     }
 
     #[inline]
     pub(super) fn set_access(&self, access: Access) {
-        self.word
-            .set(self.word.get() & !ACCESS | access.bits() & ACCESS);
+        self.change(|mark| mark.set_access(access));
     }
 
     #[inline]
     pub(super) fn side(&self) -> bool {
-        self.word.get() & SIDE != 0
+        self.0.mark().get().word() & SIDE != 0
     }
 
     pub(super) fn set_side(&self, side: bool) {
-        self.word
-            .set(self.word.get() & !SIDE | if side { SIDE } else { 0 });
+        self.change(|mark| {
+            mark.set_word(mark.word() & !SIDE | if side { SIDE } else { 0 });
+        });
     }
 
-    /// Bytes on the heap beside the entry's own 48.
+    #[inline]
+    fn change(&self, change: impl FnOnce(&mut Mark)) {
+        let cell = self.0.mark();
+        let mut mark = cell.get();
+        change(&mut mark);
+        cell.set(mark);
+    }
+
+    /// Looks at the first byte behind the pointer, and at that of a long string.
+    #[inline]
+    pub(super) fn warm(&self) -> usize {
+        match &self.0 {
+            Form::Text(_, whole) => whole.value.warm(),
+            form => form.key().len(),
+        }
+    }
+
+    /// Bytes on the heap beside the entry's own sixteen.
     pub fn heap_bytes(&self) -> usize {
-        self.key.heap_bytes() + self.value.heap_bytes()
+        fn whole<T>(whole: &Whole<T>, value: usize) -> usize {
+            size_of::<Whole<T>>() + whole.key.heap_bytes() + value
+        }
+        match &self.0 {
+            Form::Text(_, held) => whole(held, held.value.heap_bytes()),
+            Form::List(_, held) => whole(held, held.value.heap_bytes()),
+            Form::Hash(_, held) => whole(held, held.value.heap_bytes()),
+            Form::Set(_, held) => whole(held, held.value.heap_bytes()),
+            Form::ZSet(_, held) => whole(held, held.value.heap_bytes()),
+            Form::Stream(_, held) => whole(held, held.value.heap_bytes()),
+            form => form.block().map_or(0, <[u8]>::len),
+        }
+    }
+
+    /// The type of the value.
+    #[inline]
+    pub fn kind(&self) -> Kind {
+        self.value().kind()
     }
 }
 
 impl Keyed for Entry {
     #[inline]
     fn key(&self) -> &[u8] {
-        &self.key
+        self.0.key()
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use super::*;
+    use crate::types::Type;
+
+    fn entry(key: &[u8], value: &[u8]) -> Entry {
+        Entry::new(key, New::text(value), Access::from_bits(0x123456), true)
+    }
+
+    fn text(entry: &Entry) -> Vec<u8> {
+        let text = Text::of(entry.value()).expect("it is a string");
+        text.as_bytes(&mut itoa::Buffer::new()).to_vec()
+    }
+
     #[test]
     fn an_entry_is_small() {
-        assert_eq!(size_of::<super::Entry>(), 48);
+        assert_eq!(size_of::<Entry>(), 16);
+        assert_eq!(entry(&[b'k'; 16], &[b'v'; 32]).heap_bytes(), 64);
+        assert_eq!(entry(&[b'k'; 16], b"12345").heap_bytes(), 32);
+    }
+
+    #[test]
+    fn keys_and_strings_of_all_lengths_read_back() {
+        for key_len in [0, 1, 16, 22, 23, 100, 255, 256, 1000] {
+            let key = vec![b'k'; key_len];
+            for value_len in (0..70).chain(200..300).chain([1000]) {
+                let value = vec![b'v'; value_len];
+                let mut entry = entry(&key, &value);
+                assert_eq!((entry.key_name(), text(&entry)), (&key[..], value.clone()));
+                entry.set_timer(77);
+                // Over it a value of another length, an integer, and the first one again.
+                for next in [&b"another"[..], b"-17", b"017", &value] {
+                    entry.put(New::text(next));
+                    assert_eq!((entry.key_name(), text(&entry)), (&key[..], next.to_vec()));
+                    let fresh = Entry::new(&key, New::text(next), entry.access(), true);
+                    assert_eq!(
+                        entry.heap_bytes(),
+                        fresh.heap_bytes(),
+                        "no room is left over"
+                    );
+                }
+                let ValueMut::Text(held) = entry.value_mut() else {
+                    unreachable!("it is a string");
+                };
+                held.raw_mut().push(b'!');
+                assert_eq!(text(&entry), [&value[..], b"!"].concat());
+                let mark = (entry.timer(), entry.side(), entry.access().bits());
+                assert_eq!(mark, (77, true, 0x123456));
+                entry.set_side(false);
+                assert_eq!((entry.timer(), entry.side()), (77, false));
+            }
+        }
+    }
+
+    #[test]
+    fn an_integer_is_told_from_its_digits() {
+        let mut entry = entry(b"key", b"12");
+        assert_eq!(entry.value().encoding(), "int");
+        entry.put(New::Value(Value::Text(Text::from_digits(b"12"))));
+        assert_eq!(entry.value().encoding(), "embstr");
+        assert_eq!(text(&entry), b"12");
     }
 }

@@ -99,7 +99,7 @@ impl Victims {
                     self.offer(Victim {
                         score,
                         db,
-                        key: entry.key_name().clone(),
+                        key: Bstr::new(entry.key_name()),
                     });
                     seen += 1;
                 }
@@ -141,12 +141,12 @@ impl Shard {
         effects.dirty -= 1;
         let entry = self.remove(victim.db, pos);
         effects.evicted += 1;
-        effects.announce(Class::Evicted, "evicted", victim.db, &entry.key);
+        effects.announce(Class::Evicted, "evicted", victim.db, &victim.key);
         if effects.wanted.log {
-            let args = vec![Bstr::new(b"DEL"), entry.key];
+            let args = vec![Bstr::new(b"DEL"), victim.key.clone()];
             effects.log.push(Record::new(victim.db, args));
         }
-        discard(entry.value, effects);
+        discard(entry, effects);
         true
     }
 }

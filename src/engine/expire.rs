@@ -7,7 +7,7 @@ use super::db::discard;
 use super::effects::{Class, Effects, Record};
 use super::shard::Shard;
 use super::wheel::{Due, Subject};
-use crate::types::{Bstr, Value};
+use crate::types::Bstr;
 use crate::util::keyhash;
 
 /// Fields removed from one hash before another key gets its turn.
@@ -58,21 +58,19 @@ impl Shard {
         effects.dirty -= 1;
         let entry = self.remove(db, pos);
         effects.expired += 1;
-        effects.announce(Class::Expired, "expired", db, &entry.key);
+        effects.announce(Class::Expired, "expired", db, entry.key_name());
         if effects.wanted.log {
-            let args = vec![Bstr::new(b"DEL"), entry.key];
+            let args = vec![Bstr::new(b"DEL"), Bstr::new(entry.key_name())];
             effects.log.push(Record::new(db, args));
         }
-        discard(entry.value, effects);
+        discard(entry, effects);
     }
 
     fn expire_fields(&mut self, db: usize, pos: usize, now_ms: u64, effects: &mut Effects) {
         self.preserve(db, pos);
         let entry = self.table_mut(db).at_mut(pos);
-        let key = entry.key.clone();
-        let Value::Hash(hash) = &mut entry.value else {
-            unreachable!("a timer of fields belongs to a hash");
-        };
+        let key = Bstr::new(entry.key_name());
+        let hash = entry.hash_mut().expect("only hashes have timed fields");
         let fields = hash.take_due(now_ms, FIELDS_PER_TURN);
         let empty = hash.is_empty();
         self.changed(db, pos, effects);

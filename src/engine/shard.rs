@@ -10,11 +10,11 @@ use hashbrown::HashMap;
 
 use super::access::Access;
 use super::effects::Effects;
-use super::entry::Entry;
+use super::entry::{Entry, New};
 use super::snapshot::{Saved, SavedKey};
 use super::table::Table;
 use super::waiters::Waiters;
-use crate::types::{Bstr, Value};
+use crate::types::Bstr;
 use crate::util::{keyhash, memory};
 
 /// Shards of the keyspace. Many, so that each table is small and its growth short;
@@ -217,8 +217,8 @@ impl Shard {
         &mut self,
         db: usize,
         hash: u64,
-        key: Bstr,
-        value: Value,
+        key: &[u8],
+        value: New<'_>,
         access: Access,
     ) -> usize {
         let side = self.side;
@@ -242,7 +242,7 @@ impl Shard {
             self.preserve(db, pos);
             self.remove(db, pos);
         }
-        let pos = self.insert(db, hash, key, value, access);
+        let pos = self.insert(db, hash, &key, value.into(), access);
         let table = self.table_mut(db);
         if let Some(deadline_ms) = deadline_ms {
             table.set_deadline(pos, deadline_ms, now_ms);
@@ -261,12 +261,12 @@ impl Shard {
     #[inline]
     pub(super) fn changed(&mut self, db: usize, pos: usize, effects: &mut Effects) {
         effects.dirty += 1;
-        let key = &self.tables[db].at(pos).key;
-        if !self.watchers.is_empty() {
-            self.raise(db, key);
-        }
-        if effects.wanted.changed {
-            effects.changed.push(key.clone());
+        if !self.watchers.is_empty() || effects.wanted.changed {
+            let key = Bstr::new(self.tables[db].at(pos).key_name());
+            self.raise(db, &key);
+            if effects.wanted.changed {
+                effects.changed.push(key);
+            }
         }
         self.wake(db, pos, effects);
     }
@@ -275,7 +275,7 @@ impl Shard {
     #[inline]
     pub(super) fn wake(&mut self, db: usize, pos: usize, effects: &mut Effects) {
         if !self.waiters.is_empty() {
-            let place = (db, self.tables[db].at(pos).key.clone());
+            let place = (db, Bstr::new(self.tables[db].at(pos).key_name()));
             if self.waiters.holds(&place) {
                 effects.ready.push(place);
             }

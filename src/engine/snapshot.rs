@@ -104,8 +104,8 @@ impl Table {
         let entry = self.at(pos);
         SavedKey {
             db: self.saved_as,
-            key: entry.key.clone(),
-            value: entry.value.frozen(),
+            key: Bstr::new(entry.key_name()),
+            value: entry.value().frozen(),
             deadline_ms: self.deadline(entry),
             access: entry.access(),
         }

@@ -4,9 +4,9 @@
 //! so it alone keeps the two in step.
 
 use super::access::Access;
-use super::entry::Entry;
+use super::entry::{Entry, New};
 use super::wheel::{Due, Subject, Wheel};
-use crate::types::{Bstr, Dense, Value};
+use crate::types::{Dense, ValueRef};
 use crate::util::{keyhash, memory};
 
 #[derive(Default)]
@@ -91,25 +91,19 @@ impl Table {
 
     #[inline]
     pub(super) fn deadline(&self, entry: &Entry) -> Option<u64> {
-        if entry.timer == 0 {
+        let timer = entry.timer();
+        if timer == 0 {
             return None;
         }
-        Some(
-            self.wheel
-                .as_ref()
-                .expect("a timer has a wheel")
-                .deadline(entry.timer),
-        )
+        let wheel = self.wheel.as_ref().expect("a timer has a wheel");
+        Some(wheel.deadline(timer))
     }
 
     /// Whether the key is there for readers: a key past its deadline is absent.
     #[inline]
     pub(super) fn is_live(&self, pos: usize, now_ms: u64) -> bool {
-        let entry = self.at(pos);
-        entry.timer == 0
-            || self
-                .deadline(entry)
-                .is_some_and(|deadline| deadline > now_ms)
+        self.deadline(self.at(pos))
+            .is_none_or(|deadline| deadline > now_ms)
     }
 
     pub(super) fn due(&mut self, now_ms: u64, effort: &mut usize) -> Option<Due> {
@@ -119,14 +113,13 @@ impl Table {
     pub(super) fn insert(
         &mut self,
         hash: u64,
-        key: Bstr,
-        value: Value,
+        key: &[u8],
+        value: New<'_>,
         access: Access,
         side: bool,
     ) -> usize {
-        let pos = self
-            .entries
-            .push(hash, Entry::new(key, value, access, side));
+        let entry = Entry::new(key, value, access, side);
+        let pos = self.entries.push(hash, entry);
         self.tell_vacant();
         pos
     }
@@ -155,11 +148,11 @@ impl Table {
 
     fn entry_moved(&mut self, pos: usize) {
         let entry = self.entries.at(pos);
-        let fields_timer = match &entry.value {
-            Value::Hash(hash) => hash.timer,
+        let fields_timer = match entry.value() {
+            ValueRef::Hash(hash) => hash.timer(),
             _ => 0,
         };
-        for timer in [entry.timer, fields_timer] {
+        for timer in [entry.timer(), fields_timer] {
             if timer != 0 {
                 self.wheel
                     .as_mut()
@@ -174,64 +167,61 @@ impl Table {
             .wheel
             .get_or_insert_with(|| Box::new(Wheel::new(now_ms)));
         let entry = self.entries.at_mut(pos);
-        if entry.timer == 0 {
-            entry.timer = wheel.add(pos as u32, deadline_ms, Subject::Key);
-            self.tell_vacant();
-        } else {
-            wheel.set_deadline(entry.timer, deadline_ms);
+        match entry.timer() {
+            0 => {
+                entry.set_timer(wheel.add(pos as u32, deadline_ms, Subject::Key));
+                self.tell_vacant();
+            }
+            timer => wheel.set_deadline(timer, deadline_ms),
         }
     }
 
     pub(super) fn drop_timer(&mut self, pos: usize) {
-        let entry = self.entries.at_mut(pos);
-        if entry.timer != 0 {
+        let entry = self.entries.at(pos);
+        let timer = entry.timer();
+        if timer != 0 {
+            entry.set_timer(0);
             self.wheel
                 .as_mut()
                 .expect("a timer has a wheel")
-                .remove(entry.timer);
-            entry.timer = 0;
+                .remove(timer);
         }
     }
 
-    /// Takes a hash's fields off the wheel: before its value is replaced or leaves.
+    /// Takes the timer of a hash's fields out of the wheel: before its value is replaced or leaves.
     pub(super) fn drop_fields_timer(&mut self, pos: usize) {
-        if let Value::Hash(hash) = &mut self.entries.at_mut(pos).value
-            && hash.timer != 0
+        if let ValueRef::Hash(hash) = self.entries.at(pos).value()
+            && hash.timer() != 0
         {
-            self.wheel
-                .as_mut()
-                .expect("a timer has a wheel")
-                .remove(hash.timer);
-            hash.timer = 0;
+            self.set_fields_timer(pos, None, 0);
         }
     }
 
     /// Sets the wheel by a hash's earliest field deadline, after the hash was edited.
     pub(super) fn sync_fields_timer(&mut self, pos: usize, now_ms: u64) {
-        let Value::Hash(hash) = &mut self.entries.at_mut(pos).value else {
-            return;
-        };
-        match (hash.next_deadline(), hash.timer) {
-            (None, 0) => {}
+        if let ValueRef::Hash(hash) = self.entries.at(pos).value() {
+            let deadline_ms = hash.next_deadline();
+            if deadline_ms.is_some() || hash.timer() != 0 {
+                self.set_fields_timer(pos, deadline_ms, now_ms);
+            }
+        }
+    }
+
+    fn set_fields_timer(&mut self, pos: usize, deadline_ms: Option<u64>, now_ms: u64) {
+        let wheel = self
+            .wheel
+            .get_or_insert_with(|| Box::new(Wheel::new(now_ms)));
+        let entry = self.entries.at_mut(pos);
+        let hash = entry.hash_mut().expect("only hashes have timed fields");
+        match (deadline_ms, hash.timer()) {
             (None, timer) => {
-                self.wheel
-                    .as_mut()
-                    .expect("a timer has a wheel")
-                    .remove(timer);
-                hash.timer = 0;
+                wheel.remove(timer);
+                hash.set_timer(0);
             }
-            (Some(deadline), 0) => {
-                let wheel = self
-                    .wheel
-                    .get_or_insert_with(|| Box::new(Wheel::new(now_ms)));
-                hash.timer = wheel.add(pos as u32, deadline, Subject::Fields);
+            (Some(deadline_ms), 0) => {
+                hash.set_timer(wheel.add(pos as u32, deadline_ms, Subject::Fields));
             }
-            (Some(deadline), timer) => {
-                self.wheel
-                    .as_mut()
-                    .expect("a timer has a wheel")
-                    .set_deadline(timer, deadline);
-            }
+            (Some(deadline_ms), timer) => wheel.set_deadline(timer, deadline_ms),
         }
     }
 

@@ -13,9 +13,8 @@ use crate::util::keyhash;
 #[derive(Clone, Debug)]
 pub struct Hash {
     form: Form,
+    /// Stays once a field has had a deadline.
     deadlines: Option<Box<Deadlines>>,
-    /// The engine's timer for the earliest field deadline; 0 for none. Not a part of the value.
-    pub timer: u32,
 }
 
 #[derive(Clone, Debug)]
@@ -42,6 +41,8 @@ impl Keyed for Pair {
 /// Both hold the same fields.
 #[derive(Clone, Debug, Default)]
 struct Deadlines {
+    /// The engine's timer for the earliest of them; 0 for none. Not a part of the value.
+    timer: u32,
     by_field: Shared<Timed>,
     by_time: BTreeSet<(u64, Bstr)>,
 }
@@ -84,6 +85,7 @@ impl Deadlines {
     /// Of the order in time, a copy to read through needs the earliest alone.
     fn frozen(&self) -> Self {
         Deadlines {
+            timer: 0,
             by_field: self.by_field.frozen(),
             by_time: self.by_time.first().cloned().into_iter().collect(),
         }
@@ -101,7 +103,6 @@ impl Hash {
         Hash {
             form: Form::Packed(Listpack::new()),
             deadlines: None,
-            timer: 0,
         }
     }
 
@@ -136,6 +137,24 @@ impl Hash {
         })
     }
 
+    /// The engine's timer for the earliest deadline of a field; 0 for none.
+    pub fn timer(&self) -> u32 {
+        self.deadlines.as_ref().map_or(0, |held| held.timer)
+    }
+
+    pub fn set_timer(&mut self, timer: u32) {
+        if let Some(held) = &mut self.deadlines {
+            held.timer = timer;
+        }
+    }
+
+    /// A copy that the engine has no timer for.
+    pub fn detached(&self) -> Self {
+        let mut copy = self.clone();
+        copy.set_timer(0);
+        copy
+    }
+
     /// A copy to read through; see [`Shared::frozen`].
     pub fn frozen(&self) -> Self {
         Hash {
@@ -147,7 +166,6 @@ impl Hash {
                 .deadlines
                 .as_ref()
                 .map(|deadlines| Box::new(deadlines.frozen())),
-            timer: 0,
         }
     }
 

@@ -24,8 +24,8 @@ pub use list::List;
 pub use listpack::Listpack;
 pub use set::Set;
 pub use stream::Stream;
-pub use text::Text;
-pub use value::{Kind, Type, Value};
+pub use text::{Text, TextRef};
+pub use value::{Kind, Type, Value, ValueMut, ValueRef};
 pub use zset::ZSet;
 
 /// Up to where a collection stays in its compact form: the `*-max-*` directives.

@@ -1,11 +1,12 @@
-//! The string value: sixteen bytes that are an integer, a short string, or a
-//! pointer to a long one.
+//! The string value on its own: sixteen bytes that are an integer, a short string, or a pointer to a long one. A
+//! short one that a key holds stands with the key.
 //!
 //! What a client stored reads back byte for byte, whatever the form. The form
 //! shows in one place only, the name that OBJECT ENCODING gives.
 
-use crate::util::number::parse_i64;
 use triomphe::{Arc, ThinArc};
+
+use super::Piece;
 
 const IN_PLACE: usize = 14;
 /// Up to here Redis calls a string `embstr`.
@@ -28,12 +29,30 @@ enum Form {
     Raw(Arc<Vec<u8>>),
 }
 
+impl Default for Text {
+    fn default() -> Self {
+        Text::from_digits(b"")
+    }
+}
+
 impl Text {
+    /// The most compact form of these bytes.
+    #[inline]
+    pub fn from_bytes(bytes: &[u8]) -> Self {
+        Text::from_piece(Piece::compact(bytes))
+    }
+
     /// A string that stays one, though it may look like an integer: INCRBYFLOAT's sums.
     pub fn from_digits(bytes: &[u8]) -> Self {
-        match Text::from_bytes(bytes) {
-            Text(Form::Int(_)) if bytes.len() > IN_PLACE => Text(Form::Long(long(bytes))),
-            Text(Form::Int(_)) => {
+        Text::from_piece(Piece::Bytes(bytes))
+    }
+
+    /// The same as it is stored elsewhere.
+    pub fn from_piece(piece: Piece<'_>) -> Self {
+        match piece {
+            Piece::Int(value) => Text(Form::Int(value)),
+            Piece::Bytes(bytes) if bytes.len() > IN_PLACE => Text(Form::Long(long(bytes))),
+            Piece::Bytes(bytes) => {
                 let mut place = [0; IN_PLACE];
                 place[..bytes.len()].copy_from_slice(bytes);
                 Text(Form::Short {
@@ -41,53 +60,29 @@ impl Text {
                     bytes: place,
                 })
             }
-            text => text,
         }
     }
 
-    /// The most compact form of these bytes.
     #[inline]
-    pub fn from_bytes(bytes: &[u8]) -> Self {
-        if let Some(value) = parse_i64(bytes) {
-            return Text(Form::Int(value));
-        }
-        if bytes.len() > IN_PLACE {
-            return Text(Form::Long(long(bytes)));
-        }
-        let mut place = [0; IN_PLACE];
-        place[..bytes.len()].copy_from_slice(bytes);
-        Text(Form::Short {
-            len: bytes.len() as u8,
-            bytes: place,
-        })
-    }
-
-    #[inline]
-    pub fn from_int(value: i64) -> Self {
-        Text(Form::Int(value))
-    }
-
-    /// The bytes; the buffer holds them when they have to be written out.
-    #[inline]
-    pub fn as_bytes<'a>(&'a self, buffer: &'a mut itoa::Buffer) -> &'a [u8] {
-        match &self.0 {
-            Form::Int(value) => buffer.format(*value).as_bytes(),
-            Form::Short { len, bytes } => &bytes[..usize::from(*len)],
-            Form::Long(bytes) => &bytes.slice,
-            Form::Raw(bytes) => bytes,
+    pub fn as_ref(&self) -> TextRef<'_> {
+        TextRef {
+            piece: self.piece(),
+            held: Some(self),
         }
     }
 
-    /// The value as it is stored, for those who treat integers apart.
-    #[inline]
-    pub fn piece(&self) -> super::Piece<'_> {
-        use super::Piece;
+    fn piece(&self) -> Piece<'_> {
         match &self.0 {
             Form::Int(value) => Piece::Int(*value),
             Form::Short { len, bytes } => Piece::Bytes(&bytes[..usize::from(*len)]),
             Form::Long(bytes) => Piece::Bytes(&bytes.slice),
             Form::Raw(bytes) => Piece::Bytes(bytes),
         }
+    }
+
+    /// Whether it has been edited in place.
+    pub fn is_raw(&self) -> bool {
+        matches!(self.0, Form::Raw(_))
     }
 
     /// Looks at the first byte of a long one.
@@ -97,21 +92,6 @@ impl Text {
             Form::Long(bytes) => bytes.slice.first().map_or(0, |byte| usize::from(*byte)),
             _ => 0,
         }
-    }
-
-    /// The integer that the text stands for, if it is written canonically.
-    #[inline]
-    pub fn as_int(&self) -> Option<i64> {
-        self.piece().to_int()
-    }
-
-    #[inline]
-    pub fn len(&self) -> usize {
-        self.piece().len()
-    }
-
-    pub fn is_empty(&self) -> bool {
-        self.len() == 0
     }
 
     /// The bytes to edit in place. From here on the value reports itself as raw.
@@ -125,22 +105,77 @@ impl Text {
         }
     }
 
-    /// The name that OBJECT ENCODING gives.
-    pub fn encoding(&self) -> &'static str {
-        match &self.0 {
-            Form::Int(_) => "int",
-            Form::Raw(_) => "raw",
-            _ if self.len() <= EMBEDDED => "embstr",
-            _ => "raw",
-        }
-    }
-
     /// Bytes held outside of the value itself.
     pub fn heap_bytes(&self) -> usize {
         match &self.0 {
             Form::Int(_) | Form::Short { .. } => 0,
             Form::Long(bytes) => 2 * size_of::<usize>() + bytes.slice.len(),
             Form::Raw(bytes) => size_of::<usize>() + size_of::<Vec<u8>>() + bytes.capacity(),
+        }
+    }
+}
+
+/// A string as readers see it: packed with its key, or a [`Text`] of its own.
+#[derive(Clone, Copy, Debug)]
+pub struct TextRef<'a> {
+    piece: Piece<'a>,
+    held: Option<&'a Text>,
+}
+
+impl<'a> TextRef<'a> {
+    #[inline]
+    pub fn packed(piece: Piece<'a>) -> Self {
+        TextRef { piece, held: None }
+    }
+
+    /// The value as it is stored, for those who treat integers apart.
+    #[inline]
+    pub fn piece(self) -> Piece<'a> {
+        self.piece
+    }
+
+    /// The bytes; the buffer holds them when they have to be written out.
+    #[inline]
+    pub fn as_bytes<'b>(self, buffer: &'b mut itoa::Buffer) -> &'b [u8]
+    where
+        'a: 'b,
+    {
+        match self.piece {
+            Piece::Bytes(bytes) => bytes,
+            Piece::Int(value) => buffer.format(value).as_bytes(),
+        }
+    }
+
+    /// The integer that the text stands for, if it is written canonically.
+    #[inline]
+    pub fn as_int(self) -> Option<i64> {
+        self.piece.to_int()
+    }
+
+    #[inline]
+    pub fn len(self) -> usize {
+        self.piece.len()
+    }
+
+    pub fn is_empty(self) -> bool {
+        self.len() == 0
+    }
+
+    /// A copy; a long one is shared.
+    pub fn to_text(self) -> Text {
+        match self.held {
+            Some(text) => text.clone(),
+            None => Text::from_piece(self.piece),
+        }
+    }
+
+    /// The name that OBJECT ENCODING gives.
+    pub fn encoding(self) -> &'static str {
+        match self.piece {
+            Piece::Int(_) => "int",
+            Piece::Bytes(_) if self.held.is_some_and(Text::is_raw) => "raw",
+            Piece::Bytes(bytes) if bytes.len() <= EMBEDDED => "embstr",
+            Piece::Bytes(_) => "raw",
         }
     }
 }
@@ -153,34 +188,15 @@ fn long(bytes: &[u8]) -> ThinArc<(), u8> {
 mod tests {
     use super::*;
 
+    use crate::util::number::parse_i64;
+
     fn read(text: &Text) -> Vec<u8> {
-        text.as_bytes(&mut itoa::Buffer::new()).to_vec()
+        text.as_ref().piece().to_vec()
     }
 
     #[test]
-    fn it_and_an_enum_around_it_take_sixteen_bytes() {
-        enum Value {
-            Text(Text),
-            List(Box<u64>),
-            Hash(Box<u32>),
-            Stream(Box<u16>),
-        }
+    fn it_takes_sixteen_bytes() {
         assert_eq!(size_of::<Text>(), 16);
-        assert_eq!(size_of::<Value>(), 16);
-        for value in [
-            Value::Text(Text::from_int(1)),
-            Value::List(Box::new(1)),
-            Value::Hash(Box::new(1)),
-            Value::Stream(Box::new(1)),
-        ] {
-            let held = match value {
-                Value::Text(text) => text.as_int(),
-                Value::List(n) => Some(*n as i64),
-                Value::Hash(n) => Some(i64::from(*n)),
-                Value::Stream(n) => Some(i64::from(*n)),
-            };
-            assert_eq!(held, Some(1));
-        }
     }
 
     #[test]
@@ -193,7 +209,7 @@ mod tests {
             ("-9223372036854775808", i64::MIN),
         ] {
             assert_eq!(parse_i64(text.as_bytes()), Some(value), "{text}");
-            assert_eq!(Text::from_bytes(text.as_bytes()).encoding(), "int");
+            assert_eq!(Text::from_bytes(text.as_bytes()).as_ref().encoding(), "int");
         }
         for text in [
             "",
@@ -212,7 +228,10 @@ mod tests {
             "\u{ff}",
         ] {
             assert_eq!(parse_i64(text.as_bytes()), None, "{text}");
-            assert_eq!(Text::from_bytes(text.as_bytes()).encoding(), "embstr");
+            assert_eq!(
+                Text::from_bytes(text.as_bytes()).as_ref().encoding(),
+                "embstr"
+            );
         }
     }
 
@@ -222,8 +241,11 @@ mod tests {
         for len in 0..bytes.len() {
             let text = Text::from_bytes(&bytes[..len]);
             assert_eq!(read(&text), &bytes[..len]);
-            assert_eq!(text.len(), len);
-            assert_eq!(text.encoding(), if len <= 44 { "embstr" } else { "raw" });
+            assert_eq!(text.as_ref().len(), len);
+            assert_eq!(
+                text.as_ref().encoding(),
+                if len <= 44 { "embstr" } else { "raw" }
+            );
             assert_eq!(text.heap_bytes() > 0, len > 14);
         }
     }
@@ -234,12 +256,12 @@ mod tests {
             let mut text = Text::from_bytes(start.as_bytes());
             text.raw_mut().extend_from_slice(b"34");
             assert_eq!(read(&text), format!("{start}34").into_bytes());
-            assert_eq!(text.encoding(), "raw");
+            assert_eq!(text.as_ref().encoding(), "raw");
             assert_eq!(read(&text.clone()), read(&text));
         }
-        let mut text = Text::from_int(12);
+        let mut text = Text::from_bytes(b"12");
         text.raw_mut().push(b'3');
-        assert_eq!(text.as_int(), Some(123));
-        assert_eq!(text.len(), 3);
+        assert_eq!(text.as_ref().as_int(), Some(123));
+        assert_eq!(text.as_ref().len(), 3);
     }
 }

@@ -1,16 +1,40 @@
-//! A key's value: one of the types, in sixteen bytes.
+//! A key's value: one of the types, owned or looked at where it stands.
 
+use super::text::TextRef;
 use super::{Hash, List, Set, Stream, Text, ZSet};
 
-/// What a key holds. Collections stand behind one pointer, short strings in place.
+/// A value on its way: to a key, from one, or into a file.
 #[derive(Clone, Debug)]
 pub enum Value {
     Text(Text),
-    List(Box<List>),
-    Hash(Box<Hash>),
-    Set(Box<Set>),
-    ZSet(Box<ZSet>),
+    List(List),
+    Hash(Hash),
+    Set(Set),
+    ZSet(ZSet),
+    /// Behind a pointer, as it is much larger than the others.
     Stream(Box<Stream>),
+}
+
+/// A value as readers see it, wherever it stands.
+#[derive(Clone, Copy, Debug)]
+pub enum ValueRef<'a> {
+    Text(TextRef<'a>),
+    List(&'a List),
+    Hash(&'a Hash),
+    Set(&'a Set),
+    ZSet(&'a ZSet),
+    Stream(&'a Stream),
+}
+
+/// A value to be changed in its place.
+#[derive(Debug)]
+pub enum ValueMut<'a> {
+    Text(&'a mut Text),
+    List(&'a mut List),
+    Hash(&'a mut Hash),
+    Set(&'a mut Set),
+    ZSet(&'a mut ZSet),
+    Stream(&'a mut Stream),
 }
 
 /// A value's type, as TYPE names it.
@@ -37,145 +61,143 @@ impl Kind {
     }
 }
 
-/// A type of value: how to find it inside a [`Value`], and how a new one begins.
-pub trait Type: Sized {
+/// A type of value: how readers see it, and how a new one begins.
+pub trait Type: Sized + 'static {
     const KIND: Kind;
-    fn of(value: &Value) -> Option<&Self>;
-    fn of_mut(value: &mut Value) -> Option<&mut Self>;
+    /// What readers are given: a reference, but for strings, which stand with their keys.
+    type Ref<'a>: Copy;
+    fn of(value: ValueRef<'_>) -> Option<Self::Ref<'_>>;
+    fn of_mut(value: ValueMut<'_>) -> Option<&mut Self>;
     fn wrap(self) -> Value;
     fn fresh() -> Value;
 }
 
-macro_rules! boxed {
-    ($($kind:ident),*) => {$(
+macro_rules! types {
+    ($($kind:ident: $seen:ty, $wrap:expr;)*) => {$(
         impl Type for $kind {
             const KIND: Kind = Kind::$kind;
-            fn of(value: &Value) -> Option<&Self> {
-                match value { Value::$kind(held) => Some(held), _ => None }
+            type Ref<'a> = $seen;
+            #[inline]
+            fn of(value: ValueRef<'_>) -> Option<Self::Ref<'_>> {
+                match value { ValueRef::$kind(held) => Some(held), _ => None }
             }
-            fn of_mut(value: &mut Value) -> Option<&mut Self> {
-                match value { Value::$kind(held) => Some(held), _ => None }
+            #[inline]
+            fn of_mut(value: ValueMut<'_>) -> Option<&mut Self> {
+                match value { ValueMut::$kind(held) => Some(held), _ => None }
             }
-            fn wrap(self) -> Value { Value::$kind(Box::new(self)) }
-            fn fresh() -> Value { Value::$kind(Box::default()) }
+            fn wrap(self) -> Value { Value::$kind($wrap(self)) }
+            fn fresh() -> Value { $kind::default().wrap() }
         }
     )*};
 }
-boxed!(List, Hash, Set, ZSet, Stream);
-
-impl Type for Text {
-    const KIND: Kind = Kind::Text;
-    fn of(value: &Value) -> Option<&Self> {
-        match value {
-            Value::Text(text) => Some(text),
-            _ => None,
-        }
-    }
-    fn of_mut(value: &mut Value) -> Option<&mut Self> {
-        match value {
-            Value::Text(text) => Some(text),
-            _ => None,
-        }
-    }
-    fn wrap(self) -> Value {
-        Value::Text(self)
-    }
-    fn fresh() -> Value {
-        Value::Text(Text::from_bytes(b""))
-    }
+types! {
+    Text: TextRef<'a>, std::convert::identity;
+    List: &'a List, std::convert::identity;
+    Hash: &'a Hash, std::convert::identity;
+    Set: &'a Set, std::convert::identity;
+    ZSet: &'a ZSet, std::convert::identity;
+    Stream: &'a Stream, Box::new;
 }
 
 impl Value {
-    pub fn kind(&self) -> Kind {
+    pub fn as_ref(&self) -> ValueRef<'_> {
         match self {
-            Value::Text(_) => Kind::Text,
-            Value::List(_) => Kind::List,
-            Value::Hash(_) => Kind::Hash,
-            Value::Set(_) => Kind::Set,
-            Value::ZSet(_) => Kind::ZSet,
-            Value::Stream(_) => Kind::Stream,
+            Value::Text(text) => ValueRef::Text(text.as_ref()),
+            Value::List(list) => ValueRef::List(list),
+            Value::Hash(hash) => ValueRef::Hash(hash),
+            Value::Set(set) => ValueRef::Set(set),
+            Value::ZSet(zset) => ValueRef::ZSet(zset),
+            Value::Stream(stream) => ValueRef::Stream(stream),
+        }
+    }
+
+    /// How many pieces dropping it frees.
+    pub fn free_effort(&self) -> usize {
+        self.as_ref().free_effort()
+    }
+}
+
+impl ValueRef<'_> {
+    pub fn kind(self) -> Kind {
+        match self {
+            ValueRef::Text(_) => Kind::Text,
+            ValueRef::List(_) => Kind::List,
+            ValueRef::Hash(_) => Kind::Hash,
+            ValueRef::Set(_) => Kind::Set,
+            ValueRef::ZSet(_) => Kind::ZSet,
+            ValueRef::Stream(_) => Kind::Stream,
         }
     }
 
     /// A collection without elements, which no key may hold. Strings may be empty.
-    pub fn is_empty(&self) -> bool {
+    pub fn is_empty(self) -> bool {
         match self {
             // A stream may outlive its entries: it keeps its last id and its groups.
-            Value::Text(_) | Value::Stream(_) => false,
-            Value::List(list) => list.is_empty(),
-            Value::Hash(hash) => hash.is_empty(),
-            Value::Set(set) => set.is_empty(),
-            Value::ZSet(zset) => zset.is_empty(),
+            ValueRef::Text(_) | ValueRef::Stream(_) => false,
+            ValueRef::List(list) => list.is_empty(),
+            ValueRef::Hash(hash) => hash.is_empty(),
+            ValueRef::Set(set) => set.is_empty(),
+            ValueRef::ZSet(zset) => zset.is_empty(),
         }
     }
 
     /// How many pieces dropping it frees: what decides whether a client may wait for that.
-    pub fn free_effort(&self) -> usize {
+    pub fn free_effort(self) -> usize {
         match self {
-            Value::Text(_) => 1,
-            Value::Stream(stream) => stream.free_effort(),
+            ValueRef::Text(_) => 1,
+            ValueRef::Stream(stream) => stream.free_effort(),
             // A list frees by the node; 64 is fewer elements than any node holds.
-            Value::List(list) => list.len() / 64,
-            Value::Hash(hash) => hash.len(),
-            Value::Set(set) => set.len(),
-            Value::ZSet(zset) => zset.len(),
-        }
-    }
-
-    /// Looks at the first byte of what stands on the heap.
-    #[inline]
-    pub fn warm(&self) -> usize {
-        match self {
-            Value::Text(text) => text.warm(),
-            Value::List(list) => list.len(),
-            Value::Hash(hash) => hash.timer as usize,
-            Value::Set(set) => set.len(),
-            Value::ZSet(zset) => zset.len(),
-            Value::Stream(stream) => stream.len(),
+            ValueRef::List(list) => list.len() / 64,
+            ValueRef::Hash(hash) => hash.len(),
+            ValueRef::Set(set) => set.len(),
+            ValueRef::ZSet(zset) => zset.len(),
         }
     }
 
     /// OBJECT ENCODING's word.
-    pub fn encoding(&self) -> &'static str {
+    pub fn encoding(self) -> &'static str {
         match self {
-            Value::Text(text) => text.encoding(),
-            Value::List(list) => list.encoding(),
-            Value::Hash(hash) => hash.encoding(),
-            Value::Set(set) => set.encoding(),
-            Value::ZSet(zset) => zset.encoding(),
-            Value::Stream(_) => "stream",
+            ValueRef::Text(text) => text.encoding(),
+            ValueRef::List(list) => list.encoding(),
+            ValueRef::Hash(hash) => hash.encoding(),
+            ValueRef::Set(set) => set.encoding(),
+            ValueRef::ZSet(zset) => zset.encoding(),
+            ValueRef::Stream(_) => "stream",
         }
     }
 
     /// A copy that no table's wheel knows of.
-    pub fn detached(&self) -> Value {
-        let mut copy = self.clone();
-        if let Value::Hash(hash) = &mut copy {
-            hash.timer = 0;
+    pub fn detached(self) -> Value {
+        match self {
+            ValueRef::Text(text) => Value::Text(text.to_text()),
+            ValueRef::List(list) => Value::List(list.clone()),
+            ValueRef::Hash(hash) => Value::Hash(hash.detached()),
+            ValueRef::Set(set) => Value::Set(set.clone()),
+            ValueRef::ZSet(zset) => Value::ZSet(zset.clone()),
+            ValueRef::Stream(stream) => Value::Stream(Box::new(stream.clone())),
         }
-        copy
     }
 
     /// A copy to read through from end to end, made in a moment however large the value is: the two
     /// share their parts, and what a later edit touches it copies first. Nothing is found by name in it.
-    pub fn frozen(&self) -> Value {
+    pub fn frozen(self) -> Value {
         match self {
-            Value::Hash(hash) => Value::Hash(Box::new(hash.frozen())),
-            Value::Set(set) => Value::Set(Box::new(set.frozen())),
-            Value::ZSet(zset) => Value::ZSet(Box::new(zset.frozen())),
-            Value::Text(_) | Value::List(_) | Value::Stream(_) => self.clone(),
+            ValueRef::Hash(hash) => Value::Hash(hash.frozen()),
+            ValueRef::Set(set) => Value::Set(set.frozen()),
+            ValueRef::ZSet(zset) => Value::ZSet(zset.frozen()),
+            ValueRef::Text(_) | ValueRef::List(_) | ValueRef::Stream(_) => self.detached(),
         }
     }
 
-    /// Bytes on the heap, not counting the sixteen in the entry.
-    pub fn heap_bytes(&self) -> usize {
+    /// Bytes that the value takes on the heap, its own structure not counted.
+    pub fn heap_bytes(self) -> usize {
         match self {
-            Value::Text(text) => text.heap_bytes(),
-            Value::List(list) => size_of::<List>() + list.heap_bytes(),
-            Value::Hash(hash) => size_of::<Hash>() + hash.heap_bytes(),
-            Value::Set(set) => size_of::<Set>() + set.heap_bytes(),
-            Value::ZSet(zset) => size_of::<ZSet>() + zset.heap_bytes(),
-            Value::Stream(stream) => size_of::<Stream>() + stream.heap_bytes(),
+            ValueRef::Text(text) => text.len(),
+            ValueRef::List(list) => list.heap_bytes(),
+            ValueRef::Hash(hash) => hash.heap_bytes(),
+            ValueRef::Set(set) => set.heap_bytes(),
+            ValueRef::ZSet(zset) => zset.heap_bytes(),
+            ValueRef::Stream(stream) => stream.heap_bytes(),
         }
     }
 }

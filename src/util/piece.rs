@@ -8,6 +8,14 @@ pub enum Piece<'a> {
     Int(i64),
 }
 
+impl<'a> Piece<'a> {
+    /// The most compact form of these bytes.
+    #[inline]
+    pub fn compact(bytes: &'a [u8]) -> Self {
+        super::number::parse_i64(bytes).map_or(Piece::Bytes(bytes), Piece::Int)
+    }
+}
+
 impl Piece<'_> {
     /// The text's length.
     pub fn len(&self) -> usize {

@@ -4,7 +4,7 @@ use super::{bit, offset, set_bit};
 use crate::command::Flag::{DenyOom, Fast};
 use crate::command::{Arg, Command, Done, Fail, Flow, KeyUse, ReadCall, Run, WriteCall};
 use crate::engine::{Class, Deadline};
-use crate::types::{Text, Value};
+use crate::types::{Text, TextRef, Value};
 
 pub const SETBIT: Command = Command {
     name: "setbit",
@@ -97,7 +97,7 @@ fn bitop(call: &mut WriteCall<'_>) -> Done {
             "BITOP NOT must be called with a single source key.",
         ));
     }
-    let texts: Vec<Option<&Text>> = sources
+    let texts: Vec<Option<TextRef<'_>>> = sources
         .iter()
         .map(|key| call.db.read::<Text>(key))
         .collect::<Result<_, _>>()?;

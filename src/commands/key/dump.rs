@@ -110,7 +110,7 @@ fn restore(call: &mut WriteCall<'_>) -> Done {
     };
     call.db.put(
         key,
-        value,
+        value.into(),
         deadline.map_or(Deadline::Clear, Deadline::At),
         access,
     );

@@ -89,7 +89,7 @@ fn keys(call: &mut ReadCall<'_>) -> Done {
         .db
         .each()
         .filter(fits)
-        .map(|(entry, _)| &entry.key_name()[..])
+        .map(|(entry, _)| entry.key_name())
         .collect();
     call.out.array(names.len());
     names.iter().for_each(|name| call.out.bulk(name));

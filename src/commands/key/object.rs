@@ -4,7 +4,7 @@ use crate::command::{Arg, Command, Done, Fail, Flow, KeyUse, ReadCall, Run, help
 use crate::config::MaxmemoryPolicy;
 use crate::engine::{AccessRules, Entry};
 use crate::resp::Reply;
-use crate::types::Value;
+use crate::types::ValueRef;
 
 pub const OBJECT: Command = Command {
     name: "object",
@@ -125,7 +125,7 @@ fn refcount(call: &mut ReadCall<'_>) -> Done {
     answer(call, |teller, entry| {
         let is_shared = |n| shares && SHARED.contains(&n);
         let count = match entry.value() {
-            Value::Text(text) if text.as_int().is_some_and(is_shared) => i32::MAX,
+            ValueRef::Text(text) if text.as_int().is_some_and(is_shared) => i32::MAX,
             _ => 1,
         };
         teller.out.int(count)

@@ -56,7 +56,7 @@ fn move_name(call: &mut WriteCall<'_>, replace: bool) -> Result<bool, Fail> {
     }
     let taken = call.db.take(from).ok_or(Fail::NO_KEY)?;
     let deadline = taken.deadline_ms.map_or(Deadline::Clear, Deadline::At);
-    call.db.put(to, taken.value, deadline, taken.access);
+    call.db.put(to, taken.value.into(), deadline, taken.access);
     call.db.announce(Class::Generic, "rename_from", from);
     call.db.announce(Class::Generic, "rename_to", to);
     Ok(true)
@@ -141,7 +141,7 @@ fn move_db(call: &mut WriteCall<'_>) -> Done {
     let deadline = taken.deadline_ms.map_or(Deadline::Clear, Deadline::At);
     call.db
         .other(db)
-        .put(key, taken.value, deadline, taken.access);
+        .put(key, taken.value.into(), deadline, taken.access);
     call.db.announce(Class::Generic, "move_from", key);
     call.db.other(db).announce(Class::Generic, "move_to", key);
     call.out.int(1);

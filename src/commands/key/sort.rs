@@ -9,7 +9,7 @@ use crate::command::{
 };
 use crate::engine::{Class, Db, Deadline};
 use crate::resp::Reply;
-use crate::types::{Hash, List, Text, Type, Value};
+use crate::types::{Hash, List, Text, Type, ValueRef};
 use crate::util::number;
 
 const BY: Arg = Arg::pattern("pattern").token("BY").optional();
@@ -225,15 +225,15 @@ fn answer(db: &Db<'_>, options: &Options<'_>, elements: &[Vec<u8>], out: &mut Re
 fn sorted(db: &Db<'_>, options: &Options<'_>) -> Result<Vec<Vec<u8>>, Fail> {
     let mut elements: Vec<Vec<u8>> = match db.value(options.key) {
         None => Vec::new(),
-        Some(Value::List(list)) => {
+        Some(ValueRef::List(list)) => {
             let backwards = options.unsorted && options.descending;
             let from = if backwards { list.len() - 1 } else { 0 };
             list.iter_from(from, backwards)
                 .map(|piece| piece.to_vec())
                 .collect()
         }
-        Some(Value::Set(set)) => set.iter().map(|piece| piece.to_vec()).collect(),
-        Some(Value::ZSet(zset)) => {
+        Some(ValueRef::Set(set)) => set.iter().map(|piece| piece.to_vec()).collect(),
+        Some(ValueRef::ZSet(zset)) => {
             let reverse = options.unsorted && options.descending;
             zset.iter_range(0, zset.len(), reverse)
                 .map(|(member, _)| member.to_vec())
@@ -241,8 +241,9 @@ fn sorted(db: &Db<'_>, options: &Options<'_>) -> Result<Vec<Vec<u8>>, Fail> {
         }
         Some(_) => return Err(Fail::WRONG_TYPE),
     };
-    let of_set =
-        options.unsorted && options.ordered && matches!(db.peek(options.key), Some(Value::Set(_)));
+    let of_set = options.unsorted
+        && options.ordered
+        && matches!(db.peek(options.key), Some(ValueRef::Set(_)));
     if of_set {
         elements.sort();
         if options.descending {

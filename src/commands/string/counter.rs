@@ -2,8 +2,8 @@
 
 use crate::command::Flag::{DenyOom, Fast};
 use crate::command::{Arg, Command, Done, Fail, Flow, KeyUse, Run, WriteCall};
-use crate::engine::{Class, Deadline};
-use crate::types::{Text, Value};
+use crate::engine::{Class, Deadline, New};
+use crate::types::{Piece, Text};
 use crate::util::extended::Extended;
 
 pub const INCR: Command = Command {
@@ -65,15 +65,15 @@ fn add(call: &mut WriteCall<'_>, by: i64) -> Done {
     let key = call.args.next()?;
     let mut sum = by;
     if let Some(mut text) = call.db.edit::<Text>(key)? {
-        let held = text.as_int().ok_or(Fail::NOT_INTEGER)?;
+        let held = text.value().as_int().ok_or(Fail::NOT_INTEGER)?;
         sum = held
             .checked_add(by)
             .ok_or(Fail::Says("increment or decrement would overflow"))?;
-        *text = Text::from_int(sum);
+        text.set(Piece::Int(sum));
         text.announce("incrby");
     } else {
         call.db
-            .set(key, Value::Text(Text::from_int(sum)), Deadline::Clear);
+            .set(key, New::Text(Piece::Int(sum)), Deadline::Clear);
         call.db.announce(Class::String, "incrby", key);
     }
     call.out.int(sum);
@@ -106,7 +106,7 @@ fn incrbyfloat(call: &mut WriteCall<'_>) -> Done {
     let mut sum = Vec::new();
     total.write_human(&mut sum);
     call.db
-        .set(key, Value::Text(Text::from_digits(&sum)), Deadline::Keep);
+        .set(key, New::Text(Piece::Bytes(&sum)), Deadline::Keep);
     call.db.announce(Class::String, "incrbyfloat", key);
     // The sum is logged, so that a reader of the log needs no arithmetic of ours.
     call.db.log(&[b"SET", key, &sum, b"KEEPTTL"]);

@@ -2,7 +2,7 @@
 
 use crate::command::Flag::{DenyOom, Fast};
 use crate::command::{Arg, Command, Done, Fail, Flow, KeyUse, ReadCall, Run, WriteCall};
-use crate::types::Text;
+use crate::types::{Piece, Text, TextRef};
 
 pub const APPEND: Command = Command {
     name: "append",
@@ -16,17 +16,17 @@ pub const APPEND: Command = Command {
 
 fn append(call: &mut WriteCall<'_>) -> Done {
     let (key, tail) = (call.args.next()?, call.args.next()?);
-    let held = call.db.read::<Text>(key)?.map(Text::len);
+    let held = call.db.read::<Text>(key)?.map(TextRef::len);
     check_length(call, held.unwrap_or(0) as u64 + tail.len() as u64)?;
     let mut text = call.db.edit_or_create::<Text>(key)?;
     if held.is_none() {
         // A new string is stored like SET's, not as one that keeps growing.
-        *text = Text::from_bytes(tail);
+        text.set(Piece::compact(tail));
     } else {
         text.raw_mut().extend_from_slice(tail);
     }
     text.announce("append");
-    let len = text.len();
+    let len = text.value().len();
     drop(text);
     call.out.count(len);
     Ok(Flow::Done)
@@ -54,7 +54,7 @@ pub const STRLEN: Command = Command {
 fn strlen(call: &mut ReadCall<'_>) -> Done {
     let key = call.args.next()?;
     call.out
-        .count(call.db.read::<Text>(key)?.map_or(0, Text::len));
+        .count(call.db.read::<Text>(key)?.map_or(0, TextRef::len));
     Ok(Flow::Done)
 }
 
@@ -78,7 +78,7 @@ fn setrange(call: &mut WriteCall<'_>) -> Done {
     let offset = call.args.int()?;
     let part = call.args.next()?;
     let offset = u64::try_from(offset).map_err(|_| Fail::Says("offset is out of range"))?;
-    let held = call.db.read::<Text>(key)?.map_or(0, Text::len);
+    let held = call.db.read::<Text>(key)?.map_or(0, TextRef::len);
     if part.is_empty() {
         call.out.count(held);
         return Ok(Flow::Done);
@@ -92,7 +92,7 @@ fn setrange(call: &mut WriteCall<'_>) -> Done {
     }
     bytes[from..to].copy_from_slice(part);
     text.announce("setrange");
-    let len = text.len();
+    let len = text.value().len();
     drop(text);
     call.out.count(len);
     Ok(Flow::Done)

@@ -3,9 +3,9 @@
 use crate::command::Flag::{DenyOom, Fast};
 use crate::command::expiry::{self, Unit};
 use crate::command::{Arg, Command, Done, Fail, Flow, KeyUse, ReadCall, Run, WriteCall};
-use crate::engine::{Class, Deadline, WrongType};
+use crate::engine::{Class, Deadline, New, WrongType};
 use crate::resp::Reply;
-use crate::types::{Text, Value};
+use crate::types::{Text, TextRef};
 
 pub const GET: Command = Command {
     name: "get",
@@ -22,7 +22,7 @@ fn get(call: &mut ReadCall<'_>) -> Done {
     Ok(Flow::Done)
 }
 
-fn reply_text(text: Option<&Text>, out: &mut Reply) {
+fn reply_text(text: Option<TextRef<'_>>, out: &mut Reply) {
     match text {
         Some(text) => out.bulk(text.as_bytes(&mut itoa::Buffer::new())),
         None => out.null(),
@@ -124,8 +124,7 @@ fn set(call: &mut WriteCall<'_>) -> Done {
 
 /// Sets a string and announces it; what is logged holds the absolute deadline.
 fn store(call: &mut WriteCall<'_>, key: &[u8], value: &[u8], deadline: Deadline) {
-    call.db
-        .set(key, Value::Text(Text::from_bytes(value)), deadline);
+    call.db.set(key, New::text(value), deadline);
     call.db.announce(Class::String, "set", key);
     match deadline {
         Deadline::At(at) => {
@@ -377,8 +376,7 @@ fn set_all(call: &mut WriteCall<'_>, only_new: bool) -> Result<bool, Fail> {
         return Ok(false);
     }
     for (key, value) in pairs {
-        call.db
-            .set(key, Value::Text(Text::from_bytes(value)), Deadline::Clear);
+        call.db.set(key, New::text(value), Deadline::Clear);
         call.db.announce(Class::String, "set", key);
     }
     Ok(true)

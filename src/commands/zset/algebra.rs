@@ -8,7 +8,7 @@ use crate::command::{
     Arg, Args, Command, Done, Entry, Fail, Flow, KeyUse, ReadCall, Run, WriteCall,
 };
 use crate::engine::{Class, Db, Deadline};
-use crate::types::{Bstr, Limits, Piece, Set, Type, Value, ZSet};
+use crate::types::{Bstr, Limits, Piece, Set, Type, ValueRef, ZSet};
 
 const WEIGHTS: Arg = Arg::int("weight").token("WEIGHTS").optional().many();
 const AGGREGATE: Arg = Arg::one_of(
@@ -143,8 +143,12 @@ impl<'a> Wish<'a> {
     ) -> Result<Self, Fail> {
         let keys = keys(args, entry)?;
         // Redis looks at the inputs before it reads any option.
-        let fits =
-            |key: &&[u8]| matches!(db.peek(key), None | Some(Value::Set(_) | Value::ZSet(_)));
+        let fits = |key: &&[u8]| {
+            matches!(
+                db.peek(key),
+                None | Some(ValueRef::Set(_) | ValueRef::ZSet(_))
+            )
+        };
         if !keys.iter().all(fits) {
             return Err(Fail::WRONG_TYPE);
         }
@@ -199,8 +203,8 @@ impl<'a> Source<'a> {
     fn find(db: &'a Db<'_>, key: &[u8], weight: f64) -> Result<Self, Fail> {
         let held = match db.value(key) {
             None => Held::Nothing,
-            Some(Value::Set(set)) => Held::Set(set),
-            Some(Value::ZSet(zset)) => Held::ZSet(zset),
+            Some(ValueRef::Set(set)) => Held::Set(set),
+            Some(ValueRef::ZSet(zset)) => Held::ZSet(zset),
             Some(_) => return Err(Fail::WRONG_TYPE),
         };
         Ok(Source { held, weight })

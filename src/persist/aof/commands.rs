@@ -5,7 +5,7 @@ use std::io;
 use crate::engine::{SavedKey, Snapshot};
 use crate::journal::encode;
 use crate::persist::disk::DiskFile;
-use crate::types::{Hash, Piece, Value};
+use crate::types::{Hash, Piece, ValueRef};
 use crate::util::clock;
 use crate::util::number::write_double;
 
@@ -72,19 +72,19 @@ pub fn save(
 
 fn key(saved: &SavedKey, out: &mut Output<'_>) -> io::Result<()> {
     let key = &saved.key[..];
-    match &saved.value {
-        Value::Text(text) => {
+    match saved.value.as_ref() {
+        ValueRef::Text(text) => {
             out.command(&[b"SET", key, text.as_bytes(&mut itoa::Buffer::new())])?;
         }
-        Value::List(list) => {
+        ValueRef::List(list) => {
             let items = list.iter_from(0, false).map(|one| vec![one.to_vec()]);
             add(b"RPUSH", key, items, out)?;
         }
-        Value::Set(set) => {
+        ValueRef::Set(set) => {
             let items = set.iter().map(|one| vec![one.to_vec()]);
             add(b"SADD", key, items, out)?;
         }
-        Value::ZSet(zset) => {
+        ValueRef::ZSet(zset) => {
             let item = |(member, score): (Piece<'_>, f64)| {
                 let mut digits = Vec::new();
                 write_double(score, &mut digits);
@@ -92,13 +92,15 @@ fn key(saved: &SavedKey, out: &mut Output<'_>) -> io::Result<()> {
             };
             add(b"ZADD", key, zset.iter().map(item), out)?;
         }
-        Value::Hash(hash) => {
+        ValueRef::Hash(hash) => {
             let item =
                 |(field, value): (Piece<'_>, Piece<'_>)| vec![field.to_vec(), value.to_vec()];
             add(b"HMSET", key, hash.iter_all().map(item), out)?;
             deadlines(key, hash, out)?;
         }
-        Value::Stream(stream) => super::streams::write(key, stream, &mut |args| out.command(args))?,
+        ValueRef::Stream(stream) => {
+            super::streams::write(key, stream, &mut |args| out.command(args))?
+        }
     }
     if let Some(deadline_ms) = saved.deadline_ms {
         out.command(&[b"PEXPIREAT", key, deadline_ms.to_string().as_bytes()])?;

@@ -111,7 +111,7 @@ mod opcode {
 }
 
 /// A value as DUMP answers it: its bytes, the version, and a checksum of both.
-pub fn dump(value: &crate::types::Value) -> Vec<u8> {
+pub fn dump(value: crate::types::ValueRef<'_>) -> Vec<u8> {
     let style = Style {
         version: version_for(value),
         compress: true,
@@ -242,10 +242,10 @@ mod tests {
             ..Limits::default()
         };
         for value in samples() {
-            let payload = dump(&value);
+            let payload = dump(value.as_ref());
             let read = Reader::value(check_dump(&payload, false).unwrap(), &limits).unwrap();
-            assert_eq!(read.kind(), value.kind());
-            assert_eq!(dump(&read).len(), payload.len());
+            assert_eq!(read.as_ref().kind(), value.as_ref().kind());
+            assert_eq!(dump(read.as_ref()).len(), payload.len());
         }
     }
 
@@ -253,7 +253,7 @@ mod tests {
     fn broken_payloads_are_refused_and_never_panic() {
         let limits = Limits::default();
         for value in samples() {
-            let payload = dump(&value);
+            let payload = dump(value.as_ref());
             let body = check_dump(&payload, false).unwrap().to_vec();
             for at in 0..body.len().min(600) {
                 assert!(Reader::value(&body[..at], &limits).is_err(), "cut at {at}");
@@ -262,7 +262,7 @@ mod tests {
                     bad[at] ^= 1 << bit;
                     // Whatever is accepted must be sound enough to be written again.
                     if let Ok(value) = Reader::value(&bad, &limits) {
-                        dump(&value);
+                        dump(value.as_ref());
                     }
                 }
             }

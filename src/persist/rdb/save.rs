@@ -232,8 +232,8 @@ fn key<S: Spill>(saved: &SavedKey, rules: &SaveRules, writer: &mut Writer<S>) {
             writer.out.push(saved.access.counter());
         }
     }
-    let kind = writer.kind_of(&saved.value);
+    let kind = writer.kind_of(saved.value.as_ref());
     writer.out.push(kind);
     writer.string(&saved.key);
-    writer.value(&saved.value);
+    writer.value(saved.value.as_ref());
 }

@@ -6,7 +6,7 @@ use super::compress::Compressor;
 use super::{VERSION_FIELD_TTL, VERSION_PLAIN, VERSION_STREAM_3, kind};
 use crate::types::list::NodeRef;
 use crate::types::set::Flat;
-use crate::types::{Hash, Listpack, Piece, Value};
+use crate::types::{Hash, Listpack, Piece, ValueRef};
 
 /// Strings shorter than this gain nothing from compression.
 const COMPRESS_MIN: usize = 20;
@@ -20,9 +20,9 @@ pub struct Style {
 
 /// The lowest version that can carry the value. When a stream's consumer was last active is not worth
 /// a version that servers before 7.2 refuse.
-pub fn version_for(value: &Value) -> u16 {
+pub fn version_for(value: ValueRef<'_>) -> u16 {
     match value {
-        Value::Hash(hash) if hash.next_deadline().is_some() => VERSION_FIELD_TTL,
+        ValueRef::Hash(hash) if hash.next_deadline().is_some() => VERSION_FIELD_TTL,
         _ => VERSION_PLAIN,
     }
 }
@@ -59,20 +59,20 @@ impl<S: Spill> Writer<S> {
     }
 
     /// The byte that tells a value's kind.
-    pub fn kind_of(&self, value: &Value) -> u8 {
+    pub fn kind_of(&self, value: ValueRef<'_>) -> u8 {
         let packs = self.style.version >= VERSION_PLAIN;
         match value {
-            Value::Text(_) => kind::STRING,
-            Value::List(_) if packs => kind::LIST_QUICKLIST_2,
-            Value::List(_) => kind::LIST,
+            ValueRef::Text(_) => kind::STRING,
+            ValueRef::List(_) if packs => kind::LIST_QUICKLIST_2,
+            ValueRef::List(_) => kind::LIST,
             // The packed form is younger than 7.0, so members are written one by one.
-            Value::Set(set) => match set.flat() {
+            ValueRef::Set(set) => match set.flat() {
                 Some(Flat::Ints(_)) => kind::SET_INTSET,
                 _ => kind::SET,
             },
-            Value::ZSet(zset) if packs && zset.as_listpack().is_some() => kind::ZSET_LISTPACK,
-            Value::ZSet(_) => kind::ZSET_2,
-            Value::Hash(hash) => {
+            ValueRef::ZSet(zset) if packs && zset.as_listpack().is_some() => kind::ZSET_LISTPACK,
+            ValueRef::ZSet(_) => kind::ZSET_2,
+            ValueRef::Hash(hash) => {
                 let timed = hash.next_deadline().is_some();
                 match hash.as_listpack() {
                     Some(_) if timed => kind::HASH_LISTPACK_EX,
@@ -81,22 +81,22 @@ impl<S: Spill> Writer<S> {
                     _ => kind::HASH,
                 }
             }
-            Value::Stream(_) if self.style.version >= VERSION_STREAM_3 => kind::STREAM_3,
-            Value::Stream(_) if packs => kind::STREAM_2,
-            Value::Stream(_) => kind::STREAM,
+            ValueRef::Stream(_) if self.style.version >= VERSION_STREAM_3 => kind::STREAM_3,
+            ValueRef::Stream(_) if packs => kind::STREAM_2,
+            ValueRef::Stream(_) => kind::STREAM,
         }
     }
 
     /// The value itself, without the byte before it.
-    pub fn value(&mut self, value: &Value) {
+    pub fn value(&mut self, value: ValueRef<'_>) {
         match (self.kind_of(value), value) {
-            (_, Value::Text(text)) => self.string(text.as_bytes(&mut itoa::Buffer::new())),
-            (kind::LIST, Value::List(list)) => {
+            (_, ValueRef::Text(text)) => self.string(text.as_bytes(&mut itoa::Buffer::new())),
+            (kind::LIST, ValueRef::List(list)) => {
                 self.len(list.len() as u64);
                 list.iter_from(0, false)
                     .for_each(|element| self.piece(element));
             }
-            (_, Value::List(list)) => {
+            (_, ValueRef::List(list)) => {
                 self.len(list.nodes().count() as u64);
                 for node in list.nodes() {
                     match node {
@@ -111,14 +111,14 @@ impl<S: Spill> Writer<S> {
                     }
                 }
             }
-            (_, Value::Set(set)) => {
+            (_, ValueRef::Set(set)) => {
                 if let Some(Flat::Ints(ints)) = set.flat() {
                     return self.string(ints);
                 }
                 self.len(set.len() as u64);
                 set.iter().for_each(|member| self.piece(member));
             }
-            (kind, Value::ZSet(zset)) => {
+            (kind, ValueRef::ZSet(zset)) => {
                 if kind == kind::ZSET_LISTPACK
                     && let Some(pack) = zset.as_listpack()
                 {
@@ -130,8 +130,8 @@ impl<S: Spill> Writer<S> {
                     self.out.extend_from_slice(&score.to_le_bytes());
                 }
             }
-            (kind, Value::Hash(hash)) => self.hash(kind, hash),
-            (kind, Value::Stream(stream)) => self.stream(kind, stream),
+            (kind, ValueRef::Hash(hash)) => self.hash(kind, hash),
+            (kind, ValueRef::Stream(stream)) => self.stream(kind, stream),
         }
     }
 

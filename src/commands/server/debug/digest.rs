@@ -7,7 +7,7 @@ use std::fmt;
 use sha2::{Digest as _, Sha256};
 
 use crate::types::stream::{Id, Stream};
-use crate::types::{Hash, Piece, Value};
+use crate::types::{Hash, Piece, ValueRef};
 
 /// The fingerprint. Of nothing it is zero.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -36,29 +36,29 @@ impl Digest {
     }
 
     /// Of a key, where it stands and what it holds.
-    pub fn of_key(db: usize, key: &[u8], value: &Value, volatile: bool, now_ms: u64) -> Self {
+    pub fn of_key(db: usize, key: &[u8], value: ValueRef<'_>, volatile: bool, now_ms: u64) -> Self {
         let held = Digest::of_value(value, now_ms);
         Digest::of(&[&db.to_le_bytes(), key, &held.0, &[u8::from(volatile)]])
     }
 
-    pub fn of_value(value: &Value, now_ms: u64) -> Self {
+    pub fn of_value(value: ValueRef<'_>, now_ms: u64) -> Self {
         let content = match value {
-            Value::Text(text) => Digest::of(&[text.as_bytes(&mut itoa::Buffer::new())]),
-            Value::List(list) => list
+            ValueRef::Text(text) => Digest::of(&[text.as_bytes(&mut itoa::Buffer::new())]),
+            ValueRef::List(list) => list
                 .iter_from(0, false)
                 .fold(Digest::default(), |before, element| {
                     with_bytes(&element, |bytes| Digest::of(&[&before.0, bytes]))
                 }),
-            Value::Hash(hash) => of_hash(hash, now_ms),
-            Value::Set(set) => all(set
+            ValueRef::Hash(hash) => of_hash(hash, now_ms),
+            ValueRef::Set(set) => all(set
                 .iter()
                 .map(|member| with_bytes(&member, |bytes| Digest::of(&[bytes])))),
-            Value::ZSet(zset) => all(zset.iter().map(|(member, score)| {
+            ValueRef::ZSet(zset) => all(zset.iter().map(|(member, score)| {
                 with_bytes(&member, |bytes| {
                     Digest::of(&[bytes, &score.to_bits().to_le_bytes()])
                 })
             })),
-            Value::Stream(stream) => of_stream(stream),
+            ValueRef::Stream(stream) => of_stream(stream),
         };
         Digest::of(&[value.kind().name().as_bytes(), &content.0])
     }
@@ -129,13 +129,13 @@ mod tests {
             members.iter().for_each(|member| {
                 set.insert(member, &limits);
             });
-            Digest::of_value(&Value::Set(Box::new(set)), 0)
+            Digest::of_value(ValueRef::Set(&set), 0)
         };
         assert_eq!(set(&[b"a", b"1", b"b"]), set(&[b"b", b"a", b"1"]));
         assert_ne!(set(&[b"a"]), set(&[b"b"]));
-        let text = Value::Text(Text::from_bytes(b"12"));
-        let number = Value::Text(Text::from_int(12));
-        assert_eq!(Digest::of_value(&text, 0), Digest::of_value(&number, 0));
+        let (text, number) = (Text::from_digits(b"12"), Text::from_bytes(b"12"));
+        let of = |text: &Text| Digest::of_value(ValueRef::Text(text.as_ref()), 0);
+        assert_eq!(of(&text), of(&number));
         assert_eq!(Digest::default().to_string(), "0".repeat(40));
     }
 }

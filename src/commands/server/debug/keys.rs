@@ -3,7 +3,7 @@
 use super::digest::Digest;
 use crate::command::{Done, Fail, Flow, WriteCall};
 use crate::engine::Deadline;
-use crate::types::{Text, Type, Value};
+use crate::types::{Text, Type, ValueRef};
 
 pub fn digest(call: &mut WriteCall<'_>) -> Done {
     let now_ms = call.db.now_ms();
@@ -44,12 +44,12 @@ pub fn object(call: &mut WriteCall<'_>) -> Done {
     let now_ms = call.db.now_ms();
     let idle_s = entry.access().idle_seconds(now_ms);
     let mut text = format!(
-        "Value at:{value:p} refcount:1 encoding:{} serializedlength:{} lru:{} lru_seconds_idle:{idle_s}",
+        "Value at:{entry:p} refcount:1 encoding:{} serializedlength:{} lru:{} lru_seconds_idle:{idle_s}",
         value.encoding(),
         value.heap_bytes(),
         (now_ms / 1000).saturating_sub(idle_s) & 0xff_ffff,
     );
-    if let Value::List(list) = value {
+    if let ValueRef::List(list) = value {
         let nodes = list.nodes().count().max(1);
         text.push_str(&format!(
             " ql_nodes:{nodes} ql_avg_node:{:.2} ql_listpack_max:{} ql_compressed:0 ql_uncompressed_size:{}",
@@ -103,9 +103,9 @@ fn table(name: &str, len: usize, bytes: usize) -> String {
 pub fn htstats_key(call: &mut WriteCall<'_>) -> Done {
     let value = call.db.peek(call.args.next()?).ok_or(Fail::NO_KEY)?;
     let len = match value {
-        Value::Hash(hash) => hash.len(),
-        Value::Set(set) => set.len(),
-        Value::ZSet(zset) => zset.len(),
+        ValueRef::Hash(hash) => hash.len(),
+        ValueRef::Set(set) => set.len(),
+        ValueRef::ZSet(zset) => zset.len(),
         _ => 0,
     };
     if !matches!(value.encoding(), "hashtable" | "skiplist") {
