@@ -1,22 +1,22 @@
 //! Work beside the workers: freeing, signals, and what is looked at ten times a second.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::sync::mpsc::{Sender, channel};
 use std::time::Duration;
 
-use crate::config::values::Share;
 use anyhow::Result;
-use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+use rustix::process::{Resource, Rlimit, Signal, getrlimit, setrlimit};
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::command::Shutdown;
 use crate::command::client::Part;
 use crate::command::shared::{Rates, Shared};
-use crate::config::Config;
+use crate::config::{Config, REDIS_VERSION};
 use crate::engine::Garbage;
 use crate::exec::{self, Alarm};
 use crate::repl;
-use crate::util::{clock, memory};
+use crate::util::{clock, crash, memory};
 
 /// Descriptors the server needs for itself.
 const OWN_DESCRIPTORS: u64 = 32;
@@ -53,15 +53,20 @@ pub fn raise_file_limit(config: &Config) {
 }
 
 /// A thread that drops what is too large to be dropped on a client's time.
-pub fn start_freeing() -> Result<Sender<Garbage>> {
+pub fn start_freeing(shared: &Arc<Shared>) -> Result<Sender<Garbage>> {
+    let shared = shared.clone();
     let (sender, garbage) = channel::<Garbage>();
     std::thread::Builder::new()
         .name("freeing".into())
         .spawn(move || {
             crate::util::thread::stand_back();
             for one in garbage {
+                let values = one.values();
                 drop(one);
                 memory::publish();
+                let freeing = &shared.stats.freeing;
+                freeing.freed.fetch_add(values, Ordering::Relaxed);
+                freeing.pending.fetch_sub(values, Ordering::Relaxed);
             }
         })?;
     Ok(sender)
@@ -72,6 +77,30 @@ pub fn start(shared: &Arc<Shared>, alarm: &Arc<Alarm>) {
     tokio::task::spawn_local(stop_on_signals(shared.clone(), alarm.clone()));
     tokio::task::spawn_local(cron(shared.clone()));
     tokio::task::spawn_local(repl::watch(shared.clone()));
+}
+
+/// A thread that hears SIGABRT, by which a supervisor ends a server that hangs: so it is none of the workers.
+pub fn report_aborts(config: &Arc<Config>) -> Result<()> {
+    let config = config.clone();
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_io()
+        .build()?;
+    let heard = async move {
+        let abort = Signal::ABORT;
+        let Ok(mut aborts) = signal(SignalKind::from_raw(abort.as_raw())) else {
+            return;
+        };
+        if aborts.recv().await.is_some() {
+            if config.crash_log_enabled.get() {
+                crash::report(&crash::by_signal(REDIS_VERSION, abort));
+            }
+            std::process::abort();
+        }
+    };
+    std::thread::Builder::new()
+        .name("aborts".into())
+        .spawn(move || runtime.block_on(heard))?;
+    Ok(())
 }
 
 async fn stop_on_signals(shared: Arc<Shared>, alarm: Arc<Alarm>) {
@@ -90,6 +119,7 @@ async fn stop_on_signals(shared: Arc<Shared>, alarm: Arc<Alarm>) {
         };
         if std::mem::replace(&mut interrupted, name == "SIGINT") && name == "SIGINT" {
             tracing::warn!("You insist... exiting now.");
+            shared.store.remove_own_draft();
             std::process::exit(1);
         }
         tracing::warn!("Received {name} scheduling shutdown...");
@@ -101,6 +131,9 @@ async fn stop_on_signals(shared: Arc<Shared>, alarm: Arc<Alarm>) {
         let (shared, alarm) = (shared.clone(), alarm.clone());
         // The next signal is heard while this one is carried out.
         tokio::task::spawn_blocking(move || {
+            if !exec::wait_for_cron(&shared) {
+                return;
+            }
             if exec::stop(&shared, wish) {
                 alarm.ring();
             } else {
@@ -118,12 +151,18 @@ async fn cron(shared: Arc<Shared>) {
     let mut last = (clock::now_ms(), shared.stats.totals());
     loop {
         tick.tick().await;
+        if shared.cron_paused.load(Ordering::Relaxed) {
+            continue;
+        }
         let now_ms = clock::now_ms();
         memory::publish();
         // Reading it keeps the peak.
         memory::used();
         close_idle_and_overflown(&shared, now_ms);
-        close_largest(&shared);
+        if shared.clients.weights.limit() > 0 {
+            shared.clients.weigh_all();
+            shared.evict_clients();
+        }
         shared.links.close_idle(now_ms);
         shared.store.tick(shared.stats.totals().dirty, now_ms);
         if now_ms >= last.0 + 1000 {
@@ -141,7 +180,6 @@ async fn cron(shared: Arc<Shared>) {
 }
 
 fn close_idle_and_overflown(shared: &Shared, now_ms: u64) {
-    use std::sync::atomic::Ordering;
     let timeout_ms = shared.config.timeout.get() as u64 * 1000;
     let limits = shared.config.client_output_buffer_limit.get();
     for client in shared.clients.all() {
@@ -173,42 +211,5 @@ fn close_idle_and_overflown(shared: &Shared, now_ms: u64) {
             );
             client.mailbox.close();
         }
-    }
-}
-
-/// `maxmemory-clients`: the largest clients go until the others are below it.
-fn close_largest(shared: &Shared) {
-    let limit = match shared.config.maxmemory_clients.get() {
-        Share::Bytes(bytes) => bytes,
-        Share::Percent(percent) => shared.config.maxmemory.get() / 100 * u64::from(percent),
-    };
-    if limit == 0 {
-        return;
-    }
-    let mut clients: Vec<_> = shared
-        .clients
-        .all()
-        .into_iter()
-        .map(|client| (client.memory_bytes(), client))
-        .collect();
-    clients.sort_by_key(|(bytes, _)| std::cmp::Reverse(*bytes));
-    let mut total: usize = clients.iter().map(|(bytes, _)| bytes).sum();
-    for (bytes, client) in clients {
-        if total as u64 <= limit {
-            break;
-        }
-        let kept = client.part() != Part::None || client.profile.lock().no_evict;
-        if client.mailbox.is_closing() || kept {
-            continue;
-        }
-        total -= bytes;
-        shared
-            .stats
-            .worker(0)
-            .counters
-            .evicted_clients
-            .add_shared(1);
-        tracing::info!("Evicting client: {}, {bytes} bytes", client.address);
-        client.mailbox.close();
     }
 }

@@ -9,10 +9,10 @@ use anyhow::Result;
 
 use crate::config::cli::{Cli, Start, parse};
 use crate::config::{Config, REDIS_VERSION, file};
-use crate::log;
 use crate::persist::disk::OsDisk;
 use crate::server::Server;
 use crate::util::{glob, memory};
+use crate::{background, log};
 
 /// The body of `main`.
 pub fn main() -> ExitCode {
@@ -48,6 +48,7 @@ fn run(start: &Start) -> Result<()> {
     let text = file::gather(start, std::io::stdin())?;
     let loaded = file::load(&config, &text, glob::matches)?;
     log::start(&config);
+    background::report_aborts(&config)?;
     greet(start.file.as_deref());
     let server = Server::new(
         config.clone(),

@@ -139,7 +139,7 @@ impl Server {
             runtime,
             listeners,
         } = self;
-        let garbage = background::start_freeing()?;
+        let garbage = background::start_freeing(&shared)?;
         let alarm = Arc::new(Alarm::default());
         let worker = |id| {
             Worker::new(
@@ -400,6 +400,7 @@ impl Shared {
             about,
             rates: Default::default(),
             active_expire: true.into(),
+            cron_paused: false.into(),
             oom_refusals: Default::default(),
             reopen: Default::default(),
             stop: CancellationToken::new(),

@@ -186,3 +186,101 @@ fn what_is_pushed_is_heard_though_replies_are_off() {
          [\"message\" \"news\" \"1\"]",
     );
 }
+
+#[test]
+fn what_a_script_reads_is_tracked_as_its_callers() {
+    talk(
+        "> HELLO 3
+         {*
+         > CLIENT TRACKING on
+         +OK
+         > EVAL \"return redis.call('SET', KEYS[1], 1)\" 1 a
+         +OK
+         > EVAL \"return redis.call('GET', KEYS[1])\" 2 a b
+         \"1\"
+         w> SET a 2
+         +OK
+         w> SET b 2
+         +OK
+         > PING
+         >[\"invalidate\" [\"a\"]]
+         >[\"invalidate\" [\"b\"]]
+         +PONG",
+    );
+}
+
+#[test]
+fn what_a_transaction_changes_before_it_reads_is_no_news_to_it() {
+    talk(
+        "> HELLO 3
+         {*
+         > CLIENT TRACKING on
+         +OK
+         > MULTI
+         +OK
+         > SET a 1
+         +QUEUED
+         > GET a
+         +QUEUED
+         > EXEC
+         [+OK \"1\"]
+         > PING
+         +PONG
+         > MULTI
+         +OK
+         > INCR a
+         +QUEUED
+         > EXEC
+         [:2]
+         >[\"invalidate\" [\"a\"]]",
+    );
+}
+
+#[test]
+fn fewer_tracked_keys_are_allowed_at_once() {
+    talk(
+        "> HELLO 3
+         {*
+         > CLIENT TRACKING on
+         +OK
+         > MGET a b
+         [nil nil]
+         w> CONFIG SET tracking-table-max-keys 1
+         +OK
+         > PING
+         >[\"invalidate\" *
+         +PONG",
+    );
+}
+
+#[test]
+fn a_reader_that_finds_a_key_dead_has_it_removed() {
+    let server = TestServer::start("notify-keyspace-events KEx");
+    server.talk(
+        "> DEBUG SET-ACTIVE-EXPIRE 0
+         +OK
+         > SET a 1 PX 1
+         +OK
+         > SET b 1 PX 1
+         +OK
+         > SET c 1 PX 1
+         +OK
+         > DEBUG SLEEP 0.01
+         +OK
+         > DBSIZE
+         :3
+         e> SUBSCRIBE __keyevent@0__:expired
+         [\"subscribe\" \"__keyevent@0__:expired\" :1]
+         > GET a
+         nil
+         e< [\"message\" \"__keyevent@0__:expired\" \"a\"]
+         > DBSIZE
+         :2
+         > SCAN 0 COUNT 1000
+         [\"0\" []]
+         > DBSIZE
+         :0
+         > DEBUG SET-ACTIVE-EXPIRE 1
+         +OK",
+    );
+}

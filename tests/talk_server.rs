@@ -255,9 +255,95 @@ fn every_type_of_reply_can_be_asked_for() {
          -ERR Wrong protocol type name. *
          > DEBUG ERROR \"CODE text\"
          -CODE text
-         > DEBUG PANIC
-         -ERR this server does not crash on request
          > DEBUG NOSUCH
          -ERR unknown subcommand or wrong number of arguments for 'NOSUCH'. Try DEBUG HELP.",
+    );
+}
+
+#[test]
+fn what_a_client_holds_is_counted() {
+    let server = TestServer::start("");
+    let (mut client, mut other) = (server.connect(), server.connect());
+    let mut ask = |line: &str| {
+        client.say(line);
+        client.hear();
+    };
+    ask("CLIENT SETNAME one");
+    let value = "x".repeat(10_000);
+    for line in ["WATCH a", "MULTI", &format!("SET a {value}")] {
+        ask(line);
+    }
+    let of_one = |other: &mut vermilion::testing::Talker, name: &str| -> usize {
+        other.say("CLIENT LIST");
+        let lines = show(&other.hear());
+        let line = lines.split("\\n").find(|line| line.contains("name=one"));
+        let line = line.expect("it is connected");
+        let found = line.split(' ').find_map(|part| part.strip_prefix(name));
+        found.and_then(|n| n.parse().ok()).expect("a number")
+    };
+    assert_eq!(of_one(&mut other, "multi="), 1);
+    let queued = of_one(&mut other, "multi-mem=");
+    assert!((10_000..12_000).contains(&queued), "{queued}");
+    assert!(of_one(&mut other, "tot-mem=") > queued);
+    ask("DISCARD");
+    assert_eq!(of_one(&mut other, "multi-mem="), 0);
+    let idle = of_one(&mut other, "tot-mem=");
+    for n in 0..100 {
+        ask(&format!("SUBSCRIBE channel-{n}"));
+    }
+    assert!(of_one(&mut other, "tot-mem=") > idle + 100 * 32);
+}
+
+#[test]
+fn the_largest_clients_go_and_those_stay_that_may() {
+    let server = TestServer::start("");
+    let (mut judge, mut large, mut kept) = (server.connect(), server.connect(), server.connect());
+    let value = "x".repeat(400_000);
+    for (client, name) in [(&mut large, "large"), (&mut kept, "kept")] {
+        for line in [
+            format!("CLIENT SETNAME {name}"),
+            "MULTI".to_owned(),
+            format!("SET a {value}"),
+        ] {
+            client.say(&line);
+            client.hear();
+        }
+    }
+    let mut ask = |line: &str| {
+        judge.say(line);
+        show(&judge.hear())
+    };
+    ask("CLIENT NO-EVICT on");
+    assert_eq!(ask("CONFIG SET maxmemory-clients 10mb"), "+OK");
+    assert!(ask("CLIENT LIST").contains("name=large"));
+    assert_eq!(ask("CONFIG SET maxmemory-clients 600kb"), "+OK");
+    let left = ask("CLIENT LIST");
+    let stay = ["name=large", "name=kept"].map(|name| left.contains(name));
+    assert!(stay[0] != stay[1], "one of two goes: {left}");
+    assert!(ask("INFO stats").contains("evicted_clients:1"));
+    assert_eq!(ask("CONFIG SET maxmemory-clients 1"), "+OK");
+    let left = ask("CLIENT LIST");
+    assert!(!left.contains("name=large") && !left.contains("name=kept"));
+}
+
+#[test]
+fn a_file_is_read_back_into_what_is_there() {
+    talk(
+        "> SET a 1
+         +OK
+         > SET b 1
+         +OK
+         > DEBUG RELOAD NOFLUSH
+         -ERR Error trying to load the RDB dump, check server logs.
+         > SET a 2
+         +OK
+         > SET c 1
+         +OK
+         > DEBUG RELOAD NOSAVE NOFLUSH MERGE
+         +OK
+         > MGET a b c
+         [\"1\" \"1\" \"1\"]
+         > DEBUG RELOAD LATER
+         -ERR DEBUG RELOAD only supports the MERGE, NOFLUSH and NOSAVE options.",
     );
 }

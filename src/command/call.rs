@@ -128,12 +128,16 @@ pub struct Job {
 }
 
 /// How DEBUG wants the keyspace read back.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Reload {
     /// From the log rather than from a snapshot.
     pub from_log: bool,
     /// Save a snapshot first.
     pub save: bool,
+    /// Empty the keyspace before it is read.
+    pub flush: bool,
+    /// What is read takes the place of what is there under the same name, rather than being refused.
+    pub merge: bool,
 }
 
 /// A wish to sleep.
@@ -194,6 +198,8 @@ impl<'a> Deref for Reader<'a> {
 
 /// For handlers that read keys.
 pub struct ReadCall<'a> {
+    /// A script called it.
+    pub scripted: bool,
     pub args: Args<'a>,
     pub db: Reader<'a>,
     pub out: &'a mut Reply,
@@ -207,6 +213,8 @@ pub struct ReadCall<'a> {
 pub struct WriteCall<'a> {
     /// The key that woke the command from sleep, if it had gone to sleep: the one to look at.
     pub woken: Option<&'a [u8]>,
+    /// A script called it.
+    pub scripted: bool,
     pub args: Args<'a>,
     pub db: Db<'a>,
     pub out: &'a mut Reply,

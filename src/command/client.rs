@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicU64, AtomicUsize,
 use hashbrown::HashMap;
 use parking_lot::{Mutex, RwLock};
 
+use super::weight::{NO_BUCKET, Weights};
 use crate::acl::User;
 use crate::pubsub::Mailbox;
 
@@ -71,9 +72,19 @@ pub struct Client {
     /// The number of the last command's entry; `NO_COMMAND` before the first.
     pub last_command: AtomicU32,
     pub active_ms: AtomicU64,
-    /// Bytes of the query read but not yet run, and the room for it.
+    /// Bytes of the query read but not yet run, those of arguments before a large one, and the room for both.
     pub query_bytes: AtomicUsize,
+    pub argv_bytes: AtomicUsize,
     pub query_capacity: AtomicUsize,
+    /// The room for replies, whether they fill it or not.
+    pub reply_capacity: AtomicUsize,
+    /// What MULTI queued, and the list of watched keys.
+    pub multi_bytes: AtomicUsize,
+    /// Subscriptions, and prefixes of tracking.
+    pub listening_bytes: AtomicUsize,
+    /// What of it is counted for `maxmemory-clients`, and the bucket that it is in.
+    pub(super) counted_bytes: AtomicUsize,
+    pub(super) bucket: AtomicUsize,
     pub input_bytes: AtomicU64,
     pub output_bytes: AtomicU64,
     pub commands: AtomicU64,
@@ -113,7 +124,13 @@ impl Client {
             last_command: AtomicU32::new(NO_COMMAND),
             active_ms: AtomicU64::new(now_ms),
             query_bytes: AtomicUsize::new(0),
+            argv_bytes: AtomicUsize::new(0),
             query_capacity: AtomicUsize::new(0),
+            reply_capacity: AtomicUsize::new(0),
+            multi_bytes: AtomicUsize::new(0),
+            listening_bytes: AtomicUsize::new(0),
+            counted_bytes: AtomicUsize::new(0),
+            bucket: AtomicUsize::new(NO_BUCKET),
             input_bytes: AtomicU64::new(0),
             output_bytes: AtomicU64::new(0),
             commands: AtomicU64::new(0),
@@ -162,7 +179,14 @@ impl Client {
 
     /// All that it takes: what `maxmemory-clients` counts.
     pub fn memory_bytes(&self) -> usize {
-        self.heap_bytes() + self.query_capacity.load(Ordering::Relaxed) + self.mailbox.bytes()
+        let parts = [
+            &self.query_capacity,
+            &self.reply_capacity,
+            &self.multi_bytes,
+            &self.listening_bytes,
+        ];
+        let parts = parts.iter().map(|part| part.load(Ordering::Relaxed));
+        self.heap_bytes() + parts.sum::<usize>() + self.mailbox.waiting_bytes()
     }
 
     /// Takes the wish to be woken.
@@ -183,6 +207,7 @@ pub struct Clients {
     next_id: AtomicU64,
     next_ticket: AtomicU64,
     blocked: AtomicUsize,
+    pub weights: Weights,
 }
 
 impl Clients {
@@ -201,7 +226,9 @@ impl Clients {
     }
 
     pub fn remove(&self, id: u64) {
-        self.by_id.write().remove(&id);
+        if let Some(client) = self.by_id.write().remove(&id) {
+            self.weights.forget(&client);
+        }
     }
 
     pub fn get(&self, id: u64) -> Option<Arc<Client>> {
@@ -223,6 +250,22 @@ impl Clients {
         let mut all: Vec<_> = stay.cloned().collect();
         all.sort_by_key(|client| client.id);
         all
+    }
+
+    /// Sets `maxmemory-clients`, and weighs everyone: while there was no limit nobody did.
+    pub fn limit_memory(&self, bytes: usize) {
+        self.weights.set_limit(bytes);
+        if bytes > 0 {
+            self.weigh_all();
+        }
+    }
+
+    /// Weighs everyone, those that had nothing to do for long too.
+    pub fn weigh_all(&self) {
+        // Nobody leaves meanwhile: who has left must not be counted again.
+        for client in self.by_id.read().values() {
+            self.weights.weigh(client);
+        }
     }
 
     /// Asks every connection to close: the server stops.

@@ -27,6 +27,7 @@ pub mod slowlog;
 pub mod stats;
 pub mod timeout;
 pub mod users;
+pub mod weight;
 
 pub use arg::{Arg, ArgKind, KeyUse};
 pub use args::{Args, small_int};

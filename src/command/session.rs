@@ -1,6 +1,7 @@
 //! A connection's own state: what its task alone reads and writes.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use bytes::Bytes;
 use hashbrown::HashSet;
@@ -35,6 +36,8 @@ pub struct Queued {
 #[derive(Default)]
 pub struct Multi {
     pub queue: Vec<Queued>,
+    /// What `queue` takes.
+    pub bytes: usize,
     /// A command was refused while queueing: EXEC will refuse all.
     pub refused: bool,
 }
@@ -45,6 +48,16 @@ pub struct SessionTracking {
     pub mode: TrackingMode,
     /// CLIENT CACHING yes or no, for the next command only.
     pub caching: Option<bool>,
+}
+
+impl SessionTracking {
+    /// Whether what the client reads now is to be remembered.
+    pub fn wants_reads(&self) -> bool {
+        let mode = &self.mode;
+        let held_back = mode.opt_in && self.caching != Some(true)
+            || mode.opt_out && self.caching == Some(false);
+        !mode.bcast && !held_back
+    }
 }
 
 pub struct Session {
@@ -132,8 +145,41 @@ impl Session {
         }
     }
 
+    /// Queues a command for EXEC, if MULTI was called.
+    pub fn enqueue(&mut self, entry: &'static Entry, argv: &[&[u8]]) {
+        let Some(multi) = &mut self.multi else {
+            return;
+        };
+        let args: Vec<Bstr> = argv.iter().map(|arg| Bstr::new(arg)).collect();
+        let heap_bytes: usize = args.iter().map(Bstr::heap_bytes).sum();
+        multi.bytes += size_of::<Queued>() + args.len() * size_of::<Bstr>() + heap_bytes;
+        multi.queue.push(Queued { entry, args });
+        self.client.profile.lock().multi = multi.queue.len() as i64;
+        self.publish_bytes();
+    }
+
+    /// Shows what this state takes, in time that doesn't depend on how much that is: names are not counted, as the
+    /// broker and the shards have them too.
+    fn publish_bytes(&self) {
+        let multi = self.multi.as_ref().map_or(0, |multi| multi.bytes);
+        let watched = self.watched.capacity() * size_of::<Place>();
+        let names = [&self.channels, &self.patterns, &self.shard_channels];
+        let names: usize = names.map(HashSet::allocation_size).iter().sum();
+        let mode = self.tracking.as_ref().map(|tracking| &tracking.mode);
+        let prefixes = mode.map_or(0, |mode| {
+            let each = |prefix: &Vec<u8>| size_of::<Vec<u8>>() + prefix.len();
+            mode.prefixes.iter().map(each).sum()
+        });
+        let client = &self.client;
+        client.multi_bytes.store(multi + watched, Ordering::Relaxed);
+        client
+            .listening_bytes
+            .store(names + prefixes, Ordering::Relaxed);
+    }
+
     /// Shows the present state to CLIENT LIST. Called after whatever changes it.
     pub fn publish_profile(&self) {
+        self.publish_bytes();
         let mut profile = self.client.profile.lock();
         profile.channels = self.channels.len();
         profile.patterns = self.patterns.len();

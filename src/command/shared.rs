@@ -19,6 +19,7 @@ use super::stats::Stats;
 use super::{Fail, Registry};
 use crate::acl::{Log, Users};
 use crate::config::Config;
+use crate::config::values::Share;
 use crate::engine::Rules;
 use crate::journal::Journal;
 use crate::persist::Store;
@@ -54,6 +55,8 @@ pub struct Shared {
     pub rates: Mutex<Rates>,
     /// DEBUG SET-ACTIVE-EXPIRE.
     pub active_expire: AtomicBool,
+    /// DEBUG PAUSE-CRON.
+    pub cron_paused: AtomicBool,
     /// Times `used_memory` was found above `maxmemory` and nothing could go.
     pub oom_refusals: AtomicU64,
     /// Opens other sockets, as the configuration says now; on failure puts it back by the function that it is given.
@@ -85,11 +88,40 @@ impl Shared {
         self.scripts.functions.store(Arc::new(functions));
     }
 
+    /// Bytes kept for slow replicas alone.
+    pub fn held_for_replicas(&self) -> u64 {
+        self.journal.backlog.held() + self.replication.buffer_bytes()
+    }
+
+    /// Holds what clients take against `maxmemory-clients`.
+    pub fn apply_client_memory(&self) {
+        let limit = match self.config.maxmemory_clients.get() {
+            Share::Bytes(bytes) => bytes,
+            Share::Percent(percent) => {
+                (self.config.maxmemory.get() as f64 / 100.0 * f64::from(percent)) as u64
+            }
+        };
+        self.clients.limit_memory(limit as usize);
+        self.evict_clients();
+    }
+
+    /// Closes the largest clients until the others are below `maxmemory-clients`.
+    pub fn evict_clients(&self) {
+        if self.clients.weights.is_over() {
+            let closed = self.clients.weights.evict();
+            let counters = &self.stats.worker(0).counters;
+            counters.evicted_clients.add_shared(closed as u64);
+        }
+    }
+
     /// Copies out of the configuration what is kept elsewhere: after start and after every change.
     pub fn apply_config(&self) {
         self.rules.store(Arc::new(Rules::of(&self.config)));
         crate::util::memory::purge_in_background(self.config.jemalloc_bg_thread.get());
         self.apply_replication();
+        self.apply_client_memory();
+        let keys_max = self.config.tracking_table_max_keys.get() as usize;
+        self.tracking.limit(keys_max);
     }
 }
 

@@ -223,6 +223,14 @@ pub struct Stats {
     errors: Mutex<HashMap<String, u64>>,
     /// How late keys were removed, in nanoseconds.
     pub expiry_lag: Mutex<Histogram>,
+    pub freeing: Freeing,
+}
+
+/// Values that are dropped on another thread.
+#[derive(Default)]
+pub struct Freeing {
+    pub pending: AtomicU64,
+    pub freed: AtomicU64,
 }
 
 /// Codes kept apart; more of them than any server has means that scripts make them up.
@@ -240,6 +248,7 @@ impl Stats {
             workers: std::iter::repeat_with(worker).take(workers).collect(),
             errors: Mutex::default(),
             expiry_lag: Mutex::default(),
+            freeing: Freeing::default(),
         }
     }
 
@@ -311,6 +320,7 @@ impl Stats {
         }
         self.errors.lock().clear();
         self.expiry_lag.lock().reset();
+        self.freeing.freed.store(0, Ordering::Relaxed);
     }
 
     fn reset_commands(&self, worker: &WorkerStats) {

@@ -198,7 +198,7 @@ directives! {
     syslog_enabled: Bool = Bool::new(false), LATER.fixed(), "Log to the system log as well.";
     syslog_ident: Text = Text::new("redis"), LATER.fixed(), "Name of the server in the system log.";
     syslog_facility: Pick<SyslogFacility> = Pick::new(SyslogFacility::Local0), LATER.fixed(), "Facility of the system log.";
-    crash_log_enabled: Bool = Bool::new(true), Traits::ignored("a panic is logged where it happens, always"), "Log a report when the server crashes.";
+    crash_log_enabled: Bool = Bool::new(true), LIVE, "Log a report of the stack when a signal or DEBUG ends the server.";
     crash_memcheck_enabled: Bool = Bool::new(true), Traits::ignored("memory is not tested"), "Test memory after a crash.";
     databases: Int = Int::new(16, 1, INT), LIVE.fixed(), "Number of databases for SELECT.";
     always_show_logo: Bool = Bool::new(false), LIVE.fixed(), "Show a logo at start even when logging to a file.";

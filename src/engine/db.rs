@@ -15,6 +15,9 @@ use super::table::Table;
 use crate::types::{Bstr, Type, Value, ValueRef};
 use crate::util::keyhash;
 
+/// Dead keys that one unit of work sees off; the others are met again.
+const DEAD_MAX: usize = 1024;
+
 /// The shards that a unit of work holds.
 pub trait Shards {
     fn shard(&self, id: usize) -> &Shard;
@@ -120,7 +123,20 @@ impl<'a> Db<'a> {
         let hash = self.hash(key);
         let table = self.shards.shard(shard_of(hash)).table(self.index)?;
         let pos = table.find(hash, key)?;
-        table.is_live(pos, self.now_ms).then_some((table, pos))
+        if table.is_live(pos, self.now_ms) {
+            return Some((table, pos));
+        }
+        self.note_dead(table.at(pos));
+        None
+    }
+
+    /// The sweep is late, or switched off: the key goes as soon as this unit of work is done.
+    #[cold]
+    fn note_dead(&self, entry: &Entry) {
+        let mut dead = self.effects.dead.borrow_mut();
+        if dead.len() < DEAD_MAX {
+            dead.push((self.index, Bstr::new(entry.key_name())));
+        }
     }
 
     // Reading.
@@ -243,12 +259,22 @@ impl<'a> Db<'a> {
                     if table.is_live(at, self.now_ms) {
                         return Some(table.at(at).key_name());
                     }
+                    self.note_dead(table.at(at));
                     break;
                 }
                 at -= table.len();
             }
         }
-        self.each().next().map(|(entry, _)| entry.key_name())
+        self.tables()
+            .flat_map(|table| (0..table.len()).map(move |at| (table, at)))
+            .find(|(table, at)| {
+                let is_live = table.is_live(*at, self.now_ms);
+                if !is_live {
+                    self.note_dead(table.at(*at));
+                }
+                is_live
+            })
+            .map(|(table, at)| table.at(at).key_name())
     }
 
     /// Visits about `count` entries and returns the cursor for the next call, 0 at the end.
@@ -274,6 +300,8 @@ impl<'a> Db<'a> {
                 let table = table.expect("a position has a table");
                 if table.is_live(pos, self.now_ms) {
                     visit(table.at(pos));
+                } else {
+                    self.note_dead(table.at(pos));
                 }
             }
             if visited >= count && id + 1 < SHARDS {

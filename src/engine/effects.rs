@@ -79,6 +79,14 @@ pub enum Garbage {
 }
 
 impl Garbage {
+    /// How many values it is.
+    pub fn values(&self) -> u64 {
+        match self {
+            Garbage::Entry(_) | Garbage::Value(_) => 1,
+            Garbage::Table(table) => table.len() as u64,
+        }
+    }
+
     /// How many pieces dropping it frees.
     pub fn effort(&self) -> usize {
         match self {
@@ -103,6 +111,8 @@ pub struct Effects {
     pub rewritten: bool,
     /// Keys changed, for clients that track them.
     pub changed: Vec<Bstr>,
+    /// How many of them those have heard of already who had read them.
+    pub told: usize,
     /// Every key of some database changed.
     pub flushed: bool,
     /// Keys with sleepers that may find something now.
@@ -119,6 +129,8 @@ pub struct Effects {
     pub misses: std::cell::Cell<u64>,
     /// Keys that readers missed, when miss events are wanted.
     pub missed: std::cell::RefCell<Vec<(usize, Bstr)>>,
+    /// Dead keys that readers came upon, to be removed by a unit of their own.
+    pub dead: std::cell::RefCell<Vec<(usize, Bstr)>>,
 }
 
 impl Effects {
@@ -202,6 +214,7 @@ impl Effects {
         self.cuts.clear();
         self.rewritten = false;
         self.changed.clear();
+        self.told = 0;
         self.flushed = false;
         self.ready.clear();
         self.garbage.clear();
@@ -212,5 +225,6 @@ impl Effects {
         self.hits.set(0);
         self.misses.set(0);
         self.missed.get_mut().clear();
+        self.dead.get_mut().clear();
     }
 }

@@ -225,8 +225,8 @@ impl Shard {
         self.table_mut(db).insert(hash, key, value, access, side)
     }
 
-    /// Puts a key where none may be yet, as loading a file does; false if there is one.
-    pub fn load(&mut self, loaded: SavedKey, now_ms: u64) -> bool {
+    /// Puts a key where none may be yet, as loading a file does, unless it is to `replace` it; false if there is one.
+    pub fn load(&mut self, loaded: SavedKey, replace: bool, now_ms: u64) -> bool {
         let SavedKey {
             db,
             key,
@@ -235,8 +235,12 @@ impl Shard {
             access,
         } = loaded;
         let hash = keyhash::hash(&key);
-        if self.table_mut(db).find(hash, &key).is_some() {
-            return false;
+        if let Some(pos) = self.table_mut(db).find(hash, &key) {
+            if !replace {
+                return false;
+            }
+            self.preserve(db, pos);
+            self.remove(db, pos);
         }
         let pos = self.insert(db, hash, &key, value.into(), access);
         let table = self.table_mut(db);

@@ -9,8 +9,7 @@ use crate::command::session::{Queued, Session};
 use crate::command::shared::PauseMode;
 use crate::command::{Entry, Fail, Flag, Found, Registry, quoted};
 use crate::persist::Trouble;
-use crate::script::Header;
-use crate::types::Bstr;
+use crate::script::{Flags, Header};
 use crate::util::clock;
 
 pub(super) enum Verdict {
@@ -46,14 +45,11 @@ impl Worker {
             Ok(()) if self.is_paused(session, entry, argv) => return Verdict::Paused,
             Ok(()) => {}
         }
-        match &mut session.multi {
-            Some(multi) if !entry.is(Flag::InMulti) => {
-                let args = argv.iter().map(|arg| Bstr::new(arg)).collect();
-                multi.queue.push(Queued { entry, args });
-                Verdict::Queued
-            }
-            _ => Verdict::Run(look),
+        if session.multi.is_some() && !entry.is(Flag::InMulti) {
+            session.enqueue(entry, argv);
+            return Verdict::Queued;
         }
+        Verdict::Run(look)
     }
 
     fn check(&self, session: &Session, entry: &'static Entry, argv: &[&[u8]]) -> Result<(), Fail> {
@@ -90,7 +86,7 @@ impl Worker {
             return Err(refused_by_disk(trouble));
         }
         if self.shared.replication.is_guarded() {
-            self.check_part(session, entry)?;
+            self.check_part(session, entry, argv)?;
         }
         if !session.resp3 && session.is_subscriber() && !entry.is(Flag::WhileSubscribed) {
             return Err(Fail::said(format!(
@@ -133,11 +129,19 @@ impl Worker {
 
     /// What a replica may do, and a master that wants replicas.
     #[cold]
-    fn check_part(&self, session: &Session, entry: &Entry) -> Result<(), Fail> {
+    fn check_part(&self, session: &Session, entry: &Entry, argv: &[&[u8]]) -> Result<(), Fail> {
         let queued = || session.multi.iter().flat_map(|multi| &multi.queue);
         let is_exec = entry.command.name == "exec";
-        let writes =
-            entry.is(Flag::Write) || is_exec && queued().any(|queued| queued.entry.is(Flag::Write));
+        let queued_writes = |one: &Queued| {
+            one.entry.is(Flag::Write)
+                || one.entry.is(Flag::Scripted) && {
+                    let args: Vec<&[u8]> = one.args.iter().map(|arg| &arg[..]).collect();
+                    self.is_declared_writer(one.entry, &args)
+                }
+        };
+        let writes = entry.is(Flag::Write)
+            || session.multi.is_some() && self.is_declared_writer(entry, argv)
+            || is_exec && queued().any(queued_writes);
         let stale =
             entry.is(Flag::Stale) && !(is_exec && queued().any(|one| !one.entry.is(Flag::Stale)));
         if writes {
@@ -242,8 +246,19 @@ impl Worker {
     /// Whether it runs a script that says of itself that it writes nothing.
     #[cold]
     fn is_declared_harmless(&self, entry: &Entry, argv: &[&[u8]]) -> bool {
+        let flags = self.declared_flags(entry, argv);
+        flags.is_some_and(|flags| flags.no_writes)
+    }
+
+    /// Whether it runs a script that has flags, and doesn't say that.
+    fn is_declared_writer(&self, entry: &Entry, argv: &[&[u8]]) -> bool {
+        let flags = self.declared_flags(entry, argv);
+        flags.is_some_and(|flags| !flags.legacy && !flags.no_writes)
+    }
+
+    fn declared_flags(&self, entry: &Entry, argv: &[&[u8]]) -> Option<Flags> {
         let scripts = &self.shared.scripts;
-        let flags = match entry.command.name {
+        match entry.command.name {
             "eval" => Header::of_script(argv[1]).ok().map(|header| header.flags),
             "evalsha" => {
                 let sha = String::from_utf8_lossy(argv[1]).to_ascii_lowercase();
@@ -259,8 +274,7 @@ impl Worker {
                 })
             }
             _ => None,
-        };
-        flags.is_some_and(|flags| flags.no_writes)
+        }
     }
 }
 

@@ -1,5 +1,7 @@
 //! The one commit: sleepers, log, unlock, then events, tracking, statistics and garbage.
 
+use std::sync::atomic::Ordering;
+
 use super::Worker;
 use super::unit::Unit;
 use crate::command::Entry;
@@ -7,6 +9,7 @@ use crate::command::session::Session;
 use crate::engine::{Effects, Garbage};
 use crate::journal::{Depends, Seq};
 use crate::pubsub::notify;
+use crate::types::Bstr;
 
 /// Garbage of more pieces than this is dropped on another thread.
 const FREE_EFFORT_MAX: usize = 64;
@@ -24,6 +27,7 @@ impl Worker {
         let counters = &self.stats().counters;
         counters.keyspace_hits.add(effects.hits.take());
         counters.keyspace_misses.add(effects.misses.take());
+        let dead = std::mem::take(effects.dead.get_mut());
         if effects.is_quiet() {
             self.saw(Seq(locked.stamp()));
             drop(locked);
@@ -47,6 +51,9 @@ impl Worker {
             effects.clear();
         }
         self.effects.borrow_mut().push(effects);
+        if !dead.is_empty() {
+            self.remove_dead(dead);
+        }
     }
 
     /// The reply under way tells of edits up to here.
@@ -78,9 +85,7 @@ impl Worker {
             if effects.flushed {
                 shared.tracking.flushed();
             }
-            shared
-                .tracking
-                .changed(effects.changed.iter().map(|key| &key[..]), by);
+            shared.tracking.changed(&effects.changed, effects.told, by);
         }
         let counters = &self.stats().counters;
         counters.dirty.add(effects.dirty);
@@ -100,6 +105,8 @@ impl Worker {
 
     pub(super) fn discard(&self, garbage: Garbage) {
         if garbage.effort() > FREE_EFFORT_MAX {
+            let pending = &self.shared.stats.freeing.pending;
+            pending.fetch_add(garbage.values(), Ordering::Relaxed);
             // If that thread is gone the server is stopping, and the value is dropped here.
             let _ = self.garbage.send(garbage);
         }
@@ -107,27 +114,40 @@ impl Worker {
 
     /// Remembers, for client-side caching, that the client has read these keys.
     #[inline]
-    pub(super) fn track_reads(&self, session: &mut Session, entry: &Entry, argv: &[&[u8]]) {
-        let Some(tracking) = &mut session.tracking else {
-            return;
-        };
-        let caching = tracking.caching.take();
-        let mode = &tracking.mode;
-        let wanted = if mode.opt_in {
-            caching == Some(true)
-        } else if mode.opt_out {
-            caching != Some(false)
-        } else {
-            true
-        };
-        if mode.bcast || !wanted {
-            return;
+    pub(super) fn track_reads(
+        &self,
+        session: &Session,
+        effects: &mut Effects,
+        entry: &Entry,
+        argv: &[&[u8]],
+    ) {
+        if let Some(tracking) = &session.tracking
+            && tracking.wants_reads()
+        {
+            self.begin_tracking(session, effects);
+            entry.each_key(argv, |at| self.track_key(session, argv[at]));
         }
+    }
+
+    /// The same for keys that a script declared.
+    pub(super) fn track_declared(&self, session: &Session, effects: &mut Effects, keys: &[Bstr]) {
+        self.begin_tracking(session, effects);
+        keys.iter().for_each(|key| self.track_key(session, key));
+    }
+
+    /// What has changed so far in this unit is no news to who reads now.
+    fn begin_tracking(&self, session: &Session, effects: &mut Effects) {
+        let news = &effects.changed[effects.told..];
+        if !news.is_empty() {
+            let tracking = &self.shared.tracking;
+            tracking.tell_readers(news, Some(session.client.id));
+            effects.told = effects.changed.len();
+        }
+    }
+
+    fn track_key(&self, session: &Session, key: &[u8]) {
         let keys_max = self.shared.config.tracking_table_max_keys.get() as usize;
-        entry.each_key(argv, |at| {
-            self.shared
-                .tracking
-                .remember(session.client.id, argv[at], keys_max)
-        });
+        let tracking = &self.shared.tracking;
+        tracking.remember(session.client.id, key, keys_max);
     }
 }

@@ -3,6 +3,7 @@
 use super::Worker;
 use crate::config::MaxmemoryPolicy;
 use crate::engine::{Policy, ShardSet, shard_of};
+use crate::types::Bstr;
 use crate::util::{keyhash, memory};
 
 /// Keys given up on one command's time. The next command goes on where this one stopped, and
@@ -14,32 +15,49 @@ impl Worker {
     pub(super) fn make_room(&self) -> bool {
         let config = &self.shared.config;
         let limit = config.maxmemory.get();
-        let is_below = || {
+        let surplus = || {
             memory::publish();
-            let used = memory::used();
             // What waits for slow replicas is not the keys' fault.
-            used <= limit || used.saturating_sub(self.shared.journal.backlog.held()) <= limit
+            match memory::used().saturating_sub(limit) {
+                0 => 0,
+                over => over.saturating_sub(self.shared.held_for_replicas()),
+            }
         };
-        if is_below() {
+        let over = surplus();
+        if over == 0 {
             return true;
         }
         let Some((policy, volatile_only)) = policy(config.maxmemory_policy.get()) else {
             return false;
         };
+        // Clients hear of them at the end: what tells them takes memory, for which more keys would have to go.
+        let mut gone = Vec::new();
+        let mut freed = 0;
+        let mut made = true;
         for _ in 0..VICTIMS_MAX {
-            if !self.evict_one(policy, volatile_only) {
-                return false;
+            match self.evict_one(policy, volatile_only, &mut gone) {
+                Some(bytes) => freed += bytes,
+                None => made = false,
             }
-            if is_below() {
-                return true;
+            if !made || freed >= over || surplus() == 0 {
+                break;
             }
         }
-        // Above the limit still, but getting there: not a reason to refuse.
-        true
+        if !gone.is_empty() {
+            self.shared.tracking.changed(&gone, 0, None);
+        }
+        // Where it stays above the limit, but is getting there, that is not a reason to refuse.
+        made
     }
 
-    /// Gives up one key; false if there is none that may go.
-    fn evict_one(&self, policy: Policy, volatile_only: bool) -> bool {
+    /// Gives up one key, and says how many bytes that freed; nothing if there is none that may go. If clients track
+    /// keys, it is added to `keys_gone`.
+    fn evict_one(
+        &self,
+        policy: Policy,
+        volatile_only: bool,
+        keys_gone: &mut Vec<Bstr>,
+    ) -> Option<u64> {
         let samples = self.shared.config.maxmemory_samples.get() as usize;
         // A candidate may be gone by the time its turn comes: then the next is tried.
         for _ in 0..32 {
@@ -53,24 +71,27 @@ impl Worker {
                 &rules.access,
                 self.now_ms(),
             );
-            let Some(victim) = chosen else {
-                return false;
-            };
+            let victim = chosen?;
             let hash = keyhash::hash(&victim.key);
-            let Ok(mut unit) = self.begin_write(ShardSet::of(hash)) else {
-                return false;
-            };
+            let mut unit = self.begin_write(ShardSet::of(hash)).ok()?;
+            // Not what choosing took, which remembers candidates.
+            memory::publish();
+            let before = memory::used();
             let crate::exec::unit::Unit { locked, effects } = &mut unit;
             use crate::engine::Shards;
             let gone = locked
                 .shard_mut(shard_of(hash))
                 .evict(&victim, volatile_only, effects);
+            let aside: usize = unit.effects.changed.iter().map(Bstr::heap_bytes).sum();
+            keys_gone.append(&mut unit.effects.changed);
             self.commit(unit, None);
             if gone {
-                return true;
+                memory::publish();
+                let after = memory::used().saturating_sub(aside as u64);
+                return Some(before.saturating_sub(after));
             }
         }
-        false
+        None
     }
 }
 

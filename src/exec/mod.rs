@@ -28,7 +28,7 @@ use std::sync::Arc;
 pub use long::Long;
 pub use park::{Sleep, Wake};
 pub use relay::{Relay, Relayed};
-pub use stop::{abort, stop};
+pub use stop::{abort, stop, wait_for_cron};
 
 use crate::command::session::{ReplyMode, Session};
 use crate::command::shared::Shared;
@@ -202,8 +202,15 @@ impl Worker {
         out: &mut Reply,
         started: &mut Reading,
     ) -> Next {
+        let verdict = self.admit(session, argv, look);
+        let mailbox = &session.client.mailbox;
+        if self.shared.config.maxmemory.get() > 0 && !mailbox.is_empty() {
+            // Room was made for it: who tracks what had to go hears that first.
+            mailbox.drain_into(out.buf_mut());
+            self.saw(self.shared.journal.end());
+        }
         let mark = out.mark();
-        let look = match self.admit(session, argv, look) {
+        let look = match verdict {
             admit::Verdict::Run(look) => look,
             admit::Verdict::Queued => {
                 out.simple("QUEUED");
@@ -299,8 +306,9 @@ impl Worker {
         }
         if let Some(tracking) = &mut session.tracking
             && entry.full_name != "client|caching"
+            && session.multi.is_none()
         {
-            // It was for this one command, whether that read anything or not.
+            // It was for this one command, or transaction, whether that read anything or not.
             tracking.caching = None;
         }
         if entry.is(Flag::PubSub) && entry.full_name.ends_with("subscribe") {

@@ -21,7 +21,7 @@ use crate::engine::{Place, ShardSet, Shards, Sleeper, Waiter, shard_of};
 use crate::journal::Seq;
 use crate::resp::Reply;
 use crate::types::Bstr;
-use crate::util::keyhash;
+use crate::util::{clock, keyhash};
 
 /// A command asleep, as its keys' queues hold it.
 pub struct Parked {
@@ -184,6 +184,10 @@ impl Worker {
 
     /// Serves sleepers of changed keys, and of those that serving them changes, until quiet.
     pub(super) fn serve_sleepers(&self, unit: &mut Unit<'_>) {
+        // What is served is a command of its own; what came before it may have taken long. A master's stream has no time.
+        if self.now_ms() > 0 {
+            self.now_ms.set(clock::now_ms());
+        }
         let mut next = 0;
         while next < unit.effects.ready.len() {
             let place = unit.effects.ready[next].clone();
@@ -214,6 +218,7 @@ impl Worker {
             argv: &argv,
             db: parked.db,
             touch: true,
+            scripted: false,
             woken: Some(key),
             user: parked.user.as_deref(),
             hashed: None,

@@ -25,7 +25,11 @@ const COMMANDS_PER_COUNT: u64 = 1024;
 impl Worker {
     /// Reads the data files into an empty keyspace: the body of the loading thread.
     pub fn load(&self) -> Result<()> {
-        self.replaying(|apply| self.shared.store.open(apply))
+        let wish = Reload {
+            flush: true,
+            ..Reload::default()
+        };
+        self.replaying(&wish, |apply| self.shared.store.open(apply))
     }
 
     /// DEBUG RELOAD and DEBUG LOADAOF: empties the keyspace and reads it back from its files.
@@ -39,13 +43,21 @@ impl Worker {
             store.end_log()?;
         }
         store.loading.begin(0);
-        self.engine.clear();
-        let done = self.replaying(|apply| store.reload(wish.from_log, apply));
+        if wish.flush {
+            self.engine.clear();
+        }
+        let done = self.replaying(&wish, |apply| {
+            store.reload(wish.from_log, wish.merge, apply)
+        });
         store.loading.end();
         done
     }
 
-    fn replaying(&self, read: impl FnOnce(&mut Apply<'_>) -> Result<()>) -> Result<()> {
+    fn replaying(
+        &self,
+        wish: &Reload,
+        read: impl FnOnce(&mut Apply<'_>) -> Result<()>,
+    ) -> Result<()> {
         let now_ms = clock::now_ms();
         let client = Client::new(0, String::new(), String::new(), -1, self.id, now_ms);
         let mut session = Session::new(Arc::new(client), None);
@@ -56,7 +68,7 @@ impl Worker {
         let mut count = 0;
         let done = read(&mut |argv| {
             // Libraries of the base come before what the log adds to them.
-            self.take_functions()?;
+            self.take_functions(wish)?;
             count += 1;
             if count % COMMANDS_PER_COUNT == 0 {
                 memory::publish();
@@ -67,7 +79,7 @@ impl Worker {
             }
             self.replay(&mut session, argv)
         });
-        let done = done.and_then(|()| self.take_functions());
+        let done = done.and_then(|()| self.take_functions(wish));
         self.rules.replace(before);
         self.begin_batch();
         self.take_depends();
@@ -123,15 +135,15 @@ impl Worker {
     }
 
     /// Takes over the libraries that a snapshot brought.
-    fn take_functions(&self) -> Result<()> {
+    fn take_functions(&self, wish: &Reload) -> Result<()> {
         let codes = self.shared.store.take_loaded_functions();
         if codes.is_empty() {
             return Ok(());
         }
         let load = FunctionLoad {
             codes,
-            replace: true,
-            flush: true,
+            replace: wish.flush || wish.merge,
+            flush: wish.flush,
             restore: true,
         };
         match self.replay_functions(&ScriptWish::Function(load)) {

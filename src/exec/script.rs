@@ -24,12 +24,13 @@ use crate::script::{
     Clash, Failure, Flags, Header, Held, KeyPlaces, Library, Raised, argument, from_reply,
     is_contained, raised, write_reply,
 };
+use crate::types::Bstr;
 use crate::util::keyhash;
 
 /// A script under way.
 pub(super) struct Run<'w> {
     unit: Unit<'w>,
-    /// The session that its commands see: the client's database, but nothing else of it.
+    /// The session that its commands see: the client's database and tracking, but nothing else of it.
     session: Session,
     flags: Flags,
     read_only: bool,
@@ -39,6 +40,9 @@ pub(super) struct Run<'w> {
     pub name: String,
     pub command: Vec<Vec<u8>>,
     dirty: u64,
+    /// Who keeps the script's reply keeps it under the keys that it declares, whichever of them it reads: they are
+    /// tracked with the first thing that it does read.
+    declared: Option<Vec<Bstr>>,
 }
 
 impl Run<'_> {
@@ -232,13 +236,11 @@ impl Worker {
     /// What a replica lets scripts do, and a master that wants replicas.
     #[cold]
     fn check_script(&self, found: &Found) -> Result<(), Fail> {
-        if found.flags.legacy {
-            return Ok(());
-        }
-        if !found.flags.allow_stale && self.is_stale() {
+        let flags = &found.flags;
+        if (flags.legacy || !flags.allow_stale) && self.is_stale() {
             return Err(Fail::code(admit::STALE));
         }
-        if found.flags.no_writes {
+        if flags.legacy || flags.no_writes {
             return Ok(());
         }
         self.may_write()
@@ -291,8 +293,12 @@ impl Worker {
         own.db = session.db;
         own.no_touch = session.no_touch;
         own.user = session.user.clone();
+        own.tracking = session.tracking.clone();
         let limit = self.shared.config.maxmemory.get();
         let dirty = unit.effects.dirty;
+        let keys = &argv[3..3 + call.keys];
+        let tracked = own.tracking.as_ref().is_some_and(|one| one.wants_reads());
+        let declared = tracked.then(|| keys.iter().map(|key| Bstr::new(key)).collect());
         *stage.run.borrow_mut() = Some(Run {
             unit,
             session: own,
@@ -303,6 +309,7 @@ impl Worker {
             name: found.name.clone(),
             command: Vec::new(),
             dirty,
+            declared,
         });
         // FUNCTION STATS tells it.
         if found.is_function
@@ -311,7 +318,6 @@ impl Worker {
             run.command = argv.iter().map(|arg| arg.to_vec()).collect();
         }
         stage.begin();
-        let keys = &argv[3..3 + call.keys];
         let args = &argv[3 + call.keys..];
         let host = &stage.host;
         let done = if found.is_function {
@@ -408,7 +414,19 @@ impl Worker {
                 done
             }
             Kind::Read(_) | Kind::Write(_) => {
-                self.call(&mut run.unit, &Call::of(&run.session, entry, argv), out)
+                let call = Call {
+                    scripted: true,
+                    ..Call::of(&run.session, entry, argv)
+                };
+                let done = self.call(&mut run.unit, &call, out);
+                if entry.is(Flag::ReadOnly) {
+                    let effects = &mut run.unit.effects;
+                    self.track_reads(&run.session, effects, entry, argv);
+                    if let Some(keys) = run.declared.take() {
+                        self.track_declared(&run.session, effects, &keys);
+                    }
+                }
+                done
             }
         };
         for record in &mut run.unit.effects.log[recorded..] {
@@ -473,16 +491,16 @@ impl Worker {
                     "Write commands are not allowed from read-only scripts.",
                 ));
             }
-            if entry.is(Flag::Write)
-                && self.shared.replication.is_guarded()
-                && let Err(fail) = self.may_write()
-            {
-                return reject(fail);
-            }
-            if entry.is(Flag::Write)
-                && let Some(trouble) = self.shared.store.trouble()
-            {
-                return reject(admit::refused_by_disk(trouble));
+            // A script that has changed something is let finish, whatever has happened since.
+            if entry.is(Flag::Write) && !run.wrote() {
+                if self.shared.replication.is_guarded()
+                    && let Err(fail) = self.may_write()
+                {
+                    return reject(fail);
+                }
+                if let Some(trouble) = self.shared.store.trouble() {
+                    return reject(admit::refused_by_disk(trouble));
+                }
             }
         }
         if entry.is(Flag::DenyOom) && run.short && !run.wrote() && run.flags.legacy {

@@ -1,5 +1,6 @@
 //! The way to the server's end: what replicas still need, what is saved before it, and what keeps it up.
 
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use crate::command::Shutdown;
@@ -67,6 +68,8 @@ fn end(shared: &Shared) {
         // Closing can't fail.
         let _ = reopen(None);
     }
+    // A replica may be at it, too.
+    shared.store.loading.halt();
     shared.stop.cancel();
 }
 
@@ -77,6 +80,26 @@ fn all_have_it(shared: &Shared) -> bool {
     replicas
         .iter()
         .all(|one| one.stage() == Stage::Online && one.acked() == end)
+}
+
+/// A signal asks for a stop, which begins at the cron's next turn; false if it was aborted before.
+pub fn wait_for_cron(shared: &Shared) -> bool {
+    if !shared.cron_paused.load(Ordering::Relaxed) {
+        return true;
+    }
+    let stopping = Stopping {
+        until_ms: u64::MAX,
+        ..Stopping::default()
+    };
+    shared.stopping.lock().get_or_insert(stopping);
+    while shared.cron_paused.load(Ordering::Relaxed) {
+        if shared.stopping.lock().is_none_or(|one| one.aborted) {
+            break;
+        }
+        std::thread::sleep(PATIENCE);
+    }
+    let stopping = shared.stopping.lock().take();
+    stopping.is_some_and(|one| !one.aborted)
 }
 
 /// Gives replicas the time that the configuration says to take what they lack; false if that was aborted.

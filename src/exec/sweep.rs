@@ -10,8 +10,9 @@ use parking_lot::{Condvar, Mutex};
 
 use super::Worker;
 use super::unit::Unit;
-use crate::engine::ShardSet;
-use crate::util::clock;
+use crate::engine::{ShardSet, Shards, shard_of};
+use crate::types::Bstr;
+use crate::util::{clock, keyhash};
 
 /// Things removed under one lock: some tens of microseconds.
 const EFFORT: usize = 64;
@@ -107,6 +108,24 @@ impl Worker {
             }
         }
         self.end_batch();
+    }
+
+    /// Removes keys that readers found dead before the sweep did, each as a unit of its own: what found them was no edit.
+    #[cold]
+    pub(super) fn remove_dead(&self, dead: Vec<(usize, Bstr)>) {
+        let now_ms = self.now_ms();
+        if self.leaves_expiry() || self.is_loading() || self.shared.pause.active(now_ms).is_some() {
+            return;
+        }
+        for (db, key) in dead {
+            let hash = keyhash::hash(&key);
+            let Ok(mut unit) = self.begin_write(ShardSet::of(hash)) else {
+                return;
+            };
+            let shard = unit.locked.shard_mut(shard_of(hash));
+            shard.expire_now(db, &key, now_ms, &mut unit.effects);
+            self.commit(unit, None);
+        }
     }
 
     /// Removes a few due things of one shard; whether there may be more.

@@ -94,7 +94,7 @@ impl Worker {
                 Run::Read(_) | Run::Write(_) => {
                     let done = self.call(&mut unit, &Call::of(session, entry, argv), out);
                     if entry.is(Flag::ReadOnly) {
-                        self.track_reads(session, entry, argv);
+                        self.track_reads(session, &mut unit.effects, entry, argv);
                     }
                     done
                 }

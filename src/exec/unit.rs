@@ -30,6 +30,8 @@ pub(super) struct Call<'a> {
     pub db: usize,
     /// Whether reads move access clocks.
     pub touch: bool,
+    /// A script calls it.
+    pub scripted: bool,
     /// The key that woke the command, if it had slept.
     pub woken: Option<&'a [u8]>,
     pub user: Option<&'a User>,
@@ -46,6 +48,7 @@ impl<'a> Call<'a> {
             argv,
             db: session.db,
             touch: !session.no_touch,
+            scripted: false,
             woken: None,
             user: session.user.as_deref(),
             hashed: entry.lone_key(argv).map(Hashed::new),
@@ -63,6 +66,7 @@ impl<'a> Call<'a> {
             argv,
             db: session.db,
             touch: !session.no_touch,
+            scripted: false,
             woken: None,
             user: session.user.as_deref(),
             hashed: key.map(|(key, hash)| Hashed::known(key, hash)),
@@ -116,7 +120,7 @@ impl Worker {
                 let mut unit = self.begin(call.shards())?;
                 call.warm(&unit.locked);
                 let done = self.call(&mut unit, &call, out);
-                self.track_reads(session, entry, argv);
+                self.track_reads(session, &mut unit.effects, entry, argv);
                 self.commit(unit, Some(session.client.id));
                 done.map(Ran::Flow)
             }
@@ -127,7 +131,7 @@ impl Worker {
                 let done = self.call(&mut unit, &call, out);
                 if entry.is(Flag::ReadOnly) {
                     // XREAD: it can only sleep, as no reader can.
-                    self.track_reads(session, entry, argv);
+                    self.track_reads(session, &mut unit.effects, entry, argv);
                 }
                 let ran = match done {
                     Ok(Flow::Park(park)) => {
@@ -145,6 +149,10 @@ impl Worker {
 
     /// Locks shards for a unit that only reads. Fails while a long script holds one of them.
     pub(super) fn begin(&self, set: ShardSet) -> Result<Unit<'_>, Fail> {
+        if set == ShardSet::ALL {
+            // INFO shows what was in use before it: the locks alone are some thousand bytes.
+            crate::util::memory::publish();
+        }
         let scripts = &self.shared.scripts;
         match self.engine.lock_unless(set, &|| scripts.is_busy()) {
             Some(locked) => Ok(self.unit(locked)),
@@ -213,6 +221,7 @@ impl Worker {
         let Call {
             db,
             touch,
+            scripted,
             entry,
             argv,
             woken,
@@ -236,6 +245,7 @@ impl Worker {
         );
         let done = match entry.command.run {
             Run::Read(run) => run(&mut ReadCall {
+                scripted,
                 args,
                 db: Reader::new(view),
                 out,
@@ -245,6 +255,7 @@ impl Worker {
             }),
             Run::Write(run) => run(&mut WriteCall {
                 woken,
+                scripted,
                 args,
                 db: view,
                 out,

@@ -77,6 +77,25 @@ pub fn draft_of(path: &Path) -> PathBuf {
     path.with_file_name(format!("{DRAFT}{}-{name}", std::process::id()))
 }
 
+/// The name of a snapshot's draft: Redis's tools and tests know it.
+pub fn snapshot_draft_of(path: &Path) -> PathBuf {
+    path.with_file_name(format!("{DRAFT}{}.rdb", std::process::id()))
+}
+
+/// Whether a file of this name is what a process left half-written that is there no more.
+pub fn is_left_behind(name: &str) -> bool {
+    let Some(number) = name
+        .strip_prefix(DRAFT)
+        .and_then(|name| name.strip_suffix(".rdb"))
+    else {
+        return false;
+    };
+    // Another server may be at work in the same folder.
+    let is_ours = number.parse() == Ok(std::process::id());
+    let digits = !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit());
+    digits && (is_ours || !Path::new("/proc").join(number).exists())
+}
+
 /// The operating system's files.
 pub struct OsDisk;
 

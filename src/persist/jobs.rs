@@ -7,7 +7,7 @@ use std::sync::mpsc::channel;
 
 use tokio::sync::oneshot;
 
-use super::disk::{DiskFile, draft_of};
+use super::disk::{DiskFile, snapshot_draft_of};
 use super::{Store, aof, rdb};
 use crate::config::special::reason;
 use crate::engine::Snapshot;
@@ -198,7 +198,7 @@ impl Store {
         });
         self.progress.begin(&snapshot.census);
         let path = self.snapshot_path();
-        let draft = draft_of(&path);
+        let draft = snapshot_draft_of(&path);
         let written = self.disk.create(&draft).and_then(|mut file| {
             let file: &mut dyn DiskFile = &mut *file;
             let rules = rdb::SaveRules {

@@ -12,7 +12,7 @@ use anyhow::{Context, Result};
 use parking_lot::{Mutex, MutexGuard};
 
 use super::aof::{self, Apply, Log};
-use super::disk::{DRAFT, Disk};
+use super::disk::{DRAFT, Disk, is_left_behind, snapshot_draft_of};
 use super::jobs::{Busy, Job, Kind, NO_JOB, Running};
 use super::loading::Loading;
 use super::rdb::{self, Loaded, Mark, Origin};
@@ -258,6 +258,7 @@ impl Store {
             checksum: config.rdbchecksum.get() && !self.skip_checksums.load(Ordering::Relaxed),
             keep_dead,
             continues: !keep_dead,
+            replace: false,
             now_ms: clock::now_ms(),
             threads: cores.clamp(1, 4),
             key_delay_us: config.key_load_delay.get().max(0) as u64,
@@ -305,7 +306,7 @@ impl Store {
         self.remove_drafts();
         let has_log = aof::take_over(self)?;
         if !self.config.appendonly.get() {
-            return self.load_snapshot();
+            return self.load_snapshot(false);
         }
         if has_log {
             return aof::load(self, apply);
@@ -315,12 +316,12 @@ impl Store {
                 "appendonly is on, but there is no log yet: it begins with what the snapshot file holds"
             );
         }
-        self.load_snapshot()?;
+        self.load_snapshot(false)?;
         tracing::info!("Creating AOF base file on server start");
         aof::rewrite(self, NO_JOB).context("Can't create the append only file")
     }
 
-    fn load_snapshot(&self) -> Result<()> {
+    fn load_snapshot(&self, replace: bool) -> Result<()> {
         let path = self.snapshot_path();
         let file = match File::open(&path) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
@@ -336,7 +337,11 @@ impl Store {
             .total_bytes
             .store(file.metadata()?.len(), Ordering::Relaxed);
         let mut window = Window::new(file, &self.loading);
-        let loaded = rdb::load(&mut window, &self.engine, &self.load_rules(false))
+        let rules = rdb::LoadRules {
+            replace,
+            ..self.load_rules(false)
+        };
+        let loaded = rdb::load(&mut window, &self.engine, &rules)
             .with_context(|| format!("Fatal error loading the DB {}", path.display()))?;
         self.loaded(loaded);
         tracing::info!(
@@ -415,6 +420,12 @@ impl Store {
         saved
     }
 
+    /// Removes a snapshot that is being written: the process ends in its midst.
+    pub fn remove_own_draft(&self) {
+        // There need not be one.
+        let _ = self.disk.remove(&snapshot_draft_of(&self.snapshot_path()));
+    }
+
     /// What a crash may have left half-written.
     fn remove_drafts(&self) {
         let path = self.snapshot_path();
@@ -424,19 +435,25 @@ impl Store {
         };
         for file in files.flatten() {
             let found = file.file_name().to_string_lossy().into_owned();
-            if found.starts_with(DRAFT) && found.ends_with(&format!("-{name}")) {
+            let draft = found.starts_with(DRAFT) && found.ends_with(&format!("-{name}"));
+            if draft || is_left_behind(&found) {
                 // One that stays is only in the way of disk space.
                 let _ = self.disk.remove(&file.path());
             }
         }
     }
 
-    /// DEBUG RELOAD's and DEBUG LOADAOF's second half: reads the files into a keyspace that was just emptied.
-    pub fn reload(self: &Arc<Self>, from_log: bool, apply: &mut Apply<'_>) -> Result<()> {
+    /// DEBUG RELOAD's and DEBUG LOADAOF's second half: reads the files into the keyspace.
+    pub fn reload(
+        self: &Arc<Self>,
+        from_log: bool,
+        replace: bool,
+        apply: &mut Apply<'_>,
+    ) -> Result<()> {
         if from_log {
             return aof::load(self, apply);
         }
-        self.load_snapshot()
+        self.load_snapshot(replace)
     }
 
     /// Ten times a second: saves that are due, jobs that wait their turn, a disk that is too slow.

@@ -30,6 +30,11 @@ impl<'s> Window<'s> {
         }
     }
 
+    /// An error if the server stops.
+    pub fn check_halted(&self) -> io::Result<()> {
+        self.loading.read(0)
+    }
+
     /// What was read and not consumed.
     pub fn bytes(&self) -> &[u8] {
         &self.buf[self.at..]

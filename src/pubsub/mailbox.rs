@@ -81,6 +81,11 @@ impl Mailbox {
         self.waiting.load(Ordering::Relaxed) + self.unsent.load(Ordering::Relaxed)
     }
 
+    /// The same without replies.
+    pub fn waiting_bytes(&self) -> usize {
+        self.waiting.load(Ordering::Relaxed)
+    }
+
     /// Tells how many bytes of replies the socket would not take.
     pub fn set_unsent(&self, bytes: usize) {
         self.unsent.store(bytes, Ordering::Relaxed);

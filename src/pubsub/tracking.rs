@@ -13,6 +13,7 @@ use parking_lot::Mutex;
 
 use super::mailbox::Mailbox;
 use crate::resp::Reply;
+use crate::types::Bstr;
 
 /// How a client tracks.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -103,25 +104,27 @@ impl Tracking {
         if tables.readers.entry_ref(key).or_default().insert(client) {
             tables.items += 1;
         }
-        while keys_max > 0 && tables.readers.len() > keys_max {
-            let victim = tables.readers.keys().find(|held| *held != key).cloned();
-            let Some(victim) = victim else {
-                break;
-            };
-            tables.tell(&victim, None);
+        tables.limit(keys_max, Some(key));
+    }
+
+    /// Forgets keys beyond `keys_max`, as that has changed.
+    pub fn limit(&self, keys_max: usize) {
+        if self.is_active() {
+            self.tables.lock().limit(keys_max, None);
         }
     }
 
-    /// Keys changed, all at once, by a client or on their own.
-    pub fn changed<'k>(&self, keys: impl Iterator<Item = &'k [u8]>, by: Option<u64>) {
+    /// Keys changed, all at once, by a client or on their own. Readers of the first `told` have heard of it.
+    pub fn changed(&self, keys: &[Bstr], told: usize, by: Option<u64>) {
         let mut tables = self.tables.lock();
-        let mut changed = BTreeSet::new();
-        for key in keys {
-            if changed.insert(key) {
-                tables.tell(key, by);
-            }
-        }
+        tables.tell_all(&keys[told..], by);
+        let changed: BTreeSet<&[u8]> = keys.iter().map(|key| &key[..]).collect();
         tables.broadcast(&changed, by);
+    }
+
+    /// Tells readers of keys that these changed, in the midst of more. Clients of prefixes hear of all of it at once.
+    pub fn tell_readers(&self, keys: &[Bstr], by: Option<u64>) {
+        self.tables.lock().tell_all(keys, by);
     }
 
     /// Everything changed: clients hear a null.
@@ -153,6 +156,23 @@ impl Tracking {
 }
 
 impl Tables {
+    /// Tells readers of keys beyond `keys_max` (0: no limit), as if they had changed; `spared` is not one of them.
+    fn limit(&mut self, keys_max: usize, spared: Option<&[u8]>) {
+        while keys_max > 0 && self.readers.len() > keys_max {
+            let mut held = self.readers.keys();
+            let victim = held.find(|held| spared != Some(&held[..])).cloned();
+            let Some(victim) = victim else {
+                break;
+            };
+            self.tell(&victim, None);
+        }
+    }
+
+    fn tell_all(&mut self, keys: &[Bstr], by: Option<u64>) {
+        // Whoever was told is forgotten, so that a key that comes twice is told once.
+        keys.iter().for_each(|key| self.tell(key, by));
+    }
+
     fn tell(&mut self, key: &[u8], by: Option<u64>) {
         if let Some(readers) = self.readers.remove(key) {
             self.items -= readers.len();

@@ -8,6 +8,9 @@ use std::fmt;
 use super::request::Request;
 use crate::util::number;
 
+/// An argument from this size on is read into a buffer of its own size.
+const LARGE_BYTES: usize = 32 * 1024;
+
 /// The longest line: an inline request, or a length with its sign.
 const LINE_MAX: usize = 64 * 1024;
 /// Arguments of one request.
@@ -143,6 +146,14 @@ impl Codec {
     pub fn wanted(&self, have: usize) -> usize {
         self.bulk
             .map_or(0, |len| (self.at + len + 2).saturating_sub(have))
+    }
+
+    /// Bytes of arguments that came before a large one which is being read: it is what the buffer is for now.
+    pub fn before_large(&self) -> usize {
+        match self.bulk {
+            Some(len) if len >= LARGE_BYTES => self.at,
+            _ => 0,
+        }
     }
 
     #[inline]

@@ -230,6 +230,15 @@ impl Replication {
         self.good.load(Ordering::Relaxed)
     }
 
+    /// Bytes on their way from the backlog to replicas' sockets.
+    pub fn buffer_bytes(&self) -> u64 {
+        let replicas = self.replicas();
+        let bytes = replicas
+            .iter()
+            .map(|one| one.client.reply_capacity.load(Ordering::Relaxed));
+        bytes.sum::<usize>() as u64
+    }
+
     pub fn replicas(&self) -> Vec<Arc<Replica>> {
         self.replicas.read().clone()
     }
@@ -253,6 +262,8 @@ impl Replication {
     pub fn remove_replica(&self, replica: &Arc<Replica>, now_ms: u64) {
         let mut replicas = self.replicas.write();
         replicas.retain(|held| !Arc::ptr_eq(held, replica));
+        // Until they are counted anew: who is gone is not a good one.
+        self.good.fetch_min(replicas.len(), Ordering::Relaxed);
         if replicas.is_empty() {
             self.state.lock().alone_since_ms = now_ms;
         }

@@ -111,9 +111,9 @@ impl ClientType {
     }
 }
 
-/// A client's line, ended.
+/// A client's line, ended. Arguments of what runs stand in the query.
 pub fn line(client: &Client, server: &Shared, now_ms: u64) -> String {
-    let (flags, heap_bytes) = (flags(client, server), client.heap_bytes());
+    let (flags, memory_bytes) = (flags(client, server), client.memory_bytes());
     let profile = client.profile.lock();
     let last = client.last_command.load(Relaxed);
     let command = match last {
@@ -121,16 +121,18 @@ pub fn line(client: &Client, server: &Shared, now_ms: u64) -> String {
         id => server.registry.entries()[id as usize].full_name.as_str(),
     };
     let seconds = |since_ms: u64| now_ms.saturating_sub(since_ms) / 1000;
-    let (query, room) = (
-        client.query_bytes.load(Relaxed),
-        client.query_capacity.load(Relaxed),
-    );
+    let [query, argv, room] = [
+        &client.query_bytes,
+        &client.argv_bytes,
+        &client.query_capacity,
+    ]
+    .map(|bytes| bytes.load(Relaxed));
     let waiting = client.mailbox.bytes();
     // Sockets are written to by their own task alone: waiting bytes mean that it wants to.
     let events = if waiting > 0 { "rw" } else { "r" };
     format!(
         "id={} addr={} laddr={} fd={} name={} age={} idle={} flags={flags} db={} sub={} psub={} ssub={} \
-         multi={} watch={} qbuf={query} qbuf-free={} argv-mem=0 multi-mem=0 rbs=0 rbp=0 obl=0 oll={} \
+         multi={} watch={} qbuf={query} qbuf-free={} argv-mem={argv} multi-mem={} rbs=0 rbp=0 obl=0 oll={} \
          omem={waiting} tot-mem={} events={events} cmd={command} user={} redir={} resp={} lib-name={} lib-ver={}\n",
         client.id,
         client.address,
@@ -145,9 +147,10 @@ pub fn line(client: &Client, server: &Shared, now_ms: u64) -> String {
         profile.shard_channels,
         profile.multi,
         profile.watched,
-        room.saturating_sub(query),
+        room.saturating_sub(query + argv),
+        client.multi_bytes.load(Relaxed),
         client.mailbox.messages(),
-        heap_bytes + room + waiting,
+        memory_bytes,
         profile
             .user
             .as_ref()

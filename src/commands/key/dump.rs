@@ -84,7 +84,7 @@ fn restore(call: &mut WriteCall<'_>) -> Done {
     let rules = call.db.rules();
     let value = rdb::Reader::value(body, &rules.limits).map_err(|fault| {
         let kind = rdb::kind_name(body.first().copied().unwrap_or_default());
-        tracing::warn!("RESTORE: {kind} integrity check failed: {fault:?}");
+        tracing::warn!("RESTORE: {kind} integrity check failed: {fault}");
         Fail::Says("Bad data format")
     })?;
 

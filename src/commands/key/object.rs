@@ -1,6 +1,7 @@
 //! OBJECT: what a key's entry knows beside the value.
 
 use crate::command::{Arg, Command, Done, Fail, Flow, KeyUse, ReadCall, Run, help};
+use crate::config::MaxmemoryPolicy;
 use crate::engine::{AccessRules, Entry};
 use crate::resp::Reply;
 use crate::types::ValueRef;
@@ -111,9 +112,20 @@ const REFCOUNT: Command = Command {
 const SHARED: std::ops::Range<i64> = 0..10_000;
 
 fn refcount(call: &mut ReadCall<'_>) -> Done {
+    let config = &call.server.config;
+    // A shared object has one access clock, which then says nothing of any of its keys.
+    let shares = config.maxmemory.get() == 0
+        || !matches!(
+            config.maxmemory_policy.get(),
+            MaxmemoryPolicy::AllkeysLru
+                | MaxmemoryPolicy::VolatileLru
+                | MaxmemoryPolicy::AllkeysLfu
+                | MaxmemoryPolicy::VolatileLfu
+        );
     answer(call, |teller, entry| {
+        let is_shared = |n| shares && SHARED.contains(&n);
         let count = match entry.value() {
-            ValueRef::Text(text) if text.as_int().is_some_and(|n| SHARED.contains(&n)) => i32::MAX,
+            ValueRef::Text(text) if text.as_int().is_some_and(is_shared) => i32::MAX,
             _ => 1,
         };
         teller.out.int(count)

@@ -118,6 +118,8 @@ struct Options<'a> {
     by: Option<&'a [u8]>,
     /// BY names no element's key: nothing is to be compared.
     unsorted: bool,
+    /// What comes out must not depend on the order of a hash table: it is stored, or a script goes on with it.
+    ordered: bool,
     descending: bool,
     alpha: bool,
     offset: i64,
@@ -138,6 +140,7 @@ impl<'a> Options<'a> {
             key: args.next()?,
             by: None,
             unsorted: false,
+            ordered: false,
             descending: false,
             alpha: false,
             offset: 0,
@@ -185,7 +188,8 @@ impl<'a> Options<'a> {
 fn sort(call: &mut WriteCall<'_>) -> Done {
     let (user, entry, argv) = (call.user, call.entry, call.args.all());
     let may_follow = || reads_every_key(user, entry, argv);
-    let options = Options::parse(&mut call.args, true, &may_follow)?;
+    let mut options = Options::parse(&mut call.args, true, &may_follow)?;
+    options.ordered = call.scripted || options.store.is_some();
     let elements = sorted(&call.db, &options)?;
     let Some(target) = options.store else {
         answer(&call.db, &options, &elements, call.out);
@@ -218,7 +222,8 @@ fn sort(call: &mut WriteCall<'_>) -> Done {
 fn sort_ro(call: &mut ReadCall<'_>) -> Done {
     let (user, entry, argv) = (call.user, call.entry, call.args.all());
     let may_follow = || reads_every_key(user, entry, argv);
-    let options = Options::parse(&mut call.args, false, &may_follow)?;
+    let mut options = Options::parse(&mut call.args, false, &may_follow)?;
+    options.ordered = call.scripted;
     let elements = sorted(&call.db, &options)?;
     answer(&call.db, &options, &elements, call.out);
     Ok(Flow::Done)
@@ -256,9 +261,8 @@ fn sorted(db: &Db<'_>, options: &Options<'_>) -> Result<Vec<Vec<u8>>, Fail> {
         }
         Some(_) => return Err(Fail::WRONG_TYPE),
     };
-    // What is stored must not depend on the order of a hash table.
     let of_set = options.unsorted
-        && options.store.is_some()
+        && options.ordered
         && matches!(db.peek(options.key), Some(ValueRef::Set(_)));
     if of_set {
         elements.sort();

@@ -80,14 +80,19 @@ const SET: Command = Command {
     ..Command::PLAIN
 };
 
+/// What loading goes by.
+const NOT_WHILE_LOADING: [&[u8]; 2] = [b"appendonly", b"dir"];
+
 fn set(call: &mut SessionCall<'_>) -> Done {
     let pairs: Vec<_> = call.args.pairs().ok_or(Fail::SYNTAX)?.collect();
     let config = &call.server.config;
     let loads = call.server.store.loading.is_on() || call.server.replication.loads_aside();
     if loads
-        && pairs
-            .iter()
-            .any(|(name, _)| name.eq_ignore_ascii_case(b"appendonly"))
+        && pairs.iter().any(|(name, _)| {
+            NOT_WHILE_LOADING
+                .iter()
+                .any(|fixed| name.eq_ignore_ascii_case(fixed))
+        })
     {
         return Err(Fail::code(
             "LOADING Failed to set the specified config while loading data",
@@ -218,25 +223,26 @@ const REWRITE: Command = Command {
 };
 
 fn rewrite(call: &mut SessionCall<'_>) -> Done {
-    let file = &call.server.about.config_file;
-    if file.is_empty() {
-        return Err(Fail::Says("The server is running without a config file"));
-    }
-    match rewrite_file(call.server, Path::new(file)) {
-        Ok(()) => tracing::info!("CONFIG REWRITE executed with success."),
-        Err(error) => {
-            tracing::warn!("CONFIG REWRITE failed: {error}");
-            return Err(Fail::said(format!(
-                "Rewriting config file: {}",
-                reason(&error)
-            )));
-        }
-    }
+    rewrite_now(call.server, false)?;
     call.out.ok();
     Ok(Flow::Done)
 }
 
-fn rewrite_file(server: &Shared, file: &Path) -> io::Result<()> {
+/// Rewrites the configuration file; `all` writes defaults too.
+pub(super) fn rewrite_now(server: &Shared, all: bool) -> Result<(), Fail> {
+    let file = &server.about.config_file;
+    if file.is_empty() {
+        return Err(Fail::Says("The server is running without a config file"));
+    }
+    rewrite_file(server, Path::new(file), all).map_err(|error| {
+        tracing::warn!("CONFIG REWRITE failed: {error}");
+        Fail::said(format!("Rewriting config file: {}", reason(&error)))
+    })?;
+    tracing::info!("CONFIG REWRITE executed with success.");
+    Ok(())
+}
+
+fn rewrite_file(server: &Shared, file: &Path, all: bool) -> io::Result<()> {
     let old = match fs::read(file) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Vec::new(),
         read => read?,
@@ -249,7 +255,7 @@ fn rewrite_file(server: &Shared, file: &Path) -> io::Result<()> {
     for line in &mut users {
         line.drain(.."user ".len());
     }
-    let new = rewritten(&server.config, &old, &users);
+    let new = rewritten(&server.config, &old, &users, all);
     replace(file, &new)
 }
 

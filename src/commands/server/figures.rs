@@ -15,6 +15,8 @@ pub struct Figures {
     /// Of the process, as the kernel sees it.
     pub resident: u64,
     pub clients: u64,
+    /// Kept for slow replicas, and on its way to them.
+    pub replicas: u64,
     /// Tables and their indexes, without keys and values.
     pub tables: u64,
     /// What the allocator gave out, the pages that stands on, and the pages it holds.
@@ -25,9 +27,8 @@ pub struct Figures {
 }
 
 impl Figures {
-    pub fn take(server: &Shared, census: &Census) -> Self {
-        memory::publish();
-        let used = memory::used();
+    /// `used` was asked for before anything else: the answer that is being made isn't a part of it.
+    pub fn take(server: &Shared, census: &Census, used: u64) -> Self {
         let (allocated, active, held, _) = memory::allocator().unwrap_or((used, used, used, 0));
         let mut clients = server.clients.all();
         clients.retain(|client| client.part() == Part::None);
@@ -40,6 +41,7 @@ impl Figures {
                 .iter()
                 .map(|client| client.memory_bytes() as u64)
                 .sum(),
+            replicas: server.held_for_replicas(),
             tables: census.table_bytes() as u64,
             allocated,
             active,

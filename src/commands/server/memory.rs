@@ -80,8 +80,9 @@ const STATS: Command = Command {
 };
 
 fn stats(call: &mut ReadCall<'_>) -> Done {
+    let used = memory::used();
     let census = call.db.census();
-    let figures = Figures::take(call.server, &census);
+    let figures = Figures::take(call.server, &census, used);
     let used = census
         .databases
         .iter()
@@ -105,7 +106,7 @@ fn stats(call: &mut ReadCall<'_>) -> Done {
         ("total.allocated", figures.used),
         ("startup.allocated", figures.startup),
         ("replication.backlog", kept - extent.held),
-        ("clients.slaves", extent.held),
+        ("clients.slaves", figures.replicas),
         ("clients.normal", figures.clients),
         ("cluster.links", 0),
         ("aof.buffer", 0),
@@ -166,7 +167,8 @@ const DOCTOR: Command = Command {
 const WORTH_A_LOOK: u64 = 5 << 20;
 
 fn doctor(call: &mut ReadCall<'_>) -> Done {
-    let figures = Figures::take(call.server, &call.db.census());
+    let used = memory::used();
+    let figures = Figures::take(call.server, &call.db.census(), used);
     let text = if figures.used < WORTH_A_LOOK {
         "This server holds very little data: there is nothing to look at yet.\n".to_owned()
     } else {

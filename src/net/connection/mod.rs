@@ -162,7 +162,7 @@ impl Connection {
                     }
                 }
             }
-            if self.over_limit() {
+            if self.over_limit() || !self.weigh() {
                 return;
             }
         }
@@ -263,6 +263,9 @@ impl Connection {
     async fn batch(&mut self) {
         self.borrow_output();
         self.tell_input();
+        if !self.weigh() {
+            return;
+        }
         let mut started = self.worker.begin_batch();
         let hard_bytes = self.output_limit().hard_bytes as usize;
         self.out.set_room(match hard_bytes {
@@ -356,7 +359,7 @@ impl Connection {
             if !self.client.mailbox.is_empty() {
                 self.take_mail();
             }
-            if self.out.is_full() {
+            if self.out.is_full() || !self.weigh() {
                 break;
             }
             if self.out.len() - self.sent > FLUSH_BYTES {
@@ -481,11 +484,14 @@ impl Connection {
 
     /// What others see of the query buffer.
     fn tell_input(&self) {
-        let (bytes, capacity) = (self.input.len(), self.input.capacity());
-        self.client.query_bytes.store(bytes, Ordering::Relaxed);
-        self.client
+        let argv_bytes = self.codec.before_large().min(self.input.len());
+        let query_bytes = self.input.len() - argv_bytes;
+        let client = &self.client;
+        client.argv_bytes.store(argv_bytes, Ordering::Relaxed);
+        client.query_bytes.store(query_bytes, Ordering::Relaxed);
+        client
             .query_capacity
-            .store(capacity, Ordering::Relaxed);
+            .store(self.input.capacity(), Ordering::Relaxed);
     }
 
     /// Takes everything of this client out of what is shared.
@@ -517,6 +523,23 @@ fn run(
     })
 }
 
+/// Room for what was announced, but not much more at once than has come already: words are cheap.
+fn make_room(input: &mut BytesMut, wanted: usize) {
+    let (len, room) = (input.len(), input.capacity() - input.len());
+    let is_large = len >= 2 * READ_BYTES && wanted > 0;
+    if room >= READ_BYTES / 4 || is_large && room >= wanted {
+        return;
+    }
+    if is_large && wanted <= 2 * len {
+        // All that is left of a large argument. `reserve` would take up to twice what that needs.
+        let mut exact = BytesMut::with_capacity(len + wanted);
+        exact.extend_from_slice(input);
+        *input = exact;
+    } else {
+        input.reserve(wanted.clamp(READ_BYTES, len.max(READ_BYTES)));
+    }
+}
+
 fn read(
     stream: &mut Stream,
     input: &mut BytesMut,
@@ -527,10 +550,7 @@ fn read(
     if input.capacity() == 0 {
         *input = buffers.input.borrow_mut().pop().unwrap_or_default();
     }
-    if input.capacity() - input.len() < READ_BYTES / 4 {
-        // Room for what was announced, but no more at once than has come already: words are cheap.
-        input.reserve(wanted.clamp(READ_BYTES, input.len().max(READ_BYTES)));
-    }
+    make_room(input, wanted);
     let done = stream.poll_read(context, input);
     if done.is_pending() && input.is_empty() {
         let buf = std::mem::take(input);

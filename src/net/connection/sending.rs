@@ -104,7 +104,15 @@ impl Connection {
                 self.closing = Closing::Now;
             }
         }
+        self.tell_output();
+    }
+
+    /// What others see of the replies that wait.
+    pub(super) fn tell_output(&mut self) {
         self.client.mailbox.set_unsent(self.out.len() - self.sent);
+        let capacity = self.out.buf_mut().capacity();
+        let told = &self.client.reply_capacity;
+        told.store(capacity, Ordering::Relaxed);
     }
 
     pub(super) fn borrow_output(&mut self) {
@@ -125,12 +133,26 @@ impl Connection {
         })
     }
 
+    /// Counts what this client takes for `maxmemory-clients`; whether it may stay.
+    #[inline]
+    pub(super) fn weigh(&mut self) -> bool {
+        let clients = &self.worker.shared.clients;
+        if clients.weights.limit() == 0 {
+            return true;
+        }
+        clients.weights.weigh(&self.client);
+        self.worker.shared.evict_clients();
+        if self.client.mailbox.is_closing() {
+            self.closing = Closing::Now;
+        }
+        self.closing != Closing::Now
+    }
+
     /// Whether the client has let its query or its replies grow beyond what it may.
     pub(super) fn over_limit(&mut self) -> bool {
+        self.tell_output();
         let config = &self.worker.shared.config;
         let counters = &self.worker.stats().counters;
-        let unsent = self.out.len() - self.sent;
-        self.client.mailbox.set_unsent(unsent);
         if self.input.len() as u64 > config.client_query_buffer_limit.get() {
             counters.query_buffer_limit_disconnections.add(1);
             tracing::warn!(
@@ -139,7 +161,7 @@ impl Connection {
             );
             return true;
         }
-        if unsent == 0 && self.client.mailbox.is_empty() {
+        if self.sent == self.out.len() && self.client.mailbox.is_empty() {
             return false;
         }
         let limit = self.output_limit();

@@ -10,7 +10,7 @@ use parking_lot::Mutex;
 
 use super::read::{Fault, Read, Reader};
 use super::save::Origin;
-use super::{CRC, VERSION_FIELD_TTL, VERSION_VALKEY, kind, opcode};
+use super::{CRC, VERSION_FIELD_TTL, VERSION_VALKEY, kind, kind_name, opcode};
 use crate::engine::{Access, Engine, Rules, SavedKey, shard_of};
 use crate::persist::window::Window;
 use crate::types::{Bstr, Limits, Value};
@@ -31,6 +31,8 @@ pub struct LoadRules {
     pub keep_dead: bool,
     /// So are those of a history that replicas know: they must hear that the keys are gone.
     pub continues: bool,
+    /// Keys take the place of those that are there.
+    pub replace: bool,
     pub now_ms: u64,
     pub threads: usize,
     /// `key-load-delay`.
@@ -145,6 +147,10 @@ impl<'r> Scan<'r> {
                     window.consume(used);
                     if matches!(step, Step::End) {
                         break;
+                    }
+                    if self.rules.key_delay_us > 0 {
+                        // What is left in the window may take long.
+                        window.check_halted()?;
                     }
                     if self.batch.bytes.len() >= BATCH_BYTES {
                         self.send()?;
@@ -355,7 +361,7 @@ fn told(fault: Fault) -> String {
                 "Unknown RDB encoding type {kind}: the file is damaged, or a newer server wrote it"
             )
         }
-        fault => format!("Internal error in RDB reading: {fault:?}"),
+        fault => format!("Internal error in RDB reading: {fault}"),
     }
 }
 
@@ -392,10 +398,12 @@ fn decode(
                 (key, value) => {
                     let key = key.unwrap_or_default();
                     let fault = value.err().unwrap_or(Fault::Broken);
+                    let key = String::from_utf8_lossy(&key);
+                    let kind = kind_name(batch.bytes[*at]);
+                    tracing::warn!("{kind} integrity check failed: {fault}, in key '{key}'");
                     bail!(
-                        "{}, in key '{}'",
-                        told(fault),
-                        String::from_utf8_lossy(&key)
+                        "{}: {kind} integrity check failed, in key '{key}'",
+                        told(fault)
                     );
                 }
             };
@@ -408,7 +416,10 @@ fn decode(
                 access: said.mark.unwrap_or_else(fresh),
             };
             let shard = shard_of(keyhash::hash(&key));
-            if !engine.lock_one(shard).load(loaded, rules.now_ms) {
+            if !engine
+                .lock_one(shard)
+                .load(loaded, rules.replace, rules.now_ms)
+            {
                 bail!(
                     "RDB has duplicated key '{}' in DB {}",
                     String::from_utf8_lossy(&key),

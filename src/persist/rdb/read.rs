@@ -1,6 +1,7 @@
 //! Bytes to values. Every length is held against what is there before anything is allocated.
 
 use std::borrow::Cow;
+use std::fmt;
 
 use super::{kind, ziplist, zipmap};
 use crate::types::intset::IntSet;
@@ -15,6 +16,8 @@ pub enum Fault {
     Short,
     /// They are no value that any server writes.
     Broken,
+    /// The same, and this is why.
+    Says(&'static str),
     /// A collection without elements, which no key may hold.
     Empty,
     /// A kind that only a newer server knows.
@@ -23,6 +26,15 @@ pub enum Fault {
     Module(u64),
 }
 use Fault::Broken;
+
+impl fmt::Display for Fault {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Fault::Says(why) => out.write_str(why),
+            fault => write!(out, "{fault:?}"),
+        }
+    }
+}
 
 pub(super) type Read<T> = Result<T, Fault>;
 
@@ -37,6 +49,14 @@ pub(super) enum Length {
     /// An integer of this many bytes.
     Int(usize),
     Compressed,
+}
+
+fn hash_of_pairs(pack: Listpack, limits: &Limits) -> Read<Hash> {
+    let whole = pack.len().is_multiple_of(2);
+    Hash::from_listpack(pack, limits).ok_or(match whole {
+        true => Fault::Says("listpack with dup elements"),
+        false => Broken,
+    })
 }
 
 impl<'a> Reader<'a> {
@@ -110,12 +130,8 @@ impl<'a> Reader<'a> {
                 .ok_or(Broken)?;
                 hash.wrap()
             }
-            kind::HASH_ZIPLIST => Hash::from_listpack(self.ziplist()?, limits)
-                .ok_or(Broken)?
-                .wrap(),
-            kind::HASH_LISTPACK => Hash::from_listpack(self.listpack()?, limits)
-                .ok_or(Broken)?
-                .wrap(),
+            kind::HASH_ZIPLIST => hash_of_pairs(self.ziplist()?, limits)?.wrap(),
+            kind::HASH_LISTPACK => hash_of_pairs(self.listpack()?, limits)?.wrap(),
             kind::HASH_LISTPACK_EX | kind::HASH_LISTPACK_EX_DRAFT => {
                 self.hash_with_deadlines(kind, limits)?.wrap()
             }

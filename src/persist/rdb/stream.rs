@@ -1,7 +1,7 @@
 //! Streams: nodes as they stand, ids and counters, and groups with what is pending.
 
 use super::kind;
-use super::read::{Fault::Broken, Read, Reader};
+use super::read::{Fault, Fault::Broken, Read, Reader};
 use super::write::{Spill, Writer};
 use crate::types::stream::{Group, Id, Placed, Stream};
 use crate::types::{Bstr, Listpack};
@@ -65,7 +65,7 @@ impl Reader<'_> {
             };
             let (owner, is_new) = group.find_or_add_consumer(&name, 0);
             if !is_new {
-                return Err(Broken);
+                return Err(Fault::Says("Duplicate stream consumer detected"));
             }
             let consumer = group.consumer_mut(owner);
             (consumer.seen_ms, consumer.active_ms) = (seen_ms, active_ms);

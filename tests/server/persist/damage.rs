@@ -126,10 +126,15 @@ fn what_a_crash_left_half_written_is_removed() {
     let dir = TempDir::new().unwrap();
     let left = dir.path().join("temp-123-dump.rdb");
     fs::write(&left, "half a snapshot").unwrap();
+    let snapshot = dir.path().join("temp-999999999.rdb");
+    fs::write(&snapshot, "half a snapshot").unwrap();
+    let neighbour = dir.path().join(format!("temp-{}.rdb", std::process::id()));
+    fs::write(&neighbour, "half a snapshot of a process that runs").unwrap();
     let other = dir.path().join("temp-notes.txt");
     fs::write(&other, "somebody's").unwrap();
     let _server = Server::start_on(&our_server(), dir, &[]);
     assert!(!left.exists() && other.exists());
+    assert!(!snapshot.exists() && neighbour.exists());
 }
 
 fn memchr_last(bytes: &[u8], sign: &[u8]) -> usize {

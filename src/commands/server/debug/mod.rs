@@ -9,13 +9,16 @@ use std::ops::RangeInclusive;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
+use rustix::process::Signal;
+
 use crate::command::Flag::{Admin, Loading, Neither, NoScript, Protected, Stale};
 use crate::command::replication::new_id;
 use crate::command::{Command, Done, Fail, Flow, Plan, Reload, Run, WriteCall};
+use crate::config::REDIS_VERSION;
 use crate::config::values::parse_bytes;
 use crate::engine::{Access, Entry};
 use crate::types::{Text, Value};
-use crate::util::number;
+use crate::util::{crash, number};
 
 pub const DEBUG: Command = Command {
     name: "debug",
@@ -75,6 +78,13 @@ static SUBS: &[Sub] = &[
         "Begin a new replication history.",
         0..=0,
         change_repl_id,
+    ),
+    sub(
+        "config-rewrite-force-all",
+        "",
+        "Write every directive to the configuration file, defaults too.",
+        0..=0,
+        rewrite_config,
     ),
     sub(
         "digest",
@@ -170,9 +180,16 @@ static SUBS: &[Sub] = &[
     sub(
         "panic",
         "",
-        "Refused: this server does not crash on request.",
+        "End the server as a bug would, with a report in the log.",
         0..=0,
-        no_crash,
+        panic,
+    ),
+    sub(
+        "pause-cron",
+        "<0|1>",
+        "Stop or go on with what is done ten times a second.",
+        1..=1,
+        pause_cron,
     ),
     sub(
         "populate",
@@ -199,7 +216,7 @@ static SUBS: &[Sub] = &[
     sub(
         "reload",
         "[<option> ...]",
-        "Save, empty the keyspace, and read it back. NOSAVE reads the file as it is.",
+        "Save, empty the keyspace, and read it back. NOSAVE and NOFLUSH leave out a step, MERGE replaces.",
         0..=MANY,
         reload,
     ),
@@ -213,9 +230,9 @@ static SUBS: &[Sub] = &[
     sub(
         "segfault",
         "",
-        "Refused: this server does not crash on request.",
+        "End the server by SIGSEGV, with a report in the log.",
         0..=0,
-        no_crash,
+        segfault,
     ),
     sub(
         "set-active-expire",
@@ -312,6 +329,17 @@ fn set_active_expire(call: &mut WriteCall<'_>) -> Done {
     ok(call)
 }
 
+fn rewrite_config(call: &mut WriteCall<'_>) -> Done {
+    super::config::rewrite_now(call.server, true)?;
+    ok(call)
+}
+
+fn pause_cron(call: &mut WriteCall<'_>) -> Done {
+    let on = call.args.int()? != 0;
+    call.server.cron_paused.store(on, Ordering::Relaxed);
+    ok(call)
+}
+
 fn change_repl_id(call: &mut WriteCall<'_>) -> Done {
     tracing::info!("Changing replication IDs after receiving change-repl-id");
     call.server.replication.state().forget_history(new_id());
@@ -336,20 +364,26 @@ fn log(call: &mut WriteCall<'_>) -> Done {
 }
 
 fn reload(call: &mut WriteCall<'_>) -> Done {
-    let mut save = true;
+    let mut wish = Reload {
+        from_log: false,
+        save: true,
+        flush: true,
+        merge: false,
+    };
     while !call.args.is_empty() {
-        if !call.args.word("NOSAVE") {
-            // Redis's NOFLUSH and MERGE read a file into what is there already.
+        if call.args.word("NOSAVE") {
+            wish.save = false;
+        } else if call.args.word("NOFLUSH") {
+            wish.flush = false;
+        } else if call.args.word("MERGE") {
+            wish.merge = true;
+        } else {
             return Err(Fail::Says(
-                "DEBUG RELOAD only supports the NOSAVE option here.",
+                "DEBUG RELOAD only supports the MERGE, NOFLUSH and NOSAVE options.",
             ));
         }
-        save = false;
     }
-    Ok(Flow::Reload(Reload {
-        from_log: false,
-        save,
-    }))
+    Ok(Flow::Reload(wish))
 }
 
 fn aof_flush_sleep(call: &mut WriteCall<'_>) -> Done {
@@ -386,11 +420,27 @@ fn loadaof(_: &mut WriteCall<'_>) -> Done {
     Ok(Flow::Reload(Reload {
         from_log: true,
         save: false,
+        flush: true,
+        merge: false,
     }))
 }
 
-fn no_crash(_: &mut WriteCall<'_>) -> Done {
-    Err(Fail::Says("this server does not crash on request"))
+fn segfault(call: &mut WriteCall<'_>) -> Done {
+    let signal = Signal::SEGV;
+    if call.server.config.crash_log_enabled.get() {
+        crash::report(&crash::by_signal(REDIS_VERSION, signal));
+    }
+    crash::end_by(signal)
+}
+
+fn panic(call: &mut WriteCall<'_>) -> Done {
+    if call.server.config.crash_log_enabled.get() {
+        tracing::error!("------------------------------------------------");
+        tracing::error!("!!! Software Failure. Press left mouse button to continue");
+        tracing::error!("Guru Meditation: called by Unreachable");
+        crash::report(&format!("{REDIS_VERSION} panicked on request"));
+    }
+    std::process::abort()
 }
 
 fn replybuffer(call: &mut WriteCall<'_>) -> Done {

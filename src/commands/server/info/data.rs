@@ -8,7 +8,7 @@ use crate::persist::Kind;
 
 pub fn memory(report: &Report<'_>, page: &mut Page<'_>) {
     let config = &report.server.config;
-    let figures = Figures::take(report.server, &report.census);
+    let figures = Figures::take(report.server, &report.census, report.used);
     page.bytes("used_memory", figures.used);
     page.bytes("used_memory_rss", figures.resident);
     page.bytes("used_memory_peak", figures.peak);
@@ -69,10 +69,10 @@ pub fn memory(report: &Report<'_>, page: &mut Page<'_>) {
     }
     let extent = report.server.journal.backlog.extent();
     let kept = extent.end - extent.first;
-    page.line("mem_not_counted_for_evict", extent.held);
+    page.line("mem_not_counted_for_evict", figures.replicas);
     page.line("mem_replication_backlog", kept - extent.held);
     page.line("mem_total_replication_buffers", kept);
-    page.line("mem_clients_slaves", extent.held);
+    page.line("mem_clients_slaves", figures.replicas);
     page.line("mem_clients_normal", figures.clients);
     page.same("0", &["mem_cluster_links", "mem_aof_buffer"]);
     page.line("mem_allocator", "jemalloc-5.3.0");
@@ -81,10 +81,12 @@ pub fn memory(report: &Report<'_>, page: &mut Page<'_>) {
         &[
             "mem_overhead_db_hashtable_rehashing",
             "active_defrag_running",
-            "lazyfree_pending_objects",
-            "lazyfreed_objects",
         ],
     );
+    let freeing = &report.server.stats.freeing;
+    let (pending, freed) = (&freeing.pending, &freeing.freed);
+    page.line("lazyfree_pending_objects", pending.load(Ordering::Relaxed));
+    page.line("lazyfreed_objects", freed.load(Ordering::Relaxed));
     // Not in `used_memory`: allocated, but there for new keys to take.
     page.line("vermilion_table_room", crate::util::memory::vacant());
 }

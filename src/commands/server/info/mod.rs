@@ -16,6 +16,7 @@ use crate::command::shared::Shared;
 use crate::command::stats::Totals;
 use crate::command::{Arg, Command, Done, Flow, Plan, ReadCall, Run};
 use crate::engine::Census;
+use crate::util::memory;
 
 pub const INFO: Command = Command {
     name: "info",
@@ -37,6 +38,7 @@ pub const INFO: Command = Command {
 fn info(call: &mut ReadCall<'_>) -> Done {
     let wanted = call.args.rest();
     let report = Report {
+        used: memory::used(),
         server: call.server,
         now_ms: call.db.now_ms(),
         census: call.db.census(),
@@ -149,6 +151,8 @@ impl Section {
 /// Where sections get their facts.
 struct Report<'s> {
     server: &'s Shared,
+    /// Bytes in use before there was a report.
+    used: u64,
     now_ms: u64,
     census: Census,
     totals: Totals,
