@@ -377,9 +377,12 @@ impl Entry {
         self.0.mark().get().access()
     }
 
+    /// The clock ticks in seconds: where it says the same, nothing is written, and a reader leaves memory as it is.
     #[inline]
     pub(super) fn set_access(&self, access: Access) {
-        self.change(|mark| mark.set_access(access));
+        if self.access().bits() != access.bits() {
+            self.change(|mark| mark.set_access(access));
+        }
     }
 
     #[inline]

@@ -41,12 +41,18 @@ impl Engine {
             if glance.member.is_none() && slot.keys.load(Ordering::Relaxed) < KEYS_MIN {
                 continue;
             }
-            let at = held.iter().position(|(held, _)| *held == id);
-            let at = at.or_else(|| {
-                held.push((id, slot.shard.try_lock()?));
-                Some(held.len() - 1)
-            });
-            wanted.extend(at.map(|at| (at, glance)));
+            let at = match slot.shard.try_lock() {
+                Some(shard) => {
+                    held.push((id, shard));
+                    held.len() - 1
+                }
+                // By somebody else, or for a command before.
+                None => match held.iter().position(|(held, _)| *held == id) {
+                    Some(at) => at,
+                    None => continue,
+                },
+            };
+            wanted.push((at, glance));
         }
         let glances = wanted.iter().filter_map(|(at, glance)| {
             let (_, shard) = &held[*at];
@@ -92,8 +98,9 @@ fn look<'t>(glances: impl Iterator<Item = (&'t Table, Glance)>) {
     let members: SmallVec<[(ValueRef<'_>, usize); TOGETHER]> = places
         .iter()
         .filter_map(|(table, pos, glance)| {
+            let member = glance.member?;
             let value = Entry::value(table.at(*pos));
-            Some((value, value.likely(glance.member?)?))
+            Some((value, value.likely(member)?))
         })
         .collect();
     let members = members.iter().map(|(value, pos)| value.warm(*pos));
