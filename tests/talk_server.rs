@@ -1,5 +1,6 @@
 //! Talk with a server about itself and its connections: CLIENT, CONFIG, COMMAND, INFO, DEBUG and their kin.
 
+use vermilion::resp::value::Value;
 use vermilion::testing::{TestServer, show, talk};
 
 /// What a command answers, on a connection of its own.
@@ -346,4 +347,89 @@ fn a_file_is_read_back_into_what_is_there() {
          > DEBUG RELOAD LATER
          -ERR DEBUG RELOAD only supports the MERGE, NOFLUSH and NOSAVE options.",
     );
+}
+
+#[test]
+fn a_long_reply_is_whole_whatever_happens_meanwhile() {
+    const MEMBERS: usize = 20_000;
+    let server = TestServer::start("");
+    let (mut client, mut other) = (server.connect(), server.connect());
+    let words = |numbers: std::ops::Range<usize>| -> String {
+        numbers.map(|n| format!(" member:{n}")).collect()
+    };
+    for from in (0..MEMBERS).step_by(2000) {
+        client.say(&format!("SADD set{}", words(from..from + 2000)));
+        client.say(&format!("HSET hash{}", words(from..from + 2000)));
+        assert_eq!(show(&client.hear()), ":2000");
+        assert_eq!(show(&client.hear()), ":1000");
+    }
+    client.say("HELLO 3");
+    client.hear();
+    client.say("SUBSCRIBE news");
+    client.hear();
+    // All at once: what comes behind a long reply must neither change it nor stand in it.
+    for line in [
+        "SMEMBERS set",
+        "SADD set another",
+        "PUBLISH news mine",
+        "HGETALL hash",
+        "DEL set hash",
+        "SMEMBERS set",
+    ] {
+        client.say(line);
+    }
+    for _ in 0..100 {
+        other.say("PUBLISH news theirs");
+        other.hear();
+    }
+    let (mut replies, mut messages) = (Vec::new(), 0);
+    while replies.len() < 6 {
+        match client.hear() {
+            Value::Push(_) => messages += 1,
+            reply => replies.push(reply),
+        }
+    }
+    let Value::Set(members) = &replies[0] else {
+        panic!("SMEMBERS answers with a set");
+    };
+    let members: std::collections::BTreeSet<String> = members.iter().map(show).collect();
+    assert_eq!(members.len(), MEMBERS);
+    assert!(members.contains("\"member:0\"") && !members.contains("\"another\""));
+    let Value::Map(pairs) = &replies[3] else {
+        panic!("HGETALL answers with a map");
+    };
+    assert_eq!(pairs.len(), MEMBERS / 2);
+    let rest = [1, 2, 4, 5].map(|at: usize| show(&replies[at]));
+    assert_eq!(rest, [":1", ":1", ":2", "~[]"]);
+    // The other's messages come in time, too: none of them is lost.
+    while messages < 101 {
+        assert!(matches!(client.hear(), Value::Push(_)));
+        messages += 1;
+    }
+}
+
+#[test]
+fn a_long_reply_is_written_at_once_where_it_cannot_wait() {
+    let server = TestServer::start("");
+    let mut client = server.connect();
+    let members: String = (0..9000).map(|n| format!(" {n}")).collect();
+    client.say("CONFIG SET set-max-intset-entries 4");
+    client.say(&format!("SADD set{members}"));
+    for line in ["MULTI", "SMEMBERS set", "SCARD set", "EXEC"] {
+        client.say(line);
+    }
+    client.say("EVAL \"return #redis.call('SMEMBERS', KEYS[1])\" 1 set");
+    for line in ["CLIENT REPLY SKIP", "SMEMBERS set", "PING"] {
+        client.say(line);
+    }
+    (0..5).for_each(|_| drop(client.hear()));
+    let Value::Array(done) = client.hear() else {
+        panic!("EXEC answers with an array");
+    };
+    assert_eq!(
+        (show(&done[0]).matches('"').count(), show(&done[1])),
+        (18_000, ":9000".into())
+    );
+    assert_eq!(show(&client.hear()), ":9000");
+    assert_eq!(show(&client.hear()), "+PONG");
 }
