@@ -1,6 +1,6 @@
 //! Talk with a server about replication: roles, what a replica refuses, who waits for whom.
 
-use vermilion::testing::{Talker, TestServer, show, talk};
+use vermilion::testing::{TestServer, show, talk};
 
 #[test]
 fn a_master_without_replicas_waits_for_none() {
@@ -100,11 +100,20 @@ fn a_replica_whose_master_is_away_serves_what_it_has() {
 
 #[test]
 fn a_sleeper_is_woken_when_its_server_becomes_a_replica() {
-    talk(
-        "b> BLPOP q 0
-         > REPLICAOF 127.0.0.1 1
-         +OK
-         b< -UNBLOCKED force unblock from blocking operation, instance state changed (master -> replica?)",
+    let server = TestServer::start("");
+    let (mut sleeper, mut other) = (server.connect(), server.connect());
+    sleeper.say("BLPOP q 0");
+    loop {
+        other.say("INFO clients");
+        if show(&other.hear()).contains("blocked_clients:1") {
+            break;
+        }
+    }
+    other.say("REPLICAOF 127.0.0.1 1");
+    assert_eq!(show(&other.hear()), "+OK");
+    assert_eq!(
+        show(&sleeper.hear()),
+        "-UNBLOCKED force unblock from blocking operation, instance state changed (master -> replica?)"
     );
 }
 

@@ -433,3 +433,71 @@ fn a_long_reply_is_written_at_once_where_it_cannot_wait() {
     assert_eq!(show(&client.hear()), ":9000");
     assert_eq!(show(&client.hear()), "+PONG");
 }
+
+#[test]
+fn a_server_without_cluster_says_so_to_those_who_ask() {
+    talk(
+        "> CLUSTER INFO
+         -ERR This instance has cluster support disabled
+         > cluster slots
+         -ERR This instance has cluster support disabled
+         > CLUSTER SHARDS
+         -ERR This instance has cluster support disabled
+         > CLUSTER HELP
+         -ERR This instance has cluster support disabled
+         > CLUSTER SETSLOT 1 STABLE
+         -ERR This instance has cluster support disabled
+         > READONLY
+         -ERR This instance has cluster support disabled
+         > READWRITE
+         -ERR This instance has cluster support disabled
+         > ASKING
+         -ERR This instance has cluster support disabled
+         > CLUSTER
+         -ERR wrong number of arguments for 'cluster' command
+         > CLUSTER INFO now
+         -ERR wrong number of arguments for 'cluster|info' command
+         > CLUSTER SETSLOT 1
+         -ERR wrong number of arguments for 'cluster|setslot' command
+         > CLUSTER NOSUCH
+         -ERR unknown subcommand 'NOSUCH'. Try CLUSTER HELP.
+         > READONLY now
+         -ERR wrong number of arguments for 'readonly' command
+         > MULTI
+         +OK
+         > CLUSTER MYID
+         +QUEUED
+         > PING
+         +QUEUED
+         > EXEC
+         [-ERR This instance has cluster support disabled +PONG]
+         > EVAL \"return redis.pcall('cluster', 'nodes')\" 0
+         -ERR This instance has cluster support disabled
+         > EVAL \"return redis.pcall('cluster', 'reset')\" 0
+         -ERR This Redis command is not allowed from script*
+         > CONFIG GET cluster-enabled
+         [\"cluster-enabled\" \"no\"]
+         > CONFIG SET cluster-enabled yes
+         -ERR CONFIG SET failed (possibly related to argument 'cluster-enabled') - can't set immutable config",
+    );
+    let server = TestServer::start("");
+    assert!(answer(&server, "INFO cluster").contains("cluster_enabled:0"));
+}
+
+#[test]
+fn rules_name_commands_of_cluster() {
+    talk(
+        "> ACL SETUSER ann on nopass ~* +@all -readonly -cluster +cluster|info
+         +OK
+         a> AUTH ann any
+         +OK
+         a> CLUSTER INFO
+         -ERR This instance has cluster support disabled
+         a> CLUSTER NODES
+         -NOPERM this user has no permissions to run the 'cluster|nodes' command*
+         a> READONLY
+         -NOPERM this user has no permissions to run the 'readonly' command*
+         a> READWRITE
+         -ERR This instance has cluster support disabled",
+    );
+}

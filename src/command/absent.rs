@@ -1,59 +1,17 @@
 //! Commands of Redis that are not there, but that rules of users may name: files of rules are written for Redis, and
-//! `+cluster|info` stands in many.
+//! `-module|load` stands in many.
 
 use crate::acl::{Known, category};
 
 /// Categories, and the commands in them.
 const ABSENT: &[(&[&str], &[&str])] = &[
     (
-        &["fast", "connection"],
-        &["asking", "readonly", "readwrite"],
-    ),
-    (
         &["keyspace", "write", "slow", "dangerous"],
         &["restore-asking"],
     ),
     (
-        &["slow"],
-        &[
-            "cluster",
-            "cluster|countkeysinslot",
-            "cluster|getkeysinslot",
-            "cluster|help",
-            "cluster|info",
-            "cluster|keyslot",
-            "cluster|links",
-            "cluster|myid",
-            "cluster|myshardid",
-            "cluster|nodes",
-            "cluster|shards",
-            "cluster|slots",
-        ],
-    ),
-    (
         &["admin", "slow", "dangerous"],
-        &[
-            "cluster|addslots",
-            "cluster|addslotsrange",
-            "cluster|bumpepoch",
-            "cluster|count-failure-reports",
-            "cluster|delslots",
-            "cluster|delslotsrange",
-            "cluster|failover",
-            "cluster|flushslots",
-            "cluster|forget",
-            "cluster|meet",
-            "cluster|replicas",
-            "cluster|replicate",
-            "cluster|reset",
-            "cluster|saveconfig",
-            "cluster|set-config-epoch",
-            "cluster|setslot",
-            "cluster|slaves",
-            "module|load",
-            "module|loadex",
-            "module|unload",
-        ],
+        &["module|load", "module|loadex", "module|unload"],
     ),
 ];
 

@@ -2,6 +2,7 @@
 
 mod bitmap;
 mod client;
+mod cluster;
 mod connection;
 mod geo;
 mod hash;
@@ -38,6 +39,7 @@ pub const FAMILIES: &[&Family] = &[
     &pubsub::FAMILY,
     &script::FAMILY,
     &client::FAMILY,
+    &cluster::FAMILY,
     &server::FAMILY,
     &server::GENERIC,
 ];

@@ -79,6 +79,15 @@ fn protected_by_default() -> bool {
     std::env::var_os("VERMILION_PROTECTED_MODE").is_none_or(|word| word != "no")
 }
 
+/// Whoever wants a node must not get a server that holds every slot by itself, and never learns of the others.
+fn is_no_node(node: bool) -> Result<(), &'static str> {
+    if node {
+        Err("there is no cluster mode: cluster-enabled must be no")
+    } else {
+        Ok(())
+    }
+}
+
 fn plain_file_name(name: &[u8]) -> bool {
     !name.contains(&b'/')
 }
@@ -323,7 +332,7 @@ directives! {
     lua_enable_deprecated_api: Bool = Bool::new(false), DEBUG_ONLY.fixed().hidden(), "Let scripts use long deprecated functions.";
 
     // Cluster.
-    cluster_enabled: Bool = Bool::new(false), NO_CLUSTER.fixed(), "Be a cluster node.";
+    cluster_enabled: Bool = Bool::new(false).checked(is_no_node), LIVE.fixed(), "Be a cluster node: yes is refused, as there is no cluster mode.";
     cluster_config_file: Text = Text::new("nodes.conf"), NO_CLUSTER.fixed(), "File the node keeps for itself.";
     cluster_node_timeout: Int = Int::new(15000, 0, LONG), NO_CLUSTER, "Milliseconds of silence after which a node is dead.";
     cluster_port: Int = Int::new(0, 0, 65535), NO_CLUSTER.fixed(), "Port of the cluster bus; 0 for the server's port and 10000.";

@@ -61,6 +61,7 @@ pub fn one_word<'a>(words: &[&'a [u8]]) -> Result<&'a [u8], Refusal> {
 pub struct Bool {
     now: AtomicBool,
     default: bool,
+    check: fn(bool) -> Result<(), &'static str>,
 }
 
 impl Bool {
@@ -68,7 +69,12 @@ impl Bool {
         Bool {
             now: AtomicBool::new(default),
             default,
+            check: |_| Ok(()),
         }
+    }
+
+    pub fn checked(self, check: fn(bool) -> Result<(), &'static str>) -> Bool {
+        Bool { check, ..self }
     }
 
     pub fn get(&self) -> bool {
@@ -95,6 +101,7 @@ impl Setting for Bool {
         if !yes && !word.eq_ignore_ascii_case(b"no") {
             return Err("argument must be 'yes' or 'no'".to_owned());
         }
+        (self.check)(yes)?;
         self.put(yes);
         Ok(())
     }

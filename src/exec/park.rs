@@ -16,7 +16,7 @@ use crate::command::client::{Client, Unblock};
 use crate::command::replication::{AckWaiter, Acks};
 use crate::command::session::Session;
 use crate::command::shared::Shared;
-use crate::command::{AckWish, Entry, Fail, Flow, OnTimeout, Park};
+use crate::command::{AckWish, Entry, Fail, Flag, Flow, OnTimeout, Park};
 use crate::engine::{Place, ShardSet, Shards, Sleeper, Waiter, shard_of};
 use crate::journal::Seq;
 use crate::resp::Reply;
@@ -298,6 +298,18 @@ impl Worker {
         let nanos = sleep.nanos + self.lap(&mut started);
         self.count(session, parked.entry, &argv, nanos);
         self.finish_reply(session, mark, out);
+    }
+
+    /// A server that became a replica wakes its sleepers; one that fell asleep in that moment was passed over. No
+    /// replica lets a client sleep that would write.
+    pub fn look_again(&self, sleep: &Sleep) {
+        let (parked, shared) = (&sleep.parked, &self.shared);
+        if parked.entry.is(Flag::Write)
+            && shared.replication.is_replica()
+            && shared.config.replica_read_only.get()
+        {
+            parked.client.unblock(Unblock::Moved);
+        }
     }
 
     /// Why the bell may have rung for a sleeper.

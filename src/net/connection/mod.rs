@@ -324,6 +324,7 @@ impl Connection {
                 Next::Sleep(sleep) => {
                     done = ahead.ran();
                     self.worker.shared.clients.fell_asleep(&self.client);
+                    self.worker.look_again(&sleep);
                     self.sleep = Some(sleep);
                 }
                 Next::Shutdown(wish) => {

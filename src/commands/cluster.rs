@@ -1,0 +1,357 @@
+//! CLUSTER, and what clients of a cluster say to its nodes. There is no cluster mode: as a Redis without it does, the
+//! server knows every word and answers each that it has none, so that a client can tell it from one too old to ask.
+
+use crate::command::Flag::{Admin, Fast, Loading, NoAsyncLoading, NoScript, Stale};
+use crate::command::{Arg, Command, Done, Fail, Family, Run, SessionCall, help};
+
+pub const FAMILY: Family = Family {
+    group: "cluster",
+    category: "",
+    commands: &[&ASKING, &CLUSTER, &READONLY, &READWRITE],
+};
+
+/// What all of them do. Names, arity and users' rights come first, as they do everywhere.
+const NO_CLUSTER: Run = Run::Session(no_cluster);
+
+fn no_cluster(_: &mut SessionCall<'_>) -> Done {
+    Err(Fail::Says("This instance has cluster support disabled"))
+}
+
+const ASKING: Command = Command {
+    name: "asking",
+    summary: "Lets the next command reach a slot that is on its way to this node",
+    since: "3.0.0",
+    flags: &[Fast],
+    categories: &["connection"],
+    run: NO_CLUSTER,
+    ..Command::PLAIN
+};
+
+const READONLY: Command = Command {
+    name: "readonly",
+    summary: "Lets this connection read from a replica's slots",
+    since: "3.0.0",
+    flags: &[Fast, Loading, Stale],
+    categories: &["connection"],
+    run: NO_CLUSTER,
+    ..Command::PLAIN
+};
+
+const READWRITE: Command = Command {
+    name: "readwrite",
+    summary: "Sends this connection's reads to the slots' masters again",
+    since: "3.0.0",
+    flags: &[Fast, Loading, Stale],
+    categories: &["connection"],
+    run: NO_CLUSTER,
+    ..Command::PLAIN
+};
+
+const CLUSTER: Command = Command {
+    name: "cluster",
+    summary: "Looks at a cluster's nodes and slots, and moves them",
+    cost: "Depends on subcommand.",
+    since: "3.0.0",
+    run: Run::Container,
+    subcommands: &[
+        &ADDSLOTS,
+        &ADDSLOTSRANGE,
+        &BUMPEPOCH,
+        &COUNT_FAILURE_REPORTS,
+        &COUNTKEYSINSLOT,
+        &DELSLOTS,
+        &DELSLOTSRANGE,
+        &FAILOVER,
+        &FLUSHSLOTS,
+        &FORGET,
+        &GETKEYSINSLOT,
+        &HELP,
+        &INFO,
+        &KEYSLOT,
+        &LINKS,
+        &MEET,
+        &MYID,
+        &MYSHARDID,
+        &NODES,
+        &REPLICAS,
+        &REPLICATE,
+        &RESET,
+        &SAVECONFIG,
+        &SET_CONFIG_EPOCH,
+        &SETSLOT,
+        &SHARDS,
+        &SLAVES,
+        &SLOTS,
+    ],
+    ..Command::PLAIN
+};
+
+/// A subcommand that looks.
+const LOOK: Command = Command {
+    since: "3.0.0",
+    flags: &[Stale],
+    run: NO_CLUSTER,
+    ..Command::PLAIN
+};
+
+/// A subcommand that changes the cluster.
+const ORDER: Command = Command {
+    since: "3.0.0",
+    flags: &[Admin, Stale, NoAsyncLoading],
+    run: NO_CLUSTER,
+    ..Command::PLAIN
+};
+
+const VARIES: &[&str] = &["nondeterministic_output"];
+const NODE: &[Arg] = &[Arg::text("node-id")];
+const SLOT: &[Arg] = &[Arg::int("slot")];
+const SLOT_LIST: &[Arg] = &[Arg::int("slot").many()];
+const SLOT_RANGES: &[Arg] = &[Arg::block(
+    "start-slot_end-slot",
+    &[Arg::int("start-slot"), Arg::int("end-slot")],
+)
+.many()];
+
+const ADDSLOTS: Command = Command {
+    name: "addslots",
+    summary: "Gives this node slots that have no owner",
+    cost: "O(N) for N slots given",
+    args: SLOT_LIST,
+    ..ORDER
+};
+
+const ADDSLOTSRANGE: Command = Command {
+    name: "addslotsrange",
+    summary: "Gives this node ranges of slots that have no owner",
+    cost: "O(N) for N slots in the ranges given",
+    since: "7.0.0",
+    args: SLOT_RANGES,
+    ..ORDER
+};
+
+const BUMPEPOCH: Command = Command {
+    name: "bumpepoch",
+    summary: "Raises this node's epoch above all others",
+    tips: VARIES,
+    ..ORDER
+};
+
+const COUNT_FAILURE_REPORTS: Command = Command {
+    name: "count-failure-reports",
+    summary: "Counts the nodes that hold a node for dead",
+    cost: "O(N) for N reports",
+    flags: &[Admin, Stale],
+    args: NODE,
+    tips: VARIES,
+    ..LOOK
+};
+
+const COUNTKEYSINSLOT: Command = Command {
+    name: "countkeysinslot",
+    summary: "Counts this node's keys in a slot",
+    args: SLOT,
+    ..LOOK
+};
+
+const DELSLOTS: Command = Command {
+    name: "delslots",
+    summary: "Makes this node forget who owns slots",
+    cost: "O(N) for N slots given",
+    args: SLOT_LIST,
+    ..ORDER
+};
+
+const DELSLOTSRANGE: Command = Command {
+    name: "delslotsrange",
+    summary: "Makes this node forget who owns ranges of slots",
+    cost: "O(N) for N slots in the ranges given",
+    since: "7.0.0",
+    args: SLOT_RANGES,
+    ..ORDER
+};
+
+const FAILOVER: Command = Command {
+    name: "failover",
+    summary: "Puts this replica in its master's place",
+    args: &[Arg::one_of(
+        "options",
+        &[
+            Arg::word("force", "FORCE"),
+            Arg::word("takeover", "TAKEOVER"),
+        ],
+    )
+    .optional()],
+    ..ORDER
+};
+
+const FLUSHSLOTS: Command = Command {
+    name: "flushslots",
+    summary: "Takes all of this node's slots from it",
+    ..ORDER
+};
+
+const FORGET: Command = Command {
+    name: "forget",
+    summary: "Strikes a node off this node's list",
+    args: NODE,
+    ..ORDER
+};
+
+const GETKEYSINSLOT: Command = Command {
+    name: "getkeysinslot",
+    summary: "Returns some of this node's keys in a slot",
+    cost: "O(N) for N keys returned",
+    args: &[Arg::int("slot"), Arg::int("count")],
+    tips: VARIES,
+    ..LOOK
+};
+
+/// Refused like its siblings, so it tells nothing.
+const HELP: Command = Command {
+    run: NO_CLUSTER,
+    ..help::HELP
+};
+
+const INFO: Command = Command {
+    name: "info",
+    summary: "Tells how the cluster is, as this node sees it",
+    tips: VARIES,
+    ..LOOK
+};
+
+const KEYSLOT: Command = Command {
+    name: "keyslot",
+    summary: "Tells which slot a key belongs to",
+    cost: "O(N) for N bytes of the key",
+    args: &[Arg::text("key")],
+    ..LOOK
+};
+
+const LINKS: Command = Command {
+    name: "links",
+    summary: "Lists this node's connections with the other nodes",
+    cost: "O(N) for N nodes",
+    since: "7.0.0",
+    tips: VARIES,
+    ..LOOK
+};
+
+const MEET: Command = Command {
+    name: "meet",
+    summary: "Makes this node and another know each other",
+    args: &[
+        Arg::text("ip"),
+        Arg::int("port"),
+        Arg::int("cluster_bus_port").optional().since("4.0.0"),
+    ],
+    ..ORDER
+};
+
+const MYID: Command = Command {
+    name: "myid",
+    summary: "Returns this node's name",
+    ..LOOK
+};
+
+const MYSHARDID: Command = Command {
+    name: "myshardid",
+    summary: "Returns the name of the shard that this node is in",
+    since: "7.2.0",
+    tips: VARIES,
+    ..LOOK
+};
+
+const NODES: Command = Command {
+    name: "nodes",
+    summary: "Lists the nodes that this node knows, in the form of its file",
+    cost: "O(N) for N nodes",
+    tips: VARIES,
+    ..LOOK
+};
+
+const REPLICAS: Command = Command {
+    name: "replicas",
+    summary: "Lists a master's replicas",
+    cost: "O(N) for N replicas",
+    since: "5.0.0",
+    flags: &[Admin, Stale],
+    args: NODE,
+    tips: VARIES,
+    ..LOOK
+};
+
+const REPLICATE: Command = Command {
+    name: "replicate",
+    summary: "Makes this node a replica of a master",
+    args: NODE,
+    ..ORDER
+};
+
+const RESET: Command = Command {
+    name: "reset",
+    summary: "Makes this node forget all others and its slots",
+    cost: "O(N) for N known nodes, and for N keys if it flushes them",
+    flags: &[Admin, NoScript, Stale],
+    args: &[Arg::one_of(
+        "hard_soft",
+        &[Arg::word("hard", "HARD"), Arg::word("soft", "SOFT")],
+    )
+    .optional()],
+    ..ORDER
+};
+
+const SAVECONFIG: Command = Command {
+    name: "saveconfig",
+    summary: "Writes what this node knows of the cluster to its file",
+    ..ORDER
+};
+
+const SET_CONFIG_EPOCH: Command = Command {
+    name: "set-config-epoch",
+    summary: "Gives a new node its epoch",
+    args: &[Arg::int("config-epoch")],
+    ..ORDER
+};
+
+const SETSLOT: Command = Command {
+    name: "setslot",
+    summary: "Gives a slot to a node, or begins or ends its move",
+    args: &[
+        Arg::int("slot"),
+        Arg::one_of(
+            "subcommand",
+            &[
+                Arg::text("node-id").token("IMPORTING"),
+                Arg::text("node-id").token("MIGRATING"),
+                Arg::text("node-id").token("NODE"),
+                Arg::word("stable", "STABLE"),
+            ],
+        ),
+    ],
+    ..ORDER
+};
+
+const SHARDS: Command = Command {
+    name: "shards",
+    summary: "Lists the shards with their slots and nodes",
+    cost: "O(N) for N nodes",
+    since: "7.0.0",
+    tips: VARIES,
+    ..LOOK
+};
+
+const SLAVES: Command = Command {
+    name: "slaves",
+    since: "3.0.0",
+    deprecated: Some(("5.0.0", "`CLUSTER REPLICAS`")),
+    ..REPLICAS
+};
+
+const SLOTS: Command = Command {
+    name: "slots",
+    summary: "Lists the ranges of slots with their nodes",
+    cost: "O(N) for N nodes",
+    tips: VARIES,
+    deprecated: Some(("7.0.0", "`CLUSTER SHARDS`")),
+    ..LOOK
+};
