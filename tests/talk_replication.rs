@@ -1,6 +1,6 @@
 //! Talk with a server about replication: roles, what a replica refuses, who waits for whom.
 
-use vermilion::testing::{TestServer, show, talk};
+use vermilion::testing::{Talker, TestServer, show, talk};
 
 #[test]
 fn a_master_without_replicas_waits_for_none() {
