@@ -1,7 +1,5 @@
 """Memory: bytes of RSS for each item, and of a server without any."""
 
-import time
-
 from servers import Server, encode, median
 
 
@@ -34,8 +32,6 @@ def items(count):
     return (encode("RPUSH", "queue", b"item:%013d" % n) for n in range(count))
 
 
-# What growing left behind is given back within ten seconds, by either allocator.
-REST_S = 12
 # Name, bar, load.
 ROWS = [
     ("string: key of 16, value of 32 bytes", 0.60, strings),
@@ -58,7 +54,6 @@ def run(programs, count, only=None):
             with Server(server_name, command) as server:
                 before = server.rss()
                 server.client.load(load(count))
-                time.sleep(REST_S)
                 taken[server_name] = (server.rss() - before) / count
         yield name, bar, taken
 

@@ -30,7 +30,7 @@ pub use edit::Edit;
 pub use effects::{Class, Effects, Event, Garbage, Reach, Record, Wanted};
 pub use entry::{Entry, New};
 pub use evict::{Policy, Victim, Victims};
-pub use shard::{Hashed, Place, SHARDS, Shard, ShardSet, shard_of};
+pub use shard::{Hashed, NewKey, Place, SHARDS, Shard, ShardSet, shard_of};
 pub use snapshot::{SavedKey, Snapshot};
 pub use table::Table;
 pub use waiters::{Sleeper, Waiter};

@@ -11,7 +11,7 @@ use hashbrown::HashMap;
 use super::access::Access;
 use super::effects::Effects;
 use super::entry::{Entry, New};
-use super::snapshot::{Saved, SavedKey};
+use super::snapshot::Saved;
 use super::table::Table;
 use super::waiters::Waiters;
 use crate::types::Bstr;
@@ -157,6 +157,15 @@ impl<'a> Hashed<'a> {
 /// A database's number and a key in it.
 pub type Place = (usize, Bstr);
 
+/// A key as a file holds it.
+pub struct NewKey<'a> {
+    pub db: usize,
+    pub key: &'a [u8],
+    pub value: New<'a>,
+    pub deadline_ms: Option<u64>,
+    pub access: Access,
+}
+
 /// One slice of every database.
 #[derive(Default)]
 pub struct Shard {
@@ -226,23 +235,23 @@ impl Shard {
     }
 
     /// Puts a key where none may be yet, as loading a file does, unless it is to `replace` it; false if there is one.
-    pub fn load(&mut self, loaded: SavedKey, replace: bool, now_ms: u64) -> bool {
-        let SavedKey {
+    pub fn load(&mut self, loaded: NewKey<'_>, replace: bool, now_ms: u64) -> bool {
+        let NewKey {
             db,
             key,
             value,
             deadline_ms,
             access,
         } = loaded;
-        let hash = keyhash::hash(&key);
-        if let Some(pos) = self.table_mut(db).find(hash, &key) {
+        let hash = keyhash::hash(key);
+        if let Some(pos) = self.table_mut(db).find(hash, key) {
             if !replace {
                 return false;
             }
             self.preserve(db, pos);
             self.remove(db, pos);
         }
-        let pos = self.insert(db, hash, &key, value.into(), access);
+        let pos = self.insert(db, hash, key, value, access);
         let table = self.table_mut(db);
         if let Some(deadline_ms) = deadline_ms {
             table.set_deadline(pos, deadline_ms, now_ms);

@@ -108,7 +108,7 @@ const REFCOUNT: Command = Command {
     ..Command::PLAIN
 };
 
-/// Redis keeps one object for each of these numbers. Here they stand in their entries, and take no more.
+/// Redis keeps one object for each of these numbers. Here they stand with their keys, and take no more.
 const SHARED: std::ops::Range<i64> = 0..10_000;
 
 fn refcount(call: &mut ReadCall<'_>) -> Done {

@@ -1,5 +1,6 @@
 //! A snapshot file to keys: found by one thread, decoded and put into the keyspace by others.
 
+use std::borrow::Cow;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 
@@ -11,9 +12,9 @@ use parking_lot::Mutex;
 use super::read::{Fault, Read, Reader};
 use super::save::Origin;
 use super::{CRC, VERSION_FIELD_TTL, VERSION_VALKEY, kind, kind_name, opcode};
-use crate::engine::{Access, Engine, Rules, SavedKey, shard_of};
+use crate::engine::{Access, Engine, New, NewKey, Rules, shard_of};
 use crate::persist::window::Window;
-use crate::types::{Bstr, Limits, Value};
+use crate::types::{Limits, Value};
 use crate::util::{keyhash, memory, number};
 
 /// Bytes of keys handed to a decoding thread at once.
@@ -408,10 +409,13 @@ fn decode(
                 }
             };
             let fresh = || Access::fresh(&rules.rules.access, rules.now_ms);
-            let loaded = SavedKey {
+            let loaded = NewKey {
                 db: said.db,
-                key: Bstr::new(&key),
-                value,
+                key: &key,
+                value: match value {
+                    Held::Text(ref bytes) => New::text(bytes),
+                    Held::Value(value) => value.into(),
+                },
                 deadline_ms: said.deadline_ms,
                 access: said.mark.unwrap_or_else(fresh),
             };
@@ -432,9 +436,18 @@ fn decode(
     }
 }
 
-fn record(reader: &mut Reader<'_>, limits: &Limits) -> (Read<Vec<u8>>, Read<Value>) {
+/// A value as it is read: a string where it stands in the file, if it isn't compressed.
+enum Held<'a> {
+    Text(Cow<'a, [u8]>),
+    Value(Value),
+}
+
+fn record<'a>(reader: &mut Reader<'a>, limits: &Limits) -> (Read<Cow<'a, [u8]>>, Read<Held<'a>>) {
     let kind = reader.byte();
-    let key = reader.string().map(std::borrow::Cow::into_owned);
-    let value = kind.and_then(|kind| reader.whole(kind, limits));
+    let key = reader.string();
+    let value = kind.and_then(|kind| match kind {
+        kind::STRING => reader.string().map(Held::Text),
+        kind => reader.whole(kind, limits).map(Held::Value),
+    });
     (key, value)
 }
