@@ -1,5 +1,8 @@
 //! Talk with a server about itself and its connections: CLIENT, CONFIG, COMMAND, INFO, DEBUG and their kin.
 
+use std::io::{Read, Write};
+use std::net::TcpStream;
+
 use vermilion::resp::value::Value;
 use vermilion::testing::{TestServer, show, talk};
 
@@ -406,6 +409,40 @@ fn a_long_reply_is_whole_whatever_happens_meanwhile() {
         assert!(matches!(client.hear(), Value::Push(_)));
         messages += 1;
     }
+}
+
+#[test]
+fn a_long_reply_that_is_broken_off_counts_all_the_same() {
+    const TIMES: usize = 40;
+    let server = TestServer::start("");
+    let mut other = server.connect();
+    let members: String = (0..60_000).map(|n| format!(" member:{n}")).collect();
+    other.say(&format!("SADD set{members}"));
+    assert_eq!(show(&other.hear()), ":60000");
+    for _ in 0..TIMES {
+        let mut client = TcpStream::connect(("127.0.0.1", server.port())).unwrap();
+        client.write_all(b"CLIENT ID\r\nSMEMBERS set\r\n").unwrap();
+        // The number, and the first part of the reply, from which on the rest may be broken off.
+        let mut seen = Vec::new();
+        while seen.len() < 100 {
+            let mut bytes = [0; 100];
+            let read = client.read(&mut bytes).unwrap();
+            seen.extend_from_slice(&bytes[..read]);
+        }
+        let line = seen.split(|byte| *byte == b'\r').next().unwrap();
+        let id = std::str::from_utf8(&line[1..]).unwrap();
+        other.say(&format!("CLIENT KILL ID {id}"));
+        assert_eq!(show(&other.hear()), ":1");
+    }
+    // The last one may be at it still.
+    for _ in 0..100 {
+        let stats = answer(&server, "INFO commandstats");
+        if stats.contains(&format!("cmdstat_smembers:calls={TIMES},")) {
+            return;
+        }
+        std::thread::sleep(std::time::Duration::from_millis(50));
+    }
+    panic!("{}", answer(&server, "INFO commandstats"));
 }
 
 #[test]

@@ -49,9 +49,14 @@ impl Worker {
         if !whole && !out.is_full() {
             return Some(long);
         }
-        self.count(session, long.entry, argv, long.nanos);
-        // Its parts may be no one else's any more.
-        self.discard(Garbage::Value(long.rest.value));
+        self.end_long(session, long, argv);
         None
+    }
+
+    /// A reply is whole, or nobody is left to take the rest of it.
+    pub fn end_long(&self, session: &Session, long: Long, argv: &[&[u8]]) {
+        self.count(session, long.entry, argv, long.nanos);
+        // Its parts may be no one else's any more: that many are not dropped here.
+        self.discard(Garbage::Value(long.rest.value));
     }
 }

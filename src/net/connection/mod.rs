@@ -261,20 +261,9 @@ impl Connection {
 
     /// Runs every whole request that has been read.
     async fn batch(&mut self) {
-        self.borrow_output();
-        self.tell_input();
-        if !self.weigh() {
+        let Some(mut started) = self.open_batch() else {
             return;
-        }
-        let mut started = self.worker.begin_batch();
-        let hard_bytes = self.output_limit().hard_bytes as usize;
-        self.out.set_room(match hard_bytes {
-            0 => usize::MAX,
-            limit => self.sent.saturating_add(limit),
-        });
-        self.client
-            .active_ms
-            .store(self.worker.now_ms(), Ordering::Relaxed);
+        };
         let mut done = 0;
         let mut ahead = self.buffers.ahead.take();
         while self.closing == Closing::No && self.sleep.is_none() && !self.held {
@@ -375,6 +364,25 @@ impl Connection {
         self.give_back_input();
     }
 
+    /// Gets ready to run requests; nothing if the client takes too much to stay.
+    fn open_batch(&mut self) -> Option<Reading> {
+        self.borrow_output();
+        self.tell_input();
+        if !self.weigh() {
+            return None;
+        }
+        let started = self.worker.begin_batch();
+        let hard_bytes = self.output_limit().hard_bytes as usize;
+        self.out.set_room(match hard_bytes {
+            0 => usize::MAX,
+            limit => self.sent.saturating_add(limit),
+        });
+        self.client
+            .active_ms
+            .store(self.worker.now_ms(), Ordering::Relaxed);
+        Some(started)
+    }
+
     /// What came is no request: the client hears why, and is left.
     fn refuse(&mut self, error: &ProtocolError) {
         let text = format!("ERR Protocol error: {error}");
@@ -411,19 +419,13 @@ impl Connection {
             if self.client.mailbox.is_closing() {
                 self.closing = Closing::Now;
             }
-            if self.closing == Closing::Now {
-                return;
-            }
             *started = self.worker.begin_batch();
-            let Connection {
-                worker,
-                session,
-                input,
-                out,
-                ..
-            } = self;
-            let argv = ahead.argv(input);
-            left = worker.write_on(session, long, &argv, out, started);
+            let argv = ahead.argv(&self.input);
+            if self.closing == Closing::Now {
+                return self.worker.end_long(&self.session, long, &argv);
+            }
+            let (worker, session) = (&self.worker, &self.session);
+            left = worker.write_on(session, long, &argv, &mut self.out, started);
         }
     }
 
