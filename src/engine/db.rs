@@ -229,20 +229,13 @@ impl<'a> Db<'a> {
         self.tables().map(Table::volatile).sum()
     }
 
-    /// Every live entry, with its deadline.
-    pub fn each(&self) -> impl Iterator<Item = (&Entry, Option<u64>)> {
-        self.tables()
-            .flat_map(|table| table.entries().map(|entry| (entry, table.deadline(entry))))
-            .filter(|(_, deadline)| deadline.is_none_or(|deadline| deadline > self.now_ms))
-    }
-
-    /// Visits every live entry. Where they are many this is faster than [`Db::each`].
-    pub fn visit(&self, mut visit: impl FnMut(&Entry)) {
+    /// Visits every live entry, with its deadline.
+    pub fn visit(&self, mut visit: impl FnMut(&Entry, Option<u64>)) {
         for table in self.tables() {
             table.visit(|entry| {
                 let deadline = table.deadline(entry);
                 if deadline.is_none_or(|deadline| deadline > self.now_ms) {
-                    visit(entry);
+                    visit(entry, deadline);
                 }
             });
         }

@@ -64,10 +64,6 @@ impl Table {
         self.entries.at_mut(pos)
     }
 
-    pub fn entries(&self) -> impl Iterator<Item = &Entry> {
-        self.entries.iter()
-    }
-
     /// Visits all entries, and calls the keys of several into the cache at the same time.
     pub(super) fn visit(&self, visit: impl FnMut(&Entry)) {
         let mut visit = visit;

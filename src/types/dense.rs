@@ -410,6 +410,35 @@ mod tests {
     }
 
     #[test]
+    fn it_stays_right_where_positions_get_longer() {
+        let mut random = fastrand::Rng::with_seed(5);
+        let mut dense: Dense<(Vec<u8>, u64)> = Dense::new();
+        let mut next = 0u64;
+        // To and fro around each number at which a small index is replaced, with what removals leave in it.
+        for around in [28_672, 53_900, 57_344, 65_536, 57_344] {
+            for step in 0..60_000 {
+                let grow = match dense.len() {
+                    len if len + 3000 < around => true,
+                    len if len > around + 3000 => false,
+                    _ => random.bool(),
+                };
+                if grow {
+                    let key = next.to_string().into_bytes();
+                    dense.push(keyhash::hash(&key), (key, next));
+                    next += 1;
+                } else {
+                    dense.swap_remove(random.usize(0..dense.len()));
+                }
+                if step % 20_000 == 0 {
+                    for (at, (key, _)) in dense.iter().enumerate() {
+                        assert_eq!(dense.find(keyhash::hash(key), key), Some(at));
+                    }
+                }
+            }
+        }
+    }
+
+    #[test]
     fn a_frozen_copy_stays_as_it_was() {
         let mut dense: Shared<(Vec<u8>, u64)> = Dense::new();
         for n in 0..3 * SMALL as u64 {

@@ -85,7 +85,7 @@ fn keys(call: &mut ReadCall<'_>) -> Done {
     let every = pattern == b"*";
     let open = call.out.open_array();
     let mut count = 0;
-    call.db.visit(|entry| {
+    call.db.visit(|entry, _| {
         let name = entry.key_name();
         if every || glob::matches(pattern, name, false) {
             call.out.bulk(name);

@@ -177,6 +177,17 @@ mod tests {
     }
 
     #[test]
+    fn a_switch_may_refuse_a_side() {
+        let cluster = Bool::new(false).checked(|on| match on {
+            true => Err("there is none"),
+            false => Ok(()),
+        });
+        assert_eq!(refusal(&cluster, "YES"), "there is none");
+        assert_eq!(refusal(&cluster, "1"), "argument must be 'yes' or 'no'");
+        assert_eq!(accept(&cluster, "No"), "no");
+    }
+
+    #[test]
     fn octal_is_shown_and_bounded_in_octal() {
         let perm = Int::octal(0, 0, 0o777);
         assert_eq!(accept(&perm, "755"), "755");

@@ -9,16 +9,11 @@ pub fn digest(call: &mut WriteCall<'_>) -> Done {
     let now_ms = call.db.now_ms();
     let mut sum = Digest::default();
     for index in 0..call.db.census().databases.len() {
-        for (entry, deadline) in call.db.other(index).each() {
+        call.db.other(index).visit(|entry, deadline| {
             let (key, value) = (entry.key_name(), entry.value());
-            sum.add(Digest::of_key(
-                index,
-                key,
-                value,
-                deadline.is_some(),
-                now_ms,
-            ));
-        }
+            let volatile = deadline.is_some();
+            sum.add(Digest::of_key(index, key, value, volatile, now_ms));
+        });
     }
     call.out.simple(&sum.to_string());
     Ok(Flow::Done)
