@@ -16,11 +16,11 @@ use crate::types::ValueRef;
 
 /// What a command will look at.
 #[derive(Clone, Copy, Debug)]
-pub struct Glance {
+pub struct Glance<'a> {
     /// The key's hash.
     pub key: u64,
-    /// The hash of the first field or member that it names.
-    pub member: Option<u64>,
+    /// The first field or member that it names.
+    pub member: Option<&'a [u8]>,
 }
 
 /// How many are looked at together.
@@ -30,10 +30,10 @@ const KEYS_MIN: usize = 64;
 
 impl Engine {
     /// Looks at what these commands, sixteen at most, will look at. A hint: what is locked is passed over.
-    pub fn warm(&self, db: usize, glances: impl Iterator<Item = Glance>) {
+    pub fn warm<'a>(&self, db: usize, glances: impl Iterator<Item = Glance<'a>>) {
         // All locks first: each of them waits for whatever is being fetched.
         let mut held: SmallVec<[(usize, MutexGuard<'_, Shard>); TOGETHER]> = SmallVec::new();
-        let mut wanted: SmallVec<[(usize, Glance); TOGETHER]> = SmallVec::new();
+        let mut wanted: SmallVec<[(usize, Glance<'_>); TOGETHER]> = SmallVec::new();
         for glance in glances {
             let id = shard_of(glance.key);
             let slot = &self.slots[id];
@@ -79,10 +79,10 @@ impl Locked<'_> {
     }
 }
 
-fn look<'t>(glances: impl Iterator<Item = (&'t Table, Glance)>) {
+fn look<'t>(glances: impl Iterator<Item = (&'t Table, Glance<'t>)>) {
     // Many commands in a row may be about one key.
     let mut last: Option<(u64, usize)> = None;
-    let places: SmallVec<[(&Table, usize, Glance); TOGETHER]> = glances
+    let places: SmallVec<[(&Table, usize, Glance<'_>); TOGETHER]> = glances
         .filter_map(|(table, glance)| {
             let pos = match last {
                 Some((key, pos)) if key == glance.key => pos,

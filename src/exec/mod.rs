@@ -72,18 +72,12 @@ pub struct Look {
     entry: &'static Entry,
     /// Of the one key whose shard is all that will be locked, if that has been hashed.
     hash: Option<u64>,
-    /// Of the first field or member that it names.
-    member: Option<u64>,
 }
 
 impl Look {
     /// Of a request that runs at once.
     fn unhashed(entry: &'static Entry) -> Self {
-        Look {
-            entry,
-            hash: None,
-            member: None,
-        }
+        Look { entry, hash: None }
     }
 }
 
@@ -171,23 +165,23 @@ impl Worker {
     #[inline]
     pub fn look<'a>(&self, arg: impl Fn(usize) -> Option<&'a [u8]>) -> Option<Look> {
         match self.shared.registry.find(arg(0)?, arg(1)) {
-            Found::Entry(entry) => {
-                let hash_of = |at: Option<usize>| at.and_then(&arg).map(keyhash::hash);
-                Some(Look {
-                    entry,
-                    hash: hash_of(entry.lone_key_at()),
-                    member: hash_of(entry.member_at),
-                })
-            }
+            Found::Entry(entry) => Some(Look {
+                entry,
+                hash: entry.lone_key_at().and_then(arg).map(keyhash::hash),
+            }),
             Found::NoSubcommand(_) | Found::Unknown => None,
         }
     }
 
     /// Calls what these requests will look at into the cache, for all of them at the same time.
     #[inline]
-    pub fn warm(&self, session: &Session, looks: impl Iterator<Item = Look>) {
-        let glances = looks.filter_map(|look| {
-            let member = look.member;
+    pub fn warm<'a>(
+        &self,
+        session: &Session,
+        looks: impl Iterator<Item = (Look, impl Fn(usize) -> Option<&'a [u8]>)>,
+    ) {
+        let glances = looks.filter_map(|(look, arg)| {
+            let member = look.entry.member_at.and_then(arg);
             look.hash.map(|key| Glance { key, member })
         });
         self.engine.warm(session.db, glances);

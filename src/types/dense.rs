@@ -66,6 +66,8 @@ const MOVES: usize = 16;
 
 /// So many items and their index are more than the cache nearest to a core.
 const FAR: usize = 2048;
+/// Keys that are hashed in less time than a look at memory takes.
+const SHORT_KEY: usize = 256;
 
 #[derive(Clone, Debug)]
 pub struct Dense<T, C = Vec<T>> {
@@ -179,13 +181,14 @@ impl<T: Keyed, C: Chunk<T>> Dense<T, C> {
         here.or_else(|| self.old.as_ref()?.find(hash, |_| true))
     }
 
-    /// The same, where the items are so many that most are not in the processor's cache.
+    /// The same by the key, where the items are so many that most are not in the processor's cache. A long key isn't
+    /// hashed for that: it will be once more.
     #[inline]
-    pub fn likely_far(&self, hash: u64) -> Option<usize> {
-        if self.len < FAR {
+    pub fn likely_far(&self, key: &[u8]) -> Option<usize> {
+        if self.len < FAR || key.len() > SHORT_KEY {
             return None;
         }
-        self.likely(hash)
+        self.likely(keyhash::hash(key))
     }
 
     /// Looks at the item there.

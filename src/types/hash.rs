@@ -169,11 +169,11 @@ impl Hash {
         }
     }
 
-    /// Where the field with this hash likely stands, in a large hash.
-    pub fn likely(&self, hash: u64) -> Option<usize> {
+    /// Where a field likely stands, in a large hash.
+    pub fn likely(&self, field: &[u8]) -> Option<usize> {
         match &self.form {
             Form::Packed(_) => None,
-            Form::Table(table) => table.likely_far(hash),
+            Form::Table(table) => table.likely_far(field),
         }
     }
 

@@ -237,10 +237,10 @@ impl Set {
         pos as u64
     }
 
-    /// Where the member with this hash likely stands, in a large set.
-    pub fn likely(&self, hash: u64) -> Option<usize> {
+    /// Where a member likely stands, in a large set.
+    pub fn likely(&self, member: &[u8]) -> Option<usize> {
         match &self.0 {
-            Form::Table(table) => table.likely_far(hash),
+            Form::Table(table) => table.likely_far(member),
             Form::Ints(_) | Form::Packed(_) => None,
         }
     }

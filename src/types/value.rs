@@ -154,12 +154,12 @@ impl ValueRef<'_> {
         }
     }
 
-    /// Where the field or member with this hash likely stands in a large collection.
-    pub fn likely(self, hash: u64) -> Option<usize> {
+    /// Where a field or member likely stands in a large collection.
+    pub fn likely(self, member: &[u8]) -> Option<usize> {
         match self {
-            ValueRef::Hash(held) => held.likely(hash),
-            ValueRef::Set(set) => set.likely(hash),
-            ValueRef::ZSet(zset) => zset.likely(hash),
+            ValueRef::Hash(hash) => hash.likely(member),
+            ValueRef::Set(set) => set.likely(member),
+            ValueRef::ZSet(zset) => zset.likely(member),
             ValueRef::Text(_) | ValueRef::List(_) | ValueRef::Stream(_) => None,
         }
     }

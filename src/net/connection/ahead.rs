@@ -105,8 +105,12 @@ impl Ahead {
             }
         }
         if self.filled > 1 {
-            let looks = self.slots[..self.filled].iter();
-            worker.warm(session, looks.filter_map(|slot| slot.look));
+            let looks = self.slots[..self.filled].iter().filter_map(|slot| {
+                let bytes = &input[slot.at..];
+                let arg = move |at| slot.request.arg(bytes, at);
+                slot.look.map(|look| (look, arg))
+            });
+            worker.warm(session, looks);
         }
         Ok(())
     }

@@ -120,11 +120,11 @@ impl ZSet {
         }
     }
 
-    /// Where the member with this hash likely stands, in a large set.
-    pub fn likely(&self, hash: u64) -> Option<usize> {
+    /// Where a member likely stands, in a large set.
+    pub fn likely(&self, member: &[u8]) -> Option<usize> {
         match &self.shape {
             Shape::Packed(_) => None,
-            Shape::Sorted(sorted) => sorted.likely(hash),
+            Shape::Sorted(sorted) => sorted.likely(member),
         }
     }
 

@@ -53,8 +53,8 @@ impl Sorted {
         }
     }
 
-    pub fn likely(&self, hash: u64) -> Option<usize> {
-        self.members.likely_far(hash)
+    pub fn likely(&self, member: &[u8]) -> Option<usize> {
+        self.members.likely_far(member)
     }
 
     pub fn warm(&self, pos: usize) -> usize {
