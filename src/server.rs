@@ -109,6 +109,8 @@ impl Server {
         let told = shared.reopen.set(Box::new(reopen));
         debug_assert!(told.is_ok(), "a server is built once");
         repl::begin(&shared);
+        // Until it runs and has read its files.
+        shared.store.loading.begin(0);
         Ok(Server {
             shared,
             engine,
@@ -124,11 +126,6 @@ impl Server {
     /// The first TCP port listened on.
     pub fn port(&self) -> u16 {
         self.shared.about.port
-    }
-
-    /// A token that stops the server.
-    pub fn stopper(&self) -> CancellationToken {
-        self.shared.stop.clone()
     }
 
     /// Serves until stopped. This thread becomes the first worker.
@@ -254,7 +251,6 @@ const SHORT_LOAD: Duration = Duration::from_millis(300);
 /// Reads the data files on a thread of their own, and returns once that is done or has taken a while.
 fn load(loader: Worker, ready: Ready) -> Result<JoinHandle<Result<()>>> {
     let shared = loader.shared.clone();
-    shared.store.loading.begin(0);
     let (done, waiting) = channel::<()>();
     let thread = std::thread::Builder::new()
         .name("loading".into())

@@ -3,7 +3,8 @@
 //! ```text
 //! > SET k v          the first client says this,
 //! +OK                and this is the answer
-//! b> BLPOP q 0       another client, named b, goes to sleep;
+//! b> BLPOP q 0       another client, named b, goes to sleep,
+//! zzz                and nothing more is said until it sleeps;
 //! > RPUSH q x
 //! :1
 //! b< ["q" "x"]       then b hears this
@@ -15,13 +16,14 @@ use std::collections::HashMap;
 use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, Weak};
 use std::thread::JoinHandle;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::Result;
-use tokio_util::sync::CancellationToken;
 
+use crate::command::shared::Shared;
 use crate::config::{Config, file};
 use crate::persist::disk::{Disk, OsDisk};
 use crate::resp::value::Value;
@@ -31,7 +33,8 @@ use crate::util::{glob, words};
 /// A server in this process, stopped when dropped.
 pub struct TestServer {
     port: u16,
-    stop: CancellationToken,
+    /// Not kept alive from here: clients of a server that failed see that it is gone.
+    shared: Weak<Shared>,
     thread: Option<JoinHandle<Result<()>>>,
     /// Removed with the server, unless the test brought it.
     dir: Option<PathBuf>,
@@ -48,6 +51,11 @@ impl TestServer {
         std::fs::create_dir_all(&dir).expect("a directory for the test's files");
         let mut server = Self::start_on(lines, &dir, Arc::new(OsDisk));
         server.dir = Some(dir);
+        // On a busy machine it may be there before it has found that there is nothing to read.
+        let is_loading = |shared: Arc<Shared>| shared.store.loading.is_on();
+        while server.shared.upgrade().is_some_and(is_loading) {
+            std::thread::sleep(Duration::from_millis(1));
+        }
         server
     }
 
@@ -85,13 +93,13 @@ impl TestServer {
                     return Ok(());
                 }
             };
-            let _ = tell.send(Ok(server.stopper()));
+            let _ = tell.send(Ok(Arc::downgrade(server.shared())));
             server.run()
         });
-        let stop = told.recv()??;
+        let shared = told.recv()??;
         Ok(TestServer {
             port,
-            stop,
+            shared,
             thread: Some(thread),
             dir: None,
         })
@@ -107,7 +115,9 @@ impl TestServer {
     }
 
     fn end(&mut self) -> Result<()> {
-        self.stop.cancel();
+        if let Some(shared) = self.shared.upgrade() {
+            shared.stop.cancel();
+        }
         match self.thread.take().map(JoinHandle::join) {
             Some(Ok(ended)) => ended,
             Some(Err(_)) => Err(anyhow::anyhow!("the server panicked")),
@@ -157,6 +167,10 @@ impl TestServer {
             if let Some(said) = said {
                 client.say(&said);
             }
+            if expected.as_deref() == Some("zzz") {
+                self.until_asleep(client);
+                continue;
+            }
             if let Some(expected) = expected {
                 let heard = show(&client.hear());
                 let fits = match expected.strip_suffix('*') {
@@ -168,6 +182,22 @@ impl TestServer {
                     "\n  heard:    {heard}\n  expected: {expected}\n  in: {script}"
                 );
             }
+        }
+    }
+
+    fn until_asleep(&self, talker: &Talker) {
+        let address = talker.stream.local_addr().expect("it is connected");
+        let address = address.to_string();
+        let is_asleep = || {
+            let all = self.shared.upgrade().map(|shared| shared.clients.all());
+            let all = all.unwrap_or_default();
+            let client = all.iter().find(|client| client.address == address);
+            client.is_some_and(|client| client.blocked.load(Ordering::Acquire))
+        };
+        let patience = Instant::now() + Duration::from_secs(10);
+        while !is_asleep() {
+            assert!(Instant::now() < patience, "{address} doesn't fall asleep");
+            std::thread::sleep(Duration::from_millis(1));
         }
     }
 }

@@ -74,8 +74,7 @@ fn a_reader_wakes_for_a_new_entry_and_for_nothing_else() {
          > XADD other 1-0 a 1
          \"1-0\"
          b> XREAD BLOCK 0 STREAMS s other $ 5
-         > DEBUG SLEEP 0.1
-         +OK
+         zzz
          > DEL s
          :1
          > SET s text
@@ -188,8 +187,7 @@ fn a_sleeping_consumer_is_told_what_became_of_its_group() {
              > XGROUP CREATE s g $ MKSTREAM
              +OK
              b> XREADGROUP GROUP g ann BLOCK 0 STREAMS s >
-             > DEBUG SLEEP 0.1
-             +OK
+             zzz
              > XGROUP CREATECONSUMER s g ann
              :0
              c> {command}

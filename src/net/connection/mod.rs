@@ -485,16 +485,19 @@ impl Connection {
         self.tell_input();
     }
 
-    /// What others see of the query buffer.
+    /// What others see of the query buffer. What was announced is taken already: it will be needed before anything
+    /// can be done about it, and a reply to someone else must not depend on how much of it has come.
     fn tell_input(&self) {
-        let argv_bytes = self.codec.before_large().min(self.input.len());
-        let query_bytes = self.input.len() - argv_bytes;
+        let have = self.input.len();
+        let argv_bytes = self.codec.before_large().min(have);
+        let query_bytes = have - argv_bytes;
+        let announced = have.saturating_add(self.codec.wanted(have));
         let client = &self.client;
         client.argv_bytes.store(argv_bytes, Ordering::Relaxed);
         client.query_bytes.store(query_bytes, Ordering::Relaxed);
         client
             .query_capacity
-            .store(self.input.capacity(), Ordering::Relaxed);
+            .store(self.input.capacity().max(announced), Ordering::Relaxed);
     }
 
     /// Takes everything of this client out of what is shared.
