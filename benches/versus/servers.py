@@ -18,7 +18,7 @@ PAGE = os.sysconf("SC_PAGE_SIZE")
 
 def programs(named):
     """Name and command of each server, the one that ratios refer to first."""
-    found = {"redis-server": "redis-server", "vermilion": str(ROOT / "target/release/vermilion")}
+    found = {"redis-server": "redis-server", "vermilion": str(ROOT / "target/guided/vermilion")}
     for pair in named:
         name, _, command = pair.partition("=")
         found[name] = command

@@ -161,46 +161,75 @@ pub struct Registry {
 
 /// Commands by the names they are called by, which are in lower case. Looked up at every command.
 #[derive(Default)]
-struct Names(HashTable<(Box<[u8]>, &'static Entry)>);
+struct Names(HashTable<Named>);
+
+struct Named {
+    name: Box<[u8]>,
+    /// Its ends, in lower case.
+    ends: u64,
+    /// Its ends are all of it, and letters: they tell it from any other name of its length.
+    short: bool,
+    entry: &'static Entry,
+}
+
+impl Named {
+    #[inline]
+    fn is(&self, name: &[u8], ends: u64) -> bool {
+        self.ends == ends
+            && self.name.len() == name.len()
+            && (self.short || self.name.eq_ignore_ascii_case(name))
+    }
+}
 
 impl Names {
     #[inline]
     fn get(&self, name: &[u8]) -> Option<&'static Entry> {
-        let is_it = |held: &(Box<[u8]>, _)| held.0.eq_ignore_ascii_case(name);
-        self.0.find(Self::hash(name), is_it).map(|held| held.1)
+        let ends = ends(name);
+        let held = self.0.find(mixed(ends), |held| held.is(name, ends));
+        held.map(|held| held.entry)
     }
 
     fn insert(&mut self, name: &[u8], entry: &'static Entry) -> Option<&'static Entry> {
         let before = self.remove(name);
-        let held = (name.to_ascii_lowercase().into(), entry);
+        let held = Named {
+            name: name.to_ascii_lowercase().into(),
+            ends: ends(name),
+            short: name.len() <= 8 && name.iter().all(u8::is_ascii_alphabetic),
+            entry,
+        };
         self.0
-            .insert_unique(Self::hash(name), held, |held| Self::hash(&held.0));
+            .insert_unique(mixed(held.ends), held, |held| mixed(held.ends));
         before
     }
 
     fn remove(&mut self, name: &[u8]) -> Option<&'static Entry> {
-        let is_it = |held: &(Box<[u8]>, _)| held.0.eq_ignore_ascii_case(name);
-        let held = self.0.find_entry(Self::hash(name), is_it).ok()?;
-        Some(held.remove().0.1)
+        let ends = ends(name);
+        let held = self.0.find_entry(mixed(ends), |held| held.is(name, ends));
+        Some(held.ok()?.remove().0.entry)
     }
 
     fn iter(&self) -> impl Iterator<Item = (&[u8], &'static Entry)> {
-        self.0.iter().map(|(name, entry)| (&name[..], *entry))
+        self.0.iter().map(|held| (&held.name[..], held.entry))
     }
+}
 
-    /// The same for every case. Names are few and known, so a bit of both ends tells them apart.
-    #[inline]
-    fn hash(name: &[u8]) -> u64 {
-        let ends = match (name.first_chunk::<4>(), name.last_chunk::<4>()) {
-            (Some(head), Some(tail)) => {
-                u64::from(u32::from_le_bytes(*head)) << 32 | u64::from(u32::from_le_bytes(*tail))
-            }
-            _ => name.iter().fold(0, |all, byte| all << 8 | u64::from(*byte)),
-        };
-        let mixed = (ends | 0x2020_2020_2020_2020) ^ name.len() as u64;
-        let mixed = mixed.wrapping_mul(0x9e37_79b9_7f4a_7c15);
-        mixed ^ mixed >> 32
-    }
+/// Both ends of a name, the same for every case of its letters; of a name of up to 8 bytes, all of it.
+#[inline]
+fn ends(name: &[u8]) -> u64 {
+    let ends = match (name.first_chunk::<4>(), name.last_chunk::<4>()) {
+        (Some(head), Some(tail)) => {
+            u64::from(u32::from_le_bytes(*head)) << 32 | u64::from(u32::from_le_bytes(*tail))
+        }
+        _ => name.iter().fold(0, |all, byte| all << 8 | u64::from(*byte)),
+    };
+    ends | 0x2020_2020_2020_2020
+}
+
+/// Names are few and known, so a bit of both ends spreads them.
+#[inline]
+fn mixed(ends: u64) -> u64 {
+    let mixed = ends.wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    mixed ^ mixed >> 32
 }
 
 impl Registry {

@@ -29,13 +29,11 @@ impl Worker {
         argv: &[&[u8]],
         look: Option<Look>,
     ) -> Verdict {
-        if argv[0].eq_ignore_ascii_case(b"post") || argv[0].eq_ignore_ascii_case(b"host:") {
-            return Verdict::Attack;
-        }
         let look = match look {
             Some(look) => look,
             None => match find(&self.shared.registry, argv) {
                 Ok(entry) => Look::unhashed(entry),
+                Err(_) if is_http(argv[0]) => return Verdict::Attack,
                 Err(fail) => return Verdict::Refused(None, fail),
             },
         };
@@ -298,6 +296,11 @@ fn is_pause_exempt(entry: &Entry) -> bool {
 }
 
 /// Whether it is one of these, at once or as what EXEC will run.
+/// What a browser sends that was made to talk to this port.
+fn is_http(word: &[u8]) -> bool {
+    word.eq_ignore_ascii_case(b"post") || word.eq_ignore_ascii_case(b"host:")
+}
+
 fn is_any(session: &Session, entry: &Entry, flags: &[Flag]) -> bool {
     let one = |entry: &Entry| flags.iter().any(|flag| entry.is(*flag));
     if entry.command.name == "exec" {

@@ -110,23 +110,8 @@ impl Codec {
                 Some(_) => return self.inline(buf, out),
             }
         }
-        while self.missing > 0 {
-            let len = match self.bulk {
-                Some(len) => len,
-                None => match self.bulk_head(buf, limits)? {
-                    Some(len) => len,
-                    None => return Ok(false),
-                },
-            };
-            if buf.len() < self.at + len + 2 {
-                return Ok(false);
-            }
-            self.request
-                .ranges
-                .push((self.at as u32, (self.at + len) as u32));
-            self.at += len + 2;
-            self.bulk = None;
-            self.missing -= 1;
+        if !self.args(buf, limits)? {
+            return Ok(false);
         }
         self.request.len = self.at;
         std::mem::swap(&mut self.request, out);
@@ -156,42 +141,37 @@ impl Codec {
         }
     }
 
+    /// Reads the arguments that are missing; false if not all have come.
     #[inline]
-    fn bulk_head(
-        &mut self,
-        buf: &[u8],
-        limits: &ProtoLimits,
-    ) -> Result<Option<usize>, ProtocolError> {
-        match buf.get(self.at) {
-            None => return Ok(None),
-            Some(b'$') => {}
-            // A whole line is waited for before it is refused, as Redis does.
-            Some(other) => {
-                let line = &buf[self.at..];
-                return match memchr::memchr(b'\r', line) {
-                    Some(_) => Err(ProtocolError::NoDollar(*other)),
-                    None if line.len() > LINE_MAX => Err(ProtocolError::TooBigLengthLine),
-                    None => Ok(None),
-                };
+    fn args(&mut self, buf: &[u8], limits: &ProtoLimits) -> Result<bool, ProtocolError> {
+        let (mut at, mut missing) = (self.at, self.missing);
+        let mut bulk = self.bulk.take();
+        let whole = loop {
+            if missing == 0 {
+                break true;
             }
-        }
-        let Some((len, end)) = number_line(buf, self.at + 1, ProtocolError::TooBigLengthLine)?
-        else {
-            return Ok(None);
+            let len = match bulk {
+                Some(len) => len,
+                None => match bulk_head(buf, at, limits)? {
+                    Some((len, start)) => {
+                        at = start;
+                        len
+                    }
+                    None => break false,
+                },
+            };
+            let end = at + len;
+            if buf.len() < end + 2 {
+                self.bulk = Some(len);
+                break false;
+            }
+            self.request.ranges.push((at as u32, end as u32));
+            at = end + 2;
+            bulk = None;
+            missing -= 1;
         };
-        let len = len
-            .filter(|len| *len >= 0 && *len as u64 <= limits.bulk_max)
-            .ok_or(ProtocolError::BadLength)?;
-        if len > UNKNOWN_BULK_MAX && !limits.authenticated {
-            return Err(ProtocolError::UnknownLength);
-        }
-        // Ranges are 32 bits wide: a request of 4 GB is beyond what a query buffer may hold.
-        if self.at as u64 + len as u64 > u64::from(u32::MAX) - 64 {
-            return Err(ProtocolError::BadLength);
-        }
-        self.at = end;
-        self.bulk = Some(len as usize);
-        Ok(self.bulk)
+        (self.at, self.missing) = (at, missing);
+        Ok(whole)
     }
 
     fn inline(&mut self, buf: &[u8], out: &mut Request) -> Result<bool, ProtocolError> {
@@ -212,6 +192,44 @@ impl Codec {
         self.request.len = end + 1;
         std::mem::swap(&mut self.request, out);
         Ok(true)
+    }
+}
+
+/// The length of the argument whose first line begins at `at`, and where it starts; nothing if that line isn't whole.
+#[inline(always)]
+fn bulk_head(
+    buf: &[u8],
+    at: usize,
+    limits: &ProtoLimits,
+) -> Result<Option<(usize, usize)>, ProtocolError> {
+    match buf.get(at) {
+        None => return Ok(None),
+        Some(b'$') => {}
+        Some(other) => return no_dollar(&buf[at..], *other),
+    }
+    let Some((len, start)) = number_line(buf, at + 1, ProtocolError::TooBigLengthLine)? else {
+        return Ok(None);
+    };
+    let len = len
+        .filter(|len| *len >= 0 && *len as u64 <= limits.bulk_max)
+        .ok_or(ProtocolError::BadLength)?;
+    if len > UNKNOWN_BULK_MAX && !limits.authenticated {
+        return Err(ProtocolError::UnknownLength);
+    }
+    // Ranges are 32 bits wide: a request of 4 GB is beyond what a query buffer may hold.
+    if at as u64 + len as u64 > u64::from(u32::MAX) - 64 {
+        return Err(ProtocolError::BadLength);
+    }
+    Ok(Some((len as usize, start)))
+}
+
+/// A whole line is waited for before it is refused, as Redis does.
+#[cold]
+fn no_dollar(line: &[u8], other: u8) -> Result<Option<(usize, usize)>, ProtocolError> {
+    match memchr::memchr(b'\r', line) {
+        Some(_) => Err(ProtocolError::NoDollar(other)),
+        None if line.len() > LINE_MAX => Err(ProtocolError::TooBigLengthLine),
+        None => Ok(None),
     }
 }
 

@@ -27,11 +27,7 @@ pub(super) struct Asked {
 impl Asked {
     #[inline(always)]
     pub fn argv<'a>(&'a self, input: &'a [u8]) -> Argv<'a> {
-        let mut argv = Argv::new();
-        for arg in self.request.args(&input[self.at..]) {
-            argv.push(arg);
-        }
-        argv
+        self.request.args(&input[self.at..]).collect()
     }
 }
 

@@ -117,7 +117,7 @@ def build(name, server=None):
             stages.append(stage)
             names[label] = stage.root
             if skipped:
-                made = stage.root / "build/target/release"
+                made = stage.root / "build/target/guided"
                 made.mkdir(parents=True, exist_ok=True)
                 shutil.copy(server, made / "vermilion")
             continue
