@@ -249,7 +249,7 @@ impl Worker {
 
     /// Runs a request that was admitted.
     fn perform<'w>(
-        &'w self,
+        self: &'w Rc<Self>,
         stage: Option<&fiber::Stage<'w>>,
         session: &mut Session,
         look: Look,
@@ -456,7 +456,7 @@ impl Worker {
 
     /// Does what a handler asked for.
     fn follow<'w>(
-        &'w self,
+        self: &'w Rc<Self>,
         stage: Option<&fiber::Stage<'w>>,
         session: &mut Session,
         entry: &'static Entry,

@@ -3,28 +3,45 @@
 //! At time 0 nothing is dead. So a key that has died since is still there for the commands that
 //! were given while it lived, and goes when the sweep begins.
 
+use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Result, bail};
 
 use super::Worker;
+use super::fiber::{Job, Stage};
 use super::unit::Call;
 use crate::command::client::Client;
 use crate::command::session::Session;
-use crate::command::{Fail, Flow, FunctionLoad, Reload, Run, ScriptWish};
+use crate::command::{Entry, Fail, Flag, Flow, FunctionLoad, Reload, Run};
 use crate::engine::Rules;
 use crate::persist::aof::Apply;
 use crate::resp::Reply;
 use crate::script::Host;
+use crate::types::Bstr;
 use crate::util::{clock, memory};
+
+/// A command of the log that runs a script: Redis before 7.0 logged scripts rather than what they did.
+pub(super) struct Logged {
+    session: Session,
+    entry: &'static Entry,
+    argv: Vec<Bstr>,
+}
+
+impl Logged {
+    pub fn run<'w>(&mut self, worker: &'w Worker, stage: &Stage<'w>) {
+        let argv: Vec<&[u8]> = self.argv.iter().map(|arg| &arg[..]).collect();
+        worker.replay_one(Some(stage), &mut self.session, self.entry, &argv);
+    }
+}
 
 /// Commands between two moments at which this thread's memory is counted.
 const COMMANDS_PER_COUNT: u64 = 1024;
 
 impl Worker {
     /// Reads the data files into an empty keyspace: the body of the loading thread.
-    pub fn load(&self) -> Result<()> {
+    pub fn load(self: &Rc<Self>) -> Result<()> {
         let wish = Reload {
             flush: true,
             ..Reload::default()
@@ -33,7 +50,7 @@ impl Worker {
     }
 
     /// DEBUG RELOAD and DEBUG LOADAOF: empties the keyspace and reads it back from its files.
-    pub(super) fn reload(&self, wish: Reload) -> Result<()> {
+    pub(super) fn reload(self: &Rc<Self>, wish: Reload) -> Result<()> {
         let store = &self.shared.store;
         let dirty = self.shared.stats.totals().dirty;
         if wish.save && !store.save_now(dirty) {
@@ -54,7 +71,7 @@ impl Worker {
     }
 
     fn replaying(
-        &self,
+        self: &Rc<Self>,
         wish: &Reload,
         read: impl FnOnce(&mut Apply<'_>) -> Result<()>,
     ) -> Result<()> {
@@ -90,11 +107,34 @@ impl Worker {
         done
     }
 
-    fn replay(&self, session: &mut Session, argv: &[&[u8]]) -> Result<()> {
+    fn replay(self: &Rc<Self>, session: &mut Session, argv: &[&[u8]]) -> Result<()> {
         let entry = match super::admit::find(&self.shared.registry, argv) {
             Ok(entry) if entry.arity_fits(argv.len()) => entry,
             _ => bail!("Unknown command '{}'", String::from_utf8_lossy(argv[0])),
         };
+        if entry.is(Flag::Scripted) {
+            // These leave the session as it is.
+            let mut own = Session::new(session.client.clone(), None);
+            own.db = session.db;
+            let argv = argv.iter().map(|arg| Bstr::new(arg)).collect();
+            self.obey(Job::Logged(Box::new(Logged {
+                session: own,
+                entry,
+                argv,
+            })));
+        } else {
+            self.replay_one(None, session, entry, argv);
+        }
+        Ok(())
+    }
+
+    fn replay_one<'w>(
+        &'w self,
+        stage: Option<&Stage<'w>>,
+        session: &mut Session,
+        entry: &'static Entry,
+        argv: &[&[u8]],
+    ) {
         let mut out = Reply::new(false);
         let done = match entry.command.run {
             Run::Session(_) | Run::Container => self.call_session(session, entry, argv, &mut out),
@@ -109,7 +149,10 @@ impl Worker {
             }
         };
         let done = match done {
-            Ok(Flow::Script(wish)) => self.replay_functions(&wish),
+            Ok(Flow::Script(wish)) => {
+                let stage = stage.expect("commands that run scripts say so by their flag");
+                self.script(stage, session, argv, &wish, &mut out)
+            }
             done => done.map(drop),
         };
         if let Err(fail) = done {
@@ -120,21 +163,17 @@ impl Worker {
                 fail.text()
             );
         }
-        Ok(())
     }
 
-    /// A log holds what scripts did, so that nothing of them comes here but libraries.
-    pub(super) fn replay_functions(&self, wish: &ScriptWish) -> Result<(), Fail> {
-        let ScriptWish::Function(load) = wish else {
-            return Err(Fail::Says("a log holds no scripts"));
-        };
+    /// Takes over libraries that came with a snapshot.
+    pub(super) fn adopt_libraries(&self, load: &FunctionLoad) -> Result<(), Fail> {
         let host = Host::new(self.shared.scripts.clone())
             .map_err(|error| Fail::said(error.to_string()))?;
         self.load_functions(load, &|code| host.load_library(code))
             .map(drop)
     }
 
-    /// Takes over the libraries that a snapshot brought.
+    /// Takes over the libraries that the base of what is being read has brought.
     fn take_functions(&self, wish: &Reload) -> Result<()> {
         let codes = self.shared.store.take_loaded_functions();
         if codes.is_empty() {
@@ -146,7 +185,7 @@ impl Worker {
             flush: wish.flush,
             restore: true,
         };
-        match self.replay_functions(&ScriptWish::Function(load)) {
+        match self.adopt_libraries(&load) {
             Ok(()) => Ok(()),
             Err(fail) => bail!("Failed loading functions: {}", fail.text()),
         }
