@@ -3,8 +3,8 @@
 //! A script is one plain call until it has run for `busy-reply-threshold`. From then on it is left now and
 //! then, its locks held, and the worker's other clients hear that the server is busy.
 //!
-//! Scripts of a log and of a master's stream must be obeyed, as Redis calls it: nothing refuses or ends them, and they
-//! are not left, as their threads have no clients.
+//! Scripts of a log and of a master's stream must be obeyed, as Redis calls it: nothing refuses or ends them. They are
+//! left only where DEBUG reads a log on a worker, as the threads that load and follow a master have no clients.
 
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
@@ -16,7 +16,6 @@ use corosensei::{Coroutine, CoroutineResult, Yielder};
 use mlua::{MultiValue, Value};
 
 use super::relay::Streamed;
-use super::replay::Logged;
 use super::script::Run;
 use super::{Look, Next, Worker};
 use crate::acl::User;
@@ -38,7 +37,8 @@ const LOAD_MS_MAX: u64 = 500;
 /// What may run scripts.
 pub(super) enum Job {
     Request(Box<Request>),
-    Logged(Box<Logged>),
+    /// Reading the data files; how it ended.
+    Load(Option<anyhow::Result<()>>),
     Streamed(Box<Streamed>),
 }
 
@@ -50,14 +50,6 @@ pub(super) struct Request {
     out: Reply,
     started: Reading,
     next: Next,
-}
-
-/// Who wants scripts to run.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Origin {
-    Client,
-    /// A log that is being read, or a master: it has run where it came from.
-    Obeyed,
 }
 
 enum Go {
@@ -84,7 +76,10 @@ pub(super) struct Stage<'w> {
     pub host: Host,
     /// The script under way, while it is not in a command.
     pub run: RefCell<Option<Run<'w>>>,
-    origin: Cell<Origin>,
+    /// What runs here must be obeyed.
+    obeys: Cell<bool>,
+    /// It is a client's request, and others wait for their turn.
+    shared: Cell<bool>,
     /// The server stops, and a script that must be obeyed was ended half-way.
     cut: Cell<bool>,
     started_ms: Cell<u64>,
@@ -120,7 +115,8 @@ fn serve(worker: &Rc<Worker>, yielder: &Yielder<Go, Step>, first: Job) {
     let stage = Stage {
         host: Host::new(scripts).expect("a Lua state can be made"),
         run: RefCell::default(),
-        origin: Cell::new(Origin::Client),
+        obeys: Cell::new(false),
+        shared: Cell::new(true),
         cut: Cell::new(false),
         started_ms: Cell::new(0),
         long: RefCell::default(),
@@ -138,7 +134,6 @@ fn serve(worker: &Rc<Worker>, yielder: &Yielder<Go, Step>, first: Job) {
         stage.host.attach(call, pcall, acl, tick)?;
         let mut job = first;
         loop {
-            stage.origin.set(job.origin());
             job.run(worker, &stage);
             match yielder.suspend(Step::Done(job)) {
                 Go::Job(next) => job = next,
@@ -151,18 +146,12 @@ fn serve(worker: &Rc<Worker>, yielder: &Yielder<Go, Step>, first: Job) {
 }
 
 impl Job {
-    fn origin(&self) -> Origin {
-        match self {
-            Job::Request(_) => Origin::Client,
-            Job::Logged(_) | Job::Streamed(_) => Origin::Obeyed,
-        }
-    }
-
     fn run<'w>(&mut self, worker: &'w Rc<Worker>, stage: &Stage<'w>) {
+        stage.shared.set(matches!(self, Job::Request(_)));
         match self {
             Job::Request(request) => request.run(worker, stage),
-            Job::Logged(logged) => logged.run(worker, stage),
-            Job::Streamed(streamed) => streamed.run(worker, stage),
+            Job::Load(done) => *done = Some(worker.load_on(stage)),
+            Job::Streamed(streamed) => stage.obey(|| streamed.run(worker, stage)),
         }
     }
 }
@@ -187,7 +176,15 @@ impl Stage<'_> {
     /// Whether what runs here must be obeyed: neither this server's part in replication, nor want of memory, nor a
     /// disk that fails, nor SCRIPT KILL keeps it from what it did elsewhere.
     pub fn obeys(&self) -> bool {
-        self.origin.get() == Origin::Obeyed
+        self.obeys.get()
+    }
+
+    /// Does what must be obeyed.
+    pub fn obey<T>(&self, act: impl FnOnce() -> T) -> T {
+        self.obeys.set(true);
+        let done = act();
+        self.obeys.set(false);
+        done
     }
 
     /// Whether the server stops, and has ended a script that must be obeyed half-way.
@@ -212,8 +209,7 @@ impl Stage<'_> {
 
     /// Called now and then while Lua runs; true ends the script.
     fn tick(&self, worker: &Worker, yielder: &Yielder<Go, Step>) -> bool {
-        if self.obeys() && worker.shared.stop.is_cancelled() {
-            self.cut.set(true);
+        if self.must_cut(worker) {
             return true;
         }
         let elapsed_ms = clock::now_ms().saturating_sub(self.started_ms.get());
@@ -231,13 +227,22 @@ impl Stage<'_> {
             running.wrote.store(run.wrote(), Ordering::Release);
         }
         if self.obeys() {
-            return false;
+            if self.shared.get() {
+                worker.aside(|| drop(yielder.suspend(Step::Busy)));
+            }
+            return self.must_cut(worker);
         }
         if running.kill.load(Ordering::Acquire) {
             return true;
         }
         yielder.suspend(Step::Busy);
         running.kill.load(Ordering::Acquire)
+    }
+
+    fn must_cut(&self, worker: &Worker) -> bool {
+        let cut = self.obeys() && worker.shared.stop.is_cancelled();
+        self.cut.set(self.cut.get() || cut);
+        cut
     }
 
     #[cold]

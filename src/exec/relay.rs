@@ -241,8 +241,7 @@ impl Worker {
         let done = match done {
             Ok(Flow::Script(wish)) => {
                 let stage = stage.expect("commands that run scripts say so by their flag");
-                let (held, done) =
-                    self.script_in_exec(stage, session, argv, &wish, unit, &mut out);
+                let (held, done) = self.script_in_exec(stage, session, argv, &wish, unit, &mut out);
                 unit = held;
                 if done.is_ok() && matches!(*wish, ScriptWish::Function(_)) {
                     alone.push(argv);

@@ -1,5 +1,7 @@
 //! Loading: commands of the log run here, one after another, as if it were the beginning of time.
 //!
+//! Redis before 7.0 logged scripts rather than what they did, so it all runs on the fiber, where scripts can.
+//!
 //! At time 0 nothing is dead. So a key that has died since is still there for the commands that
 //! were given while it lived, and goes when the sweep begins.
 
@@ -14,27 +16,12 @@ use super::fiber::{Job, Stage};
 use super::unit::Call;
 use crate::command::client::Client;
 use crate::command::session::Session;
-use crate::command::{Entry, Fail, Flag, Flow, FunctionLoad, Reload, Run};
+use crate::command::{Fail, Flow, FunctionLoad, Reload, Run};
 use crate::engine::Rules;
 use crate::persist::aof::Apply;
 use crate::resp::Reply;
 use crate::script::Host;
-use crate::types::Bstr;
 use crate::util::{clock, memory};
-
-/// A command of the log that runs a script: Redis before 7.0 logged scripts rather than what they did.
-pub(super) struct Logged {
-    session: Session,
-    entry: &'static Entry,
-    argv: Vec<Bstr>,
-}
-
-impl Logged {
-    pub fn run<'w>(&mut self, worker: &'w Worker, stage: &Stage<'w>) {
-        let argv: Vec<&[u8]> = self.argv.iter().map(|arg| &arg[..]).collect();
-        worker.replay_one(Some(stage), &mut self.session, self.entry, &argv);
-    }
-}
 
 /// Commands between two moments at which this thread's memory is counted.
 const COMMANDS_PER_COUNT: u64 = 1024;
@@ -42,15 +29,22 @@ const COMMANDS_PER_COUNT: u64 = 1024;
 impl Worker {
     /// Reads the data files into an empty keyspace: the body of the loading thread.
     pub fn load(self: &Rc<Self>) -> Result<()> {
+        match self.obey(Job::Load(None)) {
+            Job::Load(Some(done)) => done,
+            _ => unreachable!("it ends with the job that it began with"),
+        }
+    }
+
+    pub(super) fn load_on<'w>(&'w self, stage: &Stage<'w>) -> Result<()> {
         let wish = Reload {
             flush: true,
             ..Reload::default()
         };
-        self.replaying(&wish, |apply| self.shared.store.open(apply))
+        self.replaying(stage, &wish, |apply| self.shared.store.open(apply))
     }
 
     /// DEBUG RELOAD and DEBUG LOADAOF: empties the keyspace and reads it back from its files.
-    pub(super) fn reload(self: &Rc<Self>, wish: Reload) -> Result<()> {
+    pub(super) fn reload<'w>(&'w self, stage: &Stage<'w>, wish: Reload) -> Result<()> {
         let store = &self.shared.store;
         let dirty = self.shared.stats.totals().dirty;
         if wish.save && !store.save_now(dirty) {
@@ -63,15 +57,16 @@ impl Worker {
         if wish.flush {
             self.engine.clear();
         }
-        let done = self.replaying(&wish, |apply| {
+        let done = self.replaying(stage, &wish, |apply| {
             store.reload(wish.from_log, wish.merge, apply)
         });
         store.loading.end();
         done
     }
 
-    fn replaying(
-        self: &Rc<Self>,
+    fn replaying<'w>(
+        &'w self,
+        stage: &Stage<'w>,
         wish: &Reload,
         read: impl FnOnce(&mut Apply<'_>) -> Result<()>,
     ) -> Result<()> {
@@ -94,7 +89,7 @@ impl Worker {
             if delay_us > 0 {
                 std::thread::sleep(Duration::from_micros(delay_us as u64));
             }
-            self.replay(&mut session, argv)
+            stage.obey(|| self.replay(stage, &mut session, argv))
         });
         let done = done.and_then(|()| self.take_functions(wish));
         self.rules.replace(before);
@@ -107,34 +102,24 @@ impl Worker {
         done
     }
 
-    fn replay(self: &Rc<Self>, session: &mut Session, argv: &[&[u8]]) -> Result<()> {
+    /// What others do on this thread meanwhile is done at the present time.
+    pub(super) fn aside(&self, act: impl FnOnce()) {
+        let (now_ms, rules) = (self.now_ms.get(), self.rules.borrow().clone());
+        act();
+        self.now_ms.set(now_ms);
+        self.rules.replace(rules);
+    }
+
+    fn replay<'w>(
+        &'w self,
+        stage: &Stage<'w>,
+        session: &mut Session,
+        argv: &[&[u8]],
+    ) -> Result<()> {
         let entry = match super::admit::find(&self.shared.registry, argv) {
             Ok(entry) if entry.arity_fits(argv.len()) => entry,
             _ => bail!("Unknown command '{}'", String::from_utf8_lossy(argv[0])),
         };
-        if entry.is(Flag::Scripted) {
-            // These leave the session as it is.
-            let mut own = Session::new(session.client.clone(), None);
-            own.db = session.db;
-            let argv = argv.iter().map(|arg| Bstr::new(arg)).collect();
-            self.obey(Job::Logged(Box::new(Logged {
-                session: own,
-                entry,
-                argv,
-            })));
-        } else {
-            self.replay_one(None, session, entry, argv);
-        }
-        Ok(())
-    }
-
-    fn replay_one<'w>(
-        &'w self,
-        stage: Option<&Stage<'w>>,
-        session: &mut Session,
-        entry: &'static Entry,
-        argv: &[&[u8]],
-    ) {
         let mut out = Reply::new(false);
         let done = match entry.command.run {
             Run::Session(_) | Run::Container => self.call_session(session, entry, argv, &mut out),
@@ -149,10 +134,7 @@ impl Worker {
             }
         };
         let done = match done {
-            Ok(Flow::Script(wish)) => {
-                let stage = stage.expect("commands that run scripts say so by their flag");
-                self.script(stage, session, argv, &wish, &mut out)
-            }
+            Ok(Flow::Script(wish)) => self.script(stage, session, argv, &wish, &mut out),
             done => done.map(drop),
         };
         if let Err(fail) = done {
@@ -163,6 +145,7 @@ impl Worker {
                 fail.text()
             );
         }
+        Ok(())
     }
 
     /// Takes over libraries that came with a snapshot.
