@@ -50,18 +50,24 @@ impl Worker {
         if wish.save && !store.save_now(dirty) {
             bail!("Error trying to save the DB, check server logs.");
         }
+        // Before the log ends: the cron would begin another.
+        store.loading.begin(0);
+        let done = self.read_back(stage, wish);
+        store.loading.end();
+        done
+    }
+
+    fn read_back<'w>(&'w self, stage: &Stage<'w>, wish: Reload) -> Result<()> {
+        let store = &self.shared.store;
         if wish.from_log {
             store.end_log()?;
         }
-        store.loading.begin(0);
         if wish.flush {
             self.engine.clear();
         }
-        let done = self.replaying(stage, &wish, |apply| {
+        self.replaying(stage, &wish, |apply| {
             store.reload(wish.from_log, wish.merge, apply)
-        });
-        store.loading.end();
-        done
+        })
     }
 
     fn replaying<'w>(

@@ -13,6 +13,9 @@ use crate::persist::contents::{Contents, contents, same};
 
 const LOG: [&str; 4] = ["--appendonly", "yes", "--appendfsync", "always"];
 
+/// Replicas get their snapshots without a wait for others.
+const AT_ONCE: [&str; 2] = ["--repl-diskless-sync-delay", "0"];
+
 /// A command a line, with a `|` between its words.
 const VERBATIM: &str = "
 SELECT|3
@@ -85,7 +88,6 @@ fn loaded(program: &Path, options: &[&str]) -> Contents {
     let options = [&LOG, options].concat();
     let server = Server::start_on(program, folder(&commands(VERBATIM)), &options);
     let mut client = server.client();
-    client.ask("CONFIG SET replica-serve-stale-data yes");
     contents(&mut client)
 }
 
@@ -105,9 +107,13 @@ fn nothing_keeps_a_script_of_the_log_from_running() {
     // The real server ends at the first, with a report of a bug, and takes nothing of scripts under the second.
     let lonely = ["--min-replicas-to-write", "2"];
     same(&wanted, &loaded(&our_server(), &lonely));
-    let stale = [&replica[..], &["--replica-serve-stale-data", "no"]].concat();
-    let got = loaded(&our_server(), &stale);
-    same(&wanted, &got);
+    let options = [&LOG[..], &replica].concat();
+    let server = Server::start_on(&our_server(), folder(&commands(VERBATIM)), &options);
+    let mut client = server.client();
+    client.ask("CONFIG SET replica-serve-stale-data no");
+    assert_eq!(client.ask("DEBUG LOADAOF").text(), "OK");
+    client.ask("CONFIG SET replica-serve-stale-data yes");
+    same(&wanted, &contents(&mut client));
 }
 
 #[test]
@@ -117,11 +123,10 @@ fn what_a_script_of_the_log_did_is_not_logged_again() {
     );
     let server = Server::start_on(&our_server(), folder(&log), &LOG);
     let mut client = server.client();
-    for _ in 0..2 {
-        assert_eq!(client.ask("GET k").text(), "2");
-        assert_eq!(std::fs::read(log_file(server.dir())).expect("a log"), log);
-        assert_eq!(client.ask("DEBUG LOADAOF").text(), "OK");
-    }
+    assert_eq!(client.ask("GET k").text(), "2");
+    assert_eq!(std::fs::read(log_file(server.dir())).expect("a log"), log);
+    assert_eq!(client.ask("DEBUG LOADAOF").text(), "OK");
+    assert_eq!(client.ask("GET k").text(), "2");
 }
 
 #[test]
@@ -220,7 +225,7 @@ fn offset(client: &mut Client) -> usize {
 #[test]
 fn a_stream_of_scripts_is_applied_as_the_real_server_applies_it() {
     let (ours, real) = (
-        Server::start(&LOG),
+        Server::start(&[&LOG[..], &AT_ONCE].concat()),
         Server::start_program(&real_redis(), &["--min-replicas-to-write", "2"]),
     );
     let (mut our_client, mut real_client) = (ours.client(), real.client());
