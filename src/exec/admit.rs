@@ -121,7 +121,7 @@ impl Worker {
     #[cold]
     fn check_busy(&self, session: &Session, entry: &Entry) -> Result<(), Fail> {
         if self.is_loading() && !entry.is(Flag::Loading) {
-            // It is a script of the log.
+            // It is a script of the log, or one that ran before loading began.
             return Err(Fail::code(LOADING));
         }
         let locks = entry.command.name == "watch" || !session.watched.is_empty();

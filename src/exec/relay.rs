@@ -3,6 +3,9 @@
 //! Its bytes are passed on to replicas of our own while its shards are locked and before it runs, in the one step that
 //! asks whether this master is still the one to follow: so the offset says at any time what is in the data. It runs at
 //! the beginning of time, when nothing is dead: keys go when the master says so.
+//!
+//! Masters before Redis 7.0 send scripts rather than what they did: units with such run on the fiber. Replicas of ours get
+//! them as they came, and our log gets what they did.
 
 use std::rc::Rc;
 use std::sync::Arc;
@@ -202,6 +205,7 @@ impl Worker {
         if stage.is_some_and(Stage::is_cut) {
             // Half of a script is worse than none of it.
             unit.effects.log.clear();
+            unit.effects.cuts.clear();
         }
         // The log watches how old its edits are.
         self.now_ms.set(clock::now_ms());
