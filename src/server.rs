@@ -189,7 +189,9 @@ impl Server {
         let link = std::thread::Builder::new()
             .name("replication".into())
             .spawn(move || {
+                let linked = Rc::new(linked);
                 repl::follow(&linked);
+                linked.end_scripts();
                 Ok(())
             })?;
         let first = Rc::new(worker(0));
@@ -255,7 +257,9 @@ fn load(loader: Worker, ready: Ready) -> Result<JoinHandle<Result<()>>> {
     let thread = std::thread::Builder::new()
         .name("loading".into())
         .spawn(move || {
+            let loader = Rc::new(loader);
             let loaded = loader.load();
+            loader.end_scripts();
             if repl::resume(&shared) {
                 loader.sweep_now();
             }

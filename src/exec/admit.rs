@@ -118,6 +118,10 @@ impl Worker {
     /// While a script runs for long there is little else to be done.
     #[cold]
     fn check_busy(&self, session: &Session, entry: &Entry) -> Result<(), Fail> {
+        if self.is_loading() && !entry.is(Flag::Loading) {
+            // It is a script of the log, or one that ran before loading began.
+            return Err(Fail::code(LOADING));
+        }
         let locks = entry.command.name == "watch" || !session.watched.is_empty();
         if !entry.is(Flag::AllowBusy) || locks {
             return Err(self.shared.busy_fail());

@@ -2,6 +2,9 @@
 //!
 //! A script is one plain call until it has run for `busy-reply-threshold`. From then on it is left now and
 //! then, its locks held, and the worker's other clients hear that the server is busy.
+//!
+//! Scripts of a log and of a master's stream must be obeyed, as Redis calls it: nothing refuses or ends them. They are
+//! left only where DEBUG reads a log on a worker, as the threads that load and follow a master have no clients.
 
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
@@ -12,6 +15,7 @@ use corosensei::stack::DefaultStack;
 use corosensei::{Coroutine, CoroutineResult, Yielder};
 use mlua::{MultiValue, Value};
 
+use super::relay::Streamed;
 use super::script::Run;
 use super::{Look, Next, Worker};
 use crate::acl::User;
@@ -30,23 +34,31 @@ const SLICE_MS: u64 = 1;
 /// A library's code that takes longer to load is given up.
 const LOAD_MS_MAX: u64 = 500;
 
-/// A request that may run scripts.
-pub(super) struct Job {
-    pub session: Session,
-    pub entry: &'static Entry,
-    pub argv: Vec<Bstr>,
-    pub out: Reply,
-    pub started: Reading,
-    pub next: Next,
+/// What may run scripts.
+pub(super) enum Job {
+    Request(Box<Request>),
+    /// Reading the data files; how it ended.
+    Load(Option<anyhow::Result<()>>),
+    Streamed(Box<Streamed>),
+}
+
+/// A client's request.
+pub(super) struct Request {
+    session: Session,
+    entry: &'static Entry,
+    argv: Vec<Bstr>,
+    out: Reply,
+    started: Reading,
+    next: Next,
 }
 
 enum Go {
-    Job(Box<Job>),
+    Job(Job),
     On,
 }
 
 enum Step {
-    Done(Box<Job>),
+    Done(Job),
     Busy,
 }
 
@@ -64,6 +76,12 @@ pub(super) struct Stage<'w> {
     pub host: Host,
     /// The script under way, while it is not in a command.
     pub run: RefCell<Option<Run<'w>>>,
+    /// What runs here must be obeyed.
+    obeys: Cell<bool>,
+    /// It is a client's request, and others wait for their turn.
+    shared: Cell<bool>,
+    /// The server stops, and a script that must be obeyed was ended half-way.
+    cut: Cell<bool>,
     started_ms: Cell<u64>,
     long: RefCell<Option<Arc<Running>>>,
 }
@@ -78,14 +96,28 @@ impl Fiber {
             serve(&worker, yielder, first);
         }))
     }
+
+    /// Goes on, and keeps the fiber for the next script. A panic drops it.
+    fn resume(mut self, go: Go) -> Step {
+        let step = match self.0.resume(go) {
+            CoroutineResult::Yield(step) => step,
+            CoroutineResult::Return(()) => unreachable!("a fiber serves for ever"),
+        };
+        LEFT.set(matches!(step, Step::Busy));
+        FIBER.set(Some(self));
+        step
+    }
 }
 
 /// Runs jobs for ever: the fiber is dropped while it waits for the next.
-fn serve(worker: &Worker, yielder: &Yielder<Go, Step>, first: Box<Job>) {
+fn serve(worker: &Rc<Worker>, yielder: &Yielder<Go, Step>, first: Job) {
     let scripts = worker.shared.scripts.clone();
     let stage = Stage {
         host: Host::new(scripts).expect("a Lua state can be made"),
         run: RefCell::default(),
+        obeys: Cell::new(false),
+        shared: Cell::new(true),
+        cut: Cell::new(false),
         started_ms: Cell::new(0),
         long: RefCell::default(),
     };
@@ -102,20 +134,7 @@ fn serve(worker: &Worker, yielder: &Yielder<Go, Step>, first: Box<Job>) {
         stage.host.attach(call, pcall, acl, tick)?;
         let mut job = first;
         loop {
-            {
-                let Job {
-                    session,
-                    entry,
-                    argv,
-                    out,
-                    started,
-                    ..
-                } = &mut *job;
-                let argv: Vec<&[u8]> = argv.iter().map(|arg| &arg[..]).collect();
-                let look = Look::unhashed(entry);
-                let next = worker.perform(Some(&stage), session, look, &argv, out, started);
-                job.next = next;
-            }
+            job.run(worker, &stage);
             match yielder.suspend(Step::Done(job)) {
                 Go::Job(next) => job = next,
                 Go::On => unreachable!("there is nothing to go on with"),
@@ -126,7 +145,53 @@ fn serve(worker: &Worker, yielder: &Yielder<Go, Step>, first: Box<Job>) {
     ended.expect("functions can be made in a new Lua state");
 }
 
+impl Job {
+    fn run<'w>(&mut self, worker: &'w Rc<Worker>, stage: &Stage<'w>) {
+        stage.shared.set(matches!(self, Job::Request(_)));
+        match self {
+            Job::Request(request) => request.run(worker, stage),
+            Job::Load(done) => *done = Some(worker.load_on(stage)),
+            Job::Streamed(streamed) => stage.obey(|| streamed.run(worker, stage)),
+        }
+    }
+}
+
+impl Request {
+    fn run<'w>(&mut self, worker: &'w Rc<Worker>, stage: &Stage<'w>) {
+        let Request {
+            session,
+            entry,
+            argv,
+            out,
+            started,
+            ..
+        } = self;
+        let argv: Vec<&[u8]> = argv.iter().map(|arg| &arg[..]).collect();
+        let look = Look::unhashed(entry);
+        self.next = worker.perform(Some(stage), session, look, &argv, out, started);
+    }
+}
+
 impl Stage<'_> {
+    /// Whether what runs here must be obeyed: neither this server's part in replication, nor want of memory, nor a
+    /// disk that fails, nor SCRIPT KILL keeps it from what it did elsewhere.
+    pub fn obeys(&self) -> bool {
+        self.obeys.get()
+    }
+
+    /// Does what must be obeyed.
+    pub fn obey<T>(&self, act: impl FnOnce() -> T) -> T {
+        self.obeys.set(true);
+        let done = act();
+        self.obeys.set(false);
+        done
+    }
+
+    /// Whether the server stops, and has ended a script that must be obeyed half-way.
+    pub fn is_cut(&self) -> bool {
+        self.cut.get()
+    }
+
     /// A script begins: its time counts from here.
     pub fn begin(&self) {
         self.started_ms.set(clock::now_ms());
@@ -136,16 +201,21 @@ impl Stage<'_> {
     pub fn end(&self, worker: &Worker) {
         if let Some(running) = self.long.borrow_mut().take() {
             worker.shared.scripts.end_busy(&running);
-            worker.begin_batch();
+            if !self.obeys() {
+                worker.begin_batch();
+            }
         }
     }
 
     /// Called now and then while Lua runs; true ends the script.
     fn tick(&self, worker: &Worker, yielder: &Yielder<Go, Step>) -> bool {
+        if self.must_cut(worker) {
+            return true;
+        }
         let elapsed_ms = clock::now_ms().saturating_sub(self.started_ms.get());
         if self.run.borrow().is_none() {
             // A library is being loaded, which nobody waits for that long.
-            return elapsed_ms >= LOAD_MS_MAX;
+            return elapsed_ms >= LOAD_MS_MAX && !self.obeys();
         }
         let threshold_ms = worker.shared.config.busy_reply_threshold.get().max(0) as u64;
         if elapsed_ms < threshold_ms.max(SLICE_MS) {
@@ -156,11 +226,23 @@ impl Stage<'_> {
         if let Some(run) = &*self.run.borrow() {
             running.wrote.store(run.wrote(), Ordering::Release);
         }
+        if self.obeys() {
+            if self.shared.get() {
+                worker.aside(|| drop(yielder.suspend(Step::Busy)));
+            }
+            return self.must_cut(worker);
+        }
         if running.kill.load(Ordering::Acquire) {
             return true;
         }
         yielder.suspend(Step::Busy);
         running.kill.load(Ordering::Acquire)
+    }
+
+    fn must_cut(&self, worker: &Worker) -> bool {
+        let cut = self.obeys() && worker.shared.stop.is_cancelled();
+        self.cut.set(self.cut.get() || cut);
+        cut
     }
 
     #[cold]
@@ -174,6 +256,7 @@ impl Stage<'_> {
                 .map(|run| run.command.clone())
                 .unwrap_or_default(),
             started_ms: self.started_ms.get(),
+            obeyed: self.obeys(),
             wrote: AtomicBool::new(false),
             kill: AtomicBool::new(false),
         });
@@ -206,7 +289,7 @@ impl Worker {
         let mut stand_in = Session::new(session.client.clone(), session.user.clone());
         stand_in.authenticated = session.authenticated;
         let resp3 = out.resp3();
-        let job = Box::new(Job {
+        let request = Box::new(Request {
             session: std::mem::replace(session, stand_in),
             entry,
             argv: argv.iter().map(|arg| Bstr::new(arg)).collect(),
@@ -214,56 +297,50 @@ impl Worker {
             started: *started,
             next: Next::Continue,
         });
-        let fiber = FIBER.take();
-        let fiber = fiber.unwrap_or_else(|| Fiber::new(self.clone()));
-        self.step(fiber, Go::Job(job), session, out, started)
+        let step = self.fiber().resume(Go::Job(Job::Request(request)));
+        Self::take(step, session, out, started)
+    }
+
+    /// Runs on the fiber what must be obeyed, to its end.
+    pub(super) fn obey(self: &Rc<Self>, job: Job) -> Job {
+        match self.fiber().resume(Go::Job(job)) {
+            Step::Done(job) => job,
+            Step::Busy => unreachable!("what must be obeyed is not left half-way"),
+        }
+    }
+
+    fn fiber(self: &Rc<Self>) -> Fiber {
+        FIBER.take().unwrap_or_else(|| Fiber::new(self.clone()))
     }
 
     /// Goes on with a script that was left.
     pub fn go_on(&self, session: &mut Session, out: &mut Reply, started: &mut Reading) -> Next {
         let fiber = FIBER.take().expect("the fiber was left");
-        self.step(fiber, Go::On, session, out, started)
+        Self::take(fiber.resume(Go::On), session, out, started)
     }
 
-    fn step(
-        &self,
-        mut fiber: Fiber,
-        go: Go,
-        session: &mut Session,
-        out: &mut Reply,
-        started: &mut Reading,
-    ) -> Next {
-        // A panic leaves the fiber here, to be dropped; the next script gets another.
-        let next = match fiber.0.resume(go) {
-            CoroutineResult::Yield(Step::Done(job)) => {
-                LEFT.set(false);
-                *session = job.session;
-                *out = job.out;
-                *started = job.started;
-                job.next
+    /// Takes back what a client's request was run with.
+    fn take(step: Step, session: &mut Session, out: &mut Reply, started: &mut Reading) -> Next {
+        match step {
+            Step::Busy => Next::Busy,
+            Step::Done(Job::Request(request)) => {
+                *session = request.session;
+                *out = request.out;
+                *started = request.started;
+                request.next
             }
-            CoroutineResult::Yield(Step::Busy) => {
-                LEFT.set(true);
-                Next::Busy
-            }
-            CoroutineResult::Return(()) => unreachable!("a fiber serves for ever"),
-        };
-        FIBER.set(Some(fiber));
-        next
+            Step::Done(_) => unreachable!("it ends with the job that it began with"),
+        }
     }
 
     /// Ends the fiber, and before it the script that may be on it: the worker's thread ends.
     pub fn end_scripts(&self) {
         while LEFT.get() {
             self.shared.scripts.kill_all();
-            let fiber = FIBER.take();
-            let Some(mut fiber) = fiber else {
+            let Some(fiber) = FIBER.take() else {
                 break;
             };
-            if let CoroutineResult::Yield(Step::Done(_)) = fiber.0.resume(Go::On) {
-                LEFT.set(false);
-            }
-            FIBER.set(Some(fiber));
+            fiber.resume(Go::On);
         }
         drop(FIBER.take());
     }

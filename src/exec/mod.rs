@@ -239,7 +239,8 @@ impl Worker {
                 && session.multi.as_ref().is_some_and(|multi| {
                     let mut queued = multi.queue.iter();
                     queued.any(|queued| queued.entry.is(Flag::Scripted))
-                });
+                })
+            || entry.is(Flag::Protected) && reads_back(argv);
         if scripted {
             self.on_fiber(session, entry, argv, out, started)
         } else {
@@ -510,7 +511,8 @@ impl Worker {
             Flow::Shutdown(wish) => return Next::Shutdown(wish),
             Flow::Wait(job) => return Next::Wait(job),
             Flow::Reload(wish) => {
-                match self.reload(wish) {
+                let stage = stage.expect("what reads a log runs on the fiber");
+                match self.reload(stage, wish) {
                     Ok(()) => out.ok(),
                     Err(error) => {
                         tracing::warn!("{error:#}");
@@ -523,4 +525,12 @@ impl Worker {
         session.publish_profile();
         Next::Continue
     }
+}
+
+/// DEBUG RELOAD and DEBUG LOADAOF: there may be scripts in the log.
+#[cold]
+fn reads_back(argv: &[&[u8]]) -> bool {
+    argv.get(1).is_some_and(|word| {
+        word.eq_ignore_ascii_case(b"reload") || word.eq_ignore_ascii_case(b"loadaof")
+    })
 }

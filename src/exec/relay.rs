@@ -3,14 +3,19 @@
 //! Its bytes are passed on to replicas of our own while its shards are locked and before it runs, in the one step that
 //! asks whether this master is still the one to follow: so the offset says at any time what is in the data. It runs at
 //! the beginning of time, when nothing is dead: keys go when the master says so.
+//!
+//! Masters before Redis 7.0 send scripts rather than what they did: units with such run on the fiber. Replicas of ours get
+//! them as they came, and our log gets what they did.
 
+use std::rc::Rc;
 use std::sync::Arc;
 
 use super::Worker;
+use super::fiber::{Job, Stage};
 use super::unit::{Call, Unit};
 use crate::command::client::Client;
 use crate::command::session::Session;
-use crate::command::{Entry, Flow, FunctionLoad, Run, ScriptWish};
+use crate::command::{Entry, Flag, Flow, FunctionLoad, Run, ScriptWish};
 use crate::engine::{Db, Engine, Rules, ShardSet};
 use crate::journal::Epoch;
 use crate::resp::Reply;
@@ -34,6 +39,29 @@ pub enum Relayed {
     Asked,
     /// It is not our master any more; nothing was done.
     Stale,
+}
+
+/// Commands of the stream some of which run scripts: masters before Redis 7.0 send scripts rather than what they did.
+pub(super) struct Streamed {
+    relay: Relay,
+    argvs: Vec<Vec<Bstr>>,
+    entries: Vec<Option<&'static Entry>>,
+    applied: bool,
+}
+
+impl Streamed {
+    pub fn run<'w>(&mut self, worker: &'w Worker, stage: &Stage<'w>) {
+        let argvs = borrowed(&self.argvs);
+        let argvs: Vec<&[&[u8]]> = argvs.iter().map(|argv| &argv[..]).collect();
+        self.applied = worker.apply_unit(Some(stage), &mut self.relay, &argvs, &self.entries);
+    }
+}
+
+fn borrowed(argvs: &[Vec<Bstr>]) -> Vec<Vec<&[u8]>> {
+    let argvs = argvs.iter();
+    argvs
+        .map(|argv| argv.iter().map(|arg| &arg[..]).collect())
+        .collect()
 }
 
 impl Relay {
@@ -65,7 +93,7 @@ impl Worker {
     }
 
     /// Applies one command of the stream, whose bytes are `raw`.
-    pub fn relay(&self, relay: &mut Relay, argv: &[&[u8]], raw: &[u8]) -> Relayed {
+    pub fn relay(self: &Rc<Self>, relay: &mut Relay, argv: &[&[u8]], raw: &[u8]) -> Relayed {
         relay.held.extend_from_slice(raw);
         let name = argv.first().copied().unwrap_or(b"ping");
         let is = |word: &str| name.eq_ignore_ascii_case(word.as_bytes());
@@ -81,10 +109,7 @@ impl Worker {
         }
         let applied = match relay.group.take() {
             Some(group) => {
-                let argvs: Vec<Vec<&[u8]>> = group
-                    .iter()
-                    .map(|args| args.iter().map(|arg| &arg[..]).collect())
-                    .collect();
+                let argvs = borrowed(&group);
                 let argvs: Vec<&[&[u8]]> = argvs.iter().map(|argv| &argv[..]).collect();
                 self.apply(relay, &argvs)
             }
@@ -108,18 +133,46 @@ impl Worker {
     }
 
     /// Applies commands as one unit; `false` if that is not to be done any more.
-    fn apply(&self, relay: &mut Relay, argvs: &[&[&[u8]]]) -> bool {
-        let mut set = ShardSet::EMPTY;
-        let mut entries: Vec<Option<&'static Entry>> = Vec::with_capacity(argvs.len());
-        for argv in argvs {
+    fn apply(self: &Rc<Self>, relay: &mut Relay, argvs: &[&[&[u8]]]) -> bool {
+        let find = |argv: &&[&[u8]]| {
             let found = super::admit::find(&self.shared.registry, argv).ok();
-            let entry = found.filter(|entry| entry.arity_fits(argv.len()));
-            if let Some(entry) = entry
-                && matches!(entry.command.run, Run::Read(_) | Run::Write(_))
-            {
+            found.filter(|entry| entry.arity_fits(argv.len()))
+        };
+        let entries: Vec<Option<&'static Entry>> = argvs.iter().map(find).collect();
+        let scripted = |entry: &Entry| entry.is(Flag::Scripted);
+        if !entries.iter().flatten().any(|entry| scripted(entry)) {
+            return self.apply_unit(None, relay, argvs, &entries);
+        }
+        let owned = |argv: &&[&[u8]]| argv.iter().map(|arg| Bstr::new(arg)).collect();
+        let stand_in = Relay::new(relay.session.client.clone(), relay.epoch, relay.session.db);
+        let job = self.obey(Job::Streamed(Box::new(Streamed {
+            relay: std::mem::replace(relay, stand_in),
+            argvs: argvs.iter().map(owned).collect(),
+            entries,
+            applied: false,
+        })));
+        let Job::Streamed(done) = job else {
+            unreachable!("it ends with the job that it began with");
+        };
+        *relay = done.relay;
+        done.applied
+    }
+
+    fn apply_unit<'w>(
+        &'w self,
+        stage: Option<&Stage<'w>>,
+        relay: &mut Relay,
+        argvs: &[&[&[u8]]],
+        entries: &[Option<&'static Entry>],
+    ) -> bool {
+        let mut set = ShardSet::EMPTY;
+        for (argv, entry) in argvs.iter().zip(entries) {
+            let Some(entry) = entry else { continue };
+            if entry.is(Flag::Scripted) {
+                set = ShardSet::ALL;
+            } else if matches!(entry.command.run, Run::Read(_) | Run::Write(_)) {
                 set.union(entry.shards(argv));
             }
-            entries.push(entry);
         }
         let mut unit = self.begin_write_patiently(set);
         // What the stream has selected once these have run: a replica of ours that resumes here goes on in it.
@@ -140,10 +193,19 @@ impl Worker {
         // Those that touch no key and log themselves do so once the locks are gone.
         let mut alone = Vec::new();
         for (argv, entry) in argvs.iter().zip(entries) {
-            self.apply_one(relay, &mut unit, argv, entry, &mut alone);
+            unit = self.apply_one(stage, relay, unit, argv, *entry, &mut alone);
         }
         if !unit.effects.ready.is_empty() {
             self.serve_sleepers(&mut unit);
+        }
+        // Replicas of ours have had the master's bytes, also if this server has become a master meanwhile.
+        for record in &mut unit.effects.log {
+            record.reach.replicas = false;
+        }
+        if stage.is_some_and(Stage::is_cut) {
+            // Half of a script is worse than none of it.
+            unit.effects.log.clear();
+            unit.effects.cuts.clear();
         }
         // The log watches how old its edits are.
         self.now_ms.set(clock::now_ms());
@@ -156,17 +218,20 @@ impl Worker {
         true
     }
 
-    fn apply_one<'a>(
-        &self,
+    fn apply_one<'w, 'a>(
+        &'w self,
+        stage: Option<&Stage<'w>>,
         relay: &mut Relay,
-        unit: &mut Unit<'_>,
+        unit: Unit<'w>,
         argv: &'a [&'a [u8]],
         entry: Option<&'static Entry>,
         alone: &mut Vec<&'a [&'a [u8]]>,
-    ) {
+    ) -> Unit<'w> {
+        let mut unit = unit;
         let Some(entry) = entry else {
             let name = String::from_utf8_lossy(argv[0]);
-            return self.complain(&name, "unknown command, or wrong number of arguments");
+            self.complain(&name, "unknown command, or wrong number of arguments");
+            return unit;
         };
         let session = &mut relay.session;
         let mut started = self.watch.read();
@@ -174,13 +239,15 @@ impl Worker {
         let done = match entry.command.run {
             Run::Session(_) | Run::Container => self.call_session(session, entry, argv, &mut out),
             Run::Read(_) | Run::Write(_) => {
-                self.call(unit, &Call::of(session, entry, argv), &mut out)
+                self.call(&mut unit, &Call::of(session, entry, argv), &mut out)
             }
         };
         let done = match done {
             Ok(Flow::Script(wish)) => {
-                let done = self.replay_functions(&wish);
-                if done.is_ok() {
+                let stage = stage.expect("commands that run scripts say so by their flag");
+                let (held, done) = self.script_in_exec(stage, session, argv, &wish, unit, &mut out);
+                unit = held;
+                if done.is_ok() && matches!(*wish, ScriptWish::Function(_)) {
                     alone.push(argv);
                 }
                 done
@@ -202,6 +269,7 @@ impl Worker {
             self.stats().commands[entry.id].failed.add(1);
             self.complain(&entry.full_name, &fail.text());
         }
+        unit
     }
 
     fn complain(&self, command: &str, why: &str) {
@@ -250,7 +318,7 @@ impl Worker {
             flush: true,
             restore: true,
         };
-        self.replay_functions(&ScriptWish::Function(load))
+        self.adopt_libraries(&load)
             .map_err(|fail| anyhow::anyhow!("Failed loading functions: {}", fail.text()))
     }
 

@@ -1,18 +1,22 @@
 //! Loading: commands of the log run here, one after another, as if it were the beginning of time.
 //!
+//! Redis before 7.0 logged scripts rather than what they did, so it all runs on the fiber, where scripts can.
+//!
 //! At time 0 nothing is dead. So a key that has died since is still there for the commands that
 //! were given while it lived, and goes when the sweep begins.
 
+use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Result, bail};
 
 use super::Worker;
+use super::fiber::{Job, Stage};
 use super::unit::Call;
 use crate::command::client::Client;
 use crate::command::session::Session;
-use crate::command::{Fail, Flow, FunctionLoad, Reload, Run, ScriptWish};
+use crate::command::{Fail, Flow, FunctionLoad, Reload, Run};
 use crate::engine::Rules;
 use crate::persist::aof::Apply;
 use crate::resp::Reply;
@@ -24,37 +28,51 @@ const COMMANDS_PER_COUNT: u64 = 1024;
 
 impl Worker {
     /// Reads the data files into an empty keyspace: the body of the loading thread.
-    pub fn load(&self) -> Result<()> {
+    pub fn load(self: &Rc<Self>) -> Result<()> {
+        match self.obey(Job::Load(None)) {
+            Job::Load(Some(done)) => done,
+            _ => unreachable!("it ends with the job that it began with"),
+        }
+    }
+
+    pub(super) fn load_on<'w>(&'w self, stage: &Stage<'w>) -> Result<()> {
         let wish = Reload {
             flush: true,
             ..Reload::default()
         };
-        self.replaying(&wish, |apply| self.shared.store.open(apply))
+        self.replaying(stage, &wish, |apply| self.shared.store.open(apply))
     }
 
     /// DEBUG RELOAD and DEBUG LOADAOF: empties the keyspace and reads it back from its files.
-    pub(super) fn reload(&self, wish: Reload) -> Result<()> {
+    pub(super) fn reload<'w>(&'w self, stage: &Stage<'w>, wish: Reload) -> Result<()> {
         let store = &self.shared.store;
         let dirty = self.shared.stats.totals().dirty;
         if wish.save && !store.save_now(dirty) {
             bail!("Error trying to save the DB, check server logs.");
         }
-        if wish.from_log {
-            store.end_log()?;
-        }
+        // Before the log ends: the cron would begin another.
         store.loading.begin(0);
-        if wish.flush {
-            self.engine.clear();
-        }
-        let done = self.replaying(&wish, |apply| {
-            store.reload(wish.from_log, wish.merge, apply)
-        });
+        let done = self.read_back(stage, wish);
         store.loading.end();
         done
     }
 
-    fn replaying(
-        &self,
+    fn read_back<'w>(&'w self, stage: &Stage<'w>, wish: Reload) -> Result<()> {
+        let store = &self.shared.store;
+        if wish.from_log {
+            store.end_log()?;
+        }
+        if wish.flush {
+            self.engine.clear();
+        }
+        self.replaying(stage, &wish, |apply| {
+            store.reload(wish.from_log, wish.merge, apply)
+        })
+    }
+
+    fn replaying<'w>(
+        &'w self,
+        stage: &Stage<'w>,
         wish: &Reload,
         read: impl FnOnce(&mut Apply<'_>) -> Result<()>,
     ) -> Result<()> {
@@ -77,7 +95,7 @@ impl Worker {
             if delay_us > 0 {
                 std::thread::sleep(Duration::from_micros(delay_us as u64));
             }
-            self.replay(&mut session, argv)
+            stage.obey(|| self.replay(stage, &mut session, argv))
         });
         let done = done.and_then(|()| self.take_functions(wish));
         self.rules.replace(before);
@@ -90,7 +108,20 @@ impl Worker {
         done
     }
 
-    fn replay(&self, session: &mut Session, argv: &[&[u8]]) -> Result<()> {
+    /// What others do on this thread meanwhile is done at the present time.
+    pub(super) fn aside(&self, act: impl FnOnce()) {
+        let (now_ms, rules) = (self.now_ms.get(), self.rules.borrow().clone());
+        act();
+        self.now_ms.set(now_ms);
+        self.rules.replace(rules);
+    }
+
+    fn replay<'w>(
+        &'w self,
+        stage: &Stage<'w>,
+        session: &mut Session,
+        argv: &[&[u8]],
+    ) -> Result<()> {
         let entry = match super::admit::find(&self.shared.registry, argv) {
             Ok(entry) if entry.arity_fits(argv.len()) => entry,
             _ => bail!("Unknown command '{}'", String::from_utf8_lossy(argv[0])),
@@ -109,7 +140,7 @@ impl Worker {
             }
         };
         let done = match done {
-            Ok(Flow::Script(wish)) => self.replay_functions(&wish),
+            Ok(Flow::Script(wish)) => self.script(stage, session, argv, &wish, &mut out),
             done => done.map(drop),
         };
         if let Err(fail) = done {
@@ -123,18 +154,15 @@ impl Worker {
         Ok(())
     }
 
-    /// A log holds what scripts did, so that nothing of them comes here but libraries.
-    pub(super) fn replay_functions(&self, wish: &ScriptWish) -> Result<(), Fail> {
-        let ScriptWish::Function(load) = wish else {
-            return Err(Fail::Says("a log holds no scripts"));
-        };
+    /// Takes over libraries that came with a snapshot.
+    pub(super) fn adopt_libraries(&self, load: &FunctionLoad) -> Result<(), Fail> {
         let host = Host::new(self.shared.scripts.clone())
             .map_err(|error| Fail::said(error.to_string()))?;
         self.load_functions(load, &|code| host.load_library(code))
             .map(drop)
     }
 
-    /// Takes over the libraries that a snapshot brought.
+    /// Takes over the libraries that the base of what is being read has brought.
     fn take_functions(&self, wish: &Reload) -> Result<()> {
         let codes = self.shared.store.take_loaded_functions();
         if codes.is_empty() {
@@ -146,7 +174,7 @@ impl Worker {
             flush: wish.flush,
             restore: true,
         };
-        match self.replay_functions(&ScriptWish::Function(load)) {
+        match self.adopt_libraries(&load) {
             Ok(()) => Ok(()),
             Err(fail) => bail!("Failed loading functions: {}", fail.text()),
         }

@@ -1,7 +1,8 @@
 //! EVAL and FCALL: a script under its unit's locks, and the commands that it calls.
 //!
 //! A command that a script calls takes the road of a client's, from the script's own checks on; it runs under the
-//! locks that the script's unit holds. What it logs is logged with the rest, as one MULTI ... EXEC.
+//! locks that the script's unit holds. What it logs is logged with the rest, as one MULTI ... EXEC. The checks ask
+//! [`Stage::obeys`] first: what a log or a master says is done.
 
 use std::sync::atomic::Ordering;
 
@@ -36,6 +37,8 @@ pub(super) struct Run<'w> {
     read_only: bool,
     /// Memory was short when it began.
     short: bool,
+    /// It comes from a log or from a master.
+    obeyed: bool,
     pub is_function: bool,
     pub name: String,
     pub command: Vec<Vec<u8>>,
@@ -87,9 +90,18 @@ impl Worker {
                     let keys = &argv[3..3 + call.keys];
                     keys.iter().for_each(|key| set.add(keyhash::hash(key)));
                 }
-                let unit = self.begin_write(set)?;
-                let (unit, done) = self.run_script(stage, session, argv, call, found, unit, out);
-                self.commit(unit, Some(session.client.id));
+                let obeyed = stage.obeys();
+                let unit = match obeyed {
+                    true => self.begin_write_patiently(set),
+                    false => self.begin_write(set)?,
+                };
+                let (mut unit, done) =
+                    self.run_script(stage, session, argv, call, found, unit, out);
+                if obeyed {
+                    // It stands in the log that is being read: whoever reads edits has had these.
+                    unit.effects.log.clear();
+                }
+                self.commit(unit, (!obeyed).then_some(session.client.id));
                 done
             }
             ScriptWish::Load => {
@@ -103,13 +115,15 @@ impl Worker {
                     Some(name) => out.bulk(name),
                     None => out.ok(),
                 }
-                self.log_alone(session, argv);
+                if !stage.obeys() {
+                    self.log_alone(session, argv);
+                }
                 Ok(())
             }
         }
     }
 
-    /// The same inside EXEC, under its locks.
+    /// The same inside EXEC or a master's stream, under the locks of all of that.
     pub(super) fn script_in_exec<'w>(
         &'w self,
         stage: &Stage<'w>,
@@ -209,7 +223,8 @@ impl Worker {
         } else {
             from_held(stage.host.load(argv[1]).map_err(Fail::said)?)
         };
-        if self.shared.replication.is_guarded() {
+        let obeyed = stage.obeys();
+        if self.shared.replication.is_guarded() && !obeyed {
             self.check_script(&found)?;
         }
         if !found.flags.legacy {
@@ -217,6 +232,9 @@ impl Worker {
                 return Err(Fail::Says(
                     "Can not execute a script with write flag using *_ro command.",
                 ));
+            }
+            if obeyed {
+                return Ok(found);
             }
             if !found.flags.no_writes
                 && let Some(trouble) = self.shared.store.trouble()
@@ -304,7 +322,11 @@ impl Worker {
             session: own,
             flags: found.flags,
             read_only: call.read_only || found.flags.no_writes,
-            short: limit > 0 && crate::util::memory::used() > limit && !found.flags.allow_oom,
+            short: limit > 0
+                && !stage.obeys()
+                && crate::util::memory::used() > limit
+                && !found.flags.allow_oom,
+            obeyed: stage.obeys(),
             is_function: found.is_function,
             name: found.name.clone(),
             command: Vec::new(),
@@ -492,7 +514,7 @@ impl Worker {
                 ));
             }
             // A script that has changed something is let finish, whatever has happened since.
-            if entry.is(Flag::Write) && !run.wrote() {
+            if entry.is(Flag::Write) && !run.obeyed && !run.wrote() {
                 if self.shared.replication.is_guarded()
                     && let Err(fail) = self.may_write()
                 {
@@ -508,7 +530,8 @@ impl Worker {
                 "OOM command not allowed when used memory > 'maxmemory'.",
             ));
         }
-        if self.shared.replication.is_guarded() && !entry.is(Flag::Stale) && self.is_stale() {
+        let guarded = self.shared.replication.is_guarded() && !run.obeyed;
+        if guarded && !entry.is(Flag::Stale) && self.is_stale() {
             return reject(Fail::Says("Can not execute the command on a stale replica"));
         }
         if !run.unit.locked.covers(entry.shards(argv)) {

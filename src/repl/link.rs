@@ -1,6 +1,7 @@
 //! The link to a master: a thread that connects, catches up, and applies the stream, for as long as there is a master.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -31,7 +32,7 @@ const LIMITS: ProtoLimits = ProtoLimits {
 };
 
 /// Follows whoever is to be followed, until the server stops: the body of the link's thread.
-pub fn follow(worker: &Worker) {
+pub fn follow(worker: &Rc<Worker>) {
     let shared = worker.shared.clone();
     let replication = &shared.replication;
     while !shared.stop.is_cancelled() {
@@ -77,7 +78,7 @@ enum Stage {
 }
 
 struct Attempt<'w> {
-    worker: &'w Worker,
+    worker: &'w Rc<Worker>,
     master: Master,
     epoch: Epoch,
     began: Stage,

@@ -83,6 +83,8 @@ pub struct Running {
     /// The command that called it.
     pub command: Vec<Vec<u8>>,
     pub started_ms: u64,
+    /// It comes from a master or a log: nobody here may end it.
+    pub obeyed: bool,
     /// It has changed something, so it can't be ended without leaving half its work.
     pub wrote: AtomicBool,
     pub kill: AtomicBool,

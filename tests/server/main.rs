@@ -12,3 +12,4 @@ mod replication;
 mod scripts;
 mod streams;
 mod table;
+mod verbatim;

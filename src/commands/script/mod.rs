@@ -46,6 +46,11 @@ fn kill(call: &mut SessionCall<'_>, function: bool) -> Result<(), Fail> {
     let Some(first) = busy.first() else {
         return Err(Fail::code("NOTBUSY No scripts in execution right now."));
     };
+    if busy.iter().any(|running| running.obeyed) {
+        return Err(Fail::code(
+            "UNKILLABLE The busy script was sent by a master instance in the context of replication and cannot be killed.",
+        ));
+    }
     if first.is_function != function {
         return Err(call.server.busy_fail());
     }
