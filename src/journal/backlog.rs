@@ -471,6 +471,27 @@ mod tests {
     }
 
     #[test]
+    fn what_is_kept_for_a_slow_replica_counts_as_its_and_goes_with_it() {
+        let journal = Journal::default();
+        journal.begin_backlog(16 * 1024);
+        let slow = journal.backlog.attach(None).unwrap();
+        let mut edits = 0;
+        while journal.backlog.end() < 4 << 20 {
+            journal.append(&[set(0, &edits.to_string())], 1);
+            edits += 1;
+        }
+        let held = journal.backlog.held();
+        assert!(held > (4 << 20) - 32 * 1024, "{held}");
+        drop(slow);
+        assert_eq!(journal.backlog.held(), 0);
+        let state = journal.backlog.state.lock();
+        let sum: usize = state.blocks.iter().map(|(_, block)| block.capacity()).sum();
+        assert_eq!(state.block_bytes, sum as u64);
+        assert!(sum <= 17 * 1024, "{sum}");
+        assert!(state.blocks.capacity() < 256);
+    }
+
+    #[test]
     fn a_replica_passes_on_what_its_master_says_and_nothing_of_its_own() {
         let journal = Journal::default();
         journal.begin_backlog(1 << 20);
