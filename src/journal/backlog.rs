@@ -14,8 +14,13 @@ use tokio::sync::Notify;
 use super::{Journal, encode, select};
 use crate::engine::Record;
 
-/// Bytes of one block: what is let go at a time.
+/// Most bytes of one block: what is let go at a time.
 const BLOCK_BYTES: usize = 16 * 1024;
+/// Blocks of one backlog, so that it isn't much larger than its size, unless they would be smaller than this.
+const BLOCKS: u64 = 16;
+const BLOCK_BYTES_MIN: usize = 1024;
+/// The list of blocks is made shorter when it has room for so many times what is in it.
+const LIST_SPARE: usize = 8;
 
 /// Which master's stream is being passed on; another number for each change of roles.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -34,6 +39,8 @@ struct State {
     /// The database that the stream has selected; `None` if the next record must select its own.
     selected: Option<usize>,
     blocks: VecDeque<(u64, Vec<u8>)>,
+    /// Bytes that the blocks take, full or not.
+    block_bytes: u64,
     /// Replicas' positions by their number. Those that left hold `None`.
     readers: Vec<Option<u64>>,
     size: u64,
@@ -70,11 +77,16 @@ impl State {
             bytes = rest;
         }
         if !bytes.is_empty() {
-            let mut block = Vec::with_capacity(BLOCK_BYTES.max(bytes.len()));
+            let mut block = Vec::with_capacity(self.block_size().max(bytes.len()));
             block.extend_from_slice(bytes);
+            self.block_bytes += block.capacity() as u64;
             self.blocks.push_back((self.end, block));
             self.end += bytes.len() as u64;
         }
+    }
+
+    fn block_size(&self) -> usize {
+        ((self.size / BLOCKS) as usize).clamp(BLOCK_BYTES_MIN, BLOCK_BYTES)
     }
 
     /// Lets go of whole blocks that nobody needs.
@@ -88,8 +100,23 @@ impl State {
                 break;
             }
             self.first = block_end;
+            self.block_bytes -= block.capacity() as u64;
             self.blocks.pop_front();
         }
+        // A replica that was far behind leaves a long list, which nobody would hold against it any more.
+        if self.blocks.capacity() > LIST_SPARE * self.blocks.len().max(BLOCKS as usize) {
+            self.blocks.shrink_to(2 * self.blocks.len());
+        }
+    }
+
+    /// What is taken for slow replicas alone: all but the size and the block that is being filled.
+    fn held_bytes(&self) -> u64 {
+        if self.readers.iter().all(Option::is_none) {
+            return 0;
+        }
+        let list_bytes = self.blocks.capacity() * size_of::<(u64, Vec<u8>)>();
+        let kept_anyway = self.size + self.block_size() as u64;
+        (self.block_bytes + list_bytes as u64).saturating_sub(kept_anyway)
     }
 
     fn attach(&mut self, at: u64) -> usize {
@@ -104,6 +131,7 @@ impl State {
 
     fn clear(&mut self, end: u64) {
         self.blocks.clear();
+        self.block_bytes = 0;
         self.first = end;
         self.end = end;
         self.selected = None;
@@ -117,9 +145,9 @@ impl Backlog {
         self.end.load(Ordering::Acquire)
     }
 
-    /// Bytes kept for slow replicas alone.
+    /// Memory taken for slow replicas alone.
     pub fn held(&self) -> u64 {
-        self.extent().held
+        self.state.lock().held_bytes()
     }
 
     pub fn extent(&self) -> Extent {
@@ -440,6 +468,27 @@ mod tests {
         let extent = journal.backlog.extent();
         let kept = extent.end - extent.first;
         assert!((16 * 1024..48 * 1024).contains(&kept), "{kept}");
+    }
+
+    #[test]
+    fn what_is_kept_for_a_slow_replica_counts_as_its_and_goes_with_it() {
+        let journal = Journal::default();
+        journal.begin_backlog(16 * 1024);
+        let slow = journal.backlog.attach(None).unwrap();
+        let mut edits = 0;
+        while journal.backlog.end() < 4 << 20 {
+            journal.append(&[set(0, &edits.to_string())], 1);
+            edits += 1;
+        }
+        let held = journal.backlog.held();
+        assert!(held > (4 << 20) - 32 * 1024, "{held}");
+        drop(slow);
+        assert_eq!(journal.backlog.held(), 0);
+        let state = journal.backlog.state.lock();
+        let sum: usize = state.blocks.iter().map(|(_, block)| block.capacity()).sum();
+        assert_eq!(state.block_bytes, sum as u64);
+        assert!(sum <= 17 * 1024, "{sum}");
+        assert!(state.blocks.capacity() < 256);
     }
 
     #[test]

@@ -192,7 +192,8 @@ impl Outcome {
     fn log(&self, call: &mut WriteCall<'_>, key: &[u8], name: &[u8], consumer: &[u8]) {
         let (mut room, mut last_room) = (IdText::default(), IdText::default());
         let last_id = self.last_id.text(&mut last_room);
-        if self.made_consumer {
+        // Claims make their consumer, so that it needs no line of its own.
+        if self.made_consumer && self.claimed.is_empty() {
             call.db
                 .log(&[b"XGROUP", b"CREATECONSUMER", key, name, consumer]);
         }

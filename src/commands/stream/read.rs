@@ -443,7 +443,9 @@ impl Delivery<'_> {
         let Some((name, consumer)) = wish.reader else {
             return;
         };
-        if self.made_consumer {
+        // Claims make their consumer, so that it needs no line of its own.
+        let claims = !self.ids.is_empty() && !wish.no_ack;
+        if self.made_consumer && !claims {
             call.db
                 .log(&[b"XGROUP", b"CREATECONSUMER", self.key, name, consumer]);
         }

@@ -35,6 +35,8 @@ use crate::util::clock::{self, Reading};
 const READ_BYTES: usize = 16 * 1024;
 /// Buffers above this are given back to the allocator instead of being kept for others.
 const KEEP_BYTES: usize = 128 * 1024;
+/// The same where what is kept would cost keys: as much as Redis keeps for a client.
+const KEEP_BYTES_LIMITED: usize = 16 * 1024;
 /// Replies are sent on the way once this much waits, rather than only at the end of the batch.
 const FLUSH_BYTES: usize = 256 * 1024;
 /// More than this is sent at once, while it is in the processor's cache.
@@ -477,7 +479,7 @@ impl Connection {
         if self.input.is_empty() && self.input.capacity() > 0 {
             let mut buf = std::mem::take(&mut self.input);
             buf.clear();
-            if buf.capacity() <= KEEP_BYTES {
+            if buf.capacity() <= self.keep_bytes() {
                 self.buffers.input.borrow_mut().push(buf);
             }
         }

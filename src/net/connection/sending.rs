@@ -5,7 +5,8 @@ use std::io;
 use std::pin::pin;
 use std::sync::atomic::Ordering;
 
-use super::{Closing, Connection, KEEP_BYTES};
+use super::{Closing, Connection, KEEP_BYTES, KEEP_BYTES_LIMITED};
+use crate::command::client::Part;
 use crate::config::special::OutputLimit;
 use crate::journal::{Depends, Pass};
 use crate::util::clock;
@@ -97,7 +98,7 @@ impl Connection {
             self.sent = 0;
             let mut buf = std::mem::take(self.out.buf_mut());
             buf.clear();
-            if buf.capacity() <= KEEP_BYTES {
+            if buf.capacity() <= self.keep_bytes() {
                 self.buffers.output.borrow_mut().push(buf);
             }
             if self.closing == Closing::Flushed {
@@ -105,6 +106,16 @@ impl Connection {
             }
         }
         self.tell_output();
+    }
+
+    /// The largest buffer that is kept for whoever needs one next. Where memory has a limit it isn't taken from keys,
+    /// and a replica's pieces, which nobody else has, aren't taken for ours.
+    pub(super) fn keep_bytes(&self) -> usize {
+        let limited = self.worker.shared.config.maxmemory.get() > 0;
+        match limited || self.client.part() == Part::Replica {
+            true => KEEP_BYTES_LIMITED,
+            false => KEEP_BYTES,
+        }
     }
 
     /// What others see of the replies that wait.
