@@ -11,7 +11,7 @@ use super::db::{discard, fields_due};
 use super::effects::{Class, Effects};
 use super::entry::New;
 use super::shard::Shard;
-use crate::types::{Kind, Piece, Text, Type};
+use crate::types::{Hash, Kind, Piece, Text, Type, ValueRef};
 
 pub struct Edit<'a, T: Type> {
     shard: &'a mut Shard,
@@ -24,6 +24,8 @@ pub struct Edit<'a, T: Type> {
     changed: bool,
     noted: bool,
     wakes: bool,
+    /// A small hash stands with its key: it is taken out to be edited, and put back when the guard is dropped.
+    taken: Option<Hash>,
     kind: PhantomData<T>,
 }
 
@@ -46,6 +48,7 @@ impl<'a, T: Type> Edit<'a, T> {
             changed: false,
             noted: false,
             wakes: false,
+            taken: None,
             kind: PhantomData,
         }
     }
@@ -105,11 +108,15 @@ impl<T: Type> Edit<'_, T> {
     /// The value as readers see it.
     #[inline]
     pub fn value(&self) -> T::Ref<'_> {
-        let table = self
-            .shard
-            .table(self.db)
-            .expect("an edited key has a table");
-        T::of(table.at(self.pos).value()).expect("the type was checked when the edit began")
+        let value = match &self.taken {
+            Some(hash) if T::KIND == Kind::Hash => ValueRef::Hash(hash.as_ref()),
+            _ => {
+                let table = self.shard.table(self.db);
+                let table = table.expect("an edited key has a table");
+                table.at(self.pos).value()
+            }
+        };
+        T::of(value).expect("the type was checked when the edit began")
     }
 
     #[inline]
@@ -137,6 +144,21 @@ impl Edit<'_, Text> {
     }
 }
 
+impl Edit<'_, Hash> {
+    /// The hash to edit in place.
+    pub fn fields_mut(&mut self) -> &mut Hash {
+        if self.taken.is_none() {
+            self.shard.preserve(self.db, self.pos);
+            let entry = self.shard.table_mut(self.db).at(self.pos);
+            self.taken = entry.unpacked_hash();
+        }
+        match self.taken.is_some() {
+            true => self.taken.as_mut().expect("it was just seen"),
+            false => self.value_mut(),
+        }
+    }
+}
+
 impl<T: for<'r> Type<Ref<'r> = &'r T>> Deref for Edit<'_, T> {
     type Target = T;
 
@@ -156,6 +178,11 @@ impl<T: for<'r> Type<Ref<'r> = &'r T>> DerefMut for Edit<'_, T> {
 impl<T: Type> Drop for Edit<'_, T> {
     fn drop(&mut self) {
         let (db, pos) = (self.db, self.pos);
+        if T::KIND == Kind::Hash
+            && let Some(hash) = self.taken.take()
+        {
+            self.shard.table_mut(db).at_mut(pos).put_back(hash);
+        }
         if self.changed {
             self.shard.changed(db, pos, self.effects);
         } else {

@@ -1,14 +1,14 @@
 //! An entry: a key, its value, and a few bytes of bookkeeping, in sixteen bytes and one block.
 //!
-//! A short string stands with its key in one block of bytes, whose size is one that the allocator has. Any other
-//! value stands behind the same pointer as its key.
+//! A short string, or a small hash without deadlines, stands with its key in one block of bytes, whose size is one that
+//! the allocator has. Any other value stands behind the same pointer as its key.
 
 use std::cell::Cell;
 
 use super::access::Access;
 use crate::types::{
-    Bstr, Hash, Keyed, Kind, List, Piece, Set, Stream, Text, TextRef, Value, ValueMut, ValueRef,
-    ZSet,
+    Bstr, Hash, HashRef, Keyed, Kind, List, PackRef, Piece, Set, Stream, Text, TextRef, Value,
+    ValueMut, ValueRef, ZSet,
 };
 
 /// One key of a table.
@@ -91,8 +91,10 @@ impl Mark {
 const HEAD: usize = 2;
 /// The value's length, where the value is an integer of eight bytes.
 const INT: u8 = u8::MAX;
-/// The longest value that is packed.
-const VALUE_MAX: usize = INT as usize - 1;
+/// The same, where the value is a hash, which knows its own length.
+const HASH: u8 = INT - 1;
+/// The longest string that is packed.
+const VALUE_MAX: usize = HASH as usize - 1;
 
 /// Bytes of a block with this key and string, if they may be packed.
 #[inline]
@@ -105,6 +107,12 @@ fn packed_size(key: &[u8], piece: Piece<'_>) -> Option<usize> {
     (key.len() <= usize::from(u8::MAX)).then_some(HEAD + key.len() + value)
 }
 
+/// The same for a hash.
+fn packed_hash_size(key: &[u8], pack: PackRef<'_>) -> Option<usize> {
+    let size = HEAD + key.len() + pack.as_bytes().len();
+    (key.len() <= usize::from(u8::MAX)).then_some(size)
+}
+
 /// The bytes of the block behind its head. A block that was written holds what its head says.
 #[inline]
 fn packed_key(block: &[u8]) -> &[u8] {
@@ -114,7 +122,20 @@ fn packed_key(block: &[u8]) -> &[u8] {
 }
 
 #[inline]
-fn packed_value(block: &[u8]) -> Piece<'_> {
+fn packed_hash(block: &[u8]) -> Option<PackRef<'_>> {
+    (block[1] == HASH).then(|| PackRef::at_start_of(&block[HEAD + usize::from(block[0])..]))
+}
+
+#[inline]
+fn packed_value(block: &[u8]) -> ValueRef<'_> {
+    match packed_hash(block) {
+        Some(pack) => ValueRef::Hash(HashRef::packed(pack)),
+        None => ValueRef::Text(TextRef::packed(packed_text(block))),
+    }
+}
+
+#[inline]
+fn packed_text(block: &[u8]) -> Piece<'_> {
     let value = block
         .get(HEAD + usize::from(block[0])..)
         .unwrap_or_default();
@@ -139,6 +160,14 @@ fn block_size(size: usize) -> usize {
     size.next_multiple_of(step)
 }
 
+/// The value on its own.
+fn unpacked(block: &[u8]) -> Value {
+    match packed_hash(block) {
+        Some(pack) => Value::Hash(Hash::unpacked(pack)),
+        None => Value::Text(Text::from_piece(packed_text(block))),
+    }
+}
+
 #[inline]
 fn write_key(block: &mut [u8], key: &[u8]) {
     block[0] = key.len() as u8;
@@ -161,6 +190,14 @@ fn write_value(block: &mut [u8], piece: Piece<'_>) {
     }
 }
 
+/// The same for a hash.
+#[inline]
+fn write_hash(block: &mut [u8], pack: PackRef<'_>) {
+    let at = HEAD + usize::from(block[0]);
+    block[1] = HASH;
+    block[at..at + pack.as_bytes().len()].copy_from_slice(pack.as_bytes());
+}
+
 macro_rules! forms {
     ($($block:ident $size:literal),+; $($kind:ident),+) => {
         /// Every form has its mark and its pointer at the same place, so what is common to them is looked at without
@@ -172,14 +209,13 @@ macro_rules! forms {
         }
 
         impl Form {
-            /// Key and string in one block, if they are short enough.
+            /// Key and value in one block of at least so many bytes, if there is one of that size.
             #[inline]
-            fn packed(mark: Mark, key: &[u8], piece: Piece<'_>) -> Option<Self> {
-                let size = packed_size(key, piece)?;
+            fn in_block(mark: Mark, key: &[u8], size: usize, write: impl FnOnce(&mut [u8])) -> Option<Self> {
                 $(if size <= $size {
                     let mut block = Box::new([0; $size]);
                     write_key(&mut block[..], key);
-                    write_value(&mut block[..], piece);
+                    write(&mut block[..]);
                     return Some(Form::$block(Cell::new(mark), block));
                 })+
                 None
@@ -198,7 +234,7 @@ macro_rules! forms {
                 matches!(self, $(Form::$block(..))|+)
             }
 
-            /// The block of a packed string; empty for other forms.
+            /// The block of a packed value; empty for other forms.
             #[inline]
             fn block(&self) -> &[u8] {
                 match self {
@@ -227,6 +263,7 @@ macro_rules! forms {
             fn kind(&self) -> Kind {
                 match self {
                     $(Form::$kind(..) => Kind::$kind,)+
+                    packed if packed.block().get(1) == Some(&HASH) => Kind::Hash,
                     _ => Kind::Text,
                 }
             }
@@ -253,9 +290,26 @@ impl Form {
                 Some(packed) => return packed,
                 None => text,
             },
+            New::Value(Value::Hash(hash)) => {
+                let packed = hash.packed().and_then(|pack| Form::hash(mark, key, pack));
+                return packed.unwrap_or_else(|| Form::whole(mark, key, Value::Hash(hash)));
+            }
             New::Value(value) => return Form::whole(mark, key, value),
         };
         Form::whole(mark, key, Value::Text(text))
+    }
+
+    /// Key and string in one block, if they are short enough.
+    #[inline]
+    fn packed(mark: Mark, key: &[u8], piece: Piece<'_>) -> Option<Self> {
+        let size = packed_size(key, piece)?;
+        Form::in_block(mark, key, size, |block| write_value(block, piece))
+    }
+
+    /// The same for a hash.
+    fn hash(mark: Mark, key: &[u8], pack: PackRef<'_>) -> Option<Self> {
+        let size = packed_hash_size(key, pack)?;
+        Form::in_block(mark, key, size, |block| write_hash(block, pack))
     }
 
     fn whole(mark: Mark, key: &[u8], value: Value) -> Self {
@@ -289,21 +343,19 @@ impl Entry {
         match &self.0 {
             Form::Text(_, whole) => ValueRef::Text(whole.value.as_ref()),
             Form::List(_, whole) => ValueRef::List(&whole.value),
-            Form::Hash(_, whole) => ValueRef::Hash(&whole.value),
+            Form::Hash(_, whole) => ValueRef::Hash(whole.value.as_ref()),
             Form::Set(_, whole) => ValueRef::Set(&whole.value),
             Form::ZSet(_, whole) => ValueRef::ZSet(&whole.value),
             Form::Stream(_, whole) => ValueRef::Stream(&whole.value),
-            packed => ValueRef::Text(TextRef::packed(packed_value(packed.block()))),
+            packed => packed_value(packed.block()),
         }
     }
 
-    /// The value to be edited in its place. A packed string is taken out of its block first.
+    /// The value to be edited in its place. A packed one is taken out of its block first.
     pub(super) fn value_mut(&mut self) -> ValueMut<'_> {
         if self.0.is_packed() {
-            let block = self.0.block();
-            let text = Text::from_piece(packed_value(block));
-            let mark = self.0.mark().get();
-            self.0 = Form::whole(mark, packed_key(block), Value::Text(text));
+            let (mark, block) = (self.0.mark().get(), self.0.block());
+            self.0 = Form::whole(mark, packed_key(block), unpacked(block));
         }
         match &mut self.0 {
             Form::Text(_, whole) => ValueMut::Text(&mut whole.value),
@@ -316,6 +368,27 @@ impl Entry {
         }
     }
 
+    /// A copy of a packed hash, to be edited and given to [`Entry::put_back`].
+    #[inline]
+    pub(super) fn unpacked_hash(&self) -> Option<Hash> {
+        let block = self.0.block();
+        let pack = packed_hash((!block.is_empty()).then_some(block)?)?;
+        Some(Hash::unpacked(pack))
+    }
+
+    /// Puts an edited copy in the place of the packed hash it was made of.
+    pub(super) fn put_back(&mut self, hash: Hash) {
+        let key = self.0.key();
+        if let Some(pack) = hash.packed() {
+            let size = packed_hash_size(key, pack);
+            if size.is_some_and(|size| block_size(size) == self.0.block().len()) {
+                return write_hash(self.0.block_mut(), pack);
+            }
+        }
+        self.0 = Form::new(self.0.mark().get(), key, New::Value(Value::Hash(hash)));
+    }
+
+    /// A hash that isn't packed.
     #[inline]
     pub(super) fn hash_mut(&mut self) -> Option<&mut Hash> {
         match &mut self.0 {
@@ -335,7 +408,7 @@ impl Entry {
         Some(Entry(std::mem::replace(&mut self.0, next)))
     }
 
-    /// Writes a string into the block that is there, if it takes one of the same size.
+    /// Writes a string into the block that is there, over whatever is in it, if it takes one of the same size.
     #[inline]
     fn write_over(&mut self, piece: Piece<'_>) -> bool {
         if !self.0.is_packed() {
@@ -358,7 +431,7 @@ impl Entry {
             Form::Set(_, whole) => Value::Set(whole.value),
             Form::ZSet(_, whole) => Value::ZSet(whole.value),
             Form::Stream(_, whole) => Value::Stream(Box::new(whole.value)),
-            packed => Value::Text(Text::from_piece(packed_value(packed.block()))),
+            packed => unpacked(packed.block()),
         }
     }
 
@@ -421,7 +494,7 @@ impl Entry {
         match &self.0 {
             Form::Text(_, held) => whole(held, held.value.heap_bytes()),
             Form::List(_, held) => whole(held, held.value.heap_bytes()),
-            Form::Hash(_, held) => whole(held, held.value.heap_bytes()),
+            Form::Hash(_, held) => whole(held, held.value.as_ref().heap_bytes()),
             Form::Set(_, held) => whole(held, held.value.heap_bytes()),
             Form::ZSet(_, held) => whole(held, held.value.heap_bytes()),
             Form::Stream(_, held) => whole(held, held.value.heap_bytes()),
@@ -446,7 +519,7 @@ impl Keyed for Entry {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::types::Type;
+    use crate::types::{Limits, Type};
 
     fn entry(key: &[u8], value: &[u8]) -> Entry {
         Entry::new(key, New::text(value), Access::from_bits(0x123456), true)
@@ -495,6 +568,69 @@ mod tests {
                 assert_eq!((entry.timer(), entry.side()), (77, false));
             }
         }
+    }
+
+    fn hash_of(fields: usize) -> Hash {
+        let (limits, mut hash) = (Limits::default(), Hash::new());
+        for n in 0..fields {
+            let (field, value) = (format!("field{n}"), format!("value-{n}"));
+            hash.insert(field.as_bytes(), value.as_bytes(), false, 0, &limits);
+        }
+        hash
+    }
+
+    #[test]
+    fn a_small_hash_stands_with_its_key() {
+        let fields = |entry: &Entry| {
+            let seen = Hash::of(entry.value()).expect("it is a hash");
+            let pairs = seen
+                .iter(0)
+                .map(|(field, value)| (field.to_vec(), value.to_vec()));
+            pairs.collect::<Vec<_>>()
+        };
+        let wanted = |count| {
+            fields(&Entry::new(
+                b"",
+                hash_of(count).wrap().into(),
+                Access::from_bits(0),
+                false,
+            ))
+        };
+        for key_len in [0, 1, 16, 255, 256] {
+            let key = vec![b'k'; key_len];
+            let mut entry = Entry::new(&key, Hash::fresh().into(), Access::from_bits(7), true);
+            // It grows out of its block, comes back to a smaller one, and leaves it for good.
+            for count in [0, 1, 2, 5, 5, 30, 4, 1, 100] {
+                match entry.unpacked_hash() {
+                    Some(_) => entry.put_back(hash_of(count)),
+                    None => *entry.hash_mut().expect("it is a hash") = hash_of(count),
+                }
+                assert_eq!(entry.kind(), Kind::Hash);
+                assert_eq!((entry.key_name(), entry.access().bits()), (&key[..], 7));
+                assert_eq!(fields(&entry), wanted(count));
+                let text = Entry::new(&key, New::text(b"v"), entry.access(), true);
+                entry.put(New::text(b"v"));
+                assert_eq!(
+                    (entry.kind(), entry.heap_bytes()),
+                    (Kind::Text, text.heap_bytes())
+                );
+                entry.put(hash_of(count).wrap().into());
+                assert_eq!(fields(&entry), wanted(count));
+            }
+        }
+        let five = Entry::new(
+            &[b'k'; 16],
+            hash_of(5).wrap().into(),
+            Access::from_bits(0),
+            false,
+        );
+        assert_eq!(five.heap_bytes(), 112);
+        let mut timed = hash_of(1);
+        timed.set_deadline(b"field0", 5);
+        let mut entry = five;
+        entry.put_back(timed);
+        assert_eq!(entry.value().encoding(), "listpackex");
+        assert!(entry.hash_mut().is_some());
     }
 
     #[test]

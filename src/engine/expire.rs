@@ -72,7 +72,7 @@ impl Shard {
         let key = Bstr::new(entry.key_name());
         let hash = entry.hash_mut().expect("only hashes have timed fields");
         let fields = hash.take_due(now_ms, FIELDS_PER_TURN);
-        let empty = hash.is_empty();
+        let empty = hash.as_ref().is_empty();
         self.changed(db, pos, effects);
         effects.dirty -= 1;
         effects.expired_fields += fields.len() as u64;

@@ -219,7 +219,7 @@ impl Table {
             .get_or_insert_with(|| Box::new(Wheel::new(now_ms)));
         let entry = self.entries.at_mut(pos);
         let hash = entry.hash_mut().expect("only hashes have timed fields");
-        match (deadline_ms, hash.timer()) {
+        match (deadline_ms, hash.as_ref().timer()) {
             (None, timer) => {
                 wheel.remove(timer);
                 hash.set_timer(0);

@@ -1,5 +1,6 @@
 //! A key's value: one of the types, owned or looked at where it stands.
 
+use super::hash::HashRef;
 use super::text::TextRef;
 use super::{Hash, List, Set, Stream, Text, ZSet};
 
@@ -20,7 +21,7 @@ pub enum Value {
 pub enum ValueRef<'a> {
     Text(TextRef<'a>),
     List(&'a List),
-    Hash(&'a Hash),
+    Hash(HashRef<'a>),
     Set(&'a Set),
     ZSet(&'a ZSet),
     Stream(&'a Stream),
@@ -64,7 +65,7 @@ impl Kind {
 /// A type of value: how readers see it, and how a new one begins.
 pub trait Type: Sized + 'static {
     const KIND: Kind;
-    /// What readers are given: a reference, but for strings, which stand with their keys.
+    /// What readers are given: a reference, but for what may stand with its key, strings and small hashes.
     type Ref<'a>: Copy;
     fn of(value: ValueRef<'_>) -> Option<Self::Ref<'_>>;
     fn of_mut(value: ValueMut<'_>) -> Option<&mut Self>;
@@ -93,7 +94,7 @@ macro_rules! types {
 types! {
     Text: TextRef<'a>, std::convert::identity;
     List: &'a List, std::convert::identity;
-    Hash: &'a Hash, std::convert::identity;
+    Hash: HashRef<'a>, std::convert::identity;
     Set: &'a Set, std::convert::identity;
     ZSet: &'a ZSet, std::convert::identity;
     Stream: &'a Stream, Box::new;
@@ -104,7 +105,7 @@ impl Value {
         match self {
             Value::Text(text) => ValueRef::Text(text.as_ref()),
             Value::List(list) => ValueRef::List(list),
-            Value::Hash(hash) => ValueRef::Hash(hash),
+            Value::Hash(hash) => ValueRef::Hash(hash.as_ref()),
             Value::Set(set) => ValueRef::Set(set),
             Value::ZSet(zset) => ValueRef::ZSet(zset),
             Value::Stream(stream) => ValueRef::Stream(stream),

@@ -208,16 +208,16 @@ fn expire(call: &mut WriteCall<'_>, unit: Unit) -> Done {
     call.out.array(fields.len());
     let (mut set, mut deleted) = (Vec::new(), Vec::new());
     for field in fields {
-        let answer = if hash.get(field, now_ms).is_none() {
+        let answer = if hash.value().get(field, now_ms).is_none() {
             NO_FIELD
-        } else if !condition.holds(hash.deadline(field), deadline) {
+        } else if !condition.holds(hash.value().deadline(field), deadline) {
             NOT_MET
         } else if deadline <= now_ms {
-            hash.remove(field, now_ms);
+            hash.fields_mut().remove(field, now_ms);
             deleted.push(*field);
             DELETED
         } else {
-            hash.set_deadline(field, deadline);
+            hash.fields_mut().set_deadline(field, deadline);
             set.push(*field);
             DONE
         };
@@ -283,9 +283,9 @@ fn hpersist(call: &mut WriteCall<'_>) -> Done {
     call.out.array(fields.len());
     let mut changed = false;
     for field in fields {
-        let answer = if hash.get(field, now_ms).is_none() {
+        let answer = if hash.value().get(field, now_ms).is_none() {
             NO_FIELD
-        } else if hash.clear_deadline(field) {
+        } else if hash.fields_mut().clear_deadline(field) {
             changed = true;
             DONE
         } else {

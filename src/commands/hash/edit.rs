@@ -51,8 +51,9 @@ fn set_pairs(call: &mut WriteCall<'_>) -> Result<usize, Fail> {
     let (limits, now_ms) = (&call.db.rules().limits, call.db.now_ms());
     let mut hash = call.db.edit_or_create::<Hash>(key)?;
     let mut created = 0;
+    let held = hash.fields_mut();
     for (field, value) in pairs {
-        created += usize::from(hash.insert(field, value, false, now_ms, limits));
+        created += usize::from(held.insert(field, value, false, now_ms, limits));
     }
     hash.announce("hset");
     Ok(created)
@@ -76,9 +77,10 @@ fn hsetnx(call: &mut WriteCall<'_>) -> Done {
     let (key, field, value) = (call.args.next()?, call.args.next()?, call.args.next()?);
     let (limits, now_ms) = (&call.db.rules().limits, call.db.now_ms());
     let mut hash = call.db.edit_or_create::<Hash>(key)?;
-    let free = hash.get(field, now_ms).is_none();
+    let free = hash.value().get(field, now_ms).is_none();
     if free {
-        hash.insert(field, value, false, now_ms, limits);
+        hash.fields_mut()
+            .insert(field, value, false, now_ms, limits);
         hash.announce("hset");
     }
     call.out.int(free);
@@ -101,12 +103,9 @@ fn hdel(call: &mut WriteCall<'_>) -> Done {
     let now_ms = call.db.now_ms();
     let mut removed = 0;
     if let Some(mut hash) = call.db.edit::<Hash>(key)? {
-        removed = call
-            .args
-            .rest()
-            .iter()
-            .filter(|field| hash.remove(field, now_ms))
-            .count();
+        let held = hash.fields_mut();
+        let fields = call.args.rest().iter();
+        removed = fields.filter(|field| held.remove(field, now_ms)).count();
         if removed > 0 {
             hash.announce("hdel");
         }

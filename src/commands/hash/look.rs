@@ -4,7 +4,7 @@ use crate::command::Flag::Fast;
 use crate::command::sample::Draw;
 use crate::command::{Arg, Command, Done, Fail, Flow, KeyUse, ReadCall, Rest, Run, scan};
 use crate::resp::Reply;
-use crate::types::{Hash, Piece, Type};
+use crate::types::{Hash, HashRef, Piece, Type};
 
 pub const HGET: Command = Command {
     name: "hget",
@@ -144,7 +144,7 @@ pub const HLEN: Command = Command {
 fn hlen(call: &mut ReadCall<'_>) -> Done {
     let key = call.args.next()?;
     call.out
-        .count(call.db.read::<Hash>(key)?.map_or(0, Hash::len));
+        .count(call.db.read::<Hash>(key)?.map_or(0, HashRef::len));
     Ok(Flow::Done)
 }
 

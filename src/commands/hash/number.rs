@@ -24,7 +24,7 @@ fn hincrby(call: &mut WriteCall<'_>) -> Done {
     let by = call.args.int()?;
     let (limits, now_ms) = (&call.db.rules().limits, call.db.now_ms());
     let mut hash = call.db.edit_or_create::<Hash>(key)?;
-    let held = match hash.get(field, now_ms) {
+    let held = match hash.value().get(field, now_ms) {
         Some(piece) => piece
             .to_int()
             .ok_or(Fail::Says("hash value is not an integer"))?,
@@ -33,7 +33,7 @@ fn hincrby(call: &mut WriteCall<'_>) -> Done {
     let sum = held
         .checked_add(by)
         .ok_or(Fail::Says("increment or decrement would overflow"))?;
-    hash.insert(
+    hash.fields_mut().insert(
         field,
         itoa::Buffer::new().format(sum).as_bytes(),
         true,
@@ -67,7 +67,7 @@ fn hincrbyfloat(call: &mut WriteCall<'_>) -> Done {
     }
     let (limits, now_ms) = (&call.db.rules().limits, call.db.now_ms());
     let mut hash = call.db.edit_or_create::<Hash>(key)?;
-    let held = match hash.get(field, now_ms) {
+    let held = match hash.value().get(field, now_ms) {
         Some(piece) => piece.to_vec(),
         None => b"0".to_vec(),
     };
@@ -77,9 +77,9 @@ fn hincrbyfloat(call: &mut WriteCall<'_>) -> Done {
     }
     let mut sum = Vec::new();
     total.write_human(&mut sum);
-    hash.insert(field, &sum, true, now_ms, limits);
+    hash.fields_mut().insert(field, &sum, true, now_ms, limits);
     hash.announce("hincrbyfloat");
-    let deadline = hash.deadline(field);
+    let deadline = hash.value().deadline(field);
     drop(hash);
     // The sum is logged, so that a reader of the log needs no arithmetic of ours; a deadline is
     // logged again, because HSET clears it.

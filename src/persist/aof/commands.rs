@@ -5,7 +5,7 @@ use std::io;
 use crate::engine::{SavedKey, Snapshot};
 use crate::journal::encode;
 use crate::persist::disk::DiskFile;
-use crate::types::{Hash, Piece, ValueRef};
+use crate::types::{HashRef, Piece, ValueRef};
 use crate::util::clock;
 use crate::util::number::write_double;
 
@@ -124,7 +124,7 @@ fn add(
     Ok(())
 }
 
-fn deadlines(key: &[u8], hash: &Hash, out: &mut Output<'_>) -> io::Result<()> {
+fn deadlines(key: &[u8], hash: HashRef<'_>, out: &mut Output<'_>) -> io::Result<()> {
     for (field, deadline) in hash.deadlines() {
         let deadline = deadline.to_string();
         let args: [&[u8]; 6] = [

@@ -6,7 +6,7 @@ use super::compress::Compressor;
 use super::{VERSION_FIELD_TTL, VERSION_PLAIN, VERSION_STREAM_3, kind};
 use crate::types::list::NodeRef;
 use crate::types::set::Flat;
-use crate::types::{Hash, Listpack, Piece, ValueRef};
+use crate::types::{HashRef, Listpack, Piece, ValueRef};
 
 /// Strings shorter than this gain nothing from compression.
 const COMPRESS_MIN: usize = 20;
@@ -135,7 +135,7 @@ impl<S: Spill> Writer<S> {
         }
     }
 
-    fn hash(&mut self, kind: u8, hash: &Hash) {
+    fn hash(&mut self, kind: u8, hash: HashRef<'_>) {
         if kind == kind::HASH_LISTPACK
             && let Some(pack) = hash.as_listpack()
         {

@@ -5,6 +5,7 @@
 //! are checked whole before they become a `Listpack`; from then on they are sound.
 
 mod element;
+mod view;
 
 use smallvec::SmallVec;
 
@@ -12,6 +13,7 @@ use element::{backlen_size, checked_len, encode, encode_int, encode_to, write_ba
 
 use crate::util::number;
 use crate::util::piece::Piece;
+pub use view::PackRef;
 
 const HEADER: usize = 6;
 const END: u8 = 0xff;
@@ -111,123 +113,70 @@ impl Listpack {
         self.room.capacity()
     }
 
-    /// The offset behind the last element: where `insert` appends.
+    #[inline]
+    pub fn view(&self) -> PackRef<'_> {
+        PackRef::new(self.as_bytes(), self.count)
+    }
+
+    /// A copy of a pack that stands elsewhere, with room for `more` bytes.
+    pub fn copy_of(pack: PackRef<'_>, more: usize) -> Self {
+        let mut room = Vec::with_capacity(pack.as_bytes().len() + more);
+        room.extend_from_slice(pack.as_bytes());
+        Listpack {
+            room,
+            start: 0,
+            count: pack.len() as u32,
+        }
+    }
+
+    // What readers see, for those who have a pack of their own.
+
     pub fn end(&self) -> usize {
-        self.as_bytes().len() - 1
+        self.view().end()
     }
 
     pub fn first(&self) -> Option<usize> {
-        (self.count > 0).then_some(HEADER)
+        self.view().first()
     }
 
     pub fn last(&self) -> Option<usize> {
-        self.prev(self.end())
+        self.view().last()
     }
 
-    /// The element after the one at `at`.
     #[inline]
     pub fn next(&self, at: usize) -> Option<usize> {
-        let next = self.skip(at);
-        (next < self.end()).then_some(next)
+        self.view().next(at)
     }
 
-    /// The element before the one at `at`, or before the end.
     pub fn prev(&self, at: usize) -> Option<usize> {
-        if at <= HEADER {
-            return None;
-        }
-        let (mut len, mut shift, mut from) = (0usize, 0, at - 1);
-        loop {
-            let byte = self.as_bytes()[from];
-            len |= usize::from(byte & 127) << shift;
-            if byte & 128 == 0 {
-                break;
-            }
-            shift += 7;
-            from -= 1;
-        }
-        Some(from - len)
+        self.view().prev(at)
     }
 
-    /// The element with this index.
     pub fn seek(&self, index: usize) -> Option<usize> {
-        if index >= self.len() {
-            return None;
-        }
-        if index < self.len() / 2 {
-            let mut at = HEADER;
-            (0..index).for_each(|_| at = self.skip(at));
-            return Some(at);
-        }
-        let mut at = self.end();
-        for _ in index..self.len() {
-            at = self.prev(at)?;
-        }
-        Some(at)
+        self.view().seek(index)
     }
 
     #[inline]
     pub fn get(&self, at: usize) -> Piece<'_> {
-        let bytes = &self.as_bytes()[at..];
-        let head = bytes[0];
-        let text = |from: usize, len: usize| Piece::Bytes(&bytes[from..from + len]);
-        let int = |width: usize| {
-            let mut wide = [0; 8];
-            wide[8 - width..].copy_from_slice(&bytes[1..=width]);
-            Piece::Int(i64::from_le_bytes(wide) >> (64 - 8 * width))
-        };
-        match head {
-            0..0x80 => Piece::Int(i64::from(head)),
-            0x80..0xc0 => text(1, usize::from(head & 0x3f)),
-            0xc0..0xe0 => {
-                let raw = i64::from(head & 0x1f) << 8 | i64::from(bytes[1]);
-                Piece::Int(if raw >= 1 << 12 { raw - (1 << 13) } else { raw })
-            }
-            0xe0..0xf0 => text(2, usize::from(head & 0x0f) << 8 | usize::from(bytes[1])),
-            0xf0 => text(
-                5,
-                u32::from_le_bytes([bytes[1], bytes[2], bytes[3], bytes[4]]) as usize,
-            ),
-            0xf1 => int(2),
-            0xf2 => int(3),
-            0xf3 => int(4),
-            _ => int(8),
-        }
+        self.view().get(at)
     }
 
     pub fn iter(&self) -> impl Iterator<Item = Piece<'_>> {
-        std::iter::successors(self.first(), |at| self.next(*at)).map(|at| self.get(at))
+        self.view().iter()
     }
 
-    /// The first element that is `wanted`, looking at one and passing over `skip` in turn.
     pub fn find(&self, wanted: &[u8], skip: usize) -> Option<usize> {
-        let number = if wanted.len() <= 20 {
-            number::parse_i64(wanted)
-        } else {
-            None
-        };
-        let mut at = self.first();
-        while let Some(here) = at {
-            let hit = match (self.get(here), number) {
-                (Piece::Int(n), Some(wanted)) => n == wanted,
-                (Piece::Bytes(bytes), None) => bytes == wanted,
-                _ => false,
-            };
-            if hit {
-                return Some(here);
-            }
-            at = self.next(here);
-            for _ in 0..skip {
-                at = at.and_then(|at| self.next(at));
-            }
-        }
-        None
+        self.view().find(wanted, skip)
     }
 
-    /// The element at an offset, and the offset behind it.
     #[inline]
     pub fn read(&self, at: usize) -> (Piece<'_>, usize) {
-        (self.get(at), self.skip(at))
+        self.view().read(at)
+    }
+
+    #[inline]
+    pub fn skip(&self, at: usize) -> usize {
+        self.view().skip(at)
     }
 
     pub fn push_back(&mut self, element: &[u8]) {
@@ -372,13 +321,6 @@ impl Listpack {
         let total = bytes.len() as u32;
         bytes[..4].copy_from_slice(&total.to_le_bytes());
         bytes[4..HEADER].copy_from_slice(&count.to_le_bytes());
-    }
-
-    /// The offset behind the element at `at`.
-    #[inline]
-    pub fn skip(&self, at: usize) -> usize {
-        let len = checked_len(&self.as_bytes()[at..]).expect("bytes inside a listpack are sound");
-        at + len + backlen_size(len)
     }
 }
 

@@ -7,7 +7,7 @@ use std::fmt;
 use sha2::{Digest as _, Sha256};
 
 use crate::types::stream::{Id, Stream};
-use crate::types::{Hash, Piece, ValueRef};
+use crate::types::{HashRef, Piece, ValueRef};
 
 /// The fingerprint. Of nothing it is zero.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -70,7 +70,7 @@ fn all(parts: impl Iterator<Item = Digest>) -> Digest {
     sum
 }
 
-fn of_hash(hash: &Hash, now_ms: u64) -> Digest {
+fn of_hash(hash: HashRef<'_>, now_ms: u64) -> Digest {
     all(hash.iter(now_ms).map(|(field, value)| {
         with_bytes(&field, |field| {
             let volatile = hash.deadline(field).is_some();

@@ -2,13 +2,19 @@
 //!
 //! A field past its deadline is absent to readers; the engine's sweep takes it out.
 
+mod view;
+
 use std::collections::BTreeSet;
 
 use super::bstr::Bstr;
 use super::dense::{Keyed, Shared};
-use super::listpack::Listpack;
+use super::listpack::{Listpack, PackRef};
 use super::{Limits, Piece};
 use crate::util::keyhash;
+pub use view::HashRef;
+
+/// Room for what is likely added while a small hash is edited.
+const ROOM_BYTES: usize = 96;
 
 #[derive(Clone, Debug)]
 pub struct Hash {
@@ -114,7 +120,7 @@ impl Hash {
         }
         let mut table = Shared::new();
         let mut small = pack.len() / 2 <= limits.hash_entries;
-        for (field, value) in pairs(&pack) {
+        for (field, value) in pairs(pack.view()) {
             small &= field.len().max(value.len()) <= limits.hash_value;
             let pair = Pair {
                 field: Bstr::new(&field.to_vec()),
@@ -137,91 +143,25 @@ impl Hash {
         })
     }
 
-    /// The engine's timer for the earliest deadline of a field; 0 for none.
-    pub fn timer(&self) -> u32 {
-        self.deadlines.as_ref().map_or(0, |held| held.timer)
+    /// The pairs of a small hash without deadlines: all that it is.
+    pub fn packed(&self) -> Option<PackRef<'_>> {
+        match &self.form {
+            Form::Packed(pack) if self.deadlines.is_none() => Some(pack.view()),
+            _ => None,
+        }
+    }
+
+    /// A hash of packed pairs that stand elsewhere, with room for a few more.
+    pub fn unpacked(pack: PackRef<'_>) -> Self {
+        Hash {
+            form: Form::Packed(Listpack::copy_of(pack, ROOM_BYTES)),
+            deadlines: None,
+        }
     }
 
     pub fn set_timer(&mut self, timer: u32) {
         if let Some(held) = &mut self.deadlines {
             held.timer = timer;
-        }
-    }
-
-    /// A copy that the engine has no timer for.
-    pub fn detached(&self) -> Self {
-        let mut copy = self.clone();
-        copy.set_timer(0);
-        copy
-    }
-
-    /// A copy to read through; see [`Shared::frozen`].
-    pub fn frozen(&self) -> Self {
-        Hash {
-            form: match &self.form {
-                Form::Packed(pack) => Form::Packed(pack.clone()),
-                Form::Table(table) => Form::Table(Box::new(table.frozen())),
-            },
-            deadlines: self
-                .deadlines
-                .as_ref()
-                .map(|deadlines| Box::new(deadlines.frozen())),
-        }
-    }
-
-    /// Where a field likely stands, in a large hash.
-    pub fn likely(&self, field: &[u8]) -> Option<usize> {
-        match &self.form {
-            Form::Packed(_) => None,
-            Form::Table(table) => table.likely_far(field),
-        }
-    }
-
-    /// Looks at what stands there.
-    pub fn warm(&self, pos: usize) -> usize {
-        match &self.form {
-            Form::Packed(_) => 0,
-            Form::Table(table) => table.warm(pos),
-        }
-    }
-
-    pub fn as_listpack(&self) -> Option<&Listpack> {
-        match &self.form {
-            Form::Packed(pack) => Some(pack),
-            Form::Table(_) => None,
-        }
-    }
-
-    /// Fields stored, those included that are due but not yet taken out.
-    pub fn len(&self) -> usize {
-        match &self.form {
-            Form::Packed(pack) => pack.len() / 2,
-            Form::Table(table) => table.len(),
-        }
-    }
-
-    pub fn is_empty(&self) -> bool {
-        self.len() == 0
-    }
-
-    pub fn encoding(&self) -> &'static str {
-        match (&self.form, &self.deadlines) {
-            (Form::Packed(_), None) => "listpack",
-            (Form::Packed(_), Some(_)) => "listpackex",
-            (Form::Table(_), _) => "hashtable",
-        }
-    }
-
-    pub fn get(&self, field: &[u8], now_ms: u64) -> Option<Piece<'_>> {
-        if self.is_due(field, now_ms) {
-            return None;
-        }
-        match &self.form {
-            Form::Packed(pack) => Some(pack.get(pack.next(pack.find(field, 1)?)?)),
-            Form::Table(table) => {
-                let pos = table.find(keyhash::hash(field), field)?;
-                Some(Piece::Bytes(&table.at(pos).value))
-            }
         }
     }
 
@@ -234,7 +174,7 @@ impl Hash {
         now_ms: u64,
         limits: &Limits,
     ) -> bool {
-        if self.is_due(field, now_ms) {
+        if self.as_ref().is_due(field, now_ms) {
             self.take(field);
         } else if !keep_deadline {
             self.clear_deadline(field);
@@ -274,7 +214,7 @@ impl Hash {
                 }
             }
         };
-        if self.len() > limits.hash_entries {
+        if self.as_ref().len() > limits.hash_entries {
             self.unpack();
         }
         new
@@ -282,7 +222,7 @@ impl Hash {
 
     /// Removes a field; false if readers could not see it.
     pub fn remove(&mut self, field: &[u8], now_ms: u64) -> bool {
-        let due = self.is_due(field, now_ms);
+        let due = self.as_ref().is_due(field, now_ms);
         self.take(field) && !due
     }
 
@@ -309,7 +249,7 @@ impl Hash {
     fn unpack(&mut self) {
         if let Form::Packed(pack) = &self.form {
             let mut table = Shared::new();
-            for (field, value) in pairs(pack) {
+            for (field, value) in pairs(pack.view()) {
                 let pair = Pair {
                     field: Bstr::new(&field.to_vec()),
                     value: Bstr::new(&value.to_vec()),
@@ -320,93 +260,7 @@ impl Hash {
         }
     }
 
-    /// Every pair that readers may see.
-    pub fn iter(&self, now_ms: u64) -> impl Iterator<Item = (Piece<'_>, Piece<'_>)> {
-        self.iter_all()
-            .filter(move |(field, _)| !self.is_piece_due(field, now_ms))
-    }
-
-    /// Whether some fields may be due.
-    pub fn has_deadlines(&self) -> bool {
-        self.deadlines.is_some()
-    }
-
-    /// Every pair, those that are due included.
-    pub fn iter_all(&self) -> impl Iterator<Item = (Piece<'_>, Piece<'_>)> {
-        let (packed, table) = match &self.form {
-            Form::Packed(pack) => (Some(pairs(pack)), None),
-            Form::Table(table) => (None, Some(table.iter().map(Pair::pieces))),
-        };
-        packed
-            .into_iter()
-            .flatten()
-            .chain(table.into_iter().flatten())
-    }
-
-    /// The pair at a position, for random picks.
-    pub fn nth(&self, pos: usize) -> (Piece<'_>, Piece<'_>) {
-        match &self.form {
-            Form::Packed(pack) => {
-                let at = pack.seek(2 * pos).expect("positions are below the length");
-                let value = pack.next(at).expect("every field has a value");
-                (pack.get(at), pack.get(value))
-            }
-            Form::Table(table) => table.at(pos).pieces(),
-        }
-    }
-
-    /// Visits about `count` pairs and returns the next cursor, 0 at the end. A position that walks down, so
-    /// that nothing present throughout is missed; a packed hash is visited at once.
-    pub fn scan(
-        &self,
-        cursor: u64,
-        count: usize,
-        now_ms: u64,
-        mut visit: impl FnMut(Piece<'_>, Piece<'_>),
-    ) -> u64 {
-        let Form::Table(table) = &self.form else {
-            self.iter(now_ms)
-                .for_each(|(field, value)| visit(field, value));
-            return 0;
-        };
-        let mut pos = super::scan_start(cursor, table.len());
-        for _ in 0..count {
-            if pos == 0 {
-                break;
-            }
-            pos -= 1;
-            let (field, value) = table.at(pos).pieces();
-            if !self.is_piece_due(&field, now_ms) {
-                visit(field, value);
-            }
-        }
-        pos as u64
-    }
-
     // Deadlines of fields.
-
-    #[inline]
-    fn is_due(&self, field: &[u8], now_ms: u64) -> bool {
-        self.deadlines.is_some()
-            && self
-                .deadline(field)
-                .is_some_and(|deadline| deadline <= now_ms)
-    }
-
-    #[inline]
-    fn is_piece_due(&self, field: &Piece<'_>, now_ms: u64) -> bool {
-        self.deadlines.is_some() && self.is_due(field.as_bytes(&mut itoa::Buffer::new()), now_ms)
-    }
-
-    pub fn deadline(&self, field: &[u8]) -> Option<u64> {
-        self.deadlines.as_ref()?.of(field)
-    }
-
-    /// Every field that has a deadline, with it.
-    pub fn deadlines(&self) -> impl Iterator<Item = (&[u8], u64)> {
-        let timed = self.deadlines.iter().flat_map(|all| all.by_field.iter());
-        timed.map(|timed| (&timed.field[..], timed.deadline_ms))
-    }
 
     /// Sets the deadline of a field that is there.
     pub fn set_deadline(&mut self, field: &[u8], deadline_ms: u64) {
@@ -419,15 +273,6 @@ impl Hash {
         self.deadlines
             .as_mut()
             .is_some_and(|deadlines| deadlines.clear(field))
-    }
-
-    /// The earliest deadline of any field.
-    pub fn next_deadline(&self) -> Option<u64> {
-        self.deadlines
-            .as_ref()?
-            .by_time
-            .first()
-            .map(|(deadline, _)| *deadline)
     }
 
     /// Removes up to `max` fields that are due, and returns their names.
@@ -446,25 +291,6 @@ impl Hash {
         }
         taken
     }
-
-    pub fn heap_bytes(&self) -> usize {
-        let form = match &self.form {
-            Form::Packed(pack) => pack.heap_bytes(),
-            Form::Table(table) => {
-                let own: usize = table
-                    .iter()
-                    .map(|pair| pair.field.heap_bytes() + pair.value.heap_bytes())
-                    .sum();
-                size_of::<Shared<Pair>>() + table.heap_bytes() + own
-            }
-        };
-        let timed = self
-            .deadlines
-            .as_ref()
-            .map_or(0, |deadlines| deadlines.by_field.len());
-        // Twice a name and a number, and their share of a table and a tree.
-        form + timed * 2 * (size_of::<Bstr>() + size_of::<u64>() + 8)
-    }
 }
 
 impl Pair {
@@ -473,7 +299,7 @@ impl Pair {
     }
 }
 
-fn pairs(pack: &Listpack) -> impl Iterator<Item = (Piece<'_>, Piece<'_>)> {
+fn pairs<'a>(pack: PackRef<'a>) -> impl Iterator<Item = (Piece<'a>, Piece<'a>)> + use<'a> {
     let mut pieces = pack.iter();
     std::iter::from_fn(move || Some((pieces.next()?, pieces.next()?)))
 }
@@ -500,9 +326,10 @@ mod tests {
                 } else {
                     assert_eq!(hash.remove(&field, 0), model.remove(&field).is_some());
                 }
-                assert_eq!(hash.len(), model.len());
+                assert_eq!(hash.as_ref().len(), model.len());
             }
             let all: std::collections::BTreeMap<_, _> = hash
+                .as_ref()
                 .iter(0)
                 .map(|(field, value)| (field.to_vec(), value.to_vec()))
                 .collect();
@@ -520,17 +347,20 @@ mod tests {
         hash.set_deadline(b"a", 100);
         hash.set_deadline(b"b", 50);
         assert_eq!(
-            (hash.next_deadline(), hash.encoding()),
+            (hash.as_ref().next_deadline(), hash.as_ref().encoding()),
             (Some(50), "listpackex")
         );
-        assert!(hash.get(b"b", 49).is_some() && hash.get(b"b", 50).is_none());
-        assert_eq!(hash.iter(60).count(), 2);
+        assert!(hash.as_ref().get(b"b", 49).is_some() && hash.as_ref().get(b"b", 50).is_none());
+        assert_eq!(hash.as_ref().iter(60).count(), 2);
         assert!(
             hash.insert(b"b", b"2", true, 60, &limits),
             "a dead field is new again"
         );
-        assert_eq!(hash.deadline(b"b"), None);
+        assert_eq!(hash.as_ref().deadline(b"b"), None);
         assert_eq!(hash.take_due(100, 10), [Bstr::new(b"a")]);
-        assert_eq!((hash.len(), hash.next_deadline()), (2, None));
+        assert_eq!(
+            (hash.as_ref().len(), hash.as_ref().next_deadline()),
+            (2, None)
+        );
     }
 }

@@ -1,0 +1,244 @@
+//! A hash as readers see it, wherever it stands: packed with its key, or a [`Hash`] of its own.
+
+use super::{Deadlines, Form, Hash, Pair, pairs};
+use crate::types::dense::Shared;
+use crate::types::listpack::{Listpack, PackRef};
+use crate::types::{Bstr, Piece};
+use crate::util::keyhash;
+
+#[derive(Clone, Copy, Debug)]
+pub struct HashRef<'a> {
+    form: FormRef<'a>,
+    deadlines: Option<&'a Deadlines>,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum FormRef<'a> {
+    Packed(PackRef<'a>),
+    Table(&'a Shared<Pair>),
+}
+
+impl Hash {
+    #[inline]
+    pub fn as_ref(&self) -> HashRef<'_> {
+        HashRef {
+            form: match &self.form {
+                Form::Packed(pack) => FormRef::Packed(pack.view()),
+                Form::Table(table) => FormRef::Table(table),
+            },
+            deadlines: self.deadlines.as_deref(),
+        }
+    }
+}
+
+impl<'a> HashRef<'a> {
+    /// A hash of packed pairs, none of which has a deadline.
+    #[inline]
+    pub fn packed(pack: PackRef<'a>) -> Self {
+        HashRef {
+            form: FormRef::Packed(pack),
+            deadlines: None,
+        }
+    }
+
+    /// The engine's timer for the earliest deadline of a field; 0 for none.
+    pub fn timer(self) -> u32 {
+        self.deadlines.map_or(0, |held| held.timer)
+    }
+
+    /// A copy that the engine has no timer for.
+    pub fn detached(self) -> Hash {
+        self.copy(Clone::clone, |deadlines| Deadlines {
+            timer: 0,
+            ..deadlines.clone()
+        })
+    }
+
+    /// A copy to read through; see [`Shared::frozen`].
+    pub fn frozen(self) -> Hash {
+        self.copy(Shared::frozen, Deadlines::frozen)
+    }
+
+    fn copy(
+        self,
+        table_copy: impl Fn(&Shared<Pair>) -> Shared<Pair>,
+        deadlines_copy: impl Fn(&Deadlines) -> Deadlines,
+    ) -> Hash {
+        Hash {
+            form: match self.form {
+                FormRef::Packed(pack) => Form::Packed(Listpack::copy_of(pack, 0)),
+                FormRef::Table(table) => Form::Table(Box::new(table_copy(table))),
+            },
+            deadlines: self.deadlines.map(|held| Box::new(deadlines_copy(held))),
+        }
+    }
+
+    /// Where a field likely stands, in a large hash.
+    pub fn likely(self, field: &[u8]) -> Option<usize> {
+        match self.form {
+            FormRef::Packed(_) => None,
+            FormRef::Table(table) => table.likely_far(field),
+        }
+    }
+
+    /// Looks at what stands there.
+    pub fn warm(self, pos: usize) -> usize {
+        match self.form {
+            FormRef::Packed(_) => 0,
+            FormRef::Table(table) => table.warm(pos),
+        }
+    }
+
+    pub fn as_listpack(self) -> Option<PackRef<'a>> {
+        match self.form {
+            FormRef::Packed(pack) => Some(pack),
+            FormRef::Table(_) => None,
+        }
+    }
+
+    /// Fields stored, those included that are due but not yet taken out.
+    pub fn len(self) -> usize {
+        match self.form {
+            FormRef::Packed(pack) => pack.len() / 2,
+            FormRef::Table(table) => table.len(),
+        }
+    }
+
+    pub fn is_empty(self) -> bool {
+        self.len() == 0
+    }
+
+    pub fn encoding(self) -> &'static str {
+        match (self.form, self.deadlines) {
+            (FormRef::Packed(_), None) => "listpack",
+            (FormRef::Packed(_), Some(_)) => "listpackex",
+            (FormRef::Table(_), _) => "hashtable",
+        }
+    }
+
+    pub fn get(self, field: &[u8], now_ms: u64) -> Option<Piece<'a>> {
+        if self.is_due(field, now_ms) {
+            return None;
+        }
+        match self.form {
+            FormRef::Packed(pack) => Some(pack.get(pack.next(pack.find(field, 1)?)?)),
+            FormRef::Table(table) => {
+                let pos = table.find(keyhash::hash(field), field)?;
+                Some(Piece::Bytes(&table.at(pos).value))
+            }
+        }
+    }
+
+    /// Every pair that readers may see.
+    pub fn iter(self, now_ms: u64) -> impl Iterator<Item = (Piece<'a>, Piece<'a>)> + use<'a> {
+        self.iter_all()
+            .filter(move |(field, _)| !self.is_piece_due(field, now_ms))
+    }
+
+    /// Whether some fields may be due.
+    pub fn has_deadlines(self) -> bool {
+        self.deadlines.is_some()
+    }
+
+    /// Every pair, those that are due included.
+    pub fn iter_all(self) -> impl Iterator<Item = (Piece<'a>, Piece<'a>)> + use<'a> {
+        let (packed, table) = match self.form {
+            FormRef::Packed(pack) => (Some(pairs(pack)), None),
+            FormRef::Table(table) => (None, Some(table.iter().map(Pair::pieces))),
+        };
+        packed
+            .into_iter()
+            .flatten()
+            .chain(table.into_iter().flatten())
+    }
+
+    /// The pair at a position, for random picks.
+    pub fn nth(self, pos: usize) -> (Piece<'a>, Piece<'a>) {
+        match self.form {
+            FormRef::Packed(pack) => {
+                let at = pack.seek(2 * pos).expect("positions are below the length");
+                let value = pack.next(at).expect("every field has a value");
+                (pack.get(at), pack.get(value))
+            }
+            FormRef::Table(table) => table.at(pos).pieces(),
+        }
+    }
+
+    /// Visits about `count` pairs and returns the next cursor, 0 at the end. A position that walks down, so
+    /// that nothing present throughout is missed; a packed hash is visited at once.
+    pub fn scan(
+        self,
+        cursor: u64,
+        count: usize,
+        now_ms: u64,
+        mut visit: impl FnMut(Piece<'a>, Piece<'a>),
+    ) -> u64 {
+        let FormRef::Table(table) = self.form else {
+            self.iter(now_ms)
+                .for_each(|(field, value)| visit(field, value));
+            return 0;
+        };
+        let mut pos = crate::types::scan_start(cursor, table.len());
+        for _ in 0..count {
+            if pos == 0 {
+                break;
+            }
+            pos -= 1;
+            let (field, value) = table.at(pos).pieces();
+            if !self.is_piece_due(&field, now_ms) {
+                visit(field, value);
+            }
+        }
+        pos as u64
+    }
+
+    #[inline]
+    pub(super) fn is_due(self, field: &[u8], now_ms: u64) -> bool {
+        self.deadlines.is_some()
+            && self
+                .deadline(field)
+                .is_some_and(|deadline| deadline <= now_ms)
+    }
+
+    #[inline]
+    fn is_piece_due(self, field: &Piece<'_>, now_ms: u64) -> bool {
+        self.deadlines.is_some() && self.is_due(field.as_bytes(&mut itoa::Buffer::new()), now_ms)
+    }
+
+    pub fn deadline(self, field: &[u8]) -> Option<u64> {
+        self.deadlines?.of(field)
+    }
+
+    /// Every field that has a deadline, with it.
+    pub fn deadlines(self) -> impl Iterator<Item = (&'a [u8], u64)> + use<'a> {
+        let timed = self
+            .deadlines
+            .into_iter()
+            .flat_map(|all| all.by_field.iter());
+        timed.map(|timed| (&timed.field[..], timed.deadline_ms))
+    }
+
+    /// The earliest deadline of any field.
+    pub fn next_deadline(self) -> Option<u64> {
+        let (deadline, _) = self.deadlines?.by_time.first()?;
+        Some(*deadline)
+    }
+
+    pub fn heap_bytes(self) -> usize {
+        let form = match self.form {
+            FormRef::Packed(pack) => pack.as_bytes().len(),
+            FormRef::Table(table) => {
+                let own: usize = table
+                    .iter()
+                    .map(|pair| pair.field.heap_bytes() + pair.value.heap_bytes())
+                    .sum();
+                size_of::<Shared<Pair>>() + table.heap_bytes() + own
+            }
+        };
+        let timed = self
+            .deadlines
+            .map_or(0, |deadlines| deadlines.by_field.len());
+        // Twice a name and a number, and their share of a table and a tree.
+        form + timed * 2 * (size_of::<Bstr>() + size_of::<u64>() + 8)
+    }
+}
