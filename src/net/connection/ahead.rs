@@ -25,9 +25,10 @@ pub(super) struct Asked {
 }
 
 impl Asked {
+    /// Its arguments; whoever runs it puts them together where they are to stand.
     #[inline(always)]
-    pub fn argv<'a>(&'a self, input: &'a [u8]) -> Argv<'a> {
-        self.request.args(&input[self.at..]).collect()
+    pub fn args<'a>(&'a self, input: &'a [u8]) -> impl Iterator<Item = &'a [u8]> {
+        self.request.args(&input[self.at..])
     }
 }
 
@@ -113,7 +114,7 @@ impl Ahead {
 
     /// The arguments of the request that [`Ahead::next`] gave.
     pub fn argv<'a>(&'a self, input: &'a [u8]) -> Argv<'a> {
-        self.slots[self.next].argv(input)
+        self.slots[self.next].args(input).collect()
     }
 
     /// The request that [`Ahead::next`] gave has run. Returns where the one after it begins.

@@ -19,7 +19,7 @@ use std::time::Duration;
 
 use bytes::{Buf, BytesMut};
 
-use ahead::Ahead;
+use ahead::{Ahead, Argv};
 
 use super::stream::Stream;
 use crate::command::client::Client;
@@ -283,7 +283,8 @@ impl Connection {
             } = self;
             let next = match ahead.next(codec, input, done, worker, session) {
                 Ok(Some(asked)) => {
-                    let argv = asked.argv(input);
+                    let mut argv = Argv::new();
+                    argv.extend(asked.args(input));
                     Ok(match argv.is_empty() {
                         true => Next::Continue,
                         false => run(worker, session, &argv, asked.look, out, &mut started),
