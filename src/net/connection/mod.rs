@@ -418,6 +418,10 @@ impl Connection {
             self.flush();
             // It comes back once the sockets have been looked at.
             tokio::task::yield_now().await;
+            if long.is_walk() {
+                // This worker may have left a script that holds what the walk would wait for.
+                self.until_idle().await;
+            }
             if self.client.mailbox.is_closing() {
                 self.closing = Closing::Now;
             }
@@ -428,6 +432,12 @@ impl Connection {
             }
             let (worker, session) = (&self.worker, &self.session);
             left = worker.write_on(session, long, &argv, &mut self.out, started);
+            drop(argv);
+            if let Some(long) = &left {
+                self.tell_output();
+                self.tell_kept(long.bytes());
+                self.weigh();
+            }
         }
     }
 

@@ -126,6 +126,16 @@ impl Connection {
         told.store(capacity, Ordering::Relaxed);
     }
 
+    /// The same of what is kept beside `out`.
+    pub(super) fn tell_kept(&mut self, bytes: usize) {
+        if bytes > 0 {
+            let mailbox = &self.client.mailbox;
+            mailbox.set_unsent(self.out.len() - self.sent + bytes);
+            let told = &self.client.reply_capacity;
+            told.fetch_add(bytes, Ordering::Relaxed);
+        }
+    }
+
     pub(super) fn borrow_output(&mut self) {
         if self.out.buf_mut().capacity() == 0 {
             *self.out.buf_mut() = self.buffers.output.borrow_mut().pop().unwrap_or_default();
