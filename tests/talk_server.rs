@@ -568,7 +568,7 @@ fn keys_answers_as_of_one_moment_whatever_happens_meanwhile() {
     client.say("MSET from:0 v pair:0 v");
     client.hear();
     let stop = AtomicBool::new(false);
-    let until_stopped = |mut turn: Box<dyn FnMut(&mut Talker, usize)>| {
+    let until_stopped = |turn: &dyn Fn(&mut Talker, usize)| {
         let mut other = server.connect();
         let mut turns = 0;
         while !stop.load(Ordering::Relaxed) {
@@ -617,8 +617,8 @@ fn keys_answers_as_of_one_moment_whatever_happens_meanwhile() {
     };
     std::thread::scope(|scope| {
         let writers = [
-            scope.spawn(|| until_stopped(Box::new(rename))),
-            scope.spawn(|| until_stopped(Box::new(replace))),
+            scope.spawn(|| until_stopped(&rename)),
+            scope.spawn(|| until_stopped(&replace)),
         ];
         let walkers = [scope.spawn(|| walk("*")), scope.spawn(|| walk("*[a-z]*"))];
         let walked = walkers.map(|walker| walker.join());

@@ -75,8 +75,8 @@ impl Long {
         Self::new(entry, Work::Rest(rest, 0))
     }
 
-    pub(super) fn names(entry: &'static Entry, names: Box<Names>) -> Self {
-        let Names { walk, pattern } = *names;
+    pub(super) fn names(entry: &'static Entry, names: Names) -> Self {
+        let Names { walk, pattern } = names;
         let found = Found::default();
         let search = Search {
             walk,

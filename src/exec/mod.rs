@@ -477,7 +477,7 @@ impl Worker {
             }
             Flow::Replica(feed) => return Next::Replica(feed),
             Flow::Rest(rest) => return Next::Rest(Long::rest(entry, rest)),
-            Flow::Names(names) => return Next::Rest(Long::names(entry, names)),
+            Flow::Names(names) => return Next::Rest(Long::names(entry, *names)),
             Flow::Acks(wish) => {
                 let sleep = park::Sleep::for_acks(session, entry, argv, &wish, &self.shared);
                 return Next::Sleep(sleep);
