@@ -123,7 +123,13 @@ impl Worker {
         match &mut long.work {
             Work::Rest(rest, at) => {
                 let end = rest.len.min(*at + PART);
+                let before = out.len();
                 (rest.write)(rest.value.as_ref(), *at..end, out);
+                if before > PIECE_BYTES {
+                    // The other parts are likely as long as this one.
+                    let part_bytes = out.len() - before;
+                    make_room(out, part_bytes * (rest.len - end).div_ceil(PART));
+                }
                 whole = end == rest.len;
                 *at = end;
             }
@@ -136,9 +142,8 @@ impl Worker {
             Work::Found(pieces) => {
                 if let Some(piece) = pieces.pop_front() {
                     if out.len() > PIECE_BYTES {
-                        // The client is slow. A buffer that grew step by step would be copied at each of them.
                         let rest: usize = pieces.iter().map(Vec::len).sum();
-                        out.buf_mut().reserve(piece.len() + rest);
+                        make_room(out, piece.len() + rest);
                     }
                     if out.is_empty() {
                         *out.buf_mut() = piece;
@@ -213,5 +218,15 @@ impl Worker {
         for garbage in walk.garbage.drain(..) {
             self.discard(garbage);
         }
+    }
+}
+
+/// Room for all that is left, where the client is slow: a buffer that grew step by step would be copied at each of
+/// them. It takes no memory before it is written to.
+fn make_room(out: &mut Reply, bytes: usize) {
+    let buf = out.buf_mut();
+    if buf.capacity() - buf.len() < bytes {
+        // Later parts may be a little longer than was thought.
+        buf.reserve_exact(bytes + bytes / 8);
     }
 }

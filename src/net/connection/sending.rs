@@ -131,14 +131,13 @@ impl Connection {
         told.store(capacity, Ordering::Relaxed);
     }
 
-    /// The same of what is kept beside `out`.
+    /// The same where more is kept beside `out`, in which there may be room for it already.
     pub(super) fn tell_kept(&mut self, bytes: usize) {
-        if bytes > 0 {
-            let mailbox = &self.client.mailbox;
-            mailbox.set_unsent(self.out.len() - self.sent + bytes);
-            let told = &self.client.reply_capacity;
-            told.fetch_add(bytes, Ordering::Relaxed);
-        }
+        let mailbox = &self.client.mailbox;
+        mailbox.set_unsent(self.out.len() - self.sent + bytes);
+        let whole = self.out.len() + bytes;
+        let told = &self.client.reply_capacity;
+        told.fetch_max(whole, Ordering::Relaxed);
     }
 
     pub(super) fn borrow_output(&mut self) {
