@@ -543,7 +543,11 @@ fn rules_name_commands_of_cluster() {
 
 /// A server with so many keys that KEYS answers in parts.
 fn with_keys(count: usize) -> TestServer {
-    let server = TestServer::start("");
+    with_keys_and("", count)
+}
+
+fn with_keys_and(lines: &str, count: usize) -> TestServer {
+    let server = TestServer::start(lines);
     let mut client = server.connect();
     for from in (0..count).step_by(5000) {
         let pairs: String = (from..from + 5000).map(|n| format!(" key:{n} v")).collect();
@@ -747,4 +751,24 @@ fn keys_of_a_client_that_may_not_keep_so_much_is_refused() {
         stats.contains("client_output_buffer_limit_disconnections:1"),
         "{stats}"
     );
+}
+
+#[test]
+fn keys_waits_for_a_script_that_its_worker_has_left() {
+    const COUNT: usize = 50_000;
+    let server = with_keys_and("io-threads 1\nbusy-reply-threshold 2", COUNT);
+    let (mut client, mut other) = (server.connect(), server.connect());
+    let script = "EVAL \"for n = 1, 3000000 do end return redis.call('DBSIZE')\" 0";
+    let mut whole = 0;
+    for _ in 0..8 {
+        client.say("KEYS *");
+        other.say(script);
+        let answer = client.hear();
+        if !show(&answer).starts_with("-BUSY") {
+            assert_eq!(names(answer).len(), COUNT);
+            whole += 1;
+        }
+        assert_eq!(show(&other.hear()), format!(":{COUNT}"));
+    }
+    assert!(whole > 0, "the script was always first");
 }
