@@ -12,7 +12,8 @@
 //!   commit  serve sleepers, append to the journal, unlock; then events, tracking, statistics
 //!   reply   stands in the connection's buffer: one write per batch read, after the other clients of this worker that
 //!           have something to say were heard, so that whoever waits for many replies is woken once. A long one (SMEMBERS of a
-//!           large set) is written from a frozen copy, in parts, with the others' turns between them
+//!           large set) is written from a frozen copy, in parts, with the others' turns between them; KEYS of many keys
+//!           also finds them so, as of one moment (engine::names)
 //!   sync    appendfsync always: held there until what it depends on is on the disk
 //! ```
 //!

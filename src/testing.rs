@@ -249,7 +249,7 @@ impl Talker {
                 self.bytes.drain(..used);
                 return value;
             }
-            let mut chunk = [0; 4096];
+            let mut chunk = [0; 64 * 1024];
             let read = self
                 .stream
                 .read(&mut chunk)

@@ -1,10 +1,12 @@
 //! Talk with a server about itself and its connections: CLIENT, CONFIG, COMMAND, INFO, DEBUG and their kin.
 
+use std::collections::BTreeSet;
 use std::io::{Read, Write};
 use std::net::TcpStream;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use vermilion::resp::value::Value;
-use vermilion::testing::{TestServer, show, talk};
+use vermilion::testing::{Talker, TestServer, show, talk};
 
 /// What a command answers, on a connection of its own.
 fn answer(server: &TestServer, line: &str) -> String {
@@ -537,4 +539,236 @@ fn rules_name_commands_of_cluster() {
          a> READWRITE
          -ERR This instance has cluster support disabled",
     );
+}
+
+/// A server with so many keys that KEYS answers in parts.
+fn with_keys(count: usize) -> TestServer {
+    with_keys_and("", count)
+}
+
+fn with_keys_and(lines: &str, count: usize) -> TestServer {
+    let server = TestServer::start(lines);
+    let mut client = server.connect();
+    for from in (0..count).step_by(5000) {
+        let pairs: String = (from..from + 5000).map(|n| format!(" key:{n} v")).collect();
+        client.say(&format!("MSET{pairs}"));
+        assert_eq!(show(&client.hear()), "+OK");
+    }
+    server
+}
+
+fn names(value: Value) -> Vec<String> {
+    let Value::Array(names) = value else {
+        panic!("KEYS answers with an array: {}", show(&value));
+    };
+    names.iter().map(show).collect()
+}
+
+#[test]
+fn keys_answers_as_of_one_moment_whatever_happens_meanwhile() {
+    const COUNT: usize = 30_000;
+    let server = with_keys(COUNT);
+    let mut client = server.connect();
+    client.say("MSET from:0 v pair:0 v");
+    client.hear();
+    let stop = AtomicBool::new(false);
+    let until_stopped = |turn: &dyn Fn(&mut Talker, usize)| {
+        let mut other = server.connect();
+        let mut turns = 0;
+        while !stop.load(Ordering::Relaxed) {
+            turn(&mut other, turns);
+            turns += 1;
+        }
+        turns
+    };
+    let ask = |client: &mut Talker, line: &str| {
+        client.say(line);
+        show(&client.hear())
+    };
+    let rename = move |other: &mut Talker, n: usize| {
+        let done = ask(other, &format!("RENAME from:{n} from:{}", n + 1));
+        assert_eq!(done, "+OK");
+    };
+    let replace = move |other: &mut Talker, n: usize| {
+        // One that is there in passing, too, and comes to where another one was.
+        let (next, key) = (n + 1, n * 7 % COUNT);
+        for (line, answer) in [
+            ("MULTI".into(), "+OK"),
+            (format!("DEL pair:{n}"), "+QUEUED"),
+            (format!("SET pair:{next} v"), "+QUEUED"),
+            (format!("RENAME key:{key} passing"), "+QUEUED"),
+            ("EXEC".into(), "[:1 +OK +OK]"),
+            (format!("RENAME passing key:{key}"), "+OK"),
+        ] {
+            assert_eq!(ask(other, &line), answer);
+        }
+    };
+    // Two walk over all keys at the same time.
+    let walk = |pattern: &str| {
+        let mut client = server.connect();
+        for _ in 0..20 {
+            client.say(&format!("KEYS {pattern}"));
+            let names = names(client.hear());
+            let with = |start: &str| {
+                let found = names.iter().filter(|name| name[1..].starts_with(start));
+                found.count()
+            };
+            assert_eq!((with("from:"), with("pair:")), (1, 1));
+            assert_eq!(with("key:") + with("passing"), COUNT);
+            let unique: BTreeSet<_> = names.iter().collect();
+            assert_eq!((unique.len(), names.len()), (COUNT + 2, COUNT + 2));
+        }
+    };
+    std::thread::scope(|scope| {
+        let writers = [
+            scope.spawn(|| until_stopped(&rename)),
+            scope.spawn(|| until_stopped(&replace)),
+        ];
+        let walkers = [scope.spawn(|| walk("*")), scope.spawn(|| walk("*[a-z]*"))];
+        let walked = walkers.map(|walker| walker.join());
+        stop.store(true, Ordering::Relaxed);
+        let turns = writers.map(|writer| writer.join().expect("a writer's answers are right"));
+        assert!(walked.iter().all(|walked| walked.is_ok()));
+        assert!(turns.iter().all(|turns| *turns > 100), "{turns:?}");
+    });
+}
+
+#[test]
+fn keys_tells_what_was_there_before_it_was_flushed_or_swapped() {
+    const COUNT: usize = 50_000;
+    for meanwhile in [
+        "FLUSHALL",
+        "FLUSHDB",
+        "SWAPDB 0 1",
+        "DEBUG RELOAD",
+        "DEBUG RELOAD NOSAVE",
+    ] {
+        let server = with_keys(COUNT);
+        let (mut client, mut other) = (server.connect(), server.connect());
+        other.say("SAVE");
+        other.hear();
+        for _ in 0..3 {
+            client.say("KEYS key*");
+        }
+        // Whenever this comes, each of them has all or none of them.
+        other.say(meanwhile);
+        assert_eq!(show(&other.hear()), "+OK");
+        for _ in 0..3 {
+            let answer = client.hear();
+            if meanwhile.starts_with("DEBUG") && show(&answer).starts_with("-LOADING") {
+                continue;
+            }
+            let names = names(answer);
+            let unique: BTreeSet<_> = names.iter().collect();
+            assert_eq!(unique.len(), names.len());
+            assert!(
+                names.is_empty() || names.len() == COUNT,
+                "{meanwhile}: {}",
+                names.len()
+            );
+        }
+    }
+}
+
+#[test]
+fn keys_that_is_broken_off_leaves_nothing_behind() {
+    const TIMES: usize = 30;
+    const COUNT: usize = 50_000;
+    let server = with_keys(COUNT);
+    let mut other = server.connect();
+    for turn in 0..TIMES {
+        let mut client = TcpStream::connect(("127.0.0.1", server.port())).unwrap();
+        client.write_all(b"CLIENT ID\r\n").unwrap();
+        let mut bytes = [0; 100];
+        let read = client.read(&mut bytes).unwrap();
+        let id = String::from_utf8_lossy(&bytes[1..read - 2]).into_owned();
+        client.write_all(b"KEYS *\r\n").unwrap();
+        std::thread::sleep(std::time::Duration::from_micros(turn as u64 * 400));
+        other.say(&format!("CLIENT KILL ID {id}"));
+        assert_eq!(show(&other.hear()), ":1");
+    }
+    let mut client = server.connect();
+    client.say("KEYS *");
+    assert_eq!(names(client.hear()).len(), COUNT);
+    // Those that were asked count, though nobody took the answer.
+    for _ in 0..100 {
+        let stats = answer(&server, "INFO commandstats");
+        let line = stats.split("cmdstat_keys:calls=").nth(1).unwrap_or("0,");
+        let calls: usize = line.split(',').next().unwrap().parse().unwrap();
+        if calls > TIMES / 2 {
+            return;
+        }
+        std::thread::sleep(std::time::Duration::from_millis(50));
+    }
+    panic!("{}", answer(&server, "INFO commandstats"));
+}
+
+#[test]
+fn keys_answers_at_once_where_it_cannot_wait() {
+    let server = with_keys(20_000);
+    let mut client = server.connect();
+    for line in ["MULTI", "KEYS key*", "DBSIZE", "EXEC"] {
+        client.say(line);
+    }
+    client.say("EVAL \"return #redis.call('KEYS', '*')\" 0");
+    for line in [
+        "CLIENT REPLY SKIP",
+        "KEYS *",
+        "KEYS key:77",
+        "KEYS nothing",
+        "KEYS no*",
+    ] {
+        client.say(line);
+    }
+    (0..3).for_each(|_| drop(client.hear()));
+    let Value::Array(done) = client.hear() else {
+        panic!("EXEC answers with an array");
+    };
+    assert_eq!(show(&done[1]), ":20000");
+    assert_eq!(names(done[0].clone()).len(), 20_000);
+    assert_eq!(show(&client.hear()), ":20000");
+    for expected in ["[\"key:77\"]", "[]", "[]"] {
+        assert_eq!(show(&client.hear()), expected);
+    }
+}
+
+#[test]
+fn keys_of_a_client_that_may_not_keep_so_much_is_refused() {
+    let server = with_keys(60_000);
+    let mut client = server.connect();
+    for line in [
+        "CONFIG SET client-output-buffer-limit \"normal 300000 0 0\"",
+        "KEYS no*",
+    ] {
+        client.say(line);
+    }
+    assert_eq!(show(&client.hear()), "+OK");
+    assert_eq!(show(&client.hear()), "[]");
+    client.say("KEYS *");
+    assert!(client.is_closed());
+    let stats = answer(&server, "INFO stats");
+    assert!(
+        stats.contains("client_output_buffer_limit_disconnections:1"),
+        "{stats}"
+    );
+}
+
+#[test]
+fn keys_waits_for_a_script_that_its_worker_has_left() {
+    const COUNT: usize = 50_000;
+    let server = with_keys_and("io-threads 1\nbusy-reply-threshold 2", COUNT);
+    let (mut client, mut other) = (server.connect(), server.connect());
+    let script = "EVAL \"for n = 1, 3000000 do end return redis.call('DBSIZE')\" 0";
+    let mut whole = 0;
+    for _ in 0..8 {
+        client.say("KEYS *");
+        other.say(script);
+        let answer = client.hear();
+        if !show(&answer).starts_with("-BUSY") {
+            assert_eq!(names(answer).len(), COUNT);
+            whole += 1;
+        }
+        assert_eq!(show(&other.hear()), format!(":{COUNT}"));
+    }
+    assert!(whole > 0, "the script was always first");
 }

@@ -12,7 +12,7 @@ use super::session::Session;
 use super::shared::Shared;
 use super::{Args, Entry, Fail};
 use crate::acl::User;
-use crate::engine::Db;
+use crate::engine::{Db, NameWalk};
 use crate::resp::Reply;
 use crate::types::{Bstr, Value, ValueRef};
 
@@ -52,6 +52,8 @@ pub enum Flow {
     Acks(Box<AckWish>),
     /// Write the rest of a long reply in parts, when nothing is locked any more.
     Rest(Box<Rest>),
+    /// Answer with the names that a walk finds, in parts, when nothing is locked any more.
+    Names(Box<Names>),
     /// Keep this worker busy for a while, as DEBUG SLEEP does.
     Stall(std::time::Duration),
 }
@@ -71,6 +73,12 @@ pub type Write = Box<dyn Fn(ValueRef<'_>, Range<usize>, &mut Reply)>;
 impl Rest {
     /// From so many elements on, a reply is written in parts: fewer take less than half a millisecond.
     pub const MIN: usize = 8192;
+}
+
+/// Names of keys, as they were at one moment.
+pub struct Names {
+    pub walk: NameWalk,
+    pub pattern: Bstr,
 }
 
 /// What a replica's connection is to send: what its orders say, and then the stream.
@@ -186,6 +194,11 @@ impl<'a> Reader<'a> {
     pub fn new(db: Db<'a>) -> Self {
         Reader(db)
     }
+
+    /// Begins a walk over the names that are there now.
+    pub fn walk_names(&mut self) -> NameWalk {
+        self.0.walk_names()
+    }
 }
 
 impl<'a> Deref for Reader<'a> {
@@ -200,6 +213,8 @@ impl<'a> Deref for Reader<'a> {
 pub struct ReadCall<'a> {
     /// A script called it.
     pub scripted: bool,
+    /// Whether a long reply may be written in parts.
+    pub parts: bool,
     pub args: Args<'a>,
     pub db: Reader<'a>,
     pub out: &'a mut Reply,

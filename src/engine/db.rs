@@ -10,6 +10,7 @@ use super::census::Census;
 use super::edit::Edit;
 use super::effects::{Class, Effects, Garbage, Record};
 use super::entry::{Entry, New};
+use super::names::NameWalk;
 use super::shard::{Hashed, SHARDS, Shard, shard_of};
 use super::table::Table;
 use crate::types::{Bstr, Type, Value, ValueRef};
@@ -239,6 +240,16 @@ impl<'a> Db<'a> {
                 }
             });
         }
+    }
+
+    /// Begins a walk over the names of the keys that are there at this moment, to be gone on with when nothing is locked.
+    /// Its cost doesn't depend on the number of keys.
+    pub fn walk_names(&mut self) -> NameWalk {
+        let mut walk = NameWalk::new(self.now_ms);
+        for id in 0..SHARDS {
+            walk.join(self.shards.shard_mut(id), self.index);
+        }
+        walk
     }
 
     /// A live key, each as likely as any other.
@@ -510,8 +521,9 @@ impl<'a> Db<'a> {
                     self.effects.ready.push(place.clone());
                 }
             }
+            // A walk or a snapshot may keep the table.
+            removed += shard.table(index).map_or(0, Table::len);
             let table = shard.take_table(index);
-            removed += table.len();
             self.effects.garbage.push(Garbage::Table(table));
         }
         self.effects.dirty += removed as u64;

@@ -177,6 +177,8 @@ pub struct Shard {
     watchers: HashMap<Place, Vec<Arc<AtomicBool>>>,
     /// Values that edits handed to the running snapshot before changing them.
     pub(super) saved: Vec<Saved>,
+    /// Tables that were flushed while walks over their names were under way.
+    pub(super) parted: Vec<Table>,
     /// The side of the snapshot that new and already taken entries are on.
     pub(super) side: bool,
     /// Whether a snapshot is being taken of this shard.
@@ -207,6 +209,15 @@ impl Shard {
         debug_assert!(!self.snapping && !other.snapping, "no snapshot sees both");
         self.tables = std::mem::take(&mut other.tables);
         self.side = other.side;
+    }
+
+    /// Those of the databases, and those that were flushed but are still needed.
+    pub(super) fn every_table_mut(&mut self) -> impl Iterator<Item = &mut Table> {
+        let saved = self.saved.iter_mut().filter_map(|saved| match saved {
+            Saved::Table(table) => Some(table),
+            Saved::Key(_) => None,
+        });
+        self.tables.iter_mut().chain(&mut self.parted).chain(saved)
     }
 
     pub fn tables(&self) -> &[Table] {

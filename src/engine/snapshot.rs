@@ -67,6 +67,8 @@ impl Shard {
                     let finished = table.walk(self.side, &mut left, out);
                     if !finished {
                         self.saved.push(Saved::Table(table));
+                    } else if table.is_walked() {
+                        self.parted.push(table);
                     }
                     continue;
                 }
@@ -93,6 +95,10 @@ impl Shard {
         if self.snapping && table.unsaved > 0 {
             // The snapshot needs a table to itself; it will be dropped as it is walked.
             self.saved.push(Saved::Table(table));
+            return Table::default();
+        }
+        if table.is_walked() {
+            self.parted.push(table);
             return Table::default();
         }
         table

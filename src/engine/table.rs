@@ -5,6 +5,7 @@
 
 use super::access::Access;
 use super::entry::{Entry, New};
+use super::names::Course;
 use super::wheel::{Due, Subject, Wheel};
 use crate::types::{Dense, ValueRef};
 use crate::util::{keyhash, memory};
@@ -18,6 +19,8 @@ pub struct Table {
     pub(super) unsaved: usize,
     /// The database this table was when the running snapshot began.
     pub(super) saved_as: usize,
+    /// Walks over the names here that are under way.
+    pub(super) courses: Vec<Course>,
     /// Room for more entries and timers, as it was told last.
     vacant: usize,
 }
@@ -142,11 +145,30 @@ impl Table {
 
     /// Takes an entry out; the last one moves into its place.
     pub(super) fn remove(&mut self, pos: usize) -> Entry {
-        self.drop_timer(pos);
+        if !self.courses.is_empty() {
+            return self.remove_walked(pos);
+        }
+        self.unset_timer(pos);
         self.drop_fields_timer(pos);
         let taken = self.entries.swap_remove(pos);
         if pos < self.entries.len() {
             self.entry_moved(pos);
+        }
+        self.tell_vacant();
+        taken
+    }
+
+    /// The same where names are being walked over: what they have yet to visit stays before them.
+    #[cold]
+    fn remove_walked(&mut self, pos: usize) -> Entry {
+        let stops = self.pass_by(pos);
+        self.unset_timer(pos);
+        self.drop_fields_timer(pos);
+        let taken = self.entries.remove_through(pos, &stops);
+        for hole in std::iter::once(pos).chain(stops) {
+            if hole < self.entries.len() {
+                self.entry_moved(hole);
+            }
         }
         self.tell_vacant();
         taken
@@ -169,6 +191,9 @@ impl Table {
     }
 
     pub(super) fn set_deadline(&mut self, pos: usize, deadline_ms: u64, now_ms: u64) {
+        if !self.courses.is_empty() {
+            self.settle(pos, Some(deadline_ms));
+        }
         let wheel = self
             .wheel
             .get_or_insert_with(|| Box::new(Wheel::new(now_ms)));
@@ -183,6 +208,13 @@ impl Table {
     }
 
     pub(super) fn drop_timer(&mut self, pos: usize) {
+        if !self.courses.is_empty() {
+            self.settle(pos, None);
+        }
+        self.unset_timer(pos);
+    }
+
+    fn unset_timer(&mut self, pos: usize) {
         let entry = self.entries.at(pos);
         let timer = entry.timer();
         if timer != 0 {

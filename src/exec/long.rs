@@ -1,37 +1,116 @@
-//! Long replies: written a part at a time, so that no other client waits for all of it.
+//! Long replies: made and written a part at a time, so that no other client waits for all of it.
+
+use std::collections::VecDeque;
 
 use super::Worker;
 use crate::command::session::Session;
-use crate::command::{Entry, Rest};
-use crate::engine::Garbage;
+use crate::command::{Entry, Names, Rest};
+use crate::engine::{Garbage, NameWalk, Walked};
 use crate::resp::Reply;
+use crate::types::Bstr;
 use crate::util::clock::Reading;
+use crate::util::glob;
 
 /// Elements of a part: less than a quarter of a millisecond.
 const PART: usize = 4096;
+/// A walk over names is left after this long, whatever the pattern costs.
+const TURN_NANOS: u64 = 250_000;
+/// Bytes of names that are written in one go.
+const PIECE_BYTES: usize = 64 * 1024;
+
+/// What stands around a name in the reply.
+const HEAD_BYTES: usize = 32;
 
 /// A reply that isn't whole yet.
 pub struct Long {
     entry: &'static Entry,
-    rest: Box<Rest>,
-    at: usize,
+    work: Work,
     /// Time that the command has taken so far.
     pub(super) nanos: u64,
 }
 
+enum Work {
+    /// A frozen copy is written, from this element on.
+    Rest(Box<Rest>, usize),
+    Walk(Box<Search>),
+    /// The names have been found, and are written.
+    Found(VecDeque<Vec<u8>>),
+}
+
+/// Names are looked for. How many there are must be known before the first is written.
+struct Search {
+    walk: NameWalk,
+    pattern: Bstr,
+    found: Found,
+}
+
+/// Names as the reply has them, in pieces that are given back one by one.
+#[derive(Default)]
+struct Found {
+    pieces: VecDeque<Vec<u8>>,
+    last: Reply,
+    count: usize,
+    /// In all pieces but the last.
+    bytes: usize,
+}
+
+impl Found {
+    fn add(&mut self, name: &[u8]) {
+        if self.last.len() + name.len() + HEAD_BYTES > PIECE_BYTES {
+            self.end_piece();
+        }
+        self.last.bulk(name);
+        self.count += 1;
+    }
+
+    fn end_piece(&mut self) {
+        self.bytes += self.last.len();
+        self.pieces
+            .push_back(std::mem::take(&mut self.last).into_bytes());
+    }
+}
+
 impl Long {
-    pub(super) fn new(entry: &'static Entry, rest: Box<Rest>) -> Self {
+    pub(super) fn rest(entry: &'static Entry, rest: Box<Rest>) -> Self {
+        Self::new(entry, Work::Rest(rest, 0))
+    }
+
+    pub(super) fn names(entry: &'static Entry, names: Names) -> Self {
+        let Names { walk, pattern } = names;
+        let found = Found::default();
+        let search = Search {
+            walk,
+            pattern,
+            found,
+        };
+        Self::new(entry, Work::Walk(Box::new(search)))
+    }
+
+    fn new(entry: &'static Entry, work: Work) -> Self {
         Long {
             entry,
-            rest,
-            at: 0,
+            work,
             nanos: 0,
+        }
+    }
+
+    /// Whether its next part is made under locks.
+    pub fn is_walk(&self) -> bool {
+        matches!(self.work, Work::Walk(_))
+    }
+
+    /// Bytes of the reply that are kept to be written.
+    pub fn bytes(&self) -> usize {
+        match &self.work {
+            Work::Rest(..) => 0,
+            Work::Walk(search) => search.found.bytes + search.found.last.len(),
+            Work::Found(pieces) => pieces.iter().map(Vec::len).sum(),
         }
     }
 }
 
 impl Worker {
-    /// Writes the next part of a reply. Gives it back unless it is whole now, or nobody will take it.
+    /// Makes or writes the next part of a reply. Gives it back unless it is whole now, or nobody will take it.
     pub fn write_on(
         &self,
         session: &Session,
@@ -40,11 +119,41 @@ impl Worker {
         out: &mut Reply,
         started: &mut Reading,
     ) -> Option<Long> {
-        let Rest { value, len, write } = &*long.rest;
-        let end = (*len).min(long.at + PART);
-        write(value.as_ref(), long.at..end, out);
-        let whole = end == *len;
-        long.at = end;
+        let mut whole = false;
+        match &mut long.work {
+            Work::Rest(rest, at) => {
+                let end = rest.len.min(*at + PART);
+                let before = out.len();
+                (rest.write)(rest.value.as_ref(), *at..end, out);
+                if before > PIECE_BYTES {
+                    // The other parts are likely as long as this one.
+                    let part_bytes = out.len() - before;
+                    make_room(out, part_bytes * (rest.len - end).div_ceil(PART));
+                }
+                whole = end == rest.len;
+                *at = end;
+            }
+            Work::Walk(search) => {
+                if self.search_on(search, *started, out) {
+                    let pieces = std::mem::take(&mut search.found.pieces);
+                    long.work = Work::Found(pieces);
+                }
+            }
+            Work::Found(pieces) => {
+                if let Some(piece) = pieces.pop_front() {
+                    if out.len() > PIECE_BYTES {
+                        let rest: usize = pieces.iter().map(Vec::len).sum();
+                        make_room(out, piece.len() + rest);
+                    }
+                    if out.is_empty() {
+                        *out.buf_mut() = piece;
+                    } else {
+                        out.raw(&piece);
+                    }
+                }
+                whole = pieces.is_empty();
+            }
+        }
         long.nanos += self.lap(started);
         if !whole && !out.is_full() {
             return Some(long);
@@ -53,10 +162,71 @@ impl Worker {
         None
     }
 
+    /// Looks for more names. Whether that is over, and the head of the reply written.
+    fn search_on(&self, search: &mut Search, started: Reading, out: &mut Reply) -> bool {
+        let Search {
+            walk,
+            pattern,
+            found,
+        } = search;
+        let every = &**pattern == b"*";
+        let scripts = &self.shared.scripts;
+        let mut visit = |name: &[u8]| {
+            if every || glob::matches(pattern, name, false) {
+                found.add(name);
+            }
+        };
+        let walked = loop {
+            let walked = walk.go_on(&self.engine, &|| scripts.is_busy(), &mut visit);
+            let nanos = self.watch.nanos(started, self.watch.read());
+            if walked != Walked::On || nanos > TURN_NANOS {
+                break walked;
+            }
+        };
+        for garbage in walk.garbage.drain(..) {
+            self.discard(garbage);
+        }
+        let in_vain = out.overflows(found.bytes);
+        if walked != Walked::Through && !in_vain {
+            return false;
+        }
+        found.end_piece();
+        out.array(found.count);
+        if in_vain {
+            self.leave_walk(walk);
+            // The connection will be closed, as `out` will be found to be full.
+            found.pieces.drain(..).for_each(|piece| out.raw(&piece));
+        }
+        true
+    }
+
     /// A reply is whole, or nobody is left to take the rest of it.
     pub fn end_long(&self, session: &Session, long: Long, argv: &[&[u8]]) {
         self.count(session, long.entry, argv, long.nanos);
-        // Its parts may be no one else's any more: that many are not dropped here.
-        self.discard(Garbage::Value(long.rest.value));
+        match long.work {
+            // Its parts may be no one else's any more: that many are not dropped here.
+            Work::Rest(rest, _) => self.discard(Garbage::Value(rest.value)),
+            Work::Walk(mut search) => self.leave_walk(&mut search.walk),
+            Work::Found(_) => {}
+        }
+    }
+
+    /// Nothing is kept for a walk any more.
+    fn leave_walk(&self, walk: &mut NameWalk) {
+        let scripts = &self.shared.scripts;
+        walk.leave(&self.engine, &|| scripts.is_busy());
+        for garbage in walk.garbage.drain(..) {
+            self.discard(garbage);
+        }
+    }
+}
+
+/// Room for all that is left, where the client is slow: a buffer that grew step by step would be copied at each of
+/// them. It takes no memory before it is written to.
+fn make_room(out: &mut Reply, bytes: usize) {
+    let buf = out.buf_mut();
+    if buf.capacity() - buf.len() < bytes {
+        // Later parts may be a little longer than was thought.
+        buf.reserve_exact(bytes + bytes / 8);
     }
 }

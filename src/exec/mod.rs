@@ -476,7 +476,8 @@ impl Worker {
                 return Next::Continue;
             }
             Flow::Replica(feed) => return Next::Replica(feed),
-            Flow::Rest(rest) => return Next::Rest(Long::new(entry, rest)),
+            Flow::Rest(rest) => return Next::Rest(Long::rest(entry, rest)),
+            Flow::Names(names) => return Next::Rest(Long::names(entry, *names)),
             Flow::Acks(wish) => {
                 let sleep = park::Sleep::for_acks(session, entry, argv, &wish, &self.shared);
                 return Next::Sleep(sleep);

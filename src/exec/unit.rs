@@ -246,6 +246,7 @@ impl Worker {
         let done = match entry.command.run {
             Run::Read(run) => run(&mut ReadCall {
                 scripted,
+                parts,
                 args,
                 db: Reader::new(view),
                 out,

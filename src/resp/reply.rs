@@ -46,6 +46,11 @@ impl Reply {
         self.buf.len() > self.room
     }
 
+    /// Whether so many bytes more would be in vain.
+    pub fn overflows(&self, bytes: usize) -> bool {
+        self.buf.len().saturating_add(bytes) > self.room
+    }
+
     pub fn resp3(&self) -> bool {
         self.resp3
     }

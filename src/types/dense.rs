@@ -230,6 +230,40 @@ impl<T: Keyed, C: Chunk<T>> Dense<T, C> {
     /// Takes an item out; the last one moves to its position.
     pub fn swap_remove(&mut self, pos: usize) -> T {
         self.unlist(pos);
+        self.fill(pos)
+    }
+
+    /// Takes an item out, so that no item moves from below one of the `stops` to it or above: the item at each stop, in
+    /// ascending order and above `pos`, moves to the hole that the one before left, and the last one to the last hole.
+    pub fn remove_through(&mut self, pos: usize, stops: &[usize]) -> T {
+        self.unlist(pos);
+        let mut hole = pos;
+        for &stop in stops {
+            debug_assert!(hole < stop && stop < self.len, "stops ascend");
+            self.relist(stop, hole);
+            self.exchange(hole, stop);
+            hole = stop;
+        }
+        self.fill(hole)
+    }
+
+    /// Exchanges two items and nothing else: the index isn't told.
+    fn exchange(&mut self, low: usize, high: usize) {
+        let inside = Self::CHUNK - 1;
+        let (at, chunk) = (low & inside, low >> Self::CHUNK_BITS);
+        let (other_at, other) = (high & inside, high >> Self::CHUNK_BITS);
+        if chunk == other {
+            return self.chunks[chunk].items_mut().swap(at, other_at);
+        }
+        let (front, back) = self.chunks.split_at_mut(other);
+        std::mem::swap(
+            &mut front[chunk].items_mut()[at],
+            &mut back[0].items_mut()[other_at],
+        );
+    }
+
+    /// Takes out an item that is no longer listed; the last one moves to its position.
+    fn fill(&mut self, pos: usize) -> T {
         let last = self.len - 1;
         if pos != last {
             self.relist(last, pos);
@@ -410,6 +444,49 @@ mod tests {
             dense.swap_remove(0);
         }
         assert_eq!(dense.heap_bytes(), 0);
+    }
+
+    #[test]
+    fn what_is_below_a_stop_stays_below_it() {
+        let mut random = fastrand::Rng::with_seed(9);
+        let mut dense: Dense<(Vec<u8>, u64)> = Dense::new();
+        let mut next = 0u64;
+        // Through growths of the index and back, over several chunks.
+        for size in [3000, 40, 70_000, 300] {
+            while dense.len() < size {
+                let key = next.to_string().into_bytes();
+                dense.push(keyhash::hash(&key), (key, next));
+                next += 1;
+            }
+            while dense.len() > size {
+                let pos = random.usize(0..dense.len());
+                let mut stops: Vec<usize> = (0..random.usize(0..4))
+                    .map(|_| random.usize(0..dense.len()))
+                    .filter(|stop| *stop > pos)
+                    .collect();
+                stops.sort_unstable();
+                stops.dedup();
+                let at_stops: Vec<u64> = stops.iter().map(|stop| dense.at(*stop).1).collect();
+                let last = dense.at(dense.len() - 1).1;
+                let (key, n) = dense.remove_through(pos, &stops);
+                assert_eq!(dense.find(keyhash::hash(&key), &key), None, "{n} is out");
+                for (hole, moved) in [pos]
+                    .iter()
+                    .chain(&stops)
+                    .zip(at_stops.iter().chain([&last]))
+                {
+                    // The last stop may be the last position, and nothing stands there any more.
+                    if *hole < dense.len() {
+                        assert_eq!(dense.at(*hole).1, *moved);
+                        let key = moved.to_string().into_bytes();
+                        assert_eq!(dense.find(keyhash::hash(&key), &key), Some(*hole));
+                    }
+                }
+            }
+            for (at, (key, _)) in dense.iter().enumerate() {
+                assert_eq!(dense.find(keyhash::hash(key), key), Some(at));
+            }
+        }
     }
 
     #[test]

@@ -34,6 +34,11 @@ pub fn matches(pattern: &[u8], text: &[u8], nocase: bool) -> bool {
     pattern[at..].iter().all(|byte| *byte == b'*')
 }
 
+/// Whether the pattern fits itself and nothing else.
+pub fn is_plain(pattern: &[u8]) -> bool {
+    !pattern.iter().any(|byte| b"*?[\\".contains(byte))
+}
+
 /// If the pattern's first element, which is no star, takes this byte: the
 /// length of that element.
 fn one(pattern: &[u8], byte: u8, nocase: bool) -> Option<usize> {

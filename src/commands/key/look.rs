@@ -1,7 +1,8 @@
 //! Which keys there are: EXISTS, TYPE, KEYS, SCAN.
 
 use crate::command::Flag::Fast;
-use crate::command::{Arg, Command, Done, Fail, Flow, KeyUse, Plan, ReadCall, Run};
+use crate::command::{Arg, Command, Done, Fail, Flow, KeyUse, Names, Plan, ReadCall, Rest, Run};
+use crate::types::Bstr;
 use crate::util::glob;
 
 pub const EXISTS: Command = Command {
@@ -82,6 +83,20 @@ pub const KEYS: Command = Command {
 
 fn keys(call: &mut ReadCall<'_>) -> Done {
     let pattern = call.args.next()?;
+    if glob::is_plain(pattern) {
+        let found = call.db.exists(pattern);
+        call.out.array(usize::from(found));
+        if found {
+            call.out.bulk(pattern);
+        }
+        return Ok(Flow::Done);
+    }
+    if call.parts && call.db.len() >= Rest::MIN {
+        return Ok(Flow::Names(Box::new(Names {
+            walk: call.db.walk_names(),
+            pattern: Bstr::new(pattern),
+        })));
+    }
     let every = pattern == b"*";
     let open = call.out.open_array();
     let mut count = 0;

@@ -39,6 +39,8 @@ const KEEP_BYTES: usize = 128 * 1024;
 const KEEP_BYTES_LIMITED: usize = 16 * 1024;
 /// Replies are sent on the way once this much waits, rather than only at the end of the batch.
 const FLUSH_BYTES: usize = 256 * 1024;
+/// More than this isn't sent in one go: others would wait for as long as the client takes more.
+const WRITE_BYTES: usize = 512 * 1024;
 /// More than this is sent at once, while it is in the processor's cache.
 const LATER_BYTES: usize = 8 * 1024;
 /// What a sleeping client may send ahead before its socket is left unread.
@@ -146,7 +148,12 @@ impl Connection {
                         self.answer().await;
                     }
                 }
-                Event::Written(Ok(bytes)) => self.written(bytes),
+                Event::Written(Ok(bytes)) => {
+                    self.written(bytes);
+                    if self.sent < self.out.len() {
+                        tokio::task::yield_now().await;
+                    }
+                }
                 Event::Written(Err(_)) => return,
                 Event::Rung => self.rung().await,
                 Event::TimedOut => {
@@ -199,8 +206,9 @@ impl Connection {
                 }
                 return mailbox.poll_rung(context).map(|()| Event::Rung);
             }
-            if *sent < out.len()
-                && let Poll::Ready(done) = stream.poll_write(context, &out.bytes()[*sent..])
+            let end = out.len().min(*sent + WRITE_BYTES);
+            if *sent < end
+                && let Poll::Ready(done) = stream.poll_write(context, &out.bytes()[*sent..end])
             {
                 return Poll::Ready(Event::Written(done));
             }
@@ -419,6 +427,10 @@ impl Connection {
             self.flush();
             // It comes back once the sockets have been looked at.
             tokio::task::yield_now().await;
+            if long.is_walk() {
+                // This worker may have left a script that holds what the walk would wait for.
+                self.until_idle().await;
+            }
             if self.client.mailbox.is_closing() {
                 self.closing = Closing::Now;
             }
@@ -429,6 +441,12 @@ impl Connection {
             }
             let (worker, session) = (&self.worker, &self.session);
             left = worker.write_on(session, long, &argv, &mut self.out, started);
+            drop(argv);
+            if let Some(long) = &left {
+                self.tell_output();
+                self.tell_kept(long.bytes());
+                self.weigh();
+            }
         }
     }
 

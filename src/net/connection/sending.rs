@@ -5,7 +5,7 @@ use std::io;
 use std::pin::pin;
 use std::sync::atomic::Ordering;
 
-use super::{Closing, Connection, KEEP_BYTES, KEEP_BYTES_LIMITED};
+use super::{Closing, Connection, KEEP_BYTES, KEEP_BYTES_LIMITED, WRITE_BYTES};
 use crate::command::client::Part;
 use crate::config::special::OutputLimit;
 use crate::journal::{Depends, Pass};
@@ -45,14 +45,19 @@ impl Connection {
         pass == Pass::Open
     }
 
-    /// Sends as much as the socket takes now.
+    /// Sends as much as the socket takes now, but not so much that others would wait for it.
     pub(super) fn flush(&mut self) {
         if !self.may_send() {
             return;
         }
-        while self.sent < self.out.len() {
-            match self.stream.try_write(&self.out.bytes()[self.sent..]) {
-                Ok(bytes) => self.written(bytes),
+        let mut left = WRITE_BYTES;
+        while self.sent < self.out.len() && left > 0 {
+            let end = self.out.len().min(self.sent + left);
+            match self.stream.try_write(&self.out.bytes()[self.sent..end]) {
+                Ok(bytes) => {
+                    left -= bytes;
+                    self.written(bytes);
+                }
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
                 Err(_) => {
                     self.closing = Closing::Now;
@@ -124,6 +129,15 @@ impl Connection {
         let capacity = self.out.buf_mut().capacity();
         let told = &self.client.reply_capacity;
         told.store(capacity, Ordering::Relaxed);
+    }
+
+    /// The same where more is kept beside `out`, in which there may be room for it already.
+    pub(super) fn tell_kept(&mut self, bytes: usize) {
+        let mailbox = &self.client.mailbox;
+        mailbox.set_unsent(self.out.len() - self.sent + bytes);
+        let whole = self.out.len() + bytes;
+        let told = &self.client.reply_capacity;
+        told.fetch_max(whole, Ordering::Relaxed);
     }
 
     pub(super) fn borrow_output(&mut self) {
