@@ -3,13 +3,15 @@
 //! A short string, or a small hash without deadlines, stands with its key in one block of bytes, whose size is one that
 //! the allocator has. Any other value stands behind the same pointer as its key.
 
+mod block;
+
 use std::cell::Cell;
 
 use super::access::Access;
 use crate::types::{
-    Bstr, Hash, HashRef, Keyed, Kind, List, PackRef, Piece, Set, Stream, Text, TextRef, Value,
-    ValueMut, ValueRef, ZSet,
+    Bstr, Hash, Keyed, Kind, List, Piece, Set, Stream, Text, Value, ValueMut, ValueRef, ZSet,
 };
+use block::Small;
 
 /// One key of a table.
 #[derive(Debug)]
@@ -87,117 +89,6 @@ impl Mark {
     }
 }
 
-/// Bytes before the key in a block: the lengths of key and value.
-const HEAD: usize = 2;
-/// The value's length, where the value is an integer of eight bytes.
-const INT: u8 = u8::MAX;
-/// The same, where the value is a hash, which knows its own length.
-const HASH: u8 = INT - 1;
-/// The longest string that is packed.
-const VALUE_MAX: usize = HASH as usize - 1;
-
-/// Bytes of a block with this key and string, if they may be packed.
-#[inline]
-fn packed_size(key: &[u8], piece: Piece<'_>) -> Option<usize> {
-    let value = match piece {
-        Piece::Int(_) => size_of::<i64>(),
-        Piece::Bytes(bytes) if bytes.len() <= VALUE_MAX => bytes.len(),
-        Piece::Bytes(_) => return None,
-    };
-    (key.len() <= usize::from(u8::MAX)).then_some(HEAD + key.len() + value)
-}
-
-/// The same for a hash.
-fn packed_hash_size(key: &[u8], pack: PackRef<'_>) -> Option<usize> {
-    let size = HEAD + key.len() + pack.as_bytes().len();
-    (key.len() <= usize::from(u8::MAX)).then_some(size)
-}
-
-/// The bytes of the block behind its head. A block that was written holds what its head says.
-#[inline]
-fn packed_key(block: &[u8]) -> &[u8] {
-    block
-        .get(HEAD..HEAD + usize::from(block[0]))
-        .unwrap_or_default()
-}
-
-#[inline]
-fn packed_hash(block: &[u8]) -> Option<PackRef<'_>> {
-    (block[1] == HASH).then(|| PackRef::at_start_of(&block[HEAD + usize::from(block[0])..]))
-}
-
-#[inline]
-fn packed_value(block: &[u8]) -> ValueRef<'_> {
-    match packed_hash(block) {
-        Some(pack) => ValueRef::Hash(HashRef::packed(pack)),
-        None => ValueRef::Text(TextRef::packed(packed_text(block))),
-    }
-}
-
-#[inline]
-fn packed_text(block: &[u8]) -> Piece<'_> {
-    let value = block
-        .get(HEAD + usize::from(block[0])..)
-        .unwrap_or_default();
-    match block[1] {
-        INT => Piece::Int(
-            value
-                .first_chunk()
-                .map_or(0, |bytes| i64::from_le_bytes(*bytes)),
-        ),
-        len => Piece::Bytes(value.get(..usize::from(len)).unwrap_or_default()),
-    }
-}
-
-/// The size of the block for so many bytes: the allocator's next, four to each doubling.
-#[inline]
-fn block_size(size: usize) -> usize {
-    let step = match size {
-        ..=128 => 16,
-        129..=256 => 32,
-        _ => 64,
-    };
-    size.next_multiple_of(step)
-}
-
-/// The value on its own.
-fn unpacked(block: &[u8]) -> Value {
-    match packed_hash(block) {
-        Some(pack) => Value::Hash(Hash::unpacked(pack)),
-        None => Value::Text(Text::from_piece(packed_text(block))),
-    }
-}
-
-#[inline]
-fn write_key(block: &mut [u8], key: &[u8]) {
-    block[0] = key.len() as u8;
-    block[HEAD..HEAD + key.len()].copy_from_slice(key);
-}
-
-/// Writes a value behind the key.
-#[inline]
-fn write_value(block: &mut [u8], piece: Piece<'_>) {
-    let at = HEAD + usize::from(block[0]);
-    match piece {
-        Piece::Int(n) => {
-            block[1] = INT;
-            block[at..at + size_of::<i64>()].copy_from_slice(&n.to_le_bytes());
-        }
-        Piece::Bytes(bytes) => {
-            block[1] = bytes.len() as u8;
-            block[at..at + bytes.len()].copy_from_slice(bytes);
-        }
-    }
-}
-
-/// The same for a hash.
-#[inline]
-fn write_hash(block: &mut [u8], pack: PackRef<'_>) {
-    let at = HEAD + usize::from(block[0]);
-    block[1] = HASH;
-    block[at..at + pack.as_bytes().len()].copy_from_slice(pack.as_bytes());
-}
-
 macro_rules! forms {
     ($($block:ident $size:literal),+; $($kind:ident),+) => {
         /// Every form has its mark and its pointer at the same place, so what is common to them is looked at without
@@ -209,14 +100,15 @@ macro_rules! forms {
         }
 
         impl Form {
-            /// Key and value in one block of at least so many bytes, if there is one of that size.
+            /// Key and value in one block, if they may stand there and there is one of that size.
             #[inline]
-            fn in_block(mark: Mark, key: &[u8], size: usize, write: impl FnOnce(&mut [u8])) -> Option<Self> {
-                $(if size <= $size {
-                    let mut block = Box::new([0; $size]);
-                    write_key(&mut block[..], key);
-                    write(&mut block[..]);
-                    return Some(Form::$block(Cell::new(mark), block));
+            fn packed(mark: Mark, key: &[u8], value: Small<'_>) -> Option<Self> {
+                let bytes = block::bytes_of(key, value)?;
+                $(if bytes <= $size {
+                    let mut room = Box::new([0; $size]);
+                    block::write_key(&mut room[..], key);
+                    block::write(&mut room[..], value);
+                    return Some(Form::$block(Cell::new(mark), room));
                 })+
                 None
             }
@@ -255,7 +147,7 @@ macro_rules! forms {
             fn key(&self) -> &[u8] {
                 match self {
                     $(Form::$kind(_, whole) => &whole.key,)+
-                    _ => packed_key(self.block()),
+                    _ => block::key(self.block()),
                 }
             }
 
@@ -263,7 +155,7 @@ macro_rules! forms {
             fn kind(&self) -> Kind {
                 match self {
                     $(Form::$kind(..) => Kind::$kind,)+
-                    packed if packed.block().get(1) == Some(&HASH) => Kind::Hash,
+                    packed if block::holds_hash(packed.block()) => Kind::Hash,
                     _ => Kind::Text,
                 }
             }
@@ -280,36 +172,22 @@ forms! {
 
 impl Form {
     fn new(mark: Mark, key: &[u8], new: New<'_>) -> Self {
-        let text = match new {
-            New::Text(piece) => match Form::packed(mark, key, piece) {
-                Some(packed) => return packed,
-                None => Text::from_piece(piece),
-            },
-            New::Value(Value::Text(text)) if text.is_raw() => text,
-            New::Value(Value::Text(text)) => match Form::packed(mark, key, text.as_ref().piece()) {
-                Some(packed) => return packed,
-                None => text,
-            },
-            New::Value(Value::Hash(hash)) => {
-                let packed = hash.packed().and_then(|pack| Form::hash(mark, key, pack));
-                return packed.unwrap_or_else(|| Form::whole(mark, key, Value::Hash(hash)));
+        let small = match &new {
+            New::Text(piece) => Some(Small::Text(*piece)),
+            New::Value(Value::Text(text)) if !text.is_raw() => {
+                Some(Small::Text(text.as_ref().piece()))
             }
-            New::Value(value) => return Form::whole(mark, key, value),
+            New::Value(Value::Hash(hash)) => hash.packed().map(Small::Hash),
+            New::Value(_) => None,
         };
-        Form::whole(mark, key, Value::Text(text))
-    }
-
-    /// Key and string in one block, if they are short enough.
-    #[inline]
-    fn packed(mark: Mark, key: &[u8], piece: Piece<'_>) -> Option<Self> {
-        let size = packed_size(key, piece)?;
-        Form::in_block(mark, key, size, |block| write_value(block, piece))
-    }
-
-    /// The same for a hash.
-    fn hash(mark: Mark, key: &[u8], pack: PackRef<'_>) -> Option<Self> {
-        let size = packed_hash_size(key, pack)?;
-        Form::in_block(mark, key, size, |block| write_hash(block, pack))
+        if let Some(packed) = small.and_then(|small| Form::packed(mark, key, small)) {
+            return packed;
+        }
+        let value = match new {
+            New::Text(piece) => Value::Text(Text::from_piece(piece)),
+            New::Value(value) => value,
+        };
+        Form::whole(mark, key, value)
     }
 
     fn whole(mark: Mark, key: &[u8], value: Value) -> Self {
@@ -347,7 +225,7 @@ impl Entry {
             Form::Set(_, whole) => ValueRef::Set(&whole.value),
             Form::ZSet(_, whole) => ValueRef::ZSet(&whole.value),
             Form::Stream(_, whole) => ValueRef::Stream(&whole.value),
-            packed => packed_value(packed.block()),
+            packed => block::value(packed.block()).seen(),
         }
     }
 
@@ -355,7 +233,7 @@ impl Entry {
     pub(super) fn value_mut(&mut self) -> ValueMut<'_> {
         if self.0.is_packed() {
             let (mark, block) = (self.0.mark().get(), self.0.block());
-            self.0 = Form::whole(mark, packed_key(block), unpacked(block));
+            self.0 = Form::whole(mark, block::key(block), block::value(block).alone());
         }
         match &mut self.0 {
             Form::Text(_, whole) => ValueMut::Text(&mut whole.value),
@@ -371,21 +249,22 @@ impl Entry {
     /// A copy of a packed hash, to be edited and given to [`Entry::put_back`].
     #[inline]
     pub(super) fn unpacked_hash(&self) -> Option<Hash> {
-        let block = self.0.block();
-        let pack = packed_hash((!block.is_empty()).then_some(block)?)?;
-        Some(Hash::unpacked(pack))
+        if !self.0.is_packed() {
+            return None;
+        }
+        match block::value(self.0.block()) {
+            Small::Hash(pack) => Some(Hash::unpacked(pack)),
+            Small::Text(_) => None,
+        }
     }
 
     /// Puts an edited copy in the place of the packed hash it was made of.
     pub(super) fn put_back(&mut self, hash: Hash) {
-        let key = self.0.key();
-        if let Some(pack) = hash.packed() {
-            let size = packed_hash_size(key, pack);
-            if size.is_some_and(|size| block_size(size) == self.0.block().len()) {
-                return write_hash(self.0.block_mut(), pack);
-            }
+        let written = |pack| self.write_over(Small::Hash(pack));
+        if !hash.packed().is_some_and(written) {
+            let next = New::Value(Value::Hash(hash));
+            self.0 = Form::new(self.0.mark().get(), self.0.key(), next);
         }
-        self.0 = Form::new(self.0.mark().get(), key, New::Value(Value::Hash(hash)));
     }
 
     /// A hash that isn't packed.
@@ -400,7 +279,7 @@ impl Entry {
     /// Puts another value at this key. What it held before is given back, unless it was written over.
     pub(super) fn put(&mut self, new: New<'_>) -> Option<Entry> {
         if let New::Text(piece) = new
-            && self.write_over(piece)
+            && self.write_over(Small::Text(piece))
         {
             return None;
         }
@@ -408,17 +287,17 @@ impl Entry {
         Some(Entry(std::mem::replace(&mut self.0, next)))
     }
 
-    /// Writes a string into the block that is there, over whatever is in it, if it takes one of the same size.
+    /// Writes a value into the block that is there, over whatever is in it, if it takes one of the same size.
     #[inline]
-    fn write_over(&mut self, piece: Piece<'_>) -> bool {
+    fn write_over(&mut self, value: Small<'_>) -> bool {
         if !self.0.is_packed() {
             return false;
         }
-        let block = self.0.block_mut();
-        let size = packed_size(packed_key(block), piece);
-        let fits = size.is_some_and(|size| block_size(size) == block.len());
+        let room = self.0.block_mut();
+        let bytes = block::bytes_of(block::key(room), value);
+        let fits = bytes.is_some_and(|bytes| block::size_for(bytes) == room.len());
         if fits {
-            write_value(block, piece);
+            block::write(room, value);
         }
         fits
     }
@@ -431,7 +310,7 @@ impl Entry {
             Form::Set(_, whole) => Value::Set(whole.value),
             Form::ZSet(_, whole) => Value::ZSet(whole.value),
             Form::Stream(_, whole) => Value::Stream(Box::new(whole.value)),
-            packed => unpacked(packed.block()),
+            packed => block::value(packed.block()).alone(),
         }
     }
 
