@@ -15,7 +15,9 @@ use bytes::Buf;
 use tokio::time::{Interval, MissedTickBehavior};
 
 use super::ahead::{self, Argv};
-use super::{Closing, Connection, run};
+use super::batch::run;
+use super::reading::read;
+use super::{Closing, Connection};
 use crate::command::replication::{Order, Replica, Stage};
 use crate::command::{Entry, Feed, Flag, Found};
 use crate::config::special::OutputLimit;
@@ -163,7 +165,7 @@ impl Connection {
                 return Poll::Ready(Event::Written(done));
             }
             if let Poll::Ready(done) =
-                super::read(stream, input, codec.wanted(input.len()), buffers, context)
+                read(stream, input, codec.wanted(input.len()), buffers, context)
             {
                 return Poll::Ready(Event::Read(done));
             }
