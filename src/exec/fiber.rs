@@ -22,7 +22,7 @@ use crate::acl::User;
 use crate::command::session::Session;
 use crate::command::{Entry, Touched};
 use crate::resp::Reply;
-use crate::script::{Host, Running};
+use crate::script::{Host, Running, Scripts};
 use crate::types::Bstr;
 use crate::util::clock::{self, Reading};
 
@@ -84,6 +84,7 @@ pub(super) struct Stage<'w> {
     cut: Cell<bool>,
     started_ms: Cell<u64>,
     long: RefCell<Option<Arc<Running>>>,
+    scripts: Arc<Scripts>,
 }
 
 impl Fiber {
@@ -99,6 +100,7 @@ impl Fiber {
 
     /// Goes on, and keeps the fiber for the next script. A panic drops it.
     fn resume(mut self, go: Go) -> Step {
+        LEFT.set(false);
         let step = match self.0.resume(go) {
             CoroutineResult::Yield(step) => step,
             CoroutineResult::Return(()) => unreachable!("a fiber serves for ever"),
@@ -113,7 +115,8 @@ impl Fiber {
 fn serve(worker: &Rc<Worker>, yielder: &Yielder<Go, Step>, first: Job) {
     let scripts = worker.shared.scripts.clone();
     let stage = Stage {
-        host: Host::new(scripts).expect("a Lua state can be made"),
+        host: Host::new(scripts.clone()).expect("a Lua state can be made"),
+        scripts,
         run: RefCell::default(),
         obeys: Cell::new(false),
         shared: Cell::new(true),
@@ -169,6 +172,15 @@ impl Request {
         let argv: Vec<&[u8]> = argv.iter().map(|arg| &arg[..]).collect();
         let look = Look::unhashed(entry);
         self.next = worker.perform(Some(stage), session, look, &argv, out, started);
+    }
+}
+
+impl Drop for Stage<'_> {
+    /// A script that ended in a panic keeps nobody waiting.
+    fn drop(&mut self) {
+        if let Some(running) = self.long.get_mut().take() {
+            self.scripts.end_busy(&running);
+        }
     }
 }
 
