@@ -134,7 +134,7 @@ async fn stop_on_signals(shared: Arc<Shared>, alarm: Arc<Alarm>) {
             if !exec::wait_for_cron(&shared) {
                 return;
             }
-            if exec::stop(&shared, wish) {
+            if exec::stop(&shared, exec::ask_to_stop(&shared, wish)) {
                 alarm.ring();
             } else {
                 tracing::warn!(

@@ -11,22 +11,38 @@ use crate::util::clock;
 /// Between two looks at the replicas.
 const PATIENCE: Duration = Duration::from_millis(10);
 
-/// Waits for replicas and saves, as SHUTDOWN or a signal wants it, and then stops everything; false if the server stays
-/// up. Takes as long as that takes.
-pub fn stop(shared: &Shared, wish: Shutdown) -> bool {
-    let store = &shared.store;
+/// A stop that was asked for.
+#[derive(Debug)]
+pub struct Stop {
+    wish: Shutdown,
+    /// Replicas have until then to take what they lack. None: nobody waits for them.
+    patient_until_ms: Option<u64>,
+}
+
+/// SHUTDOWN or a signal wants a stop: whoever speaks from here on finds it going on, and may abort it while it waits.
+pub fn ask_to_stop(shared: &Shared, wish: Shutdown) -> Stop {
     tracing::warn!("User requested shutdown...");
     shared.scripts.kill_all();
-    if store.loading.is_on() {
-        store.loading.halt();
+    let waits = !wish.now && !shared.store.loading.is_on();
+    Stop {
+        wish,
+        patient_until_ms: waits.then(|| be_patient(shared)).flatten(),
+    }
+}
+
+/// Waits for replicas and saves, and then stops everything; false if the server stays up. Takes as long as that takes.
+pub fn stop(shared: &Shared, asked: Stop) -> bool {
+    if shared.store.loading.is_on() {
         end(shared);
         return true;
     }
-    if !wish.now && !wait_for_replicas(shared) {
+    if let Some(until_ms) = asked.patient_until_ms
+        && !wait_for_replicas(shared, until_ms)
+    {
         return false;
     }
     count_replicas(shared);
-    let stopped = save_and_stop(shared, wish);
+    let stopped = save_and_stop(shared, asked.wish);
     if !stopped {
         tracing::warn!(
             "Errors trying to shut down the server. Check the logs for more information."
@@ -102,25 +118,28 @@ pub fn wait_for_cron(shared: &Shared) -> bool {
     stopping.is_some_and(|one| !one.aborted)
 }
 
-/// Gives replicas the time that the configuration says to take what they lack; false if that was aborted.
-fn wait_for_replicas(shared: &Shared) -> bool {
+/// Gives replicas the time that the configuration says to take what they lack, and says when that ends; None if they
+/// lack nothing.
+fn be_patient(shared: &Shared) -> Option<u64> {
     let timeout_ms = shared.config.shutdown_timeout.get() as u64 * 1000;
     if timeout_ms == 0 || all_have_it(shared) {
-        return true;
+        return None;
     }
     let now_ms = clock::now_ms();
     let pause = &shared.pause;
     pause.start(PauseFor::Stop, u64::MAX, PauseMode::Write, now_ms);
     tracing::info!("Waiting for replicas before shutting down.");
-    let until_ms = {
-        let mut stopping = shared.stopping.lock();
-        let stopping = stopping.get_or_insert(Stopping {
-            until_ms: now_ms + timeout_ms,
-            ..Stopping::default()
-        });
-        stopping.asked += 1;
-        stopping.until_ms
-    };
+    let mut stopping = shared.stopping.lock();
+    let stopping = stopping.get_or_insert(Stopping {
+        until_ms: now_ms + timeout_ms,
+        ..Stopping::default()
+    });
+    stopping.asked += 1;
+    Some(stopping.until_ms)
+}
+
+/// False if that was aborted.
+fn wait_for_replicas(shared: &Shared, until_ms: u64) -> bool {
     let mut aborted = false;
     while !aborted && clock::now_ms() < until_ms && !all_have_it(shared) {
         std::thread::sleep(PATIENCE);
@@ -132,7 +151,7 @@ fn wait_for_replicas(shared: &Shared) -> bool {
         if held.asked == 0 {
             *stopping = None;
             if aborted {
-                pause.stop(PauseFor::Stop);
+                shared.pause.stop(PauseFor::Stop);
             }
         }
     }
