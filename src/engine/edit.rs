@@ -191,7 +191,8 @@ impl<T: Type> Drop for Edit<'_, T> {
                 self.shard.wake(db, pos, self.effects);
             }
         }
-        if T::KIND == Kind::Hash {
+        // A packed hash has no deadlines.
+        if T::KIND == Kind::Hash && !self.shard.table_mut(db).at(pos).is_packed() {
             let table = self.shard.table_mut(db);
             table.sync_fields_timer(pos, self.now_ms);
             if let Some(due) = fields_due(table.at(pos).value()) {

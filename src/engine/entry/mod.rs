@@ -246,6 +246,12 @@ impl Entry {
         }
     }
 
+    /// Whether key and value stand in one block.
+    #[inline]
+    pub(super) fn is_packed(&self) -> bool {
+        self.0.is_packed()
+    }
+
     /// A copy of a packed hash, to be edited and given to [`Entry::put_back`].
     #[inline]
     pub(super) fn unpacked_hash(&self) -> Option<Hash> {

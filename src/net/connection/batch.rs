@@ -169,11 +169,12 @@ impl Connection {
             self.take_depends();
             tokio::task::yield_now().await;
             let (worker, session, out) = (&self.worker, &mut self.session, &mut self.out);
-            let next = guarded(b"script", || worker.go_on(session, out, started));
-            if next.is_none() {
+            let go_on = || worker.go_on(session, out, started);
+            let next = guarded(b"script", go_on, || Next::Close);
+            if matches!(next, Next::Close) {
                 self.closing = Closing::Flushed;
             }
-            if !matches!(next, Some(Next::Busy)) {
+            if !matches!(next, Next::Busy) {
                 *started = self.worker.begin_batch();
                 return;
             }
@@ -202,8 +203,9 @@ impl Connection {
             }
             let (worker, session) = (&self.worker, &self.session);
             let write_on = || worker.write_on(session, long, &argv, &mut self.out, started);
-            left = guarded(argv[0], write_on).unwrap_or_else(|| {
-                self.closing = Closing::Flushed;
+            let closing = &mut self.closing;
+            left = guarded(argv[0], write_on, || {
+                *closing = Closing::Flushed;
                 None
             });
             drop(argv);
@@ -222,10 +224,16 @@ impl Connection {
             }
             return self.out.error(b"ERR No shutdown in progress.");
         };
-        self.send_all().await;
         let shared = self.worker.shared.clone();
-        self.worker.shared.clients.fell_asleep(&self.client);
-        let stopped = tokio::task::spawn_blocking(move || exec::stop(&shared, wish)).await;
+        let asked = exec::ask_to_stop(&shared, wish);
+        shared.clients.fell_asleep(&self.client);
+        let mut stopping = tokio::task::spawn_blocking(move || exec::stop(&shared, asked));
+        // Who doesn't read holds nobody up.
+        let stopped = tokio::select! {
+            biased;
+            () = self.send_all() => stopping.await,
+            stopped = &mut stopping => stopped,
+        };
         self.worker.shared.clients.woke_up(&self.client);
         if stopped.unwrap_or(false) {
             self.closing = Closing::Now;
@@ -261,17 +269,17 @@ pub(super) fn run(
     started: &mut Reading,
 ) -> Next {
     let run = || worker.run(session, argv, look, out, started);
-    guarded(argv[0], run).unwrap_or(Next::Close)
+    guarded(argv[0], run, || Next::Close)
 }
 
-/// A panic in a handler is our mistake, and costs its connection alone.
-fn guarded<T>(name: &[u8], act: impl FnOnce() -> T) -> Option<T> {
-    let done = catch_unwind(AssertUnwindSafe(act));
-    if done.is_err() {
+/// A panic in a handler is our mistake, and costs its connection alone, which `give_up` ends.
+#[inline(always)]
+fn guarded<T>(name: &[u8], act: impl FnOnce() -> T, give_up: impl FnOnce() -> T) -> T {
+    catch_unwind(AssertUnwindSafe(act)).unwrap_or_else(|_| {
         let name = String::from_utf8_lossy(name);
         tracing::error!(
             "A bug: the command '{name}' panicked. Its connection is closed; please report it."
         );
-    }
-    done.ok()
+        give_up()
+    })
 }
