@@ -215,7 +215,7 @@ impl Table {
     }
 
     fn unset_timer(&mut self, pos: usize) {
-        let entry = self.entries.at(pos);
+        let entry = self.entries.at_mut(pos);
         let timer = entry.timer();
         if timer != 0 {
             entry.set_timer(0);

@@ -1,4 +1,5 @@
-//! A key and a small value in one block of bytes: their lengths, the key, the value.
+//! A key and a small value in one block of bytes: the key, then the value. Their lengths stand before them, or with whom
+//! the block belongs to.
 
 use crate::types::{Hash, HashRef, PackRef, Piece, Text, TextRef, Value, ValueRef};
 
@@ -10,8 +11,8 @@ pub(super) enum Small<'a> {
     Hash(PackRef<'a>),
 }
 
-/// Bytes before the key: the lengths of key and value.
-const HEAD: usize = 2;
+/// The lengths of key and value, where they stand before the key.
+pub(super) const HEAD: usize = 2;
 /// The value's length, where the value is an integer of eight bytes.
 const INT: u8 = u8::MAX;
 /// The same, where the value is a hash.
@@ -20,16 +21,32 @@ const HASH: u8 = INT - 1;
 const TEXT_MAX: usize = HASH as usize - 1;
 const KEY_MAX: usize = u8::MAX as usize;
 
-/// The bytes that key and value take, if they may stand together.
-#[inline]
-pub(super) fn bytes_of(key: &[u8], value: Small<'_>) -> Option<usize> {
-    let value_bytes = match value {
-        Small::Text(Piece::Int(_)) => size_of::<i64>(),
-        Small::Text(Piece::Bytes(bytes)) if bytes.len() <= TEXT_MAX => bytes.len(),
-        Small::Text(Piece::Bytes(_)) => return None,
-        Small::Hash(pack) => pack.as_bytes().len(),
-    };
-    (key.len() <= KEY_MAX).then_some(HEAD + key.len() + value_bytes)
+/// How a key and a value stand together.
+#[derive(Clone, Copy)]
+pub(super) struct Layout {
+    /// The length of the key, and that of the value or what it is.
+    pub lens: [u8; HEAD],
+    /// Bytes of both.
+    pub bytes: usize,
+}
+
+impl Layout {
+    /// None if they may not stand together.
+    #[inline]
+    pub fn of(key: &[u8], value: Small<'_>) -> Option<Self> {
+        let (len, bytes) = match value {
+            Small::Text(Piece::Int(_)) => (INT, size_of::<i64>()),
+            Small::Text(Piece::Bytes(bytes)) if bytes.len() <= TEXT_MAX => {
+                (bytes.len() as u8, bytes.len())
+            }
+            Small::Text(Piece::Bytes(_)) => return None,
+            Small::Hash(pack) => (HASH, pack.as_bytes().len()),
+        };
+        (key.len() <= KEY_MAX).then_some(Layout {
+            lens: [key.len() as u8, len],
+            bytes: key.len() + bytes,
+        })
+    }
 }
 
 /// The size of the block for so many bytes: the allocator's next, four to each doubling.
@@ -43,56 +60,68 @@ pub(super) fn size_for(bytes: usize) -> usize {
     bytes.next_multiple_of(step)
 }
 
+/// Writes a value to where it stands.
 #[inline]
-pub(super) fn write_key(block: &mut [u8], key: &[u8]) {
-    block[0] = key.len() as u8;
-    block[HEAD..HEAD + key.len()].copy_from_slice(key);
-}
-
-/// Writes a value behind the key.
-#[inline]
-pub(super) fn write(block: &mut [u8], value: Small<'_>) {
-    let at = HEAD + usize::from(block[0]);
-    let mut put = |len: u8, bytes: &[u8]| {
-        block[1] = len;
-        block[at..at + bytes.len()].copy_from_slice(bytes);
-    };
+pub(super) fn write(room: &mut [u8], value: Small<'_>) {
+    let mut put = |bytes: &[u8]| room[..bytes.len()].copy_from_slice(bytes);
     match value {
-        Small::Text(Piece::Int(n)) => put(INT, &n.to_le_bytes()),
-        Small::Text(Piece::Bytes(bytes)) => put(bytes.len() as u8, bytes),
-        Small::Hash(pack) => put(HASH, pack.as_bytes()),
+        Small::Text(Piece::Int(n)) => put(&n.to_le_bytes()),
+        Small::Text(Piece::Bytes(bytes)) => put(bytes),
+        Small::Hash(pack) => put(pack.as_bytes()),
     }
 }
 
-/// The key of a block that was written.
-#[inline]
-pub(super) fn key(block: &[u8]) -> &[u8] {
-    block
-        .get(HEAD..HEAD + usize::from(block[0]))
-        .unwrap_or_default()
+/// Key and value as they stand together.
+#[derive(Clone, Copy)]
+pub(super) struct Block<'a> {
+    lens: [u8; HEAD],
+    /// The key and what follows.
+    bytes: &'a [u8],
 }
 
-#[inline]
-pub(super) fn holds_hash(block: &[u8]) -> bool {
-    block[1] == HASH
-}
+impl<'a> Block<'a> {
+    /// Their lengths stand before them.
+    #[inline]
+    pub fn headed(block: &'a [u8]) -> Self {
+        let (lens, bytes) = block.split_first_chunk().unwrap_or((&[0; HEAD], &[]));
+        Block::new(*lens, bytes)
+    }
 
-#[inline]
-pub(super) fn value(block: &[u8]) -> Small<'_> {
-    let bytes = block
-        .get(HEAD + usize::from(block[0])..)
-        .unwrap_or_default();
-    match block[1] {
-        HASH => Small::Hash(PackRef::at_start_of(bytes)),
-        INT => {
-            let first = bytes.first_chunk();
-            Small::Text(Piece::Int(
-                first.map_or(0, |first| i64::from_le_bytes(*first)),
-            ))
+    #[inline]
+    pub fn new(lens: [u8; HEAD], bytes: &'a [u8]) -> Self {
+        Block { lens, bytes }
+    }
+
+    #[inline]
+    pub fn key(self) -> &'a [u8] {
+        self.bytes
+            .get(..usize::from(self.lens[0]))
+            .unwrap_or_default()
+    }
+
+    #[inline]
+    pub fn holds_hash(self) -> bool {
+        self.lens[1] == HASH
+    }
+
+    #[inline]
+    pub fn value(self) -> Small<'a> {
+        let bytes = self
+            .bytes
+            .get(usize::from(self.lens[0])..)
+            .unwrap_or_default();
+        match self.lens[1] {
+            HASH => Small::Hash(PackRef::at_start_of(bytes)),
+            INT => {
+                let first = bytes.first_chunk();
+                Small::Text(Piece::Int(
+                    first.map_or(0, |first| i64::from_le_bytes(*first)),
+                ))
+            }
+            len => Small::Text(Piece::Bytes(
+                bytes.get(..usize::from(len)).unwrap_or_default(),
+            )),
         }
-        len => Small::Text(Piece::Bytes(
-            bytes.get(..usize::from(len)).unwrap_or_default(),
-        )),
     }
 }
 

@@ -1,7 +1,8 @@
 //! An entry: a key, its value, and a few bytes of bookkeeping, in sixteen bytes and one block.
 //!
 //! A short string, or a small hash without deadlines, stands with its key in one block of bytes, whose size is one that
-//! the allocator has. Any other value stands behind the same pointer as its key.
+//! the allocator has. Any other value stands behind the same pointer as its key. As most entries have no deadline, the
+//! lengths of such a block stand where the timer would; with a timer, the block begins with them.
 
 mod block;
 
@@ -11,7 +12,7 @@ use super::access::Access;
 use crate::types::{
     Bstr, Hash, Keyed, Kind, List, Piece, Set, Stream, Text, Value, ValueMut, ValueRef, ZSet,
 };
-use block::Small;
+use block::{Block, HEAD, Layout, Small, size_for};
 
 /// One key of a table.
 #[derive(Debug)]
@@ -48,18 +49,21 @@ struct Whole<T> {
 /// Bookkeeping. Bytes, as words would be aligned and leave no room for the form's tag.
 #[derive(Clone, Copy, Debug)]
 struct Mark {
-    /// The key's node in the table's wheel, 0 for a key without a deadline; the side of the snapshot in the highest bit.
-    timer: [u8; 4],
+    /// The key's node in the table's wheel, 0 for a key without a deadline, or the lengths in a block that doesn't begin
+    /// with them; the side of the snapshot in the highest bit.
+    word: [u8; 4],
     /// The access clock.
     access: [u8; 3],
 }
 
 const SIDE: u32 = 1 << 31;
+/// The word has lengths.
+const LENS: u32 = 1 << 30;
 
 impl Mark {
     fn new(access: Access, side: bool) -> Self {
         let mut mark = Mark {
-            timer: [0; 4],
+            word: [0; 4],
             access: [0; 3],
         };
         mark.set_access(access);
@@ -69,11 +73,36 @@ impl Mark {
 
     #[inline]
     fn word(self) -> u32 {
-        u32::from_le_bytes(self.timer)
+        u32::from_le_bytes(self.word)
     }
 
     fn set_word(&mut self, word: u32) {
-        self.timer = word.to_le_bytes();
+        self.word = word.to_le_bytes();
+    }
+
+    #[inline]
+    fn timer(self) -> u32 {
+        match self.lens() {
+            Some(_) => 0,
+            None => self.word() & !SIDE,
+        }
+    }
+
+    /// Sets the timer, in the place of lengths.
+    fn set_timer(&mut self, timer: u32) {
+        debug_assert!(timer < LENS, "a table has fewer timers");
+        self.set_word(self.word() & SIDE | timer);
+    }
+
+    #[inline]
+    fn lens(self) -> Option<[u8; HEAD]> {
+        let [key, value, ..] = self.word;
+        (self.word() & LENS != 0).then_some([key, value])
+    }
+
+    /// Sets the lengths, in the place of a timer.
+    fn set_lens(&mut self, [key, value]: [u8; HEAD]) {
+        self.set_word(self.word() & SIDE | LENS | u32::from_le_bytes([key, value, 0, 0]));
     }
 
     #[inline]
@@ -102,12 +131,22 @@ macro_rules! forms {
         impl Form {
             /// Key and value in one block, if they may stand there and there is one of that size.
             #[inline]
-            fn packed(mark: Mark, key: &[u8], value: Small<'_>) -> Option<Self> {
-                let bytes = block::bytes_of(key, value)?;
+            fn packed(mut mark: Mark, key: &[u8], value: Small<'_>) -> Option<Self> {
+                let layout = Layout::of(key, value)?;
+                let head = if mark.timer() == 0 {
+                    mark.set_lens(layout.lens);
+                    0
+                } else {
+                    HEAD
+                };
+                let bytes = head + layout.bytes;
                 $(if bytes <= $size {
                     let mut room = Box::new([0; $size]);
-                    block::write_key(&mut room[..], key);
-                    block::write(&mut room[..], value);
+                    if head > 0 {
+                        room[..HEAD].copy_from_slice(&layout.lens);
+                    }
+                    room[head..head + key.len()].copy_from_slice(key);
+                    block::write(&mut room[head + key.len()..], value);
                     return Some(Form::$block(Cell::new(mark), room));
                 })+
                 None
@@ -128,17 +167,17 @@ macro_rules! forms {
 
             /// The block of a packed value; empty for other forms.
             #[inline]
-            fn block(&self) -> &[u8] {
+            fn room(&self) -> &[u8] {
                 match self {
-                    $(Form::$block(_, block) => &block[..],)+
+                    $(Form::$block(_, room) => &room[..],)+
                     $(Form::$kind(..))|+ => &[],
                 }
             }
 
             #[inline]
-            fn block_mut(&mut self) -> &mut [u8] {
+            fn room_mut(&mut self) -> &mut [u8] {
                 match self {
-                    $(Form::$block(_, block) => &mut block[..],)+
+                    $(Form::$block(_, room) => &mut room[..],)+
                     $(Form::$kind(..))|+ => &mut [],
                 }
             }
@@ -147,7 +186,7 @@ macro_rules! forms {
             fn key(&self) -> &[u8] {
                 match self {
                     $(Form::$kind(_, whole) => &whole.key,)+
-                    _ => block::key(self.block()),
+                    _ => self.block().key(),
                 }
             }
 
@@ -155,7 +194,7 @@ macro_rules! forms {
             fn kind(&self) -> Kind {
                 match self {
                     $(Form::$kind(..) => Kind::$kind,)+
-                    packed if block::holds_hash(packed.block()) => Kind::Hash,
+                    packed if packed.block().holds_hash() => Kind::Hash,
                     _ => Kind::Text,
                 }
             }
@@ -171,6 +210,15 @@ forms! {
 }
 
 impl Form {
+    /// What stands in the block of a packed value.
+    #[inline]
+    fn block(&self) -> Block<'_> {
+        match self.mark().get().lens() {
+            Some(lens) => Block::new(lens, self.room()),
+            None => Block::headed(self.room()),
+        }
+    }
+
     fn new(mark: Mark, key: &[u8], new: New<'_>) -> Self {
         let small = match &new {
             New::Text(piece) => Some(Small::Text(*piece)),
@@ -190,7 +238,14 @@ impl Form {
         Form::whole(mark, key, value)
     }
 
-    fn whole(mark: Mark, key: &[u8], value: Value) -> Self {
+    /// A value that may be packed.
+    fn small(mark: Mark, key: &[u8], value: Small<'_>) -> Self {
+        let packed = Form::packed(mark, key, value);
+        packed.unwrap_or_else(|| Form::whole(mark, key, value.alone()))
+    }
+
+    fn whole(mut mark: Mark, key: &[u8], value: Value) -> Self {
+        mark.set_timer(mark.timer());
         let (mark, key) = (Cell::new(mark), Bstr::new(key));
         match value {
             Value::Text(value) => Form::Text(mark, Box::new(Whole { key, value })),
@@ -225,7 +280,7 @@ impl Entry {
             Form::Set(_, whole) => ValueRef::Set(&whole.value),
             Form::ZSet(_, whole) => ValueRef::ZSet(&whole.value),
             Form::Stream(_, whole) => ValueRef::Stream(&whole.value),
-            packed => block::value(packed.block()).seen(),
+            packed => packed.block().value().seen(),
         }
     }
 
@@ -233,7 +288,7 @@ impl Entry {
     pub(super) fn value_mut(&mut self) -> ValueMut<'_> {
         if self.0.is_packed() {
             let (mark, block) = (self.0.mark().get(), self.0.block());
-            self.0 = Form::whole(mark, block::key(block), block::value(block).alone());
+            self.0 = Form::whole(mark, block.key(), block.value().alone());
         }
         match &mut self.0 {
             Form::Text(_, whole) => ValueMut::Text(&mut whole.value),
@@ -258,7 +313,7 @@ impl Entry {
         if !self.0.is_packed() {
             return None;
         }
-        match block::value(self.0.block()) {
+        match self.0.block().value() {
             Small::Hash(pack) => Some(Hash::unpacked(pack)),
             Small::Text(_) => None,
         }
@@ -299,11 +354,21 @@ impl Entry {
         if !self.0.is_packed() {
             return false;
         }
-        let room = self.0.block_mut();
-        let bytes = block::bytes_of(block::key(room), value);
-        let fits = bytes.is_some_and(|bytes| block::size_for(bytes) == room.len());
+        let mark = self.0.mark().get();
+        let head = if mark.lens().is_some() { 0 } else { HEAD };
+        let key_end = head + self.0.key().len();
+        let Some(layout) = Layout::of(self.0.key(), value) else {
+            return false;
+        };
+        let room = self.0.room_mut();
+        let fits = size_for(head + layout.bytes) == room.len();
         if fits {
-            block::write(room, value);
+            block::write(&mut room[key_end..], value);
+            if head > 0 {
+                room[..HEAD].copy_from_slice(&layout.lens);
+            } else {
+                self.change(|mark| mark.set_lens(layout.lens));
+            }
         }
         fits
     }
@@ -316,18 +381,37 @@ impl Entry {
             Form::Set(_, whole) => Value::Set(whole.value),
             Form::ZSet(_, whole) => Value::ZSet(whole.value),
             Form::Stream(_, whole) => Value::Stream(Box::new(whole.value)),
-            packed => block::value(packed.block()).alone(),
+            packed => packed.block().value().alone(),
         }
     }
 
     #[inline]
     pub(super) fn timer(&self) -> u32 {
-        self.0.mark().get().word() & !SIDE
+        self.0.mark().get().timer()
     }
 
-    pub(super) fn set_timer(&self, timer: u32) {
-        debug_assert!(timer & SIDE == 0, "a table has fewer timers");
-        self.change(|mark| mark.set_word(mark.word() & SIDE | timer));
+    pub(super) fn set_timer(&mut self, timer: u32) {
+        let mut mark = self.0.mark().get();
+        let lens = mark.lens();
+        if lens.is_some() && timer == 0 {
+            return;
+        }
+        mark.set_timer(timer);
+        if let Some(lens) = lens {
+            // They make room.
+            let block = self.0.block();
+            let (key, value) = (block.key(), block.value());
+            let bytes = Layout::of(key, value).map_or(0, |layout| layout.bytes);
+            let room = self.0.room();
+            if size_for(HEAD + bytes) != room.len() {
+                self.0 = Form::small(mark, key, value);
+                return;
+            }
+            let room = self.0.room_mut();
+            room.copy_within(..bytes, HEAD);
+            room[..HEAD].copy_from_slice(&lens);
+        }
+        self.0.mark().set(mark);
     }
 
     #[inline]
@@ -383,7 +467,7 @@ impl Entry {
             Form::Set(_, held) => whole(held, held.value.heap_bytes()),
             Form::ZSet(_, held) => whole(held, held.value.heap_bytes()),
             Form::Stream(_, held) => whole(held, held.value.heap_bytes()),
-            packed => packed.block().len(),
+            packed => packed.room().len(),
         }
     }
 
@@ -418,7 +502,10 @@ mod tests {
     #[test]
     fn an_entry_is_small() {
         assert_eq!(size_of::<Entry>(), 16);
-        assert_eq!(entry(&[b'k'; 16], &[b'v'; 32]).heap_bytes(), 64);
+        assert_eq!(entry(&[b'k'; 16], &[b'v'; 32]).heap_bytes(), 48);
+        let mut timed = entry(&[b'k'; 16], &[b'v'; 32]);
+        timed.set_timer(1);
+        assert_eq!(timed.heap_bytes(), 64);
         assert_eq!(entry(&[b'k'; 16], b"12345").heap_bytes(), 32);
     }
 
@@ -435,7 +522,10 @@ mod tests {
                 for next in [&b"another"[..], b"-17", b"017", &value] {
                     entry.put(New::text(next));
                     assert_eq!((entry.key_name(), text(&entry)), (&key[..], next.to_vec()));
-                    let fresh = Entry::new(&key, New::text(next), entry.access(), true);
+                    let mut fresh = Entry::new(&key, New::text(next), entry.access(), true);
+                    assert_eq!(text(&fresh), next);
+                    fresh.set_timer(77);
+                    assert_eq!((fresh.key_name(), text(&fresh)), (&key[..], next.to_vec()));
                     assert_eq!(
                         entry.heap_bytes(),
                         fresh.heap_bytes(),
@@ -501,6 +591,11 @@ mod tests {
                 );
                 entry.put(hash_of(count).wrap().into());
                 assert_eq!(fields(&entry), wanted(count));
+                let mut timed =
+                    Entry::new(&key, hash_of(count).wrap().into(), entry.access(), true);
+                timed.set_timer(9);
+                assert_eq!((timed.key_name(), timed.timer()), (&key[..], 9));
+                assert_eq!(fields(&timed), wanted(count));
             }
         }
         let five = Entry::new(
