@@ -8,6 +8,7 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
+use parking_lot::Mutex;
 use tokio::runtime::{LocalOptions, LocalRuntime};
 use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
 use tokio_util::sync::CancellationToken;
@@ -158,10 +159,15 @@ impl Server {
             })?;
         let mut hands = Vec::new();
         let mut threads = Vec::new();
+        // Whoever sees a connection close finds the files whole: no socket is closed before they are.
+        let files = Arc::new(Mutex::new(()));
+        let unfinished = files.lock();
+        let (serving, served) = channel::<()>();
         for id in 1..count {
             let (hand, mut sockets) = unbounded_channel();
             hands.push(hand);
             let worker = worker(id);
+            let (files, serving) = (files.clone(), serving.clone());
             let thread = std::thread::Builder::new()
                 .name(format!("worker-{id}"))
                 .spawn(move || {
@@ -176,8 +182,10 @@ impl Server {
                                 () = stop.cancelled() => break,
                             }
                         }
-                        end(&worker).await;
+                        worker.end_scripts();
                     });
+                    drop(serving);
+                    drop(files.lock());
                     anyhow::Ok(())
                 })?;
             threads.push(thread);
@@ -218,33 +226,35 @@ impl Server {
                 () = listeners.accept(move |socket| hand(socket)) => {}
                 () = shared.stop.cancelled() => {}
             }
-            end(&first).await;
+            first.end_scripts();
         });
         alarm.ring();
-        for thread in threads.into_iter().chain([sweep, link]) {
-            thread
-                .join()
-                .map_err(|_| anyhow::anyhow!("a worker thread panicked"))??;
+        drop(serving);
+        // Nothing is ever sent: the channel closes with the last of them.
+        let _ = served.recv();
+        for thread in [sweep, link] {
+            joined(thread)??;
         }
-        let loaded = loader
-            .join()
-            .map_err(|_| anyhow::anyhow!("the loading thread panicked"))?;
+        let loaded = joined(loader)?;
         if let Err(error) = loaded
             && !shared.store.loading.is_halted()
         {
             return Err(error);
         }
         shared.store.close(shared.stats.totals().dirty);
+        drop(unfinished);
+        for thread in threads {
+            joined(thread)??;
+        }
         tracing::warn!("Redis is now ready to exit, bye bye...");
         Ok(())
     }
 }
 
-/// Gives this worker's scripts and connections a moment to end.
-async fn end(worker: &Worker) {
-    worker.end_scripts();
-    worker.shared.clients.close_all();
-    tokio::task::yield_now().await;
+fn joined<T>(thread: JoinHandle<T>) -> Result<T> {
+    let name = thread.thread().name().unwrap_or("?").to_owned();
+    let panicked = |_| anyhow::anyhow!("the thread {name} panicked");
+    thread.join().map_err(panicked)
 }
 
 /// Clients that come while so little is loaded are answered when that is done, rather than told to wait.

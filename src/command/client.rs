@@ -268,13 +268,6 @@ impl Clients {
         }
     }
 
-    /// Asks every connection to close: the server stops.
-    pub fn close_all(&self) {
-        for client in self.by_id.read().values() {
-            client.mailbox.close();
-        }
-    }
-
     /// Sleeping clients; the connection says when one goes to sleep and wakes.
     pub fn blocked(&self) -> usize {
         self.blocked.load(Ordering::Relaxed)

@@ -236,21 +236,18 @@ impl Connection {
         };
         self.worker.shared.clients.woke_up(&self.client);
         if stopped.unwrap_or(false) {
-            self.closing = Closing::Now;
-        } else {
-            self.borrow_output();
-            self.out
-                .error(b"ERR Errors trying to SHUTDOWN. Check logs.");
+            // The socket closes with the process.
+            std::future::pending::<()>().await;
         }
+        self.borrow_output();
+        self.out
+            .error(b"ERR Errors trying to SHUTDOWN. Check logs.");
     }
 
     /// Answers once a job has ended.
     async fn wait(&mut self, job: Job) {
         self.send_all().await;
-        let done = tokio::select! {
-            done = job.done => done.unwrap_or(false),
-            () = self.worker.shared.stop.cancelled() => false,
-        };
+        let done = job.done.await.unwrap_or(false);
         self.borrow_output();
         match job.failed.filter(|_| !done) {
             None => self.out.ok(),

@@ -59,7 +59,7 @@ struct Feeding {
 }
 
 impl Connection {
-    /// Serves the replica until it leaves, is cut off, or the server stops.
+    /// Serves the replica until it leaves or is cut off.
     pub(super) async fn feed(&mut self, feed: Feed) {
         let replica = feed.replica.clone();
         let now_ms = clock::now_ms();
@@ -77,11 +77,7 @@ impl Connection {
             moved_ms: now_ms,
         };
         self.closing = Closing::No;
-        let stop = self.worker.shared.stop.clone();
-        tokio::select! {
-            () = self.feed_on(&mut feeding) => {}
-            () = stop.cancelled() => {}
-        }
+        self.feed_on(&mut feeding).await;
         let shared = &self.worker.shared;
         replica.set_position(None);
         replica.orders.lock().take();
