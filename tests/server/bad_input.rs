@@ -305,6 +305,27 @@ fn a_client_gone_while_it_waits_takes_no_element() {
 }
 
 #[test]
+fn who_asks_for_too_much_in_one_read_goes_before_any_key() {
+    let server = Server::start(&[]);
+    let mut client = server.client();
+    client.ask("CONFIG SET maxmemory-clients 3mb");
+    client.ask("CLIENT NO-EVICT ON");
+    for key in 0..50 {
+        client.ask(&format!("SETRANGE {key} 100000 x"));
+    }
+    let limit = info_number(&mut client, "used_memory") + 5 * MIB as i64;
+    client.ask("CONFIG SET maxmemory-policy allkeys-lru");
+    client.ask(&format!("CONFIG SET maxmemory {limit}"));
+    let mut greedy = server.client();
+    let pipeline = encode(&["MGET", "1"]).repeat(400);
+    greedy.send(&pipeline).expect("sent");
+    eventually("the client stays", || {
+        info_number(&mut client, "evicted_clients") == 1
+    });
+    assert_eq!(info_number(&mut client, "evicted_keys"), 0);
+}
+
+#[test]
 fn noise_never_stops_the_server() {
     let server = Server::start(&[]);
     let before = server.resident_bytes();

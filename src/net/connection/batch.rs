@@ -64,7 +64,7 @@ impl Connection {
             if !self.client.mailbox.is_empty() {
                 self.take_mail();
             }
-            if self.out.is_full() || !self.weigh() {
+            if self.out.is_full() || !self.weigh(0) {
                 break;
             }
             if self.out.len() - self.sent > FLUSH_BYTES {
@@ -136,7 +136,7 @@ impl Connection {
     fn open_batch(&mut self) -> Option<Reading> {
         self.borrow_output();
         self.tell_input();
-        if !self.weigh() {
+        if !self.weigh(0) {
             return None;
         }
         let started = self.worker.begin_batch();
@@ -210,9 +210,8 @@ impl Connection {
             });
             drop(argv);
             if let Some(long) = &left {
-                self.tell_output();
-                self.tell_kept(long.bytes());
-                self.weigh();
+                self.tell_output(long.bytes());
+                self.weigh(long.bytes());
             }
         }
     }

@@ -209,7 +209,7 @@ impl Connection {
         if !position.read(PIECE_BYTES, self.out.buf_mut()) {
             return false;
         }
-        self.tell_output();
+        self.tell_output(0);
         // Edits that a power cut could take back are nobody's business yet.
         let journal = &self.worker.shared.journal;
         let depends = Depends {

@@ -110,7 +110,7 @@ impl Connection {
                 self.closing = Closing::Now;
             }
         }
-        self.tell_output();
+        self.tell_output(0);
     }
 
     /// The largest buffer that is kept for whoever needs one next. Where memory has a limit it isn't taken from keys,
@@ -123,21 +123,15 @@ impl Connection {
         }
     }
 
-    /// What others see of the replies that wait.
-    pub(super) fn tell_output(&mut self) {
-        self.client.mailbox.set_unsent(self.out.len() - self.sent);
-        let capacity = self.out.buf_mut().capacity();
+    /// What others see of the replies that wait, and of the bytes that are kept beside `out`, in which there may be room
+    /// for them already.
+    pub(super) fn tell_output(&mut self, kept: usize) {
+        let unsent = self.out.len() - self.sent + kept;
+        self.client.mailbox.set_unsent(unsent);
+        let whole = self.out.len() + kept;
+        let capacity = self.out.buf_mut().capacity().max(whole);
         let told = &self.client.reply_capacity;
         told.store(capacity, Ordering::Relaxed);
-    }
-
-    /// The same where more is kept beside `out`, in which there may be room for it already.
-    pub(super) fn tell_kept(&mut self, bytes: usize) {
-        let mailbox = &self.client.mailbox;
-        mailbox.set_unsent(self.out.len() - self.sent + bytes);
-        let whole = self.out.len() + bytes;
-        let told = &self.client.reply_capacity;
-        told.fetch_max(whole, Ordering::Relaxed);
     }
 
     pub(super) fn borrow_output(&mut self) {
@@ -158,13 +152,14 @@ impl Connection {
         })
     }
 
-    /// Counts what this client takes for `maxmemory-clients`; whether it may stay.
+    /// Counts what this client takes for `maxmemory-clients`, bytes kept beside `out` included; whether it may stay.
     #[inline]
-    pub(super) fn weigh(&mut self) -> bool {
-        let clients = &self.worker.shared.clients;
-        if clients.weights.limit() == 0 {
+    pub(super) fn weigh(&mut self, kept: usize) -> bool {
+        if self.worker.shared.clients.weights.limit() == 0 {
             return true;
         }
+        self.tell_output(kept);
+        let clients = &self.worker.shared.clients;
         clients.weights.weigh(&self.client);
         self.worker.shared.evict_clients();
         if self.client.mailbox.is_closing() {
@@ -175,7 +170,7 @@ impl Connection {
 
     /// Whether the client has let its query or its replies grow beyond what it may.
     pub(super) fn over_limit(&mut self) -> bool {
-        self.tell_output();
+        self.tell_output(0);
         let config = &self.worker.shared.config;
         let counters = &self.worker.stats().counters;
         if self.input.len() as u64 > config.client_query_buffer_limit.get() {

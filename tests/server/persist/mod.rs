@@ -6,3 +6,4 @@ mod damage;
 mod exchange;
 mod faults;
 mod faulty;
+mod stop;
