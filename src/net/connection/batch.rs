@@ -64,11 +64,11 @@ impl Connection {
             if !self.client.mailbox.is_empty() {
                 self.take_mail();
             }
-            if self.out.is_full() || !self.weigh(0) {
-                break;
-            }
             if self.out.len() - self.sent > FLUSH_BYTES {
                 self.flush();
+            }
+            if self.out.is_full() || !self.weigh() {
+                break;
             }
         }
         self.take_depends();
@@ -136,7 +136,7 @@ impl Connection {
     fn open_batch(&mut self) -> Option<Reading> {
         self.borrow_output();
         self.tell_input();
-        if !self.weigh(0) {
+        if !self.weigh() {
             return None;
         }
         let started = self.worker.begin_batch();
@@ -211,7 +211,7 @@ impl Connection {
             drop(argv);
             if let Some(long) = &left {
                 self.tell_output(long.bytes());
-                self.weigh(long.bytes());
+                self.weigh();
             }
         }
     }

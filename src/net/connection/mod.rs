@@ -173,7 +173,7 @@ impl Connection {
                     }
                 }
             }
-            if self.over_limit() || !self.weigh(0) {
+            if self.over_limit() || !self.weigh() {
                 return;
             }
         }

@@ -48,7 +48,7 @@ impl Connection {
     /// Sends as much as the socket takes now, but not so much that others would wait for it.
     pub(super) fn flush(&mut self) {
         if !self.may_send() {
-            return;
+            return self.tell_output(0);
         }
         let mut left = WRITE_BYTES;
         while self.sent < self.out.len() && left > 0 {
@@ -58,7 +58,10 @@ impl Connection {
                     left -= bytes;
                     self.written(bytes);
                 }
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                    self.tell_output(0);
+                    break;
+                }
                 Err(_) => {
                     self.closing = Closing::Now;
                     return;
@@ -152,14 +155,13 @@ impl Connection {
         })
     }
 
-    /// Counts what this client takes for `maxmemory-clients`, bytes kept beside `out` included; whether it may stay.
+    /// Counts what this client takes for `maxmemory-clients`; whether it may stay.
     #[inline]
-    pub(super) fn weigh(&mut self, kept: usize) -> bool {
-        if self.worker.shared.clients.weights.limit() == 0 {
+    pub(super) fn weigh(&mut self) -> bool {
+        let clients = &self.worker.shared.clients;
+        if clients.weights.limit() == 0 {
             return true;
         }
-        self.tell_output(kept);
-        let clients = &self.worker.shared.clients;
         clients.weights.weigh(&self.client);
         self.worker.shared.evict_clients();
         if self.client.mailbox.is_closing() {
