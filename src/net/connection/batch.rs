@@ -64,10 +64,14 @@ impl Connection {
             if !self.client.mailbox.is_empty() {
                 self.take_mail();
             }
+            // Of a reply that was cut short nothing is sent.
+            if self.out.is_full() {
+                break;
+            }
             if self.out.len() - self.sent > FLUSH_BYTES {
                 self.flush();
             }
-            if self.out.is_full() || !self.weigh() {
+            if !self.weigh() {
                 break;
             }
         }
@@ -187,6 +191,8 @@ impl Connection {
         while let Some(long) = left.take() {
             self.take_depends();
             self.flush();
+            self.tell_output(long.bytes());
+            self.weigh();
             // It comes back once the sockets have been looked at.
             tokio::task::yield_now().await;
             if long.is_walk() {
@@ -209,10 +215,6 @@ impl Connection {
                 None
             });
             drop(argv);
-            if let Some(long) = &left {
-                self.tell_output(long.bytes());
-                self.weigh();
-            }
         }
     }
 
