@@ -446,12 +446,15 @@ impl Entry {
         cell.set(mark);
     }
 
-    /// Looks at the first byte behind the pointer, and at that of a long string.
+    /// Looks at both ends of what is behind the pointer, or at the first byte of a long string.
     #[inline]
     pub(super) fn warm(&self) -> usize {
         match &self.0 {
             Form::Text(_, whole) => whole.value.warm(),
-            form => form.key().len(),
+            form => match form.room() {
+                [first, .., last] => usize::from(first ^ last),
+                _ => form.key().len(),
+            },
         }
     }
 
