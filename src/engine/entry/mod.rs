@@ -5,14 +5,14 @@
 //! lengths of such a block stand where the timer would; with a timer, the block begins with them.
 
 mod block;
-
-use std::cell::Cell;
+mod form;
+mod mark;
 
 use super::access::Access;
-use crate::types::{
-    Bstr, Hash, Keyed, Kind, List, Piece, Set, Stream, Text, Value, ValueMut, ValueRef, ZSet,
-};
-use block::{Block, HEAD, Layout, Small, size_for};
+use crate::types::{Hash, Keyed, Kind, Piece, Value, ValueMut, ValueRef};
+use block::{HEAD, Layout, Small, size_for};
+use form::{Form, Whole};
+use mark::Mark;
 
 /// One key of a table.
 #[derive(Debug)]
@@ -36,228 +36,6 @@ impl<'a> New<'a> {
 impl From<Value> for New<'_> {
     fn from(value: Value) -> Self {
         New::Value(value)
-    }
-}
-
-/// A key and a value that is not packed.
-#[derive(Debug)]
-struct Whole<T> {
-    key: Bstr,
-    value: T,
-}
-
-/// Bookkeeping. Bytes, as words would be aligned and leave no room for the form's tag.
-#[derive(Clone, Copy, Debug)]
-struct Mark {
-    /// The key's node in the table's wheel, 0 for a key without a deadline, or the lengths in a block that doesn't begin
-    /// with them; the side of the snapshot in the highest bit.
-    word: [u8; 4],
-    /// The access clock.
-    access: [u8; 3],
-}
-
-const SIDE: u32 = 1 << 31;
-/// The word has lengths.
-const LENS: u32 = 1 << 30;
-
-impl Mark {
-    fn new(access: Access, side: bool) -> Self {
-        let mut mark = Mark {
-            word: [0; 4],
-            access: [0; 3],
-        };
-        mark.set_access(access);
-        mark.set_word(if side { SIDE } else { 0 });
-        mark
-    }
-
-    #[inline]
-    fn word(self) -> u32 {
-        u32::from_le_bytes(self.word)
-    }
-
-    fn set_word(&mut self, word: u32) {
-        self.word = word.to_le_bytes();
-    }
-
-    #[inline]
-    fn timer(self) -> u32 {
-        match self.lens() {
-            Some(_) => 0,
-            None => self.word() & !SIDE,
-        }
-    }
-
-    /// Sets the timer, in the place of lengths.
-    fn set_timer(&mut self, timer: u32) {
-        debug_assert!(timer < LENS, "a table has fewer timers");
-        self.set_word(self.word() & SIDE | timer);
-    }
-
-    #[inline]
-    fn lens(self) -> Option<[u8; HEAD]> {
-        let [key, value, ..] = self.word;
-        (self.word() & LENS != 0).then_some([key, value])
-    }
-
-    /// Sets the lengths, in the place of a timer.
-    fn set_lens(&mut self, [key, value]: [u8; HEAD]) {
-        self.set_word(self.word() & SIDE | LENS | u32::from_le_bytes([key, value, 0, 0]));
-    }
-
-    #[inline]
-    fn access(self) -> Access {
-        let [low, middle, high] = self.access;
-        Access::from_bits(u32::from_le_bytes([low, middle, high, 0]))
-    }
-
-    #[inline]
-    fn set_access(&mut self, access: Access) {
-        let [low, middle, high, _] = access.bits().to_le_bytes();
-        self.access = [low, middle, high];
-    }
-}
-
-macro_rules! forms {
-    ($($block:ident $size:literal),+; $($kind:ident),+) => {
-        /// Every form has its mark and its pointer at the same place, so what is common to them is looked at without
-        /// asking which it is.
-        #[derive(Debug)]
-        enum Form {
-            $($block(Cell<Mark>, Box<[u8; $size]>),)+
-            $($kind(Cell<Mark>, Box<Whole<$kind>>),)+
-        }
-
-        impl Form {
-            /// Key and value in one block, if they may stand there and there is one of that size.
-            #[inline]
-            fn packed(mut mark: Mark, key: &[u8], value: Small<'_>) -> Option<Self> {
-                let layout = Layout::of(key, value)?;
-                let head = if mark.timer() == 0 {
-                    mark.set_lens(layout.lens);
-                    0
-                } else {
-                    HEAD
-                };
-                let bytes = head + layout.bytes;
-                $(if bytes <= $size {
-                    let mut room = Box::new([0; $size]);
-                    if head > 0 {
-                        room[..HEAD].copy_from_slice(&layout.lens);
-                    }
-                    room[head..head + key.len()].copy_from_slice(key);
-                    block::write(&mut room[head + key.len()..], value);
-                    return Some(Form::$block(Cell::new(mark), room));
-                })+
-                None
-            }
-
-            #[inline]
-            fn mark(&self) -> &Cell<Mark> {
-                match self {
-                    $(Form::$block(mark, _))|+ => mark,
-                    $(Form::$kind(mark, _))|+ => mark,
-                }
-            }
-
-            #[inline]
-            fn is_packed(&self) -> bool {
-                matches!(self, $(Form::$block(..))|+)
-            }
-
-            /// The block of a packed value; empty for other forms.
-            #[inline]
-            fn room(&self) -> &[u8] {
-                match self {
-                    $(Form::$block(_, room) => &room[..],)+
-                    $(Form::$kind(..))|+ => &[],
-                }
-            }
-
-            #[inline]
-            fn room_mut(&mut self) -> &mut [u8] {
-                match self {
-                    $(Form::$block(_, room) => &mut room[..],)+
-                    $(Form::$kind(..))|+ => &mut [],
-                }
-            }
-
-            #[inline]
-            fn key(&self) -> &[u8] {
-                match self {
-                    $(Form::$kind(_, whole) => &whole.key,)+
-                    _ => self.block().key(),
-                }
-            }
-
-            #[inline]
-            fn kind(&self) -> Kind {
-                match self {
-                    $(Form::$kind(..) => Kind::$kind,)+
-                    packed if packed.block().holds_hash() => Kind::Hash,
-                    _ => Kind::Text,
-                }
-            }
-        }
-    };
-}
-
-// The allocator's sizes. From 112 on a key of 16 bytes and its value waste a seventh at most.
-forms! {
-    B16 16, B32 32, B48 48, B64 64, B80 80, B96 96, B112 112, B128 128,
-    B160 160, B192 192, B224 224, B256 256, B320 320, B384 384, B448 448, B512 512;
-    Text, List, Hash, Set, ZSet, Stream
-}
-
-impl Form {
-    /// What stands in the block of a packed value.
-    #[inline]
-    fn block(&self) -> Block<'_> {
-        match self.mark().get().lens() {
-            Some(lens) => Block::new(lens, self.room()),
-            None => Block::headed(self.room()),
-        }
-    }
-
-    fn new(mark: Mark, key: &[u8], new: New<'_>) -> Self {
-        let small = match &new {
-            New::Text(piece) => Some(Small::Text(*piece)),
-            New::Value(Value::Text(text)) if !text.is_raw() => {
-                Some(Small::Text(text.as_ref().piece()))
-            }
-            New::Value(Value::Hash(hash)) => hash.packed().map(Small::Hash),
-            New::Value(_) => None,
-        };
-        if let Some(packed) = small.and_then(|small| Form::packed(mark, key, small)) {
-            return packed;
-        }
-        let value = match new {
-            New::Text(piece) => Value::Text(Text::from_piece(piece)),
-            New::Value(value) => value,
-        };
-        Form::whole(mark, key, value)
-    }
-
-    /// A value that may be packed.
-    fn small(mark: Mark, key: &[u8], value: Small<'_>) -> Self {
-        let packed = Form::packed(mark, key, value);
-        packed.unwrap_or_else(|| Form::whole(mark, key, value.alone()))
-    }
-
-    fn whole(mut mark: Mark, key: &[u8], value: Value) -> Self {
-        mark.set_timer(mark.timer());
-        let (mark, key) = (Cell::new(mark), Bstr::new(key));
-        match value {
-            Value::Text(value) => Form::Text(mark, Box::new(Whole { key, value })),
-            Value::List(value) => Form::List(mark, Box::new(Whole { key, value })),
-            Value::Hash(value) => Form::Hash(mark, Box::new(Whole { key, value })),
-            Value::Set(value) => Form::Set(mark, Box::new(Whole { key, value })),
-            Value::ZSet(value) => Form::ZSet(mark, Box::new(Whole { key, value })),
-            Value::Stream(stream) => {
-                let value = *stream;
-                Form::Stream(mark, Box::new(Whole { key, value }))
-            }
-        }
     }
 }
 
@@ -429,13 +207,11 @@ impl Entry {
 
     #[inline]
     pub(super) fn side(&self) -> bool {
-        self.0.mark().get().word() & SIDE != 0
+        self.0.mark().get().side()
     }
 
     pub(super) fn set_side(&self, side: bool) {
-        self.change(|mark| {
-            mark.set_word(mark.word() & !SIDE | if side { SIDE } else { 0 });
-        });
+        self.change(|mark| mark.set_side(side));
     }
 
     #[inline]
@@ -491,7 +267,7 @@ impl Keyed for Entry {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::types::{Limits, Type};
+    use crate::types::{Limits, Text, Type};
 
     fn entry(key: &[u8], value: &[u8]) -> Entry {
         Entry::new(key, New::text(value), Access::from_bits(0x123456), true)

@@ -1,0 +1,158 @@
+//! The forms of an entry: a mark, and a pointer to a block that holds key and value, or to a key and a value of its own.
+
+use std::cell::Cell;
+
+use super::New;
+use super::block::{self, Block, HEAD, Layout, Small};
+use super::mark::Mark;
+use crate::types::{Bstr, Hash, Kind, List, Set, Stream, Text, Value, ZSet};
+
+/// A key and a value that is not packed.
+#[derive(Debug)]
+pub(super) struct Whole<T> {
+    pub(super) key: Bstr,
+    pub(super) value: T,
+}
+
+macro_rules! forms {
+    ($($block:ident $size:literal),+; $($kind:ident),+) => {
+        /// Every form has its mark and its pointer at the same place, so what is common to them is looked at without
+        /// asking which it is.
+        #[derive(Debug)]
+        pub(super) enum Form {
+            $($block(Cell<Mark>, Box<[u8; $size]>),)+
+            $($kind(Cell<Mark>, Box<Whole<$kind>>),)+
+        }
+
+        impl Form {
+            /// Key and value in one block, if they may stand there and there is one of that size.
+            #[inline]
+            pub(super) fn packed(mut mark: Mark, key: &[u8], value: Small<'_>) -> Option<Self> {
+                let layout = Layout::of(key, value)?;
+                let head = if mark.timer() == 0 {
+                    mark.set_lens(layout.lens);
+                    0
+                } else {
+                    HEAD
+                };
+                let bytes = head + layout.bytes;
+                $(if bytes <= $size {
+                    let mut room = Box::new([0; $size]);
+                    if head > 0 {
+                        room[..HEAD].copy_from_slice(&layout.lens);
+                    }
+                    room[head..head + key.len()].copy_from_slice(key);
+                    block::write(&mut room[head + key.len()..], value);
+                    return Some(Form::$block(Cell::new(mark), room));
+                })+
+                None
+            }
+
+            #[inline]
+            pub(super) fn mark(&self) -> &Cell<Mark> {
+                match self {
+                    $(Form::$block(mark, _))|+ => mark,
+                    $(Form::$kind(mark, _))|+ => mark,
+                }
+            }
+
+            #[inline]
+            pub(super) fn is_packed(&self) -> bool {
+                matches!(self, $(Form::$block(..))|+)
+            }
+
+            /// The block of a packed value; empty for other forms.
+            #[inline]
+            pub(super) fn room(&self) -> &[u8] {
+                match self {
+                    $(Form::$block(_, room) => &room[..],)+
+                    $(Form::$kind(..))|+ => &[],
+                }
+            }
+
+            #[inline]
+            pub(super) fn room_mut(&mut self) -> &mut [u8] {
+                match self {
+                    $(Form::$block(_, room) => &mut room[..],)+
+                    $(Form::$kind(..))|+ => &mut [],
+                }
+            }
+
+            #[inline]
+            pub(super) fn key(&self) -> &[u8] {
+                match self {
+                    $(Form::$kind(_, whole) => &whole.key,)+
+                    _ => self.block().key(),
+                }
+            }
+
+            #[inline]
+            pub(super) fn kind(&self) -> Kind {
+                match self {
+                    $(Form::$kind(..) => Kind::$kind,)+
+                    packed if packed.block().holds_hash() => Kind::Hash,
+                    _ => Kind::Text,
+                }
+            }
+        }
+    };
+}
+
+// The allocator's sizes. From 112 on a key of 16 bytes and its value waste a seventh at most.
+forms! {
+    B16 16, B32 32, B48 48, B64 64, B80 80, B96 96, B112 112, B128 128,
+    B160 160, B192 192, B224 224, B256 256, B320 320, B384 384, B448 448, B512 512;
+    Text, List, Hash, Set, ZSet, Stream
+}
+
+impl Form {
+    /// What stands in the block of a packed value.
+    #[inline]
+    pub(super) fn block(&self) -> Block<'_> {
+        match self.mark().get().lens() {
+            Some(lens) => Block::new(lens, self.room()),
+            None => Block::headed(self.room()),
+        }
+    }
+
+    pub(super) fn new(mark: Mark, key: &[u8], new: New<'_>) -> Self {
+        let small = match &new {
+            New::Text(piece) => Some(Small::Text(*piece)),
+            New::Value(Value::Text(text)) if !text.is_raw() => {
+                Some(Small::Text(text.as_ref().piece()))
+            }
+            New::Value(Value::Hash(hash)) => hash.packed().map(Small::Hash),
+            New::Value(_) => None,
+        };
+        if let Some(packed) = small.and_then(|small| Form::packed(mark, key, small)) {
+            return packed;
+        }
+        let value = match new {
+            New::Text(piece) => Value::Text(Text::from_piece(piece)),
+            New::Value(value) => value,
+        };
+        Form::whole(mark, key, value)
+    }
+
+    /// A value that may be packed.
+    pub(super) fn small(mark: Mark, key: &[u8], value: Small<'_>) -> Self {
+        let packed = Form::packed(mark, key, value);
+        packed.unwrap_or_else(|| Form::whole(mark, key, value.alone()))
+    }
+
+    pub(super) fn whole(mut mark: Mark, key: &[u8], value: Value) -> Self {
+        mark.set_timer(mark.timer());
+        let (mark, key) = (Cell::new(mark), Bstr::new(key));
+        match value {
+            Value::Text(value) => Form::Text(mark, Box::new(Whole { key, value })),
+            Value::List(value) => Form::List(mark, Box::new(Whole { key, value })),
+            Value::Hash(value) => Form::Hash(mark, Box::new(Whole { key, value })),
+            Value::Set(value) => Form::Set(mark, Box::new(Whole { key, value })),
+            Value::ZSet(value) => Form::ZSet(mark, Box::new(Whole { key, value })),
+            Value::Stream(stream) => {
+                let value = *stream;
+                Form::Stream(mark, Box::new(Whole { key, value }))
+            }
+        }
+    }
+}
