@@ -8,7 +8,7 @@ use super::Rules;
 use super::access::Access;
 use super::census::Census;
 use super::edit::Edit;
-use super::effects::{Class, Effects, Garbage, Record};
+use super::effects::{Class, Effects, Garbage};
 use super::entry::{Entry, New};
 use super::names::NameWalk;
 use super::shard::{Hashed, SHARDS, Shard, shard_of};
@@ -497,8 +497,7 @@ impl<'a> Db<'a> {
     pub fn log(&mut self, args: &[&[u8]]) {
         self.effects.rewritten = true;
         if self.effects.wanted.log {
-            let args = args.iter().map(|arg| Bstr::new(arg)).collect();
-            self.effects.log.push(Record::new(self.index, args));
+            self.effects.log.push(self.index, args);
         }
     }
 

@@ -1,6 +1,7 @@
 //! What a unit of work did, beside changing data: filled by edits, read by the one commit.
 
 use super::entry::Entry;
+use super::log::Log;
 use super::table::Table;
 use crate::config::EventClasses;
 use crate::types::{Bstr, Value};
@@ -28,35 +29,6 @@ pub struct Event {
     pub name: &'static str,
     pub db: usize,
     pub key: Bstr,
-}
-
-/// A command as the log and replicas see it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Record {
-    pub db: usize,
-    pub args: Vec<Bstr>,
-    pub reach: Reach,
-}
-
-/// Who hears of a record.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Reach {
-    pub log: bool,
-    pub replicas: bool,
-}
-
-impl Reach {
-    pub const ALL: Reach = Reach {
-        log: true,
-        replicas: true,
-    };
-}
-
-impl Record {
-    pub fn new(db: usize, args: Vec<Bstr>) -> Self {
-        let reach = Reach::ALL;
-        Record { db, args, reach }
-    }
 }
 
 /// What readers of effects want to know; nothing else is recorded.
@@ -104,9 +76,7 @@ pub struct Effects {
     pub dirty: u64,
     pub events: Vec<Event>,
     /// Records that replace the command's own arguments in the log.
-    pub log: Vec<Record>,
-    /// Where in `log` another client's part begins, in order: each part is logged by itself.
-    pub cuts: Vec<usize>,
+    pub log: Log,
     /// The handler said what to log: its arguments don't stand for the effect.
     pub rewritten: bool,
     /// Keys changed, for clients that track them.
@@ -153,36 +123,17 @@ impl Effects {
     /// Logs a command as it was given, if anyone reads the log.
     pub fn record(&mut self, db: usize, argv: &[&[u8]]) {
         if self.wanted.log {
-            let args = argv.iter().map(|arg| Bstr::new(arg)).collect();
-            self.log.push(Record::new(db, args));
+            self.log.push(db, argv);
         }
     }
 
     /// Lets replicas hear a command that changes no data, if there are any.
     pub fn tell_replicas(&mut self, db: usize, argv: &[&[u8]]) {
+        let from = self.log.len();
         self.record(db, argv);
-        if self.wanted.log
-            && let Some(record) = self.log.last_mut()
-        {
+        for record in self.log.records_mut(from) {
             record.reach.log = false;
         }
-    }
-
-    /// What is recorded from here on is another client's.
-    pub fn cut(&mut self) {
-        if !self.log.is_empty() {
-            self.cuts.push(self.log.len());
-        }
-    }
-
-    /// The records, each client's by themselves.
-    pub fn parts(&self) -> impl Iterator<Item = &[Record]> {
-        let ends = self.cuts.iter().copied().chain([self.log.len()]);
-        ends.scan(0, |from, end| {
-            let part = &self.log[*from..end];
-            *from = end;
-            Some(part)
-        })
     }
 
     pub fn deadline_set(&mut self, deadline_ms: u64) {
@@ -211,7 +162,6 @@ impl Effects {
         self.dirty = 0;
         self.events.clear();
         self.log.clear();
-        self.cuts.clear();
         self.rewritten = false;
         self.changed.clear();
         self.told = 0;

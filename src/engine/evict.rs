@@ -5,7 +5,7 @@
 
 use super::access::AccessRules;
 use super::db::discard;
-use super::effects::{Class, Effects, Record};
+use super::effects::{Class, Effects};
 use super::shard::{SHARDS, Shard};
 use super::{Engine, Table};
 use crate::types::Bstr;
@@ -143,8 +143,7 @@ impl Shard {
         effects.evicted += 1;
         effects.announce(Class::Evicted, "evicted", victim.db, &victim.key);
         if effects.wanted.log {
-            let args = vec![Bstr::new(b"DEL"), victim.key.clone()];
-            effects.log.push(Record::new(victim.db, args));
+            effects.log.push(victim.db, &[b"DEL", &victim.key[..]]);
         }
         discard(entry, effects);
         true

@@ -4,7 +4,7 @@
 //! WATCH with no code of its own.
 
 use super::db::discard;
-use super::effects::{Class, Effects, Record};
+use super::effects::{Class, Effects};
 use super::shard::Shard;
 use super::wheel::{Due, Subject};
 use crate::types::Bstr;
@@ -60,8 +60,7 @@ impl Shard {
         effects.expired += 1;
         effects.announce(Class::Expired, "expired", db, entry.key_name());
         if effects.wanted.log {
-            let args = vec![Bstr::new(b"DEL"), Bstr::new(entry.key_name())];
-            effects.log.push(Record::new(db, args));
+            effects.log.push(db, &[b"DEL", entry.key_name()]);
         }
         discard(entry, effects);
     }
@@ -84,11 +83,11 @@ impl Shard {
             self.table_mut(db).sync_fields_timer(pos, now_ms);
         }
         if effects.wanted.log {
-            let args = [Bstr::new(b"HDEL"), key]
+            let args: Vec<_> = [Bstr::new(b"HDEL"), key]
                 .into_iter()
                 .chain(fields)
                 .collect();
-            effects.log.push(Record::new(db, args));
+            effects.log.push(db, &args);
         }
     }
 }

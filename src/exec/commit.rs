@@ -39,7 +39,7 @@ impl Worker {
                 self.saw(Seq(locked.stamp()));
             } else {
                 let journal = &self.shared.journal;
-                for part in effects.parts() {
+                for part in effects.log.parts() {
                     let end = journal.append(part, self.now_ms());
                     locked.set_stamp(end.0);
                     self.wrote(end);

@@ -3,6 +3,7 @@
 use super::Worker;
 use super::unit::Unit;
 use crate::engine::{Db, Effects, Place, ShardSet, Shards, shard_of};
+use crate::resp::{Codec, ProtoLimits, Request};
 use crate::types::Bstr;
 use crate::util::keyhash;
 
@@ -11,8 +12,19 @@ impl Worker {
     #[cold]
     pub(super) fn note_own_keys(&self, effects: &Effects) {
         let mut own = self.shared.replication.own_keys.lock();
-        for record in &effects.log {
-            let argv: Vec<&[u8]> = record.args.iter().map(|arg| &arg[..]).collect();
+        let limits = ProtoLimits {
+            bulk_max: u64::MAX,
+            authenticated: true,
+        };
+        for (record, bytes) in effects.log.whole().iter() {
+            let mut request = Request::default();
+            if !matches!(
+                Codec::default().next(bytes, &limits, &mut request),
+                Ok(true)
+            ) {
+                continue;
+            }
+            let argv: Vec<&[u8]> = request.args(bytes).collect();
             if let Ok(entry) = super::admit::find(&self.shared.registry, &argv) {
                 entry.each_key(&argv, |at| {
                     own.insert((record.db, Bstr::new(argv[at])));

@@ -194,7 +194,7 @@ impl Worker {
             next += 1;
             let shard = unit.locked.shard_mut(shard_of(keyhash::hash(&place.1)));
             for waiter in shard.waiters.of(&place) {
-                unit.effects.cut();
+                unit.effects.log.cut();
                 self.serve(unit, &waiter, &place.1);
             }
         }

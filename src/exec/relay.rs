@@ -199,13 +199,12 @@ impl Worker {
             self.serve_sleepers(&mut unit);
         }
         // Replicas of ours have had the master's bytes, also if this server has become a master meanwhile.
-        for record in &mut unit.effects.log {
+        for record in unit.effects.log.records_mut(0) {
             record.reach.replicas = false;
         }
         if stage.is_some_and(Stage::is_cut) {
             // Half of a script is worse than none of it.
             unit.effects.log.clear();
-            unit.effects.cuts.clear();
         }
         // The log watches how old its edits are.
         self.now_ms.set(clock::now_ms());

@@ -186,7 +186,9 @@ impl Worker {
         let mut effects = Effects::default();
         effects.wanted.log = true;
         effects.tell_replicas(session.db, argv);
-        self.shared.journal.append(&effects.log, self.now_ms());
+        self.shared
+            .journal
+            .append(effects.log.whole(), self.now_ms());
     }
 
     fn find_script(
@@ -451,7 +453,7 @@ impl Worker {
                 done
             }
         };
-        for record in &mut run.unit.effects.log[recorded..] {
+        for record in run.unit.effects.log.records_mut(recorded) {
             record.reach.log &= log;
             record.reach.replicas &= replicas;
         }

@@ -12,9 +12,8 @@ use crate::command::{
     Args, Done, Entry, Fail, Flag, Flow, ReadCall, Reader, Run, SessionCall, WriteCall,
 };
 use crate::config::EventClasses;
-use crate::engine::{Db, Effects, Hashed, Locked, Record, ShardSet, Wanted};
+use crate::engine::{Db, Effects, Hashed, Locked, ShardSet, Wanted};
 use crate::resp::Reply;
-use crate::types::Bstr;
 use crate::util::keyhash;
 
 /// Shards locked and what was done to them so far.
@@ -275,8 +274,7 @@ impl Worker {
         };
         let effects = &mut unit.effects;
         if effects.wanted.log && effects.dirty > dirty && !effects.rewritten && done.is_ok() {
-            let args = argv.iter().map(|arg| Bstr::new(arg)).collect();
-            effects.log.push(Record::new(db, args));
+            effects.log.push(db, argv);
         }
         done
     }

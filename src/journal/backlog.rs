@@ -11,8 +11,9 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use parking_lot::Mutex;
 use tokio::sync::Notify;
 
-use super::{Journal, encode, select};
-use crate::engine::Record;
+use super::{EXEC, Journal, MULTI, select};
+use crate::engine::Part;
+use crate::resp::encode;
 
 /// Most bytes of one block: what is let go at a time.
 const BLOCK_BYTES: usize = 16 * 1024;
@@ -180,37 +181,31 @@ impl Backlog {
     }
 
     /// Appends a unit's records, as the log does. `false` if own edits are no part of the stream.
-    pub(super) fn append(&self, records: &[Record]) {
+    pub(super) fn append(&self, records: Part<'_>) {
         let mut state = self.state.lock();
         if !state.active || state.relaying {
             return;
         }
-        let mut heard = records.iter().filter(|record| record.reach.replicas);
-        let Some(first) = heard.next() else {
+        let heard = || records.iter().filter(|(record, _)| record.reach.replicas);
+        if heard().next().is_none() {
             return;
-        };
-        let mut out = Vec::new();
-        let mut selected = state.selected;
-        let mut choose = |db: usize, out: &mut Vec<u8>| {
-            if selected != Some(db) {
-                select(db, out);
-                selected = Some(db);
+        }
+        let group = heard().nth(1).is_some();
+        for (n, (record, bytes)) in heard().enumerate() {
+            if state.selected != Some(record.db) {
+                state.selected = Some(record.db);
+                let mut out = Vec::new();
+                select(record.db, &mut out);
+                state.push(&out);
             }
-        };
-        choose(first.db, &mut out);
-        let group = heard.next().is_some();
-        if group {
-            encode(&[b"MULTI"], &mut out);
-        }
-        for record in records.iter().filter(|record| record.reach.replicas) {
-            choose(record.db, &mut out);
-            encode(&record.args, &mut out);
+            if group && n == 0 {
+                state.push(MULTI);
+            }
+            state.push(bytes);
         }
         if group {
-            encode(&[b"EXEC"], &mut out);
+            state.push(EXEC);
         }
-        state.selected = selected;
-        state.push(&out);
         state.trim();
         self.told(state.end);
     }
@@ -429,12 +424,12 @@ impl Drop for Position {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::types::Bstr;
+    use crate::engine::Log;
 
-    fn set(db: usize, key: &str) -> Record {
-        let args = ["SET", key, "v"];
-        let args = args.iter().map(|arg| Bstr::new(arg.as_bytes()));
-        Record::new(db, args.collect())
+    fn set(db: usize, key: &str) -> Log {
+        let mut log = Log::default();
+        log.push(db, &["SET", key, "v"]);
+        log
     }
 
     fn text(position: &Position) -> String {
@@ -446,11 +441,11 @@ mod tests {
     #[test]
     fn replicas_read_at_their_own_positions_and_come_back_to_what_is_kept() {
         let journal = Journal::default();
-        journal.append(&[set(0, "unseen")], 1);
+        journal.append(set(0, "unseen").whole(), 1);
         assert_eq!(journal.backlog.end(), 0, "nobody has asked for it");
         assert!(journal.begin_backlog(16 * 1024));
         let first = journal.backlog.attach(None).unwrap();
-        journal.append(&[set(3, "a")], 1);
+        journal.append(set(3, "a").whole(), 1);
         let seen = journal.backlog.end();
         let whole = "*2 $6 SELECT $1 3 *3 $3 SET $1 a $1 v ";
         assert_eq!(text(&first), whole);
@@ -462,7 +457,7 @@ mod tests {
         assert!(journal.backlog.attach(Some(seen + 1000)).is_none());
         drop(back);
         for n in 0..2000 {
-            journal.append(&[set(3, &n.to_string())], 1);
+            journal.append(set(3, &n.to_string()).whole(), 1);
         }
         assert!(journal.backlog.attach(Some(seen)).is_none(), "it is gone");
         let extent = journal.backlog.extent();
@@ -477,7 +472,7 @@ mod tests {
         let slow = journal.backlog.attach(None).unwrap();
         let mut edits = 0;
         while journal.backlog.end() < 4 << 20 {
-            journal.append(&[set(0, &edits.to_string())], 1);
+            journal.append(set(0, &edits.to_string()).whole(), 1);
             edits += 1;
         }
         let held = journal.backlog.held();
@@ -499,13 +494,13 @@ mod tests {
         assert!(!journal.has_readers());
         assert!(journal.restart_stream(epoch, 100, 1 << 20));
         assert!(journal.backlog.relay(epoch, b"*1\r\n$4\r\nPING\r\n", 0));
-        journal.append(&[set(0, "own")], 1);
+        journal.append(set(0, "own").whole(), 1);
         assert_eq!(journal.backlog.end(), 114);
         journal.set_relaying(false);
         assert!(!journal.backlog.relay(epoch, b"late", 0));
         assert!(journal.has_readers());
         let position = journal.backlog.attach(Some(114)).unwrap();
-        journal.append(&[set(0, "own")], 1);
+        journal.append(set(0, "own").whole(), 1);
         assert_eq!(text(&position), "*2 $6 SELECT $1 0 *3 $3 SET $3 own $1 v ");
     }
 }

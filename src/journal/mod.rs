@@ -17,7 +17,13 @@ use parking_lot::{Condvar, Mutex};
 pub use backlog::{Backlog, Epoch, Extent, Position};
 pub use gate::{Depends, Gate, Pass};
 
-use crate::engine::Record;
+use crate::engine::Part;
+use crate::resp::encode;
+
+/// Room made at once for a chunk, at most.
+const USUAL_MAX: usize = 1 << 20;
+const MULTI: &[u8] = b"*1\r\n$5\r\nMULTI\r\n";
+const EXEC: &[u8] = b"*1\r\n$4\r\nEXEC\r\n";
 
 /// An offset in the journal, in bytes: its end after an append.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
@@ -31,6 +37,8 @@ struct State {
     /// What was appended since some reader took last, and where it begins.
     open: Vec<u8>,
     open_begin: Seq,
+    /// The length of the chunk before: the next one gets as much room at once.
+    usual: usize,
     /// What some reader has yet to take, oldest first, with the offset at which it begins.
     closed: VecDeque<(Seq, Bytes)>,
     /// Readers' positions by their number. Those that left hold `None`.
@@ -96,7 +104,7 @@ impl Journal {
     }
 
     /// Appends a unit's records, as one MULTI ... EXEC if there are several, and returns the new end.
-    pub fn append(&self, records: &[Record], now_ms: u64) -> Seq {
+    pub fn append(&self, records: Part<'_>, now_ms: u64) -> Seq {
         if records.is_empty() || !self.has_readers() {
             return self.end();
         }
@@ -108,34 +116,42 @@ impl Journal {
         end
     }
 
-    fn log(&self, records: &[Record], now_ms: u64) -> Seq {
+    fn log(&self, records: Part<'_>, now_ms: u64) -> Seq {
         let mut state = self.state.lock();
         if state.readers.iter().all(Option::is_none) {
             return state.end;
         }
-        let mut kept = records.iter().filter(|record| record.reach.log);
-        let Some(first) = kept.next() else {
+        let kept = || records.iter().filter(|(record, _)| record.reach.log);
+        let Some((first, _)) = kept().next() else {
             return state.end;
         };
-        let State { open, selected, .. } = &mut *state;
+        let State {
+            open,
+            usual,
+            selected,
+            ..
+        } = &mut *state;
         let before = open.len();
-        let group = kept.next().is_some();
+        if before == 0 {
+            open.reserve(*usual);
+        }
+        let group = kept().nth(1).is_some();
         if *selected != Some(first.db) {
             select(first.db, open);
         }
         let mut db = first.db;
         if group {
-            encode(&[b"MULTI"], open);
+            open.extend_from_slice(MULTI);
         }
-        for record in records.iter().filter(|record| record.reach.log) {
+        for (record, bytes) in kept() {
             if record.db != db {
                 db = record.db;
                 select(db, open);
             }
-            encode(&record.args, open);
+            open.extend_from_slice(bytes);
         }
         if group {
-            encode(&[b"EXEC"], open);
+            open.extend_from_slice(EXEC);
         }
         *selected = Some(db);
         state.end.0 += (state.open.len() - before) as u64;
@@ -183,6 +199,7 @@ impl State {
         self.selected = None;
         if !self.open.is_empty() {
             let chunk = std::mem::take(&mut self.open);
+            self.usual = chunk.len().min(USUAL_MAX);
             self.closed.push_back((self.open_begin, chunk.into()));
         }
         self.open_begin = self.end;
@@ -209,23 +226,6 @@ impl State {
 fn select(db: usize, out: &mut Vec<u8>) {
     let mut digits = itoa::Buffer::new();
     encode(&[b"SELECT", digits.format(db).as_bytes()], out);
-}
-
-/// Appends a command as clients send it.
-pub fn encode(args: &[impl AsRef<[u8]>], out: &mut Vec<u8>) {
-    let mut digits = itoa::Buffer::new();
-    let mut line = |sign: u8, n: usize, out: &mut Vec<u8>| {
-        out.push(sign);
-        out.extend_from_slice(digits.format(n).as_bytes());
-        out.extend_from_slice(b"\r\n");
-    };
-    line(b'*', args.len(), out);
-    for arg in args {
-        let arg: &[u8] = arg.as_ref();
-        line(b'$', arg.len(), out);
-        out.extend_from_slice(arg);
-        out.extend_from_slice(b"\r\n");
-    }
 }
 
 /// A reader of the journal, with a position of its own.
@@ -276,25 +276,26 @@ impl Drop for Reader {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::types::Bstr;
+    use crate::engine::Log;
 
-    fn record(db: usize, words: &[&str]) -> Record {
-        let args = words.iter().map(|word| Bstr::new(word.as_bytes()));
-        Record::new(db, args.collect())
+    fn log(records: &[(usize, &[&str])]) -> Log {
+        let mut log = Log::default();
+        records.iter().for_each(|(db, args)| log.push(*db, args));
+        log
     }
 
     #[test]
     fn readers_see_edits_in_order_from_where_they_began() {
         let journal = Arc::new(Journal::default());
         assert_eq!(
-            journal.append(&[record(0, &["SET", "a", "1"])], 1),
+            journal.append(log(&[(0, &["SET", "a", "1"])]).whole(), 1),
             Seq(0),
             "nobody reads yet"
         );
         let mut first = journal.reader();
-        journal.append(&[record(0, &["DEL", "a"])], 1);
+        journal.append(log(&[(0, &["DEL", "a"])]).whole(), 1);
         let mut second = journal.reader();
-        journal.append(&[record(1, &["DEL", "b"]), record(1, &["DEL", "c"])], 1);
+        journal.append(log(&[(1, &["DEL", "b"]), (1, &["DEL", "c"])]).whole(), 1);
         let text = |reader: &mut Reader| {
             let chunks: Vec<_> = reader.take().into_iter().map(|(_, bytes)| bytes).collect();
             String::from_utf8(chunks.concat())

@@ -5,6 +5,7 @@
 //! more of commands than that.
 
 pub mod aof;
+mod crc64;
 pub mod disk;
 mod jobs;
 pub mod loading;

@@ -2,6 +2,7 @@
 
 use std::io::{self, Read};
 
+use super::crc64::{self, Digest};
 use super::loading::Loading;
 
 /// Bytes asked of the file at once, at least.
@@ -15,6 +16,9 @@ pub struct Window<'s> {
     /// The offset in the file of the window's first byte.
     begin: u64,
     ended: bool,
+    /// The sum of what is consumed while one is wanted, and where what it has yet to take begins.
+    digest: Option<Digest>,
+    summed: usize,
     loading: &'s Loading,
 }
 
@@ -26,6 +30,8 @@ impl<'s> Window<'s> {
             at: 0,
             begin: 0,
             ended: false,
+            digest: None,
+            summed: 0,
             loading,
         }
     }
@@ -50,16 +56,37 @@ impl<'s> Window<'s> {
         debug_assert!(self.at <= self.buf.len());
     }
 
+    /// Begins to sum up what is consumed.
+    pub fn begin_sum(&mut self) {
+        self.digest = Some(crc64::digest());
+        self.summed = self.at;
+    }
+
+    /// The sum of all that was consumed since it was begun.
+    pub fn end_sum(&mut self) -> Option<u64> {
+        self.sum_up();
+        self.digest.take().map(|digest| digest.finalize())
+    }
+
+    /// Much at a time, as that is much faster.
+    fn sum_up(&mut self) {
+        if let Some(digest) = &mut self.digest {
+            digest.update(&self.buf[self.summed..self.at]);
+        }
+        self.summed = self.at;
+    }
+
     /// Reads on; false at the file's end. The longer what is in the window, the more is read, so that
     /// looking at it again from its beginning costs no more than the reading.
     pub fn more(&mut self) -> io::Result<bool> {
         if self.ended {
             return Ok(false);
         }
+        self.sum_up();
         self.begin += self.at as u64;
         self.loading.read(self.at as u64)?;
         self.buf.drain(..self.at);
-        self.at = 0;
+        (self.at, self.summed) = (0, 0);
         let wanted = self.buf.len().max(READ_BYTES) as u64;
         let read = (&mut self.source).take(wanted).read_to_end(&mut self.buf)?;
         self.ended = (read as u64) < wanted;

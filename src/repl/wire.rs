@@ -11,7 +11,8 @@ use bytes::{Buf, BytesMut};
 use crate::command::client::{Client, Part};
 use crate::command::replication::Master;
 use crate::command::shared::Shared;
-use crate::journal::{Epoch, encode};
+use crate::journal::Epoch;
+use crate::resp::encode;
 use crate::util::clock;
 use crate::util::dial::dial;
 

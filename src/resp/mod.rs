@@ -8,4 +8,4 @@ pub mod value;
 
 pub use codec::{Codec, ProtoLimits, ProtocolError};
 pub use reply::{Deferred, Mark, Reply};
-pub use request::Request;
+pub use request::{Request, encode};

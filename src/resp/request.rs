@@ -1,4 +1,6 @@
-//! A request: where its arguments stand in the read buffer.
+//! A request: where its arguments stand in the read buffer, and how it is written.
+
+use crate::util::number;
 
 /// The arguments of one request, as ranges; an inline request with quotes brings its own bytes.
 #[derive(Debug, Default)]
@@ -55,4 +57,26 @@ impl Request {
             &self.words
         }
     }
+}
+
+/// Appends a request as clients send it.
+#[inline]
+pub fn encode(args: &[impl AsRef<[u8]>], out: &mut Vec<u8>) {
+    write_length(b'*', args.len(), out);
+    for arg in args {
+        let arg = arg.as_ref();
+        write_length(b'$', arg.len(), out);
+        out.extend_from_slice(arg);
+        out.extend_from_slice(b"\r\n");
+    }
+}
+
+#[inline]
+fn write_length(kind: u8, len: usize, out: &mut Vec<u8>) {
+    if let digit @ 0..10 = len {
+        return out.extend_from_slice(&[kind, b'0' + digit as u8, b'\r', b'\n']);
+    }
+    out.push(kind);
+    number::write_i64(len as i64, out);
+    out.extend_from_slice(b"\r\n");
 }

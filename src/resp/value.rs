@@ -10,6 +10,7 @@ use bytes::{Buf, BytesMut};
 use memchr::memchr;
 use tokio_util::codec::{Decoder, Encoder};
 
+use super::encode;
 use crate::util::number::{parse_double, parse_i64, write_double, write_i64};
 
 /// Arrays within arrays, at most.
@@ -300,10 +301,7 @@ impl<A: AsRef<[u8]>> Encoder<&[A]> for ClientCodec {
 
     fn encode(&mut self, words: &[A], dst: &mut BytesMut) -> io::Result<()> {
         let mut out = Vec::new();
-        write_head(b'*', words.len() as i64, &mut out);
-        for word in words {
-            write_bulk(b'$', &[word.as_ref()], &mut out);
-        }
+        encode(words, &mut out);
         dst.extend_from_slice(&out);
         Ok(())
     }

@@ -10,8 +10,8 @@ use crate::command::links::OtherServer;
 use crate::command::{
     Arg, Begin, Command, Done, Fail, Find, Flow, KeySpec, KeyUse, Run, WriteCall,
 };
-use crate::journal::encode;
 use crate::persist::rdb;
+use crate::resp::encode;
 use crate::util::number;
 
 const USE: KeyUse = KeyUse::READ_DELETE;

@@ -3,8 +3,8 @@
 use std::io;
 
 use crate::engine::{SavedKey, Snapshot};
-use crate::journal::encode;
 use crate::persist::disk::DiskFile;
+use crate::resp::encode;
 use crate::types::{HashRef, Piece, ValueRef};
 use crate::util::clock;
 use crate::util::number::write_double;

@@ -244,8 +244,8 @@ fn take(group: &mut Option<Group>, argv: &[&[u8]], at: u64, apply: &mut Apply<'_
 mod tests {
     use super::super::seal::Seal;
     use super::*;
-    use crate::journal::encode;
     use crate::persist::loading::Loading;
+    use crate::resp::encode;
 
     /// A log of records, each sealed on its own; `durable` says how much of it the disk had at each.
     struct Sample {

@@ -4,7 +4,7 @@
 //! over every line that begins with `#`. `durable` is how much of the file had reached the disk by
 //! then: damage before that offset is rot, damage after it is what a power cut leaves.
 
-use crate::persist::rdb::CRC;
+use crate::persist::crc64;
 
 const START: &[u8] = b"#CK:";
 /// The longest seal with its line end.
@@ -57,7 +57,7 @@ impl Seal {
 
 /// Over the body and what the seal says beside its length.
 fn sum(body: &[u8], durable: u64) -> u64 {
-    let mut digest = CRC.digest();
+    let mut digest = crc64::digest();
     digest.update(&durable.to_le_bytes());
     digest.update(body);
     digest.finalize()

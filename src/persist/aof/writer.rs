@@ -235,16 +235,18 @@ impl Writer {
 
     /// Makes pieces of what was taken and begins before `limit`.
     fn seal(&mut self, limit: Seq) {
-        let mut body = Vec::new();
+        let mut due = Vec::new();
         while self.taken.front().is_some_and(|(begin, _)| *begin < limit)
             && let Some((begin, bytes)) = self.taken.pop_front()
         {
-            body.extend_from_slice(&bytes);
             self.sealed_to = Seq(begin.0 + bytes.len() as u64);
+            due.push(bytes);
         }
-        if body.is_empty() {
-            return;
-        }
+        let body = match &due[..] {
+            [] => return,
+            [one] => one.clone(),
+            several => Bytes::from(several.concat()),
+        };
         let config = &self.store.config;
         let now_s = clock::now_ms() / 1000;
         if config.aof_timestamp_enabled.get() && now_s > self.stamped_s {

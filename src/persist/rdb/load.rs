@@ -11,7 +11,7 @@ use parking_lot::Mutex;
 
 use super::read::{Fault, Read, Reader};
 use super::save::Origin;
-use super::{CRC, VERSION_FIELD_TTL, VERSION_VALKEY, kind, kind_name, opcode};
+use super::{VERSION_FIELD_TTL, VERSION_VALKEY, kind, kind_name, opcode};
 use crate::engine::{Access, Engine, New, NewKey, Rules, shard_of};
 use crate::persist::window::Window;
 use crate::types::{Limits, Value};
@@ -134,8 +134,9 @@ impl<'r> Scan<'r> {
             bail!("Short read or OOM loading DB: the file is no snapshot");
         }
         let version = self.version(&window.bytes()[..9])?;
-        let mut digest = CRC.digest();
-        digest.update(&window.bytes()[..9]);
+        if self.rules.checksum {
+            window.begin_sum();
+        }
         window.consume(9);
         loop {
             let offset = window.offset();
@@ -144,7 +145,6 @@ impl<'r> Scan<'r> {
             match self.step(&mut reader) {
                 Ok(step) => {
                     let used = bytes.len() - reader.left();
-                    digest.update(&bytes[..used]);
                     window.consume(used);
                     if matches!(step, Step::End) {
                         break;
@@ -169,6 +169,7 @@ impl<'r> Scan<'r> {
             }
         }
         self.send()?;
+        let sum = window.end_sum();
         if version >= 5 {
             if !window.fill(8)? {
                 bail!("Unexpected EOF reading RDB file: its checksum is missing");
@@ -177,10 +178,13 @@ impl<'r> Scan<'r> {
                 .bytes()
                 .split_first_chunk::<8>()
                 .expect("eight bytes are there");
-            let (said, sum) = (u64::from_le_bytes(*said), digest.finalize());
+            let said = u64::from_le_bytes(*said);
             window.consume(8);
             // Zero says that the writer made no sum.
-            if self.rules.checksum && said != 0 && said != sum {
+            if let Some(sum) = sum
+                && said != 0
+                && said != sum
+            {
                 bail!(
                     "Wrong RDB checksum expected: ({said:x}) but got ({sum:x}). Aborting now. RDB CRC error"
                 );

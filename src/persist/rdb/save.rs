@@ -3,9 +3,10 @@
 use std::io;
 
 use super::write::{Spill, Style, Writer};
-use super::{CRC, VERSION_FIELD_TTL, VERSION_PLAIN, opcode};
+use super::{VERSION_FIELD_TTL, VERSION_PLAIN, opcode};
 use crate::config::REDIS_VERSION;
 use crate::engine::{SavedKey, Snapshot};
+use crate::persist::crc64;
 use crate::persist::disk::DiskFile;
 use crate::util::clock;
 
@@ -52,7 +53,7 @@ pub enum Mark {
 /// The file as it is written, and summed up.
 struct Output<'f> {
     file: &'f mut dyn DiskFile,
-    digest: Option<crc::Digest<'static, u64, crc::Table<16>>>,
+    digest: Option<crc64::Digest>,
     unsynced: u64,
     sync_often: bool,
     total: u64,
@@ -102,7 +103,7 @@ pub fn save(
     let style = style(&snapshot, rules)?;
     let out = Output {
         file,
-        digest: rules.checksum.then(|| CRC.digest()),
+        digest: rules.checksum.then(crc64::digest),
         unsynced: 0,
         sync_often: rules.sync_often,
         total: 0,

@@ -142,8 +142,9 @@ pub fn populate(call: &mut WriteCall<'_>) -> Done {
             .set(&key, Text::from_bytes(&value).wrap(), Deadline::Clear);
     }
     // As in Redis, replicas don't hear of it: tests make servers differ by it.
+    let from = call.db.effects().log.len();
     call.db.log(call.args.all());
-    if let Some(record) = call.db.effects().log.last_mut() {
+    for record in call.db.effects().log.records_mut(from) {
         record.reach.replicas = false;
     }
     call.out.ok();
