@@ -3,8 +3,8 @@
 //! A worker only ever adds to its own set, by a plain load and store, so no cache line is
 //! shared on the road of a command.
 
-use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
 
 use hashbrown::HashMap;
 use parking_lot::Mutex;
@@ -218,7 +218,7 @@ pub struct CommandTotals {
 
 /// All workers' numbers.
 pub struct Stats {
-    workers: Box<[WorkerStats]>,
+    workers: Box<[Arc<WorkerStats>]>,
     /// Error replies by their code. Errors are rare enough to share.
     errors: Mutex<HashMap<String, u64>>,
     /// How late keys were removed, in nanoseconds.
@@ -238,11 +238,13 @@ const ERROR_CODES_MAX: usize = 128;
 
 impl Stats {
     pub fn new(workers: usize, commands: usize) -> Self {
-        let worker = || WorkerStats {
-            counters: Counters::default(),
-            commands: std::iter::repeat_with(CommandCounters::default)
-                .take(commands)
-                .collect(),
+        let worker = || {
+            Arc::new(WorkerStats {
+                counters: Counters::default(),
+                commands: std::iter::repeat_with(CommandCounters::default)
+                    .take(commands)
+                    .collect(),
+            })
         };
         Stats {
             workers: std::iter::repeat_with(worker).take(workers).collect(),
@@ -252,7 +254,7 @@ impl Stats {
         }
     }
 
-    pub fn worker(&self, id: usize) -> &WorkerStats {
+    pub fn worker(&self, id: usize) -> &Arc<WorkerStats> {
         &self.workers[id]
     }
 

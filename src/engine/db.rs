@@ -44,6 +44,15 @@ pub struct Taken {
     pub access: Access,
 }
 
+/// A key as a writer finds it.
+struct Found<'d> {
+    shard: &'d mut Shard,
+    effects: &'d mut Effects,
+    hash: u64,
+    /// None if it isn't there.
+    pos: Option<usize>,
+}
+
 pub struct Db<'a> {
     shards: &'a mut (dyn Shards + 'a),
     index: usize,
@@ -317,66 +326,68 @@ impl<'a> Db<'a> {
 
     // Editing.
 
-    /// The key's hash, and its position once a dead key was cleared away, for a writer.
+    /// Finds a key for a writer, once a dead one was cleared away.
     #[inline]
-    fn find_mut(&mut self, key: &[u8]) -> (u64, Option<usize>) {
+    fn find_mut(&mut self, key: &[u8]) -> Found<'_> {
         let hash = self.hash(key);
         let shard = self.shards.shard_mut(shard_of(hash));
-        let mut pos = shard
-            .table(self.index)
-            .and_then(|table| table.find(hash, key));
-        if let Some(at) = pos
-            && !shard
-                .table(self.index)
-                .is_some_and(|table| table.is_live(at, self.now_ms))
+        let effects = &mut *self.effects;
+        let mut found = None;
+        if let Some(table) = shard.table(self.index)
+            && let Some(pos) = table.find(hash, key)
         {
-            shard.expire(self.index, at, self.effects);
-            pos = None;
+            match table.is_live(pos, self.now_ms) {
+                true => found = Some(pos),
+                false => shard.expire(self.index, pos, effects),
+            }
         }
-        (hash, pos)
+        Found {
+            shard,
+            effects,
+            hash,
+            pos: found,
+        }
     }
 
     /// The key's value, to be edited in place. Nothing if there is no key.
     #[inline]
     pub fn edit<T: Type>(&mut self, key: &[u8]) -> Result<Option<Edit<'_, T>>, WrongType> {
         let (index, now_ms, rules) = (self.index, self.now_ms, self.rules);
-        let (hash, pos) = self.find_mut(key);
-        let Some(pos) = pos else {
+        let found = self.find_mut(key);
+        let Found { shard, effects, .. } = found;
+        let Some(pos) = found.pos else {
             return Ok(None);
         };
-        let shard = self.shards.shard_mut(shard_of(hash));
         let entry = shard.table_mut(index).at(pos);
         if entry.kind() != T::KIND {
             return Err(WrongType);
         }
         entry.set_access(entry.access().used(&rules.access, now_ms));
-        Ok(Some(Edit::new(
-            shard,
-            index,
-            pos,
-            now_ms,
-            self.effects,
-            false,
-        )))
+        let edit = Edit::new(shard, index, pos, now_ms, effects, false);
+        Ok(Some(edit))
     }
 
     /// The key's value, to be edited in place; an empty one if there is no key.
     #[inline]
     pub fn edit_or_create<T: Type>(&mut self, key: &[u8]) -> Result<Edit<'_, T>, WrongType> {
         let (index, now_ms, rules) = (self.index, self.now_ms, self.rules);
-        let (hash, pos) = self.find_mut(key);
-        let shard = self.shards.shard_mut(shard_of(hash));
+        let Found {
+            shard,
+            effects,
+            hash,
+            pos,
+        } = self.find_mut(key);
         let Some(pos) = pos else {
             let access = Access::fresh(&rules.access, now_ms);
             let pos = shard.insert(index, hash, key, T::fresh().into(), access);
-            return Ok(Edit::new(shard, index, pos, now_ms, self.effects, true));
+            return Ok(Edit::new(shard, index, pos, now_ms, effects, true));
         };
         let entry = shard.table_mut(index).at(pos);
         if entry.kind() != T::KIND {
             return Err(WrongType);
         }
         entry.set_access(entry.access().used(&rules.access, now_ms));
-        Ok(Edit::new(shard, index, pos, now_ms, self.effects, false))
+        Ok(Edit::new(shard, index, pos, now_ms, effects, false))
     }
 
     /// Puts a value at a key, whatever was there.
@@ -388,8 +399,12 @@ impl<'a> Db<'a> {
     /// Puts a value at a key with its access mark: RENAME and RESTORE keep theirs.
     pub fn put(&mut self, key: &[u8], value: New<'_>, deadline: Deadline, access: Access) {
         let (index, now_ms) = (self.index, self.now_ms);
-        let (hash, pos) = self.find_mut(key);
-        let shard = self.shards.shard_mut(shard_of(hash));
+        let Found {
+            shard,
+            effects,
+            hash,
+            pos,
+        } = self.find_mut(key);
         let pos = match pos {
             Some(pos) => {
                 shard.preserve(index, pos);
@@ -398,13 +413,13 @@ impl<'a> Db<'a> {
                 let entry = table.at_mut(pos);
                 entry.set_access(access);
                 if let Some(old) = entry.put(value) {
-                    discard(old, self.effects);
+                    discard(old, effects);
                 }
                 pos
             }
             None => {
                 let pos = shard.insert(index, hash, key, value, access);
-                self.effects.announce(Class::New, "new", index, key);
+                effects.announce(Class::New, "new", index, key);
                 pos
             }
         };
@@ -414,14 +429,11 @@ impl<'a> Db<'a> {
             Deadline::Clear => table.drop_timer(pos),
             Deadline::At(deadline_ms) => {
                 table.set_deadline(pos, deadline_ms, now_ms);
-                self.effects.deadline_set(deadline_ms);
+                effects.deadline_set(deadline_ms);
             }
         }
-        table.sync_fields_timer(pos, now_ms);
-        if let Some(due) = fields_due(table.at(pos).value()) {
-            self.effects.deadline_set(due);
-        }
-        shard.changed(index, pos, self.effects);
+        sync_fields(table, pos, now_ms, effects);
+        shard.changed(index, pos, effects);
     }
 
     /// Removes a key and announces it as `del`.
@@ -456,34 +468,34 @@ impl<'a> Db<'a> {
 
     fn take_entry(&mut self, key: &[u8]) -> Option<(Entry, Option<u64>)> {
         let index = self.index;
-        let (hash, pos) = self.find_mut(key);
-        let pos = pos?;
-        let shard = self.shards.shard_mut(shard_of(hash));
+        let found = self.find_mut(key);
+        let Found { shard, effects, .. } = found;
+        let pos = found.pos?;
         let table = shard.table_mut(index);
         let deadline_ms = table.deadline(table.at(pos));
-        shard.changed(index, pos, self.effects);
+        shard.changed(index, pos, effects);
         Some((shard.remove(index, pos), deadline_ms))
     }
 
     /// Sets or clears a key's deadline; false if there is no key, or nothing to clear.
     pub fn set_deadline(&mut self, key: &[u8], deadline_ms: Option<u64>) -> bool {
         let (index, now_ms) = (self.index, self.now_ms);
-        let (hash, pos) = self.find_mut(key);
-        let Some(pos) = pos else {
+        let found = self.find_mut(key);
+        let Found { shard, effects, .. } = found;
+        let Some(pos) = found.pos else {
             return false;
         };
-        let shard = self.shards.shard_mut(shard_of(hash));
         shard.preserve(index, pos);
         let table = shard.table_mut(index);
         match deadline_ms {
             Some(deadline_ms) => {
                 table.set_deadline(pos, deadline_ms, now_ms);
-                self.effects.deadline_set(deadline_ms);
+                effects.deadline_set(deadline_ms);
             }
             None if table.at(pos).timer() == 0 => return false,
             None => table.drop_timer(pos),
         }
-        shard.changed(index, pos, self.effects);
+        shard.changed(index, pos, effects);
         true
     }
 
@@ -569,10 +581,17 @@ pub(super) fn discard(entry: Entry, effects: &mut Effects) {
     }
 }
 
-/// The earliest deadline among a hash's fields.
-pub(super) fn fields_due(value: ValueRef<'_>) -> Option<u64> {
-    match value {
-        ValueRef::Hash(hash) => hash.next_deadline(),
-        _ => None,
+/// Sets the wheel by the earliest deadline among a hash's fields, once the value at `pos` has changed.
+#[inline]
+pub(super) fn sync_fields(table: &mut Table, pos: usize, now_ms: u64, effects: &mut Effects) {
+    // What is packed has none.
+    if table.at(pos).is_packed() {
+        return;
+    }
+    table.sync_fields_timer(pos, now_ms);
+    if let ValueRef::Hash(hash) = table.at(pos).value()
+        && let Some(due) = hash.next_deadline()
+    {
+        effects.deadline_set(due);
     }
 }

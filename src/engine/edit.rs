@@ -7,7 +7,7 @@
 use std::marker::PhantomData;
 use std::ops::{Deref, DerefMut};
 
-use super::db::{discard, fields_due};
+use super::db::{discard, sync_fields};
 use super::effects::{Class, Effects};
 use super::entry::New;
 use super::shard::Shard;
@@ -88,6 +88,9 @@ impl<'a, T: Type> Edit<'a, T> {
     }
 
     fn tell(&mut self, name: &'static str) {
+        if self.effects.wanted.events == 0 {
+            return;
+        }
         let class = match T::KIND {
             Kind::Text => Class::String,
             Kind::List => Class::List,
@@ -191,13 +194,9 @@ impl<T: Type> Drop for Edit<'_, T> {
                 self.shard.wake(db, pos, self.effects);
             }
         }
-        // A packed hash has no deadlines.
-        if T::KIND == Kind::Hash && !self.shard.table_mut(db).at(pos).is_packed() {
+        if T::KIND == Kind::Hash {
             let table = self.shard.table_mut(db);
-            table.sync_fields_timer(pos, self.now_ms);
-            if let Some(due) = fields_due(table.at(pos).value()) {
-                self.effects.deadline_set(due);
-            }
+            sync_fields(table, pos, self.now_ms, self.effects);
         }
         if T::KIND != Kind::Text && self.shard.table_mut(db).at(pos).value().is_empty() {
             let entry = self.shard.remove(db, pos);

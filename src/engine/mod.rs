@@ -193,11 +193,14 @@ impl Slot {
     /// Publishes what others read without the lock. Called while the lock is still held.
     #[inline]
     fn publish(&self, shard: &Shard) {
-        let due = shard.next_due().unwrap_or(u64::MAX);
+        let (mut due, mut keys) = (u64::MAX, 0);
+        for table in shard.tables() {
+            due = table.next_due().map_or(due, |next| due.min(next));
+            keys += table.len();
+        }
         if self.next_due_ms.load(Ordering::Relaxed) != due {
             self.next_due_ms.store(due, Ordering::Relaxed);
         }
-        let keys = shard.tables().iter().map(Table::len).sum();
         if self.keys.load(Ordering::Relaxed) != keys {
             self.keys.store(keys, Ordering::Relaxed);
         }

@@ -114,11 +114,11 @@ impl Worker {
     pub fn write_on(
         &self,
         session: &Session,
-        mut long: Long,
+        mut long: Box<Long>,
         argv: &[&[u8]],
         out: &mut Reply,
         started: &mut Reading,
-    ) -> Option<Long> {
+    ) -> Option<Box<Long>> {
         let mut whole = false;
         match &mut long.work {
             Work::Rest(rest, at) => {
@@ -158,7 +158,7 @@ impl Worker {
         if !whole && !out.is_full() {
             return Some(long);
         }
-        self.end_long(session, long, argv);
+        self.end_long(session, *long, argv);
         None
     }
 

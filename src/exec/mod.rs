@@ -45,6 +45,8 @@ pub struct Worker {
     pub id: usize,
     pub shared: Arc<Shared>,
     pub engine: Arc<Engine>,
+    /// Its own part of the statistics.
+    stats: Arc<WorkerStats>,
     watch: Stopwatch,
     /// The time of the present batch.
     now_ms: Cell<u64>,
@@ -85,7 +87,7 @@ impl Look {
 pub enum Next {
     Continue,
     /// Sleep until served, timed out, unblocked or gone; then ask [`Worker::wake`].
-    Sleep(Sleep),
+    Sleep(Box<Sleep>),
     /// CLIENT PAUSE holds this request back: run it again later.
     Paused,
     /// Close once what is written has been sent.
@@ -96,7 +98,7 @@ pub enum Next {
     /// A script goes on after others had their turn: [`Worker::go_on`].
     Busy,
     /// The reply is long, and goes on after others had their turn: [`Worker::write_on`].
-    Rest(Long),
+    Rest(Box<Long>),
     /// The reply comes when a job on another thread has ended.
     Wait(Job),
     /// A replica is at the other end: it gets a snapshot and the stream.
@@ -114,6 +116,7 @@ impl Worker {
         let rules = shared.rules.load_full();
         Worker {
             id,
+            stats: shared.stats.worker(id).clone(),
             shared,
             engine,
             watch: Stopwatch::default(),
@@ -128,7 +131,7 @@ impl Worker {
     }
 
     pub fn stats(&self) -> &WorkerStats {
-        self.shared.stats.worker(self.id)
+        &self.stats
     }
 
     /// Reads the clock and the configuration, once for all requests of a batch.
@@ -272,6 +275,7 @@ impl Worker {
             done = watched.map(|()| unit::Ran::Flow(Flow::Done));
         }
         let mut next = match done {
+            Ok(unit::Ran::Flow(Flow::Done)) => Next::Continue,
             Ok(unit::Ran::Flow(flow)) => self.follow(stage, session, entry, argv, flow, out),
             Ok(unit::Ran::Asleep(sleep)) => Next::Sleep(sleep),
             Err(fail) => {
@@ -476,15 +480,16 @@ impl Worker {
                 return Next::Continue;
             }
             Flow::Replica(feed) => return Next::Replica(feed),
-            Flow::Rest(rest) => return Next::Rest(Long::rest(entry, rest)),
-            Flow::Names(names) => return Next::Rest(Long::names(entry, *names)),
+            Flow::Rest(rest) => return Next::Rest(Box::new(Long::rest(entry, rest))),
+            Flow::Names(names) => return Next::Rest(Box::new(Long::names(entry, *names))),
             Flow::Acks(wish) => {
                 let sleep = park::Sleep::for_acks(session, entry, argv, &wish, &self.shared);
-                return Next::Sleep(sleep);
+                return Next::Sleep(Box::new(sleep));
             }
             Flow::Park(park) => {
                 // Handlers that touch keys were parked under their locks; this one waits for time alone.
-                return Next::Sleep(park::Sleep::without_keys(session, entry, argv, &park));
+                let sleep = park::Sleep::without_keys(session, entry, argv, &park);
+                return Next::Sleep(Box::new(sleep));
             }
             Flow::Exec => {
                 if let Err(fail) = self.exec(stage, session, out) {

@@ -98,7 +98,7 @@ impl<'a> Call<'a> {
 pub(super) enum Ran {
     Flow(Flow),
     /// It went to sleep while its locks were held.
-    Asleep(Sleep),
+    Asleep(Box<Sleep>),
 }
 
 impl Worker {
@@ -136,7 +136,9 @@ impl Worker {
                     Ok(Flow::Park(park)) => {
                         let reach = unit.locked.set();
                         let parked = Parked::new(session, entry, argv, &park);
-                        Ok(Ran::Asleep(self.park(&mut unit, parked, &park, reach)))
+                        Ok(Ran::Asleep(Box::new(
+                            self.park(&mut unit, parked, &park, reach),
+                        )))
                     }
                     done => done.map(Ran::Flow),
                 };

@@ -150,6 +150,14 @@ impl Codec {
             if missing == 0 {
                 break true;
             }
+            if bulk.is_none()
+                && let Some((start, end)) = short_argument(buf, at)
+            {
+                self.request.ranges.push((start, end));
+                at = end as usize + 2;
+                missing -= 1;
+                continue;
+            }
             let len = match bulk {
                 Some(len) => len,
                 None => match bulk_head(buf, at, limits)? {
@@ -195,8 +203,24 @@ impl Codec {
     }
 }
 
-/// The length of the argument whose first line begins at `at`, and where it starts; nothing if that line isn't whole.
+/// Where the argument stands whose first line begins at `at`, if it is whole and of less than a hundred bytes, as
+/// nearly all are: within any limit.
 #[inline(always)]
+fn short_argument(buf: &[u8], at: usize) -> Option<(u32, u32)> {
+    let (len, start) = match buf.get(at..)? {
+        [b'$', a @ b'0'..=b'9', b'\r', _, ..] => (a - b'0', at + 4),
+        [b'$', a @ b'1'..=b'9', b @ b'0'..=b'9', b'\r', _, ..] => {
+            ((a - b'0') * 10 + (b - b'0'), at + 5)
+        }
+        _ => return None,
+    };
+    let end = start + usize::from(len);
+    let fits = end + 2 <= buf.len();
+    fits.then_some((start as u32, u32::try_from(end).ok()?))
+}
+
+/// The length of the argument whose first line begins at `at`, and where it starts; nothing if that line isn't whole.
+#[inline(never)]
 fn bulk_head(
     buf: &[u8],
     at: usize,
@@ -207,7 +231,7 @@ fn bulk_head(
         Some(b'$') => {}
         Some(other) => return no_dollar(&buf[at..], *other),
     }
-    let Some((len, start)) = number_line(buf, at + 1, ProtocolError::TooBigLengthLine)? else {
+    let Some((len, start)) = long_number_line(buf, at + 1, ProtocolError::TooBigLengthLine)? else {
         return Ok(None);
     };
     let len = len

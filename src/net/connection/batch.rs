@@ -6,7 +6,7 @@ use std::sync::atomic::Ordering;
 
 use bytes::Buf;
 
-use super::ahead::{Ahead, Argv};
+use super::ahead::{Ahead, FEW};
 use super::{Closing, Connection, FLUSH_BYTES};
 use crate::command::session::{ReplyMode, Session};
 use crate::command::{Job, Shutdown};
@@ -37,11 +37,11 @@ impl Connection {
             } = self;
             let next = match ahead.next(codec, input, done, worker, session) {
                 Ok(Some(asked)) => {
-                    let mut argv = Argv::new();
-                    argv.extend(asked.args(input));
+                    let (mut few, mut many) = ([&b""[..]; FEW], Vec::new());
+                    let argv = asked.argv(input, &mut few, &mut many);
                     Ok(match argv.is_empty() {
                         true => Next::Continue,
-                        false => run(worker, session, &argv, asked.look, out, &mut started),
+                        false => run(worker, session, argv, asked.look, out, &mut started),
                     })
                 }
                 Ok(None) => break,
@@ -186,7 +186,7 @@ impl Connection {
     }
 
     /// Writes a long reply, and lets others have their turn before each part of it.
-    async fn write_on(&mut self, long: Long, ahead: &Ahead, started: &mut Reading) {
+    async fn write_on(&mut self, long: Box<Long>, ahead: &Ahead, started: &mut Reading) {
         let mut left = Some(long);
         while let Some(long) = left.take() {
             self.take_depends();
@@ -205,7 +205,7 @@ impl Connection {
             *started = self.worker.begin_batch();
             let argv = ahead.argv(&self.input);
             if self.closing == Closing::Now {
-                return self.worker.end_long(&self.session, long, &argv);
+                return self.worker.end_long(&self.session, *long, &argv);
             }
             let (worker, session) = (&self.worker, &self.session);
             let write_on = || worker.write_on(session, long, &argv, &mut self.out, started);

@@ -67,7 +67,7 @@ struct Connection {
     out: Reply,
     /// How much of `out` has been sent.
     sent: usize,
-    sleep: Option<Sleep>,
+    sleep: Option<Box<Sleep>>,
     closing: Closing,
     /// What the replies in `out` depend on.
     depends: Depends,
