@@ -21,7 +21,7 @@ use crate::engine::Part;
 use crate::resp::encode;
 
 /// Room made at once for a chunk, at most.
-const USUAL_MAX: usize = 1 << 20;
+const USUAL_MAX: usize = 128 * 1024;
 const MULTI: &[u8] = b"*1\r\n$5\r\nMULTI\r\n";
 const EXEC: &[u8] = b"*1\r\n$4\r\nEXEC\r\n";
 
