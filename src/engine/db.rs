@@ -53,6 +53,26 @@ struct Found<'d> {
     pos: Option<usize>,
 }
 
+impl<'d> Found<'d> {
+    /// Begins to edit the value that stands at `pos`.
+    #[inline]
+    fn edit<T: Type>(
+        self,
+        index: usize,
+        pos: usize,
+        now_ms: u64,
+        rules: &Rules,
+    ) -> Result<Edit<'d, T>, WrongType> {
+        let entry = self.shard.table_mut(index).at(pos);
+        if entry.kind() != T::KIND {
+            return Err(WrongType);
+        }
+        entry.set_access(entry.access().used(&rules.access, now_ms));
+        let Found { shard, effects, .. } = self;
+        Ok(Edit::new(shard, index, pos, now_ms, effects, false))
+    }
+}
+
 pub struct Db<'a> {
     shards: &'a mut (dyn Shards + 'a),
     index: usize,
@@ -354,40 +374,24 @@ impl<'a> Db<'a> {
     pub fn edit<T: Type>(&mut self, key: &[u8]) -> Result<Option<Edit<'_, T>>, WrongType> {
         let (index, now_ms, rules) = (self.index, self.now_ms, self.rules);
         let found = self.find_mut(key);
-        let Found { shard, effects, .. } = found;
         let Some(pos) = found.pos else {
             return Ok(None);
         };
-        let entry = shard.table_mut(index).at(pos);
-        if entry.kind() != T::KIND {
-            return Err(WrongType);
-        }
-        entry.set_access(entry.access().used(&rules.access, now_ms));
-        let edit = Edit::new(shard, index, pos, now_ms, effects, false);
-        Ok(Some(edit))
+        found.edit(index, pos, now_ms, rules).map(Some)
     }
 
     /// The key's value, to be edited in place; an empty one if there is no key.
     #[inline]
     pub fn edit_or_create<T: Type>(&mut self, key: &[u8]) -> Result<Edit<'_, T>, WrongType> {
         let (index, now_ms, rules) = (self.index, self.now_ms, self.rules);
-        let Found {
-            shard,
-            effects,
-            hash,
-            pos,
-        } = self.find_mut(key);
-        let Some(pos) = pos else {
-            let access = Access::fresh(&rules.access, now_ms);
-            let pos = shard.insert(index, hash, key, T::fresh().into(), access);
-            return Ok(Edit::new(shard, index, pos, now_ms, effects, true));
-        };
-        let entry = shard.table_mut(index).at(pos);
-        if entry.kind() != T::KIND {
-            return Err(WrongType);
+        let found = self.find_mut(key);
+        if let Some(pos) = found.pos {
+            return found.edit(index, pos, now_ms, rules);
         }
-        entry.set_access(entry.access().used(&rules.access, now_ms));
-        Ok(Edit::new(shard, index, pos, now_ms, effects, false))
+        let access = Access::fresh(&rules.access, now_ms);
+        let shard = found.shard;
+        let pos = shard.insert(index, found.hash, key, T::fresh().into(), access);
+        Ok(Edit::new(shard, index, pos, now_ms, found.effects, true))
     }
 
     /// Puts a value at a key, whatever was there.

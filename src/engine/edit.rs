@@ -89,6 +89,7 @@ impl<'a, T: Type> Edit<'a, T> {
 
     fn tell(&mut self, name: &'static str) {
         if self.effects.wanted.events == 0 {
+            // Nobody hears of any, so the key needn't be looked at.
             return;
         }
         let class = match T::KIND {

@@ -156,7 +156,9 @@ mod tests {
         assert_eq!(told(log.whole()), all);
         let parts: Vec<_> = log.parts().map(told).collect();
         assert_eq!(parts, [&all[..1], &[], &all[1..]]);
+        log.push(0, &[vec![b'x'; 1 << 20]]);
         log.clear();
         assert!(log.is_empty() && log.whole().is_empty());
+        assert!(log.bytes.capacity() <= KEEP_BYTES);
     }
 }

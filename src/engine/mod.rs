@@ -32,7 +32,7 @@ pub use edit::Edit;
 pub use effects::{Class, Effects, Event, Garbage, Wanted};
 pub use entry::{Entry, New};
 pub use evict::{Policy, Victim, Victims};
-pub use log::{Log, Part};
+pub use log::{Log, Part, Reach};
 pub use names::{NameWalk, Walked};
 pub use shard::{Hashed, NewKey, Place, SHARDS, Shard, ShardSet, shard_of};
 pub use snapshot::{SavedKey, Snapshot};
@@ -193,14 +193,11 @@ impl Slot {
     /// Publishes what others read without the lock. Called while the lock is still held.
     #[inline]
     fn publish(&self, shard: &Shard) {
-        let (mut due, mut keys) = (u64::MAX, 0);
-        for table in shard.tables() {
-            due = table.next_due().map_or(due, |next| due.min(next));
-            keys += table.len();
-        }
+        let due = shard.next_due().unwrap_or(u64::MAX);
         if self.next_due_ms.load(Ordering::Relaxed) != due {
             self.next_due_ms.store(due, Ordering::Relaxed);
         }
+        let keys = shard.tables().iter().map(Table::len).sum();
         if self.keys.load(Ordering::Relaxed) != keys {
             self.keys.store(keys, Ordering::Relaxed);
         }

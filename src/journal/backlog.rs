@@ -11,8 +11,8 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use parking_lot::Mutex;
 use tokio::sync::Notify;
 
-use super::{EXEC, Journal, MULTI, select};
-use crate::engine::Part;
+use super::{Journal, write};
+use crate::engine::{Part, Reach};
 use crate::resp::encode;
 
 /// Most bytes of one block: what is let go at a time.
@@ -180,32 +180,19 @@ impl Backlog {
         }
     }
 
-    /// Appends a unit's records, as the log does. `false` if own edits are no part of the stream.
+    /// Appends a unit's records, as the log does, unless the stream is a master's.
     pub(super) fn append(&self, records: Part<'_>) {
         let mut state = self.state.lock();
         if !state.active || state.relaying {
             return;
         }
-        let heard = || records.iter().filter(|(record, _)| record.reach.replicas);
-        if heard().next().is_none() {
+        let (before, mut selected) = (state.end, state.selected);
+        let hears = |reach: Reach| reach.replicas;
+        write(records, hears, &mut selected, |bytes| state.push(bytes));
+        if state.end == before {
             return;
         }
-        let group = heard().nth(1).is_some();
-        for (n, (record, bytes)) in heard().enumerate() {
-            if state.selected != Some(record.db) {
-                state.selected = Some(record.db);
-                let mut out = Vec::new();
-                select(record.db, &mut out);
-                state.push(&out);
-            }
-            if group && n == 0 {
-                state.push(MULTI);
-            }
-            state.push(bytes);
-        }
-        if group {
-            state.push(EXEC);
-        }
+        state.selected = selected;
         state.trim();
         self.told(state.end);
     }

@@ -17,13 +17,11 @@ use parking_lot::{Condvar, Mutex};
 pub use backlog::{Backlog, Epoch, Extent, Position};
 pub use gate::{Depends, Gate, Pass};
 
-use crate::engine::Part;
+use crate::engine::{Part, Reach};
 use crate::resp::encode;
 
 /// Room made at once for a chunk, at most.
 const USUAL_MAX: usize = 128 * 1024;
-const MULTI: &[u8] = b"*1\r\n$5\r\nMULTI\r\n";
-const EXEC: &[u8] = b"*1\r\n$4\r\nEXEC\r\n";
 
 /// An offset in the journal, in bytes: its end after an append.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
@@ -121,10 +119,6 @@ impl Journal {
         if state.readers.iter().all(Option::is_none) {
             return state.end;
         }
-        let kept = || records.iter().filter(|(record, _)| record.reach.log);
-        let Some((first, _)) = kept().next() else {
-            return state.end;
-        };
         let State {
             open,
             usual,
@@ -135,25 +129,13 @@ impl Journal {
         if before == 0 {
             open.reserve(*usual);
         }
-        let group = kept().nth(1).is_some();
-        if *selected != Some(first.db) {
-            select(first.db, open);
-        }
-        let mut db = first.db;
-        if group {
-            open.extend_from_slice(MULTI);
-        }
-        for (record, bytes) in kept() {
-            if record.db != db {
-                db = record.db;
-                select(db, open);
-            }
+        let hears = |reach: Reach| reach.log;
+        write(records, hears, selected, |bytes| {
             open.extend_from_slice(bytes);
+        });
+        if state.open.len() == before {
+            return state.end;
         }
-        if group {
-            open.extend_from_slice(EXEC);
-        }
-        *selected = Some(db);
         state.end.0 += (state.open.len() - before) as u64;
         self.end.store(state.end.0, Ordering::Release);
         if before == 0 {
@@ -223,9 +205,34 @@ impl State {
     }
 }
 
-fn select(db: usize, out: &mut Vec<u8>) {
-    let mut digits = itoa::Buffer::new();
-    encode(&[b"SELECT", digits.format(db).as_bytes()], out);
+/// Puts what a reader hears of a unit's records, as one MULTI ... EXEC if that is several, each in its database.
+/// `selected` is the one that the reader has selected.
+fn write(
+    records: Part<'_>,
+    hears: impl Fn(Reach) -> bool,
+    selected: &mut Option<usize>,
+    mut put: impl FnMut(&[u8]),
+) {
+    let heard = || records.iter().filter(|(record, _)| hears(record.reach));
+    let group = heard().nth(1).is_some();
+    for (n, (record, bytes)) in heard().enumerate() {
+        if selected.replace(record.db) != Some(record.db) {
+            let mut select = Vec::new();
+            let mut digits = itoa::Buffer::new();
+            encode(
+                &[b"SELECT", digits.format(record.db).as_bytes()],
+                &mut select,
+            );
+            put(&select);
+        }
+        if group && n == 0 {
+            put(b"*1\r\n$5\r\nMULTI\r\n");
+        }
+        put(bytes);
+    }
+    if group {
+        put(b"*1\r\n$4\r\nEXEC\r\n");
+    }
 }
 
 /// A reader of the journal, with a position of its own.

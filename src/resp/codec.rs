@@ -207,13 +207,9 @@ impl Codec {
 /// nearly all are: within any limit.
 #[inline(always)]
 fn short_argument(buf: &[u8], at: usize) -> Option<(u32, u32)> {
-    let (len, start) = match buf.get(at..)? {
-        [b'$', a @ b'0'..=b'9', b'\r', _, ..] => (a - b'0', at + 4),
-        [b'$', a @ b'1'..=b'9', b @ b'0'..=b'9', b'\r', _, ..] => {
-            ((a - b'0') * 10 + (b - b'0'), at + 5)
-        }
-        _ => return None,
-    };
+    let line = buf.get(at..)?.strip_prefix(b"$")?;
+    let (len, used) = short_number(line)?;
+    let start = at + 1 + used;
     let end = start + usize::from(len);
     let fits = end + 2 <= buf.len();
     fits.then_some((start as u32, u32::try_from(end).ok()?))
@@ -264,14 +260,19 @@ fn number_line(
     from: usize,
     too_long: ProtocolError,
 ) -> Result<Option<(Option<i64>, usize)>, ProtocolError> {
-    // Nearly all have a digit or two.
-    match buf[from..] {
-        [a @ b'0'..=b'9', b'\r', _, ..] => Ok(Some((Some(i64::from(a - b'0')), from + 3))),
-        [a @ b'1'..=b'9', b @ b'0'..=b'9', b'\r', _, ..] => {
-            let n = i64::from(a - b'0') * 10 + i64::from(b - b'0');
-            Ok(Some((Some(n), from + 4)))
-        }
-        _ => long_number_line(buf, from, too_long),
+    match short_number(&buf[from..]) {
+        Some((n, used)) => Ok(Some((Some(i64::from(n)), from + used))),
+        None => long_number_line(buf, from, too_long),
+    }
+}
+
+/// The number on a line if it has a digit or two, as nearly all have, and the bytes of the line.
+#[inline(always)]
+fn short_number(line: &[u8]) -> Option<(u8, usize)> {
+    match *line {
+        [a @ b'0'..=b'9', b'\r', _, ..] => Some((a - b'0', 3)),
+        [a @ b'1'..=b'9', b @ b'0'..=b'9', b'\r', _, ..] => Some(((a - b'0') * 10 + (b - b'0'), 4)),
+        _ => None,
     }
 }
 

@@ -13,10 +13,7 @@ use crate::resp::{Codec, ProtoLimits, ProtocolError, Request};
 const AHEAD: usize = 16;
 
 /// The arguments of a request.
-pub(super) type Argv<'a> = SmallVec<[&'a [u8]; FEW]>;
-
-/// So many arguments stand in the frame of who runs the request.
-pub(super) const FEW: usize = 8;
+pub(super) type Argv<'a> = SmallVec<[&'a [u8]; 8]>;
 
 /// A request, and what is known of it.
 #[derive(Default)]
@@ -28,29 +25,10 @@ pub(super) struct Asked {
 }
 
 impl Asked {
+    /// Its arguments; whoever runs it puts them together where they are to stand.
     #[inline(always)]
-    fn args<'a>(&'a self, input: &'a [u8]) -> impl ExactSizeIterator<Item = &'a [u8]> {
+    pub fn args<'a>(&'a self, input: &'a [u8]) -> impl Iterator<Item = &'a [u8]> {
         self.request.args(&input[self.at..])
-    }
-
-    /// Its arguments, which are put together where whoever runs it has room for them.
-    #[inline(always)]
-    pub fn argv<'r, 'a>(
-        &'a self,
-        input: &'a [u8],
-        few: &'r mut [&'a [u8]; FEW],
-        many: &'r mut Vec<&'a [u8]>,
-    ) -> &'r [&'a [u8]] {
-        let args = self.args(input);
-        let count = args.len();
-        if count > FEW {
-            many.extend(args);
-            return many;
-        }
-        for (at, arg) in few.iter_mut().zip(args) {
-            *at = arg;
-        }
-        &few[..count]
     }
 }
 

@@ -6,7 +6,7 @@ use std::sync::atomic::Ordering;
 
 use bytes::Buf;
 
-use super::ahead::{Ahead, FEW};
+use super::ahead::{Ahead, Argv};
 use super::{Closing, Connection, FLUSH_BYTES};
 use crate::command::session::{ReplyMode, Session};
 use crate::command::{Job, Shutdown};
@@ -37,11 +37,11 @@ impl Connection {
             } = self;
             let next = match ahead.next(codec, input, done, worker, session) {
                 Ok(Some(asked)) => {
-                    let (mut few, mut many) = ([&b""[..]; FEW], Vec::new());
-                    let argv = asked.argv(input, &mut few, &mut many);
+                    let mut argv = Argv::new();
+                    argv.extend(asked.args(input));
                     Ok(match argv.is_empty() {
                         true => Next::Continue,
-                        false => run(worker, session, argv, asked.look, out, &mut started),
+                        false => run(worker, session, &argv, asked.look, out, &mut started),
                     })
                 }
                 Ok(None) => break,
