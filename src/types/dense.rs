@@ -353,9 +353,7 @@ impl<T: Keyed, C: Chunk<T>> Dense<T, C> {
     }
 
     fn finish(&mut self) {
-        while self.old.is_some() {
-            self.move_over(self.len);
-        }
+        self.move_over(self.len);
     }
 
     fn move_over(&mut self, count: usize) {
@@ -370,15 +368,25 @@ impl<T: Keyed, C: Chunk<T>> Dense<T, C> {
         let Some(from) = old else {
             return;
         };
-        for _ in 0..count {
-            if *moved == *len {
-                break;
+        let end = (*len).min(moved.saturating_add(count));
+        while *moved < end {
+            let mut hashes = [0; MOVES];
+            let here = (end - *moved).min(MOVES);
+            for (n, hash) in hashes[..here].iter_mut().enumerate() {
+                *hash = hash_at(chunks, *moved + n);
             }
-            let hash = hash_at(chunks, *moved);
-            if from.remove(hash, *moved) {
-                index.insert(hash, *moved, |pos| hash_at(chunks, pos));
+            // What is far is called from memory for all of them at the same time.
+            let warm = hashes[..here].iter().fold(0, |sum, &hash| {
+                let (from, to) = (from.find(hash, |_| true), index.find(hash, |_| true));
+                sum ^ from.unwrap_or(0) ^ to.unwrap_or(0)
+            });
+            std::hint::black_box(warm);
+            for &hash in &hashes[..here] {
+                if from.remove(hash, *moved) {
+                    index.insert(hash, *moved, |pos| hash_at(chunks, pos));
+                }
+                *moved += 1;
             }
-            *moved += 1;
         }
         if *moved == *len {
             debug_assert!(from.is_empty(), "every position was walked");
