@@ -772,3 +772,26 @@ fn keys_waits_for_a_script_that_its_worker_has_left() {
     }
     assert!(whole > 0, "the script was always first");
 }
+
+#[test]
+fn others_have_their_turn_in_the_middle_of_a_long_pipeline() {
+    const STEPS: usize = 50;
+    let server = TestServer::start("io-threads 1\nenable-debug-command yes");
+    let (mut busy, mut other) = (server.connect(), server.connect());
+    for _ in 0..STEPS {
+        busy.say("INCR step");
+        busy.say("DEBUG SLEEP 0.005");
+    }
+    let mut seen = std::collections::BTreeSet::new();
+    while !seen.contains(&STEPS.to_string()) {
+        other.say("GET step");
+        if let Value::Bulk(step) = other.hear() {
+            seen.insert(String::from_utf8_lossy(&step).into_owned());
+        }
+    }
+    assert!(seen.len() > STEPS / 4, "only these were seen: {seen:?}");
+    for step in 1..=STEPS {
+        assert_eq!(show(&busy.hear()), format!(":{step}"));
+        assert_eq!(show(&busy.hear()), "+OK");
+    }
+}

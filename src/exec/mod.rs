@@ -154,6 +154,12 @@ impl Worker {
         crate::util::memory::publish();
     }
 
+    /// Microseconds between two readings of this worker's watch.
+    #[inline]
+    pub fn micros(&self, from: Reading, to: Reading) -> u64 {
+        self.watch.micros(from, to)
+    }
+
     /// What the replies depend on that were written since the last call.
     #[inline]
     pub fn take_depends(&self) -> Depends {

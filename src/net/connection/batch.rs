@@ -7,7 +7,7 @@ use std::sync::atomic::Ordering;
 use bytes::Buf;
 
 use super::ahead::{Ahead, Argv};
-use super::{Closing, Connection, FLUSH_BYTES};
+use super::{Closing, Connection, FLUSH_BYTES, TURN_US};
 use crate::command::session::{ReplyMode, Session};
 use crate::command::{Job, Shutdown};
 use crate::exec::{self, Long, Look, Next, Worker};
@@ -21,6 +21,7 @@ impl Connection {
             return;
         };
         let mut done = 0;
+        let mut turn = started;
         let mut ahead = self.buffers.ahead.take();
         while self.closing == Closing::No && self.sleep.is_none() && !self.held {
             // What others sent comes before the reply to what the client asks next.
@@ -74,6 +75,10 @@ impl Connection {
             if !self.weigh() {
                 break;
             }
+            if self.worker.micros(turn, started) > TURN_US && done < self.input.len() {
+                self.let_others(&mut started).await;
+                turn = started;
+            }
         }
         self.take_depends();
         ahead.end(&mut self.codec);
@@ -81,6 +86,17 @@ impl Connection {
         self.input.advance(done);
         self.worker.end_batch();
         self.give_back_input();
+    }
+
+    /// Gives others their turn in the middle of a batch.
+    async fn let_others(&mut self, started: &mut Reading) {
+        self.flush();
+        // It comes back once the sockets have been looked at.
+        tokio::task::yield_now().await;
+        if self.client.mailbox.is_closing() {
+            self.closing = Closing::Now;
+        }
+        *started = self.worker.begin_batch();
     }
 
     /// Does what a request wants beside its reply; whether it has been dealt with, and the next one may run.
