@@ -96,6 +96,7 @@ impl Connection {
         if self.client.mailbox.is_closing() {
             self.closing = Closing::Now;
         }
+        self.borrow_output();
         *started = self.worker.begin_batch();
     }
 
@@ -218,6 +219,7 @@ impl Connection {
             if self.client.mailbox.is_closing() {
                 self.closing = Closing::Now;
             }
+            self.borrow_output();
             *started = self.worker.begin_batch();
             let argv = ahead.argv(&self.input);
             if self.closing == Closing::Now {
