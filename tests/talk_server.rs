@@ -795,3 +795,32 @@ fn others_have_their_turn_in_the_middle_of_a_long_pipeline() {
         assert_eq!(show(&busy.hear()), "+OK");
     }
 }
+
+#[test]
+fn a_long_pipeline_whose_answers_wait_for_the_disk_goes_on() {
+    const STEPS: usize = 10;
+    let dir = tempfile::tempdir().unwrap();
+    let lines = format!(
+        "io-threads 1\nenable-debug-command yes\nappendonly yes\nappendfsync always\ndir {}",
+        dir.path().display()
+    );
+    let server = TestServer::start(&lines);
+    let mut clients = [server.connect(), server.connect()];
+    clients[0].say("SETRANGE large 300000 x");
+    clients[0].hear();
+    for _ in 0..STEPS {
+        for client in &mut clients {
+            client.say("INCR step");
+            // So much is sent on the way: once it is safe, which it is while the other client has its turn.
+            client.say("GET large");
+            client.say("DEBUG SLEEP 0.01");
+        }
+    }
+    for client in &mut clients {
+        for _ in 0..STEPS {
+            assert!(matches!(client.hear(), Value::Int(_)));
+            assert!(matches!(client.hear(), Value::Bulk(_)));
+            assert_eq!(show(&client.hear()), "+OK");
+        }
+    }
+}

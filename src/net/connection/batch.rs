@@ -90,13 +90,12 @@ impl Connection {
 
     /// Gives others their turn in the middle of a batch.
     async fn let_others(&mut self, started: &mut Reading) {
-        self.flush();
+        self.take_depends();
         // It comes back once the sockets have been looked at.
         tokio::task::yield_now().await;
         if self.client.mailbox.is_closing() {
             self.closing = Closing::Now;
         }
-        self.borrow_output();
         *started = self.worker.begin_batch();
     }
 

@@ -148,8 +148,7 @@ impl Connection {
                     counters.input_bytes.add(bytes as u64);
                     counters.reads.add(1);
                     if self.sleep.is_none() {
-                        self.batch().await;
-                        self.answer().await;
+                        self.serve().await;
                     }
                 }
                 Event::Written(Ok(bytes)) => {
@@ -163,15 +162,13 @@ impl Connection {
                 Event::TimedOut => {
                     self.until_idle().await;
                     self.wake(Wake::TimedOut);
-                    self.batch().await;
-                    self.answer().await;
+                    self.serve().await;
                 }
                 Event::Moved => {
                     self.flush();
                     if !self.held && self.sleep.is_none() && !self.input.is_empty() {
                         // Requests that were read while it was held.
-                        self.batch().await;
-                        self.answer().await;
+                        self.serve().await;
                     }
                 }
             }
@@ -244,8 +241,7 @@ impl Connection {
                 self.closing = Closing::Flushed;
             }
             // What the client sent while it slept comes now.
-            self.batch().await;
-            return self.answer().await;
+            return self.serve().await;
         }
         self.take_mail();
         self.flush();
@@ -257,6 +253,18 @@ impl Connection {
             self.worker
                 .wake(&mut self.session, &sleep, wake, &mut self.out);
             self.worker.shared.clients.woke_up(&self.client);
+        }
+    }
+
+    /// Runs what was read, and answers: in several steps where answers were held back on the way, and no longer are.
+    async fn serve(&mut self) {
+        loop {
+            self.batch().await;
+            let stopped = self.held;
+            self.answer().await;
+            if !stopped || self.held {
+                return;
+            }
         }
     }
 
