@@ -175,7 +175,7 @@ impl Server {
                     let runtime = self::runtime().inspect_err(|_| stop.cancel())?;
                     let worker = Rc::new(worker);
                     runtime.block_on(async {
-                        let buffers = Rc::new(Buffers::default());
+                        let buffers = begin(&worker);
                         loop {
                             tokio::select! {
                                 Some(socket) = sockets.recv() => start(&worker, &buffers, socket),
@@ -205,7 +205,7 @@ impl Server {
         let first = Rc::new(worker(0));
         runtime.block_on(async {
             background::start(&shared, &alarm);
-            let buffers = Rc::new(Buffers::default());
+            let buffers = begin(&first);
             let hand = {
                 let (first, shared) = (first.clone(), shared.clone());
                 let next = std::cell::Cell::new(0);
@@ -349,6 +349,14 @@ fn welcome(shared: &Shared, socket: Accepted) -> Option<Accepted> {
         return None;
     }
     Some(socket)
+}
+
+/// Gets ready for this worker's connections.
+fn begin(worker: &Rc<Worker>) -> Rc<Buffers> {
+    let worker = worker.clone();
+    let listen = async move { worker.porter.listen(&worker.shared.journal.gate).await };
+    tokio::task::spawn_local(listen);
+    Rc::default()
 }
 
 /// Starts serving a socket on this worker.

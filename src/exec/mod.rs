@@ -35,7 +35,7 @@ use crate::command::shared::Shared;
 use crate::command::stats::WorkerStats;
 use crate::command::{Entry, Fail, Feed, Flag, Flow, Found, Job, Shutdown};
 use crate::engine::{Effects, Engine, Glance, Rules, Victims};
-use crate::journal::Depends;
+use crate::journal::{Depends, Porter};
 use crate::resp::Reply;
 use crate::util::clock::{self, Reading, Stopwatch};
 use crate::util::keyhash;
@@ -64,6 +64,8 @@ pub struct Worker {
     alarm: Arc<sweep::Alarm>,
     /// What the replies depend on that were written since this was last taken.
     depends: Cell<Depends>,
+    /// Tells this worker's connections that the journal's gate has moved.
+    pub porter: Porter,
 }
 
 pub use sweep::Alarm;
@@ -127,6 +129,7 @@ impl Worker {
             garbage,
             alarm,
             depends: Cell::default(),
+            porter: Porter::default(),
         }
     }
 

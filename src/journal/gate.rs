@@ -2,9 +2,11 @@
 //!
 //! Whoever writes the log opens it as far as the log is safe. Nothing waits while nobody has closed it.
 
+use std::pin::pin;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use tokio::sync::Notify;
+use tokio::sync::futures::Notified;
 
 use super::Seq;
 
@@ -86,8 +88,29 @@ impl Gate {
         }
     }
 
+}
+
+/// Hears that the gate has moved, and tells all who wait on this thread: waking a thread is a system call, and this
+/// takes one for all of them.
+#[derive(Default)]
+pub struct Porter {
+    bell: Notify,
+}
+
+impl Porter {
     /// Returns when the gate has moved; to be enabled before asking [`Gate::pass`].
-    pub fn moved(&self) -> tokio::sync::futures::Notified<'_> {
+    pub fn moved(&self) -> Notified<'_> {
         self.bell.notified()
+    }
+
+    /// Listens for as long as it is polled.
+    pub async fn listen(&self, gate: &Gate) {
+        loop {
+            let mut moved = pin!(gate.bell.notified());
+            moved.as_mut().enable();
+            // It may have moved before.
+            self.bell.notify_waiters();
+            moved.await;
+        }
     }
 }

@@ -15,7 +15,7 @@ use bytes::Bytes;
 use parking_lot::{Condvar, Mutex};
 
 pub use backlog::{Backlog, Epoch, Extent, Position};
-pub use gate::{Depends, Gate, Pass};
+pub use gate::{Depends, Gate, Pass, Porter};
 
 use crate::engine::{Part, Reach};
 use crate::resp::encode;

@@ -217,7 +217,7 @@ impl Connection {
             saw: journal.end(),
         };
         while journal.gate.pass(depends) == Pass::Wait {
-            let mut moved = pin!(journal.gate.moved());
+            let mut moved = pin!(self.worker.porter.moved());
             moved.as_mut().enable();
             if journal.gate.pass(depends) == Pass::Wait {
                 // The limit and the replica's own words are looked at after the sync, or a tick.

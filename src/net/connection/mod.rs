@@ -197,7 +197,7 @@ impl Connection {
         } = self;
         let mailbox: &Mailbox = &client.mailbox;
         let gate = &worker.shared.journal.gate;
-        let mut moved = pin!(held.then(|| gate.moved()));
+        let mut moved = pin!(held.then(|| worker.porter.moved()));
         poll_fn(|context| {
             if let Some(mut moved) = moved.as_mut().as_pin_mut() {
                 // Enabled before the gate is looked at, so that no move is missed.

@@ -76,10 +76,10 @@ impl Connection {
     /// Sends everything, however long the client takes.
     pub(super) async fn send_all(&mut self) {
         while !self.may_send() && self.closing != Closing::Now {
-            let shared = self.worker.shared.clone();
-            let mut moved = pin!(shared.journal.gate.moved());
+            let worker = self.worker.clone();
+            let mut moved = pin!(worker.porter.moved());
             moved.as_mut().enable();
-            if shared.journal.gate.pass(self.depends) == Pass::Wait {
+            if worker.shared.journal.gate.pass(self.depends) == Pass::Wait {
                 moved.await;
             }
         }
