@@ -87,7 +87,6 @@ impl Gate {
             self.bell.notify_waiters();
         }
     }
-
 }
 
 /// Hears that the gate has moved, and tells all who wait on this thread: waking a thread is a system call, and this

@@ -128,9 +128,14 @@ fn deliver(book: &Book, word: &[u8], channel: &[u8], message: &[u8]) -> usize {
     }
 }
 
+/// More than a message's length line, or that of one of its parts, takes with its line ends, but for parts of a megabyte.
+const HEAD_BYTES: usize = 12;
+
 fn send(listeners: &Listeners, parts: &[&[u8]]) -> usize {
     let encode = |resp3| {
         let mut out = Reply::new(resp3);
+        let bytes: usize = parts.iter().map(|part| part.len() + HEAD_BYTES).sum();
+        out.buf_mut().reserve_exact(HEAD_BYTES + bytes);
         out.push(parts.len());
         parts.iter().for_each(|part| out.bulk(part));
         Bytes::from(out.into_bytes())
