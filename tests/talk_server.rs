@@ -778,8 +778,10 @@ fn others_have_their_turn_in_the_middle_of_a_long_pipeline() {
     const STEPS: usize = 50;
     let server = TestServer::start("io-threads 1\nenable-debug-command yes");
     let (mut busy, mut other) = (server.connect(), server.connect());
+    let long = format!("ECHO {}", "x".repeat(20_000));
     for _ in 0..STEPS {
         busy.say("INCR step");
+        busy.say(&long);
         busy.say("DEBUG SLEEP 0.005");
     }
     let mut seen = std::collections::BTreeSet::new();
@@ -792,6 +794,7 @@ fn others_have_their_turn_in_the_middle_of_a_long_pipeline() {
     assert!(seen.len() > STEPS / 4, "only these were seen: {seen:?}");
     for step in 1..=STEPS {
         assert_eq!(show(&busy.hear()), format!(":{step}"));
+        assert!(matches!(busy.hear(), Value::Bulk(_)));
         assert_eq!(show(&busy.hear()), "+OK");
     }
 }

@@ -7,7 +7,7 @@ use std::sync::atomic::Ordering;
 use bytes::Buf;
 
 use super::ahead::{Ahead, Argv};
-use super::{Closing, Connection, FLUSH_BYTES, TURN_US};
+use super::{Closing, Connection, FLUSH_BYTES, TURN_BYTES, TURN_US};
 use crate::command::session::{ReplyMode, Session};
 use crate::command::{Job, Shutdown};
 use crate::exec::{self, Long, Look, Next, Worker};
@@ -21,7 +21,7 @@ impl Connection {
             return;
         };
         let mut done = 0;
-        let mut turn = started;
+        let mut turn = (started, done);
         let mut ahead = self.buffers.ahead.take();
         while self.closing == Closing::No && self.sleep.is_none() && !self.held {
             // What others sent comes before the reply to what the client asks next.
@@ -75,9 +75,9 @@ impl Connection {
             if !self.weigh() {
                 break;
             }
-            if self.worker.micros(turn, started) > TURN_US && done < self.input.len() {
+            if done - turn.1 > TURN_BYTES && self.worker.micros(turn.0, started) > TURN_US {
                 self.let_others(&mut started).await;
-                turn = started;
+                turn = (started, done);
             }
         }
         self.take_depends();
