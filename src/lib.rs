@@ -13,7 +13,7 @@
 //!   reply   stands in the connection's buffer: one write per batch read, after the other clients of this worker that
 //!           have something to say were heard, so that whoever waits for many replies is woken once. A long one (SMEMBERS of a
 //!           large set) is written from a frozen copy, in parts, with the others' turns between them; KEYS of many keys
-//!           also finds them so, as of one moment (engine::names)
+//!           also finds them so, as of one moment (engine::names). Many requests of one read have others' turns between them, too
 //!   sync    appendfsync always: held there until what it depends on is on the disk
 //! ```
 //!
