@@ -177,8 +177,8 @@ impl<T: Keyed, C: Chunk<T>> Dense<T, C> {
     /// The position of an item that is likely the one with this hash.
     #[inline]
     pub fn likely(&self, hash: u64) -> Option<usize> {
-        let here = self.index.find(hash, |_| true);
-        here.or_else(|| self.old.as_ref()?.find(hash, |_| true))
+        let here = self.index.likely(hash);
+        here.or_else(|| self.old.as_ref()?.likely(hash))
     }
 
     /// The same by the key, where the items are so many that most are not in the processor's cache. A long key isn't
@@ -377,8 +377,7 @@ impl<T: Keyed, C: Chunk<T>> Dense<T, C> {
             }
             // What is far is called from memory for all of them at the same time.
             let warm = hashes[..here].iter().fold(0, |sum, &hash| {
-                let (from, to) = (from.find(hash, |_| true), index.find(hash, |_| true));
-                sum ^ from.unwrap_or(0) ^ to.unwrap_or(0)
+                sum ^ from.likely(hash).unwrap_or(0) ^ index.likely(hash).unwrap_or(0)
             });
             std::hint::black_box(warm);
             for &hash in &hashes[..here] {

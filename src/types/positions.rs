@@ -69,6 +69,12 @@ impl Positions {
         either!(self, table => table.find(hash, |pos| is_it(*pos as usize)).map(|pos| *pos as usize))
     }
 
+    /// A position with this hash, likely the one sought.
+    #[inline]
+    pub fn likely(&self, hash: u64) -> Option<usize> {
+        self.find(hash, |_| true)
+    }
+
     /// Adds a position. Should it have to grow, which tables that are replaced in time don't, `hash_of` tells all hashes.
     #[inline]
     pub fn insert(&mut self, hash: u64, pos: usize, hash_of: impl Fn(usize) -> u64) {

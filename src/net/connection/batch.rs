@@ -93,9 +93,16 @@ impl Connection {
         self.take_depends();
         // It comes back once the sockets have been looked at.
         tokio::task::yield_now().await;
+        self.resume(started);
+    }
+
+    /// Goes on with a batch, after others had their turn.
+    fn resume(&mut self, started: &mut Reading) {
         if self.client.mailbox.is_closing() {
             self.closing = Closing::Now;
         }
+        // What was sent meanwhile has given it back.
+        self.borrow_output();
         *started = self.worker.begin_batch();
     }
 
@@ -105,7 +112,7 @@ impl Connection {
             Next::Continue => {}
             Next::Paused => {
                 self.pause().await;
-                *started = self.worker.begin_batch();
+                self.resume(started);
                 return false;
             }
             Next::Sleep(sleep) => {
@@ -114,12 +121,10 @@ impl Connection {
                 self.sleep = Some(sleep);
             }
             Next::Shutdown(wish) => {
-                self.shutdown(wish).await;
-                *started = self.worker.begin_batch();
+                self.shutdown(wish, started).await;
             }
             Next::Wait(job) => {
-                self.wait(job).await;
-                *started = self.worker.begin_batch();
+                self.wait(job, started).await;
             }
             Next::Replica(feed) => {
                 self.replica = Some(feed);
@@ -147,9 +152,6 @@ impl Connection {
         self.worker.shared.clients.fell_asleep(&self.client);
         self.worker.shared.pause.over(clock::now_ms()).await;
         self.worker.shared.clients.woke_up(&self.client);
-        if self.client.mailbox.is_closing() {
-            self.closing = Closing::Now;
-        }
     }
 
     /// Gets ready to run requests; nothing if the client takes too much to stay.
@@ -195,7 +197,7 @@ impl Connection {
                 self.closing = Closing::Flushed;
             }
             if !matches!(next, Next::Busy) {
-                *started = self.worker.begin_batch();
+                self.resume(started);
                 return;
             }
         }
@@ -215,11 +217,7 @@ impl Connection {
                 // This worker may have left a script that holds what the walk would wait for.
                 self.until_idle().await;
             }
-            if self.client.mailbox.is_closing() {
-                self.closing = Closing::Now;
-            }
-            self.borrow_output();
-            *started = self.worker.begin_batch();
+            self.resume(started);
             let argv = ahead.argv(&self.input);
             if self.closing == Closing::Now {
                 return self.worker.end_long(&self.session, *long, &argv);
@@ -235,7 +233,7 @@ impl Connection {
         }
     }
 
-    async fn shutdown(&mut self, wish: Option<Shutdown>) {
+    async fn shutdown(&mut self, wish: Option<Shutdown>, started: &mut Reading) {
         let Some(wish) = wish else {
             if exec::abort(&self.worker.shared) {
                 return self.out.ok();
@@ -257,16 +255,16 @@ impl Connection {
             // The socket closes with the process.
             std::future::pending::<()>().await;
         }
-        self.borrow_output();
+        self.resume(started);
         self.out
             .error(b"ERR Errors trying to SHUTDOWN. Check logs.");
     }
 
     /// Answers once a job has ended.
-    async fn wait(&mut self, job: Job) {
+    async fn wait(&mut self, job: Job, started: &mut Reading) {
         self.send_all().await;
         let done = job.done.await.unwrap_or(false);
-        self.borrow_output();
+        self.resume(started);
         match job.failed.filter(|_| !done) {
             None => self.out.ok(),
             Some(failed) => self.out.error(failed.as_bytes()),

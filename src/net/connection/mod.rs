@@ -41,9 +41,10 @@ const KEEP_BYTES: usize = 128 * 1024;
 const KEEP_BYTES_LIMITED: usize = 16 * 1024;
 /// Replies are sent on the way once this much waits, rather than only at the end of the batch.
 const FLUSH_BYTES: usize = 256 * 1024;
-/// A batch of more requests than this, which takes longer than that, lets others have their turn on the way. Fewer of them
-/// run together, however long they take: what they send to many subscribers then goes out together, too.
+/// A batch of more requests than this lets others have their turn on the way, if it takes longer than [`TURN_US`]. Fewer
+/// of them run together, however long they take: what they send to many subscribers then goes out together, too.
 const TURN_BYTES: usize = 16 * 1024;
+/// Microseconds of a turn that may be cut off.
 const TURN_US: u64 = 250;
 /// More than this isn't sent in one go: others would wait for as long as the client takes more.
 const WRITE_BYTES: usize = 512 * 1024;
