@@ -84,14 +84,14 @@ def run(programs, rounds, scale, options=(), only=None):
             server.stop()
 
 
-def commits(programs, rounds, scale):
-    """SETs a second with `appendfsync always` and 64 clients."""
+def commits(programs, rounds, scale, pipeline):
+    """SETs a second with `appendfsync always` and 64 clients that have so many under way each."""
     options = ["--appendonly", "yes", "--appendfsync", "always"]
     seen = {name: [] for name in programs}
     for _ in range(rounds):
         for name, command in programs.items():
             with Server(name, command, options) as server:
-                rate, *_ = once(server, int(200_000 * scale), [*KEYS, "-t", "set"], clients=64)
+                rate, *_ = once(server, int(200_000 * scale), ["-P", str(pipeline), *KEYS, "-t", "set"], clients=64)
                 seen[name].append(rate)
     return {name: median(rates) for name, rates in seen.items()}
 
