@@ -6,14 +6,14 @@ import os
 import subprocess
 import time
 
-from servers import LOAD_CORE, Client, Server, encode, median
+from servers import CORES, Client, Server, encode, median
 
 MILLION = 1_000_000
 
 
 def probe(port, stop, out):
     """GETs without a break, with the core whenever it wants it."""
-    os.sched_setaffinity(0, {int(LOAD_CORE)})
+    os.sched_setaffinity(0, {int(CORES.load[-1])})
     try:
         os.sched_setscheduler(0, os.SCHED_FIFO, os.sched_param(10))
     except PermissionError:
@@ -97,7 +97,7 @@ def overwrite(server, scale):
 
 def writes(port, seconds):
     """Writers at work for a while, as processes of their own."""
-    line = ["taskset", "-c", LOAD_CORE, "redis-benchmark", "-p", str(port), "-c", "50", "-P", "4", "-r", "1000000", "-n", str(int(seconds * 100_000))]
+    line = ["taskset", "-c", CORES.load[0], "redis-benchmark", "-p", str(port), "-c", "50", "-P", "4", "-r", "1000000", "-n", str(int(seconds * 100_000))]
     return subprocess.Popen([*line, "-q", "-t", "set"], stdout=subprocess.DEVNULL)
 
 

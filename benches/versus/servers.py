@@ -11,8 +11,25 @@ import tempfile
 import time
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
-SERVER_CORE, LOAD_CORE = "0", "1"
 PAGE = os.sysconf("SC_PAGE_SIZE")
+
+
+class Cores:
+    """What runs where: the server on one core, the load on others."""
+
+    def __init__(self):
+        self.take("0,1")
+
+    def take(self, listed):
+        self.server, *self.load = listed.split(",")
+
+    def benchmark(self):
+        """redis-benchmark on the load's cores, with a thread for each."""
+        line = ["taskset", "-c", ",".join(self.load), "redis-benchmark"]
+        return line if len(self.load) == 1 else [*line, "--threads", str(len(self.load))]
+
+
+CORES = Cores()
 
 
 def programs(named):
@@ -34,7 +51,7 @@ class Server:
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
             self.port = probe.getsockname()[1]
-        cores = SERVER_CORE if workers == 1 else f"{SERVER_CORE},{LOAD_CORE}"
+        cores = CORES.server if workers == 1 else f"{CORES.server},{CORES.load[0]}"
         line = ["taskset", "-c", cores, *shlex.split(command), "--port", str(self.port), "--bind", "127.0.0.1"]
         line += ["--dir", self.folder, "--io-threads", str(workers)]
         if "--save" not in options:

@@ -3,7 +3,7 @@
 import re
 import subprocess
 
-from servers import LOAD_CORE, Client, Server, encode, median
+from servers import CORES, Client, Server, encode, median
 
 # Keys are drawn from a million, which are there before: more than any cache holds.
 KEYS = ["-r", "1000000"]
@@ -47,7 +47,7 @@ def once(server, count, arguments, clients=50):
     if arguments is None:
         arguments = ["-P", "16", *KEYS, "EVALSHA", server.sha, "1", "limit:__rand_int__", "60"]
     before = server.cpu_us()
-    line = ["taskset", "-c", LOAD_CORE, "redis-benchmark", "-p", str(server.port), "-c", str(clients), "-n", str(count)]
+    line = [*CORES.benchmark(), "-p", str(server.port), "-c", str(clients), "-n", str(count)]
     ran = subprocess.run([*line, "--csv", *arguments], capture_output=True, text=True, check=True)
     row = re.findall(r'"([^"]*)"', ran.stdout.strip().splitlines()[-1])
     rate, _, _, p50, _, p99, worst = (float(field) for field in row[1:8])
