@@ -10,6 +10,7 @@ use super::census::Census;
 use super::shard::{SHARDS, Shard};
 use super::table::Table;
 use crate::types::{Bstr, Value};
+use crate::util::thread;
 
 /// A key as it was when the snapshot began.
 #[derive(Debug)]
@@ -162,6 +163,7 @@ impl<'e> Snapshot<'e> {
     pub fn next(&mut self, count: usize) -> Option<Vec<SavedKey>> {
         let mut out = Vec::new();
         while self.shard < SHARDS && out.is_empty() {
+            thread::rest();
             if self
                 .engine
                 .lock_one(self.shard)

@@ -12,7 +12,7 @@ use super::Worker;
 use super::unit::Unit;
 use crate::engine::{ShardSet, Shards, shard_of};
 use crate::types::Bstr;
-use crate::util::{clock, keyhash};
+use crate::util::{clock, keyhash, thread};
 
 /// Things removed under one lock: some tens of microseconds.
 const EFFORT: usize = 64;
@@ -68,6 +68,7 @@ const SLEEP_MS_MAX: u64 = 1000;
 impl Worker {
     /// Sweeps until the server stops: the body of the sweep's own thread.
     pub fn sweep_forever(&self) {
+        thread::work_in_portions();
         while !self.shared.stop.is_cancelled() {
             self.begin_batch();
             let now_ms = self.now_ms();
@@ -79,6 +80,7 @@ impl Worker {
             {
                 for id in self.engine.due_shards(now_ms) {
                     busy |= self.sweep_shard(id);
+                    thread::rest();
                 }
             }
             if self.leaves_expiry() && !self.is_loading() {

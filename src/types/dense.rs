@@ -9,7 +9,7 @@ use std::marker::PhantomData;
 use triomphe::Arc;
 
 use super::positions::Positions;
-use crate::util::keyhash;
+use crate::util::{keyhash, thread};
 
 /// An item that is found by a part of itself.
 pub trait Keyed {
@@ -113,6 +113,12 @@ impl<T, C> Dense<T, C> {
     }
 }
 
+impl<T, C> Drop for Dense<T, C> {
+    fn drop(&mut self) {
+        thread::drop_each(self.chunks.drain(..));
+    }
+}
+
 impl<T, C: Chunk<T>> Dense<T, C> {
     #[inline]
     pub fn at(&self, pos: usize) -> &T {
@@ -151,11 +157,10 @@ impl<T, C: Chunk<T>> Dense<T, C> {
 impl<T> Shared<T> {
     /// A copy to read through, made in no time: it has no index, so nothing is found in it.
     pub fn frozen(&self) -> Self {
-        Dense {
-            chunks: self.chunks.clone(),
-            len: self.len,
-            ..Self::new()
-        }
+        let mut copy = Self::new();
+        copy.chunks = self.chunks.clone();
+        copy.len = self.len;
+        copy
     }
 }
 

@@ -1,9 +1,48 @@
 //! Threads that do what no client waits for.
 
-/// Sets the running thread behind the workers: one that has something to do gets the core. On a single core
-/// this brings p99.9 of a GET during BGSAVE from milliseconds, a time slice, to a quarter of one: benches/persist.rs.
+use std::cell::Cell;
+use std::num::NonZeroU64;
+use std::time::{Duration, Instant};
+
+/// A thread of these has the core for about so long at a time.
+const PORTION: Duration = Duration::from_micros(250);
+/// Long enough that whoever waits gets the core, and nobody else loses much.
+const REST: Duration = Duration::from_micros(20);
+
+thread_local! {
+    /// When the portion under way began, in a thread that works in portions.
+    static BEGAN: Cell<Option<Instant>> = const { Cell::new(None) };
+}
+
+/// Sets the running thread behind the workers, where cores are scarce, and has it work in portions.
 pub fn stand_back() {
-    const NICENESS: i32 = 10;
+    const NICENESS: i32 = 5;
     // Where this is refused, clients only wait a little longer for a core.
     let _ = rustix::process::setpriority_process(None, NICENESS);
+    work_in_portions();
+}
+
+/// From here on the running thread rests when it calls [`rest`].
+pub fn work_in_portions() {
+    // As long a rest as was asked for: the kernel adds 50 microseconds otherwise, and does if this is refused.
+    let _ = rustix::thread::set_current_timer_slack(NonZeroU64::new(1));
+    BEGAN.set(Some(Instant::now()));
+}
+
+/// Lets go of the core for a moment, in a thread that works in portions and has had it for one. To be called between
+/// two steps, while nothing is locked. A thread that has a core keeps it for a time slice otherwise, some milliseconds, however far
+/// behind it stands: `benches/versus/run pauses`.
+pub fn rest() {
+    if BEGAN.get().is_some_and(|began| began.elapsed() >= PORTION) {
+        std::thread::sleep(REST);
+        BEGAN.set(Some(Instant::now()));
+    }
+}
+
+/// Drops many things, and rests between them.
+pub fn drop_each<T>(things: impl Iterator<Item = T>) {
+    for thing in things {
+        drop(thing);
+        rest();
+    }
 }

@@ -6,8 +6,8 @@ use crate::engine::{SavedKey, Snapshot};
 use crate::persist::disk::DiskFile;
 use crate::resp::encode;
 use crate::types::{HashRef, Piece, ValueRef};
-use crate::util::clock;
 use crate::util::number::write_double;
+use crate::util::{clock, thread};
 
 /// Elements added by one command, as many as Redis adds.
 const ITEMS: usize = 64;
@@ -32,6 +32,8 @@ impl Output<'_> {
     fn flush(&mut self) -> io::Result<()> {
         self.file.write_all(&self.bytes)?;
         self.bytes.clear();
+        // In the middle of a large value, too.
+        thread::rest();
         Ok(())
     }
 }

@@ -8,7 +8,7 @@ use crate::config::REDIS_VERSION;
 use crate::engine::{SavedKey, Snapshot};
 use crate::persist::crc64;
 use crate::persist::disk::DiskFile;
-use crate::util::clock;
+use crate::util::{clock, thread};
 
 /// Bytes written before they are pushed to the disk, so that the last sync is short.
 const SYNC_BYTES: u64 = 4 << 20;
@@ -67,6 +67,8 @@ impl Spill for Output<'_> {
             self.error = self.write(bytes).err();
         }
         bytes.clear();
+        // In the middle of a large value, too.
+        thread::rest();
     }
 }
 

@@ -3,6 +3,7 @@
 
 use super::node::{Node, Room};
 use crate::types::listpack::Listpack;
+use crate::util::thread;
 use std::collections::VecDeque;
 
 /// A list in nodes. The only ways to change one are `add`, `edit` and `take`,
@@ -16,6 +17,12 @@ pub struct Chain {
     bytes: usize,
     /// As the last writer had it: an element is removed under the same limits.
     room: Room,
+}
+
+impl Drop for Chain {
+    fn drop(&mut self) {
+        thread::drop_each(self.nodes.drain(..));
+    }
 }
 
 impl Chain {

@@ -7,6 +7,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 
 use super::id::Id;
+use crate::util::thread;
 
 /// Something with an id.
 pub trait Placed: Clone {
@@ -44,6 +45,12 @@ impl<T> Default for Shelf<T> {
             blocks: VecDeque::new(),
             len: 0,
         }
+    }
+}
+
+impl<T> Drop for Shelf<T> {
+    fn drop(&mut self) {
+        thread::drop_each(self.blocks.drain(..));
     }
 }
 

@@ -7,6 +7,8 @@
 
 use triomphe::Arc;
 
+use crate::util::thread;
+
 /// Fills an allocation of 1 KiB: 84 scores, 84 positions and the length.
 const LEAF_MAX: usize = 84;
 
@@ -43,6 +45,12 @@ pub struct Inner {
     pub positions: [u32; FAN_MAX],
     pub counts: [u32; FAN_MAX],
     pub children: Vec<Node>,
+}
+
+impl Drop for Inner {
+    fn drop(&mut self) {
+        thread::drop_each(self.children.drain(..));
+    }
 }
 
 impl Node {
