@@ -7,7 +7,7 @@ use super::access::Access;
 use super::entry::{Entry, New};
 use super::names::Course;
 use super::wheel::{Due, Subject, Wheel};
-use crate::types::{Dense, ValueRef};
+use crate::types::{Dense, Far, ValueRef};
 use crate::util::{keyhash, memory};
 
 #[derive(Default)]
@@ -45,10 +45,10 @@ impl Table {
         self.entries.find(hash, key)
     }
 
-    /// Where a key with this hash likely stands.
+    /// The entries, for those who only look.
     #[inline]
-    pub(super) fn likely(&self, hash: u64) -> Option<usize> {
-        self.entries.likely(hash)
+    pub(super) fn far(&self) -> &impl Far {
+        &self.entries
     }
 
     /// Whether the key stands here, dead or alive.

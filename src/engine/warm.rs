@@ -12,7 +12,8 @@ use smallvec::SmallVec;
 use super::shard::{Shard, shard_of};
 use super::table::Table;
 use super::{Engine, Entry, Locked};
-use crate::types::ValueRef;
+use crate::types::Far;
+use crate::util::keyhash;
 
 /// What a command will look at.
 #[derive(Clone, Copy, Debug)]
@@ -80,29 +81,44 @@ impl Locked<'_> {
 }
 
 fn look<'t>(glances: impl Iterator<Item = (&'t Table, Glance<'t>)>) {
+    let glances: SmallVec<[(&Table, Glance<'_>); TOGETHER]> = glances.collect();
+    let indexes = glances.iter();
+    see(indexes.map(|(table, glance)| usize::from(table.far().touch(glance.key))));
     // Many commands in a row may be about one key.
     let mut last: Option<(u64, usize)> = None;
-    let places: SmallVec<[(&Table, usize, Glance<'_>); TOGETHER]> = glances
+    let places: SmallVec<[(&Entry, Glance<'_>); TOGETHER]> = glances
+        .iter()
         .filter_map(|(table, glance)| {
             let pos = match last {
                 Some((key, pos)) if key == glance.key => pos,
-                _ => table.likely(glance.key)?,
+                _ => table.far().likely(glance.key)?,
             };
             last = Some((glance.key, pos));
-            Some((table, pos, glance))
+            Some((table.at(pos), *glance))
         })
         .collect();
-    let entries = places.iter().map(|(table, pos, _)| table.at(*pos));
-    std::hint::black_box(entries.clone().fold(0, |sum, entry| sum ^ entry.timer()));
-    std::hint::black_box(entries.fold(0, |sum, entry| sum ^ entry.warm()));
-    let members: SmallVec<[(ValueRef<'_>, usize); TOGETHER]> = places
+    see(places.iter().map(|(entry, _)| entry.timer() as usize));
+    see(places.iter().map(|(entry, _)| entry.warm()));
+    let members: SmallVec<[(&dyn Far, u64); TOGETHER]> = places
         .iter()
-        .filter_map(|(table, pos, glance)| {
+        .filter_map(|(entry, glance)| {
             let member = glance.member?;
-            let value = Entry::value(table.at(*pos));
-            Some((value, value.likely(member)?))
+            let far = entry.value().far(member)?;
+            Some((far, keyhash::hash(member)))
         })
         .collect();
-    let members = members.iter().map(|(value, pos)| value.warm(*pos));
-    std::hint::black_box(members.fold(0, |sum, first| sum ^ first));
+    see(members
+        .iter()
+        .map(|(far, hash)| usize::from(far.touch(*hash))));
+    let places: SmallVec<[(&dyn Far, usize); TOGETHER]> = members
+        .iter()
+        .filter_map(|(far, hash)| Some((*far, far.likely(*hash)?)))
+        .collect();
+    see(places.iter().map(|(far, pos)| far.warm(*pos)));
+}
+
+/// Has all of it looked at, though nothing comes of it.
+#[inline]
+fn see(looks: impl Iterator<Item = usize>) {
+    std::hint::black_box(looks.fold(0, |sum, look| sum ^ look));
 }

@@ -164,6 +164,37 @@ impl<T> Shared<T> {
     }
 }
 
+/// Looks at what will be looked for, one step after another, to call it into the processor's cache.
+pub trait Far {
+    /// Where the index knows of the hash.
+    fn touch(&self, hash: u64) -> u8;
+
+    /// The position of an item that is likely the one with this hash.
+    fn likely(&self, hash: u64) -> Option<usize>;
+
+    /// The item there.
+    fn warm(&self, pos: usize) -> usize;
+}
+
+impl<T: Keyed, C: Chunk<T>> Far for Dense<T, C> {
+    #[inline]
+    fn touch(&self, hash: u64) -> u8 {
+        let old = self.old.as_ref().map_or(0, |old| old.touch(hash));
+        self.index.touch(hash) ^ old
+    }
+
+    #[inline]
+    fn likely(&self, hash: u64) -> Option<usize> {
+        let here = self.index.likely(hash);
+        here.or_else(|| self.old.as_ref()?.likely(hash))
+    }
+
+    #[inline]
+    fn warm(&self, pos: usize) -> usize {
+        self.at(pos).key().len()
+    }
+}
+
 impl<T: Keyed, C: Chunk<T>> Dense<T, C> {
     /// The position of the item with this key.
     #[inline]
@@ -179,27 +210,11 @@ impl<T: Keyed, C: Chunk<T>> Dense<T, C> {
         }
     }
 
-    /// The position of an item that is likely the one with this hash.
+    /// These items for those who only look, where they are so many that most are not in the processor's cache. A long
+    /// key isn't hashed for that: it will be once more.
     #[inline]
-    pub fn likely(&self, hash: u64) -> Option<usize> {
-        let here = self.index.likely(hash);
-        here.or_else(|| self.old.as_ref()?.likely(hash))
-    }
-
-    /// The same by the key, where the items are so many that most are not in the processor's cache. A long key isn't
-    /// hashed for that: it will be once more.
-    #[inline]
-    pub fn likely_far(&self, key: &[u8]) -> Option<usize> {
-        if self.len < FAR || key.len() > SHORT_KEY {
-            return None;
-        }
-        self.likely(keyhash::hash(key))
-    }
-
-    /// Looks at the item there.
-    #[inline]
-    pub fn warm(&self, pos: usize) -> usize {
-        self.at(pos).key().len()
+    pub fn far(&self, key: &[u8]) -> Option<&dyn Far> {
+        (self.len >= FAR && key.len() <= SHORT_KEY).then_some(self)
     }
 
     /// Adds an item whose key isn't there yet, and returns its position: the last.
@@ -381,9 +396,9 @@ impl<T: Keyed, C: Chunk<T>> Dense<T, C> {
                 *hash = hash_at(chunks, *moved + n);
             }
             // What is far is called from memory for all of them at the same time.
-            let warm = hashes[..here].iter().fold(0, |sum, &hash| {
-                sum ^ from.likely(hash).unwrap_or(0) ^ index.likely(hash).unwrap_or(0)
-            });
+            let warm = hashes[..here]
+                .iter()
+                .fold(0, |sum, &hash| sum ^ from.touch(hash) ^ index.touch(hash));
             std::hint::black_box(warm);
             for &hash in &hashes[..here] {
                 if from.remove(hash, *moved) {

@@ -3,6 +3,7 @@
 //! Nothing here knows a key, a clock, a reply or chance: time and random numbers come in as arguments.
 
 pub mod bstr;
+mod buckets;
 pub mod dense;
 pub mod geo;
 pub mod hash;
@@ -19,7 +20,7 @@ pub mod zset;
 
 pub use crate::util::piece::Piece;
 pub use bstr::Bstr;
-pub use dense::{Dense, Keyed};
+pub use dense::{Dense, Far, Keyed};
 pub use hash::{Hash, HashRef};
 pub use list::List;
 pub use listpack::{Listpack, PackRef};

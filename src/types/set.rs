@@ -1,7 +1,7 @@
 //! A set: sorted integers, a listpack, or a table, as it grows.
 
 use super::bstr::Bstr;
-use super::dense::{Keyed, Shared};
+use super::dense::{Far, Keyed, Shared};
 use super::intset::IntSet;
 use super::listpack::Listpack;
 use super::{Limits, Piece};
@@ -237,19 +237,11 @@ impl Set {
         pos as u64
     }
 
-    /// Where a member likely stands, in a large set.
-    pub fn likely(&self, member: &[u8]) -> Option<usize> {
+    /// Those of a large set, to look for this one.
+    pub fn far(&self, member: &[u8]) -> Option<&dyn Far> {
         match &self.0 {
-            Form::Table(table) => table.likely_far(member),
+            Form::Table(table) => table.far(member),
             Form::Ints(_) | Form::Packed(_) => None,
-        }
-    }
-
-    /// Looks at what stands there.
-    pub fn warm(&self, pos: usize) -> usize {
-        match &self.0 {
-            Form::Table(table) => table.warm(pos),
-            Form::Ints(_) | Form::Packed(_) => 0,
         }
     }
 

@@ -1,5 +1,6 @@
 //! A key's value: one of the types, owned or looked at where it stands.
 
+use super::dense::Far;
 use super::hash::HashRef;
 use super::text::TextRef;
 use super::{Hash, List, Set, Stream, Text, ZSet};
@@ -118,7 +119,7 @@ impl Value {
     }
 }
 
-impl ValueRef<'_> {
+impl<'a> ValueRef<'a> {
     pub fn kind(self) -> Kind {
         match self {
             ValueRef::Text(_) => Kind::Text,
@@ -155,23 +156,13 @@ impl ValueRef<'_> {
         }
     }
 
-    /// Where a field or member likely stands in a large collection.
-    pub fn likely(self, member: &[u8]) -> Option<usize> {
+    /// Fields or members of a large collection, to look for this one.
+    pub fn far(self, member: &[u8]) -> Option<&'a dyn Far> {
         match self {
-            ValueRef::Hash(hash) => hash.likely(member),
-            ValueRef::Set(set) => set.likely(member),
-            ValueRef::ZSet(zset) => zset.likely(member),
+            ValueRef::Hash(hash) => hash.far(member),
+            ValueRef::Set(set) => set.far(member),
+            ValueRef::ZSet(zset) => zset.far(member),
             ValueRef::Text(_) | ValueRef::List(_) | ValueRef::Stream(_) => None,
-        }
-    }
-
-    /// Looks at what stands there.
-    pub fn warm(self, pos: usize) -> usize {
-        match self {
-            ValueRef::Hash(hash) => hash.warm(pos),
-            ValueRef::Set(set) => set.warm(pos),
-            ValueRef::ZSet(zset) => zset.warm(pos),
-            ValueRef::Text(_) | ValueRef::List(_) | ValueRef::Stream(_) => 0,
         }
     }
 

@@ -1,7 +1,7 @@
 //! A hash as readers see it, wherever it stands: packed with its key, or a [`Hash`] of its own.
 
 use super::{Deadlines, Form, Hash, Pair, pairs};
-use crate::types::dense::Shared;
+use crate::types::dense::{Far, Shared};
 use crate::types::listpack::{Listpack, PackRef};
 use crate::types::{Bstr, Piece};
 use crate::util::keyhash;
@@ -73,19 +73,11 @@ impl<'a> HashRef<'a> {
         }
     }
 
-    /// Where a field likely stands, in a large hash.
-    pub fn likely(self, field: &[u8]) -> Option<usize> {
+    /// Those of a large hash, to look for this one.
+    pub fn far(self, field: &[u8]) -> Option<&'a dyn Far> {
         match self.form {
             FormRef::Packed(_) => None,
-            FormRef::Table(table) => table.likely_far(field),
-        }
-    }
-
-    /// Looks at what stands there.
-    pub fn warm(self, pos: usize) -> usize {
-        match self.form {
-            FormRef::Packed(_) => 0,
-            FormRef::Table(table) => table.warm(pos),
+            FormRef::Table(table) => table.far(field),
         }
     }
 

@@ -11,7 +11,7 @@ mod sorted;
 mod tree;
 
 use crate::types::listpack::Listpack;
-use crate::types::{Limits, Piece};
+use crate::types::{Far, Limits, Piece};
 pub use bounds::{LexBound, LexRange, ScoreBound, ScoreRange};
 use packed::Packed;
 use sorted::Sorted;
@@ -120,19 +120,11 @@ impl ZSet {
         }
     }
 
-    /// Where a member likely stands, in a large set.
-    pub fn likely(&self, member: &[u8]) -> Option<usize> {
+    /// Those of a large set, to look for this one.
+    pub fn far(&self, member: &[u8]) -> Option<&dyn Far> {
         match &self.shape {
             Shape::Packed(_) => None,
-            Shape::Sorted(sorted) => sorted.likely(member),
-        }
-    }
-
-    /// Looks at what stands there.
-    pub fn warm(&self, pos: usize) -> usize {
-        match &self.shape {
-            Shape::Packed(_) => 0,
-            Shape::Sorted(sorted) => sorted.warm(pos),
+            Shape::Sorted(sorted) => sorted.far(member),
         }
     }
 

@@ -7,7 +7,7 @@ use super::Inserted;
 use super::tree::{self, Item, Tree};
 use crate::types::Piece;
 use crate::types::bstr::Bstr;
-use crate::types::dense::{Keyed, Shared};
+use crate::types::dense::{Far, Keyed, Shared};
 use crate::util::keyhash;
 use std::ops::Range;
 
@@ -53,12 +53,8 @@ impl Sorted {
         }
     }
 
-    pub fn likely(&self, member: &[u8]) -> Option<usize> {
-        self.members.likely_far(member)
-    }
-
-    pub fn warm(&self, pos: usize) -> usize {
-        self.members.warm(pos)
+    pub fn far(&self, member: &[u8]) -> Option<&dyn Far> {
+        self.members.far(member)
     }
 
     pub fn len(&self) -> usize {
