@@ -198,7 +198,10 @@ fn close_idle_and_overflown(shared: &Shared, now_ms: u64) {
         if timeout_ms > 0 && idle_ms > timeout_ms && !subscribed && !blocked {
             tracing::debug!("Closing idle client {}", client.address);
             client.mailbox.close();
-        } else if client.mailbox.bytes() > 0 && client.mailbox.check(limit, now_ms).is_err() {
+        } else if client.mailbox.bytes() > 0
+            && client.mailbox.check(limit, now_ms).is_err()
+            && client.mailbox.close()
+        {
             shared
                 .stats
                 .worker(0)
@@ -209,7 +212,6 @@ fn close_idle_and_overflown(shared: &Shared, now_ms: u64) {
                 "Client {} scheduled to be closed ASAP for overcoming of output buffer limits.",
                 client.address
             );
-            client.mailbox.close();
         }
     }
 }

@@ -14,7 +14,7 @@ use smallvec::SmallVec;
 use super::shard::{SHARDS, Shard, ShardSet};
 use super::table::Table;
 use super::{Engine, Garbage};
-use crate::types::Bstr;
+use crate::types::{Bstr, Keyed};
 
 /// Entries visited under one lock, in some 50 microseconds.
 const STEP: usize = if cfg!(test) { 5 } else { 512 };

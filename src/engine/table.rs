@@ -7,7 +7,7 @@ use super::access::Access;
 use super::entry::{Entry, New};
 use super::names::Course;
 use super::wheel::{Due, Subject, Wheel};
-use crate::types::{Dense, Far, ValueRef};
+use crate::types::{Dense, Far, Keyed, ValueRef};
 use crate::util::{keyhash, memory};
 
 #[derive(Default)]

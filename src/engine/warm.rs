@@ -12,7 +12,7 @@ use smallvec::SmallVec;
 use super::shard::{Shard, shard_of};
 use super::table::Table;
 use super::{Engine, Entry, Locked};
-use crate::types::Far;
+use crate::types::{Far, Keyed};
 use crate::util::keyhash;
 
 /// What a command will look at.

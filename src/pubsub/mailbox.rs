@@ -110,10 +110,11 @@ impl Mailbox {
         Ok(())
     }
 
-    /// Asks the connection to close as soon as it can.
-    pub fn close(&self) {
-        self.closing.store(true, Ordering::Release);
+    /// Asks the connection to close as soon as it can. Whether nobody had asked it before.
+    pub fn close(&self) -> bool {
+        let first = !self.closing.swap(true, Ordering::AcqRel);
         self.ring();
+        first
     }
 
     pub fn is_closing(&self) -> bool {

@@ -101,7 +101,7 @@ impl<P: Position, const HEAD: usize, const SLOTS: usize> Bucket<P, HEAD, SLOTS> 
 
 impl<P: Position, const HEAD: usize, const SLOTS: usize> Buckets<P, HEAD, SLOTS> {
     /// How many of a bucket's slots are taken, on average, before there must be more of them.
-    const FILL: usize = SLOTS * 17 / 20;
+    const FILL: usize = SLOTS - SLOTS / 10;
 
     pub const fn new() -> Self {
         Buckets {

@@ -14,6 +14,18 @@ use crate::util::{keyhash, thread};
 /// An item that is found by a part of itself.
 pub trait Keyed {
     fn key(&self) -> &[u8];
+
+    /// Looks at all that a search, and whoever finds it, will look at.
+    #[inline]
+    fn warm(&self) -> usize {
+        end_of(self.key())
+    }
+}
+
+/// Looks at the end of the bytes: where it is is known at their beginning.
+#[inline]
+pub fn end_of(bytes: &[u8]) -> usize {
+    bytes.last().map_or(0, |last| usize::from(*last))
 }
 
 /// Items that stand together: in a `Vec`, or in one that copies share.
@@ -191,7 +203,7 @@ impl<T: Keyed, C: Chunk<T>> Far for Dense<T, C> {
 
     #[inline]
     fn warm(&self, pos: usize) -> usize {
-        self.at(pos).key().len()
+        self.at(pos).warm()
     }
 }
 

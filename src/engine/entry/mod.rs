@@ -222,18 +222,6 @@ impl Entry {
         cell.set(mark);
     }
 
-    /// Looks at both ends of what is behind the pointer, or at the first byte of a long string.
-    #[inline]
-    pub(super) fn warm(&self) -> usize {
-        match &self.0 {
-            Form::Text(_, whole) => whole.value.warm(),
-            form => match form.room() {
-                [first, .., last] => usize::from(first ^ last),
-                _ => form.key().len(),
-            },
-        }
-    }
-
     /// Bytes on the heap beside the entry's own sixteen.
     pub fn heap_bytes(&self) -> usize {
         fn whole<T>(whole: &Whole<T>, value: usize) -> usize {
@@ -261,6 +249,18 @@ impl Keyed for Entry {
     #[inline]
     fn key(&self) -> &[u8] {
         self.0.key()
+    }
+
+    /// Looks at both ends of what is behind the pointer, or at the first byte of a long string.
+    #[inline]
+    fn warm(&self) -> usize {
+        match &self.0 {
+            Form::Text(_, whole) => whole.value.warm(),
+            form => match form.room() {
+                [first, .., last] => usize::from(first ^ last),
+                _ => form.key().len(),
+            },
+        }
     }
 }
 

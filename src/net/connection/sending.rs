@@ -188,11 +188,14 @@ impl Connection {
         }
         let limit = self.output_limit();
         if self.client.mailbox.check(limit, clock::now_ms()).is_err() {
-            counters.output_buffer_limit_disconnections.add(1);
-            tracing::warn!(
-                "Client {} scheduled to be closed ASAP for overcoming of output buffer limits.",
-                self.client.address
-            );
+            // Unless the cron saw it first.
+            if self.client.mailbox.close() {
+                counters.output_buffer_limit_disconnections.add(1);
+                tracing::warn!(
+                    "Client {} scheduled to be closed ASAP for overcoming of output buffer limits.",
+                    self.client.address
+                );
+            }
             return true;
         }
         false

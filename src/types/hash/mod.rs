@@ -7,7 +7,7 @@ mod view;
 use std::collections::BTreeSet;
 
 use super::bstr::Bstr;
-use super::dense::{Keyed, Shared};
+use super::dense::{Keyed, Shared, end_of};
 use super::listpack::{Listpack, PackRef};
 use super::{Limits, Piece};
 use crate::util::keyhash;
@@ -41,6 +41,11 @@ impl Keyed for Pair {
     #[inline]
     fn key(&self) -> &[u8] {
         &self.field
+    }
+
+    #[inline]
+    fn warm(&self) -> usize {
+        end_of(&self.field) ^ end_of(&self.value)
     }
 }
 
