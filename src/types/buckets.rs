@@ -152,7 +152,7 @@ impl<P: Position, const HEAD: usize, const SLOTS: usize> Buckets<P, HEAD, SLOTS>
     /// The bucket where a search begins: all bits of the lower half count.
     #[inline]
     fn home(&self, hash: u64) -> usize {
-        (u64::from(hash as u32) * self.buckets.len() as u64 >> 32) as usize
+        ((u64::from(hash as u32) * self.buckets.len() as u64) >> 32) as usize
     }
 
     #[inline]
@@ -272,7 +272,7 @@ mod tests {
     /// Hashes of which many begin in the same bucket, and many have the same tag.
     fn crowded(pos: usize) -> u64 {
         let random = (pos as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15);
-        (random % 5) << 56 | (random >> 32) % 7 << 29
+        ((random % 5) << 56) | (((random >> 32) % 7) << 29)
     }
 
     fn agrees_with_a_map<P: Position, const HEAD: usize, const SLOTS: usize>(
