@@ -367,8 +367,8 @@ impl<T: Keyed, C: Chunk<T>> Dense<T, C> {
         }
     }
 
-    /// Begins an index with room for the items, and for those that come while they move. A table doubles where
-    /// it is full; one that is full of what removals left gets the size that it has.
+    /// Begins an index with room for the items, and for those that come while they move: of the next size, which
+    /// is larger by a third or a half where the index is full.
     fn replace_index(&mut self) {
         let capacity = self.len + self.len / MOVES + SMALL / MOVES;
         let old = std::mem::replace(&mut self.index, Positions::with_capacity(capacity));
