@@ -58,8 +58,13 @@ impl Shard {
         }
     }
 
-    /// Takes about `count` keys; whether the shard is finished.
-    fn walk_snapshot(&mut self, count: usize, out: &mut Vec<SavedKey>) -> bool {
+    /// Takes about `count` keys; whether the shard is finished. Tables that nobody needs any more go to `spent`.
+    fn walk_snapshot(
+        &mut self,
+        count: usize,
+        out: &mut Vec<SavedKey>,
+        spent: &mut Vec<Table>,
+    ) -> bool {
         let mut left = count;
         while left > 0 {
             match self.saved.pop() {
@@ -70,6 +75,8 @@ impl Shard {
                         self.saved.push(Saved::Table(table));
                     } else if table.is_walked() {
                         self.parted.push(table);
+                    } else {
+                        spent.push(table);
                     }
                     continue;
                 }
@@ -94,7 +101,7 @@ impl Shard {
     pub(super) fn take_table(&mut self, db: usize) -> Table {
         let table = std::mem::take(self.table_mut(db));
         if self.snapping && table.unsaved > 0 {
-            // The snapshot needs a table to itself; it will be dropped as it is walked.
+            // The snapshot needs a table to itself; it will be dropped once it is walked.
             self.saved.push(Saved::Table(table));
             return Table::default();
         }
@@ -164,11 +171,13 @@ impl<'e> Snapshot<'e> {
         let mut out = Vec::new();
         while self.shard < SHARDS && out.is_empty() {
             thread::rest();
-            if self
-                .engine
-                .lock_one(self.shard)
-                .walk_snapshot(count, &mut out)
-            {
+            let mut spent = Vec::new();
+            let mut shard = self.engine.lock_one(self.shard);
+            let finished = shard.walk_snapshot(count, &mut out, &mut spent);
+            drop(shard);
+            // It may be large: others have the shard meanwhile.
+            drop(spent);
+            if finished {
                 self.shard += 1;
             }
         }
