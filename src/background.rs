@@ -182,6 +182,8 @@ async fn cron(shared: Arc<Shared>) {
 fn close_idle_and_overflown(shared: &Shared, now_ms: u64) {
     let timeout_ms = shared.config.timeout.get() as u64 * 1000;
     let limits = shared.config.client_output_buffer_limit.get();
+    // The cron runs on the first worker, who alone writes these.
+    let counters = &shared.stats.worker(0).counters;
     for client in shared.clients.all() {
         if client.part() != Part::None {
             // Replication looks after its own.
@@ -198,20 +200,8 @@ fn close_idle_and_overflown(shared: &Shared, now_ms: u64) {
         if timeout_ms > 0 && idle_ms > timeout_ms && !subscribed && !blocked {
             tracing::debug!("Closing idle client {}", client.address);
             client.mailbox.close();
-        } else if client.mailbox.bytes() > 0
-            && client.mailbox.check(limit, now_ms).is_err()
-            && client.mailbox.close()
-        {
-            shared
-                .stats
-                .worker(0)
-                .counters
-                .output_buffer_limit_disconnections
-                .add_shared(1);
-            tracing::warn!(
-                "Client {} scheduled to be closed ASAP for overcoming of output buffer limits.",
-                client.address
-            );
+        } else if client.mailbox.bytes() > 0 {
+            client.overflows(limit, now_ms, counters);
         }
     }
 }

@@ -6,8 +6,10 @@ use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicU64, AtomicUsize,
 use hashbrown::HashMap;
 use parking_lot::{Mutex, RwLock};
 
+use super::stats::Counters;
 use super::weight::{NO_BUCKET, Weights};
 use crate::acl::User;
+use crate::config::OutputLimit;
 use crate::pubsub::Mailbox;
 
 /// What changes rarely about a client.
@@ -198,6 +200,22 @@ impl Client {
             _ => Unblock::No,
         }
     }
+
+    /// Whether more waits for the client than may. It is asked to close then, and counted by whoever saw it first: the
+    /// cron looks, and so does the connection.
+    pub fn overflows(&self, limit: OutputLimit, now_ms: u64, counters: &Counters) -> bool {
+        if self.mailbox.check(limit, now_ms).is_ok() {
+            return false;
+        }
+        if self.mailbox.close() {
+            counters.output_buffer_limit_disconnections.add(1);
+            tracing::warn!(
+                "Client {} scheduled to be closed ASAP for overcoming of output buffer limits.",
+                self.address
+            );
+        }
+        true
+    }
 }
 
 /// All connected clients, by their number.
@@ -283,5 +301,30 @@ impl Clients {
     pub fn woke_up(&self, client: &Client) {
         client.blocked.store(false, Ordering::Release);
         self.blocked.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_client_that_overflows_is_counted_once_by_whoever_sees_it() {
+        let client = Client::new(1, "a:1".into(), "b:2".into(), 3, 0, 0);
+        let counters = Counters::default();
+        let limit = OutputLimit {
+            hard_bytes: 100,
+            soft_bytes: 0,
+            soft_seconds: 0,
+        };
+        client.mailbox.set_unsent(100);
+        assert!(!client.overflows(limit, 0, &counters));
+        assert!(!client.mailbox.is_closing());
+        client.mailbox.set_unsent(101);
+        for _ in 0..2 {
+            assert!(client.overflows(limit, 0, &counters));
+        }
+        assert!(client.mailbox.is_closing());
+        assert_eq!(counters.output_buffer_limit_disconnections.get(), 1);
     }
 }

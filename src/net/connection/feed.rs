@@ -353,13 +353,8 @@ impl Connection {
             hard_bytes: at_least(limits.hard_bytes),
             ..limits
         };
-        if self.client.mailbox.check(limit, now_ms).is_err() {
-            let counters = &self.worker.stats().counters;
-            counters.output_buffer_limit_disconnections.add(1);
-            tracing::warn!(
-                "Client {} scheduled to be closed ASAP for overcoming of output buffer limits.",
-                self.client.address
-            );
+        let counters = &self.worker.stats().counters;
+        if self.client.overflows(limit, now_ms, counters) {
             return false;
         }
         let timeout_ms = config.repl_timeout.get() as u64 * 1000;

@@ -186,18 +186,7 @@ impl Connection {
         if self.sent == self.out.len() && self.client.mailbox.is_empty() {
             return false;
         }
-        let limit = self.output_limit();
-        if self.client.mailbox.check(limit, clock::now_ms()).is_err() {
-            // Unless the cron saw it first.
-            if self.client.mailbox.close() {
-                counters.output_buffer_limit_disconnections.add(1);
-                tracing::warn!(
-                    "Client {} scheduled to be closed ASAP for overcoming of output buffer limits.",
-                    self.client.address
-                );
-            }
-            return true;
-        }
-        false
+        self.client
+            .overflows(self.output_limit(), clock::now_ms(), counters)
     }
 }
