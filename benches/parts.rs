@@ -59,8 +59,7 @@ fn requests(c: &mut Criterion) {
     c.bench_function("requests/reply with 32 bytes", |b| {
         b.iter(|| {
             reply.bulk(black_box([b'x'; 32]));
-            let mark_bytes = reply.len();
-            if mark_bytes > 16 * 1024 {
+            if reply.len() > 16 * 1024 {
                 reply.buf_mut().clear();
             }
         });
@@ -115,7 +114,7 @@ fn index(c: &mut Criterion) {
         group.finish();
     }
     let mut dense: Dense<Item> = Dense::new();
-    c.bench_function("index/add one, and take it out at a million", |b| {
+    c.bench_function("index/add one, up to a million", |b| {
         b.iter(|| {
             let key = name(dense.len());
             dense.push(keyhash::hash(&key), Item(Bstr::new(&key)));

@@ -97,7 +97,7 @@ def overwrite(server, scale):
 
 def writes(port, seconds):
     """Writers at work for a while, as processes of their own."""
-    line = ["taskset", "-c", CORES.load[0], "redis-benchmark", "-p", str(port), "-c", "50", "-P", "4", "-r", "1000000", "-n", str(int(seconds * 100_000))]
+    line = ["redis-benchmark", "-p", str(port), "-c", "50", "-P", "4", "-r", "1000000", "-n", str(int(seconds * 100_000))]
     return subprocess.Popen([*line, "-q", "-t", "set"], stdout=subprocess.DEVNULL)
 
 

@@ -17,18 +17,16 @@ PAGE = os.sysconf("SC_PAGE_SIZE")
 class Cores:
     """What runs where: the server on one core, the load on others."""
 
-    def __init__(self):
-        self.take("0,1")
+    server, load = "0", ["1"]
 
     def take(self, listed):
+        """Moves this process to the load's cores, and with it all loads that it starts: the server has its core to itself."""
         self.server, *self.load = listed.split(",")
-        # The loads of this process and of those it starts, too: the server has its core to itself.
         os.sched_setaffinity(0, {int(core) for core in self.load})
 
     def benchmark(self):
-        """redis-benchmark on the load's cores, with a thread for each."""
-        line = ["taskset", "-c", ",".join(self.load), "redis-benchmark"]
-        return line if len(self.load) == 1 else [*line, "--threads", str(len(self.load))]
+        """redis-benchmark, with a thread for each of the load's cores."""
+        return ["redis-benchmark"] if len(self.load) == 1 else ["redis-benchmark", "--threads", str(len(self.load))]
 
 
 CORES = Cores()
