@@ -5,6 +5,9 @@
 
 use crate::util::{number, piece::Piece};
 
+/// Bytes around those of a string: a sign, a length, a format and two line ends.
+const FRAME_BYTES_MAX: usize = 32;
+
 /// A client's reply buffer and protocol version.
 #[derive(Debug, Default)]
 pub struct Reply {
@@ -138,9 +141,17 @@ impl Reply {
         self.head(b':', n as i64);
     }
 
+    /// Room for so many bytes and what stands around them, at once: else a long reply would be copied once more,
+    /// to twice the room, for the line end that comes last.
+    #[inline]
+    fn make_room(&mut self, bytes: usize) {
+        self.buf.reserve(bytes + FRAME_BYTES_MAX);
+    }
+
     #[inline]
     pub fn bulk(&mut self, bytes: impl AsRef<[u8]>) {
         let bytes = bytes.as_ref();
+        self.make_room(bytes.len());
         self.head(b'$', bytes.len() as i64);
         self.buf.extend_from_slice(bytes);
         self.buf.extend_from_slice(b"\r\n");
@@ -261,6 +272,7 @@ impl Reply {
         if !self.resp3 {
             return self.bulk(text);
         }
+        self.make_room(text.len());
         self.head(b'=', text.len() as i64 + 4);
         self.buf.extend_from_slice(format.as_bytes());
         self.buf.push(b':');
@@ -312,5 +324,25 @@ impl Reply {
             .chain(digits.iter().copied())
             .chain(*b"\r\n");
         self.buf.splice(open.at..open.at, head);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_long_string_takes_no_more_room_than_it_needs() {
+        let text = vec![b'x'; 5000];
+        let bulk: fn(&mut Reply, &[u8]) = |reply, text| reply.bulk(text);
+        let verbatim: fn(&mut Reply, &[u8]) = |reply, text| reply.verbatim("txt", text);
+        for write in [bulk, verbatim] {
+            for resp3 in [false, true] {
+                let mut reply = Reply::new(resp3);
+                write(&mut reply, &text);
+                assert!(reply.buf.ends_with(b"x\r\n"));
+                assert!(reply.buf.capacity() < text.len() + 100);
+            }
+        }
     }
 }
