@@ -86,7 +86,7 @@ pub struct Dense<T, C = Vec<T>> {
     chunks: Vec<C>,
     len: usize,
     index: Positions,
-    /// The index before the last growth, while some positions are still in it. Those below `moved` are not.
+    /// The index before the last growth, while positions are only there. Whatever it says of those below `moved` is past.
     old: Option<Box<Positions>>,
     moved: usize,
     items: PhantomData<T>,
@@ -198,7 +198,7 @@ impl<T: Keyed, C: Chunk<T>> Far for Dense<T, C> {
     #[inline]
     fn likely(&self, hash: u64) -> Option<usize> {
         let here = self.index.likely(hash);
-        here.or_else(|| self.old.as_ref()?.likely(hash))
+        here.or_else(|| self.find_old(hash, |_| true))
     }
 
     #[inline]
@@ -212,14 +212,19 @@ impl<T: Keyed, C: Chunk<T>> Dense<T, C> {
     #[inline]
     pub fn find(&self, hash: u64, key: &[u8]) -> Option<usize> {
         debug_assert!(
-            self.len == self.index.len() + self.old.as_ref().map_or(0, |old| old.len()),
+            self.len <= self.index.len() + self.old.as_ref().map_or(0, |old| old.len()),
             "a frozen copy is only read through"
         );
         let is_it = |pos: usize| self.at(pos).key() == key;
-        match self.index.find(hash, is_it) {
-            None => self.old.as_ref()?.find(hash, is_it),
-            found => found,
-        }
+        let here = self.index.find(hash, is_it);
+        here.or_else(|| self.find_old(hash, is_it))
+    }
+
+    /// The same among positions that the new index doesn't know yet.
+    #[inline]
+    fn find_old(&self, hash: u64, is_it: impl Fn(usize) -> bool) -> Option<usize> {
+        let old = self.old.as_ref()?;
+        old.find(hash, |pos| pos >= self.moved && is_it(pos))
     }
 
     /// These items for those who only look, where they are so many that most are not in the processor's cache. A long
@@ -307,7 +312,7 @@ impl<T: Keyed, C: Chunk<T>> Dense<T, C> {
             self.chunks.pop();
         }
         self.len = last;
-        self.moved = self.moved.min(last);
+        self.end_growth();
         let taken = if pos == last {
             tail
         } else {
@@ -389,17 +394,16 @@ impl<T: Keyed, C: Chunk<T>> Dense<T, C> {
     }
 
     fn move_over(&mut self, count: usize) {
+        if self.old.is_none() {
+            return;
+        }
         let Dense {
             chunks,
             len,
             index,
-            old,
             moved,
             ..
         } = self;
-        let Some(from) = old else {
-            return;
-        };
         let end = (*len).min(moved.saturating_add(count));
         while *moved < end {
             let mut hashes = [0; MOVES];
@@ -410,18 +414,24 @@ impl<T: Keyed, C: Chunk<T>> Dense<T, C> {
             // What is far is called from memory for all of them at the same time.
             let warm = hashes[..here]
                 .iter()
-                .fold(0, |sum, &hash| sum ^ from.touch(hash) ^ index.touch(hash));
+                .fold(0, |sum, &hash| sum ^ index.touch(hash));
             std::hint::black_box(warm);
             for &hash in &hashes[..here] {
-                if from.remove(hash, *moved) {
+                // Those that came since, or took the place of one that left, are there.
+                if index.find(hash, |pos| pos == *moved).is_none() {
                     index.insert(hash, *moved, |pos| hash_at(chunks, pos));
                 }
                 *moved += 1;
             }
         }
-        if *moved == *len {
-            debug_assert!(from.is_empty(), "every position was walked");
-            *old = None;
+        self.end_growth();
+    }
+
+    /// Gives up the old index if there is nothing that only it knows.
+    fn end_growth(&mut self) {
+        if self.old.is_some() && self.moved >= self.len {
+            debug_assert!(self.index.len() == self.len, "every position was walked");
+            self.old = None;
         }
     }
 }
@@ -483,6 +493,32 @@ mod tests {
             dense.swap_remove(0);
         }
         assert_eq!(dense.heap_bytes(), 0);
+    }
+
+    #[test]
+    fn what_leaves_during_a_growth_and_comes_back_is_there_once() {
+        let key = |n: usize| n.to_string().into_bytes();
+        for left in [1, 40, 1000, 2900] {
+            let mut dense: Dense<(Vec<u8>, u64)> = Dense::new();
+            let push =
+                |dense: &mut Dense<_>, n: usize| dense.push(keyhash::hash(&key(n)), (key(n), 0));
+            let mut count = 0;
+            while count < 2 * SMALL || dense.old.is_none() {
+                push(&mut dense, count);
+                count += 1;
+            }
+            // Some of those that leave have been moved to the new index, and the old one still tells of them.
+            (0..count / MOVES / 2).for_each(|_| dense.advance());
+            assert!(dense.old.is_some() && dense.moved > 0);
+            (0..count - left.min(count)).for_each(|_| drop(dense.swap_remove(dense.len() - 1)));
+            (left..count)
+                .for_each(|n| assert_eq!(dense.find(keyhash::hash(&key(n)), &key(n)), None));
+            (left..count).for_each(|n| assert_eq!(push(&mut dense, n), n));
+            dense.finish();
+            assert_eq!(dense.index.len(), count);
+            (0..count)
+                .for_each(|n| assert_eq!(dense.find(keyhash::hash(&key(n)), &key(n)), Some(n)));
+        }
     }
 
     #[test]

@@ -39,10 +39,6 @@ impl Positions {
         either!(self, table => table.len())
     }
 
-    pub fn is_empty(&self) -> bool {
-        self.len() == 0
-    }
-
     /// How many positions it takes before it has to grow.
     #[inline]
     pub fn capacity(&self) -> usize {
