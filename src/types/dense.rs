@@ -1,14 +1,14 @@
 //! Dense items and an index of their positions: keyspace, large hashes, large sets.
 //!
 //! Removal moves the last item into the hole. No single call costs O(N): items stand in chunks that never
-//! move, and a growing index moves over a few positions with each later change. Where chunks are shared,
-//! a copy costs nothing, and a later change copies the one that it touches.
+//! move, and the index grows in steps. Where chunks are shared, a copy costs nothing, and a later change
+//! copies the one that it touches.
 
 use std::marker::PhantomData;
 
 use triomphe::Arc;
 
-use super::positions::Positions;
+use super::index::Index;
 use crate::util::{keyhash, thread};
 
 /// An item that is found by a part of itself.
@@ -70,11 +70,6 @@ const fn chunk_bits<T>() -> u32 {
 }
 
 const CHUNK_BYTES_MAX: usize = 12 * 1024;
-/// Below this an index grows in one go.
-const SMALL: usize = 1024;
-/// Positions moved to a new index by each change: more than enough to be done before it is full, and
-/// done soon, as both indexes take room meanwhile.
-const MOVES: usize = 16;
 
 /// So many items and their index are more than the cache nearest to a core.
 const FAR: usize = 2048;
@@ -85,10 +80,7 @@ const SHORT_KEY: usize = 256;
 pub struct Dense<T, C = Vec<T>> {
     chunks: Vec<C>,
     len: usize,
-    index: Positions,
-    /// The index before the last growth, while positions are only there. Whatever it says of those below `moved` is past.
-    old: Option<Box<Positions>>,
-    moved: usize,
+    index: Index,
     items: PhantomData<T>,
 }
 
@@ -109,9 +101,7 @@ impl<T, C> Dense<T, C> {
         Dense {
             chunks: Vec::new(),
             len: 0,
-            index: Positions::new(),
-            old: None,
-            moved: 0,
+            index: Index::new(),
             items: PhantomData,
         }
     }
@@ -155,8 +145,7 @@ impl<T, C: Chunk<T>> Dense<T, C> {
     pub fn heap_bytes(&self) -> usize {
         let whole = self.chunks.len().saturating_sub(1) * Self::CHUNK;
         let last = self.chunks.last().map_or(0, |last| last.items().capacity());
-        let old = self.old.as_ref().map_or(0, |old| old.allocation_size());
-        (whole + last) * size_of::<T>() + self.index.allocation_size() + old
+        (whole + last) * size_of::<T>() + self.index.allocation_size()
     }
 
     /// What [`Dense::heap_bytes`] tells without the share of the items that are here: room for more.
@@ -191,14 +180,12 @@ pub trait Far {
 impl<T: Keyed, C: Chunk<T>> Far for Dense<T, C> {
     #[inline]
     fn touch(&self, hash: u64) -> u8 {
-        let old = self.old.as_ref().map_or(0, |old| old.touch(hash));
-        self.index.touch(hash) ^ old
+        self.index.touch(hash)
     }
 
     #[inline]
     fn likely(&self, hash: u64) -> Option<usize> {
-        let here = self.index.likely(hash);
-        here.or_else(|| self.find_old(hash, |_| true))
+        self.index.likely(hash)
     }
 
     #[inline]
@@ -212,19 +199,10 @@ impl<T: Keyed, C: Chunk<T>> Dense<T, C> {
     #[inline]
     pub fn find(&self, hash: u64, key: &[u8]) -> Option<usize> {
         debug_assert!(
-            self.len <= self.index.len() + self.old.as_ref().map_or(0, |old| old.len()),
+            self.index.may_know(self.len),
             "a frozen copy is only read through"
         );
-        let is_it = |pos: usize| self.at(pos).key() == key;
-        let here = self.index.find(hash, is_it);
-        here.or_else(|| self.find_old(hash, is_it))
-    }
-
-    /// The same among positions that the new index doesn't know yet.
-    #[inline]
-    fn find_old(&self, hash: u64, is_it: impl Fn(usize) -> bool) -> Option<usize> {
-        let old = self.old.as_ref()?;
-        old.find(hash, |pos| pos >= self.moved && is_it(pos))
+        self.index.find(hash, |pos| self.at(pos).key() == key)
     }
 
     /// These items for those who only look, where they are so many that most are not in the processor's cache. A long
@@ -237,8 +215,9 @@ impl<T: Keyed, C: Chunk<T>> Dense<T, C> {
     /// Adds an item whose key isn't there yet, and returns its position: the last.
     pub fn push(&mut self, hash: u64, item: T) -> usize {
         debug_assert!(self.find(hash, item.key()).is_none(), "a key is there once");
-        self.make_room();
         let pos = self.len;
+        let Dense { chunks, index, .. } = self;
+        index.push(hash, pos, |pos| hash_at(chunks, pos));
         if pos & (Self::CHUNK - 1) == 0 {
             self.chunks.push(Vec::new().into());
         }
@@ -259,8 +238,6 @@ impl<T: Keyed, C: Chunk<T>> Dense<T, C> {
         }
         chunk.push(item);
         self.len += 1;
-        let Dense { chunks, index, .. } = self;
-        index.insert(hash, pos, |pos| hash_at(chunks, pos));
         pos
     }
 
@@ -312,7 +289,6 @@ impl<T: Keyed, C: Chunk<T>> Dense<T, C> {
             self.chunks.pop();
         }
         self.len = last;
-        self.end_growth();
         let taken = if pos == last {
             tail
         } else {
@@ -325,113 +301,30 @@ impl<T: Keyed, C: Chunk<T>> Dense<T, C> {
 
     /// Takes a position out of the index.
     fn unlist(&mut self, pos: usize) {
-        let hash = hash_at(&self.chunks, pos);
-        if !self.index.remove(hash, pos) {
-            let old = self.old.as_mut();
-            let removed = old.is_some_and(|old| old.remove(hash, pos));
-            debug_assert!(removed, "an item is in one of the indexes");
-        }
+        self.index.remove(hash_at(&self.chunks, pos), pos);
     }
 
     /// Lists the item at `from` under another position, where it is about to move.
     fn relist(&mut self, from: usize, to: usize) {
-        let hash = hash_at(&self.chunks, from);
-        if self.index.change(hash, from, to) {
-            return;
-        }
-        let old = self.old.as_mut().expect("an item is in one of the indexes");
-        if to >= self.moved {
-            old.change(hash, from, to);
-            return;
-        }
-        // The walk has passed this position, so the new index must know it.
-        old.remove(hash, from);
-        let chunks = &self.chunks;
-        self.index.insert(hash, to, |pos| hash_at(chunks, pos));
+        let Dense { chunks, index, .. } = self;
+        index.change(hash_at(chunks, from), from, to, |pos| hash_at(chunks, pos));
     }
 
-    /// Before a push: goes on with a growth, or begins one.
-    fn make_room(&mut self) {
-        self.advance();
-        if self.index.len() < self.index.capacity() || self.len < SMALL {
-            return;
-        }
-        self.finish();
-        self.replace_index();
+    /// Goes on with the index's growth, if one is under way. What changes an item in its place may call it, too.
+    #[inline]
+    pub fn advance(&mut self) {
+        let Dense {
+            chunks, index, len, ..
+        } = self;
+        index.advance(*len, |pos| hash_at(chunks, pos));
     }
 
-    /// After a removal: gives back an index that has become far too large.
+    /// After a removal: gives back what is far too large.
     fn shrink(&mut self) {
         if self.len == 0 {
             *self = Self::new();
-        } else if self.old.is_none()
-            && self.index.capacity() > 2 * SMALL
-            && self.len < self.index.capacity() / 8
-        {
-            self.replace_index();
-        }
-    }
-
-    /// Begins an index with room for the items, and for those that come while they move: of the next size, which
-    /// is larger by a third or a half where the index is full.
-    fn replace_index(&mut self) {
-        let capacity = self.len + self.len / MOVES + SMALL / MOVES;
-        let old = std::mem::replace(&mut self.index, Positions::with_capacity(capacity));
-        self.old = Some(Box::new(old));
-        self.moved = 0;
-    }
-
-    /// Moves a few positions to the new index. What changes an item in its place may call it, too.
-    #[inline]
-    pub fn advance(&mut self) {
-        if self.old.is_some() {
-            self.move_over(MOVES);
-        }
-    }
-
-    fn finish(&mut self) {
-        self.move_over(self.len);
-    }
-
-    fn move_over(&mut self, count: usize) {
-        if self.old.is_none() {
-            return;
-        }
-        let Dense {
-            chunks,
-            len,
-            index,
-            moved,
-            ..
-        } = self;
-        let end = (*len).min(moved.saturating_add(count));
-        while *moved < end {
-            let mut hashes = [0; MOVES];
-            let here = (end - *moved).min(MOVES);
-            for (n, hash) in hashes[..here].iter_mut().enumerate() {
-                *hash = hash_at(chunks, *moved + n);
-            }
-            // What is far is called from memory for all of them at the same time.
-            let warm = hashes[..here]
-                .iter()
-                .fold(0, |sum, &hash| sum ^ index.touch(hash));
-            std::hint::black_box(warm);
-            for &hash in &hashes[..here] {
-                // Those that came since, or took the place of one that left, are there.
-                if index.find(hash, |pos| pos == *moved).is_none() {
-                    index.insert(hash, *moved, |pos| hash_at(chunks, pos));
-                }
-                *moved += 1;
-            }
-        }
-        self.end_growth();
-    }
-
-    /// Gives up the old index if there is nothing that only it knows.
-    fn end_growth(&mut self) {
-        if self.old.is_some() && self.moved >= self.len {
-            debug_assert!(self.index.len() == self.len, "every position was walked");
-            self.old = None;
+        } else {
+            self.index.shrink(self.len);
         }
     }
 }
@@ -493,32 +386,6 @@ mod tests {
             dense.swap_remove(0);
         }
         assert_eq!(dense.heap_bytes(), 0);
-    }
-
-    #[test]
-    fn what_leaves_during_a_growth_and_comes_back_is_there_once() {
-        let key = |n: usize| n.to_string().into_bytes();
-        for left in [1, 40, 1000, 2900] {
-            let mut dense: Dense<(Vec<u8>, u64)> = Dense::new();
-            let push =
-                |dense: &mut Dense<_>, n: usize| dense.push(keyhash::hash(&key(n)), (key(n), 0));
-            let mut count = 0;
-            while count < 2 * SMALL || dense.old.is_none() {
-                push(&mut dense, count);
-                count += 1;
-            }
-            // Some of those that leave have been moved to the new index, and the old one still tells of them.
-            (0..count / MOVES / 2).for_each(|_| dense.advance());
-            assert!(dense.old.is_some() && dense.moved > 0);
-            (0..count - left.min(count)).for_each(|_| drop(dense.swap_remove(dense.len() - 1)));
-            (left..count)
-                .for_each(|n| assert_eq!(dense.find(keyhash::hash(&key(n)), &key(n)), None));
-            (left..count).for_each(|n| assert_eq!(push(&mut dense, n), n));
-            dense.finish();
-            assert_eq!(dense.index.len(), count);
-            (0..count)
-                .for_each(|n| assert_eq!(dense.find(keyhash::hash(&key(n)), &key(n)), Some(n)));
-        }
     }
 
     #[test]
@@ -596,7 +463,7 @@ mod tests {
     #[test]
     fn a_frozen_copy_stays_as_it_was() {
         let mut dense: Shared<(Vec<u8>, u64)> = Dense::new();
-        for n in 0..3 * SMALL as u64 {
+        for n in 0..3000 {
             let key = n.to_string().into_bytes();
             dense.push(keyhash::hash(&key), (key, n));
         }
@@ -604,7 +471,7 @@ mod tests {
         for n in 0..dense.len() {
             dense.at_mut(n).1 += 1;
         }
-        (0..SMALL).for_each(|_| drop(dense.swap_remove(0)));
-        assert!(frozen.iter().map(|(_, n)| *n).eq(0..3 * SMALL as u64));
+        (0..1000).for_each(|_| drop(dense.swap_remove(0)));
+        assert!(frozen.iter().map(|(_, n)| *n).eq(0..3000));
     }
 }

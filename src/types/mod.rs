@@ -8,6 +8,7 @@ pub mod dense;
 pub mod geo;
 pub mod hash;
 pub mod hyperloglog;
+mod index;
 pub mod intset;
 pub mod list;
 pub mod listpack;

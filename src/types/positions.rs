@@ -1,4 +1,4 @@
-//! An index of positions: which of many items has a hash. Positions of a small one take two bytes, others four.
+//! A table of positions by hashes. Positions of a small one take two bytes, others four.
 
 use super::buckets::{Long, Short};
 
@@ -66,13 +66,7 @@ impl Positions {
         either!(self, table => table.find(hash, is_it))
     }
 
-    /// A position with this hash, likely the one sought.
-    #[inline]
-    pub fn likely(&self, hash: u64) -> Option<usize> {
-        self.find(hash, |_| true)
-    }
-
-    /// Looks at where [`Positions::likely`] will look.
+    /// Looks at where [`Positions::find`] will look.
     #[inline]
     pub fn touch(&self, hash: u64) -> u8 {
         either!(self, table => table.touch(hash))
