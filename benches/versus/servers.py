@@ -24,6 +24,10 @@ class Cores:
         self.server, *self.load = listed.split(",")
         os.sched_setaffinity(0, {int(core) for core in self.load})
 
+    def beside_two_workers(self):
+        """What a second worker, which has the load's first core, leaves to the load: that core too where it is the only one."""
+        return ",".join(self.load[1:] or self.load)
+
     def benchmark(self):
         """redis-benchmark, with a thread for each of the load's cores."""
         return ["redis-benchmark"] if len(self.load) == 1 else ["redis-benchmark", "--threads", str(len(self.load))]

@@ -149,7 +149,8 @@ def workers(programs, rounds, scale):
                 prepare(server)
                 number = int(500_000 * scale)
                 before = server.cpu_us()
-                line = ["redis-benchmark", "-p", str(server.port), "-c", "25", "-n", str(number), "-P", "16", *KEYS, "-q"]
+                line = ["taskset", "-c", CORES.beside_two_workers(), "redis-benchmark", "-p", str(server.port)]
+                line += ["-c", "25", "-n", str(number), "-P", "16", *KEYS, "-q"]
                 loads = [subprocess.Popen([*line, "-t", kind], stdout=subprocess.DEVNULL) for kind in ("get", "set")]
                 for load in loads:
                     load.wait()
