@@ -3,6 +3,7 @@
 //! A handler says what it answers (a map, a double, a null); this file says how the
 //! client's protocol version spells it. A failed handler's part is cut off again at its mark.
 
+use super::request::head;
 use crate::util::{number, piece::Piece};
 
 /// Bytes around those of a string: a sign, a length, a format and two line ends.
@@ -103,10 +104,7 @@ impl Reply {
 
     #[inline]
     fn head(&mut self, sign: u8, n: i64) {
-        self.buf.push(sign);
-        self.buf
-            .extend_from_slice(itoa::Buffer::new().format(n).as_bytes());
-        self.buf.extend_from_slice(b"\r\n");
+        head(sign, n, &mut self.buf);
     }
 
     #[inline]

@@ -62,21 +62,28 @@ impl Request {
 /// Appends a request as clients send it.
 #[inline]
 pub fn encode(args: &[impl AsRef<[u8]>], out: &mut Vec<u8>) {
-    write_length(b'*', args.len(), out);
+    head(b'*', args.len() as i64, out);
     for arg in args {
         let arg = arg.as_ref();
-        write_length(b'$', arg.len(), out);
+        head(b'$', arg.len() as i64, out);
         out.extend_from_slice(arg);
         out.extend_from_slice(b"\r\n");
     }
 }
 
+/// A sign, a number and a line end: what requests and replies are made of.
 #[inline]
-fn write_length(kind: u8, len: usize, out: &mut Vec<u8>) {
-    if let digit @ 0..10 = len {
-        return out.extend_from_slice(&[kind, b'0' + digit as u8, b'\r', b'\n']);
+pub(super) fn head(sign: u8, n: i64, out: &mut Vec<u8>) {
+    let digit = |n: i64| b'0' + n as u8;
+    match n {
+        0..10 => out.extend_from_slice(&[sign, digit(n), b'\r', b'\n']),
+        10..100 => {
+            out.extend_from_slice(&[sign, digit(n / 10), digit(n % 10), b'\r', b'\n']);
+        }
+        _ => {
+            out.push(sign);
+            number::write_i64(n, out);
+            out.extend_from_slice(b"\r\n");
+        }
     }
-    out.push(kind);
-    number::write_i64(len as i64, out);
-    out.extend_from_slice(b"\r\n");
 }
