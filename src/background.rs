@@ -79,7 +79,8 @@ pub fn start(shared: &Arc<Shared>, alarm: &Arc<Alarm>) {
     tokio::task::spawn_local(repl::watch(shared.clone()));
 }
 
-/// A thread that hears SIGABRT, by which a supervisor ends a server that hangs: so it is none of the workers.
+/// A thread that hears SIGABRT, by which a supervisor ends a server that hangs: so it is none of the workers. It passes
+/// over SIGHUP, which the terminal sends when it is closed.
 pub fn report_aborts(config: &Arc<Config>) -> Result<()> {
     let config = config.clone();
     let runtime = tokio::runtime::Builder::new_current_thread()
@@ -90,6 +91,7 @@ pub fn report_aborts(config: &Arc<Config>) -> Result<()> {
         let Ok(mut aborts) = signal(SignalKind::from_raw(abort.as_raw())) else {
             return;
         };
+        let _heard = signal(SignalKind::hangup());
         if aborts.recv().await.is_some() {
             if config.crash_log_enabled.get() {
                 crash::report(&crash::by_signal(REDIS_VERSION, abort));

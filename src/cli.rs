@@ -1,6 +1,6 @@
 //! What the program does with its command line: starts a server, or says why not.
 
-use std::io::IsTerminal;
+use std::io::{IsTerminal, Read};
 use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -9,6 +9,7 @@ use anyhow::Result;
 
 use crate::config::cli::{Cli, Start, parse};
 use crate::config::{Config, REDIS_VERSION, file};
+use crate::daemon::{self, PidFile};
 use crate::persist::disk::OsDisk;
 use crate::server::Server;
 use crate::util::{glob, memory};
@@ -45,9 +46,19 @@ pub fn main() -> ExitCode {
 
 fn run(start: &Start) -> Result<()> {
     let config = Arc::new(Config::new());
-    let text = file::gather(start, std::io::stdin())?;
+    let mut stdin = Vec::new();
+    if start.stdin {
+        std::io::stdin().read_to_end(&mut stdin)?;
+    }
+    let text = file::gather(start, &stdin[..])?;
     let loaded = file::load(&config, &text, glob::matches)?;
+    if daemon::is_detached() {
+        daemon::settle();
+    } else if daemon::wants_background(&config) {
+        return daemon::detach(&stdin);
+    }
     log::start(&config);
+    daemon::meet_supervisor(&config);
     background::report_aborts(&config)?;
     greet(start.file.as_deref());
     let server = Server::new(
@@ -56,6 +67,7 @@ fn run(start: &Start) -> Result<()> {
         start.file.as_deref(),
         Arc::new(OsDisk),
     )?;
+    let _pid_file = PidFile::write(&config);
     show_logo(&config, server.port());
     tracing::info!("Server initialized");
     memory::publish();
@@ -79,7 +91,8 @@ fn greet(config_file: Option<&Path>) {
 
 /// A few lines for whoever starts the server by hand, one for a log.
 fn show_logo(config: &Config, port: u16) {
-    let by_hand = config.logfile.is_empty() && std::io::stdout().is_terminal();
+    let logs_elsewhere = config.syslog_enabled.get() || !config.logfile.is_empty();
+    let by_hand = !logs_elsewhere && std::io::stdout().is_terminal();
     if !by_hand && !config.always_show_logo.get() {
         return tracing::info!("Running mode=standalone, port={port}.");
     }

@@ -22,7 +22,7 @@
 //! A module uses only the floors below it; `tests/` reads every `use crate::` and checks.
 //!
 //! ```text
-//! 8  server  background  cli               put the parts together
+//! 8  server  background  daemon  cli       put the parts together
 //! 7  net                                   sockets: listener, connection
 //! 6  exec  repl                            find, admit, unit, commit, transaction, sleep, sweep, evict; full syncs and the link to a master
 //! 5  commands                              one file per group of siblings; families never import each other
@@ -40,6 +40,7 @@ pub mod cli;
 pub mod command;
 pub mod commands;
 pub mod config;
+pub mod daemon;
 pub mod engine;
 pub mod exec;
 pub mod journal;

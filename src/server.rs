@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 use parking_lot::Mutex;
+use sd_notify::NotifyState;
 use tokio::runtime::{LocalOptions, LocalRuntime};
 use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
 use tokio_util::sync::CancellationToken;
@@ -19,6 +20,7 @@ use crate::command::Registry;
 use crate::command::client::Client;
 use crate::command::shared::{About, Shared};
 use crate::command::stats::Stats;
+use crate::command::surroundings::tell_supervisor;
 use crate::command::users;
 use crate::commands;
 use crate::config::Config;
@@ -110,6 +112,8 @@ impl Server {
         let told = shared.reopen.set(Box::new(reopen));
         debug_assert!(told.is_ok(), "a server is built once");
         repl::begin(&shared);
+        // The log says so if it can't be set.
+        let _ = shared.apply_oom_score();
         // Until it runs and has read its files.
         shared.store.loading.begin(0);
         Ok(Server {
@@ -276,7 +280,7 @@ fn load(loader: Worker, ready: Ready) -> Result<JoinHandle<Result<()>>> {
             match &loaded {
                 Ok(()) => {
                     shared.store.loading.end();
-                    ready.announce();
+                    ready.announce(&shared);
                 }
                 // It goes on loading until it is gone: what it acknowledged now would be kept nowhere.
                 Err(_) => shared.stop.cancel(),
@@ -310,17 +314,25 @@ impl Ready {
     fn of(listeners: &Listeners) -> Self {
         Ready {
             tcp: listeners.tcp_ports().next().is_some(),
-            unix: listeners.unix_path().is_some(),
+            unix: listeners.has_unix(),
         }
     }
 
-    fn announce(&self) {
+    fn announce(&self, shared: &Shared) {
         if self.tcp {
             tracing::info!("Ready to accept connections tcp");
         }
         if self.unix {
             tracing::info!("Ready to accept connections unix");
         }
+        let status = match shared.replication.is_replica() {
+            false => "Ready to accept connections",
+            true => {
+                "Ready to accept connections in read-only mode. Waiting for MASTER <-> REPLICA sync"
+            }
+        };
+        let news = [NotifyState::Status(status), NotifyState::Ready];
+        tell_supervisor(&shared.config, &news);
     }
 }
 
@@ -419,6 +431,7 @@ impl Shared {
             rates: Default::default(),
             active_expire: true.into(),
             cron_paused: false.into(),
+            oom_score: Default::default(),
             oom_refusals: Default::default(),
             reopen: Default::default(),
             stop: CancellationToken::new(),

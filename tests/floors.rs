@@ -17,7 +17,7 @@ const FLOORS: &[&[&str]] = &[
     &["exec"],
     &["repl"],
     &["net"],
-    &["server", "background", "log", "cli", "testing"],
+    &["server", "background", "daemon", "log", "cli", "testing"],
 ];
 
 fn floor(module: &str) -> usize {

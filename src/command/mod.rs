@@ -25,6 +25,7 @@ pub mod session;
 pub mod shared;
 pub mod slowlog;
 pub mod stats;
+pub mod surroundings;
 pub mod timeout;
 pub mod users;
 pub mod weight;

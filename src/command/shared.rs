@@ -25,6 +25,7 @@ use crate::journal::Journal;
 use crate::persist::Store;
 use crate::pubsub::{Broker, Mailbox, Tracking};
 use crate::script::{Functions, Scripts};
+use crate::util::oom::OomScore;
 use crate::util::words;
 
 pub struct Shared {
@@ -57,6 +58,7 @@ pub struct Shared {
     pub active_expire: AtomicBool,
     /// DEBUG PAUSE-CRON.
     pub cron_paused: AtomicBool,
+    pub oom_score: OomScore,
     /// Times `used_memory` was found above `maxmemory` and nothing could go.
     pub oom_refusals: AtomicU64,
     /// Opens other sockets, as the configuration says now; on failure puts it back by the function that it is given.

@@ -8,7 +8,6 @@ use super::shared::Shared;
 use crate::acl::{LoadError, Revision, User, Users};
 use crate::config::file::{FileError, UserLine};
 use crate::config::special::reason;
-use crate::config::values::as_path;
 use crate::config::{Config, PubsubDefault};
 use crate::pubsub::Channels;
 
@@ -20,7 +19,7 @@ pub fn all_channels(config: &Config) -> bool {
 /// The file of users, if there is one: its path, and its name as it was configured.
 pub fn file(config: &Config) -> Option<(PathBuf, String)> {
     let name = config.aclfile.get();
-    let path = config.dir.get().0.join(as_path(&name));
+    let path = config.place_of(&name);
     (!name.is_empty()).then(|| (path, String::from_utf8_lossy(&name).into_owned()))
 }
 

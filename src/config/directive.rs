@@ -8,8 +8,6 @@ use super::values::Setting;
 pub enum Meaning {
     /// It does what its documentation says.
     Live,
-    /// Accepted and shown, not yet acted on.
-    Later,
     /// Accepted and shown, and never acted on, for this reason.
     Ignored(&'static str),
 }
@@ -44,10 +42,6 @@ impl Traits {
         words: false,
         hidden: false,
         sensitive: false,
-    };
-    pub(super) const LATER: Traits = Traits {
-        meaning: Meaning::Later,
-        ..Traits::LIVE
     };
 
     pub(super) const fn ignored(why: &'static str) -> Traits {

@@ -5,13 +5,13 @@
 
 use std::collections::HashSet;
 use std::fmt;
-use std::fs;
-use std::io::Read;
+use std::fs::{self, File};
+use std::io::{self, Read};
 use std::path::{Component, Path, PathBuf};
 
 use super::cli::Start;
 use super::special::reason;
-use super::values::as_path;
+use super::values::{Refusal, as_path};
 use super::{Config, REDIS_VERSION, find};
 use crate::util::words::split;
 
@@ -128,6 +128,11 @@ fn read(path: &Path) -> Result<Vec<u8>, FileError> {
     })
 }
 
+/// Opens a log file at its end.
+pub fn open_log(path: &Path) -> io::Result<File> {
+    File::options().create(true).append(true).open(path)
+}
+
 /// Sets every directive that `text` names. Included files are looked for in the `dir` in force.
 pub fn load(config: &Config, text: &[u8], matches: Matches) -> Result<Loaded, FileError> {
     let mut loader = Loader {
@@ -192,6 +197,10 @@ impl Loader<'_> {
             } else {
                 cell.set_again(&words)
             };
+            let set = set.and_then(|()| match directive.name {
+                "logfile" => self.try_log(),
+                _ => Ok(()),
+            });
             return set.map_err(|why| FileError::at(&place, why));
         }
         let why = match (name.as_slice(), rest) {
@@ -222,6 +231,17 @@ impl Loader<'_> {
             _ => "Bad directive or wrong number of arguments",
         };
         Err(FileError::at(&place, why))
+    }
+
+    /// A server whose log can't be written doesn't start.
+    fn try_log(&self) -> Result<(), Refusal> {
+        let name = self.config.logfile.get();
+        if name.is_empty() {
+            return Ok(());
+        }
+        open_log(&self.config.place_of(&name))
+            .map(drop)
+            .map_err(|error| format!("Can't open the log file: {}", reason(&error)).into())
     }
 
     fn include(&mut self, path: &[u8], place: &Place) -> Result<(), FileError> {

@@ -18,14 +18,18 @@ pub mod table;
 pub mod values;
 
 use std::fmt;
+use std::path::PathBuf;
 
-pub use choices::{Allowed, AppendFsync, Choice, LogLevel, MaxmemoryPolicy, PubsubDefault};
+pub use choices::{
+    Allowed, AppendFsync, Choice, LogLevel, MaxmemoryPolicy, OomScoreAdj, PubsubDefault,
+    Supervised, SyslogFacility,
+};
 pub use directive::{Change, Directive, Meaning};
 pub use flags::EventClasses;
 pub use special::{OutputLimit, OutputLimits};
 pub use table::{Config, DIRECTIVES, FILE_ONLY};
 
-use values::Refusal;
+use values::{Refusal, as_path};
 
 /// The version of Redis whose behaviour we promise, and tell clients.
 pub const REDIS_VERSION: &str = "7.4.2";
@@ -108,6 +112,11 @@ impl Config {
     /// The value of the directive of this name or alias, as CONFIG GET shows it.
     pub fn get_text(&self, name: &[u8]) -> Option<Vec<u8>> {
         find(name).map(|directive| self.text(directive))
+    }
+
+    /// Where a file is that the configuration names: a relative path starts at `dir`.
+    pub fn place_of(&self, name: &[u8]) -> PathBuf {
+        self.dir.get().0.join(as_path(name))
     }
 
     /// Sets every pair, or none of them: what CONFIG SET does before anything is applied.

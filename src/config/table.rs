@@ -61,7 +61,6 @@ pub const FILE_ONLY: [(&str, &str); 4] = [
 ];
 
 const LIVE: Traits = Traits::LIVE;
-const LATER: Traits = Traits::LATER;
 const NO_CLUSTER: Traits = Traits::ignored("there is no cluster mode");
 const NO_TLS: Traits = Traits::ignored("TLS is not spoken");
 const NO_DEFRAG: Traits = Traits::ignored("memory is not moved to defragment it");
@@ -164,7 +163,7 @@ directives! {
     protected_mode: Bool = Bool::new(protected_by_default()), LIVE, "Without a password and a bind address, serve this machine alone.";
     enable_protected_configs: Pick<Allowed> = Pick::new(Allowed::No), LIVE.fixed(), "Who may CONFIG SET the protected directives dir and dbfilename.";
     enable_debug_command: Pick<Allowed> = Pick::new(Allowed::No), LIVE.fixed(), "Who may use DEBUG.";
-    enable_module_command: Pick<Allowed> = Pick::new(Allowed::No), LIVE.fixed(), "Who may use MODULE.";
+    enable_module_command: Pick<Allowed> = Pick::new(Allowed::No), Traits::ignored("there are no modules").fixed(), "Who may use MODULE.";
     port: Int = Int::new(6379, 0, 65535), LIVE, "TCP port to listen on; 0 for none.";
     tcp_backlog: Int = Int::new(511, 0, INT), LIVE.fixed(), "Connections the kernel keeps waiting for accept.";
     unixsocket: Text = Text::optional(), LIVE.fixed(), "Path of a Unix socket to listen on.";
@@ -198,15 +197,15 @@ directives! {
     tls_session_cache_timeout: Int = Int::new(300, 0, INT), NO_TLS, "Seconds a TLS session is kept.";
 
     // General.
-    daemonize: Bool = Bool::new(false), LATER.fixed(), "Run in the background.";
-    supervised: Pick<Supervised> = Pick::new(Supervised::No), LATER.fixed(), "Which supervisor to tell that the server is ready.";
+    daemonize: Bool = Bool::new(false), LIVE.fixed(), "Run in the background.";
+    supervised: Pick<Supervised> = Pick::new(Supervised::No), LIVE.fixed(), "Which supervisor to tell that the server is ready.";
     pidfile: Text = Text::optional(), LIVE.fixed(), "File that holds the process id while the server runs.";
     loglevel: Pick<LogLevel> = Pick::new(LogLevel::Notice), LIVE, "How much to log.";
     logfile: Text = Text::new(""), LIVE.fixed(), "File to log to; empty for standard output.";
-    hide_user_data_from_log: Bool = Bool::new(false), LATER, "Keep keys and values out of the log.";
-    syslog_enabled: Bool = Bool::new(false), LATER.fixed(), "Log to the system log as well.";
-    syslog_ident: Text = Text::new("redis"), LATER.fixed(), "Name of the server in the system log.";
-    syslog_facility: Pick<SyslogFacility> = Pick::new(SyslogFacility::Local0), LATER.fixed(), "Facility of the system log.";
+    hide_user_data_from_log: Bool = Bool::new(false), LIVE, "Keep keys and values out of the log.";
+    syslog_enabled: Bool = Bool::new(false), LIVE.fixed(), "Log to the system log as well.";
+    syslog_ident: Text = Text::new("redis"), LIVE.fixed(), "Name of the server in the system log.";
+    syslog_facility: Pick<SyslogFacility> = Pick::new(SyslogFacility::Local0), LIVE.fixed(), "Facility of the system log.";
     crash_log_enabled: Bool = Bool::new(true), LIVE, "Log a report of the stack when a signal or DEBUG ends the server.";
     crash_memcheck_enabled: Bool = Bool::new(true), Traits::ignored("memory is not tested"), "Test memory after a crash.";
     databases: Int = Int::new(16, 1, INT), LIVE.fixed(), "Number of databases for SELECT.";
@@ -214,7 +213,7 @@ directives! {
     set_proc_title: Bool = Bool::new(true), Traits::ignored("the process keeps its title").fixed(), "Change the process's title.";
     proc_title_template: Text = Text::new("{title} {listen-addr} {server-mode}").checked(is_title_template), Traits::ignored("the process keeps its title"), "What the process's title says.";
     locale_collate: Text = Text::new(""), Traits::ignored("text is compared by bytes, in every locale"), "Locale by which SORT ALPHA and scripts compare text.";
-    ignore_warnings: Text = Text::new(""), LATER, "Start-up warnings that do not stop the server.";
+    ignore_warnings: Text = Text::new(""), Traits::ignored("no warning stops this server"), "Start-up warnings that do not stop the server.";
 
     // Snapshots.
     save: Held<SavePoints> = Held::new(SavePoints::default()), LIVE.words(), "Snapshot after so many seconds if so many changes were made; \"\" for never.";
@@ -239,7 +238,7 @@ directives! {
     replica_read_only | "slave-read-only": Bool = Bool::new(true), LIVE, "Refuse writes on a replica.";
     replica_lazy_flush | "slave-lazy-flush": Bool = Bool::new(false), ALWAYS_LAZY, "Free the old data in the background before a full sync.";
     replica_ignore_maxmemory | "slave-ignore-maxmemory": Bool = Bool::new(true), LIVE, "Leave eviction to the master.";
-    replica_ignore_disk_write_errors: Bool = Bool::new(false), LATER, "Go on applying the master's commands when the disk fails.";
+    replica_ignore_disk_write_errors: Bool = Bool::new(false), Traits::ignored("a replica always goes on"), "Go on applying the master's commands when the disk fails.";
     replica_priority | "slave-priority": Int = Int::new(100, 0, INT), LIVE, "Rank for promotion by Sentinel; 0 for never.";
     replica_announced: Bool = Bool::new(true), LIVE, "Let Sentinel name this replica to clients.";
     replica_announce_ip | "slave-announce-ip": Text = Text::optional(), LIVE, "Address to tell the master instead of our own.";
@@ -250,12 +249,12 @@ directives! {
     repl_diskless_load: Pick<DisklessLoad> = Pick::new(DisklessLoad::Disabled), LIVE, "Load a full sync straight from the socket.";
     repl_ping_replica_period | "repl-ping-slave-period": Int = Int::new(10, 1, INT), LIVE, "Seconds between pings to replicas.";
     repl_timeout: Int = Int::new(60, 1, INT), LIVE, "Seconds of silence after which a replication link is dead.";
-    repl_disable_tcp_nodelay: Bool = Bool::new(false), LATER, "Send to replicas in fewer, larger packets.";
+    repl_disable_tcp_nodelay: Bool = Bool::new(false), LIVE, "Send to replicas in fewer, larger packets.";
     repl_backlog_size: Memory = Memory::new(1 << 20, 1, SIZE).at_least(16 << 10), LIVE, "Bytes kept for replicas that come back.";
     repl_backlog_ttl: Int = Int::new(3600, 0, LONG), LIVE, "Seconds the backlog is kept after the last replica left; 0 for ever.";
     min_replicas_to_write | "min-slaves-to-write": Int = Int::new(0, 0, INT), LIVE, "Refuse writes with fewer good replicas; 0 for never.";
     min_replicas_max_lag | "min-slaves-max-lag": Int = Int::new(10, 0, INT), LIVE, "Seconds of silence after which a replica is not good.";
-    propagation_error_behavior: Pick<PropagationError> = Pick::new(PropagationError::Ignore), LATER, "What a replica does when a replicated command fails.";
+    propagation_error_behavior: Pick<PropagationError> = Pick::new(PropagationError::Ignore), Traits::ignored("a replica logs it and goes on"), "What a replica does when a replicated command fails.";
 
     // Clients and security.
     requirepass: Text = Text::optional(), LIVE.sensitive(), "Password of the default user.";
@@ -272,7 +271,7 @@ directives! {
     maxmemory: Memory = Memory::new(0, 0, u64::MAX), LIVE, "Bytes of data to hold; 0 for no limit.";
     maxmemory_policy: Pick<MaxmemoryPolicy> = Pick::new(MaxmemoryPolicy::Noeviction), LIVE, "Which keys make room when memory is full.";
     maxmemory_samples: Int = Int::new(5, 1, INT), LIVE, "Keys compared to find one to evict.";
-    maxmemory_eviction_tenacity: Int = Int::new(10, 0, 100), LIVE, "How long one command may spend on eviction, from 0 to 100.";
+    maxmemory_eviction_tenacity: Int = Int::new(10, 0, 100), Traits::ignored("a command gives up a few keys at most, and the next one goes on"), "How long one command may spend on eviction, from 0 to 100.";
     maxmemory_clients: MemoryShare = MemoryShare::none(), LIVE, "Memory of all clients together, in bytes or percent of maxmemory; 0 for no limit.";
     lfu_log_factor: Int = Int::new(10, 0, INT), LIVE, "How many uses it takes to raise a key's frequency.";
     lfu_decay_time: Int = Int::new(1, 0, INT), LIVE, "Minutes after which a key's frequency falls by one.";
@@ -292,8 +291,8 @@ directives! {
     jemalloc_bg_thread: Bool = Bool::new(true), LIVE, "Let the allocator purge in threads of its own.";
 
     // Kernel.
-    oom_score_adj: Pick<OomScoreAdj> = Pick::new(OomScoreAdj::No), LATER, "Whether to set the kernel's out of memory score.";
-    oom_score_adj_values: Held<OomValues> = Held::new(OomValues([0, 200, 800])), LATER.words(), "Scores of a master, a replica and a background child.";
+    oom_score_adj: Pick<OomScoreAdj> = Pick::new(OomScoreAdj::No), LIVE, "Whether to set the kernel's out of memory score.";
+    oom_score_adj_values: Held<OomValues> = Held::new(OomValues([0, 200, 800])), LIVE.words(), "Scores of a master, a replica and a background child, which there is none of.";
     disable_thp: Bool = Bool::new(true), Traits::ignored("huge pages cost nothing without a fork").fixed(), "Do without transparent huge pages.";
     server_cpulist | "server_cpulist": Text = Text::optional(), NO_CPU_LISTS.fixed(), "Processors of the server's threads.";
     bio_cpulist | "bio_cpulist": Text = Text::optional(), NO_CPU_LISTS.fixed(), "Processors of background threads.";
@@ -304,7 +303,7 @@ directives! {
     io_threads: Int = Int::new(0, 0, 128), LIVE.fixed(), "Worker threads; 0 for one on each core.";
     io_threads_do_reads: Bool = Bool::new(false), Traits::ignored("every worker reads, runs and writes").fixed(), "Let the threads read as well as write.";
     hz: Int = Int::new(10, 0, INT).settling(1, 500), LIVE, "Rounds of housekeeping in a second.";
-    dynamic_hz: Bool = Bool::new(true), LATER, "Do more rounds when many clients are connected.";
+    dynamic_hz: Bool = Bool::new(true), Traits::ignored("rounds take as long with many clients as with few"), "Do more rounds when many clients are connected.";
     activerehashing: Bool = Bool::new(true), Traits::ignored("tables never rehash as a whole"), "Spend idle time on rehashing.";
 
     // The append only file.
@@ -319,7 +318,7 @@ directives! {
     aof_use_rdb_preamble: Bool = Bool::new(true), LIVE, "Begin a rewritten log with a snapshot.";
     aof_checksum: Bool = Bool::new(true), LIVE, "Put checksums into the log, in lines that other servers pass over.";
     aof_timestamp_enabled: Bool = Bool::new(false), LIVE, "Put times into the log.";
-    aof_rewrite_incremental_fsync: Bool = Bool::new(true), LATER, "Sync a rewritten log a few megabytes at a time.";
+    aof_rewrite_incremental_fsync: Bool = Bool::new(true), LIVE, "Sync a rewritten log a few megabytes at a time.";
     aof_disable_auto_gc: Bool = Bool::new(false), LIVE, "Keep log files that are no longer needed.";
 
     // Shutdown.

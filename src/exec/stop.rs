@@ -3,9 +3,12 @@
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
+use sd_notify::NotifyState;
+
 use crate::command::Shutdown;
 use crate::command::replication::Stage;
 use crate::command::shared::{PauseFor, PauseMode, Shared, Stopping};
+use crate::command::surroundings::{tell_status, tell_supervisor};
 use crate::util::clock;
 
 /// Between two looks at the replicas.
@@ -22,6 +25,7 @@ pub struct Stop {
 /// SHUTDOWN or a signal wants a stop: whoever speaks from here on finds it going on, and may abort it while it waits.
 pub fn ask_to_stop(shared: &Shared, wish: Shutdown) -> Stop {
     tracing::warn!("User requested shutdown...");
+    tell_supervisor(&shared.config, &[NotifyState::Stopping]);
     shared.scripts.kill_all();
     let waits = !wish.now && !shared.store.loading.is_on();
     Stop {
@@ -68,9 +72,11 @@ fn save_and_stop(shared: &Shared, wish: Shutdown) -> bool {
         let pause = &shared.pause;
         pause.start(PauseFor::Stop, u64::MAX, PauseMode::All, now_ms);
         tracing::warn!("Saving the final RDB snapshot before exiting.");
+        tell_status(&shared.config, "Saving the final RDB snapshot");
         let saved = store.save_at_end(shared.stats.totals().dirty);
         if !saved && !wish.force {
             tracing::warn!("Error trying to save the DB, can't exit.");
+            tell_status(&shared.config, "Error trying to save the DB, can't exit.");
             return false;
         }
     }

@@ -2,7 +2,7 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::os::unix::fs::PermissionsExt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -73,11 +73,18 @@ fn show(address: SocketAddr) -> String {
     SocketAddr::new(canonical(address.ip()), address.port()).to_string()
 }
 
+struct UnixDoor {
+    listener: UnixListener,
+    file: SocketFile,
+    /// As it was configured: clients are shown with it.
+    name: String,
+}
+
 /// Everything the server listens on.
 pub struct Listeners {
     pub doors: Arc<Doors>,
     opened: UnboundedReceiver<Door>,
-    unix: Option<(UnixListener, String)>,
+    unix: Option<UnixDoor>,
     keepalive_s: u64,
 }
 
@@ -86,15 +93,17 @@ impl Listeners {
     pub fn open(config: &Config) -> Result<Self> {
         let backlog = config.tcp_backlog.get() as i32;
         let (doors, opened) = Doors::open(config)?;
-        let path = String::from_utf8_lossy(&config.unixsocket.get()).into_owned();
-        let unix = if path.is_empty() {
+        let name = config.unixsocket.get();
+        let unix = if name.is_empty() {
             None
         } else {
-            Some(listen_unix(
-                &path,
-                config.unixsocketperm.get() as u32,
-                backlog,
-            )?)
+            let path = config.place_of(&name);
+            let permissions = config.unixsocketperm.get() as u32;
+            Some(UnixDoor {
+                listener: listen_unix(&path, permissions, backlog)?,
+                file: SocketFile(path),
+                name: String::from_utf8_lossy(&name).into_owned(),
+            })
         };
         Ok(Listeners {
             doors: Arc::new(doors),
@@ -108,26 +117,26 @@ impl Listeners {
         self.doors.ports().into_iter()
     }
 
-    pub fn unix_path(&self) -> Option<&str> {
-        self.unix.as_ref().map(|(_, path)| path.as_str())
+    pub fn has_unix(&self) -> bool {
+        self.unix.is_some()
     }
 
     /// Accepts for ever, giving each socket to `hand`.
     pub async fn accept(self, hand: impl Fn(Accepted) + Clone + 'static) {
         let keepalive_s = self.keepalive_s;
         let mut tasks = tokio::task::JoinSet::new();
-        if let Some((listener, path)) = self.unix {
-            let _owner = SocketFile(PathBuf::from(&path));
+        if let Some(door) = self.unix {
             let hand_unix = hand.clone();
             tasks.spawn_local(async move {
-                let _owner = _owner;
+                let _owner = door.file;
                 loop {
-                    match listener
+                    match door
+                        .listener
                         .accept()
                         .await
                         .and_then(|(stream, _)| stream.into_std())
                     {
-                        Ok(stream) => hand_unix(Accepted::Unix(stream, path.clone())),
+                        Ok(stream) => hand_unix(Accepted::Unix(stream, door.name.clone())),
                         Err(error) => rest(&error).await,
                     }
                 }
@@ -225,7 +234,7 @@ fn resolve(name: &str) -> Result<IpAddr> {
         .ip())
 }
 
-fn listen_unix(path: &str, permissions: u32, backlog: i32) -> Result<(UnixListener, String)> {
+fn listen_unix(path: &Path, permissions: u32, backlog: i32) -> Result<UnixListener> {
     let _ = std::fs::remove_file(path);
     let open = || -> Result<UnixListener> {
         let socket = Socket::new(Domain::UNIX, Type::STREAM, None)?;
@@ -238,6 +247,5 @@ fn listen_unix(path: &str, permissions: u32, backlog: i32) -> Result<(UnixListen
         let listener: std::os::unix::net::UnixListener = socket.into();
         Ok(UnixListener::from_std(listener)?)
     };
-    let listener = open().with_context(|| format!("Failed opening Unix socket: bind: {path}"))?;
-    Ok((listener, path.to_string()))
+    open().with_context(|| format!("Failed opening Unix socket: bind: {}", path.display()))
 }

@@ -47,6 +47,14 @@ impl Stream {
         }
     }
 
+    /// From now on the kernel may wait for more to send, and send less often.
+    pub fn gather(&self) {
+        if let Stream::Tcp(stream) = self {
+            // A socket that is gone already shows at its next write.
+            let _ = stream.set_nodelay(false);
+        }
+    }
+
     pub fn descriptor(&self) -> i32 {
         match self {
             Stream::Tcp(stream) => stream.as_raw_fd(),

@@ -31,6 +31,43 @@ impl dyn DiskFile + '_ {
     }
 }
 
+/// Bytes written before they are pushed to the disk.
+const PUSH_BYTES: u64 = 4 << 20;
+
+/// A long file that is pushed to the disk while it is written, so that the last sync is short.
+pub struct Pushed<'f> {
+    file: &'f mut dyn DiskFile,
+    /// Whether it is, before its end.
+    often: bool,
+    unsynced: u64,
+}
+
+impl<'f> Pushed<'f> {
+    pub fn new(file: &'f mut dyn DiskFile, often: bool) -> Self {
+        Pushed {
+            file,
+            often,
+            unsynced: 0,
+        }
+    }
+
+    /// Writes all of the bytes.
+    pub fn write_all(&mut self, bytes: &[u8]) -> io::Result<()> {
+        self.file.write_all(bytes)?;
+        self.unsynced += bytes.len() as u64;
+        if self.often && self.unsynced >= PUSH_BYTES {
+            self.sync()?;
+        }
+        Ok(())
+    }
+
+    /// Returns once everything written has reached the disk.
+    pub fn sync(&mut self) -> io::Result<()> {
+        self.unsynced = 0;
+        self.file.sync()
+    }
+}
+
 /// What may be done to a folder of files.
 pub trait Disk: Send + Sync {
     /// A new file, or an old one emptied.

@@ -204,8 +204,7 @@ impl Store {
     }
 
     pub fn snapshot_path(&self) -> PathBuf {
-        let name = self.config.dbfilename.path();
-        self.config.dir.get().0.join(name)
+        self.config.place_of(&self.config.dbfilename.get())
     }
 
     /// Keys written by a job; an error ends it.
@@ -262,6 +261,7 @@ impl Store {
             now_ms: clock::now_ms(),
             threads: cores.clamp(1, 4),
             key_delay_us: config.key_load_delay.get().max(0) as u64,
+            hide_names: config.hide_user_data_from_log.get(),
         }
     }
 

@@ -14,6 +14,7 @@ use super::wire::{Lost, Wire};
 use crate::command::client::Client;
 use crate::command::replication::{Failover, Link, Master};
 use crate::command::shared::PauseFor;
+use crate::command::surroundings::tell_status;
 use crate::config::special::reason;
 use crate::exec::{Relay, Relayed, Worker};
 use crate::journal::Epoch;
@@ -294,6 +295,10 @@ impl Attempt<'_> {
             shared.replication.disconnect_replicas();
         }
         tracing::info!("MASTER <-> REPLICA sync: Master accepted a Partial Resynchronization.");
+        tell_status(
+            &shared.config,
+            "MASTER <-> REPLICA sync: Partial Resynchronization accepted. Ready to accept connections in read-write mode.",
+        );
         Ok(())
     }
 

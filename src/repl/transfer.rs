@@ -11,6 +11,7 @@ use bytes::Buf;
 use super::wire::{Lost, Wire};
 use crate::command::replication::{Link, Replication};
 use crate::command::shared::Shared;
+use crate::command::surroundings::tell_status;
 use crate::config::choices::DisklessLoad;
 use crate::config::special::reason;
 use crate::engine::Engine;
@@ -227,6 +228,10 @@ pub fn receive(worker: &Worker, wire: &mut Wire, id: &str, offset: u64) -> Resul
         state.resumable = true;
     }
     tracing::info!("MASTER <-> REPLICA sync: Finished with success");
+    tell_status(
+        &shared.config,
+        "MASTER <-> REPLICA sync: Finished with success. Ready to accept connections in read-write mode.",
+    );
     if shared.config.appendonly.get() {
         tracing::info!("AOF background was scheduled");
         let dirty = shared.stats.totals().dirty;

@@ -8,6 +8,7 @@ pub mod glob;
 pub mod keyhash;
 pub mod memory;
 pub mod number;
+pub mod oom;
 pub mod piece;
 pub mod thread;
 pub mod words;

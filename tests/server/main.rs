@@ -5,6 +5,7 @@ mod acl;
 mod bad_input;
 mod common;
 mod concurrency;
+mod daemon;
 mod differential;
 mod expiry;
 mod persist;

@@ -43,6 +43,8 @@ impl Shared {
         }
         drop(state);
         self.apply_replication();
+        // The log says so if it can't be set; roles change all the same.
+        let _ = self.apply_oom_score();
         for client in self.clients.all() {
             client.unblock(Unblock::Moved);
         }
@@ -75,6 +77,8 @@ impl Shared {
         drop(state);
         replication.replica.store(false, Ordering::Relaxed);
         self.apply_replication();
+        // The log says so if it can't be set; roles change all the same.
+        let _ = self.apply_oom_score();
         // Those who come back are told of the new name.
         replication.disconnect_replicas();
         replication.changed.notify_all();

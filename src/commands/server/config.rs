@@ -11,7 +11,7 @@ use crate::command::shared::Shared;
 use crate::command::{Arg, Command, Done, Fail, Flow, Run, SessionCall, help, users};
 use crate::config::rewrite::rewrite as rewritten;
 use crate::config::special::reason;
-use crate::config::{self, Directive, SetError};
+use crate::config::{self, Directive, OomScoreAdj, SetError};
 use crate::util::glob;
 
 pub const CONFIG: Command = Command {
@@ -103,14 +103,19 @@ fn set(call: &mut SessionCall<'_>) -> Done {
     let changed = config
         .set_many(&pairs, local)
         .map_err(|error| Fail::said(error.to_string()))?;
-    if let Err(error) = before.apply(call.server, &|| config.roll_back(&changed)) {
+    let undo = || {
         config.roll_back(&changed);
+        // As it was before, which the kernel took then.
+        let _ = call.server.apply_oom_score();
+    };
+    if let Err(error) = before.apply(call.server, &|| config.roll_back(&changed)) {
+        undo();
         return Err(Fail::said(error.to_string()));
     }
     call.server.apply_config();
     let dirty = call.server.stats.totals().dirty;
     if let Err(why) = call.server.store.apply_config(dirty, call.session.in_exec) {
-        config.roll_back(&changed);
+        undo();
         return Err(Fail::said(SetError::refused("appendonly", why).to_string()));
     }
     let is_password = |changed: &config::Changed| changed.directive.name == "requirepass";
@@ -128,6 +133,7 @@ struct Applied {
     port: i64,
     bind: Option<Vec<u8>>,
     clients: i64,
+    oom_score: (OomScoreAdj, [i16; 3]),
 }
 
 impl Applied {
@@ -137,6 +143,10 @@ impl Applied {
             port: config.port.get(),
             bind: config.get_text(b"bind"),
             clients: config.maxclients.get(),
+            oom_score: (
+                config.oom_score_adj.get(),
+                config.oom_score_adj_values.get().0,
+            ),
         }
     }
 
@@ -159,6 +169,11 @@ impl Applied {
         if now.clients > self.clients {
             allow_clients(now.clients as u64)
                 .map_err(|why| SetError::refused("maxclients", why))?;
+        }
+        if now.oom_score != self.oom_score {
+            server
+                .apply_oom_score()
+                .map_err(|why| SetError::refused("oom-score-adj", why))?;
         }
         Ok(())
     }

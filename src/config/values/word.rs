@@ -31,7 +31,8 @@ impl<C: Choice> Pick<C> {
         C::ALL[usize::from(self.now.load(Relaxed))]
     }
 
-    fn put(&self, choice: C) {
+    /// For the server, when it learns the value in force.
+    pub fn put(&self, choice: C) {
         let at = C::ALL.iter().position(|other| *other == choice);
         let at = at.expect("a choice is missing from its own list");
         self.now.store(at as u8, Relaxed);

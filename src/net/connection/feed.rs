@@ -62,6 +62,9 @@ impl Connection {
     /// Serves the replica until it leaves or is cut off.
     pub(super) async fn feed(&mut self, feed: Feed) {
         let replica = feed.replica.clone();
+        if self.worker.shared.config.repl_disable_tcp_nodelay.get() {
+            self.stream.gather();
+        }
         let now_ms = clock::now_ms();
         let mut tick = tokio::time::interval(TICK);
         tick.set_missed_tick_behavior(MissedTickBehavior::Delay);

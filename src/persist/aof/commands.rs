@@ -3,7 +3,7 @@
 use std::io;
 
 use crate::engine::{SavedKey, Snapshot};
-use crate::persist::disk::DiskFile;
+use crate::persist::disk::Pushed;
 use crate::resp::encode;
 use crate::types::{HashRef, Piece, ValueRef};
 use crate::util::number::write_double;
@@ -16,7 +16,7 @@ const KEYS_PER_LOCK: usize = 32;
 
 /// The file as it is written.
 struct Output<'f> {
-    file: &'f mut dyn DiskFile,
+    file: Pushed<'f>,
     bytes: Vec<u8>,
 }
 
@@ -43,7 +43,7 @@ pub fn save(
     mut snapshot: Snapshot<'_>,
     functions: &[Vec<u8>],
     timestamp: bool,
-    file: &mut dyn DiskFile,
+    file: Pushed<'_>,
     mut wrote: impl FnMut(u64) -> io::Result<()>,
 ) -> io::Result<()> {
     let bytes = if timestamp {

@@ -177,12 +177,7 @@ impl Log {
 
 /// The folder of the log.
 pub fn folder(config: &Config) -> PathBuf {
-    let name = config.appenddirname.get();
-    config
-        .dir
-        .get()
-        .0
-        .join(String::from_utf8_lossy(&name).as_ref())
+    config.place_of(&config.appenddirname.get())
 }
 
 /// The first part of its files' names.

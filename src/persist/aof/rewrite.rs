@@ -13,7 +13,7 @@ use super::{carried_out, commands, filename, folder, start_writer, stop_writer};
 use crate::engine::Snapshot;
 use crate::journal::Seq;
 use crate::persist::Store;
-use crate::persist::disk::{DiskFile, draft_of};
+use crate::persist::disk::{DiskFile, Pushed, draft_of};
 use crate::persist::rdb;
 
 /// Writes the data as it stands into a new base, and edits from now on into a new increment.
@@ -139,14 +139,17 @@ fn write_base(
     let written = store.disk.create(&draft).and_then(|mut file| {
         let file: &mut dyn DiskFile = &mut *file;
         let wrote = |keys| store.wrote(job, keys);
+        let sync_often = store.config.aof_rewrite_incremental_fsync.get();
         if preamble {
             let rules = rdb::SaveRules {
                 aof_base: true,
+                sync_often,
                 ..store.save_rules()
             };
             rdb::save(snapshot, &store.functions(), &rules, file, wrote).map(drop)
         } else {
             let timestamp = store.config.aof_timestamp_enabled.get();
+            let file = Pushed::new(file, sync_often);
             commands::save(snapshot, &store.functions(), timestamp, file, wrote)
         }
     });

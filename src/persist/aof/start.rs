@@ -29,7 +29,7 @@ pub fn take_over(store: &Store) -> Result<bool> {
         Ok(text) => {
             let manifest = Manifest::parse(&text)
                 .with_context(|| format!("Fatal error reading {}", manifest_path.display()))?;
-            let single = config.dir.get().0.join(&filename);
+            let single = config.place_of(filename.as_bytes());
             if let Some(base) = manifest.base.as_ref().filter(|base| base.name == filename)
                 && !dir.join(&base.name).exists()
                 && single.is_file()
@@ -50,7 +50,7 @@ pub fn take_over(store: &Store) -> Result<bool> {
     if !config.appendonly.get() {
         return Ok(false);
     }
-    let (single, moved) = (config.dir.get().0.join(&filename), dir.join(&filename));
+    let (single, moved) = (config.place_of(filename.as_bytes()), dir.join(&filename));
     if !single.is_file() && !moved.is_file() {
         return Ok(false);
     }

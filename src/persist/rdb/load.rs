@@ -38,6 +38,8 @@ pub struct LoadRules {
     pub threads: usize,
     /// `key-load-delay`.
     pub key_delay_us: u64,
+    /// `hide-user-data-from-log`.
+    pub hide_names: bool,
 }
 
 /// What was in a snapshot.
@@ -354,6 +356,14 @@ impl From<Fault> for Stop {
     }
 }
 
+/// A key as the log may name it.
+fn shown<'k>(key: &'k [u8], rules: &LoadRules) -> Cow<'k, str> {
+    match rules.hide_names {
+        true => "*redacted*".into(),
+        false => String::from_utf8_lossy(key),
+    }
+}
+
 fn told(fault: Fault) -> String {
     match fault {
         Fault::Module(id) => format!(
@@ -395,7 +405,7 @@ fn decode(
                 (Ok(key), Ok(value)) => (key, value),
                 (Ok(key), Err(Fault::Empty)) => {
                     if empty.fetch_add(1, Ordering::Relaxed) < EMPTY_NAMED {
-                        let key = String::from_utf8_lossy(&key).into_owned();
+                        let key = shown(&key, rules);
                         tracing::info!("rdbLoadObject skipping empty key: {key}");
                     }
                     continue;
@@ -403,7 +413,7 @@ fn decode(
                 (key, value) => {
                     let key = key.unwrap_or_default();
                     let fault = value.err().unwrap_or(Fault::Broken);
-                    let key = String::from_utf8_lossy(&key);
+                    let key = shown(&key, rules);
                     let kind = kind_name(batch.bytes[*at]);
                     tracing::warn!("{kind} integrity check failed: {fault}, in key '{key}'");
                     bail!(

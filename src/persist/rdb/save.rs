@@ -7,11 +7,9 @@ use super::{VERSION_FIELD_TTL, VERSION_PLAIN, opcode};
 use crate::config::REDIS_VERSION;
 use crate::engine::{SavedKey, Snapshot};
 use crate::persist::crc64;
-use crate::persist::disk::DiskFile;
+use crate::persist::disk::{DiskFile, Pushed};
 use crate::util::{clock, thread};
 
-/// Bytes written before they are pushed to the disk, so that the last sync is short.
-const SYNC_BYTES: u64 = 4 << 20;
 /// Keys taken under one lock.
 const KEYS_PER_LOCK: usize = 32;
 
@@ -52,10 +50,8 @@ pub enum Mark {
 
 /// The file as it is written, and summed up.
 struct Output<'f> {
-    file: &'f mut dyn DiskFile,
+    file: Pushed<'f>,
     digest: Option<crc64::Digest>,
-    unsynced: u64,
-    sync_often: bool,
     total: u64,
     /// The first one; nothing is written after it.
     error: Option<io::Error>,
@@ -79,11 +75,6 @@ impl Output<'_> {
         }
         self.file.write_all(bytes)?;
         self.total += bytes.len() as u64;
-        self.unsynced += bytes.len() as u64;
-        if self.sync_often && self.unsynced >= SYNC_BYTES {
-            self.file.sync()?;
-            self.unsynced = 0;
-        }
         Ok(())
     }
 
@@ -104,10 +95,8 @@ pub fn save(
 ) -> io::Result<u64> {
     let style = style(&snapshot, rules)?;
     let out = Output {
-        file,
+        file: Pushed::new(file, rules.sync_often),
         digest: rules.checksum.then(crc64::digest),
-        unsynced: 0,
-        sync_often: rules.sync_often,
         total: 0,
         error: None,
     };

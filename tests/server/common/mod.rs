@@ -5,7 +5,7 @@ mod process;
 mod value;
 
 pub use client::{Client, Reply, encode};
-pub use process::{Server, our_server, real_redis};
+pub use process::{Server, free_port, our_server, real_redis};
 pub use value::{Value, escape};
 
 /// A number from the environment, so that a longer run needs no edit.

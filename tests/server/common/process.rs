@@ -121,6 +121,10 @@ impl Server {
         self.dir.as_ref().expect("a server has a directory").path()
     }
 
+    pub fn id(&self) -> Pid {
+        Pid::from_child(&self.child)
+    }
+
     /// Ends the process at once, as `kill -9` does, and keeps its files.
     pub fn kill(mut self) -> TempDir {
         // It may have ended by itself.
@@ -136,7 +140,7 @@ impl Server {
     }
 
     fn end(&mut self) {
-        let id = Pid::from_child(&self.child);
+        let id = self.id();
         // The process may have died by itself; then there is nobody to tell.
         let _ = kill_process(id, Signal::TERM);
         let begun = Instant::now();
@@ -163,7 +167,7 @@ impl Server {
 
     /// Bytes of memory that the process holds, as the kernel counts them.
     pub fn resident_bytes(&self) -> u64 {
-        let path = format!("/proc/{}/status", self.child.id());
+        let path = format!("/proc/{}/status", self.id());
         let text = std::fs::read_to_string(path).expect("the server runs");
         let line = text
             .lines()
@@ -196,7 +200,7 @@ pub fn real_redis() -> PathBuf {
     path
 }
 
-fn free_port() -> u16 {
+pub fn free_port() -> u16 {
     let listener = TcpListener::bind(("127.0.0.1", 0)).expect("a free port");
     listener
         .local_addr()

@@ -4,7 +4,8 @@ use std::sync::atomic::Ordering::Relaxed;
 
 use super::{Page, Report};
 use crate::command::client::{Client, Part};
-use crate::config::REDIS_VERSION;
+use crate::command::surroundings::supervisor;
+use crate::config::{Choice, REDIS_VERSION};
 use crate::util::clock;
 
 pub fn server(report: &Report<'_>, page: &mut Page<'_>) {
@@ -29,7 +30,7 @@ pub fn server(report: &Report<'_>, page: &mut Page<'_>) {
     page.line("atomicvar_api", "c11-builtin");
     page.line("gcc_version", "0.0.0");
     page.line("process_id", std::process::id());
-    page.line("process_supervised", "no");
+    page.line("process_supervised", supervisor(config).as_str());
     page.line("run_id", &about.run_id);
     page.line("tcp_port", config.port.get());
     page.line("server_time_usec", now_us);
