@@ -66,6 +66,8 @@ impl Ahead {
         Ok(self.slots[..self.filled].get(self.next))
     }
 
+    /// Apart from whoever runs them: it is called once for many.
+    #[inline(never)]
     fn read(
         &mut self,
         codec: &mut Codec,

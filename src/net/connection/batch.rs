@@ -14,15 +14,70 @@ use crate::exec::{self, Long, Look, Next, Worker};
 use crate::resp::{ProtocolError, Reply};
 use crate::util::clock::{self, Reading};
 
+/// Where a batch stands.
+struct Batch {
+    ahead: Ahead,
+    /// Bytes of the input whose requests have run.
+    done: usize,
+    /// When the request that runs began.
+    started: Reading,
+    /// When this turn began, and after how many bytes.
+    turn: (Reading, usize),
+}
+
+/// Why no more requests of a batch run for now.
+enum Stop {
+    /// There are none, or none may.
+    End,
+    /// One wants more than a reply.
+    Wants(Next),
+    /// Others have waited for their turn.
+    Turn,
+}
+
 impl Connection {
     /// Runs every whole request that has been read.
     pub(super) async fn batch(&mut self) {
-        let Some(mut started) = self.open_batch() else {
+        let Some(started) = self.open_batch() else {
             return;
         };
-        let mut done = 0;
-        let mut turn = (started, done);
-        let mut ahead = self.buffers.ahead.take();
+        let mut batch = Batch {
+            ahead: self.buffers.ahead.take(),
+            done: 0,
+            started,
+            turn: (started, 0),
+        };
+        let mut stop = self.run_on(&mut batch);
+        loop {
+            stop = match stop {
+                Stop::End => break,
+                Stop::Turn => {
+                    self.let_others(&mut batch.started).await;
+                    batch.turn = (batch.started, batch.done);
+                    self.run_on(&mut batch)
+                }
+                Stop::Wants(next) => {
+                    if self.see_to(next, &batch.ahead, &mut batch.started).await {
+                        batch.done = batch.ahead.ran();
+                    }
+                    match self.look_up(&batch) {
+                        Some(stop) => stop,
+                        None => self.run_on(&mut batch),
+                    }
+                }
+            };
+        }
+        self.take_depends();
+        batch.ahead.end(&mut self.codec);
+        self.buffers.ahead.set(batch.ahead);
+        self.input.advance(batch.done);
+        self.worker.end_batch();
+        self.give_back_input();
+    }
+
+    /// Runs requests that want nothing but a reply. No wait is in here: what a loop without one needs stays in registers.
+    #[inline(never)]
+    fn run_on(&mut self, batch: &mut Batch) -> Stop {
         while self.closing == Closing::No && self.sleep.is_none() && !self.held {
             // What others sent comes before the reply to what the client asks next.
             if !self.client.mailbox.is_empty() {
@@ -36,56 +91,58 @@ impl Connection {
                 out,
                 ..
             } = self;
-            let next = match ahead.next(codec, input, done, worker, session) {
+            let Batch {
+                ahead,
+                done,
+                started,
+                ..
+            } = batch;
+            let next = match ahead.next(codec, input, *done, worker, session) {
                 Ok(Some(asked)) => {
                     let mut argv = Argv::new();
                     argv.extend(asked.args(input));
-                    Ok(match argv.is_empty() {
+                    match argv.is_empty() {
                         true => Next::Continue,
-                        false => run(worker, session, &argv, asked.look, out, &mut started),
-                    })
+                        false => run(worker, session, &argv, asked.look, out, started),
+                    }
                 }
                 Ok(None) => break,
-                Err(error) => Err(error),
-            };
-            let next = match next {
-                Ok(next) => next,
                 Err(error) => {
                     self.refuse(&error);
                     break;
                 }
             };
-            let has_run = match next {
-                Next::Continue => true,
-                other => self.see_to(other, &ahead, &mut started).await,
-            };
-            if has_run {
-                done = ahead.ran();
+            match next {
+                Next::Continue => batch.done = batch.ahead.ran(),
+                other => return Stop::Wants(other),
             }
-            if !self.client.mailbox.is_empty() {
-                self.take_mail();
-            }
-            // Of a reply that was cut short nothing is sent.
-            if self.out.is_full() {
-                break;
-            }
-            if self.out.len() - self.sent > FLUSH_BYTES {
-                self.flush();
-            }
-            if !self.weigh() {
-                break;
-            }
-            if done - turn.1 > TURN_BYTES && self.worker.micros(turn.0, started) > TURN_US {
-                self.let_others(&mut started).await;
-                turn = (started, done);
+            if let Some(stop) = self.look_up(batch) {
+                return stop;
             }
         }
-        self.take_depends();
-        ahead.end(&mut self.codec);
-        self.buffers.ahead.set(ahead);
-        self.input.advance(done);
-        self.worker.end_batch();
-        self.give_back_input();
+        Stop::End
+    }
+
+    /// What there is to see to after each request.
+    #[inline]
+    fn look_up(&mut self, batch: &Batch) -> Option<Stop> {
+        if !self.client.mailbox.is_empty() {
+            self.take_mail();
+        }
+        // Of a reply that was cut short nothing is sent.
+        if self.out.is_full() {
+            return Some(Stop::End);
+        }
+        if self.out.len() - self.sent > FLUSH_BYTES {
+            self.flush();
+        }
+        if !self.weigh() {
+            return Some(Stop::End);
+        }
+        let (since, from) = batch.turn;
+        let is_long =
+            batch.done - from > TURN_BYTES && self.worker.micros(since, batch.started) > TURN_US;
+        is_long.then_some(Stop::Turn)
     }
 
     /// Gives others their turn in the middle of a batch.
