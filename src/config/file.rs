@@ -241,7 +241,7 @@ impl Loader<'_> {
         }
         open_log(&self.config.place_of(&name))
             .map(drop)
-            .map_err(|error| format!("Can't open the log file: {}", reason(&error)).into())
+            .map_err(|error| format!("Can't open the log file: {}", reason(&error)))
     }
 
     fn include(&mut self, path: &[u8], place: &Place) -> Result<(), FileError> {
