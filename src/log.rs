@@ -18,12 +18,14 @@ use tracing_subscriber::layer::{Context, Filter, Layer, SubscriberExt};
 use tracing_subscriber::registry::LookupSpan;
 use tracing_subscriber::util::SubscriberInitExt;
 
-use crate::config::file::open_log as open;
+use crate::config::file::open_log;
 use crate::config::{Config, LogLevel, SyslogFacility};
 
 /// Redis's levels: `debug` `.`, `verbose` `-`, `notice` `*`, `warning` `#`.
 struct RedisLines {
     config: Arc<Config>,
+    /// The system log adds time and level itself: it gets the message alone.
+    bare: bool,
 }
 
 impl<S, N> FormatEvent<S, N> for RedisLines
@@ -37,6 +39,9 @@ where
         mut out: Writer<'_>,
         event: &Event<'_>,
     ) -> fmt::Result {
+        if self.bare {
+            return context.field_format().format_fields(out, event);
+        }
         let sign = match *event.metadata().level() {
             Level::TRACE => '.',
             Level::DEBUG => '-',
@@ -58,24 +63,6 @@ where
     }
 }
 
-/// The system log adds time and level itself.
-struct SystemLines;
-
-impl<S, N> FormatEvent<S, N> for SystemLines
-where
-    S: Subscriber + for<'a> LookupSpan<'a>,
-    N: for<'a> FormatFields<'a> + 'static,
-{
-    fn format_event(
-        &self,
-        context: &FmtContext<'_, S, N>,
-        out: Writer<'_>,
-        event: &Event<'_>,
-    ) -> fmt::Result {
-        context.field_format().format_fields(out, event)
-    }
-}
-
 /// Where lines go.
 struct Sink {
     config: Arc<Config>,
@@ -89,7 +76,7 @@ impl<'a> MakeWriter<'a> for Sink {
         if name.is_empty() {
             return Box::new(std::io::stdout());
         }
-        match open(&self.config.place_of(&name)) {
+        match open_log(&self.config.place_of(&name)) {
             Ok(file) => Box::new(file),
             // The line must not be lost with the file.
             Err(_) => Box::new(std::io::stdout()),
@@ -134,10 +121,12 @@ fn facility(facility: SyslogFacility) -> Facility {
 
 /// Starts logging as the configuration says.
 pub fn start(config: &Arc<Config>) {
+    let format = |bare| RedisLines {
+        config: config.clone(),
+        bare,
+    };
     let lines = tracing_subscriber::fmt::layer()
-        .event_format(RedisLines {
-            config: config.clone(),
-        })
+        .event_format(format(false))
         .with_writer(Sink {
             config: config.clone(),
         })
@@ -145,7 +134,7 @@ pub fn start(config: &Arc<Config>) {
     let syslog = config.syslog_enabled.get().then(|| system_log(config));
     let system = syslog.flatten().map(|syslog| {
         tracing_subscriber::fmt::layer()
-            .event_format(SystemLines)
+            .event_format(format(true))
             .with_writer(syslog)
             .with_filter(wanted(config))
     });
