@@ -10,19 +10,16 @@ use crate::util::oom::Score;
 
 /// The supervisor that the configuration names and that is there; `No` without one.
 pub fn supervisor(config: &Config) -> Supervised {
-    let is_there = |supervisor: Supervised| match supervisor {
-        Supervised::Upstart => env::var_os("UPSTART_JOB").is_some(),
-        Supervised::Systemd => env::var_os("NOTIFY_SOCKET").is_some(),
-        Supervised::Auto | Supervised::No => false,
+    let named = config.supervised.get();
+    let known = [
+        (Supervised::Upstart, "UPSTART_JOB"),
+        (Supervised::Systemd, "NOTIFY_SOCKET"),
+    ];
+    let is_it = |(kind, variable): &(Supervised, &str)| {
+        (named == Supervised::Auto || named == *kind) && env::var_os(variable).is_some()
     };
-    let named = match config.supervised.get() {
-        Supervised::Auto => vec![Supervised::Upstart, Supervised::Systemd],
-        named => vec![named],
-    };
-    named
-        .into_iter()
-        .find(|supervisor| is_there(*supervisor))
-        .unwrap_or(Supervised::No)
+    let found = known.into_iter().find(is_it);
+    found.map_or(Supervised::No, |(kind, _)| kind)
 }
 
 /// Tells systemd, if it is the supervisor.

@@ -60,7 +60,7 @@ impl Connection {
                     if self.see_to(next, &batch.ahead, &mut batch.started).await {
                         batch.done = batch.ahead.ran();
                     }
-                    match self.look_up(&batch) {
+                    match self.after_each(&batch) {
                         Some(stop) => stop,
                         None => self.run_on(&mut batch),
                     }
@@ -116,7 +116,7 @@ impl Connection {
                 Next::Continue => batch.done = batch.ahead.ran(),
                 other => return Stop::Wants(other),
             }
-            if let Some(stop) = self.look_up(batch) {
+            if let Some(stop) = self.after_each(batch) {
                 return stop;
             }
         }
@@ -125,7 +125,7 @@ impl Connection {
 
     /// What there is to see to after each request.
     #[inline]
-    fn look_up(&mut self, batch: &Batch) -> Option<Stop> {
+    fn after_each(&mut self, batch: &Batch) -> Option<Stop> {
         if !self.client.mailbox.is_empty() {
             self.take_mail();
         }
