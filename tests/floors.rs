@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use vermilion::config::{DIRECTIVES, Meaning};
+
 /// Which floor a module stands on, from the ground up. `src/lib.rs` tells what each is for.
 const FLOORS: &[&[&str]] = &[
     &["util"],
@@ -119,6 +121,31 @@ fn modules_import_only_from_floors_below_their_own() {
         wrong.is_empty(),
         "imports that do not look down:\n{}",
         wrong.join("\n")
+    );
+}
+
+#[test]
+fn what_a_directive_says_is_acted_on_or_known_to_be_ignored() {
+    let modules = modules();
+    let is_read = |field: &str| {
+        let wanted = format!(".{field}");
+        modules
+            .iter()
+            .filter(|(file, _, _)| file != "config/table.rs")
+            .flat_map(|(_, _, text)| text.split(&wanted).skip(1))
+            .any(|rest| !rest.starts_with(|next: char| next.is_alphanumeric() || next == '_'))
+    };
+    let unread: Vec<&str> = DIRECTIVES
+        .iter()
+        .filter(|directive| directive.traits.meaning == Meaning::Live)
+        .map(|directive| directive.name)
+        // It acts where it is set, by refusing what it is not.
+        .filter(|name| *name != "cluster-enabled")
+        .filter(|name| !is_read(&name.replace('-', "_")))
+        .collect();
+    assert!(
+        unread.is_empty(),
+        "accepted, and nothing comes of it: {unread:?}"
     );
 }
 
