@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
-use crate::common::{Client, Server, Value, encode};
+use crate::common::{Client, Server, Value, encode, eventually};
 
 const PATIENCE: Duration = Duration::from_secs(20);
 const MIB: u64 = 1 << 20;
@@ -27,14 +27,6 @@ fn well_again(server: &Server, before: u64, slack: u64) {
         (now - before) / MIB,
         slack / MIB
     );
-}
-
-fn eventually(what: &str, mut holds: impl FnMut() -> bool) {
-    let begun = Instant::now();
-    while !holds() {
-        assert!(begun.elapsed() < PATIENCE, "{what}");
-        sleep(Duration::from_millis(10));
-    }
 }
 
 fn info_number(client: &mut Client, field: &str) -> i64 {

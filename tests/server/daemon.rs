@@ -1,36 +1,22 @@
 //! The process as scripts, supervisors and the kernel meet it.
 
 use std::fs;
-use std::io::Write;
-use std::os::unix::net::UnixDatagram;
+use std::io::{Read, Write};
+use std::os::unix::net::{UnixDatagram, UnixStream};
 use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Output, Stdio};
-use std::thread::sleep;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use rustix::process::{Pid, Signal, getpgid, getsid, kill_process, test_kill_process};
 use tempfile::TempDir;
 
-use crate::common::{Client, Server, free_port, our_server};
+use crate::common::{Server, awaited, eventually, our_server};
 
-const PATIENCE: Duration = Duration::from_secs(20);
-
-fn eventually<T>(what: &str, mut get: impl FnMut() -> Option<T>) -> T {
-    let begun = Instant::now();
-    loop {
-        if let Some(got) = get() {
-            return got;
-        }
-        assert!(begun.elapsed() < PATIENCE, "{what}");
-        sleep(Duration::from_millis(10));
-    }
-}
-
-fn program(port: u16, dir: &Path) -> Command {
+/// On a Unix socket alone: no other test can take its port.
+fn program(dir: &Path) -> Command {
     let mut program = Command::new(our_server());
     program
-        .args(["--port", &port.to_string(), "--bind", "127.0.0.1"])
-        .arg("--dir")
+        .args(["--port", "0", "--unixsocket", "own.sock", "--dir"])
         .arg(dir)
         .args(["--save", ""])
         .stdin(Stdio::null())
@@ -38,16 +24,21 @@ fn program(port: u16, dir: &Path) -> Command {
     program
 }
 
-fn connect(port: u16) -> Client {
-    eventually("the server answers", || {
-        let mut client = Client::connect(port).ok()?;
-        let reply = client.try_ask(&["PING"]).ok()?;
-        (reply.raw == b"+PONG\r\n").then_some(client)
+/// What the server in this folder answers to a line, and to PING and QUIT after it.
+fn ask(dir: &Path, line: &str) -> String {
+    awaited("the server answers", || {
+        let mut socket = UnixStream::connect(dir.join("own.sock")).ok()?;
+        let request = format!("{line}\r\nPING\r\nQUIT\r\n");
+        socket.write_all(request.as_bytes()).ok()?;
+        let mut answer = String::new();
+        socket.read_to_string(&mut answer).ok()?;
+        let whole = answer.strip_suffix("+PONG\r\n+OK\r\n")?;
+        (!whole.starts_with("-LOADING")).then(|| whole.to_owned())
     })
 }
 
 fn ended(child: &mut Child) -> ExitStatus {
-    eventually("the process ends", || child.try_wait().unwrap())
+    awaited("the process ends", || child.try_wait().unwrap())
 }
 
 /// A process that is nobody's child; ended at the latest with the test.
@@ -69,10 +60,9 @@ impl Drop for Background {
 #[test]
 fn in_the_background_it_outlives_its_terminal() {
     let dir = TempDir::new().unwrap();
-    let port = free_port();
-    let mut starter = program(port, dir.path())
+    let mut starter = program(dir.path())
         .args(["--daemonize", "yes", "--pidfile", "own.pid"])
-        .args(["--logfile", "own.log", "--unixsocket", "own.sock", "-"])
+        .args(["--logfile", "own.log", "-"])
         .stdin(Stdio::piped())
         .spawn()
         .unwrap();
@@ -83,16 +73,15 @@ fn in_the_background_it_outlives_its_terminal() {
 
     // Relative names start at `dir`.
     let file = |name: &str| dir.path().join(name);
-    let id = eventually("there is a pid file", || {
+    let id = awaited("there is a pid file", || {
         let text = fs::read_to_string(file("own.pid")).ok()?;
         text.strip_suffix('\n')?.parse::<i32>().ok()
     });
     let server = Background(Pid::from_raw(id).unwrap());
-    let mut client = connect(port);
+    let maxclients = ask(dir.path(), "CONFIG GET maxclients");
+    assert_eq!(maxclients, "*2\r\n$10\r\nmaxclients\r\n$2\r\n77\r\n");
     assert!(file("own.log").is_file() && file("own.sock").exists());
-    let maxclients = &client.ask("CONFIG GET maxclients").items()[1];
-    assert_eq!(maxclients.text(), "77");
-    let info = client.ask("INFO server").text();
+    let info = ask(dir.path(), "INFO server");
     assert!(info.contains(&format!("process_id:{id}\r\n")));
     assert!(info.contains("process_supervised:no\r\n"));
     assert_eq!(getsid(Some(server.0)).unwrap(), server.0);
@@ -105,9 +94,9 @@ fn in_the_background_it_outlives_its_terminal() {
     }
 
     kill_process(server.0, Signal::HUP).unwrap();
-    assert_eq!(client.ask("ECHO alive").text(), "alive");
+    assert_eq!(ask(dir.path(), "ECHO alive"), "$5\r\nalive\r\n");
     kill_process(server.0, Signal::TERM).unwrap();
-    eventually("it stops", || (!server.is_there()).then_some(()));
+    eventually("it stops", || !server.is_there());
     assert!(!file("own.pid").exists() && !file("own.sock").exists());
 }
 
@@ -115,7 +104,7 @@ fn in_the_background_it_outlives_its_terminal() {
 fn what_is_wrong_is_said_before_it_goes_to_the_background() {
     let dir = TempDir::new().unwrap();
     let refused = |options: &[&str]| -> Output {
-        program(free_port(), dir.path())
+        program(dir.path())
             .args(["--daemonize", "yes"])
             .args(options)
             .stderr(Stdio::piped())
@@ -141,25 +130,25 @@ fn what_is_wrong_is_said_before_it_goes_to_the_background() {
 #[test]
 fn systemd_hears_how_it_goes() {
     let dir = TempDir::new().unwrap();
-    let port = free_port();
     let address = dir.path().join("notify");
     let systemd = UnixDatagram::bind(&address).unwrap();
-    systemd.set_read_timeout(Some(PATIENCE)).unwrap();
+    systemd
+        .set_read_timeout(Some(Duration::from_secs(20)))
+        .unwrap();
     let heard = || {
         let mut bytes = [0; 256];
         let len = systemd.recv(&mut bytes).unwrap();
         String::from_utf8(bytes[..len].to_vec()).unwrap()
     };
     // Whoever is supervised stays where it is.
-    let mut child = program(port, dir.path())
+    let mut child = program(dir.path())
         .args(["--supervised", "auto", "--daemonize", "yes"])
         .env("NOTIFY_SOCKET", &address)
         .spawn()
         .unwrap();
     assert_eq!(heard(), "STATUS=Redis is loading...\n");
     assert_eq!(heard(), "STATUS=Ready to accept connections\nREADY=1\n");
-    let mut client = connect(port);
-    let info = client.ask("INFO server").text();
+    let info = ask(dir.path(), "INFO server");
     assert!(info.contains(&format!("process_id:{}\r\n", child.id())));
     assert!(info.contains("process_supervised:systemd\r\n"));
     kill_process(Pid::from_child(&child), Signal::TERM).unwrap();

@@ -200,7 +200,7 @@ pub fn real_redis() -> PathBuf {
     path
 }
 
-pub fn free_port() -> u16 {
+fn free_port() -> u16 {
     let listener = TcpListener::bind(("127.0.0.1", 0)).expect("a free port");
     listener
         .local_addr()

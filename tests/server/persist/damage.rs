@@ -122,6 +122,20 @@ fn a_damaged_snapshot_is_refused() {
 }
 
 #[test]
+fn the_log_names_no_keys_where_they_are_to_be_hidden() {
+    // A set without members, which the log speaks of, and no checksum.
+    let snapshot = b"REDIS0010\xfe\x00\x02\x06secret\x00\xff\0\0\0\0\0\0\0\0";
+    for (hidden, name) in [("no", "secret"), ("yes", "*redacted*")] {
+        let dir = TempDir::new().unwrap();
+        fs::write(dir.path().join("dump.rdb"), snapshot).unwrap();
+        let options = ["--hide-user-data-from-log", hidden];
+        let server = Server::start_on(&our_server(), dir, &options);
+        let said = format!("skipping empty key: {name}\n");
+        assert!(server.log().contains(&said), "{}", server.log());
+    }
+}
+
+#[test]
 fn what_a_crash_left_half_written_is_removed() {
     let dir = TempDir::new().unwrap();
     let left = dir.path().join("temp-123-dump.rdb");
