@@ -1,5 +1,7 @@
 """Memory: bytes of RSS for each item, and of a server without any."""
 
+from itertools import islice
+
 from servers import Server, encode, median
 
 
@@ -56,6 +58,21 @@ def run(programs, count, only=None):
                 server.client.load(load(count))
                 taken[server_name] = (server.rss() - before) / count
         yield name, bar, taken
+
+
+def growth(programs, count):
+    """Bytes for each string while tables grow, at 30 counts from `count` to two and a half times as many: (name, bar, {server: bytes})."""
+    seen = {}
+    for server_name, command in programs.items():
+        with Server(server_name, command) as server:
+            before, load, steps = server.rss(), strings(count * 5 // 2), []
+            server.client.load(islice(load, count))
+            for step in range(30):
+                server.client.load(islice(load, count // 20))
+                steps.append((server.rss() - before) / (count + (step + 1) * (count // 20)))
+            seen[server_name] = steps
+    yield "string, at the best count", 0.60, {name: min(steps) for name, steps in seen.items()}
+    yield "string, at the worst count", 0.60, {name: max(steps) for name, steps in seen.items()}
 
 
 def idle(programs, rounds):
