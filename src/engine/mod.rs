@@ -144,6 +144,14 @@ impl Engine {
         drop(tables);
     }
 
+    /// Makes room for so many keys that a database is about to get, where it has none.
+    pub fn expect(&self, db: usize, keys: usize) {
+        let each = keys / SHARDS;
+        if each > 0 {
+            (0..SHARDS).for_each(|id| self.lock_one(id).table_mut(db).expect(each));
+        }
+    }
+
     /// Locks one shard, for walks that visit them one after another.
     pub fn lock_one(&self, id: usize) -> OneLocked<'_> {
         OneLocked {

@@ -160,7 +160,7 @@ pub type Place = (usize, Bstr);
 /// A key as a file holds it.
 pub struct NewKey<'a> {
     pub db: usize,
-    pub key: &'a [u8],
+    pub key: Hashed<'a>,
     pub value: New<'a>,
     pub deadline_ms: Option<u64>,
     pub access: Access,
@@ -254,7 +254,7 @@ impl Shard {
             deadline_ms,
             access,
         } = loaded;
-        let hash = keyhash::hash(key);
+        let Hashed { key, hash } = key;
         if let Some(pos) = self.table_mut(db).find(hash, key) {
             if !replace {
                 return false;

@@ -133,6 +133,12 @@ impl Table {
         pos
     }
 
+    /// Makes room for so many keys, where there is none yet.
+    pub(super) fn expect(&mut self, keys: usize) {
+        self.entries.expect(keys);
+        self.tell_vacant();
+    }
+
     /// Tells how much memory the table has but doesn't use. A key that is given up leaves room for
     /// another one, and frees nothing but what it held outside the table: without this, eviction
     /// would give up key after key and see no effect.

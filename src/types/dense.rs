@@ -212,6 +212,11 @@ impl<T: Keyed, C: Chunk<T>> Dense<T, C> {
         (self.len >= FAR && key.len() <= SHORT_KEY).then_some(self)
     }
 
+    /// Makes room in the index for so many items, where there is none yet.
+    pub fn expect(&mut self, len: usize) {
+        self.index.expect(len);
+    }
+
     /// Adds an item whose key isn't there yet, and returns its position: the last.
     pub fn push(&mut self, hash: u64, item: T) -> usize {
         debug_assert!(self.find(hash, item.key()).is_none(), "a key is there once");

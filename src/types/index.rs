@@ -11,6 +11,11 @@ const SMALL: usize = 1024;
 /// done soon, as both tables take room meanwhile.
 const MOVES: usize = 16;
 
+/// Somewhat more than so many.
+fn roomy(len: usize) -> usize {
+    len + len / MOVES + SMALL / MOVES
+}
+
 #[derive(Clone, Debug)]
 pub struct Index {
     table: Positions,
@@ -37,6 +42,13 @@ impl Index {
     /// Bytes of a position, and the byte that finds it.
     pub fn bytes_each(&self) -> usize {
         self.table.bytes_each()
+    }
+
+    /// Makes room for `len` positions where it knows none: they are not moved again and again while they come.
+    pub fn expect(&mut self, len: usize) {
+        if len >= SMALL && !self.may_know(1) {
+            self.table = Positions::with_capacity(roomy(len));
+        }
     }
 
     /// Whether it may know so many positions.
@@ -116,8 +128,8 @@ impl Index {
     /// Begins a table with room for `len` positions, and for those that come while they move: of the next size, which
     /// is larger by a third or a half where the table is full.
     fn replace(&mut self, len: usize) {
-        let capacity = len + len / MOVES + SMALL / MOVES;
-        let old = std::mem::replace(&mut self.table, Positions::with_capacity(capacity));
+        let table = Positions::with_capacity(roomy(len));
+        let old = std::mem::replace(&mut self.table, table);
         self.old = Some(Box::new(old));
         self.moved = 0;
     }
@@ -198,6 +210,19 @@ mod tests {
             assert!((0..len).all(|pos| find(&index, pos) == Some(pos)));
         }
         assert_eq!(index.table.len(), len);
+    }
+
+    #[test]
+    fn what_was_expected_does_not_move() {
+        let mut index = Index::new();
+        index.expect(5000);
+        for pos in 0..5000 {
+            index.push(hash_of(pos), pos, |_| unreachable!("there was room"));
+        }
+        let bytes = index.allocation_size();
+        index.expect(1 << 20);
+        assert_eq!(index.allocation_size(), bytes, "it knows positions");
+        assert!((0..5000).all(|pos| find(&index, pos) == Some(pos)));
     }
 
     #[test]

@@ -8,17 +8,22 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, anyhow, bail};
 use parking_lot::Mutex;
+use smallvec::SmallVec;
 
 use super::read::{Fault, Read, Reader};
 use super::save::Origin;
 use super::{VERSION_FIELD_TTL, VERSION_VALKEY, kind, kind_name, opcode};
-use crate::engine::{Access, Engine, New, NewKey, Rules, shard_of};
+use crate::engine::{Access, Engine, Glance, Hashed, New, NewKey, Rules, shard_of};
 use crate::persist::window::Window;
 use crate::types::{Limits, Value};
 use crate::util::{keyhash, memory, number};
 
 /// Bytes of keys handed to a decoding thread at once.
 const BATCH_BYTES: usize = 256 * 1024;
+/// Keys whose places are fetched from memory at the same time.
+const TOGETHER: usize = 16;
+/// Bytes of a key in a file, at least: its kind, and two lengths.
+const KEY_BYTES_MIN: u64 = 3;
 /// Empty keys that are named in the log.
 const EMPTY_NAMED: u64 = 10;
 
@@ -81,7 +86,7 @@ pub fn load(window: &mut Window<'_>, engine: &Engine, rules: &LoadRules) -> Resu
         let decoders: Vec<_> = (0..rules.threads)
             .map(|_| scope.spawn(|| decode(&batches, engine, rules, &counts)))
             .collect();
-        let scanned = Scan::new(rules, sender).run(window);
+        let scanned = Scan::new(engine, rules, sender).run(window);
         let mut failed = None;
         for decoder in decoders {
             let done = decoder.join().map_err(|_| anyhow!("a decoder panicked"));
@@ -102,6 +107,7 @@ pub fn load(window: &mut Window<'_>, engine: &Engine, rules: &LoadRules) -> Resu
 
 /// The walk over the file.
 struct Scan<'r> {
+    engine: &'r Engine,
     rules: &'r LoadRules,
     sender: SyncSender<Batch>,
     batch: Batch,
@@ -119,8 +125,9 @@ enum Step {
 }
 
 impl<'r> Scan<'r> {
-    fn new(rules: &'r LoadRules, sender: SyncSender<Batch>) -> Self {
+    fn new(engine: &'r Engine, rules: &'r LoadRules, sender: SyncSender<Batch>) -> Self {
         Scan {
+            engine,
             rules,
             sender,
             batch: Batch::default(),
@@ -144,7 +151,7 @@ impl<'r> Scan<'r> {
             let offset = window.offset();
             let bytes = window.bytes();
             let mut reader = Reader::new(bytes);
-            match self.step(&mut reader) {
+            match self.step(&mut reader, window.total()) {
                 Ok(step) => {
                     let used = bytes.len() - reader.left();
                     window.consume(used);
@@ -215,7 +222,7 @@ impl<'r> Scan<'r> {
         Ok(version)
     }
 
-    fn step(&mut self, reader: &mut Reader<'_>) -> Result<Step, Stop> {
+    fn step(&mut self, reader: &mut Reader<'_>, total: u64) -> Result<Step, Stop> {
         let from = *reader;
         let head = reader.byte()?;
         match head {
@@ -231,7 +238,12 @@ impl<'r> Scan<'r> {
                 }
                 self.said.db = db as usize;
             }
-            opcode::RESIZE => drop((reader.count()?, reader.count()?)),
+            opcode::RESIZE => {
+                let (keys, _volatile) = (reader.count()?, reader.count()?);
+                // No more than the file can hold, whatever it says.
+                let keys = keys.min(total / KEY_BYTES_MIN);
+                self.engine.expect(self.said.db, keys as usize);
+            }
             opcode::SLOT_INFO => drop((reader.count()?, reader.count()?, reader.count()?)),
             opcode::AUX => self.aux(&reader.string()?, &reader.string()?),
             opcode::DEADLINE_MS => {
@@ -399,55 +411,89 @@ fn decode(
         let Ok(batch) = batch else {
             return Ok(()); // The scan has ended.
         };
-        for (at, said) in &batch.keys {
-            let mut reader = Reader::new(&batch.bytes[*at..]);
-            let (key, value) = match record(&mut reader, &rules.rules.limits) {
-                (Ok(key), Ok(value)) => (key, value),
-                (Ok(key), Err(Fault::Empty)) => {
-                    if empty.fetch_add(1, Ordering::Relaxed) < EMPTY_NAMED {
-                        let key = shown(&key, rules);
-                        tracing::info!("rdbLoadObject skipping empty key: {key}");
+        for records in batch.keys.chunks(TOGETHER) {
+            let mut found: SmallVec<[Found<'_>; TOGETHER]> = SmallVec::new();
+            for (at, said) in records {
+                let mut reader = Reader::new(&batch.bytes[*at..]);
+                match record(&mut reader, &rules.rules.limits) {
+                    (Ok(key), Ok(value)) => found.push(Found {
+                        hash: keyhash::hash(&key),
+                        key,
+                        value,
+                        said: *said,
+                    }),
+                    (Ok(key), Err(Fault::Empty)) => {
+                        if empty.fetch_add(1, Ordering::Relaxed) < EMPTY_NAMED {
+                            let key = shown(&key, rules);
+                            tracing::info!("rdbLoadObject skipping empty key: {key}");
+                        }
                     }
-                    continue;
+                    (key, value) => {
+                        let key = key.unwrap_or_default();
+                        let fault = value.err().unwrap_or(Fault::Broken);
+                        let key = shown(&key, rules);
+                        let kind = kind_name(batch.bytes[*at]);
+                        tracing::warn!("{kind} integrity check failed: {fault}, in key '{key}'");
+                        bail!(
+                            "{}: {kind} integrity check failed, in key '{key}'",
+                            told(fault)
+                        );
+                    }
                 }
-                (key, value) => {
-                    let key = key.unwrap_or_default();
-                    let fault = value.err().unwrap_or(Fault::Broken);
-                    let key = shown(&key, rules);
-                    let kind = kind_name(batch.bytes[*at]);
-                    tracing::warn!("{kind} integrity check failed: {fault}, in key '{key}'");
-                    bail!(
-                        "{}: {kind} integrity check failed, in key '{key}'",
-                        told(fault)
-                    );
-                }
-            };
-            let fresh = || Access::fresh(&rules.rules.access, rules.now_ms);
-            let loaded = NewKey {
-                db: said.db,
-                key: &key,
-                value: match value {
-                    Held::Text(ref bytes) => New::text(bytes),
-                    Held::Value(value) => value.into(),
-                },
-                deadline_ms: said.deadline_ms,
-                access: said.mark.unwrap_or_else(fresh),
-            };
-            let shard = shard_of(keyhash::hash(&key));
-            if !engine
-                .lock_one(shard)
-                .load(loaded, rules.replace, rules.now_ms)
-            {
-                bail!(
-                    "RDB has duplicated key '{}' in DB {}",
-                    String::from_utf8_lossy(&key),
-                    said.db
-                );
             }
-            keys.fetch_add(1, Ordering::Relaxed);
+            let count = found.len() as u64;
+            put(found, engine, rules)?;
+            keys.fetch_add(count, Ordering::Relaxed);
         }
         memory::publish();
     }
+}
+
+/// Puts keys of one database, mostly, into the keyspace.
+fn put(found: SmallVec<[Found<'_>; TOGETHER]>, engine: &Engine, rules: &LoadRules) -> Result<()> {
+    if let [first, ..] = &found[..] {
+        let glances = found.iter().map(|one| Glance {
+            key: one.hash,
+            member: None,
+        });
+        engine.warm(first.said.db, glances);
+    }
+    for one in found {
+        let Found {
+            said,
+            key,
+            hash,
+            value,
+        } = one;
+        let fresh = || Access::fresh(&rules.rules.access, rules.now_ms);
+        let loaded = NewKey {
+            db: said.db,
+            key: Hashed::known(&key, hash),
+            value: match value {
+                Held::Text(ref bytes) => New::text(bytes),
+                Held::Value(value) => value.into(),
+            },
+            deadline_ms: said.deadline_ms,
+            access: said.mark.unwrap_or_else(fresh),
+        };
+        let shard = &mut engine.lock_one(shard_of(hash));
+        if !shard.load(loaded, rules.replace, rules.now_ms) {
+            bail!(
+                "RDB has duplicated key '{}' in DB {}",
+                shown(&key, rules),
+                said.db
+            );
+        }
+    }
+    Ok(())
+}
+
+/// A key that was decoded.
+struct Found<'a> {
+    said: Said,
+    key: Cow<'a, [u8]>,
+    hash: u64,
+    value: Held<'a>,
 }
 
 /// A value as it is read: a string where it stands in the file, if it isn't compressed.

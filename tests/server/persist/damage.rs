@@ -136,6 +136,21 @@ fn the_log_names_no_keys_where_they_are_to_be_hidden() {
 }
 
 #[test]
+fn no_room_is_made_for_more_keys_than_a_file_can_hold() {
+    // It says that there are 2^62 keys, and has one.
+    let said = [b"\x81".as_slice(), &(1_u64 << 62).to_be_bytes()].concat();
+    let (head, tail) = (
+        b"REDIS0010\xfe\x00\xfb",
+        b"\x00\x00\x01k\x01v\xff\0\0\0\0\0\0\0\0",
+    );
+    let dir = TempDir::new().unwrap();
+    let snapshot = [head.as_slice(), &said, tail].concat();
+    fs::write(dir.path().join("dump.rdb"), snapshot).unwrap();
+    let server = Server::start_on(&our_server(), dir, &[]);
+    assert_eq!(server.client().ask("GET k").to_string(), "\"v\"");
+}
+
+#[test]
 fn what_a_crash_left_half_written_is_removed() {
     let dir = TempDir::new().unwrap();
     let left = dir.path().join("temp-123-dump.rdb");
