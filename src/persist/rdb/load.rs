@@ -24,6 +24,8 @@ const BATCH_BYTES: usize = 256 * 1024;
 const TOGETHER: usize = 16;
 /// Bytes of a key in a file, at least: its kind, and two lengths.
 const KEY_BYTES_MIN: u64 = 3;
+/// Keys for which room is made where nobody knows how long the snapshot is, as a master's may be: 22 MB.
+const KEYS_UNSEEN: u64 = 1 << 22;
 /// Empty keys that are named in the log.
 const EMPTY_NAMED: u64 = 10;
 
@@ -241,8 +243,11 @@ impl<'r> Scan<'r> {
             opcode::RESIZE => {
                 let (keys, _volatile) = (reader.count()?, reader.count()?);
                 // No more than the file can hold, whatever it says.
-                let keys = keys.min(total / KEY_BYTES_MIN);
-                self.engine.expect(self.said.db, keys as usize);
+                let most = match total {
+                    0 => KEYS_UNSEEN,
+                    bytes => bytes / KEY_BYTES_MIN,
+                };
+                self.engine.expect(self.said.db, keys.min(most) as usize);
             }
             opcode::SLOT_INFO => drop((reader.count()?, reader.count()?, reader.count()?)),
             opcode::AUX => self.aux(&reader.string()?, &reader.string()?),
