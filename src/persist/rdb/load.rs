@@ -114,6 +114,8 @@ struct Scan<'r> {
     sender: SyncSender<Batch>,
     batch: Batch,
     said: Said,
+    /// Keys for which room was made.
+    announced: u64,
     valkey: bool,
     /// What it has told of a history: its id, offset and database.
     origin: (Option<[u8; 40]>, Option<u64>, usize),
@@ -134,6 +136,7 @@ impl<'r> Scan<'r> {
             sender,
             batch: Batch::default(),
             said: Said::default(),
+            announced: 0,
             valkey: false,
             origin: (None, None, 0),
             loaded: Loaded::default(),
@@ -242,12 +245,14 @@ impl<'r> Scan<'r> {
             }
             opcode::RESIZE => {
                 let (keys, _volatile) = (reader.count()?, reader.count()?);
-                // No more than the file can hold, whatever it says.
+                // In all databases no more than the file can hold, whatever it says.
                 let most = match total {
                     0 => KEYS_UNSEEN,
                     bytes => bytes / KEY_BYTES_MIN,
                 };
-                self.engine.expect(self.said.db, keys.min(most) as usize);
+                let keys = keys.min(most.saturating_sub(self.announced));
+                self.announced += keys;
+                self.engine.expect(self.said.db, keys as usize);
             }
             opcode::SLOT_INFO => drop((reader.count()?, reader.count()?, reader.count()?)),
             opcode::AUX => self.aux(&reader.string()?, &reader.string()?),
