@@ -38,7 +38,7 @@ pub use shard::{Hashed, NewKey, Place, SHARDS, Shard, ShardSet, shard_of};
 pub use snapshot::{SavedKey, Snapshot};
 pub use table::Table;
 pub use waiters::{Sleeper, Waiter};
-pub use warm::Glance;
+pub use warm::{Glance, TOGETHER};
 
 use crate::config::{Config, MaxmemoryPolicy};
 use crate::types::Limits;

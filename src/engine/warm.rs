@@ -25,7 +25,7 @@ pub struct Glance<'a> {
 }
 
 /// How many are looked at together.
-const TOGETHER: usize = 16;
+pub const TOGETHER: usize = 16;
 /// Keys of a shard from which on they are not all in the cache: a megabyte or so in all shards.
 const KEYS_MIN: usize = 64;
 

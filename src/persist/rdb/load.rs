@@ -13,15 +13,13 @@ use smallvec::SmallVec;
 use super::read::{Fault, Read, Reader};
 use super::save::Origin;
 use super::{VERSION_FIELD_TTL, VERSION_VALKEY, kind, kind_name, opcode};
-use crate::engine::{Access, Engine, Glance, Hashed, New, NewKey, Rules, shard_of};
+use crate::engine::{Access, Engine, Glance, Hashed, New, NewKey, Rules, TOGETHER, shard_of};
 use crate::persist::window::Window;
 use crate::types::{Limits, Value};
 use crate::util::{keyhash, memory, number};
 
 /// Bytes of keys handed to a decoding thread at once.
 const BATCH_BYTES: usize = 256 * 1024;
-/// Keys whose places are fetched from memory at the same time.
-const TOGETHER: usize = 16;
 /// Bytes of a key in a file, at least: its kind, and two lengths.
 const KEY_BYTES_MIN: u64 = 3;
 /// Keys for which room is made where nobody knows how long the snapshot is, as a master's may be: 22 MB.
@@ -424,38 +422,56 @@ fn decode(
         for records in batch.keys.chunks(TOGETHER) {
             let mut found: SmallVec<[Found<'_>; TOGETHER]> = SmallVec::new();
             for (at, said) in records {
-                let mut reader = Reader::new(&batch.bytes[*at..]);
-                match record(&mut reader, &rules.rules.limits) {
-                    (Ok(key), Ok(value)) => found.push(Found {
-                        hash: keyhash::hash(&key),
-                        key,
-                        value,
-                        said: *said,
-                    }),
-                    (Ok(key), Err(Fault::Empty)) => {
-                        if empty.fetch_add(1, Ordering::Relaxed) < EMPTY_NAMED {
-                            let key = shown(&key, rules);
-                            tracing::info!("rdbLoadObject skipping empty key: {key}");
-                        }
-                    }
-                    (key, value) => {
-                        let key = key.unwrap_or_default();
-                        let fault = value.err().unwrap_or(Fault::Broken);
-                        let key = shown(&key, rules);
-                        let kind = kind_name(batch.bytes[*at]);
-                        tracing::warn!("{kind} integrity check failed: {fault}, in key '{key}'");
-                        bail!(
-                            "{}: {kind} integrity check failed, in key '{key}'",
-                            told(fault)
-                        );
-                    }
-                }
+                found.extend(find(&batch.bytes[*at..], *said, rules, empty)?);
             }
             let count = found.len() as u64;
             put(found, engine, rules)?;
             keys.fetch_add(count, Ordering::Relaxed);
         }
         memory::publish();
+    }
+}
+
+/// A key that was decoded.
+struct Found<'a> {
+    said: Said,
+    key: Cow<'a, [u8]>,
+    hash: u64,
+    value: Held<'a>,
+}
+
+/// Decodes the key at the beginning of the bytes; nothing if it is a collection without elements.
+fn find<'a>(
+    bytes: &'a [u8],
+    said: Said,
+    rules: &LoadRules,
+    empty: &AtomicU64,
+) -> Result<Option<Found<'a>>> {
+    match record(&mut Reader::new(bytes), &rules.rules.limits) {
+        (Ok(key), Ok(value)) => Ok(Some(Found {
+            said,
+            hash: keyhash::hash(&key),
+            key,
+            value,
+        })),
+        (Ok(key), Err(Fault::Empty)) => {
+            if empty.fetch_add(1, Ordering::Relaxed) < EMPTY_NAMED {
+                let key = shown(&key, rules);
+                tracing::info!("rdbLoadObject skipping empty key: {key}");
+            }
+            Ok(None)
+        }
+        (key, value) => {
+            let key = key.unwrap_or_default();
+            let fault = value.err().unwrap_or(Fault::Broken);
+            let key = shown(&key, rules);
+            let kind = kind_name(bytes[0]);
+            tracing::warn!("{kind} integrity check failed: {fault}, in key '{key}'");
+            bail!(
+                "{}: {kind} integrity check failed, in key '{key}'",
+                told(fault)
+            );
+        }
     }
 }
 
@@ -496,14 +512,6 @@ fn put(found: SmallVec<[Found<'_>; TOGETHER]>, engine: &Engine, rules: &LoadRule
         }
     }
     Ok(())
-}
-
-/// A key that was decoded.
-struct Found<'a> {
-    said: Said,
-    key: Cow<'a, [u8]>,
-    hash: u64,
-    value: Held<'a>,
 }
 
 /// A value as it is read: a string where it stands in the file, if it isn't compressed.
