@@ -60,8 +60,10 @@ def run(programs, count, only=None):
         yield name, bar, taken
 
 
-def growth(programs, count):
+def growth(programs, count, only=None):
     """Bytes for each string while tables grow, at 30 counts from `count` to two and a half times as many: (name, bar, {server: bytes})."""
+    if only and not any(word in "string" for word in only):
+        return
     seen = {}
     for server_name, command in programs.items():
         with Server(server_name, command) as server:

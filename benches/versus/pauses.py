@@ -70,6 +70,11 @@ def large(client, prefix="", count=MILLION):
 KINDS = ("list", "hash", "set", "zset")
 
 
+def nothing(server, scale):
+    """What the machine shows by itself."""
+    return worst_during(server, lambda: time.sleep(10 * scale))
+
+
 def insert(server, scale):
     return worst_during(server, lambda: strings(server.client, int(5 * MILLION * scale)))
 
@@ -153,6 +158,7 @@ def flushall(server, scale):
 
 
 CASES = [
+    ("nothing", nothing),
     ("inserting 5 million keys", insert),
     ("DEL of a list, hash, set, zset of a million", delete),
     ("the same expire", expire),

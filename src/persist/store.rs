@@ -248,10 +248,12 @@ impl Store {
         }
     }
 
-    pub(super) fn load_rules(&self, keep_dead: bool) -> rdb::LoadRules {
+    /// How a snapshot of so many bytes is read, if it is known how many.
+    pub(super) fn load_rules(&self, keep_dead: bool, len: Option<u64>) -> rdb::LoadRules {
         let config = &self.config;
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
         rdb::LoadRules {
+            len,
             rules: Rules::of(config),
             databases: config.databases.get() as usize,
             checksum: config.rdbchecksum.get() && !self.skip_checksums.load(Ordering::Relaxed),
@@ -333,13 +335,12 @@ impl Store {
             Ok(file) => file,
         };
         let began = std::time::Instant::now();
-        self.loading
-            .total_bytes
-            .store(file.metadata()?.len(), Ordering::Relaxed);
+        let len = file.metadata()?.len();
+        self.loading.total_bytes.store(len, Ordering::Relaxed);
         let mut window = Window::new(file, &self.loading);
         let rules = rdb::LoadRules {
             replace,
-            ..self.load_rules(false)
+            ..self.load_rules(false, Some(len))
         };
         let loaded = rdb::load(&mut window, &self.engine, &rules)
             .with_context(|| format!("Fatal error loading the DB {}", path.display()))?;
@@ -352,9 +353,15 @@ impl Store {
     }
 
     /// Reads a snapshot that a master sends into a keyspace. Dead keys stay: the master removes them.
-    pub fn load_from(&self, source: impl Read + Send, into: &Engine) -> Result<Loaded> {
+    /// How long it is is told where it is known.
+    pub fn load_from(
+        &self,
+        source: impl Read + Send,
+        len: Option<u64>,
+        into: &Engine,
+    ) -> Result<Loaded> {
         let mut window = Window::new(source, &self.loading);
-        let rules = self.load_rules(true);
+        let rules = self.load_rules(true, len);
         let loaded = rdb::load(&mut window, into, &rules)?;
         tracing::info!(
             "Done loading RDB, keys loaded: {}, keys expired: {}.",

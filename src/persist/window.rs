@@ -1,7 +1,6 @@
 //! A file read through a window that grows to hold the largest whole thing in it.
 
 use std::io::{self, Read};
-use std::sync::atomic::Ordering;
 
 use super::crc64::{self, Digest};
 use super::loading::Loading;
@@ -50,11 +49,6 @@ impl<'s> Window<'s> {
     /// The offset in the file of [`Window::bytes`].
     pub fn offset(&self) -> u64 {
         self.begin + self.at as u64
-    }
-
-    /// Bytes of all that is being loaded, 0 where nobody knows.
-    pub fn total(&self) -> u64 {
-        self.loading.total_bytes.load(Ordering::Relaxed)
     }
 
     pub fn consume(&mut self, count: usize) {

@@ -283,7 +283,7 @@ fn load_straight(
     }
     tracing::info!("MASTER <-> REPLICA sync: Loading DB in memory");
     let into = fresh.as_ref().unwrap_or(&worker.engine);
-    let loaded = store.load_from(&mut payload, into);
+    let loaded = store.load_from(&mut payload, (total > 0).then_some(total), into);
     let loaded = loaded.and_then(|loaded| {
         payload.drain().map_err(|error| anyhow!(reason(&error)))?;
         Ok(loaded)
@@ -364,7 +364,7 @@ fn load_by_file(worker: &Worker, mut payload: Payload<'_>) -> Result<(), Lost> {
         newline_ms: clock::now_ms(),
         lost: None,
     };
-    let loaded = store.load_from(&mut patient, &worker.engine);
+    let loaded = store.load_from(&mut patient, Some(total), &worker.engine);
     let done = loaded.and_then(|loaded| finish(worker, store, loaded));
     if let Err(error) = &done {
         tracing::warn!(

@@ -148,17 +148,17 @@ fn cannot_open(part: &Part, error: &io::Error) -> anyhow::Error {
 
 fn read_part(store: &Store, dir: &Path, part: &Part, apply: &mut Apply<'_>) -> Result<End> {
     let file = File::open(dir.join(&part.name)).map_err(|error| cannot_open(part, &error))?;
+    let rules = store.load_rules(true, Some(file.metadata()?.len()));
     let mut window = Window::new(file, &store.loading);
     window.fill(9)?;
     if window.bytes().starts_with(b"REDIS") || window.bytes().starts_with(b"VALKEY") {
         tracing::info!("Reading RDB base file on AOF loading...");
-        let loaded =
-            rdb::load(&mut window, &store.engine, &store.load_rules(true)).with_context(|| {
-                format!(
-                    "Error reading the RDB preamble of the file {}, AOF loading aborted",
-                    part.name
-                )
-            })?;
+        let loaded = rdb::load(&mut window, &store.engine, &rules).with_context(|| {
+            format!(
+                "Error reading the RDB preamble of the file {}, AOF loading aborted",
+                part.name
+            )
+        })?;
         store.loaded(loaded);
     }
     LogFile::new(&mut window, &part.name).replay(apply)

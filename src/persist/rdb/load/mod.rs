@@ -1,35 +1,35 @@
 //! A snapshot file to keys: found by one thread, decoded and put into the keyspace by others.
 
-use std::borrow::Cow;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+mod decode;
 
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::mpsc::{SyncSender, sync_channel};
 use std::time::Duration;
 
 use anyhow::{Context, Result, anyhow, bail};
 use parking_lot::Mutex;
-use smallvec::SmallVec;
 
-use super::read::{Fault, Read, Reader};
+use decode::{Batch, Said, decode};
+
+use super::read::{Fault, Reader};
 use super::save::Origin;
-use super::{VERSION_FIELD_TTL, VERSION_VALKEY, kind, kind_name, opcode};
-use crate::engine::{Access, Engine, Glance, Hashed, New, NewKey, Rules, TOGETHER, shard_of};
+use super::{VERSION_FIELD_TTL, VERSION_VALKEY, kind, opcode};
+use crate::engine::{Access, Engine, Rules};
 use crate::persist::window::Window;
-use crate::types::{Limits, Value};
-use crate::util::{keyhash, memory, number};
+use crate::util::number;
 
 /// Bytes of keys handed to a decoding thread at once.
 const BATCH_BYTES: usize = 256 * 1024;
 /// Bytes of a key in a file, at least: its kind, and two lengths.
 const KEY_BYTES_MIN: u64 = 3;
-/// Keys for which room is made where nobody knows how long the snapshot is, as a master's may be: 22 MB.
+/// Keys for which room is made where nobody knows how long the snapshot is: 22 MB.
 const KEYS_UNSEEN: u64 = 1 << 22;
-/// Empty keys that are named in the log.
-const EMPTY_NAMED: u64 = 10;
 
 /// How a snapshot is read.
 #[derive(Clone, Debug)]
 pub struct LoadRules {
+    /// Bytes of the file; nothing for a stream whose end is found when it comes.
+    pub len: Option<u64>,
     pub rules: Rules,
     pub databases: usize,
     pub checksum: bool,
@@ -59,22 +59,6 @@ pub struct Loaded {
     pub functions: Vec<Vec<u8>>,
     /// Which history of edits the data are a part of.
     pub origin: Option<Origin>,
-}
-
-/// Keys on their way to a decoder.
-#[derive(Default)]
-struct Batch {
-    bytes: Vec<u8>,
-    /// Where each one begins, and what was said of it.
-    keys: Vec<(usize, Said)>,
-}
-
-/// What the file says of a key before the key.
-#[derive(Clone, Copy, Default)]
-struct Said {
-    db: usize,
-    deadline_ms: Option<u64>,
-    mark: Option<Access>,
 }
 
 /// Reads one snapshot from the window, up to and with its checksum.
@@ -154,7 +138,7 @@ impl<'r> Scan<'r> {
             let offset = window.offset();
             let bytes = window.bytes();
             let mut reader = Reader::new(bytes);
-            match self.step(&mut reader, window.total()) {
+            match self.step(&mut reader) {
                 Ok(step) => {
                     let used = bytes.len() - reader.left();
                     window.consume(used);
@@ -225,7 +209,7 @@ impl<'r> Scan<'r> {
         Ok(version)
     }
 
-    fn step(&mut self, reader: &mut Reader<'_>, total: u64) -> Result<Step, Stop> {
+    fn step(&mut self, reader: &mut Reader<'_>) -> Result<Step, Stop> {
         let from = *reader;
         let head = reader.byte()?;
         match head {
@@ -244,10 +228,10 @@ impl<'r> Scan<'r> {
             opcode::RESIZE => {
                 let (keys, _volatile) = (reader.count()?, reader.count()?);
                 // In all databases no more than the file can hold, whatever it says.
-                let most = match total {
-                    0 => KEYS_UNSEEN,
-                    bytes => bytes / KEY_BYTES_MIN,
-                };
+                let most = self
+                    .rules
+                    .len
+                    .map_or(KEYS_UNSEEN, |len| len / KEY_BYTES_MIN);
                 let keys = keys.min(most.saturating_sub(self.announced));
                 self.announced += keys;
                 self.engine.expect(self.said.db, keys as usize);
@@ -376,14 +360,6 @@ impl From<Fault> for Stop {
     }
 }
 
-/// A key as the log may name it.
-fn shown<'k>(key: &'k [u8], rules: &LoadRules) -> Cow<'k, str> {
-    match rules.hide_names {
-        true => "*redacted*".into(),
-        false => String::from_utf8_lossy(key),
-    }
-}
-
 fn told(fault: Fault) -> String {
     match fault {
         Fault::Module(id) => format!(
@@ -405,127 +381,4 @@ fn module_name(id: u64) -> String {
     const LETTERS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
     let letter = |at: u32| char::from(LETTERS[(id >> (10 + 6 * (8 - at)) & 63) as usize]);
     (0..9).map(letter).collect()
-}
-
-/// The body of a decoding thread.
-fn decode(
-    batches: &Mutex<Receiver<Batch>>,
-    engine: &Engine,
-    rules: &LoadRules,
-    [keys, empty]: &[AtomicU64; 2],
-) -> Result<()> {
-    loop {
-        let batch = batches.lock().recv();
-        let Ok(batch) = batch else {
-            return Ok(()); // The scan has ended.
-        };
-        for records in batch.keys.chunks(TOGETHER) {
-            let mut found: SmallVec<[Found<'_>; TOGETHER]> = SmallVec::new();
-            for (at, said) in records {
-                found.extend(find(&batch.bytes[*at..], *said, rules, empty)?);
-            }
-            let count = found.len() as u64;
-            put(found, engine, rules)?;
-            keys.fetch_add(count, Ordering::Relaxed);
-        }
-        memory::publish();
-    }
-}
-
-/// A key that was decoded.
-struct Found<'a> {
-    said: Said,
-    key: Cow<'a, [u8]>,
-    hash: u64,
-    value: Held<'a>,
-}
-
-/// Decodes the key at the beginning of the bytes; nothing if it is a collection without elements.
-fn find<'a>(
-    bytes: &'a [u8],
-    said: Said,
-    rules: &LoadRules,
-    empty: &AtomicU64,
-) -> Result<Option<Found<'a>>> {
-    match record(&mut Reader::new(bytes), &rules.rules.limits) {
-        (Ok(key), Ok(value)) => Ok(Some(Found {
-            said,
-            hash: keyhash::hash(&key),
-            key,
-            value,
-        })),
-        (Ok(key), Err(Fault::Empty)) => {
-            if empty.fetch_add(1, Ordering::Relaxed) < EMPTY_NAMED {
-                let key = shown(&key, rules);
-                tracing::info!("rdbLoadObject skipping empty key: {key}");
-            }
-            Ok(None)
-        }
-        (key, value) => {
-            let key = key.unwrap_or_default();
-            let fault = value.err().unwrap_or(Fault::Broken);
-            let key = shown(&key, rules);
-            let kind = kind_name(bytes[0]);
-            tracing::warn!("{kind} integrity check failed: {fault}, in key '{key}'");
-            bail!(
-                "{}: {kind} integrity check failed, in key '{key}'",
-                told(fault)
-            );
-        }
-    }
-}
-
-/// Puts keys of one database, mostly, into the keyspace.
-fn put(found: SmallVec<[Found<'_>; TOGETHER]>, engine: &Engine, rules: &LoadRules) -> Result<()> {
-    if let [first, ..] = &found[..] {
-        let glances = found.iter().map(|one| Glance {
-            key: one.hash,
-            member: None,
-        });
-        engine.warm(first.said.db, glances);
-    }
-    for one in found {
-        let Found {
-            said,
-            key,
-            hash,
-            value,
-        } = one;
-        let fresh = || Access::fresh(&rules.rules.access, rules.now_ms);
-        let loaded = NewKey {
-            db: said.db,
-            key: Hashed::known(&key, hash),
-            value: match value {
-                Held::Text(ref bytes) => New::text(bytes),
-                Held::Value(value) => value.into(),
-            },
-            deadline_ms: said.deadline_ms,
-            access: said.mark.unwrap_or_else(fresh),
-        };
-        let shard = &mut engine.lock_one(shard_of(hash));
-        if !shard.load(loaded, rules.replace, rules.now_ms) {
-            bail!(
-                "RDB has duplicated key '{}' in DB {}",
-                shown(&key, rules),
-                said.db
-            );
-        }
-    }
-    Ok(())
-}
-
-/// A value as it is read: a string where it stands in the file, if it isn't compressed.
-enum Held<'a> {
-    Text(Cow<'a, [u8]>),
-    Value(Value),
-}
-
-fn record<'a>(reader: &mut Reader<'a>, limits: &Limits) -> (Read<Cow<'a, [u8]>>, Read<Held<'a>>) {
-    let kind = reader.byte();
-    let key = reader.string();
-    let value = kind.and_then(|kind| match kind {
-        kind::STRING => reader.string().map(Held::Text),
-        kind => reader.whole(kind, limits).map(Held::Value),
-    });
-    (key, value)
 }

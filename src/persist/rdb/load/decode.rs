@@ -1,0 +1,166 @@
+//! Keys of a snapshot, as they stand in the file, to keys of the keyspace.
+
+use std::borrow::Cow;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::mpsc::Receiver;
+
+use anyhow::{Result, bail};
+use parking_lot::Mutex;
+use smallvec::SmallVec;
+
+use super::{LoadRules, told};
+use crate::engine::{Access, Engine, Glance, Hashed, New, NewKey, TOGETHER, shard_of};
+use crate::persist::rdb::read::{Fault, Read, Reader};
+use crate::persist::rdb::{kind, kind_name};
+use crate::types::{Limits, Value};
+use crate::util::{keyhash, memory};
+
+/// Empty keys that are named in the log.
+const EMPTY_NAMED: u64 = 10;
+
+/// Keys on their way to a decoder.
+#[derive(Default)]
+pub struct Batch {
+    pub bytes: Vec<u8>,
+    /// Where each one begins, and what was said of it.
+    pub keys: Vec<(usize, Said)>,
+}
+
+/// What the file says of a key before the key.
+#[derive(Clone, Copy, Default)]
+pub struct Said {
+    pub db: usize,
+    pub deadline_ms: Option<u64>,
+    pub mark: Option<Access>,
+}
+
+/// The body of a decoding thread.
+pub fn decode(
+    batches: &Mutex<Receiver<Batch>>,
+    engine: &Engine,
+    rules: &LoadRules,
+    [keys, empty]: &[AtomicU64; 2],
+) -> Result<()> {
+    loop {
+        let batch = batches.lock().recv();
+        let Ok(batch) = batch else {
+            return Ok(()); // The scan has ended.
+        };
+        for records in batch.keys.chunks(TOGETHER) {
+            let mut found: SmallVec<[Found<'_>; TOGETHER]> = SmallVec::new();
+            for (at, said) in records {
+                found.extend(find(&batch.bytes[*at..], *said, rules, empty)?);
+            }
+            let count = found.len() as u64;
+            put(found, engine, rules)?;
+            keys.fetch_add(count, Ordering::Relaxed);
+        }
+        memory::publish();
+    }
+}
+
+/// A key that was decoded.
+struct Found<'a> {
+    said: Said,
+    key: Cow<'a, [u8]>,
+    hash: u64,
+    value: Held<'a>,
+}
+
+/// Decodes the key at the beginning of the bytes; nothing if it is a collection without elements.
+fn find<'a>(
+    bytes: &'a [u8],
+    said: Said,
+    rules: &LoadRules,
+    empty: &AtomicU64,
+) -> Result<Option<Found<'a>>> {
+    match record(&mut Reader::new(bytes), &rules.rules.limits) {
+        (Ok(key), Ok(value)) => Ok(Some(Found {
+            said,
+            hash: keyhash::hash(&key),
+            key,
+            value,
+        })),
+        (Ok(key), Err(Fault::Empty)) => {
+            if empty.fetch_add(1, Ordering::Relaxed) < EMPTY_NAMED {
+                let key = shown(&key, rules);
+                tracing::info!("rdbLoadObject skipping empty key: {key}");
+            }
+            Ok(None)
+        }
+        (key, value) => {
+            let key = key.unwrap_or_default();
+            let fault = value.err().unwrap_or(Fault::Broken);
+            let key = shown(&key, rules);
+            let kind = kind_name(bytes[0]);
+            tracing::warn!("{kind} integrity check failed: {fault}, in key '{key}'");
+            bail!(
+                "{}: {kind} integrity check failed, in key '{key}'",
+                told(fault)
+            );
+        }
+    }
+}
+
+/// Puts keys of one database, mostly, into the keyspace.
+fn put(found: SmallVec<[Found<'_>; TOGETHER]>, engine: &Engine, rules: &LoadRules) -> Result<()> {
+    if let [first, ..] = &found[..] {
+        let glances = found.iter().map(|one| Glance {
+            key: one.hash,
+            member: None,
+        });
+        engine.warm(first.said.db, glances);
+    }
+    for one in found {
+        let Found {
+            said,
+            key,
+            hash,
+            value,
+        } = one;
+        let fresh = || Access::fresh(&rules.rules.access, rules.now_ms);
+        let loaded = NewKey {
+            db: said.db,
+            key: Hashed::known(&key, hash),
+            value: match value {
+                Held::Text(ref bytes) => New::text(bytes),
+                Held::Value(value) => value.into(),
+            },
+            deadline_ms: said.deadline_ms,
+            access: said.mark.unwrap_or_else(fresh),
+        };
+        let shard = &mut engine.lock_one(shard_of(hash));
+        if !shard.load(loaded, rules.replace, rules.now_ms) {
+            bail!(
+                "RDB has duplicated key '{}' in DB {}",
+                shown(&key, rules),
+                said.db
+            );
+        }
+    }
+    Ok(())
+}
+
+/// A value as it is read: a string where it stands in the file, if it isn't compressed.
+enum Held<'a> {
+    Text(Cow<'a, [u8]>),
+    Value(Value),
+}
+
+fn record<'a>(reader: &mut Reader<'a>, limits: &Limits) -> (Read<Cow<'a, [u8]>>, Read<Held<'a>>) {
+    let kind = reader.byte();
+    let key = reader.string();
+    let value = kind.and_then(|kind| match kind {
+        kind::STRING => reader.string().map(Held::Text),
+        kind => reader.whole(kind, limits).map(Held::Value),
+    });
+    (key, value)
+}
+
+/// A key as the log may name it.
+fn shown<'k>(key: &'k [u8], rules: &LoadRules) -> Cow<'k, str> {
+    match rules.hide_names {
+        true => "*redacted*".into(),
+        false => String::from_utf8_lossy(key),
+    }
+}
