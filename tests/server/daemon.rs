@@ -18,6 +18,7 @@ fn program(dir: &Path) -> Command {
     program
         .args(["--port", "0", "--unixsocket", "own.sock", "--dir"])
         .arg(dir)
+        .current_dir(dir)
         .args(["--save", ""])
         .stdin(Stdio::null())
         .stdout(Stdio::null());

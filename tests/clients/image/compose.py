@@ -5,6 +5,7 @@
 A line that isn't known here is an error: what the README says was run.
 """
 
+import json
 import os
 import pathlib
 import re
@@ -72,11 +73,23 @@ class Cache:
 
 
 class Api:
-    """The course program, from the machine's virtual environment, in the network of the compose file."""
+    """The course program in the network of the compose file. Its Dockerfile's base and packages are the machine's virtual environment."""
 
     def __init__(self, service):
-        take(service, "build", str)
-        self.command = words(take(service, "command", (str, list)))
+        folder = dockerfile.ROOT / take(service, "build", str)
+        self.folder = WORK / "api"
+        self.folder.mkdir()
+        self.command = None
+        for name, rest in dockerfile.instructions((folder / "Dockerfile").read_text()):
+            if name == "COPY":
+                *files, target = rest.split()
+                assert target == "./", target
+                for file in files:
+                    shutil.copy(folder / file, self.folder)
+            elif name == "CMD":
+                self.command = json.loads(rest)
+            else:
+                assert name in ("FROM", "WORKDIR", "RUN"), name
         self.environment = take(service, "environment", dict)
         (ports,) = take(service, "ports", list)
         self.port = int(ports.split(":")[1])
@@ -91,7 +104,7 @@ class Api:
         command = [sys.executable, "-m", *self.command]
         script = f"mount --bind {shlex.quote(str(hosts))} /etc/hosts && exec {shlex.join(command)}"
         enter = ["nsenter", f"--net=/proc/{network}/ns/net", "unshare", "--mount", "/bin/sh", "-ec", script]
-        self.process = subprocess.Popen(enter, cwd=HERE.parent / "course", env=os.environ | self.environment)
+        self.process = subprocess.Popen(enter, cwd=self.folder, env=os.environ | self.environment)
         self.network = network
 
     def ask(self, path, method="GET"):

@@ -84,6 +84,8 @@ impl Server {
             .args(["--dir", &dir.path().to_string_lossy()])
             .args(["--save", "", "--enable-debug-command", "yes"])
             .args(options)
+            // Whatever it writes before it has read `dir` belongs to the test, too.
+            .current_dir(dir.path())
             // Redis sorts text by the locale; only the C locale is the same everywhere.
             .env("LC_ALL", "C")
             .stdin(Stdio::null())
@@ -190,14 +192,14 @@ impl Drop for Server {
     }
 }
 
-/// The real redis-server that ours is compared with.
+/// The real redis-server that ours is compared with: the one that REDIS_SERVER names, or the first on the PATH.
 pub fn real_redis() -> PathBuf {
-    let path = PathBuf::from("/usr/bin/redis-server");
-    assert!(
-        path.exists(),
-        "This test compares with the real redis-server: apt-get install redis-server"
-    );
-    path
+    let named = std::env::var_os("REDIS_SERVER").map(PathBuf::from);
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let mut places = std::env::split_paths(&path).map(|folder| folder.join("redis-server"));
+    named
+        .or_else(|| places.find(|place| place.exists()))
+        .expect("This test compares with the real redis-server: apt-get install redis-server")
 }
 
 fn free_port() -> u16 {
