@@ -25,7 +25,7 @@ use crate::command::users;
 use crate::commands;
 use crate::config::Config;
 use crate::config::file::{FileError, Loaded, Rename};
-use crate::engine::Engine;
+use crate::engine::{Engine, Service};
 use crate::exec::{Alarm, Worker};
 use crate::journal::Journal;
 use crate::net::{self, Accepted, Buffers, Listeners};
@@ -179,6 +179,7 @@ impl Server {
                     let runtime = self::runtime().inspect_err(|_| stop.cancel())?;
                     let worker = Rc::new(worker);
                     runtime.block_on(async {
+                        let _service = Service::begin();
                         let buffers = begin(&worker);
                         loop {
                             tokio::select! {
@@ -208,6 +209,7 @@ impl Server {
             })?;
         let first = Rc::new(worker(0));
         runtime.block_on(async {
+            let _service = Service::begin();
             background::start(&shared, &alarm);
             let buffers = begin(&first);
             let hand = {

@@ -13,6 +13,7 @@ use super::shared::Shared;
 use super::{Args, Entry, Fail};
 use crate::acl::User;
 use crate::engine::{Db, NameWalk};
+use crate::persist::Outcome;
 use crate::resp::Reply;
 use crate::types::{Bstr, Value, ValueRef};
 
@@ -128,9 +129,9 @@ pub struct FunctionLoad {
     pub restore: bool,
 }
 
-/// A job on another thread: `OK` if it goes well.
+/// A job on another thread: `OK` if it goes well, and BUSY if a long script is in its way.
 pub struct Job {
-    pub done: oneshot::Receiver<bool>,
+    pub done: oneshot::Receiver<Outcome>,
     /// The error if it doesn't; without one it is `OK` in any case.
     pub failed: Option<&'static str>,
 }

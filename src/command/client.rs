@@ -26,6 +26,8 @@ pub struct Profile {
     /// Commands queued by MULTI; -1 outside of it.
     pub multi: i64,
     pub watched: usize,
+    /// Raised when one of them changes.
+    pub watch_broken: Option<Arc<AtomicBool>>,
     pub tracking: bool,
     pub tracking_bcast: bool,
     pub tracking_broken: bool,
@@ -93,8 +95,6 @@ pub struct Client {
     /// Asleep in a blocking command.
     pub blocked: AtomicBool,
     unblock: AtomicU8,
-    /// Raised when a watched key changes; shared with the shards.
-    pub watch_broken: Arc<AtomicBool>,
 }
 
 pub const NO_COMMAND: u32 = u32::MAX;
@@ -138,7 +138,6 @@ impl Client {
             commands: AtomicU64::new(0),
             blocked: AtomicBool::new(false),
             unblock: AtomicU8::new(0),
-            watch_broken: Arc::default(),
         }
     }
 

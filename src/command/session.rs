@@ -1,7 +1,7 @@
 //! A connection's own state: what its task alone reads and writes.
 
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use bytes::Bytes;
 use hashbrown::HashSet;
@@ -60,6 +60,22 @@ impl SessionTracking {
     }
 }
 
+/// Keys that WATCH was given since the last transaction.
+#[derive(Default)]
+pub struct Watches {
+    pub keys: Vec<Place>,
+    /// Raised when one of them changes; shared with the shards. Those of the next transaction have another one, so that
+    /// keys which a long script keeps from being let go can't fail it.
+    pub broken: Option<Arc<AtomicBool>>,
+}
+
+impl Watches {
+    pub fn is_broken(&self) -> bool {
+        let broken = self.broken.as_ref();
+        broken.is_some_and(|broken| broken.load(Ordering::Acquire))
+    }
+}
+
 pub struct Session {
     pub client: Arc<Client>,
     pub db: usize,
@@ -69,7 +85,7 @@ pub struct Session {
     pub authenticated: bool,
     pub resp3: bool,
     pub multi: Option<Multi>,
-    pub watched: Vec<Place>,
+    pub watches: Watches,
     pub reply: ReplyMode,
     pub no_touch: bool,
     pub monitor: bool,
@@ -105,7 +121,7 @@ impl Session {
             user,
             resp3: false,
             multi: None,
-            watched: Vec::new(),
+            watches: Watches::default(),
             reply: ReplyMode::On,
             no_touch: false,
             monitor: false,
@@ -162,7 +178,7 @@ impl Session {
     /// broker and the shards have them too.
     fn publish_bytes(&self) {
         let multi = self.multi.as_ref().map_or(0, |multi| multi.bytes);
-        let watched = self.watched.capacity() * size_of::<Place>();
+        let watched = self.watches.keys.capacity() * size_of::<Place>();
         let names = [&self.channels, &self.patterns, &self.shard_channels];
         let names: usize = names.map(HashSet::allocation_size).iter().sum();
         let mode = self.tracking.as_ref().map(|tracking| &tracking.mode);
@@ -188,7 +204,8 @@ impl Session {
             .multi
             .as_ref()
             .map_or(-1, |multi| multi.queue.len() as i64);
-        profile.watched = self.watched.len();
+        profile.watched = self.watches.keys.len();
+        profile.watch_broken = self.watches.broken.clone();
         profile.monitor = self.monitor;
         profile.no_touch = self.no_touch;
         profile.resp3 = self.resp3;

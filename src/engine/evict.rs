@@ -6,8 +6,8 @@
 use super::access::AccessRules;
 use super::db::discard;
 use super::effects::{Class, Effects};
-use super::shard::{SHARDS, Shard};
-use super::{Engine, Table};
+use super::shard::{SHARDS, Shard, ShardSet};
+use super::{Engine, Shards, Table};
 use crate::types::Bstr;
 use crate::util::keyhash;
 
@@ -32,6 +32,10 @@ pub struct Victim {
     pub key: Bstr,
 }
 
+/// Others hold a shard for longer than one may wait.
+#[derive(Clone, Copy, Debug)]
+pub struct Busy;
+
 /// The best candidates of recent rounds, best last.
 #[derive(Default)]
 pub struct Victims {
@@ -39,7 +43,8 @@ pub struct Victims {
 }
 
 impl Victims {
-    /// Samples keys and returns the best candidate so far; nothing if no key may go.
+    /// Samples keys and returns the best candidate so far; nothing if no key may go. Fails if `give_up` says so while
+    /// others hold a shard.
     pub fn choose(
         &mut self,
         engine: &Engine,
@@ -48,7 +53,8 @@ impl Victims {
         samples: usize,
         rules: &AccessRules,
         now_ms: u64,
-    ) -> Option<Victim> {
+        give_up: &dyn Fn() -> bool,
+    ) -> Result<Option<Victim>, Busy> {
         let start = fastrand::usize(0..SHARDS);
         let mut seen = 0;
         for step in 0..SHARDS {
@@ -56,13 +62,15 @@ impl Victims {
             if engine.keys_in(id) == 0 {
                 continue;
             }
-            let shard = engine.lock_one(id);
-            seen += self.sample(&shard, policy, volatile_only, samples - seen, rules, now_ms);
+            let locked = engine.lock_unless(ShardSet::One(id as u8), give_up);
+            let locked = locked.ok_or(Busy)?;
+            let (shard, left) = (locked.shard(id), samples - seen);
+            seen += self.sample(shard, policy, volatile_only, left, rules, now_ms);
             if seen >= samples {
                 break;
             }
         }
-        self.pool.pop()
+        Ok(self.pool.pop())
     }
 
     fn sample(

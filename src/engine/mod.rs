@@ -13,6 +13,7 @@ mod evict;
 mod expire;
 mod log;
 mod names;
+mod patience;
 mod shard;
 mod snapshot;
 mod table;
@@ -31,9 +32,10 @@ pub use db::{Db, Deadline, Shards, Taken, WrongType};
 pub use edit::Edit;
 pub use effects::{Class, Effects, Event, Garbage, Wanted};
 pub use entry::{Entry, New};
-pub use evict::{Policy, Victim, Victims};
+pub use evict::{Busy, Policy, Victim, Victims};
 pub use log::{Log, Part, Reach};
 pub use names::{NameWalk, Walked};
+pub use patience::{Patience, Service};
 pub use shard::{Hashed, NewKey, Place, SHARDS, Shard, ShardSet, shard_of};
 pub use snapshot::{SavedKey, Snapshot};
 pub use table::Table;
@@ -110,8 +112,8 @@ impl Default for Engine {
 }
 
 impl Engine {
-    /// Locks a set of shards, lowest first.
-    pub fn lock(&self, set: ShardSet) -> Locked<'_> {
+    /// Locks a set of shards, lowest first, however long that takes.
+    pub fn lock(&self, set: ShardSet, _: Patience) -> Locked<'_> {
         self.lock_unless(set, &|| false)
             .expect("nobody gives up who never wants to")
     }
@@ -131,8 +133,8 @@ impl Engine {
     }
 
     /// Empties all databases at once.
-    pub fn clear(&self) {
-        let mut locked = self.lock(ShardSet::ALL);
+    pub fn clear(&self, patience: Patience) {
+        let mut locked = self.lock(ShardSet::ALL, patience);
         let mut tables = Vec::new();
         locked.each(|shard| {
             for db in 0..shard.tables().len() {
@@ -145,15 +147,15 @@ impl Engine {
     }
 
     /// Makes room for so many keys that a database is about to get, where it has none.
-    pub fn expect(&self, db: usize, keys: usize) {
+    pub fn expect(&self, db: usize, keys: usize, patience: Patience) {
         let each = keys / SHARDS;
         if each > 0 {
-            (0..SHARDS).for_each(|id| self.lock_one(id).table_mut(db).expect(each));
+            (0..SHARDS).for_each(|id| self.lock_one(id, patience).table_mut(db).expect(each));
         }
     }
 
-    /// Locks one shard, for walks that visit them one after another.
-    pub fn lock_one(&self, id: usize) -> OneLocked<'_> {
+    /// Locks one shard, for walks that visit them one after another, however long that takes.
+    pub fn lock_one(&self, id: usize, _: Patience) -> OneLocked<'_> {
         OneLocked {
             slot: &self.slots[id],
             guard: self.slots[id].shard.lock(),

@@ -280,7 +280,7 @@ mod tests {
     use fastrand::Rng;
 
     use super::*;
-    use crate::engine::{Db, Deadline, Effects, Locked, New, Rules, Snapshot};
+    use crate::engine::{Db, Deadline, Effects, Locked, New, Patience, Rules, Snapshot};
     use crate::types::{Piece, Text};
 
     /// Two databases, and a clock that goes on.
@@ -311,7 +311,8 @@ mod tests {
     impl World {
         /// Under all locks. As a master's stream is followed, or a log replayed, dead keys are not removed.
         fn with<T>(&self, index: usize, obeys: bool, act: impl FnOnce(&mut Db<'_>) -> T) -> T {
-            let mut locked: Locked<'_> = self.engine.lock(ShardSet::ALL);
+            let mut locked: Locked<'_> =
+                self.engine.lock(ShardSet::ALL, Patience::of_this_thread());
             let mut effects = Effects::default();
             let now_ms = if obeys { 0 } else { self.now_ms.get() };
             let rules = &self.rules;
@@ -344,7 +345,7 @@ mod tests {
                 0 => drop(self.with(index, obeys, |db| db.flush())),
                 1 | 2 => self.with(index, obeys, |db| db.swap(0, 1)),
                 3..10 => {
-                    let mut locked = self.engine.lock(ShardSet::ALL);
+                    let mut locked = self.engine.lock(ShardSet::ALL, Patience::of_this_thread());
                     let (mut effects, mut late) = (Effects::default(), Vec::new());
                     locked.each(|shard| shard.sweep(now_ms, 1000, &mut effects, &mut late));
                 }
@@ -380,10 +381,12 @@ mod tests {
 
         fn parted(&self) -> usize {
             let mut parted = 0;
-            self.engine.lock(ShardSet::ALL).each(|shard| {
-                parted += shard.parted.len();
-                assert!(shard.every_table_mut().all(|table| !table.is_walked()));
-            });
+            self.engine
+                .lock(ShardSet::ALL, Patience::of_this_thread())
+                .each(|shard| {
+                    parted += shard.parted.len();
+                    assert!(shard.every_table_mut().all(|table| !table.is_walked()));
+                });
             parted
         }
     }
@@ -461,7 +464,8 @@ mod tests {
             (0..9000).for_each(|_| world.edit(&mut rng));
             let mut walk = world.begin(0);
             let expected = [0, 1].map(|index| world.with(index, true, |db| names(db)));
-            let mut snapshot = Snapshot::begin(&world.engine, || {});
+            let mut snapshot =
+                Snapshot::begin(&world.engine, &|| false, || {}).expect("nobody holds a shard");
             let mut saved = [BTreeSet::new(), BTreeSet::new()];
             let mut walked = Walked::On;
             loop {

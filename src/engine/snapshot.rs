@@ -7,6 +7,7 @@
 use super::Engine;
 use super::access::Access;
 use super::census::Census;
+use super::patience::Patience;
 use super::shard::{SHARDS, Shard};
 use super::table::Table;
 use crate::types::{Bstr, Value};
@@ -143,6 +144,7 @@ impl Table {
 /// A snapshot being taken.
 pub struct Snapshot<'e> {
     engine: &'e Engine,
+    patience: Patience,
     shard: usize,
     /// What the keyspace held when it began.
     pub census: Census,
@@ -150,20 +152,26 @@ pub struct Snapshot<'e> {
 
 impl<'e> Snapshot<'e> {
     /// Begins at this instant: all shards are locked for a moment that doesn't depend on the number of keys.
-    /// `at` is called in that moment.
-    pub fn begin(engine: &'e Engine, at: impl FnOnce()) -> Self {
-        let mut locked = engine.lock(super::ShardSet::ALL);
+    /// `at` is called in that moment. Nothing has begun if `give_up` says so while others hold a shard.
+    pub fn begin(
+        engine: &'e Engine,
+        give_up: &dyn Fn() -> bool,
+        at: impl FnOnce(),
+    ) -> Option<Self> {
+        let patience = Patience::of_this_thread();
+        let mut locked = engine.lock_unless(super::ShardSet::ALL, give_up)?;
         let mut census = Census::default();
         locked.each(|shard| {
             census.count(shard, 0);
             shard.begin_snapshot();
         });
         at();
-        Snapshot {
+        Some(Snapshot {
             engine,
+            patience,
             shard: 0,
             census,
-        }
+        })
     }
 
     /// The next few keys, under one short lock; `None` at the end.
@@ -172,7 +180,7 @@ impl<'e> Snapshot<'e> {
         while self.shard < SHARDS && out.is_empty() {
             thread::rest();
             let mut spent = Vec::new();
-            let mut shard = self.engine.lock_one(self.shard);
+            let mut shard = self.engine.lock_one(self.shard, self.patience);
             let finished = shard.walk_snapshot(count, &mut out, &mut spent);
             drop(shard);
             // It may be large: others have the shard meanwhile.

@@ -74,8 +74,8 @@ impl Worker {
             self.check_user(session, entry, argv)?;
         }
         if self.shared.scripts.is_busy() {
-            self.check_busy(session, entry)?;
-        } else if self.shared.config.maxmemory.get() > 0 && !self.ignores_memory() {
+            self.check_busy(entry)?;
+        } else if self.shared.config.maxmemory.get() > 0 {
             self.check_memory(session, entry)?;
         }
         if let Some(trouble) = self.shared.store.trouble()
@@ -117,13 +117,12 @@ impl Worker {
 
     /// While a script runs for long there is little else to be done.
     #[cold]
-    fn check_busy(&self, session: &Session, entry: &Entry) -> Result<(), Fail> {
+    fn check_busy(&self, entry: &Entry) -> Result<(), Fail> {
         if self.is_loading() && !entry.is(Flag::Loading) {
             // It is a script of the log, or one that ran before loading began.
             return Err(Fail::code(LOADING));
         }
-        let locks = entry.command.name == "watch" || !session.watched.is_empty();
-        if !entry.is(Flag::AllowBusy) || locks {
+        if !entry.is(Flag::AllowBusy) {
             return Err(self.shared.busy_fail());
         }
         Ok(())
@@ -213,9 +212,17 @@ impl Worker {
         self.shared.replication.is_replica() && self.shared.config.replica_ignore_maxmemory.get()
     }
 
+    /// Whether memory was short when the command under way was let in. Nothing is given up for what it consists of: a
+    /// transaction's scripts run under the transaction's locks.
+    pub(super) fn is_short(&self) -> bool {
+        self.shared.config.maxmemory.get() > 0 && self.short.get()
+    }
+
     /// Makes room when memory is short, and refuses what could need more if there is none to make.
     fn check_memory(&self, session: &Session, entry: &Entry) -> Result<(), Fail> {
-        if self.make_room() {
+        let short = !self.ignores_memory() && !self.make_room()?;
+        self.short.set(short);
+        if !short {
             return Ok(());
         }
         let exec_grows = entry.command.name == "exec"
@@ -280,7 +287,7 @@ impl Worker {
     }
 }
 
-const LOADING: &str = "LOADING Redis is loading the dataset in memory";
+pub(super) const LOADING: &str = "LOADING Redis is loading the dataset in memory";
 pub(super) const STALE: &str =
     "MASTERDOWN Link with MASTER is down and replica-serve-stale-data is set to 'no'.";
 

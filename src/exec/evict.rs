@@ -1,8 +1,9 @@
 //! Making room: keys given up one by one until memory is below `maxmemory`.
 
 use super::Worker;
+use crate::command::Fail;
 use crate::config::MaxmemoryPolicy;
-use crate::engine::{Policy, ShardSet, shard_of};
+use crate::engine::{Busy, Policy, ShardSet, shard_of};
 use crate::types::Bstr;
 use crate::util::{keyhash, memory};
 
@@ -11,8 +12,9 @@ use crate::util::{keyhash, memory};
 const VICTIMS_MAX: usize = 64;
 
 impl Worker {
-    /// Whether memory is below its limit, or was brought there.
-    pub(super) fn make_room(&self) -> bool {
+    /// Whether memory is below its limit, or was brought there. Fails while a long script holds the keys that would go. Nothing
+    /// may be locked by this thread but what a script holds that it has left.
+    pub(super) fn make_room(&self) -> Result<bool, Fail> {
         let config = &self.shared.config;
         let limit = config.maxmemory.get();
         let surplus = || {
@@ -25,21 +27,22 @@ impl Worker {
         };
         let over = surplus();
         if over == 0 {
-            return true;
+            return Ok(true);
         }
         let Some((policy, volatile_only)) = policy(config.maxmemory_policy.get()) else {
-            return false;
+            return Ok(false);
         };
         // Clients hear of them at the end: what tells them takes memory, for which more keys would have to go.
         let mut gone = Vec::new();
         let mut freed = 0;
-        let mut made = true;
+        let mut made = Ok(true);
         for _ in 0..VICTIMS_MAX {
             match self.evict_one(policy, volatile_only, &mut gone) {
-                Some(bytes) => freed += bytes,
-                None => made = false,
+                Ok(Some(bytes)) => freed += bytes,
+                Ok(None) => made = Ok(false),
+                Err(fail) => made = Err(fail),
             }
-            if !made || freed >= over || surplus() == 0 {
+            if !matches!(made, Ok(true)) || freed >= over || surplus() == 0 {
                 break;
             }
         }
@@ -57,11 +60,11 @@ impl Worker {
         policy: Policy,
         volatile_only: bool,
         keys_gone: &mut Vec<Bstr>,
-    ) -> Option<u64> {
+    ) -> Result<Option<u64>, Fail> {
         let samples = self.shared.config.maxmemory_samples.get() as usize;
         // A candidate may be gone by the time its turn comes: then the next is tried.
         for _ in 0..32 {
-            let rules = self.rules.borrow();
+            let (rules, scripts) = (self.rules.borrow(), &self.shared.scripts);
             let mut victims = self.victims.borrow_mut();
             let chosen = victims.choose(
                 &self.engine,
@@ -70,10 +73,13 @@ impl Worker {
                 samples,
                 &rules.access,
                 self.now_ms(),
+                &|| scripts.is_busy(),
             );
-            let victim = chosen?;
+            let Some(victim) = chosen.map_err(|Busy| self.shared.busy_fail())? else {
+                return Ok(None);
+            };
             let hash = keyhash::hash(&victim.key);
-            let mut unit = self.begin_write(ShardSet::of(hash)).ok()?;
+            let mut unit = self.begin_write(ShardSet::of(hash))?;
             // Not what choosing took, which remembers candidates.
             memory::publish();
             let before = memory::used();
@@ -88,10 +94,10 @@ impl Worker {
             if gone {
                 memory::publish();
                 let after = memory::used().saturating_sub(aside as u64);
-                return Some(before.saturating_sub(after));
+                return Ok(Some(before.saturating_sub(after)));
             }
         }
-        None
+        Ok(None)
     }
 }
 

@@ -3,13 +3,17 @@
 //! A script is one plain call until it has run for `busy-reply-threshold`. From then on it is left now and
 //! then, its locks held, and the worker's other clients hear that the server is busy.
 //!
-//! Scripts of a log and of a master's stream must be obeyed, as Redis calls it: nothing refuses or ends them. They are
-//! left only where DEBUG reads a log on a worker, as the threads that load and follow a master have no clients.
+//! While it is left, this thread holds locks that no value on its stack shows. So whatever else it does meanwhile never waits
+//! for a lock: [`crate::engine::Patience`] says who may.
+//!
+//! Scripts of a log and of a master's stream must be obeyed, as Redis calls it: nothing refuses or ends them. They run on the
+//! threads that load and follow a master, which have no clients, and are never left.
 
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
 
 use corosensei::stack::DefaultStack;
 use corosensei::{Coroutine, CoroutineResult, Yielder};
@@ -20,25 +24,25 @@ use super::script::Run;
 use super::{Look, Next, Worker};
 use crate::acl::User;
 use crate::command::session::Session;
-use crate::command::{Entry, Touched};
+use crate::command::{Entry, Reload, Touched};
 use crate::resp::Reply;
 use crate::script::{Host, Running, Scripts};
 use crate::types::Bstr;
-use crate::util::clock::{self, Reading};
+use crate::util::clock::Reading;
 
 /// Most of it is never touched, and takes no memory.
 const STACK_BYTES: usize = 16 << 20;
 /// Instructions between two looks at the clock are few enough for this: the least time between two leaves.
-const SLICE_MS: u64 = 1;
+const SLICE: Duration = Duration::from_millis(1);
 
 /// A library's code that takes longer to load is given up.
-const LOAD_MS_MAX: u64 = 500;
+const LOAD_MAX: Duration = Duration::from_millis(500);
 
 /// What may run scripts.
 pub(super) enum Job {
     Request(Box<Request>),
-    /// Reading the data files; how it ended.
-    Load(Option<anyhow::Result<()>>),
+    /// Reading the data files, at start or as DEBUG wants it; how it ended.
+    Load(Option<Reload>, Option<anyhow::Result<()>>),
     Streamed(Box<Streamed>),
 }
 
@@ -78,11 +82,10 @@ pub(super) struct Stage<'w> {
     pub run: RefCell<Option<Run<'w>>>,
     /// What runs here must be obeyed.
     obeys: Cell<bool>,
-    /// It is a client's request, and others wait for their turn.
-    shared: Cell<bool>,
     /// The server stops, and a script that must be obeyed was ended half-way.
     cut: Cell<bool>,
-    started_ms: Cell<u64>,
+    /// By a clock that nobody sets.
+    started: Cell<Instant>,
     long: RefCell<Option<Arc<Running>>>,
     scripts: Arc<Scripts>,
 }
@@ -119,9 +122,8 @@ fn serve(worker: &Rc<Worker>, yielder: &Yielder<Go, Step>, first: Job) {
         scripts,
         run: RefCell::default(),
         obeys: Cell::new(false),
-        shared: Cell::new(true),
         cut: Cell::new(false),
-        started_ms: Cell::new(0),
+        started: Cell::new(Instant::now()),
         long: RefCell::default(),
     };
     let lua = stage.host.lua.clone();
@@ -150,10 +152,9 @@ fn serve(worker: &Rc<Worker>, yielder: &Yielder<Go, Step>, first: Job) {
 
 impl Job {
     fn run<'w>(&mut self, worker: &'w Rc<Worker>, stage: &Stage<'w>) {
-        stage.shared.set(matches!(self, Job::Request(_)));
         match self {
             Job::Request(request) => request.run(worker, stage),
-            Job::Load(done) => *done = Some(worker.load_on(stage)),
+            Job::Load(wish, done) => *done = Some(worker.load_on(stage, *wish)),
             Job::Streamed(streamed) => stage.obey(|| streamed.run(worker, stage)),
         }
     }
@@ -206,16 +207,13 @@ impl Stage<'_> {
 
     /// A script begins: its time counts from here.
     pub fn begin(&self) {
-        self.started_ms.set(clock::now_ms());
+        self.started.set(Instant::now());
     }
 
     /// A script has ended.
     pub fn end(&self, worker: &Worker) {
         if let Some(running) = self.long.borrow_mut().take() {
             worker.shared.scripts.end_busy(&running);
-            if !self.obeys() {
-                worker.begin_batch();
-            }
         }
     }
 
@@ -224,13 +222,13 @@ impl Stage<'_> {
         if self.must_cut(worker) {
             return true;
         }
-        let elapsed_ms = clock::now_ms().saturating_sub(self.started_ms.get());
+        let elapsed = self.started.get().elapsed();
         if self.run.borrow().is_none() {
             // A library is being loaded, which nobody waits for that long.
-            return elapsed_ms >= LOAD_MS_MAX && !self.obeys();
+            return elapsed >= LOAD_MAX && !self.obeys();
         }
         let threshold_ms = worker.shared.config.busy_reply_threshold.get().max(0) as u64;
-        if elapsed_ms < threshold_ms.max(SLICE_MS) {
+        if elapsed < Duration::from_millis(threshold_ms).max(SLICE) {
             return false;
         }
         let known = self.long.borrow().clone();
@@ -239,15 +237,12 @@ impl Stage<'_> {
             running.wrote.store(run.wrote(), Ordering::Release);
         }
         if self.obeys() {
-            if self.shared.get() {
-                worker.aside(|| drop(yielder.suspend(Step::Busy)));
-            }
             return self.must_cut(worker);
         }
         if running.kill.load(Ordering::Acquire) {
             return true;
         }
-        yielder.suspend(Step::Busy);
+        worker.aside(|| drop(yielder.suspend(Step::Busy)));
         running.kill.load(Ordering::Acquire)
     }
 
@@ -267,14 +262,14 @@ impl Stage<'_> {
                 .as_ref()
                 .map(|run| run.command.clone())
                 .unwrap_or_default(),
-            started_ms: self.started_ms.get(),
+            started: self.started.get(),
             obeyed: self.obeys(),
             wrote: AtomicBool::new(false),
             kill: AtomicBool::new(false),
         });
         tracing::warn!(
             "Slow script detected: still in execution after {} milliseconds. You can try killing the script using the {} command. Script name is: {}.",
-            clock::now_ms().saturating_sub(self.started_ms.get()),
+            self.started.get().elapsed().as_millis(),
             if running.is_function {
                 "FUNCTION KILL"
             } else {

@@ -30,7 +30,7 @@ pub use park::{Sleep, Wake};
 pub use relay::{Relay, Relayed};
 pub use stop::{abort, ask_to_stop, stop, wait_for_cron};
 
-use crate::command::session::{ReplyMode, Session};
+use crate::command::session::{ReplyMode, Session, Watches};
 use crate::command::shared::Shared;
 use crate::command::stats::WorkerStats;
 use crate::command::{Entry, Fail, Feed, Flag, Flow, Found, Job, Shutdown};
@@ -40,6 +40,9 @@ use crate::resp::Reply;
 use crate::util::clock::{self, Reading, Stopwatch};
 use crate::util::keyhash;
 
+/// The clock is read anew after commands that took longer than this: deadlines are milliseconds.
+const TIME_NANOS_MAX: u64 = 500_000;
+
 /// One thread's way to the data: everything it needs to run commands.
 pub struct Worker {
     pub id: usize,
@@ -48,9 +51,15 @@ pub struct Worker {
     /// Its own part of the statistics.
     stats: Arc<WorkerStats>,
     watch: Stopwatch,
-    /// The time of the present batch.
+    /// The time of the command under way: that of the batch, read anew after commands that took a while.
     now_ms: Cell<u64>,
+    /// What commands took since it was read.
+    nanos: Cell<u64>,
     rules: RefCell<Arc<Rules>>,
+    /// Memory was short when the command under way was let in, and no room could be made.
+    short: Cell<bool>,
+    /// Watches that have ended while a long script held their shards, which don't know it yet.
+    unwatched: RefCell<Vec<Watches>>,
     /// Effects not in use, kept for their buffers.
     #[expect(
         clippy::vec_box,
@@ -123,7 +132,10 @@ impl Worker {
             engine,
             watch: Stopwatch::default(),
             now_ms: Cell::new(clock::now_ms()),
+            nanos: Cell::new(0),
             rules: RefCell::new(rules),
+            short: Cell::new(false),
+            unwatched: RefCell::default(),
             effects: RefCell::default(),
             victims: RefCell::default(),
             garbage,
@@ -139,9 +151,17 @@ impl Worker {
 
     /// Reads the clock and the configuration, once for all requests of a batch.
     pub fn begin_batch(&self) -> Reading {
-        self.now_ms.set(clock::now_ms());
+        self.read_clock();
         self.read_rules();
+        if !self.unwatched.borrow().is_empty() && !self.shared.scripts.is_busy() {
+            self.forget_watches();
+        }
         self.watch.read()
+    }
+
+    fn read_clock(&self) {
+        self.now_ms.set(clock::now_ms());
+        self.nanos.set(0);
     }
 
     fn read_rules(&self) {
@@ -251,8 +271,7 @@ impl Worker {
                 && session.multi.as_ref().is_some_and(|multi| {
                     let mut queued = multi.queue.iter();
                     queued.any(|queued| queued.entry.is(Flag::Scripted))
-                })
-            || entry.is(Flag::Protected) && reads_back(argv);
+                });
         if scripted {
             self.on_fiber(session, entry, argv, out, started)
         } else {
@@ -301,10 +320,16 @@ impl Worker {
             // CONFIG SET holds for what follows in the same batch, and a new `maxmemory` at once.
             self.read_rules();
             if entry.full_name == "config|set" && self.shared.config.maxmemory.get() > 0 {
-                self.make_room();
+                // What a long script holds goes when it has ended.
+                let _ = self.make_room();
             }
         }
         let nanos = self.lap(started);
+        self.nanos.set(self.nanos.get() + nanos);
+        if self.nanos.get() > TIME_NANOS_MAX {
+            // What comes next happens at a later time.
+            self.read_clock();
+        }
         match &mut next {
             // It counts when it wakes.
             Next::Sleep(sleep) => sleep.nanos = nanos,
@@ -351,6 +376,7 @@ impl Worker {
         if exec {
             session.multi = None;
             self.unwatch(session);
+            session.publish_profile();
         }
         self.write_error(&text, out);
         if let Some(entry) = entry {
@@ -525,27 +551,15 @@ impl Worker {
             }
             Flow::Shutdown(wish) => return Next::Shutdown(wish),
             Flow::Wait(job) => return Next::Wait(job),
-            Flow::Reload(wish) => {
-                let stage = stage.expect("what reads a log runs on the fiber");
-                match self.reload(stage, wish) {
-                    Ok(()) => out.ok(),
-                    Err(error) => {
-                        tracing::warn!("{error:#}");
-                        out.error(b"ERR Error trying to load the RDB dump, check server logs.");
-                    }
+            Flow::Reload(wish) => match self.begin_reload(wish) {
+                Ok(job) => return Next::Wait(job),
+                Err(fail) => {
+                    self.answer_error(entry, &fail, out);
+                    return Next::Continue;
                 }
-                return Next::Continue;
-            }
+            },
         }
         session.publish_profile();
         Next::Continue
     }
-}
-
-/// DEBUG RELOAD and DEBUG LOADAOF: there may be scripts in the log.
-#[cold]
-fn reads_back(argv: &[&[u8]]) -> bool {
-    argv.get(1).is_some_and(|word| {
-        word.eq_ignore_ascii_case(b"reload") || word.eq_ignore_ascii_case(b"loadaof")
-    })
 }

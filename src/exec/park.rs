@@ -254,8 +254,9 @@ impl Worker {
         parked.client.mailbox.ring();
     }
 
-    /// Takes a sleeper off its keys and writes what it is told: what it was served, if it was.
-    pub fn wake(&self, session: &mut Session, sleep: &Sleep, wake: Wake, out: &mut Reply) {
+    /// Takes a sleeper off its keys and writes what it is told: what it was served, if it was. `false` if that is still
+    /// to be done, as a long script holds its keys.
+    pub fn wake(&self, session: &mut Session, sleep: &Sleep, wake: Wake, out: &mut Reply) -> bool {
         let mark = out.mark();
         let mut started = self.watch.read();
         let parked = &*sleep.parked;
@@ -264,7 +265,9 @@ impl Worker {
             .places
             .iter()
             .for_each(|place| set.add(keyhash::hash(&place.1)));
-        let mut unit = self.begin_patiently(set);
+        let Ok(mut unit) = self.begin(set) else {
+            return false;
+        };
         let served = parked.reply.lock().take();
         if served.is_none() {
             forget(&mut unit, parked, sleep.ticket);
@@ -292,12 +295,13 @@ impl Worker {
                 }
                 None => sleep.on_timeout.write(out),
             },
-            (None, Wake::Gone) => return,
+            (None, Wake::Gone) => return true,
         }
         let argv: Vec<&[u8]> = parked.args.iter().map(|arg| &arg[..]).collect();
         let nanos = sleep.nanos + self.lap(&mut started);
         self.count(session, parked.entry, &argv, nanos);
         self.finish_reply(session, mark, out);
+        true
     }
 
     /// A server that became a replica wakes its sleepers; one that fell asleep in that moment was passed over. No

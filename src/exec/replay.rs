@@ -10,14 +10,17 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Result, bail};
+use tokio::sync::oneshot;
 
 use super::Worker;
+use super::admit::LOADING;
 use super::fiber::{Job, Stage};
 use super::unit::Call;
 use crate::command::client::Client;
 use crate::command::session::Session;
-use crate::command::{Fail, Flow, FunctionLoad, Reload, Run};
-use crate::engine::Rules;
+use crate::command::{Fail, Flow, FunctionLoad, Job as Waited, Reload, Run};
+use crate::engine::{Patience, Rules, ShardSet};
+use crate::persist::Outcome;
 use crate::persist::aof::Apply;
 use crate::resp::Reply;
 use crate::script::Host;
@@ -29,13 +32,20 @@ const COMMANDS_PER_COUNT: u64 = 1024;
 impl Worker {
     /// Reads the data files into an empty keyspace: the body of the loading thread.
     pub fn load(self: &Rc<Self>) -> Result<()> {
-        match self.obey(Job::Load(None)) {
-            Job::Load(Some(done)) => done,
+        self.read_files(None)
+    }
+
+    fn read_files(self: &Rc<Self>, wish: Option<Reload>) -> Result<()> {
+        match self.obey(Job::Load(wish, None)) {
+            Job::Load(_, Some(done)) => done,
             _ => unreachable!("it ends with the job that it began with"),
         }
     }
 
-    pub(super) fn load_on<'w>(&'w self, stage: &Stage<'w>) -> Result<()> {
+    pub(super) fn load_on<'w>(&'w self, stage: &Stage<'w>, wish: Option<Reload>) -> Result<()> {
+        if let Some(wish) = wish {
+            return self.reload(stage, wish);
+        }
         let wish = Reload {
             flush: true,
             ..Reload::default()
@@ -43,27 +53,71 @@ impl Worker {
         self.replaying(stage, &wish, |apply| self.shared.store.open(apply))
     }
 
-    /// DEBUG RELOAD and DEBUG LOADAOF: empties the keyspace and reads it back from its files.
-    pub(super) fn reload<'w>(&'w self, stage: &Stage<'w>, wish: Reload) -> Result<()> {
+    /// DEBUG RELOAD and DEBUG LOADAOF: empties the keyspace and reads it back from its files. That takes long and waits for
+    /// locks, so it is done on a thread of its own; all others are told meanwhile that the server is loading.
+    pub(super) fn begin_reload(&self, wish: Reload) -> Result<Waited, Fail> {
+        let shared = self.shared.clone();
+        if !shared.store.loading.begin_alone() {
+            return Err(Fail::code(LOADING));
+        }
+        // The thread that loaded at start has ended.
+        let id = shared.about.workers + 2;
+        let (engine, alarm) = (self.engine.clone(), self.alarm.clone());
+        let loader = Worker::new(id, shared.clone(), engine, self.garbage.clone(), alarm);
+        let (told, done) = oneshot::channel();
+        let reload = move || {
+            let loader = Rc::new(loader);
+            let outcome = loader.reload_alone(wish);
+            loader.end_scripts();
+            shared.store.loading.end();
+            // Who asked may be gone.
+            let _ = told.send(outcome);
+        };
+        let thread = std::thread::Builder::new().name("loading".into());
+        if thread.spawn(reload).is_err() {
+            self.shared.store.loading.end();
+        }
+        let failed = "ERR Error trying to load the RDB dump, check server logs.";
+        Ok(Waited {
+            done,
+            failed: Some(failed),
+        })
+    }
+
+    fn reload_alone(self: &Rc<Self>, wish: Reload) -> Outcome {
+        let scripts = &self.shared.scripts;
+        // Nobody is let in from here on: once all are out, nobody holds a lock for long.
+        let out = self
+            .engine
+            .lock_unless(ShardSet::ALL, &|| scripts.is_busy());
+        if out.is_none() {
+            return Outcome::Held;
+        }
+        drop(out);
+        let store = &self.shared.store;
+        let _turn = store.loads.lock();
+        // What had its turn before has ended it.
+        store.loading.begin(0);
+        match self.read_files(Some(wish)) {
+            Ok(()) => Outcome::Done,
+            Err(error) => {
+                tracing::warn!("{error:#}");
+                Outcome::Failed
+            }
+        }
+    }
+
+    fn reload<'w>(&'w self, stage: &Stage<'w>, wish: Reload) -> Result<()> {
         let store = &self.shared.store;
         let dirty = self.shared.stats.totals().dirty;
         if wish.save && !store.save_now(dirty) {
             bail!("Error trying to save the DB, check server logs.");
         }
-        // Before the log ends: the cron would begin another.
-        store.loading.begin(0);
-        let done = self.read_back(stage, wish);
-        store.loading.end();
-        done
-    }
-
-    fn read_back<'w>(&'w self, stage: &Stage<'w>, wish: Reload) -> Result<()> {
-        let store = &self.shared.store;
         if wish.from_log {
             store.end_log()?;
         }
         if wish.flush {
-            self.engine.clear();
+            self.engine.clear(Patience::of_this_thread());
         }
         self.replaying(stage, &wish, |apply| {
             store.reload(wish.from_log, wish.merge, apply)
@@ -108,7 +162,7 @@ impl Worker {
         done
     }
 
-    /// What others do on this thread meanwhile is done at the present time.
+    /// What others do on this thread meanwhile is done at the present time; the script goes on at its own.
     pub(super) fn aside(&self, act: impl FnOnce()) {
         let (now_ms, rules) = (self.now_ms.get(), self.rules.borrow().clone());
         act();

@@ -100,6 +100,9 @@ impl Worker {
                 if obeyed {
                     // It stands in the log that is being read: whoever reads edits has had these.
                     unit.effects.log.clear();
+                } else {
+                    // It ran at the time when it began, however long it took.
+                    self.read_clock();
                 }
                 self.commit(unit, (!obeyed).then_some(session.client.id));
                 done
@@ -244,7 +247,7 @@ impl Worker {
                 return Err(admit::refused_by_disk(trouble));
             }
             let guarded = !found.flags.allow_oom && !found.flags.no_writes;
-            if guarded && self.shared.config.maxmemory.get() > 0 && !self.make_room() {
+            if guarded && self.is_short() {
                 return Err(Fail::code(
                     "OOM command not allowed when used memory > 'maxmemory'.",
                 ));
@@ -314,7 +317,6 @@ impl Worker {
         own.no_touch = session.no_touch;
         own.user = session.user.clone();
         own.tracking = session.tracking.clone();
-        let limit = self.shared.config.maxmemory.get();
         let dirty = unit.effects.dirty;
         let keys = &argv[3..3 + call.keys];
         let tracked = own.tracking.as_ref().is_some_and(|one| one.wants_reads());
@@ -324,10 +326,7 @@ impl Worker {
             session: own,
             flags: found.flags,
             read_only: call.read_only || found.flags.no_writes,
-            short: limit > 0
-                && !stage.obeys()
-                && crate::util::memory::used() > limit
-                && !found.flags.allow_oom,
+            short: self.is_short() && !stage.obeys() && !found.flags.allow_oom,
             obeyed: stage.obeys(),
             is_function: found.is_function,
             name: found.name.clone(),

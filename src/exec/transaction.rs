@@ -1,7 +1,5 @@
 //! EXEC and WATCH: several commands as one unit, unless a watched key changed.
 
-use std::sync::atomic::Ordering;
-
 use super::Worker;
 use super::fiber::Stage;
 use super::rights::{self, Asker};
@@ -36,7 +34,7 @@ impl Worker {
             .iter()
             .map(|queued| queued.args.iter().map(|arg| &arg[..]).collect())
             .collect();
-        let mut set = watched_shards(&session.watched);
+        let mut set = watched_shards(&session.watches.keys);
         for (queued, argv) in multi.queue.iter().zip(&argvs) {
             let scripted = queued.entry.is(Flag::Scripted);
             set.union(if scripted {
@@ -59,6 +57,8 @@ impl Worker {
             return Ok(());
         }
         let unit = self.run_queue(stage, session, &multi, &argvs, unit, out);
+        // All of it ran at the time when it began, however long it took.
+        self.read_clock();
         self.commit(unit, Some(session.client.id));
         self.unwatch(session);
         Ok(())
@@ -148,11 +148,11 @@ impl Worker {
     /// Whether a watched key was changed, or has died, since WATCH.
     fn watch_failed(&self, session: &Session, unit: &mut Unit<'_>) -> bool {
         let rules = self.rules.borrow();
-        if session.client.watch_broken.load(Ordering::Acquire) {
+        if session.watches.is_broken() {
             return true;
         }
         let mut effects = Effects::default();
-        session.watched.iter().any(|(db, key)| {
+        session.watches.keys.iter().any(|(db, key)| {
             let shard = unit.locked.shard(shard_of(keyhash::hash(key)));
             let stored = shard.table(*db).is_some_and(|table| table.holds(key));
             stored
@@ -174,33 +174,48 @@ impl Worker {
         let mut set = ShardSet::EMPTY;
         keys.iter().for_each(|key| set.add(keyhash::hash(key)));
         let mut unit = self.begin(set)?;
+        let watches = &mut session.watches;
+        let broken = watches.broken.get_or_insert_default();
         for key in keys {
             let place: Place = (session.db, Bstr::new(key));
-            if session.watched.contains(&place) {
+            if watches.keys.contains(&place) {
                 continue;
             }
             let shard = unit.locked.shard_mut(shard_of(keyhash::hash(key)));
             // A key that has died but still stands must not break the watch when it is swept.
             shard.expire_now(session.db, key, self.now_ms(), &mut unit.effects);
-            shard.watch(place.clone(), session.client.watch_broken.clone());
-            session.watched.push(place);
+            shard.watch(place.clone(), broken.clone());
+            watches.keys.push(place);
         }
         self.commit(unit, None);
         Ok(())
     }
 
-    /// Takes the session's flag off all keys, and lowers it.
+    /// Ends the session's watches. The shards forget them now, or once the script has ended that holds them.
     pub(super) fn unwatch(&self, session: &mut Session) {
-        let watched = std::mem::take(&mut session.watched);
-        if !watched.is_empty() {
-            let mut unit = self.begin_patiently(watched_shards(&watched));
-            for place in &watched {
+        let watches = std::mem::take(&mut session.watches);
+        if !watches.keys.is_empty() {
+            self.unwatched.borrow_mut().push(watches);
+            self.forget_watches();
+        }
+    }
+
+    /// Has the shards forget watches that have ended, as far as no long script holds them.
+    pub(super) fn forget_watches(&self) {
+        let ended = self.unwatched.take();
+        let mut left = Vec::new();
+        for watches in ended {
+            let Ok(mut unit) = self.begin(watched_shards(&watches.keys)) else {
+                left.push(watches);
+                continue;
+            };
+            for (place, broken) in watches.keys.iter().zip(watches.broken.iter().cycle()) {
                 let shard = unit.locked.shard_mut(shard_of(keyhash::hash(&place.1)));
-                shard.unwatch(place, &session.client.watch_broken);
+                shard.unwatch(place, broken);
             }
             self.commit(unit, None);
         }
-        session.client.watch_broken.store(false, Ordering::Release);
+        self.unwatched.borrow_mut().extend(left);
     }
 }
 

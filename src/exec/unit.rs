@@ -12,7 +12,7 @@ use crate::command::{
     Args, Done, Entry, Fail, Flag, Flow, ReadCall, Reader, Run, SessionCall, WriteCall,
 };
 use crate::config::EventClasses;
-use crate::engine::{Db, Effects, Hashed, Locked, ShardSet, Wanted};
+use crate::engine::{Db, Effects, Hashed, Locked, Patience, ShardSet, Wanted};
 use crate::resp::Reply;
 use crate::util::keyhash;
 
@@ -161,11 +161,6 @@ impl Worker {
         }
     }
 
-    /// The same, however long that takes: never while this thread has left a script.
-    pub(super) fn begin_patiently(&self, set: ShardSet) -> Unit<'_> {
-        self.unit(self.engine.lock(set))
-    }
-
     fn unit<'w>(&'w self, locked: Locked<'w>) -> Unit<'w> {
         let mut effects = self.effects.borrow_mut().pop().unwrap_or_default();
         // Under the locks: whoever begins to read the log locks everything once, and misses nothing after.
@@ -178,8 +173,10 @@ impl Worker {
         self.reach_sleepers(set, |set| self.begin(set))
     }
 
+    /// Locks them however long that takes, on a thread without clients.
     pub(super) fn begin_write_patiently(&self, set: ShardSet) -> Unit<'_> {
-        let unit = self.reach_sleepers(set, |set| Ok(self.begin_patiently(set)));
+        let patience = Patience::of_this_thread();
+        let unit = self.reach_sleepers(set, |set| Ok(self.unit(self.engine.lock(set, patience))));
         unit.unwrap_or_else(|_: Fail| unreachable!("patience does not fail"))
     }
 

@@ -25,8 +25,27 @@ pub enum Kind {
 /// A job's own body, given its number; whether it went well.
 pub type Work = Box<dyn FnOnce(&Arc<Store>, u64) -> bool + Send>;
 
-/// Told whether it went well.
-pub type Told = oneshot::Sender<bool>;
+/// What came of a job.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    Done,
+    Failed,
+    /// It was given up before it began, as others held the shards for too long.
+    Held,
+}
+
+/// Who waits for a job.
+pub struct Told {
+    pub outcome: oneshot::Sender<Outcome>,
+    /// Whether the shards are held for longer than he waits.
+    pub held: Box<dyn Fn() -> bool + Send>,
+}
+
+impl Told {
+    fn waits(&self) -> bool {
+        !self.outcome.is_closed()
+    }
+}
 
 pub(super) enum Job {
     Do {
@@ -74,17 +93,17 @@ impl Store {
                         told,
                         work,
                     } => {
-                        let done = match (running.kind, work) {
-                            (_, Some(work)) => work(&store, running.job),
-                            (Kind::Rewrite, None) => store.rewrite(running.job),
-                            (_, None) => store.save(running.job, dirty, told.is_some(), || {}),
+                        let outcome = match (running.kind, work) {
+                            (_, Some(work)) => ended(work(&store, running.job)),
+                            (Kind::Rewrite, None) => ended(store.rewrite(running.job)),
+                            (_, None) => store.save_for(running.job, dirty, told.as_ref()),
                         };
                         store.busy.lock().running = None;
                         store.take_stock();
                         memory::publish();
                         if let Some(told) = told {
                             // Who asked may be gone.
-                            let _ = told.send(done);
+                            let _ = told.outcome.send(outcome);
                         }
                     }
                     Job::End(told) => {
@@ -185,17 +204,43 @@ impl Store {
         self.busy.lock().waiting == Some(kind)
     }
 
+    fn save_for(&self, job: u64, dirty: u64, told: Option<&Told>) -> Outcome {
+        let Some(told) = told.filter(|told| told.waits()) else {
+            return ended(self.save(job, dirty, false, || {}));
+        };
+        let saved = self.save_unless(job, dirty, true, &told.held, || {});
+        saved.map_or(Outcome::Held, ended)
+    }
+
     /// Writes a snapshot to its file, here and now. What fails while somebody waits for it is told to him, and
     /// refuses no writes.
     /// `at` is called in the instant of the snapshot.
     pub fn save(&self, job: u64, dirty: u64, awaited: bool, at: impl FnOnce()) -> bool {
-        let _alone = self.one_at_a_time.lock();
+        let saved = self.save_unless(job, dirty, awaited, &|| false, at);
+        saved.unwrap_or(false)
+    }
+
+    /// Nothing is done if `held` says that somebody else keeps a shard for too long.
+    fn save_unless(
+        &self,
+        job: u64,
+        dirty: u64,
+        awaited: bool,
+        held: &dyn Fn() -> bool,
+        at: impl FnOnce(),
+    ) -> Option<bool> {
+        let _alone = self.alone();
         let began_ms = clock::now_ms();
         let mut origin = None;
-        let snapshot = Snapshot::begin(&self.engine, || {
+        let give_up = || held() || self.is_abandoned(job);
+        let snapshot = Snapshot::begin(&self.engine, &give_up, || {
             at();
             origin = self.origin();
         });
+        let Some(snapshot) = snapshot else {
+            tracing::info!("Background saving was given up");
+            return None;
+        };
         self.progress.begin(&snapshot.census);
         let path = self.snapshot_path();
         let draft = snapshot_draft_of(&path);
@@ -213,9 +258,9 @@ impl Store {
         let done = self.disk.install(&draft, &path, written);
         let now_ms = clock::now_ms();
         let mut saves = self.saves.lock();
-        if done.is_err() && job <= self.abandoned.load(Ordering::Relaxed) {
+        if done.is_err() && self.is_abandoned(job) {
             tracing::info!("Background saving was given up");
-            return false;
+            return Some(false);
         }
         saves.last_ok = done.is_ok() || awaited && saves.last_ok;
         saves.last_try_s = now_ms / 1000;
@@ -235,7 +280,7 @@ impl Store {
                 );
             }
         }
-        done.is_ok()
+        Some(done.is_ok())
     }
 
     /// Writes a snapshot to replicas' sockets. `at` is called in its instant.
@@ -247,12 +292,14 @@ impl Store {
         at: impl FnOnce(),
         begun: impl FnOnce(&mut dyn DiskFile) -> io::Result<()>,
     ) -> io::Result<()> {
-        let _alone = self.one_at_a_time.lock();
+        let _alone = self.alone();
         let mut origin = None;
-        let snapshot = Snapshot::begin(&self.engine, || {
+        let give_up = || self.is_abandoned(job);
+        let snapshot = Snapshot::begin(&self.engine, &give_up, || {
             at();
             origin = self.origin();
         });
+        let snapshot = snapshot.ok_or_else(|| io::Error::other("it was given up"))?;
         self.progress.begin(&snapshot.census);
         let (no_data, no_functions) = filter;
         let functions = if no_functions {
@@ -273,19 +320,23 @@ impl Store {
         .map(drop)
     }
 
+    /// Whether a job was told to end before it is done.
+    pub(super) fn is_abandoned(&self, job: u64) -> bool {
+        job <= self.abandoned.load(Ordering::Relaxed)
+    }
+
     /// Whether a job was told to end before it is done, or to fail.
     pub fn is_given_up(&self, job: u64) -> bool {
-        let ended = self.abandoned.load(Ordering::Relaxed);
-        job <= ended.max(self.failing.load(Ordering::Relaxed))
+        self.is_abandoned(job) || job <= self.failing.load(Ordering::Relaxed)
     }
 
     fn rewrite(self: &Arc<Self>, job: u64) -> bool {
-        let _alone = self.one_at_a_time.lock();
+        let _alone = self.alone();
         let began_ms = clock::now_ms();
         let done = aof::rewrite(self, job);
         let now_ms = clock::now_ms();
         let mut saves = self.saves.lock();
-        if done.is_err() && job <= self.abandoned.load(Ordering::Relaxed) {
+        if done.is_err() && self.is_abandoned(job) {
             tracing::info!("Background AOF rewrite was given up");
             return false;
         }
@@ -308,5 +359,12 @@ impl Store {
             }
         }
         done.is_ok()
+    }
+}
+
+fn ended(well: bool) -> Outcome {
+    match well {
+        true => Outcome::Done,
+        false => Outcome::Failed,
     }
 }

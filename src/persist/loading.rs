@@ -25,6 +25,15 @@ impl Loading {
         self.on.store(true, Ordering::Release);
     }
 
+    /// Begins, unless something is being loaded already.
+    pub fn begin_alone(&self) -> bool {
+        let begun = !self.on.swap(true, Ordering::AcqRel);
+        if begun {
+            self.begin(0);
+        }
+        begun
+    }
+
     pub fn end(&self) {
         self.on.store(false, Ordering::Release);
     }

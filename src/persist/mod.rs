@@ -13,5 +13,5 @@ pub mod rdb;
 mod store;
 mod window;
 
-pub use jobs::{Kind, Running, Work};
+pub use jobs::{Kind, Outcome, Running, Told, Work};
 pub use store::{Saves, Store, Trouble};

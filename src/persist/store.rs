@@ -19,7 +19,7 @@ use super::rdb::{self, Loaded, Mark, Origin};
 use super::window::Window;
 use crate::config::special::reason;
 use crate::config::{Config, MaxmemoryPolicy};
-use crate::engine::{Census, Engine, Rules};
+use crate::engine::{Census, Engine, Patience, Rules};
 use crate::journal::Journal;
 use crate::util::clock;
 
@@ -45,8 +45,10 @@ pub struct Store {
     pub skip_checksums: AtomicBool,
     /// And up to this one they fail: DEBUG FAIL-JOB.
     pub(super) failing: AtomicU64,
-    /// Held while a snapshot is taken: there is one at a time.
-    pub(super) one_at_a_time: Mutex<()>,
+    /// Held while a snapshot is taken: there is one at a time, and it waits for shards.
+    one_at_a_time: Mutex<()>,
+    /// Held while data are read into the keyspace.
+    pub loads: Mutex<()>,
     /// Whether the server's end must leave a snapshot of the last edit.
     saves_at_end: AtomicBool,
     functions: Mutex<Vec<Vec<u8>>>,
@@ -157,6 +159,7 @@ impl Store {
             skip_checksums: AtomicBool::new(false),
             failing: AtomicU64::new(0),
             one_at_a_time: Mutex::default(),
+            loads: Mutex::default(),
             saves_at_end: AtomicBool::new(false),
             functions: Mutex::default(),
             loaded_functions: Mutex::default(),
@@ -379,16 +382,33 @@ impl Store {
         for kind in [Kind::Save, Kind::Rewrite, Kind::Sync] {
             self.abandon(kind);
         }
+        self.alone()
+    }
+
+    /// While the guard lives, no snapshot is under way. One that is ends first, for which it may need any shard.
+    pub(super) fn alone(&self) -> MutexGuard<'_, ()> {
+        let _ = Patience::of_this_thread();
         self.one_at_a_time.lock()
     }
 
-    /// Stops writing the log, with everything in it.
-    pub fn end_log(&self) -> io::Result<()> {
+    /// Stops writing the log, with everything in it. A rewrite under way comes to nothing; it may still remove its files.
+    pub fn stop_log(&self) -> io::Result<()> {
         if self.abandon(Kind::Rewrite) {
             tracing::info!("Killing running AOF rewrite child: {}", std::process::id());
-            drop(self.one_at_a_time.lock());
         }
         aof::stop_writer(self)
+    }
+
+    /// Stops writing the log, and waits until no rewrite touches its files.
+    pub fn end_log(&self) -> io::Result<()> {
+        let stopped = self.stop_log();
+        if self
+            .running()
+            .is_some_and(|running| running.kind == Kind::Rewrite)
+        {
+            drop(self.alone());
+        }
+        stopped
     }
 
     /// Gives up a job of this kind; whether there was one.
@@ -555,7 +575,7 @@ impl Store {
                 .map_err(|_| "Unable to turn on AOF. Check server logs.".to_owned());
         }
         // What can't be written now would not be written later either.
-        if let Err(error) = self.end_log() {
+        if let Err(error) = self.stop_log() {
             tracing::error!(
                 "The end of the append only file is missing: {}",
                 reason(&error)

@@ -263,6 +263,7 @@ fn load_straight(
 ) -> Result<(), Lost> {
     let shared = &worker.shared;
     let store = &shared.store;
+    let _turn = store.loads.lock();
     let total = shared.replication.transfer.total.load(Ordering::Relaxed);
     // What is here is an earlier state of the same data: it is worth reading until the new ones are whole.
     let aside = swap && same;
@@ -354,6 +355,7 @@ fn load_by_file(worker: &Worker, mut payload: Payload<'_>) -> Result<(), Lost> {
         );
     })?;
     let total = file.metadata()?.len();
+    let _turn = store.loads.lock();
     store.loading.begin(total);
     tracing::info!("MASTER <-> REPLICA sync: Flushing old data");
     worker.empty();

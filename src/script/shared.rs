@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
+use std::time::Instant;
 
 use arc_swap::ArcSwap;
 use hashbrown::HashMap;
@@ -82,7 +83,7 @@ pub struct Running {
     pub name: String,
     /// The command that called it.
     pub command: Vec<Vec<u8>>,
-    pub started_ms: u64,
+    pub started: Instant,
     /// It comes from a master or a log: nobody here may end it.
     pub obeyed: bool,
     /// It has changed something, so it can't be ended without leaving half its work.

@@ -170,6 +170,7 @@ fn flags(client: &Client, server: &Shared) -> String {
     let redirect = u64::try_from(profile.redirect).ok().filter(|id| *id > 0);
     let broken = redirect.is_some_and(|id| server.clients.get(id).is_none());
     let subscribed = profile.channels + profile.patterns + profile.shard_channels > 0;
+    let watch_broken = profile.watch_broken.as_ref();
     let letters = [
         ('O', profile.monitor),
         ('S', profile.part == Part::Replica),
@@ -180,10 +181,7 @@ fn flags(client: &Client, server: &Shared) -> String {
         ('t', profile.tracking),
         ('R', profile.tracking && broken),
         ('B', profile.tracking_bcast),
-        (
-            'd',
-            profile.watched > 0 && client.watch_broken.load(Relaxed),
-        ),
+        ('d', watch_broken.is_some_and(|broken| broken.load(Relaxed))),
         ('A', client.mailbox.is_closing()),
         ('U', client.unix),
         ('e', profile.no_evict),

@@ -6,7 +6,7 @@ use crate::command::{
 };
 use crate::persist::rdb;
 use crate::script::Functions;
-use crate::util::{clock, glob};
+use crate::util::glob;
 
 pub const FUNCTION: Command = Command {
     name: "function",
@@ -298,7 +298,7 @@ fn stats(call: &mut SessionCall<'_>) -> Done {
             out.array(running.command.len());
             running.command.iter().for_each(|word| out.bulk(word));
             out.bulk("duration_ms");
-            out.int(clock::now_ms().saturating_sub(running.started_ms) as i64);
+            out.int(running.started.elapsed().as_millis() as i64);
         }
     }
     let functions = scripts.functions.load();

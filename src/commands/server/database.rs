@@ -1,7 +1,6 @@
 //! Whole databases, and the time: DBSIZE, FLUSHALL, SWAPDB, TIME.
 
-use tokio::sync::oneshot;
-
+use super::persistence::waited_for;
 use crate::command::Flag::{Fast, Loading, Stale};
 use crate::command::{
     Arg, Args, Command, Done, Fail, Flow, Job, Plan, ReadCall, Run, SessionCall, WriteCall,
@@ -87,7 +86,7 @@ fn flushall(call: &mut WriteCall<'_>) -> Done {
     server.store.abandon(Kind::Sync);
     if !server.config.save.get().0.is_empty() {
         // So that a crash doesn't bring the keys back. It begins when this command's locks are let go.
-        let (told, done) = oneshot::channel();
+        let (told, done) = waited_for(server);
         let dirty = server.stats.totals().dirty + call.db.changes();
         if server.store.begin(Kind::Save, dirty, Some(told)).is_ok() {
             return Ok(Flow::Wait(Job { done, failed: None }));

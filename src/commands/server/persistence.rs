@@ -3,8 +3,9 @@
 use tokio::sync::oneshot;
 
 use crate::command::Flag::{Admin, Fast, Loading, NoAsyncLoading, NoMulti, NoScript, Stale};
+use crate::command::shared::Shared;
 use crate::command::{Arg, Command, Done, Fail, Flow, Job, Run, SessionCall};
-use crate::persist::Kind;
+use crate::persist::{Kind, Outcome, Told};
 
 pub const SAVE: Command = Command {
     name: "save",
@@ -25,7 +26,7 @@ fn save(call: &mut SessionCall<'_>) -> Done {
     {
         return Err(SAVING);
     }
-    let (told, done) = oneshot::channel();
+    let (told, done) = waited_for(call.server);
     let dirty = call.server.stats.totals().dirty;
     store
         .begin(Kind::Save, dirty, Some(told))
@@ -34,6 +35,14 @@ fn save(call: &mut SessionCall<'_>) -> Done {
         done,
         failed: Some("ERR"),
     }))
+}
+
+/// For a client that waits for a job, unless a long script is in its way.
+pub(super) fn waited_for(server: &Shared) -> (Told, oneshot::Receiver<Outcome>) {
+    let (outcome, done) = oneshot::channel();
+    let scripts = server.scripts.clone();
+    let held = Box::new(move || scripts.is_busy());
+    (Told { outcome, held }, done)
 }
 
 pub const BGSAVE: Command = Command {

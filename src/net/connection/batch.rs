@@ -11,6 +11,7 @@ use super::{Closing, Connection, FLUSH_BYTES, TURN_BYTES, TURN_US};
 use crate::command::session::{ReplyMode, Session};
 use crate::command::{Job, Shutdown};
 use crate::exec::{self, Long, Look, Next, Worker};
+use crate::persist::{Kind, Outcome};
 use crate::resp::{ProtocolError, Reply};
 use crate::util::clock::{self, Reading};
 
@@ -320,11 +321,18 @@ impl Connection {
     /// Answers once a job has ended.
     async fn wait(&mut self, job: Job, started: &mut Reading) {
         self.send_all().await;
-        let done = job.done.await.unwrap_or(false);
+        let outcome = job.done.await.unwrap_or(Outcome::Failed);
         self.resume(started);
-        match job.failed.filter(|_| !done) {
-            None => self.out.ok(),
-            Some(failed) => self.out.error(failed.as_bytes()),
+        let shared = &self.worker.shared;
+        match (outcome, job.failed) {
+            (Outcome::Done, _) | (Outcome::Failed, None) => self.out.ok(),
+            (Outcome::Failed, Some(failed)) => self.out.error(failed.as_bytes()),
+            (Outcome::Held, Some(_)) => self.out.error(shared.busy_fail().text().as_bytes()),
+            (Outcome::Held, None) => {
+                // It was not asked for by name: it comes when the script has ended.
+                shared.store.begin_later(Kind::Save);
+                self.out.ok();
+            }
         }
     }
 }

@@ -163,8 +163,7 @@ impl Connection {
                 Event::Written(Err(_)) => return,
                 Event::Rung => self.rung().await,
                 Event::TimedOut => {
-                    self.until_idle().await;
-                    self.wake(Wake::TimedOut);
+                    self.wake(Wake::TimedOut).await;
                     self.serve().await;
                 }
                 Event::Moved => {
@@ -237,9 +236,7 @@ impl Connection {
         if let Some(sleep) = &self.sleep
             && let Some(wake) = self.worker.woken(sleep)
         {
-            self.until_idle().await;
-            self.worker.begin_batch();
-            self.wake(wake);
+            self.wake(wake).await;
             if wake == Wake::Moved {
                 self.closing = Closing::Flushed;
             }
@@ -250,13 +247,21 @@ impl Connection {
         self.flush();
     }
 
-    fn wake(&mut self, wake: Wake) {
-        if let Some(sleep) = self.sleep.take() {
+    async fn wake(&mut self, wake: Wake) {
+        let Some(sleep) = self.sleep.take() else {
+            return;
+        };
+        loop {
+            self.until_idle().await;
+            self.worker.begin_batch();
             self.borrow_output();
-            self.worker
-                .wake(&mut self.session, &sleep, wake, &mut self.out);
-            self.worker.shared.clients.woke_up(&self.client);
+            let (session, out) = (&mut self.session, &mut self.out);
+            // Another script may be a long one by now.
+            if self.worker.wake(session, &sleep, wake, out) {
+                break;
+            }
         }
+        self.worker.shared.clients.woke_up(&self.client);
     }
 
     /// Runs what was read, and answers: in several steps where answers were held back on the way, and no longer are.
@@ -295,8 +300,7 @@ impl Connection {
 
     /// Takes everything of this client out of what is shared.
     async fn end(mut self) {
-        self.until_idle().await;
-        self.wake(Wake::Gone);
+        self.wake(Wake::Gone).await;
         self.worker.begin_batch();
         self.worker.close(&mut self.session);
         self.worker.end_batch();

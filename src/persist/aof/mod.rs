@@ -42,6 +42,8 @@ pub struct Log {
     /// It is being begun: it has edits, and not yet the data that they follow.
     beginning: AtomicBool,
     orders: Mutex<VecDeque<Order>>,
+    /// Held while it is decided whether the log is written, and never while anything is waited for.
+    change: Mutex<()>,
     manifest: Mutex<Manifest>,
     /// Bytes of all files but the one being written.
     settled_bytes: AtomicU64,
@@ -216,11 +218,14 @@ fn carried_out(store: &Store, told: &Receiver<io::Result<()>>) -> io::Result<()>
 
 /// Writes what there is, and stops writing: CONFIG SET appendonly no, and the server's end.
 pub fn stop_writer(store: &Store) -> io::Result<()> {
-    if !store.log.running.swap(false, Ordering::AcqRel) {
-        return Ok(());
-    }
     let (done, told) = sync_channel(1);
-    store.log.orders.lock().push_back(Order::Stop { done });
+    {
+        let _change = store.log.change.lock();
+        if !store.log.running.swap(false, Ordering::AcqRel) {
+            return Ok(());
+        }
+        store.log.orders.lock().push_back(Order::Stop { done });
+    }
     let stopped = carried_out(store, &told);
     store.log.set_error(None);
     stopped

@@ -53,22 +53,42 @@ fn rewrite_all(store: &Arc<Store>, job: u64) -> io::Result<()> {
         publish: publish(store, &old, &part, &dir, &filename),
         done,
     });
-    let snapshot = Snapshot::begin(&store.engine, || {
+    let given_up = || store.is_abandoned(job);
+    let snapshot = Snapshot::begin(&store.engine, &given_up, || {
+        let _change = store.log.change.lock();
         // While all is locked: nothing that follows the mark can be written before the writer knows of it.
-        if !running && continued {
+        if given_up() {
+            // The log has been stopped, or is about to be.
+        } else if !running && continued {
             reader = Some(store.journal.reader());
         } else if let Some(mut order) = order.take() {
             order.set_mark(store.journal.mark());
             store.log.orders.lock().push_back(order);
         }
     });
-    store.progress.begin(&snapshot.census);
     let starting = reader.is_some();
-    match (reader, order) {
-        (Some(reader), Some(Order::Switch { to, .. })) => start_writer(store, reader, to)?,
-        _ if running => carried_out(store, &told)?,
-        _ => {}
-    }
+    // Of a file that the writer has been given, the manifest tells.
+    let unnamed = order.is_some();
+    let begun = match (reader, order) {
+        (Some(reader), Some(Order::Switch { to, .. })) => {
+            let _change = store.log.change.lock();
+            match given_up() {
+                true => Err(io::Error::other("it was given up")),
+                false => start_writer(store, reader, to),
+            }
+        }
+        (None, Some(_)) => Err(io::Error::other("it was given up")),
+        _ if running => carried_out(store, &told),
+        _ => Ok(()),
+    };
+    let begun = begun.and_then(|()| snapshot.ok_or_else(|| io::Error::other("it was given up")));
+    let snapshot = begun.inspect_err(|_| {
+        if unnamed {
+            // It is in nobody's way if it stays.
+            let _ = store.disk.remove(&dir.join(&part.name));
+        }
+    })?;
+    store.progress.begin(&snapshot.census);
 
     let path = Manifest::path(&dir, &filename);
     let mut named = None;

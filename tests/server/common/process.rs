@@ -141,6 +141,20 @@ impl Server {
         self.dir.take().expect("a server has a directory")
     }
 
+    /// Asks the process to end; whether it does so in that time.
+    pub fn ends_within(mut self, time: Duration) -> bool {
+        // If it has died by itself, there is nobody to tell.
+        let _ = kill_process(self.id(), Signal::TERM);
+        let begun = Instant::now();
+        while begun.elapsed() < time {
+            if matches!(self.child.try_wait(), Ok(Some(_))) {
+                return true;
+            }
+            sleep(Duration::from_millis(5));
+        }
+        false
+    }
+
     fn end(&mut self) {
         let id = self.id();
         // The process may have died by itself; then there is nobody to tell.

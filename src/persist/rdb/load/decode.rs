@@ -9,7 +9,7 @@ use parking_lot::Mutex;
 use smallvec::SmallVec;
 
 use super::{LoadRules, told};
-use crate::engine::{Access, Engine, Glance, Hashed, New, NewKey, TOGETHER, shard_of};
+use crate::engine::{Access, Engine, Glance, Hashed, New, NewKey, Patience, TOGETHER, shard_of};
 use crate::persist::rdb::read::{Fault, Read, Reader};
 use crate::persist::rdb::{kind, kind_name};
 use crate::types::{Limits, Value};
@@ -111,6 +111,7 @@ fn put(found: SmallVec<[Found<'_>; TOGETHER]>, engine: &Engine, rules: &LoadRule
         });
         engine.warm(first.said.db, glances);
     }
+    let patience = Patience::of_this_thread();
     for one in found {
         let Found {
             said,
@@ -129,7 +130,7 @@ fn put(found: SmallVec<[Found<'_>; TOGETHER]>, engine: &Engine, rules: &LoadRule
             deadline_ms: said.deadline_ms,
             access: said.mark.unwrap_or_else(fresh),
         };
-        let shard = &mut engine.lock_one(shard_of(hash));
+        let shard = &mut engine.lock_one(shard_of(hash), patience);
         if !shard.load(loaded, rules.replace, rules.now_ms) {
             bail!(
                 "RDB has duplicated key '{}' in DB {}",

@@ -14,7 +14,7 @@ use decode::{Batch, Said, decode};
 use super::read::{Fault, Reader};
 use super::save::Origin;
 use super::{VERSION_FIELD_TTL, VERSION_VALKEY, kind, opcode};
-use crate::engine::{Access, Engine, Rules};
+use crate::engine::{Access, Engine, Patience, Rules};
 use crate::persist::window::Window;
 use crate::util::number;
 
@@ -234,7 +234,8 @@ impl<'r> Scan<'r> {
                     .map_or(KEYS_UNSEEN, |len| len / KEY_BYTES_MIN);
                 let keys = keys.min(most.saturating_sub(self.announced));
                 self.announced += keys;
-                self.engine.expect(self.said.db, keys as usize);
+                let patience = Patience::of_this_thread();
+                self.engine.expect(self.said.db, keys as usize, patience);
             }
             opcode::SLOT_INFO => drop((reader.count()?, reader.count()?, reader.count()?)),
             opcode::AUX => self.aux(&reader.string()?, &reader.string()?),
