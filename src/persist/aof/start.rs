@@ -164,7 +164,8 @@ fn read_part(store: &Store, dir: &Path, part: &Part, apply: &mut Apply<'_>) -> R
     LogFile::new(&mut window, &part.name).replay(apply)
 }
 
-/// Cuts off what was never written whole, and keeps it beside the file.
+/// Cuts off what was never written whole, and keeps it beside the file, if there is room: a full disk is how most of them
+/// come about.
 fn cut(store: &Store, dir: &Path, part: &Part, at: u64, why: &str, last: bool) -> Result<()> {
     let name = &part.name;
     if !last || !store.config.aof_load_truncated.get() {
@@ -178,18 +179,18 @@ fn cut(store: &Store, dir: &Path, part: &Part, at: u64, why: &str, last: bool) -
     let bytes = fs::read(&path)?.split_off(at as usize);
     tracing::warn!("!!! Warning: short read while loading the AOF file {name}!!!");
     let aside = dir.join(format!("{name}.cut-{at}-{}", clock::now_ms()));
-    store
-        .disk
-        .replace(&aside, &bytes)
-        .context("keeping what is cut off")?;
+    let (len, aside_name) = (bytes.len(), aside.display());
+    let kept = match store.disk.replace(&aside, &bytes) {
+        Ok(()) => format!("{len} bytes are cut off and kept in {aside_name}"),
+        Err(error) => format!(
+            "{len} bytes are cut off and lost, as they can't be kept in {aside_name}: {}",
+            reason(&error)
+        ),
+    };
     let mut file = store.disk.append(&path)?;
     file.truncate(at)?;
     file.sync()?;
-    tracing::warn!(
-        "Truncating the AOF {name} at offset {at}: {why}; {} bytes are cut off and kept in {}",
-        bytes.len(),
-        aside.display()
-    );
+    tracing::warn!("Truncating the AOF {name} at offset {at}: {why}; {kept}");
     tracing::warn!("AOF {name} loaded anyway because aof-load-truncated is enabled");
     Ok(())
 }
@@ -218,7 +219,10 @@ fn go_on(store: &Arc<Store>, dir: &Path, filename: &str) -> Result<()> {
         len: fs::metadata(&path)?.len(),
     };
     store.log.set_files(manifest, dir);
-    collect(store, dir, filename)?;
+    if let Err(error) = collect(store, dir, filename) {
+        // They are in the way of disk space alone, and go at the next rewrite.
+        tracing::warn!("Can't remove old files of the log: {}", reason(&error));
+    }
     start_writer(store, store.journal.reader(), increment)?;
     Ok(())
 }

@@ -149,3 +149,35 @@ fn a_power_cut_takes_nothing_that_was_acknowledged() {
         reopened(dir.path(), &acknowledged, &format!("cut {cut}"));
     }
 }
+
+#[test]
+fn a_torn_log_on_a_full_disk_is_cut_and_loads() {
+    for policy in ["always", "everysec", "no"] {
+        let lines = format!("appendonly yes\nappendfsync {policy}");
+        let (disk, dir) = (FaultyDisk::default(), TempDir::new().unwrap());
+        let server = TestServer::start_on(&lines, dir.path(), disk.handle());
+        let mut acknowledged = Vec::new();
+        write(server.port(), 0..5, &mut acknowledged);
+        server.stop().expect("nothing fails");
+        let folder = dir.path().join("appendonlydir");
+        let increment = folder.join("appendonly.aof.1.incr.aof");
+        let mut bytes = std::fs::read(&increment).unwrap();
+        bytes.extend_from_slice(b"*3\r\n$3\r\nSET\r\n$4\r\nhalf");
+        std::fs::write(&increment, bytes).unwrap();
+
+        disk.fill();
+        let server = TestServer::start_on(&lines, dir.path(), disk.handle());
+        assert_eq!(missing(server.port(), &acknowledged), [], "{policy}");
+        disk.mend();
+        recovers(server.port(), policy);
+        server.stop().expect("the disk works again");
+        assert!(
+            std::fs::read_dir(&folder)
+                .unwrap()
+                .flatten()
+                .all(|file| !file.file_name().to_string_lossy().contains("cut-")),
+            "there was no room to keep what was cut off"
+        );
+        reopened(dir.path(), &acknowledged, policy);
+    }
+}

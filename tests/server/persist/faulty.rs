@@ -31,6 +31,8 @@ struct State {
     fails_at: AtomicU64,
     fault: Mutex<Option<Fault>>,
     broken: AtomicBool,
+    /// What takes room fails.
+    full: AtomicBool,
     off: AtomicBool,
     kept: Mutex<Kept>,
 }
@@ -61,6 +63,11 @@ impl FaultyDisk {
         self.0.fails_at.store(call, Ordering::SeqCst);
     }
 
+    /// From here on there is no room for anything more; what gives some back works.
+    pub fn fill(&self) {
+        self.0.full.store(true, Ordering::SeqCst);
+    }
+
     pub fn calls(&self) -> u64 {
         self.0.calls.load(Ordering::SeqCst)
     }
@@ -68,6 +75,7 @@ impl FaultyDisk {
     pub fn mend(&self) {
         self.0.fails_at.store(0, Ordering::SeqCst);
         self.0.broken.store(false, Ordering::SeqCst);
+        self.0.full.store(false, Ordering::SeqCst);
     }
 
     /// From here on nothing reaches the disk.
@@ -108,10 +116,19 @@ impl FaultyDisk {
     }
 }
 
+const ENOSPC: i32 = 28;
+
 impl State {
+    /// Counts a call that takes room.
+    fn grow(&self) -> io::Result<bool> {
+        match self.full.load(Ordering::SeqCst) {
+            true => Err(io::Error::from_raw_os_error(ENOSPC)),
+            false => self.call(),
+        }
+    }
+
     /// Counts a call; an error is what it meets. `Ok(true)` asks for half a write.
     fn call(&self) -> io::Result<bool> {
-        const ENOSPC: i32 = 28;
         const EIO: i32 = 5;
         if self.off.load(Ordering::SeqCst) {
             return Err(io::Error::from_raw_os_error(EIO));
@@ -167,7 +184,7 @@ impl FaultyFile {
 impl DiskFile for FaultyFile {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         let _kept = self.state.kept.lock();
-        let half = self.state.call()?;
+        let half = self.state.grow()?;
         let bytes = if half {
             &bytes[..bytes.len().div_ceil(2)]
         } else {
@@ -213,7 +230,9 @@ impl FaultyDisk {
 impl Disk for FaultyDisk {
     fn create(&self, path: &Path) -> io::Result<Box<dyn DiskFile>> {
         let mut kept = self.0.kept.lock();
-        self.whole()?;
+        if self.0.grow()? {
+            return Err(io::Error::from_raw_os_error(ENOSPC));
+        }
         if !path.exists() {
             kept.names.push(Change::Made(path.to_owned()));
         }
