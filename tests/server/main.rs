@@ -14,4 +14,5 @@ mod replication;
 mod scripts;
 mod streams;
 mod table;
+mod unknown_clients;
 mod verbatim;

@@ -45,8 +45,13 @@ pub(super) struct Ahead {
 pub(super) fn limits(worker: &Worker, session: &Session) -> ProtoLimits {
     ProtoLimits {
         bulk_max: worker.shared.config.proto_max_bulk_len.get(),
-        authenticated: session.authenticated || worker.shared.users.default().is_open(),
+        authenticated: is_known(worker, session),
     }
+}
+
+/// Whether the client has logged in, or need not.
+pub(super) fn is_known(worker: &Worker, session: &Session) -> bool {
+    session.authenticated || worker.shared.users.default().is_open()
 }
 
 impl Ahead {

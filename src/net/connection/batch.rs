@@ -24,6 +24,8 @@ struct Batch {
     started: Reading,
     /// When this turn began, and after how many bytes.
     turn: (Reading, usize),
+    /// Whether the client had logged in after the request before this one.
+    authenticated: bool,
 }
 
 /// Why no more requests of a batch run for now.
@@ -47,6 +49,7 @@ impl Connection {
             done: 0,
             started,
             turn: (started, 0),
+            authenticated: self.session.authenticated,
         };
         let mut stop = self.run_on(&mut batch);
         loop {
@@ -61,7 +64,7 @@ impl Connection {
                     if self.see_to(next, &batch.ahead, &mut batch.started).await {
                         batch.done = batch.ahead.ran();
                     }
-                    match self.after_each(&batch) {
+                    match self.after_each(&mut batch) {
                         Some(stop) => stop,
                         None => self.run_on(&mut batch),
                     }
@@ -126,7 +129,7 @@ impl Connection {
 
     /// What there is to see to after each request.
     #[inline]
-    fn after_each(&mut self, batch: &Batch) -> Option<Stop> {
+    fn after_each(&mut self, batch: &mut Batch) -> Option<Stop> {
         if !self.client.mailbox.is_empty() {
             self.take_mail();
         }
@@ -136,6 +139,13 @@ impl Connection {
         }
         if self.out.len() - self.sent > FLUSH_BYTES {
             self.flush();
+        }
+        if self.session.authenticated != batch.authenticated {
+            batch.authenticated = self.session.authenticated;
+            self.bound_output();
+            // What was read ahead was held against other limits.
+            batch.ahead.end(&mut self.codec);
+            self.codec.rewind();
         }
         if !self.weigh() {
             return Some(Stop::End);
@@ -220,11 +230,7 @@ impl Connection {
             return None;
         }
         let started = self.worker.begin_batch();
-        let hard_bytes = self.output_limit().hard_bytes as usize;
-        self.out.set_room(match hard_bytes {
-            0 => usize::MAX,
-            limit => self.sent.saturating_add(limit),
-        });
+        self.bound_output();
         self.client
             .active_ms
             .store(self.worker.now_ms(), Ordering::Relaxed);

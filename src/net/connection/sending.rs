@@ -5,11 +5,20 @@ use std::io;
 use std::pin::pin;
 use std::sync::atomic::Ordering;
 
+use super::ahead::is_known;
 use super::{Closing, Connection, KEEP_BYTES, KEEP_BYTES_LIMITED, WRITE_BYTES};
 use crate::command::client::Part;
 use crate::config::special::OutputLimit;
 use crate::journal::{Depends, Pass};
 use crate::util::clock;
+
+/// What may wait for a client that has not logged in: it hears errors only, and those fit. Redis keeps as much beside
+/// its list of replies, of which such a client may have none to speak of.
+const UNKNOWN_LIMIT: OutputLimit = OutputLimit {
+    hard_bytes: 16 * 1024,
+    soft_bytes: 0,
+    soft_seconds: 0,
+};
 
 impl Connection {
     pub(super) fn take_mail(&mut self) {
@@ -137,6 +146,15 @@ impl Connection {
         told.store(capacity, Ordering::Relaxed);
     }
 
+    /// Limits what a batch may answer to what the client may let wait.
+    pub(super) fn bound_output(&mut self) {
+        let hard_bytes = self.output_limit().hard_bytes as usize;
+        self.out.set_room(match hard_bytes {
+            0 => usize::MAX,
+            limit => self.sent.saturating_add(limit),
+        });
+    }
+
     pub(super) fn borrow_output(&mut self) {
         if self.out.buf_mut().capacity() == 0 {
             *self.out.buf_mut() = self.buffers.output.borrow_mut().pop().unwrap_or_default();
@@ -144,6 +162,9 @@ impl Connection {
     }
 
     pub(super) fn output_limit(&self) -> OutputLimit {
+        if !is_known(&self.worker, &self.session) {
+            return UNKNOWN_LIMIT;
+        }
         let config = &self.worker.shared.config;
         let subscriber = self.session.is_subscriber();
         config.client_output_buffer_limit.part(|limits| {
