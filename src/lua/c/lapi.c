@@ -715,6 +715,7 @@ LUA_API int lua_setmetatable (lua_State *L, int objindex) {
   }
   switch (ttype(obj)) {
     case LUA_TTABLE: {
+      luaH_checkwrite(L, hvalue(obj));  /* PATCH read-only tables */
       hvalue(obj)->metatable = mt;
       if (mt)
         luaC_objbarriert(L, hvalue(obj), mt);
@@ -734,6 +735,17 @@ LUA_API int lua_setmetatable (lua_State *L, int objindex) {
   L->top--;
   lua_unlock(L);
   return 1;
+}
+
+
+/* PATCH read-only tables */
+LUA_API void lua_setreadonly (lua_State *L, int idx, int on) {
+  StkId o;
+  lua_lock(L);
+  o = index2adr(L, idx);
+  api_check(L, ttistable(o));
+  hvalue(o)->readonly = cast_byte(on != 0);
+  lua_unlock(L);
 }
 
 

@@ -114,6 +114,18 @@ static int luaB_setmetatable (lua_State *L) {
 }
 
 
+/*
+** PATCH read-only tables: `readonly(table)' lets nobody write to a table from
+** here on, `readonly(table, false)' lets everybody again. The host takes this
+** function away before a script runs.
+*/
+static int luaB_readonly (lua_State *L) {
+  luaL_checktype(L, 1, LUA_TTABLE);
+  lua_setreadonly(L, 1, lua_isnone(L, 2) || lua_toboolean(L, 2));
+  return 0;
+}
+
+
 static void getfunc (lua_State *L, int opt) {
   if (lua_isfunction(L, 1)) lua_pushvalue(L, 1);
   else {
@@ -341,13 +353,15 @@ static int luaB_assert (lua_State *L) {
 
 static int luaB_unpack (lua_State *L) {
   int i, e, n;
+  unsigned int more;  /* PATCH CVE-2025-46817: no difference of ints overflows */
   luaL_checktype(L, 1, LUA_TTABLE);
   i = luaL_optint(L, 2, 1);
   e = luaL_opt(L, luaL_checkint, 3, luaL_getn(L, 1));
   if (i > e) return 0;  /* empty range */
-  n = e - i + 1;  /* number of elements */
-  if (n <= 0 || !lua_checkstack(L, n))  /* n <= 0 means arith. overflow */
+  more = (unsigned int)e - (unsigned int)i;  /* elements after the first */
+  if (more >= LUAI_MAXCSTACK || !lua_checkstack(L, (int)more + 1))
     return luaL_error(L, "too many results to unpack");
+  n = (int)more + 1;
   lua_rawgeti(L, 1, i);  /* push arg[i] (avoiding overflow problems) */
   while (i++ < e)  /* push arg[i + 1...e] */
     lua_rawgeti(L, 1, i);
@@ -371,10 +385,73 @@ static int luaB_select (lua_State *L) {
 }
 
 
+/*
+** PATCH errors of the host: what the host raises is an object of its own. The
+** function `error_value' in the registry makes a value of it that scripts can
+** look at, or raises it again if nothing may catch it. It is told whether a
+** table is wanted as its text. The error is on top of the stack.
+*/
+static void settle (lua_State *L, int flat) {
+  lua_getfield(L, LUA_REGISTRYINDEX, "error_value");
+  if (lua_isfunction(L, -1)) {
+    lua_insert(L, -2);
+    lua_pushboolean(L, flat);
+    lua_call(L, 2, 1);
+  }
+  else lua_pop(L, 1);
+}
+
+
+/* a script's own handler, for an error that was made a value (PATCH errors of the host) */
+static int handled (lua_State *L) {
+  lua_settop(L, 1);
+  settle(L, 0);
+  lua_pushvalue(L, lua_upvalueindex(1));
+  lua_insert(L, 1);
+  lua_call(L, 1, 1);
+  return 1;
+}
+
+
+/*
+** PATCH errors of the host: how the host calls a script. `protected(f, handler,
+** keys, args)' calls `f(keys, args)'; with `true' behind them they stand in the
+** globals KEYS and ARGV while `f()' runs, and `false' stands there afterwards,
+** so that nothing is added to the table here, which could fail half-way.
+*/
+static int luaB_protected (lua_State *L) {
+  int status;
+  int global = lua_toboolean(L, 5);
+  lua_settop(L, 4);
+  if (global) {
+    lua_setreadonly(L, LUA_GLOBALSINDEX, 0);
+    lua_setglobal(L, "ARGV");
+    lua_setglobal(L, "KEYS");
+    lua_setreadonly(L, LUA_GLOBALSINDEX, 1);
+  }
+  lua_pushvalue(L, 2);
+  lua_insert(L, 1);  /* the handler, under the function */
+  lua_remove(L, 3);
+  status = lua_pcall(L, global ? 0 : 2, 1, 1);
+  if (global) {
+    lua_setreadonly(L, LUA_GLOBALSINDEX, 0);
+    lua_pushboolean(L, 0);
+    lua_setglobal(L, "ARGV");
+    lua_pushboolean(L, 0);
+    lua_setglobal(L, "KEYS");
+    lua_setreadonly(L, LUA_GLOBALSINDEX, 1);
+  }
+  lua_pushboolean(L, (status == 0));
+  lua_replace(L, 1);
+  return 2;
+}
+
+
 static int luaB_pcall (lua_State *L) {
   int status;
   luaL_checkany(L, 1);
   status = lua_pcall(L, lua_gettop(L) - 1, LUA_MULTRET, 0);
+  if (status != 0) settle(L, 1);  /* PATCH errors of the host */
   lua_pushboolean(L, (status == 0));
   lua_insert(L, 1);
   return lua_gettop(L);  /* return status + all results */
@@ -385,8 +462,11 @@ static int luaB_xpcall (lua_State *L) {
   int status;
   luaL_checkany(L, 2);
   lua_settop(L, 2);
+  if (lua_isfunction(L, 2))  /* PATCH errors of the host */
+    lua_pushcclosure(L, handled, 1);
   lua_insert(L, 1);  /* put error function under function to be called */
   status = lua_pcall(L, 0, LUA_MULTRET, 1);
+  if (status != 0) settle(L, 0);  /* PATCH errors of the host */
   lua_pushboolean(L, (status == 0));
   lua_replace(L, 1);
   return lua_gettop(L);  /* return status + all results */
@@ -457,10 +537,12 @@ static const luaL_Reg base_funcs[] = {
   {"loadstring", luaB_loadstring},
   {"next", luaB_next},
   {"pcall", luaB_pcall},
+  {"protected", luaB_protected},  /* PATCH errors of the host */
   {"print", luaB_print},
   {"rawequal", luaB_rawequal},
   {"rawget", luaB_rawget},
   {"rawset", luaB_rawset},
+  {"readonly", luaB_readonly},  /* PATCH read-only tables */
   {"select", luaB_select},
   {"setfenv", luaB_setfenv},
   {"setmetatable", luaB_setmetatable},
@@ -546,6 +628,7 @@ static int luaB_coresume (lua_State *L) {
   luaL_argcheck(L, co, 1, "coroutine expected");
   r = auxresume(L, co, lua_gettop(L) - 1);
   if (r < 0) {
+    settle(L, 0);  /* PATCH errors of the host */
     lua_pushboolean(L, 0);
     lua_insert(L, -2);
     return 2;  /* return false + error message */

@@ -243,12 +243,20 @@ static void checkstacksizes (lua_State *L, StkId max) {
   int s_used = cast_int(max - L->stack);  /* part of stack in use */
   if (L->size_ci > LUAI_MAXCALLS)  /* handling overflow? */
     return;  /* do not touch the stacks */
-  if (4*ci_used < L->size_ci && 2*BASIC_CI_SIZE < L->size_ci)
-    luaD_reallocCI(L, L->size_ci/2);  /* still big enough... */
-  condhardstacktests(luaD_reallocCI(L, ci_used + 1));
-  if (4*s_used < L->stacksize &&
-      2*(BASIC_STACK_SIZE+EXTRA_STACK) < L->stacksize)
-    luaD_reallocstack(L, L->stacksize/2);  /* still big enough... */
+  /* PATCH memory given back: at once, not by half in each collection */
+  {
+    int size = L->size_ci;
+    while (4*ci_used < size && 2*BASIC_CI_SIZE < size)
+      size /= 2;
+    if (size < L->size_ci)
+      luaD_reallocCI(L, size);  /* still big enough... */
+    condhardstacktests(luaD_reallocCI(L, ci_used + 1));
+    size = L->stacksize;
+    while (4*s_used < size && 2*(BASIC_STACK_SIZE+EXTRA_STACK) < size)
+      size /= 2;
+    if (size < L->stacksize)
+      luaD_reallocstack(L, size);  /* still big enough... */
+  }
   condhardstacktests(luaD_reallocstack(L, s_used));
 }
 
@@ -431,14 +439,18 @@ static GCObject **sweeplist (lua_State *L, GCObject **p, lu_mem count) {
 static void checkSizes (lua_State *L) {
   global_State *g = G(L);
   /* check size of string hash */
-  if (g->strt.nuse < cast(lu_int32, g->strt.size/4) &&
-      g->strt.size > MINSTRTABSIZE*2)
-    luaS_resize(L, g->strt.size/2);  /* table is too big */
-  /* check size of buffer */
-  if (luaZ_sizebuffer(&g->buff) > LUA_MINBUFFER*2) {  /* buffer too big? */
-    size_t newsize = luaZ_sizebuffer(&g->buff) / 2;
-    luaZ_resizebuffer(L, &g->buff, newsize);
+  /* PATCH memory given back: one collection shrinks both to what they hold,
+     where it would halve them, and a large table would stay for many */
+  {
+    int newsize = g->strt.size;
+    while (g->strt.nuse < cast(lu_int32, newsize/4) && newsize > MINSTRTABSIZE*2)
+      newsize /= 2;
+    if (newsize < g->strt.size)
+      luaS_resize(L, newsize);  /* table is too big */
   }
+  /* check size of buffer */
+  if (luaZ_sizebuffer(&g->buff) > LUA_MINBUFFER*2)  /* buffer too big? */
+    luaZ_resizebuffer(L, &g->buff, LUA_MINBUFFER);
 }
 
 
@@ -460,7 +472,8 @@ static void GCTM (lua_State *L) {
     lu_byte oldah = L->allowhook;
     lu_mem oldt = g->GCthreshold;
     L->allowhook = 0;  /* stop debug hooks during GC tag method */
-    g->GCthreshold = 2*g->totalbytes;  /* avoid GC steps */
+    if (oldt != MAX_LUMEM)  /* PATCH CVE-2024-46981: stopped stays stopped */
+      g->GCthreshold = 2*g->totalbytes;  /* avoid GC steps */
     setobj2s(L, L->top, tm);
     setuvalue(L, L->top+1, udata);
     L->top += 2;

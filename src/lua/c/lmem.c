@@ -71,12 +71,30 @@ void *luaM_toobig (lua_State *L) {
 
 
 /*
+** PATCH sizes of blocks: what an allocator of jemalloc's kind takes for a block
+** of this size: multiples of 16 bytes up to 128, then four sizes for each
+** doubling. Asked for in whole, the bytes that the host counts are the bytes
+** that are gone, and no call is needed where a block has room to grow.
+*/
+static size_t blocksize (size_t n) {
+  size_t step = 16;
+  if (n > ((size_t)1 << 60)) return n;  /* it fails anyway */
+  if (n > 128)
+    for (step = 32; (step << 3) < n; step <<= 1) ;
+  return (n + step - 1) & ~(step - 1);
+}
+
+
+/*
 ** generic allocation routine.
 */
 void *luaM_realloc_ (lua_State *L, void *block, size_t osize, size_t nsize) {
   global_State *g = G(L);
+  size_t oblock = blocksize(osize);  /* PATCH sizes of blocks */
+  size_t nblock = blocksize(nsize);
   lua_assert((osize == 0) == (block == NULL));
-  block = (*g->frealloc)(g->ud, block, osize, nsize);
+  if (oblock != nblock || block == NULL)
+    block = (*g->frealloc)(g->ud, block, oblock, nblock);
   if (block == NULL && nsize > 0)
     luaD_throw(L, LUA_ERRMEM);
   lua_assert((nsize == 0) == (block == NULL));

@@ -200,6 +200,9 @@ LUA_API void lua_close (lua_State *L) {
   L = G(L)->mainthread;  /* only the main thread can be closed */
   lua_lock(L);
   luaF_close(L, L->stack);  /* close all upvalues for this thread */
+  /* PATCH CVE-2024-46981: a collection that was under way does not go on while
+     finalizers run; it would free what they use */
+  G(L)->GCthreshold = MAX_LUMEM;
   luaC_separateudata(L, 1);  /* separate udata that have GC metamethods */
   L->errfunc = 0;  /* no error function during GC metamethods */
   do {  /* repeat until no more errors */

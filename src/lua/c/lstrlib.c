@@ -95,6 +95,7 @@ static int str_rep (lua_State *L) {
   luaL_Buffer b;
   const char *s = luaL_checklstring(L, 1, &l);
   int n = luaL_checkint(L, 2);
+  if (l == 0) n = 0;  /* PATCH long loops: nothing, however often, is nothing */
   luaL_buffinit(L, &b);
   while (n-- > 0)
     luaL_addlstring(&b, s, l);
@@ -172,6 +173,7 @@ typedef struct MatchState {
   const char *src_end;  /* end (`\0') of source string */
   lua_State *L;
   int level;  /* total number of captures (finished or unfinished) */
+  int depth;  /* PATCH pattern depth: calls of `match' under way */
   struct {
     const char *init;
     ptrdiff_t len;
@@ -362,7 +364,24 @@ static const char *match_capture (MatchState *ms, const char *s, int l) {
 }
 
 
+/*
+** PATCH pattern depth: `match' calls itself for nearly each item of a pattern.
+** This many calls are far from the end of a C stack, and far more than any
+** pattern that somebody wrote has.
+*/
+#define MAXMATCHDEPTH	20000
+
+static const char *match_ (MatchState *ms, const char *s, const char *p);
+
 static const char *match (MatchState *ms, const char *s, const char *p) {
+  if (ms->depth++ == MAXMATCHDEPTH)
+    luaL_error(ms->L, "pattern too complex");
+  s = match_(ms, s, p);
+  ms->depth--;
+  return s;
+}
+
+static const char *match_ (MatchState *ms, const char *s, const char *p) {
   init: /* using goto's to optimize tail recursion */
   switch (*p) {
     case '(': {  /* start capture */
@@ -516,6 +535,7 @@ static int str_find_aux (lua_State *L, int find) {
     ms.L = L;
     ms.src_init = s;
     ms.src_end = s+l1;
+    ms.depth = 0;  /* PATCH pattern depth */
     do {
       const char *res;
       ms.level = 0;
@@ -554,6 +574,7 @@ static int gmatch_aux (lua_State *L) {
   ms.L = L;
   ms.src_init = s;
   ms.src_end = s+ls;
+  ms.depth = 0;  /* PATCH pattern depth */
   for (src = s + (size_t)lua_tointeger(L, lua_upvalueindex(3));
        src <= ms.src_end;
        src++) {
@@ -658,6 +679,7 @@ static int str_gsub (lua_State *L) {
   ms.L = L;
   ms.src_init = src;
   ms.src_end = src+srcl;
+  ms.depth = 0;  /* PATCH pattern depth */
   while (n < max_s) {
     const char *e;
     ms.level = 0;

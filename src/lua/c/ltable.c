@@ -360,6 +360,7 @@ Table *luaH_new (lua_State *L, int narray, int nhash) {
   luaC_link(L, obj2gco(t), LUA_TTABLE);
   t->metatable = NULL;
   t->flags = cast_byte(~0);
+  t->readonly = 0;  /* PATCH read-only tables */
   /* temporary values (kept only if some malloc fails) */
   t->array = NULL;
   t->sizearray = 0;
@@ -434,7 +435,8 @@ static TValue *newkey (lua_State *L, Table *t, const TValue *key) {
 */
 const TValue *luaH_getnum (Table *t, int key) {
   /* (1 <= key && key <= t->sizearray) */
-  if (cast(unsigned int, key-1) < cast(unsigned int, t->sizearray))
+  /* PATCH CVE-2025-46817: `key-1' overflows for the least of all ints */
+  if (cast(unsigned int, key) - 1u < cast(unsigned int, t->sizearray))
     return &t->array[key-1];
   else {
     lua_Number nk = cast_num(key);
@@ -491,8 +493,20 @@ const TValue *luaH_get (Table *t, const TValue *key) {
 }
 
 
+/*
+** PATCH read-only tables: all writes, of scripts, of libraries and of the API,
+** come through one of the three functions below.
+*/
+void luaH_checkwrite (lua_State *L, const Table *t) {
+  if (t->readonly)
+    luaG_runerror(L, "Attempt to modify a readonly table");
+}
+
+
 TValue *luaH_set (lua_State *L, Table *t, const TValue *key) {
-  const TValue *p = luaH_get(t, key);
+  const TValue *p;
+  luaH_checkwrite(L, t);  /* PATCH read-only tables */
+  p = luaH_get(t, key);
   t->flags = 0;
   if (p != luaO_nilobject)
     return cast(TValue *, p);
@@ -506,7 +520,9 @@ TValue *luaH_set (lua_State *L, Table *t, const TValue *key) {
 
 
 TValue *luaH_setnum (lua_State *L, Table *t, int key) {
-  const TValue *p = luaH_getnum(t, key);
+  const TValue *p;
+  luaH_checkwrite(L, t);  /* PATCH read-only tables */
+  p = luaH_getnum(t, key);
   if (p != luaO_nilobject)
     return cast(TValue *, p);
   else {
@@ -518,7 +534,9 @@ TValue *luaH_setnum (lua_State *L, Table *t, int key) {
 
 
 TValue *luaH_setstr (lua_State *L, Table *t, TString *key) {
-  const TValue *p = luaH_getstr(t, key);
+  const TValue *p;
+  luaH_checkwrite(L, t);  /* PATCH read-only tables */
+  p = luaH_getstr(t, key);
   if (p != luaO_nilobject)
     return cast(TValue *, p);
   else {

@@ -18,6 +18,17 @@
 #include "lzio.h"
 
 
+/*
+** PATCH bug 5.1.5-1 of lua.org/bugs.html: once a reader has said that the input
+** ends, it is not asked again.
+*/
+static const char *ended (lua_State *L, void *data, size_t *size) {
+  (void)L; (void)data;
+  *size = 0;
+  return NULL;
+}
+
+
 int luaZ_fill (ZIO *z) {
   size_t size;
   lua_State *L = z->L;
@@ -25,7 +36,11 @@ int luaZ_fill (ZIO *z) {
   lua_unlock(L);
   buff = z->reader(L, z->data, &size);
   lua_lock(L);
-  if (buff == NULL || size == 0) return EOZ;
+  if (buff == NULL || size == 0) {
+    z->reader = ended;  /* PATCH bug 5.1.5-1 */
+    z->n = 0;  /* `zgetc' has made it the largest of all numbers */
+    return EOZ;
+  }
   z->n = size - 1;
   z->p = buff;
   return char2int(*(z->p++));
