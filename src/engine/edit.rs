@@ -10,8 +10,9 @@ use std::ops::{Deref, DerefMut};
 use super::db::{discard, sync_fields};
 use super::effects::{Class, Effects};
 use super::entry::New;
+use super::fields::{Fields, tell_gone};
 use super::shard::Shard;
-use crate::types::{Hash, Kind, Piece, Text, Type, ValueRef};
+use crate::types::{Bstr, Hash, Kind, Piece, Text, Type, ValueRef};
 
 pub struct Edit<'a, T: Type> {
     shard: &'a mut Shard,
@@ -26,6 +27,10 @@ pub struct Edit<'a, T: Type> {
     wakes: bool,
     /// A small hash stands with its key: it is taken out to be edited, and put back when the guard is dropped.
     taken: Option<Hash>,
+    /// Fields that were due when the edit came upon them: gone, and not told of yet.
+    gone: Vec<Bstr>,
+    /// Fields were due and are told of.
+    expired: bool,
     kind: PhantomData<T>,
 }
 
@@ -49,7 +54,25 @@ impl<'a, T: Type> Edit<'a, T> {
             noted: false,
             wakes: false,
             taken: None,
+            gone: Vec::new(),
+            expired: false,
             kind: PhantomData,
+        }
+    }
+
+    pub(super) fn now_ms(&self) -> u64 {
+        self.now_ms
+    }
+
+    /// Tells of the fields that were due, before what is done to the others.
+    #[inline]
+    fn tell_gone(&mut self) {
+        if !self.gone.is_empty() {
+            let (gone, place) = (std::mem::take(&mut self.gone), (self.db, self.pos));
+            let key = self.shard.table_mut(self.db).at(self.pos).key_name();
+            let key = Bstr::new(key);
+            tell_gone(self.shard, place, &key, gone, self.effects);
+            self.expired = true;
         }
     }
 
@@ -88,6 +111,7 @@ impl<'a, T: Type> Edit<'a, T> {
     }
 
     fn tell(&mut self, name: &'static str) {
+        self.tell_gone();
         if self.effects.wanted.events == 0 {
             // Nobody hears of any, so the key needn't be looked at.
             return;
@@ -150,16 +174,23 @@ impl Edit<'_, Text> {
 
 impl Edit<'_, Hash> {
     /// The hash to edit in place.
-    pub fn fields_mut(&mut self) -> &mut Hash {
+    #[inline]
+    pub fn fields_mut(&mut self) -> Fields<'_> {
+        let (db, pos, now_ms) = (self.db, self.pos, self.now_ms);
         if self.taken.is_none() {
-            self.shard.preserve(self.db, self.pos);
-            let entry = self.shard.table_mut(self.db).at(self.pos);
+            self.shard.preserve(db, pos);
+            let entry = self.shard.table_mut(db).at(pos);
             self.taken = entry.unpacked_hash();
         }
-        match self.taken.is_some() {
-            true => self.taken.as_mut().expect("it was just seen"),
-            false => self.value_mut(),
-        }
+        let hash = match &mut self.taken {
+            Some(taken) => taken,
+            None => {
+                let entry = self.shard.table_mut(db).at_mut(pos);
+                let hash = entry.hash_mut();
+                hash.expect("the type was checked when the edit began")
+            }
+        };
+        Fields::new(hash, now_ms, &mut self.gone)
     }
 }
 
@@ -187,6 +218,7 @@ impl<T: Type> Drop for Edit<'_, T> {
         {
             self.shard.table_mut(db).at_mut(pos).put_back(hash);
         }
+        self.tell_gone();
         if self.changed {
             self.shard.changed(db, pos, self.effects);
         } else {
@@ -201,7 +233,7 @@ impl<T: Type> Drop for Edit<'_, T> {
         }
         if T::KIND != Kind::Text && self.shard.table_mut(db).at(pos).value().is_empty() {
             let entry = self.shard.remove(db, pos);
-            if self.changed {
+            if self.changed || self.expired {
                 self.effects
                     .announce(Class::Generic, "del", db, entry.key_name());
             }

@@ -74,6 +74,8 @@ pub struct Effects {
     pub wanted: Wanted,
     /// Edits made; what decides whether a command is logged.
     pub dirty: u64,
+    /// The command under way may be logged as it was given, so that all that it finds dead must be known.
+    pub writes: bool,
     pub events: Vec<Event>,
     /// Records that replace the command's own arguments in the log.
     pub log: Log,
@@ -99,7 +101,8 @@ pub struct Effects {
     pub misses: std::cell::Cell<u64>,
     /// Keys that readers missed, when miss events are wanted.
     pub missed: std::cell::RefCell<Vec<(usize, Bstr)>>,
-    /// Dead keys that readers came upon, to be removed by a unit of their own.
+    /// Keys that a command came upon dead, or whose hash has due fields that it looked for: to be removed by a unit of
+    /// their own, or before a command is logged that would find them alive where the log is read.
     pub dead: std::cell::RefCell<Vec<(usize, Bstr)>>,
 }
 
@@ -160,6 +163,7 @@ impl Effects {
     /// Empties it for the next unit, keeping its buffers.
     pub fn clear(&mut self) {
         self.dirty = 0;
+        self.writes = false;
         self.events.clear();
         self.log.clear();
         self.rewritten = false;

@@ -5,9 +5,10 @@
 
 use super::db::discard;
 use super::effects::{Class, Effects};
+use super::fields::tell_gone;
 use super::shard::Shard;
 use super::wheel::{Due, Subject};
-use crate::types::Bstr;
+use crate::types::{Bstr, ValueRef};
 use crate::util::keyhash;
 
 /// Fields removed from one hash before another key gets its turn.
@@ -51,6 +52,24 @@ impl Shard {
         }
     }
 
+    /// Removes what is due of a key: the key itself, or fields of a hash, however many they are.
+    pub fn expire_all_now(&mut self, db: usize, key: &[u8], now_ms: u64, effects: &mut Effects) {
+        self.expire_now(db, key, now_ms, effects);
+        let hash = keyhash::hash(key);
+        let find = |shard: &Self| {
+            let table = shard.table(db)?;
+            let pos = table.find(hash, key)?;
+            let is_due = |due| due <= now_ms;
+            let ValueRef::Hash(hash) = table.at(pos).value() else {
+                return None;
+            };
+            hash.next_deadline().is_some_and(is_due).then_some(pos)
+        };
+        while let Some(pos) = find(self) {
+            self.expire_fields(db, pos, now_ms, effects);
+        }
+    }
+
     /// Removes a key whose deadline has passed.
     pub(super) fn expire(&mut self, db: usize, pos: usize, effects: &mut Effects) {
         self.changed(db, pos, effects);
@@ -70,24 +89,14 @@ impl Shard {
         let entry = self.table_mut(db).at_mut(pos);
         let key = Bstr::new(entry.key_name());
         let hash = entry.hash_mut().expect("only hashes have timed fields");
-        let fields = hash.take_due(now_ms, FIELDS_PER_TURN);
+        let gone = hash.take_due(now_ms, FIELDS_PER_TURN);
         let empty = hash.as_ref().is_empty();
-        self.changed(db, pos, effects);
-        effects.dirty -= 1;
-        effects.expired_fields += fields.len() as u64;
-        effects.announce(Class::Hash, "hexpired", db, &key);
+        tell_gone(self, (db, pos), &key, gone, effects);
         if empty {
             self.remove(db, pos);
             effects.announce(Class::Generic, "del", db, &key);
         } else {
             self.table_mut(db).sync_fields_timer(pos, now_ms);
-        }
-        if effects.wanted.log {
-            let args: Vec<_> = [Bstr::new(b"HDEL"), key]
-                .into_iter()
-                .chain(fields)
-                .collect();
-            effects.log.push(db, &args);
         }
     }
 }

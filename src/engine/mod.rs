@@ -11,6 +11,7 @@ mod effects;
 mod entry;
 mod evict;
 mod expire;
+mod fields;
 mod log;
 mod names;
 mod patience;

@@ -12,7 +12,7 @@ use crate::command::{
     Args, Done, Entry, Fail, Flag, Flow, ReadCall, Reader, Run, SessionCall, WriteCall,
 };
 use crate::config::EventClasses;
-use crate::engine::{Db, Effects, Hashed, Locked, Patience, ShardSet, Wanted};
+use crate::engine::{Db, Effects, Hashed, Locked, Patience, ShardSet, Shards, Wanted, shard_of};
 use crate::resp::Reply;
 use crate::util::keyhash;
 
@@ -232,6 +232,7 @@ impl Worker {
         let server = &*self.shared;
         let dirty = unit.effects.dirty;
         unit.effects.rewritten = false;
+        unit.effects.writes = matches!(entry.command.run, Run::Write(_)) && unit.effects.wanted.log;
         let view = Db::new(
             &mut unit.locked,
             db,
@@ -273,9 +274,25 @@ impl Worker {
         };
         let effects = &mut unit.effects;
         if effects.wanted.log && effects.dirty > dirty && !effects.rewritten && done.is_ok() {
-            effects.log.push(db, argv);
+            if !effects.dead.get_mut().is_empty() {
+                self.bury(unit);
+            }
+            unit.effects.log.push(db, argv);
         }
         done
+    }
+
+    /// Removes what the command came upon dead, before it is logged: whoever reads the log finds dead what it says is.
+    #[cold]
+    fn bury(&self, unit: &mut Unit<'_>) {
+        if self.leaves_expiry() || self.is_loading() {
+            return;
+        }
+        let Unit { locked, effects } = unit;
+        for (db, key) in std::mem::take(effects.dead.get_mut()) {
+            let shard = locked.shard_mut(shard_of(keyhash::hash(&key)));
+            shard.expire_all_now(db, &key, self.now_ms(), effects);
+        }
     }
 
     pub(super) fn call_session(

@@ -8,6 +8,7 @@ mod concurrency;
 mod daemon;
 mod differential;
 mod expiry;
+mod fields;
 mod held_locks;
 mod persist;
 mod replication;

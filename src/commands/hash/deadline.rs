@@ -208,12 +208,12 @@ fn expire(call: &mut WriteCall<'_>, unit: Unit) -> Done {
     call.out.array(fields.len());
     let (mut set, mut deleted) = (Vec::new(), Vec::new());
     for field in fields {
-        let answer = if hash.value().get(field, now_ms).is_none() {
+        let answer = if hash.get(field).is_none() {
             NO_FIELD
         } else if !condition.holds(hash.value().deadline(field), deadline) {
             NOT_MET
         } else if deadline <= now_ms {
-            hash.fields_mut().remove(field, now_ms);
+            hash.fields_mut().remove(field);
             deleted.push(*field);
             DELETED
         } else {
@@ -276,14 +276,13 @@ fn tell(call: &mut ReadCall<'_>, unit: Unit) -> Done {
 fn hpersist(call: &mut WriteCall<'_>) -> Done {
     let key = call.args.next()?;
     let fields = fields(&mut call.args)?;
-    let now_ms = call.db.now_ms();
     let Some(mut hash) = call.db.edit::<Hash>(key)? else {
         return answer_none(call.out, fields);
     };
     call.out.array(fields.len());
     let mut changed = false;
     for field in fields {
-        let answer = if hash.value().get(field, now_ms).is_none() {
+        let answer = if hash.get(field).is_none() {
             NO_FIELD
         } else if hash.fields_mut().clear_deadline(field) {
             changed = true;

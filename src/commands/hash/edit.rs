@@ -48,12 +48,12 @@ fn set_pairs(call: &mut WriteCall<'_>) -> Result<usize, Fail> {
         .args
         .pairs()
         .ok_or_else(|| Fail::arity(call.entry.command.name))?;
-    let (limits, now_ms) = (&call.db.rules().limits, call.db.now_ms());
+    let limits = &call.db.rules().limits;
     let mut hash = call.db.edit_or_create::<Hash>(key)?;
     let mut created = 0;
-    let held = hash.fields_mut();
+    let mut held = hash.fields_mut();
     for (field, value) in pairs {
-        created += usize::from(held.insert(field, value, false, now_ms, limits));
+        created += usize::from(held.set(field, value, false, limits));
     }
     hash.announce("hset");
     Ok(created)
@@ -75,12 +75,11 @@ pub const HSETNX: Command = Command {
 
 fn hsetnx(call: &mut WriteCall<'_>) -> Done {
     let (key, field, value) = (call.args.next()?, call.args.next()?, call.args.next()?);
-    let (limits, now_ms) = (&call.db.rules().limits, call.db.now_ms());
+    let limits = &call.db.rules().limits;
     let mut hash = call.db.edit_or_create::<Hash>(key)?;
-    let free = hash.value().get(field, now_ms).is_none();
+    let free = hash.get(field).is_none();
     if free {
-        hash.fields_mut()
-            .insert(field, value, false, now_ms, limits);
+        hash.fields_mut().set(field, value, false, limits);
         hash.announce("hset");
     }
     call.out.int(free);
@@ -100,12 +99,11 @@ pub const HDEL: Command = Command {
 
 fn hdel(call: &mut WriteCall<'_>) -> Done {
     let key = call.args.next()?;
-    let now_ms = call.db.now_ms();
     let mut removed = 0;
     if let Some(mut hash) = call.db.edit::<Hash>(key)? {
-        let held = hash.fields_mut();
+        let mut held = hash.fields_mut();
         let fields = call.args.rest().iter();
-        removed = fields.filter(|field| held.remove(field, now_ms)).count();
+        removed = fields.filter(|field| held.remove(field)).count();
         if removed > 0 {
             hash.announce("hdel");
         }

@@ -22,9 +22,9 @@ pub const HINCRBY: Command = Command {
 fn hincrby(call: &mut WriteCall<'_>) -> Done {
     let (key, field) = (call.args.next()?, call.args.next()?);
     let by = call.args.int()?;
-    let (limits, now_ms) = (&call.db.rules().limits, call.db.now_ms());
+    let limits = &call.db.rules().limits;
     let mut hash = call.db.edit_or_create::<Hash>(key)?;
-    let held = match hash.value().get(field, now_ms) {
+    let held = match hash.get(field) {
         Some(piece) => piece
             .to_int()
             .ok_or(Fail::Says("hash value is not an integer"))?,
@@ -33,13 +33,9 @@ fn hincrby(call: &mut WriteCall<'_>) -> Done {
     let sum = held
         .checked_add(by)
         .ok_or(Fail::Says("increment or decrement would overflow"))?;
-    hash.fields_mut().insert(
-        field,
-        itoa::Buffer::new().format(sum).as_bytes(),
-        true,
-        now_ms,
-        limits,
-    );
+    let mut digits = itoa::Buffer::new();
+    hash.fields_mut()
+        .set(field, digits.format(sum).as_bytes(), true, limits);
     hash.announce("hincrby");
     call.out.int(sum);
     Ok(Flow::Done)
@@ -65,9 +61,9 @@ fn hincrbyfloat(call: &mut WriteCall<'_>) -> Done {
     if !by.is_finite() {
         return Err(Fail::Says("value is NaN or Infinity"));
     }
-    let (limits, now_ms) = (&call.db.rules().limits, call.db.now_ms());
+    let limits = &call.db.rules().limits;
     let mut hash = call.db.edit_or_create::<Hash>(key)?;
-    let held = match hash.value().get(field, now_ms) {
+    let held = match hash.get(field) {
         Some(piece) => piece.to_vec(),
         None => b"0".to_vec(),
     };
@@ -77,7 +73,7 @@ fn hincrbyfloat(call: &mut WriteCall<'_>) -> Done {
     }
     let mut sum = Vec::new();
     total.write_human(&mut sum);
-    hash.fields_mut().insert(field, &sum, true, now_ms, limits);
+    hash.fields_mut().set(field, &sum, true, limits);
     hash.announce("hincrbyfloat");
     let deadline = hash.value().deadline(field);
     drop(hash);

@@ -94,6 +94,8 @@ fn copy(call: &mut WriteCall<'_>) -> Done {
     if db == call.db.index() && from == to {
         return Err(Fail::Says("source and destination objects are the same"));
     }
+    // Where the command is read from a log, what is due stands.
+    call.db.settle(from);
     let taken = call.db.other(db).exists(to);
     let copied = match call.db.value(from) {
         Some(value) if replace || !taken => value.detached(),

@@ -9,7 +9,7 @@ use crate::command::{
 };
 use crate::engine::{Class, Db, Deadline};
 use crate::resp::Reply;
-use crate::types::{Hash, List, Text, Type, ValueRef};
+use crate::types::{List, Text, Type, ValueRef};
 use crate::util::number;
 
 const BY: Arg = Arg::pattern("pattern").token("BY").optional();
@@ -341,11 +341,7 @@ fn look_up(db: &Db<'_>, pattern: &[u8], element: &[u8]) -> Option<Vec<u8>> {
     };
     let key = [&name[..star], element, &name[star + 1..]].concat();
     match field {
-        Some(field) => db
-            .read::<Hash>(&key)
-            .ok()??
-            .get(field, db.now_ms())
-            .map(|piece| piece.to_vec()),
+        Some(field) => db.field(&key, field).map(|piece| piece.to_vec()),
         None => db
             .read::<Text>(&key)
             .ok()?

@@ -13,10 +13,10 @@ use super::effects::{Class, Effects, Garbage};
 use super::entry::{Entry, New};
 use super::shard::{Hashed, Shard, shard_of};
 use super::table::Table;
-use crate::types::{Bstr, Type, Value, ValueRef};
+use crate::types::{Bstr, Hash, Piece, Type, Value, ValueRef};
 use crate::util::keyhash;
 
-/// Dead keys that one unit of work sees off; the others are met again.
+/// Dead keys that readers let one unit of work see off; the others are met again.
 const DEAD_MAX: usize = 1024;
 
 /// The shards that a unit of work holds.
@@ -164,7 +164,7 @@ impl<'a> Db<'a> {
     #[cold]
     fn note_dead(&self, entry: &Entry) {
         let mut dead = self.effects.dead.borrow_mut();
-        if dead.len() < DEAD_MAX {
+        if dead.len() < DEAD_MAX || self.effects.writes {
             dead.push((self.index, Bstr::new(entry.key_name())));
         }
     }
@@ -226,6 +226,17 @@ impl<'a> Db<'a> {
         }
     }
 
+    /// The value of a hash's field, like [`Db::read`]; nothing either where the key holds no hash.
+    pub fn field(&self, key: &[u8], field: &[u8]) -> Option<Piece<'_>> {
+        let hash = self.read::<Hash>(key).ok()??;
+        if hash.is_due(field, self.now_ms)
+            && let Some((table, pos)) = self.find(key)
+        {
+            self.note_dead(table.at(pos));
+        }
+        hash.get(field, self.now_ms)
+    }
+
     /// The deadline of a key: `None` if there is no key, `Some(None)` if it lives for ever.
     pub fn deadline(&self, key: &[u8]) -> Option<Option<u64>> {
         self.find(key)
@@ -255,6 +266,12 @@ impl<'a> Db<'a> {
             hash,
             pos: found,
         }
+    }
+
+    /// Removes what is due of a key, for a command that takes all the rest.
+    pub fn settle(&mut self, key: &[u8]) {
+        let shard = self.shards.shard_mut(shard_of(self.hash(key)));
+        shard.expire_all_now(self.index, key, self.now_ms, self.effects);
     }
 
     /// The key's value, to be edited in place. Nothing if there is no key.

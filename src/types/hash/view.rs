@@ -185,7 +185,7 @@ impl<'a> HashRef<'a> {
     }
 
     #[inline]
-    pub(super) fn is_due(self, field: &[u8], now_ms: u64) -> bool {
+    pub fn is_due(self, field: &[u8], now_ms: u64) -> bool {
         self.deadlines.is_some()
             && self
                 .deadline(field)

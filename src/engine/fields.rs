@@ -1,0 +1,97 @@
+//! The fields of a hash that is being edited: the one way to change them.
+//!
+//! Whoever touches a field that is due finds none there: it goes first, as a key past its deadline does, and the
+//! [`Edit`] tells log, replicas, events and WATCH of it before they hear of the edit itself.
+
+use super::edit::Edit;
+use super::effects::{Class, Effects};
+use super::shard::Shard;
+use crate::types::{Bstr, Hash, Limits, Piece};
+
+/// A hash under edit.
+pub struct Fields<'e> {
+    hash: &'e mut Hash,
+    now_ms: u64,
+    /// Fields that were due, and have gone.
+    gone: &'e mut Vec<Bstr>,
+}
+
+impl<'e> Fields<'e> {
+    pub(super) fn new(hash: &'e mut Hash, now_ms: u64, gone: &'e mut Vec<Bstr>) -> Self {
+        Fields { hash, now_ms, gone }
+    }
+
+    /// Takes the field out if its deadline has passed.
+    #[inline]
+    pub(super) fn see_off(&mut self, field: &[u8]) {
+        if self.hash.as_ref().is_due(field, self.now_ms) {
+            self.hash.remove(field, self.now_ms);
+            self.gone.push(Bstr::new(field));
+        }
+    }
+
+    /// Sets a field; true if it is new. Its deadline goes, unless it is to be kept.
+    #[inline]
+    pub fn set(
+        &mut self,
+        field: &[u8],
+        value: &[u8],
+        keep_deadline: bool,
+        limits: &Limits,
+    ) -> bool {
+        self.see_off(field);
+        self.hash
+            .insert(field, value, keep_deadline, self.now_ms, limits)
+    }
+
+    /// Removes a field; false if there is none.
+    #[inline]
+    pub fn remove(&mut self, field: &[u8]) -> bool {
+        self.see_off(field);
+        self.hash.remove(field, self.now_ms)
+    }
+
+    /// Sets the deadline of a field that is there.
+    pub fn set_deadline(&mut self, field: &[u8], deadline_ms: u64) {
+        debug_assert!(self.hash.as_ref().get(field, self.now_ms).is_some());
+        self.hash.set_deadline(field, deadline_ms);
+    }
+
+    /// Lets a field live for ever; false if it had no deadline.
+    pub fn clear_deadline(&mut self, field: &[u8]) -> bool {
+        self.see_off(field);
+        self.hash.clear_deadline(field)
+    }
+}
+
+impl Edit<'_, Hash> {
+    /// A field's value. A field that is due goes before anything else is done.
+    #[inline]
+    pub fn get(&mut self, field: &[u8]) -> Option<Piece<'_>> {
+        let now_ms = self.now_ms();
+        if self.value().is_due(field, now_ms) {
+            self.fields_mut().see_off(field);
+        }
+        self.value().get(field, now_ms)
+    }
+}
+
+/// Tells that fields of the hash at `pos` have gone, as their deadline had passed.
+pub(super) fn tell_gone(
+    shard: &mut Shard,
+    (db, pos): (usize, usize),
+    key: &Bstr,
+    gone: Vec<Bstr>,
+    effects: &mut Effects,
+) {
+    shard.changed(db, pos, effects);
+    // Expiry isn't an edit of the command that came upon it.
+    effects.dirty -= 1;
+    effects.expired_fields += gone.len() as u64;
+    effects.announce(Class::Hash, "hexpired", db, key);
+    if effects.wanted.log {
+        let head = [Bstr::new(b"HDEL"), key.clone()];
+        let args: Vec<_> = head.into_iter().chain(gone).collect();
+        effects.log.push(db, &args);
+    }
+}

@@ -1,0 +1,255 @@
+//! Fields and keys past their deadline that a command comes upon before the sweep does: replicas and the log hear of
+//! them before they hear of the command, so that all of them hold what memory holds.
+
+use std::collections::BTreeMap;
+use std::thread::sleep;
+use std::time::Duration;
+
+use crate::common::{Client, Server, Value, encode, eventually};
+
+/// What is done to `H`, a hash with a due and a live field; to `O`, whose only field is due; to `K`, a dead string; `D`
+/// is a name to store at, `N` the number in all these names. Every command on hashes is here.
+const CASES: &[&str] = &[
+    "HSET H due 1|HSET O due 1",
+    "HSET H live 1 due 2 new 3",
+    "HMSET H due 1|HMSET O due 1 other 2",
+    "HSETNX H due 1|HSETNX O due 1|HSETNX H live 1",
+    "HINCRBY H due 1|HINCRBY O due 1",
+    "HINCRBYFLOAT H due 0.5|HINCRBYFLOAT O due 0.5",
+    "HDEL H due|HDEL O due",
+    "HDEL H due live|HDEL O nothing due",
+    "HDEL H live|HSET H live 2",
+    "HGET H due|HGET O due",
+    "HMGET H due live|HMGET O due",
+    "HGETALL H|HGETALL O",
+    "HKEYS H|HKEYS O",
+    "HVALS H|HVALS O",
+    "HLEN H|HLEN O",
+    "HSTRLEN H due|HSTRLEN O due",
+    "HEXISTS H due|HEXISTS O due",
+    "HRANDFIELD H 5|HRANDFIELD O",
+    "HSCAN H 0|HSCAN O 0",
+    "HEXPIRE H 1000 FIELDS 2 due live|HEXPIRE O 1000 FIELDS 1 due",
+    "HPEXPIRE H 1000000 NX FIELDS 2 due live|HPEXPIRE O 1000000 XX FIELDS 1 due",
+    "HEXPIREAT H 4000000000 FIELDS 2 due live|HEXPIREAT O 4000000000 GT FIELDS 1 due",
+    "HPEXPIREAT H 4000000000000 FIELDS 2 due live|HPEXPIREAT O 4000000000000 FIELDS 1 due",
+    "HPEXPIREAT H 1 FIELDS 2 due live|HPEXPIREAT O 1 FIELDS 1 due",
+    "HPERSIST H FIELDS 2 due live|HPERSIST O FIELDS 1 due",
+    "HPEXPIREAT H 4000000000000 FIELDS 1 live|HPERSIST H FIELDS 2 due live",
+    "HTTL H FIELDS 2 due live|HTTL O FIELDS 1 due",
+    "HPTTL H FIELDS 2 due live|HPTTL O FIELDS 1 due",
+    "HEXPIRETIME H FIELDS 2 due live|HEXPIRETIME O FIELDS 1 due",
+    "HPEXPIRETIME H FIELDS 2 due live|HPEXPIRETIME O FIELDS 1 due",
+    "COPY H D",
+    "COPY O D",
+    "SET D text|COPY O D REPLACE",
+    "SET D text|COPY K D REPLACE",
+    "HSET D a b|COPY H D REPLACE",
+    "COPY H D DB 3|COPY O D DB 4",
+    "RENAME H D",
+    "RENAME O D|HSET O due 1",
+    "RENAMENX O D|HSET D due 2",
+    "MOVE H 3|MOVE O 3",
+    "DUMP H|DUMP O",
+    "RESTORE-COPY H D|RESTORE-COPY O D",
+    "SORT L BY h*->due GET h*->due GET # STORE D",
+    "SORT L BY h*->live GET o*->due STORE D",
+    "SORT L BY nosort GET o*->due GET k* STORE D",
+    "SORT L BY k* GET h*->due",
+    "OBJECT ENCODING H|OBJECT ENCODING O",
+    "TYPE H|TYPE O|EXISTS O|TTL O",
+    "DEL H|DEL O|HSET H due 3",
+    "UNLINK H|UNLINK O",
+    "GETDEL O|SET H text",
+    "EXPIRE H 100000|PERSIST O|EXPIRE O 100000",
+    "EXPIREAT O 1|TOUCH H O",
+    "RPUSH O x|LPUSH H x",
+    "MULTI|HINCRBY H due 1|HDEL O due|HSETNX O due 2|EXEC",
+    "MULTI|HGET H due|HSET H other 1|COPY H D|HPERSIST H FIELDS 1 due|EXEC",
+    "SCRIPT return{redis.call('hincrby',KEYS[1],'due',1),redis.call('hdel',KEYS[2],'due'),redis.call('hset',KEYS[2],'a',1)}",
+    "SCRIPT return{redis.call('hget',KEYS[1],'due'),redis.call('hsetnx',KEYS[2],'due','x')}",
+    "SCRIPT return{redis.call('hpersist',KEYS[1],'FIELDS',1,'due'),redis.call('hexists',KEYS[2],'due')}",
+    // Dead keys that a command reads and stores something of.
+    "SADD D x|SUNIONSTORE D D K",
+    "SUNIONSTORE D K T",
+    "SADD D x|SMOVE T D a",
+    "SDIFFSTORE D S T",
+    "SINTERSTORE D S T",
+    "ZUNIONSTORE D 2 Z T",
+    "ZADD D 1 m|ZINTERSTORE D 2 Z T",
+    "ZDIFFSTORE D 2 Z T",
+    "ZRANGESTORE D U 0 -1",
+    "BITOP OR D K B",
+    "PFADD D x|PFMERGE D P",
+    "GEOSEARCHSTORE D U FROMLONLAT 1 1 BYRADIUS 10 km",
+    "LMOVE K D LEFT RIGHT|COPY B K|APPEND K x",
+    "MULTI|GET K|SUNIONSTORE D S T|EXEC",
+    "RENAMENX B K",
+    "MSETNX K 1 B2 2",
+];
+
+fn words(line: &str, n: usize) -> Vec<String> {
+    let named = |word: &str| match word {
+        "H" | "O" | "K" | "D" | "L" | "S" | "T" | "Z" | "U" | "B" | "P" | "B2" => {
+            format!("{}{n}", word.to_lowercase())
+        }
+        other => other.to_owned(),
+    };
+    line.split(' ').map(named).collect()
+}
+
+/// What stands before each case, some of it due in `ms` milliseconds.
+fn prepare(client: &mut Client, n: usize, ms: u32) {
+    let lines = [
+        "HSET H due 5 live 6".to_owned(),
+        format!("HPEXPIRE H {ms} FIELDS 1 due"),
+        "HSET O due 5".to_owned(),
+        format!("HPEXPIRE O {ms} FIELDS 1 due"),
+        format!("SET K abc PX {ms}"),
+        format!("RPUSH L {n} none"),
+        "SADD S a b".to_owned(),
+        "SADD T a c".to_owned(),
+        format!("PEXPIRE T {ms}"),
+        "ZADD Z 1 a 2 b".to_owned(),
+        "GEOADD U 1 1 here".to_owned(),
+        format!("PEXPIRE U {ms}"),
+        "SET B xyz".to_owned(),
+        "PFADD P a b c".to_owned(),
+        format!("PEXPIRE P {ms}"),
+    ];
+    for line in lines {
+        let reply = client.ask_args(&words(&line, n));
+        assert!(!reply.is_error(), "{line}: {reply}");
+    }
+}
+
+fn act(client: &mut Client, n: usize, line: &str) {
+    let mut args = words(line, n);
+    if let Some(code) = line.strip_prefix("SCRIPT ") {
+        args = ["EVAL", code, "2", &format!("h{n}"), &format!("o{n}")]
+            .map(str::to_owned)
+            .to_vec();
+    }
+    if args[0] == "RESTORE-COPY" {
+        let Value::Bulk(payload) = client.ask_args(&["DUMP", &args[1]]) else {
+            return;
+        };
+        let args: [&[u8]; 4] = [b"RESTORE", args[2].as_bytes(), b"0", &payload];
+        client.ask_args(&args);
+        return;
+    }
+    client.send(&encode(&args)).expect("the server reads");
+    client.receive().expect("an answer");
+}
+
+/// All that a server holds: what stands in a hash though it is due is counted by HLEN, and dead keys by DBSIZE.
+fn held(client: &mut Client) -> BTreeMap<String, String> {
+    let mut all = BTreeMap::new();
+    for db in [0, 3, 4] {
+        client.ask(&format!("SELECT {db}"));
+        all.insert(format!("{db} keys"), client.ask("DBSIZE").text());
+        for key in client.ask("KEYS *").items() {
+            let key = key.text();
+            let kind = client.ask(&format!("TYPE {key}")).text();
+            let mut told = vec![kind.clone(), client.ask(&format!("DUMP {key}")).to_string()];
+            if kind == "hash" {
+                told = vec![kind, client.ask(&format!("HLEN {key}")).text()];
+                let flat = client.ask(&format!("HGETALL {key}")).items();
+                let mut pairs: Vec<_> = flat.chunks(2).collect();
+                pairs.sort();
+                for pair in pairs {
+                    let field = pair[0].text();
+                    let asked = format!("HPEXPIRETIME {key} FIELDS 1 {field}");
+                    told.push(format!("{field}={} {}", pair[1], client.ask(&asked)));
+                }
+            }
+            all.insert(format!("{db} {key}"), told.join(" "));
+        }
+    }
+    client.ask("SELECT 0");
+    all
+}
+
+fn same(what: &str, left: &BTreeMap<String, String>, right: &BTreeMap<String, String>) {
+    let differs = |key: &&String| left.get(*key) != right.get(*key);
+    let keys = left.keys().chain(right.keys()).filter(differs);
+    let shown: Vec<_> = keys
+        .map(|key| {
+            let digits: String = key.chars().skip(2).filter(char::is_ascii_digit).collect();
+            let case = digits.parse().ok().and_then(|n: usize| CASES.get(n));
+            format!(
+                "{key} ({case:?}): {:?}, {:?}",
+                left.get(key),
+                right.get(key)
+            )
+        })
+        .collect();
+    assert!(shown.is_empty(), "{what}:\n{}", shown.join("\n"));
+}
+
+fn caught_up(master: &mut Client, replica: &mut Client) {
+    let offset = |client: &mut Client, name: &str| {
+        let text = client.ask("INFO replication").text();
+        let line = text.lines().find(|line| line.starts_with(name));
+        line.and_then(|line| line.split_once(':'))
+            .map(|(_, at)| at.trim().to_owned())
+    };
+    eventually("the replica has everything", || {
+        offset(master, "master_repl_offset:") == offset(replica, "slave_repl_offset:")
+    });
+}
+
+#[test]
+fn replica_and_log_hear_of_what_is_due_before_the_command_that_comes_upon_it() {
+    let server = Server::start(&["--appendonly", "yes", "--repl-diskless-sync-delay", "0"]);
+    let copy = Server::start(&[]);
+    let (mut client, mut replica) = (server.client(), copy.client());
+    replica.ask(&format!("REPLICAOF 127.0.0.1 {}", server.port));
+    eventually("the link is up", || {
+        let text = replica.ask("INFO replication").text();
+        text.contains("master_link_status:up")
+    });
+    let commands = client.ask("COMMAND LIST FILTERBY ACLCAT hash").items();
+    assert!(commands.len() > 20);
+    for name in commands {
+        let name = format!("{} ", name.text().to_uppercase());
+        assert!(
+            CASES.iter().any(|case| case.contains(&name)),
+            "{name}has no case"
+        );
+    }
+    client.ask("DEBUG SET-ACTIVE-EXPIRE 0");
+    (0..CASES.len()).for_each(|n| prepare(&mut client, n, 1));
+    // Until the last deadline has passed.
+    sleep(Duration::from_millis(3));
+    for (n, case) in CASES.iter().enumerate() {
+        case.split('|').for_each(|line| act(&mut client, n, line));
+    }
+    client.ask("DEBUG SET-ACTIVE-EXPIRE 1");
+    // Whatever nobody came upon goes now, and is told, too.
+    eventually("what is due is gone", || swept(&mut client));
+    let memory = held(&mut client);
+    caught_up(&mut client, &mut replica);
+    same("memory and replica", &memory, &held(&mut replica));
+    assert_eq!(client.ask("DEBUG LOADAOF").text(), "OK");
+    same("memory and log", &memory, &held(&mut client));
+}
+
+/// Whether every hash holds what its readers see, and no dead key stands.
+fn swept(client: &mut Client) -> bool {
+    let mut whole = true;
+    for db in [0, 3, 4] {
+        client.ask(&format!("SELECT {db}"));
+        let keys = client.ask("KEYS *").items();
+        whole &= keys.len() as i64 == client.ask("DBSIZE").int();
+        for key in keys {
+            let key = key.text();
+            if client.ask(&format!("TYPE {key}")).text() == "hash" {
+                let fields = client.ask(&format!("HKEYS {key}")).items().len();
+                whole &= fields as i64 == client.ask(&format!("HLEN {key}")).int();
+            }
+        }
+    }
+    client.ask("SELECT 0");
+    whole
+}
