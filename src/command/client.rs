@@ -80,6 +80,8 @@ pub struct Client {
     pub query_bytes: AtomicUsize,
     pub argv_bytes: AtomicUsize,
     pub query_capacity: AtomicUsize,
+    /// Arguments of the command in which it is blocked.
+    pub blocked_bytes: AtomicUsize,
     /// The room for replies, whether they fill it or not.
     pub reply_capacity: AtomicUsize,
     /// What MULTI queued, and the list of watched keys.
@@ -128,6 +130,7 @@ impl Client {
             query_bytes: AtomicUsize::new(0),
             argv_bytes: AtomicUsize::new(0),
             query_capacity: AtomicUsize::new(0),
+            blocked_bytes: AtomicUsize::new(0),
             reply_capacity: AtomicUsize::new(0),
             multi_bytes: AtomicUsize::new(0),
             listening_bytes: AtomicUsize::new(0),
@@ -182,6 +185,7 @@ impl Client {
     pub fn memory_bytes(&self) -> usize {
         let parts = [
             &self.query_capacity,
+            &self.blocked_bytes,
             &self.reply_capacity,
             &self.multi_bytes,
             &self.listening_bytes,
@@ -298,6 +302,7 @@ impl Clients {
     }
 
     pub fn woke_up(&self, client: &Client) {
+        client.blocked_bytes.store(0, Ordering::Relaxed);
         client.blocked.store(false, Ordering::Release);
         self.blocked.fetch_sub(1, Ordering::Relaxed);
     }

@@ -135,6 +135,14 @@ impl Sleep {
         sleep
     }
 
+    /// What its arguments take. Names of keys are not counted again, though the shards' queues have them, too: limits are
+    /// set for what clients sent.
+    pub fn bytes(&self) -> usize {
+        let args = &self.parked.args;
+        let heap: usize = args.iter().map(Bstr::heap_bytes).sum();
+        heap + size_of_val(&args[..])
+    }
+
     /// Whether it has been served.
     pub fn is_served(&self) -> bool {
         self.parked.reply.lock().is_some()

@@ -3,6 +3,7 @@
 
 mod acl;
 mod bad_input;
+mod client_memory;
 mod common;
 mod concurrency;
 mod daemon;

@@ -111,7 +111,7 @@ impl ClientType {
     }
 }
 
-/// A client's line, ended. Arguments of what runs stand in the query.
+/// A client's line, ended. Arguments of what runs stand in the query, those of what waits beside it.
 pub fn line(client: &Client, server: &Shared, now_ms: u64) -> String {
     let (flags, memory_bytes) = (flags(client, server), client.memory_bytes());
     let profile = client.profile.lock();
@@ -121,10 +121,11 @@ pub fn line(client: &Client, server: &Shared, now_ms: u64) -> String {
         id => server.registry.entries()[id as usize].full_name.as_str(),
     };
     let seconds = |since_ms: u64| now_ms.saturating_sub(since_ms) / 1000;
-    let [query, argv, room] = [
+    let [query, argv, room, blocked] = [
         &client.query_bytes,
         &client.argv_bytes,
         &client.query_capacity,
+        &client.blocked_bytes,
     ]
     .map(|bytes| bytes.load(Relaxed));
     let waiting = client.mailbox.bytes();
@@ -132,7 +133,7 @@ pub fn line(client: &Client, server: &Shared, now_ms: u64) -> String {
     let events = if waiting > 0 { "rw" } else { "r" };
     format!(
         "id={} addr={} laddr={} fd={} name={} age={} idle={} flags={flags} db={} sub={} psub={} ssub={} \
-         multi={} watch={} qbuf={query} qbuf-free={} argv-mem={argv} multi-mem={} rbs=0 rbp=0 obl=0 oll={} \
+         multi={} watch={} qbuf={query} qbuf-free={} argv-mem={} multi-mem={} rbs=0 rbp=0 obl=0 oll={} \
          omem={waiting} tot-mem={} events={events} cmd={command} user={} redir={} resp={} lib-name={} lib-ver={}\n",
         client.id,
         client.address,
@@ -148,6 +149,7 @@ pub fn line(client: &Client, server: &Shared, now_ms: u64) -> String {
         profile.multi,
         profile.watched,
         room.saturating_sub(query + argv),
+        argv + blocked,
         client.multi_bytes.load(Relaxed),
         client.mailbox.messages(),
         memory_bytes,

@@ -77,6 +77,11 @@ impl Connection {
         self.input.advance(batch.done);
         self.worker.end_batch();
         self.give_back_input();
+        if let Some(sleep) = &self.sleep {
+            // Not before the query is gone from which they were copied: nobody is to be closed for having both.
+            let bytes = &self.client.blocked_bytes;
+            bytes.store(sleep.bytes(), Ordering::Relaxed);
+        }
     }
 
     /// Runs requests that want nothing but a reply. No wait is in here: what a loop without one needs stays in registers.
