@@ -13,6 +13,7 @@ mod fields;
 mod held_locks;
 mod persist;
 mod replication;
+mod restore;
 mod scripts;
 mod streams;
 mod table;

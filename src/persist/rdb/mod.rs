@@ -152,8 +152,7 @@ pub fn check_dump(payload: &[u8], trusted: bool) -> Option<&[u8]> {
     let (value, version) = body.split_last_chunk::<2>()?;
     let sum = u64::from_le_bytes(*sum);
     let fits = u16::from_le_bytes(*version) <= VERSION_FIELD_TTL;
-    // A sum of zero says that the writer made none.
-    (trusted || fits && (sum == 0 || sum == crc64::checksum(body))).then_some(value)
+    (trusted || fits && sum == crc64::checksum(body)).then_some(value)
 }
 
 #[cfg(test)]

@@ -27,6 +27,9 @@ pub enum Fault {
 }
 use Fault::Broken;
 
+/// No field has a later deadline: Redis keeps 48 bits of them, and reads no more.
+const FIELD_DEADLINE_MAX_MS: u64 = (1 << 48) - 1;
+
 impl fmt::Display for Fault {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -215,7 +218,10 @@ impl<'a> Reader<'a> {
                 return Err(Broken);
             }
             if after > 0 {
-                hash.set_deadline(&field, earliest.checked_add(after - 1).ok_or(Broken)?);
+                let deadline = earliest.checked_add(after - 1);
+                let deadline = deadline.filter(|at| *at <= FIELD_DEADLINE_MAX_MS);
+                // Zero would stand for none in what we write.
+                hash.set_deadline(&field, deadline.ok_or(Broken)?.max(1));
             }
         }
         Ok(hash)
@@ -231,7 +237,7 @@ impl<'a> Reader<'a> {
                 return Err(Broken);
             }
             if let Ok(deadline) = u64::try_from(deadline) {
-                hash.set_deadline(&field, deadline);
+                hash.set_deadline(&field, deadline.clamp(1, FIELD_DEADLINE_MAX_MS));
             }
         }
         Ok(hash)
@@ -242,7 +248,7 @@ impl<'a> Reader<'a> {
             self.array::<8>()?; // The earliest deadline, which the fields tell as well.
         }
         let pack = self.listpack()?;
-        let mut hash = Hash::new();
+        let (mut hash, mut before) = (Hash::new(), 0);
         let mut pieces = pack.iter();
         while let Some(field) = pieces.next() {
             let (Some(value), Some(deadline)) = (pieces.next(), pieces.next()) else {
@@ -252,13 +258,18 @@ impl<'a> Reader<'a> {
             if !hash.insert(&field, &value.to_vec(), false, 0, limits) {
                 return Err(Broken);
             }
-            match deadline
-                .to_int()
-                .and_then(|deadline| u64::try_from(deadline).ok())
-            {
-                None => return Err(Broken),
-                Some(0) => {}
-                Some(deadline) => hash.set_deadline(&field, deadline),
+            let deadline = deadline.to_int().and_then(|at| u64::try_from(at).ok());
+            let deadline = deadline.filter(|at| *at <= FIELD_DEADLINE_MAX_MS);
+            // In order; fields without a deadline come last.
+            let place = match deadline.ok_or(Broken)? {
+                0 => u64::MAX,
+                deadline => {
+                    hash.set_deadline(&field, deadline);
+                    deadline
+                }
+            };
+            if place < std::mem::replace(&mut before, place) {
+                return Err(Broken);
             }
         }
         Ok(hash)

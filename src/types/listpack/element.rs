@@ -23,6 +23,28 @@ pub(super) fn checked_len(bytes: &[u8]) -> Option<usize> {
     (len <= bytes.len()).then_some(len)
 }
 
+/// Whether an element, given without its back length, is encoded as [`encode_to`] would encode it. Elements are looked
+/// for by what they would be then.
+#[inline]
+pub(super) fn is_shortest(element: &[u8]) -> bool {
+    let int = |width: usize| {
+        let mut wide = [0; 8];
+        wide[8 - width..].copy_from_slice(&element[1..=width]);
+        i64::from_le_bytes(wide) >> (64 - 8 * width)
+    };
+    match element[0] {
+        0..0x80 => true,
+        0x80..0xc0 => element.len() > 21 || number::parse_i64(&element[1..]).is_none(),
+        0xc0..0xe0 => element[0] > 0xc0 || element[1] >= 128,
+        0xe0..0xf0 => element.len() >= 2 + 64,
+        0xf0 => element.len() >= 5 + 4096,
+        0xf1 => !(-4096..4096).contains(&int(2)),
+        0xf2 => !(-32_768..32_768).contains(&int(3)),
+        0xf3 => !(-8_388_608..8_388_608).contains(&int(4)),
+        _ => !(-2_147_483_648..2_147_483_648).contains(&int(8)),
+    }
+}
+
 pub(super) fn backlen_size(len: usize) -> usize {
     match len {
         0..128 => 1,

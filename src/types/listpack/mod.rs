@@ -2,14 +2,16 @@
 //!
 //! The bytes are those that RDB files and DUMP carry, so a small collection is saved by copying it. Elements
 //! are found by their offset, which holds until the next change. Bytes from outside
-//! are checked whole before they become a `Listpack`; from then on they are sound.
+//! are checked whole before they become a `Listpack`, and are as we would have written them from then on.
 
 mod element;
 mod view;
 
 use smallvec::SmallVec;
 
-use element::{backlen_size, checked_len, encode, encode_int, encode_to, write_backlen};
+use element::{
+    backlen_size, checked_len, encode, encode_int, encode_to, is_shortest, write_backlen,
+};
 
 use crate::util::number;
 use crate::util::piece::Piece;
@@ -59,7 +61,8 @@ impl Listpack {
         pack
     }
 
-    /// Takes bytes from outside, if every one of them is sound.
+    /// Takes bytes from outside, if every one of them is sound. A header that leaves elements uncounted, and elements
+    /// that could be shorter, become those that we write.
     pub fn from_bytes(bytes: Vec<u8>) -> Option<Self> {
         let head = bytes.get(..HEADER)?;
         let total = u32::from_le_bytes(head[..4].try_into().ok()?);
@@ -67,7 +70,7 @@ impl Listpack {
         if total as usize != bytes.len() {
             return None;
         }
-        let (mut at, mut count) = (HEADER, 0usize);
+        let (mut at, mut count, mut shortest) = (HEADER, 0usize, true);
         while *bytes.get(at)? != END {
             let len = checked_len(bytes.get(at..)?)?;
             let back = backlen_size(len);
@@ -76,17 +79,35 @@ impl Listpack {
             if bytes.get(at + len..at + len + back)? != &wanted[..] {
                 return None;
             }
+            shortest &= is_shortest(&bytes[at..at + len]);
             at += len + back;
             count += 1;
         }
         if at + 1 != bytes.len() || (said != UNCOUNTED && said != count) {
             return None;
         }
-        Some(Listpack {
+        let mut pack = Listpack {
             room: bytes,
             start: 0,
             count: u32::try_from(count).ok()?,
-        })
+        };
+        if !shortest {
+            return Some(pack.shortened());
+        }
+        if said != count.min(UNCOUNTED) {
+            pack.write_header();
+        }
+        Some(pack)
+    }
+
+    /// The elements, each encoded anew.
+    fn shortened(&self) -> Self {
+        let (mut pack, mut digits) = (Listpack::new(), itoa::Buffer::new());
+        let mut out = pack.append();
+        self.iter()
+            .for_each(|piece| out.push(piece.as_bytes(&mut digits)));
+        drop(out);
+        pack
     }
 
     /// The bytes as files carry them.
@@ -418,6 +439,56 @@ mod tests {
             .map(|at| pack.get(at).to_vec())
             .collect();
         assert!(back.iter().eq(model.iter().rev()));
+    }
+
+    #[test]
+    fn foreign_encodings_become_our_own() {
+        let mut pack = Listpack::new();
+        let elements = [&b"7"[..], b"-1", b"200", b"-70000", b"abc", &[b'z'; 70]];
+        elements.iter().for_each(|element| pack.push_back(element));
+        let ours = pack.as_bytes().to_vec();
+        let mut uncounted = ours.clone();
+        uncounted[4..HEADER].copy_from_slice(&[0xff, 0xff]);
+        // Each element as a text, and each text with the longest head.
+        let mut long = vec![0; HEADER];
+        for element in elements {
+            let start = long.len();
+            long.push(0xf0);
+            long.extend((element.len() as u32).to_le_bytes());
+            long.extend(element);
+            write_backlen(long.len() - start, &mut long);
+        }
+        long.push(END);
+        let total = long.len() as u32;
+        long[..4].copy_from_slice(&total.to_le_bytes());
+        long[4..HEADER].copy_from_slice(&(elements.len() as u16).to_le_bytes());
+        for foreign in [uncounted, long] {
+            let read = Listpack::from_bytes(foreign).expect("sound bytes");
+            assert_eq!((read.as_bytes(), read.len()), (&ours[..], elements.len()));
+            assert!(read.find(b"200", 0).is_some());
+        }
+        // Each integer in more bytes than it needs.
+        for (bytes, text) in [
+            (&[0xc0, 5][..], "5"),
+            (&[0xf1, 0, 0x10], "4096"),
+            (&[0xf1, 0xff, 0xff], "-1"),
+            (&[0xf2, 1, 0, 0], "1"),
+            (&[0xf3, 0, 0, 0x80, 0], "8388608"),
+            (&[0xf3, 0xff, 0xff, 0x7f, 0], "8388607"),
+            (&[0xf4, 0, 0, 0, 0x80, 0, 0, 0, 0], "2147483648"),
+            (&[0xf4, 9, 0, 0, 0, 0, 0, 0, 0], "9"),
+        ] {
+            let mut foreign = (HEADER as u32 + bytes.len() as u32 + 2)
+                .to_le_bytes()
+                .to_vec();
+            foreign.extend([1, 0]);
+            foreign.extend(bytes);
+            foreign.extend([bytes.len() as u8, END]);
+            let mut ours = Listpack::new();
+            ours.push_back(text.as_bytes());
+            let read = Listpack::from_bytes(foreign).expect("sound bytes");
+            assert_eq!(read.as_bytes(), ours.as_bytes(), "{text}");
+        }
     }
 
     #[test]
