@@ -127,6 +127,14 @@ impl<'a> Args<'a> {
         Ok((ms > 0).then_some(end))
     }
 
+    /// An integer whose negative is one, too.
+    pub fn mirrored_int(&mut self) -> Result<i64, Fail> {
+        let fits = Some(self.int()?).filter(|n| *n != i64::MIN);
+        fits.ok_or(Fail::Says(
+            "value is out of range, value must between -9223372036854775807 and 9223372036854775807",
+        ))
+    }
+
     /// An integer of 32 bits.
     pub fn small_int(&mut self) -> Result<i64, Fail> {
         small_int(self.next()?)

@@ -1,6 +1,7 @@
 //! What follows from a command's argument tree: arity and key positions.
 
 use super::{Arg, ArgKind, KeyUse};
+use crate::util::number;
 
 /// Where a command's keys begin.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -197,6 +198,25 @@ pub fn channel_spec(words: usize, args: &[Arg]) -> Option<ChannelSpec> {
 }
 
 impl KeySpec {
+    /// Whether an argument says how many keys there are.
+    pub fn is_counted(&self) -> bool {
+        matches!(self.find, Find::Count { .. })
+    }
+
+    /// As [`KeySpec::positions`], where the count is whatever C's `atoi` makes of it.
+    pub fn loose_positions(&self, argv: &[&[u8]], visit: impl FnMut(usize)) {
+        let (Begin::Index(begin), Find::Count { num, first, step }) = (self.begin, self.find)
+        else {
+            return;
+        };
+        let text = argv.get(begin + num).copied().unwrap_or_default();
+        let count = usize::try_from(number::parse_like_atoi(text)).unwrap_or(0);
+        let start = begin + first;
+        if count <= argv.len().saturating_sub(start) / step {
+            (start..start + count * step).step_by(step).for_each(visit);
+        }
+    }
+
     /// Calls `visit` with the position of each key; false if the arguments don't fit.
     pub fn positions(&self, argv: &[&[u8]], mut visit: impl FnMut(usize)) -> bool {
         let begin = match self.begin {
@@ -234,8 +254,7 @@ impl KeySpec {
                 let Some(text) = argv.get(begin + num) else {
                     return false;
                 };
-                let Some(count) = crate::util::number::parse_i64(text).filter(|count| *count >= 0)
-                else {
+                let Some(count) = number::parse_i64(text).filter(|count| *count >= 0) else {
                     return false;
                 };
                 let end = (begin + first) as u64 + (count as u64).saturating_mul(step as u64);

@@ -2,17 +2,11 @@
 
 use super::{Args, Fail};
 use crate::resp::Reply;
-use crate::util::glob;
+use crate::util::{glob, number};
 
 /// Parses a cursor.
 pub fn cursor(text: &[u8]) -> Result<u64, Fail> {
-    let digits = std::str::from_utf8(text)
-        .ok()
-        .filter(|text| !text.is_empty());
-    digits
-        .filter(|text| text.bytes().all(|byte| byte.is_ascii_digit()))
-        .and_then(|text| text.parse().ok())
-        .ok_or(Fail::Says("invalid cursor"))
+    number::parse_u64_like_c(text).ok_or(Fail::Says("invalid cursor"))
 }
 
 /// MATCH and COUNT, and for hashes NOVALUES.

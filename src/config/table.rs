@@ -268,9 +268,9 @@ directives! {
     proto_max_bulk_len: Memory = Memory::new(512 << 20, 1 << 20, SIZE), LIVE, "Longest argument of a request.";
 
     // Memory.
-    maxmemory: Memory = Memory::new(0, 0, u64::MAX), LIVE, "Bytes of data to hold; 0 for no limit.";
+    maxmemory: Memory = Memory::new(0, 0, SIZE), LIVE, "Bytes of data to hold; 0 for no limit.";
     maxmemory_policy: Pick<MaxmemoryPolicy> = Pick::new(MaxmemoryPolicy::Noeviction), LIVE, "Which keys make room when memory is full.";
-    maxmemory_samples: Int = Int::new(5, 1, INT), LIVE, "Keys compared to find one to evict.";
+    maxmemory_samples: Int = Int::new(5, 1, 64), LIVE, "Keys compared to find one to evict.";
     maxmemory_eviction_tenacity: Int = Int::new(10, 0, 100), Traits::ignored("a command gives up a few keys at most, and the next one goes on"), "How long one command may spend on eviction, from 0 to 100.";
     maxmemory_clients: MemoryShare = MemoryShare::none(), LIVE, "Memory of all clients together, in bytes or percent of maxmemory; 0 for no limit.";
     lfu_log_factor: Int = Int::new(10, 0, INT), LIVE, "How many uses it takes to raise a key's frequency.";

@@ -421,7 +421,7 @@ impl Worker {
             self.log_slow(session, entry, argv, micros);
         }
         let threshold_ms = config.latency_monitor_threshold.get() as u64;
-        if threshold_ms > 0 && micros >= threshold_ms * 1000 {
+        if threshold_ms > 0 && micros / 1000 >= threshold_ms {
             let event = if entry.is(Flag::Fast) {
                 "fast-command"
             } else {

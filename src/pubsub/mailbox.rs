@@ -104,7 +104,7 @@ impl Mailbox {
         let since = self.over_since_ms.load(Ordering::Relaxed);
         if since == 0 {
             self.over_since_ms.store(now_ms, Ordering::Relaxed);
-        } else if now_ms.saturating_sub(since) > limit.soft_seconds * 1000 {
+        } else if now_ms.saturating_sub(since) > limit.soft_seconds.saturating_mul(1000) {
             return Err(Overflow);
         }
         Ok(())

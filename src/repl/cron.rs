@@ -54,7 +54,9 @@ fn forget_backlog(shared: &Shared, now_ms: u64) {
         return;
     }
     let mut state = replication.state();
-    if now_ms.saturating_sub(state.alone_since_ms) > ttl_s * 1000 && shared.journal.end_backlog() {
+    if now_ms.saturating_sub(state.alone_since_ms) > ttl_s.saturating_mul(1000)
+        && shared.journal.end_backlog()
+    {
         // Edits that follow are in no backlog: the history that replicas know ends here.
         state.forget_history(new_id());
         tracing::info!(

@@ -97,6 +97,26 @@ impl Extended {
         }
     }
 
+    /// A double on the same side of every whole number: the smallest or the largest stands for what is beyond it.
+    pub fn nearest_double(&self) -> f64 {
+        let (negative, mantissa, exponent) = match *self {
+            Extended::Finite {
+                negative,
+                mantissa,
+                exponent,
+            } => (negative, mantissa, exponent),
+            Extended::Infinite { negative } => (negative, 1, EXPONENT_MAX),
+            Extended::Nan => return f64::NAN,
+        };
+        let size = match exponent {
+            _ if mantissa == 0 => 0.0,
+            ..-1138 => f64::MIN_POSITIVE,
+            -1138..960 => (mantissa as f64) * 2f64.powi(exponent as i32),
+            _ => f64::MAX,
+        };
+        if negative { -size } else { size }
+    }
+
     pub fn is_finite(&self) -> bool {
         matches!(self, Extended::Finite { .. })
     }

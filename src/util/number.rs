@@ -67,6 +67,25 @@ pub fn parse_u64_like_c(text: &[u8]) -> Option<u64> {
     })
 }
 
+/// Reads what a text begins with as C's `atoi` does: blanks, a sign and digits. Zero if there are none; a number that is too
+/// large is held at 64 bits, and cut to 32.
+pub fn parse_like_atoi(text: &[u8]) -> i32 {
+    let is_blank = |byte: &&u8| matches!(byte, b' ' | b'\t'..=b'\r');
+    let blanks = text.iter().take_while(is_blank).count();
+    let (negative, digits) = match &text[blanks..] {
+        [b'-', digits @ ..] => (true, digits),
+        [b'+', digits @ ..] => (false, digits),
+        digits => (false, digits),
+    };
+    let digits = digits.iter().take_while(|byte| byte.is_ascii_digit());
+    let value = digits.fold(0i64, |value, byte| {
+        let digit = i64::from(byte - b'0');
+        let digit = if negative { -digit } else { digit };
+        value.saturating_mul(10).saturating_add(digit)
+    });
+    value as i32
+}
+
 /// Reads a double as `strtod` would, whole input or nothing: decimal or
 /// hexadecimal, "inf" or "infinity" in any case. NaN is refused, and so is a
 /// finite spelling that only infinity or zero could stand for.

@@ -31,7 +31,8 @@ fn offset(args: &mut Args<'_>, config: &Config, width: Option<u32>) -> Result<u6
         (Some(width), Some(rest)) => (rest, i64::from(width)),
         _ => (text, 1),
     };
-    let offset = number::parse_i64(text).and_then(|offset| offset.checked_mul(times));
+    // As in Redis, the product has 64 bits, and no more.
+    let offset = number::parse_i64(text).map(|offset| offset.wrapping_mul(times));
     let offset = offset
         .and_then(|offset| u64::try_from(offset).ok())
         .ok_or(BAD_OFFSET)?;

@@ -5,6 +5,7 @@ use crate::command::expiry::Unit;
 use crate::command::{Arg, Args, Command, Done, Fail, Flow, KeyUse, ReadCall, Run, WriteCall};
 use crate::types::Hash;
 
+const BAD_COUNT: &str = "Number of fields must be a positive integer";
 /// The latest deadline of a field, as in Redis, in milliseconds since the Unix epoch.
 const DEADLINE_MAX_MS: i64 = (1 << 46) - 1;
 
@@ -163,17 +164,14 @@ impl Condition {
     }
 }
 
-/// `FIELDS numfields field ...`, which ends the command.
-fn fields<'a>(args: &mut Args<'a>) -> Result<&'a [&'a [u8]], Fail> {
+/// `FIELDS numfields field ...`, which ends the command; `bad_count` answers a count that is not positive.
+fn fields<'a>(args: &mut Args<'a>, bad_count: &'static str) -> Result<&'a [&'a [u8]], Fail> {
     if !args.word("FIELDS") {
         return Err(Fail::Says(
             "Mandatory argument FIELDS is missing or not at the right position",
         ));
     }
-    let count = args.int_in(
-        1..=i64::MAX,
-        Fail::Says("Parameter `numFields` should be greater than 0"),
-    )?;
+    let count = args.int_in(1..=i64::MAX, Fail::Says(bad_count))?;
     if count != args.len() as i64 {
         return Err(Fail::Says(
             "The `numfields` parameter must match the number of arguments",
@@ -201,7 +199,10 @@ fn expire(call: &mut WriteCall<'_>, unit: Unit) -> Done {
         .filter(|deadline| *deadline <= DEADLINE_MAX_MS)
         .ok_or_else(|| Fail::expire_time(call.entry.command.name))? as u64;
     let condition = Condition::parse(&mut call.args);
-    let fields = fields(&mut call.args)?;
+    let fields = fields(
+        &mut call.args,
+        "Parameter `numFields` should be greater than 0",
+    )?;
     let Some(mut hash) = call.db.edit::<Hash>(key)? else {
         return answer_none(call.out, fields);
     };
@@ -249,7 +250,7 @@ fn expire(call: &mut WriteCall<'_>, unit: Unit) -> Done {
 
 fn tell(call: &mut ReadCall<'_>, unit: Unit) -> Done {
     let key = call.args.next()?;
-    let fields = fields(&mut call.args)?;
+    let fields = fields(&mut call.args, BAD_COUNT)?;
     let now_ms = call.db.now_ms();
     let Some(hash) = call.db.read::<Hash>(key)? else {
         return answer_none(call.out, fields);
@@ -275,7 +276,7 @@ fn tell(call: &mut ReadCall<'_>, unit: Unit) -> Done {
 
 fn hpersist(call: &mut WriteCall<'_>) -> Done {
     let key = call.args.next()?;
-    let fields = fields(&mut call.args)?;
+    let fields = fields(&mut call.args, BAD_COUNT)?;
     let Some(mut hash) = call.db.edit::<Hash>(key)? else {
         return answer_none(call.out, fields);
     };

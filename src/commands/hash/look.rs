@@ -214,16 +214,12 @@ fn hrandfield(call: &mut ReadCall<'_>) -> Done {
     let count = if call.args.is_empty() {
         None
     } else {
-        Some(call.args.int()?)
+        Some(call.args.mirrored_int()?)
     };
-    let out_of_range = || Err(Fail::Says("value is out of range"));
-    if count == Some(i64::MIN) {
-        return out_of_range();
-    }
     let with_values = call.args.word("WITHVALUES");
     call.args.end()?;
     if with_values && count.is_some_and(|count| count.unsigned_abs() > i64::MAX as u64 / 2) {
-        return out_of_range();
+        return Err(Fail::Says("value is out of range"));
     }
     let now_ms = call.db.now_ms();
     let Some(hash) = call

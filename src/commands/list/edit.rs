@@ -88,7 +88,7 @@ pub const LREM: Command = Command {
 
 fn lrem(call: &mut WriteCall<'_>) -> Done {
     let key = call.args.next()?;
-    let count = call.args.int()?;
+    let count = call.args.mirrored_int()?;
     let element = call.args.next()?;
     let mut removed = 0;
     if let Some(mut list) = call.db.edit::<List>(key)? {

@@ -101,16 +101,11 @@ impl Search {
         };
         while !args.is_empty() {
             if args.word_with("RANK", 1) {
-                let out_of_range = Fail::Says("value is out of range");
-                search.rank = args.int()?;
-                match search.rank {
-                    i64::MIN => return Err(out_of_range),
-                    0 => {
-                        return Err(Fail::Says(
-                            "RANK can't be zero: use 1 to start from the first match, 2 from the second ... or use negative to start from the end of the list",
-                        ));
-                    }
-                    _ => {}
+                search.rank = args.mirrored_int()?;
+                if search.rank == 0 {
+                    return Err(Fail::Says(
+                        "RANK can't be zero: use 1 to start from the first match, 2 from the second ... or use negative to start from the end of the list",
+                    ));
                 }
             } else if args.word_with("COUNT", 1) {
                 let fail = Fail::Says("COUNT can't be negative");

@@ -337,6 +337,20 @@ fn getkeysandflags(call: &mut SessionCall<'_>) -> Done {
     Ok(Flow::Done)
 }
 
+/// Keys behind a count that is no number in its one spelling: Redis reads it as C does then, names a key that is no part of
+/// what is counted last, and says of none what is done to it.
+fn loosely_counted(entry: &Entry, spec: &KeySpec, argv: &[&[u8]]) -> Vec<(usize, KeyUse)> {
+    let mut keys: Vec<usize> = Vec::new();
+    spec.loose_positions(argv, |at| keys.push(at));
+    if !keys.is_empty() {
+        let others = entry.specs.iter().filter(|other| !other.is_counted());
+        others.for_each(|other| {
+            other.positions(argv, |at| keys.push(at));
+        });
+    }
+    keys.into_iter().map(|at| (at, KeyUse(&[]))).collect()
+}
+
 /// Positions of a command's keys, each with its use.
 fn find_keys(registry: &Registry, argv: &[&[u8]]) -> Result<Vec<(usize, KeyUse)>, Fail> {
     let Found::Entry(entry) = registry.find(argv[0], argv.get(1).copied()) else {
@@ -351,7 +365,15 @@ fn find_keys(registry: &Registry, argv: &[&[u8]]) -> Result<Vec<(usize, KeyUse)>
         ));
     }
     let mut keys = Vec::new();
-    let fitting = entry.each_use(argv, |at, used| keys.push((at, used)));
+    let mut fitting = entry.each_use(argv, |at, used| keys.push((at, used)));
+    if let Some(spec) = entry.specs.iter().find(|spec| spec.is_counted()) {
+        let mut counted = 0;
+        fitting &= spec.positions(argv, |_| counted += 1) && counted > 0;
+        if !fitting {
+            keys = loosely_counted(entry, spec, argv);
+            fitting = !keys.is_empty();
+        }
+    }
     match (fitting && !keys.is_empty(), entry.is(NoMandatoryKeys)) {
         (true, _) => Ok(keys),
         (false, true) => Ok(Vec::new()),

@@ -73,12 +73,9 @@ fn srandmember(call: &mut ReadCall<'_>) -> Done {
     let key = call.args.next()?;
     let count = match call.args.len() {
         0 => None,
-        1 => Some(call.args.int()?),
+        1 => Some(call.args.mirrored_int()?),
         _ => return Err(Fail::SYNTAX),
     };
-    if count == Some(i64::MIN) {
-        return Err(Fail::Says("value is out of range"));
-    }
     let set = call.db.read::<Set>(key)?;
     match (set, count) {
         (None, None) => call.out.null(),

@@ -109,6 +109,7 @@ impl Aggregate {
             // Infinities that cancel each other out count as nothing.
             Aggregate::Sum if (a + b).is_nan() => 0.0,
             Aggregate::Sum => a + b,
+            // What is no number is neither the smallest nor the largest.
             Aggregate::Min => a.min(b),
             Aggregate::Max => a.max(b),
         }
@@ -223,13 +224,15 @@ impl<'a> Source<'a> {
         if weighed.is_nan() { 0.0 } else { weighed }
     }
 
+    /// The weighed score of a member. An infinite one whose weight is zero is no number here, where [`Source::each`] makes
+    /// it zero: so does Redis, which lets an intersection's sum come to zero then.
     fn score(&self, member: &[u8]) -> Option<f64> {
         let score = match self.held {
             Held::Nothing => None,
             Held::Set(set) => set.contains(member).then_some(1.0),
             Held::ZSet(zset) => zset.score(member),
         };
-        score.map(|score| self.weigh(score))
+        score.map(|score| self.weight * score)
     }
 
     fn each(&self, mut visit: impl FnMut(Piece<'a>, f64)) {

@@ -207,16 +207,12 @@ fn zrandmember(call: &mut ReadCall<'_>) -> Done {
     let count = if call.args.is_empty() {
         None
     } else {
-        Some(call.args.int()?)
+        Some(call.args.mirrored_int()?)
     };
-    let out_of_range = || Err(Fail::Says("value is out of range"));
-    if count == Some(i64::MIN) {
-        return out_of_range();
-    }
     let with_scores = call.args.word("WITHSCORES");
     call.args.end()?;
     if with_scores && count.is_some_and(|count| count.unsigned_abs() > i64::MAX as u64 / 2) {
-        return out_of_range();
+        return Err(Fail::Says("value is out of range"));
     }
     let zset = call.db.read::<ZSet>(key)?;
     match (zset, count) {

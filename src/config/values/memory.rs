@@ -41,6 +41,10 @@ impl Setting for Memory {
 
     fn set(&self, words: &[&[u8]]) -> Result<(), Refusal> {
         let value = parse_bytes(one_word(words)?).ok_or("argument must be a memory value")?;
+        if i64::try_from(value).is_err() {
+            // Redis takes it for a negative number.
+            return Err("argument must be greater or equal to 0".to_owned());
+        }
         if !(self.min..=self.max).contains(&value) {
             return Err(outside(self.min, self.max));
         }
