@@ -19,17 +19,17 @@ fn a_user_does_what_rules_allow() {
          b> AUTH ann secret
          +OK
          b> ACL WHOAMI
-         -NOPERM this user has no permissions to run the 'acl|whoami' command
+         -NOPERM User ann has no permissions to run the 'acl|whoami' command
          b> SET a:1 x
          +OK
          b> GET b:1
-         -NOPERM this user has no permissions to access one of the keys used as arguments
+         -NOPERM No permissions to access a key
          b> DEL a:1
-         -NOPERM this user has no permissions to run the 'del' command
+         -NOPERM User ann has no permissions to run the 'del' command
          b> CONFIG GET port
          [\"port\" *
          b> CONFIG SET port 1
-         -NOPERM this user has no permissions to run the 'config|set' command
+         -NOPERM User ann has no permissions to run the 'config|set' command
          > ACL SETUSER ann +del
          +OK
          b> DEL a:1
@@ -51,7 +51,7 @@ fn selectors_dont_add_up() {
          b> LPUSH w1 x
          :1
          b> COPY r1 w1
-         -NOPERM this user has no permissions to access one of the keys used as arguments
+         -NOPERM No permissions to access a key
          > ACL SETUSER ann (+copy %R~r* %W~w*)
          +OK
          b> COPY r1 w2
@@ -59,7 +59,7 @@ fn selectors_dont_add_up() {
          > ACL SETUSER ann clearselectors
          +OK
          b> GET r1
-         -NOPERM this user has no permissions to run the 'get' command",
+         -NOPERM User ann has no permissions to run the 'get' command",
     );
 }
 
@@ -71,13 +71,13 @@ fn keys_are_checked_whatever_else_is_missing() {
          b> AUTH ann x
          +OK
          b> PFMERGE b
-         -NOPERM this user has no permissions to access one of the keys used as arguments
+         -NOPERM No permissions to access a key
          b> ZUNIONSTORE b 5 a
-         -NOPERM this user has no permissions to access one of the keys used as arguments
+         -NOPERM No permissions to access a key
          b> EVAL \"return 1\" 3 a
          -ERR Number of keys can't be greater than number of args
          b> MIGRATE 127.0.0.1 1 \"\" 0 1 AUTH a KEYS a b
-         -NOPERM this user has no permissions to access one of the keys used as arguments
+         -NOPERM No permissions to access a key
          b> MIGRATE 127.0.0.1 1 \"\" 0 1 AUTH KEYS KEYS a
          +NOKEY",
     );
@@ -119,7 +119,7 @@ fn exec_asks_again() {
          b> MULTI
          +OK
          b> SET a 1
-         -NOPERM this user has no permissions to run the 'set' command
+         -NOPERM User ann has no permissions to run the 'set' command
          b> EXEC
          -EXECABORT Transaction discarded because of previous errors.
          > ACL LOG 1
@@ -137,15 +137,15 @@ fn a_script_does_what_its_user_may() {
          b> EVAL \"return redis.call('get', 'a')\" 0
          nil
          b> EVAL \"return redis.call('get', 'b')\" 0
-         -ERR The user executing the script can't access at least one of the keys mentioned in the command arguments *
+         -ERR ACL failure in script: No permissions to access a key *
          b> EVAL \"return redis.pcall('set', 'a', 1)['err']\" 0
-         \"ERR The user executing the script can*
+         \"ERR ACL failure in script: No permissions*
          b> EVAL \"return redis.acl_check_cmd('set', 'a', '1')\" 0
          nil
          b> EVAL \"return redis.acl_check_cmd('get', 'a')\" 0
          :1
          b> EVAL \"return 1\" 1 b
-         -NOPERM this user has no permissions to access one of the keys used as arguments",
+         -NOPERM No permissions to access a key",
     );
 }
 
@@ -162,7 +162,7 @@ fn a_sleeper_is_asked_again_when_it_is_served() {
          +OK
          > RPUSH q x
          :1
-         b< -NOPERM this user has no permissions to access one of the keys used as arguments
+         b< -NOPERM No permissions to access a key
          > LLEN q
          :1",
     );
@@ -250,11 +250,11 @@ fn channels_are_told_apart_from_patterns() {
          b> PUBLISH news.today hi
          :0
          b> PUBLISH other hi
-         -NOPERM this user has no permissions to access one of the channels used as arguments
+         -NOPERM No permissions to access a channel
          b> PSUBSCRIBE news.to*
-         -NOPERM this user has no permissions to access one of the channels used as arguments
+         -NOPERM No permissions to access a channel
          b> SUBSCRIBE exact other
-         -NOPERM this user has no permissions to access one of the channels used as arguments
+         -NOPERM No permissions to access a channel
          b> PSUBSCRIBE news.*
          [\"psubscribe\" \"news.*\" :1]",
     );
@@ -306,13 +306,13 @@ fn users_of_the_configuration_are_there_from_the_start() {
     );
     server.talk(
         "> FLUSHALL
-         -NOPERM this user has no permissions to run the 'flushall' command
+         -NOPERM User default has no permissions to run the 'flushall' command
          b> AUTH ann pw
          +OK
          b> GET a
          nil
          b> GET b
-         -NOPERM this user has no permissions to access one of the keys used as arguments",
+         -NOPERM No permissions to access a key",
     );
 }
 
@@ -405,7 +405,7 @@ fn sort_follows_patterns_only_for_who_may_read_all() {
          b> SORT l BY w* GET #
          [\"1\" \"2\"]
          b> SORT l STORE d
-         -NOPERM this user has no permissions to access one of the keys used as arguments",
+         -NOPERM No permissions to access a key",
     );
 }
 

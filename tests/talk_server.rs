@@ -533,9 +533,9 @@ fn rules_name_commands_of_cluster() {
          a> CLUSTER INFO
          -ERR This instance has cluster support disabled
          a> CLUSTER NODES
-         -NOPERM this user has no permissions to run the 'cluster|nodes' command*
+         -NOPERM User ann has no permissions to run the 'cluster|nodes' command*
          a> READONLY
-         -NOPERM this user has no permissions to run the 'readonly' command*
+         -NOPERM User ann has no permissions to run the 'readonly' command*
          a> READWRITE
          -ERR This instance has cluster support disabled",
     );

@@ -49,6 +49,8 @@ pub struct Selector {
     pub(super) future: bool,
     /// All commands, and nothing taken away since.
     pub(super) all_commands: bool,
+    /// What was said of commands since then, in lower case, each with its sign. None says the opposite of a later one.
+    pub(super) rules: Vec<String>,
     pub(super) all_keys: bool,
     pub(super) all_channels: bool,
     /// Commands that are denied, but for these first arguments.
@@ -64,6 +66,7 @@ impl Selector {
             commands: Commands::none(catalog),
             future: false,
             all_commands: false,
+            rules: Vec::new(),
             all_keys: false,
             all_channels,
             first_args: BTreeMap::new(),
@@ -102,16 +105,32 @@ impl Selector {
             [sign @ (b'+' | b'-'), b'@', name @ ..] => {
                 let category = category(name).ok_or(RuleError::UnknownCommand)?;
                 self.set_category(catalog, category, *sign == b'+');
+                self.keep_rule(rule);
                 Ok(())
             }
-            [b'+', name @ ..] => self.allow(name, catalog),
+            [b'+', name @ ..] => {
+                self.allow(name, catalog)?;
+                self.keep_rule(rule);
+                Ok(())
+            }
             [b'-', name @ ..] => {
                 let number = catalog.find(name).ok_or(RuleError::UnknownCommand)?;
                 self.set_command(catalog, number, false);
+                self.keep_rule(rule);
                 Ok(())
             }
             _ => Err(RuleError::Syntax),
         }
+    }
+
+    /// Notes a rule about commands, in the place of those about the same one or its subcommands.
+    fn keep_rule(&mut self, rule: &[u8]) {
+        let rule = String::from_utf8_lossy(rule).to_ascii_lowercase();
+        self.rules.retain(|held| {
+            let rest = held[1..].strip_prefix(&rule[1..]);
+            rest.is_none_or(|rest| !rest.is_empty() && !rest.starts_with('|'))
+        });
+        self.rules.push(rule);
     }
 
     fn set_keys(&mut self, all: bool) {
@@ -127,6 +146,7 @@ impl Selector {
     fn set_commands(&mut self, catalog: &Catalog, all: bool) {
         self.commands.set_all(catalog, all);
         (self.future, self.all_commands) = (all, all);
+        self.rules.clear();
         self.first_args.clear();
     }
 

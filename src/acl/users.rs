@@ -289,7 +289,7 @@ impl Users {
     /// A line for each user: `user`, its name and its rules.
     pub fn lines(&self) -> Vec<Vec<u8>> {
         let line = |user: &Arc<User>| {
-            let rules = user.rights().text(&self.catalog);
+            let rules = user.rights().text();
             [b"user ", user.name(), b" ", &rules].concat()
         };
         self.all().iter().map(line).collect()

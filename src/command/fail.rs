@@ -15,7 +15,7 @@ pub enum Fail {
     Code(Cow<'static, str>),
     /// Name or password of a log-in are wrong; whose, for ACL LOG.
     Login(Vec<u8>),
-    /// The same, of a command that a script called: it was counted when that failed.
+    /// A text with its code, of a command that a script called: it was counted when that failed.
     Counted(String),
 }
 

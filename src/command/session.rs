@@ -100,6 +100,8 @@ pub struct Session {
     pub leaves: bool,
     /// EXEC is running what was queued.
     pub in_exec: bool,
+    /// When the transaction or the script began that runs, in microseconds: what TIME says in it. 0 outside of them.
+    pub began_us: u64,
 }
 
 /// A name that a client may give itself: it must not break a line of CLIENT LIST.
@@ -133,6 +135,7 @@ impl Session {
             replica: None,
             leaves: false,
             in_exec: false,
+            began_us: 0,
         }
     }
 

@@ -112,7 +112,7 @@ impl Worker {
             None => Context::Toplevel,
         };
         self.check_rights(&Asker::of(session, context), entry, argv)
-            .map_err(|denied| rights::refusal(denied, entry))
+            .map_err(|denied| rights::refusal(denied, session.user.as_deref(), entry))
     }
 
     /// While a script runs for long there is little else to be done.
@@ -306,12 +306,12 @@ fn is_pause_exempt(entry: &Entry) -> bool {
     entry.full_name.starts_with("client|")
 }
 
-/// Whether it is one of these, at once or as what EXEC will run.
 /// What a browser sends that was made to talk to this port.
 fn is_http(word: &[u8]) -> bool {
     word.eq_ignore_ascii_case(b"post") || word.eq_ignore_ascii_case(b"host:")
 }
 
+/// Whether it is one of these, at once or as what EXEC will run.
 fn is_any(session: &Session, entry: &Entry, flags: &[Flag]) -> bool {
     let one = |entry: &Entry| flags.iter().any(|flag| entry.is(*flag));
     if entry.command.name == "exec" {

@@ -241,7 +241,7 @@ impl Worker {
         if let Err(denied) = self.check_rights(&asker, parked.entry, &argv) {
             self.reject(
                 parked.entry,
-                &rights::refusal(denied, parked.entry),
+                &rights::refusal(denied, parked.user.as_deref(), parked.entry),
                 &mut out,
             );
             forget(unit, parked, waiter.ticket);

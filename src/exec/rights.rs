@@ -90,29 +90,20 @@ impl Worker {
 }
 
 /// What the client hears.
-pub(super) fn refusal(denied: Denied, entry: &Entry) -> Fail {
-    match denied {
-        Denied::Command => Fail::code(format!(
-            "NOPERM this user has no permissions to run the '{}' command",
-            entry.full_name
-        )),
-        Denied::Key(_) => Fail::code(
-            "NOPERM this user has no permissions to access one of the keys used as arguments",
-        ),
-        Denied::Channel(_) => Fail::code(
-            "NOPERM this user has no permissions to access one of the channels used as arguments",
-        ),
-    }
+pub(super) fn refusal(denied: Denied, user: Option<&User>, entry: &Entry) -> Fail {
+    Fail::code(format!("NOPERM {}", reason(denied, user, entry)))
 }
 
-/// What a script hears of its user.
-pub(super) fn in_script(denied: Denied) -> &'static str {
+/// Why a command doesn't run.
+pub(super) fn reason(denied: Denied, user: Option<&User>, entry: &Entry) -> String {
     match denied {
-        Denied::Command => "can't run this command or subcommand",
-        Denied::Key(_) => {
-            "can't access at least one of the keys mentioned in the command arguments"
-        }
-        Denied::Channel(_) => "can't publish to the channel mentioned in the command",
+        Denied::Command => format!(
+            "User {} has no permissions to run the '{}' command",
+            String::from_utf8_lossy(user.map_or(b"", User::name)),
+            entry.full_name
+        ),
+        Denied::Key(_) => "No permissions to access a key".to_owned(),
+        Denied::Channel(_) => "No permissions to access a channel".to_owned(),
     }
 }
 

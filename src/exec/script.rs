@@ -26,7 +26,7 @@ use crate::script::{
     is_contained, raised, write_reply,
 };
 use crate::types::Bstr;
-use crate::util::keyhash;
+use crate::util::{clock, keyhash};
 
 /// A script under way.
 pub(super) struct Run<'w> {
@@ -316,6 +316,10 @@ impl Worker {
         own.db = session.db;
         own.no_touch = session.no_touch;
         own.user = session.user.clone();
+        own.began_us = match session.began_us {
+            0 => clock::now_us(),
+            of_transaction => of_transaction,
+        };
         own.tracking = session.tracking.clone();
         let dirty = unit.effects.dirty;
         let keys = &argv[3..3 + call.keys];
@@ -467,6 +471,12 @@ impl Worker {
                 park.on_timeout.write_denied(out);
                 Ok(())
             }
+            Ok(Flow::Acks(wish)) => {
+                let shared = &self.shared;
+                let count = wish.acks.count(&shared.replication, &shared.journal);
+                out.raw(&wish.acks.reply(count));
+                Ok(())
+            }
             Ok(Flow::Stall(time)) => {
                 std::thread::sleep(time);
                 Ok(())
@@ -493,20 +503,14 @@ impl Worker {
         if denied {
             return Err(Fail::Says("This Redis command is not allowed from script"));
         }
-        if wants_to_sleep(entry, argv) {
-            return Err(Fail::said(format!(
-                "{} command is not allowed with BLOCK option from scripts",
-                String::from_utf8_lossy(argv[0])
-            )));
-        }
         let reject = |fail| {
             self.stats().commands[entry.id].rejected.add(1);
             Err(fail)
         };
         let asker = Asker::of(&run.session, Context::Lua);
         if let Err(denied) = self.check_rights(&asker, entry, argv) {
-            let why = rights::in_script(denied);
-            return reject(Fail::said(format!("The user executing the script {why}")));
+            let why = rights::reason(denied, asker.user, entry);
+            return reject(Fail::said(format!("ACL failure in script: {why}")));
         }
         if entry.is(Flag::Write) || entry.is(Flag::MayReplicate) {
             if run.read_only {
@@ -576,18 +580,4 @@ fn failed(failure: &Failure, name: &str) -> Fail {
         true => Fail::Counted(text),
         false => Fail::code(text),
     }
-}
-
-/// Whether a command is asked to sleep by its BLOCK option; those that always may are run without sleeping.
-fn wants_to_sleep(entry: &Entry, argv: &[&[u8]]) -> bool {
-    let is_word = |arg: &[u8], word: &str| arg.eq_ignore_ascii_case(word.as_bytes());
-    let may = entry
-        .command
-        .args
-        .iter()
-        .any(|arg| arg.token == Some("BLOCK"));
-    may && argv
-        .iter()
-        .take_while(|arg| !is_word(arg, "STREAMS"))
-        .any(|arg| is_word(arg, "BLOCK"))
 }

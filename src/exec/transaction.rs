@@ -10,7 +10,7 @@ use crate::command::{Fail, Flag, Flow, Run};
 use crate::engine::{Db, Effects, Place, ShardSet, Shards, shard_of};
 use crate::resp::Reply;
 use crate::types::Bstr;
-use crate::util::keyhash;
+use crate::util::{clock, keyhash};
 
 impl Worker {
     /// Runs what MULTI queued, whole, and writes EXEC's reply.
@@ -75,6 +75,7 @@ impl Worker {
     ) -> Unit<'w> {
         out.array(multi.queue.len());
         session.in_exec = true;
+        session.began_us = clock::now_us();
         let mut started = self.watch.read();
         for (queued, argv) in multi.queue.iter().zip(argvs) {
             let entry = queued.entry;
@@ -142,6 +143,7 @@ impl Worker {
             self.count(session, entry, argv, nanos);
         }
         session.in_exec = false;
+        session.began_us = 0;
         unit
     }
 

@@ -148,7 +148,7 @@ impl<'a> ValueRef<'a> {
         match self {
             ValueRef::Text(_) => 1,
             ValueRef::Stream(stream) => stream.free_effort(),
-            // A list frees by the node; 64 is fewer elements than any node holds.
+            // A list frees by the node; most nodes hold more than 64 elements, and a large element alone is one.
             ValueRef::List(list) => list.len() / 64,
             ValueRef::Hash(hash) => hash.len(),
             ValueRef::Set(set) => set.len(),

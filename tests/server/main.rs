@@ -11,6 +11,7 @@ mod differential;
 mod expiry;
 mod fields;
 mod held_locks;
+mod later_rules;
 mod odd_numbers;
 mod persist;
 mod replication;

@@ -3,7 +3,7 @@
 use super::pop::Wish;
 use super::rotate::shift;
 use super::{ENDS, End};
-use crate::command::Flag::{Blocking, DenyOom, NoScript};
+use crate::command::Flag::{Blocking, DenyOom};
 use crate::command::{Arg, Command, Done, Flow, KeyUse, OnTimeout, Park, Run, WriteCall, timeout};
 use crate::types::List;
 
@@ -12,7 +12,7 @@ pub const BLPOP: Command = Command {
     summary: "Takes the head of the first of several lists that has any, or waits for one",
     cost: "O(N) for N keys",
     since: "2.0.0",
-    flags: &[NoScript, Blocking],
+    flags: &[Blocking],
     args: &[
         Arg::key("key", KeyUse::READ_DELETE).many(),
         Arg::double("timeout"),
@@ -26,7 +26,7 @@ pub const BRPOP: Command = Command {
     summary: "Takes the tail of the first of several lists that has any, or waits for one",
     cost: "O(N) for N keys",
     since: "2.0.0",
-    flags: &[NoScript, Blocking],
+    flags: &[Blocking],
     args: &[
         Arg::key("key", KeyUse::READ_DELETE).many(),
         Arg::double("timeout"),
@@ -108,7 +108,7 @@ pub const BLMOVE: Command = Command {
     name: "blmove",
     summary: "Takes an element from one list and adds it to another, or waits for one",
     since: "6.2.0",
-    flags: &[DenyOom, NoScript, Blocking],
+    flags: &[DenyOom, Blocking],
     args: &[
         Arg::key("source", KeyUse::READ_DELETE),
         Arg::key("destination", KeyUse::INSERT),
@@ -130,7 +130,7 @@ pub const BRPOPLPUSH: Command = Command {
     name: "brpoplpush",
     summary: "Takes the tail of one list and adds it at the head of another, or waits for one",
     since: "2.2.0",
-    flags: &[DenyOom, NoScript, Blocking],
+    flags: &[DenyOom, Blocking],
     args: &[
         Arg::key("source", KeyUse::READ_DELETE),
         Arg::key("destination", KeyUse::INSERT),

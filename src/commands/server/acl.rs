@@ -125,7 +125,10 @@ fn dryrun(call: &mut SessionCall<'_>) -> Done {
     if !entry.arity_fits(argv.len()) {
         return Err(Fail::arity(&entry.full_name));
     }
-    let who = "This user has no permissions to";
+    let who = format!(
+        "User {} has no permissions to",
+        String::from_utf8_lossy(name)
+    );
     let why = match user.rights().check(&Touched { entry, argv }) {
         Ok(()) => {
             call.out.ok();
@@ -206,7 +209,7 @@ fn getuser(call: &mut SessionCall<'_>) -> Done {
     rights.passwords().iter().for_each(|hash| out.bulk(hash));
     let show = |selector: &Selector, out: &mut Reply| {
         out.bulk("commands");
-        out.bulk(selector.commands_text(&call.server.users.catalog));
+        out.bulk(selector.commands_text());
         out.bulk("keys");
         out.bulk(selector.keys_text());
         out.bulk("channels");

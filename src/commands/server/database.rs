@@ -140,7 +140,10 @@ pub const TIME: Command = Command {
 };
 
 fn time(call: &mut SessionCall<'_>) -> Done {
-    let now_us = clock::now_us();
+    let now_us = match call.session.began_us {
+        0 => clock::now_us(),
+        began_us => began_us,
+    };
     call.out.array(2);
     call.out.bulk_int((now_us / 1_000_000) as i64);
     call.out.bulk_int((now_us % 1_000_000) as i64);

@@ -1,7 +1,7 @@
 //! The lowest and highest members out, at once or when there are some.
 
 use super::reply;
-use crate::command::Flag::{Blocking, Fast, NoScript};
+use crate::command::Flag::{Blocking, Fast};
 use crate::command::{
     Arg, Args, Command, Done, Fail, Flow, KeyUse, OnTimeout, Park, Run, WriteCall, timeout,
 };
@@ -227,7 +227,7 @@ pub const BZPOPMIN: Command = Command {
     summary: "Takes the lowest member of the first of several sorted sets that has any, or waits for one",
     cost: "O(log(N))",
     since: "5.0.0",
-    flags: &[NoScript, Blocking, Fast],
+    flags: &[Blocking, Fast],
     args: &[
         Arg::key("key", KeyUse::READ_DELETE).many(),
         Arg::double("timeout"),
@@ -241,7 +241,7 @@ pub const BZPOPMAX: Command = Command {
     summary: "Takes the highest member of the first of several sorted sets that has any, or waits for one",
     cost: "O(log(N))",
     since: "5.0.0",
-    flags: &[NoScript, Blocking, Fast],
+    flags: &[Blocking, Fast],
     args: &[
         Arg::key("key", KeyUse::READ_DELETE).many(),
         Arg::double("timeout"),

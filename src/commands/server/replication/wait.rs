@@ -1,6 +1,6 @@
 //! WAIT and WAITAOF: until others have it, too.
 
-use crate::command::Flag::{Blocking, NoScript};
+use crate::command::Flag::Blocking;
 use crate::command::replication::Acks;
 use crate::command::{AckWish, Arg, Command, Done, Fail, Flow, Run, SessionCall};
 
@@ -10,7 +10,6 @@ pub const WAIT: Command = Command {
     name: "wait",
     summary: "Waits until replicas have this connection's writes",
     since: "3.0.0",
-    flags: &[NoScript],
     args: &[Arg::int("numreplicas"), Arg::int("timeout")],
     run: Run::Session(wait),
     tips: &["request_policy:all_shards", "response_policy:agg_min"],
@@ -30,7 +29,7 @@ pub const WAITAOF: Command = Command {
     name: "waitaof",
     summary: "Waits until this connection's writes are on the disk, here and at replicas",
     since: "7.2.0",
-    flags: &[NoScript, Blocking],
+    flags: &[Blocking],
     args: &[
         Arg::int("numlocal"),
         Arg::int("numreplicas"),
