@@ -139,7 +139,7 @@ fn a_script_does_what_its_user_may() {
          b> EVAL \"return redis.call('get', 'b')\" 0
          -ERR ACL failure in script: No permissions to access a key *
          b> EVAL \"return redis.pcall('set', 'a', 1)['err']\" 0
-         \"ERR ACL failure in script: No permissions*
+         \"ERR ACL failure in script: User ann has no permissions*
          b> EVAL \"return redis.acl_check_cmd('set', 'a', '1')\" 0
          nil
          b> EVAL \"return redis.acl_check_cmd('get', 'a')\" 0

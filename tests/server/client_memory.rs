@@ -87,8 +87,9 @@ fn blocked_clients_above_their_share_of_memory_are_closed() {
 
 #[test]
 fn a_blocked_client_below_its_share_is_served() {
-    let server = Server::start(&["--maxmemory-clients", "1mb"]);
+    let server = Server::start(&["--maxmemory-clients", "2mb"]);
     let mut asker = server.client();
+    asker.ask("CLIENT NO-EVICT ON");
     let key = "k".repeat(KEY_BYTES);
     let mut client = waiting(&server, "waits", &["BLPOP", &key, "0"]);
     eventually("it does not wait", || blocked(&mut asker) == 1);

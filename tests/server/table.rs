@@ -6,6 +6,13 @@ use crate::common::{Client, Server, Value, real_redis};
 
 /// What 7.4 says otherwise than 7.0.15: the command, the field, why.
 const ALLOWED: &[(&str, &str, &str)] = &[
+    ("blmove", "flags", IN_SCRIPTS),
+    ("blpop", "flags", IN_SCRIPTS),
+    ("brpop", "flags", IN_SCRIPTS),
+    ("brpoplpush", "flags", IN_SCRIPTS),
+    ("bzpopmax", "flags", IN_SCRIPTS),
+    ("bzpopmin", "flags", IN_SCRIPTS),
+    ("wait", "flags", IN_SCRIPTS),
     (
         "hscan",
         "arguments",
@@ -27,6 +34,8 @@ const ALLOWED: &[(&str, &str, &str)] = &[
 ];
 const ONE_HELP: &str = "one HELP serves every container here";
 const SAYS: &str = "it says how much it costs, where Redis says nothing";
+const IN_SCRIPTS: &str =
+    "from 7.2 on scripts may call it, and it does not wait there: https://github.com/redis/redis/pull/11568";
 const DATA: &str = "7.2 calls the block data: https://redis.io/docs/latest/commands/mset/";
 const WITHSCORE: &str = "7.2 adds WITHSCORE: https://redis.io/docs/latest/commands/zrank/";
 
