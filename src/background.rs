@@ -16,6 +16,7 @@ use crate::config::{Config, REDIS_VERSION};
 use crate::engine::Garbage;
 use crate::exec::{self, Alarm};
 use crate::repl;
+use crate::util::cpu::CpuTime;
 use crate::util::{clock, crash, memory};
 
 /// Descriptors the server needs for itself.
@@ -157,6 +158,7 @@ async fn cron(shared: Arc<Shared>) {
             continue;
         }
         let now_ms = clock::now_ms();
+        *shared.first_worker_cpu.lock() = CpuTime::of_thread();
         memory::publish();
         // Reading it keeps the peak.
         memory::used();

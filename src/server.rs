@@ -431,6 +431,7 @@ impl Shared {
             links: Default::default(),
             about,
             rates: Default::default(),
+            first_worker_cpu: Default::default(),
             active_expire: true.into(),
             cron_paused: false.into(),
             oom_score: Default::default(),

@@ -39,6 +39,25 @@ pub struct Profile {
     pub part: Part,
 }
 
+impl Profile {
+    fn is_subscribed(&self) -> bool {
+        self.channels + self.patterns + self.shard_channels > 0
+    }
+}
+
+/// Clients together.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Tally {
+    pub count: usize,
+    pub subscribers: usize,
+    pub watching: usize,
+    /// All that they take.
+    pub bytes: usize,
+    /// The largest room for a query, and the most that waits to be sent.
+    pub input_bytes_max: usize,
+    pub output_bytes_max: usize,
+}
+
 /// What a connection is to replication.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Part {
@@ -154,8 +173,7 @@ impl Client {
     }
 
     pub fn is_subscriber(&self) -> bool {
-        let profile = self.profile.lock();
-        profile.channels + profile.patterns + profile.shard_channels > 0
+        self.profile.lock().is_subscribed()
     }
 
     /// Wakes it from a blocking command; false if it is not in one.
@@ -170,7 +188,10 @@ impl Client {
 
     /// Bytes that keeping it takes, its buffers aside.
     pub fn heap_bytes(&self) -> usize {
-        let profile = self.profile.lock();
+        self.heap_bytes_with(&self.profile.lock())
+    }
+
+    fn heap_bytes_with(&self, profile: &Profile) -> usize {
         let words = [
             &self.address,
             &self.local_address,
@@ -183,6 +204,10 @@ impl Client {
 
     /// All that it takes: what `maxmemory-clients` counts.
     pub fn memory_bytes(&self) -> usize {
+        self.heap_bytes() + self.buffer_bytes()
+    }
+
+    fn buffer_bytes(&self) -> usize {
         let parts = [
             &self.query_capacity,
             &self.blocked_bytes,
@@ -191,7 +216,7 @@ impl Client {
             &self.listening_bytes,
         ];
         let parts = parts.iter().map(|part| part.load(Ordering::Relaxed));
-        self.heap_bytes() + parts.sum::<usize>() + self.mailbox.waiting_bytes()
+        parts.sum::<usize>() + self.mailbox.waiting_bytes()
     }
 
     /// Takes the wish to be woken.
@@ -271,6 +296,25 @@ impl Clients {
         let mut all: Vec<_> = stay.cloned().collect();
         all.sort_by_key(|client| client.id);
         all
+    }
+
+    /// Adds up those clients that replication has no part in, and that aren't about to be closed.
+    pub fn tally(&self) -> Tally {
+        let mut tally = Tally::default();
+        for client in self.by_id.read().values() {
+            let profile = client.profile.lock();
+            if profile.part != Part::None || client.mailbox.is_closing() {
+                continue;
+            }
+            tally.count += 1;
+            tally.subscribers += usize::from(profile.is_subscribed());
+            tally.watching += usize::from(profile.watched > 0);
+            tally.bytes += client.heap_bytes_with(&profile) + client.buffer_bytes();
+            let input = client.query_capacity.load(Ordering::Relaxed);
+            tally.input_bytes_max = tally.input_bytes_max.max(input);
+            tally.output_bytes_max = tally.output_bytes_max.max(client.mailbox.bytes());
+        }
+        tally
     }
 
     /// Sets `maxmemory-clients`, and weighs everyone: while there was no limit nobody did.

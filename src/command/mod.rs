@@ -115,6 +115,8 @@ pub enum Plan {
     Keys,
     /// All of them.
     All,
+    /// None: the handler looks at one after another. All of them where it is a part of a transaction or a script.
+    Each,
     /// All of them if the arguments say so (a SORT that follows patterns), else those of its keys.
     AllIf(fn(&[&[u8]]) -> bool),
 }

@@ -103,14 +103,23 @@ impl Entry {
         self.lone_key
     }
 
-    /// The shards to lock.
+    /// The shards to lock for the command alone.
+    #[inline]
+    pub fn shards_alone(&self, argv: &[&[u8]]) -> ShardSet {
+        match self.command.plan {
+            Plan::Each => ShardSet::EMPTY,
+            _ => self.shards(argv),
+        }
+    }
+
+    /// The shards to lock where it is one of several commands.
     #[inline]
     pub fn shards(&self, argv: &[&[u8]]) -> ShardSet {
         if let Some(key) = self.lone_key(argv) {
             return ShardSet::of(keyhash::hash(key));
         }
         match self.command.plan {
-            Plan::All => return ShardSet::ALL,
+            Plan::All | Plan::Each => return ShardSet::ALL,
             Plan::AllIf(all) if all(argv) => return ShardSet::ALL,
             _ => {}
         }

@@ -25,6 +25,7 @@ use crate::journal::Journal;
 use crate::persist::Store;
 use crate::pubsub::{Broker, Mailbox, Tracking};
 use crate::script::{Functions, Scripts};
+use crate::util::cpu::CpuTime;
 use crate::util::oom::OomScore;
 use crate::util::words;
 
@@ -54,6 +55,8 @@ pub struct Shared {
     pub links: Links,
     /// Samples of rates, for INFO's `instantaneous_*`.
     pub rates: Mutex<Rates>,
+    /// What the first worker's thread has used until a moment ago.
+    pub first_worker_cpu: Mutex<CpuTime>,
     /// DEBUG SET-ACTIVE-EXPIRE.
     pub active_expire: AtomicBool,
     /// DEBUG PAUSE-CRON.

@@ -6,6 +6,7 @@
 mod access;
 mod census;
 mod db;
+mod each;
 mod edit;
 mod effects;
 mod entry;
@@ -29,7 +30,8 @@ use parking_lot::{Mutex, MutexGuard};
 
 pub use access::{Access, AccessRules};
 pub use census::{Census, Contents};
-pub use db::{Db, Deadline, Shards, Taken, WrongType};
+pub use db::{Db, Deadline, GaveUp, Shards, Taken, WrongType};
+pub use each::Each;
 pub use edit::Edit;
 pub use effects::{Class, Effects, Event, Garbage, Wanted};
 pub use entry::{Entry, New};
@@ -43,6 +45,7 @@ pub use table::Table;
 pub use waiters::{Sleeper, Waiter};
 pub use warm::{Glance, TOGETHER};
 
+use self::each::{Counts, Growth, grow};
 use crate::config::{Config, MaxmemoryPolicy};
 use crate::types::Limits;
 
@@ -92,6 +95,7 @@ struct Slot {
 
 pub struct Engine {
     slots: Box<[Slot]>,
+    counts: Counts,
 }
 
 impl Default for Engine {
@@ -108,6 +112,7 @@ impl Default for Engine {
         };
         Engine {
             slots: std::iter::repeat_with(slot).take(SHARDS).collect(),
+            counts: Counts::default(),
         }
     }
 }
@@ -119,8 +124,8 @@ impl Engine {
             .expect("nobody gives up who never wants to")
     }
 
-    /// Locks a set of shards, lowest first, unless `give_up` says so while others hold one of them. This
-    /// is the only place where more than one is taken.
+    /// Locks a set of shards, lowest first, unless `give_up` says so while others hold one of them. Units wait
+    /// for more than one here alone; [`Engine::warm`] holds several, and waits for none of them.
     #[inline]
     pub fn lock_unless(&self, set: ShardSet, give_up: &dyn Fn() -> bool) -> Option<Locked<'_>> {
         let held = match set {
@@ -130,7 +135,7 @@ impl Engine {
                 Held::Many(guards.collect::<Option<Box<[_]>>>()?)
             }
         };
-        Some(Locked { held })
+        Some(Locked { engine: self, held })
     }
 
     /// Empties all databases at once.
@@ -158,6 +163,7 @@ impl Engine {
     /// Locks one shard, for walks that visit them one after another, however long that takes.
     pub fn lock_one(&self, id: usize, _: Patience) -> OneLocked<'_> {
         OneLocked {
+            engine: self,
             slot: &self.slots[id],
             guard: self.slots[id].shard.lock(),
         }
@@ -180,7 +186,7 @@ impl Engine {
 
     /// Keys in a shard, over all databases, as of its last change.
     pub fn keys_in(&self, id: usize) -> usize {
-        self.slots[id].keys.load(Ordering::Relaxed)
+        self.slots[id].keys.load(Ordering::Acquire)
     }
 }
 
@@ -201,17 +207,20 @@ fn lock_slowly<'m>(
 }
 
 impl Slot {
-    /// Publishes what others read without the lock. Called while the lock is still held.
+    /// Publishes what others read without the lock. Called while the lock is still held, as is what adds the growth
+    /// of databases to their counts.
     #[inline]
-    fn publish(&self, shard: &Shard) {
+    fn publish(&self, shard: &mut Shard, growth: &mut Growth) {
         let due = shard.next_due().unwrap_or(u64::MAX);
         if self.next_due_ms.load(Ordering::Relaxed) != due {
             self.next_due_ms.store(due, Ordering::Relaxed);
         }
-        let keys = shard.tables().iter().map(Table::len).sum();
-        if self.keys.load(Ordering::Relaxed) != keys {
-            self.keys.store(keys, Ordering::Relaxed);
-        }
+        let mut keys = self.keys.load(Ordering::Relaxed) as i64;
+        shard.take_growth(|db, by| {
+            keys += by;
+            self.keys.store(keys as usize, Ordering::Release);
+            grow(growth, db, by);
+        });
     }
 }
 
@@ -242,6 +251,7 @@ enum Held<'e> {
 
 /// Shards locked by one unit of work.
 pub struct Locked<'e> {
+    engine: &'e Engine,
     held: Held<'e>,
 }
 
@@ -266,6 +276,12 @@ impl<'e> Locked<'e> {
     fn held(&self, id: usize) -> &Shard {
         let guards = self.all();
         &guards[position(guards, id)].shard
+    }
+
+    /// Whether no shard is locked.
+    #[inline]
+    pub fn is_empty(&self) -> bool {
+        self.all().is_empty()
     }
 
     pub fn set(&self) -> ShardSet {
@@ -320,12 +336,14 @@ impl<'e> Locked<'e> {
         });
     }
 
-    /// To be called after an edit and before unlocking: lets the sweep see new deadlines.
+    /// To be called after an edit and before unlocking: lets the sweep see new deadlines, and others how many keys there are.
     #[inline]
-    pub fn publish(&self) {
-        for guarded in self.all() {
-            guarded.slot.publish(&guarded.shard);
+    pub fn publish(&mut self) {
+        let mut growth = Growth::new();
+        for guarded in self.all_mut() {
+            guarded.slot.publish(&mut guarded.shard, &mut growth);
         }
+        self.engine.counts.add(&growth);
     }
 }
 
@@ -362,6 +380,7 @@ impl Shards for Locked<'_> {
 
 /// One locked shard; what others read without the lock is brought up to date on dropping it.
 pub struct OneLocked<'e> {
+    engine: &'e Engine,
     slot: &'e Slot,
     guard: MutexGuard<'e, Shard>,
 }
@@ -381,6 +400,8 @@ impl std::ops::DerefMut for OneLocked<'_> {
 
 impl Drop for OneLocked<'_> {
     fn drop(&mut self) {
-        self.slot.publish(&self.guard);
+        let mut growth = Growth::new();
+        self.slot.publish(&mut self.guard, &mut growth);
+        self.engine.counts.add(&growth);
     }
 }

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use hashbrown::HashMap;
+use smallvec::SmallVec;
 
 use super::access::Access;
 use super::effects::Effects;
@@ -171,6 +172,8 @@ pub struct NewKey<'a> {
 pub struct Shard {
     /// Tables by database number. Grows when a database is first written to.
     tables: Vec<Table>,
+    /// How many keys of each are in what others read without the lock.
+    counted: SmallVec<[usize; 2]>,
     /// Clients asleep until one of these keys has something for them.
     pub waiters: Waiters,
     /// WATCHed keys and the flags to raise when they change. Never holds an empty list.
@@ -187,6 +190,13 @@ pub struct Shard {
     pub(super) stamp: u64,
 }
 
+impl Drop for Shard {
+    fn drop(&mut self) {
+        memory::vacate(self.tables.capacity() * size_of::<Table>(), 0);
+        memory::vacate(self.counted_bytes(), 0);
+    }
+}
+
 impl Shard {
     #[inline]
     pub fn table(&self, db: usize) -> Option<&Table> {
@@ -200,6 +210,9 @@ impl Shard {
             self.tables.resize_with(db + 1, Table::default);
             // No eviction gives these back.
             memory::vacate(before, self.tables.capacity() * size_of::<Table>());
+            let before = self.counted_bytes();
+            self.counted.resize(db + 1, 0);
+            memory::vacate(before, self.counted_bytes());
         }
         &mut self.tables[db]
     }
@@ -207,8 +220,33 @@ impl Shard {
     /// Takes another shard's tables in the place of its own, which are empty.
     pub(super) fn adopt(&mut self, other: &mut Shard) {
         debug_assert!(!self.snapping && !other.snapping, "no snapshot sees both");
-        self.tables = std::mem::take(&mut other.tables);
+        if let Some(last) = other.tables.len().checked_sub(1) {
+            self.table_mut(last);
+        }
+        for (mine, theirs) in self.tables.iter_mut().zip(&mut other.tables) {
+            *mine = std::mem::take(theirs);
+        }
         self.side = other.side;
+    }
+
+    fn counted_bytes(&self) -> usize {
+        if self.counted.spilled() {
+            self.counted.capacity() * size_of::<usize>()
+        } else {
+            0
+        }
+    }
+
+    /// Tells by how many keys databases have grown here since this was called last.
+    #[inline]
+    pub(super) fn take_growth(&mut self, mut tell: impl FnMut(usize, i64)) {
+        for (db, (table, counted)) in self.tables.iter().zip(&mut self.counted).enumerate() {
+            let keys = table.len();
+            if keys != *counted {
+                tell(db, keys as i64 - *counted as i64);
+                *counted = keys;
+            }
+        }
     }
 
     /// Those of the databases, and those that were flushed but are still needed.

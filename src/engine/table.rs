@@ -77,11 +77,6 @@ impl Table {
         }
     }
 
-    /// How many keys have a deadline.
-    pub fn volatile(&self) -> usize {
-        self.wheel.as_ref().map_or(0, |wheel| wheel.keys())
-    }
-
     /// The wheel, for those who count.
     pub(super) fn wheel(&self) -> Option<&Wheel> {
         self.wheel.as_deref()

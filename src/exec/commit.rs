@@ -29,7 +29,12 @@ impl Worker {
         counters.keyspace_misses.add(effects.misses.take());
         let dead = std::mem::take(effects.dead.get_mut());
         if effects.is_quiet() {
-            self.saw(Seq(locked.stamp()));
+            self.saw(if locked.is_empty() {
+                // What was seen, one shard after another, was edited before now.
+                self.shared.journal.end()
+            } else {
+                Seq(locked.stamp())
+            });
             drop(locked);
             // An edit that came to nothing may have looked at one.
             effects.earliest_deadline_ms = None;

@@ -78,7 +78,7 @@ impl<'a> Call<'a> {
     pub fn shards(&self) -> ShardSet {
         match self.hashed {
             Some(hashed) => ShardSet::of(hashed.hash),
-            None => self.entry.shards(self.argv),
+            None => self.entry.shards_alone(self.argv),
         }
     }
 
@@ -150,7 +150,7 @@ impl Worker {
 
     /// Locks shards for a unit that only reads. Fails while a long script holds one of them.
     pub(super) fn begin(&self, set: ShardSet) -> Result<Unit<'_>, Fail> {
-        if set == ShardSet::ALL {
+        if set == ShardSet::ALL || set.is_empty() {
             // INFO shows what was in use before it: the locks alone are some thousand bytes.
             crate::util::memory::publish();
         }

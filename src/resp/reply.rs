@@ -92,6 +92,11 @@ impl Reply {
         self.buf.truncate(mark.0);
     }
 
+    /// Puts bytes before what was written since `mark`, at the cost of moving that.
+    pub fn insert(&mut self, mark: Mark, bytes: &[u8]) {
+        self.buf.splice(mark.0..mark.0, bytes.iter().copied());
+    }
+
     /// What was written since `mark`.
     pub fn since(&self, mark: Mark) -> &[u8] {
         &self.buf[mark.0.min(self.buf.len())..]

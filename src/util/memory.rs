@@ -6,6 +6,7 @@
 use std::cell::{Cell, OnceCell};
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
+use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
 use tikv_jemalloc_ctl::thread::ThreadLocal;
@@ -96,13 +97,56 @@ pub fn peak() -> u64 {
     PEAK.load(Ordering::Relaxed).max(used())
 }
 
-/// Forgets the peak, as CONFIG RESETSTAT does.
-pub fn reset_peak() {
-    PEAK.store(0, Ordering::Relaxed);
+/// What the kernel and the allocator say of the process, in bytes.
+#[derive(Clone, Copy, Debug)]
+pub struct Measured {
+    /// Pages in memory.
+    pub resident: u64,
+    /// What the allocator gave out, the pages that stands on, and the pages it holds.
+    pub allocated: u64,
+    pub active: u64,
+    pub held: u64,
+}
+
+/// Asking the kernel and the allocator takes some 20 microseconds: what they said holds for as long as in Redis.
+const MEASURED_FOR: Duration = Duration::from_millis(100);
+static MEASURED: Mutex<Option<(Instant, Measured)>> = Mutex::new(None);
+
+/// What was measured last, at most a tenth of a second ago.
+pub fn measured() -> Measured {
+    let mut last = MEASURED.lock();
+    match *last {
+        Some((at, measured)) if at.elapsed() < MEASURED_FOR => measured,
+        _ => {
+            let measured = measure();
+            *last = Some((Instant::now(), measured));
+            measured
+        }
+    }
+}
+
+fn measure() -> Measured {
+    let resident = resident();
+    let (allocated, active, held) = allocator().unwrap_or((used(), resident, resident));
+    Measured {
+        resident,
+        allocated,
+        active,
+        held,
+    }
+}
+
+/// The memory of this machine, in bytes.
+pub fn of_system() -> u64 {
+    static TOTAL: OnceLock<u64> = OnceLock::new();
+    *TOTAL.get_or_init(|| {
+        let system = rustix::system::sysinfo();
+        system.totalram * u64::from(system.mem_unit)
+    })
 }
 
 /// Pages of this process in memory, in bytes.
-pub fn resident() -> u64 {
+fn resident() -> u64 {
     let statm = std::fs::read_to_string("/proc/self/statm").unwrap_or_default();
     let pages: u64 = statm
         .split(' ')
@@ -112,19 +156,13 @@ pub fn resident() -> u64 {
     pages * rustix::param::page_size() as u64
 }
 
-/// What the allocator holds: allocated, active and resident bytes, and what it keeps though unused.
-pub fn allocator() -> Option<(u64, u64, u64, u64)> {
+/// What the allocator gave out, the pages that stands on, and the pages it holds, in bytes.
+fn allocator() -> Option<(u64, u64, u64)> {
     tikv_jemalloc_ctl::epoch::advance().ok()?;
     let allocated = tikv_jemalloc_ctl::stats::allocated::read().ok()?;
     let active = tikv_jemalloc_ctl::stats::active::read().ok()?;
     let resident = tikv_jemalloc_ctl::stats::resident::read().ok()?;
-    let retained = tikv_jemalloc_ctl::stats::retained::read().ok()?;
-    Some((
-        allocated as u64,
-        active as u64,
-        resident as u64,
-        retained as u64,
-    ))
+    Some((allocated as u64, active as u64, resident as u64))
 }
 
 /// Lets the allocator give unused pages back in threads of its own, or only when somebody asks it for memory.
@@ -150,6 +188,7 @@ pub fn purge() {
             }
         }
     }
+    *MEASURED.lock() = None;
 }
 
 /// The allocator's report on itself.
@@ -166,7 +205,7 @@ mod tests {
 
     #[test]
     fn purging_gives_pages_back() {
-        let resident = || allocator().map_or(0, |(_, _, resident, _)| resident);
+        let resident = || allocator().map_or(0, |(_, _, resident)| resident);
         let blocks: Vec<Vec<u8>> = (0..200_000).map(|_| vec![1; 200]).collect();
         drop(blocks);
         let before = resident();

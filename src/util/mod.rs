@@ -1,6 +1,7 @@
 //! Small tools without an opinion on Redis's data: clock, numbers, globs, hashes, memory.
 
 pub mod clock;
+pub mod cpu;
 pub mod crash;
 pub mod dial;
 pub mod extended;

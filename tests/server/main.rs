@@ -13,6 +13,7 @@ mod fields;
 mod held_locks;
 mod later_rules;
 mod odd_numbers;
+mod keyspace;
 mod persist;
 mod replication;
 mod restore;

@@ -2,6 +2,8 @@
 
 use crate::command::Flag::Fast;
 use crate::command::{Arg, Command, Done, Fail, Flow, KeyUse, Names, Plan, ReadCall, Rest, Run};
+use crate::engine::GaveUp;
+use crate::resp::Reply;
 use crate::types::Bstr;
 use crate::util::glob;
 
@@ -123,7 +125,7 @@ pub const SCAN: Command = Command {
         Arg::text("type").token("TYPE").optional().since("6.0.0"),
     ],
     run: Run::Read(scan),
-    plan: Plan::All,
+    plan: Plan::Each,
     tips: &["nondeterministic_output", "request_policy:special"],
     ..Command::PLAIN
 };
@@ -145,25 +147,34 @@ fn scan(call: &mut ReadCall<'_>) -> Done {
             return Err(Fail::SYNTAX);
         }
     }
-    let mut found: Vec<&[u8]> = Vec::new();
-    let next = call.db.scan(cursor, count as usize, |entry| {
-        let fits = pattern.is_none_or(|pattern| glob::matches(pattern, entry.key_name(), false));
-        let of_kind = kind.is_none_or(|kind| {
-            entry
-                .value()
-                .kind()
-                .name()
-                .as_bytes()
-                .eq_ignore_ascii_case(kind)
+    let scripts = &call.server.scripts;
+    let mark = call.out.mark();
+    let mut found = 0;
+    let next = call
+        .db
+        .scan(cursor, count as usize, &|| scripts.is_busy(), |entry| {
+            let fits =
+                pattern.is_none_or(|pattern| glob::matches(pattern, entry.key_name(), false));
+            let of_kind = kind.is_none_or(|kind| {
+                entry
+                    .value()
+                    .kind()
+                    .name()
+                    .as_bytes()
+                    .eq_ignore_ascii_case(kind)
+            });
+            if fits && of_kind {
+                call.out.bulk(entry.key_name());
+                found += 1;
+            }
         });
-        if fits && of_kind {
-            found.push(entry.key_name());
-        }
-    });
-    call.out.array(2);
-    call.out.bulk(itoa::Buffer::new().format(next));
-    call.out.array(found.len());
-    found.iter().for_each(|key| call.out.bulk(key));
+    let next = next.map_err(|GaveUp| call.server.busy_fail())?;
+    // Only now is it known what stands before the names.
+    let mut head = Reply::new(false);
+    head.array(2);
+    head.bulk(itoa::Buffer::new().format(next));
+    head.array(found);
+    call.out.insert(mark, head.bytes());
     Ok(Flow::Done)
 }
 
@@ -171,12 +182,15 @@ pub const RANDOMKEY: Command = Command {
     name: "randomkey",
     summary: "Returns a key, each as likely as any other",
     run: Run::Read(randomkey),
-    plan: Plan::All,
+    plan: Plan::Each,
     tips: &["request_policy:all_shards", "nondeterministic_output"],
     ..Command::PLAIN
 };
 
 fn randomkey(call: &mut ReadCall<'_>) -> Done {
-    call.out.bulk_or_null(call.db.random_key());
+    let scripts = &call.server.scripts;
+    let key = call.db.random_key(&|| scripts.is_busy());
+    let key = key.map_err(|GaveUp| call.server.busy_fail())?;
+    call.out.bulk_or_null(key.as_deref());
     Ok(Flow::Done)
 }

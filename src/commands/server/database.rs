@@ -13,7 +13,7 @@ pub const DBSIZE: Command = Command {
     summary: "Counts the keys of this database",
     flags: &[Fast],
     run: Run::Read(dbsize),
-    plan: Plan::All,
+    plan: Plan::Each,
     categories: &["keyspace"],
     tips: &["request_policy:all_shards", "response_policy:agg_sum"],
     ..Command::PLAIN

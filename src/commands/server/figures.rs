@@ -1,9 +1,17 @@
 //! Memory told apart: the figures behind INFO, MEMORY STATS and MEMORY DOCTOR.
 
-use crate::command::client::Part;
+use crate::command::client::Tally;
 use crate::command::shared::Shared;
-use crate::engine::Census;
-use crate::util::memory;
+use crate::command::{Fail, ReadCall};
+use crate::engine::{Census, GaveUp};
+use crate::util::memory::{self, Measured};
+
+/// Counts what the keyspace holds.
+pub fn census(call: &ReadCall<'_>) -> Result<Census, Fail> {
+    let scripts = &call.server.scripts;
+    let census = call.db.census(&|| scripts.is_busy());
+    census.map_err(|GaveUp| call.server.busy_fail())
+}
 
 /// Bytes, each a part of what the process takes.
 #[derive(Clone, Copy, Debug, Default)]
@@ -28,19 +36,19 @@ pub struct Figures {
 
 impl Figures {
     /// `used` was asked for before anything else: the answer that is being made isn't a part of it.
-    pub fn take(server: &Shared, census: &Census, used: u64) -> Self {
-        let (allocated, active, held, _) = memory::allocator().unwrap_or((used, used, used, 0));
-        let mut clients = server.clients.all();
-        clients.retain(|client| client.part() == Part::None);
+    pub fn take(server: &Shared, census: &Census, clients: &Tally, used: u64) -> Self {
+        let Measured {
+            resident,
+            allocated,
+            active,
+            held,
+        } = memory::measured();
         Figures {
             used,
             peak: memory::peak(),
             startup: memory::startup(),
-            resident: memory::resident(),
-            clients: clients
-                .iter()
-                .map(|client| client.memory_bytes() as u64)
-                .sum(),
+            resident,
+            clients: clients.bytes as u64,
             replicas: server.held_for_replicas(),
             tables: census.table_bytes() as u64,
             allocated,

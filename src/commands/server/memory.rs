@@ -1,6 +1,6 @@
 //! MEMORY: what memory goes to.
 
-use super::figures::{Figures, human};
+use super::figures::{Figures, census, human};
 use crate::command::Flag::Neither;
 use crate::command::{
     Arg, Command, Done, Fail, Flow, KeyUse, Plan, ReadCall, Run, SessionCall, help,
@@ -74,15 +74,16 @@ const STATS: Command = Command {
     since: "4.0.0",
     flags: &[Neither],
     run: Run::Read(stats),
-    plan: Plan::All,
+    plan: Plan::Each,
     tips: ASK_ALL,
     ..Command::PLAIN
 };
 
 fn stats(call: &mut ReadCall<'_>) -> Done {
     let used = memory::used();
-    let census = call.db.census();
-    let figures = Figures::take(call.server, &census, used);
+    let census = census(call)?;
+    let clients = call.server.clients.tally();
+    let figures = Figures::take(call.server, &census, &clients, used);
     let used = census
         .databases
         .iter()
@@ -158,7 +159,7 @@ const DOCTOR: Command = Command {
     since: "4.0.0",
     flags: &[Neither],
     run: Run::Read(doctor),
-    plan: Plan::All,
+    plan: Plan::Each,
     tips: ASK_ALL,
     ..Command::PLAIN
 };
@@ -168,7 +169,8 @@ const WORTH_A_LOOK: u64 = 5 << 20;
 
 fn doctor(call: &mut ReadCall<'_>) -> Done {
     let used = memory::used();
-    let figures = Figures::take(call.server, &call.db.census(), used);
+    let clients = call.server.clients.tally();
+    let figures = Figures::take(call.server, &census(call)?, &clients, used);
     let text = if figures.used < WORTH_A_LOOK {
         "This server holds very little data: there is nothing to look at yet.\n".to_owned()
     } else {

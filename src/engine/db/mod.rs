@@ -6,8 +6,11 @@
 
 mod whole;
 
+pub use whole::GaveUp;
+
 use super::Rules;
 use super::access::Access;
+use super::each::Each;
 use super::edit::Edit;
 use super::effects::{Class, Effects, Garbage};
 use super::entry::{Entry, New};
@@ -20,7 +23,7 @@ use crate::util::keyhash;
 const DEAD_MAX: usize = 1024;
 
 /// The shards that a unit of work holds.
-pub trait Shards {
+pub trait Shards: Each {
     fn shard(&self, id: usize) -> &Shard;
     fn shard_mut(&mut self, id: usize) -> &mut Shard;
 }

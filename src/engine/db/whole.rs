@@ -1,37 +1,66 @@
-//! What looks at a database as a whole, or edits it: under a plan that locks every shard.
+//! What looks at a database as a whole, or edits it.
+//!
+//! What edits, and what must see all keys as of one moment, runs under a plan that locks every shard. The other readers
+//! run as well where none is held: they look at one shard after another.
 
 use super::Db;
 use crate::engine::census::Census;
 use crate::engine::effects::Garbage;
 use crate::engine::entry::Entry;
 use crate::engine::names::NameWalk;
-use crate::engine::shard::SHARDS;
+use crate::engine::shard::{SHARDS, Shard};
 use crate::engine::table::Table;
+use crate::types::Bstr;
+
+/// A shard was held by others for longer than one may wait.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct GaveUp;
+
+/// Says when to give up waiting for a shard.
+pub type GiveUp<'g> = &'g dyn Fn() -> bool;
+
+/// With fewer keys than this, looking at all shards that have any costs less than trying shards at random.
+const FEW: usize = 32;
+/// Keys that are drawn at random before all shards are looked at.
+const DRAWS: usize = 2048;
 
 impl Db<'_> {
     fn tables(&self) -> impl Iterator<Item = &Table> {
         (0..SHARDS).filter_map(|id| self.shards.shard(id).table(self.index))
     }
 
-    /// Counts what all databases hold.
-    pub fn census(&self) -> Census {
+    fn look(
+        &self,
+        id: usize,
+        give_up: GiveUp<'_>,
+        mut visit: impl FnMut(&Shard),
+    ) -> Result<(), GaveUp> {
+        match self.shards.look(id, give_up, &mut visit) {
+            true => Ok(()),
+            false => Err(GaveUp),
+        }
+    }
+
+    /// Counts what all databases hold. Where no shard is held, the keys of a database are as of one moment, and the
+    /// other figures are gathered in the time that this takes.
+    pub fn census(&self, give_up: GiveUp<'_>) -> Result<Census, GaveUp> {
         let mut census = Census::default();
-        (0..SHARDS).for_each(|id| census.count(self.shards.shard(id), self.now_ms));
-        census
+        for id in 0..SHARDS {
+            self.look(id, give_up, |shard| census.count(shard, self.now_ms))?;
+        }
+        for (db, contents) in census.databases.iter_mut().enumerate() {
+            contents.keys = self.shards.keys_of(db);
+        }
+        Ok(census)
     }
 
     /// Keys held, those due but not yet removed included, as DBSIZE counts.
     pub fn len(&self) -> usize {
-        self.tables().map(Table::len).sum()
+        self.shards.keys_of(self.index)
     }
 
     pub fn is_empty(&self) -> bool {
         self.len() == 0
-    }
-
-    /// How many keys have a deadline.
-    pub fn volatile(&self) -> usize {
-        self.tables().map(Table::volatile).sum()
     }
 
     /// Visits every live entry, with its deadline.
@@ -56,67 +85,141 @@ impl Db<'_> {
         walk
     }
 
-    /// A live key, each as likely as any other.
-    pub fn random_key(&self) -> Option<&[u8]> {
+    /// The name of a live key, each as likely as any other.
+    pub fn random_key(&self, give_up: GiveUp<'_>) -> Result<Option<Bstr>, GaveUp> {
         let total = self.len();
-        // Dead keys are rare and soon swept, so a few draws find a live one; if none does, look.
-        for _ in 0..100.min(total) {
-            let mut at = fastrand::usize(0..total);
-            for table in self.tables() {
-                if at < table.len() {
-                    if table.is_live(at, self.now_ms) {
-                        return Some(table.at(at).key_name());
-                    }
-                    self.note_dead(table.at(at));
-                    break;
+        if total == 0 {
+            return Ok(None);
+        }
+        if total >= FEW
+            && let Some(key) = self.draw_key(total, give_up)?
+        {
+            return Ok(Some(key));
+        }
+        self.pick_key(give_up)
+    }
+
+    /// Tries positions of random shards, as if all of them had as many keys as the largest: a position that a shard
+    /// doesn't have is drawn again, so that a key of a small shard is not more likely than others.
+    fn draw_key(&self, total: usize, give_up: GiveUp<'_>) -> Result<Option<Bstr>, GaveUp> {
+        // Keys are spread by their hashes: hardly any shard has more than this, and then the draw goes by what it has.
+        let mean = total as f64 / SHARDS as f64;
+        let mut most = (mean + 4.0 * mean.sqrt()) as usize + 1;
+        for _ in 0..DRAWS {
+            let id = fastrand::usize(0..SHARDS);
+            let at = fastrand::usize(0..most);
+            if at >= self.shards.keys_in(id) {
+                continue;
+            }
+            let mut found = None;
+            self.look(id, give_up, |shard| {
+                let Some(table) = shard.table(self.index) else {
+                    return;
+                };
+                if table.len() > most {
+                    most = table.len();
+                } else if at < table.len() {
+                    found = self.live_name(table, at);
                 }
-                at -= table.len();
+            })?;
+            if found.is_some() {
+                return Ok(found);
             }
         }
-        self.tables()
-            .flat_map(|table| (0..table.len()).map(move |at| (table, at)))
-            .find(|(table, at)| {
-                let is_live = table.is_live(*at, self.now_ms);
-                if !is_live {
-                    self.note_dead(table.at(*at));
+        Ok(None)
+    }
+
+    /// Looks at all shards, and keeps the key of each as likely as it has its share of those seen so far.
+    fn pick_key(&self, give_up: GiveUp<'_>) -> Result<Option<Bstr>, GaveUp> {
+        let (mut seen, mut picked) = (0, None);
+        for id in 0..SHARDS {
+            if self.shards.keys_in(id) == 0 {
+                continue;
+            }
+            self.look(id, give_up, |shard| {
+                let Some(table) = shard.table(self.index) else {
+                    return;
+                };
+                let live = |at: &usize| table.is_live(*at, self.now_ms);
+                let alive = (0..table.len()).filter(live).count();
+                seen += alive;
+                if alive > 0 && fastrand::usize(0..seen) < alive {
+                    let at = (0..table.len()).filter(live).nth(fastrand::usize(0..alive));
+                    picked = at.and_then(|at| self.live_name(table, at));
                 }
-                is_live
-            })
-            .map(|(table, at)| table.at(at).key_name())
+            })?;
+        }
+        Ok(picked)
+    }
+
+    /// The name of the key at this position, unless it is dead.
+    fn live_name(&self, table: &Table, at: usize) -> Option<Bstr> {
+        if !table.is_live(at, self.now_ms) {
+            self.note_dead(table.at(at));
+            return None;
+        }
+        Some(Bstr::new(table.at(at).key_name()))
     }
 
     /// Visits about `count` entries and returns the cursor for the next call, 0 at the end.
     ///
     /// The cursor is a shard and a position in it, walking down: an entry that moves, moves
     /// from above the cursor to below it, so nothing present throughout is missed.
-    pub fn scan<'s>(&'s self, cursor: u64, count: usize, mut visit: impl FnMut(&'s Entry)) -> u64 {
+    pub fn scan(
+        &self,
+        cursor: u64,
+        count: usize,
+        give_up: GiveUp<'_>,
+        mut visit: impl FnMut(&Entry),
+    ) -> Result<u64, GaveUp> {
         let shard = (cursor & (SHARDS as u64 - 1)) as usize;
         let mut from = (cursor >> SHARDS.trailing_zeros()) as usize;
-        let mut visited = 0;
+        let mut left = count;
         for id in shard..SHARDS {
-            let table = self.shards.shard(id).table(self.index);
-            let len = table.map_or(0, Table::len);
-            // Position 0 in a cursor says "from the top", as does one beyond the end.
-            let mut pos = if from == 0 { len } else { from.min(len) };
-            from = 0;
-            while pos > 0 {
-                if visited >= count {
-                    return (pos as u64) << SHARDS.trailing_zeros() | id as u64;
-                }
-                pos -= 1;
-                visited += 1;
-                let table = table.expect("a position has a table");
-                if table.is_live(pos, self.now_ms) {
-                    visit(table.at(pos));
-                } else {
-                    self.note_dead(table.at(pos));
-                }
+            // Position 0 in a cursor says "from the top".
+            let top = match std::mem::take(&mut from) {
+                0 => usize::MAX,
+                from => from,
+            };
+            // Whoever was answered after adding a key finds it counted here.
+            if self.shards.keys_in(id) == 0 {
+                continue;
             }
-            if visited >= count && id + 1 < SHARDS {
-                return id as u64 + 1;
+            let mut stopped_at = 0;
+            self.look(id, give_up, |shard| {
+                if let Some(table) = shard.table(self.index) {
+                    stopped_at = self.scan_table(table, top, &mut left, &mut visit);
+                }
+            })?;
+            if stopped_at > 0 {
+                return Ok((stopped_at as u64) << SHARDS.trailing_zeros() | id as u64);
+            }
+            if left == 0 && id + 1 < SHARDS {
+                return Ok(id as u64 + 1);
             }
         }
-        0
+        Ok(0)
+    }
+
+    /// Visits entries from a position downwards; returns the position above the next one, 0 at the end.
+    fn scan_table(
+        &self,
+        table: &Table,
+        top: usize,
+        left: &mut usize,
+        visit: &mut impl FnMut(&Entry),
+    ) -> usize {
+        let mut pos = top.min(table.len());
+        while pos > 0 && *left > 0 {
+            pos -= 1;
+            *left -= 1;
+            if table.is_live(pos, self.now_ms) {
+                visit(table.at(pos));
+            } else {
+                self.note_dead(table.at(pos));
+            }
+        }
+        pos
     }
 
     /// Empties this database and returns how many keys it had.

@@ -2,13 +2,19 @@
 
 use super::digest::Digest;
 use crate::command::{Done, Fail, Flow, WriteCall};
-use crate::engine::Deadline;
+use crate::engine::{Census, Deadline};
 use crate::types::{Text, Type, ValueRef};
+
+/// Every shard is held.
+fn census(call: &WriteCall<'_>) -> Census {
+    let census = call.db.census(&|| false);
+    census.expect("what is held is not waited for")
+}
 
 pub fn digest(call: &mut WriteCall<'_>) -> Done {
     let now_ms = call.db.now_ms();
     let mut sum = Digest::default();
-    for index in 0..call.db.census().databases.len() {
+    for index in 0..census(call).databases.len() {
         call.db.other(index).visit(|entry, deadline| {
             let (key, value) = (entry.key_name(), entry.value());
             let volatile = deadline.is_some();
@@ -72,7 +78,7 @@ pub fn htstats(call: &mut WriteCall<'_>) -> Done {
     if !(0..call.server.config.databases.get()).contains(&index) {
         return Err(Fail::Says("Out of range database"));
     }
-    let databases = call.db.census().databases;
+    let databases = census(call).databases;
     let contents = databases.get(index as usize).copied().unwrap_or_default();
     let text = format!(
         "[Dictionary HT]\n{}[Expires HT]\n{}",

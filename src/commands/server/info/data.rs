@@ -8,7 +8,8 @@ use crate::persist::Kind;
 
 pub fn memory(report: &Report<'_>, page: &mut Page<'_>) {
     let config = &report.server.config;
-    let figures = Figures::take(report.server, &report.census, report.used);
+    let clients = report.clients();
+    let figures = Figures::take(report.server, &report.census, clients, report.used);
     page.bytes("used_memory", figures.used);
     page.bytes("used_memory_rss", figures.resident);
     page.bytes("used_memory_peak", figures.peak);
@@ -27,11 +28,7 @@ pub fn memory(report: &Report<'_>, page: &mut Page<'_>) {
     page.line("allocator_active", figures.active);
     page.line("allocator_resident", figures.held);
     page.line("allocator_muzzy", 0);
-    let system = rustix::system::sysinfo();
-    page.bytes(
-        "total_system_memory",
-        system.totalram * u64::from(system.mem_unit),
-    );
+    page.bytes("total_system_memory", crate::util::memory::of_system());
     let scripts = &report.server.scripts;
     let lua = scripts.lua_bytes.load(Ordering::Relaxed) as u64;
     let functions = scripts.functions.load();

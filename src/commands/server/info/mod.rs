@@ -8,10 +8,12 @@ mod data;
 mod process;
 mod replication;
 
+use std::cell::OnceCell;
 use std::fmt::Write;
 
-use super::figures::human;
+use super::figures::{census, human};
 use crate::command::Flag::{Loading, Neither, Stale};
+use crate::command::client::Tally;
 use crate::command::shared::Shared;
 use crate::command::stats::Totals;
 use crate::command::{Arg, Command, Done, Flow, Plan, ReadCall, Run};
@@ -25,7 +27,7 @@ pub const INFO: Command = Command {
     flags: &[Loading, Stale, Neither],
     args: &[Arg::text("section").optional().many()],
     run: Run::Read(info),
-    plan: Plan::All,
+    plan: Plan::Each,
     categories: &["dangerous"],
     tips: &[
         "nondeterministic_output",
@@ -40,11 +42,13 @@ fn info(call: &mut ReadCall<'_>) -> Done {
     let report = Report {
         used: memory::used(),
         server: call.server,
+        tally: OnceCell::new(),
         now_ms: call.db.now_ms(),
-        census: call.db.census(),
+        census: census(call)?,
         totals: call.server.stats.totals(),
     };
-    let mut text = String::new();
+    // The usual sections fit.
+    let mut text = String::with_capacity(8192);
     for section in SECTIONS.iter().filter(|section| section.is_wanted(wanted)) {
         if !text.is_empty() {
             text.push_str("\r\n");
@@ -151,6 +155,7 @@ impl Section {
 /// Where sections get their facts.
 struct Report<'s> {
     server: &'s Shared,
+    tally: OnceCell<Tally>,
     /// Bytes in use before there was a report.
     used: u64,
     now_ms: u64,
@@ -158,13 +163,22 @@ struct Report<'s> {
     totals: Totals,
 }
 
+impl Report<'_> {
+    /// Those that replication has no part in.
+    fn clients(&self) -> &Tally {
+        self.tally.get_or_init(|| self.server.clients.tally())
+    }
+}
+
 /// The text that sections append to.
 struct Page<'t>(&'t mut String);
 
 impl Page<'_> {
-    fn line(&mut self, name: impl std::fmt::Display, value: impl std::fmt::Display) {
-        // Writing to a string can't fail.
-        let _ = write!(self.0, "{name}:{value}\r\n");
+    fn line(&mut self, name: impl Word, value: impl Word) {
+        name.write(self.0);
+        self.0.push(':');
+        value.write(self.0);
+        self.0.push_str("\r\n");
     }
 
     /// Bytes, and once more as people read them.
@@ -175,6 +189,54 @@ impl Page<'_> {
 
     /// Names that all have the same value.
     fn same(&mut self, value: &str, names: &[&str]) {
-        names.iter().for_each(|name| self.line(name, value));
+        names.iter().for_each(|name| self.line(*name, value));
     }
 }
+
+/// What stands on a side of a line's colon: text and integers take a tenth of the time that formatting takes.
+trait Word {
+    fn write(&self, text: &mut String);
+}
+
+impl Word for &str {
+    fn write(&self, text: &mut String) {
+        text.push_str(self);
+    }
+}
+
+impl Word for &String {
+    fn write(&self, text: &mut String) {
+        text.push_str(self);
+    }
+}
+
+impl Word for String {
+    fn write(&self, text: &mut String) {
+        text.push_str(self);
+    }
+}
+
+impl Word for std::borrow::Cow<'_, str> {
+    fn write(&self, text: &mut String) {
+        text.push_str(self);
+    }
+}
+
+impl Word for std::fmt::Arguments<'_> {
+    fn write(&self, text: &mut String) {
+        // Writing to a string can't fail.
+        let _ = text.write_fmt(*self);
+    }
+}
+
+macro_rules! integers {
+    ($($integer:ty),*) => {
+        $(impl Word for $integer {
+            fn write(&self, text: &mut String) {
+                text.push_str(itoa::Buffer::new().format(*self));
+            }
+        })*
+    };
+}
+
+integers!(u8, u16, u32, u64, usize, i32, i64);

@@ -1,29 +1,24 @@
 //! INFO's sections on the process: server, clients, CPU.
 
-use std::sync::atomic::Ordering::Relaxed;
+use std::sync::OnceLock;
 
 use super::{Page, Report};
-use crate::command::client::{Client, Part};
 use crate::command::surroundings::supervisor;
 use crate::config::{Choice, REDIS_VERSION};
 use crate::util::clock;
+use crate::util::cpu::CpuTime;
 
 pub fn server(report: &Report<'_>, page: &mut Page<'_>) {
     let shared = report.server;
     let (about, config) = (&shared.about, &shared.config);
     let now_us = clock::now_us();
     let uptime_s = (now_us / 1000).saturating_sub(about.started_ms) / 1000;
-    let system = rustix::system::uname();
-    let word = |word: &std::ffi::CStr| word.to_string_lossy().into_owned();
     page.line("redis_version", REDIS_VERSION);
     page.line("redis_git_sha1", "00000000");
     page.line("redis_git_dirty", 0);
     page.line("redis_build_id", "0");
     page.line("redis_mode", "standalone");
-    let os = [system.sysname(), system.release(), system.machine()]
-        .map(word)
-        .join(" ");
-    page.line("os", os);
+    page.line("os", system());
     page.line("arch_bits", usize::BITS);
     page.line("monotonic_clock", "POSIX clock_gettime");
     page.line("multiplexing_api", "epoll");
@@ -53,6 +48,18 @@ pub fn server(report: &Report<'_>, page: &mut Page<'_>) {
     page.line("vermilion_workers", about.workers);
 }
 
+/// The system's name, release and machine.
+fn system() -> &'static str {
+    static SYSTEM: OnceLock<String> = OnceLock::new();
+    SYSTEM.get_or_init(|| {
+        let system = rustix::system::uname();
+        let word = |word: &std::ffi::CStr| word.to_string_lossy().into_owned();
+        [system.sysname(), system.release(), system.machine()]
+            .map(word)
+            .join(" ")
+    })
+}
+
 fn listeners(report: &Report<'_>, page: &mut Page<'_>) {
     let shared = report.server;
     let mut listeners = Vec::new();
@@ -76,71 +83,34 @@ fn listeners(report: &Report<'_>, page: &mut Page<'_>) {
 
 pub fn clients(report: &Report<'_>, page: &mut Page<'_>) {
     let shared = report.server;
-    let mut all = shared.clients.all();
-    all.retain(|client| client.part() == Part::None);
-    let most = |of: fn(&Client) -> usize| all.iter().map(|client| of(client)).max().unwrap_or(0);
-    page.line("connected_clients", all.len());
+    let tally = report.clients();
+    page.line("connected_clients", tally.count);
     page.line("cluster_connections", 0);
     page.line("maxclients", shared.config.maxclients.get());
-    page.line(
-        "client_recent_max_input_buffer",
-        most(|one| one.query_capacity.load(Relaxed)),
-    );
-    page.line(
-        "client_recent_max_output_buffer",
-        most(|one| one.mailbox.bytes()),
-    );
+    page.line("client_recent_max_input_buffer", tally.input_bytes_max);
+    page.line("client_recent_max_output_buffer", tally.output_bytes_max);
     page.line("blocked_clients", shared.clients.blocked());
     page.line("tracking_clients", shared.tracking.counts().0);
-    page.line(
-        "pubsub_clients",
-        all.iter().filter(|client| client.is_subscriber()).count(),
-    );
-    let watching = all
-        .iter()
-        .filter(|client| client.profile.lock().watched > 0)
-        .count();
-    page.line("watching_clients", watching);
+    page.line("pubsub_clients", tally.subscribers);
+    page.line("watching_clients", tally.watching);
     page.line("clients_in_timeout_table", 0);
     page.line("total_watched_keys", report.census.watched_keys);
     page.line("total_blocking_keys", report.census.awaited_keys);
     page.line("total_blocking_keys_on_nokey", 0);
 }
 
-pub fn cpu(_: &Report<'_>, page: &mut Page<'_>) {
-    let own = CpuTime::read("/proc/self/stat");
-    let main = CpuTime::read(&format!("/proc/self/task/{}/stat", std::process::id()));
-    for (name, seconds) in [
-        ("used_cpu_sys", own.system_s),
-        ("used_cpu_user", own.user_s),
-        ("used_cpu_sys_children", 0.0),
-        ("used_cpu_user_children", 0.0),
-        ("used_cpu_sys_main_thread", main.system_s),
-        ("used_cpu_user_main_thread", main.user_s),
+pub fn cpu(report: &Report<'_>, page: &mut Page<'_>) {
+    let own = CpuTime::of_process();
+    let main = *report.server.first_worker_cpu.lock();
+    for (name, time) in [
+        ("used_cpu_sys", own.system_us),
+        ("used_cpu_user", own.user_us),
+        ("used_cpu_sys_children", 0),
+        ("used_cpu_user_children", 0),
+        ("used_cpu_sys_main_thread", main.system_us),
+        ("used_cpu_user_main_thread", main.user_us),
     ] {
-        page.line(name, format_args!("{seconds:.6}"));
-    }
-}
-
-/// Processor time of the process or one of its threads, in the kernel's ticks of 10 ms.
-#[derive(Default)]
-struct CpuTime {
-    user_s: f64,
-    system_s: f64,
-}
-
-impl CpuTime {
-    fn read(path: &str) -> Self {
-        let text = std::fs::read_to_string(path).unwrap_or_default();
-        // The second field is a name in brackets, and may hold anything.
-        let fields = text.rsplit_once(')').map_or("", |(_, rest)| rest);
-        let seconds = |at: usize| {
-            let ticks: f64 = fields.split_whitespace().nth(at)?.parse().ok()?;
-            Some(ticks / rustix::param::clock_ticks_per_second() as f64)
-        };
-        CpuTime {
-            user_s: seconds(11).unwrap_or_default(),
-            system_s: seconds(12).unwrap_or_default(),
-        }
+        let (seconds, rest) = (time / 1_000_000, time % 1_000_000);
+        page.line(name, format_args!("{seconds}.{rest:06}"));
     }
 }
