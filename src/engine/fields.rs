@@ -51,6 +51,11 @@ impl<'e> Fields<'e> {
         self.hash.remove(field, self.now_ms)
     }
 
+    /// Fields are about to get deadlines: the hash has room for them from here on, whether or not one gets any.
+    pub fn expect_deadlines(&mut self) {
+        self.hash.expect_deadlines();
+    }
+
     /// Sets the deadline of a field that is there.
     pub fn set_deadline(&mut self, field: &[u8], deadline_ms: u64) {
         debug_assert!(self.hash.as_ref().get(field, self.now_ms).is_some());

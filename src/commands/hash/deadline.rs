@@ -1,11 +1,11 @@
-//! Times to live of single fields.
+//! Times to live of single fields: the hash's type is looked at before anything else is.
 
 use crate::command::Flag::{DenyOom, Fast};
 use crate::command::expiry::Unit;
 use crate::command::{Arg, Args, Command, Done, Fail, Flow, KeyUse, ReadCall, Run, WriteCall};
+use crate::resp::Reply;
 use crate::types::Hash;
 
-const BAD_COUNT: &str = "Number of fields must be a positive integer";
 /// The latest deadline of a field, as in Redis, in milliseconds since the Unix epoch.
 const DEADLINE_MAX_MS: i64 = (1 << 46) - 1;
 
@@ -32,105 +32,31 @@ const FIELDS: Arg = Arg::block(
 )
 .token("FIELDS");
 
-macro_rules! setter {
-    ($const:ident, $name:literal, $summary:literal, $time:expr, $unit:expr) => {
-        pub const $const: Command = Command {
-            name: $name,
-            summary: $summary,
-            cost: "O(N) for N fields",
-            since: "7.4.0",
-            flags: &[DenyOom, Fast],
-            args: &[Arg::key("key", KeyUse::UPDATE), $time, CONDITION, FIELDS],
-            run: Run::Write(|call| expire(call, $unit)),
-            ..Command::PLAIN
-        };
-    };
+/// What is said of a `numfields` that is no count: HEXPIRE and its like have words of their own.
+const NUMFIELDS: Fail = Fail::Says("Parameter `numFields` should be greater than 0");
+const COUNT: Fail = Fail::Says("Number of fields must be a positive integer");
+
+/// `FIELDS numfields field ...`, which ends the command.
+fn fields<'a>(args: &mut Args<'a>, no_count: Fail) -> Result<&'a [&'a [u8]], Fail> {
+    if !args.word("FIELDS") {
+        return Err(Fail::Says(
+            "Mandatory argument FIELDS is missing or not at the right position",
+        ));
+    }
+    let count = args.int_in(1..=i64::MAX, no_count)?;
+    if count != args.len() as i64 {
+        return Err(Fail::Says(
+            "The `numfields` parameter must match the number of arguments",
+        ));
+    }
+    Ok(args.rest())
 }
 
-setter!(
-    HEXPIRE,
-    "hexpire",
-    "Sets the time to live of fields in seconds",
-    Arg::int("seconds"),
-    Unit::EX
-);
-setter!(
-    HPEXPIRE,
-    "hpexpire",
-    "Sets the time to live of fields in milliseconds",
-    Arg::int("milliseconds"),
-    Unit::PX
-);
-setter!(
-    HEXPIREAT,
-    "hexpireat",
-    "Sets the Unix time in seconds at which fields expire",
-    Arg::unix_time("unix-time-seconds"),
-    Unit::EXAT
-);
-setter!(
-    HPEXPIREAT,
-    "hpexpireat",
-    "Sets the Unix time in milliseconds at which fields expire",
-    Arg::unix_time("unix-time-milliseconds"),
-    Unit::PXAT
-);
-
-macro_rules! teller {
-    ($const:ident, $name:literal, $summary:literal, $unit:expr, $tips:expr) => {
-        pub const $const: Command = Command {
-            name: $name,
-            summary: $summary,
-            cost: "O(N) for N fields",
-            since: "7.4.0",
-            flags: &[Fast],
-            args: &[Arg::key("key", KeyUse::READ), FIELDS],
-            run: Run::Read(|call| tell(call, $unit)),
-            tips: $tips,
-            ..Command::PLAIN
-        };
-    };
+/// Answers the same for every field: there is no hash.
+fn answer_none(out: &mut Reply, fields: &[&[u8]]) {
+    out.array(fields.len());
+    fields.iter().for_each(|_| out.int(NO_FIELD));
 }
-
-teller!(
-    HTTL,
-    "httl",
-    "Returns the seconds that fields have left",
-    Unit::EX,
-    &["nondeterministic_output"]
-);
-teller!(
-    HPTTL,
-    "hpttl",
-    "Returns the milliseconds that fields have left",
-    Unit::PX,
-    &["nondeterministic_output"]
-);
-teller!(
-    HEXPIRETIME,
-    "hexpiretime",
-    "Returns the Unix times in seconds at which fields expire",
-    Unit::EXAT,
-    &[]
-);
-teller!(
-    HPEXPIRETIME,
-    "hpexpiretime",
-    "Returns the Unix times in milliseconds at which fields expire",
-    Unit::PXAT,
-    &[]
-);
-
-pub const HPERSIST: Command = Command {
-    name: "hpersist",
-    summary: "Lets fields live for ever",
-    cost: "O(N) for N fields",
-    since: "7.4.0",
-    flags: &[Fast],
-    args: &[Arg::key("key", KeyUse::UPDATE), FIELDS],
-    run: Run::Write(hpersist),
-    ..Command::PLAIN
-};
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Condition {
@@ -164,50 +90,125 @@ impl Condition {
     }
 }
 
-/// `FIELDS numfields field ...`, which ends the command; `bad_count` answers a count that is not positive.
-fn fields<'a>(args: &mut Args<'a>, bad_count: &'static str) -> Result<&'a [&'a [u8]], Fail> {
-    if !args.word("FIELDS") {
-        return Err(Fail::Says(
-            "Mandatory argument FIELDS is missing or not at the right position",
-        ));
-    }
-    let count = args.int_in(1..=i64::MAX, Fail::Says(bad_count))?;
-    if count != args.len() as i64 {
-        return Err(Fail::Says(
-            "The `numfields` parameter must match the number of arguments",
-        ));
-    }
-    Ok(args.rest())
-}
+pub const HEXPIRE: Command = Command {
+    name: "hexpire",
+    summary: "Sets the time to live of fields in seconds",
+    cost: "O(N) for N fields",
+    since: "7.4.0",
+    flags: &[DenyOom, Fast],
+    args: &[
+        Arg::key("key", KeyUse::UPDATE),
+        Arg::int("seconds"),
+        CONDITION,
+        FIELDS,
+    ],
+    run: Run::Write(|call| expire(call, Unit::EX)),
+    ..Command::PLAIN
+};
 
-/// Answers the same for every field: there is no hash.
-fn answer_none(call_out: &mut crate::resp::Reply, fields: &[&[u8]]) -> Done {
-    call_out.array(fields.len());
-    fields.iter().for_each(|_| call_out.int(NO_FIELD));
-    Ok(Flow::Done)
+pub const HPEXPIRE: Command = Command {
+    name: "hpexpire",
+    summary: "Sets the time to live of fields in milliseconds",
+    cost: "O(N) for N fields",
+    since: "7.4.0",
+    flags: &[DenyOom, Fast],
+    args: &[
+        Arg::key("key", KeyUse::UPDATE),
+        Arg::int("milliseconds"),
+        CONDITION,
+        FIELDS,
+    ],
+    run: Run::Write(|call| expire(call, Unit::PX)),
+    ..Command::PLAIN
+};
+
+pub const HEXPIREAT: Command = Command {
+    name: "hexpireat",
+    summary: "Sets the Unix time in seconds at which fields expire",
+    cost: "O(N) for N fields",
+    since: "7.4.0",
+    flags: &[DenyOom, Fast],
+    args: &[
+        Arg::key("key", KeyUse::UPDATE),
+        Arg::unix_time("unix-time-seconds"),
+        CONDITION,
+        FIELDS,
+    ],
+    run: Run::Write(|call| expire(call, Unit::EXAT)),
+    ..Command::PLAIN
+};
+
+pub const HPEXPIREAT: Command = Command {
+    name: "hpexpireat",
+    summary: "Sets the Unix time in milliseconds at which fields expire",
+    cost: "O(N) for N fields",
+    since: "7.4.0",
+    flags: &[DenyOom, Fast],
+    args: &[
+        Arg::key("key", KeyUse::UPDATE),
+        Arg::unix_time("unix-time-milliseconds"),
+        CONDITION,
+        FIELDS,
+    ],
+    run: Run::Write(|call| expire(call, Unit::PXAT)),
+    ..Command::PLAIN
+};
+
+/// What HEXPIRE and its like did to which fields.
+struct Expired<'a> {
+    deadline: u64,
+    set: Vec<&'a [u8]>,
+    deleted: Vec<&'a [u8]>,
 }
 
 fn expire(call: &mut WriteCall<'_>, unit: Unit) -> Done {
     let key = call.args.next()?;
+    let done = set_deadlines(call, key, unit)?;
+    if !done.set.is_empty() {
+        let (at, count) = (done.deadline.to_string(), done.set.len().to_string());
+        let head: [&[u8]; 5] = [
+            b"HPEXPIREAT",
+            key,
+            at.as_bytes(),
+            b"FIELDS",
+            count.as_bytes(),
+        ];
+        call.db.log(&[&head, &done.set[..]].concat());
+    }
+    if !done.deleted.is_empty() {
+        call.db.log(&[&[b"HDEL", key], &done.deleted[..]].concat());
+    }
+    Ok(Flow::Done)
+}
+
+fn set_deadlines<'a>(
+    call: &mut WriteCall<'a>,
+    key: &[u8],
+    unit: Unit,
+) -> Result<Expired<'a>, Fail> {
+    let now_ms = call.db.now_ms();
+    let hash = call.db.edit::<Hash>(key)?;
     let time = call.args.int()?;
     if time < 0 {
         return Err(Fail::Says("invalid expire time, must be >= 0"));
     }
-    let now_ms = call.db.now_ms();
     let deadline = unit
         .deadline_ms(time, now_ms)
         .filter(|deadline| *deadline <= DEADLINE_MAX_MS)
         .ok_or_else(|| Fail::expire_time(call.entry.command.name))? as u64;
     let condition = Condition::parse(&mut call.args);
-    let fields = fields(
-        &mut call.args,
-        "Parameter `numFields` should be greater than 0",
-    )?;
-    let Some(mut hash) = call.db.edit::<Hash>(key)? else {
-        return answer_none(call.out, fields);
-    };
-    call.out.array(fields.len());
+    let fields = fields(&mut call.args, NUMFIELDS)?;
     let (mut set, mut deleted) = (Vec::new(), Vec::new());
+    let Some(mut hash) = hash else {
+        answer_none(call.out, fields);
+        return Ok(Expired {
+            deadline,
+            set,
+            deleted,
+        });
+    };
+    hash.fields_mut().expect_deadlines();
+    call.out.array(fields.len());
     for field in fields {
         let answer = if hash.get(field).is_none() {
             NO_FIELD
@@ -230,55 +231,31 @@ fn expire(call: &mut WriteCall<'_>, unit: Unit) -> Done {
     if !deleted.is_empty() {
         hash.announce("hdel");
     }
-    drop(hash);
-    if !set.is_empty() {
-        let (at, count) = (deadline.to_string(), set.len().to_string());
-        let head: [&[u8]; 5] = [
-            b"HPEXPIREAT",
-            key,
-            at.as_bytes(),
-            b"FIELDS",
-            count.as_bytes(),
-        ];
-        call.db.log(&[&head, &set[..]].concat());
-    }
-    if !deleted.is_empty() {
-        call.db.log(&[&[b"HDEL", key], &deleted[..]].concat());
-    }
-    Ok(Flow::Done)
+    Ok(Expired {
+        deadline,
+        set,
+        deleted,
+    })
 }
 
-fn tell(call: &mut ReadCall<'_>, unit: Unit) -> Done {
-    let key = call.args.next()?;
-    let fields = fields(&mut call.args, BAD_COUNT)?;
-    let now_ms = call.db.now_ms();
-    let Some(hash) = call.db.read::<Hash>(key)? else {
-        return answer_none(call.out, fields);
-    };
-    call.out.array(fields.len());
-    for field in fields {
-        let answer = match (hash.get(field, now_ms), hash.deadline(field)) {
-            (None, _) => NO_FIELD,
-            (Some(_), None) => NO_DEADLINE,
-            (Some(_), Some(deadline)) => {
-                let ms = if unit.absolute {
-                    deadline
-                } else {
-                    deadline - now_ms
-                };
-                (if unit.seconds { ms.div_ceil(1000) } else { ms }) as i64
-            }
-        };
-        call.out.int(answer);
-    }
-    Ok(Flow::Done)
-}
+pub const HPERSIST: Command = Command {
+    name: "hpersist",
+    summary: "Lets fields live for ever",
+    cost: "O(N) for N fields",
+    since: "7.4.0",
+    flags: &[Fast],
+    args: &[Arg::key("key", KeyUse::UPDATE), FIELDS],
+    run: Run::Write(hpersist),
+    ..Command::PLAIN
+};
 
 fn hpersist(call: &mut WriteCall<'_>) -> Done {
     let key = call.args.next()?;
-    let fields = fields(&mut call.args, BAD_COUNT)?;
-    let Some(mut hash) = call.db.edit::<Hash>(key)? else {
-        return answer_none(call.out, fields);
+    let hash = call.db.edit::<Hash>(key)?;
+    let fields = fields(&mut call.args, COUNT)?;
+    let Some(mut hash) = hash else {
+        answer_none(call.out, fields);
+        return Ok(Flow::Done);
     };
     call.out.array(fields.len());
     let mut changed = false;
@@ -295,6 +272,80 @@ fn hpersist(call: &mut WriteCall<'_>) -> Done {
     }
     if changed {
         hash.announce("hpersist");
+    }
+    Ok(Flow::Done)
+}
+
+pub const HTTL: Command = Command {
+    name: "httl",
+    summary: "Returns the seconds that fields have left",
+    cost: "O(N) for N fields",
+    since: "7.4.0",
+    flags: &[Fast],
+    args: &[Arg::key("key", KeyUse::READ), FIELDS],
+    run: Run::Read(|call| tell(call, Unit::EX)),
+    tips: &["nondeterministic_output"],
+    ..Command::PLAIN
+};
+
+pub const HPTTL: Command = Command {
+    name: "hpttl",
+    summary: "Returns the milliseconds that fields have left",
+    cost: "O(N) for N fields",
+    since: "7.4.0",
+    flags: &[Fast],
+    args: &[Arg::key("key", KeyUse::READ), FIELDS],
+    run: Run::Read(|call| tell(call, Unit::PX)),
+    tips: &["nondeterministic_output"],
+    ..Command::PLAIN
+};
+
+pub const HEXPIRETIME: Command = Command {
+    name: "hexpiretime",
+    summary: "Returns the Unix times in seconds at which fields expire",
+    cost: "O(N) for N fields",
+    since: "7.4.0",
+    flags: &[Fast],
+    args: &[Arg::key("key", KeyUse::READ), FIELDS],
+    run: Run::Read(|call| tell(call, Unit::EXAT)),
+    ..Command::PLAIN
+};
+
+pub const HPEXPIRETIME: Command = Command {
+    name: "hpexpiretime",
+    summary: "Returns the Unix times in milliseconds at which fields expire",
+    cost: "O(N) for N fields",
+    since: "7.4.0",
+    flags: &[Fast],
+    args: &[Arg::key("key", KeyUse::READ), FIELDS],
+    run: Run::Read(|call| tell(call, Unit::PXAT)),
+    ..Command::PLAIN
+};
+
+fn tell(call: &mut ReadCall<'_>, unit: Unit) -> Done {
+    let key = call.args.next()?;
+    let now_ms = call.db.now_ms();
+    let hash = call.db.read::<Hash>(key)?;
+    let fields = fields(&mut call.args, COUNT)?;
+    let Some(hash) = hash else {
+        answer_none(call.out, fields);
+        return Ok(Flow::Done);
+    };
+    call.out.array(fields.len());
+    for field in fields {
+        let answer = match (hash.get(field, now_ms), hash.deadline(field)) {
+            (None, _) => NO_FIELD,
+            (Some(_), None) => NO_DEADLINE,
+            (Some(_), Some(deadline)) => {
+                let ms = if unit.absolute {
+                    deadline
+                } else {
+                    deadline - now_ms
+                };
+                (if unit.seconds { ms.div_ceil(1000) } else { ms }) as i64
+            }
+        };
+        call.out.int(answer);
     }
     Ok(Flow::Done)
 }

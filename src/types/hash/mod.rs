@@ -267,6 +267,11 @@ impl Hash {
 
     // Deadlines of fields.
 
+    /// Makes a hash some of whose fields may have deadlines.
+    pub fn expect_deadlines(&mut self) {
+        self.deadlines.get_or_insert_default();
+    }
+
     /// Sets the deadline of a field that is there.
     pub fn set_deadline(&mut self, field: &[u8], deadline_ms: u64) {
         self.deadlines
