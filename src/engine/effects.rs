@@ -101,9 +101,11 @@ pub struct Effects {
     pub misses: std::cell::Cell<u64>,
     /// Keys that readers missed, when miss events are wanted.
     pub missed: std::cell::RefCell<Vec<(usize, Bstr)>>,
-    /// Keys that a command came upon dead, or whose hash has due fields that it looked for: to be removed by a unit of
-    /// their own, or before a command is logged that would find them alive where the log is read.
+    /// Dead keys that a command came upon: to be removed by a unit of their own, or before a command is logged that would
+    /// find them alive where the log is read.
     pub dead: std::cell::RefCell<Vec<(usize, Bstr)>>,
+    /// Hashes of which a command that writes elsewhere wanted fields that are due: these go before it is logged, too.
+    pub faded: std::cell::RefCell<Vec<(usize, Bstr)>>,
 }
 
 impl Effects {
@@ -180,5 +182,6 @@ impl Effects {
         self.misses.set(0);
         self.missed.get_mut().clear();
         self.dead.get_mut().clear();
+        self.faded.get_mut().clear();
     }
 }

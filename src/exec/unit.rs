@@ -232,6 +232,7 @@ impl Worker {
         let server = &*self.shared;
         let dirty = unit.effects.dirty;
         unit.effects.rewritten = false;
+        unit.effects.faded.get_mut().clear();
         unit.effects.writes = matches!(entry.command.run, Run::Write(_)) && unit.effects.wanted.log;
         let view = Db::new(
             &mut unit.locked,
@@ -274,7 +275,7 @@ impl Worker {
         };
         let effects = &mut unit.effects;
         if effects.wanted.log && effects.dirty > dirty && !effects.rewritten && done.is_ok() {
-            if !effects.dead.get_mut().is_empty() {
+            if !effects.dead.get_mut().is_empty() || !effects.faded.get_mut().is_empty() {
                 self.bury(unit);
             }
             unit.effects.log.push(db, argv);
@@ -289,7 +290,12 @@ impl Worker {
             return;
         }
         let Unit { locked, effects } = unit;
+        // At a dead key's place there may be another one by now, which is as the command left it.
         for (db, key) in std::mem::take(effects.dead.get_mut()) {
+            let shard = locked.shard_mut(shard_of(keyhash::hash(&key)));
+            shard.expire_now(db, &key, self.now_ms(), effects);
+        }
+        for (db, key) in std::mem::take(effects.faded.get_mut()) {
             let shard = locked.shard_mut(shard_of(keyhash::hash(&key)));
             shard.expire_all_now(db, &key, self.now_ms(), effects);
         }

@@ -2,10 +2,10 @@
 //! them before they hear of the command, so that all of them hold what memory holds.
 
 use std::collections::BTreeMap;
-use std::thread::sleep;
-use std::time::Duration;
+use std::thread::{scope, sleep};
+use std::time::{Duration, Instant};
 
-use crate::common::{Client, Server, Value, encode, eventually};
+use crate::common::{Client, Server, Value, encode, eventually, setting};
 
 /// What is done to `H`, a hash with a due and a live field; to `O`, whose only field is due; to `K`, a dead string; `D`
 /// is a name to store at, `N` the number in all these names. Every command on hashes is here.
@@ -48,6 +48,8 @@ const CASES: &[&str] = &[
     "COPY H D DB 3|COPY O D DB 4",
     "RENAME H D",
     "RENAME O D|HSET O due 1",
+    "RENAME H K|RENAME O T",
+    "MOVE H 3|SELECT 3|PEXPIREAT H 1|SELECT 0",
     "RENAMENX O D|HSET D due 2",
     "MOVE H 3|MOVE O 3",
     "DUMP H|DUMP O",
@@ -199,16 +201,24 @@ fn caught_up(master: &mut Client, replica: &mut Client) {
     });
 }
 
-#[test]
-fn replica_and_log_hear_of_what_is_due_before_the_command_that_comes_upon_it() {
-    let server = Server::start(&["--appendonly", "yes", "--repl-diskless-sync-delay", "0"]);
+/// A server with a log, and its replica.
+fn pair() -> (Server, Server) {
+    let options = ["--appendonly", "yes", "--repl-diskless-sync-delay", "0"];
+    let server = Server::start(&[&options[..], &["--io-threads", "2"]].concat());
     let copy = Server::start(&[]);
-    let (mut client, mut replica) = (server.client(), copy.client());
+    let mut replica = copy.client();
     replica.ask(&format!("REPLICAOF 127.0.0.1 {}", server.port));
     eventually("the link is up", || {
         let text = replica.ask("INFO replication").text();
         text.contains("master_link_status:up")
     });
+    (server, copy)
+}
+
+#[test]
+fn replica_and_log_hear_of_what_is_due_before_the_command_that_comes_upon_it() {
+    let (server, copy) = pair();
+    let (mut client, mut replica) = (server.client(), copy.client());
     let commands = client.ask("COMMAND LIST FILTERBY ACLCAT hash").items();
     assert!(commands.len() > 20);
     for name in commands {
@@ -226,13 +236,17 @@ fn replica_and_log_hear_of_what_is_due_before_the_command_that_comes_upon_it() {
         case.split('|').for_each(|line| act(&mut client, n, line));
     }
     client.ask("DEBUG SET-ACTIVE-EXPIRE 1");
-    // Whatever nobody came upon goes now, and is told, too.
-    eventually("what is due is gone", || swept(&mut client));
-    let memory = held(&mut client);
-    caught_up(&mut client, &mut replica);
-    same("memory and replica", &memory, &held(&mut replica));
+    all_same(&mut client, &mut replica);
+}
+
+/// Memory, replica and log hold the same once all that is due has gone.
+fn all_same(client: &mut Client, replica: &mut Client) {
+    eventually("what is due is gone", || swept(client));
+    let memory = held(client);
+    caught_up(client, replica);
+    same("memory and replica", &memory, &held(replica));
     assert_eq!(client.ask("DEBUG LOADAOF").text(), "OK");
-    same("memory and log", &memory, &held(&mut client));
+    same("memory and log", &memory, &held(client));
 }
 
 /// Whether every hash holds what its readers see, and no dead key stands.
@@ -252,4 +266,67 @@ fn swept(client: &mut Client) -> bool {
     }
     client.ask("SELECT 0");
     whole
+}
+
+/// One of many commands on few hashes, whose fields live for a moment.
+fn random_command(random: &mut fastrand::Rng) -> Vec<String> {
+    let key = format!("h{}", random.u32(0..20));
+    let other = format!("h{}", random.u32(0..20));
+    let field = format!("f{}", random.u32(0..6));
+    let more = format!("f{}", random.u32(0..6));
+    let (n, ms) = (random.u32(0..100), random.u32(1..30));
+    let line = match random.u32(0..20) {
+        0 | 1 => format!("HSET {key} {field} {n} {more} {n}"),
+        2 => format!("HSETNX {key} {field} {n}"),
+        3 => format!("HINCRBY {key} {field} {n}"),
+        4 => format!("HINCRBYFLOAT {key} {field} {n}.5"),
+        5 => format!("HDEL {key} {field} {more}"),
+        6..=10 => format!("HPEXPIRE {key} {ms} FIELDS 2 {field} {more}"),
+        11 => format!("HPEXPIRE {key} {ms} GT FIELDS 1 {field}"),
+        12 => format!("HPERSIST {key} FIELDS 2 {field} {more}"),
+        13 => format!("COPY {key} {other} REPLACE"),
+        14 => format!("RENAME {key} {other}"),
+        15 => format!("HGET {key} {field}"),
+        16 => format!("SORT list BY h*->{field} GET h*->{more} STORE sorted{n}"),
+        17 => format!("PEXPIRE {key} {ms}"),
+        18 => format!("DEL {key}"),
+        _ => {
+            let code = "redis.call('hincrby',KEYS[1],ARGV[1],1) redis.call('hdel',KEYS[1],ARGV[2]) return redis.call('hpersist',KEYS[1],'FIELDS',1,ARGV[1])";
+            return ["EVAL", code, "1", &key, &field, &more]
+                .map(str::to_owned)
+                .to_vec();
+        }
+    };
+    line.split(' ').map(str::to_owned).collect()
+}
+
+#[test]
+fn under_a_storm_of_short_lives_replica_and_log_hold_what_memory_holds() {
+    let (server, copy) = pair();
+    let (mut client, mut replica) = (server.client(), copy.client());
+    client.ask("RPUSH list 1 2 3 4 5 6 7 8 9");
+    let end = Instant::now() + Duration::from_millis(setting("FIELDS_STORM_MS", 2000));
+    let seed = setting("FIELDS_STORM_SEED", 1);
+    scope(|scope| {
+        for n in 0..6 {
+            let mut client = server.client();
+            scope.spawn(move || {
+                let mut random = fastrand::Rng::with_seed(seed + n);
+                while Instant::now() < end {
+                    let in_multi = random.u32(0..10) == 0;
+                    let commands = (0..4).map(|_| encode(&random_command(&mut random)));
+                    let mut bytes: Vec<Vec<u8>> = commands.collect();
+                    if in_multi {
+                        bytes.insert(0, encode(&["MULTI"]));
+                        bytes.push(encode(&["EXEC"]));
+                    }
+                    client.send(&bytes.concat()).expect("the server reads");
+                    for _ in 0..bytes.len() {
+                        client.receive().expect("an answer");
+                    }
+                }
+            });
+        }
+    });
+    all_same(&mut client, &mut replica);
 }

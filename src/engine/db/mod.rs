@@ -229,13 +229,12 @@ impl<'a> Db<'a> {
         }
     }
 
-    /// The value of a hash's field, like [`Db::read`]; nothing either where the key holds no hash.
+    /// The value of a hash's field, like [`Db::read`]; nothing either where the key holds no hash. That it is due is noted.
     pub fn field(&self, key: &[u8], field: &[u8]) -> Option<Piece<'_>> {
         let hash = self.read::<Hash>(key).ok()??;
-        if hash.is_due(field, self.now_ms)
-            && let Some((table, pos)) = self.find(key)
-        {
-            self.note_dead(table.at(pos));
+        if hash.is_due(field, self.now_ms) && self.effects.writes {
+            let mut faded = self.effects.faded.borrow_mut();
+            faded.push((self.index, Bstr::new(key)));
         }
         hash.get(field, self.now_ms)
     }
