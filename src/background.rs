@@ -14,7 +14,7 @@ use crate::command::client::Part;
 use crate::command::shared::{Rates, Shared};
 use crate::config::{Config, REDIS_VERSION};
 use crate::engine::Garbage;
-use crate::exec::{self, Alarm};
+use crate::exec::{self, Alarm, By};
 use crate::repl;
 use crate::util::cpu::CpuTime;
 use crate::util::{clock, crash, memory};
@@ -137,7 +137,7 @@ async fn stop_on_signals(shared: Arc<Shared>, alarm: Arc<Alarm>) {
             if !exec::wait_for_cron(&shared) {
                 return;
             }
-            if exec::stop(&shared, exec::ask_to_stop(&shared, wish)) {
+            if exec::stop(&shared, exec::ask_to_stop(&shared, wish, By::Signal)) {
                 alarm.ring();
             } else {
                 tracing::warn!(

@@ -116,6 +116,8 @@ impl TestServer {
 
     fn end(&mut self) -> Result<()> {
         if let Some(shared) = self.shared.upgrade() {
+            // Nobody waits for a script that a test has left.
+            shared.scripts.cut.store(true, Ordering::Release);
             shared.stop.cancel();
         }
         match self.thread.take().map(JoinHandle::join) {

@@ -82,7 +82,7 @@ pub(super) struct Stage<'w> {
     pub run: RefCell<Option<Run<'w>>>,
     /// What runs here must be obeyed.
     obeys: Cell<bool>,
-    /// The server stops, and a script that must be obeyed was ended half-way.
+    /// The server stops, and a script was ended half-way.
     cut: Cell<bool>,
     /// By a clock that nobody sets.
     started: Cell<Instant>,
@@ -200,7 +200,7 @@ impl Stage<'_> {
         done
     }
 
-    /// Whether the server stops, and has ended a script that must be obeyed half-way.
+    /// Whether the server stops, and has ended a script half-way: nobody is to hear what it did.
     pub fn is_cut(&self) -> bool {
         self.cut.get()
     }
@@ -233,21 +233,23 @@ impl Stage<'_> {
         }
         let known = self.long.borrow().clone();
         let running = known.unwrap_or_else(|| self.grow_long(worker));
-        if let Some(run) = &*self.run.borrow() {
-            running.wrote.store(run.wrote(), Ordering::Release);
-        }
+        let wrote = self.run.borrow().as_ref().is_some_and(Run::wrote);
+        running.wrote.store(wrote, Ordering::Release);
         if self.obeys() {
             return self.must_cut(worker);
         }
-        if running.kill.load(Ordering::Acquire) {
+        // Asked for by another thread, that may come after a write.
+        let is_killed = || !wrote && running.kill.load(Ordering::Acquire);
+        if is_killed() {
             return true;
         }
         worker.aside(|| drop(yielder.suspend(Step::Busy)));
-        running.kill.load(Ordering::Acquire)
+        is_killed() || self.must_cut(worker)
     }
 
     fn must_cut(&self, worker: &Worker) -> bool {
-        let cut = self.obeys() && worker.shared.stop.is_cancelled();
+        let cuts = || self.obeys() || self.scripts.cut.load(Ordering::Acquire);
+        let cut = worker.shared.stop.is_cancelled() && cuts();
         self.cut.set(self.cut.get() || cut);
         cut
     }
@@ -340,7 +342,8 @@ impl Worker {
         }
     }
 
-    /// Ends the fiber, and before it the script that may be on it: the worker's thread ends.
+    /// Ends the fiber, and before it the script that may be on it: the worker's thread ends. One that has changed
+    /// something goes on to its end, unless it is cut.
     pub fn end_scripts(&self) {
         while LEFT.get() {
             self.shared.scripts.kill_all();

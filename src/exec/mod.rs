@@ -28,7 +28,7 @@ use std::sync::Arc;
 pub use long::Long;
 pub use park::{Sleep, Wake};
 pub use relay::{Relay, Relayed};
-pub use stop::{abort, ask_to_stop, stop, wait_for_cron};
+pub use stop::{By, abort, ask_to_stop, stop, wait_for_cron};
 
 use crate::command::session::{ReplyMode, Session, Watches};
 use crate::command::shared::Shared;

@@ -97,8 +97,9 @@ impl Worker {
                 };
                 let (mut unit, done) =
                     self.run_script(stage, session, argv, call, found, unit, out);
-                if obeyed {
-                    // It stands in the log that is being read: whoever reads edits has had these.
+                if obeyed || stage.is_cut() {
+                    // It stands in the log that is being read: whoever reads edits has had these. Half of a script is
+                    // worse than none of it.
                     unit.effects.log.clear();
                 } else {
                     // It ran at the time when it began, however long it took.

@@ -1,5 +1,9 @@
 //! The way to the server's end: what replicas still need, what is saved before it, and what keeps it up.
+//!
+//! A script that has changed something ends first, and so does one that must be obeyed. SHUTDOWN NOSAVE alone cuts it
+//! off, and then log and replicas hear nothing of it. One that has changed nothing is ended.
 
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
@@ -9,6 +13,7 @@ use crate::command::Shutdown;
 use crate::command::replication::Stage;
 use crate::command::shared::{PauseFor, PauseMode, Shared, Stopping};
 use crate::command::surroundings::{tell_status, tell_supervisor};
+use crate::script::Running;
 use crate::util::clock;
 
 /// Between two looks at the replicas.
@@ -18,35 +23,80 @@ const PATIENCE: Duration = Duration::from_millis(10);
 #[derive(Debug)]
 pub struct Stop {
     wish: Shutdown,
+    by: By,
+    /// Scripts are waited for before replicas are.
+    for_scripts: bool,
     /// Replicas have until then to take what they lack. None: nobody waits for them.
     patient_until_ms: Option<u64>,
 }
 
+/// Who asks for a stop.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum By {
+    /// Whose NOSAVE doesn't wait for scripts.
+    Client,
+    Signal,
+}
+
 /// SHUTDOWN or a signal wants a stop: whoever speaks from here on finds it going on, and may abort it while it waits.
-pub fn ask_to_stop(shared: &Shared, wish: Shutdown) -> Stop {
+pub fn ask_to_stop(shared: &Shared, wish: Shutdown, by: By) -> Stop {
     tracing::warn!("User requested shutdown...");
     tell_supervisor(&shared.config, &[NotifyState::Stopping]);
-    shared.scripts.kill_all();
-    let waits = !wish.now && !shared.store.loading.is_on();
-    Stop {
+    let mut asked = Stop {
         wish,
-        patient_until_ms: waits.then(|| be_patient(shared)).flatten(),
+        by,
+        for_scripts: false,
+        patient_until_ms: None,
+    };
+    asked.for_scripts = asked.spares_scripts() && has_unended(shared);
+    if asked.for_scripts {
+        tracing::info!("Waiting for scripts before shutting down.");
+        begin_to_wait(shared, u64::MAX);
+    } else {
+        asked.be_patient(shared);
+    }
+    asked
+}
+
+impl Stop {
+    fn spares_scripts(&self) -> bool {
+        self.by == By::Signal || self.wish.save != Some(false)
+    }
+
+    /// Gives replicas time, unless that isn't wished.
+    fn be_patient(&mut self, shared: &Shared) {
+        if !self.wish.now && !shared.store.loading.is_on() {
+            self.patient_until_ms = be_patient(shared);
+        }
     }
 }
 
+/// Whether scripts run for long that may not be ended half-way.
+fn has_unended(shared: &Shared) -> bool {
+    let unended = |one: &Arc<Running>| one.obeyed || one.wrote.load(Ordering::Acquire);
+    shared.scripts.busy().iter().any(unended)
+}
+
 /// Waits for replicas and saves, and then stops everything; false if the server stays up. Takes as long as that takes.
-pub fn stop(shared: &Shared, asked: Stop) -> bool {
+pub fn stop(shared: &Shared, mut asked: Stop) -> bool {
     if shared.store.loading.is_on() {
         end(shared);
         return true;
     }
+    if asked.for_scripts {
+        if !wait(shared, u64::MAX, || !has_unended(shared)) {
+            return false;
+        }
+        // They have had something to say.
+        asked.be_patient(shared);
+    }
     if let Some(until_ms) = asked.patient_until_ms
-        && !wait_for_replicas(shared, until_ms)
+        && !wait(shared, until_ms, || all_have_it(shared))
     {
         return false;
     }
     count_replicas(shared);
-    let stopped = save_and_stop(shared, asked.wish);
+    let stopped = save_and_stop(shared, &asked);
     if !stopped {
         tracing::warn!(
             "Errors trying to shut down the server. Check the logs for more information."
@@ -56,14 +106,20 @@ pub fn stop(shared: &Shared, asked: Stop) -> bool {
     stopped
 }
 
-fn save_and_stop(shared: &Shared, wish: Shutdown) -> bool {
-    let store = &shared.store;
+fn save_and_stop(shared: &Shared, asked: &Stop) -> bool {
+    let (store, wish) = (&shared.store, asked.wish);
     if store.log.is_beginning() {
         if !wish.force {
             tracing::warn!("Writing initial AOF, can't exit");
             return false;
         }
         tracing::warn!("Writing initial AOF. Exit anyway.");
+    }
+    if asked.spares_scripts() {
+        // Those that have changed something don't heed it.
+        shared.scripts.kill_all();
+    } else {
+        shared.scripts.cut.store(true, Ordering::Release);
     }
     let points = shared.config.save.get();
     if wish.save.unwrap_or(!points.0.is_empty()) {
@@ -135,19 +191,25 @@ fn be_patient(shared: &Shared) -> Option<u64> {
     let pause = &shared.pause;
     pause.start(PauseFor::Stop, u64::MAX, PauseMode::Write, now_ms);
     tracing::info!("Waiting for replicas before shutting down.");
+    Some(begin_to_wait(shared, now_ms + timeout_ms))
+}
+
+/// From here on the wait may be aborted. Says when it ends.
+fn begin_to_wait(shared: &Shared, until_ms: u64) -> u64 {
     let mut stopping = shared.stopping.lock();
     let stopping = stopping.get_or_insert(Stopping {
-        until_ms: now_ms + timeout_ms,
+        until_ms,
         ..Stopping::default()
     });
     stopping.asked += 1;
-    Some(stopping.until_ms)
+    stopping.until_ms = stopping.until_ms.min(until_ms);
+    stopping.until_ms
 }
 
-/// False if that was aborted.
-fn wait_for_replicas(shared: &Shared, until_ms: u64) -> bool {
+/// Waits as was begun, until it is over; false if that was aborted.
+fn wait(shared: &Shared, until_ms: u64, is_over: impl Fn() -> bool) -> bool {
     let mut aborted = false;
-    while !aborted && clock::now_ms() < until_ms && !all_have_it(shared) {
+    while !aborted && clock::now_ms() < until_ms && !is_over() && !shared.stop.is_cancelled() {
         std::thread::sleep(PATIENCE);
         aborted = shared.stopping.lock().is_some_and(|one| one.aborted);
     }

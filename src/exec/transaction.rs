@@ -56,7 +56,11 @@ impl Worker {
             out.null_array();
             return Ok(());
         }
-        let unit = self.run_queue(stage, session, &multi, &argvs, unit, out);
+        let mut unit = self.run_queue(stage, session, &multi, &argvs, unit, out);
+        if stage.is_some_and(Stage::is_cut) {
+            // Half of a transaction is worse than none of it.
+            unit.effects.log.clear();
+        }
         // All of it ran at the time when it began, however long it took.
         self.read_clock();
         self.commit(unit, Some(session.client.id));

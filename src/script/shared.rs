@@ -86,7 +86,7 @@ pub struct Running {
     pub started: Instant,
     /// It comes from a master or a log: nobody here may end it.
     pub obeyed: bool,
-    /// It has changed something, so it can't be ended without leaving half its work.
+    /// It has changed something, so it can't be ended without leaving half its work: it isn't, whoever asks.
     pub wrote: AtomicBool,
     pub kill: AtomicBool,
 }
@@ -104,6 +104,8 @@ pub struct Scripts {
     busy_count: AtomicUsize,
     /// Rung when a long one has ended.
     pub ended: tokio::sync::Notify,
+    /// The server stops without waiting for scripts: log and replicas hear nothing of those under way.
+    pub cut: AtomicBool,
     /// DEBUG SET-DISABLE-DENY-SCRIPTS: commands that scripts may not call are called.
     pub allow_denied: AtomicBool,
     /// Bytes of all Lua states.
@@ -160,7 +162,7 @@ impl Scripts {
         self.ended.notify_waiters();
     }
 
-    /// Ends every long script, whatever it has done: the server stops.
+    /// Ends every long script that has changed nothing.
     pub fn kill_all(&self) {
         for running in self.busy() {
             running.kill.store(true, Ordering::Release);

@@ -8,6 +8,7 @@ mod common;
 mod concurrency;
 mod daemon;
 mod differential;
+mod ending;
 mod expiry;
 mod fields;
 mod held_locks;

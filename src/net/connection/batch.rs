@@ -10,7 +10,7 @@ use super::ahead::{Ahead, Argv};
 use super::{Closing, Connection, FLUSH_BYTES, TURN_BYTES, TURN_US};
 use crate::command::session::{ReplyMode, Session};
 use crate::command::{Job, Shutdown};
-use crate::exec::{self, Long, Look, Next, Worker};
+use crate::exec::{self, By, Long, Look, Next, Worker};
 use crate::persist::{Kind, Outcome};
 use crate::resp::{ProtocolError, Reply};
 use crate::util::clock::{self, Reading};
@@ -310,7 +310,7 @@ impl Connection {
             return self.out.error(b"ERR No shutdown in progress.");
         };
         let shared = self.worker.shared.clone();
-        let asked = exec::ask_to_stop(&shared, wish);
+        let asked = exec::ask_to_stop(&shared, wish, By::Client);
         shared.clients.fell_asleep(&self.client);
         let mut stopping = tokio::task::spawn_blocking(move || exec::stop(&shared, asked));
         // Who doesn't read holds nobody up.
