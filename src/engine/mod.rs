@@ -47,7 +47,7 @@ pub use warm::{Glance, TOGETHER};
 
 use self::each::{Counts, Growth, grow};
 use crate::config::{Config, MaxmemoryPolicy};
-use crate::types::Limits;
+use crate::types::{Bstr, Limits};
 
 /// Configuration that edits obey, copied out of the directives.
 #[derive(Clone, Debug, Default)]
@@ -167,6 +167,14 @@ impl Engine {
             slot: &self.slots[id],
             guard: self.slots[id].shard.lock(),
         }
+    }
+
+    /// A key whose hash has fields with deadlines. Shards that are held while `give_up` says so are passed over.
+    pub fn timed_hash(&self, give_up: &dyn Fn() -> bool) -> Option<Bstr> {
+        (0..SHARDS).find_map(|id| {
+            let locked = self.lock_unless(ShardSet::One(id as u8), give_up)?;
+            locked.held(id).tables().iter().find_map(Table::timed_hash)
+        })
     }
 
     /// Shards in which something may be due by now.

@@ -7,7 +7,7 @@ use super::access::Access;
 use super::entry::{Entry, New};
 use super::names::Course;
 use super::wheel::{Due, Subject, Wheel};
-use crate::types::{Dense, Far, Keyed, ValueRef};
+use crate::types::{Bstr, Dense, Far, Keyed, ValueRef};
 use crate::util::{keyhash, memory};
 
 #[derive(Default)]
@@ -80,6 +80,15 @@ impl Table {
     /// The wheel, for those who count.
     pub(super) fn wheel(&self) -> Option<&Wheel> {
         self.wheel.as_deref()
+    }
+
+    /// A key whose hash has fields with deadlines.
+    pub(super) fn timed_hash(&self) -> Option<Bstr> {
+        self.wheel.as_ref().filter(|wheel| wheel.hashes() > 0)?;
+        let is_timed =
+            |entry: &&Entry| matches!(entry.value(), ValueRef::Hash(hash) if hash.timer() != 0);
+        let timed = (0..self.len()).map(|pos| self.at(pos)).find(is_timed);
+        timed.map(|entry| Bstr::new(entry.key_name()))
     }
 
     /// Deadlines that have passed and whose keys still stand here.

@@ -28,7 +28,9 @@ type Waiting = Vec<(Arc<Replica>, Sender<Order>)>;
 pub fn begin(shared: &Arc<Shared>, now_ms: u64) {
     let config = &shared.config;
     let mut waiting = shared.replication.replicas();
-    waiting.retain(|one| one.stage() == Stage::WaitBegin);
+    let unread = &shared.replication.unread;
+    let is_due = |one: &Replica| now_ms >= one.since_ms + unread.rest_ms(one);
+    waiting.retain(|one| one.stage() == Stage::WaitBegin && is_due(one));
     // One snapshot is the same for all that it is for.
     let Some(filter) = waiting.first().map(|one| one.conf.filter) else {
         return;

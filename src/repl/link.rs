@@ -13,7 +13,7 @@ use super::transfer;
 use super::wire::{Lost, Wire};
 use crate::command::client::Client;
 use crate::command::replication::{Failover, Link, Master};
-use crate::command::shared::PauseFor;
+use crate::command::shared::{PauseFor, Shared};
 use crate::command::surroundings::tell_status;
 use crate::config::special::reason;
 use crate::exec::{Relay, Relayed, Worker};
@@ -23,6 +23,8 @@ use crate::util::{clock, memory};
 
 /// Between two attempts.
 const REST: Duration = Duration::from_secs(1);
+/// The most of them, while the master's snapshots can't be read.
+const RESTS_MAX: u32 = 60;
 const ACK_MS: u64 = 1000;
 /// What is read ahead while clients are paused.
 const HELD_BYTES_MAX: usize = 64 << 20;
@@ -36,6 +38,8 @@ const LIMITS: ProtoLimits = ProtoLimits {
 pub fn follow(worker: &Rc<Worker>) {
     let shared = worker.shared.clone();
     let replication = &shared.replication;
+    // Snapshots in a row that came to nothing.
+    let mut unread = 0;
     while !shared.stop.is_cancelled() {
         let Some((master, epoch)) = replication.wait_for_master(Duration::from_millis(100)) else {
             continue;
@@ -53,6 +57,15 @@ pub fn follow(worker: &Rc<Worker>) {
         };
         let lost = attempt.run();
         attempt.tell(&lost);
+        unread = match (attempt.began, &lost) {
+            (Stage::Transfer, Lost::Told | Lost::Failed(_)) => unread + 1,
+            _ => 0,
+        };
+        if unread == 2 {
+            tracing::warn!(
+                "Two snapshots in a row came to nothing: the next attempts will come less and less often. The master's log may tell why. Valkey sends no hash whose fields have deadlines to a server of another kind: take them off there (HPERSIST)."
+            );
+        }
         if replication.set_link(epoch, Link::Connect, clock::now_ms())
             && !matches!(lost, Lost::Stale)
         {
@@ -60,13 +73,31 @@ pub fn follow(worker: &Rc<Worker>) {
                 shared.abort_failover("Failover target rejected psync request");
             }
             if attempt.began != Stage::Stream {
-                replication.rest(epoch, REST);
+                rest(&shared, epoch, unread);
             } else {
                 let Master { host, port } = &attempt.master;
                 tracing::info!("Reconnecting to MASTER {host}:{port}");
             }
         }
         memory::publish();
+    }
+}
+
+/// Rests before the next attempt: for longer and longer while snapshots come to nothing.
+fn rest(shared: &Shared, epoch: Epoch, unread: u32) {
+    let rests = match unread {
+        0 | 1 => 1,
+        times => RESTS_MAX.min(1 << (times - 1).min(16)),
+    };
+    if rests > 1 {
+        tracing::info!("Trying again in {rests} seconds.");
+    }
+    let replication = &shared.replication;
+    for _ in 0..rests {
+        if shared.stop.is_cancelled() || !replication.is_current(epoch) {
+            return;
+        }
+        replication.rest(epoch, REST);
     }
 }
 

@@ -5,6 +5,7 @@
 
 mod replica;
 mod role;
+mod unread;
 mod wait;
 
 use std::net::{Shutdown, TcpStream};
@@ -17,6 +18,7 @@ use parking_lot::{Condvar, Mutex, MutexGuard, RwLock};
 use tokio::sync::Notify;
 
 pub use replica::{Filter, Order, Replica, ReplicaConf, Stage};
+pub use unread::Unread;
 pub use wait::{AckWaiter, Acks};
 
 use crate::engine::Place;
@@ -158,6 +160,7 @@ pub struct Replication {
     /// Wakes the task that begins full syncs and asks for acknowledgements.
     pub bell: Notify,
     pub counts: Counts,
+    pub unread: Unread,
     pub transfer: Transfer,
     /// The master was last heard at this time.
     pub last_io_ms: AtomicU64,
@@ -191,6 +194,7 @@ impl Default for Replication {
             wants_acks: AtomicBool::new(false),
             bell: Notify::new(),
             counts: Counts::default(),
+            unread: Unread::default(),
             transfer: Transfer::default(),
             last_io_ms: AtomicU64::new(0),
             read_offset: AtomicU64::new(0),
