@@ -189,7 +189,7 @@ impl Worker {
     }
 
     /// Commands that a careless or hostile client could harm the server with.
-    fn check_protected(&self, session: &Session, entry: &Entry) -> Result<(), Fail> {
+    pub(super) fn check_protected(&self, session: &Session, entry: &Entry) -> Result<(), Fail> {
         use crate::config::Allowed;
         let name = entry.full_name.split('|').next().unwrap_or_default();
         let allowed = match self.shared.config.enable_debug_command.get() {

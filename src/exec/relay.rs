@@ -233,6 +233,13 @@ impl Worker {
             return unit;
         };
         let session = &mut relay.session;
+        if entry.is(Flag::Protected)
+            && let Err(fail) = self.check_protected(session, entry)
+        {
+            self.stats().commands[entry.id].rejected.add(1);
+            self.complain(&entry.full_name, &fail.text());
+            return unit;
+        }
         let mut started = self.watch.read();
         let mut out = Reply::new(false);
         let done = match entry.command.run {
