@@ -95,6 +95,9 @@ impl Worker {
         if self.is_loading() && !entry.is(Flag::Loading) {
             return Err(Fail::code(LOADING));
         }
+        if session.replica.is_some() {
+            check_replica(session, entry)?;
+        }
         Ok(())
     }
 
@@ -242,6 +245,10 @@ impl Worker {
 
     #[inline]
     fn is_paused(&self, session: &Session, entry: &Entry, argv: &[&[u8]]) -> bool {
+        if session.replica.is_some() {
+            // It touches no key, and what it has received is to be heard meanwhile.
+            return false;
+        }
         match self.shared.pause.active(self.now_ms()) {
             None => false,
             Some(PauseMode::All) => !is_pause_exempt(entry),
@@ -285,6 +292,22 @@ impl Worker {
             _ => None,
         }
     }
+}
+
+/// On a replica's link nothing is asked of the keyspace.
+#[cold]
+fn check_replica(session: &Session, entry: &Entry) -> Result<(), Fail> {
+    let flags = [Flag::Write, Flag::ReadOnly, Flag::MayReplicate];
+    if !flags.iter().any(|flag| entry.is(*flag)) && !is_any(session, entry, &flags) {
+        return Ok(());
+    }
+    let last = &session.client.last_command;
+    last.store(entry.id as u32, Ordering::Relaxed);
+    tracing::warn!(
+        "== CRITICAL == This master is sending an error to its replica: 'ERR Replica can't interact with the keyspace' after processing the command '{}'",
+        entry.full_name
+    );
+    Err(Fail::Says("Replica can't interact with the keyspace"))
 }
 
 pub(super) const LOADING: &str = "LOADING Redis is loading the dataset in memory";

@@ -15,6 +15,7 @@ mod held_locks;
 mod later_rules;
 mod odd_numbers;
 mod keyspace;
+mod links;
 mod persist;
 mod replication;
 mod restore;

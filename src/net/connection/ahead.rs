@@ -42,7 +42,7 @@ pub(super) struct Ahead {
 }
 
 /// What the session's requests may be at most.
-pub(super) fn limits(worker: &Worker, session: &Session) -> ProtoLimits {
+fn limits(worker: &Worker, session: &Session) -> ProtoLimits {
     ProtoLimits {
         bulk_max: worker.shared.config.proto_max_bulk_len.get(),
         authenticated: is_known(worker, session),

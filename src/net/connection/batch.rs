@@ -199,10 +199,7 @@ impl Connection {
             Next::Wait(job) => {
                 self.wait(job, started).await;
             }
-            Next::Replica(feed) => {
-                self.replica = Some(feed);
-                self.closing = Closing::Now;
-            }
+            Next::Replica(feed) => self.begin_feed(*feed),
             Next::Rest(long) => self.write_on(long, ahead, started).await,
             Next::Busy => self.go_on(started).await,
             Next::Close => {
@@ -349,7 +346,7 @@ impl Connection {
 }
 
 /// Runs one request.
-pub(super) fn run(
+fn run(
     worker: &Rc<Worker>,
     session: &mut Session,
     argv: &[&[u8]],

@@ -1,29 +1,23 @@
 //! A connection at whose other end is a replica: a snapshot, and then the stream, for as long as it keeps up.
 //!
-//! What it has yet to get stays in the backlog, and is copied out a piece at a time as the socket takes it. Its distance
-//! is held against `client-output-buffer-limit replica`: who falls behind for too long is cut off.
+//! Its requests run as any client's do, and have no answer. What it has yet to get stays in the backlog, and is copied
+//! out a piece at a time as the socket takes it. Its distance is held against `client-output-buffer-limit replica`: who
+//! falls behind for too long is cut off.
 
-use std::future::poll_fn;
 use std::io::{self, Read};
-use std::pin::pin;
-use std::sync::Arc;
+use std::pin::Pin;
 use std::sync::atomic::Ordering;
-use std::task::Poll;
+use std::task::{Context, Poll};
 use std::time::Duration;
 
-use bytes::Buf;
 use tokio::time::{Interval, MissedTickBehavior};
 
-use super::ahead::{self, Argv};
-use super::batch::run;
-use super::reading::read;
 use super::{Closing, Connection};
-use crate::command::replication::{Order, Replica, Stage};
-use crate::command::{Entry, Feed, Flag, Found};
+use crate::command::Feed;
+use crate::command::replication::{Order, Stage};
+use crate::command::shared::Shared;
 use crate::config::special::OutputLimit;
-use crate::exec::Next;
-use crate::journal::{Depends, Pass, Seq};
-use crate::resp::Request;
+use crate::journal::{Depends, Seq};
 use crate::util::clock;
 
 /// Bytes copied out of the backlog, or out of a file, at a time.
@@ -33,174 +27,285 @@ const TICK: Duration = Duration::from_millis(100);
 /// Between two newlines to a replica that waits: they tell it that its master lives.
 const NEWLINE_MS: u64 = 1000;
 
-enum Event {
-    Read(io::Result<usize>),
-    Written(io::Result<usize>),
+/// What there is to do for a replica.
+pub(super) enum Turn {
     Order(Option<Order>),
     Grown,
-    Rung,
     Tick,
 }
 
-/// What is being sent.
-struct Feeding {
+/// What is being sent to a replica.
+pub(super) struct Feeding {
     feed: Feed,
     tick: Interval,
+    /// A piece on its way, and how much of it has been sent.
+    piece: Vec<u8>,
+    sent: usize,
     /// A snapshot's file, and what is left of it.
     file: Option<(std::fs::File, u64)>,
     /// The replica has the snapshot; the stream follows once it says so.
     awaits_ack: bool,
     streaming: bool,
-    /// The snapshot began to come.
+    /// The snapshot, or the stream, began to come.
     begun: bool,
+    sent_snapshot: bool,
     newline_ms: u64,
     /// When the socket took something last.
     moved_ms: u64,
 }
 
-impl Connection {
-    /// Serves the replica until it leaves or is cut off.
-    pub(super) async fn feed(&mut self, feed: Feed) {
-        let replica = feed.replica.clone();
-        if self.worker.shared.config.repl_disable_tcp_nodelay.get() {
-            self.stream.gather();
-        }
+impl Feeding {
+    fn new(feed: Feed, piece: Vec<u8>) -> Self {
         let now_ms = clock::now_ms();
         let mut tick = tokio::time::interval(TICK);
         tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        let mut feeding = Feeding {
-            streaming: replica.stage() == Stage::Online,
+        let online = feed.replica.stage() == Stage::Online;
+        Feeding {
             feed,
             tick,
+            piece,
+            sent: 0,
             file: None,
             awaits_ack: false,
+            streaming: online,
             // A newline in the stream would be a part of it.
-            begun: replica.stage() == Stage::Online,
+            begun: online,
+            sent_snapshot: false,
             newline_ms: now_ms,
             moved_ms: now_ms,
-        };
-        self.closing = Closing::No;
-        self.feed_on(&mut feeding).await;
-        let shared = &self.worker.shared;
-        replica.set_position(None);
-        replica.orders.lock().take();
-        shared.replication.remove_replica(&replica, clock::now_ms());
-        tracing::info!("Connection with replica {} lost.", replica.name());
+        }
     }
 
-    async fn feed_on(&mut self, feeding: &mut Feeding) {
-        self.send_all().await;
-        while self.closing != Closing::Now {
-            if self.sent == self.out.len() && !self.fill(feeding).await {
-                return;
+    pub(super) fn unsent(&self) -> &[u8] {
+        &self.piece[self.sent..]
+    }
+
+    /// Bytes that the replica has yet to get, of which the piece alone is kept for it.
+    pub(super) fn behind(&self) -> usize {
+        self.feed.replica.behind() as usize + self.unsent().len()
+    }
+
+    pub(super) fn capacity(&self) -> usize {
+        self.piece.capacity()
+    }
+
+    /// Waits for the stream to grow, if that is what the replica waits for.
+    pub(super) fn grown<'s>(
+        &self,
+        shared: &'s Shared,
+    ) -> Option<Pin<Box<dyn Future<Output = ()> + 's>>> {
+        let idle = self.unsent().is_empty() && self.file.is_none();
+        let position = self.feed.replica.position();
+        let at = position.filter(|_| idle && self.streaming)?.at();
+        Some(Box::pin(shared.journal.backlog.grown(at)))
+    }
+
+    pub(super) fn poll(&mut self, context: &mut Context<'_>) -> Poll<Turn> {
+        if self.tick.poll_tick(context).is_ready() {
+            return Poll::Ready(Turn::Tick);
+        }
+        let idle = self.unsent().is_empty() && self.file.is_none();
+        if idle && !self.streaming && !self.awaits_ack {
+            return self.feed.orders.poll_recv(context).map(Turn::Order);
+        }
+        Poll::Pending
+    }
+
+    /// Takes the next piece of the snapshot's file; whether that was possible.
+    fn read_file(&mut self) -> bool {
+        let Some((file, left)) = &mut self.file else {
+            return true;
+        };
+        let most = PIECE_BYTES.min(*left as usize);
+        let mut read = io::Read::by_ref(file).take(most as u64);
+        match read.read_to_end(&mut self.piece) {
+            Ok(read) if read == most => *left -= most as u64,
+            _ => {
+                tracing::warn!("Read error sending DB to replica");
+                return false;
             }
-            match self.feed_event(feeding).await {
-                Event::Read(Ok(0)) | Event::Read(Err(_)) | Event::Written(Err(_)) => return,
-                Event::Read(Ok(_)) => {
-                    if !self.hear(feeding) {
-                        return;
-                    }
-                }
-                Event::Written(Ok(bytes)) => {
-                    feeding.moved_ms = clock::now_ms();
-                    let counts = &self.worker.shared.replication.counts;
-                    counts
-                        .output_bytes
-                        .fetch_add(bytes as u64, Ordering::Relaxed);
-                    self.written(bytes);
-                }
-                Event::Order(order) => {
-                    if !self.obey(feeding, order) {
-                        return;
-                    }
-                }
-                Event::Grown => {}
-                Event::Rung if self.client.mailbox.is_closing() => return,
-                Event::Rung => {}
-                Event::Tick => {
-                    if !self.look(feeding) {
-                        return;
-                    }
-                }
+        }
+        true
+    }
+
+    fn obey(&mut self, order: Order) {
+        self.begun = true;
+        self.sent_snapshot = true;
+        self.newline_ms = u64::MAX;
+        self.moved_ms = clock::now_ms();
+        match order {
+            Order::Bytes(bytes) => self.piece.extend_from_slice(&bytes),
+            Order::File(file, len) => {
+                let head = format!("${len}\r\n");
+                self.piece.extend_from_slice(head.as_bytes());
+                self.feed.replica.set_stage(Stage::SendBulk);
+                self.file = Some((file, len));
+            }
+            Order::Done { .. } => unreachable!("the snapshot's end is no piece of it"),
+        }
+    }
+
+    /// The snapshot was sent; whether the replica stays.
+    fn go_online(&mut self, streamed: bool) -> bool {
+        let replica = &self.feed.replica;
+        if replica.conf.rdb_only {
+            tracing::info!(
+                "RDB transfer completed, rdb only replica ({}) should be disconnected asap",
+                replica.name()
+            );
+            return false;
+        }
+        replica.seen(clock::now_ms());
+        replica.set_stage(Stage::Online);
+        if streamed {
+            tracing::info!(
+                "Streamed replica synchronization with replica {} succeeded (socket). Waiting for REPLCONF ACK from replica to enable streaming",
+                replica.name()
+            );
+            self.awaits_ack = !replica.has_acknowledged();
+        }
+        self.streaming = !self.awaits_ack;
+        tracing::info!("Synchronization with replica {} succeeded", replica.name());
+        true
+    }
+
+    /// Whether it has been silent, or taken nothing, for too long.
+    fn is_timed_out(&self, now_ms: u64, timeout_ms: u64) -> bool {
+        let replica = &self.feed.replica;
+        if self.streaming && !replica.plain && replica.silent_ms(now_ms) > timeout_ms {
+            tracing::warn!(
+                "Disconnecting timedout replica (streaming sync): {}",
+                replica.name()
+            );
+            return true;
+        }
+        let unsent = !self.unsent().is_empty();
+        if !self.streaming && unsent && now_ms.saturating_sub(self.moved_ms) > timeout_ms {
+            tracing::warn!(
+                "Disconnecting timedout replica (full sync): {}",
+                replica.name()
+            );
+            return true;
+        }
+        false
+    }
+}
+
+impl Connection {
+    /// The other end has become a replica: what is still to be answered goes before the snapshot, or the stream.
+    pub(super) fn begin_feed(&mut self, feed: Feed) {
+        if self.worker.shared.config.repl_disable_tcp_nodelay.get() {
+            self.stream.gather();
+        }
+        let mut piece = std::mem::take(self.out.buf_mut());
+        piece.drain(..std::mem::take(&mut self.sent));
+        self.replica = Some(Box::new(Feeding::new(feed, piece)));
+    }
+
+    pub(super) fn end_feed(&mut self) {
+        let Some(feeding) = self.replica.take() else {
+            return;
+        };
+        let replica = &feeding.feed.replica;
+        replica.set_position(None);
+        replica.orders.lock().take();
+        let replication = &self.worker.shared.replication;
+        replication.remove_replica(replica, clock::now_ms());
+        tracing::info!("Connection with replica {} lost.", replica.name());
+        // Tools that say SYNC, and who wants a snapshot alone, leave without a word.
+        if feeding.sent_snapshot && !replica.plain && !replica.conf.rdb_only {
+            let times = replication.unread.left(replica, clock::now_ms());
+            if times == 2 {
+                self.tell_unread(&replica.name());
             }
         }
     }
 
-    async fn feed_event(&mut self, feeding: &mut Feeding) -> Event {
-        let Connection {
-            stream,
-            input,
-            codec,
-            out,
-            sent,
-            client,
-            buffers,
-            worker,
-            ..
-        } = self;
-        let Feeding {
-            feed,
-            tick,
-            streaming,
-            awaits_ack,
-            file,
-            ..
-        } = feeding;
-        let idle = *sent == out.len() && file.is_none();
-        let position = feed.replica.position();
-        let backlog = &worker.shared.journal.backlog;
-        let mut grown = pin!(async {
-            match &position {
-                Some(position) if idle && *streaming => backlog.grown(position.at()).await,
-                _ => std::future::pending().await,
-            }
+    /// Twice a replica has left without a word: what may be the reason is said once.
+    fn tell_unread(&self, name: &str) {
+        let scripts = &self.worker.shared.scripts;
+        let timed = self.worker.engine.timed_hash(&|| scripts.is_busy());
+        let why = timed.map(|key| {
+            format!(
+                " Fields of the hash '{}' have deadlines, which Redis before 7.4 and Valkey can't read: take them off (HPERSIST), or let a server follow that reads them.",
+                key.escape_ascii()
+            )
         });
-        let takes_orders = idle && !*streaming && !*awaits_ack;
-        let mut tick = pin!(tick.tick());
-        poll_fn(|context| {
-            if *sent < out.len()
-                && let Poll::Ready(done) = stream.poll_write(context, &out.bytes()[*sent..])
-            {
-                return Poll::Ready(Event::Written(done));
+        tracing::warn!(
+            "Replica {name} has left twice without having acknowledged a snapshot.{} It will wait longer and longer for the next one.",
+            why.unwrap_or_default()
+        );
+    }
+
+    /// The socket took some of a piece.
+    pub(super) fn fed(&mut self, bytes: usize) {
+        let Some(feeding) = &mut self.replica else {
+            return;
+        };
+        feeding.moved_ms = clock::now_ms();
+        feeding.sent += bytes;
+        if feeding.unsent().is_empty() {
+            let mut buf = std::mem::take(&mut feeding.piece);
+            feeding.sent = 0;
+            buf.clear();
+            if buf.capacity() <= self.keep_bytes() {
+                self.buffers.output.borrow_mut().push(buf);
             }
-            if let Poll::Ready(done) =
-                read(stream, input, codec.wanted(input.len()), buffers, context)
-            {
-                return Poll::Ready(Event::Read(done));
+            if self.closing == Closing::Flushed {
+                self.closing = Closing::Now;
             }
-            if client.mailbox.poll_rung(context).is_ready() {
-                return Poll::Ready(Event::Rung);
+        }
+        let counts = &self.worker.shared.replication.counts;
+        counts
+            .output_bytes
+            .fetch_add(bytes as u64, Ordering::Relaxed);
+        self.count_written(bytes);
+        self.tell_output(0);
+    }
+
+    /// Does what there is to do for the replica; `false` if it is to go.
+    pub(super) fn take_turn(&mut self, turn: Turn) -> bool {
+        let Some(feeding) = &mut self.replica else {
+            return true;
+        };
+        match turn {
+            Turn::Grown => true,
+            // The snapshot failed.
+            Turn::Order(None) => false,
+            Turn::Order(Some(Order::Done { streamed })) => {
+                feeding.begun = true;
+                feeding.go_online(streamed)
             }
-            if tick.as_mut().poll(context).is_ready() {
-                return Poll::Ready(Event::Tick);
+            Turn::Order(Some(order)) => {
+                feeding.obey(order);
+                true
             }
-            if takes_orders && let Poll::Ready(order) = feed.orders.poll_recv(context) {
-                return Poll::Ready(Event::Order(order));
-            }
-            grown.as_mut().poll(context).map(|()| Event::Grown)
-        })
-        .await
+            Turn::Tick => self.look(),
+        }
     }
 
     /// Takes the next piece to send, if there is one; `false` if it can't be had any more.
-    async fn fill(&mut self, feeding: &mut Feeding) -> bool {
-        if let Some((file, left)) = &mut feeding.file {
-            let most = PIECE_BYTES.min(*left as usize);
-            self.borrow_output();
-            let out = self.out.buf_mut();
-            let read = io::Read::by_ref(file).take(most as u64).read_to_end(out);
-            match read {
-                Ok(read) if read == most => *left -= most as u64,
-                _ => {
-                    tracing::warn!("Read error sending DB to replica");
-                    return false;
-                }
-            }
-            if *left == 0 {
-                feeding.file = None;
-                self.go_online(feeding, false);
-            }
+    pub(super) fn fill(&mut self) -> bool {
+        let pooled = || self.buffers.output.borrow_mut().pop().unwrap_or_default();
+        let Some(feeding) = &mut self.replica else {
             return true;
+        };
+        if feeding.awaits_ack && feeding.feed.replica.has_acknowledged() {
+            feeding.awaits_ack = false;
+            feeding.streaming = true;
+        }
+        if !feeding.unsent().is_empty() || self.closing != Closing::No {
+            return true;
+        }
+        if feeding.file.as_ref().is_some_and(|(_, left)| *left == 0) {
+            feeding.file = None;
+            if !feeding.go_online(false) {
+                return false;
+            }
+        }
+        if feeding.file.is_some() {
+            feeding.piece = pooled();
+            return feeding.read_file();
         }
         if !feeding.streaming {
             return true;
@@ -208,178 +313,67 @@ impl Connection {
         let Some(position) = feeding.feed.replica.position() else {
             return false;
         };
-        self.borrow_output();
-        if !position.read(PIECE_BYTES, self.out.buf_mut()) {
-            return false;
+        let mut piece = pooled();
+        let there = position.read(PIECE_BYTES, &mut piece);
+        if piece.is_empty() {
+            self.buffers.output.borrow_mut().push(piece);
+            return there;
         }
-        self.tell_output(0);
+        feeding.piece = piece;
         // Edits that a power cut could take back are nobody's business yet.
-        let journal = &self.worker.shared.journal;
-        let depends = Depends {
+        self.depends = self.depends.and(Depends {
             wrote: Seq::default(),
-            saw: journal.end(),
-        };
-        while journal.gate.pass(depends) == Pass::Wait {
-            let mut moved = pin!(self.worker.porter.moved());
-            moved.as_mut().enable();
-            if journal.gate.pass(depends) == Pass::Wait {
-                // The limit and the replica's own words are looked at after the sync, or a tick.
-                let _ = tokio::time::timeout(TICK, moved).await;
-            }
-        }
+            saw: self.worker.shared.journal.end(),
+        });
+        self.may_send();
         true
     }
 
-    fn obey(&mut self, feeding: &mut Feeding, order: Option<Order>) -> bool {
-        feeding.begun = true;
-        feeding.moved_ms = clock::now_ms();
-        self.borrow_output();
-        match order {
-            Some(Order::Bytes(bytes)) => self.out.buf_mut().extend_from_slice(&bytes),
-            Some(Order::File(file, len)) => {
-                self.out.raw(format!("${len}\r\n").as_bytes());
-                feeding.feed.replica.set_stage(Stage::SendBulk);
-                feeding.file = Some((file, len));
-            }
-            Some(Order::Done { streamed }) => return self.go_online(feeding, streamed),
-            // The snapshot failed.
-            None => return false,
-        }
-        feeding.newline_ms = u64::MAX;
-        true
-    }
-
-    /// The snapshot was sent.
-    fn go_online(&mut self, feeding: &mut Feeding, streamed: bool) -> bool {
-        let replica = &feeding.feed.replica;
-        if replica.conf.rdb_only {
-            tracing::info!(
-                "RDB transfer completed, rdb only replica ({}) should be disconnected asap",
-                replica.name()
+    /// What is said on a replica's link is the stream alone.
+    pub(super) fn refuse_replies(&mut self) {
+        if !self.out.is_empty() {
+            let last = self.client.last_command.load(Ordering::Relaxed);
+            let entries = self.worker.shared.registry.entries();
+            let entry = entries.get(last as usize);
+            tracing::warn!(
+                "Replica generated a reply to command '{}', disconnecting it: {}",
+                entry.map_or("<unknown>", |entry| &entry.full_name),
+                self.client.address
             );
-            self.closing = Closing::Flushed;
-            if self.out.is_empty() {
-                self.closing = Closing::Now;
-            }
-            return true;
+            self.out.buf_mut().clear();
+            self.closing = Closing::Now;
         }
-        let now_ms = clock::now_ms();
-        replica.seen(now_ms);
-        replica.set_stage(Stage::Online);
-        if streamed {
-            tracing::info!(
-                "Streamed replica synchronization with replica {} succeeded (socket). Waiting for REPLCONF ACK from replica to enable streaming",
-                replica.name()
-            );
-            feeding.awaits_ack = !replica.has_acknowledged();
-        }
-        feeding.streaming = !feeding.awaits_ack;
-        tracing::info!("Synchronization with replica {} succeeded", replica.name());
-        true
     }
 
-    /// Runs what the replica says, which has no answer.
-    fn hear(&mut self, feeding: &mut Feeding) -> bool {
-        let mut started = self.worker.begin_batch();
-        self.client
-            .active_ms
-            .store(self.worker.now_ms(), Ordering::Relaxed);
-        let mark = self.out.mark();
-        let mut done = 0;
-        let mut request = Request::default();
-        let limits = ahead::limits(&self.worker, &self.session);
-        while let Ok(true) = self.codec.next(&self.input[done..], &limits, &mut request) {
-            let argv: Argv<'_> = request.args(&self.input[done..]).collect();
-            let registry = &self.worker.shared.registry;
-            let found = argv
-                .first()
-                .map(|name| registry.find(name, argv.get(1).copied()));
-            let entry = match found {
-                Some(Found::Entry(entry)) => Some(entry),
-                _ => None,
-            };
-            let reads = |entry: &Entry| entry.is(Flag::ReadOnly) || entry.is(Flag::Write);
-            let next = if argv.is_empty() {
-                Next::Continue
-            } else if let Some(entry) = entry.filter(|entry| reads(entry)) {
-                tracing::warn!(
-                    "== CRITICAL == This master is sending an error to its replica: 'ERR Replica can't interact with the keyspace' after processing the command '{}'",
-                    entry.full_name
-                );
-                Next::Close
-            } else {
-                run(
-                    &self.worker,
-                    &mut self.session,
-                    &argv,
-                    None,
-                    &mut self.out,
-                    &mut started,
-                )
-            };
-            if !matches!(next, Next::Continue) || !self.out.since(mark).is_empty() {
-                let word = String::from_utf8_lossy(argv.first().copied().unwrap_or_default());
-                let name = entry.map_or(&*word, |entry| &entry.full_name);
-                tracing::warn!(
-                    "Replica generated a reply to command '{name}', disconnecting it: {}",
-                    self.client.address
-                );
-                return false;
-            }
-            done += request.len();
-        }
-        self.input.advance(done);
-        self.worker.end_batch();
-        self.worker.take_depends();
-        self.give_back_input();
-        if feeding.awaits_ack && feeding.feed.replica.has_acknowledged() {
-            feeding.awaits_ack = false;
-            feeding.streaming = true;
-        }
-        true
-    }
-
-    /// Ten times a second: limits, silence, and a sign of life. `false` if the replica is to go.
-    fn look(&mut self, feeding: &mut Feeding) -> bool {
-        let replica: &Arc<Replica> = &feeding.feed.replica;
-        let now_ms = clock::now_ms();
+    /// What the replica may lack at most.
+    pub(super) fn replica_limit(&self) -> OutputLimit {
         let config = &self.worker.shared.config;
-        let behind = replica.behind() as usize + self.out.len() - self.sent;
-        self.client.mailbox.set_unsent(behind);
         let limits = config
             .client_output_buffer_limit
             .part(|limits| limits.replica);
         // What is kept for everybody is nobody's burden.
         let backlog = config.repl_backlog_size.get();
         let at_least = |limit: u64| if limit > 0 { limit.max(backlog) } else { 0 };
-        let limit = OutputLimit {
+        OutputLimit {
             hard_bytes: at_least(limits.hard_bytes),
             ..limits
+        }
+    }
+
+    /// Ten times a second: silence, and a sign of life. `false` if the replica is to go.
+    fn look(&mut self) -> bool {
+        let timeout_ms = self.worker.shared.config.repl_timeout.get() as u64 * 1000;
+        let now_ms = clock::now_ms();
+        let Some(feeding) = &mut self.replica else {
+            return true;
         };
-        let counters = &self.worker.stats().counters;
-        if self.client.overflows(limit, now_ms, counters) {
+        if feeding.is_timed_out(now_ms, timeout_ms) {
             return false;
         }
-        let timeout_ms = config.repl_timeout.get() as u64 * 1000;
-        if feeding.streaming && !replica.plain && replica.silent_ms(now_ms) > timeout_ms {
-            tracing::warn!(
-                "Disconnecting timedout replica (streaming sync): {}",
-                replica.name()
-            );
-            return false;
-        }
-        let unsent = self.sent < self.out.len();
-        if !feeding.streaming && unsent && now_ms.saturating_sub(feeding.moved_ms) > timeout_ms {
-            tracing::warn!(
-                "Disconnecting timedout replica (full sync): {}",
-                replica.name()
-            );
-            return false;
-        }
+        let unsent = !feeding.unsent().is_empty();
         if !feeding.begun && !unsent && now_ms >= feeding.newline_ms.saturating_add(NEWLINE_MS) {
             feeding.newline_ms = now_ms;
-            self.borrow_output();
-            self.out.raw(b"\n");
+            feeding.piece.push(b'\n');
         }
         true
     }

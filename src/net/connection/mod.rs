@@ -22,11 +22,10 @@ use std::time::Duration;
 use bytes::BytesMut;
 
 use ahead::Ahead;
-
+use feed::{Feeding, Turn};
 use reading::read;
 
 use super::stream::Stream;
-use crate::command::Feed;
 use crate::command::client::Client;
 use crate::command::session::Session;
 use crate::exec::{Sleep, Wake, Worker};
@@ -79,7 +78,7 @@ struct Connection {
     /// Until that is safe, nothing is sent and nothing more is read.
     held: bool,
     /// The other end is a replica, to be served as one.
-    replica: Option<Box<Feed>>,
+    replica: Option<Box<Feeding>>,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -99,6 +98,8 @@ enum Event {
     TimedOut,
     /// The gate has moved.
     Moved,
+    /// There is something to do for a replica.
+    Feed(Turn),
 }
 
 /// Serves a client until it leaves, is told to, or the server stops.
@@ -123,9 +124,7 @@ pub async fn serve(worker: Rc<Worker>, buffers: Rc<Buffers>, stream: Stream, cli
         replica: None,
     };
     connection.run().await;
-    if let Some(feed) = connection.replica.take() {
-        connection.feed(*feed).await;
-    }
+    connection.end_feed();
     connection.end().await;
 }
 
@@ -154,6 +153,7 @@ impl Connection {
                         self.serve().await;
                     }
                 }
+                Event::Written(Ok(bytes)) if self.replica.is_some() => self.fed(bytes),
                 Event::Written(Ok(bytes)) => {
                     self.written(bytes);
                     if self.sent < self.out.len() {
@@ -173,6 +173,14 @@ impl Connection {
                         self.serve().await;
                     }
                 }
+                Event::Feed(turn) => {
+                    if !self.take_turn(turn) {
+                        return;
+                    }
+                }
+            }
+            if self.replica.is_some() && !self.fill() {
+                return;
             }
             if self.over_limit() || !self.weigh() {
                 return;
@@ -195,12 +203,21 @@ impl Connection {
             held,
             depends,
             worker,
+            replica,
             ..
         } = self;
+        let mut grown = replica
+            .as_ref()
+            .and_then(|feeding| feeding.grown(&worker.shared));
         let mailbox: &Mailbox = &client.mailbox;
         let gate = &worker.shared.journal.gate;
         let mut moved = pin!(held.then(|| worker.porter.moved()));
         poll_fn(|context| {
+            if let Some(feeding) = replica
+                && let Poll::Ready(turn) = feeding.poll(context)
+            {
+                return Poll::Ready(Event::Feed(turn));
+            }
             if let Some(mut moved) = moved.as_mut().as_pin_mut() {
                 // Enabled before the gate is looked at, so that no move is missed.
                 let rang = moved.as_mut().poll(context).is_ready();
@@ -209,11 +226,19 @@ impl Connection {
                 }
                 return mailbox.poll_rung(context).map(|()| Event::Rung);
             }
-            let end = out.len().min(*sent + WRITE_BYTES);
-            if *sent < end
-                && let Poll::Ready(done) = stream.poll_write(context, &out.bytes()[*sent..end])
+            let unsent = match replica {
+                Some(feeding) => feeding.unsent(),
+                None => &out.bytes()[*sent..out.len().min(*sent + WRITE_BYTES)],
+            };
+            if !unsent.is_empty()
+                && let Poll::Ready(done) = stream.poll_write(context, unsent)
             {
                 return Poll::Ready(Event::Written(done));
+            }
+            if let Some(grown) = &mut grown
+                && grown.as_mut().poll(context).is_ready()
+            {
+                return Poll::Ready(Event::Feed(Turn::Grown));
             }
             let ahead = sleep.is_some() && input.len() > AHEAD_BYTES;
             if *closing == Closing::No

@@ -56,6 +56,9 @@ impl Connection {
 
     /// Sends as much as the socket takes now, but not so much that others would wait for it.
     pub(super) fn flush(&mut self) {
+        if self.replica.is_some() {
+            self.refuse_replies();
+        }
         if !self.may_send() {
             return self.tell_output(0);
         }
@@ -84,6 +87,9 @@ impl Connection {
 
     /// Sends everything, however long the client takes.
     pub(super) async fn send_all(&mut self) {
+        if self.replica.is_some() {
+            self.refuse_replies();
+        }
         while !self.may_send() && self.closing != Closing::Now {
             let worker = self.worker.clone();
             let mut moved = pin!(worker.porter.moved());
@@ -105,12 +111,7 @@ impl Connection {
 
     pub(super) fn written(&mut self, bytes: usize) {
         self.sent += bytes;
-        let counters = &self.worker.stats().counters;
-        counters.output_bytes.add(bytes as u64);
-        counters.writes.add(1);
-        self.client
-            .output_bytes
-            .fetch_add(bytes as u64, Ordering::Relaxed);
+        self.count_written(bytes);
         if self.sent == self.out.len() {
             self.sent = 0;
             let mut buf = std::mem::take(self.out.buf_mut());
@@ -123,6 +124,15 @@ impl Connection {
             }
         }
         self.tell_output(0);
+    }
+
+    pub(super) fn count_written(&self, bytes: usize) {
+        let counters = &self.worker.stats().counters;
+        counters.output_bytes.add(bytes as u64);
+        counters.writes.add(1);
+        self.client
+            .output_bytes
+            .fetch_add(bytes as u64, Ordering::Relaxed);
     }
 
     /// The largest buffer that is kept for whoever needs one next. Where memory has a limit it isn't taken from keys,
@@ -138,10 +148,13 @@ impl Connection {
     /// What others see of the replies that wait, and of the bytes that are kept beside `out`, in which there may be room
     /// for them already.
     pub(super) fn tell_output(&mut self, kept: usize) {
-        let unsent = self.out.len() - self.sent + kept;
+        let feeding = self.replica.as_ref();
+        let behind = feeding.map_or(0, |feeding| feeding.behind());
+        let fed = feeding.map_or(0, |feeding| feeding.capacity());
+        let unsent = self.out.len() - self.sent + kept + behind;
         self.client.mailbox.set_unsent(unsent);
         let whole = self.out.len() + kept;
-        let capacity = self.out.buf_mut().capacity().max(whole);
+        let capacity = self.out.buf_mut().capacity().max(whole) + fed;
         let told = &self.client.reply_capacity;
         told.store(capacity, Ordering::Relaxed);
     }
@@ -162,6 +175,9 @@ impl Connection {
     }
 
     pub(super) fn output_limit(&self) -> OutputLimit {
+        if self.replica.is_some() {
+            return self.replica_limit();
+        }
         if !is_known(&self.worker, &self.session) {
             return UNKNOWN_LIMIT;
         }
@@ -204,7 +220,8 @@ impl Connection {
             );
             return true;
         }
-        if self.sent == self.out.len() && self.client.mailbox.is_empty() {
+        let idle = self.sent == self.out.len() && self.client.mailbox.is_empty();
+        if idle && self.replica.is_none() {
             return false;
         }
         self.client

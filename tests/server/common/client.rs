@@ -71,6 +71,20 @@ impl Client {
         }
     }
 
+    /// Takes what has come, whatever it is.
+    pub fn receive_raw(&mut self, into: &mut Vec<u8>) -> io::Result<()> {
+        into.extend(self.buffer.drain(..));
+        self.read = 0;
+        let mut piece = [0; 16 * 1024];
+        match self.stream.read(&mut piece)? {
+            0 => Err(io::ErrorKind::UnexpectedEof.into()),
+            len => {
+                into.extend_from_slice(&piece[..len]);
+                Ok(())
+            }
+        }
+    }
+
     /// Sends one command and waits for its answer.
     pub fn try_ask<A: AsRef<[u8]>>(&mut self, args: &[A]) -> io::Result<Reply> {
         self.send(&encode(args))?;
