@@ -13,6 +13,7 @@ const ALLOWED: &[(&str, &str, &str)] = &[
     ("bzpopmax", "flags", IN_SCRIPTS),
     ("bzpopmin", "flags", IN_SCRIPTS),
     ("wait", "flags", IN_SCRIPTS),
+    ("wait", "categories", IN_SCRIPTS),
     (
         "hscan",
         "arguments",

@@ -10,6 +10,7 @@ pub const WAIT: Command = Command {
     name: "wait",
     summary: "Waits until replicas have this connection's writes",
     since: "3.0.0",
+    flags: &[Blocking],
     args: &[Arg::int("numreplicas"), Arg::int("timeout")],
     run: Run::Session(wait),
     tips: &["request_policy:all_shards", "response_policy:agg_min"],
