@@ -14,7 +14,7 @@
 //!           have something to say were heard, so that whoever waits for many replies is woken once. A long one (SMEMBERS of a
 //!           large set) is written from a frozen copy, in parts, with the others' turns between them; KEYS of many keys
 //!           also finds them so, as of one moment (engine::names). Many requests of one read have others' turns between them, too
-//!   sync    appendfsync always: held there until what it depends on is on the disk
+//!   log     held there until what it depends on is in the log's file, and under appendfsync always on the disk
 //! ```
 //!
 //! # Floors

@@ -1,6 +1,7 @@
 //! The gate that replies pass once what they depend on is safe.
 //!
-//! Whoever writes the log opens it as far as the log is safe. Nothing waits while nobody has closed it.
+//! Whoever writes the log opens it as far as the log is safe: on the disk under `appendfsync always`, in the file otherwise.
+//! Nothing waits while there is no log.
 
 use std::pin::pin;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -40,6 +41,8 @@ pub enum Pass {
 pub struct Gate {
     open_to: AtomicU64,
     failed: AtomicBool,
+    /// Somebody wants to hear the bell: ringing it for nobody would wake every worker.
+    awaited: AtomicBool,
     bell: Notify,
 }
 
@@ -48,6 +51,7 @@ impl Default for Gate {
         Gate {
             open_to: AtomicU64::new(u64::MAX),
             failed: AtomicBool::new(false),
+            awaited: AtomicBool::new(false),
             bell: Notify::new(),
         }
     }
@@ -56,10 +60,10 @@ impl Default for Gate {
 impl Gate {
     #[inline]
     pub fn pass(&self, depends: Depends) -> Pass {
-        let open_to = Seq(self.open_to.load(Ordering::Acquire));
+        let open_to = Seq(self.open_to.load(Ordering::SeqCst));
         if depends.wrote.max(depends.saw) <= open_to {
             Pass::Open
-        } else if !self.failed.load(Ordering::Acquire) {
+        } else if !self.failed.load(Ordering::SeqCst) {
             Pass::Wait
         } else if depends.wrote <= open_to {
             // Reads go on while the log can't be written, and then see what is not safe.
@@ -69,21 +73,29 @@ impl Gate {
         }
     }
 
-    /// Lets through what depends on nothing after `seq`.
-    pub fn open_to(&self, seq: Seq) {
-        if self.open_to.swap(seq.0, Ordering::AcqRel) != seq.0 {
-            self.bell.notify_waiters();
-        }
+    /// As [`Gate::pass`], for who goes to sleep if the answer is to wait: [`Porter::moved`], enabled before, wakes him.
+    pub fn pass_or_wake(&self, depends: Depends) -> Pass {
+        // Before the gate is looked at: who moves it looks for sleepers afterwards.
+        self.awaited.store(true, Ordering::SeqCst);
+        self.pass(depends)
     }
 
-    /// Lets nothing through that depends on an edit, until it is opened again.
-    pub fn close(&self) {
-        self.open_to.store(0, Ordering::Release);
+    /// Lets through what depends on nothing after `seq`.
+    pub fn open_to(&self, seq: Seq) {
+        if self.open_to.swap(seq.0, Ordering::SeqCst) != seq.0 {
+            self.ring();
+        }
     }
 
     /// Says whether the log can't be written at present.
     pub fn set_failed(&self, failed: bool) {
-        if self.failed.swap(failed, Ordering::AcqRel) != failed {
+        if self.failed.swap(failed, Ordering::SeqCst) != failed {
+            self.ring();
+        }
+    }
+
+    fn ring(&self) {
+        if self.awaited.load(Ordering::SeqCst) && self.awaited.swap(false, Ordering::SeqCst) {
             self.bell.notify_waiters();
         }
     }
@@ -97,7 +109,7 @@ pub struct Porter {
 }
 
 impl Porter {
-    /// Returns when the gate has moved; to be enabled before asking [`Gate::pass`].
+    /// Returns when the gate has moved; to be enabled before asking [`Gate::pass_or_wake`].
     pub fn moved(&self) -> Notified<'_> {
         self.bell.notified()
     }

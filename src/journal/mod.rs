@@ -43,6 +43,8 @@ struct State {
     readers: Vec<Option<Seq>>,
     /// Whether a reader sleeps until something is appended.
     awaited: bool,
+    /// Whether the journal was rung since a reader slept last.
+    rung: bool,
 }
 
 #[derive(Default)]
@@ -168,9 +170,9 @@ impl Journal {
         state.end
     }
 
-    /// Wakes readers that wait, for another reason than an append.
+    /// Wakes the reader that sleeps, or is about to, for another reason than an append.
     pub fn ring(&self) {
-        self.state.lock().awaited = false;
+        self.state.lock().rung = true;
         self.bell.notify_all();
     }
 }
@@ -242,8 +244,14 @@ pub struct Reader {
 }
 
 impl Reader {
-    /// All that was appended since the last call, with the offset at which each chunk begins.
-    pub fn take(&mut self) -> Vec<(Seq, Bytes)> {
+    /// Up to where it has taken.
+    pub fn position(&self) -> Seq {
+        let position = self.journal.state.lock().readers[self.id];
+        position.expect("a reader that lives has a position")
+    }
+
+    /// All that was appended since the last call, with the offset at which each chunk begins, and where it ends.
+    pub fn take(&self) -> (Vec<(Seq, Bytes)>, Seq) {
         let mut state = self.journal.state.lock();
         let selected = state.selected;
         state.close();
@@ -255,18 +263,26 @@ impl Reader {
         let taken = taken.cloned().collect();
         state.readers[self.id] = Some(state.end);
         state.trim();
-        taken
+        (taken, state.end)
     }
 
-    /// Sleeps until something is appended that was not taken, the journal is rung, or the time is up.
-    pub fn wait(&mut self, time: Duration) {
+    /// Sleeps until something is appended that was not taken, the journal is rung, or the time is up; whether it was rung.
+    pub fn wait(&self, time: Duration) -> bool {
         let mut state = self.journal.state.lock();
-        if state.readers[self.id] < Some(state.end) {
-            return;
+        if !state.rung && state.readers[self.id] == Some(state.end) {
+            state.awaited = true;
+            self.journal.bell.wait_for(&mut state, time);
+            state.awaited = false;
         }
-        state.awaited = true;
-        self.journal.bell.wait_for(&mut state, time);
-        state.awaited = false;
+        std::mem::take(&mut state.rung)
+    }
+
+    /// Sleeps until the journal is rung or the time is up, whatever is appended.
+    pub fn rest(&self, time: Duration) {
+        let mut state = self.journal.state.lock();
+        let rung = |state: &mut State| !state.rung;
+        self.journal.bell.wait_while_for(&mut state, rung, time);
+        state.rung = false;
     }
 }
 
@@ -299,23 +315,28 @@ mod tests {
             Seq(0),
             "nobody reads yet"
         );
-        let mut first = journal.reader();
+        let first = journal.reader();
         journal.append(log(&[(0, &["DEL", "a"])]).whole(), 1);
-        let mut second = journal.reader();
+        let second = journal.reader();
         journal.append(log(&[(1, &["DEL", "b"]), (1, &["DEL", "c"])]).whole(), 1);
-        let text = |reader: &mut Reader| {
-            let chunks: Vec<_> = reader.take().into_iter().map(|(_, bytes)| bytes).collect();
+        let text = |reader: &Reader| {
+            let chunks: Vec<_> = reader
+                .take()
+                .0
+                .into_iter()
+                .map(|(_, bytes)| bytes)
+                .collect();
             String::from_utf8(chunks.concat())
                 .unwrap()
                 .replace("\r\n", " ")
         };
         let tail = "*2 $6 SELECT $1 1 *1 $5 MULTI *2 $3 DEL $1 b *2 $3 DEL $1 c *1 $4 EXEC ";
         assert_eq!(
-            text(&mut first),
+            text(&first),
             format!("*2 $6 SELECT $1 0 *2 $3 DEL $1 a {tail}")
         );
-        assert_eq!(text(&mut second), tail);
-        assert_eq!(text(&mut first), "");
+        assert_eq!(text(&second), tail);
+        assert_eq!(text(&first), "");
         assert!(
             journal.state.lock().closed.is_empty(),
             "what all have read is let go"

@@ -154,7 +154,7 @@ impl Store {
         true
     }
 
-    fn begin_in(
+    pub(super) fn begin_in(
         &self,
         busy: &mut Busy,
         kind: Kind,

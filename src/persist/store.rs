@@ -322,6 +322,7 @@ impl Store {
             );
         }
         self.load_snapshot(false)?;
+        aof::try_place(self).map_err(anyhow::Error::msg)?;
         tracing::info!("Creating AOF base file on server start");
         aof::rewrite(self, NO_JOB).context("Can't create the append only file")
     }
@@ -396,7 +397,7 @@ impl Store {
         if self.abandon(Kind::Rewrite) {
             tracing::info!("Killing running AOF rewrite child: {}", std::process::id());
         }
-        aof::stop_writer(self)
+        aof::stop(self)
     }
 
     /// Stops writing the log, and waits until no rewrite touches its files.
@@ -486,7 +487,7 @@ impl Store {
     /// Ten times a second: saves that are due, jobs that wait their turn, a disk that is too slow.
     pub fn tick(self: &Arc<Self>, dirty: u64, now_ms: u64) {
         self.take_stock();
-        self.log.watch(&self.journal, &self.config, now_ms);
+        self.watch_log();
         if self.is_busy() || self.loading.is_on() {
             return;
         }
@@ -538,11 +539,29 @@ impl Store {
         }
     }
 
+    /// Whether the log can be turned on, if that is wanted: asked before anything acts on what was set.
+    pub fn may_turn_on_log(&self) -> Result<(), &'static str> {
+        let begins = self.config.appendonly.get() && !self.log.is_running();
+        if !begins || self.loading.is_on() {
+            return Ok(());
+        }
+        aof::try_place(self).map_err(|why| {
+            tracing::warn!("{why}");
+            "Unable to turn on AOF. Check server logs."
+        })
+    }
+
     /// Acts on `appendonly` and `appendfsync` after they were set.
     /// `later`: a transaction is under way, which a rewrite waits for.
-    pub fn apply_config(self: &Arc<Self>, dirty: u64, later: bool) -> Result<(), String> {
-        let wanted = self.config.appendonly.get();
-        if self.loading.is_on() || wanted == self.log.is_running() {
+    pub fn apply_config(self: &Arc<Self>, dirty: u64, later: bool) {
+        let (wanted, running) = (self.config.appendonly.get(), self.log.is_running());
+        if self.loading.is_on() {
+            self.journal.ring();
+        } else if wanted && !running {
+            self.turn_on_log(dirty, later);
+        } else if !wanted && (running || self.log.is_beginning()) {
+            self.turn_off_log();
+        } else {
             self.journal.ring();
             if self.log.has_history() && !self.is_busy() {
                 // `aof-disable-auto-gc` may have been set back.
@@ -551,29 +570,27 @@ impl Store {
                     tracing::warn!("Can't remove old files of the log: {}", reason(&error));
                 }
             }
-            return Ok(());
         }
-        if wanted {
-            let mut busy = self.busy.lock();
-            match busy.running {
-                // It is being turned on.
-                Some(running) if running.kind == Kind::Rewrite => return Ok(()),
-                Some(_) => {
-                    busy.waiting = Some(Kind::Rewrite);
-                    return Ok(());
-                }
-                None if later => {
-                    tracing::info!("AOF background was scheduled");
-                    busy.waiting = Some(Kind::Rewrite);
-                    return Ok(());
-                }
-                None => {}
+    }
+
+    fn turn_on_log(&self, dirty: u64, later: bool) {
+        let mut busy = self.busy.lock();
+        match busy.running {
+            // It is being turned on. If that was given up, the cron begins anew.
+            Some(running) if running.kind == Kind::Rewrite => return,
+            None if !later => {
+                // Nothing else is under way.
+                let _ = self.begin_in(&mut busy, Kind::Rewrite, dirty, None, None);
+                return;
             }
-            drop(busy);
-            return self
-                .begin(Kind::Rewrite, dirty, None)
-                .map_err(|_| "Unable to turn on AOF. Check server logs.".to_owned());
+            _ => busy.waiting = Some(Kind::Rewrite),
         }
+        tracing::info!("AOF background was scheduled");
+    }
+
+    /// Ends the log though a rewrite may be under way: that is given up, and nobody waits for its end, as who turns the log off may
+    /// hold what it still needs.
+    fn turn_off_log(&self) {
         // What can't be written now would not be written later either.
         if let Err(error) = self.stop_log() {
             tracing::error!(
@@ -582,7 +599,6 @@ impl Store {
             );
         }
         self.take_stock();
-        Ok(())
     }
 
     /// The server's last words to its files, once nothing else runs: the log's end, and a snapshot if there was an
@@ -592,7 +608,7 @@ impl Store {
             self.abandon(kind);
         }
         self.end_jobs();
-        if let Err(error) = aof::stop_writer(self) {
+        if let Err(error) = aof::stop(self) {
             tracing::error!(
                 "The end of the append only file is missing: {}",
                 reason(&error)

@@ -108,16 +108,18 @@ fn set(call: &mut SessionCall<'_>) -> Done {
         // As it was before, which the kernel took then.
         let _ = call.server.apply_oom_score();
     };
-    if let Err(error) = before.apply(call.server, &|| config.roll_back(&changed)) {
+    let may_turn_on = call.server.store.may_turn_on_log();
+    let applied = may_turn_on
+        .map_err(|why| SetError::refused("appendonly", why))
+        .and_then(|()| before.apply(call.server, &|| config.roll_back(&changed)));
+    if let Err(error) = applied {
         undo();
         return Err(Fail::said(error.to_string()));
     }
     call.server.apply_config();
     let dirty = call.server.stats.totals().dirty;
-    if let Err(why) = call.server.store.apply_config(dirty, call.session.in_exec) {
-        undo();
-        return Err(Fail::said(SetError::refused("appendonly", why).to_string()));
-    }
+    let in_exec = call.session.in_exec;
+    call.server.store.apply_config(dirty, in_exec);
     let is_password = |changed: &config::Changed| changed.directive.name == "requirepass";
     if changed.iter().any(is_password) {
         call.server

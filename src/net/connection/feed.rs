@@ -320,7 +320,7 @@ impl Connection {
             return there;
         }
         feeding.piece = piece;
-        // Edits that a power cut could take back are nobody's business yet.
+        // Edits that a crash could take back are nobody's business yet.
         self.depends = self.depends.and(Depends {
             wrote: Seq::default(),
             saw: self.worker.shared.journal.end(),

@@ -221,7 +221,7 @@ impl Connection {
             if let Some(mut moved) = moved.as_mut().as_pin_mut() {
                 // Enabled before the gate is looked at, so that no move is missed.
                 let rang = moved.as_mut().poll(context).is_ready();
-                if rang || gate.pass(*depends) != Pass::Wait {
+                if rang || gate.pass_or_wake(*depends) != Pass::Wait {
                     return Poll::Ready(Event::Moved);
                 }
                 return mailbox.poll_rung(context).map(|()| Event::Rung);

@@ -38,7 +38,12 @@ impl Connection {
     /// Whether what stands in `out` may be sent.
     pub(super) fn may_send(&mut self) -> bool {
         self.take_depends();
-        let pass = self.worker.shared.journal.gate.pass(self.depends);
+        let shared = &self.worker.shared;
+        let mut pass = shared.journal.gate.pass(self.depends);
+        if pass == Pass::Wait {
+            shared.store.write_log();
+            pass = shared.journal.gate.pass(self.depends);
+        }
         self.held = pass == Pass::Wait;
         match pass {
             Pass::Open => self.depends = Depends::default(),
@@ -94,7 +99,7 @@ impl Connection {
             let worker = self.worker.clone();
             let mut moved = pin!(worker.porter.moved());
             moved.as_mut().enable();
-            if worker.shared.journal.gate.pass(self.depends) == Pass::Wait {
+            if worker.shared.journal.gate.pass_or_wake(self.depends) == Pass::Wait {
                 moved.await;
             }
         }

@@ -7,43 +7,53 @@ mod rewrite;
 mod seal;
 mod start;
 mod streams;
+mod tail;
 mod writer;
 
 use std::collections::VecDeque;
 use std::fs;
-use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::mpsc::{Receiver, RecvTimeoutError, sync_channel};
+use std::thread::JoinHandle;
 use std::time::Duration;
 
 use parking_lot::Mutex;
 
 use crate::config::{AppendFsync, Config};
-use crate::journal::{Journal, Reader, Seq};
+use crate::journal::Seq;
 use crate::persist::Store;
+use crate::util::clock;
 
 pub use manifest::{Manifest, Part};
 pub use read::Apply;
-pub(super) use rewrite::{collect, rewrite};
+pub(super) use rewrite::{collect, rewrite, try_place};
 pub(super) use start::{load, take_over};
-use writer::{Increment, Order, Writer};
+use tail::{Switch, Tail};
+use writer::SyncCall;
+pub(super) use writer::stop;
 
-/// Bytes that may wait for the disk before replies wait for it, too.
-const BACKLOG_MAX: u64 = 64 << 20;
 /// How old an edit may be that the disk doesn't have, under `everysec`.
 const UNSAFE_MS_MAX: u64 = 900;
 
-/// The log's files, and the thread that writes them.
+/// The log's files, and those who write them.
 #[derive(Default)]
 pub struct Log {
     running: AtomicBool,
     /// It is being begun: it has edits, and not yet the data that they follow.
     beginning: AtomicBool,
-    orders: Mutex<VecDeque<Order>>,
-    /// Held while it is decided whether the log is written, and never while anything is waited for.
-    change: Mutex<()>,
+    /// There while the log is running.
+    tail: Mutex<Option<Tail>>,
+    /// Files to go on in, in the order of their marks.
+    switches: Mutex<VecDeque<Switch>>,
+    /// Some reply waits for a write.
+    wanted: AtomicBool,
+    /// A sync goes on that whoever writes might have to wait for.
+    syncing: AtomicBool,
+    /// The last write or sync failed.
+    has_failed: AtomicBool,
+    sync_call: SyncCall,
+    /// Those behind the tail. Held while the log begins or ends: one ends before the next one begins.
+    threads: Mutex<Vec<JoinHandle<()>>>,
     manifest: Mutex<Manifest>,
     /// Bytes of all files but the one being written.
     settled_bytes: AtomicU64,
@@ -52,8 +62,9 @@ pub struct Log {
     base_bytes: AtomicU64,
     /// When the oldest edit was made that the disk may not have; 0 for none.
     unsafe_since_ms: AtomicU64,
-    /// Times that replies began to wait for a slow disk.
+    /// Times that replies began to wait for a slow disk, and whether they do.
     pub delayed: AtomicU64,
+    slow: AtomicBool,
     error: Mutex<Option<String>>,
     /// DEBUG AOF-FLUSH-SLEEP: microseconds to wait before each write.
     pub flush_sleep_us: AtomicU64,
@@ -94,28 +105,11 @@ impl Log {
         outgrown.then_some(grown)
     }
 
-    /// Closes the gate while the disk is too slow: nothing is acknowledged that is more than a second from safe.
-    /// Under `always` the writer alone moves the gate.
-    pub fn watch(&self, journal: &Journal, config: &Config, now_ms: u64) {
-        if !self.is_running()
-            || config.appendfsync.get() == AppendFsync::Always
-            || !self.is_late(journal, now_ms)
-        {
-            return;
-        }
-        self.delayed.fetch_add(1, Ordering::Relaxed);
-        journal.gate.close();
-        if !self.is_late(journal, now_ms) {
-            // The writer opened it just before.
-            journal.gate.open_to(Seq(u64::MAX));
-        }
-    }
-
-    fn is_late(&self, journal: &Journal, now_ms: u64) -> bool {
-        let taken = Some(self.unsafe_since_ms.load(Ordering::Acquire)).filter(|since| *since > 0);
-        let oldest = taken.into_iter().chain(journal.waiting_since_ms()).min();
-        oldest.is_some_and(|since| now_ms.saturating_sub(since) > UNSAFE_MS_MAX)
-            || journal.backlog_bytes() > BACKLOG_MAX
+    /// Whether there are edits under `everysec` that the disk should have had by now: nothing is acknowledged that is more
+    /// than a second from safe.
+    fn is_late(&self) -> bool {
+        let since_ms = self.unsafe_since_ms.load(Ordering::Acquire);
+        since_ms > 0 && clock::now_ms().saturating_sub(since_ms) > UNSAFE_MS_MAX
     }
 
     fn waits_since(&self, since_ms: u64) {
@@ -125,8 +119,9 @@ impl Log {
         }
     }
 
-    fn all_safe(&self) {
-        self.unsafe_since_ms.store(0, Ordering::Release);
+    /// The disk has all edits from before this time; 0 if it has all.
+    fn all_safe(&self, since_ms: u64) {
+        self.unsafe_since_ms.store(since_ms, Ordering::Release);
     }
 
     fn wrote(&self, increment_bytes: u64) {
@@ -149,17 +144,19 @@ impl Log {
         }
     }
 
-    fn has_order(&self) -> bool {
-        !self.orders.lock().is_empty()
-    }
-
-    /// From where on an order wants another file.
+    /// From where on another file is to be written to.
     fn next_mark(&self) -> Option<Seq> {
-        self.orders.lock().iter().find_map(Order::mark)
+        self.switches.lock().front().map(|switch| switch.mark)
     }
 
-    fn order(&self) -> Option<Order> {
-        self.orders.lock().pop_front()
+    fn next_switch(&self) -> Option<Switch> {
+        self.switches.lock().pop_front()
+    }
+
+    /// The file that was written to gets no more bytes than these.
+    fn settle(&self, len: u64) {
+        self.settled_bytes.fetch_add(len, Ordering::Relaxed);
+        self.increment_bytes.store(0, Ordering::Relaxed);
     }
 
     /// The files there are now, all of them whole.
@@ -187,46 +184,20 @@ pub(super) fn filename(config: &Config) -> String {
     String::from_utf8_lossy(&config.appendfilename.get()).into_owned()
 }
 
-/// Starts the thread that writes the log.
-fn start_writer(store: &Arc<Store>, reader: Reader, increment: Increment) -> io::Result<()> {
-    let log = &store.log;
-    log.orders.lock().clear();
-    log.set_error(None);
-    log.all_safe();
-    let writer = Writer::new(store.clone(), reader, increment);
-    std::thread::Builder::new()
-        .name("aof".into())
-        .spawn(move || writer.run())?;
-    log.running.store(true, Ordering::Release);
-    Ok(())
-}
-
-/// Waits until an order that was given is carried out.
-fn carried_out(store: &Store, told: &Receiver<io::Result<()>>) -> io::Result<()> {
-    loop {
-        store.journal.ring();
-        match told.recv_timeout(Duration::from_millis(100)) {
-            Ok(done) => return done,
-            // It may have looked for orders just before this one came.
-            Err(RecvTimeoutError::Timeout) => {}
-            Err(RecvTimeoutError::Disconnected) => {
-                return Err(io::Error::other("the log's thread has ended"));
-            }
+impl Store {
+    /// Ten times a second: holds replies back while the disk is too slow.
+    pub(super) fn watch_log(&self) {
+        let log = &self.log;
+        let everysec = self.config.appendfsync.get() == AppendFsync::Everysec;
+        if !log.is_running() || !everysec || !log.is_late() {
+            return log.slow.store(false, Ordering::Relaxed);
+        }
+        if !log.slow.swap(true, Ordering::Relaxed) {
+            log.delayed.fetch_add(1, Ordering::Relaxed);
+        }
+        // Who holds it looks himself.
+        if let Some(Some(tail)) = log.tail.try_lock().as_deref() {
+            tail.open_gate(self, AppendFsync::Everysec);
         }
     }
-}
-
-/// Writes what there is, and stops writing: CONFIG SET appendonly no, and the server's end.
-pub fn stop_writer(store: &Store) -> io::Result<()> {
-    let (done, told) = sync_channel(1);
-    {
-        let _change = store.log.change.lock();
-        if !store.log.running.swap(false, Ordering::AcqRel) {
-            return Ok(());
-        }
-        store.log.orders.lock().push_back(Order::Stop { done });
-    }
-    let stopped = carried_out(store, &told);
-    store.log.set_error(None);
-    stopped
 }

@@ -5,15 +5,15 @@ use std::io;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::sync::mpsc::sync_channel;
 
 use super::manifest::{Manifest, Part};
-use super::writer::{Increment, Order};
-use super::{carried_out, commands, filename, folder, start_writer, stop_writer};
+use super::tail::{Increment, Switch, Tail};
+use super::{commands, filename, folder, writer};
+use crate::config::special::reason;
 use crate::engine::Snapshot;
-use crate::journal::Seq;
 use crate::persist::Store;
 use crate::persist::disk::{DiskFile, Pushed, draft_of};
+use crate::persist::jobs::NO_JOB;
 use crate::persist::rdb;
 
 /// Writes the data as it stands into a new base, and edits from now on into a new increment.
@@ -37,54 +37,40 @@ fn rewrite_all(store: &Arc<Store>, job: u64) -> io::Result<()> {
     let running = store.log.is_running();
     // BGREWRITEAOF while the log is off makes a base that nothing follows.
     let continued = running || config.appendonly.get();
-    let increment = continued
-        .then(|| {
-            tracing::info!("Creating AOF incr file {} on background rewrite", part.name);
-            let file = store.disk.create(&dir.join(&part.name))?;
-            io::Result::Ok(Increment { file, len: 0 })
-        })
+    let mut increment = continued
+        .then(|| Increment::create(store, &dir.join(&part.name)))
         .transpose()?;
-
-    let (done, told) = sync_channel(1);
-    let mut reader = None;
-    let mut order = increment.map(|to| Order::Switch {
-        mark: Seq::default(),
-        to,
-        publish: publish(store, &old, &part, &dir, &filename),
-        done,
-    });
+    if running {
+        tracing::info!("Creating AOF incr file {} on background rewrite", part.name);
+        publish(store, &old, &part, &dir, &filename)?;
+    } else if continued && job == NO_JOB {
+        tracing::info!("Creating AOF incr file {} on server start", part.name);
+    }
+    let mut begins = None;
     let given_up = || store.is_abandoned(job);
     let snapshot = Snapshot::begin(&store.engine, &given_up, || {
-        let _change = store.log.change.lock();
-        // While all is locked: nothing that follows the mark can be written before the writer knows of it.
-        if given_up() {
-            // The log has been stopped, or is about to be.
-        } else if !running && continued {
-            reader = Some(store.journal.reader());
-        } else if let Some(mut order) = order.take() {
-            order.set_mark(store.journal.mark());
-            store.log.orders.lock().push_back(order);
+        // While all is locked: nothing that follows the mark can be written before the switch is known.
+        match increment.take() {
+            _ if given_up() => {}
+            Some(to) if running => {
+                let mark = store.journal.mark();
+                store.log.switches.lock().push_back(Switch { mark, to });
+            }
+            Some(to) => begins = Some((store.journal.reader(), to)),
+            None => {}
         }
     });
-    let starting = reader.is_some();
-    // Of a file that the writer has been given, the manifest tells.
-    let unnamed = order.is_some();
-    let begun = match (reader, order) {
-        (Some(reader), Some(Order::Switch { to, .. })) => {
-            let _change = store.log.change.lock();
-            match given_up() {
-                true => Err(io::Error::other("it was given up")),
-                false => start_writer(store, reader, to),
-            }
-        }
-        (None, Some(_)) => Err(io::Error::other("it was given up")),
-        _ if running => carried_out(store, &told),
-        _ => Ok(()),
+    let starting = begins.is_some();
+    let begun = match begins {
+        Some((reader, to)) => writer::start(store, job, reader, to),
+        None if running => switch_now(store),
+        None => Ok(()),
     };
     let begun = begun.and_then(|()| snapshot.ok_or_else(|| io::Error::other("it was given up")));
     let snapshot = begun.inspect_err(|_| {
-        if unnamed {
-            // It is in nobody's way if it stays.
+        // A file that the manifest names stays.
+        if continued && !running {
+            let _ = writer::stop(store);
             let _ = store.disk.remove(&dir.join(&part.name));
         }
     })?;
@@ -105,10 +91,11 @@ fn rewrite_all(store: &Arc<Store>, job: u64) -> io::Result<()> {
     });
     let Err(error) = installed else {
         store.log.set_files(named.expect("it was installed"), &dir);
+        store.with_tail(Tail::forget_older);
         return collect(store, &dir, &filename);
     };
     if starting {
-        let _ = stop_writer(store);
+        let _ = writer::stop(store);
     }
     // A folder that can't be synced fails after the new manifest has taken the old one's place: then it counts,
     // and so do the files that it names. Those that it retires stay, for the case that a power cut brings the old one back.
@@ -125,23 +112,60 @@ fn rewrite_all(store: &Arc<Store>, job: u64) -> io::Result<()> {
     Err(error)
 }
 
-/// Makes the manifest name a further increment.
+/// Makes the log's folder, and a file in it that goes again: whether a log can be begun there. The error is for the log.
+pub fn try_place(store: &Store) -> Result<(), String> {
+    let dir = folder(&store.config);
+    store.disk.make_dir(&dir).map_err(|error| {
+        format!(
+            "Can't open or create append-only dir {}: {}",
+            dir.display(),
+            reason(&error)
+        )
+    })?;
+    let draft = draft_of(&dir.join(format!("{}.incr", filename(&store.config))));
+    store.disk.create(&draft).map_err(|error| {
+        format!(
+            "Can't open the append-only file {}: {}",
+            draft.display(),
+            reason(&error)
+        )
+    })?;
+    // One that stays is removed at the next start.
+    let _ = store.disk.remove(&draft);
+    Ok(())
+}
+
+/// Has the log go on in its new file, which it does by itself if it can't now.
+fn switch_now(store: &Store) -> io::Result<()> {
+    let switched = store.with_tail(|tail| {
+        let done = tail.write(store);
+        store.wrote_log(tail, &done);
+        done
+    });
+    switched.unwrap_or_else(|| Err(io::Error::other("the log was turned off")))
+}
+
+/// Makes the manifest name a further increment, while edits still go to the one before: whoever reads the files in
+/// between finds the new one empty.
 fn publish(
-    store: &Arc<Store>,
+    store: &Store,
     old: &Manifest,
     part: &Part,
     dir: &Path,
     filename: &str,
-) -> Box<dyn FnOnce() -> io::Result<()> + Send> {
+) -> io::Result<()> {
     let mut manifest = old.clone();
     manifest.increments.push(part.clone());
     let path = Manifest::path(dir, filename);
-    let (store, dir) = (store.clone(), dir.to_owned());
-    Box::new(move || {
-        store.disk.replace(&path, manifest.text().as_bytes())?;
-        store.log.set_files(manifest, &dir);
-        Ok(())
-    })
+    let text = manifest.text();
+    let named = store.disk.replace(&path, text.as_bytes());
+    // A folder that can't be synced fails after the new manifest has taken the old one's place.
+    if named.is_ok() || fs::read(&path).ok() == Some(text.into()) {
+        *store.log.manifest.lock() = manifest;
+    } else {
+        let _ = store.disk.remove(&dir.join(&part.name));
+    }
+    named
 }
 
 fn write_base(

@@ -11,10 +11,11 @@ use anyhow::{Context, Result, bail};
 use super::manifest::{Manifest, Part};
 use super::read::{Apply, End, LogFile};
 use super::rewrite::collect;
-use super::writer::Increment;
-use super::{filename, folder, start_writer};
+use super::tail::Increment;
+use super::{filename, folder, writer};
 use crate::config::special::reason;
 use crate::persist::disk::DRAFT;
+use crate::persist::jobs::NO_JOB;
 use crate::persist::window::Window;
 use crate::persist::{Store, rdb};
 use crate::util::clock;
@@ -104,18 +105,22 @@ pub fn load(store: &Arc<Store>, apply: &mut Apply<'_>) -> Result<()> {
     let (dir, filename) = (folder(&store.config), filename(&store.config));
     let manifest = store.log.manifest.lock().clone();
     let parts: Vec<&Part> = manifest.parts().collect();
-    let mut total = 0;
-    for part in &parts {
-        let data = fs::metadata(dir.join(&part.name)).map_err(|error| cannot_open(part, &error))?;
-        total += data.len();
-    }
+    let len = |part: &&Part| {
+        let data = fs::metadata(dir.join(&part.name));
+        data.map(|data| data.len())
+            .map_err(|error| cannot_open(part, &error))
+    };
+    let lens = parts.iter().map(len).collect::<Result<Vec<u64>>>()?;
+    let total = lens.iter().sum();
     store.loading.total_bytes.store(total, Ordering::Relaxed);
     let began = std::time::Instant::now();
     for (at, part) in parts.iter().enumerate() {
         let began = std::time::Instant::now();
         let end = read_part(store, &dir, part, apply)?;
         if let End::Torn { at: offset, why } = end {
-            cut(store, &dir, part, offset, why, at + 1 == parts.len())?;
+            // The next file is named before the first edit goes there.
+            let is_last = lens[at + 1..].iter().all(|len| *len == 0);
+            cut(store, &dir, part, offset, why, is_last)?;
         }
         let kind = if Some(*part) == manifest.base.as_ref() {
             "base"
@@ -211,18 +216,13 @@ fn go_on(store: &Arc<Store>, dir: &Path, filename: &str) -> Result<()> {
         }
     };
     let path = dir.join(&part.name);
-    let mut file = store.disk.append(&path)?;
-    // What a crash left to the system's cache is about to be relied on.
-    file.sync()?;
-    let increment = Increment {
-        file,
-        len: fs::metadata(&path)?.len(),
-    };
+    let increment = Increment::open(store, &path)
+        .with_context(|| format!("Can't open the append-only file {}", path.display()))?;
     store.log.set_files(manifest, dir);
     if let Err(error) = collect(store, dir, filename) {
         // They are in the way of disk space alone, and go at the next rewrite.
         tracing::warn!("Can't remove old files of the log: {}", reason(&error));
     }
-    start_writer(store, store.journal.reader(), increment)?;
+    writer::start(store, NO_JOB, store.journal.reader(), increment)?;
     Ok(())
 }

@@ -1,295 +1,304 @@
-//! The thread that writes the log: takes what was appended to the journal, seals it, writes it, syncs it.
+//! Who writes the log, and who syncs it.
 //!
-//! What has not reached the disk is kept in memory, so that after a failure the file is cut back to where it was
-//! whole, and written again: it never has a hole, and a sync that failed is never taken for one that succeeded.
+//! A reply leaves once the edits that it tells of are in the file, and under `appendfsync always` on the disk. Otherwise
+//! a worker whose replies wait writes itself what everybody appended, as Redis does before it answers: one write for all of
+//! a turn. Two threads stand behind the workers. One writes what no reply waits for, all under `always`, and what can't be
+//! written now; the other one syncs. While it does, a write to the same disk may take as long as the sync, so that workers leave theirs to
+//! the first thread, and go on with what doesn't depend on it.
 
-use std::collections::VecDeque;
 use std::io;
 use std::sync::Arc;
-use std::sync::mpsc::SyncSender;
+use std::sync::atomic::{Ordering, fence};
+use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use bytes::Bytes;
+use parking_lot::{Condvar, Mutex};
 
-use super::seal::Seal;
+use super::tail::{Increment, Tail};
 use crate::config::AppendFsync;
 use crate::config::special::reason;
 use crate::journal::{Reader, Seq};
 use crate::persist::Store;
-use crate::persist::disk::DiskFile;
-use crate::util::{clock, memory};
+use crate::util::memory;
 
 /// Syncs under `everysec` come twice a second, so that nothing waits for longer than one even if the disk is slow.
 const SYNC_EVERY: Duration = Duration::from_millis(500);
 /// Between attempts to write to a disk that refuses.
 const RETRY_AFTER: Duration = Duration::from_millis(100);
 /// Appends gathered into one write, where no reply waits for it.
-const GATHER: Duration = Duration::from_millis(1);
+const GATHER: Duration = Duration::from_millis(10);
 const IDLE: Duration = Duration::from_secs(1);
 
-/// The file being written.
-pub struct Increment {
-    pub file: Box<dyn DiskFile>,
-    pub len: u64,
+/// What the thread that syncs is told.
+#[derive(Default)]
+pub struct SyncCall {
+    wish: Mutex<Wish>,
+    bell: Condvar,
 }
 
-/// What the writer is told to do.
-pub enum Order {
-    /// From this point of the journal on, write to another file, once the log's manifest names it.
-    Switch {
-        mark: Seq,
-        to: Increment,
-        /// Makes the manifest name the new file.
-        publish: Box<dyn FnOnce() -> io::Result<()> + Send>,
-        done: SyncSender<io::Result<()>>,
-    },
-    /// Write and sync what there is, and end.
-    Stop { done: SyncSender<io::Result<()>> },
+#[derive(Clone, Copy, Default)]
+struct Wish {
+    /// There is something to sync.
+    due: bool,
+    /// It is not to wait for its time.
+    at_once: bool,
+    ended: bool,
 }
 
-impl Order {
-    pub fn mark(&self) -> Option<Seq> {
-        match self {
-            Order::Switch { mark, .. } => Some(*mark),
-            Order::Stop { .. } => None,
-        }
+impl SyncCall {
+    fn make(&self, wish: Wish) {
+        let mut held = self.wish.lock();
+        held.due |= wish.due;
+        held.at_once |= wish.at_once;
+        held.ended |= wish.ended;
+        self.bell.notify_one();
     }
 
-    pub fn set_mark(&mut self, at: Seq) {
-        if let Order::Switch { mark, .. } = self {
-            *mark = at;
-        }
+    /// Sleeps until a sync is due, the last of which began then; `false` at the end.
+    fn wait(&self, last: Instant) -> bool {
+        let mut held = self.wish.lock();
+        self.bell
+            .wait_while(&mut held, |wish| !wish.due && !wish.ended);
+        let left = SYNC_EVERY.saturating_sub(last.elapsed());
+        let early = |wish: &mut Wish| !wish.at_once && !wish.ended;
+        self.bell.wait_while_for(&mut held, early, left);
+        !std::mem::take(&mut *held).ended
     }
 }
 
-pub struct Writer {
-    store: Arc<Store>,
-    reader: Reader,
-    file: Box<dyn DiskFile>,
-    /// The file's length up to which it is known to be whole; what follows is `kept`.
-    whole: u64,
-    /// How much of the file has reached the disk.
-    durable: u64,
-    /// Sealed pieces that follow `whole`, and how many of their bytes the file has.
-    kept: Vec<u8>,
-    written: usize,
-    /// The file may have more than `whole` and `written` say.
-    torn: bool,
-    /// Taken from the journal, not yet sealed.
-    taken: VecDeque<(Seq, Bytes)>,
-    /// The end of the journal up to which everything is sealed, and up to which all is on the disk.
-    sealed_to: Seq,
-    durable_to: Seq,
-    synced_at: Instant,
-    stamped_s: u64,
-    failed: bool,
-}
-
-impl Writer {
-    pub fn new(store: Arc<Store>, reader: Reader, increment: Increment) -> Self {
-        let from = store.journal.end();
-        store.journal.set_durable(Some(from));
-        if store.config.appendfsync.get() == AppendFsync::Always {
-            store.journal.gate.open_to(from);
-        }
-        Writer {
-            store,
-            reader,
-            file: increment.file,
-            whole: increment.len,
-            durable: increment.len,
-            kept: Vec::new(),
-            written: 0,
-            torn: false,
-            taken: VecDeque::new(),
-            sealed_to: from,
-            durable_to: from,
-            synced_at: Instant::now(),
-            stamped_s: 0,
-            failed: false,
-        }
-    }
-
-    /// Writes until told to stop: the body of the writer's thread.
-    pub fn run(mut self) {
-        loop {
-            let order = self.store.log.order();
-            let done = self.round(order.as_ref());
-            self.report(&done);
-            match (order, done) {
-                (None, _) => {}
-                (Some(Order::Stop { done: told }), done) => {
-                    self.store.journal.gate.open_to(Seq(u64::MAX));
-                    self.store.journal.gate.set_failed(false);
-                    self.store.journal.set_durable(None);
-                    // Whoever asked may have given up waiting.
-                    let _ = told.send(done);
-                    return;
-                }
-                (
-                    Some(Order::Switch {
-                        to,
-                        publish,
-                        done: told,
-                        ..
-                    }),
-                    done,
-                ) => {
-                    let switched = done.and_then(|()| self.switch(to, publish));
-                    let _ = told.send(switched);
-                    continue;
-                }
-            }
-            memory::publish();
-            self.rest();
-        }
-    }
-
-    /// Waits for something to do.
-    fn rest(&mut self) {
-        let time = match self.policy() {
-            _ if self.failed => RETRY_AFTER,
-            AppendFsync::Everysec if self.is_unsynced() => {
-                SYNC_EVERY.saturating_sub(self.synced_at.elapsed())
-            }
-            _ => IDLE,
-        };
-        if self.failed {
-            std::thread::sleep(RETRY_AFTER);
+impl Store {
+    /// Writes what was appended to the log, because replies wait for it. If somebody is at it, he writes the rest, too,
+    /// and opens the gate.
+    pub fn write_log(&self) {
+        let log = &self.log;
+        if !log.is_running()
+            || log.has_failed.load(Ordering::Relaxed)
+            || self.log_policy() == AppendFsync::Always
+        {
             return;
         }
-        self.reader.wait(time.max(GATHER));
-        if self.policy() != AppendFsync::Always && !self.store.log.has_order() {
-            std::thread::sleep(GATHER);
+        log.wanted.store(true, Ordering::SeqCst);
+        loop {
+            fence(Ordering::SeqCst);
+            if !log.wanted.load(Ordering::SeqCst) {
+                return;
+            }
+            if log.syncing.load(Ordering::SeqCst) {
+                return self.journal.ring();
+            }
+            // Who holds it looks after letting it go whether more is wanted.
+            let Some(mut held) = log.tail.try_lock() else {
+                return;
+            };
+            if log.syncing.load(Ordering::SeqCst) {
+                continue;
+            }
+            log.wanted.store(false, Ordering::SeqCst);
+            if let Some(tail) = &mut *held {
+                let done = tail.write(self);
+                self.wrote_log(tail, &done);
+            }
         }
     }
 
-    fn policy(&self) -> AppendFsync {
-        let config = &self.store.config;
-        if config.no_appendfsync_on_rewrite.get() && self.store.is_busy() {
+    /// Does something with the log's tail, if there is one.
+    pub(super) fn with_tail<T>(&self, act: impl FnOnce(&mut Tail) -> T) -> Option<T> {
+        let mut held = self.log.tail.lock();
+        let done = held.as_mut().map(act);
+        drop(held);
+        fence(Ordering::SeqCst);
+        if self.log.wanted.load(Ordering::SeqCst) {
+            self.write_log();
+        }
+        done
+    }
+
+    /// How the log is synced at present.
+    fn log_policy(&self) -> AppendFsync {
+        let config = &self.config;
+        if config.no_appendfsync_on_rewrite.get() && self.is_busy() {
             return AppendFsync::No;
         }
         config.appendfsync.get()
     }
 
-    fn is_unsynced(&self) -> bool {
-        self.durable < self.whole + self.kept.len() as u64
-    }
-
-    /// Takes, seals, writes, and syncs if that is due. An order makes it due.
-    fn round(&mut self, order: Option<&Order>) -> io::Result<()> {
-        let since_ms = self.store.journal.waiting_since_ms();
-        self.taken.extend(self.reader.take());
-        if !self.taken.is_empty() {
-            self.store
-                .log
-                .waits_since(since_ms.unwrap_or_else(clock::now_ms));
+    /// What follows a write: replies pass, a sync is called for, a failure is told.
+    pub(super) fn wrote_log(&self, tail: &mut Tail, done: &io::Result<()>) {
+        if let Err(error) = done {
+            self.log_failed(tail, error);
         }
-        // Asked after taking: an order is there before anything that follows its mark.
-        let mark = order
-            .and_then(Order::mark)
-            .or_else(|| self.store.log.next_mark());
-        self.seal(mark.unwrap_or(Seq(u64::MAX)));
-        if self.torn {
-            self.file.truncate(self.whole)?;
-            self.torn = false;
-        }
-        if self.written < self.kept.len() {
-            // Until it is known to be otherwise.
-            self.torn = true;
-            self.store.log.sleep_for_tests();
-            self.file.write_all(&self.kept[self.written..])?;
-            self.torn = false;
-            self.written = self.kept.len();
-        }
-        let policy = self.policy();
-        let due = match policy {
-            AppendFsync::Always => true,
-            AppendFsync::Everysec => self.synced_at.elapsed() >= SYNC_EVERY || self.failed,
-            AppendFsync::No => false,
-        };
-        if (due || order.is_some()) && self.is_unsynced() {
-            // After a failed sync nobody knows what the disk has of the pages.
-            self.torn = true;
-            self.file.sync()?;
-            self.torn = false;
-            self.synced_at = Instant::now();
-            self.durable = self.whole + self.kept.len() as u64;
-            self.durable_to = self.sealed_to;
-            self.store.journal.set_durable(Some(self.durable_to));
-        }
-        if self.durable == self.whole + self.kept.len() as u64 || policy == AppendFsync::No {
-            self.whole += self.kept.len() as u64;
-            self.kept.clear();
-            self.kept.shrink_to(1 << 20);
-            self.written = 0;
-            self.store.log.all_safe();
-        }
-        self.store.log.wrote(self.whole + self.kept.len() as u64);
-        self.store.journal.gate.open_to(match policy {
-            AppendFsync::Always => self.durable_to,
-            _ => Seq(u64::MAX),
-        });
-        Ok(())
-    }
-
-    /// Makes pieces of what was taken and begins before `limit`.
-    fn seal(&mut self, limit: Seq) {
-        let mut due = Vec::new();
-        while self.taken.front().is_some_and(|(begin, _)| *begin < limit)
-            && let Some((begin, bytes)) = self.taken.pop_front()
-        {
-            self.sealed_to = Seq(begin.0 + bytes.len() as u64);
-            due.push(bytes);
-        }
-        let body = match &due[..] {
-            [] => return,
-            [one] => one.clone(),
-            several => Bytes::from(several.concat()),
-        };
-        let config = &self.store.config;
-        let now_s = clock::now_ms() / 1000;
-        if config.aof_timestamp_enabled.get() && now_s > self.stamped_s {
-            self.stamped_s = now_s;
-            self.kept
-                .extend_from_slice(format!("#TS:{now_s}\r\n").as_bytes());
-        }
-        if config.aof_checksum.get() {
-            Seal::write(&body, self.durable, &mut self.kept);
-        }
-        self.kept.extend_from_slice(&body);
-    }
-
-    /// Goes on in another file; everything before it is on the disk.
-    fn switch(
-        &mut self,
-        to: Increment,
-        publish: Box<dyn FnOnce() -> io::Result<()> + Send>,
-    ) -> io::Result<()> {
-        publish()?;
-        self.file = to.file;
-        self.whole = to.len;
-        self.durable = to.len;
-        Ok(())
-    }
-
-    fn report(&mut self, done: &io::Result<()>) {
-        match done {
-            Ok(()) if self.failed => {
-                self.failed = false;
-                self.store.journal.gate.set_failed(false);
-                self.store.log.set_error(None);
-                tracing::warn!("AOF write error looks solved. The server can write again.");
+        let policy = self.log_policy();
+        if done.is_ok() {
+            if policy == AppendFsync::No {
+                tail.forget_written(self);
             }
-            Ok(()) => {}
-            Err(error) => {
-                self.written = 0;
-                if !std::mem::replace(&mut self.failed, true) {
-                    tracing::error!("Error writing to the AOF file: {}", reason(error));
+            let at_once = tail.has_older() && policy != AppendFsync::Always;
+            let due = at_once || policy == AppendFsync::Everysec && tail.is_unsynced();
+            if due && !std::mem::replace(&mut tail.called, true) || at_once {
+                let ended = false;
+                self.log.sync_call.make(Wish {
+                    due,
+                    at_once,
+                    ended,
+                });
+            }
+        }
+        tail.open_gate(self, policy);
+    }
+
+    fn log_failed(&self, tail: &mut Tail, error: &io::Error) {
+        if !std::mem::replace(&mut tail.failed, true) {
+            tracing::error!("Error writing to the AOF file: {}", reason(error));
+        }
+        self.log.has_failed.store(true, Ordering::Relaxed);
+        self.log.set_error(Some(reason(error)));
+        self.journal.gate.set_failed(true);
+        self.take_stock();
+    }
+
+    /// All that was appended could be written and synced again.
+    fn log_recovered(&self, tail: &mut Tail) {
+        tail.failed = false;
+        self.log.has_failed.store(false, Ordering::Relaxed);
+        self.journal.gate.set_failed(false);
+        self.log.set_error(None);
+        self.take_stock();
+        tracing::warn!("AOF write error looks solved. The server can write again.");
+    }
+
+    /// Writes what no reply has waited for, and syncs what `always` wants synced: the body of the log's own thread.
+    fn keep_log(&self, reader: &Reader) {
+        loop {
+            let round = |tail: &mut Tail| {
+                let policy = self.log_policy();
+                let mut done = tail.write(self);
+                if done.is_ok() && (policy == AppendFsync::Always || tail.failed) {
+                    done = tail.sync(self);
                 }
-                self.store.log.set_error(Some(reason(error)));
-                self.store.journal.gate.set_failed(true);
+                if done.is_ok() && tail.failed {
+                    self.log_recovered(tail);
+                }
+                self.wrote_log(tail, &done);
+                (policy, tail.failed)
+            };
+            let Some((policy, failed)) = self.with_tail(round) else {
+                return;
+            };
+            memory::publish();
+            if failed {
+                reader.rest(RETRY_AFTER);
+            } else if !reader.wait(IDLE) && policy != AppendFsync::Always {
+                reader.rest(GATHER);
             }
         }
     }
+
+    /// Syncs the log while others write it: the body of a thread.
+    fn sync_log(&self) {
+        let mut last = Instant::now();
+        while self.log.sync_call.wait(last) {
+            last = Instant::now();
+            while self.sync_one() {}
+        }
+    }
+
+    /// Syncs one file of the log; whether there may be another one that waits for it.
+    fn sync_one(&self) -> bool {
+        let begun = self.with_tail(|tail| {
+            tail.called = false;
+            let older = tail.has_older();
+            if !older && self.log_policy() != AppendFsync::Everysec {
+                return None;
+            }
+            let syncing = tail.begin_sync()?;
+            self.log.syncing.store(true, Ordering::SeqCst);
+            Some((syncing, older))
+        });
+        let Some((syncing, older)) = begun.flatten() else {
+            return false;
+        };
+        let done = syncing.file.lock().sync();
+        self.with_tail(|tail| {
+            self.log.syncing.store(false, Ordering::SeqCst);
+            let done = tail.end_sync(self, syncing, done);
+            self.wrote_log(tail, &done);
+        });
+        self.log.syncing.store(false, Ordering::SeqCst);
+        // After a failure the log's own thread tries again.
+        older && !self.log.has_failed.load(Ordering::Relaxed)
+    }
+}
+
+/// Starts the log: its tail, and the threads behind it.
+///
+/// Nothing is started if the job that does it was given up, or the log was turned off meanwhile: who stops the log says so
+/// first.
+pub fn start(
+    store: &Arc<Store>,
+    job: u64,
+    reader: Reader,
+    increment: Increment,
+) -> io::Result<()> {
+    let log = &store.log;
+    let mut threads = log.threads.lock();
+    if !store.config.appendonly.get() || store.is_abandoned(job) {
+        return Err(io::Error::other("the log was turned off"));
+    }
+    assert!(threads.is_empty(), "a log ends before the next one begins");
+    log.switches.lock().clear();
+    log.set_error(None);
+    log.all_safe(0);
+    log.has_failed.store(false, Ordering::Relaxed);
+    *log.sync_call.wish.lock() = Wish::default();
+    let reader = Arc::new(reader);
+    *log.tail.lock() = Some(Tail::new(store, reader.clone(), increment));
+    log.running.store(true, Ordering::Release);
+    let (keeper, syncer) = (store.clone(), store.clone());
+    let started = spawn("aof", move || keeper.keep_log(&reader))
+        .map(|thread| threads.push(thread))
+        .and_then(|()| spawn("aof-sync", move || syncer.sync_log()))
+        .map(|thread| threads.push(thread));
+    if started.is_err() {
+        // What there was to write is in no file that counts.
+        let _ = end(store, &mut threads);
+    }
+    started
+}
+
+fn spawn(name: &str, body: impl FnOnce() + Send + 'static) -> io::Result<JoinHandle<()>> {
+    std::thread::Builder::new().name(name.into()).spawn(body)
+}
+
+/// Writes what there is, and stops writing: CONFIG SET appendonly no, and the server's end. Its threads are gone when
+/// this returns.
+pub fn stop(store: &Store) -> io::Result<()> {
+    end(store, &mut store.log.threads.lock())
+}
+
+fn end(store: &Store, threads: &mut Vec<JoinHandle<()>>) -> io::Result<()> {
+    let log = &store.log;
+    let mut held = log.tail.lock();
+    let done = held
+        .as_mut()
+        .map(|tail| tail.write(store).and_then(|()| tail.sync(store)));
+    log.running.store(false, Ordering::Release);
+    drop(held.take());
+    drop(held);
+    log.switches.lock().clear();
+    let gate = &store.journal.gate;
+    gate.open_to(Seq(u64::MAX));
+    gate.set_failed(false);
+    store.journal.set_durable(None);
+    log.has_failed.store(false, Ordering::Relaxed);
+    log.set_error(None);
+    store.journal.ring();
+    log.sync_call.make(Wish {
+        ended: true,
+        ..Wish::default()
+    });
+    for thread in threads.drain(..) {
+        // One that has panicked has said so.
+        let _ = thread.join();
+    }
+    done.unwrap_or(Ok(()))
 }

@@ -6,4 +6,6 @@ mod damage;
 mod exchange;
 mod faults;
 mod faulty;
+mod killed;
 mod stop;
+mod turning;

@@ -1,0 +1,384 @@
+//! The log's tail: what was appended to the journal, on its way to a file and to the disk.
+//!
+//! Whoever holds the tail's lock takes, seals and writes all that there is. What has not reached the disk is kept in
+//! memory, so that after a failure the file is cut back to where it was whole, and written again: it never has a hole, and
+//! a sync that failed is never taken for one that succeeded.
+
+use std::collections::VecDeque;
+use std::io;
+use std::path::Path;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use parking_lot::Mutex;
+
+use super::seal::Seal;
+use crate::config::AppendFsync;
+use crate::journal::{Reader, Seq};
+use crate::persist::Store;
+use crate::persist::disk::DiskFile;
+use crate::util::clock;
+
+/// Memory that what is kept may hold on to while there is little of it.
+const KEEP_BYTES: usize = 1 << 20;
+
+/// A file that edits are to be written to.
+pub struct Increment {
+    file: Box<dyn DiskFile>,
+    /// The file once more, for who syncs it while others write.
+    second: Box<dyn DiskFile>,
+    len: u64,
+}
+
+impl Increment {
+    /// A new file, empty.
+    pub fn create(store: &Store, path: &Path) -> io::Result<Increment> {
+        Ok(Increment {
+            file: store.disk.create(path)?,
+            second: store.disk.append(path)?,
+            len: 0,
+        })
+    }
+
+    /// A file to be continued, with all that is in it on the disk.
+    pub fn open(store: &Store, path: &Path) -> io::Result<Increment> {
+        let mut file = store.disk.append(path)?;
+        // What a crash left to the system's cache is about to be relied on.
+        file.sync()?;
+        Ok(Increment {
+            file,
+            second: store.disk.append(path)?,
+            len: std::fs::metadata(path)?.len(),
+        })
+    }
+}
+
+/// From this point of the journal on, edits go to another file, which the manifest names already.
+pub struct Switch {
+    pub mark: Seq,
+    pub to: Increment,
+}
+
+/// A file with bytes that may not be on the disk. All but the last one get no more of them.
+struct Part {
+    number: u64,
+    file: Box<dyn DiskFile>,
+    second: Arc<Mutex<Box<dyn DiskFile>>>,
+    /// The file's length up to which it is known to be whole; what follows is `kept`.
+    whole: u64,
+    /// How much of the file has reached the disk.
+    durable: u64,
+    /// Sealed pieces that follow `whole`, and how many of their bytes the file has.
+    kept: Vec<u8>,
+    written: usize,
+    /// The file may have more than `whole` and `written` say.
+    torn: bool,
+    /// The end of the journal up to which everything is sealed.
+    sealed_to: Seq,
+}
+
+impl Part {
+    fn new(number: u64, from: Seq, increment: Increment) -> Part {
+        Part {
+            number,
+            file: increment.file,
+            second: Arc::new(Mutex::new(increment.second)),
+            whole: increment.len,
+            durable: increment.len,
+            kept: Vec::new(),
+            written: 0,
+            torn: false,
+            sealed_to: from,
+        }
+    }
+
+    fn len(&self) -> u64 {
+        self.whole + self.kept.len() as u64
+    }
+
+    fn is_unsynced(&self) -> bool {
+        self.durable < self.len()
+    }
+
+    fn write(&mut self, store: &Store) -> io::Result<()> {
+        if self.torn {
+            self.file.truncate(self.whole + self.written as u64)?;
+            self.torn = false;
+        }
+        if self.written < self.kept.len() {
+            // Until it is known to be otherwise.
+            self.torn = true;
+            store.log.sleep_for_tests();
+            self.file.write_all(&self.kept[self.written..])?;
+            self.torn = false;
+            self.written = self.kept.len();
+        }
+        Ok(())
+    }
+
+    /// After a failed sync nobody knows what the disk has of what it was given since the one before.
+    fn doubt(&mut self) {
+        self.torn = true;
+        self.written = 0;
+    }
+
+    fn sync(&mut self) -> io::Result<()> {
+        self.doubt();
+        self.file.sync()?;
+        self.torn = false;
+        self.written = self.kept.len();
+        self.synced(self.len());
+        Ok(())
+    }
+
+    /// The disk has so much of the file, or nobody waits for it.
+    fn synced(&mut self, len: u64) {
+        self.durable = self.durable.max(len);
+        self.let_go(len);
+    }
+
+    fn let_go(&mut self, len: u64) {
+        let count = len.saturating_sub(self.whole) as usize;
+        self.kept.drain(..count);
+        self.written -= count;
+        self.whole += count as u64;
+        if self.kept.capacity() > KEEP_BYTES && self.kept.len() < KEEP_BYTES / 2 {
+            self.kept.shrink_to(KEEP_BYTES);
+        }
+    }
+}
+
+/// A sync that goes on while others write.
+pub struct Syncing {
+    number: u64,
+    pub file: Arc<Mutex<Box<dyn DiskFile>>>,
+    len: u64,
+    to: Seq,
+}
+
+pub struct Tail {
+    reader: Arc<Reader>,
+    /// Oldest first. Never empty: the last one is the one to write to.
+    parts: VecDeque<Part>,
+    /// Taken from the journal, not yet sealed, and where the taking ended.
+    taken: VecDeque<(Seq, Bytes)>,
+    taken_to: Seq,
+    /// The end of the journal up to which all is in a file, and up to which all is on the disk.
+    written_to: Seq,
+    durable_to: Seq,
+    stamped_s: u64,
+    /// When the oldest edit was made that came after the sync under way had begun; `None` if there is no sync.
+    after_sync_ms: Option<u64>,
+    /// The thread that syncs was told that there is something to do.
+    pub(super) called: bool,
+    pub(super) failed: bool,
+}
+
+impl Tail {
+    pub fn new(store: &Store, reader: Arc<Reader>, increment: Increment) -> Tail {
+        let from = reader.position();
+        store.journal.set_durable(Some(from));
+        store.journal.gate.open_to(from);
+        Tail {
+            reader,
+            parts: VecDeque::from([Part::new(0, from, increment)]),
+            taken: VecDeque::new(),
+            taken_to: from,
+            written_to: from,
+            durable_to: from,
+            stamped_s: 0,
+            after_sync_ms: None,
+            called: false,
+            failed: false,
+        }
+    }
+
+    fn last(&mut self) -> &mut Part {
+        self.parts
+            .back_mut()
+            .expect("a tail has a file to write to")
+    }
+
+    /// Writes all that was appended, each part to the file that it belongs to.
+    pub fn write(&mut self, store: &Store) -> io::Result<()> {
+        self.take(store);
+        loop {
+            // Asked after taking: a switch is there before anything that follows its mark.
+            let mark = store.log.next_mark();
+            self.seal(mark.unwrap_or(Seq(u64::MAX)), store);
+            for part in &mut self.parts {
+                part.write(store)?;
+            }
+            self.written_to = self.last().sealed_to;
+            match mark.filter(|mark| *mark <= self.taken_to) {
+                Some(_) => self.switch(store),
+                None => break,
+            }
+        }
+        let len = self.last().len();
+        store.log.wrote(len);
+        Ok(())
+    }
+
+    fn take(&mut self, store: &Store) {
+        let since_ms = store.journal.waiting_since_ms();
+        let (taken, to) = self.reader.take();
+        if !taken.is_empty() {
+            let since_ms = since_ms.unwrap_or_else(clock::now_ms);
+            store.log.waits_since(since_ms);
+            if self.after_sync_ms == Some(0) {
+                self.after_sync_ms = Some(since_ms);
+            }
+        }
+        self.taken.extend(taken);
+        self.taken_to = to;
+    }
+
+    /// Makes a piece of what was taken and begins before `limit`.
+    fn seal(&mut self, limit: Seq, store: &Store) {
+        let mut due = Vec::new();
+        let mut sealed_to = self.last().sealed_to;
+        while self.taken.front().is_some_and(|(begin, _)| *begin < limit)
+            && let Some((begin, bytes)) = self.taken.pop_front()
+        {
+            sealed_to = Seq(begin.0 + bytes.len() as u64);
+            due.push(bytes);
+        }
+        let body = match &due[..] {
+            [] => return,
+            [one] => one.clone(),
+            several => Bytes::from(several.concat()),
+        };
+        let config = &store.config;
+        let now_s = clock::now_ms() / 1000;
+        let stamp = config.aof_timestamp_enabled.get() && now_s > self.stamped_s;
+        if stamp {
+            self.stamped_s = now_s;
+        }
+        let part = self.last();
+        if stamp {
+            let stamp = format!("#TS:{now_s}\r\n");
+            part.kept.extend_from_slice(stamp.as_bytes());
+        }
+        if config.aof_checksum.get() {
+            Seal::write(&body, part.durable, &mut part.kept);
+        }
+        part.kept.extend_from_slice(&body);
+        part.sealed_to = sealed_to;
+    }
+
+    /// Goes on in the file that comes next. The one before is written, and its sync comes before the next one's.
+    fn switch(&mut self, store: &Store) {
+        if let Some(switch) = store.log.next_switch() {
+            let last = self.last();
+            store.log.settle(last.len());
+            let next = Part::new(last.number + 1, last.sealed_to, switch.to);
+            self.parts.push_back(next);
+            self.retire();
+        }
+    }
+
+    /// Lets go of files that get no more bytes and have all of them on the disk.
+    fn retire(&mut self) {
+        while self.parts.len() > 1 && !self.parts[0].is_unsynced() {
+            self.parts.pop_front();
+        }
+    }
+
+    /// A new base has the edits of all files before the last one.
+    pub fn forget_older(&mut self) {
+        let last = self.parts.len() - 1;
+        if self.parts.drain(..last).count() > 0 && !self.parts[0].is_unsynced() {
+            self.durable_to = self.written_to;
+        }
+    }
+
+    /// Whether a file other than the one being written waits for its sync.
+    pub fn has_older(&self) -> bool {
+        self.parts.len() > 1
+    }
+
+    pub fn is_unsynced(&self) -> bool {
+        self.parts.iter().any(Part::is_unsynced)
+    }
+
+    /// Syncs all that is written, here and now.
+    pub fn sync(&mut self, store: &Store) -> io::Result<()> {
+        for part in &mut self.parts {
+            if part.is_unsynced() {
+                part.sync()?;
+            }
+        }
+        self.retire();
+        self.durable_to = self.written_to;
+        self.after_sync_ms = None;
+        store.log.all_safe(0);
+        store.journal.set_durable(Some(self.durable_to));
+        Ok(())
+    }
+
+    /// Begins a sync of the oldest file that wants one, to go on while others write.
+    pub fn begin_sync(&mut self) -> Option<Syncing> {
+        let last = self.parts.len() - 1;
+        let at = self.parts.iter().position(Part::is_unsynced)?;
+        let part = &self.parts[at];
+        if self.failed || part.torn || part.written < part.kept.len() {
+            // It is written first.
+            return None;
+        }
+        if at == last {
+            self.after_sync_ms = Some(0);
+        }
+        Some(Syncing {
+            number: part.number,
+            file: part.second.clone(),
+            len: part.len(),
+            to: part.sealed_to,
+        })
+    }
+
+    pub fn end_sync(
+        &mut self,
+        store: &Store,
+        syncing: Syncing,
+        done: io::Result<()>,
+    ) -> io::Result<()> {
+        let is_last = self.last().number == syncing.number;
+        let mut parts = self.parts.iter_mut();
+        let Some(part) = parts.find(|part| part.number == syncing.number) else {
+            // A new base has come in its place meanwhile.
+            return Ok(());
+        };
+        if let Err(error) = done {
+            part.doubt();
+            return Err(error);
+        }
+        part.synced(syncing.len);
+        self.durable_to = self.durable_to.max(syncing.to);
+        self.retire();
+        if is_last {
+            store.log.all_safe(self.after_sync_ms.take().unwrap_or(0));
+        }
+        store.journal.set_durable(Some(self.durable_to));
+        Ok(())
+    }
+
+    /// Lets go of what nobody will sync.
+    pub fn forget_written(&mut self, store: &Store) {
+        let last = self.last();
+        if !last.torn && last.written == last.kept.len() {
+            last.let_go(last.len());
+            store.log.all_safe(0);
+        }
+    }
+
+    /// Opens the gate as far as replies may pass under this policy.
+    pub fn open_gate(&self, store: &Store, policy: AppendFsync) {
+        let late = policy == AppendFsync::Everysec && store.log.is_late();
+        store.journal.gate.open_to(match policy {
+            AppendFsync::Always => self.durable_to,
+            _ if late => self.durable_to,
+            _ => self.written_to,
+        });
+    }
+}
