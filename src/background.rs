@@ -17,10 +17,8 @@ use crate::engine::Garbage;
 use crate::exec::{self, Alarm, By};
 use crate::repl;
 use crate::util::cpu::CpuTime;
+use crate::util::system::OWN_DESCRIPTORS;
 use crate::util::{clock, crash, memory};
-
-/// Descriptors the server needs for itself.
-const OWN_DESCRIPTORS: u64 = 32;
 
 /// Raises the limit of open files to what `maxclients` needs, or lowers `maxclients` to what there is.
 pub fn raise_file_limit(config: &Config) {
@@ -202,7 +200,7 @@ fn close_idle_and_overflown(shared: &Shared, now_ms: u64) {
         let idle_ms = now_ms.saturating_sub(client.active_ms.load(Ordering::Relaxed));
         let blocked = client.blocked.load(Ordering::Relaxed);
         if timeout_ms > 0 && idle_ms > timeout_ms && !subscribed && !blocked {
-            tracing::debug!("Closing idle client {}", client.address);
+            tracing::debug!("Closing idle client {client}");
             client.mailbox.close();
         } else if client.mailbox.bytes() > 0 {
             client.overflows(limit, now_ms, counters);

@@ -1,7 +1,6 @@
 //! What the program does with its command line: starts a server, or says why not.
 
 use std::io::{IsTerminal, Read};
-use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
 
@@ -10,15 +9,25 @@ use anyhow::Result;
 use crate::config::cli::{Cli, Start, parse};
 use crate::config::{Config, REDIS_VERSION, file};
 use crate::daemon::{self, PidFile};
-use crate::persist::disk::OsDisk;
+use crate::persist::disk::{Disk, OsDisk};
 use crate::server::Server;
-use crate::util::{glob, memory};
+use crate::util::{glob, memory, system};
 use crate::{background, log};
 
 /// The body of `main`.
 pub fn main() -> ExitCode {
     let start = match parse(std::env::args_os()) {
         Cli::Start(start) => start,
+        Cli::CheckSystem => {
+            let config = Config::new();
+            let (told, sound) = system::check(config.tcp_backlog.get(), config.maxclients.get());
+            print!("{told}");
+            return if sound {
+                ExitCode::SUCCESS
+            } else {
+                ExitCode::FAILURE
+            };
+        }
         Cli::Say {
             text,
             failed: false,
@@ -60,32 +69,38 @@ fn run(start: &Start) -> Result<()> {
     log::start(&config);
     daemon::meet_supervisor(&config);
     background::report_aborts(&config)?;
-    greet(start.file.as_deref());
-    let server = Server::new(
-        config.clone(),
-        &loaded,
-        start.file.as_deref(),
-        Arc::new(OsDisk),
-    )?;
-    let _pid_file = PidFile::write(&config);
+    greet(start, &config);
+    let disk: Arc<dyn Disk> = Arc::new(OsDisk);
+    let server = Server::new(config.clone(), &loaded, start.file.as_deref(), disk.clone())?;
+    let _pid_file = PidFile::write(&config, disk);
     show_logo(&config, server.port());
+    if let Some(fault) = system::backlog_fault(config.tcp_backlog.get()) {
+        tracing::warn!("WARNING: {fault}");
+    }
     tracing::info!("Server initialized");
     memory::publish();
     server.run()
 }
 
-fn greet(config_file: Option<&Path>) {
+fn greet(start: &Start, config: &Config) {
     let pid = std::process::id();
     tracing::info!("oO0OoO0OoO0Oo Redis is starting oO0OoO0OoO0Oo");
     tracing::info!(
         "Redis version={REDIS_VERSION}, bits=64, vermilion={}, pid={pid}, just started",
         env!("CARGO_PKG_VERSION")
     );
-    match config_file {
-        Some(_) => tracing::info!("Configuration loaded"),
-        None => tracing::warn!(
+    match start.is_bare() {
+        false => tracing::info!("Configuration loaded"),
+        true => tracing::warn!(
             "Warning: no config file specified, using the default config. In order to specify a config file use vermilion /path/to/redis.conf"
         ),
+    }
+    let idle = config.idle_directives();
+    if !idle.is_empty() {
+        tracing::warn!(
+            "These directives are set and do nothing here, redis.conf.example says why: {}",
+            idle.join(", ")
+        );
     }
 }
 

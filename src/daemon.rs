@@ -2,11 +2,11 @@
 
 use std::env;
 use std::ffi::CString;
-use std::fs;
 use std::io::Write;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::sync::Arc;
 
 use anyhow::{Context, Result};
 use rustix::process::{Signal, getpid, kill_process, setsid};
@@ -15,6 +15,7 @@ use sd_notify::NotifyState;
 use crate::command::surroundings::{supervisor, tell_supervisor};
 use crate::config::special::reason;
 use crate::config::{Config, Supervised};
+use crate::persist::disk::Disk;
 
 /// Set for the process that is started to stay in the background.
 const DETACHED: &str = "VERMILION_DETACHED";
@@ -93,11 +94,14 @@ pub fn meet_supervisor(config: &Config) {
 }
 
 /// The file with the process id; removed when this is dropped.
-pub struct PidFile(PathBuf);
+pub struct PidFile {
+    path: PathBuf,
+    disk: Arc<dyn Disk>,
+}
 
 impl PidFile {
     /// Writes it if the configuration wants one, or the server is in the background. A server that can't goes on without.
-    pub fn write(config: &Config) -> Option<PidFile> {
+    pub fn write(config: &Config, disk: Arc<dyn Disk>) -> Option<PidFile> {
         if config.pidfile.is_empty() {
             if !wants_background(config) {
                 return None;
@@ -105,10 +109,18 @@ impl PidFile {
             config.pidfile.put(PID_FILE);
         }
         let path = config.place_of(&config.pidfile.get());
-        match fs::write(&path, format!("{}\n", std::process::id())) {
-            Ok(()) => Some(PidFile(path)),
+        let line = format!("{}\n", std::process::id());
+        let written = disk
+            .create(&path)
+            .and_then(|mut file| file.write_all(line.as_bytes()));
+        match written {
+            Ok(()) => Some(PidFile { path, disk }),
             Err(error) => {
-                tracing::info!("Failed to write PID file: {}", reason(&error));
+                tracing::warn!(
+                    "Failed to write PID file {}: {}",
+                    path.display(),
+                    reason(&error)
+                );
                 None
             }
         }
@@ -118,6 +130,6 @@ impl PidFile {
 impl Drop for PidFile {
     fn drop(&mut self) {
         // Somebody else may have removed it.
-        let _ = fs::remove_file(&self.0);
+        let _ = self.disk.remove(&self.path);
     }
 }

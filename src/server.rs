@@ -7,7 +7,7 @@ use std::sync::mpsc::channel;
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use parking_lot::Mutex;
 use sd_notify::NotifyState;
 use tokio::runtime::{LocalOptions, LocalRuntime};
@@ -32,7 +32,7 @@ use crate::net::{self, Accepted, Buffers, Listeners};
 use crate::persist::Store;
 use crate::persist::disk::Disk;
 use crate::repl;
-use crate::util::clock;
+use crate::util::{clock, memory};
 
 const PROTECTED: &str = "-DENIED Redis is running in protected mode because protected mode is enabled and no password is set for the default user. In this mode connections are only accepted from the loopback interface. If you want to connect from external computers to Redis you may adopt one of the following solutions: 1) Just disable protected mode sending the command 'CONFIG SET protected-mode no' from the loopback interface by connecting to Redis from the same host the server is running, however MAKE SURE Redis is not publicly accessible from internet if you do so. Use CONFIG REWRITE to make this change permanent. 2) Alternatively you can just disable the protected mode by editing the Redis configuration file, and setting the protected mode option to 'no', and then restarting the server. 3) If you started the server manually just for testing, restart it with the '--protected-mode no' option. 4) Setup a an authentication password for the default user. NOTE: You only need to do one of the above things in order for the server to start accepting connections from the outside.\r\n";
 
@@ -68,6 +68,9 @@ impl Server {
         users::begin(&users, &loaded.users, &config).map_err(anyhow::Error::msg)?;
         let runtime = runtime()?;
         let listeners = runtime.block_on(async { Listeners::open(&config) })?;
+        if listeners.tcp_ports().next().is_none() && !listeners.has_unix() {
+            bail!("Configured to not listen anywhere, exiting.");
+        }
         let about = About {
             run_id: run_id(),
             started_ms: clock::now_ms(),
@@ -327,6 +330,7 @@ impl Ready {
         if self.unix {
             tracing::info!("Ready to accept connections unix");
         }
+        warn_of_memory(shared.config.maxmemory.get());
         let status = match shared.replication.is_replica() {
             false => "Ready to accept connections",
             true => {
@@ -335,6 +339,23 @@ impl Ready {
         };
         let news = [NotifyState::Status(status), NotifyState::Ready];
         tell_supervisor(&shared.config, &news);
+    }
+}
+
+/// A limit that is too low, as it costs the keys that were loaded, or writes.
+fn warn_of_memory(limit: u64) {
+    const LEAST: u64 = 1 << 20;
+    let used = memory::used();
+    if (1..LEAST).contains(&limit) {
+        tracing::warn!(
+            "WARNING: You specified a maxmemory value that is less than 1MB (current value is {limit} bytes). Are you sure \
+             this is what you really want?"
+        );
+    } else if limit > 0 && limit < used {
+        tracing::warn!(
+            "WARNING: the maxmemory value ({limit}) is smaller than the memory usage after loading ({used}). This will result \
+             in key eviction and/or the inability to accept new write commands depending on the maxmemory-policy."
+        );
     }
 }
 
@@ -389,6 +410,7 @@ fn start(worker: &Rc<Worker>, buffers: &Rc<Buffers>, socket: Accepted) {
         clock::now_ms(),
     ));
     clients.add(client.clone());
+    tracing::debug!("Accepted {}", client.address);
     worker.stats().counters.connections.add(1);
     tokio::task::spawn_local(net::serve(worker.clone(), buffers.clone(), stream, client));
 }

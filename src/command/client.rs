@@ -1,5 +1,6 @@
 //! A client as others see it: CLIENT LIST, KILL and PAUSE work on these, from any worker.
 
+use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicU64, AtomicUsize, Ordering};
 
@@ -238,11 +239,30 @@ impl Client {
         if self.mailbox.close() {
             counters.output_buffer_limit_disconnections.add(1);
             tracing::warn!(
-                "Client {} scheduled to be closed ASAP for overcoming of output buffer limits.",
-                self.address
+                "Client {self} scheduled to be closed ASAP for overcoming of output buffer limits."
             );
         }
         true
+    }
+}
+
+/// As the log names it.
+impl fmt::Display for Client {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let profile = self.profile.lock();
+        let name = |user: &Arc<User>| String::from_utf8_lossy(user.name()).into_owned();
+        let user = profile.user.as_ref().map(name);
+        write!(
+            out,
+            "id={} addr={} laddr={} fd={} name={} db={} user={}",
+            self.id,
+            self.address,
+            self.local_address,
+            self.descriptor,
+            profile.name,
+            self.db.load(Ordering::Relaxed),
+            user.as_deref().unwrap_or("(superuser)")
+        )
     }
 }
 

@@ -114,6 +114,16 @@ impl Config {
         find(name).map(|directive| self.text(directive))
     }
 
+    /// Directives that were given another value than their default, and do nothing here.
+    pub fn idle_directives(&self) -> Vec<&'static str> {
+        let idle = DIRECTIVES.iter().filter(|directive| {
+            let lines = (directive.cell)(self).lines();
+            matches!(directive.traits.meaning, Meaning::Ignored(_))
+                && lines.iter().any(|line| line.needed)
+        });
+        idle.map(|directive| directive.name).collect()
+    }
+
     /// Where a file is that the configuration names: a relative path starts at `dir`.
     pub fn place_of(&self, name: &[u8]) -> PathBuf {
         self.dir.get().0.join(as_path(name))
@@ -343,6 +353,43 @@ mod tests {
                 &[("lua-time-limit", "1"), ("busy-reply-threshold", "2")]
             )
             .is_ok()
+        );
+    }
+
+    #[test]
+    fn protection_that_is_not_there_can_not_be_set() {
+        let config = Config::new();
+        let no_tls = "TLS is not spoken here: this must be no";
+        let no_defrag = "Active defragmentation cannot be enabled: it requires a Redis server compiled with a modified Jemalloc like the one shipped by default with the Redis source distribution";
+        for (name, value, harmless, why) in [
+            (
+                "tls-port",
+                "6380",
+                "0",
+                "TLS is not spoken here: tls-port must be 0",
+            ),
+            ("tls-replication", "yes", "no", no_tls),
+            ("tls-cluster", "yes", "no", no_tls),
+            ("activedefrag", "yes", "no", no_defrag),
+        ] {
+            let refused =
+                format!("CONFIG SET failed (possibly related to argument '{name}') - {why}");
+            assert_eq!(set(&config, &[(name, value)]), Err(refused));
+            assert_eq!(set(&config, &[(name, harmless)]), Ok(vec![name]));
+        }
+        assert_eq!(config.idle_directives(), [""; 0]);
+        set(
+            &config,
+            &[
+                ("activerehashing", "no"),
+                ("hz", "20"),
+                ("tls-auth-clients", "no"),
+            ],
+        )
+        .unwrap();
+        assert_eq!(
+            config.idle_directives(),
+            ["tls-auth-clients", "activerehashing"]
         );
     }
 

@@ -87,6 +87,31 @@ fn is_no_node(node: bool) -> Result<(), &'static str> {
     }
 }
 
+/// Whoever asks for TLS must not get a server that speaks in clear, or one that nobody can reach.
+fn is_no_tls_port(port: i64) -> Result<(), &'static str> {
+    match port {
+        0 => Ok(()),
+        _ => Err("TLS is not spoken here: tls-port must be 0"),
+    }
+}
+
+fn is_no_tls(on: bool) -> Result<(), &'static str> {
+    match on {
+        false => Ok(()),
+        true => Err("TLS is not spoken here: this must be no"),
+    }
+}
+
+fn is_no_defrag(on: bool) -> Result<(), &'static str> {
+    match on {
+        false => Ok(()),
+        true => Err(
+            "Active defragmentation cannot be enabled: it requires a Redis server compiled with a modified Jemalloc \
+             like the one shipped by default with the Redis source distribution",
+        ),
+    }
+}
+
 fn plain_file_name(name: &[u8]) -> bool {
     !name.contains(&b'/')
 }
@@ -175,7 +200,7 @@ directives! {
     max_new_tls_connections_per_cycle: Int = Int::new(1, 1, 1000), NO_TLS, "New TLS connections accepted in one turn of the event loop.";
 
     // TLS.
-    tls_port: Int = Int::new(0, 0, 65535), NO_TLS, "TCP port for TLS connections.";
+    tls_port: Int = Int::new(0, 0, 65535).checked(is_no_tls_port), NO_TLS, "TCP port for TLS connections: any but 0 is refused.";
     tls_cert_file: Text = Text::optional(), NO_TLS, "Certificate of the server.";
     tls_key_file: Text = Text::optional(), NO_TLS, "Private key of the server.";
     tls_key_file_pass: Text = Text::optional(), NO_TLS.sensitive(), "Passphrase of the private key.";
@@ -186,8 +211,8 @@ directives! {
     tls_ca_cert_file: Text = Text::optional(), NO_TLS, "Authorities that clients' certificates are checked against.";
     tls_ca_cert_dir: Text = Text::optional(), NO_TLS, "Directory of authorities.";
     tls_auth_clients: Pick<TlsAuth> = Pick::new(TlsAuth::Yes), NO_TLS, "Whether clients must show a certificate.";
-    tls_replication: Bool = Bool::new(false), NO_TLS, "Speak TLS to a master.";
-    tls_cluster: Bool = Bool::new(false), NO_TLS, "Speak TLS between cluster nodes.";
+    tls_replication: Bool = Bool::new(false).checked(is_no_tls), NO_TLS, "Speak TLS to a master: yes is refused.";
+    tls_cluster: Bool = Bool::new(false).checked(is_no_tls), NO_TLS, "Speak TLS between cluster nodes: yes is refused.";
     tls_protocols: Text = Text::optional(), NO_TLS, "Versions of TLS to accept.";
     tls_ciphers: Text = Text::optional(), NO_TLS, "Ciphers of TLS 1.2 and older.";
     tls_ciphersuites: Text = Text::optional(), NO_TLS, "Cipher suites of TLS 1.3.";
@@ -281,7 +306,7 @@ directives! {
     lazyfree_lazy_server_del: Bool = Bool::new(false), ALWAYS_LAZY, "Free overwritten values in the background.";
     lazyfree_lazy_user_del: Bool = Bool::new(false), ALWAYS_LAZY, "Make DEL free as UNLINK does.";
     lazyfree_lazy_user_flush: Bool = Bool::new(false), ALWAYS_LAZY, "Make FLUSHALL and FLUSHDB asynchronous unless told otherwise.";
-    activedefrag: Bool = Bool::new(false), NO_DEFRAG, "Defragment memory while running.";
+    activedefrag: Bool = Bool::new(false).checked(is_no_defrag), NO_DEFRAG, "Defragment memory while running: yes is refused.";
     active_defrag_ignore_bytes: Memory = Memory::new(100 << 20, 1, SIZE), NO_DEFRAG, "Waste below which nothing is defragmented.";
     active_defrag_threshold_lower: Int = Int::new(10, 0, 1000), NO_DEFRAG, "Percent of waste at which defragmenting starts.";
     active_defrag_threshold_upper: Int = Int::new(100, 0, 1000), NO_DEFRAG, "Percent of waste at which effort is greatest.";

@@ -153,13 +153,12 @@ impl Backlog {
 
     pub fn extent(&self) -> Extent {
         let state = self.state.lock();
-        let kept = state.end - state.first;
         let held = state.readers.iter().flatten().min();
         let held = held.map_or(0, |at| (state.end - at).saturating_sub(state.size));
         Extent {
             active: state.active,
             end: state.end,
-            first: state.end - kept,
+            first: state.first,
             held,
         }
     }
@@ -244,11 +243,10 @@ impl Backlog {
             Some(at) if state.active && (state.first..=state.end).contains(&at) => at,
             Some(_) => return None,
         };
-        let (id, epoch) = (state.attach(at), state.end);
-        debug_assert!(at <= epoch);
+        debug_assert!(at <= state.end);
         Some(Position {
             backlog: self.clone(),
-            id,
+            id: state.attach(at),
             at: AtomicU64::new(at),
         })
     }
@@ -272,8 +270,8 @@ impl Backlog {
 }
 
 impl Journal {
-    /// Begins to keep the stream; whether it wasn't kept. To be called while every shard is locked: no unit
-    /// under way may miss that its edits are wanted.
+    /// Begins to keep the stream; whether it wasn't kept. On a master that serves, every shard is locked meanwhile: no unit
+    /// under way may miss that its edits are wanted. A replica's units have no part in the stream, and at start there are none.
     pub fn begin_backlog(&self, size: u64) -> bool {
         let mut state = self.backlog.state.lock();
         state.size = size;
@@ -321,7 +319,7 @@ impl Journal {
         self.backlog.told(end);
     }
 
-    /// The same, if this is still the master to follow; with all of the past forgotten.
+    /// The stream goes on at another offset with all of its past forgotten, if this is still the master to follow.
     pub fn restart_stream(&self, epoch: Epoch, end: u64, size: u64) -> bool {
         let mut state = self.backlog.state.lock();
         if state.epoch != epoch {

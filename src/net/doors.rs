@@ -13,6 +13,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::listener::listen;
 use crate::config::Config;
+use crate::config::special::reason;
 
 /// A socket to accept on, until the token says that it is closed.
 pub type Door = (TcpListener, CancellationToken);
@@ -115,13 +116,15 @@ impl Doors {
                     socket,
                     closed: CancellationToken::new(),
                 }),
-                Err(error) if optional => tracing::debug!("Not listening on {name}: {error:#}"),
                 Err(error) => {
                     tracing::warn!(
-                        "Warning: Could not create server TCP listening socket {name}:{port}: {error:#}"
+                        "Warning: Could not create server TCP listening socket {name}:{port}: bind: {}",
+                        told(&error)
                     );
-                    opened.clear();
-                    break;
+                    if !optional {
+                        opened.clear();
+                        break;
+                    }
                 }
             }
         }
@@ -136,5 +139,13 @@ impl Doors {
                 .send((one.socket.try_clone()?, one.closed.clone()));
         }
         Ok(opened)
+    }
+}
+
+/// Why a socket can't be opened, as the system says it.
+fn told(error: &anyhow::Error) -> String {
+    match error.downcast_ref::<std::io::Error>() {
+        Some(error) => reason(error),
+        None => format!("{error:#}"),
     }
 }

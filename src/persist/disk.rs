@@ -1,4 +1,5 @@
-//! The file layer: every change to a file or folder goes through it, so that tests can make it fail.
+//! The file layer: every change to the data files, and to the files of configuration, users and process id, goes through it,
+//! so that tests can make it fail.
 //!
 //! Reading is left to `std::fs`: a disk that can't be read fails in the same way everywhere.
 
@@ -6,6 +7,7 @@ use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
 use std::num::NonZeroU64;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use rustix::fs::{Advice, fadvise};
 
@@ -79,6 +81,8 @@ pub trait Disk: Send + Sync {
     fn create(&self, path: &Path) -> io::Result<Box<dyn DiskFile>>;
     /// A file to be continued; made if it isn't there.
     fn append(&self, path: &Path) -> io::Result<Box<dyn DiskFile>>;
+    /// Gives a file the permissions of another one, if that is there.
+    fn permit(&self, path: &Path, like: &Path) -> io::Result<()>;
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()>;
     fn remove(&self, path: &Path) -> io::Result<()>;
     /// Makes a folder, unless it is there.
@@ -88,10 +92,17 @@ pub trait Disk: Send + Sync {
 }
 
 impl dyn Disk {
-    /// Puts a small file in its place in one step: whoever reads it finds the old one or the new one, whole.
+    /// Puts a small file in its place in one step: whoever reads it finds the old one or the new one, whole, with the
+    /// permissions that it had.
     pub fn replace(&self, path: &Path, bytes: &[u8]) -> io::Result<()> {
-        let draft = draft_of(path);
+        static COUNT: AtomicU64 = AtomicU64::new(0);
+        // Two clients may write the same file at a time.
+        let name = path.file_name().unwrap_or_default().to_string_lossy();
+        let count = COUNT.fetch_add(1, Ordering::Relaxed);
+        let draft = draft_of(&path.with_file_name(format!("{count}-{name}")));
         let written = self.create(&draft).and_then(|mut file| {
+            // Before there is anything in it.
+            self.permit(&draft, path)?;
             file.write_all(bytes)?;
             file.sync()
         });
@@ -168,6 +179,14 @@ impl Disk for OsDisk {
         Ok(Box::new(file))
     }
 
+    fn permit(&self, path: &Path, like: &Path) -> io::Result<()> {
+        match fs::metadata(like) {
+            Ok(data) => fs::set_permissions(path, data.permissions()),
+            // Then there is nothing to keep.
+            Err(_) => Ok(()),
+        }
+    }
+
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
         forget(to);
         fs::rename(from, to)
@@ -211,6 +230,22 @@ mod tests {
     use std::io::Read;
 
     use super::*;
+
+    #[test]
+    fn a_file_is_replaced_whole_and_keeps_its_permissions() {
+        use std::os::unix::fs::PermissionsExt;
+        let disk: &dyn Disk = &OsDisk;
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("redis.conf");
+        fs::write(&file, "old").unwrap();
+        fs::set_permissions(&file, fs::Permissions::from_mode(0o640)).unwrap();
+        disk.replace(&file, b"new\n").unwrap();
+        assert_eq!(fs::read(&file).unwrap(), b"new\n");
+        let mode = fs::metadata(&file).unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, 0o640);
+        let left = fs::read_dir(dir.path()).unwrap().count();
+        assert_eq!(left, 1, "no draft is left behind");
+    }
 
     #[test]
     fn who_reads_a_file_that_goes_finds_it_whole() {

@@ -11,5 +11,6 @@ pub mod memory;
 pub mod number;
 pub mod oom;
 pub mod piece;
+pub mod system;
 pub mod thread;
 pub mod words;

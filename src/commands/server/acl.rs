@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use super::config::replace;
 use crate::acl::{CATEGORIES, Selector, User, category, has_space};
 use crate::command::Flag::{Admin, Loading, NoScript, Stale};
 use crate::command::{
@@ -278,7 +277,8 @@ fn save(call: &mut SessionCall<'_>) -> Done {
     let (path, _) = users::file(&call.server.config).ok_or(NO_FILE)?;
     let mut text = call.server.users.lines().join(&b'\n');
     text.push(b'\n');
-    replace(&path, &text).map_err(|error| {
+    let disk = &call.server.store.disk;
+    disk.replace(&path, &text).map_err(|error| {
         tracing::warn!("Writing ACL file for ACL SAVE: {error}");
         Fail::Says(
             "There was an error trying to save the ACLs. Please check the server logs for more information",

@@ -1,7 +1,7 @@
 //! CONFIG: directives shown, set and written back to their file.
 
-use std::fs::{self, File};
-use std::io::{self, Write};
+use std::fs;
+use std::io;
 use std::path::Path;
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
@@ -13,6 +13,8 @@ use crate::config::rewrite::rewrite as rewritten;
 use crate::config::special::reason;
 use crate::config::{self, Directive, OomScoreAdj, SetError};
 use crate::util::glob;
+use crate::util::memory;
+use crate::util::system::OWN_DESCRIPTORS;
 
 pub const CONFIG: Command = Command {
     name: "config",
@@ -120,6 +122,12 @@ fn set(call: &mut SessionCall<'_>) -> Done {
     let dirty = call.server.stats.totals().dirty;
     let in_exec = call.session.in_exec;
     call.server.store.apply_config(dirty, in_exec);
+    if changed
+        .iter()
+        .any(|changed| changed.directive.name == "maxmemory")
+    {
+        warn_of_memory(config.maxmemory.get());
+    }
     let is_password = |changed: &config::Changed| changed.directive.name == "requirepass";
     if changed.iter().any(is_password) {
         call.server
@@ -128,6 +136,18 @@ fn set(call: &mut SessionCall<'_>) -> Done {
     }
     call.out.ok();
     Ok(Flow::Done)
+}
+
+/// A limit below what is held already costs keys, or writes.
+fn warn_of_memory(limit: u64) {
+    let used = memory::used();
+    if limit > 0 && limit < used {
+        tracing::warn!(
+            "WARNING: the new maxmemory value set via CONFIG SET ({limit}) is smaller than the current memory usage ({used}). \
+             This will result in key eviction and/or the inability to accept new write commands depending on the \
+             maxmemory-policy."
+        );
+    }
 }
 
 /// Values that act once, when they are set, and that the system may refuse.
@@ -180,9 +200,6 @@ impl Applied {
         Ok(())
     }
 }
-
-/// Descriptors that the server needs beside those of clients.
-const OWN_DESCRIPTORS: u64 = 32;
 
 /// Raises the limit of open files to what so many clients need.
 fn allow_clients(clients: u64) -> Result<(), String> {
@@ -273,59 +290,5 @@ fn rewrite_file(server: &Shared, file: &Path, all: bool) -> io::Result<()> {
         line.drain(.."user ".len());
     }
     let new = rewritten(&server.config, &old, &users, all);
-    replace(file, &new)
-}
-
-/// Puts a new file in the place of an old one in one step: whoever reads it finds one of the two, whole.
-pub fn replace(file: &Path, text: &[u8]) -> io::Result<()> {
-    let mut name = file.as_os_str().to_owned();
-    name.push(format!(".{}-{}.tmp", std::process::id(), fastrand::u32(..)));
-    let draft = Path::new(&name);
-    let written = write_synced(
-        draft,
-        text,
-        fs::metadata(file).ok().map(|held| held.permissions()),
-    )
-    .and_then(|()| fs::rename(draft, file));
-    if written.is_err() {
-        // The first failure is the one to report.
-        let _ = fs::remove_file(draft);
-        return written;
-    }
-    let directory = file.parent().unwrap_or(Path::new("/"));
-    File::open(directory)?.sync_all()
-}
-
-fn write_synced(path: &Path, text: &[u8], permissions: Option<fs::Permissions>) -> io::Result<()> {
-    let mut file = File::create_new(path)?;
-    file.write_all(text)?;
-    if let Some(permissions) = permissions {
-        file.set_permissions(permissions)?;
-    }
-    file.sync_all()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_file_is_replaced_whole_and_keeps_its_permissions() {
-        use std::os::unix::fs::PermissionsExt;
-        let dir = tempfile::tempdir().unwrap();
-        let file = dir.path().join("redis.conf");
-        fs::write(&file, "old").unwrap();
-        fs::set_permissions(&file, fs::Permissions::from_mode(0o640)).unwrap();
-        replace(&file, b"new\n").unwrap();
-        assert_eq!(fs::read(&file).unwrap(), b"new\n");
-        assert_eq!(
-            fs::metadata(&file).unwrap().permissions().mode() & 0o777,
-            0o640
-        );
-        assert_eq!(
-            fs::read_dir(dir.path()).unwrap().count(),
-            1,
-            "no draft is left behind"
-        );
-    }
+    server.store.disk.replace(file, &new)
 }

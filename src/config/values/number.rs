@@ -61,23 +61,28 @@ impl Setting for Bool {
 /// A whole number between two bounds, written in decimal or octal.
 pub struct Int {
     now: AtomicI64,
+    /// What was set, which is not what is in force where the server has put another value.
+    wished: AtomicI64,
     default: i64,
     min: i64,
     max: i64,
     /// Values outside are accepted, and moved to the nearest one inside.
     settle: (i64, i64),
     octal: bool,
+    check: fn(i64) -> Result<(), &'static str>,
 }
 
 impl Int {
     pub fn new(default: i64, min: i64, max: i64) -> Int {
         Int {
             now: AtomicI64::new(default),
+            wished: AtomicI64::new(default),
             default,
             min,
             max,
             settle: (min, max),
             octal: false,
+            check: |_| Ok(()),
         }
     }
 
@@ -96,11 +101,16 @@ impl Int {
         }
     }
 
+    pub fn checked(self, check: fn(i64) -> Result<(), &'static str>) -> Int {
+        Int { check, ..self }
+    }
+
     pub fn get(&self) -> i64 {
         self.now.load(Relaxed)
     }
 
-    /// For the server, when it learns the value in force: the port it was given, the workers it started.
+    /// For the server, when it learns the value in force: the workers it started, the clients that it has descriptors for.
+    /// No file gets it: it holds for this machine.
     pub fn put(&self, value: i64) {
         self.now.store(value, Relaxed);
     }
@@ -133,12 +143,16 @@ impl Setting for Int {
         if !(self.min..=self.max).contains(&value) {
             return Err(outside(self.show(self.min), self.show(self.max)));
         }
-        self.put(value.clamp(self.settle.0, self.settle.1));
+        (self.check)(value)?;
+        let value = value.clamp(self.settle.0, self.settle.1);
+        self.wished.store(value, Relaxed);
+        self.put(value);
         Ok(())
     }
 
     fn lines(&self) -> Vec<ConfigLine> {
-        vec![ConfigLine::new(self.text(), self.get() != self.default)]
+        let wished = self.wished.load(Relaxed);
+        vec![ConfigLine::new(self.show(wished), wished != self.default)]
     }
 }
 
@@ -185,6 +199,17 @@ mod tests {
         assert_eq!(refusal(&cluster, "YES"), "there is none");
         assert_eq!(refusal(&cluster, "1"), "argument must be 'yes' or 'no'");
         assert_eq!(accept(&cluster, "No"), "no");
+    }
+
+    #[test]
+    fn what_the_server_puts_in_force_goes_to_no_file() {
+        let threads = Int::new(0, 0, 128);
+        threads.put(2);
+        assert_eq!(threads.text(), b"2");
+        assert_eq!(threads.lines(), [ConfigLine::new("0", false)]);
+        assert_eq!(accept(&threads, "3"), "3");
+        threads.put(4);
+        assert_eq!(threads.lines(), [ConfigLine::new("3", true)]);
     }
 
     #[test]

@@ -247,7 +247,7 @@ impl Connection {
         }
         self.worker.shared.stats.error(text.as_bytes());
         self.worker.stats().counters.error_replies.add(1);
-        tracing::debug!(client = %self.client.address, "Protocol error: {error}");
+        tracing::debug!("Protocol error ({error}) from client: {}", self.client);
         self.closing = Closing::Flushed;
     }
 

@@ -141,7 +141,14 @@ impl Connection {
                 },
             };
             match event {
-                Event::Read(Ok(0)) | Event::Read(Err(_)) => return,
+                Event::Read(Ok(0)) => {
+                    tracing::debug!("Client closed connection {}", self.client);
+                    return;
+                }
+                Event::Read(Err(error)) => {
+                    tracing::debug!("Reading from client: {error} {}", self.client);
+                    return;
+                }
                 Event::Read(Ok(bytes)) => {
                     self.client
                         .input_bytes
@@ -160,7 +167,10 @@ impl Connection {
                         tokio::task::yield_now().await;
                     }
                 }
-                Event::Written(Err(_)) => return,
+                Event::Written(Err(error)) => {
+                    tracing::debug!("Error writing to client: {error} {}", self.client);
+                    return;
+                }
                 Event::Rung => self.rung().await,
                 Event::TimedOut => {
                     self.wake(Wake::TimedOut).await;

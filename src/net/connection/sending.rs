@@ -50,8 +50,8 @@ impl Connection {
             Pass::Wait => {}
             Pass::Broken => {
                 tracing::debug!(
-                    "Closing {}: its edit could not be made safe",
-                    self.client.address
+                    "Closing a client whose edit could not be made safe: {}",
+                    self.client
                 );
                 self.closing = Closing::Now;
             }
@@ -221,7 +221,7 @@ impl Connection {
             counters.query_buffer_limit_disconnections.add(1);
             tracing::warn!(
                 "Closing client that reached max query buffer length: {}",
-                self.client.address
+                self.client
             );
             return true;
         }

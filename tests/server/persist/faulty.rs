@@ -252,6 +252,11 @@ impl Disk for FaultyDisk {
         Ok(FaultyFile::open(&self.0, path, OsDisk.append(path)?))
     }
 
+    fn permit(&self, path: &Path, like: &Path) -> io::Result<()> {
+        self.whole()?;
+        OsDisk.permit(path, like)
+    }
+
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
         let mut kept = self.0.kept.lock();
         self.whole()?;

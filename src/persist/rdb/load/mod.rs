@@ -182,7 +182,7 @@ impl<'r> Scan<'r> {
                 && said != sum
             {
                 bail!(
-                    "Wrong RDB checksum expected: ({said:x}) but got ({sum:x}). Aborting now. RDB CRC error"
+                    "Wrong RDB checksum expected: ({sum:x}) but got ({said:x}). Aborting now. RDB CRC error"
                 );
             }
         }
