@@ -216,11 +216,19 @@ pub struct CommandTotals {
     pub spread: Spread,
 }
 
+/// How often each code was answered.
+#[derive(Default)]
+struct ErrorCodes {
+    counts: HashMap<String, u64>,
+    /// There were too many; none is counted until CONFIG RESETSTAT.
+    stopped: bool,
+}
+
 /// All workers' numbers.
 pub struct Stats {
     workers: Box<[Arc<WorkerStats>]>,
     /// Error replies by their code. Errors are rare enough to share.
-    errors: Mutex<HashMap<String, u64>>,
+    errors: Mutex<ErrorCodes>,
     /// How late keys were removed, in nanoseconds.
     pub expiry_lag: Mutex<Histogram>,
     pub freeing: Freeing,
@@ -288,19 +296,31 @@ impl Stats {
         let code = blank.map_or(&b"ERR"[..], |blank| &line[..blank]);
         let code = String::from_utf8_lossy(code);
         let mut errors = self.errors.lock();
-        if errors.len() < ERROR_CODES_MAX || errors.contains_key(&*code) {
-            *errors.entry(code.into_owned()).or_default() += 1;
+        if errors.stopped {
+            return;
         }
+        if errors.counts.len() < ERROR_CODES_MAX || errors.counts.contains_key(&*code) {
+            *errors.counts.entry(code.into_owned()).or_default() += 1;
+            return;
+        }
+        errors.stopped = true;
+        let mut codes: Vec<String> = errors.counts.drain().map(|(code, _)| code).collect();
+        drop(errors);
+        codes.sort();
+        tracing::warn!(
+            "Errorstats stopped adding new errors because the number of errors reached the limit, may be misuse of lua error_reply, please check INFO ERRORSTATS, this can be re-enabled via CONFIG RESETSTAT."
+        );
+        tracing::warn!("Current errors code list: {}", codes.join(", "));
     }
 
     /// Error codes and how often each was answered, in alphabetical order.
     pub fn errors(&self) -> Vec<(String, u64)> {
-        let mut all: Vec<_> = self
-            .errors
-            .lock()
-            .iter()
-            .map(|(code, count)| (code.clone(), *count))
-            .collect();
+        let errors = self.errors.lock();
+        if errors.stopped {
+            return vec![("ERRORSTATS_DISABLED".to_owned(), 1)];
+        }
+        let counts = errors.counts.iter();
+        let mut all: Vec<_> = counts.map(|(code, count)| (code.clone(), *count)).collect();
         all.sort();
         all
     }
@@ -320,7 +340,7 @@ impl Stats {
             worker.counters.dirty.set(dirty);
             self.reset_commands(worker);
         }
-        self.errors.lock().clear();
+        *self.errors.lock() = ErrorCodes::default();
         self.expiry_lag.lock().reset();
         self.freeing.freed.store(0, Ordering::Relaxed);
     }

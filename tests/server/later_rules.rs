@@ -188,3 +188,38 @@ fn refusals_name_the_user() {
         "-ERR ACL failure in script: No permissions to access a key"
     );
 }
+
+#[test]
+fn too_many_codes_of_errors_are_no_longer_counted() {
+    let server = Server::start(&[]);
+    let mut client = server.client();
+    let made_up = |client: &mut Client, number: usize| {
+        let error = format!("E{number} made up");
+        client.ask_args(&["EVAL", "return redis.error_reply(ARGV[1])", "0", &error]);
+    };
+    (0..128).for_each(|number| made_up(&mut client, number));
+    let lines = |client: &mut Client| client.ask("INFO errorstats").text().lines().count();
+    assert_eq!(lines(&mut client), 1 + 128);
+    made_up(&mut client, 0);
+    assert!(
+        client
+            .ask("INFO errorstats")
+            .text()
+            .contains("errorstat_E0:count=2")
+    );
+    client.ask("NOSUCH");
+    let told = client.ask("INFO errorstats").text();
+    assert_eq!(
+        told,
+        "# Errorstats\r\nerrorstat_ERRORSTATS_DISABLED:count=1\r\n"
+    );
+    assert!(
+        server
+            .log()
+            .contains("Errorstats stopped adding new errors")
+    );
+    client.ask("CONFIG RESETSTAT");
+    client.ask("NOSUCH");
+    let told = client.ask("INFO errorstats").text();
+    assert_eq!(told, "# Errorstats\r\nerrorstat_ERR:count=1\r\n");
+}

@@ -12,6 +12,7 @@ mod ending;
 mod expiry;
 mod fields;
 mod held_locks;
+mod keyspace;
 mod later_rules;
 mod odd_numbers;
 mod keyspace;

@@ -35,8 +35,7 @@ const ALLOWED: &[(&str, &str, &str)] = &[
 ];
 const ONE_HELP: &str = "one HELP serves every container here";
 const SAYS: &str = "it says how much it costs, where Redis says nothing";
-const IN_SCRIPTS: &str =
-    "from 7.2 on scripts may call it, and it does not wait there: https://github.com/redis/redis/pull/11568";
+const IN_SCRIPTS: &str = "from 7.2 on scripts may call it, and it does not wait there: https://github.com/redis/redis/pull/11568";
 const DATA: &str = "7.2 calls the block data: https://redis.io/docs/latest/commands/mset/";
 const WITHSCORE: &str = "7.2 adds WITHSCORE: https://redis.io/docs/latest/commands/zrank/";
 

@@ -92,7 +92,8 @@ fn restore(call: &mut WriteCall<'_>) -> Done {
     let deadline = match ttl {
         0 => None,
         at if absolute => Some(at),
-        after => Some(after.saturating_add(now_ms)),
+        // No deadline is beyond what 64 bits with a sign can tell.
+        after => Some(after.saturating_add(now_ms).min(i64::MAX as u64)),
     };
     if replace {
         call.db.drop_quietly(key);
@@ -103,9 +104,10 @@ fn restore(call: &mut WriteCall<'_>) -> Done {
         call.db.log(&[b"DEL", key]);
         return Ok(Flow::Done);
     }
+    // What the present policy doesn't ask for is passed over.
     let access = match (idle, frequency) {
-        (Some(seconds), _) => Access::with_idle_seconds(seconds, now_ms),
-        (_, Some(counter)) => Access::with_frequency(counter, now_ms),
+        (Some(seconds), _) if !rules.access.lfu => Access::with_idle_seconds(seconds, now_ms),
+        (_, Some(counter)) if rules.access.lfu => Access::with_frequency(counter, now_ms),
         _ => Access::fresh(&rules.access, now_ms),
     };
     call.db.put(

@@ -298,3 +298,48 @@ fn a_payload_needs_its_sum() {
         "ERR DUMP payload version or checksum are wrong"
     );
 }
+
+#[test]
+fn a_time_to_live_beyond_all_clocks_is_the_latest_there_is() {
+    let server = Server::start(&[]);
+    let mut client = server.client();
+    let payload = sealed(b"\x00\x03abc");
+    let max = i64::MAX.to_string();
+    let restore = |client: &mut Client, words: &[&[u8]]| {
+        let head = [&b"RESTORE"[..], b"k", words[0], &payload, b"REPLACE"];
+        client.ask_args(&[&head[..], &words[1..]].concat()).text()
+    };
+    assert_eq!(restore(&mut client, &[max.as_bytes()]), "OK");
+    assert_eq!(client.ask("PEXPIRETIME k").int(), i64::MAX);
+    assert_eq!(restore(&mut client, &[max.as_bytes(), b"ABSTTL"]), "OK");
+    assert_eq!(client.ask("DEBUG RELOAD").text(), "OK");
+    assert_eq!(client.ask("PEXPIRETIME k").int(), i64::MAX);
+}
+
+#[test]
+fn restore_passes_over_what_the_policy_does_not_ask_for() {
+    let server = Server::start(&[]);
+    let mut client = server.client();
+    let payload = sealed(b"\x00\x03abc");
+    let mut restored = |policy: &str, option: &str, number: &str, ask: &str| {
+        client.ask(&format!("CONFIG SET maxmemory-policy {policy}"));
+        let words = [
+            &b"RESTORE"[..],
+            b"k",
+            b"0",
+            &payload,
+            b"REPLACE",
+            option.as_bytes(),
+            number.as_bytes(),
+        ];
+        assert_eq!(client.ask_args(&words).text(), "OK");
+        client.ask(&format!("OBJECT {ask} k")).int()
+    };
+    assert_eq!(
+        restored("allkeys-lru", "IDLETIME", "1000", "IDLETIME"),
+        1000
+    );
+    assert!(restored("allkeys-lru", "FREQ", "255", "IDLETIME") < 100);
+    assert!(restored("allkeys-lfu", "FREQ", "200", "FREQ") > 190);
+    assert!(restored("allkeys-lfu", "IDLETIME", "1000", "FREQ") < 10);
+}

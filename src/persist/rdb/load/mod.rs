@@ -240,7 +240,9 @@ impl<'r> Scan<'r> {
             opcode::SLOT_INFO => drop((reader.count()?, reader.count()?, reader.count()?)),
             opcode::AUX => self.aux(&reader.string()?, &reader.string()?),
             opcode::DEADLINE_MS => {
-                self.said.deadline_ms = Some(u64::from_le_bytes(reader.array()?));
+                // One below zero has passed.
+                let deadline_ms = i64::from_le_bytes(reader.array()?);
+                self.said.deadline_ms = Some(u64::try_from(deadline_ms).unwrap_or(0));
             }
             opcode::DEADLINE_SECONDS => {
                 let seconds = u32::from_le_bytes(reader.array()?);
