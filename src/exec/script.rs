@@ -478,6 +478,11 @@ impl Worker {
                 out.raw(&wish.acks.reply(count));
                 Ok(())
             }
+            // Nor does anything wait: the job goes on beside.
+            Ok(Flow::Wait(_)) => {
+                out.ok();
+                Ok(())
+            }
             Ok(Flow::Stall(time)) => {
                 std::thread::sleep(time);
                 Ok(())
