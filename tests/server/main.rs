@@ -17,6 +17,7 @@ mod later_rules;
 mod odd_numbers;
 mod keyspace;
 mod links;
+mod hidden_keys;
 mod persist;
 mod replication;
 mod restore;

@@ -3,8 +3,8 @@
 use super::{UNIT, position, reply_position, unit};
 use crate::command::Flag::DenyOom;
 use crate::command::{
-    Arg, Args, Begin, Command, Done, Fail, Find, Flow, KeySpec, KeyUse, ReadCall, Run, WriteCall,
-    quoted,
+    Arg, Args, Begin, Command, Done, Fail, Find, Flow, KeySpec, KeyUse, Plan, ReadCall, Run,
+    Touched, WriteCall, quoted,
 };
 use crate::engine::{Class, Deadline};
 use crate::resp::Reply;
@@ -91,6 +91,14 @@ const fn target(word: &'static str, from: i32) -> KeySpec {
     }
 }
 
+/// Whether the key specifications, which find the first STORE, may miss the one that counts, which is the last.
+fn stores_twice(argv: &[&[u8]]) -> bool {
+    let stores = |word: &&&[u8]| {
+        word.eq_ignore_ascii_case(b"STORE") || word.eq_ignore_ascii_case(b"STOREDIST")
+    };
+    argv.iter().skip(4).filter(stores).count() > 1
+}
+
 pub const GEOSEARCH: Command = Command {
     name: "geosearch",
     summary: "Returns the places within a circle or a box",
@@ -151,6 +159,7 @@ pub const GEORADIUS: Command = Command {
     ],
     run: Run::Write(|call| write(call, Spelling::Radius)),
     keys: Some(&[SOURCE, target("STORE", 6), target("STOREDIST", 6)]),
+    plan: Plan::AllIf(stores_twice),
     deprecated: Some((
         "6.2.0",
         "`GEOSEARCH` and `GEOSEARCHSTORE` with the `BYRADIUS` argument",
@@ -201,6 +210,7 @@ pub const GEORADIUSBYMEMBER: Command = Command {
     ],
     run: Run::Write(|call| write(call, Spelling::Member)),
     keys: Some(&[SOURCE, target("STORE", 5), target("STOREDIST", 5)]),
+    plan: Plan::AllIf(stores_twice),
     deprecated: Some((
         "6.2.0",
         "`GEOSEARCH` and `GEOSEARCHSTORE` with the `BYRADIUS` and `FROMMEMBER` arguments",
@@ -509,6 +519,27 @@ fn answer(call: &mut ReadCall<'_>, spelling: Spelling) -> Done {
     Ok(Flow::Done)
 }
 
+/// A target that the key specifications missed has not been held against the user's rights yet.
+fn may_store(call: &WriteCall<'_>, spelling: Spelling, target: &[u8]) -> Result<(), Fail> {
+    let Some(user) = call.user.filter(|user| !user.is_unlimited()) else {
+        return Ok(());
+    };
+    let argv = call.args.all();
+    if spelling == Spelling::SearchStore || !stores_twice(argv) {
+        return Ok(());
+    }
+    let options_at = if spelling == Spelling::Member { 5 } else { 6 };
+    let mut told = argv[..options_at].to_vec();
+    told.extend([&b"STORE"[..], target]);
+    let touched = Touched {
+        entry: call.entry,
+        argv: &told,
+    };
+    user.rights()
+        .check(&touched)
+        .map_err(|_| Fail::code("NOPERM No permissions to access a key"))
+}
+
 fn write(call: &mut WriteCall<'_>, spelling: Spelling) -> Done {
     let target = if spelling == Spelling::SearchStore {
         Some(call.args.next()?)
@@ -524,6 +555,7 @@ fn write(call: &mut WriteCall<'_>, spelling: Spelling) -> Done {
         wish.reply(&found, call.out);
         return Ok(Flow::Done);
     };
+    may_store(call, spelling, target)?;
     let mut result = ZSet::new();
     for one in &found {
         result.insert(
