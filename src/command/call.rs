@@ -15,7 +15,7 @@ use crate::acl::User;
 use crate::engine::{Db, NameWalk};
 use crate::persist::Outcome;
 use crate::resp::Reply;
-use crate::types::{Bstr, Value, ValueRef};
+use crate::types::{Bstr, Type, Value, ValueRef};
 
 pub type Done = Result<Flow, Fail>;
 
@@ -227,7 +227,7 @@ pub struct ReadCall<'a> {
 
 /// For handlers that change keys.
 pub struct WriteCall<'a> {
-    /// The key that woke the command from sleep, if it had gone to sleep: the one to look at.
+    /// The key that woke the command from sleep, if it had gone to sleep.
     pub woken: Option<&'a [u8]>,
     /// A script called it.
     pub scripted: bool,
@@ -237,6 +237,14 @@ pub struct WriteCall<'a> {
     pub entry: &'static Entry,
     pub server: &'a Shared,
     pub user: Option<&'a User>,
+}
+
+impl WriteCall<'_> {
+    /// Whether the key that woke the command is gone or holds something else, which is no reason to get up.
+    pub fn woken_in_vain<T: Type>(&self) -> bool {
+        self.woken
+            .is_some_and(|key| self.db.peek(key).and_then(T::of).is_none())
+    }
 }
 
 /// For handlers that work on the session or the server.

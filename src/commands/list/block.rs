@@ -52,12 +52,9 @@ fn sleep(
 fn block(call: &mut WriteCall<'_>, end: End) -> Done {
     let keys = call.args.take(call.args.len() - 1)?;
     let deadline = timeout::deadline_ms(call.args.next()?, call.db.now_ms())?;
-    // Woken by one key, it looks at that one only: another may hold another type by now.
-    let woken = call.woken.map(|key| [key]);
-    for key in woken.as_ref().map_or(keys, |one| one) {
-        if call.woken.is_some() && call.db.read::<List>(key).is_err() {
-            continue;
-        }
+    // Woken by one key, it takes from the first of all that has something by now.
+    let looked_at: &[&[u8]] = if call.woken_in_vain::<List>() { &[] } else { keys };
+    for key in looked_at {
         let Some(mut list) = call.db.edit::<List>(key)? else {
             continue;
         };
@@ -94,11 +91,7 @@ fn blmpop(call: &mut WriteCall<'_>) -> Done {
     let time = call.args.next()?;
     let wish = Wish::parse(call)?;
     let deadline = timeout::deadline_ms(time, call.db.now_ms())?;
-    let served = match call.woken {
-        Some(key) => wish.serve(call, &[key]).unwrap_or(false),
-        None => wish.serve(call, wish.keys)?,
-    };
-    if served {
+    if !call.woken_in_vain::<List>() && wish.serve(call, wish.keys)? {
         return Ok(Flow::Done);
     }
     sleep(3..3 + wish.keys.len(), deadline, OnTimeout::NullArray)
@@ -149,8 +142,7 @@ fn brpoplpush(call: &mut WriteCall<'_>) -> Done {
 fn move_or_sleep(call: &mut WriteCall<'_>, from: &[u8], to: &[u8], take: End, add: End) -> Done {
     let deadline = timeout::deadline_ms(call.args.next()?, call.db.now_ms())?;
     // A source of another type is an error at first, and no reason to wake up later.
-    let sleeps_on = call.woken.is_some() && call.db.read::<List>(from).is_err();
-    if !sleeps_on && shift(call, from, to, take, add)? {
+    if !call.woken_in_vain::<List>() && shift(call, from, to, take, add)? {
         return Ok(Flow::Done);
     }
     sleep(1..2, deadline, OnTimeout::NullArrayOrNull)

@@ -11,7 +11,7 @@ use crate::command::{
 };
 use crate::resp::{Deferred, Reply};
 use crate::types::stream::{Group, Id, IdText, Owner, Stream};
-use crate::types::{Bstr, Type};
+use crate::types::Bstr;
 
 const fn keys_behind_streams(from: i32) -> KeySpec {
     KeySpec {
@@ -234,10 +234,7 @@ impl<'o> Served<'o> {
 
 fn xread(call: &mut WriteCall<'_>) -> Done {
     let wish = Wish::parse(call, false)?;
-    if let Some(key) = call.woken
-        && call.db.peek(key).and_then(Stream::of).is_none()
-    {
-        // The key that woke it is gone or holds something else, which is no reason to get up.
+    if call.woken_in_vain::<Stream>() {
         return Ok(wish.sleep(&[]));
     }
     let mut from = Vec::with_capacity(wish.keys.len());

@@ -206,11 +206,7 @@ fn bzmpop(call: &mut WriteCall<'_>) -> Done {
     let time = call.args.next()?;
     let wish = Wish::parse(&mut call.args)?;
     let deadline_ms = timeout::deadline_ms(time, call.db.now_ms())?;
-    let served = match call.woken {
-        Some(key) => wish.serve(call, &[key]).unwrap_or(false),
-        None => wish.serve(call, wish.keys)?,
-    };
-    if served {
+    if !call.woken_in_vain::<ZSet>() && wish.serve(call, wish.keys)? {
         return Ok(Flow::Done);
     }
     let keys = (3..3 + wish.keys.len()).collect();
@@ -253,13 +249,10 @@ pub const BZPOPMAX: Command = Command {
 fn block(call: &mut WriteCall<'_>, end: End) -> Done {
     let keys = call.args.take(call.args.len() - 1)?;
     let deadline_ms = timeout::deadline_ms(call.args.next()?, call.db.now_ms())?;
-    // Woken by one key, it looks at that one only: another may hold another type by now.
-    let woken = call.woken.map(|key| [key]);
-    for key in woken.as_ref().map_or(keys, |one| one) {
-        let taken = match take(call, key, end, 1) {
-            Err(_) if call.woken.is_some() => continue,
-            taken => taken?,
-        };
+    // Woken by one key, it takes from the first of all that has something by now.
+    let looked_at: &[&[u8]] = if call.woken_in_vain::<ZSet>() { &[] } else { keys };
+    for key in looked_at {
+        let taken = take(call, key, end, 1)?;
         if let Some((member, score)) = taken.first() {
             call.out.array(3);
             call.out.bulk(key);
