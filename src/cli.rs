@@ -11,7 +11,7 @@ use crate::config::{Config, REDIS_VERSION, file};
 use crate::daemon::{self, PidFile};
 use crate::persist::disk::{Disk, OsDisk};
 use crate::server::Server;
-use crate::util::{glob, memory, system};
+use crate::util::{crash, glob, memory, system};
 use crate::{background, log};
 
 /// The body of `main`.
@@ -69,6 +69,8 @@ fn run(start: &Start) -> Result<()> {
     log::start(&config);
     daemon::meet_supervisor(&config);
     background::report_aborts(&config)?;
+    let reporting = config.clone();
+    crash::watch_panics(move || reporting.crash_log_enabled.get());
     greet(start, &config);
     let disk: Arc<dyn Disk> = Arc::new(OsDisk);
     let server = Server::new(config.clone(), &loaded, start.file.as_deref(), disk.clone())?;

@@ -5,6 +5,7 @@ use super::log::Log;
 use super::table::Table;
 use crate::config::EventClasses;
 use crate::types::{Bstr, Value};
+use crate::util::crash;
 
 /// Classes of keyspace events, as bits of [`EventClasses`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -72,6 +73,8 @@ impl Garbage {
 #[derive(Default)]
 pub struct Effects {
     pub wanted: Wanted,
+    /// A key was taken hold of to be changed, so that memory may differ from the log until this is committed.
+    pub touched: bool,
     /// Edits made; what decides whether a command is logged.
     pub dirty: u64,
     /// The command under way may be logged as it was given, so that all that it finds dead must be known.
@@ -164,6 +167,7 @@ impl Effects {
 
     /// Empties it for the next unit, keeping its buffers.
     pub fn clear(&mut self) {
+        self.touched = false;
         self.dirty = 0;
         self.writes = false;
         self.events.clear();
@@ -183,5 +187,17 @@ impl Effects {
         self.missed.get_mut().clear();
         self.dead.get_mut().clear();
         self.faded.get_mut().clear();
+    }
+}
+
+impl Drop for Effects {
+    /// Effects that are lost in a panic would leave memory with edits, or a part of a transaction, that neither the log
+    /// nor any replica has.
+    fn drop(&mut self) {
+        if self.touched && std::thread::panicking() {
+            crash::end(
+                "What panicked had begun to change data: the server ends, so that its memory and its log do not differ.",
+            );
+        }
     }
 }

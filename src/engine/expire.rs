@@ -85,6 +85,7 @@ impl Shard {
     }
 
     fn expire_fields(&mut self, db: usize, pos: usize, now_ms: u64, effects: &mut Effects) {
+        effects.touched = true;
         self.preserve(db, pos);
         let entry = self.table_mut(db).at_mut(pos);
         let key = Bstr::new(entry.key_name());

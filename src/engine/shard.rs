@@ -318,6 +318,7 @@ impl Shard {
     /// Records that the key at `pos` changed: the one place that tells WATCH, tracking and sleepers.
     #[inline]
     pub(super) fn changed(&mut self, db: usize, pos: usize, effects: &mut Effects) {
+        effects.touched = true;
         effects.dirty += 1;
         if !self.watchers.is_empty() || effects.wanted.changed {
             let key = Bstr::new(self.tables[db].at(pos).key_name());

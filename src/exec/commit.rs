@@ -10,6 +10,7 @@ use crate::engine::{Effects, Garbage};
 use crate::journal::{Depends, Seq};
 use crate::pubsub::notify;
 use crate::types::Bstr;
+use crate::util::crash;
 
 /// Garbage of more pieces than this is dropped on another thread.
 const FREE_EFFORT_MAX: usize = 64;
@@ -38,7 +39,9 @@ impl Worker {
             drop(locked);
             // An edit that came to nothing may have looked at one.
             effects.earliest_deadline_ms = None;
+            effects.touched = false;
         } else {
+            crash::point("commit");
             // Still locked: log order is edit order.
             if effects.log.is_empty() {
                 self.saw(Seq(locked.stamp()));
@@ -52,6 +55,7 @@ impl Worker {
             }
             locked.publish();
             drop(locked);
+            crash::point("after-commit");
             self.tell(&mut effects, by);
             effects.clear();
         }

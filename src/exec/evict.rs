@@ -5,7 +5,7 @@ use crate::command::Fail;
 use crate::config::MaxmemoryPolicy;
 use crate::engine::{Busy, Policy, ShardSet, shard_of};
 use crate::types::Bstr;
-use crate::util::{keyhash, memory};
+use crate::util::{crash, keyhash, memory};
 
 /// Keys given up on one command's time. The next command goes on where this one stopped, and
 /// as each makes more room than it needs, memory goes down.
@@ -97,6 +97,7 @@ impl Worker {
                 return Ok(Some(before.saturating_sub(after)));
             }
         }
+            crash::point("evict");
         Ok(None)
     }
 }

@@ -21,7 +21,7 @@ use crate::engine::{Place, ShardSet, Shards, Sleeper, Waiter, shard_of};
 use crate::journal::Seq;
 use crate::resp::Reply;
 use crate::types::Bstr;
-use crate::util::{clock, keyhash};
+use crate::util::{clock, crash, keyhash};
 
 /// A command asleep, as its keys' queues hold it.
 pub struct Parked {
@@ -249,6 +249,7 @@ impl Worker {
             parked.client.mailbox.ring();
             return;
         }
+        crash::point("serve");
         match self.call(unit, &job, &mut out) {
             Ok(Flow::Park(_)) => return,
             Ok(_) => {}

@@ -20,7 +20,7 @@ use crate::engine::{Db, Engine, Rules, ShardSet};
 use crate::journal::Epoch;
 use crate::resp::Reply;
 use crate::types::Bstr;
-use crate::util::clock;
+use crate::util::{clock, crash};
 
 /// A master's stream as far as it was applied.
 pub struct Relay {
@@ -196,6 +196,7 @@ impl Worker {
             unit = self.apply_one(stage, relay, unit, argv, *entry, &mut alone);
         }
         if !unit.effects.ready.is_empty() {
+        crash::point("link");
             self.serve_sleepers(&mut unit);
         }
         // Replicas of ours have had the master's bytes, also if this server has become a master meanwhile.

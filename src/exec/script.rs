@@ -26,7 +26,7 @@ use crate::script::{
     is_contained, raised, write_reply,
 };
 use crate::types::Bstr;
-use crate::util::{clock, keyhash};
+use crate::util::{clock, crash, keyhash};
 
 /// A script under way.
 pub(super) struct Run<'w> {
@@ -446,7 +446,15 @@ impl Worker {
                     scripted: true,
                     ..Call::of(&run.session, entry, argv)
                 };
-                let done = self.call(&mut run.unit, &call, out);
+                let unit = &mut run.unit;
+                let done = match crash::catch(|| self.call(unit, &call, out)) {
+                    Ok(done) => done,
+                    // Lua may catch it, and would go on with half of what the script has done.
+                    Err(_) if run.unit.effects.touched => {
+                        crash::end("A script's command panicked after it had changed data: the server ends, so that no half of the script stays.")
+                    }
+                    Err(panic) => crash::pass_on(panic),
+                };
                 if entry.is(Flag::ReadOnly) {
                     let effects = &mut run.unit.effects;
                     self.track_reads(&run.session, effects, entry, argv);

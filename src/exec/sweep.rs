@@ -12,7 +12,7 @@ use super::Worker;
 use super::unit::Unit;
 use crate::engine::{ShardSet, Shards, shard_of};
 use crate::types::Bstr;
-use crate::util::{clock, keyhash, thread};
+use crate::util::{clock, crash, keyhash, thread};
 
 /// Things removed under one lock: some tens of microseconds.
 const EFFORT: usize = 64;
@@ -153,3 +153,4 @@ impl Worker {
         more
     }
 }
+                crash::point("sweep");

@@ -14,7 +14,7 @@ use crate::command::{
 use crate::config::EventClasses;
 use crate::engine::{Db, Effects, Hashed, Locked, Patience, ShardSet, Shards, Wanted, shard_of};
 use crate::resp::Reply;
-use crate::util::keyhash;
+use crate::util::{crash, keyhash};
 
 /// Shards locked and what was done to them so far.
 pub(super) struct Unit<'w> {
@@ -289,6 +289,10 @@ impl Worker {
         if self.leaves_expiry() || self.is_loading() {
             return;
         }
+        crash::point(match entry.command.run {
+            Run::Write(_) => "write",
+            _ => "read",
+        });
         let Unit { locked, effects } = unit;
         // At a dead key's place there may be another one by now, which is as the command left it.
         for (db, key) in std::mem::take(effects.dead.get_mut()) {
@@ -323,3 +327,6 @@ impl Worker {
         })
     }
 }
+        if effects.dirty > dirty {
+            crash::point("edited");
+        }

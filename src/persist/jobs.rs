@@ -11,7 +11,7 @@ use super::disk::{DiskFile, snapshot_draft_of};
 use super::{Store, aof, rdb};
 use crate::config::special::reason;
 use crate::engine::Snapshot;
-use crate::util::{clock, memory, thread};
+use crate::util::{clock, crash, memory, thread};
 
 /// What can be under way.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -93,6 +93,7 @@ impl Store {
                         told,
                         work,
                     } => {
+                        crash::point("snapshot");
                         let outcome = match (running.kind, work) {
                             (_, Some(work)) => ended(work(&store, running.job)),
                             (Kind::Rewrite, None) => ended(store.rewrite(running.job)),

@@ -1,6 +1,5 @@
 //! The link to a master: a thread that connects, catches up, and applies the stream, for as long as there is a master.
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -19,7 +18,7 @@ use crate::config::special::reason;
 use crate::exec::{Relay, Relayed, Worker};
 use crate::journal::Epoch;
 use crate::resp::{Codec, ProtoLimits, Request};
-use crate::util::{clock, memory};
+use crate::util::{clock, crash, memory};
 
 /// Between two attempts.
 const REST: Duration = Duration::from_secs(1);
@@ -131,7 +130,7 @@ enum Offer {
 
 impl Attempt<'_> {
     fn run(&mut self) -> Lost {
-        let linked = catch_unwind(AssertUnwindSafe(|| self.link()));
+        let linked = crash::catch(|| self.link());
         match linked {
             Ok(Ok(never)) => match never {},
             Ok(Err(lost)) => lost,

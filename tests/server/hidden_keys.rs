@@ -6,23 +6,62 @@ use crate::common::{Server, encode, setting};
 
 /// A command's fixed beginning, and pieces that may follow in any number and order.
 const COMMANDS: &[(&str, &str)] = &[
-    ("GEORADIUS g 1 1 10 km", "STORE a|STOREDIST b|STORE STORE|STOREDIST STOREDIST|STORE STOREDIST|COUNT 1|COUNT STORE|ASC|ANY|WITHDIST|STORE"),
+    (
+        "GEORADIUS g 1 1 10 km",
+        "STORE a|STOREDIST b|STORE STORE|STOREDIST STOREDIST|STORE STOREDIST|COUNT 1|COUNT STORE|ASC|ANY|WITHDIST|STORE",
+    ),
     ("GEORADIUS_RO g 1 1 10 km", "STORE a|COUNT 1|ASC|WITHDIST"),
-    ("GEORADIUSBYMEMBER g m 10 km", "STORE a|STOREDIST b|STORE STORE|STOREDIST STOREDIST|STORE STOREDIST|COUNT 1|ASC|STORE"),
-    ("GEORADIUSBYMEMBER STORE STORE 10 km", "STORE a|STOREDIST b|STORE STORE|COUNT 1"),
-    ("GEOSEARCHSTORE a g FROMMEMBER m BYRADIUS 10 km", "STOREDIST|COUNT 1|ASC|FROMMEMBER m|STORE b"),
-    ("GEOSEARCH g", "FROMMEMBER m|FROMLONLAT 1 1|BYRADIUS 10 km|BYBOX 1 1 km|COUNT 1|STORE b"),
-    ("SORT l", "STORE a|STORE STORE|STORE b|BY x|BY STORE|BY *x|GET #|GET STORE|GET *y|LIMIT 0 1|LIMIT STORE b|ALPHA|STORE"),
-    ("SORT_RO l", "BY *x|BY STORE|GET #|GET *y|LIMIT 0 1|ALPHA|STORE a"),
-    ("XREAD", "COUNT 1|COUNT STREAMS|BLOCK 1|STREAMS s 0|STREAMS s STREAMS 0 0|STREAMS STREAMS STREAMS|s 0|STREAMS"),
-    ("XREADGROUP GROUP w c", "COUNT 1|NOACK|STREAMS s 0|STREAMS s STREAMS 0 0|STREAMS STREAMS >|BLOCK 1"),
-    ("XREADGROUP GROUP STREAMS STREAMS", "COUNT 1|NOACK|STREAMS s >|STREAMS STREAMS >|STREAMS s t > >"),
-    ("MIGRATE 127.0.0.1 1", "x 0 10|KEYS 0 10|KEYS a b|KEYS KEYS|COPY|REPLACE|AUTH KEYS|AUTH2 KEYS KEYS|KEYS"),
+    (
+        "GEORADIUSBYMEMBER g m 10 km",
+        "STORE a|STOREDIST b|STORE STORE|STOREDIST STOREDIST|STORE STOREDIST|COUNT 1|ASC|STORE",
+    ),
+    (
+        "GEORADIUSBYMEMBER STORE STORE 10 km",
+        "STORE a|STOREDIST b|STORE STORE|COUNT 1",
+    ),
+    (
+        "GEOSEARCHSTORE a g FROMMEMBER m BYRADIUS 10 km",
+        "STOREDIST|COUNT 1|ASC|FROMMEMBER m|STORE b",
+    ),
+    (
+        "GEOSEARCH g",
+        "FROMMEMBER m|FROMLONLAT 1 1|BYRADIUS 10 km|BYBOX 1 1 km|COUNT 1|STORE b",
+    ),
+    (
+        "SORT l",
+        "STORE a|STORE STORE|STORE b|BY x|BY STORE|BY *x|GET #|GET STORE|GET *y|LIMIT 0 1|LIMIT STORE b|ALPHA|STORE",
+    ),
+    (
+        "SORT_RO l",
+        "BY *x|BY STORE|GET #|GET *y|LIMIT 0 1|ALPHA|STORE a",
+    ),
+    (
+        "XREAD",
+        "COUNT 1|COUNT STREAMS|BLOCK 1|STREAMS s 0|STREAMS s STREAMS 0 0|STREAMS STREAMS STREAMS|s 0|STREAMS",
+    ),
+    (
+        "XREADGROUP GROUP w c",
+        "COUNT 1|NOACK|STREAMS s 0|STREAMS s STREAMS 0 0|STREAMS STREAMS >|BLOCK 1",
+    ),
+    (
+        "XREADGROUP GROUP STREAMS STREAMS",
+        "COUNT 1|NOACK|STREAMS s >|STREAMS STREAMS >|STREAMS s t > >",
+    ),
+    (
+        "MIGRATE 127.0.0.1 1",
+        "x 0 10|KEYS 0 10|KEYS a b|KEYS KEYS|COPY|REPLACE|AUTH KEYS|AUTH2 KEYS KEYS|KEYS",
+    ),
     ("EVAL return(1)", "0|1|2|3|-1|x|a|b|KEYS"),
     ("EVAL return(redis.call('set',KEYS[1]or'z',1))", "0|1|2|a|b"),
-    ("EVAL_RO return(redis.call('get',KEYS[1]or'z'))", "0|1|2|a|b"),
+    (
+        "EVAL_RO return(redis.call('get',KEYS[1]or'z'))",
+        "0|1|2|a|b",
+    ),
     ("FCALL f", "0|1|2|a|b"),
-    ("ZINTERSTORE", "d|1|2|3|a|z|WEIGHTS 1 2|AGGREGATE MAX|WEIGHTS|STORE"),
+    (
+        "ZINTERSTORE",
+        "d|1|2|3|a|z|WEIGHTS 1 2|AGGREGATE MAX|WEIGHTS|STORE",
+    ),
     ("ZUNIONSTORE d", "1|2|3|a|z|WEIGHTS 1|AGGREGATE SUM"),
     ("ZDIFFSTORE d", "1|2|a|z|-1"),
     ("ZUNION", "1|2|a|z|WITHSCORES|WEIGHTS 1 1"),
@@ -37,7 +76,10 @@ const COMMANDS: &[(&str, &str)] = &[
     ("BZPOPMIN", "z|a|b|0.01"),
     ("BLMOVE l d", "LEFT|RIGHT|0.01"),
     ("BITOP", "AND|NOT|a|b|d"),
-    ("BITFIELD a", "GET u8 0|SET u8 0 1|OVERFLOW SAT|INCRBY u8 #1 1"),
+    (
+        "BITFIELD a",
+        "GET u8 0|SET u8 0 1|OVERFLOW SAT|INCRBY u8 #1 1",
+    ),
     ("COPY a b", "DB 1|REPLACE|DB"),
     ("SET a 1", "GET|NX|XX|KEEPTTL|EX 10|GET GET"),
     ("MSET", "a 1|b 2|d"),
@@ -46,8 +88,14 @@ const COMMANDS: &[(&str, &str)] = &[
     ("SUNIONSTORE", "d|e|a"),
     ("OBJECT", "ENCODING a|FREQ|HELP|a"),
     ("MEMORY USAGE", "a|SAMPLES 1|b"),
-    ("XINFO", "STREAM s|FULL|COUNT 1|GROUPS s|CONSUMERS s w|STREAM"),
-    ("XGROUP", "CREATE s|w|$|MKSTREAM|DESTROY s|CREATECONSUMER s w c"),
+    (
+        "XINFO",
+        "STREAM s|FULL|COUNT 1|GROUPS s|CONSUMERS s w|STREAM",
+    ),
+    (
+        "XGROUP",
+        "CREATE s|w|$|MKSTREAM|DESTROY s|CREATECONSUMER s w c",
+    ),
     ("LCS", "a|b|LEN|IDX|MINMATCHLEN 1"),
     ("DELEX a", "IFEQ 1"),
     ("SWAPDB", "0|1"),
@@ -111,7 +159,11 @@ fn the_last_store_counts_and_needs_rights() {
     let mut client = server.client();
     client.ask("GEOADD g 1 1 m");
     for command in ["GEORADIUS g 1 1 10 km", "GEORADIUSBYMEMBER g m 10 km"] {
-        for (first, last) in [("STORE", "STORE"), ("STOREDIST", "STORE"), ("STORE", "STOREDIST")] {
+        for (first, last) in [
+            ("STORE", "STORE"),
+            ("STOREDIST", "STORE"),
+            ("STORE", "STOREDIST"),
+        ] {
             client.ask("DEL a b");
             let line = format!("{command} {first} a {last} b");
             assert_eq!(client.ask(&line).int(), 1, "{line}");

@@ -161,7 +161,9 @@ fn is_cheap(command: &[String]) -> bool {
 /// Whether the answer is one for a moment only.
 fn passes(case: &Case) -> bool {
     let name = case.command[0].as_str();
-    let is_time = matches!(name, "PSETEX" | "PEXPIRE") || name == "SET" && case.command[3] == "PX" || name == "XCLAIM" && case.at == 4;
+    let is_time = matches!(name, "PSETEX" | "PEXPIRE")
+        || name == "SET" && case.command[3] == "PX"
+        || name == "XCLAIM" && case.at == 4;
     case.odd == "1" && is_time
 }
 
@@ -229,7 +231,10 @@ const KNOWN: &[Known] = &[
     Known {
         why: "7.4 says why XREADGROUP takes no +",
         holds: |case, _, ours| {
-            case.odd == "+" && ours.text().starts_with("ERR The + ID is meaningless in the context of XREADGROUP")
+            case.odd == "+"
+                && ours
+                    .text()
+                    .starts_with("ERR The + ID is meaningless in the context of XREADGROUP")
         },
     },
     Known {
@@ -331,7 +336,10 @@ fn agree(case: &Case, at: usize, real: &Value, ours: &Value) -> bool {
 fn odd_numbers_are_answered_as_by_the_real_server() {
     let all = cases();
     let wanted = setting("ODD_NUMBERS", all.len() as u64 / 12) as usize;
-    let mut chosen: Vec<&Case> = all.iter().filter(|case| is_cheap(&case.command) && !passes(case)).collect();
+    let mut chosen: Vec<&Case> = all
+        .iter()
+        .filter(|case| is_cheap(&case.command) && !passes(case))
+        .collect();
     fastrand::Rng::with_seed(setting("ODD_SEED", 1)).shuffle(&mut chosen);
     chosen.truncate(wanted);
     let (server, real) = (

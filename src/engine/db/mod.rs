@@ -253,6 +253,7 @@ impl<'a> Db<'a> {
         let hash = self.hash(key);
         let shard = self.shards.shard_mut(shard_of(hash));
         let effects = &mut *self.effects;
+        effects.touched = true;
         let mut found = None;
         if let Some(table) = shard.table(self.index)
             && let Some(pos) = table.find(hash, key)

@@ -225,6 +225,7 @@ impl Db<'_> {
     /// Empties this database and returns how many keys it had.
     pub fn flush(&mut self) -> usize {
         let index = self.index;
+        self.effects.touched = true;
         let mut removed = 0;
         for id in 0..SHARDS {
             let shard = self.shards.shard_mut(id);
@@ -252,6 +253,7 @@ impl Db<'_> {
     /// Exchanges the contents of two databases.
     pub fn swap(&mut self, first: usize, second: usize) {
         let now_ms = self.now_ms;
+        self.effects.touched = true;
         for id in 0..SHARDS {
             let shard = self.shards.shard_mut(id);
             shard.table_mut(first.max(second));

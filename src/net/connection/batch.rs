@@ -1,6 +1,6 @@
 //! Requests of one read, run one after another.
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::future::poll_fn;
 use std::rc::Rc;
 use std::sync::atomic::Ordering;
 
@@ -14,6 +14,7 @@ use crate::exec::{self, By, Long, Look, Next, Worker};
 use crate::persist::{Kind, Outcome};
 use crate::resp::{ProtocolError, Reply};
 use crate::util::clock::{self, Reading};
+use crate::util::crash;
 
 /// Where a batch stands.
 struct Batch {
@@ -358,10 +359,11 @@ fn run(
     guarded(argv[0], run, || Next::Close)
 }
 
-/// A panic in a handler is our mistake, and costs its connection alone, which `give_up` ends.
+/// A panic in a handler that has changed nothing costs its connection alone, which `give_up` ends; any other ends the
+/// process before it comes here.
 #[inline(always)]
 fn guarded<T>(name: &[u8], act: impl FnOnce() -> T, give_up: impl FnOnce() -> T) -> T {
-    catch_unwind(AssertUnwindSafe(act)).unwrap_or_else(|_| {
+    crash::catch(act).unwrap_or_else(|_| {
         let name = String::from_utf8_lossy(name);
         tracing::error!(
             "A bug: the command '{name}' panicked. Its connection is closed; please report it."

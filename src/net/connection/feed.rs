@@ -18,7 +18,7 @@ use crate::command::replication::{Order, Stage};
 use crate::command::shared::Shared;
 use crate::config::special::OutputLimit;
 use crate::journal::{Depends, Seq};
-use crate::util::clock;
+use crate::util::{clock, crash};
 
 /// Bytes copied out of the backlog, or out of a file, at a time.
 const PIECE_BYTES: usize = 64 * 1024;
@@ -313,6 +313,7 @@ impl Connection {
         let Some(position) = feeding.feed.replica.position() else {
             return false;
         };
+        crash::point("feed");
         let mut piece = pooled();
         let there = position.read(PIECE_BYTES, &mut piece);
         if piece.is_empty() {

@@ -17,7 +17,7 @@ use crate::config::AppendFsync;
 use crate::journal::{Reader, Seq};
 use crate::persist::Store;
 use crate::persist::disk::DiskFile;
-use crate::util::clock;
+use crate::util::{clock, crash};
 
 /// Memory that what is kept may hold on to while there is little of it.
 const KEEP_BYTES: usize = 1 << 20;
@@ -109,6 +109,7 @@ impl Part {
             // Until it is known to be otherwise.
             self.torn = true;
             store.log.sleep_for_tests();
+            crash::point("log");
             self.file.write_all(&self.kept[self.written..])?;
             self.torn = false;
             self.written = self.kept.len();

@@ -184,6 +184,14 @@ static SUBS: &[Sub] = &[
         0..=0,
         panic,
     ),
+    #[cfg(debug_assertions)]
+    sub(
+        "panic-at",
+        "<place> [<passes>]",
+        "Panic at a place, once it has been passed so often.",
+        1..=2,
+        panic_at,
+    ),
     sub(
         "pause-cron",
         "<0|1>",
@@ -441,6 +449,17 @@ fn panic(call: &mut WriteCall<'_>) -> Done {
         crash::report(&format!("{REDIS_VERSION} panicked on request"));
     }
     std::process::abort()
+}
+
+#[cfg(debug_assertions)]
+fn panic_at(call: &mut WriteCall<'_>) -> Done {
+    let place = call.args.next()?;
+    let passes = match call.args.is_empty() {
+        true => 0,
+        false => call.args.positive()?,
+    };
+    crash::plant(&String::from_utf8_lossy(place), passes as u64);
+    ok(call)
 }
 
 fn replybuffer(call: &mut WriteCall<'_>) -> Done {
