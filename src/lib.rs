@@ -7,7 +7,7 @@
 //!   find    the command's entry by name, and its key's hash; for up to 16 requests of one read at once, so that
 //!           the memory they will look at is fetched for all of them at the same time (benches/versus)
 //!   admit   ordered checks, the first refusal wins; inside MULTI: queue, reply QUEUED
-//!   lock    the shards of the command's keys, lowest first
+//!   lock    the shards of the command's keys, lowest first; if what was checked has changed since, let go and admit anew
 //!   run     the handler: plain code, no await; on failure its reply is cut off again
 //!   commit  serve sleepers, append to the journal, unlock; then events, tracking, statistics
 //!   reply   stands in the connection's buffer: one write per batch read, after the other clients of this worker that

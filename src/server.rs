@@ -18,6 +18,7 @@ use crate::acl::Users;
 use crate::background;
 use crate::command::Registry;
 use crate::command::client::Client;
+use crate::command::guards::Guards;
 use crate::command::shared::{About, Shared};
 use crate::command::stats::Stats;
 use crate::command::surroundings::tell_supervisor;
@@ -362,24 +363,16 @@ fn warn_of_memory(limit: u64) {
 /// Turns away who may not come in.
 fn welcome(shared: &Shared, socket: Accepted) -> Option<Accepted> {
     let config = &shared.config;
-    if shared.clients.len() as u64 >= config.maxclients.get() as u64 {
-        shared
-            .stats
-            .worker(0)
-            .counters
-            .rejected_connections
-            .add_shared(1);
+    let refused = &shared.stats.worker(0).counters.rejected_connections;
+    if !shared.clients.expect(config.maxclients.get() as usize) {
+        refused.add_shared(1);
         socket.refuse("-ERR max number of clients reached\r\n");
         return None;
     }
     let no_pass = shared.users.default().rights().no_pass;
     if config.protected_mode.get() && no_pass && !socket.is_local() {
-        shared
-            .stats
-            .worker(0)
-            .counters
-            .rejected_connections
-            .add_shared(1);
+        shared.clients.arrived();
+        refused.add_shared(1);
         socket.refuse(PROTECTED);
         return None;
     }
@@ -396,10 +389,10 @@ fn begin(worker: &Rc<Worker>) -> Rc<Buffers> {
 
 /// Starts serving a socket on this worker.
 fn start(worker: &Rc<Worker>, buffers: &Rc<Buffers>, socket: Accepted) {
-    let Ok((stream, address, local)) = socket.register() else {
-        return; // It is gone already.
-    };
     let clients = &worker.shared.clients;
+    let Ok((stream, address, local)) = socket.register() else {
+        return clients.arrived(); // It is gone already.
+    };
     let id = clients.new_id();
     let client = Arc::new(Client::new(
         id,
@@ -410,6 +403,7 @@ fn start(worker: &Rc<Worker>, buffers: &Rc<Buffers>, socket: Accepted) {
         clock::now_ms(),
     ));
     clients.add(client.clone());
+    clients.arrived();
     tracing::debug!("Accepted {}", client.address);
     worker.stats().counters.connections.add(1);
     tokio::task::spawn_local(net::serve(worker.clone(), buffers.clone(), stream, client));
@@ -449,6 +443,7 @@ impl Shared {
             store,
             scripts: Default::default(),
             pause: Default::default(),
+            guards: Guards::new(about.workers + 4),
             replication: Default::default(),
             links: Default::default(),
             about,

@@ -18,4 +18,4 @@ pub use log::{Context, Entry, Log, Reason};
 pub use rule::{RuleError, gather};
 pub use selector::Selector;
 pub use user::{Rights, User};
-pub use users::{LoadError, Revision, Users, has_space};
+pub use users::{LoadError, Reloaded, Revision, Users, has_space};

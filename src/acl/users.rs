@@ -32,6 +32,15 @@ pub struct Revision {
     after: Arc<Rights>,
 }
 
+/// What has become of the users that there were before a file was read.
+#[derive(Default)]
+pub struct Reloaded {
+    /// Their clients are to be closed.
+    pub gone: Vec<Arc<User>>,
+    /// Some of their clients may listen to what they may not hear any more.
+    pub changed: Vec<Revision>,
+}
+
 /// What is wrong with a configured user.
 #[derive(Debug, PartialEq, Eq)]
 pub enum LoadError {
@@ -188,14 +197,9 @@ impl Users {
         Ok(user)
     }
 
-    /// Puts the users of a file in the place of those there are. Gives those that are gone, whose clients are to be closed;
-    /// or says all that is wrong with the file, and changes nothing.
-    pub fn load(
-        &self,
-        file: &str,
-        text: &[u8],
-        all_channels: bool,
-    ) -> Result<Vec<Arc<User>>, String> {
+    /// Puts the users of a file in the place of those there are; who keeps the name keeps the clients. Gives what is to be
+    /// done for clients, or says all that is wrong with the file, and changes nothing.
+    pub fn load(&self, file: &str, text: &[u8], all_channels: bool) -> Result<Reloaded, String> {
         let mut read: BTreeMap<Vec<u8>, Rights> = BTreeMap::new();
         let mut errors = String::new();
         for (at, line) in text.split(|byte| *byte == b'\n').enumerate() {
@@ -212,22 +216,30 @@ impl Users {
                 "{errors}WARNING: ACL errors detected, no change to the previously active ACL rules was performed"
             ));
         }
-        let default = read.remove(DEFAULT);
+        read.entry(DEFAULT.to_vec())
+            .or_insert_with(|| Rights::all(&self.catalog));
         let mut by_name = self.by_name.write();
-        self.default
-            .set_rights(default.unwrap_or_else(|| Rights::all(&self.catalog)));
-        let mut users = BTreeMap::from([(DEFAULT.to_vec(), self.default.clone())]);
-        users.extend(read.into_iter().map(|(name, rights)| {
-            let user = Arc::new(User::new(&name, rights));
-            (name, user)
-        }));
-        let before = std::mem::replace(&mut *by_name, users);
-        let gone: Vec<_> = before
-            .into_values()
-            .filter(|user| !Arc::ptr_eq(user, &self.default))
-            .collect();
+        let mut before = std::mem::take(&mut *by_name);
+        let mut changed = Vec::new();
+        for (name, rights) in read {
+            let user = match before.remove(&name) {
+                Some(user) => {
+                    let before = user.rights().clone();
+                    user.set_rights(rights);
+                    changed.push(Revision {
+                        before,
+                        after: user.rights().clone(),
+                        user: user.clone(),
+                    });
+                    user
+                }
+                None => Arc::new(User::new(&name, rights)),
+            };
+            by_name.insert(name, user);
+        }
+        let gone: Vec<_> = before.into_values().collect();
         gone.iter().for_each(|user| user.remove());
-        Ok(gone)
+        Ok(Reloaded { gone, changed })
     }
 
     /// One line of a file of users. One that is wrong defines its user, too: another line may not.

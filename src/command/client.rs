@@ -2,10 +2,10 @@
 
 use std::fmt;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Ordering};
 
 use hashbrown::HashMap;
-use parking_lot::{Mutex, RwLock};
+use parking_lot::{Mutex, MutexGuard, RwLock};
 
 use super::stats::Counters;
 use super::weight::{NO_BUCKET, Weights};
@@ -70,15 +70,52 @@ pub enum Part {
     Master,
 }
 
-/// How a sleeper was woken from outside.
+/// How a blocked client was woken from outside.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[repr(u8)]
 pub enum Unblock {
-    No = 0,
-    Timeout = 1,
-    Error = 2,
+    Timeout,
+    Error,
     /// The server has become a replica.
-    Moved = 3,
+    Moved,
+    /// Clients were paused when there was something for it: the command runs anew once they no longer are.
+    Again,
+}
+
+/// What became of a blocked client.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub enum Fate {
+    #[default]
+    Blocked,
+    /// This is its reply.
+    Served(Vec<u8>),
+    Woken(Unblock),
+}
+
+/// One wait of a client in a blocking command. What becomes of it is decided once, by whoever comes first; whoever
+/// serves it keeps its fate locked for as long as that takes.
+#[derive(Debug, Default)]
+pub struct Doze {
+    fate: Mutex<Fate>,
+}
+
+impl Doze {
+    pub fn fate(&self) -> MutexGuard<'_, Fate> {
+        self.fate.lock()
+    }
+
+    pub fn is_decided(&self) -> bool {
+        *self.fate.lock() != Fate::Blocked
+    }
+
+    /// Decides it; false if it was decided before.
+    pub fn decide(&self, fate: Fate) -> bool {
+        let mut held = self.fate.lock();
+        let first = *held == Fate::Blocked;
+        if first {
+            *held = fate;
+        }
+        first
+    }
 }
 
 /// One connection, seen from outside.
@@ -116,7 +153,8 @@ pub struct Client {
     pub commands: AtomicU64,
     /// Asleep in a blocking command.
     pub blocked: AtomicBool,
-    unblock: AtomicU8,
+    /// Its wait in a blocking command, if it is in one.
+    doze: Mutex<Option<Arc<Doze>>>,
 }
 
 pub const NO_COMMAND: u32 = u32::MAX;
@@ -160,7 +198,7 @@ impl Client {
             output_bytes: AtomicU64::new(0),
             commands: AtomicU64::new(0),
             blocked: AtomicBool::new(false),
-            unblock: AtomicU8::new(0),
+            doze: Mutex::default(),
         }
     }
 
@@ -175,16 +213,6 @@ impl Client {
 
     pub fn is_subscriber(&self) -> bool {
         self.profile.lock().is_subscribed()
-    }
-
-    /// Wakes it from a blocking command; false if it is not in one.
-    pub fn unblock(&self, how: Unblock) -> bool {
-        if !self.blocked.load(Ordering::Acquire) {
-            return false;
-        }
-        self.unblock.store(how as u8, Ordering::Release);
-        self.mailbox.ring();
-        true
     }
 
     /// Bytes that keeping it takes, its buffers aside.
@@ -218,16 +246,6 @@ impl Client {
         ];
         let parts = parts.iter().map(|part| part.load(Ordering::Relaxed));
         parts.sum::<usize>() + self.mailbox.waiting_bytes()
-    }
-
-    /// Takes the wish to be woken.
-    pub fn take_unblock(&self) -> Unblock {
-        match self.unblock.swap(0, Ordering::AcqRel) {
-            1 => Unblock::Timeout,
-            2 => Unblock::Error,
-            3 => Unblock::Moved,
-            _ => Unblock::No,
-        }
     }
 
     /// Whether more waits for the client than may. It is asked to close then, and counted by whoever saw it first: the
@@ -270,6 +288,8 @@ impl fmt::Display for Client {
 #[derive(Default)]
 pub struct Clients {
     by_id: RwLock<HashMap<u64, Arc<Client>>>,
+    /// Those that were let in, and are not yet in `by_id`.
+    coming: AtomicUsize,
     next_id: AtomicU64,
     next_ticket: AtomicU64,
     blocked: AtomicUsize,
@@ -287,6 +307,19 @@ impl Clients {
         self.next_ticket.fetch_add(1, Ordering::Relaxed) + 1
     }
 
+    /// Keeps a place for a client that comes, if there are fewer than `most`; [`Clients::arrived`] gives it back.
+    pub fn expect(&self, most: usize) -> bool {
+        let fits = |coming: usize| (self.len() + coming < most).then_some(coming + 1);
+        self.coming
+            .fetch_update(Ordering::AcqRel, Ordering::Acquire, fits)
+            .is_ok()
+    }
+
+    /// A client that was expected has been added, or has not come.
+    pub fn arrived(&self) {
+        self.coming.fetch_sub(1, Ordering::AcqRel);
+    }
+
     pub fn add(&self, client: Arc<Client>) {
         self.by_id.write().insert(client.id, client);
     }
@@ -297,8 +330,11 @@ impl Clients {
         }
     }
 
+    /// The client of this number, unless it is about to be closed.
     pub fn get(&self, id: u64) -> Option<Arc<Client>> {
-        self.by_id.read().get(&id).cloned()
+        let held = self.by_id.read();
+        let client = held.get(&id)?;
+        (!client.mailbox.is_closing()).then(|| client.clone())
     }
 
     pub fn len(&self) -> usize {
@@ -359,16 +395,44 @@ impl Clients {
     }
 
     pub fn fell_asleep(&self, client: &Client) {
-        // What was meant for a sleep before this one is not for it.
-        client.unblock.store(0, Ordering::Release);
-        client.blocked.store(true, Ordering::Release);
-        self.blocked.fetch_add(1, Ordering::Relaxed);
+        if !client.blocked.swap(true, Ordering::AcqRel) {
+            self.blocked.fetch_add(1, Ordering::Relaxed);
+        }
     }
 
+    /// It is not blocked any more: whoever decides that says so, and its own connection once more.
     pub fn woke_up(&self, client: &Client) {
         client.blocked_bytes.store(0, Ordering::Relaxed);
-        client.blocked.store(false, Ordering::Release);
-        self.blocked.fetch_sub(1, Ordering::Relaxed);
+        if client.blocked.swap(false, Ordering::AcqRel) {
+            self.blocked.fetch_sub(1, Ordering::Relaxed);
+        }
+    }
+
+    /// A client begins to wait in a blocking command.
+    pub fn block(&self, client: &Client) -> Arc<Doze> {
+        let doze = Arc::<Doze>::default();
+        *client.doze.lock() = Some(doze.clone());
+        self.fell_asleep(client);
+        doze
+    }
+
+    /// Wakes a client from a blocking command; false if it is not in one, or was served or woken before.
+    pub fn unblock(&self, client: &Client, how: Unblock) -> bool {
+        let doze = client.doze.lock().clone();
+        let woken = doze.is_some_and(|doze| doze.decide(Fate::Woken(how)));
+        if woken {
+            self.woke_up(client);
+            client.mailbox.ring();
+        }
+        woken
+    }
+
+    /// Closes a client for good: from here on it is served nothing, hears nothing, runs nothing that is not under way
+    /// yet, and is in no list.
+    pub fn kill(&self, client: &Client) {
+        client.mailbox.close();
+        self.woke_up(client);
+        self.remove(client.id);
     }
 }
 

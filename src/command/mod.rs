@@ -15,6 +15,7 @@ mod rights;
 
 pub mod client;
 pub mod expiry;
+pub mod guards;
 pub mod help;
 pub mod latency;
 pub mod links;
@@ -113,7 +114,7 @@ pub type KeyUseOf = fn(&[&[u8]]) -> KeyUse;
 pub enum Plan {
     /// Those of its keys.
     Keys,
-    /// All of them.
+    /// All of them; one that works on the session and the server alone then runs while nobody edits anything.
     All,
     /// None: the handler looks at one after another. All of them where it is a part of a transaction or a script.
     Each,

@@ -11,6 +11,7 @@ use parking_lot::{Mutex, RwLock};
 use tokio_util::sync::CancellationToken;
 
 use super::client::Clients;
+use super::guards::Guards;
 use super::latency::LatencyMonitor;
 use super::links::Links;
 use super::replication::Replication;
@@ -49,6 +50,8 @@ pub struct Shared {
     pub store: Arc<Store>,
     pub scripts: Arc<Scripts>,
     pub pause: Pause,
+    /// Whether something has changed that commands ask about before they run.
+    pub guards: Guards,
     pub about: About,
     pub replication: Replication,
     /// Connections of MIGRATE.
@@ -121,6 +124,7 @@ impl Shared {
 
     /// Copies out of the configuration what is kept elsewhere: after start and after every change.
     pub fn apply_config(&self) {
+        self.guards.moved();
         self.rules.store(Arc::new(Rules::of(&self.config)));
         crate::util::memory::purge_in_background(self.config.jemalloc_bg_thread.get());
         self.apply_replication();
@@ -290,7 +294,9 @@ impl Monitors {
         line.extend_from_slice(b"\r\n");
         let line = Bytes::from(line);
         for mailbox in self.mailboxes.read().values() {
-            mailbox.push(line.clone());
+            if !mailbox.is_closing() {
+                mailbox.push(line.clone());
+            }
         }
     }
 }

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use super::shared::Shared;
-use crate::acl::{LoadError, Revision, User, Users};
+use crate::acl::{LoadError, Reloaded, Revision, User, Users};
 use crate::config::file::{FileError, UserLine};
 use crate::config::special::reason;
 use crate::config::{Config, PubsubDefault};
@@ -84,8 +84,8 @@ pub fn begin(users: &Users, lines: &[UserLine], config: &Config) -> Result<(), S
     Ok(())
 }
 
-/// Reads the file of users, and gives those that are gone.
-fn load(users: &Users, config: &Config) -> Result<Vec<Arc<User>>, String> {
+/// Reads the file of users.
+fn load(users: &Users, config: &Config) -> Result<Reloaded, String> {
     let (path, name) = file(config).unwrap_or_default();
     let text = fs::read(path).map_err(|error| {
         let why = reason(&error);
@@ -97,8 +97,12 @@ fn load(users: &Users, config: &Config) -> Result<Vec<Arc<User>>, String> {
 impl Shared {
     /// ACL LOAD. Says whether one of the clients that are closed on that account is the one with this number.
     pub fn load_users(&self, own: u64) -> Result<bool, String> {
-        let gone = load(&self.users, &self.config)?;
-        Ok(self.close_clients_of(&gone, own))
+        let Reloaded { gone, changed } = load(&self.users, &self.config)?;
+        let mut leaves = self.close_clients_of(&gone, own);
+        for revision in &changed {
+            leaves |= self.close_listeners(revision, own);
+        }
+        Ok(leaves)
     }
 
     /// Closes the clients of users that are gone, but for the one with this number: it is to be answered first. Says whether
@@ -111,16 +115,20 @@ impl Shared {
             if leaves && client.id == own {
                 is_own = true;
             } else if leaves {
-                client.mailbox.close();
+                self.clients.kill(&client);
             }
         }
+        self.guards.moved();
         is_own
     }
 
-    /// Closes the clients that listen to what their user may not hear any more.
-    pub fn close_listeners(&self, revision: &Revision) {
+    /// Closes the clients that listen to what their user may not hear any more, but for the one with this number, as
+    /// above.
+    pub fn close_listeners(&self, revision: &Revision, own: u64) -> bool {
+        self.guards.moved();
+        let mut is_own = false;
         let Some(hears) = revision.still_hears() else {
-            return;
+            return is_own;
         };
         for kind in [Channels::Plain, Channels::Pattern, Channels::Shard] {
             let denied = |channel: &[u8]| !hears(channel, kind == Channels::Pattern);
@@ -129,10 +137,14 @@ impl Shared {
                     continue;
                 };
                 let user = client.profile.lock().user.clone();
-                if user.is_some_and(|user| Arc::ptr_eq(&user, &revision.user)) {
-                    client.mailbox.close();
+                let listens = user.is_some_and(|user| Arc::ptr_eq(&user, &revision.user));
+                if listens && client.id == own {
+                    is_own = true;
+                } else if listens {
+                    self.clients.kill(&client);
                 }
             }
         }
+        is_own
     }
 }

@@ -58,6 +58,14 @@ impl Weights {
         }
     }
 
+    /// CLIENT NO-EVICT: from here on it is closed to save memory, or is not.
+    pub fn spare(&self, client: &Arc<Client>, spared: bool) {
+        client.profile.lock().no_evict = spared;
+        if self.limit() > 0 {
+            self.weigh(client);
+        }
+    }
+
     fn count(&self, client: &Client, bytes: usize) {
         let before = client.counted_bytes.swap(bytes, Ordering::Relaxed);
         let grown = bytes.wrapping_sub(before);
@@ -81,11 +89,14 @@ impl Weights {
         self.put(client, NO_BUCKET);
     }
 
-    /// One of the largest, taken out of what is counted.
-    fn take_largest(&self) -> Option<Arc<Client>> {
+    /// Closes one of the largest.
+    fn close_largest(&self) -> Option<Arc<Client>> {
+        // Whoever is spared from now on waits for this lock.
         let buckets = self.buckets.lock();
         let mut largest = buckets.iter().rev().flat_map(HashMap::values);
         let client = largest.next()?.clone();
+        // Closing comes first: whoever weighs it from now on finds nothing.
+        client.mailbox.close();
         drop(buckets);
         Some(client)
     }
@@ -94,7 +105,7 @@ impl Weights {
     pub fn evict(&self) -> usize {
         let mut closed = 0;
         while self.is_over() {
-            let Some(client) = self.take_largest() else {
+            let Some(client) = self.close_largest() else {
                 break;
             };
             tracing::info!(
@@ -102,8 +113,6 @@ impl Weights {
                 client.address,
                 client.counted_bytes.load(Ordering::Relaxed)
             );
-            // Closing comes first: whoever weighs it from now on finds nothing.
-            client.mailbox.close();
             self.forget(&client);
             closed += 1;
         }

@@ -8,15 +8,18 @@ use crate::acl::Context;
 use crate::command::session::{Queued, Session};
 use crate::command::shared::PauseMode;
 use crate::command::{Entry, Fail, Flag, Found, Registry, quoted};
+use crate::config::MaxmemoryPolicy;
 use crate::persist::Trouble;
 use crate::script::{Flags, Header};
-use crate::util::clock;
+use crate::util::{clock, memory};
 
 pub(super) enum Verdict {
     Run(Look),
     /// Kept for EXEC.
     Queued,
     Paused,
+    /// The client is about to be closed, and runs nothing more.
+    Gone,
     /// An HTTP request that a browser was made to send: closed without a word.
     Attack,
     Refused(Option<&'static Entry>, Fail),
@@ -29,6 +32,10 @@ impl Worker {
         argv: &[&[u8]],
         look: Option<Look>,
     ) -> Verdict {
+        self.asked.set(self.shared.guards.moves());
+        if session.client.mailbox.is_closing() {
+            return Verdict::Gone;
+        }
         let look = match look {
             Some(look) => look,
             None => match find(&self.shared.registry, argv) {
@@ -236,11 +243,19 @@ impl Worker {
                     .any(|queued| queued.entry.is(Flag::DenyOom))
             });
         if entry.is(Flag::DenyOom) || exec_grows {
-            return Err(Fail::code(
-                "OOM command not allowed when used memory > 'maxmemory'.",
-            ));
+            return Err(Fail::code(OOM));
         }
         Ok(())
+    }
+
+    /// Whether memory is above its limit, and no key may go to make room.
+    pub(super) fn is_full(&self) -> bool {
+        let config = &self.shared.config;
+        let limit = config.maxmemory.get();
+        limit > 0
+            && config.maxmemory_policy.get() == MaxmemoryPolicy::Noeviction
+            && !self.ignores_memory()
+            && memory::used().saturating_sub(self.shared.held_for_replicas()) > limit
     }
 
     #[inline]
@@ -310,6 +325,7 @@ fn check_replica(session: &Session, entry: &Entry) -> Result<(), Fail> {
     Err(Fail::Says("Replica can't interact with the keyspace"))
 }
 
+pub(super) const OOM: &str = "OOM command not allowed when used memory > 'maxmemory'.";
 pub(super) const LOADING: &str = "LOADING Redis is loading the dataset in memory";
 pub(super) const STALE: &str =
     "MASTERDOWN Link with MASTER is down and replica-serve-stale-data is set to 'no'.";

@@ -26,7 +26,7 @@ impl Worker {
             }
         };
         let over = surplus();
-        if over == 0 {
+        if over == 0 || self.evicts_nothing() {
             return Ok(true);
         }
         let Some((policy, volatile_only)) = policy(config.maxmemory_policy.get()) else {
@@ -51,6 +51,11 @@ impl Worker {
         }
         // Where it stays above the limit, but is getting there, that is not a reason to refuse.
         made
+    }
+
+    /// While clients are paused, no key goes.
+    fn evicts_nothing(&self) -> bool {
+        self.shared.pause.active(self.now_ms()).is_some()
     }
 
     /// Gives up one key, and says how many bytes that freed; nothing if there is none that may go. If clients track
@@ -80,6 +85,10 @@ impl Worker {
             };
             let hash = keyhash::hash(&victim.key);
             let mut unit = self.begin_write(ShardSet::of(hash))?;
+            if self.evicts_nothing() {
+                self.let_go_of(unit);
+                return Ok(Some(0));
+            }
             // Not what choosing took, which remembers candidates.
             memory::publish();
             let before = memory::used();
@@ -88,6 +97,7 @@ impl Worker {
             let gone = locked
                 .shard_mut(shard_of(hash))
                 .evict(&victim, volatile_only, effects);
+            crash::point("evict");
             let aside: usize = unit.effects.changed.iter().map(Bstr::heap_bytes).sum();
             keys_gone.append(&mut unit.effects.changed);
             self.commit(unit, None);
@@ -97,7 +107,6 @@ impl Worker {
                 return Ok(Some(before.saturating_sub(after)));
             }
         }
-            crash::point("evict");
         Ok(None)
     }
 }

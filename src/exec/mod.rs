@@ -21,12 +21,14 @@ mod sweep;
 mod transaction;
 mod unit;
 
+use transaction::Ended;
+
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 use std::sync::Arc;
 
 pub use long::Long;
-pub use park::{Sleep, Wake};
+pub use park::{Sleep, Wake, Woken};
 pub use relay::{Relay, Relayed};
 pub use stop::{By, abort, ask_to_stop, stop, wait_for_cron};
 
@@ -73,6 +75,10 @@ pub struct Worker {
     alarm: Arc<sweep::Alarm>,
     /// What the replies depend on that were written since this was last taken.
     depends: Cell<Depends>,
+    /// How often the guards had moved when they were asked about the present command.
+    asked: Cell<u64>,
+    /// A command has moved them, and they are to be passed before it is answered.
+    moved: Cell<bool>,
     /// Tells this worker's connections that the journal's gate has moved.
     pub porter: Porter,
 }
@@ -114,6 +120,8 @@ pub enum Next {
     Wait(Job),
     /// A replica is at the other end: it gets a snapshot and the stream.
     Replica(Box<Feed>),
+    /// The guards have moved since they were asked, and nothing was done: [`Worker::run`] asks them again.
+    Again,
 }
 
 impl Worker {
@@ -141,6 +149,8 @@ impl Worker {
             garbage,
             alarm,
             depends: Cell::default(),
+            asked: Cell::default(),
+            moved: Cell::default(),
             porter: Porter::default(),
         }
     }
@@ -228,6 +238,22 @@ impl Worker {
         out: &mut Reply,
         started: &mut Reading,
     ) -> Next {
+        loop {
+            match self.ask_and_run(session, argv, look, out, started) {
+                Next::Again => {}
+                next => return next,
+            }
+        }
+    }
+
+    fn ask_and_run(
+        self: &Rc<Self>,
+        session: &mut Session,
+        argv: &[&[u8]],
+        look: Option<Look>,
+        out: &mut Reply,
+        started: &mut Reading,
+    ) -> Next {
         let verdict = self.admit(session, argv, look);
         let mailbox = &session.client.mailbox;
         if self.shared.config.maxmemory.get() > 0 && !mailbox.is_empty() {
@@ -244,6 +270,7 @@ impl Worker {
                 return Next::Continue;
             }
             admit::Verdict::Paused => return Next::Paused,
+            admit::Verdict::Gone => return Next::Abort,
             admit::Verdict::Attack => {
                 tracing::warn!(
                     "Possible SECURITY ATTACK detected. It looks like somebody is sending POST or Host: commands to Redis. This is likely due to an attacker attempting to use Cross Protocol Scripting to compromise your Redis instance. Connection from {} aborted.",
@@ -294,8 +321,7 @@ impl Worker {
         let mut done = self.run_admitted(session, look, argv, out);
         if let Ok(unit::Ran::Flow(Flow::Script(wish))) = done {
             let stage = stage.expect("commands that run scripts say so by their flag");
-            let ran = self.script(stage, session, argv, &wish, out);
-            done = ran.map(|()| unit::Ran::Flow(Flow::Done));
+            done = self.script(stage, session, argv, &wish, out);
         }
         if let Ok(unit::Ran::Flow(Flow::Watch)) = done {
             let watched = self.watch_keys(session, &argv[1..]);
@@ -306,6 +332,7 @@ impl Worker {
             Ok(unit::Ran::Flow(Flow::Done)) => Next::Continue,
             Ok(unit::Ran::Flow(flow)) => self.follow(stage, session, entry, argv, flow, out),
             Ok(unit::Ran::Asleep(sleep)) => Next::Sleep(sleep),
+            Ok(unit::Ran::Moved) => Next::Again,
             Err(fail) => {
                 out.cut(mark);
                 if let Fail::Login(name) = &fail {
@@ -315,7 +342,13 @@ impl Worker {
                 Next::Continue
             }
         };
+        if let Next::Again = next {
+            return next;
+        }
         self.show_monitors(session, entry, argv);
+        if self.moved.take() {
+            self.shared.pass_guards();
+        }
         if entry.is(Flag::Admin) {
             // CONFIG SET holds for what follows in the same batch, and a new `maxmemory` at once.
             self.read_rules();
@@ -344,11 +377,16 @@ impl Worker {
             // It was for this one command, or transaction, whether that read anything or not.
             tracking.caching = None;
         }
-        if entry.is(Flag::PubSub) && entry.full_name.ends_with("subscribe") {
-            // What is pushed is heard though replies are off.
-            self.finish_reply(session, out.mark(), out);
-        } else {
-            self.finish_reply(session, mark, out);
+        match next {
+            // Their replies are still to come.
+            Next::Sleep(_) | Next::Rest(_) | Next::Wait(_) | Next::Shutdown(_) => {}
+            // What is said to a replica is no reply.
+            Next::Replica(_) => {}
+            _ if entry.is(Flag::PubSub) && entry.full_name.ends_with("subscribe") => {
+                // What is pushed is heard though replies are off.
+                self.finish_reply(session, out.mark(), out);
+            }
+            _ => self.finish_reply(session, mark, out),
         }
         next
     }
@@ -460,6 +498,13 @@ impl Worker {
         }
     }
 
+    /// Tells MONITOR of a command that runs a script, before what the script calls, or as it fails.
+    fn show_script(&self, session: &Session, argv: &[&[u8]]) {
+        if self.shared.monitors.any() {
+            self.feed_monitors(session.db, &Self::address(session), argv);
+        }
+    }
+
     #[cold]
     fn feed_monitors(&self, db: usize, address: &str, argv: &[&[u8]]) {
         self.shared
@@ -479,7 +524,7 @@ impl Worker {
 
     /// CLIENT REPLY: drops what shall not be answered.
     #[inline]
-    fn finish_reply(&self, session: &mut Session, mark: crate::resp::Mark, out: &mut Reply) {
+    pub fn finish_reply(&self, session: &mut Session, mark: crate::resp::Mark, out: &mut Reply) {
         match session.reply {
             ReplyMode::On => {}
             ReplyMode::Off => out.cut(mark),
@@ -523,12 +568,15 @@ impl Worker {
             }
             Flow::Park(park) => {
                 // Handlers that touch keys were parked under their locks; this one waits for time alone.
-                let sleep = park::Sleep::without_keys(session, entry, argv, &park);
+                let clients = &self.shared.clients;
+                let sleep = park::Sleep::without_keys(session, entry, argv, &park, clients);
                 return Next::Sleep(Box::new(sleep));
             }
             Flow::Exec => {
-                if let Err(fail) = self.exec(stage, session, out) {
-                    self.answer_error(entry, &fail, out);
+                match self.exec(stage, session, out) {
+                    Ok(Ended::Done) => {}
+                    Ok(Ended::Moved) => return Next::Again,
+                    Err(fail) => self.answer_error(entry, &fail, out),
                 }
                 if std::mem::take(&mut session.leaves) {
                     session.publish_profile();

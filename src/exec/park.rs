@@ -6,20 +6,19 @@
 
 use std::sync::Arc;
 
-use parking_lot::Mutex;
-
 use super::Worker;
+use super::admit::{OOM, refused_by_disk};
 use super::rights::{self, Asker};
 use super::unit::{Call, Unit};
 use crate::acl::{Context, User};
-use crate::command::client::{Client, Unblock};
+use crate::command::client::{Client, Clients, Doze, Fate, Unblock};
 use crate::command::replication::{AckWaiter, Acks};
 use crate::command::session::Session;
-use crate::command::shared::Shared;
+use crate::command::shared::{PauseMode, Shared};
 use crate::command::{AckWish, Entry, Fail, Flag, Flow, OnTimeout, Park};
 use crate::engine::{Place, ShardSet, Shards, Sleeper, Waiter, shard_of};
 use crate::journal::Seq;
-use crate::resp::Reply;
+use crate::resp::{Reply, encode};
 use crate::types::Bstr;
 use crate::util::{clock, crash, keyhash};
 
@@ -33,8 +32,8 @@ pub struct Parked {
     user: Option<Arc<User>>,
     /// Keys it waits for.
     places: Vec<Place>,
-    /// What it was served, once it was. Set under the locks of `places`.
-    reply: Mutex<Option<Vec<u8>>>,
+    /// What becomes of it. It is served under the locks of `places`.
+    doze: Arc<Doze>,
 }
 
 impl Sleeper for Parked {
@@ -61,6 +60,7 @@ impl Parked {
         entry: &'static Entry,
         argv: &[&[u8]],
         park: &Park,
+        clients: &Clients,
     ) -> Self {
         let mut args: Vec<Bstr> = argv.iter().map(|arg| Bstr::new(arg)).collect();
         for (at, meant) in &park.resolved {
@@ -78,8 +78,15 @@ impl Parked {
                 .iter()
                 .map(|at| (session.db, Bstr::new(argv[*at])))
                 .collect(),
-            reply: Mutex::new(None),
+            doze: clients.block(&session.client),
         }
+    }
+
+    /// Its arguments as a request.
+    fn request(&self) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        encode(&self.args, &mut bytes);
+        bytes
     }
 }
 
@@ -90,8 +97,9 @@ impl Sleep {
         entry: &'static Entry,
         argv: &[&[u8]],
         park: &Park,
+        clients: &Clients,
     ) -> Self {
-        let parked = Arc::new(Parked::new(session, entry, argv, park));
+        let parked = Arc::new(Parked::new(session, entry, argv, park, clients));
         Sleep {
             parked,
             ticket: 0,
@@ -116,7 +124,7 @@ impl Sleep {
             on_timeout: OnTimeout::Null,
             resolved: Vec::new(),
         };
-        let mut sleep = Self::without_keys(session, entry, argv, &park);
+        let mut sleep = Self::without_keys(session, entry, argv, &park, &shared.clients);
         sleep.acks = Some(wish.acks);
         let parked = Arc::downgrade(&sleep.parked);
         shared.replication.add_waiter(AckWaiter {
@@ -125,8 +133,9 @@ impl Sleep {
                 let Some(parked) = parked.upgrade() else {
                     return false;
                 };
-                if let Some(reply) = reply {
-                    *parked.reply.lock() = Some(reply);
+                if let Some(reply) = reply
+                    && parked.doze.decide(Fate::Served(reply))
+                {
                     parked.client.mailbox.ring();
                 }
                 true
@@ -143,22 +152,29 @@ impl Sleep {
         heap + size_of_val(&args[..])
     }
 
-    /// Whether it has been served.
-    pub fn is_served(&self) -> bool {
-        self.parked.reply.lock().is_some()
+    /// Whether it has been served, or woken from outside.
+    pub fn is_decided(&self) -> bool {
+        self.parked.doze.is_decided()
     }
 }
 
 /// Why a sleeper gets up.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Wake {
-    Served,
+    /// What becomes of it has been decided.
+    Decided,
     TimedOut,
-    /// CLIENT UNBLOCK ... ERROR.
-    Unblocked,
-    /// The server has become a replica.
-    Moved,
     Gone,
+}
+
+/// What its connection does once a sleeper is up.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Woken {
+    GoesOn,
+    /// It closes, once it has been answered.
+    Leaves,
+    /// It runs this request anew.
+    Again(Vec<u8>),
 }
 
 impl Worker {
@@ -216,7 +232,8 @@ impl Worker {
             .as_any()
             .downcast_ref::<Parked>()
             .expect("sleepers are made here");
-        if parked.reply.lock().is_some() {
+        let mut fate = parked.doze.fate();
+        if *fate != Fate::Blocked || parked.client.mailbox.is_closing() {
             return;
         }
         let argv: Vec<&[u8]> = parked.args.iter().map(|arg| &arg[..]).collect();
@@ -232,40 +249,79 @@ impl Worker {
             hashed: None,
             parts: false,
         };
-        // What it was allowed when it fell asleep may have been taken from it since.
+        *fate = if self.is_held_back(parked) {
+            Fate::Woken(Unblock::Again)
+        } else {
+            let served = match self.ask_again(parked, &argv) {
+                Err(fail) => {
+                    self.reject(parked.entry, &fail, &mut out);
+                    Ok(Flow::Done)
+                }
+                Ok(()) => {
+                    crash::point("serve");
+                    self.call(unit, &job, &mut out)
+                }
+            };
+            match served {
+                Ok(Flow::Park(_)) => return,
+                Ok(_) => {}
+                Err(fail) => {
+                    out = Reply::new(parked.resp3);
+                    self.answer_error(parked.entry, &fail, &mut out);
+                }
+            }
+            Fate::Served(out.into_bytes())
+        };
+        drop(fate);
+        forget(unit, parked, waiter.ticket);
+        self.shared.clients.woke_up(&parked.client);
+        parked.client.mailbox.ring();
+    }
+
+    /// Whether clients are paused that would run this command.
+    fn is_held_back(&self, parked: &Parked) -> bool {
+        match self.shared.pause.active(clock::now_ms()) {
+            None => false,
+            Some(PauseMode::All) => true,
+            Some(PauseMode::Write) => parked.entry.is(Flag::Write),
+        }
+    }
+
+    /// Asks the guards about a sleeper that is to be served: what it was allowed when it fell asleep may have been taken
+    /// from it since, by those too whose locks are held here.
+    fn ask_again(&self, parked: &Parked, argv: &[&[u8]]) -> Result<(), Fail> {
+        let entry = parked.entry;
         let asker = Asker {
             user: parked.user.as_deref(),
             client: &parked.client,
             context: Context::Toplevel,
         };
-        if let Err(denied) = self.check_rights(&asker, parked.entry, &argv) {
-            self.reject(
-                parked.entry,
-                &rights::refusal(denied, parked.user.as_deref(), parked.entry),
-                &mut out,
-            );
-            forget(unit, parked, waiter.ticket);
-            *parked.reply.lock() = Some(out.into_bytes());
-            parked.client.mailbox.ring();
-            return;
+        self.check_rights(&asker, entry, argv)
+            .map_err(|denied| rights::refusal(denied, parked.user.as_deref(), entry))?;
+        if entry.is(Flag::DenyOom) && self.is_full() {
+            return Err(Fail::code(OOM));
         }
-        crash::point("serve");
-        match self.call(unit, &job, &mut out) {
-            Ok(Flow::Park(_)) => return,
-            Ok(_) => {}
-            Err(fail) => {
-                out = Reply::new(parked.resp3);
-                self.answer_error(parked.entry, &fail, &mut out);
-            }
+        if !entry.is(Flag::Write) {
+            return Ok(());
         }
-        forget(unit, parked, waiter.ticket);
-        *parked.reply.lock() = Some(out.into_bytes());
-        parked.client.mailbox.ring();
+        if let Some(trouble) = self.shared.store.trouble() {
+            return Err(refused_by_disk(trouble));
+        }
+        match self.shared.replication.is_guarded() {
+            true => self.may_write(),
+            false => Ok(()),
+        }
     }
 
-    /// Takes a sleeper off its keys and writes what it is told: what it was served, if it was. `false` if that is still
+    /// Takes a sleeper off its keys and writes what it is told: what it was served, if it was. Nothing if that is still
     /// to be done, as a long script holds its keys.
-    pub fn wake(&self, session: &mut Session, sleep: &Sleep, wake: Wake, out: &mut Reply) -> bool {
+    pub fn wake(
+        &self,
+        session: &mut Session,
+        sleep: &Sleep,
+        wake: Wake,
+        out: &mut Reply,
+    ) -> Option<Woken> {
         let mark = out.mark();
         let mut started = self.watch.read();
         let parked = &*sleep.parked;
@@ -274,43 +330,48 @@ impl Worker {
             .places
             .iter()
             .for_each(|place| set.add(keyhash::hash(&place.1)));
-        let Ok(mut unit) = self.begin(set) else {
-            return false;
-        };
-        let served = parked.reply.lock().take();
-        if served.is_none() {
-            forget(&mut unit, parked, sleep.ticket);
-        } else {
+        let mut unit = self.begin(set).ok()?;
+        // From here on nobody else decides it.
+        let decided = Fate::Woken(Unblock::Timeout);
+        let fate = std::mem::replace(&mut *parked.doze.fate(), decided);
+        if let Fate::Served(_) = fate {
             // What served it was this client's own edit.
             self.wrote(Seq(unit.locked.stamp()));
+        } else {
+            forget(&mut unit, parked, sleep.ticket);
         }
         self.commit(unit, None);
-        match (served, wake) {
-            (Some(reply), _) => out.raw(&reply),
-            (None, Wake::Unblocked) => {
+        let mut woken = Woken::GoesOn;
+        match fate {
+            Fate::Served(reply) => out.raw(&reply),
+            _ if wake == Wake::Gone => return Some(woken),
+            Fate::Woken(Unblock::Again) => {
+                return Some(Woken::Again(parked.request()));
+            }
+            Fate::Woken(Unblock::Error) => {
                 let fail = Fail::code("UNBLOCKED client unblocked via CLIENT UNBLOCK");
                 self.answer_error(parked.entry, &fail, out);
             }
-            (None, Wake::Moved) => {
+            Fate::Woken(Unblock::Moved) => {
                 let fail = Fail::code(
                     "UNBLOCKED force unblock from blocking operation, instance state changed (master -> replica?)",
                 );
                 self.answer_error(parked.entry, &fail, out);
+                woken = Woken::Leaves;
             }
-            (None, Wake::TimedOut | Wake::Served) => match &sleep.acks {
+            Fate::Blocked | Fate::Woken(Unblock::Timeout) => match &sleep.acks {
                 Some(acks) => {
                     let count = acks.count(&self.shared.replication, &self.shared.journal);
                     out.raw(&acks.reply(count));
                 }
                 None => sleep.on_timeout.write(out),
             },
-            (None, Wake::Gone) => return true,
         }
         let argv: Vec<&[u8]> = parked.args.iter().map(|arg| &arg[..]).collect();
         let nanos = sleep.nanos + self.lap(&mut started);
         self.count(session, parked.entry, &argv, nanos);
         self.finish_reply(session, mark, out);
-        true
+        Some(woken)
     }
 
     /// A server that became a replica wakes its sleepers; one that fell asleep in that moment was passed over. No
@@ -321,20 +382,7 @@ impl Worker {
             && shared.replication.is_replica()
             && shared.config.replica_read_only.get()
         {
-            parked.client.unblock(Unblock::Moved);
-        }
-    }
-
-    /// Why the bell may have rung for a sleeper.
-    pub fn woken(&self, sleep: &Sleep) -> Option<Wake> {
-        if sleep.is_served() {
-            return Some(Wake::Served);
-        }
-        match sleep.parked.client.take_unblock() {
-            Unblock::No => None,
-            Unblock::Timeout => Some(Wake::TimedOut),
-            Unblock::Error => Some(Wake::Unblocked),
-            Unblock::Moved => Some(Wake::Moved),
+            shared.clients.unblock(&parked.client, Unblock::Moved);
         }
     }
 }

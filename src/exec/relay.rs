@@ -175,6 +175,12 @@ impl Worker {
             }
         }
         let mut unit = self.begin_write_patiently(set);
+        if relay.session.client.mailbox.is_closing() {
+            // CLIENT KILL has been answered: the link begins anew.
+            relay.held.clear();
+            self.let_go_of(unit);
+            return false;
+        }
         // What the stream has selected once these have run: a replica of ours that resumes here goes on in it.
         let selected = argvs.iter().rev().find_map(|argv| {
             let select = argv[0].eq_ignore_ascii_case(b"select");
@@ -186,17 +192,17 @@ impl Worker {
         let backlog = &self.shared.journal.backlog;
         if !backlog.relay(relay.epoch, &relay.held, selected) {
             relay.held.clear();
-            self.effects.borrow_mut().push(unit.effects);
+            self.let_go_of(unit);
             return false;
         }
         relay.held.clear();
+        crash::point("link");
         // Those that touch no key and log themselves do so once the locks are gone.
         let mut alone = Vec::new();
         for (argv, entry) in argvs.iter().zip(entries) {
             unit = self.apply_one(stage, relay, unit, argv, *entry, &mut alone);
         }
         if !unit.effects.ready.is_empty() {
-        crash::point("link");
             self.serve_sleepers(&mut unit);
         }
         // Replicas of ours have had the master's bytes, also if this server has become a master meanwhile.

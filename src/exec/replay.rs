@@ -60,6 +60,7 @@ impl Worker {
         if !shared.store.loading.begin_alone() {
             return Err(Fail::code(LOADING));
         }
+        shared.guards.moved();
         // The thread that loaded at start has ended.
         let id = shared.about.workers + 2;
         let (engine, alarm) = (self.engine.clone(), self.alarm.clone());
@@ -194,7 +195,10 @@ impl Worker {
             }
         };
         let done = match done {
-            Ok(Flow::Script(wish)) => self.script(stage, session, argv, &wish, &mut out),
+            Ok(Flow::Script(wish)) => {
+                let ran = self.script(stage, session, argv, &wish, &mut out);
+                ran.map(drop)
+            }
             done => done.map(drop),
         };
         if let Err(fail) = done {

@@ -12,7 +12,7 @@ use super::Worker;
 use super::admit;
 use super::fiber::{Stage, error_table};
 use super::rights::{self, Asker};
-use super::unit::{Call, Unit};
+use super::unit::{Call, Ran, Unit};
 use crate::acl::{Context, User};
 use crate::command::client::Client;
 use crate::command::session::Session;
@@ -79,22 +79,30 @@ impl Worker {
         argv: &[&[u8]],
         wish: &ScriptWish,
         out: &mut Reply,
-    ) -> Result<(), Fail> {
+    ) -> Result<Ran, Fail> {
         stage.begin();
         match wish {
             ScriptWish::Call(call) => {
-                let found = self.find_script(stage, argv, call)?;
+                let found = self.find_script(stage, argv, call);
+                let found = found.inspect_err(|_| self.show_script(session, argv))?;
                 let mut set = ShardSet::ALL;
                 if found.contained {
                     set = ShardSet::EMPTY;
                     let keys = &argv[3..3 + call.keys];
                     keys.iter().for_each(|key| set.add(keyhash::hash(key)));
+                    if keys.is_empty() {
+                        // Some lock, so that it ends before what others do to its client is answered, or knows of it.
+                        set = ShardSet::of(0);
+                    }
                 }
                 let obeyed = stage.obeys();
                 let unit = match obeyed {
                     true => self.begin_write_patiently(set),
                     false => self.begin_write(set)?,
                 };
+                if !obeyed && self.guards_moved() {
+                    return Ok(self.let_go_of(unit));
+                }
                 let (mut unit, done) =
                     self.run_script(stage, session, argv, call, found, unit, out);
                 if obeyed || stage.is_cut() {
@@ -106,8 +114,30 @@ impl Worker {
                     self.read_clock();
                 }
                 self.commit(unit, (!obeyed).then_some(session.client.id));
-                done
+                done.map(|()| Ran::Flow(Flow::Done))
             }
+            ScriptWish::Load | ScriptWish::Function(_) => {
+                let _turn = (!stage.obeys()).then(|| self.shared.guards.turn(self.id));
+                if !stage.obeys() && self.guards_moved() {
+                    return Ok(Ran::Moved);
+                }
+                self.load_script(stage, session, argv, wish, out)?;
+                Ok(Ran::Flow(Flow::Done))
+            }
+        }
+    }
+
+    /// Does what a command wants that loads scripts.
+    fn load_script(
+        &self,
+        stage: &Stage<'_>,
+        session: &mut Session,
+        argv: &[&[u8]],
+        wish: &ScriptWish,
+        out: &mut Reply,
+    ) -> Result<(), Fail> {
+        match wish {
+            ScriptWish::Call(_) => unreachable!("it runs a script"),
             ScriptWish::Load => {
                 let (held, _) = stage.host.load(argv[2]).map_err(Fail::said)?;
                 out.bulk(&held.sha);
@@ -138,12 +168,16 @@ impl Worker {
         out: &mut Reply,
     ) -> (Unit<'w>, Result<(), Fail>) {
         let ScriptWish::Call(call) = wish else {
-            let done = self.script(stage, session, argv, wish, out);
+            stage.begin();
+            let done = self.load_script(stage, session, argv, wish, out);
             return (unit, done);
         };
         stage.begin();
         match self.find_script(stage, argv, call) {
-            Err(fail) => (unit, Err(fail)),
+            Err(fail) => {
+                self.show_script(session, argv);
+                (unit, Err(fail))
+            }
             Ok(found) => self.run_script(stage, session, argv, call, found, unit, out),
         }
     }
@@ -310,9 +344,7 @@ impl Worker {
         out: &mut Reply,
     ) -> (Unit<'w>, Result<(), Fail>) {
         // Here, so that what the script calls is shown after it.
-        if self.shared.monitors.any() {
-            self.feed_monitors(session.db, &Self::address(session), argv);
-        }
+        self.show_script(session, argv);
         let mut own = self.script_session(&session.client);
         own.db = session.db;
         own.no_touch = session.no_touch;
@@ -450,9 +482,9 @@ impl Worker {
                 let done = match crash::catch(|| self.call(unit, &call, out)) {
                     Ok(done) => done,
                     // Lua may catch it, and would go on with half of what the script has done.
-                    Err(_) if run.unit.effects.touched => {
-                        crash::end("A script's command panicked after it had changed data: the server ends, so that no half of the script stays.")
-                    }
+                    Err(_) if run.unit.effects.touched => crash::end(
+                        "A script's command panicked after it had changed data: the server ends, so that no half of the script stays.",
+                    ),
                     Err(panic) => crash::pass_on(panic),
                 };
                 if entry.is(Flag::ReadOnly) {

@@ -125,8 +125,8 @@ fn save_and_stop(shared: &Shared, asked: &Stop) -> bool {
     if wish.save.unwrap_or(!points.0.is_empty()) {
         // Nobody changes anything from here on, but for those who are at it already.
         let now_ms = clock::now_ms();
-        let pause = &shared.pause;
-        pause.start(PauseFor::Stop, u64::MAX, PauseMode::All, now_ms);
+        shared.hold_back(PauseFor::Stop, u64::MAX, PauseMode::All, now_ms);
+        shared.pass_guards();
         tracing::warn!("Saving the final RDB snapshot before exiting.");
         tell_status(&shared.config, "Saving the final RDB snapshot");
         let saved = store.save_at_end(shared.stats.totals().dirty);
@@ -188,8 +188,8 @@ fn be_patient(shared: &Shared) -> Option<u64> {
         return None;
     }
     let now_ms = clock::now_ms();
-    let pause = &shared.pause;
-    pause.start(PauseFor::Stop, u64::MAX, PauseMode::Write, now_ms);
+    shared.hold_back(PauseFor::Stop, u64::MAX, PauseMode::Write, now_ms);
+    shared.pass_guards();
     tracing::info!("Waiting for replicas before shutting down.");
     Some(begin_to_wait(shared, now_ms + timeout_ms))
 }

@@ -71,13 +71,10 @@ impl Worker {
         thread::work_in_portions();
         while !self.shared.stop.is_cancelled() {
             self.begin_batch();
+            self.asked.set(self.shared.guards.moves());
             let now_ms = self.now_ms();
             let mut busy = false;
-            if self.shared.active_expire.load(Ordering::Relaxed)
-                && self.shared.pause.active(now_ms).is_none()
-                && !self.is_loading()
-                && !self.leaves_expiry()
-            {
+            if self.shared.active_expire.load(Ordering::Relaxed) && !self.must_not_expire(now_ms) {
                 for id in self.engine.due_shards(now_ms) {
                     busy |= self.sweep_shard(id);
                     thread::rest();
@@ -105,6 +102,7 @@ impl Worker {
         let mut busy = true;
         while busy {
             busy = false;
+            self.asked.set(self.shared.guards.moves());
             for id in self.engine.due_shards(self.now_ms()) {
                 busy |= self.sweep_shard(id);
             }
@@ -116,7 +114,7 @@ impl Worker {
     #[cold]
     pub(super) fn remove_dead(&self, dead: Vec<(usize, Bstr)>) {
         let now_ms = self.now_ms();
-        if self.leaves_expiry() || self.is_loading() || self.shared.pause.active(now_ms).is_some() {
+        if self.must_not_expire(now_ms) {
             return;
         }
         for (db, key) in dead {
@@ -124,22 +122,37 @@ impl Worker {
             let Ok(mut unit) = self.begin_write(ShardSet::of(hash)) else {
                 return;
             };
+            if self.must_not_expire(now_ms) {
+                self.let_go_of(unit);
+                return;
+            }
             let shard = unit.locked.shard_mut(shard_of(hash));
             shard.expire_now(db, &key, now_ms, &mut unit.effects);
             self.commit(unit, None);
         }
     }
 
+    /// Whether what is dead stays for now: clients are paused, or somebody else says when it goes.
+    fn must_not_expire(&self, now_ms: u64) -> bool {
+        self.leaves_expiry() || self.is_loading() || self.shared.pause.active(now_ms).is_some()
+    }
+
     /// Removes a few due things of one shard; whether there may be more.
     fn sweep_shard(&self, id: usize) -> bool {
         let mut late = Vec::new();
         let mut unit = self.begin_write_patiently(ShardSet::of((id as u64) << 32));
+        let now_ms = self.now_ms();
+        if self.guards_moved() {
+            // They are asked again before more is removed.
+            self.let_go_of(unit);
+            return true;
+        }
         let Unit { locked, effects } = &mut unit;
         let mut more = false;
-        let now_ms = self.now_ms();
         locked.each(|shard| {
             if shard.next_due().is_some_and(|due| due <= now_ms) {
                 shard.sweep(now_ms, EFFORT, effects, &mut late);
+                crash::point("sweep");
                 more |= shard.next_due().is_some_and(|due| due <= now_ms);
             }
         });
@@ -153,4 +166,3 @@ impl Worker {
         more
     }
 }
-                crash::point("sweep");

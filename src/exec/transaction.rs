@@ -12,6 +12,13 @@ use crate::resp::Reply;
 use crate::types::Bstr;
 use crate::util::{clock, keyhash};
 
+/// How far EXEC has come.
+pub(super) enum Ended {
+    Done,
+    /// The guards have moved since they were asked, and nothing was done.
+    Moved,
+}
+
 impl Worker {
     /// Runs what MULTI queued, whole, and writes EXEC's reply.
     pub(super) fn exec<'w>(
@@ -19,7 +26,7 @@ impl Worker {
         stage: Option<&Stage<'w>>,
         session: &mut Session,
         out: &mut Reply,
-    ) -> Result<(), Fail> {
+    ) -> Result<Ended, Fail> {
         let Some(multi) = session.multi.take() else {
             return Err(Fail::Says("EXEC without MULTI"));
         };
@@ -43,6 +50,10 @@ impl Worker {
                 queued.entry.shards(argv)
             });
         }
+        if set.is_empty() {
+            // Some lock, so that it ends before what others do to its client is answered, or knows of it.
+            set = ShardSet::of(0);
+        }
         let mut unit = match self.begin_write(set) {
             Ok(unit) => unit,
             Err(fail) => {
@@ -50,11 +61,17 @@ impl Worker {
                 return Err(Fail::code(fail.aborting()));
             }
         };
+        if self.guards_moved() {
+            self.let_go_of(unit);
+            drop(argvs);
+            session.multi = Some(multi);
+            return Ok(Ended::Moved);
+        }
         if self.watch_failed(session, &mut unit) {
             self.commit(unit, None);
             self.unwatch(session);
             out.null_array();
-            return Ok(());
+            return Ok(Ended::Done);
         }
         let mut unit = self.run_queue(stage, session, &multi, &argvs, unit, out);
         if stage.is_some_and(Stage::is_cut) {
@@ -65,7 +82,7 @@ impl Worker {
         self.read_clock();
         self.commit(unit, Some(session.client.id));
         self.unwatch(session);
-        Ok(())
+        Ok(Ended::Done)
     }
 
     fn run_queue<'w>(

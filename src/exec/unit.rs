@@ -9,7 +9,7 @@ use super::{Look, Worker};
 use crate::acl::User;
 use crate::command::session::{ReplyMode, Session};
 use crate::command::{
-    Args, Done, Entry, Fail, Flag, Flow, ReadCall, Reader, Run, SessionCall, WriteCall,
+    Args, Done, Entry, Fail, Flag, Flow, Plan, ReadCall, Reader, Run, SessionCall, WriteCall,
 };
 use crate::config::EventClasses;
 use crate::engine::{Db, Effects, Hashed, Locked, Patience, ShardSet, Shards, Wanted, shard_of};
@@ -99,6 +99,8 @@ pub(super) enum Ran {
     Flow(Flow),
     /// It went to sleep while its locks were held.
     Asleep(Box<Sleep>),
+    /// The guards have moved since they were asked, and nothing was done.
+    Moved,
 }
 
 impl Worker {
@@ -111,12 +113,13 @@ impl Worker {
     ) -> Result<Ran, Fail> {
         let entry = look.entry;
         match entry.command.run {
-            Run::Session(_) | Run::Container => {
-                self.call_session(session, entry, argv, out).map(Ran::Flow)
-            }
+            Run::Session(_) | Run::Container => self.run_session(session, entry, argv, out),
             Run::Read(_) => {
                 let call = Call::looked(session, look, argv);
                 let mut unit = self.begin(call.shards())?;
+                if self.guards_moved() {
+                    return Ok(self.let_go_of(unit));
+                }
                 call.warm(&unit.locked);
                 let done = self.call(&mut unit, &call, out);
                 self.track_reads(session, &mut unit.effects, entry, argv);
@@ -126,6 +129,9 @@ impl Worker {
             Run::Write(_) => {
                 let call = Call::looked(session, look, argv);
                 let mut unit = self.begin_write(call.shards())?;
+                if self.guards_moved() {
+                    return Ok(self.let_go_of(unit));
+                }
                 call.warm(&unit.locked);
                 let done = self.call(&mut unit, &call, out);
                 if entry.is(Flag::ReadOnly) {
@@ -135,7 +141,8 @@ impl Worker {
                 let ran = match done {
                     Ok(Flow::Park(park)) => {
                         let reach = unit.locked.set();
-                        let parked = Parked::new(session, entry, argv, &park);
+                        let clients = &self.shared.clients;
+                        let parked = Parked::new(session, entry, argv, &park, clients);
                         Ok(Ran::Asleep(Box::new(
                             self.park(&mut unit, parked, &park, reach),
                         )))
@@ -146,6 +153,45 @@ impl Worker {
                 ran
             }
         }
+    }
+
+    /// Runs a command that works on the session and the server: in this worker's turn if others notice what it does, as
+    /// it locks nothing by which they could tell when it has ended.
+    fn run_session(
+        &self,
+        session: &mut Session,
+        entry: &'static Entry,
+        argv: &[&[u8]],
+        out: &mut Reply,
+    ) -> Result<Ran, Fail> {
+        if let Plan::All = entry.command.plan {
+            let unit = self.begin(ShardSet::ALL)?;
+            if self.guards_moved() {
+                return Ok(self.let_go_of(unit));
+            }
+            let done = self.call_session(session, entry, argv, out);
+            self.commit(unit, Some(session.client.id));
+            return done.map(Ran::Flow);
+        }
+        let noticed = !entry.is(Flag::Fast) || entry.is(Flag::PubSub);
+        let _turn = noticed.then(|| self.shared.guards.turn(self.id));
+        if noticed && self.guards_moved() {
+            return Ok(Ran::Moved);
+        }
+        self.call_session(session, entry, argv, out).map(Ran::Flow)
+    }
+
+    /// Whether the guards have moved since they were asked about the present command. To be looked at under its locks.
+    #[inline]
+    pub(super) fn guards_moved(&self) -> bool {
+        self.shared.guards.moves() != self.asked.get()
+    }
+
+    /// Lets go of a unit with which nothing was done, as the guards have moved.
+    #[cold]
+    pub(super) fn let_go_of(&self, unit: Unit<'_>) -> Ran {
+        self.effects.borrow_mut().push(unit.effects);
+        Ran::Moved
     }
 
     /// Locks shards for a unit that only reads. Fails while a long script holds one of them.
@@ -243,6 +289,10 @@ impl Worker {
             touch,
             hashed,
         );
+        crash::point(match entry.command.run {
+            Run::Write(_) => "write",
+            _ => "read",
+        });
         let done = match entry.command.run {
             Run::Read(run) => run(&mut ReadCall {
                 scripted,
@@ -274,6 +324,9 @@ impl Worker {
             done => done,
         };
         let effects = &mut unit.effects;
+        if effects.dirty > dirty {
+            crash::point("edited");
+        }
         if effects.wanted.log && effects.dirty > dirty && !effects.rewritten && done.is_ok() {
             if !effects.dead.get_mut().is_empty() || !effects.faded.get_mut().is_empty() {
                 self.bury(unit);
@@ -289,10 +342,6 @@ impl Worker {
         if self.leaves_expiry() || self.is_loading() {
             return;
         }
-        crash::point(match entry.command.run {
-            Run::Write(_) => "write",
-            _ => "read",
-        });
         let Unit { locked, effects } = unit;
         // At a dead key's place there may be another one by now, which is as the command left it.
         for (db, key) in std::mem::take(effects.dead.get_mut()) {
@@ -317,16 +366,22 @@ impl Worker {
             unreachable!("containers don't run");
         };
         let args = Args::new(argv, entry.words);
-        run(&mut SessionCall {
+        let guards = &self.shared.guards;
+        let before = guards.moves();
+        let done = run(&mut SessionCall {
             args,
             out,
             entry,
             session,
             server: &self.shared,
             now_ms: self.now_ms(),
-        })
+        });
+        if guards.moves() != before {
+            self.moved.set(true);
+        }
+        if done.is_err() && entry.is(Flag::Scripted) && entry.is(Flag::SkipMonitor) {
+            self.show_script(session, argv);
+        }
+        done
     }
 }
-        if effects.dirty > dirty {
-            crash::point("edited");
-        }

@@ -84,22 +84,24 @@ impl Broker {
     /// Channels with listeners, those that match if a pattern is given.
     pub fn channels(&self, kind: Channels, pattern: Option<&[u8]>) -> Vec<Bytes> {
         let book = self.book(kind).read();
-        let fits =
-            |name: &&Bytes| pattern.is_none_or(|pattern| glob::matches(pattern, name, false));
-        book.keys().filter(fits).cloned().collect()
+        let fits = |(name, listeners): &(&Bytes, &Listeners)| {
+            pattern.is_none_or(|pattern| glob::matches(pattern, name, false)) && live(listeners) > 0
+        };
+        let found = book.iter().filter(fits);
+        found.map(|(name, _)| name.clone()).collect()
     }
 
     /// How many clients listen on a channel.
     pub fn listeners(&self, kind: Channels, channel: &[u8]) -> usize {
-        self.book(kind)
-            .read()
-            .get(channel)
-            .map_or(0, Listeners::len)
+        self.book(kind).read().get(channel).map_or(0, live)
     }
 
     /// How many channels or patterns have listeners.
     pub fn len(&self, kind: Channels) -> usize {
-        self.book(kind).read().len()
+        let book = self.book(kind).read();
+        book.values()
+            .filter(|listeners| live(listeners) > 0)
+            .count()
     }
 
     /// The clients that listen to such channels, each once for every one of them.
@@ -114,11 +116,19 @@ impl Broker {
     /// How many clients have any subscription of this kind.
     pub fn clients(&self, kind: Channels) -> usize {
         let book = self.book(kind).read();
-        book.values()
-            .flat_map(HashMap::keys)
-            .collect::<HashSet<_>>()
-            .len()
+        let open = book.values().flatten().filter(|(_, held)| hears(held));
+        open.map(|(client, _)| client).collect::<HashSet<_>>().len()
     }
+}
+
+/// Whether a client hears anything: who is about to be closed does not, though its own connection has yet to say so.
+fn hears(mailbox: &Mailbox) -> bool {
+    !mailbox.is_closing()
+}
+
+/// How many of these hear.
+fn live(listeners: &Listeners) -> usize {
+    listeners.values().filter(|mailbox| hears(mailbox)).count()
 }
 
 fn deliver(book: &Book, word: &[u8], channel: &[u8], message: &[u8]) -> usize {
@@ -141,7 +151,9 @@ fn send(listeners: &Listeners, parts: &[&[u8]]) -> usize {
         Bytes::from(out.into_bytes())
     };
     let (mut resp2, mut resp3) = (None, None);
-    for mailbox in listeners.values() {
+    let mut sent = 0;
+    for mailbox in listeners.values().filter(|mailbox| hears(mailbox)) {
+        sent += 1;
         let message = if mailbox.resp3() {
             resp3.get_or_insert_with(|| encode(true))
         } else {
@@ -149,5 +161,5 @@ fn send(listeners: &Listeners, parts: &[&[u8]]) -> usize {
         };
         mailbox.push(message.clone());
     }
-    listeners.len()
+    sent
 }

@@ -211,6 +211,9 @@ impl Tables {
 impl Target {
     /// Sends the invalidation of some keys, or of all of them.
     fn send(&self, keys: Option<&[&[u8]]>) {
+        if self.own.is_closing() {
+            return;
+        }
         if let Some(id) = self.redirect
             && self.mailbox.is_closing()
         {

@@ -13,6 +13,7 @@ impl Shared {
     pub fn apply_replication(&self) {
         let config = &self.config;
         self.replication.guard(config.min_replicas_to_write.get());
+        self.guards.moved();
         let own = self.replication.is_replica() && !config.replica_read_only.get();
         self.journal.set_recording(own);
         let backlog = &self.journal.backlog;
@@ -33,6 +34,7 @@ impl Shared {
         state.down_since_ms = clock::now_ms();
         state.drop_link();
         replication.replica.store(true, Ordering::Relaxed);
+        self.guards.moved();
         state.epoch = journal.set_relaying(true);
         if was_master {
             tracing::info!(
@@ -46,7 +48,7 @@ impl Shared {
         // The log says so if it can't be set; roles change all the same.
         let _ = self.apply_oom_score();
         for client in self.clients.all() {
-            client.unblock(Unblock::Moved);
+            self.clients.unblock(&client, Unblock::Moved);
         }
         replication.changed.notify_all();
     }

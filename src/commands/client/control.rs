@@ -34,9 +34,9 @@ fn pause(call: &mut SessionCall<'_>) -> Done {
         _ => return Err(help::misused(&call.args, call.entry)),
     };
     let until_ms = call.args.timeout_ms(call.now_ms)?;
+    let until_ms = until_ms.unwrap_or(0);
     call.server
-        .pause
-        .start(PauseFor::Client, until_ms.unwrap_or(0), mode, call.now_ms);
+        .hold_back(PauseFor::Client, until_ms, mode, call.now_ms);
     call.out.ok();
     Ok(Flow::Done)
 }
@@ -89,10 +89,9 @@ fn unblock(call: &mut SessionCall<'_>) -> Done {
         _ => return Err(help::misused(&call.args, call.entry)),
     };
     let id = call.args.int()?;
-    let client = u64::try_from(id)
-        .ok()
-        .and_then(|id| call.server.clients.get(id));
+    let clients = &call.server.clients;
+    let client = u64::try_from(id).ok().and_then(|id| clients.get(id));
     call.out
-        .int(client.is_some_and(|client| client.unblock(how)));
+        .int(client.is_some_and(|client| clients.unblock(&client, how)));
     Ok(Flow::Done)
 }

@@ -84,9 +84,10 @@ fn close(call: &SessionCall<'_>, filter: &Filter<'_>) -> (usize, Flow) {
         if own {
             flow = Flow::Close;
         } else {
-            client.mailbox.close();
+            call.server.clients.kill(&client);
         }
     }
+    call.server.guards.moved();
     (killed, flow)
 }
 

@@ -151,7 +151,8 @@ const NO_EVICT: Command = Command {
 
 fn no_evict(call: &mut SessionCall<'_>) -> Done {
     let on = on_off(&mut call.args)?;
-    call.session.client.profile.lock().no_evict = on;
+    let client = &call.session.client;
+    call.server.clients.weights.spare(client, on);
     call.out.ok();
     Ok(Flow::Done)
 }

@@ -28,6 +28,8 @@ pub const TRACKING: Command = Command {
     ..Command::PLAIN
 };
 
+const NO_SUCH_CLIENT: Fail = Fail::Says("The client ID you want redirect to does not exist");
+
 fn tracking(call: &mut SessionCall<'_>) -> Done {
     let mut options = call.args;
     options.next()?;
@@ -39,8 +41,9 @@ fn tracking(call: &mut SessionCall<'_>) -> Done {
         if mode.bcast {
             add_prefixes(&mut mode, before);
         }
-        // It was there a moment ago; if it left since, its messages go nowhere, as if it left later.
-        let redirect = mode.redirect.and_then(|id| call.server.clients.get(id));
+        // It was there a moment ago.
+        let find = |id| call.server.clients.get(id).ok_or(NO_SUCH_CLIENT);
+        let redirect = mode.redirect.map(find).transpose()?;
         call.server.tracking.enable(
             id,
             &mode,
@@ -72,9 +75,7 @@ fn parse(call: &SessionCall<'_>, mut args: Args<'_>) -> Result<TrackingMode, Fai
             let client = u64::try_from(id)
                 .ok()
                 .and_then(|id| call.server.clients.get(id));
-            let client = client.ok_or(Fail::Says(
-                "The client ID you want redirect to does not exist",
-            ))?;
+            let client = client.ok_or(NO_SUCH_CLIENT)?;
             mode.redirect = Some(client.id);
         } else if args.word_with("PREFIX", 1) {
             mode.prefixes.push(args.next()?.to_vec());

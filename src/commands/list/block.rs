@@ -53,7 +53,11 @@ fn block(call: &mut WriteCall<'_>, end: End) -> Done {
     let keys = call.args.take(call.args.len() - 1)?;
     let deadline = timeout::deadline_ms(call.args.next()?, call.db.now_ms())?;
     // Woken by one key, it takes from the first of all that has something by now.
-    let looked_at: &[&[u8]] = if call.woken_in_vain::<List>() { &[] } else { keys };
+    let looked_at: &[&[u8]] = if call.woken_in_vain::<List>() {
+        &[]
+    } else {
+        keys
+    };
     for key in looked_at {
         let Some(mut list) = call.db.edit::<List>(key)? else {
             continue;

@@ -369,9 +369,11 @@ fn setuser(call: &mut SessionCall<'_>) -> Done {
         .users
         .set(name, call.args.rest(), all_channels)
         .map_err(|why| Fail::said(crate::command::quoted(&why)))?;
-    call.server.close_listeners(&revision);
+    let leaves = call
+        .server
+        .close_listeners(&revision, call.session.client.id);
     call.out.ok();
-    Ok(Flow::Done)
+    Ok(if leaves { Flow::Close } else { Flow::Done })
 }
 
 const USERS: Command = Command {

@@ -133,6 +133,7 @@ fn set(call: &mut SessionCall<'_>) -> Done {
         call.server
             .users
             .require_password(&config.requirepass.get());
+        call.server.guards.moved();
     }
     call.out.ok();
     Ok(Flow::Done)

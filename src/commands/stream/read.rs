@@ -10,8 +10,8 @@ use crate::command::{
     WriteCall,
 };
 use crate::resp::{Deferred, Reply};
-use crate::types::stream::{Group, Id, IdText, Owner, Stream};
 use crate::types::Bstr;
+use crate::types::stream::{Group, Id, IdText, Owner, Stream};
 
 const fn keys_behind_streams(from: i32) -> KeySpec {
     KeySpec {

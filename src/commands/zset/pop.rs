@@ -250,7 +250,11 @@ fn block(call: &mut WriteCall<'_>, end: End) -> Done {
     let keys = call.args.take(call.args.len() - 1)?;
     let deadline_ms = timeout::deadline_ms(call.args.next()?, call.db.now_ms())?;
     // Woken by one key, it takes from the first of all that has something by now.
-    let looked_at: &[&[u8]] = if call.woken_in_vain::<ZSet>() { &[] } else { keys };
+    let looked_at: &[&[u8]] = if call.woken_in_vain::<ZSet>() {
+        &[]
+    } else {
+        keys
+    };
     for key in looked_at {
         let taken = take(call, key, end, 1)?;
         if let Some((member, score)) = taken.first() {

@@ -190,7 +190,6 @@ impl Connection {
                 return false;
             }
             Next::Sleep(sleep) => {
-                self.worker.shared.clients.fell_asleep(&self.client);
                 self.worker.look_again(&sleep);
                 self.sleep = Some(sleep);
             }
@@ -207,6 +206,7 @@ impl Connection {
                 self.closing = Closing::Flushed;
                 return false;
             }
+            Next::Again => unreachable!("the worker asks again by itself"),
             Next::Abort => {
                 self.out.buf_mut().clear();
                 self.sent = 0;
@@ -221,7 +221,19 @@ impl Connection {
     async fn pause(&mut self) {
         self.send_all().await;
         self.worker.shared.clients.fell_asleep(&self.client);
-        self.worker.shared.pause.over(clock::now_ms()).await;
+        loop {
+            let pause = &self.worker.shared.pause;
+            let rung = poll_fn(|context| self.client.mailbox.poll_rung(context));
+            tokio::select! {
+                () = pause.over(clock::now_ms()) => break,
+                () = rung => {}
+            }
+            if self.client.mailbox.is_closing() {
+                break;
+            }
+            self.take_mail();
+            self.flush();
+        }
         self.worker.shared.clients.woke_up(&self.client);
     }
 
@@ -302,10 +314,10 @@ impl Connection {
 
     async fn shutdown(&mut self, wish: Option<Shutdown>, started: &mut Reading) {
         let Some(wish) = wish else {
-            if exec::abort(&self.worker.shared) {
-                return self.out.ok();
-            }
-            return self.out.error(b"ERR No shutdown in progress.");
+            return match exec::abort(&self.worker.shared) {
+                true => self.answer_late(Reply::ok),
+                false => self.answer_late(|out| out.error(b"ERR No shutdown in progress.")),
+            };
         };
         let shared = self.worker.shared.clone();
         let asked = exec::ask_to_stop(&shared, wish, By::Client);
@@ -323,8 +335,15 @@ impl Connection {
             std::future::pending::<()>().await;
         }
         self.resume(started);
-        self.out
-            .error(b"ERR Errors trying to SHUTDOWN. Check logs.");
+        self.answer_late(|out| out.error(b"ERR Errors trying to SHUTDOWN. Check logs."));
+    }
+
+    /// Answers a request whose command has run before, as CLIENT REPLY wants it.
+    fn answer_late(&mut self, answer: impl FnOnce(&mut Reply)) {
+        let mark = self.out.mark();
+        answer(&mut self.out);
+        let (worker, out) = (&self.worker, &mut self.out);
+        worker.finish_reply(&mut self.session, mark, out);
     }
 
     /// Answers once a job has ended.
@@ -332,17 +351,17 @@ impl Connection {
         self.send_all().await;
         let outcome = job.done.await.unwrap_or(Outcome::Failed);
         self.resume(started);
-        let shared = &self.worker.shared;
-        match (outcome, job.failed) {
-            (Outcome::Done, _) | (Outcome::Failed, None) => self.out.ok(),
-            (Outcome::Failed, Some(failed)) => self.out.error(failed.as_bytes()),
-            (Outcome::Held, Some(_)) => self.out.error(shared.busy_fail().text().as_bytes()),
+        let shared = self.worker.shared.clone();
+        self.answer_late(|out| match (outcome, job.failed) {
+            (Outcome::Done, _) | (Outcome::Failed, None) => out.ok(),
+            (Outcome::Failed, Some(failed)) => out.error(failed.as_bytes()),
+            (Outcome::Held, Some(_)) => out.error(shared.busy_fail().text().as_bytes()),
             (Outcome::Held, None) => {
                 // It was not asked for by name: it comes when the script has ended.
                 shared.store.begin_later(Kind::Save);
-                self.out.ok();
+                out.ok();
             }
-        }
+        });
     }
 }
 

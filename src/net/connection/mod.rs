@@ -28,7 +28,7 @@ use reading::read;
 use super::stream::Stream;
 use crate::command::client::Client;
 use crate::command::session::Session;
-use crate::exec::{Sleep, Wake, Worker};
+use crate::exec::{Sleep, Wake, Woken, Worker};
 use crate::journal::{Depends, Pass};
 use crate::pubsub::Mailbox;
 use crate::resp::{Codec, Reply};
@@ -268,13 +268,8 @@ impl Connection {
             self.closing = Closing::Now;
             return;
         }
-        if let Some(sleep) = &self.sleep
-            && let Some(wake) = self.worker.woken(sleep)
-        {
-            self.wake(wake).await;
-            if wake == Wake::Moved {
-                self.closing = Closing::Flushed;
-            }
+        if self.sleep.as_ref().is_some_and(|sleep| sleep.is_decided()) {
+            self.wake(Wake::Decided).await;
             // What the client sent while it slept comes now.
             return self.serve().await;
         }
@@ -292,11 +287,24 @@ impl Connection {
             self.borrow_output();
             let (session, out) = (&mut self.session, &mut self.out);
             // Another script may be a long one by now.
-            if self.worker.wake(session, &sleep, wake, out) {
-                break;
+            match self.worker.wake(session, &sleep, wake, out) {
+                None => continue,
+                Some(Woken::GoesOn) => {}
+                Some(Woken::Leaves) => self.closing = Closing::Flushed,
+                Some(Woken::Again(request)) => self.run_again(&request),
             }
+            break;
         }
         self.worker.shared.clients.woke_up(&self.client);
+    }
+
+    /// Puts a request in front of those that were read and have not run.
+    fn run_again(&mut self, request: &[u8]) {
+        let mut input = BytesMut::with_capacity(request.len() + self.input.len());
+        input.extend_from_slice(request);
+        input.extend_from_slice(&self.input);
+        self.input = input;
+        self.codec.rewind();
     }
 
     /// Runs what was read, and answers: in several steps where answers were held back on the way, and no longer are.

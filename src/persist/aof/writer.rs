@@ -233,12 +233,7 @@ impl Store {
 ///
 /// Nothing is started if the job that does it was given up, or the log was turned off meanwhile: who stops the log says so
 /// first.
-pub fn start(
-    store: &Arc<Store>,
-    job: u64,
-    reader: Reader,
-    increment: Increment,
-) -> io::Result<()> {
+pub fn start(store: &Arc<Store>, job: u64, reader: Reader, increment: Increment) -> io::Result<()> {
     let log = &store.log;
     let mut threads = log.threads.lock();
     if !store.config.appendonly.get() || store.is_abandoned(job) {

@@ -102,8 +102,7 @@ fn failover(call: &mut SessionCall<'_>) -> Done {
         deadline_ms: timeout_ms.map(|ms| call.now_ms + ms),
         force,
     };
-    let pause = &server.pause;
-    pause.start(PauseFor::Failover, u64::MAX, PauseMode::Write, call.now_ms);
+    server.hold_back(PauseFor::Failover, u64::MAX, PauseMode::Write, call.now_ms);
     replication.bell.notify_one();
     call.out.ok();
     Ok(Flow::Done)

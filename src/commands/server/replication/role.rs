@@ -2,7 +2,7 @@
 
 use crate::command::Flag::{Admin, Fast, Loading, NoAsyncLoading, NoScript, Stale};
 use crate::command::replication::{Failover, Link, Master, Stage};
-use crate::command::{Arg, Command, Done, Fail, Flow, Run, SessionCall};
+use crate::command::{Arg, Command, Done, Fail, Flow, Plan, Run, SessionCall};
 
 pub const REPLICAOF: Command = Command {
     name: "replicaof",
@@ -18,6 +18,8 @@ pub const REPLICAOF: Command = Command {
     )],
     run: Run::Session(replicaof),
     arity: Some(3),
+    // No edit is under way while the part changes: each is either in the stream of before, or refused.
+    plan: Plan::All,
     ..Command::PLAIN
 };
 

@@ -1,0 +1,140 @@
+//! Commands whose replies come later, or in parts, under CLIENT REPLY; and what MONITOR shows of scripts that fail.
+
+use crate::common::{Client, Server, Value, encode, eventually};
+
+fn send(client: &mut Client, lines: &[&str]) {
+    let bytes = lines
+        .iter()
+        .flat_map(|line| encode(&line.split(' ').collect::<Vec<_>>()));
+    client
+        .send(&bytes.collect::<Vec<u8>>())
+        .expect("the server reads");
+}
+
+fn hear(client: &mut Client) -> Value {
+    client.receive().expect("an answer").value
+}
+
+const LATE: &[&str] = &[
+    "BLPOP none 0.05",
+    "BZPOPMIN none 0.05",
+    "BLMOVE none d LEFT LEFT 0.05",
+    "XREAD BLOCK 50 STREAMS none $",
+    "WAIT 1 50",
+    "WAITAOF 0 1 50",
+    "SAVE",
+    "SHUTDOWN ABORT",
+    "SMEMBERS large",
+    "KEYS *",
+    "EVAL for(i)in(pairs({}))do(print)(i)end 0",
+    "EVAL local(n)=0;repeat(function()n=n+1;end)()until(n>3000000)return(n) 0",
+    "NOSUCH",
+    "MULTI",
+    "GET",
+];
+
+#[test]
+fn a_skipped_reply_is_dropped_however_late_it_comes() {
+    for workers in ["1", "2"] {
+        let server = Server::start(&["--io-threads", workers, "--busy-reply-threshold", "10"]);
+        let mut client = server.client();
+        let members: Vec<String> = (0..20_000).map(|n| n.to_string()).collect();
+        for part in members.chunks(1000) {
+            let mut args = vec!["SADD", "large"];
+            args.extend(part.iter().map(String::as_str));
+            client.ask_args(&args);
+            let set = |n: &String| ["SET".to_owned(), format!("k{n}"), "1".to_owned()];
+            part.iter()
+                .take(500)
+                .for_each(|n| drop(client.ask_args(&set(n))));
+        }
+        for line in LATE {
+            let mut client = server.client();
+            send(
+                &mut client,
+                &["CLIENT REPLY SKIP", line, "ECHO next", "ECHO last"],
+            );
+            if *line == "MULTI" {
+                assert_eq!(hear(&mut client).text(), "QUEUED", "{line}");
+                continue;
+            }
+            assert_eq!(hear(&mut client).text(), "next", "{line}");
+            assert_eq!(hear(&mut client).text(), "last", "{line}");
+            send(
+                &mut client,
+                &[
+                    "CLIENT REPLY OFF",
+                    line,
+                    line,
+                    "CLIENT REPLY ON",
+                    "ECHO next",
+                ],
+            );
+            assert_eq!(hear(&mut client).text(), "OK", "{line}");
+            assert_eq!(hear(&mut client).text(), "next", "{line}");
+        }
+    }
+}
+
+#[test]
+fn a_blocked_client_that_skips_is_served_without_a_word() {
+    let server = Server::start(&["--io-threads", "2"]);
+    let (mut client, mut other) = (server.client(), server.client());
+    send(
+        &mut client,
+        &["CLIENT REPLY SKIP", "BLPOP k 0", "ECHO next"],
+    );
+    eventually("it blocks", || {
+        other
+            .ask("INFO clients")
+            .text()
+            .contains("blocked_clients:1")
+    });
+    other.ask("RPUSH k a b");
+    assert_eq!(hear(&mut client).text(), "next");
+    assert_eq!(other.ask("LRANGE k 0 -1").to_string(), "*[\"b\"]");
+}
+
+#[test]
+fn monitor_shows_scripts_that_fail_once() {
+    let server = Server::start(&["--io-threads", "1"]);
+    let (mut monitor, mut client) = (server.client(), server.client());
+    monitor.ask("MONITOR");
+    let unknown = "EVALSHA ffffffffffffffffffffffffffffffffffffffff 0";
+    let lines = [
+        unknown,
+        "MULTI",
+        unknown,
+        "EXEC",
+        "FCALL nosuch 0",
+        "EVAL return 5",
+        "EVAL return(1 0",
+        "EVAL return(1) 0",
+        "ECHO end",
+    ];
+    let mut shown = Vec::new();
+    for line in lines {
+        let answer = client.ask(line);
+        assert!(answer.is_error() || !line.contains("ffff") || answer.text() == "QUEUED");
+    }
+    while shown
+        .last()
+        .is_none_or(|line: &String| !line.contains("end"))
+    {
+        let line = hear(&mut monitor).text();
+        let words = line.split_once("] ").expect("an address").1;
+        shown.push(words.replace('"', ""));
+    }
+    let expected = [
+        unknown,
+        "MULTI",
+        unknown,
+        "EXEC",
+        "FCALL nosuch 0",
+        "EVAL return 5",
+        "EVAL return(1 0",
+        "EVAL return(1) 0",
+        "ECHO end",
+    ];
+    assert_eq!(shown, expected);
+}
