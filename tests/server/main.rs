@@ -14,7 +14,6 @@ mod fields;
 mod held_locks;
 mod hidden_keys;
 mod keyspace;
-mod keyspace;
 mod late_replies;
 mod later_rules;
 mod links;
