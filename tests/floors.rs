@@ -124,6 +124,32 @@ fn modules_import_only_from_floors_below_their_own() {
     );
 }
 
+/// Files that have locks without a rank of their own: those of shards are ranked by their numbers, and the others are a matter
+/// of one function.
+const OWN_LOCKS: &[&str] = &[
+    "util/ranked.rs",
+    "engine/mod.rs",
+    "engine/warm.rs",
+    "persist/rdb/load/mod.rs",
+    "persist/rdb/load/decode.rs",
+    "server.rs",
+];
+
+#[test]
+fn every_lock_has_a_rank() {
+    for (file, _, text) in modules() {
+        let text = text.split("#[cfg(test)]").next().unwrap();
+        let bare = text.lines().any(|line| {
+            let imports = line.contains("parking_lot::") || line.contains("std::sync::");
+            imports && (line.contains("Mutex") || line.contains("RwLock"))
+        });
+        assert!(
+            !bare || OWN_LOCKS.contains(&file.as_str()),
+            "{file} has a lock that no rank is checked of: take it from util::ranked"
+        );
+    }
+}
+
 #[test]
 fn what_a_directive_says_is_acted_on_or_known_to_be_ignored() {
     let modules = modules();

@@ -1,8 +1,7 @@
 //! ACL LOG: what was denied, newest first. What happens again and again is one entry with a count.
 
+use crate::util::ranked::{Mutex, rank};
 use std::collections::VecDeque;
-
-use parking_lot::Mutex;
 
 /// What was denied.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -101,7 +100,7 @@ struct State {
 }
 
 #[derive(Default)]
-pub struct Log(Mutex<State>);
+pub struct Log(Mutex<State, { rank("acl log") }>);
 
 impl Log {
     pub fn push(&self, mut entry: Entry, len_max: usize) {

@@ -3,12 +3,11 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use parking_lot::RwLock;
-
 use super::catalog::Catalog;
 use super::check::may_hear;
 use super::rule::{RuleError, gather};
 use super::user::{Rights, User};
+use crate::util::ranked::{RwLock, rank};
 
 const DEFAULT: &[u8] = b"default";
 
@@ -21,7 +20,7 @@ pub fn has_space(word: &[u8]) -> bool {
 pub struct Users {
     pub catalog: Catalog,
     /// Locked for as long as a change takes, so that changes come one after another.
-    by_name: RwLock<BTreeMap<Vec<u8>, Arc<User>>>,
+    by_name: RwLock<BTreeMap<Vec<u8>, Arc<User>>, { rank("users") }>,
     default: Arc<User>,
 }
 

@@ -5,13 +5,13 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Ordering};
 
 use hashbrown::HashMap;
-use parking_lot::{Mutex, MutexGuard, RwLock};
 
 use super::stats::Counters;
 use super::weight::{NO_BUCKET, Weights};
 use crate::acl::User;
 use crate::config::OutputLimit;
 use crate::pubsub::Mailbox;
+use crate::util::ranked::{Mutex, MutexGuard, RwLock, rank};
 
 /// What changes rarely about a client.
 #[derive(Clone, Debug, Default)]
@@ -95,7 +95,7 @@ pub enum Fate {
 /// serves it keeps its fate locked for as long as that takes.
 #[derive(Debug, Default)]
 pub struct Doze {
-    fate: Mutex<Fate>,
+    fate: Mutex<Fate, { rank("sleeper's fate") }>,
 }
 
 impl Doze {
@@ -128,7 +128,7 @@ pub struct Client {
     pub worker: usize,
     pub born_ms: u64,
     pub mailbox: Arc<Mailbox>,
-    pub profile: Mutex<Profile>,
+    pub profile: Mutex<Profile, { rank("client profile") }>,
     pub db: AtomicUsize,
     /// The number of the last command's entry; `NO_COMMAND` before the first.
     pub last_command: AtomicU32,
@@ -154,7 +154,7 @@ pub struct Client {
     /// Asleep in a blocking command.
     pub blocked: AtomicBool,
     /// Its wait in a blocking command, if it is in one.
-    doze: Mutex<Option<Arc<Doze>>>,
+    doze: Mutex<Option<Arc<Doze>>, { rank("client sleep") }>,
 }
 
 pub const NO_COMMAND: u32 = u32::MAX;
@@ -287,7 +287,7 @@ impl fmt::Display for Client {
 /// All connected clients, by their number.
 #[derive(Default)]
 pub struct Clients {
-    by_id: RwLock<HashMap<u64, Arc<Client>>>,
+    by_id: RwLock<HashMap<u64, Arc<Client>>, { rank("clients") }>,
     /// Those that were let in, and are not yet in `by_id`.
     coming: AtomicUsize,
     next_id: AtomicU64,

@@ -8,15 +8,14 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use parking_lot::{Mutex, MutexGuard};
-
 use super::shared::{PauseFor, PauseMode, Shared};
 use crate::engine::{SHARDS, ShardSet};
+use crate::util::ranked::{Mutex, MutexGuard, rank};
 
 pub struct Guards {
     moves: AtomicU64,
     /// One for each worker, held while it runs a command that needs no lock but that others notice.
-    turns: Box<[Mutex<()>]>,
+    turns: Box<[Mutex<(), { rank("turns") }>]>,
 }
 
 impl Guards {

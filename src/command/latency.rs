@@ -1,8 +1,7 @@
 //! The latency monitor: spikes above `latency-monitor-threshold`, by event.
 
+use crate::util::ranked::{Mutex, rank};
 use std::collections::{BTreeMap, VecDeque};
-
-use parking_lot::Mutex;
 
 /// Samples kept of each event.
 const SAMPLES: usize = 160;
@@ -16,7 +15,7 @@ pub struct Spikes {
 
 #[derive(Default)]
 pub struct LatencyMonitor {
-    events: Mutex<BTreeMap<&'static str, Spikes>>,
+    events: Mutex<BTreeMap<&'static str, Spikes>, { rank("latency") }>,
 }
 
 impl LatencyMonitor {

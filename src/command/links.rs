@@ -5,9 +5,9 @@ use std::net::TcpStream;
 use std::time::Duration;
 
 use hashbrown::HashMap;
-use parking_lot::Mutex;
 
 use crate::util::dial::dial;
+use crate::util::ranked::{Mutex, rank};
 
 /// Connections kept at one time.
 const LINKS_MAX: usize = 64;
@@ -50,7 +50,7 @@ impl OtherServer {
 
 #[derive(Default)]
 pub struct Links {
-    held: Mutex<HashMap<(String, u16), OtherServer>>,
+    held: Mutex<HashMap<(String, u16), OtherServer>, { rank("links") }>,
 }
 
 impl Links {

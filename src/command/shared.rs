@@ -7,7 +7,6 @@ use std::time::Duration;
 use arc_swap::ArcSwap;
 use bytes::Bytes;
 use hashbrown::HashMap;
-use parking_lot::{Mutex, RwLock};
 use tokio_util::sync::CancellationToken;
 
 use super::client::Clients;
@@ -28,6 +27,7 @@ use crate::pubsub::{Broker, Mailbox, Tracking};
 use crate::script::{Functions, Scripts};
 use crate::util::cpu::CpuTime;
 use crate::util::oom::OomScore;
+use crate::util::ranked::{Mutex, RwLock, rank};
 use crate::util::words;
 
 pub struct Shared {
@@ -57,9 +57,9 @@ pub struct Shared {
     /// Connections of MIGRATE.
     pub links: Links,
     /// Samples of rates, for INFO's `instantaneous_*`.
-    pub rates: Mutex<Rates>,
+    pub rates: Mutex<Rates, { rank("rates") }>,
     /// What the first worker's thread has used until a moment ago.
-    pub first_worker_cpu: Mutex<CpuTime>,
+    pub first_worker_cpu: Mutex<CpuTime, { rank("first worker's time") }>,
     /// DEBUG SET-ACTIVE-EXPIRE.
     pub active_expire: AtomicBool,
     /// DEBUG PAUSE-CRON.
@@ -72,9 +72,9 @@ pub struct Shared {
     /// Ends every listener, connection and background task.
     pub stop: CancellationToken,
     /// Whether the server waits for its replicas before it stops, and until when.
-    pub stopping: Mutex<Option<Stopping>>,
+    pub stopping: Mutex<Option<Stopping>, { rank("stopping") }>,
     /// How the stop was asked for.
-    pub stop_wish: Mutex<Option<super::Shutdown>>,
+    pub stop_wish: Mutex<Option<super::Shutdown>, { rank("stop wish") }>,
 }
 
 impl Shared {
@@ -190,7 +190,7 @@ pub struct Pause {
     until_ms: AtomicU64,
     all: AtomicBool,
     /// Until when, and whether everything, for each of those who may want it.
-    by: Mutex<[(u64, bool); 3]>,
+    by: Mutex<[(u64, bool); 3], { rank("pause") }>,
     bell: tokio::sync::Notify,
 }
 
@@ -257,7 +257,7 @@ impl Pause {
 /// Clients in MONITOR.
 #[derive(Default)]
 pub struct Monitors {
-    mailboxes: RwLock<HashMap<u64, Arc<Mailbox>>>,
+    mailboxes: RwLock<HashMap<u64, Arc<Mailbox>>, { rank("monitors") }>,
     any: AtomicBool,
 }
 

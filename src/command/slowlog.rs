@@ -1,8 +1,7 @@
 //! The slow log: the last commands that took longer than `slowlog-log-slower-than`.
 
+use crate::util::ranked::{Mutex, rank};
 use std::collections::VecDeque;
-
-use parking_lot::Mutex;
 
 /// One slow command. Long argument lists and long arguments are cut as Redis cuts them.
 #[derive(Clone, Debug)]
@@ -27,7 +26,7 @@ struct State {
 
 #[derive(Default)]
 pub struct Slowlog {
-    state: Mutex<State>,
+    state: Mutex<State, { rank("slow log") }>,
 }
 
 impl Slowlog {

@@ -6,8 +6,8 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 
+use crate::util::ranked::{Mutex, rank};
 use hashbrown::HashMap;
-use parking_lot::Mutex;
 
 /// A counter with one writer.
 #[derive(Default)]
@@ -228,9 +228,9 @@ struct ErrorCodes {
 pub struct Stats {
     workers: Box<[Arc<WorkerStats>]>,
     /// Error replies by their code. Errors are rare enough to share.
-    errors: Mutex<ErrorCodes>,
+    errors: Mutex<ErrorCodes, { rank("error counts") }>,
     /// How late keys were removed, in nanoseconds.
-    pub expiry_lag: Mutex<Histogram>,
+    pub expiry_lag: Mutex<Histogram, { rank("expiry lag") }>,
     pub freeing: Freeing,
 }
 

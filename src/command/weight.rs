@@ -8,9 +8,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use hashbrown::HashMap;
-use parking_lot::Mutex;
 
 use super::client::{Client, Part};
+use crate::util::ranked::{Mutex, rank};
 
 /// Clients below 32 KB are in the first bucket, those from 4 GB on in the last.
 const SMALLEST_LOG: u32 = 15;
@@ -25,7 +25,7 @@ pub struct Weights {
     /// Of all clients but replicas and the master.
     total: AtomicUsize,
     /// Clients that may be closed, by their size.
-    buckets: Mutex<[HashMap<u64, Arc<Client>>; BUCKETS]>,
+    buckets: Mutex<[HashMap<u64, Arc<Client>>; BUCKETS], { rank("client weights") }>,
 }
 
 impl Weights {

@@ -8,11 +8,11 @@
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicI64, Ordering};
 
-use parking_lot::Mutex;
 use smallvec::SmallVec;
 
 use super::shard::{SHARDS, Shard};
 use super::{Guarded, Locked};
+use crate::util::ranked::{Mutex, rank};
 
 /// By how many keys databases have grown, or shrunk.
 pub(super) type Growth = SmallVec<[(usize, i64); 4]>;
@@ -37,7 +37,7 @@ pub(super) struct Counts {
     chunks: [OnceLock<Box<[AtomicI64]>>; CHUNKS],
     /// Held by a unit that changed several databases while it adds to one after another, and by readers, who
     /// would otherwise find half of it.
-    several: Mutex<()>,
+    several: Mutex<(), { rank("key counts") }>,
 }
 
 /// The chunk of a database's count, and its place in there.

@@ -48,6 +48,7 @@ pub use warm::{Glance, TOGETHER};
 use self::each::{Counts, Growth, grow};
 use crate::config::{Config, MaxmemoryPolicy};
 use crate::types::{Bstr, Limits};
+use crate::util::ranked::{Held, rank};
 
 /// Configuration that edits obey, copied out of the directives.
 #[derive(Clone, Debug, Default)]
@@ -83,6 +84,8 @@ impl Rules {
         Rules { limits, access }
     }
 }
+
+const SHARDS_RANK: u8 = rank("shards");
 
 /// A shard on cache lines of its own, with what others may read without its lock.
 #[repr(align(128))]
@@ -129,10 +132,10 @@ impl Engine {
     #[inline]
     pub fn lock_unless(&self, set: ShardSet, give_up: &dyn Fn() -> bool) -> Option<Locked<'_>> {
         let held = match set {
-            ShardSet::One(id) => Held::One(Guarded::take(self, usize::from(id), give_up)?),
+            ShardSet::One(id) => Guards::One(Guarded::take(self, usize::from(id), give_up)?),
             ShardSet::Many(_) => {
                 let guards = set.iter().map(|id| Guarded::take(self, id, give_up));
-                Held::Many(guards.collect::<Option<Box<[_]>>>()?)
+                Guards::Many(guards.collect::<Option<Box<[_]>>>()?)
             }
         };
         Some(Locked { engine: self, held })
@@ -162,10 +165,12 @@ impl Engine {
 
     /// Locks one shard, for walks that visit them one after another, however long that takes.
     pub fn lock_one(&self, id: usize, _: Patience) -> OneLocked<'_> {
+        let held = Held::take(SHARDS_RANK, id as u8);
         OneLocked {
             engine: self,
             slot: &self.slots[id],
             guard: self.slots[id].shard.lock(),
+            _held: held,
         }
     }
 
@@ -237,21 +242,28 @@ struct Guarded<'e> {
     id: usize,
     slot: &'e Slot,
     shard: MutexGuard<'e, Shard>,
+    _held: Held,
 }
 
 impl<'e> Guarded<'e> {
     #[inline]
     fn take(engine: &'e Engine, id: usize, give_up: &dyn Fn() -> bool) -> Option<Self> {
         let slot = &engine.slots[id];
+        let held = Held::take(SHARDS_RANK, id as u8);
         let shard = match slot.shard.try_lock() {
             Some(shard) => shard,
             None => lock_slowly(&slot.shard, give_up)?,
         };
-        Some(Guarded { id, slot, shard })
+        Some(Guarded {
+            id,
+            slot,
+            shard,
+            _held: held,
+        })
     }
 }
 
-enum Held<'e> {
+enum Guards<'e> {
     One(Guarded<'e>),
     /// In ascending order.
     Many(Box<[Guarded<'e>]>),
@@ -260,23 +272,23 @@ enum Held<'e> {
 /// Shards locked by one unit of work.
 pub struct Locked<'e> {
     engine: &'e Engine,
-    held: Held<'e>,
+    held: Guards<'e>,
 }
 
 impl<'e> Locked<'e> {
     #[inline]
     fn all(&self) -> &[Guarded<'e>] {
         match &self.held {
-            Held::One(guarded) => std::slice::from_ref(guarded),
-            Held::Many(guards) => guards,
+            Guards::One(guarded) => std::slice::from_ref(guarded),
+            Guards::Many(guards) => guards,
         }
     }
 
     #[inline]
     fn all_mut(&mut self) -> &mut [Guarded<'e>] {
         match &mut self.held {
-            Held::One(guarded) => std::slice::from_mut(guarded),
-            Held::Many(guards) => guards,
+            Guards::One(guarded) => std::slice::from_mut(guarded),
+            Guards::Many(guards) => guards,
         }
     }
 
@@ -336,7 +348,10 @@ impl<'e> Locked<'e> {
 
     /// Takes the tables of a keyspace that nobody uses yet, in the place of empty ones. Every shard is locked.
     pub fn adopt(&mut self, other: &Engine) {
-        let mut theirs = other.slots.iter().map(|slot| slot.shard.lock());
+        let mut theirs = other.slots.iter().map(|slot| {
+            let shard = slot.shard.try_lock();
+            shard.expect("nobody uses the other keyspace")
+        });
         self.each(|shard| {
             if let Some(mut their) = theirs.next() {
                 shard.adopt(&mut their);
@@ -391,6 +406,7 @@ pub struct OneLocked<'e> {
     engine: &'e Engine,
     slot: &'e Slot,
     guard: MutexGuard<'e, Shard>,
+    _held: Held,
 }
 
 impl std::ops::Deref for OneLocked<'_> {

@@ -8,13 +8,13 @@
 use std::sync::{Arc, Weak};
 
 use hashbrown::HashSet;
-use parking_lot::Mutex;
 use smallvec::SmallVec;
 
 use super::shard::{SHARDS, Shard, ShardSet};
 use super::table::Table;
 use super::{Engine, Garbage};
 use crate::types::{Bstr, Keyed};
+use crate::util::ranked::{Mutex, rank};
 
 /// Entries visited under one lock, in some 50 microseconds.
 const STEP: usize = if cfg!(test) { 5 } else { 512 };
@@ -26,7 +26,7 @@ struct Ground {
     /// Who was alive at this time is named.
     at_ms: u64,
     /// Names that edits handed over before the walk came to them.
-    handed: Mutex<Vec<Bstr>>,
+    handed: Mutex<Vec<Bstr>, { rank("names") }>,
 }
 
 /// A walk over one table.

@@ -24,6 +24,7 @@ use crate::persist::Outcome;
 use crate::persist::aof::Apply;
 use crate::resp::Reply;
 use crate::script::Host;
+use crate::util::ranked::PutAside;
 use crate::util::{clock, memory};
 
 /// Commands between two moments at which this thread's memory is counted.
@@ -166,7 +167,9 @@ impl Worker {
     /// What others do on this thread meanwhile is done at the present time; the script goes on at its own.
     pub(super) fn aside(&self, act: impl FnOnce()) {
         let (now_ms, rules) = (self.now_ms.get(), self.rules.borrow().clone());
+        let held = PutAside::all();
         act();
+        held.take_back();
         self.now_ms.set(now_ms);
         self.rules.replace(rules);
     }

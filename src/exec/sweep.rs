@@ -6,12 +6,13 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use parking_lot::{Condvar, Mutex};
+use parking_lot::Condvar;
 
 use super::Worker;
 use super::unit::Unit;
 use crate::engine::{ShardSet, Shards, shard_of};
 use crate::types::Bstr;
+use crate::util::ranked::{Mutex, rank};
 use crate::util::{clock, crash, keyhash, thread};
 
 /// Things removed under one lock: some tens of microseconds.
@@ -21,7 +22,7 @@ const EFFORT: usize = 64;
 pub struct Alarm {
     /// When the sweep will look next.
     next_ms: AtomicU64,
-    lock: Mutex<bool>,
+    lock: Mutex<bool, { rank("alarm") }>,
     bell: Condvar,
 }
 
@@ -55,7 +56,7 @@ impl Alarm {
         let mut rung = self.lock.lock();
         if !*rung {
             let time = Duration::from_millis(until_ms.saturating_sub(clock::now_ms()));
-            self.bell.wait_for(&mut rung, time);
+            rung.wait_for(&self.bell, time);
         }
         *rung = false;
         self.next_ms.store(0, Ordering::Release);

@@ -8,12 +8,12 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
-use parking_lot::Mutex;
 use tokio::sync::Notify;
 
 use super::{Journal, write};
 use crate::engine::{Part, Reach};
 use crate::resp::encode;
+use crate::util::ranked::{Mutex, rank};
 
 /// Most bytes of one block: what is let go at a time.
 const BLOCK_BYTES: usize = 16 * 1024;
@@ -49,7 +49,7 @@ struct State {
 
 #[derive(Default)]
 pub struct Backlog {
-    state: Mutex<State>,
+    state: Mutex<State, { rank("backlog") }>,
     end: AtomicU64,
     /// A replica waits for more.
     awaited: AtomicBool,

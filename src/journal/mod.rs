@@ -12,13 +12,14 @@ use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
-use parking_lot::{Condvar, Mutex};
+use parking_lot::Condvar;
 
 pub use backlog::{Backlog, Epoch, Extent, Position};
 pub use gate::{Depends, Gate, Pass, Porter};
 
 use crate::engine::{Part, Reach};
 use crate::resp::encode;
+use crate::util::ranked::{Mutex, rank};
 
 /// Room made at once for a chunk, at most.
 const USUAL_MAX: usize = 128 * 1024;
@@ -49,7 +50,7 @@ struct State {
 
 #[derive(Default)]
 pub struct Journal {
-    state: Mutex<State>,
+    state: Mutex<State, { rank("journal") }>,
     bell: Condvar,
     /// Readers, and one more while edits go to the backlog.
     readers: AtomicUsize,
@@ -271,7 +272,7 @@ impl Reader {
         let mut state = self.journal.state.lock();
         if !state.rung && state.readers[self.id] == Some(state.end) {
             state.awaited = true;
-            self.journal.bell.wait_for(&mut state, time);
+            state.wait_for(&self.journal.bell, time);
             state.awaited = false;
         }
         std::mem::take(&mut state.rung)
@@ -281,7 +282,7 @@ impl Reader {
     pub fn rest(&self, time: Duration) {
         let mut state = self.journal.state.lock();
         let rung = |state: &mut State| !state.rung;
-        self.journal.bell.wait_while_for(&mut state, rung, time);
+        state.wait_while_for(&self.journal.bell, rung, time);
         state.rung = false;
     }
 }

@@ -6,7 +6,6 @@
 use std::net::{Shutdown, TcpListener};
 
 use anyhow::Result;
-use parking_lot::Mutex;
 use socket2::SockRef;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio_util::sync::CancellationToken;
@@ -14,6 +13,7 @@ use tokio_util::sync::CancellationToken;
 use super::listener::listen;
 use crate::config::Config;
 use crate::config::special::reason;
+use crate::util::ranked::{Mutex, rank};
 
 /// A socket to accept on, until the token says that it is closed.
 pub type Door = (TcpListener, CancellationToken);
@@ -33,7 +33,7 @@ impl Drop for Open {
 }
 
 pub struct Doors {
-    open: Mutex<(u16, Vec<Open>)>,
+    open: Mutex<(u16, Vec<Open>), { rank("doors") }>,
     sender: UnboundedSender<Door>,
 }
 

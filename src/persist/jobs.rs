@@ -11,6 +11,7 @@ use super::disk::{DiskFile, snapshot_draft_of};
 use super::{Store, aof, rdb};
 use crate::config::special::reason;
 use crate::engine::Snapshot;
+use crate::util::ranked::{rank, wait_for_thread};
 use crate::util::{clock, crash, memory, thread};
 
 /// What can be under way.
@@ -125,6 +126,7 @@ impl Store {
         let Some(jobs) = self.jobs.lock().take() else {
             return;
         };
+        wait_for_thread(rank("one snapshot at a time"));
         let (told, ended) = channel();
         // If the thread has panicked, there is nothing to wait for.
         if jobs.send(Job::End(told)).is_ok() {

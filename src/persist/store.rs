@@ -9,7 +9,6 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use anyhow::{Context, Result};
-use parking_lot::{Mutex, MutexGuard};
 
 use super::aof::{self, Apply, Log};
 use super::disk::{DRAFT, Disk, is_left_behind, snapshot_draft_of};
@@ -22,6 +21,7 @@ use crate::config::{Config, MaxmemoryPolicy};
 use crate::engine::{Census, Engine, Patience, Rules};
 use crate::journal::Journal;
 use crate::util::clock;
+use crate::util::ranked::{Mutex, MutexGuard, rank};
 
 /// Seconds before a save that failed is tried again.
 const RETRY_SECONDS: u64 = 5;
@@ -35,10 +35,10 @@ pub struct Store {
     pub disk: Arc<dyn Disk>,
     pub log: Log,
     pub loading: Loading,
-    pub saves: Mutex<Saves>,
+    pub saves: Mutex<Saves, { rank("saves") }>,
     pub progress: Progress,
-    pub(super) jobs: Mutex<Option<Sender<Job>>>,
-    pub(super) busy: Mutex<Busy>,
+    pub(super) jobs: Mutex<Option<Sender<Job>>, { rank("jobs") }>,
+    pub(super) busy: Mutex<Busy, { rank("job under way") }>,
     /// Jobs have numbers. Those up to this one end before they are done.
     pub(super) abandoned: AtomicU64,
     /// DEBUG SET-SKIP-CHECKSUM-VALIDATION.
@@ -46,20 +46,20 @@ pub struct Store {
     /// And up to this one they fail: DEBUG FAIL-JOB.
     pub(super) failing: AtomicU64,
     /// Held while a snapshot is taken: there is one at a time, and it waits for shards.
-    one_at_a_time: Mutex<()>,
+    one_at_a_time: Mutex<(), { rank("one snapshot at a time") }>,
     /// Held while data are read into the keyspace.
-    pub loads: Mutex<()>,
+    pub loads: Mutex<(), { rank("loads") }>,
     /// Whether the server's end must leave a snapshot of the last edit.
     saves_at_end: AtomicBool,
-    functions: Mutex<Vec<Vec<u8>>>,
+    functions: Mutex<Vec<Vec<u8>>, { rank("saved functions") }>,
     /// Those that a snapshot brought and that nobody has compiled yet.
-    loaded_functions: Mutex<Vec<Vec<u8>>>,
+    loaded_functions: Mutex<Vec<Vec<u8>>, { rank("loaded functions") }>,
     /// Whether [`Store::trouble`] is worth a closer look.
     troubled: AtomicBool,
     /// Tells which history of edits the data are a part of.
     pub tell_origin: OnceLock<Box<dyn Fn() -> Option<Origin> + Send + Sync>>,
     /// What the snapshot said of it that was read last.
-    pub loaded_origin: Mutex<Option<Origin>>,
+    pub loaded_origin: Mutex<Option<Origin>, { rank("loaded origin") }>,
 }
 
 /// What became of saving, for INFO. Times are Unix times in seconds.

@@ -6,11 +6,11 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use hashbrown::{HashMap, HashSet};
-use parking_lot::RwLock;
 
 use super::mailbox::Mailbox;
 use crate::resp::Reply;
 use crate::util::glob;
+use crate::util::ranked::{RwLock, rank};
 
 /// Which kind of subscription.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -21,7 +21,7 @@ pub enum Channels {
 }
 
 type Listeners = HashMap<u64, Arc<Mailbox>>;
-type Book = RwLock<HashMap<Bytes, Listeners>>;
+type Book = RwLock<HashMap<Bytes, Listeners>, { rank("broker") }>;
 
 #[derive(Default)]
 pub struct Broker {
@@ -74,11 +74,6 @@ impl Broker {
     /// The same for sharded channels, which have no patterns.
     pub fn publish_shard(&self, channel: &[u8], message: &[u8]) -> usize {
         deliver(&self.shard, b"smessage", channel, message)
-    }
-
-    /// Whether a message on some channel could have a listener at all.
-    pub fn has_listeners(&self) -> bool {
-        !self.plain.read().is_empty() || !self.patterns.read().is_empty()
     }
 
     /// Channels with listeners, those that match if a pattern is given.

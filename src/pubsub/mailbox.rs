@@ -9,9 +9,9 @@ use std::task::{Context, Poll};
 
 use atomic_waker::AtomicWaker;
 use bytes::Bytes;
-use parking_lot::Mutex;
 
 use crate::config::OutputLimit;
+use crate::util::ranked::{Mutex, rank};
 
 /// The client has more waiting for it than its class allows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -20,7 +20,7 @@ pub struct Overflow;
 #[derive(Default)]
 pub struct Mailbox {
     resp3: AtomicBool,
-    queue: Mutex<VecDeque<Bytes>>,
+    queue: Mutex<VecDeque<Bytes>, { rank("mailbox") }>,
     /// Bytes in `queue`, and bytes of replies that the socket has not taken yet.
     waiting: AtomicUsize,
     unsent: AtomicUsize,

@@ -9,11 +9,11 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use bytes::Bytes;
 use hashbrown::{HashMap, HashSet};
-use parking_lot::Mutex;
 
 use super::mailbox::Mailbox;
 use crate::resp::Reply;
 use crate::types::Bstr;
+use crate::util::ranked::{Mutex, rank};
 
 /// How a client tracks.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -51,7 +51,7 @@ struct Tables {
 
 #[derive(Default)]
 pub struct Tracking {
-    tables: Mutex<Tables>,
+    tables: Mutex<Tables, { rank("tracking") }>,
     /// Clients that track, so that nobody pays when none does.
     active: AtomicUsize,
 }

@@ -7,10 +7,10 @@ use std::time::Instant;
 
 use arc_swap::ArcSwap;
 use hashbrown::HashMap;
-use parking_lot::{Mutex, RwLock};
 
 use super::Library;
 use super::shebang::Flags;
+use crate::util::ranked::{Mutex, RwLock, rank};
 
 /// The lower-case SHA1 by which a script is called.
 pub fn sha1_hex(body: &[u8]) -> String {
@@ -93,14 +93,14 @@ pub struct Running {
 
 #[derive(Default)]
 pub struct Scripts {
-    held: RwLock<HashMap<String, Arc<Held>>>,
+    held: RwLock<HashMap<String, Arc<Held>>, { rank("scripts") }>,
     bytes: AtomicUsize,
     /// Grows when all are forgotten: workers then forget what they compiled.
     pub flushes: AtomicU64,
     pub functions: ArcSwap<Functions>,
     /// Changes of the functions come one after another.
-    pub functions_lock: Mutex<()>,
-    busy: Mutex<Vec<Arc<Running>>>,
+    pub functions_lock: Mutex<(), { rank("functions") }>,
+    busy: Mutex<Vec<Arc<Running>>, { rank("busy scripts") }>,
     busy_count: AtomicUsize,
     /// Rung when a long one has ended.
     pub ended: tokio::sync::Notify,

@@ -62,11 +62,11 @@ pub fn end(why: &str) -> ! {
 mod planted {
     use std::sync::atomic::{AtomicBool, Ordering};
 
-    use parking_lot::Mutex;
+    use crate::util::ranked::{Mutex, rank};
 
     static ANY: AtomicBool = AtomicBool::new(false);
     /// The place, and how often it is passed before.
-    static PLACE: Mutex<Option<(String, u64)>> = Mutex::new(None);
+    static PLACE: Mutex<Option<(String, u64)>, { rank("planted panic") }> = Mutex::new(None);
 
     /// Plants a panic at a place, once it has been passed so often.
     pub fn plant(place: &str, passes: u64) {

@@ -8,11 +8,12 @@ use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
-use parking_lot::Mutex;
 use tikv_jemalloc_ctl::thread::ThreadLocal;
 use tikv_jemalloc_ctl::{Access, AsName};
 
-static THREADS: Mutex<Vec<Arc<Counts>>> = Mutex::new(Vec::new());
+use super::ranked::{Mutex, rank};
+
+static THREADS: Mutex<Vec<Arc<Counts>>, { rank("memory") }> = Mutex::new(Vec::new());
 static PEAK: AtomicU64 = AtomicU64::new(0);
 static STARTUP: OnceLock<u64> = OnceLock::new();
 

@@ -1,4 +1,4 @@
-//! Small tools without an opinion on Redis's data: clock, numbers, globs, hashes, memory.
+//! Small tools without an opinion on Redis's data: clock, numbers, globs, hashes, memory, locks.
 
 pub mod clock;
 pub mod cpu;
@@ -11,6 +11,7 @@ pub mod memory;
 pub mod number;
 pub mod oom;
 pub mod piece;
+pub mod ranked;
 pub mod system;
 pub mod thread;
 pub mod words;

@@ -3,7 +3,7 @@
 use std::fs;
 use std::io;
 
-use parking_lot::Mutex;
+use super::ranked::{Mutex, rank};
 
 const FILE: &str = "/proc/self/oom_score_adj";
 /// What the kernel takes.
@@ -21,7 +21,7 @@ pub enum Score {
 /// Remembers what the score was before it was set.
 #[derive(Debug, Default)]
 pub struct OomScore {
-    before: Mutex<Option<i32>>,
+    before: Mutex<Option<i32>, { rank("oom score") }>,
 }
 
 impl OomScore {

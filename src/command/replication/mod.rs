@@ -14,7 +14,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use hashbrown::HashSet;
-use parking_lot::{Condvar, Mutex, MutexGuard, RwLock};
+use parking_lot::Condvar;
 use tokio::sync::Notify;
 
 pub use replica::{Filter, Order, Replica, ReplicaConf, Stage};
@@ -23,6 +23,7 @@ pub use wait::{AckWaiter, Acks};
 
 use crate::engine::Place;
 use crate::journal::Epoch;
+use crate::util::ranked::{Mutex, MutexGuard, RwLock, rank};
 
 /// Forty hexadecimal digits that no other history of edits has.
 pub fn new_id() -> String {
@@ -146,15 +147,15 @@ pub struct Transfer {
 }
 
 pub struct Replication {
-    state: Mutex<State>,
+    state: Mutex<State, { rank("replication") }>,
     changed: Condvar,
     replica: AtomicBool,
     guarded: AtomicBool,
     good: AtomicUsize,
-    replicas: RwLock<Vec<Arc<Replica>>>,
-    waiters: Mutex<Vec<AckWaiter>>,
+    replicas: RwLock<Vec<Arc<Replica>>, { rank("replicas") }>,
+    waiters: Mutex<Vec<AckWaiter>, { rank("acknowledgement waiters") }>,
     /// What clients wrote into a writable replica that has a deadline.
-    pub own_keys: Mutex<HashSet<Place>>,
+    pub own_keys: Mutex<HashSet<Place>, { rank("own keys") }>,
     /// Someone waits for acknowledgements: replicas are asked for them.
     pub wants_acks: AtomicBool,
     /// Wakes the task that begins full syncs and asks for acknowledgements.
@@ -284,7 +285,7 @@ impl Replication {
     pub fn wait_for_master(&self, time: Duration) -> Option<(Master, Epoch)> {
         let mut state = self.state.lock();
         if state.master.is_none() {
-            self.changed.wait_for(&mut state, time);
+            state.wait_for(&self.changed, time);
         }
         let epoch = state.epoch;
         state.master.clone().map(|master| (master, epoch))
@@ -294,7 +295,7 @@ impl Replication {
     pub fn rest(&self, epoch: Epoch, time: Duration) {
         let mut state = self.state.lock();
         if state.epoch == epoch {
-            self.changed.wait_for(&mut state, time);
+            state.wait_for(&self.changed, time);
         }
     }
 

@@ -4,11 +4,11 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
 
 use bytes::Bytes;
-use parking_lot::Mutex;
 use tokio::sync::mpsc::Sender;
 
 use crate::command::client::Client;
 use crate::journal::Position;
+use crate::util::ranked::{Mutex, rank};
 
 /// What a replica has told of itself by REPLCONF.
 #[derive(Clone, Debug, Default)]
@@ -75,8 +75,8 @@ pub struct Replica {
     acked_ms: AtomicU64,
     acks: AtomicU64,
     pub since_ms: u64,
-    pub orders: Mutex<Option<Sender<Order>>>,
-    position: Mutex<Option<Arc<Position>>>,
+    pub orders: Mutex<Option<Sender<Order>>, { rank("replica orders") }>,
+    position: Mutex<Option<Arc<Position>>, { rank("replica position") }>,
 }
 
 impl Replica {

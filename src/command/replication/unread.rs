@@ -4,9 +4,8 @@
 
 use std::collections::HashMap;
 
-use parking_lot::Mutex;
-
 use super::replica::Replica;
+use crate::util::ranked::{Mutex, rank};
 
 /// The longest wait.
 const REST_MS_MAX: u64 = 60_000;
@@ -20,7 +19,7 @@ struct Failing {
 
 /// By the name that the log calls them by.
 #[derive(Default)]
-pub struct Unread(Mutex<HashMap<String, Failing>>);
+pub struct Unread(Mutex<HashMap<String, Failing>, { rank("failing replicas") }>);
 
 impl Unread {
     /// A replica has left to which at least the beginning of a snapshot was sent. Returns how often in a row one has

@@ -168,9 +168,10 @@ pub fn line(client: &Client, server: &Shared, now_ms: u64) -> String {
 
 /// A letter for each thing that sets a client apart; `N` for none.
 fn flags(client: &Client, server: &Shared) -> String {
-    let profile = client.profile.lock();
-    let redirect = u64::try_from(profile.redirect).ok().filter(|id| *id > 0);
+    let redirect = client.profile.lock().redirect;
+    let redirect = u64::try_from(redirect).ok().filter(|id| *id > 0);
     let broken = redirect.is_some_and(|id| server.clients.get(id).is_none());
+    let profile = client.profile.lock();
     let subscribed = profile.channels + profile.patterns + profile.shard_channels > 0;
     let watch_broken = profile.watch_broken.as_ref();
     let letters = [

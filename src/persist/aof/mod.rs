@@ -17,12 +17,11 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use parking_lot::Mutex;
-
 use crate::config::{AppendFsync, Config};
 use crate::journal::Seq;
 use crate::persist::Store;
 use crate::util::clock;
+use crate::util::ranked::{Mutex, rank};
 
 pub use manifest::{Manifest, Part};
 pub use read::Apply;
@@ -42,9 +41,9 @@ pub struct Log {
     /// It is being begun: it has edits, and not yet the data that they follow.
     beginning: AtomicBool,
     /// There while the log is running.
-    tail: Mutex<Option<Tail>>,
+    tail: Mutex<Option<Tail>, { rank("log tail") }>,
     /// Files to go on in, in the order of their marks.
-    switches: Mutex<VecDeque<Switch>>,
+    switches: Mutex<VecDeque<Switch>, { rank("log switches") }>,
     /// Some reply waits for a write.
     wanted: AtomicBool,
     /// A sync goes on that whoever writes might have to wait for.
@@ -53,8 +52,8 @@ pub struct Log {
     has_failed: AtomicBool,
     sync_call: SyncCall,
     /// Those behind the tail. Held while the log begins or ends: one ends before the next one begins.
-    threads: Mutex<Vec<JoinHandle<()>>>,
-    manifest: Mutex<Manifest>,
+    threads: Mutex<Vec<JoinHandle<()>>, { rank("log threads") }>,
+    manifest: Mutex<Manifest, { rank("log manifest") }>,
     /// Bytes of all files but the one being written.
     settled_bytes: AtomicU64,
     increment_bytes: AtomicU64,
@@ -65,7 +64,7 @@ pub struct Log {
     /// Times that replies began to wait for a slow disk, and whether they do.
     pub delayed: AtomicU64,
     slow: AtomicBool,
-    error: Mutex<Option<String>>,
+    error: Mutex<Option<String>, { rank("log error") }>,
     /// DEBUG AOF-FLUSH-SLEEP: microseconds to wait before each write.
     pub flush_sleep_us: AtomicU64,
 }

@@ -10,14 +10,17 @@ use std::path::Path;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use parking_lot::Mutex;
 
 use super::seal::Seal;
 use crate::config::AppendFsync;
 use crate::journal::{Reader, Seq};
 use crate::persist::Store;
 use crate::persist::disk::DiskFile;
+use crate::util::ranked::{Mutex, rank};
 use crate::util::{clock, crash};
+
+/// A second handle on the file, for syncs.
+type Second = Mutex<Box<dyn DiskFile>, { rank("log file") }>;
 
 /// Memory that what is kept may hold on to while there is little of it.
 const KEEP_BYTES: usize = 1 << 20;
@@ -63,7 +66,7 @@ pub struct Switch {
 struct Part {
     number: u64,
     file: Box<dyn DiskFile>,
-    second: Arc<Mutex<Box<dyn DiskFile>>>,
+    second: Arc<Second>,
     /// The file's length up to which it is known to be whole; what follows is `kept`.
     whole: u64,
     /// How much of the file has reached the disk.
@@ -152,7 +155,7 @@ impl Part {
 /// A sync that goes on while others write.
 pub struct Syncing {
     number: u64,
-    pub file: Arc<Mutex<Box<dyn DiskFile>>>,
+    pub file: Arc<Second>,
     len: u64,
     to: Seq,
 }

@@ -12,7 +12,7 @@ use std::sync::atomic::{Ordering, fence};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use parking_lot::{Condvar, Mutex};
+use parking_lot::Condvar;
 
 use super::tail::{Increment, Tail};
 use crate::config::AppendFsync;
@@ -20,6 +20,7 @@ use crate::config::special::reason;
 use crate::journal::{Reader, Seq};
 use crate::persist::Store;
 use crate::util::memory;
+use crate::util::ranked::{Mutex, rank, wait_for_thread};
 
 /// Syncs under `everysec` come twice a second, so that nothing waits for longer than one even if the disk is slow.
 const SYNC_EVERY: Duration = Duration::from_millis(500);
@@ -32,7 +33,7 @@ const IDLE: Duration = Duration::from_secs(1);
 /// What the thread that syncs is told.
 #[derive(Default)]
 pub struct SyncCall {
-    wish: Mutex<Wish>,
+    wish: Mutex<Wish, { rank("log sync") }>,
     bell: Condvar,
 }
 
@@ -57,11 +58,10 @@ impl SyncCall {
     /// Sleeps until a sync is due, the last of which began then; `false` at the end.
     fn wait(&self, last: Instant) -> bool {
         let mut held = self.wish.lock();
-        self.bell
-            .wait_while(&mut held, |wish| !wish.due && !wish.ended);
+        held.wait_while(&self.bell, |wish| !wish.due && !wish.ended);
         let left = SYNC_EVERY.saturating_sub(last.elapsed());
         let early = |wish: &mut Wish| !wish.at_once && !wish.ended;
-        self.bell.wait_while_for(&mut held, early, left);
+        held.wait_while_for(&self.bell, early, left);
         !std::mem::take(&mut *held).ended
     }
 }
@@ -291,6 +291,7 @@ fn end(store: &Store, threads: &mut Vec<JoinHandle<()>>) -> io::Result<()> {
         ended: true,
         ..Wish::default()
     });
+    wait_for_thread(rank("log tail"));
     for thread in threads.drain(..) {
         // One that has panicked has said so.
         let _ = thread.join();
