@@ -2,6 +2,9 @@
 //!
 //! Here are the ways by which that happened; `every_command` looks for others.
 
+mod arguments;
+mod every_command;
+
 use std::time::{Duration, Instant};
 
 use crate::common::{Client, Server, encode, eventually};
@@ -231,7 +234,7 @@ fn scripts_with_flags_run_in_a_transaction_above_maxmemory() {
         client.ask_args(&["SET", "big", &big]);
         client.ask_args(call);
         assert_eq!(text(&mut client, "EXEC"), "*[+OK +OK]");
-        assert_eq!(text(&mut client, "DEL big"), "1");
+        client.ask("DEL big");
     }
     // Where nothing may be evicted, they are refused as the transaction would be.
     client.ask("CONFIG SET maxmemory-policy noeviction");
@@ -274,4 +277,18 @@ fn what_follows_a_slow_transaction_happens_after_it() {
     );
     assert_eq!(answers[5], answers[8], "{answers:?}");
     assert_eq!(answers[5], crate::common::Value::NullBulk.to_string());
+}
+
+#[test]
+fn flushall_is_answered_wherever_it_comes_from_though_it_saves() {
+    let server = Server::start(&["--save", "3600 1"]);
+    let mut client = client(&server);
+    assert_eq!(text(&mut client, "FLUSHALL"), "OK");
+    let script = "return {redis.call('FLUSHALL'), redis.pcall('FLUSHALL', 'ASYNC')}";
+    let answer = client.ask_args(&["EVAL", script, "0"]);
+    assert_eq!(answer.to_string(), "*[+OK +OK]");
+    client.ask("MULTI");
+    client.ask("FLUSHALL");
+    assert_eq!(text(&mut client, "EXEC"), "*[+OK]");
+    assert_ends(server);
 }
