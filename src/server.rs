@@ -381,9 +381,10 @@ fn welcome(shared: &Shared, socket: Accepted) -> Option<Accepted> {
 
 /// Gets ready for this worker's connections.
 fn begin(worker: &Rc<Worker>) -> Rc<Buffers> {
-    let worker = worker.clone();
-    let listen = async move { worker.porter.listen(&worker.shared.journal.gate).await };
+    let (worker, listener) = (worker.clone(), worker.clone());
+    let listen = async move { listener.porter.listen(&listener.shared.journal.gate).await };
     tokio::task::spawn_local(listen);
+    tokio::task::spawn_local(worker.keep_scripts_tidy());
     Rc::default()
 }
 

@@ -24,6 +24,9 @@ const WRONGPASS: &str = "WRONGPASS invalid username-password pair or user is dis
 impl Fail {
     pub const SYNTAX: Fail = Fail::Says("syntax error");
     pub const NOT_INTEGER: Fail = Fail::Says("value is not an integer or out of range");
+    pub const NO_SCRIPT: Fail = Fail::Code(Cow::Borrowed(
+        "NOSCRIPT No matching script. Please use EVAL.",
+    ));
     pub const NOT_FLOAT: Fail = Fail::Says("value is not a valid float");
     pub const NO_KEY: Fail = Fail::Says("no such key");
     pub const OUT_OF_RANGE: Fail = Fail::Says("index out of range");

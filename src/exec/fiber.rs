@@ -44,6 +44,8 @@ pub(super) enum Job {
     /// Reading the data files, at start or as DEBUG wants it; how it ended.
     Load(Option<Reload>, Option<anyhow::Result<()>>),
     Streamed(Box<Streamed>),
+    /// Lua forgets what was flushed, and collects its garbage.
+    Tidy,
 }
 
 /// A client's request.
@@ -73,7 +75,12 @@ thread_local! {
     static FIBER: Cell<Option<Fiber>> = const { Cell::new(None) };
     /// A script was left on it half-way.
     static LEFT: Cell<bool> = const { Cell::new(false) };
+    /// Scripts have run since somebody last looked.
+    static RAN: Cell<bool> = const { Cell::new(false) };
 }
+
+/// No script has run for this long where Lua's garbage is collected though it is little.
+const IDLE: Duration = Duration::from_secs(1);
 
 /// Where scripts run: what commands that come from a script need of it.
 pub(super) struct Stage<'w> {
@@ -155,6 +162,7 @@ impl Job {
         match self {
             Job::Request(request) => request.run(worker, stage),
             Job::Load(wish, done) => *done = Some(worker.load_on(stage, *wish)),
+            Job::Tidy => stage.host.tidy(),
             Job::Streamed(streamed) => stage.obey(|| streamed.run(worker, stage)),
         }
     }
@@ -207,6 +215,7 @@ impl Stage<'_> {
 
     /// A script begins: its time counts from here.
     pub fn begin(&self) {
+        RAN.set(true);
         self.started.set(Instant::now());
     }
 
@@ -222,6 +231,7 @@ impl Stage<'_> {
         if self.must_cut(worker) {
             return true;
         }
+        self.host.account();
         let elapsed = self.started.get().elapsed();
         if self.run.borrow().is_none() {
             // A library is being loaded, which nobody waits for that long.
@@ -339,6 +349,27 @@ impl Worker {
                 request.next
             }
             Step::Done(_) => unreachable!("it ends with the job that it began with"),
+        }
+    }
+
+    /// Keeps Lua's memory small while no script runs here: what SCRIPT FLUSH forgets is freed, and garbage is.
+    pub async fn keep_scripts_tidy(self: Rc<Self>) {
+        let scripts = self.shared.scripts.clone();
+        loop {
+            let flushed = scripts.flushed.notified();
+            let flushed = tokio::time::timeout(IDLE, flushed).await.is_ok();
+            self.tidy_scripts(flushed);
+        }
+    }
+
+    fn tidy_scripts(self: &Rc<Self>, flushed: bool) {
+        let ran = RAN.replace(false);
+        if (ran && !flushed) || LEFT.get() {
+            return;
+        }
+        if let Some(fiber) = FIBER.take() {
+            fiber.resume(Go::Job(Job::Tidy));
+            crate::util::memory::publish();
         }
     }
 

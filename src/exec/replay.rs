@@ -218,6 +218,7 @@ impl Worker {
     /// Takes over libraries that came with a snapshot.
     pub(super) fn adopt_libraries(&self, load: &FunctionLoad) -> Result<(), Fail> {
         let host = Host::new(self.shared.scripts.clone())
+            .and_then(|host| host.close().map(|()| host))
             .map_err(|error| Fail::said(error.to_string()))?;
         self.load_functions(load, &|code| host.load_library(code))
             .map(drop)

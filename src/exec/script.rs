@@ -139,7 +139,7 @@ impl Worker {
         match wish {
             ScriptWish::Call(_) => unreachable!("it runs a script"),
             ScriptWish::Load => {
-                let (held, _) = stage.host.load(argv[2]).map_err(Fail::said)?;
+                let (held, _) = stage.host.load(argv[2], true).map_err(Fail::said)?;
                 out.bulk(&held.sha);
                 Ok(())
             }
@@ -255,13 +255,9 @@ impl Worker {
                 contained: false,
             }
         } else if call.by_sha {
-            let found = stage
-                .host
-                .find(argv[1])
-                .ok_or(Fail::code("NOSCRIPT No matching script. Please use EVAL."))?;
-            from_held(found)
+            from_held(stage.host.find(argv[1]).ok_or(Fail::NO_SCRIPT)?)
         } else {
-            from_held(stage.host.load(argv[1]).map_err(Fail::said)?)
+            from_held(stage.host.load(argv[1], false).map_err(Fail::said)?)
         };
         let obeyed = stage.obeys();
         if self.shared.replication.is_guarded() && !obeyed {
@@ -424,6 +420,7 @@ impl Worker {
         args: MultiValue,
         raise: bool,
     ) -> mlua::Result<Value> {
+        stage.host.account();
         let mut run = stage.run.borrow_mut();
         let Some(run) = run.as_mut() else {
             return Err(raised("ERR redis.call can only be used in a script"));

@@ -25,6 +25,8 @@
 //! globals that are left out (`print`, `loadfile`, `dofile`, `newproxy`, `getfenv`, `setfenv`, `module`, `require`,
 //! `debug`, `io`, `package`, all of `os` but `clock`) are left out by `src/script/sandbox.rs`.
 
+#![forbid(unsafe_code)]
+
 use std::env;
 use std::fs;
 use std::path::PathBuf;
@@ -73,14 +75,17 @@ impl Build {
             compiler.define("LUA_USE_APICHECK", None);
         }
         let listed = fs::read_dir(&sources).expect("the sources of Lua lie beside this crate's");
-        let mut files: Vec<PathBuf> = listed.filter_map(|entry| Some(entry.ok()?.path())).collect();
+        let mut files: Vec<PathBuf> = listed
+            .filter_map(|entry| Some(entry.ok()?.path()))
+            .collect();
         files.retain(|path| path.extension().is_some_and(|extension| extension == "c"));
         // In order, so that what is built twice is equal.
         files.sort();
         compiler.files(files).compile(LIBRARY);
         fs::create_dir_all(&include_dir).expect("a folder under OUT_DIR can be made");
         for header in ["lauxlib.h", "lua.h", "luaconf.h", "lualib.h"] {
-            fs::copy(sources.join(header), include_dir.join(header)).expect("headers can be copied");
+            fs::copy(sources.join(header), include_dir.join(header))
+                .expect("headers can be copied");
         }
         Artifacts {
             lib_dir,

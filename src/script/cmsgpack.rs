@@ -141,6 +141,9 @@ struct Cursor<'d> {
     depth: usize,
 }
 
+/// Values that a function can return: so many places Lua's stack has.
+const RETURNED_MAX: usize = 7998;
+
 /// Data nested deeper than this is refused: it is read by recursion.
 const READ_DEPTH_MAX: usize = 200;
 
@@ -218,15 +221,15 @@ impl Cursor<'_> {
             0xd0 => n(f64::from(self.uint(1)? as i8)),
             0xd1 => n(f64::from(self.uint(2)? as i16)),
             0xd2 => n(f64::from(self.uint(4)? as i32)),
-            0xc4 | 0xd9 => {
+            0xd9 => {
                 let len = self.uint(1)? as usize;
                 self.text(lua, len)
             }
-            0xc5 | 0xda => {
+            0xda => {
                 let len = self.uint(2)? as usize;
                 self.text(lua, len)
             }
-            0xc6 | 0xdb => {
+            0xdb => {
                 let len = self.uint(4)? as usize;
                 self.text(lua, len)
             }
@@ -292,6 +295,12 @@ fn read(lua: &Lua, data: &Value, limit: i64, offset: i64) -> Result<Variadic<Val
         limit as usize
     };
     while cursor.at < data.len() && values.len() < wanted {
+        if values.len() == RETURNED_MAX {
+            return Err(located(
+                lua,
+                "stack overflow (too many return values at once; use unpack_one or unpack_limit instead.)",
+            ));
+        }
         match cursor.value(lua) {
             Ok(value) => values.push(value),
             Err(Trouble::Short) => return Err(located(lua, "Missing bytes in input.")),

@@ -2,41 +2,29 @@
 
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::sync::{Arc, OnceLock};
 
 use hashbrown::HashMap;
 use mlua::chunk::ChunkMode;
 use mlua::{Function, HookTriggers, Lua, LuaOptions, Result, StdLib, Table, Value, VmState};
 
-use super::raise::{Killed, Raised, raised};
+use super::kept::Kept;
+use super::library::{Loading, Ready, register_function};
+use super::raise::{Killed, Raised};
 use super::sandbox::{self, Sandbox};
-use super::shared::{Functions, Held, Scripts, sha1_hex};
-use super::shebang::{BAD_NAME, Flags, Header, is_name};
+use super::shared::{Held, Scripts, sha1_hex};
+use super::shebang::Header;
+use crate::util::memory;
 
 /// Bytes that one Lua state may hold.
 const MEMORY_MAX: usize = 512 << 20;
+/// Garbage that may lie about between scripts, in bytes, beside as much as is in use.
+const GARBAGE_MAX: usize = 2 << 20;
+/// Compiled scripts that are held no more, before they are looked for.
+const GONE_MAX: usize = 64;
 /// Instructions between two looks at the clock.
 const TICK_INSTRUCTIONS: u32 = 100_000;
-
-/// What a library registers.
-#[derive(Clone, Debug)]
-pub struct Registered {
-    pub name: String,
-    pub description: Option<String>,
-    pub flags: Flags,
-}
-
-/// A function that was registered, and what Lua calls.
-type Made = (Registered, Function);
-
-/// A library of functions, as it was loaded.
-#[derive(Debug)]
-pub struct Library {
-    pub name: String,
-    pub code: Vec<u8>,
-    pub functions: Vec<Registered>,
-}
 
 /// Why a script ended before it was done.
 pub struct Failure {
@@ -56,22 +44,33 @@ pub(super) struct State {
     pub repl: Rc<Cell<u8>>,
     pub seed: Rc<Cell<u64>>,
     pub killed: Rc<Cell<bool>>,
-    loading: Rc<RefCell<Option<Vec<Made>>>>,
+    pub loading: Rc<RefCell<Option<Loading>>>,
     /// Called every so many instructions; true ends the script.
     tick: Rc<RefCell<Option<Function>>>,
 }
 
 pub struct Host {
     pub lua: Lua,
-    sandbox: Sandbox,
-    state: State,
-    scripts: Arc<Scripts>,
-    compiled: RefCell<HashMap<String, (Arc<Held>, Function)>>,
+    pub(super) sandbox: Sandbox,
+    pub(super) state: State,
+    pub(super) scripts: Arc<Scripts>,
+    pub(super) kept: Rc<Kept>,
+    /// What was compiled, by its SHA1: the script, and the number under which its function is kept.
+    compiled: RefCell<HashMap<String, (Arc<Held>, i64)>>,
     /// Flushes of the shared scripts that `compiled` has seen.
     flushes: Cell<u64>,
-    functions: RefCell<HashMap<String, Made>>,
-    /// The version of the shared functions that `functions` was made of.
-    version: Cell<u64>,
+    pub(super) ready: RefCell<Ready>,
+    /// Bytes that the state held after it was last collected.
+    live: Cell<usize>,
+    /// Bytes that are counted apart for it.
+    counted: Cell<usize>,
+}
+
+impl Drop for Host {
+    fn drop(&mut self) {
+        // The state goes, and its bytes with it.
+        memory::count_apart(self.counted.get(), 0);
+    }
 }
 
 impl Host {
@@ -81,7 +80,8 @@ impl Host {
         let state = State::default();
         state.seed.set(fastrand::u64(..));
         let sandbox = sandbox::build(&lua, &state)?;
-        register_function(&lua, &state, &sandbox)?;
+        let kept = Rc::new(Kept::new(&lua)?);
+        register_function(&lua, &state, &sandbox, &kept)?;
         let (tick, killed) = (state.tick.clone(), state.killed.clone());
         let every = HookTriggers::new().every_nth_instruction(TICK_INSTRUCTIONS);
         lua.set_global_hook(every, move |_, _| {
@@ -98,11 +98,13 @@ impl Host {
             lua,
             sandbox,
             state,
+            flushes: Cell::new(scripts.flushes.load(Ordering::Acquire)),
             scripts,
+            kept,
             compiled: RefCell::default(),
-            flushes: Cell::new(0),
-            functions: RefCell::default(),
-            version: Cell::new(0),
+            ready: RefCell::default(),
+            live: Cell::new(0),
+            counted: Cell::new(0),
         })
     }
 
@@ -114,10 +116,19 @@ impl Host {
         acl: Function,
         tick: Function,
     ) -> Result<()> {
-        self.sandbox.redis.raw_set("call", call)?;
-        self.sandbox.redis.raw_set("pcall", pcall)?;
-        self.sandbox.redis.raw_set("acl_check_cmd", acl)?;
+        for redis in [&self.sandbox.redis, &self.sandbox.functions_redis] {
+            redis.raw_set("call", &call)?;
+            redis.raw_set("pcall", &pcall)?;
+            redis.raw_set("acl_check_cmd", &acl)?;
+        }
         *self.state.tick.borrow_mut() = Some(tick);
+        self.close()
+    }
+
+    /// Lets nobody write from here on to what scripts share: before the first of them runs.
+    pub fn close(&self) -> Result<()> {
+        self.sandbox.close()?;
+        self.collect();
         Ok(())
     }
 
@@ -131,57 +142,117 @@ impl Host {
         (set & 1 != 0, set & 2 != 0)
     }
 
-    fn forget_flushed(&self) {
-        let flushes = self.scripts.flushes.load(Ordering::Acquire);
-        if self.flushes.replace(flushes) != flushes {
-            self.compiled.borrow_mut().clear();
-            // What they held is garbage now; a failure to collect it shows at the next allocation.
-            let _ = self.lua.gc_collect();
+    /// Whether there is something to [`Self::tidy`].
+    pub fn is_untidy(&self) -> bool {
+        self.flushes.get() != self.scripts.flushes.load(Ordering::Acquire)
+            || self.lua.used_memory() > self.live.get() + self.live.get() / 8
+    }
+
+    /// Forgets what was flushed, and collects garbage: for moments in which no script wants to run.
+    pub fn tidy(&self) {
+        self.forget_flushed();
+        if self.is_untidy() {
+            self.collect();
         }
     }
 
-    /// The script of this text, compiled, and known to all by its SHA1 from now on.
-    pub fn load(&self, body: &[u8]) -> std::result::Result<(Arc<Held>, Function), String> {
+    fn forget_flushed(&self) {
+        let flushes = self.scripts.flushes.load(Ordering::Acquire);
+        if self.flushes.replace(flushes) != flushes {
+            self.forget_gone();
+            self.collect();
+        }
+    }
+
+    fn forget_gone(&self) {
+        self.compiled.borrow_mut().retain(|_, (held, number)| {
+            if held.is_gone() {
+                self.kept.remove(*number);
+            }
+            !held.is_gone()
+        });
+    }
+
+    fn collect(&self) {
+        // Objects of ours are freed by the first, what they held by the second. A failure shows at the next allocation.
+        let _ = self.lua.gc_collect();
+        let _ = self.lua.gc_collect();
+        self.live.set(self.lua.used_memory());
+        self.account();
+    }
+
+    /// Counts what Lua holds apart from data. To be called before anybody may look: when commands run, when the script
+    /// is left, and when it has ended.
+    #[inline]
+    pub fn account(&self) {
+        let now = self.lua.used_memory();
+        memory::count_apart(self.counted.replace(now), now);
+    }
+
+    /// The script of this text, compiled, and known to all by its SHA1 from now on; `lasting` if SCRIPT LOAD brought it.
+    pub fn load(
+        &self,
+        body: &[u8],
+        lasting: bool,
+    ) -> std::result::Result<(Arc<Held>, Function), String> {
         self.forget_flushed();
         let sha = sha1_hex(body);
-        if let Some((held, function)) = self.compiled.borrow().get(&sha) {
-            return Ok((held.clone(), function.clone()));
+        if let Some(made) = self.known(&sha) {
+            if lasting {
+                self.scripts.keep(&made.0);
+            }
+            return Ok(made);
         }
         let header = Header::of_script(body)?;
+        let told = |error: mlua::Error| {
+            format!("Error compiling script (new function): {}", syntax(&error))
+        };
         let function = self
-            .compile(header.code, "@user_script", &self.sandbox.env)
-            .map_err(|error| {
-                format!("Error compiling script (new function): {}", syntax(&error))
-            })?;
-        let held = self.scripts.hold(Held {
-            sha: sha.clone(),
-            body: body.to_vec(),
-            flags: header.flags,
-            contained: OnceLock::new(),
-        });
-        let made = (held, function);
-        self.compiled.borrow_mut().insert(sha, made.clone());
-        Ok(made)
+            .compile(header.code, "@user_script", None)
+            .map_err(told)?;
+        let number = self.kept.put(&function).map_err(told)?;
+        let held = Held::new(sha.clone(), body, header.flags);
+        let held = self.scripts.hold(held, lasting);
+        let mut compiled = self.compiled.borrow_mut();
+        compiled.insert(sha, (held.clone(), number));
+        if compiled.len() > self.scripts.count() + GONE_MAX {
+            drop(compiled);
+            self.forget_gone();
+        }
+        Ok((held, function))
     }
 
     /// The script with this SHA1, in any case of letters.
     pub fn find(&self, sha: &[u8]) -> Option<(Arc<Held>, Function)> {
         self.forget_flushed();
         let sha = std::str::from_utf8(sha).ok()?.to_ascii_lowercase();
-        if let Some(made) = self.compiled.borrow().get(&sha) {
-            return Some(made.clone());
+        if let Some(made) = self.known(&sha) {
+            return Some(made);
         }
         let held = self.scripts.get(&sha)?;
-        self.load(&held.body).ok()
+        self.load(&held.body, false).ok()
     }
 
-    fn compile(&self, code: &[u8], name: &str, env: &Table) -> Result<Function> {
-        self.lua
-            .load(code)
-            .set_name(name)
-            .set_mode(ChunkMode::Text)
-            .set_environment(env.clone())
-            .into_function()
+    /// A script that was compiled here, and is still held.
+    fn known(&self, sha: &str) -> Option<(Arc<Held>, Function)> {
+        let mut compiled = self.compiled.borrow_mut();
+        let (held, number) = compiled.get(sha)?;
+        if held.is_gone() {
+            self.kept.remove(*number);
+            compiled.remove(sha);
+            return None;
+        }
+        self.scripts.touch(held);
+        Some((held.clone(), self.kept.get(*number).ok()?))
+    }
+
+    /// Compiles code; without other globals it has those of scripts.
+    pub(super) fn compile(&self, code: &[u8], name: &str, env: Option<&Table>) -> Result<Function> {
+        let chunk = self.lua.load(code).set_name(name).set_mode(ChunkMode::Text);
+        match env {
+            Some(env) => chunk.set_environment(env.clone()).into_function(),
+            None => chunk.into_function(),
+        }
     }
 
     /// Lets the state hold no more than it may, or whatever it needs.
@@ -210,10 +281,12 @@ impl Host {
         self.state.killed.set(false);
     }
 
+    /// A script has ended. What a heavy one leaves is collected at once: that takes less time than it took to make.
     fn end(&self) {
-        self.scripts
-            .lua_bytes
-            .store(self.lua.used_memory(), Ordering::Relaxed);
+        if self.lua.used_memory() > 2 * self.live.get() + GARBAGE_MAX {
+            self.collect();
+        }
+        self.account();
     }
 
     fn strings(&self, values: &[&[u8]]) -> Result<Table> {
@@ -233,16 +306,15 @@ impl Host {
     ) -> std::result::Result<Value, Failure> {
         self.begin();
         let run = || {
-            let globals = &self.sandbox.globals;
-            globals.raw_set("KEYS", self.strings(keys)?)?;
-            globals.raw_set("ARGV", self.strings(args)?)?;
+            let (keys, args) = (self.strings(keys)?, self.strings(args)?);
+            let handler = &self.sandbox.handler;
             self.limit(true);
-            let done = self.sandbox.xpcall.call((script, &self.sandbox.handler));
+            let done = self
+                .sandbox
+                .protected
+                .call((script, handler, keys, args, true));
             self.limit(false);
-            let done: (bool, Value) = done?;
-            globals.raw_set("KEYS", Value::Nil)?;
-            globals.raw_set("ARGV", Value::Nil)?;
-            Ok(done)
+            done
         };
         let done = self.outcome(run());
         self.end();
@@ -261,7 +333,7 @@ impl Host {
             let (keys, args) = (self.strings(keys)?, self.strings(args)?);
             let handler = &self.sandbox.handler;
             self.limit(true);
-            let done = self.sandbox.run.call((function, handler, keys, args));
+            let done = self.sandbox.protected.call((function, handler, keys, args));
             self.limit(false);
             done
         };
@@ -332,190 +404,31 @@ impl Host {
         Ok(failure)
     }
 
-    /// Runs a library's code, and tells what it registered.
-    pub fn load_library(&self, code: &[u8]) -> std::result::Result<Library, String> {
-        self.register(code).map(|(library, _)| library)
-    }
-
-    fn register(&self, body: &[u8]) -> std::result::Result<(Library, Vec<Made>), String> {
-        let header = Header::of_library(body)?;
-        let function = self
-            .compile(header.code, "@user_function", &self.sandbox.functions_env)
-            .map_err(|error| format!("Error compiling function: {}", syntax(&error)))?;
+    /// Runs the code of a library, which sees what is there while it is loaded.
+    pub(super) fn run_loading(&self, function: &Function) -> std::result::Result<Value, Failure> {
         self.begin();
-        *self.state.loading.borrow_mut() = Some(Vec::new());
         let sandbox = &self.sandbox;
         let run = || {
             sandbox
                 .functions_meta
                 .raw_set("__index", &sandbox.loading)?;
             self.limit(true);
-            let done = sandbox
-                .xpcall
-                .call::<(bool, Value)>((&function, &sandbox.handler));
+            let done = sandbox.protected.call((function, &sandbox.handler));
             self.limit(false);
             sandbox
                 .functions_meta
-                .raw_set("__index", &sandbox.globals)?;
+                .raw_set("__index", &sandbox.functions)?;
             done
         };
         let done = self.outcome(run());
-        let registered = self.state.loading.borrow_mut().take().unwrap_or_default();
         self.end();
-        if self.state.killed.get() {
-            return Err("FUNCTION LOAD timeout".into());
-        }
-        if let Err(failure) = done {
-            let text = String::from_utf8_lossy(&failure.text).into_owned();
-            return Err(format!("Error registering functions: {text}"));
-        }
-        if registered.is_empty() {
-            return Err("No functions registered".into());
-        }
-        let library = Library {
-            name: header.name.unwrap_or_default(),
-            code: body.to_vec(),
-            functions: registered.iter().map(|(held, _)| held.clone()).collect(),
-        };
-        Ok((library, registered))
-    }
-
-    /// The function of this name, in any case, of the libraries as they are now.
-    pub fn function(&self, name: &[u8]) -> Option<(Registered, Function)> {
-        let shared: Arc<Functions> = self.scripts.functions.load_full();
-        if self.version.replace(shared.version) != shared.version {
-            let mut functions = self.functions.borrow_mut();
-            functions.clear();
-            for library in shared.libraries.values() {
-                match self.register(&library.code) {
-                    Ok((_, registered)) => functions.extend(
-                        registered
-                            .into_iter()
-                            .map(|made| (made.0.name.to_ascii_lowercase(), made)),
-                    ),
-                    Err(why) => {
-                        tracing::warn!("The library '{}' can't be loaded: {why}", library.name)
-                    }
-                }
-            }
-        }
-        let name = std::str::from_utf8(name).ok()?.to_ascii_lowercase();
-        self.functions.borrow().get(&name).cloned()
+        done
     }
 }
 
-fn syntax(error: &mlua::Error) -> String {
+pub(super) fn syntax(error: &mlua::Error) -> String {
     match error {
         mlua::Error::SyntaxError { message, .. } => message.clone(),
         other => sandbox::message(other),
     }
-}
-
-/// `redis.register_function`, while a library is loaded.
-fn register_function(lua: &Lua, state: &State, sandbox: &Sandbox) -> Result<()> {
-    let loading = state.loading.clone();
-    let register = lua.create_function(move |lua, args: mlua::Variadic<Value>| {
-        let made = match &args[..] {
-            [Value::Table(table)] => by_name(table)?,
-            [_] => {
-                return Err(raised("ERR calling redis.register_function with a single argument is only applicable to Lua table (representing named arguments)."));
-            }
-            [name, callback] => {
-                let Some(name) = lua.coerce_string(name.clone())? else {
-                    return Err(raised("ERR first argument to redis.register_function must be a string"));
-                };
-                let Value::Function(callback) = callback else {
-                    return Err(raised("ERR second argument to redis.register_function must be a function"));
-                };
-                let registered = Registered {
-                    name: name.to_string_lossy(),
-                    description: None,
-                    flags: Flags::default(),
-                };
-                (registered, callback.clone())
-            }
-            _ => return Err(raised("ERR wrong number of arguments to redis.register_function")),
-        };
-        if !is_name(&made.0.name) {
-            return Err(raised(format!("ERR {BAD_NAME}")));
-        }
-        let mut loading = loading.borrow_mut();
-        let Some(loading) = loading.as_mut() else {
-            return Err(raised("ERR redis.register_function can only be called on FUNCTION LOAD command"));
-        };
-        if loading.iter().any(|(held, _)| held.name == made.0.name) {
-            return Err(raised("ERR Function already exists in the library"));
-        }
-        loading.push(made);
-        Ok(())
-    })?;
-    sandbox.redis_loading.raw_set("register_function", register)
-}
-
-/// `redis.register_function{function_name=..., callback=...}`.
-fn by_name(table: &Table) -> Result<(Registered, Function)> {
-    let (mut name, mut callback, mut description) = (None, None, None);
-    let mut flags = Flags::default();
-    for pair in table.pairs::<Value, Value>() {
-        let (key, value) = pair?;
-        let Value::String(key) = key else {
-            return Err(raised(
-                "ERR named argument key given to redis.register_function is not a string",
-            ));
-        };
-        match (&*key.as_bytes(), value) {
-            (b"function_name", Value::String(given)) => name = Some(given.to_string_lossy()),
-            (b"function_name", _) => {
-                return Err(raised(
-                    "ERR function_name argument given to redis.register_function must be a string",
-                ));
-            }
-            (b"description", Value::String(given)) => description = Some(given.to_string_lossy()),
-            (b"description", _) => {
-                return Err(raised(
-                    "ERR description argument given to redis.register_function must be a string",
-                ));
-            }
-            (b"callback", Value::Function(given)) => callback = Some(given),
-            (b"callback", _) => {
-                return Err(raised(
-                    "ERR callback argument given to redis.register_function must be a function",
-                ));
-            }
-            (b"flags", Value::Table(given)) => {
-                for flag in given.sequence_values::<Value>() {
-                    let known = matches!(flag?, Value::String(flag) if flags.set(&flag.as_bytes()));
-                    if !known {
-                        return Err(raised("ERR unknown flag given"));
-                    }
-                }
-            }
-            (b"flags", _) => {
-                return Err(raised(
-                    "ERR flags argument to redis.register_function must be a table representing function flags",
-                ));
-            }
-            _ => {
-                return Err(raised(
-                    "ERR unknown argument given to redis.register_function",
-                ));
-            }
-        }
-    }
-    let Some(name) = name else {
-        return Err(raised(
-            "ERR redis.register_function must get a function name argument",
-        ));
-    };
-    let Some(callback) = callback else {
-        return Err(raised(
-            "ERR redis.register_function must get a callback argument",
-        ));
-    };
-    let registered = Registered {
-        name,
-        description,
-        flags,
-    };
-    Ok((registered, callback))
 }

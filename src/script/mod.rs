@@ -8,6 +8,8 @@ mod cmsgpack;
 mod contained;
 mod convert;
 mod host;
+mod kept;
+mod library;
 mod number;
 mod packed;
 mod raise;
@@ -17,7 +19,8 @@ mod shebang;
 
 pub use contained::{KeyPlaces, is_contained};
 pub use convert::{argument, from_reply, write_reply};
-pub use host::{Failure, Host, Library, Registered};
+pub use host::{Failure, Host};
+pub use library::{Library, Registered};
 pub use raise::{Killed, Raised, raised};
 pub use shared::{Clash, Functions, Held, Running, Scripts, sha1_hex};
 pub use shebang::{Flags, Header};

@@ -2,6 +2,7 @@
 
 use mlua::{Error, Lua, Result, Table, Value, Variadic};
 
+use super::number::to_int;
 use super::raise::{bad_argument, located};
 
 /// How numbers are laid out at a place of the format.
@@ -124,8 +125,17 @@ impl<'f> Layout<'f> {
     }
 }
 
+/// The cast of a double to 64 bits as the machine does it: of what is 2^64 and more nothing is left.
+fn to_bits(n: f64) -> u64 {
+    const HALF: f64 = 9_223_372_036_854_775_808.0;
+    match n >= HALF {
+        true => to_int(n - HALF) as u64 ^ 1 << 63,
+        false => to_int(n) as u64,
+    }
+}
+
 fn put_int(n: f64, size: usize, big: bool, out: &mut Vec<u8>) {
-    let n = if n < 0.0 { n as i64 as u64 } else { n as u64 };
+    let n = to_bits(n);
     let mut bytes: Vec<u8> = (0..size)
         .map(|at| if at < 8 { (n >> (8 * at)) as u8 } else { 0 })
         .collect();
@@ -224,10 +234,10 @@ fn unpack(lua: &Lua, args: Variadic<Value>) -> Result<Variadic<Value>> {
     let format = text(lua, "unpack", 1, args.first())?;
     let data = text(lua, "unpack", 2, args.get(1))?;
     let from = match args.get(2) {
-        None | Some(Value::Nil) => 1.0,
-        given => number(lua, "unpack", 3, given)?,
+        None | Some(Value::Nil) => 1,
+        given => to_int(number(lua, "unpack", 3, given)?),
     };
-    if from < 1.0 {
+    if from == 0 {
         return Err(bad_argument(
             lua,
             3,
@@ -235,7 +245,8 @@ fn unpack(lua: &Lua, args: Variadic<Value>) -> Result<Variadic<Value>> {
             "offset must be 1 or greater",
         ));
     }
-    let mut at = from as usize - 1;
+    // One below zero is as large as can be, and beyond the data.
+    let mut at = (from as usize).wrapping_sub(1).min(data.len() + 1);
     let mut layout = Layout::new(&format, "unpack");
     let mut out: Vec<Value> = Vec::new();
     let short = || bad_argument(lua, 2, "unpack", "data string too short");

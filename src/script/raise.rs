@@ -28,7 +28,7 @@ pub struct Killed;
 
 impl std::fmt::Display for Killed {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str("Script killed by user with SCRIPT KILL.")
+        f.write_str("Script killed by user with SCRIPT KILL...")
     }
 }
 

@@ -1,9 +1,7 @@
 //! The globals that a script sees: Lua's and Redis's, and none of them can be changed.
 //!
-//! Lua 5.1 knows no readonly tables. So each is an empty one that a metatable guards, and what it holds stands
-//! behind it, where no script reaches.
+//! Every table that scripts share is read-only for every way of writing: Lua itself refuses (src/lua).
 
-use mlua::chunk::ChunkMode;
 use mlua::{Function, Lua, MultiValue, Result, Table, Value, Variadic};
 
 use super::host::State;
@@ -11,182 +9,179 @@ use super::raise::{Killed, Raised, bad_argument, located, raised};
 use super::{bits, cjson, cmsgpack, packed, sha1_hex};
 use crate::config::REDIS_VERSION;
 
-const READONLY: &str = "Attempt to modify a readonly table";
-
-/// Longer patterns are refused: the matcher needs stack for each of their items.
-const PATTERN_MAX: usize = 8192;
-
-/// The globals that pass through as they are.
-const PLAIN: &[&str] = &[
-    "tostring",
-    "tonumber",
-    "unpack",
-    "next",
+/// The globals of Lua that scripts have.
+const ALLOWED: &[&str] = &[
+    "_G",
+    "_VERSION",
     "assert",
+    "collectgarbage",
+    "coroutine",
+    "error",
+    "gcinfo",
+    "getmetatable",
+    "ipairs",
+    "load",
+    "loadstring",
+    "math",
+    "next",
+    "os",
+    "pairs",
+    "pcall",
     "rawequal",
     "rawget",
-    "collectgarbage",
-    "getmetatable",
-    "type",
+    "rawset",
     "select",
-    "gcinfo",
-    "ipairs",
-    "error",
-    "_VERSION",
+    "setmetatable",
+    "string",
+    "table",
+    "tonumber",
+    "tostring",
+    "type",
+    "unpack",
+    "xpcall",
+];
+
+/// What `redis` holds for scripts and not for functions.
+const SCRIPTS_ALONE: &[&str] = &["breakpoint", "debug", "replicate_commands"];
+
+/// What `redis` holds while a library is loaded, beside `register_function`.
+const LOADING: &[&str] = &[
+    "log",
+    "LOG_DEBUG",
+    "LOG_VERBOSE",
+    "LOG_NOTICE",
+    "LOG_WARNING",
+    "REDIS_VERSION",
+    "REDIS_VERSION_NUM",
 ];
 
 pub(super) struct Sandbox {
-    /// What scripts have for their globals.
-    pub env: Table,
-    /// What stands behind `env`.
-    pub globals: Table,
-    /// What stands behind `redis` for scripts, and while a library is loaded.
+    /// `redis` for scripts, for functions, and while a library is loaded.
     pub redis: Table,
+    pub functions_redis: Table,
     pub redis_loading: Table,
-    /// What functions have for their globals, and the metatable that says what stands behind.
-    pub functions_env: Table,
-    pub functions_meta: Table,
+    /// The globals of functions.
+    pub functions: Table,
     /// All that stands there while a library is loaded.
     pub loading: Table,
+    /// What the code of libraries has for its globals: an empty table, and the metatable that says which stand behind it.
+    pub functions_env: Table,
+    pub functions_meta: Table,
     pub handler: Function,
-    pub xpcall: Function,
-    pub run: Function,
+    /// Calls a script, and its handler with what it raises: src/lua.
+    pub protected: Function,
+    /// Lets nobody write to a table from here on: src/lua.
+    readonly: Function,
+    /// Tables that scripts share.
+    shared: Vec<Table>,
 }
 
-struct Guards<'l> {
-    lua: &'l Lua,
-    /// What stands behind each readonly table.
-    backing: Table,
-    refuse: Function,
-    /// What `getmetatable` shows of a guard: a readonly table, too.
-    shown: Table,
-}
-
-impl Guards<'_> {
-    /// A readonly table with this behind it.
-    fn guard(&self, behind: &Table) -> Result<Table> {
-        let guard = self.lua.create_table()?;
-        let meta = self.lua.create_table()?;
-        meta.raw_set("__index", behind)?;
-        meta.raw_set("__newindex", &self.refuse)?;
-        meta.raw_set("__metatable", &self.shown)?;
-        guard.set_metatable(Some(meta))?;
-        self.backing.raw_set(&guard, behind)?;
-        Ok(guard)
+impl Sandbox {
+    /// Lets nobody write to what scripts share.
+    pub fn close(&self) -> Result<()> {
+        let tables = [
+            &self.redis,
+            &self.functions_redis,
+            &self.redis_loading,
+            &self.functions,
+            &self.loading,
+            &self.functions_env,
+        ];
+        for table in tables.into_iter().chain(&self.shared) {
+            self.readonly.call::<()>(table)?;
+        }
+        Ok(())
     }
 }
 
+/// Makes the state's globals those of scripts, and what else scripts and functions see. All of it can be written until
+/// [`Sandbox::close`] is called.
 pub(super) fn build(lua: &Lua, state: &State) -> Result<Sandbox> {
-    let outer = lua.globals();
-    let weak = lua.create_table()?;
-    let backing = lua.create_table()?;
-    weak.raw_set("__mode", "k")?;
-    backing.set_metatable(Some(weak))?;
-    let refuse =
-        lua.create_function(|lua, _: MultiValue| -> Result<()> { Err(located(lua, READONLY)) })?;
-    let mut guards = Guards {
-        lua,
-        backing: backing.clone(),
-        refuse,
-        shown: lua.create_table()?,
-    };
-    guards.shown = guards.guard(&lua.create_table()?)?;
-    let globals = lua.create_table()?;
-    for name in PLAIN {
-        globals.raw_set(*name, outer.raw_get::<Value>(*name)?)?;
+    let globals = lua.globals();
+    let (readonly, protected) = (globals.raw_get("readonly")?, globals.raw_get("protected")?);
+    // What pcall and its like make of errors of ours.
+    lua.set_named_registry_value("error_value", plain(lua, state)?)?;
+    leave_out(&globals)?;
+    let os: Table = globals.raw_get("os")?;
+    for name in names(&os)?.iter().filter(|name| *name != "clock") {
+        os.raw_set(name.as_str(), Value::Nil)?;
     }
-    let plain = plain(lua, state)?;
-    let strings: Table = outer.raw_get("string")?;
-    let coroutines: Table = outer.raw_get("coroutine")?;
-    let xpcall: Function = outer.raw_get("xpcall")?;
-    let (pcall, safe_xpcall, resume, pairs, run): (
-        Function,
-        Function,
-        Function,
-        Function,
-        Function,
-    ) = lua
-        .load(include_str!("prelude.lua"))
-        .set_name("@prelude")
-        .call((
-            outer.raw_get::<Function>("pcall")?,
-            &xpcall,
-            coroutines.raw_get::<Function>("resume")?,
-            outer.raw_get::<Function>("next")?,
-            plain,
-            &backing,
-            PATTERN_MAX,
-            &strings,
-        ))?;
-    globals.raw_set("pcall", pcall)?;
-    globals.raw_set("xpcall", safe_xpcall)?;
-    globals.raw_set("pairs", pairs)?;
-    coroutines.raw_set("resume", resume)?;
-    random(lua, state, &outer.raw_get("math")?)?;
-    for name in ["string", "coroutine", "table", "math"] {
-        globals.raw_set(name, guards.guard(&outer.raw_get(name)?)?)?;
-    }
-    // Methods of strings look their names up behind the guard.
-    let text_meta = lua.create_table()?;
-    text_meta.raw_set("__index", &strings)?;
-    text_meta.raw_set("__metatable", &guards.shown)?;
-    lua.set_type_metatable::<mlua::LuaString>(Some(text_meta));
-    let os = lua.create_table()?;
-    os.raw_set(
-        "clock",
-        outer.raw_get::<Table>("os")?.raw_get::<Value>("clock")?,
-    )?;
-    globals.raw_set("os", guards.guard(&os)?)?;
-    globals.raw_set("cjson", guards.guard(&cjson::library(lua)?)?)?;
-    globals.raw_set("cmsgpack", guards.guard(&cmsgpack::library(lua)?)?)?;
-    globals.raw_set("struct", guards.guard(&packed::library(lua)?)?)?;
-    globals.raw_set("bit", guards.guard(&bits::library(lua)?)?)?;
-    let redis = redis(lua, state)?;
-    let redis_loading = lua.create_table()?;
-    for name in [
-        "log",
-        "LOG_DEBUG",
-        "LOG_VERBOSE",
-        "LOG_NOTICE",
-        "LOG_WARNING",
-        "REDIS_VERSION",
-        "REDIS_VERSION_NUM",
-    ] {
-        redis_loading.raw_set(name, redis.raw_get::<Value>(name)?)?;
-    }
-    let missing = missing(lua)?;
+    random(lua, state, &globals.raw_get("math")?)?;
+    globals.raw_set("cjson", cjson::library(lua)?)?;
+    globals.raw_set("cmsgpack", cmsgpack::library(lua)?)?;
+    globals.raw_set("struct", packed::library(lua)?)?;
+    globals.raw_set("bit", bits::library(lua)?)?;
     let strict = lua.create_table()?;
-    strict.raw_set("__index", &missing)?;
+    strict.raw_set("__index", missing(lua)?)?;
+    let redis = redis(lua, state)?;
+    let functions_redis = copy(lua, &redis, |name| !SCRIPTS_ALONE.contains(&name))?;
+    let redis_loading = copy(lua, &redis, |name| LOADING.contains(&name))?;
     redis_loading.set_metatable(Some(strict.clone()))?;
-    let redis_guard = guards.guard(&redis)?;
-    globals.raw_set("redis", &redis_guard)?;
+    let functions = copy(lua, &globals, |name| name != "_G")?;
+    functions.raw_set("_G", &functions)?;
+    functions.raw_set("redis", &functions_redis)?;
+    functions.set_metatable(Some(strict.clone()))?;
+    globals.raw_set("redis", &redis)?;
+    // Always there: while a script runs they hold what it was given.
+    globals.raw_set("KEYS", false)?;
+    globals.raw_set("ARGV", false)?;
+    globals.set_metatable(Some(strict.clone()))?;
     let loading = lua.create_table()?;
-    loading.raw_set("redis", guards.guard(&redis_loading)?)?;
+    loading.raw_set("redis", &redis_loading)?;
     loading.set_metatable(Some(strict.clone()))?;
-    globals.set_metatable(Some(strict))?;
-    let env = guards.guard(&globals)?;
-    globals.raw_set("_G", &env)?;
     let functions_meta = lua.create_table()?;
-    functions_meta.raw_set("__index", &globals)?;
-    functions_meta.raw_set("__newindex", &guards.refuse)?;
-    functions_meta.raw_set("__metatable", &guards.shown)?;
+    functions_meta.raw_set("__index", &functions)?;
     let functions_env = lua.create_table()?;
     functions_env.set_metatable(Some(functions_meta.clone()))?;
-    backing.raw_set(&functions_env, &globals)?;
-    guarded_calls(lua, &globals, &backing, &outer)?;
-    loaders(lua, &globals, &env)?;
+    let mut shared = vec![globals.clone(), strict];
+    shared.extend(lua.type_metatable::<mlua::LuaString>());
+    for pair in globals.pairs::<String, Value>() {
+        // Scripts reach each of them by this name, and through the globals of functions.
+        if let (_, Value::Table(library)) = pair?
+            && library != globals
+        {
+            shared.push(library);
+        }
+    }
     Ok(Sandbox {
-        handler: handler(lua)?,
-        env,
-        globals,
         redis,
+        functions_redis,
         redis_loading,
+        functions,
+        loading,
         functions_env,
         functions_meta,
-        loading,
-        xpcall,
-        run,
+        handler: handler(lua)?,
+        protected,
+        readonly,
+        shared,
     })
+}
+
+fn names(table: &Table) -> Result<Vec<String>> {
+    let pairs = table.pairs::<String, Value>();
+    pairs.map(|pair| pair.map(|(name, _)| name)).collect()
+}
+
+/// Takes away the globals that scripts must not have.
+fn leave_out(globals: &Table) -> Result<()> {
+    let names = names(globals)?;
+    for name in names.iter().filter(|name| !ALLOWED.contains(&&name[..])) {
+        globals.raw_set(name.as_str(), Value::Nil)?;
+    }
+    Ok(())
+}
+
+/// A table with what stands in another under the wanted names.
+fn copy(lua: &Lua, from: &Table, wanted: impl Fn(&str) -> bool) -> Result<Table> {
+    let table = lua.create_table()?;
+    for pair in from.pairs::<String, Value>() {
+        let (name, value) = pair?;
+        if wanted(&name) {
+            table.raw_set(name, value)?;
+        }
+    }
+    Ok(table)
 }
 
 /// What is asked for a global that isn't there.
@@ -199,66 +194,6 @@ fn missing(lua: &Lua) -> Result<Function> {
             &format!("Script attempted to access nonexistent global variable '{name}'"),
         ))
     })
-}
-
-/// `rawset` and `setmetatable`, which would get round a guard.
-fn guarded_calls(lua: &Lua, globals: &Table, backing: &Table, outer: &Table) -> Result<()> {
-    for name in ["rawset", "setmetatable"] {
-        let raw: Function = outer.raw_get(name)?;
-        let backing = backing.clone();
-        let checked = lua.create_function(move |_, args: Variadic<Value>| {
-            if let Some(table @ Value::Table(_)) = args.first()
-                && !backing.raw_get::<Value>(table)?.is_nil()
-            {
-                return Err(mlua::Error::RuntimeError(READONLY.into()));
-            }
-            raw.call::<MultiValue>(args)
-        })?;
-        globals.raw_set(name, checked)?;
-    }
-    Ok(())
-}
-
-/// `load` and `loadstring`: text only, and for the same globals.
-fn loaders(lua: &Lua, globals: &Table, env: &Table) -> Result<()> {
-    let compile = |lua: &Lua, env: &Table, code: &[u8], name: String| -> Result<(Value, Value)> {
-        let name = name.split('\0').next().unwrap_or_default();
-        let chunk = lua.load(code).set_name(name).set_mode(ChunkMode::Text);
-        match chunk.set_environment(env.clone()).into_function() {
-            Ok(function) => Ok((Value::Function(function), Value::Nil)),
-            Err(mlua::Error::SyntaxError { message, .. }) => {
-                Ok((Value::Nil, Value::String(lua.create_string(message)?)))
-            }
-            Err(error) => Err(error),
-        }
-    };
-    let own = env.clone();
-    let loadstring = lua.create_function(
-        move |lua, (code, name): (mlua::LuaString, Option<mlua::LuaString>)| {
-            let code = code.as_bytes();
-            let name = name.map_or_else(
-                || String::from_utf8_lossy(&code).into_owned(),
-                |name| name.to_string_lossy(),
-            );
-            compile(lua, &own, &code, name)
-        },
-    )?;
-    globals.raw_set("loadstring", loadstring)?;
-    let own = env.clone();
-    let load = lua.create_function(
-        move |lua, (pieces, name): (Function, Option<mlua::LuaString>)| {
-            let mut code = Vec::new();
-            while let Value::String(piece) = pieces.call::<Value>(())? {
-                if piece.as_bytes().is_empty() {
-                    break;
-                }
-                code.extend_from_slice(&piece.as_bytes());
-            }
-            let name = name.map_or_else(|| "=(load)".into(), |name| name.to_string_lossy());
-            compile(lua, &own, &code, name)
-        },
-    )?;
-    globals.raw_set("load", load)
 }
 
 /// Numbers that only look random: `randomseed` repeats them.
@@ -370,22 +305,26 @@ fn handler(lua: &Lua) -> Result<Function> {
                 table
             }
         };
-        for level in 1..12 {
-            let found = lua.inspect_stack(level, |frame| {
-                let source = frame.source().source?.into_owned();
-                Some((source, frame.current_line()?))
-            });
-            match found {
-                None => break,
-                Some(Some((source, line))) if source.starts_with("@user_") => {
-                    table.raw_set("source", source)?;
-                    table.raw_set("line", line)?;
-                    break;
-                }
-                Some(_) => {}
-            }
+        // Where it was raised; a function in C says where it was called.
+        let mut found = place_of(lua, 1);
+        if found.as_ref().is_some_and(|(is_c, ..)| *is_c) {
+            found = place_of(lua, 2).or(found);
+        }
+        if let Some((_, source, line)) = found {
+            table.raw_set("source", source)?;
+            table.raw_set("line", line)?;
         }
         Ok(table)
+    })
+}
+
+/// Whether the function of that level is one in C, where its code comes from, and the line that it is at.
+fn place_of(lua: &Lua, level: usize) -> Option<(bool, String, i64)> {
+    lua.inspect_stack(level, |frame| {
+        let source = frame.source();
+        let line = frame.current_line().map_or(-1, |line| line as i64);
+        let text = source.source.unwrap_or_default().into_owned();
+        (source.what == "C", text, line)
     })
 }
 
@@ -441,7 +380,7 @@ fn redis(lua: &Lua, state: &State) -> Result<Table> {
     let repl = state.repl.clone();
     let set_repl = lua.create_function(move |lua, args: Variadic<Value>| {
         let [flags] = &args[..] else {
-            return Err(raised("ERR redis.set_repl() requires two arguments."));
+            return Err(raised("ERR redis.set_repl() requires one argument."));
         };
         match lua.coerce_integer(flags.clone())? {
             Some(flags @ 0..=3) => repl.set(flags as u8),
@@ -508,7 +447,7 @@ fn log(lua: &Lua) -> Result<Function> {
             1 => tracing::debug!("{text}"),
             2 => tracing::info!("{text}"),
             3 => tracing::warn!("{text}"),
-            _ => return Err(raised("ERR Invalid debug level.")),
+            _ => return Err(raised("ERR Invalid log level.")),
         }
         Ok(())
     })

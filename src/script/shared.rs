@@ -24,6 +24,64 @@ pub struct Held {
     pub flags: Flags,
     /// Whether it is seen to touch declared keys alone; looked at when it first runs.
     pub contained: OnceLock<bool>,
+    /// SCRIPT LOAD brought it: it stays until all are forgotten.
+    lasting: AtomicBool,
+    /// The turn at which it last ran.
+    turn: AtomicU64,
+    /// It is held no more: workers forget what they compiled of it.
+    gone: AtomicBool,
+}
+
+impl Held {
+    pub fn new(sha: String, body: &[u8], flags: Flags) -> Self {
+        Held {
+            sha,
+            body: body.to_vec(),
+            flags,
+            contained: OnceLock::new(),
+            lasting: AtomicBool::new(false),
+            turn: AtomicU64::new(0),
+            gone: AtomicBool::new(false),
+        }
+    }
+
+    pub fn is_gone(&self) -> bool {
+        self.gone.load(Ordering::Acquire)
+    }
+
+    /// What it takes, with its name and its place in the table.
+    fn bytes(&self) -> usize {
+        self.body.len() + self.sha.len() + size_of::<Held>()
+    }
+}
+
+/// Scripts that EVAL brought are held as long as there are no more than this; then the one that ran longest ago goes.
+const EVALS_MAX: usize = 500;
+
+/// The scripts by their SHA1.
+#[derive(Default)]
+struct Cache {
+    held: HashMap<String, Arc<Held>>,
+    /// How many of them may go.
+    passing: usize,
+    bytes: usize,
+}
+
+impl Cache {
+    fn drop_oldest(&mut self) {
+        let passing = self
+            .held
+            .values()
+            .filter(|held| !held.lasting.load(Ordering::Relaxed));
+        let oldest = passing.min_by_key(|held| held.turn.load(Ordering::Relaxed));
+        let Some(oldest) = oldest.cloned() else {
+            return;
+        };
+        oldest.gone.store(true, Ordering::Release);
+        self.held.remove(&oldest.sha);
+        self.passing -= 1;
+        self.bytes -= oldest.bytes();
+    }
 }
 
 /// What is there already.
@@ -47,6 +105,14 @@ impl Functions {
             let mut names = library.functions.iter().map(|held| &held.name);
             names.any(|name| name.eq_ignore_ascii_case(function))
         })
+    }
+
+    /// Bytes of the libraries' code.
+    pub fn bytes(&self) -> usize {
+        self.libraries
+            .values()
+            .map(|library| library.code.len())
+            .sum()
     }
 
     pub fn count(&self) -> usize {
@@ -93,10 +159,15 @@ pub struct Running {
 
 #[derive(Default)]
 pub struct Scripts {
-    held: RwLock<HashMap<String, Arc<Held>>, { rank("scripts") }>,
-    bytes: AtomicUsize,
+    cache: RwLock<Cache, { rank("scripts") }>,
+    /// The turn of the script that ran last.
+    turn: AtomicU64,
+    /// Scripts that had to go since the server started, or since statistics were set back.
+    pub evicted: AtomicU64,
     /// Grows when all are forgotten: workers then forget what they compiled.
     pub flushes: AtomicU64,
+    /// Rung at each flush.
+    pub flushed: tokio::sync::Notify,
     pub functions: ArcSwap<Functions>,
     /// Changes of the functions come one after another.
     pub functions_lock: Mutex<(), { rank("functions") }>,
@@ -108,37 +179,73 @@ pub struct Scripts {
     pub cut: AtomicBool,
     /// DEBUG SET-DISABLE-DENY-SCRIPTS: commands that scripts may not call are called.
     pub allow_denied: AtomicBool,
-    /// Bytes of all Lua states.
-    pub lua_bytes: AtomicUsize,
 }
 
 impl Scripts {
     pub fn get(&self, sha: &str) -> Option<Arc<Held>> {
-        self.held.read().get(sha).cloned()
+        self.cache.read().held.get(sha).cloned()
     }
 
-    pub fn hold(&self, script: Held) -> Arc<Held> {
-        let script = Arc::new(script);
-        let before = self.held.write().insert(script.sha.clone(), script.clone());
-        if before.is_none() {
-            self.bytes
-                .fetch_add(script.body.len() + 80, Ordering::Relaxed);
+    /// Holds a script that EVAL or, for good, SCRIPT LOAD has brought.
+    pub fn hold(&self, script: Held, lasting: bool) -> Arc<Held> {
+        let mut cache = self.cache.write();
+        if let Some(known) = cache.held.get(&script.sha).cloned() {
+            if lasting && !known.lasting.swap(true, Ordering::Relaxed) {
+                cache.passing -= 1;
+            }
+            self.touch(&known);
+            return known;
         }
+        if !lasting {
+            if cache.passing >= EVALS_MAX {
+                cache.drop_oldest();
+                self.evicted.fetch_add(1, Ordering::Relaxed);
+            }
+            cache.passing += 1;
+        }
+        script.lasting.store(lasting, Ordering::Relaxed);
+        cache.bytes += script.bytes();
+        let script = Arc::new(script);
+        self.touch(&script);
+        cache.held.insert(script.sha.clone(), script.clone());
         script
     }
 
+    /// Keeps a script that EVAL has brought for good.
+    pub fn keep(&self, script: &Held) {
+        if !script.lasting.load(Ordering::Relaxed) {
+            let mut cache = self.cache.write();
+            if !script.is_gone() && !script.lasting.swap(true, Ordering::Relaxed) {
+                cache.passing -= 1;
+            }
+        }
+    }
+
+    /// A script runs: it is the last of those that may go. No line of memory is written where it ran last, too.
+    #[inline]
+    pub fn touch(&self, script: &Held) {
+        let last = self.turn.load(Ordering::Relaxed);
+        if last == 0 || script.turn.load(Ordering::Relaxed) != last {
+            let turn = self.turn.fetch_add(1, Ordering::Relaxed) + 1;
+            script.turn.store(turn, Ordering::Relaxed);
+        }
+    }
+
     pub fn flush(&self) {
-        self.held.write().clear();
-        self.bytes.store(0, Ordering::Relaxed);
+        let forgotten = std::mem::take(&mut *self.cache.write());
+        for script in forgotten.held.values() {
+            script.gone.store(true, Ordering::Release);
+        }
         self.flushes.fetch_add(1, Ordering::Release);
+        self.flushed.notify_waiters();
     }
 
     pub fn count(&self) -> usize {
-        self.held.read().len()
+        self.cache.read().held.len()
     }
 
     pub fn bytes(&self) -> usize {
-        self.bytes.load(Ordering::Relaxed)
+        self.cache.read().bytes
     }
 
     /// Whether some script has run for so long that others are told to come again.

@@ -22,6 +22,7 @@ static STARTUP: OnceLock<u64> = OnceLock::new();
 struct Counts {
     net: AtomicI64,
     vacant: AtomicI64,
+    apart: AtomicI64,
 }
 
 struct Meter {
@@ -33,6 +34,7 @@ struct Meter {
 thread_local! {
     static METER: OnceCell<Option<Meter>> = const { OnceCell::new() };
     static VACANT: Cell<i64> = const { Cell::new(0) };
+    static APART: Cell<i64> = const { Cell::new(0) };
 }
 
 fn meter() -> Option<Meter> {
@@ -55,6 +57,7 @@ pub fn publish() {
             let net = meter.taken.get() as i64 - meter.given.get() as i64;
             meter.counts.net.store(net, Ordering::Relaxed);
             meter.counts.vacant.store(VACANT.get(), Ordering::Relaxed);
+            meter.counts.apart.store(APART.get(), Ordering::Relaxed);
         }
     });
 }
@@ -66,9 +69,20 @@ pub fn vacate(before: usize, now: usize) {
     let _ = VACANT.try_with(|vacant| vacant.set(vacant.get() + now as i64 - before as i64));
 }
 
-/// Bytes in use, over all threads, without those that tables have to spare.
+/// Says that a part of the server which is no data now has `now` bytes, where it had `before`: Lua.
+#[inline]
+pub fn count_apart(before: usize, now: usize) {
+    let _ = APART.try_with(|apart| apart.set(apart.get() + now as i64 - before as i64));
+}
+
+/// Bytes that all threads count apart.
+pub fn apart() -> u64 {
+    sum(|counts| &counts.apart)
+}
+
+/// Bytes in use, over all threads, without those that tables have to spare and those that are counted apart.
 pub fn used() -> u64 {
-    let used = sum(|counts| &counts.net).saturating_sub(vacant());
+    let used = sum(|counts| &counts.net).saturating_sub(vacant() + apart());
     PEAK.fetch_max(used, Ordering::Relaxed);
     STARTUP.get_or_init(|| used);
     used

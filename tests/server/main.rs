@@ -20,6 +20,7 @@ mod links;
 mod odd_numbers;
 mod others;
 mod panics;
+mod lua;
 mod persist;
 mod replication;
 mod restore;

@@ -47,6 +47,7 @@ const READ_FLAGS: &[Flag] = &[
     Flag::ReadOnly,
     Scripted,
 ];
+const SHA1_DIGITS: usize = 40;
 const COST: &str = "Depends on the script that is executed.";
 
 pub const EVAL: Command = Command {
@@ -128,7 +129,32 @@ pub const FCALL_RO: Command = Command {
 };
 
 fn run(call: &mut SessionCall<'_>, is_function: bool, by_sha: bool, read_only: bool) -> Done {
-    call.args.next()?;
+    let script = call.args.next()?;
+    // What is called is looked for before its keys are counted; texts of other lengths are no SHA1.
+    if by_sha && script.len() != SHA1_DIGITS {
+        return Err(Fail::NO_SCRIPT);
+    }
+    let keys = match count_keys(call, is_function) {
+        Err(_) if is_function && !has_function(call, script) => {
+            return Err(Fail::Says("Function not found"));
+        }
+        counted => counted?,
+    };
+    Ok(Flow::Script(Box::new(ScriptWish::Call(ScriptCall {
+        is_function,
+        by_sha,
+        read_only,
+        keys,
+    }))))
+}
+
+fn has_function(call: &SessionCall<'_>, name: &[u8]) -> bool {
+    let functions = call.server.scripts.functions.load();
+    let library = functions.library_of(&String::from_utf8_lossy(name));
+    library.is_some()
+}
+
+fn count_keys(call: &mut SessionCall<'_>, is_function: bool) -> Result<usize, Fail> {
     let bad_count = if is_function {
         Fail::Says("Bad number of keys provided")
     } else {
@@ -143,10 +169,5 @@ fn run(call: &mut SessionCall<'_>, is_function: bool, by_sha: bool, read_only: b
             "Number of keys can't be greater than number of args",
         ));
     }
-    Ok(Flow::Script(Box::new(ScriptWish::Call(ScriptCall {
-        is_function,
-        by_sha,
-        read_only,
-        keys: count as usize,
-    }))))
+    Ok(count as usize)
 }

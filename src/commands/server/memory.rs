@@ -90,6 +90,7 @@ fn stats(call: &mut ReadCall<'_>) -> Done {
         .enumerate()
         .filter(|(_, contents)| contents.keys > 0);
     let used: Vec<(usize, &Contents)> = used.collect();
+    let scripts = &call.server.scripts;
     let out = &mut *call.out;
     let count = |name: &str, value: u64, out: &mut Reply| {
         out.bulk(name);
@@ -111,8 +112,8 @@ fn stats(call: &mut ReadCall<'_>) -> Done {
         ("clients.normal", figures.clients),
         ("cluster.links", 0),
         ("aof.buffer", 0),
-        ("lua.caches", 0),
-        ("functions.caches", 0),
+        ("lua.caches", scripts.bytes() as u64),
+        ("functions.caches", scripts.functions.load().bytes() as u64),
     ] {
         count(name, value, out);
     }

@@ -421,18 +421,20 @@ static int handled (lua_State *L) {
 */
 static int luaB_protected (lua_State *L) {
   int status;
+  int nargs = lua_gettop(L) > 2 ? 2 : 0;
   int global = lua_toboolean(L, 5);
-  lua_settop(L, 4);
+  lua_settop(L, 2 + nargs);
   if (global) {
     lua_setreadonly(L, LUA_GLOBALSINDEX, 0);
     lua_setglobal(L, "ARGV");
     lua_setglobal(L, "KEYS");
     lua_setreadonly(L, LUA_GLOBALSINDEX, 1);
+    nargs = 0;
   }
   lua_pushvalue(L, 2);
   lua_insert(L, 1);  /* the handler, under the function */
   lua_remove(L, 3);
-  status = lua_pcall(L, global ? 0 : 2, 1, 1);
+  status = lua_pcall(L, nargs, 1, 1);
   if (global) {
     lua_setreadonly(L, LUA_GLOBALSINDEX, 0);
     lua_pushboolean(L, 0);

@@ -54,7 +54,8 @@ pub fn stats(report: &Report<'_>, page: &mut Page<'_>) {
     );
     page.line("evicted_keys", totals.evicted_keys);
     page.line("evicted_clients", totals.evicted_clients);
-    page.line("evicted_scripts", 0);
+    let scripts = &report.server.scripts;
+    page.line("evicted_scripts", scripts.evicted.load(Relaxed));
     page.same(
         "0",
         &[

@@ -30,13 +30,9 @@ pub fn memory(report: &Report<'_>, page: &mut Page<'_>) {
     page.line("allocator_muzzy", 0);
     page.bytes("total_system_memory", crate::util::memory::of_system());
     let scripts = &report.server.scripts;
-    let lua = scripts.lua_bytes.load(Ordering::Relaxed) as u64;
+    let lua = crate::util::memory::apart();
     let functions = scripts.functions.load();
-    let code: usize = functions
-        .libraries
-        .values()
-        .map(|library| library.code.len())
-        .sum();
+    let code = functions.bytes();
     // One state of each worker serves scripts and functions alike.
     page.bytes("used_memory_lua", lua);
     page.line("used_memory_vm_eval", lua);
