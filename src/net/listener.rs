@@ -238,8 +238,13 @@ fn listen_unix(path: &Path, permissions: u32, backlog: i32) -> Result<UnixListen
     let _ = std::fs::remove_file(path);
     let open = || -> Result<UnixListener> {
         let socket = Socket::new(Domain::UNIX, Type::STREAM, None)?;
+        if permissions != 0 {
+            // The file that `bind` makes has the socket's own mode, so it is at no time open to more than it shall be.
+            rustix::fs::fchmod(&socket, rustix::fs::Mode::from_raw_mode(permissions))?;
+        }
         socket.bind(&socket2::SockAddr::unix(path)?)?;
         if permissions != 0 {
+            // What the process's mask took away is given back.
             std::fs::set_permissions(path, std::fs::Permissions::from_mode(permissions))?;
         }
         socket.listen(backlog)?;
