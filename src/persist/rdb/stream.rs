@@ -56,6 +56,7 @@ impl Reader<'_> {
         if !pending.is_sorted_by(|(one, ..), (next, ..)| one < next) {
             return Err(Broken);
         }
+        let mut owned = vec![false; pending.len()];
         for _ in 0..self.count()? {
             let name = self.string()?;
             let seen_ms = i64::from_le_bytes(self.array()?);
@@ -74,13 +75,15 @@ impl Reader<'_> {
                 let at = pending
                     .binary_search_by_key(&id, |(id, ..)| *id)
                     .map_err(|_| Broken)?;
+                if std::mem::replace(&mut owned[at], true) {
+                    return Err(Broken);
+                }
                 let (_, delivered_ms, deliveries) = pending[at];
                 group.put(Group::record(id, owner, delivered_ms, deliveries));
             }
         }
         // Each pending entry has one consumer, or counts would not add up.
-        let owned: usize = group.consumers().map(|one| one.pending().len()).sum();
-        if owned != pending.len() {
+        if owned.contains(&false) {
             return Err(Broken);
         }
         Ok(group)
