@@ -6,6 +6,7 @@ mod bad_input;
 mod client_memory;
 mod common;
 mod concurrency;
+mod cves;
 mod daemon;
 mod differential;
 mod ending;
