@@ -26,6 +26,7 @@ mod persist;
 mod replication;
 mod restore;
 mod scripts;
+mod storm;
 mod streams;
 mod table;
 mod unknown_clients;

@@ -4,14 +4,14 @@
 //! `SEEDS` and `STEPS` say how much, `FIRST` the first seed, `ONLY=zset,hash` which families,
 //! `DIFFERENCES` after how many distinct ones a run stops.
 
-mod arguments;
+pub mod arguments;
 mod check;
-mod families;
+pub mod families;
 mod garbage;
 mod scenes;
 mod state;
 mod streams;
-mod template;
+pub mod template;
 mod world;
 
 use std::collections::BTreeMap;

@@ -1,0 +1,216 @@
+//! After a storm: everything is let go, and what memory holds is compared with what the replica, the log and the counts say.
+
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use tempfile::TempDir;
+
+use super::acts::other_values;
+use crate::common::{Client, Server, Value, eventually, our_server};
+use crate::persist::contents::{Contents, contents, same};
+
+const DBS: usize = 16;
+const STOP_SECONDS: u64 = 5;
+/// What caches, statistics and the rest of a long life may keep.
+const KEPT_BYTES: i64 = 8 << 20;
+/// What was freed elsewhere comes back in steps.
+const MEMORY_PATIENCE: Duration = Duration::from_secs(20);
+
+/// How a server was before the storm.
+pub struct Before {
+    pub directives: Vec<(String, String)>,
+    used_memory: i64,
+}
+
+pub fn prepare(master: &Server, replica: &Server) -> Before {
+    let line = format!("REPLICAOF 127.0.0.1 {}", master.port);
+    replica.client().ask(&line);
+    eventually("the link comes up", || {
+        info(&mut replica.client(), "master_link_status") == "up"
+    });
+    let mut client = master.client();
+    let items = client.ask("CONFIG GET *").items();
+    Before {
+        directives: items
+            .chunks(2)
+            .map(|pair| (pair[0].text(), pair[1].text()))
+            .collect(),
+        used_memory: number(&mut client, "used_memory"),
+    }
+}
+
+fn info(client: &mut Client, field: &str) -> String {
+    let text = client.ask("INFO everything").text();
+    let head = format!("{field}:");
+    let line = text.lines().find_map(|line| line.strip_prefix(&head));
+    line.unwrap_or_default().to_owned()
+}
+
+fn number(client: &mut Client, field: &str) -> i64 {
+    info(client, field)
+        .parse()
+        .unwrap_or_else(|_| panic!("INFO has no number {field}"))
+}
+
+/// Ends scripts and pauses, so that every client is answered. Its own connection may be closed by what others do.
+pub fn let_go(server: &Server) {
+    if let Ok(mut client) = Client::connect(server.port) {
+        for line in [
+            ["SCRIPT", "KILL"],
+            ["FUNCTION", "KILL"],
+            ["CLIENT", "UNPAUSE"],
+        ] {
+            let _ = client.try_ask(&line);
+        }
+    }
+}
+
+/// Puts every directive back that can be changed.
+fn restore(master: &mut Client, before: &Before) {
+    for (name, value) in &before.directives {
+        if !other_values(name, value).is_empty() {
+            let told = master.ask_args(&["CONFIG", "SET", name, value]);
+            let fixed = told.text().contains("immutable");
+            assert!(
+                fixed || !told.is_error(),
+                "CONFIG SET {name} {value}: {told}"
+            );
+        }
+    }
+    for line in [
+        "REPLICAOF NO ONE",
+        "CONFIG SET appendonly yes",
+        "DEBUG SET-ACTIVE-EXPIRE 1",
+    ] {
+        let told = master.ask(line);
+        assert_eq!(told.text(), "OK", "{line}");
+    }
+}
+
+/// No key and no field dies while others look at it.
+fn without_deadlines(master: &mut Client) {
+    for db in 0..DBS {
+        master.ask(&format!("SELECT {db}"));
+        for key in master.ask("KEYS *").items() {
+            let Value::Bulk(key) = key else {
+                panic!("KEYS lists strings")
+            };
+            master.ask_args(&[b"PERSIST", &key[..]]);
+            for field in master.ask_args(&[b"HKEYS", &key[..]]).items() {
+                if let Value::Bulk(field) = field {
+                    master.ask_args(&[b"HPERSIST", &key[..], b"FIELDS", b"1", &field]);
+                }
+            }
+        }
+    }
+    master.ask("SELECT 0");
+}
+
+/// What INFO says of the keyspace is what is there.
+fn counts(client: &mut Client, held: &Contents) {
+    for db in 0..DBS {
+        client.ask(&format!("SELECT {db}"));
+        let counted = held.keys().filter(|(of, _)| *of == db).count() as i64;
+        assert_eq!(
+            client.ask("DBSIZE").int(),
+            counted,
+            "DBSIZE of database {db}"
+        );
+        let told = info(client, &format!("db{db}"));
+        let expected = if counted == 0 {
+            String::new()
+        } else {
+            format!("keys={counted},expires=0,")
+        };
+        assert!(
+            told.starts_with(&expected) && (counted > 0 || told.is_empty()),
+            "db{db}: {told}, and {counted} are there"
+        );
+    }
+    client.ask("SELECT 0");
+}
+
+/// The log's files as they are on the disk, read by another server.
+fn read_again(master: &Server) -> Contents {
+    let copy = TempDir::new().expect("a temporary directory");
+    let folder = copy.path().join("appendonlydir");
+    std::fs::create_dir(&folder).expect("a folder");
+    let from: &Path = &master.dir().join("appendonlydir");
+    for file in std::fs::read_dir(from).expect("the log's folder") {
+        let file = file.expect("a file");
+        std::fs::copy(file.path(), folder.join(file.file_name())).expect("a copy");
+    }
+    let server = Server::start_on(&our_server(), copy, &["--appendonly", "yes"]);
+    let mut client = server.client();
+    eventually("the log is read", || !client.ask("DBSIZE").is_error());
+    contents(&mut client)
+}
+
+pub fn check(seed: u64, master: Server, replica: Server, before: Before) {
+    let mut client = master.client();
+    eventually("the others are gone", || {
+        info(&mut client, "connected_clients") == "1"
+    });
+    restore(&mut client, &before);
+    let mut follower = replica.client();
+    follower.ask(&format!("REPLICAOF 127.0.0.1 {}", master.port));
+    without_deadlines(&mut client);
+    eventually("the replica has everything", || {
+        info(&mut follower, "master_link_status") == "up"
+            && info(&mut follower, "slave_repl_offset") == info(&mut client, "master_repl_offset")
+    });
+    let held = contents(&mut client);
+    println!("storm {seed}: {} keys", held.len());
+    same(&held, &contents(&mut follower));
+    counts(&mut client, &held);
+    eventually("the log is written", || {
+        info(&mut client, "aof_rewrite_in_progress") == "0"
+            && info(&mut client, "aof_rewrite_scheduled") == "0"
+    });
+    client.ask("SET last word");
+    let told = client.ask("WAITAOF 1 0 10000").to_string();
+    assert_eq!(told, "*[:1 :0]");
+    client.ask("DEL last");
+    client.ask("WAITAOF 1 0 10000");
+    same(&held, &read_again(&master));
+    for line in [
+        "FLUSHALL",
+        "SCRIPT FLUSH",
+        "FUNCTION FLUSH",
+        "CONFIG RESETSTAT",
+        "SLOWLOG RESET",
+        "ACL LOG RESET",
+        "MEMORY PURGE",
+    ] {
+        assert!(!client.ask(line).is_error(), "{line}");
+    }
+    let begun = Instant::now();
+    loop {
+        let kept = number(&mut client, "used_memory") - before.used_memory;
+        if kept < KEPT_BYTES {
+            break;
+        }
+        if begun.elapsed() > MEMORY_PATIENCE {
+            let told = client.ask("INFO memory").text();
+            let clients = client.ask("CLIENT LIST").text();
+            panic!("seed {seed}: {kept} bytes stay\n{told}\n{clients}");
+        }
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    for server in [master, replica] {
+        assert_eq!(server.client().ask("PING").text(), "PONG");
+        let log = server.log();
+        let at = log.find("panicked").or(log.find("BUG REPORT"));
+        assert!(
+            at.is_none(),
+            "seed {seed}: {}",
+            &log[at.unwrap_or(0).saturating_sub(500)..]
+        );
+        let begun = Instant::now();
+        server.stop();
+        assert!(
+            begun.elapsed().as_secs() < STOP_SECONDS,
+            "seed {seed}: it did not end by SIGTERM"
+        );
+    }
+}
