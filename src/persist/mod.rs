@@ -11,7 +11,7 @@ mod jobs;
 pub mod loading;
 pub mod rdb;
 mod store;
-mod window;
+pub mod window;
 
 pub use jobs::{Kind, Outcome, Running, Told, Work};
 pub use store::{Saves, Store, Trouble};

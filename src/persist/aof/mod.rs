@@ -24,7 +24,7 @@ use crate::util::clock;
 use crate::util::ranked::{Mutex, rank};
 
 pub use manifest::{Manifest, Part};
-pub use read::Apply;
+pub use read::{Apply, End, LogFile};
 pub(super) use rewrite::{collect, rewrite, try_place};
 pub(super) use start::{load, take_over};
 use tail::{Switch, Tail};
