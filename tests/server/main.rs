@@ -22,6 +22,7 @@ mod odd_numbers;
 mod others;
 mod panics;
 mod lua;
+mod operating;
 mod persist;
 mod replication;
 mod restore;

@@ -279,7 +279,7 @@ fn save(call: &mut SessionCall<'_>) -> Done {
     text.push(b'\n');
     let disk = &call.server.store.disk;
     disk.replace(&path, &text).map_err(|error| {
-        tracing::warn!("Writing ACL file for ACL SAVE: {error}");
+        tracing::warn!("Writing ACL file {} for ACL SAVE: {error}", path.display());
         Fail::Says(
             "There was an error trying to save the ACLs. Please check the server logs for more information",
         )

@@ -271,7 +271,7 @@ pub(super) fn rewrite_now(server: &Shared, all: bool) -> Result<(), Fail> {
         return Err(Fail::Says("The server is running without a config file"));
     }
     rewrite_file(server, Path::new(file), all).map_err(|error| {
-        tracing::warn!("CONFIG REWRITE failed: {error}");
+        tracing::warn!("CONFIG REWRITE of {file} failed: {error}");
         Fail::said(format!("Rewriting config file: {}", reason(&error)))
     })?;
     tracing::info!("CONFIG REWRITE executed with success.");

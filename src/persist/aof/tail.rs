@@ -357,6 +357,10 @@ impl Tail {
             part.doubt();
             return Err(error);
         }
+        if part.torn {
+            // Another sync of it failed meanwhile, or a write did: all of it is written and synced again.
+            return Ok(());
+        }
         part.synced(syncing.len);
         self.durable_to = self.durable_to.max(syncing.to);
         self.retire();
