@@ -278,3 +278,91 @@ fn a_reader_that_finds_a_key_dead_has_it_removed() {
          +OK",
     );
 }
+
+#[test]
+fn a_field_that_a_write_finds_due_is_announced_first() {
+    let server = TestServer::start("notify-keyspace-events Khg");
+    server.talk(
+        "> DEBUG SET-ACTIVE-EXPIRE 0
+         +OK
+         > HSET h a 1 b 2
+         :2
+         > HPEXPIRE h 1 FIELDS 2 a b
+         [:1 :1]
+         > WATCH h
+         +OK
+         > DEBUG SLEEP 0.01
+         +OK
+         e> SUBSCRIBE __keyspace@0__:h
+         [\"subscribe\" \"__keyspace@0__:h\" :1]
+         w> HINCRBY h a 5
+         :5
+         e< [\"message\" \"__keyspace@0__:h\" \"hexpired\"]
+         e< [\"message\" \"__keyspace@0__:h\" \"hincrby\"]
+         w> HDEL h a b
+         :1
+         e< [\"message\" \"__keyspace@0__:h\" \"hexpired\"]
+         e< [\"message\" \"__keyspace@0__:h\" \"hdel\"]
+         e< [\"message\" \"__keyspace@0__:h\" \"del\"]
+         > MULTI
+         +OK
+         > EXEC
+         nil",
+    );
+}
+
+#[test]
+fn a_watch_is_broken_by_a_field_that_expires() {
+    talk(
+        "> DEBUG SET-ACTIVE-EXPIRE 0
+         +OK
+         > HSET h due 1 live 2
+         :2
+         > HPEXPIRE h 1 FIELDS 1 due
+         [:1]
+         > DEBUG SLEEP 0.01
+         +OK
+         > WATCH h
+         +OK
+         b> HPERSIST h FIELDS 1 due
+         [:-2]
+         > MULTI
+         +OK
+         > EXEC
+         nil",
+    );
+}
+
+#[test]
+fn deadlines_of_fields_are_asked_of_hashes_alone() {
+    talk(
+        "> SET s v
+         +OK
+         > HEXPIRE s -1 FIELDS 1 f
+         -WRONGTYPE Operation against a key holding the wrong kind of value
+         > HPEXPIREAT s x FIELDS 1 f
+         -WRONGTYPE Operation against a key holding the wrong kind of value
+         > HPERSIST s FIELDS 2 f
+         -WRONGTYPE Operation against a key holding the wrong kind of value
+         > HTTL s FIELDS 0 f
+         -WRONGTYPE Operation against a key holding the wrong kind of value
+         > HEXPIRE h -1 FIELDS 1 f
+         -ERR invalid expire time, must be >= 0
+         > HEXPIRE h 1 FIELDS 0 f
+         -ERR Parameter `numFields` should be greater than 0
+         > HTTL h FIELDS 0 f
+         -ERR Number of fields must be a positive integer
+         > HSET h f 1
+         :1
+         > HEXPIRE h 100 FIELDS 1 nothing
+         [:-2]
+         > OBJECT ENCODING h
+         \"listpackex\"
+         > HSET g f 1
+         :1
+         > HPERSIST g FIELDS 1 f
+         [:-1]
+         > OBJECT ENCODING g
+         \"listpack\"",
+    );
+}

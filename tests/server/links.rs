@@ -216,7 +216,9 @@ fn a_replica_is_not_debugged_by_its_master() {
         let server = Server::start(&["--enable-debug-command", allowed]);
         let mut client = server.client();
         client.ask(&format!("REPLICAOF 127.0.0.1 {port}"));
-        eventually("the stream came", || client.ask("EXISTS after").int() == 1);
+        eventually("the stream came", || {
+            client.ask("EXISTS after").text() == "1"
+        });
         assert_eq!(client.ask("GET before").text(), "1");
         let refused = info(&mut client, "unexpected_error_replies");
         let wanted = if allowed == "no" { "2" } else { "0" };
