@@ -70,6 +70,7 @@ pub const ORDER: &[&str] = &[
     "rates",
     "first worker's time",
     "alarm",
+    "measured memory",
     "memory",
     "planted panic",
 ];

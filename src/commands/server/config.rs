@@ -244,7 +244,10 @@ const RESETSTAT: Command = Command {
 fn resetstat(call: &mut SessionCall<'_>) -> Done {
     call.server.stats.reset();
     call.server.replication.counts.reset();
-    call.server.scripts.evicted.store(0, std::sync::atomic::Ordering::Relaxed);
+    call.server
+        .scripts
+        .evicted
+        .store(0, std::sync::atomic::Ordering::Relaxed);
     call.out.ok();
     Ok(Flow::Done)
 }
