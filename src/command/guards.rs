@@ -12,6 +12,8 @@ use super::shared::{PauseFor, PauseMode, Shared};
 use crate::engine::{SHARDS, ShardSet};
 use crate::util::ranked::{Mutex, MutexGuard, rank};
 
+/// On a cache line of its own: every command reads it twice, and hardly anyone writes it.
+#[repr(align(128))]
 pub struct Guards {
     moves: AtomicU64,
     /// One for each worker, held while it runs a command that needs no lock but that others notice.
