@@ -232,8 +232,7 @@ impl Worker {
             .as_any()
             .downcast_ref::<Parked>()
             .expect("sleepers are made here");
-        let mut fate = parked.doze.fate();
-        if *fate != Fate::Blocked || parked.client.mailbox.is_closing() {
+        if parked.doze.is_decided() || parked.client.mailbox.is_closing() {
             return;
         }
         let argv: Vec<&[u8]> = parked.args.iter().map(|arg| &arg[..]).collect();
@@ -249,10 +248,20 @@ impl Worker {
             hashed: None,
             parts: false,
         };
-        *fate = if self.is_held_back(parked) {
+        let held_back = self.is_held_back(parked);
+        let asked = match held_back {
+            true => Ok(()),
+            false => self.ask_again(parked, &argv),
+        };
+        let mut fate = parked.doze.fate();
+        if *fate != Fate::Blocked {
+            // CLIENT UNBLOCK came first.
+            return;
+        }
+        *fate = if held_back {
             Fate::Woken(Unblock::Again)
         } else {
-            let served = match self.ask_again(parked, &argv) {
+            let served = match asked {
                 Err(fail) => {
                     self.reject(parked.entry, &fail, &mut out);
                     Ok(Flow::Done)
