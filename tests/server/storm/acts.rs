@@ -259,9 +259,9 @@ impl Author {
             .chain(SWEEPING);
         Author {
             shapes: rows
-                .flat_map(|(text, _)| Template::parse_row(*text))
+                .flat_map(|(text, _)| Template::parse_row(text))
                 .collect(),
-            more: MORE.iter().map(|text| Template::parse(*text)).collect(),
+            more: MORE.iter().map(|text| Template::parse(text)).collect(),
             arguments: Arguments::new(rng),
             master,
             id,
