@@ -100,13 +100,10 @@ fn the_keys_that_are_checked_are_the_keys_that_are_used() {
     let (server, mut ann) = limited(&["~mine:*", "%R~readable:*"]);
     for line in [
         "GEORADIUS mine:geo 1 1 10 km STORE mine:a STORE secret",
-        "GEORADIUS mine:geo 1 1 10 km STORE secret STORE mine:a",
         "GEORADIUS mine:geo 1 1 10 km STORE mine:a STOREDIST secret",
         "GEORADIUS mine:geo 1 1 10 km STOREDIST mine:a STORE readable:a",
         "GEORADIUSBYMEMBER mine:geo a 10 km STORE mine:a STORE secret",
-        "GEORADIUSBYMEMBER mine:geo a 10 km STORE secret STOREDIST mine:a",
         "SORT mine:list STORE mine:a STORE secret",
-        "SORT mine:list STORE secret STORE mine:a",
         "SORT mine:list STORE secret LIMIT 0 1",
         "SORT mine:list STORE readable:a",
         "SORT mine:list BY STORE STORE secret",
@@ -135,8 +132,20 @@ fn the_keys_that_are_checked_are_the_keys_that_are_used() {
         );
     }
     let mut admin = server.client();
-    assert_eq!(say(&mut admin, "GET secret"), "$1\r\n1\r\n");
     assert_eq!(say(&mut admin, "EXISTS readable:a mine:a"), ":0\r\n");
+    // The last of several is the one that counts, if they are not refused altogether.
+    for line in [
+        "GEORADIUS mine:geo 1 1 10 km STORE secret STORE mine:a",
+        "GEORADIUSBYMEMBER mine:geo a 10 km STORE secret STOREDIST mine:a",
+        "SORT mine:list STORE secret STORE mine:a",
+    ] {
+        let answer = say(&mut ann, line);
+        assert!(
+            answer.starts_with(':') || answer.starts_with("-NOPERM"),
+            "{line}: {answer}"
+        );
+    }
+    assert_eq!(say(&mut admin, "GET secret"), "$1\r\n1\r\n");
     is_well(&server);
 }
 
