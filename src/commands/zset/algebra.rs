@@ -236,13 +236,21 @@ impl<'a> Source<'a> {
     }
 
     fn each(&self, mut visit: impl FnMut(Piece<'a>, f64)) {
-        match self.held {
-            Held::Nothing => {}
-            Held::Set(set) => set.iter().for_each(|member| visit(member, self.weigh(1.0))),
+        self.each_until(|member, score| {
+            visit(member, score);
+            true
+        });
+    }
+
+    /// Visits the members until `visit` says that it has enough.
+    fn each_until(&self, mut visit: impl FnMut(Piece<'a>, f64) -> bool) {
+        let _all = match self.held {
+            Held::Nothing => true,
+            Held::Set(set) => set.iter().all(|member| visit(member, self.weigh(1.0))),
             Held::ZSet(zset) => zset
                 .iter()
-                .for_each(|(member, score)| visit(member, self.weigh(score))),
-        }
+                .all(|(member, score)| visit(member, self.weigh(score))),
+        };
     }
 }
 
@@ -355,15 +363,11 @@ fn zintercard(call: &mut ReadCall<'_>) -> Done {
     sources.sort_by_key(Source::len);
     let mut found = 0;
     let mut digits = itoa::Buffer::new();
-    sources[0].each(|member, _| {
+    sources[0].each_until(|member, _| {
         let member = member.as_bytes(&mut digits);
-        let wanted = limit == 0 || found < limit;
-        found += usize::from(
-            wanted
-                && sources[1..]
-                    .iter()
-                    .all(|source| source.score(member).is_some()),
-        );
+        let mut others = sources[1..].iter();
+        found += usize::from(others.all(|source| source.score(member).is_some()));
+        found != limit || limit == 0
     });
     call.out.count(found);
     Ok(Flow::Done)
