@@ -28,6 +28,13 @@ ROWS = [
     ("GET of 4 KB -P 16", 0.70, 200, ["-P", "16", "GET", "large"]),
     ("EVALSHA -P 16", 1.00, 200, None),
 ]
+# What looks at the whole keyspace: of one connection, over 20,000 keys. Name, bar, operations (in thousands), the command.
+WHOLE = [
+    ("SCAN", 1.00, 200, ["SCAN", "__rand_int__"]),
+    ("DBSIZE", 1.20, 200, ["DBSIZE"]),
+    ("RANDOMKEY", 1.20, 200, ["RANDOMKEY"]),
+    ("INFO", 1.50, 20, ["INFO"]),
+]
 SCRIPT = "local n = redis.call('INCR', KEYS[1]) if n == 1 then redis.call('EXPIRE', KEYS[1], ARGV[1]) end return n"
 
 
@@ -79,6 +86,28 @@ def run(programs, rounds, scale, options=(), only=None):
             if only and not any(word in row[0] for word in only):
                 continue
             yield row[0], row[1], compare(running, row, rounds, scale)
+    finally:
+        for server in running:
+            server.stop()
+
+
+def whole(programs, rounds, scale, only=None):
+    """Server microseconds for each command that looks at the whole keyspace: (name, bar, {server: cpu})."""
+    running = [Server(name, command) for name, command in programs.items()]
+    try:
+        for server in running:
+            server.client.load(encode("SET", b"key:%012d" % n, "x" * 32) for n in range(20_000))
+        for name, bar, thousands, words in WHOLE:
+            if only and not any(word in name for word in only):
+                continue
+            for pipeline in ("1", "16"):
+                seen = {server.name: [] for server in running}
+                for _ in range(rounds):
+                    for server in running:
+                        # Cursors as walks have them: of shards and positions here, of buckets there.
+                        arguments = ["-P", pipeline, "-r", "16384", *words]
+                        seen[server.name].append(once(server, int(thousands * 1000 * scale), arguments, clients=1)[1])
+                yield f"{name} -P {pipeline}", bar, {name: median(costs) for name, costs in seen.items()}
     finally:
         for server in running:
             server.stop()
