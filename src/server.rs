@@ -457,7 +457,6 @@ impl Shared {
             reopen: Default::default(),
             stop: CancellationToken::new(),
             stopping: Default::default(),
-            stop_wish: Default::default(),
         };
         shared.apply_config();
         shared

@@ -31,7 +31,6 @@ pub struct Profile {
     pub watch_broken: Option<Arc<AtomicBool>>,
     pub tracking: bool,
     pub tracking_bcast: bool,
-    pub tracking_broken: bool,
     pub redirect: i64,
     pub monitor: bool,
     pub no_evict: bool,
@@ -150,7 +149,6 @@ pub struct Client {
     pub(super) bucket: AtomicUsize,
     pub input_bytes: AtomicU64,
     pub output_bytes: AtomicU64,
-    pub commands: AtomicU64,
     /// Asleep in a blocking command.
     pub blocked: AtomicBool,
     /// Its wait in a blocking command, if it is in one.
@@ -196,7 +194,6 @@ impl Client {
             bucket: AtomicUsize::new(NO_BUCKET),
             input_bytes: AtomicU64::new(0),
             output_bytes: AtomicU64::new(0),
-            commands: AtomicU64::new(0),
             blocked: AtomicBool::new(false),
             doze: Mutex::default(),
         }

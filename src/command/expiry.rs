@@ -1,6 +1,6 @@
 //! Times to live as commands spell them: `EX`, `PX`, `EXAT`, `PXAT`.
 
-use super::{Arg, Args, Entry, Fail};
+use super::{Args, Entry, Fail};
 use crate::util::{clock, number};
 
 /// How a time is given.
@@ -44,14 +44,6 @@ impl Unit {
         ms.checked_add(now_ms as i64)
     }
 }
-
-/// The four options, as an argument tree lists them.
-pub const ARGS: [Arg; 4] = [
-    Arg::int("seconds").token("EX"),
-    Arg::int("milliseconds").token("PX"),
-    Arg::unix_time("unix-time-seconds").token("EXAT"),
-    Arg::unix_time("unix-time-milliseconds").token("PXAT"),
-];
 
 /// One of the four options as it was said: its value is judged once all options are read.
 #[derive(Clone, Copy, Debug)]

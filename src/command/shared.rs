@@ -73,8 +73,6 @@ pub struct Shared {
     pub stop: CancellationToken,
     /// Whether the server waits for its replicas before it stops, and until when.
     pub stopping: Mutex<Option<Stopping>, { rank("stopping") }>,
-    /// How the stop was asked for.
-    pub stop_wish: Mutex<Option<super::Shutdown>, { rank("stop wish") }>,
 }
 
 impl Shared {

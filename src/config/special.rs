@@ -1,6 +1,5 @@
 //! Directives with a grammar of their own: save points, buffer limits and their like.
 
-use std::net::IpAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -260,25 +259,6 @@ impl Default for BindAddresses {
     }
 }
 
-impl BindAddresses {
-    /// Whether everybody was let in by leaving `bind` alone: protected mode asks.
-    pub fn is_default(&self) -> bool {
-        *self == BindAddresses::default()
-    }
-
-    /// Whether only this machine can connect.
-    pub fn is_loopback_only(&self) -> bool {
-        let loopback = |name: &String| {
-            let name = name.strip_prefix('-').unwrap_or(name);
-            name == "localhost"
-                || name
-                    .parse()
-                    .is_ok_and(|address: IpAddr| address.is_loopback())
-        };
-        self.0.iter().all(loopback)
-    }
-}
-
 impl Composite for BindAddresses {
     fn parse(&self, words: &[&[u8]]) -> Result<BindAddresses, Refusal> {
         if words.len() > 16 {
@@ -510,12 +490,10 @@ pub mod tests {
     }
 
     #[test]
-    fn bind_knows_its_default_and_loopback() {
+    fn bind_is_written_where_it_is_not_the_default() {
         let bind = Held::new(BindAddresses::default());
-        assert!(bind.get().is_default() && !bind.get().is_loopback_only());
         assert_eq!(bind.lines(), []);
         assert_eq!(after(&bind, "127.0.0.1 -::1"), "127.0.0.1 -::1");
-        assert!(bind.get().is_loopback_only());
         assert_eq!(after(&bind, ""), "");
         assert_eq!(bind.lines(), [ConfigLine::new("\"\"", true)]);
     }

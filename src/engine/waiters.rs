@@ -56,13 +56,6 @@ impl Waiters {
         self.queues.keys()
     }
 
-    /// The shards that serving this key's sleepers may touch.
-    pub fn reach(&self, place: &Place) -> ShardSet {
-        self.queues
-            .get(place)
-            .map_or(ShardSet::EMPTY, |queue| queue.reach)
-    }
-
     /// All sleepers' reach, for units that may write any key of the shard.
     pub fn whole_reach(&self) -> ShardSet {
         let mut all = ShardSet::EMPTY;

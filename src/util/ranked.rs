@@ -41,7 +41,6 @@ pub const ORDER: &[&str] = &[
     "monitors",
     "tracking",
     "stopping",
-    "stop wish",
     "pause",
     "journal",
     "backlog",
