@@ -1,6 +1,7 @@
 //! Why a command was refused, in Redis's words.
 
 use std::borrow::Cow;
+use std::collections::TryReserveError;
 
 use crate::engine::WrongType;
 
@@ -29,6 +30,8 @@ impl Fail {
     ));
     pub const NOT_FLOAT: Fail = Fail::Says("value is not a valid float");
     pub const NO_KEY: Fail = Fail::Says("no such key");
+    /// Of a length that a client asked for.
+    pub const NO_MEMORY: Fail = Fail::Says("Insufficient memory, failed allocating the string");
     pub const OUT_OF_RANGE: Fail = Fail::Says("index out of range");
     pub const NEGATIVE: Fail = Fail::Says("value is out of range, must be positive");
     pub const WRONG_TYPE: Fail = Fail::Code(Cow::Borrowed(
@@ -85,6 +88,12 @@ pub fn quoted(bytes: &[u8]) -> std::borrow::Cow<'_, str> {
         .position(|byte| *byte == 0)
         .unwrap_or(bytes.len());
     String::from_utf8_lossy(&bytes[..end])
+}
+
+impl From<TryReserveError> for Fail {
+    fn from(_: TryReserveError) -> Self {
+        Fail::NO_MEMORY
+    }
 }
 
 impl From<WrongType> for Fail {

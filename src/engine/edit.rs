@@ -4,6 +4,7 @@
 //! then removes an emptied key, moves WATCH, marks sleepers ready, sets the wheel and
 //! records the change; a value that the running snapshot still needs was handed over before the first touch.
 
+use std::collections::TryReserveError;
 use std::marker::PhantomData;
 use std::ops::{Deref, DerefMut};
 
@@ -169,6 +170,21 @@ impl Edit<'_, Text> {
     /// The bytes to edit in place.
     pub fn raw_mut(&mut self) -> &mut Vec<u8> {
         self.value_mut().raw_mut()
+    }
+
+    /// The bytes to edit in place, with room for `more` behind them.
+    pub fn grow(&mut self, more: usize) -> Result<&mut Vec<u8>, TryReserveError> {
+        self.value_mut().grow(more)
+    }
+
+    /// The bytes to edit in place, at least so many: zeros are added where there are fewer.
+    pub fn reach(&mut self, len: usize) -> Result<&mut Vec<u8>, TryReserveError> {
+        let held = self.value().len();
+        let bytes = self.grow(len.saturating_sub(held))?;
+        if held < len {
+            bytes.resize(len, 0);
+        }
+        Ok(bytes)
     }
 }
 

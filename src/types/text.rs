@@ -4,6 +4,8 @@
 //! What a client stored reads back byte for byte, whatever the form. The form
 //! shows in one place only, the name that OBJECT ENCODING gives.
 
+use std::collections::TryReserveError;
+
 use triomphe::{Arc, ThinArc};
 
 use super::Piece;
@@ -11,6 +13,10 @@ use super::Piece;
 const IN_PLACE: usize = 14;
 /// Up to here Redis calls a string `embstr`.
 const EMBEDDED: usize = 44;
+/// A string that grows takes as much room again for what comes next, and this at most: Redis's bound.
+const SPARE_MAX: usize = 1 << 20;
+/// Strings from here on can be edited in place without being copied first.
+const LARGE: usize = 1 << 20;
 
 /// A string value. Copies share long ones, whose length stands beside the bytes: a pointer
 /// with a length would not fit beside the tag.
@@ -25,7 +31,7 @@ enum Form {
         bytes: [u8; IN_PLACE],
     },
     Long(ThinArc<(), u8>),
-    /// A string that has been edited in place, and will be again.
+    /// A string that has been edited in place, and will be again, or a large one.
     Raw(Arc<Vec<u8>>),
 }
 
@@ -51,6 +57,9 @@ impl Text {
     pub fn from_piece(piece: Piece<'_>) -> Self {
         match piece {
             Piece::Int(value) => Text(Form::Int(value)),
+            Piece::Bytes(bytes) if bytes.len() >= LARGE => {
+                Text(Form::Raw(Arc::new(bytes.to_vec())))
+            }
             Piece::Bytes(bytes) if bytes.len() > IN_PLACE => Text(Form::Long(long(bytes))),
             Piece::Bytes(bytes) => {
                 let mut place = [0; IN_PLACE];
@@ -103,6 +112,37 @@ impl Text {
             Form::Raw(bytes) => Arc::make_mut(bytes),
             _ => unreachable!("made raw above"),
         }
+    }
+
+    /// The bytes to edit in place, with room for `more` behind them. From here on the value reports itself as raw.
+    /// Fails, and changes nothing, where there is no memory for that.
+    pub fn grow(&mut self, more: usize) -> Result<&mut Vec<u8>, TryReserveError> {
+        let len = self.piece().len();
+        let spare = if len == 0 {
+            0
+        } else {
+            len.saturating_add(more).min(SPARE_MAX)
+        };
+        let is_own = matches!(&self.0, Form::Raw(bytes) if bytes.is_unique());
+        if !is_own {
+            let room = if more == 0 {
+                0
+            } else {
+                more.saturating_add(spare)
+            };
+            let mut bytes = Vec::new();
+            bytes.try_reserve_exact(len.saturating_add(room))?;
+            bytes.extend_from_slice(self.as_ref().as_bytes(&mut itoa::Buffer::new()));
+            self.0 = Form::Raw(Arc::new(bytes));
+        }
+        let Form::Raw(bytes) = &mut self.0 else {
+            unreachable!("made raw above");
+        };
+        let bytes = Arc::make_mut(bytes);
+        if bytes.capacity() - len < more {
+            bytes.try_reserve_exact(more.saturating_add(spare))?;
+        }
+        Ok(bytes)
     }
 
     /// Bytes held outside of the value itself.
@@ -248,6 +288,31 @@ mod tests {
             );
             assert_eq!(text.heap_bytes() > 0, len > 14);
         }
+    }
+
+    #[test]
+    fn a_string_that_grows_takes_a_bounded_room_for_what_comes_next() {
+        for len in [1, 100, SPARE_MAX - 1, SPARE_MAX, 5 * SPARE_MAX] {
+            let mut text = Text::from_bytes(&vec![b'x'; len]);
+            let before = text.clone();
+            for more in [1, 300, SPARE_MAX / 2] {
+                let held = text.as_ref().len();
+                let bytes = text.grow(more).expect("there is memory");
+                bytes.resize(held + more, b'y');
+                let spare = bytes.capacity() - bytes.len();
+                assert!(spare <= bytes.len().min(SPARE_MAX), "{spare} of {len}");
+            }
+            assert_eq!(
+                before.as_ref().len(),
+                len,
+                "a copy of before stays as it was"
+            );
+        }
+        let mut text = Text::from_bytes(b"");
+        let bytes = text.grow(1000).expect("there is memory");
+        assert_eq!(bytes.capacity(), 1000);
+        assert!(text.grow(usize::MAX).is_err());
+        assert_eq!(text.as_ref().len(), 0);
     }
 
     #[test]

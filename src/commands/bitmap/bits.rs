@@ -27,12 +27,9 @@ fn setbit(call: &mut WriteCall<'_>) -> Done {
         .args
         .int_in(0..=1, Fail::Says("bit is not an integer or out of range"))? as u8;
     let mut text = call.db.edit_or_create::<Text>(key)?;
-    let bytes = text.raw_mut();
     let needed = (offset >> 3) as usize + 1;
-    let grown = bytes.len() < needed;
-    if grown {
-        bytes.resize(needed, 0);
-    }
+    let grown = text.value().len() < needed;
+    let bytes = text.reach(needed)?;
     let before = bit(bytes, offset);
     set_bit(bytes, offset, on);
     if grown || before != on {
@@ -107,7 +104,9 @@ fn bitop(call: &mut WriteCall<'_>) -> Done {
         .map(|text| text.len())
         .max()
         .unwrap_or(0);
-    let mut result = vec![0; len];
+    let mut result = Vec::new();
+    result.try_reserve_exact(len)?;
+    result.resize(len, 0);
     let mut digits = itoa::Buffer::new();
     for (at, text) in texts.iter().enumerate() {
         let bytes = text.map_or(&b""[..], |text| text.as_bytes(&mut digits));

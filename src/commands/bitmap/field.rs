@@ -293,11 +293,8 @@ fn bitfield(call: &mut WriteCall<'_>) -> Done {
     let writes = operations.iter().filter(|operation| !operation.is_get());
     let needed = writes.map(Operation::end).max().unwrap_or(0).div_ceil(8) as usize;
     let mut text = call.db.edit_or_create::<Text>(key)?;
-    let bytes = text.raw_mut();
-    let grown = bytes.len() < needed;
-    if grown {
-        bytes.resize(needed, 0);
-    }
+    let grown = text.value().len() < needed;
+    let bytes = text.reach(needed)?;
     let applied: Vec<_> = operations
         .iter()
         .map(|operation| operation.apply(bytes, call.out))
