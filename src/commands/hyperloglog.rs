@@ -3,8 +3,8 @@
 use crate::command::Flag::{Admin, DenyOom, Fast, MayReplicate, Neither, ReadOnly};
 use crate::command::{Arg, Command, Done, Fail, Family, Flow, KeyUse, Run, SessionCall, WriteCall};
 use crate::engine::Db;
-use crate::types::Text;
 use crate::types::hyperloglog::{self as hll, HllError, Registers};
+use crate::types::{Text, TextRef};
 
 pub const FAMILY: Family = Family {
     group: "hyperloglog",
@@ -30,9 +30,13 @@ fn fail(error: HllError) -> Fail {
     Fail::code(error.text())
 }
 
-/// The bytes at a key, if they are a HyperLogLog.
+/// The bytes at a key, if they are a HyperLogLog; counted as a look at it.
 fn read(db: &Db<'_>, key: &[u8]) -> Result<Option<Vec<u8>>, Fail> {
-    let Some(text) = db.read::<Text>(key)? else {
+    checked(db.read::<Text>(key)?)
+}
+
+fn checked(text: Option<TextRef<'_>>) -> Result<Option<Vec<u8>>, Fail> {
+    let Some(text) = text else {
         return Ok(None);
     };
     let bytes = text.as_bytes(&mut itoa::Buffer::new()).to_vec();
@@ -43,7 +47,7 @@ fn read(db: &Db<'_>, key: &[u8]) -> Result<Option<Vec<u8>>, Fail> {
 fn pfadd(call: &mut WriteCall<'_>) -> Done {
     let key = call.args.next()?;
     let sparse_max = call.server.config.hll_sparse_max_bytes.get() as usize;
-    let held = read(&call.db, key)?;
+    let held = checked(call.db.held::<Text>(key)?)?;
     let mut changed = held.is_none();
     let mut bytes = held.unwrap_or_else(hll::create);
     for element in call.args.rest() {
@@ -74,10 +78,14 @@ const PFCOUNT: Command = Command {
 fn pfcount(call: &mut WriteCall<'_>) -> Done {
     let keys = call.args.rest();
     let count = if let [key] = keys {
-        match read(&call.db, key)? {
+        call.db.counted(key);
+        match checked(call.db.held::<Text>(key)?)? {
             None => 0,
             Some(bytes) => match hll::cached_count(&bytes) {
-                Some(count) => count,
+                Some(count) => {
+                    call.db.mark(key);
+                    count
+                }
                 None => {
                     let count = hll::count(&bytes).map_err(fail)?;
                     let mut bytes = bytes;

@@ -102,8 +102,8 @@ pub struct Effects {
     /// Read by `hits` and `misses` through a shared borrow.
     pub hits: std::cell::Cell<u64>,
     pub misses: std::cell::Cell<u64>,
-    /// Keys that readers missed, when miss events are wanted.
-    pub missed: std::cell::RefCell<Vec<(usize, Bstr)>>,
+    /// Events of keys that readers missed, each with the number of other events that come before it.
+    pub missed: std::cell::RefCell<Vec<(usize, Event)>>,
     /// Dead keys that a command came upon: to be removed by a unit of their own, or before a command is logged that would
     /// find them alive where the log is read.
     pub dead: std::cell::RefCell<Vec<(usize, Bstr)>>,
@@ -126,6 +126,31 @@ impl Effects {
                 key: Bstr::new(key),
             });
         }
+    }
+
+    /// Announces that a reader missed a key, through a shared borrow.
+    #[cold]
+    pub fn announce_miss(&self, db: usize, key: &[u8]) {
+        let event = Event {
+            name: "keymiss",
+            db,
+            key: Bstr::new(key),
+        };
+        self.missed.borrow_mut().push((self.events.len(), event));
+    }
+
+    /// Takes all events, in the order in which they were announced.
+    pub fn take_events(&mut self) -> impl Iterator<Item = Event> {
+        let mut missed = self.missed.get_mut().drain(..).peekable();
+        let mut others = self.events.drain(..);
+        let mut passed = 0;
+        std::iter::from_fn(move || {
+            if let Some((_, event)) = missed.next_if(|(before, _)| *before <= passed) {
+                return Some(event);
+            }
+            passed += 1;
+            others.next()
+        })
     }
 
     /// Logs a command as it was given, if anyone reads the log.

@@ -84,11 +84,8 @@ impl Worker {
     fn tell(&self, effects: &mut Effects, by: Option<u64>) {
         let shared = &*self.shared;
         let on = shared.config.notify_keyspace_events.get();
-        for event in &effects.events {
+        for event in effects.take_events() {
             notify::publish(&shared.broker, on, event.name, event.db, &event.key);
-        }
-        for (db, key) in effects.missed.get_mut().drain(..) {
-            notify::publish(&shared.broker, on, "keymiss", db, &key);
         }
         if effects.wanted.changed {
             if effects.flushed {

@@ -1,6 +1,7 @@
 //! The server as its clients see it: one binary started, bytes in, bytes out.
 #![forbid(unsafe_code)]
 
+mod accounts;
 mod acl;
 mod bad_input;
 mod client_memory;

@@ -133,6 +133,7 @@ fn expire(call: &mut WriteCall<'_>, unit: Unit) -> Done {
     let deadline = unit
         .deadline_ms(time, now_ms)
         .ok_or_else(|| Fail::expire_time(call.entry.command.name))?;
+    call.db.mark(key);
     let Some(present) = call.db.deadline(key) else {
         call.out.int(0);
         return Ok(Flow::Done);
@@ -200,7 +201,8 @@ pub const PEXPIRETIME: Command = Command {
 
 fn tell(call: &mut ReadCall<'_>, unit: Unit) -> Done {
     let key = call.args.next()?;
-    let answer = match call.db.deadline(key) {
+    let found = call.db.counted(key).and_then(|_| call.db.deadline(key));
+    let answer = match found {
         None => -2,
         Some(None) => -1,
         Some(Some(deadline)) => {
@@ -228,6 +230,7 @@ pub const PERSIST: Command = Command {
 
 fn persist(call: &mut WriteCall<'_>) -> Done {
     let key = call.args.next()?;
+    call.db.mark(key);
     let done = call.db.set_deadline(key, None);
     if done {
         call.db.announce(Class::Generic, "persist", key);

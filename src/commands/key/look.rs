@@ -23,7 +23,7 @@ fn exists(call: &mut ReadCall<'_>) -> Done {
         .args
         .rest()
         .iter()
-        .filter(|key| call.db.exists(key))
+        .filter(|key| call.db.counted(key).is_some())
         .count();
     call.out.count(found);
     Ok(Flow::Done)
@@ -46,7 +46,7 @@ fn touch(call: &mut ReadCall<'_>) -> Done {
         .args
         .rest()
         .iter()
-        .filter(|key| call.db.value(key).is_some())
+        .filter(|key| call.db.touch(key))
         .count();
     call.out.count(found);
     Ok(Flow::Done)
@@ -63,11 +63,9 @@ pub const TYPE: Command = Command {
 
 fn kind(call: &mut ReadCall<'_>) -> Done {
     let key = call.args.next()?;
-    call.out.simple(
-        call.db
-            .peek(key)
-            .map_or("none", |value| value.kind().name()),
-    );
+    let entry = call.db.counted(key);
+    let name = entry.map_or("none", |entry| entry.value().kind().name());
+    call.out.simple(name);
     Ok(Flow::Done)
 }
 

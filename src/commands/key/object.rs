@@ -31,7 +31,7 @@ fn encoding(call: &mut ReadCall<'_>) -> Done {
     })
 }
 
-/// Answers with what an entry tells, looking at it without leaving a mark; with null if there is no key.
+/// Answers with what an entry tells, looking at it without leaving a mark, though that counts; with null if there is no key.
 fn answer(call: &mut ReadCall<'_>, tell: impl FnOnce(&mut Teller<'_>, &Entry)) -> Done {
     let key = call.args.next()?;
     let mut teller = Teller {
@@ -39,7 +39,7 @@ fn answer(call: &mut ReadCall<'_>, tell: impl FnOnce(&mut Teller<'_>, &Entry)) -
         now_ms: call.db.now_ms(),
         rules: &call.db.rules().access,
     };
-    match call.db.entry(key) {
+    match call.db.counted_quietly(key) {
         Some(entry) => tell(&mut teller, entry),
         None => teller.out.null(),
     }

@@ -41,13 +41,13 @@ fn renamenx(call: &mut WriteCall<'_>) -> Done {
 
 fn move_name(call: &mut WriteCall<'_>, replace: bool) -> Result<bool, Fail> {
     let (from, to) = (call.args.next()?, call.args.next()?);
-    if !call.db.exists(from) {
+    if !call.db.mark(from) {
         return Err(Fail::NO_KEY);
     }
     if from == to {
         return Ok(replace);
     }
-    if call.db.exists(to) {
+    if call.db.mark(to) {
         if !replace {
             return Ok(false);
         }
@@ -99,7 +99,10 @@ fn copy(call: &mut WriteCall<'_>) -> Done {
     let taken = call.db.other(db).exists(to);
     let copied = match call.db.value(from) {
         Some(value) if replace || !taken => value.detached(),
-        _ => {
+        found => {
+            if found.is_some() {
+                call.db.other(db).mark(to);
+            }
             call.out.int(0);
             return Ok(Flow::Done);
         }
@@ -135,7 +138,7 @@ fn move_db(call: &mut WriteCall<'_>) -> Done {
     if db == call.db.index() {
         return Err(Fail::Says("source and destination objects are the same"));
     }
-    if !call.db.exists(key) || call.db.other(db).exists(key) {
+    if !call.db.mark(key) || call.db.other(db).mark(key) {
         call.out.int(0);
         return Ok(Flow::Done);
     }

@@ -59,7 +59,7 @@ pub(super) fn shift(
     take: End,
     add: End,
 ) -> Result<bool, Fail> {
-    let Some(element) = call.db.read::<List>(from)?.and_then(|list| take.peek(list)) else {
+    let Some(element) = call.db.held::<List>(from)?.and_then(|list| take.peek(list)) else {
         return Ok(false);
     };
     let element = element.to_vec();

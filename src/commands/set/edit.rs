@@ -74,12 +74,13 @@ pub const SMOVE: Command = Command {
 
 fn smove(call: &mut WriteCall<'_>) -> Done {
     let (from, to, member) = (call.args.next()?, call.args.next()?, call.args.next()?);
-    let Some(source) = call.db.read::<Set>(from)? else {
+    let Some(source) = call.db.held::<Set>(from)? else {
+        call.db.mark(to);
         call.out.int(0);
         return Ok(Flow::Done);
     };
     let held = source.contains(member);
-    call.db.read::<Set>(to)?;
+    call.db.held::<Set>(to)?;
     if held && from != to {
         if let Some(mut source) = call.db.edit::<Set>(from)? {
             source.remove(member);
@@ -90,6 +91,10 @@ fn smove(call: &mut WriteCall<'_>) -> Done {
         if target.insert(member, limits) {
             target.announce("sadd");
         }
+    }
+    if !held || from == to {
+        call.db.mark(from);
+        call.db.mark(to);
     }
     call.out.int(held);
     Ok(Flow::Done)

@@ -243,6 +243,7 @@ fn idle_ms_min(args: &mut Args<'_>, command: &'static str) -> Result<i64, Fail> 
 fn xclaim(call: &mut WriteCall<'_>) -> Done {
     let (key, name, consumer) = (call.args.next()?, call.args.next()?, call.args.next()?);
     let now_ms = call.db.clock_ms();
+    call.db.counted(key);
     let stream = call.db.edit::<Stream>(key)?;
     let mut stream = stream
         .filter(|stream| stream.group(name).is_some())
@@ -308,6 +309,7 @@ fn xautoclaim(call: &mut WriteCall<'_>) -> Done {
             return Err(Fail::SYNTAX);
         }
     }
+    call.db.counted(key);
     let stream = call.db.edit::<Stream>(key)?;
     let mut stream = stream
         .filter(|stream| stream.group(name).is_some())

@@ -23,6 +23,7 @@ pub const XACK: Command = Command {
 
 fn xack(call: &mut WriteCall<'_>) -> Done {
     let (key, name) = (call.args.next()?, call.args.next()?);
+    call.db.counted(key);
     let stream = call.db.edit::<Stream>(key)?;
     let Some(mut stream) = stream.filter(|stream| stream.group(name).is_some()) else {
         call.out.int(0);

@@ -293,6 +293,7 @@ fn xreadgroup(call: &mut WriteCall<'_>) -> Done {
     let mut served = Served::new(call.out);
     let mut deliveries = Vec::new();
     for (key, from) in wish.keys.iter().zip(&from) {
+        call.db.counted(key);
         let Some(mut edit) = call.db.edit::<Stream>(key)? else {
             continue;
         };

@@ -96,7 +96,7 @@ pub const INCRBYFLOAT: Command = Command {
 fn incrbyfloat(call: &mut WriteCall<'_>) -> Done {
     let (key, by) = (call.args.next()?, call.args.next()?);
     let mut digits = itoa::Buffer::new();
-    let held = call.db.read::<Text>(key)?;
+    let held = call.db.held::<Text>(key)?;
     let held = held.map_or(&b"0"[..], |text| text.as_bytes(&mut digits));
     let held = Extended::parse(held).ok_or(Fail::NOT_FLOAT)?;
     let total = held + Extended::parse(by).ok_or(Fail::NOT_FLOAT)?;

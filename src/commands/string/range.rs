@@ -16,14 +16,14 @@ pub const APPEND: Command = Command {
 
 fn append(call: &mut WriteCall<'_>) -> Done {
     let (key, tail) = (call.args.next()?, call.args.next()?);
-    let held = call.db.read::<Text>(key)?.map(TextRef::len);
+    let held = call.db.held::<Text>(key)?.map(TextRef::len);
     check_length(call, held.unwrap_or(0) as u64 + tail.len() as u64)?;
     let mut text = call.db.edit_or_create::<Text>(key)?;
     if held.is_none() {
         // A new string is stored like SET's, not as one that keeps growing.
         text.set(Piece::compact(tail));
     } else {
-        text.raw_mut().extend_from_slice(tail);
+        text.grow(tail.len())?.extend_from_slice(tail);
     }
     text.announce("append");
     let len = text.value().len();
@@ -78,19 +78,16 @@ fn setrange(call: &mut WriteCall<'_>) -> Done {
     let offset = call.args.int()?;
     let part = call.args.next()?;
     let offset = u64::try_from(offset).map_err(|_| Fail::Says("offset is out of range"))?;
-    let held = call.db.read::<Text>(key)?.map_or(0, TextRef::len);
+    let held = call.db.held::<Text>(key)?.map_or(0, TextRef::len);
     if part.is_empty() {
+        call.db.mark(key);
         call.out.count(held);
         return Ok(Flow::Done);
     }
     check_length(call, offset.saturating_add(part.len() as u64))?;
     let (from, to) = (offset as usize, offset as usize + part.len());
     let mut text = call.db.edit_or_create::<Text>(key)?;
-    let bytes = text.raw_mut();
-    if bytes.len() < to {
-        bytes.resize(to, 0);
-    }
-    bytes[from..to].copy_from_slice(part);
+    text.reach(to)?[from..to].copy_from_slice(part);
     text.announce("setrange");
     let len = text.value().len();
     drop(text);

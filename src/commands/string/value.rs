@@ -109,7 +109,7 @@ fn set(call: &mut WriteCall<'_>) -> Done {
     if get {
         reply_old(call, key)?;
     }
-    if (nx && call.db.exists(key)) || (xx && !call.db.exists(key)) {
+    if (nx && call.db.mark(key)) || (xx && !call.db.exists(key)) {
         if !get {
             call.out.null();
         }
@@ -153,7 +153,7 @@ pub const SETNX: Command = Command {
 
 fn setnx(call: &mut WriteCall<'_>) -> Done {
     let (key, value) = (call.args.next()?, call.args.next()?);
-    let free = !call.db.exists(key);
+    let free = !call.db.mark(key);
     if free {
         store(call, key, value, Deadline::Clear);
     }
@@ -372,7 +372,7 @@ fn set_all(call: &mut WriteCall<'_>, only_new: bool) -> Result<bool, Fail> {
         .args
         .pairs()
         .ok_or_else(|| Fail::arity(call.entry.command.name))?;
-    if only_new && pairs.clone().any(|(key, _)| call.db.exists(key)) {
+    if only_new && pairs.clone().any(|(key, _)| call.db.mark(key)) {
         return Ok(false);
     }
     for (key, value) in pairs {

@@ -9,7 +9,7 @@ mod whole;
 pub use whole::GaveUp;
 
 use super::Rules;
-use super::access::Access;
+use super::access::{Access, AccessRules};
 use super::each::Each;
 use super::edit::Edit;
 use super::effects::{Class, Effects, Garbage};
@@ -47,6 +47,24 @@ pub struct Taken {
     pub access: Access,
 }
 
+/// How a unit leaves its mark on the keys that it uses.
+#[derive(Clone, Copy)]
+struct Toucher<'r> {
+    rules: &'r AccessRules,
+    now_ms: u64,
+    /// Not for CLIENT NO-TOUCH.
+    on: bool,
+}
+
+impl Toucher<'_> {
+    #[inline]
+    fn touch(self, entry: &Entry) {
+        if self.on {
+            entry.set_access(entry.access().used(self.rules, self.now_ms));
+        }
+    }
+}
+
 /// A key as a writer finds it.
 struct Found<'d> {
     shard: &'d mut Shard,
@@ -64,13 +82,13 @@ impl<'d> Found<'d> {
         index: usize,
         pos: usize,
         now_ms: u64,
-        rules: &Rules,
+        toucher: Toucher<'_>,
     ) -> Result<Edit<'d, T>, WrongType> {
         let entry = self.shard.table_mut(index).at(pos);
+        toucher.touch(entry);
         if entry.kind() != T::KIND {
             return Err(WrongType);
         }
-        entry.set_access(entry.access().used(&rules.access, now_ms));
         let Found { shard, effects, .. } = self;
         Ok(Edit::new(shard, index, pos, now_ms, effects, false))
     }
@@ -82,7 +100,7 @@ pub struct Db<'a> {
     now_ms: u64,
     effects: &'a mut Effects,
     rules: &'a Rules,
-    /// Whether reads move the access clock: not for CLIENT NO-TOUCH.
+    /// Whether use moves the access clock: not for CLIENT NO-TOUCH.
     touch: bool,
     /// The command's key, if it has one: it was hashed to find its shard.
     hashed: Option<Hashed<'a>>,
@@ -186,6 +204,31 @@ impl<'a> Db<'a> {
         table.find(hash, key).map(|pos| table.at(pos))
     }
 
+    /// Marks a key as used just now, for CLIENT NO-TOUCH too; false if it isn't there. It is counted like [`Db::value`].
+    pub fn touch(&self, key: &[u8]) -> bool {
+        let found = self.value(key).is_some();
+        if found
+            && !self.touch
+            && let Some(entry) = self.entry(key)
+        {
+            let always = Toucher {
+                on: true,
+                ..self.toucher()
+            };
+            always.touch(entry);
+        }
+        found
+    }
+
+    /// Whether the key is there, for writers that look at it: marked as used, and uncounted.
+    pub fn mark(&self, key: &[u8]) -> bool {
+        let entry = self.entry(key);
+        if let Some(entry) = entry {
+            self.toucher().touch(entry);
+        }
+        entry.is_some()
+    }
+
     pub fn exists(&self, key: &[u8]) -> bool {
         self.find(key).is_some()
     }
@@ -198,25 +241,37 @@ impl<'a> Db<'a> {
     /// The value; counts a hit or a miss and marks the key as used.
     #[inline]
     pub fn value(&self, key: &[u8]) -> Option<ValueRef<'_>> {
-        let Some((table, pos)) = self.find(key) else {
-            self.missed(key);
-            return None;
-        };
-        self.effects.hits.set(self.effects.hits.get() + 1);
-        let entry = table.at(pos);
-        if self.touch {
-            entry.set_access(entry.access().used(&self.rules.access, self.now_ms));
-        }
+        let entry = self.counted(key)?;
+        self.toucher().touch(entry);
         Some(entry.value())
     }
 
-    fn missed(&self, key: &[u8]) {
-        self.effects.misses.set(self.effects.misses.get() + 1);
-        if self.effects.wants(Class::Miss) {
-            self.effects
-                .missed
-                .borrow_mut()
-                .push((self.index, Bstr::new(key)));
+    /// The entry, without leaving a mark on it; counts a hit or a miss.
+    #[inline]
+    pub fn counted(&self, key: &[u8]) -> Option<&Entry> {
+        let entry = self.counted_quietly(key);
+        if entry.is_none() && self.effects.wants(Class::Miss) {
+            self.effects.announce_miss(self.index, key);
+        }
+        entry
+    }
+
+    /// The entry, without leaving a mark on it; counts a hit or a miss, but no event tells of a miss.
+    #[inline]
+    pub fn counted_quietly(&self, key: &[u8]) -> Option<&Entry> {
+        let found = self.find(key);
+        let Effects { hits, misses, .. } = &*self.effects;
+        let count = if found.is_some() { hits } else { misses };
+        count.set(count.get() + 1);
+        found.map(|(table, pos)| table.at(pos))
+    }
+
+    #[inline]
+    fn toucher(&self) -> Toucher<'a> {
+        Toucher {
+            rules: &self.rules.access,
+            now_ms: self.now_ms,
+            on: self.touch,
         }
     }
 
@@ -237,6 +292,14 @@ impl<'a> Db<'a> {
             faded.push((self.index, Bstr::new(key)));
         }
         hash.get(field, self.now_ms)
+    }
+
+    /// The value as one type, without a mark and uncounted: for writers, who leave their mark when they edit it.
+    pub fn held<T: Type>(&self, key: &[u8]) -> Result<Option<T::Ref<'_>>, WrongType> {
+        match self.peek(key) {
+            None => Ok(None),
+            Some(value) => T::of(value).ok_or(WrongType).map(Some),
+        }
     }
 
     /// The deadline of a key: `None` if there is no key, `Some(None)` if it lives for ever.
@@ -280,37 +343,41 @@ impl<'a> Db<'a> {
     /// The key's value, to be edited in place. Nothing if there is no key.
     #[inline]
     pub fn edit<T: Type>(&mut self, key: &[u8]) -> Result<Option<Edit<'_, T>>, WrongType> {
-        let (index, now_ms, rules) = (self.index, self.now_ms, self.rules);
+        let (index, now_ms, toucher) = (self.index, self.now_ms, self.toucher());
         let found = self.find_mut(key);
         let Some(pos) = found.pos else {
             return Ok(None);
         };
-        found.edit(index, pos, now_ms, rules).map(Some)
+        found.edit(index, pos, now_ms, toucher).map(Some)
     }
 
     /// The key's value, to be edited in place; an empty one if there is no key.
     #[inline]
     pub fn edit_or_create<T: Type>(&mut self, key: &[u8]) -> Result<Edit<'_, T>, WrongType> {
-        let (index, now_ms, rules) = (self.index, self.now_ms, self.rules);
+        let (index, now_ms, toucher) = (self.index, self.now_ms, self.toucher());
         let found = self.find_mut(key);
         if let Some(pos) = found.pos {
-            return found.edit(index, pos, now_ms, rules);
+            return found.edit(index, pos, now_ms, toucher);
         }
-        let access = Access::fresh(&rules.access, now_ms);
+        let access = Access::fresh(toucher.rules, now_ms);
         let shard = found.shard;
         let pos = shard.insert(index, found.hash, key, T::fresh().into(), access);
         Ok(Edit::new(shard, index, pos, now_ms, found.effects, true))
     }
 
-    /// Puts a value at a key, whatever was there.
+    /// Puts a value at a key, whatever was there. How often the key was used doesn't begin anew.
     pub fn set<'v>(&mut self, key: &[u8], value: impl Into<New<'v>>, deadline: Deadline) {
-        let access = Access::fresh(&self.rules.access, self.now_ms);
-        self.put(key, value.into(), deadline, access);
+        self.store(key, value.into(), deadline, None);
     }
 
     /// Puts a value at a key with its access mark: RENAME and RESTORE keep theirs.
     pub fn put(&mut self, key: &[u8], value: New<'_>, deadline: Deadline, access: Access) {
-        let (index, now_ms) = (self.index, self.now_ms);
+        self.store(key, value, deadline, Some(access));
+    }
+
+    fn store(&mut self, key: &[u8], value: New<'_>, deadline: Deadline, access: Option<Access>) {
+        let (index, now_ms, toucher) = (self.index, self.now_ms, self.toucher());
+        let fresh = Access::fresh(toucher.rules, now_ms);
         let Found {
             shard,
             effects,
@@ -323,14 +390,18 @@ impl<'a> Db<'a> {
                 let table = shard.table_mut(index);
                 table.drop_fields_timer(pos);
                 let entry = table.at_mut(pos);
-                entry.set_access(access);
+                match access {
+                    Some(access) => entry.set_access(access),
+                    None if toucher.rules.lfu => toucher.touch(entry),
+                    None => entry.set_access(fresh),
+                }
                 if let Some(old) = entry.put(value) {
                     discard(old, effects);
                 }
                 pos
             }
             None => {
-                let pos = shard.insert(index, hash, key, value, access);
+                let pos = shard.insert(index, hash, key, value, access.unwrap_or(fresh));
                 effects.announce(Class::New, "new", index, key);
                 pos
             }

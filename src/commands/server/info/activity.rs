@@ -164,6 +164,8 @@ pub fn commandstats(report: &Report<'_>, page: &mut Page<'_>) {
 
 pub fn errorstats(report: &Report<'_>, page: &mut Page<'_>) {
     for (code, count) in report.server.stats.errors() {
+        // A name ends at the colon, and a comment begins with the other one.
+        let code = code.replace([':', '#'], "_");
         page.line(
             format_args!("errorstat_{code}"),
             format_args!("count={count}"),
