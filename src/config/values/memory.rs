@@ -175,8 +175,8 @@ mod tests {
             assert_eq!(refusal(&memory, text), "argument must be a memory value");
         }
         assert_eq!(
-            accept(&memory, "99999999999999999999"),
-            u64::MAX.to_string()
+            refusal(&memory, "99999999999999999999"),
+            "argument must be greater or equal to 0"
         );
         assert_eq!(
             accept(&Memory::new(1 << 20, 1, 1 << 62).at_least(16384), "10"),
