@@ -229,7 +229,7 @@ fn cve_2023_45145_a_socket_is_never_open_to_more_than_it_will_be() {
         let modes = std::thread::scope(|scope| {
             let watcher = scope.spawn(|| {
                 let mut modes = Vec::new();
-                while !done.load(Ordering::Relaxed) {
+                while !done.load(Ordering::Relaxed) || modes.is_empty() {
                     if let Ok(found) = std::fs::metadata(&path) {
                         let mode = found.permissions().mode() & 0o777;
                         if modes.last() != Some(&mode) {
