@@ -92,7 +92,8 @@ impl Scene {
     fn set(state: State, workers: &'static str) -> Scene {
         let mut options = vec!["--io-threads", workers, "--repl-diskless-sync-delay", "0"];
         options.extend(match state {
-            State::Rewriting => &["--appendonly", "yes"][..],
+            // A log that is being begun keeps the server from ending otherwise, as it does Redis.
+            State::Rewriting => &["--appendonly", "yes", "--shutdown-on-sigterm", "force"][..],
             State::Saving => &["--save", "3600 1"],
             State::Evicting => &["--maxmemory-policy", "allkeys-lru"],
             State::LongScript => &["--busy-reply-threshold", "1"],
