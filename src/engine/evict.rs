@@ -48,8 +48,7 @@ impl Victims {
     pub fn choose(
         &mut self,
         engine: &Engine,
-        policy: Policy,
-        volatile_only: bool,
+        (policy, volatile_only): (Policy, bool),
         samples: usize,
         rules: &AccessRules,
         now_ms: u64,

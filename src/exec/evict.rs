@@ -73,8 +73,7 @@ impl Worker {
             let mut victims = self.victims.borrow_mut();
             let chosen = victims.choose(
                 &self.engine,
-                policy,
-                volatile_only,
+                (policy, volatile_only),
                 samples,
                 &rules.access,
                 self.now_ms(),
