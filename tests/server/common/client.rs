@@ -73,7 +73,7 @@ impl Client {
 
     /// Takes what has come, whatever it is.
     pub fn receive_raw(&mut self, into: &mut Vec<u8>) -> io::Result<()> {
-        into.extend(self.buffer.drain(..));
+        into.append(&mut self.buffer);
         self.read = 0;
         let mut piece = [0; 16 * 1024];
         match self.stream.read(&mut piece)? {
