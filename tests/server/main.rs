@@ -24,6 +24,7 @@ mod odd_numbers;
 mod operating;
 mod others;
 mod panics;
+mod operating;
 mod persist;
 mod replication;
 mod restore;
