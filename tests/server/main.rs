@@ -24,7 +24,6 @@ mod odd_numbers;
 mod operating;
 mod others;
 mod panics;
-mod operating;
 mod persist;
 mod replication;
 mod restore;
