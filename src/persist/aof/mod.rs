@@ -33,6 +33,8 @@ pub(super) use writer::stop;
 
 /// How old an edit may be that the disk doesn't have, under `everysec`.
 const UNSAFE_MS_MAX: u64 = 900;
+/// A write that takes longer than this has waited for something.
+const FREE_WRITE_MAX: Duration = Duration::from_millis(2);
 
 /// The log's files, and those who write them.
 #[derive(Default)]
@@ -48,6 +50,8 @@ pub struct Log {
     wanted: AtomicBool,
     /// A sync goes on that whoever writes might have to wait for.
     syncing: AtomicBool,
+    /// The last write during a sync did not have to wait for it, as it doesn't on most disks.
+    writes_freely: AtomicBool,
     /// The last write or sync failed.
     has_failed: AtomicBool,
     sync_call: SyncCall,
@@ -126,6 +130,21 @@ impl Log {
     fn wrote(&self, increment_bytes: u64) {
         self.increment_bytes
             .store(increment_bytes, Ordering::Relaxed);
+    }
+
+    fn is_syncing(&self) -> bool {
+        self.syncing.load(Ordering::SeqCst)
+    }
+
+    /// Whether a worker that wrote now might have to wait for a sync.
+    fn holds_up(&self) -> bool {
+        self.is_syncing() && !self.writes_freely.load(Ordering::Relaxed)
+    }
+
+    /// Notes how long a write took while a sync went on.
+    fn wrote_in_sync(&self, time: Duration) {
+        self.writes_freely
+            .store(time < FREE_WRITE_MAX, Ordering::Relaxed);
     }
 
     fn set_error(&self, error: Option<String>) {

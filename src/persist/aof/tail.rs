@@ -8,6 +8,7 @@ use std::collections::VecDeque;
 use std::io;
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Instant;
 
 use bytes::Bytes;
 
@@ -113,7 +114,11 @@ impl Part {
             self.torn = true;
             store.log.sleep_for_tests();
             crash::point("log");
+            let begun = store.log.is_syncing().then(Instant::now);
             self.file.write_all(&self.kept[self.written..])?;
+            if let Some(begun) = begun {
+                store.log.wrote_in_sync(begun.elapsed());
+            }
             self.torn = false;
             self.written = self.kept.len();
         }

@@ -3,8 +3,8 @@
 //! A reply leaves once the edits that it tells of are in the file, and under `appendfsync always` on the disk. Otherwise
 //! a worker whose replies wait writes itself what everybody appended, as Redis does before it answers: one write for all of
 //! a turn. Two threads stand behind the workers. One writes what no reply waits for, all under `always`, and what can't be
-//! written now; the other one syncs. While it does, a write to the same disk may take as long as the sync, so that workers leave theirs to
-//! the first thread, and go on with what doesn't depend on it.
+//! written now; the other one syncs. While it does, a write to the same disk may take as long as the sync: until one
+//! has been seen not to, workers leave theirs to the first thread, and go on with what doesn't depend on it.
 
 use std::io;
 use std::sync::Arc;
@@ -83,14 +83,14 @@ impl Store {
             if !log.wanted.load(Ordering::SeqCst) {
                 return;
             }
-            if log.syncing.load(Ordering::SeqCst) {
+            if log.holds_up() {
                 return self.journal.ring();
             }
             // Who holds it looks after letting it go whether more is wanted.
             let Some(mut held) = log.tail.try_lock() else {
                 return;
             };
-            if log.syncing.load(Ordering::SeqCst) {
+            if log.holds_up() {
                 continue;
             }
             log.wanted.store(false, Ordering::SeqCst);
