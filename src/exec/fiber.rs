@@ -37,6 +37,9 @@ const SLICE: Duration = Duration::from_millis(1);
 
 /// A library's code that takes longer to load is given up.
 const LOAD_MAX: Duration = Duration::from_millis(500);
+/// One that was accepted before has more time: on a busy machine it may take longer than it did then, and without it
+/// its functions would be missing on this worker alone.
+const FOLLOW_MAX: Duration = Duration::from_secs(10);
 
 /// What may run scripts.
 pub(super) enum Job {
@@ -235,7 +238,11 @@ impl Stage<'_> {
         let elapsed = self.started.get().elapsed();
         if self.run.borrow().is_none() {
             // A library is being loaded, which nobody waits for that long.
-            return elapsed >= LOAD_MAX && !self.obeys();
+            let most = match self.host.is_following() {
+                true => FOLLOW_MAX,
+                false => LOAD_MAX,
+            };
+            return elapsed >= most && !self.obeys();
         }
         let threshold_ms = worker.shared.config.busy_reply_threshold.get().max(0) as u64;
         if elapsed < Duration::from_millis(threshold_ms).max(SLICE) {

@@ -60,6 +60,8 @@ pub struct Host {
     /// Flushes of the shared scripts that `compiled` has seen.
     flushes: Cell<u64>,
     pub(super) ready: RefCell<Ready>,
+    /// Libraries that were accepted before are being loaded here, too.
+    pub(super) following: Cell<bool>,
     /// Bytes that the state held after it was last collected.
     live: Cell<usize>,
     /// Bytes that are counted apart for it.
@@ -103,6 +105,7 @@ impl Host {
             kept,
             compiled: RefCell::default(),
             ready: RefCell::default(),
+            following: Cell::new(false),
             live: Cell::new(0),
             counted: Cell::new(0),
         })

@@ -97,13 +97,20 @@ impl Host {
     pub fn function(&self, name: &[u8]) -> Option<(Registered, Function)> {
         let shared: Arc<Functions> = self.scripts.functions.load_full();
         if self.ready.borrow().version != shared.version {
+            self.following.set(true);
             self.follow(&shared);
+            self.following.set(false);
         }
         let name = std::str::from_utf8(name).ok()?.to_ascii_lowercase();
         let ready = self.ready.borrow();
         let made = ready.by_name.get(&name)?;
         let function = self.kept.get(made.number).ok()?;
         Some((made.registered.clone(), function))
+    }
+
+    /// Whether a library is being loaded that FUNCTION LOAD has accepted before.
+    pub fn is_following(&self) -> bool {
+        self.following.get()
     }
 
     /// Forgets libraries that are gone, and loads those that are new.
