@@ -268,6 +268,22 @@ fn swept(client: &mut Client) -> bool {
     whole
 }
 
+/// Whether no key and no field has a deadline any more.
+fn is_lasting(client: &mut Client) -> bool {
+    let mut lasting = true;
+    for key in client.ask("KEYS *").items() {
+        let key = key.text();
+        lasting &= client.ask(&format!("PTTL {key}")).int() == -1;
+        if client.ask(&format!("TYPE {key}")).text() == "hash" {
+            for field in client.ask(&format!("HKEYS {key}")).items() {
+                let asked = format!("HPTTL {key} FIELDS 1 {}", field.text());
+                lasting &= client.ask(&asked).to_string() == "*[:-1]";
+            }
+        }
+    }
+    lasting
+}
+
 /// One of many commands on few hashes, whose fields live for a moment.
 fn random_command(random: &mut fastrand::Rng) -> Vec<String> {
     let key = format!("h{}", random.u32(0..20));
@@ -327,6 +343,9 @@ fn under_a_storm_of_short_lives_replica_and_log_hold_what_memory_holds() {
                 }
             });
         }
+    });
+    eventually("all that was to live for a moment is gone", || {
+        is_lasting(&mut client)
     });
     all_same(&mut client, &mut replica);
 }
