@@ -19,18 +19,21 @@
 //!
 //! # Floors
 //!
-//! A module uses only the floors below it; `tests/` reads every `use crate::` and checks.
+//! A module uses only the floors below it. `tests/floors.rs` reads this table and every `use crate::`, and checks.
 //!
 //! ```text
-//! 8  server  background  daemon  cli       put the parts together
-//! 7  net                                   sockets: listener, connection
-//! 6  exec  repl                            find, admit, unit, commit, transaction, sleep, sweep, evict; full syncs and the link to a master
-//! 5  commands                              one file per group of siblings; families never import each other
-//! 4  command                               the words commands are written in, and what workers share
-//! 3  engine  journal  persist  script      the keyspace; one order of all edits; the data files; Lua
-//! 2  pubsub  acl                           mailboxes, broker, tracking; users, rules and the check
-//! 1  types  resp  config                   values without keys or clock; bytes on the wire; every directive once
-//! 0  util                                  clock, numbers, globs, hashes, memory
+//! 12  server background daemon log cli testing   put the parts together
+//! 11  net        sockets: listener, connection
+//! 10  repl       full syncs, and the link to a master
+//!  9  exec       finds, admits, locks, runs and commits requests; transactions, scripts, blocked clients, expiry, eviction
+//!  8  commands   one file for each group of related commands; families never import each other
+//!  7  command    the words that commands are written in, and what workers share
+//!  6  persist    the data files: snapshots and the append-only file
+//!  5  journal    one order of all edits, for the log and for replicas
+//!  4  engine     the keyspace: shards, tables, deadlines, snapshots in memory
+//!  3  pubsub acl script   channels and client tracking; users and their rights; Lua
+//!  2  types resp config   values without keys or clock; bytes on the wire; every directive once
+//!  1  util       clock, numbers, globs, hashes, memory, locks in one order
 //! ```
 #![forbid(unsafe_code)]
 

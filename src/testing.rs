@@ -59,7 +59,7 @@ impl TestServer {
         server
     }
 
-    /// The same, on files that are there and a disk that may fail.
+    /// Starts a server on files that are there and a disk that may fail.
     pub fn start_on(lines: &str, dir: &Path, disk: Arc<dyn Disk>) -> Self {
         // A free port is looked for and given up again: another may take it before the server does.
         let tries = (0..10).find_map(|_| match Self::try_start(lines, dir, disk.clone()) {

@@ -193,7 +193,7 @@ pub struct User {
     rights: ArcSwap<Rights>,
     /// What the rights say, for a look at every command: nothing is denied.
     unlimited: AtomicBool,
-    /// The same: who comes is this user without a password.
+    /// What the rights say, for a look at every login: whoever comes is this user without a password.
     open: AtomicBool,
     /// It was deleted; its clients are on their way out.
     gone: AtomicBool,

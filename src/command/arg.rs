@@ -25,7 +25,7 @@ pub enum ArgKind {
     Pattern,
     /// A channel that is spoken or listened to, which users may be kept from.
     Channel,
-    /// The same, of a pattern of channels.
+    /// A pattern of channels, which users may be kept from.
     ChannelPattern,
     /// A word alone; the word is the `token`.
     Token,

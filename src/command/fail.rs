@@ -10,7 +10,7 @@ use crate::engine::WrongType;
 pub enum Fail {
     /// The text after `ERR `.
     Says(&'static str),
-    /// The same, made on the spot.
+    /// The text after `ERR `, made on the spot.
     Said(String),
     /// A text with a code of its own: `NOSCRIPT ...`.
     Code(Cow<'static, str>),

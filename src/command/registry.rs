@@ -63,7 +63,7 @@ impl Entry {
         self.each_use(argv, |at, _| visit(at))
     }
 
-    /// The same, with what is done to each.
+    /// Positions of the keys among the arguments, with what is done to each.
     #[inline]
     pub fn each_use(&self, argv: &[&[u8]], mut visit: impl FnMut(usize, KeyUse)) -> bool {
         let mut well_formed = true;

@@ -93,7 +93,7 @@ impl<'a, T: Type> Edit<'a, T> {
         self.noted = true;
     }
 
-    /// The same, as the keyspace event `name`.
+    /// Does what [`Edit::note`] does, and announces the keyspace event `name`.
     pub fn announce_aside(&mut self, name: &'static str) {
         self.tell(name);
         self.noted = true;

@@ -168,7 +168,7 @@ impl Table {
         taken
     }
 
-    /// The same where names are being walked over: what they have yet to visit stays before them.
+    /// Removes an entry while names are being walked over: what a walk has yet to visit stays before it.
     #[cold]
     fn remove_walked(&mut self, pos: usize) -> Entry {
         let stops = self.pass_by(pos);

@@ -135,7 +135,7 @@ impl Worker {
         }
     }
 
-    /// The same for keys that a script declared.
+    /// Tracks the keys that a script declared.
     pub(super) fn track_declared(&self, session: &Session, effects: &mut Effects, keys: &[Bstr]) {
         self.begin_tracking(session, effects);
         keys.iter().for_each(|key| self.track_key(session, key));

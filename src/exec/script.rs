@@ -157,7 +157,7 @@ impl Worker {
         }
     }
 
-    /// The same inside EXEC or a master's stream, under the locks of all of that.
+    /// Runs a script inside EXEC or a master's stream, under the locks of all of that.
     pub(super) fn script_in_exec<'w>(
         &'w self,
         stage: &Stage<'w>,

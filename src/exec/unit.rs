@@ -55,7 +55,7 @@ impl<'a> Call<'a> {
         }
     }
 
-    /// The same, of a request that was looked at before.
+    /// The call of a request that was looked at before.
     #[inline]
     fn looked(session: &'a Session, look: Look, argv: &'a [&'a [u8]]) -> Self {
         let entry = look.entry;

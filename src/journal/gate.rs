@@ -16,7 +16,7 @@ use super::Seq;
 pub struct Depends {
     /// The end of the log after the client's own last edit.
     pub wrote: Seq,
-    /// The same for edits of anyone's that the client has seen.
+    /// The end of the log after the last edit, of whichever client, that the client has seen.
     pub saw: Seq,
 }
 

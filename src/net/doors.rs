@@ -19,7 +19,7 @@ use crate::util::ranked::{Mutex, rank};
 pub type Door = (TcpListener, CancellationToken);
 
 struct Open {
-    /// The same socket once more.
+    /// A second handle of the socket.
     socket: TcpListener,
     closed: CancellationToken,
 }

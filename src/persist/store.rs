@@ -438,7 +438,7 @@ impl Store {
         done
     }
 
-    /// The same for the server's end: a snapshot that is being written is given up for it.
+    /// Saves at the server's end: a snapshot that is being written is given up for it.
     pub fn save_at_end(&self, dirty: u64) -> bool {
         for kind in [Kind::Save, Kind::Rewrite, Kind::Sync] {
             self.abandon(kind);

@@ -71,7 +71,7 @@ impl Broker {
         sent
     }
 
-    /// The same for sharded channels, which have no patterns.
+    /// Publishes to a sharded channel; those have no patterns.
     pub fn publish_shard(&self, channel: &[u8], message: &[u8]) -> usize {
         deliver(&self.shard, b"smessage", channel, message)
     }

@@ -81,7 +81,7 @@ impl Mailbox {
         self.waiting.load(Ordering::Relaxed) + self.unsent.load(Ordering::Relaxed)
     }
 
-    /// The same without replies.
+    /// Bytes of messages that wait to reach the client, replies left out.
     pub fn waiting_bytes(&self) -> usize {
         self.waiting.load(Ordering::Relaxed)
     }

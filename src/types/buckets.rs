@@ -38,7 +38,7 @@ struct Bucket<P, const HEAD: usize, const SLOTS: usize> {
 
 /// Positions of two bytes, twenty to a bucket.
 pub type Short = Buckets<u16, 24, 20>;
-/// The same of four bytes, twelve to a bucket.
+/// Positions of four bytes, twelve to a bucket.
 pub type Long = Buckets<u32, 16, 12>;
 
 #[derive(Clone, Debug)]

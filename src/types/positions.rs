@@ -12,7 +12,7 @@ pub enum Positions {
 /// Positions that fit into two bytes.
 const SHORT: usize = 1 << 16;
 
-/// The same words for both widths.
+/// Writes one expression for both widths.
 macro_rules! either {
     ($index:expr, $table:ident => $body:expr) => {
         match $index {

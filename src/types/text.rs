@@ -53,7 +53,7 @@ impl Text {
         Text::from_piece(Piece::Bytes(bytes))
     }
 
-    /// The same as it is stored elsewhere.
+    /// The string that a piece of another value holds.
     pub fn from_piece(piece: Piece<'_>) -> Self {
         match piece {
             Piece::Int(value) => Text(Form::Int(value)),

@@ -270,7 +270,7 @@ impl Decimal {
         any.then_some(decimal)
     }
 
-    /// The same number in binary, not rounded. None if it is out of all range.
+    /// The number in binary, not rounded. None if it is out of all range.
     fn to_binary(&self, negative: bool) -> Option<Binary> {
         let leading = self.digits.len() as i64 + self.exponent;
         if self.digits.is_empty() {

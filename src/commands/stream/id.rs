@@ -40,7 +40,7 @@ pub fn parse(text: &[u8], seq: u64) -> Result<Id, Fail> {
     }
 }
 
-/// The same, or `-` and `+` for the smallest and the largest.
+/// Reads an ID, or `-` and `+` for the smallest and the largest.
 pub fn parse_or_edge(text: &[u8], seq: u64) -> Result<Id, Fail> {
     match text {
         b"-" => Ok(Id::MIN),

@@ -197,7 +197,7 @@ impl<'a> Db<'a> {
         self.find(key).map(|(table, pos)| table.at(pos))
     }
 
-    /// The same, though its time may be up: a replica's keys stand until its master removes them.
+    /// The entry even if its time is up: a replica keeps its keys until its master removes them.
     pub fn stored(&self, key: &[u8]) -> Option<&Entry> {
         let hash = keyhash::hash(key);
         let table = self.shards.shard(shard_of(hash)).table(self.index)?;

@@ -15,7 +15,7 @@ pub(super) enum Small<'a> {
 pub(super) const HEAD: usize = 2;
 /// The value's length, where the value is an integer of eight bytes.
 const INT: u8 = u8::MAX;
-/// The same, where the value is a hash.
+/// The value's length, where the value is a hash.
 const HASH: u8 = INT - 1;
 /// The longest string.
 const TEXT_MAX: usize = HASH as usize - 1;

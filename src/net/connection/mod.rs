@@ -36,7 +36,7 @@ use crate::util::clock;
 
 /// Buffers above this are given back to the allocator instead of being kept for others.
 const KEEP_BYTES: usize = 128 * 1024;
-/// The same where what is kept would cost keys: as much as Redis keeps for a client.
+/// The limit that holds instead where buffers would cost keys: as much as Redis keeps for a client.
 const KEEP_BYTES_LIMITED: usize = 16 * 1024;
 /// Replies are sent on the way once this much waits, rather than only at the end of the batch.
 const FLUSH_BYTES: usize = 256 * 1024;

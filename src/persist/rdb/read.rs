@@ -16,7 +16,7 @@ pub enum Fault {
     Short,
     /// They are no value that any server writes.
     Broken,
-    /// The same, and this is why.
+    /// They are no value that any server writes, for this reason.
     Says(&'static str),
     /// A collection without elements, which no key may hold.
     Empty,

@@ -2,7 +2,7 @@
 
 use crate::types::Listpack;
 
-/// The same elements as a listpack; `None` if the bytes are not sound.
+/// Makes a listpack of a ziplist's elements; `None` if the bytes are not sound.
 pub fn to_listpack(bytes: &[u8]) -> Option<Listpack> {
     let word = |at: usize| Some(u32::from_le_bytes(bytes.get(at..at + 4)?.try_into().ok()?));
     let (total, tail) = (word(0)? as usize, word(4)? as usize);

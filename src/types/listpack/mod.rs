@@ -317,7 +317,7 @@ impl Listpack {
         }
     }
 
-    /// The same for a pack that grows at its head: what is kept for growth then stands in front.
+    /// Opens a gap in a pack that grows at its head: the room that is kept for growth is in front then.
     fn open_gap(&mut self, at: usize, old: usize, new: usize) {
         let before = self.as_bytes();
         let more = new - old;

@@ -142,7 +142,7 @@ impl Stream {
             .take_while(move |entry| entry.id <= to)
     }
 
-    /// The same, the last one first.
+    /// The entries of a range, the last one first.
     pub fn range_back(&self, from: Id, to: Id) -> impl Iterator<Item = Entry<'_>> {
         let end = match to.next() {
             Some(after) => self.nodes.seek(after),

@@ -250,7 +250,7 @@ impl Node {
         })
     }
 
-    /// The same, from the last to the first.
+    /// The entries from the last to the first.
     pub fn walk_back(&self) -> impl Iterator<Item = Entry<'_>> {
         let head = self.head();
         let mut end = self.pack.end();

@@ -1,0 +1,210 @@
+//! The house keeps itself: what the sources grow to is measured, and may only shrink.
+//!
+//! `tidy.txt` lists what is over a limit today, each line with its measure. A new line there, or a larger number, needs
+//! a better reason than that it was easier; what has shrunk must be written down. `TIDY=write cargo test --test tidy`
+//! writes the list anew.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// Lines of a file, without the tests at its foot.
+const FILE_LINES_MAX: usize = 500;
+/// Lines of a function.
+const FUNCTION_LINES_MAX: usize = 70;
+/// Files that define a type of one name.
+const FILES_OF_A_TYPE_MAX: usize = 1;
+/// Places in a file of `exec` that know a command by its name.
+const COMMAND_NAMES_MAX: usize = 0;
+
+struct Source {
+    /// Its path under `src`.
+    path: String,
+    text: String,
+}
+
+impl Source {
+    /// Its text without the tests at its foot.
+    fn body(&self) -> &str {
+        self.text.split("\n#[cfg(test)]\nmod ").next().unwrap()
+    }
+
+    fn is_test(&self) -> bool {
+        self.path.ends_with("/tests.rs") || self.path.contains("/tests/")
+    }
+}
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("src")
+}
+
+fn sources() -> Vec<Source> {
+    let mut found = Vec::new();
+    let mut folders = vec![root()];
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                folders.push(path);
+            } else if path.extension().is_some_and(|extension| extension == "rs") {
+                let name = path.strip_prefix(root()).unwrap().to_str().unwrap();
+                found.push(Source {
+                    path: name.to_string(),
+                    text: fs::read_to_string(&path).unwrap(),
+                });
+            }
+        }
+    }
+    assert!(found.len() > 200, "the sources were read");
+    found
+}
+
+/// Each function of a text with its number of lines. The formatter puts a function's last brace below its first letter.
+fn functions(text: &str) -> Vec<(String, usize)> {
+    let lines: Vec<&str> = text.lines().collect();
+    let mut found = Vec::new();
+    for (at, line) in lines.iter().enumerate() {
+        let code = line.trim_start();
+        let is_function = code.starts_with("fn ")
+            || code.starts_with("async fn ")
+            || code.starts_with("pub") && code.contains("fn ");
+        let Some((_, rest)) = code.split_once("fn ").filter(|_| is_function) else {
+            continue;
+        };
+        let end = format!("{}}}", &line[..line.len() - code.len()]);
+        let name = rest.split(['(', '<']).next().unwrap();
+        if let Some(length) = lines[at..].iter().position(|line| *line == end) {
+            found.push((name.to_string(), length + 1));
+        }
+    }
+    found
+}
+
+/// The types that a text defines at any depth.
+fn types(text: &str) -> BTreeSet<String> {
+    let names = text.lines().filter_map(|line| {
+        let mut words = line.split_whitespace();
+        let mut word = words.next()?;
+        if word.starts_with("pub") {
+            word = words.next()?;
+        }
+        let name = words.next()?;
+        let is_definition = matches!(word, "struct" | "enum" | "trait" | "union");
+        let end = name
+            .find(|c: char| !c.is_alphanumeric())
+            .unwrap_or(name.len());
+        is_definition.then(|| name[..end].to_string())
+    });
+    names.collect()
+}
+
+/// How often a text decides something by a command's name.
+fn command_names(text: &str) -> usize {
+    let followers = [" ==", " !=", " {", ".starts_with", ".ends_with"];
+    let count = |field: &str| {
+        let places = text.split(field).skip(1);
+        places
+            .filter(|rest| followers.iter().any(|follower| rest.starts_with(follower)))
+            .count()
+    };
+    count(".command.name") + count(".full_name")
+}
+
+/// What is over a limit: its kind and place, and the measure.
+fn measured() -> BTreeMap<String, usize> {
+    let mut over = BTreeMap::new();
+    let mut defined: BTreeMap<String, usize> = BTreeMap::new();
+    for source in sources().iter().filter(|source| !source.is_test()) {
+        let (path, body) = (&source.path, source.body());
+        let mut note = |what: String, measure: usize, max: usize| {
+            if measure > max {
+                let most: &mut usize = over.entry(what).or_default();
+                *most = measure.max(*most);
+            }
+        };
+        note(format!("file {path}"), body.lines().count(), FILE_LINES_MAX);
+        for (name, lines) in functions(body) {
+            note(format!("fn {path} {name}"), lines, FUNCTION_LINES_MAX);
+        }
+        if path.starts_with("exec/") {
+            let names = command_names(body);
+            note(format!("command-names {path}"), names, COMMAND_NAMES_MAX);
+        }
+        for name in types(body) {
+            *defined.entry(name).or_default() += 1;
+        }
+    }
+    let shared = defined
+        .into_iter()
+        .filter(|(_, files)| *files > FILES_OF_A_TYPE_MAX);
+    over.extend(shared.map(|(name, files)| (format!("type {name}"), files)));
+    over
+}
+
+#[test]
+fn what_is_too_large_only_shrinks() {
+    let list = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/tidy.txt");
+    let now = measured();
+    if std::env::var("TIDY").is_ok_and(|wish| wish == "write") {
+        let lines = now
+            .iter()
+            .map(|(what, measure)| format!("{what} = {measure}\n"));
+        fs::write(&list, lines.collect::<String>()).unwrap();
+    }
+    let text = fs::read_to_string(&list).unwrap();
+    let listed: BTreeMap<String, usize> = text
+        .lines()
+        .map(|line| {
+            let (what, measure) = line.rsplit_once(" = ").unwrap();
+            (what.to_string(), measure.parse().unwrap())
+        })
+        .collect();
+    let grown = now.iter().filter(|(what, measure)| {
+        let before = listed.get(*what);
+        before.is_none_or(|before| before < measure)
+    });
+    let grown: Vec<String> = grown
+        .map(|(what, measure)| format!("{what} = {measure}"))
+        .collect();
+    assert!(
+        grown.is_empty(),
+        "too large, or larger than tests/tidy.txt allows:\n{}",
+        grown.join("\n")
+    );
+    let shrunk = listed.iter().filter(|(what, before)| {
+        let measure = now.get(*what);
+        measure.is_none_or(|measure| measure < before)
+    });
+    let shrunk: Vec<&String> = shrunk.map(|(what, _)| what).collect();
+    assert!(
+        shrunk.is_empty(),
+        "smaller than tests/tidy.txt says; write it anew with TIDY=write: {shrunk:?}"
+    );
+}
+
+#[test]
+fn every_file_opens_with_its_purpose() {
+    for source in sources() {
+        assert!(
+            source.text.starts_with("//!"),
+            "{} does not say what it is for",
+            source.path
+        );
+    }
+}
+
+#[test]
+fn comments_name_what_they_mean() {
+    for source in sources() {
+        for (at, line) in source.text.lines().enumerate() {
+            let comment = line.trim_start().trim_start_matches('/');
+            // "The same" breaks as soon as something is put between a comment and what it refers to.
+            assert!(
+                !(line.trim_start().starts_with("///") && comment.starts_with(" The same")),
+                "{}:{}: name the thing in place of \"The same\"",
+                source.path,
+                at + 1
+            );
+        }
+    }
+}
