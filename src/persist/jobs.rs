@@ -78,6 +78,13 @@ pub(super) struct Busy {
     begun: u64,
 }
 
+impl Busy {
+    /// A job has ended; the next one may have been begun after this one was given up.
+    fn ended(&mut self, job: u64) {
+        self.running.take_if(|running| running.job == job);
+    }
+}
+
 impl Store {
     /// Starts the thread.
     pub fn start_jobs(self: &Arc<Self>) -> io::Result<()> {
@@ -100,7 +107,7 @@ impl Store {
                             (Kind::Rewrite, None) => ended(store.rewrite(running.job)),
                             (_, None) => store.save_for(running.job, dirty, told.as_ref()),
                         };
-                        store.busy.lock().running = None;
+                        store.busy.lock().ended(running.job);
                         store.take_stock();
                         memory::publish();
                         if let Some(told) = told {
@@ -165,7 +172,8 @@ impl Store {
         told: Option<Told>,
         work: Option<Work>,
     ) -> Result<(), Kind> {
-        if let Some(running) = busy.running {
+        // One that was given up ends in a moment, and the thread does one job after another.
+        if let Some(running) = busy.running.filter(|one| !self.is_abandoned(one.job)) {
             return Err(running.kind);
         }
         let pid = std::process::id();

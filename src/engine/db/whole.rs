@@ -141,7 +141,9 @@ impl Db<'_> {
                     return;
                 };
                 let live = |at: &usize| table.is_live(*at, self.now_ms);
-                let alive = (0..table.len()).filter(live).count();
+                // The dead that this comes upon are to be removed.
+                let seen_live = |at: &usize| self.live_name(table, *at).is_some();
+                let alive = (0..table.len()).filter(seen_live).count();
                 seen += alive;
                 if alive > 0 && fastrand::usize(0..seen) < alive {
                     let at = (0..table.len()).filter(live).nth(fastrand::usize(0..alive));

@@ -163,7 +163,7 @@ fuzz_target!(|data: &[u8]| {
     ];
     while !bytes.0.is_empty() && commands.len() < 30 {
         let mut command = names()
-            [usize::from(bytes.byte()) * 2 % names().len() | usize::from(bytes.byte() & 1)]
+            [(usize::from(bytes.byte()) * 2 + usize::from(bytes.byte() & 1)) % names().len()]
         .clone();
         for _ in 0..bytes.below(9) {
             let argument = match bytes.byte() % 8 {

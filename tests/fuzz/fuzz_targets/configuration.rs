@@ -54,9 +54,13 @@ fuzz_target!(|data: &[u8]| {
 
 /// Whether a line with this value gives this value: as one word or as several, as the directive has it.
 fn is_read_again(name: &'static str, value: &[u8]) -> bool {
-    let quoted: String = value.iter().map(|byte| format!("\\x{byte:02x}")).collect();
-    let one = format!("{name} \"{quoted}\"\n").into_bytes();
-    let several = [name.as_bytes(), b" ", value, b"\n"].concat();
+    let quoted = |word: &[u8]| {
+        let bytes: String = word.iter().map(|byte| format!("\\x{byte:02x}")).collect();
+        format!(" \"{bytes}\"")
+    };
+    let one = format!("{name}{}\n", quoted(value)).into_bytes();
+    let words: String = value.split(|byte| *byte == b' ').map(quoted).collect();
+    let several = format!("{name}{words}\n").into_bytes();
     [one, several].iter().any(|line| {
         let again = Config::new();
         file::load(&again, line, glob::matches).is_ok()
