@@ -1,3 +1,5 @@
+//! Sorted sets against a plain model: every operation, in both encodings.
+
 use super::*;
 use std::collections::{BTreeMap, BTreeSet};
 
