@@ -236,6 +236,12 @@ mod tests {
     }
 
     #[test]
+    fn a_number_that_no_server_writes_is_no_kind_of_value() {
+        let valkeys_hash = [kind::HASH_VALKEY, 1, 0, 0, 28, 0, 0, 0, 0, 0, 0, 0];
+        assert!(Reader::value(&valkeys_hash, &Limits::default()).is_err());
+    }
+
+    #[test]
     fn broken_payloads_are_refused_and_never_panic() {
         let limits = Limits::default();
         for value in samples() {

@@ -67,6 +67,10 @@ impl<'a> Reader<'a> {
     pub fn value(bytes: &'a [u8], limits: &Limits) -> Read<Value> {
         let mut reader = Reader { bytes };
         let kind = reader.byte()?;
+        if kind == kind::HASH_VALKEY {
+            // A number of our own, for a kind whose number in Valkey's files means another one in Redis's.
+            return Err(Broken);
+        }
         let value = reader.whole(kind, limits)?;
         if reader.bytes.is_empty() {
             Ok(value)

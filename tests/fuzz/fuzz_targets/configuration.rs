@@ -41,7 +41,9 @@ fuzz_target!(|data: &[u8]| {
     };
     let defaults = values(&Config::new());
     for ((name, value), (_, default)) in values(&config).into_iter().zip(defaults) {
-        if value == default {
+        // Addresses of other bytes are refused where they are listened on, and never written.
+        let is_plain = |byte: &u8| byte.is_ascii_graphic() || *byte == b' ';
+        if value == default || !value.iter().all(is_plain) {
             continue;
         }
         assert!(
