@@ -117,9 +117,17 @@ impl Manifest {
         self.base.iter().chain(&self.increments)
     }
 
+    /// The highest number in use. What is history counts: its files are there until they are removed by their names, and
+    /// a new file must not have the name of one of them.
+    fn last_number(&self, current: Option<&Part>, role: &str) -> u64 {
+        let history = self.history.iter().filter(|part| part.name.contains(role));
+        let parts = history.chain(current);
+        parts.map(|part| part.number).max().unwrap_or(0)
+    }
+
     /// The increment that comes after those there are.
     pub fn next_increment(&self, filename: &str) -> Part {
-        let number = self.increments.last().map_or(0, |part| part.number) + 1;
+        let number = self.last_number(self.increments.last(), ".incr.") + 1;
         Part {
             name: format!("{filename}.{number}.incr.aof"),
             number,
@@ -128,7 +136,7 @@ impl Manifest {
 
     /// The base that follows the one there is; `kind` is `rdb` or `aof`.
     pub fn next_base(&self, filename: &str, kind: &str) -> Part {
-        let number = self.base.as_ref().map_or(0, |part| part.number) + 1;
+        let number = self.last_number(self.base.as_ref(), ".base.") + 1;
         Part {
             name: format!("{filename}.{number}.base.{kind}"),
             number,
@@ -187,6 +195,20 @@ mod tests {
             "{text}"
         );
         assert_eq!(Manifest::parse(text.as_bytes()).unwrap(), manifest);
+    }
+
+    #[test]
+    fn a_new_file_has_no_name_of_the_history() {
+        let part = |name: &str, number| Part {
+            name: name.into(),
+            number,
+        };
+        let manifest = Manifest {
+            history: vec![part("a.7.incr.aof", 7), part("a.2.base.rdb", 2)],
+            ..Manifest::default()
+        };
+        assert_eq!(manifest.next_increment("a").name, "a.8.incr.aof");
+        assert_eq!(manifest.next_base("a", "rdb").name, "a.3.base.rdb");
     }
 
     #[test]

@@ -131,14 +131,24 @@ fn counts(client: &mut Client, held: &Contents) {
 
 /// The log's files as they are on the disk, read by another server.
 fn read_again(master: &Server) -> Contents {
-    let copy = TempDir::new().expect("a temporary directory");
-    let folder = copy.path().join("appendonlydir");
-    std::fs::create_dir(&folder).expect("a folder");
     let from: &Path = &master.dir().join("appendonlydir");
-    for file in std::fs::read_dir(from).expect("the log's folder") {
-        let file = file.expect("a file");
-        std::fs::copy(file.path(), folder.join(file.file_name())).expect("a copy");
-    }
+    let manifest = || std::fs::read(from.join("appendonly.aof.manifest")).expect("a manifest");
+    let mut copy = TempDir::new().expect("a temporary directory");
+    eventually(
+        "the log's files stay for as long as it takes to copy them",
+        || {
+            let before = manifest();
+            copy = TempDir::new().expect("a temporary directory");
+            let folder = copy.path().join("appendonlydir");
+            std::fs::create_dir(&folder).expect("a folder");
+            let files = std::fs::read_dir(from).expect("the log's folder");
+            let copied = files.flatten().all(|file| {
+                // It may be gone by now.
+                std::fs::copy(file.path(), folder.join(file.file_name())).is_ok()
+            });
+            copied && manifest() == before
+        },
+    );
     let server = Server::start_on(&our_server(), copy, &["--appendonly", "yes"]);
     let mut client = server.client();
     eventually("the log is read", || !client.ask("DBSIZE").is_error());
