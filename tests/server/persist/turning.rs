@@ -126,3 +126,33 @@ fn a_log_that_can_not_be_begun_is_refused() {
         folder.join("appendonly.aof.manifest").exists()
     });
 }
+
+#[test]
+fn a_log_that_is_turned_on_again_outlives_the_history() {
+    let options = ["--appendonly", "yes", "--aof-disable-auto-gc", "yes"];
+    let server = Server::start(&options);
+    let mut client = server.client();
+    let rewritten = |client: &mut Client| {
+        eventually("no rewrite is under way", || {
+            let info = client.ask("INFO persistence").text();
+            let calm = ["aof_rewrite_in_progress:0\r", "aof_rewrite_scheduled:0\r"];
+            calm.iter().all(|line| info.contains(line))
+        });
+    };
+    rewritten(&mut client);
+    for command in [
+        "BGREWRITEAOF",
+        "CONFIG SET appendonly no",
+        // Its base has no increment, and the increments before it are history.
+        "BGREWRITEAOF",
+        "CONFIG SET appendonly yes",
+    ] {
+        client.ask(command);
+        rewritten(&mut client);
+    }
+    client.ask("SET k v");
+    assert_eq!(client.ask("CONFIG SET aof-disable-auto-gc no").text(), "OK");
+    client.ask("SET k w");
+    let server = Server::start_on(&our_server(), server.kill(), &options);
+    assert_eq!(server.client().ask("GET k").text(), "w");
+}
