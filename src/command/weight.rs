@@ -74,6 +74,12 @@ impl Weights {
 
     fn put(&self, client: &Arc<Client>, bucket: usize) {
         let mut buckets = self.buckets.lock();
+        // It may have been closed since it was weighed.
+        let bucket = if client.mailbox.is_closing() {
+            NO_BUCKET
+        } else {
+            bucket
+        };
         let before = client.bucket.swap(bucket, Ordering::Relaxed);
         if let Some(before) = buckets.get_mut(before) {
             before.remove(&client.id);
@@ -89,31 +95,34 @@ impl Weights {
         self.put(client, NO_BUCKET);
     }
 
-    /// Closes one of the largest.
-    fn close_largest(&self) -> Option<Arc<Client>> {
-        // Whoever is spared from now on waits for this lock.
-        let buckets = self.buckets.lock();
+    /// Closes one of the largest while all together are above the limit, and says what it took.
+    fn close_largest(&self) -> Option<(Arc<Client>, usize)> {
+        // Whoever is spared from now on waits for this lock, and so does whoever else makes room: one client is closed
+        // once, and nobody for what has gone already.
+        let mut buckets = self.buckets.lock();
+        if !self.is_over() {
+            return None;
+        }
         let mut largest = buckets.iter().rev().flat_map(HashMap::values);
         let client = largest.next()?.clone();
         // Closing comes first: whoever weighs it from now on finds nothing.
         client.mailbox.close();
-        drop(buckets);
-        Some(client)
+        let bucket = client.bucket.swap(NO_BUCKET, Ordering::Relaxed);
+        if let Some(bucket) = buckets.get_mut(bucket) {
+            bucket.remove(&client.id);
+        }
+        let bytes = client.counted_bytes.load(Ordering::Relaxed);
+        self.count(&client, 0);
+        Some((client, bytes))
     }
 
     /// Closes the largest clients until the others are below the limit; returns how many.
     pub fn evict(&self) -> usize {
         let mut closed = 0;
-        while self.is_over() {
-            let Some(client) = self.close_largest() else {
-                break;
-            };
-            tracing::info!(
-                "Evicting client: {}, {} bytes",
-                client.address,
-                client.counted_bytes.load(Ordering::Relaxed)
-            );
-            self.forget(&client);
+        while self.is_over()
+            && let Some((client, bytes)) = self.close_largest()
+        {
+            tracing::info!("Evicting client: {}, {bytes} bytes", client.address);
             closed += 1;
         }
         closed
