@@ -264,11 +264,16 @@ impl Composite for BindAddresses {
         if words.len() > 16 {
             return Err("Too many bind addresses specified.".to_owned());
         }
+        let words = words_or_none(words);
+        // Addresses are shown and written with a space between two, so that none may have one or be nothing.
+        if let Some(word) = words
+            .iter()
+            .find(|word| word.is_empty() || word.contains(&b' '))
+        {
+            return Err(format!("'{}' is not an address to bind.", lossy(word)));
+        }
         Ok(BindAddresses(
-            words_or_none(words)
-                .iter()
-                .map(|word| lossy(word))
-                .collect(),
+            words.iter().map(|word| lossy(word)).collect(),
         ))
     }
 
@@ -496,6 +501,9 @@ pub mod tests {
         assert_eq!(after(&bind, "127.0.0.1 -::1"), "127.0.0.1 -::1");
         assert_eq!(after(&bind, ""), "");
         assert_eq!(bind.lines(), [ConfigLine::new("\"\"", true)]);
+        for refused in [&[&b"127.0.0.1"[..], b"::1 "], &[b"", b"::1"]] {
+            assert!(BindAddresses::default().parse(refused).is_err());
+        }
     }
 
     #[test]

@@ -1,8 +1,10 @@
 //! A stream as commands: entries, counters, groups, and what is pending.
 //!
-//! As Redis writes it. A pending entry that was deleted from the stream has no command that makes
-//! it, so it is gone after this, as it is from Redis's own rewritten log.
+//! As Redis writes it, save for pending entries that the stream no longer has. Redis loses them, for
+//! a claim of an entry that is not there gives none. Here such a stream first has entries of these ids, which are
+//! claimed and trimmed away again before the true ones follow.
 
+use std::collections::BTreeSet;
 use std::io;
 
 use crate::types::stream::{Group, Id, IdText, Stream};
@@ -11,21 +13,29 @@ use crate::types::stream::{Group, Id, IdText, Stream};
 type Command<'o> = dyn FnMut(&[&[u8]]) -> io::Result<()> + 'o;
 
 pub fn write(key: &[u8], stream: &Stream, command: &mut Command<'_>) -> io::Result<()> {
-    let text = |id: Id| id.text(&mut IdText::default()).to_vec();
+    let gone = pending_and_gone(stream);
+    if !gone.is_empty() {
+        for id in &gone {
+            command(&[b"XADD", key, &text(*id), b"x", b"y"])?;
+        }
+        groups(key, stream, command)?;
+        claims(key, stream, command, |id| gone.contains(&id))?;
+        command(&[b"XTRIM", key, b"MAXLEN", b"0"])?;
+        command(&[b"XSETID", key, b"0-0"])?;
+    }
     for entry in stream.range(Id::MIN, Id::MAX) {
         let mut args = vec![b"XADD".to_vec(), key.to_vec(), text(entry.id)];
         entry.each(|name, value| args.extend([name.to_vec(), value.to_vec()]));
         let args: Vec<&[u8]> = args.iter().map(|arg| &arg[..]).collect();
         command(&args)?;
     }
-    if stream.is_empty() {
+    if stream.is_empty() && gone.is_empty() {
         // An entry that goes as it comes makes the stream; it needs an id above zero.
         let id = text(stream.last_id().max(Id::new(0, 1)));
-        let args: [&[u8]; 7] = [b"XADD", key, b"MAXLEN", b"0", &id, b"x", b"y"];
-        command(&args)?;
+        command(&[b"XADD", key, b"MAXLEN", b"0", &id, b"x", b"y"])?;
     }
     let added = stream.entries_added.to_string();
-    let args: [&[u8]; 7] = [
+    command(&[
         b"XSETID",
         key,
         &text(stream.last_id()),
@@ -33,50 +43,77 @@ pub fn write(key: &[u8], stream: &Stream, command: &mut Command<'_>) -> io::Resu
         added.as_bytes(),
         b"MAXDELETEDID",
         &text(stream.max_deleted_id),
-    ];
-    command(&args)?;
+    ])?;
+    if gone.is_empty() {
+        groups(key, stream, command)?;
+    }
+    claims(key, stream, command, |id| !gone.contains(&id))
+}
+
+fn text(id: Id) -> Vec<u8> {
+    id.text(&mut IdText::default()).to_vec()
+}
+
+/// The ids that are pending in some group and no longer in the stream.
+fn pending_and_gone(stream: &Stream) -> BTreeSet<Id> {
+    let pending = |group: &'_ Group| -> Vec<Id> {
+        let ids = group.pending().iter().map(|pending| pending.id);
+        ids.filter(|id| stream.get(*id).is_none()).collect()
+    };
+    stream.groups.values().flat_map(pending).collect()
+}
+
+/// Makes the groups and their consumers.
+fn groups(key: &[u8], stream: &Stream, command: &mut Command<'_>) -> io::Result<()> {
     for (name, group) in &stream.groups {
         let read = group.entries_read.map_or(-1, |read| read as i64);
-        let read = read.to_string();
-        let args: [&[u8]; 7] = [
+        command(&[
             b"XGROUP",
             b"CREATE",
             key,
             name,
             &text(group.last_id),
             b"ENTRIESREAD",
-            read.as_bytes(),
-        ];
-        command(&args)?;
-        pending(key, name, group, command)?;
+            read.to_string().as_bytes(),
+        ])?;
+        for consumer in group.consumers() {
+            command(&[b"XGROUP", b"CREATECONSUMER", key, name, consumer.name()])?;
+        }
     }
     Ok(())
 }
 
-fn pending(key: &[u8], name: &[u8], group: &Group, command: &mut Command<'_>) -> io::Result<()> {
-    for consumer in group.consumers() {
-        let args: [&[u8]; 5] = [b"XGROUP", b"CREATECONSUMER", key, name, consumer.name()];
-        command(&args)?;
-    }
-    for pending in group.pending().iter() {
-        let owner = group.consumer(pending.owner());
-        let mut room = IdText::default();
-        let (mut time, mut count) = (itoa::Buffer::new(), itoa::Buffer::new());
-        let args: [&[u8]; 12] = [
-            b"XCLAIM",
-            key,
-            name,
-            owner.name(),
-            b"0",
-            pending.id.text(&mut room),
-            b"TIME",
-            time.format(pending.delivered_ms).as_bytes(),
-            b"RETRYCOUNT",
-            count.format(pending.deliveries as i64).as_bytes(),
-            b"JUSTID",
-            b"FORCE",
-        ];
-        command(&args)?;
+/// Makes those entries pending whose ids are meant.
+fn claims(
+    key: &[u8],
+    stream: &Stream,
+    command: &mut Command<'_>,
+    is_meant: impl Fn(Id) -> bool,
+) -> io::Result<()> {
+    for (name, group) in &stream.groups {
+        for pending in group
+            .pending()
+            .iter()
+            .filter(|pending| is_meant(pending.id))
+        {
+            let owner = group.consumer(pending.owner());
+            let mut room = IdText::default();
+            let (mut time, mut count) = (itoa::Buffer::new(), itoa::Buffer::new());
+            command(&[
+                b"XCLAIM",
+                key,
+                name,
+                owner.name(),
+                b"0",
+                pending.id.text(&mut room),
+                b"TIME",
+                time.format(pending.delivered_ms).as_bytes(),
+                b"RETRYCOUNT",
+                count.format(pending.deliveries as i64).as_bytes(),
+                b"JUSTID",
+                b"FORCE",
+            ])?;
+        }
     }
     Ok(())
 }

@@ -171,6 +171,41 @@ fn logs_go_both_ways() {
     }
 }
 
+/// Redis writes a claim of what is gone, which makes nothing.
+#[test]
+fn pending_entries_that_left_their_stream_stay_pending_in_a_log_of_commands() {
+    let options = ["--appendonly", "yes", "--aof-use-rdb-preamble", "no"];
+    let (server, mut client) = start(&our_server(), folder(), &options);
+    for key in ["trimmed", "deleted", "partly", "lowered", "kept"] {
+        for id in 1..=6 {
+            client.ask(&format!("XADD {key} {id}-1 f v{id}"));
+        }
+        for group in ["one", "two"] {
+            client.ask(&format!("XGROUP CREATE {key} {group} 0"));
+            client.ask(&format!(
+                "XREADGROUP GROUP {group} ann COUNT 3 STREAMS {key} >"
+            ));
+            client.ask(&format!(
+                "XREADGROUP GROUP {group} bob COUNT 1 STREAMS {key} >"
+            ));
+        }
+        client.ask(&format!("XACK {key} two 1-1"));
+    }
+    client.ask("XTRIM trimmed MAXLEN 0");
+    client.ask("XDEL deleted 1-1 2-1 3-1 4-1 5-1 6-1");
+    client.ask("XDEL partly 2-1 4-1");
+    client.ask("XTRIM partly MAXLEN 3");
+    client.ask("XTRIM lowered MAXLEN 0");
+    client.ask("XSETID lowered 2-1");
+    client.ask("BGREWRITEAOF");
+    wait_for(&mut client, "aof_rewrite_in_progress:0");
+    let written = contents(&mut client);
+    let (server, mut client) = start(&our_server(), server.stop(), &options);
+    same(&written, &contents(&mut client));
+    let (_server, mut client) = start(&real_redis(), server.stop(), &options);
+    same(&written, &contents(&mut client));
+}
+
 #[test]
 fn a_single_log_of_an_older_server_is_taken_over() {
     for preamble in ["yes", "no"] {
