@@ -139,6 +139,11 @@ impl Effects {
         self.missed.borrow_mut().push((self.events.len(), event));
     }
 
+    /// Whether anything was announced.
+    pub fn has_events(&mut self) -> bool {
+        !self.events.is_empty() || !self.missed.get_mut().is_empty()
+    }
+
     /// Takes all events, in the order in which they were announced.
     pub fn take_events(&mut self) -> impl Iterator<Item = Event> {
         let mut missed = self.missed.get_mut().drain(..).peekable();
@@ -186,8 +191,7 @@ impl Effects {
             && self.evicted == 0
             && self.garbage.is_empty()
             && self.log.is_empty()
-            && self.events.is_empty()
-            && self.missed.get_mut().is_empty()
+            && !self.has_events()
     }
 
     /// Empties it for the next unit, keeping its buffers.

@@ -366,7 +366,9 @@ impl<'e> Locked<'e> {
         for guarded in self.all_mut() {
             guarded.slot.publish(&mut guarded.shard, &mut growth);
         }
-        self.engine.counts.add(&growth);
+        if !growth.is_empty() {
+            self.engine.counts.add(&growth);
+        }
     }
 }
 
@@ -426,6 +428,8 @@ impl Drop for OneLocked<'_> {
     fn drop(&mut self) {
         let mut growth = Growth::new();
         self.slot.publish(&mut self.guard, &mut growth);
-        self.engine.counts.add(&growth);
+        if !growth.is_empty() {
+            self.engine.counts.add(&growth);
+        }
     }
 }

@@ -83,9 +83,11 @@ impl Worker {
     /// What follows an edit once nothing is locked.
     fn tell(&self, effects: &mut Effects, by: Option<u64>) {
         let shared = &*self.shared;
-        let on = shared.config.notify_keyspace_events.get();
-        for event in effects.take_events() {
-            notify::publish(&shared.broker, on, event.name, event.db, &event.key);
+        if effects.has_events() {
+            let on = shared.config.notify_keyspace_events.get();
+            for event in effects.take_events() {
+                notify::publish(&shared.broker, on, event.name, event.db, &event.key);
+            }
         }
         if effects.wanted.changed {
             if effects.flushed {
