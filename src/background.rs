@@ -76,6 +76,42 @@ pub fn start(shared: &Arc<Shared>, alarm: &Arc<Alarm>) {
     tokio::task::spawn_local(stop_on_signals(shared.clone(), alarm.clone()));
     tokio::task::spawn_local(cron(shared.clone()));
     tokio::task::spawn_local(repl::watch(shared.clone()));
+    tokio::task::spawn_local(watch_certificates(shared.clone()));
+}
+
+/// Takes certificates and keys whose files have changed, and warns of those that are about to expire.
+async fn watch_certificates(shared: Arc<Shared>) {
+    let mut tick = tokio::time::interval(Duration::from_secs(1));
+    // Of those that are due at start the log tells as well.
+    let (mut looked_s, mut warned_s) = (clock::now_ms() as i64 / 1000, i64::MIN / 2);
+    loop {
+        tick.tick().await;
+        let Some(setup) = shared.tls.setup() else {
+            continue;
+        };
+        let now_s = clock::now_ms() as i64 / 1000;
+        setup.watched.warn(warned_s, now_s);
+        warned_s = now_s;
+        let every_s = shared.config.tls_auto_reload_interval.get();
+        if every_s == 0 || now_s - looked_s < every_s {
+            continue;
+        }
+        looked_s = now_s;
+        let shared = shared.clone();
+        let reload = move || {
+            if !setup.watched.has_changed(&shared.config) {
+                return;
+            }
+            match shared.tls.configure(&shared.config) {
+                Ok(()) => tracing::info!("The TLS files have changed, and were read anew."),
+                Err(why) => tracing::warn!(
+                    "The TLS files have changed, and can't be taken; those of before stay in use. {why}"
+                ),
+            }
+        };
+        // Disks may be slow.
+        let _ = tokio::task::spawn_blocking(reload).await;
+    }
 }
 
 /// A thread that hears SIGABRT, by which a supervisor ends a server that hangs: so it is none of the workers. It passes

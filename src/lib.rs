@@ -31,7 +31,7 @@
 //!  6  persist    the data files: snapshots and the append-only file
 //!  5  journal    one order of all edits, for the log and for replicas
 //!  4  engine     the keyspace: shards, tables, deadlines, snapshots in memory
-//!  3  pubsub acl script   channels and client tracking; users and their rights; Lua
+//!  3  pubsub acl script tls   channels and client tracking; users and their rights; Lua; certificates and links over TLS
 //!  2  types resp config   values without keys or clock; bytes on the wire; every directive once
 //!  1  util       clock, numbers, globs, hashes, memory, locks in one order
 //! ```
@@ -56,6 +56,7 @@ pub mod resp;
 pub mod script;
 pub mod server;
 pub mod testing;
+pub mod tls;
 pub mod types;
 pub mod util;
 

@@ -29,10 +29,11 @@ use crate::config::file::{FileError, Loaded, Rename};
 use crate::engine::{Engine, Service};
 use crate::exec::{Alarm, Worker};
 use crate::journal::Journal;
-use crate::net::{self, Accepted, Buffers, Listeners};
+use crate::net::{self, Accepted, Buffers, Listeners, Spoken, Stream};
 use crate::persist::Store;
 use crate::persist::disk::Disk;
 use crate::repl;
+use crate::tls::Tls;
 use crate::util::{clock, memory};
 
 const PROTECTED: &str = "-DENIED Redis is running in protected mode because protected mode is enabled and no password is set for the default user. In this mode connections are only accepted from the loopback interface. If you want to connect from external computers to Redis you may adopt one of the following solutions: 1) Just disable protected mode sending the command 'CONFIG SET protected-mode no' from the loopback interface by connecting to Redis from the same host the server is running, however MAKE SURE Redis is not publicly accessible from internet if you do so. Use CONFIG REWRITE to make this change permanent. 2) Alternatively you can just disable the protected mode by editing the Redis configuration file, and setting the protected mode option to 'no', and then restarting the server. 3) If you started the server manually just for testing, restart it with the '--protected-mode no' option. 4) Setup a an authentication password for the default user. NOTE: You only need to do one of the above things in order for the server to start accepting connections from the outside.\r\n";
@@ -104,6 +105,10 @@ impl Server {
             Arc::new(store),
         ));
         background::raise_file_limit(&shared.config);
+        shared.tls.configure(&shared.config).map_err(|why| {
+            tracing::warn!("{why}");
+            anyhow::anyhow!("Failed to configure TLS. Check logs for more info.")
+        })?;
         let (doors, config) = (listeners.doors.clone(), shared.config.clone());
         let reopen = move |put_back: Option<&dyn Fn()>| {
             let Some(put_back) = put_back else {
@@ -313,13 +318,15 @@ fn runtime() -> Result<LocalRuntime> {
 /// What the log says once clients are served.
 struct Ready {
     tcp: bool,
+    tls: bool,
     unix: bool,
 }
 
 impl Ready {
     fn of(listeners: &Listeners) -> Self {
         Ready {
-            tcp: listeners.tcp_ports().next().is_some(),
+            tcp: listeners.speaks(Spoken::Clear),
+            tls: listeners.speaks(Spoken::Tls),
             unix: listeners.has_unix(),
         }
     }
@@ -330,6 +337,9 @@ impl Ready {
         }
         if self.unix {
             tracing::info!("Ready to accept connections unix");
+        }
+        if self.tls {
+            tracing::info!("Ready to accept connections tls");
         }
         warn_of_memory(shared.config.maxmemory.get());
         let status = match shared.replication.is_replica() {
@@ -391,9 +401,36 @@ fn begin(worker: &Rc<Worker>) -> Rc<Buffers> {
 /// Starts serving a socket on this worker.
 fn start(worker: &Rc<Worker>, buffers: &Rc<Buffers>, socket: Accepted) {
     let clients = &worker.shared.clients;
-    let Ok((stream, address, local)) = socket.register() else {
+    let Ok((stream, address, local)) = socket.register(&worker.shared.tls) else {
         return clients.arrived(); // It is gone already.
     };
+    if !matches!(stream, Stream::Tls(_)) {
+        return admit(worker, buffers, stream, address, local);
+    }
+    let (worker, buffers) = (worker.clone(), buffers.clone());
+    let mut stream = stream;
+    tokio::task::spawn_local(async move {
+        match net::shake_hands(&buffers, &mut stream).await {
+            Ok(()) => admit(&worker, &buffers, stream, address, local),
+            Err(error) => {
+                tracing::warn!(
+                    "Error accepting a client connection: {error} (addr={address} laddr={local})"
+                );
+                worker.shared.clients.arrived();
+            }
+        }
+    });
+}
+
+/// Serves a client that has come.
+fn admit(
+    worker: &Rc<Worker>,
+    buffers: &Rc<Buffers>,
+    stream: Stream,
+    address: String,
+    local: String,
+) {
+    let clients = &worker.shared.clients;
     let id = clients.new_id();
     let client = Arc::new(Client::new(
         id,
@@ -445,6 +482,7 @@ impl Shared {
             scripts: Default::default(),
             pause: Default::default(),
             guards: Guards::new(about.workers + 4),
+            tls: Tls::default(),
             replication: Default::default(),
             links: Default::default(),
             about,

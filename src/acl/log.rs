@@ -11,6 +11,8 @@ pub enum Reason {
     Channel,
     /// A log-in.
     Auth,
+    /// A log-in by a client's certificate.
+    Certificate,
 }
 
 impl Reason {
@@ -20,6 +22,7 @@ impl Reason {
             Reason::Key => "key",
             Reason::Channel => "channel",
             Reason::Auth => "auth",
+            Reason::Certificate => "tls-cert",
         }
     }
 }

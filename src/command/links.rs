@@ -1,11 +1,13 @@
 //! Connections to other servers that MIGRATE leaves open for the next time.
 
 use std::io::{self, Read, Write};
-use std::net::TcpStream;
+use std::sync::Arc;
 use std::time::Duration;
 
 use hashbrown::HashMap;
+use rustls::ClientConfig;
 
+use crate::tls::Outward;
 use crate::util::dial::dial;
 use crate::util::ranked::{Mutex, rank};
 
@@ -17,7 +19,7 @@ const READ_BYTES: usize = 4096;
 
 /// A connection to a server.
 pub struct OtherServer {
-    stream: TcpStream,
+    stream: Outward,
     input: Vec<u8>,
     /// The database that it has selected.
     pub db: Option<i64>,
@@ -48,9 +50,12 @@ impl OtherServer {
     }
 }
 
+/// Host and port, and whether TLS is spoken there.
+type Place = (String, u16, bool);
+
 #[derive(Default)]
 pub struct Links {
-    held: Mutex<HashMap<(String, u16), OtherServer>, { rank("links") }>,
+    held: Mutex<HashMap<Place, OtherServer>, { rank("links") }>,
 }
 
 impl Links {
@@ -60,10 +65,12 @@ impl Links {
         host: &str,
         port: u16,
         source: &str,
+        tls: Option<Arc<ClientConfig>>,
         timeout: Duration,
         now_ms: u64,
     ) -> io::Result<OtherServer> {
-        let held = self.held.lock().remove(&(host.to_owned(), port));
+        let place = (host.to_owned(), port, tls.is_some());
+        let held = self.held.lock().remove(&place);
         let mut link = match held {
             Some(link) => OtherServer {
                 reused: true,
@@ -73,7 +80,7 @@ impl Links {
                 let stream = dial(host, port, source, timeout)?;
                 stream.set_nodelay(true)?;
                 OtherServer {
-                    stream,
+                    stream: Outward::new(stream, tls, timeout)?,
                     input: Vec::new(),
                     db: None,
                     used_ms: now_ms,
@@ -81,8 +88,8 @@ impl Links {
                 }
             }
         };
-        link.stream.set_read_timeout(Some(timeout))?;
-        link.stream.set_write_timeout(Some(timeout))?;
+        link.stream.socket().set_read_timeout(Some(timeout))?;
+        link.stream.socket().set_write_timeout(Some(timeout))?;
         link.used_ms = now_ms;
         Ok(link)
     }
@@ -91,7 +98,7 @@ impl Links {
     pub fn keep(&self, host: &str, port: u16, link: OtherServer) {
         let mut held = self.held.lock();
         if held.len() < LINKS_MAX {
-            held.insert((host.to_owned(), port), link);
+            held.insert((host.to_owned(), port, link.stream.is_tls()), link);
         }
     }
 

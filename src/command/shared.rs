@@ -25,6 +25,7 @@ use crate::journal::Journal;
 use crate::persist::Store;
 use crate::pubsub::{Broker, Mailbox, Tracking};
 use crate::script::{Functions, Scripts};
+use crate::tls::Tls;
 use crate::util::cpu::CpuTime;
 use crate::util::oom::OomScore;
 use crate::util::ranked::{Mutex, RwLock, rank};
@@ -67,6 +68,7 @@ pub struct Shared {
     pub oom_score: OomScore,
     /// Times `used_memory` was found above `maxmemory` and nothing could go.
     pub oom_refusals: AtomicU64,
+    pub tls: Tls,
     /// Opens other sockets, as the configuration says now; on failure puts it back by the function that it is given.
     pub reopen: OnceLock<Box<Reopen>>,
     /// Ends every listener, connection and background task.

@@ -147,6 +147,13 @@ choices! {
         Yes = "yes",
         Optional = "optional",
     }
+
+    /// What in a client's certificate names its user.
+    TlsUser {
+        Off = "off",
+        Cn = "CN",
+        Uri = "URI",
+    }
 }
 
 impl RdbVersion {

@@ -62,7 +62,11 @@ pub const FILE_ONLY: [(&str, &str); 4] = [
 
 const LIVE: Traits = Traits::LIVE;
 const NO_CLUSTER: Traits = Traits::ignored("there is no cluster mode");
-const NO_TLS: Traits = Traits::ignored("TLS is not spoken");
+const NO_DH: Traits = Traits::ignored("keys are exchanged by elliptic curves alone");
+const OWN_PACE: Traits =
+    Traits::ignored("every worker does one handshake between two looks at its sockets");
+const OWN_TIME: Traits =
+    Traits::ignored("sessions are resumed for as long as TLS's library has it");
 const NO_DEFRAG: Traits = Traits::ignored("memory is not moved to defragment it");
 const ALWAYS_LAZY: Traits = Traits::ignored("large values are always freed off the client's time");
 const NO_CPU_LISTS: Traits = Traits::ignored("threads are not bound to processors");
@@ -84,21 +88,6 @@ fn is_no_node(node: bool) -> Result<(), &'static str> {
         Err("there is no cluster mode: cluster-enabled must be no")
     } else {
         Ok(())
-    }
-}
-
-/// Whoever asks for TLS must not get a server that speaks in clear, or one that nobody can reach.
-fn is_no_tls_port(port: i64) -> Result<(), &'static str> {
-    match port {
-        0 => Ok(()),
-        _ => Err("TLS is not spoken here: tls-port must be 0"),
-    }
-}
-
-fn is_no_tls(on: bool) -> Result<(), &'static str> {
-    match on {
-        false => Ok(()),
-        true => Err("TLS is not spoken here: this must be no"),
     }
 }
 
@@ -197,29 +186,32 @@ directives! {
     tcp_keepalive: Int = Int::new(300, 0, INT), LIVE, "Seconds between probes of a silent connection; 0 for none.";
     socket_mark_id: Int = Int::new(0, 0, u32::MAX as i64), Traits::ignored("sockets carry no mark").fixed(), "Mark of listening sockets for packet filters.";
     max_new_connections_per_cycle: Int = Int::new(10, 1, 1000), Traits::ignored("accepting never holds up other clients"), "New connections accepted in one turn of the event loop.";
-    max_new_tls_connections_per_cycle: Int = Int::new(1, 1, 1000), NO_TLS, "New TLS connections accepted in one turn of the event loop.";
+    max_new_tls_connections_per_cycle: Int = Int::new(1, 1, 1000), OWN_PACE, "New TLS connections accepted in one turn of the event loop.";
 
     // TLS.
-    tls_port: Int = Int::new(0, 0, 65535).checked(is_no_tls_port), NO_TLS, "TCP port for TLS connections: any but 0 is refused.";
-    tls_cert_file: Text = Text::optional(), NO_TLS, "Certificate of the server.";
-    tls_key_file: Text = Text::optional(), NO_TLS, "Private key of the server.";
-    tls_key_file_pass: Text = Text::optional(), NO_TLS.sensitive(), "Passphrase of the private key.";
-    tls_client_cert_file: Text = Text::optional(), NO_TLS, "Certificate shown to a master.";
-    tls_client_key_file: Text = Text::optional(), NO_TLS, "Private key of the certificate shown to a master.";
-    tls_client_key_file_pass: Text = Text::optional(), NO_TLS.sensitive(), "Passphrase of the key of the certificate shown to a master.";
-    tls_dh_params_file: Text = Text::optional(), NO_TLS, "Diffie-Hellman parameters.";
-    tls_ca_cert_file: Text = Text::optional(), NO_TLS, "Authorities that clients' certificates are checked against.";
-    tls_ca_cert_dir: Text = Text::optional(), NO_TLS, "Directory of authorities.";
-    tls_auth_clients: Pick<TlsAuth> = Pick::new(TlsAuth::Yes), NO_TLS, "Whether clients must show a certificate.";
-    tls_replication: Bool = Bool::new(false).checked(is_no_tls), NO_TLS, "Speak TLS to a master: yes is refused.";
-    tls_cluster: Bool = Bool::new(false).checked(is_no_tls), NO_TLS, "Speak TLS between cluster nodes: yes is refused.";
-    tls_protocols: Text = Text::optional(), NO_TLS, "Versions of TLS to accept.";
-    tls_ciphers: Text = Text::optional(), NO_TLS, "Ciphers of TLS 1.2 and older.";
-    tls_ciphersuites: Text = Text::optional(), NO_TLS, "Cipher suites of TLS 1.3.";
-    tls_prefer_server_ciphers: Bool = Bool::new(false), NO_TLS, "Choose ciphers by the server's preference.";
-    tls_session_caching: Bool = Bool::new(true), NO_TLS, "Let clients resume a TLS session.";
-    tls_session_cache_size: Int = Int::new(20480, 0, INT), NO_TLS, "TLS sessions kept.";
-    tls_session_cache_timeout: Int = Int::new(300, 0, INT), NO_TLS, "Seconds a TLS session is kept.";
+    tls_port: Int = Int::new(0, 0, 65535), LIVE, "TCP port for TLS connections; 0 for none.";
+    tls_cert_file: Text = Text::optional(), LIVE, "Certificate of the server.";
+    tls_key_file: Text = Text::optional(), LIVE, "Private key of the server.";
+    tls_key_file_pass: Text = Text::optional(), LIVE.sensitive(), "Passphrase of the private key.";
+    tls_client_cert_file: Text = Text::optional(), LIVE, "Certificate shown to a master.";
+    tls_client_key_file: Text = Text::optional(), LIVE, "Private key of the certificate shown to a master.";
+    tls_client_key_file_pass: Text = Text::optional(), LIVE.sensitive(), "Passphrase of the key of the certificate shown to a master.";
+    tls_dh_params_file: Text = Text::optional(), NO_DH, "Diffie-Hellman parameters.";
+    tls_ca_cert_file: Text = Text::optional(), LIVE, "Authorities that clients' certificates are checked against.";
+    tls_ca_cert_dir: Text = Text::optional(), LIVE, "Directory of authorities.";
+    tls_auth_clients: Pick<TlsAuth> = Pick::new(TlsAuth::Yes), LIVE, "Whether clients must show a certificate.";
+    tls_auth_clients_user: Pick<TlsUser> = Pick::new(TlsUser::Off), LIVE, "What in a client's certificate names the ACL user that it is: CN, URI, or off.";
+    tls_auto_reload_interval: Int = Int::new(60, 0, INT), LIVE, "Seconds between two looks at whether certificate files have changed; 0 for never.";
+    tls_groups: Text = Text::optional(), LIVE, "Groups for the exchange of keys.";
+    tls_replication: Bool = Bool::new(false), LIVE, "Speak TLS to a master.";
+    tls_cluster: Bool = Bool::new(false), LIVE, "Speak TLS to other servers by MIGRATE.";
+    tls_protocols: Text = Text::optional(), LIVE, "Versions of TLS to accept.";
+    tls_ciphers: Text = Text::optional(), LIVE, "Ciphers of TLS 1.2 and older.";
+    tls_ciphersuites: Text = Text::optional(), LIVE, "Cipher suites of TLS 1.3.";
+    tls_prefer_server_ciphers: Bool = Bool::new(false), LIVE, "Choose ciphers by the server's preference.";
+    tls_session_caching: Bool = Bool::new(true), LIVE, "Let clients resume a TLS session.";
+    tls_session_cache_size: Int = Int::new(20480, 0, INT), LIVE, "TLS sessions kept.";
+    tls_session_cache_timeout: Int = Int::new(300, 0, INT), OWN_TIME, "Seconds a TLS session is kept.";
 
     // General.
     daemonize: Bool = Bool::new(false), LIVE.fixed(), "Run in the background.";

@@ -1,11 +1,14 @@
 //! Whether a client's user may do what a command does; what is denied is logged and counted.
 
+use rustls::pki_types::CertificateDer;
+
 use super::Worker;
 use crate::acl::{Context, Denied, Entry as Noted, Reason, User};
 use crate::command::client::Client;
 use crate::command::session::Session;
 use crate::command::{Entry, Fail, Touched};
 use crate::commands::client_line;
+use crate::tls;
 
 /// Who wants a command to run.
 pub(super) struct Asker<'a> {
@@ -70,6 +73,22 @@ impl Worker {
         self.log_denied(&Asker::of(session, context), Reason::Auth, name, command);
     }
 
+    /// Makes a client the user that its certificate names, if `tls-auth-clients-user` says that it does. One whose name is
+    /// no user's, or that of a user who may not log in, stays who it was.
+    pub fn log_in_by_certificate(&self, session: &mut Session, cert: &CertificateDer<'_>) {
+        let by = self.shared.config.tls_auth_clients_user.get();
+        let Some(name) = tls::user_of(cert, by) else {
+            return;
+        };
+        match self.shared.users.get(&name) {
+            Some(user) if user.rights().enabled => session.be(user, true),
+            _ => {
+                let asker = Asker::of(session, Context::Toplevel);
+                self.log_denied(&asker, Reason::Certificate, &name, b"TLS");
+            }
+        }
+    }
+
     #[cold]
     fn log_denied(&self, asker: &Asker<'_>, reason: Reason, user: &[u8], object: &[u8]) {
         let now_ms = self.now_ms();
@@ -84,6 +103,7 @@ impl Worker {
             Reason::Key => &counters.acl_denied_key,
             Reason::Channel => &counters.acl_denied_channel,
             Reason::Auth => &counters.acl_denied_auth,
+            Reason::Certificate => &counters.acl_denied_certificate,
         };
         counter.add(1);
     }

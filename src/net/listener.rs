@@ -11,24 +11,36 @@ use socket2::{Domain, Protocol, SockRef, Socket, TcpKeepalive, Type};
 use tokio::net::{TcpListener, UnixListener};
 use tokio::sync::mpsc::UnboundedReceiver;
 
-use super::doors::{Door, Doors};
+use super::doors::{Door, Doors, Spoken};
 use super::stream::Stream;
+use super::tls::Secure;
 use crate::config::Config;
+use crate::tls::Tls;
 
 /// A socket just accepted, not yet on any worker's runtime.
 pub enum Accepted {
     Tcp(std::net::TcpStream),
+    /// A TCP socket on which TLS is to be spoken.
+    Tls(std::net::TcpStream),
     Unix(std::os::unix::net::UnixStream, String),
 }
 
 impl Accepted {
     /// Takes the socket onto this thread's runtime: the stream, its peer's address and its own.
-    pub fn register(self) -> std::io::Result<(Stream, String, String)> {
+    pub fn register(self, tls: &Tls) -> std::io::Result<(Stream, String, String)> {
         match self {
             Accepted::Tcp(stream) => {
                 let (peer, local) = (stream.peer_addr()?, stream.local_addr()?);
                 let stream = tokio::net::TcpStream::from_std(stream)?;
                 Ok((Stream::Tcp(stream), show(peer), show(local)))
+            }
+            Accepted::Tls(stream) => {
+                let (peer, local) = (stream.peer_addr()?, stream.local_addr()?);
+                let stream = tokio::net::TcpStream::from_std(stream)?;
+                // Without one it has been turned off a moment ago.
+                let setup = tls.setup().ok_or(std::io::ErrorKind::NotConnected)?;
+                let secure = Secure::new(stream, setup.server.clone())?;
+                Ok((Stream::Tls(Box::new(secure)), show(peer), show(local)))
             }
             Accepted::Unix(stream, path) => {
                 let stream = tokio::net::UnixStream::from_std(stream)?;
@@ -44,7 +56,7 @@ impl Accepted {
     /// Whether protected mode lets it in: it comes from this machine.
     pub fn is_local(&self) -> bool {
         match self {
-            Accepted::Tcp(stream) => stream
+            Accepted::Tcp(stream) | Accepted::Tls(stream) => stream
                 .peer_addr()
                 .is_ok_and(|peer| canonical(peer.ip()).is_loopback()),
             Accepted::Unix(..) => true,
@@ -57,6 +69,8 @@ impl Accepted {
         // It may be gone already, and has no claim to more than one try.
         let _ = match self {
             Accepted::Tcp(mut stream) => stream.write_all(line.as_bytes()),
+            // Whoever speaks TLS would not understand it.
+            Accepted::Tls(_) => Ok(()),
             Accepted::Unix(mut stream, _) => stream.write_all(line.as_bytes()),
         };
     }
@@ -117,6 +131,11 @@ impl Listeners {
         self.doors.ports().into_iter()
     }
 
+    /// Whether there is a TCP port on which this is spoken.
+    pub fn speaks(&self, spoken: Spoken) -> bool {
+        self.doors.speaks(spoken)
+    }
+
     pub fn has_unix(&self) -> bool {
         self.unix.is_some()
     }
@@ -143,7 +162,7 @@ impl Listeners {
             });
         }
         let mut opened = self.opened;
-        while let Some((listener, closed)) = opened.recv().await {
+        while let Some((listener, spoken, closed)) = opened.recv().await {
             let listener = match TcpListener::from_std(listener) {
                 Ok(listener) => listener,
                 Err(error) => {
@@ -161,7 +180,10 @@ impl Listeners {
                     match accepted.and_then(|(stream, _)| stream.into_std()) {
                         Ok(stream) => {
                             tune(&stream, keepalive_s);
-                            hand(Accepted::Tcp(stream));
+                            hand(match spoken {
+                                Spoken::Clear => Accepted::Tcp(stream),
+                                Spoken::Tls => Accepted::Tls(stream),
+                            });
                         }
                         Err(_) if closed.is_cancelled() => return,
                         Err(error) => rest(&error).await,

@@ -4,7 +4,9 @@ mod connection;
 mod doors;
 mod listener;
 mod stream;
+mod tls;
 
-pub use connection::{Buffers, serve};
+pub use connection::{Buffers, serve, shake_hands};
+pub use doors::Spoken;
 pub use listener::{Accepted, Listeners};
 pub use stream::Stream;

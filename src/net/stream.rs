@@ -1,4 +1,4 @@
-//! A client's socket, TCP or unix.
+//! A client's socket: TCP, TLS over it, or unix.
 
 use std::io;
 use std::os::fd::AsRawFd;
@@ -6,12 +6,16 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use bytes::BytesMut;
+use rustls::pki_types::CertificateDer;
 use tokio::io::AsyncWrite;
 use tokio::net::{TcpStream, UnixStream};
 use tokio_util::io::poll_read_buf;
 
+use super::tls::Secure;
+
 pub enum Stream {
     Tcp(TcpStream),
+    Tls(Box<Secure>),
     Unix(UnixStream),
 }
 
@@ -24,14 +28,16 @@ impl Stream {
     ) -> Poll<io::Result<usize>> {
         match self {
             Stream::Tcp(stream) => poll_read_buf(Pin::new(stream), context, buf),
+            Stream::Tls(stream) => stream.poll_read(context, buf),
             Stream::Unix(stream) => poll_read_buf(Pin::new(stream), context, buf),
         }
     }
 
     /// Writes what the socket takes at once.
-    pub fn try_write(&self, bytes: &[u8]) -> io::Result<usize> {
+    pub fn try_write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         match self {
             Stream::Tcp(stream) => stream.try_write(bytes),
+            Stream::Tls(stream) => stream.try_write(bytes),
             Stream::Unix(stream) => stream.try_write(bytes),
         }
     }
@@ -43,21 +49,34 @@ impl Stream {
     ) -> Poll<io::Result<usize>> {
         match self {
             Stream::Tcp(stream) => Pin::new(stream).poll_write(context, bytes),
+            Stream::Tls(stream) => stream.poll_write(context, bytes),
             Stream::Unix(stream) => Pin::new(stream).poll_write(context, bytes),
+        }
+    }
+
+    /// The certificate that the other end has shown.
+    pub fn shown(&self) -> Option<&CertificateDer<'static>> {
+        match self {
+            Stream::Tls(stream) => stream.shown(),
+            Stream::Tcp(_) | Stream::Unix(_) => None,
         }
     }
 
     /// From now on the kernel may wait for more to send, and send less often.
     pub fn gather(&self) {
-        if let Stream::Tcp(stream) = self {
-            // A socket that is gone already shows at its next write.
-            let _ = stream.set_nodelay(false);
-        }
+        let socket = match self {
+            Stream::Tcp(socket) => socket,
+            Stream::Tls(stream) => stream.socket(),
+            Stream::Unix(_) => return,
+        };
+        // A socket that is gone already shows at its next write.
+        let _ = socket.set_nodelay(false);
     }
 
     pub fn descriptor(&self) -> i32 {
         match self {
             Stream::Tcp(stream) => stream.as_raw_fd(),
+            Stream::Tls(stream) => stream.socket().as_raw_fd(),
             Stream::Unix(stream) => stream.as_raw_fd(),
         }
     }

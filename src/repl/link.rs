@@ -203,10 +203,10 @@ impl Attempt<'_> {
             }
         }
         let announced = config.replica_announce_port.get();
-        let port = if announced > 0 {
-            announced
-        } else {
-            config.port.get()
+        let port = match (announced, config.tls_port.get()) {
+            (1.., _) => announced,
+            (_, port @ 1..) if config.tls_replication.get() => port,
+            _ => config.port.get(),
         };
         let port = port.to_string();
         let mut told = vec![(

@@ -1,7 +1,6 @@
 //! The socket to a master: bytes in with a watch on who may end it, words out.
 
 use std::io::{self, Read, Write};
-use std::net::TcpStream;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -13,6 +12,7 @@ use crate::command::replication::Master;
 use crate::command::shared::Shared;
 use crate::journal::Epoch;
 use crate::resp::encode;
+use crate::tls::Outward;
 use crate::util::clock;
 use crate::util::dial::dial;
 
@@ -45,7 +45,7 @@ impl From<io::Error> for Lost {
 pub struct Wire {
     shared: Arc<Shared>,
     pub epoch: Epoch,
-    stream: TcpStream,
+    stream: Outward,
     pub client: Arc<Client>,
     pub input: BytesMut,
     /// When bytes came last.
@@ -64,24 +64,30 @@ impl Wire {
         let source = String::from_utf8_lossy(&config.bind_source_addr.get()).into_owned();
         let stream = dial(&master.host, master.port, &source, timeout)?;
         stream.set_nodelay(true)?;
-        stream.set_read_timeout(Some(PATIENCE))?;
-        stream.set_write_timeout(Some(timeout))?;
-        let now_ms = clock::now_ms();
-        let client = Client::new(
-            shared.clients.new_id(),
-            stream.peer_addr()?.to_string(),
-            stream.local_addr()?.to_string(),
-            std::os::fd::AsRawFd::as_raw_fd(&stream),
-            worker,
-            now_ms,
-        );
-        client.profile.lock().part = Part::Master;
         if !shared
             .replication
             .hold_socket(epoch, Some(stream.try_clone()?))
         {
             return Err(Lost::Stale);
         }
+        let setup = shared.tls.setup().filter(|_| config.tls_replication.get());
+        let agreed = Outward::new(stream, setup.map(|setup| setup.client.clone()), timeout);
+        let stream = agreed.inspect_err(|_| {
+            shared.replication.hold_socket(epoch, None);
+        })?;
+        let socket = stream.socket();
+        socket.set_read_timeout(Some(PATIENCE))?;
+        socket.set_write_timeout(Some(timeout))?;
+        let now_ms = clock::now_ms();
+        let client = Client::new(
+            shared.clients.new_id(),
+            socket.peer_addr()?.to_string(),
+            socket.local_addr()?.to_string(),
+            std::os::fd::AsRawFd::as_raw_fd(socket),
+            worker,
+            now_ms,
+        );
+        client.profile.lock().part = Part::Master;
         Ok(Wire {
             shared: shared.clone(),
             epoch,

@@ -250,9 +250,12 @@ fn travel<'a>(
     let server = call.server;
     let now_ms = call.db.clock_ms();
     let source = String::from_utf8_lossy(&server.config.bind_source_addr.get()).into_owned();
+    let wanted = server.config.tls_cluster.get();
+    let setup = server.tls.setup().filter(|_| wanted);
+    let tls = setup.map(|setup| setup.client.clone());
     let link = server
         .links
-        .take(&wish.host, wish.port, &source, wish.timeout, now_ms);
+        .take(&wish.host, wish.port, &source, tls, wish.timeout, now_ms);
     let mut link = link.map_err(|_| Trouble::Connect)?;
     let mut out = Vec::new();
     if !wish.login.is_empty() {

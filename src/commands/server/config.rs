@@ -109,10 +109,20 @@ fn set(call: &mut SessionCall<'_>) -> Done {
         config.roll_back(&changed);
         // As it was before, which the kernel took then.
         let _ = call.server.apply_oom_score();
+        // What was read before can be read again; if not, what was taken stays.
+        let _ = call.server.tls.configure(config);
     };
+    let of_tls = pairs
+        .iter()
+        .map(|(name, _)| name)
+        .find(|name| name.to_ascii_lowercase().starts_with(b"tls-"));
     let may_turn_on = call.server.store.may_turn_on_log();
     let applied = may_turn_on
         .map_err(|why| SetError::refused("appendonly", why))
+        .and_then(|()| match of_tls {
+            Some(name) => reload_tls(call.server, name),
+            None => Ok(()),
+        })
         .and_then(|()| before.apply(call.server, &|| config.roll_back(&changed)));
     if let Err(error) = applied {
         undo();
@@ -139,6 +149,15 @@ fn set(call: &mut SessionCall<'_>) -> Done {
     Ok(Flow::Done)
 }
 
+/// Reads certificates and keys anew, though the directive may say what it said before: the files may not be what they were.
+fn reload_tls(server: &Shared, name: &[u8]) -> Result<(), SetError> {
+    server.tls.configure(&server.config).map_err(|why| {
+        tracing::warn!("{why}");
+        let why = "Unable to update TLS configuration. Check server logs.";
+        SetError::refused(String::from_utf8_lossy(name), why)
+    })
+}
+
 /// A limit below what is held already costs keys, or writes.
 fn warn_of_memory(limit: u64) {
     let used = memory::used();
@@ -154,6 +173,7 @@ fn warn_of_memory(limit: u64) {
 /// Values that act once, when they are set, and that the system may refuse.
 struct Applied {
     port: i64,
+    tls_port: i64,
     bind: Option<Vec<u8>>,
     clients: i64,
     oom_score: (OomScoreAdj, [i16; 3]),
@@ -164,6 +184,7 @@ impl Applied {
         let config = &server.config;
         Applied {
             port: config.port.get(),
+            tls_port: config.tls_port.get(),
             bind: config.get_text(b"bind"),
             clients: config.maxclients.get(),
             oom_score: (
@@ -185,6 +206,9 @@ impl Applied {
         if now.port != self.port {
             let why = "Unable to listen on this port. Check server logs.";
             reopen().map_err(|()| SetError::refused("port", why))?;
+        } else if now.tls_port != self.tls_port {
+            let why = "Unable to listen on this port. Check server logs.";
+            reopen().map_err(|()| SetError::refused("tls-port", why))?;
         } else if now.bind != self.bind {
             let why = "Failed to bind to specified addresses.";
             reopen().map_err(|()| SetError::refused("bind", why))?;

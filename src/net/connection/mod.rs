@@ -51,6 +51,8 @@ const WRITE_BYTES: usize = 512 * 1024;
 const LATER_BYTES: usize = 8 * 1024;
 /// What a sleeping client may send ahead before its socket is left unread.
 const AHEAD_BYTES: usize = 1024 * 1024;
+/// What a client that speaks TLS has for the handshake.
+const HANDSHAKE: Duration = Duration::from_secs(10);
 
 /// Buffers of one worker that no connection is using.
 #[derive(Default)]
@@ -58,6 +60,8 @@ pub struct Buffers {
     input: RefCell<Vec<BytesMut>>,
     output: RefCell<Vec<Vec<u8>>>,
     ahead: Cell<Ahead>,
+    /// Held by the one TLS handshake that reckons at present.
+    handshakes: tokio::sync::Mutex<()>,
 }
 
 struct Connection {
@@ -102,11 +106,29 @@ enum Event {
     Feed(Turn),
 }
 
+/// Comes to an agreement with a client that speaks TLS, in ten seconds at most.
+pub async fn shake_hands(buffers: &Buffers, stream: &mut Stream) -> io::Result<()> {
+    let Stream::Tls(secure) = stream else {
+        return Ok(());
+    };
+    let shaken = secure.shake_hands(&buffers.handshakes);
+    match tokio::time::timeout(HANDSHAKE, shaken).await {
+        Ok(done) => done,
+        Err(_) => Err(io::Error::new(
+            io::ErrorKind::TimedOut,
+            "it has not come to an end in ten seconds",
+        )),
+    }
+}
+
 /// Serves a client until it leaves, is told to, or the server stops.
 pub async fn serve(worker: Rc<Worker>, buffers: Rc<Buffers>, stream: Stream, client: Arc<Client>) {
     let mut session = Session::new(client.clone(), None);
     let user = worker.shared.users.default();
     session.be(user.clone(), user.is_open());
+    if let Some(cert) = stream.shown() {
+        worker.log_in_by_certificate(&mut session, cert);
+    }
     let mut connection = Connection {
         worker,
         buffers,
@@ -150,9 +172,12 @@ impl Connection {
                     return;
                 }
                 Event::Read(Ok(bytes)) => {
-                    self.client
-                        .input_bytes
-                        .fetch_add(bytes as u64, Ordering::Relaxed);
+                    let before = &self.client.input_bytes;
+                    if before.fetch_add(bytes as u64, Ordering::Relaxed) == 0
+                        && self.is_tls_in_clear()
+                    {
+                        return;
+                    }
                     let counters = &self.worker.stats().counters;
                     counters.input_bytes.add(bytes as u64);
                     counters.reads.add(1);
@@ -196,6 +221,19 @@ impl Connection {
                 return;
             }
         }
+    }
+
+    /// Whether a client begins to speak TLS where it is not spoken. No request begins so.
+    #[cold]
+    fn is_tls_in_clear(&self) -> bool {
+        let speaks = self.input.starts_with(&[0x16, 0x03]);
+        if speaks {
+            tracing::warn!(
+                "A client speaks TLS to a port that has none, and is closed: {}",
+                self.client
+            );
+        }
+        speaks
     }
 
     /// Waits for bytes, room for bytes, or the bell.

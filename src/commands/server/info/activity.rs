@@ -128,6 +128,7 @@ pub fn stats(report: &Report<'_>, page: &mut Page<'_>) {
     page.line("acl_access_denied_cmd", totals.acl_denied_command);
     page.line("acl_access_denied_key", totals.acl_denied_key);
     page.line("acl_access_denied_channel", totals.acl_denied_channel);
+    page.line("acl_access_denied_tls_cert", totals.acl_denied_certificate);
     expiry(report, page);
 }
 

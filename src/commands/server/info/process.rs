@@ -5,6 +5,7 @@ use std::sync::OnceLock;
 use super::{Page, Report};
 use crate::command::surroundings::supervisor;
 use crate::config::{Choice, REDIS_VERSION};
+use crate::tls::Watched;
 use crate::util::clock;
 use crate::util::cpu::CpuTime;
 
@@ -27,7 +28,8 @@ pub fn server(report: &Report<'_>, page: &mut Page<'_>) {
     page.line("process_id", std::process::id());
     page.line("process_supervised", supervisor(config).as_str());
     page.line("run_id", &about.run_id);
-    page.line("tcp_port", config.port.get());
+    let port = Some(config.port.get()).filter(|port| *port != 0);
+    page.line("tcp_port", port.unwrap_or(config.tls_port.get()));
     page.line("server_time_usec", now_us);
     page.line("uptime_in_seconds", uptime_s);
     page.line("uptime_in_days", uptime_s / 86_400);
@@ -46,6 +48,7 @@ pub fn server(report: &Report<'_>, page: &mut Page<'_>) {
     listeners(report, page);
     page.line("vermilion_version", env!("CARGO_PKG_VERSION"));
     page.line("vermilion_workers", about.workers);
+    certificates(report, page);
 }
 
 /// The system's name, release and machine.
@@ -60,13 +63,31 @@ fn system() -> &'static str {
     })
 }
 
+/// Until when the certificates hold that are used, by Valkey's names.
+fn certificates(report: &Report<'_>, page: &mut Page<'_>) {
+    let Some(setup) = report.server.tls.setup() else {
+        return;
+    };
+    let now_s = (report.now_ms / 1000) as i64;
+    let Watched {
+        server, client, ca, ..
+    } = &setup.watched;
+    for (whose, dates) in [("server", server), ("client", client), ("ca", ca)] {
+        if let Some(dates) = dates {
+            let left_s = (dates.ends_s - now_s).max(0);
+            page.line(format_args!("tls_{whose}_cert_serial"), &dates.serial);
+            page.line(format_args!("tls_{whose}_cert_expires_in_seconds"), left_s);
+        }
+    }
+}
+
 fn listeners(report: &Report<'_>, page: &mut Page<'_>) {
     let shared = report.server;
     let mut listeners = Vec::new();
+    let bind = shared.config.bind.get();
+    let bind: String = bind.0.iter().map(|name| format!("bind={name},")).collect();
     let port = shared.config.port.get();
     if port != 0 {
-        let bind = shared.config.bind.get();
-        let bind: String = bind.0.iter().map(|name| format!("bind={name},")).collect();
         listeners.push(format!("name=tcp,{bind}port={port}"));
     }
     let socket = shared.config.unixsocket.get();
@@ -75,6 +96,10 @@ fn listeners(report: &Report<'_>, page: &mut Page<'_>) {
             "name=unix,bind={}",
             String::from_utf8_lossy(&socket)
         ));
+    }
+    let port = shared.config.tls_port.get();
+    if port != 0 {
+        listeners.push(format!("name=tls,{bind}port={port}"));
     }
     for (at, listener) in listeners.iter().enumerate() {
         page.line(format_args!("listener{at}"), listener);

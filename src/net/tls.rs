@@ -1,0 +1,221 @@
+//! A client's socket over TLS: plain bytes on this side, records on the other.
+//!
+//! Bytes count as written once the socket has taken all of the records that they were put in. So whoever writes keeps them
+//! until then, as with a plain socket, and offers them again; and nothing is on its way of which nobody knows.
+
+use std::cell::RefCell;
+use std::future::poll_fn;
+use std::io::{self, BufRead, IoSlice, Write};
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+
+use bytes::BytesMut;
+use rustls::pki_types::CertificateDer;
+use rustls::{ServerConfig, ServerConnection};
+use tokio::net::TcpStream;
+use tokio::sync::Mutex;
+
+/// Bytes that one read takes from the socket.
+const READ_BYTES: usize = 64 * 1024;
+/// Bytes put into records before the socket is asked to take them.
+const WRITE_BYTES: usize = 64 * 1024;
+
+thread_local! {
+    /// What came last from some socket of this thread, before it is read.
+    static RECORDS: RefCell<Vec<u8>> = RefCell::new(vec![0; READ_BYTES]);
+}
+
+pub struct Secure {
+    socket: TcpStream,
+    tls: ServerConnection,
+    /// Bytes that were put into records which the socket has yet to take.
+    promised: usize,
+    /// What came right behind the handshake.
+    early: BytesMut,
+    /// The other end has said that it sends no more.
+    ended: bool,
+}
+
+/// A socket that takes what it can at once.
+struct AtOnce<'s>(&'s TcpStream);
+
+impl Write for AtOnce<'_> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.try_write(bytes)
+    }
+
+    fn write_vectored(&mut self, parts: &[IoSlice<'_>]) -> io::Result<usize> {
+        self.0.try_write_vectored(parts)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl Secure {
+    pub fn new(socket: TcpStream, config: Arc<ServerConfig>) -> io::Result<Self> {
+        let mut tls = ServerConnection::new(config).map_err(io::Error::other)?;
+        // What is put into records at a time is bounded here.
+        tls.set_buffer_limit(None);
+        Ok(Secure {
+            socket,
+            tls,
+            promised: 0,
+            early: BytesMut::new(),
+            ended: false,
+        })
+    }
+
+    pub fn socket(&self) -> &TcpStream {
+        &self.socket
+    }
+
+    /// The certificate that the other end has shown.
+    pub fn shown(&self) -> Option<&CertificateDer<'static>> {
+        self.tls.peer_certificates()?.first()
+    }
+
+    /// Comes to an agreement with the other end. `turns` lets one handshake of this thread reckon at a time, and the
+    /// sockets be looked at before the next one does.
+    pub async fn shake_hands(&mut self, turns: &Mutex<()>) -> io::Result<()> {
+        while self.tls.is_handshaking() {
+            self.socket.readable().await?;
+            let _turn = turns.lock().await;
+            let mut early = std::mem::take(&mut self.early);
+            let taken = self.take_records(&mut early);
+            self.early = early;
+            match taken {
+                Ok(_) => {}
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => continue,
+                Err(error) => return Err(error),
+            }
+            if self.ended && self.tls.is_handshaking() {
+                return Err(io::ErrorKind::UnexpectedEof.into());
+            }
+            tokio::task::yield_now().await;
+        }
+        poll_fn(|context| self.poll_push(context)).await
+    }
+
+    /// Reads what is there to the end of `buf`; 0 at the end of the stream.
+    pub fn poll_read(
+        &mut self,
+        context: &mut Context<'_>,
+        buf: &mut BytesMut,
+    ) -> Poll<io::Result<usize>> {
+        let early = std::mem::take(&mut self.early);
+        buf.extend_from_slice(&early);
+        let mut taken = early.len();
+        while taken == 0 && !self.ended {
+            ready!(self.socket.poll_read_ready(context))?;
+            match self.take_records(buf) {
+                Ok(bytes) => taken = bytes,
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                Err(error) => return Poll::Ready(Err(error)),
+            }
+        }
+        Poll::Ready(Ok(taken))
+    }
+
+    /// Takes what the socket has at once, and opens its records to the end of `buf`.
+    fn take_records(&mut self, buf: &mut BytesMut) -> io::Result<usize> {
+        RECORDS.with_borrow_mut(|records| {
+            let count = self.socket.try_read(records)?;
+            self.ended |= count == 0;
+            let mut left = &records[..count];
+            let mut taken = 0;
+            while !left.is_empty() && !self.ended {
+                self.tls.read_tls(&mut left)?;
+                let state = match self.tls.process_new_packets() {
+                    Ok(state) => state,
+                    Err(error) => {
+                        // The other end is told why, if it listens.
+                        let _ = self.push();
+                        return Err(io::Error::new(io::ErrorKind::InvalidData, error));
+                    }
+                };
+                self.ended |= state.peer_has_closed();
+                taken += self.take_plain(buf)?;
+            }
+            self.push()?;
+            Ok(taken)
+        })
+    }
+
+    fn take_plain(&mut self, buf: &mut BytesMut) -> io::Result<usize> {
+        let mut taken = 0;
+        loop {
+            let mut reader = self.tls.reader();
+            let count = match reader.fill_buf() {
+                Ok(bytes) => {
+                    buf.extend_from_slice(bytes);
+                    bytes.len()
+                }
+                // There is no more, or there will be no more.
+                Err(_) => 0,
+            };
+            if count == 0 {
+                return Ok(taken);
+            }
+            reader.consume(count);
+            taken += count;
+        }
+    }
+
+    /// Gives the socket the records that it takes at once; whether those were all.
+    fn push(&mut self) -> io::Result<bool> {
+        while self.tls.wants_write() {
+            match self.tls.write_tls(&mut AtOnce(&self.socket)) {
+                Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
+                Ok(_) => {}
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(false),
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(true)
+    }
+
+    fn poll_push(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        while !self.push()? {
+            ready!(self.socket.poll_write_ready(context))?;
+        }
+        Poll::Ready(Ok(()))
+    }
+
+    /// Puts the first of these bytes into records, unless some are in records already: those are the first of these.
+    fn promise(&mut self, bytes: &[u8]) -> io::Result<()> {
+        if self.promised == 0 {
+            let some = &bytes[..bytes.len().min(WRITE_BYTES)];
+            self.promised = self.tls.writer().write(some)?;
+        }
+        Ok(())
+    }
+
+    /// Writes what the socket takes at once.
+    pub fn try_write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.promise(bytes)?;
+        match self.push()? {
+            true => Ok(std::mem::take(&mut self.promised)),
+            false => Err(io::ErrorKind::WouldBlock.into()),
+        }
+    }
+
+    pub fn poll_write(
+        &mut self,
+        context: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        self.promise(bytes)?;
+        ready!(self.poll_push(context))?;
+        Poll::Ready(Ok(std::mem::take(&mut self.promised)))
+    }
+}
+
+impl Drop for Secure {
+    fn drop(&mut self) {
+        // So that the other end knows that nobody has cut off what it was sent.
+        self.tls.send_close_notify();
+        let _ = self.push();
+    }
+}
