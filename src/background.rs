@@ -16,6 +16,7 @@ use crate::config::{Config, REDIS_VERSION};
 use crate::engine::Garbage;
 use crate::exec::{self, Alarm, By};
 use crate::repl;
+use crate::tls::Setup;
 use crate::util::cpu::CpuTime;
 use crate::util::system::OWN_DESCRIPTORS;
 use crate::util::{clock, crash, memory};
@@ -82,16 +83,21 @@ pub fn start(shared: &Arc<Shared>, alarm: &Arc<Alarm>) {
 /// Takes certificates and keys whose files have changed, and warns of those that are about to expire.
 async fn watch_certificates(shared: Arc<Shared>) {
     let mut tick = tokio::time::interval(Duration::from_secs(1));
-    // Of those that are due at start the log tells as well.
-    let (mut looked_s, mut warned_s) = (clock::now_ms() as i64 / 1000, i64::MIN / 2);
+    let mut looked_s = clock::now_ms() as i64 / 1000;
+    let mut warned: Option<(Arc<Setup>, i64)> = None;
     loop {
         tick.tick().await;
         let Some(setup) = shared.tls.setup() else {
             continue;
         };
         let now_s = clock::now_ms() as i64 / 1000;
-        setup.watched.warn(warned_s, now_s);
-        warned_s = now_s;
+        // Of those that are due when they are taken the log tells as well.
+        let last_s = match &warned {
+            Some((same, last_s)) if Arc::ptr_eq(same, &setup) => *last_s,
+            _ => i64::MIN / 2,
+        };
+        setup.watched.warn(last_s, now_s);
+        warned = Some((setup.clone(), now_s));
         let every_s = shared.config.tls_auto_reload_interval.get();
         if every_s == 0 || now_s - looked_s < every_s {
             continue;

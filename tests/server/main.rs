@@ -31,5 +31,6 @@ mod scripts;
 mod storm;
 mod streams;
 mod table;
+mod tls;
 mod unknown_clients;
 mod verbatim;

@@ -16,9 +16,20 @@ pub struct Reply {
     pub value: Value,
 }
 
+/// What a connection goes over.
+pub trait Transport: Read + Write + Send {
+    fn socket(&self) -> &TcpStream;
+}
+
+impl Transport for TcpStream {
+    fn socket(&self) -> &TcpStream {
+        self
+    }
+}
+
 /// One connection.
 pub struct Client {
-    stream: TcpStream,
+    stream: Box<dyn Transport>,
     buffer: Vec<u8>,
     /// Bytes of `buffer` already handed out as frames.
     read: usize,
@@ -26,12 +37,16 @@ pub struct Client {
 
 impl Client {
     pub fn connect(port: u16) -> io::Result<Client> {
-        let stream = TcpStream::connect(("127.0.0.1", port))?;
-        stream.set_nodelay(true)?;
-        stream.set_read_timeout(Some(PATIENCE))?;
-        stream.set_write_timeout(Some(PATIENCE))?;
+        Client::over(TcpStream::connect(("127.0.0.1", port))?)
+    }
+
+    pub fn over(stream: impl Transport + 'static) -> io::Result<Client> {
+        let socket = stream.socket();
+        socket.set_nodelay(true)?;
+        socket.set_read_timeout(Some(PATIENCE))?;
+        socket.set_write_timeout(Some(PATIENCE))?;
         Ok(Client {
-            stream,
+            stream: Box::new(stream),
             buffer: Vec::new(),
             read: 0,
         })
@@ -39,6 +54,7 @@ impl Client {
 
     pub fn set_patience(&self, patience: Duration) {
         self.stream
+            .socket()
             .set_read_timeout(Some(patience))
             .expect("a socket takes a timeout");
     }
@@ -107,7 +123,7 @@ impl Client {
     /// Says that nothing more will be sent, and returns all that still comes until the server closes.
     pub fn finish(mut self) -> io::Result<Vec<u8>> {
         // A server that has closed already may have reset the connection; what it sent still counts.
-        let _ = self.stream.shutdown(Shutdown::Write);
+        let _ = self.stream.socket().shutdown(Shutdown::Write);
         self.drain()
     }
 

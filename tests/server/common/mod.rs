@@ -7,8 +7,8 @@ mod value;
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
-pub use client::{Client, Reply, encode};
-pub use process::{Server, our_server, real_redis};
+pub use client::{Client, Reply, Transport, encode};
+pub use process::{Server, free_port, our_server, real_redis};
 pub use value::{Value, escape};
 
 const PATIENCE: Duration = Duration::from_secs(20);

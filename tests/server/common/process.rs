@@ -216,7 +216,7 @@ pub fn real_redis() -> PathBuf {
         .expect("This test compares with the real redis-server: apt-get install redis-server")
 }
 
-fn free_port() -> u16 {
+pub fn free_port() -> u16 {
     let listener = TcpListener::bind(("127.0.0.1", 0)).expect("a free port");
     listener
         .local_addr()
