@@ -4,6 +4,8 @@
 //! minute of the last decay (16 bits) and a logarithmic counter (8 bits), as Redis keeps them,
 //! because OBJECT FREQ, RESTORE and RDB files show them.
 
+use crate::util::chance;
+
 /// How reads leave their mark; from `maxmemory-policy` and the `lfu-*` directives.
 #[derive(Clone, Copy, Debug)]
 pub struct AccessRules {
@@ -62,7 +64,7 @@ impl Access {
         let counter = self.frequency(rules, now_ms);
         let chance =
             1.0 / (counter.saturating_sub(LFU_START) as u64 * rules.lfu_log_factor + 1) as f64;
-        let step = u32::from(counter < 255 && fastrand::f64() < chance);
+        let step = u32::from(counter < 255 && chance::fraction() < chance);
         Self::lfu(minutes(now_ms), counter + step)
     }
 

@@ -5,6 +5,7 @@ mod accounts;
 mod acl;
 mod bad_input;
 mod client_memory;
+mod clock;
 mod common;
 mod concurrency;
 mod cves;

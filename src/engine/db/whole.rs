@@ -11,6 +11,7 @@ use crate::engine::names::NameWalk;
 use crate::engine::shard::{SHARDS, Shard};
 use crate::engine::table::Table;
 use crate::types::Bstr;
+use crate::util::chance;
 
 /// A shard was held by others for longer than one may wait.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -106,8 +107,8 @@ impl Db<'_> {
         let mean = total as f64 / SHARDS as f64;
         let mut most = (mean + 4.0 * mean.sqrt()) as usize + 1;
         for _ in 0..DRAWS {
-            let id = fastrand::usize(0..SHARDS);
-            let at = fastrand::usize(0..most);
+            let id = chance::within(0..SHARDS);
+            let at = chance::within(0..most);
             if at >= self.shards.keys_in(id) {
                 continue;
             }
@@ -145,8 +146,8 @@ impl Db<'_> {
                 let seen_live = |at: &usize| self.live_name(table, *at).is_some();
                 let alive = (0..table.len()).filter(seen_live).count();
                 seen += alive;
-                if alive > 0 && fastrand::usize(0..seen) < alive {
-                    let at = (0..table.len()).filter(live).nth(fastrand::usize(0..alive));
+                if alive > 0 && chance::within(0..seen) < alive {
+                    let at = (0..table.len()).filter(live).nth(chance::within(0..alive));
                     picked = at.and_then(|at| self.live_name(table, at));
                 }
             })?;
