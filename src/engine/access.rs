@@ -12,8 +12,6 @@ pub struct AccessRules {
     pub lfu: bool,
     pub lfu_log_factor: u64,
     pub lfu_decay_minutes: u64,
-    /// Marks are no older than this, whatever time a unit runs at: a log is replayed at the beginning of time.
-    pub not_before_ms: u64,
 }
 
 impl Default for AccessRules {
@@ -22,7 +20,6 @@ impl Default for AccessRules {
             lfu: false,
             lfu_log_factor: 10,
             lfu_decay_minutes: 1,
-            not_before_ms: 0,
         }
     }
 }
@@ -37,7 +34,6 @@ impl Access {
     /// The mark of a key written now.
     #[inline]
     pub fn fresh(rules: &AccessRules, now_ms: u64) -> Self {
-        let now_ms = now_ms.max(rules.not_before_ms);
         if rules.lfu {
             Self::lfu(minutes(now_ms), LFU_START)
         } else {
@@ -57,7 +53,6 @@ impl Access {
     /// The mark after one more use.
     #[inline]
     pub fn used(self, rules: &AccessRules, now_ms: u64) -> Self {
-        let now_ms = now_ms.max(rules.not_before_ms);
         if !rules.lfu {
             return Self::lru(now_ms);
         }

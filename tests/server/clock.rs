@@ -208,3 +208,51 @@ fn a_seed_given_later_repeats_what_is_drawn_from_there() {
     assert_eq!(draw(11), first);
     assert_ne!(draw(12), first);
 }
+
+#[test]
+fn what_a_log_counts_from_now_it_counts_from_the_time_it_is_read() {
+    let server = Server::start(&[]);
+    let mut client = server.client();
+    client.ask("SET k v");
+    let payload = client.try_ask(&["DUMP", "k"]).expect("it answers").raw;
+    // A frame has its length before it, and a line's end on both sides.
+    let begin = payload
+        .iter()
+        .position(|byte| *byte == b'\n')
+        .expect("a length")
+        + 1;
+    let payload = &payload[begin..payload.len() - 2];
+
+    let dir = server.stop();
+    let script =
+        "if redis.call('PTTL', KEYS[1]) <= 100000 then redis.call('SET', KEYS[2], 'yes') end";
+    let log = [
+        encode(&["SELECT", "0"]),
+        // It was alive when the next one was given.
+        encode(&["SET", "dead", "v", "PXAT", "1000"]),
+        encode(&["COPY", "dead", "copy"]),
+        encode(&["PERSIST", "copy"]),
+        encode(&["PSETEX", "soon", "100000", "v"]),
+        encode(&[
+            b"RESTORE",
+            &b"old"[..],
+            b"100000",
+            payload,
+            b"IDLETIME",
+            b"500",
+        ]),
+        encode(&["EVAL", script, "2", "soon", "seen"]),
+    ];
+    std::fs::write(dir.path().join("appendonly.aof"), log.concat()).expect("a file");
+    let server = Server::start_on(&our_server(), dir, &["--appendonly", "yes"]);
+    let mut client = server.client();
+    assert_eq!(client.ask("GET copy").text(), "v");
+    assert_eq!(client.ask("EXISTS dead").int(), 0);
+    for key in ["soon", "old"] {
+        let left = client.ask(&format!("PTTL {key}")).int();
+        assert!((1..=100_000).contains(&left), "{key}: {left}");
+    }
+    let idle = client.ask("OBJECT IDLETIME old").int();
+    assert!((500..600).contains(&idle), "{idle}");
+    assert_eq!(client.ask("GET seen").text(), "yes");
+}

@@ -42,7 +42,7 @@ pub fn digest_value(call: &mut WriteCall<'_>) -> Done {
 pub fn object(call: &mut WriteCall<'_>) -> Done {
     let entry = call.db.stored(call.args.next()?).ok_or(Fail::NO_KEY)?;
     let value = entry.value();
-    let now_ms = call.db.now_ms();
+    let now_ms = call.db.clock_ms();
     let idle_s = entry.access().idle_seconds(now_ms);
     let mut text = format!(
         "Value at:{entry:p} refcount:1 encoding:{} serializedlength:{} lru:{} lru_seconds_idle:{idle_s}",
