@@ -17,6 +17,7 @@ mod fields;
 mod held_locks;
 mod hidden_keys;
 mod keyspace;
+mod kinds;
 mod late_replies;
 mod later_rules;
 mod links;

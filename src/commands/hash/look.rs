@@ -4,7 +4,7 @@ use crate::command::Flag::Fast;
 use crate::command::sample::Draw;
 use crate::command::{Arg, Command, Done, Fail, Flow, KeyUse, ReadCall, Rest, Run, scan};
 use crate::resp::Reply;
-use crate::types::{Hash, HashRef, Piece, Type};
+use crate::types::{Hash, HashRef, Piece, Type, TypeRef};
 use crate::util::chance;
 
 pub const HGET: Command = Command {

@@ -47,7 +47,11 @@ pub fn object(call: &mut WriteCall<'_>) -> Done {
     let mut text = format!(
         "Value at:{entry:p} refcount:1 encoding:{} serializedlength:{} lru:{} lru_seconds_idle:{idle_s}",
         value.encoding(),
-        value.heap_bytes(),
+        match value {
+            // What stands with its key takes nothing beside.
+            ValueRef::Text(text) => text.len(),
+            value => value.heap_bytes(),
+        },
         (now_ms / 1000).saturating_sub(idle_s) & 0xff_ffff,
     );
     if let ValueRef::List(list) = value {
@@ -56,7 +60,7 @@ pub fn object(call: &mut WriteCall<'_>) -> Done {
             " ql_nodes:{nodes} ql_avg_node:{:.2} ql_listpack_max:{} ql_compressed:0 ql_uncompressed_size:{}",
             list.len() as f64 / nodes as f64,
             call.server.config.list_max_listpack_size.get(),
-            list.heap_bytes(),
+            value.heap_bytes(),
         ));
     }
     call.out.simple(&text);
