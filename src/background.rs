@@ -75,6 +75,7 @@ pub fn start_freeing(shared: &Arc<Shared>) -> Result<Sender<Garbage>> {
 /// Starts the tasks that belong to no connection, on the first worker's runtime.
 pub fn start(shared: &Arc<Shared>, alarm: &Arc<Alarm>) {
     tokio::task::spawn_local(stop_on_signals(shared.clone(), alarm.clone()));
+    tokio::task::spawn_local(follow_clock(alarm.clone()));
     tokio::task::spawn_local(cron(shared.clone()));
     tokio::task::spawn_local(repl::watch(shared.clone()));
     tokio::task::spawn_local(watch_certificates(shared.clone()));
@@ -185,6 +186,16 @@ async fn stop_on_signals(shared: Arc<Shared>, alarm: Arc<Alarm>) {
                 );
             }
         });
+    }
+}
+
+/// Wakes the sweep when somebody has moved the clock.
+async fn follow_clock(alarm: Arc<Alarm>) {
+    let mut moved = clock::moved();
+    loop {
+        moved.await;
+        moved = clock::moved();
+        alarm.ring();
     }
 }
 

@@ -34,7 +34,7 @@ use crate::persist::Store;
 use crate::persist::disk::Disk;
 use crate::repl;
 use crate::tls::Tls;
-use crate::util::{clock, memory};
+use crate::util::{chance, clock, memory};
 
 const PROTECTED: &str = "-DENIED Redis is running in protected mode because protected mode is enabled and no password is set for the default user. In this mode connections are only accepted from the loopback interface. If you want to connect from external computers to Redis you may adopt one of the following solutions: 1) Just disable protected mode sending the command 'CONFIG SET protected-mode no' from the loopback interface by connecting to Redis from the same host the server is running, however MAKE SURE Redis is not publicly accessible from internet if you do so. Use CONFIG REWRITE to make this change permanent. 2) Alternatively you can just disable the protected mode by editing the Redis configuration file, and setting the protected mode option to 'no', and then restarting the server. 3) If you started the server manually just for testing, restart it with the '--protected-mode no' option. 4) Setup a an authentication password for the default user. NOTE: You only need to do one of the above things in order for the server to start accepting connections from the outside.\r\n";
 
@@ -74,7 +74,7 @@ impl Server {
             bail!("Configured to not listen anywhere, exiting.");
         }
         let about = About {
-            run_id: run_id(),
+            run_id: chance::identity(),
             started_ms: clock::now_ms(),
             executable: std::env::current_exe()
                 .unwrap_or_default()
@@ -445,13 +445,6 @@ fn admit(
     tracing::debug!("Accepted {}", client.address);
     worker.stats().counters.connections.add(1);
     tokio::task::spawn_local(net::serve(worker.clone(), buffers.clone(), stream, client));
-}
-
-/// Forty hexadecimal digits that no other run has.
-fn run_id() -> String {
-    (0..40)
-        .map(|_| char::from_digit(fastrand::u32(0..16), 16).unwrap_or('0'))
-        .collect()
 }
 
 impl Shared {

@@ -208,3 +208,33 @@ fn comments_name_what_they_mean() {
         }
     }
 }
+
+/// Time and chance are asked for in one place each, so that a test and a seed can set them.
+#[test]
+fn time_and_chance_come_from_one_place() {
+    let rules: [(&[&str], &[&str]); 2] = [
+        (
+            &["SystemTime::now", "Instant::now"],
+            &["util/clock.rs", "testing.rs"],
+        ),
+        (
+            &["fastrand::"],
+            &["util/chance.rs", "util/keyhash.rs", "testing.rs"],
+        ),
+    ];
+    for source in sources().iter().filter(|source| !source.is_test()) {
+        for (words, places) in rules {
+            if places.contains(&source.path.as_str()) {
+                continue;
+            }
+            for word in words {
+                assert!(
+                    !source.body().contains(word),
+                    "{}: {word} is asked in {} alone",
+                    source.path,
+                    places[0]
+                );
+            }
+        }
+    }
+}

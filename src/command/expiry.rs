@@ -1,7 +1,8 @@
 //! Times to live as commands spell them: `EX`, `PX`, `EXAT`, `PXAT`.
 
 use super::{Args, Entry, Fail};
-use crate::util::{clock, number};
+use crate::engine::Now;
+use crate::util::number;
 
 /// How a time is given.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -30,7 +31,7 @@ impl Unit {
     };
 
     /// The deadline that this many units mean, which may lie in the past; `None` if it can't be counted.
-    pub fn deadline_ms(self, value: i64, now_ms: u64) -> Option<i64> {
+    pub fn deadline_ms(self, value: i64, now: Now) -> Option<i64> {
         let ms = if self.seconds {
             value.checked_mul(1000)?
         } else {
@@ -39,9 +40,7 @@ impl Unit {
         if self.absolute {
             return Some(ms);
         }
-        // A log is replayed at time 0, so that nothing in it is dead; times from now are meant as they are said.
-        let now_ms = if now_ms == 0 { clock::now_ms() } else { now_ms };
-        ms.checked_add(now_ms as i64)
+        ms.checked_add(now.clock_ms() as i64)
     }
 }
 
@@ -72,16 +71,16 @@ impl<'a> Said<'a> {
         Ok(None)
     }
 
-    pub fn deadline_ms(&self, entry: &Entry, now_ms: u64) -> Result<u64, Fail> {
+    pub fn deadline_ms(&self, entry: &Entry, now: Now) -> Result<u64, Fail> {
         let value = number::parse_i64(self.value).ok_or(Fail::NOT_INTEGER)?;
-        positive(value, self.unit, entry, now_ms)
+        positive(value, self.unit, entry, now)
     }
 }
 
 /// The deadline of a time that must be positive.
-pub fn positive(value: i64, unit: Unit, entry: &Entry, now_ms: u64) -> Result<u64, Fail> {
+pub fn positive(value: i64, unit: Unit, entry: &Entry, now: Now) -> Result<u64, Fail> {
     let deadline = if value > 0 {
-        unit.deadline_ms(value, now_ms)
+        unit.deadline_ms(value, now)
     } else {
         None
     };

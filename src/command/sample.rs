@@ -2,6 +2,8 @@
 
 use hashbrown::HashSet;
 
+use crate::util::chance;
+
 /// `count` different positions below `len`, each choice as likely as any other; all of them if `count` is
 /// at least `len`. In no order that means anything.
 pub fn distinct(len: usize, count: usize) -> Vec<usize> {
@@ -12,7 +14,7 @@ pub fn distinct(len: usize, count: usize) -> Vec<usize> {
         // Most are wanted: shuffle the front of all of them.
         let mut all: Vec<usize> = (0..len).collect();
         for at in 0..count {
-            all.swap(at, fastrand::usize(at..len));
+            all.swap(at, chance::within(at..len));
         }
         all.truncate(count);
         return all;
@@ -20,7 +22,7 @@ pub fn distinct(len: usize, count: usize) -> Vec<usize> {
     let mut seen = HashSet::with_capacity(count);
     let mut picked = Vec::with_capacity(count);
     while picked.len() < count {
-        let at = fastrand::usize(0..len);
+        let at = chance::within(0..len);
         if seen.insert(at) {
             picked.push(at);
         }
@@ -58,6 +60,6 @@ impl Draw {
         };
         distinct
             .into_iter()
-            .chain((0..repeats).map(move |_| fastrand::usize(0..len)))
+            .chain((0..repeats).map(move |_| chance::within(0..len)))
     }
 }

@@ -2,7 +2,6 @@
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
-use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use bytes::Bytes;
@@ -29,7 +28,7 @@ use crate::tls::Tls;
 use crate::util::cpu::CpuTime;
 use crate::util::oom::OomScore;
 use crate::util::ranked::{Mutex, RwLock, rank};
-use crate::util::words;
+use crate::util::{clock, words};
 
 pub struct Shared {
     pub config: Arc<Config>,
@@ -245,11 +244,11 @@ impl Pause {
     }
 
     /// Waits for the pause to end, or to be lifted.
-    pub async fn over(&self, now_ms: u64) {
+    pub async fn over(&self) {
         let lifted = self.bell.notified();
-        let left = self.until_ms.load(Ordering::Acquire).saturating_sub(now_ms);
-        if left > 0 {
-            let _ = tokio::time::timeout(Duration::from_millis(left), lifted).await;
+        tokio::select! {
+            () = clock::until(self.until_ms.load(Ordering::Acquire)) => {}
+            () = lifted => {}
         }
     }
 }

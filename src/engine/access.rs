@@ -4,14 +4,14 @@
 //! minute of the last decay (16 bits) and a logarithmic counter (8 bits), as Redis keeps them,
 //! because OBJECT FREQ, RESTORE and RDB files show them.
 
+use crate::util::chance;
+
 /// How reads leave their mark; from `maxmemory-policy` and the `lfu-*` directives.
 #[derive(Clone, Copy, Debug)]
 pub struct AccessRules {
     pub lfu: bool,
     pub lfu_log_factor: u64,
     pub lfu_decay_minutes: u64,
-    /// Marks are no older than this, whatever time a unit runs at: a log is replayed at the beginning of time.
-    pub not_before_ms: u64,
 }
 
 impl Default for AccessRules {
@@ -20,7 +20,6 @@ impl Default for AccessRules {
             lfu: false,
             lfu_log_factor: 10,
             lfu_decay_minutes: 1,
-            not_before_ms: 0,
         }
     }
 }
@@ -35,7 +34,6 @@ impl Access {
     /// The mark of a key written now.
     #[inline]
     pub fn fresh(rules: &AccessRules, now_ms: u64) -> Self {
-        let now_ms = now_ms.max(rules.not_before_ms);
         if rules.lfu {
             Self::lfu(minutes(now_ms), LFU_START)
         } else {
@@ -55,14 +53,13 @@ impl Access {
     /// The mark after one more use.
     #[inline]
     pub fn used(self, rules: &AccessRules, now_ms: u64) -> Self {
-        let now_ms = now_ms.max(rules.not_before_ms);
         if !rules.lfu {
             return Self::lru(now_ms);
         }
         let counter = self.frequency(rules, now_ms);
         let chance =
             1.0 / (counter.saturating_sub(LFU_START) as u64 * rules.lfu_log_factor + 1) as f64;
-        let step = u32::from(counter < 255 && fastrand::f64() < chance);
+        let step = u32::from(counter < 255 && chance::fraction() < chance);
         Self::lfu(minutes(now_ms), counter + step)
     }
 

@@ -117,14 +117,7 @@ impl<'a, T: Type> Edit<'a, T> {
             // Nobody hears of any, so the key needn't be looked at.
             return;
         }
-        let class = match T::KIND {
-            Kind::Text => Class::String,
-            Kind::List => Class::List,
-            Kind::Hash => Class::Hash,
-            Kind::Set => Class::Set,
-            Kind::ZSet => Class::ZSet,
-            Kind::Stream => Class::Stream,
-        };
+        let class = Class::of(T::KIND);
         let key = self.shard.table_mut(self.db).at(self.pos).key_name();
         if self.fresh && !self.changed {
             self.effects.announce(Class::New, "new", self.db, key);
@@ -247,7 +240,7 @@ impl<T: Type> Drop for Edit<'_, T> {
             let table = self.shard.table_mut(db);
             sync_fields(table, pos, self.now_ms, self.effects);
         }
-        if T::KIND != Kind::Text && self.shard.table_mut(db).at(pos).value().is_empty() {
+        if T::KIND != Kind::Text && self.shard.table_mut(db).at(pos).value().holds_nothing() {
             let entry = self.shard.remove(db, pos);
             if self.changed || self.expired {
                 self.effects

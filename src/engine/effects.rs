@@ -4,7 +4,7 @@ use super::entry::Entry;
 use super::log::Log;
 use super::table::Table;
 use crate::config::EventClasses;
-use crate::types::{Bstr, Value};
+use crate::types::{Bstr, Kind, Value};
 use crate::util::crash;
 
 /// Classes of keyspace events, as bits of [`EventClasses`].
@@ -22,6 +22,20 @@ pub enum Class {
     Evicted = EventClasses::EVICTED.bits(),
     Miss = EventClasses::KEY_MISS.bits(),
     New = EventClasses::NEW.bits(),
+}
+
+impl Class {
+    /// What happens to values of a type.
+    pub fn of(kind: Kind) -> Self {
+        match kind {
+            Kind::Text => Class::String,
+            Kind::List => Class::List,
+            Kind::Hash => Class::Hash,
+            Kind::Set => Class::Set,
+            Kind::ZSet => Class::ZSet,
+            Kind::Stream => Class::Stream,
+        }
+    }
 }
 
 /// A keyspace event, to be published once the unit is committed.

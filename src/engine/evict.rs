@@ -9,7 +9,7 @@ use super::effects::{Class, Effects};
 use super::shard::{SHARDS, Shard, ShardSet};
 use super::{Engine, Shards, Table};
 use crate::types::Bstr;
-use crate::util::keyhash;
+use crate::util::{chance, keyhash};
 
 /// `maxmemory-policy`, without `noeviction`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -54,7 +54,7 @@ impl Victims {
         now_ms: u64,
         give_up: &dyn Fn() -> bool,
     ) -> Result<Option<Victim>, Busy> {
-        let start = fastrand::usize(0..SHARDS);
+        let start = chance::within(0..SHARDS);
         let mut seen = 0;
         for step in 0..SHARDS {
             let id = (start + step * 37) % SHARDS;
@@ -88,7 +88,7 @@ impl Victims {
             if seen >= samples || total == 0 {
                 break;
             }
-            let mut at = fastrand::usize(0..total);
+            let mut at = chance::within(0..total);
             for (db, table) in shard.tables().iter().enumerate() {
                 if at >= table.len() {
                     at -= table.len();
@@ -98,7 +98,7 @@ impl Victims {
                 let deadline = table.deadline(entry);
                 if !volatile_only || deadline.is_some() {
                     let score = match policy {
-                        Policy::Random => fastrand::u64(..),
+                        Policy::Random => chance::number(),
                         Policy::Lru => entry.access().idle_seconds(now_ms),
                         Policy::Lfu => 255 - u64::from(entry.access().frequency(rules, now_ms)),
                         Policy::Ttl => u64::MAX - deadline.unwrap_or(u64::MAX),

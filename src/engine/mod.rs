@@ -15,6 +15,7 @@ mod expire;
 mod fields;
 mod log;
 mod names;
+mod now;
 mod patience;
 mod shard;
 mod snapshot;
@@ -38,6 +39,7 @@ pub use entry::{Entry, New};
 pub use evict::{Busy, Policy, Victim, Victims};
 pub use log::{Log, Part, Reach};
 pub use names::{NameWalk, Walked};
+pub use now::Now;
 pub use patience::{Patience, Service};
 pub use shard::{Hashed, NewKey, Place, SHARDS, Shard, ShardSet, shard_of};
 pub use snapshot::{SavedKey, Snapshot};
@@ -79,7 +81,6 @@ impl Rules {
             ),
             lfu_log_factor: config.lfu_log_factor.get() as u64,
             lfu_decay_minutes: config.lfu_decay_time.get() as u64,
-            not_before_ms: 0,
         };
         Rules { limits, access }
     }

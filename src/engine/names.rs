@@ -280,7 +280,7 @@ mod tests {
     use fastrand::Rng;
 
     use super::*;
-    use crate::engine::{Db, Deadline, Effects, Locked, New, Patience, Rules, Snapshot};
+    use crate::engine::{Db, Deadline, Effects, Locked, New, Now, Patience, Rules, Snapshot};
     use crate::types::{Piece, Text};
 
     /// Two databases, and a clock that goes on.
@@ -314,12 +314,15 @@ mod tests {
             let mut locked: Locked<'_> =
                 self.engine.lock(ShardSet::ALL, Patience::of_this_thread());
             let mut effects = Effects::default();
-            let now_ms = if obeys { 0 } else { self.now_ms.get() };
+            let now = match obeys {
+                true => Now::Replaying(self.now_ms.get()),
+                false => Now::Live(self.now_ms.get()),
+            };
             let rules = &self.rules;
             act(&mut Db::new(
                 &mut locked,
                 index,
-                now_ms,
+                now,
                 &mut effects,
                 rules,
                 false,

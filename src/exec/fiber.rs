@@ -13,7 +13,7 @@ use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use corosensei::stack::DefaultStack;
 use corosensei::{Coroutine, CoroutineResult, Yielder};
@@ -28,7 +28,7 @@ use crate::command::{Entry, Reload, Touched};
 use crate::resp::Reply;
 use crate::script::{Host, Running, Scripts};
 use crate::types::Bstr;
-use crate::util::clock::Reading;
+use crate::util::clock::{Reading, Timer};
 
 /// Most of it is never touched, and takes no memory.
 const STACK_BYTES: usize = 16 << 20;
@@ -95,7 +95,7 @@ pub(super) struct Stage<'w> {
     /// The server stops, and a script was ended half-way.
     cut: Cell<bool>,
     /// By a clock that nobody sets.
-    started: Cell<Instant>,
+    started: Cell<Timer>,
     long: RefCell<Option<Arc<Running>>>,
     scripts: Arc<Scripts>,
 }
@@ -133,7 +133,7 @@ fn serve(worker: &Rc<Worker>, yielder: &Yielder<Go, Step>, first: Job) {
         run: RefCell::default(),
         obeys: Cell::new(false),
         cut: Cell::new(false),
-        started: Cell::new(Instant::now()),
+        started: Cell::new(Timer::start()),
         long: RefCell::default(),
     };
     let lua = stage.host.lua.clone();
@@ -219,7 +219,7 @@ impl Stage<'_> {
     /// A script begins: its time counts from here.
     pub fn begin(&self) {
         RAN.set(true);
-        self.started.set(Instant::now());
+        self.started.set(Timer::start());
     }
 
     /// A script has ended.

@@ -36,7 +36,7 @@ use crate::command::session::{ReplyMode, Session, Watches};
 use crate::command::shared::Shared;
 use crate::command::stats::WorkerStats;
 use crate::command::{Entry, Fail, Feed, Flag, Flow, Found, Job, Shutdown};
-use crate::engine::{Effects, Engine, Glance, Rules, Victims};
+use crate::engine::{Effects, Engine, Glance, Now, Rules, Victims};
 use crate::journal::{Depends, Porter};
 use crate::resp::Reply;
 use crate::util::clock::{self, Reading, Stopwatch};
@@ -54,7 +54,7 @@ pub struct Worker {
     stats: Arc<WorkerStats>,
     watch: Stopwatch,
     /// The time of the command under way: that of the batch, read anew after commands that took a while.
-    now_ms: Cell<u64>,
+    now: Cell<Now>,
     /// What commands took since it was read.
     nanos: Cell<u64>,
     rules: RefCell<Arc<Rules>>,
@@ -139,7 +139,7 @@ impl Worker {
             shared,
             engine,
             watch: Stopwatch::default(),
-            now_ms: Cell::new(clock::now_ms()),
+            now: Cell::new(Now::Live(clock::now_ms())),
             nanos: Cell::new(0),
             rules: RefCell::new(rules),
             short: Cell::new(false),
@@ -170,7 +170,7 @@ impl Worker {
     }
 
     fn read_clock(&self) {
-        self.now_ms.set(clock::now_ms());
+        self.now.set(Now::Live(clock::now_ms()));
         self.nanos.set(0);
     }
 
@@ -199,8 +199,9 @@ impl Worker {
         self.depends.take()
     }
 
+    /// The time of day of the command under way.
     pub fn now_ms(&self) -> u64 {
-        self.now_ms.get()
+        self.now.get().clock_ms()
     }
 
     /// Looks a request up, to run it later. Nothing for one that will be refused: it is told why in its turn.

@@ -44,9 +44,9 @@ impl Worker {
             let shard = unit.locked.shard_mut(shard_of(hash));
             shard.expire_now(*db, key, self.now_ms(), &mut unit.effects);
             let lives = {
-                let (rules, now_ms) = (self.rules.borrow(), self.now_ms());
+                let (rules, now) = (self.rules.borrow(), self.now.get());
                 let Unit { locked, effects } = &mut unit;
-                let view = Db::new(locked, *db, now_ms, effects, &rules, false, None);
+                let view = Db::new(locked, *db, now, effects, &rules, false, None);
                 view.deadline(key).flatten().is_some()
             };
             if !lives {

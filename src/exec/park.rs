@@ -16,7 +16,7 @@ use crate::command::replication::{AckWaiter, Acks};
 use crate::command::session::Session;
 use crate::command::shared::{PauseMode, Shared};
 use crate::command::{AckWish, Entry, Fail, Flag, Flow, OnTimeout, Park};
-use crate::engine::{Place, ShardSet, Shards, Sleeper, Waiter, shard_of};
+use crate::engine::{Now, Place, ShardSet, Shards, Sleeper, Waiter, shard_of};
 use crate::journal::Seq;
 use crate::resp::{Reply, encode};
 use crate::types::Bstr;
@@ -209,8 +209,8 @@ impl Worker {
     /// Serves sleepers of changed keys, and of those that serving them changes, until quiet.
     pub(super) fn serve_sleepers(&self, unit: &mut Unit<'_>) {
         // What is served is a command of its own; what came before it may have taken long. A master's stream has no time.
-        if self.now_ms() > 0 {
-            self.now_ms.set(clock::now_ms());
+        if self.now.get().is_live() {
+            self.now.set(Now::Live(clock::now_ms()));
         }
         let mut next = 0;
         while next < unit.effects.ready.len() {

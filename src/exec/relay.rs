@@ -1,8 +1,8 @@
 //! A replica applies its master's stream: each command, or MULTI ... EXEC as a whole, is a unit like any other.
 //!
 //! Its bytes are passed on to replicas of our own while its shards are locked and before it runs, in the one step that
-//! asks whether this master is still the one to follow: so the offset says at any time what is in the data. It runs at
-//! the beginning of time, when nothing is dead: keys go when the master says so.
+//! asks whether this master is still the one to follow: so the offset says at any time what is in the data. It is
+//! replayed, and so nothing is dead: keys go when the master says so.
 //!
 //! Masters before Redis 7.0 send scripts rather than what they did: units with such run on the fiber. Replicas of ours get
 //! them as they came, and our log gets what they did.
@@ -16,7 +16,7 @@ use super::unit::{Call, Unit};
 use crate::command::client::Client;
 use crate::command::session::Session;
 use crate::command::{Entry, Flag, Flow, FunctionLoad, Run, ScriptWish};
-use crate::engine::{Db, Engine, Rules, ShardSet};
+use crate::engine::{Db, Engine, Now, ShardSet};
 use crate::journal::Epoch;
 use crate::resp::Reply;
 use crate::types::Bstr;
@@ -85,11 +85,8 @@ impl Relay {
 impl Worker {
     /// Reads clock and configuration before some commands of the stream.
     pub fn begin_relay(&self) {
-        let now_ms = clock::now_ms();
-        let mut rules = Rules::of(&self.shared.config);
-        rules.access.not_before_ms = now_ms;
-        *self.rules.borrow_mut() = Arc::new(rules);
-        self.now_ms.set(0);
+        self.now.set(Now::Replaying(clock::now_ms()));
+        self.read_rules();
     }
 
     /// Applies one command of the stream, whose bytes are `raw`.
@@ -213,13 +210,10 @@ impl Worker {
             // Half of a script is worse than none of it.
             unit.effects.log.clear();
         }
-        // The log watches how old its edits are.
-        self.now_ms.set(clock::now_ms());
         self.commit(unit, None);
         for argv in alone {
             self.log_alone(&relay.session, argv);
         }
-        self.now_ms.set(0);
         self.take_depends();
         true
     }
@@ -308,7 +302,7 @@ impl Worker {
         let rules = self.rules.borrow();
         for db in 0..self.shared.config.databases.get() as usize {
             let Unit { locked, effects } = &mut *unit;
-            Db::new(locked, db, 0, effects, &rules, false, None).flush();
+            Db::new(locked, db, self.now.get(), effects, &rules, false, None).flush();
         }
     }
 

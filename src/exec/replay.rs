@@ -1,8 +1,8 @@
-//! Loading: commands of the log run here, one after another, as if it were the beginning of time.
+//! Loading: commands of the log run here, one after another.
 //!
 //! Redis before 7.0 logged scripts rather than what they did, so it all runs on the fiber, where scripts can.
 //!
-//! At time 0 nothing is dead. So a key that has died since is still there for the commands that
+//! While the log is replayed nothing is dead. So a key that has died since is still there for the commands that
 //! were given while it lived, and goes when the sweep begins.
 
 use std::rc::Rc;
@@ -19,7 +19,7 @@ use super::unit::Call;
 use crate::command::client::Client;
 use crate::command::session::Session;
 use crate::command::{Fail, Flow, FunctionLoad, Job as Waited, Reload, Run};
-use crate::engine::{Patience, Rules, ShardSet};
+use crate::engine::{Now, Patience, ShardSet};
 use crate::persist::Outcome;
 use crate::persist::aof::Apply;
 use crate::resp::Reply;
@@ -135,10 +135,8 @@ impl Worker {
         let now_ms = clock::now_ms();
         let client = Client::new(0, String::new(), String::new(), -1, self.id, now_ms);
         let mut session = Session::new(Arc::new(client), None);
-        let mut rules = Rules::of(&self.shared.config);
-        rules.access.not_before_ms = now_ms;
-        let before = self.rules.replace(Arc::new(rules));
-        self.now_ms.set(0);
+        self.read_rules();
+        self.now.set(Now::Replaying(now_ms));
         let mut count = 0;
         let done = read(&mut |argv| {
             // Libraries of the base come before what the log adds to them.
@@ -154,7 +152,6 @@ impl Worker {
             stage.obey(|| self.replay(stage, &mut session, argv))
         });
         let done = done.and_then(|()| self.take_functions(wish));
-        self.rules.replace(before);
         self.begin_batch();
         self.take_depends();
         // What was read back is no change since the last save.
@@ -166,11 +163,11 @@ impl Worker {
 
     /// What others do on this thread meanwhile is done at the present time; the script goes on at its own.
     pub(super) fn aside(&self, act: impl FnOnce()) {
-        let (now_ms, rules) = (self.now_ms.get(), self.rules.borrow().clone());
+        let (now, rules) = (self.now.get(), self.rules.borrow().clone());
         let held = PutAside::all();
         act();
         held.take_back();
-        self.now_ms.set(now_ms);
+        self.now.set(now);
         self.rules.replace(rules);
     }
 

@@ -55,8 +55,8 @@ impl Alarm {
         self.next_ms.store(until_ms, Ordering::Release);
         let mut rung = self.lock.lock();
         if !*rung {
-            let time = Duration::from_millis(until_ms.saturating_sub(clock::now_ms()));
-            rung.wait_for(&self.bell, time);
+            let longest = Duration::from_millis(SLEEP_MS_MAX);
+            rung.wait_for(&self.bell, clock::left(until_ms).unwrap_or(longest));
         }
         *rung = false;
         self.next_ms.store(0, Ordering::Release);

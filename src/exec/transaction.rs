@@ -182,7 +182,7 @@ impl Worker {
                 && !Db::new(
                     &mut unit.locked,
                     *db,
-                    self.now_ms(),
+                    self.now.get(),
                     &mut effects,
                     &rules,
                     false,

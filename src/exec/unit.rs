@@ -283,7 +283,7 @@ impl Worker {
         let view = Db::new(
             &mut unit.locked,
             db,
-            self.now_ms(),
+            self.now.get(),
             &mut unit.effects,
             &rules,
             touch,

@@ -20,7 +20,7 @@ use crate::config::special::reason;
 use crate::config::{Config, MaxmemoryPolicy};
 use crate::engine::{Census, Engine, Patience, Rules};
 use crate::journal::Journal;
-use crate::util::clock;
+use crate::util::clock::{self, Timer};
 use crate::util::ranked::{Mutex, MutexGuard, rank};
 
 /// Seconds before a save that failed is tried again.
@@ -338,7 +338,7 @@ impl Store {
             ),
             Ok(file) => file,
         };
-        let began = std::time::Instant::now();
+        let began = Timer::start();
         let len = file.metadata()?.len();
         self.loading.total_bytes.store(len, Ordering::Relaxed);
         let mut window = Window::new(file, &self.loading);

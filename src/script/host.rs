@@ -15,7 +15,7 @@ use super::raise::{Killed, Raised};
 use super::sandbox::{self, Sandbox};
 use super::shared::{Held, Scripts, sha1_hex};
 use super::shebang::Header;
-use crate::util::memory;
+use crate::util::{chance, memory};
 
 /// Bytes that one Lua state may hold.
 const MEMORY_MAX: usize = 512 << 20;
@@ -80,7 +80,7 @@ impl Host {
         let libs = StdLib::TABLE | StdLib::STRING | StdLib::MATH | StdLib::OS;
         let lua = Lua::new_with(libs, LuaOptions::new())?;
         let state = State::default();
-        state.seed.set(fastrand::u64(..));
+        state.seed.set(chance::number());
         let sandbox = sandbox::build(&lua, &state)?;
         let kept = Rc::new(Kept::new(&lua)?);
         register_function(&lua, &state, &sandbox, &kept)?;

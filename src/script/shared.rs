@@ -3,13 +3,13 @@
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
-use std::time::Instant;
 
 use arc_swap::ArcSwap;
 use hashbrown::HashMap;
 
 use super::Library;
 use super::shebang::Flags;
+use crate::util::clock::Timer;
 use crate::util::ranked::{Mutex, RwLock, rank};
 
 /// The lower-case SHA1 by which a script is called.
@@ -149,7 +149,7 @@ pub struct Running {
     pub name: String,
     /// The command that called it.
     pub command: Vec<Vec<u8>>,
-    pub started: Instant,
+    pub started: Timer,
     /// It comes from a master or a log: nobody here may end it.
     pub obeyed: bool,
     /// It has changed something, so it can't be ended without leaving half its work: it isn't, whoever asks.

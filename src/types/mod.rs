@@ -28,7 +28,8 @@ pub use listpack::{Listpack, PackRef};
 pub use set::Set;
 pub use stream::Stream;
 pub use text::{Text, TextRef};
-pub use value::{Kind, Type, Value, ValueMut, ValueRef};
+pub(crate) use value::each_type;
+pub use value::{Kind, Type, TypeRef, Unbox, Value, ValueMut, ValueRef};
 pub use zset::ZSet;
 
 /// Up to where a collection stays in its compact form: the `*-max-*` directives.

@@ -4,7 +4,7 @@ use super::bstr::Bstr;
 use super::dense::{Far, Keyed, Shared};
 use super::intset::IntSet;
 use super::listpack::Listpack;
-use super::{Limits, Piece};
+use super::{Limits, Piece, TypeRef};
 use crate::util::{keyhash, number};
 
 #[derive(Clone, Debug)]
@@ -56,14 +56,6 @@ impl Set {
             .then_some(set)
     }
 
-    /// A copy to read through; see [`Shared::frozen`].
-    pub fn frozen(&self) -> Self {
-        Set(match &self.0 {
-            Form::Table(table) => Form::Table(Box::new(table.frozen())),
-            small => small.clone(),
-        })
-    }
-
     pub fn flat(&self) -> Option<Flat<'_>> {
         match &self.0 {
             Form::Ints(ints) => Some(Flat::Ints(ints.as_bytes())),
@@ -82,14 +74,6 @@ impl Set {
 
     pub fn is_empty(&self) -> bool {
         self.len() == 0
-    }
-
-    pub fn encoding(&self) -> &'static str {
-        match &self.0 {
-            Form::Ints(_) => "intset",
-            Form::Packed(_) => "listpack",
-            Form::Table(_) => "hashtable",
-        }
     }
 
     pub fn contains(&self, member: &[u8]) -> bool {
@@ -236,16 +220,25 @@ impl Set {
         }
         pos as u64
     }
+}
 
-    /// Those of a large set, to look for this one.
-    pub fn far(&self, member: &[u8]) -> Option<&dyn Far> {
+impl<'a> TypeRef<'a> for &'a Set {
+    type Whole = Set;
+
+    #[inline]
+    fn see(set: &'a Set) -> Self {
+        set
+    }
+
+    fn encoding(self) -> &'static str {
         match &self.0 {
-            Form::Table(table) => table.far(member),
-            Form::Ints(_) | Form::Packed(_) => None,
+            Form::Ints(_) => "intset",
+            Form::Packed(_) => "listpack",
+            Form::Table(_) => "hashtable",
         }
     }
 
-    pub fn heap_bytes(&self) -> usize {
+    fn heap_bytes(self) -> usize {
         match &self.0 {
             Form::Ints(ints) => ints.heap_bytes(),
             Form::Packed(pack) => pack.heap_bytes(),
@@ -253,6 +246,32 @@ impl Set {
                 let own: usize = table.iter().map(Bstr::heap_bytes).sum();
                 size_of::<Shared<Bstr>>() + table.heap_bytes() + own
             }
+        }
+    }
+
+    fn detached(self) -> Set {
+        self.clone()
+    }
+
+    fn frozen(self) -> Set {
+        Set(match &self.0 {
+            Form::Table(table) => Form::Table(Box::new(table.frozen())),
+            small => small.clone(),
+        })
+    }
+
+    fn free_effort(self) -> usize {
+        self.len()
+    }
+
+    fn holds_nothing(self) -> bool {
+        self.is_empty()
+    }
+
+    fn far(self, member: &[u8]) -> Option<&'a dyn Far> {
+        match &self.0 {
+            Form::Table(table) => table.far(member),
+            Form::Ints(_) | Form::Packed(_) => None,
         }
     }
 }

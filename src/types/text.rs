@@ -8,7 +8,7 @@ use std::collections::TryReserveError;
 
 use triomphe::{Arc, ThinArc};
 
-use super::Piece;
+use super::{Piece, TypeRef};
 
 const IN_PLACE: usize = 14;
 /// Up to here Redis calls a string `embstr`.
@@ -42,6 +42,11 @@ impl Default for Text {
 }
 
 impl Text {
+    #[inline]
+    pub fn as_ref(&self) -> TextRef<'_> {
+        TextRef::see(self)
+    }
+
     /// The most compact form of these bytes.
     #[inline]
     pub fn from_bytes(bytes: &[u8]) -> Self {
@@ -69,14 +74,6 @@ impl Text {
                     bytes: place,
                 })
             }
-        }
-    }
-
-    #[inline]
-    pub fn as_ref(&self) -> TextRef<'_> {
-        TextRef {
-            piece: self.piece(),
-            held: Some(self),
         }
     }
 
@@ -144,15 +141,6 @@ impl Text {
         }
         Ok(bytes)
     }
-
-    /// Bytes held outside of the value itself.
-    pub fn heap_bytes(&self) -> usize {
-        match &self.0 {
-            Form::Int(_) | Form::Short { .. } => 0,
-            Form::Long(bytes) => 2 * size_of::<usize>() + bytes.slice.len(),
-            Form::Raw(bytes) => size_of::<usize>() + size_of::<Vec<u8>>() + bytes.capacity(),
-        }
-    }
 }
 
 /// A string as readers see it: packed with its key, or a [`Text`] of its own.
@@ -200,17 +188,24 @@ impl<'a> TextRef<'a> {
     pub fn is_empty(self) -> bool {
         self.len() == 0
     }
+}
 
-    /// A copy; a long one is shared.
-    pub fn to_text(self) -> Text {
-        match self.held {
-            Some(text) => text.clone(),
-            None => Text::from_piece(self.piece),
+fn long(bytes: &[u8]) -> ThinArc<(), u8> {
+    ThinArc::from_header_and_slice((), bytes)
+}
+
+impl<'a> TypeRef<'a> for TextRef<'a> {
+    type Whole = Text;
+
+    #[inline]
+    fn see(text: &'a Text) -> Self {
+        TextRef {
+            piece: text.piece(),
+            held: Some(text),
         }
     }
 
-    /// The name that OBJECT ENCODING gives.
-    pub fn encoding(self) -> &'static str {
+    fn encoding(self) -> &'static str {
         match self.piece {
             Piece::Int(_) => "int",
             Piece::Bytes(_) if self.held.is_some_and(Text::is_raw) => "raw",
@@ -218,10 +213,23 @@ impl<'a> TextRef<'a> {
             Piece::Bytes(_) => "raw",
         }
     }
-}
 
-fn long(bytes: &[u8]) -> ThinArc<(), u8> {
-    ThinArc::from_header_and_slice((), bytes)
+    /// What is packed stands with its key.
+    fn heap_bytes(self) -> usize {
+        match self.held.map(|text| &text.0) {
+            None | Some(Form::Int(_) | Form::Short { .. }) => 0,
+            Some(Form::Long(bytes)) => 2 * size_of::<usize>() + bytes.slice.len(),
+            Some(Form::Raw(bytes)) => size_of::<usize>() + size_of::<Vec<u8>>() + bytes.capacity(),
+        }
+    }
+
+    /// A long one is shared.
+    fn detached(self) -> Text {
+        match self.held {
+            Some(text) => text.clone(),
+            None => Text::from_piece(self.piece),
+        }
+    }
 }
 
 #[cfg(test)]
@@ -286,7 +294,7 @@ mod tests {
                 text.as_ref().encoding(),
                 if len <= 44 { "embstr" } else { "raw" }
             );
-            assert_eq!(text.heap_bytes() > 0, len > 14);
+            assert_eq!(text.as_ref().heap_bytes() > 0, len > 14);
         }
     }
 

@@ -1,84 +1,158 @@
-//! A key's value: one of the types, owned or looked at where it stands.
+//! A key's value: one of the types, owned or looked at where it stands. The list of types is here.
+
+use std::fmt::Debug;
 
 use super::dense::Far;
 use super::hash::HashRef;
 use super::text::TextRef;
 use super::{Hash, List, Set, Stream, Text, ZSet};
 
-/// A value on its way: to a key, from one, or into a file.
-#[derive(Clone, Debug)]
-pub enum Value {
-    Text(Text),
-    List(List),
-    Hash(Hash),
-    Set(Set),
-    ZSet(ZSet),
-    /// Behind a pointer, as it is much larger than the others.
-    Stream(Box<Stream>),
+/// Hands the names of all types to a macro, behind what that is given besides.
+macro_rules! each_type {
+    ($to:ident! { $($besides:tt)* }) => {
+        $to! { $($besides)* Text, List, Hash, Set, ZSet, Stream }
+    };
 }
+pub(crate) use each_type;
 
-/// A value as readers see it, wherever it stands.
-#[derive(Clone, Copy, Debug)]
-pub enum ValueRef<'a> {
-    Text(TextRef<'a>),
-    List(&'a List),
-    Hash(HashRef<'a>),
-    Set(&'a Set),
-    ZSet(&'a ZSet),
-    Stream(&'a Stream),
-}
-
-/// A value to be changed in its place.
-#[derive(Debug)]
-pub enum ValueMut<'a> {
-    Text(&'a mut Text),
-    List(&'a mut List),
-    Hash(&'a mut Hash),
-    Set(&'a mut Set),
-    ZSet(&'a mut ZSet),
-    Stream(&'a mut Stream),
-}
-
-/// A value's type, as TYPE names it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kind {
-    Text,
-    List,
-    Hash,
-    Set,
-    ZSet,
-    Stream,
-}
-
-impl Kind {
-    pub fn name(self) -> &'static str {
-        match self {
-            Kind::Text => "string",
-            Kind::List => "list",
-            Kind::Hash => "hash",
-            Kind::Set => "set",
-            Kind::ZSet => "zset",
-            Kind::Stream => "stream",
+/// Does one thing with a value of whatever type: a `match` whose arms read alike.
+macro_rules! of_each_type {
+    (@arms $value:expr, $enum:ident($held:ident) => $done:expr; $($kind:ident),+) => {
+        match $value {
+            $($enum::$kind($held) => $done,)+
         }
-    }
+    };
+    ($value:expr, $enum:ident($held:ident) => $done:expr) => {
+        each_type! { of_each_type! { @arms $value, $enum($held) => $done; } }
+    };
 }
 
-/// A type of value: how readers see it, and how a new one begins.
+/// A type of value: how readers see it, and how a new one begins. The list below implements it.
 pub trait Type: Sized + 'static {
     const KIND: Kind;
     /// What readers are given: a reference, but for what may stand with its key, strings and small hashes.
-    type Ref<'a>: Copy;
+    type Ref<'a>: TypeRef<'a, Whole = Self>;
+    /// What a [`Value`] holds: the type itself, or a pointer to it where it is much larger than the others.
+    type Own: From<Self> + Unbox<Self>;
     fn of(value: ValueRef<'_>) -> Option<Self::Ref<'_>>;
     fn of_mut(value: ValueMut<'_>) -> Option<&mut Self>;
     fn wrap(self) -> Value;
     fn fresh() -> Value;
 }
 
+/// What a value says of itself to whoever knows its type no better: each type implements it, beside its own methods.
+pub trait TypeRef<'a>: Copy + Debug {
+    type Whole: Type<Ref<'a> = Self>;
+
+    fn see(whole: &'a Self::Whole) -> Self;
+
+    /// OBJECT ENCODING's word.
+    fn encoding(self) -> &'static str;
+
+    /// Bytes that it takes on the heap, its own structure not counted.
+    fn heap_bytes(self) -> usize;
+
+    /// A copy that no table's wheel knows of.
+    fn detached(self) -> Self::Whole;
+
+    /// A copy to read through from end to end, made in a moment however large the value is: the two
+    /// share their parts, and what a later edit touches it copies first. Nothing is found by name in it.
+    fn frozen(self) -> Self::Whole {
+        self.detached()
+    }
+
+    /// How many pieces dropping it frees: what decides whether a client may wait for that.
+    fn free_effort(self) -> usize {
+        1
+    }
+
+    /// A collection without elements, which no key may hold.
+    fn holds_nothing(self) -> bool {
+        false
+    }
+
+    /// Fields or members of a large collection, to look for this one.
+    fn far(self, _member: &[u8]) -> Option<&'a dyn Far> {
+        None
+    }
+}
+
+/// Takes a value out of what holds it: itself, or a pointer.
+pub trait Unbox<T> {
+    fn unbox(self) -> T;
+}
+
+impl<T> Unbox<T> for T {
+    #[inline]
+    fn unbox(self) -> T {
+        self
+    }
+}
+
+impl<T> Unbox<T> for Box<T> {
+    #[inline]
+    fn unbox(self) -> T {
+        *self
+    }
+}
+
 macro_rules! types {
-    ($($kind:ident: $seen:ty, $wrap:expr;)*) => {$(
-        impl Type for $kind {
+    ($($kind:ident $name:literal: $own:ty, $seen:ty;)*) => {
+        /// A value on its way: to a key, from one, or into a file.
+        #[derive(Clone, Debug)]
+        pub enum Value {
+            $($kind($own),)*
+        }
+
+        /// A value as readers see it, wherever it stands.
+        #[derive(Clone, Copy, Debug)]
+        pub enum ValueRef<'a> {
+            $($kind($seen),)*
+        }
+
+        /// A value to be changed in its place.
+        #[derive(Debug)]
+        pub enum ValueMut<'a> {
+            $($kind(&'a mut $kind),)*
+        }
+
+        /// A value's type, as TYPE names it.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        pub enum Kind {
+            $($kind,)*
+        }
+
+        impl Kind {
+            pub const ALL: &[Kind] = &[$(Kind::$kind),*];
+
+            pub fn name(self) -> &'static str {
+                match self {
+                    $(Kind::$kind => $name,)*
+                }
+            }
+        }
+
+        impl ValueRef<'_> {
+            #[inline]
+            pub fn kind(self) -> Kind {
+                match self {
+                    $(ValueRef::$kind(_) => Kind::$kind,)*
+                }
+            }
+        }
+
+        impl Value {
+            pub fn as_ref(&self) -> ValueRef<'_> {
+                match self {
+                    $(Value::$kind(held) => ValueRef::$kind(<$kind as Type>::Ref::see(held)),)*
+                }
+            }
+        }
+
+        $(impl Type for $kind {
             const KIND: Kind = Kind::$kind;
             type Ref<'a> = $seen;
+            type Own = $own;
             #[inline]
             fn of(value: ValueRef<'_>) -> Option<Self::Ref<'_>> {
                 match value { ValueRef::$kind(held) => Some(held), _ => None }
@@ -87,129 +161,56 @@ macro_rules! types {
             fn of_mut(value: ValueMut<'_>) -> Option<&mut Self> {
                 match value { ValueMut::$kind(held) => Some(held), _ => None }
             }
-            fn wrap(self) -> Value { Value::$kind($wrap(self)) }
+            fn wrap(self) -> Value { Value::$kind(self.into()) }
             fn fresh() -> Value { $kind::default().wrap() }
-        }
-    )*};
+        })*
+    };
 }
+
+// The list of types: the name, TYPE's word, what a `Value` holds, and what readers see. `each_type` repeats the names.
 types! {
-    Text: TextRef<'a>, std::convert::identity;
-    List: &'a List, std::convert::identity;
-    Hash: HashRef<'a>, std::convert::identity;
-    Set: &'a Set, std::convert::identity;
-    ZSet: &'a ZSet, std::convert::identity;
-    Stream: &'a Stream, Box::new;
+    Text "string": Text, TextRef<'a>;
+    List "list": List, &'a List;
+    Hash "hash": Hash, HashRef<'a>;
+    Set "set": Set, &'a Set;
+    ZSet "zset": ZSet, &'a ZSet;
+    Stream "stream": Box<Stream>, &'a Stream;
 }
 
 impl Value {
-    pub fn as_ref(&self) -> ValueRef<'_> {
-        match self {
-            Value::Text(text) => ValueRef::Text(text.as_ref()),
-            Value::List(list) => ValueRef::List(list),
-            Value::Hash(hash) => ValueRef::Hash(hash.as_ref()),
-            Value::Set(set) => ValueRef::Set(set),
-            Value::ZSet(zset) => ValueRef::ZSet(zset),
-            Value::Stream(stream) => ValueRef::Stream(stream),
-        }
-    }
-
     /// How many pieces dropping it frees.
     pub fn free_effort(&self) -> usize {
         self.as_ref().free_effort()
     }
 }
 
+/// What [`TypeRef`] says of the value, whatever its type.
 impl<'a> ValueRef<'a> {
-    pub fn kind(self) -> Kind {
-        match self {
-            ValueRef::Text(_) => Kind::Text,
-            ValueRef::List(_) => Kind::List,
-            ValueRef::Hash(_) => Kind::Hash,
-            ValueRef::Set(_) => Kind::Set,
-            ValueRef::ZSet(_) => Kind::ZSet,
-            ValueRef::Stream(_) => Kind::Stream,
-        }
-    }
-
-    /// A collection without elements, which no key may hold. Strings may be empty.
-    pub fn is_empty(self) -> bool {
-        match self {
-            // A stream may outlive its entries: it keeps its last id and its groups.
-            ValueRef::Text(_) | ValueRef::Stream(_) => false,
-            ValueRef::List(list) => list.is_empty(),
-            ValueRef::Hash(hash) => hash.is_empty(),
-            ValueRef::Set(set) => set.is_empty(),
-            ValueRef::ZSet(zset) => zset.is_empty(),
-        }
-    }
-
-    /// How many pieces dropping it frees: what decides whether a client may wait for that.
-    pub fn free_effort(self) -> usize {
-        match self {
-            ValueRef::Text(_) => 1,
-            ValueRef::Stream(stream) => stream.free_effort(),
-            // A list frees by the node; most nodes hold more than 64 elements, and a large element alone is one.
-            ValueRef::List(list) => list.len() / 64,
-            ValueRef::Hash(hash) => hash.len(),
-            ValueRef::Set(set) => set.len(),
-            ValueRef::ZSet(zset) => zset.len(),
-        }
-    }
-
-    /// Fields or members of a large collection, to look for this one.
-    pub fn far(self, member: &[u8]) -> Option<&'a dyn Far> {
-        match self {
-            ValueRef::Hash(hash) => hash.far(member),
-            ValueRef::Set(set) => set.far(member),
-            ValueRef::ZSet(zset) => zset.far(member),
-            ValueRef::Text(_) | ValueRef::List(_) | ValueRef::Stream(_) => None,
-        }
-    }
-
-    /// OBJECT ENCODING's word.
     pub fn encoding(self) -> &'static str {
-        match self {
-            ValueRef::Text(text) => text.encoding(),
-            ValueRef::List(list) => list.encoding(),
-            ValueRef::Hash(hash) => hash.encoding(),
-            ValueRef::Set(set) => set.encoding(),
-            ValueRef::ZSet(zset) => zset.encoding(),
-            ValueRef::Stream(_) => "stream",
-        }
+        of_each_type!(self, ValueRef(held) => held.encoding())
     }
 
-    /// A copy that no table's wheel knows of.
-    pub fn detached(self) -> Value {
-        match self {
-            ValueRef::Text(text) => Value::Text(text.to_text()),
-            ValueRef::List(list) => Value::List(list.clone()),
-            ValueRef::Hash(hash) => Value::Hash(hash.detached()),
-            ValueRef::Set(set) => Value::Set(set.clone()),
-            ValueRef::ZSet(zset) => Value::ZSet(zset.clone()),
-            ValueRef::Stream(stream) => Value::Stream(Box::new(stream.clone())),
-        }
-    }
-
-    /// A copy to read through from end to end, made in a moment however large the value is: the two
-    /// share their parts, and what a later edit touches it copies first. Nothing is found by name in it.
-    pub fn frozen(self) -> Value {
-        match self {
-            ValueRef::Hash(hash) => Value::Hash(hash.frozen()),
-            ValueRef::Set(set) => Value::Set(set.frozen()),
-            ValueRef::ZSet(zset) => Value::ZSet(zset.frozen()),
-            ValueRef::Text(_) | ValueRef::List(_) | ValueRef::Stream(_) => self.detached(),
-        }
-    }
-
-    /// Bytes that the value takes on the heap, its own structure not counted.
     pub fn heap_bytes(self) -> usize {
-        match self {
-            ValueRef::Text(text) => text.len(),
-            ValueRef::List(list) => list.heap_bytes(),
-            ValueRef::Hash(hash) => hash.heap_bytes(),
-            ValueRef::Set(set) => set.heap_bytes(),
-            ValueRef::ZSet(zset) => zset.heap_bytes(),
-            ValueRef::Stream(stream) => stream.heap_bytes(),
-        }
+        of_each_type!(self, ValueRef(held) => held.heap_bytes())
+    }
+
+    pub fn detached(self) -> Value {
+        of_each_type!(self, ValueRef(held) => held.detached().wrap())
+    }
+
+    pub fn frozen(self) -> Value {
+        of_each_type!(self, ValueRef(held) => held.frozen().wrap())
+    }
+
+    pub fn free_effort(self) -> usize {
+        of_each_type!(self, ValueRef(held) => held.free_effort())
+    }
+
+    pub fn holds_nothing(self) -> bool {
+        of_each_type!(self, ValueRef(held) => held.holds_nothing())
+    }
+
+    pub fn far(self, member: &[u8]) -> Option<&'a dyn Far> {
+        of_each_type!(self, ValueRef(held) => held.far(member))
     }
 }

@@ -2,13 +2,15 @@
 //!
 //! Every bit is good: tables use the lower half and the top eight bits, shards the
 //! bits from 32 on. The seed is drawn anew at each start from the system's own
-//! randomness, so nobody outside can prepare keys that collide.
+//! randomness, so nobody outside can prepare keys that collide; unless a run is to be repeated.
 
 use std::hash::{BuildHasher, Hasher, RandomState};
 use std::sync::OnceLock;
 
 use foldhash::SharedSeed;
 use foldhash::fast::FoldHasher;
+
+use super::chance;
 
 struct Seed {
     own: u64,
@@ -30,10 +32,20 @@ pub fn hash(bytes: &[u8]) -> u64 {
 /// multiply by zero and all fall on one hash.
 #[cold]
 fn draw() -> Seed {
-    let random = RandomState::new();
+    let (own, shared) = match chance::at_start() {
+        // Whoever repeats a run means the order of keys, too, and serves no strangers.
+        Some(number) => {
+            let mut random = fastrand::Rng::with_seed(number);
+            (random.u64(..), random.u64(..))
+        }
+        None => {
+            let random = RandomState::new();
+            (random.hash_one("own"), random.hash_one("shared"))
+        }
+    };
     Seed {
-        own: random.hash_one("own"),
-        shared: SharedSeed::from_u64(random.hash_one("shared")),
+        own,
+        shared: SharedSeed::from_u64(shared),
     }
 }
 

@@ -6,11 +6,12 @@
 use std::cell::{Cell, OnceCell};
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use tikv_jemalloc_ctl::thread::ThreadLocal;
 use tikv_jemalloc_ctl::{Access, AsName};
 
+use super::clock::Timer;
 use super::ranked::{Mutex, rank};
 
 static THREADS: Mutex<Vec<Arc<Counts>>, { rank("memory") }> = Mutex::new(Vec::new());
@@ -125,7 +126,7 @@ pub struct Measured {
 
 /// Asking the kernel and the allocator takes some 20 microseconds: what they said holds for as long as in Redis.
 const MEASURED_FOR: Duration = Duration::from_millis(100);
-static MEASURED: Mutex<Option<(Instant, Measured)>, { rank("measured memory") }> = Mutex::new(None);
+static MEASURED: Mutex<Option<(Timer, Measured)>, { rank("measured memory") }> = Mutex::new(None);
 
 /// What was measured last, at most a tenth of a second ago.
 pub fn measured() -> Measured {
@@ -134,7 +135,7 @@ pub fn measured() -> Measured {
         Some((at, measured)) if at.elapsed() < MEASURED_FOR => measured,
         _ => {
             let measured = measure();
-            *last = Some((Instant::now(), measured));
+            *last = Some((Timer::start(), measured));
             measured
         }
     }

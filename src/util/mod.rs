@@ -1,5 +1,6 @@
-//! Small tools without an opinion on Redis's data: clock, numbers, globs, hashes, memory, locks.
+//! Small tools without an opinion on Redis's data: clock, chance, numbers, globs, hashes, memory, locks.
 
+pub mod chance;
 pub mod clock;
 pub mod cpu;
 pub mod crash;

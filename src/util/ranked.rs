@@ -72,6 +72,8 @@ pub const ORDER: &[&str] = &[
     "measured memory",
     "memory",
     "planted panic",
+    "seed",
+    "clock",
 ];
 
 /// A lock's place in the order.

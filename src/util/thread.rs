@@ -2,7 +2,9 @@
 
 use std::cell::Cell;
 use std::num::NonZeroU64;
-use std::time::{Duration, Instant};
+use std::time::Duration;
+
+use super::clock::Timer;
 
 /// A thread of these has the core for about so long at a time.
 const PORTION: Duration = Duration::from_micros(250);
@@ -12,7 +14,7 @@ const REST: Duration = Duration::from_micros(20);
 
 thread_local! {
     /// When the portion under way began, in a thread that works in portions.
-    static BEGAN: Cell<Option<Instant>> = const { Cell::new(None) };
+    static BEGAN: Cell<Option<Timer>> = const { Cell::new(None) };
 }
 
 /// Sets the running thread behind the workers, where cores are scarce, and has it work in portions.
@@ -29,7 +31,7 @@ pub fn stand_back() {
 pub fn work_in_portions() {
     // As long a rest as was asked for: the kernel adds 50 microseconds otherwise, and does if this is refused.
     let _ = rustix::thread::set_current_timer_slack(NonZeroU64::new(1));
-    BEGAN.set(Some(Instant::now()));
+    BEGAN.set(Some(Timer::start()));
 }
 
 /// Lets go of the core for a moment, in a thread that works in portions and has had it for one. To be called between
@@ -38,7 +40,7 @@ pub fn work_in_portions() {
 pub fn rest() {
     if BEGAN.get().is_some_and(|began| began.elapsed() >= PORTION) {
         std::thread::sleep(REST);
-        BEGAN.set(Some(Instant::now()));
+        BEGAN.set(Some(Timer::start()));
     }
 }
 

@@ -23,13 +23,12 @@ pub use wait::{AckWaiter, Acks};
 
 use crate::engine::Place;
 use crate::journal::Epoch;
+use crate::util::chance;
 use crate::util::ranked::{Mutex, MutexGuard, RwLock, rank};
 
 /// Forty hexadecimal digits that no other history of edits has.
 pub fn new_id() -> String {
-    (0..40)
-        .map(|_| char::from_digit(fastrand::u32(0..16), 16).unwrap_or('0'))
-        .collect()
+    chance::identity()
 }
 
 /// Whom to copy.

@@ -186,14 +186,14 @@ fn set_deadlines<'a>(
     key: &[u8],
     unit: Unit,
 ) -> Result<Expired<'a>, Fail> {
-    let now_ms = call.db.now_ms();
+    let now = call.db.now();
     let hash = call.db.edit::<Hash>(key)?;
     let time = call.args.int()?;
     if time < 0 {
         return Err(Fail::Says("invalid expire time, must be >= 0"));
     }
     let deadline = unit
-        .deadline_ms(time, now_ms)
+        .deadline_ms(time, now)
         .filter(|deadline| *deadline <= DEADLINE_MAX_MS)
         .ok_or_else(|| Fail::expire_time(call.entry.command.name))? as u64;
     let condition = Condition::parse(&mut call.args);
@@ -214,7 +214,7 @@ fn set_deadlines<'a>(
             NO_FIELD
         } else if !condition.holds(hash.value().deadline(field), deadline) {
             NOT_MET
-        } else if deadline <= now_ms {
+        } else if deadline <= now.due_ms() {
             hash.fields_mut().remove(field);
             deleted.push(*field);
             DELETED
@@ -324,7 +324,7 @@ pub const HPEXPIRETIME: Command = Command {
 
 fn tell(call: &mut ReadCall<'_>, unit: Unit) -> Done {
     let key = call.args.next()?;
-    let now_ms = call.db.now_ms();
+    let now = call.db.now();
     let hash = call.db.read::<Hash>(key)?;
     let fields = fields(&mut call.args, COUNT)?;
     let Some(hash) = hash else {
@@ -333,14 +333,14 @@ fn tell(call: &mut ReadCall<'_>, unit: Unit) -> Done {
     };
     call.out.array(fields.len());
     for field in fields {
-        let answer = match (hash.get(field, now_ms), hash.deadline(field)) {
+        let answer = match (hash.get(field, now.due_ms()), hash.deadline(field)) {
             (None, _) => NO_FIELD,
             (Some(_), None) => NO_DEADLINE,
             (Some(_), Some(deadline)) => {
                 let ms = if unit.absolute {
                     deadline
                 } else {
-                    deadline - now_ms
+                    deadline.saturating_sub(now.clock_ms())
                 };
                 (if unit.seconds { ms.div_ceil(1000) } else { ms }) as i64
             }

@@ -4,7 +4,8 @@ use crate::command::Flag::Fast;
 use crate::command::sample::Draw;
 use crate::command::{Arg, Command, Done, Fail, Flow, KeyUse, ReadCall, Rest, Run, scan};
 use crate::resp::Reply;
-use crate::types::{Hash, HashRef, Piece, Type};
+use crate::types::{Hash, HashRef, Piece, Type, TypeRef};
+use crate::util::chance;
 
 pub const HGET: Command = Command {
     name: "hget",
@@ -242,7 +243,7 @@ fn hrandfield(call: &mut ReadCall<'_>) -> Done {
     let len = live.as_ref().map_or(hash.len(), Vec::len);
     let pick = |place: usize| hash.nth(live.as_ref().map_or(place, |live| live[place]));
     let Some(count) = count else {
-        call.out.piece(pick(fastrand::usize(0..len)).0);
+        call.out.piece(pick(chance::within(0..len)).0);
         return Ok(Flow::Done);
     };
     let draw = Draw::of(count);

@@ -88,7 +88,7 @@ fn restore(call: &mut WriteCall<'_>) -> Done {
         Fail::Says("Bad data format")
     })?;
 
-    let now_ms = call.db.now_ms();
+    let now_ms = call.db.clock_ms();
     let deadline = match ttl {
         0 => None,
         at if absolute => Some(at),
@@ -99,7 +99,7 @@ fn restore(call: &mut WriteCall<'_>) -> Done {
         call.db.drop_quietly(key);
     }
     call.out.ok();
-    if deadline.is_some_and(|at| at <= now_ms) {
+    if deadline.is_some_and(|at| at <= call.db.now_ms()) {
         // It has died on its way here.
         call.db.log(&[b"DEL", key]);
         return Ok(Flow::Done);

@@ -129,9 +129,9 @@ fn expire(call: &mut WriteCall<'_>, unit: Unit) -> Done {
     let time = call.args.next()?;
     let condition = Condition::parse(&mut call.args)?;
     let time = crate::util::number::parse_i64(time).ok_or(Fail::NOT_INTEGER)?;
-    let now_ms = call.db.now_ms();
+    let now = call.db.now();
     let deadline = unit
-        .deadline_ms(time, now_ms)
+        .deadline_ms(time, now)
         .ok_or_else(|| Fail::expire_time(call.entry.command.name))?;
     call.db.mark(key);
     let Some(present) = call.db.deadline(key) else {
@@ -142,7 +142,7 @@ fn expire(call: &mut WriteCall<'_>, unit: Unit) -> Done {
         call.out.int(0);
         return Ok(Flow::Done);
     }
-    if deadline <= now_ms as i64 {
+    if deadline <= now.due_ms() as i64 {
         call.db.delete(key);
         call.db.log(&[b"DEL", key]);
     } else {
@@ -209,7 +209,7 @@ fn tell(call: &mut ReadCall<'_>, unit: Unit) -> Done {
             let ms = if unit.absolute {
                 deadline
             } else {
-                deadline - call.db.now_ms()
+                deadline.saturating_sub(call.db.clock_ms())
             };
             (if unit.seconds { (ms + 500) / 1000 } else { ms }) as i64
         }

@@ -218,7 +218,7 @@ fn migrate(call: &mut WriteCall<'_>) -> Done {
 fn restore(call: &WriteCall<'_>, wish: &Wish<'_>, key: &[u8]) -> Vec<u8> {
     let payload = call.db.peek(key).map(rdb::dump).unwrap_or_default();
     let deadline_ms = call.db.deadline(key).flatten();
-    let ttl = deadline_ms.map_or(0, |at| at.saturating_sub(call.db.now_ms()).max(1));
+    let ttl = deadline_ms.map_or(0, |at| at.saturating_sub(call.db.clock_ms()).max(1));
     let ttl = ttl.to_string();
     let mut words = vec![&b"RESTORE"[..], key, ttl.as_bytes(), &payload];
     if wish.replace {

@@ -36,7 +36,7 @@ fn answer(call: &mut ReadCall<'_>, tell: impl FnOnce(&mut Teller<'_>, &Entry)) -
     let key = call.args.next()?;
     let mut teller = Teller {
         out: call.out,
-        now_ms: call.db.now_ms(),
+        now_ms: call.db.clock_ms(),
         rules: &call.db.rules().access,
     };
     match call.db.counted_quietly(key) {

@@ -51,7 +51,7 @@ fn sleep(
 
 fn block(call: &mut WriteCall<'_>, end: End) -> Done {
     let keys = call.args.take(call.args.len() - 1)?;
-    let deadline = timeout::deadline_ms(call.args.next()?, call.db.now_ms())?;
+    let deadline = timeout::deadline_ms(call.args.next()?, call.db.clock_ms())?;
     // Woken by one key, it takes from the first of all that has something by now.
     let looked_at: &[&[u8]] = if call.woken_in_vain::<List>() {
         &[]
@@ -94,7 +94,7 @@ pub const BLMPOP: Command = Command {
 fn blmpop(call: &mut WriteCall<'_>) -> Done {
     let time = call.args.next()?;
     let wish = Wish::parse(call)?;
-    let deadline = timeout::deadline_ms(time, call.db.now_ms())?;
+    let deadline = timeout::deadline_ms(time, call.db.clock_ms())?;
     if !call.woken_in_vain::<List>() && wish.serve(call, wish.keys)? {
         return Ok(Flow::Done);
     }
@@ -144,7 +144,7 @@ fn brpoplpush(call: &mut WriteCall<'_>) -> Done {
 }
 
 fn move_or_sleep(call: &mut WriteCall<'_>, from: &[u8], to: &[u8], take: End, add: End) -> Done {
-    let deadline = timeout::deadline_ms(call.args.next()?, call.db.now_ms())?;
+    let deadline = timeout::deadline_ms(call.args.next()?, call.db.clock_ms())?;
     // A source of another type is an error at first, and no reason to wake up later.
     if !call.woken_in_vain::<List>() && shift(call, from, to, take, add)? {
         return Ok(Flow::Done);

@@ -3,6 +3,7 @@
 use crate::command::Flag::Fast;
 use crate::command::{Arg, Command, Done, Flow, ReadCall, Run};
 use crate::config::REDIS_VERSION;
+use crate::util::chance;
 
 pub const LOLWUT: Command = Command {
     name: "lolwut",
@@ -20,7 +21,7 @@ fn lolwut(call: &mut ReadCall<'_>) -> Done {
         // There is one drawing, whatever version is asked for.
         call.args.int()?;
     }
-    let mut text = sunset(&mut fastrand::Rng::new());
+    let mut text = sunset(&mut chance::generator());
     text.push_str(&format!(
         "\nVermilion, at your service.\n\nRedis ver. {REDIS_VERSION}\n"
     ));
@@ -33,7 +34,7 @@ const SKY: i32 = 9;
 const SEA: i32 = 6;
 
 /// A vermilion sun, half sunk, and its light on the waves.
-fn sunset(random: &mut fastrand::Rng) -> String {
+fn sunset(random: &mut chance::Rng) -> String {
     let (center, radius) = (random.i32(15..WIDTH - 15), random.i32(5..8));
     let mut text = String::new();
     for height in (1..=SKY).rev() {

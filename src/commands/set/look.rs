@@ -2,7 +2,7 @@
 
 use crate::command::Flag::Fast;
 use crate::command::{Arg, Command, Done, Flow, KeyUse, ReadCall, Rest, Run, scan};
-use crate::types::{Set, Type};
+use crate::types::{Set, Type, TypeRef};
 
 pub const SCARD: Command = Command {
     name: "scard",

@@ -4,6 +4,7 @@ use crate::command::Flag::Fast;
 use crate::command::sample::{Draw, distinct};
 use crate::command::{Arg, Command, Done, Fail, Flow, KeyUse, ReadCall, Run, WriteCall};
 use crate::types::Set;
+use crate::util::chance;
 
 pub const SPOP: Command = Command {
     name: "spop",
@@ -80,7 +81,7 @@ fn srandmember(call: &mut ReadCall<'_>) -> Done {
     match (set, count) {
         (None, None) => call.out.null(),
         (None, Some(_)) => call.out.array(0),
-        (Some(set), None) => call.out.piece(set.nth(fastrand::usize(0..set.len()))),
+        (Some(set), None) => call.out.piece(set.nth(chance::within(0..set.len()))),
         (Some(set), Some(count)) => {
             let draw = Draw::of(count);
             call.out.array(draw.size(set.len()));

@@ -120,7 +120,7 @@ impl<'a> Wish<'a> {
         let args = &mut call.args;
         loop {
             if args.word_with("BLOCK", 1) {
-                block = Some(args.timeout_ms(call.db.now_ms())?);
+                block = Some(args.timeout_ms(call.db.clock_ms())?);
             } else if args.word_with("COUNT", 1) {
                 count = args.int()?.max(0) as usize;
             } else if args.word_with("STREAMS", 1) {

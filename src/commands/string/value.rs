@@ -102,7 +102,7 @@ fn set(call: &mut WriteCall<'_>) -> Done {
         }
     }
     let deadline = match expiry {
-        Some(said) => Deadline::At(said.deadline_ms(call.entry, call.db.now_ms())?),
+        Some(said) => Deadline::At(said.deadline_ms(call.entry, call.db.now())?),
         None if keep => Deadline::Keep,
         None => Deadline::Clear,
     };
@@ -195,7 +195,7 @@ fn set_for(call: &mut WriteCall<'_>, unit: Unit) -> Done {
     let key = call.args.next()?;
     let time = call.args.int()?;
     let value = call.args.next()?;
-    let deadline = expiry::positive(time, unit, call.entry, call.db.now_ms())?;
+    let deadline = expiry::positive(time, unit, call.entry, call.db.now())?;
     store(call, key, value, Deadline::At(deadline));
     call.out.ok();
     Ok(Flow::Done)
@@ -262,7 +262,7 @@ pub const GETEX: Command = Command {
 
 fn getex(call: &mut WriteCall<'_>) -> Done {
     let key = call.args.next()?;
-    let now_ms = call.db.now_ms();
+    let (now, due_ms) = (call.db.now(), call.db.now_ms());
     let persist = call.args.word("PERSIST");
     let expiry = if persist || call.args.is_empty() {
         None
@@ -274,10 +274,10 @@ fn getex(call: &mut WriteCall<'_>) -> Done {
         return Ok(Flow::Done);
     }
     let deadline = expiry
-        .map(|said| said.deadline_ms(call.entry, now_ms))
+        .map(|said| said.deadline_ms(call.entry, now))
         .transpose()?;
     match deadline {
-        Some(at) if at <= now_ms => {
+        Some(at) if at <= due_ms => {
             call.db.delete(key);
             call.db.log(&[b"DEL", key]);
         }

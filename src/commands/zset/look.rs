@@ -8,7 +8,7 @@ use crate::command::sample::Draw;
 use crate::command::{Arg, Command, Done, Fail, Flow, KeyUse, ReadCall, Run, scan};
 use crate::types::ZSet;
 use crate::types::zset::LexRange;
-use crate::util::number;
+use crate::util::{chance, number};
 
 pub const ZCARD: Command = Command {
     name: "zcard",
@@ -219,7 +219,7 @@ fn zrandmember(call: &mut ReadCall<'_>) -> Done {
         (None, None) => call.out.null(),
         (None, Some(_)) => call.out.array(0),
         (Some(zset), None) => call.out.piece_or_null(
-            zset.at(fastrand::usize(0..zset.len()))
+            zset.at(chance::within(0..zset.len()))
                 .map(|(member, _)| member),
         ),
         (Some(zset), Some(count)) => {

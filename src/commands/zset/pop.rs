@@ -205,7 +205,7 @@ pub const BZMPOP: Command = Command {
 fn bzmpop(call: &mut WriteCall<'_>) -> Done {
     let time = call.args.next()?;
     let wish = Wish::parse(&mut call.args)?;
-    let deadline_ms = timeout::deadline_ms(time, call.db.now_ms())?;
+    let deadline_ms = timeout::deadline_ms(time, call.db.clock_ms())?;
     if !call.woken_in_vain::<ZSet>() && wish.serve(call, wish.keys)? {
         return Ok(Flow::Done);
     }
@@ -248,7 +248,7 @@ pub const BZPOPMAX: Command = Command {
 
 fn block(call: &mut WriteCall<'_>, end: End) -> Done {
     let keys = call.args.take(call.args.len() - 1)?;
-    let deadline_ms = timeout::deadline_ms(call.args.next()?, call.db.now_ms())?;
+    let deadline_ms = timeout::deadline_ms(call.args.next()?, call.db.clock_ms())?;
     // Woken by one key, it takes from the first of all that has something by now.
     let looked_at: &[&[u8]] = if call.woken_in_vain::<ZSet>() {
         &[]

@@ -14,6 +14,7 @@ use super::each::Each;
 use super::edit::Edit;
 use super::effects::{Class, Effects, Garbage};
 use super::entry::{Entry, New};
+use super::now::Now;
 use super::shard::{Hashed, Shard, shard_of};
 use super::table::Table;
 use crate::types::{Bstr, Hash, Piece, Type, Value, ValueRef};
@@ -51,7 +52,7 @@ pub struct Taken {
 #[derive(Clone, Copy)]
 struct Toucher<'r> {
     rules: &'r AccessRules,
-    now_ms: u64,
+    clock_ms: u64,
     /// Not for CLIENT NO-TOUCH.
     on: bool,
 }
@@ -60,7 +61,7 @@ impl Toucher<'_> {
     #[inline]
     fn touch(self, entry: &Entry) {
         if self.on {
-            entry.set_access(entry.access().used(self.rules, self.now_ms));
+            entry.set_access(entry.access().used(self.rules, self.clock_ms));
         }
     }
 }
@@ -97,7 +98,7 @@ impl<'d> Found<'d> {
 pub struct Db<'a> {
     shards: &'a mut (dyn Shards + 'a),
     index: usize,
-    now_ms: u64,
+    now: Now,
     effects: &'a mut Effects,
     rules: &'a Rules,
     /// Whether use moves the access clock: not for CLIENT NO-TOUCH.
@@ -110,7 +111,7 @@ impl<'a> Db<'a> {
     pub fn new(
         shards: &'a mut (dyn Shards + 'a),
         index: usize,
-        now_ms: u64,
+        now: Now,
         effects: &'a mut Effects,
         rules: &'a Rules,
         touch: bool,
@@ -119,7 +120,7 @@ impl<'a> Db<'a> {
         Db {
             shards,
             index,
-            now_ms,
+            now,
             effects,
             rules,
             touch,
@@ -138,14 +139,20 @@ impl<'a> Db<'a> {
         self.index
     }
 
-    /// The time of the whole unit of work.
-    pub fn now_ms(&self) -> u64 {
-        self.now_ms
+    /// The time of the whole unit of work: what deadlines are made with.
+    pub fn now(&self) -> Now {
+        self.now
     }
 
-    /// The time outside: while the log is read, it isn't the unit's own.
+    /// The time by which keys and fields are dead: see [`Now::due_ms`].
+    #[inline]
+    pub fn now_ms(&self) -> u64 {
+        self.now.due_ms()
+    }
+
+    /// The time of day, whatever the unit replays.
     pub fn clock_ms(&self) -> u64 {
-        self.now_ms.max(self.rules.access.not_before_ms)
+        self.now.clock_ms()
     }
 
     pub fn rules(&self) -> &'a Rules {
@@ -161,7 +168,7 @@ impl<'a> Db<'a> {
         Db {
             shards: &mut *self.shards,
             index,
-            now_ms: self.now_ms,
+            now: self.now,
             effects: &mut *self.effects,
             rules: self.rules,
             touch: self.touch,
@@ -174,7 +181,7 @@ impl<'a> Db<'a> {
         let hash = self.hash(key);
         let table = self.shards.shard(shard_of(hash)).table(self.index)?;
         let pos = table.find(hash, key)?;
-        if table.is_live(pos, self.now_ms) {
+        if table.is_live(pos, self.now_ms()) {
             return Some((table, pos));
         }
         self.note_dead(table.at(pos));
@@ -270,7 +277,7 @@ impl<'a> Db<'a> {
     fn toucher(&self) -> Toucher<'a> {
         Toucher {
             rules: &self.rules.access,
-            now_ms: self.now_ms,
+            clock_ms: self.now.clock_ms(),
             on: self.touch,
         }
     }
@@ -287,11 +294,11 @@ impl<'a> Db<'a> {
     /// The value of a hash's field, like [`Db::read`]; nothing either where the key holds no hash. That it is due is noted.
     pub fn field(&self, key: &[u8], field: &[u8]) -> Option<Piece<'_>> {
         let hash = self.read::<Hash>(key).ok()??;
-        if hash.is_due(field, self.now_ms) && self.effects.writes {
+        if hash.is_due(field, self.now_ms()) && self.effects.writes {
             let mut faded = self.effects.faded.borrow_mut();
             faded.push((self.index, Bstr::new(key)));
         }
-        hash.get(field, self.now_ms)
+        hash.get(field, self.now_ms())
     }
 
     /// The value as one type, without a mark and uncounted: for writers, who leave their mark when they edit it.
@@ -321,7 +328,7 @@ impl<'a> Db<'a> {
         if let Some(table) = shard.table(self.index)
             && let Some(pos) = table.find(hash, key)
         {
-            match table.is_live(pos, self.now_ms) {
+            match table.is_live(pos, self.now.due_ms()) {
                 true => found = Some(pos),
                 false => shard.expire(self.index, pos, effects),
             }
@@ -337,13 +344,13 @@ impl<'a> Db<'a> {
     /// Removes what is due of a key, for a command that takes all the rest.
     pub fn settle(&mut self, key: &[u8]) {
         let shard = self.shards.shard_mut(shard_of(self.hash(key)));
-        shard.expire_all_now(self.index, key, self.now_ms, self.effects);
+        shard.expire_all_now(self.index, key, self.now.due_ms(), self.effects);
     }
 
     /// The key's value, to be edited in place. Nothing if there is no key.
     #[inline]
     pub fn edit<T: Type>(&mut self, key: &[u8]) -> Result<Option<Edit<'_, T>>, WrongType> {
-        let (index, now_ms, toucher) = (self.index, self.now_ms, self.toucher());
+        let (index, now_ms, toucher) = (self.index, self.now_ms(), self.toucher());
         let found = self.find_mut(key);
         let Some(pos) = found.pos else {
             return Ok(None);
@@ -354,12 +361,12 @@ impl<'a> Db<'a> {
     /// The key's value, to be edited in place; an empty one if there is no key.
     #[inline]
     pub fn edit_or_create<T: Type>(&mut self, key: &[u8]) -> Result<Edit<'_, T>, WrongType> {
-        let (index, now_ms, toucher) = (self.index, self.now_ms, self.toucher());
+        let (index, now_ms, toucher) = (self.index, self.now_ms(), self.toucher());
         let found = self.find_mut(key);
         if let Some(pos) = found.pos {
             return found.edit(index, pos, now_ms, toucher);
         }
-        let access = Access::fresh(toucher.rules, now_ms);
+        let access = Access::fresh(toucher.rules, toucher.clock_ms);
         let shard = found.shard;
         let pos = shard.insert(index, found.hash, key, T::fresh().into(), access);
         Ok(Edit::new(shard, index, pos, now_ms, found.effects, true))
@@ -376,8 +383,8 @@ impl<'a> Db<'a> {
     }
 
     fn store(&mut self, key: &[u8], value: New<'_>, deadline: Deadline, access: Option<Access>) {
-        let (index, now_ms, toucher) = (self.index, self.now_ms, self.toucher());
-        let fresh = Access::fresh(toucher.rules, now_ms);
+        let (index, now_ms, toucher) = (self.index, self.now_ms(), self.toucher());
+        let fresh = Access::fresh(toucher.rules, toucher.clock_ms);
         let Found {
             shard,
             effects,
@@ -462,7 +469,7 @@ impl<'a> Db<'a> {
 
     /// Sets or clears a key's deadline; false if there is no key, or nothing to clear.
     pub fn set_deadline(&mut self, key: &[u8], deadline_ms: Option<u64>) -> bool {
-        let (index, now_ms) = (self.index, self.now_ms);
+        let (index, now_ms) = (self.index, self.now_ms());
         let found = self.find_mut(key);
         let Found { shard, effects, .. } = found;
         let Some(pos) = found.pos else {

@@ -11,6 +11,7 @@ use crate::engine::names::NameWalk;
 use crate::engine::shard::{SHARDS, Shard};
 use crate::engine::table::Table;
 use crate::types::Bstr;
+use crate::util::chance;
 
 /// A shard was held by others for longer than one may wait.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -46,7 +47,7 @@ impl Db<'_> {
     pub fn census(&self, give_up: GiveUp<'_>) -> Result<Census, GaveUp> {
         let mut census = Census::default();
         for id in 0..SHARDS {
-            self.look(id, give_up, |shard| census.count(shard, self.now_ms))?;
+            self.look(id, give_up, |shard| census.count(shard, self.now_ms()))?;
         }
         for (db, contents) in census.databases.iter_mut().enumerate() {
             contents.keys = self.shards.keys_of(db);
@@ -68,7 +69,7 @@ impl Db<'_> {
         for table in self.tables() {
             table.visit(|entry| {
                 let deadline = table.deadline(entry);
-                if deadline.is_none_or(|deadline| deadline > self.now_ms) {
+                if deadline.is_none_or(|deadline| deadline > self.now_ms()) {
                     visit(entry, deadline);
                 }
             });
@@ -78,7 +79,7 @@ impl Db<'_> {
     /// Begins a walk over the names of the keys that are there at this moment, to be gone on with when nothing is locked.
     /// Its cost doesn't depend on the number of keys.
     pub fn walk_names(&mut self) -> NameWalk {
-        let mut walk = NameWalk::new(self.now_ms);
+        let mut walk = NameWalk::new(self.now_ms());
         for id in 0..SHARDS {
             walk.join(self.shards.shard_mut(id), self.index);
         }
@@ -106,8 +107,8 @@ impl Db<'_> {
         let mean = total as f64 / SHARDS as f64;
         let mut most = (mean + 4.0 * mean.sqrt()) as usize + 1;
         for _ in 0..DRAWS {
-            let id = fastrand::usize(0..SHARDS);
-            let at = fastrand::usize(0..most);
+            let id = chance::within(0..SHARDS);
+            let at = chance::within(0..most);
             if at >= self.shards.keys_in(id) {
                 continue;
             }
@@ -140,13 +141,13 @@ impl Db<'_> {
                 let Some(table) = shard.table(self.index) else {
                     return;
                 };
-                let live = |at: &usize| table.is_live(*at, self.now_ms);
+                let live = |at: &usize| table.is_live(*at, self.now_ms());
                 // The dead that this comes upon are to be removed.
                 let seen_live = |at: &usize| self.live_name(table, *at).is_some();
                 let alive = (0..table.len()).filter(seen_live).count();
                 seen += alive;
-                if alive > 0 && fastrand::usize(0..seen) < alive {
-                    let at = (0..table.len()).filter(live).nth(fastrand::usize(0..alive));
+                if alive > 0 && chance::within(0..seen) < alive {
+                    let at = (0..table.len()).filter(live).nth(chance::within(0..alive));
                     picked = at.and_then(|at| self.live_name(table, at));
                 }
             })?;
@@ -156,7 +157,7 @@ impl Db<'_> {
 
     /// The name of the key at this position, unless it is dead.
     fn live_name(&self, table: &Table, at: usize) -> Option<Bstr> {
-        if !table.is_live(at, self.now_ms) {
+        if !table.is_live(at, self.now_ms()) {
             self.note_dead(table.at(at));
             return None;
         }
@@ -215,7 +216,7 @@ impl Db<'_> {
         while pos > 0 && *left > 0 {
             pos -= 1;
             *left -= 1;
-            if table.is_live(pos, self.now_ms) {
+            if table.is_live(pos, self.now_ms()) {
                 visit(table.at(pos));
             } else {
                 self.note_dead(table.at(pos));
@@ -254,7 +255,7 @@ impl Db<'_> {
 
     /// Exchanges the contents of two databases.
     pub fn swap(&mut self, first: usize, second: usize) {
-        let now_ms = self.now_ms;
+        let now_ms = self.now_ms();
         self.effects.touched = true;
         for id in 0..SHARDS {
             let shard = self.shards.shard_mut(id);

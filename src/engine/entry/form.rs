@@ -5,13 +5,19 @@ use std::cell::Cell;
 use super::New;
 use super::block::{self, Block, HEAD, Layout, Small};
 use super::mark::Mark;
-use crate::types::{Bstr, Hash, Kind, List, Set, Stream, Text, Value, ZSet};
+use crate::types::{Bstr, Kind, Text, Type, TypeRef, Unbox, Value, ValueMut, ValueRef, each_type};
 
 /// A key and a value that is not packed.
 #[derive(Debug)]
 pub(super) struct Whole<T> {
     pub(super) key: Bstr,
     pub(super) value: T,
+}
+
+impl<T: Type> Whole<T> {
+    fn heap_bytes(&self) -> usize {
+        size_of::<Self>() + self.key.heap_bytes() + T::Ref::see(&self.value).heap_bytes()
+    }
 }
 
 macro_rules! forms {
@@ -21,7 +27,7 @@ macro_rules! forms {
         #[derive(Debug)]
         pub(super) enum Form {
             $($block(Cell<Mark>, Box<[u8; $size]>),)+
-            $($kind(Cell<Mark>, Box<Whole<$kind>>),)+
+            $($kind(Cell<Mark>, Box<Whole<crate::types::$kind>>),)+
         }
 
         impl Form {
@@ -94,16 +100,58 @@ macro_rules! forms {
                     _ => Kind::Text,
                 }
             }
+
+            #[inline]
+            pub(super) fn value(&self) -> ValueRef<'_> {
+                match self {
+                    $(Form::$kind(_, whole) => ValueRef::$kind(TypeRef::see(&whole.value)),)+
+                    packed => packed.block().value().seen(),
+                }
+            }
+
+            /// The value where it stands; nothing of a packed one.
+            pub(super) fn value_mut(&mut self) -> Option<ValueMut<'_>> {
+                match self {
+                    $(Form::$kind(_, whole) => Some(ValueMut::$kind(&mut whole.value)),)+
+                    _ => None,
+                }
+            }
+
+            pub(super) fn into_value(self) -> Value {
+                match self {
+                    $(Form::$kind(_, whole) => whole.value.wrap(),)+
+                    packed => packed.block().value().alone(),
+                }
+            }
+
+            /// A key, and a value of its own beside it.
+            pub(super) fn whole(mut mark: Mark, key: &[u8], value: Value) -> Self {
+                mark.set_timer(mark.timer());
+                let (mark, key) = (Cell::new(mark), Bstr::new(key));
+                match value {
+                    $(Value::$kind(value) => {
+                        let value = value.unbox();
+                        Form::$kind(mark, Box::new(Whole { key, value }))
+                    })+
+                }
+            }
+
+            /// Bytes on the heap.
+            pub(super) fn heap_bytes(&self) -> usize {
+                match self {
+                    $(Form::$kind(_, whole) => whole.heap_bytes(),)+
+                    packed => packed.room().len(),
+                }
+            }
         }
     };
 }
 
 // The allocator's sizes. From 112 on a key of 16 bytes and its value waste a seventh at most.
-forms! {
+each_type! { forms! {
     B16 16, B32 32, B48 48, B64 64, B80 80, B96 96, B112 112, B128 128,
     B160 160, B192 192, B224 224, B256 256, B320 320, B384 384, B448 448, B512 512;
-    Text, List, Hash, Set, ZSet, Stream
-}
+} }
 
 impl Form {
     /// What stands in the block of a packed value.
@@ -138,21 +186,5 @@ impl Form {
     pub(super) fn small(mark: Mark, key: &[u8], value: Small<'_>) -> Self {
         let packed = Form::packed(mark, key, value);
         packed.unwrap_or_else(|| Form::whole(mark, key, value.alone()))
-    }
-
-    pub(super) fn whole(mut mark: Mark, key: &[u8], value: Value) -> Self {
-        mark.set_timer(mark.timer());
-        let (mark, key) = (Cell::new(mark), Bstr::new(key));
-        match value {
-            Value::Text(value) => Form::Text(mark, Box::new(Whole { key, value })),
-            Value::List(value) => Form::List(mark, Box::new(Whole { key, value })),
-            Value::Hash(value) => Form::Hash(mark, Box::new(Whole { key, value })),
-            Value::Set(value) => Form::Set(mark, Box::new(Whole { key, value })),
-            Value::ZSet(value) => Form::ZSet(mark, Box::new(Whole { key, value })),
-            Value::Stream(stream) => {
-                let value = *stream;
-                Form::Stream(mark, Box::new(Whole { key, value }))
-            }
-        }
     }
 }

@@ -11,7 +11,7 @@ mod mark;
 use super::access::Access;
 use crate::types::{Hash, Keyed, Kind, Piece, Value, ValueMut, ValueRef};
 use block::{HEAD, Layout, Small, size_for};
-use form::{Form, Whole};
+use form::Form;
 use mark::Mark;
 
 /// One key of a table.
@@ -51,15 +51,7 @@ impl Entry {
 
     #[inline]
     pub fn value(&self) -> ValueRef<'_> {
-        match &self.0 {
-            Form::Text(_, whole) => ValueRef::Text(whole.value.as_ref()),
-            Form::List(_, whole) => ValueRef::List(&whole.value),
-            Form::Hash(_, whole) => ValueRef::Hash(whole.value.as_ref()),
-            Form::Set(_, whole) => ValueRef::Set(&whole.value),
-            Form::ZSet(_, whole) => ValueRef::ZSet(&whole.value),
-            Form::Stream(_, whole) => ValueRef::Stream(&whole.value),
-            packed => packed.block().value().seen(),
-        }
+        self.0.value()
     }
 
     /// The value to be edited in its place. A packed one is taken out of its block first.
@@ -68,15 +60,8 @@ impl Entry {
             let (mark, block) = (self.0.mark().get(), self.0.block());
             self.0 = Form::whole(mark, block.key(), block.value().alone());
         }
-        match &mut self.0 {
-            Form::Text(_, whole) => ValueMut::Text(&mut whole.value),
-            Form::List(_, whole) => ValueMut::List(&mut whole.value),
-            Form::Hash(_, whole) => ValueMut::Hash(&mut whole.value),
-            Form::Set(_, whole) => ValueMut::Set(&mut whole.value),
-            Form::ZSet(_, whole) => ValueMut::ZSet(&mut whole.value),
-            Form::Stream(_, whole) => ValueMut::Stream(&mut whole.value),
-            _ => unreachable!("all other forms are blocks"),
-        }
+        let value = self.0.value_mut();
+        value.expect("it is packed no more")
     }
 
     /// Whether key and value stand in one block.
@@ -152,15 +137,7 @@ impl Entry {
     }
 
     pub(super) fn into_value(self) -> Value {
-        match self.0 {
-            Form::Text(_, whole) => Value::Text(whole.value),
-            Form::List(_, whole) => Value::List(whole.value),
-            Form::Hash(_, whole) => Value::Hash(whole.value),
-            Form::Set(_, whole) => Value::Set(whole.value),
-            Form::ZSet(_, whole) => Value::ZSet(whole.value),
-            Form::Stream(_, whole) => Value::Stream(Box::new(whole.value)),
-            packed => packed.block().value().alone(),
-        }
+        self.0.into_value()
     }
 
     #[inline]
@@ -224,18 +201,7 @@ impl Entry {
 
     /// Bytes on the heap beside the entry's own sixteen.
     pub fn heap_bytes(&self) -> usize {
-        fn whole<T>(whole: &Whole<T>, value: usize) -> usize {
-            size_of::<Whole<T>>() + whole.key.heap_bytes() + value
-        }
-        match &self.0 {
-            Form::Text(_, held) => whole(held, held.value.heap_bytes()),
-            Form::List(_, held) => whole(held, held.value.heap_bytes()),
-            Form::Hash(_, held) => whole(held, held.value.as_ref().heap_bytes()),
-            Form::Set(_, held) => whole(held, held.value.heap_bytes()),
-            Form::ZSet(_, held) => whole(held, held.value.heap_bytes()),
-            Form::Stream(_, held) => whole(held, held.value.heap_bytes()),
-            packed => packed.room().len(),
-        }
+        self.0.heap_bytes()
     }
 
     /// The type of the value.

@@ -13,7 +13,7 @@ use crate::command::{Job, Shutdown};
 use crate::exec::{self, By, Long, Look, Next, Worker};
 use crate::persist::{Kind, Outcome};
 use crate::resp::{ProtocolError, Reply};
-use crate::util::clock::{self, Reading};
+use crate::util::clock::Reading;
 use crate::util::crash;
 
 /// Where a batch stands.
@@ -225,7 +225,7 @@ impl Connection {
             let pause = &self.worker.shared.pause;
             let rung = poll_fn(|context| self.client.mailbox.poll_rung(context));
             tokio::select! {
-                () = pause.over(clock::now_ms()) => break,
+                () = pause.over() => break,
                 () = rung => {}
             }
             if self.client.mailbox.is_closing() {

@@ -159,7 +159,7 @@ impl Connection {
                 Some(deadline_ms) => tokio::select! {
                     biased;
                     event = self.event() => event,
-                    () = until(deadline_ms) => Event::TimedOut,
+                    () = clock::until(deadline_ms) => Event::TimedOut,
                 },
             };
             match event {
@@ -399,9 +399,4 @@ async fn others() {
         Poll::Pending
     })
     .await;
-}
-
-async fn until(deadline_ms: u64) {
-    let left = deadline_ms.saturating_sub(clock::now_ms());
-    tokio::time::sleep(Duration::from_millis(left)).await;
 }

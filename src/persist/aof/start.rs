@@ -18,7 +18,7 @@ use crate::persist::disk::DRAFT;
 use crate::persist::jobs::NO_JOB;
 use crate::persist::window::Window;
 use crate::persist::{Store, rdb};
-use crate::util::clock;
+use crate::util::clock::{self, Timer};
 
 /// Finds the log's files; a single file that an older server wrote becomes the base. False if there are none.
 pub fn take_over(store: &Store) -> Result<bool> {
@@ -113,9 +113,9 @@ pub fn load(store: &Arc<Store>, apply: &mut Apply<'_>) -> Result<()> {
     let lens = parts.iter().map(len).collect::<Result<Vec<u64>>>()?;
     let total = lens.iter().sum();
     store.loading.total_bytes.store(total, Ordering::Relaxed);
-    let began = std::time::Instant::now();
+    let began = Timer::start();
     for (at, part) in parts.iter().enumerate() {
-        let began = std::time::Instant::now();
+        let began = Timer::start();
         let end = read_part(store, &dir, part, apply)?;
         if let End::Torn { at: offset, why } = end {
             // The next file is named before the first edit goes there.

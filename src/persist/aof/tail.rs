@@ -8,7 +8,6 @@ use std::collections::VecDeque;
 use std::io;
 use std::path::Path;
 use std::sync::Arc;
-use std::time::Instant;
 
 use bytes::Bytes;
 
@@ -18,7 +17,7 @@ use crate::journal::{Reader, Seq};
 use crate::persist::Store;
 use crate::persist::disk::DiskFile;
 use crate::util::ranked::{Mutex, rank};
-use crate::util::{clock, crash};
+use crate::util::{clock, clock::Timer, crash};
 
 /// A second handle on the file, for syncs.
 type Second = Mutex<Box<dyn DiskFile>, { rank("log file") }>;
@@ -114,7 +113,7 @@ impl Part {
             self.torn = true;
             store.log.sleep_for_tests();
             crash::point("log");
-            let begun = store.log.is_syncing().then(Instant::now);
+            let begun = store.log.is_syncing().then(Timer::start);
             self.file.write_all(&self.kept[self.written..])?;
             if let Some(begun) = begun {
                 store.log.wrote_in_sync(begun.elapsed());

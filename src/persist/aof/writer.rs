@@ -10,7 +10,7 @@ use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{Ordering, fence};
 use std::thread::JoinHandle;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use parking_lot::Condvar;
 
@@ -19,6 +19,7 @@ use crate::config::AppendFsync;
 use crate::config::special::reason;
 use crate::journal::{Reader, Seq};
 use crate::persist::Store;
+use crate::util::clock::Timer;
 use crate::util::memory;
 use crate::util::ranked::{Mutex, rank, wait_for_thread};
 
@@ -56,7 +57,7 @@ impl SyncCall {
     }
 
     /// Sleeps until a sync is due, the last of which began then; `false` at the end.
-    fn wait(&self, last: Instant) -> bool {
+    fn wait(&self, last: Timer) -> bool {
         let mut held = self.wish.lock();
         held.wait_while(&self.bell, |wish| !wish.due && !wish.ended);
         let left = SYNC_EVERY.saturating_sub(last.elapsed());
@@ -195,9 +196,9 @@ impl Store {
 
     /// Syncs the log while others write it: the body of a thread.
     fn sync_log(&self) {
-        let mut last = Instant::now();
+        let mut last = Timer::start();
         while self.log.sync_call.wait(last) {
-            last = Instant::now();
+            last = Timer::start();
             while self.sync_one() {}
         }
     }

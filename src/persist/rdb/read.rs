@@ -82,7 +82,7 @@ impl<'a> Reader<'a> {
     /// A value of this kind, with at least one element if it is a collection.
     pub(super) fn whole(&mut self, kind: u8, limits: &Limits) -> Read<Value> {
         let value = self.value_of(kind, limits)?;
-        if value.as_ref().is_empty() {
+        if value.as_ref().holds_nothing() {
             return Err(Fault::Empty);
         }
         Ok(value)

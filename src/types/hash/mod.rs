@@ -317,6 +317,7 @@ fn pairs<'a>(pack: PackRef<'a>) -> impl Iterator<Item = (Piece<'a>, Piece<'a>)> 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::types::TypeRef;
 
     #[test]
     fn both_forms_agree_with_a_map() {

@@ -3,7 +3,7 @@
 use super::{Deadlines, Form, Hash, Pair, pairs};
 use crate::types::dense::{Far, Shared};
 use crate::types::listpack::{Listpack, PackRef};
-use crate::types::{Bstr, Piece};
+use crate::types::{Bstr, Piece, TypeRef};
 use crate::util::keyhash;
 
 #[derive(Clone, Copy, Debug)]
@@ -21,13 +21,7 @@ enum FormRef<'a> {
 impl Hash {
     #[inline]
     pub fn as_ref(&self) -> HashRef<'_> {
-        HashRef {
-            form: match &self.form {
-                Form::Packed(pack) => FormRef::Packed(pack.view()),
-                Form::Table(table) => FormRef::Table(table),
-            },
-            deadlines: self.deadlines.as_deref(),
-        }
+        HashRef::see(self)
     }
 }
 
@@ -46,19 +40,6 @@ impl<'a> HashRef<'a> {
         self.deadlines.map_or(0, |held| held.timer)
     }
 
-    /// A copy that the engine has no timer for.
-    pub fn detached(self) -> Hash {
-        self.copy(Clone::clone, |deadlines| Deadlines {
-            timer: 0,
-            ..deadlines.clone()
-        })
-    }
-
-    /// A copy to read through; see [`Shared::frozen`].
-    pub fn frozen(self) -> Hash {
-        self.copy(Shared::frozen, Deadlines::frozen)
-    }
-
     fn copy(
         self,
         table_copy: impl Fn(&Shared<Pair>) -> Shared<Pair>,
@@ -70,14 +51,6 @@ impl<'a> HashRef<'a> {
                 FormRef::Table(table) => Form::Table(Box::new(table_copy(table))),
             },
             deadlines: self.deadlines.map(|held| Box::new(deadlines_copy(held))),
-        }
-    }
-
-    /// Those of a large hash, to look for this one.
-    pub fn far(self, field: &[u8]) -> Option<&'a dyn Far> {
-        match self.form {
-            FormRef::Packed(_) => None,
-            FormRef::Table(table) => table.far(field),
         }
     }
 
@@ -98,14 +71,6 @@ impl<'a> HashRef<'a> {
 
     pub fn is_empty(self) -> bool {
         self.len() == 0
-    }
-
-    pub fn encoding(self) -> &'static str {
-        match (self.form, self.deadlines) {
-            (FormRef::Packed(_), None) => "listpack",
-            (FormRef::Packed(_), Some(_)) => "listpackex",
-            (FormRef::Table(_), _) => "hashtable",
-        }
     }
 
     pub fn get(self, field: &[u8], now_ms: u64) -> Option<Piece<'a>> {
@@ -215,8 +180,31 @@ impl<'a> HashRef<'a> {
         let (deadline, _) = self.deadlines?.by_time.first()?;
         Some(*deadline)
     }
+}
 
-    pub fn heap_bytes(self) -> usize {
+impl<'a> TypeRef<'a> for HashRef<'a> {
+    type Whole = Hash;
+
+    #[inline]
+    fn see(hash: &'a Hash) -> Self {
+        HashRef {
+            form: match &hash.form {
+                Form::Packed(pack) => FormRef::Packed(pack.view()),
+                Form::Table(table) => FormRef::Table(table),
+            },
+            deadlines: hash.deadlines.as_deref(),
+        }
+    }
+
+    fn encoding(self) -> &'static str {
+        match (self.form, self.deadlines) {
+            (FormRef::Packed(_), None) => "listpack",
+            (FormRef::Packed(_), Some(_)) => "listpackex",
+            (FormRef::Table(_), _) => "hashtable",
+        }
+    }
+
+    fn heap_bytes(self) -> usize {
         let form = match self.form {
             FormRef::Packed(pack) => pack.as_bytes().len(),
             FormRef::Table(table) => {
@@ -232,5 +220,31 @@ impl<'a> HashRef<'a> {
             .map_or(0, |deadlines| deadlines.by_field.len());
         // Twice a name and a number, and their share of a table and a tree.
         form + timed * 2 * (size_of::<Bstr>() + size_of::<u64>() + 8)
+    }
+
+    fn detached(self) -> Hash {
+        self.copy(Clone::clone, |deadlines| Deadlines {
+            timer: 0,
+            ..deadlines.clone()
+        })
+    }
+
+    fn frozen(self) -> Hash {
+        self.copy(Shared::frozen, Deadlines::frozen)
+    }
+
+    fn free_effort(self) -> usize {
+        self.len()
+    }
+
+    fn holds_nothing(self) -> bool {
+        self.is_empty()
+    }
+
+    fn far(self, field: &[u8]) -> Option<&'a dyn Far> {
+        match self.form {
+            FormRef::Packed(_) => None,
+            FormRef::Table(table) => table.far(field),
+        }
     }
 }

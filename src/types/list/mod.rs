@@ -7,7 +7,7 @@ mod chain;
 mod node;
 
 use crate::types::listpack::Listpack;
-use crate::types::{Limits, Piece};
+use crate::types::{Limits, Piece, TypeRef};
 use chain::Chain;
 use node::Room;
 pub use node::{Node, NodeRef};
@@ -68,22 +68,6 @@ impl List {
 
     pub fn is_empty(&self) -> bool {
         self.len() == 0
-    }
-
-    /// The answer to `OBJECT ENCODING`.
-    pub fn encoding(&self) -> &'static str {
-        match &self.shape {
-            Shape::Packed(_) => "listpack",
-            Shape::Chain(_) => "quicklist",
-        }
-    }
-
-    /// Bytes on the heap. O(1).
-    pub fn heap_bytes(&self) -> usize {
-        match &self.shape {
-            Shape::Packed(pack) => pack.heap_bytes(),
-            Shape::Chain(chain) => size_of::<Chain>() + chain.heap_bytes(),
-        }
     }
 
     /// The nodes in order, for who saves the list: a small one is one node.
@@ -334,6 +318,43 @@ impl<'a> Iterator for Iter<'a> {
             });
         }
         Some(node.get(cursor))
+    }
+}
+
+impl<'a> TypeRef<'a> for &'a List {
+    type Whole = List;
+
+    #[inline]
+    fn see(list: &'a List) -> Self {
+        list
+    }
+
+    fn encoding(self) -> &'static str {
+        match &self.shape {
+            Shape::Packed(_) => "listpack",
+            Shape::Chain(_) => "quicklist",
+        }
+    }
+
+    /// O(1).
+    fn heap_bytes(self) -> usize {
+        match &self.shape {
+            Shape::Packed(pack) => pack.heap_bytes(),
+            Shape::Chain(chain) => size_of::<Chain>() + chain.heap_bytes(),
+        }
+    }
+
+    fn detached(self) -> List {
+        self.clone()
+    }
+
+    /// A list frees by the node; most nodes hold more than 64 elements, and a large element alone is one.
+    fn free_effort(self) -> usize {
+        self.len() / 64
+    }
+
+    fn holds_nothing(self) -> bool {
+        self.is_empty()
     }
 }
 

@@ -18,7 +18,7 @@ pub use id::{Id, IdText};
 pub use node::{Entry, Node};
 pub use shelf::Shelf;
 
-use super::{Bstr, Limits, Listpack, Type, Value};
+use super::{Bstr, Limits, Listpack, Type, TypeRef, Value};
 pub use shelf::Placed;
 use shelf::Spot;
 
@@ -422,5 +422,31 @@ impl Stream {
     pub fn free_effort(&self) -> usize {
         let groups: usize = self.groups.values().map(Group::free_effort).sum();
         self.nodes.len() + groups
+    }
+}
+
+/// A stream may outlive its entries: it keeps its last id and its groups.
+impl<'a> TypeRef<'a> for &'a Stream {
+    type Whole = Stream;
+
+    #[inline]
+    fn see(stream: &'a Stream) -> Self {
+        stream
+    }
+
+    fn encoding(self) -> &'static str {
+        "stream"
+    }
+
+    fn heap_bytes(self) -> usize {
+        Stream::heap_bytes(self)
+    }
+
+    fn detached(self) -> Stream {
+        self.clone()
+    }
+
+    fn free_effort(self) -> usize {
+        Stream::free_effort(self)
     }
 }

@@ -11,7 +11,7 @@ mod sorted;
 mod tree;
 
 use crate::types::listpack::Listpack;
-use crate::types::{Far, Limits, Piece};
+use crate::types::{Far, Limits, Piece, TypeRef};
 pub use bounds::{LexBound, LexRange, ScoreBound, ScoreRange};
 use packed::Packed;
 use sorted::Sorted;
@@ -84,15 +84,6 @@ impl ZSet {
         Some(zset)
     }
 
-    /// A copy to read through in order; see [`crate::types::dense::Shared::frozen`].
-    pub fn frozen(&self) -> Self {
-        let shape = match &self.shape {
-            Shape::Packed(packed) => Shape::Packed(packed.clone()),
-            Shape::Sorted(sorted) => Shape::Sorted(Box::new(sorted.frozen())),
-        };
-        Self { shape }
-    }
-
     /// The listpack itself, where the set is one.
     pub fn as_listpack(&self) -> Option<&Listpack> {
         match &self.shape {
@@ -110,30 +101,6 @@ impl ZSet {
 
     pub fn is_empty(&self) -> bool {
         self.len() == 0
-    }
-
-    /// The answer to `OBJECT ENCODING`.
-    pub fn encoding(&self) -> &'static str {
-        match &self.shape {
-            Shape::Packed(_) => "listpack",
-            Shape::Sorted(_) => "skiplist",
-        }
-    }
-
-    /// Those of a large set, to look for this one.
-    pub fn far(&self, member: &[u8]) -> Option<&dyn Far> {
-        match &self.shape {
-            Shape::Packed(_) => None,
-            Shape::Sorted(sorted) => sorted.far(member),
-        }
-    }
-
-    /// Bytes on the heap. O(1).
-    pub fn heap_bytes(&self) -> usize {
-        match &self.shape {
-            Shape::Packed(packed) => packed.heap_bytes(),
-            Shape::Sorted(sorted) => size_of::<Sorted>() + sorted.heap_bytes(),
-        }
     }
 
     pub fn score(&self, member: &[u8]) -> Option<f64> {
@@ -338,3 +305,54 @@ impl<'a> Iterator for Iter<'a> {
 
 #[cfg(test)]
 mod tests;
+
+impl<'a> TypeRef<'a> for &'a ZSet {
+    type Whole = ZSet;
+
+    #[inline]
+    fn see(zset: &'a ZSet) -> Self {
+        zset
+    }
+
+    fn encoding(self) -> &'static str {
+        match &self.shape {
+            Shape::Packed(_) => "listpack",
+            Shape::Sorted(_) => "skiplist",
+        }
+    }
+
+    /// O(1).
+    fn heap_bytes(self) -> usize {
+        match &self.shape {
+            Shape::Packed(packed) => packed.heap_bytes(),
+            Shape::Sorted(sorted) => size_of::<Sorted>() + sorted.heap_bytes(),
+        }
+    }
+
+    fn detached(self) -> ZSet {
+        self.clone()
+    }
+
+    fn frozen(self) -> ZSet {
+        let shape = match &self.shape {
+            Shape::Packed(packed) => Shape::Packed(packed.clone()),
+            Shape::Sorted(sorted) => Shape::Sorted(Box::new(sorted.frozen())),
+        };
+        ZSet { shape }
+    }
+
+    fn free_effort(self) -> usize {
+        self.len()
+    }
+
+    fn holds_nothing(self) -> bool {
+        self.is_empty()
+    }
+
+    fn far(self, member: &[u8]) -> Option<&'a dyn Far> {
+        match &self.shape {
+            Shape::Packed(_) => None,
+            Shape::Sorted(sorted) => sorted.far(member),
+        }
+    }
+}

@@ -42,12 +42,16 @@ pub fn digest_value(call: &mut WriteCall<'_>) -> Done {
 pub fn object(call: &mut WriteCall<'_>) -> Done {
     let entry = call.db.stored(call.args.next()?).ok_or(Fail::NO_KEY)?;
     let value = entry.value();
-    let now_ms = call.db.now_ms();
+    let now_ms = call.db.clock_ms();
     let idle_s = entry.access().idle_seconds(now_ms);
     let mut text = format!(
         "Value at:{entry:p} refcount:1 encoding:{} serializedlength:{} lru:{} lru_seconds_idle:{idle_s}",
         value.encoding(),
-        value.heap_bytes(),
+        match value {
+            // What stands with its key takes nothing beside.
+            ValueRef::Text(text) => text.len(),
+            value => value.heap_bytes(),
+        },
         (now_ms / 1000).saturating_sub(idle_s) & 0xff_ffff,
     );
     if let ValueRef::List(list) = value {
@@ -56,7 +60,7 @@ pub fn object(call: &mut WriteCall<'_>) -> Done {
             " ql_nodes:{nodes} ql_avg_node:{:.2} ql_listpack_max:{} ql_compressed:0 ql_uncompressed_size:{}",
             list.len() as f64 / nodes as f64,
             call.server.config.list_max_listpack_size.get(),
-            list.heap_bytes(),
+            value.heap_bytes(),
         ));
     }
     call.out.simple(&text);

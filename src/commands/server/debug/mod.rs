@@ -4,6 +4,8 @@
 
 mod digest;
 mod keys;
+mod replies;
+mod time;
 
 use std::ops::RangeInclusive;
 use std::sync::atomic::Ordering;
@@ -80,6 +82,13 @@ static SUBS: &[Sub] = &[
         change_repl_id,
     ),
     sub(
+        "clock",
+        "<FREEZE [<ms>]|ADVANCE <ms>|SET <ms>|RUN>",
+        "Stop the clock here or at a Unix time, move it ahead, set it, or have it go on from where it is.",
+        1..=2,
+        time::set_clock,
+    ),
+    sub(
         "config-rewrite-force-all",
         "",
         "Write every directive to the configuration file, defaults too.",
@@ -109,7 +118,13 @@ static SUBS: &[Sub] = &[
         1..=MANY,
         replicate,
     ),
-    sub("error", "<string>", "Answer with this error.", 1..=1, error),
+    sub(
+        "error",
+        "<string>",
+        "Answer with this error.",
+        1..=1,
+        replies::error,
+    ),
     sub(
         "set-skip-checksum-validation",
         "<0|1>",
@@ -212,7 +227,7 @@ static SUBS: &[Sub] = &[
         "<type>",
         "Answer with a value of this type.",
         1..=1,
-        protocol,
+        replies::protocol,
     ),
     sub(
         "quicklist-packed-threshold",
@@ -234,6 +249,13 @@ static SUBS: &[Sub] = &[
         "Accepted: reply buffers shrink by themselves.",
         2..=2,
         replybuffer,
+    ),
+    sub(
+        "seed",
+        "<number>",
+        "Begin all random choices anew from a number, which repeats them.",
+        1..=1,
+        time::seed,
     ),
     sub(
         "segfault",
@@ -358,12 +380,6 @@ fn replicate(call: &mut WriteCall<'_>) -> Done {
     let words = call.args.rest();
     call.server.journal.backlog.say(words);
     ok(call)
-}
-
-fn error(call: &mut WriteCall<'_>) -> Done {
-    let text = call.args.next()?;
-    call.out.error(text);
-    Ok(Flow::Done)
 }
 
 fn log(call: &mut WriteCall<'_>) -> Done {
@@ -495,58 +511,5 @@ fn structsize(call: &mut WriteCall<'_>) -> Done {
         size_of::<Text>(),
         size_of::<Access>()
     ));
-    Ok(Flow::Done)
-}
-
-fn protocol(call: &mut WriteCall<'_>) -> Done {
-    let kind = call.args.next()?.to_ascii_lowercase();
-    let out = &mut *call.out;
-    match kind.as_slice() {
-        b"string" => out.bulk("Hello World"),
-        b"integer" => out.int(12345),
-        b"double" => out.double(3141.0 / 1000.0),
-        b"null" => out.null(),
-        b"array" => {
-            out.array(3);
-            (0..3).for_each(|n| out.int(n));
-        }
-        b"set" => {
-            out.set(3);
-            (0..3).for_each(|n| out.int(n));
-        }
-        b"map" => {
-            out.map(3);
-            for n in 0..3 {
-                out.int(n);
-                out.bool(n == 1);
-            }
-        }
-        b"attrib" => {
-            if out.resp3() {
-                out.raw(b"|1\r\n");
-                out.bulk("key-popularity");
-                out.array(2);
-                out.bulk("key:123");
-                out.int(90);
-            }
-            out.bulk("Some real reply following the attribute");
-        }
-        b"push" if out.resp3() => {
-            out.push(2);
-            out.bulk("server-cpu-usage");
-            out.int(42);
-            out.bulk("Some real reply following the push reply");
-        }
-        b"push" => return Err(Fail::Says("RESP2 is not supported by this command")),
-        b"bignum" => out.big_number("1234567999999999999999999999999999999"),
-        b"verbatim" => out.verbatim("txt", b"This is a verbatim\nstring"),
-        b"true" => out.bool(true),
-        b"false" => out.bool(false),
-        _ => {
-            return Err(Fail::Says(
-                "Wrong protocol type name. Please use one of the following: string|integer|double|bignum|null|array|set|map|attrib|push|verbatim|true|false",
-            ));
-        }
-    }
     Ok(Flow::Done)
 }

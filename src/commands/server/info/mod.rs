@@ -43,7 +43,7 @@ fn info(call: &mut ReadCall<'_>) -> Done {
         used: memory::used(),
         server: call.server,
         tally: OnceCell::new(),
-        now_ms: call.db.now_ms(),
+        now_ms: call.db.clock_ms(),
         census: census(call)?,
         totals: call.server.stats.totals(),
     };
