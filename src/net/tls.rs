@@ -11,7 +11,7 @@ use std::task::{Context, Poll, ready};
 
 use bytes::BytesMut;
 use rustls::pki_types::CertificateDer;
-use rustls::{ServerConfig, ServerConnection};
+use rustls::{InvalidMessage, ServerConfig, ServerConnection};
 use tokio::net::TcpStream;
 use tokio::sync::Mutex;
 
@@ -34,6 +34,8 @@ pub struct Secure {
     early: BytesMut,
     /// The other end has said that it sends no more.
     ended: bool,
+    /// The other end speaks TLS, as far as is known.
+    understood: bool,
 }
 
 /// A socket that takes what it can at once.
@@ -64,6 +66,7 @@ impl Secure {
             promised: 0,
             early: BytesMut::new(),
             ended: false,
+            understood: true,
         })
     }
 
@@ -129,6 +132,14 @@ impl Secure {
                 self.tls.read_tls(&mut left)?;
                 let state = match self.tls.process_new_packets() {
                     Ok(state) => state,
+                    Err(rustls::Error::InvalidMessage(InvalidMessage::InvalidContentType))
+                        if self.tls.is_handshaking() =>
+                    {
+                        // It would take an alert for a reply.
+                        self.understood = false;
+                        let why = "wrong version number: what came is not TLS";
+                        return Err(io::Error::new(io::ErrorKind::InvalidData, why));
+                    }
                     Err(error) => {
                         // The other end is told why, if it listens.
                         let _ = self.push();
@@ -214,8 +225,10 @@ impl Secure {
 
 impl Drop for Secure {
     fn drop(&mut self) {
-        // So that the other end knows that nobody has cut off what it was sent.
-        self.tls.send_close_notify();
-        let _ = self.push();
+        if self.understood {
+            // So that the other end knows that nobody has cut off what it was sent.
+            self.tls.send_close_notify();
+            let _ = self.push();
+        }
     }
 }
