@@ -4,7 +4,7 @@
 //! All of it is read at once and taken at once, at start, by CONFIG SET, and when a file has changed. What can't be taken
 //! leaves in force what was. Connections keep what they began with.
 
-mod chain;
+pub mod chain;
 mod der;
 mod files;
 mod link;
