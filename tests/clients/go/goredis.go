@@ -3,6 +3,8 @@ package main
 
 import (
 	"bufio"
+	"crypto/tls"
+	"crypto/x509"
 	"fmt"
 	"log"
 	"net"
@@ -212,7 +214,28 @@ func load(seconds float64) {
 	shown(fmt.Sprintf("load: %d of %d", counted, asked))
 }
 
+// Over TLS, with a certificate of its own.
+func secure(port string, folder string) {
+	pair, err := tls.LoadX509KeyPair(folder+"/client.crt", folder+"/client.key")
+	must(err)
+	text, err := os.ReadFile(folder + "/ca.crt")
+	must(err)
+	authorities := x509.NewCertPool()
+	check(authorities.AppendCertsFromPEM(text), "no authority")
+	r := redis.NewClient(&redis.Options{
+		Addr:      "localhost:" + port,
+		TLSConfig: &tls.Config{Certificates: []tls.Certificate{pair}, RootCAs: authorities, ServerName: "localhost"},
+	})
+	must(r.Set("go-redis", big, 0).Err())
+	check(r.Get("go-redis").Val() == big, "not what was set")
+	shown("go-redis")
+}
+
 func main() {
+	if len(os.Args) > 3 && os.Args[1] == "tls" {
+		secure(os.Args[2], os.Args[3])
+		return
+	}
 	if len(os.Args) > 2 && os.Args[1] == "load" {
 		seconds, err := strconv.ParseFloat(os.Args[2], 64)
 		must(err)
