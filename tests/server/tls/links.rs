@@ -1,10 +1,11 @@
 //! Links over TLS to other servers: a master and its replica, and MIGRATE.
 
 use std::path::Path;
+use std::process::Command;
 
 use super::certs::Certs;
-use super::{open, start};
-use crate::common::{Server, Value, eventually, our_server, real_redis};
+use super::{connect, open, start};
+use crate::common::{Server, Value, eventually, free_port, our_server, real_redis};
 
 /// A replica gets what its master has and what comes, all of it over TLS.
 fn follow(master: &Path, replica: &Path) {
@@ -81,4 +82,54 @@ fn keys_migrate_over_tls() {
     let refused = from.ask(&format!("MIGRATE 127.0.0.1 {port} key 0 2000 REPLACE"));
     assert!(refused.text().starts_with("IOERR"), "{refused:?}");
     assert_eq!(from.ask("EXISTS key"), Value::Int(1));
+}
+
+/// The real Sentinel, over TLS alone, finds a master's replica and makes it the master when the master is gone.
+#[test]
+fn the_real_sentinel_watches_two_of_ours_over_tls() {
+    let certs = Certs::get();
+    let master = start(&our_server(), certs, &["--tls-replication", "yes"]);
+    let replica = start(&our_server(), certs, &["--tls-replication", "yes"]);
+    let port = open(&mut master.client());
+    let mut survivor = replica.client();
+    open(&mut survivor);
+    survivor.ask(&format!("REPLICAOF 127.0.0.1 {port}"));
+    let dir = tempfile::TempDir::new().expect("a temporary directory");
+    let own = free_port();
+    let file = dir.path().join("sentinel.conf");
+    let text = format!(
+        "port 0\ntls-port {own}\ntls-replication yes\ntls-cert-file {}\ntls-key-file {}\ntls-ca-cert-file {}\n\
+         bind 127.0.0.1\nsentinel monitor watched 127.0.0.1 {port} 1\nsentinel down-after-milliseconds watched 500\n\
+         sentinel failover-timeout watched 5000\n",
+        certs.text("redis.crt"),
+        certs.text("redis.key"),
+        certs.text("ca.crt"),
+    );
+    std::fs::write(&file, text).expect("written");
+    let log = std::fs::File::create(dir.path().join("log")).expect("a file");
+    let mut sentinel = Command::new("redis-sentinel")
+        .arg(&file)
+        .current_dir(dir.path())
+        .stdout(log)
+        .spawn()
+        .expect("redis-sentinel");
+    let told = || std::fs::read_to_string(dir.path().join("log")).unwrap_or_default();
+    let went = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+        eventually("Sentinel finds the replica", || {
+            told().contains("+slave slave")
+        });
+        let mut asked = connect(own, certs, Some("client")).expect("Sentinel speaks TLS");
+        let found = asked.ask("SENTINEL get-master-addr-by-name watched");
+        assert_eq!(found.items()[1].text(), port.to_string());
+        drop(master.kill());
+        eventually("the replica is the master", || {
+            // Sentinel closes the clients of whom it promotes.
+            let role = replica.client().try_ask(&["ROLE"]);
+            role.is_ok_and(|role| role.value.items()[0].text() == "master")
+        });
+    }));
+    // It may have ended by itself.
+    let _ = sentinel.kill();
+    let _ = sentinel.wait();
+    assert!(went.is_ok(), "{}", told());
 }
