@@ -9,6 +9,7 @@ mod info;
 mod look;
 mod pending;
 mod read;
+mod references;
 mod reply;
 
 use crate::command::{Fail, Family, quoted};
@@ -23,6 +24,8 @@ pub const FAMILY: Family = Family {
         &look::XRANGE,
         &look::XREVRANGE,
         &edit::XDEL,
+        &references::XDELEX,
+        &references::XACKDEL,
         &edit::XSETID,
         &read::XREAD,
         &read::XREADGROUP,

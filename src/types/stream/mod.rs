@@ -7,6 +7,7 @@
 mod group;
 mod id;
 mod node;
+mod references;
 mod shelf;
 #[cfg(test)]
 mod tests;
@@ -16,6 +17,7 @@ use std::collections::BTreeMap;
 pub use group::{Consumer, Group, Owner, Pending};
 pub use id::{Id, IdText};
 pub use node::{Entry, Node};
+pub use references::{Forgotten, References};
 pub use shelf::Shelf;
 
 use super::{Bstr, Limits, Listpack, Type, TypeRef, Value};
@@ -42,12 +44,17 @@ pub struct Trim {
     pub is_rough: bool,
     /// At most so many entries go; 0 for any number.
     pub limit: usize,
+    pub references: References,
 }
 
 /// What a trim took away.
 #[derive(Debug, Default)]
 pub struct Trimmed {
     pub entries: usize,
+    /// The last entry that went, where entries were looked at one by one.
+    pub last_id: Id,
+    /// What was pending of the entries that went.
+    pub forgotten: Forgotten,
     nodes: Shelf<Node>,
 }
 
@@ -260,24 +267,18 @@ impl Stream {
 
     /// Removes entries from the first on, until the bound holds.
     pub fn trim(&mut self, trim: &Trim) -> Trimmed {
+        if trim.references != References::Keep {
+            return self.trim_each(trim);
+        }
         let len = self.len;
         let mut nodes = Shelf::default();
         while let Some(node) = self.nodes.first() {
-            let live = node.live();
-            let trimmed = len - self.len;
-            let holds = matches!(trim.bound, Bound::Len(max) if self.len as u64 <= max);
-            if holds || (trim.limit > 0 && trimmed + live > trim.limit) {
+            if self.has_trimmed(trim, len - self.len, node.live()) {
                 break;
             }
-            let whole = match trim.bound {
-                Bound::Len(max) => (self.len - live) as u64 >= max,
-                Bound::From(id) => node.last_id() < id,
-            };
             let spot = self.nodes.start();
-            if whole {
-                if let Some(node) = self.take_node(spot) {
-                    nodes.push(node);
-                }
+            if self.is_beyond(trim, node) {
+                nodes.push_some(self.take_node(spot));
                 continue;
             }
             if !trim.is_rough {
@@ -301,6 +302,21 @@ impl Stream {
         Trimmed {
             entries: len - self.len,
             nodes,
+            ..Trimmed::default()
+        }
+    }
+
+    /// Whether a trim that took so many entries is done before a node of `live` ones.
+    fn has_trimmed(&self, trim: &Trim, trimmed: usize, live: usize) -> bool {
+        let holds = matches!(trim.bound, Bound::Len(max) if self.len as u64 <= max);
+        holds || (trim.limit > 0 && trimmed + live > trim.limit)
+    }
+
+    /// Whether all of a node lies beyond the bound.
+    fn is_beyond(&self, trim: &Trim, node: &Node) -> bool {
+        match trim.bound {
+            Bound::Len(max) => (self.len - node.live()) as u64 >= max,
+            Bound::From(id) => node.last_id() < id,
         }
     }
 
