@@ -44,6 +44,7 @@ fn sleep(
     Ok(Flow::Park(Box::new(Park {
         keys: keys.collect(),
         deadline_ms,
+        look_ms: None,
         on_timeout,
         resolved: Vec::new(),
     })))

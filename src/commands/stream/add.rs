@@ -1,6 +1,7 @@
 //! Entries in at one end, and out at the other.
 
 use super::id::{self, Wanted};
+use super::idempotency::{PRODUCER, Producer};
 use super::references::{self, CONDITION};
 use super::reply;
 use crate::command::Flag::{DenyOom, Fast};
@@ -42,6 +43,7 @@ pub const XADD: Command = Command {
             .optional()
             .since("6.2.0"),
         CONDITION,
+        PRODUCER,
         Arg::block("trim", TRIM).optional(),
         Arg::one_of("id_or_auto", &[Arg::word("auto_id", "*"), Arg::text("id")]),
         Arg::block("field_value", &[Arg::text("field"), Arg::text("value")]).many(),
@@ -140,15 +142,21 @@ fn trim_of(wish: &Wish, call: &WriteCall<'_>) -> Result<Option<Trim>, Fail> {
 fn xadd(call: &mut WriteCall<'_>) -> Done {
     let key = call.args.next()?;
     let (mut wish, mut must_exist) = (Wish::default(), false);
-    let mut wanted = None;
+    let (mut wanted, mut producer) = (None, None);
     while wanted.is_none() && !call.args.is_empty() {
         if call.args.peek() == Some(b"*") || !wish.take(&mut call.args)? {
             if call.args.word("NOMKSTREAM") {
                 must_exist = true;
-            } else {
+            } else if !Producer::take(&mut call.args, &mut producer)? {
                 wanted = Some(id::parse_wanted(call.args.next()?)?);
             }
         }
+    }
+    // A master says which id the entry got there.
+    if producer.is_some() && wanted.is_some_and(|id| id != Wanted::Next) && call.user.is_some() {
+        return Err(Fail::Says(
+            "syntax error, IDMP/IDMPAUTO can be used only with auto-generated IDs",
+        ));
     }
     let trim = trim_of(&wish, call)?;
     let pairs = call.args.rest();
@@ -168,10 +176,23 @@ fn xadd(call: &mut WriteCall<'_>) -> Done {
     let (now_ms, limits) = (call.db.clock_ms(), call.db.rules().limits);
     let mut edit = call.db.edit_or_create::<Stream>(key)?;
     let stream = &mut *edit;
+    let mark = producer.map(|producer| producer.mark(pairs));
+    if let Some(mark) = &mark
+        && let Some(id) = mark.repeated(stream, now_ms)
+    {
+        edit.note();
+        drop(edit);
+        reply::id(id, call.out);
+        mark.log(call, key, id);
+        return Ok(Flow::Done);
+    }
     let id = pick(stream, wanted, now_ms)?;
     stream
         .append(id, pairs, &limits)
         .map_err(|_| Fail::Says("Elements are too large to be stored"))?;
+    if let Some(mark) = &mark {
+        mark.remember(stream, id, &call.server.config, now_ms);
+    }
     let trimmed = trim.map(|trim| (trim.references, stream.trim(&trim)));
     let left = Left::of(stream);
     edit.announce("xadd");
@@ -195,6 +216,9 @@ fn xadd(call: &mut WriteCall<'_>) -> Done {
         record.push(id.text(&mut room));
         record.extend(pairs);
         call.db.log(&record);
+    }
+    if let Some(mark) = mark {
+        mark.log(call, key, id);
     }
     if let Some((references, trimmed)) = trimmed {
         if !is_plain && trimmed.entries > 0 {
@@ -272,10 +296,7 @@ pub const XTRIM: Command = Command {
     summary: "Removes a stream's oldest entries",
     cost: "O(N) for N entries removed",
     since: "5.0.0",
-    args: &[
-        Arg::key("key", KeyUse::DELETE),
-        Arg::block("trim", TRIM),
-    ],
+    args: &[Arg::key("key", KeyUse::DELETE), Arg::block("trim", TRIM)],
     arity: Some(-4),
     run: Run::Write(xtrim),
     tips: &["nondeterministic_output"],

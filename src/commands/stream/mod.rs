@@ -5,10 +5,13 @@ mod claim;
 mod edit;
 mod group;
 mod id;
+mod idempotency;
 mod info;
 mod look;
+mod nack;
 mod pending;
 mod read;
+mod read_group;
 mod references;
 mod reply;
 
@@ -27,10 +30,13 @@ pub const FAMILY: Family = Family {
         &references::XDELEX,
         &references::XACKDEL,
         &edit::XSETID,
+        &idempotency::XCFGSET,
+        &idempotency::XIDMPRECORD,
         &read::XREAD,
-        &read::XREADGROUP,
+        &read_group::XREADGROUP,
         &group::XGROUP,
         &pending::XACK,
+        &nack::XNACK,
         &pending::XPENDING,
         &claim::XCLAIM,
         &claim::XAUTOCLAIM,

@@ -124,7 +124,7 @@ impl<S: Spill> Writer<S> {
         for pending in group.pending().iter() {
             self.out.extend_from_slice(&pending.id.to_bytes());
             self.out
-                .extend_from_slice(&pending.delivered_ms.to_le_bytes());
+                .extend_from_slice(&pending.delivered_ms().to_le_bytes());
             self.len(pending.deliveries);
             self.pour();
         }

@@ -6,6 +6,7 @@
 
 mod group;
 mod id;
+mod idempotency;
 mod node;
 mod references;
 mod shelf;
@@ -14,8 +15,9 @@ mod tests;
 
 use std::collections::BTreeMap;
 
-pub use group::{Consumer, Group, Owner, Pending};
+pub use group::{Consumer, DELIVERIES_MAX, Group, Owner, Pending};
 pub use id::{Id, IdText};
+pub use idempotency::Idempotency;
 pub use node::{Entry, Node};
 pub use references::{Forgotten, References};
 pub use shelf::Shelf;
@@ -89,6 +91,8 @@ pub struct Stream {
     /// Entries ever added.
     pub entries_added: u64,
     pub groups: BTreeMap<Bstr, Group>,
+    /// What producers added lately, once one has said who it is.
+    pub idempotency: Option<Box<Idempotency>>,
 }
 
 impl Stream {
@@ -431,13 +435,16 @@ impl Stream {
                 name.heap_bytes() + size_of::<(Bstr, Group)>() + group.heap_bytes()
             })
             .sum();
-        self.nodes.heap_bytes() + self.bytes + groups
+        let known = self.idempotency.as_ref();
+        let known = known.map_or(0, |known| size_of::<Idempotency>() + known.heap_bytes());
+        self.nodes.heap_bytes() + self.bytes + groups + known
     }
 
     /// Pieces that dropping it frees.
     pub fn free_effort(&self) -> usize {
         let groups: usize = self.groups.values().map(Group::free_effort).sum();
-        self.nodes.len() + groups
+        let known = self.idempotency.as_ref().map_or(0, |known| known.len());
+        self.nodes.len() + groups + known
     }
 }
 

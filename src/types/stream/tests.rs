@@ -174,7 +174,8 @@ fn a_group_counts_what_is_pending_the_same_from_both_sides() {
         assert_eq!(sum, group.pending().len());
     }
     for pending in group.pending().iter() {
-        let owner = group.consumer(pending.owner());
+        let owner = pending.owner().expect("nothing was given back");
+        let owner = group.consumer(owner);
         assert!(owner.pending().get(pending.id).is_some());
     }
     let names: Vec<&[u8]> = group.consumers().map(Consumer::name).collect();
