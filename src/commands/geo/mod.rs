@@ -2,6 +2,7 @@
 
 mod look;
 mod search;
+mod wish;
 
 use crate::command::{Arg, Args, Fail, Family};
 use crate::resp::Reply;
