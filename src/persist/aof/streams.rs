@@ -18,6 +18,16 @@ pub fn write(key: &[u8], stream: &Stream, command: &mut Command<'_>) -> io::Resu
         for id in &gone {
             command(&[b"XADD", key, &text(*id), b"x", b"y"])?;
         }
+        // No group can have read more entries than were added.
+        let last = gone.last().copied().unwrap_or_default();
+        let added = stream.entries_added.max(gone.len() as u64).to_string();
+        command(&[
+            b"XSETID",
+            key,
+            &text(last),
+            b"ENTRIESADDED",
+            added.as_bytes(),
+        ])?;
         groups(key, stream, command)?;
         claims(key, stream, command, |id| gone.contains(&id))?;
         command(&[b"XTRIM", key, b"MAXLEN", b"0"])?;
