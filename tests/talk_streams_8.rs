@@ -520,6 +520,54 @@ fn a_log_of_commands_has_all_of_it() {
 }
 
 #[test]
+fn a_snapshot_has_all_of_it() {
+    let server = TestServer::start("");
+    server.talk(DEEDS);
+    let before = whole(&server);
+    server.talk(
+        "> DEBUG RELOAD
+         +OK",
+    );
+    assert_eq!(whole(&server), before);
+    let mut client = server.connect();
+    client.say("DUMP s");
+    let vermilion::resp::value::Value::Bulk(payload) = client.hear() else {
+        panic!("a payload is text");
+    };
+    client.say("DEL s");
+    client.hear();
+    let quoted: String = payload
+        .iter()
+        .map(|byte| format!("\\x{byte:02x}"))
+        .collect();
+    client.say(&format!("RESTORE s 0 \"{quoted}\""));
+    assert_eq!(vermilion::testing::show(&client.hear()), "+OK");
+    assert_eq!(whole(&server), before);
+}
+
+#[test]
+fn a_snapshot_for_earlier_servers_gives_each_pending_entry_an_owner() {
+    let server = TestServer::start("rdb-version 12");
+    server.talk(STREAM);
+    server.talk(
+        "> XREADGROUP GROUP g c COUNT 2 STREAMS s >
+         [*
+         > XNACK s g FAIL IDS 2 1-0 2-0
+         :2
+         > XADD s IDMP ann 1 * a 1
+         \"*
+         > DEBUG RELOAD
+         +OK
+         > XPENDING s g
+         [:2 \"1-0\" \"2-0\" [[\"\" \"2\"]]]",
+    );
+    assert_eq!(
+        known(&server),
+        "idmp-duration :100 idmp-maxsize :100 pids-tracked :0 iids-tracked :0 iids-added :0 iids-duplicates :0"
+    );
+}
+
+#[test]
 fn a_replica_has_all_of_it() {
     let master = TestServer::start("");
     let replica = TestServer::start(&format!("replicaof 127.0.0.1 {}", master.port()));
@@ -536,4 +584,14 @@ fn a_replica_has_all_of_it() {
     client.say("WAIT 1 10000");
     client.hear();
     assert_eq!(whole(&replica), whole(&master));
+    // And one that comes later.
+    let late = TestServer::start(&format!("replicaof 127.0.0.1 {}", master.port()));
+    loop {
+        client.say("WAIT 2 100");
+        if client.hear() == vermilion::resp::value::Value::Int(2) {
+            break;
+        }
+        assert!(linked.elapsed().as_secs() < 60, "the second replica comes");
+    }
+    assert_eq!(whole(&late), whole(&master));
 }

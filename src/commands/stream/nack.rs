@@ -131,6 +131,7 @@ fn xnack(call: &mut WriteCall<'_>) -> Done {
     });
     let released = released.unwrap_or(0);
     if released > 0 {
+        stream.has_released = true;
         stream.note();
         // Who waits for entries to claim can have these.
         stream.wake();

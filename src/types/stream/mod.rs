@@ -91,6 +91,8 @@ pub struct Stream {
     /// Entries ever added.
     pub entries_added: u64,
     pub groups: BTreeMap<Bstr, Group>,
+    /// Whether pending entries were ever given back to a group.
+    pub has_released: bool,
     /// What producers added lately, once one has said who it is.
     pub idempotency: Option<Box<Idempotency>>,
 }
@@ -130,6 +132,11 @@ impl Stream {
         let done = act(self, &mut group);
         *self.groups.get_mut(name)? = group;
         Some(done)
+    }
+
+    /// Whether only files of later versions carry it whole: those of Redis 8.6 have producers, those of 8.8 what was given back.
+    pub fn is_later(&self) -> bool {
+        self.idempotency.is_some() || self.has_released
     }
 
     // Reading entries.
