@@ -155,6 +155,8 @@ pub struct Park {
     pub keys: SmallVec<[usize; 4]>,
     /// Absolute; `None` waits for ever.
     pub deadline_ms: Option<u64>,
+    /// When to look again, though no key has changed: what there is may depend on the time.
+    pub look_ms: Option<u64>,
     pub on_timeout: OnTimeout,
     /// Arguments that meant something at this moment, by position: what they meant.
     pub resolved: Vec<(usize, Bstr)>,

@@ -9,7 +9,7 @@ pub fn cursor(text: &[u8]) -> Result<u64, Fail> {
     number::parse_u64_like_c(text).ok_or(Fail::Says("invalid cursor"))
 }
 
-/// MATCH and COUNT, and for hashes NOVALUES.
+/// MATCH and COUNT, and the word that leaves values or scores out.
 pub struct Options<'a> {
     pub count: usize,
     pattern: Option<&'a [u8]>,
@@ -17,8 +17,8 @@ pub struct Options<'a> {
 }
 
 impl<'a> Options<'a> {
-    /// Takes the options of a collection's scan.
-    pub fn parse(args: &mut Args<'a>, hash: bool) -> Result<Self, Fail> {
+    /// Takes the options of a collection's scan; `without` is its word for names alone.
+    pub fn parse(args: &mut Args<'a>, without: Option<&str>) -> Result<Self, Fail> {
         let mut options = Options {
             count: 10,
             pattern: None,
@@ -33,7 +33,7 @@ impl<'a> Options<'a> {
                 options.count = count as usize;
             } else if args.word_with("MATCH", 1) {
                 options.pattern = Some(args.next()?).filter(|pattern| *pattern != b"*");
-            } else if hash && args.word("NOVALUES") {
+            } else if without.is_some_and(|word| args.word(word)) {
                 options.no_values = true;
             } else {
                 return Err(Fail::SYNTAX);

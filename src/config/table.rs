@@ -392,4 +392,6 @@ directives! {
     hll_sparse_max_bytes: Memory = Memory::new(3000, 0, SIZE), LIVE, "Longest HyperLogLog in the sparse form.";
     stream_node_max_bytes: Memory = Memory::new(4096, 0, SIZE), LIVE, "Bytes of one node of a stream; 0 for no limit.";
     stream_node_max_entries: Int = Int::new(100, 0, LONG), LIVE, "Entries of one node of a stream; 0 for no limit.";
+    stream_idmp_duration: Int = Int::new(100, 1, 86_400), LIVE, "Seconds for which a stream remembers what a producer added.";
+    stream_idmp_maxsize: Int = Int::new(100, 1, 10_000), LIVE, "Entries of each producer that a stream remembers.";
 }

@@ -14,6 +14,8 @@ pub struct Contents {
     deadline_sum_ms: u128,
     /// Hashes with fields that have a deadline.
     pub volatile_hashes: usize,
+    /// Whether a stream may be there that only files of later versions carry whole.
+    pub later_streams: bool,
     /// Bytes of the tables themselves, entries included, keys and values not.
     pub table_bytes: usize,
 }
@@ -22,6 +24,7 @@ impl Contents {
     fn count(&mut self, table: &Table) {
         self.keys += table.len();
         self.table_bytes += table.heap_bytes();
+        self.later_streams |= table.has_later_streams();
         if let Some(wheel) = table.wheel() {
             self.volatile += wheel.keys();
             self.deadline_sum_ms += wheel.deadline_sum_ms();

@@ -236,7 +236,7 @@ impl<T: Type> Drop for Edit<'_, T> {
                 self.shard.wake(db, pos, self.effects);
             }
         }
-        if T::KIND == Kind::Hash {
+        if matches!(T::KIND, Kind::Hash | Kind::Stream) {
             let table = self.shard.table_mut(db);
             sync_fields(table, pos, self.now_ms, self.effects);
         }

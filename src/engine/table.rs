@@ -23,6 +23,8 @@ pub struct Table {
     pub(super) courses: Vec<Course>,
     /// Room for more entries and timers, as it was told last.
     vacant: usize,
+    /// Whether a stream was ever here that only files of later versions carry whole.
+    later_streams: bool,
 }
 
 impl Drop for Table {
@@ -245,14 +247,22 @@ impl Table {
         }
     }
 
-    /// Sets the wheel by a hash's earliest field deadline, after the hash was edited.
+    /// Sets the wheel by a hash's earliest field deadline, after the hash was edited, and notes what a stream is like.
     pub(super) fn sync_fields_timer(&mut self, pos: usize, now_ms: u64) {
-        if let ValueRef::Hash(hash) = self.entries.at(pos).value() {
-            let deadline_ms = hash.next_deadline();
-            if deadline_ms.is_some() || hash.timer() != 0 {
-                self.set_fields_timer(pos, deadline_ms, now_ms);
+        match self.entries.at(pos).value() {
+            ValueRef::Hash(hash) => {
+                let deadline_ms = hash.next_deadline();
+                if deadline_ms.is_some() || hash.timer() != 0 {
+                    self.set_fields_timer(pos, deadline_ms, now_ms);
+                }
             }
+            ValueRef::Stream(stream) => self.later_streams |= stream.is_later(),
+            _ => {}
         }
+    }
+
+    pub fn has_later_streams(&self) -> bool {
+        self.later_streams
     }
 
     fn set_fields_timer(&mut self, pos: usize, deadline_ms: Option<u64>, now_ms: u64) {

@@ -46,7 +46,9 @@ impl Sleeper for Parked {
 pub struct Sleep {
     parked: Arc<Parked>,
     ticket: u64,
-    pub deadline_ms: Option<u64>,
+    deadline_ms: Option<u64>,
+    /// When it looks again, though no key has changed.
+    look_ms: Option<u64>,
     on_timeout: OnTimeout,
     /// It waits for replicas: what they have acknowledged when its time is up is its reply.
     acks: Option<Acks>,
@@ -104,6 +106,7 @@ impl Sleep {
             parked,
             ticket: 0,
             deadline_ms: park.deadline_ms,
+            look_ms: None,
             on_timeout: park.on_timeout,
             acks: None,
             nanos: 0,
@@ -121,6 +124,7 @@ impl Sleep {
         let park = Park {
             keys: Default::default(),
             deadline_ms: wish.deadline_ms,
+            look_ms: None,
             on_timeout: OnTimeout::Null,
             resolved: Vec::new(),
         };
@@ -150,6 +154,17 @@ impl Sleep {
         let args = &self.parked.args;
         let heap: usize = args.iter().map(Bstr::heap_bytes).sum();
         heap + size_of_val(&args[..])
+    }
+
+    /// When its time is up, or it has to look again.
+    pub fn next_ms(&self) -> Option<u64> {
+        [self.deadline_ms, self.look_ms].into_iter().flatten().min()
+    }
+
+    /// Whether it looks again before its time is up.
+    pub fn is_to_look(&self) -> bool {
+        self.look_ms
+            .is_some_and(|look_ms| self.deadline_ms.is_none_or(|end_ms| look_ms <= end_ms))
     }
 
     /// Whether it has been served, or woken from outside.
@@ -200,6 +215,7 @@ impl Worker {
             parked,
             ticket,
             deadline_ms: park.deadline_ms,
+            look_ms: park.look_ms,
             on_timeout: park.on_timeout,
             acks: None,
             nanos: 0,
@@ -225,15 +241,34 @@ impl Worker {
         unit.effects.ready.clear();
     }
 
-    /// Runs a sleeper's command again; it sleeps on if that still finds nothing.
-    fn serve(&self, unit: &mut Unit<'_>, waiter: &Waiter, key: &[u8]) {
+    /// Lets a sleeper look again because it is time; it may be served by that. Nothing if that is still to be done, as a long script
+    /// holds its keys.
+    pub fn retry(&self, sleep: &mut Sleep) -> Option<()> {
+        let parked = &sleep.parked;
+        let mut set = ShardSet::EMPTY;
+        let hashes = parked.places.iter().map(|place| keyhash::hash(&place.1));
+        hashes.for_each(|hash| set.add(hash));
+        let mut unit = self.begin_write(set).ok()?;
+        let waiter = Waiter {
+            ticket: sleep.ticket,
+            reach: set,
+            sleeper: parked.clone(),
+        };
+        let (_, key) = parked.places.first().expect("who looks has keys");
+        sleep.look_ms = self.serve(&mut unit, &waiter, key);
+        self.commit(unit, None);
+        Some(())
+    }
+
+    /// Runs a sleeper's command again; it sleeps on if that still finds nothing, perhaps until a time.
+    fn serve(&self, unit: &mut Unit<'_>, waiter: &Waiter, key: &[u8]) -> Option<u64> {
         let parked = waiter
             .sleeper
             .as_any()
             .downcast_ref::<Parked>()
             .expect("sleepers are made here");
         if parked.doze.is_decided() || parked.client.mailbox.is_closing() {
-            return;
+            return None;
         }
         let argv: Vec<&[u8]> = parked.args.iter().map(|arg| &arg[..]).collect();
         let mut out = Reply::new(parked.resp3);
@@ -256,7 +291,7 @@ impl Worker {
         let mut fate = parked.doze.fate();
         if *fate != Fate::Blocked {
             // CLIENT UNBLOCK came first.
-            return;
+            return None;
         }
         *fate = if held_back {
             Fate::Woken(Unblock::Again)
@@ -272,7 +307,7 @@ impl Worker {
                 }
             };
             match served {
-                Ok(Flow::Park(_)) => return,
+                Ok(Flow::Park(park)) => return park.look_ms,
                 Ok(_) => {}
                 Err(fail) => {
                     out = Reply::new(parked.resp3);
@@ -285,6 +320,7 @@ impl Worker {
         forget(unit, parked, waiter.ticket);
         self.shared.clients.woke_up(&parked.client);
         parked.client.mailbox.ring();
+        None
     }
 
     /// Whether clients are paused that would run this command.

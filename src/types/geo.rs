@@ -241,14 +241,56 @@ impl Cell {
 }
 
 /// What a search looks for around its centre.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq)]
 pub enum Shape {
-    Circle { radius_m: f64 },
-    Box { width_m: f64, height_m: f64 },
+    Circle {
+        radius_m: f64,
+    },
+    Box {
+        width_m: f64,
+        height_m: f64,
+    },
+    /// The last corner is joined to the first. Its sides are straight on a map of longitudes and latitudes.
+    Polygon {
+        corners: Vec<Position>,
+    },
+}
+
+/// The middle of a polygon's corners: the one of the points in space, as seen from the centre of the earth.
+pub fn middle(corners: &[Position]) -> Position {
+    let (mut x, mut y, mut z) = (0.0, 0.0, 0.0);
+    for corner in corners {
+        let (longitude, latitude) = (radians(corner.longitude), radians(corner.latitude));
+        x += latitude.cos() * longitude.cos();
+        y += latitude.cos() * longitude.sin();
+        z += latitude.sin();
+    }
+    let count = corners.len() as f64;
+    let (x, y, z) = (x / count, y / count, z / count);
+    Position {
+        longitude: degrees(y.atan2(x)),
+        latitude: degrees(z.atan2((x * x + y * y).sqrt())),
+    }
+}
+
+/// Whether a position lies within a polygon: a line from it to the east crosses an odd number of sides.
+fn is_within(corners: &[Position], position: &Position) -> bool {
+    let before = corners.iter().cycle().skip(corners.len().max(1) - 1);
+    let mut inside = false;
+    for (one, other) in corners.iter().zip(before) {
+        let crosses = (one.latitude > position.latitude) != (other.latitude > position.latitude);
+        let is_east = || {
+            let slope = (other.longitude - one.longitude) * (position.latitude - one.latitude)
+                / (other.latitude - one.latitude);
+            position.longitude < slope + one.longitude
+        };
+        inside ^= crosses && is_east();
+    }
+    inside
 }
 
 /// A search for members around a place.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Search {
     pub centre: Position,
     pub shape: Shape,
@@ -257,12 +299,15 @@ pub struct Search {
 impl Search {
     /// The distance of a position from the centre, in metres, if it lies within.
     pub fn distance_within_m(&self, position: &Position) -> Option<f64> {
-        match self.shape {
-            Shape::Circle { radius_m } => {
+        match &self.shape {
+            Shape::Polygon { corners } => {
+                is_within(corners, position).then(|| self.centre.distance_m(position))
+            }
+            &Shape::Circle { radius_m } => {
                 let distance = self.centre.distance_m(position);
                 (distance <= radius_m).then_some(distance)
             }
-            Shape::Box { width_m, height_m } => {
+            &Shape::Box { width_m, height_m } => {
                 let up = latitude_distance_m(position.latitude, self.centre.latitude);
                 // A box is as wide as it says on the parallel of the position.
                 let below = Position {
@@ -322,9 +367,10 @@ impl Search {
 
     /// How fine a grid has cells about as large as the search.
     fn steps(&self) -> u32 {
-        let mut reach_m = match self.shape {
-            Shape::Circle { radius_m } => radius_m,
-            Shape::Box { width_m, height_m } => {
+        let mut reach_m = match &self.shape {
+            Shape::Polygon { .. } => self.bounds().reach_m(self.centre),
+            &Shape::Circle { radius_m } => radius_m,
+            &Shape::Box { width_m, height_m } => {
                 let (half_width, half_height) = (width_m / 2.0, height_m / 2.0);
                 (half_width * half_width + half_height * half_height).sqrt()
             }
@@ -345,9 +391,10 @@ impl Search {
     }
 
     fn bounds(&self) -> Bounds {
-        let (half_width, half_height) = match self.shape {
-            Shape::Circle { radius_m } => (radius_m, radius_m),
-            Shape::Box { width_m, height_m } => (width_m / 2.0, height_m / 2.0),
+        let (half_width, half_height) = match &self.shape {
+            Shape::Polygon { corners } => return Bounds::around(corners),
+            &Shape::Circle { radius_m } => (radius_m, radius_m),
+            &Shape::Box { width_m, height_m } => (width_m / 2.0, height_m / 2.0),
         };
         let Position {
             longitude,
@@ -379,6 +426,38 @@ struct Bounds {
 }
 
 impl Bounds {
+    fn around(corners: &[Position]) -> Self {
+        let nowhere = Bounds {
+            west: f64::INFINITY,
+            east: f64::NEG_INFINITY,
+            south: f64::INFINITY,
+            north: f64::NEG_INFINITY,
+        };
+        corners.iter().fold(nowhere, |bounds, corner| Bounds {
+            west: bounds.west.min(corner.longitude),
+            east: bounds.east.max(corner.longitude),
+            south: bounds.south.min(corner.latitude),
+            north: bounds.north.max(corner.latitude),
+        })
+    }
+
+    /// How far its corners are from a place at most.
+    fn reach_m(&self, centre: Position) -> f64 {
+        let corners = [
+            (self.west, self.north),
+            (self.east, self.north),
+            (self.west, self.south),
+            (self.east, self.south),
+        ];
+        let distance = |(longitude, latitude)| {
+            centre.distance_m(&Position {
+                longitude,
+                latitude,
+            })
+        };
+        corners.into_iter().map(distance).fold(0.0, f64::max)
+    }
+
     /// Whether a cell and its neighbours cover all of it.
     fn fit_around(&self, cell: &Cell) -> bool {
         cell.beside(0, 1).north() >= self.north

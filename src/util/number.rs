@@ -5,8 +5,6 @@
 //! and no value that the type cannot hold. Printing a double gives the fewest
 //! digits that read back as the same double, laid out as Redis 7.2 and later do.
 
-use std::io::Write;
-
 /// Reads an integer in its one canonical spelling: no plus, blanks, leading
 /// zeros or "-0", so that the text and the number can stand for each other.
 pub fn parse_i64(text: &[u8]) -> Option<i64> {
@@ -324,14 +322,6 @@ fn shortest_digits(text: &[u8]) -> (smallvec::SmallVec<[u8; 24]>, i32) {
     (digits, power)
 }
 
-/// Appends a finite double with 17 exact decimals, less the zeros at the end:
-/// how coordinates are printed.
-pub fn write_human(value: f64, out: &mut Vec<u8>) {
-    let start = out.len();
-    write!(out, "{value:.17}").expect("a vector takes every byte");
-    trim_decimals(start, out);
-}
-
 /// Cuts the zeros, and a point left bare, from the end of a decimal fraction
 /// that begins at `start`; "-0" becomes "0".
 pub fn trim_decimals(start: usize, out: &mut Vec<u8>) {
@@ -355,12 +345,6 @@ mod tests {
     fn printed(value: f64) -> String {
         let mut out = Vec::new();
         write_double(value, &mut out);
-        String::from_utf8(out).unwrap()
-    }
-
-    fn human(value: f64) -> String {
-        let mut out = Vec::new();
-        write_human(value, &mut out);
         String::from_utf8(out).unwrap()
     }
 
@@ -488,22 +472,6 @@ mod tests {
             (-2.5e-9, "-2.5e-9"),
         ] {
             assert_eq!(printed(value), text);
-        }
-    }
-
-    #[test]
-    fn human_form_has_seventeen_exact_decimals() {
-        for (value, text) in [
-            (13.361389338970184, "13.36138933897018433"),
-            (2.0, "2"),
-            (-0.0, "0"),
-            (-1e-20, "0"),
-            (0.000003814697265625, "0.00000381469726562"),
-            (0.000011444091796875, "0.00001144409179688"),
-            (1e22, "10000000000000000000000"),
-            (100.0, "100"),
-        ] {
-            assert_eq!(human(value), text);
         }
     }
 }

@@ -2,11 +2,11 @@
 
 mod look;
 mod search;
+mod wish;
 
 use crate::command::{Arg, Args, Fail, Family};
 use crate::resp::Reply;
 use crate::types::geo::Position;
-use crate::util::number;
 
 pub const FAMILY: Family = Family {
     group: "geo",
@@ -64,8 +64,6 @@ fn position(args: &mut Args<'_>) -> Result<Position, Fail> {
 fn reply_position(position: Position, out: &mut Reply) {
     out.array(2);
     for degrees in [position.longitude, position.latitude] {
-        let mut digits = Vec::new();
-        number::write_human(degrees, &mut digits);
-        out.double_digits(&digits);
+        out.double(degrees);
     }
 }

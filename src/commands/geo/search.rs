@@ -1,17 +1,14 @@
 //! What lies around a place: GEOSEARCH, and GEORADIUS before it.
 
-use super::{UNIT, position, reply_position, unit};
+use super::UNIT;
+use super::wish::{Spelling, Wish};
 use crate::command::Flag::DenyOom;
 use crate::command::{
-    Arg, Args, Begin, Command, Done, Fail, Find, Flow, KeySpec, KeyUse, Plan, ReadCall, Run,
-    Touched, WriteCall, quoted,
+    Arg, Begin, Command, Done, Fail, Find, Flow, KeySpec, KeyUse, Plan, ReadCall, Run, Touched,
+    WriteCall,
 };
 use crate::engine::{Class, Deadline};
-use crate::resp::Reply;
-use crate::types::geo::{self, Position, Search, Shape};
-use crate::types::zset::{ScoreBound, ScoreRange};
 use crate::types::{Type, ZSet};
-use crate::util::number;
 
 const FROM: Arg = Arg::one_of(
     "from",
@@ -34,6 +31,17 @@ const BY: Arg = Arg::one_of(
                 Arg::double("width").token("BYBOX"),
                 Arg::double("height"),
                 UNIT,
+            ],
+        ),
+        Arg::block(
+            "polygon",
+            &[
+                Arg::int("num-vertices").token("BYPOLYGON"),
+                Arg::block(
+                    "vertex",
+                    &[Arg::double("longitude"), Arg::double("latitude")],
+                )
+                .many(),
             ],
         ),
     ],
@@ -101,7 +109,7 @@ fn stores_twice(argv: &[&[u8]]) -> bool {
 
 pub const GEOSEARCH: Command = Command {
     name: "geosearch",
-    summary: "Returns the places within a circle or a box",
+    summary: "Returns the places within a circle, a box or a polygon",
     cost: COST,
     since: "6.2.0",
     args: &[
@@ -120,7 +128,7 @@ pub const GEOSEARCH: Command = Command {
 
 pub const GEOSEARCHSTORE: Command = Command {
     name: "geosearchstore",
-    summary: "Stores the places within a circle or a box",
+    summary: "Stores the places within a circle, a box or a polygon",
     cost: COST,
     since: "6.2.0",
     flags: &[DenyOom],
@@ -241,275 +249,6 @@ pub const GEORADIUSBYMEMBER_RO: Command = Command {
     )),
     ..Command::PLAIN
 };
-
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Spelling {
-    Search,
-    SearchStore,
-    Radius,
-    RadiusRo,
-    Member,
-    MemberRo,
-}
-
-impl Spelling {
-    fn is_search(self) -> bool {
-        matches!(self, Spelling::Search | Spelling::SearchStore)
-    }
-}
-
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Order {
-    Asc,
-    Desc,
-}
-
-/// What is asked for. Without a key to search in, places of members stay open.
-#[derive(Default)]
-struct Wish<'a> {
-    centre: Option<Position>,
-    shape: Option<Shape>,
-    /// Metres of the unit that distances are given in.
-    metres: f64,
-    order: Option<Order>,
-    count: usize,
-    any: bool,
-    with_coord: bool,
-    with_dist: bool,
-    with_hash: bool,
-    store: Option<&'a [u8]>,
-    store_dist: bool,
-}
-
-struct Found {
-    member: Vec<u8>,
-    score: f64,
-    distance: f64,
-}
-
-fn member_position(zset: Option<&ZSet>, member: &[u8]) -> Result<Option<Position>, Fail> {
-    let Some(zset) = zset else {
-        return Ok(None);
-    };
-    let score = zset
-        .score(member)
-        .ok_or(Fail::Says("could not decode requested zset member"))?;
-    Ok(Some(Position::of_score(score)))
-}
-
-fn length(args: &mut Args<'_>, not_a_number: &'static str) -> Result<f64, Fail> {
-    number::parse_double(args.next()?).ok_or(Fail::Says(not_a_number))
-}
-
-impl<'a> Wish<'a> {
-    /// Parses what follows the source key.
-    fn parse(
-        args: &mut Args<'a>,
-        spelling: Spelling,
-        store: Option<&'a [u8]>,
-        zset: Option<&ZSet>,
-    ) -> Result<Self, Fail> {
-        let mut wish = Wish {
-            metres: 1.0,
-            store,
-            ..Wish::default()
-        };
-        match spelling {
-            Spelling::Radius | Spelling::RadiusRo => {
-                wish.centre = Some(position(args)?);
-                wish.circle(args)?;
-            }
-            // Without a key nothing of this is looked at.
-            Spelling::Member | Spelling::MemberRo if zset.is_none() => drop(args.take(3)?),
-            Spelling::Member | Spelling::MemberRo => {
-                wish.centre = member_position(zset, args.next()?)?;
-                wish.circle(args)?;
-            }
-            Spelling::Search | Spelling::SearchStore => {}
-        }
-        let (mut from, mut by) = (None, None);
-        while !args.is_empty() {
-            wish.option(args, spelling, zset, &mut from, &mut by)?;
-        }
-        if wish.store.is_some() && (wish.with_dist || wish.with_hash || wish.with_coord) {
-            let who = if spelling == Spelling::SearchStore {
-                "GEOSEARCHSTORE"
-            } else {
-                "STORE option in GEORADIUS"
-            };
-            return Err(Fail::said(format!(
-                "{who} is not compatible with WITHDIST, WITHHASH and WITHCOORD options"
-            )));
-        }
-        let name = quoted(args.name());
-        if spelling.is_search() && from.is_none() {
-            return Err(Fail::said(format!(
-                "exactly one of FROMMEMBER or FROMLONLAT can be specified for {name}"
-            )));
-        }
-        if spelling.is_search() && by.is_none() {
-            return Err(Fail::said(format!(
-                "exactly one of BYRADIUS and BYBOX can be specified for {name}"
-            )));
-        }
-        if wish.any && wish.count == 0 {
-            return Err(Fail::Says("the ANY argument requires COUNT argument"));
-        }
-        if wish.count > 0 && wish.order.is_none() && !wish.any {
-            wish.order = Some(Order::Asc);
-        }
-        Ok(wish)
-    }
-
-    /// Takes one option. `from` and `by` remember which of two ways was chosen.
-    fn option(
-        &mut self,
-        args: &mut Args<'a>,
-        spelling: Spelling,
-        zset: Option<&ZSet>,
-        from: &mut Option<&'static str>,
-        by: &mut Option<&'static str>,
-    ) -> Result<(), Fail> {
-        let search = spelling.is_search();
-        let stores = matches!(spelling, Spelling::Radius | Spelling::Member);
-        if args.word("WITHDIST") {
-            self.with_dist = true;
-        } else if args.word("WITHHASH") {
-            self.with_hash = true;
-        } else if args.word("WITHCOORD") {
-            self.with_coord = true;
-        } else if args.word("ANY") {
-            self.any = true;
-        } else if args.word("ASC") {
-            self.order = Some(Order::Asc);
-        } else if args.word("DESC") {
-            self.order = Some(Order::Desc);
-        } else if args.word_with("COUNT", 1) {
-            let count = args.int()?;
-            if count <= 0 {
-                return Err(Fail::Says("COUNT must be > 0"));
-            }
-            self.count = count as usize;
-        } else if stores && args.word_with("STORE", 1) {
-            self.store = Some(args.next()?);
-            self.store_dist = false;
-        } else if stores && args.word_with("STOREDIST", 1) {
-            self.store = Some(args.next()?);
-            self.store_dist = true;
-        } else if search && *from != Some("lonlat") && args.word_with("FROMMEMBER", 1) {
-            self.centre = member_position(zset, args.next()?)?;
-            *from = Some("member");
-        } else if search && *from != Some("member") && args.word_with("FROMLONLAT", 2) {
-            self.centre = Some(position(args)?);
-            *from = Some("lonlat");
-        } else if search && *by != Some("box") && args.word_with("BYRADIUS", 2) {
-            self.circle(args)?;
-            *by = Some("radius");
-        } else if search && *by != Some("radius") && args.word_with("BYBOX", 3) {
-            self.rectangle(args)?;
-            *by = Some("box");
-        } else if spelling == Spelling::SearchStore && args.word("STOREDIST") {
-            self.store_dist = true;
-        } else {
-            return Err(Fail::SYNTAX);
-        }
-        Ok(())
-    }
-
-    fn circle(&mut self, args: &mut Args<'_>) -> Result<(), Fail> {
-        let radius = length(args, "need numeric radius")?;
-        if radius < 0.0 {
-            return Err(Fail::Says("radius cannot be negative"));
-        }
-        self.metres = unit(args)?;
-        self.shape = Some(Shape::Circle {
-            radius_m: radius * self.metres,
-        });
-        Ok(())
-    }
-
-    fn rectangle(&mut self, args: &mut Args<'_>) -> Result<(), Fail> {
-        let width = length(args, "need numeric width")?;
-        let height = length(args, "need numeric height")?;
-        if width < 0.0 || height < 0.0 {
-            return Err(Fail::Says("height or width cannot be negative"));
-        }
-        self.metres = unit(args)?;
-        self.shape = Some(Shape::Box {
-            width_m: width * self.metres,
-            height_m: height * self.metres,
-        });
-        Ok(())
-    }
-
-    /// Everything within, in the order and number asked for.
-    fn find(&self, zset: Option<&ZSet>) -> Vec<Found> {
-        let (Some(zset), Some(centre), Some(shape)) = (zset, self.centre, self.shape) else {
-            return Vec::new();
-        };
-        let search = Search { centre, shape };
-        let enough = if self.any { self.count } else { usize::MAX };
-        let mut found = Vec::new();
-        for (min, max) in search.score_ranges() {
-            let range = ScoreRange {
-                min: ScoreBound {
-                    value: min,
-                    exclusive: false,
-                },
-                max: ScoreBound {
-                    value: max,
-                    exclusive: true,
-                },
-            };
-            for (member, score) in zset.iter_ranks(zset.score_range(&range), false) {
-                if found.len() == enough {
-                    break;
-                }
-                if let Some(distance) = search.distance_within_m(&Position::of_score(score)) {
-                    let distance = distance / self.metres;
-                    found.push(Found {
-                        member: member.to_vec(),
-                        score,
-                        distance,
-                    });
-                }
-            }
-        }
-        match self.order {
-            Some(Order::Asc) => found.sort_by(|a, b| a.distance.total_cmp(&b.distance)),
-            Some(Order::Desc) => found.sort_by(|a, b| b.distance.total_cmp(&a.distance)),
-            None => {}
-        }
-        if self.count > 0 {
-            found.truncate(self.count);
-        }
-        found
-    }
-
-    fn reply(&self, found: &[Found], out: &mut Reply) {
-        let extras = usize::from(self.with_dist)
-            + usize::from(self.with_hash)
-            + usize::from(self.with_coord);
-        out.array(found.len());
-        for one in found {
-            if extras > 0 {
-                out.array(1 + extras);
-            }
-            out.bulk(&one.member);
-            if self.with_dist {
-                let mut text = Vec::new();
-                geo::write_distance(one.distance, &mut text);
-                out.bulk(&text);
-            }
-            if self.with_hash {
-                out.int(one.score as i64);
-            }
-            if self.with_coord {
-                reply_position(Position::of_score(one.score), out);
-            }
-        }
-    }
-}
 
 fn answer(call: &mut ReadCall<'_>, spelling: Spelling) -> Done {
     let key = call.args.next()?;

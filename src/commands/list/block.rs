@@ -36,7 +36,7 @@ pub const BRPOP: Command = Command {
 };
 
 /// A wish to sleep until one of the keys at these positions changes.
-fn sleep(
+pub(super) fn sleep(
     keys: impl Iterator<Item = usize>,
     deadline_ms: Option<u64>,
     on_timeout: OnTimeout,
@@ -44,6 +44,7 @@ fn sleep(
     Ok(Flow::Park(Box::new(Park {
         keys: keys.collect(),
         deadline_ms,
+        look_ms: None,
         on_timeout,
         resolved: Vec::new(),
     })))

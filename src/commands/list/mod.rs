@@ -3,6 +3,7 @@
 mod block;
 mod edit;
 mod look;
+mod moves;
 mod pop;
 mod push;
 mod rotate;
@@ -28,6 +29,8 @@ pub const FAMILY: Family = Family {
         &block::BRPOPLPUSH,
         &rotate::LMOVE,
         &rotate::RPOPLPUSH,
+        &moves::LMOVEM,
+        &moves::BLMOVEM,
         &look::LLEN,
         &look::LRANGE,
         &look::LINDEX,

@@ -115,7 +115,7 @@ fn sscan(call: &mut ReadCall<'_>) -> Done {
         scan::reply_empty(call.out);
         return Ok(Flow::Done);
     };
-    let options = scan::Options::parse(&mut call.args, false)?;
+    let options = scan::Options::parse(&mut call.args, None)?;
     let mut digits = itoa::Buffer::new();
     let mut found = Vec::new();
     let next = set.scan(cursor, options.count, |member| {

@@ -28,5 +28,7 @@ pub const FAMILY: Family = Family {
         &algebra::SUNIONSTORE,
         &algebra::SDIFF,
         &algebra::SDIFFSTORE,
+        &algebra::SUNIONCARD,
+        &algebra::SDIFFCARD,
     ],
 };

@@ -1,11 +1,13 @@
 //! Entries in at one end, and out at the other.
 
 use super::id::{self, Wanted};
+use super::idempotency::{PRODUCER, Producer};
+use super::references::{self, CONDITION};
 use super::reply;
 use crate::command::Flag::{DenyOom, Fast};
 use crate::command::{Arg, Args, Command, Done, Fail, Flow, KeyUse, Run, WriteCall};
 use crate::engine::Garbage;
-use crate::types::stream::{Bound, Id, IdText, Stream, Trim, Trimmed};
+use crate::types::stream::{Bound, Id, IdText, References, Stream, Trim, Trimmed};
 
 /// What a rough trim may remove at most, in nodes and in entries.
 const ROUGH_NODES: usize = 100;
@@ -40,6 +42,8 @@ pub const XADD: Command = Command {
         Arg::word("nomkstream", "NOMKSTREAM")
             .optional()
             .since("6.2.0"),
+        CONDITION,
+        PRODUCER,
         Arg::block("trim", TRIM).optional(),
         Arg::one_of("id_or_auto", &[Arg::word("auto_id", "*"), Arg::text("id")]),
         Arg::block("field_value", &[Arg::text("field"), Arg::text("value")]).many(),
@@ -56,6 +60,7 @@ struct Wish {
     bound: Option<Bound>,
     is_rough: bool,
     limit: Option<usize>,
+    references: Option<References>,
 }
 
 impl Wish {
@@ -73,7 +78,7 @@ impl Wish {
             let limit = usize::try_from(args.int()?)
                 .map_err(|_| Fail::Says("The LIMIT argument must be >= 0."))?;
             self.limit = Some(limit);
-        } else {
+        } else if !references::take_condition(args, &mut self.references) {
             return Ok(false);
         }
         Ok(true)
@@ -124,6 +129,7 @@ impl Wish {
             bound,
             is_rough: self.is_rough,
             limit,
+            references: self.references.unwrap_or_default(),
         }))
     }
 }
@@ -136,15 +142,21 @@ fn trim_of(wish: &Wish, call: &WriteCall<'_>) -> Result<Option<Trim>, Fail> {
 fn xadd(call: &mut WriteCall<'_>) -> Done {
     let key = call.args.next()?;
     let (mut wish, mut must_exist) = (Wish::default(), false);
-    let mut wanted = None;
+    let (mut wanted, mut producer) = (None, None);
     while wanted.is_none() && !call.args.is_empty() {
         if call.args.peek() == Some(b"*") || !wish.take(&mut call.args)? {
             if call.args.word("NOMKSTREAM") {
                 must_exist = true;
-            } else {
+            } else if !Producer::take(&mut call.args, &mut producer)? {
                 wanted = Some(id::parse_wanted(call.args.next()?)?);
             }
         }
+    }
+    // A master says which id the entry got there.
+    if producer.is_some() && wanted.is_some_and(|id| id != Wanted::Next) && call.user.is_some() {
+        return Err(Fail::Says(
+            "syntax error, IDMP/IDMPAUTO can be used only with auto-generated IDs",
+        ));
     }
     let trim = trim_of(&wish, call)?;
     let pairs = call.args.rest();
@@ -164,34 +176,99 @@ fn xadd(call: &mut WriteCall<'_>) -> Done {
     let (now_ms, limits) = (call.db.clock_ms(), call.db.rules().limits);
     let mut edit = call.db.edit_or_create::<Stream>(key)?;
     let stream = &mut *edit;
+    let mark = producer.map(|producer| producer.mark(pairs));
+    if let Some(mark) = &mark
+        && let Some(id) = mark.repeated(stream, now_ms)
+    {
+        edit.note();
+        drop(edit);
+        reply::id(id, call.out);
+        mark.log(call, key, id);
+        return Ok(Flow::Done);
+    }
     let id = pick(stream, wanted, now_ms)?;
     stream
         .append(id, pairs, &limits)
         .map_err(|_| Fail::Says("Elements are too large to be stored"))?;
-    let trimmed = trim.map(|trim| stream.trim(&trim));
-    let len = stream.len();
+    if let Some(mark) = &mark {
+        mark.remember(stream, id, &call.server.config, now_ms);
+    }
+    let trimmed = trim.map(|trim| (trim.references, stream.trim(&trim)));
+    let left = Left::of(stream);
     edit.announce("xadd");
-    let is_trimmed = trimmed.is_some();
-    if trimmed.as_ref().is_some_and(|trimmed| trimmed.entries > 0) {
+    if trimmed
+        .as_ref()
+        .is_some_and(|(_, trimmed)| trimmed.entries > 0)
+    {
         edit.announce("xtrim");
     }
     drop(edit);
-    if let Some(trimmed) = trimmed {
-        discard(trimmed, call);
-    }
     reply::id(id, call.out);
+    let mut room = IdText::default();
+    let is_plain = matches!(trimmed, Some((References::Keep, _)));
     if call.db.effects().wanted.log {
         // What the entry was called and how long that left the stream, so that it comes out the same again.
-        let (mut room, mut digits) = (IdText::default(), itoa::Buffer::new());
+        let mut digits = itoa::Buffer::new();
         let mut record: Vec<&[u8]> = vec![b"XADD", key];
-        if is_trimmed {
-            record.extend([b"MAXLEN", &b"="[..], digits.format(len).as_bytes()]);
+        if is_plain {
+            record.extend([b"MAXLEN", &b"="[..], digits.format(left.len).as_bytes()]);
         }
         record.push(id.text(&mut room));
         record.extend(pairs);
         call.db.log(&record);
     }
+    if let Some(mark) = mark {
+        mark.log(call, key, id);
+    }
+    if let Some((references, trimmed)) = trimmed {
+        if !is_plain && trimmed.entries > 0 {
+            log_trim(call, key, references, &trimmed, left);
+        }
+        discard(trimmed, call);
+    }
     Ok(Flow::Done)
+}
+
+/// What a trim left.
+#[derive(Clone, Copy)]
+struct Left {
+    len: usize,
+    first_id: Id,
+}
+
+impl Left {
+    fn of(stream: &Stream) -> Self {
+        Left {
+            len: stream.len(),
+            first_id: stream.first_id(),
+        }
+    }
+}
+
+/// Logs a trim that took something, so that the same entries go again: as the length it left, which every version knows, where
+/// no entry before the last one that went was spared.
+fn log_trim(
+    call: &mut WriteCall<'_>,
+    key: &[u8],
+    references: References,
+    trimmed: &Trimmed,
+    left: Left,
+) {
+    references::log_forgotten(call, key, &trimmed.forgotten);
+    let spared = left.len > 0 && left.first_id < trimmed.last_id;
+    match trimmed.last_id.next() {
+        Some(after) if references == References::Spare && spared => {
+            let mut room = IdText::default();
+            let after = after.text(&mut room);
+            call.db
+                .log(&[b"XTRIM", key, b"MINID", b"=", after, b"ACKED"]);
+        }
+        _ => {
+            let mut digits = itoa::Buffer::new();
+            let len = digits.format(left.len).as_bytes();
+            call.db.log(&[b"XTRIM", key, b"MAXLEN", b"=", len]);
+        }
+    }
 }
 
 /// The new entry's id.
@@ -247,18 +324,16 @@ fn xtrim(call: &mut WriteCall<'_>) -> Done {
         return Ok(Flow::Done);
     };
     let trimmed = stream.trim(&trim);
-    let len = stream.len();
+    let left = Left::of(&stream);
     let entries = trimmed.entries;
     if entries > 0 {
         stream.announce("xtrim");
     }
     drop(stream);
-    discard(trimmed, call);
     if entries > 0 {
-        let mut digits = itoa::Buffer::new();
-        let len = digits.format(len).as_bytes();
-        call.db.log(&[b"XTRIM", key, b"MAXLEN", b"=", len]);
+        log_trim(call, key, trim.references, &trimmed, left);
     }
+    discard(trimmed, call);
     call.out.count(entries);
     Ok(Flow::Done)
 }

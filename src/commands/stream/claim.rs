@@ -135,16 +135,21 @@ impl Terms {
                 Claimed::Nothing
             };
         }
-        let before = match held {
+        let deliveries = match held {
             None if !self.force => return Claimed::Nothing,
-            Some(held) if self.idle_ms_min > 0 && held.idle_ms(now_ms) < self.idle_ms_min => {
+            Some(held)
+                if self.idle_ms_min > 0
+                    && held.owner().is_some()
+                    && held.idle_ms(now_ms) < self.idle_ms_min =>
+            {
                 return Claimed::Nothing;
             }
+            Some(held) if self.just_ids => held.deliveries,
+            Some(held) => held.deliveries_after(),
             // What FORCE makes counts as delivered once before.
-            held => held.map_or(1, |held| held.deliveries),
+            None => 1 + u64::from(!self.just_ids),
         };
-        let more = u64::from(!self.just_ids);
-        let deliveries = self.deliveries.unwrap_or(before.wrapping_add(more));
+        let deliveries = self.deliveries.unwrap_or(deliveries);
         let pending = Group::record(id, owner, self.delivered_ms, deliveries);
         group.put(pending.clone());
         group.consumer_mut(owner).active_ms = now_ms as i64;
@@ -210,7 +215,7 @@ impl Outcome {
                 b"0",
                 pending.id.text(&mut room),
                 b"TIME",
-                time.format(pending.delivered_ms).as_bytes(),
+                time.format(pending.delivered_ms()).as_bytes(),
                 b"RETRYCOUNT",
                 count.format(pending.deliveries as i64).as_bytes(),
                 b"FORCE",

@@ -73,6 +73,11 @@ fn xsetid(call: &mut WriteCall<'_>) -> Done {
         }
     }
     let mut stream = call.db.edit::<Stream>(key)?.ok_or(Fail::NO_KEY)?;
+    if last_id < stream.max_deleted_id {
+        return Err(Fail::Says(
+            "The ID specified in XSETID is smaller than current max_deleted_entry_id",
+        ));
+    }
     if stream.last_entry_id().is_some_and(|last| last_id < last) {
         return Err(Fail::Says(
             "The ID specified in XSETID is smaller than the target stream top item",

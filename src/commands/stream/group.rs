@@ -54,6 +54,14 @@ fn entries_read(call: &mut WriteCall<'_>) -> Result<Option<u64>, Fail> {
     }
 }
 
+/// No more entries can have been read than were added; what a log or a master says was so.
+fn held_down(read: Option<u64>, stream: &Stream, is_told: bool) -> Option<u64> {
+    match is_told {
+        true => read,
+        false => read.map(|read| read.min(stream.entries_added)),
+    }
+}
+
 /// The stream of a command that needs it, and its group's name.
 fn stream_of<'e>(call: &'e mut WriteCall<'_>, key: &[u8]) -> Result<Edit<'e, Stream>, Fail> {
     call.db.edit::<Stream>(key)?.ok_or(Fail::Says(
@@ -74,6 +82,7 @@ fn create(call: &mut WriteCall<'_>) -> Done {
         }
     }
     let is_long = call.args.all().len() > 8;
+    let is_told = call.user.is_none();
     let misused = help::misused(&call.args, call.entry);
     let mut stream = if makes {
         call.db.edit_or_create::<Stream>(key)?
@@ -90,6 +99,7 @@ fn create(call: &mut WriteCall<'_>) -> Done {
     if stream.group(name).is_some() {
         return Err(Fail::code("BUSYGROUP Consumer Group name already exists"));
     }
+    let read = held_down(read, &stream, is_told);
     let is_fresh = stream.is_fresh();
     stream.groups.insert(Bstr::new(name), Group::new(id, read));
     if is_fresh {
@@ -150,6 +160,7 @@ fn setid(call: &mut WriteCall<'_>) -> Done {
         read = entries_read(call)?;
     }
     let is_long = call.args.all().len() > 7;
+    let is_told = call.user.is_none();
     let misused = help::misused(&call.args, call.entry);
     let mut stream = stream_of(call, key)?;
     if stream.group(name).is_none() {
@@ -162,6 +173,7 @@ fn setid(call: &mut WriteCall<'_>) -> Done {
         b"$" => stream.last_id(),
         text => id::parse_or_edge(text, 0)?,
     };
+    let read = held_down(read, &stream, is_told);
     stream.with_group(name, |_, group| {
         group.last_id = id;
         group.entries_read = read;

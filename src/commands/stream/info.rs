@@ -1,6 +1,7 @@
 //! XINFO: what a stream, its groups and their consumers are like.
 
 use super::{no_such_group, reply};
+use crate::command::shared::Shared;
 use crate::command::{Arg, Command, Done, Fail, Flow, KeyUse, ReadCall, Run, help};
 use crate::resp::Reply;
 use crate::types::stream::{Consumer, Entry, Group, Id, Stream};
@@ -129,7 +130,7 @@ fn stream(call: &mut ReadCall<'_>) -> Done {
         _ => return Err(help::misused(&call.args, call.entry)),
     };
     let out = &mut *call.out;
-    out.map(if full.is_some() { 9 } else { 10 });
+    out.map(if full.is_some() { 15 } else { 16 });
     out.bulk("length");
     out.count(stream.len());
     // Nodes hang in no radix tree here, but monitors want its figures: a key for each, and one root.
@@ -145,11 +146,30 @@ fn stream(call: &mut ReadCall<'_>) -> Done {
     out.int(stream.entries_added as i64);
     out.bulk("recorded-first-entry-id");
     reply::id(stream.first_id(), out);
+    idempotency(stream, call.server, call.db.clock_ms(), out);
     match full {
         Some(count) => everything(stream, count, out),
         None => ends(stream, out),
     }
     Ok(Flow::Done)
+}
+
+/// What is remembered of producers: six pairs.
+fn idempotency(stream: &Stream, server: &Shared, now_ms: u64, out: &mut Reply) {
+    let fresh = super::idempotency::fresh(&server.config);
+    let known = stream.idempotency.as_deref().unwrap_or(&fresh);
+    let (producers, ids) = known.counts(now_ms);
+    for (name, value) in [
+        ("idmp-duration", known.duration_s()),
+        ("idmp-maxsize", known.ids_max() as u64),
+        ("pids-tracked", producers as u64),
+        ("iids-tracked", ids as u64),
+        ("iids-added", known.added),
+        ("iids-duplicates", known.duplicates),
+    ] {
+        out.bulk(name);
+        out.int(value as i64);
+    }
 }
 
 /// The first and the last entry.
@@ -176,20 +196,22 @@ fn everything(stream: &Stream, count: usize, out: &mut Reply) {
     out.bulk("groups");
     out.array(stream.groups.len());
     for (name, group) in &stream.groups {
-        out.map(7);
+        out.map(8);
         out.bulk("name");
         out.bulk(name);
         position(stream, group, out);
         out.bulk("pel-count");
         out.count(group.pending().len());
+        out.bulk("nacked-count");
+        out.count(group.released().len());
         out.bulk("pending");
         let shown = shown(group.pending().len(), count);
         out.array(shown);
         for pending in group.pending().iter().take(shown) {
             out.array(4);
             reply::id(pending.id, out);
-            out.bulk(group.consumer(pending.owner()).name());
-            out.int(pending.delivered_ms);
+            out.bulk(group.owner_name(pending));
+            out.int(pending.delivered_ms());
             out.int(pending.deliveries as i64);
         }
         out.bulk("consumers");
@@ -223,7 +245,7 @@ fn consumer(group: &Group, consumer: &Consumer, count: usize, out: &mut Reply) {
             pending.expect("what a consumer has not acknowledged, its group hasn't either");
         out.array(3);
         reply::id(*id, out);
-        out.int(pending.delivered_ms);
+        out.int(pending.delivered_ms());
         out.int(pending.deliveries as i64);
     }
 }

@@ -5,10 +5,14 @@ mod claim;
 mod edit;
 mod group;
 mod id;
+mod idempotency;
 mod info;
 mod look;
+mod nack;
 mod pending;
 mod read;
+mod read_group;
+mod references;
 mod reply;
 
 use crate::command::{Fail, Family, quoted};
@@ -23,11 +27,16 @@ pub const FAMILY: Family = Family {
         &look::XRANGE,
         &look::XREVRANGE,
         &edit::XDEL,
+        &references::XDELEX,
+        &references::XACKDEL,
         &edit::XSETID,
+        &idempotency::XCFGSET,
+        &idempotency::XIDMPRECORD,
         &read::XREAD,
-        &read::XREADGROUP,
+        &read_group::XREADGROUP,
         &group::XGROUP,
         &pending::XACK,
+        &nack::XNACK,
         &pending::XPENDING,
         &claim::XCLAIM,
         &claim::XAUTOCLAIM,

@@ -106,7 +106,9 @@ impl<'a> Filter<'a> {
 
     fn answer(&self, group: &Group, now_ms: u64, out: &mut Reply) {
         let fits = |pending: &&Pending| {
-            self.idle_ms_min == 0 || pending.idle_ms(now_ms) >= self.idle_ms_min
+            self.idle_ms_min == 0
+                || pending.owner().is_none()
+                || pending.idle_ms(now_ms) >= self.idle_ms_min
         };
         let all = group.pending_from(self.from);
         let found: Vec<&Pending> = match self.consumer {
@@ -132,8 +134,11 @@ impl<'a> Filter<'a> {
         for pending in found {
             out.array(4);
             reply::id(pending.id, out);
-            out.bulk(group.consumer(pending.owner()).name());
-            out.int(pending.idle_ms(now_ms).max(0));
+            out.bulk(group.owner_name(pending));
+            out.int(match pending.owner() {
+                Some(_) => pending.idle_ms(now_ms).max(0),
+                None => -1,
+            });
             out.int(pending.deliveries as i64);
         }
     }

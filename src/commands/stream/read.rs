@@ -1,19 +1,19 @@
-//! Entries read as they come, by everyone or by one consumer of a group.
+//! Entries read as they come. What XREAD and XREADGROUP are asked for, and how they wait for it.
 //!
 //! A reader that finds nothing may sleep. Whatever wakes it, it then does all that it was asked to do once
 //! more, so that it can be told that its group is gone, or its key, or that the key holds something else.
 
-use super::{id, no_group, reply};
+use super::{id, reply};
 use crate::command::Flag::{Blocking, Neither, ReadOnly};
 use crate::command::{
-    Arg, Begin, Command, Done, Fail, Find, Flow, KeySpec, KeyUse, OnTimeout, Park, Plan, Run,
+    Arg, Args, Begin, Command, Done, Fail, Find, Flow, KeySpec, KeyUse, OnTimeout, Park, Plan, Run,
     WriteCall,
 };
 use crate::resp::{Deferred, Reply};
 use crate::types::Bstr;
-use crate::types::stream::{Group, Id, IdText, Owner, Stream};
+use crate::types::stream::{Id, IdText, Stream};
 
-const fn keys_behind_streams(from: i32) -> KeySpec {
+pub const fn keys_behind_streams(from: i32) -> KeySpec {
     KeySpec {
         used: KeyUse::READ,
         begin: Begin::Keyword("STREAMS", from),
@@ -25,7 +25,18 @@ const fn keys_behind_streams(from: i32) -> KeySpec {
     }
 }
 
-const STREAMS: Arg = Arg::block(
+pub const COUNT: Arg = Arg::int("count").token("COUNT").optional();
+pub const MAXCOUNT: Arg = Arg::int("maxcount")
+    .token("MAXCOUNT")
+    .optional()
+    .since("8.10.0");
+pub const MAXSIZE: Arg = Arg::int("maxsize")
+    .token("MAXSIZE")
+    .optional()
+    .since("8.10.0");
+pub const BLOCK: Arg = Arg::int("milliseconds").token("BLOCK").optional();
+
+pub const STREAMS: Arg = Arg::block(
     "streams",
     &[Arg::key("key", KeyUse::READ).many(), Arg::text("id").many()],
 )
@@ -38,42 +49,15 @@ pub const XREAD: Command = Command {
     since: "5.0.0",
     // What may sleep is a writer by its handler's type.
     flags: &[Blocking, ReadOnly, Neither],
-    args: &[
-        Arg::int("count").token("COUNT").optional(),
-        Arg::int("milliseconds").token("BLOCK").optional(),
-        STREAMS,
-    ],
+    args: &[COUNT, MAXCOUNT, MAXSIZE, BLOCK, STREAMS],
     keys: Some(&[keys_behind_streams(1)]),
     plan: Plan::AllIf(|argv| hides_keys(argv, 1)),
     run: Run::Write(xread),
     ..Command::PLAIN
 };
 
-pub const XREADGROUP: Command = Command {
-    name: "xreadgroup",
-    summary: "Returns new entries to one consumer of a group, or those it has not acknowledged, or waits for some",
-    cost: "O(N) for N entries returned",
-    since: "5.0.0",
-    flags: &[Blocking],
-    args: &[
-        Arg::block(
-            "group_consumer",
-            &[Arg::text("group"), Arg::text("consumer")],
-        )
-        .token("GROUP"),
-        Arg::int("count").token("COUNT").optional(),
-        Arg::int("milliseconds").token("BLOCK").optional(),
-        Arg::word("noack", "NOACK").optional(),
-        STREAMS,
-    ],
-    keys: Some(&[keys_behind_streams(4)]),
-    plan: Plan::AllIf(|argv| hides_keys(argv, 4)),
-    run: Run::Write(xreadgroup),
-    ..Command::PLAIN
-};
-
 /// Whether a name that is the word STREAMS hides from the key specification where the keys begin.
-fn hides_keys(argv: &[&[u8]], from: usize) -> bool {
+pub fn hides_keys(argv: &[&[u8]], from: usize) -> bool {
     let is_word = |at: usize, word: &str| argv[at].eq_ignore_ascii_case(word.as_bytes());
     let mut at = 1;
     while at < argv.len() {
@@ -91,54 +75,131 @@ fn hides_keys(argv: &[&[u8]], from: usize) -> bool {
 }
 
 /// What was asked for.
-struct Wish<'a> {
+pub struct Wish<'a> {
     /// Group and consumer.
-    reader: Option<(&'a [u8], &'a [u8])>,
-    /// Entries of each stream; 0 for all.
-    count: usize,
+    pub reader: Option<(&'a [u8], &'a [u8])>,
+    pub limits: Limits,
     /// Sleep if there is nothing: until a time, or for ever.
     block: Option<Option<u64>>,
     /// What is delivered need not be acknowledged.
-    no_ack: bool,
+    pub no_ack: bool,
+    /// Entries that were pending for so long are claimed.
+    pub claim_ms: Option<i64>,
     /// The position of the first key.
     keys_at: usize,
-    keys: &'a [&'a [u8]],
-    ids: &'a [&'a [u8]],
+    pub keys: &'a [&'a [u8]],
+    pub ids: &'a [&'a [u8]],
+}
+
+/// How much is wanted at most; 0 for any number.
+#[derive(Clone, Copy, Default)]
+pub struct Limits {
+    /// Entries of each stream.
+    count: usize,
+    /// Entries of all streams.
+    count_all: usize,
+    /// Bytes of the reply, though one entry is always given.
+    bytes: usize,
+}
+
+impl Limits {
+    /// Takes one option if it is one of these.
+    fn take(&mut self, args: &mut Args<'_>) -> Result<bool, Fail> {
+        if args.word_with("COUNT", 1) {
+            self.count = args.int()?.max(0) as usize;
+        } else if args.word_with("MAXCOUNT", 1) {
+            self.count_all = above_zero(args.int()?, "MAXCOUNT must be a positive integer")?;
+        } else if args.word_with("MAXSIZE", 1) {
+            self.bytes = above_zero(args.int()?, "MAXSIZE must be a positive integer")?;
+        } else {
+            return Ok(false);
+        }
+        Ok(true)
+    }
+}
+
+fn above_zero(n: i64, fail: &'static str) -> Result<usize, Fail> {
+    match n {
+        1.. => Ok(n as usize),
+        _ => Err(Fail::Says(fail)),
+    }
+}
+
+/// What a reply has room for.
+pub struct Budget {
+    limits: Limits,
+    /// The reply's length when the command began.
+    start: usize,
+    entries: usize,
+}
+
+impl Budget {
+    fn new(limits: Limits, out: &Reply) -> Self {
+        Budget {
+            limits,
+            start: out.len(),
+            entries: 0,
+        }
+    }
+
+    /// No more streams are looked at.
+    fn is_spent(&self, out: &Reply) -> bool {
+        let Limits {
+            count_all, bytes, ..
+        } = self.limits;
+        count_all > 0 && self.entries >= count_all
+            || bytes > 0 && self.entries > 0 && out.len() - self.start >= bytes
+    }
+
+    /// Whether one more entry of a stream may be written, of which so many are. It then counts as written.
+    pub fn admits(&mut self, written: usize, out: &Reply) -> bool {
+        let is_full = self.limits.count > 0 && written >= self.limits.count;
+        let admits = !is_full && !self.is_spent(out);
+        self.entries += usize::from(admits);
+        admits
+    }
+
+    /// How many entries of one stream may be written.
+    pub fn room(&self) -> usize {
+        let limit = |max: usize| if max == 0 { usize::MAX } else { max };
+        let left = limit(self.limits.count_all) - self.entries;
+        left.min(limit(self.limits.count))
+    }
 }
 
 /// Which entries of a stream.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum From {
+pub enum From {
     After(Id),
     /// Those that the group was not given yet.
     New,
 }
 
 impl<'a> Wish<'a> {
-    fn parse(call: &mut WriteCall<'a>, is_group: bool) -> Result<Self, Fail> {
-        let (mut count, mut block, mut reader, mut no_ack) = (0, None, None, false);
+    pub fn parse(call: &mut WriteCall<'a>, is_group: bool) -> Result<Self, Fail> {
+        let (mut limits, mut block, mut reader) = (Limits::default(), None, None);
+        let (mut no_ack, mut claim_ms) = (false, None);
         let args = &mut call.args;
         loop {
             if args.word_with("BLOCK", 1) {
                 block = Some(args.timeout_ms(call.db.clock_ms())?);
-            } else if args.word_with("COUNT", 1) {
-                count = args.int()?.max(0) as usize;
+            } else if limits.take(args)? {
+                continue;
             } else if args.word_with("STREAMS", 1) {
                 break;
             } else if args.word_with("GROUP", 2) {
-                if !is_group {
-                    return Err(Fail::Says(
-                        "The GROUP option is only supported by XREADGROUP. You called XREAD instead.",
-                    ));
-                }
+                of_groups("GROUP", is_group)?;
                 reader = Some((args.next()?, args.next()?));
             } else if args.word("NOACK") {
-                if !is_group {
-                    return Err(Fail::Says(
-                        "The NOACK option is only supported by XREADGROUP. You called XREAD instead.",
-                    ));
-                }
+                of_groups("NOACK", is_group)?;
                 no_ack = true;
+            } else if args.word_with("CLAIM", 1) {
+                of_groups("CLAIM", is_group)?;
+                let fail = Fail::Says("min-idle-time is not an integer or out of range");
+                claim_ms = Some(args.int_or(fail)?);
+                if claim_ms < Some(0) {
+                    return Err(Fail::Says("min-idle-time must be a positive integer"));
+                }
             } else {
                 return Err(Fail::SYNTAX);
             }
@@ -153,6 +214,11 @@ impl<'a> Wish<'a> {
         if is_group && reader.is_none() {
             return Err(Fail::Says("Missing GROUP option for XREADGROUP"));
         }
+        if limits.count_all > 0 && limits.count > limits.count_all {
+            return Err(Fail::Says(
+                "MAXCOUNT must be greater than or equal to COUNT",
+            ));
+        }
         let keys_at = args.position();
         let (keys, ids) = {
             let rest = args.rest();
@@ -160,17 +226,19 @@ impl<'a> Wish<'a> {
         };
         Ok(Wish {
             reader,
-            count,
+            limits,
             block,
             no_ack,
+            claim_ms,
             keys_at,
             keys,
             ids,
         })
     }
 
-    /// A wish to sleep until one of the keys changes; `from` tells what `$` meant.
-    fn sleep(&self, from: &[From]) -> Flow {
+    /// A wish to sleep until one of the keys changes, or until a time at which there may be something to claim; `from` tells what
+    /// `$` meant.
+    fn sleep(&self, from: &[From], look_ms: Option<u64>) -> Flow {
         let mut resolved = Vec::new();
         for (at, (id, from)) in self.ids.iter().zip(from).enumerate() {
             if let (b"$", From::After(id)) = (*id, from) {
@@ -181,30 +249,48 @@ impl<'a> Wish<'a> {
         Flow::Park(Box::new(Park {
             keys: (self.keys_at..self.keys_at + self.keys.len()).collect(),
             deadline_ms: self.block.flatten(),
+            look_ms,
             on_timeout: OnTimeout::NullArray,
             resolved,
         }))
     }
 }
 
+/// An option that XREAD doesn't have.
+fn of_groups(option: &str, is_group: bool) -> Result<(), Fail> {
+    match is_group {
+        true => Ok(()),
+        false => Err(Fail::said(format!(
+            "The {option} option is only supported by XREADGROUP. You called XREAD instead."
+        ))),
+    }
+}
+
 /// The reply: streams by name, as many as had something.
-struct Served<'o> {
+pub struct Served<'o> {
     out: &'o mut Reply,
     open: Option<Deferred>,
     streams: usize,
+    pub budget: Budget,
 }
 
 impl<'o> Served<'o> {
-    fn new(out: &'o mut Reply) -> Self {
+    pub fn new(out: &'o mut Reply, limits: Limits) -> Self {
         Served {
+            budget: Budget::new(limits, out),
             out,
             open: None,
             streams: 0,
         }
     }
 
+    /// There is as much as was wanted.
+    pub fn is_enough(&self) -> bool {
+        self.budget.is_spent(self.out)
+    }
+
     /// Begins a stream's part; its entries follow.
-    fn stream(&mut self, key: &[u8]) -> &mut Reply {
+    pub fn stream(&mut self, key: &[u8]) -> (&mut Reply, &mut Budget) {
         if self.open.is_none() {
             self.open = Some(if self.out.resp3() {
                 self.out.open_map()
@@ -217,11 +303,11 @@ impl<'o> Served<'o> {
             self.out.array(2);
         }
         self.out.bulk(key);
-        self.out
+        (self.out, &mut self.budget)
     }
 
     /// Whether there was anything.
-    fn close(self) -> bool {
+    pub fn close(self) -> bool {
         match self.open {
             Some(open) => {
                 self.out.close(open, self.streams);
@@ -235,7 +321,7 @@ impl<'o> Served<'o> {
 fn xread(call: &mut WriteCall<'_>) -> Done {
     let wish = Wish::parse(call, false)?;
     if call.woken_in_vain::<Stream>() {
-        return Ok(wish.sleep(&[]));
+        return Ok(wish.sleep(&[], None));
     }
     let mut from = Vec::with_capacity(wish.keys.len());
     for (key, id) in wish.keys.iter().zip(wish.ids) {
@@ -255,8 +341,11 @@ fn xread(call: &mut WriteCall<'_>) -> Done {
             id => id::parse(id, 0)?,
         }));
     }
-    let mut served = Served::new(call.out);
+    let mut served = Served::new(call.out, wish.limits);
     for (key, from) in wish.keys.iter().zip(&from) {
+        if served.is_enough() {
+            break;
+        }
         let (Some(stream), From::After(after)) = (call.db.read::<Stream>(key)?, from) else {
             continue;
         };
@@ -264,224 +353,34 @@ fn xread(call: &mut WriteCall<'_>) -> Done {
             && let Some(next) = after.next()
             && stream.last_entry_id().is_some_and(|last| last > *after)
         {
-            let out = served.stream(key);
-            reply::entries(stream.range(next, Id::MAX), wish.count, out);
+            let (out, budget) = served.stream(key);
+            let (open, mut written) = (out.open_array(), 0);
+            for entry in stream.range(next, Id::MAX) {
+                if !budget.admits(written, out) {
+                    break;
+                }
+                reply::entry(&entry, out);
+                written += 1;
+            }
+            out.close(open, written);
         }
     }
     if served.close() {
         return Ok(Flow::Done);
     }
-    finish(call, &wish, &from)
+    finish(call, &wish, &from, None)
 }
 
 /// There was nothing.
-fn finish(call: &mut WriteCall<'_>, wish: &Wish<'_>, from: &[From]) -> Done {
+pub fn finish(
+    call: &mut WriteCall<'_>,
+    wish: &Wish<'_>,
+    from: &[From],
+    look_ms: Option<u64>,
+) -> Done {
     if wish.block.is_some() {
-        return Ok(wish.sleep(from));
+        return Ok(wish.sleep(from, look_ms));
     }
     call.out.null_array();
     Ok(Flow::Done)
-}
-
-fn xreadgroup(call: &mut WriteCall<'_>) -> Done {
-    let wish = Wish::parse(call, true)?;
-    let Some((name, consumer)) = wish.reader else {
-        unreachable!("parsing a group's reader finds a group");
-    };
-    let from = group_ids(call, &wish, name)?;
-    let now_ms = call.db.clock_ms();
-    let mut served = Served::new(call.out);
-    let mut deliveries = Vec::new();
-    for (key, from) in wish.keys.iter().zip(&from) {
-        call.db.counted(key);
-        let Some(mut edit) = call.db.edit::<Stream>(key)? else {
-            continue;
-        };
-        let delivery = edit.with_group(name, |stream, group| {
-            let (owner, is_new) = group.find_or_add_consumer(consumer, now_ms);
-            group.consumer_mut(owner).seen_ms = now_ms as i64;
-            let mut delivery = Delivery {
-                key,
-                made_consumer: is_new,
-                ids: Vec::new(),
-                last_id: group.last_id,
-                entries_read: None,
-            };
-            match *from {
-                From::After(id) => {
-                    let ids = history(group, owner, id, wish.count);
-                    again(stream, group, &ids, now_ms, served.stream(key));
-                }
-                From::New if has_new(stream, group) => {
-                    let out = served.stream(key);
-                    delivery.ids = deliver(stream, group, owner, &wish, now_ms, out);
-                    delivery.last_id = group.last_id;
-                    delivery.entries_read = group.entries_read;
-                }
-                From::New => {}
-            }
-            delivery
-        });
-        let delivery = delivery.expect("the group was found before");
-        if delivery.made_consumer {
-            edit.announce_aside("xgroup-createconsumer");
-        }
-        if !delivery.ids.is_empty() {
-            edit.note();
-        }
-        deliveries.push(delivery);
-    }
-    let any = served.close();
-    for delivery in &deliveries {
-        delivery.log(call, &wish, now_ms);
-    }
-    if any {
-        return Ok(Flow::Done);
-    }
-    finish(call, &wish, &from)
-}
-
-/// Which entries of each stream, if every key has the group.
-fn group_ids(call: &WriteCall<'_>, wish: &Wish<'_>, name: &[u8]) -> Result<Vec<From>, Fail> {
-    let one = |key: &[u8], id: &[u8]| {
-        let stream = call.db.read::<Stream>(key)?;
-        if stream.and_then(|stream| stream.group(name)).is_none() {
-            return Err(no_group(key, name, " in XREADGROUP with GROUP option"));
-        }
-        match id {
-            b"$" => Err(Fail::Says(
-                "The $ ID is meaningless in the context of XREADGROUP: you want to read the history of this consumer by specifying a proper ID, or use the > ID to get new messages. The $ ID would just return an empty result set.",
-            )),
-            b"+" => Err(Fail::Says(
-                "The + ID is meaningless in the context of XREADGROUP: you want to read the history of this consumer by specifying a proper ID, or use the > ID to get new messages. The + ID would just return an empty result set.",
-            )),
-            b">" => Ok(From::New),
-            id => match id::parse(id, 0)? {
-                Id::MAX => Ok(From::New),
-                id => Ok(From::After(id)),
-            },
-        }
-    };
-    wish.keys
-        .iter()
-        .zip(wish.ids)
-        .map(|(key, id)| one(key, id))
-        .collect()
-}
-
-fn has_new(stream: &Stream, group: &Group) -> bool {
-    stream.last_id() > group.last_id
-        && stream
-            .last_entry_id()
-            .is_some_and(|last| last > group.last_id)
-}
-
-/// Answers with entries that nobody in the group was given yet, and says whose they are now.
-fn deliver(
-    stream: &Stream,
-    group: &mut Group,
-    owner: Owner,
-    wish: &Wish<'_>,
-    now_ms: u64,
-    out: &mut Reply,
-) -> Vec<Id> {
-    group.consumer_mut(owner).active_ms = now_ms as i64;
-    let from = group.last_id.next().unwrap_or(Id::MAX);
-    let mut ids = Vec::new();
-    let delivered = stream.range(from, Id::MAX).inspect(|entry| {
-        group.entries_read = stream.read_counter(group, entry.id);
-        group.last_id = entry.id;
-        if !wish.no_ack {
-            group.deliver(entry.id, owner, now_ms);
-        }
-        ids.push(entry.id);
-    });
-    reply::entries(delivered, wish.count, out);
-    ids
-}
-
-/// What the consumer has not acknowledged after an id.
-fn history(group: &Group, owner: Owner, after: Id, count: usize) -> Vec<Id> {
-    let pending = group.consumer(owner).pending();
-    let from = pending.seek(after.next().unwrap_or(Id::MAX));
-    let count = if count == 0 { usize::MAX } else { count };
-    pending.from(from).take(count).copied().collect()
-}
-
-/// Answers with entries that were delivered before.
-fn again(stream: &Stream, group: &mut Group, ids: &[Id], now_ms: u64, out: &mut Reply) {
-    out.array(ids.len());
-    for id in ids {
-        match stream.get(*id) {
-            Some(entry) => {
-                reply::entry(&entry, out);
-                group.redeliver(*id, now_ms);
-            }
-            None => {
-                // Deleted since: the id alone tells the consumer to acknowledge it.
-                out.array(2);
-                reply::id(*id, out);
-                out.null_array();
-            }
-        }
-    }
-}
-
-/// What one stream's group gave to a consumer, as the log has it.
-struct Delivery<'a> {
-    key: &'a [u8],
-    made_consumer: bool,
-    ids: Vec<Id>,
-    last_id: Id,
-    entries_read: Option<u64>,
-}
-
-impl Delivery<'_> {
-    fn log(&self, call: &mut WriteCall<'_>, wish: &Wish<'_>, now_ms: u64) {
-        let Some((name, consumer)) = wish.reader else {
-            return;
-        };
-        // Claims make their consumer, so that it needs no line of its own.
-        let claims = !self.ids.is_empty() && !wish.no_ack;
-        if self.made_consumer && !claims {
-            call.db
-                .log(&[b"XGROUP", b"CREATECONSUMER", self.key, name, consumer]);
-        }
-        if self.ids.is_empty() {
-            return;
-        }
-        let (mut room, mut digits) = (IdText::default(), itoa::Buffer::new());
-        let last_id = self.last_id.text(&mut room);
-        let time = digits.format(now_ms).as_bytes();
-        if !wish.no_ack {
-            for id in &self.ids {
-                call.db.log(&[
-                    b"XCLAIM",
-                    self.key,
-                    name,
-                    consumer,
-                    b"0",
-                    id.text(&mut IdText::default()),
-                    b"TIME",
-                    time,
-                    b"RETRYCOUNT",
-                    b"1",
-                    b"FORCE",
-                    b"JUSTID",
-                    b"LASTID",
-                    last_id,
-                ]);
-            }
-        }
-        let read = self.entries_read.map_or(-1, |read| read as i64);
-        call.db.log(&[
-            b"XGROUP",
-            b"SETID",
-            self.key,
-            name,
-            last_id,
-            b"ENTRIESREAD",
-            itoa::Buffer::new().format(read).as_bytes(),
-        ]);
-    }
 }

@@ -10,6 +10,11 @@ pub fn id(id: Id, out: &mut Reply) {
 /// The id, and names and values in turn.
 pub fn entry(entry: &Entry<'_>, out: &mut Reply) {
     out.array(2);
+    body(entry, out);
+}
+
+/// What stands in an entry's array, which may have more.
+pub fn body(entry: &Entry<'_>, out: &mut Reply) {
     id(entry.id, out);
     out.array(2 * entry.len());
     entry.each(|name, value| {

@@ -17,6 +17,7 @@ const AGGREGATE: Arg = Arg::one_of(
         Arg::word("sum", "SUM"),
         Arg::word("min", "MIN"),
         Arg::word("max", "MAX"),
+        Arg::word("count", "COUNT").since("8.8.0"),
     ],
 )
 .token("AGGREGATE")
@@ -101,14 +102,16 @@ enum Aggregate {
     Sum,
     Min,
     Max,
+    /// The sum of the weights of those sets that have the member: scores don't matter.
+    Count,
 }
 
 impl Aggregate {
     fn of(self, a: f64, b: f64) -> f64 {
         match self {
             // Infinities that cancel each other out count as nothing.
-            Aggregate::Sum if (a + b).is_nan() => 0.0,
-            Aggregate::Sum => a + b,
+            Aggregate::Sum | Aggregate::Count if (a + b).is_nan() => 0.0,
+            Aggregate::Sum | Aggregate::Count => a + b,
             // What is no number is neither the smallest nor the largest.
             Aggregate::Min => a.min(b),
             Aggregate::Max => a.max(b),
@@ -173,6 +176,8 @@ impl<'a> Wish<'a> {
                     Aggregate::Min
                 } else if args.word("MAX") {
                     Aggregate::Max
+                } else if args.word("COUNT") {
+                    Aggregate::Count
                 } else {
                     return Err(Fail::SYNTAX);
                 };
@@ -191,6 +196,8 @@ impl<'a> Wish<'a> {
 struct Source<'a> {
     held: Held<'a>,
     weight: f64,
+    /// Every member counts as much as any other.
+    counts: bool,
 }
 
 #[derive(Clone, Copy)]
@@ -201,14 +208,18 @@ enum Held<'a> {
 }
 
 impl<'a> Source<'a> {
-    fn find(db: &'a Db<'_>, key: &[u8], weight: f64) -> Result<Self, Fail> {
+    fn find(db: &'a Db<'_>, key: &[u8], weight: f64, counts: bool) -> Result<Self, Fail> {
         let held = match db.value(key) {
             None => Held::Nothing,
             Some(ValueRef::Set(set)) => Held::Set(set),
             Some(ValueRef::ZSet(zset)) => Held::ZSet(zset),
             Some(_) => return Err(Fail::WRONG_TYPE),
         };
-        Ok(Source { held, weight })
+        Ok(Source {
+            held,
+            weight,
+            counts,
+        })
     }
 
     fn len(&self) -> usize {
@@ -220,6 +231,7 @@ impl<'a> Source<'a> {
     }
 
     fn weigh(&self, score: f64) -> f64 {
+        let score = if self.counts { 1.0 } else { score };
         let weighed = self.weight * score;
         if weighed.is_nan() { 0.0 } else { weighed }
     }
@@ -232,7 +244,7 @@ impl<'a> Source<'a> {
             Held::Set(set) => set.contains(member).then_some(1.0),
             Held::ZSet(zset) => zset.score(member),
         };
-        score.map(|score| self.weight * score)
+        score.map(|score| self.weight * if self.counts { 1.0 } else { score })
     }
 
     fn each(&self, mut visit: impl FnMut(Piece<'a>, f64)) {
@@ -261,9 +273,10 @@ fn combine(
     limits: &Limits,
 ) -> Result<ZSet, Fail> {
     let weight = |at: usize| wish.weights.as_ref().map_or(1.0, |weights| weights[at]);
+    let counts = matches!(wish.aggregate, Aggregate::Count);
     let keys = wish.keys.iter().enumerate();
     let mut sources: Vec<Source<'_>> = keys
-        .map(|(at, key)| Source::find(db, key, weight(at)))
+        .map(|(at, key)| Source::find(db, key, weight(at), counts))
         .collect::<Result<_, _>>()?;
     let mut result = ZSet::new();
     let mut digits = itoa::Buffer::new();
@@ -349,7 +362,7 @@ pub const ZINTERCARD: Command = Command {
 
 fn zintercard(call: &mut ReadCall<'_>) -> Done {
     let keys = keys(&mut call.args, call.entry)?;
-    let find = |key: &&[u8]| Source::find(&call.db, key, 1.0);
+    let find = |key: &&[u8]| Source::find(&call.db, key, 1.0, false);
     let mut sources = keys.iter().map(find).collect::<Result<Vec<_>, _>>()?;
     let mut limit = 0;
     while !call.args.is_empty() {

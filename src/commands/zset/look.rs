@@ -243,6 +243,7 @@ pub const ZSCAN: Command = Command {
         Arg::int("cursor"),
         Arg::pattern("pattern").token("MATCH").optional(),
         Arg::int("count").token("COUNT").optional(),
+        Arg::word("noscores", "NOSCORES").optional(),
     ],
     run: Run::Read(zscan),
     tips: &["nondeterministic_output"],
@@ -256,12 +257,15 @@ fn zscan(call: &mut ReadCall<'_>) -> Done {
         scan::reply_empty(call.out);
         return Ok(Flow::Done);
     };
-    let options = scan::Options::parse(&mut call.args, false)?;
+    let options = scan::Options::parse(&mut call.args, Some("NOSCORES"))?;
     let mut found = Vec::new();
     let next = zset.scan(cursor, options.count, |member, score| {
         let member = member.to_vec();
         if options.fits(&member) {
             found.push(member);
+            if options.no_values {
+                return;
+            }
             let mut text = Vec::new();
             number::write_double(score, &mut text);
             found.push(text);

@@ -3,6 +3,7 @@
 mod algebra;
 mod edit;
 mod look;
+mod moves;
 mod pop;
 mod range;
 mod remove;
@@ -49,5 +50,8 @@ pub const FAMILY: Family = Family {
         &pop::BZPOPMIN,
         &pop::BZPOPMAX,
         &pop::BZMPOP,
+        &moves::ZMOVE,
+        &moves::BZMOVE,
+        &moves::ZMOVEMEMBER,
     ],
 };

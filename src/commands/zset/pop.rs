@@ -213,6 +213,7 @@ fn bzmpop(call: &mut WriteCall<'_>) -> Done {
     Ok(Flow::Park(Box::new(Park {
         keys,
         deadline_ms,
+        look_ms: None,
         on_timeout: OnTimeout::NullArray,
         resolved: Vec::new(),
     })))
@@ -269,6 +270,7 @@ fn block(call: &mut WriteCall<'_>, end: End) -> Done {
     Ok(Flow::Park(Box::new(Park {
         keys,
         deadline_ms,
+        look_ms: None,
         on_timeout: OnTimeout::NullArray,
         resolved: Vec::new(),
     })))

@@ -153,7 +153,7 @@ pub async fn serve(worker: Rc<Worker>, buffers: Rc<Buffers>, stream: Stream, cli
 impl Connection {
     async fn run(&mut self) {
         while self.closing != Closing::Now {
-            let deadline_ms = self.sleep.as_ref().and_then(|sleep| sleep.deadline_ms);
+            let deadline_ms = self.sleep.as_ref().and_then(|sleep| sleep.next_ms());
             let event = match deadline_ms {
                 None => self.event().await,
                 Some(deadline_ms) => tokio::select! {
@@ -197,6 +197,9 @@ impl Connection {
                     return;
                 }
                 Event::Rung => self.rung().await,
+                Event::TimedOut if self.sleep.as_ref().is_some_and(|sleep| sleep.is_to_look()) => {
+                    self.retry().await;
+                }
                 Event::TimedOut => {
                     self.wake(Wake::TimedOut).await;
                     self.serve().await;
@@ -368,6 +371,24 @@ impl Connection {
             others().await;
         }
         self.flush();
+    }
+
+    /// Looks again for what the client sleeps for, which may be there because of the time.
+    async fn retry(&mut self) {
+        let Some(mut sleep) = self.sleep.take() else {
+            return;
+        };
+        loop {
+            self.until_idle().await;
+            self.worker.begin_batch();
+            let looked = self.worker.retry(&mut sleep);
+            self.worker.end_batch();
+            // Another script may be a long one by now.
+            if looked.is_some() {
+                break;
+            }
+        }
+        self.sleep = Some(sleep);
     }
 
     /// Waits until no script keeps others from the locks.

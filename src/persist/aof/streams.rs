@@ -18,6 +18,16 @@ pub fn write(key: &[u8], stream: &Stream, command: &mut Command<'_>) -> io::Resu
         for id in &gone {
             command(&[b"XADD", key, &text(*id), b"x", b"y"])?;
         }
+        // No group can have read more entries than were added.
+        let last = gone.last().copied().unwrap_or_default();
+        let added = stream.entries_added.max(gone.len() as u64).to_string();
+        command(&[
+            b"XSETID",
+            key,
+            &text(last),
+            b"ENTRIESADDED",
+            added.as_bytes(),
+        ])?;
         groups(key, stream, command)?;
         claims(key, stream, command, |id| gone.contains(&id))?;
         command(&[b"XTRIM", key, b"MAXLEN", b"0"])?;
@@ -47,7 +57,8 @@ pub fn write(key: &[u8], stream: &Stream, command: &mut Command<'_>) -> io::Resu
     if gone.is_empty() {
         groups(key, stream, command)?;
     }
-    claims(key, stream, command, |id| !gone.contains(&id))
+    claims(key, stream, command, |id| !gone.contains(&id))?;
+    idempotency(key, stream, command)
 }
 
 fn text(id: Id) -> Vec<u8> {
@@ -96,7 +107,10 @@ fn claims(
             .iter()
             .filter(|pending| is_meant(pending.id))
         {
-            let owner = group.consumer(pending.owner());
+            let Some(owner) = pending.owner() else {
+                continue;
+            };
+            let owner = group.consumer(owner);
             let mut room = IdText::default();
             let (mut time, mut count) = (itoa::Buffer::new(), itoa::Buffer::new());
             command(&[
@@ -107,12 +121,50 @@ fn claims(
                 b"0",
                 pending.id.text(&mut room),
                 b"TIME",
-                time.format(pending.delivered_ms).as_bytes(),
+                time.format(pending.delivered_ms()).as_bytes(),
                 b"RETRYCOUNT",
                 count.format(pending.deliveries as i64).as_bytes(),
                 b"JUSTID",
                 b"FORCE",
             ])?;
+        }
+        let released = group.released();
+        for pending in released.iter().filter(|pending| is_meant(pending.id)) {
+            command(&[
+                b"XNACK",
+                key,
+                name,
+                b"FAIL",
+                b"IDS",
+                b"1",
+                &text(pending.id),
+                b"RETRYCOUNT",
+                itoa::Buffer::new()
+                    .format(pending.deliveries as i64)
+                    .as_bytes(),
+                b"FORCE",
+            ])?;
+        }
+    }
+    Ok(())
+}
+
+/// What is remembered of producers; how often they sent something twice, and how often in all, is not.
+fn idempotency(key: &[u8], stream: &Stream, command: &mut Command<'_>) -> io::Result<()> {
+    let Some(known) = &stream.idempotency else {
+        return Ok(());
+    };
+    command(&[
+        b"XCFGSET",
+        key,
+        b"IDMP-DURATION",
+        known.duration_s().to_string().as_bytes(),
+        b"IDMP-MAXSIZE",
+        known.ids_max().to_string().as_bytes(),
+    ])?;
+    for (producer, ids) in known.producers() {
+        for (iid, id) in ids {
+            command(&[b"XIDMPRECORD", key, producer, iid, &text(id)])?;
         }
     }
     Ok(())

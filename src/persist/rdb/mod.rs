@@ -27,6 +27,10 @@ const VERSION_PLAIN: u16 = 10;
 const VERSION_STREAM_3: u16 = 11;
 /// Redis 7.4's: hashes whose fields have deadlines.
 const VERSION_FIELD_TTL: u16 = 12;
+/// Redis 8.6's: streams that know their producers.
+const VERSION_STREAM_4: u16 = 13;
+/// Redis 8.8's: streams whose groups were given pending entries back.
+const VERSION_STREAM_5: u16 = 14;
 /// Valkey's own, from its 9.0 on.
 const VERSION_VALKEY: u16 = 80;
 
@@ -58,6 +62,10 @@ mod kind {
     pub const HASH_LISTPACK_EX_DRAFT: u8 = 23;
     pub const HASH_METADATA: u8 = 24;
     pub const HASH_LISTPACK_EX: u8 = 25;
+    /// Redis 8.6's: what producers sent that are never to be heard twice.
+    pub const STREAM_4: u8 = 26;
+    /// Redis 8.8's: pending entries without a consumer.
+    pub const STREAM_5: u8 = 27;
     /// Number 22 in Valkey's files; this one stands in no file.
     pub const HASH_VALKEY: u8 = 222;
 }
@@ -75,7 +83,9 @@ pub fn kind_name(kind: u8) -> &'static str {
         kind::ZSET_LISTPACK => "Zset listpack",
         kind::LIST_QUICKLIST_2 => "Listpack",
         kind::SET_LISTPACK => "Set listpack",
-        kind::STREAM | kind::STREAM_2 | kind::STREAM_3 => "Stream listpack",
+        kind::STREAM | kind::STREAM_2 | kind::STREAM_3 | kind::STREAM_4 | kind::STREAM_5 => {
+            "Stream listpack"
+        }
         _ => "Value",
     }
 }
@@ -151,7 +161,7 @@ pub fn check_dump(payload: &[u8], trusted: bool) -> Option<&[u8]> {
     let (body, sum) = payload.split_last_chunk::<8>()?;
     let (value, version) = body.split_last_chunk::<2>()?;
     let sum = u64::from_le_bytes(*sum);
-    let fits = u16::from_le_bytes(*version) <= VERSION_FIELD_TTL;
+    let fits = u16::from_le_bytes(*version) <= VERSION_STREAM_5;
     (trusted || fits && sum == crc64::checksum(body)).then_some(value)
 }
 

@@ -142,7 +142,9 @@ impl<'a> Reader<'a> {
             kind::HASH_LISTPACK_EX | kind::HASH_LISTPACK_EX_DRAFT => {
                 self.hash_with_deadlines(kind, limits)?.wrap()
             }
-            kind::STREAM | kind::STREAM_2 | kind::STREAM_3 => self.stream(kind)?.wrap(),
+            kind::STREAM | kind::STREAM_2 | kind::STREAM_3 | kind::STREAM_4 | kind::STREAM_5 => {
+                self.stream(kind)?.wrap()
+            }
             other => return Err(Fault::UnknownKind(other)),
         })
     }

@@ -3,7 +3,7 @@
 use std::io;
 
 use super::write::{Spill, Style, Writer};
-use super::{VERSION_FIELD_TTL, VERSION_PLAIN, opcode};
+use super::{VERSION_FIELD_TTL, VERSION_PLAIN, VERSION_STREAM_5, opcode};
 use crate::config::REDIS_VERSION;
 use crate::engine::{SavedKey, Snapshot};
 use crate::persist::crc64;
@@ -148,7 +148,14 @@ fn style(snapshot: &Snapshot<'_>, rules: &SaveRules) -> io::Result<Style> {
     } else {
         VERSION_PLAIN
     };
-    let version = rules.version.unwrap_or(needed);
+    // A lower version that is asked for carries such streams as it can: what producers sent is forgotten then, and what was
+    // given back belongs to a consumer without a name.
+    let later = snapshot.census.databases.iter();
+    let wanted = match later.into_iter().any(|contents| contents.later_streams) {
+        true => VERSION_STREAM_5,
+        false => needed,
+    };
+    let version = rules.version.unwrap_or(wanted);
     if timed && version < needed {
         return Err(io::Error::other(format!(
             "rdb-version {version} can't carry the deadlines of hash fields, which need version {needed}"

@@ -51,15 +51,23 @@ impl Reader<'_> {
                 self.take(8)?;
                 self.skip_string()
             }
-            kind::STREAM | kind::STREAM_2 | kind::STREAM_3 => self.skip_stream(kind),
+            kind::STREAM | kind::STREAM_2 | kind::STREAM_3 | kind::STREAM_4 | kind::STREAM_5 => {
+                self.skip_stream(kind)
+            }
             kind::MODULE | kind::MODULE_2 => Err(Fault::Module(self.count()?)),
             other => Err(Fault::UnknownKind(other)),
         }
     }
 
-    /// Nodes, the last ids, and the groups with their pending entries and consumers.
+    /// Nodes, the last ids, the groups with their pending entries and consumers, and what producers sent.
     fn skip_stream(&mut self, kind: u8) -> Read<()> {
         let second = kind != kind::STREAM;
+        let later = matches!(kind, kind::STREAM_4 | kind::STREAM_5);
+        let seen = if later || kind == kind::STREAM_3 {
+            16
+        } else {
+            8
+        };
         self.repeat(|reader| reader.skip_strings(2))?;
         self.skip_counts(if second { 8 } else { 3 })?;
         self.repeat(|group| {
@@ -71,10 +79,26 @@ impl Reader<'_> {
             })?;
             group.repeat(|consumer| {
                 consumer.skip_string()?;
-                consumer.take(if kind == kind::STREAM_3 { 16 } else { 8 })?;
+                consumer.take(seen)?;
                 consumer.repeat(|pending| pending.take(16).map(drop))
-            })
-        })
+            })?;
+            if kind == kind::STREAM_5 {
+                group.repeat(|released| released.take(16).map(drop))?;
+            }
+            Ok(())
+        })?;
+        if later {
+            self.skip_counts(2)?;
+            self.repeat(|producer| {
+                producer.skip_string()?;
+                producer.repeat(|sent| {
+                    sent.skip_string()?;
+                    sent.skip_counts(2)
+                })
+            })?;
+            self.skip_counts(2)?;
+        }
+        Ok(())
     }
 
     /// A count, and so many of something.

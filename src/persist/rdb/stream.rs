@@ -3,7 +3,7 @@
 use super::kind;
 use super::read::{Fault, Fault::Broken, Read, Reader};
 use super::write::{Spill, Writer};
-use crate::types::stream::{Group, Id, Placed, Stream};
+use crate::types::stream::{Consumer, Group, Id, Idempotency, Placed, Stream};
 use crate::types::{Bstr, Listpack};
 
 /// What stands for a number of entries read that isn't known.
@@ -36,6 +36,13 @@ impl Reader<'_> {
                 return Err(Broken);
             }
         }
+        stream.has_released = stream
+            .groups
+            .values()
+            .any(|group| !group.released().is_empty());
+        if kind >= kind::STREAM_4 {
+            stream.idempotency = self.producers()?.map(Box::new);
+        }
         Ok(stream)
     }
 
@@ -61,7 +68,7 @@ impl Reader<'_> {
             let name = self.string()?;
             let seen_ms = i64::from_le_bytes(self.array()?);
             let active_ms = match kind {
-                kind::STREAM_3 => i64::from_le_bytes(self.array()?),
+                kind::STREAM_3.. => i64::from_le_bytes(self.array()?),
                 _ => seen_ms,
             };
             let (owner, is_new) = group.find_or_add_consumer(&name, 0);
@@ -82,11 +89,53 @@ impl Reader<'_> {
                 group.put(Group::record(id, owner, delivered_ms, deliveries));
             }
         }
-        // Each pending entry has one consumer, or counts would not add up.
+        if kind >= kind::STREAM_5 {
+            self.released(&mut group, &pending, &mut owned)?;
+        }
+        // Each pending entry has one consumer or was given back, or counts would not add up.
         if owned.contains(&false) {
             return Err(Broken);
         }
         Ok(group)
+    }
+
+    /// Pending entries that nobody owns, in the order in which they were given back.
+    fn released(
+        &mut self,
+        group: &mut Group,
+        pending: &[(Id, i64, u64)],
+        owned: &mut [bool],
+    ) -> Read<()> {
+        for _ in 0..self.count()? {
+            let id = Id::from_bytes(self.array()?);
+            let at = pending
+                .binary_search_by_key(&id, |(id, ..)| *id)
+                .map_err(|_| Broken)?;
+            if std::mem::replace(&mut owned[at], true) {
+                return Err(Broken);
+            }
+            group.release(id, pending[at].2);
+        }
+        Ok(())
+    }
+
+    /// What is remembered of producers; nothing if none ever was there and all is as it is by default.
+    fn producers(&mut self) -> Read<Option<Idempotency>> {
+        let (duration_s, ids_max) = (self.count()?, self.count()?);
+        let mut known = Idempotency::new(duration_s, usize::try_from(ids_max).map_err(|_| Broken)?);
+        for _ in 0..self.count()? {
+            let producer = Bstr::new(&self.string()?);
+            for _ in 0..self.count()? {
+                let iid = Bstr::new(&self.string()?);
+                // What is too old is found out when it is asked for.
+                let id = self.id()?;
+                known.remember(&producer, &iid, id, 0);
+            }
+        }
+        (known.added, known.duplicates) = (self.count()?, self.count()?);
+        let is_fresh = known.is_empty() && (known.added, known.duplicates) == (0, 0);
+        let by_default = (duration_s, ids_max) == (100, 100);
+        Ok((!is_fresh || !by_default).then_some(known))
     }
 
     fn id(&mut self) -> Read<Id> {
@@ -113,6 +162,28 @@ impl<S: Spill> Writer<S> {
             self.string(name);
             self.group(kind, group);
         }
+        if kind >= kind::STREAM_4 {
+            self.producers(stream.idempotency.as_deref());
+        }
+    }
+
+    fn producers(&mut self, known: Option<&Idempotency>) {
+        let fresh = Idempotency::new(100, 100);
+        let known = known.unwrap_or(&fresh);
+        self.len(known.duration_s());
+        self.len(known.ids_max() as u64);
+        self.len(known.len() as u64);
+        for (producer, ids) in known.producers() {
+            self.string(producer);
+            self.len(ids.len() as u64);
+            for (iid, id) in ids {
+                self.string(iid);
+                self.id(id);
+                self.pour();
+            }
+        }
+        self.len(known.added);
+        self.len(known.duplicates);
     }
 
     fn group(&mut self, kind: u8, group: &Group) {
@@ -124,23 +195,48 @@ impl<S: Spill> Writer<S> {
         for pending in group.pending().iter() {
             self.out.extend_from_slice(&pending.id.to_bytes());
             self.out
-                .extend_from_slice(&pending.delivered_ms.to_le_bytes());
+                .extend_from_slice(&pending.delivered_ms().to_le_bytes());
             self.len(pending.deliveries);
             self.pour();
         }
-        self.len(group.consumers().len() as u64);
+        let released = group.released();
+        let as_owned = kind < kind::STREAM_5 && !released.is_empty();
+        let nobody = group.find_consumer(b"").map(|owner| group.consumer(owner));
+        self.len((group.consumers().len() + usize::from(as_owned && nobody.is_none())) as u64);
+        if as_owned {
+            // Before 8.8 each has an owner: one without a name, who comes before all others.
+            let mut ids: Vec<Id> = released.iter().map(|pending| pending.id).collect();
+            ids.extend(nobody.iter().flat_map(|nobody| nobody.pending().iter()));
+            ids.sort_unstable();
+            self.consumer_head(kind, b"", nobody.map_or((0, -1), times));
+            self.ids(ids.len(), ids.into_iter());
+        }
         for consumer in group.consumers() {
-            self.string(consumer.name());
-            self.out.extend_from_slice(&consumer.seen_ms.to_le_bytes());
-            if kind == kind::STREAM_3 {
-                self.out
-                    .extend_from_slice(&consumer.active_ms.to_le_bytes());
+            if as_owned && consumer.name().is_empty() {
+                continue;
             }
-            self.len(consumer.pending().len() as u64);
-            for id in consumer.pending().iter() {
-                self.out.extend_from_slice(&id.to_bytes());
-                self.pour();
-            }
+            self.consumer_head(kind, consumer.name(), times(consumer));
+            let pending = consumer.pending();
+            self.ids(pending.len(), pending.iter().copied());
+        }
+        if kind >= kind::STREAM_5 {
+            self.ids(released.len(), released.iter().map(|pending| pending.id));
+        }
+    }
+
+    fn consumer_head(&mut self, kind: u8, name: &[u8], (seen_ms, active_ms): (i64, i64)) {
+        self.string(name);
+        self.out.extend_from_slice(&seen_ms.to_le_bytes());
+        if kind >= kind::STREAM_3 {
+            self.out.extend_from_slice(&active_ms.to_le_bytes());
+        }
+    }
+
+    fn ids(&mut self, len: usize, ids: impl Iterator<Item = Id>) {
+        self.len(len as u64);
+        for id in ids {
+            self.out.extend_from_slice(&id.to_bytes());
+            self.pour();
         }
     }
 
@@ -148,4 +244,9 @@ impl<S: Spill> Writer<S> {
         self.len(id.ms);
         self.len(id.seq);
     }
+}
+
+/// When a consumer was seen, and when it last got something.
+fn times(consumer: &Consumer) -> (i64, i64) {
+    (consumer.seen_ms, consumer.active_ms)
 }

@@ -3,7 +3,9 @@
 use hashbrown::HashMap;
 
 use super::compress::Compressor;
-use super::{VERSION_FIELD_TTL, VERSION_PLAIN, VERSION_STREAM_3, kind};
+use super::{
+    VERSION_FIELD_TTL, VERSION_PLAIN, VERSION_STREAM_3, VERSION_STREAM_4, VERSION_STREAM_5, kind,
+};
 use crate::types::list::NodeRef;
 use crate::types::set::Flat;
 use crate::types::{HashRef, Listpack, Piece, ValueRef};
@@ -23,6 +25,8 @@ pub struct Style {
 pub fn version_for(value: ValueRef<'_>) -> u16 {
     match value {
         ValueRef::Hash(hash) if hash.next_deadline().is_some() => VERSION_FIELD_TTL,
+        ValueRef::Stream(stream) if stream.has_released => VERSION_STREAM_5,
+        ValueRef::Stream(stream) if stream.is_later() => VERSION_STREAM_4,
         _ => VERSION_PLAIN,
     }
 }
@@ -79,6 +83,14 @@ impl<S: Spill> Writer<S> {
                     Some(_) if packs => kind::HASH_LISTPACK,
                     _ if timed => kind::HASH_METADATA,
                     _ => kind::HASH,
+                }
+            }
+            ValueRef::Stream(stream)
+                if self.style.version >= VERSION_STREAM_4 && stream.is_later() =>
+            {
+                match stream.has_released && self.style.version >= VERSION_STREAM_5 {
+                    true => kind::STREAM_5,
+                    false => kind::STREAM_4,
                 }
             }
             ValueRef::Stream(_) if self.style.version >= VERSION_STREAM_3 => kind::STREAM_3,

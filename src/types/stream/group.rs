@@ -1,7 +1,10 @@
 //! A consumer group: how far it has read, and which deliveries wait for their acknowledgement.
 //!
 //! A pending entry stands twice: in the group's list with its owner, and in the owner's list of ids.
-//! The two never disagree, because this file alone changes them.
+//! The two never disagree, because this file alone changes them. One that was given back has no owner, and
+//! stands in the group's list alone.
+
+use std::collections::BTreeSet;
 
 use super::id::Id;
 use super::shelf::{Placed, Shelf};
@@ -15,10 +18,17 @@ pub struct Owner(u32);
 #[derive(Clone, Debug)]
 pub struct Pending {
     pub id: Id,
-    pub delivered_ms: i64,
+    /// Of those that nobody owns, which were given back earlier: [`FIRST_RELEASED`] and up, below every time there is.
+    delivered_ms: i64,
     pub deliveries: u64,
-    owner: Owner,
+    owner: Option<Owner>,
 }
+
+/// Stands for the time of the first pending entry that was given back.
+const FIRST_RELEASED: i64 = i64::MIN;
+
+/// A number of deliveries that is never exceeded: the entry is given up.
+pub const DELIVERIES_MAX: u64 = i64::MAX as u64;
 
 impl Placed for Pending {
     const BLOCK_MAX: usize = 256;
@@ -29,12 +39,62 @@ impl Placed for Pending {
 }
 
 impl Pending {
-    pub fn owner(&self) -> Owner {
+    /// Nobody, if it was given back.
+    pub fn owner(&self) -> Option<Owner> {
         self.owner
     }
 
+    /// When it was delivered last; 0 if it was given back since.
+    pub fn delivered_ms(&self) -> i64 {
+        match self.owner {
+            Some(_) => self.delivered_ms,
+            None => 0,
+        }
+    }
+
     pub fn idle_ms(&self, now_ms: u64) -> i64 {
-        (now_ms as i64).wrapping_sub(self.delivered_ms)
+        (now_ms as i64).wrapping_sub(self.delivered_ms())
+    }
+
+    /// Its deliveries and one more.
+    pub fn deliveries_after(&self) -> u64 {
+        match self.deliveries {
+            DELIVERIES_MAX => DELIVERIES_MAX,
+            deliveries => deliveries.wrapping_add(1),
+        }
+    }
+
+    fn age(&self) -> Age {
+        (self.delivered_ms, self.id)
+    }
+}
+
+/// What pending entries are claimed in the order of: those given back first, then those delivered the longest ago.
+type Age = (i64, Id);
+
+/// Pending entries by their age. Made when first one is claimed by its age, as most groups never do that, and kept from then on.
+/// No copy has it: copies are for readers, and must cost nothing.
+#[derive(Debug, Default)]
+struct Ages(Option<BTreeSet<Age>>);
+
+impl Clone for Ages {
+    fn clone(&self) -> Self {
+        Ages(None)
+    }
+}
+
+impl Ages {
+    fn change(&mut self, before: Option<Age>, after: Option<Age>) {
+        if let Some(ages) = &mut self.0 {
+            before.map(|age| ages.remove(&age));
+            ages.extend(after);
+        }
+    }
+
+    fn heap_bytes(&self) -> usize {
+        // A tree's nodes are about two thirds full.
+        let len = self.0.as_ref().map_or(0, BTreeSet::len);
+        len * size_of::<Age>() * 3 / 2
     }
 }
 
@@ -71,6 +131,9 @@ pub struct Group {
     /// Numbers in the order of names.
     order: Vec<Owner>,
     free: Vec<Owner>,
+    ages: Ages,
+    /// The time that stands for the next pending entry which is given back, over [`FIRST_RELEASED`].
+    released: i64,
 }
 
 impl Group {
@@ -96,6 +159,12 @@ impl Group {
         self.consumers[owner.0 as usize]
             .as_mut()
             .expect("numbers are those of consumers that are there")
+    }
+
+    /// The name of a pending entry's owner; empty if nobody owns it.
+    pub fn owner_name(&self, pending: &Pending) -> &[u8] {
+        let owner = pending.owner.map(|owner| self.consumer(owner));
+        owner.map_or(b"", Consumer::name)
     }
 
     /// Consumers in the order of their names.
@@ -140,7 +209,9 @@ impl Group {
         let consumer = self.consumers[owner.0 as usize].take()?;
         self.free.push(owner);
         for id in consumer.pending.iter() {
-            self.pending.remove(*id);
+            if let Some(pending) = self.pending.remove(*id) {
+                self.ages.change(Some(pending.age()), None);
+            }
         }
         Some(consumer.pending.len())
     }
@@ -151,26 +222,34 @@ impl Group {
             id,
             delivered_ms: now_ms as i64,
             deliveries: 1,
-            owner,
+            owner: Some(owner),
         };
         self.put(delivery);
     }
 
     /// Puts a pending entry, in the place of the one with its id if there is one.
     pub fn put(&mut self, pending: Pending) {
-        let (id, owner) = (pending.id, pending.owner);
+        let (id, owner, age) = (pending.id, pending.owner, pending.age());
+        let mut before = None;
         if self.pending.last().is_none_or(|last| last.id < id) {
             self.pending.push(pending);
         } else if let Some(held) = self.pending.get_mut(id) {
-            let before = std::mem::replace(held, pending).owner;
-            if before == owner {
-                return;
-            }
-            self.consumer_mut(before).pending.remove(id);
+            before = Some(std::mem::replace(held, pending));
         } else {
             self.pending.insert(pending);
         }
-        self.consumer_mut(owner).pending.insert(id);
+        let age_before = before.as_ref().map(Pending::age);
+        self.ages.change(age_before, Some(age));
+        let owner_before = before.and_then(|before| before.owner);
+        if owner_before == owner {
+            return;
+        }
+        if let Some(before) = owner_before {
+            self.consumer_mut(before).pending.remove(id);
+        }
+        if let Some(owner) = owner {
+            self.consumer_mut(owner).pending.insert(id);
+        }
     }
 
     /// A pending entry of this consumer, as a file tells of it.
@@ -179,16 +258,53 @@ impl Group {
             id,
             delivered_ms,
             deliveries,
-            owner,
+            owner: Some(owner),
         }
     }
 
     /// Says that a pending entry was delivered to its owner once more.
     pub fn redeliver(&mut self, id: Id, now_ms: u64) {
         if let Some(pending) = self.pending.get_mut(id) {
+            let before = pending.age();
             pending.delivered_ms = now_ms as i64;
-            pending.deliveries = pending.deliveries.wrapping_add(1);
+            pending.deliveries = pending.deliveries_after();
+            let after = pending.age();
+            self.ages.change(Some(before), Some(after));
         }
+    }
+
+    /// Takes a pending entry from its owner, if it has one, or makes one that nobody owns. It stands behind those that were given
+    /// back before, and before all others.
+    pub fn release(&mut self, id: Id, deliveries: u64) {
+        self.put(Pending {
+            id,
+            delivered_ms: FIRST_RELEASED + self.released,
+            deliveries,
+            owner: None,
+        });
+        self.released += 1;
+    }
+
+    /// Pending entries that nobody owns, those first that were given back first.
+    pub fn released(&self) -> Vec<&Pending> {
+        // Most groups never had any.
+        if self.released == 0 {
+            return Vec::new();
+        }
+        let unowned = |pending: &&Pending| pending.owner.is_none();
+        let mut released: Vec<&Pending> = self.pending.iter().filter(unowned).collect();
+        released.sort_by_key(|pending| pending.delivered_ms);
+        released
+    }
+
+    /// Pending entries: those that were given back first, then those that were delivered the longest ago.
+    pub fn by_age(&mut self) -> impl Iterator<Item = &Pending> {
+        let Group { pending, ages, .. } = self;
+        let ages = ages
+            .0
+            .get_or_insert_with(|| pending.iter().map(Pending::age).collect());
+        ages.iter()
+            .map(|(_, id)| pending.get(*id).expect("what has an age is pending"))
     }
 
     /// Forgets a pending entry; false if there is none.
@@ -196,7 +312,10 @@ impl Group {
         let Some(pending) = self.pending.remove(id) else {
             return false;
         };
-        self.consumer_mut(pending.owner).pending.remove(id);
+        self.ages.change(Some(pending.age()), None);
+        if let Some(owner) = pending.owner {
+            self.consumer_mut(owner).pending.remove(id);
+        }
         true
     }
 
@@ -214,6 +333,7 @@ impl Group {
             + self.consumers.capacity() * size_of::<Option<Consumer>>()
             + self.order.capacity() * size_of::<Owner>()
             + self.pending.heap_bytes()
+            + self.ages.heap_bytes()
     }
 
     /// Pieces that dropping it frees.

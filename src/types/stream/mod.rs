@@ -6,16 +6,20 @@
 
 mod group;
 mod id;
+mod idempotency;
 mod node;
+mod references;
 mod shelf;
 #[cfg(test)]
 mod tests;
 
 use std::collections::BTreeMap;
 
-pub use group::{Consumer, Group, Owner, Pending};
+pub use group::{Consumer, DELIVERIES_MAX, Group, Owner, Pending};
 pub use id::{Id, IdText};
+pub use idempotency::Idempotency;
 pub use node::{Entry, Node};
+pub use references::{Forgotten, References};
 pub use shelf::Shelf;
 
 use super::{Bstr, Limits, Listpack, Type, TypeRef, Value};
@@ -42,12 +46,17 @@ pub struct Trim {
     pub is_rough: bool,
     /// At most so many entries go; 0 for any number.
     pub limit: usize,
+    pub references: References,
 }
 
 /// What a trim took away.
 #[derive(Debug, Default)]
 pub struct Trimmed {
     pub entries: usize,
+    /// The last entry that went, where entries were looked at one by one.
+    pub last_id: Id,
+    /// What was pending of the entries that went.
+    pub forgotten: Forgotten,
     nodes: Shelf<Node>,
 }
 
@@ -82,6 +91,10 @@ pub struct Stream {
     /// Entries ever added.
     pub entries_added: u64,
     pub groups: BTreeMap<Bstr, Group>,
+    /// Whether pending entries were ever given back to a group.
+    pub has_released: bool,
+    /// What producers added lately, once one has said who it is.
+    pub idempotency: Option<Box<Idempotency>>,
 }
 
 impl Stream {
@@ -119,6 +132,11 @@ impl Stream {
         let done = act(self, &mut group);
         *self.groups.get_mut(name)? = group;
         Some(done)
+    }
+
+    /// Whether only files of later versions carry it whole: those of Redis 8.6 have producers, those of 8.8 what was given back.
+    pub fn is_later(&self) -> bool {
+        self.idempotency.is_some() || self.has_released
     }
 
     // Reading entries.
@@ -260,24 +278,18 @@ impl Stream {
 
     /// Removes entries from the first on, until the bound holds.
     pub fn trim(&mut self, trim: &Trim) -> Trimmed {
+        if trim.references != References::Keep {
+            return self.trim_each(trim);
+        }
         let len = self.len;
         let mut nodes = Shelf::default();
         while let Some(node) = self.nodes.first() {
-            let live = node.live();
-            let trimmed = len - self.len;
-            let holds = matches!(trim.bound, Bound::Len(max) if self.len as u64 <= max);
-            if holds || (trim.limit > 0 && trimmed + live > trim.limit) {
+            if self.has_trimmed(trim, len - self.len, node.live()) {
                 break;
             }
-            let whole = match trim.bound {
-                Bound::Len(max) => (self.len - live) as u64 >= max,
-                Bound::From(id) => node.last_id() < id,
-            };
             let spot = self.nodes.start();
-            if whole {
-                if let Some(node) = self.take_node(spot) {
-                    nodes.push(node);
-                }
+            if self.is_beyond(trim, node) {
+                nodes.push_some(self.take_node(spot));
                 continue;
             }
             if !trim.is_rough {
@@ -301,6 +313,21 @@ impl Stream {
         Trimmed {
             entries: len - self.len,
             nodes,
+            ..Trimmed::default()
+        }
+    }
+
+    /// Whether a trim that took so many entries is done before a node of `live` ones.
+    fn has_trimmed(&self, trim: &Trim, trimmed: usize, live: usize) -> bool {
+        let holds = matches!(trim.bound, Bound::Len(max) if self.len as u64 <= max);
+        holds || (trim.limit > 0 && trimmed + live > trim.limit)
+    }
+
+    /// Whether all of a node lies beyond the bound.
+    fn is_beyond(&self, trim: &Trim, node: &Node) -> bool {
+        match trim.bound {
+            Bound::Len(max) => (self.len - node.live()) as u64 >= max,
+            Bound::From(id) => node.last_id() < id,
         }
     }
 
@@ -415,13 +442,16 @@ impl Stream {
                 name.heap_bytes() + size_of::<(Bstr, Group)>() + group.heap_bytes()
             })
             .sum();
-        self.nodes.heap_bytes() + self.bytes + groups
+        let known = self.idempotency.as_ref();
+        let known = known.map_or(0, |known| size_of::<Idempotency>() + known.heap_bytes());
+        self.nodes.heap_bytes() + self.bytes + groups + known
     }
 
     /// Pieces that dropping it frees.
     pub fn free_effort(&self) -> usize {
         let groups: usize = self.groups.values().map(Group::free_effort).sum();
-        self.nodes.len() + groups
+        let known = self.idempotency.as_ref().map_or(0, |known| known.len());
+        self.nodes.len() + groups + known
     }
 }
 

@@ -314,14 +314,18 @@ impl Node {
 
     /// Deletes living entries from the first on, as long as `condemn` says so of the next; how many.
     pub fn kill_first(&mut self, mut condemn: impl FnMut(Id) -> bool) -> usize {
-        let condemned: Vec<usize> = self
-            .walk()
-            .filter(|entry| !entry.is_dead)
-            .take_while(|entry| condemn(entry.id))
-            .map(|entry| entry.at)
-            .collect();
+        let condemned = self.condemn(|id| condemn(id).then_some(true));
         self.kill(&condemned);
         condemned.len()
+    }
+
+    /// Where the living entries stand that are to go: `judge` says of one after another whether it is, until it says nothing.
+    pub fn condemn(&self, mut judge: impl FnMut(Id) -> Option<bool>) -> Vec<usize> {
+        self.walk()
+            .filter(|entry| !entry.is_dead)
+            .map_while(|entry| Some((entry.at, judge(entry.id)?)))
+            .filter_map(|(at, dies)| dies.then_some(at))
+            .collect()
     }
 }
 

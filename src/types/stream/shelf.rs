@@ -200,6 +200,13 @@ impl<T: Placed> Shelf<T> {
         }
     }
 
+    /// Puts this item behind all others, if there is one.
+    pub fn push_some(&mut self, item: Option<T>) {
+        if let Some(item) = item {
+            self.push(item);
+        }
+    }
+
     /// Puts an item at its place; false if its id is taken.
     pub fn insert(&mut self, item: T) -> bool {
         let spot = self.seek(item.id());

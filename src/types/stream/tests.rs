@@ -65,6 +65,7 @@ fn it_agrees_with_a_map_under_random_edits() {
                         bound,
                         is_rough,
                         limit: 0,
+                        references: References::Keep,
                     };
                     for _ in 0..stream.trim(&trim).entries {
                         model.pop_first();
@@ -77,6 +78,7 @@ fn it_agrees_with_a_map_under_random_edits() {
                         bound: Bound::From(from),
                         is_rough: false,
                         limit: 0,
+                        references: References::Keep,
                     };
                     let before = model.len();
                     model = model.split_off(&from);
@@ -146,6 +148,7 @@ fn nodes_that_are_none_are_refused_and_never_panic() {
                     bound,
                     is_rough: false,
                     limit: 0,
+                    references: References::Keep,
                 });
             }
         }
@@ -171,7 +174,8 @@ fn a_group_counts_what_is_pending_the_same_from_both_sides() {
         assert_eq!(sum, group.pending().len());
     }
     for pending in group.pending().iter() {
-        let owner = group.consumer(pending.owner());
+        let owner = pending.owner().expect("nothing was given back");
+        let owner = group.consumer(owner);
         assert!(owner.pending().get(pending.id).is_some());
     }
     let names: Vec<&[u8]> = group.consumers().map(Consumer::name).collect();

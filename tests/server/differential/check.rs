@@ -64,6 +64,7 @@ pub const KNOWN: &[Known] = &[
             "ZRANDMEMBER",
             "ZSCAN",
             "GEODIST",
+            "GEOPOS",
             "GEOSEARCH",
             "GEORADIUS",
             "GEORADIUS_RO",
@@ -74,6 +75,20 @@ pub const KNOWN: &[Known] = &[
         change: "doubles have the shortest digits that read back the same, not 17 of them",
         source: "https://github.com/redis/redis/pull/10587 (7.2)",
         accepts: same_numbers,
+    },
+    Known {
+        commands: &[
+            "GEOPOS",
+            "GEOSEARCH",
+            "GEORADIUS",
+            "GEORADIUS_RO",
+            "GEORADIUSBYMEMBER",
+            "GEORADIUSBYMEMBER_RO",
+            "EXEC",
+        ],
+        change: "coordinates have the shortest digits that read back the same, not 17 behind the point",
+        source: "Redis 8.2.3 as it answers",
+        accepts: |real, ours| numbers_agree(real, ours, |a, b| (a - b).abs() < 1e-16),
     },
     Known {
         commands: &["OBJECT ENCODING"],
@@ -170,6 +185,16 @@ pub const KNOWN: &[Known] = &[
         source: "https://github.com/redis/redis/blob/7.4.0/src/db.c, parseScanCursorOrReply",
         // Valid cursors are walked to their end by a scene, so this hides nothing about them.
         accepts: |_, ours| ours.text() == "ERR invalid cursor",
+    },
+    Known {
+        commands: &["XSETID"],
+        change: "an id below that of a deleted entry is refused before one below the last entry's",
+        source: "Redis 8.2.3 as it answers",
+        accepts: |real, ours| {
+            let is_refusal =
+                |value: &Value| value.text().starts_with("ERR The ID specified in XSETID");
+            is_refusal(real) && ours.text().ends_with("current max_deleted_entry_id")
+        },
     },
     Known {
         commands: &["XREAD", "XREADGROUP"],
@@ -302,6 +327,16 @@ fn still(value: &Value) -> Value {
         "lag",
         "entries-read",
     ];
+    /// What came with Redis 8.6 and 8.8.
+    const LATER: &[&str] = &[
+        "idmp-duration",
+        "idmp-maxsize",
+        "pids-tracked",
+        "iids-tracked",
+        "iids-added",
+        "iids-duplicates",
+        "nacked-count",
+    ];
     let items = match value {
         Value::Array(items) => items.clone(),
         Value::Map(_) => value.items(),
@@ -326,7 +361,7 @@ fn still(value: &Value) -> Value {
     let lasting = items.chunks(2).filter(|pair| {
         let name = pair[0].text();
         let is_count = name == "consumers" && matches!(pair[1], Value::Int(_));
-        !is_count && !RUNNING.contains(&name.as_str())
+        !is_count && !RUNNING.contains(&name.as_str()) && !LATER.contains(&name.as_str())
     });
     Value::Array(lasting.flatten().map(still).collect())
 }
@@ -365,10 +400,17 @@ fn lasting(hello: &Value) -> Vec<(Value, Option<Value>)> {
 /// The same reply, but for the spelling of numbers.
 fn same_numbers(real: &Value, ours: &Value) -> bool {
     // Compared as numbers: whether a zero keeps its sign depends on how a set is packed.
+    numbers_agree(real, ours, |a, b| a == b)
+}
+
+fn numbers_agree(real: &Value, ours: &Value, same: fn(f64, f64) -> bool) -> bool {
     let number = |leaf: &Value| leaf.text().parse::<f64>().ok();
     match (real, ours) {
         (Value::Bulk(_), Value::Bulk(_)) | (Value::Double(_), Value::Double(_)) => {
-            real == ours || number(real).is_some_and(|value| number(ours) == Some(value))
+            real == ours
+                || number(real)
+                    .zip(number(ours))
+                    .is_some_and(|(a, b)| same(a, b))
         }
         (
             Value::Array(_) | Value::Set(_) | Value::Push(_) | Value::Map(_),
@@ -377,7 +419,7 @@ fn same_numbers(real: &Value, ours: &Value) -> bool {
             let (a, b) = (real.items(), ours.items());
             same_kind(real, ours)
                 && a.len() == b.len()
-                && a.iter().zip(&b).all(|(a, b)| same_numbers(a, b))
+                && a.iter().zip(&b).all(|(a, b)| numbers_agree(a, b, same))
         }
         _ => real == ours,
     }

@@ -99,7 +99,7 @@ fn of_stream(stream: &Stream) -> Digest {
     for (name, group) in &stream.groups {
         sum = Digest::of(&[&sum.0, name, &group.last_id.to_bytes()]);
         for pending in group.pending().iter() {
-            let owner = group.consumer(pending.owner()).name();
+            let owner = group.owner_name(pending);
             sum = Digest::of(&[&sum.0, &pending.id.to_bytes(), owner]);
         }
     }

@@ -13,7 +13,7 @@ use decode::{Batch, Said, decode};
 
 use super::read::{Fault, Reader};
 use super::save::Origin;
-use super::{VERSION_FIELD_TTL, VERSION_VALKEY, kind, opcode};
+use super::{VERSION_STREAM_5, VERSION_VALKEY, kind, opcode};
 use crate::engine::{Access, Engine, Patience, Rules};
 use crate::persist::window::Window;
 use crate::util::number;
@@ -192,7 +192,7 @@ impl<'r> Scan<'r> {
     fn version(&mut self, head: &[u8]) -> Result<u16> {
         let number = |digits: &[u8]| std::str::from_utf8(digits).ok()?.parse::<u16>().ok();
         let known = match (head.strip_prefix(b"REDIS"), head.strip_prefix(b"VALKEY")) {
-            (Some(digits), _) => number(digits).map(|version| (version, 1..=VERSION_FIELD_TTL)),
+            (Some(digits), _) => number(digits).map(|version| (version, 1..=VERSION_STREAM_5)),
             (_, Some(digits)) => {
                 self.valkey = true;
                 number(digits).map(|version| (version, VERSION_VALKEY..=VERSION_VALKEY))
