@@ -410,7 +410,9 @@ fn start(worker: &Rc<Worker>, buffers: &Rc<Buffers>, socket: Accepted) {
     let (worker, buffers) = (worker.clone(), buffers.clone());
     let mut stream = stream;
     tokio::task::spawn_local(async move {
-        match net::shake_hands(&buffers, &mut stream).await {
+        let seconds = worker.shared.config.tls_handshake_timeout.get();
+        let patience = Duration::from_secs(seconds as u64);
+        match net::shake_hands(&buffers, &mut stream, patience).await {
             Ok(()) => admit(&worker, &buffers, stream, address, local),
             Err(error) => {
                 tracing::warn!(

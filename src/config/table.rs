@@ -202,6 +202,7 @@ directives! {
     tls_auth_clients: Pick<TlsAuth> = Pick::new(TlsAuth::Yes), LIVE, "Whether clients must show a certificate.";
     tls_auth_clients_user: Pick<TlsUser> = Pick::new(TlsUser::Off), LIVE, "What in a client's certificate names the ACL user that it is: CN, URI, or off.";
     tls_auto_reload_interval: Int = Int::new(60, 0, INT), LIVE, "Seconds between two looks at whether certificate files have changed; 0 for never.";
+    tls_handshake_timeout: Int = Int::new(60, 1, INT), LIVE, "Seconds that a client has to agree on TLS before it is closed.";
     tls_groups: Text = Text::optional(), LIVE, "Groups for the exchange of keys.";
     tls_replication: Bool = Bool::new(false), LIVE, "Speak TLS to a master.";
     tls_cluster: Bool = Bool::new(false), LIVE, "Speak TLS to other servers by MIGRATE.";

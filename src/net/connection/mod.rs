@@ -51,8 +51,6 @@ const WRITE_BYTES: usize = 512 * 1024;
 const LATER_BYTES: usize = 8 * 1024;
 /// What a sleeping client may send ahead before its socket is left unread.
 const AHEAD_BYTES: usize = 1024 * 1024;
-/// What a client that speaks TLS has for the handshake.
-const HANDSHAKE: Duration = Duration::from_secs(10);
 
 /// Buffers of one worker that no connection is using.
 #[derive(Default)]
@@ -106,17 +104,21 @@ enum Event {
     Feed(Turn),
 }
 
-/// Comes to an agreement with a client that speaks TLS, in ten seconds at most.
-pub async fn shake_hands(buffers: &Buffers, stream: &mut Stream) -> io::Result<()> {
+/// Comes to an agreement with a client that speaks TLS, in this time at most.
+pub async fn shake_hands(
+    buffers: &Buffers,
+    stream: &mut Stream,
+    patience: Duration,
+) -> io::Result<()> {
     let Stream::Tls(secure) = stream else {
         return Ok(());
     };
     let shaken = secure.shake_hands(&buffers.handshakes);
-    match tokio::time::timeout(HANDSHAKE, shaken).await {
+    match tokio::time::timeout(patience, shaken).await {
         Ok(done) => done,
         Err(_) => Err(io::Error::new(
             io::ErrorKind::TimedOut,
-            "it has not come to an end in ten seconds",
+            "the handshake has not come to an end in time",
         )),
     }
 }
