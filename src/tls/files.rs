@@ -1,6 +1,7 @@
 //! Certificates and keys out of files, as people have them.
 
 use std::fs;
+use std::io::ErrorKind;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -80,7 +81,14 @@ pub fn authorities(
 }
 
 fn read(path: &Path) -> Result<Vec<u8>, String> {
-    let told = |error: std::io::Error| reason(&error);
+    let told = |error: std::io::Error| match error.kind() {
+        // In containers files often belong to somebody else.
+        ErrorKind::PermissionDenied => {
+            let user = rustix::process::geteuid().as_raw();
+            format!("{}, as the server runs as user {user}", reason(&error))
+        }
+        _ => reason(&error),
+    };
     let bytes = fs::metadata(path).map_err(told)?.len();
     if bytes > FILE_MAX {
         return Err(format!("it has {bytes} bytes"));
