@@ -56,7 +56,7 @@ impl Shared {
     /// and no turn. What a long script holds is passed over: it had begun long before.
     pub fn pass_guards(&self) {
         for id in 0..SHARDS {
-            let shard = ShardSet::of((id as u64) << 32);
+            let shard = ShardSet::one(id);
             drop(
                 self.store
                     .engine

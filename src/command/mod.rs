@@ -12,6 +12,7 @@ mod derive;
 mod fail;
 mod registry;
 mod rights;
+mod secrets;
 
 pub mod client;
 pub mod expiry;
@@ -41,6 +42,7 @@ pub use derive::{Begin, Find, KeySpec};
 pub use fail::{Fail, quoted};
 pub use registry::{Entry, Found, Registry};
 pub use rights::{Touched, reads_every_key};
+pub use secrets::{hide_after, redacted};
 
 /// One command, or one subcommand.
 pub struct Command {
@@ -70,6 +72,10 @@ pub struct Command {
     pub tips: &'static [&'static str],
     /// Since when, and in favour of what, the command is deprecated.
     pub deprecated: Option<(&'static str, &'static str)>,
+    /// Finds the arguments that MONITOR and SLOWLOG must not show: passwords.
+    pub secrets: Option<Secrets>,
+    /// What the first argument of a command that calls a script says of it.
+    pub script: Option<ScriptName>,
 }
 
 impl Command {
@@ -90,6 +96,8 @@ impl Command {
         plan: Plan::Keys,
         tips: &[],
         deprecated: None,
+        secrets: None,
+        script: None,
     };
 }
 
@@ -105,6 +113,18 @@ pub enum Run {
 
 /// Visits the positions of keys that only the command's own grammar finds.
 pub type MoreKeys = fn(&[&[u8]], &mut dyn FnMut(usize));
+
+/// Visits the positions of secrets; one beyond the last argument counts for nothing.
+pub type Secrets = fn(&[&[u8]], &mut dyn FnMut(usize));
+
+/// How a script that is to be called is named.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ScriptName {
+    /// By its text.
+    Text,
+    Sha1,
+    Function,
+}
 
 /// Tells what a command does to its key from all of its arguments.
 pub type KeyUseOf = fn(&[&[u8]]) -> KeyUse;
@@ -158,6 +178,18 @@ pub enum Flag {
     Scripted,
     /// Its key positions can't be told from positions alone, though its specs could.
     MovableKeys,
+    /// Runs what MULTI has queued, and is what that is.
+    RunsQueue,
+    /// Refused while the data files can't be written, so that whoever watches the server by it notices.
+    ShowsTrouble,
+    /// A container whose subcommands CLIENT PAUSE lets through: one of them ends it.
+    ThroughPause,
+    /// What CLIENT CACHING said still holds for the command after it.
+    KeepsCaching,
+    /// May lower the limit of memory, so that room is made at once.
+    SetsLimits,
+    /// Its replies are pushes, which are sent though replies are off.
+    Pushes,
 }
 
 impl Flag {
@@ -193,6 +225,12 @@ impl Flag {
             | Flag::Neither
             | Flag::WhileSubscribed
             | Flag::Scripted
+            | Flag::RunsQueue
+            | Flag::ShowsTrouble
+            | Flag::ThroughPause
+            | Flag::KeepsCaching
+            | Flag::SetsLimits
+            | Flag::Pushes
             | Flag::InMulti => return None,
         })
     }

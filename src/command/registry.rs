@@ -5,8 +5,7 @@ use hashbrown::HashTable;
 use super::derive::{self, ChannelSpec, KeySpec};
 use super::{Command, Family, Flag, KeyUse, Plan, Run};
 use crate::acl::{Catalog, Known, category};
-use crate::engine::ShardSet;
-use crate::util::keyhash;
+use crate::engine::{ShardKey, ShardSet};
 
 /// A command or subcommand as the server uses it.
 pub struct Entry {
@@ -116,7 +115,7 @@ impl Entry {
     #[inline]
     pub fn shards(&self, argv: &[&[u8]]) -> ShardSet {
         if let Some(key) = self.lone_key(argv) {
-            return ShardSet::of(keyhash::hash(key));
+            return ShardSet::of(ShardKey::of(key));
         }
         match self.command.plan {
             Plan::All | Plan::Each => return ShardSet::ALL,
@@ -124,7 +123,7 @@ impl Entry {
             _ => {}
         }
         let mut set = ShardSet::EMPTY;
-        self.each_key(argv, |at| set.add(keyhash::hash(argv[at])));
+        self.each_key(argv, |at| set.add(ShardKey::of(argv[at])));
         set
     }
 
@@ -263,16 +262,16 @@ impl Registry {
         &mut self,
         family: &'static Family,
         command: &'static Command,
-        parent: Option<&str>,
+        parent: Option<&Command>,
     ) -> &'static Entry {
         let full_name = match parent {
-            Some(parent) => format!("{parent}|{}", command.name),
+            Some(parent) => format!("{}|{}", parent.name, command.name),
             None => command.name.to_string(),
         };
         let words = 1 + usize::from(parent.is_some());
         let mut subcommands = Names::default();
         for sub in command.subcommands {
-            let entry = self.build(family, sub, Some(command.name));
+            let entry = self.build(family, sub, Some(command));
             subcommands.insert(sub.name.as_bytes(), entry);
         }
         let specs = match command.keys {
@@ -284,7 +283,12 @@ impl Registry {
         } else {
             derive::arity(words, command.args)
         };
-        let mut flags = command.flags.iter().fold(0, |bits, flag| bits | flag.bit());
+        let bits = |command: &Command| {
+            let flags = command.flags.iter();
+            flags.fold(0, |bits, flag| bits | flag.bit())
+        };
+        let mut flags = bits(command);
+        flags |= parent.map_or(0, bits) & Flag::ThroughPause.bit();
         let neither = flags & Flag::Neither.bit() != 0;
         match command.run {
             Run::Read(_) if !neither => flags |= Flag::ReadOnly.bit(),

@@ -3,10 +3,12 @@
 use std::sync::atomic::Ordering;
 
 use crate::command::Flag::{
-    AllowBusy, Fast, InMulti, Loading, NoAuth, NoScript, Stale, WhileSubscribed,
+    AllowBusy, Fast, InMulti, Loading, NoAuth, NoScript, ShowsTrouble, Stale, WhileSubscribed,
 };
 use crate::command::session::{Session, check_name};
-use crate::command::{Arg, Command, Done, Fail, Family, Flow, Run, SessionCall, quoted};
+use crate::command::{
+    Arg, Command, Done, Fail, Family, Flow, Run, SessionCall, hide_after, quoted,
+};
 use crate::config::REDIS_VERSION;
 
 pub const FAMILY: Family = Family {
@@ -24,6 +26,7 @@ const AUTH: Command = Command {
         Arg::text("password"),
     ],
     run: Run::Session(auth),
+    secrets: Some(|argv, hide| (1..argv.len()).for_each(hide)),
     ..Command::PLAIN
 };
 
@@ -88,6 +91,7 @@ const HELLO: Command = Command {
     )
     .optional()],
     run: Run::Session(hello),
+    secrets: Some(|argv, hide| hide_after(argv, "AUTH", 2, 2, hide)),
     ..Command::PLAIN
 };
 
@@ -159,7 +163,7 @@ fn introduce(call: &mut SessionCall<'_>) {
 const PING: Command = Command {
     name: "ping",
     summary: "Returns PONG, or its argument",
-    flags: &[Fast, WhileSubscribed],
+    flags: &[Fast, WhileSubscribed, ShowsTrouble],
     args: &[Arg::text("message").optional()],
     run: Run::Session(ping),
     tips: &["request_policy:all_shards", "response_policy:all_succeeded"],

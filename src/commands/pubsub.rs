@@ -2,7 +2,9 @@
 
 use bytes::Bytes;
 
-use crate::command::Flag::{Fast, Loading, MayReplicate, NoScript, PubSub, Stale, WhileSubscribed};
+use crate::command::Flag::{
+    Fast, Loading, MayReplicate, NoScript, PubSub, Pushes, Stale, WhileSubscribed,
+};
 use crate::command::{
     Arg, Begin, Command, Done, Family, Find, Flow, KeySpec, KeyUse, Run, SessionCall, help,
 };
@@ -41,7 +43,7 @@ const SUBSCRIBE: Command = Command {
     summary: "Listens to channels",
     cost: "O(N) for N channels",
     since: "2.0.0",
-    flags: &[PubSub, NoScript, Loading, Stale, WhileSubscribed],
+    flags: &[PubSub, NoScript, Loading, Stale, WhileSubscribed, Pushes],
     args: &[Arg::channel("channel").many()],
     run: Run::Session(|call| subscribe(call, Channels::Plain)),
     ..Command::PLAIN
@@ -52,7 +54,7 @@ const PSUBSCRIBE: Command = Command {
     summary: "Listens to all channels that match patterns",
     cost: "O(N) for N patterns",
     since: "2.0.0",
-    flags: &[PubSub, NoScript, Loading, Stale, WhileSubscribed],
+    flags: &[PubSub, NoScript, Loading, Stale, WhileSubscribed, Pushes],
     args: &[Arg::block("pattern", &[Arg::channel_pattern("pattern")]).many()],
     run: Run::Session(|call| subscribe(call, Channels::Pattern)),
     ..Command::PLAIN
@@ -63,7 +65,7 @@ const SSUBSCRIBE: Command = Command {
     summary: "Listens to sharded channels",
     cost: "O(N) for N channels",
     since: "7.0.0",
-    flags: &[PubSub, NoScript, Loading, Stale, WhileSubscribed],
+    flags: &[PubSub, NoScript, Loading, Stale, WhileSubscribed, Pushes],
     args: &[Arg::channel("shardchannel").many()],
     run: Run::Session(|call| subscribe(call, Channels::Shard)),
     keys: Some(SHARD_CHANNELS),
@@ -75,7 +77,7 @@ const UNSUBSCRIBE: Command = Command {
     summary: "Stops listening to channels, or to all of them",
     cost: "O(N) for N channels",
     since: "2.0.0",
-    flags: &[PubSub, NoScript, Loading, Stale, WhileSubscribed],
+    flags: &[PubSub, NoScript, Loading, Stale, WhileSubscribed, Pushes],
     args: &[Arg::text("channel").optional().many()],
     run: Run::Session(|call| unsubscribe(call, Channels::Plain)),
     ..Command::PLAIN
@@ -86,7 +88,7 @@ const PUNSUBSCRIBE: Command = Command {
     summary: "Stops listening to patterns, or to all of them",
     cost: "O(N) for N patterns",
     since: "2.0.0",
-    flags: &[PubSub, NoScript, Loading, Stale, WhileSubscribed],
+    flags: &[PubSub, NoScript, Loading, Stale, WhileSubscribed, Pushes],
     args: &[Arg::pattern("pattern").optional().many()],
     run: Run::Session(|call| unsubscribe(call, Channels::Pattern)),
     ..Command::PLAIN
@@ -97,7 +99,7 @@ const SUNSUBSCRIBE: Command = Command {
     summary: "Stops listening to sharded channels, or to all of them",
     cost: "O(N) for N channels",
     since: "7.0.0",
-    flags: &[PubSub, NoScript, Loading, Stale, WhileSubscribed],
+    flags: &[PubSub, NoScript, Loading, Stale, WhileSubscribed, Pushes],
     args: &[Arg::text("shardchannel").optional().many()],
     run: Run::Session(|call| unsubscribe(call, Channels::Shard)),
     keys: Some(SHARD_CHANNELS),

@@ -1,6 +1,8 @@
 //! MULTI and its kin. EXEC runs in `exec`, which holds the locks.
 
-use crate::command::Flag::{AllowBusy, Fast, InMulti, Loading, NoScript, SkipSlowlog, Stale};
+use crate::command::Flag::{
+    AllowBusy, Fast, InMulti, Loading, NoScript, RunsQueue, SkipSlowlog, Stale,
+};
 use crate::command::session::Multi;
 use crate::command::{Arg, Command, Done, Fail, Family, Flow, KeyUse, Run, SessionCall};
 
@@ -34,7 +36,7 @@ const EXEC: Command = Command {
     summary: "Runs what MULTI queued, as one",
     cost: "That of the commands queued",
     since: "1.2.0",
-    flags: &[NoScript, Loading, Stale, SkipSlowlog, InMulti],
+    flags: &[NoScript, Loading, Stale, SkipSlowlog, InMulti, RunsQueue],
     run: Run::Session(|_| Ok(Flow::Exec)),
     ..Command::PLAIN
 };

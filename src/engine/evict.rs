@@ -6,10 +6,10 @@
 use super::access::AccessRules;
 use super::db::discard;
 use super::effects::{Class, Effects};
-use super::shard::{SHARDS, Shard, ShardSet};
+use super::shard::{SHARDS, Shard, ShardKey, ShardSet};
 use super::{Engine, Shards, Table};
 use crate::types::Bstr;
-use crate::util::{chance, keyhash};
+use crate::util::chance;
 
 /// `maxmemory-policy`, without `noeviction`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -61,7 +61,7 @@ impl Victims {
             if engine.keys_in(id) == 0 {
                 continue;
             }
-            let locked = engine.lock_unless(ShardSet::One(id as u8), give_up);
+            let locked = engine.lock_unless(ShardSet::one(id), give_up);
             let locked = locked.ok_or(Busy)?;
             let (shard, left) = (locked.shard(id), samples - seen);
             seen += self.sample(shard, policy, volatile_only, left, rules, now_ms);
@@ -138,7 +138,7 @@ impl Shard {
         let Some(table) = self.table(victim.db) else {
             return false;
         };
-        let Some(pos) = table.find(keyhash::hash(&victim.key), &victim.key) else {
+        let Some(pos) = table.find(ShardKey::of(&victim.key).hash(), &victim.key) else {
             return false;
         };
         if volatile_only && table.deadline(table.at(pos)).is_none() {

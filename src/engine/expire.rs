@@ -6,10 +6,9 @@
 use super::db::discard;
 use super::effects::{Class, Effects};
 use super::fields::tell_gone;
-use super::shard::Shard;
+use super::shard::{Shard, ShardKey};
 use super::wheel::{Due, Subject};
 use crate::types::{Bstr, ValueRef};
-use crate::util::keyhash;
 
 /// Fields removed from one hash before another key gets its turn.
 const FIELDS_PER_TURN: usize = 64;
@@ -45,7 +44,7 @@ impl Shard {
         let Some(table) = self.table(db) else {
             return;
         };
-        if let Some(pos) = table.find(keyhash::hash(key), key)
+        if let Some(pos) = table.find(ShardKey::of(key).hash(), key)
             && !table.is_live(pos, now_ms)
         {
             self.expire(db, pos, effects);
@@ -55,7 +54,7 @@ impl Shard {
     /// Removes what is due of a key: the key itself, or fields of a hash, however many they are.
     pub fn expire_all_now(&mut self, db: usize, key: &[u8], now_ms: u64, effects: &mut Effects) {
         self.expire_now(db, key, now_ms, effects);
-        let hash = keyhash::hash(key);
+        let hash = ShardKey::of(key).hash();
         let find = |shard: &Self| {
             let table = shard.table(db)?;
             let pos = table.find(hash, key)?;

@@ -41,7 +41,7 @@ pub use log::{Log, Part, Reach};
 pub use names::{NameWalk, Walked};
 pub use now::Now;
 pub use patience::{Patience, Service};
-pub use shard::{Hashed, NewKey, Place, SHARDS, Shard, ShardSet, shard_of};
+pub use shard::{Hashed, NewKey, Place, SHARDS, Shard, ShardKey, ShardSet};
 pub use snapshot::{SavedKey, Snapshot};
 pub use table::Table;
 pub use waiters::{Sleeper, Waiter};
@@ -178,7 +178,7 @@ impl Engine {
     /// A key whose hash has fields with deadlines. Shards that are held while `give_up` says so are passed over.
     pub fn timed_hash(&self, give_up: &dyn Fn() -> bool) -> Option<Bstr> {
         (0..SHARDS).find_map(|id| {
-            let locked = self.lock_unless(ShardSet::One(id as u8), give_up)?;
+            let locked = self.lock_unless(ShardSet::one(id), give_up)?;
             locked.held(id).tables().iter().find_map(Table::timed_hash)
         })
     }
@@ -308,7 +308,7 @@ impl<'e> Locked<'e> {
     pub fn set(&self) -> ShardSet {
         let mut set = ShardSet::EMPTY;
         for guarded in self.all() {
-            set.union(ShardSet::One(guarded.id as u8));
+            set.union(ShardSet::one(guarded.id));
         }
         set
     }

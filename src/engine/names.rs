@@ -246,7 +246,7 @@ impl NameWalk {
             // No table has a course of it any more, so nothing will be handed over.
             return Walked::Through;
         }
-        let Some(mut locked) = engine.lock_unless(ShardSet::One(self.shard as u8), give_up) else {
+        let Some(mut locked) = engine.lock_unless(ShardSet::one(self.shard), give_up) else {
             return Walked::Held;
         };
         let Self {
@@ -261,7 +261,7 @@ impl NameWalk {
     /// Gives the walk up: nothing is kept for it any more. What others hold for too long is met later.
     pub fn leave(&mut self, engine: &Engine, give_up: &dyn Fn() -> bool) {
         for shard in self.shard..SHARDS {
-            let Some(mut locked) = engine.lock_unless(ShardSet::One(shard as u8), give_up) else {
+            let Some(mut locked) = engine.lock_unless(ShardSet::one(shard), give_up) else {
                 break;
             };
             locked.each(|shard| shard.forget_walk(&self.ground, &mut self.garbage));

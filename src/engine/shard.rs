@@ -22,11 +22,28 @@ use crate::util::{keyhash, memory};
 /// a power of two, so that a mask picks one.
 pub const SHARDS: usize = 256;
 
-/// Which shard a key with this hash lives in. Bits 32 to 39: the table's index uses
-/// the lowest bits and its control bytes the highest, and neither may be constant in a shard.
-#[inline]
-pub fn shard_of(hash: u64) -> usize {
-    (hash >> 32) as usize & (SHARDS - 1)
+/// Where a key is kept: the shard, and the hash by which a table finds it. There is no other way from a key to its shard,
+/// so that what decides it (a cluster's slot, one day) is decided here alone.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ShardKey(u64);
+
+impl ShardKey {
+    #[inline]
+    pub fn of(key: &[u8]) -> Self {
+        ShardKey(keyhash::hash(key))
+    }
+
+    /// Bits 32 to 39: the table's index uses the lowest bits and its control bytes the highest, and neither may be
+    /// constant in a shard.
+    #[inline]
+    pub fn shard(self) -> usize {
+        (self.0 >> 32) as usize & (SHARDS - 1)
+    }
+
+    #[inline]
+    pub fn hash(self) -> u64 {
+        self.0
+    }
 }
 
 /// A set of shards: what a unit of work locks.
@@ -51,14 +68,21 @@ impl ShardSet {
     pub const ALL: ShardSet = ShardSet::Many([u64::MAX; SHARDS / 64]);
 
     #[inline]
-    pub fn of(hash: u64) -> Self {
-        ShardSet::One(shard_of(hash) as u8)
+    pub fn of(key: ShardKey) -> Self {
+        ShardSet::one(key.shard())
     }
 
-    /// Adds the shard of a key with this hash.
+    /// The shard of this number.
     #[inline]
-    pub fn add(&mut self, hash: u64) {
-        self.union(ShardSet::of(hash));
+    pub fn one(id: usize) -> Self {
+        debug_assert!(id < SHARDS);
+        ShardSet::One(id as u8)
+    }
+
+    /// Adds the shard of a key.
+    #[inline]
+    pub fn add(&mut self, key: ShardKey) {
+        self.union(ShardSet::of(key));
     }
 
     pub fn union(&mut self, other: ShardSet) {
@@ -125,11 +149,11 @@ impl ShardSet {
     }
 }
 
-/// A key of the command under way, with its hash.
+/// A key of the command under way, with where it is kept.
 #[derive(Clone, Copy)]
 pub struct Hashed<'a> {
     key: &'a [u8],
-    pub hash: u64,
+    pub at: ShardKey,
 }
 
 impl<'a> Hashed<'a> {
@@ -137,21 +161,21 @@ impl<'a> Hashed<'a> {
     pub fn new(key: &'a [u8]) -> Self {
         Hashed {
             key,
-            hash: keyhash::hash(key),
+            at: ShardKey::of(key),
         }
     }
 
-    /// A key whose hash is known.
+    /// A key that was hashed before.
     #[inline]
-    pub fn known(key: &'a [u8], hash: u64) -> Self {
-        debug_assert_eq!(keyhash::hash(key), hash, "a hash of another key");
-        Hashed { key, hash }
+    pub fn known(key: &'a [u8], at: ShardKey) -> Self {
+        debug_assert_eq!(ShardKey::of(key), at, "a hash of another key");
+        Hashed { key, at }
     }
 
-    /// The hash of these bytes, if they are the very same in memory.
+    /// Where these bytes are kept, if they are the very same in memory.
     #[inline]
-    pub fn of(self, key: &[u8]) -> Option<u64> {
-        std::ptr::eq(self.key, key).then_some(self.hash)
+    pub fn of(self, key: &[u8]) -> Option<ShardKey> {
+        std::ptr::eq(self.key, key).then_some(self.at)
     }
 }
 
@@ -292,7 +316,8 @@ impl Shard {
             deadline_ms,
             access,
         } = loaded;
-        let Hashed { key, hash } = key;
+        let Hashed { key, at } = key;
+        let hash = at.hash();
         if let Some(pos) = self.table_mut(db).find(hash, key) {
             if !replace {
                 return false;
@@ -392,13 +417,13 @@ mod tests {
     #[test]
     fn shard_sets_iterate_lowest_first() {
         let mut set = ShardSet::EMPTY;
-        for shard in [200u64, 3, 64, 63] {
-            set.add(shard << 32);
+        for shard in [200, 3, 64, 63] {
+            set.union(ShardSet::one(shard));
         }
         assert_eq!(set.iter().collect::<Vec<_>>(), [3, 63, 64, 200]);
         assert_eq!(ShardSet::ALL.iter().count(), SHARDS);
         assert!(ShardSet::ALL.covers(set) && !set.covers(ShardSet::ALL));
-        let one = ShardSet::of(64 << 32);
+        let one = ShardSet::one(64);
         assert_eq!(one.iter().collect::<Vec<_>>(), [64]);
         assert!(set.covers(one) && !one.covers(set) && one.covers(ShardSet::EMPTY));
         let mut grown = ShardSet::EMPTY;

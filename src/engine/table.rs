@@ -6,9 +6,10 @@
 use super::access::Access;
 use super::entry::{Entry, New};
 use super::names::Course;
+use super::shard::ShardKey;
 use super::wheel::{Due, Subject, Wheel};
 use crate::types::{Bstr, Dense, Far, Keyed, ValueRef};
-use crate::util::{keyhash, memory};
+use crate::util::memory;
 
 #[derive(Default)]
 pub struct Table {
@@ -55,7 +56,7 @@ impl Table {
 
     /// Whether the key stands here, dead or alive.
     pub fn holds(&self, key: &[u8]) -> bool {
-        self.find(keyhash::hash(key), key).is_some()
+        self.find(ShardKey::of(key).hash(), key).is_some()
     }
 
     #[inline]

@@ -9,7 +9,7 @@ use std::sync::atomic::Ordering;
 use parking_lot::MutexGuard;
 use smallvec::SmallVec;
 
-use super::shard::{Shard, shard_of};
+use super::shard::{Shard, ShardKey};
 use super::table::Table;
 use super::{Engine, Entry, Locked};
 use crate::types::{Far, Keyed};
@@ -18,8 +18,7 @@ use crate::util::keyhash;
 /// What a command will look at.
 #[derive(Clone, Copy, Debug)]
 pub struct Glance<'a> {
-    /// The key's hash.
-    pub key: u64,
+    pub key: ShardKey,
     /// The first field or member that it names.
     pub member: Option<&'a [u8]>,
 }
@@ -36,7 +35,7 @@ impl Engine {
         let mut held: SmallVec<[(usize, MutexGuard<'_, Shard>); TOGETHER]> = SmallVec::new();
         let mut wanted: SmallVec<[(usize, Glance<'_>); TOGETHER]> = SmallVec::new();
         for glance in glances {
-            let id = shard_of(glance.key);
+            let id = glance.key.shard();
             let slot = &self.slots[id];
             // Few keys are in the cache anyway.
             if glance.member.is_none() && slot.keys.load(Ordering::Relaxed) < KEYS_MIN {
@@ -65,12 +64,12 @@ impl Engine {
 
 impl Locked<'_> {
     /// Looks at the keys of one command that names several.
-    pub fn warm(&self, db: usize, hashes: &[u64]) {
-        for hashes in hashes.chunks(TOGETHER) {
-            let tables = hashes.iter().filter_map(|hash| {
-                let table = self.held(shard_of(*hash)).table(db)?;
+    pub fn warm(&self, db: usize, keys: &[ShardKey]) {
+        for keys in keys.chunks(TOGETHER) {
+            let tables = keys.iter().filter_map(|key| {
+                let table = self.held(key.shard()).table(db)?;
                 let glance = Glance {
-                    key: *hash,
+                    key: *key,
                     member: None,
                 };
                 (table.len() >= KEYS_MIN).then_some((table, glance))
@@ -83,15 +82,15 @@ impl Locked<'_> {
 fn look<'t>(glances: impl Iterator<Item = (&'t Table, Glance<'t>)>) {
     let glances: SmallVec<[(&Table, Glance<'_>); TOGETHER]> = glances.collect();
     let indexes = glances.iter();
-    see(indexes.map(|(table, glance)| usize::from(table.far().touch(glance.key))));
+    see(indexes.map(|(table, glance)| usize::from(table.far().touch(glance.key.hash()))));
     // Many commands in a row may be about one key.
-    let mut last: Option<(u64, usize)> = None;
+    let mut last: Option<(ShardKey, usize)> = None;
     let places: SmallVec<[(&Entry, Glance<'_>); TOGETHER]> = glances
         .iter()
         .filter_map(|(table, glance)| {
             let pos = match last {
                 Some((key, pos)) if key == glance.key => pos,
-                _ => table.far().likely(glance.key)?,
+                _ => table.far().likely(glance.key.hash())?,
             };
             last = Some((glance.key, pos));
             Some((table.at(pos), *glance))

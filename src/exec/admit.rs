@@ -7,7 +7,7 @@ use super::{Look, Worker};
 use crate::acl::Context;
 use crate::command::session::{Queued, Session};
 use crate::command::shared::PauseMode;
-use crate::command::{Entry, Fail, Flag, Found, Registry, quoted};
+use crate::command::{Entry, Fail, Flag, Found, Registry, ScriptName, quoted};
 use crate::config::MaxmemoryPolicy;
 use crate::persist::Trouble;
 use crate::script::{Flags, Header};
@@ -86,7 +86,7 @@ impl Worker {
             self.check_memory(session, entry)?;
         }
         if let Some(trouble) = self.shared.store.trouble()
-            && (is_any(session, entry, &[Flag::Write]) || entry.command.name == "ping")
+            && (is_any(session, entry, &[Flag::Write]) || entry.is(Flag::ShowsTrouble))
         {
             return Err(refused_by_disk(trouble));
         }
@@ -142,7 +142,7 @@ impl Worker {
     #[cold]
     fn check_part(&self, session: &Session, entry: &Entry, argv: &[&[u8]]) -> Result<(), Fail> {
         let queued = || session.multi.iter().flat_map(|multi| &multi.queue);
-        let is_exec = entry.command.name == "exec";
+        let is_exec = entry.is(Flag::RunsQueue);
         let queued_writes = |one: &Queued| {
             one.entry.is(Flag::Write)
                 || one.entry.is(Flag::Scripted) && {
@@ -235,7 +235,7 @@ impl Worker {
         if !short {
             return Ok(());
         }
-        let exec_grows = entry.command.name == "exec"
+        let exec_grows = entry.is(Flag::RunsQueue)
             && session.multi.as_ref().is_some_and(|multi| {
                 multi
                     .queue
@@ -266,7 +266,7 @@ impl Worker {
         }
         match self.shared.pause.active(self.now_ms()) {
             None => false,
-            Some(PauseMode::All) => !is_pause_exempt(entry),
+            Some(PauseMode::All) => !entry.is(Flag::ThroughPause),
             Some(PauseMode::Write) => {
                 is_any(session, entry, &[Flag::Write, Flag::MayReplicate])
                     && !self.is_declared_harmless(entry, argv)
@@ -289,13 +289,13 @@ impl Worker {
 
     fn declared_flags(&self, entry: &Entry, argv: &[&[u8]]) -> Option<Flags> {
         let scripts = &self.shared.scripts;
-        match entry.command.name {
-            "eval" => Header::of_script(argv[1]).ok().map(|header| header.flags),
-            "evalsha" => {
+        match entry.command.script? {
+            ScriptName::Text => Header::of_script(argv[1]).ok().map(|header| header.flags),
+            ScriptName::Sha1 => {
                 let sha = String::from_utf8_lossy(argv[1]).to_ascii_lowercase();
                 scripts.get(&sha).map(|held| held.flags)
             }
-            "fcall" => {
+            ScriptName::Function => {
                 let name = String::from_utf8_lossy(argv[1]);
                 let functions = scripts.functions.load();
                 functions.library_of(&name).and_then(|library| {
@@ -304,7 +304,6 @@ impl Worker {
                         .map(|held| held.flags)
                 })
             }
-            _ => None,
         }
     }
 }
@@ -340,11 +339,6 @@ pub(super) fn refused_by_disk(trouble: Trouble) -> Fail {
     }
 }
 
-/// CLIENT UNPAUSE must come through.
-fn is_pause_exempt(entry: &Entry) -> bool {
-    entry.full_name.starts_with("client|")
-}
-
 /// What a browser sends that was made to talk to this port.
 fn is_http(word: &[u8]) -> bool {
     word.eq_ignore_ascii_case(b"post") || word.eq_ignore_ascii_case(b"host:")
@@ -353,7 +347,7 @@ fn is_http(word: &[u8]) -> bool {
 /// Whether it is one of these, at once or as what EXEC will run.
 fn is_any(session: &Session, entry: &Entry, flags: &[Flag]) -> bool {
     let one = |entry: &Entry| flags.iter().any(|flag| entry.is(*flag));
-    if entry.command.name == "exec" {
+    if entry.is(Flag::RunsQueue) {
         return session
             .multi
             .as_ref()

@@ -3,9 +3,9 @@
 use super::Worker;
 use crate::command::Fail;
 use crate::config::MaxmemoryPolicy;
-use crate::engine::{Busy, Policy, ShardSet, shard_of};
+use crate::engine::{Busy, Policy, ShardKey, ShardSet};
 use crate::types::Bstr;
-use crate::util::{crash, keyhash, memory};
+use crate::util::{crash, memory};
 
 /// Keys given up on one command's time. The next command goes on where this one stopped, and
 /// as each makes more room than it needs, memory goes down.
@@ -82,8 +82,8 @@ impl Worker {
             let Some(victim) = chosen.map_err(|Busy| self.shared.busy_fail())? else {
                 return Ok(None);
             };
-            let hash = keyhash::hash(&victim.key);
-            let mut unit = self.begin_write(ShardSet::of(hash))?;
+            let at = ShardKey::of(&victim.key);
+            let mut unit = self.begin_write(ShardSet::of(at))?;
             if self.evicts_nothing() {
                 self.let_go_of(unit);
                 return Ok(Some(0));
@@ -94,7 +94,7 @@ impl Worker {
             let crate::exec::unit::Unit { locked, effects } = &mut unit;
             use crate::engine::Shards;
             let gone = locked
-                .shard_mut(shard_of(hash))
+                .shard_mut(at.shard())
                 .evict(&victim, volatile_only, effects);
             crash::point("evict");
             let aside: usize = unit.effects.changed.iter().map(Bstr::heap_bytes).sum();

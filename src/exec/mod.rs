@@ -10,7 +10,6 @@ mod fiber;
 mod long;
 mod own;
 mod park;
-mod redact;
 mod relay;
 mod replay;
 mod rights;
@@ -35,12 +34,11 @@ pub use stop::{By, abort, ask_to_stop, stop, wait_for_cron};
 use crate::command::session::{ReplyMode, Session, Watches};
 use crate::command::shared::Shared;
 use crate::command::stats::WorkerStats;
-use crate::command::{Entry, Fail, Feed, Flag, Flow, Found, Job, Shutdown};
-use crate::engine::{Effects, Engine, Glance, Now, Rules, Victims};
+use crate::command::{Entry, Fail, Feed, Flag, Flow, Found, Job, Shutdown, redacted};
+use crate::engine::{Effects, Engine, Glance, Now, Rules, ShardKey, Victims};
 use crate::journal::{Depends, Porter};
 use crate::resp::Reply;
 use crate::util::clock::{self, Reading, Stopwatch};
-use crate::util::keyhash;
 
 /// The clock is read anew after commands that took longer than this: deadlines are milliseconds.
 const TIME_NANOS_MAX: u64 = 500_000;
@@ -89,14 +87,14 @@ pub use sweep::Alarm;
 #[derive(Clone, Copy)]
 pub struct Look {
     entry: &'static Entry,
-    /// Of the one key whose shard is all that will be locked, if that has been hashed.
-    hash: Option<u64>,
+    /// Where the one key is kept whose shard is all that will be locked, if that has been hashed.
+    at: Option<ShardKey>,
 }
 
 impl Look {
     /// Of a request that runs at once.
     fn unhashed(entry: &'static Entry) -> Self {
-        Look { entry, hash: None }
+        Look { entry, at: None }
     }
 }
 
@@ -210,7 +208,7 @@ impl Worker {
         match self.shared.registry.find(arg(0)?, arg(1)) {
             Found::Entry(entry) => Some(Look {
                 entry,
-                hash: entry.lone_key_at().and_then(arg).map(keyhash::hash),
+                at: entry.lone_key_at().and_then(arg).map(ShardKey::of),
             }),
             Found::NoSubcommand(_) | Found::Unknown => None,
         }
@@ -225,7 +223,7 @@ impl Worker {
     ) {
         let glances = looks.filter_map(|(look, arg)| {
             let member = look.entry.member_at.and_then(arg);
-            look.hash.map(|key| Glance { key, member })
+            look.at.map(|key| Glance { key, member })
         });
         self.engine.warm(session.db, glances);
     }
@@ -295,7 +293,7 @@ impl Worker {
             .last_command
             .store(entry.id as u32, std::sync::atomic::Ordering::Relaxed);
         let scripted = entry.is(Flag::Scripted)
-            || entry.command.name == "exec"
+            || entry.is(Flag::RunsQueue)
                 && session.multi.as_ref().is_some_and(|multi| {
                     let mut queued = multi.queue.iter();
                     queued.any(|queued| queued.entry.is(Flag::Scripted))
@@ -353,7 +351,7 @@ impl Worker {
         if entry.is(Flag::Admin) {
             // CONFIG SET holds for what follows in the same batch, and a new `maxmemory` at once.
             self.read_rules();
-            if entry.full_name == "config|set" && self.shared.config.maxmemory.get() > 0 {
+            if entry.is(Flag::SetsLimits) && self.shared.config.maxmemory.get() > 0 {
                 // What a long script holds goes when it has ended.
                 let _ = self.make_room();
             }
@@ -372,7 +370,7 @@ impl Worker {
             _ => self.count(session, entry, argv, nanos),
         }
         if let Some(tracking) = &mut session.tracking
-            && entry.full_name != "client|caching"
+            && !entry.is(Flag::KeepsCaching)
             && session.multi.is_none()
         {
             // It was for this one command, or transaction, whether that read anything or not.
@@ -383,7 +381,7 @@ impl Worker {
             Next::Sleep(_) | Next::Rest(_) | Next::Wait(_) | Next::Shutdown(_) => {}
             // What is said to a replica is no reply.
             Next::Replica(_) => {}
-            _ if entry.is(Flag::PubSub) && entry.full_name.ends_with("subscribe") => {
+            _ if entry.is(Flag::Pushes) => {
                 // What is pushed is heard though replies are off.
                 self.finish_reply(session, out.mark(), out);
             }
@@ -406,7 +404,7 @@ impl Worker {
 
     /// Writes an error reply to a request that never ran.
     fn refuse(&self, session: &mut Session, entry: Option<&Entry>, fail: &Fail, out: &mut Reply) {
-        let exec = entry.is_some_and(|entry| entry.command.name == "exec");
+        let exec = entry.is_some_and(|entry| entry.is(Flag::RunsQueue));
         let text = if exec {
             fail.aborting().into()
         } else {
@@ -474,7 +472,7 @@ impl Worker {
 
     #[cold]
     fn log_slow(&self, session: &Session, entry: &Entry, argv: &[&[u8]], micros: u64) {
-        let hidden = redact::redacted(entry, argv);
+        let hidden = redacted(entry, argv);
         let argv = hidden.as_deref().unwrap_or(argv);
         let client = &session.client;
         let name = client.profile.lock().name.clone();
@@ -493,7 +491,7 @@ impl Worker {
     #[inline]
     fn show_monitors(&self, session: &Session, entry: &Entry, argv: &[&[u8]]) {
         if self.shared.monitors.any() && !entry.is(Flag::SkipMonitor) && !entry.is(Flag::Admin) {
-            let hidden = redact::redacted(entry, argv);
+            let hidden = redacted(entry, argv);
             let shown = hidden.as_deref().unwrap_or(argv);
             self.feed_monitors(session.db, &Self::address(session), shown);
         }

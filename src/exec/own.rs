@@ -2,10 +2,9 @@
 
 use super::Worker;
 use super::unit::Unit;
-use crate::engine::{Db, Effects, Place, ShardSet, Shards, shard_of};
+use crate::engine::{Db, Effects, Place, ShardKey, ShardSet, Shards};
 use crate::resp::{Codec, ProtoLimits, Request};
 use crate::types::Bstr;
-use crate::util::keyhash;
 
 impl Worker {
     /// Remembers the keys of a client's records. This is a replica.
@@ -39,9 +38,9 @@ impl Worker {
         let keys: Vec<Place> = replication.own_keys.lock().iter().cloned().collect();
         for place in keys {
             let (db, key) = &place;
-            let hash = keyhash::hash(key);
-            let mut unit = self.begin_write_patiently(ShardSet::of(hash));
-            let shard = unit.locked.shard_mut(shard_of(hash));
+            let at = ShardKey::of(key);
+            let mut unit = self.begin_write_patiently(ShardSet::of(at));
+            let shard = unit.locked.shard_mut(at.shard());
             shard.expire_now(*db, key, self.now_ms(), &mut unit.effects);
             let lives = {
                 let (rules, now) = (self.rules.borrow(), self.now.get());

@@ -16,11 +16,11 @@ use crate::command::replication::{AckWaiter, Acks};
 use crate::command::session::Session;
 use crate::command::shared::{PauseMode, Shared};
 use crate::command::{AckWish, Entry, Fail, Flag, Flow, OnTimeout, Park};
-use crate::engine::{Now, Place, ShardSet, Shards, Sleeper, Waiter, shard_of};
+use crate::engine::{Now, Place, ShardKey, ShardSet, Shards, Sleeper, Waiter};
 use crate::journal::Seq;
 use crate::resp::{Reply, encode};
 use crate::types::Bstr;
-use crate::util::{clock, crash, keyhash};
+use crate::util::{clock, crash};
 
 /// A command asleep, as its keys' queues hold it.
 pub struct Parked {
@@ -203,7 +203,7 @@ impl Worker {
         let parked = Arc::new(parked);
         let ticket = self.shared.clients.new_ticket();
         for place in &parked.places {
-            let shard = unit.locked.shard_mut(shard_of(keyhash::hash(&place.1)));
+            let shard = unit.locked.shard_mut(ShardKey::of(&place.1).shard());
             let waiter = Waiter {
                 ticket,
                 reach,
@@ -232,7 +232,7 @@ impl Worker {
         while next < unit.effects.ready.len() {
             let place = unit.effects.ready[next].clone();
             next += 1;
-            let shard = unit.locked.shard_mut(shard_of(keyhash::hash(&place.1)));
+            let shard = unit.locked.shard_mut(ShardKey::of(&place.1).shard());
             for waiter in shard.waiters.of(&place) {
                 unit.effects.log.cut();
                 self.serve(unit, &waiter, &place.1);
@@ -308,7 +308,27 @@ impl Worker {
             };
             match served {
                 Ok(Flow::Park(park)) => return park.look_ms,
-                Ok(_) => {}
+                Ok(Flow::Done) => {}
+                // No command that sleeps ends so.
+                Ok(
+                    Flow::Exec
+                    | Flow::Discard
+                    | Flow::Watch
+                    | Flow::Unwatch
+                    | Flow::Reset
+                    | Flow::Close
+                    | Flow::Shutdown(_)
+                    | Flow::Wait(_)
+                    | Flow::Reload(_)
+                    | Flow::Script(_)
+                    | Flow::LogAlone
+                    | Flow::TellReplicas
+                    | Flow::Replica(_)
+                    | Flow::Acks(_)
+                    | Flow::Rest(_)
+                    | Flow::Names(_)
+                    | Flow::Stall(_),
+                ) => unreachable!("a sleeper's command is done, or sleeps on"),
                 Err(fail) => {
                     out = Reply::new(parked.resp3);
                     self.answer_error(parked.entry, &fail, &mut out);
@@ -374,7 +394,7 @@ impl Worker {
         parked
             .places
             .iter()
-            .for_each(|place| set.add(keyhash::hash(&place.1)));
+            .for_each(|place| set.add(ShardKey::of(&place.1)));
         let mut unit = self.begin(set).ok()?;
         // From here on nobody else decides it.
         let decided = Fate::Woken(Unblock::Timeout);
@@ -436,7 +456,7 @@ impl Worker {
 fn forget(unit: &mut Unit<'_>, parked: &Parked, ticket: u64) {
     for place in &parked.places {
         unit.locked
-            .shard_mut(shard_of(keyhash::hash(&place.1)))
+            .shard_mut(ShardKey::of(&place.1).shard())
             .waiters
             .leave(place, ticket);
     }

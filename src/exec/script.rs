@@ -19,14 +19,14 @@ use crate::command::session::Session;
 use crate::command::{
     Begin, Entry, Fail, Find, Flag, Flow, FunctionLoad, Plan, Run as Kind, ScriptCall, ScriptWish,
 };
-use crate::engine::{Effects, ShardSet};
+use crate::engine::{Effects, ShardKey, ShardSet};
 use crate::resp::Reply;
 use crate::script::{
     Clash, Failure, Flags, Header, Held, KeyPlaces, Library, Raised, argument, from_reply,
     is_contained, raised, write_reply,
 };
 use crate::types::Bstr;
-use crate::util::{clock, crash, keyhash};
+use crate::util::{clock, crash};
 
 /// A script under way.
 pub(super) struct Run<'w> {
@@ -89,10 +89,10 @@ impl Worker {
                 if found.contained {
                     set = ShardSet::EMPTY;
                     let keys = &argv[3..3 + call.keys];
-                    keys.iter().for_each(|key| set.add(keyhash::hash(key)));
+                    keys.iter().for_each(|key| set.add(ShardKey::of(key)));
                     if keys.is_empty() {
                         // Some lock, so that it ends before what others do to its client is answered, or knows of it.
-                        set = ShardSet::of(0);
+                        set = ShardSet::one(0);
                     }
                 }
                 let obeyed = stage.obeys();
@@ -503,33 +503,39 @@ impl Worker {
         }
         let nanos = self.lap(&mut started);
         self.count(&run.session, entry, argv, nanos);
-        match done {
-            // In a script nothing sleeps: not finding anything is the reply.
-            Ok(Flow::Park(park)) => {
-                park.on_timeout.write_denied(out);
-                Ok(())
-            }
-            Ok(Flow::Acks(wish)) => {
+        done.and_then(|flow| self.settle_for_script(flow, out))
+            .inspect_err(|_| self.stats().commands[entry.id].failed.add(1))
+    }
+
+    /// What becomes of what a handler asked for: in a script nothing sleeps, and not finding anything is the reply.
+    fn settle_for_script(&self, flow: Flow, out: &mut Reply) -> Result<(), Fail> {
+        match flow {
+            Flow::Park(park) => park.on_timeout.write_denied(out),
+            Flow::Acks(wish) => {
                 let shared = &self.shared;
                 let count = wish.acks.count(&shared.replication, &shared.journal);
                 out.raw(&wish.acks.reply(count));
-                Ok(())
             }
             // Nor does anything wait: the job goes on beside.
-            Ok(Flow::Wait(_)) => {
-                out.ok();
-                Ok(())
-            }
-            Ok(Flow::Stall(time)) => {
-                std::thread::sleep(time);
-                Ok(())
-            }
-            Ok(_) => Ok(()),
-            Err(fail) => {
-                self.stats().commands[entry.id].failed.add(1);
-                Err(fail)
-            }
+            Flow::Wait(_) => out.ok(),
+            Flow::Stall(time) => std::thread::sleep(time),
+            // What replicas are to hear was recorded.
+            Flow::Done | Flow::LogAlone | Flow::TellReplicas => {}
+            // Only where scripts may call what they may not (DEBUG set-disable-deny-scripts): nothing more comes of it.
+            Flow::Exec
+            | Flow::Discard
+            | Flow::Watch
+            | Flow::Unwatch
+            | Flow::Reset
+            | Flow::Close
+            | Flow::Shutdown(_)
+            | Flow::Reload(_)
+            | Flow::Script(_)
+            | Flow::Replica(_)
+            | Flow::Rest(_)
+            | Flow::Names(_) => {}
         }
+        Ok(())
     }
 
     fn admit_for_script(&self, run: &Run<'_>, argv: &[&[u8]]) -> Result<&'static Entry, Fail> {

@@ -10,10 +10,10 @@ use parking_lot::Condvar;
 
 use super::Worker;
 use super::unit::Unit;
-use crate::engine::{ShardSet, Shards, shard_of};
+use crate::engine::{ShardKey, ShardSet, Shards};
 use crate::types::Bstr;
 use crate::util::ranked::{Mutex, rank};
-use crate::util::{clock, crash, keyhash, thread};
+use crate::util::{clock, crash, thread};
 
 /// Things removed under one lock: some tens of microseconds.
 const EFFORT: usize = 64;
@@ -119,15 +119,15 @@ impl Worker {
             return;
         }
         for (db, key) in dead {
-            let hash = keyhash::hash(&key);
-            let Ok(mut unit) = self.begin_write(ShardSet::of(hash)) else {
+            let at = ShardKey::of(&key);
+            let Ok(mut unit) = self.begin_write(ShardSet::of(at)) else {
                 return;
             };
             if self.must_not_expire(now_ms) {
                 self.let_go_of(unit);
                 return;
             }
-            let shard = unit.locked.shard_mut(shard_of(hash));
+            let shard = unit.locked.shard_mut(at.shard());
             shard.expire_now(db, &key, now_ms, &mut unit.effects);
             self.commit(unit, None);
         }
@@ -141,7 +141,7 @@ impl Worker {
     /// Removes a few due things of one shard; whether there may be more.
     fn sweep_shard(&self, id: usize) -> bool {
         let mut late = Vec::new();
-        let mut unit = self.begin_write_patiently(ShardSet::of((id as u64) << 32));
+        let mut unit = self.begin_write_patiently(ShardSet::one(id));
         let now_ms = self.now_ms();
         if self.guards_moved() {
             // They are asked again before more is removed.

@@ -7,10 +7,10 @@ use super::unit::{Call, Unit};
 use crate::acl::Context;
 use crate::command::session::{Multi, Session};
 use crate::command::{Fail, Flag, Flow, Run};
-use crate::engine::{Db, Effects, Place, ShardSet, Shards, shard_of};
+use crate::engine::{Db, Effects, Place, ShardKey, ShardSet, Shards};
 use crate::resp::Reply;
 use crate::types::Bstr;
-use crate::util::{clock, keyhash};
+use crate::util::clock;
 
 /// How far EXEC has come.
 pub(super) enum Ended {
@@ -52,7 +52,7 @@ impl Worker {
         }
         if set.is_empty() {
             // Some lock, so that it ends before what others do to its client is answered, or knows of it.
-            set = ShardSet::of(0);
+            set = ShardSet::one(0);
         }
         let mut unit = match self.begin_write(set) {
             Ok(unit) => unit,
@@ -130,34 +130,14 @@ impl Worker {
                 }
                 done => done,
             };
-            match done {
-                // In a transaction nothing sleeps: not finding anything is the reply.
-                Ok(Flow::Park(park)) => park.on_timeout.write_denied(out),
-                Ok(Flow::LogAlone) => unit.effects.record(session.db, argv),
-                Ok(Flow::TellReplicas) => unit.effects.tell_replicas(session.db, argv),
-                Ok(Flow::Acks(wish)) => {
-                    let shared = &self.shared;
-                    let count = wish.acks.count(&shared.replication, &shared.journal);
-                    out.raw(&wish.acks.reply(count));
+            let settled =
+                done.and_then(|flow| self.settle_in_exec(session, argv, flow, &mut unit, out));
+            if let Err(fail) = settled {
+                out.cut(mark);
+                if let Fail::Login(name) = &fail {
+                    self.log_failed_login(session, name, argv[0]);
                 }
-                // Nor does anything wait: the job goes on beside.
-                Ok(Flow::Wait(_)) => out.ok(),
-                Ok(Flow::Stall(time)) => std::thread::sleep(time),
-                Ok(Flow::Reload(_)) => {
-                    // It would lock what the transaction holds.
-                    out.cut(mark);
-                    let fail = Fail::Says("Reloading is not allowed in transactions");
-                    self.answer_error(entry, &fail, out);
-                }
-                Ok(Flow::Close) => session.leaves = true,
-                Ok(_) => {}
-                Err(fail) => {
-                    out.cut(mark);
-                    if let Fail::Login(name) = &fail {
-                        self.log_failed_login(session, name, argv[0]);
-                    }
-                    self.answer_error(entry, &fail, out);
-                }
+                self.answer_error(entry, &fail, out);
             }
             self.show_monitors(session, entry, argv);
             let nanos = self.lap(&mut started);
@@ -168,6 +148,48 @@ impl Worker {
         unit
     }
 
+    /// What becomes of what a handler asked for: in a transaction nothing sleeps, and not finding anything is the reply.
+    fn settle_in_exec(
+        &self,
+        session: &mut Session,
+        argv: &[&[u8]],
+        flow: Flow,
+        unit: &mut Unit<'_>,
+        out: &mut Reply,
+    ) -> Result<(), Fail> {
+        match flow {
+            Flow::Park(park) => park.on_timeout.write_denied(out),
+            Flow::LogAlone => unit.effects.record(session.db, argv),
+            Flow::TellReplicas => unit.effects.tell_replicas(session.db, argv),
+            Flow::Acks(wish) => {
+                let shared = &self.shared;
+                let count = wish.acks.count(&shared.replication, &shared.journal);
+                out.raw(&wish.acks.reply(count));
+            }
+            // Nor does anything wait: the job goes on beside.
+            Flow::Wait(_) => out.ok(),
+            Flow::Stall(time) => std::thread::sleep(time),
+            // It would lock what the transaction holds.
+            Flow::Reload(_) => {
+                return Err(Fail::Says("Reloading is not allowed in transactions"));
+            }
+            Flow::Close => session.leaves = true,
+            Flow::Done => {}
+            // Scripts have run; of the others, none is queued, or nothing more comes of it here.
+            Flow::Script(_)
+            | Flow::Exec
+            | Flow::Discard
+            | Flow::Watch
+            | Flow::Unwatch
+            | Flow::Reset
+            | Flow::Shutdown(_)
+            | Flow::Replica(_)
+            | Flow::Rest(_)
+            | Flow::Names(_) => {}
+        }
+        Ok(())
+    }
+
     /// Whether a watched key was changed, or has died, since WATCH.
     fn watch_failed(&self, session: &Session, unit: &mut Unit<'_>) -> bool {
         let rules = self.rules.borrow();
@@ -176,7 +198,7 @@ impl Worker {
         }
         let mut effects = Effects::default();
         session.watches.keys.iter().any(|(db, key)| {
-            let shard = unit.locked.shard(shard_of(keyhash::hash(key)));
+            let shard = unit.locked.shard(ShardKey::of(key).shard());
             let stored = shard.table(*db).is_some_and(|table| table.holds(key));
             stored
                 && !Db::new(
@@ -195,7 +217,7 @@ impl Worker {
     /// WATCH: puts the session's flag on keys.
     pub(super) fn watch_keys(&self, session: &mut Session, keys: &[&[u8]]) -> Result<(), Fail> {
         let mut set = ShardSet::EMPTY;
-        keys.iter().for_each(|key| set.add(keyhash::hash(key)));
+        keys.iter().for_each(|key| set.add(ShardKey::of(key)));
         let mut unit = self.begin(set)?;
         let watches = &mut session.watches;
         let broken = watches.broken.get_or_insert_default();
@@ -204,7 +226,7 @@ impl Worker {
             if watches.keys.contains(&place) {
                 continue;
             }
-            let shard = unit.locked.shard_mut(shard_of(keyhash::hash(key)));
+            let shard = unit.locked.shard_mut(ShardKey::of(key).shard());
             // A key that has died but still stands must not break the watch when it is swept.
             shard.expire_now(session.db, key, self.now_ms(), &mut unit.effects);
             shard.watch(place.clone(), broken.clone());
@@ -233,7 +255,7 @@ impl Worker {
                 continue;
             };
             for (place, broken) in watches.keys.iter().zip(watches.broken.iter().cycle()) {
-                let shard = unit.locked.shard_mut(shard_of(keyhash::hash(&place.1)));
+                let shard = unit.locked.shard_mut(ShardKey::of(&place.1).shard());
                 shard.unwatch(place, broken);
             }
             self.commit(unit, None);
@@ -246,6 +268,6 @@ fn watched_shards(places: &[Place]) -> ShardSet {
     let mut set = ShardSet::EMPTY;
     places
         .iter()
-        .for_each(|place| set.add(keyhash::hash(&place.1)));
+        .for_each(|place| set.add(ShardKey::of(&place.1)));
     set
 }

@@ -12,9 +12,9 @@ use crate::command::{
     Args, Done, Entry, Fail, Flag, Flow, Plan, ReadCall, Reader, Run, SessionCall, WriteCall,
 };
 use crate::config::EventClasses;
-use crate::engine::{Db, Effects, Hashed, Locked, Patience, ShardSet, Shards, Wanted, shard_of};
+use crate::engine::{Db, Effects, Hashed, Locked, Patience, ShardKey, ShardSet, Shards, Wanted};
 use crate::resp::Reply;
-use crate::util::{crash, keyhash};
+use crate::util::crash;
 
 /// Shards locked and what was done to them so far.
 pub(super) struct Unit<'w> {
@@ -59,7 +59,7 @@ impl<'a> Call<'a> {
     #[inline]
     fn looked(session: &'a Session, look: Look, argv: &'a [&'a [u8]]) -> Self {
         let entry = look.entry;
-        let key = entry.lone_key(argv).zip(look.hash);
+        let key = entry.lone_key(argv).zip(look.at);
         Call {
             entry,
             argv,
@@ -68,7 +68,7 @@ impl<'a> Call<'a> {
             scripted: false,
             woken: None,
             user: session.user.as_deref(),
-            hashed: key.map(|(key, hash)| Hashed::known(key, hash)),
+            hashed: key.map(|(key, at)| Hashed::known(key, at)),
             parts: session.reply == ReplyMode::On,
         }
     }
@@ -77,7 +77,7 @@ impl<'a> Call<'a> {
     #[inline]
     pub fn shards(&self) -> ShardSet {
         match self.hashed {
-            Some(hashed) => ShardSet::of(hashed.hash),
+            Some(hashed) => ShardSet::of(hashed.at),
             None => self.entry.shards_alone(self.argv),
         }
     }
@@ -86,10 +86,10 @@ impl<'a> Call<'a> {
     #[inline]
     fn warm(&self, locked: &Locked<'_>) {
         if self.hashed.is_none() {
-            let mut hashes: SmallVec<[u64; 16]> = SmallVec::new();
-            let hash = |at: usize| hashes.push(keyhash::hash(self.argv[at]));
-            self.entry.each_key(self.argv, hash);
-            locked.warm(self.db, &hashes);
+            let mut keys: SmallVec<[ShardKey; 16]> = SmallVec::new();
+            let note = |at: usize| keys.push(ShardKey::of(self.argv[at]));
+            self.entry.each_key(self.argv, note);
+            locked.warm(self.db, &keys);
         }
     }
 }
@@ -345,11 +345,11 @@ impl Worker {
         let Unit { locked, effects } = unit;
         // At a dead key's place there may be another one by now, which is as the command left it.
         for (db, key) in std::mem::take(effects.dead.get_mut()) {
-            let shard = locked.shard_mut(shard_of(keyhash::hash(&key)));
+            let shard = locked.shard_mut(ShardKey::of(&key).shard());
             shard.expire_now(db, &key, self.now_ms(), effects);
         }
         for (db, key) in std::mem::take(effects.faded.get_mut()) {
-            let shard = locked.shard_mut(shard_of(keyhash::hash(&key)));
+            let shard = locked.shard_mut(ShardKey::of(&key).shard());
             shard.expire_all_now(db, &key, self.now_ms(), effects);
         }
     }

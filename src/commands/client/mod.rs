@@ -6,7 +6,7 @@ mod list;
 pub use list::line;
 mod tracking;
 
-use crate::command::Flag::{Admin, Loading, NoScript, Stale};
+use crate::command::Flag::{Admin, Loading, NoScript, Stale, ThroughPause};
 use crate::command::client::Profile;
 use crate::command::session::{ReplyMode, check_name};
 use crate::command::{Arg, Args, Command, Done, Fail, Family, Flow, Run, SessionCall, help};
@@ -22,6 +22,7 @@ const CLIENT: Command = Command {
     summary: "Looks at connections and steers them",
     cost: "Depends on subcommand.",
     since: "2.4.0",
+    flags: &[ThroughPause],
     run: Run::Container,
     subcommands: &[
         &tracking::CACHING,

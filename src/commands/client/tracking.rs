@@ -1,6 +1,6 @@
 //! CLIENT TRACKING and its kin: what this connection wants to hear of changed keys.
 
-use crate::command::Flag::{Loading, NoScript, Stale};
+use crate::command::Flag::{KeepsCaching, Loading, NoScript, Stale};
 use crate::command::session::SessionTracking;
 use crate::command::{Arg, Args, Command, Done, Fail, Flow, Run, SessionCall};
 use crate::pubsub::TrackingMode;
@@ -216,7 +216,7 @@ pub const CACHING: Command = Command {
     name: "caching",
     summary: "Says whether the next command's keys are tracked",
     since: "6.0.0",
-    flags: &[NoScript, Loading, Stale],
+    flags: &[NoScript, Loading, Stale, KeepsCaching],
     args: &[Arg::one_of(
         "mode",
         &[Arg::word("yes", "YES"), Arg::word("no", "NO")],

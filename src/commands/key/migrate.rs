@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use crate::command::links::OtherServer;
 use crate::command::{
-    Arg, Begin, Command, Done, Fail, Find, Flow, KeySpec, KeyUse, Run, WriteCall,
+    Arg, Begin, Command, Done, Fail, Find, Flow, KeySpec, KeyUse, Run, WriteCall, hide_after,
 };
 use crate::persist::rdb;
 use crate::resp::encode;
@@ -57,6 +57,10 @@ pub const MIGRATE: Command = Command {
             .since("3.0.6"),
     ],
     run: Run::Write(migrate),
+    secrets: Some(|argv, hide| {
+        hide_after(argv, "AUTH", 1, 6, hide);
+        hide_after(argv, "AUTH2", 2, 6, hide);
+    }),
     categories: &["keyspace", "dangerous"],
     arity: Some(-6),
     keys: Some(&[

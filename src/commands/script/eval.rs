@@ -4,8 +4,8 @@ use crate::command::Flag::{
     self, MayReplicate, NoMandatoryKeys, NoScript, Scripted, SkipMonitor, Stale,
 };
 use crate::command::{
-    Arg, Begin, Command, Done, Fail, Find, Flow, KeySpec, KeyUse, Run, ScriptCall, ScriptWish,
-    SessionCall,
+    Arg, Begin, Command, Done, Fail, Find, Flow, KeySpec, KeyUse, Run, ScriptCall, ScriptName,
+    ScriptWish, SessionCall,
 };
 
 const fn arguments(first: &'static str) -> [Arg; 4] {
@@ -60,6 +60,7 @@ pub const EVAL: Command = Command {
     keys: Some(&keys(USED)),
     arity: Some(-3),
     run: Run::Session(|call| run(call, false, false, false)),
+    script: Some(ScriptName::Text),
     ..Command::PLAIN
 };
 
@@ -86,6 +87,7 @@ pub const EVALSHA: Command = Command {
     keys: Some(&keys(USED)),
     arity: Some(-3),
     run: Run::Session(|call| run(call, false, true, false)),
+    script: Some(ScriptName::Sha1),
     ..Command::PLAIN
 };
 
@@ -112,6 +114,7 @@ pub const FCALL: Command = Command {
     keys: Some(&keys(USED)),
     arity: Some(-3),
     run: Run::Session(|call| run(call, true, false, false)),
+    script: Some(ScriptName::Function),
     ..Command::PLAIN
 };
 

@@ -353,6 +353,7 @@ const SETUSER: Command = Command {
     cost: "O(N) for N rules",
     args: &[Arg::text("username"), Arg::text("rule").optional().many()],
     run: Run::Session(setuser),
+    secrets: Some(|argv, hide| (2..argv.len()).for_each(hide)),
     ..ADMIN
 };
 

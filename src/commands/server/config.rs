@@ -6,7 +6,7 @@ use std::path::Path;
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
-use crate::command::Flag::{Admin, Loading, NoScript, Stale};
+use crate::command::Flag::{Admin, Loading, NoScript, SetsLimits, Stale};
 use crate::command::shared::Shared;
 use crate::command::{Arg, Command, Done, Fail, Flow, Run, SessionCall, help, users};
 use crate::config::rewrite::rewrite as rewritten;
@@ -71,16 +71,26 @@ const SET: Command = Command {
     summary: "Sets directives, all of them or none",
     cost: "O(N) for N directives given",
     since: "2.0.0",
-    flags: &[Admin, NoScript, Loading, Stale],
+    flags: &[Admin, NoScript, Loading, Stale, SetsLimits],
     args: &[Arg::block(
         "parameter_value",
         &[Arg::text("parameter"), Arg::text("value")],
     )
     .many()],
     run: Run::Session(set),
+    secrets: Some(hide_values),
     tips: &["request_policy:all_nodes", "response_policy:all_succeeded"],
     ..Command::PLAIN
 };
+
+/// Hides the values of directives that hold passwords.
+fn hide_values(argv: &[&[u8]], hide: &mut dyn FnMut(usize)) {
+    for at in (2..argv.len()).step_by(2) {
+        if config::find(argv[at]).is_some_and(|directive| directive.traits.sensitive) {
+            hide(at + 1);
+        }
+    }
+}
 
 /// What loading goes by.
 const NOT_WHILE_LOADING: [&[u8]; 2] = [b"appendonly", b"dir"];

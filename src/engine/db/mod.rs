@@ -15,10 +15,9 @@ use super::edit::Edit;
 use super::effects::{Class, Effects, Garbage};
 use super::entry::{Entry, New};
 use super::now::Now;
-use super::shard::{Hashed, Shard, shard_of};
+use super::shard::{Hashed, Shard, ShardKey};
 use super::table::Table;
 use crate::types::{Bstr, Hash, Piece, Type, Value, ValueRef};
-use crate::util::keyhash;
 
 /// Dead keys that readers let one unit of work see off; the others are met again.
 const DEAD_MAX: usize = 1024;
@@ -129,9 +128,9 @@ impl<'a> Db<'a> {
     }
 
     #[inline]
-    fn hash(&self, key: &[u8]) -> u64 {
+    fn place(&self, key: &[u8]) -> ShardKey {
         let hashed = self.hashed.and_then(|hashed| hashed.of(key));
-        hashed.unwrap_or_else(|| keyhash::hash(key))
+        hashed.unwrap_or_else(|| ShardKey::of(key))
     }
 
     /// This database's number.
@@ -178,9 +177,9 @@ impl<'a> Db<'a> {
 
     #[inline]
     fn find(&self, key: &[u8]) -> Option<(&Table, usize)> {
-        let hash = self.hash(key);
-        let table = self.shards.shard(shard_of(hash)).table(self.index)?;
-        let pos = table.find(hash, key)?;
+        let at = self.place(key);
+        let table = self.shards.shard(at.shard()).table(self.index)?;
+        let pos = table.find(at.hash(), key)?;
         if table.is_live(pos, self.now_ms()) {
             return Some((table, pos));
         }
@@ -206,9 +205,9 @@ impl<'a> Db<'a> {
 
     /// The entry even if its time is up: a replica keeps its keys until its master removes them.
     pub fn stored(&self, key: &[u8]) -> Option<&Entry> {
-        let hash = keyhash::hash(key);
-        let table = self.shards.shard(shard_of(hash)).table(self.index)?;
-        table.find(hash, key).map(|pos| table.at(pos))
+        let at = ShardKey::of(key);
+        let table = self.shards.shard(at.shard()).table(self.index)?;
+        table.find(at.hash(), key).map(|pos| table.at(pos))
     }
 
     /// Marks a key as used just now, for CLIENT NO-TOUCH too; false if it isn't there. It is counted like [`Db::value`].
@@ -320,8 +319,9 @@ impl<'a> Db<'a> {
     /// Finds a key for a writer, once a dead one was cleared away.
     #[inline]
     fn find_mut(&mut self, key: &[u8]) -> Found<'_> {
-        let hash = self.hash(key);
-        let shard = self.shards.shard_mut(shard_of(hash));
+        let at = self.place(key);
+        let hash = at.hash();
+        let shard = self.shards.shard_mut(at.shard());
         let effects = &mut *self.effects;
         effects.touched = true;
         let mut found = None;
@@ -343,7 +343,7 @@ impl<'a> Db<'a> {
 
     /// Removes what is due of a key, for a command that takes all the rest.
     pub fn settle(&mut self, key: &[u8]) {
-        let shard = self.shards.shard_mut(shard_of(self.hash(key)));
+        let shard = self.shards.shard_mut(self.place(key).shard());
         shard.expire_all_now(self.index, key, self.now.due_ms(), self.effects);
     }
 

@@ -9,11 +9,11 @@ use parking_lot::Mutex;
 use smallvec::SmallVec;
 
 use super::{LoadRules, told};
-use crate::engine::{Access, Engine, Glance, Hashed, New, NewKey, Patience, TOGETHER, shard_of};
+use crate::engine::{Access, Engine, Glance, Hashed, New, NewKey, Patience, ShardKey, TOGETHER};
 use crate::persist::rdb::read::{Fault, Read, Reader};
 use crate::persist::rdb::{kind, kind_name};
 use crate::types::{Limits, Value};
-use crate::util::{keyhash, memory};
+use crate::util::memory;
 
 /// Empty keys that are named in the log.
 const EMPTY_NAMED: u64 = 10;
@@ -63,7 +63,7 @@ pub fn decode(
 struct Found<'a> {
     said: Said,
     key: Cow<'a, [u8]>,
-    hash: u64,
+    at: ShardKey,
     value: Held<'a>,
 }
 
@@ -77,7 +77,7 @@ fn find<'a>(
     match record(&mut Reader::new(bytes), &rules.rules.limits) {
         (Ok(key), Ok(value)) => Ok(Some(Found {
             said,
-            hash: keyhash::hash(&key),
+            at: ShardKey::of(&key),
             key,
             value,
         })),
@@ -106,7 +106,7 @@ fn find<'a>(
 fn put(found: SmallVec<[Found<'_>; TOGETHER]>, engine: &Engine, rules: &LoadRules) -> Result<()> {
     if let [first, ..] = &found[..] {
         let glances = found.iter().map(|one| Glance {
-            key: one.hash,
+            key: one.at,
             member: None,
         });
         engine.warm(first.said.db, glances);
@@ -116,13 +116,13 @@ fn put(found: SmallVec<[Found<'_>; TOGETHER]>, engine: &Engine, rules: &LoadRule
         let Found {
             said,
             key,
-            hash,
+            at,
             value,
         } = one;
         let fresh = || Access::fresh(&rules.rules.access, rules.now_ms);
         let loaded = NewKey {
             db: said.db,
-            key: Hashed::known(&key, hash),
+            key: Hashed::known(&key, at),
             value: match value {
                 Held::Text(ref bytes) => New::text(bytes),
                 Held::Value(value) => value.into(),
@@ -130,7 +130,7 @@ fn put(found: SmallVec<[Found<'_>; TOGETHER]>, engine: &Engine, rules: &LoadRule
             deadline_ms: said.deadline_ms,
             access: said.mark.unwrap_or_else(fresh),
         };
-        let shard = &mut engine.lock_one(shard_of(hash), patience);
+        let shard = &mut engine.lock_one(at.shard(), patience);
         if !shard.load(loaded, rules.replace, rules.now_ms) {
             bail!(
                 "RDB has duplicated key '{}' in DB {}",
