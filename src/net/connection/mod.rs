@@ -324,7 +324,7 @@ impl Connection {
         };
         loop {
             self.until_idle().await;
-            self.worker.begin_batch();
+            self.worker.begin_turn();
             self.borrow_output();
             let (session, out) = (&mut self.session, &mut self.out);
             // Another script may be a long one by now.
@@ -336,6 +336,7 @@ impl Connection {
             }
             break;
         }
+        self.take_depends();
         self.worker.shared.clients.woke_up(&self.client);
     }
 
@@ -403,8 +404,9 @@ impl Connection {
     /// Takes everything of this client out of what is shared.
     async fn end(mut self) {
         self.wake(Wake::Gone).await;
-        self.worker.begin_batch();
+        self.worker.begin_turn();
         self.worker.close(&mut self.session);
+        self.take_depends();
         self.worker.end_batch();
     }
 }
