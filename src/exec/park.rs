@@ -246,8 +246,8 @@ impl Worker {
     pub fn retry(&self, sleep: &mut Sleep) -> Option<()> {
         let parked = &sleep.parked;
         let mut set = ShardSet::EMPTY;
-        let hashes = parked.places.iter().map(|place| keyhash::hash(&place.1));
-        hashes.for_each(|hash| set.add(hash));
+        let keys = parked.places.iter().map(|place| ShardKey::of(&place.1));
+        keys.for_each(|key| set.add(key));
         let mut unit = self.begin_write(set).ok()?;
         let waiter = Waiter {
             ticket: sleep.ticket,

@@ -381,8 +381,9 @@ impl Connection {
         };
         loop {
             self.until_idle().await;
-            self.worker.begin_batch();
+            self.worker.begin_turn();
             let looked = self.worker.retry(&mut sleep);
+            self.take_depends();
             self.worker.end_batch();
             // Another script may be a long one by now.
             if looked.is_some() {
