@@ -18,6 +18,7 @@ mod session;
 mod stop;
 mod sweep;
 mod transaction;
+mod turn;
 mod unit;
 
 use transaction::Ended;
@@ -155,34 +156,6 @@ impl Worker {
 
     pub fn stats(&self) -> &WorkerStats {
         &self.stats
-    }
-
-    /// Reads the clock and the configuration, once for all requests of a batch.
-    pub fn begin_batch(&self) -> Reading {
-        self.read_clock();
-        self.read_rules();
-        if !self.unwatched.borrow().is_empty() && !self.shared.scripts.is_busy() {
-            self.forget_watches();
-        }
-        self.watch.read()
-    }
-
-    fn read_clock(&self) {
-        self.now.set(Now::Live(clock::now_ms()));
-        self.nanos.set(0);
-    }
-
-    fn read_rules(&self) {
-        let mut rules = self.rules.borrow_mut();
-        let current = self.shared.rules.load();
-        if !Arc::ptr_eq(&rules, &current) {
-            *rules = Arc::clone(&current);
-        }
-    }
-
-    /// Makes this thread's memory count.
-    pub fn end_batch(&self) {
-        crate::util::memory::publish();
     }
 
     /// Microseconds between two readings of this worker's watch.

@@ -14,6 +14,7 @@ use super::Worker;
 use super::fiber::{Job, Stage};
 use super::unit::{Call, Unit};
 use crate::command::client::Client;
+use crate::command::replication::StreamWord;
 use crate::command::session::Session;
 use crate::command::{Entry, Flag, Flow, FunctionLoad, Run, ScriptWish};
 use crate::engine::{Db, Engine, Now, ShardSet};
@@ -92,40 +93,34 @@ impl Worker {
     /// Applies one command of the stream, whose bytes are `raw`.
     pub fn relay(self: &Rc<Self>, relay: &mut Relay, argv: &[&[u8]], raw: &[u8]) -> Relayed {
         relay.held.extend_from_slice(raw);
-        let name = argv.first().copied().unwrap_or(b"ping");
-        let is = |word: &str| name.eq_ignore_ascii_case(word.as_bytes());
-        if is("multi") {
+        let word = StreamWord::of(argv);
+        if word == StreamWord::Begin {
             relay.group = Some(Vec::new());
             return Relayed::Done;
         }
         if let Some(group) = &mut relay.group
-            && !is("exec")
+            && word != StreamWord::End
         {
             group.push(argv.iter().map(|arg| Bstr::new(arg)).collect());
             return Relayed::Done;
         }
-        let applied = match relay.group.take() {
-            Some(group) => {
+        let applied = match (relay.group.take(), word) {
+            (Some(group), _) => {
                 let argvs = borrowed(&group);
                 let argvs: Vec<&[&[u8]]> = argvs.iter().map(|argv| &argv[..]).collect();
                 self.apply(relay, &argvs)
             }
-            None if is("ping") => self.apply(relay, &[]),
-            None if is("replconf") => {
-                let asked = argv
-                    .get(1)
-                    .is_some_and(|word| word.eq_ignore_ascii_case(b"getack"));
-                match self.apply(relay, &[]) {
-                    true if asked => return Relayed::Asked,
-                    applied => applied,
-                }
+            (None, StreamWord::Ping | StreamWord::Conf | StreamWord::GetAck) => {
+                self.apply(relay, &[])
             }
-            None => self.apply(relay, &[argv]),
+            (None, StreamWord::Begin | StreamWord::End | StreamWord::Command) => {
+                self.apply(relay, &[argv])
+            }
         };
-        if applied {
-            Relayed::Done
-        } else {
-            Relayed::Stale
+        match (applied, word) {
+            (false, _) => Relayed::Stale,
+            (true, StreamWord::GetAck) => Relayed::Asked,
+            (true, _) => Relayed::Done,
         }
     }
 
@@ -179,12 +174,8 @@ impl Worker {
             return false;
         }
         // What the stream has selected once these have run: a replica of ours that resumes here goes on in it.
-        let selected = argvs.iter().rev().find_map(|argv| {
-            let select = argv[0].eq_ignore_ascii_case(b"select");
-            select
-                .then(|| crate::util::number::parse_i64(argv.get(1)?))
-                .flatten()
-        });
+        let mut words = argvs.iter().rev();
+        let selected = words.find_map(|argv| StreamWord::selected(argv));
         let selected = selected.map_or(relay.session.db, |db| db as usize);
         let backlog = &self.shared.journal.backlog;
         if !backlog.relay(relay.epoch, &relay.held, selected) {

@@ -7,6 +7,7 @@ mod replica;
 mod role;
 mod unread;
 mod wait;
+mod word;
 
 use std::net::{Shutdown, TcpStream};
 use std::sync::Arc;
@@ -20,6 +21,7 @@ use tokio::sync::Notify;
 pub use replica::{Filter, Order, Replica, ReplicaConf, Stage};
 pub use unread::Unread;
 pub use wait::{AckWaiter, Acks};
+pub use word::StreamWord;
 
 use crate::engine::Place;
 use crate::journal::Epoch;

@@ -232,7 +232,7 @@ fn lmovem(call: &mut WriteCall<'_>) -> Done {
 
 fn blmovem(call: &mut WriteCall<'_>) -> Done {
     let mut wish = Wish::parse(&mut call.args)?;
-    let deadline_ms = timeout::deadline_ms(call.args.next()?, call.db.now_ms())?;
+    let deadline_ms = timeout::deadline_ms(call.args.next()?, call.db.clock_ms())?;
     wish.parse_how_many(&mut call.args)?;
     if !call.woken_in_vain::<List>() && wish.serve(call)? {
         return Ok(Flow::Done);

@@ -177,7 +177,7 @@ impl Connection {
         }
         // What was sent meanwhile has given it back.
         self.borrow_output();
-        *started = self.worker.begin_batch();
+        *started = self.worker.begin_turn();
     }
 
     /// Does what a request wants beside its reply; whether it has been dealt with, and the next one may run.
@@ -244,7 +244,7 @@ impl Connection {
         if !self.weigh() {
             return None;
         }
-        let started = self.worker.begin_batch();
+        let started = self.worker.begin_turn();
         self.bound_output();
         self.client
             .active_ms

@@ -326,7 +326,7 @@ impl Connection {
         };
         loop {
             self.until_idle().await;
-            self.worker.begin_batch();
+            self.worker.begin_turn();
             self.borrow_output();
             let (session, out) = (&mut self.session, &mut self.out);
             // Another script may be a long one by now.
@@ -338,6 +338,7 @@ impl Connection {
             }
             break;
         }
+        self.take_depends();
         self.worker.shared.clients.woke_up(&self.client);
     }
 
@@ -382,8 +383,9 @@ impl Connection {
         };
         loop {
             self.until_idle().await;
-            self.worker.begin_batch();
+            self.worker.begin_turn();
             let looked = self.worker.retry(&mut sleep);
+            self.take_depends();
             self.worker.end_batch();
             // Another script may be a long one by now.
             if looked.is_some() {
@@ -405,8 +407,9 @@ impl Connection {
     /// Takes everything of this client out of what is shared.
     async fn end(mut self) {
         self.wake(Wake::Gone).await;
-        self.worker.begin_batch();
+        self.worker.begin_turn();
         self.worker.close(&mut self.session);
+        self.take_depends();
         self.worker.end_batch();
     }
 }

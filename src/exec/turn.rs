@@ -1,0 +1,45 @@
+//! What a worker reads once for all requests of a batch: the clock and the rules.
+
+use std::sync::Arc;
+
+use super::Worker;
+use crate::engine::Now;
+use crate::journal::Depends;
+use crate::util::clock::{self, Reading};
+
+impl Worker {
+    /// Reads the clock and the configuration, once for all requests of a batch.
+    pub fn begin_batch(&self) -> Reading {
+        self.read_clock();
+        self.read_rules();
+        if !self.unwatched.borrow().is_empty() && !self.shared.scripts.is_busy() {
+            self.forget_watches();
+        }
+        self.watch.read()
+    }
+
+    /// Begins a batch for a connection after others may have had their turn. Each of them has taken what its replies
+    /// depend on, or this one would wait for it, and that one would not.
+    pub fn begin_turn(&self) -> Reading {
+        debug_assert_eq!(self.depends.get(), Depends::default(), "left by another");
+        self.begin_batch()
+    }
+
+    pub(super) fn read_clock(&self) {
+        self.now.set(Now::Live(clock::now_ms()));
+        self.nanos.set(0);
+    }
+
+    pub(super) fn read_rules(&self) {
+        let mut rules = self.rules.borrow_mut();
+        let current = self.shared.rules.load();
+        if !Arc::ptr_eq(&rules, &current) {
+            *rules = Arc::clone(&current);
+        }
+    }
+
+    /// Makes this thread's memory count.
+    pub fn end_batch(&self) {
+        crate::util::memory::publish();
+    }
+}
