@@ -152,7 +152,7 @@ fn zmove(call: &mut WriteCall<'_>) -> Done {
 fn bzmove(call: &mut WriteCall<'_>) -> Done {
     let (from, to) = (call.args.next()?, call.args.next()?);
     let chosen = Chosen::parse_end(&mut call.args)?;
-    let deadline_ms = timeout::deadline_ms(call.args.next()?, call.db.now_ms())?;
+    let deadline_ms = timeout::deadline_ms(call.args.next()?, call.db.clock_ms())?;
     let count = count(&mut call.args)?;
     let in_vain = call.woken_in_vain::<ZSet>();
     if !in_vain && shift(call, from, to, |zset, _| chosen.of(zset, count))? {
