@@ -1,7 +1,7 @@
 //! Entries in at one end, and out at the other.
 
 use super::id::{self, Wanted};
-use super::idempotency::{PRODUCER, Producer};
+use super::idempotency::{PRODUCER, Sender};
 use super::references::{self, CONDITION};
 use super::reply;
 use crate::command::Flag::{DenyOom, Fast};
@@ -139,88 +139,112 @@ fn trim_of(wish: &Wish, call: &WriteCall<'_>) -> Result<Option<Trim>, Fail> {
     wish.finish(node_entries, call.server.store.loading.is_on())
 }
 
-fn xadd(call: &mut WriteCall<'_>) -> Done {
-    let key = call.args.next()?;
-    let (mut wish, mut must_exist) = (Wish::default(), false);
-    let (mut wanted, mut producer) = (None, None);
-    while wanted.is_none() && !call.args.is_empty() {
-        if call.args.peek() == Some(b"*") || !wish.take(&mut call.args)? {
-            if call.args.word("NOMKSTREAM") {
-                must_exist = true;
-            } else if !Producer::take(&mut call.args, &mut producer)? {
-                wanted = Some(id::parse_wanted(call.args.next()?)?);
+/// What XADD is asked to add.
+struct Addition<'a> {
+    wanted: Wanted,
+    pairs: &'a [&'a [u8]],
+    sender: Option<Sender<'a>>,
+    trim: Option<Trim>,
+    must_exist: bool,
+}
+
+impl<'a> Addition<'a> {
+    fn parse(call: &mut WriteCall<'a>) -> Result<Self, Fail> {
+        let (mut wish, mut must_exist) = (Wish::default(), false);
+        let (mut wanted, mut sender) = (None, None);
+        while wanted.is_none() && !call.args.is_empty() {
+            if call.args.peek() == Some(b"*") || !wish.take(&mut call.args)? {
+                if call.args.word("NOMKSTREAM") {
+                    must_exist = true;
+                } else if !Sender::take(&mut call.args, &mut sender)? {
+                    wanted = Some(id::parse_wanted(call.args.next()?)?);
+                }
             }
         }
+        // A master says which id the entry got there.
+        if sender.is_some() && wanted.is_some_and(|id| id != Wanted::Next) && call.user.is_some() {
+            return Err(Fail::Says(
+                "syntax error, IDMP/IDMPAUTO can be used only with auto-generated IDs",
+            ));
+        }
+        let trim = trim_of(&wish, call)?;
+        let pairs = call.args.rest();
+        let (Some(wanted), 2.., 0) = (wanted, pairs.len(), pairs.len() % 2) else {
+            return Err(Fail::arity("xadd"));
+        };
+        if wanted == Wanted::Exactly(Id::MIN) {
+            return Err(Fail::Says(
+                "The ID specified in XADD must be greater than 0-0",
+            ));
+        }
+        Ok(Addition {
+            wanted,
+            pairs,
+            sender,
+            trim,
+            must_exist,
+        })
     }
-    // A master says which id the entry got there.
-    if producer.is_some() && wanted.is_some_and(|id| id != Wanted::Next) && call.user.is_some() {
-        return Err(Fail::Says(
-            "syntax error, IDMP/IDMPAUTO can be used only with auto-generated IDs",
-        ));
+
+    /// Logs what the entry was called, and how long a plain trim left the stream, so that it comes out the same again.
+    fn log(&self, call: &mut WriteCall<'_>, key: &[u8], id: Id, kept: Option<usize>) {
+        if !call.db.effects().wanted.log {
+            return;
+        }
+        let mut room = IdText::default();
+        let mut digits = itoa::Buffer::new();
+        let mut record: Vec<&[u8]> = vec![b"XADD", key];
+        if let Some(len) = kept {
+            record.extend([b"MAXLEN", &b"="[..], digits.format(len).as_bytes()]);
+        }
+        record.push(id.text(&mut room));
+        record.extend(self.pairs);
+        call.db.log(&record);
     }
-    let trim = trim_of(&wish, call)?;
-    let pairs = call.args.rest();
-    let (Some(wanted), 2.., 0) = (wanted, pairs.len(), pairs.len() % 2) else {
-        return Err(Fail::arity("xadd"));
-    };
-    if wanted == Wanted::Exactly(Id::MIN) {
-        return Err(Fail::Says(
-            "The ID specified in XADD must be greater than 0-0",
-        ));
-    }
-    if must_exist && !call.db.exists(key) {
+}
+
+fn xadd(call: &mut WriteCall<'_>) -> Done {
+    let key = call.args.next()?;
+    let addition = Addition::parse(call)?;
+    if addition.must_exist && !call.db.exists(key) {
         call.out.null();
         return Ok(Flow::Done);
     }
-
     let (now_ms, limits) = (call.db.clock_ms(), call.db.rules().limits);
     let mut edit = call.db.edit_or_create::<Stream>(key)?;
     let stream = &mut *edit;
-    let mark = producer.map(|producer| producer.mark(pairs));
-    if let Some(mark) = &mark
-        && let Some(id) = mark.repeated(stream, now_ms)
+    let mention = addition.sender.map(|sender| sender.mention(addition.pairs));
+    if let Some(mention) = &mention
+        && let Some(id) = mention.repeated(stream, now_ms)
     {
         edit.note();
         drop(edit);
         reply::id(id, call.out);
-        mark.log(call, key, id);
+        mention.log(call, key, id);
         return Ok(Flow::Done);
     }
-    let id = pick(stream, wanted, now_ms)?;
+    let id = pick(stream, addition.wanted, now_ms)?;
     stream
-        .append(id, pairs, &limits)
+        .append(id, addition.pairs, &limits)
         .map_err(|_| Fail::Says("Elements are too large to be stored"))?;
-    if let Some(mark) = &mark {
-        mark.remember(stream, id, &call.server.config, now_ms);
+    if let Some(mention) = &mention {
+        mention.remember(stream, id, &call.server.config, now_ms);
     }
-    let trimmed = trim.map(|trim| (trim.references, stream.trim(&trim)));
+    let trimmed = addition.trim.as_ref().map(|trim| stream.trim(trim));
     let left = Left::of(stream);
     edit.announce("xadd");
-    if trimmed
-        .as_ref()
-        .is_some_and(|(_, trimmed)| trimmed.entries > 0)
-    {
+    if trimmed.as_ref().is_some_and(|trimmed| trimmed.entries > 0) {
         edit.announce("xtrim");
     }
     drop(edit);
     reply::id(id, call.out);
-    let mut room = IdText::default();
-    let is_plain = matches!(trimmed, Some((References::Keep, _)));
-    if call.db.effects().wanted.log {
-        // What the entry was called and how long that left the stream, so that it comes out the same again.
-        let mut digits = itoa::Buffer::new();
-        let mut record: Vec<&[u8]> = vec![b"XADD", key];
-        if is_plain {
-            record.extend([b"MAXLEN", &b"="[..], digits.format(left.len).as_bytes()]);
-        }
-        record.push(id.text(&mut room));
-        record.extend(pairs);
-        call.db.log(&record);
+    let references = addition.trim.as_ref().map(|trim| trim.references);
+    let is_plain = references == Some(References::Keep);
+    addition.log(call, key, id, is_plain.then_some(left.len));
+    if let Some(mention) = mention {
+        mention.log(call, key, id);
     }
-    if let Some(mark) = mark {
-        mark.log(call, key, id);
-    }
-    if let Some((references, trimmed)) = trimmed {
+    if let (Some(references), Some(trimmed)) = (references, trimmed) {
         if !is_plain && trimmed.entries > 0 {
             log_trim(call, key, references, &trimmed, left);
         }

@@ -30,13 +30,13 @@ pub fn fresh(config: &Config) -> Idempotency {
 
 /// Who adds an entry.
 #[derive(Clone, Copy)]
-pub struct Producer<'a> {
+pub struct Sender<'a> {
     name: &'a [u8],
     /// Its own id for the entry; made of the entry's names and values if it gives none.
     iid: Option<&'a [u8]>,
 }
 
-impl<'a> Producer<'a> {
+impl<'a> Sender<'a> {
     /// Takes IDMP or IDMPAUTO with what follows, if one is there.
     pub fn take(args: &mut Args<'a>, held: &mut Option<Self>) -> Result<bool, Fail> {
         let is_auto = args.word_with("IDMPAUTO", 1);
@@ -55,7 +55,7 @@ impl<'a> Producer<'a> {
             (b"", Some(_)) => "syntax error, IDMP requires a non-empty producer ID",
             (_, Some(b"")) => "syntax error, IDMP requires a non-empty idempotent ID",
             _ => {
-                *held = Some(Producer { name, iid });
+                *held = Some(Sender { name, iid });
                 return Ok(true);
             }
         };
@@ -63,8 +63,8 @@ impl<'a> Producer<'a> {
     }
 
     /// What the entry is known by, now that its names and values are.
-    pub fn mark(self, pairs: &[&[u8]]) -> Mark<'a> {
-        Mark {
+    pub fn mention(self, pairs: &[&[u8]]) -> Mention<'a> {
+        Mention {
             producer: self.name,
             iid: self.iid.map_or_else(|| iid_of(pairs), <[u8]>::to_vec),
         }
@@ -72,13 +72,13 @@ impl<'a> Producer<'a> {
 }
 
 /// What an entry is known by to its producer.
-pub struct Mark<'a> {
+pub struct Mention<'a> {
     producer: &'a [u8],
     iid: Vec<u8>,
 }
 
-impl Mark<'_> {
-    /// The entry that was added with this mark before. Counts that it was sent again.
+impl Mention<'_> {
+    /// The entry that was added mentioned so before. Counts that it was sent again.
     pub fn repeated(&self, stream: &mut Stream, now_ms: u64) -> Option<Id> {
         let known = stream.idempotency.as_mut()?;
         let id = known.find(self.producer, &self.iid, now_ms)?;
@@ -93,7 +93,7 @@ impl Mark<'_> {
         known.remember(self.producer, &self.iid, id, now_ms);
     }
 
-    /// Logs that the entry has this mark: for the second time, if it was sent again.
+    /// Logs that the entry is known by this: for the second time, if it was sent again.
     pub fn log(&self, call: &mut WriteCall<'_>, key: &[u8], id: Id) {
         let mut room = IdText::default();
         let id = id.text(&mut room);

@@ -69,16 +69,16 @@ impl Mode {
 }
 
 /// What is asked for; the ids are not looked at yet.
-struct Wish<'a> {
+struct Return<'a> {
     mode: Mode,
     ids: &'a [&'a [u8]],
     /// Makes entries pending that aren't.
     force: bool,
 }
 
-impl<'a> Wish<'a> {
+impl<'a> Return<'a> {
     fn parse(args: &mut Args<'a>) -> Result<Self, Fail> {
-        let mut wish = Wish {
+        let mut wish = Return {
             mode: Mode::parse(args)?,
             ids: &[],
             force: false,
@@ -113,7 +113,7 @@ fn xnack(call: &mut WriteCall<'_>) -> Done {
     let mut stream = stream
         .filter(|stream| stream.group(name).is_some())
         .ok_or_else(|| no_group(key, name, ""))?;
-    let wish = Wish::parse(&mut call.args)?;
+    let wish = Return::parse(&mut call.args)?;
     let ids = id::parse_all(wish.ids)?;
     let released = stream.with_group(name, |stream, group| {
         let mut released = 0;

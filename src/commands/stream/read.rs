@@ -78,7 +78,7 @@ pub fn hides_keys(argv: &[&[u8]], from: usize) -> bool {
 pub struct Wish<'a> {
     /// Group and consumer.
     pub reader: Option<(&'a [u8], &'a [u8])>,
-    pub limits: Limits,
+    pub limits: Caps,
     /// Sleep if there is nothing: until a time, or for ever.
     block: Option<Option<u64>>,
     /// What is delivered need not be acknowledged.
@@ -93,7 +93,7 @@ pub struct Wish<'a> {
 
 /// How much is wanted at most; 0 for any number.
 #[derive(Clone, Copy, Default)]
-pub struct Limits {
+pub struct Caps {
     /// Entries of each stream.
     count: usize,
     /// Entries of all streams.
@@ -102,7 +102,7 @@ pub struct Limits {
     bytes: usize,
 }
 
-impl Limits {
+impl Caps {
     /// Takes one option if it is one of these.
     fn take(&mut self, args: &mut Args<'_>) -> Result<bool, Fail> {
         if args.word_with("COUNT", 1) {
@@ -127,14 +127,14 @@ fn above_zero(n: i64, fail: &'static str) -> Result<usize, Fail> {
 
 /// What a reply has room for.
 pub struct Budget {
-    limits: Limits,
+    limits: Caps,
     /// The reply's length when the command began.
     start: usize,
     entries: usize,
 }
 
 impl Budget {
-    fn new(limits: Limits, out: &Reply) -> Self {
+    fn new(limits: Caps, out: &Reply) -> Self {
         Budget {
             limits,
             start: out.len(),
@@ -144,7 +144,7 @@ impl Budget {
 
     /// No more streams are looked at.
     fn is_spent(&self, out: &Reply) -> bool {
-        let Limits {
+        let Caps {
             count_all, bytes, ..
         } = self.limits;
         count_all > 0 && self.entries >= count_all
@@ -177,7 +177,7 @@ pub enum From {
 
 impl<'a> Wish<'a> {
     pub fn parse(call: &mut WriteCall<'a>, is_group: bool) -> Result<Self, Fail> {
-        let (mut limits, mut block, mut reader) = (Limits::default(), None, None);
+        let (mut limits, mut block, mut reader) = (Caps::default(), None, None);
         let (mut no_ack, mut claim_ms) = (false, None);
         let args = &mut call.args;
         loop {
@@ -275,7 +275,7 @@ pub struct Served<'o> {
 }
 
 impl<'o> Served<'o> {
-    pub fn new(out: &'o mut Reply, limits: Limits) -> Self {
+    pub fn new(out: &'o mut Reply, limits: Caps) -> Self {
         Served {
             budget: Budget::new(limits, out),
             out,

@@ -76,8 +76,8 @@ fn xreadgroup(call: &mut WriteCall<'_>) -> Done {
                 }
                 From::New => {
                     let room = served.budget.room();
-                    let due = wish.claim_ms.map_or(Due::default(), |idle_ms| {
-                        Due::find(stream, group, idle_ms, now_ms, room)
+                    let due = wish.claim_ms.map_or(Overdue::default(), |idle_ms| {
+                        Overdue::find(stream, group, idle_ms, now_ms, room)
                     });
                     look_ms = [look_ms, due.next_ms].into_iter().flatten().min();
                     if !due.ids.is_empty() || has_new(stream, group) {
@@ -148,16 +148,16 @@ fn has_new(stream: &Stream, group: &Group) -> bool {
 
 /// Pending entries that are to be claimed.
 #[derive(Default)]
-struct Due {
+struct Overdue {
     ids: Vec<Id>,
     /// When the next one is, if none is yet.
     next_ms: Option<u64>,
 }
 
-impl Due {
+impl Overdue {
     /// The oldest up to a number of them. What has left the stream stays pending for whoever has it.
     fn find(stream: &Stream, group: &mut Group, idle_ms: i64, now_ms: u64, max: usize) -> Self {
-        let mut due = Due::default();
+        let mut due = Overdue::default();
         for pending in group.by_age() {
             if stream.get(pending.id).is_none() {
                 continue;
@@ -233,7 +233,7 @@ impl Delivery<'_> {
         stream: &Stream,
         group: &mut Group,
         owner: Owner,
-        (wish, due): (&Wish<'_>, &Due),
+        (wish, due): (&Wish<'_>, &Overdue),
         now_ms: u64,
         (out, budget): (&mut Reply, &mut Budget),
     ) {

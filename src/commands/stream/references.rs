@@ -73,12 +73,12 @@ pub fn take_condition(args: &mut Args<'_>, held: &mut Option<References>) -> boo
 }
 
 /// What is asked for: ids, not looked at yet, and what becomes of references to them.
-struct Wish<'a> {
+struct Targets<'a> {
     references: References,
     ids: &'a [&'a [u8]],
 }
 
-impl<'a> Wish<'a> {
+impl<'a> Targets<'a> {
     fn parse(args: &mut Args<'a>) -> Result<Self, Fail> {
         let (mut references, mut ids) = (None, None);
         while !args.is_empty() {
@@ -95,7 +95,7 @@ impl<'a> Wish<'a> {
             })?;
             ids = Some(taken);
         }
-        Ok(Wish {
+        Ok(Targets {
             references: references.unwrap_or_default(),
             ids: ids.ok_or(Fail::Says("IDS option is required"))?,
         })
@@ -111,12 +111,12 @@ impl<'a> Wish<'a> {
 
 /// What was deleted and forgotten, as the log and replicas are told.
 #[derive(Default)]
-struct Outcome {
+struct Deleted {
     deleted: Vec<Id>,
     forgotten: Forgotten,
 }
 
-impl Outcome {
+impl Deleted {
     /// Deletes an entry, if nothing spares it.
     fn delete(&mut self, stream: &mut Stream, id: Id, references: References) -> i64 {
         match references {
@@ -162,12 +162,12 @@ fn xdelex(call: &mut WriteCall<'_>) -> Done {
     let key = call.args.next()?;
     // A key of another type is the first complaint.
     drop(call.db.edit::<Stream>(key)?);
-    let wish = Wish::parse(&mut call.args)?;
+    let wish = Targets::parse(&mut call.args)?;
     let Some(mut stream) = call.db.edit::<Stream>(key)? else {
         return Ok(wish.answer_none(call.out));
     };
     let ids = id::parse_all(wish.ids)?;
-    let mut outcome = Outcome::default();
+    let mut outcome = Deleted::default();
     call.out.array(ids.len());
     for id in ids {
         call.out
@@ -187,12 +187,12 @@ fn xackdel(call: &mut WriteCall<'_>) -> Done {
     let (key, name) = (call.args.next()?, call.args.next()?);
     call.db.counted(key);
     let stream = call.db.edit::<Stream>(key)?;
-    let wish = Wish::parse(&mut call.args)?;
+    let wish = Targets::parse(&mut call.args)?;
     let Some(mut stream) = stream.filter(|stream| stream.group(name).is_some()) else {
         return Ok(wish.answer_none(call.out));
     };
     let ids = id::parse_all(wish.ids)?;
-    let (mut outcome, mut acknowledged) = (Outcome::default(), Vec::new());
+    let (mut outcome, mut acknowledged) = (Deleted::default(), Vec::new());
     call.out.array(ids.len());
     for id in ids {
         let was_pending = stream.with_group(name, |_, group| group.acknowledge(id));
