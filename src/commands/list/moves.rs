@@ -65,7 +65,7 @@ pub const BLMOVEM: Command = Command {
 };
 
 /// What is to be moved, and how.
-struct Transfer<'a> {
+struct Conveyance<'a> {
     from: &'a [u8],
     to: &'a [u8],
     take: End,
@@ -77,9 +77,9 @@ struct Transfer<'a> {
     one_by_one: bool,
 }
 
-impl<'a> Transfer<'a> {
+impl<'a> Conveyance<'a> {
     fn parse(args: &mut Args<'a>) -> Result<Self, Fail> {
-        Ok(Transfer {
+        Ok(Conveyance {
             from: args.next()?,
             to: args.next()?,
             take: End::parse(args)?,
@@ -222,7 +222,7 @@ impl<'a> Transfer<'a> {
 }
 
 fn lmovem(call: &mut WriteCall<'_>) -> Done {
-    let mut wish = Transfer::parse(&mut call.args)?;
+    let mut wish = Conveyance::parse(&mut call.args)?;
     wish.parse_how_many(&mut call.args)?;
     if !wish.serve(call)? {
         call.out.null_array();
@@ -231,7 +231,7 @@ fn lmovem(call: &mut WriteCall<'_>) -> Done {
 }
 
 fn blmovem(call: &mut WriteCall<'_>) -> Done {
-    let mut wish = Transfer::parse(&mut call.args)?;
+    let mut wish = Conveyance::parse(&mut call.args)?;
     let deadline_ms = timeout::deadline_ms(call.args.next()?, call.db.clock_ms())?;
     wish.parse_how_many(&mut call.args)?;
     if !call.woken_in_vain::<List>() && wish.serve(call)? {
