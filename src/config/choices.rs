@@ -62,6 +62,12 @@ choices! {
         V12 = "12",
     }
 
+    /// Whose format snapshots and payloads have where the families of servers differ.
+    RdbDialect {
+        Redis = "redis",
+        Valkey = "valkey",
+    }
+
     /// How much is written to the log.
     LogLevel {
         Debug = "debug",

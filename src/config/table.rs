@@ -238,6 +238,8 @@ directives! {
     stop_writes_on_bgsave_error: Bool = Bool::new(true), LIVE, "Refuse writes after a snapshot failed.";
     rdbcompression: Bool = Bool::new(true), LIVE, "Compress strings in snapshots.";
     rdb_version: Pick<RdbVersion> = Pick::new(RdbVersion::Auto), LIVE, "Version of the snapshot format to write; auto for the lowest that can carry the data.";
+    rdb_dialect: Pick<RdbDialect> = Pick::new(RdbDialect::Redis), LIVE, "Whose snapshot format to write where they differ: redis or valkey.";
+    rdb_skip_unknown: Bool = Bool::new(false), LIVE, "Load a snapshot without its keys of kinds that this server does not have, and keep the original file.";
     rdbchecksum: Bool = Bool::new(true), LIVE.fixed(), "End snapshots with a checksum, and check it when loading.";
     sanitize_dump_payload: Pick<SanitizeDump> = Pick::new(SanitizeDump::No), Traits::ignored("payloads are checked to the last byte, always"), "Whose RESTORE payloads and snapshots are checked in full.";
     dbfilename: Text = Text::new("dump.rdb").checked(is_dump_name), LIVE.protected(), "Name of the snapshot file.";

@@ -25,6 +25,7 @@ use super::{Look, Next, Worker};
 use crate::acl::User;
 use crate::command::session::Session;
 use crate::command::{Entry, Reload, Touched};
+use crate::persist::rdb::Update;
 use crate::resp::Reply;
 use crate::script::{Host, Running, Scripts};
 use crate::types::Bstr;
@@ -46,6 +47,8 @@ pub(super) enum Job {
     Request(Box<Request>),
     /// Reading the data files, at start or as DEBUG wants it; how it ended.
     Load(Option<Reload>, Option<anyhow::Result<()>>),
+    /// Edits that came with a master's snapshot; how running them ended.
+    Updates(Vec<Update>, Option<anyhow::Result<()>>),
     Streamed(Box<Streamed>),
     /// Lua forgets what was flushed, and collects its garbage.
     Tidy,
@@ -165,6 +168,7 @@ impl Job {
         match self {
             Job::Request(request) => request.run(worker, stage),
             Job::Load(wish, done) => *done = Some(worker.load_on(stage, *wish)),
+            Job::Updates(updates, done) => *done = Some(worker.updates_on(stage, updates)),
             Job::Tidy => stage.host.tidy(),
             Job::Streamed(streamed) => stage.obey(|| streamed.run(worker, stage)),
         }

@@ -20,8 +20,9 @@ use crate::command::client::Client;
 use crate::command::session::Session;
 use crate::command::{Fail, Flow, FunctionLoad, Job as Waited, Reload, Run};
 use crate::engine::{Now, Patience, ShardSet};
-use crate::persist::Outcome;
 use crate::persist::aof::Apply;
+use crate::persist::rdb::Update;
+use crate::persist::{Outcome, run_updates};
 use crate::resp::Reply;
 use crate::script::Host;
 use crate::util::ranked::PutAside;
@@ -52,6 +53,23 @@ impl Worker {
             ..Reload::default()
         };
         self.replaying(stage, &wish, |apply| self.shared.store.open(apply))
+    }
+
+    /// Runs the edits that came with a master's snapshot on top of it.
+    pub fn run_updates(self: &Rc<Self>, updates: Vec<Update>) -> Result<()> {
+        if updates.is_empty() {
+            return Ok(());
+        }
+        match self.obey(Job::Updates(updates, None)) {
+            Job::Updates(_, Some(done)) => done,
+            _ => unreachable!("it ends with the job that it began with"),
+        }
+    }
+
+    pub(super) fn updates_on<'w>(&'w self, stage: &Stage<'w>, updates: &[Update]) -> Result<()> {
+        self.replaying(stage, &Reload::default(), |apply| {
+            run_updates(updates, apply)
+        })
     }
 
     /// DEBUG RELOAD and DEBUG LOADAOF: empties the keyspace and reads it back from its files. That takes long and waits for

@@ -84,6 +84,8 @@ pub trait Disk: Send + Sync {
     /// Gives a file the permissions of another one, if that is there.
     fn permit(&self, path: &Path, like: &Path) -> io::Result<()>;
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()>;
+    /// Gives a file a second name.
+    fn link(&self, path: &Path, second: &Path) -> io::Result<()>;
     fn remove(&self, path: &Path) -> io::Result<()>;
     /// Makes a folder, unless it is there.
     fn make_dir(&self, path: &Path) -> io::Result<()>;
@@ -190,6 +192,10 @@ impl Disk for OsDisk {
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
         forget(to);
         fs::rename(from, to)
+    }
+
+    fn link(&self, path: &Path, second: &Path) -> io::Result<()> {
+        fs::hard_link(path, second)
     }
 
     fn remove(&self, path: &Path) -> io::Result<()> {

@@ -299,6 +299,7 @@ impl Store {
         &self,
         job: u64,
         filter: (bool, bool),
+        form: rdb::SnapshotForm,
         out: &mut dyn DiskFile,
         at: impl FnOnce(),
         begun: impl FnOnce(&mut dyn DiskFile) -> io::Result<()>,
@@ -320,6 +321,7 @@ impl Store {
         };
         begun(out)?;
         let rules = rdb::SaveRules {
+            form,
             origin,
             no_data,
             eager: self.config.rdb_key_save_delay.get() > 0,

@@ -8,10 +8,13 @@ pub mod aof;
 mod crc64;
 pub mod disk;
 mod jobs;
+mod kept;
 pub mod loading;
 pub mod rdb;
+mod reading;
 mod store;
 pub mod window;
 
 pub use jobs::{Kind, Outcome, Running, Told, Work};
+pub use reading::run_updates;
 pub use store::{Saves, Store, Trouble};

@@ -1,26 +1,23 @@
 //! What the server asks of its data files: save, rewrite, load, how is it going.
 
-use std::fs::{self, File};
-use std::io::{self, Read};
+use std::fs;
+use std::io;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc::Sender;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use anyhow::{Context, Result};
-
-use super::aof::{self, Apply, Log};
+use super::aof::{self, Log};
 use super::disk::{DRAFT, Disk, is_left_behind, snapshot_draft_of};
 use super::jobs::{Busy, Job, Kind, NO_JOB, Running};
 use super::loading::Loading;
-use super::rdb::{self, Loaded, Mark, Origin};
-use super::window::Window;
+use super::rdb::{self, Mark, Origin};
 use crate::config::special::reason;
 use crate::config::{Config, MaxmemoryPolicy};
-use crate::engine::{Census, Engine, Patience, Rules};
+use crate::engine::{Census, Engine, Patience};
 use crate::journal::Journal;
-use crate::util::clock::{self, Timer};
+use crate::util::clock;
 use crate::util::ranked::{Mutex, MutexGuard, rank};
 
 /// Seconds before a save that failed is tried again.
@@ -53,7 +50,7 @@ pub struct Store {
     saves_at_end: AtomicBool,
     functions: Mutex<Vec<Vec<u8>>, { rank("saved functions") }>,
     /// Those that a snapshot brought and that nobody has compiled yet.
-    loaded_functions: Mutex<Vec<Vec<u8>>, { rank("loaded functions") }>,
+    pub(super) loaded_functions: Mutex<Vec<Vec<u8>>, { rank("loaded functions") }>,
     /// Whether [`Store::trouble`] is worth a closer look.
     troubled: AtomicBool,
     /// Tells which history of edits the data are a part of.
@@ -232,10 +229,19 @@ impl Store {
         }
     }
 
+    /// The form of this server's own files.
+    pub fn form(&self) -> rdb::SnapshotForm {
+        rdb::SnapshotForm {
+            dialect: self.config.rdb_dialect.get().into(),
+            version: self.config.rdb_version.get().number(),
+            most: None,
+        }
+    }
+
     pub(super) fn save_rules(&self) -> rdb::SaveRules {
         let config = &self.config;
         rdb::SaveRules {
-            version: config.rdb_version.get().number(),
+            form: self.form(),
             compress: config.rdbcompression.get(),
             checksum: config.rdbchecksum.get(),
             sync_often: config.rdb_save_incremental_fsync.get(),
@@ -248,25 +254,6 @@ impl Store {
             origin: None,
             no_data: false,
             eager: false,
-        }
-    }
-
-    /// How a snapshot of so many bytes is read, if it is known how many.
-    pub(super) fn load_rules(&self, keep_dead: bool, len: Option<u64>) -> rdb::LoadRules {
-        let config = &self.config;
-        let cores = std::thread::available_parallelism().map_or(1, usize::from);
-        rdb::LoadRules {
-            len,
-            rules: Rules::of(config),
-            databases: config.databases.get() as usize,
-            checksum: config.rdbchecksum.get() && !self.skip_checksums.load(Ordering::Relaxed),
-            keep_dead,
-            continues: !keep_dead,
-            replace: false,
-            now_ms: clock::now_ms(),
-            threads: cores.clamp(1, 4),
-            key_delay_us: config.key_load_delay.get().max(0) as u64,
-            hide_names: config.hide_user_data_from_log.get(),
         }
     }
 
@@ -287,95 +274,6 @@ impl Store {
 
     pub(super) fn origin(&self) -> Option<Origin> {
         self.tell_origin.get().and_then(|tell| tell())
-    }
-
-    pub(super) fn loaded(&self, loaded: Loaded) {
-        tracing::info!(
-            "Done loading RDB, keys loaded: {}, keys expired: {}.",
-            loaded.keys,
-            loaded.expired
-        );
-        if loaded.empty > 0 {
-            tracing::info!("empty keys skipped: {}", loaded.empty);
-        }
-        *self.loaded_functions.lock() = loaded.functions;
-        *self.loaded_origin.lock() = loaded.origin;
-        let mut saves = self.saves.lock();
-        saves.keys_loaded = loaded.keys;
-        saves.keys_expired = loaded.expired;
-    }
-
-    /// Reads the data files into an empty keyspace, and begins to write the log if there is to be one.
-    /// `apply` runs a command of the log.
-    pub fn open(self: &Arc<Self>, apply: &mut Apply<'_>) -> Result<()> {
-        self.remove_drafts();
-        let has_log = aof::take_over(self)?;
-        if !self.config.appendonly.get() {
-            return self.load_snapshot(false);
-        }
-        if has_log {
-            return aof::load(self, apply);
-        }
-        if self.snapshot_path().is_file() {
-            tracing::warn!(
-                "appendonly is on, but there is no log yet: it begins with what the snapshot file holds"
-            );
-        }
-        self.load_snapshot(false)?;
-        aof::try_place(self).map_err(anyhow::Error::msg)?;
-        tracing::info!("Creating AOF base file on server start");
-        aof::rewrite(self, NO_JOB).context("Can't create the append only file")
-    }
-
-    fn load_snapshot(&self, replace: bool) -> Result<()> {
-        let path = self.snapshot_path();
-        let file = match File::open(&path) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
-            Err(error) => anyhow::bail!(
-                "Fatal error loading the DB, check server logs. Exiting: {}: {}",
-                path.display(),
-                reason(&error)
-            ),
-            Ok(file) => file,
-        };
-        let began = Timer::start();
-        let len = file.metadata()?.len();
-        self.loading.total_bytes.store(len, Ordering::Relaxed);
-        let mut window = Window::new(file, &self.loading);
-        let rules = rdb::LoadRules {
-            replace,
-            ..self.load_rules(false, Some(len))
-        };
-        let loaded = rdb::load(&mut window, &self.engine, &rules)
-            .with_context(|| format!("Fatal error loading the DB {}", path.display()))?;
-        self.loaded(loaded);
-        tracing::info!(
-            "DB loaded from disk: {:.3} seconds",
-            began.elapsed().as_secs_f64()
-        );
-        Ok(())
-    }
-
-    /// Reads a snapshot that a master sends into a keyspace. Dead keys stay: the master removes them.
-    /// How long it is is told where it is known.
-    pub fn load_from(
-        &self,
-        source: impl Read + Send,
-        len: Option<u64>,
-        into: &Engine,
-    ) -> Result<Loaded> {
-        let mut window = Window::new(source, &self.loading);
-        let rules = self.load_rules(true, len);
-        let loaded = rdb::load(&mut window, into, &rules)?;
-        tracing::info!(
-            "Done loading RDB, keys loaded: {}, keys expired: {}.",
-            loaded.keys,
-            loaded.expired
-        );
-        let mut saves = self.saves.lock();
-        saves.keys_loaded = loaded.keys;
-        saves.keys_expired = loaded.expired;
-        Ok(loaded)
     }
 
     /// Gives up what is being written. While the guard lives, no snapshot is under way.
@@ -455,7 +353,7 @@ impl Store {
     }
 
     /// What a crash may have left half-written.
-    fn remove_drafts(&self) {
+    pub(super) fn remove_drafts(&self) {
         let path = self.snapshot_path();
         let name = path.file_name().unwrap_or_default().to_string_lossy();
         let Some(Ok(files)) = path.parent().map(fs::read_dir) else {
@@ -469,19 +367,6 @@ impl Store {
                 let _ = self.disk.remove(&file.path());
             }
         }
-    }
-
-    /// DEBUG RELOAD's and DEBUG LOADAOF's second half: reads the files into the keyspace.
-    pub fn reload(
-        self: &Arc<Self>,
-        from_log: bool,
-        replace: bool,
-        apply: &mut Apply<'_>,
-    ) -> Result<()> {
-        if from_log {
-            return aof::load(self, apply);
-        }
-        self.load_snapshot(replace)
     }
 
     /// Ten times a second: saves that are due, jobs that wait their turn, a disk that is too slow.

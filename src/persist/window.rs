@@ -36,6 +36,21 @@ impl<'s> Window<'s> {
         }
     }
 
+    /// Goes on with what another reader makes of what was not consumed yet. Offsets go on from here, in its bytes.
+    pub fn unpack(
+        &mut self,
+        unpacked: impl FnOnce(Box<dyn Read + Send + 's>) -> io::Result<Box<dyn Read + Send + 's>>,
+    ) -> io::Result<()> {
+        let rest = io::Cursor::new(self.buf.split_off(self.at));
+        let source = std::mem::replace(&mut self.source, Box::new(io::empty()));
+        self.source = unpacked(Box::new(rest.chain(source)))?;
+        self.begin += self.at as u64;
+        self.loading.read(self.at as u64)?;
+        self.buf.clear();
+        (self.at, self.summed, self.ended) = (0, 0, false);
+        Ok(())
+    }
+
     /// An error if the server stops.
     pub fn check_halted(&self) -> io::Result<()> {
         self.loading.read(0)

@@ -13,6 +13,7 @@ use crate::command::replication::{Filter, Order, Replica, Stage, new_id};
 use crate::command::shared::Shared;
 use crate::config::special::reason;
 use crate::persist::disk::DiskFile;
+use crate::persist::rdb::SnapshotForm;
 use crate::persist::{Kind, Store};
 
 /// Bytes of one order: with those that may wait, what a snapshot can be ahead of a slow replica.
@@ -32,11 +33,13 @@ pub fn begin(shared: &Arc<Shared>, now_ms: u64) {
     let is_due = |one: &Replica| now_ms >= one.since_ms + unread.rest_ms(one);
     waiting.retain(|one| one.stage() == Stage::WaitBegin && is_due(one));
     // One snapshot is the same for all that it is for.
-    let Some(filter) = waiting.first().map(|one| one.conf.filter) else {
+    let Some((filter, form)) = waiting.first().map(|one| one.conf.wants()) else {
         return;
     };
-    waiting.retain(|one| one.conf.filter == filter);
-    let streamed = config.repl_diskless_sync.get() || filter != Filter::default();
+    waiting.retain(|one| one.conf.wants() == (filter, form));
+    // The snapshot file is this server's own, too.
+    let is_own = filter == Filter::default() && form.is_met_by(shared.store.form());
+    let streamed = config.repl_diskless_sync.get() || !is_own;
     let streamed = streamed && waiting.iter().all(|one| one.conf.eof);
     let most = config.repl_diskless_sync_max_replicas.get() as usize;
     let waited_ms = waiting
@@ -64,7 +67,7 @@ pub fn begin(shared: &Arc<Shared>, now_ms: u64) {
         let shared = shared.clone();
         Box::new(move |store: &Arc<Store>, job| {
             let done = if streamed {
-                to_sockets(&shared, store, job, waiting, filter)
+                to_sockets(&shared, store, job, waiting, (filter, form))
             } else {
                 by_file(&shared, store, job, waiting)
             };
@@ -113,7 +116,7 @@ fn to_sockets(
     store: &Arc<Store>,
     job: u64,
     waiting: Waiting,
-    filter: Filter,
+    (filter, form): (Filter, SnapshotForm),
 ) -> bool {
     let mark: String = new_id();
     debug_assert_eq!(mark.len(), MARK_BYTES);
@@ -127,6 +130,7 @@ fn to_sockets(
         .save_to(
             job,
             filter,
+            form,
             &mut Lines {
                 fan: &mut fan,
                 shared,

@@ -17,6 +17,7 @@ use crate::command::surroundings::tell_status;
 use crate::config::special::reason;
 use crate::exec::{Relay, Relayed, Worker};
 use crate::journal::Epoch;
+use crate::persist::rdb::CAPABILITY;
 use crate::resp::{Codec, ProtoLimits, Request};
 use crate::util::{clock, crash, memory};
 
@@ -25,6 +26,8 @@ const REST: Duration = Duration::from_secs(1);
 /// The most of them, while the master's snapshots can't be read.
 const RESTS_MAX: u32 = 60;
 const ACK_MS: u64 = 1000;
+/// The Valkey whose snapshots are read.
+const VALKEY_READ: &[u8] = b"9.1.0";
 /// What is read ahead while clients are paused.
 const HELD_BYTES_MAX: usize = 64 << 20;
 const PATIENCE: Duration = Duration::from_millis(10);
@@ -62,7 +65,7 @@ pub fn follow(worker: &Rc<Worker>) {
         };
         if unread == 2 {
             tracing::warn!(
-                "Two snapshots in a row came to nothing: the next attempts will come less and less often. The master's log may tell why. Valkey sends no hash whose fields have deadlines to a server of another kind: take them off there (HPERSIST)."
+                "Two snapshots in a row came to nothing: the next attempts will come less and less often. The log here or that of the master tells why."
             );
         }
         if replication.set_link(epoch, Link::Connect, clock::now_ms())
@@ -217,7 +220,12 @@ impl Attempt<'_> {
         if !ip.is_empty() {
             told.push((vec![b"ip-address", &ip], "ip-address"));
         }
-        told.push((vec![b"capa", b"eof", b"capa", b"psync2"], "capa"));
+        told.push((
+            vec![b"capa", b"eof", b"capa", b"psync2", b"capa", CAPABILITY],
+            "capa",
+        ));
+        // A Valkey sends no fields with deadlines to who doesn't say that it reads them.
+        told.push((vec![b"version", VALKEY_READ], "version"));
         for (words, what) in told {
             let mut all = vec![&b"REPLCONF"[..]];
             all.extend(words);

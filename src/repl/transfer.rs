@@ -2,7 +2,7 @@
 
 use std::fs::File;
 use std::io::{self, Read};
-use std::sync::Arc;
+use std::rc::Rc;
 use std::sync::atomic::Ordering;
 
 use anyhow::{Result, anyhow};
@@ -189,7 +189,7 @@ impl Read for Patient<'_> {
 }
 
 /// Takes a whole snapshot off the wire, into the keyspace.
-pub fn receive(worker: &Worker, wire: &mut Wire, id: &str, offset: u64) -> Result<(), Lost> {
+pub fn receive(worker: &Rc<Worker>, wire: &mut Wire, id: &str, offset: u64) -> Result<(), Lost> {
     let shared = worker.shared.clone();
     let replication = &shared.replication;
     if !replication.set_link(wire.epoch, Link::Transfer, clock::now_ms()) {
@@ -256,7 +256,7 @@ fn clear_the_way(shared: &Shared) {
 }
 
 fn load_straight(
-    worker: &Worker,
+    worker: &Rc<Worker>,
     mut payload: Payload<'_>,
     swap: bool,
     same: bool,
@@ -299,7 +299,7 @@ fn load_straight(
                 .map_err(|_| anyhow!("the master is not followed any more"))?;
             worker.adopt(fresh);
         }
-        finish(worker, store, loaded)
+        finish(worker, loaded)
     });
     if let Err(error) = &done {
         tracing::warn!(
@@ -318,11 +318,12 @@ fn load_straight(
     done.map_err(|_| payload.lost.take().unwrap_or(Lost::Told))
 }
 
-fn finish(worker: &Worker, _store: &Arc<Store>, loaded: Loaded) -> Result<()> {
-    worker.adopt_functions(loaded.functions)
+fn finish(worker: &Rc<Worker>, loaded: Loaded) -> Result<()> {
+    worker.adopt_functions(loaded.functions)?;
+    worker.run_updates(loaded.updates)
 }
 
-fn load_by_file(worker: &Worker, mut payload: Payload<'_>) -> Result<(), Lost> {
+fn load_by_file(worker: &Rc<Worker>, mut payload: Payload<'_>) -> Result<(), Lost> {
     let shared = &worker.shared;
     let store = &shared.store;
     let path = store.snapshot_path();
@@ -367,7 +368,7 @@ fn load_by_file(worker: &Worker, mut payload: Payload<'_>) -> Result<(), Lost> {
         lost: None,
     };
     let loaded = store.load_from(&mut patient, Some(total), &worker.engine);
-    let done = loaded.and_then(|loaded| finish(worker, store, loaded));
+    let done = loaded.and_then(|loaded| finish(worker, loaded));
     if let Err(error) = &done {
         tracing::warn!(
             "Failed trying to load the MASTER synchronization DB from disk, check server logs: {error:#}"

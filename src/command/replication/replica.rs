@@ -8,6 +8,7 @@ use tokio::sync::mpsc::Sender;
 
 use crate::command::client::Client;
 use crate::journal::Position;
+use crate::persist::rdb::SnapshotForm;
 use crate::util::ranked::{Mutex, rank};
 
 /// What a replica has told of itself by REPLCONF.
@@ -22,6 +23,15 @@ pub struct ReplicaConf {
     /// It wants a snapshot and nothing after it.
     pub rdb_only: bool,
     pub filter: Filter,
+    /// The snapshots that it reads, if it has told.
+    pub reads: Option<SnapshotForm>,
+}
+
+impl ReplicaConf {
+    /// What its snapshot must be like; replicas with the same can share one. Who tells nothing gets the lowest version.
+    pub fn wants(&self) -> (Filter, SnapshotForm) {
+        (self.filter, self.reads.unwrap_or(SnapshotForm::untold()))
+    }
 }
 
 /// What of a snapshot it wants.

@@ -20,7 +20,8 @@ pub const DUMP: Command = Command {
 
 fn dump(call: &mut ReadCall<'_>) -> Done {
     let key = call.args.next()?;
-    let payload = call.db.value(key).map(rdb::dump);
+    let dialect = call.server.config.rdb_dialect.get().into();
+    let payload = call.db.value(key).map(|value| rdb::dump(value, dialect));
     call.out.bulk_or_null(payload.as_deref());
     Ok(Flow::Done)
 }
@@ -51,42 +52,67 @@ pub const RESTORE: Command = Command {
     ..Command::PLAIN
 };
 
-fn restore(call: &mut WriteCall<'_>) -> Done {
-    let (key, ttl, payload) = (call.args.next()?, call.args.next()?, call.args.next()?);
-    let (mut replace, mut absolute, mut idle, mut frequency) = (false, false, None, None);
+/// What RESTORE was told beside the payload.
+#[derive(Default)]
+struct RestoreOptions {
+    replace: bool,
+    absolute: bool,
+    idle: Option<u64>,
+    frequency: Option<u8>,
+}
+
+fn options(call: &mut WriteCall<'_>) -> Result<RestoreOptions, Fail> {
+    let mut told = RestoreOptions::default();
     while !call.args.is_empty() {
         if call.args.word("REPLACE") {
-            replace = true;
+            told.replace = true;
         } else if call.args.word("ABSTTL") {
-            absolute = true;
-        } else if frequency.is_none() && call.args.word_with("IDLETIME", 1) {
+            told.absolute = true;
+        } else if told.frequency.is_none() && call.args.word_with("IDLETIME", 1) {
             let seconds = call.args.int()?;
-            idle = Some(
+            told.idle = Some(
                 u64::try_from(seconds)
                     .map_err(|_| Fail::Says("Invalid IDLETIME value, must be >= 0"))?,
             );
-        } else if idle.is_none() && call.args.word_with("FREQ", 1) {
+        } else if told.idle.is_none() && call.args.word_with("FREQ", 1) {
             let counter = call.args.int()?;
             let fail = Fail::Says("Invalid FREQ value, must be >= 0 and <= 255");
-            frequency = Some(u8::try_from(counter).map_err(|_| fail)?);
+            told.frequency = Some(u8::try_from(counter).map_err(|_| fail)?);
         } else {
             return Err(Fail::SYNTAX);
         }
     }
+    Ok(told)
+}
+
+fn restore(call: &mut WriteCall<'_>) -> Done {
+    let (key, ttl, payload) = (call.args.next()?, call.args.next()?, call.args.next()?);
+    let RestoreOptions {
+        replace,
+        absolute,
+        idle,
+        frequency,
+    } = options(call)?;
     if !replace && call.db.exists(key) {
         return Err(Fail::code("BUSYKEY Target key name already exists."));
     }
     let ttl = crate::util::number::parse_i64(ttl).ok_or(Fail::NOT_INTEGER)?;
     let ttl = u64::try_from(ttl).map_err(|_| Fail::Says("Invalid TTL value, must be >= 0"))?;
     let trusted = call.server.store.skip_checksums.load(Ordering::Relaxed);
-    let body = rdb::check_dump(payload, trusted)
+    let dumped = rdb::check_dump(payload, trusted)
         .ok_or(Fail::Says("DUMP payload version or checksum are wrong"))?;
     let rules = call.db.rules();
-    let value = rdb::Reader::value(body, &rules.limits).map_err(|fault| {
-        let kind = rdb::kind_name(body.first().copied().unwrap_or_default());
+    let value = dumped.value(&rules.limits).map_err(|fault| {
+        let kind = rdb::kind_name(payload.first().copied().unwrap_or_default());
         tracing::warn!("RESTORE: {kind} integrity check failed: {fault}");
         Fail::Says("Bad data format")
     })?;
+
+    // The log and the replicas get what older servers read, too.
+    let rewritten = dumped.is_late().then(|| {
+        let dialect = call.server.config.rdb_dialect.get().into();
+        rdb::dump_whole(value.as_ref(), dialect)
+    });
 
     let now_ms = call.db.clock_ms();
     let deadline = match ttl {
@@ -119,6 +145,9 @@ fn restore(call: &mut WriteCall<'_>) -> Done {
     call.db.announce(Class::Generic, "restore", key);
     let mut digits = itoa::Buffer::new();
     let mut record = call.args.all().to_vec();
+    if let Some(payload) = &rewritten {
+        record[3] = payload;
+    }
     if let Some(at) = deadline.filter(|_| !absolute) {
         record[2] = digits.format(at).as_bytes();
         record.push(b"ABSTTL");

@@ -220,7 +220,9 @@ fn migrate(call: &mut WriteCall<'_>) -> Done {
 
 /// The command that makes the key over there.
 fn restore(call: &WriteCall<'_>, wish: &Wish<'_>, key: &[u8]) -> Vec<u8> {
-    let payload = call.db.peek(key).map(rdb::dump).unwrap_or_default();
+    let dialect = call.server.config.rdb_dialect.get().into();
+    let payload = call.db.peek(key).map(|value| rdb::dump(value, dialect));
+    let payload = payload.unwrap_or_default();
     let deadline_ms = call.db.deadline(key).flatten();
     let ttl = deadline_ms.map_or(0, |at| at.saturating_sub(call.db.clock_ms()).max(1));
     let ttl = ttl.to_string();

@@ -100,10 +100,10 @@ fn restore(call: &mut SessionCall<'_>) -> Done {
             "Wrong restore policy given, value should be either FLUSH, APPEND or REPLACE.",
         ));
     }
-    let Some(body) = rdb::check_dump(payload, false) else {
+    let Some(dumped) = rdb::check_dump(payload, false) else {
         return Err(Fail::Says("DUMP payload version or checksum are wrong"));
     };
-    let Some(codes) = rdb::read_functions(body) else {
+    let Some(codes) = rdb::read_functions(dumped.body) else {
         return Err(Fail::Says("failed loading functions payload"));
     };
     Ok(wish(FunctionLoad {

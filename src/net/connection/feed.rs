@@ -227,7 +227,7 @@ impl Connection {
         let timed = self.worker.engine.timed_hash(&|| scripts.is_busy());
         let why = timed.map(|key| {
             format!(
-                " Fields of the hash '{}' have deadlines, which Redis before 7.4 and Valkey can't read: take them off (HPERSIST), or let a server follow that reads them.",
+                " Fields of the hash '{}' have deadlines, which Redis before 7.4 and Valkey before 9.0 can't read: take them off (HPERSIST), or let a server follow that reads them.",
                 key.escape_ascii()
             )
         });

@@ -17,7 +17,7 @@ use crate::config::special::reason;
 use crate::persist::disk::DRAFT;
 use crate::persist::jobs::NO_JOB;
 use crate::persist::window::Window;
-use crate::persist::{Store, rdb};
+use crate::persist::{Store, rdb, run_updates};
 use crate::util::clock::{self, Timer};
 
 /// Finds the log's files; a single file that an older server wrote becomes the base. False if there are none.
@@ -156,15 +156,18 @@ fn read_part(store: &Store, dir: &Path, part: &Part, apply: &mut Apply<'_>) -> R
     let rules = store.load_rules(true, Some(file.metadata()?.len()));
     let mut window = Window::new(file, &store.loading);
     window.fill(9)?;
-    if window.bytes().starts_with(b"REDIS") || window.bytes().starts_with(b"VALKEY") {
+    if rdb::is_snapshot(window.bytes()) {
         tracing::info!("Reading RDB base file on AOF loading...");
-        let loaded = rdb::load(&mut window, &store.engine, &rules).with_context(|| {
+        let mut loaded = rdb::load(&mut window, &store.engine, &rules).with_context(|| {
             format!(
                 "Error reading the RDB preamble of the file {}, AOF loading aborted",
                 part.name
             )
         })?;
+        store.keep_original(&dir.join(&part.name), &loaded)?;
+        let updates = std::mem::take(&mut loaded.updates);
         store.loaded(loaded);
+        run_updates(&updates, apply)?;
     }
     LogFile::new(&mut window, &part.name).replay(apply)
 }

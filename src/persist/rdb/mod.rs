@@ -1,38 +1,36 @@
 //! RDB: Redis's format for values in files and in DUMP payloads.
 //!
 //! We write the lowest version that can carry the data, so that an older server can read it, and
-//! read every encoding that a server of versions 2.4 to 7.4 writes.
+//! read every encoding that Redis from 2.4 to 8.12 and Valkey up to 9.2 write, but for kinds of values that we don't have.
 
 mod compress;
+mod dialect;
+mod envelope;
 mod load;
+mod metadata;
+mod modules;
 mod read;
+mod roaring;
 mod save;
 mod skip;
 mod stream;
+mod templates;
 mod write;
 mod ziplist;
 mod zipmap;
 
-pub use load::{LoadRules, Loaded, load};
+pub use dialect::{CAPABILITY, Dialect, SnapshotForm};
+use dialect::{VERSION_PLAIN, VERSION_UNSUMMED};
+pub use envelope::is_snapshot;
+pub use load::{LoadRules, Loaded, Strangers, Update, load};
+pub use modules::{ModulePart, ModuleParts, ReadValue};
 pub use read::{Fault, Reader};
 pub use save::{Mark, Origin, SaveRules, save};
 pub use write::Style;
 use write::{Writer, version_for};
 
 use super::crc64;
-
-/// The version that Redis 7.0 writes: listpacks and quicklists of them.
-const VERSION_PLAIN: u16 = 10;
-/// Redis 7.2's: consumers of streams with the time at which they last got something.
-const VERSION_STREAM_3: u16 = 11;
-/// Redis 7.4's: hashes whose fields have deadlines.
-const VERSION_FIELD_TTL: u16 = 12;
-/// Redis 8.6's: streams that know their producers.
-const VERSION_STREAM_4: u16 = 13;
-/// Redis 8.8's: streams whose groups were given pending entries back.
-const VERSION_STREAM_5: u16 = 14;
-/// Valkey's own, from its 9.0 on.
-const VERSION_VALKEY: u16 = 80;
+use crate::types::{Limits, Value, ValueRef};
 
 /// How a value is stored: the byte before it.
 mod kind {
@@ -66,8 +64,18 @@ mod kind {
     pub const STREAM_4: u8 = 26;
     /// Redis 8.8's: pending entries without a consumer.
     pub const STREAM_5: u8 = 27;
-    /// Number 22 in Valkey's files; this one stands in no file.
+    pub const ARRAY: u8 = 28;
+    /// Redis 8.10's hashes of templates: values in a listpack or one by one; the names with them, or in a record of their own.
+    pub const HASH_TEMPLATE_PACK: u8 = 29;
+    pub const HASH_TEMPLATE_PACK_REF: u8 = 30;
+    pub const HASH_TEMPLATE: u8 = 31;
+    pub const HASH_TEMPLATE_REF: u8 = 32;
+    pub const BITMAP: u8 = 33;
+    /// The last one that is known of Redis's own.
+    pub const REDIS_MAX: u8 = BITMAP;
+    /// This one stands in no file: there it has the number that follows.
     pub const HASH_VALKEY: u8 = 222;
+    pub const HASH_VALKEY_NUMBER: u8 = 22;
 }
 
 /// What the log calls a value of this kind.
@@ -92,7 +100,11 @@ pub fn kind_name(kind: u8) -> &'static str {
 
 /// What stands in a file between keys.
 mod opcode {
-    /// From here on a byte is no kind.
+    /// From here on a byte is no kind. These two mean something else in Valkey's files: a command, and the state of a slot
+    /// migration.
+    pub const HASH_TEMPLATE: u8 = 242;
+    pub const UPDATE: u8 = 242;
+    pub const KEY_META: u8 = 243;
     pub const SLOT_INFO: u8 = 244;
     pub const FUNCTION: u8 = 245;
     pub const FUNCTION_DRAFT: u8 = 246;
@@ -108,14 +120,27 @@ mod opcode {
 }
 
 /// A value as DUMP answers it: its bytes, the version, and a checksum of both.
-pub fn dump(value: crate::types::ValueRef<'_>) -> Vec<u8> {
+pub fn dump(value: ValueRef<'_>, dialect: Dialect) -> Vec<u8> {
+    dump_as(value, version_for(value, dialect))
+}
+
+/// A value in a payload that leaves nothing out: neither when a stream's consumers last got something.
+pub fn dump_whole(value: ValueRef<'_>, dialect: Dialect) -> Vec<u8> {
+    let version = match value {
+        ValueRef::Stream(_) => version_for(value, Dialect::Redis).max(dialect::VERSION_STREAM_3),
+        value => version_for(value, dialect),
+    };
+    dump_as(value, version)
+}
+
+fn dump_as(value: ValueRef<'_>, version: u16) -> Vec<u8> {
     let style = Style {
-        version: version_for(value),
+        version,
         compress: true,
     };
     let mut writer = Writer::new(style, ());
     let kind = writer.kind_of(value);
-    writer.out.push(kind);
+    writer.out.push(dialect::number(kind));
     writer.value(value);
     seal(writer)
 }
@@ -156,20 +181,46 @@ pub fn read_functions(body: &[u8]) -> Option<Vec<Vec<u8>>> {
     Some(codes)
 }
 
+/// A DUMP payload without its version and checksum.
+pub struct Dumped<'p> {
+    pub body: &'p [u8],
+    pub dialect: Dialect,
+    version: u16,
+}
+
+impl Dumped<'_> {
+    /// Whether only servers after Redis 7.4 read it.
+    pub fn is_late(&self) -> bool {
+        self.version > dialect::VERSION_FIELD_TTL
+    }
+
+    /// The one value that is in it.
+    pub fn value(&self, limits: &Limits) -> Result<Value, Fault> {
+        Reader::value(self.body, self.dialect, limits)
+    }
+}
+
 /// The value's own part of a DUMP payload; `None` if version or checksum are wrong. `trusted` looks at neither.
-pub fn check_dump(payload: &[u8], trusted: bool) -> Option<&[u8]> {
-    let (body, sum) = payload.split_last_chunk::<8>()?;
-    let (value, version) = body.split_last_chunk::<2>()?;
-    let sum = u64::from_le_bytes(*sum);
-    let fits = u16::from_le_bytes(*version) <= VERSION_STREAM_5;
-    (trusted || fits && sum == crc64::checksum(body)).then_some(value)
+pub fn check_dump(payload: &[u8], trusted: bool) -> Option<Dumped<'_>> {
+    let (summed, sum) = payload.split_last_chunk::<8>()?;
+    let (body, version) = summed.split_last_chunk::<2>()?;
+    let (sum, version) = (u64::from_le_bytes(*sum), u16::from_le_bytes(*version));
+    let dialect = Dialect::of_version(version);
+    let unsummed = sum == 0 && version >= VERSION_UNSUMMED;
+    let fits = version == 0 || dialect.versions().contains(&version);
+    let whole = trusted || fits && (unsummed || sum == crc64::checksum(summed));
+    whole.then_some(Dumped {
+        body,
+        dialect,
+        version,
+    })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::types::stream::{Group, Id, Stream};
-    use crate::types::{Bstr, Hash, Limits, List, Set, Text, Type, Value, ZSet};
+    use crate::types::{Bstr, Hash, List, Set, Text, Type, ZSet};
 
     fn samples() -> Vec<Value> {
         let limits = Limits {
@@ -237,34 +288,41 @@ mod tests {
             zset_entries: 20,
             ..Limits::default()
         };
-        for value in samples() {
-            let payload = dump(value.as_ref());
-            let read = Reader::value(check_dump(&payload, false).unwrap(), &limits).unwrap();
-            assert_eq!(read.as_ref().kind(), value.as_ref().kind());
-            assert_eq!(dump(read.as_ref()).len(), payload.len());
+        for dialect in [Dialect::Redis, Dialect::Valkey] {
+            for value in samples() {
+                let payload = dump(value.as_ref(), dialect);
+                let read = check_dump(&payload, false).unwrap().value(&limits).unwrap();
+                assert_eq!(read.as_ref().kind(), value.as_ref().kind());
+                assert_eq!(dump(read.as_ref(), dialect).len(), payload.len());
+            }
         }
     }
 
     #[test]
     fn a_number_that_no_server_writes_is_no_kind_of_value() {
         let valkeys_hash = [kind::HASH_VALKEY, 1, 0, 0, 28, 0, 0, 0, 0, 0, 0, 0];
-        assert!(Reader::value(&valkeys_hash, &Limits::default()).is_err());
+        for dialect in [Dialect::Redis, Dialect::Valkey] {
+            assert!(Reader::value(&valkeys_hash, dialect, &Limits::default()).is_err());
+        }
     }
 
     #[test]
     fn broken_payloads_are_refused_and_never_panic() {
         let limits = Limits::default();
-        for value in samples() {
-            let payload = dump(value.as_ref());
-            let body = check_dump(&payload, false).unwrap().to_vec();
-            for at in 0..body.len().min(600) {
-                assert!(Reader::value(&body[..at], &limits).is_err(), "cut at {at}");
-                for bit in 0..8 {
-                    let mut bad = body.clone();
-                    bad[at] ^= 1 << bit;
-                    // Whatever is accepted must be sound enough to be written again.
-                    if let Ok(value) = Reader::value(&bad, &limits) {
-                        dump(value.as_ref());
+        for dialect in [Dialect::Redis, Dialect::Valkey] {
+            for value in samples() {
+                let payload = dump(value.as_ref(), dialect);
+                let body = check_dump(&payload, false).unwrap().body.to_vec();
+                for at in 0..body.len().min(600) {
+                    let cut = Reader::value(&body[..at], dialect, &limits);
+                    assert!(cut.is_err(), "cut at {at}");
+                    for bit in 0..8 {
+                        let mut bad = body.clone();
+                        bad[at] ^= 1 << bit;
+                        // Whatever is accepted must be sound enough to be written again.
+                        if let Ok(value) = Reader::value(&bad, dialect, &limits) {
+                            dump(value.as_ref(), dialect);
+                        }
                     }
                 }
             }

@@ -3,6 +3,8 @@
 use std::borrow::Cow;
 use std::fmt;
 
+use super::dialect::Dialect;
+use super::templates::Templates;
 use super::{kind, ziplist, zipmap};
 use crate::types::intset::IntSet;
 use crate::types::list::Node;
@@ -44,6 +46,8 @@ pub(super) type Read<T> = Result<T, Fault>;
 #[derive(Clone, Copy)]
 pub struct Reader<'a> {
     bytes: &'a [u8],
+    /// Those of the file that the bytes are of.
+    templates: Option<&'a Templates>,
 }
 
 /// A length, or what stands in the place of one.
@@ -64,13 +68,12 @@ fn hash_of_pairs(pack: Listpack, limits: &Limits) -> Read<Hash> {
 
 impl<'a> Reader<'a> {
     /// Reads one value, and all of it.
-    pub fn value(bytes: &'a [u8], limits: &Limits) -> Read<Value> {
-        let mut reader = Reader { bytes };
-        let kind = reader.byte()?;
-        if kind == kind::HASH_VALKEY {
-            // A number of our own, for a kind whose number in Valkey's files means another one in Redis's.
-            return Err(Broken);
+    pub fn value(bytes: &'a [u8], dialect: Dialect, limits: &Limits) -> Read<Value> {
+        let mut reader = Reader::new(bytes);
+        if dialect == Dialect::Redis {
+            reader.pass_metadata()?;
         }
+        let kind = dialect.kind(reader.byte()?)?;
         let value = reader.whole(kind, limits)?;
         if reader.bytes.is_empty() {
             Ok(value)
@@ -89,12 +92,26 @@ impl<'a> Reader<'a> {
     }
 
     pub(super) fn new(bytes: &'a [u8]) -> Self {
-        Reader { bytes }
+        Reader {
+            bytes,
+            templates: None,
+        }
+    }
+
+    /// Of a file that has these templates.
+    pub(super) fn with_templates(mut self, templates: &'a Templates) -> Self {
+        self.templates = Some(templates);
+        self
     }
 
     /// The bytes from here to where a later reader stands.
     pub(super) fn until(&self, later: &Reader<'_>) -> &'a [u8] {
         &self.bytes[..self.bytes.len() - later.bytes.len()]
+    }
+
+    /// All that was not read yet.
+    pub(super) fn rest(&self) -> &'a [u8] {
+        self.bytes
     }
 
     /// How many bytes are left.
@@ -145,6 +162,14 @@ impl<'a> Reader<'a> {
             kind::STREAM | kind::STREAM_2 | kind::STREAM_3 | kind::STREAM_4 | kind::STREAM_5 => {
                 self.stream(kind)?.wrap()
             }
+            kind::HASH_TEMPLATE..=kind::HASH_TEMPLATE_REF
+            | kind::HASH_TEMPLATE_PACK..=kind::HASH_TEMPLATE_PACK_REF => {
+                let none = Templates::default();
+                let templates = self.templates.unwrap_or(&none);
+                self.hash_of_template(kind, templates, limits)?.wrap()
+            }
+            kind::BITMAP => Value::Text(Text::from_bytes(&self.bitmap()?)),
+            kind::MODULE_2 => self.module_value(limits)?,
             other => return Err(Fault::UnknownKind(other)),
         })
     }

@@ -2,8 +2,9 @@
 
 use std::io;
 
+use super::dialect::{self, Needs, SnapshotForm};
+use super::opcode;
 use super::write::{Spill, Style, Writer};
-use super::{VERSION_FIELD_TTL, VERSION_PLAIN, VERSION_STREAM_5, opcode};
 use crate::config::REDIS_VERSION;
 use crate::engine::{SavedKey, Snapshot};
 use crate::persist::crc64;
@@ -16,8 +17,7 @@ const KEYS_PER_LOCK: usize = 32;
 /// How a snapshot is written.
 #[derive(Clone, Copy, Debug)]
 pub struct SaveRules {
-    /// `None`: the lowest that can carry the data.
-    pub version: Option<u16>,
+    pub form: SnapshotForm,
     pub compress: bool,
     pub checksum: bool,
     pub sync_often: bool,
@@ -143,24 +143,12 @@ fn style(snapshot: &Snapshot<'_>, rules: &SaveRules) -> io::Result<Style> {
         .databases
         .iter()
         .any(|contents| contents.volatile_hashes > 0);
-    let needed = if timed {
-        VERSION_FIELD_TTL
-    } else {
-        VERSION_PLAIN
-    };
-    // A lower version that is asked for carries such streams as it can: what producers sent is forgotten then, and what was
-    // given back belongs to a consumer without a name.
     let later = snapshot.census.databases.iter();
-    let wanted = match later.into_iter().any(|contents| contents.later_streams) {
-        true => VERSION_STREAM_5,
-        false => needed,
+    let needs = Needs {
+        timed,
+        later_streams: later.into_iter().any(|contents| contents.later_streams),
     };
-    let version = rules.version.unwrap_or(wanted);
-    if timed && version < needed {
-        return Err(io::Error::other(format!(
-            "rdb-version {version} can't carry the deadlines of hash fields, which need version {needed}"
-        )));
-    }
+    let version = rules.form.pick(needs).map_err(io::Error::other)?;
     Ok(Style {
         version,
         compress: rules.compress,
@@ -173,7 +161,7 @@ fn header<S: Spill>(
     rules: &SaveRules,
     writer: &mut Writer<S>,
 ) {
-    let magic = format!("REDIS{:04}", writer.style.version);
+    let magic = dialect::magic(writer.style.version);
     writer.out.extend_from_slice(magic.as_bytes());
     let aux = [
         ("redis-ver", REDIS_VERSION.to_owned()),
@@ -232,7 +220,7 @@ fn key<S: Spill>(saved: &SavedKey, rules: &SaveRules, writer: &mut Writer<S>) {
         }
     }
     let kind = writer.kind_of(saved.value.as_ref());
-    writer.out.push(kind);
+    writer.out.push(dialect::number(kind));
     writer.string(&saved.key);
     writer.value(saved.value.as_ref());
 }

@@ -54,7 +54,23 @@ impl Reader<'_> {
             kind::STREAM | kind::STREAM_2 | kind::STREAM_3 | kind::STREAM_4 | kind::STREAM_5 => {
                 self.skip_stream(kind)
             }
-            kind::MODULE | kind::MODULE_2 => Err(Fault::Module(self.count()?)),
+            kind::ARRAY => self.skip_array(),
+            kind::HASH_TEMPLATE_PACK => {
+                self.repeat(Self::skip_string)?;
+                self.skip_string()
+            }
+            kind::HASH_TEMPLATE_PACK_REF => self.skip_string(),
+            kind::HASH_TEMPLATE => self.repeat(|reader| reader.skip_strings(2)),
+            kind::BITMAP => {
+                self.count()?;
+                self.skip_string()
+            }
+            kind::MODULE_2 => {
+                self.count()?;
+                self.skip_parts()
+            }
+            // Release candidates of Redis 4.0 wrote no lengths.
+            kind::MODULE => Err(Fault::Module(self.count()?)),
             other => Err(Fault::UnknownKind(other)),
         }
     }
@@ -62,12 +78,6 @@ impl Reader<'_> {
     /// Nodes, the last ids, the groups with their pending entries and consumers, and what producers sent.
     fn skip_stream(&mut self, kind: u8) -> Read<()> {
         let second = kind != kind::STREAM;
-        let later = matches!(kind, kind::STREAM_4 | kind::STREAM_5);
-        let seen = if later || kind == kind::STREAM_3 {
-            16
-        } else {
-            8
-        };
         self.repeat(|reader| reader.skip_strings(2))?;
         self.skip_counts(if second { 8 } else { 3 })?;
         self.repeat(|group| {
@@ -79,24 +89,51 @@ impl Reader<'_> {
             })?;
             group.repeat(|consumer| {
                 consumer.skip_string()?;
-                consumer.take(seen)?;
+                consumer.take(if kind >= kind::STREAM_3 { 16 } else { 8 })?;
                 consumer.repeat(|pending| pending.take(16).map(drop))
             })?;
-            if kind == kind::STREAM_5 {
-                group.repeat(|released| released.take(16).map(drop))?;
+            if kind >= kind::STREAM_5 {
+                // Pending entries that no consumer has.
+                group.repeat(|pending| pending.take(16).map(drop))?;
             }
             Ok(())
         })?;
-        if later {
-            self.skip_counts(2)?;
-            self.repeat(|producer| {
-                producer.skip_string()?;
-                producer.repeat(|sent| {
-                    sent.skip_string()?;
-                    sent.skip_counts(2)
-                })
-            })?;
-            self.skip_counts(2)?;
+        if kind >= kind::STREAM_4 {
+            self.skip_producers()?;
+        }
+        Ok(())
+    }
+
+    /// For how long and for how many entries producers are remembered; each one's entries; and two counts.
+    fn skip_producers(&mut self) -> Read<()> {
+        self.skip_counts(2)?;
+        self.repeat(|producer| {
+            producer.skip_string()?;
+            producer.repeat(|entry| {
+                entry.skip_string()?;
+                entry.skip_counts(2)
+            })
+        })?;
+        self.skip_counts(2)
+    }
+
+    /// How many elements, perhaps where the next is inserted, and each with its place and what it is.
+    fn skip_array(&mut self) -> Read<()> {
+        let count = self.count()?;
+        match self.count()? {
+            0 => {}
+            1 => self.skip_counts(1)?,
+            _ => return Err(Fault::Broken),
+        }
+        for _ in 0..count {
+            self.count()?;
+            match self.count()? {
+                // Texts, long and short.
+                0 | 3 => self.skip_string()?,
+                // An integer, a double.
+                1 | 2 => drop(self.take(8)?),
+                _ => return Err(Fault::Broken),
+            }
         }
         Ok(())
     }
@@ -113,7 +150,7 @@ impl Reader<'_> {
         (0..count).try_for_each(|_| self.count().map(drop))
     }
 
-    fn skip_strings(&mut self, count: usize) -> Read<()> {
+    pub(super) fn skip_strings(&mut self, count: usize) -> Read<()> {
         (0..count).try_for_each(|_| self.skip_string())
     }
 

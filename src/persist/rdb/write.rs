@@ -3,9 +3,10 @@
 use hashbrown::HashMap;
 
 use super::compress::Compressor;
-use super::{
-    VERSION_FIELD_TTL, VERSION_PLAIN, VERSION_STREAM_3, VERSION_STREAM_4, VERSION_STREAM_5, kind,
+use super::dialect::{
+    Dialect, VERSION_PLAIN, VERSION_STREAM_3, VERSION_STREAM_4, VERSION_STREAM_5,
 };
+use super::kind;
 use crate::types::list::NodeRef;
 use crate::types::set::Flat;
 use crate::types::{HashRef, Listpack, Piece, ValueRef};
@@ -20,11 +21,13 @@ pub struct Style {
     pub compress: bool,
 }
 
-/// The lowest version that can carry the value. When a stream's consumer was last active is not worth
+/// The lowest version of a family that can carry the value. When a stream's consumer was last active is not worth
 /// a version that servers before 7.2 refuse.
-pub fn version_for(value: ValueRef<'_>) -> u16 {
+pub fn version_for(value: ValueRef<'_>, dialect: Dialect) -> u16 {
     match value {
-        ValueRef::Hash(hash) if hash.next_deadline().is_some() => VERSION_FIELD_TTL,
+        ValueRef::Hash(hash) if hash.next_deadline().is_some() => dialect.version_of_field_ttl(),
+        // Valkey has no form for these.
+        ValueRef::Stream(_) if dialect == Dialect::Valkey => VERSION_PLAIN,
         ValueRef::Stream(stream) if stream.has_released => VERSION_STREAM_5,
         ValueRef::Stream(stream) if stream.is_later() => VERSION_STREAM_4,
         _ => VERSION_PLAIN,
@@ -62,6 +65,10 @@ impl<S: Spill> Writer<S> {
         }
     }
 
+    fn dialect(&self) -> Dialect {
+        Dialect::of_version(self.style.version)
+    }
+
     /// The byte that tells a value's kind.
     pub fn kind_of(&self, value: ValueRef<'_>) -> u8 {
         let packs = self.style.version >= VERSION_PLAIN;
@@ -78,6 +85,9 @@ impl<S: Spill> Writer<S> {
             ValueRef::ZSet(_) => kind::ZSET_2,
             ValueRef::Hash(hash) => {
                 let timed = hash.next_deadline().is_some();
+                if timed && self.dialect() == Dialect::Valkey {
+                    return kind::HASH_VALKEY;
+                }
                 match hash.as_listpack() {
                     Some(_) if timed => kind::HASH_LISTPACK_EX,
                     Some(_) if packs => kind::HASH_LISTPACK,
@@ -86,7 +96,9 @@ impl<S: Spill> Writer<S> {
                 }
             }
             ValueRef::Stream(stream)
-                if self.style.version >= VERSION_STREAM_4 && stream.is_later() =>
+                if stream.is_later()
+                    && self.style.version >= VERSION_STREAM_4
+                    && self.dialect() == Dialect::Redis =>
             {
                 match stream.has_released && self.style.version >= VERSION_STREAM_5 {
                     true => kind::STREAM_5,
@@ -162,7 +174,9 @@ impl<S: Spill> Writer<S> {
             return;
         }
         let earliest = hash.next_deadline().unwrap_or(0);
-        self.out.extend_from_slice(&earliest.to_le_bytes());
+        if kind != kind::HASH_VALKEY {
+            self.out.extend_from_slice(&earliest.to_le_bytes());
+        }
         // A frozen hash finds no field, so the writer has an index of its own.
         let deadlines: HashMap<&[u8], u64> = hash.deadlines().collect();
         let deadline = |field: &Piece<'_>| {
@@ -176,6 +190,17 @@ impl<S: Spill> Writer<S> {
                 self.len(deadline(&field).map_or(0, |deadline| deadline - earliest + 1));
                 self.piece(field);
                 self.piece(value);
+            }
+            return;
+        }
+        if kind == kind::HASH_VALKEY {
+            self.len(hash.len() as u64);
+            for (field, value) in hash.iter_all() {
+                let deadline = deadline(&field).map_or(-1, |deadline| deadline as i64);
+                self.piece(field);
+                self.piece(value);
+                self.out.extend_from_slice(&deadline.to_le_bytes());
+                self.pour();
             }
             return;
         }

@@ -24,13 +24,19 @@ fuzz_target!(|data: &[u8]| {
         threads: 1,
         key_delay_us: 0,
         hide_names: false,
+        skip_unknown: how & 32 == 32,
     };
     let (engine, loading) = (Engine::default(), Loading::default());
-    let file = [&b"REDIS00"[..], body].concat();
+    let head = match how >> 6 {
+        0 | 1 => &b"REDIS00"[..],
+        2 => b"VALKEY0",
+        _ => b"VKCS\x01",
+    };
+    let file = [head, body].concat();
     let mut window = Window::new(&file[..], &loading);
     if let Ok(loaded) = load(&mut window, &engine, &rules) {
         assert!(
-            loaded.keys <= file.len() as u64 / 3,
+            head == b"VKCS\x01" || loaded.keys <= file.len() as u64 / 3,
             "a key takes three bytes"
         );
     }

@@ -1,6 +1,7 @@
 //! What every black-box test needs: a server of its own and a client that sees the bytes.
 
 mod client;
+mod oracles;
 mod process;
 mod value;
 
@@ -8,6 +9,7 @@ use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 pub use client::{Client, Reply, Transport, encode};
+pub use oracles::{Oracle, oracles};
 pub use process::{Server, free_port, our_server, real_redis};
 pub use value::{Value, escape};
 

@@ -51,6 +51,9 @@ fn describe(client: &mut Client, key: &[u8]) -> String {
         ]))],
         other => panic!("no such type: {other}"),
     };
+    if kind == "hash" {
+        add_deadlines(client, key, &mut value);
+    }
     if kind == "set" || kind == "hash" {
         value.sort();
     }
@@ -62,6 +65,43 @@ fn describe(client: &mut Client, key: &[u8]) -> String {
         }
     }
     format!("{kind} until {deadline}: {}", shown.join(" "))
+}
+
+/// Adds to each pair of a hash the deadline of its field, if it has one.
+fn add_deadlines(client: &mut Client, key: &[u8], pairs: &mut [Value]) {
+    let names: Vec<Value> = pairs.iter().map(|pair| pair.items()[0].clone()).collect();
+    let count = names.len().to_string();
+    let mut args = vec![&b"HPEXPIRETIME"[..], key, b"FIELDS", count.as_bytes()];
+    for name in &names {
+        let Value::Bulk(name) = name else {
+            panic!("a hash has names")
+        };
+        args.push(name);
+    }
+    let deadlines = client.ask_args(&args);
+    if deadlines.is_error() {
+        // A server that knows no such thing.
+        return;
+    }
+    for (pair, deadline) in pairs.iter_mut().zip(deadlines.items()) {
+        if let (Value::Array(pair), Value::Int(0..)) = (pair, &deadline) {
+            pair.push(deadline);
+        }
+    }
+}
+
+/// Hashes small and large of which some fields have deadlines.
+pub fn fill_timed_hashes(client: &mut Client) {
+    for (key, count) in [("timed small", 5), ("timed large", 700)] {
+        for n in 0..count {
+            client.ask_args(&["HSET", key, &format!("field {n}"), &format!("value {n}")]);
+        }
+        for n in (0..count).step_by(3) {
+            let (at, field) = (4_000_000_000_000_i64 + n * 1000, format!("field {n}"));
+            let args = ["HPEXPIREAT", key, &at.to_string(), "FIELDS", "1", &field];
+            assert_eq!(client.ask_args(&args).to_string(), "*[:1]");
+        }
+    }
 }
 
 /// A stream's figures, without how its nodes hang together, when consumers last asked, and what groups

@@ -270,6 +270,17 @@ impl Disk for FaultyDisk {
         Ok(())
     }
 
+    fn link(&self, path: &Path, second: &Path) -> io::Result<()> {
+        let mut kept = self.0.kept.lock();
+        self.whole()?;
+        OsDisk.link(path, second)?;
+        let len = fs::metadata(path)?.len();
+        let synced = kept.synced.get(path).copied().unwrap_or(len);
+        kept.synced.insert(second.to_owned(), synced);
+        kept.names.push(Change::Made(second.to_owned()));
+        Ok(())
+    }
+
     fn remove(&self, path: &Path) -> io::Result<()> {
         let mut kept = self.0.kept.lock();
         self.whole()?;

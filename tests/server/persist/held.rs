@@ -87,6 +87,10 @@ impl Disk for HeldDisk {
         OsDisk.rename(from, to)
     }
 
+    fn link(&self, path: &Path, second: &Path) -> io::Result<()> {
+        OsDisk.link(path, second)
+    }
+
     fn remove(&self, path: &Path) -> io::Result<()> {
         OsDisk.remove(path)
     }

@@ -1,5 +1,6 @@
 //! What outlives the process: files exchanged with the real server, crashes, damage.
 
+mod composed;
 pub mod contents;
 mod crash;
 mod damage;
@@ -9,4 +10,6 @@ pub mod faulty;
 mod held;
 mod killed;
 mod stop;
+mod strangers;
+mod told;
 mod turning;

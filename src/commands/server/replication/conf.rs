@@ -3,6 +3,7 @@
 use crate::command::Flag::{Admin, AllowBusy, Loading, NoScript, Stale};
 use crate::command::replication::Filter;
 use crate::command::{Command, Done, Fail, Flow, Run, SessionCall, quoted};
+use crate::persist::rdb::SnapshotForm;
 use crate::util::number;
 
 pub const REPLCONF: Command = Command {
@@ -55,6 +56,7 @@ fn note(call: &mut SessionCall<'_>, option: &[u8], value: &[u8]) -> Result<(), F
         b"capa" => {
             conf.eof |= value.eq_ignore_ascii_case(b"eof");
             conf.psync2 |= value.eq_ignore_ascii_case(b"psync2");
+            conf.reads = SnapshotForm::of_capability(value).or(conf.reads);
         }
         b"rdb-only" => conf.rdb_only = int()? == 1,
         b"rdb-filter-only" => {
@@ -74,8 +76,8 @@ fn note(call: &mut SessionCall<'_>, option: &[u8], value: &[u8]) -> Result<(), F
             }
             conf.filter = filter;
         }
-        // What later servers tell of themselves changes nothing here.
-        b"version" => {}
+        // Valkey's replicas say it, and others for Valkey's sake.
+        b"version" => conf.reads = conf.reads.or_else(|| SnapshotForm::of_valkey(value)),
         option => {
             return Err(Fail::said(format!(
                 "Unrecognized REPLCONF option: {}",

@@ -1,6 +1,7 @@
 //! Keys of a snapshot, as they stand in the file, to keys of the keyspace.
 
 use std::borrow::Cow;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::Receiver;
 
@@ -11,6 +12,7 @@ use smallvec::SmallVec;
 use super::{LoadRules, told};
 use crate::engine::{Access, Engine, Glance, Hashed, New, NewKey, Patience, ShardKey, TOGETHER};
 use crate::persist::rdb::read::{Fault, Read, Reader};
+use crate::persist::rdb::templates::Templates;
 use crate::persist::rdb::{kind, kind_name};
 use crate::types::{Limits, Value};
 use crate::util::memory;
@@ -24,6 +26,8 @@ pub struct Batch {
     pub bytes: Vec<u8>,
     /// Where each one begins, and what was said of it.
     pub keys: Vec<(usize, Said)>,
+    /// Those of the file so far.
+    pub templates: Arc<Templates>,
 }
 
 /// What the file says of a key before the key.
@@ -49,7 +53,8 @@ pub fn decode(
         for records in batch.keys.chunks(TOGETHER) {
             let mut found: SmallVec<[Found<'_>; TOGETHER]> = SmallVec::new();
             for (at, said) in records {
-                found.extend(find(&batch.bytes[*at..], *said, rules, empty)?);
+                let record = Reader::new(&batch.bytes[*at..]).with_templates(&batch.templates);
+                found.extend(find(record, *said, rules, empty)?);
             }
             let count = found.len() as u64;
             put(found, engine, rules)?;
@@ -67,14 +72,14 @@ struct Found<'a> {
     value: Held<'a>,
 }
 
-/// Decodes the key at the beginning of the bytes; nothing if it is a collection without elements.
+/// Decodes the key at the reader's place; nothing if it is a collection without elements.
 fn find<'a>(
-    bytes: &'a [u8],
+    reader: Reader<'a>,
     said: Said,
     rules: &LoadRules,
     empty: &AtomicU64,
 ) -> Result<Option<Found<'a>>> {
-    match record(&mut Reader::new(bytes), &rules.rules.limits) {
+    match record(&mut { reader }, &rules.rules.limits) {
         (Ok(key), Ok(value)) => Ok(Some(Found {
             said,
             at: ShardKey::of(&key),
@@ -92,7 +97,7 @@ fn find<'a>(
             let key = key.unwrap_or_default();
             let fault = value.err().unwrap_or(Fault::Broken);
             let key = shown(&key, rules);
-            let kind = kind_name(bytes[0]);
+            let kind = kind_name({ reader }.byte().unwrap_or_default());
             tracing::warn!("{kind} integrity check failed: {fault}, in key '{key}'");
             bail!(
                 "{}: {kind} integrity check failed, in key '{key}'",

@@ -1,7 +1,11 @@
 //! A snapshot file to keys: found by one thread, decoded and put into the keyspace by others.
 
 mod decode;
+mod families;
+mod strangers;
 
+use std::collections::BTreeSet;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{SyncSender, sync_channel};
 use std::time::Duration;
@@ -10,13 +14,16 @@ use anyhow::{Context, Result, anyhow, bail};
 use parking_lot::Mutex;
 
 use decode::{Batch, Said, decode};
+pub use strangers::Strangers;
 
 use super::read::{Fault, Reader};
 use super::save::Origin;
-use super::{VERSION_STREAM_5, VERSION_VALKEY, kind, opcode};
+use super::templates::Templates;
+use super::{Dialect, dialect, envelope, modules, opcode};
 use crate::engine::{Access, Engine, Patience, Rules};
 use crate::persist::window::Window;
 use crate::util::number;
+use families::stranger;
 
 /// Bytes of keys handed to a decoding thread at once.
 const BATCH_BYTES: usize = 256 * 1024;
@@ -45,6 +52,8 @@ pub struct LoadRules {
     pub key_delay_us: u64,
     /// `hide-user-data-from-log`.
     pub hide_names: bool,
+    /// `rdb-skip-unknown`: keys of kinds that we don't have are left out.
+    pub skip_unknown: bool,
 }
 
 /// What was in a snapshot.
@@ -59,6 +68,17 @@ pub struct Loaded {
     pub functions: Vec<Vec<u8>>,
     /// Which history of edits the data are a part of.
     pub origin: Option<Origin>,
+    /// Keys that were left out.
+    pub strangers: Strangers,
+    /// Commands that stand between the keys, to be run once all keys are there.
+    pub updates: Vec<Update>,
+}
+
+/// An edit that the writer heard of while it wrote: a command in a database.
+#[derive(Debug)]
+pub struct Update {
+    pub db: usize,
+    pub args: Vec<Vec<u8>>,
 }
 
 /// Reads one snapshot from the window, up to and with its checksum.
@@ -98,7 +118,10 @@ struct Scan<'r> {
     said: Said,
     /// Keys for which room was made.
     announced: u64,
-    valkey: bool,
+    dialect: Dialect,
+    templates: Arc<Templates>,
+    /// What was told of as left out: modules' auxiliary records, classes of metadata.
+    told: BTreeSet<String>,
     /// What it has told of a history: its id, offset and database.
     origin: (Option<[u8; 40]>, Option<u64>, usize),
     loaded: Loaded,
@@ -119,13 +142,16 @@ impl<'r> Scan<'r> {
             batch: Batch::default(),
             said: Said::default(),
             announced: 0,
-            valkey: false,
+            dialect: Dialect::Redis,
+            templates: Arc::default(),
+            told: BTreeSet::new(),
             origin: (None, None, 0),
             loaded: Loaded::default(),
         }
     }
 
     fn run(mut self, window: &mut Window<'_>) -> Result<Loaded> {
+        let packed = envelope::open(window)?;
         if !window.fill(9)? {
             bail!("Short read or OOM loading DB: the file is no snapshot");
         }
@@ -165,47 +191,58 @@ impl<'r> Scan<'r> {
             }
         }
         self.send()?;
-        let sum = window.end_sum();
         if version >= 5 {
-            if !window.fill(8)? {
-                bail!("Unexpected EOF reading RDB file: its checksum is missing");
-            }
-            let (said, _) = window
-                .bytes()
-                .split_first_chunk::<8>()
-                .expect("eight bytes are there");
-            let said = u64::from_le_bytes(*said);
-            window.consume(8);
-            // Zero says that the writer made no sum.
-            if let Some(sum) = sum
-                && said != 0
-                && said != sum
-            {
-                bail!(
-                    "Wrong RDB checksum expected: ({sum:x}) but got ({said:x}). Aborting now. RDB CRC error"
-                );
-            }
+            self.check_sum(window)?;
+        }
+        if packed && window.fill(1)? {
+            bail!("Something follows the snapshot in its envelope");
+        }
+        let strangers = &self.loaded.strangers;
+        if self.is_refused() {
+            bail!(
+                "It holds {strangers}. Nothing was changed; with 'rdb-skip-unknown yes' this server goes on without them"
+            );
+        }
+        if !strangers.is_empty() {
+            tracing::warn!("Left out because rdb-skip-unknown is yes: {strangers}");
         }
         Ok(self.loaded)
     }
 
+    /// Reads the checksum behind the end.
+    fn check_sum(&self, window: &mut Window<'_>) -> Result<()> {
+        let sum = window.end_sum();
+        if !window.fill(8)? {
+            bail!("Unexpected EOF reading RDB file: its checksum is missing");
+        }
+        let (said, _) = window
+            .bytes()
+            .split_first_chunk::<8>()
+            .expect("eight bytes are there");
+        let said = u64::from_le_bytes(*said);
+        window.consume(8);
+        // Zero says that the writer made no sum.
+        if let Some(sum) = sum
+            && said != 0
+            && said != sum
+        {
+            bail!(
+                "Wrong RDB checksum expected: ({sum:x}) but got ({said:x}). Aborting now. RDB CRC error"
+            );
+        }
+        Ok(())
+    }
+
     fn version(&mut self, head: &[u8]) -> Result<u16> {
-        let number = |digits: &[u8]| std::str::from_utf8(digits).ok()?.parse::<u16>().ok();
-        let known = match (head.strip_prefix(b"REDIS"), head.strip_prefix(b"VALKEY")) {
-            (Some(digits), _) => number(digits).map(|version| (version, 1..=VERSION_STREAM_5)),
-            (_, Some(digits)) => {
-                self.valkey = true;
-                number(digits).map(|version| (version, VERSION_VALKEY..=VERSION_VALKEY))
-            }
-            _ => None,
-        };
-        let (version, readable) = known.context("Wrong signature trying to load DB from file")?;
-        if !readable.contains(&version) {
+        let known = dialect::of_magic(head);
+        let (dialect, version) = known.context("Wrong signature trying to load DB from file")?;
+        if !dialect.versions().contains(&version) {
             bail!(
                 "Can't handle RDB format version {version}: a newer server wrote it. Let that server write an older \
                  version, or move its keys with DUMP and RESTORE or over replication"
             );
         }
+        self.dialect = dialect;
         Ok(version)
     }
 
@@ -264,23 +301,23 @@ impl<'r> Scan<'r> {
                      wrote it, and delete its functions"
                 )));
             }
-            opcode::MODULE_AUX => return Err(Stop::Fault(Fault::Module(reader.count()?))),
-            _ => self.key(self.kind(head), from, reader)?,
+            opcode::MODULE_AUX => {
+                let id = reader.skip_module_aux()?;
+                self.tell_once(format!(
+                    "auxiliary data of module type '{}'",
+                    modules::name(id)
+                ));
+            }
+            opcode::HASH_TEMPLATE | opcode::KEY_META => self.own_record(head, reader)?,
+            _ => self.key(self.dialect.kind(head)?, from, reader)?,
         }
         Ok(Step::On)
     }
 
-    /// Valkey gave a number of Redis's drafts another meaning.
-    fn kind(&self, kind: u8) -> u8 {
-        match kind {
-            kind::HASH_METADATA_DRAFT if self.valkey => kind::HASH_VALKEY,
-            kind => kind,
-        }
-    }
-
     fn key(&mut self, kind: u8, from: Reader<'_>, reader: &mut Reader<'_>) -> Result<(), Stop> {
         reader.skip_string()?;
-        reader.skip(kind)?;
+        let value = *reader;
+        self.skip(kind, reader)?;
         let db = self.said.db;
         let said = std::mem::replace(
             &mut self.said,
@@ -298,6 +335,14 @@ impl<'r> Scan<'r> {
                 return Ok(());
             }
         }
+        if let Some(stranger) = stranger(kind, value) {
+            self.loaded.strangers.add(db, stranger);
+            return Ok(());
+        }
+        if self.is_refused() {
+            // What follows is only counted.
+            return Ok(());
+        }
         if self.rules.key_delay_us > 0 {
             std::thread::sleep(Duration::from_micros(self.rules.key_delay_us));
         }
@@ -306,6 +351,11 @@ impl<'r> Scan<'r> {
         self.batch.bytes.push(kind);
         self.batch.bytes.extend_from_slice(&record[1..]);
         Ok(())
+    }
+
+    /// Whether there were keys that may not be left out.
+    fn is_refused(&self) -> bool {
+        !self.rules.skip_unknown && !self.loaded.strangers.is_empty()
     }
 
     fn aux(&mut self, name: &[u8], value: &[u8]) {
@@ -344,7 +394,8 @@ impl<'r> Scan<'r> {
     }
 
     fn send(&mut self) -> Result<()> {
-        let batch = std::mem::take(&mut self.batch);
+        let mut batch = std::mem::take(&mut self.batch);
+        batch.templates = self.templates.clone();
         self.sender
             .send(batch)
             .map_err(|_| anyhow!("the decoders ended before the file"))
@@ -368,7 +419,7 @@ fn told(fault: Fault) -> String {
         Fault::Module(id) => format!(
             "The RDB file contains module data I can't load: no matching module '{}'. Remove the module's keys with \
              the server that has it, and save again",
-            module_name(id)
+            modules::name(id)
         ),
         Fault::UnknownKind(kind) => {
             format!(
@@ -377,11 +428,4 @@ fn told(fault: Fault) -> String {
         }
         fault => format!("Internal error in RDB reading: {fault}"),
     }
-}
-
-/// Nine characters of six bits; the lowest ten bits are a version.
-fn module_name(id: u64) -> String {
-    const LETTERS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
-    let letter = |at: u32| char::from(LETTERS[(id >> (10 + 6 * (8 - at)) & 63) as usize]);
-    (0..9).map(letter).collect()
 }

@@ -1,0 +1,104 @@
+//! Records that one of the two families alone writes, and kinds of values that this server does not have.
+
+use std::sync::Arc;
+
+use super::{Scan, Stop, Update};
+use crate::persist::rdb::read::{Fault, Read, Reader};
+use crate::persist::rdb::{Dialect, kind, modules, opcode};
+use crate::resp::{Codec, ProtoLimits, Request};
+
+/// A command in a snapshot may be as long as one in the log.
+const LIMITS: ProtoLimits = ProtoLimits {
+    bulk_max: u64::MAX,
+    authenticated: true,
+};
+
+/// What a value is called that this server does not have.
+pub(super) fn stranger(kind: u8, mut value: Reader<'_>) -> Option<String> {
+    match kind {
+        kind::MODULE_2 => {
+            // It has just been stepped over, so its beginning can be read.
+            let id = value.count().unwrap_or_default();
+            modules::reader(id).is_none().then(|| modules::called(id))
+        }
+        kind::ARRAY => Some("array".to_owned()),
+        kind::BITMAP if value.is_too_sparse() == Ok(true) => {
+            Some("bitmap too sparse for a string".to_owned())
+        }
+        _ => None,
+    }
+}
+
+impl Scan<'_> {
+    /// A record whose number means something else in the other family.
+    pub(super) fn own_record(&mut self, head: u8, reader: &mut Reader<'_>) -> Result<(), Stop> {
+        match (self.dialect, head) {
+            (Dialect::Redis, opcode::HASH_TEMPLATE) => {
+                let id = reader.count()?;
+                let names = reader.template_names()?;
+                if !Arc::make_mut(&mut self.templates).add(id, &names) {
+                    return Err(Fault::Says("Duplicate hash template ID").into());
+                }
+            }
+            (Dialect::Redis, _) => {
+                for class in reader.metadata()? {
+                    let named = format!("metadata of class '{}'", class.name);
+                    match class.may_be_left_out {
+                        true => self.tell_once(named),
+                        false => self.loaded.strangers.add(self.said.db, named),
+                    }
+                }
+            }
+            (Dialect::Valkey, opcode::UPDATE) => {
+                let update = self.update(reader)?;
+                self.loaded.updates.push(update);
+            }
+            (Dialect::Valkey, _) => {
+                // The name of a slot migration, and ranges of slots.
+                reader.skip_string()?;
+                for _ in 0..reader.count()? {
+                    let _range = (reader.count()?, reader.count()?);
+                }
+                self.tell_once("the state of a slot migration".to_owned());
+            }
+        }
+        Ok(())
+    }
+
+    /// A command, written as a client sends it.
+    fn update(&self, reader: &mut Reader<'_>) -> Read<Update> {
+        let bytes = reader.rest();
+        let mut request = Request::default();
+        match Codec::default().next(bytes, &LIMITS, &mut request) {
+            Ok(true) if bytes.starts_with(b"*") => {}
+            Ok(false) => return Err(Fault::Short),
+            _ => return Err(Fault::Broken),
+        }
+        let args: Vec<Vec<u8>> = request.args(bytes).map(<[u8]>::to_vec).collect();
+        if args.is_empty() {
+            return Err(Fault::Broken);
+        }
+        reader.take(request.len())?;
+        let db = self.said.db;
+        Ok(Update { db, args })
+    }
+
+    /// Steps over a value, for which a hash of a template must know its template.
+    pub(super) fn skip(&self, kind: u8, reader: &mut Reader<'_>) -> Read<()> {
+        if kind != kind::HASH_TEMPLATE_REF {
+            return reader.skip(kind);
+        }
+        let id = reader.count()?;
+        reader.skip_strings(self.templates.fields(id)?)
+    }
+
+    /// Says once in a load what is left out of it.
+    pub(super) fn tell_once(&mut self, what: String) {
+        if !self.told.contains(&what) {
+            tracing::warn!(
+                "Skipping {what}, which this server does not have: it will not be in what it saves"
+            );
+            self.told.insert(what);
+        }
+    }
+}

@@ -1,0 +1,215 @@
+//! What modules of other servers leave in files: values and auxiliary records, made of parts that tell their lengths.
+//!
+//! Whoever adds a type that a module brings elsewhere gives it its reader in [`TYPES`], and nowhere else: files, payloads and
+//! full syncs find it there by the module's name. A type without a reader is stepped over and counted.
+
+use std::borrow::Cow;
+
+use super::read::{Fault, Read, Reader};
+use crate::types::{Limits, Value};
+
+/// Reads a value of a module's type from its parts; the number is the version in which the module wrote it.
+pub type ReadValue = fn(&mut ModuleParts<'_, '_>, u16, &Limits) -> Read<Value>;
+
+/// A type that a module brings.
+struct ModuleType {
+    /// Nine letters, as files name it.
+    name: &'static str,
+    /// What people call its values.
+    called: &'static str,
+    /// What reads a value of it; nothing as long as this server has no such type.
+    read: Option<ReadValue>,
+}
+
+const fn unread(name: &'static str, called: &'static str) -> ModuleType {
+    ModuleType {
+        name,
+        called,
+        read: None,
+    }
+}
+
+/// Every type that is known by name.
+const TYPES: &[ModuleType] = &[
+    unread("ReJSON-RL", "JSON document"),
+    unread("vectorset", "vector set"),
+    unread("MBbloom--", "Bloom filter"),
+    unread("bloomfltr", "Bloom filter"),
+    unread("MBbloomCF", "cuckoo filter"),
+    unread("CMSk-TYPE", "count-min sketch"),
+    unread("TopK-TYPE", "top-k list"),
+    unread("TDIS-TYPE", "t-digest"),
+    unread("TSDB-TYPE", "time series"),
+    unread("graphdata", "graph"),
+];
+
+fn type_of(id: u64) -> Option<&'static ModuleType> {
+    let name = name(id);
+    TYPES.iter().find(|known| known.name == name)
+}
+
+/// What reads values of the type with this number, if this server has it.
+pub(super) fn reader(id: u64) -> Option<ReadValue> {
+    type_of(id)?.read
+}
+
+/// The version in which a module wrote: the lowest bits of its number.
+pub(super) fn version(id: u64) -> u16 {
+    (id & 0x3ff) as u16
+}
+
+/// What a value of the type with this number is called where people read it.
+pub(super) fn called(id: u64) -> String {
+    let name = name(id);
+    match type_of(id) {
+        Some(known) => format!("{} ({name})", known.called),
+        None => format!("value of module type {name}"),
+    }
+}
+
+const LETTERS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+
+/// Letters of six bits each, the first one highest, above `low` other bits.
+fn letters(packed: u64, count: u32, low: u32) -> String {
+    let letter = |at: u32| LETTERS[(packed >> (low + 6 * (count - 1 - at)) & 63) as usize];
+    (0..count).map(|at| char::from(letter(at))).collect()
+}
+
+/// The name of a type by its number: nine letters, above ten bits of version.
+pub(super) fn name(id: u64) -> String {
+    letters(id, 9, 10)
+}
+
+/// The name of a class of metadata by its number: four letters, above five bits of version and three of flags.
+pub(super) fn class_name(spec: u32) -> String {
+    letters(u64::from(spec), 4, 8)
+}
+
+/// What a part may be.
+mod part {
+    pub const END: u64 = 0;
+    pub const INT: u64 = 1;
+    pub const COUNT: u64 = 2;
+    pub const FLOAT: u64 = 3;
+    pub const DOUBLE: u64 = 4;
+    pub const TEXT: u64 = 5;
+}
+
+/// One part of a value.
+#[derive(Debug)]
+pub enum ModulePart<'b> {
+    Int(i64),
+    Count(u64),
+    Float(f32),
+    Double(f64),
+    Text(Cow<'b, [u8]>),
+}
+
+/// The parts of a value, one after another.
+pub struct ModuleParts<'r, 'b>(&'r mut Reader<'b>);
+
+impl<'r, 'b> ModuleParts<'r, 'b> {
+    pub(super) fn new(reader: &'r mut Reader<'b>) -> Self {
+        ModuleParts(reader)
+    }
+
+    /// The next part; nothing at the value's end, which is then consumed.
+    pub fn next_part(&mut self) -> Read<Option<ModulePart<'b>>> {
+        let reader = &mut *self.0;
+        Ok(Some(match reader.count()? {
+            part::END => return Ok(None),
+            // Written as if it had no sign.
+            part::INT => ModulePart::Int(reader.count()? as i64),
+            part::COUNT => ModulePart::Count(reader.count()?),
+            part::FLOAT => ModulePart::Float(f32::from_le_bytes(reader.array()?)),
+            part::DOUBLE => ModulePart::Double(f64::from_le_bytes(reader.array()?)),
+            part::TEXT => ModulePart::Text(reader.string()?),
+            _ => return Err(Fault::Broken),
+        }))
+    }
+}
+
+impl Reader<'_> {
+    /// A value of a module's type, which is all of its parts.
+    pub(super) fn module_value(&mut self, limits: &Limits) -> Read<Value> {
+        let id = self.count()?;
+        let read = reader(id).ok_or(Fault::Module(id))?;
+        let mut parts = ModuleParts::new(self);
+        let value = read(&mut parts, version(id), limits)?;
+        match parts.next_part()? {
+            None => Ok(value),
+            Some(_) => Err(Fault::Broken),
+        }
+    }
+
+    /// Steps over parts, and over the mark that ends them.
+    pub(super) fn skip_parts(&mut self) -> Read<()> {
+        loop {
+            match self.count()? {
+                part::END => return Ok(()),
+                part::INT | part::COUNT => drop(self.count()?),
+                part::FLOAT => drop(self.take(4)?),
+                part::DOUBLE => drop(self.take(8)?),
+                part::TEXT => self.skip_string()?,
+                _ => return Err(Fault::Broken),
+            }
+        }
+    }
+
+    /// Steps over an auxiliary record, and returns the number of the type that it belongs to.
+    pub(super) fn skip_module_aux(&mut self) -> Read<u64> {
+        let id = self.count()?;
+        // It begins with when it was written: before the keys, or after them.
+        if self.count()? != part::COUNT {
+            return Err(Fault::Broken);
+        }
+        self.count()?;
+        self.skip_parts()?;
+        Ok(id)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The number of a type, as modules compute it.
+    fn id_of(name: &str, version: u64) -> u64 {
+        let value = |letter: u8| LETTERS.iter().position(|known| *known == letter).unwrap() as u64;
+        let bits = name
+            .bytes()
+            .fold(0, |bits, letter| bits << 6 | value(letter));
+        bits << 10 | version
+    }
+
+    #[test]
+    fn types_are_known_by_their_names() {
+        // As it stands in a file that ReJSON wrote.
+        assert_eq!(id_of("ReJSON-RL", 3), 0x45e2_5238_df91_2c03);
+        for known in TYPES {
+            assert_eq!(known.name.len(), 9);
+            assert_eq!(name(id_of(known.name, 7)), known.name);
+            assert_eq!(version(id_of(known.name, 7)), 7);
+        }
+        let words = called(id_of("scdtype00", 1));
+        assert_eq!(words, "value of module type scdtype00");
+    }
+
+    #[test]
+    fn parts_come_in_order_up_to_their_end() {
+        let bytes = [
+            1, 5, 2, 0x40, 200, 5, 2, b'h', b'i', 4, 0, 0, 0, 0, 0, 0, 0xf0, 0x3f, 0, 9,
+        ];
+        let mut reader = Reader::new(&bytes);
+        let mut parts = ModuleParts::new(&mut reader);
+        let mut seen = Vec::new();
+        while let Some(part) = parts.next_part().unwrap() {
+            seen.push(format!("{part:?}"));
+        }
+        let told = ["Int(5)", "Count(200)", "Text([104, 105])", "Double(1.0)"];
+        assert_eq!(seen, told);
+        let mut skipping = Reader::new(&bytes);
+        skipping.skip_parts().unwrap();
+        assert_eq!((skipping.left(), reader.left()), (1, 1));
+    }
+}

@@ -1,0 +1,166 @@
+//! The data files read into the keyspace: at start, for DEBUG, and as a master sends them.
+
+use std::fs::File;
+use std::io::{self, Read};
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use anyhow::{Context, Result};
+
+use super::Store;
+use super::aof::{self, Apply};
+use super::jobs::NO_JOB;
+use super::rdb::{self, Loaded, Update};
+use super::window::Window;
+use crate::config::special::reason;
+use crate::engine::{Engine, Rules};
+use crate::util::clock::{self, Timer};
+
+impl Store {
+    /// Reads the data files into an empty keyspace, and begins to write the log if there is to be one.
+    /// `apply` runs a command of the log.
+    pub fn open(self: &Arc<Self>, apply: &mut Apply<'_>) -> Result<()> {
+        self.remove_drafts();
+        let has_log = aof::take_over(self)?;
+        if !self.config.appendonly.get() {
+            return self.load_snapshot(false, apply);
+        }
+        if has_log {
+            return aof::load(self, apply);
+        }
+        if self.snapshot_path().is_file() {
+            tracing::warn!(
+                "appendonly is on, but there is no log yet: it begins with what the snapshot file holds"
+            );
+        }
+        self.load_snapshot(false, apply)?;
+        aof::try_place(self).map_err(anyhow::Error::msg)?;
+        tracing::info!("Creating AOF base file on server start");
+        aof::rewrite(self, NO_JOB).context("Can't create the append only file")
+    }
+
+    /// DEBUG RELOAD's and DEBUG LOADAOF's second half: reads the files into the keyspace.
+    pub fn reload(
+        self: &Arc<Self>,
+        from_log: bool,
+        replace: bool,
+        apply: &mut Apply<'_>,
+    ) -> Result<()> {
+        if from_log {
+            return aof::load(self, apply);
+        }
+        self.load_snapshot(replace, apply)
+    }
+
+    fn load_snapshot(&self, replace: bool, apply: &mut Apply<'_>) -> Result<()> {
+        let path = self.snapshot_path();
+        let file = match File::open(&path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+            Err(error) => anyhow::bail!(
+                "Fatal error loading the DB, check server logs. Exiting: {}: {}",
+                path.display(),
+                reason(&error)
+            ),
+            Ok(file) => file,
+        };
+        let began = Timer::start();
+        let len = file.metadata()?.len();
+        self.loading.total_bytes.store(len, Ordering::Relaxed);
+        let mut window = Window::new(file, &self.loading);
+        let rules = rdb::LoadRules {
+            replace,
+            ..self.load_rules(false, Some(len))
+        };
+        let mut loaded = rdb::load(&mut window, &self.engine, &rules)
+            .with_context(|| format!("Fatal error loading the DB {}", path.display()))?;
+        self.keep_original(&path, &loaded)?;
+        let updates = std::mem::take(&mut loaded.updates);
+        self.loaded(loaded);
+        run_updates(&updates, apply)?;
+        tracing::info!(
+            "DB loaded from disk: {:.3} seconds",
+            began.elapsed().as_secs_f64()
+        );
+        Ok(())
+    }
+
+    /// Reads a snapshot that a master sends into a keyspace. Dead keys stay: the master removes them.
+    /// How long it is is told where it is known.
+    pub fn load_from(
+        &self,
+        source: impl Read + Send,
+        len: Option<u64>,
+        into: &Engine,
+    ) -> Result<Loaded> {
+        let mut window = Window::new(source, &self.loading);
+        let rules = self.load_rules(true, len);
+        let loaded = rdb::load(&mut window, into, &rules)?;
+        tracing::info!(
+            "Done loading RDB, keys loaded: {}, keys expired: {}.",
+            loaded.keys,
+            loaded.expired
+        );
+        let mut saves = self.saves.lock();
+        saves.keys_loaded = loaded.keys;
+        saves.keys_expired = loaded.expired;
+        Ok(loaded)
+    }
+
+    /// How a snapshot of so many bytes is read, if it is known how many.
+    pub(super) fn load_rules(&self, keep_dead: bool, len: Option<u64>) -> rdb::LoadRules {
+        let config = &self.config;
+        let cores = std::thread::available_parallelism().map_or(1, usize::from);
+        rdb::LoadRules {
+            len,
+            rules: Rules::of(config),
+            databases: config.databases.get() as usize,
+            checksum: config.rdbchecksum.get() && !self.skip_checksums.load(Ordering::Relaxed),
+            keep_dead,
+            continues: !keep_dead,
+            replace: false,
+            now_ms: clock::now_ms(),
+            threads: cores.clamp(1, 4),
+            key_delay_us: config.key_load_delay.get().max(0) as u64,
+            hide_names: config.hide_user_data_from_log.get(),
+            skip_unknown: config.rdb_skip_unknown.get(),
+        }
+    }
+
+    pub(super) fn loaded(&self, loaded: Loaded) {
+        tracing::info!(
+            "Done loading RDB, keys loaded: {}, keys expired: {}.",
+            loaded.keys,
+            loaded.expired
+        );
+        if loaded.empty > 0 {
+            tracing::info!("empty keys skipped: {}", loaded.empty);
+        }
+        *self.loaded_functions.lock() = loaded.functions;
+        *self.loaded_origin.lock() = loaded.origin;
+        let mut saves = self.saves.lock();
+        saves.keys_loaded = loaded.keys;
+        saves.keys_expired = loaded.expired;
+    }
+}
+
+/// Runs the edits that came with a snapshot, in the order in which they were made. Nobody sees what is between two of them,
+/// so those of a transaction need no bracket.
+pub fn run_updates(updates: &[Update], apply: &mut Apply<'_>) -> Result<()> {
+    let mut selected = None;
+    for Update { db, args } in updates {
+        let name = &args[0];
+        if name.eq_ignore_ascii_case(b"MULTI") || name.eq_ignore_ascii_case(b"EXEC") {
+            continue;
+        }
+        if selected.replace(*db) != Some(*db) {
+            apply(&[b"SELECT", db.to_string().as_bytes()])?;
+        }
+        let args: Vec<&[u8]> = args.iter().map(Vec::as_slice).collect();
+        apply(&args).context("in a command that stands in the snapshot")?;
+    }
+    // What follows begins as every file does.
+    match selected {
+        None | Some(0) => Ok(()),
+        Some(_) => apply(&[b"SELECT", b"0"]),
+    }
+}
