@@ -100,7 +100,9 @@ fn types(text: &str) -> BTreeSet<String> {
 
 /// The names of all commands, as their consts say them.
 fn commands(sources: &[Source]) -> BTreeSet<String> {
-    let families = sources.iter().filter(|one| one.path.starts_with("commands/"));
+    let families = sources
+        .iter()
+        .filter(|one| one.path.starts_with("commands/"));
     let names = families.flat_map(|source| source.body().split("\n    name: \"").skip(1));
     let names = names.filter_map(|rest| rest.split('"').next());
     let found: BTreeSet<String> = names.map(str::to_owned).collect();
@@ -111,7 +113,7 @@ fn commands(sources: &[Source]) -> BTreeSet<String> {
 /// How often a text says a command's name by itself. Redis calls an event of its latency monitor `command`.
 fn said_names(text: &str, commands: &BTreeSet<String>) -> usize {
     let said = text.split('"');
-    said.filter(|word| *word != "command" && commands.contains(&word.to_ascii_lowercase()))
+    said.filter(|word| *word != "command" && commands.contains(*word))
         .count()
 }
 

@@ -8,10 +8,10 @@ use std::collections::TryReserveError;
 use std::marker::PhantomData;
 use std::ops::{Deref, DerefMut};
 
-use super::db::{discard, sync_fields};
+use super::db::discard;
 use super::effects::{Class, Effects};
 use super::entry::New;
-use super::fields::{Fields, tell_gone};
+use super::fields::{Fields, sync_fields, tell_gone};
 use super::shard::Shard;
 use crate::types::{Bstr, Hash, Kind, Piece, Text, Type, ValueRef};
 

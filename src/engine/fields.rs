@@ -6,7 +6,8 @@
 use super::edit::Edit;
 use super::effects::{Class, Effects};
 use super::shard::Shard;
-use crate::types::{Bstr, Hash, Limits, Piece};
+use super::table::Table;
+use crate::types::{Bstr, Hash, Limits, Piece, ValueRef};
 
 /// A hash under edit.
 pub struct Fields<'e> {
@@ -98,5 +99,20 @@ pub(super) fn tell_gone(
         let head = [Bstr::new(b"HDEL"), key.clone()];
         let args: Vec<_> = head.into_iter().chain(gone).collect();
         effects.log.push(db, &args);
+    }
+}
+
+/// Sets the wheel by the earliest deadline among a hash's fields, once the value at `pos` has changed.
+#[inline]
+pub(super) fn sync_fields(table: &mut Table, pos: usize, now_ms: u64, effects: &mut Effects) {
+    // What is packed has none.
+    if table.at(pos).is_packed() {
+        return;
+    }
+    table.sync_fields_timer(pos, now_ms);
+    if let ValueRef::Hash(hash) = table.at(pos).value()
+        && let Some(due) = hash.next_deadline()
+    {
+        effects.deadline_set(due);
     }
 }

@@ -15,6 +15,7 @@ mod replay;
 mod rights;
 mod script;
 mod session;
+mod settle;
 mod stop;
 mod sweep;
 mod transaction;

@@ -306,29 +306,9 @@ impl Worker {
                     self.call(unit, &job, &mut out)
                 }
             };
-            match served {
-                Ok(Flow::Park(park)) => return park.look_ms,
-                Ok(Flow::Done) => {}
-                // No command that sleeps ends so.
-                Ok(
-                    Flow::Exec
-                    | Flow::Discard
-                    | Flow::Watch
-                    | Flow::Unwatch
-                    | Flow::Reset
-                    | Flow::Close
-                    | Flow::Shutdown(_)
-                    | Flow::Wait(_)
-                    | Flow::Reload(_)
-                    | Flow::Script(_)
-                    | Flow::LogAlone
-                    | Flow::TellReplicas
-                    | Flow::Replica(_)
-                    | Flow::Acks(_)
-                    | Flow::Rest(_)
-                    | Flow::Names(_)
-                    | Flow::Stall(_),
-                ) => unreachable!("a sleeper's command is done, or sleeps on"),
+            match served.map(blocks_again) {
+                Ok(Some(park)) => return park.look_ms,
+                Ok(None) => {}
                 Err(fail) => {
                     out = Reply::new(parked.resp3);
                     self.answer_error(parked.entry, &fail, &mut out);
@@ -459,5 +439,30 @@ fn forget(unit: &mut Unit<'_>, parked: &Parked, ticket: u64) {
             .shard_mut(ShardKey::of(&place.1).shard())
             .waiters
             .leave(place, ticket);
+    }
+}
+
+/// Whether a sleeper's command sleeps on: no such command ends in any other way than this, or done.
+fn blocks_again(flow: Flow) -> Option<Box<Park>> {
+    match flow {
+        Flow::Park(park) => Some(park),
+        Flow::Done => None,
+        Flow::Exec
+        | Flow::Discard
+        | Flow::Watch
+        | Flow::Unwatch
+        | Flow::Reset
+        | Flow::Close
+        | Flow::Shutdown(_)
+        | Flow::Wait(_)
+        | Flow::Reload(_)
+        | Flow::Script(_)
+        | Flow::LogAlone
+        | Flow::TellReplicas
+        | Flow::Replica(_)
+        | Flow::Acks(_)
+        | Flow::Rest(_)
+        | Flow::Names(_)
+        | Flow::Stall(_) => unreachable!("a sleeper's command is done, or sleeps on"),
     }
 }

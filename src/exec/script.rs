@@ -507,37 +507,6 @@ impl Worker {
             .inspect_err(|_| self.stats().commands[entry.id].failed.add(1))
     }
 
-    /// What becomes of what a handler asked for: in a script nothing sleeps, and not finding anything is the reply.
-    fn settle_for_script(&self, flow: Flow, out: &mut Reply) -> Result<(), Fail> {
-        match flow {
-            Flow::Park(park) => park.on_timeout.write_denied(out),
-            Flow::Acks(wish) => {
-                let shared = &self.shared;
-                let count = wish.acks.count(&shared.replication, &shared.journal);
-                out.raw(&wish.acks.reply(count));
-            }
-            // Nor does anything wait: the job goes on beside.
-            Flow::Wait(_) => out.ok(),
-            Flow::Stall(time) => std::thread::sleep(time),
-            // What replicas are to hear was recorded.
-            Flow::Done | Flow::LogAlone | Flow::TellReplicas => {}
-            // Only where scripts may call what they may not (DEBUG set-disable-deny-scripts): nothing more comes of it.
-            Flow::Exec
-            | Flow::Discard
-            | Flow::Watch
-            | Flow::Unwatch
-            | Flow::Reset
-            | Flow::Close
-            | Flow::Shutdown(_)
-            | Flow::Reload(_)
-            | Flow::Script(_)
-            | Flow::Replica(_)
-            | Flow::Rest(_)
-            | Flow::Names(_) => {}
-        }
-        Ok(())
-    }
-
     fn admit_for_script(&self, run: &Run<'_>, argv: &[&[u8]]) -> Result<&'static Entry, Fail> {
         let Ok(entry) = admit::find(&self.shared.registry, argv) else {
             return Err(Fail::Says("Unknown Redis command called from script"));

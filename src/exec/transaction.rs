@@ -148,48 +148,6 @@ impl Worker {
         unit
     }
 
-    /// What becomes of what a handler asked for: in a transaction nothing sleeps, and not finding anything is the reply.
-    fn settle_in_exec(
-        &self,
-        session: &mut Session,
-        argv: &[&[u8]],
-        flow: Flow,
-        unit: &mut Unit<'_>,
-        out: &mut Reply,
-    ) -> Result<(), Fail> {
-        match flow {
-            Flow::Park(park) => park.on_timeout.write_denied(out),
-            Flow::LogAlone => unit.effects.record(session.db, argv),
-            Flow::TellReplicas => unit.effects.tell_replicas(session.db, argv),
-            Flow::Acks(wish) => {
-                let shared = &self.shared;
-                let count = wish.acks.count(&shared.replication, &shared.journal);
-                out.raw(&wish.acks.reply(count));
-            }
-            // Nor does anything wait: the job goes on beside.
-            Flow::Wait(_) => out.ok(),
-            Flow::Stall(time) => std::thread::sleep(time),
-            // It would lock what the transaction holds.
-            Flow::Reload(_) => {
-                return Err(Fail::Says("Reloading is not allowed in transactions"));
-            }
-            Flow::Close => session.leaves = true,
-            Flow::Done => {}
-            // Scripts have run; of the others, none is queued, or nothing more comes of it here.
-            Flow::Script(_)
-            | Flow::Exec
-            | Flow::Discard
-            | Flow::Watch
-            | Flow::Unwatch
-            | Flow::Reset
-            | Flow::Shutdown(_)
-            | Flow::Replica(_)
-            | Flow::Rest(_)
-            | Flow::Names(_) => {}
-        }
-        Ok(())
-    }
-
     /// Whether a watched key was changed, or has died, since WATCH.
     fn watch_failed(&self, session: &Session, unit: &mut Unit<'_>) -> bool {
         let rules = self.rules.borrow();

@@ -76,7 +76,7 @@ struct Cert<'a> {
 impl<'a> Cert<'a> {
     fn read(der: &'a [u8]) -> Result<Self, Refusal> {
         match X509Certificate::from_der(der) {
-            Ok((rest, x509)) if rest.is_empty() => Ok(Cert { der, x509 }),
+            Ok(([], x509)) => Ok(Cert { der, x509 }),
             _ => Err(Refusal::Malformed),
         }
     }

@@ -38,9 +38,7 @@ impl StreamWord {
     /// The database that a SELECT selects.
     pub fn selected(argv: &[&[u8]]) -> Option<i64> {
         match argv {
-            [name, number, ..] if name.eq_ignore_ascii_case(b"select") => {
-                number::parse_i64(number)
-            }
+            [name, number, ..] if name.eq_ignore_ascii_case(b"select") => number::parse_i64(number),
             _ => None,
         }
     }

@@ -14,6 +14,7 @@ use super::each::Each;
 use super::edit::Edit;
 use super::effects::{Class, Effects, Garbage};
 use super::entry::{Entry, New};
+use super::fields::sync_fields;
 use super::now::Now;
 use super::shard::{Hashed, Shard, ShardKey};
 use super::table::Table;
@@ -514,20 +515,5 @@ impl<'a> Db<'a> {
 pub(super) fn discard(entry: Entry, effects: &mut Effects) {
     if entry.value().free_effort() > 1 {
         effects.garbage.push(Garbage::Entry(entry));
-    }
-}
-
-/// Sets the wheel by the earliest deadline among a hash's fields, once the value at `pos` has changed.
-#[inline]
-pub(super) fn sync_fields(table: &mut Table, pos: usize, now_ms: u64, effects: &mut Effects) {
-    // What is packed has none.
-    if table.at(pos).is_packed() {
-        return;
-    }
-    table.sync_fields_timer(pos, now_ms);
-    if let ValueRef::Hash(hash) = table.at(pos).value()
-        && let Some(due) = hash.next_deadline()
-    {
-        effects.deadline_set(due);
     }
 }

@@ -1,0 +1,82 @@
+//! What becomes of what a handler asks for where it is one of several commands: in a transaction, and in a script.
+
+use super::Worker;
+use super::unit::Unit;
+use crate::command::session::Session;
+use crate::command::{Fail, Flow};
+use crate::resp::Reply;
+
+impl Worker {
+    /// What becomes of what a handler asked for: in a transaction nothing sleeps, and not finding anything is the reply.
+    pub(super) fn settle_in_exec(
+        &self,
+        session: &mut Session,
+        argv: &[&[u8]],
+        flow: Flow,
+        unit: &mut Unit<'_>,
+        out: &mut Reply,
+    ) -> Result<(), Fail> {
+        match flow {
+            Flow::Park(park) => park.on_timeout.write_denied(out),
+            Flow::LogAlone => unit.effects.record(session.db, argv),
+            Flow::TellReplicas => unit.effects.tell_replicas(session.db, argv),
+            Flow::Acks(wish) => {
+                let shared = &self.shared;
+                let count = wish.acks.count(&shared.replication, &shared.journal);
+                out.raw(&wish.acks.reply(count));
+            }
+            // Nor does anything wait: the job goes on beside.
+            Flow::Wait(_) => out.ok(),
+            Flow::Stall(time) => std::thread::sleep(time),
+            // It would lock what the transaction holds.
+            Flow::Reload(_) => {
+                return Err(Fail::Says("Reloading is not allowed in transactions"));
+            }
+            Flow::Close => session.leaves = true,
+            Flow::Done => {}
+            // Scripts have run; of the others, none is queued, or nothing more comes of it here.
+            Flow::Script(_)
+            | Flow::Exec
+            | Flow::Discard
+            | Flow::Watch
+            | Flow::Unwatch
+            | Flow::Reset
+            | Flow::Shutdown(_)
+            | Flow::Replica(_)
+            | Flow::Rest(_)
+            | Flow::Names(_) => {}
+        }
+        Ok(())
+    }
+
+    /// What becomes of what a handler asked for: in a script nothing sleeps, and not finding anything is the reply.
+    pub(super) fn settle_for_script(&self, flow: Flow, out: &mut Reply) -> Result<(), Fail> {
+        match flow {
+            Flow::Park(park) => park.on_timeout.write_denied(out),
+            Flow::Acks(wish) => {
+                let shared = &self.shared;
+                let count = wish.acks.count(&shared.replication, &shared.journal);
+                out.raw(&wish.acks.reply(count));
+            }
+            // Nor does anything wait: the job goes on beside.
+            Flow::Wait(_) => out.ok(),
+            Flow::Stall(time) => std::thread::sleep(time),
+            // What replicas are to hear was recorded.
+            Flow::Done | Flow::LogAlone | Flow::TellReplicas => {}
+            // Only where scripts may call what they may not (DEBUG set-disable-deny-scripts): nothing more comes of it.
+            Flow::Exec
+            | Flow::Discard
+            | Flow::Watch
+            | Flow::Unwatch
+            | Flow::Reset
+            | Flow::Close
+            | Flow::Shutdown(_)
+            | Flow::Reload(_)
+            | Flow::Script(_)
+            | Flow::Replica(_)
+            | Flow::Rest(_)
+            | Flow::Names(_) => {}
+        }
+        Ok(())
+    }
+}
