@@ -61,7 +61,8 @@ impl<'a, T: Type> Edit<'a, T> {
         }
     }
 
-    pub(super) fn now_ms(&self) -> u64 {
+    /// The time of the whole unit of work.
+    pub fn now_ms(&self) -> u64 {
         self.now_ms
     }
 

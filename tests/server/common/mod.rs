@@ -8,7 +8,7 @@ use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 pub use client::{Client, Reply, Transport, encode};
-pub use process::{Server, free_port, our_server, real_redis};
+pub use process::{Server, free_port, our_server, real_redis, redis_8, valkey_9};
 pub use value::{Value, escape};
 
 const PATIENCE: Duration = Duration::from_secs(20);

@@ -216,6 +216,25 @@ pub fn real_redis() -> PathBuf {
         .expect("This test compares with the real redis-server: apt-get install redis-server")
 }
 
+/// A program that the environment names, if it does: a server that few machines have.
+fn named_program(variable: &str) -> Option<PathBuf> {
+    let named = std::env::var_os(variable).map(PathBuf::from);
+    if named.is_none() {
+        println!("Left out, as {variable} names no program.");
+    }
+    named
+}
+
+/// Redis 8.2, where REDIS_8_SERVER names it.
+pub fn redis_8() -> Option<PathBuf> {
+    named_program("REDIS_8_SERVER")
+}
+
+/// Valkey 9, where VALKEY_9_SERVER names it.
+pub fn valkey_9() -> Option<PathBuf> {
+    named_program("VALKEY_9_SERVER")
+}
+
 pub fn free_port() -> u16 {
     let listener = TcpListener::bind(("127.0.0.1", 0)).expect("a free port");
     listener
