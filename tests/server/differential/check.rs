@@ -180,6 +180,12 @@ pub const KNOWN: &[Known] = &[
         },
     },
     Known {
+        commands: &["BITCOUNT"],
+        change: "a part may have a start alone, and then goes to the end",
+        source: "https://valkey.io/commands/bitcount/ (Valkey 8.1)",
+        accepts: |real, _| real.text() == "ERR syntax error",
+    },
+    Known {
         commands: &["SCAN", "HSCAN", "SSCAN", "ZSCAN"],
         change: "a cursor below zero is no cursor",
         source: "https://github.com/redis/redis/blob/7.4.0/src/db.c, parseScanCursorOrReply",

@@ -213,7 +213,7 @@ fn play(
     while world.sent < steps && world.differences.len() < stop_after {
         let batch = author.batch();
         world.play(&batch);
-        if only.is_empty() || only.iter().any(|name| name == "scenes") {
+        if oracle.scenes && (only.is_empty() || only.iter().any(|name| name == "scenes")) {
             scenes::play_one(&mut world, &mut author.arguments.rng);
         }
         if world.sent >= state_at {
@@ -228,6 +228,7 @@ fn play(
 fn random_commands_get_the_answers_of_the_real_redis() {
     let oracle = Oracle {
         program: real_redis(),
+        scenes: true,
         events: "KEA",
         known: KNOWN,
     };

@@ -26,6 +26,8 @@ pub struct Step {
 /// The server that ours is compared with.
 pub struct Oracle {
     pub program: PathBuf,
+    /// Whether scenes with several connections are played, too.
+    pub scenes: bool,
     /// Classes of keyspace events that both have.
     pub events: &'static str,
     /// What it answers otherwise, and why.
