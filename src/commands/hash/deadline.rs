@@ -238,10 +238,10 @@ fn set_deadlines<'a>(
         call.out.int(answer);
     }
     if !set.is_empty() {
-        hash.announce("hexpire");
+        hash.announce_fields("hexpire", set.iter().copied());
     }
     if !deleted.is_empty() {
-        hash.announce("hdel");
+        hash.announce_fields("hdel", deleted.iter().copied());
     }
     Ok(Expired {
         deadline,
@@ -270,20 +270,20 @@ fn hpersist(call: &mut WriteCall<'_>) -> Done {
         return Ok(Flow::Done);
     };
     call.out.array(fields.len());
-    let mut changed = false;
+    let mut changed = Vec::new();
     for field in fields {
         let answer = if hash.get(field).is_none() {
             NO_FIELD
         } else if hash.fields_mut().clear_deadline(field) {
-            changed = true;
+            changed.push(*field);
             DONE
         } else {
             NO_DEADLINE
         };
         call.out.int(answer);
     }
-    if changed {
-        hash.announce("hpersist");
+    if !changed.is_empty() {
+        hash.announce_fields("hpersist", changed);
     }
     Ok(Flow::Done)
 }

@@ -113,18 +113,19 @@ fn return_fields<'a>(
         }
     }
     if !changed.is_empty() {
-        announce_lifetime(&mut hash, lifetime);
+        announce_lifetime(&mut hash, lifetime, &changed);
     }
     Ok((lifetime, changed))
 }
 
-fn announce_lifetime(hash: &mut Edit<'_, Hash>, lifetime: Lifetime) {
-    match lifetime {
-        Lifetime::Keep => {}
-        Lifetime::Clear => hash.announce("hpersist"),
-        Lifetime::At(deadline) if deadline <= hash.now_ms() => hash.announce("hdel"),
-        Lifetime::At(_) => hash.announce("hexpire"),
-    }
+fn announce_lifetime(hash: &mut Edit<'_, Hash>, lifetime: Lifetime, fields: &[&[u8]]) {
+    let event = match lifetime {
+        Lifetime::Keep => return,
+        Lifetime::Clear => "hpersist",
+        Lifetime::At(deadline) if deadline <= hash.now_ms() => "hdel",
+        Lifetime::At(_) => "hexpire",
+    };
+    hash.announce_fields(event, fields.iter().copied());
 }
 
 /// Logs what has become of the times to live of these fields.
@@ -320,15 +321,15 @@ fn hsetex(call: &mut WriteCall<'_>) -> Done {
     for pair in setting.pairs.chunks_exact(2) {
         held.set(pair[0], pair[1], keep, limits);
     }
-    hash.announce("hset");
     let fields: Vec<&[u8]> = setting.pairs.iter().step_by(2).copied().collect();
+    hash.announce_fields("hset", fields.iter().copied());
     let mut kept = Vec::new();
     match setting.lifetime {
         Lifetime::Clear => {}
         Lifetime::Keep => kept = deadlines_of(&hash, &fields),
         Lifetime::At(deadline) => {
             set_or_remove(&mut hash, deadline, &fields);
-            announce_lifetime(&mut hash, setting.lifetime);
+            announce_lifetime(&mut hash, setting.lifetime, &fields);
         }
     }
     drop(hash);
@@ -407,7 +408,7 @@ fn return_and_remove<'a>(call: &mut WriteCall<'a>, key: &[u8]) -> Result<Vec<&'a
         removed.push(*field);
     }
     if !removed.is_empty() {
-        hash.announce("hdel");
+        hash.announce_fields("hdel", removed.iter().copied());
     }
     Ok(removed)
 }

@@ -95,9 +95,10 @@ fn restore(call: &mut WriteCall<'_>) -> Done {
         // No deadline is beyond what 64 bits with a sign can tell.
         after => Some(after.saturating_add(now_ms).min(i64::MAX as u64)),
     };
-    if replace {
-        call.db.drop_quietly(key);
-    }
+    let before = match replace {
+        true => call.db.drop_quietly(key),
+        false => None,
+    };
     call.out.ok();
     if deadline.is_some_and(|at| at <= call.db.now_ms()) {
         // It has died on its way here.
@@ -117,6 +118,7 @@ fn restore(call: &mut WriteCall<'_>) -> Done {
         access,
     );
     call.db.announce(Class::Generic, "restore", key);
+    call.db.announce_overwritten(key, before);
     let mut digits = itoa::Buffer::new();
     let mut record = call.args.all().to_vec();
     if let Some(at) = deadline.filter(|_| !absolute) {

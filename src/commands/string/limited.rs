@@ -297,7 +297,7 @@ fn store(
     deadline: Deadline,
 ) {
     let had_deadline = call.db.deadline(key).flatten().is_some();
-    call.db.set(key, New::Text(value), deadline);
+    call.db.renew(key, New::Text(value), deadline);
     call.db.announce(Class::String, event, key);
     match deadline {
         Deadline::At(at) if at <= call.db.now_ms() => {

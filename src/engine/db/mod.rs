@@ -17,7 +17,7 @@ use super::entry::{Entry, New};
 use super::now::Now;
 use super::shard::{Hashed, Shard, ShardKey};
 use super::table::Table;
-use crate::types::{Bstr, Hash, Piece, Type, Value, ValueRef};
+use crate::types::{Bstr, Hash, Kind, Piece, Type, Value, ValueRef};
 
 /// Dead keys that readers let one unit of work see off; the others are met again.
 const DEAD_MAX: usize = 1024;
@@ -372,8 +372,17 @@ impl<'a> Db<'a> {
         Ok(Edit::new(shard, index, pos, now_ms, found.effects, true))
     }
 
-    /// Puts a value at a key, whatever was there. How often the key was used doesn't begin anew.
+    /// Puts a value at a key, whatever was there, and announces that it is gone. How often the key was used doesn't begin
+    /// anew.
     pub fn set<'v>(&mut self, key: &[u8], value: impl Into<New<'v>>, deadline: Deadline) {
+        let kinds = self.store(key, value.into(), deadline, None);
+        if let Some(kinds) = kinds {
+            self.effects.announce_overwritten(self.index, key, kinds);
+        }
+    }
+
+    /// Puts a value at a key that was made from the one there.
+    pub fn renew<'v>(&mut self, key: &[u8], value: impl Into<New<'v>>, deadline: Deadline) {
         self.store(key, value.into(), deadline, None);
     }
 
@@ -382,7 +391,15 @@ impl<'a> Db<'a> {
         self.store(key, value, deadline, Some(access));
     }
 
-    fn store(&mut self, key: &[u8], value: New<'_>, deadline: Deadline, access: Option<Access>) {
+    /// Returns the kinds of value before and now, if there was one.
+    #[inline]
+    fn store(
+        &mut self,
+        key: &[u8],
+        value: New<'_>,
+        deadline: Deadline,
+        access: Option<Access>,
+    ) -> Option<(Kind, Kind)> {
         let (index, now_ms, toucher) = (self.index, self.now_ms(), self.toucher());
         let fresh = Access::fresh(toucher.rules, toucher.clock_ms);
         let Found {
@@ -391,6 +408,7 @@ impl<'a> Db<'a> {
             hash,
             pos,
         } = self.find_mut(key);
+        let mut kinds = None;
         let pos = match pos {
             Some(pos) => {
                 shard.preserve(index, pos);
@@ -402,9 +420,11 @@ impl<'a> Db<'a> {
                     None if toucher.rules.lfu => toucher.touch(entry),
                     None => entry.set_access(fresh),
                 }
+                let before = entry.kind();
                 if let Some(old) = entry.put(value) {
                     discard(old, effects);
                 }
+                kinds = Some((before, entry.kind()));
                 pos
             }
             None => {
@@ -424,25 +444,33 @@ impl<'a> Db<'a> {
         }
         sync_fields(table, pos, now_ms, effects);
         shard.changed(index, pos, effects);
+        kinds
     }
 
     /// Removes a key and announces it as `del`.
     pub fn delete(&mut self, key: &[u8]) -> bool {
-        let there = self.drop_quietly(key);
+        let there = self.drop_quietly(key).is_some();
         if there {
             self.announce(Class::Generic, "del", key);
         }
         there
     }
 
-    /// Removes a key whose place another value is about to take.
-    pub fn drop_quietly(&mut self, key: &[u8]) -> bool {
-        match self.take_entry(key) {
-            Some((entry, _)) => {
-                discard(entry, self.effects);
-                true
-            }
-            None => false,
+    /// Removes a key whose place another value is about to take, and returns what kind of value it held.
+    pub fn drop_quietly(&mut self, key: &[u8]) -> Option<Kind> {
+        let (entry, _) = self.take_entry(key)?;
+        let kind = entry.kind();
+        discard(entry, self.effects);
+        Some(kind)
+    }
+
+    /// Announces that the value at a key has taken the place of one of this kind, if there was one.
+    pub fn announce_overwritten(&mut self, key: &[u8], before: Option<Kind>) {
+        if let Some(before) = before
+            && let Some(now) = self.entry(key).map(Entry::kind)
+        {
+            let kinds = (before, now);
+            self.effects.announce_overwritten(self.index, key, kinds);
         }
     }
 
