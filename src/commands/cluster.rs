@@ -33,9 +33,19 @@ const READONLY: Command = Command {
     since: "3.0.0",
     flags: &[Fast, Loading, Stale],
     categories: &["connection"],
-    run: NO_CLUSTER,
+    run: Run::Session(|call| read_here(call, true)),
     ..Command::PLAIN
 };
+
+/// Who has said that it follows redirections may read from a replica that is no cluster's; all others hear what Redis says.
+fn read_here(call: &mut SessionCall<'_>, here: bool) -> Done {
+    if !call.session.follows_redirects {
+        return no_cluster(call);
+    }
+    call.session.reads_here = here;
+    call.out.ok();
+    Ok(crate::command::Flow::Done)
+}
 
 const READWRITE: Command = Command {
     name: "readwrite",
@@ -43,7 +53,7 @@ const READWRITE: Command = Command {
     since: "3.0.0",
     flags: &[Fast, Loading, Stale],
     categories: &["connection"],
-    run: NO_CLUSTER,
+    run: Run::Session(|call| read_here(call, false)),
     ..Command::PLAIN
 };
 
@@ -337,6 +347,7 @@ const SHARDS: Command = Command {
     cost: "O(N) for N nodes",
     since: "7.0.0",
     tips: VARIES,
+    flags: &[Loading, Stale],
     ..LOOK
 };
 
@@ -353,5 +364,6 @@ const SLOTS: Command = Command {
     cost: "O(N) for N nodes",
     tips: VARIES,
     deprecated: Some(("7.0.0", "`CLUSTER SHARDS`")),
+    flags: &[Loading, Stale],
     ..LOOK
 };

@@ -1,6 +1,6 @@
 //! Times to live of single fields: the hash's type is looked at before anything else is.
 
-use crate::command::Flag::{DenyOom, Fast};
+use crate::command::Flag::Fast;
 use crate::command::expiry::Unit;
 use crate::command::{
     Arg, Args, Command, Done, Entry, Fail, Flow, KeyUse, ReadCall, Run, WriteCall,
@@ -98,7 +98,7 @@ pub const HEXPIRE: Command = Command {
     summary: "Sets the time to live of fields in seconds",
     cost: "O(N) for N fields",
     since: "7.4.0",
-    flags: &[DenyOom, Fast],
+    flags: &[Fast],
     args: &[
         Arg::key("key", KeyUse::UPDATE),
         Arg::int("seconds"),
@@ -114,7 +114,7 @@ pub const HPEXPIRE: Command = Command {
     summary: "Sets the time to live of fields in milliseconds",
     cost: "O(N) for N fields",
     since: "7.4.0",
-    flags: &[DenyOom, Fast],
+    flags: &[Fast],
     args: &[
         Arg::key("key", KeyUse::UPDATE),
         Arg::int("milliseconds"),
@@ -130,7 +130,7 @@ pub const HEXPIREAT: Command = Command {
     summary: "Sets the Unix time in seconds at which fields expire",
     cost: "O(N) for N fields",
     since: "7.4.0",
-    flags: &[DenyOom, Fast],
+    flags: &[Fast],
     args: &[
         Arg::key("key", KeyUse::UPDATE),
         Arg::unix_time("unix-time-seconds"),
@@ -146,7 +146,7 @@ pub const HPEXPIREAT: Command = Command {
     summary: "Sets the Unix time in milliseconds at which fields expire",
     cost: "O(N) for N fields",
     since: "7.4.0",
-    flags: &[DenyOom, Fast],
+    flags: &[Fast],
     args: &[
         Arg::key("key", KeyUse::UPDATE),
         Arg::unix_time("unix-time-milliseconds"),

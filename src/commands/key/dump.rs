@@ -95,10 +95,7 @@ fn restore(call: &mut WriteCall<'_>) -> Done {
         // No deadline is beyond what 64 bits with a sign can tell.
         after => Some(after.saturating_add(now_ms).min(i64::MAX as u64)),
     };
-    let before = match replace {
-        true => call.db.drop_quietly(key),
-        false => None,
-    };
+    let before = replace.then(|| call.db.drop_quietly(key)).flatten();
     call.out.ok();
     if deadline.is_some_and(|at| at <= call.db.now_ms()) {
         // It has died on its way here.

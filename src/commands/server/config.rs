@@ -272,6 +272,7 @@ const RESETSTAT: Command = Command {
     since: "2.0.0",
     flags: &[Admin, NoScript, Loading, Stale],
     run: Run::Session(resetstat),
+    tips: &["request_policy:all_nodes", "response_policy:all_succeeded"],
     ..Command::PLAIN
 };
 
@@ -292,6 +293,7 @@ const REWRITE: Command = Command {
     since: "2.8.0",
     flags: &[Admin, NoScript, Loading, Stale],
     run: Run::Session(rewrite),
+    tips: &["request_policy:all_nodes", "response_policy:all_succeeded"],
     ..Command::PLAIN
 };
 

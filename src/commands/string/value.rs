@@ -215,7 +215,7 @@ pub const GETSET: Command = Command {
     flags: &[DenyOom, Fast],
     args: &[Arg::key("key", KeyUse::READ_UPDATE), Arg::text("value")],
     run: Run::Write(getset),
-    deprecated: Some(("6.2.0", "`SET` with the `GET` argument")),
+    deprecated: Some(("6.2.0", "`SET` with the `!GET` argument")),
     ..Command::PLAIN
 };
 
@@ -364,7 +364,6 @@ pub const MSETNX: Command = Command {
     )
     .many()],
     run: Run::Write(msetnx),
-    tips: &["request_policy:multi_shard", "response_policy:agg_min"],
     ..Command::PLAIN
 };
 
