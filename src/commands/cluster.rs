@@ -117,7 +117,7 @@ const NODE: &[Arg] = &[Arg::text("node-id")];
 const SLOT: &[Arg] = &[Arg::int("slot")];
 const SLOT_LIST: &[Arg] = &[Arg::int("slot").many()];
 const SLOT_RANGES: &[Arg] = &[Arg::block(
-    "start-slot_end-slot",
+    "range",
     &[Arg::int("start-slot"), Arg::int("end-slot")],
 )
 .many()];
@@ -252,7 +252,7 @@ const MEET: Command = Command {
     args: &[
         Arg::text("ip"),
         Arg::int("port"),
-        Arg::int("cluster_bus_port").optional().since("4.0.0"),
+        Arg::int("cluster-bus-port").optional().since("4.0.0"),
     ],
     ..ORDER
 };
@@ -303,7 +303,7 @@ const RESET: Command = Command {
     cost: "O(N) for N known nodes, and for N keys if it flushes them",
     flags: &[Admin, NoScript, Stale],
     args: &[Arg::one_of(
-        "hard_soft",
+        "reset-type",
         &[Arg::word("hard", "HARD"), Arg::word("soft", "SOFT")],
     )
     .optional()],
@@ -331,9 +331,9 @@ const SETSLOT: Command = Command {
         Arg::one_of(
             "subcommand",
             &[
-                Arg::text("node-id").token("IMPORTING"),
-                Arg::text("node-id").token("MIGRATING"),
-                Arg::text("node-id").token("NODE"),
+                Arg::text("importing").token("IMPORTING"),
+                Arg::text("migrating").token("MIGRATING"),
+                Arg::text("node").token("NODE"),
                 Arg::word("stable", "STABLE"),
             ],
         ),

@@ -81,7 +81,7 @@ const HELLO: Command = Command {
         &[
             Arg::int("protover"),
             Arg::block(
-                "username_password",
+                "auth",
                 &[Arg::text("username"), Arg::text("password")],
             )
             .token("AUTH")

@@ -7,7 +7,7 @@ use crate::command::{Arg, Args, Command, Done, Fail, Flow, KeyUse, ReadCall, Run
 use crate::types::Text;
 
 const UNIT: Arg = Arg::one_of(
-    "index_unit",
+    "unit",
     &[Arg::word("byte", "BYTE"), Arg::word("bit", "BIT")],
 )
 .optional()
@@ -126,10 +126,10 @@ pub const BITPOS: Command = Command {
         Arg::key("key", KeyUse::READ),
         Arg::int("bit"),
         Arg::block(
-            "index",
+            "range",
             &[
                 Arg::int("start"),
-                Arg::block("end_index", &[Arg::int("end"), UNIT]).optional(),
+                Arg::block("end-unit-block", &[Arg::int("end"), UNIT]).optional(),
             ],
         )
         .optional(),

@@ -4,7 +4,7 @@ use crate::command::Flag::{DenyOom, Fast};
 use crate::command::{Arg, Command, Done, Fail, Flow, KeyUse, Run, WriteCall};
 use crate::types::Hash;
 
-const PAIRS: Arg = Arg::block("field_value", &[Arg::text("field"), Arg::text("value")]).many();
+const PAIRS: Arg = Arg::block("data", &[Arg::text("field"), Arg::text("value")]).many();
 
 pub const HSET: Command = Command {
     name: "hset",

@@ -80,7 +80,7 @@ const FLUSH: Command = Command {
     since: "2.6.0",
     flags: &[NoScript],
     args: &[Arg::one_of(
-        "async",
+        "flush-type",
         &[
             Arg::word("async", "ASYNC").since("6.2.0"),
             Arg::word("sync", "SYNC").since("6.2.0"),

@@ -45,7 +45,7 @@ const CAT: Command = Command {
     name: "cat",
     summary: "Lists the categories of commands, or the commands of one",
     cost: "O(N) for N commands",
-    args: &[Arg::text("categoryname").optional()],
+    args: &[Arg::text("category").optional()],
     run: Run::Session(cat),
     ..OPEN
 };

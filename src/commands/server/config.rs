@@ -73,7 +73,7 @@ const SET: Command = Command {
     since: "2.0.0",
     flags: &[Admin, NoScript, Loading, Stale, SetsLimits],
     args: &[Arg::block(
-        "parameter_value",
+        "data",
         &[Arg::text("parameter"), Arg::text("value")],
     )
     .many()],

@@ -10,7 +10,7 @@ pub const SHUTDOWN: Command = Command {
     flags: &[Admin, NoScript, Loading, Stale, NoMulti, AllowBusy],
     args: &[
         Arg::one_of(
-            "nosave_save",
+            "save-selector",
             &[Arg::word("nosave", "NOSAVE"), Arg::word("save", "SAVE")],
         )
         .optional(),

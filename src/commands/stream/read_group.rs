@@ -19,7 +19,7 @@ pub const XREADGROUP: Command = Command {
     flags: &[Blocking],
     args: &[
         Arg::block(
-            "group_consumer",
+            "group-block",
             &[Arg::text("group"), Arg::text("consumer")],
         )
         .token("GROUP"),
