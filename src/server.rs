@@ -471,6 +471,8 @@ impl Shared {
             monitors: Default::default(),
             stats,
             slowlog: Default::default(),
+            large_requests: Default::default(),
+            large_replies: Default::default(),
             latency: Default::default(),
             journal,
             store,

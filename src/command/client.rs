@@ -36,6 +36,8 @@ pub struct Profile {
     pub no_evict: bool,
     pub no_touch: bool,
     pub resp3: bool,
+    /// CLIENT CAPA redirect.
+    pub follows_redirects: bool,
     pub part: Part,
 }
 
@@ -149,6 +151,8 @@ pub struct Client {
     pub(super) bucket: AtomicUsize,
     pub input_bytes: AtomicU64,
     pub output_bytes: AtomicU64,
+    /// Commands that it had run when its last batch began.
+    pub commands: AtomicU64,
     /// Asleep in a blocking command.
     pub blocked: AtomicBool,
     /// Its wait in a blocking command, if it is in one.
@@ -194,9 +198,20 @@ impl Client {
             bucket: AtomicUsize::new(NO_BUCKET),
             input_bytes: AtomicU64::new(0),
             output_bytes: AtomicU64::new(0),
+            commands: AtomicU64::new(0),
             blocked: AtomicBool::new(false),
             doze: Mutex::default(),
         }
+    }
+
+    /// Bytes read of requests that have not run when its last batch began: none of these is larger.
+    #[inline]
+    pub fn unread(&self) -> u64 {
+        let parts = [&self.query_bytes, &self.argv_bytes];
+        parts
+            .map(|part| part.load(Ordering::Relaxed) as u64)
+            .iter()
+            .sum()
     }
 
     /// Whether it connects from this machine.

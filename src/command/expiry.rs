@@ -47,8 +47,8 @@ impl Unit {
 /// One of the four options as it was said: its value is judged once all options are read.
 #[derive(Clone, Copy, Debug)]
 pub struct Said<'a> {
-    unit: Unit,
-    value: &'a [u8],
+    pub unit: Unit,
+    pub value: &'a [u8],
 }
 
 impl<'a> Said<'a> {

@@ -1,5 +1,6 @@
 //! A connection's own state: what its task alone reads and writes.
 
+use std::cell::Cell;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -88,6 +89,12 @@ pub struct Session {
     pub watches: Watches,
     pub reply: ReplyMode,
     pub no_touch: bool,
+    /// CLIENT CAPA redirect: what a replica may not answer is sent to its master.
+    pub follows_redirects: bool,
+    /// READONLY: such a client may read from a replica.
+    pub reads_here: bool,
+    /// Commands run so far.
+    pub commands: Cell<u64>,
     pub monitor: bool,
     pub channels: HashSet<Bytes>,
     pub patterns: HashSet<Bytes>,
@@ -126,6 +133,9 @@ impl Session {
             watches: Watches::default(),
             reply: ReplyMode::On,
             no_touch: false,
+            follows_redirects: false,
+            reads_here: false,
+            commands: Cell::new(0),
             monitor: false,
             channels: HashSet::new(),
             patterns: HashSet::new(),
@@ -196,6 +206,12 @@ impl Session {
             .store(names + prefixes, Ordering::Relaxed);
     }
 
+    /// Shows to CLIENT LIST how many commands have run.
+    pub fn publish_commands(&self) {
+        let commands = &self.client.commands;
+        commands.store(self.commands.get(), Ordering::Relaxed);
+    }
+
     /// Shows the present state to CLIENT LIST. Called after whatever changes it.
     pub fn publish_profile(&self) {
         self.publish_bytes();
@@ -211,6 +227,7 @@ impl Session {
         profile.watch_broken = self.watches.broken.clone();
         profile.monitor = self.monitor;
         profile.no_touch = self.no_touch;
+        profile.follows_redirects = self.follows_redirects;
         profile.resp3 = self.resp3;
         profile.tracking = self.tracking.is_some();
         let mode = self.tracking.as_ref().map(|tracking| &tracking.mode);

@@ -44,6 +44,8 @@ pub struct Shared {
     pub monitors: Monitors,
     pub stats: Stats,
     pub slowlog: Slowlog,
+    pub large_requests: Slowlog,
+    pub large_replies: Slowlog,
     pub latency: LatencyMonitor,
     pub journal: Arc<Journal>,
     /// The data files.

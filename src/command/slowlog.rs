@@ -1,21 +1,27 @@
-//! The slow log: the last commands that took longer than `slowlog-log-slower-than`.
+//! Logs of the last commands that took long, had a large request or a large reply.
 
 use crate::util::ranked::{Mutex, rank};
 use std::collections::VecDeque;
 
-/// One slow command. Long argument lists and long arguments are cut as Redis cuts them.
+/// One command. Long argument lists and long arguments are cut as Redis cuts them.
 #[derive(Clone, Debug)]
 pub struct SlowEntry {
     pub id: u64,
     pub time_s: u64,
-    pub micros: u64,
+    /// Microseconds, or bytes.
+    pub measure: u64,
     pub args: Vec<Vec<u8>>,
     pub address: String,
     pub client_name: String,
 }
 
-const ARGS_MAX: usize = 32;
-const ARG_BYTES_MAX: usize = 128;
+/// What is kept of a command's arguments.
+#[derive(Clone, Copy)]
+pub struct Room {
+    pub args_max: usize,
+    pub arg_bytes_max: usize,
+    pub entries_max: usize,
+}
 
 #[derive(Default)]
 struct State {
@@ -33,24 +39,23 @@ impl Slowlog {
     pub fn push(
         &self,
         time_s: u64,
-        micros: u64,
+        measure: u64,
         argv: &[&[u8]],
-        address: &str,
-        client_name: &str,
-        len_max: usize,
+        (address, client_name): (&str, &str),
+        room: Room,
     ) {
         let mut state = self.state.lock();
         let entry = SlowEntry {
             id: state.next_id,
             time_s,
-            micros,
-            args: shorten(argv),
+            measure,
+            args: shorten(argv, room),
             address: address.into(),
             client_name: client_name.into(),
         };
         state.next_id += 1;
         state.entries.push_front(entry);
-        state.entries.truncate(len_max);
+        state.entries.truncate(room.entries_max);
     }
 
     /// The newest entries, all of them without a limit.
@@ -77,24 +82,27 @@ impl Slowlog {
     }
 }
 
-fn shorten(argv: &[&[u8]]) -> Vec<Vec<u8>> {
-    let kept = if argv.len() > ARGS_MAX {
-        ARGS_MAX - 1
+fn shorten(argv: &[&[u8]], room: Room) -> Vec<Vec<u8>> {
+    let kept = if argv.len() > room.args_max {
+        room.args_max - 1
     } else {
         argv.len()
     };
-    let mut args: Vec<Vec<u8>> = argv[..kept].iter().map(|arg| shorten_one(arg)).collect();
+    let mut args: Vec<Vec<u8>> = argv[..kept]
+        .iter()
+        .map(|arg| shorten_one(arg, room.arg_bytes_max))
+        .collect();
     if kept < argv.len() {
         args.push(format!("... ({} more arguments)", argv.len() - kept).into_bytes());
     }
     args
 }
 
-fn shorten_one(arg: &[u8]) -> Vec<u8> {
-    if arg.len() <= ARG_BYTES_MAX {
+fn shorten_one(arg: &[u8], bytes_max: usize) -> Vec<u8> {
+    if arg.len() <= bytes_max {
         return arg.to_vec();
     }
-    let mut cut = arg[..ARG_BYTES_MAX].to_vec();
-    cut.extend_from_slice(format!("... ({} more bytes)", arg.len() - ARG_BYTES_MAX).as_bytes());
+    let mut cut = arg[..bytes_max].to_vec();
+    cut.extend_from_slice(format!("... ({} more bytes)", arg.len() - bytes_max).as_bytes());
     cut
 }

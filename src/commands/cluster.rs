@@ -33,9 +33,19 @@ const READONLY: Command = Command {
     since: "3.0.0",
     flags: &[Fast, Loading, Stale],
     categories: &["connection"],
-    run: NO_CLUSTER,
+    run: Run::Session(|call| read_here(call, true)),
     ..Command::PLAIN
 };
+
+/// Who has said that it follows redirections may read from a replica that is no cluster's; all others hear what Redis says.
+fn read_here(call: &mut SessionCall<'_>, here: bool) -> Done {
+    if !call.session.follows_redirects {
+        return no_cluster(call);
+    }
+    call.session.reads_here = here;
+    call.out.ok();
+    Ok(crate::command::Flow::Done)
+}
 
 const READWRITE: Command = Command {
     name: "readwrite",
@@ -43,7 +53,7 @@ const READWRITE: Command = Command {
     since: "3.0.0",
     flags: &[Fast, Loading, Stale],
     categories: &["connection"],
-    run: NO_CLUSTER,
+    run: Run::Session(|call| read_here(call, false)),
     ..Command::PLAIN
 };
 
@@ -106,11 +116,8 @@ const VARIES: &[&str] = &["nondeterministic_output"];
 const NODE: &[Arg] = &[Arg::text("node-id")];
 const SLOT: &[Arg] = &[Arg::int("slot")];
 const SLOT_LIST: &[Arg] = &[Arg::int("slot").many()];
-const SLOT_RANGES: &[Arg] = &[Arg::block(
-    "start-slot_end-slot",
-    &[Arg::int("start-slot"), Arg::int("end-slot")],
-)
-.many()];
+const SLOT_RANGES: &[Arg] =
+    &[Arg::block("range", &[Arg::int("start-slot"), Arg::int("end-slot")]).many()];
 
 const ADDSLOTS: Command = Command {
     name: "addslots",
@@ -242,7 +249,7 @@ const MEET: Command = Command {
     args: &[
         Arg::text("ip"),
         Arg::int("port"),
-        Arg::int("cluster_bus_port").optional().since("4.0.0"),
+        Arg::int("cluster-bus-port").optional().since("4.0.0"),
     ],
     ..ORDER
 };
@@ -293,7 +300,7 @@ const RESET: Command = Command {
     cost: "O(N) for N known nodes, and for N keys if it flushes them",
     flags: &[Admin, NoScript, Stale],
     args: &[Arg::one_of(
-        "hard_soft",
+        "reset-type",
         &[Arg::word("hard", "HARD"), Arg::word("soft", "SOFT")],
     )
     .optional()],
@@ -321,9 +328,9 @@ const SETSLOT: Command = Command {
         Arg::one_of(
             "subcommand",
             &[
-                Arg::text("node-id").token("IMPORTING"),
-                Arg::text("node-id").token("MIGRATING"),
-                Arg::text("node-id").token("NODE"),
+                Arg::text("importing").token("IMPORTING"),
+                Arg::text("migrating").token("MIGRATING"),
+                Arg::text("node").token("NODE"),
                 Arg::word("stable", "STABLE"),
             ],
         ),
@@ -337,6 +344,7 @@ const SHARDS: Command = Command {
     cost: "O(N) for N nodes",
     since: "7.0.0",
     tips: VARIES,
+    flags: &[Loading, Stale],
     ..LOOK
 };
 
@@ -353,5 +361,6 @@ const SLOTS: Command = Command {
     cost: "O(N) for N nodes",
     tips: VARIES,
     deprecated: Some(("7.0.0", "`CLUSTER SHARDS`")),
+    flags: &[Loading, Stale],
     ..LOOK
 };

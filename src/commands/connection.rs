@@ -80,12 +80,9 @@ const HELLO: Command = Command {
         "arguments",
         &[
             Arg::int("protover"),
-            Arg::block(
-                "username_password",
-                &[Arg::text("username"), Arg::text("password")],
-            )
-            .token("AUTH")
-            .optional(),
+            Arg::block("auth", &[Arg::text("username"), Arg::text("password")])
+                .token("AUTH")
+                .optional(),
             Arg::text("clientname").token("SETNAME").optional(),
         ],
     )

@@ -43,6 +43,8 @@ choices! {
         AllkeysLru = "allkeys-lru",
         AllkeysLfu = "allkeys-lfu",
         AllkeysRandom = "allkeys-random",
+        VolatileLrm = "volatile-lrm",
+        AllkeysLrm = "allkeys-lrm",
         Noeviction = "noeviction",
     }
 

@@ -9,8 +9,8 @@ use crate::util::words::quote;
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct EventClasses(u32);
 
-/// Letters in the order they are shown. The first ten are what `A` stands for.
-const EVENT_LETTERS: &[u8; 14] = b"g$lshzxetdnKEm";
+/// Letters in the order they are shown. The first ten are what `A` stands for. Of arrays, which are not here, `a` tells nothing.
+const EVENT_LETTERS: &[u8; 21] = b"g$lshzxetdnocKEmSTIVa";
 
 impl EventClasses {
     pub const NONE: EventClasses = EventClasses(0);
@@ -25,9 +25,24 @@ impl EventClasses {
     pub const STREAM: EventClasses = EventClasses(1 << 8);
     pub const MODULE: EventClasses = EventClasses(1 << 9);
     pub const NEW: EventClasses = EventClasses(1 << 10);
-    pub const KEYSPACE: EventClasses = EventClasses(1 << 11);
-    pub const KEYEVENT: EventClasses = EventClasses(1 << 12);
-    pub const KEY_MISS: EventClasses = EventClasses(1 << 13);
+    pub const OVERWRITTEN: EventClasses = EventClasses(1 << 11);
+    pub const TYPE_CHANGED: EventClasses = EventClasses(1 << 12);
+    pub const KEYSPACE: EventClasses = EventClasses(1 << 13);
+    pub const KEYEVENT: EventClasses = EventClasses(1 << 14);
+    pub const KEY_MISS: EventClasses = EventClasses(1 << 15);
+    /// The fields, under the key's name.
+    pub const SUBKEYSPACE: EventClasses = EventClasses(1 << 16);
+    /// The key and the fields, under the event's name.
+    pub const SUBKEYEVENT: EventClasses = EventClasses(1 << 17);
+    /// Each field by itself, under the key's name and its own.
+    pub const SUBKEYSPACE_ITEM: EventClasses = EventClasses(1 << 18);
+    /// The fields, under the event's name and the key's.
+    pub const SUBKEYSPACE_EVENT: EventClasses = EventClasses(1 << 19);
+    /// All channels that name fields.
+    pub const FIELDS: EventClasses = EventClasses(0b1111 << 16);
+    /// All channels.
+    pub const CHANNELS: EventClasses =
+        EventClasses(Self::KEYSPACE.0 | Self::KEYEVENT.0 | Self::FIELDS.0);
     const ALL: EventClasses = EventClasses((1 << 10) - 1);
 
     /// The classes as bits, for who keeps them beside other flags.
@@ -178,6 +193,8 @@ mod tests {
     fn event_letters_are_put_in_order() {
         let events = Events::default();
         assert_eq!(after(&events, "KEg$lshzxetd"), "AKE");
+        assert_eq!(after(&events, "Kmn"), "nKm");
+        assert_eq!(after(&events, "VacTgoSI"), "gocSTIVa");
         assert_eq!(after(&events, "Kmn"), "nKm");
         assert!(
             events.get().has(EventClasses::KEYSPACE) && !events.get().has(EventClasses::GENERIC)

@@ -67,6 +67,11 @@ const OWN_PACE: Traits =
     Traits::ignored("every worker does one handshake between two looks at its sockets");
 const OWN_TIME: Traits =
     Traits::ignored("sessions are resumed for as long as TLS's library has it");
+const NO_OTHER_PATHS: Traits = Traits::ignored("connections have one path");
+const NO_RDMA: Traits = Traits::ignored("there is no RDMA");
+const LOOKS_AHEAD: Traits = Traits::ignored("up to 16 requests are looked up together, always");
+const ONE_LOG_FORMAT: Traits = Traits::ignored("log lines have one format");
+const NO_TEMPLATES: Traits = Traits::ignored("hashes do not share field names");
 const NO_DEFRAG: Traits = Traits::ignored("memory is not moved to defragment it");
 const ALWAYS_LAZY: Traits = Traits::ignored("large values are always freed off the client's time");
 const NO_CPU_LISTS: Traits = Traits::ignored("threads are not bound to processors");
@@ -181,6 +186,7 @@ directives! {
     port: Int = Int::new(6379, 0, 65535), LIVE, "TCP port to listen on; 0 for none.";
     tcp_backlog: Int = Int::new(511, 0, INT), LIVE.fixed(), "Connections the kernel keeps waiting for accept.";
     unixsocket: Text = Text::optional(), LIVE.fixed(), "Path of a Unix socket to listen on.";
+    unixsocketgroup: Text = Text::optional(), Traits::ignored("the socket has the group of the process").fixed(), "Group of the Unix socket.";
     unixsocketperm: Int = Int::octal(0, 0, 0o777), LIVE.fixed(), "Permissions of the Unix socket, in octal.";
     timeout: Int = Int::new(0, 0, INT), LIVE, "Seconds after which an idle client is closed; 0 for never.";
     tcp_keepalive: Int = Int::new(300, 0, INT), LIVE, "Seconds between probes of a silent connection; 0 for none.";
@@ -252,8 +258,8 @@ directives! {
 
     // Replication.
     replicaof | "slaveof": Held<ReplicaOf> = Held::new(ReplicaOf::default()), LIVE.fixed().words(), "Host and port of the master to copy.";
-    masterauth: Text = Text::optional(), LIVE.sensitive(), "Password for the master.";
-    masteruser: Text = Text::optional(), LIVE.sensitive(), "User name for the master.";
+    masterauth | "primaryauth": Text = Text::optional(), LIVE.sensitive(), "Password for the master.";
+    masteruser | "primaryuser": Text = Text::optional(), LIVE.sensitive(), "User name for the master.";
     replica_serve_stale_data | "slave-serve-stale-data": Bool = Bool::new(true), LIVE, "Answer reads while the master is away.";
     replica_read_only | "slave-read-only": Bool = Bool::new(true), LIVE, "Refuse writes on a replica.";
     replica_lazy_flush | "slave-lazy-flush": Bool = Bool::new(false), ALWAYS_LAZY, "Free the old data in the background before a full sync.";
@@ -372,8 +378,14 @@ directives! {
     cluster_announce_bus_port: Int = Int::new(0, 0, 65535), NO_CLUSTER, "Port of the cluster bus to announce.";
 
     // Watching the server.
-    slowlog_log_slower_than: Int = Int::new(10000, -1, LONG), LIVE, "Microseconds above which a command is logged as slow; -1 for never.";
-    slowlog_max_len: Int = Int::new(128, 0, LONG), LIVE, "Entries kept by SLOWLOG.";
+    slowlog_log_slower_than | "commandlog-execution-slower-than": Int = Int::new(10000, -1, LONG), LIVE, "Microseconds above which a command is logged as slow; -1 for never.";
+    slowlog_max_len | "commandlog-slow-execution-max-len": Int = Int::new(128, 0, LONG), LIVE, "Entries kept by SLOWLOG.";
+    slowlog_entry_max_argc: Int = Int::new(32, 2, INT), LIVE, "Arguments that an entry of SLOWLOG keeps.";
+    slowlog_entry_max_string_len: Int = Int::new(128, 1, INT), LIVE, "Bytes of an argument that an entry of SLOWLOG keeps.";
+    commandlog_request_larger_than: Int = Int::new(1 << 20, -1, LONG), LIVE, "Bytes above which a request is logged as large; -1 for never.";
+    commandlog_large_request_max_len: Int = Int::new(128, 0, LONG), LIVE, "Entries kept by COMMANDLOG of large requests.";
+    commandlog_reply_larger_than: Int = Int::new(1 << 20, -1, LONG), LIVE, "Bytes above which a reply is logged as large; -1 for never.";
+    commandlog_large_reply_max_len: Int = Int::new(128, 0, LONG), LIVE, "Entries kept by COMMANDLOG of large replies.";
     latency_monitor_threshold: Int = Int::new(0, 0, LONG), LIVE, "Milliseconds above which LATENCY keeps an event; 0 for never.";
     latency_tracking: Bool = Bool::new(true), LIVE, "Measure how long each command takes.";
     latency_tracking_info_percentiles: Held<Percentiles> = Held::new(Percentiles(vec![50.0, 99.0, 99.9])), LIVE.words(), "Percentiles that INFO latencystats shows.";
@@ -381,6 +393,44 @@ directives! {
     watchdog_period: Int = Int::new(0, 0, INT), DEBUG_ONLY.hidden(), "Milliseconds a command may run before its stack is logged.";
     use_exit_on_panic: Bool = Bool::new(false), DEBUG_ONLY.hidden(), "Exit instead of aborting on a panic.";
     enable_debug_assert: Bool = Bool::new(false), DEBUG_ONLY.fixed().hidden(), "Check expensive invariants.";
+
+    // Of newer Redis and of Valkey.
+    cluster_compatibility_sample_ratio: Int = Int::new(0, 0, 100), NO_CLUSTER, "Share of commands that are checked for use in a cluster, in percent.";
+    cluster_slot_stats_enabled: Bool = Bool::new(false), NO_CLUSTER, "Count what slots cost.";
+    cluster_announce_client_ipv4: Text = Text::optional(), NO_CLUSTER, "Address of IPv4 to announce to clients.";
+    cluster_announce_client_ipv6: Text = Text::optional(), NO_CLUSTER, "Address of IPv6 to announce to clients.";
+    cluster_announce_client_port: Int = Int::new(0, 0, 65535), NO_CLUSTER, "Port to announce to clients.";
+    cluster_announce_client_tls_port: Int = Int::new(0, 0, 65535), NO_CLUSTER, "TLS port to announce to clients.";
+    cluster_blacklist_ttl: Int = Int::new(60, 0, INT), NO_CLUSTER, "Seconds for which a forgotten node stays away.";
+    cluster_config_save_behavior: Text = Text::new("sync"), NO_CLUSTER, "How the cluster's file is written.";
+    cluster_databases: Int = Int::new(1, 1, INT), NO_CLUSTER, "Databases of a cluster's node.";
+    cluster_manual_failover_timeout: Int = Int::new(5000, 1, INT), NO_CLUSTER, "Milliseconds for a failover that was asked for.";
+    cluster_slot_migration_log_max_len: Int = Int::new(1000, 0, LONG), NO_CLUSTER, "Moves of slots that are remembered.";
+    slot_migration_max_failover_repl_bytes: Memory = Memory::new(0, 0, SIZE), NO_CLUSTER, "Bytes that may be missing when a slot changes hands.";
+    replica_full_sync_buffer_limit: Memory = Memory::new(0, 0, SIZE), Traits::ignored("a replica does not read the stream during a full sync, its master keeps it"), "Bytes of the stream that a replica keeps during a full sync.";
+    dual_channel_replication_enabled: Bool = Bool::new(false), Traits::ignored("one connection carries a full sync and the stream"), "Send a full sync on a connection of its own.";
+    repl_mptcp: Bool = Bool::new(false), NO_OTHER_PATHS, "Several paths for the link to the master.";
+    mptcp: Bool = Bool::new(false), NO_OTHER_PATHS.fixed(), "Several paths for clients.";
+    rdma_port: Int = Int::new(0, 0, 65535), NO_RDMA.fixed(), "Port for RDMA.";
+    rdma_bind: Text = Text::optional(), NO_RDMA.words(), "Addresses for RDMA.";
+    rdma_rx_size: Int = Int::new(1 << 20, 64 << 10, 16 << 20), NO_RDMA.fixed(), "Bytes that one RDMA connection may receive unread.";
+    rdma_completion_vector: Int = Int::new(-1, -1, 1024), NO_RDMA.fixed(), "Where RDMA reports.";
+    active_defrag_cycle_us: Int = Int::new(500, 0, 100_000), NO_DEFRAG, "Microseconds of one turn of defragmentation.";
+    prefetch_batch_max_size: Int = Int::new(16, 0, 128), LOOKS_AHEAD, "Commands whose keys are fetched together.";
+    lookahead: Int = Int::new(16, 1, INT), LOOKS_AHEAD, "Requests that are read ahead.";
+    vset_force_single_threaded_execution: Bool = Bool::new(false), Traits::ignored("there are no vector sets"), "Search vectors on the thread of the command.";
+    extended_redis_compatibility: Bool = Bool::new(false), Traits::ignored("the server always presents itself as Redis"), "Present the server as Redis.";
+    hash_seed: Text = Text::new(""), Traits::ignored("hashes are seeded anew at each start").fixed().sensitive(), "Seed of hashes.";
+    log_format: Text = Text::new("legacy"), ONE_LOG_FORMAT, "Format of log lines.";
+    log_timestamp_format: Text = Text::new("legacy"), ONE_LOG_FORMAT, "Format of the times in log lines.";
+    rdb_version_check: Text = Text::new("strict"), Traits::ignored("every version that can be read is read"), "Whether snapshots of later versions are read.";
+    key_memory_histograms: Bool = Bool::new(false), Traits::ignored("no histograms of keys are kept"), "Keep histograms of what keys take.";
+    hash_min_template_entries: Int = Int::new(0, 0, LONG), NO_TEMPLATES, "Fields from which on hashes share their names.";
+    hash_max_template_entries: Int = Int::new(0, 0, LONG), NO_TEMPLATES, "Fields up to which hashes share their names.";
+    import_mode: Bool = Bool::new(false), Traits::ignored("keys expire while others are imported, too"), "Whether data are being imported.";
+    aof_load_corrupt_tail_max_size: Memory = Memory::new(0, 0, SIZE), Traits::ignored("a torn tail is cut off at any size, and kept beside the log"), "Bytes of a torn tail that are cut off.";
+    availability_zone: Text = Text::new(""), LIVE, "Where the server stands, for clients that look for a near one.";
+    bitmap_default_roaring: Bool = Bool::new(false), Traits::ignored("there are no roaring bitmaps"), "Keep bitmaps in the roaring form.";
 
     // Encodings.
     hash_max_listpack_entries | "hash-max-ziplist-entries": Int = Int::new(512, 0, LONG), LIVE, "Fields a hash may have and stay a listpack.";

@@ -10,6 +10,8 @@ use crate::util::chance;
 #[derive(Clone, Copy, Debug)]
 pub struct AccessRules {
     pub lfu: bool,
+    /// Only edits leave a mark: the policies `*-lrm` give up what was modified least recently.
+    pub edits_only: bool,
     pub lfu_log_factor: u64,
     pub lfu_decay_minutes: u64,
 }
@@ -18,6 +20,7 @@ impl Default for AccessRules {
     fn default() -> Self {
         AccessRules {
             lfu: false,
+            edits_only: false,
             lfu_log_factor: 10,
             lfu_decay_minutes: 1,
         }

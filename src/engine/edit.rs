@@ -61,7 +61,8 @@ impl<'a, T: Type> Edit<'a, T> {
         }
     }
 
-    pub(super) fn now_ms(&self) -> u64 {
+    /// The time of the whole unit of work.
+    pub fn now_ms(&self) -> u64 {
         self.now_ms
     }
 
@@ -95,7 +96,7 @@ impl<'a, T: Type> Edit<'a, T> {
 
     /// Does what [`Edit::note`] does, and announces the keyspace event `name`.
     pub fn announce_aside(&mut self, name: &'static str) {
-        self.tell(name);
+        self.tell(name, Vec::new());
         self.noted = true;
     }
 
@@ -107,11 +108,19 @@ impl<'a, T: Type> Edit<'a, T> {
     /// Says that the value changed, as the keyspace event `name`. An edit that
     /// announces nothing has changed nothing.
     pub fn announce(&mut self, name: &'static str) {
-        self.tell(name);
+        self.announce_with(name, Vec::new());
+    }
+
+    pub(super) fn announce_with(&mut self, name: &'static str, fields: Vec<Bstr>) {
+        self.tell(name, fields);
         self.changed = true;
     }
 
-    fn tell(&mut self, name: &'static str) {
+    pub(super) fn effects(&self) -> &Effects {
+        self.effects
+    }
+
+    fn tell(&mut self, name: &'static str, fields: Vec<Bstr>) {
         self.tell_gone();
         if self.effects.wanted.events == 0 {
             // Nobody hears of any, so the key needn't be looked at.
@@ -122,7 +131,8 @@ impl<'a, T: Type> Edit<'a, T> {
         if self.fresh && !self.changed {
             self.effects.announce(Class::New, "new", self.db, key);
         }
-        self.effects.announce(class, name, self.db, key);
+        self.effects
+            .announce_fields(class, name, self.db, key, fields);
     }
 }
 

@@ -22,6 +22,8 @@ pub enum Class {
     Evicted = EventClasses::EVICTED.bits(),
     Miss = EventClasses::KEY_MISS.bits(),
     New = EventClasses::NEW.bits(),
+    Overwritten = EventClasses::OVERWRITTEN.bits(),
+    TypeChanged = EventClasses::TYPE_CHANGED.bits(),
 }
 
 impl Class {
@@ -44,6 +46,8 @@ pub struct Event {
     pub name: &'static str,
     pub db: usize,
     pub key: Bstr,
+    /// Of a hash, if anyone hears of them.
+    pub fields: Vec<Bstr>,
 }
 
 /// What readers of effects want to know; nothing else is recorded.
@@ -133,12 +137,39 @@ impl Effects {
 
     #[inline]
     pub fn announce(&mut self, class: Class, name: &'static str, db: usize, key: &[u8]) {
+        self.announce_fields(class, name, db, key, Vec::new());
+    }
+
+    #[inline]
+    pub fn announce_fields(
+        &mut self,
+        class: Class,
+        name: &'static str,
+        db: usize,
+        key: &[u8],
+        fields: Vec<Bstr>,
+    ) {
         if self.wants(class) {
             self.events.push(Event {
                 name,
                 db,
                 key: Bstr::new(key),
+                fields,
             });
+        }
+    }
+
+    /// Whether someone may hear which fields of a hash change.
+    #[inline]
+    pub fn wants_fields(&self) -> bool {
+        self.wants(Class::Hash) && self.wanted.events & EventClasses::FIELDS.bits() != 0
+    }
+
+    /// Announces that another value stands at a key than before.
+    pub fn announce_overwritten(&mut self, db: usize, key: &[u8], (before, now): (Kind, Kind)) {
+        self.announce(Class::Overwritten, "overwritten", db, key);
+        if before != now {
+            self.announce(Class::TypeChanged, "type_changed", db, key);
         }
     }
 
@@ -149,6 +180,7 @@ impl Effects {
             name: "keymiss",
             db,
             key: Bstr::new(key),
+            fields: Vec::new(),
         };
         self.missed.borrow_mut().push((self.events.len(), event));
     }

@@ -71,6 +71,19 @@ impl<'e> Fields<'e> {
 }
 
 impl Edit<'_, Hash> {
+    /// Says that these fields changed, as the keyspace event `name`.
+    pub fn announce_fields<'f>(
+        &mut self,
+        name: &'static str,
+        fields: impl IntoIterator<Item = &'f [u8]>,
+    ) {
+        let fields = match self.effects().wants_fields() {
+            true => fields.into_iter().map(Bstr::new).collect(),
+            false => Vec::new(),
+        };
+        self.announce_with(name, fields);
+    }
+
     /// A field's value. A field that is due goes before anything else is done.
     #[inline]
     pub fn get(&mut self, field: &[u8]) -> Option<Piece<'_>> {
@@ -94,12 +107,15 @@ pub(super) fn tell_gone(
     // Expiry isn't an edit of the command that came upon it.
     effects.dirty -= 1;
     effects.expired_fields += gone.len() as u64;
-    effects.announce(Class::Hash, "hexpired", db, key);
     if effects.wanted.log {
-        let head = [Bstr::new(b"HDEL"), key.clone()];
-        let args: Vec<_> = head.into_iter().chain(gone).collect();
+        let head: [&[u8]; 2] = [b"HDEL", key];
+        let args: Vec<&[u8]> = head
+            .into_iter()
+            .chain(gone.iter().map(|f| &f[..]))
+            .collect();
         effects.log.push(db, &args);
     }
+    effects.announce_fields(Class::Hash, "hexpired", db, key, gone);
 }
 
 /// Sets the wheel by the earliest deadline among a hash's fields, once the value at `pos` has changed.

@@ -79,6 +79,10 @@ impl Rules {
                 policy,
                 MaxmemoryPolicy::AllkeysLfu | MaxmemoryPolicy::VolatileLfu
             ),
+            edits_only: matches!(
+                policy,
+                MaxmemoryPolicy::AllkeysLrm | MaxmemoryPolicy::VolatileLrm
+            ),
             lfu_log_factor: config.lfu_log_factor.get() as u64,
             lfu_decay_minutes: config.lfu_decay_time.get() as u64,
         };

@@ -153,6 +153,12 @@ impl Worker {
         let writes = entry.is(Flag::Write)
             || session.multi.is_some() && self.is_declared_writer(entry, argv)
             || is_exec && queued().any(queued_writes);
+        let wants_master = writes || entry.is(Flag::Scripted) || entry.is(Flag::MayReplicate);
+        let reads =
+            entry.is(Flag::ReadOnly) || is_exec && queued().any(|one| one.entry.is(Flag::ReadOnly));
+        if session.follows_redirects && (wants_master || reads && !session.reads_here) {
+            self.check_redirect()?;
+        }
         let stale =
             entry.is(Flag::Stale) && !(is_exec && queued().any(|one| !one.entry.is(Flag::Stale)));
         if writes {
@@ -165,6 +171,17 @@ impl Worker {
             return Err(Fail::code(LOADING));
         }
         Ok(())
+    }
+
+    /// Sends a client that follows redirections to the master, if there is one.
+    fn check_redirect(&self) -> Result<(), Fail> {
+        match &self.shared.replication.state().master {
+            Some(master) => Err(Fail::code(format!(
+                "REDIRECT {}:{}",
+                master.host, master.port
+            ))),
+            None => Ok(()),
+        }
     }
 
     /// Whether this server's part in replication lets clients write.

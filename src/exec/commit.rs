@@ -8,7 +8,7 @@ use crate::command::Entry;
 use crate::command::session::Session;
 use crate::engine::{Effects, Garbage};
 use crate::journal::{Depends, Seq};
-use crate::pubsub::notify;
+use crate::pubsub::notify::{self, KeyEvent};
 use crate::types::Bstr;
 use crate::util::crash;
 
@@ -86,7 +86,13 @@ impl Worker {
         if effects.has_events() {
             let on = shared.config.notify_keyspace_events.get();
             for event in effects.take_events() {
-                notify::publish(&shared.broker, on, event.name, event.db, &event.key);
+                let event = KeyEvent {
+                    name: event.name,
+                    db: event.db,
+                    key: &event.key,
+                    fields: &event.fields,
+                };
+                notify::publish(&shared.broker, on, &event);
             }
         }
         if effects.wanted.changed {

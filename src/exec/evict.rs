@@ -113,6 +113,8 @@ impl Worker {
 fn policy(policy: MaxmemoryPolicy) -> Option<(Policy, bool)> {
     Some(match policy {
         MaxmemoryPolicy::Noeviction => return None,
+        MaxmemoryPolicy::AllkeysLrm => (Policy::Lru, false),
+        MaxmemoryPolicy::VolatileLrm => (Policy::Lru, true),
         MaxmemoryPolicy::AllkeysLru => (Policy::Lru, false),
         MaxmemoryPolicy::AllkeysLfu => (Policy::Lfu, false),
         MaxmemoryPolicy::AllkeysRandom => (Policy::Random, false),

@@ -27,6 +27,8 @@ pub struct Long {
     work: Work,
     /// Time that the command has taken so far.
     pub(super) nanos: u64,
+    /// Bytes of the reply so far.
+    pub(super) written: usize,
 }
 
 enum Work {
@@ -91,6 +93,7 @@ impl Long {
             entry,
             work,
             nanos: 0,
+            written: 0,
         }
     }
 
@@ -119,6 +122,7 @@ impl Worker {
         out: &mut Reply,
         started: &mut Reading,
     ) -> Option<Box<Long>> {
+        let from = out.len();
         let mut whole = false;
         match &mut long.work {
             Work::Rest(rest, at) => {
@@ -154,6 +158,7 @@ impl Worker {
                 whole = pieces.is_empty();
             }
         }
+        long.written += out.len() - from;
         long.nanos += self.lap(started);
         if !whole && !out.is_full() {
             return Some(long);
@@ -202,7 +207,7 @@ impl Worker {
 
     /// A reply is whole, or nobody is left to take the rest of it.
     pub fn end_long(&self, session: &Session, long: Long, argv: &[&[u8]]) {
-        self.count(session, long.entry, argv, long.nanos);
+        self.count(session, long.entry, argv, long.nanos, long.written);
         match long.work {
             // Its parts may be no one else's any more: that many are not dropped here.
             Work::Rest(rest, _) => self.discard(Garbage::Value(rest.value)),

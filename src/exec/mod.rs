@@ -7,6 +7,7 @@ mod admit;
 mod commit;
 mod evict;
 mod fiber;
+mod large;
 mod long;
 mod own;
 mod park;
@@ -340,8 +341,11 @@ impl Worker {
             // It counts when it wakes.
             Next::Sleep(sleep) => sleep.nanos = nanos,
             // It counts when its reply is whole.
-            Next::Rest(long) => long.nanos = nanos,
-            _ => self.count(session, entry, argv, nanos),
+            Next::Rest(long) => {
+                long.nanos = nanos;
+                long.written = out.since(mark).len();
+            }
+            _ => self.count(session, entry, argv, nanos, out.since(mark).len()),
         }
         if let Some(tracking) = &mut session.tracking
             && !entry.is(Flag::KeepsCaching)
@@ -421,15 +425,31 @@ impl Worker {
     }
 
     /// Time, slow log and counters of a command that ran.
-    fn count(&self, session: &Session, entry: &'static Entry, argv: &[&[u8]], nanos: u64) {
+    fn count(
+        &self,
+        session: &Session,
+        entry: &'static Entry,
+        argv: &[&[u8]],
+        nanos: u64,
+        reply_bytes: usize,
+    ) {
         let stats = self.stats();
         stats.counters.commands.add(1);
+        session.commands.set(session.commands.get() + 1);
         let config = &self.shared.config;
         stats.commands[entry.id].ran(nanos, config.latency_tracking.get());
         let micros = nanos / 1000;
         let slower_than = config.slowlog_log_slower_than.get();
         if slower_than >= 0 && micros >= slower_than as u64 && !entry.is(Flag::SkipSlowlog) {
-            self.log_slow(session, entry, argv, micros);
+            let len_max = config.slowlog_max_len.get() as usize;
+            let log = (&self.shared.slowlog, len_max);
+            self.log_command(log, session, entry, argv, micros);
+        }
+        let reply_min = config.commandlog_reply_larger_than.get();
+        let request_min = config.commandlog_request_larger_than.get();
+        // Compared without a sign, "never" is more than any number of bytes.
+        if reply_bytes as u64 > reply_min as u64 || session.client.unread() > request_min as u64 {
+            self.log_large(session, entry, argv, reply_bytes);
         }
         let threshold_ms = config.latency_monitor_threshold.get() as u64;
         if threshold_ms > 0 && micros / 1000 >= threshold_ms {
@@ -442,23 +462,6 @@ impl Worker {
                 .latency
                 .note(event, self.now_ms() / 1000, micros / 1000);
         }
-    }
-
-    #[cold]
-    fn log_slow(&self, session: &Session, entry: &Entry, argv: &[&[u8]], micros: u64) {
-        let hidden = redacted(entry, argv);
-        let argv = hidden.as_deref().unwrap_or(argv);
-        let client = &session.client;
-        let name = client.profile.lock().name.clone();
-        let len_max = self.shared.config.slowlog_max_len.get() as usize;
-        self.shared.slowlog.push(
-            self.now_ms() / 1000,
-            micros,
-            argv,
-            &client.address,
-            &name,
-            len_max,
-        );
     }
 
     /// Tells MONITOR of a command that has run.

@@ -414,7 +414,7 @@ impl Worker {
         }
         let argv: Vec<&[u8]> = parked.args.iter().map(|arg| &arg[..]).collect();
         let nanos = sleep.nanos + self.lap(&mut started);
-        self.count(session, parked.entry, &argv, nanos);
+        self.count(session, parked.entry, &argv, nanos, 0);
         self.finish_reply(session, mark, out);
         Some(woken)
     }

@@ -502,7 +502,7 @@ impl Worker {
             self.feed_monitors(run.session.db, "lua", argv);
         }
         let nanos = self.lap(&mut started);
-        self.count(&run.session, entry, argv, nanos);
+        self.count(&run.session, entry, argv, nanos, 0);
         done.and_then(|flow| self.settle_for_script(flow, out))
             .inspect_err(|_| self.stats().commands[entry.id].failed.add(1))
     }

@@ -15,6 +15,8 @@ impl Worker {
         session.client.mailbox.set_resp3(false);
         session.reply = ReplyMode::On;
         session.no_touch = false;
+        session.follows_redirects = false;
+        session.reads_here = false;
         let user = self.shared.users.default();
         session.be(user.clone(), user.is_open());
         session
@@ -24,6 +26,7 @@ impl Worker {
         let mut profile = session.client.profile.lock();
         profile.name.clear();
         profile.no_evict = false;
+        profile.follows_redirects = false;
         drop(profile);
         out.simple("RESET");
     }

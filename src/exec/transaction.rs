@@ -141,7 +141,7 @@ impl Worker {
             }
             self.show_monitors(session, entry, argv);
             let nanos = self.lap(&mut started);
-            self.count(session, entry, argv, nanos);
+            self.count(session, entry, argv, nanos, out.since(mark).len());
         }
         session.in_exec = false;
         session.began_us = 0;

@@ -252,7 +252,7 @@ impl Worker {
     fn wanted(&self) -> Wanted {
         let on = self.shared.config.notify_keyspace_events.get();
         // Without a kind of channel, no event goes anywhere.
-        let heard = on.has(EventClasses::KEYSPACE) || on.has(EventClasses::KEYEVENT);
+        let heard = on.has(EventClasses::CHANNELS);
         Wanted {
             events: if heard { on.bits() } else { 0 },
             log: self.shared.journal.has_readers(),

@@ -210,6 +210,15 @@ impl Store {
         self.busy.lock().waiting = Some(kind);
     }
 
+    /// Has a job that waits its turn never begin; whether there was one.
+    pub fn forget_waiting(&self, kind: Kind) -> bool {
+        self.busy
+            .lock()
+            .waiting
+            .take_if(|waiting| *waiting == kind)
+            .is_some()
+    }
+
     /// Whether a job waits its turn.
     pub fn is_waiting(&self, kind: Kind) -> bool {
         self.busy.lock().waiting == Some(kind)

@@ -1,16 +1,74 @@
-//! Keyspace events, as messages on `__keyspace@DB__:key` and `__keyevent@DB__:event`.
+//! Keyspace events, as messages on `__keyspace@DB__:key` and `__keyevent@DB__:event`, and on the channels that name fields.
+//!
+//! In the latter's messages names stand behind their lengths, as they may hold any byte: `5:field,2:no`.
 
 use super::broker::Broker;
 use crate::config::EventClasses;
+use crate::types::Bstr;
+
+/// What has happened to a key.
+pub struct KeyEvent<'a> {
+    pub name: &'static str,
+    pub db: usize,
+    pub key: &'a [u8],
+    /// Fields of a hash that it happened to.
+    pub fields: &'a [Bstr],
+}
 
 /// Publishes one event on the channels that are switched on.
-pub fn publish(broker: &Broker, on: EventClasses, event: &str, db: usize, key: &[u8]) {
+pub fn publish(broker: &Broker, on: EventClasses, event: &KeyEvent<'_>) {
+    let KeyEvent { name, db, key, .. } = *event;
     if on.has(EventClasses::KEYSPACE) {
-        let mut channel = format!("__keyspace@{db}__:").into_bytes();
-        channel.extend_from_slice(key);
-        broker.publish(&channel, event.as_bytes());
+        let channel = joined(&format!("__keyspace@{db}__:"), key);
+        broker.publish(&channel, name.as_bytes());
     }
     if on.has(EventClasses::KEYEVENT) {
-        broker.publish(format!("__keyevent@{db}__:{event}").as_bytes(), key);
+        broker.publish(format!("__keyevent@{db}__:{name}").as_bytes(), key);
     }
+    if on.has(EventClasses::FIELDS) && !event.fields.is_empty() {
+        publish_fields(broker, on, event);
+    }
+}
+
+fn publish_fields(broker: &Broker, on: EventClasses, event: &KeyEvent<'_>) {
+    let KeyEvent {
+        name,
+        db,
+        key,
+        fields,
+    } = *event;
+    let list: Vec<_> = fields.iter().map(|field| measured(field)).collect();
+    let list = list.join(&b","[..]);
+    if on.has(EventClasses::SUBKEYSPACE) {
+        let channel = joined(&format!("__subkeyspace@{db}__:"), key);
+        broker.publish(&channel, &joined(&format!("{name}|"), &list));
+    }
+    if on.has(EventClasses::SUBKEYEVENT) {
+        let message = [&measured(key), &b"|"[..], &list].concat();
+        broker.publish(format!("__subkeyevent@{db}__:{name}").as_bytes(), &message);
+    }
+    // A line end parts the key from the field.
+    if on.has(EventClasses::SUBKEYSPACE_ITEM) && !key.contains(&b'\n') {
+        let head = [
+            &joined(&format!("__subkeyspaceitem@{db}__:"), key),
+            &b"\n"[..],
+        ]
+        .concat();
+        for field in fields {
+            broker.publish(&[&head[..], field].concat(), name.as_bytes());
+        }
+    }
+    if on.has(EventClasses::SUBKEYSPACE_EVENT) {
+        let channel = joined(&format!("__subkeyspaceevent@{db}__:{name}|"), key);
+        broker.publish(&channel, &list);
+    }
+}
+
+fn joined(head: &str, tail: &[u8]) -> Vec<u8> {
+    [head.as_bytes(), tail].concat()
+}
+
+/// A name behind its length.
+fn measured(name: &[u8]) -> Vec<u8> {
+    joined(&format!("{}:", name.len()), name)
 }

@@ -234,6 +234,16 @@ impl Reply {
         self.buf.extend_from_slice(b"\r\n");
     }
 
+    /// A double whose digits are written already.
+    pub fn double_digits(&mut self, digits: &[u8]) {
+        if !self.resp3 {
+            return self.bulk(digits);
+        }
+        self.buf.push(b',');
+        self.buf.extend_from_slice(digits);
+        self.buf.extend_from_slice(b"\r\n");
+    }
+
     pub fn double_or_null(&mut self, n: Option<f64>) {
         match n {
             Some(n) => self.double(n),

@@ -117,6 +117,48 @@ impl Extended {
         if negative { -size } else { size }
     }
 
+    /// The largest finite number.
+    pub const MAX: Extended = Extended::Finite {
+        negative: false,
+        mantissa: u64::MAX,
+        exponent: EXPONENT_MAX,
+    };
+    pub const ZERO: Extended = Extended::Finite {
+        negative: false,
+        mantissa: 0,
+        exponent: EXPONENT_MIN,
+    };
+
+    /// The number with its sign turned round.
+    pub fn negated(self) -> Extended {
+        match self {
+            Extended::Finite {
+                negative,
+                mantissa,
+                exponent,
+            } => Extended::Finite {
+                negative: !negative,
+                mantissa,
+                exponent,
+            },
+            Extended::Infinite { negative } => Extended::Infinite {
+                negative: !negative,
+            },
+            Extended::Nan => Extended::Nan,
+        }
+    }
+
+    /// Whether it is less than another one: no difference of two unequal numbers is rounded to zero.
+    pub fn is_below(self, other: Extended) -> bool {
+        match self + other.negated() {
+            Extended::Finite {
+                negative, mantissa, ..
+            } => negative && mantissa != 0,
+            Extended::Infinite { negative } => negative,
+            Extended::Nan => false,
+        }
+    }
+
     pub fn is_finite(&self) -> bool {
         matches!(self, Extended::Finite { .. })
     }
@@ -352,6 +394,22 @@ mod tests {
             let expected = Some(sum).filter(|sum| *sum != "refused");
             assert_eq!(increased(value, by).as_deref(), expected, "{value} + {by}");
         }
+    }
+
+    #[test]
+    fn numbers_have_an_order() {
+        let parsed = |text: &str| Extended::parse(text.as_bytes()).unwrap();
+        let ascending = [
+            "-inf", "-1.5", "-1e-4940", "0", "1e-4940", "1", "1.5", "inf",
+        ];
+        for (at, low) in ascending.iter().enumerate() {
+            for (to, high) in ascending.iter().enumerate() {
+                assert_eq!(parsed(low).is_below(parsed(high)), at < to, "{low} {high}");
+            }
+        }
+        assert!(parsed("1e4932").is_below(Extended::MAX));
+        assert!(Extended::MAX.is_below(parsed("inf")) && !Extended::MAX.is_below(Extended::MAX));
+        assert!(Extended::MAX.negated().is_below(Extended::ZERO));
     }
 
     #[test]

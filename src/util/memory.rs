@@ -11,11 +11,13 @@ use std::time::Duration;
 use tikv_jemalloc_ctl::thread::ThreadLocal;
 use tikv_jemalloc_ctl::{Access, AsName};
 
-use super::clock::Timer;
+use super::clock::{self, Timer};
 use super::ranked::{Mutex, rank};
 
 static THREADS: Mutex<Vec<Arc<Counts>>, { rank("memory") }> = Mutex::new(Vec::new());
 static PEAK: AtomicU64 = AtomicU64::new(0);
+/// When [`PEAK`] was reached.
+static PEAK_AT_MS: AtomicU64 = AtomicU64::new(0);
 static STARTUP: OnceLock<u64> = OnceLock::new();
 
 /// What a thread has published.
@@ -84,7 +86,9 @@ pub fn apart() -> u64 {
 /// Bytes in use, over all threads, without those that tables have to spare and those that are counted apart.
 pub fn used() -> u64 {
     let used = sum(|counts| &counts.net).saturating_sub(vacant() + apart());
-    PEAK.fetch_max(used, Ordering::Relaxed);
+    if PEAK.fetch_max(used, Ordering::Relaxed) < used {
+        PEAK_AT_MS.store(clock::now_ms(), Ordering::Relaxed);
+    }
     STARTUP.get_or_init(|| used);
     used
 }
@@ -111,6 +115,11 @@ pub fn startup() -> u64 {
 /// The most that [`used`] ever returned.
 pub fn peak() -> u64 {
     PEAK.load(Ordering::Relaxed).max(used())
+}
+
+/// When that was, in milliseconds since the Unix epoch.
+pub fn peak_at_ms() -> u64 {
+    PEAK_AT_MS.load(Ordering::Relaxed)
 }
 
 /// What the kernel and the allocator say of the process, in bytes.

@@ -36,6 +36,16 @@ const CASES: &[&str] = &[
     "HPEXPIREAT H 1 FIELDS 2 due live|HPEXPIREAT O 1 FIELDS 1 due",
     "HPERSIST H FIELDS 2 due live|HPERSIST O FIELDS 1 due",
     "HPEXPIREAT H 4000000000000 FIELDS 1 live|HPERSIST H FIELDS 2 due live",
+    "HGETEX H FIELDS 2 due live|HGETEX O FIELDS 1 due",
+    "HGETEX H PXAT 4000000000000 FIELDS 2 due live|HGETEX O EX 1000000 FIELDS 1 due",
+    "HGETEX H EXAT 1 FIELDS 2 due live|HGETEX O PX 0 FIELDS 1 due",
+    "HPEXPIREAT H 4000000000000 FIELDS 1 live|HGETEX H PERSIST FIELDS 2 due live|HGETEX O PERSIST FIELDS 1 due",
+    "HGETDEL H FIELDS 2 due live|HGETDEL O FIELDS 1 due|HGETDEL H FIELDS 1 live",
+    "HSETEX H FNX FIELDS 2 due 1 new 2|HSETEX O NX FIELDS 1 due 1|HSETEX O FNX EX 1000000 FIELDS 1 due 1",
+    "HSETEX H FXX FIELDS 2 due 1 live 2|HSETEX O FXX KEEPTTL FIELDS 1 due 1",
+    "HSETEX H KEEPTTL FIELDS 3 due 1 live 2 new 3|HSETEX O XX KEEPTTL FIELDS 1 due 1",
+    "HPEXPIREAT H 4000000000000 FIELDS 1 live|HSETEX H KEEPTTL FIELDS 2 live 2 new 3|HSETEX D PXAT 4000000000000 FIELDS 1 a 1",
+    "HSETEX H PXAT 1 FIELDS 2 due 1 live 2|HSETEX O EX 0 FIELDS 1 due 1|HSETEX D EX 0 FIELDS 1 a 1",
     "HTTL H FIELDS 2 due live|HTTL O FIELDS 1 due",
     "HPTTL H FIELDS 2 due live|HPTTL O FIELDS 1 due",
     "HEXPIRETIME H FIELDS 2 due live|HEXPIRETIME O FIELDS 1 due",
@@ -291,7 +301,11 @@ fn random_command(random: &mut fastrand::Rng) -> Vec<String> {
     let field = format!("f{}", random.u32(0..6));
     let more = format!("f{}", random.u32(0..6));
     let (n, ms) = (random.u32(0..100), random.u32(1..30));
-    let line = match random.u32(0..20) {
+    let line = match random.u32(0..24) {
+        20 => format!("HGETEX {key} PX {ms} FIELDS 2 {field} {more}"),
+        21 => format!("HSETEX {key} FXX KEEPTTL FIELDS 1 {field} {n}"),
+        22 => format!("HSETEX {key} PX {ms} FIELDS 2 {field} {n} {more} {n}"),
+        23 => format!("HGETDEL {key} FIELDS 2 {field} {more}"),
         0 | 1 => format!("HSET {key} {field} {n} {more} {n}"),
         2 => format!("HSETNX {key} {field} {n}"),
         3 => format!("HINCRBY {key} {field} {n}"),

@@ -68,7 +68,19 @@ pub const BITOP: Command = Command {
     since: "2.6.0",
     flags: &[DenyOom],
     args: &[
-        Arg::text("operation"),
+        Arg::one_of(
+            "operation",
+            &[
+                Arg::word("and", "AND"),
+                Arg::word("or", "OR"),
+                Arg::word("xor", "XOR"),
+                Arg::word("not", "NOT"),
+                Arg::word("diff", "DIFF"),
+                Arg::word("diff1", "DIFF1"),
+                Arg::word("andor", "ANDOR"),
+                Arg::word("one", "ONE"),
+            ],
+        ),
         Arg::key("destkey", KeyUse::OVERWRITE),
         Arg::key("key", KeyUse::READ).many(),
     ],
@@ -76,48 +88,139 @@ pub const BITOP: Command = Command {
     ..Command::PLAIN
 };
 
-fn bitop(call: &mut WriteCall<'_>) -> Done {
-    let mut args = call.args;
-    let combine: fn(u8, u8) -> u8 = if args.word("AND") {
-        |a, b| a & b
-    } else if args.word("OR") {
-        |a, b| a | b
-    } else if args.word("XOR") || args.word("NOT") {
-        |a, b| a ^ b
-    } else {
-        return Err(Fail::SYNTAX);
-    };
-    let not = call.args.word("NOT");
-    let (target, sources) = (args.next()?, args.rest());
-    if not && sources.len() != 1 {
-        return Err(Fail::Says(
-            "BITOP NOT must be called with a single source key.",
-        ));
+/// How strings are combined.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Combination {
+    And,
+    Or,
+    Xor,
+    Not,
+    /// Bits of the first that no other has.
+    Diff,
+    /// Bits of the others that the first does not have.
+    Diff1,
+    /// Bits of the first that some other has.
+    AndOr,
+    /// Bits that exactly one has.
+    One,
+}
+
+impl Combination {
+    const ALL: [(&'static str, Combination); 8] = [
+        ("AND", Combination::And),
+        ("OR", Combination::Or),
+        ("XOR", Combination::Xor),
+        ("NOT", Combination::Not),
+        ("DIFF", Combination::Diff),
+        ("DIFF1", Combination::Diff1),
+        ("ANDOR", Combination::AndOr),
+        ("ONE", Combination::One),
+    ];
+
+    /// Refuses a number of strings that it has no meaning for.
+    fn check(self, sources: usize) -> Result<(), Fail> {
+        let fault = match self {
+            Combination::Not if sources != 1 => {
+                "BITOP NOT must be called with a single source key."
+            }
+            Combination::Diff if sources < 2 => {
+                "BITOP DIFF must be called with at least two source keys."
+            }
+            Combination::Diff1 if sources < 2 => {
+                "BITOP DIFF1 must be called with at least two source keys."
+            }
+            Combination::AndOr if sources < 2 => {
+                "BITOP ANDOR must be called with at least two source keys."
+            }
+            _ => return Ok(()),
+        };
+        Err(Fail::Says(fault))
     }
+
+    /// Whether Redis 7 knows it.
+    fn is_old(self) -> bool {
+        use Combination::{And, Not, Or, Xor};
+        matches!(self, And | Or | Xor | Not)
+    }
+
+    fn of(self, texts: &[Option<TextRef<'_>>], len: usize) -> Result<Vec<u8>, Fail> {
+        let mut result = zeros(len)?;
+        let Some((first, others)) = texts.split_first() else {
+            return Ok(result);
+        };
+        let fold = |mut held: Vec<u8>, bits: fn(u8, u8) -> u8| {
+            others.iter().for_each(|text| apply(&mut held, *text, bits));
+            held
+        };
+        if self == Combination::One {
+            let mut twice = zeros(len)?;
+            for text in texts {
+                let once = result.clone();
+                apply(&mut result, *text, |held, byte| held ^ byte);
+                // What was set before and is set now, and what is clear again, has been met twice.
+                let pairs = twice.iter_mut().zip(once.iter().zip(&result));
+                pairs.for_each(|(twice, (once, now))| *twice |= once & !now);
+            }
+            let pairs = result.iter_mut().zip(&twice);
+            pairs.for_each(|(held, twice)| *held &= !twice);
+            return Ok(result);
+        }
+        apply(&mut result, *first, |_, byte| byte);
+        let combined: fn(u8, u8) -> u8 = match self {
+            Combination::Diff => |first, others| first & !others,
+            Combination::Diff1 => |first, others| others & !first,
+            Combination::AndOr => |first, others| first & others,
+            Combination::And => return Ok(fold(result, |a, b| a & b)),
+            Combination::Or => return Ok(fold(result, |a, b| a | b)),
+            Combination::Xor | Combination::One => return Ok(fold(result, |a, b| a ^ b)),
+            Combination::Not => {
+                result.iter_mut().for_each(|byte| *byte = !*byte);
+                return Ok(result);
+            }
+        };
+        let others = fold(zeros(len)?, |a, b| a | b);
+        let pairs = result.iter_mut().zip(others);
+        pairs.for_each(|(held, byte)| *held = combined(*held, byte));
+        Ok(result)
+    }
+}
+
+fn zeros(len: usize) -> Result<Vec<u8>, Fail> {
+    let mut bytes = Vec::new();
+    bytes.try_reserve_exact(len)?;
+    bytes.resize(len, 0);
+    Ok(bytes)
+}
+
+/// Combines bytes with a string, which goes on in zeros where it is shorter.
+fn apply(held: &mut [u8], text: Option<TextRef<'_>>, bits: fn(u8, u8) -> u8) {
+    let mut digits = itoa::Buffer::new();
+    let bytes = text.map_or(&b""[..], |text| text.as_bytes(&mut digits));
+    let bytes = bytes.iter().copied().chain(std::iter::repeat(0));
+    held.iter_mut()
+        .zip(bytes)
+        .for_each(|(held, byte)| *held = bits(*held, byte));
+}
+
+fn bitop(call: &mut WriteCall<'_>) -> Done {
+    let mut all = Combination::ALL.into_iter();
+    let found = all.find(|(word, _)| call.args.word(word));
+    let (_, combination) = found.ok_or(Fail::SYNTAX)?;
+    let (target, sources) = (call.args.next()?, call.args.rest());
+    combination.check(sources.len())?;
     let texts: Vec<Option<TextRef<'_>>> = sources
         .iter()
         .map(|key| call.db.read::<Text>(key))
         .collect::<Result<_, _>>()?;
-    let len = texts
-        .iter()
-        .flatten()
-        .map(|text| text.len())
-        .max()
-        .unwrap_or(0);
-    let mut result = Vec::new();
-    result.try_reserve_exact(len)?;
-    result.resize(len, 0);
-    let mut digits = itoa::Buffer::new();
-    for (at, text) in texts.iter().enumerate() {
-        let bytes = text.map_or(&b""[..], |text| text.as_bytes(&mut digits));
-        // A shorter string goes on in zeros.
-        let bytes = bytes.iter().copied().chain(std::iter::repeat(0));
-        for (held, byte) in result.iter_mut().zip(bytes) {
-            *held = if at == 0 { byte } else { combine(*held, byte) };
+    let lens = texts.iter().flatten().map(|text| text.len());
+    let len = lens.max().unwrap_or(0);
+    let result = combination.of(&texts, len)?;
+    if !combination.is_old() {
+        if result.is_empty() {
+            call.db.log(&[b"DEL", target]);
+        } else {
+            call.db.log(&[b"SET", target, &result]);
         }
-    }
-    if not {
-        result.iter_mut().for_each(|byte| *byte = !*byte);
     }
     if result.is_empty() {
         call.db.delete(target);

@@ -20,12 +20,12 @@ pub const BITFIELD: Command = Command {
         Arg::one_of(
             "operation",
             &[
-                Arg::block("encoding_offset", AT).token("GET"),
+                Arg::block("get-block", AT).token("GET"),
                 Arg::block(
                     "write",
                     &[
                         Arg::one_of(
-                            "wrap_sat_fail",
+                            "overflow-block",
                             &[
                                 Arg::word("wrap", "WRAP"),
                                 Arg::word("sat", "SAT"),
@@ -35,15 +35,15 @@ pub const BITFIELD: Command = Command {
                         .token("OVERFLOW")
                         .optional(),
                         Arg::one_of(
-                            "write_operation",
+                            "write-operation",
                             &[
                                 Arg::block(
-                                    "encoding_offset_value",
+                                    "set-block",
                                     &[Arg::text("encoding"), Arg::int("offset"), Arg::int("value")],
                                 )
                                 .token("SET"),
                                 Arg::block(
-                                    "encoding_offset_increment",
+                                    "incrby-block",
                                     &[
                                         Arg::text("encoding"),
                                         Arg::int("offset"),
@@ -84,7 +84,7 @@ pub const BITFIELD_RO: Command = Command {
     flags: &[Fast],
     args: &[
         Arg::key("key", KeyUse::READ),
-        Arg::block("encoding_offset", AT)
+        Arg::block("get-block", AT)
             .token("GET")
             .optional()
             .many_with_token(),

@@ -7,7 +7,7 @@ use crate::command::{Arg, Args, Command, Done, Fail, Flow, KeyUse, ReadCall, Run
 use crate::types::Text;
 
 const UNIT: Arg = Arg::one_of(
-    "index_unit",
+    "unit",
     &[Arg::word("byte", "BYTE"), Arg::word("bit", "BIT")],
 )
 .optional()
@@ -20,7 +20,14 @@ pub const BITCOUNT: Command = Command {
     since: "2.6.0",
     args: &[
         Arg::key("key", KeyUse::READ),
-        Arg::block("index", &[Arg::int("start"), Arg::int("end"), UNIT]).optional(),
+        Arg::block(
+            "range",
+            &[
+                Arg::int("start"),
+                Arg::block("end-unit-block", &[Arg::int("end"), UNIT]).optional(),
+            ],
+        )
+        .optional(),
     ],
     run: Run::Read(bitcount),
     ..Command::PLAIN
@@ -35,11 +42,11 @@ struct Part {
 }
 
 impl Part {
-    fn parse(args: &mut Args<'_>, needs_end: bool) -> Result<Option<Self>, Fail> {
+    fn parse(args: &mut Args<'_>, end_first: bool) -> Result<Option<Self>, Fail> {
         if args.is_empty() {
             return Ok(None);
         }
-        if args.len() > 3 || needs_end && args.len() < 2 {
+        if args.len() > 3 {
             return Err(Fail::SYNTAX);
         }
         let start = args.int()?;
@@ -51,7 +58,7 @@ impl Part {
             args.end()
         };
         // Which fault is told, of two: BITCOUNT looks at the end first, BITPOS at the unit.
-        let end = if needs_end {
+        let end = if end_first {
             end.and_then(|end| unit.map(|()| end))?
         } else {
             unit.and(end)?
@@ -119,10 +126,10 @@ pub const BITPOS: Command = Command {
         Arg::key("key", KeyUse::READ),
         Arg::int("bit"),
         Arg::block(
-            "index",
+            "range",
             &[
                 Arg::int("start"),
-                Arg::block("end_index", &[Arg::int("end"), UNIT]).optional(),
+                Arg::block("end-unit-block", &[Arg::int("end"), UNIT]).optional(),
             ],
         )
         .optional(),

@@ -8,7 +8,7 @@ use crate::command::{Arg, Command, Done, Fail, Flow, Run, SessionCall, help};
 pub const PAUSE: Command = Command {
     name: "pause",
     summary: "Holds back all commands, or all writes, for a while",
-    since: "2.9.50",
+    since: "3.0.0",
     flags: &[Admin, NoScript, Loading, Stale],
     args: &[
         Arg::int("timeout"),
@@ -65,7 +65,7 @@ pub const UNBLOCK: Command = Command {
     args: &[
         Arg::int("client-id"),
         Arg::one_of(
-            "timeout_error",
+            "unblock-type",
             &[Arg::word("timeout", "TIMEOUT"), Arg::word("error", "ERROR")],
         )
         .optional(),

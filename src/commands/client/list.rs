@@ -1,9 +1,10 @@
 //! CLIENT LIST and INFO: one line for each connection.
 
+use super::filter::Filter;
 use crate::command::Flag::{Admin, Loading, NoScript, Stale};
 use crate::command::client::{Client, NO_COMMAND, Part};
 use crate::command::shared::Shared;
-use crate::command::{Arg, Command, Done, Fail, Flow, Run, SessionCall};
+use crate::command::{Arg, Args, Command, Done, Fail, Flow, Run, SessionCall};
 use crate::util::number;
 use std::sync::atomic::Ordering::Relaxed;
 
@@ -15,7 +16,7 @@ pub const LIST: Command = Command {
     flags: &[Admin, NoScript, Loading, Stale],
     args: &[
         Arg::one_of(
-            "normal_master_replica_pubsub",
+            "client-type",
             &[
                 Arg::word("normal", "NORMAL"),
                 Arg::word("master", "MASTER"),
@@ -26,9 +27,10 @@ pub const LIST: Command = Command {
         .token("TYPE")
         .optional()
         .since("5.0.0"),
-        Arg::block("id", &[Arg::int("client-id").many()])
+        Arg::int("client-id")
             .token("ID")
             .optional()
+            .many()
             .since("6.2.0"),
     ],
     run: Run::Session(list),
@@ -37,22 +39,23 @@ pub const LIST: Command = Command {
 };
 
 fn list(call: &mut SessionCall<'_>) -> Done {
+    call.session.publish_commands();
     let clients = &call.server.clients;
-    let chosen = if call.args.len() == 2 && call.args.word("TYPE") {
-        let kind = ClientType::parse(call.args.next()?)?;
-        clients
-            .all()
-            .into_iter()
-            .filter(|client| kind.covers(client))
-            .collect()
-    } else if call.args.word_with("ID", 1) {
-        let id = |text: &&[u8]| number::parse_i64(text).ok_or(Fail::Says("Invalid client ID"));
-        let ids: Vec<i64> = call.args.rest().iter().map(id).collect::<Result<_, _>>()?;
-        let ids = ids.into_iter().filter_map(|id| u64::try_from(id).ok());
-        ids.filter_map(|id| clients.get(id)).collect()
-    } else {
-        call.args.end()?;
-        clients.all()
+    let chosen: Vec<_> = match only_ids(&call.args)? {
+        Some(ids) => ids.into_iter().filter_map(|id| clients.get(id)).collect(),
+        None => {
+            let filter = Filter::parse(&mut call.args, call.server, false)?;
+            let mut chosen = match filter.ids() {
+                Some(ids) => ids.iter().filter_map(|id| clients.get(*id)).collect(),
+                None => clients.all(),
+            };
+            let own = call.session.client.id;
+            chosen.retain(|client| {
+                filter.passes(client, call.server, call.now_ms)
+                    && !(filter.skip_me && client.id == own)
+            });
+            chosen
+        }
     };
     let lines: Vec<String> = chosen
         .iter()
@@ -60,6 +63,34 @@ fn list(call: &mut SessionCall<'_>) -> Done {
         .collect();
     call.out.verbatim("txt", lines.concat().as_bytes());
     Ok(Flow::Done)
+}
+
+/// `ID` and nothing but numbers behind it, of which any may be nobody's; more than that is a filter.
+fn only_ids(args: &Args<'_>) -> Result<Option<Vec<u64>>, Fail> {
+    let mut args = *args;
+    if !args.word_with("ID", 1) {
+        return Ok(None);
+    }
+    let ids: Option<Vec<i64>> = args.rest().iter().map(|id| number::parse_i64(id)).collect();
+    match ids {
+        Some(ids) => Ok(Some(
+            ids.into_iter()
+                .filter_map(|id| u64::try_from(id).ok())
+                .collect(),
+        )),
+        None if has_filter(&args) => Ok(None),
+        None => Err(Fail::Says("Invalid client ID")),
+    }
+}
+
+/// Whether a number is followed by a word of a filter.
+fn has_filter(args: &Args<'_>) -> bool {
+    let words = args.all().iter().skip(3);
+    let mut pairs = words.skip_while(|word| number::parse_i64(word).is_some());
+    pairs.next().is_some_and(|word| {
+        let upper = word.to_ascii_uppercase();
+        Filter::knows(&upper)
+    })
 }
 
 pub const INFO: Command = Command {
@@ -73,6 +104,7 @@ pub const INFO: Command = Command {
 };
 
 fn info(call: &mut SessionCall<'_>) -> Done {
+    call.session.publish_commands();
     let line = line(&call.session.client, call.server, call.now_ms);
     call.out.verbatim("txt", line.as_bytes());
     Ok(Flow::Done)
@@ -134,7 +166,8 @@ pub fn line(client: &Client, server: &Shared, now_ms: u64) -> String {
     format!(
         "id={} addr={} laddr={} fd={} name={} age={} idle={} flags={flags} db={} sub={} psub={} ssub={} \
          multi={} watch={} qbuf={query} qbuf-free={} argv-mem={} multi-mem={} rbs=0 rbp=0 obl=0 oll={} \
-         omem={waiting} tot-mem={} events={events} cmd={command} user={} redir={} resp={} lib-name={} lib-ver={}\n",
+         omem={waiting} tot-mem={} events={events} cmd={command} user={} redir={} resp={} lib-name={} lib-ver={} \
+         io-thread={} tot-net-in={} tot-net-out={} tot-cmds={} capa={}\n",
         client.id,
         client.address,
         client.local_address,
@@ -163,11 +196,16 @@ pub fn line(client: &Client, server: &Shared, now_ms: u64) -> String {
         if profile.resp3 { 3 } else { 2 },
         profile.lib_name,
         profile.lib_ver,
+        client.worker,
+        client.input_bytes.load(Relaxed),
+        client.output_bytes.load(Relaxed),
+        client.commands.load(Relaxed),
+        if profile.follows_redirects { "r" } else { "" },
     )
 }
 
 /// A letter for each thing that sets a client apart; `N` for none.
-fn flags(client: &Client, server: &Shared) -> String {
+pub fn flags(client: &Client, server: &Shared) -> String {
     let redirect = client.profile.lock().redirect;
     let redirect = u64::try_from(redirect).ok().filter(|id| *id > 0);
     let broken = redirect.is_some_and(|id| server.clients.get(id).is_none());

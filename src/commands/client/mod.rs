@@ -1,12 +1,13 @@
 //! CLIENT: connections looked at, named, held back, woken and closed.
 
 mod control;
+mod filter;
 mod kill;
 mod list;
 pub use list::line;
 mod tracking;
 
-use crate::command::Flag::{Admin, Loading, NoScript, Stale, ThroughPause};
+use crate::command::Flag::{Admin, AllowBusy, Loading, NoScript, Stale, ThroughPause};
 use crate::command::client::Profile;
 use crate::command::session::{ReplyMode, check_name};
 use crate::command::{Arg, Args, Command, Done, Fail, Family, Flow, Run, SessionCall, help};
@@ -26,6 +27,7 @@ const CLIENT: Command = Command {
     run: Run::Container,
     subcommands: &[
         &tracking::CACHING,
+        &CAPA,
         &GETNAME,
         &tracking::GETREDIR,
         &help::HELP,
@@ -84,6 +86,7 @@ const SETNAME: Command = Command {
     flags: &[NoScript, Loading, Stale],
     args: &[Arg::text("connection-name")],
     run: Run::Session(setname),
+    tips: &["request_policy:all_nodes", "response_policy:all_succeeded"],
     ..Command::PLAIN
 };
 
@@ -140,6 +143,30 @@ fn on_off(args: &mut Args<'_>) -> Result<bool, Fail> {
     }
 }
 
+const CAPA: Command = Command {
+    name: "capa",
+    summary: "Tells what this client can do",
+    since: "8.0.0",
+    flags: &[NoScript, Loading, Stale, AllowBusy],
+    args: &[Arg::text("capability").many()],
+    run: Run::Session(capa),
+    ..Command::PLAIN
+};
+
+/// Of what clients can do, only `redirect` matters here: a replica sends such a client to its master.
+fn capa(call: &mut SessionCall<'_>) -> Done {
+    while !call.args.is_empty() {
+        if call.args.word("redirect") {
+            call.session.follows_redirects = true;
+        } else {
+            call.args.next()?;
+        }
+    }
+    call.session.publish_profile();
+    call.out.ok();
+    Ok(Flow::Done)
+}
+
 const NO_EVICT: Command = Command {
     name: "no-evict",
     summary: "Keeps this connection when clients are closed to save memory",
@@ -181,7 +208,7 @@ const REPLY: Command = Command {
     since: "3.2.0",
     flags: &[NoScript, Loading, Stale],
     args: &[Arg::one_of(
-        "on_off_skip",
+        "action",
         &[
             Arg::word("on", "ON"),
             Arg::word("off", "OFF"),

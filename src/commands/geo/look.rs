@@ -20,7 +20,7 @@ pub const GEOADD: Command = Command {
             .since("6.2.0"),
         Arg::word("change", "CH").optional().since("6.2.0"),
         Arg::block(
-            "longitude_latitude_member",
+            "data",
             &[
                 Arg::double("longitude"),
                 Arg::double("latitude"),

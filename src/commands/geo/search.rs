@@ -15,7 +15,7 @@ const FROM: Arg = Arg::one_of(
     &[
         Arg::text("member").token("FROMMEMBER"),
         Arg::block(
-            "longitude_latitude",
+            "fromlonlat",
             &[Arg::double("longitude"), Arg::double("latitude")],
         )
         .token("FROMLONLAT"),
@@ -52,7 +52,7 @@ const ORDER: Arg = Arg::one_of(
 )
 .optional();
 const COUNT: Arg = Arg::block(
-    "count",
+    "count-block",
     &[
         Arg::int("count").token("COUNT"),
         Arg::word("any", "ANY").optional(),
@@ -61,7 +61,7 @@ const COUNT: Arg = Arg::block(
 .optional();
 /// GEORADIUS tells since when its COUNT has ANY.
 const COUNT_SINCE: Arg = Arg::block(
-    "count",
+    "count-block",
     &[
         Arg::int("count").token("COUNT"),
         Arg::word("any", "ANY").optional().since("6.2.0"),

@@ -1,8 +1,11 @@
 //! Times to live of single fields: the hash's type is looked at before anything else is.
 
-use crate::command::Flag::{DenyOom, Fast};
+use crate::command::Flag::Fast;
 use crate::command::expiry::Unit;
-use crate::command::{Arg, Args, Command, Done, Fail, Flow, KeyUse, ReadCall, Run, WriteCall};
+use crate::command::{
+    Arg, Args, Command, Done, Entry, Fail, Flow, KeyUse, ReadCall, Run, WriteCall,
+};
+use crate::engine::{Db, Now};
 use crate::resp::Reply;
 use crate::types::Hash;
 
@@ -26,7 +29,7 @@ const CONDITION: Arg = Arg::one_of(
     ],
 )
 .optional();
-const FIELDS: Arg = Arg::block(
+pub(super) const FIELDS: Arg = Arg::block(
     "fields",
     &[Arg::int("numfields"), Arg::text("field").many()],
 )
@@ -34,10 +37,10 @@ const FIELDS: Arg = Arg::block(
 
 /// What is said of a `numfields` that is no count: HEXPIRE and its like have words of their own.
 const NUMFIELDS: Fail = Fail::Says("Parameter `numFields` should be greater than 0");
-const COUNT: Fail = Fail::Says("Number of fields must be a positive integer");
+pub(super) const COUNT: Fail = Fail::Says("Number of fields must be a positive integer");
 
 /// `FIELDS numfields field ...`, which ends the command.
-fn fields<'a>(args: &mut Args<'a>, no_count: Fail) -> Result<&'a [&'a [u8]], Fail> {
+pub(super) fn fields<'a>(args: &mut Args<'a>, no_count: Fail) -> Result<&'a [&'a [u8]], Fail> {
     if !args.word("FIELDS") {
         return Err(Fail::Says(
             "Mandatory argument FIELDS is missing or not at the right position",
@@ -95,7 +98,7 @@ pub const HEXPIRE: Command = Command {
     summary: "Sets the time to live of fields in seconds",
     cost: "O(N) for N fields",
     since: "7.4.0",
-    flags: &[DenyOom, Fast],
+    flags: &[Fast],
     args: &[
         Arg::key("key", KeyUse::UPDATE),
         Arg::int("seconds"),
@@ -111,7 +114,7 @@ pub const HPEXPIRE: Command = Command {
     summary: "Sets the time to live of fields in milliseconds",
     cost: "O(N) for N fields",
     since: "7.4.0",
-    flags: &[DenyOom, Fast],
+    flags: &[Fast],
     args: &[
         Arg::key("key", KeyUse::UPDATE),
         Arg::int("milliseconds"),
@@ -127,7 +130,7 @@ pub const HEXPIREAT: Command = Command {
     summary: "Sets the Unix time in seconds at which fields expire",
     cost: "O(N) for N fields",
     since: "7.4.0",
-    flags: &[DenyOom, Fast],
+    flags: &[Fast],
     args: &[
         Arg::key("key", KeyUse::UPDATE),
         Arg::unix_time("unix-time-seconds"),
@@ -143,7 +146,7 @@ pub const HPEXPIREAT: Command = Command {
     summary: "Sets the Unix time in milliseconds at which fields expire",
     cost: "O(N) for N fields",
     since: "7.4.0",
-    flags: &[DenyOom, Fast],
+    flags: &[Fast],
     args: &[
         Arg::key("key", KeyUse::UPDATE),
         Arg::unix_time("unix-time-milliseconds"),
@@ -165,20 +168,36 @@ fn expire(call: &mut WriteCall<'_>, unit: Unit) -> Done {
     let key = call.args.next()?;
     let done = set_deadlines(call, key, unit)?;
     if !done.set.is_empty() {
-        let (at, count) = (done.deadline.to_string(), done.set.len().to_string());
-        let head: [&[u8]; 5] = [
-            b"HPEXPIREAT",
-            key,
-            at.as_bytes(),
-            b"FIELDS",
-            count.as_bytes(),
-        ];
-        call.db.log(&[&head, &done.set[..]].concat());
+        log_deadline(&mut call.db, key, done.deadline, &done.set);
     }
     if !done.deleted.is_empty() {
         call.db.log(&[&[b"HDEL", key], &done.deleted[..]].concat());
     }
     Ok(Flow::Done)
+}
+
+/// Logs that fields have this deadline from now on.
+pub(super) fn log_deadline(db: &mut Db<'_>, key: &[u8], deadline: u64, fields: &[&[u8]]) {
+    let (at, count) = (deadline.to_string(), fields.len().to_string());
+    let head: [&[u8]; 5] = [
+        b"HPEXPIREAT",
+        key,
+        at.as_bytes(),
+        b"FIELDS",
+        count.as_bytes(),
+    ];
+    db.log(&[&head, fields].concat());
+}
+
+/// The deadline that a time means, which may be now or long ago, but not before the Unix epoch.
+pub(super) fn deadline_of(time: i64, unit: Unit, entry: &Entry, now: Now) -> Result<u64, Fail> {
+    if time < 0 {
+        return Err(Fail::Says("invalid expire time, must be >= 0"));
+    }
+    let deadline = unit.deadline_ms(time, now);
+    let deadline = deadline.filter(|deadline| *deadline <= DEADLINE_MAX_MS);
+    let deadline = deadline.ok_or_else(|| Fail::expire_time(entry.command.name))?;
+    Ok(deadline as u64)
 }
 
 fn set_deadlines<'a>(
@@ -188,14 +207,7 @@ fn set_deadlines<'a>(
 ) -> Result<Expired<'a>, Fail> {
     let now = call.db.now();
     let hash = call.db.edit::<Hash>(key)?;
-    let time = call.args.int()?;
-    if time < 0 {
-        return Err(Fail::Says("invalid expire time, must be >= 0"));
-    }
-    let deadline = unit
-        .deadline_ms(time, now)
-        .filter(|deadline| *deadline <= DEADLINE_MAX_MS)
-        .ok_or_else(|| Fail::expire_time(call.entry.command.name))? as u64;
+    let deadline = deadline_of(call.args.int()?, unit, call.entry, now)?;
     let condition = Condition::parse(&mut call.args);
     let fields = fields(&mut call.args, NUMFIELDS)?;
     let (mut set, mut deleted) = (Vec::new(), Vec::new());
@@ -226,10 +238,10 @@ fn set_deadlines<'a>(
         call.out.int(answer);
     }
     if !set.is_empty() {
-        hash.announce("hexpire");
+        hash.announce_fields("hexpire", set.iter().copied());
     }
     if !deleted.is_empty() {
-        hash.announce("hdel");
+        hash.announce_fields("hdel", deleted.iter().copied());
     }
     Ok(Expired {
         deadline,
@@ -258,20 +270,20 @@ fn hpersist(call: &mut WriteCall<'_>) -> Done {
         return Ok(Flow::Done);
     };
     call.out.array(fields.len());
-    let mut changed = false;
+    let mut changed = Vec::new();
     for field in fields {
         let answer = if hash.get(field).is_none() {
             NO_FIELD
         } else if hash.fields_mut().clear_deadline(field) {
-            changed = true;
+            changed.push(*field);
             DONE
         } else {
             NO_DEADLINE
         };
         call.out.int(answer);
     }
-    if changed {
-        hash.announce("hpersist");
+    if !changed.is_empty() {
+        hash.announce_fields("hpersist", changed);
     }
     Ok(Flow::Done)
 }

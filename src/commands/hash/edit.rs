@@ -4,7 +4,7 @@ use crate::command::Flag::{DenyOom, Fast};
 use crate::command::{Arg, Command, Done, Fail, Flow, KeyUse, Run, WriteCall};
 use crate::types::Hash;
 
-const PAIRS: Arg = Arg::block("field_value", &[Arg::text("field"), Arg::text("value")]).many();
+const PAIRS: Arg = Arg::block("data", &[Arg::text("field"), Arg::text("value")]).many();
 
 pub const HSET: Command = Command {
     name: "hset",
@@ -52,10 +52,10 @@ fn set_pairs(call: &mut WriteCall<'_>) -> Result<usize, Fail> {
     let mut hash = call.db.edit_or_create::<Hash>(key)?;
     let mut created = 0;
     let mut held = hash.fields_mut();
-    for (field, value) in pairs {
+    for (field, value) in pairs.clone() {
         created += usize::from(held.set(field, value, false, limits));
     }
-    hash.announce("hset");
+    hash.announce_fields("hset", pairs.map(|(field, _)| field));
     Ok(created)
 }
 
@@ -80,7 +80,7 @@ fn hsetnx(call: &mut WriteCall<'_>) -> Done {
     let free = hash.get(field).is_none();
     if free {
         hash.fields_mut().set(field, value, false, limits);
-        hash.announce("hset");
+        hash.announce_fields("hset", [field]);
     }
     call.out.int(free);
     Ok(Flow::Done)
@@ -99,15 +99,15 @@ pub const HDEL: Command = Command {
 
 fn hdel(call: &mut WriteCall<'_>) -> Done {
     let key = call.args.next()?;
-    let mut removed = 0;
+    let mut removed = Vec::new();
     if let Some(mut hash) = call.db.edit::<Hash>(key)? {
         let mut held = hash.fields_mut();
-        let fields = call.args.rest().iter();
-        removed = fields.filter(|field| held.remove(field)).count();
-        if removed > 0 {
-            hash.announce("hdel");
+        let fields = call.args.rest().iter().copied();
+        removed = fields.filter(|field| held.remove(field)).collect();
+        if !removed.is_empty() {
+            hash.announce_fields("hdel", removed.iter().copied());
         }
     }
-    call.out.count(removed);
+    call.out.count(removed.len());
     Ok(Flow::Done)
 }

@@ -4,6 +4,7 @@ mod deadline;
 mod edit;
 mod look;
 mod number;
+mod timed;
 
 use crate::command::Family;
 
@@ -36,5 +37,8 @@ pub const FAMILY: Family = Family {
         &deadline::HEXPIRETIME,
         &deadline::HPEXPIRETIME,
         &deadline::HPERSIST,
+        &timed::HGETEX,
+        &timed::HSETEX,
+        &timed::HGETDEL,
     ],
 };

@@ -121,9 +121,7 @@ fn restore(call: &mut WriteCall<'_>) -> Done {
         // No deadline is beyond what 64 bits with a sign can tell.
         after => Some(after.saturating_add(now_ms).min(i64::MAX as u64)),
     };
-    if replace {
-        call.db.drop_quietly(key);
-    }
+    let before = replace.then(|| call.db.drop_quietly(key)).flatten();
     call.out.ok();
     if deadline.is_some_and(|at| at <= call.db.now_ms()) {
         // It has died on its way here.
@@ -143,6 +141,7 @@ fn restore(call: &mut WriteCall<'_>) -> Done {
         access,
     );
     call.db.announce(Class::Generic, "restore", key);
+    call.db.announce_overwritten(key, before);
     let mut digits = itoa::Buffer::new();
     let mut record = call.args.all().to_vec();
     if let Some(payload) = &rewritten {

@@ -124,7 +124,11 @@ pub const SCAN: Command = Command {
     ],
     run: Run::Read(scan),
     plan: Plan::Each,
-    tips: &["nondeterministic_output", "request_policy:special"],
+    tips: &[
+        "nondeterministic_output",
+        "request_policy:special",
+        "response_policy:special",
+    ],
     ..Command::PLAIN
 };
 
@@ -181,7 +185,11 @@ pub const RANDOMKEY: Command = Command {
     summary: "Returns a key, each as likely as any other",
     run: Run::Read(randomkey),
     plan: Plan::Each,
-    tips: &["request_policy:all_shards", "nondeterministic_output"],
+    tips: &[
+        "request_policy:all_shards",
+        "response_policy:special",
+        "nondeterministic_output",
+    ],
     ..Command::PLAIN
 };
 

@@ -47,18 +47,19 @@ fn move_name(call: &mut WriteCall<'_>, replace: bool) -> Result<bool, Fail> {
     if from == to {
         return Ok(replace);
     }
+    let mut before = None;
     if call.db.mark(to) {
         if !replace {
             return Ok(false);
         }
-        // What had the name goes without a word of its own, as in Redis.
-        call.db.drop_quietly(to);
+        before = call.db.drop_quietly(to);
     }
     let taken = call.db.take(from).ok_or(Fail::NO_KEY)?;
     let deadline = taken.deadline_ms.map_or(Deadline::Clear, Deadline::At);
     call.db.put(to, taken.value.into(), deadline, taken.access);
     call.db.announce(Class::Generic, "rename_from", from);
     call.db.announce(Class::Generic, "rename_to", to);
+    call.db.announce_overwritten(to, before);
     Ok(true)
 }
 
@@ -113,11 +114,10 @@ fn copy(call: &mut WriteCall<'_>) -> Done {
         .flatten()
         .map_or(Deadline::Clear, Deadline::At);
     let mut target = call.db.other(db);
-    if taken {
-        target.drop_quietly(to);
-    }
+    let before = target.drop_quietly(to);
     target.set(to, copied, deadline);
     target.announce(Class::Generic, "copy_to", to);
+    target.announce_overwritten(to, before);
     call.out.int(1);
     Ok(Flow::Done)
 }

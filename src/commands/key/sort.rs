@@ -12,11 +12,11 @@ use crate::resp::Reply;
 use crate::types::{List, Text, Type, ValueRef};
 use crate::util::number;
 
-const BY: Arg = Arg::pattern("pattern").token("BY").optional();
-const LIMIT: Arg = Arg::block("offset_count", &[Arg::int("offset"), Arg::int("count")])
+const BY: Arg = Arg::pattern("by-pattern").token("BY").optional();
+const LIMIT: Arg = Arg::block("limit", &[Arg::int("offset"), Arg::int("count")])
     .token("LIMIT")
     .optional();
-const GET: Arg = Arg::pattern("pattern")
+const GET: Arg = Arg::pattern("get-pattern")
     .token("GET")
     .optional()
     .many_with_token();

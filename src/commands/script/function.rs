@@ -171,7 +171,7 @@ const FLUSH: Command = Command {
     since: "7.0.0",
     flags: &[NoScript, Write],
     args: &[Arg::one_of(
-        "async",
+        "flush-type",
         &[Arg::word("async", "ASYNC"), Arg::word("sync", "SYNC")],
     )
     .optional()],

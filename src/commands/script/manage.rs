@@ -9,7 +9,7 @@ pub const SCRIPT: Command = Command {
     cost: "Depends on subcommand.",
     since: "2.6.0",
     run: Run::Container,
-    subcommands: &[&DEBUG, &EXISTS, &FLUSH, &HELP, &KILL, &LOAD],
+    subcommands: &[&DEBUG, &EXISTS, &FLUSH, &HELP, &KILL, &LOAD, &SHOW],
     ..Command::PLAIN
 };
 
@@ -80,7 +80,7 @@ const FLUSH: Command = Command {
     since: "2.6.0",
     flags: &[NoScript],
     args: &[Arg::one_of(
-        "async",
+        "flush-type",
         &[
             Arg::word("async", "ASYNC").since("6.2.0"),
             Arg::word("sync", "SYNC").since("6.2.0"),
@@ -108,6 +108,24 @@ const KILL: Command = Command {
     tips: &["request_policy:all_shards", "response_policy:one_succeeded"],
     ..Command::PLAIN
 };
+
+const SHOW: Command = Command {
+    name: "show",
+    summary: "Returns the text of a script",
+    since: "8.0.0",
+    flags: &[NoScript, crate::command::Flag::Stale],
+    args: &[Arg::text("sha1")],
+    run: Run::Session(show),
+    ..Command::PLAIN
+};
+
+fn show(call: &mut SessionCall<'_>) -> Done {
+    let sha = String::from_utf8_lossy(call.args.next()?).to_ascii_lowercase();
+    let held = call.server.scripts.get(&sha);
+    let held = held.ok_or_else(|| Fail::code("NOSCRIPT No matching script."))?;
+    call.out.bulk(&held.body);
+    Ok(Flow::Done)
+}
 
 const LOAD: Command = Command {
     name: "load",

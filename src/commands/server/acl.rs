@@ -45,7 +45,7 @@ const CAT: Command = Command {
     name: "cat",
     summary: "Lists the categories of commands, or the commands of one",
     cost: "O(N) for N commands",
-    args: &[Arg::text("categoryname").optional()],
+    args: &[Arg::text("category").optional()],
     run: Run::Session(cat),
     ..OPEN
 };
@@ -78,6 +78,7 @@ const DELUSER: Command = Command {
     cost: "O(N) for N connections",
     args: &[Arg::text("username").many()],
     run: Run::Session(deluser),
+    tips: &["request_policy:all_nodes", "response_policy:all_succeeded"],
     ..ADMIN
 };
 
@@ -270,6 +271,7 @@ const SAVE: Command = Command {
     summary: "Writes the users to their file",
     cost: "O(N) for N users",
     run: Run::Session(save),
+    tips: &["request_policy:all_nodes", "response_policy:all_succeeded"],
     ..ADMIN
 };
 
@@ -354,6 +356,7 @@ const SETUSER: Command = Command {
     args: &[Arg::text("username"), Arg::text("rule").optional().many()],
     run: Run::Session(setuser),
     secrets: Some(|argv, hide| (2..argv.len()).for_each(hide)),
+    tips: &["request_policy:all_nodes", "response_policy:all_succeeded"],
     ..ADMIN
 };
 

@@ -297,7 +297,7 @@ const GETKEYS: Command = Command {
     since: "2.8.13",
     flags: &[Loading, Stale],
     run: Run::Session(getkeys),
-    arity: Some(-4),
+    arity: Some(-3),
     categories: &["connection"],
     ..Command::PLAIN
 };
@@ -317,7 +317,7 @@ const GETKEYSANDFLAGS: Command = Command {
     since: "7.0.0",
     flags: &[Loading, Stale],
     run: Run::Session(getkeysandflags),
-    arity: Some(-4),
+    arity: Some(-3),
     categories: &["connection"],
     ..Command::PLAIN
 };

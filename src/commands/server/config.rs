@@ -72,11 +72,7 @@ const SET: Command = Command {
     cost: "O(N) for N directives given",
     since: "2.0.0",
     flags: &[Admin, NoScript, Loading, Stale, SetsLimits],
-    args: &[Arg::block(
-        "parameter_value",
-        &[Arg::text("parameter"), Arg::text("value")],
-    )
-    .many()],
+    args: &[Arg::block("data", &[Arg::text("parameter"), Arg::text("value")]).many()],
     run: Run::Session(set),
     secrets: Some(hide_values),
     tips: &["request_policy:all_nodes", "response_policy:all_succeeded"],
@@ -272,6 +268,7 @@ const RESETSTAT: Command = Command {
     since: "2.0.0",
     flags: &[Admin, NoScript, Loading, Stale],
     run: Run::Session(resetstat),
+    tips: &["request_policy:all_nodes", "response_policy:all_succeeded"],
     ..Command::PLAIN
 };
 
@@ -292,6 +289,7 @@ const REWRITE: Command = Command {
     since: "2.8.0",
     flags: &[Admin, NoScript, Loading, Stale],
     run: Run::Session(rewrite),
+    tips: &["request_policy:all_nodes", "response_policy:all_succeeded"],
     ..Command::PLAIN
 };
 

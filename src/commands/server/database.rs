@@ -25,7 +25,7 @@ fn dbsize(call: &mut ReadCall<'_>) -> Done {
 }
 
 const ASYNC: &[Arg] = &[Arg::one_of(
-    "async",
+    "flush-type",
     &[
         Arg::word("async", "ASYNC").since("4.0.0"),
         Arg::word("sync", "SYNC").since("6.2.0"),

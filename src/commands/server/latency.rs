@@ -84,7 +84,7 @@ const RESET: Command = Command {
     flags: &[Admin, NoScript, Loading, Stale],
     args: &[Arg::text("event").optional().many()],
     run: Run::Session(reset),
-    tips: &["request_policy:all_nodes", "response_policy:all_succeeded"],
+    tips: &["request_policy:all_nodes", "response_policy:agg_sum"],
     ..Command::PLAIN
 };
 

@@ -2,6 +2,7 @@
 
 mod acl;
 mod command;
+mod commandlog;
 mod config;
 mod database;
 mod debug;
@@ -49,6 +50,7 @@ pub const FAMILY: Family = Family {
         &shutdown::SHUTDOWN,
         &replication::SLAVEOF,
         &slowlog::SLOWLOG,
+        &commandlog::COMMANDLOG,
         &database::SWAPDB,
         &replication::SYNC,
         &database::TIME,

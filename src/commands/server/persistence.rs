@@ -49,12 +49,22 @@ pub const BGSAVE: Command = Command {
     name: "bgsave",
     summary: "Begins to write a snapshot",
     flags: &[Admin, NoScript, NoAsyncLoading],
-    args: &[Arg::word("schedule", "SCHEDULE").optional().since("3.2.2")],
+    args: &[Arg::one_of(
+        "operation",
+        &[
+            Arg::word("schedule", "SCHEDULE").since("3.2.2"),
+            Arg::word("cancel", "CANCEL").since("8.1.0"),
+        ],
+    )
+    .optional()],
     run: Run::Session(bgsave),
     ..Command::PLAIN
 };
 
 fn bgsave(call: &mut SessionCall<'_>) -> Done {
+    if call.args.len() == 1 && call.args.word("CANCEL") {
+        return cancel(call);
+    }
     let schedule = call.args.word("SCHEDULE");
     if !call.args.is_empty() {
         return Err(Fail::SYNTAX);
@@ -73,6 +83,22 @@ fn bgsave(call: &mut SessionCall<'_>) -> Done {
                 "Another child process is active (AOF?): can't BGSAVE right now. Use BGSAVE SCHEDULE in order to schedule a BGSAVE whenever possible.",
             ));
         }
+    }
+    Ok(Flow::Done)
+}
+
+/// Gives up a snapshot that is being written, or one that waits for the log's rewriting.
+fn cancel(call: &mut SessionCall<'_>) -> Done {
+    let store = &call.server.store;
+    if store.abandon(Kind::Save) {
+        tracing::info!("Background saving will be aborted due to user request");
+        call.out.simple("Background saving cancelled");
+    } else if store.forget_waiting(Kind::Save) {
+        call.out.simple("Scheduled background saving cancelled");
+    } else {
+        return Err(Fail::Says(
+            "Background saving is currently not in progress or scheduled",
+        ));
     }
     Ok(Flow::Done)
 }

@@ -1,7 +1,9 @@
 //! SLOWLOG: the last slow commands.
 
 use crate::command::Flag::{Admin, Loading, Stale};
+use crate::command::slowlog::Slowlog;
 use crate::command::{Arg, Command, Done, Fail, Flow, Run, SessionCall, help};
+use crate::resp::Reply;
 
 pub const SLOWLOG: Command = Command {
     name: "slowlog",
@@ -42,19 +44,24 @@ fn get(call: &mut SessionCall<'_>) -> Done {
         }
         _ => return Err(help::misused(&call.args, call.entry)),
     };
-    let entries = call.server.slowlog.newest(count);
-    call.out.array(entries.len());
-    for entry in entries {
-        call.out.array(6);
-        call.out.int(entry.id as i64);
-        call.out.int(entry.time_s as i64);
-        call.out.int(entry.micros as i64);
-        call.out.array(entry.args.len());
-        entry.args.iter().for_each(|arg| call.out.bulk(arg));
-        call.out.bulk(entry.address);
-        call.out.bulk(entry.client_name);
-    }
+    write(&call.server.slowlog, count, call.out);
     Ok(Flow::Done)
+}
+
+/// Writes the newest entries of a log.
+pub(super) fn write(log: &Slowlog, count: Option<usize>, out: &mut Reply) {
+    let entries = log.newest(count);
+    out.array(entries.len());
+    for entry in entries {
+        out.array(6);
+        out.int(entry.id as i64);
+        out.int(entry.time_s as i64);
+        out.int(entry.measure as i64);
+        out.array(entry.args.len());
+        entry.args.iter().for_each(|arg| out.bulk(arg));
+        out.bulk(entry.address);
+        out.bulk(entry.client_name);
+    }
 }
 
 const LEN: Command = Command {

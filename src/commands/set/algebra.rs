@@ -28,7 +28,7 @@ pub const SINTERSTORE: Command = Command {
     cost: "O(N*M) for the smallest set of N members and M sets",
     flags: &[DenyOom],
     args: &[
-        Arg::key("destination", KeyUse::UPDATE),
+        Arg::key("destination", KeyUse::OVERWRITE),
         Arg::key("key", KeyUse::READ).many(),
     ],
     run: Run::Write(|call| store(call, Operation::Inter, "sinterstore")),

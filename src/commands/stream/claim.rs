@@ -26,7 +26,7 @@ pub const XCLAIM: Command = Command {
         Arg::int("count").token("RETRYCOUNT").optional(),
         Arg::word("force", "FORCE").optional(),
         Arg::word("justid", "JUSTID").optional(),
-        Arg::text("id").token("LASTID").optional(),
+        Arg::text("lastid").token("LASTID").optional(),
     ],
     run: Run::Write(xclaim),
     tips: &["nondeterministic_output"],

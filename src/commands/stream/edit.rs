@@ -39,11 +39,11 @@ pub const XSETID: Command = Command {
     args: &[
         Arg::key("key", KeyUse::UPDATE),
         Arg::text("last-id"),
-        Arg::int("entries_added")
+        Arg::int("entries-added")
             .token("ENTRIESADDED")
             .optional()
             .since("7.0.0"),
-        Arg::text("max_deleted_entry_id")
+        Arg::text("max-deleted-id")
             .token("MAXDELETEDID")
             .optional()
             .since("7.0.0"),

@@ -24,8 +24,8 @@ pub const XGROUP: Command = Command {
     ..Command::PLAIN
 };
 
-const NEW_ID: Arg = Arg::one_of("id", &[Arg::text("id"), Arg::word("new_id", "$")]);
-const ENTRIES_READ: Arg = Arg::int("entries_read").token("ENTRIESREAD").optional();
+const NEW_ID: Arg = Arg::one_of("id-selector", &[Arg::text("id"), Arg::word("new-id", "$")]);
+const ENTRIES_READ: Arg = Arg::int("entriesread").token("ENTRIESREAD").optional();
 
 const CREATE: Command = Command {
     name: "create",
@@ -34,7 +34,7 @@ const CREATE: Command = Command {
     flags: &[DenyOom],
     args: &[
         Arg::key("key", KeyUse::INSERT),
-        Arg::text("groupname"),
+        Arg::text("group"),
         NEW_ID,
         Arg::word("mkstream", "MKSTREAM").optional(),
         ENTRIES_READ,
@@ -141,7 +141,7 @@ const SETID: Command = Command {
     since: "5.0.0",
     args: &[
         Arg::key("key", KeyUse::UPDATE),
-        Arg::text("groupname"),
+        Arg::text("group"),
         NEW_ID,
         ENTRIES_READ,
     ],
@@ -190,7 +190,7 @@ const DESTROY: Command = Command {
     summary: "Removes a group",
     cost: "O(N) for N entries pending in the group",
     since: "5.0.0",
-    args: &[Arg::key("key", KeyUse::DELETE), Arg::text("groupname")],
+    args: &[Arg::key("key", KeyUse::DELETE), Arg::text("group")],
     run: Run::Write(destroy),
     ..Command::PLAIN
 };
@@ -216,8 +216,8 @@ const CREATECONSUMER: Command = Command {
     flags: &[DenyOom],
     args: &[
         Arg::key("key", KeyUse::INSERT),
-        Arg::text("groupname"),
-        Arg::text("consumername"),
+        Arg::text("group"),
+        Arg::text("consumer"),
     ],
     run: Run::Write(createconsumer),
     ..Command::PLAIN
@@ -245,8 +245,8 @@ const DELCONSUMER: Command = Command {
     since: "5.0.0",
     args: &[
         Arg::key("key", KeyUse::DELETE),
-        Arg::text("groupname"),
-        Arg::text("consumername"),
+        Arg::text("group"),
+        Arg::text("consumer"),
     ],
     run: Run::Write(delconsumer),
     ..Command::PLAIN

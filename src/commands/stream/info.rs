@@ -23,7 +23,7 @@ const CONSUMERS: Command = Command {
     name: "consumers",
     summary: "Tells about the consumers of a group",
     since: "5.0.0",
-    args: &[Arg::key("key", KeyUse::READ), Arg::text("groupname")],
+    args: &[Arg::key("key", KeyUse::READ), Arg::text("group")],
     run: Run::Read(consumers),
     tips: &["nondeterministic_output"],
     ..Command::PLAIN

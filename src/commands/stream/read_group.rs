@@ -18,11 +18,7 @@ pub const XREADGROUP: Command = Command {
     since: "5.0.0",
     flags: &[Blocking],
     args: &[
-        Arg::block(
-            "group_consumer",
-            &[Arg::text("group"), Arg::text("consumer")],
-        )
-        .token("GROUP"),
+        Arg::block("group-block", &[Arg::text("group"), Arg::text("consumer")]).token("GROUP"),
         COUNT,
         MAXCOUNT,
         MAXSIZE,

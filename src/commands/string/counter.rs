@@ -106,7 +106,7 @@ fn incrbyfloat(call: &mut WriteCall<'_>) -> Done {
     let mut sum = Vec::new();
     total.write_human(&mut sum);
     call.db
-        .set(key, New::Text(Piece::Bytes(&sum)), Deadline::Keep);
+        .renew(key, New::Text(Piece::Bytes(&sum)), Deadline::Keep);
     call.db.announce(Class::String, "incrbyfloat", key);
     // The sum is logged, so that a reader of the log needs no arithmetic of ours.
     call.db.log(&[b"SET", key, &sum, b"KEEPTTL"]);

@@ -15,7 +15,7 @@ pub const LCS: Command = Command {
         Arg::key("key2", KeyUse::READ),
         Arg::word("len", "LEN").optional(),
         Arg::word("idx", "IDX").optional(),
-        Arg::int("len").token("MINMATCHLEN").optional(),
+        Arg::int("min-match-len").token("MINMATCHLEN").optional(),
         Arg::word("withmatchlen", "WITHMATCHLEN").optional(),
     ],
     run: Run::Read(lcs),

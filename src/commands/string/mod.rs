@@ -1,8 +1,11 @@
 //! Strings: values, counters, and pieces of them.
 
+mod compare;
 mod counter;
 mod lcs;
+mod limited;
 mod range;
+mod several;
 mod value;
 
 use crate::command::Family;
@@ -33,5 +36,10 @@ pub const FAMILY: Family = Family {
         &range::GETRANGE,
         &range::SUBSTR,
         &lcs::LCS,
+        &compare::DIGEST,
+        &compare::DELEX,
+        &compare::DELIFEQ,
+        &several::MSETEX,
+        &limited::INCREX,
     ],
 };

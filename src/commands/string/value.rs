@@ -1,5 +1,6 @@
 //! Whole values: GET, SET and their older spellings.
 
+use super::compare::{Compared, Demand};
 use crate::command::Flag::{DenyOom, Fast};
 use crate::command::expiry::{self, Unit};
 use crate::command::{Arg, Command, Done, Fail, Flow, KeyUse, ReadCall, Run, WriteCall};
@@ -43,9 +44,19 @@ pub const SET: Command = Command {
     args: &[
         Arg::key("key", KeyUse(&["RW", "access", "update", "variable_flags"])),
         Arg::text("value"),
-        Arg::one_of("condition", &[Arg::word("nx", "NX"), Arg::word("xx", "XX")])
-            .optional()
-            .since("2.6.12"),
+        Arg::one_of(
+            "condition",
+            &[
+                Arg::word("nx", "NX"),
+                Arg::word("xx", "XX"),
+                Arg::text("ifeq-value").token("IFEQ").since("8.4.0"),
+                Arg::text("ifne-value").token("IFNE").since("8.4.0"),
+                Arg::text("ifdeq-digest").token("IFDEQ").since("8.4.0"),
+                Arg::text("ifdne-digest").token("IFDNE").since("8.4.0"),
+            ],
+        )
+        .optional()
+        .since("2.6.12"),
         Arg::word("get", "GET").optional().since("6.2.0"),
         Arg::one_of(
             "expiration",
@@ -68,13 +79,12 @@ pub const SET: Command = Command {
     ..Command::PLAIN
 };
 
-/// With GET the old value is read, too.
+/// With GET, or to be compared, the old value is read, too.
 fn set_use(argv: &[&[u8]]) -> KeyUse {
-    let get = argv
-        .iter()
-        .skip(3)
-        .any(|arg| arg.eq_ignore_ascii_case(b"GET"));
-    if get {
+    let options = argv.get(3..).unwrap_or_default();
+    let mut words = options.iter();
+    let get = words.any(|arg| arg.eq_ignore_ascii_case(b"GET"));
+    if get || Compared::is_among(options) {
         KeyUse::READ_UPDATE
     } else {
         KeyUse::OVERWRITE
@@ -84,13 +94,11 @@ fn set_use(argv: &[&[u8]]) -> KeyUse {
 fn set(call: &mut WriteCall<'_>) -> Done {
     let key = call.args.next()?;
     let value = call.args.next()?;
-    let (mut nx, mut xx, mut get) = (false, false, false);
+    let (mut demand, mut get) = (Demand::None, false);
     let (mut keep, mut expiry) = (false, None);
     while !call.args.is_empty() {
-        if !xx && call.args.word("NX") {
-            nx = true;
-        } else if !nx && call.args.word("XX") {
-            xx = true;
+        if demand.take(&mut call.args)? {
+            // It is asked once all options are read.
         } else if call.args.word("GET") {
             get = true;
         } else if expiry.is_none() && call.args.word("KEEPTTL") {
@@ -109,7 +117,7 @@ fn set(call: &mut WriteCall<'_>) -> Done {
     if get {
         reply_old(call, key)?;
     }
-    if (nx && call.db.mark(key)) || (xx && !call.db.exists(key)) {
+    if !demand.is_met(&call.db, key)? {
         if !get {
             call.out.null();
         }
@@ -123,7 +131,7 @@ fn set(call: &mut WriteCall<'_>) -> Done {
 }
 
 /// Sets a string and announces it; what is logged holds the absolute deadline.
-fn store(call: &mut WriteCall<'_>, key: &[u8], value: &[u8], deadline: Deadline) {
+pub(super) fn store(call: &mut WriteCall<'_>, key: &[u8], value: &[u8], deadline: Deadline) {
     call.db.set(key, New::text(value), deadline);
     call.db.announce(Class::String, "set", key);
     match deadline {
@@ -207,7 +215,7 @@ pub const GETSET: Command = Command {
     flags: &[DenyOom, Fast],
     args: &[Arg::key("key", KeyUse::READ_UPDATE), Arg::text("value")],
     run: Run::Write(getset),
-    deprecated: Some(("6.2.0", "`SET` with the `GET` argument")),
+    deprecated: Some(("6.2.0", "`SET` with the `!GET` argument")),
     ..Command::PLAIN
 };
 
@@ -356,7 +364,6 @@ pub const MSETNX: Command = Command {
     )
     .many()],
     run: Run::Write(msetnx),
-    tips: &["request_policy:multi_shard", "response_policy:agg_min"],
     ..Command::PLAIN
 };
 

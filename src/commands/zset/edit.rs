@@ -24,7 +24,7 @@ pub const ZADD: Command = Command {
         .since("6.2.0"),
         Arg::word("change", "CH").optional().since("3.0.2"),
         Arg::word("increment", "INCR").optional().since("3.0.2"),
-        Arg::block("score_member", &[Arg::double("score"), Arg::text("member")]).many(),
+        Arg::block("data", &[Arg::double("score"), Arg::text("member")]).many(),
     ],
     run: Run::Write(zadd),
     ..Command::PLAIN

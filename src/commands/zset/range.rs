@@ -11,7 +11,7 @@ use crate::types::zset::{LexRange, ScoreRange};
 use crate::types::{Type, ZSet};
 use crate::util::number;
 
-const LIMIT: Arg = Arg::block("offset_count", &[Arg::int("offset"), Arg::int("count")])
+const LIMIT: Arg = Arg::block("limit", &[Arg::int("offset"), Arg::int("count")])
     .token("LIMIT")
     .optional();
 const BY: Arg = Arg::one_of(

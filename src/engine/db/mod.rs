@@ -4,6 +4,7 @@
 //! key elsewhere is our mistake and panics. Keys past their deadline are absent to
 //! every method here.
 
+mod store;
 mod whole;
 
 pub use whole::GaveUp;
@@ -13,7 +14,7 @@ use super::access::{Access, AccessRules};
 use super::each::Each;
 use super::edit::Edit;
 use super::effects::{Class, Effects, Garbage};
-use super::entry::{Entry, New};
+use super::entry::Entry;
 use super::fields::sync_fields;
 use super::now::Now;
 use super::shard::{Hashed, Shard, ShardKey};
@@ -231,7 +232,7 @@ impl<'a> Db<'a> {
     pub fn mark(&self, key: &[u8]) -> bool {
         let entry = self.entry(key);
         if let Some(entry) = entry {
-            self.toucher().touch(entry);
+            self.reader_mark().touch(entry);
         }
         entry.is_some()
     }
@@ -249,7 +250,7 @@ impl<'a> Db<'a> {
     #[inline]
     pub fn value(&self, key: &[u8]) -> Option<ValueRef<'_>> {
         let entry = self.counted(key)?;
-        self.toucher().touch(entry);
+        self.reader_mark().touch(entry);
         Some(entry.value())
     }
 
@@ -271,6 +272,15 @@ impl<'a> Db<'a> {
         let count = if found.is_some() { hits } else { misses };
         count.set(count.get() + 1);
         found.map(|(table, pos)| table.at(pos))
+    }
+
+    /// How a use that changes nothing leaves its mark.
+    #[inline]
+    fn reader_mark(&self) -> Toucher<'a> {
+        Toucher {
+            on: self.touch && !self.rules.access.edits_only,
+            ..self.toucher()
+        }
     }
 
     #[inline]
@@ -371,101 +381,6 @@ impl<'a> Db<'a> {
         let shard = found.shard;
         let pos = shard.insert(index, found.hash, key, T::fresh().into(), access);
         Ok(Edit::new(shard, index, pos, now_ms, found.effects, true))
-    }
-
-    /// Puts a value at a key, whatever was there. How often the key was used doesn't begin anew.
-    pub fn set<'v>(&mut self, key: &[u8], value: impl Into<New<'v>>, deadline: Deadline) {
-        self.store(key, value.into(), deadline, None);
-    }
-
-    /// Puts a value at a key with its access mark: RENAME and RESTORE keep theirs.
-    pub fn put(&mut self, key: &[u8], value: New<'_>, deadline: Deadline, access: Access) {
-        self.store(key, value, deadline, Some(access));
-    }
-
-    fn store(&mut self, key: &[u8], value: New<'_>, deadline: Deadline, access: Option<Access>) {
-        let (index, now_ms, toucher) = (self.index, self.now_ms(), self.toucher());
-        let fresh = Access::fresh(toucher.rules, toucher.clock_ms);
-        let Found {
-            shard,
-            effects,
-            hash,
-            pos,
-        } = self.find_mut(key);
-        let pos = match pos {
-            Some(pos) => {
-                shard.preserve(index, pos);
-                let table = shard.table_mut(index);
-                table.drop_fields_timer(pos);
-                let entry = table.at_mut(pos);
-                match access {
-                    Some(access) => entry.set_access(access),
-                    None if toucher.rules.lfu => toucher.touch(entry),
-                    None => entry.set_access(fresh),
-                }
-                if let Some(old) = entry.put(value) {
-                    discard(old, effects);
-                }
-                pos
-            }
-            None => {
-                let pos = shard.insert(index, hash, key, value, access.unwrap_or(fresh));
-                effects.announce(Class::New, "new", index, key);
-                pos
-            }
-        };
-        let table = shard.table_mut(index);
-        match deadline {
-            Deadline::Keep => {}
-            Deadline::Clear => table.drop_timer(pos),
-            Deadline::At(deadline_ms) => {
-                table.set_deadline(pos, deadline_ms, now_ms);
-                effects.deadline_set(deadline_ms);
-            }
-        }
-        sync_fields(table, pos, now_ms, effects);
-        shard.changed(index, pos, effects);
-    }
-
-    /// Removes a key and announces it as `del`.
-    pub fn delete(&mut self, key: &[u8]) -> bool {
-        let there = self.drop_quietly(key);
-        if there {
-            self.announce(Class::Generic, "del", key);
-        }
-        there
-    }
-
-    /// Removes a key whose place another value is about to take.
-    pub fn drop_quietly(&mut self, key: &[u8]) -> bool {
-        match self.take_entry(key) {
-            Some((entry, _)) => {
-                discard(entry, self.effects);
-                true
-            }
-            None => false,
-        }
-    }
-
-    /// Takes a key out, for RENAME and MOVE, which announce it in their own words.
-    pub fn take(&mut self, key: &[u8]) -> Option<Taken> {
-        let (entry, deadline_ms) = self.take_entry(key)?;
-        Some(Taken {
-            access: entry.access(),
-            value: entry.into_value(),
-            deadline_ms,
-        })
-    }
-
-    fn take_entry(&mut self, key: &[u8]) -> Option<(Entry, Option<u64>)> {
-        let index = self.index;
-        let found = self.find_mut(key);
-        let Found { shard, effects, .. } = found;
-        let pos = found.pos?;
-        let table = shard.table_mut(index);
-        let deadline_ms = table.deadline(table.at(pos));
-        shard.changed(index, pos, effects);
-        Some((shard.remove(index, pos), deadline_ms))
     }
 
     /// Sets or clears a key's deadline; false if there is no key, or nothing to clear.

@@ -249,6 +249,7 @@ impl Connection {
         self.client
             .active_ms
             .store(self.worker.now_ms(), Ordering::Relaxed);
+        self.session.publish_commands();
         Some(started)
     }
 

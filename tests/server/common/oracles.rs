@@ -44,25 +44,40 @@ pub fn oracles() -> Vec<Oracle> {
         times_fields: false,
         reads_valkey: false,
     }];
+    for (name, times_fields, reads_valkey) in KNOWN {
+        found.extend(named(name).map(|program| Oracle {
+            name,
+            program,
+            times_fields,
+            reads_valkey,
+        }));
+    }
+    found
+}
+
+/// The program of one of them; if it is missing, a line tells so.
+fn named(name: &str) -> Option<PathBuf> {
     let list = std::env::var_os("ORACLES").map_or_else(
         || PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/target/oracles/list")),
         PathBuf::from,
     );
     let list = fs::read_to_string(list).unwrap_or_default();
-    for (name, times_fields, reads_valkey) in KNOWN {
-        let program = list.lines().find_map(|line| {
-            let (known, path) = line.split_once('=')?;
-            (known == name && PathBuf::from(path).exists()).then(|| PathBuf::from(path))
-        });
-        match program {
-            Some(program) => found.push(Oracle {
-                name,
-                program,
-                times_fields,
-                reads_valkey,
-            }),
-            None => println!("{name} is not here and is left out: tests/oracles brings it"),
-        }
+    let program = list.lines().find_map(|line| {
+        let (known, path) = line.split_once('=')?;
+        (known == name && PathBuf::from(path).exists()).then(|| PathBuf::from(path))
+    });
+    if program.is_none() {
+        println!("{name} is not here and is left out: tests/oracles brings it");
     }
-    found
+    program
+}
+
+/// Redis 8.2, if it is here.
+pub fn redis_8() -> Option<PathBuf> {
+    named("redis-8")
+}
+
+/// Valkey 9, if it is here.
+pub fn valkey_9() -> Option<PathBuf> {
+    named("valkey-9")
 }

@@ -188,6 +188,18 @@ impl Arguments {
                     out.push(key);
                 }
             }
+            "fieldlist" | "fieldvalues" => {
+                let fields = *pick(&mut self.rng, &[1, 1, 2, 2, 3, 5]);
+                out.extend([b"FIELDS".to_vec(), fields.to_string().into_bytes()]);
+                for _ in 0..fields {
+                    let field = self.one("field");
+                    out.push(field);
+                    if class == "fieldvalues" {
+                        let value = self.value();
+                        out.push(value);
+                    }
+                }
+            }
             "weights" => {
                 out.push(b"WEIGHTS".to_vec());
                 for _ in 0..self.keys_named {
@@ -465,8 +477,8 @@ pub fn comparable(command: &Command) -> bool {
         "ZADD" | "ZRANGESTORE" | "GEORADIUS" if lex(1) => {
             lex(2) || command[2..].iter().step_by(2).all(|score| score == b"0")
         }
-        "EXPIRE" | "PEXPIRE" | "SETEX" | "PSETEX" | "RESTORE" => !soon(2),
-        "SET" | "GETEX" => (1..command.len())
+        "EXPIRE" | "PEXPIRE" | "SETEX" | "PSETEX" | "RESTORE" | "HEXPIRE" | "HPEXPIRE" => !soon(2),
+        "SET" | "GETEX" | "HGETEX" | "HSETEX" | "MSETEX" => (1..command.len())
             .all(|at| !matches!(word(at - 1).as_slice(), b"EX" | b"PX") || !soon(at)),
         "SETBIT" => !vast(2),
         "SETRANGE" => !int(2).is_some_and(|n| (100_000..512 << 20).contains(&n)),

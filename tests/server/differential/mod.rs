@@ -8,6 +8,7 @@ pub mod arguments;
 mod check;
 pub mod families;
 mod garbage;
+mod newer;
 mod scenes;
 mod state;
 mod streams;
@@ -18,13 +19,13 @@ use std::collections::BTreeMap;
 
 use fastrand::Rng;
 
-use crate::common::setting;
+use crate::common::{real_redis, setting};
 
 use arguments::{Arguments, comparable};
 use check::{Check, KNOWN, NOT_IN_7_0};
-use families::{FAMILIES, SWEEPING};
+use families::{FAMILIES, Family, SWEEPING};
 use template::{Template, command_name, pick};
-use world::{SPEAKERS, Step, Tally, World};
+use world::{Oracle, SPEAKERS, Step, Tally, World};
 
 const BATCH_STEPS: usize = 40;
 const BATCH_BYTES_MAX: usize = 60_000;
@@ -58,6 +59,12 @@ fn parse(shapes: &[(&'static str, Check)]) -> Vec<Shape> {
         .collect()
 }
 
+fn wanted<'a>(families: &'a [Family], only: &[String]) -> impl Iterator<Item = &'a Family> {
+    let is_wanted =
+        |family: &&Family| only.is_empty() || only.iter().any(|name| name == family.name);
+    families.iter().filter(is_wanted)
+}
+
 /// Draws steps.
 struct Author {
     families: Vec<Vec<Shape>>,
@@ -66,10 +73,8 @@ struct Author {
 }
 
 impl Author {
-    fn new(seed: u64, only: &[String]) -> Author {
-        let families: Vec<_> = FAMILIES
-            .iter()
-            .filter(|family| only.is_empty() || only.iter().any(|name| name == family.name))
+    fn new(seed: u64, families: &[Family], only: &[String]) -> Author {
+        let families: Vec<_> = wanted(families, only)
             .map(|family| parse(family.shapes))
             .collect();
         assert!(!families.is_empty(), "ONLY names no family");
@@ -195,14 +200,20 @@ fn write(shape: &Shape, arguments: &mut Arguments, speaker: usize, steps: &mut V
 }
 
 /// One seed's run.
-fn play(seed: u64, steps: u64, only: &[String], stop_after: usize) -> World {
-    let mut world = World::new(seed);
-    let mut author = Author::new(seed, only);
+fn play(
+    (oracle, families): (&Oracle, &[Family]),
+    seed: u64,
+    steps: u64,
+    only: &[String],
+    stop_after: usize,
+) -> World {
+    let mut world = World::new(oracle, seed);
+    let mut author = Author::new(seed, families, only);
     let mut state_at = STATE_EVERY;
     while world.sent < steps && world.differences.len() < stop_after {
         let batch = author.batch();
         world.play(&batch);
-        if only.is_empty() || only.iter().any(|name| name == "scenes") {
+        if oracle.scenes && (only.is_empty() || only.iter().any(|name| name == "scenes")) {
             scenes::play_one(&mut world, &mut author.arguments.rng);
         }
         if world.sent >= state_at {
@@ -215,6 +226,17 @@ fn play(seed: u64, steps: u64, only: &[String], stop_after: usize) -> World {
 
 #[test]
 fn random_commands_get_the_answers_of_the_real_redis() {
+    let oracle = Oracle {
+        program: real_redis(),
+        scenes: true,
+        events: "KEA",
+        known: KNOWN,
+    };
+    hold_against(&oracle, FAMILIES);
+}
+
+/// Plays all seeds against one server, and tells of the differences.
+fn hold_against(oracle: &Oracle, families: &[Family]) {
     let (seeds, steps) = (setting("SEEDS", 4), setting("STEPS", 2500));
     let first = setting("FIRST", 1);
     let stop_after = setting("DIFFERENCES", 20) as usize;
@@ -225,7 +247,7 @@ fn random_commands_get_the_answers_of_the_real_redis() {
     let mut coverage: BTreeMap<String, Tally> = BTreeMap::new();
     let mut sent = 0;
     for seed in first..first + seeds {
-        let world = play(seed, steps, &only, stop_after);
+        let world = play((oracle, families), seed, steps, &only, stop_after);
         sent += world.sent;
         for (name, tally) in world.coverage {
             let sum = coverage.entry(name).or_default();
@@ -240,11 +262,11 @@ fn random_commands_get_the_answers_of_the_real_redis() {
         }
     }
     println!("{sent} commands over {seeds} seeds; command: sent, of these without an error");
-    for (name, tally) in listed(&only, &coverage) {
+    for (name, tally) in listed(families, &only, &coverage) {
         println!("  {name}: {} {}", tally.sent, tally.succeeded);
     }
-    assert!(differences.is_empty(), "{}", report(&differences));
-    let idle: Vec<&str> = listed(&only, &coverage)
+    assert!(differences.is_empty(), "{}", report(oracle, &differences));
+    let idle: Vec<&str> = listed(families, &only, &coverage)
         .into_iter()
         // A short run sends some commands a few times only, which tells nothing.
         .filter(|(name, tally)| {
@@ -259,10 +281,12 @@ fn random_commands_get_the_answers_of_the_real_redis() {
 }
 
 /// The tally of each command in the families asked for.
-fn listed<'a>(only: &[String], coverage: &'a BTreeMap<String, Tally>) -> Vec<(&'a str, &'a Tally)> {
-    let wanted: Vec<String> = FAMILIES
-        .iter()
-        .filter(|family| only.is_empty() || only.iter().any(|name| name == family.name))
+fn listed<'a>(
+    families: &[Family],
+    only: &[String],
+    coverage: &'a BTreeMap<String, Tally>,
+) -> Vec<(&'a str, &'a Tally)> {
+    let wanted: Vec<String> = wanted(families, only)
         .flat_map(|family| parse(family.shapes))
         .flat_map(|shape| shape.row.iter().map(Template::name).collect::<Vec<_>>())
         .collect();
@@ -273,13 +297,13 @@ fn listed<'a>(only: &[String], coverage: &'a BTreeMap<String, Tally>) -> Vec<(&'
         .collect()
 }
 
-fn report(differences: &BTreeMap<String, String>) -> String {
+fn report(oracle: &Oracle, differences: &BTreeMap<String, String>) -> String {
     let mut text = format!("{} kinds of differences\n", differences.len());
     for (kind, report) in differences {
         text.push_str(&format!("\n== {kind}\n{report}\n"));
     }
     text.push_str("\nKnown and accepted:\n");
-    for known in KNOWN {
+    for known in oracle.known {
         text.push_str(&format!("  {} ({})\n", known.change, known.source));
     }
     text

@@ -83,7 +83,7 @@ fn compare_key(world: &mut World, db: usize, key: &[u8]) {
             reply,
             before: None,
         };
-        if !agree(&command, &check, &told(&real), &told(&ours)) {
+        if !agree(world.known, &command, &check, &told(&real), &told(&ours)) {
             let both = format!("  real  {real}\n  ours  {ours}\n  in database {db}");
             let kind = format!("state: {}", String::from_utf8_lossy(&command[0]));
             world.differ(&kind, &command, &both);

@@ -2,10 +2,11 @@
 
 use std::collections::{BTreeMap, VecDeque};
 use std::io;
+use std::path::PathBuf;
 
-use crate::common::{Client, Reply, Server, Value, encode, escape, real_redis};
+use crate::common::{Client, Reply, Server, Value, encode, escape};
 
-use super::check::{Check, Told, agree};
+use super::check::{Check, Known, Told, agree};
 use super::template::{Command, command_name};
 
 /// Connections that send the random commands: one begins in RESP2, one in RESP3.
@@ -22,6 +23,17 @@ pub struct Step {
     pub check: Check,
 }
 
+/// The server that ours is compared with.
+pub struct Oracle {
+    pub program: PathBuf,
+    /// Whether scenes with several connections are played, too.
+    pub scenes: bool,
+    /// Classes of keyspace events that both have.
+    pub events: &'static str,
+    /// What it answers otherwise, and why.
+    pub known: &'static [Known],
+}
+
 /// One server and our connections to it.
 pub struct Side {
     pub server: Server,
@@ -33,9 +45,9 @@ pub struct Side {
 }
 
 impl Side {
-    fn new(server: Server, small: bool) -> Side {
+    fn new(server: Server, events: &str, small: bool) -> Side {
         let mut reader = server.client();
-        reader.ask("CONFIG SET notify-keyspace-events KEA");
+        reader.ask(&format!("CONFIG SET notify-keyspace-events {events}"));
         if small {
             for (name, value) in [
                 ("hash-max-listpack-entries", "4"),
@@ -106,6 +118,7 @@ pub struct Tally {
 
 pub struct World {
     pub seed: u64,
+    pub known: &'static [Known],
     pub real: Side,
     pub ours: Side,
     pub coverage: BTreeMap<String, Tally>,
@@ -116,14 +129,15 @@ pub struct World {
 }
 
 impl World {
-    pub fn new(seed: u64) -> World {
-        let real = Server::start_program(&real_redis(), &[]);
+    pub fn new(oracle: &Oracle, seed: u64) -> World {
+        let real = Server::start_program(&oracle.program, &[]);
         let ours = Server::start(&[]);
         let small = seed % 2 == 1;
         World {
             seed,
-            real: Side::new(real, small),
-            ours: Side::new(ours, small),
+            known: oracle.known,
+            real: Side::new(real, oracle.events, small),
+            ours: Side::new(ours, oracle.events, small),
             coverage: BTreeMap::new(),
             differences: BTreeMap::new(),
             sent: 0,
@@ -215,6 +229,7 @@ impl World {
             return true;
         }
         let same_meaning = agree(
+            self.known,
             &step.command,
             &step.check,
             &Told {

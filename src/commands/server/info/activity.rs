@@ -5,6 +5,20 @@ use std::sync::atomic::Ordering::Relaxed;
 use super::{Page, Report};
 use crate::pubsub::Channels;
 
+/// Each worker, which is what Redis calls a thread, with its connections.
+pub fn threads(report: &Report<'_>, page: &mut Page<'_>) {
+    let all = report.server.clients.all();
+    for id in 0..report.server.stats.workers() {
+        let clients = all.iter().filter(|client| client.worker == id).count();
+        let counters = &report.server.stats.worker(id).counters;
+        let (reads, writes) = (counters.reads.get(), counters.writes.get());
+        page.line(
+            &format!("io_thread_{id}"),
+            format_args!("clients={clients},reads={reads},writes={writes}"),
+        );
+    }
+}
+
 pub fn stats(report: &Report<'_>, page: &mut Page<'_>) {
     let (shared, totals) = (report.server, &report.totals);
     let rates = *shared.rates.lock();
@@ -102,6 +116,8 @@ pub fn stats(report: &Report<'_>, page: &mut Page<'_>) {
         &[
             "io_threaded_reads_processed",
             "io_threaded_writes_processed",
+            "io_threaded_total_prefetch_batches",
+            "io_threaded_total_prefetch_entries",
         ],
     );
     let (query, output) = (

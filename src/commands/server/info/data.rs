@@ -14,6 +14,10 @@ pub fn memory(report: &Report<'_>, page: &mut Page<'_>) {
     page.bytes("used_memory_rss", figures.resident);
     page.bytes("used_memory_peak", figures.peak);
     page.line(
+        "used_memory_peak_time",
+        crate::util::memory::peak_at_ms() / 1000,
+    );
+    page.line(
         "used_memory_peak_perc",
         format_args!("{:.2}%", figures.peak_percent()),
     );
@@ -65,6 +69,8 @@ pub fn memory(report: &Report<'_>, page: &mut Page<'_>) {
     page.line("mem_not_counted_for_evict", figures.replicas);
     page.line("mem_replication_backlog", kept - extent.held);
     page.line("mem_total_replication_buffers", kept);
+    // What comes during a full sync waits with the master.
+    page.line("mem_replica_full_sync_buffer", 0);
     page.line("mem_clients_slaves", figures.replicas);
     page.line("mem_clients_normal", figures.clients);
     page.same("0", &["mem_cluster_links", "mem_aof_buffer"]);

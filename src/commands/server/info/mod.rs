@@ -91,6 +91,11 @@ const SECTIONS: &[Section] = &[
         write: data::persistence,
     },
     Section {
+        title: "Threads",
+        usual: true,
+        write: activity::threads,
+    },
+    Section {
         title: "Stats",
         usual: true,
         write: activity::stats,

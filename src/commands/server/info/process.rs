@@ -46,6 +46,10 @@ pub fn server(report: &Report<'_>, page: &mut Page<'_>) {
     page.line("config_file", &about.config_file);
     page.line("io_threads_active", u8::from(about.workers > 1));
     listeners(report, page);
+    page.line(
+        "availability_zone",
+        String::from_utf8_lossy(&config.availability_zone.get()),
+    );
     page.line("vermilion_version", env!("CARGO_PKG_VERSION"));
     page.line("vermilion_workers", about.workers);
     certificates(report, page);

@@ -1,0 +1,238 @@
+//! Commands that came with Redis 7.4 to 8.2, and what they do to all others, held against a Redis 8.2 and a Valkey 9, where
+//! `tests/oracles` has brought them.
+
+use crate::common::{Value, redis_8, valkey_9};
+
+use super::check::Check::{Clock, Exact, Pairs};
+use super::check::Known;
+use super::families::Family;
+use super::world::Oracle;
+
+const SECONDS: super::check::Check = Clock(3);
+const MILLIS: super::check::Check = Clock(3000);
+
+/// What ours answers otherwise than 8.2.
+const KNOWN: &[Known] = &[
+    Known {
+        commands: &["OBJECT REFCOUNT"],
+        change: "every small number is shared, also one that COPY made",
+        source: "our own choice: numbers stand in the entry, and none takes memory",
+        accepts: |real, ours| *real == Value::Int(1) && *ours == Value::Int(i32::MAX.into()),
+    },
+    Known {
+        commands: &["OBJECT ENCODING"],
+        change: "a string of up to 44 bytes is embedded, however long its key is",
+        source: "https://github.com/redis/redis/pull/13806 (8.2) puts both into one block of 64 bytes",
+        accepts: |real, ours| real.text() == "raw" && ours.text() == "embstr",
+    },
+    Known {
+        commands: &["BITCOUNT"],
+        change: "a part may have a start alone, and then goes to the end",
+        source: "https://valkey.io/commands/bitcount/ (Valkey 8.1)",
+        accepts: |real, _| real.text() == "ERR syntax error",
+    },
+    Known {
+        commands: &["HSETEX"],
+        change: "NX and XX ask for the key",
+        source: "https://valkey.io/commands/hsetex/ (Valkey 9.1)",
+        accepts: |real, _| {
+            let text = real.text().to_ascii_lowercase();
+            ["xx", "nx"]
+                .iter()
+                .any(|word| text == format!("err unknown argument: {word}"))
+        },
+    },
+];
+
+const FAMILIES: &[Family] = &[
+    Family {
+        name: "key",
+        shapes: &[
+            ("DEL anykey+", Exact),
+            ("TYPE anykey", Exact),
+            ("RENAME anykey anykey", Exact),
+            ("COPY anykey anykey < [ DB db ] [ REPLACE ] >", Exact),
+            ("EXPIRE anykey far < [ NX | XX ] [ GT | LT ] >", Exact),
+            ("PERSIST anykey", Exact),
+            ("TTL anykey", SECONDS),
+            ("PTTL anykey", MILLIS),
+            ("OBJECT ENCODING anykey", Exact),
+            ("SET string value", Exact),
+            ("RPUSH list member+", Exact),
+            ("SADD set member+", Exact),
+            ("ZADD zset ( score member )+", Exact),
+            ("RENAMENX anykey anykey", Exact),
+            ("MOVE anykey db", Exact),
+            ("GETSET anykey value", Exact),
+            (
+                "SET anykey value < [ NX | XX ] [ GET ] [ EX far | KEEPTTL ] >",
+                Exact,
+            ),
+            ("SETEX anykey far value", Exact),
+            ("MSET ( anykey value )+", Exact),
+            ("INCR string", Exact),
+            ("INCRBYFLOAT string float", Exact),
+            ("APPEND string value", Exact),
+            ("SETRANGE string offset value", Exact),
+            ("SUNIONSTORE anykey set+", Exact),
+            ("SINTERSTORE anykey set set", Exact),
+            ("ZUNIONSTORE anykey zsetkeys", Exact),
+            ("ZRANGESTORE anykey zset 0 1", Exact),
+            ("SORT list ALPHA STORE anykey", Exact),
+            ("BITOP OR anykey string+", Exact),
+            ("PFADD hll member+", Exact),
+            ("PFMERGE hll hll", Exact),
+        ],
+    },
+    Family {
+        name: "bitmap",
+        shapes: &[
+            ("SETBIT bits bitoffset bit", Exact),
+            ("SET bits value", Exact),
+            ("GET bits", Exact),
+            ("BITCOUNT bits [ index index [ BYTE | BIT | word ] ]", Exact),
+            ("BITOP ( DIFF | DIFF1 | ANDOR ) bits bits bits+", Exact),
+            ("BITOP ( ONE | DIFF | DIFF1 | ANDOR ) bits bits+", Exact),
+            ("BITOP ( AND | OR | XOR | NOT ) bits bits+", Exact),
+        ],
+    },
+    Family {
+        name: "hash",
+        shapes: &[
+            ("HSET hash ( field value )+", Exact),
+            ("HSET hash field value", Exact),
+            ("HDEL hash field+", Exact),
+            ("HGETALL hash", Pairs),
+            ("HLEN hash", Exact),
+            ("HINCRBY hash field int", Exact),
+            ("HEXPIRE hash far [ NX | XX | GT | LT ] fieldlist", Exact),
+            ("HPEXPIREAT hash ( atms | 1 | 0 ) fieldlist", Exact),
+            ("HEXPIREAT hash at fieldlist", Exact),
+            ("HPERSIST hash fieldlist", Exact),
+            ("HTTL hash fieldlist", SECONDS),
+            ("HPEXPIRETIME hash fieldlist", MILLIS),
+            ("HGETDEL hash fieldlist", Exact),
+            (
+                "HGETEX hash [ EX far | PX farms | EXAT at | PXAT atms | PERSIST | EXAT pastat | EX never | PX past ] fieldlist",
+                Exact,
+            ),
+            (
+                "HSETEX hash < [ FNX | FXX ] [ EX far | PX farms | EXAT at | PXAT atms | KEEPTTL | EXAT pastat | EX never | PX past ] > fieldvalues",
+                Exact,
+            ),
+            ("HSETEX hash fieldvalues", Exact),
+            ("HSETEX hash EX far KEEPTTL fieldvalues", Exact),
+        ],
+    },
+];
+
+/// What Valkey alone has.
+const VALKEY_FAMILIES: &[Family] = &[
+    Family {
+        name: "string",
+        shapes: &[
+            ("SET string value", Exact),
+            (
+                "SET string value < [ IFEQ value | NX | XX ] [ GET ] [ EX far | PXAT atms | KEEPTTL ] >",
+                Exact,
+            ),
+            ("SET string1 v1 ; SET string1 value IFEQ v1 [ GET ]", Exact),
+            ("SET string2 v1 ; DELIFEQ string2 ( v1 | V1 )", Exact),
+            ("DELIFEQ string value", Exact),
+            ("MSETEX 1 string value [ NX | XX ]", Exact),
+            (
+                "MSETEX 2 string value string value < [ NX | XX ] [ EX far | PX farms | EXAT at | PXAT atms | KEEPTTL | EX past ] >",
+                Exact,
+            ),
+            ("BITCOUNT string index", Exact),
+            ("GET string", Exact),
+            ("TTL string", SECONDS),
+        ],
+    },
+    Family {
+        name: "hash",
+        shapes: &[
+            (
+                "HSETEX hash < [ NX | XX ] [ FNX | FXX ] [ EX far | PXAT atms | KEEPTTL ] > fieldvalues",
+                Exact,
+            ),
+            ("HSET hash field value", Exact),
+            ("DEL hash", Exact),
+            ("HGETALL hash", Pairs),
+            ("HPEXPIRETIME hash fieldlist", MILLIS),
+        ],
+    },
+];
+
+/// What ours answers otherwise than Valkey 9, in the words of Redis 8.
+const VALKEY_KNOWN: &[Known] = &[
+    Known {
+        commands: &["OBJECT ENCODING"],
+        change: "a string of up to 44 bytes is embedded, however long its key is",
+        source: "https://github.com/valkey-io/valkey/pull/1726 (8.1)",
+        accepts: |real, ours| {
+            let both = [real.text(), ours.text()];
+            both.iter().all(|text| text == "raw" || text == "embstr")
+        },
+    },
+    Known {
+        commands: &["OBJECT ENCODING"],
+        change: "a small hash whose fields have deadlines is packed",
+        source: "Redis 7.4; a hash with deadlines is a table in Valkey 9",
+        accepts: |real, ours| real.text() == "hashtable" && ours.text() == "listpackex",
+    },
+    Known {
+        commands: &["HSETEX"],
+        change: "a deadline has 46 bits",
+        source: "Redis 8.2",
+        accepts: |_, ours| ours.text() == "ERR invalid expire time in 'hsetex' command",
+    },
+    Known {
+        commands: &[
+            "MSETEX",
+            "HSETEX",
+            "HPEXPIRETIME",
+            "COMMAND GETKEYS",
+            "COMMAND GETKEYSANDFLAGS",
+        ],
+        change: "refusals have other words",
+        source: "https://github.com/redis/redis/pull/14434 (8.4), and Redis 8.2",
+        accepts: |real, ours| real.is_error() && ours.is_error(),
+    },
+    Known {
+        commands: &["COMMAND GETKEYSANDFLAGS"],
+        change: "HSETEX updates a key",
+        source: "COMMAND INFO of Redis 8.2",
+        accepts: |real, ours| ours.to_string() == real.to_string().replace("insert", "update"),
+    },
+    Known {
+        commands: &["OBJECT REFCOUNT"],
+        change: "every small number is shared",
+        source: "our own choice: numbers stand in the entry, and none takes memory",
+        accepts: |real, ours| *real == Value::Int(1) && *ours == Value::Int(i32::MAX.into()),
+    },
+];
+
+#[test]
+fn random_commands_get_the_answers_of_valkey_9() {
+    let Some(program) = valkey_9() else { return };
+    let oracle = Oracle {
+        program,
+        scenes: false,
+        events: "KEAn",
+        known: VALKEY_KNOWN,
+    };
+    super::hold_against(&oracle, VALKEY_FAMILIES);
+}
+
+#[test]
+fn random_commands_get_the_answers_of_redis_8() {
+    let Some(program) = redis_8() else { return };
+    let oracle = Oracle {
+        program,
+        scenes: false,
+        events: "KEAnoc",
+        known: KNOWN,
+    };
+    super::hold_against(&oracle, FAMILIES);
+}

@@ -1,0 +1,248 @@
+//! Talk with a server about connections, logs and its end, as Redis 8 and Valkey 9 know them: filters of CLIENT LIST and
+//! KILL, CLIENT CAPA, SCRIPT SHOW, COMMANDLOG, BGSAVE CANCEL and SHUTDOWN SAFE answer as Valkey 9.1.2 was heard to.
+
+use vermilion::testing::{TestServer, show, talk};
+
+#[test]
+fn connections_are_chosen_by_what_they_are() {
+    talk(
+        "b> CLIENT SETNAME bob
+         +OK
+         b> SELECT 3
+         +OK
+         b> CLIENT SETINFO LIB-NAME lib
+         +OK
+         b> SUBSCRIBE ch
+         [\"subscribe\" \"ch\" :1]
+         > CLIENT LIST NAME bob DB 4
+         \"\"
+         > CLIENT LIST NAME bob DB 3 LIB-NAME lib FLAGS P USER default
+         \"id=*
+         > CLIENT LIST NOT-NAME bob NOT-TYPE normal
+         \"\"
+         > CLIENT LIST NAME ann NAME bob
+         \"id=*
+         > CLIENT LIST SKIPME yes NOT-FLAGS P
+         \"\"
+         > CLIENT LIST ID 0 TYPE normal
+         -ERR client-id should be greater than 0
+         > CLIENT LIST ID 99999 88888 TYPE normal
+         \"\"
+         > CLIENT LIST ID x
+         -ERR Invalid client ID
+         > CLIENT LIST ID 1 foo
+         -ERR Invalid client ID
+         > CLIENT LIST ID 0
+         \"\"
+         > CLIENT LIST IDLE x
+         -ERR idle is not an integer or out of range
+         > CLIENT LIST IDLE 0
+         -ERR idle should be greater than 0
+         > CLIENT LIST MAXAGE 1000000
+         \"\"
+         > CLIENT LIST FLAGS NX
+         -ERR Unknown flags found in the provided filter: NX
+         > CLIENT LIST CAPA z
+         -ERR Unknown capa found in the provided filter: z
+         > CLIENT LIST DB x
+         -ERR DB is not an integer or out of range
+         > CLIENT LIST DB 16
+         -ERR DB number should be between 0 and 15
+         > CLIENT LIST USER nobody
+         -ERR No such user 'nobody'
+         > CLIENT LIST NOT-IDLE 5
+         -ERR syntax error
+         > CLIENT LIST NAME
+         -ERR syntax error
+         > CLIENT LIST IP 127.0.0.2
+         \"\"
+         > CLIENT KILL NAME ann
+         :0
+         > CLIENT KILL ID 77777 88888
+         :0
+         > CLIENT KILL ID x
+         -ERR client-id should be greater than 0
+         > CLIENT KILL IP 127.0.0.1 NAME bob
+         :1
+         > CLIENT LIST NAME bob
+         \"\"",
+    );
+}
+
+#[test]
+fn a_client_tells_what_it_can_do_and_how_much_it_has_done() {
+    talk(
+        "> CLIENT CAPA
+         -ERR wrong number of arguments for 'client|capa' command
+         > CLIENT LIST CAPA r
+         \"\"
+         > CLIENT CAPA foo redirect
+         +OK
+         > CLIENT LIST CAPA r
+         \"id=*
+         > RESET
+         +RESET
+         > CLIENT LIST CAPA r
+         \"\"
+         > READONLY
+         -ERR This instance has cluster support disabled",
+    );
+    let server = TestServer::start("");
+    let mut client = server.connect();
+    for _ in 0..3 {
+        client.say("PING");
+        client.hear();
+    }
+    client.say("CLIENT INFO");
+    let line = show(&client.hear());
+    assert!(line.contains(" tot-cmds=3 "), "{line}");
+    assert!(line.contains(" tot-net-in=66 "), "{line}");
+}
+
+#[test]
+fn a_replica_sends_clients_that_follow_to_its_master() {
+    let server = TestServer::start("");
+    server.talk(
+        "> CLIENT CAPA redirect
+         +OK
+         > SET k 1
+         +OK
+         > REPLICAOF 127.0.0.1 1
+         +OK
+         > GET k
+         -REDIRECT 127.0.0.1:1
+         > SET k 2
+         -REDIRECT 127.0.0.1:1
+         > PING
+         +PONG
+         > READONLY
+         +OK
+         > GET k
+         \"1\"
+         > SET k 2
+         -REDIRECT 127.0.0.1:1
+         > READWRITE
+         +OK
+         > GET k
+         -REDIRECT 127.0.0.1:1
+         b> GET k
+         \"1\"
+         b> SET k 2
+         -READONLY You can't write against a read only replica.
+         > REPLICAOF NO ONE
+         +OK
+         > GET k
+         \"1\"",
+    );
+}
+
+#[test]
+fn a_script_is_shown() {
+    talk(
+        "> SCRIPT LOAD \"return 1\"
+         \"e0e1f9fabfc9d4800c877a703b823ac0578ff8db\"
+         > SCRIPT SHOW E0E1F9FABFC9D4800C877A703B823AC0578FF8DB
+         \"return 1\"
+         > SCRIPT SHOW x
+         -NOSCRIPT No matching script.",
+    );
+}
+
+#[test]
+fn large_requests_and_replies_are_logged() {
+    let server = TestServer::start(
+        "commandlog-request-larger-than 100\ncommandlog-reply-larger-than 50\ncommandlog-large-reply-max-len 2",
+    );
+    let mut client = server.connect();
+    let value = "x".repeat(80);
+    for command in [format!("SET key {value}"), "GET key".into(), "PING".into()] {
+        client.say(&command);
+        client.hear();
+    }
+    server.talk(&format!(
+        "> COMMANDLOG LEN large-request
+         :1
+         > COMMANDLOG LEN large-reply
+         :1
+         > COMMANDLOG GET -1 large-request
+         [[:0 *
+         > COMMANDLOG GET -2 slow
+         -ERR count should be greater than or equal to -1
+         > COMMANDLOG GET 1 foo
+         -ERR type should be one of the following: slow, large-request, large-reply
+         > COMMANDLOG GET 1
+         -ERR wrong number of arguments for 'commandlog|get' command
+         > MULTI
+         +OK
+         > GET key
+         +QUEUED
+         > EXEC
+         [\"{value}\"]
+         > COMMANDLOG LEN large-reply
+         :2
+         > COMMANDLOG RESET large-reply
+         +OK
+         > COMMANDLOG LEN large-reply
+         :0
+         > CONFIG GET commandlog-*
+         [\"commandlog-*"
+    ));
+    client.say("COMMANDLOG GET 1 large-request");
+    let entry = show(&client.hear());
+    // *3, $3, $3 and $80 in lines of their own, and three parts with line ends.
+    assert!(entry.contains(" :113 [\"SET\" \"key\" \"xxx"), "{entry}");
+}
+
+#[test]
+fn the_logs_keep_as_much_of_a_command_as_they_are_told() {
+    let server = TestServer::start(
+        "slowlog-log-slower-than 0\nslowlog-entry-max-argc 3\nslowlog-entry-max-string-len 4",
+    );
+    let mut client = server.connect();
+    client.say("RPUSH list 123456 2 3");
+    client.hear();
+    client.say("SLOWLOG GET 1");
+    let entries = show(&client.hear());
+    let kept = "[\"RPUS... (1 more bytes)\" \"list\" \"... (3 more arguments)\"]";
+    assert!(entries.contains(kept), "{entries}");
+}
+
+#[test]
+fn a_save_is_called_off_and_an_end_is_refused() {
+    talk(
+        "> BGSAVE CANCEL
+         -ERR Background saving is currently not in progress or scheduled
+         > BGSAVE SCHEDULE CANCEL
+         -ERR syntax error
+         > SHUTDOWN FAILOVER
+         -ERR SHUTDOWN FAILOVER is only supported in cluster mode.
+         > SHUTDOWN SAFE ABORT
+         -ERR syntax error
+         > SHUTDOWN ABORT
+         -ERR No shutdown in progress.",
+    );
+}
+
+#[test]
+fn under_lrm_only_edits_make_a_key_young() {
+    let server = TestServer::start("maxmemory-policy allkeys-lrm");
+    let mut client = server.connect();
+    for command in ["SET read 1", "SET edited 1"] {
+        client.say(command);
+        client.hear();
+    }
+    let idle = |client: &mut vermilion::testing::Talker, key: &str| -> String {
+        client.say(&format!("OBJECT IDLETIME {key}"));
+        show(&client.hear())
+    };
+    // Until both have been idle for a second, as the mark has whole seconds.
+    while idle(&mut client, "read") == ":0" || idle(&mut client, "edited") == ":0" {
+        std::thread::yield_now();
+    }
+    for command in ["GET read", "STRLEN read", "APPEND edited 2"] {
+        client.say(command);
+        client.hear();
+    }
+    assert_ne!(idle(&mut client, "read"), ":0");
+    assert_eq!(idle(&mut client, "edited"), ":0");
+}
