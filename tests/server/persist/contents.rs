@@ -115,13 +115,28 @@ fn lasting(value: &Value) -> Value {
         "entries-read",
         "lag",
     ];
+    // What servers before Redis 8.6 don't tell, as it is where nothing of it was used.
+    const UNUSED: &[(&str, i64)] = &[
+        ("idmp-duration", 100),
+        ("idmp-maxsize", 100),
+        ("pids-tracked", 0),
+        ("iids-tracked", 0),
+        ("iids-added", 0),
+        ("iids-duplicates", 0),
+        ("nacked-count", 0),
+    ];
     let Value::Array(items) = value else {
         return value.clone();
     };
     let mut kept = Vec::new();
     let mut items = items.iter();
     while let Some(item) = items.next() {
-        if PASSING.contains(&item.text().as_str()) {
+        let name = item.text();
+        let told = items.clone().next();
+        let is_unused = UNUSED
+            .iter()
+            .any(|(unused, value)| name == *unused && told == Some(&Value::Int(*value)));
+        if is_unused || PASSING.contains(&name.as_str()) {
             items.next();
         } else {
             kept.push(lasting(item));

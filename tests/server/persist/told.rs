@@ -11,6 +11,13 @@ const REDIS_7: &[&str] = &["capa eof", "capa psync2"];
 const REDIS_8: &[&str] = &["capa eof", "capa psync2", "capa rdb-channel-repl"];
 const VALKEY_8: &[&str] = &["capa eof", "capa psync2", "version 8.1.8"];
 const VALKEY_9: &[&str] = &["capa eof", "capa psync2", "version 9.1.2"];
+/// And what one like ours says.
+const OURS: &[&str] = &[
+    "capa eof",
+    "capa psync2",
+    "capa rdb-redis-16",
+    "version 9.1.0",
+];
 const NONSENSE: &[&str] = &["capa eof", "capa psync2", "version nine"];
 
 /// The first bytes of the snapshot that a replica is sent; nothing if the connection ends before.
@@ -57,7 +64,7 @@ fn a_replica_is_sent_what_it_reads() {
         &["--repl-diskless-sync", "no"],
     ] {
         let (server, mut client) = server(options);
-        for words in [REDIS_7, REDIS_8, VALKEY_8, VALKEY_9, NONSENSE] {
+        for words in [REDIS_7, REDIS_8, VALKEY_8, VALKEY_9, NONSENSE, OURS] {
             let magic = sent(&server, words);
             assert_eq!(magic.as_deref(), Some("REDIS0010"), "{options:?} {words:?}");
         }
@@ -81,6 +88,42 @@ fn a_replica_is_sent_what_it_reads() {
             sent(&server, VALKEY_8).as_deref() == Some("REDIS0010")
         });
     }
+}
+
+#[test]
+fn streams_of_later_versions_are_sent_whole_to_who_reads_them() {
+    let (server, mut client) = server(&[]);
+    let id = client.ask("XADD log IDMP producer first * f v").text();
+    client.ask("XGROUP CREATE log g 0");
+    client.ask("XREADGROUP GROUP g ann STREAMS log >");
+    assert_eq!(
+        client
+            .ask(&format!("XNACK log g FAIL IDS 1 {id}"))
+            .to_string(),
+        ":1"
+    );
+    for (words, magic) in [
+        (REDIS_7, "REDIS0010"),
+        (REDIS_8, "REDIS0010"),
+        (VALKEY_9, "REDIS0010"),
+        (OURS, "REDIS0014"),
+    ] {
+        assert_eq!(sent(&server, words).as_deref(), Some(magic), "{words:?}");
+    }
+    // A replica of ours knows what its master knows.
+    let replica = Server::start(&[]);
+    let mut copy = replica.client();
+    copy.ask(&format!("REPLICAOF 127.0.0.1 {}", server.port));
+    eventually("it follows", || {
+        copy.ask("INFO replication")
+            .text()
+            .contains("master_link_status:up")
+    });
+    let pending = client.ask("XPENDING log g - + 9").to_string();
+    assert_eq!(copy.ask("XPENDING log g - + 9").to_string(), pending);
+    copy.ask("REPLICAOF NO ONE");
+    let again = copy.ask("XADD log IDMP producer first * f v").text();
+    assert_eq!(again, id, "it was added before");
 }
 
 #[test]

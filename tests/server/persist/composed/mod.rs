@@ -116,6 +116,14 @@ fn streams_with_producers_and_with_entries_that_were_given_back() {
     let pending = client.ask("XPENDING t g - + 9").items();
     let owners: Vec<String> = pending.iter().map(|one| one.items()[1].text()).collect();
     assert_eq!(owners, ["ann", "", "", "ann"]);
+    // What producers sent is counted; it is too long ago to be remembered.
+    let told = client.ask("XINFO STREAM s").items();
+    let names: Vec<String> = told.iter().map(crate::common::Value::text).collect();
+    let at = names
+        .iter()
+        .position(|name| name == "iids-added")
+        .expect("a count");
+    assert_eq!(told[at + 1].int(), 2);
     // Whoever claims them has them.
     let claimed = client
         .ask("XAUTOCLAIM t g bob 0 2-1 COUNT 2 JUSTID")
