@@ -13,7 +13,7 @@ pub fn threads(report: &Report<'_>, page: &mut Page<'_>) {
         let counters = &report.server.stats.worker(id).counters;
         let (reads, writes) = (counters.reads.get(), counters.writes.get());
         page.line(
-            &format!("io_thread_{id}"),
+            format!("io_thread_{id}"),
             format_args!("clients={clients},reads={reads},writes={writes}"),
         );
     }
