@@ -595,3 +595,27 @@ fn a_replica_has_all_of_it() {
     }
     assert_eq!(whole(&late), whole(&master));
 }
+
+#[test]
+fn a_rough_trim_begins_no_node_that_it_would_not_end() {
+    let server = TestServer::start("stream-node-max-entries 3");
+    server.talk(STREAM);
+    server.talk(
+        "> XADD s 4-0 a 4
+         \"4-0\"
+         > XREADGROUP GROUP g c COUNT 1 STREAMS s >
+         [*
+         > XGROUP SETID s g 9-0
+         +OK
+         > XTRIM s MINID ~ 3-0 DELREF
+         :0
+         > XTRIM s ACKED MAXLEN ~ 3
+         :0
+         > XTRIM s MINID ~ 4-0 ACKED
+         :2
+         > XTRIM s MINID ~ 4-0 DELREF
+         :1
+         > XLEN s
+         :1",
+    );
+}

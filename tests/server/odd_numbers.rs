@@ -294,6 +294,14 @@ const KNOWN: &[Known] = &[
         },
     },
     Known {
+        why: "8.6 tells what a stream knows of its producers",
+        holds: |case, real, ours| {
+            case.line.starts_with("XINFO STREAM")
+                && !real.is_error()
+                && ours.to_string().contains("\"idmp-duration\"")
+        },
+    },
+    Known {
         why: "7.2 tells more of an idle consumer and of a group's lag, and times run",
         holds: |case, real, ours| {
             case.command[0].starts_with('X')

@@ -7,6 +7,16 @@ use crate::common::{Client, Server, Value, real_redis, redis_8};
 
 /// What 7.4 says otherwise than 7.0.15: the command, the field, why.
 const ALLOWED: &[(&str, &str, &str)] = &[
+    ("xadd", "arguments", OF_STREAMS),
+    ("xread", "arguments", OF_STREAMS),
+    ("xreadgroup", "arguments", OF_STREAMS),
+    ("zinter", "arguments", COUNTS),
+    ("zinterstore", "arguments", COUNTS),
+    ("zunion", "arguments", COUNTS),
+    ("zunionstore", "arguments", COUNTS),
+    ("zscan", "arguments", NO_SCORES),
+    ("geosearch", "arguments", POLYGON),
+    ("geosearchstore", "arguments", POLYGON),
     ("blmove", "flags", IN_SCRIPTS),
     ("blpop", "flags", IN_SCRIPTS),
     ("brpop", "flags", IN_SCRIPTS),
@@ -51,6 +61,16 @@ const ALLOWED: &[(&str, &str, &str)] = &[
 ];
 /// What is said otherwise than by Redis 8.2.
 const ALLOWED_8: &[(&str, &str, &str)] = &[
+    ("xadd", "arguments", OF_STREAMS),
+    ("xread", "arguments", OF_STREAMS),
+    ("xreadgroup", "arguments", OF_STREAMS),
+    ("zinter", "arguments", COUNTS),
+    ("zinterstore", "arguments", COUNTS),
+    ("zunion", "arguments", COUNTS),
+    ("zunionstore", "arguments", COUNTS),
+    ("zscan", "arguments", NO_SCORES),
+    ("geosearch", "arguments", POLYGON),
+    ("geosearchstore", "arguments", POLYGON),
     ("lolwut", "complexity", SAYS),
     ("psync", "complexity", SAYS),
     ("sync", "complexity", SAYS),
@@ -156,6 +176,10 @@ const VALKEY_BITCOUNT: &str =
 const VALKEY_CANCEL: &str = "Valkey 8.1 adds CANCEL: https://valkey.io/commands/bgsave/";
 const VALKEY_SAFE: &str = "Valkey 9.0 adds SAFE and FAILOVER: https://valkey.io/commands/shutdown/";
 const COMPARES: &str = "8.4 adds IFEQ and others: https://redis.io/docs/latest/commands/set/";
+const OF_STREAMS: &str = "KEEPREF, DELREF and ACKED (8.2), CLAIM (8.4), IDMP and IDMPAUTO (8.6), MAXCOUNT and MAXSIZE (8.10): https://redis.io/docs/latest/commands/xadd/";
+const COUNTS: &str = "8.8 adds AGGREGATE COUNT: https://redis.io/docs/latest/commands/zunion/";
+const NO_SCORES: &str = "Valkey 9.1 adds NOSCORES: https://valkey.io/commands/zscan/";
+const POLYGON: &str = "Valkey 9.0 adds BYPOLYGON: https://valkey.io/commands/geosearch/";
 const ONE_HELP: &str = "one HELP serves every container here";
 const SAYS: &str = "it says how much it costs, where Redis says nothing";
 const IN_SCRIPTS: &str = "from 7.2 on scripts may call it, and it does not wait there: https://github.com/redis/redis/pull/11568";

@@ -199,13 +199,7 @@ impl Connection {
                     return;
                 }
                 Event::Rung => self.rung().await,
-                Event::TimedOut if self.sleep.as_ref().is_some_and(|sleep| sleep.is_to_look()) => {
-                    self.retry().await;
-                }
-                Event::TimedOut => {
-                    self.wake(Wake::TimedOut).await;
-                    self.serve().await;
-                }
+                Event::TimedOut => self.timed_out().await,
                 Event::Moved => {
                     self.flush();
                     if !self.held && self.sleep.is_none() && !self.input.is_empty() {
@@ -374,6 +368,16 @@ impl Connection {
             others().await;
         }
         self.flush();
+    }
+
+    /// Ends the client's sleep, or looks again if it is not the end yet.
+    async fn timed_out(&mut self) {
+        if self.sleep.as_ref().is_some_and(|sleep| sleep.is_to_look()) {
+            self.retry().await;
+        } else {
+            self.wake(Wake::TimedOut).await;
+            self.serve().await;
+        }
     }
 
     /// Looks again for what the client sleeps for, which may be there because of the time.

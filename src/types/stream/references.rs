@@ -64,6 +64,9 @@ impl Stream {
                 break;
             }
             let is_whole = self.is_beyond(trim, node);
+            if trim.is_rough && !is_whole {
+                break;
+            }
             let mut len = self.len as u64;
             let mut condemned = Vec::new();
             let offsets = node.condemn(|id| {

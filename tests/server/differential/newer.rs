@@ -3,7 +3,7 @@
 
 use crate::common::{Value, redis_8, valkey_9};
 
-use super::check::Check::{Clock, Exact, Pairs};
+use super::check::Check::{Clock, Exact, Pairs, StreamInfo};
 use super::check::Known;
 use super::families::Family;
 use super::world::Oracle;
@@ -122,6 +122,36 @@ const FAMILIES: &[Family] = &[
             ),
             ("HSETEX hash fieldvalues", Exact),
             ("HSETEX hash EX far KEEPTTL fieldvalues", Exact),
+        ],
+    },
+    Family {
+        name: "stream",
+        shapes: &[
+            ("XADD stream newid field value", Exact),
+            ("XADD stream newid field value", Exact),
+            (
+                "XADD stream < ( MAXLEN [ = ] small | MINID [ = ] oldid ) [ KEEPREF | DELREF | ACKED ] > newid field value",
+                Exact,
+            ),
+            (
+                "XTRIM stream < ( MAXLEN [ = ] small | MINID [ = ] oldid ) [ KEEPREF | DELREF | ACKED ] >",
+                Exact,
+            ),
+            (
+                "XDELEX stream < [ KEEPREF | DELREF | ACKED ] ( IDS 2 oldid oldid ) >",
+                Exact,
+            ),
+            (
+                "XACKDEL stream group < [ KEEPREF | DELREF | ACKED ] ( IDS 2 oldid oldid ) >",
+                Exact,
+            ),
+            ("XGROUP CREATE stream group 0 MKSTREAM", Exact),
+            (
+                "XREADGROUP GROUP group consumer COUNT 2 STREAMS stream onlynew",
+                Exact,
+            ),
+            ("XACK stream group oldid oldid", Exact),
+            ("XPENDING stream group", StreamInfo),
         ],
     },
 ];

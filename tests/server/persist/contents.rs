@@ -114,6 +114,14 @@ fn lasting(value: &Value) -> Value {
         "active-time",
         "entries-read",
         "lag",
+        // What came with Redis 8.6 and 8.8.
+        "idmp-duration",
+        "idmp-maxsize",
+        "pids-tracked",
+        "iids-tracked",
+        "iids-added",
+        "iids-duplicates",
+        "nacked-count",
     ];
     // What servers before Redis 8.6 don't tell, as it is where nothing of it was used.
     const UNUSED: &[(&str, i64)] = &[
