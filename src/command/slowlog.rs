@@ -17,7 +17,7 @@ pub struct SlowEntry {
 
 /// What is kept of a command's arguments.
 #[derive(Clone, Copy)]
-pub struct Room {
+pub struct SlowlogRoom {
     pub args_max: usize,
     pub arg_bytes_max: usize,
     pub entries_max: usize,
@@ -42,7 +42,7 @@ impl Slowlog {
         measure: u64,
         argv: &[&[u8]],
         (address, client_name): (&str, &str),
-        room: Room,
+        room: SlowlogRoom,
     ) {
         let mut state = self.state.lock();
         let entry = SlowEntry {
@@ -82,7 +82,7 @@ impl Slowlog {
     }
 }
 
-fn shorten(argv: &[&[u8]], room: Room) -> Vec<Vec<u8>> {
+fn shorten(argv: &[&[u8]], room: SlowlogRoom) -> Vec<Vec<u8>> {
     let kept = if argv.len() > room.args_max {
         room.args_max - 1
     } else {

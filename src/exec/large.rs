@@ -2,7 +2,7 @@
 
 use super::Worker;
 use crate::command::session::Session;
-use crate::command::slowlog::{Room, Slowlog};
+use crate::command::slowlog::{Slowlog, SlowlogRoom};
 use crate::command::{Entry, Flag, redacted};
 
 impl Worker {
@@ -46,7 +46,7 @@ impl Worker {
         let client = &session.client;
         let name = client.profile.lock().name.clone();
         let config = &self.shared.config;
-        let room = Room {
+        let room = SlowlogRoom {
             args_max: config.slowlog_entry_max_argc.get() as usize,
             arg_bytes_max: config.slowlog_entry_max_string_len.get() as usize,
             entries_max,

@@ -266,7 +266,7 @@ pub fn check(
         .iter()
         .filter_map(|der| Cert::read(der).ok())
         .collect();
-    let mut search = Search {
+    let mut climb = Climb {
         shown: &others,
         trusted: &trusted,
         algorithms,
@@ -274,7 +274,7 @@ pub fn check(
     };
     let leaf = Cert::read(leaf)?;
     let mut path = vec![&leaf];
-    search.climb(&mut path)?;
+    climb.on_from_last(&mut path)?;
     check_path(&path, purpose, now_s)
 }
 
@@ -301,7 +301,7 @@ fn check_path(path: &[&Cert<'_>], purpose: Purpose, now_s: i64) -> Result<(), Re
     path.iter().rev().try_for_each(|cert| cert.check_dates(now))
 }
 
-struct Search<'s, 'a> {
+struct Climb<'s, 'a> {
     shown: &'s [Cert<'a>],
     trusted: &'s [Cert<'a>],
     algorithms: &'s WebPkiSupportedAlgorithms,
@@ -309,9 +309,9 @@ struct Search<'s, 'a> {
     signatures: usize,
 }
 
-impl<'s, 'a> Search<'s, 'a> {
+impl<'s, 'a> Climb<'s, 'a> {
     /// Adds issuers to the path until there is one that is trusted and has issued itself.
-    fn climb(&mut self, path: &mut Vec<&'s Cert<'a>>) -> Result<(), Refusal> {
+    fn on_from_last(&mut self, path: &mut Vec<&'s Cert<'a>>) -> Result<(), Refusal> {
         let last = *path.last().expect("a path begins with a leaf");
         let (shown, trusted) = (self.shown, self.trusted);
         if last.is_self_issued() && trusted.iter().any(|root| root.der == last.der) {
@@ -339,7 +339,7 @@ impl<'s, 'a> Search<'s, 'a> {
                 continue;
             }
             path.push(issuer);
-            match self.climb(path) {
+            match self.on_from_last(path) {
                 Ok(()) => return Ok(()),
                 Err(why) => refusal = why,
             }

@@ -16,7 +16,9 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use arc_swap::ArcSwapOption;
+use rustls::SupportedProtocolVersion;
 use rustls::client::{ClientConfig, Resumption};
+use rustls::crypto::CryptoProvider;
 use rustls::crypto::aws_lc_rs::Ticketer;
 use rustls::pki_types::CertificateDer;
 use rustls::server::{NoServerSessionStorage, ServerConfig, ServerSessionMemoryCache};
@@ -31,6 +33,9 @@ pub use watch::{Dates, Watched};
 use crate::config::Config;
 use crate::config::choices::{TlsAuth, TlsUser};
 use verifier::Verifier;
+
+/// Sessions kept at most, whatever is configured.
+const SESSIONS_MAX: usize = 1 << 20;
 
 /// What TLS is at present; nothing where it isn't wanted.
 #[derive(Default)]
@@ -120,45 +125,72 @@ impl Setup {
             algorithms: provider.signature_verification_algorithms,
             mandatory: auth == TlsAuth::Yes,
         });
-        let failed = |error: rustls::Error| format!("Failed to configure TLS: {error}");
-        let builder = ServerConfig::builder_with_provider(provider.clone())
-            .with_protocol_versions(&protocols)
-            .map_err(failed)?;
-        let builder = match auth {
-            TlsAuth::No => builder.with_no_client_auth(),
-            TlsAuth::Yes | TlsAuth::Optional => builder.with_client_cert_verifier(verifier.clone()),
-        };
-        let mut server = builder.with_cert_resolver(Arc::new(SingleCertAndKey::from(ours)));
-        server.ignore_client_order = config.tls_prefer_server_ciphers.get();
-        if config.tls_session_caching.get() {
-            let size = match config.tls_session_cache_size.get() {
-                0 => usize::MAX >> 1,
-                set => set as usize,
-            };
-            server.session_storage = ServerSessionMemoryCache::new(size.min(1 << 20));
-            server.ticketer = Ticketer::new().map_err(failed)?;
-        } else {
-            server.session_storage = Arc::new(NoServerSessionStorage {});
-            server.send_tls13_tickets = 0;
-        }
-        let client = ClientConfig::builder_with_provider(provider)
-            .with_protocol_versions(&protocols)
-            .map_err(failed)?
-            .dangerous()
-            .with_custom_certificate_verifier(verifier)
-            .with_client_cert_resolver(Arc::new(SingleCertAndKey::from(shown)));
         Ok(Setup {
-            server: Arc::new(server),
-            client: Arc::new(without_resumption(client)),
+            server: Arc::new(server(
+                config,
+                provider.clone(),
+                &protocols,
+                verifier.clone(),
+                ours,
+            )?),
+            client: Arc::new(client(provider, &protocols, verifier, shown)?),
             watched,
         })
     }
 }
 
-/// Links are few and last long.
-fn without_resumption(mut client: ClientConfig) -> ClientConfig {
+type Protocols = [&'static SupportedProtocolVersion];
+
+fn failed(error: rustls::Error) -> String {
+    format!("Failed to configure TLS: {error}")
+}
+
+/// How clients are met.
+fn server(
+    config: &Config,
+    provider: Arc<CryptoProvider>,
+    protocols: &Protocols,
+    verifier: Arc<Verifier>,
+    ours: CertifiedKey,
+) -> Result<ServerConfig, String> {
+    let builder = ServerConfig::builder_with_provider(provider)
+        .with_protocol_versions(protocols)
+        .map_err(failed)?;
+    let builder = match config.tls_auth_clients.get() {
+        TlsAuth::No => builder.with_no_client_auth(),
+        TlsAuth::Yes | TlsAuth::Optional => builder.with_client_cert_verifier(verifier),
+    };
+    let mut server = builder.with_cert_resolver(Arc::new(SingleCertAndKey::from(ours)));
+    server.ignore_client_order = config.tls_prefer_server_ciphers.get();
+    if config.tls_session_caching.get() {
+        let size = match config.tls_session_cache_size.get() {
+            0 => SESSIONS_MAX,
+            set => SESSIONS_MAX.min(set as usize),
+        };
+        server.session_storage = ServerSessionMemoryCache::new(size);
+        server.ticketer = Ticketer::new().map_err(failed)?;
+    } else {
+        server.session_storage = Arc::new(NoServerSessionStorage {});
+        server.send_tls13_tickets = 0;
+    }
+    Ok(server)
+}
+
+/// How other servers are met. Links are few and last long, so that no session is resumed.
+fn client(
+    provider: Arc<CryptoProvider>,
+    protocols: &Protocols,
+    verifier: Arc<Verifier>,
+    shown: CertifiedKey,
+) -> Result<ClientConfig, String> {
+    let mut client = ClientConfig::builder_with_provider(provider)
+        .with_protocol_versions(protocols)
+        .map_err(failed)?
+        .dangerous()
+        .with_custom_certificate_verifier(verifier)
+        .with_client_cert_resolver(Arc::new(SingleCertAndKey::from(shown)));
     client.resumption = Resumption::disabled();
-    client
+    Ok(client)
 }
 
 /// The name of the user that a client's certificate stands for, by `tls-auth-clients-user`.

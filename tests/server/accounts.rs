@@ -536,6 +536,10 @@ fn a_large_string_that_grows_by_a_byte_takes_a_bounded_room() {
     client.ask(&format!("SETRANGE large {} x", (64 << 20) - 1));
     let mut other = server.client();
     other.ask_args(&["SET", "set", &"x".repeat(48 << 20)]);
+    // The other client's worker counts after it has answered.
+    eventually("both strings are counted", || {
+        used(&mut client) > (64 + 48) << 20
+    });
     let before = used(&mut client);
     for line in [
         "APPEND large x",

@@ -277,6 +277,7 @@ impl Connection {
                 self.closing = Closing::Flushed;
             }
             if !matches!(next, Next::Busy) {
+                self.take_depends();
                 self.resume(started);
                 return;
             }

@@ -109,6 +109,16 @@ pub const KNOWN: &[Known] = &[
         accepts: |real, ours| real.text() == "skiplist" && ours.text() == "listpack",
     },
     Known {
+        commands: &["COMMAND GETKEYS", "COMMAND GETKEYSANDFLAGS"],
+        change: "a command without arguments may be asked about",
+        source: "Redis 8.2.3 as it answers",
+        accepts: |real, ours| {
+            real.text()
+                .starts_with("ERR wrong number of arguments for 'command|getkeys")
+                && ours.text() == "ERR The command has no key arguments"
+        },
+    },
+    Known {
         commands: &["SCAN", "HSCAN", "SSCAN", "ZSCAN"],
         change: "a negative cursor is refused",
         source: "https://github.com/redis/redis/blob/7.4/src/db.c parseScanCursorOrReply",

@@ -26,6 +26,12 @@ const KNOWN: &[Known] = &[
         accepts: |real, ours| real.text() == "raw" && ours.text() == "embstr",
     },
     Known {
+        commands: &["OBJECT ENCODING"],
+        change: "SORT leaves a packed sorted set as it is, where 8.2 turns it into a skip list",
+        source: "our own choice: reading must not change what is read",
+        accepts: |real, ours| real.text() == "skiplist" && ours.text() == "listpack",
+    },
+    Known {
         commands: &["BITCOUNT"],
         change: "a part may have a start alone, and then goes to the end",
         source: "https://valkey.io/commands/bitcount/ (Valkey 8.1)",
