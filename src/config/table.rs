@@ -412,7 +412,7 @@ directives! {
     repl_mptcp: Bool = Bool::new(false), NO_OTHER_PATHS, "Several paths for the link to the master.";
     mptcp: Bool = Bool::new(false), NO_OTHER_PATHS.fixed(), "Several paths for clients.";
     rdma_port: Int = Int::new(0, 0, 65535), NO_RDMA.fixed(), "Port for RDMA.";
-    rdma_bind: Text = Text::optional(), NO_RDMA.words(), "Addresses for RDMA.";
+    rdma_bind: Text = Text::optional(), NO_RDMA, "Addresses for RDMA.";
     rdma_rx_size: Int = Int::new(1 << 20, 64 << 10, 16 << 20), NO_RDMA.fixed(), "Bytes that one RDMA connection may receive unread.";
     rdma_completion_vector: Int = Int::new(-1, -1, 1024), NO_RDMA.fixed(), "Where RDMA reports.";
     active_defrag_cycle_us: Int = Int::new(500, 0, 100_000), NO_DEFRAG, "Microseconds of one turn of defragmentation.";
