@@ -6,7 +6,7 @@ use super::Worker;
 use super::unit::Unit;
 use crate::command::Entry;
 use crate::command::session::Session;
-use crate::engine::{Effects, Garbage};
+use crate::engine::{Effects, Garbage, ShardSet};
 use crate::journal::{Depends, Seq};
 use crate::pubsub::notify::{self, KeyEvent};
 use crate::types::Bstr;
@@ -115,6 +115,28 @@ impl Worker {
         for garbage in effects.garbage.drain(..) {
             self.discard(garbage);
         }
+    }
+
+    /// Logs a command that changes no key.
+    pub(super) fn log_alone(&self, session: &Session, argv: &[&[u8]]) {
+        if let Ok(mut unit) = self.begin(ShardSet::EMPTY) {
+            unit.effects.dirty += 1;
+            unit.effects.record(session.db, argv);
+            self.commit(unit, Some(session.client.id));
+        }
+    }
+
+    /// Lets replicas hear a command that changes nothing.
+    pub(super) fn tell_replicas(&self, session: &Session, argv: &[&[u8]]) {
+        if !self.shared.journal.has_readers() {
+            return;
+        }
+        let mut effects = Effects::default();
+        effects.wanted.log = true;
+        effects.tell_replicas(session.db, argv);
+        self.shared
+            .journal
+            .append(effects.log.whole(), self.now_ms());
     }
 
     pub(super) fn discard(&self, garbage: Garbage) {

@@ -4,6 +4,7 @@
 //! a [`Next`] for the connection to act on; nothing here waits or touches a socket.
 
 mod admit;
+mod called;
 mod commit;
 mod evict;
 mod fiber;

@@ -1,51 +1,44 @@
-//! EVAL and FCALL: a script under its unit's locks, and the commands that it calls.
+//! EVAL and FCALL: a script is found, checked, and run under its unit's locks; what it calls is in [`super::called`].
 //!
-//! A command that a script calls takes the road of a client's, from the script's own checks on; it runs under the
-//! locks that the script's unit holds. What it logs is logged with the rest, as one MULTI ... EXEC. The checks ask
-//! [`Stage::obeys`] first: what a log or a master says is done.
+//! What it logs is logged as one MULTI ... EXEC. The checks ask [`Stage::obeys`] first: what a log or a master says is
+//! done.
 
-use std::sync::atomic::Ordering;
-
-use mlua::{Function, Lua, MultiValue, Value};
+use mlua::Function;
 
 use super::Worker;
 use super::admit;
-use super::fiber::{Stage, error_table};
-use super::rights::{self, Asker};
-use super::unit::{Call, Ran, Unit};
-use crate::acl::{Context, User};
+use super::fiber::Stage;
+use super::unit::{Ran, Unit};
+use crate::acl::User;
 use crate::command::client::Client;
 use crate::command::session::Session;
-use crate::command::{
-    Begin, Entry, Fail, Find, Flag, Flow, FunctionLoad, Plan, Run as Kind, ScriptCall, ScriptWish,
-};
-use crate::engine::{Effects, ShardKey, ShardSet};
+use crate::command::{Begin, Fail, Find, Flow, FunctionLoad, Plan, ScriptCall, ScriptWish};
+use crate::engine::{ShardKey, ShardSet};
 use crate::resp::Reply;
 use crate::script::{
-    Clash, Failure, Flags, Header, Held, KeyPlaces, Library, Raised, argument, from_reply,
-    is_contained, raised, write_reply,
+    Clash, Failure, Flags, Header, Held, KeyPlaces, Library, is_contained, write_reply,
 };
 use crate::types::Bstr;
-use crate::util::{clock, crash};
+use crate::util::clock;
 
 /// A script under way.
 pub(super) struct Run<'w> {
-    unit: Unit<'w>,
+    pub unit: Unit<'w>,
     /// The session that its commands see: the client's database and tracking, but nothing else of it.
-    session: Session,
-    flags: Flags,
-    read_only: bool,
+    pub session: Session,
+    pub flags: Flags,
+    pub read_only: bool,
     /// Memory was short when it began.
-    short: bool,
+    pub short: bool,
     /// It comes from a log or from a master.
-    obeyed: bool,
+    pub obeyed: bool,
     pub is_function: bool,
     pub name: String,
     pub command: Vec<Vec<u8>>,
     dirty: u64,
     /// Who keeps the script's reply keeps it under the keys that it declares, whichever of them it reads: they are
     /// tracked with the first thing that it does read.
-    declared: Option<Vec<Bstr>>,
+    pub declared: Option<Vec<Bstr>>,
 }
 
 impl Run<'_> {
@@ -205,28 +198,6 @@ impl Worker {
         }
         self.shared.publish_functions(functions);
         Ok(name.filter(|_| !wish.restore))
-    }
-
-    /// Logs a command that changes no key.
-    pub(super) fn log_alone(&self, session: &Session, argv: &[&[u8]]) {
-        if let Ok(mut unit) = self.begin(ShardSet::EMPTY) {
-            unit.effects.dirty += 1;
-            unit.effects.record(session.db, argv);
-            self.commit(unit, Some(session.client.id));
-        }
-    }
-
-    /// Lets replicas hear a command that changes nothing.
-    pub(super) fn tell_replicas(&self, session: &Session, argv: &[&[u8]]) {
-        if !self.shared.journal.has_readers() {
-            return;
-        }
-        let mut effects = Effects::default();
-        effects.wanted.log = true;
-        effects.tell_replicas(session.db, argv);
-        self.shared
-            .journal
-            .append(effects.log.whole(), self.now_ms());
     }
 
     fn find_script(
@@ -411,171 +382,6 @@ impl Worker {
     fn script_session(&self, client: &std::sync::Arc<Client>) -> Session {
         Session::new(client.clone(), None)
     }
-
-    /// `redis.call` and `redis.pcall`.
-    pub(super) fn call_from_script(
-        &self,
-        stage: &Stage<'_>,
-        lua: &Lua,
-        args: MultiValue,
-        raise: bool,
-    ) -> mlua::Result<Value> {
-        stage.host.account();
-        let mut run = stage.run.borrow_mut();
-        let Some(run) = run.as_mut() else {
-            return Err(raised("ERR redis.call can only be used in a script"));
-        };
-        let mut out = Reply::new(stage.host.is_resp3());
-        let done = match command_of(&args) {
-            Ok(words) => {
-                let argv: smallvec::SmallVec<[&[u8]; 8]> =
-                    words.iter().map(|word| &word[..]).collect();
-                self.run_for_script(run, stage.host.reach(), &argv, &mut out)
-            }
-            Err(fail) => Err(fail),
-        };
-        if let Err(fail) = done {
-            let text = fail.text();
-            out = Reply::new(false);
-            out.error(text.as_bytes());
-            self.shared.stats.error(text.as_bytes());
-            self.stats().counters.error_replies.add(1);
-        }
-        match stage.host.hand_over(|| from_reply(lua, out.bytes()))? {
-            Ok(value) => Ok(value),
-            Err(error) if raise => Err(mlua::Error::external(Raised {
-                counted: true,
-                ..error
-            })),
-            Err(error) => error_table(lua, &error.text),
-        }
-    }
-
-    /// Runs one command for a script; what it fails with is counted by the caller.
-    fn run_for_script(
-        &self,
-        run: &mut Run<'_>,
-        (log, replicas): (bool, bool),
-        argv: &[&[u8]],
-        out: &mut Reply,
-    ) -> Result<(), Fail> {
-        let entry = self.admit_for_script(run, argv)?;
-        let mut started = self.watch.read();
-        let recorded = run.unit.effects.log.len();
-        let done = match entry.command.run {
-            Kind::Session(_) | Kind::Container => {
-                let done = self.call_session(&mut run.session, entry, argv, out);
-                if let Ok(Flow::TellReplicas) = done {
-                    run.unit.effects.tell_replicas(run.session.db, argv);
-                }
-                done
-            }
-            Kind::Read(_) | Kind::Write(_) => {
-                let call = Call {
-                    scripted: true,
-                    ..Call::of(&run.session, entry, argv)
-                };
-                let unit = &mut run.unit;
-                let done = match crash::catch(|| self.call(unit, &call, out)) {
-                    Ok(done) => done,
-                    // Lua may catch it, and would go on with half of what the script has done.
-                    Err(_) if run.unit.effects.touched => crash::end(
-                        "A script's command panicked after it had changed data: the server ends, so that no half of the script stays.",
-                    ),
-                    Err(panic) => crash::pass_on(panic),
-                };
-                if entry.is(Flag::ReadOnly) {
-                    let effects = &mut run.unit.effects;
-                    self.track_reads(&run.session, effects, entry, argv);
-                    if let Some(keys) = run.declared.take() {
-                        self.track_declared(&run.session, effects, &keys);
-                    }
-                }
-                done
-            }
-        };
-        for record in run.unit.effects.log.records_mut(recorded) {
-            record.reach.log &= log;
-            record.reach.replicas &= replicas;
-        }
-        if self.shared.monitors.any() && !entry.is(Flag::SkipMonitor) && !entry.is(Flag::Admin) {
-            self.feed_monitors(run.session.db, "lua", argv);
-        }
-        let nanos = self.lap(&mut started);
-        self.count(&run.session, entry, argv, nanos, 0);
-        done.and_then(|flow| self.settle_for_script(flow, out))
-            .inspect_err(|_| self.stats().commands[entry.id].failed.add(1))
-    }
-
-    fn admit_for_script(&self, run: &Run<'_>, argv: &[&[u8]]) -> Result<&'static Entry, Fail> {
-        let Ok(entry) = admit::find(&self.shared.registry, argv) else {
-            return Err(Fail::Says("Unknown Redis command called from script"));
-        };
-        if !entry.arity_fits(argv.len()) {
-            return Err(Fail::Says(
-                "Wrong number of args calling Redis command from script",
-            ));
-        }
-        let denied =
-            entry.is(Flag::NoScript) && !self.shared.scripts.allow_denied.load(Ordering::Relaxed);
-        if denied {
-            return Err(Fail::Says("This Redis command is not allowed from script"));
-        }
-        let reject = |fail| {
-            self.stats().commands[entry.id].rejected.add(1);
-            Err(fail)
-        };
-        let asker = Asker::of(&run.session, Context::Lua);
-        if let Err(denied) = self.check_rights(&asker, entry, argv) {
-            let why = rights::reason(denied, asker.user, entry);
-            return reject(Fail::said(format!("ACL failure in script: {why}")));
-        }
-        if entry.is(Flag::Write) || entry.is(Flag::MayReplicate) {
-            if run.read_only {
-                return reject(Fail::Says(
-                    "Write commands are not allowed from read-only scripts.",
-                ));
-            }
-            // A script that has changed something is let finish, whatever has happened since.
-            if entry.is(Flag::Write) && !run.obeyed && !run.wrote() {
-                if self.shared.replication.is_guarded()
-                    && let Err(fail) = self.may_write()
-                {
-                    return reject(fail);
-                }
-                if let Some(trouble) = self.shared.store.trouble() {
-                    return reject(admit::refused_by_disk(trouble));
-                }
-            }
-        }
-        if entry.is(Flag::DenyOom) && run.short && !run.wrote() && run.flags.legacy {
-            return reject(Fail::code(
-                "OOM command not allowed when used memory > 'maxmemory'.",
-            ));
-        }
-        let guarded = self.shared.replication.is_guarded() && !run.obeyed;
-        if guarded && !entry.is(Flag::Stale) && self.is_stale() {
-            return reject(Fail::Says("Can not execute the command on a stale replica"));
-        }
-        if !run.unit.locked.covers(entry.shards(argv)) {
-            return reject(Fail::Says(
-                "Script attempted to access a key that it was not seen to declare",
-            ));
-        }
-        Ok(entry)
-    }
-}
-
-fn command_of(args: &MultiValue) -> Result<smallvec::SmallVec<[Vec<u8>; 8]>, Fail> {
-    if args.is_empty() {
-        return Err(Fail::Says(
-            "Please specify at least one argument for this redis lib call",
-        ));
-    }
-    let words: Option<_> = args.iter().map(argument).collect();
-    words.ok_or(Fail::Says(
-        "Lua redis lib command arguments must be strings or integers",
-    ))
 }
 
 fn clashed(clash: Clash, restore: bool) -> Fail {
