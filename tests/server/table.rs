@@ -5,8 +5,11 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::common::{Client, Server, Value, real_redis, redis_8};
 
-/// What 7.4 says otherwise than 7.0.15: the command, the field, why.
-const ALLOWED: &[(&str, &str, &str)] = &[
+/// A command, a field of what is said of it, and why ours says otherwise.
+type Allowed = &'static [(&'static str, &'static str, &'static str)];
+
+/// What is said otherwise than by both.
+const ALLOWED_BOTH: Allowed = &[
     ("xadd", "arguments", OF_STREAMS),
     ("xread", "arguments", OF_STREAMS),
     ("xreadgroup", "arguments", OF_STREAMS),
@@ -17,6 +20,21 @@ const ALLOWED: &[(&str, &str, &str)] = &[
     ("zscan", "arguments", NO_SCORES),
     ("geosearch", "arguments", POLYGON),
     ("geosearchstore", "arguments", POLYGON),
+    ("bitcount", "arguments", VALKEY_BITCOUNT),
+    ("bgsave", "arguments", VALKEY_CANCEL),
+    ("shutdown", "arguments", VALKEY_SAFE),
+    ("set", "arguments", COMPARES),
+    ("lolwut", "complexity", SAYS),
+    ("psync", "complexity", SAYS),
+    ("sync", "complexity", SAYS),
+    ("monitor", "complexity", SAYS),
+    ("object|help", "since", ONE_HELP),
+    ("pubsub|help", "since", ONE_HELP),
+    ("pubsub|help", "categories", ONE_HELP),
+];
+
+/// What is said otherwise than by 7.0.15 alone.
+const ALLOWED_7: Allowed = &[
     ("blmove", "flags", IN_SCRIPTS),
     ("blpop", "flags", IN_SCRIPTS),
     ("brpop", "flags", IN_SCRIPTS),
@@ -47,48 +65,22 @@ const ALLOWED: &[(&str, &str, &str)] = &[
     ("client|pause", "since", AS_8),
     ("client|reply", "arguments", AS_8),
     ("client|unblock", "arguments", AS_8),
-    ("bitcount", "arguments", VALKEY_BITCOUNT),
-    ("bgsave", "arguments", VALKEY_CANCEL),
-    ("shutdown", "arguments", VALKEY_SAFE),
-    ("set", "arguments", COMPARES),
-    ("lolwut", "complexity", SAYS),
-    ("psync", "complexity", SAYS),
-    ("sync", "complexity", SAYS),
-    ("monitor", "complexity", SAYS),
-    ("object|help", "since", ONE_HELP),
-    ("pubsub|help", "since", ONE_HELP),
-    ("pubsub|help", "categories", ONE_HELP),
 ];
-/// What is said otherwise than by Redis 8.2.
-const ALLOWED_8: &[(&str, &str, &str)] = &[
-    ("xadd", "arguments", OF_STREAMS),
-    ("xread", "arguments", OF_STREAMS),
-    ("xreadgroup", "arguments", OF_STREAMS),
-    ("zinter", "arguments", COUNTS),
-    ("zinterstore", "arguments", COUNTS),
-    ("zunion", "arguments", COUNTS),
-    ("zunionstore", "arguments", COUNTS),
-    ("zscan", "arguments", NO_SCORES),
-    ("geosearch", "arguments", POLYGON),
-    ("geosearchstore", "arguments", POLYGON),
-    ("lolwut", "complexity", SAYS),
-    ("psync", "complexity", SAYS),
-    ("sync", "complexity", SAYS),
-    ("monitor", "complexity", SAYS),
+
+/// What is said otherwise than by 8.2 alone.
+const ALLOWED_8: Allowed = &[
     ("xread", "complexity", SAYS),
-    ("object|help", "since", ONE_HELP),
-    ("pubsub|help", "since", ONE_HELP),
-    ("pubsub|help", "categories", ONE_HELP),
-    ("bitcount", "arguments", VALKEY_BITCOUNT),
-    ("bgsave", "arguments", VALKEY_CANCEL),
-    ("shutdown", "arguments", VALKEY_SAFE),
-    ("set", "arguments", COMPARES),
     (
         "hsetex",
         "arguments",
         "Valkey 9.1 has conditions on the key: https://valkey.io/commands/hsetex/",
     ),
 ];
+
+fn is_in(lists: [Allowed; 2], name: &str, field: &str) -> bool {
+    let mut all = lists.into_iter().flatten();
+    all.any(|(at, which, _)| *at == name && *which == field)
+}
 
 /// Commands whose arguments have the names, or the form, of 7.0: 7.2 has others (https://github.com/redis/redis/pull/11051).
 const AS_IN_7_0: &[&str] = &[
@@ -309,8 +301,7 @@ struct Expected {
 
 const OF_7_0: Expected = Expected {
     is_allowed: |name, field| {
-        let mut allowed = ALLOWED.iter();
-        allowed.any(|(at, which, _)| *at == name && *which == field)
+        is_in([ALLOWED_BOTH, ALLOWED_7], name, field)
             || field == "arguments"
                 && (NAMES_OF_7_2.contains(&name) || NEWER_OPTIONS.contains(&name))
     },
@@ -319,8 +310,7 @@ const OF_7_0: Expected = Expected {
 
 const OF_8: Expected = Expected {
     is_allowed: |name, field| {
-        let mut allowed = ALLOWED_8.iter();
-        allowed.any(|(at, which, _)| *at == name && *which == field)
+        is_in([ALLOWED_BOTH, ALLOWED_8], name, field)
             || field == "arguments" && (AS_IN_7_0.contains(&name) || NEWER_OPTIONS.contains(&name))
     },
     // Vector sets, and the figures of a cluster's slots.
