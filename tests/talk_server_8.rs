@@ -1,5 +1,6 @@
 //! Talk with a server about connections, logs and its end, as Redis 8 and Valkey 9 know them: filters of CLIENT LIST and
-//! KILL, CLIENT CAPA, SCRIPT SHOW, COMMANDLOG, BGSAVE CANCEL and SHUTDOWN SAFE answer as Valkey 9.1.2 was heard to.
+//! KILL, CLIENT CAPA, SCRIPT SHOW, COMMANDLOG, BGSAVE CANCEL and SHUTDOWN SAFE answer as Valkey 9.1.2 was heard to, but for
+//! numbers of clients that cannot be, of which Redis 8.2 speaks otherwise and ours with it.
 
 use vermilion::testing::{TestServer, show, talk};
 

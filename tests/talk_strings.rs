@@ -356,8 +356,6 @@ fn the_log_holds_what_they_did_and_not_what_they_were_asked() {
          :1
          > HGETEX h PERSIST FIELDS 1 b
          [\"2\"]
-         > DEBUG DIGEST
-         +*
          > DEBUG LOADAOF
          +OK
          > MGET a b c d e f

@@ -257,7 +257,8 @@ impl KeySpec {
                 let Some(count) = number::parse_i64(text).filter(|count| *count >= 0) else {
                     return false;
                 };
-                let end = (begin + first) as u64 + (count as u64).saturating_mul(step as u64);
+                let after = (count as u64).saturating_mul(step as u64);
+                let end = after.saturating_add((begin + first) as u64);
                 if end > argv.len() as u64 {
                     return false;
                 }

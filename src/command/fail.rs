@@ -66,6 +66,10 @@ impl Fail {
             Fail::Counted(text) => text,
             Fail::Login(_) => WRONGPASS,
         };
+        // Who follows redirections looks at the first word.
+        if why.starts_with("REDIRECT ") {
+            return why.to_owned();
+        }
         format!("EXECABORT Transaction discarded because of: {why}")
     }
 

@@ -153,11 +153,12 @@ impl Worker {
         let writes = entry.is(Flag::Write)
             || session.multi.is_some() && self.is_declared_writer(entry, argv)
             || is_exec && queued().any(queued_writes);
-        let wants_master = writes || entry.is(Flag::Scripted) || entry.is(Flag::MayReplicate);
-        let reads =
-            entry.is(Flag::ReadOnly) || is_exec && queued().any(|one| one.entry.is(Flag::ReadOnly));
-        if session.follows_redirects && (wants_master || reads && !session.reads_here) {
-            self.check_redirect()?;
+        if session.follows_redirects {
+            let reads = |entry: &Entry| entry.is(Flag::ReadOnly) || entry.is(Flag::Scripted);
+            let reads = reads(entry) || is_exec && queued().any(|one| reads(one.entry));
+            if writes || self.is_declared_writer(entry, argv) || reads && !session.reads_here {
+                self.check_redirect()?;
+            }
         }
         let stale =
             entry.is(Flag::Stale) && !(is_exec && queued().any(|one| !one.entry.is(Flag::Stale)));
@@ -174,7 +175,7 @@ impl Worker {
     }
 
     /// Sends a client that follows redirections to the master, if there is one.
-    fn check_redirect(&self) -> Result<(), Fail> {
+    pub(super) fn check_redirect(&self) -> Result<(), Fail> {
         match &self.shared.replication.state().master {
             Some(master) => Err(Fail::code(format!(
                 "REDIRECT {}:{}",

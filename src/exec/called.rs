@@ -107,10 +107,10 @@ impl Worker {
             record.reach.replicas &= replicas;
         }
         if self.shared.monitors.any() && !entry.is(Flag::SkipMonitor) && !entry.is(Flag::Admin) {
-            self.feed_monitors(run.session.db, "lua", argv);
+            self.feed_monitors(run.session.db, "lua", entry, argv);
         }
         let nanos = self.lap(&mut started);
-        self.count(&run.session, entry, argv, nanos, 0);
+        self.count(&run.session, entry, argv, nanos);
         done.and_then(|flow| self.settle_for_script(flow, out))
             .inspect_err(|_| self.stats().commands[entry.id].failed.add(1))
     }

@@ -1,12 +1,30 @@
 //! Commands that are logged: those that took long, and those with a large request or a large reply.
 
 use super::Worker;
-use crate::command::session::Session;
+use crate::command::session::{ReplyMode, Session};
 use crate::command::slowlog::{Slowlog, SlowlogRoom};
 use crate::command::{Entry, Flag, redacted};
 
 impl Worker {
-    /// Logs a command whose reply, or what was read with its request, is large.
+    /// Logs a command that ran at once, if its reply or its request is large.
+    #[inline]
+    pub(super) fn note_sizes(
+        &self,
+        session: &Session,
+        entry: &Entry,
+        argv: &[&[u8]],
+        reply_bytes: usize,
+    ) {
+        let config = &self.shared.config;
+        let reply_min = config.commandlog_reply_larger_than.get();
+        let request_min = config.commandlog_request_larger_than.get();
+        // Compared without a sign, "never" is more than any number of bytes.
+        if reply_bytes as u64 > reply_min as u64 || session.client.unread() > request_min as u64 {
+            self.log_large(session, entry, argv, reply_bytes);
+        }
+    }
+
+    /// Logs a command if its reply or its request is large.
     #[cold]
     pub(super) fn log_large(
         &self,
@@ -25,7 +43,8 @@ impl Worker {
             let log = (&shared.large_requests, len_max);
             self.log_command(log, session, entry, argv, request_bytes);
         }
-        if reply_bytes as u64 > config.commandlog_reply_larger_than.get() as u64 {
+        let is_heard = session.reply == ReplyMode::On;
+        if is_heard && reply_bytes as u64 > config.commandlog_reply_larger_than.get() as u64 {
             let len_max = config.commandlog_large_reply_max_len.get() as usize;
             let log = (&shared.large_replies, len_max);
             self.log_command(log, session, entry, argv, reply_bytes as u64);

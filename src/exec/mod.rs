@@ -346,7 +346,10 @@ impl Worker {
                 long.nanos = nanos;
                 long.written = out.since(mark).len();
             }
-            _ => self.count(session, entry, argv, nanos, out.since(mark).len()),
+            _ => {
+                self.count(session, entry, argv, nanos);
+                self.note_sizes(session, entry, argv, out.since(mark).len());
+            }
         }
         if let Some(tracking) = &mut session.tracking
             && !entry.is(Flag::KeepsCaching)
@@ -426,14 +429,7 @@ impl Worker {
     }
 
     /// Time, slow log and counters of a command that ran.
-    fn count(
-        &self,
-        session: &Session,
-        entry: &'static Entry,
-        argv: &[&[u8]],
-        nanos: u64,
-        reply_bytes: usize,
-    ) {
+    fn count(&self, session: &Session, entry: &'static Entry, argv: &[&[u8]], nanos: u64) {
         let stats = self.stats();
         stats.counters.commands.add(1);
         session.commands.set(session.commands.get() + 1);
@@ -445,12 +441,6 @@ impl Worker {
             let len_max = config.slowlog_max_len.get() as usize;
             let log = (&self.shared.slowlog, len_max);
             self.log_command(log, session, entry, argv, micros);
-        }
-        let reply_min = config.commandlog_reply_larger_than.get();
-        let request_min = config.commandlog_request_larger_than.get();
-        // Compared without a sign, "never" is more than any number of bytes.
-        if reply_bytes as u64 > reply_min as u64 || session.client.unread() > request_min as u64 {
-            self.log_large(session, entry, argv, reply_bytes);
         }
         let threshold_ms = config.latency_monitor_threshold.get() as u64;
         if threshold_ms > 0 && micros / 1000 >= threshold_ms {
@@ -469,24 +459,28 @@ impl Worker {
     #[inline]
     fn show_monitors(&self, session: &Session, entry: &Entry, argv: &[&[u8]]) {
         if self.shared.monitors.any() && !entry.is(Flag::SkipMonitor) && !entry.is(Flag::Admin) {
-            let hidden = redacted(entry, argv);
-            let shown = hidden.as_deref().unwrap_or(argv);
-            self.feed_monitors(session.db, &Self::address(session), shown);
+            self.feed_monitors(session.db, &Self::address(session), entry, argv);
         }
     }
 
     /// Tells MONITOR of a command that runs a script, before what the script calls, or as it fails.
     fn show_script(&self, session: &Session, argv: &[&[u8]]) {
         if self.shared.monitors.any() {
-            self.feed_monitors(session.db, &Self::address(session), argv);
+            let (db, address) = (session.db, Self::address(session));
+            self.shared
+                .monitors
+                .feed(clock::now_us(), db, &address, argv);
         }
     }
 
+    /// Shows a command without what nobody is to see.
     #[cold]
-    fn feed_monitors(&self, db: usize, address: &str, argv: &[&[u8]]) {
+    fn feed_monitors(&self, db: usize, address: &str, entry: &Entry, argv: &[&[u8]]) {
+        let hidden = redacted(entry, argv);
+        let shown = hidden.as_deref().unwrap_or(argv);
         self.shared
             .monitors
-            .feed(clock::now_us(), db, address, argv);
+            .feed(clock::now_us(), db, address, shown);
     }
 
     /// A client's address as MONITOR shows it.

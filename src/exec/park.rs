@@ -401,6 +401,10 @@ impl Worker {
                 let fail = Fail::code(
                     "UNBLOCKED force unblock from blocking operation, instance state changed (master -> replica?)",
                 );
+                let redirect = session
+                    .follows_redirects
+                    .then(|| self.check_redirect().err());
+                let fail = redirect.flatten().unwrap_or(fail);
                 self.answer_error(parked.entry, &fail, out);
                 woken = Woken::Leaves;
             }
@@ -414,7 +418,8 @@ impl Worker {
         }
         let argv: Vec<&[u8]> = parked.args.iter().map(|arg| &arg[..]).collect();
         let nanos = sleep.nanos + self.lap(&mut started);
-        self.count(session, parked.entry, &argv, nanos, 0);
+        self.count(session, parked.entry, &argv, nanos);
+        self.log_large(session, parked.entry, &argv, out.since(mark).len());
         self.finish_reply(session, mark, out);
         Some(woken)
     }

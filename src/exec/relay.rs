@@ -262,7 +262,7 @@ impl Worker {
         client
             .last_command
             .store(entry.id as u32, std::sync::atomic::Ordering::Relaxed);
-        self.count(session, entry, argv, nanos, 0);
+        self.count(session, entry, argv, nanos);
         if let Err(fail) = done {
             self.stats().commands[entry.id].failed.add(1);
             self.complain(&entry.full_name, &fail.text());

@@ -64,6 +64,8 @@ pub struct Running {
     pub kind: Kind,
     pub since_ms: u64,
     pub(super) job: u64,
+    /// Somebody waits until it has been done.
+    pub(super) is_awaited: bool,
 }
 
 /// The number of what is written on another thread than that of the jobs, and is never given up.
@@ -190,6 +192,7 @@ impl Store {
             kind,
             since_ms: clock::now_ms(),
             job: busy.begun,
+            is_awaited: told.is_some(),
         };
         let job = Job::Do {
             running,

@@ -247,7 +247,10 @@ impl Store {
             sync_often: config.rdb_save_incremental_fsync.get(),
             access: match config.maxmemory_policy.get() {
                 MaxmemoryPolicy::AllkeysLfu | MaxmemoryPolicy::VolatileLfu => Some(Mark::Frequency),
-                MaxmemoryPolicy::AllkeysLru | MaxmemoryPolicy::VolatileLru => Some(Mark::Idle),
+                MaxmemoryPolicy::AllkeysLru
+                | MaxmemoryPolicy::VolatileLru
+                | MaxmemoryPolicy::AllkeysLrm
+                | MaxmemoryPolicy::VolatileLrm => Some(Mark::Idle),
                 _ => None,
             },
             aof_base: false,
@@ -312,8 +315,17 @@ impl Store {
 
     /// Gives up a job of this kind; whether there was one.
     pub fn abandon(&self, kind: Kind) -> bool {
+        self.abandon_if(|running| running.kind == kind)
+    }
+
+    /// Gives up a save for which nobody waits; whether there was one.
+    pub fn abandon_save(&self) -> bool {
+        self.abandon_if(|running| running.kind == Kind::Save && !running.is_awaited)
+    }
+
+    fn abandon_if(&self, is_meant: impl Fn(&Running) -> bool) -> bool {
         let running = self.busy.lock().running;
-        let Some(running) = running.filter(|running| running.kind == kind) else {
+        let Some(running) = running.filter(is_meant) else {
             return false;
         };
         self.abandoned.fetch_max(running.job, Ordering::Relaxed);

@@ -154,12 +154,14 @@ impl Combination {
         };
         if self == Combination::One {
             let mut twice = zeros(len)?;
-            for text in texts {
-                let once = result.clone();
-                apply(&mut result, *text, |held, byte| held ^ byte);
-                // What was set before and is set now, and what is clear again, has been met twice.
-                let pairs = twice.iter_mut().zip(once.iter().zip(&result));
-                pairs.for_each(|(twice, (once, now))| *twice |= once & !now);
+            for text in texts.iter().flatten() {
+                let mut digits = itoa::Buffer::new();
+                let bytes = text.as_bytes(&mut digits);
+                let pairs = result.iter_mut().zip(&mut twice).zip(bytes);
+                pairs.for_each(|((held, twice), byte)| {
+                    *twice |= *held & byte;
+                    *held |= byte;
+                });
             }
             let pairs = result.iter_mut().zip(&twice);
             pairs.for_each(|(held, twice)| *held &= !twice);
@@ -215,16 +217,14 @@ fn bitop(call: &mut WriteCall<'_>) -> Done {
     let lens = texts.iter().flatten().map(|text| text.len());
     let len = lens.max().unwrap_or(0);
     let result = combination.of(&texts, len)?;
-    if !combination.is_old() {
-        if result.is_empty() {
+    if result.is_empty() {
+        if call.db.delete(target) && !combination.is_old() {
             call.db.log(&[b"DEL", target]);
-        } else {
+        }
+    } else {
+        if !combination.is_old() {
             call.db.log(&[b"SET", target, &result]);
         }
-    }
-    if result.is_empty() {
-        call.db.delete(target);
-    } else {
         let mut text = Text::from_digits(b"");
         *text.raw_mut() = result;
         call.db.set(target, Value::Text(text), Deadline::Clear);

@@ -110,7 +110,16 @@ impl<'a> Filter<'a> {
         ALONE.contains(&word) || BOTH.contains(&word.strip_prefix(b"NOT-").unwrap_or(word))
     }
 
+    /// A condition takes the place of an earlier one of its kind; numbers add up.
     fn add(&mut self, not: bool, quality: Quality<'a>) {
+        let rules = self.rules.iter_mut().filter(|rule| rule.not == not);
+        if let Quality::Ids(more) = &quality
+            && let Some(Quality::Ids(ids)) = rules
+                .map(|rule| &mut rule.quality)
+                .find(|held| matches!(held, Quality::Ids(_)))
+        {
+            return ids.extend(more);
+        }
         let kind = discriminant(&quality);
         self.rules
             .retain(|rule| rule.not != not || discriminant(&rule.quality) != kind);

@@ -87,10 +87,10 @@ fn bgsave(call: &mut SessionCall<'_>) -> Done {
     Ok(Flow::Done)
 }
 
-/// Gives up a snapshot that is being written, or one that waits for the log's rewriting.
+/// Gives up a snapshot that is being written and for which nobody waits, or one that waits for the log's rewriting.
 fn cancel(call: &mut SessionCall<'_>) -> Done {
     let store = &call.server.store;
-    if store.abandon(Kind::Save) {
+    if store.abandon_save() {
         tracing::info!("Background saving will be aborted due to user request");
         call.out.simple("Background saving cancelled");
     } else if store.forget_waiting(Kind::Save) {

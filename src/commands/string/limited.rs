@@ -112,7 +112,7 @@ impl<'a> Increase<'a> {
 
 const BOUNDS_CROSSED: Fail = Fail::Says("LBOUND can't be greater than UBOUND");
 
-/// WholeStep numbers.
+/// Whole numbers.
 struct WholeStep {
     by: i64,
     lower: i64,

@@ -76,6 +76,7 @@ impl Connection {
         batch.ahead.end(&mut self.codec);
         self.buffers.ahead.set(batch.ahead);
         self.input.advance(batch.done);
+        self.session.publish_commands();
         self.worker.end_batch();
         self.give_back_input();
         if let Some(sleep) = &self.sleep {
@@ -249,7 +250,6 @@ impl Connection {
         self.client
             .active_ms
             .store(self.worker.now_ms(), Ordering::Relaxed);
-        self.session.publish_commands();
         Some(started)
     }
 

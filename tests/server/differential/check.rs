@@ -193,7 +193,7 @@ pub const KNOWN: &[Known] = &[
         commands: &["BITCOUNT"],
         change: "a part may have a start alone, and then goes to the end",
         source: "https://valkey.io/commands/bitcount/ (Valkey 8.1)",
-        accepts: |real, _| real.text() == "ERR syntax error",
+        accepts: |real, ours| real.text() == "ERR syntax error" && matches!(ours, Value::Int(_)),
     },
     Known {
         commands: &["SCAN", "HSCAN", "SSCAN", "ZSCAN"],
