@@ -6,7 +6,7 @@ COPY Cargo.toml Cargo.lock ./
 COPY src src
 COPY benches benches
 COPY .docker .docker
-RUN .docker/build && strip target/guided/vermilion
+RUN .docker/build
 
 FROM debian:bookworm-slim
 RUN groupadd --system --gid 999 redis && useradd --system --uid 999 --gid redis --home-dir /data --no-create-home redis \

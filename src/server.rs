@@ -398,18 +398,29 @@ fn begin(worker: &Rc<Worker>) -> Rc<Buffers> {
     Rc::default()
 }
 
+/// A client that is expected, until it is served or gone: also if its handshake should panic.
+struct Arrival(Arc<Shared>);
+
+impl Drop for Arrival {
+    fn drop(&mut self) {
+        self.0.clients.arrived();
+    }
+}
+
 /// Starts serving a socket on this worker.
 fn start(worker: &Rc<Worker>, buffers: &Rc<Buffers>, socket: Accepted) {
     let clients = &worker.shared.clients;
     let Ok((stream, address, local)) = socket.register(&worker.shared.tls) else {
         return clients.arrived(); // It is gone already.
     };
+    let arrival = Arrival(worker.shared.clone());
     if !matches!(stream, Stream::Tls(_)) {
         return admit(worker, buffers, stream, address, local);
     }
     let (worker, buffers) = (worker.clone(), buffers.clone());
     let mut stream = stream;
     tokio::task::spawn_local(async move {
+        let _arrival = arrival;
         let seconds = worker.shared.config.tls_handshake_timeout.get();
         let patience = Duration::from_secs(seconds as u64);
         match net::shake_hands(&buffers, &mut stream, patience).await {
@@ -418,7 +429,6 @@ fn start(worker: &Rc<Worker>, buffers: &Rc<Buffers>, socket: Accepted) {
                 tracing::warn!(
                     "Error accepting a client connection: {error} (addr={address} laddr={local})"
                 );
-                worker.shared.clients.arrived();
             }
         }
     });
@@ -443,7 +453,6 @@ fn admit(
         clock::now_ms(),
     ));
     clients.add(client.clone());
-    clients.arrived();
     tracing::debug!("Accepted {}", client.address);
     worker.stats().counters.connections.add(1);
     tokio::task::spawn_local(net::serve(worker.clone(), buffers.clone(), stream, client));

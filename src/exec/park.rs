@@ -192,6 +192,9 @@ pub enum Woken {
     Again(Vec<u8>),
 }
 
+/// The least time between two looks of a sleeper.
+const LOOK_REST_MS: u64 = 10;
+
 impl Worker {
     pub(super) fn park(
         &self,
@@ -215,7 +218,7 @@ impl Worker {
             parked,
             ticket,
             deadline_ms: park.deadline_ms,
-            look_ms: park.look_ms,
+            look_ms: not_at_once(park.look_ms),
             on_timeout: park.on_timeout,
             acks: None,
             nanos: 0,
@@ -255,7 +258,7 @@ impl Worker {
             sleeper: parked.clone(),
         };
         let (_, key) = parked.places.first().expect("who looks has keys");
-        sleep.look_ms = self.serve(&mut unit, &waiter, key);
+        sleep.look_ms = not_at_once(self.serve(&mut unit, &waiter, key));
         self.commit(unit, None);
         Some(())
     }
@@ -435,6 +438,11 @@ impl Worker {
             shared.clients.unblock(&parked.client, Unblock::Moved);
         }
     }
+}
+
+/// Between two looks of a sleeper others have their turn, whatever it looks for.
+fn not_at_once(look_ms: Option<u64>) -> Option<u64> {
+    look_ms.map(|look_ms| look_ms.max(clock::now_ms().saturating_add(LOOK_REST_MS)))
 }
 
 /// Takes a sleeper out of the queues of all its keys.

@@ -11,12 +11,20 @@ use std::task::{Context, Poll, ready};
 
 use bytes::BytesMut;
 use rustls::pki_types::CertificateDer;
-use rustls::{InvalidMessage, ServerConfig, ServerConnection};
+use rustls::{HandshakeKind, InvalidMessage, ServerConfig, ServerConnection, SupportedCipherSuite};
+use tokio::io::Interest;
 use tokio::net::TcpStream;
 use tokio::sync::Mutex;
 
+use crate::tls;
+use crate::util::clock;
+
 /// Bytes that one read takes from the socket.
 const READ_BYTES: usize = 64 * 1024;
+/// Bytes that a record holds at most.
+const RECORD_BYTES: usize = 16 * 1024;
+/// Records of a key that are kept for what TLS itself has to say.
+const RECORDS_SPARED: u64 = 1024;
 /// Bytes put into records before the socket is asked to take them.
 const WRITE_BYTES: usize = 64 * 1024;
 
@@ -30,6 +38,9 @@ pub struct Secure {
     tls: ServerConnection,
     /// Bytes that were put into records which the socket has yet to take.
     promised: usize,
+    /// Records that the key is good for. TLS 1.3 takes a new one by itself; TLS 1.2 can't, and rustls would drop what
+    /// comes after the last.
+    records_left: u64,
     /// What came right behind the handshake.
     early: BytesMut,
     /// The other end has said that it sends no more.
@@ -64,6 +75,7 @@ impl Secure {
             socket,
             tls,
             promised: 0,
+            records_left: u64::MAX,
             early: BytesMut::new(),
             ended: false,
             understood: true,
@@ -72,6 +84,11 @@ impl Secure {
 
     pub fn socket(&self) -> &TcpStream {
         &self.socket
+    }
+
+    /// Bytes in records that the socket has yet to take.
+    pub fn promised(&self) -> usize {
+        self.promised
     }
 
     /// The certificate that the other end has shown.
@@ -83,8 +100,14 @@ impl Secure {
     /// sockets be looked at before the next one does.
     pub async fn shake_hands(&mut self, turns: &Mutex<()>) -> io::Result<()> {
         while self.tls.is_handshaking() {
-            self.socket.readable().await?;
+            // What is to be sent may not fit into the socket at once.
+            let wanted = match self.tls.wants_write() {
+                true => Interest::READABLE | Interest::WRITABLE,
+                false => Interest::READABLE,
+            };
+            self.socket.ready(wanted).await?;
             let _turn = turns.lock().await;
+            self.push()?;
             let mut early = std::mem::take(&mut self.early);
             let taken = self.take_records(&mut early);
             self.early = early;
@@ -98,7 +121,29 @@ impl Secure {
             }
             tokio::task::yield_now().await;
         }
-        poll_fn(|context| self.poll_push(context)).await
+        poll_fn(|context| self.poll_push(context)).await?;
+        self.check_resumed()?;
+        let suite = self.tls.negotiated_cipher_suite();
+        if let Some(SupportedCipherSuite::Tls12(suite)) = suite {
+            self.records_left = suite
+                .common
+                .confidentiality_limit
+                .saturating_sub(RECORDS_SPARED);
+        }
+        Ok(())
+    }
+
+    /// A session that goes on shows a certificate of before, which may have come to its end.
+    fn check_resumed(&self) -> io::Result<()> {
+        let resumed = self.tls.handshake_kind() == Some(HandshakeKind::Resumed);
+        let now_s = (clock::now_ms() / 1000) as i64;
+        match self.shown() {
+            Some(cert) if resumed && !tls::is_current(cert, now_s) => Err(io::Error::new(
+                io::ErrorKind::InvalidData,
+                "certificate verify failed: certificate has expired",
+            )),
+            _ => Ok(()),
+        }
     }
 
     /// Reads what is there to the end of `buf`; 0 at the end of the stream.
@@ -198,6 +243,9 @@ impl Secure {
     fn promise(&mut self, bytes: &[u8]) -> io::Result<()> {
         if self.promised == 0 {
             let some = &bytes[..bytes.len().min(WRITE_BYTES)];
+            let records = some.len().div_ceil(RECORD_BYTES) as u64;
+            let left = self.records_left.checked_sub(records);
+            self.records_left = left.ok_or(io::ErrorKind::ConnectionAborted)?;
             self.promised = self.tls.writer().write(some)?;
         }
         Ok(())

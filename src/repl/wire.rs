@@ -70,8 +70,8 @@ impl Wire {
         {
             return Err(Lost::Stale);
         }
-        let setup = shared.tls.setup().filter(|_| config.tls_replication.get());
-        let agreed = Outward::new(stream, setup.map(|setup| setup.client.clone()), timeout);
+        let tls = shared.tls.client(config.tls_replication.get());
+        let agreed = tls.and_then(|tls| Outward::new(stream, tls, timeout));
         let stream = agreed.inspect_err(|_| {
             shared.replication.hold_socket(epoch, None);
         })?;

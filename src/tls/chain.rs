@@ -244,10 +244,48 @@ pub fn is_signed_by(
     fitting.any(|one| one.verify_signature(key, message, signature).is_ok())
 }
 
+/// Certificates that are trusted, each with its subject's name.
+#[derive(Debug, Default)]
+pub struct Trusted(Vec<(Vec<u8>, CertificateDer<'static>)>);
+
+impl Trusted {
+    pub fn new(certs: Vec<CertificateDer<'static>>) -> Self {
+        let named = certs.into_iter().filter_map(|der| {
+            let subject = Cert::read(&der).ok()?.x509.subject().as_raw().to_vec();
+            Some((subject, der))
+        });
+        Trusted(named.collect())
+    }
+
+    /// Those that may stand on the way from one of these issuers to the top: there may be hundreds of others.
+    fn above<'t>(&'t self, mut issuers: Vec<Vec<u8>>) -> Vec<Cert<'t>> {
+        let mut found: Vec<Cert<'t>> = Vec::new();
+        while let Some(issuer) = issuers.pop() {
+            let named = self.0.iter().filter(|(subject, _)| *subject == issuer);
+            for (_, der) in named {
+                let known = found.iter().any(|cert| cert.der == der.as_ref());
+                if let Ok(cert) = Cert::read(der)
+                    && !known
+                {
+                    issuers.push(cert.x509.issuer().as_raw().to_vec());
+                    found.push(cert);
+                }
+            }
+        }
+        found
+    }
+}
+
+/// Whether a certificate holds at this time.
+pub fn is_current(cert: &[u8], now_s: i64) -> bool {
+    let now = ASN1Time::from_timestamp(now_s);
+    Cert::read(cert).is_ok_and(|cert| now.is_ok_and(|now| cert.check_dates(now).is_ok()))
+}
+
 /// Checks what a peer has shown, its own certificate first, against those that are trusted.
 pub fn check(
     shown: &[&[u8]],
-    trusted: &[CertificateDer<'static>],
+    trusted: &Trusted,
     purpose: Purpose,
     now_s: i64,
     algorithms: &WebPkiSupportedAlgorithms,
@@ -262,17 +300,17 @@ pub fn check(
         .iter()
         .map(|der| Cert::read(der))
         .collect::<Result<_, _>>()?;
-    let trusted: Vec<Cert<'_>> = trusted
-        .iter()
-        .filter_map(|der| Cert::read(der).ok())
-        .collect();
+    let leaf = Cert::read(leaf)?;
+    let issuers = std::iter::once(&leaf)
+        .chain(&others)
+        .map(|cert| cert.x509.issuer().as_raw().to_vec());
+    let trusted = trusted.above(issuers.collect());
     let mut climb = Climb {
         shown: &others,
         trusted: &trusted,
         algorithms,
         signatures: SIGNATURES_MAX,
     };
-    let leaf = Cert::read(leaf)?;
     let mut path = vec![&leaf];
     climb.on_from_last(&mut path)?;
     check_path(&path, purpose, now_s)

@@ -1,7 +1,7 @@
 //! Certificates and keys out of files, as people have them.
 
 use std::fs;
-use std::io::ErrorKind;
+use std::io::{ErrorKind, Read};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -89,11 +89,19 @@ fn read(path: &Path) -> Result<Vec<u8>, String> {
         }
         _ => reason(&error),
     };
-    let bytes = fs::metadata(path).map_err(told)?.len();
-    if bytes > FILE_MAX {
-        return Err(format!("it has {bytes} bytes"));
+    // A pipe would have us wait, and a device might never end.
+    if !fs::metadata(path).map_err(told)?.is_file() {
+        return Err("it is not a file".to_owned());
     }
-    fs::read(path).map_err(told)
+    let mut bytes = Vec::new();
+    let file = fs::File::open(path).map_err(told)?;
+    file.take(FILE_MAX + 1)
+        .read_to_end(&mut bytes)
+        .map_err(told)?;
+    if bytes.len() as u64 > FILE_MAX {
+        return Err(format!("it is longer than {FILE_MAX} bytes"));
+    }
+    Ok(bytes)
 }
 
 /// The certificates in a file, in their order.

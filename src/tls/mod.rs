@@ -12,6 +12,7 @@ mod rules;
 mod verifier;
 mod watch;
 
+use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -27,11 +28,14 @@ use x509_parser::certificate::X509Certificate;
 use x509_parser::extensions::{GeneralName, ParsedExtension};
 use x509_parser::prelude::FromDer;
 
+pub use chain::is_current;
 pub use link::Outward;
 pub use watch::{Dates, Watched};
 
 use crate::config::Config;
 use crate::config::choices::{TlsAuth, TlsUser};
+use crate::util::ranked::{Mutex, rank};
+use chain::Trusted;
 use verifier::Verifier;
 
 /// Sessions kept at most, whatever is configured.
@@ -41,6 +45,9 @@ const SESSIONS_MAX: usize = 1 << 20;
 #[derive(Default)]
 pub struct Tls {
     setup: ArcSwapOption<Setup>,
+    /// Held while the configuration and its files are read and taken, so that no older reading takes the place of a
+    /// newer one.
+    reading: Mutex<(), { rank("tls") }>,
 }
 
 /// What one reading of the configuration and its files has made.
@@ -61,9 +68,22 @@ impl Tls {
         self.setup.load_full()
     }
 
+    /// How another server is met, if TLS is wanted there. What is wanted and isn't there yet is an error: nothing goes out
+    /// in clear instead.
+    pub fn client(&self, wanted: bool) -> io::Result<Option<Arc<ClientConfig>>> {
+        if !wanted {
+            return Ok(None);
+        }
+        match self.setup() {
+            Some(setup) => Ok(Some(setup.client.clone())),
+            None => Err(io::Error::other("TLS is not configured yet")),
+        }
+    }
+
     /// Takes what the configuration and its files say now. Where that is nothing that can be, it says why, and what was
     /// taken before stays.
     pub fn configure(&self, config: &Config) -> Result<(), String> {
+        let _reading = self.reading.lock();
         if !Tls::is_wanted(config) {
             self.setup.store(None);
             return Ok(());
@@ -84,6 +104,8 @@ fn words(text: &[u8]) -> String {
 
 impl Setup {
     fn read(config: &Config) -> Result<Setup, String> {
+        // Before the first of them is read: what changes from here on is seen.
+        let stamps = watch::stamps(config);
         let cert = file(config, &config.tls_cert_file.get())
             .ok_or_else(|| "No tls-cert-file configured!".to_owned())?;
         let key = file(config, &config.tls_key_file.get())
@@ -119,9 +141,9 @@ impl Setup {
             _ => ours.clone(),
         };
         let trusted = files::authorities(ca_file.as_deref(), ca_folder.as_deref())?;
-        let watched = Watched::of(config, &ours, &shown, &trusted);
+        let watched = Watched::of(stamps, &ours, &shown, &trusted);
         let verifier = Arc::new(Verifier {
-            trusted,
+            trusted: Trusted::new(trusted),
             algorithms: provider.signature_verification_algorithms,
             mandatory: auth == TlsAuth::Yes,
         });

@@ -10,13 +10,13 @@ use rustls::{
     CertificateError, DigitallySignedStruct, DistinguishedName, Error, OtherError, SignatureScheme,
 };
 
-use super::chain::{self, Purpose, Refusal};
+use super::chain::{self, Purpose, Refusal, Trusted};
 use super::der;
 
 /// Checks what the other end shows against those that are trusted.
 #[derive(Debug)]
 pub struct Verifier {
-    pub trusted: Vec<CertificateDer<'static>>,
+    pub trusted: Trusted,
     pub algorithms: WebPkiSupportedAlgorithms,
     /// Clients that show nothing are turned away.
     pub mandatory: bool,
@@ -79,6 +79,15 @@ impl Verifier {
         let (_, fitting) = mapping
             .find(|(scheme, _)| *scheme == signed.scheme)
             .ok_or(refused.clone())?;
+        if is_newest
+            && signed
+                .scheme
+                .as_str()
+                .is_some_and(|name| name.starts_with("RSA_PKCS1"))
+        {
+            // TLS 1.3 has them in certificates alone.
+            return Err(refused);
+        }
         // From TLS 1.3 on a scheme is one algorithm; before, it left the curve open.
         let fitting = &fitting[..if is_newest { 1 } else { fitting.len() }];
         let (algorithm, key) = der::public_key(cert).ok_or(refused.clone())?;

@@ -45,7 +45,7 @@ impl Dates {
 
 /// A file as it was when it was read.
 #[derive(PartialEq, Eq)]
-struct Stamp {
+pub(super) struct Stamp {
     path: PathBuf,
     /// When it was written, and how long it is; nothing while it can't be looked at.
     seen: Option<(SystemTime, u64)>,
@@ -70,7 +70,7 @@ pub struct Watched {
 
 impl Watched {
     pub(super) fn of(
-        config: &Config,
+        stamps: Vec<Stamp>,
         ours: &CertifiedKey,
         shown: &CertifiedKey,
         trusted: &[CertificateDer<'_>],
@@ -79,7 +79,7 @@ impl Watched {
             server: leaf(ours).and_then(Dates::of),
             client: leaf(shown).and_then(Dates::of),
             ca: Dates::soonest(trusted),
-            stamps: stamps(config),
+            stamps,
         }
     }
 
@@ -114,7 +114,7 @@ impl Watched {
     }
 }
 
-fn stamps(config: &Config) -> Vec<Stamp> {
+pub(super) fn stamps(config: &Config) -> Vec<Stamp> {
     let named = [
         config.tls_cert_file.get(),
         config.tls_key_file.get(),

@@ -19,6 +19,7 @@ pub const ORDER: &[&str] = &[
     "shards",
     // What units do under their shards, and background threads without any.
     "functions",
+    "tls",
     "doors",
     "oom score",
     "log threads",

@@ -256,9 +256,8 @@ fn travel<'a>(
     let server = call.server;
     let now_ms = call.db.clock_ms();
     let source = String::from_utf8_lossy(&server.config.bind_source_addr.get()).into_owned();
-    let wanted = server.config.tls_cluster.get();
-    let setup = server.tls.setup().filter(|_| wanted);
-    let tls = setup.map(|setup| setup.client.clone());
+    let tls = server.tls.client(server.config.tls_cluster.get());
+    let tls = tls.map_err(|_| Trouble::Connect)?;
     let link = server
         .links
         .take(&wish.host, wish.port, &source, tls, wish.timeout, now_ms);

@@ -111,17 +111,19 @@ fn set(call: &mut SessionCall<'_>) -> Done {
     let changed = config
         .set_many(&pairs, local)
         .map_err(|error| Fail::said(error.to_string()))?;
-    let undo = || {
-        config.roll_back(&changed);
-        // As it was before, which the kernel took then.
-        let _ = call.server.apply_oom_score();
-        // What was read before can be read again; if not, what was taken stays.
-        let _ = call.server.tls.configure(config);
-    };
     let of_tls = pairs
         .iter()
         .map(|(name, _)| name)
         .find(|name| name.to_ascii_lowercase().starts_with(b"tls-"));
+    let undo = || {
+        config.roll_back(&changed);
+        // As it was before, which the kernel took then.
+        let _ = call.server.apply_oom_score();
+        if of_tls.is_some() {
+            // What was read before can be read again; if not, what was taken stays.
+            let _ = call.server.tls.configure(config);
+        }
+    };
     let may_turn_on = call.server.store.may_turn_on_log();
     let applied = may_turn_on
         .map_err(|why| SetError::refused("appendonly", why))

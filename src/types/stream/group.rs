@@ -53,7 +53,7 @@ impl Pending {
     }
 
     pub fn idle_ms(&self, now_ms: u64) -> i64 {
-        (now_ms as i64).wrapping_sub(self.delivered_ms())
+        (now_ms as i64).saturating_sub(self.delivered_ms())
     }
 
     /// Its deliveries and one more.

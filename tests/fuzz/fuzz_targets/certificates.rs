@@ -3,7 +3,7 @@
 
 use libfuzzer_sys::fuzz_target;
 use rustls::crypto::aws_lc_rs::default_provider;
-use vermilion::tls::chain::{Purpose, check};
+use vermilion::tls::chain::{Purpose, Trusted, check};
 
 /// Pieces, each with its length in two bytes before it; the last one has what is left.
 fn pieces(mut data: &[u8]) -> Vec<&[u8]> {
@@ -22,12 +22,12 @@ fuzz_target!(|data: &[u8]| {
     for purpose in [Purpose::Client, Purpose::Server] {
         let now_s = 1_800_000_000;
         assert!(
-            check(&shown, &[], purpose, now_s, &algorithms).is_err(),
+            check(&shown, &Trusted::default(), purpose, now_s, &algorithms).is_err(),
             "a chain was taken that ends nowhere"
         );
         // What is trusted is read, too.
         if let Some(last) = shown.last() {
-            let trusted = [last.to_vec().into()];
+            let trusted = Trusted::new(vec![last.to_vec().into()]);
             let _ = check(&shown, &trusted, purpose, now_s, &algorithms);
         }
     }
