@@ -302,6 +302,32 @@ fn a_reader_sleeps_until_there_is_something_to_claim() {
     );
 }
 
+/// What has been given back is due at once, and a reader that may not have it yet looks again and again.
+#[test]
+fn a_reader_that_claims_at_once_holds_nobody_up() {
+    let server = TestServer::start("");
+    server.talk(
+        "> XADD s 1-0 a 1
+         \"1-0\"
+         > XGROUP CREATE s g 0
+         +OK
+         > XREADGROUP GROUP g c STREAMS s >
+         [*
+         > XDEL s 1-0
+         :1
+         b> XREADGROUP GROUP g d BLOCK 0 CLAIM 0 STREAMS s >
+         zzz
+         c> XREADGROUP GROUP g e BLOCK 0 CLAIM 1 STREAMS s >
+         zzz
+         > PING
+         +PONG
+         > XADD s 2-0 a 2
+         \"2-0\"
+         b< [[\"s\" [[\"2-0\" [\"a\" \"2\"] :0 :0]]]]
+         c< [[\"s\" [[\"2-0\" [\"a\" \"2\"] :*",
+    );
+}
+
 #[test]
 fn a_reply_holds_no_more_than_is_wanted_of_all_streams_together() {
     let server = TestServer::start("");

@@ -324,14 +324,7 @@ impl Worker {
         if self.moved.take() {
             self.shared.pass_guards();
         }
-        if entry.is(Flag::Admin) {
-            // CONFIG SET holds for what follows in the same batch, and a new `maxmemory` at once.
-            self.read_rules();
-            if entry.is(Flag::SetsLimits) && self.shared.config.maxmemory.get() > 0 {
-                // What a long script holds goes when it has ended.
-                let _ = self.make_room();
-            }
-        }
+        self.read_what_was_set(entry);
         let nanos = self.lap(started);
         self.nanos.set(self.nanos.get() + nanos);
         if self.nanos.get() > TIME_NANOS_MAX {
@@ -370,6 +363,18 @@ impl Worker {
             _ => self.finish_reply(session, mark, out),
         }
         next
+    }
+
+    /// CONFIG SET holds for what follows in the same batch, and a new `maxmemory` at once.
+    fn read_what_was_set(&self, entry: &Entry) {
+        if !entry.is(Flag::Admin) {
+            return;
+        }
+        self.read_rules();
+        if entry.is(Flag::SetsLimits) && self.shared.config.maxmemory.get() > 0 {
+            // What a long script holds goes when it has ended.
+            let _ = self.make_room();
+        }
     }
 
     /// Writes an error reply to a command that ran.

@@ -13,6 +13,7 @@ pub mod loading;
 pub mod rdb;
 mod reading;
 mod store;
+mod turning;
 pub mod window;
 
 pub use jobs::{Kind, Outcome, Running, Told, Work};

@@ -436,68 +436,6 @@ impl Store {
         }
     }
 
-    /// Whether the log can be turned on, if that is wanted: asked before anything acts on what was set.
-    pub fn may_turn_on_log(&self) -> Result<(), &'static str> {
-        let begins = self.config.appendonly.get() && !self.log.is_running();
-        if !begins || self.loading.is_on() {
-            return Ok(());
-        }
-        aof::try_place(self).map_err(|why| {
-            tracing::warn!("{why}");
-            "Unable to turn on AOF. Check server logs."
-        })
-    }
-
-    /// Acts on `appendonly` and `appendfsync` after they were set.
-    /// `later`: a transaction is under way, which a rewrite waits for.
-    pub fn apply_config(self: &Arc<Self>, dirty: u64, later: bool) {
-        let (wanted, running) = (self.config.appendonly.get(), self.log.is_running());
-        if self.loading.is_on() {
-            self.journal.ring();
-        } else if wanted && !running {
-            self.turn_on_log(dirty, later);
-        } else if !wanted && (running || self.log.is_beginning()) {
-            self.turn_off_log();
-        } else {
-            self.journal.ring();
-            if self.log.has_history() && !self.is_busy() {
-                // `aof-disable-auto-gc` may have been set back.
-                let (dir, filename) = (aof::folder(&self.config), aof::filename(&self.config));
-                if let Err(error) = aof::collect(self, &dir, &filename) {
-                    tracing::warn!("Can't remove old files of the log: {}", reason(&error));
-                }
-            }
-        }
-    }
-
-    fn turn_on_log(&self, dirty: u64, later: bool) {
-        let mut busy = self.busy.lock();
-        match busy.running {
-            // It is being turned on. If that was given up, the cron begins anew.
-            Some(running) if running.kind == Kind::Rewrite => return,
-            None if !later => {
-                // Nothing else is under way.
-                let _ = self.begin_in(&mut busy, Kind::Rewrite, dirty, None, None);
-                return;
-            }
-            _ => busy.waiting = Some(Kind::Rewrite),
-        }
-        tracing::info!("AOF background was scheduled");
-    }
-
-    /// Ends the log though a rewrite may be under way: that is given up, and nobody waits for its end, as who turns the log off may
-    /// hold what it still needs.
-    fn turn_off_log(&self) {
-        // What can't be written now would not be written later either.
-        if let Err(error) = self.stop_log() {
-            tracing::error!(
-                "The end of the append only file is missing: {}",
-                reason(&error)
-            );
-        }
-        self.take_stock();
-    }
-
     /// The server's last words to its files, once nothing else runs: the log's end, and a snapshot if there was an
     /// edit after the one that the stop made.
     pub fn close(&self, dirty: u64) {

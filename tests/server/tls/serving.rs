@@ -331,14 +331,19 @@ fn silent_connections_hold_nobody_up() {
     let server = start(
         &our_server(),
         certs,
-        &["--maxclients", "250", "--tls-handshake-timeout", "3"],
+        &["--maxclients", "202", "--tls-handshake-timeout", "3"],
     );
-    let port = open(&mut server.client());
+    let mut plain = server.client();
+    let port = open(&mut plain);
     let silent: Vec<TcpStream> = (0..200)
         .map(|_| TcpStream::connect(("127.0.0.1", port)).expect("a connection"))
         .collect();
     let mut one = connect(port, certs, Some("client")).expect("a client");
     assert!(pong(&one.ask("PING")));
+    let mut refused = TcpStream::connect(("127.0.0.1", server.port)).expect("a connection");
+    let mut told = String::new();
+    refused.read_to_string(&mut told).expect("it is closed");
+    assert_eq!(told, "-ERR max number of clients reached\r\n");
     eventually("they count, and are closed in time", || {
         server
             .log()
@@ -358,4 +363,28 @@ fn silent_connections_hold_nobody_up() {
         );
     }
     assert!(pong(&one.ask("PING")));
+    let mut others: Vec<Client> = (0..200).map(|_| server.client()).collect();
+    let served = others.iter_mut().all(|other| pong(&other.ask("PING")));
+    assert!(served, "their places are free");
+}
+
+/// Of two configurations that are set at once, the one that stays is the one that is in force.
+#[test]
+fn the_configuration_that_stays_is_in_force() {
+    let certs = Certs::get();
+    let server = start(&our_server(), certs, &["--io-threads", "2"]);
+    let mut plain = server.client();
+    let port = open(&mut plain);
+    for _ in 0..20 {
+        std::thread::scope(|scope| {
+            for answer in ["yes", "no"] {
+                let mut client = server.client();
+                let set = format!("CONFIG SET tls-auth-clients {answer}");
+                scope.spawn(move || assert_eq!(client.ask(&set).text(), "OK"));
+            }
+        });
+        let stays = plain.ask("CONFIG GET tls-auth-clients").to_string();
+        let admitted = connect(port, certs, None).is_ok();
+        assert_eq!(admitted, stays.contains("\"no\""), "{stays}");
+    }
 }

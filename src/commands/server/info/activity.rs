@@ -7,9 +7,11 @@ use crate::pubsub::Channels;
 
 /// Each worker, which is what Redis calls a thread, with its connections.
 pub fn threads(report: &Report<'_>, page: &mut Page<'_>) {
-    let all = report.server.clients.all();
-    for id in 0..report.server.stats.workers() {
-        let clients = all.iter().filter(|client| client.worker == id).count();
+    let mut clients_of = vec![0; report.server.stats.workers()];
+    for client in report.server.clients.all() {
+        clients_of[client.worker] += 1;
+    }
+    for (id, clients) in clients_of.into_iter().enumerate() {
         let counters = &report.server.stats.worker(id).counters;
         let (reads, writes) = (counters.reads.get(), counters.writes.get());
         page.line(
