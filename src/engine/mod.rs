@@ -5,6 +5,7 @@
 
 mod access;
 mod census;
+mod check;
 mod db;
 mod each;
 mod edit;

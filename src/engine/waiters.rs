@@ -65,6 +65,14 @@ impl Waiters {
         all
     }
 
+    /// Whether every queue has somebody in it, and reaches as far as each of them.
+    pub fn is_sound(&self) -> bool {
+        self.queues.values().all(|queue| {
+            let mut waiters = queue.waiters.iter();
+            !queue.waiters.is_empty() && waiters.all(|waiter| queue.reach.covers(waiter.reach))
+        })
+    }
+
     pub fn park(&mut self, place: Place, waiter: Waiter) {
         let queue = self.queues.entry(place).or_default();
         queue.reach.union(waiter.reach);

@@ -153,6 +153,38 @@ impl Wheel {
         self.node(id).deadline_ms
     }
 
+    /// What a timer stands for, if there is one of this id.
+    pub fn timer(&self, id: u32) -> Option<Due> {
+        let node = self.nodes.get((id as usize).checked_sub(1)?)?;
+        Some(Due {
+            entry: node.entry,
+            subject: node.subject,
+            deadline_ms: node.deadline_ms,
+        })
+    }
+
+    /// Timers in the lists of all slots, each of which is walked over; nothing where a list is broken.
+    pub fn linked(&self) -> Option<usize> {
+        let mut linked = 0;
+        for at in 0..LEVELS * SLOTS {
+            let (level, slot) = (at / SLOTS, at % SLOTS);
+            let mut before = 0;
+            let mut id = self.head(level, slot);
+            if (id != 0) != (self.taken[level] >> slot & 1 == 1) {
+                return None;
+            }
+            while id != 0 {
+                let node = self.nodes.get(id as usize - 1)?;
+                linked += 1;
+                if node.prev != before || usize::from(node.slot) != at || linked > self.nodes.len() {
+                    return None;
+                }
+                (before, id) = (id, node.next);
+            }
+        }
+        Some(linked)
+    }
+
     pub fn set_deadline(&mut self, id: u32, deadline_ms: u64) {
         self.unlink(id);
         self.discount(id);

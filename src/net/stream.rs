@@ -54,14 +54,6 @@ impl Stream {
         }
     }
 
-    /// Bytes that are kept beside those that the caller keeps until they are written.
-    pub fn kept(&self) -> usize {
-        match self {
-            Stream::Tls(stream) => stream.promised(),
-            Stream::Tcp(_) | Stream::Unix(_) => 0,
-        }
-    }
-
     /// The certificate that the other end has shown.
     pub fn shown(&self) -> Option<&CertificateDer<'static>> {
         match self {

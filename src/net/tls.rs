@@ -86,11 +86,6 @@ impl Secure {
         &self.socket
     }
 
-    /// Bytes in records that the socket has yet to take.
-    pub fn promised(&self) -> usize {
-        self.promised
-    }
-
     /// The certificate that the other end has shown.
     pub fn shown(&self) -> Option<&CertificateDer<'static>> {
         self.tls.peer_certificates()?.first()

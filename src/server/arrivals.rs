@@ -21,14 +21,20 @@ pub fn welcome(shared: &Shared, socket: Accepted) -> Option<Accepted> {
         socket.refuse("-ERR max number of clients reached\r\n");
         return None;
     }
-    let no_pass = shared.users.default().rights().no_pass;
-    if config.protected_mode.get() && no_pass && !socket.is_local() {
+    // Whoever speaks TLS hears of it when that is agreed on, and would not understand it before.
+    if !matches!(socket, Accepted::Tls(_)) && keeps_out(shared, socket.is_local()) {
         shared.clients.arrived();
         refused.add_shared(1);
         socket.refuse(PROTECTED);
         return None;
     }
     Some(socket)
+}
+
+/// Whether protected mode turns clients away that come from here or from elsewhere.
+fn keeps_out(shared: &Shared, is_local: bool) -> bool {
+    let no_pass = shared.users.default().rights().no_pass;
+    shared.config.protected_mode.get() && no_pass && !is_local
 }
 
 /// A client that is expected, until it is served or gone: also if its handshake should panic.
@@ -43,6 +49,7 @@ impl Drop for Arrival {
 /// Starts serving a socket on this worker.
 pub fn start(worker: &Rc<Worker>, buffers: &Rc<Buffers>, socket: Accepted) {
     let clients = &worker.shared.clients;
+    let is_local = socket.is_local();
     let Ok((stream, address, local)) = socket.register(&worker.shared.tls) else {
         return clients.arrived(); // It is gone already.
     };
@@ -57,6 +64,11 @@ pub fn start(worker: &Rc<Worker>, buffers: &Rc<Buffers>, socket: Accepted) {
         let seconds = worker.shared.config.tls_handshake_timeout.get();
         let patience = Duration::from_secs(seconds as u64);
         match net::shake_hands(&buffers, &mut stream, patience).await {
+            Ok(()) if keeps_out(&worker.shared, is_local) => {
+                worker.stats().counters.rejected_connections.add_shared(1);
+                // It has no claim to more than one try.
+                let _ = stream.try_write(PROTECTED.as_bytes());
+            }
             Ok(()) => admit(&worker, &buffers, stream, address, local),
             Err(error) => {
                 tracing::warn!(

@@ -76,6 +76,11 @@ impl Db<'_> {
         }
     }
 
+    /// Looks whether all shards, which must be held, are as they must be; says what is not.
+    pub fn check(&self) -> Result<(), String> {
+        (0..SHARDS).try_for_each(|id| self.shards.shard(id).check(id))
+    }
+
     /// Begins a walk over the names of the keys that are there at this moment, to be gone on with when nothing is locked.
     /// Its cost doesn't depend on the number of keys.
     pub fn walk_names(&mut self) -> NameWalk {

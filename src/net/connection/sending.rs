@@ -159,7 +159,7 @@ impl Connection {
         let unsent = self.out.len() - self.sent + kept + behind;
         self.client.mailbox.set_unsent(unsent);
         let whole = self.out.len() + kept;
-        let capacity = self.out.buf_mut().capacity().max(whole) + fed + self.stream.kept();
+        let capacity = self.out.buf_mut().capacity().max(whole) + fed;
         let told = &self.client.reply_capacity;
         told.store(capacity, Ordering::Relaxed);
     }

@@ -1,4 +1,4 @@
-//! The whole data set of both servers, key by key.
+//! The whole data set of both servers, key by key, and whether ours is as its engine must keep it.
 
 use crate::common::{Client, Value};
 
@@ -36,6 +36,9 @@ pub fn compare(world: &mut World) {
     }
     world.real.reader.ask("SELECT 0");
     world.ours.reader.ask("SELECT 0");
+    // The fingerprint is refused where the keyspace isn't as it must be.
+    let digest = world.ours.reader.ask("DEBUG DIGEST");
+    assert!(!digest.is_error(), "{digest}");
 }
 
 fn compare_key(world: &mut World, db: usize, key: &[u8]) {

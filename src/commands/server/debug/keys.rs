@@ -12,6 +12,8 @@ fn census(call: &WriteCall<'_>) -> Census {
 }
 
 pub fn digest(call: &mut WriteCall<'_>) -> Done {
+    let unsound = |what| Fail::said(format!("ERR the keyspace is unsound: {what}"));
+    call.db.check().map_err(unsound)?;
     let now_ms = call.db.now_ms();
     let mut sum = Digest::default();
     for index in 0..census(call).databases.len() {
