@@ -200,7 +200,7 @@ impl Secure {
             let mut reader = self.tls.reader();
             let count = match reader.fill_buf() {
                 Ok(bytes) => {
-                    buf.extend_from_slice(bytes);
+                    append(buf, bytes);
                     bytes.len()
                 }
                 // There is no more, or there will be no more.
@@ -264,6 +264,18 @@ impl Secure {
         ready!(self.poll_push(context))?;
         Poll::Ready(Ok(std::mem::take(&mut self.promised)))
     }
+}
+
+/// Adds bytes to the end of `buf`, which grows by no more than that where it is large: it would double by itself, and a client
+/// with a long argument would be counted twice.
+fn append(buf: &mut BytesMut, bytes: &[u8]) {
+    let needed = buf.len() + bytes.len();
+    if needed > buf.capacity() && needed > READ_BYTES {
+        let mut exact = BytesMut::with_capacity(needed);
+        exact.extend_from_slice(buf);
+        *buf = exact;
+    }
+    buf.extend_from_slice(bytes);
 }
 
 impl Drop for Secure {
