@@ -250,6 +250,9 @@ impl Stream {
                 self.edit_node(spot, |node| node.cut_dead_above(id));
             }
         }
+        if id < self.last_id {
+            self.groups.values_mut().for_each(Group::pass_over_none);
+        }
         self.last_id = id;
     }
 
