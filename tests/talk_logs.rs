@@ -96,3 +96,41 @@ fn elements_that_turn_within_a_list_are_logged_as_added_and_taken() {
     );
     logged.replays();
 }
+
+#[test]
+fn what_a_stream_remembers_of_producers_is_logged_as_it_was_configured() {
+    let logged = Logged::start("stream-idmp-duration 200\nstream-idmp-maxsize 20");
+    let setup = |key: &str, duration_s: u32, ids_max: u32| {
+        format!("XCFGSET {key} IDMP-DURATION {duration_s} IDMP-MAXSIZE {ids_max}")
+    };
+    let said = logged.says("XADD s IDMP ann 1 * a 1");
+    assert_eq!(said.len(), 3, "{said:?}");
+    assert_eq!(said[1], setup("s", 200, 20));
+    assert!(said[2].starts_with("XIDMPRECORD s ann 1 "), "{said:?}");
+    let said = logged.says("XADD s IDMP ann 2 * a 1");
+    assert_eq!(said.len(), 2, "{said:?}");
+    logged.says("XADD t 1-0 a 1");
+    let said = logged.says("XIDMPRECORD t ann 1 1-0");
+    assert_eq!(
+        said,
+        [setup("t", 200, 20), "XIDMPRECORD t ann 1 1-0".into()]
+    );
+    logged.says("XADD u 1-0 a 1");
+    let said = logged.says("XCFGSET u IDMP-DURATION 200");
+    assert_eq!(said, [setup("u", 200, 20)]);
+    assert_eq!(logged.says("XCFGSET u IDMP-MAXSIZE 20"), [""; 0]);
+    let said = logged.says("XCFGSET u IDMP-MAXSIZE 30");
+    assert_eq!(said, [setup("u", 200, 30)]);
+    logged.server.talk(
+        "> CONFIG SET stream-idmp-duration 300 stream-idmp-maxsize 50
+         +OK",
+    );
+    logged.replays();
+    logged.server.talk(
+        "> DEL s t
+         :2
+         > XADD u IDMP ann 1 * a 1
+         \"*",
+    );
+    logged.replays();
+}

@@ -28,6 +28,45 @@ pub fn fresh(config: &Config) -> Idempotency {
     )
 }
 
+/// For how long a stream remembers what producers added, and how much of it, as the log has it: the configuration of whoever reads
+/// the log may say otherwise.
+pub struct Setup {
+    duration_s: u64,
+    ids_max: usize,
+}
+
+impl Setup {
+    fn of(known: &Idempotency) -> Self {
+        Setup {
+            duration_s: known.duration_s(),
+            ids_max: known.ids_max(),
+        }
+    }
+
+    /// Lets a stream remember what producers add, as the configuration says; nothing if it does already.
+    fn make(stream: &mut Stream, config: &Config) -> Option<Self> {
+        if stream.idempotency.is_some() {
+            return None;
+        }
+        let known = fresh(config);
+        let setup = Setup::of(&known);
+        stream.idempotency = Some(Box::new(known));
+        Some(setup)
+    }
+
+    pub fn log(&self, call: &mut WriteCall<'_>, key: &[u8]) {
+        let (mut duration, mut maxsize) = (itoa::Buffer::new(), itoa::Buffer::new());
+        call.db.log(&[
+            b"XCFGSET",
+            key,
+            b"IDMP-DURATION",
+            duration.format(self.duration_s).as_bytes(),
+            b"IDMP-MAXSIZE",
+            maxsize.format(self.ids_max).as_bytes(),
+        ]);
+    }
+}
+
 /// Who adds an entry.
 #[derive(Clone, Copy)]
 pub struct Sender<'a> {
@@ -86,11 +125,18 @@ impl Mention<'_> {
         Some(id)
     }
 
-    pub fn remember(&self, stream: &mut Stream, id: Id, config: &Config, now_ms: u64) {
-        let known = stream
-            .idempotency
-            .get_or_insert_with(|| Box::new(fresh(config)));
+    /// Returns what the stream was set up with, if this is its first producer.
+    pub fn remember(
+        &self,
+        stream: &mut Stream,
+        id: Id,
+        config: &Config,
+        now_ms: u64,
+    ) -> Option<Setup> {
+        let setup = Setup::make(stream, config);
+        let known = stream.idempotency.as_mut()?;
         known.remember(self.producer, &self.iid, id, now_ms);
+        setup
     }
 
     /// Logs that the entry is known by this: for the second time, if it was sent again.
@@ -184,13 +230,18 @@ fn xcfgset(call: &mut WriteCall<'_>) -> Done {
         return Err(Fail::Says("At least one parameter must be specified"));
     }
     let mut stream = call.db.edit::<Stream>(key)?.ok_or(Fail::NO_KEY)?;
-    let known = stream
-        .idempotency
-        .get_or_insert_with(|| Box::new(fresh(&call.server.config)));
+    let is_new = Setup::make(&mut stream, &call.server.config).is_some();
+    let Some(known) = &mut stream.idempotency else {
+        unreachable!("it was just made, if there was none");
+    };
     let duration_s = duration.map_or(known.duration_s(), |n| n as u64);
     let ids_max = maxsize.map_or(known.ids_max(), |n| n as usize);
-    if known.configure(duration_s, ids_max) {
+    let is_other = known.configure(duration_s, ids_max);
+    let setup = Setup::of(known);
+    if is_new || is_other {
         stream.note();
+        drop(stream);
+        setup.log(call, key);
     }
     call.out.ok();
     Ok(Flow::Done)
@@ -233,15 +284,23 @@ fn xidmprecord(call: &mut WriteCall<'_>) -> Done {
             "IID already exists for this producer with a different stream ID",
         ));
     }
-    let known = stream
-        .idempotency
-        .get_or_insert_with(|| Box::new(fresh(&call.server.config)));
+    let setup = Setup::make(&mut stream, &call.server.config);
+    let Some(known) = &mut stream.idempotency else {
+        unreachable!("it was just made, if there was none");
+    };
     if held != Some(id) {
         known.remember(producer, iid, id, now_ms);
         stream.note();
     } else if is_told {
         known.duplicates = known.duplicates.wrapping_add(1);
         stream.note();
+    }
+    drop(stream);
+    if let Some(setup) = setup {
+        setup.log(call, key);
+        let mut room = IdText::default();
+        call.db
+            .log(&[b"XIDMPRECORD", key, producer, iid, id.text(&mut room)]);
     }
     call.out.ok();
     Ok(Flow::Done)
