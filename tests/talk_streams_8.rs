@@ -342,7 +342,17 @@ fn a_reader_sleeps_until_there_is_something_to_claim() {
          zzz
          > XADD s 4-0 a 4
          \"4-0\"
-         b< [[\"s\" [[\"4-0\" [\"a\" \"4\"] :0 :0]]]]",
+         b< [[\"s\" [[\"4-0\" [\"a\" \"4\"] :0 :0]]]]
+         b> XREADGROUP GROUP g d BLOCK 0 CLAIM 100000 STREAMS s >
+         zzz
+         > XCLAIM s g c 0 2-0 IDLE 200000 JUSTID
+         [\"2-0\"]
+         b< [[\"s\" [[\"2-0\" [\"a\" \"2\"] :*
+         b> XREADGROUP GROUP g d BLOCK 0 CLAIM 100000 STREAMS s >
+         zzz
+         > XCLAIM s g c 0 2-0 TIME 1 JUSTID
+         [\"2-0\"]
+         b< [[\"s\" [[\"2-0\" [\"a\" \"2\"] :*",
     );
 }
 
