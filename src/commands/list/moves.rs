@@ -208,6 +208,9 @@ impl<'a> Conveyance<'a> {
     }
 
     fn log_added(&self, call: &mut WriteCall<'_>, chosen: &[Vec<u8>]) {
+        if !call.db.effects().wanted.log {
+            return;
+        }
         let word = match self.add {
             End::Left => &b"LPUSH"[..],
             End::Right => b"RPUSH",

@@ -199,6 +199,9 @@ impl Outcome {
 
     /// What the log and replicas are told: each entry as it is pending now.
     fn log(&self, call: &mut WriteCall<'_>, key: &[u8], name: &[u8], consumer: &[u8]) {
+        if !call.db.effects().wanted.log {
+            return;
+        }
         let (mut room, mut last_room) = (IdText::default(), IdText::default());
         let last_id = self.last_id.text(&mut last_room);
         // Claims make their consumer, so that it needs no line of its own.

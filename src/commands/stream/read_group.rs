@@ -288,6 +288,9 @@ impl Delivery<'_> {
         let Some((name, consumer)) = wish.reader else {
             return;
         };
+        if !call.db.effects().wanted.log {
+            return;
+        }
         // Claims make their consumer, so that it needs no line of its own.
         let delivered = if wish.no_ack { &[] } else { &self.ids[..] };
         if self.made_consumer && delivered.is_empty() && self.claimed.is_empty() {
