@@ -7,6 +7,7 @@ use super::id;
 use crate::command::Flag::{DenyOom, Fast};
 use crate::command::{Arg, Args, Command, Done, Fail, Flow, KeyUse, Run, WriteCall};
 use crate::config::Config;
+use crate::engine::Garbage;
 use crate::types::stream::{Id, IdText, Idempotency, Stream};
 
 /// XADD's arguments that say whose entry it is.
@@ -236,13 +237,18 @@ fn xcfgset(call: &mut WriteCall<'_>) -> Done {
     };
     let duration_s = duration.map_or(known.duration_s(), |n| n as u64);
     let ids_max = maxsize.map_or(known.ids_max(), |n| n as usize);
-    let is_other = known.configure(duration_s, ids_max);
+    let forgotten = known.configure(duration_s, ids_max);
     let setup = Setup::of(known);
-    if is_new || is_other {
+    let is_changed = is_new || forgotten.is_some();
+    if is_changed {
         stream.note();
-        drop(stream);
+    }
+    drop(stream);
+    if is_changed {
         setup.log(call, key);
     }
+    let garbage = forgotten.map(Garbage::Value);
+    call.db.effects().garbage.extend(garbage);
     call.out.ok();
     Ok(Flow::Done)
 }

@@ -453,7 +453,10 @@ impl Stream {
     /// Pieces that dropping it frees.
     pub fn free_effort(&self) -> usize {
         let groups: usize = self.groups.values().map(Group::free_effort).sum();
-        let known = self.idempotency.as_ref().map_or(0, |known| known.len());
+        let known = self
+            .idempotency
+            .as_ref()
+            .map_or(0, |known| known.free_effort());
         self.nodes.len() + groups + known
     }
 }
