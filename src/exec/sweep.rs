@@ -162,7 +162,8 @@ impl Worker {
         self.commit(unit, None);
         if !late.is_empty() {
             let lag = self.shared.stats.expiry_lag.lock();
-            late.iter().for_each(|ms| lag.record(ms * 1_000_000));
+            late.iter()
+                .for_each(|ms| lag.record(ms.saturating_mul(1_000_000)));
         }
         more
     }
