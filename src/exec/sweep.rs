@@ -56,7 +56,8 @@ impl Alarm {
         let mut rung = self.lock.lock();
         if !*rung {
             let longest = Duration::from_millis(SLEEP_MS_MAX);
-            rung.wait_for(&self.bell, clock::left(until_ms).unwrap_or(longest));
+            let left = clock::left(until_ms).map_or(longest, |left| left.min(longest));
+            rung.wait_for(&self.bell, left);
         }
         *rung = false;
         self.next_ms.store(0, Ordering::Release);
