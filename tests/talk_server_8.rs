@@ -236,14 +236,106 @@ fn under_lrm_only_edits_make_a_key_young() {
         client.say(&format!("OBJECT IDLETIME {key}"));
         show(&client.hear())
     };
-    // Until both have been idle for a second, as the mark has whole seconds.
-    while idle(&mut client, "read") == ":0" || idle(&mut client, "edited") == ":0" {
+    // Until all have been idle for a second, as the mark has whole seconds.
+    while ["read", "edited", "timed", "set"]
+        .iter()
+        .any(|key| idle(&mut client, key) == ":0")
+    {
         std::thread::yield_now();
     }
-    for command in ["GET read", "STRLEN read", "APPEND edited 2"] {
+    for command in [
+        "GET read",
+        "STRLEN read",
+        "PERSIST read",
+        "APPEND edited 2",
+        "EXPIRE timed 1000",
+    ] {
+        client.say(command);
+        client.hear();
+    }
+    // And what would edit, but changes nothing.
+    for command in ["SETRANGE read 0 \"\"", "SREM set none", "SADD set a"] {
         client.say(command);
         client.hear();
     }
     assert_ne!(idle(&mut client, "read"), ":0");
+    assert_ne!(idle(&mut client, "set"), ":0");
     assert_eq!(idle(&mut client, "edited"), ":0");
+    assert_eq!(idle(&mut client, "timed"), ":0");
+}
+
+#[test]
+fn commands_that_had_to_wait_are_logged_if_their_requests_or_replies_are_large() {
+    let server = TestServer::start(
+        "commandlog-execution-slower-than -1\ncommandlog-reply-larger-than 100\ncommandlog-request-larger-than 150",
+    );
+    let long = "x".repeat(200);
+    server.talk(&format!(
+        "b> BLPOP l 0
+         zzz
+         > RPUSH l {long}
+         :1
+         b< [\"l\" \"{long}\"]
+         > COMMANDLOG RESET large-request
+         +OK
+         b> BLPOP {long} 0
+         zzz
+         > COMMANDLOG LEN large-request
+         :0
+         > LPUSH {long} 1
+         :1
+         b< [\"{long}\" \"1\"]"
+    ));
+    let mut client = server.connect();
+    let mut logged = |which: &str| {
+        client.say(&format!("COMMANDLOG GET -1 {which}"));
+        show(&client.hear())
+    };
+    let replies = logged("large-reply");
+    assert!(
+        replies.contains(" :219 [\"BLPOP\" \"l\" \"0\"] "),
+        "{replies}"
+    );
+    let logged = logged("large-request");
+    for command in ["BLPOP", "LPUSH"] {
+        let entry = format!(" :230 [\"{command}\" \"xxx");
+        assert!(logged.contains(&entry), "{logged}");
+    }
+}
+
+#[test]
+fn a_save_that_a_client_waits_for_is_not_called_off() {
+    let server = TestServer::start("rdb-key-save-delay 1000000");
+    let (mut waits, mut other) = (server.connect(), server.connect());
+    let mut ask = |line: &str| {
+        other.say(line);
+        show(&other.hear())
+    };
+    for n in 0..100 {
+        ask(&format!("SET key:{n} 1"));
+    }
+    waits.say("SAVE");
+    let begun = std::time::Instant::now();
+    while ask("INFO persistence").contains("current_save_keys_total:0\\r") {
+        assert!(begun.elapsed().as_secs() < 30, "the save begins");
+    }
+    assert_eq!(
+        ask("BGSAVE CANCEL"),
+        "-ERR Background saving is currently not in progress or scheduled"
+    );
+    assert_eq!(ask("CONFIG SET rdb-key-save-delay 0"), "+OK");
+    assert_eq!(show(&waits.hear()), "+OK");
+}
+
+#[test]
+fn monitors_see_no_secrets_of_what_scripts_call() {
+    let server = TestServer::start("");
+    let (mut monitor, mut client) = (server.connect(), server.connect());
+    monitor.say("MONITOR");
+    assert_eq!(show(&monitor.hear()), "+OK");
+    client.say("EVAL \"return redis.pcall('migrate', '127.0.0.1', '1', 'k', '0', '10', 'auth', ARGV[1])\" 0 hidden");
+    assert_eq!(show(&client.hear()), "+NOKEY");
+    assert!(show(&monitor.hear()).contains("\"EVAL\""));
+    let called = show(&monitor.hear());
+    assert!(called.ends_with("\"auth\" \"(redacted)\""), "{called}");
 }
