@@ -138,6 +138,63 @@ fn a_replica_sends_clients_that_follow_to_its_master() {
 }
 
 #[test]
+fn of_scripts_and_transactions_those_are_sent_to_the_master_that_say_they_write_or_read() {
+    let server = TestServer::start("replicaof 127.0.0.1 1");
+    server.talk(
+        "> CLIENT CAPA redirect
+         +OK
+         > EVAL \"return 1\" 0
+         :1
+         > EVAL \"return redis.call('get', KEYS[1])\" 1 k
+         nil
+         > EVAL_RO \"return redis.call('get', KEYS[1])\" 1 k
+         -REDIRECT 127.0.0.1:1
+         > EVAL \"#!lua flags=no-writes\\nreturn redis.call('get', KEYS[1])\" 1 k
+         nil
+         > EVAL \"#!lua\\nreturn 1\" 0
+         -REDIRECT 127.0.0.1:1
+         > EVALSHA e0e1f9fabfc9d4800c877a703b823ac0578ff8db 0
+         :1
+         > FCALL none 1 k
+         -ERR Function not found
+         > PUBLISH a b
+         :0
+         > MULTI
+         +OK
+         > GET k
+         -REDIRECT 127.0.0.1:1
+         > PING
+         +QUEUED
+         > EXEC
+         -EXECABORT Transaction discarded because of previous errors.
+         > MULTI
+         +OK
+         > PING
+         +QUEUED
+         > EVAL \"return 1\" 0
+         +QUEUED
+         > EXEC
+         [+PONG :1]
+         > READONLY
+         +OK
+         > EVAL_RO \"return redis.call('get', KEYS[1])\" 1 k
+         nil
+         > MULTI
+         +OK
+         > GET k
+         +QUEUED
+         > EXEC
+         [nil]
+         > MULTI
+         +OK
+         > SET k 1
+         -REDIRECT 127.0.0.1:1
+         > EXEC
+         -EXECABORT Transaction discarded because of previous errors.",
+    );
+}
+
+#[test]
 fn a_script_is_shown() {
     talk(
         "> SCRIPT LOAD \"return 1\"
@@ -228,7 +285,7 @@ fn a_save_is_called_off_and_an_end_is_refused() {
 fn under_lrm_only_edits_make_a_key_young() {
     let server = TestServer::start("maxmemory-policy allkeys-lrm");
     let mut client = server.connect();
-    for command in ["SET read 1", "SET edited 1"] {
+    for command in ["SET read 1", "SET edited 1", "SET timed 1", "SADD set a"] {
         client.say(command);
         client.hear();
     }
