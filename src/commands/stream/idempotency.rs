@@ -31,14 +31,14 @@ pub fn fresh(config: &Config) -> Idempotency {
 
 /// For how long a stream remembers what producers added, and how much of it, as the log has it: the configuration of whoever reads
 /// the log may say otherwise.
-pub struct Setup {
+pub struct Retention {
     duration_s: u64,
     ids_max: usize,
 }
 
-impl Setup {
+impl Retention {
     fn of(known: &Idempotency) -> Self {
-        Setup {
+        Retention {
             duration_s: known.duration_s(),
             ids_max: known.ids_max(),
         }
@@ -50,7 +50,7 @@ impl Setup {
             return None;
         }
         let known = fresh(config);
-        let setup = Setup::of(&known);
+        let setup = Retention::of(&known);
         stream.idempotency = Some(Box::new(known));
         Some(setup)
     }
@@ -133,8 +133,8 @@ impl Mention<'_> {
         id: Id,
         config: &Config,
         now_ms: u64,
-    ) -> Option<Setup> {
-        let setup = Setup::make(stream, config);
+    ) -> Option<Retention> {
+        let setup = Retention::make(stream, config);
         let known = stream.idempotency.as_mut()?;
         known.remember(self.producer, &self.iid, id, now_ms);
         setup
@@ -231,14 +231,14 @@ fn xcfgset(call: &mut WriteCall<'_>) -> Done {
         return Err(Fail::Says("At least one parameter must be specified"));
     }
     let mut stream = call.db.edit::<Stream>(key)?.ok_or(Fail::NO_KEY)?;
-    let is_new = Setup::make(&mut stream, &call.server.config).is_some();
+    let is_new = Retention::make(&mut stream, &call.server.config).is_some();
     let Some(known) = &mut stream.idempotency else {
         unreachable!("it was just made, if there was none");
     };
     let duration_s = duration.map_or(known.duration_s(), |n| n as u64);
     let ids_max = maxsize.map_or(known.ids_max(), |n| n as usize);
     let forgotten = known.configure(duration_s, ids_max);
-    let setup = Setup::of(known);
+    let setup = Retention::of(known);
     let is_changed = is_new || forgotten.is_some();
     if is_changed {
         stream.note();
@@ -290,7 +290,7 @@ fn xidmprecord(call: &mut WriteCall<'_>) -> Done {
             "IID already exists for this producer with a different stream ID",
         ));
     }
-    let setup = Setup::make(&mut stream, &call.server.config);
+    let setup = Retention::make(&mut stream, &call.server.config);
     let Some(known) = &mut stream.idempotency else {
         unreachable!("it was just made, if there was none");
     };
