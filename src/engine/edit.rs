@@ -106,7 +106,7 @@ impl<'a, T: Type> Edit<'a, T> {
 
     /// Does what [`Edit::note`] does, and announces the keyspace event `name`.
     pub fn announce_aside(&mut self, name: &'static str) {
-        self.tell(name, Vec::new());
+        self.tell(name, &[]);
         self.noted = true;
     }
 
@@ -118,10 +118,10 @@ impl<'a, T: Type> Edit<'a, T> {
     /// Says that the value changed, as the keyspace event `name`. An edit that
     /// announces nothing has changed nothing.
     pub fn announce(&mut self, name: &'static str) {
-        self.announce_with(name, Vec::new());
+        self.announce_with(name, &[]);
     }
 
-    pub(super) fn announce_with(&mut self, name: &'static str, fields: Vec<Bstr>) {
+    pub(super) fn announce_with(&mut self, name: &'static str, fields: &[Bstr]) {
         self.tell(name, fields);
         self.changed = true;
     }
@@ -130,7 +130,7 @@ impl<'a, T: Type> Edit<'a, T> {
         self.effects
     }
 
-    fn tell(&mut self, name: &'static str, fields: Vec<Bstr>) {
+    fn tell(&mut self, name: &'static str, fields: &[Bstr]) {
         self.tell_gone();
         if self.effects.wanted.events == 0 {
             // Nobody hears of any, so the key needn't be looked at.
