@@ -138,6 +138,63 @@ fn a_replica_sends_clients_that_follow_to_its_master() {
 }
 
 #[test]
+fn of_scripts_and_transactions_those_are_sent_to_the_master_that_say_they_write_or_read() {
+    let server = TestServer::start("replicaof 127.0.0.1 1");
+    server.talk(
+        "> CLIENT CAPA redirect
+         +OK
+         > EVAL \"return 1\" 0
+         :1
+         > EVAL \"return redis.call('get', KEYS[1])\" 1 k
+         nil
+         > EVAL_RO \"return redis.call('get', KEYS[1])\" 1 k
+         -REDIRECT 127.0.0.1:1
+         > EVAL \"#!lua flags=no-writes\\nreturn redis.call('get', KEYS[1])\" 1 k
+         nil
+         > EVAL \"#!lua\\nreturn 1\" 0
+         -REDIRECT 127.0.0.1:1
+         > EVALSHA e0e1f9fabfc9d4800c877a703b823ac0578ff8db 0
+         :1
+         > FCALL none 1 k
+         -ERR Function not found
+         > PUBLISH a b
+         :0
+         > MULTI
+         +OK
+         > GET k
+         -REDIRECT 127.0.0.1:1
+         > PING
+         +QUEUED
+         > EXEC
+         -EXECABORT Transaction discarded because of previous errors.
+         > MULTI
+         +OK
+         > PING
+         +QUEUED
+         > EVAL \"return 1\" 0
+         +QUEUED
+         > EXEC
+         [+PONG :1]
+         > READONLY
+         +OK
+         > EVAL_RO \"return redis.call('get', KEYS[1])\" 1 k
+         nil
+         > MULTI
+         +OK
+         > GET k
+         +QUEUED
+         > EXEC
+         [nil]
+         > MULTI
+         +OK
+         > SET k 1
+         -REDIRECT 127.0.0.1:1
+         > EXEC
+         -EXECABORT Transaction discarded because of previous errors.",
+    );
+}
+
+#[test]
 fn a_script_is_shown() {
     talk(
         "> SCRIPT LOAD \"return 1\"
@@ -228,7 +285,7 @@ fn a_save_is_called_off_and_an_end_is_refused() {
 fn under_lrm_only_edits_make_a_key_young() {
     let server = TestServer::start("maxmemory-policy allkeys-lrm");
     let mut client = server.connect();
-    for command in ["SET read 1", "SET edited 1"] {
+    for command in ["SET read 1", "SET edited 1", "SET timed 1", "SADD set a"] {
         client.say(command);
         client.hear();
     }
@@ -236,14 +293,106 @@ fn under_lrm_only_edits_make_a_key_young() {
         client.say(&format!("OBJECT IDLETIME {key}"));
         show(&client.hear())
     };
-    // Until both have been idle for a second, as the mark has whole seconds.
-    while idle(&mut client, "read") == ":0" || idle(&mut client, "edited") == ":0" {
+    // Until all have been idle for a second, as the mark has whole seconds.
+    while ["read", "edited", "timed", "set"]
+        .iter()
+        .any(|key| idle(&mut client, key) == ":0")
+    {
         std::thread::yield_now();
     }
-    for command in ["GET read", "STRLEN read", "APPEND edited 2"] {
+    for command in [
+        "GET read",
+        "STRLEN read",
+        "PERSIST read",
+        "APPEND edited 2",
+        "EXPIRE timed 1000",
+    ] {
+        client.say(command);
+        client.hear();
+    }
+    // And what would edit, but changes nothing.
+    for command in ["SETRANGE read 0 \"\"", "SREM set none", "SADD set a"] {
         client.say(command);
         client.hear();
     }
     assert_ne!(idle(&mut client, "read"), ":0");
+    assert_ne!(idle(&mut client, "set"), ":0");
     assert_eq!(idle(&mut client, "edited"), ":0");
+    assert_eq!(idle(&mut client, "timed"), ":0");
+}
+
+#[test]
+fn commands_that_had_to_wait_are_logged_if_their_requests_or_replies_are_large() {
+    let server = TestServer::start(
+        "commandlog-execution-slower-than -1\ncommandlog-reply-larger-than 100\ncommandlog-request-larger-than 150",
+    );
+    let long = "x".repeat(200);
+    server.talk(&format!(
+        "b> BLPOP l 0
+         zzz
+         > RPUSH l {long}
+         :1
+         b< [\"l\" \"{long}\"]
+         > COMMANDLOG RESET large-request
+         +OK
+         b> BLPOP {long} 0
+         zzz
+         > COMMANDLOG LEN large-request
+         :0
+         > LPUSH {long} 1
+         :1
+         b< [\"{long}\" \"1\"]"
+    ));
+    let mut client = server.connect();
+    let mut logged = |which: &str| {
+        client.say(&format!("COMMANDLOG GET -1 {which}"));
+        show(&client.hear())
+    };
+    let replies = logged("large-reply");
+    assert!(
+        replies.contains(" :219 [\"BLPOP\" \"l\" \"0\"] "),
+        "{replies}"
+    );
+    let logged = logged("large-request");
+    for command in ["BLPOP", "LPUSH"] {
+        let entry = format!(" :230 [\"{command}\" \"xxx");
+        assert!(logged.contains(&entry), "{logged}");
+    }
+}
+
+#[test]
+fn a_save_that_a_client_waits_for_is_not_called_off() {
+    let server = TestServer::start("rdb-key-save-delay 1000000");
+    let (mut waits, mut other) = (server.connect(), server.connect());
+    let mut ask = |line: &str| {
+        other.say(line);
+        show(&other.hear())
+    };
+    for n in 0..100 {
+        ask(&format!("SET key:{n} 1"));
+    }
+    waits.say("SAVE");
+    let begun = std::time::Instant::now();
+    while ask("INFO persistence").contains("current_save_keys_total:0\\r") {
+        assert!(begun.elapsed().as_secs() < 30, "the save begins");
+    }
+    assert_eq!(
+        ask("BGSAVE CANCEL"),
+        "-ERR Background saving is currently not in progress or scheduled"
+    );
+    assert_eq!(ask("CONFIG SET rdb-key-save-delay 0"), "+OK");
+    assert_eq!(show(&waits.hear()), "+OK");
+}
+
+#[test]
+fn monitors_see_no_secrets_of_what_scripts_call() {
+    let server = TestServer::start("");
+    let (mut monitor, mut client) = (server.connect(), server.connect());
+    monitor.say("MONITOR");
+    assert_eq!(show(&monitor.hear()), "+OK");
+    client.say("EVAL \"return redis.pcall('migrate', '127.0.0.1', '1', 'k', '0', '10', 'auth', ARGV[1])\" 0 hidden");
+    assert_eq!(show(&client.hear()), "+NOKEY");
+    assert!(show(&monitor.hear()).contains("\"EVAL\""));
+    let called = show(&monitor.hear());
+    assert!(called.ends_with("\"auth\" \"(redacted)\""), "{called}");
 }

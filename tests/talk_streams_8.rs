@@ -275,6 +275,50 @@ fn a_reader_claims_the_longest_idle_first_and_then_reads_what_is_new() {
 }
 
 #[test]
+fn a_claim_comes_upon_what_has_left_the_stream_once() {
+    let server = TestServer::start("");
+    let mut client = server.connect();
+    for n in 1..=2500 {
+        client.say(&format!("XADD s {n}-0 a {n}"));
+        client.hear();
+    }
+    server.talk(
+        "> XGROUP CREATE s g 0
+         +OK
+         > XREADGROUP GROUP g c STREAMS s >
+         [*
+         > XTRIM s MAXLEN 1
+         :2499
+         > XREADGROUP GROUP g d CLAIM 0 STREAMS s >
+         nil
+         > XREADGROUP GROUP g d CLAIM 0 STREAMS s >
+         nil
+         > XREADGROUP GROUP g d CLAIM 0 STREAMS s >
+         [[\"s\" [[\"2500-0\" [\"a\" \"2500\"] :*
+         > XREADGROUP GROUP g e CLAIM 0 STREAMS s >
+         [[\"s\" [[\"2500-0\" [\"a\" \"2500\"] :*
+         > XPENDING s g
+         [:2500 \"1-0\" \"2500-0\" [[\"c\" \"2499\"] [\"e\" \"1\"]]]
+         > XGROUP CREATE t g 0 MKSTREAM
+         +OK
+         > XADD t 5-0 a 5
+         \"5-0\"
+         > XREADGROUP GROUP g c STREAMS t >
+         [*
+         > XTRIM t MAXLEN 0
+         :1
+         > XREADGROUP GROUP g d CLAIM 0 STREAMS t >
+         nil
+         > XSETID t 1-0
+         +OK
+         > XADD t 5-0 a 6
+         \"5-0\"
+         > XREADGROUP GROUP g d CLAIM 0 STREAMS t >
+         [[\"t\" [[\"5-0\" [\"a\" \"6\"] :*",
+    );
+}
+
+#[test]
 fn a_reader_sleeps_until_there_is_something_to_claim() {
     let server = TestServer::start("");
     server.talk(STREAM);
@@ -298,7 +342,17 @@ fn a_reader_sleeps_until_there_is_something_to_claim() {
          zzz
          > XADD s 4-0 a 4
          \"4-0\"
-         b< [[\"s\" [[\"4-0\" [\"a\" \"4\"] :0 :0]]]]",
+         b< [[\"s\" [[\"4-0\" [\"a\" \"4\"] :0 :0]]]]
+         b> XREADGROUP GROUP g d BLOCK 0 CLAIM 100000 STREAMS s >
+         zzz
+         > XCLAIM s g c 0 2-0 IDLE 200000 JUSTID
+         [\"2-0\"]
+         b< [[\"s\" [[\"2-0\" [\"a\" \"2\"] :*
+         b> XREADGROUP GROUP g d BLOCK 0 CLAIM 100000 STREAMS s >
+         zzz
+         > XCLAIM s g c 0 2-0 TIME 1 JUSTID
+         [\"2-0\"]
+         b< [[\"s\" [[\"2-0\" [\"a\" \"2\"] :*",
     );
 }
 

@@ -159,6 +159,10 @@ fn several_strings_are_set_together_or_none() {
          [\"3\" \"4\"]
          > MSETEX x a 1
          -ERR invalid numkeys value
+         > MSETEX 9223372036854775807 a 1
+         -ERR invalid numkeys value
+         > MSETEX 2147483647 a 1
+         -ERR wrong number of key-value pairs
          > MSETEX 2147483648 a 1
          -ERR invalid numkeys value
          > MSETEX 2 a 1 b

@@ -245,7 +245,12 @@ impl Client {
 
     /// All that it takes: what `maxmemory-clients` counts.
     pub fn memory_bytes(&self) -> usize {
-        self.heap_bytes() + self.buffer_bytes()
+        self.memory_bytes_with(&self.profile.lock())
+    }
+
+    /// All that it takes, for who has locked its profile.
+    pub fn memory_bytes_with(&self, profile: &Profile) -> usize {
+        self.heap_bytes_with(profile) + self.buffer_bytes()
     }
 
     fn buffer_bytes(&self) -> usize {

@@ -192,6 +192,12 @@ pub enum Flag {
     Pushes,
 }
 
+// Flags are bits of a `u32`, and there is room for one more.
+const _: () = assert!(
+    (Flag::Pushes as u32) < u32::BITS,
+    "flags are bits of a `u32`"
+);
+
 impl Flag {
     pub const fn bit(self) -> u32 {
         1 << self as u32

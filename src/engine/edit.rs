@@ -8,6 +8,7 @@ use std::collections::TryReserveError;
 use std::marker::PhantomData;
 use std::ops::{Deref, DerefMut};
 
+use super::access::Access;
 use super::db::discard;
 use super::effects::{Class, Effects};
 use super::entry::New;
@@ -24,6 +25,8 @@ pub struct Edit<'a, T: Type> {
     /// The key was made for this edit, and nobody has heard of it yet.
     fresh: bool,
     changed: bool,
+    /// What it leaves if the value changes, where an edit that changes nothing leaves no mark.
+    mark: Option<Access>,
     noted: bool,
     wakes: bool,
     /// A small hash stands with its key: it is taken out to be edited, and put back when the guard is dropped.
@@ -52,6 +55,7 @@ impl<'a, T: Type> Edit<'a, T> {
             effects,
             fresh,
             changed: false,
+            mark: None,
             noted: false,
             wakes: false,
             taken: None,
@@ -59,6 +63,12 @@ impl<'a, T: Type> Edit<'a, T> {
             expired: false,
             kind: PhantomData,
         }
+    }
+
+    #[inline]
+    pub(super) fn with_mark(mut self, mark: Option<Access>) -> Self {
+        self.mark = mark;
+        self
     }
 
     /// The time of the whole unit of work.
@@ -96,7 +106,7 @@ impl<'a, T: Type> Edit<'a, T> {
 
     /// Does what [`Edit::note`] does, and announces the keyspace event `name`.
     pub fn announce_aside(&mut self, name: &'static str) {
-        self.tell(name, Vec::new());
+        self.tell(name, &[]);
         self.noted = true;
     }
 
@@ -108,10 +118,10 @@ impl<'a, T: Type> Edit<'a, T> {
     /// Says that the value changed, as the keyspace event `name`. An edit that
     /// announces nothing has changed nothing.
     pub fn announce(&mut self, name: &'static str) {
-        self.announce_with(name, Vec::new());
+        self.announce_with(name, &[]);
     }
 
-    pub(super) fn announce_with(&mut self, name: &'static str, fields: Vec<Bstr>) {
+    pub(super) fn announce_with(&mut self, name: &'static str, fields: &[Bstr]) {
         self.tell(name, fields);
         self.changed = true;
     }
@@ -120,7 +130,7 @@ impl<'a, T: Type> Edit<'a, T> {
         self.effects
     }
 
-    fn tell(&mut self, name: &'static str, fields: Vec<Bstr>) {
+    fn tell(&mut self, name: &'static str, fields: &[Bstr]) {
         self.tell_gone();
         if self.effects.wanted.events == 0 {
             // Nobody hears of any, so the key needn't be looked at.
@@ -239,6 +249,9 @@ impl<T: Type> Drop for Edit<'_, T> {
         }
         self.tell_gone();
         if self.changed {
+            if let Some(mark) = self.mark {
+                self.shard.table_mut(db).at(pos).set_access(mark);
+            }
             self.shard.changed(db, pos, self.effects);
         } else {
             self.effects.dirty += u64::from(self.noted);

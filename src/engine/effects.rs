@@ -137,7 +137,7 @@ impl Effects {
 
     #[inline]
     pub fn announce(&mut self, class: Class, name: &'static str, db: usize, key: &[u8]) {
-        self.announce_fields(class, name, db, key, Vec::new());
+        self.announce_fields(class, name, db, key, &[]);
     }
 
     #[inline]
@@ -147,14 +147,14 @@ impl Effects {
         name: &'static str,
         db: usize,
         key: &[u8],
-        fields: Vec<Bstr>,
+        fields: &[Bstr],
     ) {
         if self.wants(class) {
             self.events.push(Event {
                 name,
                 db,
                 key: Bstr::new(key),
-                fields,
+                fields: fields.to_vec(),
             });
         }
     }

@@ -81,7 +81,7 @@ impl Edit<'_, Hash> {
             true => fields.into_iter().map(Bstr::new).collect(),
             false => Vec::new(),
         };
-        self.announce_with(name, fields);
+        self.announce_with(name, &fields);
     }
 
     /// A field's value. A field that is due goes before anything else is done.
@@ -115,7 +115,7 @@ pub(super) fn tell_gone(
             .collect();
         effects.log.push(db, &args);
     }
-    effects.announce_fields(Class::Hash, "hexpired", db, key, gone);
+    effects.announce_fields(Class::Hash, "hexpired", db, key, &gone);
 }
 
 /// Sets the wheel by the earliest deadline among a hash's fields, once the value at `pos` has changed.

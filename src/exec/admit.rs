@@ -154,7 +154,8 @@ impl Worker {
             || session.multi.is_some() && self.is_declared_writer(entry, argv)
             || is_exec && queued().any(queued_writes);
         if session.follows_redirects {
-            let reads = |entry: &Entry| entry.is(Flag::ReadOnly) || entry.is(Flag::Scripted);
+            // A script that doesn't say what it does is no command that reads.
+            let reads = |entry: &Entry| entry.is(Flag::ReadOnly);
             let reads = reads(entry) || is_exec && queued().any(|one| reads(one.entry));
             if writes || self.is_declared_writer(entry, argv) || reads && !session.reads_here {
                 self.check_redirect()?;

@@ -3,17 +3,18 @@
 //! `Worker::run` takes one request to its reply. What can't be answered at once comes back as
 //! a [`Next`] for the connection to act on; nothing here waits or touches a socket.
 
+mod account;
 mod admit;
 mod called;
 mod commit;
 mod evict;
 mod fiber;
-mod large;
 mod long;
 mod own;
 mod park;
 mod relay;
 mod replay;
+mod reply;
 mod rights;
 mod script;
 mod session;
@@ -35,13 +36,13 @@ pub use park::{Sleep, Wake, Woken};
 pub use relay::{Relay, Relayed};
 pub use stop::{By, abort, ask_to_stop, stop, wait_for_cron};
 
-use crate::command::session::{ReplyMode, Session, Watches};
+use crate::command::session::{Session, Watches};
 use crate::command::shared::Shared;
 use crate::command::stats::WorkerStats;
-use crate::command::{Entry, Fail, Feed, Flag, Flow, Found, Job, Shutdown, redacted};
+use crate::command::{Entry, Fail, Feed, Flag, Flow, Found, Job, Shutdown};
 use crate::engine::{Effects, Engine, Glance, Now, Rules, ShardKey, Victims};
 use crate::journal::{Depends, Porter};
-use crate::resp::Reply;
+use crate::resp::{Mark, Reply};
 use crate::util::clock::{self, Reading, Stopwatch};
 
 /// The clock is read anew after commands that took longer than this: deadlines are milliseconds.
@@ -293,16 +294,7 @@ impl Worker {
     ) -> Next {
         let mark = out.mark();
         let entry = look.entry;
-        let mut done = self.run_admitted(session, look, argv, out);
-        if let Ok(unit::Ran::Flow(Flow::Script(wish))) = done {
-            let stage = stage.expect("commands that run scripts say so by their flag");
-            done = self.script(stage, session, argv, &wish, out);
-        }
-        if let Ok(unit::Ran::Flow(Flow::Watch)) = done {
-            let watched = self.watch_keys(session, &argv[1..]);
-            session.publish_profile();
-            done = watched.map(|()| unit::Ran::Flow(Flow::Done));
-        }
+        let done = self.handle(stage, session, look, argv, out);
         let mut next = match done {
             Ok(unit::Ran::Flow(Flow::Done)) => Next::Continue,
             Ok(unit::Ran::Flow(flow)) => self.follow(stage, session, entry, argv, flow, out),
@@ -344,6 +336,43 @@ impl Worker {
                 self.note_sizes(session, entry, argv, out.since(mark).len());
             }
         }
+        self.end_reply(session, entry, mark, &next, out);
+        next
+    }
+
+    /// Runs a request's handler, and what it asks for that may fail.
+    #[inline]
+    fn handle<'w>(
+        &'w self,
+        stage: Option<&fiber::Stage<'w>>,
+        session: &mut Session,
+        look: Look,
+        argv: &[&[u8]],
+        out: &mut Reply,
+    ) -> Result<unit::Ran, Fail> {
+        let mut done = self.run_admitted(session, look, argv, out);
+        if let Ok(unit::Ran::Flow(Flow::Script(wish))) = done {
+            let stage = stage.expect("commands that run scripts say so by their flag");
+            done = self.script(stage, session, argv, &wish, out);
+        }
+        if let Ok(unit::Ran::Flow(Flow::Watch)) = done {
+            let watched = self.watch_keys(session, &argv[1..]);
+            session.publish_profile();
+            done = watched.map(|()| unit::Ran::Flow(Flow::Done));
+        }
+        done
+    }
+
+    /// Ends the reply to a command that ran, unless it is still to come.
+    #[inline]
+    fn end_reply(
+        &self,
+        session: &mut Session,
+        entry: &Entry,
+        mark: Mark,
+        next: &Next,
+        out: &mut Reply,
+    ) {
         if let Some(tracking) = &mut session.tracking
             && !entry.is(Flag::KeepsCaching)
             && session.multi.is_none()
@@ -362,7 +391,6 @@ impl Worker {
             }
             _ => self.finish_reply(session, mark, out),
         }
-        next
     }
 
     /// CONFIG SET holds for what follows in the same batch, and a new `maxmemory` at once.
@@ -374,144 +402,6 @@ impl Worker {
         if entry.is(Flag::SetsLimits) && self.shared.config.maxmemory.get() > 0 {
             // What a long script holds goes when it has ended.
             let _ = self.make_room();
-        }
-    }
-
-    /// Writes an error reply to a command that ran.
-    pub(super) fn answer_error(&self, entry: &Entry, fail: &Fail, out: &mut Reply) {
-        let text = fail.text();
-        out.error(text.as_bytes());
-        let stats = self.stats();
-        if !matches!(fail, Fail::Counted(_)) {
-            self.shared.stats.error(text.as_bytes());
-            stats.counters.error_replies.add(1);
-        }
-        stats.commands[entry.id].failed.add(1);
-    }
-
-    /// Writes an error reply to a request that never ran.
-    fn refuse(&self, session: &mut Session, entry: Option<&Entry>, fail: &Fail, out: &mut Reply) {
-        let exec = entry.is_some_and(|entry| entry.is(Flag::RunsQueue));
-        let text = if exec {
-            fail.aborting().into()
-        } else {
-            fail.text()
-        };
-        if exec {
-            session.multi = None;
-            self.unwatch(session);
-            session.publish_profile();
-        }
-        self.write_error(&text, out);
-        if let Some(entry) = entry {
-            self.stats().commands[entry.id].rejected.add(1);
-        }
-        if let Some(multi) = &mut session.multi {
-            multi.refused = true;
-        }
-    }
-
-    /// Refuses a command that had been let in before, and slept.
-    pub(super) fn reject(&self, entry: &Entry, fail: &Fail, out: &mut Reply) {
-        self.write_error(&fail.text(), out);
-        self.stats().commands[entry.id].rejected.add(1);
-    }
-
-    /// Writes an error reply, and counts it.
-    pub(super) fn write_error(&self, text: &str, out: &mut Reply) {
-        out.error(text.as_bytes());
-        self.shared.stats.error(text.as_bytes());
-        self.stats().counters.error_replies.add(1);
-    }
-
-    /// The time since `started`, which becomes now.
-    #[inline]
-    fn lap(&self, started: &mut Reading) -> u64 {
-        let ended = self.watch.read();
-        let nanos = self.watch.nanos(*started, ended);
-        *started = ended;
-        nanos
-    }
-
-    /// Time, slow log and counters of a command that ran.
-    fn count(&self, session: &Session, entry: &'static Entry, argv: &[&[u8]], nanos: u64) {
-        let stats = self.stats();
-        stats.counters.commands.add(1);
-        session.commands.set(session.commands.get() + 1);
-        let config = &self.shared.config;
-        stats.commands[entry.id].ran(nanos, config.latency_tracking.get());
-        let micros = nanos / 1000;
-        let slower_than = config.slowlog_log_slower_than.get();
-        if slower_than >= 0 && micros >= slower_than as u64 && !entry.is(Flag::SkipSlowlog) {
-            let len_max = config.slowlog_max_len.get() as usize;
-            let log = (&self.shared.slowlog, len_max);
-            self.log_command(log, session, entry, argv, micros);
-        }
-        let threshold_ms = config.latency_monitor_threshold.get() as u64;
-        if threshold_ms > 0 && micros / 1000 >= threshold_ms {
-            let event = if entry.is(Flag::Fast) {
-                "fast-command"
-            } else {
-                "command"
-            };
-            self.shared
-                .latency
-                .note(event, self.now_ms() / 1000, micros / 1000);
-        }
-    }
-
-    /// Tells MONITOR of a command that has run.
-    #[inline]
-    fn show_monitors(&self, session: &Session, entry: &Entry, argv: &[&[u8]]) {
-        if self.shared.monitors.any() && !entry.is(Flag::SkipMonitor) && !entry.is(Flag::Admin) {
-            self.feed_monitors(session.db, &Self::address(session), entry, argv);
-        }
-    }
-
-    /// Tells MONITOR of a command that runs a script, before what the script calls, or as it fails.
-    fn show_script(&self, session: &Session, argv: &[&[u8]]) {
-        if self.shared.monitors.any() {
-            let (db, address) = (session.db, Self::address(session));
-            self.shared
-                .monitors
-                .feed(clock::now_us(), db, &address, argv);
-        }
-    }
-
-    /// Shows a command without what nobody is to see.
-    #[cold]
-    fn feed_monitors(&self, db: usize, address: &str, entry: &Entry, argv: &[&[u8]]) {
-        let hidden = redacted(entry, argv);
-        let shown = hidden.as_deref().unwrap_or(argv);
-        self.shared
-            .monitors
-            .feed(clock::now_us(), db, address, shown);
-    }
-
-    /// A client's address as MONITOR shows it.
-    fn address(session: &Session) -> String {
-        let client = &session.client;
-        if client.unix {
-            format!("unix:{}", client.address.trim_end_matches(":0"))
-        } else {
-            client.address.clone()
-        }
-    }
-
-    /// CLIENT REPLY: drops what shall not be answered.
-    #[inline]
-    pub fn finish_reply(&self, session: &mut Session, mark: crate::resp::Mark, out: &mut Reply) {
-        match session.reply {
-            ReplyMode::On => {}
-            ReplyMode::Off => out.cut(mark),
-            ReplyMode::SkipNext => {
-                out.cut(mark);
-                session.reply = ReplyMode::Skip;
-            }
-            ReplyMode::Skip => {
-                out.cut(mark);
-                session.reply = ReplyMode::On;
-            }
         }
     }
 

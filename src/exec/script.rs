@@ -10,7 +10,6 @@ use super::admit;
 use super::fiber::Stage;
 use super::unit::{Ran, Unit};
 use crate::acl::User;
-use crate::command::client::Client;
 use crate::command::session::Session;
 use crate::command::{Begin, Fail, Find, Flow, FunctionLoad, Plan, ScriptCall, ScriptWish};
 use crate::engine::{ShardKey, ShardSet};
@@ -312,7 +311,7 @@ impl Worker {
     ) -> (Unit<'w>, Result<(), Fail>) {
         // Here, so that what the script calls is shown after it.
         self.show_script(session, argv);
-        let mut own = self.script_session(&session.client);
+        let mut own = Session::new(session.client.clone(), None);
         own.db = session.db;
         own.no_touch = session.no_touch;
         own.user = session.user.clone();
@@ -334,16 +333,14 @@ impl Worker {
             obeyed: stage.obeys(),
             is_function: found.is_function,
             name: found.name.clone(),
-            command: Vec::new(),
+            // FUNCTION STATS tells it.
+            command: match found.is_function {
+                true => argv.iter().map(|arg| arg.to_vec()).collect(),
+                false => Vec::new(),
+            },
             dirty,
             declared,
         });
-        // FUNCTION STATS tells it.
-        if found.is_function
-            && let Some(run) = &mut *stage.run.borrow_mut()
-        {
-            run.command = argv.iter().map(|arg| arg.to_vec()).collect();
-        }
         stage.begin();
         let args = &argv[3 + call.keys..];
         let host = &stage.host;
@@ -377,10 +374,6 @@ impl Worker {
             run.unit,
             done.map_err(|failure| failed(&failure, &found.name)),
         )
-    }
-
-    fn script_session(&self, client: &std::sync::Arc<Client>) -> Session {
-        Session::new(client.clone(), None)
     }
 }
 

@@ -7,6 +7,24 @@ use crate::command::{Fail, Flow};
 use crate::resp::Reply;
 
 impl Worker {
+    /// Answers for what would wait, were it not one of several commands: nothing sleeps, and not finding anything is the reply.
+    /// Returns what else was asked for.
+    fn settle_waits(&self, flow: Flow, out: &mut Reply) -> Flow {
+        match flow {
+            Flow::Park(park) => park.on_timeout.write_denied(out),
+            Flow::Acks(wish) => {
+                let shared = &self.shared;
+                let count = wish.acks.count(&shared.replication, &shared.journal);
+                out.raw(&wish.acks.reply(count));
+            }
+            // The job goes on beside.
+            Flow::Wait(_) => out.ok(),
+            Flow::Stall(time) => std::thread::sleep(time),
+            other => return other,
+        }
+        Flow::Done
+    }
+
     /// What becomes of what a handler asked for: in a transaction nothing sleeps, and not finding anything is the reply.
     pub(super) fn settle_in_exec(
         &self,
@@ -16,26 +34,21 @@ impl Worker {
         unit: &mut Unit<'_>,
         out: &mut Reply,
     ) -> Result<(), Fail> {
-        match flow {
-            Flow::Park(park) => park.on_timeout.write_denied(out),
+        match self.settle_waits(flow, out) {
             Flow::LogAlone => unit.effects.record(session.db, argv),
             Flow::TellReplicas => unit.effects.tell_replicas(session.db, argv),
-            Flow::Acks(wish) => {
-                let shared = &self.shared;
-                let count = wish.acks.count(&shared.replication, &shared.journal);
-                out.raw(&wish.acks.reply(count));
-            }
-            // Nor does anything wait: the job goes on beside.
-            Flow::Wait(_) => out.ok(),
-            Flow::Stall(time) => std::thread::sleep(time),
             // It would lock what the transaction holds.
             Flow::Reload(_) => {
                 return Err(Fail::Says("Reloading is not allowed in transactions"));
             }
             Flow::Close => session.leaves = true,
             Flow::Done => {}
-            // Scripts have run; of the others, none is queued, or nothing more comes of it here.
-            Flow::Script(_)
+            // What waits was answered for, and scripts have run; of the others, none is queued, or nothing more comes of it here.
+            Flow::Park(_)
+            | Flow::Acks(_)
+            | Flow::Wait(_)
+            | Flow::Stall(_)
+            | Flow::Script(_)
             | Flow::Exec
             | Flow::Discard
             | Flow::Watch
@@ -51,20 +64,16 @@ impl Worker {
 
     /// What becomes of what a handler asked for: in a script nothing sleeps, and not finding anything is the reply.
     pub(super) fn settle_for_script(&self, flow: Flow, out: &mut Reply) -> Result<(), Fail> {
-        match flow {
-            Flow::Park(park) => park.on_timeout.write_denied(out),
-            Flow::Acks(wish) => {
-                let shared = &self.shared;
-                let count = wish.acks.count(&shared.replication, &shared.journal);
-                out.raw(&wish.acks.reply(count));
-            }
-            // Nor does anything wait: the job goes on beside.
-            Flow::Wait(_) => out.ok(),
-            Flow::Stall(time) => std::thread::sleep(time),
+        match self.settle_waits(flow, out) {
             // What replicas are to hear was recorded.
             Flow::Done | Flow::LogAlone | Flow::TellReplicas => {}
-            // Only where scripts may call what they may not (DEBUG set-disable-deny-scripts): nothing more comes of it.
-            Flow::Exec
+            // What waits was answered for. The others come only where scripts may call what they may not (DEBUG
+            // set-disable-deny-scripts): nothing more comes of them.
+            Flow::Park(_)
+            | Flow::Acks(_)
+            | Flow::Wait(_)
+            | Flow::Stall(_)
+            | Flow::Exec
             | Flow::Discard
             | Flow::Watch
             | Flow::Unwatch

@@ -56,7 +56,8 @@ impl Alarm {
         let mut rung = self.lock.lock();
         if !*rung {
             let longest = Duration::from_millis(SLEEP_MS_MAX);
-            rung.wait_for(&self.bell, clock::left(until_ms).unwrap_or(longest));
+            let left = clock::left(until_ms).map_or(longest, |left| left.min(longest));
+            rung.wait_for(&self.bell, left);
         }
         *rung = false;
         self.next_ms.store(0, Ordering::Release);
@@ -162,7 +163,8 @@ impl Worker {
         self.commit(unit, None);
         if !late.is_empty() {
             let lag = self.shared.stats.expiry_lag.lock();
-            late.iter().for_each(|ms| lag.record(ms * 1_000_000));
+            late.iter()
+                .for_each(|ms| lag.record(ms.saturating_mul(1_000_000)));
         }
         more
     }

@@ -253,7 +253,7 @@ impl Store {
         at: impl FnOnce(),
     ) -> Option<bool> {
         let _alone = self.alone();
-        let began_ms = clock::now_ms();
+        let timer = clock::Timer::start();
         let mut origin = None;
         let give_up = || held() || self.is_abandoned(job);
         let snapshot = Snapshot::begin(&self.engine, &give_up, || {
@@ -287,7 +287,7 @@ impl Store {
         }
         saves.last_ok = done.is_ok() || awaited && saves.last_ok;
         saves.last_try_s = now_ms / 1000;
-        saves.last_took_s = ((now_ms - began_ms) / 1000) as i64;
+        saves.last_took_s = timer.elapsed().as_secs() as i64;
         match &done {
             Ok(()) => {
                 saves.count += 1;
@@ -357,7 +357,7 @@ impl Store {
 
     fn rewrite(self: &Arc<Self>, job: u64) -> bool {
         let _alone = self.alone();
-        let began_ms = clock::now_ms();
+        let timer = clock::Timer::start();
         let done = aof::rewrite(self, job);
         let now_ms = clock::now_ms();
         let mut saves = self.saves.lock();
@@ -367,7 +367,7 @@ impl Store {
         }
         saves.rewrite_ok = done.is_ok();
         saves.rewrite_try_s = now_ms / 1000;
-        saves.rewrite_took_s = ((now_ms - began_ms) / 1000) as i64;
+        saves.rewrite_took_s = timer.elapsed().as_secs() as i64;
         match &done {
             Ok(()) => {
                 saves.rewrites += 1;

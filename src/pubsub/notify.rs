@@ -37,8 +37,16 @@ fn publish_fields(broker: &Broker, on: EventClasses, event: &KeyEvent<'_>) {
         key,
         fields,
     } = *event;
-    let list: Vec<_> = fields.iter().map(|field| measured(field)).collect();
-    let list = list.join(&b","[..]);
+    // The channels that name a field each need no list.
+    let wants_list = [
+        EventClasses::SUBKEYSPACE,
+        EventClasses::SUBKEYEVENT,
+        EventClasses::SUBKEYSPACE_EVENT,
+    ];
+    let list = match wants_list.into_iter().any(|class| on.has(class)) {
+        true => listed(fields),
+        false => Vec::new(),
+    };
     if on.has(EventClasses::SUBKEYSPACE) {
         let channel = joined(&format!("__subkeyspace@{db}__:"), key);
         broker.publish(&channel, &joined(&format!("{name}|"), &list));
@@ -62,6 +70,12 @@ fn publish_fields(broker: &Broker, on: EventClasses, event: &KeyEvent<'_>) {
         let channel = joined(&format!("__subkeyspaceevent@{db}__:{name}|"), key);
         broker.publish(&channel, &list);
     }
+}
+
+/// Names behind their lengths, with commas between them.
+fn listed(fields: &[Bstr]) -> Vec<u8> {
+    let list: Vec<_> = fields.iter().map(|field| measured(field)).collect();
+    list.join(&b","[..])
 }
 
 fn joined(head: &str, tail: &[u8]) -> Vec<u8> {

@@ -325,8 +325,13 @@ impl Search {
     pub fn score_ranges(&self) -> SmallVec<[(f64, f64); 9]> {
         let bounds = self.bounds();
         let mut steps = self.steps();
-        if steps > 1 && !bounds.fit_around(&Cell::of(self.centre, steps)) {
+        // A polygon may reach far to one side of its middle, which may lie beyond the edge of the map.
+        let once = !matches!(self.shape, Shape::Polygon { .. });
+        while steps > 1 && !bounds.fit_around(&Cell::of(self.centre, steps)) {
             steps -= 1;
+            if once {
+                break;
+            }
         }
         let cell = Cell::of(self.centre, steps);
         // Sides of the cell behind which the search does not reach. With two
@@ -547,6 +552,35 @@ mod tests {
             );
         }
         assert!(found > 10_000, "{found}");
+    }
+
+    #[test]
+    fn what_lies_within_a_polygon_lies_in_the_ranges_however_wide_it_is() {
+        let mut chance = fastrand::Rng::with_seed(1);
+        let mut found = 0;
+        for _ in 0..20_000 {
+            let widest = [1.0, 40.0, 360.0][chance.usize(..3)];
+            let (middle, height) = (chance.f64() * 360.0 - 180.0, 170.0 * chance.f64());
+            let mut place = || Position {
+                longitude: (middle + (chance.f64() - 0.5) * widest).clamp(-180.0, 180.0),
+                latitude: (chance.f64() - 0.5) * height,
+            };
+            let corners: Vec<Position> = (0..5).map(|_| place()).collect();
+            let place = Position::of_score(place().score());
+            let search = Search {
+                centre: super::middle(&corners),
+                shape: Shape::Polygon { corners },
+            };
+            if search.distance_within_m(&place).is_none() {
+                continue;
+            }
+            found += 1;
+            let (score, ranges) = (place.score(), search.score_ranges());
+            let inside = |&&(first, end): &&(f64, f64)| first <= score && score < end;
+            let count = ranges.iter().filter(inside).count();
+            assert_eq!(count, 1, "{search:?} {place:?}");
+        }
+        assert!(found > 1_000, "{found}");
     }
 
     #[test]

@@ -5,7 +5,7 @@
 //!
 //! Work is measured by a [`Timer`] or a [`Stopwatch`], which nobody moves.
 
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use tokio::sync::Notify;
@@ -16,8 +16,10 @@ use super::ranked::{Mutex, rank};
 /// Whether the clock was ever moved. Until then, reading it costs this one load more than the system's.
 static MOVED: AtomicBool = AtomicBool::new(false);
 static HANDS: Mutex<Hands, { rank("clock") }> = Mutex::new(Hands::SYSTEM);
-/// Wakes those who wait for a time of day.
-static BELL: Notify = Notify::const_new();
+/// Wake those who wait for a time of day. Whoever waits takes its thread's bell, as each is a lock; moving the clock rings all.
+static BELLS: [Notify; BELL_COUNT] = [const { Notify::const_new() }; BELL_COUNT];
+/// More threads than this share bells.
+const BELL_COUNT: usize = 64;
 /// The last microsecond that it shows, some 292,000 years away: deadlines can be counted from there.
 const END_US: u64 = i64::MAX as u64;
 
@@ -115,12 +117,16 @@ fn turn(change: impl FnOnce(Hands) -> Hands) {
     *hands = change(*hands);
     MOVED.store(true, Ordering::Relaxed);
     drop(hands);
-    BELL.notify_waiters();
+    BELLS.iter().for_each(Notify::notify_waiters);
 }
 
 /// Waits until the clock is moved from now on.
 pub fn moved() -> Notified<'static> {
-    BELL.notified()
+    static THREADS: AtomicUsize = AtomicUsize::new(0);
+    thread_local! {
+        static BELL: usize = THREADS.fetch_add(1, Ordering::Relaxed) % BELL_COUNT;
+    }
+    BELLS[BELL.with(|bell| *bell)].notified()
 }
 
 /// How long to sleep for a time of day; `None` while the clock stands before it.

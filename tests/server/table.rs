@@ -77,11 +77,6 @@ const ALLOWED_8: Allowed = &[
     ),
 ];
 
-fn is_in(lists: [Allowed; 2], name: &str, field: &str) -> bool {
-    let mut all = lists.into_iter().flatten();
-    all.any(|(at, which, _)| *at == name && *which == field)
-}
-
 /// Commands whose arguments have the names, or the form, of 7.0: 7.2 has others (https://github.com/redis/redis/pull/11051).
 const AS_IN_7_0: &[&str] = &[
     "command|getkeys",
@@ -159,7 +154,6 @@ const NAMES_OF_7_2: &[&str] = &[
     "zrangestore",
     "zrevrangebylex",
     "zrevrangebyscore",
-    "xtrim",
 ];
 
 const AS_8: &str = "as in Redis 8.2";
@@ -295,24 +289,32 @@ type Table = BTreeMap<String, BTreeMap<&'static str, String>>;
 
 /// What is known of a server: where ours differs, and what ours does not have.
 struct Expected {
-    is_allowed: fn(&str, &str) -> bool,
+    allowed: [Allowed; 2],
+    /// Commands whose arguments differ.
+    arguments: [&'static [&'static str]; 2],
     is_missing: fn(&str) -> bool,
 }
 
+impl Expected {
+    /// The commands and fields that may differ.
+    fn allowances(&self) -> BTreeSet<(&'static str, &'static str)> {
+        let fields = self.allowed.into_iter().flatten();
+        let fields = fields.map(|(name, field, _)| (*name, *field));
+        let arguments = self.arguments.into_iter().flatten();
+        let arguments = arguments.map(|name| (*name, "arguments"));
+        fields.chain(arguments).collect()
+    }
+}
+
 const OF_7_0: Expected = Expected {
-    is_allowed: |name, field| {
-        is_in([ALLOWED_BOTH, ALLOWED_7], name, field)
-            || field == "arguments"
-                && (NAMES_OF_7_2.contains(&name) || NEWER_OPTIONS.contains(&name))
-    },
+    allowed: [ALLOWED_BOTH, ALLOWED_7],
+    arguments: [NAMES_OF_7_2, NEWER_OPTIONS],
     is_missing: |name| NOT_THERE.contains(&name),
 };
 
 const OF_8: Expected = Expected {
-    is_allowed: |name, field| {
-        is_in([ALLOWED_BOTH, ALLOWED_8], name, field)
-            || field == "arguments" && (AS_IN_7_0.contains(&name) || NEWER_OPTIONS.contains(&name))
-    },
+    allowed: [ALLOWED_BOTH, ALLOWED_8],
+    arguments: [AS_IN_7_0, NEWER_OPTIONS],
     // Vector sets, and the figures of a cluster's slots.
     is_missing: |name| {
         NOT_THERE.contains(&name) || name.starts_with('V') || name == "cluster|slot-stats"
@@ -321,11 +323,16 @@ const OF_8: Expected = Expected {
 
 fn compare(expected: &Expected, real: &Table, ours: &Table) {
     let mut differences = Vec::new();
+    let allowances = expected.allowances();
+    let mut unused = allowances.clone();
     for (name, real) in real {
         let Some(ours) = ours.get(name) else { continue };
         for (field, value) in real {
-            let allowed = (expected.is_allowed)(name, field);
-            if ours.get(field) != Some(value) && !allowed {
+            if ours.get(field) == Some(value) {
+                continue;
+            }
+            unused.remove(&(&**name, *field));
+            if !allowances.contains(&(&**name, *field)) {
                 let our_value = ours.get(field).map_or("", String::as_str);
                 differences.push(format!(
                     "{name}: {field}\n  real {value}\n  ours {our_value}"
@@ -333,6 +340,12 @@ fn compare(expected: &Expected, real: &Table, ours: &Table) {
             }
         }
     }
+    // What the one or the other doesn't have, or what isn't asked for here, was not compared.
+    unused.retain(|(name, field)| {
+        let is_compared = real.get(*name).is_some_and(|real| real.contains_key(field));
+        is_compared && ours.contains_key(*name)
+    });
+    assert!(unused.is_empty(), "nothing differs there: {unused:?}");
     let missing: Vec<&String> = real
         .keys()
         .filter(|name| !ours.contains_key(*name) && !(expected.is_missing)(name))

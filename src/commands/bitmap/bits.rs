@@ -148,10 +148,6 @@ impl Combination {
         let Some((first, others)) = texts.split_first() else {
             return Ok(result);
         };
-        let fold = |mut held: Vec<u8>, bits: fn(u8, u8) -> u8| {
-            others.iter().for_each(|text| apply(&mut held, *text, bits));
-            held
-        };
         if self == Combination::One {
             let mut twice = zeros(len)?;
             for text in texts.iter().flatten() {
@@ -168,21 +164,21 @@ impl Combination {
             return Ok(result);
         }
         apply(&mut result, *first, |_, byte| byte);
-        let combined: fn(u8, u8) -> u8 = match self {
-            Combination::Diff => |first, others| first & !others,
-            Combination::Diff1 => |first, others| others & !first,
-            Combination::AndOr => |first, others| first & others,
-            Combination::And => return Ok(fold(result, |a, b| a & b)),
-            Combination::Or => return Ok(fold(result, |a, b| a | b)),
-            Combination::Xor | Combination::One => return Ok(fold(result, |a, b| a ^ b)),
-            Combination::Not => {
-                result.iter_mut().for_each(|byte| *byte = !*byte);
-                return Ok(result);
+        match self {
+            Combination::And => fold(&mut result, others, |a, b| a & b),
+            Combination::Or => fold(&mut result, others, |a, b| a | b),
+            Combination::Xor | Combination::One => fold(&mut result, others, |a, b| a ^ b),
+            Combination::Not => result.iter_mut().for_each(|byte| *byte = !*byte),
+            Combination::Diff | Combination::Diff1 | Combination::AndOr => {
+                let mut any = zeros(len)?;
+                fold(&mut any, others, |a, b| a | b);
+                match self {
+                    Combination::Diff => combine(&mut result, &any, |first, any| first & !any),
+                    Combination::Diff1 => combine(&mut result, &any, |first, any| any & !first),
+                    _ => combine(&mut result, &any, |first, any| first & any),
+                }
             }
-        };
-        let others = fold(zeros(len)?, |a, b| a | b);
-        let pairs = result.iter_mut().zip(others);
-        pairs.for_each(|(held, byte)| *held = combined(*held, byte));
+        }
         Ok(result)
     }
 }
@@ -195,13 +191,24 @@ fn zeros(len: usize) -> Result<Vec<u8>, Fail> {
 }
 
 /// Combines bytes with a string, which goes on in zeros where it is shorter.
-fn apply(held: &mut [u8], text: Option<TextRef<'_>>, bits: fn(u8, u8) -> u8) {
+fn apply(held: &mut [u8], text: Option<TextRef<'_>>, bits: impl Fn(u8, u8) -> u8) {
     let mut digits = itoa::Buffer::new();
     let bytes = text.map_or(&b""[..], |text| text.as_bytes(&mut digits));
-    let bytes = bytes.iter().copied().chain(std::iter::repeat(0));
-    held.iter_mut()
-        .zip(bytes)
-        .for_each(|(held, byte)| *held = bits(*held, byte));
+    let (within, beyond) = held.split_at_mut(bytes.len());
+    combine(within, bytes, &bits);
+    beyond.iter_mut().for_each(|held| *held = bits(*held, 0));
+}
+
+/// Combines bytes with a string after the other.
+fn fold(held: &mut [u8], texts: &[Option<TextRef<'_>>], bits: impl Fn(u8, u8) -> u8) {
+    texts.iter().for_each(|text| apply(held, *text, &bits));
+}
+
+/// Combines bytes with as many others. One operation on all of them, known when this is compiled, so that many bytes are combined at
+/// once.
+fn combine(held: &mut [u8], bytes: &[u8], bits: impl Fn(u8, u8) -> u8) {
+    let pairs = held.iter_mut().zip(bytes);
+    pairs.for_each(|(held, byte)| *held = bits(*held, *byte));
 }
 
 fn bitop(call: &mut WriteCall<'_>) -> Done {

@@ -2,10 +2,11 @@
 
 use super::filter::Filter;
 use crate::command::Flag::{Admin, Loading, NoScript, Stale};
-use crate::command::client::{Client, NO_COMMAND, Part};
+use crate::command::client::{Client, NO_COMMAND, Part, Profile};
 use crate::command::shared::Shared;
 use crate::command::{Arg, Args, Command, Done, Fail, Flow, Run, SessionCall};
 use crate::util::number;
+use crate::util::ranked::MutexGuard;
 use std::sync::atomic::Ordering::Relaxed;
 
 pub const LIST: Command = Command {
@@ -145,8 +146,8 @@ impl ClientType {
 
 /// A client's line, ended. Arguments of what runs stand in the query, those of what waits beside it.
 pub fn line(client: &Client, server: &Shared, now_ms: u64) -> String {
-    let (flags, memory_bytes) = (flags(client, server), client.memory_bytes());
-    let profile = client.profile.lock();
+    let (profile, flags) = flagged(client, server);
+    let memory_bytes = client.memory_bytes_with(&profile);
     let last = client.last_command.load(Relaxed);
     let command = match last {
         NO_COMMAND => "NULL",
@@ -206,10 +207,24 @@ pub fn line(client: &Client, server: &Shared, now_ms: u64) -> String {
 
 /// A letter for each thing that sets a client apart; `N` for none.
 pub fn flags(client: &Client, server: &Shared) -> String {
-    let redirect = client.profile.lock().redirect;
-    let redirect = u64::try_from(redirect).ok().filter(|id| *id > 0);
-    let broken = redirect.is_some_and(|id| server.clients.get(id).is_none());
-    let profile = client.profile.lock();
+    flagged(client, server).1
+}
+
+/// A client's profile and its flags. Few clients redirect what they track; only theirs is let go of to look at others.
+fn flagged<'c>(client: &'c Client, server: &Shared) -> (MutexGuard<'c, Profile>, String) {
+    let mut profile = client.profile.lock();
+    let redirect = u64::try_from(profile.redirect).ok();
+    let mut broken = false;
+    if let Some(id) = redirect.filter(|id| *id > 0) {
+        drop(profile);
+        broken = server.clients.get(id).is_none();
+        profile = client.profile.lock();
+    }
+    let flags = letters(client, &profile, broken);
+    (profile, flags)
+}
+
+fn letters(client: &Client, profile: &Profile, broken: bool) -> String {
     let subscribed = profile.channels + profile.patterns + profile.shard_channels > 0;
     let watch_broken = profile.watch_broken.as_ref();
     let letters = [

@@ -86,6 +86,20 @@ impl End {
         }
     }
 
+    fn word(self) -> &'static [u8] {
+        match self {
+            End::Left => b"LEFT",
+            End::Right => b"RIGHT",
+        }
+    }
+
+    fn other(self) -> Self {
+        match self {
+            End::Left => End::Right,
+            End::Right => End::Left,
+        }
+    }
+
     fn push(self, list: &mut List, element: &[u8], limits: &Limits) {
         match self {
             End::Left => list.push_front(element, limits),

@@ -1,6 +1,6 @@
 //! Several elements at once from one list to another.
 //!
-//! All of them are taken before the first is added. The log has them as elements added, taken and set, which every version knows.
+//! All of them are taken before the first is added. The log has them as elements added and taken, which every version knows.
 
 use super::{ENDS, End};
 use crate::command::Flag::{Blocking, DenyOom};
@@ -154,25 +154,28 @@ impl<'a> Conveyance<'a> {
     fn turn(&self, call: &mut WriteCall<'_>, chosen: &[Vec<u8>]) -> Result<(), Fail> {
         let limits = &call.db.rules().limits;
         let mut list = call.db.edit_or_create::<List>(self.from)?;
-        let len = list.len();
-        self.take.drop(&mut list, chosen.len());
-        self.add_all(&mut list, chosen, limits);
+        let (count, is_all) = (chosen.len(), chosen.len() == list.len());
+        let stays = self.take == self.add && (count == 1 || !self.one_by_one);
+        if !stays {
+            self.take.drop(&mut list, count);
+            self.add_all(&mut list, chosen, limits);
+        }
         list.announce(self.add.pushed());
         list.announce(self.take.popped());
         drop(list);
-        if self.take != self.add {
+        if stays {
+            let end = self.take.word();
+            call.db.log(&[b"LMOVE", self.from, self.from, end, end]);
+        } else if self.take != self.add {
             self.log_added(call, chosen);
-            self.log_taken(call, chosen.len());
-            return Ok(());
-        }
-        let first = match self.take {
-            End::Left => 0,
-            End::Right => len - chosen.len(),
-        };
-        for (at, element) in chosen.iter().enumerate() {
-            let mut digits = itoa::Buffer::new();
-            let at = digits.format(first + at).as_bytes();
-            call.db.log(&[b"LSET", self.from, at, element]);
+            self.log_taken(call, self.take, count);
+        } else if is_all {
+            // What stood there before is at the other end by then.
+            self.log_added(call, chosen);
+            self.log_taken(call, self.take.other(), count);
+        } else {
+            self.log_taken(call, self.take, count);
+            self.log_added(call, chosen);
         }
         Ok(())
     }
@@ -188,7 +191,7 @@ impl<'a> Conveyance<'a> {
             source.announce(self.take.popped());
         }
         self.log_added(call, chosen);
-        self.log_taken(call, chosen.len());
+        self.log_taken(call, self.take, chosen.len());
         Ok(())
     }
 
@@ -205,6 +208,9 @@ impl<'a> Conveyance<'a> {
     }
 
     fn log_added(&self, call: &mut WriteCall<'_>, chosen: &[Vec<u8>]) {
+        if !call.db.effects().wanted.log {
+            return;
+        }
         let word = match self.add {
             End::Left => &b"LPUSH"[..],
             End::Right => b"RPUSH",
@@ -214,10 +220,10 @@ impl<'a> Conveyance<'a> {
         call.db.log(&record);
     }
 
-    fn log_taken(&self, call: &mut WriteCall<'_>, count: usize) {
+    fn log_taken(&self, call: &mut WriteCall<'_>, end: End, count: usize) {
         let mut digits = itoa::Buffer::new();
         let count = digits.format(count).as_bytes();
-        call.db.log(&[self.take.pop_word(), self.from, count]);
+        call.db.log(&[end.pop_word(), self.from, count]);
     }
 }
 

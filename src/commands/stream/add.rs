@@ -227,9 +227,9 @@ fn xadd(call: &mut WriteCall<'_>) -> Done {
     stream
         .append(id, addition.pairs, &limits)
         .map_err(|_| Fail::Says("Elements are too large to be stored"))?;
-    if let Some(mention) = &mention {
-        mention.remember(stream, id, &call.server.config, now_ms);
-    }
+    let setup = mention
+        .as_ref()
+        .and_then(|mention| mention.remember(stream, id, &call.server.config, now_ms));
     let trimmed = addition.trim.as_ref().map(|trim| stream.trim(trim));
     let left = Left::of(stream);
     edit.announce("xadd");
@@ -241,6 +241,9 @@ fn xadd(call: &mut WriteCall<'_>) -> Done {
     let references = addition.trim.as_ref().map(|trim| trim.references);
     let is_plain = references == Some(References::Keep);
     addition.log(call, key, id, is_plain.then_some(left.len));
+    if let Some(setup) = setup {
+        setup.log(call, key);
+    }
     if let Some(mention) = mention {
         mention.log(call, key, id);
     }

@@ -183,8 +183,12 @@ impl Outcome {
         }
     }
 
-    /// Says what changed.
-    fn tell(&self, stream: &mut Edit<'_, Stream>) {
+    /// Says what changed. What counts as delivered before now may be due for who waits for entries to claim.
+    fn tell(&self, stream: &mut Edit<'_, Stream>, now_ms: u64) {
+        let is_earlier = |pending: &Pending| pending.delivered_ms() < now_ms as i64;
+        if self.claimed.iter().any(is_earlier) {
+            stream.wake();
+        }
         if self.made_consumer {
             stream.announce_aside("xgroup-createconsumer");
         }
@@ -195,6 +199,9 @@ impl Outcome {
 
     /// What the log and replicas are told: each entry as it is pending now.
     fn log(&self, call: &mut WriteCall<'_>, key: &[u8], name: &[u8], consumer: &[u8]) {
+        if !call.db.effects().wanted.log {
+            return;
+        }
         let (mut room, mut last_room) = (IdText::default(), IdText::default());
         let last_id = self.last_id.text(&mut last_room);
         // Claims make their consumer, so that it needs no line of its own.
@@ -276,7 +283,7 @@ fn xclaim(call: &mut WriteCall<'_>) -> Done {
     });
     let outcome = outcome.expect("the group was found before");
     answer(&stream, &outcome.claimed, terms.just_ids, call.out);
-    outcome.tell(&mut stream);
+    outcome.tell(&mut stream, now_ms);
     drop(stream);
     outcome.log(call, key, name, consumer);
     Ok(Flow::Done)
@@ -344,7 +351,7 @@ fn xautoclaim(call: &mut WriteCall<'_>) -> Done {
     answer(&stream, &outcome.claimed, terms.just_ids, call.out);
     call.out.array(outcome.gone.len());
     outcome.gone.iter().for_each(|id| reply::id(*id, call.out));
-    outcome.tell(&mut stream);
+    outcome.tell(&mut stream, now_ms);
     drop(stream);
     outcome.log(call, key, name, consumer);
     Ok(Flow::Done)

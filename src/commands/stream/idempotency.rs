@@ -7,6 +7,7 @@ use super::id;
 use crate::command::Flag::{DenyOom, Fast};
 use crate::command::{Arg, Args, Command, Done, Fail, Flow, KeyUse, Run, WriteCall};
 use crate::config::Config;
+use crate::engine::Garbage;
 use crate::types::stream::{Id, IdText, Idempotency, Stream};
 
 /// XADD's arguments that say whose entry it is.
@@ -26,6 +27,45 @@ pub fn fresh(config: &Config) -> Idempotency {
         config.stream_idmp_duration.get() as u64,
         config.stream_idmp_maxsize.get() as usize,
     )
+}
+
+/// For how long a stream remembers what producers added, and how much of it, as the log has it: the configuration of whoever reads
+/// the log may say otherwise.
+pub struct Retention {
+    duration_s: u64,
+    ids_max: usize,
+}
+
+impl Retention {
+    fn of(known: &Idempotency) -> Self {
+        Retention {
+            duration_s: known.duration_s(),
+            ids_max: known.ids_max(),
+        }
+    }
+
+    /// Lets a stream remember what producers add, as the configuration says; nothing if it does already.
+    fn make(stream: &mut Stream, config: &Config) -> Option<Self> {
+        if stream.idempotency.is_some() {
+            return None;
+        }
+        let known = fresh(config);
+        let setup = Retention::of(&known);
+        stream.idempotency = Some(Box::new(known));
+        Some(setup)
+    }
+
+    pub fn log(&self, call: &mut WriteCall<'_>, key: &[u8]) {
+        let (mut duration, mut maxsize) = (itoa::Buffer::new(), itoa::Buffer::new());
+        call.db.log(&[
+            b"XCFGSET",
+            key,
+            b"IDMP-DURATION",
+            duration.format(self.duration_s).as_bytes(),
+            b"IDMP-MAXSIZE",
+            maxsize.format(self.ids_max).as_bytes(),
+        ]);
+    }
 }
 
 /// Who adds an entry.
@@ -86,11 +126,18 @@ impl Mention<'_> {
         Some(id)
     }
 
-    pub fn remember(&self, stream: &mut Stream, id: Id, config: &Config, now_ms: u64) {
-        let known = stream
-            .idempotency
-            .get_or_insert_with(|| Box::new(fresh(config)));
+    /// Returns what the stream was set up with, if this is its first producer.
+    pub fn remember(
+        &self,
+        stream: &mut Stream,
+        id: Id,
+        config: &Config,
+        now_ms: u64,
+    ) -> Option<Retention> {
+        let setup = Retention::make(stream, config);
+        let known = stream.idempotency.as_mut()?;
         known.remember(self.producer, &self.iid, id, now_ms);
+        setup
     }
 
     /// Logs that the entry is known by this: for the second time, if it was sent again.
@@ -184,14 +231,24 @@ fn xcfgset(call: &mut WriteCall<'_>) -> Done {
         return Err(Fail::Says("At least one parameter must be specified"));
     }
     let mut stream = call.db.edit::<Stream>(key)?.ok_or(Fail::NO_KEY)?;
-    let known = stream
-        .idempotency
-        .get_or_insert_with(|| Box::new(fresh(&call.server.config)));
+    let is_new = Retention::make(&mut stream, &call.server.config).is_some();
+    let Some(known) = &mut stream.idempotency else {
+        unreachable!("it was just made, if there was none");
+    };
     let duration_s = duration.map_or(known.duration_s(), |n| n as u64);
     let ids_max = maxsize.map_or(known.ids_max(), |n| n as usize);
-    if known.configure(duration_s, ids_max) {
+    let forgotten = known.configure(duration_s, ids_max);
+    let setup = Retention::of(known);
+    let is_changed = is_new || forgotten.is_some();
+    if is_changed {
         stream.note();
     }
+    drop(stream);
+    if is_changed {
+        setup.log(call, key);
+    }
+    let garbage = forgotten.map(Garbage::Value);
+    call.db.effects().garbage.extend(garbage);
     call.out.ok();
     Ok(Flow::Done)
 }
@@ -233,15 +290,23 @@ fn xidmprecord(call: &mut WriteCall<'_>) -> Done {
             "IID already exists for this producer with a different stream ID",
         ));
     }
-    let known = stream
-        .idempotency
-        .get_or_insert_with(|| Box::new(fresh(&call.server.config)));
+    let setup = Retention::make(&mut stream, &call.server.config);
+    let Some(known) = &mut stream.idempotency else {
+        unreachable!("it was just made, if there was none");
+    };
     if held != Some(id) {
         known.remember(producer, iid, id, now_ms);
         stream.note();
     } else if is_told {
         known.duplicates = known.duplicates.wrapping_add(1);
         stream.note();
+    }
+    drop(stream);
+    if let Some(setup) = setup {
+        setup.log(call, key);
+        let mut room = IdText::default();
+        call.db
+            .log(&[b"XIDMPRECORD", key, producer, iid, id.text(&mut room)]);
     }
     call.out.ok();
     Ok(Flow::Done)

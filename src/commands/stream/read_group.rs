@@ -142,6 +142,9 @@ fn has_new(stream: &Stream, group: &Group) -> bool {
             .is_some_and(|last| last > group.last_id)
 }
 
+/// Pending entries that have left the stream, which one search comes upon at most: as many as XAUTOCLAIM examines.
+const GONE_MAX: usize = 1000;
+
 /// Pending entries that are to be claimed.
 #[derive(Default)]
 struct Overdue {
@@ -151,23 +154,29 @@ struct Overdue {
 }
 
 impl Overdue {
-    /// The oldest up to a number of them. What has left the stream stays pending for whoever has it.
+    /// The oldest up to a number of them. What has left the stream stays pending for whoever has it, and no later search comes upon it.
     fn find(stream: &Stream, group: &mut Group, idle_ms: i64, now_ms: u64, max: usize) -> Self {
         let mut due = Overdue::default();
+        let mut gone = Vec::new();
         for pending in group.by_age() {
-            if stream.get(pending.id).is_none() {
-                continue;
-            }
             if pending.idle_ms(now_ms) < idle_ms {
                 let at = pending.delivered_ms().saturating_add(idle_ms);
                 due.next_ms = Some(at.max(0) as u64);
                 break;
             }
-            due.ids.push(pending.id);
-            if due.ids.len() == max {
+            if stream.get(pending.id).is_some() {
+                due.ids.push(pending.id);
+                if due.ids.len() == max {
+                    break;
+                }
+            } else if gone.len() == GONE_MAX {
+                due.next_ms = Some(now_ms);
                 break;
+            } else {
+                gone.push(pending.id);
             }
         }
+        group.pass_over(&gone);
         due
     }
 }
@@ -279,6 +288,9 @@ impl Delivery<'_> {
         let Some((name, consumer)) = wish.reader else {
             return;
         };
+        if !call.db.effects().wanted.log {
+            return;
+        }
         // Claims make their consumer, so that it needs no line of its own.
         let delivered = if wish.no_ack { &[] } else { &self.ids[..] };
         if self.made_consumer && delivered.is_empty() && self.claimed.is_empty() {

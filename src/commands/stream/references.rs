@@ -146,7 +146,7 @@ pub fn log_forgotten(call: &mut WriteCall<'_>, key: &[u8], forgotten: &Forgotten
 }
 
 fn log_ids(call: &mut WriteCall<'_>, command: &[&[u8]], ids: &[Id]) {
-    if ids.is_empty() {
+    if ids.is_empty() || !call.db.effects().wanted.log {
         return;
     }
     let texts: Vec<Vec<u8>> = ids

@@ -247,6 +247,9 @@ fn shift(
 }
 
 fn log(call: &mut WriteCall<'_>, from: &[u8], to: &[u8], moved: &[Moved]) {
+    if !call.db.effects().wanted.log {
+        return;
+    }
     let mut scores = vec![Vec::new(); moved.len()];
     let (mut removed, mut added) = (vec![b"ZREM", from], vec![b"ZADD", to]);
     for ((member, score), text) in moved.iter().zip(&mut scores) {

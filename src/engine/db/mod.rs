@@ -67,6 +67,18 @@ impl Toucher<'_> {
     }
 }
 
+impl Toucher<'_> {
+    /// Leaves the mark of an edit that begins; returns it where only an edit that changes something leaves one.
+    #[inline]
+    fn begin(self, entry: &Entry) -> Option<Access> {
+        if self.rules.edits_only {
+            return self.on.then(|| Access::fresh(self.rules, self.clock_ms));
+        }
+        self.touch(entry);
+        None
+    }
+}
+
 /// A key as a writer finds it.
 struct Found<'d> {
     shard: &'d mut Shard,
@@ -87,12 +99,13 @@ impl<'d> Found<'d> {
         toucher: Toucher<'_>,
     ) -> Result<Edit<'d, T>, WrongType> {
         let entry = self.shard.table_mut(index).at(pos);
-        toucher.touch(entry);
+        let mark = toucher.begin(entry);
         if entry.kind() != T::KIND {
             return Err(WrongType);
         }
         let Found { shard, effects, .. } = self;
-        Ok(Edit::new(shard, index, pos, now_ms, effects, false))
+        let edit = Edit::<T>::new(shard, index, pos, now_ms, effects, false);
+        Ok(edit.with_mark(mark))
     }
 }
 
@@ -385,7 +398,7 @@ impl<'a> Db<'a> {
 
     /// Sets or clears a key's deadline; false if there is no key, or nothing to clear.
     pub fn set_deadline(&mut self, key: &[u8], deadline_ms: Option<u64>) -> bool {
-        let (index, now_ms) = (self.index, self.now_ms());
+        let (index, now_ms, toucher) = (self.index, self.now_ms(), self.toucher());
         let found = self.find_mut(key);
         let Found { shard, effects, .. } = found;
         let Some(pos) = found.pos else {
@@ -400,6 +413,9 @@ impl<'a> Db<'a> {
             }
             None if table.at(pos).timer() == 0 => return false,
             None => table.drop_timer(pos),
+        }
+        if toucher.rules.edits_only {
+            toucher.touch(shard.table_mut(index).at(pos));
         }
         shard.changed(index, pos, effects);
         true

@@ -101,6 +101,10 @@ impl Db<'_> {
 
     /// Announces that the value at a key has taken the place of one of this kind, if there was one.
     pub fn announce_overwritten(&mut self, key: &[u8], before: Option<Kind>) {
+        if !self.effects.wants(Class::Overwritten) && !self.effects.wants(Class::TypeChanged) {
+            // Nobody hears of it, so the key needn't be looked at.
+            return;
+        }
         if let Some(before) = before
             && let Some(now) = self.entry(key).map(Entry::kind)
         {

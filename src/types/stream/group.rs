@@ -72,8 +72,8 @@ impl Pending {
 /// What pending entries are claimed in the order of: those given back first, then those delivered the longest ago.
 type Age = (i64, Id);
 
-/// Pending entries by their age. Made when first one is claimed by its age, as most groups never do that, and kept from then on.
-/// No copy has it: copies are for readers, and must cost nothing.
+/// Pending entries by their age, but for those that a search has found to have left the stream. Made when first one is claimed by its
+/// age, as most groups never do that, and kept from then on. No copy has it: copies are for readers, and must cost nothing.
 #[derive(Debug, Default)]
 struct Ages(Option<BTreeSet<Age>>);
 
@@ -297,7 +297,8 @@ impl Group {
         released
     }
 
-    /// Pending entries: those that were given back first, then those that were delivered the longest ago.
+    /// Pending entries: those that were given back first, then those that were delivered the longest ago. Those that were passed over
+    /// are not among them.
     pub fn by_age(&mut self) -> impl Iterator<Item = &Pending> {
         let Group { pending, ages, .. } = self;
         let ages = ages
@@ -305,6 +306,19 @@ impl Group {
             .get_or_insert_with(|| pending.iter().map(Pending::age).collect());
         ages.iter()
             .map(|(_, id)| pending.get(*id).expect("what has an age is pending"))
+    }
+
+    /// Says that these pending entries have left the stream: they are in no order of ages until something happens to them.
+    pub fn pass_over(&mut self, gone: &[Id]) {
+        for id in gone {
+            let age = self.pending.get(*id).map(Pending::age);
+            self.ages.change(age, None);
+        }
+    }
+
+    /// Says that entries with ids that have left the stream may be added again.
+    pub(super) fn pass_over_none(&mut self) {
+        self.ages = Ages(None);
     }
 
     /// Forgets a pending entry; false if there is none.

@@ -7,8 +7,9 @@
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::sync::Arc;
 
+use super::Stream;
 use super::id::Id;
-use crate::types::Bstr;
+use crate::types::{Bstr, Type, Value};
 
 /// Ids of one producer. Their entries' ids grow, but for a log that says otherwise.
 #[derive(Clone, Debug, Default)]
@@ -38,6 +39,8 @@ pub struct Idempotency {
     ids_max: usize,
     /// Behind pointers that copies share. None is empty.
     producers: BTreeMap<Bstr, Arc<Producer>>,
+    /// Ids that all of them have, those that are too old included.
+    ids: usize,
     /// Ids ever remembered.
     pub added: u64,
     /// Entries that were not added, as they had been.
@@ -52,6 +55,7 @@ impl Idempotency {
             duration_s,
             ids_max,
             producers: BTreeMap::new(),
+            ids: 0,
             added: 0,
             duplicates: 0,
             sweep_ms: 0,
@@ -66,14 +70,23 @@ impl Idempotency {
         self.ids_max
     }
 
-    /// Sets how long and how many ids are remembered. A change forgets all of them; false if there is none.
-    pub fn configure(&mut self, duration_s: u64, ids_max: usize) -> bool {
+    /// Sets how long and how many ids are remembered. A change forgets all of them, and returns what was forgotten, which is for
+    /// someone else to free.
+    pub fn configure(&mut self, duration_s: u64, ids_max: usize) -> Option<Value> {
         if (duration_s, ids_max) == (self.duration_s, self.ids_max) {
-            return false;
+            return None;
         }
-        (self.duration_s, self.ids_max) = (duration_s, ids_max);
-        self.producers.clear();
-        true
+        let (added, duplicates) = (self.added, self.duplicates);
+        let empty = Idempotency {
+            added,
+            duplicates,
+            ..Idempotency::new(duration_s, ids_max)
+        };
+        let forgotten = Stream {
+            idempotency: Some(Box::new(std::mem::replace(self, empty))),
+            ..Stream::default()
+        };
+        Some(forgotten.wrap())
     }
 
     /// Entries up to this time are too old.
@@ -96,10 +109,13 @@ impl Idempotency {
         let iid = Bstr::new(iid);
         if held.entries.insert(iid.clone(), id).is_some() {
             held.order.retain(|other| **other != *iid);
+        } else {
+            self.ids += 1;
         }
         held.order.push_back(iid);
         while held.order.len() > ids_max {
             held.forget_oldest();
+            self.ids -= 1;
         }
         self.added = self.added.wrapping_add(1);
     }
@@ -112,23 +128,25 @@ impl Idempotency {
         self.sweep_ms = now_ms.saturating_add(self.duration_s.saturating_mul(250));
         let old_ms = self.old_ms(now_ms);
         let is_old = |producer: &Producer| producer.oldest().is_some_and(|id| id.ms <= old_ms);
+        let ids = &mut self.ids;
         self.producers.retain(|_, producer| {
             if is_old(producer) {
                 let producer = Arc::make_mut(producer);
                 while is_old(producer) {
                     producer.forget_oldest();
+                    *ids -= 1;
                 }
             }
             !producer.order.is_empty()
         });
     }
 
-    /// How many producers and how many of their ids are remembered.
+    /// How many producers and how many of their ids are remembered. Each producer's are searched, not counted, as they grow.
     pub fn counts(&self, now_ms: u64) -> (usize, usize) {
         let old_ms = self.old_ms(now_ms);
         let living = |producer: &Arc<Producer>| {
-            let ids = producer.entries.values();
-            ids.filter(|id| id.ms > old_ms).count()
+            let is_old = |iid: &Bstr| producer.entries[iid].ms <= old_ms;
+            producer.order.len() - producer.order.partition_point(is_old)
         };
         let counts = self.producers.values().map(living);
         counts
@@ -140,6 +158,11 @@ impl Idempotency {
 
     pub fn len(&self) -> usize {
         self.producers.len()
+    }
+
+    /// Pieces that dropping it frees.
+    pub fn free_effort(&self) -> usize {
+        self.producers.len() + self.ids
     }
 
     pub fn is_empty(&self) -> bool {
@@ -195,7 +218,10 @@ mod tests {
         // All that is old goes when something new comes.
         known.remember(b"r", b"a", Id::new(60_000, 0), 60_000);
         assert_eq!((known.len(), known.added), (1, 6));
-        assert!(!known.configure(10, 2) && known.len() == 1);
-        assert!(known.configure(10, 3) && known.is_empty());
+        assert_eq!((known.counts(60_000), known.free_effort()), ((1, 1), 2));
+        assert!(known.configure(10, 2).is_none() && known.len() == 1);
+        let forgotten = known.configure(10, 3).expect("it is another size");
+        assert_eq!(forgotten.as_ref().free_effort(), 2);
+        assert_eq!((known.len(), known.added, known.free_effort()), (0, 6, 0));
     }
 }

@@ -250,6 +250,9 @@ impl Stream {
                 self.edit_node(spot, |node| node.cut_dead_above(id));
             }
         }
+        if id < self.last_id {
+            self.groups.values_mut().for_each(Group::pass_over_none);
+        }
         self.last_id = id;
     }
 
@@ -450,7 +453,10 @@ impl Stream {
     /// Pieces that dropping it frees.
     pub fn free_effort(&self) -> usize {
         let groups: usize = self.groups.values().map(Group::free_effort).sum();
-        let known = self.idempotency.as_ref().map_or(0, |known| known.len());
+        let known = self
+            .idempotency
+            .as_ref()
+            .map_or(0, |known| known.free_effort());
         self.nodes.len() + groups + known
     }
 }

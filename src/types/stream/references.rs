@@ -49,8 +49,8 @@ impl Stream {
         forget(&mut self.groups, id, forgotten);
     }
 
-    /// Trims entry by entry, as groups may refer to some: whole nodes then go only if all of their entries do, and a
-    /// rough trim isn't rougher than an exact one.
+    /// Trims entry by entry, as groups may refer to some: a node goes whole only if all of its entries do. A rough trim looks at no
+    /// node that lies partly within the bound, so that more may stay than an exact one leaves; of the others it takes single entries.
     pub(super) fn trim_each(&mut self, trim: &Trim) -> Trimmed {
         let mut trimmed = Trimmed::default();
         let mut from = Id::MIN;

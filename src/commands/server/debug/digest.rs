@@ -81,7 +81,7 @@ fn of_hash(hash: HashRef<'_>, now_ms: u64) -> Digest {
     }))
 }
 
-/// Entries in their order, and what its groups wait for; not how entries stand together in nodes.
+/// Entries in their order, what its groups wait for, and how it remembers what producers add; not how entries stand together in nodes.
 fn of_stream(stream: &Stream) -> Digest {
     let mut sum = Digest::of(&[
         &stream.last_id().to_bytes(),
@@ -102,6 +102,10 @@ fn of_stream(stream: &Stream) -> Digest {
             let owner = group.owner_name(pending);
             sum = Digest::of(&[&sum.0, &pending.id.to_bytes(), owner]);
         }
+    }
+    if let Some(known) = &stream.idempotency {
+        let (duration_s, ids_max) = (known.duration_s(), known.ids_max() as u64);
+        sum = Digest::of(&[&sum.0, &duration_s.to_le_bytes(), &ids_max.to_le_bytes()]);
     }
     sum
 }
