@@ -97,6 +97,11 @@ impl dyn Disk {
     /// Puts a small file in its place in one step: whoever reads it finds the old one or the new one, whole, with the
     /// permissions that it had.
     pub fn replace(&self, path: &Path, bytes: &[u8]) -> io::Result<()> {
+        self.replace_like(path, path, bytes)
+    }
+
+    /// Puts a small file in its place in one step, with the permissions of another one, if that is there.
+    pub fn replace_like(&self, path: &Path, like: &Path, bytes: &[u8]) -> io::Result<()> {
         static COUNT: AtomicU64 = AtomicU64::new(0);
         // Two clients may write the same file at a time.
         let name = path.file_name().unwrap_or_default().to_string_lossy();
@@ -104,7 +109,7 @@ impl dyn Disk {
         let draft = draft_of(&path.with_file_name(format!("{count}-{name}")));
         let written = self.create(&draft).and_then(|mut file| {
             // Before there is anything in it.
-            self.permit(&draft, path)?;
+            self.permit(&draft, like)?;
             file.write_all(bytes)?;
             file.sync()
         });

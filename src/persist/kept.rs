@@ -64,6 +64,8 @@ impl Store {
         let draft = draft_of(kept);
         let mut from = File::open(path)?;
         let copied = self.disk.create(&draft).and_then(|mut file| {
+            // Before there is anything in it.
+            self.disk.permit(&draft, path)?;
             let mut piece = vec![0; PIECE_BYTES];
             loop {
                 match from.read(&mut piece)? {

@@ -2,6 +2,7 @@
 
 use std::fs::{self, File};
 use std::io;
+use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -184,23 +185,35 @@ fn cut(store: &Store, dir: &Path, part: &Part, at: u64, why: &str, last: bool) -
         );
     }
     let path = dir.join(name);
-    let bytes = fs::read(&path)?.split_off(at as usize);
+    let mut whole = fs::read(&path)?;
+    let bytes = whole.split_off(at as usize);
     tracing::warn!("!!! Warning: short read while loading the AOF file {name}!!!");
     let aside = dir.join(format!("{name}.cut-{at}-{}", clock::now_ms()));
     let (len, aside_name) = (bytes.len(), aside.display());
-    let kept = match store.disk.replace(&aside, &bytes) {
+    let kept = match store.disk.replace_like(&aside, &path, &bytes) {
         Ok(()) => format!("{len} bytes are cut off and kept in {aside_name}"),
         Err(error) => format!(
             "{len} bytes are cut off and lost, as they can't be kept in {aside_name}: {}",
             reason(&error)
         ),
     };
-    let mut file = store.disk.append(&path)?;
-    file.truncate(at)?;
-    file.sync()?;
+    if is_shared(&path)? {
+        store.disk.replace(&path, &whole)?;
+    } else {
+        let mut file = store.disk.append(&path)?;
+        file.truncate(at)?;
+        file.sync()?;
+    }
     tracing::warn!("Truncating the AOF {name} at offset {at}: {why}; {kept}");
     tracing::warn!("AOF {name} loaded anyway because aof-load-truncated is enabled");
     Ok(())
+}
+
+/// Whether others may rely on a file as it is: it has a second name, as what is kept and backups have, or another owner.
+fn is_shared(path: &Path) -> io::Result<bool> {
+    let data = fs::symlink_metadata(path)?;
+    let is_ours = data.uid() == rustix::process::geteuid().as_raw();
+    Ok(data.is_symlink() || data.nlink() > 1 || !is_ours)
 }
 
 /// Begins to write: to the last increment, or to a first one.

@@ -142,6 +142,62 @@ fn so_is_the_base_of_a_log() {
 }
 
 #[test]
+fn a_file_that_is_kept_stays_whole_and_private() {
+    use std::os::unix::fs::PermissionsExt;
+    let skip = ["--rdb-skip-unknown", "yes", "--appendonly", "yes"];
+    let torn = [&with_key(STRANGERS)[..], b"*3\r\n$3\r\nSET\r\n$1\r\n"].concat();
+    for base in ["appendonly.aof.1.base.rdb", "appendonly.aof.1.base.aof"] {
+        let dir = TempDir::new().unwrap();
+        let folder = dir.path().join("appendonlydir");
+        fs::create_dir(&folder).unwrap();
+        let manifest = format!("file {base} seq 1 type b\n");
+        fs::write(folder.join("appendonly.aof.manifest"), manifest).unwrap();
+        let (path, second) = (folder.join(base), folder.join("backup"));
+        fs::write(&path, &torn).unwrap();
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).unwrap();
+        // As a backup by way of a second name has it.
+        fs::hard_link(&path, &second).unwrap();
+        let server = Server::try_start_on(&our_server(), dir, &skip).expect("it starts");
+        assert!(
+            server.log().contains("Truncating the AOF"),
+            "{}",
+            server.log()
+        );
+        let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
+        let kept = folder.join(format!("{base}.unknown-1"));
+        assert!(
+            fs::read(&kept).unwrap() == torn,
+            "{base}: what is kept is whole"
+        );
+        assert!(
+            fs::read(&second).unwrap() == torn,
+            "{base}: so is the backup"
+        );
+        assert_eq!((mode(&kept), mode(&path)), (0o600, 0o600), "{base}");
+        assert!(
+            fs::read(&path).unwrap() == with_key(STRANGERS),
+            "{base} is cut"
+        );
+        for entry in fs::read_dir(&folder).unwrap() {
+            let name = entry.unwrap().file_name().into_string().unwrap();
+            if name.contains(".cut-") {
+                assert_eq!(mode(&folder.join(&name)), 0o600, "{name}");
+            }
+        }
+        let mut client = server.client();
+        client.ask("SELECT 2");
+        assert_eq!(client.ask("SET more text").to_string(), "+OK");
+        let server = Server::start_on(&our_server(), server.stop(), &skip);
+        let mut client = server.client();
+        client.ask("SELECT 2");
+        assert_eq!(
+            client.ask("MGET plain more").to_string(),
+            r#"*["text" "text"]"#
+        );
+    }
+}
+
+#[test]
 fn a_payload_of_an_unknown_kind_is_no_good_format() {
     let server = Server::start(&[]);
     // The JSON document of the file as DUMP answers it, without a checksum, for which it claims a later version.
