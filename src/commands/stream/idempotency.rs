@@ -8,7 +8,7 @@ use crate::command::Flag::{DenyOom, Fast};
 use crate::command::{Arg, Args, Command, Done, Fail, Flow, KeyUse, Run, WriteCall};
 use crate::config::Config;
 use crate::engine::Garbage;
-use crate::types::stream::{Id, IdText, Idempotency, Stream};
+use crate::types::stream::{DURATION_MAX_S, IDS_MAX, Id, IdText, Idempotency, Stream};
 
 /// XADD's arguments that say whose entry it is.
 pub const PRODUCER: Arg = Arg::one_of(
@@ -191,14 +191,14 @@ pub const XCFGSET: Command = Command {
 fn once(
     args: &mut Args<'_>,
     held: &mut Option<i64>,
-    max: i64,
+    max: u64,
     fails: [&'static str; 2],
 ) -> Result<(), Fail> {
     if held.is_some() {
         return Err(Fail::Says(fails[0]));
     }
     let n = args.int()?;
-    if !(1..=max).contains(&n) {
+    if !(1..=max as i64).contains(&n) {
         return Err(Fail::Says(fails[1]));
     }
     *held = Some(n);
@@ -216,13 +216,13 @@ fn xcfgset(call: &mut WriteCall<'_>) -> Done {
                 "IDMP-DURATION specified multiple times",
                 "IDMP-DURATION must be between 1 and 86400 seconds",
             ];
-            once(&mut call.args, &mut duration, 86_400, fails)?;
+            once(&mut call.args, &mut duration, DURATION_MAX_S, fails)?;
         } else if call.args.word_with("IDMP-MAXSIZE", 1) {
             let fails = [
                 "IDMP-MAXSIZE specified multiple times",
                 "IDMP-MAXSIZE must be between 1 and 10000 entries",
             ];
-            once(&mut call.args, &mut maxsize, 10_000, fails)?;
+            once(&mut call.args, &mut maxsize, IDS_MAX, fails)?;
         } else {
             return Err(Fail::SYNTAX);
         }

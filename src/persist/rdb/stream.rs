@@ -3,7 +3,9 @@
 use super::kind;
 use super::read::{Fault, Fault::Broken, Read, Reader};
 use super::write::{Spill, Writer};
-use crate::types::stream::{Consumer, Group, Id, Idempotency, Placed, Stream};
+use crate::types::stream::{
+    Consumer, DURATION_MAX_S, Group, IDS_MAX, Id, Idempotency, Placed, Stream,
+};
 use crate::types::{Bstr, Listpack};
 
 /// What stands for a number of entries read that isn't known.
@@ -122,14 +124,19 @@ impl Reader<'_> {
     /// What is remembered of producers; nothing if none ever was there and all is as it is by default.
     fn producers(&mut self) -> Read<Option<Idempotency>> {
         let (duration_s, ids_max) = (self.count()?, self.count()?);
-        let mut known = Idempotency::new(duration_s, usize::try_from(ids_max).map_err(|_| Broken)?);
+        // As XCFGSET has it.
+        if !(1..=DURATION_MAX_S).contains(&duration_s) || !(1..=IDS_MAX).contains(&ids_max) {
+            return Err(Fault::Says("idempotency settings out of range"));
+        }
+        let mut known = Idempotency::new(duration_s, ids_max as usize);
         for _ in 0..self.count()? {
-            let producer = Bstr::new(&self.string()?);
+            let producer = self.string()?;
+            let mut ids = Vec::new();
             for _ in 0..self.count()? {
-                let iid = Bstr::new(&self.string()?);
-                // What is too old is found out when it is asked for.
-                let id = self.id()?;
-                known.remember(&producer, &iid, id, 0);
+                ids.push((Bstr::new(&self.string()?), self.id()?));
+            }
+            if !known.load(&producer, ids) {
+                return Err(Fault::Says("Duplicate idempotent producer or ID detected"));
             }
         }
         (known.added, known.duplicates) = (self.count()?, self.count()?);

@@ -49,6 +49,10 @@ pub struct Idempotency {
     sweep_ms: u64,
 }
 
+/// Seconds for which ids may be remembered, and how many of each producer.
+pub const DURATION_MAX_S: u64 = 86_400;
+pub const IDS_MAX: u64 = 10_000;
+
 impl Idempotency {
     pub fn new(duration_s: u64, ids_max: usize) -> Self {
         Idempotency {
@@ -118,6 +122,24 @@ impl Idempotency {
             self.ids -= 1;
         }
         self.added = self.added.wrapping_add(1);
+    }
+
+    /// Takes back what was remembered when it was saved; false if an id comes twice. What is too old by now is found out when
+    /// it is asked for.
+    pub fn load(&mut self, producer: &[u8], ids: impl IntoIterator<Item = (Bstr, Id)>) -> bool {
+        let mut held = Producer::default();
+        for (iid, id) in ids {
+            if held.entries.insert(iid.clone(), id).is_some() {
+                return false;
+            }
+            held.order.push_back(iid);
+            if held.order.len() > self.ids_max {
+                held.forget_oldest();
+            }
+        }
+        // None is empty.
+        let producer = Bstr::new(producer);
+        held.order.is_empty() || self.producers.insert(producer, Arc::new(held)).is_none()
     }
 
     /// Removes what is too old, four times in the span for which ids are kept.

@@ -17,7 +17,7 @@ use std::collections::BTreeMap;
 
 pub use group::{Consumer, DELIVERIES_MAX, Group, Owner, Pending};
 pub use id::{Id, IdText};
-pub use idempotency::Idempotency;
+pub use idempotency::{DURATION_MAX_S, IDS_MAX, Idempotency};
 pub use node::{Entry, Node};
 pub use references::{Forgotten, References};
 pub use shelf::Shelf;

@@ -1,5 +1,6 @@
 //! What no server at hand writes: Redis's versions 13 to 16, and Valkey's 81, composed from documents.
 
+mod bounds;
 mod hostile;
 mod master;
 mod writer;
@@ -14,9 +15,13 @@ use writer::{Composed, listpack, producers, stream};
 
 /// Our server on a snapshot file.
 fn open(bytes: &[u8]) -> Result<Server, String> {
+    started(bytes, &[])
+}
+
+fn started(bytes: &[u8], options: &[&str]) -> Result<Server, String> {
     let dir = TempDir::new().expect("a temporary directory");
     fs::write(dir.path().join("dump.rdb"), bytes).unwrap();
-    Server::try_start_on(&our_server(), dir, &[])
+    Server::try_start_on(&our_server(), dir, options)
 }
 
 fn opened(bytes: &[u8]) -> (Server, Client) {

@@ -1,0 +1,61 @@
+//! How much a snapshot or a payload may ask of the server that reads it.
+
+use std::fs;
+
+use super::writer::{Composed, stream};
+use super::{class, enveloped, open, opened, started};
+use crate::common::{Client, Server, our_server, setting};
+
+const BAD: &str = "-ERR Bad data format";
+
+fn restore(client: &mut Client, payload: &[u8]) -> String {
+    let args = [b"RESTORE", &b"k"[..], b"0", payload, b"REPLACE"];
+    client.ask_args(&args).to_string()
+}
+
+/// A stream whose producers have these ids.
+fn with_producers(duration: u64, maxsize: u64, producers: &[(&str, &[&str])]) -> Composed {
+    let composed = stream(Composed::value(26), 5, false);
+    let composed = composed
+        .len(duration)
+        .len(maxsize)
+        .len(producers.len() as u64);
+    let composed = producers.iter().fold(composed, |composed, (name, ids)| {
+        let composed = composed.text(name).len(ids.len() as u64);
+        ids.iter()
+            .fold(composed, |composed, id| composed.text(id).len(1).len(1))
+    });
+    composed.len(2).len(0)
+}
+
+#[test]
+fn what_streams_remember_of_producers_is_within_the_bounds_of_xcfgset() {
+    let server = Server::start(&[]);
+    let mut client = server.client();
+    let ids: &[&str] = &["a", "b"];
+    for (duration, maxsize, producers, reply) in [
+        (1, 1, &[("p", ids)][..], "+OK"),
+        (86_400, 10_000, &[("p", ids), ("q", ids)], "+OK"),
+        (0, 100, &[("p", ids)], BAD),
+        (86_401, 100, &[("p", ids)], BAD),
+        (100, 0, &[("p", ids)], BAD),
+        (100, 10_001, &[("p", ids)], BAD),
+        (100, u64::MAX, &[], BAD),
+        (100, 100, &[("p", &["a", "b", "a"])], BAD),
+        (100, 100, &[("p", ids), ("p", ids)], BAD),
+    ] {
+        let payload = with_producers(duration, maxsize, producers).payload(16);
+        assert_eq!(
+            restore(&mut client, &payload),
+            reply,
+            "{duration} {maxsize} {producers:?}"
+        );
+        if reply == "+OK" {
+            let told = client.ask("XINFO STREAM k").to_string();
+            assert!(
+                told.contains(&format!("\"idmp-duration\" :{duration}")),
+                "{told}"
+            );
+        }
+    }
+}
