@@ -3,8 +3,8 @@
 use std::io::{self, Read};
 
 use anyhow::{Result, bail};
-use lz4_flex::frame::FrameDecoder;
-use ruzstd::decoding::StreamingDecoder;
+use lz4_flex::frame::FrameDecoder as Lz4Decoder;
+use ruzstd::decoding::{FrameDecoder, StreamingDecoder};
 
 use crate::persist::window::Window;
 
@@ -42,7 +42,7 @@ pub(super) fn open(window: &mut Window<'_>) -> Result<bool> {
     }
     window.consume(BYTES);
     match codec {
-        LZ4 => window.unpack(|packed| Ok(Box::new(FrameDecoder::new(packed))))?,
+        LZ4 => window.unpack(|packed| Ok(Box::new(Lz4Decoder::new(packed))))?,
         ZSTANDARD => window.unpack(|packed| Ok(Box::new(zstandard(packed)?)))?,
         codec => bail!("Can't handle the compressed snapshot: no codec has the number {codec}"),
     }
@@ -50,5 +50,27 @@ pub(super) fn open(window: &mut Window<'_>) -> Result<bool> {
 }
 
 fn zstandard<'s>(packed: Box<dyn Read + Send + 's>) -> io::Result<impl Read + Send + 's> {
-    StreamingDecoder::new(packed).map_err(|error| io::Error::other(error.to_string()))
+    StreamingDecoder::new(packed)
+        .map(Zstandard)
+        .map_err(|error| io::Error::other(error.to_string()))
+}
+
+/// A frame of Zstandard, whose decoder reads the sum at its end and leaves it to others to compare it.
+struct Zstandard<R: Read>(StreamingDecoder<R, FrameDecoder>);
+
+impl<R: Read> Read for Zstandard<R> {
+    fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
+        let count = self.0.read(out)?;
+        let decoder = &self.0.decoder;
+        if count == 0
+            && !out.is_empty()
+            && let Some(said) = decoder.get_checksum_from_data()
+            && decoder.get_calculated_checksum() != Some(said)
+        {
+            return Err(io::Error::other(
+                "the checksum of the Zstandard frame is wrong",
+            ));
+        }
+        Ok(count)
+    }
 }

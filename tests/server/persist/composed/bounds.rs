@@ -59,3 +59,20 @@ fn what_streams_remember_of_producers_is_within_the_bounds_of_xcfgset() {
         }
     }
 }
+
+#[test]
+fn the_last_four_bytes_of_a_frame_are_its_sum() {
+    let mut file = Composed::file("VALKEY081").raw(&[0xfe, 0]);
+    for n in 0..100 {
+        file = file.string(&format!("key {n}"), &format!("value {n}"));
+    }
+    let mut bytes = enveloped(&file.end(), 2);
+    assert!(open(&bytes).is_ok());
+    let last = bytes.len() - 1;
+    bytes[last] ^= 1;
+    let log = open(&bytes).err().expect("it must not start");
+    assert!(
+        log.contains("the checksum of the Zstandard frame is wrong"),
+        "{log}"
+    );
+}
