@@ -5,6 +5,8 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use crate::util::clock;
 
+/// The most that is told of a load under way.
+const PERCENT_MAX: f64 = 99.99;
 /// Bytes between two lines in the log.
 const LOG_BYTES: u64 = 1 << 30;
 
@@ -68,13 +70,18 @@ impl Loading {
         Ok(())
     }
 
-    /// Percent loaded, and the seconds that the rest may take.
+    /// Percent loaded, and the seconds that the rest may take. As long as it is not done, it is less than all; where nobody knows
+    /// how much there is, it is none.
     pub fn outlook(&self, now_ms: u64) -> (f64, u64) {
         let loaded = self.loaded_bytes.load(Ordering::Relaxed);
-        let total = self.total_bytes.load(Ordering::Relaxed).max(1);
+        let total = self.total_bytes.load(Ordering::Relaxed);
         let passed_ms = now_ms.saturating_sub(self.started_ms.load(Ordering::Relaxed));
         let left = total.saturating_sub(loaded);
         let eta = (passed_ms * left).checked_div(loaded * 1000).unwrap_or(1);
-        (loaded as f64 * 100.0 / total as f64, eta)
+        let percent = match total {
+            0 => 0.0,
+            total => (loaded as f64 * 100.0 / total as f64).min(PERCENT_MAX),
+        };
+        (percent, eta)
     }
 }

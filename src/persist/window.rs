@@ -1,6 +1,8 @@
 //! A file read through a window that grows to hold the largest whole thing in it.
 
 use std::io::{self, Read};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::crc64::{self, Digest};
 use super::loading::Loading;
@@ -20,6 +22,19 @@ pub struct Window<'s> {
     digest: Option<Digest>,
     summed: usize,
     loading: &'s Loading,
+    /// Bytes of the file that what unpacks it has taken and nobody has counted yet; nothing while bytes are the file's own.
+    packed: Option<Arc<AtomicU64>>,
+}
+
+/// A source that tells how much of it was read.
+struct Counted<R>(R, Arc<AtomicU64>);
+
+impl<R: Read> Read for Counted<R> {
+    fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
+        let count = self.0.read(out)?;
+        self.1.fetch_add(count as u64, Ordering::Relaxed);
+        Ok(count)
+    }
 }
 
 impl<'s> Window<'s> {
@@ -33,6 +48,7 @@ impl<'s> Window<'s> {
             digest: None,
             summed: 0,
             loading,
+            packed: None,
         }
     }
 
@@ -43,9 +59,12 @@ impl<'s> Window<'s> {
     ) -> io::Result<()> {
         let rest = io::Cursor::new(self.buf.split_off(self.at));
         let source = std::mem::replace(&mut self.source, Box::new(io::empty()));
-        self.source = unpacked(Box::new(rest.chain(source)))?;
+        let taken = Arc::<AtomicU64>::default();
+        let counted = Counted(rest.chain(source), taken.clone());
+        self.source = unpacked(Box::new(counted))?;
         self.begin += self.at as u64;
         self.loading.read(self.at as u64)?;
+        self.packed = Some(taken);
         self.buf.clear();
         (self.at, self.summed, self.ended) = (0, 0, false);
         Ok(())
@@ -99,7 +118,11 @@ impl<'s> Window<'s> {
         }
         self.sum_up();
         self.begin += self.at as u64;
-        self.loading.read(self.at as u64)?;
+        let used = match &self.packed {
+            Some(taken) => taken.swap(0, Ordering::Relaxed),
+            None => self.at as u64,
+        };
+        self.loading.read(used)?;
         self.buf.drain(..self.at);
         (self.at, self.summed) = (0, 0);
         let wanted = self.buf.len().max(READ_BYTES) as u64;

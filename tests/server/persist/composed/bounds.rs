@@ -76,3 +76,38 @@ fn the_last_four_bytes_of_a_frame_are_its_sum() {
         "{log}"
     );
 }
+
+#[test]
+fn no_more_of_a_file_is_loaded_than_there_is() {
+    let mut file = Composed::file("VALKEY081").raw(&[0xfe, 0]);
+    for n in 0..3000 {
+        file = file.string(&format!("key {n}"), &format!("value {n}").repeat(500));
+    }
+    let bytes = enveloped(&file.end(), 1);
+    let dir = tempfile::TempDir::new().unwrap();
+    fs::write(dir.path().join("dump.rdb"), &bytes).unwrap();
+    let server = Server::start_on(&our_server(), dir, &[]);
+    let mut client = server.client();
+    client.ask("CONFIG SET key-load-delay 1000");
+    let mut other = server.client();
+    let reload = std::thread::spawn(move || client.ask("DEBUG RELOAD NOSAVE").to_string());
+    let mut seen = 0;
+    while !reload.is_finished() {
+        let info = other.ask("INFO persistence").text();
+        let figure = |name: &str| -> Option<f64> {
+            info.lines()
+                .find_map(|line| line.strip_prefix(name)?.parse().ok())
+        };
+        if let Some(percent) = figure("loading_loaded_perc:") {
+            let (loaded, total) = (
+                figure("loading_loaded_bytes:"),
+                figure("loading_total_bytes:"),
+            );
+            assert!(percent < 100.0, "{info}");
+            assert!(loaded <= total, "{info}");
+            seen += 1;
+        }
+    }
+    assert_eq!(reload.join().unwrap(), "+OK");
+    assert!(seen > 0, "it was asked while it loaded");
+}
