@@ -109,10 +109,8 @@ fn restore(call: &mut WriteCall<'_>) -> Done {
     })?;
 
     // The log and the replicas get what older servers read, too.
-    let rewritten = dumped.is_late().then(|| {
-        let dialect = call.server.config.rdb_dialect.get().into();
-        rdb::dump_whole(value.as_ref(), dialect)
-    });
+    let dialect = call.server.config.rdb_dialect.get().into();
+    let rewritten = dumped.for_older(value.as_ref(), dialect);
 
     let now_ms = call.db.clock_ms();
     let deadline = match ttl {

@@ -72,6 +72,17 @@ impl Dialect {
         }
     }
 
+    /// The version since which servers up to Redis 7.4 read the kind that a number stands for in this family's payloads;
+    /// nothing if they don't.
+    pub(super) fn early_version(self, number: u8) -> Option<u16> {
+        match (self, number) {
+            (_, ..=kind::STREAM_2) => Some(VERSION_PLAIN),
+            (_, ..KINDS_SHARED) => Some(VERSION_STREAM_3),
+            (Dialect::Redis, ..=kind::HASH_LISTPACK_EX) => Some(VERSION_FIELD_TTL),
+            _ => None,
+        }
+    }
+
     /// The kind that a number stands for in this family's files.
     pub(super) fn kind(self, number: u8) -> Read<u8> {
         match (self, number) {

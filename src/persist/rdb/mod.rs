@@ -147,8 +147,11 @@ fn dump_as(value: ValueRef<'_>, version: u16) -> Vec<u8> {
 
 /// A payload ends with the version, and a checksum of all before it.
 fn seal(writer: Writer<()>) -> Vec<u8> {
-    let mut bytes = writer.out;
-    bytes.extend_from_slice(&writer.style.version.to_le_bytes());
+    sealed(writer.out, writer.style.version)
+}
+
+fn sealed(mut bytes: Vec<u8>, version: u16) -> Vec<u8> {
+    bytes.extend_from_slice(&version.to_le_bytes());
     let sum = crc64::checksum(&bytes);
     bytes.extend_from_slice(&sum.to_le_bytes());
     bytes
@@ -189,9 +192,15 @@ pub struct Dumped<'p> {
 }
 
 impl Dumped<'_> {
-    /// Whether only servers after Redis 7.4 read it.
-    pub fn is_late(&self) -> bool {
-        self.version > dialect::VERSION_FIELD_TTL
+    /// The payload as servers up to Redis 7.4 read it, if it is not that already: what it holds decides, whatever version it
+    /// claims. `value` is what was read from it.
+    pub fn for_older(&self, value: ValueRef<'_>, dialect: Dialect) -> Option<Vec<u8>> {
+        let number = self.body.first().copied().unwrap_or_default();
+        match self.dialect.early_version(number) {
+            None => Some(dump_whole(value, dialect)),
+            Some(_) if self.version <= dialect::VERSION_FIELD_TTL => None,
+            Some(version) => Some(sealed(self.body.to_vec(), version)),
+        }
     }
 
     /// The one value that is in it.

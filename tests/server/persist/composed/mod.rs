@@ -241,6 +241,53 @@ fn payloads_of_later_servers_are_logged_for_earlier_ones() {
     assert_eq!(client.ask("DBSIZE").int(), 2);
 }
 
+#[test]
+fn payloads_are_logged_as_what_they_hold_whatever_they_claim() {
+    let server = Server::start(&["--appendonly", "yes", "--aof-use-rdb-preamble", "no"]);
+    let mut client = server.client();
+    let plain = stream(Composed::value(21), 5, false);
+    let later = producers(stream(Composed::value(26), 5, false));
+    let hash = Composed::value(31).len(1).texts(&["f", "v"]);
+    let sealed = |composed: &Composed, version: u16| {
+        let bytes = composed.clone().raw(&version.to_le_bytes()).0;
+        let sum = crc_fast::checksum(crc_fast::CrcAlgorithm::Crc64Redis, &bytes);
+        [&bytes[..], &sum.to_le_bytes()].concat()
+    };
+    let holds = |what: &[u8]| {
+        let folder = server.dir().join("appendonlydir");
+        let files = fs::read_dir(folder).unwrap();
+        let mut files = files.map(|entry| fs::read(entry.unwrap().path()).unwrap());
+        files.any(|bytes| bytes.windows(what.len()).any(|window| window == what))
+    };
+    // What an older server reads as it is keeps its bytes, under the version that it has had since.
+    for version in [13, 16, 80, 81] {
+        let args = [
+            b"RESTORE",
+            &b"plain"[..],
+            b"0",
+            &sealed(&plain, version),
+            b"REPLACE",
+        ];
+        assert_eq!(client.ask_args(&args).to_string(), "+OK", "{version}");
+        assert!(!holds(&sealed(&plain, version)), "{version}");
+        assert!(holds(&sealed(&plain, 11)), "{version}");
+        client.ask("BGREWRITEAOF");
+        super::exchange::wait_for(&mut client, "aof_rewrite_in_progress:0");
+        assert!(!holds(&sealed(&plain, 11)), "the log was written anew");
+    }
+    // And what none of them reads is written anew, though it claims to be of an early version.
+    for (name, composed, version) in [("later", &later, 11), ("hash", &hash, 10)] {
+        let args = [
+            b"RESTORE",
+            name.as_bytes(),
+            b"0",
+            &sealed(composed, version),
+        ];
+        assert_eq!(client.ask_args(&args).to_string(), "+OK", "{name}");
+        assert!(!holds(&composed.0), "{name}");
+    }
+}
+
 /// A class of metadata: four letters of six bits, five bits of version, three of flags.
 fn class(name: &[u8; 4], may_be_left_out: bool) -> [u8; 4] {
     const LETTERS: &[u8] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
