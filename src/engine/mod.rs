@@ -188,6 +188,16 @@ impl Engine {
         })
     }
 
+    /// Counts what the shards hold, one after another; nothing if one is held while `give_up` says so.
+    pub fn census(&self, give_up: &dyn Fn() -> bool) -> Option<Census> {
+        let mut census = Census::default();
+        for id in 0..SHARDS {
+            let locked = self.lock_unless(ShardSet::one(id), give_up)?;
+            census.count(locked.held(id), 0);
+        }
+        Some(census)
+    }
+
     /// Shards in which something may be due by now.
     pub fn due_shards(&self, now_ms: u64) -> impl Iterator<Item = usize> {
         (0..SHARDS).filter(move |id| self.slots[*id].next_due_ms.load(Ordering::Relaxed) <= now_ms)

@@ -2,6 +2,8 @@
 
 use std::fs::File;
 use std::io;
+use std::os::unix::fs::FileExt;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -13,7 +15,7 @@ use crate::command::replication::{Filter, Order, Replica, Stage, new_id};
 use crate::command::shared::Shared;
 use crate::config::special::reason;
 use crate::persist::disk::DiskFile;
-use crate::persist::rdb::SnapshotForm;
+use crate::persist::rdb::{SnapshotForm, is_same};
 use crate::persist::{Kind, Store};
 
 /// Bytes of one order: with those that may wait, what a snapshot can be ahead of a slow replica.
@@ -37,9 +39,14 @@ pub fn begin(shared: &Arc<Shared>, now_ms: u64) {
         return;
     };
     waiting.retain(|one| one.conf.wants() == (filter, form));
-    // The snapshot file is this server's own, too.
-    let is_own = filter == Filter::default() && form.is_met_by(shared.store.form());
-    let streamed = config.repl_diskless_sync.get() || !is_own;
+    let streamed = match config.repl_diskless_sync.get() {
+        true => true,
+        false => match is_own(shared, filter, form) {
+            Some(is_own) => !is_own,
+            // A script holds what is to be counted: it is looked at again.
+            None => return,
+        },
+    };
     let streamed = streamed && waiting.iter().all(|one| one.conf.eof);
     let most = config.repl_diskless_sync_max_replicas.get() as usize;
     let waited_ms = waiting
@@ -69,7 +76,7 @@ pub fn begin(shared: &Arc<Shared>, now_ms: u64) {
             let done = if streamed {
                 to_sockets(&shared, store, job, waiting, (filter, form))
             } else {
-                by_file(&shared, store, job, waiting)
+                by_file(&shared, store, job, waiting, form)
             };
             // Who came meanwhile need not wait for the next look.
             shared.replication.bell.notify_one();
@@ -83,6 +90,16 @@ pub fn begin(shared: &Arc<Shared>, now_ms: u64) {
         // The senders went with the work: their connections end.
         Err(_) => tracing::warn!("BGSAVE for replication failed: something else is being written"),
     }
+}
+
+/// Whether what replicas want is what stands in the snapshot file, which is this server's own, too.
+fn is_own(shared: &Shared, filter: Filter, form: SnapshotForm) -> Option<bool> {
+    if filter != Filter::default() {
+        return Some(false);
+    }
+    let store = &shared.store;
+    let census = store.engine.census(&|| shared.scripts.is_busy())?;
+    Some(is_same(form, store.form(), &census))
 }
 
 /// What holds at the instant of the snapshot: every shard is locked.
@@ -233,7 +250,13 @@ impl Fan {
     }
 }
 
-fn by_file(shared: &Arc<Shared>, store: &Arc<Store>, job: u64, waiting: Waiting) -> bool {
+fn by_file(
+    shared: &Arc<Shared>,
+    store: &Arc<Store>,
+    job: u64,
+    waiting: Waiting,
+    form: SnapshotForm,
+) -> bool {
     let dirty = shared.stats.totals().dirty;
     let tell = |replica: &Arc<Replica>, sender: &Sender<Order>| {
         // Nothing was sent yet, so there is room for it.
@@ -252,8 +275,7 @@ fn by_file(shared: &Arc<Shared>, store: &Arc<Store>, job: u64, waiting: Waiting)
     tracing::info!("Background saving terminated with success");
     let path = store.snapshot_path();
     for (replica, sender) in &waiting {
-        let opened = File::open(&path).and_then(|file| Ok((file.metadata()?.len(), file)));
-        match opened {
+        match open(&path, form) {
             Ok((len, file)) => {
                 // Who has gone doesn't want it.
                 let _ = sender.try_send(Order::File(file, len));
@@ -276,6 +298,18 @@ fn by_file(shared: &Arc<Shared>, store: &Arc<Store>, job: u64, waiting: Waiting)
         let _ = store.disk.remove(&path);
     }
     true
+}
+
+/// The file, and its length. Data may have come meanwhile that its reader has no form for: then it comes back for another.
+fn open(path: &Path, form: SnapshotForm) -> io::Result<(u64, File)> {
+    let (file, mut head) = (File::open(path)?, [0; 9]);
+    file.read_exact_at(&mut head, 0)?;
+    match form.reads(&head) {
+        true => Ok((file.metadata()?.len(), file)),
+        false => Err(io::Error::other(
+            "it is of a version that the replica does not read",
+        )),
+    }
 }
 
 /// Gives up a snapshot that nobody waits for any more; one that is the server's own as well goes on.

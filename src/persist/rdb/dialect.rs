@@ -144,10 +144,22 @@ impl SnapshotForm {
         }
     }
 
-    /// Whether a file of this server's own form is what such a reader wants.
-    pub fn is_met_by(self, own: SnapshotForm) -> bool {
-        let most = self.most.filter(|most| *most < VERSION_REDIS_MAX);
-        SnapshotForm { most, ..self } == own
+    /// Whether such a reader wants the same bytes of these data as stand in a file of this server's own form. Which version is
+    /// written for them decides that.
+    pub(super) fn is_met_by(self, own: SnapshotForm, needs: Needs) -> bool {
+        match (self.pick(needs), own.pick(needs)) {
+            (Ok(wanted), Ok(written)) => wanted == written,
+            _ => false,
+        }
+    }
+
+    /// Whether such a reader can read a file that begins so.
+    pub fn reads(self, head: &[u8]) -> bool {
+        let Some((dialect, version)) = head.get(..9).and_then(of_magic) else {
+            return false;
+        };
+        let is_shared = version <= VERSION_STREAM_3;
+        (is_shared || dialect == self.dialect) && self.most.is_none_or(|most| version <= most)
     }
 
     /// The version for such data; an error if that can't be.

@@ -25,7 +25,7 @@ pub use envelope::is_snapshot;
 pub use load::{LoadRules, Loaded, Strangers, Update, load};
 pub use modules::{ModulePart, ModuleParts, ReadValue};
 pub use read::{Fault, Reader};
-pub use save::{Mark, Origin, SaveRules, save};
+pub use save::{Mark, Origin, SaveRules, is_same, save};
 pub use write::Style;
 use write::{Writer, version_for};
 

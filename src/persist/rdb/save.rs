@@ -6,7 +6,7 @@ use super::dialect::{self, Needs, SnapshotForm};
 use super::opcode;
 use super::write::{Spill, Style, Writer};
 use crate::config::REDIS_VERSION;
-use crate::engine::{SavedKey, Snapshot};
+use crate::engine::{Census, SavedKey, Snapshot};
 use crate::persist::crc64;
 use crate::persist::disk::{DiskFile, Pushed};
 use crate::util::{clock, thread};
@@ -137,17 +137,23 @@ pub fn save(
     Ok(output.total)
 }
 
+fn needs(census: &Census) -> Needs {
+    let databases = &census.databases;
+    Needs {
+        timed: databases
+            .iter()
+            .any(|contents| contents.volatile_hashes > 0),
+        later_streams: databases.iter().any(|contents| contents.later_streams),
+    }
+}
+
+/// Whether who wants one form wants the same bytes of these data as stand in a file of another one.
+pub fn is_same(wanted: SnapshotForm, own: SnapshotForm, census: &Census) -> bool {
+    wanted.is_met_by(own, needs(census))
+}
+
 fn style(snapshot: &Snapshot<'_>, rules: &SaveRules) -> io::Result<Style> {
-    let timed = snapshot
-        .census
-        .databases
-        .iter()
-        .any(|contents| contents.volatile_hashes > 0);
-    let later = snapshot.census.databases.iter();
-    let needs = Needs {
-        timed,
-        later_streams: later.into_iter().any(|contents| contents.later_streams),
-    };
+    let needs = needs(&snapshot.census);
     let version = rules.form.pick(needs).map_err(io::Error::other)?;
     Ok(Style {
         version,

@@ -127,6 +127,37 @@ fn streams_of_later_versions_are_sent_whole_to_who_reads_them() {
 }
 
 #[test]
+fn the_file_goes_by_way_of_the_disk_to_who_reads_it() {
+    let log_of = |options: &[&str], words: &[&str], later: bool| {
+        let disk = ["--repl-diskless-sync", "no"];
+        let (server, mut client) = server(&[&disk[..], options].concat());
+        if later {
+            client.ask("XADD log IDMP producer first * f v");
+        }
+        sent(&server, words).expect("it is sent");
+        let log = server.log();
+        let targets = log
+            .lines()
+            .filter_map(|line| line.split_once("SYNC with target: "));
+        targets.last().expect("a target").1.to_owned()
+    };
+    for words in [REDIS_7, REDIS_8, OURS] {
+        assert_eq!(log_of(&[], words, false), "disk", "{words:?}");
+    }
+    // What they don't read is not what stands in the file.
+    assert_eq!(log_of(&[], OURS, true), "disk");
+    for words in [REDIS_7, REDIS_8] {
+        assert_eq!(log_of(&[], words, true), "replicas sockets", "{words:?}");
+    }
+    let valkeys = ["--rdb-dialect", "valkey"];
+    assert_eq!(log_of(&valkeys, REDIS_7, false), "disk");
+    assert_eq!(
+        log_of(&["--rdb-version", "12"], REDIS_7, false),
+        "replicas sockets"
+    );
+}
+
+#[test]
 fn files_and_payloads_are_of_the_dialect_that_was_picked() {
     let (server, mut client) = server(&[]);
     let saved = |client: &mut Client, version: &str, dialect: &str| {
