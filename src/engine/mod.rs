@@ -74,6 +74,7 @@ impl Rules {
             zset_value: config.zset_max_listpack_value.get() as usize,
             stream_node_bytes: config.stream_node_max_bytes.get() as usize,
             stream_node_entries: config.stream_node_max_entries.get() as usize,
+            text_bytes: config.proto_max_bulk_len.get(),
         };
         let access = AccessRules {
             lfu: matches!(

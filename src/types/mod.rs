@@ -47,6 +47,8 @@ pub struct Limits {
     /// Bytes and entries of a stream's node; 0 for no limit.
     pub stream_node_bytes: usize,
     pub stream_node_entries: usize,
+    /// Bytes of a string that a short form of it may ask for.
+    pub text_bytes: u64,
 }
 
 impl Default for Limits {
@@ -62,6 +64,7 @@ impl Default for Limits {
             zset_value: 64,
             stream_node_bytes: 4096,
             stream_node_entries: 100,
+            text_bytes: 512 << 20,
         }
     }
 }

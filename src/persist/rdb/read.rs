@@ -168,7 +168,7 @@ impl<'a> Reader<'a> {
                 let templates = self.templates.unwrap_or(&none);
                 self.hash_of_template(kind, templates, limits)?.wrap()
             }
-            kind::BITMAP => Value::Text(Text::from_bytes(&self.bitmap()?)),
+            kind::BITMAP => Value::Text(Text::from_bytes(&self.bitmap(limits)?)),
             kind::MODULE_2 => self.module_value(limits)?,
             other => return Err(Fault::UnknownKind(other)),
         })

@@ -5,9 +5,8 @@
 //! bits, and in those a sorted array, 8 KiB of bits, or runs.
 
 use super::read::{Fault, Fault::Broken, Read, Reader};
+use crate::types::Limits;
 
-/// The longest string there is: what `proto-max-bulk-len` says where nobody set it.
-const BYTES_MAX: u64 = 512 << 20;
 /// Bytes of a string for each byte that is read, and besides: so no small file claims gigabytes.
 const GROWTH_MAX: u64 = 300;
 const SMALL_MAX: u64 = 1 << 20;
@@ -21,8 +20,8 @@ const OFFSETS_MIN: usize = 4;
 
 impl Reader<'_> {
     /// A bitmap as a string in which bit 0 is the highest one of the first byte.
-    pub(super) fn bitmap(&mut self) -> Read<Vec<u8>> {
-        if self.is_too_sparse()? {
+    pub(super) fn bitmap(&mut self, limits: &Limits) -> Read<Vec<u8>> {
+        if self.is_too_sparse(limits)? {
             return Err(Fault::Says("bitmap is too long or too sparse for a string"));
         }
         let (len, portable) = (self.count()?, self.string()?);
@@ -43,13 +42,13 @@ impl Reader<'_> {
         }
     }
 
-    /// Whether a string of the bitmap that begins here would be out of all proportion.
-    pub(super) fn is_too_sparse(self) -> Read<bool> {
+    /// Whether a string of the bitmap that begins here would be longer than any may be, or out of all proportion.
+    pub(super) fn is_too_sparse(self, limits: &Limits) -> Read<bool> {
         let mut ahead = self;
         let len = ahead.count()?;
         ahead.skip_string()?;
         let read = self.until(&ahead).len() as u64;
-        Ok(len > BYTES_MAX || len > SMALL_MAX + GROWTH_MAX * read)
+        Ok(len > limits.text_bytes || len > SMALL_MAX + GROWTH_MAX * read)
     }
 
     fn little(&mut self) -> Read<u32> {
@@ -109,22 +108,14 @@ impl Reader<'_> {
                 return Err(Broken);
             }
             least = last + 1;
-            for value in first..=last {
-                bits.set(start | u64::from(value))?;
-            }
+            bits.set_all(start | u64::from(first), start | u64::from(last))?;
         }
         Ok(())
     }
 
     /// A bit for each value, lowest first.
     fn plain(&mut self, start: u64, bits: &mut Bits) -> Read<()> {
-        let bytes = self.take(CONTAINER_VALUES / 8)?;
-        for (at, byte) in bytes.iter().enumerate() {
-            for bit in (0..8).filter(|bit| byte >> bit & 1 == 1) {
-                bits.set(start | (at * 8 + bit) as u64)?;
-            }
-        }
-        Ok(())
+        bits.put(start, self.take(CONTAINER_VALUES / 8)?)
     }
 }
 
@@ -136,5 +127,64 @@ impl Bits {
         let byte = self.0.get_mut(at).ok_or(Broken)?;
         *byte |= 0x80 >> (position % 8);
         Ok(())
+    }
+
+    /// Sets all bits from one position to another, byte by byte.
+    fn set_all(&mut self, first: u64, last: u64) -> Read<()> {
+        let at = |position: u64| usize::try_from(position / 8).map_err(|_| Broken);
+        let bytes = self.0.get_mut(at(first)?..=at(last)?).ok_or(Broken)?;
+        let (head, tail) = (0xff_u8 >> (first % 8), 0xff_u8 << (7 - last % 8));
+        match bytes {
+            [one] => *one |= head & tail,
+            [one, middle @ .., other] => {
+                *one |= head;
+                middle.fill(0xff);
+                *other |= tail;
+            }
+            [] => {}
+        }
+        Ok(())
+    }
+
+    /// Puts bits into a place that begins with a byte: there the lowest comes first, here the highest.
+    fn put(&mut self, start: u64, lowest_first: &[u8]) -> Read<()> {
+        let at = usize::try_from(start / 8).map_err(|_| Broken)?;
+        let room = self.0.get_mut(at..).unwrap_or_default();
+        let (inside, beyond) = lowest_first.split_at(room.len().min(lowest_first.len()));
+        for (byte, bits) in room.iter_mut().zip(inside) {
+            *byte = bits.reverse_bits();
+        }
+        match beyond.iter().all(|bits| *bits == 0) {
+            true => Ok(()),
+            false => Err(Broken),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bits_set_together_are_those_set_one_by_one() {
+        let mut random = fastrand::Rng::with_seed(7);
+        for _ in 0..2000 {
+            let (mut together, mut apart) = (Bits(vec![0; 9]), Bits(vec![0; 9]));
+            let first = random.u64(0..72);
+            let last = random.u64(first..80);
+            let done = together.set_all(first, last);
+            assert_eq!(done.is_ok(), last < 72, "{first} to {last}");
+            if done.is_ok() {
+                assert!((first..=last).all(|at| apart.set(at).is_ok()));
+            }
+            assert_eq!(together.0, apart.0, "{first} to {last}");
+            let bytes: [u8; 3] = std::array::from_fn(|_| random.u8(..));
+            let start = 8 * random.u64(0..12);
+            let (mut together, mut apart) = (Bits(vec![0; 9]), Bits(vec![0; 9]));
+            let mut places = (0..24).filter(|at| bytes[at / 8] >> (at % 8) & 1 == 1);
+            let done = places.try_for_each(|at| apart.set(start + at as u64));
+            assert_eq!(together.put(start, &bytes), done);
+            assert_eq!(together.0, apart.0, "{bytes:?} at {start}");
+        }
     }
 }

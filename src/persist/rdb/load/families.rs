@@ -6,6 +6,7 @@ use super::{Scan, Stop, Update};
 use crate::persist::rdb::read::{Fault, Read, Reader};
 use crate::persist::rdb::{Dialect, kind, modules, opcode};
 use crate::resp::{Codec, ProtoLimits, Request};
+use crate::types::Limits;
 
 /// A command in a snapshot may be as long as one in the log.
 const LIMITS: ProtoLimits = ProtoLimits {
@@ -14,7 +15,7 @@ const LIMITS: ProtoLimits = ProtoLimits {
 };
 
 /// What a value is called that this server does not have.
-pub(super) fn stranger(kind: u8, mut value: Reader<'_>) -> Option<String> {
+pub(super) fn stranger(kind: u8, mut value: Reader<'_>, limits: &Limits) -> Option<String> {
     match kind {
         kind::MODULE_2 => {
             // It has just been stepped over, so its beginning can be read.
@@ -22,8 +23,8 @@ pub(super) fn stranger(kind: u8, mut value: Reader<'_>) -> Option<String> {
             modules::reader(id).is_none().then(|| modules::called(id))
         }
         kind::ARRAY => Some("array".to_owned()),
-        kind::BITMAP if value.is_too_sparse() == Ok(true) => {
-            Some("bitmap too sparse for a string".to_owned())
+        kind::BITMAP if value.is_too_sparse(limits) == Ok(true) => {
+            Some("bitmap too long or too sparse for a string".to_owned())
         }
         _ => None,
     }

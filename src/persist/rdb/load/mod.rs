@@ -335,7 +335,7 @@ impl<'r> Scan<'r> {
                 return Ok(());
             }
         }
-        if let Some(stranger) = stranger(kind, value) {
+        if let Some(stranger) = stranger(kind, value, &self.rules.rules.limits) {
             self.loaded.strangers.add(db, stranger);
             return Ok(());
         }

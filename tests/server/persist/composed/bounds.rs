@@ -60,6 +60,78 @@ fn what_streams_remember_of_producers_is_within_the_bounds_of_xcfgset() {
     }
 }
 
+/// Runs that leave four bits of a container out.
+const RUNS: [(u16, u16); 5] = [
+    (0, 9_999),
+    (10_001, 19_999),
+    (20_001, 29_999),
+    (30_001, 39_999),
+    (40_001, 65_535),
+];
+
+/// A bitmap of so many containers of these runs.
+fn runs(containers: u32) -> Vec<u8> {
+    let mut bytes = [&1_u64.to_le_bytes()[..], &[0; 4]].concat();
+    bytes.extend((12_347 | (containers - 1) << 16).to_le_bytes());
+    bytes.extend(vec![0xff; containers.div_ceil(8) as usize]);
+    for number in 0..containers {
+        bytes.extend((number as u16).to_le_bytes());
+        bytes.extend(65_534_u16.to_le_bytes());
+    }
+    // Where each begins, which nobody needs.
+    bytes.extend(vec![0; 4 * containers as usize]);
+    for _ in 0..containers {
+        bytes.extend(5_u16.to_le_bytes());
+        for (first, last) in RUNS {
+            bytes.extend(first.to_le_bytes());
+            bytes.extend((last - first).to_le_bytes());
+        }
+    }
+    bytes
+}
+
+#[test]
+fn long_bitmaps_are_made_of_runs_and_are_no_longer_than_strings_may_be() {
+    let containers = setting("VERMILION_BITMAP_CONTAINERS", 2000) as u32;
+    let (server, mut client) = {
+        let server = Server::start(&["--proto-max-bulk-len", "20mb"]);
+        let client = server.client();
+        (server, client)
+    };
+    let payload = |len: u64| {
+        let value = Composed::value(33).len(len);
+        value.text(runs(containers)).payload(16)
+    };
+    let len = u64::from(containers) * 8192;
+    assert_eq!(restore(&mut client, &payload(len)), "+OK");
+    assert_eq!(client.ask("STRLEN k").int() as u64, len);
+    assert_eq!(
+        client.ask("BITCOUNT k").int() as u64,
+        len * 8 - 4 * u64::from(containers)
+    );
+    for (at, bit) in [(0, 1), (29_999, 1), (30_000, 0), (30_001, 1), (65_535, 1)] {
+        assert_eq!(client.ask(&format!("GETBIT k {at}")).int(), bit, "{at}");
+        let later = at + 65_536 * u64::from(containers - 1);
+        assert_eq!(
+            client.ask(&format!("GETBIT k {later}")).int(),
+            bit,
+            "{later}"
+        );
+    }
+    // A byte more than a string may have, and one less than the bits need.
+    assert_eq!(restore(&mut client, &payload((20 << 20) + 1)), BAD);
+    assert_eq!(restore(&mut client, &payload(len - 1)), BAD);
+    drop(server);
+    let file = Composed::file("REDIS0016").raw(&[0xfe, 0]);
+    let file = file.key(33, "long").len(len).text(runs(containers)).end();
+    let log = started(&file, &["--proto-max-bulk-len", "1mb"]).err();
+    let log = log.expect("it must not start");
+    assert!(
+        log.contains("1 of kind 'bitmap too long or too sparse for a string'"),
+        "{log}"
+    );
+}
+
 #[test]
 fn the_last_four_bytes_of_a_frame_are_its_sum() {
     let mut file = Composed::file("VALKEY081").raw(&[0xfe, 0]);

@@ -428,7 +428,7 @@ fn bitmaps_become_strings() {
         .text(portable(&array.concat()));
     let log = open(&sparse.end()).err().expect("it must not start");
     assert!(
-        log.contains("1 of kind 'bitmap too sparse for a string' in database 0"),
+        log.contains("1 of kind 'bitmap too long or too sparse for a string' in database 0"),
         "{log}"
     );
     // A bit beyond the length, and a length beyond all strings.
