@@ -190,6 +190,8 @@ pub enum Flag {
     SetsLimits,
     /// Its replies are pushes, which are sent though replies are off.
     Pushes,
+    /// It reaches another server, so a log holds what it did here in its place.
+    NeverLogged,
 }
 
 // Flags are bits of a `u32`, and there is room for one more.
@@ -237,6 +239,7 @@ impl Flag {
             | Flag::KeepsCaching
             | Flag::SetsLimits
             | Flag::Pushes
+            | Flag::NeverLogged
             | Flag::InMulti => return None,
         })
     }

@@ -18,8 +18,9 @@ use super::fiber::{Job, Stage};
 use super::unit::Call;
 use crate::command::client::Client;
 use crate::command::session::Session;
-use crate::command::{Fail, Flow, FunctionLoad, Job as Waited, Reload, Run};
-use crate::engine::{Now, Patience, ShardSet};
+use crate::command::shared::Shared;
+use crate::command::{Fail, Flag, Flow, FunctionLoad, Job as Waited, Reload, Run};
+use crate::engine::{Engine, Now, Patience, ShardSet};
 use crate::persist::aof::Apply;
 use crate::persist::rdb::Update;
 use crate::persist::{Outcome, run_updates};
@@ -30,6 +31,25 @@ use crate::util::{clock, memory};
 
 /// Commands between two moments at which this thread's memory is counted.
 const COMMANDS_PER_COUNT: u64 = 1024;
+
+/// Has the store ask which commands may stand in a snapshot: the edits of keys, and those of functions.
+pub fn admit_edits(shared: &Arc<Shared>) {
+    let weak = Arc::downgrade(shared);
+    let told = shared.store.admit.set(Arc::new(move |argv| {
+        let unknown = || -> String {
+            let name = String::from_utf8_lossy(argv[0]);
+            name.escape_debug().take(64).collect()
+        };
+        let shared = weak.upgrade().ok_or_else(unknown)?;
+        let entry = super::admit::find(&shared.registry, argv).map_err(|_| unknown())?;
+        let is_edit = entry.is(Flag::Write) && !entry.is(Flag::NeverLogged);
+        match is_edit && entry.arity_fits(argv.len()) {
+            true => Ok(()),
+            false => Err(entry.full_name.replace('|', " ").to_uppercase()),
+        }
+    }));
+    debug_assert!(told.is_ok(), "a server starts once");
+}
 
 impl Worker {
     /// Reads the data files into an empty keyspace: the body of the loading thread.
@@ -64,6 +84,20 @@ impl Worker {
             Job::Updates(_, Some(done)) => done,
             _ => unreachable!("it ends with the job that it began with"),
         }
+    }
+
+    /// Runs edits on a keyspace that nobody sees yet.
+    pub fn run_updates_in(&self, engine: &Arc<Engine>, updates: Vec<Update>) -> Result<()> {
+        let aside = Rc::new(Worker::new(
+            self.id,
+            self.shared.clone(),
+            engine.clone(),
+            self.garbage.clone(),
+            self.alarm.clone(),
+        ));
+        let done = aside.run_updates(updates);
+        aside.end_scripts();
+        done
     }
 
     pub(super) fn updates_on<'w>(&'w self, stage: &Stage<'w>, updates: &[Update]) -> Result<()> {

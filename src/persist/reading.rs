@@ -10,6 +10,7 @@ use anyhow::{Context, Result};
 use super::Store;
 use super::aof::{self, Apply};
 use super::jobs::NO_JOB;
+use super::loading::Loading;
 use super::rdb::{self, Loaded, Update};
 use super::window::Window;
 use crate::config::special::reason;
@@ -106,6 +107,15 @@ impl Store {
         Ok(loaded)
     }
 
+    /// Looks through a snapshot of so many bytes that a master sent, before anything makes room for it: an error says why it
+    /// is refused.
+    pub fn check_from(&self, source: impl Read + Send, len: u64) -> Result<()> {
+        // Nobody is told that the server is loading: it answers with what it has.
+        let loading = Loading::default();
+        let rules = self.load_rules(true, Some(len));
+        rdb::check(&mut Window::new(source, &loading), &rules)
+    }
+
     /// How a snapshot of so many bytes is read, if it is known how many.
     pub(super) fn load_rules(&self, keep_dead: bool, len: Option<u64>) -> rdb::LoadRules {
         let config = &self.config;
@@ -123,6 +133,7 @@ impl Store {
             key_delay_us: config.key_load_delay.get().max(0) as u64,
             hide_names: config.hide_user_data_from_log.get(),
             skip_unknown: config.rdb_skip_unknown.get(),
+            admit: self.admit.get().cloned(),
         }
     }
 
@@ -147,11 +158,7 @@ impl Store {
 /// so those of a transaction need no bracket.
 pub fn run_updates(updates: &[Update], apply: &mut Apply<'_>) -> Result<()> {
     let mut selected = None;
-    for Update { db, args } in updates {
-        let name = &args[0];
-        if name.eq_ignore_ascii_case(b"MULTI") || name.eq_ignore_ascii_case(b"EXEC") {
-            continue;
-        }
+    for Update { db, args } in updates.iter().filter(|update| !update.is_bracket()) {
         if selected.replace(*db) != Some(*db) {
             apply(&[b"SELECT", db.to_string().as_bytes()])?;
         }

@@ -55,6 +55,8 @@ pub struct Store {
     troubled: AtomicBool,
     /// Tells which history of edits the data are a part of.
     pub tell_origin: OnceLock<Box<dyn Fn() -> Option<Origin> + Send + Sync>>,
+    /// Tells which commands a log may hold, and so a snapshot.
+    pub admit: OnceLock<rdb::Admit>,
     /// What the snapshot said of it that was read last.
     pub loaded_origin: Mutex<Option<Origin>, { rank("loaded origin") }>,
 }
@@ -162,6 +164,7 @@ impl Store {
             loaded_functions: Mutex::default(),
             troubled: AtomicBool::new(false),
             tell_origin: OnceLock::new(),
+            admit: OnceLock::new(),
             loaded_origin: Mutex::default(),
         }
     }

@@ -21,7 +21,10 @@ pub const MIGRATE: Command = Command {
     summary: "Moves keys to another server, each in one step",
     cost: "O(N) for N bytes of values, which travel to the other server",
     since: "2.6.0",
-    flags: &[crate::command::Flag::MovableKeys],
+    flags: &[
+        crate::command::Flag::MovableKeys,
+        crate::command::Flag::NeverLogged,
+    ],
     args: &[
         Arg::text("host"),
         Arg::int("port"),

@@ -25,8 +25,9 @@ const VERSION_REDIS_MAX: u16 = 16;
 pub const VERSION_UNSUMMED: u16 = 15;
 /// Valkey's own, from its 9.0 on: hashes whose fields have deadlines.
 pub const VERSION_VALKEY: u16 = 80;
-/// Valkey 9.2's, the latest that is read.
+/// Valkey 9.2's, the latest that is read: with edits between the keys.
 const VERSION_VALKEY_MAX: u16 = 81;
+pub const VERSION_EDITS: u16 = VERSION_VALKEY_MAX;
 
 /// Kinds below this are the same in both families.
 const KINDS_SHARED: u8 = kind::STREAM_3 + 1;

@@ -22,7 +22,7 @@ mod zipmap;
 pub use dialect::{CAPABILITY, Dialect, SnapshotForm};
 use dialect::{VERSION_PLAIN, VERSION_UNSUMMED};
 pub use envelope::is_snapshot;
-pub use load::{LoadRules, Loaded, Strangers, Update, load};
+pub use load::{Admit, LoadRules, Loaded, Strangers, Update, check, load};
 pub use modules::{ModulePart, ModuleParts, ReadValue};
 pub use read::{Fault, Reader};
 pub use save::{Mark, Origin, SaveRules, is_same, save};

@@ -154,6 +154,15 @@ impl Reader<'_> {
         (0..count).try_for_each(|_| self.skip_string())
     }
 
+    /// How many bytes the string that begins here has, and takes up.
+    pub(super) fn string_len(mut self) -> Read<u64> {
+        Ok(match self.length()? {
+            Length::Plain(len) => len,
+            Length::Int(width) => width as u64,
+            Length::Compressed => self.count()?.max(self.count()?),
+        })
+    }
+
     pub(super) fn skip_string(&mut self) -> Read<()> {
         let len = match self.length()? {
             Length::Plain(len) => len,

@@ -2,12 +2,14 @@
 
 use std::sync::Arc;
 
-use super::{Scan, Stop, Update};
+use super::{Scan, Sort, Stop, Update};
 use crate::persist::rdb::read::{Fault, Read, Reader};
 use crate::persist::rdb::{Dialect, kind, modules, opcode};
 use crate::resp::{Codec, ProtoLimits, Request};
 use crate::types::Limits;
 
+/// Things left out that are named in the log. A file may bring any number of them.
+const TOLD_MAX: usize = 10;
 /// A command in a snapshot may be as long as one in the log.
 const LIMITS: ProtoLimits = ProtoLimits {
     bulk_max: u64::MAX,
@@ -42,17 +44,20 @@ impl Scan<'_> {
                 }
             }
             (Dialect::Redis, _) => {
-                for class in reader.metadata()? {
-                    let named = format!("metadata of class '{}'", class.name);
-                    match class.may_be_left_out {
-                        true => self.tell_once(named),
-                        false => self.loaded.strangers.add(self.said.db, named),
-                    }
+                let (free, bound): (Vec<_>, Vec<_>) = reader
+                    .metadata()?
+                    .into_iter()
+                    .partition(|class| class.may_be_left_out);
+                for class in free {
+                    self.tell_once(format!("metadata of class '{}'", class.name));
                 }
+                let names = bound.into_iter().map(|class| class.name);
+                let strangers = &mut self.loaded.strangers;
+                strangers.add(Sort::Metadata, self.said.db, names);
             }
             (Dialect::Valkey, opcode::UPDATE) => {
                 let update = self.update(reader)?;
-                self.loaded.updates.push(update);
+                self.note_update(update);
             }
             (Dialect::Valkey, _) => {
                 // The name of a slot migration, and ranges of slots.
@@ -84,6 +89,23 @@ impl Scan<'_> {
         Ok(Update { db, args })
     }
 
+    /// Keeps a command that is to be run, or counts one that is not.
+    fn note_update(&mut self, update: Update) {
+        let args: Vec<&[u8]> = update.args.iter().map(Vec::as_slice).collect();
+        let known = match &self.rules.admit {
+            Some(admit) if !update.is_bracket() => admit(&args),
+            _ => Ok(()),
+        };
+        match known {
+            Err(name) => {
+                let strangers = &mut self.loaded.strangers;
+                strangers.add(Sort::Commands, update.db, [name]);
+            }
+            Ok(()) if self.into.is_some() => self.loaded.updates.push(update),
+            Ok(()) => {}
+        }
+    }
+
     /// Steps over a value, for which a hash of a template must know its template.
     pub(super) fn skip(&self, kind: u8, reader: &mut Reader<'_>) -> Read<()> {
         if kind != kind::HASH_TEMPLATE_REF {
@@ -93,9 +115,9 @@ impl Scan<'_> {
         reader.skip_strings(self.templates.fields(id)?)
     }
 
-    /// Says once in a load what is left out of it.
+    /// Says once in a load what is left out of it, as long as there is not too much of it.
     pub(super) fn tell_once(&mut self, what: String) {
-        if !self.told.contains(&what) {
+        if self.into.is_some() && self.told.len() < TOLD_MAX && !self.told.contains(&what) {
             tracing::warn!(
                 "Skipping {what}, which this server does not have: it will not be in what it saves"
             );

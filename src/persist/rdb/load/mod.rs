@@ -4,6 +4,7 @@ mod decode;
 mod families;
 mod strangers;
 
+use std::borrow::Cow;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -14,6 +15,7 @@ use anyhow::{Context, Result, anyhow, bail};
 use parking_lot::Mutex;
 
 use decode::{Batch, Said, decode};
+use strangers::Sort;
 pub use strangers::Strangers;
 
 use super::read::{Fault, Reader};
@@ -29,11 +31,16 @@ use families::stranger;
 const BATCH_BYTES: usize = 256 * 1024;
 /// Bytes of a key in a file, at least: its kind, and two lengths.
 const KEY_BYTES_MIN: u64 = 3;
+/// The longest name or value beside the keys of a snapshot that was packed as a whole.
+const FIELD_BYTES_MAX: u64 = 1 << 20;
 /// Keys for which room is made where nobody knows how long the snapshot is: 22 MB.
 const KEYS_UNSEEN: u64 = 1 << 22;
 
+/// Whether a command is one that a log may hold; if not, what it is called.
+pub type Admit = Arc<dyn Fn(&[&[u8]]) -> Result<(), String> + Send + Sync>;
+
 /// How a snapshot is read.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct LoadRules {
     /// Bytes of the file; nothing for a stream whose end is found when it comes.
     pub len: Option<u64>,
@@ -54,13 +61,15 @@ pub struct LoadRules {
     pub hide_names: bool,
     /// `rdb-skip-unknown`: keys of kinds that we don't have are left out.
     pub skip_unknown: bool,
+    /// Asked about each command that stands in the snapshot.
+    pub admit: Option<Admit>,
 }
 
 /// What was in a snapshot.
 #[derive(Debug, Default)]
 pub struct Loaded {
     pub keys: u64,
-    /// Keys that were dead already.
+    /// Keys that were dead already, be they here or not.
     pub expired: u64,
     /// Collections without elements, which old servers wrote by mistake.
     pub empty: u64,
@@ -81,6 +90,19 @@ pub struct Update {
     pub args: Vec<Vec<u8>>,
 }
 
+impl Update {
+    /// Whether it edits functions, which are not a part of any keyspace.
+    pub fn is_of_functions(&self) -> bool {
+        self.args[0].eq_ignore_ascii_case(b"FUNCTION")
+    }
+
+    /// Whether it begins or ends a transaction, which says nothing where nobody looks on.
+    pub fn is_bracket(&self) -> bool {
+        let is = |name: &[u8]| self.args.len() == 1 && self.args[0].eq_ignore_ascii_case(name);
+        is(b"MULTI") || is(b"EXEC")
+    }
+}
+
 /// Reads one snapshot from the window, up to and with its checksum.
 pub fn load(window: &mut Window<'_>, engine: &Engine, rules: &LoadRules) -> Result<Loaded> {
     let (sender, batches) = sync_channel(2 * rules.threads);
@@ -90,7 +112,12 @@ pub fn load(window: &mut Window<'_>, engine: &Engine, rules: &LoadRules) -> Resu
         let decoders: Vec<_> = (0..rules.threads)
             .map(|_| scope.spawn(|| decode(&batches, engine, rules, &counts)))
             .collect();
-        let scanned = Scan::new(engine, rules, sender).run(window);
+        let into = Way {
+            engine,
+            sender,
+            batch: Batch::default(),
+        };
+        let scanned = Scan::new(rules, Some(into)).run(window);
         let mut failed = None;
         for decoder in decoders {
             let done = decoder.join().map_err(|_| anyhow!("a decoder panicked"));
@@ -109,16 +136,41 @@ pub fn load(window: &mut Window<'_>, engine: &Engine, rules: &LoadRules) -> Resu
     })
 }
 
-/// The walk over the file.
-struct Scan<'r> {
+/// Walks over a snapshot without loading it: an error says why it would be refused, unless a value itself is broken.
+pub fn check(window: &mut Window<'_>, rules: &LoadRules) -> Result<()> {
+    Scan::new(rules, None).run(window).map(drop)
+}
+
+/// The way into a keyspace.
+struct Way<'r> {
     engine: &'r Engine,
-    rules: &'r LoadRules,
     sender: SyncSender<Batch>,
     batch: Batch,
+}
+
+impl Way<'_> {
+    fn send(&mut self, templates: &Arc<Templates>) -> Result<()> {
+        let mut batch = std::mem::take(&mut self.batch);
+        batch.templates = templates.clone();
+        self.sender
+            .send(batch)
+            .map_err(|_| anyhow!("the decoders ended before the file"))
+    }
+}
+
+/// The walk over the file.
+struct Scan<'r> {
+    rules: &'r LoadRules,
+    /// Where the keys go; nowhere if the file is only looked through.
+    into: Option<Way<'r>>,
     said: Said,
     /// Keys for which room was made.
     announced: u64,
+    /// The snapshot is in an envelope.
+    packed: bool,
     dialect: Dialect,
+    /// Edits may follow, which speak of keys that have died since.
+    may_edit: bool,
     templates: Arc<Templates>,
     /// What was told of as left out: modules' auxiliary records, classes of metadata.
     told: BTreeSet<String>,
@@ -134,15 +186,15 @@ enum Step {
 }
 
 impl<'r> Scan<'r> {
-    fn new(engine: &'r Engine, rules: &'r LoadRules, sender: SyncSender<Batch>) -> Self {
+    fn new(rules: &'r LoadRules, into: Option<Way<'r>>) -> Self {
         Scan {
-            engine,
             rules,
-            sender,
-            batch: Batch::default(),
+            into,
             said: Said::default(),
             announced: 0,
+            packed: false,
             dialect: Dialect::Redis,
+            may_edit: false,
             templates: Arc::default(),
             told: BTreeSet::new(),
             origin: (None, None, 0),
@@ -151,7 +203,7 @@ impl<'r> Scan<'r> {
     }
 
     fn run(mut self, window: &mut Window<'_>) -> Result<Loaded> {
-        let packed = envelope::open(window)?;
+        self.packed = envelope::open(window)?;
         if !window.fill(9)? {
             bail!("Short read or OOM loading DB: the file is no snapshot");
         }
@@ -175,8 +227,10 @@ impl<'r> Scan<'r> {
                         // What is left in the window may take long.
                         window.check_halted()?;
                     }
-                    if self.batch.bytes.len() >= BATCH_BYTES {
-                        self.send()?;
+                    if let Some(into) = &mut self.into
+                        && into.batch.bytes.len() >= BATCH_BYTES
+                    {
+                        into.send(&self.templates)?;
                     }
                 }
                 Err(Stop::Fault(Fault::Short)) => {
@@ -190,11 +244,13 @@ impl<'r> Scan<'r> {
                 Err(Stop::Told(error)) => return Err(error),
             }
         }
-        self.send()?;
+        if let Some(into) = &mut self.into {
+            into.send(&self.templates)?;
+        }
         if version >= 5 {
             self.check_sum(window)?;
         }
-        if packed && window.fill(1)? {
+        if self.packed && window.fill(1)? {
             bail!("Something follows the snapshot in its envelope");
         }
         let strangers = &self.loaded.strangers;
@@ -203,7 +259,7 @@ impl<'r> Scan<'r> {
                 "It holds {strangers}. Nothing was changed; with 'rdb-skip-unknown yes' this server goes on without them"
             );
         }
-        if !strangers.is_empty() {
+        if !strangers.is_empty() && self.into.is_some() {
             tracing::warn!("Left out because rdb-skip-unknown is yes: {strangers}");
         }
         Ok(self.loaded)
@@ -243,6 +299,7 @@ impl<'r> Scan<'r> {
             );
         }
         self.dialect = dialect;
+        self.may_edit = version >= dialect::VERSION_EDITS;
         Ok(version)
     }
 
@@ -271,11 +328,16 @@ impl<'r> Scan<'r> {
                     .map_or(KEYS_UNSEEN, |len| len / KEY_BYTES_MIN);
                 let keys = keys.min(most.saturating_sub(self.announced));
                 self.announced += keys;
-                let patience = Patience::of_this_thread();
-                self.engine.expect(self.said.db, keys as usize, patience);
+                if let Some(into) = &self.into {
+                    let patience = Patience::of_this_thread();
+                    into.engine.expect(self.said.db, keys as usize, patience);
+                }
             }
             opcode::SLOT_INFO => drop((reader.count()?, reader.count()?, reader.count()?)),
-            opcode::AUX => self.aux(&reader.string()?, &reader.string()?),
+            opcode::AUX => {
+                let (name, value) = (self.field(reader)?, self.field(reader)?);
+                self.aux(&name, &value);
+            }
             opcode::DEADLINE_MS => {
                 // One below zero has passed.
                 let deadline_ms = i64::from_le_bytes(reader.array()?);
@@ -331,26 +393,39 @@ impl<'r> Scan<'r> {
             .is_some_and(|deadline_ms| deadline_ms <= self.rules.now_ms);
         if dead && !self.rules.keep_dead {
             self.loaded.expired += 1;
-            if !self.rules.continues || self.loaded.origin.is_none() {
+            let is_awaited = self.rules.continues && self.loaded.origin.is_some();
+            if !is_awaited && !self.may_edit {
                 return Ok(());
             }
         }
         if let Some(stranger) = stranger(kind, value, &self.rules.rules.limits) {
-            self.loaded.strangers.add(db, stranger);
+            self.loaded.strangers.add(Sort::Keys, db, [stranger]);
             return Ok(());
         }
         if self.is_refused() {
             // What follows is only counted.
             return Ok(());
         }
+        let Some(into) = &mut self.into else {
+            return Ok(());
+        };
         if self.rules.key_delay_us > 0 {
             std::thread::sleep(Duration::from_micros(self.rules.key_delay_us));
         }
         let record = from.until(reader);
-        self.batch.keys.push((self.batch.bytes.len(), said));
-        self.batch.bytes.push(kind);
-        self.batch.bytes.extend_from_slice(&record[1..]);
+        let batch = &mut into.batch;
+        batch.keys.push((batch.bytes.len(), said));
+        batch.bytes.push(kind);
+        batch.bytes.extend_from_slice(&record[1..]);
         Ok(())
+    }
+
+    /// A name or value beside the keys. A few packed bytes may stand for gigabytes of it.
+    fn field<'a>(&self, reader: &mut Reader<'a>) -> Result<Cow<'a, [u8]>, Stop> {
+        if self.packed && reader.string_len()? > FIELD_BYTES_MAX {
+            return Err(Fault::Says("auxiliary field that is too long").into());
+        }
+        Ok(reader.string()?)
     }
 
     /// Whether there were keys that may not be left out.
@@ -360,6 +435,9 @@ impl<'r> Scan<'r> {
 
     fn aux(&mut self, name: &[u8], value: &[u8]) {
         self.note_origin(name, value);
+        if self.into.is_none() {
+            return;
+        }
         let value = String::from_utf8_lossy(value);
         match name {
             b"redis-ver" | b"valkey-ver" => {
@@ -391,14 +469,6 @@ impl<'r> Scan<'r> {
             let db = origin.2;
             self.loaded.origin = Some(Origin { id, offset, db });
         }
-    }
-
-    fn send(&mut self) -> Result<()> {
-        let mut batch = std::mem::take(&mut self.batch);
-        batch.templates = self.templates.clone();
-        self.sender
-            .send(batch)
-            .map_err(|_| anyhow!("the decoders ended before the file"))
     }
 }
 

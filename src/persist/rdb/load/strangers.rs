@@ -1,49 +1,132 @@
-//! Keys of kinds that this server does not have: counted, and told of in one sentence.
+//! What a snapshot holds that this server does not have: counted, and told of in one sentence.
 
 use std::collections::BTreeMap;
 use std::fmt;
 
-/// How many keys of which kinds are in which databases.
+/// Kinds that are named. A file may bring any number of them.
+const NAMED_MAX: usize = 10;
+
+/// What there may be too much of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Sort {
+    /// Keys of kinds that this server does not have.
+    Keys,
+    /// Metadata of keys that it has.
+    Metadata,
+    /// Commands that no log holds.
+    Commands,
+}
+
+/// How many of which kinds are in which databases, of one sort.
+#[derive(Debug, Default)]
+struct Counts {
+    /// What they are of: a key may have metadata of several kinds.
+    total: u64,
+    named: BTreeMap<usize, BTreeMap<String, u64>>,
+    names: usize,
+    /// Those of kinds that are not named.
+    others: u64,
+}
+
+impl Counts {
+    fn add(&mut self, db: usize, kind: String) {
+        let named = self.named.entry(db).or_default();
+        if let Some(count) = named.get_mut(&kind) {
+            *count += 1;
+        } else if self.names < NAMED_MAX {
+            self.names += 1;
+            named.insert(kind, 1);
+        } else {
+            self.others += 1;
+        }
+    }
+
+    /// Each kind with its number, by database; `of` is the word before a kind.
+    fn tell(&self, out: &mut fmt::Formatter<'_>, of: &str) -> fmt::Result {
+        let dbs = self.named.iter().filter(|(_, kinds)| !kinds.is_empty());
+        let dbs: Vec<String> = dbs
+            .map(|(db, kinds)| {
+                let kinds: Vec<String> = kinds
+                    .iter()
+                    .map(|(kind, count)| format!("{count} of {of}'{kind}'"))
+                    .collect();
+                format!("{} in database {db}", kinds.join(", "))
+            })
+            .collect();
+        out.write_str(&dbs.join("; "))?;
+        match self.others {
+            0 => Ok(()),
+            others => write!(out, ", and {others} of other kinds"),
+        }
+    }
+}
+
+/// What a snapshot holds that this server does not have.
 #[derive(Debug, Default)]
 pub struct Strangers {
-    counts: BTreeMap<usize, BTreeMap<String, u64>>,
+    keys: Counts,
+    metadata: Counts,
+    commands: Counts,
 }
 
 impl Strangers {
     pub fn is_empty(&self) -> bool {
-        self.counts.is_empty()
+        let all = [&self.keys, &self.metadata, &self.commands];
+        all.iter().all(|counts| counts.total == 0)
     }
 
-    /// One more key of a kind in a database.
-    pub(super) fn add(&mut self, db: usize, kind: String) {
-        *self.counts.entry(db).or_default().entry(kind).or_default() += 1;
-    }
-
-    fn total(&self) -> u64 {
-        self.counts.values().flat_map(BTreeMap::values).sum()
+    /// One more thing of a sort in a database, of these kinds.
+    pub(super) fn add(&mut self, sort: Sort, db: usize, kinds: impl IntoIterator<Item = String>) {
+        let counts = match sort {
+            Sort::Keys => &mut self.keys,
+            Sort::Metadata => &mut self.metadata,
+            Sort::Commands => &mut self.commands,
+        };
+        let mut kinds = kinds.into_iter().peekable();
+        counts.total += u64::from(kinds.peek().is_some());
+        kinds.for_each(|kind| counts.add(db, kind));
     }
 }
 
 impl fmt::Display for Strangers {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let total = self.total();
-        let keys = if total == 1 { "key" } else { "keys" };
-        let dbs: Vec<String> = self
-            .counts
-            .iter()
-            .map(|(db, kinds)| {
-                let kinds: Vec<String> = kinds
-                    .iter()
-                    .map(|(kind, count)| format!("{count} of kind '{kind}'"))
-                    .collect();
-                format!("{} in database {db}", kinds.join(", "))
-            })
-            .collect();
-        write!(
-            out,
-            "{total} {keys} of kinds that this server does not have: {}",
-            dbs.join("; ")
-        )
+        let mut begun = false;
+        for (sort, counts) in [
+            (Sort::Keys, &self.keys),
+            (Sort::Metadata, &self.metadata),
+            (Sort::Commands, &self.commands),
+        ] {
+            let total = counts.total;
+            if total == 0 {
+                continue;
+            }
+            if std::mem::replace(&mut begun, true) {
+                out.write_str(", and ")?;
+            }
+            let s = if total == 1 { "" } else { "s" };
+            let of = match sort {
+                Sort::Keys => {
+                    write!(
+                        out,
+                        "{total} key{s} of kinds that this server does not have: "
+                    )?;
+                    "kind "
+                }
+                Sort::Metadata => {
+                    write!(
+                        out,
+                        "metadata of {total} key{s} of classes that this server does not have: "
+                    )?;
+                    "class "
+                }
+                Sort::Commands => {
+                    write!(out, "{total} command{s} that no log holds: ")?;
+                    ""
+                }
+            };
+            counts.tell(out, of)?;
+        }
+        Ok(())
     }
 }
 
@@ -54,15 +137,31 @@ mod tests {
     #[test]
     fn they_are_told_of_by_database_and_kind() {
         let mut strangers = Strangers::default();
+        let one = |kind: &str| [kind.to_owned()];
         assert!(strangers.is_empty());
-        strangers.add(0, "graph (graphdata)".to_owned());
+        strangers.add(Sort::Metadata, 0, []);
+        assert!(strangers.is_empty());
+        strangers.add(Sort::Keys, 0, one("graph (graphdata)"));
         let told = "1 key of kinds that this server does not have: 1 of kind 'graph (graphdata)' in database 0";
         assert_eq!(strangers.to_string(), told);
         for (db, kind) in [(3, "array"), (0, "array"), (3, "array")] {
-            strangers.add(db, kind.to_owned());
+            strangers.add(Sort::Keys, db, one(kind));
         }
         let told = "4 keys of kinds that this server does not have: 1 of kind 'array', \
                     1 of kind 'graph (graphdata)' in database 0; 2 of kind 'array' in database 3";
+        assert_eq!(strangers.to_string(), told);
+        for number in 0..20 {
+            strangers.add(Sort::Keys, 4, one(&format!("kind {number}")));
+        }
+        let end = "1 of kind 'kind 6' in database 4, and 13 of other kinds";
+        assert!(strangers.to_string().ends_with(end), "{strangers}");
+        let two = || ["A".to_owned(), "B".to_owned()];
+        let mut strangers = Strangers::default();
+        strangers.add(Sort::Metadata, 0, two());
+        strangers.add(Sort::Metadata, 0, two());
+        strangers.add(Sort::Commands, 1, one("PING"));
+        let told = "metadata of 2 keys of classes that this server does not have: 2 of class 'A', 2 of class 'B' \
+                    in database 0, and 1 command that no log holds: 1 of 'PING' in database 1";
         assert_eq!(strangers.to_string(), told);
     }
 }

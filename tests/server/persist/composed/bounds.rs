@@ -133,6 +133,81 @@ fn long_bitmaps_are_made_of_runs_and_are_no_longer_than_strings_may_be() {
 }
 
 #[test]
+fn at_most_ten_kinds_are_named_in_a_sentence() {
+    let mut file = Composed::file("REDIS0012").raw(&[0xfe, 0]);
+    for number in 0..1000_u64 {
+        // A module's type by its number, and a value without parts.
+        file = file
+            .key(7, &format!("key {number}"))
+            .len(number << 10)
+            .len(0);
+    }
+    for number in 0..1000_u64 {
+        // An auxiliary record of a module.
+        file = file.raw(&[0xf7]).len(number << 10).len(2).len(1).len(0);
+    }
+    let file = file.end();
+    let log = open(&file).err().expect("it must not start");
+    assert!(
+        log.contains("1000 keys of kinds that this server does not have:"),
+        "{log}"
+    );
+    assert!(log.contains("and 990 of other kinds"), "{log}");
+    assert_eq!(log.matches("value of module type").count(), 10, "{log}");
+    assert_eq!(log.matches("Skipping auxiliary data").count(), 10, "{log}");
+    let server = started(&file, &["--rdb-skip-unknown", "yes"]).expect("it starts");
+    assert_eq!(server.client().ask("DBSIZE").int(), 0);
+}
+
+#[test]
+fn metadata_is_counted_as_metadata() {
+    let mut file = Composed::file("REDIS0013").raw(&[0xfe, 1]);
+    for name in ["a", "b"] {
+        file = file.raw(&[243]).len(2);
+        file = file.raw(&class(b"KMT1", false)).len(0);
+        file = file.raw(&class(b"KMT2", false)).len(0);
+        file = file.string(name, "1");
+    }
+    let file = file.key(28, "array").len(0).len(0).end();
+    let told = "1 key of kinds that this server does not have: 1 of kind 'array' in database 1, and \
+                metadata of 2 keys of classes that this server does not have: 2 of class 'KMT1', \
+                2 of class 'KMT2' in database 1";
+    let log = open(&file).err().expect("it must not start");
+    assert!(log.contains(told), "{log}");
+    let server = started(&file, &["--rdb-skip-unknown", "yes"]).expect("it starts");
+    let mut client = server.client();
+    // What the keys themselves hold is known.
+    client.ask("SELECT 1");
+    assert_eq!(
+        client.ask("MGET a b array").to_string(),
+        r#"*["1" "1" $-1]"#
+    );
+    let kept = server.dir().join("dump.rdb.unknown-1");
+    assert_eq!(fs::read(kept).unwrap(), file);
+}
+
+#[test]
+fn no_small_file_has_a_long_field_beside_its_keys() {
+    let with = |name: usize, value: usize| {
+        let file = Composed::file("VALKEY081").raw(&[0xfa]);
+        let file = file.text("n".repeat(name)).text("v".repeat(value));
+        file.raw(&[0xfe, 0]).string("key", "1").end()
+    };
+    for codec in [1, 2] {
+        let (_server, mut client) = opened(&enveloped(&with(9, 1 << 20), codec));
+        assert_eq!(client.ask("GET key").text(), "1");
+        for (name, value) in [(9, (1 << 20) + 1), ((1 << 20) + 1, 9)] {
+            let log = open(&enveloped(&with(name, value), codec)).err();
+            let log = log.expect("it must not start");
+            assert!(log.contains("auxiliary field that is too long"), "{log}");
+        }
+    }
+    // Older servers kept whole scripts there, in files that were not compressed.
+    let (_server, mut client) = opened(&with(9, 2 << 20));
+    assert_eq!(client.ask("GET key").text(), "1");
+}
+
+#[test]
 fn the_last_four_bytes_of_a_frame_are_its_sum() {
     let mut file = Composed::file("VALKEY081").raw(&[0xfe, 0]);
     for n in 0..100 {

@@ -24,6 +24,7 @@ fn loaded(bytes: &[u8]) -> anyhow::Result<Loaded> {
         key_delay_us: 0,
         hide_names: false,
         skip_unknown: true,
+        admit: None,
     };
     let (engine, loading) = (Engine::default(), Loading::default());
     load(&mut Window::new(bytes, &loading), &engine, &rules)

@@ -2,9 +2,12 @@
 
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
-use std::thread;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::{self, JoinHandle};
 
-use super::{enveloped, updated, with_updates};
+use super::enveloped;
+use super::updates::{updated, with_updates};
 use crate::common::{Server, eventually};
 
 /// Answers a replica's greeting until it asks for the stream, and then sends the snapshot.
@@ -31,6 +34,47 @@ fn serve(mut stream: TcpStream, snapshot: &[u8]) -> std::io::Result<()> {
     }
 }
 
+/// A master that serves every replica that comes, one after another, until it is dropped.
+pub struct Master {
+    pub port: u16,
+    over: Arc<AtomicBool>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Master {
+    pub fn start(snapshot: Vec<u8>) -> Self {
+        let listener = TcpListener::bind(("127.0.0.1", 0)).expect("a free port");
+        let port = listener.local_addr().unwrap().port();
+        let over = Arc::new(AtomicBool::new(false));
+        let is_over = over.clone();
+        let thread = thread::spawn(move || {
+            while let Ok((stream, _)) = listener.accept() {
+                if is_over.load(Ordering::Relaxed) {
+                    return;
+                }
+                // A replica that is stopped may reset the connection.
+                let _ = serve(stream, &snapshot);
+            }
+        });
+        Master {
+            port,
+            over,
+            thread: Some(thread),
+        }
+    }
+}
+
+impl Drop for Master {
+    fn drop(&mut self) {
+        self.over.store(true, Ordering::Relaxed);
+        // It wakes the master, which then sees that it is over. The replicas are gone.
+        let _ = TcpStream::connect(("127.0.0.1", self.port));
+        if let Some(thread) = self.thread.take() {
+            let _ = thread.join();
+        }
+    }
+}
+
 #[test]
 fn a_full_sync_brings_edits_and_may_be_compressed() {
     for load in ["disabled", "on-empty-db", "swapdb"] {
@@ -39,14 +83,7 @@ fn a_full_sync_brings_edits_and_may_be_compressed() {
             enveloped(&with_updates(), 1),
             enveloped(&with_updates(), 2),
         ] {
-            let listener = TcpListener::bind(("127.0.0.1", 0)).expect("a free port");
-            let port = listener.local_addr().unwrap().port();
-            // It ends with the replica's connection.
-            let master = thread::spawn(move || {
-                let (stream, _) = listener.accept().expect("the replica comes");
-                // A replica that is stopped may reset the connection.
-                let _ = serve(stream, &snapshot);
-            });
+            let master = Master::start(snapshot);
             let server = Server::start(&["--repl-diskless-load", load]);
             let mut client = server.client();
             client.ask("SET counter 7");
@@ -54,7 +91,7 @@ fn a_full_sync_brings_edits_and_may_be_compressed() {
             if load == "on-empty-db" {
                 client.ask("FLUSHALL");
             }
-            client.ask(&format!("REPLICAOF 127.0.0.1 {port}"));
+            client.ask(&format!("REPLICAOF 127.0.0.1 {}", master.port));
             eventually(
                 &format!("the link is up with {load}: {}", server.log()),
                 || {
@@ -65,7 +102,6 @@ fn a_full_sync_brings_edits_and_may_be_compressed() {
             updated(&mut client);
             assert_eq!(client.ask("EXISTS before").int(), 0);
             drop(server);
-            master.join().expect("the master ends");
         }
     }
 }
