@@ -2,7 +2,9 @@
 
 use std::fs::File;
 use std::io::{self, Read};
+use std::path::Path;
 use std::rc::Rc;
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use anyhow::{Result, anyhow};
@@ -17,7 +19,7 @@ use crate::config::special::reason;
 use crate::engine::Engine;
 use crate::exec::Worker;
 use crate::persist::disk::{DiskFile, draft_of};
-use crate::persist::rdb::Loaded;
+use crate::persist::rdb::{Loaded, Update};
 use crate::persist::{Kind, Store};
 use crate::util::clock;
 
@@ -267,7 +269,7 @@ fn load_straight(
     let total = shared.replication.transfer.total.load(Ordering::Relaxed);
     // What is here is an earlier state of the same data: it is worth reading until the new ones are whole.
     let aside = swap && same;
-    let fresh = swap.then(Engine::default);
+    let fresh = swap.then(Arc::<Engine>::default);
     if aside {
         shared
             .replication
@@ -289,17 +291,9 @@ fn load_straight(
         payload.drain().map_err(|error| anyhow!(reason(&error)))?;
         Ok(loaded)
     });
-    let done = loaded.and_then(|loaded| {
-        if let Some(fresh) = &fresh {
-            clear_the_way(shared);
-            let _quiet = store.quiet();
-            payload
-                .wire
-                .check()
-                .map_err(|_| anyhow!("the master is not followed any more"))?;
-            worker.adopt(fresh);
-        }
-        finish(worker, loaded)
+    let done = loaded.and_then(|loaded| match &fresh {
+        Some(fresh) => take_over(worker, payload.wire, fresh, loaded),
+        None => finish(worker, loaded),
     });
     if let Err(error) = &done {
         tracing::warn!(
@@ -316,6 +310,26 @@ fn load_straight(
         .store(false, Ordering::Release);
     store.loading.end();
     done.map_err(|_| payload.lost.take().unwrap_or(Lost::Told))
+}
+
+/// Puts a whole snapshot in the place of what is here. All that may fail comes first.
+fn take_over(worker: &Rc<Worker>, wire: &Wire, fresh: &Arc<Engine>, loaded: Loaded) -> Result<()> {
+    let shared = &worker.shared;
+    let updates = loaded.updates.into_iter();
+    let (of_functions, of_keys) = updates.partition(Update::is_of_functions);
+    worker.run_updates_in(fresh, of_keys)?;
+    let is_followed = || {
+        let checked = wire.check();
+        checked.map_err(|_| anyhow!("the master is not followed any more"))
+    };
+    is_followed()?;
+    // Libraries that don't compile leave those that are here.
+    worker.adopt_functions(loaded.functions)?;
+    clear_the_way(shared);
+    let _quiet = shared.store.quiet();
+    is_followed()?;
+    worker.adopt(fresh);
+    worker.run_updates(of_functions)
 }
 
 fn finish(worker: &Rc<Worker>, loaded: Loaded) -> Result<()> {
@@ -340,6 +354,7 @@ fn load_by_file(worker: &Rc<Worker>, mut payload: Payload<'_>) -> Result<(), Los
         );
         return Err(Lost::Told);
     }
+    check(store, &draft, &mut payload)?;
     clear_the_way(shared);
     let opened = {
         let _quiet = store.quiet();
@@ -388,8 +403,30 @@ fn load_by_file(worker: &Rc<Worker>, mut payload: Payload<'_>) -> Result<(), Los
     done.map_err(|_| patient.lost.take().unwrap_or(Lost::Told))
 }
 
+/// Looks through the snapshot while what is here still stands. One that is refused takes the place of nothing.
+fn check(store: &Store, draft: &Path, payload: &mut Payload<'_>) -> Result<(), Lost> {
+    let mut patient = Patient {
+        file: File::open(draft)?,
+        wire: payload.wire,
+        newline_ms: clock::now_ms(),
+        lost: None,
+    };
+    let len = patient.file.metadata()?.len();
+    let checked = store.check_from(&mut patient, len);
+    patient.wire.heard_ms = clock::now_ms();
+    checked.map_err(|error| {
+        let _ = store.disk.remove(draft);
+        patient.lost.take().unwrap_or_else(|| {
+            tracing::warn!(
+                "The snapshot that the MASTER sent is refused, and the data of before stay: {error:#}"
+            );
+            Lost::Told
+        })
+    })
+}
+
 /// Writes the snapshot to a file.
-fn keep(store: &Store, draft: &std::path::Path, payload: &mut Payload<'_>) -> io::Result<()> {
+fn keep(store: &Store, draft: &Path, payload: &mut Payload<'_>) -> io::Result<()> {
     let mut file = store.disk.create(draft)?;
     let file: &mut dyn DiskFile = &mut *file;
     let mut piece = vec![0; PIECE_BYTES];

@@ -3,6 +3,7 @@
 mod bounds;
 mod hostile;
 mod master;
+mod refused;
 mod updates;
 mod writer;
 
