@@ -136,10 +136,10 @@ fn the_file_goes_by_way_of_the_disk_to_who_reads_it() {
         }
         sent(&server, words).expect("it is sent");
         let log = server.log();
-        let targets = log
+        let mut targets = log
             .lines()
             .filter_map(|line| line.split_once("SYNC with target: "));
-        targets.last().expect("a target").1.to_owned()
+        targets.next_back().expect("a target").1.to_owned()
     };
     for words in [REDIS_7, REDIS_8, OURS] {
         assert_eq!(log_of(&[], words, false), "disk", "{words:?}");

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{Scan, Sort, Stop, Update};
+use super::{Scan, Sort, Stop};
 use crate::persist::rdb::read::{Fault, Read, Reader};
 use crate::persist::rdb::{Dialect, kind, modules, opcode};
 use crate::resp::{Codec, ProtoLimits, Request};
@@ -15,6 +15,26 @@ const LIMITS: ProtoLimits = ProtoLimits {
     bulk_max: u64::MAX,
     authenticated: true,
 };
+
+/// An edit that the writer heard of while it wrote: a command in a database.
+#[derive(Debug)]
+pub struct Update {
+    pub db: usize,
+    pub args: Vec<Vec<u8>>,
+}
+
+impl Update {
+    /// Whether it edits functions, which are not a part of any keyspace.
+    pub fn is_of_functions(&self) -> bool {
+        self.args[0].eq_ignore_ascii_case(b"FUNCTION")
+    }
+
+    /// Whether it begins or ends a transaction, which says nothing where nobody looks on.
+    pub fn is_bracket(&self) -> bool {
+        let is = |name: &[u8]| self.args.len() == 1 && self.args[0].eq_ignore_ascii_case(name);
+        is(b"MULTI") || is(b"EXEC")
+    }
+}
 
 /// What a value is called that this server does not have.
 pub(super) fn stranger(kind: u8, mut value: Reader<'_>, limits: &Limits) -> Option<String> {

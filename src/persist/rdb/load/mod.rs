@@ -15,6 +15,7 @@ use anyhow::{Context, Result, anyhow, bail};
 use parking_lot::Mutex;
 
 use decode::{Batch, Said, decode};
+pub use families::Update;
 use strangers::Sort;
 pub use strangers::Strangers;
 
@@ -81,26 +82,6 @@ pub struct Loaded {
     pub strangers: Strangers,
     /// Commands that stand between the keys, to be run once all keys are there.
     pub updates: Vec<Update>,
-}
-
-/// An edit that the writer heard of while it wrote: a command in a database.
-#[derive(Debug)]
-pub struct Update {
-    pub db: usize,
-    pub args: Vec<Vec<u8>>,
-}
-
-impl Update {
-    /// Whether it edits functions, which are not a part of any keyspace.
-    pub fn is_of_functions(&self) -> bool {
-        self.args[0].eq_ignore_ascii_case(b"FUNCTION")
-    }
-
-    /// Whether it begins or ends a transaction, which says nothing where nobody looks on.
-    pub fn is_bracket(&self) -> bool {
-        let is = |name: &[u8]| self.args.len() == 1 && self.args[0].eq_ignore_ascii_case(name);
-        is(b"MULTI") || is(b"EXEC")
-    }
 }
 
 /// Reads one snapshot from the window, up to and with its checksum.
