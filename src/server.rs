@@ -28,7 +28,7 @@ use crate::commands;
 use crate::config::Config;
 use crate::config::file::{FileError, Loaded, Rename};
 use crate::engine::{Engine, Service};
-use crate::exec::{Alarm, Worker, admit_edits};
+use crate::exec::{Alarm, Worker};
 use crate::journal::Journal;
 use crate::net::{Accepted, Buffers, Listeners, Spoken};
 use crate::persist::Store;
@@ -119,7 +119,6 @@ impl Server {
         };
         let told = shared.reopen.set(Box::new(reopen));
         debug_assert!(told.is_ok(), "a server is built once");
-        admit_edits(&shared);
         repl::begin(&shared);
         // The log says so if it can't be set.
         let _ = shared.apply_oom_score();

@@ -34,7 +34,6 @@ use std::sync::Arc;
 pub use long::Long;
 pub use park::{Sleep, Wake, Woken};
 pub use relay::{Relay, Relayed};
-pub use replay::admit_edits;
 pub use stop::{By, abort, ask_to_stop, stop, wait_for_cron};
 
 use crate::command::session::{Session, Watches};

@@ -32,28 +32,29 @@ use crate::util::{clock, memory};
 /// Commands between two moments at which this thread's memory is counted.
 const COMMANDS_PER_COUNT: u64 = 1024;
 
-/// Has the store ask which commands may stand in a snapshot: the edits of keys, and those of functions.
-pub fn admit_edits(shared: &Arc<Shared>) {
-    let weak = Arc::downgrade(shared);
-    let told = shared.store.admit.set(Arc::new(move |argv| {
-        let unknown = || -> String {
-            let name = String::from_utf8_lossy(argv[0]);
-            name.escape_debug().take(64).collect()
-        };
-        let shared = weak.upgrade().ok_or_else(unknown)?;
-        let entry = super::admit::find(&shared.registry, argv).map_err(|_| unknown())?;
-        let is_edit = entry.is(Flag::Write) && !entry.is(Flag::NeverLogged);
-        match is_edit && entry.arity_fits(argv.len()) {
-            true => Ok(()),
-            false => Err(entry.full_name.replace('|', " ").to_uppercase()),
-        }
-    }));
-    debug_assert!(told.is_ok(), "a server starts once");
-}
-
 impl Worker {
+    /// Has the store ask which commands may stand in a snapshot: the edits of keys, and those of functions.
+    fn admit_edits(shared: &Arc<Shared>) {
+        let weak = Arc::downgrade(shared);
+        let told = shared.store.admit.set(Arc::new(move |argv| {
+            let unknown = || -> String {
+                let name = String::from_utf8_lossy(argv[0]);
+                name.escape_debug().take(64).collect()
+            };
+            let shared = weak.upgrade().ok_or_else(unknown)?;
+            let entry = super::admit::find(&shared.registry, argv).map_err(|_| unknown())?;
+            let is_edit = entry.is(Flag::Write) && !entry.is(Flag::NeverLogged);
+            match is_edit && entry.arity_fits(argv.len()) {
+                true => Ok(()),
+                false => Err(entry.full_name.replace('|', " ").to_uppercase()),
+            }
+        }));
+        debug_assert!(told.is_ok(), "a server starts once");
+    }
+
     /// Reads the data files into an empty keyspace: the body of the loading thread.
     pub fn load(self: &Rc<Self>) -> Result<()> {
+        Self::admit_edits(&self.shared);
         self.read_files(None)
     }
 

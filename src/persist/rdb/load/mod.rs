@@ -315,10 +315,7 @@ impl<'r> Scan<'r> {
                 }
             }
             opcode::SLOT_INFO => drop((reader.count()?, reader.count()?, reader.count()?)),
-            opcode::AUX => {
-                let (name, value) = (self.field(reader)?, self.field(reader)?);
-                self.aux(&name, &value);
-            }
+            opcode::AUX => self.aux(&self.field(reader)?, &self.field(reader)?),
             opcode::DEADLINE_MS => {
                 // One below zero has passed.
                 let deadline_ms = i64::from_le_bytes(reader.array()?);

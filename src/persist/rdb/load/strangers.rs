@@ -19,7 +19,7 @@ pub(super) enum Sort {
 
 /// How many of which kinds are in which databases, of one sort.
 #[derive(Debug, Default)]
-struct Counts {
+struct StrangerCounts {
     /// What they are of: a key may have metadata of several kinds.
     total: u64,
     named: BTreeMap<usize, BTreeMap<String, u64>>,
@@ -28,7 +28,7 @@ struct Counts {
     others: u64,
 }
 
-impl Counts {
+impl StrangerCounts {
     fn add(&mut self, db: usize, kind: String) {
         let named = self.named.entry(db).or_default();
         if let Some(count) = named.get_mut(&kind) {
@@ -64,9 +64,9 @@ impl Counts {
 /// What a snapshot holds that this server does not have.
 #[derive(Debug, Default)]
 pub struct Strangers {
-    keys: Counts,
-    metadata: Counts,
-    commands: Counts,
+    keys: StrangerCounts,
+    metadata: StrangerCounts,
+    commands: StrangerCounts,
 }
 
 impl Strangers {
