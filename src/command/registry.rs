@@ -3,7 +3,7 @@
 use hashbrown::HashTable;
 
 use super::derive::{self, ChannelSpec, KeySpec};
-use super::{Command, Family, Flag, KeyUse, Plan, Run};
+use super::{Command, Family, Flag, KeyUse, Plan, Run, modules};
 use crate::acl::{Catalog, Known, category};
 use crate::engine::{ShardKey, ShardSet};
 
@@ -133,6 +133,7 @@ impl Entry {
             .iter()
             .filter(|flag| self.is(**flag))
             .filter_map(|flag| flag.word())
+            .chain((self.family.group == modules::GROUP).then_some("module"))
             .collect()
     }
 }
@@ -424,6 +425,10 @@ pub enum Found {
 fn categories(family: &Family, command: &Command, flags: u32) -> Vec<&'static str> {
     let has = |flag: Flag| flags & flag.bit() != 0;
     let mut all = Vec::new();
+    // No category has what a module brings.
+    if family.group == modules::GROUP {
+        return all;
+    }
     if has(Flag::Write) {
         all.push("write");
     }

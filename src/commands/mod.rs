@@ -16,6 +16,7 @@ mod set;
 mod stream;
 mod string;
 mod transaction;
+mod vectors;
 mod zset;
 
 /// A client's line of CLIENT LIST.
@@ -34,6 +35,7 @@ pub const FAMILIES: &[&Family] = &[
     &bitmap::FAMILY,
     &hyperloglog::FAMILY,
     &geo::FAMILY,
+    &vectors::FAMILY,
     &connection::FAMILY,
     &transaction::FAMILY,
     &pubsub::FAMILY,

@@ -418,7 +418,7 @@ directives! {
     active_defrag_cycle_us: Int = Int::new(500, 0, 100_000), NO_DEFRAG, "Microseconds of one turn of defragmentation.";
     prefetch_batch_max_size: Int = Int::new(16, 0, 128), LOOKS_AHEAD, "Commands whose keys are fetched together.";
     lookahead: Int = Int::new(16, 1, INT), LOOKS_AHEAD, "Requests that are read ahead.";
-    vset_force_single_threaded_execution: Bool = Bool::new(false), Traits::ignored("there are no vector sets"), "Search vectors on the thread of the command.";
+    vset_force_single_threaded_execution: Bool = Bool::new(false), Traits::ignored("a search runs on the thread of its client"), "Search vectors on the thread of the command.";
     extended_redis_compatibility: Bool = Bool::new(false), Traits::ignored("the server always presents itself as Redis"), "Present the server as Redis.";
     hash_seed: Text = Text::new(""), Traits::ignored("hashes are seeded anew at each start").fixed().sensitive(), "Seed of hashes.";
     log_format: Text = Text::new("legacy"), ONE_LOG_FORMAT, "Format of log lines.";

@@ -98,6 +98,15 @@ impl<'a, T: Type> Edit<'a, T> {
         self.changed = true;
     }
 
+    /// Does what [`Edit::touch`] does, and announces the key if the edit made it.
+    pub fn touch_new(&mut self) {
+        if self.fresh && !self.changed && self.effects.wanted.events != 0 {
+            let key = self.shard.table_mut(self.db).at(self.pos).key_name();
+            self.effects.announce(Class::New, "new", self.db, key);
+        }
+        self.changed = true;
+    }
+
     /// Says that something changed which WATCH and client-side caches don't hear of: what a
     /// stream's groups remember.
     pub fn note(&mut self) {
@@ -265,7 +274,8 @@ impl<T: Type> Drop for Edit<'_, T> {
         }
         if T::KIND != Kind::Text && self.shard.table_mut(db).at(pos).value().holds_nothing() {
             let entry = self.shard.remove(db, pos);
-            if self.changed || self.expired {
+            // A module's type, which this one is in Redis, goes without a word.
+            if (self.changed || self.expired) && T::KIND != Kind::VectorSet {
                 self.effects
                     .announce(Class::Generic, "del", db, entry.key_name());
             }

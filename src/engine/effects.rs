@@ -20,6 +20,7 @@ pub enum Class {
     Stream = EventClasses::STREAM.bits(),
     Expired = EventClasses::EXPIRED.bits(),
     Evicted = EventClasses::EVICTED.bits(),
+    Module = EventClasses::MODULE.bits(),
     Miss = EventClasses::KEY_MISS.bits(),
     New = EventClasses::NEW.bits(),
     Overwritten = EventClasses::OVERWRITTEN.bits(),
@@ -36,6 +37,7 @@ impl Class {
             Kind::Set => Class::Set,
             Kind::ZSet => Class::ZSet,
             Kind::Stream => Class::Stream,
+            Kind::VectorSet => Class::Module,
         }
     }
 }

@@ -6,6 +6,7 @@ pub mod bstr;
 mod buckets;
 pub mod dense;
 pub mod geo;
+pub mod graph;
 pub mod hash;
 pub mod hyperloglog;
 mod index;
@@ -13,10 +14,12 @@ pub mod intset;
 pub mod list;
 pub mod listpack;
 mod positions;
+mod rows;
 pub mod set;
 pub mod stream;
 pub mod text;
 mod value;
+pub mod vectors;
 pub mod zset;
 
 pub use crate::util::piece::Piece;
@@ -30,6 +33,7 @@ pub use stream::Stream;
 pub use text::{Text, TextRef};
 pub(crate) use value::each_type;
 pub use value::{Kind, Type, TypeRef, Unbox, Value, ValueMut, ValueRef};
+pub use vectors::VectorSet;
 pub use zset::ZSet;
 
 /// Up to where a collection stays in its compact form: the `*-max-*` directives.

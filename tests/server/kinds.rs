@@ -13,6 +13,7 @@ fn commands(kind: &str, key: &str, n: usize) -> String {
         "set" => format!("SADD {key} member:{n}"),
         "zset" => format!("ZADD {key} {n}.5 member:{n}"),
         "stream" => format!("XADD {key} {}-1 field:{n} value:{n}", n + 1),
+        "vectorset" => format!("VADD {key} VALUES 3 {n} {} 1 element:{n} EF 10", n * n % 97),
         other => panic!("say here how a value of the type {other} is made"),
     }
 }

@@ -35,4 +35,5 @@ mod streams;
 mod table;
 mod tls;
 mod unknown_clients;
+mod vectors;
 mod verbatim;

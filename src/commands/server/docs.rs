@@ -1,14 +1,16 @@
 //! COMMAND DOCS of one command: its const, as a map.
 
-use crate::command::{Arg, ArgKind, Begin, Entry, KeySpec};
+use crate::command::{Arg, ArgKind, Begin, Entry, KeySpec, modules};
 use crate::resp::Reply;
 
 /// Writes the command's name and what is said of it.
 pub fn write(entry: &Entry, out: &mut Reply) {
     let command = entry.command;
     let subcommands = entry.subcommands();
+    let module = modules::of(entry);
     let parts = [
         4,
+        usize::from(module.is_some()),
         3 * usize::from(command.deprecated.is_some()),
         usize::from(!command.args.is_empty()),
         usize::from(!subcommands.is_empty()),
@@ -18,6 +20,9 @@ pub fn write(entry: &Entry, out: &mut Reply) {
     text("summary", command.summary, out);
     text("since", command.since, out);
     text("group", entry.family.group, out);
+    if let Some(module) = module {
+        text("module", module.name, out);
+    }
     text("complexity", command.cost, out);
     if let Some((since, instead)) = command.deprecated {
         out.bulk("doc_flags");

@@ -1,11 +1,11 @@
-//! MODULE: there are none, and LIST says so to those who ask at connect.
+//! MODULE: none can be loaded, and LIST tells those who ask at connect what modules bring elsewhere and is built in here.
 
 use crate::command::Flag::{Admin, NoScript};
-use crate::command::{Command, Done, Flow, Run, SessionCall, help};
+use crate::command::{Command, Done, Flow, Run, SessionCall, help, modules};
 
 pub const MODULE: Command = Command {
     name: "module",
-    summary: "Tells which modules are loaded",
+    summary: "Tells which modules there are",
     cost: "Depends on subcommand.",
     since: "4.0.0",
     run: Run::Container,
@@ -20,7 +20,7 @@ const HELP: Command = Command {
 
 const LIST: Command = Command {
     name: "list",
-    summary: "Returns the modules that are loaded: none",
+    summary: "Returns the modules that are built in",
     cost: "O(N) where N is the number of loaded modules.",
     since: "4.0.0",
     flags: &[Admin, NoScript],
@@ -30,6 +30,6 @@ const LIST: Command = Command {
 };
 
 fn list(call: &mut SessionCall<'_>) -> Done {
-    call.out.array(0);
+    modules::list(call.out);
     Ok(Flow::Done)
 }

@@ -4,6 +4,7 @@ use std::io;
 
 use crate::engine::{SavedKey, Snapshot};
 use crate::persist::disk::Pushed;
+use crate::persist::rdb::{self, Dialect};
 use crate::resp::encode;
 use crate::types::{HashRef, Piece, ValueRef};
 use crate::util::number::write_double;
@@ -102,6 +103,11 @@ fn key(saved: &SavedKey, out: &mut Output<'_>) -> io::Result<()> {
         }
         ValueRef::Stream(stream) => {
             super::streams::write(key, stream, &mut |args| out.command(args))?
+        }
+        // No commands make the same vectors again, which were rounded, nor the same links.
+        value @ ValueRef::VectorSet(_) => {
+            let payload = rdb::dump(value, Dialect::Redis);
+            out.command(&[b"RESTORE", key, b"0", &payload])?;
         }
     }
     if let Some(deadline_ms) = saved.deadline_ms {

@@ -15,6 +15,7 @@ mod save;
 mod skip;
 mod stream;
 mod templates;
+mod vectors;
 mod write;
 mod ziplist;
 mod zipmap;

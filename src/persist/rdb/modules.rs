@@ -6,6 +6,8 @@
 use std::borrow::Cow;
 
 use super::read::{Fault, Read, Reader};
+use super::vectors;
+use super::write::{Spill, Writer};
 use crate::types::{Limits, Value};
 
 /// Reads a value of a module's type from its parts; the number is the version in which the module wrote it.
@@ -32,7 +34,11 @@ const fn unread(name: &'static str, called: &'static str) -> ModuleType {
 /// Every type that is known by name.
 const TYPES: &[ModuleType] = &[
     unread("ReJSON-RL", "JSON document"),
-    unread("vectorset", "vector set"),
+    ModuleType {
+        name: "vectorset",
+        called: "vector set",
+        read: Some(vectors::read),
+    },
     unread("MBbloom--", "Bloom filter"),
     unread("bloomfltr", "Bloom filter"),
     unread("MBbloomCF", "cuckoo filter"),
@@ -129,6 +135,55 @@ impl<'r, 'b> ModuleParts<'r, 'b> {
     }
 }
 
+impl<'b> ModuleParts<'_, 'b> {
+    /// A part that counts.
+    pub fn count(&mut self) -> Read<u64> {
+        match self.next_part()? {
+            Some(ModulePart::Count(count)) => Ok(count),
+            _ => Err(Fault::Broken),
+        }
+    }
+
+    /// A part that is text.
+    pub fn text(&mut self) -> Read<Cow<'b, [u8]>> {
+        match self.next_part()? {
+            Some(ModulePart::Text(text)) => Ok(text),
+            _ => Err(Fault::Broken),
+        }
+    }
+}
+
+impl<S: Spill> Writer<S> {
+    /// Begins a value of a module's type: the number of the type by its name and version.
+    pub(super) fn module_head(&mut self, name: &str, version: u64) {
+        self.len(id_of(name, version));
+    }
+
+    pub(super) fn module_count(&mut self, count: u64) {
+        self.len(part::COUNT);
+        self.len(count);
+    }
+
+    pub(super) fn module_text(&mut self, text: &[u8]) {
+        self.len(part::TEXT);
+        self.string(text);
+    }
+
+    /// Ends the parts of a value.
+    pub(super) fn module_end(&mut self) {
+        self.len(part::END);
+    }
+}
+
+/// The number of a type, as modules compute it.
+fn id_of(name: &str, version: u64) -> u64 {
+    let value = |letter: u8| LETTERS.iter().position(|known| *known == letter);
+    let bits = name.bytes().fold(0, |bits, letter| {
+        bits << 6 | value(letter).expect("types have names of these letters") as u64
+    });
+    bits << 10 | version
+}
+
 impl Reader<'_> {
     /// A value of a module's type, which is all of its parts.
     pub(super) fn module_value(&mut self, limits: &Limits) -> Read<Value> {
@@ -172,15 +227,6 @@ impl Reader<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    /// The number of a type, as modules compute it.
-    fn id_of(name: &str, version: u64) -> u64 {
-        let value = |letter: u8| LETTERS.iter().position(|known| *known == letter).unwrap() as u64;
-        let bits = name
-            .bytes()
-            .fold(0, |bits, letter| bits << 6 | value(letter));
-        bits << 10 | version
-    }
 
     #[test]
     fn types_are_known_by_their_names() {

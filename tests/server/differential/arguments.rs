@@ -2,6 +2,7 @@
 
 use fastrand::Rng;
 
+use super::filters::{ATTRIBUTES, FILTERS};
 use super::template::{Command, command_name, pick};
 
 const KEYS_EACH: usize = 5;
@@ -207,6 +208,11 @@ impl Arguments {
                     out.push(weight);
                 }
             }
+            "vector" => {
+                out.extend([b"VALUES".to_vec(), b"5".to_vec()]);
+                let component = |rng: &mut Rng| format!("{:.4}", rng.f64() * 2.0 - 1.0);
+                out.extend((0..5).map(|_| component(&mut self.rng).into_bytes()));
+            }
             "place" => {
                 let (lon, lat) = *pick(&mut self.rng, PLACES);
                 out.extend([self.beside(lon), self.beside(lat)]);
@@ -225,6 +231,10 @@ impl Arguments {
             "string" | "hash" | "list" | "set" | "zset" | "bits" | "hll" | "geo" | "stream" => {
                 self.key(class)
             }
+            "vec" | "wholevec" | "signvec" | "lowvec" => self.key(class),
+            "element" => format!("e{}", rng.u8(1..30)).into_bytes(),
+            "attributes" => from(rng, ATTRIBUTES),
+            "filter" => from(rng, FILTERS),
             "onlynew" => b">".to_vec(),
             "newid" => self.new_id(),
             "oldid" => self.old_id(),
@@ -484,7 +494,14 @@ pub fn comparable(command: &Command) -> bool {
         "SETRANGE" => !int(2).is_some_and(|n| (100_000..512 << 20).contains(&n)),
         "BITFIELD" | "BITFIELD_RO" => (1..command.len())
             .all(|at| !matches!(word(at - 1).first(), Some(b'U' | b'I')) || !vast(at)),
-        "SRANDMEMBER" | "HRANDFIELD" | "ZRANDMEMBER" => int(2).is_none_or(|n| n >= -100),
+        // A vector of so many numbers ends Redis 8.2.3, or takes gigabytes.
+        "VADD" | "VSIM" => (1..command.len()).all(|at| {
+            !matches!(word(at - 1).as_slice(), b"VALUES" | b"REDUCE")
+                || int(at).is_none_or(|n| (-1000..1000).contains(&n))
+        }),
+        "SRANDMEMBER" | "HRANDFIELD" | "ZRANDMEMBER" | "VRANDMEMBER" => {
+            int(2).is_none_or(|n| n >= -100)
+        }
         // 7.2 adds WITHSCORE, so a fourth argument is no longer one too many.
         "ZRANK" | "ZREVRANK" => command.len() <= 3,
         "LCS" => command

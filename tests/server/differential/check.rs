@@ -21,7 +21,7 @@ pub enum Check {
     Kind,
     /// A time that runs: it may differ by this much.
     Clock(i64),
-    /// HELLO: as a map, without the version and the id of the connection.
+    /// HELLO: as a map, without the version, the id of the connection, and what modules bring.
     Hello,
     /// What XINFO and XPENDING tell, without times that run, the shape of Redis's radix tree, and what 7.2 and 7.4
     /// count otherwise: consumers who never got anything, and how far a group is. Talk tests hold those.
@@ -428,12 +428,12 @@ fn couples(value: &Value) -> Vec<(Value, Option<Value>)> {
 fn lasting(hello: &Value) -> Vec<(Value, Option<Value>)> {
     couples(hello)
         .into_iter()
-        .filter(|(field, _)| !matches!(field.text().as_str(), "version" | "id"))
+        .filter(|(field, _)| !matches!(field.text().as_str(), "version" | "id" | "modules"))
         .collect()
 }
 
 /// The same reply, but for the spelling of numbers.
-fn same_numbers(real: &Value, ours: &Value) -> bool {
+pub fn same_numbers(real: &Value, ours: &Value) -> bool {
     // Compared as numbers: whether a zero keeps its sign depends on how a set is packed.
     numbers_agree(real, ours, |a, b| a == b)
 }

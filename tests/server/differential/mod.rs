@@ -7,6 +7,7 @@
 pub mod arguments;
 mod check;
 pub mod families;
+mod filters;
 mod garbage;
 mod newer;
 mod scenes;

@@ -3,8 +3,8 @@
 
 use crate::common::{Value, redis_8, valkey_9};
 
-use super::check::Check::{Clock, Exact, Pairs, StreamInfo};
-use super::check::Known;
+use super::check::Check::{Clock, Exact, Kind, Pairs, StreamInfo, Unordered};
+use super::check::{Known, same_numbers};
 use super::families::Family;
 use super::world::Oracle;
 
@@ -13,6 +13,18 @@ const MILLIS: super::check::Check = Clock(3000);
 
 /// What ours answers otherwise than 8.2.
 const KNOWN: &[Known] = &[
+    Known {
+        commands: &["VSIM", "VEMB", "VLINKS", "EXEC"],
+        change: "doubles have the fewest digits that read back the same, and of these the nearest",
+        source: "Redis 8.2.3 as it answers: one in some hundred has a digit more, or ends in another one",
+        accepts: same_numbers,
+    },
+    Known {
+        commands: &["VADD"],
+        change: "REDUCE never adds numbers, nor is one that has more than 32 bits cut",
+        source: "https://github.com/redis/redis/blob/8.4/modules/vector-sets/vset.c parseVector",
+        accepts: |_, ours| ours.text() == "ERR invalid vector specification",
+    },
     Known {
         commands: &["OBJECT REFCOUNT"],
         change: "every small number is shared, also one that COPY made",
@@ -92,6 +104,59 @@ const FAMILIES: &[Family] = &[
             ("BITOP OR anykey string+", Exact),
             ("PFADD hll member+", Exact),
             ("PFMERGE hll hll", Exact),
+        ],
+    },
+    Family {
+        name: "vectors",
+        shapes: &[
+            ("VADD vec vector element [ SETATTR attributes ]", Exact),
+            ("VADD vec vector element [ SETATTR attributes ]", Exact),
+            (
+                "VADD vec [ REDUCE ( 1 | 3 | 5 | 0 ) ] vector element < [ CAS ] [ Q8 | BIN ] [ EF positive ] [ M 16 | M small ] >",
+                Exact,
+            ),
+            ("VADD wholevec vector element NOQUANT", Exact),
+            ("VADD signvec vector element BIN", Exact),
+            ("VADD lowvec REDUCE 3 vector element", Exact),
+            ("VADD lowvec REDUCE 3 vector element", Exact),
+            ("VREM ( vec | wholevec | signvec | lowvec ) element", Exact),
+            ("VCARD ( vec | wholevec | signvec | lowvec )", Exact),
+            ("VDIM ( vec | lowvec )", Exact),
+            ("VISMEMBER vec element", Exact),
+            (
+                "VEMB ( vec | wholevec | signvec | lowvec ) element [ RAW ]",
+                Exact,
+            ),
+            ("VSETATTR ( vec | wholevec ) element attributes", Exact),
+            ("VGETATTR ( vec | wholevec ) element", Exact),
+            (
+                "VSIM ( vec | wholevec ) vector WITHSCORES [ WITHATTRIBS ] COUNT 2",
+                Exact,
+            ),
+            (
+                "VSIM ( vec | wholevec | lowvec ) ( ELE element ) COUNT 50 [ EPSILON 0.5 ]",
+                Unordered,
+            ),
+            (
+                "VSIM ( vec | wholevec | lowvec ) vector WITHSCORES COUNT 100",
+                Pairs,
+            ),
+            ("VSIM signvec vector WITHSCORES COUNT 100", Pairs),
+            (
+                "VSIM ( vec | wholevec ) vector COUNT 50 FILTER filter < [ TRUTH ] [ NOTHREAD ] [ EF 300 ] >",
+                Unordered,
+            ),
+            (
+                "VSIM ( vec | lowvec ) vector [ COUNT small ] [ EPSILON float ] [ FILTER-EF 500 ] [ word ]",
+                Unordered,
+            ),
+            ("VRANDMEMBER vec", Kind),
+            ("VRANDMEMBER NOKEY [ count ]", Exact),
+            ("VLINKS vec ( NONE | ELSE ) [ WITHSCORES ]", Exact),
+            ("VINFO NOKEY", Kind),
+            ("OBJECT ENCODING vec", Exact),
+            ("TYPE vec", Exact),
+            ("DEL ( vec | lowvec )", Exact),
         ],
     },
     Family {

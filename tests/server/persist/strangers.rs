@@ -18,8 +18,8 @@ const WITH_INDEX: &[u8] = include_bytes!("files/stack-with-index.rdb");
 /// A JSON document, a vector set and a Bloom filter.
 const STRANGERS: &[u8] = include_bytes!("files/stack-json-vset-bloom.rdb");
 
-const COUNTED: &str = "3 keys of kinds that this server does not have: 1 of kind 'Bloom filter (MBbloom--)', \
-                       1 of kind 'JSON document (ReJSON-RL)', 1 of kind 'vector set (vectorset)' in database 0";
+const COUNTED: &str = "2 keys of kinds that this server does not have: 1 of kind 'Bloom filter (MBbloom--)', \
+                       1 of kind 'JSON document (ReJSON-RL)' in database 0";
 
 fn volume(bytes: &[u8]) -> TempDir {
     let dir = TempDir::new().expect("a temporary directory");

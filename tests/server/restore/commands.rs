@@ -188,6 +188,34 @@ const STREAM: &[&str] = &[
     "XRANGE k - +",
     "XINFO STREAM k FULL",
 ];
+const VECTORS: &[&str] = &[
+    "VCARD k",
+    "VDIM k",
+    "VINFO k",
+    "VSIM k ELE a WITHSCORES WITHATTRIBS",
+    "VSIM k ELE b TRUTH COUNT 2",
+    "VSIM k VALUES 3 1 2 3 FILTER .n EF 1",
+    "VSIM k VALUES 3 1 2 3 FILTER !.n FILTER-EF 1 COUNT 1",
+    "VEMB k a",
+    "VEMB k b RAW",
+    "VLINKS k a WITHSCORES",
+    "VLINKS k c",
+    "VGETATTR k a",
+    "VISMEMBER k d",
+    "VRANDMEMBER k 3",
+    "VRANDMEMBER k -9",
+    "VRANGE k - + 3",
+    "VSETATTR k a {\"n\":2}",
+    "VADD k VALUES 3 1 1 1 new",
+    "VADD k VALUES 3 3 2 1 a SETATTR {} EF 1",
+    "VADD k REDUCE 2 VALUES 3 3 2 1 new NOQUANT M 4",
+    "VADD k VALUES 3 3 2 1 new BIN",
+    "VADD k VALUES 1 3 b",
+    "VREM k a",
+    "VREM k b",
+    "VADD k VALUES 3 1 2 -1 e",
+    "VSIM k VALUES 3 1 2 3 WITHSCORES",
+];
 /// Of any key. What RENAME moves comes back.
 const KEY: &[&str] = &[
     "OBJECT ENCODING k",
@@ -215,6 +243,7 @@ pub fn commands_for(kind: &str, rng: &mut Rng) -> Vec<Vec<Vec<u8>>> {
         "hash" => HASH,
         "zset" => ZSET,
         "stream" => STREAM,
+        "vectorset" => VECTORS,
         other => panic!("a type of its own: {other}"),
     };
     let mut lines: Vec<&str> = own.iter().chain(KEY).copied().collect();

@@ -48,6 +48,17 @@ const SAMPLES: &[&[&str]] = &[
     ],
     &["ZADD zset 1 a 2.5 b 300 c inf f"],
     &["ZADD tree 1 a 2 b 3 c 4 d 5 e 6 f 7 g 8.5 h -inf i"],
+    &[
+        "VADD vectors VALUES 3 1 2 3 a SETATTR {\"n\":1}",
+        "VADD vectors VALUES 3 1 -2 3 b",
+        "VADD vectors VALUES 3 -1 2 3 c",
+        "VADD vectors VALUES 3 0 2 3 d",
+    ],
+    &[
+        "VADD reduced REDUCE 2 VALUES 3 1 2 3 a NOQUANT M 4",
+        "VADD reduced REDUCE 2 VALUES 3 1 5 3 b NOQUANT M 4",
+    ],
+    &["VADD signs VALUES 3 1 -2 3 a BIN"],
     &["GEOADD geo 13.36 38.11 a 15.08 37.5 b"],
     &[
         "XADD stream 1-1 a 1 b 2",

@@ -7,7 +7,8 @@ use std::fmt;
 use sha2::{Digest as _, Sha256};
 
 use crate::types::stream::{Id, Stream};
-use crate::types::{HashRef, Piece, ValueRef};
+use crate::types::vectors::Projection;
+use crate::types::{HashRef, Piece, ValueRef, VectorSet};
 
 /// The fingerprint. Of nothing it is zero.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -59,6 +60,7 @@ impl Digest {
                 })
             })),
             ValueRef::Stream(stream) => of_stream(stream),
+            ValueRef::VectorSet(set) => of_vectors(set),
         };
         Digest::of(&[value.kind().name().as_bytes(), &content.0])
     }
@@ -108,6 +110,23 @@ fn of_stream(stream: &Stream) -> Digest {
         sum = Digest::of(&[&sum.0, &duration_s.to_le_bytes(), &ids_max.to_le_bytes()]);
     }
     sum
+}
+
+/// Elements with their vectors and attributes; not how they are linked, which another server decides otherwise.
+fn of_vectors(set: &VectorSet) -> Digest {
+    let (form, links) = (set.form(), set.graph().links_wanted());
+    let projection = set.projection().map(Projection::to_bytes);
+    let elements = (0..set.len()).map(|at| {
+        let attributes = set.attributes(at).unwrap_or_default();
+        Digest::of(&[set.name(at), set.row(at), attributes])
+    });
+    Digest::of(&[
+        &all(elements).0,
+        form.quantization.word().as_bytes(),
+        &form.dimension.to_le_bytes(),
+        &links.to_le_bytes(),
+        &projection.unwrap_or_default(),
+    ])
 }
 
 fn with_bytes<T>(piece: &Piece<'_>, use_bytes: impl FnOnce(&[u8]) -> T) -> T {

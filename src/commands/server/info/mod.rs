@@ -14,6 +14,7 @@ use std::fmt::Write;
 use super::figures::{census, human};
 use crate::command::Flag::{Loading, Neither, Stale};
 use crate::command::client::Tally;
+use crate::command::modules::{MODULES, Module};
 use crate::command::shared::Shared;
 use crate::command::stats::Totals;
 use crate::command::{Arg, Command, Done, Flow, Plan, ReadCall, Run};
@@ -110,11 +111,10 @@ const SECTIONS: &[Section] = &[
         usual: true,
         write: process::cpu,
     },
-    // A title and nothing under it: there are no modules.
     Section {
         title: "Modules",
         usual: true,
-        write: |_, _| {},
+        write: modules,
     },
     Section {
         title: "Commandstats",
@@ -177,6 +177,24 @@ impl Report<'_> {
 
 /// The text that sections append to.
 struct Page<'t>(&'t mut String);
+
+/// What modules bring elsewhere, in their words.
+fn modules(_: &Report<'_>, page: &mut Page<'_>) {
+    for Module {
+        name,
+        version,
+        options,
+        ..
+    } in MODULES
+    {
+        page.line(
+            "module",
+            format_args!(
+                "name={name},ver={version},api=1,filters=0,usedby=[],using=[],options=[{options}]"
+            ),
+        );
+    }
+}
 
 impl Page<'_> {
     fn line(&mut self, name: impl Word, value: impl Word) {

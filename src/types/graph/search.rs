@@ -1,0 +1,147 @@
+//! Walking towards what is nearest.
+
+use std::cmp::Reverse;
+use std::collections::BinaryHeap;
+
+use super::{Graph, Near};
+
+/// What a search is to find.
+#[derive(Clone, Copy, Debug)]
+pub struct WalkWish {
+    /// How many nodes, and as many are kept in sight while it walks.
+    pub count: usize,
+    /// How many nodes it goes to, at most, where not every node is welcome.
+    pub effort: usize,
+}
+
+/// A search by distance from a point.
+pub struct Walker<D> {
+    pub distance: D,
+}
+
+/// The nodes that a walk has seen.
+struct Seen(Vec<u64>);
+
+impl Seen {
+    fn new(len: usize) -> Self {
+        Seen(vec![0; len.div_ceil(64)])
+    }
+
+    /// Marks a node, and tells whether that is new.
+    fn mark(&mut self, node: u32) -> bool {
+        let (word, bit) = (&mut self.0[node as usize / 64], 1 << (node % 64));
+        let fresh = *word & bit == 0;
+        *word |= bit;
+        fresh
+    }
+}
+
+impl<D: FnMut(u32) -> f32> Walker<D> {
+    fn near(&mut self, node: u32) -> Near {
+        Near {
+            distance: (self.distance)(node),
+            node,
+        }
+    }
+
+    /// Goes down from the top to above this level, each time to the nearest link until none is nearer.
+    pub(super) fn descend(&mut self, graph: &Graph, to: usize) -> Option<Near> {
+        let entry = graph.entry?;
+        let mut at = self.near(entry);
+        for level in (to + 1..=graph.top()).rev() {
+            loop {
+                let links = graph.links(at.node, level).iter();
+                match links.map(|link| self.near(*link)).min() {
+                    Some(nearer) if nearer < at => at = nearer,
+                    _ => break,
+                }
+            }
+        }
+        Some(at)
+    }
+
+    /// The nearest nodes of a level that are welcome, from the nearest on, found by walking on from these.
+    pub(super) fn walk(
+        &mut self,
+        graph: &Graph,
+        level: usize,
+        from: &[Near],
+        wish: WalkWish,
+        mut welcome: impl FnMut(u32) -> bool,
+    ) -> Vec<Near> {
+        let mut seen = Seen::new(graph.len());
+        let mut open: BinaryHeap<Reverse<Near>> = BinaryHeap::new();
+        let mut found: BinaryHeap<Near> = BinaryHeap::new();
+        for near in from {
+            seen.mark(near.node);
+            open.push(Reverse(*near));
+            if welcome(near.node) {
+                found.push(*near);
+            }
+        }
+        let mut effort = 0;
+        while let Some(Reverse(at)) = open.pop() {
+            let is_full = found.len() >= wish.count;
+            let beyond = found
+                .peek()
+                .is_some_and(|worst| at.distance > worst.distance);
+            if is_full && beyond || effort >= wish.effort {
+                break;
+            }
+            effort += 1;
+            for &link in graph.links(at.node, level) {
+                if !seen.mark(link) {
+                    continue;
+                }
+                let near = self.near(link);
+                let worst = found.peek().filter(|_| found.len() >= wish.count);
+                if worst.is_some_and(|worst| near >= *worst) {
+                    continue;
+                }
+                open.push(Reverse(near));
+                if welcome(link) {
+                    found.push(near);
+                    if found.len() > wish.count {
+                        found.pop();
+                    }
+                }
+            }
+        }
+        found.into_sorted_vec()
+    }
+
+    /// The nearest nodes that are welcome, from the nearest on. As good as certain, not certain.
+    pub fn run(
+        &mut self,
+        graph: &Graph,
+        wish: WalkWish,
+        welcome: impl FnMut(u32) -> bool,
+    ) -> Vec<Near> {
+        match self.descend(graph, 0) {
+            Some(entry) => self.walk(graph, 0, &[entry], wish, welcome),
+            None => Vec::new(),
+        }
+    }
+
+    /// The nearest nodes that are welcome among all that there are, each of which is looked at.
+    pub fn run_over_all(
+        &mut self,
+        graph: &Graph,
+        count: usize,
+        mut welcome: impl FnMut(u32) -> bool,
+    ) -> Vec<Near> {
+        let mut found: BinaryHeap<Near> = BinaryHeap::new();
+        for node in 0..graph.len() as u32 {
+            let near = self.near(node);
+            let worst = found.peek().filter(|_| found.len() >= count);
+            if worst.is_some_and(|worst| near >= *worst) || !welcome(node) {
+                continue;
+            }
+            found.push(near);
+            if found.len() > count {
+                found.pop();
+            }
+        }
+        found.into_sorted_vec()
+    }
+}
