@@ -20,6 +20,7 @@ pub mod guards;
 pub mod help;
 pub mod latency;
 pub mod links;
+pub mod modules;
 pub mod replication;
 pub mod sample;
 pub mod scan;

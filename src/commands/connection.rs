@@ -7,7 +7,7 @@ use crate::command::Flag::{
 };
 use crate::command::session::{Session, check_name};
 use crate::command::{
-    Arg, Command, Done, Fail, Family, Flow, Run, SessionCall, hide_after, quoted,
+    Arg, Command, Done, Fail, Family, Flow, Run, SessionCall, hide_after, modules, quoted,
 };
 use crate::config::REDIS_VERSION;
 
@@ -154,7 +154,7 @@ fn introduce(call: &mut SessionCall<'_>) {
         out.bulk(value);
     }
     out.bulk("modules");
-    out.array(0);
+    modules::list(out);
 }
 
 const PING: Command = Command {

@@ -7,6 +7,7 @@ mod connection;
 mod geo;
 mod hash;
 mod hyperloglog;
+mod json;
 mod key;
 mod list;
 mod pubsub;
@@ -34,6 +35,7 @@ pub const FAMILIES: &[&Family] = &[
     &bitmap::FAMILY,
     &hyperloglog::FAMILY,
     &geo::FAMILY,
+    &json::FAMILY,
     &connection::FAMILY,
     &transaction::FAMILY,
     &pubsub::FAMILY,

@@ -18,6 +18,7 @@ pub enum Class {
     Hash = EventClasses::HASH.bits(),
     ZSet = EventClasses::ZSET.bits(),
     Stream = EventClasses::STREAM.bits(),
+    Module = EventClasses::MODULE.bits(),
     Expired = EventClasses::EXPIRED.bits(),
     Evicted = EventClasses::EVICTED.bits(),
     Miss = EventClasses::KEY_MISS.bits(),
@@ -36,6 +37,7 @@ impl Class {
             Kind::Set => Class::Set,
             Kind::ZSet => Class::ZSet,
             Kind::Stream => Class::Stream,
+            Kind::Json => Class::Module,
         }
     }
 }

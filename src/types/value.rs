@@ -5,12 +5,12 @@ use std::fmt::Debug;
 use super::dense::Far;
 use super::hash::HashRef;
 use super::text::TextRef;
-use super::{Hash, List, Set, Stream, Text, ZSet};
+use super::{Hash, Json, List, Set, Stream, Text, ZSet};
 
 /// Hands the names of all types to a macro, behind what that is given besides.
 macro_rules! each_type {
     ($to:ident! { $($besides:tt)* }) => {
-        $to! { $($besides)* Text, List, Hash, Set, ZSet, Stream }
+        $to! { $($besides)* Text, List, Hash, Set, ZSet, Stream, Json }
     };
 }
 pub(crate) use each_type;
@@ -175,6 +175,7 @@ types! {
     Set "set": Set, &'a Set;
     ZSet "zset": ZSet, &'a ZSet;
     Stream "stream": Box<Stream>, &'a Stream;
+    Json "ReJSON-RL": Json, &'a Json;
 }
 
 impl Value {

@@ -3,6 +3,7 @@
 use super::docs;
 use crate::acl::CATEGORIES;
 use crate::command::Flag::{Loading, NoMandatoryKeys, Stale};
+use crate::command::modules::{BUILT_IN, BuiltIn};
 use crate::command::{
     Arg, Begin, Command, Done, Entry, Fail, Find, Flow, Found, KeySpec, KeyUse, Registry, Run,
     SessionCall, help,
@@ -263,8 +264,11 @@ fn list(call: &mut SessionCall<'_>) -> Done {
             return Err(Fail::SYNTAX);
         }
         match filter.to_ascii_lowercase().as_slice() {
-            // There are no modules, so none of them has a command.
-            b"module" => Box::new(|_| false),
+            b"module" => Box::new(move |entry: &Entry| {
+                let named = |module: &&BuiltIn| module.name.as_bytes() == value;
+                let module = BUILT_IN.iter().find(named);
+                module.is_some_and(|module| entry.full_name.starts_with(module.prefix))
+            }),
             b"aclcat" => Box::new(move |entry: &Entry| {
                 entry
                     .categories

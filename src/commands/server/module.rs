@@ -1,7 +1,7 @@
-//! MODULE: there are none, and LIST says so to those who ask at connect.
+//! MODULE: nothing is loaded. LIST names what is built in here and a module elsewhere, to those who ask at connect.
 
 use crate::command::Flag::{Admin, NoScript};
-use crate::command::{Command, Done, Flow, Run, SessionCall, help};
+use crate::command::{Command, Done, Flow, Run, SessionCall, help, modules};
 
 pub const MODULE: Command = Command {
     name: "module",
@@ -20,7 +20,7 @@ const HELP: Command = Command {
 
 const LIST: Command = Command {
     name: "list",
-    summary: "Returns the modules that are loaded: none",
+    summary: "Returns the modules of other servers that are built in",
     cost: "O(N) where N is the number of loaded modules.",
     since: "4.0.0",
     flags: &[Admin, NoScript],
@@ -30,6 +30,6 @@ const LIST: Command = Command {
 };
 
 fn list(call: &mut SessionCall<'_>) -> Done {
-    call.out.array(0);
+    modules::list(call.out);
     Ok(Flow::Done)
 }

@@ -5,7 +5,7 @@ use std::io;
 use crate::engine::{SavedKey, Snapshot};
 use crate::persist::disk::Pushed;
 use crate::resp::encode;
-use crate::types::{HashRef, Piece, ValueRef};
+use crate::types::{HashRef, Piece, ValueRef, json};
 use crate::util::number::write_double;
 use crate::util::{clock, thread};
 
@@ -102,6 +102,9 @@ fn key(saved: &SavedKey, out: &mut Output<'_>) -> io::Result<()> {
         }
         ValueRef::Stream(stream) => {
             super::streams::write(key, stream, &mut |args| out.command(args))?
+        }
+        ValueRef::Json(json) => {
+            out.command(&[b"JSON.SET", key, b"$", &json::text_of(&json.root)])?;
         }
     }
     if let Some(deadline_ms) = saved.deadline_ms {

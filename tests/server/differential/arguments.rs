@@ -225,6 +225,7 @@ impl Arguments {
             "string" | "hash" | "list" | "set" | "zset" | "bits" | "hll" | "geo" | "stream" => {
                 self.key(class)
             }
+            json if json.starts_with("json") => super::documents::argument(rng, json),
             "onlynew" => b">".to_vec(),
             "newid" => self.new_id(),
             "oldid" => self.old_id(),

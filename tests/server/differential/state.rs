@@ -72,6 +72,7 @@ fn compare_key(world: &mut World, db: usize, key: &[u8]) {
             command(&["XINFO", "STREAM", "KEY", "FULL", "COUNT", "0"]),
             Check::StreamInfo,
         ),
+        "ReJSON-RL" => (command(&["JSON.GET", "KEY"]), Check::Exact),
         other => panic!("no such type: {other}"),
     };
     for (command, check) in [

@@ -7,7 +7,7 @@ use std::fmt;
 use sha2::{Digest as _, Sha256};
 
 use crate::types::stream::{Id, Stream};
-use crate::types::{HashRef, Piece, ValueRef};
+use crate::types::{HashRef, Piece, ValueRef, json};
 
 /// The fingerprint. Of nothing it is zero.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -59,6 +59,7 @@ impl Digest {
                 })
             })),
             ValueRef::Stream(stream) => of_stream(stream),
+            ValueRef::Json(json) => Digest::of(&[&json::text_of(&json.root)]),
         };
         Digest::of(&[value.kind().name().as_bytes(), &content.0])
     }

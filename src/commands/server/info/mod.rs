@@ -16,7 +16,7 @@ use crate::command::Flag::{Loading, Neither, Stale};
 use crate::command::client::Tally;
 use crate::command::shared::Shared;
 use crate::command::stats::Totals;
-use crate::command::{Arg, Command, Done, Flow, Plan, ReadCall, Run};
+use crate::command::{Arg, Command, Done, Flow, Plan, ReadCall, Run, modules};
 use crate::engine::Census;
 use crate::util::memory;
 
@@ -110,11 +110,14 @@ const SECTIONS: &[Section] = &[
         usual: true,
         write: process::cpu,
     },
-    // A title and nothing under it: there are no modules.
     Section {
         title: "Modules",
         usual: true,
-        write: |_, _| {},
+        write: |_, page| {
+            modules::BUILT_IN
+                .iter()
+                .for_each(|module| page.module(module))
+        },
     },
     Section {
         title: "Commandstats",
@@ -190,6 +193,13 @@ impl Page<'_> {
     fn bytes(&mut self, name: &str, bytes: u64) {
         self.line(name, bytes);
         self.line(format_args!("{name}_human"), human(bytes));
+    }
+
+    /// A module as if it were loaded, used by none.
+    fn module(&mut self, module: &modules::BuiltIn) {
+        let modules::BuiltIn { name, version, .. } = module;
+        let facts = "api=1,filters=0,usedby=[],using=[],options=[handle-io-errors]";
+        self.line("module", format_args!("name={name},ver={version},{facts}"));
     }
 
     /// Names that all have the same value.
