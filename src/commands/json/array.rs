@@ -76,10 +76,10 @@ fn arrindex(call: &mut ReadCall<'_>) -> Done {
     if !call.args.is_empty() {
         return Err(Fail::arity("json.arrindex"));
     }
+    let wanted = parse_all(text).map_err(said)?;
     let json = call.db.read::<Json>(key).map_err(|_| WRONG_KEY)?;
     let root = json.map(|json| &json.root);
     let root = root.ok_or_else(|| no_path(path.text, ""))?;
-    let wanted = parse_all(text).map_err(said)?;
     if path.is_legacy() {
         let node = first(root, path)?;
         let elements = node.as_array();

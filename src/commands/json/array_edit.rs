@@ -5,11 +5,12 @@ use super::look::counts;
 use super::place::{
     Places, at, check_depth, discard, edit, held, no_path, path, path_or_root, places, value,
 };
+use super::shape::{Shape, spread};
 use super::text::integer;
 use crate::command::Flag::DenyOom;
 use crate::command::{Arg, Command, Done, Fail, Flow, KeyUse, Run, WriteCall};
 use crate::types::json::path::Spelled;
-use crate::types::json::{ArrayView, JsonNode, PathStep, text_of};
+use crate::types::json::{ArrayView, JsonNode, PathStep, Spacing, text_of};
 
 fn is_array(node: &JsonNode) -> bool {
     node.as_array().is_some()
@@ -162,6 +163,7 @@ pub const ARRPOP: Command = Command {
     cost: "O(N) for the size N of the array, O(1) if it is the last element; for several arrays, of the document",
     args: &[
         Arg::key("key", KeyUse::READ_UPDATE),
+        Arg::text("format").token("FORMAT").optional(),
         Arg::text("path").optional(),
         Arg::int("index").optional(),
     ],
@@ -170,29 +172,57 @@ pub const ARRPOP: Command = Command {
     ..Command::PLAIN
 };
 
+/// The shape that is wished for what is popped, if there is a word for it.
+fn shape(call: &mut WriteCall<'_>) -> Result<Shape, Fail> {
+    let args = &mut call.args;
+    if !args.word_with("FORMAT", 1) {
+        return Ok(Shape::Text);
+    }
+    let shape = match args.next()? {
+        b"STRINGS" => Shape::Text,
+        b"EXPAND1" => Shape::Flat,
+        b"EXPAND" => Shape::Expanded,
+        _ => return Err(Fail::Says("wrong reply format")),
+    };
+    match call.out.resp3() {
+        true => Ok(shape),
+        false => Err(Fail::Says("FORMAT argument is not supported on RESP2")),
+    }
+}
+
 fn arrpop(call: &mut WriteCall<'_>) -> Done {
-    let (key, path) = (call.args.next()?, path_or_root(&mut call.args)?);
+    let key = call.args.next()?;
+    let shape = shape(call)?;
+    let path = path_or_root(&mut call.args)?;
+    if path.is_legacy() && shape != Shape::Text {
+        let told = "Legacy paths are supported only with FORMAT STRINGS";
+        return Err(Fail::code(told));
+    }
     // What is no index is the last one's, as in RedisJSON.
     let index = call.args.peek().map(integer);
     let index = index.and_then(Result::ok).unwrap_or(-1);
     let places = places(&call.db, key, path, is_array)?;
-    let texts = edit_all(call, key, &places, "json.arrpop", &mut |node| {
+    let popped = edit_all(call, key, &places, "json.arrpop", &mut |node| {
         let len = len_of(node) as i64;
         let at = PathStep::At(start_in(index, len) as usize);
         let taken = node.remove(&at)?;
-        Some((text_of(&taken), Some(taken)))
+        Some((taken.clone(), Some(taken)))
     })?;
     if path.is_legacy() {
         if places.iter().flatten().next().is_none() {
             return Err(no_path(&path.whole(), " or not an array"));
         }
-        let last = texts.into_iter().flatten().next_back();
-        call.out.bulk_or_null(last.as_deref());
+        let last = popped.last().cloned().flatten();
+        call.out.bulk_or_null(last.as_ref().map(text_of).as_deref());
         return Ok(Flow::Done);
     }
-    call.out.array(texts.len());
-    for text in &texts {
-        call.out.bulk_or_null(text.as_deref());
+    call.out.array(popped.len());
+    for node in &popped {
+        match node {
+            None => call.out.null(),
+            Some(node) if shape == Shape::Text => call.out.bulk(&text_of(node)),
+            Some(node) => spread(node, shape, Spacing::default(), call.out),
+        }
     }
     Ok(Flow::Done)
 }

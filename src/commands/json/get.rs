@@ -1,11 +1,11 @@
 //! Values as JSON text.
 
 use super::place::{WRONG_KEY, document, no_path, parsed, utf8};
+use super::shape::{Shape, spread};
 use crate::command::{Arg, Begin, Command, Done, Fail, Find, Flow, KeySpec, KeyUse, ReadCall, Run};
-use crate::resp::Reply;
 use crate::types::Json;
 use crate::types::json::path::Spelled;
-use crate::types::json::{JsonNode, JsonSeen, Spacing, TextWriter};
+use crate::types::json::{JsonNode, Spacing, TextWriter};
 
 pub const GET: Command = Command {
     name: "json.get",
@@ -22,16 +22,6 @@ pub const GET: Command = Command {
     run: Run::Read(get),
     ..Command::PLAIN
 };
-
-/// In which form values are answered.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Shape {
-    Text,
-    /// As values of the protocol, but containers and texts as JSON text.
-    Flat,
-    /// As values of the protocol.
-    Expanded,
-}
 
 struct Wish<'a> {
     spacing: Spacing<'a>,
@@ -60,8 +50,8 @@ fn wish<'a>(call: &mut ReadCall<'a>) -> Result<Wish<'a>, Fail> {
             if !resp3 && wish.paths.is_empty() {
                 return Err(Fail::Says("FORMAT argument is not supported on RESP2"));
             }
-            let word = args.next().map_err(missing)?.to_ascii_uppercase();
-            wish.shape = match &word[..] {
+            // In capitals only.
+            wish.shape = match args.next().map_err(missing)? {
                 b"STRING" => Shape::Text,
                 b"EXPAND1" => Shape::Flat,
                 b"EXPAND" => Shape::Expanded,
@@ -149,36 +139,6 @@ fn several(root: &JsonNode, wish: &Wish<'_>) -> Result<Vec<u8>, Fail> {
         },
     );
     Ok(text.out)
-}
-
-/// A value as RESP3 has it.
-fn spread(node: &JsonNode, shape: Shape, spacing: Spacing<'_>, out: &mut Reply) {
-    match node.see() {
-        JsonSeen::Null => out.null(),
-        JsonSeen::Bool(yes) => out.bool(yes),
-        JsonSeen::Int(n) => out.int(n),
-        JsonSeen::Large(n) => out.double(n as f64),
-        JsonSeen::Float(n) => out.double(n),
-        _ if shape == Shape::Flat => {
-            let mut text = TextWriter::new(spacing);
-            text.node(node);
-            out.bulk(&text.out);
-        }
-        JsonSeen::Text(text) => out.bulk(text),
-        JsonSeen::Array(elements) => {
-            out.array(elements.len());
-            for node in elements.iter() {
-                spread(node, shape, spacing, out);
-            }
-        }
-        JsonSeen::Object(fields) => {
-            out.map(fields.len());
-            for (name, node) in fields.iter() {
-                out.bulk(name.as_bytes());
-                spread(node, shape, spacing, out);
-            }
-        }
-    }
 }
 
 pub const MGET: Command = Command {

@@ -12,6 +12,7 @@ mod number;
 mod place;
 mod remove;
 mod set;
+mod shape;
 mod text;
 
 use crate::command::Family;

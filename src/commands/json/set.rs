@@ -108,13 +108,10 @@ fn format(call: &mut WriteCall<'_>) -> Result<(), Fail> {
         .args
         .next()
         .map_err(|_| Fail::arity(&call.entry.full_name))?;
-    let known = ["JSON", "STRING"];
-    match known
-        .iter()
-        .any(|known| word.eq_ignore_ascii_case(known.as_bytes()))
-    {
-        true => Ok(()),
-        false => Err(Fail::Says("wrong format")),
+    // In capitals only. RedisJSON has BSON, too.
+    match word {
+        b"JSON" | b"STRING" => Ok(()),
+        _ => Err(Fail::Says("wrong format")),
     }
 }
 
