@@ -209,10 +209,12 @@ fn arrpop(call: &mut WriteCall<'_>) -> Done {
         Some((taken.clone(), Some(taken)))
     })?;
     if path.is_legacy() {
-        if places.iter().flatten().next().is_none() {
-            return Err(no_path(&path.whole(), " or not an array"));
-        }
-        let last = popped.last().cloned().flatten();
+        let arrays = places
+            .iter()
+            .zip(popped)
+            .filter(|(place, _)| place.is_some());
+        let last = arrays.last().map(|(_, popped)| popped);
+        let last = last.ok_or_else(|| no_path(&path.whole(), " or not an array"))?;
         call.out.bulk_or_null(last.as_ref().map(text_of).as_deref());
         return Ok(Flow::Done);
     }

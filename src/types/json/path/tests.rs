@@ -122,7 +122,7 @@ fn fixed_paths_have_a_last_step() {
         let path = Spelled::new(path).parse().expect("it is a path");
         path.split_last().map(|(_, last)| format!("{last:?}"))
     };
-    assert_eq!(last("$.a.b").as_deref(), Some("FieldName(\"b\")"));
+    assert_eq!(last("$.a.b").as_deref(), Some("Name(\"b\")"));
     assert_eq!(last("$['a'][0]").as_deref(), Some("Place"));
     for path in ["$.a.*", "$..a", "$['a','b']", "$[0,1]", "$[0:1]", "$"] {
         assert_eq!(last(path), None);
