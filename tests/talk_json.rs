@@ -326,7 +326,7 @@ fn documents_are_keys_like_others() {
     server.talk(
         r##"b> PSUBSCRIBE __keyevent*
          ["psubscribe" "__keyevent*" :1]
-         > JSON.SET d $ {"a":[1]}
+         > JSON.SET d $ "{\"a\":[1]}"
          +OK
          b< ["pmessage" "__keyevent*" "__keyevent@0__:new" "d"]
          b< ["pmessage" "__keyevent*" "__keyevent@0__:json.set" "d"]

@@ -176,7 +176,8 @@ impl Wheel {
             while id != 0 {
                 let node = self.nodes.get(id as usize - 1)?;
                 linked += 1;
-                if node.prev != before || usize::from(node.slot) != at || linked > self.nodes.len() {
+                if node.prev != before || usize::from(node.slot) != at || linked > self.nodes.len()
+                {
                     return None;
                 }
                 (before, id) = (id, node.next);

@@ -3,9 +3,9 @@
 use super::array::start_in;
 use super::look::counts;
 use super::place::{
-    Places, at, check_depth, discard, edit, held, no_path, path, path_or_root, places, value,
+    PlacesIn, order, at, check_depth, discard, edit, held, no_path, path, path_or_root, places, value,
 };
-use super::shape::{Shape, spread};
+use super::shape::{ReplyShape, spread};
 use super::text::integer;
 use crate::command::Flag::DenyOom;
 use crate::command::{Arg, Command, Done, Fail, Flow, KeyUse, Run, WriteCall};
@@ -23,7 +23,7 @@ type Edited<R> = Option<(R, Option<JsonNode>)>;
 fn edit_all<R: Clone>(
     call: &mut WriteCall<'_>,
     key: &[u8],
-    places: &Places,
+    places: &PlacesIn,
     event: &'static str,
     edit_one: &mut dyn FnMut(&mut JsonNode) -> Edited<R>,
 ) -> Result<Vec<Option<R>>, Fail> {
@@ -31,14 +31,22 @@ fn edit_all<R: Clone>(
     if places.iter().any(Option::is_some) {
         let mut json = edit(&mut call.db, key)?;
         let mut any = false;
-        for (place, result) in places.iter().zip(&mut results) {
-            let Some(place) = place else {
-                continue;
+        // What is inside an array before it, and its last elements first: so every place is still the one that was found.
+        let mut turns: Vec<(usize, &Vec<PathStep>)> = places
+            .iter()
+            .enumerate()
+            .filter_map(|(at, place)| Some((at, place.as_ref()?)))
+            .collect();
+        turns.sort_by(|(_, a), (_, b)| order(a, b));
+        for (at, place) in turns {
+            let mut on_array = |node: &mut JsonNode| match is_array(node) {
+                true => edit_one(node),
+                false => None,
             };
-            let edited = json.root.edit_at(place, &mut *edit_one).flatten();
+            let edited = json.root.edit_at(place, &mut on_array).flatten();
             if let Some((came_to, taken)) = edited {
                 any = true;
-                *result = Some(came_to);
+                results[at] = Some(came_to);
                 taken.into_iter().for_each(|node| discard(&mut json, node));
             }
         }
@@ -74,7 +82,7 @@ fn values(args: &[&[u8]]) -> Result<Vec<JsonNode>, Fail> {
     args.iter().map(|text| value(text)).collect()
 }
 
-fn check_depths(places: &Places, values: &[JsonNode]) -> Result<(), Fail> {
+fn check_depths(places: &PlacesIn, values: &[JsonNode]) -> Result<(), Fail> {
     let deepest = places.iter().flatten().map(Vec::len).max();
     let Some(above) = deepest else {
         return Ok(());
@@ -173,15 +181,15 @@ pub const ARRPOP: Command = Command {
 };
 
 /// The shape that is wished for what is popped, if there is a word for it.
-fn shape(call: &mut WriteCall<'_>) -> Result<Shape, Fail> {
+fn shape(call: &mut WriteCall<'_>) -> Result<ReplyShape, Fail> {
     let args = &mut call.args;
     if !args.word_with("FORMAT", 1) {
-        return Ok(Shape::Text);
+        return Ok(ReplyShape::Text);
     }
     let shape = match args.next()? {
-        b"STRINGS" => Shape::Text,
-        b"EXPAND1" => Shape::Flat,
-        b"EXPAND" => Shape::Expanded,
+        b"STRINGS" => ReplyShape::Text,
+        b"EXPAND1" => ReplyShape::Flat,
+        b"EXPAND" => ReplyShape::Expanded,
         _ => return Err(Fail::Says("wrong reply format")),
     };
     match call.out.resp3() {
@@ -194,7 +202,7 @@ fn arrpop(call: &mut WriteCall<'_>) -> Done {
     let key = call.args.next()?;
     let shape = shape(call)?;
     let path = path_or_root(&mut call.args)?;
-    if path.is_legacy() && shape != Shape::Text {
+    if path.is_legacy() && shape != ReplyShape::Text {
         let told = "Legacy paths are supported only with FORMAT STRINGS";
         return Err(Fail::code(told));
     }
@@ -222,7 +230,7 @@ fn arrpop(call: &mut WriteCall<'_>) -> Done {
     for node in &popped {
         match node {
             None => call.out.null(),
-            Some(node) if shape == Shape::Text => call.out.bulk(&text_of(node)),
+            Some(node) if shape == ReplyShape::Text => call.out.bulk(&text_of(node)),
             Some(node) => spread(node, shape, Spacing::default(), call.out),
         }
     }

@@ -1,7 +1,7 @@
 //! Values as JSON text.
 
 use super::place::{WRONG_KEY, document, no_path, parsed, utf8};
-use super::shape::{Shape, spread};
+use super::shape::{ReplyShape, spread};
 use crate::command::{Arg, Begin, Command, Done, Fail, Find, Flow, KeySpec, KeyUse, ReadCall, Run};
 use crate::types::Json;
 use crate::types::json::path::Spelled;
@@ -23,17 +23,17 @@ pub const GET: Command = Command {
     ..Command::PLAIN
 };
 
-struct Wish<'a> {
+struct GetWish<'a> {
     spacing: Spacing<'a>,
-    shape: Shape,
+    shape: ReplyShape,
     paths: Vec<Spelled<'a>>,
 }
 
 /// What is wished. An argument that is no UTF-8 ends the list of paths, as in RedisJSON.
-fn wish<'a>(call: &mut ReadCall<'a>) -> Result<Wish<'a>, Fail> {
-    let mut wish = Wish {
+fn wish<'a>(call: &mut ReadCall<'a>) -> Result<GetWish<'a>, Fail> {
+    let mut wish = GetWish {
         spacing: Spacing::default(),
-        shape: Shape::Text,
+        shape: ReplyShape::Text,
         paths: Vec::new(),
     };
     let resp3 = call.out.resp3();
@@ -52,9 +52,9 @@ fn wish<'a>(call: &mut ReadCall<'a>) -> Result<Wish<'a>, Fail> {
             }
             // In capitals only.
             wish.shape = match args.next().map_err(missing)? {
-                b"STRING" => Shape::Text,
-                b"EXPAND1" => Shape::Flat,
-                b"EXPAND" => Shape::Expanded,
+                b"STRING" => ReplyShape::Text,
+                b"EXPAND1" => ReplyShape::Flat,
+                b"EXPAND" => ReplyShape::Expanded,
                 _ => return Err(Fail::Says("wrong reply format")),
             };
         } else if !args.word("NOESCAPE") {
@@ -65,7 +65,7 @@ fn wish<'a>(call: &mut ReadCall<'a>) -> Result<Wish<'a>, Fail> {
         wish.paths.push(Spelled::new("."));
     }
     if !resp3 {
-        wish.shape = Shape::Text;
+        wish.shape = ReplyShape::Text;
     }
     Ok(wish)
 }
@@ -79,8 +79,8 @@ fn get(call: &mut ReadCall<'_>) -> Done {
         return Ok(Flow::Done);
     };
     match (wish.shape, &wish.paths[..]) {
-        (Shape::Text, [path]) => call.out.bulk(&one(&json.root, *path, wish.spacing)?),
-        (Shape::Text, _) => call.out.bulk(&several(&json.root, &wish)?),
+        (ReplyShape::Text, [path]) => call.out.bulk(&one(&json.root, *path, wish.spacing)?),
+        (ReplyShape::Text, _) => call.out.bulk(&several(&json.root, &wish)?),
         (shape, paths) => {
             let found: Vec<Vec<&JsonNode>> = paths
                 .iter()
@@ -114,7 +114,7 @@ fn one(root: &JsonNode, path: Spelled<'_>, spacing: Spacing<'_>) -> Result<Vec<u
 }
 
 /// What several paths lead to, each under the path; those that are no paths are left out.
-fn several(root: &JsonNode, wish: &Wish<'_>) -> Result<Vec<u8>, Fail> {
+fn several(root: &JsonNode, wish: &GetWish<'_>) -> Result<Vec<u8>, Fail> {
     let legacy = wish.paths.iter().all(|path| path.is_legacy());
     let mut found: Vec<(&str, Vec<&JsonNode>)> = Vec::new();
     for path in &wish.paths {

@@ -1,6 +1,7 @@
 //! What the commands share: paths and values among arguments, and places in a document that is to be edited.
 
 use std::borrow::Cow;
+use std::cmp::Ordering;
 
 use crate::command::{Args, Fail, ReadCall};
 use crate::engine::{Db, Edit};
@@ -108,14 +109,14 @@ pub fn first<'d>(root: &'d JsonNode, path: Spelled<'_>) -> Result<&'d JsonNode, 
 }
 
 /// The places that a path leads to; of those that hold what doesn't fit, nothing but that they are there.
-pub type Places = Vec<Option<Vec<PathStep>>>;
+pub type PlacesIn = Vec<Option<Vec<PathStep>>>;
 
 pub fn places(
     db: &Db<'_>,
     key: &[u8],
     path: Spelled<'_>,
     fits: impl Fn(&JsonNode) -> bool,
-) -> Result<Places, Fail> {
+) -> Result<PlacesIn, Fail> {
     let root = held(db, key)?.ok_or(NO_DOCUMENT)?;
     let hits = parsed(path)?.as_ref().places(root)?;
     let place = |hit: PathHit<'_>| fits(hit.node).then_some(hit.steps);
@@ -146,4 +147,28 @@ pub fn check_depth(above: usize, node: &JsonNode) -> Result<(), Fail> {
 pub fn hits(path: PathRef<'_>, root: &JsonNode) -> Result<Vec<Vec<PathStep>>, Fail> {
     let hits = path.places(root)?;
     Ok(hits.into_iter().map(|hit| hit.steps).collect())
+}
+
+/// Higher places of an array before lower ones, and what is inside a value before it.
+pub fn order(a: &[PathStep], b: &[PathStep]) -> Ordering {
+    let steps = a.iter().zip(b).map(|(a, b)| order_of_steps(a, b));
+    let differ = steps.into_iter().find(|order| order.is_ne());
+    differ.unwrap_or_else(|| b.len().cmp(&a.len()))
+}
+
+/// Names that are numbers are ordered as numbers: which field goes first decides which one takes its place.
+fn order_of_steps(a: &PathStep, b: &PathStep) -> Ordering {
+    let number = |step: &PathStep| match step {
+        PathStep::At(at) => Some(*at),
+        PathStep::Name(name) => std::str::from_utf8(name.as_bytes()).ok()?.parse().ok(),
+    };
+    match (number(a), number(b)) {
+        (Some(a), Some(b)) => b.cmp(&a),
+        (Some(_), None) => Ordering::Greater,
+        (None, Some(_)) => Ordering::Less,
+        (None, None) => match (a, b) {
+            (PathStep::Name(a), PathStep::Name(b)) => a.as_bytes().cmp(b.as_bytes()),
+            _ => Ordering::Equal,
+        },
+    }
 }

@@ -1,8 +1,6 @@
 //! Values removed, and emptied.
 
-use std::cmp::Ordering;
-
-use super::place::{discard, edit, held, hits, parsed, path_or_root, places};
+use super::place::{discard, edit, held, hits, order, parsed, path_or_root, places};
 use crate::command::{Arg, Command, Done, Flow, KeyUse, Run, WriteCall};
 use crate::engine::Class;
 use crate::types::json::{JsonNode, JsonSeen, PathStep};
@@ -77,30 +75,6 @@ fn outermost(mut places: Vec<Vec<PathStep>>) -> Vec<Vec<PathStep>> {
     }
     kept.reverse();
     kept
-}
-
-/// Higher places of an array before lower ones, and what is inside a value before it.
-fn order(a: &[PathStep], b: &[PathStep]) -> Ordering {
-    let steps = a.iter().zip(b).map(|(a, b)| order_of_steps(a, b));
-    let differ = steps.into_iter().find(|order| order.is_ne());
-    differ.unwrap_or_else(|| b.len().cmp(&a.len()))
-}
-
-/// Names that are numbers are ordered as numbers: which field goes first decides which one takes its place.
-fn order_of_steps(a: &PathStep, b: &PathStep) -> Ordering {
-    let number = |step: &PathStep| match step {
-        PathStep::At(at) => Some(*at),
-        PathStep::Name(name) => std::str::from_utf8(name.as_bytes()).ok()?.parse().ok(),
-    };
-    match (number(a), number(b)) {
-        (Some(a), Some(b)) => b.cmp(&a),
-        (Some(_), None) => Ordering::Greater,
-        (None, Some(_)) => Ordering::Less,
-        (None, None) => match (a, b) {
-            (PathStep::Name(a), PathStep::Name(b)) => a.as_bytes().cmp(b.as_bytes()),
-            _ => Ordering::Equal,
-        },
-    }
 }
 
 pub const CLEAR: Command = Command {

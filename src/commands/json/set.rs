@@ -28,7 +28,7 @@ pub const SET: Command = Command {
 
 /// Which values may be set.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Presence {
+enum MaySet {
     Any,
     New,
     There,
@@ -37,7 +37,7 @@ enum Presence {
 const AT_ROOT: Fail = Fail::Says("new objects must be created at the root");
 
 /// A place at which a value is put.
-enum Spot {
+enum SetAt {
     /// Over the value there.
     Over(Vec<PathStep>),
     /// Into the object there, under a name that it doesn't have.
@@ -45,13 +45,13 @@ enum Spot {
 }
 
 /// Where a path says that a value be put.
-fn spots(root: &JsonNode, path: Spelled<'_>, presence: Presence) -> Result<Vec<Spot>, Fail> {
+fn spots(root: &JsonNode, path: Spelled<'_>, presence: MaySet) -> Result<Vec<SetAt>, Fail> {
     let path = parsed(path)?;
     let there = hits(path.as_ref(), root)?;
-    if presence != Presence::New && !there.is_empty() {
-        return Ok(there.into_iter().map(Spot::Over).collect());
+    if presence != MaySet::New && !there.is_empty() {
+        return Ok(there.into_iter().map(SetAt::Over).collect());
     }
-    if presence == Presence::There {
+    if presence == MaySet::There {
         return Ok(Vec::new());
     }
     let fixed = path.split_last();
@@ -61,7 +61,7 @@ fn spots(root: &JsonNode, path: Spelled<'_>, presence: Presence) -> Result<Vec<S
             let name = FieldName::new(name.as_bytes());
             let parents = hits(parents, root)?.into_iter();
             Ok(parents
-                .map(|steps| Spot::Into(steps, name.clone()))
+                .map(|steps| SetAt::Into(steps, name.clone()))
                 .collect())
         }
         PathEnd::Place if there.is_empty() => Err(Fail::Says("array index out of range")),
@@ -69,24 +69,24 @@ fn spots(root: &JsonNode, path: Spelled<'_>, presence: Presence) -> Result<Vec<S
     }
 }
 
-fn check_spots(spots: &[Spot], node: &JsonNode) -> Result<(), Fail> {
+fn check_spots(spots: &[SetAt], node: &JsonNode) -> Result<(), Fail> {
     spots.iter().try_for_each(|spot| match spot {
-        Spot::Over(steps) => check_depth(steps.len(), node),
-        Spot::Into(steps, _) => check_depth(steps.len() + 1, node),
+        SetAt::Over(steps) => check_depth(steps.len(), node),
+        SetAt::Into(steps, _) => check_depth(steps.len() + 1, node),
     })
 }
 
 /// Puts a value there. False if there is no such place any more, or no object.
-fn put(json: &mut Edit<'_, Json>, spot: &Spot, node: &JsonNode) -> bool {
+fn put(json: &mut Edit<'_, Json>, spot: &SetAt, node: &JsonNode) -> bool {
     match spot {
-        Spot::Over(steps) => {
+        SetAt::Over(steps) => {
             let mut write = |held: &mut JsonNode| std::mem::replace(held, node.clone());
             let old = json.root.edit_at(steps, &mut write);
             let there = old.is_some();
             old.into_iter().for_each(|old| discard(json, old));
             there
         }
-        Spot::Into(steps, name) => {
+        SetAt::Into(steps, name) => {
             let mut add = |held: &mut JsonNode| add_field(held, name, node);
             json.root.edit_at(steps, &mut add) == Some(true)
         }
@@ -119,12 +119,12 @@ fn set(call: &mut WriteCall<'_>) -> Done {
     let (key, path) = (call.args.next()?, path(&mut call.args)?);
     let text = call.args.next()?;
     utf8(text)?;
-    let mut presence = Presence::Any;
+    let mut presence = MaySet::Any;
     while !call.args.is_empty() {
-        if presence == Presence::Any && call.args.word("NX") {
-            presence = Presence::New;
-        } else if presence == Presence::Any && call.args.word("XX") {
-            presence = Presence::There;
+        if presence == MaySet::Any && call.args.word("NX") {
+            presence = MaySet::New;
+        } else if presence == MaySet::Any && call.args.word("XX") {
+            presence = MaySet::There;
         } else if call.args.word("FORMAT") {
             format(call)?;
         } else {
@@ -134,10 +134,10 @@ fn set(call: &mut WriteCall<'_>) -> Done {
     let document = held(&call.db, key)?;
     let node = value(text)?;
     let spots = match (document, path.is_root()) {
-        (Some(_), true) if presence == Presence::New => Vec::new(),
-        (None, _) if presence == Presence::There => Vec::new(),
+        (Some(_), true) if presence == MaySet::New => Vec::new(),
+        (None, _) if presence == MaySet::There => Vec::new(),
         (None, false) => return Err(AT_ROOT),
-        (_, true) => vec![Spot::Over(Vec::new())],
+        (_, true) => vec![SetAt::Over(Vec::new())],
         (Some(root), false) => spots(root, path, presence)?,
     };
     check_spots(&spots, &node)?;
@@ -152,7 +152,7 @@ fn set(call: &mut WriteCall<'_>) -> Done {
 fn put_all(
     call: &mut WriteCall<'_>,
     key: &[u8],
-    spots: &[Spot],
+    spots: &[SetAt],
     node: &JsonNode,
     event: &'static str,
 ) -> Result<bool, Fail> {
@@ -205,8 +205,8 @@ fn mset(call: &mut WriteCall<'_>) -> Done {
     for triplet in triplets.chunks_exact(3) {
         let (key, path) = (triplet[0], Spelled::new(utf8(triplet[1])?));
         let spots = match held(&call.db, key)? {
-            _ if path.is_root() => vec![Spot::Over(Vec::new())],
-            Some(root) => spots(root, path, Presence::Any)?,
+            _ if path.is_root() => vec![SetAt::Over(Vec::new())],
+            Some(root) => spots(root, path, MaySet::Any)?,
             None => return Err(AT_ROOT),
         };
         let node = value(triplet[2])?;
@@ -252,8 +252,8 @@ fn merge_into(call: &mut WriteCall<'_>) -> Done {
     let patch = value(text)?;
     let is_new = document.is_none();
     let spots = match document {
-        _ if path.is_root() => vec![Spot::Over(Vec::new())],
-        Some(root) => spots(root, path, Presence::Any)?,
+        _ if path.is_root() => vec![SetAt::Over(Vec::new())],
+        Some(root) => spots(root, path, MaySet::Any)?,
         None => return Err(AT_ROOT),
     };
     check_spots(&spots, &patch)?;
@@ -265,7 +265,7 @@ fn merge_into(call: &mut WriteCall<'_>) -> Done {
     let mut any = false;
     for spot in &spots {
         any |= match spot {
-            Spot::Over(steps) if !is_new => {
+            SetAt::Over(steps) if !is_new => {
                 let mut old = Vec::new();
                 let mut merge = |held: &mut JsonNode| merge(held, &patch, &mut old);
                 let there = json.root.edit_at(steps, &mut merge).is_some();

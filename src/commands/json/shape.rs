@@ -5,7 +5,7 @@ use crate::types::json::{JsonNode, JsonSeen, Spacing, TextWriter};
 
 /// In which form values are answered.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub enum Shape {
+pub enum ReplyShape {
     Text,
     /// As values of the protocol, but containers and texts as JSON text.
     Flat,
@@ -14,14 +14,14 @@ pub enum Shape {
 }
 
 /// A value as RESP3 has it.
-pub fn spread(node: &JsonNode, shape: Shape, spacing: Spacing<'_>, out: &mut Reply) {
+pub fn spread(node: &JsonNode, shape: ReplyShape, spacing: Spacing<'_>, out: &mut Reply) {
     match node.see() {
         JsonSeen::Null => out.null(),
         JsonSeen::Bool(yes) => out.bool(yes),
         JsonSeen::Int(n) => out.int(n),
         JsonSeen::Large(n) => out.double(n as f64),
         JsonSeen::Float(n) => out.double(n),
-        _ if shape == Shape::Flat => {
+        _ if shape == ReplyShape::Flat => {
             let mut text = TextWriter::new(spacing);
             text.node(node);
             out.bulk(&text.out);

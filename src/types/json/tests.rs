@@ -41,6 +41,21 @@ fn what_is_written_is_what_was_read() {
 }
 
 #[test]
+fn doubles_are_read_as_they_were_written() {
+    let mut random = fastrand::Rng::with_seed(7);
+    for _ in 0..20_000 {
+        let n = f64::from_bits(random.u64(..));
+        if n.is_finite() {
+            let text = text_of(&JsonNode::Float(n));
+            assert_eq!(
+                shown(&doc(&String::from_utf8_lossy(&text))).as_bytes(),
+                text
+            );
+        }
+    }
+}
+
+#[test]
 fn what_is_no_json_is_refused_in_serde_s_words() {
     let deep = |depth| parse(&("[".repeat(depth) + &"]".repeat(depth)));
     assert!(deep(DEPTH_MAX).is_ok());

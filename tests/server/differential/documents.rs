@@ -373,10 +373,10 @@ const FAMILIES: &[Family] = &[Family {
         ("JSON.ARRINSERT jsonkey jsonone jsonindex jsonvalue+", Exact),
         ("JSON.ARRLEN jsonkey [ jsonpath ]", Exact),
         (
-            "JSON.ARRPOP jsonkey [ FORMAT ( STRINGS | EXPAND | EXPAND1 ) ] [ jsonplace [ jsonindex ] ]",
+            "JSON.ARRPOP jsonkey [ FORMAT ( STRINGS | EXPAND | EXPAND1 ) ] [ jsonflat [ jsonindex ] ]",
             Exact,
         ),
-        ("JSON.ARRTRIM jsonkey jsonplace jsonindex jsonindex", Exact),
+        ("JSON.ARRTRIM jsonkey jsonflat jsonindex jsonindex", Exact),
         ("JSON.OBJKEYS jsonkey [ jsonpath ]", Exact),
         ("JSON.OBJLEN jsonkey [ jsonpath ]", Exact),
         ("JSON.RESP jsonkey [ jsonpath ]", Exact),

@@ -67,7 +67,7 @@ struct PathWalk<'d> {
     left: usize,
 }
 
-type Walked = Result<(), TooMuch>;
+type Followed = Result<(), TooMuch>;
 
 impl<'d> PathWalk<'d> {
     fn new(root: &'d JsonNode, with_steps: bool) -> Self {
@@ -84,7 +84,7 @@ impl<'d> PathWalk<'d> {
         parts: &[PathPart],
         node: &'d JsonNode,
         trail: Option<&PathTrail<'_>>,
-    ) -> Walked {
+    ) -> Followed {
         self.left = self.left.checked_sub(1).ok_or(TooMuch)?;
         let Some((part, rest)) = parts.split_first() else {
             let steps = match self.with_steps {
@@ -137,7 +137,7 @@ impl<'d> PathWalk<'d> {
         rest: &[PathPart],
         node: &'d JsonNode,
         trail: Option<&PathTrail<'_>>,
-    ) -> Walked {
+    ) -> Followed {
         let Some(child) = node
             .as_object()
             .and_then(|fields| fields.find(name.as_bytes()))
@@ -165,7 +165,7 @@ impl<'d> PathWalk<'d> {
         rest: &[PathPart],
         node: &'d JsonNode,
         trail: Option<&PathTrail<'_>>,
-    ) -> Walked {
+    ) -> Followed {
         let child = node.as_array().and_then(|elements| elements.get(at));
         let step = Passed::At(at);
         match child {
@@ -186,8 +186,8 @@ impl<'d> PathWalk<'d> {
         &mut self,
         node: &'d JsonNode,
         trail: Option<&PathTrail<'_>>,
-        mut visit: impl FnMut(&mut Self, &'d JsonNode, Option<&PathTrail<'_>>) -> Walked,
-    ) -> Walked {
+        mut visit: impl FnMut(&mut Self, &'d JsonNode, Option<&PathTrail<'_>>) -> Followed,
+    ) -> Followed {
         match node.see() {
             JsonSeen::Array(elements) => elements.iter().enumerate().try_for_each(|(at, child)| {
                 let step = Passed::At(at);
@@ -221,7 +221,7 @@ impl<'d> PathWalk<'d> {
         rest: &[PathPart],
         node: &'d JsonNode,
         trail: Option<&PathTrail<'_>>,
-    ) -> Walked {
+    ) -> Followed {
         self.each(node, trail, |walk, child, trail| {
             walk.on(rest, child, trail)?;
             walk.below(rest, child, trail)
@@ -235,7 +235,7 @@ impl<'d> PathWalk<'d> {
         rest: &[PathPart],
         node: &'d JsonNode,
         trail: Option<&PathTrail<'_>>,
-    ) -> Walked {
+    ) -> Followed {
         let visit = |walk: &mut Self, node: &'d JsonNode, trail: Option<&PathTrail<'_>>| match walk
             .holds(filter, node)?
         {
