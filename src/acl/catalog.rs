@@ -25,6 +25,7 @@ pub const CATEGORIES: &[&str] = &[
     "connection",
     "transaction",
     "scripting",
+    "json",
 ];
 
 /// The number of a category, by its name in any case.

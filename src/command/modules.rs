@@ -3,7 +3,7 @@
 use super::Entry;
 use crate::resp::Reply;
 
-/// The group of their commands. No ACL category has any of these.
+/// The group of their commands.
 pub const GROUP: &str = "module";
 
 /// A module of another server, whose commands and type this one has.
@@ -16,12 +16,20 @@ pub struct Module {
     pub options: &'static str,
 }
 
-pub const MODULES: &[Module] = &[Module {
-    name: "vectorset",
-    version: 1,
-    prefix: "v",
-    options: "handle-io-errors|handle-repl-async-load",
-}];
+pub const MODULES: &[Module] = &[
+    Module {
+        name: "vectorset",
+        version: 1,
+        prefix: "v",
+        options: "handle-io-errors|handle-repl-async-load",
+    },
+    Module {
+        name: "ReJSON",
+        version: 20803,
+        prefix: "json.",
+        options: "handle-io-errors",
+    },
+];
 
 impl Module {
     pub fn has(&self, entry: &Entry) -> bool {

@@ -425,8 +425,8 @@ pub enum Found {
 fn categories(family: &Family, command: &Command, flags: u32) -> Vec<&'static str> {
     let has = |flag: Flag| flags & flag.bit() != 0;
     let mut all = Vec::new();
-    // No category has what a module brings.
-    if family.group == modules::GROUP {
+    // No category has what a module brings, unless it brings its own.
+    if family.group == modules::GROUP && family.category.is_empty() {
         return all;
     }
     if has(Flag::Write) {

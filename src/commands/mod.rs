@@ -7,6 +7,7 @@ mod connection;
 mod geo;
 mod hash;
 mod hyperloglog;
+mod json;
 mod key;
 mod list;
 mod pubsub;
@@ -36,6 +37,7 @@ pub const FAMILIES: &[&Family] = &[
     &hyperloglog::FAMILY,
     &geo::FAMILY,
     &vectors::FAMILY,
+    &json::FAMILY,
     &connection::FAMILY,
     &transaction::FAMILY,
     &pubsub::FAMILY,

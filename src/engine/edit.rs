@@ -10,11 +10,11 @@ use std::ops::{Deref, DerefMut};
 
 use super::access::Access;
 use super::db::discard;
-use super::effects::{Class, Effects};
+use super::effects::{Class, Effects, Garbage};
 use super::entry::New;
 use super::fields::{Fields, sync_fields, tell_gone};
 use super::shard::Shard;
-use crate::types::{Bstr, Hash, Kind, Piece, Text, Type, ValueRef};
+use crate::types::{Bstr, Hash, Kind, Piece, Text, Type, Value, ValueRef};
 
 pub struct Edit<'a, T: Type> {
     shard: &'a mut Shard,
@@ -117,6 +117,13 @@ impl<'a, T: Type> Edit<'a, T> {
     pub fn announce_aside(&mut self, name: &'static str) {
         self.tell(name, &[]);
         self.noted = true;
+    }
+
+    /// Drops what was taken out of the value now if that is quick, else once no lock is held.
+    pub fn discard(&mut self, part: Value) {
+        if part.free_effort() > 1 {
+            self.effects.garbage.push(Garbage::Value(part));
+        }
     }
 
     /// Lets the key's sleepers look again, though for others it hasn't changed.

@@ -18,9 +18,9 @@ pub enum Class {
     Hash = EventClasses::HASH.bits(),
     ZSet = EventClasses::ZSET.bits(),
     Stream = EventClasses::STREAM.bits(),
+    Module = EventClasses::MODULE.bits(),
     Expired = EventClasses::EXPIRED.bits(),
     Evicted = EventClasses::EVICTED.bits(),
-    Module = EventClasses::MODULE.bits(),
     Miss = EventClasses::KEY_MISS.bits(),
     New = EventClasses::NEW.bits(),
     Overwritten = EventClasses::OVERWRITTEN.bits(),
@@ -37,7 +37,7 @@ impl Class {
             Kind::Set => Class::Set,
             Kind::ZSet => Class::ZSet,
             Kind::Stream => Class::Stream,
-            Kind::VectorSet => Class::Module,
+            Kind::VectorSet | Kind::Json => Class::Module,
         }
     }
 }

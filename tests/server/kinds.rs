@@ -14,6 +14,8 @@ fn commands(kind: &str, key: &str, n: usize) -> String {
         "zset" => format!("ZADD {key} {n}.5 member:{n}"),
         "stream" => format!("XADD {key} {}-1 field:{n} value:{n}", n + 1),
         "vectorset" => format!("VADD {key} VALUES 3 {n} {} 1 element:{n} EF 10", n * n % 97),
+        "ReJSON-RL" if n == 0 => format!("JSON.SET {key} $ {{}}"),
+        "ReJSON-RL" => format!("JSON.SET {key} $.field:{n} [{n},true]"),
         other => panic!("say here how a value of the type {other} is made"),
     }
 }

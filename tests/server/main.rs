@@ -11,6 +11,7 @@ mod concurrency;
 mod cves;
 mod daemon;
 mod differential;
+mod documents;
 mod ending;
 mod expiry;
 mod fields;

@@ -6,7 +6,7 @@ use crate::engine::{SavedKey, Snapshot};
 use crate::persist::disk::Pushed;
 use crate::persist::rdb::{self, Dialect};
 use crate::resp::encode;
-use crate::types::{HashRef, Piece, ValueRef};
+use crate::types::{HashRef, Piece, ValueRef, json};
 use crate::util::number::write_double;
 use crate::util::{clock, thread};
 
@@ -108,6 +108,9 @@ fn key(saved: &SavedKey, out: &mut Output<'_>) -> io::Result<()> {
         value @ ValueRef::VectorSet(_) => {
             let payload = rdb::dump(value, Dialect::Redis);
             out.command(&[b"RESTORE", key, b"0", &payload])?;
+        }
+        ValueRef::Json(json) => {
+            out.command(&[b"JSON.SET", key, b"$", &json::text_of(&json.root)])?;
         }
     }
     if let Some(deadline_ms) = saved.deadline_ms {

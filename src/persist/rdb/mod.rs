@@ -6,6 +6,7 @@
 mod compress;
 mod dialect;
 mod envelope;
+mod json;
 mod load;
 mod metadata;
 mod modules;
@@ -229,8 +230,9 @@ pub fn check_dump(payload: &[u8], trusted: bool) -> Option<Dumped<'_>> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::types::json::parse_all;
     use crate::types::stream::{Group, Id, Stream};
-    use crate::types::{Bstr, Hash, List, Set, Text, Type, ZSet};
+    use crate::types::{Bstr, Hash, Json, List, Set, Text, Type, ZSet};
 
     fn samples() -> Vec<Value> {
         let limits = Limits {
@@ -268,6 +270,10 @@ mod tests {
         for count in [1, 250] {
             values.push(stream(count).wrap());
         }
+        let text =
+            r#"{"name":"a text of some length","list":[1,2.5,null,true,[]],"deep":{"a":{"b":{}}}}"#;
+        let root = parse_all(text).expect("it is JSON");
+        values.push(Json { root }.wrap());
         values
     }
 

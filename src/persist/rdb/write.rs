@@ -108,7 +108,7 @@ impl<S: Spill> Writer<S> {
             ValueRef::Stream(_) if self.style.version >= VERSION_STREAM_3 => kind::STREAM_3,
             ValueRef::Stream(_) if packs => kind::STREAM_2,
             ValueRef::Stream(_) => kind::STREAM,
-            ValueRef::VectorSet(_) => kind::MODULE_2,
+            ValueRef::VectorSet(_) | ValueRef::Json(_) => kind::MODULE_2,
         }
     }
 
@@ -158,6 +158,7 @@ impl<S: Spill> Writer<S> {
             (kind, ValueRef::Hash(hash)) => self.hash(kind, hash),
             (kind, ValueRef::Stream(stream)) => self.stream(kind, stream),
             (_, ValueRef::VectorSet(set)) => self.vector_set(set),
+            (_, ValueRef::Json(json)) => self.json(json),
         }
     }
 

@@ -9,7 +9,7 @@ use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 pub use client::{Client, Reply, Transport, encode};
-pub use oracles::{Oracle, oracles, redis_8, valkey_9};
+pub use oracles::{Oracle, oracles, redis_8, redis_stack, valkey_9};
 pub use process::{Server, free_port, our_server, real_redis};
 pub use value::{Value, escape};
 

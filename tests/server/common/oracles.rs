@@ -81,3 +81,8 @@ pub fn redis_8() -> Option<PathBuf> {
 pub fn valkey_9() -> Option<PathBuf> {
     named("valkey-9")
 }
+
+/// Redis Stack 7.4.1, if it is here.
+pub fn redis_stack() -> Option<PathBuf> {
+    named("redis-stack")
+}

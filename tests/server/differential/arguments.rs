@@ -235,6 +235,7 @@ impl Arguments {
             "element" => format!("e{}", rng.u8(1..30)).into_bytes(),
             "attributes" => from(rng, ATTRIBUTES),
             "filter" => from(rng, FILTERS),
+            json if json.starts_with("json") => super::documents::argument(rng, json),
             "onlynew" => b">".to_vec(),
             "newid" => self.new_id(),
             "oldid" => self.old_id(),

@@ -73,6 +73,7 @@ fn compare_key(world: &mut World, db: usize, key: &[u8]) {
             Check::StreamInfo,
         ),
         "vectorset" => (command(&["VCARD", "KEY"]), Check::Exact),
+        "ReJSON-RL" => (command(&["JSON.GET", "KEY"]), Check::Exact),
         other => panic!("no such type: {other}"),
     };
     for (command, check) in [

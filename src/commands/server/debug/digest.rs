@@ -8,7 +8,7 @@ use sha2::{Digest as _, Sha256};
 
 use crate::types::stream::{Id, Stream};
 use crate::types::vectors::Projection;
-use crate::types::{HashRef, Piece, ValueRef, VectorSet};
+use crate::types::{HashRef, Piece, ValueRef, VectorSet, json};
 
 /// The fingerprint. Of nothing it is zero.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -61,6 +61,7 @@ impl Digest {
             })),
             ValueRef::Stream(stream) => of_stream(stream),
             ValueRef::VectorSet(set) => of_vectors(set),
+            ValueRef::Json(json) => Digest::of(&[&json::text_of(&json.root)]),
         };
         Digest::of(&[value.kind().name().as_bytes(), &content.0])
     }

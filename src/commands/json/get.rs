@@ -1,0 +1,176 @@
+//! Values as JSON text.
+
+use super::place::{WRONG_KEY, document, no_path, parsed, utf8};
+use super::shape::{ReplyShape, spread};
+use crate::command::{Arg, Begin, Command, Done, Fail, Find, Flow, KeySpec, KeyUse, ReadCall, Run};
+use crate::types::Json;
+use crate::types::json::path::Spelled;
+use crate::types::json::{JsonNode, Spacing, TextWriter};
+
+pub const GET: Command = Command {
+    name: "json.get",
+    summary: "Returns the values at paths of a document",
+    cost: "O(N) for the document's size N",
+    args: &[
+        Arg::key("key", KeyUse::READ),
+        Arg::text("indent").token("INDENT").optional(),
+        Arg::text("newline").token("NEWLINE").optional(),
+        Arg::text("space").token("SPACE").optional(),
+        Arg::text("format").token("FORMAT").optional(),
+        Arg::text("path").optional().many(),
+    ],
+    run: Run::Read(get),
+    ..Command::PLAIN
+};
+
+struct GetWish<'a> {
+    spacing: Spacing<'a>,
+    shape: ReplyShape,
+    paths: Vec<Spelled<'a>>,
+}
+
+/// What is wished. An argument that is no UTF-8 ends the list of paths, as in RedisJSON.
+fn wish<'a>(call: &mut ReadCall<'a>) -> Result<GetWish<'a>, Fail> {
+    let mut wish = GetWish {
+        spacing: Spacing::default(),
+        shape: ReplyShape::Text,
+        paths: Vec::new(),
+    };
+    let resp3 = call.out.resp3();
+    let args = &mut call.args;
+    let missing = |_| Fail::arity("json.get");
+    while let Some(Ok(_)) = args.peek().map(utf8) {
+        if args.word("INDENT") {
+            wish.spacing.indent = args.next().map_err(missing)?;
+        } else if args.word("NEWLINE") {
+            wish.spacing.newline = args.next().map_err(missing)?;
+        } else if args.word("SPACE") {
+            wish.spacing.space = args.next().map_err(missing)?;
+        } else if args.word("FORMAT") {
+            if !resp3 && wish.paths.is_empty() {
+                return Err(Fail::Says("FORMAT argument is not supported on RESP2"));
+            }
+            // In capitals only.
+            wish.shape = match args.next().map_err(missing)? {
+                b"STRING" => ReplyShape::Text,
+                b"EXPAND1" => ReplyShape::Flat,
+                b"EXPAND" => ReplyShape::Expanded,
+                _ => return Err(Fail::Says("wrong reply format")),
+            };
+        } else if !args.word("NOESCAPE") {
+            wish.paths.push(Spelled::new(utf8(args.next()?)?));
+        }
+    }
+    if wish.paths.is_empty() {
+        wish.paths.push(Spelled::new("."));
+    }
+    if !resp3 {
+        wish.shape = ReplyShape::Text;
+    }
+    Ok(wish)
+}
+
+fn get(call: &mut ReadCall<'_>) -> Done {
+    let key = call.args.next()?;
+    let wish = wish(call)?;
+    let json = call.db.read::<Json>(key).map_err(|_| WRONG_KEY)?;
+    let Some(json) = json else {
+        call.out.null();
+        return Ok(Flow::Done);
+    };
+    match (wish.shape, &wish.paths[..]) {
+        (ReplyShape::Text, [path]) => call.out.bulk(&one(&json.root, *path, wish.spacing)?),
+        (ReplyShape::Text, _) => call.out.bulk(&several(&json.root, &wish)?),
+        (shape, paths) => {
+            let found: Vec<Vec<&JsonNode>> = paths
+                .iter()
+                .map(|path| match path.parse() {
+                    Ok(path) => Ok(path.as_ref().values(&json.root)?),
+                    Err(_) => Ok(Vec::new()),
+                })
+                .collect::<Result<_, Fail>>()?;
+            call.out.array(found.len());
+            for values in found {
+                call.out.array(values.len());
+                for node in values {
+                    spread(node, shape, wish.spacing, call.out);
+                }
+            }
+        }
+    }
+    Ok(Flow::Done)
+}
+
+/// What one path leads to: a list of values, or one value.
+fn one(root: &JsonNode, path: Spelled<'_>, spacing: Spacing<'_>) -> Result<Vec<u8>, Fail> {
+    let values = parsed(path)?.as_ref().values(root)?;
+    let mut text = TextWriter::new(spacing);
+    match (path.is_legacy(), values.first()) {
+        (false, _) => text.array(values.into_iter()),
+        (true, Some(first)) => text.node(first),
+        (true, None) => return Err(no_path(&path.whole(), "")),
+    }
+    Ok(text.out)
+}
+
+/// What several paths lead to, each under the path; those that are no paths are left out.
+fn several(root: &JsonNode, wish: &GetWish<'_>) -> Result<Vec<u8>, Fail> {
+    let legacy = wish.paths.iter().all(|path| path.is_legacy());
+    let mut found: Vec<(&str, Vec<&JsonNode>)> = Vec::new();
+    for path in &wish.paths {
+        let Ok(parsed) = path.parse() else {
+            continue;
+        };
+        let values = parsed.as_ref().values(root)?;
+        if legacy && values.is_empty() {
+            return Err(no_path(path.text, ""));
+        }
+        if !found.iter().any(|(text, _)| *text == path.text) {
+            found.push((path.text, values));
+        }
+    }
+    let mut text = TextWriter::new(wish.spacing);
+    text.object(
+        found.into_iter(),
+        str::as_bytes,
+        |text, values| match legacy {
+            true => values.first().into_iter().for_each(|node| text.node(node)),
+            false => text.array(values.into_iter()),
+        },
+    );
+    Ok(text.out)
+}
+
+pub const MGET: Command = Command {
+    name: "json.mget",
+    summary: "Returns the values at one path of several documents",
+    cost: "O(N) for the documents' sizes N",
+    args: &[Arg::key("key", KeyUse::READ).many(), Arg::text("path")],
+    keys: Some(&[KeySpec {
+        used: KeyUse::READ,
+        begin: Begin::Index(1),
+        find: Find::Range {
+            last: -2,
+            step: 1,
+            limit: 0,
+        },
+    }]),
+    run: Run::Read(mget),
+    ..Command::PLAIN
+};
+
+/// A null for what is no document, or has nothing there.
+fn mget(call: &mut ReadCall<'_>) -> Done {
+    let args = call.args.rest();
+    let (path, keys) = args.split_last().ok_or(Fail::SYNTAX)?;
+    let path = Spelled::new(utf8(path)?);
+    call.out.array(keys.len());
+    for key in keys {
+        let text = match document(call, key) {
+            Ok(Some(root)) => one(root, path, Spacing::default()).ok(),
+            _ => None,
+        };
+        call.out.bulk_or_null(text.as_deref());
+    }
+    Ok(Flow::Done)
+}

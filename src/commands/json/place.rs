@@ -1,0 +1,174 @@
+//! What the commands share: paths and values among arguments, and places in a document that is to be edited.
+
+use std::borrow::Cow;
+use std::cmp::Ordering;
+
+use crate::command::{Args, Fail, ReadCall};
+use crate::engine::{Db, Edit};
+use crate::types::json::path::{JsonPath, PathHit, PathRef, Spelled, TooMuch};
+use crate::types::json::{DEPTH_MAX, JsonNode, JsonSeen, PathStep, parse};
+use crate::types::{Json, Type};
+
+pub const WRONG_KEY: Fail = Fail::Code(Cow::Borrowed("Existing key has wrong Redis type"));
+pub const NO_DOCUMENT: Fail =
+    Fail::Says("could not perform this operation on a key that doesn't exist");
+pub const NO_UTF8: Fail = Fail::Code(Cow::Borrowed("Couldn't parse as UTF-8 string"));
+pub const TOO_MUCH: Fail = Fail::Says("following the path takes too many steps");
+const TOO_DEEP: Fail = Fail::Says("recursion limit exceeded");
+
+impl From<TooMuch> for Fail {
+    fn from(_: TooMuch) -> Self {
+        TOO_MUCH
+    }
+}
+
+pub fn utf8(bytes: &[u8]) -> Result<&str, Fail> {
+    std::str::from_utf8(bytes).map_err(|_| NO_UTF8)
+}
+
+/// The next argument, which must be a path.
+pub fn path<'a>(args: &mut Args<'a>) -> Result<Spelled<'a>, Fail> {
+    Ok(Spelled::new(utf8(args.next()?)?))
+}
+
+/// The next argument as a path; the whole document if there is none.
+pub fn path_or_root<'a>(args: &mut Args<'a>) -> Result<Spelled<'a>, Fail> {
+    match args.is_empty() {
+        true => Ok(Spelled::new(".")),
+        false => path(args),
+    }
+}
+
+pub fn parsed(path: Spelled<'_>) -> Result<JsonPath, Fail> {
+    path.parse().map_err(Fail::code)
+}
+
+/// An argument that is a value.
+pub fn value(bytes: &[u8]) -> Result<JsonNode, Fail> {
+    parse(utf8(bytes)?).map_err(|error| Fail::code(error.to_string()))
+}
+
+/// What goes wrong with a value whose error text begins with `ERR`.
+pub fn said(error: serde_json::Error) -> Fail {
+    Fail::said(error.to_string())
+}
+
+/// `Path '$.a' does not exist`, and perhaps what else may be wrong.
+pub fn no_path(path: &str, or: &str) -> Fail {
+    Fail::said(format!("Path '{path}' does not exist{or}"))
+}
+
+/// What was found is of another type.
+pub fn wrong_value(wanted: &str, found: &str) -> Fail {
+    Fail::code(format!(
+        "WRONGTYPE wrong type of path value - expected {wanted} but found {found}"
+    ))
+}
+
+/// What JSON.TYPE calls a value.
+pub fn type_name(node: &JsonNode) -> &'static str {
+    match node.see() {
+        JsonSeen::Null => "null",
+        JsonSeen::Bool(_) => "boolean",
+        JsonSeen::Int(_) | JsonSeen::Large(_) => "integer",
+        JsonSeen::Float(_) => "number",
+        JsonSeen::Text(_) => "string",
+        JsonSeen::Array(_) => "array",
+        JsonSeen::Object(_) => "object",
+    }
+}
+
+/// The document at a key, for those who look at it.
+pub fn document<'c>(call: &'c ReadCall<'_>, key: &[u8]) -> Result<Option<&'c JsonNode>, Fail> {
+    let json = call.db.read::<Json>(key).map_err(|_| WRONG_KEY)?;
+    Ok(json.map(|json| &json.root))
+}
+
+/// The document at a key, for those who are about to edit it.
+pub fn held<'d>(db: &'d Db<'_>, key: &[u8]) -> Result<Option<&'d JsonNode>, Fail> {
+    let json = db.held::<Json>(key).map_err(|_| WRONG_KEY)?;
+    Ok(json.map(|json| &json.root))
+}
+
+/// The document at a key that was found there before.
+pub fn edit<'d>(db: &'d mut Db<'_>, key: &[u8]) -> Result<Edit<'d, Json>, Fail> {
+    let json = db.edit::<Json>(key).map_err(|_| WRONG_KEY)?;
+    json.ok_or(NO_DOCUMENT)
+}
+
+/// Drops a value that was taken out of a document.
+pub fn discard(json: &mut Edit<'_, Json>, node: JsonNode) {
+    json.discard(Json { root: node }.wrap());
+}
+
+/// The first value that a path of the older kind leads to.
+pub fn first<'d>(root: &'d JsonNode, path: Spelled<'_>) -> Result<&'d JsonNode, Fail> {
+    let values = parsed(path)?.as_ref().values(root)?;
+    let first = values.first().copied();
+    first.ok_or_else(|| no_path(&path.whole(), ""))
+}
+
+/// The places that a path leads to; of those that hold what doesn't fit, nothing but that they are there.
+pub type PlacesIn = Vec<Option<Vec<PathStep>>>;
+
+pub fn places(
+    db: &Db<'_>,
+    key: &[u8],
+    path: Spelled<'_>,
+    fits: impl Fn(&JsonNode) -> bool,
+) -> Result<PlacesIn, Fail> {
+    let root = held(db, key)?.ok_or(NO_DOCUMENT)?;
+    let hits = parsed(path)?.as_ref().places(root)?;
+    let place = |hit: PathHit<'_>| fits(hit.node).then_some(hit.steps);
+    Ok(hits.into_iter().map(place).collect())
+}
+
+/// The value at a place.
+pub fn at<'d>(root: &'d JsonNode, steps: &[PathStep]) -> Option<&'d JsonNode> {
+    let mut node = root;
+    for step in steps {
+        node = match step {
+            PathStep::At(at) => node.as_array()?.get(*at)?,
+            PathStep::Name(name) => node.as_object()?.find(name.as_bytes())?,
+        };
+    }
+    Some(node)
+}
+
+/// A value that is put below so many containers must not make the document too deep.
+pub fn check_depth(above: usize, node: &JsonNode) -> Result<(), Fail> {
+    match above + node.depth() > DEPTH_MAX {
+        true => Err(TOO_DEEP),
+        false => Ok(()),
+    }
+}
+
+/// The places of a part of a path.
+pub fn hits(path: PathRef<'_>, root: &JsonNode) -> Result<Vec<Vec<PathStep>>, Fail> {
+    let hits = path.places(root)?;
+    Ok(hits.into_iter().map(|hit| hit.steps).collect())
+}
+
+/// Higher places of an array before lower ones, and what is inside a value before it.
+pub fn order(a: &[PathStep], b: &[PathStep]) -> Ordering {
+    let steps = a.iter().zip(b).map(|(a, b)| order_of_steps(a, b));
+    let differ = steps.into_iter().find(|order| order.is_ne());
+    differ.unwrap_or_else(|| b.len().cmp(&a.len()))
+}
+
+/// Names that are numbers are ordered as numbers: which field goes first decides which one takes its place.
+fn order_of_steps(a: &PathStep, b: &PathStep) -> Ordering {
+    let number = |step: &PathStep| match step {
+        PathStep::At(at) => Some(*at),
+        PathStep::Name(name) => std::str::from_utf8(name.as_bytes()).ok()?.parse().ok(),
+    };
+    match (number(a), number(b)) {
+        (Some(a), Some(b)) => b.cmp(&a),
+        (Some(_), None) => Ordering::Greater,
+        (None, Some(_)) => Ordering::Less,
+        (None, None) => match (a, b) {
+            (PathStep::Name(a), PathStep::Name(b)) => a.as_bytes().cmp(b.as_bytes()),
+            _ => Ordering::Equal,
+        },
+    }
+}

@@ -1,0 +1,72 @@
+//! An object of many fields, found through an index. Copies share the parts that neither of them has changed.
+
+use super::node::JsonNode;
+use super::text::FieldName;
+use crate::types::dense::{Keyed, Shared};
+use crate::util::keyhash;
+
+/// A field of such an object.
+#[derive(Clone, Debug)]
+pub struct ManyField {
+    pub name: FieldName,
+    pub node: JsonNode,
+}
+
+impl Keyed for ManyField {
+    fn key(&self) -> &[u8] {
+        self.name.as_bytes()
+    }
+}
+
+/// ObjectView in the order in which they came. The last one takes the place of one that is removed, as in RedisJSON.
+#[derive(Clone, Debug)]
+pub struct ManyFields(Shared<ManyField>);
+
+impl ManyFields {
+    pub fn new(fields: impl Iterator<Item = ManyField>) -> Self {
+        let mut many = ManyFields(Shared::new());
+        fields.for_each(|field| drop(many.set(field)));
+        many
+    }
+
+    pub fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    pub fn find(&self, name: &[u8]) -> Option<usize> {
+        self.0.find(keyhash::hash(name), name)
+    }
+
+    pub fn at(&self, at: usize) -> &ManyField {
+        self.0.at(at)
+    }
+
+    pub fn at_mut(&mut self, at: usize) -> &mut ManyField {
+        self.0.at_mut(at)
+    }
+
+    pub fn iter(&self) -> impl Iterator<Item = &ManyField> {
+        self.0.iter()
+    }
+
+    /// Sets a field, and returns what it held.
+    pub fn set(&mut self, field: ManyField) -> Option<JsonNode> {
+        let hash = keyhash::hash(field.name.as_bytes());
+        match self.0.find(hash, field.name.as_bytes()) {
+            Some(at) => Some(std::mem::replace(&mut self.0.at_mut(at).node, field.node)),
+            None => {
+                self.0.push(hash, field);
+                None
+            }
+        }
+    }
+
+    pub fn remove(&mut self, at: usize) -> JsonNode {
+        self.0.swap_remove(at).node
+    }
+
+    /// Bytes of fields and index, not those that names and values hold themselves.
+    pub fn heap_bytes(&self) -> usize {
+        self.0.heap_bytes()
+    }
+}

@@ -1,0 +1,59 @@
+//! A JSON document.
+//!
+//! It is a tree of nodes of sixteen bytes. A copy shares all of it, and an edit copies the containers on the way to its
+//! place, where they are shared: a running snapshot costs what is edited meanwhile, however large the document is.
+
+mod array;
+mod fields;
+mod names;
+mod node;
+mod parse;
+pub mod path;
+mod text;
+mod write;
+
+pub use node::{ArrayView, JsonNode, JsonSeen, ObjectView, PathStep};
+pub use parse::{parse, parse_all};
+pub use text::FieldName;
+pub use write::{Spacing, TextWriter, text_of};
+
+use super::TypeRef;
+
+/// How many containers may stand in one another, as in RedisJSON.
+pub const DEPTH_MAX: usize = 127;
+
+/// More pieces than anyone frees while a client waits.
+const MANY: usize = 1024;
+
+/// A document, by its root.
+#[derive(Clone, Debug, Default)]
+pub struct Json {
+    pub root: JsonNode,
+}
+
+impl<'a> TypeRef<'a> for &'a Json {
+    type Whole = Json;
+
+    fn see(json: &'a Json) -> Self {
+        json
+    }
+
+    fn encoding(self) -> &'static str {
+        "raw"
+    }
+
+    fn heap_bytes(self) -> usize {
+        self.root.heap_bytes()
+    }
+
+    fn detached(self) -> Json {
+        self.clone()
+    }
+
+    fn free_effort(self) -> usize {
+        self.root.count(MANY)
+    }
+}
+
+#[cfg(test)]
+mod tests;

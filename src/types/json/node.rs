@@ -1,0 +1,419 @@
+//! A value in a document: sixteen bytes, which hold numbers and short texts themselves.
+//!
+//! Arrays and objects stand behind counted pointers, so a copy of a document is one pointer more to its root. Whoever
+//! edits a container that is shared copies that one first, and none that is below it.
+
+use triomphe::{Arc, ThinArc};
+
+use super::array::LongArray;
+use super::fields::{ManyField, ManyFields};
+use super::names::FieldNames;
+use super::text::{FieldName, LongText, ShortText, long, long_bytes};
+
+/// Above this, an array stands in chunks, and an object has an index. Up to it an edit may write all of them anew.
+const SMALL_MAX: usize = 64;
+/// From here down, a long array is short again.
+const SMALL_AGAIN: usize = SMALL_MAX / 2;
+
+#[derive(Clone, Debug, Default)]
+pub enum JsonNode {
+    #[default]
+    Null,
+    Bool(bool),
+    Int(i64),
+    /// An integer beyond those with a sign.
+    Large(u64),
+    Float(f64),
+    Short(ShortText),
+    Long(LongText),
+    Array(ThinArc<(), JsonNode>),
+    LongArray(Arc<LongArray>),
+    Object(ThinArc<FieldNames, JsonNode>),
+    LongObject(Arc<ManyFields>),
+}
+
+/// What a node is, for whoever looks at it.
+#[derive(Clone, Copy, Debug)]
+pub enum JsonSeen<'a> {
+    Null,
+    Bool(bool),
+    Int(i64),
+    Large(u64),
+    Float(f64),
+    Text(&'a [u8]),
+    Array(ArrayView<'a>),
+    Object(ObjectView<'a>),
+}
+
+/// The elements of an array.
+#[derive(Clone, Copy, Debug)]
+pub enum ArrayView<'a> {
+    Short(&'a [JsonNode]),
+    Long(&'a LongArray),
+}
+
+impl<'a> ArrayView<'a> {
+    pub fn len(self) -> usize {
+        match self {
+            ArrayView::Short(nodes) => nodes.len(),
+            ArrayView::Long(array) => array.len(),
+        }
+    }
+
+    pub fn is_empty(self) -> bool {
+        self.len() == 0
+    }
+
+    pub fn get(self, at: usize) -> Option<&'a JsonNode> {
+        match self {
+            ArrayView::Short(nodes) => nodes.get(at),
+            ArrayView::Long(array) => array.get(at),
+        }
+    }
+
+    pub fn iter(self) -> impl Iterator<Item = &'a JsonNode> {
+        let (short, long) = match self {
+            ArrayView::Short(nodes) => (nodes, None),
+            ArrayView::Long(array) => (&[][..], Some(array.iter())),
+        };
+        short.iter().chain(long.into_iter().flatten())
+    }
+}
+
+/// The fields of an object.
+#[derive(Clone, Copy, Debug)]
+pub enum ObjectView<'a> {
+    Few(&'a FieldNames, &'a [JsonNode]),
+    Many(&'a ManyFields),
+}
+
+impl<'a> ObjectView<'a> {
+    pub fn len(self) -> usize {
+        match self {
+            ObjectView::Few(_, nodes) => nodes.len(),
+            ObjectView::Many(many) => many.len(),
+        }
+    }
+
+    pub fn is_empty(self) -> bool {
+        self.len() == 0
+    }
+
+    pub fn find(self, name: &[u8]) -> Option<&'a JsonNode> {
+        match self {
+            ObjectView::Few(names, nodes) => names.find(name).map(|at| &nodes[at]),
+            ObjectView::Many(many) => many.find(name).map(|at| &many.at(at).node),
+        }
+    }
+
+    pub fn iter(self) -> impl Iterator<Item = (&'a FieldName, &'a JsonNode)> {
+        let (few, many) = match self {
+            ObjectView::Few(names, nodes) => (Some(names.all().iter().zip(nodes)), None),
+            ObjectView::Many(many) => {
+                let fields = many.iter().map(|field| (&field.name, &field.node));
+                (None, Some(fields))
+            }
+        };
+        let (few, many) = (few.into_iter().flatten(), many.into_iter().flatten());
+        few.chain(many)
+    }
+}
+
+/// A step from a container to something in it.
+#[derive(Clone, Debug, PartialEq)]
+pub enum PathStep {
+    Name(FieldName),
+    At(usize),
+}
+
+impl JsonNode {
+    pub fn text(text: &[u8]) -> Self {
+        match ShortText::new(text) {
+            Some(short) => JsonNode::Short(short),
+            None => JsonNode::Long(long(text)),
+        }
+    }
+
+    pub fn array(elements: Vec<JsonNode>) -> Self {
+        match elements.len() {
+            0..=SMALL_MAX => {
+                JsonNode::Array(ThinArc::from_header_and_iter((), elements.into_iter()))
+            }
+            _ => JsonNode::LongArray(Arc::new(LongArray::new(elements))),
+        }
+    }
+
+    /// An object of fields whose names differ.
+    pub fn object(fields: Vec<(FieldName, JsonNode)>) -> Self {
+        if fields.len() > SMALL_MAX {
+            let fields = fields
+                .into_iter()
+                .map(|(name, node)| ManyField { name, node });
+            return JsonNode::LongObject(Arc::new(ManyFields::new(fields)));
+        }
+        let (names, nodes): (Vec<FieldName>, Vec<JsonNode>) = fields.into_iter().unzip();
+        let names = FieldNames::shared(names);
+        JsonNode::Object(ThinArc::from_header_and_iter(names, nodes.into_iter()))
+    }
+
+    pub fn see(&self) -> JsonSeen<'_> {
+        match self {
+            JsonNode::Null => JsonSeen::Null,
+            JsonNode::Bool(yes) => JsonSeen::Bool(*yes),
+            JsonNode::Int(n) => JsonSeen::Int(*n),
+            JsonNode::Large(n) => JsonSeen::Large(*n),
+            JsonNode::Float(n) => JsonSeen::Float(*n),
+            JsonNode::Short(text) => JsonSeen::Text(text.as_bytes()),
+            JsonNode::Long(text) => JsonSeen::Text(&text.slice),
+            JsonNode::Array(held) => JsonSeen::Array(ArrayView::Short(&held.slice)),
+            JsonNode::LongArray(held) => JsonSeen::Array(ArrayView::Long(held)),
+            JsonNode::Object(held) => {
+                JsonSeen::Object(ObjectView::Few(&held.header.header, &held.slice))
+            }
+            JsonNode::LongObject(held) => JsonSeen::Object(ObjectView::Many(held)),
+        }
+    }
+
+    pub fn as_array(&self) -> Option<ArrayView<'_>> {
+        match self.see() {
+            JsonSeen::Array(elements) => Some(elements),
+            _ => None,
+        }
+    }
+
+    pub fn as_object(&self) -> Option<ObjectView<'_>> {
+        match self.see() {
+            JsonSeen::Object(fields) => Some(fields),
+            _ => None,
+        }
+    }
+
+    pub fn as_text(&self) -> Option<&[u8]> {
+        match self.see() {
+            JsonSeen::Text(text) => Some(text),
+            _ => None,
+        }
+    }
+
+    /// What is in a container, in order.
+    pub fn children(&self) -> impl Iterator<Item = &JsonNode> {
+        let elements = self.as_array().map(ArrayView::iter);
+        let fields = self.as_object().map(ObjectView::iter);
+        let fields = fields.into_iter().flatten().map(|(_, node)| node);
+        elements.into_iter().flatten().chain(fields)
+    }
+
+    /// How many containers stand in one another.
+    pub fn depth(&self) -> usize {
+        match self.see() {
+            JsonSeen::Array(_) | JsonSeen::Object(_) => {
+                1 + self.children().map(JsonNode::depth).max().unwrap_or(0)
+            }
+            _ => 0,
+        }
+    }
+
+    /// How many nodes there are, as far as anyone wants to know.
+    pub fn count(&self, enough: usize) -> usize {
+        let mut count = 1;
+        for child in self.children() {
+            if count >= enough {
+                break;
+            }
+            count += child.count(enough - count);
+        }
+        count
+    }
+
+    /// Bytes on the heap. What copies share is counted in full, but for names.
+    pub fn heap_bytes(&self) -> usize {
+        let own = match self {
+            JsonNode::Long(text) => long_bytes(text),
+            JsonNode::Array(held) => 16 + size_of_val(&held.slice),
+            JsonNode::LongArray(held) => 8 + size_of::<LongArray>() + held.heap_bytes(),
+            JsonNode::Object(held) => {
+                24 + size_of_val(&held.slice) + held.header.header.heap_bytes()
+            }
+            JsonNode::LongObject(held) => {
+                let names: usize = held.iter().map(|field| field.name.heap_bytes()).sum();
+                8 + size_of::<ManyFields>() + held.heap_bytes() + names
+            }
+            _ => 0,
+        };
+        own + self.children().map(JsonNode::heap_bytes).sum::<usize>()
+    }
+
+    /// Does something to what is at the end of a path; nothing where the path leads nowhere. A place in an array is also
+    /// the name of a field, where an object stands now.
+    pub fn edit_at<R>(
+        &mut self,
+        path: &[PathStep],
+        edit: &mut dyn FnMut(&mut JsonNode) -> R,
+    ) -> Option<R> {
+        let Some((step, rest)) = path.split_first() else {
+            return Some(edit(self));
+        };
+        let mut on = |child: &mut JsonNode| child.edit_at(rest, edit);
+        match self {
+            JsonNode::Array(held) => {
+                let at = place_of(step, held.slice.len())?;
+                edit_slice(held, |nodes| on(&mut nodes[at]))
+            }
+            JsonNode::LongArray(held) => {
+                let at = place_of(step, held.len())?;
+                on(Arc::make_mut(held).get_mut(at)?)
+            }
+            JsonNode::Object(held) => {
+                let at = held.header.header.find(&name_of(step))?;
+                edit_slice(held, |nodes| on(&mut nodes[at]))
+            }
+            JsonNode::LongObject(held) => {
+                let at = held.find(&name_of(step))?;
+                on(&mut Arc::make_mut(held).at_mut(at).node)
+            }
+            _ => None,
+        }
+    }
+
+    /// Takes something out of a container.
+    pub fn remove(&mut self, step: &PathStep) -> Option<JsonNode> {
+        match self {
+            JsonNode::Array(held) => {
+                let at = place_of(step, held.slice.len())?;
+                let mut nodes = held.slice.to_vec();
+                let taken = nodes.remove(at);
+                *self = JsonNode::array(nodes);
+                Some(taken)
+            }
+            JsonNode::LongArray(held) => {
+                let at = place_of(step, held.len())?;
+                let taken = Arc::make_mut(held).remove(at);
+                self.settle();
+                taken
+            }
+            JsonNode::Object(held) => {
+                let at = held.header.header.find(&name_of(step))?;
+                let mut names = held.header.header.all().to_vec();
+                let mut nodes = held.slice.to_vec();
+                names.swap_remove(at);
+                let taken = nodes.swap_remove(at);
+                *self = JsonNode::object(names.into_iter().zip(nodes).collect());
+                Some(taken)
+            }
+            JsonNode::LongObject(held) => {
+                let at = held.find(&name_of(step))?;
+                Some(Arc::make_mut(held).remove(at))
+            }
+            _ => None,
+        }
+    }
+
+    /// Sets a field of an object, and returns what it held.
+    pub fn set_field(&mut self, name: &FieldName, node: JsonNode) -> Option<JsonNode> {
+        match self {
+            JsonNode::Object(held) => {
+                if let Some(at) = held.header.header.find(name.as_bytes()) {
+                    let put = |nodes: &mut [JsonNode]| std::mem::replace(&mut nodes[at], node);
+                    return Some(edit_slice(held, put));
+                }
+                let fields = ObjectView::Few(&held.header.header, &held.slice).iter();
+                let mut fields: Vec<_> = fields.map(|(n, v)| (n.clone(), v.clone())).collect();
+                fields.push((name.clone(), node));
+                *self = JsonNode::object(fields);
+                None
+            }
+            JsonNode::LongObject(held) => {
+                let name = name.clone();
+                Arc::make_mut(held).set(ManyField { name, node })
+            }
+            _ => None,
+        }
+    }
+
+    /// Puts elements into an array, before the one at `at`.
+    pub fn insert(&mut self, at: usize, elements: Vec<JsonNode>) {
+        match self {
+            JsonNode::Array(held) => {
+                let mut nodes = held.slice.to_vec();
+                nodes.splice(at..at, elements);
+                *self = JsonNode::array(nodes);
+            }
+            JsonNode::LongArray(held) => Arc::make_mut(held).insert(at, elements),
+            _ => {}
+        }
+    }
+
+    /// Keeps the elements of an array that are in this range.
+    pub fn keep(&mut self, start: usize, end: usize) {
+        match self {
+            JsonNode::Array(held) => *self = JsonNode::array(held.slice[start..end].to_vec()),
+            JsonNode::LongArray(held) => {
+                Arc::make_mut(held).keep(start, end);
+                self.settle();
+            }
+            _ => {}
+        }
+    }
+
+    /// A long array that has become short is one.
+    fn settle(&mut self) {
+        if let JsonNode::LongArray(held) = self
+            && held.len() <= SMALL_AGAIN
+        {
+            *self = JsonNode::array(held.iter().cloned().collect());
+        }
+    }
+}
+
+/// The nodes of a block, to be edited: those of a shared one are copied first.
+fn edit_slice<H: Clone, R>(
+    held: &mut ThinArc<H, JsonNode>,
+    edit: impl FnOnce(&mut [JsonNode]) -> R,
+) -> R {
+    if ThinArc::strong_count(held) > 1 {
+        let nodes = held.slice.to_vec();
+        *held = ThinArc::from_header_and_iter(held.header.header.clone(), nodes.into_iter());
+    }
+    held.with_arc_mut(|block| {
+        let block = Arc::get_mut(block).expect("nobody shares it any more");
+        edit(block.slice_mut())
+    })
+}
+
+fn place_of(step: &PathStep, len: usize) -> Option<usize> {
+    let at = match step {
+        PathStep::At(at) => *at,
+        PathStep::Name(name) => std::str::from_utf8(name.as_bytes()).ok()?.parse().ok()?,
+    };
+    (at < len).then_some(at)
+}
+
+fn name_of(step: &PathStep) -> Vec<u8> {
+    match step {
+        PathStep::Name(name) => name.as_bytes().to_vec(),
+        PathStep::At(at) => at.to_string().into_bytes(),
+    }
+}
+
+/// Values are equal as RedisJSON compares them: an integer is no double, and the order of fields means nothing.
+impl PartialEq for JsonNode {
+    fn eq(&self, other: &Self) -> bool {
+        match (self.see(), other.see()) {
+            (JsonSeen::Null, JsonSeen::Null) => true,
+            (JsonSeen::Bool(a), JsonSeen::Bool(b)) => a == b,
+            (JsonSeen::Int(a), JsonSeen::Int(b)) => a == b,
+            (JsonSeen::Large(a), JsonSeen::Large(b)) => a == b,
+            (JsonSeen::Float(a), JsonSeen::Float(b)) => a == b,
+            (JsonSeen::Text(a), JsonSeen::Text(b)) => a == b,
+            (JsonSeen::Array(a), JsonSeen::Array(b)) => {
+                a.len() == b.len() && a.iter().zip(b.iter()).all(|(a, b)| a == b)
+            }
+            (JsonSeen::Object(a), JsonSeen::Object(b)) => {
+                let same =
+                    |(name, node): (&FieldName, &JsonNode)| b.find(name.as_bytes()) == Some(node);
+                a.len() == b.len() && a.iter().all(same)
+            }
+            _ => false,
+        }
+    }
+}

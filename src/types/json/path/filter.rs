@@ -1,0 +1,139 @@
+//! Filters: what is compared with what, and how values of different types compare.
+
+use std::cmp::Ordering;
+
+use regex::bytes::Regex;
+
+use super::PathPart;
+use crate::types::json::node::{JsonNode, JsonSeen};
+
+/// What must hold of a value.
+#[derive(Debug)]
+pub enum PathFilter {
+    /// One of these, each of which is several that must hold together.
+    Any(Vec<Vec<PathFilter>>),
+    Exists(PathTerm),
+    Compare(PathTerm, Compare, PathTerm),
+    /// The text matches an expression that stands in the path; none if it is no expression.
+    Matches(PathTerm, Option<Regex>),
+}
+
+#[derive(Debug)]
+pub enum PathTerm {
+    /// `@...`
+    FromHere(Vec<PathPart>),
+    /// `$...`
+    FromRoot(Vec<PathPart>),
+    Int(i64),
+    Float(f64),
+    Text(String),
+    Bool(bool),
+    Null,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Compare {
+    AtLeast,
+    Above,
+    AtMost,
+    Below,
+    Equal,
+    Unequal,
+    Matches,
+}
+
+impl PathFilter {
+    pub fn compare(first: PathTerm, compare: Compare, second: PathTerm) -> Self {
+        match (compare, &second) {
+            (Compare::Matches, PathTerm::Text(text)) => {
+                PathFilter::Matches(first, expression(text.as_bytes()))
+            }
+            _ => PathFilter::Compare(first, compare, second),
+        }
+    }
+}
+
+/// A regular expression, if these bytes are one.
+pub fn expression(text: &[u8]) -> Option<Regex> {
+    Regex::new(std::str::from_utf8(text).ok()?).ok()
+}
+
+/// What a term stands for.
+#[derive(Clone, Copy, Debug)]
+pub enum Meant<'a> {
+    /// A value of the document.
+    Node(&'a JsonNode),
+    Int(i64),
+    Float(f64),
+    Text(&'a [u8]),
+    Bool(bool),
+    Null,
+    /// A path that leads to no value, or to several.
+    Nothing,
+}
+
+impl<'a> Meant<'a> {
+    /// A value of the document as one of the others; containers compare with nothing.
+    fn plain(self) -> Self {
+        let Meant::Node(node) = self else {
+            return self;
+        };
+        match node.see() {
+            JsonSeen::Null => Meant::Null,
+            JsonSeen::Bool(yes) => Meant::Bool(yes),
+            JsonSeen::Int(n) => Meant::Int(n),
+            JsonSeen::Large(n) => Meant::Float(n as f64),
+            JsonSeen::Float(n) => Meant::Float(n),
+            JsonSeen::Text(text) => Meant::Text(text),
+            JsonSeen::Array(_) | JsonSeen::Object(_) => Meant::Nothing,
+        }
+    }
+
+    fn order(self, other: Self) -> Option<Ordering> {
+        let floats = |a: f64, b: f64| Some(a.partial_cmp(&b).unwrap_or(Ordering::Equal));
+        match (self.plain(), other.plain()) {
+            (Meant::Int(a), Meant::Int(b)) => Some(a.cmp(&b)),
+            (Meant::Int(a), Meant::Float(b)) => floats(a as f64, b),
+            (Meant::Float(a), Meant::Int(b)) => floats(a, b as f64),
+            (Meant::Float(a), Meant::Float(b)) => floats(a, b),
+            (Meant::Text(a), Meant::Text(b)) => Some(a.cmp(b)),
+            (Meant::Bool(a), Meant::Bool(b)) => Some(a.cmp(&b)),
+            (Meant::Null, Meant::Null) => Some(Ordering::Equal),
+            _ => None,
+        }
+    }
+
+    fn equals(self, other: Self) -> bool {
+        match (self, other) {
+            (Meant::Node(a), Meant::Node(b)) => a == b,
+            _ => self.order(other) == Some(Ordering::Equal),
+        }
+    }
+
+    /// The text of a value in the document, which alone is held against expressions.
+    pub fn text(self) -> Option<&'a [u8]> {
+        match self {
+            Meant::Node(node) => node.as_text(),
+            _ => None,
+        }
+    }
+
+    /// Whether it compares so with another one.
+    pub fn compares(self, compare: Compare, other: Self) -> bool {
+        let order = || self.order(other);
+        match compare {
+            Compare::AtLeast => order().is_some_and(Ordering::is_ge),
+            Compare::Above => order().is_some_and(Ordering::is_gt),
+            Compare::AtMost => order().is_some_and(Ordering::is_le),
+            Compare::Below => order().is_some_and(Ordering::is_lt),
+            Compare::Equal => self.equals(other),
+            Compare::Unequal => !self.equals(other),
+            Compare::Matches => match (self.text(), other.text()) {
+                (Some(text), Some(pattern)) => {
+                    expression(pattern).is_some_and(|pattern| pattern.is_match(text))
+                }
+                _ => false,
+            },
+        }
+    }
+}

@@ -1,0 +1,130 @@
+//! Paths are parsed, followed, and refused in RedisJSON's words.
+
+use super::*;
+use crate::types::json::{JsonNode, parse_all, text_of};
+
+fn found(doc: &str, path: &str) -> Result<String, String> {
+    let (root, path) = (
+        parse_all(doc).expect("it is JSON"),
+        Spelled::new(path).parse()?,
+    );
+    let values = path
+        .as_ref()
+        .values(&root)
+        .map_err(|_| "too much".to_owned())?;
+    let values: Vec<JsonNode> = values.into_iter().cloned().collect();
+    let text = text_of(&JsonNode::array(values));
+    Ok(String::from_utf8(text).expect("it is UTF-8"))
+}
+
+const SHOP: &str = r#"{"a":{"b":[1,2,3,{"c":4}],"b2":{"c":5}},"arr":[{"n":1,"s":"abc","t":true},{"n":2,"s":"abd","t":false},{"n":3.5,"s":"zzz","u":null}],"r":"^ab","sp ace":1,"q'uote":2,"d\"q":3,"back\\slash":4,"":5}"#;
+
+/// What Redis Stack 7.4.1 finds.
+#[test]
+fn paths_lead_where_they_lead_in_redisjson() {
+    for (path, values) in [
+        ("$..c", "[4,5]"),
+        ("$.a..*", r#"[[1,2,3,{"c":4}],{"c":5},1,2,3,{"c":4},4,5]"#),
+        ("$.a.b[0,2,-1]", r#"[1,3,{"c":4}]"#),
+        ("$.a.b[::2]", "[1,3]"),
+        ("$.a.b[1:-1]", "[2,3]"),
+        ("$.a.b[3:1]", "[]"),
+        ("$.a.b[-9:2]", "[1,2]"),
+        ("$['sp ace', 'r' ]", r#"[1,"^ab"]"#),
+        (r#"$["q'uote"]"#, "[2]"),
+        (r"$['q\'uote']", "[2]"),
+        (r#"$["d\"q"]"#, "[3]"),
+        (r"$['back\\slash']", "[4]"),
+        ("$['']", "[5]"),
+        ("$.a. b[ 0 ]", "[1]"),
+        ("arr[0].n", "[1]"),
+        (".arr[?(@.n>1)].n", "[2,3.5]"),
+        ("$.arr[?@.n>1&&@.t==false].n", "[2]"),
+        ("$.arr[?(@.n==1||@.n==2&&@.t==true)].n", "[1]"),
+        ("$.arr[?((@.n==1||@.n==2)&&@.t==false)].n", "[2]"),
+        (r#"$.arr[?(@.s=~"(?i)^AB")].n"#, "[1,2]"),
+        ("$.arr[?(@.s=~$.r)].n", "[1,2]"),
+        (r#"$.arr[?(@.s=~"[")].n"#, "[]"),
+        ("$.arr[?(@.u==null)].n", "[3.5]"),
+        ("$.arr[?(@.nope!=1)].n", "[1,2,3.5]"),
+        ("$.arr[?(1==@.n)].s", r#"["abc"]"#),
+        ("$.arr[?(@==$.arr[1])].s", r#"["abd"]"#),
+        ("$..[?(@.n==2)].s", r#"["abd"]"#),
+        ("$.r[?(@=='^ab')]", r#"["^ab"]"#),
+        ("$.a.b[99999999999999999999]", "[]"),
+    ] {
+        assert_eq!(found(SHOP, path), Ok(values.to_owned()), "{path}");
+    }
+}
+
+/// What Redis Stack 7.4.1 says.
+#[test]
+fn a_bad_path_is_told_of_in_redisjson_s_words() {
+    for (path, at, shown, tried) in [
+        ("$..", 3, "$.. <<<<----", "<string>, '*'"),
+        ("", 2, "$. <<<<----", "<string>, '*'"),
+        ("$.a.b[00]", 6, "$.a.b[ ---->>>> 00]", "['start:end:steps']"),
+        ("$.a.b[0:3:0]", 10, "$.a.b[0:3: ---->>>> 0]", "pos_number"),
+        (
+            "$[",
+            2,
+            "$[ <<<<----",
+            "'<string>[,<string>,...]', '<number>', ['start:end:steps'], '*'",
+        ),
+        ("$[?", 3, "$[? <<<<----", "single_filter"),
+        (
+            "$[?(@.a",
+            7,
+            "$[?(@.a <<<<----",
+            "ge, gt, le, lt, eq, ne, re, and, or, '..'",
+        ),
+        (
+            "$[?(@.a==)]",
+            9,
+            "$[?(@.a== ---->>>> )]",
+            "decimal, from_current, from_root, boolean_true, boolean_false, null",
+        ),
+        ("$[?(@.a==1]", 10, "$[?(@.a==1 ---->>>> ]", "and, or"),
+        ("$[1,]", 4, "$[1, ---->>>> ]", "'<number>'"),
+        (
+            "$['a',]",
+            2,
+            "$[ ---->>>> 'a',]",
+            "'<number>', ['start:end:steps']",
+        ),
+        ("$[1:2:3:4]", 1, "$ ---->>>> [1:2:3:4]", "EOI, root"),
+        ("$.a]", 3, "$.a ---->>>> ]", "EOI, '..'"),
+        ("$.a b", 4, "$.a  ---->>>> b", "EOI, '..'"),
+    ] {
+        let told = format!(
+            "Error occurred on position {at}, \"{shown}\", expected one of the following: {tried}."
+        );
+        assert_eq!(found("{}", path), Err(told), "{path}");
+    }
+}
+
+#[test]
+fn hostile_paths_end_soon() {
+    let deep = "[?(@".repeat(5000);
+    assert!(found("[1]", &format!("${deep}")).is_err());
+    let parens = format!("$[?{}@", "(".repeat(100_000));
+    assert!(found("[1]", &parens).is_err());
+    assert!(found("[1]", &format!("$.a{}", "[?(@)]".repeat(1000))).is_err());
+    let doc = format!("{}1{}", "[".repeat(100), "]".repeat(100));
+    let scans = format!("${}", "..*".repeat(12));
+    assert_eq!(found(&doc, &scans), Err("too much".to_owned()));
+    assert!(found("[1]", &format!("$[{}]", "1,".repeat(100_000))).is_err());
+}
+
+#[test]
+fn fixed_paths_have_a_last_step() {
+    let last = |path: &str| {
+        let path = Spelled::new(path).parse().expect("it is a path");
+        path.split_last().map(|(_, last)| format!("{last:?}"))
+    };
+    assert_eq!(last("$.a.b").as_deref(), Some("Name(\"b\")"));
+    assert_eq!(last("$['a'][0]").as_deref(), Some("Place"));
+    for path in ["$.a.*", "$..a", "$['a','b']", "$[0,1]", "$[0:1]", "$"] {
+        assert_eq!(last(path), None);
+    }
+}

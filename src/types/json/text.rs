@@ -1,0 +1,76 @@
+//! Texts in documents: strings and names of fields, in sixteen bytes, short ones in place.
+
+use triomphe::ThinArc;
+
+/// The longest text that needs no allocation.
+const SHORT_MAX: usize = 14;
+
+/// A text of at most [`SHORT_MAX`] bytes.
+#[derive(Clone, Copy, Debug)]
+pub struct ShortText {
+    len: u8,
+    bytes: [u8; SHORT_MAX],
+}
+
+impl ShortText {
+    pub fn new(text: &[u8]) -> Option<Self> {
+        let mut bytes = [0; SHORT_MAX];
+        bytes.get_mut(..text.len())?.copy_from_slice(text);
+        Some(ShortText {
+            len: text.len() as u8,
+            bytes,
+        })
+    }
+
+    pub fn as_bytes(&self) -> &[u8] {
+        &self.bytes[..usize::from(self.len)]
+    }
+}
+
+/// A longer one, which copies share.
+pub type LongText = ThinArc<(), u8>;
+
+pub fn long(text: &[u8]) -> LongText {
+    ThinArc::from_header_and_slice((), text)
+}
+
+/// Bytes of a long text's block, without the room to its end: a count, a length and the text.
+pub fn long_bytes(text: &LongText) -> usize {
+    16 + text.slice.len()
+}
+
+/// The name of a field. It is UTF-8, as all text in a document.
+#[derive(Clone, Debug)]
+pub enum FieldName {
+    Short(ShortText),
+    Long(LongText),
+}
+
+impl FieldName {
+    pub fn new(text: &[u8]) -> Self {
+        match ShortText::new(text) {
+            Some(short) => FieldName::Short(short),
+            None => FieldName::Long(long(text)),
+        }
+    }
+
+    pub fn as_bytes(&self) -> &[u8] {
+        match self {
+            FieldName::Short(short) => short.as_bytes(),
+            FieldName::Long(long) => &long.slice,
+        }
+    }
+
+    pub fn heap_bytes(&self) -> usize {
+        match self {
+            FieldName::Short(_) => 0,
+            FieldName::Long(long) => long_bytes(long),
+        }
+    }
+}
+
+impl PartialEq for FieldName {
+    fn eq(&self, other: &Self) -> bool {
+        self.as_bytes() == other.as_bytes()
+    }
+}

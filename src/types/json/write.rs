@@ -1,0 +1,147 @@
+//! A document to JSON text.
+
+use super::node::{JsonNode, JsonSeen};
+
+/// What stands between the parts of a text: nothing, unless a client wishes it.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Spacing<'a> {
+    pub indent: &'a [u8],
+    pub newline: &'a [u8],
+    pub space: &'a [u8],
+}
+
+/// Writes text, and knows how deep it is.
+pub struct TextWriter<'a> {
+    pub out: Vec<u8>,
+    spacing: Spacing<'a>,
+    depth: usize,
+}
+
+/// The text of a value, without anything between its parts.
+pub fn text_of(node: &JsonNode) -> Vec<u8> {
+    let mut writer = TextWriter::new(Spacing::default());
+    writer.node(node);
+    writer.out
+}
+
+impl<'a> TextWriter<'a> {
+    pub fn new(spacing: Spacing<'a>) -> Self {
+        TextWriter {
+            out: Vec::new(),
+            spacing,
+            depth: 0,
+        }
+    }
+
+    pub fn node(&mut self, node: &JsonNode) {
+        match node.see() {
+            JsonSeen::Null => self.out.extend_from_slice(b"null"),
+            JsonSeen::Bool(yes) => {
+                let word: &[u8] = if yes { b"true" } else { b"false" };
+                self.out.extend_from_slice(word);
+            }
+            JsonSeen::Int(n) => self.digits(itoa::Buffer::new().format(n)),
+            JsonSeen::Large(n) => self.digits(itoa::Buffer::new().format(n)),
+            JsonSeen::Float(n) => self.digits(ryu::Buffer::new().format(n)),
+            JsonSeen::Text(text) => quoted(text, &mut self.out),
+            JsonSeen::Array(elements) => self.array(elements.iter()),
+            JsonSeen::Object(fields) => {
+                let fields = fields.iter();
+                self.object(
+                    fields,
+                    |name| name.as_bytes(),
+                    |writer, node| writer.node(node),
+                );
+            }
+        }
+    }
+
+    fn digits(&mut self, digits: &str) {
+        self.out.extend_from_slice(digits.as_bytes());
+    }
+
+    /// An array of these.
+    pub fn array<'n>(&mut self, nodes: impl Iterator<Item = &'n JsonNode>) {
+        self.out.push(b'[');
+        self.depth += 1;
+        let mut count = 0;
+        for node in nodes {
+            self.begin(count);
+            self.node(node);
+            count += 1;
+        }
+        self.end(count, b']');
+    }
+
+    /// An object of these names, each with what is written for it.
+    pub fn object<'n, N: Copy + 'n, V>(
+        &mut self,
+        fields: impl Iterator<Item = (N, V)>,
+        name: impl Fn(N) -> &'n [u8],
+        mut write: impl FnMut(&mut Self, V),
+    ) {
+        self.out.push(b'{');
+        self.depth += 1;
+        let mut count = 0;
+        for (key, value) in fields {
+            self.begin(count);
+            quoted(name(key), &mut self.out);
+            self.out.push(b':');
+            self.out.extend_from_slice(self.spacing.space);
+            write(self, value);
+            count += 1;
+        }
+        self.end(count, b'}');
+    }
+
+    fn begin(&mut self, before: usize) {
+        if before > 0 {
+            self.out.push(b',');
+        }
+        self.line();
+    }
+
+    fn end(&mut self, count: usize, sign: u8) {
+        self.depth -= 1;
+        if count > 0 {
+            self.line();
+        }
+        self.out.push(sign);
+    }
+
+    fn line(&mut self) {
+        self.out.extend_from_slice(self.spacing.newline);
+        for _ in 0..self.depth {
+            self.out.extend_from_slice(self.spacing.indent);
+        }
+    }
+}
+
+/// A text between quotes. Of characters that need no escape, none has one.
+fn quoted(text: &[u8], out: &mut Vec<u8>) {
+    out.push(b'"');
+    let mut rest = text;
+    while let Some(at) = rest
+        .iter()
+        .position(|byte| matches!(byte, 0..0x20 | b'"' | b'\\'))
+    {
+        out.extend_from_slice(&rest[..at]);
+        match rest[at] {
+            b'"' => out.extend_from_slice(b"\\\""),
+            b'\\' => out.extend_from_slice(b"\\\\"),
+            0x08 => out.extend_from_slice(b"\\b"),
+            0x0c => out.extend_from_slice(b"\\f"),
+            b'\n' => out.extend_from_slice(b"\\n"),
+            b'\r' => out.extend_from_slice(b"\\r"),
+            b'\t' => out.extend_from_slice(b"\\t"),
+            control => {
+                let digit = |n: u8| b"0123456789abcdef"[usize::from(n)];
+                out.extend_from_slice(b"\\u00");
+                out.extend_from_slice(&[digit(control >> 4), digit(control & 15)]);
+            }
+        }
+        rest = &rest[at + 1..];
+    }
+    out.extend_from_slice(rest);
+    out.push(b'"');
+}
