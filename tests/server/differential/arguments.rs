@@ -495,9 +495,9 @@ pub fn comparable(command: &Command) -> bool {
         "SETRANGE" => !int(2).is_some_and(|n| (100_000..512 << 20).contains(&n)),
         "BITFIELD" | "BITFIELD_RO" => (1..command.len())
             .all(|at| !matches!(word(at - 1).first(), Some(b'U' | b'I')) || !vast(at)),
-        // A vector of so many numbers ends Redis 8.2.3, or takes gigabytes.
+        // A vector of so many numbers, and so many to be found, end Redis 8.2.3 or take gigabytes.
         "VADD" | "VSIM" => (1..command.len()).all(|at| {
-            !matches!(word(at - 1).as_slice(), b"VALUES" | b"REDUCE")
+            !matches!(word(at - 1).as_slice(), b"VALUES" | b"REDUCE" | b"COUNT")
                 || int(at).is_none_or(|n| (-1000..1000).contains(&n))
         }),
         "SRANDMEMBER" | "HRANDFIELD" | "ZRANDMEMBER" | "VRANDMEMBER" => {
