@@ -231,7 +231,7 @@ fn arrpop(call: &mut WriteCall<'_>) -> Done {
     for node in &popped {
         match node {
             None => call.out.null(),
-            Some(node) if shape == ReplyShape::Text => call.out.bulk(&text_of(node)),
+            Some(node) if shape == ReplyShape::Text => call.out.bulk(text_of(node)),
             Some(node) => spread(node, shape, Spacing::default(), call.out),
         }
     }

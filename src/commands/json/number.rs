@@ -136,10 +136,10 @@ fn calculate(call: &mut WriteCall<'_>, event: &'static str, how: Arithmetic) -> 
         let last = results.iter().flatten().next_back();
         let or = " or does not contains a number";
         let last = last.ok_or_else(|| no_path(&path.whole(), or))?;
-        call.out.bulk(&text_of(last));
+        call.out.bulk(text_of(last));
     } else {
         let results = results.into_iter().map(Option::unwrap_or_default).collect();
-        call.out.bulk(&text_of(&JsonNode::array(results)));
+        call.out.bulk(text_of(&JsonNode::array(results)));
     }
     Ok(Flow::Done)
 }

@@ -3,7 +3,7 @@
 //! Versions 2 and 3 of it are alike to a reader: what 3 adds are documents that RediSearch indexes. Before them, a document
 //! was a tree of parts, which no server since 2021 writes.
 
-use super::modules::{ModulePart, ModuleParts, id, part};
+use super::modules::ModuleParts;
 use super::read::{Fault, Read};
 use super::write::{Spill, Writer};
 use crate::types::json::{parse_all, text_of};
@@ -23,9 +23,7 @@ pub fn read(parts: &mut ModuleParts<'_, '_>, version: u16, _: &Limits) -> Read<V
             "a JSON document in a form that only RedisJSON 1 writes",
         ));
     }
-    let Some(ModulePart::Text(text)) = parts.next_part()? else {
-        return Err(Fault::Broken);
-    };
+    let text = parts.text()?;
     let text =
         std::str::from_utf8(&text).map_err(|_| Fault::Says("a JSON document that is not UTF-8"))?;
     let root = parse_all(text).map_err(|_| Fault::Says("a JSON document that is no JSON"))?;
@@ -34,9 +32,8 @@ pub fn read(parts: &mut ModuleParts<'_, '_>, version: u16, _: &Limits) -> Read<V
 
 impl<S: Spill> Writer<S> {
     pub(super) fn json(&mut self, json: &Json) {
-        self.len(id(NAME, VERSION));
-        self.len(part::TEXT);
-        self.string(&text_of(&json.root));
-        self.len(part::END);
+        self.module_head(NAME, u64::from(VERSION));
+        self.module_text(&text_of(&json.root));
+        self.module_end();
     }
 }

@@ -96,17 +96,8 @@ pub(super) fn class_name(spec: u32) -> String {
     letters(u64::from(spec), 4, 8)
 }
 
-/// The number of a type by its name, in a version of what the module writes.
-pub(super) fn id(name: &str, version: u16) -> u64 {
-    let value = |letter: u8| LETTERS.iter().position(|known| *known == letter);
-    let bits = name.bytes().fold(0, |bits, letter| {
-        bits << 6 | value(letter).expect("a letter of names") as u64
-    });
-    bits << 10 | u64::from(version)
-}
-
 /// What a part may be.
-pub(super) mod part {
+mod part {
     pub const END: u64 = 0;
     pub const INT: u64 = 1;
     pub const COUNT: u64 = 2;
@@ -245,13 +236,13 @@ mod tests {
     #[test]
     fn types_are_known_by_their_names() {
         // As it stands in a file that ReJSON wrote.
-        assert_eq!(id("ReJSON-RL", 3), 0x45e2_5238_df91_2c03);
+        assert_eq!(id_of("ReJSON-RL", 3), 0x45e2_5238_df91_2c03);
         for known in TYPES {
             assert_eq!(known.name.len(), 9);
-            assert_eq!(name(id(known.name, 7)), known.name);
-            assert_eq!(version(id(known.name, 7)), 7);
+            assert_eq!(name(id_of(known.name, 7)), known.name);
+            assert_eq!(version(id_of(known.name, 7)), 7);
         }
-        let words = called(id("scdtype00", 1));
+        let words = called(id_of("scdtype00", 1));
         assert_eq!(words, "value of module type scdtype00");
     }
 

@@ -18,7 +18,7 @@ const WITH_INDEX: &[u8] = include_bytes!("files/stack-with-index.rdb");
 /// A JSON document, a vector set and a Bloom filter.
 const STRANGERS: &[u8] = include_bytes!("files/stack-json-vset-bloom.rdb");
 
-const COUNTED: &str = "1 key of a kind that this server does not have: 1 of kind 'Bloom filter (MBbloom--)' in database 0";
+const COUNTED: &str = "1 key of kinds that this server does not have: 1 of kind 'Bloom filter (MBbloom--)' in database 0";
 
 fn volume(bytes: &[u8]) -> TempDir {
     let dir = TempDir::new().expect("a temporary directory");

@@ -24,10 +24,7 @@ impl<'a> Spelled<'a> {
 
     /// Of the older kind, which answers with one value rather than with all that match.
     pub fn is_legacy(self) -> bool {
-        match self.text.as_bytes() {
-            [b'$'] | [b'$', b'.' | b'[', ..] => false,
-            _ => true,
-        }
+        !matches!(self.text.as_bytes(), [b'$'] | [b'$', b'.' | b'[', ..])
     }
 
     pub fn is_root(self) -> bool {

@@ -103,7 +103,7 @@ fn what_is_whole_is_loaded() {
         .iter()
         .map(|bytes| loaded(bytes).unwrap().keys)
         .collect();
-    assert_eq!(keys, [8, 1, 3, 3, 3]);
+    assert_eq!(keys, [9, 1, 3, 3, 3]);
 }
 
 #[test]
