@@ -91,6 +91,7 @@ const CLUSTER: Command = Command {
         &SETSLOT,
         &SHARDS,
         &SLAVES,
+        &SLOT_STATS,
         &SLOTS,
     ],
     ..Command::PLAIN
@@ -353,6 +354,40 @@ const SLAVES: Command = Command {
     since: "3.0.0",
     deprecated: Some(("5.0.0", "`CLUSTER REPLICAS`")),
     ..REPLICAS
+};
+
+const SLOT_STATS: Command = Command {
+    name: "slot-stats",
+    summary: "Returns what slots of this node hold and cost",
+    cost: "O(N) for N slots, O(N*log(N)) with ORDERBY",
+    since: "8.2.0",
+    flags: &[Loading, Stale],
+    tips: &["nondeterministic_output", "request_policy:all_shards"],
+    args: &[Arg::one_of(
+        "filter",
+        &[
+            Arg::block(
+                "slotsrange",
+                &[Arg::int("start-slot"), Arg::int("end-slot")],
+            )
+            .token("SLOTSRANGE"),
+            Arg::block(
+                "orderby",
+                &[
+                    Arg::text("metric"),
+                    Arg::int("limit").token("LIMIT").optional(),
+                    Arg::one_of(
+                        "order",
+                        &[Arg::word("asc", "ASC"), Arg::word("desc", "DESC")],
+                    )
+                    .optional(),
+                ],
+            )
+            .token("ORDERBY"),
+        ],
+    )],
+    arity: Some(-4),
+    ..LOOK
 };
 
 const SLOTS: Command = Command {

@@ -280,7 +280,7 @@ mod tests {
     fn flags_count_only_in_front() {
         for flag in ["-v", "--version"] {
             assert!(
-                matches!(cli(&[flag, "x"]), Cli::Say { text, failed: false } if text.starts_with("Redis server v=7.4.2 sha="))
+                matches!(cli(&[flag, "x"]), Cli::Say { text, failed: false } if text.starts_with("Redis server v=8.2.3 sha="))
             );
         }
         for flag in ["-h", "--help"] {

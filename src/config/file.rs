@@ -345,7 +345,7 @@ mod tests {
             .unwrap();
         assert_eq!(
             error,
-            "\n*** FATAL CONFIG FILE ERROR (Redis 7.4.2) ***\nReading the configuration file, at line 2\n\
+            "\n*** FATAL CONFIG FILE ERROR (Redis 8.2.3) ***\nReading the configuration file, at line 2\n\
              >>> 'maxmemory notanumber'\nargument must be a memory value"
         );
     }

@@ -32,7 +32,7 @@ pub use table::{Config, DIRECTIVES, FILE_ONLY};
 use values::{Refusal, as_path};
 
 /// The version of Redis whose behaviour we promise, and tell clients.
-pub const REDIS_VERSION: &str = "7.4.2";
+pub const REDIS_VERSION: &str = "8.2.3";
 
 /// The directive of this name or alias, in either case.
 pub fn find(name: &[u8]) -> Option<&'static Directive> {

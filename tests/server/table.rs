@@ -319,8 +319,7 @@ const OF_7_0: Expected = Expected {
 const OF_8: Expected = Expected {
     allowed: [ALLOWED_BOTH, ALLOWED_8],
     arguments: [AS_IN_7_0, NEWER_OPTIONS],
-    // The figures of a cluster's slots.
-    is_missing: |name| NOT_THERE.contains(&name) || name == "cluster|slot-stats",
+    is_missing: |name| NOT_THERE.contains(&name),
 };
 
 fn compare(expected: &Expected, real: &Table, ours: &Table) {

@@ -28,7 +28,7 @@ def defaults():
     r = redis.Redis()
     assert r.ping()
     assert r.set("greeting", "hello") and r.get("greeting") == b"hello"
-    assert r.info("server")["redis_version"].startswith("7.")
+    assert r.info("server")["redis_version"][0] in "78"
     mine = [c for c in r.client_list() if c["lib-name"].startswith("redis-py")] if newer(r) else [True]
     assert mine, "CLIENT SETINFO has told the library's name"
     shown("connect")
