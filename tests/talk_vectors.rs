@@ -132,6 +132,10 @@ fn vsim_answers_with_the_nearest_first() {
          -ERR invalid COUNT
          > VSIM k ELE right EPSILON 0
          -ERR invalid EPSILON
+         > VSIM k ELE right EF 1000001 COUNT 1
+         [\"right\"]
+         > VADD k VALUES 2 1 0 right NOQUANT EF 1000001
+         -ERR invalid EF
          > VSIM k ELE right EF 0
          -ERR invalid EF
          > VSIM k ELE right FILTER-EF 0
@@ -142,6 +146,30 @@ fn vsim_answers_with_the_nearest_first() {
          []
          > VSIM none
          -ERR wrong number of arguments for 'VSIM' command",
+    );
+}
+
+#[test]
+fn a_distance_that_is_no_number_is_beyond_no_epsilon() {
+    talk(
+        "> VADD k VALUES 2 1 1 near NOQUANT
+         :1
+         > VADD k FP32 \"\\x00\\x00\\xc0\\x7f\\x00\\x00\\x80\\x3f\" none NOQUANT
+         :1
+         > VSIM k VALUES 2 1 1 EPSILON 0.1
+         [\"near\" \"none\"]",
+    );
+}
+
+#[test]
+fn numbers_that_are_too_small_for_bytes_are_kept_as_zeros() {
+    talk(
+        "> VADD k VALUES 2 1e-44 0 a
+         :1
+         > VEMB k a RAW
+         [+int8 \"\\x00\\x00\" \"1\" \"9.80908925027372e-45\"]
+         > VEMB k a
+         [\"0\" \"0\"]",
     );
 }
 
@@ -240,6 +268,10 @@ fn elements_are_looked_at_and_removed() {
          []
          > VRANDMEMBER k x
          -ERR COUNT value is not an integer
+         > VRANDMEMBER k -9223372036854775808
+         -ERR value is out of range, value must between -9223372036854775807 and 9223372036854775807
+         > VRANDMEMBER none -9223372036854775808
+         []
          > VRANDMEMBER none
          nil
          > VRANDMEMBER none 2

@@ -130,9 +130,7 @@ impl<'a> Args<'a> {
     /// An integer whose negative is one, too.
     pub fn mirrored_int(&mut self) -> Result<i64, Fail> {
         let fits = Some(self.int()?).filter(|n| *n != i64::MIN);
-        fits.ok_or(Fail::Says(
-            "value is out of range, value must between -9223372036854775807 and 9223372036854775807",
-        ))
+        fits.ok_or(Fail::UNMIRRORED)
     }
 
     /// An integer of 32 bits.

@@ -33,6 +33,10 @@ impl Fail {
     /// Of a length that a client asked for.
     pub const NO_MEMORY: Fail = Fail::Says("Insufficient memory, failed allocating the string");
     pub const OUT_OF_RANGE: Fail = Fail::Says("index out of range");
+    /// An integer whose negative is none.
+    pub const UNMIRRORED: Fail = Fail::Says(
+        "value is out of range, value must between -9223372036854775807 and 9223372036854775807",
+    );
     pub const NEGATIVE: Fail = Fail::Says("value is out of range, must be positive");
     pub const WRONG_TYPE: Fail = Fail::Code(Cow::Borrowed(
         "WRONGTYPE Operation against a key holding the wrong kind of value",

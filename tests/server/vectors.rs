@@ -8,6 +8,7 @@ use fastrand::Rng;
 use tempfile::TempDir;
 
 use crate::common::{Client, Server, Value, encode, eventually, our_server, redis_8};
+use crate::restore::payloads::{sealed, value_of};
 
 const DIMENSION: usize = 32;
 const ELEMENTS: usize = 2000;
@@ -259,7 +260,8 @@ fn damaged_payloads_are_refused_or_sound() {
         let Value::Bulk(payload) = client.ask_args(&["DUMP", key]) else {
             panic!("{key} has no payload")
         };
-        let body = &payload[..payload.len() - 8];
+        let body = value_of(&payload);
+        let mut restored = 0;
         for _ in 0..400 {
             let mut bad = body.to_vec();
             for _ in 0..random.usize(1..3) {
@@ -270,12 +272,12 @@ fn damaged_payloads_are_refused_or_sound() {
                     _ => drop(bad.drain(at..(at + random.usize(1..9)).min(body.len() / 2).max(at))),
                 }
             }
-            // A sum of zero stands for none.
-            bad.extend([0; 8]);
+            let bad = sealed(&bad);
             let restore: [&[u8]; 5] = [b"RESTORE", b"x", b"0", &bad, b"REPLACE"];
             if client.ask_args(&restore).is_error() {
                 continue;
             }
+            restored += 1;
             let name = client.ask("VRANDMEMBER x").text();
             for command in [
                 format!("VSIM x ELE {name} WITHSCORES"),
@@ -287,8 +289,49 @@ fn damaged_payloads_are_refused_or_sound() {
                 client.ask(&command);
             }
         }
+        assert!(restored > 0, "every change of {key} was refused");
     }
     assert_eq!(client.ask("PING").to_string(), "+PONG");
+}
+
+#[test]
+fn what_is_restored_or_copied_has_an_id_and_takes_elements() {
+    let server = Server::start(&[]);
+    let mut client = server.client();
+    client.ask("VADD k VALUES 2 1 2 a M 4");
+    let Value::Bulk(payload) = client.ask_args(&["DUMP", "k"]) else {
+        panic!("the set has no payload")
+    };
+    // Quantization and links, as a number of 14 bits behind the mark of a number.
+    let body = value_of(&payload);
+    let at = body.windows(3).position(|bytes| bytes == [2, 0x44, 1]);
+    let at = at.expect("the links are told") + 1;
+    for (links, told) in [
+        (0, Some(16)),
+        (1, None),
+        (3, None),
+        (4, Some(4)),
+        (5, Some(5)),
+    ] {
+        let mut value = body.to_vec();
+        value[at] = 0x40 | links;
+        let payload = sealed(&value);
+        let key = format!("of{links}");
+        let restored = client.ask_args(&[b"RESTORE", key.as_bytes(), b"0", &payload]);
+        assert_eq!(restored.is_error(), told.is_none(), "{links} {restored}");
+        if let Some(told) = told {
+            let added = client.ask(&format!("VADD {key} VALUES 2 1 3 b M {told}"));
+            assert_eq!(added.to_string(), ":1");
+        }
+    }
+    client.ask("COPY k copy");
+    let ids = ["k", "copy", "of4", "of5"].map(|key| {
+        let info = client.ask(&format!("VINFO {key}")).items();
+        let at = info.iter().position(|one| one.text() == "vset-uid");
+        info[at.expect("it has an id") + 1].int()
+    });
+    assert_eq!(BTreeSet::from(ids).len(), 4, "{ids:?}");
+    assert!(ids.iter().all(|id| *id > 0), "{ids:?}");
 }
 
 #[test]
@@ -305,6 +348,8 @@ fn a_large_set_is_searched_from_end_to_end_while_others_write() {
         "TRUTH",
         "FILTER .n COUNT 5",
         "FILTER .n TRUTH COUNT 5 WITHSCORES",
+        "EF 3000",
+        "COUNT 2500",
     ] {
         let found = client.ask(&format!("VSIM k ELE e5 {how}")).items();
         assert_eq!(found[0].text(), "e5", "{how}");

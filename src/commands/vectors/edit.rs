@@ -129,8 +129,7 @@ fn vadd(call: &mut WriteCall<'_>) -> Done {
             quantization: options.quantization,
             dimension: given.reduce.unwrap_or(given.vector.len()),
         };
-        let id = (chance::number() >> 32) as u32;
-        let fresh = VectorSet::new(form, given.projection()?, options.links, id);
+        let fresh = VectorSet::new(form, given.projection()?, options.links);
         *set = fresh;
     } else {
         check(&set, &given, &options)?;

@@ -165,7 +165,7 @@ fn vinfo(call: &mut ReadCall<'_>) -> Done {
         ("size", set.len() as i64),
         ("max-level", graph.top() as i64),
         ("attributes-count", set.with_attributes() as i64),
-        ("vset-uid", i64::from(set.id())),
+        ("vset-uid", set.id() as i64),
         ("hnsw-max-node-uid", set.added() as i64),
     ];
     call.out.map(1 + figures.len());
@@ -249,6 +249,7 @@ fn vrandmember(call: &mut ReadCall<'_>) -> Done {
     }
     let set = call.db.read::<VectorSet>(key)?;
     match (set, count) {
+        (Some(_), Some(i64::MIN)) => return Err(Fail::UNMIRRORED),
         (Some(set), Some(count)) => {
             let draw = Draw::of(count);
             call.out.array(draw.size(set.len()));

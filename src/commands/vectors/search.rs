@@ -11,7 +11,6 @@ use crate::util::number;
 const COUNT: usize = 10;
 /// Elements that are kept in sight, where nothing is said.
 const EXPLORATION: usize = 100;
-const EXPLORATION_MAX: i64 = 1_000_000;
 /// For each element that is wanted, a filter is tried on so many, at most.
 const EFFORT_EACH: usize = 100;
 /// Sets of so many elements are looked through from end to end while nothing is locked.
@@ -66,8 +65,8 @@ struct SearchOptions {
 }
 
 /// A number above zero.
-fn above_zero(args: &mut Args<'_>, most: i64, refusal: &'static str) -> Result<usize, Fail> {
-    Ok(args.int_in(1..=most, Fail::Says(refusal))? as usize)
+fn above_zero(args: &mut Args<'_>, refusal: &'static str) -> Result<usize, Fail> {
+    Ok(args.int_in(1..=i64::MAX, Fail::Says(refusal))? as usize)
 }
 
 impl SearchOptions {
@@ -92,14 +91,14 @@ impl SearchOptions {
             } else if args.word("NOTHREAD") {
                 // Redis may search on another thread; here it never does.
             } else if args.word_with("COUNT", 1) {
-                options.count = above_zero(args, i64::MAX, "invalid COUNT")?;
+                options.count = above_zero(args, "invalid COUNT")?;
             } else if args.word_with("EPSILON", 1) {
                 let given = number::parse_double(args.next()?).filter(|given| *given > 0.0);
                 options.farthest = given.ok_or(Fail::Says("invalid EPSILON"))? as f32;
             } else if args.word_with("EF", 1) {
-                options.exploration = above_zero(args, EXPLORATION_MAX, "invalid EF")?;
+                options.exploration = above_zero(args, "invalid EF")?;
             } else if args.word_with("FILTER-EF", 1) {
-                options.effort = Some(above_zero(args, i64::MAX, "invalid FILTER-EF")?);
+                options.effort = Some(above_zero(args, "invalid FILTER-EF")?);
             } else if args.word_with("FILTER", 1) {
                 options.filter = Some(filter(args.next()?)?);
             } else {
@@ -122,6 +121,12 @@ impl SearchOptions {
             effort,
             exact: self.exact,
         }
+    }
+
+    /// Whether many elements may be looked at.
+    fn is_long(&self) -> bool {
+        let query = self.query();
+        query.exact || query.filter.is_some() || query.exploration >= MANY
     }
 
     /// Answers with what is near enough.
@@ -190,8 +195,7 @@ fn vsim(call: &mut ReadCall<'_>) -> Done {
     };
     let vector = sought(&mut call.args, set)?;
     let options = SearchOptions::parse(&mut call.args)?;
-    let is_long = options.exact || options.filter.is_some();
-    if is_long && call.parts && set.len() >= MANY {
+    if options.is_long() && call.parts && set.len() >= MANY {
         return Ok(Flow::Rest(Box::new(Rest {
             len: 1,
             value: set.frozen().wrap(),
@@ -203,4 +207,23 @@ fn vsim(call: &mut ReadCall<'_>) -> Done {
     }
     options.reply(&set.search(vector, options.query()), call.out);
     Ok(Flow::Done)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_search_that_may_look_at_many_is_told_from_others() {
+        let is_long = |text: &str| {
+            let words: Vec<&[u8]> = text.split_whitespace().map(str::as_bytes).collect();
+            SearchOptions::parse(&mut Args::new(&words, 0)).is_ok_and(|options| options.is_long())
+        };
+        for text in ["TRUTH", "FILTER .n", "EF 2048", "COUNT 9223372036854775807"] {
+            assert!(is_long(text), "{text}");
+        }
+        for text in ["", "EF 2047 COUNT 2047"] {
+            assert!(!is_long(text), "{text}");
+        }
+    }
 }

@@ -9,7 +9,7 @@ use hashbrown::HashMap;
 use super::modules::ModuleParts;
 use super::read::{Fault, Read};
 use super::write::{Spill, Writer};
-use crate::types::graph::{LEVEL_MAX, LINKS_MAX};
+use crate::types::graph::{LEVEL_MAX, LINKS_MAX, LINKS_MIN};
 use crate::types::vectors::{
     DIMENSION_MAX, KeptVector, Projection, Quantization, Stored, VectorForm, VectorSet,
 };
@@ -83,7 +83,8 @@ pub(super) fn read(parts: &mut ModuleParts<'_, '_>, version: u16, _: &Limits) ->
         0 => LINKS_UNSAID,
         links => links,
     } as usize;
-    if !(1..=DIMENSION_MAX).contains(&dimension) || links > LINKS_MAX {
+    let fits = (1..=DIMENSION_MAX).contains(&dimension) && (LINKS_MIN..=LINKS_MAX).contains(&links);
+    if !fits {
         return Err(Fault::Broken);
     }
     let form = VectorForm {
@@ -100,7 +101,7 @@ pub(super) fn read(parts: &mut ModuleParts<'_, '_>, version: u16, _: &Limits) ->
         }
     };
     let elements = elements(parts, count, form, flags & HAS_ATTRIBUTES != 0)?;
-    let set = VectorSet::new(form, projection, links, 0);
+    let set = VectorSet::new(form, projection, links);
     let set = set.from_stored(elements).map_err(|_| Fault::Broken)?;
     Ok(set.wrap())
 }

@@ -1,15 +1,31 @@
 //! Linking a new node with those around it, and those around a node that goes with each other.
 
+use hashbrown::HashSet;
+
+use super::search::Seen;
 use super::{Graph, Near, Space, Vertex, WalkWish, Walker};
 
 /// Where a node that goes leaves others without links, so many nodes are looked at to find new ones.
 const REPAIR_COUNT: usize = 100;
+/// The nearest of these are found.
+const NEAREST: WalkWish = WalkWish {
+    count: REPAIR_COUNT,
+    effort: usize::MAX,
+};
 /// A node is compared with so many others, at most, to see whether it leads elsewhere: nodes may have thousands of links.
 const COMPARED: usize = 64;
 /// Of so many links, from the farthest on, one is sought that can be spared.
 const SPARE_SOUGHT: usize = 8;
+/// At one insert so many nodes that are full may give up a link: more would cost a distance for each of their links.
+const DISPLACING_MAX: usize = 64;
+/// Of a node that is to give up a link so many links are measured, at most.
+const MEASURED_MAX: usize = 128;
 /// Neighbours of a node that goes are linked with one of so many others, which keeps the work linear.
 const REPAIR_WINDOW: usize = 64;
+/// About so many links are followed to see whether a node hangs together with those around it.
+const FOLLOWED_MAX: usize = 1024;
+/// So many islands are linked with what is nearest to them, and others with the one before.
+const ISLANDS_WALKED_MAX: usize = 10_000;
 
 impl Graph {
     /// Adds a node on this level and those below, linked with the best of so many nodes around it. Its number is the next one,
@@ -45,15 +61,20 @@ impl Graph {
     fn connect(&mut self, node: u32, level: usize, found: &[Near], space: &impl Space) {
         // Half as many more on level 0, where there is room for double: the others are as good as certain to be found then.
         let wanted = self.links + if level == 0 { self.links / 2 } else { 0 };
+        let mut displacing = 0;
         for near in self.diverse(found, wanted, space) {
             if self.links(node, level).len() >= wanted {
                 break;
             }
-            self.link(node, near, level, self.links / 2, space);
+            displacing += usize::from(self.is_full(near.node, level));
+            if displacing <= DISPLACING_MAX || !self.is_full(near.node, level) {
+                self.link(node, near, level, self.links / 2, space);
+            }
         }
         // All of them have enough links already: some give one up, and keep others.
+        let least = self.links.div_ceil(4).min(DISPLACING_MAX);
         for near in found {
-            if self.links(node, level).len() >= self.links.div_ceil(4) {
+            if self.links(node, level).len() >= least {
                 break;
             }
             if !self.links(node, level).contains(&near.node) {
@@ -86,8 +107,8 @@ impl Graph {
     /// Links two nodes. If the second one has as many links as it may, it gives one up that can be spared, to a node that is
     /// farther from it than the first and keeps `enough` of its own.
     fn link(&mut self, node: u32, to: Near, level: usize, enough: usize, space: &impl Space) {
-        if self.links(to.node, level).len() >= self.links_max(level) {
-            let mut links = self.measured(to.node, level, space);
+        if self.is_full(to.node, level) {
+            let mut links = self.some_measured(to.node, node, level, space);
             links.retain(|link| {
                 link.distance >= to.distance && self.links(link.node, level).len() > enough
             });
@@ -100,23 +121,25 @@ impl Graph {
     }
 
     /// Links two nodes, though the second one must give up a link for that. If it can spare none, the first one takes its place
-    /// between the second and another: nothing is cut off, and neither of them has more links than before.
-    fn yield_link(&mut self, node: u32, to: Near, level: usize, space: &impl Space) {
-        if self.links(to.node, level).len() >= self.links_max(level) {
-            let links = self.measured(to.node, level, space);
+    /// between the second and another: nothing is cut off, and neither of them has more links than before. Whether that could be.
+    fn yield_link(&mut self, node: u32, to: Near, level: usize, space: &impl Space) -> bool {
+        if self.is_full(to.node, level) {
+            let links = self.some_measured(to.node, node, level, space);
             let own = self.links(node, level);
+            let has_room = own.len() + 2 <= self.links_max(level);
             let between = links.iter().filter(|link| !own.contains(&link.node)).max();
-            let between = between.map(|link| link.node);
+            let between = between.map(|link| link.node).filter(|_| has_room);
             match (self.spare(to.node, links, level, space), between) {
                 (Some(spare), _) => self.part(to.node, spare, level),
                 (None, Some(other)) => {
                     self.part(to.node, other, level);
                     self.join(node, other, level);
                 }
-                (None, None) => return,
+                (None, None) => return false,
             }
         }
         self.join(node, to.node, level);
+        true
     }
 
     /// Which of these links a node can spare: the two have a link in common, so that nothing is cut off. One of the farthest,
@@ -128,10 +151,14 @@ impl Graph {
         level: usize,
         space: &impl Space,
     ) -> Option<u32> {
+        if links.len() > SPARE_SOUGHT {
+            links.select_nth_unstable_by(SPARE_SOUGHT - 1, |one, other| other.cmp(one));
+            links.truncate(SPARE_SOUGHT);
+        }
         links.sort_unstable();
         let own = self.links(node, level);
         let mut spare = None;
-        for link in links.iter().rev().take(SPARE_SOUGHT) {
+        for link in links.iter().rev() {
             let others = self.links(link.node, level).iter().take(COMPARED);
             let mut common = others.filter(|other| own.contains(other)).peekable();
             if common.peek().is_none() {
@@ -145,15 +172,12 @@ impl Graph {
         spare
     }
 
-    /// A node's links with their distances.
-    fn measured(&self, node: u32, level: usize, space: &impl Space) -> Vec<Near> {
-        let links = self.links(node, level).iter();
-        links
-            .map(|link| Near {
-                distance: space.between(node, *link),
-                node: *link,
-            })
-            .collect()
+    /// Some of a node's links with their distances; where it has many, others for the sake of another node.
+    fn some_measured(&self, node: u32, sake: u32, level: usize, space: &impl Space) -> Vec<Near> {
+        let links = self.links(node, level);
+        let from = sake as usize % links.len().max(1);
+        let turned = links[from..].iter().chain(&links[..from]);
+        measured(node, turned.take(MEASURED_MAX), space)
     }
 
     /// Takes a node out of the reach of the others, which are linked with each other in its place.
@@ -162,33 +186,46 @@ impl Graph {
             self.entry = self.next_entry(node);
         }
         for level in (0..=self.level(node)).rev() {
-            let mut around = self.measured(node, level, space);
+            let mut around = measured(node, self.links(node, level), space);
             around.sort_unstable();
             for near in &around {
                 self.part(node, near.node, level);
             }
+            // From the nearest on they are made to hang together, each with one before it: then no island stays.
+            let mut together = Seen::new(self.len());
             for at in 0..around.len() {
-                self.mend(&around, at, level, space);
+                self.mend(&around, at, &together, level, space);
+                together.mark(around[at].node);
             }
         }
     }
 
-    /// Gives a node that lost a link another one, to the nearest of those that lost one as well.
-    fn mend(&mut self, around: &[Near], at: usize, level: usize, space: &impl Space) {
+    /// Gives a node that lost a link another one, to one of those that lost one as well. Those before it hang together.
+    fn mend(
+        &mut self,
+        around: &[Near],
+        at: usize,
+        together: &Seen,
+        level: usize,
+        space: &impl Space,
+    ) {
         let node = around[at].node;
-        let max = self.links_max(level);
-        if self.links(node, level).len() < max {
+        if at > 0 && !self.is_near_any(node, together, level) {
+            let before = &around[at.saturating_sub(REPAIR_WINDOW)..at];
+            let mut before = measured(node, before.iter().map(|near| &near.node), space);
+            before.sort_unstable();
+            return self.attach(node, &before, level, space);
+        }
+        if !self.is_full(node, level) {
             let from = at.saturating_sub(REPAIR_WINDOW / 2);
             let others = around[from..].iter().take(REPAIR_WINDOW);
-            let open = others.map(|near| near.node).filter(|other| {
-                let links = self.links(*other, level);
-                *other != node && links.len() < max && !links.contains(&node)
-            });
-            let measured = open.map(|other| Near {
-                distance: space.between(node, other),
-                node: other,
-            });
-            if let Some(nearest) = measured.min() {
+            let open = others.map(|near| &near.node);
+            let open = open.filter(|other| **other != node && !self.is_full(**other, level));
+            let mut open = measured(node, open, space);
+            open.sort_unstable();
+            let links = self.links(node, level);
+            let mut fresh = open.iter().filter(|near| !links.contains(&near.node));
+            if let Some(nearest) = fresh.next() {
                 self.join(node, nearest.node, level);
             }
         }
@@ -197,24 +234,129 @@ impl Graph {
         }
     }
 
-    /// Finds links for a node that has none left.
-    fn reconnect(&mut self, node: u32, level: usize, space: &impl Space) {
+    /// Whether one of these nodes is found by following a node's links, not too many.
+    fn is_near_any(&self, node: u32, these: &Seen, level: usize) -> bool {
+        let mut seen: HashSet<u32> = HashSet::from([node]);
+        let mut queue = vec![node];
+        let (mut at, mut followed) = (0, 0);
+        while at < queue.len() && followed < FOLLOWED_MAX {
+            let links = self.links(queue[at], level);
+            if links.iter().any(|link| these.has(*link)) {
+                return true;
+            }
+            let fresh = links.iter().filter(|link| seen.insert(**link));
+            queue.extend(fresh.take(FOLLOWED_MAX));
+            (at, followed) = (at + 1, followed + links.len());
+        }
+        false
+    }
+
+    /// Links a node with one of these, with none of which it is linked: the nearest, and they are sorted, that has room.
+    fn attach(&mut self, node: u32, to: &[Near], level: usize, space: &impl Space) {
+        if self.is_full(node, level) {
+            let links = self.some_measured(node, node, level, space);
+            if let Some(spare) = self.spare(node, links, level, space) {
+                self.part(node, spare, level);
+            }
+        }
+        if let Some(open) = to.iter().find(|near| !self.is_full(near.node, level)) {
+            return self.join(node, open.node, level);
+        }
+        let nearest = &to[..to.len().min(SPARE_SOUGHT)];
+        if nearest
+            .iter()
+            .any(|near| self.yield_link(node, *near, level, space))
+        {
+            return;
+        }
         let mut search = Walker {
             distance: |other| space.between(node, other),
         };
         let wish = WalkWish {
-            count: REPAIR_COUNT,
-            effort: usize::MAX,
+            count: 1,
+            effort: REPAIR_COUNT,
         };
-        let Some(entry) = search.descend(self, level) else {
-            return;
-        };
-        if self.level(entry.node) < level {
-            return;
+        let open = search.walk(self, level, nearest, wish, |other| {
+            other != node
+                && !self.is_full(other, level)
+                && !self.links(node, level).contains(&other)
+        });
+        // If none has room, a link more than a node should have is better than an island.
+        if let Some(near) = open.first().or(to.first()) {
+            self.join(node, near.node, level);
         }
-        let mut found = search.walk(self, level, &[entry], wish, |other| other != node);
+    }
+
+    /// Finds links for a node that has none left.
+    fn reconnect(&mut self, node: u32, level: usize, space: &impl Space) {
+        let mut search = Walker {
+            // It leads nowhere itself, though it may stand on the way.
+            distance: |other| match other == node {
+                true => f32::INFINITY,
+                false => space.between(node, other),
+            },
+        };
+        let reached = search.descend(self, level);
+        let leads_on = |near: &Near| near.node != node && self.level(near.node) >= level;
+        let Some(from) = reached
+            .filter(leads_on)
+            .or_else(|| self.any_linked(level).map(|other| search.near(other)))
+        else {
+            return;
+        };
+        let mut found = search.walk(self, level, &[from], NEAREST, |other| other != node);
         found.retain(|near| near.node != node);
         self.connect(node, level, &found, space);
+    }
+
+    /// A node that has links on this level.
+    fn any_linked(&self, level: usize) -> Option<u32> {
+        let mut nodes = 0..self.len() as u32;
+        nodes.find(|node| !self.links(*node, level).is_empty())
+    }
+
+    /// Links those nodes with the others that no search finds, since no links lead to them on level 0.
+    pub fn join_islands(&mut self, space: &impl Space) {
+        let Some(entry) = self.entry else { return };
+        let mut reached = Seen::new(self.len());
+        self.mark_reached(entry, &mut reached);
+        let (mut before, mut islands) = (entry, 0);
+        for node in 0..self.len() as u32 {
+            if reached.has(node) {
+                continue;
+            }
+            let mut search = Walker {
+                distance: |other| space.between(node, other),
+            };
+            islands += 1;
+            let found = if islands > ISLANDS_WALKED_MAX {
+                vec![search.near(before)]
+            } else {
+                let from = search.descend(self, 0);
+                let from = from.filter(|near| reached.has(near.node));
+                let from = from.unwrap_or_else(|| search.near(entry));
+                search.walk(self, 0, &[from], NEAREST, |_| true)
+            };
+            match self.links(node, 0).is_empty() {
+                true => self.connect(node, 0, &found, space),
+                false => self.attach(node, &found, 0, space),
+            }
+            self.mark_reached(node, &mut reached);
+            before = node;
+        }
+    }
+
+    /// Marks a node and all that are found by following links on level 0 from there.
+    fn mark_reached(&self, node: u32, reached: &mut Seen) {
+        reached.mark(node);
+        let mut open = vec![node];
+        while let Some(node) = open.pop() {
+            let fresh = self
+                .links(node, 0)
+                .iter()
+                .filter(|link| reached.mark(**link));
+            open.extend(fresh);
+        }
     }
 
     /// Where searches begin once this node is gone: at one of its highest links, or at the highest node that there is.
@@ -229,4 +371,17 @@ impl Graph {
             .next()
             .or_else(|| all().max_by_key(|other| self.level(*other)))
     }
+}
+
+/// Nodes with their distances from one.
+fn measured<'a>(
+    from: u32,
+    nodes: impl IntoIterator<Item = &'a u32>,
+    space: &impl Space,
+) -> Vec<Near> {
+    let measure = |node: &u32| Near {
+        distance: space.between(from, *node),
+        node: *node,
+    };
+    nodes.into_iter().map(measure).collect()
 }

@@ -236,6 +236,10 @@ impl Graph {
         }
     }
 
+    fn is_full(&self, node: u32, level: usize) -> bool {
+        self.links(node, level).len() >= self.links_max(level)
+    }
+
     fn push(&mut self, node: Vertex) -> u32 {
         let at = u32::try_from(self.len()).expect("no graph has billions of nodes");
         self.nodes.push([node]);
@@ -262,6 +266,10 @@ impl Graph {
         let at = links.iter().position(|link| *link == to);
         links.swap_remove(at.expect("links are mutual"));
         let (before, now) = (room(links.len() + 1), room(links.len()));
+        // What is counted is room for those that are there, so there is never more than double of it.
+        if links.capacity() > 2 * links.len().max(ROOM) {
+            links.shrink_to(links.len().next_multiple_of(ROOM));
+        }
         self.bytes -= before - now;
     }
 

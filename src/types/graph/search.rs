@@ -19,25 +19,29 @@ pub struct Walker<D> {
     pub distance: D,
 }
 
-/// The nodes that a walk has seen.
-struct Seen(Vec<u64>);
+/// Some of the nodes, as those that a walk has seen.
+pub(super) struct Seen(Vec<u64>);
 
 impl Seen {
-    fn new(len: usize) -> Self {
+    pub(super) fn new(len: usize) -> Self {
         Seen(vec![0; len.div_ceil(64)])
     }
 
     /// Marks a node, and tells whether that is new.
-    fn mark(&mut self, node: u32) -> bool {
+    pub(super) fn mark(&mut self, node: u32) -> bool {
         let (word, bit) = (&mut self.0[node as usize / 64], 1 << (node % 64));
         let fresh = *word & bit == 0;
         *word |= bit;
         fresh
     }
+
+    pub(super) fn has(&self, node: u32) -> bool {
+        self.0[node as usize / 64] & 1 << (node % 64) != 0
+    }
 }
 
 impl<D: FnMut(u32) -> f32> Walker<D> {
-    fn near(&mut self, node: u32) -> Near {
+    pub(super) fn near(&mut self, node: u32) -> Near {
         Near {
             distance: (self.distance)(node),
             node,

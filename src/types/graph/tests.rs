@@ -1,5 +1,6 @@
 //! The graph's promises: links are mutual, what is nearest is found, and nothing is cut off when nodes go.
 
+use std::cell::Cell;
 use std::collections::BTreeSet;
 
 use super::*;
@@ -34,6 +35,8 @@ fn grow(graph: &mut Graph, points: &mut Points, random: &mut fastrand::Rng, coun
 fn sound(graph: &Graph) {
     let mut bytes = 0;
     for node in 0..graph.len() as u32 {
+        let base = &graph.nodes.at(node as usize)[0].base;
+        assert!(base.capacity() <= 2 * base.len().max(ROOM));
         bytes += graph.node_bytes(&graph.nodes.at(node as usize)[0]);
         for level in 0..=graph.level(node) {
             let links: BTreeSet<u32> = graph.links(node, level).iter().copied().collect();
@@ -122,6 +125,163 @@ fn the_nearest_are_found_also_after_many_have_gone() {
         graph.swap_remove(0);
         points.0.swap_remove(0);
     }
+    sound(&graph);
+}
+
+/// Points on a circle, as so many degrees.
+fn on_circle(degrees: impl IntoIterator<Item = f32>) -> Points {
+    let degrees = degrees.into_iter().map(f32::to_radians);
+    Points(degrees.map(|at| vec![at.cos(), at.sin()]).collect())
+}
+
+/// Each node's links on level 0, from a list of pairs.
+fn of_pairs(len: usize, pairs: &[(u32, u32)]) -> Vec<Vec<Vec<u32>>> {
+    let mut nodes = vec![vec![Vec::new()]; len];
+    for (one, other) in pairs {
+        nodes[*one as usize][0].push(*other);
+        nodes[*other as usize][0].push(*one);
+    }
+    nodes
+}
+
+#[test]
+fn a_node_that_loses_its_last_link_is_found_also_where_searches_begin() {
+    // The entry, 3, has no link but that with 0, whose other neighbours have as many as they may.
+    let mut pairs = vec![(0, 1), (0, 2), (0, 3)];
+    pairs.extend((4..11).map(|leaf| (1, leaf)));
+    pairs.extend((11..18).map(|leaf| (2, leaf)));
+    let mut nodes = of_pairs(18, &pairs);
+    nodes[3].push(Vec::new());
+    let points = on_circle(
+        [0.0, 1.0, 2.0, 10.0]
+            .into_iter()
+            .chain((4..18).map(|n| n as f32 * 3.0)),
+    );
+    let mut graph = Graph::from_links(4, nodes).unwrap();
+    assert_eq!(graph.entry, Some(3));
+    graph.unlink(0, &points);
+    assert_eq!(reached(&graph), 17);
+    sound(&graph);
+
+    // The entry is an island with 0, and nobody else lost a link.
+    let pairs: Vec<(u32, u32)> = (2..9)
+        .map(|node| (node, node + 1))
+        .chain([(0, 1)])
+        .collect();
+    let mut nodes = of_pairs(10, &pairs);
+    nodes[1].push(Vec::new());
+    let points = on_circle((0..10).map(|n| n as f32));
+    let mut graph = Graph::from_links(4, nodes).unwrap();
+    assert_eq!(graph.entry, Some(1));
+    graph.unlink(0, &points);
+    assert_eq!(reached(&graph), 9);
+    sound(&graph);
+}
+
+#[test]
+fn all_around_a_node_that_goes_hang_together_though_they_are_full() {
+    // Around 0 stand 1 to 8, each with seven of its own.
+    let mut pairs: Vec<(u32, u32)> = (1..9).map(|node| (0, node)).collect();
+    for node in 1..9 {
+        pairs.extend((0..7).map(|own| (node, 2 + 7 * node + own)));
+    }
+    let points = on_circle((0..65).map(|n| n as f32));
+    let mut graph = Graph::from_links(4, of_pairs(65, &pairs)).unwrap();
+    graph.unlink(0, &points);
+    graph.entry = Some(1);
+    assert_eq!(reached(&graph), 64);
+    sound(&graph);
+}
+
+#[test]
+fn no_island_is_left_by_many_that_come_and_go() {
+    for seed in 0..12 {
+        let mut random = fastrand::Rng::with_seed(seed);
+        let (mut graph, mut points) = (Graph::new(4), Points(Vec::new()));
+        let centers: Vec<Vec<f32>> = (0..12).map(|_| point(&mut random, 3)).collect();
+        for round in 0..2400 {
+            // The set grows and shrinks by turns; half of the sets have a few dense parts.
+            let grows = random.u32(0..10) < if round / 600 % 2 == 0 { 9 } else { 1 };
+            if grows || graph.len() < 3 {
+                let mut fresh = point(&mut random, 3);
+                if seed % 2 == 0 {
+                    let center = &centers[random.usize(0..centers.len())];
+                    for (at, part) in fresh.iter_mut().enumerate() {
+                        *part = center[at] + *part / 1000.0;
+                    }
+                }
+                points.0.push(fresh);
+                graph.insert(level(|| random.f64()), 4, &points);
+            } else {
+                let node = random.u32(0..graph.len() as u32);
+                graph.unlink(node, &points);
+                graph.swap_remove(node);
+                points.0.swap_remove(node as usize);
+            }
+            if round % 10 == 0 {
+                assert_eq!(reached(&graph), graph.len(), "seed {seed}, round {round}");
+            }
+        }
+        sound(&graph);
+    }
+}
+
+#[test]
+fn what_no_links_lead_to_is_joined() {
+    let mut random = fastrand::Rng::with_seed(4);
+    let mut join = |nodes: Vec<Vec<Vec<u32>>>| {
+        let points = Points(nodes.iter().map(|_| point(&mut random, 8)).collect());
+        let mut graph = Graph::from_links(4, nodes).unwrap();
+        graph.join_islands(&points);
+        assert_eq!(reached(&graph), graph.len());
+        sound(&graph);
+        graph
+    };
+    let graph = join(of_pairs(300, &[]));
+    let links: usize = (0..300).map(|node| graph.links(node, 0).len()).sum();
+    assert!(links > 900, "{links}");
+    // Islands of nine nodes that have as many links as they may.
+    let mut pairs = Vec::new();
+    for island in (0..270).step_by(9) {
+        for one in island..island + 9 {
+            pairs.extend((one + 1..island + 9).map(|other| (one, other)));
+        }
+    }
+    join(of_pairs(270, &pairs));
+}
+
+/// Counts how often it is asked.
+struct Counted<'a> {
+    points: &'a Points,
+    asked: Cell<usize>,
+}
+
+impl Space for Counted<'_> {
+    fn between(&self, one: u32, other: u32) -> f32 {
+        self.asked.set(self.asked.get() + 1);
+        self.points.between(one, other)
+    }
+}
+
+#[test]
+fn many_links_do_not_make_for_many_times_as_many_distances() {
+    let mut random = fastrand::Rng::with_seed(21);
+    let points = Points((0..1026).map(|_| point(&mut random, 4)).collect());
+    // Each is linked with each, so that all have as many links as they may.
+    let nodes = (0..1025).map(|node| vec![(0..1025).filter(|other| *other != node).collect()]);
+    let mut graph = Graph::from_links(512, nodes.collect()).unwrap();
+    let counted = Counted {
+        points: &points,
+        asked: Cell::new(0),
+    };
+    graph.insert(0, 200, &counted);
+    let asked = counted.asked.take();
+    assert!(asked < 60_000, "{asked} distances to add one");
+    assert_eq!(reached(&graph), 1026);
+    graph.unlink(7, &counted);
+    let asked = counted.asked.take();
+    assert!(asked < 140_000, "{asked} distances to remove one");
+    assert_eq!(reached(&graph), 1025);
     sound(&graph);
 }
 

@@ -201,7 +201,11 @@ fn to_range(vector: &[f32]) -> (Vec<u8>, f32) {
         return (vec![0; vector.len()], 0.0);
     }
     let scale = 127.0 / range;
-    let byte = |number: &f32| (number * scale).round() as i8 as u8;
+    // Of numbers so small that the scale is none, Redis makes zeros.
+    let byte = |number: &f32| match (number * scale).round() {
+        scaled if scaled.is_finite() => scaled as i8 as u8,
+        _ => 0,
+    };
     (vector.iter().map(byte).collect(), range)
 }
 
@@ -270,6 +274,8 @@ mod tests {
             (KeptVector::of(&zeros).length, KeptVector::of(&zeros).range),
             (1.0, 0.0)
         );
+        let tiny = form(Quantization::Byte).keep(vec![1e-44, -1e-44, 0.0]);
+        assert_eq!(KeptVector::of(&tiny).bytes, [0; 3]);
         let signs = form(Quantization::Bit).keep(vec![1.0, -2.0, 0.5]);
         assert_eq!(KeptVector::of(&signs).bytes, [5, 0, 0, 0, 0, 0, 0, 0]);
         assert_eq!(form(Quantization::Bit).restore(&signs), [1.0, -1.0, 1.0]);

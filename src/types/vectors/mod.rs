@@ -13,6 +13,8 @@ pub use filter::AttributeFilter;
 pub use form::{DIMENSION_MAX, KeptVector, Quantization, VectorForm};
 pub use projection::Projection;
 
+use std::sync::atomic::{AtomicU64, Ordering};
+
 use super::TypeRef;
 use super::bstr::Bstr;
 use super::dense::{Far, Keyed, Shared};
@@ -92,12 +94,19 @@ pub struct VectorSet {
     /// Elements ever added.
     added: u64,
     /// Tells sets apart.
-    id: u32,
+    id: u64,
+}
+
+/// The id of the next set.
+static NEXT_ID: AtomicU64 = AtomicU64::new(1);
+
+fn fresh_id() -> u64 {
+    NEXT_ID.fetch_add(1, Ordering::Relaxed)
 }
 
 impl Default for VectorSet {
     fn default() -> Self {
-        VectorSet::new(VectorForm::default(), None, 0, 0)
+        VectorSet::new(VectorForm::default(), None, 0)
     }
 }
 
@@ -116,7 +125,7 @@ impl Space for Between<'_> {
 
 impl VectorSet {
     /// A set without elements, whose nodes have about so many links.
-    pub fn new(form: VectorForm, projection: Option<Projection>, links: usize, id: u32) -> Self {
+    pub fn new(form: VectorForm, projection: Option<Projection>, links: usize) -> Self {
         VectorSet {
             form,
             projection,
@@ -126,11 +135,12 @@ impl VectorSet {
             bytes: 0,
             with_attributes: 0,
             added: 0,
-            id,
+            id: fresh_id(),
         }
     }
 
-    /// A set of these elements; an error if a name stands twice, or their links are no graph.
+    /// A set of these elements; an error if a name stands twice, or their links are no graph. Those that no links lead to get
+    /// some.
     pub fn from_stored(mut self, stored: Vec<Stored>) -> Result<Self, Unsound> {
         let mut links = Vec::with_capacity(stored.len());
         for one in stored {
@@ -144,6 +154,11 @@ impl VectorSet {
             links.push(one.links);
         }
         self.graph = Graph::from_links(self.graph.links_wanted(), links)?;
+        let space = Between {
+            form: self.form,
+            rows: &self.rows,
+        };
+        self.graph.join_islands(&space);
         Ok(self)
     }
 
@@ -175,7 +190,7 @@ impl VectorSet {
         self.added
     }
 
-    pub fn id(&self) -> u32 {
+    pub fn id(&self) -> u64 {
         self.id
     }
 
@@ -328,7 +343,10 @@ impl<'a> TypeRef<'a> for &'a VectorSet {
     }
 
     fn detached(self) -> VectorSet {
-        self.clone()
+        VectorSet {
+            id: fresh_id(),
+            ..self.clone()
+        }
     }
 
     fn frozen(self) -> VectorSet {

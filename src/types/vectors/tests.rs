@@ -31,7 +31,7 @@ const PLAIN: Query<'static> = Query {
 fn it_agrees_with_a_map_while_elements_come_and_go() {
     use std::collections::BTreeMap;
     let mut random = fastrand::Rng::with_seed(5);
-    let mut set = VectorSet::new(form(Quantization::Byte, 8), None, 8, 0);
+    let mut set = VectorSet::new(form(Quantization::Byte, 8), None, 8);
     let mut model: BTreeMap<String, (Vec<f32>, Option<String>)> = BTreeMap::new();
     for _ in 0..2000 {
         let name = format!("element number {}", random.u32(0..300));
@@ -76,7 +76,7 @@ fn it_agrees_with_a_map_while_elements_come_and_go() {
 #[test]
 fn filters_leave_out_whom_they_do_not_accept() {
     let mut random = fastrand::Rng::with_seed(6);
-    let mut set = VectorSet::new(form(Quantization::Byte, 4), None, 16, 0);
+    let mut set = VectorSet::new(form(Quantization::Byte, 4), None, 16);
     for n in 0..500 {
         let text = format!("{{\"n\":{n}}}");
         let level = graph::level(|| random.f64());
@@ -108,7 +108,7 @@ fn every_quantization_finds_about_the_same() {
         (Quantization::Bit, 0.7),
     ] {
         let mut random = fastrand::Rng::with_seed(8);
-        let mut set = VectorSet::new(form(quantization, 32), None, 16, 0);
+        let mut set = VectorSet::new(form(quantization, 32), None, 16);
         for n in 0..1000 {
             let level = graph::level(|| random.f64());
             let vector = vector(&mut random, 32);
@@ -135,7 +135,7 @@ fn every_quantization_finds_about_the_same() {
 #[test]
 fn a_frozen_copy_stays_as_it_was() {
     let mut random = fastrand::Rng::with_seed(9);
-    let mut set = VectorSet::new(form(Quantization::Byte, 4), None, 4, 0);
+    let mut set = VectorSet::new(form(Quantization::Byte, 4), None, 4);
     for n in 0..200 {
         let vector = vector(&mut random, 4);
         set.insert(format!("e{n}").as_bytes(), vector, None, (0, 20));
@@ -150,4 +150,35 @@ fn a_frozen_copy_stays_as_it_was() {
     for (at, (name, row)) in held.iter().enumerate() {
         assert_eq!((copy.name(at), copy.row(at)), (&name[..], &row[..]));
     }
+}
+
+#[test]
+fn what_was_read_without_links_is_found() {
+    let mut random = fastrand::Rng::with_seed(10);
+    let form = form(Quantization::Byte, 4);
+    let stored = (0..300).map(|n| Stored {
+        name: format!("e{n}").into_bytes(),
+        attributes: None,
+        row: form.keep(vector(&mut random, 4)),
+        links: vec![Vec::new(); 1 + n % 2],
+    });
+    let stored = stored.collect();
+    let set = VectorSet::new(form, None, 16).from_stored(stored);
+    let set = set.expect("these elements are sound");
+    let to = vector(&mut random, 4);
+    let found = set.search(to.clone(), PLAIN);
+    let exact = Query {
+        exact: true,
+        ..PLAIN
+    };
+    assert_eq!(names(&found), names(&set.search(to, exact)));
+}
+
+#[test]
+fn every_set_has_an_id_of_its_own() {
+    let set = VectorSet::new(form(Quantization::Byte, 4), None, 16);
+    let other = VectorSet::new(form(Quantization::Byte, 4), None, 16);
+    let copy = (&set).detached();
+    assert!(set.id() != other.id() && set.id() != copy.id() && copy.id() != other.id());
+    assert_eq!((&set).frozen().id(), set.id());
 }

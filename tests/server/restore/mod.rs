@@ -4,7 +4,7 @@
 //! edited by all commands of its type, dumped, restored from that dump, and reloaded from a snapshot.
 
 mod commands;
-mod payloads;
+pub mod payloads;
 
 use std::collections::BTreeMap;
 

@@ -286,6 +286,12 @@ mod tests {
             AttributeFilter::compile(long.as_bytes()).unwrap_err(),
             Nonsense(0)
         );
+        // Each sign is read once: a million of them take no time worth telling.
+        let told = |text: &str| AttributeFilter::compile(text.as_bytes()).unwrap_err();
+        let signs = "(".repeat((1 << 20) - 3);
+        assert_eq!(told(&signs), Nonsense(0));
+        assert_eq!(told(&format!("{signs}& 1")), Nonsense(signs.len() + 1));
+        assert_eq!(told(&format!("{signs}&  1")), Nonsense(0), "it is too long");
         let nested = format!("{{\"a\":{}", "[".repeat(100_000));
         assert!(!accepts(".a", &nested));
         assert!(!accepts(".b", &nested));

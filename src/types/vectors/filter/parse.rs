@@ -29,6 +29,14 @@ const OPERATORS: &[(&[u8], Operator)] = &[
     (b"||", Operator::Or),
 ];
 const SIGNS: &[u8] = b"+-*%/!()<>=|&";
+
+/// What words and signs of operators are made of.
+fn is_operator_part(byte: u8) -> bool {
+    byte.is_ascii_alphabetic() || SIGNS.contains(&byte)
+}
+
+/// A longer expression isn't read: it is done so while others wait.
+const TEXT_MAX: usize = 1 << 20;
 /// A number is no longer than this.
 const DIGITS_MAX: usize = 255;
 
@@ -46,6 +54,9 @@ struct Compiler {
 
 /// As in Redis, an expression ends at a zero byte, and only of words that are none it is told where they are.
 pub fn compile(text: &[u8]) -> Result<Vec<FilterStep>, Nonsense> {
+    if text.len() > TEXT_MAX {
+        return Err(Nonsense(0));
+    }
     let end = text.iter().position(|byte| *byte == 0);
     let mut words = Words {
         text: &text[..end.unwrap_or(text.len())],
@@ -159,7 +170,7 @@ impl Words<'_> {
             b'"' | b'\'' => self.string().map(FilterStep::Push),
             b'.' if next == 0 || is_named(next) => Some(self.field()),
             b'[' => self.list().map(FilterStep::Push),
-            byte if byte.is_ascii_alphabetic() || SIGNS.contains(&byte) => self.operator(),
+            byte if is_operator_part(byte) => self.operator(),
             _ => None,
         };
         match word {
@@ -236,15 +247,17 @@ impl Words<'_> {
 
     /// The longest operator that letters and signs begin with, or `null`.
     fn operator(&mut self) -> Option<FilterStep> {
-        let len = self.run(|byte| byte.is_ascii_alphabetic() || SIGNS.contains(&byte));
-        let word = &self.text[self.at..self.at + len];
-        if word == b"null" {
-            self.at += len;
+        let rest = &self.text[self.at..];
+        if let Some(behind) = rest.strip_prefix(b"null")
+            && !behind.first().is_some_and(|byte| is_operator_part(*byte))
+        {
+            self.at += b"null".len();
             return Some(FilterStep::Push(Operand::Null));
         }
-        let fitting = OPERATORS.iter().filter(|(sign, _)| word.starts_with(sign));
+        let fitting = OPERATORS.iter().filter(|(sign, _)| rest.starts_with(sign));
         let Some((sign, operator)) = fitting.max_by_key(|(sign, _)| sign.len()) else {
-            self.at += len;
+            // It is told behind all of them, and nothing more is read.
+            self.at += self.run(is_operator_part);
             return None;
         };
         self.at += sign.len();
