@@ -59,8 +59,7 @@ impl Graph {
 
     /// Links a node with some of those that were found near it, which are sorted.
     fn connect(&mut self, node: u32, level: usize, found: &[Near], space: &impl Space) {
-        // Half as many more on level 0, where there is room for double: the others are as good as certain to be found then.
-        let wanted = self.links + if level == 0 { self.links / 2 } else { 0 };
+        let wanted = self.links;
         let mut displacing = 0;
         for near in self.diverse(found, wanted, space) {
             if self.links(node, level).len() >= wanted {
