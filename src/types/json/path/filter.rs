@@ -43,6 +43,11 @@ pub enum Compare {
 }
 
 impl PathFilter {
+    /// Whether it comes with a regular expression.
+    pub fn has_expression(compare: Compare, second: &PathTerm) -> bool {
+        compare == Compare::Matches && matches!(second, PathTerm::Text(_))
+    }
+
     pub fn compare(first: PathTerm, compare: Compare, second: PathTerm) -> Self {
         match (compare, &second) {
             (Compare::Matches, PathTerm::Text(text)) => {

@@ -114,6 +114,15 @@ fn hostile_paths_end_soon() {
     let scans = format!("${}", "..*".repeat(12));
     assert_eq!(found(&doc, &scans), Err("too much".to_owned()));
     assert!(found("[1]", &format!("$[{}]", "1,".repeat(100_000))).is_err());
+    let too_long = Err("ERR the path has too many parts".to_owned());
+    let steps = "..[?1]".repeat(127);
+    let mut nested = format!("${steps}");
+    for _ in 0..15 {
+        nested = format!("${steps}..[?{nested}]");
+    }
+    assert_eq!(found("1", &nested), too_long);
+    let matches = r#"@=~"x"||"#.repeat(100);
+    assert_eq!(found("1", &format!("$[?{matches}@]")), too_long);
 }
 
 #[test]
