@@ -410,6 +410,33 @@ fn clients_find_json_where_they_look_for_a_module() {
 }
 
 #[test]
+fn a_command_takes_so_many_steps_for_all_its_keys() {
+    let server = TestServer::start("");
+    let mut client = server.connect();
+    let mut ask = |line: String| {
+        client.say(&line);
+        show(&client.hear())
+    };
+    let nested = "[".repeat(100) + &"]".repeat(100);
+    assert_eq!(ask(format!("JSON.SET d $ {nested}")), "+OK");
+    let scans = |count: usize| format!("${}.none", "..*".repeat(count));
+    let keys = "d ".repeat(20);
+    assert_eq!(ask(format!("JSON.MGET d {}", scans(3))), "[\"[]\"]");
+    let told = "-ERR following the path takes too many steps";
+    assert_eq!(ask(format!("JSON.MGET {keys}{}", scans(3))), told);
+    assert_eq!(
+        ask(format!("JSON.GET d{}", format!(" {}", scans(3)).repeat(20))),
+        told
+    );
+    for command in [
+        "TYPE", "OBJKEYS", "OBJLEN", "STRLEN", "ARRLEN", "RESP", "DEL",
+    ] {
+        let legacy = "..*".repeat(6);
+        assert_eq!(ask(format!("JSON.{command} d {legacy}")), told, "{command}");
+    }
+}
+
+#[test]
 fn a_document_is_no_deeper_than_its_text_may_be() {
     let server = TestServer::start("");
     let mut client = server.connect();

@@ -10,7 +10,7 @@ use super::shape::{ReplyShape, spread};
 use super::text::integer;
 use crate::command::Flag::DenyOom;
 use crate::command::{Arg, Command, Done, Fail, Flow, KeyUse, Run, WriteCall};
-use crate::types::json::path::Spelled;
+use crate::types::json::path::{PathEffort, Spelled};
 use crate::types::json::{ArrayView, JsonNode, PathStep, Spacing, text_of};
 
 fn is_array(node: &JsonNode) -> bool {
@@ -110,7 +110,8 @@ pub const ARRAPPEND: Command = Command {
 fn arrappend(call: &mut WriteCall<'_>) -> Done {
     let (key, path) = (call.args.next()?, path(&mut call.args)?);
     let values = values(call.args.rest())?;
-    let places = places(&call.db, key, path, is_array)?;
+    let mut effort = PathEffort::default();
+    let places = places(&call.db, key, path, &is_array, &mut effort)?;
     check_depths(&places, &values)?;
     let lens = edit_all(call, key, &places, "json.arrappend", &mut |node| {
         node.insert(len_of(node), values.clone());
@@ -149,7 +150,8 @@ fn arrinsert(call: &mut WriteCall<'_>) -> Done {
     let (key, path) = (call.args.next()?, path(&mut call.args)?);
     let index = integer(call.args.next()?)?;
     let values = values(call.args.rest())?;
-    let places = places(&call.db, key, path, is_array)?;
+    let mut effort = PathEffort::default();
+    let places = places(&call.db, key, path, &is_array, &mut effort)?;
     check_depths(&places, &values)?;
     let root = held(&call.db, key)?;
     let fits = |steps: &Vec<PathStep>| {
@@ -210,7 +212,8 @@ fn arrpop(call: &mut WriteCall<'_>) -> Done {
     // What is no index is the last one's, as in RedisJSON.
     let index = call.args.peek().map(integer);
     let index = index.and_then(Result::ok).unwrap_or(-1);
-    let places = places(&call.db, key, path, is_array)?;
+    let mut effort = PathEffort::default();
+    let places = places(&call.db, key, path, &is_array, &mut effort)?;
     let popped = edit_all(call, key, &places, "json.arrpop", &mut |node| {
         let len = len_of(node) as i64;
         let at = PathStep::At(start_in(index, len) as usize);
@@ -270,7 +273,8 @@ fn kept(start: i64, stop: i64, len: usize) -> (usize, usize) {
 fn arrtrim(call: &mut WriteCall<'_>) -> Done {
     let (key, path) = (call.args.next()?, path(&mut call.args)?);
     let (start, stop) = (integer(call.args.next()?)?, integer(call.args.next()?)?);
-    let places = places(&call.db, key, path, is_array)?;
+    let mut effort = PathEffort::default();
+    let places = places(&call.db, key, path, &is_array, &mut effort)?;
     let lens = edit_all(call, key, &places, "json.arrtrim", &mut |node| {
         let (start, end) = kept(start, stop, len_of(node));
         // A copy, so that what goes is not freed here.

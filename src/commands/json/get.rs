@@ -4,7 +4,7 @@ use super::place::{WRONG_KEY, document, no_path, parsed, utf8};
 use super::shape::{ReplyShape, spread};
 use crate::command::{Arg, Begin, Command, Done, Fail, Find, Flow, KeySpec, KeyUse, ReadCall, Run};
 use crate::types::Json;
-use crate::types::json::path::Spelled;
+use crate::types::json::path::{JsonPath, PathEffort, Spelled};
 use crate::types::json::{JsonNode, Spacing, TextWriter};
 
 pub const GET: Command = Command {
@@ -78,14 +78,18 @@ fn get(call: &mut ReadCall<'_>) -> Done {
         call.out.null();
         return Ok(Flow::Done);
     };
+    let mut effort = PathEffort::default();
     match (wish.shape, &wish.paths[..]) {
-        (ReplyShape::Text, [path]) => call.out.bulk(&one(&json.root, *path, wish.spacing)?),
-        (ReplyShape::Text, _) => call.out.bulk(&several(&json.root, &wish)?),
+        (ReplyShape::Text, [path]) => {
+            let text = one(&json.root, *path, wish.spacing, &mut effort)?;
+            call.out.bulk(&text);
+        }
+        (ReplyShape::Text, _) => call.out.bulk(&several(&json.root, &wish, &mut effort)?),
         (shape, paths) => {
             let found: Vec<Vec<&JsonNode>> = paths
                 .iter()
                 .map(|path| match path.parse() {
-                    Ok(path) => Ok(path.as_ref().values(&json.root)?),
+                    Ok(path) => Ok(path.as_ref().values(&json.root, &mut effort)?),
                     Err(_) => Ok(Vec::new()),
                 })
                 .collect::<Result<_, Fail>>()?;
@@ -102,26 +106,43 @@ fn get(call: &mut ReadCall<'_>) -> Done {
 }
 
 /// What one path leads to: a list of values, or one value.
-fn one(root: &JsonNode, path: Spelled<'_>, spacing: Spacing<'_>) -> Result<Vec<u8>, Fail> {
-    let values = parsed(path)?.as_ref().values(root)?;
+fn one(
+    root: &JsonNode,
+    path: Spelled<'_>,
+    spacing: Spacing<'_>,
+    effort: &mut PathEffort,
+) -> Result<Vec<u8>, Fail> {
+    let text = text_at(root, path, &parsed(path)?, spacing, effort)?;
+    text.ok_or_else(|| no_path(&path.whole(), ""))
+}
+
+/// What a path leads to; nothing if it is of the older kind, and leads nowhere.
+fn text_at(
+    root: &JsonNode,
+    path: Spelled<'_>,
+    parsed: &JsonPath,
+    spacing: Spacing<'_>,
+    effort: &mut PathEffort,
+) -> Result<Option<Vec<u8>>, Fail> {
+    let values = parsed.as_ref().values(root, effort)?;
     let mut text = TextWriter::new(spacing);
     match (path.is_legacy(), values.first()) {
         (false, _) => text.array(values.into_iter()),
         (true, Some(first)) => text.node(first),
-        (true, None) => return Err(no_path(&path.whole(), "")),
+        (true, None) => return Ok(None),
     }
-    Ok(text.out)
+    Ok(Some(text.out))
 }
 
 /// What several paths lead to, each under the path; those that are no paths are left out.
-fn several(root: &JsonNode, wish: &GetWish<'_>) -> Result<Vec<u8>, Fail> {
+fn several(root: &JsonNode, wish: &GetWish<'_>, effort: &mut PathEffort) -> Result<Vec<u8>, Fail> {
     let legacy = wish.paths.iter().all(|path| path.is_legacy());
     let mut found: Vec<(&str, Vec<&JsonNode>)> = Vec::new();
     for path in &wish.paths {
         let Ok(parsed) = path.parse() else {
             continue;
         };
-        let values = parsed.as_ref().values(root)?;
+        let values = parsed.as_ref().values(root, effort)?;
         if legacy && values.is_empty() {
             return Err(no_path(path.text, ""));
         }
@@ -164,10 +185,14 @@ fn mget(call: &mut ReadCall<'_>) -> Done {
     let args = call.args.rest();
     let (path, keys) = args.split_last().ok_or(Fail::SYNTAX)?;
     let path = Spelled::new(utf8(path)?);
+    let parsed = path.parse().ok();
+    let mut effort = PathEffort::default();
     call.out.array(keys.len());
     for key in keys {
-        let text = match document(call, key) {
-            Ok(Some(root)) => one(root, path, Spacing::default()).ok(),
+        let text = match (&parsed, document(call, key)) {
+            (Some(parsed), Ok(Some(root))) => {
+                text_at(root, path, parsed, Spacing::default(), &mut effort)?
+            }
             _ => None,
         };
         call.out.bulk_or_null(text.as_deref());

@@ -2,6 +2,7 @@
 
 use super::place::{edit, held, no_path, path, places, said, utf8};
 use crate::command::{Arg, Command, Done, Fail, Flow, KeyUse, Run, WriteCall};
+use crate::types::json::path::PathEffort;
 use crate::types::json::{JsonNode, JsonSeen, parse_all, text_of};
 
 const ARGS: &[Arg] = &[
@@ -98,7 +99,7 @@ fn operand(text: &str) -> Result<JsonNode, Fail> {
 fn calculate(call: &mut WriteCall<'_>, event: &'static str, how: Arithmetic) -> Done {
     let (key, path) = (call.args.next()?, path(&mut call.args)?);
     let text = utf8(call.args.next()?)?;
-    let places = places(&call.db, key, path, is_number)?;
+    let places = places(&call.db, key, path, &is_number, &mut PathEffort::default())?;
     let mut results: Vec<Option<JsonNode>> = vec![None; places.len()];
     if places.iter().any(Option::is_some) {
         // It is looked at only if there is a number.

@@ -5,7 +5,7 @@ use std::cmp::Ordering;
 
 use crate::command::{Args, Fail, ReadCall};
 use crate::engine::{Db, Edit};
-use crate::types::json::path::{JsonPath, PathHit, PathRef, Spelled, TooMuch};
+use crate::types::json::path::{JsonPath, PathEffort, PathRef, Spelled, TooMuch};
 use crate::types::json::{DEPTH_MAX, JsonNode, JsonSeen, PathStep, parse};
 use crate::types::{Json, Type};
 
@@ -102,10 +102,26 @@ pub fn discard(json: &mut Edit<'_, Json>, node: JsonNode) {
 }
 
 /// The first value that a path of the older kind leads to.
-pub fn first<'d>(root: &'d JsonNode, path: Spelled<'_>) -> Result<&'d JsonNode, Fail> {
-    let values = parsed(path)?.as_ref().values(root)?;
+pub fn first<'d>(
+    root: &'d JsonNode,
+    path: Spelled<'_>,
+    effort: &mut PathEffort,
+) -> Result<&'d JsonNode, Fail> {
+    let values = parsed(path)?.as_ref().values(root, effort)?;
     let first = values.first().copied();
     first.ok_or_else(|| no_path(&path.whole(), ""))
+}
+
+/// The first value that a path of the older kind leads to, or none if there is anything wrong with it.
+pub fn first_if_any<'d>(
+    root: &'d JsonNode,
+    path: Spelled<'_>,
+    effort: &mut PathEffort,
+) -> Result<Option<&'d JsonNode>, Fail> {
+    match path.parse() {
+        Ok(path) => Ok(path.as_ref().values(root, effort)?.first().copied()),
+        Err(_) => Ok(None),
+    }
 }
 
 /// The places that a path leads to; of those that hold what doesn't fit, nothing but that they are there.
@@ -115,12 +131,11 @@ pub fn places(
     db: &Db<'_>,
     key: &[u8],
     path: Spelled<'_>,
-    fits: impl Fn(&JsonNode) -> bool,
+    fits: &dyn Fn(&JsonNode) -> bool,
+    effort: &mut PathEffort,
 ) -> Result<PlacesIn, Fail> {
     let root = held(db, key)?.ok_or(NO_DOCUMENT)?;
-    let hits = parsed(path)?.as_ref().places(root)?;
-    let place = |hit: PathHit<'_>| fits(hit.node).then_some(hit.steps);
-    Ok(hits.into_iter().map(place).collect())
+    Ok(parsed(path)?.as_ref().places(root, fits, effort)?)
 }
 
 /// The value at a place.
@@ -144,9 +159,13 @@ pub fn check_depth(above: usize, node: &JsonNode) -> Result<(), Fail> {
 }
 
 /// The places of a part of a path.
-pub fn hits(path: PathRef<'_>, root: &JsonNode) -> Result<Vec<Vec<PathStep>>, Fail> {
-    let hits = path.places(root)?;
-    Ok(hits.into_iter().map(|hit| hit.steps).collect())
+pub fn hits(
+    path: PathRef<'_>,
+    root: &JsonNode,
+    effort: &mut PathEffort,
+) -> Result<Vec<Vec<PathStep>>, Fail> {
+    let hits = path.places(root, &|_| true, effort)?;
+    Ok(hits.into_iter().flatten().collect())
 }
 
 /// Higher places of an array before lower ones, and what is inside a value before it.

@@ -3,6 +3,7 @@
 use super::place::{discard, edit, held, hits, order, parsed, path_or_root, places};
 use crate::command::{Arg, Command, Done, Flow, KeyUse, Run, WriteCall};
 use crate::engine::Class;
+use crate::types::json::path::PathEffort;
 use crate::types::json::{JsonNode, JsonSeen, PathStep};
 
 pub const DEL: Command = Command {
@@ -36,7 +37,11 @@ fn del(call: &mut WriteCall<'_>) -> Done {
         call.out.int(1);
         return Ok(Flow::Done);
     }
-    let places = outermost(hits(parsed(path)?.as_ref(), root)?);
+    let places = outermost(hits(
+        parsed(path)?.as_ref(),
+        root,
+        &mut PathEffort::default(),
+    )?);
     let mut removed = 0;
     if !places.is_empty() {
         let mut json = edit(&mut call.db, key)?;
@@ -101,7 +106,13 @@ fn clear(call: &mut WriteCall<'_>) -> Done {
         JsonSeen::Float(n) => n != 0.0,
         _ => false,
     };
-    let places = places(&call.db, key, path, holds_something)?;
+    let places = places(
+        &call.db,
+        key,
+        path,
+        &holds_something,
+        &mut PathEffort::default(),
+    )?;
     // What is inside another one is emptied with it.
     let places = outermost(places.into_iter().flatten().collect());
     let mut cleared = 0;

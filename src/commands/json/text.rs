@@ -8,7 +8,7 @@ use super::place::{
 use crate::command::Flag::DenyOom;
 use crate::command::{Arg, Command, Done, Fail, Flow, KeyUse, ReadCall, Run, WriteCall};
 use crate::types::Json;
-use crate::types::json::path::Spelled;
+use crate::types::json::path::{PathEffort, Spelled};
 use crate::types::json::{JsonNode, parse_all};
 
 pub const STRAPPEND: Command = Command {
@@ -33,7 +33,13 @@ fn strappend(call: &mut WriteCall<'_>) -> Done {
         _ => path(&mut call.args)?,
     };
     let text = utf8(call.args.next()?)?;
-    let places = places(&call.db, key, path, |node| node.as_text().is_some())?;
+    let places = places(
+        &call.db,
+        key,
+        path,
+        &|node| node.as_text().is_some(),
+        &mut PathEffort::default(),
+    )?;
     let mut lens = vec![None; places.len()];
     if places.iter().any(Option::is_some) {
         // It is looked at only if there is a text.
@@ -83,14 +89,14 @@ fn strlen(call: &mut ReadCall<'_>) -> Done {
         return Ok(Flow::Done);
     };
     if path.is_legacy() {
-        let node = first(root, path)?;
+        let node = first(root, path, &mut PathEffort::default())?;
         let text = node.as_text();
         let text = text.ok_or_else(|| wrong_value("string", type_name(node)))?;
         call.out.count(text.len());
         return Ok(Flow::Done);
     }
     let path = parsed(path)?;
-    let values = path.as_ref().values(root)?;
+    let values = path.as_ref().values(root, &mut PathEffort::default())?;
     let lens: Vec<Option<usize>> = values
         .iter()
         .map(|node| node.as_text().map(<[u8]>::len))
@@ -113,7 +119,7 @@ pub const TOGGLE: Command = Command {
 fn toggle(call: &mut WriteCall<'_>) -> Done {
     let (key, path) = (call.args.next()?, path(&mut call.args)?);
     let is_bool = |node: &JsonNode| matches!(node, JsonNode::Bool(_));
-    let places = places(&call.db, key, path, is_bool)?;
+    let places = places(&call.db, key, path, &is_bool, &mut PathEffort::default())?;
     let mut now: Vec<Option<bool>> = vec![None; places.len()];
     if places.iter().any(Option::is_some) {
         let mut json = edit(&mut call.db, key)?;
