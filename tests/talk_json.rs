@@ -437,6 +437,36 @@ fn a_command_takes_so_many_steps_for_all_its_keys() {
 }
 
 #[test]
+fn names_that_are_the_same_number_are_different_names() {
+    talk(
+        r##"> JSON.SET w $ "{\"1\":[1,2,3,4],\"01\":[5,6,7]}"
+         +OK
+         > JSON.DEL w "$['01','1','01'][1]"
+         :2
+         > JSON.GET w
+         "{\"1\":[1,3,4],\"01\":[5,7]}"
+         > JSON.SET w $ "{\"1\":[1,2,3,4],\"01\":[5,6,7]}"
+         +OK
+         > JSON.DEL w "$['1','01','1'][1]"
+         :2
+         > JSON.GET w
+         "{\"1\":[1,3,4],\"01\":[5,7]}"
+         > JSON.SET w $ "{\"1\":{\"x\":1},\"01\":{\"y\":2}}"
+         +OK
+         > JSON.CLEAR w $..*
+         :2
+         > JSON.GET w
+         "{\"1\":{},\"01\":{}}"
+         > JSON.SET w $ "{\"1\":{\"x\":1},\"01\":{\"y\":2}}"
+         +OK
+         > JSON.DEL w $..*
+         :2
+         > JSON.GET w
+         "{}""##,
+    );
+}
+
+#[test]
 fn a_document_is_no_deeper_than_its_text_may_be() {
     let server = TestServer::start("");
     let mut client = server.connect();

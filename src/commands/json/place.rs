@@ -182,10 +182,11 @@ fn order_of_steps(a: &PathStep, b: &PathStep) -> Ordering {
         PathStep::Name(name) => std::str::from_utf8(name.as_bytes()).ok()?.parse().ok(),
     };
     match (number(a), number(b)) {
-        (Some(a), Some(b)) => b.cmp(&a),
+        (Some(x), Some(y)) if x != y => y.cmp(&x),
         (Some(_), None) => Ordering::Greater,
         (None, Some(_)) => Ordering::Less,
-        (None, None) => match (a, b) {
+        // Different names may be the same number.
+        _ => match (a, b) {
             (PathStep::Name(a), PathStep::Name(b)) => a.as_bytes().cmp(b.as_bytes()),
             _ => Ordering::Equal,
         },
