@@ -467,6 +467,21 @@ fn names_that_are_the_same_number_are_different_names() {
 }
 
 #[test]
+fn a_double_is_the_same_after_a_reload() {
+    let server = TestServer::start("");
+    let mut client = server.connect();
+    let mut ask = |line: &str| {
+        client.say(line);
+        show(&client.hear())
+    };
+    assert_eq!(ask("JSON.SET d $ [6.792475937705742e155]"), "+OK");
+    let digest = ask("DEBUG DIGEST");
+    assert_eq!(ask("DEBUG RELOAD"), "+OK");
+    assert_eq!(ask("DEBUG DIGEST"), digest);
+    assert_eq!(ask("JSON.GET d"), "\"[6.792475937705742e155]\"");
+}
+
+#[test]
 fn a_document_is_no_deeper_than_its_text_may_be() {
     let server = TestServer::start("");
     let mut client = server.connect();
