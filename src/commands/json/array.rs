@@ -2,8 +2,8 @@
 
 use super::look::counts;
 use super::place::{
-    NO_DOCUMENT, WRONG_KEY, first, no_path, parsed, path, path_or_root, said, type_name, utf8,
-    wrong_value,
+    NO_DOCUMENT, WRONG_KEY, effort, first, no_path, parsed, path, path_or_root, said, type_name,
+    utf8, wrong_value,
 };
 use super::text::integer;
 use crate::command::{Arg, Command, Done, Fail, Flow, KeyUse, ReadCall, Run};
@@ -32,7 +32,9 @@ fn arrlen(call: &mut ReadCall<'_>) -> Done {
         return Ok(Flow::Done);
     };
     let followed = parsed(path)?;
-    let values = followed.as_ref().values(root, &mut PathEffort::default())?;
+    let values = followed
+        .as_ref()
+        .values(root, &mut effort(call.server, call.user))?;
     let lens: Vec<Option<usize>> = values
         .iter()
         .map(|node| node.as_array().map(ArrayView::len))
@@ -81,7 +83,7 @@ fn arrindex(call: &mut ReadCall<'_>) -> Done {
     let json = call.db.read::<Json>(key).map_err(|_| WRONG_KEY)?;
     let root = json.map(|json| &json.root);
     let root = root.ok_or_else(|| no_path(path.text, ""))?;
-    let mut effort = PathEffort::default();
+    let mut effort = effort(call.server, call.user);
     if path.is_legacy() {
         let node = first(root, path, &mut effort)?;
         let elements = node.as_array();

@@ -3,14 +3,14 @@
 use super::array::start_in;
 use super::look::counts;
 use super::place::{
-    PlacesIn, at, check_depth, discard, edit, held, no_path, order, path, path_or_root, places,
-    value,
+    PlacesIn, at, check_depth, check_growth, discard, edit, effort, held, no_path, order, path,
+    path_or_root, places, value,
 };
 use super::shape::{ReplyShape, spread};
 use super::text::integer;
 use crate::command::Flag::DenyOom;
 use crate::command::{Arg, Command, Done, Fail, Flow, KeyUse, Run, WriteCall};
-use crate::types::json::path::{PathEffort, Spelled};
+use crate::types::json::path::Spelled;
 use crate::types::json::{ArrayView, JsonNode, PathStep, Spacing, text_of};
 
 fn is_array(node: &JsonNode) -> bool {
@@ -109,10 +109,14 @@ pub const ARRAPPEND: Command = Command {
 
 fn arrappend(call: &mut WriteCall<'_>) -> Done {
     let (key, path) = (call.args.next()?, path(&mut call.args)?);
-    let values = values(call.args.rest())?;
-    let mut effort = PathEffort::default();
+    let texts = call.args.rest();
+    let values = values(texts)?;
+    let mut effort = effort(call.server, call.user);
     let places = places(&call.db, key, path, &is_array, &mut effort)?;
     check_depths(&places, &values)?;
+    let count = places.iter().flatten().count();
+    let size = (texts.iter().map(|text| text.len()).sum(), values.len());
+    check_growth(count, size, &mut effort)?;
     let lens = edit_all(call, key, &places, "json.arrappend", &mut |node| {
         node.insert(len_of(node), values.clone());
         Some((len_of(node), None))
@@ -149,10 +153,14 @@ fn insertion(index: i64, len: usize) -> Option<usize> {
 fn arrinsert(call: &mut WriteCall<'_>) -> Done {
     let (key, path) = (call.args.next()?, path(&mut call.args)?);
     let index = integer(call.args.next()?)?;
-    let values = values(call.args.rest())?;
-    let mut effort = PathEffort::default();
+    let texts = call.args.rest();
+    let values = values(texts)?;
+    let mut effort = effort(call.server, call.user);
     let places = places(&call.db, key, path, &is_array, &mut effort)?;
     check_depths(&places, &values)?;
+    let count = places.iter().flatten().count();
+    let size = (texts.iter().map(|text| text.len()).sum(), values.len());
+    check_growth(count, size, &mut effort)?;
     let root = held(&call.db, key)?;
     let fits = |steps: &Vec<PathStep>| {
         let node = root.and_then(|root| at(root, steps));
@@ -212,7 +220,7 @@ fn arrpop(call: &mut WriteCall<'_>) -> Done {
     // What is no index is the last one's, as in RedisJSON.
     let index = call.args.peek().map(integer);
     let index = index.and_then(Result::ok).unwrap_or(-1);
-    let mut effort = PathEffort::default();
+    let mut effort = effort(call.server, call.user);
     let places = places(&call.db, key, path, &is_array, &mut effort)?;
     let popped = edit_all(call, key, &places, "json.arrpop", &mut |node| {
         let len = len_of(node) as i64;
@@ -235,7 +243,7 @@ fn arrpop(call: &mut WriteCall<'_>) -> Done {
         match node {
             None => call.out.null(),
             Some(node) if shape == ReplyShape::Text => call.out.bulk(text_of(node)),
-            Some(node) => spread(node, shape, Spacing::default(), call.out),
+            Some(node) => spread(node, shape, Spacing::default(), call.out, usize::MAX)?,
         }
     }
     Ok(Flow::Done)
@@ -273,7 +281,7 @@ fn kept(start: i64, stop: i64, len: usize) -> (usize, usize) {
 fn arrtrim(call: &mut WriteCall<'_>) -> Done {
     let (key, path) = (call.args.next()?, path(&mut call.args)?);
     let (start, stop) = (integer(call.args.next()?)?, integer(call.args.next()?)?);
-    let mut effort = PathEffort::default();
+    let mut effort = effort(call.server, call.user);
     let places = places(&call.db, key, path, &is_array, &mut effort)?;
     let lens = edit_all(call, key, &places, "json.arrtrim", &mut |node| {
         let (start, end) = kept(start, stop, len_of(node));

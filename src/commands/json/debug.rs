@@ -1,10 +1,9 @@
 //! JSON.DEBUG: what documents take in memory.
 
-use super::place::{WRONG_KEY, first, parsed, path_or_root};
+use super::place::{WRONG_KEY, effort, first, parsed, path_or_root};
 use crate::command::{Arg, Begin, Command, Done, Fail, Find, Flow, KeySpec, KeyUse, ReadCall, Run};
 use crate::types::Json;
 use crate::types::json::JsonNode;
-use crate::types::json::path::PathEffort;
 
 pub const DEBUG: Command = Command {
     name: "json.debug",
@@ -49,7 +48,7 @@ fn debug(call: &mut ReadCall<'_>) -> Done {
     let path = path_or_root(args)?;
     let json = call.db.read::<Json>(key).map_err(|_| WRONG_KEY)?;
     let bytes = |node: &JsonNode| size_of::<JsonNode>() + node.heap_bytes();
-    let mut effort = PathEffort::default();
+    let mut effort = effort(call.server, call.user);
     match json.map(|json| &json.root) {
         None if path.is_legacy() => call.out.int(0),
         None => call.out.array(0),

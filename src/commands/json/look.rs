@@ -1,13 +1,12 @@
 //! What values are: types, names of fields, and values as the older protocol shows them.
 
 use super::place::{
-    NO_DOCUMENT, WRONG_KEY, first, first_if_any, no_path, parsed, path_or_root, type_name,
-    wrong_value,
+    NO_DOCUMENT, TOO_LARGE, WRONG_KEY, effort, end_of, first, first_if_any, no_path, parsed,
+    path_or_root, type_name, wrong_value,
 };
-use crate::command::{Arg, Command, Done, Flow, KeyUse, ReadCall, Run};
+use crate::command::{Arg, Command, Done, Fail, Flow, KeyUse, ReadCall, Run};
 use crate::resp::Reply;
 use crate::types::Json;
-use crate::types::json::path::PathEffort;
 use crate::types::json::{FieldName, JsonNode, JsonSeen, ObjectView};
 
 const ARGS: &[Arg] = &[Arg::key("key", KeyUse::READ), Arg::text("path").optional()];
@@ -24,7 +23,7 @@ pub const TYPE: Command = Command {
 
 fn type_of(call: &mut ReadCall<'_>) -> Done {
     let (key, path) = (call.args.next()?, path_or_root(&mut call.args)?);
-    let mut effort = PathEffort::default();
+    let mut effort = effort(call.server, call.user);
     let json = call.db.read::<Json>(key).map_err(|_| WRONG_KEY)?;
     let root = json.map(|json| &json.root);
     // The answer is in a list of its own.
@@ -61,7 +60,7 @@ pub const OBJKEYS: Command = Command {
 
 fn objkeys(call: &mut ReadCall<'_>) -> Done {
     let (key, path) = (call.args.next()?, path_or_root(&mut call.args)?);
-    let mut effort = PathEffort::default();
+    let mut effort = effort(call.server, call.user);
     let json = call.db.read::<Json>(key).map_err(|_| WRONG_KEY)?;
     let root = json.map(|json| &json.root);
     let root = match root {
@@ -81,8 +80,12 @@ fn objkeys(call: &mut ReadCall<'_>) -> Done {
     }
     let path = parsed(path)?;
     let values = path.as_ref().values(root, &mut effort)?;
+    let end = end_of(call.out, &effort);
     call.out.array(values.len());
     for node in values {
+        if call.out.len() > end {
+            return Err(TOO_LARGE);
+        }
         match node.as_object() {
             Some(fields) => names(fields, call.out),
             None => call.out.null(),
@@ -109,7 +112,7 @@ pub const OBJLEN: Command = Command {
 
 fn objlen(call: &mut ReadCall<'_>) -> Done {
     let (key, path) = (call.args.next()?, path_or_root(&mut call.args)?);
-    let mut effort = PathEffort::default();
+    let mut effort = effort(call.server, call.user);
     let json = call.db.read::<Json>(key).map_err(|_| WRONG_KEY)?;
     let Some(root) = json.map(|json| &json.root) else {
         if !path.is_legacy() {
@@ -164,7 +167,7 @@ pub const RESP: Command = Command {
 
 fn resp(call: &mut ReadCall<'_>) -> Done {
     let (key, path) = (call.args.next()?, path_or_root(&mut call.args)?);
-    let mut effort = PathEffort::default();
+    let mut effort = effort(call.server, call.user);
     let json = call.db.read::<Json>(key).map_err(|_| WRONG_KEY)?;
     let root = json.map(|json| &json.root);
     let Some(root) = root else {
@@ -172,18 +175,26 @@ fn resp(call: &mut ReadCall<'_>) -> Done {
         return Ok(Flow::Done);
     };
     if path.is_legacy() {
-        spread(first(root, path, &mut effort)?, call.out);
+        let node = first(root, path, &mut effort)?;
+        let end = end_of(call.out, &effort);
+        spread(node, call.out, end)?;
         return Ok(Flow::Done);
     }
     let path = parsed(path)?;
     let values = path.as_ref().values(root, &mut effort)?;
+    let end = end_of(call.out, &effort);
     call.out.array(values.len());
-    values.into_iter().for_each(|node| spread(node, call.out));
+    for node in values {
+        spread(node, call.out, end)?;
+    }
     Ok(Flow::Done)
 }
 
-/// Containers begin with a sign that tells which they are.
-fn spread(node: &JsonNode, out: &mut Reply) {
+/// Containers begin with a sign that tells which they are. The reply must not become longer than `end`.
+fn spread(node: &JsonNode, out: &mut Reply, end: usize) -> Result<(), Fail> {
+    if out.len() > end {
+        return Err(TOO_LARGE);
+    }
     match node.see() {
         JsonSeen::Null => out.null(),
         JsonSeen::Bool(yes) => out.simple(if yes { "true" } else { "false" }),
@@ -194,15 +205,18 @@ fn spread(node: &JsonNode, out: &mut Reply) {
         JsonSeen::Array(elements) => {
             out.array(elements.len() + 1);
             out.simple("[");
-            elements.iter().for_each(|node| spread(node, out));
+            for node in elements.iter() {
+                spread(node, out, end)?;
+            }
         }
         JsonSeen::Object(fields) => {
             out.array(2 * fields.len() + 1);
             out.simple("{");
             for (name, node) in fields.iter() {
                 out.bulk(name.as_bytes());
-                spread(node, out);
+                spread(node, out, end)?;
             }
         }
     }
+    Ok(())
 }

@@ -3,8 +3,11 @@
 use std::borrow::Cow;
 use std::cmp::Ordering;
 
+use crate::acl::User;
+use crate::command::shared::Shared;
 use crate::command::{Args, Fail, ReadCall};
 use crate::engine::{Db, Edit};
+use crate::resp::Reply;
 use crate::types::json::path::{JsonPath, PathEffort, PathRef, Spelled, TooMuch};
 use crate::types::json::{DEPTH_MAX, JsonNode, JsonSeen, PathStep, parse};
 use crate::types::{Json, Type};
@@ -13,6 +16,7 @@ pub const WRONG_KEY: Fail = Fail::Code(Cow::Borrowed("Existing key has wrong Red
 pub const NO_DOCUMENT: Fail =
     Fail::Says("could not perform this operation on a key that doesn't exist");
 pub const NO_UTF8: Fail = Fail::Code(Cow::Borrowed("Couldn't parse as UTF-8 string"));
+pub const TOO_LARGE: Fail = Fail::Says("string exceeds maximum allowed size (proto-max-bulk-len)");
 pub const TOO_MUCH: Fail = Fail::Says("following the path takes too many steps");
 const TOO_DEEP: Fail = Fail::Says("recursion limit exceeded");
 
@@ -156,6 +160,35 @@ pub fn check_depth(above: usize, node: &JsonNode) -> Result<(), Fail> {
         true => Err(TOO_DEEP),
         false => Ok(()),
     }
+}
+
+/// What a command may spend. What a master or the log says, which is nobody's command, was done once, and is done again.
+pub fn effort(server: &Shared, user: Option<&User>) -> PathEffort {
+    let max = usize::try_from(server.config.proto_max_bulk_len.get());
+    match user {
+        Some(_) => PathEffort::bounded(max.unwrap_or(usize::MAX)),
+        None => PathEffort::endless(),
+    }
+}
+
+/// How long a reply may become.
+pub fn end_of(out: &Reply, effort: &PathEffort) -> usize {
+    out.len().saturating_add(effort.may_write())
+}
+
+/// Values that are put into so many places must not make a document grow far beyond what a client sends. These are the bytes
+/// of their text, and the nodes that each place has to itself.
+pub fn check_growth(
+    places: usize,
+    (bytes, nodes): (usize, usize),
+    effort: &mut PathEffort,
+) -> Result<(), Fail> {
+    let again = places.saturating_sub(1);
+    if again > 0 && places.saturating_mul(bytes) > effort.may_write() {
+        return Err(TOO_LARGE);
+    }
+    effort.written(again.saturating_mul(bytes))?;
+    Ok(effort.looks(again.saturating_mul(nodes))?)
 }
 
 /// The places of a part of a path.

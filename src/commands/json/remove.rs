@@ -1,9 +1,8 @@
 //! Values removed, and emptied.
 
-use super::place::{discard, edit, held, hits, order, parsed, path_or_root, places};
+use super::place::{discard, edit, effort, held, hits, order, parsed, path_or_root, places};
 use crate::command::{Arg, Command, Done, Flow, KeyUse, Run, WriteCall};
 use crate::engine::Class;
-use crate::types::json::path::PathEffort;
 use crate::types::json::{JsonNode, JsonSeen, PathStep};
 
 pub const DEL: Command = Command {
@@ -40,7 +39,7 @@ fn del(call: &mut WriteCall<'_>) -> Done {
     let places = outermost(hits(
         parsed(path)?.as_ref(),
         root,
-        &mut PathEffort::default(),
+        &mut effort(call.server, call.user),
     )?);
     let mut removed = 0;
     if !places.is_empty() {
@@ -111,7 +110,7 @@ fn clear(call: &mut WriteCall<'_>) -> Done {
         key,
         path,
         &holds_something,
-        &mut PathEffort::default(),
+        &mut effort(call.server, call.user),
     )?;
     // What is inside another one is emptied with it.
     let places = outermost(places.into_iter().flatten().collect());

@@ -1,6 +1,8 @@
 //! Values set and merged.
 
-use super::place::{check_depth, discard, held, hits, parsed, path, utf8, value};
+use super::place::{
+    check_depth, check_growth, discard, effort, held, hits, parsed, path, utf8, value,
+};
 use crate::command::Flag::DenyOom;
 use crate::command::{
     Arg, Begin, Command, Done, Fail, Find, Flow, KeySpec, KeyUse, Run, WriteCall,
@@ -138,7 +140,7 @@ fn set(call: &mut WriteCall<'_>) -> Done {
     }
     let document = held(&call.db, key)?;
     let node = value(text)?;
-    let mut effort = PathEffort::default();
+    let mut effort = effort(call.server, call.user);
     let spots = match (document, path.is_root()) {
         (Some(_), true) if presence == MaySet::New => Vec::new(),
         (None, _) if presence == MaySet::There => Vec::new(),
@@ -147,6 +149,7 @@ fn set(call: &mut WriteCall<'_>) -> Done {
         (Some(root), false) => spots(root, path, presence, &mut effort)?,
     };
     check_spots(&spots, &node)?;
+    check_growth(spots.len(), (text.len(), 1), &mut effort)?;
     match !spots.is_empty() && put_all(call, key, &spots, &node, "json.set")? {
         true => call.out.ok(),
         false => call.out.null(),
@@ -208,7 +211,7 @@ fn mset(call: &mut WriteCall<'_>) -> Done {
         return Err(Fail::arity("json.mset"));
     }
     let mut wanted = Vec::new();
-    let mut effort = PathEffort::default();
+    let mut effort = effort(call.server, call.user);
     for triplet in triplets.chunks_exact(3) {
         let (key, path) = (triplet[0], Spelled::new(utf8(triplet[1])?));
         let spots = match held(&call.db, key)? {
@@ -218,6 +221,8 @@ fn mset(call: &mut WriteCall<'_>) -> Done {
         };
         let node = value(triplet[2])?;
         check_spots(&spots, &node)?;
+        let size = (triplet[2].len(), 1);
+        check_growth(spots.len(), size, &mut effort)?;
         wanted.push((key, spots, node));
     }
     for (key, spots, node) in wanted {
@@ -258,13 +263,15 @@ fn merge_into(call: &mut WriteCall<'_>) -> Done {
     let document = held(&call.db, key)?;
     let patch = value(text)?;
     let is_new = document.is_none();
-    let mut effort = PathEffort::default();
+    let mut effort = effort(call.server, call.user);
     let spots = match document {
         _ if path.is_root() => vec![SetAt::Over(Vec::new())],
         Some(root) => spots(root, path, MaySet::Any, &mut effort)?,
         None => return Err(AT_ROOT),
     };
     check_spots(&spots, &patch)?;
+    let size = (text.len(), patch.count(usize::MAX));
+    check_growth(spots.len(), size, &mut effort)?;
     if spots.is_empty() {
         call.out.null();
         return Ok(Flow::Done);

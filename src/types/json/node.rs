@@ -120,7 +120,7 @@ impl<'a> ObjectView<'a> {
 }
 
 /// A step from a container to something in it.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum PathStep {
     Name(FieldName),
     At(usize),

@@ -22,19 +22,28 @@ pub struct TooMuch;
 pub struct PathEffort {
     /// So many looks.
     left: usize,
+    /// The longest text that is to come of it.
+    bytes_max: usize,
     /// The text of a document that was held to be an expression last, and the expression if it is one.
     met: Option<(Vec<u8>, Option<Expression>)>,
 }
 
-impl Default for PathEffort {
-    fn default() -> Self {
-        Self::of(STEPS_MAX * LOOKS)
-    }
-}
-
 impl PathEffort {
-    fn of(left: usize) -> Self {
-        PathEffort { left, met: None }
+    /// What a client's command may spend, and how long a text may come of it.
+    pub fn bounded(bytes_max: usize) -> Self {
+        PathEffort {
+            left: STEPS_MAX * LOOKS,
+            bytes_max,
+            met: None,
+        }
+    }
+
+    pub fn endless() -> Self {
+        PathEffort {
+            left: usize::MAX,
+            bytes_max: usize::MAX,
+            met: None,
+        }
     }
 
     pub fn looks(&mut self, looks: usize) -> Result<(), TooMuch> {
@@ -52,7 +61,7 @@ impl PathEffort {
 
     /// How many bytes may still be written.
     pub fn may_write(&self) -> usize {
-        self.left.saturating_mul(WRITTEN)
+        self.left.saturating_mul(WRITTEN).min(self.bytes_max)
     }
 
     /// Whether a text matches another one of the document.
@@ -109,6 +118,6 @@ impl PathEffort {
 
 impl PartialEq for JsonNode {
     fn eq(&self, other: &Self) -> bool {
-        PathEffort::of(usize::MAX).equal(self, other) == Ok(true)
+        PathEffort::endless().equal(self, other) == Ok(true)
     }
 }
