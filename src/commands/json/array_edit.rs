@@ -10,12 +10,15 @@ use super::shape::{ReplyShape, spread};
 use super::text::integer;
 use crate::command::Flag::DenyOom;
 use crate::command::{Arg, Command, Done, Fail, Flow, KeyUse, Run, WriteCall};
-use crate::types::json::path::Spelled;
+use crate::types::json::path::{PathEffort, Spelled};
 use crate::types::json::{ArrayView, JsonNode, PathStep, Spacing, text_of};
 
 fn is_array(node: &JsonNode) -> bool {
     node.as_array().is_some()
 }
+
+/// Elements of an array for which an edit counts once more.
+const CHUNK: usize = 64;
 
 /// What an edit of one array comes to, and what it took out.
 type Edited<R> = Option<(R, Option<JsonNode>)>;
@@ -26,8 +29,15 @@ fn edit_all<R: Clone>(
     key: &[u8],
     places: &PlacesIn,
     event: &'static str,
+    effort: &mut PathEffort,
     edit_one: &mut dyn FnMut(&mut JsonNode) -> Edited<R>,
 ) -> Result<Vec<Option<R>>, Fail> {
+    if let Some(root) = held(&call.db, key)? {
+        for place in places.iter().flatten() {
+            // A place may be named often, and all chunks of its array be looked at each time.
+            effort.looks(at(root, place).map_or(0, len_of) / CHUNK)?;
+        }
+    }
     let mut results = vec![None; places.len()];
     if places.iter().any(Option::is_some) {
         let mut json = edit(&mut call.db, key)?;
@@ -117,10 +127,17 @@ fn arrappend(call: &mut WriteCall<'_>) -> Done {
     let count = places.iter().flatten().count();
     let size = (texts.iter().map(|text| text.len()).sum(), values.len());
     check_growth(count, size, &mut effort)?;
-    let lens = edit_all(call, key, &places, "json.arrappend", &mut |node| {
-        node.insert(len_of(node), values.clone());
-        Some((len_of(node), None))
-    })?;
+    let lens = edit_all(
+        call,
+        key,
+        &places,
+        "json.arrappend",
+        &mut effort,
+        &mut |node| {
+            node.insert(len_of(node), values.clone());
+            Some((len_of(node), None))
+        },
+    )?;
     answer(call, path, &lens, path.text)
 }
 
@@ -169,10 +186,17 @@ fn arrinsert(call: &mut WriteCall<'_>) -> Done {
     if !places.iter().flatten().all(fits) {
         return Err(Fail::Says("index out of bounds"));
     }
-    let lens = edit_all(call, key, &places, "json.arrinsert", &mut |node| {
-        node.insert(insertion(index, len_of(node))?, values.clone());
-        Some((len_of(node), None))
-    })?;
+    let lens = edit_all(
+        call,
+        key,
+        &places,
+        "json.arrinsert",
+        &mut effort,
+        &mut |node| {
+            node.insert(insertion(index, len_of(node))?, values.clone());
+            Some((len_of(node), None))
+        },
+    )?;
     answer(call, path, &lens, &path.whole())
 }
 
@@ -222,12 +246,19 @@ fn arrpop(call: &mut WriteCall<'_>) -> Done {
     let index = index.and_then(Result::ok).unwrap_or(-1);
     let mut effort = effort(call.server, call.user);
     let places = places(&call.db, key, path, &is_array, &mut effort)?;
-    let popped = edit_all(call, key, &places, "json.arrpop", &mut |node| {
-        let len = len_of(node) as i64;
-        let at = PathStep::At(start_in(index, len) as usize);
-        let taken = node.remove(&at)?;
-        Some((taken.clone(), Some(taken)))
-    })?;
+    let popped = edit_all(
+        call,
+        key,
+        &places,
+        "json.arrpop",
+        &mut effort,
+        &mut |node| {
+            let len = len_of(node) as i64;
+            let at = PathStep::At(start_in(index, len) as usize);
+            let taken = node.remove(&at)?;
+            Some((taken.clone(), Some(taken)))
+        },
+    )?;
     if path.is_legacy() {
         let arrays = places
             .iter()
@@ -283,12 +314,19 @@ fn arrtrim(call: &mut WriteCall<'_>) -> Done {
     let (start, stop) = (integer(call.args.next()?)?, integer(call.args.next()?)?);
     let mut effort = effort(call.server, call.user);
     let places = places(&call.db, key, path, &is_array, &mut effort)?;
-    let lens = edit_all(call, key, &places, "json.arrtrim", &mut |node| {
-        let (start, end) = kept(start, stop, len_of(node));
-        // A copy, so that what goes is not freed here.
-        let before = node.clone();
-        node.keep(start, end);
-        Some((len_of(node), Some(before)))
-    })?;
+    let lens = edit_all(
+        call,
+        key,
+        &places,
+        "json.arrtrim",
+        &mut effort,
+        &mut |node| {
+            let (start, end) = kept(start, stop, len_of(node));
+            // A copy, so that what goes is not freed here.
+            let before = node.clone();
+            node.keep(start, end);
+            Some((len_of(node), Some(before)))
+        },
+    )?;
     answer(call, path, &lens, &path.whole())
 }

@@ -13,6 +13,9 @@ const LOOKS: usize = 16;
 /// Bytes that are written in the time of a look.
 const WRITTEN: usize = 16;
 
+/// Expressions that are remembered.
+const EXPRESSIONS_MET: usize = 32;
+
 /// The command was given up: it takes too many steps.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct TooMuch;
@@ -24,8 +27,10 @@ pub struct PathEffort {
     left: usize,
     /// The longest text that is to come of it.
     bytes_max: usize,
-    /// The text of a document that was held to be an expression last, and the expression if it is one.
-    met: Option<(Vec<u8>, Option<Expression>)>,
+    /// Texts that were held to be expressions, and the expressions of those that are.
+    met: Vec<(Vec<u8>, Option<Expression>)>,
+    /// Where the next one goes once there are as many as are remembered.
+    next: usize,
 }
 
 impl PathEffort {
@@ -34,7 +39,8 @@ impl PathEffort {
         PathEffort {
             left: STEPS_MAX * LOOKS,
             bytes_max,
-            met: None,
+            met: Vec::new(),
+            next: 0,
         }
     }
 
@@ -42,7 +48,8 @@ impl PathEffort {
         PathEffort {
             left: usize::MAX,
             bytes_max: usize::MAX,
-            met: None,
+            met: Vec::new(),
+            next: 0,
         }
     }
 
@@ -64,20 +71,34 @@ impl PathEffort {
         self.left.saturating_mul(WRITTEN).min(self.bytes_max)
     }
 
-    /// Whether a text matches another one of the document.
+    /// Whether a text matches an expression. What is no expression, nothing matches.
     pub fn matches(&mut self, text: &[u8], pattern: &[u8]) -> Result<bool, TooMuch> {
-        self.looks(pattern.len())?;
-        if self.met.as_ref().is_none_or(|(known, _)| known != pattern) {
-            let expression = Expression::new(pattern);
-            self.steps(Expression::steps_to_compile(expression.as_ref()))?;
-            self.met = Some((pattern.to_vec(), expression));
-        }
-        let Some((_, Some(expression))) = &self.met else {
+        self.looks(pattern.len() + EXPRESSIONS_MET)?;
+        let at = match self.met.iter().position(|(known, _)| known == pattern) {
+            Some(at) => at,
+            None => self.meet(pattern)?,
+        };
+        let Some(expression) = &self.met[at].1 else {
             return Ok(false);
         };
         let looks = expression.looks(text);
         self.left = self.left.checked_sub(looks).ok_or(TooMuch)?;
         Ok(expression.is_match(text))
+    }
+
+    /// Compiles an expression, and returns where it is remembered.
+    fn meet(&mut self, pattern: &[u8]) -> Result<usize, TooMuch> {
+        let expression = Expression::new(pattern);
+        self.steps(Expression::steps_to_compile(expression.as_ref()))?;
+        let met = (pattern.to_vec(), expression);
+        if self.met.len() < EXPRESSIONS_MET {
+            self.met.push(met);
+            return Ok(self.met.len() - 1);
+        }
+        let at = self.next;
+        self.met[at] = met;
+        self.next = (at + 1) % EXPRESSIONS_MET;
+        Ok(at)
     }
 
     /// Whether values are equal as RedisJSON compares them: an integer is no double, and the order of fields means nothing.

@@ -4,7 +4,6 @@ use std::cmp::Ordering;
 
 use super::PathPart;
 use super::effort::{PathEffort, TooMuch};
-use super::expression::Expression;
 use crate::types::json::node::{JsonNode, JsonSeen};
 
 /// What must hold of a value.
@@ -14,8 +13,6 @@ pub enum PathFilter {
     Any(Vec<Vec<PathFilter>>),
     Exists(PathTerm),
     Compare(PathTerm, Compare, PathTerm),
-    /// The text matches an expression that stands in the path; none if it is no expression.
-    Matches(PathTerm, Option<Expression>),
 }
 
 #[derive(Debug)]
@@ -40,22 +37,6 @@ pub enum Compare {
     Equal,
     Unequal,
     Matches,
-}
-
-impl PathFilter {
-    /// Whether it comes with a regular expression.
-    pub fn has_expression(compare: Compare, second: &PathTerm) -> bool {
-        compare == Compare::Matches && matches!(second, PathTerm::Text(_))
-    }
-
-    pub fn compare(first: PathTerm, compare: Compare, second: PathTerm) -> Self {
-        match (compare, &second) {
-            (Compare::Matches, PathTerm::Text(text)) => {
-                PathFilter::Matches(first, Expression::new(text.as_bytes()))
-            }
-            _ => PathFilter::Compare(first, compare, second),
-        }
-    }
 }
 
 /// What a term stands for.
@@ -119,10 +100,18 @@ impl<'a> Meant<'a> {
     }
 
     /// The text of a value in the document, which alone is held against expressions.
-    pub fn text(self) -> Option<&'a [u8]> {
+    fn text(self) -> Option<&'a [u8]> {
         match self {
             Meant::Node(node) => node.as_text(),
             _ => None,
+        }
+    }
+
+    /// A text that may be an expression, of the path or of the document.
+    fn pattern(self) -> Option<&'a [u8]> {
+        match self {
+            Meant::Text(text) => Some(text),
+            other => other.text(),
         }
     }
 
@@ -142,7 +131,7 @@ impl<'a> Meant<'a> {
             Compare::Below => order().is_some_and(Ordering::is_lt),
             Compare::Equal => self.equals(other, effort)?,
             Compare::Unequal => !self.equals(other, effort)?,
-            Compare::Matches => match (self.text(), other.text()) {
+            Compare::Matches => match (self.text(), other.pattern()) {
                 (Some(text), Some(pattern)) => effort.matches(text, pattern)?,
                 _ => false,
             },

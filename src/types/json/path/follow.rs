@@ -283,15 +283,6 @@ impl<'d, 'w> PathWalk<'d, 'w> {
                 let (first, second) = (self.meant(first, node)?, self.meant(second, node)?);
                 first.compares(*compare, second, self.effort)?
             }
-            PathFilter::Matches(term, expression) => {
-                match (self.meant(term, node)?.text(), expression) {
-                    (Some(text), Some(expression)) => {
-                        self.effort.looks(expression.looks(text))?;
-                        expression.is_match(text)
-                    }
-                    _ => false,
-                }
-            }
         })
     }
 

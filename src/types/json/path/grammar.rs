@@ -8,8 +8,6 @@ use super::{JsonPath, PathPart};
 const FILTERS_MAX: usize = 32;
 /// Parts of one path, those in its filters among them. Following it takes some stack for each.
 const PARTS_MAX: usize = 256;
-/// Regular expressions in one path. Each may take some milliseconds to be compiled.
-const EXPRESSIONS_MAX: usize = 32;
 
 const TOO_LONG: &str = "ERR the path has too many parts";
 
@@ -17,7 +15,7 @@ const TOO_LONG: &str = "ERR the path has too many parts";
 pub fn parse(text: &str) -> Result<JsonPath, String> {
     let mut peg = Peg::new(text);
     match query(&mut peg) {
-        _ if peg.parts > PARTS_MAX || peg.expressions > EXPRESSIONS_MAX => Err(TOO_LONG.to_owned()),
+        _ if peg.parts > PARTS_MAX => Err(TOO_LONG.to_owned()),
         Some(parts) => Ok(JsonPath { parts }),
         None => Err(peg.error()),
     }
@@ -311,14 +309,7 @@ fn single_filter(peg: &mut Peg<'_>) -> Option<PathFilter> {
             Some((compare, term(peg)?))
         });
         Some(match compared {
-            Some((compare, second)) => {
-                let expression = PathFilter::has_expression(compare, &second);
-                peg.expressions += usize::from(expression);
-                if peg.expressions > EXPRESSIONS_MAX {
-                    return None;
-                }
-                PathFilter::compare(first, compare, second)
-            }
+            Some((compare, second)) => PathFilter::Compare(first, compare, second),
             None => PathFilter::Exists(first),
         })
     })

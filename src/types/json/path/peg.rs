@@ -91,8 +91,6 @@ pub struct Peg<'t> {
     pub depth: usize,
     /// Parts of the path until here, those in its filters among them.
     pub parts: usize,
-    /// Regular expressions until here.
-    pub expressions: usize,
 }
 
 impl<'t> Peg<'t> {
@@ -104,7 +102,6 @@ impl<'t> Peg<'t> {
             tried: Vec::new(),
             depth: 0,
             parts: 0,
-            expressions: 0,
         }
     }
 
