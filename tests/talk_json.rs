@@ -428,6 +428,10 @@ fn a_command_takes_so_many_steps_for_all_its_keys() {
         ask(format!("JSON.GET d{}", format!(" {}", scans(3)).repeat(20))),
         told
     );
+    let long = format!("{{\\\"a\\\":[{}]}}", ["1"; 200_000].join(","));
+    assert_eq!(ask(format!("JSON.SET long $ \"{long}\"")), "+OK");
+    let often = ["'a'"; 15_000].join(",");
+    assert_eq!(ask(format!("JSON.ARRTRIM long \"$[{often}]\" 0 -1")), told);
     for command in [
         "TYPE", "OBJKEYS", "OBJLEN", "STRLEN", "ARRLEN", "RESP", "DEL",
     ] {
