@@ -410,6 +410,154 @@ fn clients_find_json_where_they_look_for_a_module() {
 }
 
 #[test]
+fn a_command_takes_so_many_steps_for_all_its_keys() {
+    let server = TestServer::start("");
+    let mut client = server.connect();
+    let mut ask = |line: String| {
+        client.say(&line);
+        show(&client.hear())
+    };
+    let nested = "[".repeat(100) + &"]".repeat(100);
+    assert_eq!(ask(format!("JSON.SET d $ {nested}")), "+OK");
+    let scans = |count: usize| format!("${}.none", "..*".repeat(count));
+    let keys = "d ".repeat(20);
+    assert_eq!(ask(format!("JSON.MGET d {}", scans(3))), "[\"[]\"]");
+    let told = "-ERR following the path takes too many steps";
+    assert_eq!(ask(format!("JSON.MGET {keys}{}", scans(3))), told);
+    assert_eq!(
+        ask(format!("JSON.GET d{}", format!(" {}", scans(3)).repeat(20))),
+        told
+    );
+    let long = format!("{{\\\"a\\\":[{}]}}", ["1"; 200_000].join(","));
+    assert_eq!(ask(format!("JSON.SET long $ \"{long}\"")), "+OK");
+    let often = ["'a'"; 15_000].join(",");
+    assert_eq!(ask(format!("JSON.ARRTRIM long \"$[{often}]\" 0 -1")), told);
+    for command in [
+        "TYPE", "OBJKEYS", "OBJLEN", "STRLEN", "ARRLEN", "RESP", "DEL",
+    ] {
+        let legacy = "..*".repeat(6);
+        assert_eq!(ask(format!("JSON.{command} d {legacy}")), told, "{command}");
+    }
+}
+
+#[test]
+fn no_reply_and_no_document_grows_far_beyond_what_clients_send() {
+    let server = TestServer::start("proto-max-bulk-len 1mb");
+    let mut client = server.connect();
+    let mut ask = |line: String| {
+        client.say(&line);
+        show(&client.hear())
+    };
+    let told = "-ERR string exceeds maximum allowed size (proto-max-bulk-len)";
+    let long = "a".repeat(100_000);
+    let nested = format!(r#"{}\"{long}\"{}"#, "[".repeat(100), "]".repeat(100));
+    let list = format!("[{}]", ["[]"; 20].join(","));
+    let objects = format!("[{}]", ["{}"; 20].join(","));
+    let set = |key: &str, text: &str| format!("JSON.SET {key} $ \"{text}\"");
+    assert_eq!(ask(set("d", &nested)), "+OK");
+    assert_eq!(ask(set("list", &list)), "+OK");
+    assert_eq!(ask(set("objects", &objects)), "+OK");
+    assert_eq!(ask(set("names", &format!(r#"[{{\"{long}\":1}}]"#))), "+OK");
+    assert_eq!(ask(set("text", r#"{\"a\":\"\"}"#)), "+OK");
+    for line in [
+        "JSON.GET d $..*".to_owned(),
+        "JSON.GET d $ $..*".to_owned(),
+        "JSON.MGET list d $..*".to_owned(),
+        "JSON.RESP d $..*".to_owned(),
+        format!("JSON.GET list INDENT {long}"),
+        format!("JSON.OBJKEYS names $[{}]", ["0"; 20].join(",")),
+        format!(r#"JSON.SET list $[*] "\"{long}\"""#),
+        format!(r#"JSON.MSET list $[*] "\"{long}\"""#),
+        format!(r#"JSON.MERGE objects $[*] "{{\"a\":\"{long}\"}}""#),
+        format!(r#"JSON.ARRAPPEND list $[*] "\"{long}\"""#),
+        format!(r#"JSON.ARRINSERT list $[*] 0 "\"{long}\"""#),
+        format!(
+            r#"JSON.STRAPPEND text "$[{}]" "\"{long}\"""#,
+            ["'a'"; 20].join(",")
+        ),
+    ] {
+        assert_eq!(
+            ask(line.clone()),
+            told,
+            "{}",
+            line.get(..30).unwrap_or(&line)
+        );
+    }
+    // Nothing was changed, and what goes to one place is as long as it is.
+    assert_eq!(ask("JSON.GET list".to_owned()), format!("{list:?}"));
+    assert_eq!(ask("JSON.GET objects".to_owned()), format!("{objects:?}"));
+    assert_eq!(ask("JSON.STRLEN text $.a".to_owned()), "[:0]");
+    assert_eq!(ask(format!(r#"JSON.SET list $[0] "\"{long}\"""#)), "+OK");
+}
+
+#[test]
+fn places_that_are_named_twice_are_edited_in_order_and_all_or_none() {
+    talk(
+        r##"> JSON.SET n $ [1e200,2]
+         +OK
+         > JSON.NUMMULTBY n $[0,0] 1e100
+         -ERR result is not a number
+         > JSON.GET n
+         "[1e200,2]"
+         > JSON.NUMMULTBY n $[1,1] 3
+         "[6,18]"
+         > JSON.GET n
+         "[1e200,18]"
+         > JSON.SET s $ "{\"a\":\"x\",\"b\":1}"
+         +OK
+         > JSON.STRAPPEND s "$['a','b','a']" "\"yz\""
+         [:3 nil :5]
+         > JSON.GET s
+         "{\"a\":\"xyzyz\",\"b\":1}""##,
+    );
+}
+
+#[test]
+fn names_that_are_the_same_number_are_different_names() {
+    talk(
+        r##"> JSON.SET w $ "{\"1\":[1,2,3,4],\"01\":[5,6,7]}"
+         +OK
+         > JSON.DEL w "$['01','1','01'][1]"
+         :2
+         > JSON.GET w
+         "{\"1\":[1,3,4],\"01\":[5,7]}"
+         > JSON.SET w $ "{\"1\":[1,2,3,4],\"01\":[5,6,7]}"
+         +OK
+         > JSON.DEL w "$['1','01','1'][1]"
+         :2
+         > JSON.GET w
+         "{\"1\":[1,3,4],\"01\":[5,7]}"
+         > JSON.SET w $ "{\"1\":{\"x\":1},\"01\":{\"y\":2}}"
+         +OK
+         > JSON.CLEAR w $..*
+         :2
+         > JSON.GET w
+         "{\"1\":{},\"01\":{}}"
+         > JSON.SET w $ "{\"1\":{\"x\":1},\"01\":{\"y\":2}}"
+         +OK
+         > JSON.DEL w $..*
+         :2
+         > JSON.GET w
+         "{}""##,
+    );
+}
+
+#[test]
+fn a_double_is_the_same_after_a_reload() {
+    let server = TestServer::start("");
+    let mut client = server.connect();
+    let mut ask = |line: &str| {
+        client.say(line);
+        show(&client.hear())
+    };
+    assert_eq!(ask("JSON.SET d $ [6.792475937705742e155]"), "+OK");
+    let digest = ask("DEBUG DIGEST");
+    assert_eq!(ask("DEBUG RELOAD"), "+OK");
+    assert_eq!(ask("DEBUG DIGEST"), digest);
+    assert_eq!(ask("JSON.GET d"), "\"[6.792475937705742e155]\"");
+}
+
+#[test]
 fn a_document_is_no_deeper_than_its_text_may_be() {
     let server = TestServer::start("");
     let mut client = server.connect();

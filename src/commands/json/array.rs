@@ -2,12 +2,13 @@
 
 use super::look::counts;
 use super::place::{
-    NO_DOCUMENT, WRONG_KEY, first, no_path, parsed, path, path_or_root, said, type_name, utf8,
-    wrong_value,
+    NO_DOCUMENT, WRONG_KEY, effort, first, no_path, parsed, path, path_or_root, said, type_name,
+    utf8, wrong_value,
 };
 use super::text::integer;
 use crate::command::{Arg, Command, Done, Fail, Flow, KeyUse, ReadCall, Run};
 use crate::types::Json;
+use crate::types::json::path::{PathEffort, TooMuch};
 use crate::types::json::{ArrayView, JsonNode, parse_all};
 
 pub const ARRLEN: Command = Command {
@@ -31,7 +32,9 @@ fn arrlen(call: &mut ReadCall<'_>) -> Done {
         return Ok(Flow::Done);
     };
     let followed = parsed(path)?;
-    let values = followed.as_ref().values(root)?;
+    let values = followed
+        .as_ref()
+        .values(root, &mut effort(call.server, call.user))?;
     let lens: Vec<Option<usize>> = values
         .iter()
         .map(|node| node.as_array().map(ArrayView::len))
@@ -80,19 +83,24 @@ fn arrindex(call: &mut ReadCall<'_>) -> Done {
     let json = call.db.read::<Json>(key).map_err(|_| WRONG_KEY)?;
     let root = json.map(|json| &json.root);
     let root = root.ok_or_else(|| no_path(path.text, ""))?;
+    let mut effort = effort(call.server, call.user);
     if path.is_legacy() {
-        let node = first(root, path)?;
+        let node = first(root, path, &mut effort)?;
         let elements = node.as_array();
         let elements = elements.ok_or_else(|| wrong_value("array", type_name(node)))?;
-        call.out.int(index_of(&wanted, elements, range));
+        let at = index_of(&wanted, elements, range, &mut effort)?;
+        call.out.int(at);
         return Ok(Flow::Done);
     }
     let path = parsed(path)?;
-    let values = path.as_ref().values(root)?;
+    let values = path.as_ref().values(root, &mut effort)?;
     call.out.array(values.len());
     for node in values {
         match node.as_array() {
-            Some(elements) => call.out.int(index_of(&wanted, elements, range)),
+            Some(elements) => {
+                let at = index_of(&wanted, elements, range, &mut effort)?;
+                call.out.int(at);
+            }
             None => call.out.null(),
         }
     }
@@ -108,7 +116,12 @@ pub fn start_in(start: i64, len: i64) -> i64 {
 }
 
 /// Where the value stands in this range, whose end of 0 is the array's, or -1.
-fn index_of(wanted: &JsonNode, elements: ArrayView<'_>, [start, end]: [i64; 2]) -> i64 {
+fn index_of(
+    wanted: &JsonNode,
+    elements: ArrayView<'_>,
+    [start, end]: [i64; 2],
+    effort: &mut PathEffort,
+) -> Result<i64, TooMuch> {
     let len = elements.len() as i64;
     let start = start_in(start, len);
     let end = match end {
@@ -116,7 +129,12 @@ fn index_of(wanted: &JsonNode, elements: ArrayView<'_>, [start, end]: [i64; 2]) 
         ..0 => len.saturating_add(end),
         end => end.min(len),
     };
-    let mut places = start..end;
-    let is_it = |at: &i64| elements.get(*at as usize) == Some(wanted);
-    places.find(is_it).unwrap_or(-1)
+    for at in start..end {
+        if let Some(node) = elements.get(at as usize)
+            && effort.equal(node, wanted)?
+        {
+            return Ok(at);
+        }
+    }
+    Ok(-1)
 }

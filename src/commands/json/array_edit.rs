@@ -3,19 +3,22 @@
 use super::array::start_in;
 use super::look::counts;
 use super::place::{
-    PlacesIn, at, check_depth, discard, edit, held, no_path, order, path, path_or_root, places,
-    value,
+    PlacesIn, at, check_depth, check_growth, discard, edit, effort, held, no_path, order, path,
+    path_or_root, places, value,
 };
 use super::shape::{ReplyShape, spread};
 use super::text::integer;
 use crate::command::Flag::DenyOom;
 use crate::command::{Arg, Command, Done, Fail, Flow, KeyUse, Run, WriteCall};
-use crate::types::json::path::Spelled;
+use crate::types::json::path::{PathEffort, Spelled};
 use crate::types::json::{ArrayView, JsonNode, PathStep, Spacing, text_of};
 
 fn is_array(node: &JsonNode) -> bool {
     node.as_array().is_some()
 }
+
+/// Elements of an array for which an edit counts once more.
+const CHUNK: usize = 64;
 
 /// What an edit of one array comes to, and what it took out.
 type Edited<R> = Option<(R, Option<JsonNode>)>;
@@ -26,8 +29,15 @@ fn edit_all<R: Clone>(
     key: &[u8],
     places: &PlacesIn,
     event: &'static str,
+    effort: &mut PathEffort,
     edit_one: &mut dyn FnMut(&mut JsonNode) -> Edited<R>,
 ) -> Result<Vec<Option<R>>, Fail> {
+    if let Some(root) = held(&call.db, key)? {
+        for place in places.iter().flatten() {
+            // A place may be named often, and all chunks of its array be looked at each time.
+            effort.looks(at(root, place).map_or(0, len_of) / CHUNK)?;
+        }
+    }
     let mut results = vec![None; places.len()];
     if places.iter().any(Option::is_some) {
         let mut json = edit(&mut call.db, key)?;
@@ -109,13 +119,25 @@ pub const ARRAPPEND: Command = Command {
 
 fn arrappend(call: &mut WriteCall<'_>) -> Done {
     let (key, path) = (call.args.next()?, path(&mut call.args)?);
-    let values = values(call.args.rest())?;
-    let places = places(&call.db, key, path, is_array)?;
+    let texts = call.args.rest();
+    let values = values(texts)?;
+    let mut effort = effort(call.server, call.user);
+    let places = places(&call.db, key, path, &is_array, &mut effort)?;
     check_depths(&places, &values)?;
-    let lens = edit_all(call, key, &places, "json.arrappend", &mut |node| {
-        node.insert(len_of(node), values.clone());
-        Some((len_of(node), None))
-    })?;
+    let count = places.iter().flatten().count();
+    let size = (texts.iter().map(|text| text.len()).sum(), values.len());
+    check_growth(count, size, &mut effort)?;
+    let lens = edit_all(
+        call,
+        key,
+        &places,
+        "json.arrappend",
+        &mut effort,
+        &mut |node| {
+            node.insert(len_of(node), values.clone());
+            Some((len_of(node), None))
+        },
+    )?;
     answer(call, path, &lens, path.text)
 }
 
@@ -148,9 +170,14 @@ fn insertion(index: i64, len: usize) -> Option<usize> {
 fn arrinsert(call: &mut WriteCall<'_>) -> Done {
     let (key, path) = (call.args.next()?, path(&mut call.args)?);
     let index = integer(call.args.next()?)?;
-    let values = values(call.args.rest())?;
-    let places = places(&call.db, key, path, is_array)?;
+    let texts = call.args.rest();
+    let values = values(texts)?;
+    let mut effort = effort(call.server, call.user);
+    let places = places(&call.db, key, path, &is_array, &mut effort)?;
     check_depths(&places, &values)?;
+    let count = places.iter().flatten().count();
+    let size = (texts.iter().map(|text| text.len()).sum(), values.len());
+    check_growth(count, size, &mut effort)?;
     let root = held(&call.db, key)?;
     let fits = |steps: &Vec<PathStep>| {
         let node = root.and_then(|root| at(root, steps));
@@ -159,10 +186,17 @@ fn arrinsert(call: &mut WriteCall<'_>) -> Done {
     if !places.iter().flatten().all(fits) {
         return Err(Fail::Says("index out of bounds"));
     }
-    let lens = edit_all(call, key, &places, "json.arrinsert", &mut |node| {
-        node.insert(insertion(index, len_of(node))?, values.clone());
-        Some((len_of(node), None))
-    })?;
+    let lens = edit_all(
+        call,
+        key,
+        &places,
+        "json.arrinsert",
+        &mut effort,
+        &mut |node| {
+            node.insert(insertion(index, len_of(node))?, values.clone());
+            Some((len_of(node), None))
+        },
+    )?;
     answer(call, path, &lens, &path.whole())
 }
 
@@ -210,13 +244,21 @@ fn arrpop(call: &mut WriteCall<'_>) -> Done {
     // What is no index is the last one's, as in RedisJSON.
     let index = call.args.peek().map(integer);
     let index = index.and_then(Result::ok).unwrap_or(-1);
-    let places = places(&call.db, key, path, is_array)?;
-    let popped = edit_all(call, key, &places, "json.arrpop", &mut |node| {
-        let len = len_of(node) as i64;
-        let at = PathStep::At(start_in(index, len) as usize);
-        let taken = node.remove(&at)?;
-        Some((taken.clone(), Some(taken)))
-    })?;
+    let mut effort = effort(call.server, call.user);
+    let places = places(&call.db, key, path, &is_array, &mut effort)?;
+    let popped = edit_all(
+        call,
+        key,
+        &places,
+        "json.arrpop",
+        &mut effort,
+        &mut |node| {
+            let len = len_of(node) as i64;
+            let at = PathStep::At(start_in(index, len) as usize);
+            let taken = node.remove(&at)?;
+            Some((taken.clone(), Some(taken)))
+        },
+    )?;
     if path.is_legacy() {
         let arrays = places
             .iter()
@@ -232,7 +274,7 @@ fn arrpop(call: &mut WriteCall<'_>) -> Done {
         match node {
             None => call.out.null(),
             Some(node) if shape == ReplyShape::Text => call.out.bulk(text_of(node)),
-            Some(node) => spread(node, shape, Spacing::default(), call.out),
+            Some(node) => spread(node, shape, Spacing::default(), call.out, usize::MAX)?,
         }
     }
     Ok(Flow::Done)
@@ -270,13 +312,21 @@ fn kept(start: i64, stop: i64, len: usize) -> (usize, usize) {
 fn arrtrim(call: &mut WriteCall<'_>) -> Done {
     let (key, path) = (call.args.next()?, path(&mut call.args)?);
     let (start, stop) = (integer(call.args.next()?)?, integer(call.args.next()?)?);
-    let places = places(&call.db, key, path, is_array)?;
-    let lens = edit_all(call, key, &places, "json.arrtrim", &mut |node| {
-        let (start, end) = kept(start, stop, len_of(node));
-        // A copy, so that what goes is not freed here.
-        let before = node.clone();
-        node.keep(start, end);
-        Some((len_of(node), Some(before)))
-    })?;
+    let mut effort = effort(call.server, call.user);
+    let places = places(&call.db, key, path, &is_array, &mut effort)?;
+    let lens = edit_all(
+        call,
+        key,
+        &places,
+        "json.arrtrim",
+        &mut effort,
+        &mut |node| {
+            let (start, end) = kept(start, stop, len_of(node));
+            // A copy, so that what goes is not freed here.
+            let before = node.clone();
+            node.keep(start, end);
+            Some((len_of(node), Some(before)))
+        },
+    )?;
     answer(call, path, &lens, &path.whole())
 }

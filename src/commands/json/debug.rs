@@ -1,6 +1,6 @@
 //! JSON.DEBUG: what documents take in memory.
 
-use super::place::{WRONG_KEY, first, parsed, path_or_root};
+use super::place::{WRONG_KEY, effort, first, parsed, path_or_root};
 use crate::command::{Arg, Begin, Command, Done, Fail, Find, Flow, KeySpec, KeyUse, ReadCall, Run};
 use crate::types::Json;
 use crate::types::json::JsonNode;
@@ -48,17 +48,21 @@ fn debug(call: &mut ReadCall<'_>) -> Done {
     let path = path_or_root(args)?;
     let json = call.db.read::<Json>(key).map_err(|_| WRONG_KEY)?;
     let bytes = |node: &JsonNode| size_of::<JsonNode>() + node.heap_bytes();
+    let mut effort = effort(call.server, call.user);
     match json.map(|json| &json.root) {
         None if path.is_legacy() => call.out.int(0),
         None => call.out.array(0),
-        Some(root) if path.is_legacy() => call.out.count(bytes(first(root, path)?)),
+        Some(root) if path.is_legacy() => {
+            call.out.count(bytes(first(root, path, &mut effort)?));
+        }
         Some(root) => {
             let path = parsed(path)?;
-            let values = path.as_ref().values(root)?;
+            let values = path.as_ref().values(root, &mut effort)?;
             call.out.array(values.len());
-            values
-                .into_iter()
-                .for_each(|node| call.out.count(bytes(node)));
+            for node in values {
+                effort.looks(node.count(usize::MAX))?;
+                call.out.count(bytes(node));
+            }
         }
     }
     Ok(Flow::Done)

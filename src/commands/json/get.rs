@@ -1,10 +1,12 @@
 //! Values as JSON text.
 
-use super::place::{WRONG_KEY, document, no_path, parsed, utf8};
+use std::collections::HashSet;
+
+use super::place::{TOO_LARGE, WRONG_KEY, document, effort, end_of, no_path, parsed, utf8};
 use super::shape::{ReplyShape, spread};
 use crate::command::{Arg, Begin, Command, Done, Fail, Find, Flow, KeySpec, KeyUse, ReadCall, Run};
 use crate::types::Json;
-use crate::types::json::path::Spelled;
+use crate::types::json::path::{JsonPath, PathEffort, Spelled};
 use crate::types::json::{JsonNode, Spacing, TextWriter};
 
 pub const GET: Command = Command {
@@ -78,22 +80,30 @@ fn get(call: &mut ReadCall<'_>) -> Done {
         call.out.null();
         return Ok(Flow::Done);
     };
+    let mut effort = effort(call.server, call.user);
     match (wish.shape, &wish.paths[..]) {
-        (ReplyShape::Text, [path]) => call.out.bulk(&one(&json.root, *path, wish.spacing)?),
-        (ReplyShape::Text, _) => call.out.bulk(&several(&json.root, &wish)?),
+        (ReplyShape::Text, [path]) => {
+            let text = one(&json.root, *path, wish.spacing, &mut effort)?;
+            call.out.bulk(&text);
+        }
+        (ReplyShape::Text, _) => {
+            let text = several(&json.root, &wish, &mut effort)?;
+            call.out.bulk(&text);
+        }
         (shape, paths) => {
             let found: Vec<Vec<&JsonNode>> = paths
                 .iter()
                 .map(|path| match path.parse() {
-                    Ok(path) => Ok(path.as_ref().values(&json.root)?),
+                    Ok(path) => Ok(path.as_ref().values(&json.root, &mut effort)?),
                     Err(_) => Ok(Vec::new()),
                 })
                 .collect::<Result<_, Fail>>()?;
+            let end = end_of(call.out, &effort);
             call.out.array(found.len());
             for values in found {
                 call.out.array(values.len());
                 for node in values {
-                    spread(node, shape, wish.spacing, call.out);
+                    spread(node, shape, wish.spacing, call.out, end)?;
                 }
             }
         }
@@ -102,34 +112,53 @@ fn get(call: &mut ReadCall<'_>) -> Done {
 }
 
 /// What one path leads to: a list of values, or one value.
-fn one(root: &JsonNode, path: Spelled<'_>, spacing: Spacing<'_>) -> Result<Vec<u8>, Fail> {
-    let values = parsed(path)?.as_ref().values(root)?;
-    let mut text = TextWriter::new(spacing);
+fn one(
+    root: &JsonNode,
+    path: Spelled<'_>,
+    spacing: Spacing<'_>,
+    effort: &mut PathEffort,
+) -> Result<Vec<u8>, Fail> {
+    let text = text_at(root, (path, &parsed(path)?), spacing, effort)?;
+    text.ok_or_else(|| no_path(&path.whole(), ""))
+}
+
+/// What a path leads to; nothing if it is of the older kind, and leads nowhere.
+fn text_at(
+    root: &JsonNode,
+    (path, parsed): (Spelled<'_>, &JsonPath),
+    spacing: Spacing<'_>,
+    effort: &mut PathEffort,
+) -> Result<Option<Vec<u8>>, Fail> {
+    let values = parsed.as_ref().values(root, effort)?;
+    let mut text = TextWriter::new(spacing, effort.may_write());
     match (path.is_legacy(), values.first()) {
         (false, _) => text.array(values.into_iter()),
         (true, Some(first)) => text.node(first),
-        (true, None) => return Err(no_path(&path.whole(), "")),
+        (true, None) => return Ok(None),
     }
-    Ok(text.out)
+    let text = text.finish().ok_or(TOO_LARGE)?;
+    effort.written(text.len())?;
+    Ok(Some(text))
 }
 
 /// What several paths lead to, each under the path; those that are no paths are left out.
-fn several(root: &JsonNode, wish: &GetWish<'_>) -> Result<Vec<u8>, Fail> {
+fn several(root: &JsonNode, wish: &GetWish<'_>, effort: &mut PathEffort) -> Result<Vec<u8>, Fail> {
     let legacy = wish.paths.iter().all(|path| path.is_legacy());
     let mut found: Vec<(&str, Vec<&JsonNode>)> = Vec::new();
+    let mut seen = HashSet::new();
     for path in &wish.paths {
         let Ok(parsed) = path.parse() else {
             continue;
         };
-        let values = parsed.as_ref().values(root)?;
+        let values = parsed.as_ref().values(root, effort)?;
         if legacy && values.is_empty() {
             return Err(no_path(path.text, ""));
         }
-        if !found.iter().any(|(text, _)| *text == path.text) {
+        if seen.insert(path.text) {
             found.push((path.text, values));
         }
     }
-    let mut text = TextWriter::new(wish.spacing);
+    let mut text = TextWriter::new(wish.spacing, effort.may_write());
     text.object(
         found.into_iter(),
         str::as_bytes,
@@ -138,7 +167,7 @@ fn several(root: &JsonNode, wish: &GetWish<'_>) -> Result<Vec<u8>, Fail> {
             false => text.array(values.into_iter()),
         },
     );
-    Ok(text.out)
+    text.finish().ok_or(TOO_LARGE)
 }
 
 pub const MGET: Command = Command {
@@ -164,10 +193,15 @@ fn mget(call: &mut ReadCall<'_>) -> Done {
     let args = call.args.rest();
     let (path, keys) = args.split_last().ok_or(Fail::SYNTAX)?;
     let path = Spelled::new(utf8(path)?);
+    let parsed = path.parse().ok();
+    let mut effort = effort(call.server, call.user);
     call.out.array(keys.len());
     for key in keys {
-        let text = match document(call, key) {
-            Ok(Some(root)) => one(root, path, Spacing::default()).ok(),
+        let text = match (&parsed, document(call, key)) {
+            (Some(parsed), Ok(Some(root))) => {
+                let wanted = (path, parsed);
+                text_at(root, wanted, Spacing::default(), &mut effort)?
+            }
             _ => None,
         };
         call.out.bulk_or_null(text.as_deref());

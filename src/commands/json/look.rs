@@ -1,9 +1,10 @@
 //! What values are: types, names of fields, and values as the older protocol shows them.
 
 use super::place::{
-    NO_DOCUMENT, WRONG_KEY, first, no_path, parsed, path_or_root, type_name, wrong_value,
+    NO_DOCUMENT, TOO_LARGE, WRONG_KEY, effort, end_of, first, first_if_any, no_path, parsed,
+    path_or_root, type_name, wrong_value,
 };
-use crate::command::{Arg, Command, Done, Flow, KeyUse, ReadCall, Run};
+use crate::command::{Arg, Command, Done, Fail, Flow, KeyUse, ReadCall, Run};
 use crate::resp::Reply;
 use crate::types::Json;
 use crate::types::json::{FieldName, JsonNode, JsonSeen, ObjectView};
@@ -22,6 +23,7 @@ pub const TYPE: Command = Command {
 
 fn type_of(call: &mut ReadCall<'_>) -> Done {
     let (key, path) = (call.args.next()?, path_or_root(&mut call.args)?);
+    let mut effort = effort(call.server, call.user);
     let json = call.db.read::<Json>(key).map_err(|_| WRONG_KEY)?;
     let root = json.map(|json| &json.root);
     // The answer is in a list of its own.
@@ -30,13 +32,13 @@ fn type_of(call: &mut ReadCall<'_>) -> Done {
     }
     match root {
         None => call.out.null(),
-        Some(root) if path.is_legacy() => match first(root, path) {
-            Ok(node) => call.out.bulk(type_name(node)),
-            Err(_) => call.out.null(),
+        Some(root) if path.is_legacy() => match first_if_any(root, path, &mut effort)? {
+            Some(node) => call.out.bulk(type_name(node)),
+            None => call.out.null(),
         },
         Some(root) => {
             let path = parsed(path)?;
-            let values = path.as_ref().values(root)?;
+            let values = path.as_ref().values(root, &mut effort)?;
             call.out.array(values.len());
             values
                 .iter()
@@ -58,6 +60,7 @@ pub const OBJKEYS: Command = Command {
 
 fn objkeys(call: &mut ReadCall<'_>) -> Done {
     let (key, path) = (call.args.next()?, path_or_root(&mut call.args)?);
+    let mut effort = effort(call.server, call.user);
     let json = call.db.read::<Json>(key).map_err(|_| WRONG_KEY)?;
     let root = json.map(|json| &json.root);
     let root = match root {
@@ -68,17 +71,21 @@ fn objkeys(call: &mut ReadCall<'_>) -> Done {
         root => root.ok_or(NO_DOCUMENT)?,
     };
     if path.is_legacy() {
-        match first(root, path).map(JsonNode::as_object) {
-            Ok(Some(fields)) => names(fields, call.out),
-            Ok(None) => return Err(no_path(&path.whole(), " or not an object")),
-            Err(_) => call.out.null(),
+        match first_if_any(root, path, &mut effort)?.map(JsonNode::as_object) {
+            Some(Some(fields)) => names(fields, call.out),
+            Some(None) => return Err(no_path(&path.whole(), " or not an object")),
+            None => call.out.null(),
         }
         return Ok(Flow::Done);
     }
     let path = parsed(path)?;
-    let values = path.as_ref().values(root)?;
+    let values = path.as_ref().values(root, &mut effort)?;
+    let end = end_of(call.out, &effort);
     call.out.array(values.len());
     for node in values {
+        if call.out.len() > end {
+            return Err(TOO_LARGE);
+        }
         match node.as_object() {
             Some(fields) => names(fields, call.out),
             None => call.out.null(),
@@ -105,6 +112,7 @@ pub const OBJLEN: Command = Command {
 
 fn objlen(call: &mut ReadCall<'_>) -> Done {
     let (key, path) = (call.args.next()?, path_or_root(&mut call.args)?);
+    let mut effort = effort(call.server, call.user);
     let json = call.db.read::<Json>(key).map_err(|_| WRONG_KEY)?;
     let Some(root) = json.map(|json| &json.root) else {
         if !path.is_legacy() {
@@ -114,18 +122,18 @@ fn objlen(call: &mut ReadCall<'_>) -> Done {
         return Ok(Flow::Done);
     };
     if path.is_legacy() {
-        let len = match first(root, path) {
-            Ok(node) => match node.as_object() {
+        let len = match first_if_any(root, path, &mut effort)? {
+            Some(node) => match node.as_object() {
                 Some(fields) => Some(fields.len()),
                 None => return Err(wrong_value("object", type_name(node))),
             },
-            Err(_) => None,
+            None => None,
         };
         count_or_null(len, call.out);
         return Ok(Flow::Done);
     }
     let path = parsed(path)?;
-    let values = path.as_ref().values(root)?;
+    let values = path.as_ref().values(root, &mut effort)?;
     let lens: Vec<Option<usize>> = values
         .iter()
         .map(|node| node.as_object().map(ObjectView::len))
@@ -159,6 +167,7 @@ pub const RESP: Command = Command {
 
 fn resp(call: &mut ReadCall<'_>) -> Done {
     let (key, path) = (call.args.next()?, path_or_root(&mut call.args)?);
+    let mut effort = effort(call.server, call.user);
     let json = call.db.read::<Json>(key).map_err(|_| WRONG_KEY)?;
     let root = json.map(|json| &json.root);
     let Some(root) = root else {
@@ -166,18 +175,26 @@ fn resp(call: &mut ReadCall<'_>) -> Done {
         return Ok(Flow::Done);
     };
     if path.is_legacy() {
-        spread(first(root, path)?, call.out);
+        let node = first(root, path, &mut effort)?;
+        let end = end_of(call.out, &effort);
+        spread(node, call.out, end)?;
         return Ok(Flow::Done);
     }
     let path = parsed(path)?;
-    let values = path.as_ref().values(root)?;
+    let values = path.as_ref().values(root, &mut effort)?;
+    let end = end_of(call.out, &effort);
     call.out.array(values.len());
-    values.into_iter().for_each(|node| spread(node, call.out));
+    for node in values {
+        spread(node, call.out, end)?;
+    }
     Ok(Flow::Done)
 }
 
-/// Containers begin with a sign that tells which they are.
-fn spread(node: &JsonNode, out: &mut Reply) {
+/// Containers begin with a sign that tells which they are. The reply must not become longer than `end`.
+fn spread(node: &JsonNode, out: &mut Reply, end: usize) -> Result<(), Fail> {
+    if out.len() > end {
+        return Err(TOO_LARGE);
+    }
     match node.see() {
         JsonSeen::Null => out.null(),
         JsonSeen::Bool(yes) => out.simple(if yes { "true" } else { "false" }),
@@ -188,15 +205,18 @@ fn spread(node: &JsonNode, out: &mut Reply) {
         JsonSeen::Array(elements) => {
             out.array(elements.len() + 1);
             out.simple("[");
-            elements.iter().for_each(|node| spread(node, out));
+            for node in elements.iter() {
+                spread(node, out, end)?;
+            }
         }
         JsonSeen::Object(fields) => {
             out.array(2 * fields.len() + 1);
             out.simple("{");
             for (name, node) in fields.iter() {
                 out.bulk(name.as_bytes());
-                spread(node, out);
+                spread(node, out, end)?;
             }
         }
     }
+    Ok(())
 }

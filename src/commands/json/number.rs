@@ -1,8 +1,10 @@
 //! Arithmetic with the numbers at a path.
 
-use super::place::{edit, held, no_path, path, places, said, utf8};
+use std::collections::HashMap;
+
+use super::place::{NO_DOCUMENT, at, edit, effort, held, no_path, path, places, said, utf8};
 use crate::command::{Arg, Command, Done, Fail, Flow, KeyUse, Run, WriteCall};
-use crate::types::json::{JsonNode, JsonSeen, parse_all, text_of};
+use crate::types::json::{JsonNode, JsonSeen, PathStep, parse_all, text_of};
 
 const ARGS: &[Arg] = &[
     Arg::key("key", KeyUse::READ_UPDATE),
@@ -98,28 +100,31 @@ fn operand(text: &str) -> Result<JsonNode, Fail> {
 fn calculate(call: &mut WriteCall<'_>, event: &'static str, how: Arithmetic) -> Done {
     let (key, path) = (call.args.next()?, path(&mut call.args)?);
     let text = utf8(call.args.next()?)?;
-    let places = places(&call.db, key, path, is_number)?;
+    let places = places(
+        &call.db,
+        key,
+        path,
+        &is_number,
+        &mut effort(call.server, call.user),
+    )?;
     let mut results: Vec<Option<JsonNode>> = vec![None; places.len()];
     if places.iter().any(Option::is_some) {
         // It is looked at only if there is a number.
         let operand = operand(text)?;
-        let root = held(&call.db, key)?.cloned().unwrap_or_default();
-        for place in places.iter().flatten() {
-            let held = super::place::at(&root, place);
-            held.map(|held| how.of(held, &operand)).transpose()?;
-        }
-        drop(root);
-        let mut json = edit(&mut call.db, key)?;
+        let root = held(&call.db, key)?.ok_or(NO_DOCUMENT)?;
+        // What comes to stand at each place, which may be named twice.
+        let mut now: HashMap<&[PathStep], JsonNode> = HashMap::new();
         for (place, result) in places.iter().zip(&mut results) {
-            let mut apply = |held: &mut JsonNode| {
-                // The second time at the same place it may become too large, and then stays as it is.
-                let computed = how.of(held, &operand).ok()?;
-                *held = computed.clone();
-                Some(computed)
-            };
-            *result = place
-                .as_ref()
-                .and_then(|place| json.root.edit_at(place, &mut apply).flatten());
+            let Some(place) = place else { continue };
+            let held = now.get(&place[..]).or_else(|| at(root, place));
+            let computed = how.of(held.unwrap_or(&JsonNode::Null), &operand)?;
+            *result = Some(computed.clone());
+            now.insert(place, computed);
+        }
+        let mut json = edit(&mut call.db, key)?;
+        for (place, node) in now {
+            let mut put = |held: &mut JsonNode| *held = node.clone();
+            json.root.edit_at(place, &mut put);
         }
         json.announce(event);
     }

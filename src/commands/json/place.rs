@@ -3,9 +3,12 @@
 use std::borrow::Cow;
 use std::cmp::Ordering;
 
+use crate::acl::User;
+use crate::command::shared::Shared;
 use crate::command::{Args, Fail, ReadCall};
 use crate::engine::{Db, Edit};
-use crate::types::json::path::{JsonPath, PathHit, PathRef, Spelled, TooMuch};
+use crate::resp::Reply;
+use crate::types::json::path::{JsonPath, PathEffort, PathRef, Spelled, TooMuch};
 use crate::types::json::{DEPTH_MAX, JsonNode, JsonSeen, PathStep, parse};
 use crate::types::{Json, Type};
 
@@ -13,6 +16,7 @@ pub const WRONG_KEY: Fail = Fail::Code(Cow::Borrowed("Existing key has wrong Red
 pub const NO_DOCUMENT: Fail =
     Fail::Says("could not perform this operation on a key that doesn't exist");
 pub const NO_UTF8: Fail = Fail::Code(Cow::Borrowed("Couldn't parse as UTF-8 string"));
+pub const TOO_LARGE: Fail = Fail::Says("string exceeds maximum allowed size (proto-max-bulk-len)");
 pub const TOO_MUCH: Fail = Fail::Says("following the path takes too many steps");
 const TOO_DEEP: Fail = Fail::Says("recursion limit exceeded");
 
@@ -102,10 +106,26 @@ pub fn discard(json: &mut Edit<'_, Json>, node: JsonNode) {
 }
 
 /// The first value that a path of the older kind leads to.
-pub fn first<'d>(root: &'d JsonNode, path: Spelled<'_>) -> Result<&'d JsonNode, Fail> {
-    let values = parsed(path)?.as_ref().values(root)?;
+pub fn first<'d>(
+    root: &'d JsonNode,
+    path: Spelled<'_>,
+    effort: &mut PathEffort,
+) -> Result<&'d JsonNode, Fail> {
+    let values = parsed(path)?.as_ref().values(root, effort)?;
     let first = values.first().copied();
     first.ok_or_else(|| no_path(&path.whole(), ""))
+}
+
+/// The first value that a path of the older kind leads to, or none if there is anything wrong with it.
+pub fn first_if_any<'d>(
+    root: &'d JsonNode,
+    path: Spelled<'_>,
+    effort: &mut PathEffort,
+) -> Result<Option<&'d JsonNode>, Fail> {
+    match path.parse() {
+        Ok(path) => Ok(path.as_ref().values(root, effort)?.first().copied()),
+        Err(_) => Ok(None),
+    }
 }
 
 /// The places that a path leads to; of those that hold what doesn't fit, nothing but that they are there.
@@ -115,12 +135,11 @@ pub fn places(
     db: &Db<'_>,
     key: &[u8],
     path: Spelled<'_>,
-    fits: impl Fn(&JsonNode) -> bool,
+    fits: &dyn Fn(&JsonNode) -> bool,
+    effort: &mut PathEffort,
 ) -> Result<PlacesIn, Fail> {
     let root = held(db, key)?.ok_or(NO_DOCUMENT)?;
-    let hits = parsed(path)?.as_ref().places(root)?;
-    let place = |hit: PathHit<'_>| fits(hit.node).then_some(hit.steps);
-    Ok(hits.into_iter().map(place).collect())
+    Ok(parsed(path)?.as_ref().places(root, fits, effort)?)
 }
 
 /// The value at a place.
@@ -143,10 +162,43 @@ pub fn check_depth(above: usize, node: &JsonNode) -> Result<(), Fail> {
     }
 }
 
+/// What a command may spend. What a master or the log says, which is nobody's command, was done once, and is done again.
+pub fn effort(server: &Shared, user: Option<&User>) -> PathEffort {
+    let max = usize::try_from(server.config.proto_max_bulk_len.get());
+    match user {
+        Some(_) => PathEffort::bounded(max.unwrap_or(usize::MAX)),
+        None => PathEffort::endless(),
+    }
+}
+
+/// How long a reply may become.
+pub fn end_of(out: &Reply, effort: &PathEffort) -> usize {
+    out.len().saturating_add(effort.may_write())
+}
+
+/// Values that are put into so many places must not make a document grow far beyond what a client sends. These are the bytes
+/// of their text, and the nodes that each place has to itself.
+pub fn check_growth(
+    places: usize,
+    (bytes, nodes): (usize, usize),
+    effort: &mut PathEffort,
+) -> Result<(), Fail> {
+    let again = places.saturating_sub(1);
+    if again > 0 && places.saturating_mul(bytes) > effort.may_write() {
+        return Err(TOO_LARGE);
+    }
+    effort.written(again.saturating_mul(bytes))?;
+    Ok(effort.looks(again.saturating_mul(nodes))?)
+}
+
 /// The places of a part of a path.
-pub fn hits(path: PathRef<'_>, root: &JsonNode) -> Result<Vec<Vec<PathStep>>, Fail> {
-    let hits = path.places(root)?;
-    Ok(hits.into_iter().map(|hit| hit.steps).collect())
+pub fn hits(
+    path: PathRef<'_>,
+    root: &JsonNode,
+    effort: &mut PathEffort,
+) -> Result<Vec<Vec<PathStep>>, Fail> {
+    let hits = path.places(root, &|_| true, effort)?;
+    Ok(hits.into_iter().flatten().collect())
 }
 
 /// Higher places of an array before lower ones, and what is inside a value before it.
@@ -163,10 +215,11 @@ fn order_of_steps(a: &PathStep, b: &PathStep) -> Ordering {
         PathStep::Name(name) => std::str::from_utf8(name.as_bytes()).ok()?.parse().ok(),
     };
     match (number(a), number(b)) {
-        (Some(a), Some(b)) => b.cmp(&a),
+        (Some(x), Some(y)) if x != y => y.cmp(&x),
         (Some(_), None) => Ordering::Greater,
         (None, Some(_)) => Ordering::Less,
-        (None, None) => match (a, b) {
+        // Different names may be the same number.
+        _ => match (a, b) {
             (PathStep::Name(a), PathStep::Name(b)) => a.as_bytes().cmp(b.as_bytes()),
             _ => Ordering::Equal,
         },

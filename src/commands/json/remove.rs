@@ -1,6 +1,6 @@
 //! Values removed, and emptied.
 
-use super::place::{discard, edit, held, hits, order, parsed, path_or_root, places};
+use super::place::{discard, edit, effort, held, hits, order, parsed, path_or_root, places};
 use crate::command::{Arg, Command, Done, Flow, KeyUse, Run, WriteCall};
 use crate::engine::Class;
 use crate::types::json::{JsonNode, JsonSeen, PathStep};
@@ -36,7 +36,11 @@ fn del(call: &mut WriteCall<'_>) -> Done {
         call.out.int(1);
         return Ok(Flow::Done);
     }
-    let places = outermost(hits(parsed(path)?.as_ref(), root)?);
+    let places = outermost(hits(
+        parsed(path)?.as_ref(),
+        root,
+        &mut effort(call.server, call.user),
+    )?);
     let mut removed = 0;
     if !places.is_empty() {
         let mut json = edit(&mut call.db, key)?;
@@ -101,7 +105,13 @@ fn clear(call: &mut WriteCall<'_>) -> Done {
         JsonSeen::Float(n) => n != 0.0,
         _ => false,
     };
-    let places = places(&call.db, key, path, holds_something)?;
+    let places = places(
+        &call.db,
+        key,
+        path,
+        &holds_something,
+        &mut effort(call.server, call.user),
+    )?;
     // What is inside another one is emptied with it.
     let places = outermost(places.into_iter().flatten().collect());
     let mut cleared = 0;

@@ -1,13 +1,15 @@
 //! Values set and merged.
 
-use super::place::{check_depth, discard, held, hits, parsed, path, utf8, value};
+use super::place::{
+    check_depth, check_growth, discard, effort, held, hits, parsed, path, utf8, value,
+};
 use crate::command::Flag::DenyOom;
 use crate::command::{
     Arg, Begin, Command, Done, Fail, Find, Flow, KeySpec, KeyUse, Run, WriteCall,
 };
 use crate::engine::Edit;
 use crate::types::Json;
-use crate::types::json::path::{PathEnd, Spelled};
+use crate::types::json::path::{PathEffort, PathEnd, Spelled};
 use crate::types::json::{FieldName, JsonNode, PathStep};
 
 pub const SET: Command = Command {
@@ -45,9 +47,14 @@ enum SetAt {
 }
 
 /// Where a path says that a value be put.
-fn spots(root: &JsonNode, path: Spelled<'_>, presence: MaySet) -> Result<Vec<SetAt>, Fail> {
+fn spots(
+    root: &JsonNode,
+    path: Spelled<'_>,
+    presence: MaySet,
+    effort: &mut PathEffort,
+) -> Result<Vec<SetAt>, Fail> {
     let path = parsed(path)?;
-    let there = hits(path.as_ref(), root)?;
+    let there = hits(path.as_ref(), root, effort)?;
     if presence != MaySet::New && !there.is_empty() {
         return Ok(there.into_iter().map(SetAt::Over).collect());
     }
@@ -59,7 +66,7 @@ fn spots(root: &JsonNode, path: Spelled<'_>, presence: MaySet) -> Result<Vec<Set
     match last {
         PathEnd::Name(name) => {
             let name = FieldName::new(name.as_bytes());
-            let parents = hits(parents, root)?.into_iter();
+            let parents = hits(parents, root, effort)?.into_iter();
             Ok(parents
                 .map(|steps| SetAt::Into(steps, name.clone()))
                 .collect())
@@ -133,14 +140,16 @@ fn set(call: &mut WriteCall<'_>) -> Done {
     }
     let document = held(&call.db, key)?;
     let node = value(text)?;
+    let mut effort = effort(call.server, call.user);
     let spots = match (document, path.is_root()) {
         (Some(_), true) if presence == MaySet::New => Vec::new(),
         (None, _) if presence == MaySet::There => Vec::new(),
         (None, false) => return Err(AT_ROOT),
         (_, true) => vec![SetAt::Over(Vec::new())],
-        (Some(root), false) => spots(root, path, presence)?,
+        (Some(root), false) => spots(root, path, presence, &mut effort)?,
     };
     check_spots(&spots, &node)?;
+    check_growth(spots.len(), (text.len(), 1), &mut effort)?;
     match !spots.is_empty() && put_all(call, key, &spots, &node, "json.set")? {
         true => call.out.ok(),
         false => call.out.null(),
@@ -202,15 +211,18 @@ fn mset(call: &mut WriteCall<'_>) -> Done {
         return Err(Fail::arity("json.mset"));
     }
     let mut wanted = Vec::new();
+    let mut effort = effort(call.server, call.user);
     for triplet in triplets.chunks_exact(3) {
         let (key, path) = (triplet[0], Spelled::new(utf8(triplet[1])?));
         let spots = match held(&call.db, key)? {
             _ if path.is_root() => vec![SetAt::Over(Vec::new())],
-            Some(root) => spots(root, path, MaySet::Any)?,
+            Some(root) => spots(root, path, MaySet::Any, &mut effort)?,
             None => return Err(AT_ROOT),
         };
         let node = value(triplet[2])?;
         check_spots(&spots, &node)?;
+        let size = (triplet[2].len(), 1);
+        check_growth(spots.len(), size, &mut effort)?;
         wanted.push((key, spots, node));
     }
     for (key, spots, node) in wanted {
@@ -251,12 +263,15 @@ fn merge_into(call: &mut WriteCall<'_>) -> Done {
     let document = held(&call.db, key)?;
     let patch = value(text)?;
     let is_new = document.is_none();
+    let mut effort = effort(call.server, call.user);
     let spots = match document {
         _ if path.is_root() => vec![SetAt::Over(Vec::new())],
-        Some(root) => spots(root, path, MaySet::Any)?,
+        Some(root) => spots(root, path, MaySet::Any, &mut effort)?,
         None => return Err(AT_ROOT),
     };
     check_spots(&spots, &patch)?;
+    let size = (text.len(), patch.count(usize::MAX));
+    check_growth(spots.len(), size, &mut effort)?;
     if spots.is_empty() {
         call.out.null();
         return Ok(Flow::Done);

@@ -1,5 +1,7 @@
 //! Values as values of the protocol, which RESP3 has more of.
 
+use super::place::TOO_LARGE;
+use crate::command::Fail;
 use crate::resp::Reply;
 use crate::types::json::{JsonNode, JsonSeen, Spacing, TextWriter};
 
@@ -13,8 +15,15 @@ pub enum ReplyShape {
     Expanded,
 }
 
-/// A value as RESP3 has it.
-pub fn spread(node: &JsonNode, shape: ReplyShape, spacing: Spacing<'_>, out: &mut Reply) {
+/// A value as RESP3 has it. The reply must not become longer than `end`.
+pub fn spread(
+    node: &JsonNode,
+    shape: ReplyShape,
+    spacing: Spacing<'_>,
+    out: &mut Reply,
+    end: usize,
+) -> Result<(), Fail> {
+    let room = end.checked_sub(out.len()).ok_or(TOO_LARGE)?;
     match node.see() {
         JsonSeen::Null => out.null(),
         JsonSeen::Bool(yes) => out.bool(yes),
@@ -22,23 +31,24 @@ pub fn spread(node: &JsonNode, shape: ReplyShape, spacing: Spacing<'_>, out: &mu
         JsonSeen::Large(n) => out.double(n as f64),
         JsonSeen::Float(n) => out.double(n),
         _ if shape == ReplyShape::Flat => {
-            let mut text = TextWriter::new(spacing);
+            let mut text = TextWriter::new(spacing, room);
             text.node(node);
-            out.bulk(&text.out);
+            out.bulk(text.finish().ok_or(TOO_LARGE)?);
         }
         JsonSeen::Text(text) => out.bulk(text),
         JsonSeen::Array(elements) => {
             out.array(elements.len());
             for node in elements.iter() {
-                spread(node, shape, spacing, out);
+                spread(node, shape, spacing, out, end)?;
             }
         }
         JsonSeen::Object(fields) => {
             out.map(fields.len());
             for (name, node) in fields.iter() {
                 out.bulk(name.as_bytes());
-                spread(node, shape, spacing, out);
+                spread(node, shape, spacing, out, end)?;
             }
         }
     }
+    Ok(())
 }

@@ -1,15 +1,17 @@
 //! Texts and booleans at a path.
 
+use std::collections::HashMap;
+
 use super::look::counts;
 use super::place::{
-    NO_DOCUMENT, WRONG_KEY, edit, first, no_path, parsed, path, path_or_root, places, said,
-    type_name, utf8, wrong_value,
+    NO_DOCUMENT, PlacesIn, TOO_LARGE, WRONG_KEY, at, edit, effort, first, held, no_path, parsed,
+    path, path_or_root, places, said, type_name, utf8, wrong_value,
 };
 use crate::command::Flag::DenyOom;
 use crate::command::{Arg, Command, Done, Fail, Flow, KeyUse, ReadCall, Run, WriteCall};
 use crate::types::Json;
 use crate::types::json::path::Spelled;
-use crate::types::json::{JsonNode, parse_all};
+use crate::types::json::{JsonNode, PathStep, parse_all};
 
 pub const STRAPPEND: Command = Command {
     name: "json.strappend",
@@ -33,22 +35,23 @@ fn strappend(call: &mut WriteCall<'_>) -> Done {
         _ => path(&mut call.args)?,
     };
     let text = utf8(call.args.next()?)?;
-    let places = places(&call.db, key, path, |node| node.as_text().is_some())?;
+    let places = places(
+        &call.db,
+        key,
+        path,
+        &|node| node.as_text().is_some(),
+        &mut effort(call.server, call.user),
+    )?;
     let mut lens = vec![None; places.len()];
     if places.iter().any(Option::is_some) {
         // It is looked at only if there is a text.
         let more = parse_all(text).map_err(said)?;
         let more = more.as_text().ok_or_else(|| wrong_value("string", text))?;
+        let texts = appended(call, key, &places, more, &mut lens)?;
         let mut json = edit(&mut call.db, key)?;
-        for (place, len) in places.iter().zip(&mut lens) {
-            let mut append = |held: &mut JsonNode| {
-                let text = [held.as_text()?, more].concat();
-                *held = JsonNode::text(&text);
-                Some(text.len())
-            };
-            *len = place
-                .as_ref()
-                .and_then(|place| json.root.edit_at(place, &mut append).flatten());
+        for (place, text) in texts {
+            let mut put = |held: &mut JsonNode| *held = JsonNode::text(&text);
+            json.root.edit_at(place, &mut put);
         }
         json.announce("json.strappend");
     }
@@ -60,6 +63,34 @@ fn strappend(call: &mut WriteCall<'_>) -> Done {
     let last = last.ok_or_else(|| no_path(&path.whole(), " or not a string"))?;
     call.out.count(last);
     Ok(Flow::Done)
+}
+
+/// The texts that come to stand at these places, of which one may be named twice.
+fn appended<'p>(
+    call: &WriteCall<'_>,
+    key: &[u8],
+    places: &'p PlacesIn,
+    more: &[u8],
+    lens: &mut [Option<usize>],
+) -> Result<HashMap<&'p [PathStep], Vec<u8>>, Fail> {
+    let root = held(&call.db, key)?.ok_or(NO_DOCUMENT)?;
+    let mut effort = effort(call.server, call.user);
+    let room = effort.may_write();
+    let mut texts: HashMap<&[PathStep], Vec<u8>> = HashMap::new();
+    for (place, len) in places.iter().zip(lens) {
+        let Some(place) = place else { continue };
+        let text = texts.entry(place).or_insert_with(|| {
+            let text = at(root, place).and_then(JsonNode::as_text);
+            text.unwrap_or_default().to_vec()
+        });
+        text.extend_from_slice(more);
+        if text.len() > room {
+            return Err(TOO_LARGE);
+        }
+        effort.written(text.len().min(more.len().max(1)))?;
+        *len = Some(text.len());
+    }
+    Ok(texts)
 }
 
 pub const STRLEN: Command = Command {
@@ -83,14 +114,16 @@ fn strlen(call: &mut ReadCall<'_>) -> Done {
         return Ok(Flow::Done);
     };
     if path.is_legacy() {
-        let node = first(root, path)?;
+        let node = first(root, path, &mut effort(call.server, call.user))?;
         let text = node.as_text();
         let text = text.ok_or_else(|| wrong_value("string", type_name(node)))?;
         call.out.count(text.len());
         return Ok(Flow::Done);
     }
     let path = parsed(path)?;
-    let values = path.as_ref().values(root)?;
+    let values = path
+        .as_ref()
+        .values(root, &mut effort(call.server, call.user))?;
     let lens: Vec<Option<usize>> = values
         .iter()
         .map(|node| node.as_text().map(<[u8]>::len))
@@ -113,7 +146,13 @@ pub const TOGGLE: Command = Command {
 fn toggle(call: &mut WriteCall<'_>) -> Done {
     let (key, path) = (call.args.next()?, path(&mut call.args)?);
     let is_bool = |node: &JsonNode| matches!(node, JsonNode::Bool(_));
-    let places = places(&call.db, key, path, is_bool)?;
+    let places = places(
+        &call.db,
+        key,
+        path,
+        &is_bool,
+        &mut effort(call.server, call.user),
+    )?;
     let mut now: Vec<Option<bool>> = vec![None; places.len()];
     if places.iter().any(Option::is_some) {
         let mut json = edit(&mut call.db, key)?;

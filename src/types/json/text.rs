@@ -1,5 +1,7 @@
 //! Texts in documents: strings and names of fields, in sixteen bytes, short ones in place.
 
+use std::hash::{Hash, Hasher};
+
 use triomphe::ThinArc;
 
 /// The longest text that needs no allocation.
@@ -72,5 +74,13 @@ impl FieldName {
 impl PartialEq for FieldName {
     fn eq(&self, other: &Self) -> bool {
         self.as_bytes() == other.as_bytes()
+    }
+}
+
+impl Eq for FieldName {}
+
+impl Hash for FieldName {
+    fn hash<H: Hasher>(&self, hasher: &mut H) {
+        self.as_bytes().hash(hasher);
     }
 }

@@ -12,25 +12,37 @@ pub struct Spacing<'a> {
 
 /// Writes text, and knows how deep it is.
 pub struct TextWriter<'a> {
-    pub out: Vec<u8>,
+    out: Vec<u8>,
+    /// Once it is longer than this, nothing more is written.
+    room: usize,
     spacing: Spacing<'a>,
     depth: usize,
 }
 
 /// The text of a value, without anything between its parts.
 pub fn text_of(node: &JsonNode) -> Vec<u8> {
-    let mut writer = TextWriter::new(Spacing::default());
+    let mut writer = TextWriter::new(Spacing::default(), usize::MAX);
     writer.node(node);
     writer.out
 }
 
 impl<'a> TextWriter<'a> {
-    pub fn new(spacing: Spacing<'a>) -> Self {
+    pub fn new(spacing: Spacing<'a>, room: usize) -> Self {
         TextWriter {
             out: Vec::new(),
+            room,
             spacing,
             depth: 0,
         }
+    }
+
+    /// The text, if it has found room.
+    pub fn finish(self) -> Option<Vec<u8>> {
+        (!self.is_full()).then_some(self.out)
+    }
+
+    fn is_full(&self) -> bool {
+        self.out.len() > self.room
     }
 
     pub fn node(&mut self, node: &JsonNode) {
@@ -43,7 +55,7 @@ impl<'a> TextWriter<'a> {
             JsonSeen::Int(n) => self.digits(itoa::Buffer::new().format(n)),
             JsonSeen::Large(n) => self.digits(itoa::Buffer::new().format(n)),
             JsonSeen::Float(n) => self.digits(ryu::Buffer::new().format(n)),
-            JsonSeen::Text(text) => quoted(text, &mut self.out),
+            JsonSeen::Text(text) => self.quoted(text),
             JsonSeen::Array(elements) => self.array(elements.iter()),
             JsonSeen::Object(fields) => {
                 let fields = fields.iter();
@@ -66,6 +78,9 @@ impl<'a> TextWriter<'a> {
         self.depth += 1;
         let mut count = 0;
         for node in nodes {
+            if self.is_full() {
+                break;
+            }
             self.begin(count);
             self.node(node);
             count += 1;
@@ -84,8 +99,11 @@ impl<'a> TextWriter<'a> {
         self.depth += 1;
         let mut count = 0;
         for (key, value) in fields {
+            if self.is_full() {
+                break;
+            }
             self.begin(count);
-            quoted(name(key), &mut self.out);
+            self.quoted(name(key));
             self.out.push(b':');
             self.out.extend_from_slice(self.spacing.space);
             write(self, value);
@@ -112,36 +130,45 @@ impl<'a> TextWriter<'a> {
     fn line(&mut self) {
         self.out.extend_from_slice(self.spacing.newline);
         for _ in 0..self.depth {
+            if self.is_full() {
+                break;
+            }
             self.out.extend_from_slice(self.spacing.indent);
         }
     }
-}
 
-/// A text between quotes. Of characters that need no escape, none has one.
-fn quoted(text: &[u8], out: &mut Vec<u8>) {
-    out.push(b'"');
-    let mut rest = text;
-    while let Some(at) = rest
-        .iter()
-        .position(|byte| matches!(byte, 0..0x20 | b'"' | b'\\'))
-    {
-        out.extend_from_slice(&rest[..at]);
-        match rest[at] {
-            b'"' => out.extend_from_slice(b"\\\""),
-            b'\\' => out.extend_from_slice(b"\\\\"),
-            0x08 => out.extend_from_slice(b"\\b"),
-            0x0c => out.extend_from_slice(b"\\f"),
-            b'\n' => out.extend_from_slice(b"\\n"),
-            b'\r' => out.extend_from_slice(b"\\r"),
-            b'\t' => out.extend_from_slice(b"\\t"),
-            control => {
-                let digit = |n: u8| b"0123456789abcdef"[usize::from(n)];
-                out.extend_from_slice(b"\\u00");
-                out.extend_from_slice(&[digit(control >> 4), digit(control & 15)]);
-            }
+    /// A text between quotes. Of characters that need no escape, none has one.
+    fn quoted(&mut self, text: &[u8]) {
+        if text.len() > self.room.saturating_sub(self.out.len()) {
+            // Full it is for good.
+            self.room = 0;
+            return self.out.push(b'"');
         }
-        rest = &rest[at + 1..];
+        let out = &mut self.out;
+        out.push(b'"');
+        let mut rest = text;
+        while let Some(at) = rest
+            .iter()
+            .position(|byte| matches!(byte, 0..0x20 | b'"' | b'\\'))
+        {
+            out.extend_from_slice(&rest[..at]);
+            match rest[at] {
+                b'"' => out.extend_from_slice(b"\\\""),
+                b'\\' => out.extend_from_slice(b"\\\\"),
+                0x08 => out.extend_from_slice(b"\\b"),
+                0x0c => out.extend_from_slice(b"\\f"),
+                b'\n' => out.extend_from_slice(b"\\n"),
+                b'\r' => out.extend_from_slice(b"\\r"),
+                b'\t' => out.extend_from_slice(b"\\t"),
+                control => {
+                    let digit = |n: u8| b"0123456789abcdef"[usize::from(n)];
+                    out.extend_from_slice(b"\\u00");
+                    out.extend_from_slice(&[digit(control >> 4), digit(control & 15)]);
+                }
+            }
+            rest = &rest[at + 1..];
+        }
+        out.extend_from_slice(rest);
+        out.push(b'"');
     }
-    out.extend_from_slice(rest);
-    out.push(b'"');
 }

@@ -2,9 +2,8 @@
 
 use std::cmp::Ordering;
 
-use regex::bytes::Regex;
-
 use super::PathPart;
+use super::effort::{PathEffort, TooMuch};
 use crate::types::json::node::{JsonNode, JsonSeen};
 
 /// What must hold of a value.
@@ -14,8 +13,6 @@ pub enum PathFilter {
     Any(Vec<Vec<PathFilter>>),
     Exists(PathTerm),
     Compare(PathTerm, Compare, PathTerm),
-    /// The text matches an expression that stands in the path; none if it is no expression.
-    Matches(PathTerm, Option<Regex>),
 }
 
 #[derive(Debug)]
@@ -40,22 +37,6 @@ pub enum Compare {
     Equal,
     Unequal,
     Matches,
-}
-
-impl PathFilter {
-    pub fn compare(first: PathTerm, compare: Compare, second: PathTerm) -> Self {
-        match (compare, &second) {
-            (Compare::Matches, PathTerm::Text(text)) => {
-                PathFilter::Matches(first, expression(text.as_bytes()))
-            }
-            _ => PathFilter::Compare(first, compare, second),
-        }
-    }
-}
-
-/// A regular expression, if these bytes are one.
-pub fn expression(text: &[u8]) -> Option<Regex> {
-    Regex::new(std::str::from_utf8(text).ok()?).ok()
 }
 
 /// What a term stands for.
@@ -103,37 +84,57 @@ impl<'a> Meant<'a> {
         }
     }
 
-    fn equals(self, other: Self) -> bool {
+    fn equals(self, other: Self, effort: &mut PathEffort) -> Result<bool, TooMuch> {
         match (self, other) {
-            (Meant::Node(a), Meant::Node(b)) => a == b,
-            _ => self.order(other) == Some(Ordering::Equal),
+            (Meant::Node(a), Meant::Node(b)) => effort.equal(a, b),
+            _ => Ok(self.order(other) == Some(Ordering::Equal)),
+        }
+    }
+
+    /// Bytes of a text.
+    fn bytes(self) -> usize {
+        match self.plain() {
+            Meant::Text(text) => text.len(),
+            _ => 0,
         }
     }
 
     /// The text of a value in the document, which alone is held against expressions.
-    pub fn text(self) -> Option<&'a [u8]> {
+    fn text(self) -> Option<&'a [u8]> {
         match self {
             Meant::Node(node) => node.as_text(),
             _ => None,
         }
     }
 
+    /// A text that may be an expression, of the path or of the document.
+    fn pattern(self) -> Option<&'a [u8]> {
+        match self {
+            Meant::Text(text) => Some(text),
+            other => other.text(),
+        }
+    }
+
     /// Whether it compares so with another one.
-    pub fn compares(self, compare: Compare, other: Self) -> bool {
+    pub fn compares(
+        self,
+        compare: Compare,
+        other: Self,
+        effort: &mut PathEffort,
+    ) -> Result<bool, TooMuch> {
+        effort.looks(self.bytes().min(other.bytes()))?;
         let order = || self.order(other);
-        match compare {
+        Ok(match compare {
             Compare::AtLeast => order().is_some_and(Ordering::is_ge),
             Compare::Above => order().is_some_and(Ordering::is_gt),
             Compare::AtMost => order().is_some_and(Ordering::is_le),
             Compare::Below => order().is_some_and(Ordering::is_lt),
-            Compare::Equal => self.equals(other),
-            Compare::Unequal => !self.equals(other),
-            Compare::Matches => match (self.text(), other.text()) {
-                (Some(text), Some(pattern)) => {
-                    expression(pattern).is_some_and(|pattern| pattern.is_match(text))
-                }
+            Compare::Equal => self.equals(other, effort)?,
+            Compare::Unequal => !self.equals(other, effort)?,
+            Compare::Matches => match (self.text(), other.pattern()) {
+                (Some(text), Some(pattern)) => effort.matches(text, pattern)?,
                 _ => false,
             },
-        }
+        })
     }
 }

@@ -1,38 +1,40 @@
 //! Following a path through a document.
 
+use super::effort::{PathEffort, TooMuch};
 use super::filter::{Meant, PathFilter, PathTerm};
 use super::{PathPart, PathRef};
 use crate::types::json::node::{JsonNode, JsonSeen, PathStep};
 use crate::types::json::text::FieldName;
 
-/// Steps for one path: a second's worth. `..` several times in a path may come to each value in very many ways.
-const STEPS_MAX: usize = 10_000_000;
-
-/// The path was given up: following it takes too many steps.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct TooMuch;
-
 /// A value that a path leads to.
-#[derive(Debug)]
-pub struct PathHit<'d> {
-    pub node: &'d JsonNode,
+struct PathHit<'d> {
+    node: &'d JsonNode,
     /// Where it stands, if that was asked for.
-    pub steps: Vec<PathStep>,
+    steps: Option<Vec<PathStep>>,
 }
 
 impl PathRef<'_> {
     /// The values that the path leads to.
-    pub fn values(self, root: &JsonNode) -> Result<Vec<&JsonNode>, TooMuch> {
-        let mut walk = PathWalk::new(root, false);
+    pub fn values<'d>(
+        self,
+        root: &'d JsonNode,
+        effort: &mut PathEffort,
+    ) -> Result<Vec<&'d JsonNode>, TooMuch> {
+        let mut walk = PathWalk::new(root, None, effort);
         walk.on(self.0, root, None)?;
-        Ok(walk.found.into_iter().map(|found| found.node).collect())
+        Ok(walk.found.into_iter().map(|hit| hit.node).collect())
     }
 
-    /// The values that the path leads to, and where they stand.
-    pub fn places(self, root: &JsonNode) -> Result<Vec<PathHit<'_>>, TooMuch> {
-        let mut walk = PathWalk::new(root, true);
+    /// Where the values stand that the path leads to; of those that don't fit, nothing but that they are there.
+    pub fn places(
+        self,
+        root: &JsonNode,
+        fits: &dyn Fn(&JsonNode) -> bool,
+        effort: &mut PathEffort,
+    ) -> Result<Vec<Option<Vec<PathStep>>>, TooMuch> {
+        let mut walk = PathWalk::new(root, Some(fits), effort);
         walk.on(self.0, root, None)?;
-        Ok(walk.found)
+        Ok(walk.found.into_iter().map(|hit| hit.steps).collect())
     }
 }
 
@@ -60,23 +62,42 @@ impl PathTrail<'_> {
     }
 }
 
-struct PathWalk<'d> {
+struct PathWalk<'d, 'w> {
     root: &'d JsonNode,
-    with_steps: bool,
+    /// Of which values it is asked where they stand.
+    fits: Option<&'w dyn Fn(&JsonNode) -> bool>,
     found: Vec<PathHit<'d>>,
-    left: usize,
+    effort: &'w mut PathEffort,
 }
 
 type Followed = Result<(), TooMuch>;
 
-impl<'d> PathWalk<'d> {
-    fn new(root: &'d JsonNode, with_steps: bool) -> Self {
+impl<'d, 'w> PathWalk<'d, 'w> {
+    fn new(
+        root: &'d JsonNode,
+        fits: Option<&'w dyn Fn(&JsonNode) -> bool>,
+        effort: &'w mut PathEffort,
+    ) -> Self {
         PathWalk {
             root,
-            with_steps,
+            fits,
             found: Vec::new(),
-            left: STEPS_MAX,
+            effort,
         }
+    }
+
+    /// Where the value stands, if that is asked for. It counts for as many steps as there are.
+    fn steps_to(
+        &mut self,
+        node: &JsonNode,
+        trail: Option<&PathTrail<'_>>,
+    ) -> Result<Option<Vec<PathStep>>, TooMuch> {
+        if !self.fits.is_some_and(|fits| fits(node)) {
+            return Ok(None);
+        }
+        let steps = trail.map(PathTrail::steps).unwrap_or_default();
+        self.effort.steps(steps.len())?;
+        Ok(Some(steps))
     }
 
     fn on(
@@ -85,12 +106,9 @@ impl<'d> PathWalk<'d> {
         node: &'d JsonNode,
         trail: Option<&PathTrail<'_>>,
     ) -> Followed {
-        self.left = self.left.checked_sub(1).ok_or(TooMuch)?;
+        self.effort.steps(1)?;
         let Some((part, rest)) = parts.split_first() else {
-            let steps = match self.with_steps {
-                true => trail.map(PathTrail::steps).unwrap_or_default(),
-                false => Vec::new(),
-            };
+            let steps = self.steps_to(node, trail)?;
             self.found.push(PathHit { node, steps });
             return Ok(());
         };
@@ -138,13 +156,14 @@ impl<'d> PathWalk<'d> {
         node: &'d JsonNode,
         trail: Option<&PathTrail<'_>>,
     ) -> Followed {
+        self.effort.looks(name.len())?;
         let Some(child) = node
             .as_object()
             .and_then(|fields| fields.find(name.as_bytes()))
         else {
-            return Ok(());
+            return self.effort.steps(1);
         };
-        if !self.with_steps {
+        if self.fits.is_none() {
             return self.on(rest, child, None);
         }
         let name = FieldName::new(name.as_bytes());
@@ -177,7 +196,7 @@ impl<'d> PathWalk<'d> {
                     step,
                 }),
             ),
-            None => Ok(()),
+            None => self.effort.steps(1),
         }
     }
 
@@ -249,15 +268,11 @@ impl<'d> PathWalk<'d> {
     }
 
     fn holds(&mut self, filter: &PathFilter, node: &'d JsonNode) -> Result<bool, TooMuch> {
-        self.left = self.left.checked_sub(1).ok_or(TooMuch)?;
+        self.effort.steps(1)?;
         Ok(match filter {
             PathFilter::Any(any) => {
                 for all in any {
-                    let mut holds = true;
-                    for filter in all {
-                        holds = holds && self.holds(filter, node)?;
-                    }
-                    if holds {
+                    if self.all_hold(all, node)? {
                         return Ok(true);
                     }
                 }
@@ -266,13 +281,18 @@ impl<'d> PathWalk<'d> {
             PathFilter::Exists(term) => !matches!(self.meant(term, node)?, Meant::Nothing),
             PathFilter::Compare(first, compare, second) => {
                 let (first, second) = (self.meant(first, node)?, self.meant(second, node)?);
-                first.compares(*compare, second)
+                first.compares(*compare, second, self.effort)?
             }
-            PathFilter::Matches(term, pattern) => match (self.meant(term, node)?.text(), pattern) {
-                (Some(text), Some(pattern)) => pattern.is_match(text),
-                _ => false,
-            },
         })
+    }
+
+    fn all_hold(&mut self, all: &[PathFilter], node: &'d JsonNode) -> Result<bool, TooMuch> {
+        for filter in all {
+            if !self.holds(filter, node)? {
+                return Ok(false);
+            }
+        }
+        Ok(true)
     }
 
     fn meant<'t>(&mut self, term: &'t PathTerm, here: &'d JsonNode) -> Result<Meant<'t>, TooMuch>
@@ -288,10 +308,8 @@ impl<'d> PathWalk<'d> {
             PathTerm::FromHere(parts) => (parts, here),
             PathTerm::FromRoot(parts) => (parts, self.root),
         };
-        let mut walk = PathWalk::new(root, false);
-        walk.left = self.left;
+        let mut walk = PathWalk::new(root, None, self.effort);
         walk.on(parts, root, None)?;
-        self.left = walk.left;
         Ok(match walk.found[..] {
             [PathHit { node, .. }] => Meant::Node(node),
             _ => Meant::Nothing,

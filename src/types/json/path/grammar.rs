@@ -6,7 +6,7 @@ use super::{JsonPath, PathPart};
 
 /// How deep filters may stand in one another: more than anyone writes.
 const FILTERS_MAX: usize = 32;
-/// Parts of one path, those in its filters not counted.
+/// Parts of one path, those in its filters among them. Following it takes some stack for each.
 const PARTS_MAX: usize = 256;
 
 const TOO_LONG: &str = "ERR the path has too many parts";
@@ -15,7 +15,7 @@ const TOO_LONG: &str = "ERR the path has too many parts";
 pub fn parse(text: &str) -> Result<JsonPath, String> {
     let mut peg = Peg::new(text);
     match query(&mut peg) {
-        Some(parts) if parts.len() > PARTS_MAX => Err(TOO_LONG.to_owned()),
+        _ if peg.parts > PARTS_MAX => Err(TOO_LONG.to_owned()),
         Some(parts) => Ok(JsonPath { parts }),
         None => Err(peg.error()),
     }
@@ -37,14 +37,18 @@ fn root(peg: &mut Peg<'_>) -> Option<Vec<PathPart>> {
             parts.push(literal(peg).or_else(|| all(peg))?);
             Some(())
         })?;
-        while parts.len() <= PARTS_MAX
-            && peg
-                .attempt(|peg| {
-                    peg.spaces();
-                    element(peg, &mut parts)
-                })
-                .is_some()
-        {}
+        peg.parts += parts.len();
+        while peg.parts <= PARTS_MAX {
+            let before = parts.len();
+            let next = peg.attempt(|peg| {
+                peg.spaces();
+                element(peg, &mut parts)
+            });
+            if next.is_none() {
+                break;
+            }
+            peg.parts += parts.len() - before;
+        }
         Some(parts)
     })
 }
@@ -305,7 +309,7 @@ fn single_filter(peg: &mut Peg<'_>) -> Option<PathFilter> {
             Some((compare, term(peg)?))
         });
         Some(match compared {
-            Some((compare, second)) => PathFilter::compare(first, compare, second),
+            Some((compare, second)) => PathFilter::Compare(first, compare, second),
             None => PathFilter::Exists(first),
         })
     })

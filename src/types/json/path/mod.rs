@@ -1,15 +1,17 @@
 //! Paths into documents: JSONPath with RedisJSON's extensions, and RedisJSON's older paths without `$`.
 //!
 //! `$.store.book[?(@.price<10&&@.title=~"^S")].title`, `$..author`, `$.list[0,-1]`, `$.list[1:7:2]`, `$["a","b"]`, `.store.book[0]`.
-//! A path is parsed in time that grows with its length, and followed for at most so many steps.
+//! A path is parsed in time that grows with its length, and followed for at most so many steps of its command.
 
+mod effort;
+mod expression;
 mod filter;
 mod follow;
 mod grammar;
 mod peg;
 
+pub use effort::{PathEffort, TooMuch};
 use filter::PathFilter;
-pub use follow::{PathHit, TooMuch};
 
 /// A path as a client wrote it, and how it is meant.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -89,6 +89,8 @@ pub struct Peg<'t> {
     tried: Vec<PathRule>,
     /// How deep filters stand in one another.
     pub depth: usize,
+    /// Parts of the path until here, those in its filters among them.
+    pub parts: usize,
 }
 
 impl<'t> Peg<'t> {
@@ -99,6 +101,7 @@ impl<'t> Peg<'t> {
             farthest: 0,
             tried: Vec::new(),
             depth: 0,
+            parts: 0,
         }
     }
 

@@ -10,7 +10,7 @@ fn found(doc: &str, path: &str) -> Result<String, String> {
     );
     let values = path
         .as_ref()
-        .values(&root)
+        .values(&root, &mut PathEffort::bounded(usize::MAX))
         .map_err(|_| "too much".to_owned())?;
     let values: Vec<JsonNode> = values.into_iter().cloned().collect();
     let text = text_of(&JsonNode::array(values));
@@ -114,6 +114,84 @@ fn hostile_paths_end_soon() {
     let scans = format!("${}", "..*".repeat(12));
     assert_eq!(found(&doc, &scans), Err("too much".to_owned()));
     assert!(found("[1]", &format!("$[{}]", "1,".repeat(100_000))).is_err());
+    let too_long = Err("ERR the path has too many parts".to_owned());
+    let steps = "..[?1]".repeat(127);
+    let mut nested = format!("${steps}");
+    for _ in 0..15 {
+        nested = format!("${steps}..[?{nested}]");
+    }
+    assert_eq!(found("1", &nested), too_long);
+}
+
+#[test]
+fn what_a_path_looks_at_again_and_again_is_counted() {
+    let too_much = || Err("too much".to_owned());
+    let list = |item: &str, count: usize| format!("[{}]", vec![item; count].join(","));
+
+    // Steps that lead nowhere.
+    let nines = list("9", 10_000);
+    assert_eq!(
+        found(&list("[1]", 1000), &format!("$[*]{nines}")),
+        too_much()
+    );
+    let names = list("\"a\"", 10_000);
+    assert_eq!(
+        found(&list("{}", 1000), &format!("$[*]{names}")),
+        too_much()
+    );
+
+    // Expressions of the document, which are compiled, but not twice in a row.
+    let texts: Vec<String> = (0..2500)
+        .map(|n| format!(r#"{{"s":"7","r":"^{n}$"}}"#))
+        .collect();
+    let texts = format!("[{}]", texts.join(","));
+    assert_eq!(found(&texts, "$[?(@.s=~@.r)].r"), too_much());
+    assert_eq!(found(&texts, "$[?(@.s=~$[8].r)].r"), Ok("[]".to_owned()));
+
+    let many: Vec<String> = (0..2500).map(|n| format!("@=~'^{n}x$'")).collect();
+    assert_eq!(
+        found(r#"["7"]"#, &format!("$[?{}]", many.join("||"))),
+        too_much()
+    );
+
+    // A long text matched, and compared; long arrays compared.
+    let (text, numbers) = ("a".repeat(100_000), list("1", 1000));
+    let doc = format!(r#"{{"t":"{text}","u":"{text}","a":{numbers},"b":{numbers},"n":{numbers}}}"#);
+    assert_eq!(found(&doc, r#"$.n[?($.t=~"b")]"#), too_much());
+    assert_eq!(found(&doc, "$.n[?($.t<$.u)]"), too_much());
+    assert_eq!(found(&doc, "$.n[?($.t==$.u)]"), too_much());
+    assert_eq!(found(&doc, "$.n[?($.a!=$.b)]"), Ok("[]".to_owned()));
+    let doc = doc.replace(&numbers, &list("1", 10_000));
+    assert_eq!(found(&doc, "$.n[?($.a!=$.b)]"), too_much());
+}
+
+#[test]
+fn expressions_of_ordinary_size_are_compiled() {
+    let address = r#"$[?(@=~"^\\w+([.-]?\\w+)*@\\w+([.-]?\\w+)*([.]\\w{2,3})+$")]"#;
+    assert_eq!(
+        found(r#"["a@b.cd","a"]"#, address),
+        Ok(r#"["a@b.cd"]"#.to_owned())
+    );
+    assert_eq!(
+        found(r#"["a"]"#, r#"$[?(@=~"a|\\w{5000}")]"#),
+        Ok("[]".to_owned())
+    );
+}
+
+#[test]
+fn long_ways_to_many_places_are_counted_where_they_are_wanted() {
+    let many = vec!["1"; 30_000].join(",");
+    let root = parse_all(&format!("{}{many}{}", "[".repeat(100), "]".repeat(100)));
+    let root = root.expect("it is JSON");
+    let path = Spelled::new("$..*").parse().expect("it is a path");
+    let places = |fits: &dyn Fn(&JsonNode) -> bool| {
+        let found = path
+            .as_ref()
+            .places(&root, fits, &mut PathEffort::bounded(usize::MAX));
+        found.map(|places| places.len())
+    };
+    assert_eq!(places(&|_| true), Err(TooMuch));
+    assert_eq!(places(&|node| node.as_array().is_some()), Ok(30_099));
 }
 
 #[test]
