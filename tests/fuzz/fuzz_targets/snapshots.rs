@@ -25,6 +25,7 @@ fuzz_target!(|data: &[u8]| {
         key_delay_us: 0,
         hide_names: false,
         skip_unknown: how & 32 == 32,
+        admit: None,
     };
     let (engine, loading) = (Engine::default(), Loading::default());
     let head = match how >> 6 {
