@@ -23,7 +23,7 @@ use super::TypeRef;
 pub const DEPTH_MAX: usize = 127;
 
 /// More pieces than anyone frees while a client waits.
-const MANY: usize = 1024;
+const MANY: usize = 128;
 
 /// A document, by its root.
 #[derive(Clone, Debug, Default)]
@@ -51,7 +51,7 @@ impl<'a> TypeRef<'a> for &'a Json {
     }
 
     fn free_effort(self) -> usize {
-        self.root.count(MANY)
+        self.root.blocks(MANY)
     }
 }
 

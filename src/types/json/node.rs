@@ -205,10 +205,34 @@ impl JsonNode {
 
     /// How many containers stand in one another.
     pub fn depth(&self) -> usize {
-        match self.see() {
-            JsonSeen::Array(_) | JsonSeen::Object(_) => {
+        let deepest = |nodes: &[JsonNode]| nodes.iter().map(JsonNode::depth).max().unwrap_or(0);
+        match self {
+            JsonNode::Array(held) => 1 + deepest(&held.slice),
+            JsonNode::Object(held) => 1 + deepest(&held.slice),
+            JsonNode::LongArray(_) | JsonNode::LongObject(_) => {
                 1 + self.children().map(JsonNode::depth).max().unwrap_or(0)
             }
+            _ => 0,
+        }
+    }
+
+    /// How many blocks freeing it would free, as far as anyone wants to know. Names are shared, and most texts stand in place.
+    pub fn blocks(&self, enough: usize) -> usize {
+        let with_those_of = |nodes: &[JsonNode]| {
+            let mut blocks = 1;
+            for node in nodes {
+                if blocks >= enough {
+                    break;
+                }
+                blocks += node.blocks(enough - blocks);
+            }
+            blocks
+        };
+        match self {
+            JsonNode::Long(_) => 1,
+            JsonNode::Array(held) => with_those_of(&held.slice),
+            JsonNode::Object(held) => with_those_of(&held.slice),
+            JsonNode::LongArray(_) | JsonNode::LongObject(_) => self.count(enough),
             _ => 0,
         }
     }
