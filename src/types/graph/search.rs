@@ -83,7 +83,8 @@ impl<D: FnMut(u32) -> f32> Walker<D> {
                 found.push(*near);
             }
         }
-        let mut effort = 0;
+        // Coming to where it begins is one step, as in Redis: with an effort of one it looks at no other node.
+        let mut effort = 1;
         while let Some(Reverse(at)) = open.pop() {
             let is_full = found.len() >= wish.count;
             let beyond = found
