@@ -281,8 +281,9 @@ impl<T: Type> Drop for Edit<'_, T> {
         }
         if T::KIND != Kind::Text && self.shard.table_mut(db).at(pos).value().holds_nothing() {
             let entry = self.shard.remove(db, pos);
-            // A module's type, which this one is in Redis, goes without a word.
-            if (self.changed || self.expired) && T::KIND != Kind::VectorSet {
+            // What a module brings in Redis goes without a word.
+            let is_told = Class::of(T::KIND) != Class::Module;
+            if (self.changed || self.expired) && is_told {
                 self.effects
                     .announce(Class::Generic, "del", db, entry.key_name());
             }

@@ -16,6 +16,7 @@ use tokio::io::Interest;
 use tokio::net::TcpStream;
 use tokio::sync::Mutex;
 
+use super::stream::grow_exactly;
 use crate::tls;
 use crate::util::clock;
 
@@ -266,14 +267,12 @@ impl Secure {
     }
 }
 
-/// Adds bytes to the end of `buf`, which grows by no more than that where it is large: it would double by itself, and a client
-/// with a long argument would be counted twice.
+/// Adds bytes to the end of `buf`. Where it is large it grows by no more than that, as a client with a long argument would be
+/// counted twice.
 fn append(buf: &mut BytesMut, bytes: &[u8]) {
     let needed = buf.len() + bytes.len();
     if needed > buf.capacity() && needed > READ_BYTES {
-        let mut exact = BytesMut::with_capacity(needed);
-        exact.extend_from_slice(buf);
-        *buf = exact;
+        grow_exactly(buf, bytes.len());
     }
     buf.extend_from_slice(bytes);
 }

@@ -2,12 +2,11 @@
 
 use super::look::counts;
 use super::place::{
-    NO_DOCUMENT, WRONG_KEY, effort, first, no_path, parsed, path, path_or_root, said, type_name,
+    NO_DOCUMENT, document, effort, first, no_path, parsed, path, path_or_root, said, type_name,
     utf8, wrong_value,
 };
 use super::text::integer;
 use crate::command::{Arg, Command, Done, Fail, Flow, KeyUse, ReadCall, Run};
-use crate::types::Json;
 use crate::types::json::path::{PathEffort, TooMuch};
 use crate::types::json::{ArrayView, JsonNode, parse_all};
 
@@ -23,8 +22,7 @@ pub const ARRLEN: Command = Command {
 
 fn arrlen(call: &mut ReadCall<'_>) -> Done {
     let (key, path) = (call.args.next()?, path_or_root(&mut call.args)?);
-    let json = call.db.read::<Json>(key).map_err(|_| WRONG_KEY)?;
-    let Some(root) = json.map(|json| &json.root) else {
+    let Some(root) = document(&call.db, key)? else {
         if !path.is_legacy() {
             return Err(NO_DOCUMENT);
         }
@@ -80,9 +78,7 @@ fn arrindex(call: &mut ReadCall<'_>) -> Done {
         return Err(Fail::arity("json.arrindex"));
     }
     let wanted = parse_all(text).map_err(said)?;
-    let json = call.db.read::<Json>(key).map_err(|_| WRONG_KEY)?;
-    let root = json.map(|json| &json.root);
-    let root = root.ok_or_else(|| no_path(path.text, ""))?;
+    let root = document(&call.db, key)?.ok_or_else(|| no_path(path.text, ""))?;
     let mut effort = effort(call.server, call.user);
     if path.is_legacy() {
         let node = first(root, path, &mut effort)?;

@@ -89,8 +89,24 @@ fn len_of(node: &JsonNode) -> usize {
     node.as_array().map_or(0, ArrayView::len)
 }
 
-fn values(args: &[&[u8]]) -> Result<Vec<JsonNode>, Fail> {
-    args.iter().map(|text| value(text)).collect()
+/// The arrays at a path, and the values that all of them are to get, which they have room for.
+fn given(
+    call: &mut WriteCall<'_>,
+    key: &[u8],
+    path: Spelled<'_>,
+    effort: &mut PathEffort,
+) -> Result<(PlacesIn, Vec<JsonNode>), Fail> {
+    let texts = call.args.rest();
+    let values: Vec<JsonNode> = texts
+        .iter()
+        .map(|text| value(text))
+        .collect::<Result<_, _>>()?;
+    let places = places(&call.db, key, path, &is_array, effort)?;
+    check_depths(&places, &values)?;
+    let count = places.iter().flatten().count();
+    let size = (texts.iter().map(|text| text.len()).sum(), values.len());
+    check_growth(count, size, effort)?;
+    Ok((places, values))
 }
 
 fn check_depths(places: &PlacesIn, values: &[JsonNode]) -> Result<(), Fail> {
@@ -119,14 +135,8 @@ pub const ARRAPPEND: Command = Command {
 
 fn arrappend(call: &mut WriteCall<'_>) -> Done {
     let (key, path) = (call.args.next()?, path(&mut call.args)?);
-    let texts = call.args.rest();
-    let values = values(texts)?;
     let mut effort = effort(call.server, call.user);
-    let places = places(&call.db, key, path, &is_array, &mut effort)?;
-    check_depths(&places, &values)?;
-    let count = places.iter().flatten().count();
-    let size = (texts.iter().map(|text| text.len()).sum(), values.len());
-    check_growth(count, size, &mut effort)?;
+    let (places, values) = given(call, key, path, &mut effort)?;
     let lens = edit_all(
         call,
         key,
@@ -170,14 +180,8 @@ fn insertion(index: i64, len: usize) -> Option<usize> {
 fn arrinsert(call: &mut WriteCall<'_>) -> Done {
     let (key, path) = (call.args.next()?, path(&mut call.args)?);
     let index = integer(call.args.next()?)?;
-    let texts = call.args.rest();
-    let values = values(texts)?;
     let mut effort = effort(call.server, call.user);
-    let places = places(&call.db, key, path, &is_array, &mut effort)?;
-    check_depths(&places, &values)?;
-    let count = places.iter().flatten().count();
-    let size = (texts.iter().map(|text| text.len()).sum(), values.len());
-    check_growth(count, size, &mut effort)?;
+    let (places, values) = given(call, key, path, &mut effort)?;
     let root = held(&call.db, key)?;
     let fits = |steps: &Vec<PathStep>| {
         let node = root.and_then(|root| at(root, steps));

@@ -1,8 +1,7 @@
 //! JSON.DEBUG: what documents take in memory.
 
-use super::place::{WRONG_KEY, effort, first, parsed, path_or_root};
+use super::place::{document, effort, first, parsed, path_or_root};
 use crate::command::{Arg, Begin, Command, Done, Fail, Find, Flow, KeySpec, KeyUse, ReadCall, Run};
-use crate::types::Json;
 use crate::types::json::JsonNode;
 
 pub const DEBUG: Command = Command {
@@ -46,10 +45,10 @@ fn debug(call: &mut ReadCall<'_>) -> Done {
     }
     let key = args.next().map_err(|_| Fail::arity("json.debug"))?;
     let path = path_or_root(args)?;
-    let json = call.db.read::<Json>(key).map_err(|_| WRONG_KEY)?;
+    let root = document(&call.db, key)?;
     let bytes = |node: &JsonNode| size_of::<JsonNode>() + node.heap_bytes();
     let mut effort = effort(call.server, call.user);
-    match json.map(|json| &json.root) {
+    match root {
         None if path.is_legacy() => call.out.int(0),
         None => call.out.array(0),
         Some(root) if path.is_legacy() => {

@@ -2,10 +2,9 @@
 
 use std::collections::HashSet;
 
-use super::place::{TOO_LARGE, WRONG_KEY, document, effort, end_of, no_path, parsed, utf8};
+use super::place::{TOO_LARGE, document, effort, end_of, no_path, parsed, utf8};
 use super::shape::{ReplyShape, spread};
 use crate::command::{Arg, Begin, Command, Done, Fail, Find, Flow, KeySpec, KeyUse, ReadCall, Run};
-use crate::types::Json;
 use crate::types::json::path::{JsonPath, PathEffort, Spelled};
 use crate::types::json::{JsonNode, Spacing, TextWriter};
 
@@ -75,26 +74,25 @@ fn wish<'a>(call: &mut ReadCall<'a>) -> Result<GetWish<'a>, Fail> {
 fn get(call: &mut ReadCall<'_>) -> Done {
     let key = call.args.next()?;
     let wish = wish(call)?;
-    let json = call.db.read::<Json>(key).map_err(|_| WRONG_KEY)?;
-    let Some(json) = json else {
+    let Some(root) = document(&call.db, key)? else {
         call.out.null();
         return Ok(Flow::Done);
     };
     let mut effort = effort(call.server, call.user);
     match (wish.shape, &wish.paths[..]) {
         (ReplyShape::Text, [path]) => {
-            let text = one(&json.root, *path, wish.spacing, &mut effort)?;
+            let text = one(root, *path, wish.spacing, &mut effort)?;
             call.out.bulk(&text);
         }
         (ReplyShape::Text, _) => {
-            let text = several(&json.root, &wish, &mut effort)?;
+            let text = several(root, &wish, &mut effort)?;
             call.out.bulk(&text);
         }
         (shape, paths) => {
             let found: Vec<Vec<&JsonNode>> = paths
                 .iter()
                 .map(|path| match path.parse() {
-                    Ok(path) => Ok(path.as_ref().values(&json.root, &mut effort)?),
+                    Ok(path) => Ok(path.as_ref().values(root, &mut effort)?),
                     Err(_) => Ok(Vec::new()),
                 })
                 .collect::<Result<_, Fail>>()?;
@@ -197,7 +195,7 @@ fn mget(call: &mut ReadCall<'_>) -> Done {
     let mut effort = effort(call.server, call.user);
     call.out.array(keys.len());
     for key in keys {
-        let text = match (&parsed, document(call, key)) {
+        let text = match (&parsed, document(&call.db, key)) {
             (Some(parsed), Ok(Some(root))) => {
                 let wanted = (path, parsed);
                 text_at(root, wanted, Spacing::default(), &mut effort)?

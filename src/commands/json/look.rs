@@ -1,12 +1,11 @@
 //! What values are: types, names of fields, and values as the older protocol shows them.
 
 use super::place::{
-    NO_DOCUMENT, TOO_LARGE, WRONG_KEY, effort, end_of, first, first_if_any, no_path, parsed,
+    NO_DOCUMENT, TOO_LARGE, document, effort, end_of, first, first_if_any, no_path, parsed,
     path_or_root, type_name, wrong_value,
 };
 use crate::command::{Arg, Command, Done, Fail, Flow, KeyUse, ReadCall, Run};
 use crate::resp::Reply;
-use crate::types::Json;
 use crate::types::json::{FieldName, JsonNode, JsonSeen, ObjectView};
 
 const ARGS: &[Arg] = &[Arg::key("key", KeyUse::READ), Arg::text("path").optional()];
@@ -24,8 +23,7 @@ pub const TYPE: Command = Command {
 fn type_of(call: &mut ReadCall<'_>) -> Done {
     let (key, path) = (call.args.next()?, path_or_root(&mut call.args)?);
     let mut effort = effort(call.server, call.user);
-    let json = call.db.read::<Json>(key).map_err(|_| WRONG_KEY)?;
-    let root = json.map(|json| &json.root);
+    let root = document(&call.db, key)?;
     // The answer is in a list of its own.
     if call.out.resp3() {
         call.out.array(1);
@@ -61,9 +59,7 @@ pub const OBJKEYS: Command = Command {
 fn objkeys(call: &mut ReadCall<'_>) -> Done {
     let (key, path) = (call.args.next()?, path_or_root(&mut call.args)?);
     let mut effort = effort(call.server, call.user);
-    let json = call.db.read::<Json>(key).map_err(|_| WRONG_KEY)?;
-    let root = json.map(|json| &json.root);
-    let root = match root {
+    let root = match document(&call.db, key)? {
         None if path.is_legacy() => {
             call.out.null();
             return Ok(Flow::Done);
@@ -113,8 +109,7 @@ pub const OBJLEN: Command = Command {
 fn objlen(call: &mut ReadCall<'_>) -> Done {
     let (key, path) = (call.args.next()?, path_or_root(&mut call.args)?);
     let mut effort = effort(call.server, call.user);
-    let json = call.db.read::<Json>(key).map_err(|_| WRONG_KEY)?;
-    let Some(root) = json.map(|json| &json.root) else {
+    let Some(root) = document(&call.db, key)? else {
         if !path.is_legacy() {
             return Err(no_path(&path.whole(), " or not an object"));
         }
@@ -168,9 +163,7 @@ pub const RESP: Command = Command {
 fn resp(call: &mut ReadCall<'_>) -> Done {
     let (key, path) = (call.args.next()?, path_or_root(&mut call.args)?);
     let mut effort = effort(call.server, call.user);
-    let json = call.db.read::<Json>(key).map_err(|_| WRONG_KEY)?;
-    let root = json.map(|json| &json.root);
-    let Some(root) = root else {
+    let Some(root) = document(&call.db, key)? else {
         call.out.null();
         return Ok(Flow::Done);
     };

@@ -5,7 +5,7 @@ use std::cmp::Ordering;
 
 use crate::acl::User;
 use crate::command::shared::Shared;
-use crate::command::{Args, Fail, ReadCall};
+use crate::command::{Args, Fail};
 use crate::engine::{Db, Edit};
 use crate::resp::Reply;
 use crate::types::json::path::{JsonPath, PathEffort, PathRef, Spelled, TooMuch};
@@ -83,8 +83,8 @@ pub fn type_name(node: &JsonNode) -> &'static str {
 }
 
 /// The document at a key, for those who look at it.
-pub fn document<'c>(call: &'c ReadCall<'_>, key: &[u8]) -> Result<Option<&'c JsonNode>, Fail> {
-    let json = call.db.read::<Json>(key).map_err(|_| WRONG_KEY)?;
+pub fn document<'d>(db: &'d Db<'_>, key: &[u8]) -> Result<Option<&'d JsonNode>, Fail> {
+    let json = db.read::<Json>(key).map_err(|_| WRONG_KEY)?;
     Ok(json.map(|json| &json.root))
 }
 

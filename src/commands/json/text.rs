@@ -4,12 +4,11 @@ use std::collections::HashMap;
 
 use super::look::counts;
 use super::place::{
-    NO_DOCUMENT, PlacesIn, TOO_LARGE, WRONG_KEY, at, edit, effort, first, held, no_path, parsed,
+    NO_DOCUMENT, PlacesIn, TOO_LARGE, at, document, edit, effort, first, held, no_path, parsed,
     path, path_or_root, places, said, type_name, utf8, wrong_value,
 };
 use crate::command::Flag::DenyOom;
 use crate::command::{Arg, Command, Done, Fail, Flow, KeyUse, ReadCall, Run, WriteCall};
-use crate::types::Json;
 use crate::types::json::path::Spelled;
 use crate::types::json::{JsonNode, PathStep, parse_all};
 
@@ -105,8 +104,7 @@ pub const STRLEN: Command = Command {
 
 fn strlen(call: &mut ReadCall<'_>) -> Done {
     let (key, path) = (call.args.next()?, path_or_root(&mut call.args)?);
-    let json = call.db.read::<Json>(key).map_err(|_| WRONG_KEY)?;
-    let Some(root) = json.map(|json| &json.root) else {
+    let Some(root) = document(&call.db, key)? else {
         if !path.is_legacy() {
             return Err(NO_DOCUMENT);
         }

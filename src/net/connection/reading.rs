@@ -7,7 +7,7 @@ use std::task::{Context, Poll};
 use bytes::BytesMut;
 
 use super::{Buffers, Connection, KEEP_BYTES};
-use crate::net::stream::Stream;
+use crate::net::stream::{Stream, grow_exactly};
 
 /// Bytes asked of one read.
 const READ_BYTES: usize = 16 * 1024;
@@ -49,10 +49,8 @@ fn make_room(input: &mut BytesMut, wanted: usize) {
         return;
     }
     if is_large && wanted <= 2 * len {
-        // All that is left of a large argument. `reserve` would take up to twice what that needs.
-        let mut exact = BytesMut::with_capacity(len + wanted);
-        exact.extend_from_slice(input);
-        *input = exact;
+        // All that is left of a large argument.
+        grow_exactly(input, wanted);
     } else {
         input.reserve(wanted.clamp(READ_BYTES, len.max(READ_BYTES)));
     }
