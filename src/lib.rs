@@ -24,14 +24,15 @@
 //! ```text
 //! 12  server background daemon log cli testing   put the parts together
 //! 11  net        sockets: listener, connection
-//! 10  repl       full syncs, and the link to a master
+//! 10  repl bus   full syncs, and the link to a master; the cluster's connections and clock
 //!  9  exec       finds, admits, locks, runs and commits requests; transactions, scripts, blocked clients, expiry, eviction
 //!  8  commands   one file for each group of related commands; families never import each other
 //!  7  command    the words that commands are written in, and what workers share
 //!  6  persist    the data files: snapshots and the append-only file
 //!  5  journal    one order of all edits, for the log and for replicas
 //!  4  engine     the keyspace: shards, tables, deadlines, snapshots in memory
-//!  3  pubsub acl script tls   channels and client tracking; users and their rights; Lua; certificates and links over TLS
+//!  3  pubsub acl script tls cluster   channels and client tracking; users and their rights; Lua; certificates and links over TLS;
+//!                a cluster's nodes, slots and failovers
 //!  2  types resp config   values without keys or clock; bytes on the wire; every directive once
 //!  1  util       clock, chance, numbers, globs, hashes, memory, locks in one order
 //! ```
@@ -99,7 +100,9 @@
 
 pub mod acl;
 pub mod background;
+pub mod bus;
 pub mod cli;
+pub mod cluster;
 pub mod command;
 pub mod commands;
 pub mod config;

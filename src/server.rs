@@ -18,7 +18,9 @@ use tokio_util::sync::CancellationToken;
 
 use crate::acl::Users;
 use crate::background;
+use crate::bus;
 use crate::command::Registry;
+use crate::command::clustering::Clustering;
 use crate::command::guards::Guards;
 use crate::command::shared::{About, Shared};
 use crate::command::stats::Stats;
@@ -93,6 +95,7 @@ impl Server {
         // Four more than workers: the sweep, the cron, the loader and the link to a master count, too.
         let stats = Stats::new(workers + 4, registry.entries().len());
         let (engine, journal) = (Arc::<Engine>::default(), Arc::<Journal>::default());
+        let clustering = bus::open(&config, &disk)?;
         let store = Store::new(config.clone(), engine.clone(), journal.clone(), disk);
         let shared = Arc::new(Shared::new(
             config,
@@ -102,6 +105,7 @@ impl Server {
             about,
             journal,
             Arc::new(store),
+            clustering,
         ));
         background::raise_file_limit(&shared.config);
         shared.tls.configure(&shared.config).map_err(|why| {
@@ -387,6 +391,7 @@ impl Shared {
         about: About,
         journal: Arc<Journal>,
         store: Arc<Store>,
+        clustering: Option<Clustering>,
     ) -> Self {
         let shared = Shared {
             config,
@@ -410,6 +415,7 @@ impl Shared {
             guards: Guards::new(about.workers + 4),
             tls: Tls::default(),
             replication: Default::default(),
+            clustering,
             links: Default::default(),
             about,
             rates: Default::default(),

@@ -167,8 +167,6 @@ fn what_a_directive_says_is_acted_on_or_known_to_be_ignored() {
         .iter()
         .filter(|directive| directive.traits.meaning == Meaning::Live)
         .map(|directive| directive.name)
-        // It acts where it is set, by refusing what it is not.
-        .filter(|name| *name != "cluster-enabled")
         .filter(|name| !is_read(&name.replace('-', "_")))
         .collect();
     assert!(

@@ -15,6 +15,7 @@ mod rights;
 mod secrets;
 
 pub mod client;
+pub mod clustering;
 pub mod expiry;
 pub mod guards;
 pub mod help;

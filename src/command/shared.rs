@@ -9,6 +9,7 @@ use hashbrown::HashMap;
 use tokio_util::sync::CancellationToken;
 
 use super::client::Clients;
+use super::clustering::Clustering;
 use super::guards::Guards;
 use super::latency::LatencyMonitor;
 use super::links::Links;
@@ -56,6 +57,8 @@ pub struct Shared {
     pub guards: Guards,
     pub about: About,
     pub replication: Replication,
+    /// The cluster that this server is a node of, if it is one.
+    pub clustering: Option<Clustering>,
     /// Connections of MIGRATE.
     pub links: Links,
     /// Samples of rates, for INFO's `instantaneous_*`.
@@ -129,6 +132,7 @@ impl Shared {
         self.rules.store(Arc::new(Rules::of(&self.config)));
         crate::util::memory::purge_in_background(self.config.jemalloc_bg_thread.get());
         self.apply_replication();
+        self.apply_cluster();
         self.apply_client_memory();
         let keys_max = self.config.tracking_table_max_keys.get() as usize;
         self.tracking.limit(keys_max);

@@ -374,10 +374,6 @@ mod tests {
                 "Bad directive or wrong number of arguments",
             ),
             ("replicaof a b", "Invalid master port"),
-            (
-                "cluster-enabled yes",
-                "there is no cluster mode: cluster-enabled must be no",
-            ),
             ("cluster-enabled maybe", "argument must be 'yes' or 'no'"),
             ("a.b", "Module config specified without value"),
             ("dir /nonexistent", "No such file or directory"),

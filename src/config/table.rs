@@ -87,15 +87,6 @@ fn protected_by_default() -> bool {
     std::env::var_os("VERMILION_PROTECTED_MODE").is_none_or(|word| word != "no")
 }
 
-/// Whoever wants a node must not get a server that holds every slot by itself, and never learns of the others.
-fn is_no_node(node: bool) -> Result<(), &'static str> {
-    if node {
-        Err("there is no cluster mode: cluster-enabled must be no")
-    } else {
-        Ok(())
-    }
-}
-
 fn is_no_defrag(on: bool) -> Result<(), &'static str> {
     match on {
         false => Ok(()),
@@ -357,25 +348,25 @@ directives! {
     lua_enable_deprecated_api: Bool = Bool::new(false), DEBUG_ONLY.fixed().hidden(), "Let scripts use long deprecated functions.";
 
     // Cluster.
-    cluster_enabled: Bool = Bool::new(false).checked(is_no_node), LIVE.fixed(), "Be a cluster node: yes is refused, as there is no cluster mode.";
-    cluster_config_file: Text = Text::new("nodes.conf"), NO_CLUSTER.fixed(), "File the node keeps for itself.";
-    cluster_node_timeout: Int = Int::new(15000, 0, LONG), NO_CLUSTER, "Milliseconds of silence after which a node is dead.";
-    cluster_port: Int = Int::new(0, 0, 65535), NO_CLUSTER.fixed(), "Port of the cluster bus; 0 for the server's port and 10000.";
-    cluster_replica_validity_factor | "cluster-slave-validity-factor": Int = Int::new(10, 0, INT), NO_CLUSTER, "How stale a replica may be that takes over.";
-    cluster_migration_barrier: Int = Int::new(1, 0, INT), NO_CLUSTER, "Replicas a master keeps when others move away.";
-    cluster_allow_replica_migration: Bool = Bool::new(true), NO_CLUSTER, "Let replicas move to masters that have none.";
-    cluster_require_full_coverage: Bool = Bool::new(true), NO_CLUSTER, "Stop serving when a slot has no owner.";
-    cluster_replica_no_failover | "cluster-slave-no-failover": Bool = Bool::new(false), NO_CLUSTER, "Never take over from a master.";
+    cluster_enabled: Bool = Bool::new(false), LIVE.fixed(), "Be a node of a cluster.";
+    cluster_config_file: Text = Text::new("nodes.conf"), LIVE.fixed(), "File the node keeps for itself.";
+    cluster_node_timeout: Int = Int::new(15000, 0, LONG), LIVE, "Milliseconds of silence after which a node is dead.";
+    cluster_port: Int = Int::new(0, 0, 65535), LIVE.fixed(), "Port of the cluster bus; 0 for the server's port and 10000.";
+    cluster_replica_validity_factor | "cluster-slave-validity-factor": Int = Int::new(10, 0, INT), LIVE, "How stale a replica may be that takes over.";
+    cluster_migration_barrier: Int = Int::new(1, 0, INT), LIVE, "Replicas a master keeps when others move away.";
+    cluster_allow_replica_migration: Bool = Bool::new(true), LIVE, "Let replicas move to masters that have none.";
+    cluster_require_full_coverage: Bool = Bool::new(true), LIVE, "Stop serving when a slot has no owner.";
+    cluster_replica_no_failover | "cluster-slave-no-failover": Bool = Bool::new(false), LIVE, "Never take over from a master.";
     cluster_allow_reads_when_down: Bool = Bool::new(false), NO_CLUSTER, "Serve reads while the cluster is down.";
     cluster_allow_pubsubshard_when_down: Bool = Bool::new(true), NO_CLUSTER, "Serve sharded channels while the cluster is down.";
-    cluster_link_sendbuf_limit: Memory = Memory::new(0, 0, u64::MAX), NO_CLUSTER, "Bytes that may wait for one node; 0 for no limit.";
-    cluster_announce_hostname: Text = Text::optional().checked(is_host_name), NO_CLUSTER, "Host name to announce.";
-    cluster_announce_human_nodename: Text = Text::optional().checked(is_node_name), NO_CLUSTER, "Name of the node in logs.";
+    cluster_link_sendbuf_limit: Memory = Memory::new(0, 0, u64::MAX), LIVE, "Bytes that may wait for one node; 0 for no limit.";
+    cluster_announce_hostname: Text = Text::optional().checked(is_host_name), LIVE, "Host name to announce.";
+    cluster_announce_human_nodename: Text = Text::optional().checked(is_node_name), LIVE, "Name of the node in logs.";
     cluster_preferred_endpoint_type: Pick<EndpointType> = Pick::new(EndpointType::Ip), NO_CLUSTER, "What redirections call a node.";
-    cluster_announce_ip: Text = Text::optional(), NO_CLUSTER, "Address to announce.";
-    cluster_announce_port: Int = Int::new(0, 0, 65535), NO_CLUSTER, "Port to announce.";
-    cluster_announce_tls_port: Int = Int::new(0, 0, 65535), NO_CLUSTER, "TLS port to announce.";
-    cluster_announce_bus_port: Int = Int::new(0, 0, 65535), NO_CLUSTER, "Port of the cluster bus to announce.";
+    cluster_announce_ip: Text = Text::optional(), LIVE, "Address to announce.";
+    cluster_announce_port: Int = Int::new(0, 0, 65535), LIVE, "Port to announce.";
+    cluster_announce_tls_port: Int = Int::new(0, 0, 65535), LIVE, "TLS port to announce.";
+    cluster_announce_bus_port: Int = Int::new(0, 0, 65535), LIVE, "Port of the cluster bus to announce.";
 
     // Watching the server.
     slowlog_log_slower_than | "commandlog-execution-slower-than": Int = Int::new(10000, -1, LONG), LIVE, "Microseconds above which a command is logged as slow; -1 for never.";
@@ -401,10 +392,10 @@ directives! {
     cluster_announce_client_ipv6: Text = Text::optional(), NO_CLUSTER, "Address of IPv6 to announce to clients.";
     cluster_announce_client_port: Int = Int::new(0, 0, 65535), NO_CLUSTER, "Port to announce to clients.";
     cluster_announce_client_tls_port: Int = Int::new(0, 0, 65535), NO_CLUSTER, "TLS port to announce to clients.";
-    cluster_blacklist_ttl: Int = Int::new(60, 0, INT), NO_CLUSTER, "Seconds for which a forgotten node stays away.";
+    cluster_blacklist_ttl: Int = Int::new(60, 0, INT), LIVE, "Seconds for which a forgotten node stays away.";
     cluster_config_save_behavior: Text = Text::new("sync"), NO_CLUSTER, "How the cluster's file is written.";
     cluster_databases: Int = Int::new(1, 1, INT), NO_CLUSTER, "Databases of a cluster's node.";
-    cluster_manual_failover_timeout: Int = Int::new(5000, 1, INT), NO_CLUSTER, "Milliseconds for a failover that was asked for.";
+    cluster_manual_failover_timeout: Int = Int::new(5000, 1, INT), LIVE, "Milliseconds for a failover that was asked for.";
     cluster_slot_migration_log_max_len: Int = Int::new(1000, 0, LONG), NO_CLUSTER, "Moves of slots that are remembered.";
     slot_migration_max_failover_repl_bytes: Memory = Memory::new(0, 0, SIZE), NO_CLUSTER, "Bytes that may be missing when a slot changes hands.";
     replica_full_sync_buffer_limit: Memory = Memory::new(0, 0, SIZE), Traits::ignored("a replica does not read the stream during a full sync, its master keeps it"), "Bytes of the stream that a replica keeps during a full sync.";

@@ -17,6 +17,7 @@ pub const ORDER: &[&str] = &[
     "turns",
     // In the order of their numbers.
     "shards",
+    "cluster",
     // What units do under their shards, and background threads without any.
     "functions",
     "tls",
@@ -61,6 +62,7 @@ pub const ORDER: &[&str] = &[
     "names",
     "key counts",
     "links",
+    "cluster file",
     "failing replicas",
     "slow log",
     "acl log",

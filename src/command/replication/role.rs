@@ -26,9 +26,11 @@ impl Shared {
         let mut state = replication.state();
         let was_master = state.master.is_none();
         tracing::debug!("Following {}:{}", master.host, master.port);
-        self.config
-            .replicaof
-            .put(ReplicaOf(Some((master.host.clone(), master.port))));
+        // A cluster's node keeps in its own file whom it copies.
+        if self.clustering.is_none() {
+            let whom = Some((master.host.clone(), master.port));
+            self.config.replicaof.put(ReplicaOf(whom));
+        }
         state.master = Some(master);
         state.link = Link::Connect;
         state.down_since_ms = clock::now_ms();

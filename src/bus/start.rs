@@ -1,0 +1,84 @@
+//! A node's start: its file is locked, read, or written for the first time.
+
+use std::fs::{self, TryLockError};
+use std::path::Path;
+use std::sync::Arc;
+
+use anyhow::{Context, Result, bail};
+
+use crate::cluster::{Cluster, NodeId};
+use crate::command::clustering::{BUS_PORT_ABOVE, Clustering, lock_file, settings_of};
+use crate::config::Config;
+use crate::persist::disk::Disk;
+use crate::util::{chance, clock};
+
+/// The state of this node's cluster as it was left, or of a new one; none where cluster mode is off.
+pub fn open(config: &Config, disk: &Arc<dyn Disk>) -> Result<Option<Clustering>> {
+    if !config.cluster_enabled.get() {
+        return Ok(None);
+    }
+    if config.replicaof.get().0.is_some() {
+        bail!("replicaof directive not allowed in cluster mode");
+    }
+    check_ports(config)?;
+    let path = config.place_of(&config.cluster_config_file.get());
+    let lock = lock_file(&path).map_err(|error| lock_error(&path, error))?;
+    let text = fs::read_to_string(&path)
+        .with_context(|| format!("Loading the cluster node config from {}", path.display()))?;
+    let cluster = cluster_of(&text, config)?;
+    let clustering = Clustering::new(cluster, path, lock);
+    if text.is_empty() {
+        clustering
+            .save(disk)
+            .context("Can't write the cluster config file")?;
+    }
+    Ok(Some(clustering))
+}
+
+fn lock_error(path: &Path, error: TryLockError) -> anyhow::Error {
+    let path = path.display();
+    match error {
+        TryLockError::WouldBlock => anyhow::anyhow!(
+            "Sorry, the cluster configuration file {path} is already used by a different Redis Cluster node. Please \
+             make sure that different nodes use different cluster configuration files."
+        ),
+        TryLockError::Error(error) => {
+            anyhow::anyhow!("Can't open {path} in order to acquire a lock: {error}")
+        }
+    }
+}
+
+fn check_ports(config: &Config) -> Result<()> {
+    let (main, name) = match config.tls_cluster.get() {
+        true => (config.tls_port.get(), "TLS port"),
+        false => (config.port.get(), "port"),
+    };
+    if main == 0 {
+        bail!(
+            "A cluster's node needs a {name} for clients: it tells the others where it is reached."
+        );
+    }
+    if config.cluster_port.get() == 0 && main + BUS_PORT_ABOVE > i64::from(u16::MAX) {
+        bail!(
+            "Cluster bus port number too high: the bus listens at the {name} number plus 10000, which must be lower than \
+             65536, unless cluster-port names another one"
+        );
+    }
+    Ok(())
+}
+
+fn cluster_of(text: &str, config: &Config) -> Result<Cluster> {
+    let settings = settings_of(config);
+    let mut rng = chance::generator();
+    if !text.is_empty() {
+        let cluster = Cluster::read(text, settings, rng, clock::now_ms()).map_err(|why| {
+            anyhow::anyhow!("Unrecoverable error: corrupted cluster config file \"{why}\".")
+        })?;
+        tracing::info!("Node configuration loaded, I'm {}", cluster.me().id);
+        return Ok(cluster);
+    }
+    let id = NodeId::parse(chance::identity().as_bytes()).unwrap_or(NodeId::random(&mut rng));
+    let shard = NodeId::random(&mut rng);
+    tracing::info!("No cluster configuration found, I'm {id}");
+    Ok(Cluster::new(id, shard, settings, rng))
+}

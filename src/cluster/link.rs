@@ -1,0 +1,29 @@
+//! Connections of the bus, as the state knows them: numbers, and which node is at the other end.
+//!
+//! A node opens one connection to every other: on it go its pings, and the other's pongs. The connection that the other
+//! has opened is inbound.
+
+use std::sync::Arc;
+use std::sync::atomic::AtomicUsize;
+
+use super::node::At;
+
+/// A connection of the bus. Numbers are not used twice.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct LinkId(pub u64);
+
+#[derive(Debug)]
+pub struct BusLink {
+    /// Who is at the other end, once that is known.
+    pub node: Option<At>,
+    pub inbound: bool,
+    /// It stands, and takes frames.
+    pub open: bool,
+    pub created_ms: u64,
+    /// The other end's address, of a connection that stands.
+    pub remote_ip: String,
+    /// This end's address.
+    pub local_ip: String,
+    /// Bytes that wait to be written.
+    pub waiting: Arc<AtomicUsize>,
+}

@@ -1,0 +1,27 @@
+//! Redis Cluster, less its sockets: who is in it, who owns which slot, who lives, and who takes over from whom.
+//!
+//! [`Cluster`] is a state machine. It is told what happens (a frame came, a connection stands, a tenth of a second has
+//! passed, somebody gave an order) and at which [`Moment`]; it answers with [`Actions`]: frames to send, a master to follow,
+//! a file to write. It has no clock, no sockets, no locks and no chance but what it is given, so that a hundred of them run
+//! in one test, and a seed repeats the run.
+//!
+//! A node that is given the same frames as one of Redis says the same: `frame` has the bytes, `receive` what each frame
+//! does, `gossip` who is told of whom, `failure` when a node is dead, `election` and `manual` who takes its place, `epoch` how
+//! two that claim one slot agree, `migration` which replica moves to a master that has none.
+
+mod conf;
+mod link;
+mod manual;
+mod node;
+mod orders;
+mod slots;
+mod state;
+mod view;
+
+pub use conf::Reader;
+pub use link::{BusLink, LinkId};
+pub use node::{At, ClusterNode, ID_BYTES, NodeId, Nodes, Place, flag, flag_words};
+pub use orders::{FailoverWay, Refused};
+pub use slots::{SLOT_BYTES, SLOTS, SlotSet, slot_of};
+pub use state::{Action, Actions, Cluster, ClusterFigures, ClusterSettings, Moment};
+pub use view::{NONE, NodeView, Owners, View};

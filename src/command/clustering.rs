@@ -1,0 +1,206 @@
+//! The cluster as all workers share it: a picture that requests look at, and the state behind a lock.
+//!
+//! Whatever changes the state goes through [`Shared::in_cluster`]: under the state's lock the file is written, this
+//! server's part changed and the picture replaced, in the order of the changes; what sockets and keys have to do with it is
+//! left to the bus.
+
+use std::fs::{File, OpenOptions, TryLockError};
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use arc_swap::ArcSwap;
+use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
+
+use super::replication::{Link, Master};
+use super::shared::{PauseFor, PauseMode, Shared};
+use crate::cluster::{Action, Actions, Cluster, ClusterSettings, Moment, Place, View};
+use crate::config::Config;
+use crate::persist::disk::Disk;
+use crate::util::clock;
+use crate::util::ranked::{Mutex, rank};
+
+/// Added to clients' port where no other one is given for the bus.
+pub const BUS_PORT_ABOVE: i64 = 10000;
+
+pub struct Clustering {
+    state: Mutex<Cluster, { rank("cluster") }>,
+    view: ArcSwap<View>,
+    file: PathBuf,
+    /// Keeps other nodes from the file.
+    lock: Mutex<File, { rank("cluster file") }>,
+    to_bus: UnboundedSender<Action>,
+    /// Taken by the bus when it begins.
+    for_bus: Mutex<Option<UnboundedReceiver<Action>>, { rank("cluster") }>,
+}
+
+impl Clustering {
+    pub fn new(mut cluster: Cluster, file: PathBuf, lock: File) -> Self {
+        let view = cluster.view();
+        let (to_bus, for_bus) = unbounded_channel();
+        Clustering {
+            state: Mutex::new(cluster),
+            view: ArcSwap::from_pointee(view),
+            file,
+            lock: Mutex::new(lock),
+            to_bus,
+            for_bus: Mutex::new(Some(for_bus)),
+        }
+    }
+
+    /// What the cluster looked like after its last change.
+    #[inline]
+    pub fn view(&self) -> arc_swap::Guard<Arc<View>> {
+        self.view.load()
+    }
+
+    /// Looks at what pictures don't show.
+    pub fn look<T>(&self, look: impl FnOnce(&Cluster) -> T) -> T {
+        look(&self.state.lock())
+    }
+
+    /// What sockets and keys have to do, for the bus, which asks once.
+    pub fn actions(&self) -> Option<UnboundedReceiver<Action>> {
+        self.for_bus.lock().take()
+    }
+
+    /// Writes the file as things are.
+    pub fn save(&self, disk: &Arc<dyn Disk>) -> io::Result<()> {
+        self.write(disk, &self.state.lock().file_text())
+    }
+
+    fn write(&self, disk: &Arc<dyn Disk>, text: &str) -> io::Result<()> {
+        let mut lock = self.lock.lock();
+        disk.replace(&self.file, text.as_bytes())?;
+        // The lock is on the file, not on its name, and this is another file.
+        *lock = lock_file(&self.file)?;
+        Ok(())
+    }
+}
+
+impl Shared {
+    /// Changes the cluster's state: an order, a frame, a tick. What follows is done when this returns, but for what is
+    /// done to sockets and keys. The caller may hold shards.
+    pub fn in_cluster<T>(
+        &self,
+        clustering: &Clustering,
+        change: impl FnOnce(&mut Cluster, Moment) -> T,
+    ) -> T {
+        let moment = self.cluster_moment();
+        let mut state = clustering.state.lock();
+        let outcome = change(&mut state, moment);
+        let actions = state.finish(moment);
+        self.carry_out(clustering, &mut state, actions);
+        outcome
+    }
+
+    fn cluster_moment(&self) -> Moment {
+        let now_ms = clock::now_ms();
+        let state = self.replication.state();
+        let since_ms = match state.link {
+            Link::Connected => self
+                .replication
+                .last_io_ms
+                .load(std::sync::atomic::Ordering::Relaxed),
+            _ => state.down_since_ms,
+        };
+        Moment {
+            now_ms,
+            repl_offset: self.journal.backlog.end(),
+            master_linked: state.link == Link::Connected,
+            master_silent_ms: now_ms.saturating_sub(since_ms),
+        }
+    }
+
+    fn carry_out(&self, clustering: &Clustering, state: &mut Cluster, actions: Actions) {
+        if actions.save
+            && let Err(error) = clustering.write(&self.store.disk, &state.file_text())
+        {
+            // What the others are told must outlive this process: a vote given twice makes two masters.
+            tracing::error!("Fatal: can't update cluster config file: {error}");
+            self.stop.cancel();
+            return;
+        }
+        if actions.view {
+            clustering.view.store(Arc::new(state.view()));
+            self.guards.moved();
+        }
+        for action in actions.list {
+            match action {
+                Action::Follow { place } => self.follow(self.master_at(&place)),
+                Action::Lead => drop(self.lead()),
+                Action::Pause { until_ms } => {
+                    let now_ms = clock::now_ms();
+                    self.hold_back(PauseFor::Failover, until_ms, PauseMode::Write, now_ms);
+                }
+                Action::Unpause => self.pause.stop(PauseFor::Failover),
+                // The bus is gone once the server stops.
+                action => drop(clustering.to_bus.send(action)),
+            }
+        }
+    }
+
+    fn master_at(&self, place: &Place) -> Master {
+        let tls = self.config.tls_replication.get();
+        Master {
+            host: place.ip.clone(),
+            port: if tls { place.tls_port } else { place.tcp_port },
+        }
+    }
+
+    /// Takes the directives as they are now.
+    pub fn apply_cluster(&self) {
+        if let Some(clustering) = &self.clustering {
+            let settings = settings_of(&self.config);
+            self.in_cluster(clustering, |cluster, _| {
+                if *cluster.settings() != settings {
+                    cluster.configure(settings);
+                }
+            });
+        }
+    }
+}
+
+/// Opens a file, or makes it, and locks it as long as it stays open.
+pub fn lock_file(path: &Path) -> Result<File, TryLockError> {
+    let mut options = OpenOptions::new();
+    let file = options
+        .create(true)
+        .append(true)
+        .open(path)
+        .map_err(TryLockError::Error)?;
+    file.try_lock()?;
+    Ok(file)
+}
+
+/// What the directives say of the cluster.
+pub fn settings_of(config: &Config) -> ClusterSettings {
+    let port = |announced: i64, own: i64| if announced != 0 { announced } else { own } as u16;
+    let text = |bytes: Arc<Vec<u8>>| String::from_utf8_lossy(&bytes).into_owned();
+    let (tcp, tls) = (config.port.get(), config.tls_port.get());
+    let main = if config.tls_cluster.get() { tls } else { tcp };
+    let bus = match config.cluster_port.get() {
+        0 => main + BUS_PORT_ABOVE,
+        set => set,
+    };
+    ClusterSettings {
+        node_timeout_ms: config.cluster_node_timeout.get() as u64,
+        validity_factor: config.cluster_replica_validity_factor.get() as u64,
+        migration_barrier: config.cluster_migration_barrier.get() as usize,
+        allow_migration: config.cluster_allow_replica_migration.get(),
+        full_coverage: config.cluster_require_full_coverage.get(),
+        no_failover: config.cluster_replica_no_failover.get(),
+        blacklist_ttl_ms: config.cluster_blacklist_ttl.get() as u64 * 1000,
+        manual_failover_ms: config.cluster_manual_failover_timeout.get() as u64,
+        repl_ping_period_ms: config.repl_ping_replica_period.get() as u64 * 1000,
+        link_bytes_max: config.cluster_link_sendbuf_limit.get() as usize,
+        announce_ip: text(config.cluster_announce_ip.get()),
+        tcp_port: port(config.cluster_announce_port.get(), tcp),
+        tls_port: port(config.cluster_announce_tls_port.get(), tls),
+        bus_port: port(config.cluster_announce_bus_port.get(), bus),
+        tls: config.tls_cluster.get(),
+        hostname: text(config.cluster_announce_hostname.get()),
+        human_name: text(config.cluster_announce_human_nodename.get()),
+        lone: false,
+    }
+}
