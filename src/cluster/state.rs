@@ -489,9 +489,8 @@ mod tests {
         cluster.nodes[other].shard = cluster.me().shard;
         cluster.nodes[other].hostname = "other.example".into();
         let id = cluster.nodes[other].id;
-        cluster
-            .set_migrating(7, cluster.me().id.as_bytes())
-            .unwrap();
+        let own = cluster.me().id;
+        cluster.set_migrating(7, own.as_bytes()).unwrap();
         assert_eq!(cluster.bump_epoch(), (true, 1));
         assert_eq!(cluster.bump_epoch(), (false, 1));
         let text = cluster.file_text();
