@@ -29,7 +29,7 @@ use crate::command::users;
 use crate::commands;
 use crate::config::Config;
 use crate::config::file::{FileError, Loaded, Rename};
-use crate::engine::{Engine, Service};
+use crate::engine::{Engine, Service, place_by_slots};
 use crate::exec::{Alarm, Worker};
 use crate::journal::Journal;
 use crate::net::{Accepted, Buffers, Listeners, Spoken};
@@ -94,8 +94,11 @@ impl Server {
         };
         // Four more than workers: the sweep, the cron, the loader and the link to a master count, too.
         let stats = Stats::new(workers + 4, registry.entries().len());
-        let (engine, journal) = (Arc::<Engine>::default(), Arc::<Journal>::default());
         let clustering = bus::open(&config, &disk)?;
+        if clustering.is_some() {
+            place_by_slots();
+        }
+        let (engine, journal) = (Arc::<Engine>::default(), Arc::<Journal>::default());
         let store = Store::new(config.clone(), engine.clone(), journal.clone(), disk);
         let shared = Arc::new(Shared::new(
             config,

@@ -123,6 +123,22 @@ impl View {
         self.nodes.iter().filter(is)
     }
 
+    /// Whether no slot is on the move from here or to here.
+    #[inline]
+    pub fn is_settled(&self) -> bool {
+        self.migrating.is_empty() && self.importing.is_empty()
+    }
+
+    /// Whether clients that a request was let in for may find themselves at the wrong node by this picture.
+    pub fn sends_elsewhere(&self, before: &View) -> bool {
+        let part = |view: &View| (view.me().id, view.my_master().map(|at| view.nodes[usize::from(at)].id));
+        self.is_ok != before.is_ok || part(self) != part(before) || {
+            let id = |view: &View, owner: u16| view.nodes.get(usize::from(owner)).map(|node| node.id);
+            let mut pairs = self.owners.iter().zip(before.owners.iter());
+            pairs.any(|(now, then)| id(self, *now) != id(before, *then))
+        }
+    }
+
     /// Slots that have an owner.
     pub fn assigned(&self) -> usize {
         self.owners.iter().filter(|owner| **owner != NONE).count()

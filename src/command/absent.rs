@@ -4,16 +4,10 @@
 use crate::acl::{Known, category};
 
 /// Categories, and the commands in them.
-const ABSENT: &[(&[&str], &[&str])] = &[
-    (
-        &["keyspace", "write", "slow", "dangerous"],
-        &["restore-asking"],
-    ),
-    (
-        &["admin", "slow", "dangerous"],
-        &["module|load", "module|loadex", "module|unload"],
-    ),
-];
+const ABSENT: &[(&[&str], &[&str])] = &[(
+    &["admin", "slow", "dangerous"],
+    &["module|load", "module|loadex", "module|unload"],
+)];
 
 /// Adds them to those there are, which may have come to hold some of them.
 pub(super) fn add(commands: &mut Vec<Known>) {

@@ -9,7 +9,7 @@ use tokio::sync::oneshot;
 
 use super::replication::{Acks, Order, Replica};
 use super::session::Session;
-use super::shared::Shared;
+use super::shared::{Away, Shared};
 use super::{Args, Entry, Fail};
 use crate::acl::User;
 use crate::engine::{Db, NameWalk};
@@ -55,6 +55,8 @@ pub enum Flow {
     Rest(Box<Rest>),
     /// Answer with the names that a walk finds, in parts, when nothing is locked any more.
     Names(Box<Names>),
+    /// Carry keys to another server, when nothing is locked any more.
+    Transfer(Box<Transfer>),
     /// Keep this worker busy for a while, as DEBUG SLEEP does.
     Stall(std::time::Duration),
 }
@@ -134,6 +136,24 @@ pub struct Job {
     pub done: oneshot::Receiver<Outcome>,
     /// The error if it doesn't; without one it is `OK` in any case.
     pub failed: Option<&'static str>,
+}
+
+/// Keys that are to be carried to another server.
+pub struct Transfer {
+    pub keys: Vec<Bstr>,
+    /// They are to be gone from here once they have arrived; until then, commands that name them are held back.
+    pub leaves: bool,
+    /// Carries them, on a thread that may wait.
+    pub carry: Box<dyn FnOnce(&Shared) -> Carried + Send>,
+    /// Holds those commands back.
+    pub away: Option<Away>,
+}
+
+/// What came of carrying keys.
+pub struct Carried {
+    /// Which of the keys have arrived.
+    pub moved: Vec<usize>,
+    pub done: Result<(), Fail>,
 }
 
 /// How DEBUG wants the keyspace read back.

@@ -78,6 +78,8 @@ pub enum Unblock {
     Error,
     /// The server has become a replica.
     Moved,
+    /// What it waits for is another node's now.
+    Elsewhere,
     /// Clients were paused when there was something for it: the command runs anew once they no longer are.
     Again,
 }
@@ -442,6 +444,11 @@ impl Clients {
             client.mailbox.ring();
         }
         woken
+    }
+
+    /// Has every client look whether it is still at the right node.
+    pub fn ring_all(&self) {
+        self.all().iter().for_each(|client| client.mailbox.ring());
     }
 
     /// Closes a client for good: from here on it is served nothing, hears nothing, runs nothing that is not under way

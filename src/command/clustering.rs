@@ -122,8 +122,13 @@ impl Shared {
             return;
         }
         if actions.view {
-            clustering.view.store(Arc::new(state.view()));
+            let view = Arc::new(state.view());
+            let before = clustering.view.swap(view.clone());
             self.guards.moved();
+            if view.sends_elsewhere(&before) {
+                // Who is blocked, or listens to sharded channels, may have to go elsewhere.
+                self.clients.ring_all();
+            }
         }
         for action in actions.list {
             match action {
@@ -201,6 +206,6 @@ pub fn settings_of(config: &Config) -> ClusterSettings {
         tls: config.tls_cluster.get(),
         hostname: text(config.cluster_announce_hostname.get()),
         human_name: text(config.cluster_announce_human_nodename.get()),
-        lone: false,
+        lone: config.cluster_lone_node.get(),
     }
 }

@@ -20,6 +20,16 @@ pub enum Fail {
     Counted(String),
 }
 
+/// First words of errors that send clients elsewhere, or have them come again.
+const REDIRECTIONS: &[&str] = &[
+    "REDIRECT",
+    "MOVED",
+    "ASK",
+    "TRYAGAIN",
+    "CROSSSLOT",
+    "CLUSTERDOWN",
+];
+
 const WRONGPASS: &str = "WRONGPASS invalid username-password pair or user is disabled.";
 
 impl Fail {
@@ -71,7 +81,8 @@ impl Fail {
             Fail::Login(_) => WRONGPASS,
         };
         // Who follows redirections looks at the first word.
-        if why.starts_with("REDIRECT ") {
+        let word = why.split(' ').next().unwrap_or_default();
+        if REDIRECTIONS.contains(&word) {
             return why.to_owned();
         }
         format!("EXECABORT Transaction discarded because of: {why}")

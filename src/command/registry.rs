@@ -82,6 +82,25 @@ impl Entry {
         well_formed
     }
 
+    /// Positions of all that belongs to a slot: keys, and sharded channels.
+    pub fn each_slotted(&self, argv: &[&[u8]], mut visit: impl FnMut(usize)) {
+        self.each_key(argv, &mut visit);
+        let mut specs = self.specs.iter();
+        if let Some(spec) = specs.find(|spec| spec.used == KeyUse::CHANNEL) {
+            spec.positions(argv, visit);
+        }
+    }
+
+    /// Whether it may name something that belongs to a slot.
+    pub fn has_slotted(&self) -> bool {
+        !self.specs.is_empty() || self.command.more_keys.is_some()
+    }
+
+    /// Whether it speaks or listens to channels.
+    pub fn has_channels(&self) -> bool {
+        self.channels.is_some()
+    }
+
     /// The place of each channel that it speaks or listens to; `true` for those that are patterns.
     pub fn each_channel(&self, argc: usize, mut visit: impl FnMut(usize, bool)) {
         if let Some(spec) = self.channels {

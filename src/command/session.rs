@@ -27,6 +27,17 @@ pub enum ReplyMode {
     Skip,
 }
 
+/// ASKING, which holds for the request after it, or for the transaction that this begins.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Asking {
+    #[default]
+    No,
+    /// For the next request.
+    Next,
+    /// For this one.
+    Now,
+}
+
 /// A command queued by MULTI.
 pub struct Queued {
     pub entry: &'static Entry,
@@ -85,14 +96,20 @@ pub struct Session {
     /// It has logged in, or came when that was not asked for.
     pub authenticated: bool,
     pub resp3: bool,
+    /// It speaks TLS.
+    pub tls: bool,
     pub multi: Option<Multi>,
     pub watches: Watches,
     pub reply: ReplyMode,
     pub no_touch: bool,
     /// CLIENT CAPA redirect: what a replica may not answer is sent to its master.
     pub follows_redirects: bool,
-    /// READONLY: such a client may read from a replica.
+    /// READONLY: this client may read from a replica.
     pub reads_here: bool,
+    /// ASKING: this client's next command may reach a slot that is on its way here.
+    pub asking: Asking,
+    /// The cluster's picture by which its sharded channels were last looked at.
+    pub picture: u64,
     /// Commands run so far.
     pub commands: Cell<u64>,
     pub monitor: bool,
@@ -129,12 +146,15 @@ impl Session {
             authenticated: user.as_ref().is_none_or(|user| user.is_open()),
             user,
             resp3: false,
+            tls: false,
             multi: None,
             watches: Watches::default(),
             reply: ReplyMode::On,
             no_touch: false,
             follows_redirects: false,
             reads_here: false,
+            asking: Asking::No,
+            picture: 0,
             commands: Cell::new(0),
             monitor: false,
             channels: HashSet::new(),
@@ -171,6 +191,25 @@ impl Session {
             Channels::Plain => &mut self.channels,
             Channels::Pattern => &mut self.patterns,
             Channels::Shard => &mut self.shard_channels,
+        }
+    }
+
+    /// A request comes to a cluster's node.
+    #[inline]
+    pub fn hears_request(&mut self) {
+        if self.asking != Asking::No && self.multi.is_none() {
+            self.asking = match self.asking {
+                Asking::Next => Asking::Now,
+                _ => Asking::No,
+            };
+        }
+    }
+
+    /// The request that came will come again.
+    #[cold]
+    pub fn hears_again(&mut self) {
+        if self.asking == Asking::Now && self.multi.is_none() {
+            self.asking = Asking::Next;
         }
     }
 

@@ -5,7 +5,7 @@ use std::sync::{Arc, OnceLock};
 
 use arc_swap::ArcSwap;
 use bytes::Bytes;
-use hashbrown::HashMap;
+use hashbrown::{HashMap, HashSet};
 use tokio_util::sync::CancellationToken;
 
 use super::client::Clients;
@@ -16,7 +16,7 @@ use super::links::Links;
 use super::replication::Replication;
 use super::slowlog::Slowlog;
 use super::stats::Stats;
-use super::{Fail, Registry};
+use super::{Entry, Fail, Flag, Plan, Registry};
 use crate::acl::{Log, Users};
 use crate::config::Config;
 use crate::config::values::Share;
@@ -26,6 +26,7 @@ use crate::persist::Store;
 use crate::pubsub::{Broker, Mailbox, Tracking};
 use crate::script::{Functions, Scripts};
 use crate::tls::Tls;
+use crate::types::Bstr;
 use crate::util::cpu::CpuTime;
 use crate::util::oom::OomScore;
 use crate::util::ranked::{Mutex, RwLock, rank};
@@ -90,6 +91,13 @@ impl Shared {
         } else {
             "BUSY Redis is busy running a script. You can only call SCRIPT KILL or SHUTDOWN NOSAVE."
         })
+    }
+
+    /// The cluster, if clients may be sent to other nodes of it: one that is alone has everything.
+    #[inline]
+    pub fn redirecting(&self) -> Option<&Clustering> {
+        let lone = &self.config.cluster_lone_node;
+        self.clustering.as_ref().filter(|_| !lone.get())
     }
 
     /// Puts other functions in the place of those there are, in the data files too.
@@ -192,18 +200,27 @@ pub enum PauseFor {
 /// CLIENT PAUSE, and what else holds clients back.
 #[derive(Default)]
 pub struct Pause {
+    /// Until when anything may be held back: no command looks further once that is over.
+    any_ms: AtomicU64,
     until_ms: AtomicU64,
     all: AtomicBool,
-    /// Until when, and whether everything, for each of those who may want it.
-    by: Mutex<[(u64, bool); 3], { rank("pause") }>,
+    by: Mutex<HeldBack, { rank("pause") }>,
     bell: tokio::sync::Notify,
+}
+
+#[derive(Default)]
+struct HeldBack {
+    /// Until when, and whether everything, for each of those who may want it.
+    by: [(u64, bool); 3],
+    /// Keys on their way to another server: what names them is held back until they have left.
+    away: HashSet<Bstr>,
 }
 
 impl Pause {
     /// Pauses until a time; a pause under way is only ever made longer and stricter.
     pub fn start(&self, by: PauseFor, until_ms: u64, mode: PauseMode, now_ms: u64) {
         let mut held = self.by.lock();
-        let (until, all) = &mut held[by as usize];
+        let (until, all) = &mut held.by[by as usize];
         *all = mode == PauseMode::All || *until > now_ms && *all;
         *until = until_ms.max(*until);
         self.tell(&held, now_ms);
@@ -211,7 +228,7 @@ impl Pause {
 
     pub fn stop(&self, by: PauseFor) {
         let mut held = self.by.lock();
-        held[by as usize] = (0, false);
+        held.by[by as usize] = (0, false);
         self.tell(&held, 0);
         self.bell.notify_waiters();
     }
@@ -228,13 +245,23 @@ impl Pause {
         }
     }
 
-    fn tell(&self, held: &[(u64, bool); 3], now_ms: u64) {
-        let running = held.iter().filter(|(until_ms, _)| *until_ms > now_ms);
+    fn tell(&self, held: &HeldBack, now_ms: u64) {
+        let running = held.by.iter().filter(|(until_ms, _)| *until_ms > now_ms);
         let all = running.clone().any(|(_, all)| *all);
-        let until_ms = running.map(|(until_ms, _)| *until_ms).max();
+        let until_ms = running.map(|(until_ms, _)| *until_ms).max().unwrap_or(0);
         self.all.store(all, Ordering::Relaxed);
-        self.until_ms
-            .store(until_ms.unwrap_or(0), Ordering::Release);
+        self.until_ms.store(until_ms, Ordering::Release);
+        let any_ms = match held.away.is_empty() {
+            true => until_ms,
+            false => u64::MAX,
+        };
+        self.any_ms.store(any_ms, Ordering::Release);
+    }
+
+    /// Whether any command may be held back.
+    #[inline]
+    pub fn is_any(&self, now_ms: u64) -> bool {
+        self.any_ms.load(Ordering::Acquire) > now_ms
     }
 
     #[inline]
@@ -249,13 +276,67 @@ impl Pause {
         })
     }
 
-    /// Waits for the pause to end, or to be lifted.
+    /// Waits for the pause to end, or to be lifted, or for keys to have left.
     pub async fn over(&self) {
         let lifted = self.bell.notified();
+        let until_ms = match self.until_ms.load(Ordering::Acquire) {
+            // Keys alone hold anybody back, until the bell rings.
+            over if over <= clock::now_ms() => self.any_ms.load(Ordering::Acquire),
+            until_ms => until_ms,
+        };
         tokio::select! {
-            () = clock::until(self.until_ms.load(Ordering::Acquire)) => {}
+            () = clock::until(until_ms) => {}
             () = lifted => {}
         }
+    }
+
+    /// Whether a command waits for keys on their way: for one that it names, or for all if it may touch any.
+    pub fn awaits_keys(&self, entry: &Entry, argv: &[&[u8]]) -> bool {
+        let held = self.by.lock();
+        if held.away.is_empty() {
+            return false;
+        }
+        let touches_any = match entry.command.plan {
+            Plan::All => true,
+            Plan::AllIf(all) => all(argv),
+            _ => entry.is(Flag::Scripted),
+        };
+        let mut awaits = touches_any;
+        entry.each_key(argv, |at| awaits |= held.away.contains(argv[at]));
+        awaits
+    }
+}
+
+/// Keys on their way to another server, for as long as this lives.
+pub struct Away {
+    shared: Arc<Shared>,
+    keys: Vec<Bstr>,
+}
+
+impl Away {
+    /// To be called under the locks of the keys. Nobody else's are among them, as this command would have been held back.
+    pub fn new(shared: &Arc<Shared>, keys: &[Bstr]) -> Self {
+        let mut held = shared.pause.by.lock();
+        held.away.extend(keys.iter().cloned());
+        shared.pause.tell(&held, clock::now_ms());
+        drop(held);
+        shared.guards.moved();
+        Away {
+            shared: shared.clone(),
+            keys: keys.to_vec(),
+        }
+    }
+}
+
+impl Drop for Away {
+    fn drop(&mut self) {
+        let pause = &self.shared.pause;
+        let mut held = pause.by.lock();
+        for key in &self.keys {
+            held.away.remove(key);
+        }
+        pause.tell(&held, clock::now_ms());
+        pause.bell.notify_waiters();
     }
 }
 

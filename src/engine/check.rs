@@ -33,6 +33,9 @@ impl Shard {
             }
             let told = |what: &str| format!("shard {id}, database {db}: {what}");
             check_wheel(table).map_err(told)?;
+            if !table.counts_slots() {
+                return Err(told("its slots' keys are counted wrong"));
+            }
         }
         match self.waiters.is_sound() {
             true => Ok(()),

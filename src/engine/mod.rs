@@ -19,6 +19,7 @@ mod names;
 mod now;
 mod patience;
 mod shard;
+mod slots;
 mod snapshot;
 mod table;
 mod waiters;
@@ -42,7 +43,9 @@ pub use log::{Log, Part, Reach};
 pub use names::{NameWalk, Walked};
 pub use now::Now;
 pub use patience::{Patience, Service};
-pub use shard::{Hashed, NewKey, Place, SHARDS, Shard, ShardKey, ShardSet};
+pub use shard::{
+    Hashed, NewKey, Place, SHARDS, Shard, ShardKey, ShardSet, place_by_slots, placed_by_slots,
+};
 pub use snapshot::{SavedKey, Snapshot};
 pub use table::Table;
 pub use waiters::{Sleeper, Waiter};

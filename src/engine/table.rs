@@ -6,12 +6,12 @@
 use super::access::Access;
 use super::entry::{Entry, New};
 use super::names::Course;
-use super::shard::ShardKey;
+use super::shard::{ShardKey, placed_by_slots};
+use super::slots::SlotKeys;
 use super::wheel::{Due, Subject, Wheel};
 use crate::types::{Bstr, Dense, Far, Keyed, ValueRef};
 use crate::util::memory;
 
-#[derive(Default)]
 pub struct Table {
     entries: Dense<Entry>,
     /// Absent until the first deadline is set.
@@ -26,6 +26,23 @@ pub struct Table {
     vacant: usize,
     /// Whether a stream was ever here that only files of later versions carry whole.
     later_streams: bool,
+    /// How many keys each slot has, where slots pick the shards.
+    slots: Option<Box<SlotKeys>>,
+}
+
+impl Default for Table {
+    fn default() -> Self {
+        Table {
+            entries: Dense::new(),
+            wheel: None,
+            unsaved: 0,
+            saved_as: 0,
+            courses: Vec::new(),
+            vacant: 0,
+            later_streams: false,
+            slots: placed_by_slots().then(Box::default),
+        }
+    }
 }
 
 impl Drop for Table {
@@ -136,6 +153,9 @@ impl Table {
     ) -> usize {
         let entry = Entry::new(key, value, access, side);
         let pos = self.entries.push(hash, entry);
+        if let Some(slots) = &mut self.slots {
+            slots.came(key);
+        }
         self.tell_vacant();
         pos
     }
@@ -167,8 +187,36 @@ impl Table {
         if pos < self.entries.len() {
             self.entry_moved(pos);
         }
-        self.tell_vacant();
+        self.count_out(&taken);
         taken
+    }
+
+    /// Counts an entry that has left.
+    fn count_out(&mut self, taken: &Entry) {
+        if let Some(slots) = &mut self.slots {
+            slots.left(taken.key_name());
+        }
+        self.tell_vacant();
+    }
+
+    /// Whether the slots' counts are those of the keys.
+    pub(super) fn counts_slots(&self) -> bool {
+        let names = || (0..self.len()).map(|pos| self.at(pos).key_name());
+        self.slots.as_ref().is_none_or(|slots| slots.agree(names()))
+    }
+
+    /// How many keys a slot has here.
+    pub(super) fn count_in_slot(&self, slot: u16) -> usize {
+        self.slots.as_ref().map_or(0, |slots| slots.count(slot))
+    }
+
+    /// Names of some keys of a slot.
+    pub(super) fn names_in_slot(&self, slot: u16, max: usize) -> Vec<Bstr> {
+        let name = |pos: usize| self.at(pos).key_name();
+        let slots = self.slots.as_ref();
+        let found = slots.map(|slots| slots.find(slot, max, self.len(), name));
+        let found = found.unwrap_or_default().into_iter();
+        found.map(|pos| Bstr::new(name(pos))).collect()
     }
 
     /// Removes an entry while names are being walked over: what a walk has yet to visit stays before it.
@@ -183,7 +231,7 @@ impl Table {
                 self.entry_moved(hole);
             }
         }
-        self.tell_vacant();
+        self.count_out(&taken);
         taken
     }
 
@@ -285,6 +333,8 @@ impl Table {
     }
 
     pub fn heap_bytes(&self) -> usize {
-        self.entries.heap_bytes() + self.wheel.as_ref().map_or(0, |wheel| wheel.heap_bytes())
+        let slots = self.slots.as_ref().map_or(0, |_| size_of::<SlotKeys>());
+        let wheel = self.wheel.as_ref().map_or(0, |wheel| wheel.heap_bytes());
+        self.entries.heap_bytes() + wheel + slots
     }
 }

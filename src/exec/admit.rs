@@ -5,6 +5,7 @@ use std::sync::atomic::Ordering;
 use super::rights::{self, Asker};
 use super::{Look, Worker};
 use crate::acl::Context;
+use crate::command::clustering::Clustering;
 use crate::command::session::{Queued, Session};
 use crate::command::shared::PauseMode;
 use crate::command::{Entry, Fail, Flag, Found, Registry, ScriptName, quoted};
@@ -45,7 +46,11 @@ impl Worker {
             },
         };
         let entry = look.entry;
-        match self.check(session, entry, argv) {
+        let clustering = self.shared.redirecting();
+        if clustering.is_some() {
+            session.hears_request();
+        }
+        match self.check(session, clustering, look, argv) {
             Err(fail) => return Verdict::Refused(Some(entry), fail),
             Ok(()) if self.is_paused(session, entry, argv) => return Verdict::Paused,
             Ok(()) => {}
@@ -57,7 +62,14 @@ impl Worker {
         Verdict::Run(look)
     }
 
-    fn check(&self, session: &Session, entry: &'static Entry, argv: &[&[u8]]) -> Result<(), Fail> {
+    fn check(
+        &self,
+        session: &Session,
+        clustering: Option<&Clustering>,
+        look: Look,
+        argv: &[&[u8]],
+    ) -> Result<(), Fail> {
+        let entry = look.entry;
         if !entry.arity_fits(argv.len()) {
             return Err(Fail::arity(&entry.full_name));
         }
@@ -79,6 +91,9 @@ impl Worker {
             .is_some_and(|user| !user.is_unlimited())
         {
             self.check_user(session, entry, argv)?;
+        }
+        if let Some(clustering) = clustering {
+            self.check_slots(clustering, session, look, argv)?;
         }
         if self.shared.scripts.is_busy() {
             self.check_busy(entry)?;
@@ -279,17 +294,36 @@ impl Worker {
 
     #[inline]
     fn is_paused(&self, session: &Session, entry: &Entry, argv: &[&[u8]]) -> bool {
+        self.shared.pause.is_any(self.now_ms()) && self.is_held_back(session, entry, argv)
+    }
+
+    #[cold]
+    fn is_held_back(&self, session: &Session, entry: &Entry, argv: &[&[u8]]) -> bool {
         if session.replica.is_some() {
             // It touches no key, and what it has received is to be heard meanwhile.
             return false;
         }
-        match self.shared.pause.active(self.now_ms()) {
+        let paused = match self.shared.pause.active(self.now_ms()) {
             None => false,
             Some(PauseMode::All) => !entry.is(Flag::ThroughPause),
             Some(PauseMode::Write) => {
                 is_any(session, entry, &[Flag::Write, Flag::MayReplicate])
                     && !self.is_declared_harmless(entry, argv)
             }
+        };
+        paused || self.awaits_keys(session, entry, argv)
+    }
+
+    /// Whether it waits for keys that are on their way to another server.
+    fn awaits_keys(&self, session: &Session, entry: &Entry, argv: &[&[u8]]) -> bool {
+        let pause = &self.shared.pause;
+        match &session.multi {
+            None => pause.awaits_keys(entry, argv),
+            Some(multi) if entry.is(Flag::RunsQueue) => multi.queue.iter().any(|queued| {
+                let argv: Vec<&[u8]> = queued.args.iter().map(|arg| &arg[..]).collect();
+                pause.awaits_keys(queued.entry, &argv)
+            }),
+            Some(_) => false,
         }
     }
 
@@ -301,7 +335,7 @@ impl Worker {
     }
 
     /// Whether it runs a script that has flags, and doesn't say that.
-    fn is_declared_writer(&self, entry: &Entry, argv: &[&[u8]]) -> bool {
+    pub(super) fn is_declared_writer(&self, entry: &Entry, argv: &[&[u8]]) -> bool {
         let flags = self.declared_flags(entry, argv);
         flags.is_some_and(|flags| !flags.legacy && !flags.no_writes)
     }

@@ -13,8 +13,10 @@ use super::admit;
 use super::fiber::{Stage, error_table};
 use super::rights::{self, Asker};
 use super::script::Run;
+use super::slots::{self, Manner, Request};
 use super::unit::Call;
 use crate::acl::Context;
+use crate::cluster::View;
 use crate::command::{Entry, Fail, Flag, Flow, Run as Kind};
 use crate::resp::Reply;
 use crate::script::{Raised, argument, from_reply, raised};
@@ -92,6 +94,12 @@ impl Worker {
                     ),
                     Err(panic) => crash::pass_on(panic),
                 };
+                let done = match done {
+                    Ok(Flow::Transfer(transfer)) => self
+                        .transfer_held(&mut run.unit, run.session.db, *transfer, out)
+                        .map(|()| Flow::Done),
+                    done => done,
+                };
                 if entry.is(Flag::ReadOnly) {
                     let effects = &mut run.unit.effects;
                     self.track_reads(&run.session, effects, entry, argv);
@@ -115,7 +123,11 @@ impl Worker {
             .inspect_err(|_| self.stats().commands[entry.id].failed.add(1))
     }
 
-    fn admit_for_script(&self, run: &Run<'_>, argv: &[&[u8]]) -> Result<&'static Entry, Fail> {
+    fn admit_for_script(
+        &self,
+        run: &mut Run<'_>,
+        argv: &[&[u8]],
+    ) -> Result<&'static Entry, Fail> {
         let Ok(entry) = admit::find(&self.shared.registry, argv) else {
             return Err(Fail::Says("Unknown Redis command called from script"));
         };
@@ -165,12 +177,62 @@ impl Worker {
         if guarded && !entry.is(Flag::Stale) && self.is_stale() {
             return reject(Fail::Says("Can not execute the command on a stale replica"));
         }
+        if !run.obeyed
+            && let Some(view) = self.picture()
+            && let Err(fail) = self.check_called(run, &view, entry, argv)
+        {
+            return reject(fail);
+        }
         if !run.unit.locked.covers(entry.shards(argv)) {
             return reject(Fail::Says(
                 "Script attempted to access a key that it was not seen to declare",
             ));
         }
         Ok(entry)
+    }
+}
+
+impl Worker {
+    /// Whether a script may touch these keys here, in a cluster.
+    fn check_called(
+        &self,
+        run: &mut Run<'_>,
+        view: &View,
+        entry: &'static Entry,
+        argv: &[&[u8]],
+    ) -> Result<(), Fail> {
+        let request = Request::One(entry, argv);
+        let manner = Manner::of(&run.session);
+        let stood = self.stand(view, manner, request).and_then(|stand| {
+            self.look_for_keys(view, &run.unit, &run.session, request, stand)
+        });
+        if let Err(fail) = stood {
+            return Err(match &*fail.text() {
+                slots::DOWN_READS => Fail::Says(
+                    "Script attempted to execute a write command while the cluster is down and readonly",
+                ),
+                slots::DOWN => {
+                    Fail::Says("Script attempted to execute a command while the cluster is down")
+                }
+                slots::CROSS => Fail::said(format!(
+                    "Command '{}' in script attempted to access keys that don't hash to the same slot",
+                    entry.full_name
+                )),
+                _ => Fail::Says("Script attempted to access a non local key in a cluster node"),
+            });
+        }
+        if run.flags.legacy || run.flags.allow_cross_slot_keys {
+            return Ok(());
+        }
+        match (request.slot(), run.slot) {
+            (Some(slot), Some(held)) if slot != held => Err(Fail::Says(
+                "Script attempted to access keys that do not hash to the same slot",
+            )),
+            (slot, held) => {
+                run.slot = held.or(slot);
+                Ok(())
+            }
+        }
     }
 }
 

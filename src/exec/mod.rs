@@ -19,9 +19,11 @@ mod rights;
 mod script;
 mod session;
 mod settle;
+mod slots;
 mod stop;
 mod sweep;
 mod transaction;
+mod transfer;
 mod turn;
 mod unit;
 
@@ -34,8 +36,10 @@ use std::sync::Arc;
 pub use long::Long;
 pub use park::{Sleep, Wake, Woken};
 pub use relay::{Relay, Relayed};
+pub use transfer::{Arrival, Journey};
 pub use stop::{By, abort, ask_to_stop, stop, wait_for_cron};
 
+use crate::cluster::View;
 use crate::command::session::{Session, Watches};
 use crate::command::shared::Shared;
 use crate::command::stats::WorkerStats;
@@ -82,6 +86,10 @@ pub struct Worker {
     asked: Cell<u64>,
     /// A command has moved them, and they are to be passed before it is answered.
     moved: Cell<bool>,
+    /// The cluster's picture as of when the guards were asked so often.
+    view: RefCell<(u64, Option<Arc<View>>)>,
+    /// Slots are on the move in it, so that keys are looked for under their locks.
+    unsettled: Cell<bool>,
     /// Tells this worker's connections that the journal's gate has moved.
     pub porter: Porter,
 }
@@ -121,6 +129,8 @@ pub enum Next {
     Rest(Box<Long>),
     /// The reply comes when a job on another thread has ended.
     Wait(Job),
+    /// Keys go to another server: [`Worker::arrive`] is told when they have arrived.
+    Transfer(Box<Journey>),
     /// A replica is at the other end: it gets a snapshot and the stream.
     Replica(Box<Feed>),
     /// The guards have moved since they were asked, and nothing was done: [`Worker::run`] asks them again.
@@ -154,6 +164,8 @@ impl Worker {
             depends: Cell::default(),
             asked: Cell::default(),
             moved: Cell::default(),
+            view: RefCell::default(),
+            unsettled: Cell::default(),
             porter: Porter::default(),
         }
     }
@@ -216,7 +228,11 @@ impl Worker {
     ) -> Next {
         loop {
             match self.ask_and_run(session, argv, look, out, started) {
-                Next::Again => {}
+                Next::Again => session.hears_again(),
+                Next::Paused => {
+                    session.hears_again();
+                    return Next::Paused;
+                }
                 next => return next,
             }
         }
@@ -353,7 +369,7 @@ impl Worker {
         let mut done = self.run_admitted(session, look, argv, out);
         if let Ok(unit::Ran::Flow(Flow::Script(wish))) = done {
             let stage = stage.expect("commands that run scripts say so by their flag");
-            done = self.script(stage, session, argv, &wish, out);
+            done = self.script(stage, session, look.entry, argv, &wish, out);
         }
         if let Ok(unit::Ran::Flow(Flow::Watch)) = done {
             let watched = self.watch_keys(session, &argv[1..]);
@@ -382,7 +398,11 @@ impl Worker {
         }
         match next {
             // Their replies are still to come.
-            Next::Sleep(_) | Next::Rest(_) | Next::Wait(_) | Next::Shutdown(_) => {}
+            Next::Sleep(_)
+            | Next::Rest(_)
+            | Next::Wait(_)
+            | Next::Transfer(_)
+            | Next::Shutdown(_) => {}
             // What is said to a replica is no reply.
             Next::Replica(_) => {}
             _ if entry.is(Flag::Pushes) => {
@@ -439,7 +459,7 @@ impl Worker {
                 return Next::Sleep(Box::new(sleep));
             }
             Flow::Exec => {
-                match self.exec(stage, session, out) {
+                match self.exec(stage, session, entry, out) {
                     Ok(Ended::Done) => {}
                     Ok(Ended::Moved) => return Next::Again,
                     Err(fail) => self.answer_error(entry, &fail, out),
@@ -465,6 +485,9 @@ impl Worker {
             }
             Flow::Shutdown(wish) => return Next::Shutdown(wish),
             Flow::Wait(job) => return Next::Wait(job),
+            Flow::Transfer(transfer) => {
+                return Next::Transfer(Box::new(Journey::new(entry, transfer)));
+            }
             Flow::Reload(wish) => match self.begin_reload(wish) {
                 Ok(job) => return Next::Wait(job),
                 Err(fail) => {

@@ -286,7 +286,7 @@ impl Worker {
             hashed: None,
             parts: false,
         };
-        let held_back = self.is_held_back(parked);
+        let held_back = self.must_wait(parked, &argv);
         let asked = match held_back {
             true => Ok(()),
             false => self.ask_again(parked, &argv),
@@ -326,13 +326,15 @@ impl Worker {
         None
     }
 
-    /// Whether clients are paused that would run this command.
-    fn is_held_back(&self, parked: &Parked) -> bool {
-        match self.shared.pause.active(clock::now_ms()) {
+    /// Whether clients are held back that would run this command.
+    fn must_wait(&self, parked: &Parked, argv: &[&[u8]]) -> bool {
+        let (pause, now_ms) = (&self.shared.pause, clock::now_ms());
+        let paused = match pause.active(now_ms) {
             None => false,
             Some(PauseMode::All) => true,
             Some(PauseMode::Write) => parked.entry.is(Flag::Write),
-        }
+        };
+        paused || pause.is_any(now_ms) && pause.awaits_keys(parked.entry, argv)
     }
 
     /// Asks the guards about a sleeper that is to be served: what it was allowed when it fell asleep may have been taken
@@ -411,6 +413,11 @@ impl Worker {
                 self.answer_error(parked.entry, &fail, out);
                 woken = Woken::Leaves;
             }
+            Fate::Woken(Unblock::Elsewhere) => match self.sleeper_sent_away(session, parked) {
+                Some(fail) => self.answer_error(parked.entry, &fail, out),
+                // Its slot has come back meanwhile.
+                None => return Some(Woken::Again(parked.request())),
+            },
             Fate::Blocked | Fate::Woken(Unblock::Timeout) => match &sleep.acks {
                 Some(acks) => {
                     let count = acks.count(&self.shared.replication, &self.shared.journal);
@@ -429,14 +436,26 @@ impl Worker {
 
     /// A server that became a replica wakes its sleepers; one that fell asleep in that moment was passed over. No
     /// replica lets a client sleep that would write.
-    pub fn look_again(&self, sleep: &Sleep) {
+    pub fn look_again(&self, session: &Session, sleep: &Sleep) {
         let (parked, shared) = (&sleep.parked, &self.shared);
+        if self.sleeper_sent_away(session, parked).is_some() {
+            shared.clients.unblock(&parked.client, Unblock::Elsewhere);
+        }
         if parked.entry.is(Flag::Write)
             && shared.replication.is_replica()
             && shared.config.replica_read_only.get()
         {
             shared.clients.unblock(&parked.client, Unblock::Moved);
         }
+    }
+}
+
+impl Worker {
+    /// Why a sleeper is to wait at another node, if its keys are that one's.
+    fn sleeper_sent_away(&self, session: &Session, parked: &Parked) -> Option<Fail> {
+        let clustering = self.shared.redirecting()?;
+        let (_, key) = parked.places.first()?;
+        self.sent_away(&clustering.view(), session, parked.entry, key)
     }
 }
 
@@ -476,6 +495,7 @@ fn blocks_again(flow: Flow) -> Option<Box<Park>> {
         | Flow::Acks(_)
         | Flow::Rest(_)
         | Flow::Names(_)
+        | Flow::Transfer(_)
         | Flow::Stall(_) => unreachable!("a sleeper's command is done, or sleeps on"),
     }
 }

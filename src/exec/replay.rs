@@ -249,7 +249,7 @@ impl Worker {
         };
         let done = match done {
             Ok(Flow::Script(wish)) => {
-                let ran = self.script(stage, session, argv, &wish, &mut out);
+                let ran = self.script(stage, session, entry, argv, &wish, &mut out);
                 ran.map(drop)
             }
             done => done.map(drop),

@@ -8,10 +8,12 @@ use mlua::Function;
 use super::Worker;
 use super::admit;
 use super::fiber::Stage;
+use super::slots::Request;
 use super::unit::{Ran, Unit};
 use crate::acl::User;
+use crate::cluster::slot_of;
 use crate::command::session::Session;
-use crate::command::{Begin, Fail, Find, Flow, FunctionLoad, Plan, ScriptCall, ScriptWish};
+use crate::command::{Begin, Entry, Fail, Find, Flow, FunctionLoad, Plan, ScriptCall, ScriptWish};
 use crate::engine::{ShardKey, ShardSet};
 use crate::resp::Reply;
 use crate::script::{
@@ -23,8 +25,11 @@ use crate::util::clock;
 /// A script under way.
 pub(super) struct Run<'w> {
     pub unit: Unit<'w>,
-    /// The session that its commands see: the client's database and tracking, but nothing else of it.
+    /// The session that its commands see: the client's database and tracking, and how a cluster's node is to take it, but
+    /// nothing else of it.
     pub session: Session,
+    /// The slot that all of its keys must be in, once it has touched one, in a cluster.
+    pub slot: Option<u16>,
     pub flags: Flags,
     pub read_only: bool,
     /// Memory was short when it began.
@@ -68,6 +73,7 @@ impl Worker {
         &'w self,
         stage: &Stage<'w>,
         session: &mut Session,
+        entry: &'static Entry,
         argv: &[&[u8]],
         wish: &ScriptWish,
         out: &mut Reply,
@@ -92,8 +98,12 @@ impl Worker {
                     true => self.begin_write_patiently(set),
                     false => self.begin_write(set)?,
                 };
-                if !obeyed && self.guards_moved() {
-                    return Ok(self.let_go_of(unit));
+                let mut unit = unit;
+                if !obeyed {
+                    if self.guards_moved() {
+                        return Ok(self.let_go_of(unit));
+                    }
+                    unit = self.check_moving(unit, session, Request::One(entry, argv))?;
                 }
                 let (mut unit, done) =
                     self.run_script(stage, session, argv, call, found, unit, out);
@@ -233,6 +243,11 @@ impl Worker {
         if self.shared.replication.is_guarded() && !obeyed {
             self.check_script(&found)?;
         }
+        if found.flags.no_cluster && self.shared.redirecting().is_some() && !obeyed {
+            return Err(Fail::Says(
+                "Can not run script on cluster, 'no-cluster' flag is set.",
+            ));
+        }
         if !found.flags.legacy {
             if call.read_only && !found.flags.no_writes {
                 return Err(Fail::Says(
@@ -320,6 +335,8 @@ impl Worker {
             of_transaction => of_transaction,
         };
         own.tracking = session.tracking.clone();
+        own.asking = session.asking;
+        own.reads_here = session.reads_here;
         let dirty = unit.effects.dirty;
         let keys = &argv[3..3 + call.keys];
         let tracked = own.tracking.as_ref().is_some_and(|one| one.wants_reads());
@@ -327,6 +344,7 @@ impl Worker {
         *stage.run.borrow_mut() = Some(Run {
             unit,
             session: own,
+            slot: keys.first().map(|key| slot_of(key)),
             flags: found.flags,
             read_only: call.read_only || found.flags.no_writes,
             short: self.is_short() && !stage.obeys() && !found.flags.allow_oom,

@@ -1,7 +1,7 @@
 //! A session's end, and its return to the beginning.
 
 use super::Worker;
-use crate::command::session::{ReplyMode, Session};
+use crate::command::session::{Asking, ReplyMode, Session};
 use crate::pubsub::Channels;
 use crate::resp::Reply;
 
@@ -17,6 +17,7 @@ impl Worker {
         session.no_touch = false;
         session.follows_redirects = false;
         session.reads_here = false;
+        session.asking = Asking::No;
         let user = self.shared.users.default();
         session.be(user.clone(), user.is_open());
         session

@@ -57,6 +57,7 @@ impl Worker {
             | Flow::Shutdown(_)
             | Flow::Replica(_)
             | Flow::Rest(_)
+            | Flow::Transfer(_)
             | Flow::Names(_) => {}
         }
         Ok(())
@@ -84,6 +85,7 @@ impl Worker {
             | Flow::Script(_)
             | Flow::Replica(_)
             | Flow::Rest(_)
+            | Flow::Transfer(_)
             | Flow::Names(_) => {}
         }
         Ok(())

@@ -3,10 +3,11 @@
 use super::Worker;
 use super::fiber::Stage;
 use super::rights::{self, Asker};
+use super::slots::Request;
 use super::unit::{Call, Unit};
 use crate::acl::Context;
 use crate::command::session::{Multi, Session};
-use crate::command::{Fail, Flag, Flow, Run};
+use crate::command::{Entry, Fail, Flag, Flow, Run};
 use crate::engine::{Db, Effects, Place, ShardKey, ShardSet, Shards};
 use crate::resp::Reply;
 use crate::types::Bstr;
@@ -25,6 +26,7 @@ impl Worker {
         &'w self,
         stage: Option<&Stage<'w>>,
         session: &mut Session,
+        entry: &'static Entry,
         out: &mut Reply,
     ) -> Result<Ended, Fail> {
         let Some(multi) = session.multi.take() else {
@@ -54,7 +56,7 @@ impl Worker {
             // Some lock, so that it ends before what others do to its client is answered, or knows of it.
             set = ShardSet::one(0);
         }
-        let mut unit = match self.begin_write(set) {
+        let unit = match self.begin_write(set) {
             Ok(unit) => unit,
             Err(fail) => {
                 self.unwatch(session);
@@ -67,6 +69,14 @@ impl Worker {
             session.multi = Some(multi);
             return Ok(Ended::Moved);
         }
+        let exec = Request::Queue(entry, &multi);
+        let mut unit = match self.check_moving(unit, session, exec) {
+            Ok(unit) => unit,
+            Err(fail) => {
+                self.unwatch(session);
+                return Err(fail);
+            }
+        };
         if self.watch_failed(session, &mut unit) {
             self.commit(unit, None);
             self.unwatch(session);
@@ -128,6 +138,9 @@ impl Worker {
                     unit = held;
                     done.map(|()| Flow::Done)
                 }
+                Ok(Flow::Transfer(transfer)) => self
+                    .transfer_held(&mut unit, session.db, *transfer, out)
+                    .map(|()| Flow::Done),
                 done => done,
             };
             let settled =

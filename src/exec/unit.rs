@@ -5,9 +5,11 @@
 use smallvec::SmallVec;
 
 use super::park::{Parked, Sleep};
+use super::slots::Request;
 use super::{Look, Worker};
 use crate::acl::User;
 use crate::command::session::{ReplyMode, Session};
+use crate::command::shared::Away;
 use crate::command::{
     Args, Done, Entry, Fail, Flag, Flow, Plan, ReadCall, Reader, Run, SessionCall, WriteCall,
 };
@@ -116,10 +118,12 @@ impl Worker {
             Run::Session(_) | Run::Container => self.run_session(session, entry, argv, out),
             Run::Read(_) => {
                 let call = Call::looked(session, look, argv);
-                let mut unit = self.begin(call.shards())?;
+                let unit = self.begin(call.shards())?;
                 if self.guards_moved() {
                     return Ok(self.let_go_of(unit));
                 }
+                let request = Request::One(entry, argv);
+                let mut unit = self.check_moving(unit, session, request)?;
                 call.warm(&unit.locked);
                 let done = self.call(&mut unit, &call, out);
                 self.track_reads(session, &mut unit.effects, entry, argv);
@@ -128,10 +132,12 @@ impl Worker {
             }
             Run::Write(_) => {
                 let call = Call::looked(session, look, argv);
-                let mut unit = self.begin_write(call.shards())?;
+                let unit = self.begin_write(call.shards())?;
                 if self.guards_moved() {
                     return Ok(self.let_go_of(unit));
                 }
+                let request = Request::One(entry, argv);
+                let mut unit = self.check_moving(unit, session, request)?;
                 call.warm(&unit.locked);
                 let done = self.call(&mut unit, &call, out);
                 if entry.is(Flag::ReadOnly) {
@@ -146,6 +152,12 @@ impl Worker {
                         Ok(Ran::Asleep(Box::new(
                             self.park(&mut unit, parked, &park, reach),
                         )))
+                    }
+                    Ok(Flow::Transfer(mut transfer)) => {
+                        // Still locked: whoever comes to these keys next is held back.
+                        let leaves = transfer.leaves;
+                        transfer.away = leaves.then(|| Away::new(&self.shared, &transfer.keys));
+                        Ok(Ran::Flow(Flow::Transfer(transfer)))
                     }
                     done => done.map(Ran::Flow),
                 };

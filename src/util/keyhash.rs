@@ -1,6 +1,6 @@
 //! The hash of a key, a field or a member: one function for the whole process.
 //!
-//! Every bit is good: tables use the lower half and the top eight bits, shards the
+//! Every bit is good: tables use the lower half and the top eight bits, shards some of the
 //! bits from 32 on. The seed is drawn anew at each start from the system's own
 //! randomness, so nobody outside can prepare keys that collide; unless a run is to be repeated.
 

@@ -23,6 +23,7 @@ mod late_replies;
 mod later_rules;
 mod links;
 mod lua;
+mod migrate;
 mod odd_numbers;
 mod operating;
 mod others;

@@ -172,13 +172,8 @@ const IN_SCRIPTS: &str = "from 7.2 on scripts may call it, and it does not wait 
 const DATA: &str = "7.2 calls the block data: https://redis.io/docs/latest/commands/mset/";
 const WITHSCORE: &str = "7.2 adds WITHSCORE: https://redis.io/docs/latest/commands/zrank/";
 
-/// What isn't there: modules are shared libraries for another program, and slots don't move between nodes.
-const NOT_THERE: &[&str] = &[
-    "module|load",
-    "module|loadex",
-    "module|unload",
-    "restore-asking",
-];
+/// What isn't there: modules are shared libraries for another program.
+const NOT_THERE: &[&str] = &["module|load", "module|loadex", "module|unload"];
 
 /// Maps become fields, lists that are sets in meaning lose their order.
 fn fields(map: &Value) -> BTreeMap<String, Value> {

@@ -2,7 +2,7 @@
 
 use std::sync::atomic::Ordering;
 
-use crate::command::Flag::DenyOom;
+use crate::command::Flag::{Asking, DenyOom};
 use crate::command::{Arg, Command, Done, Fail, Flow, KeyUse, ReadCall, Run, WriteCall};
 use crate::engine::{Access, Class, Deadline};
 use crate::persist::rdb;
@@ -50,6 +50,15 @@ pub const RESTORE: Command = Command {
     run: Run::Write(restore),
     categories: &["keyspace", "dangerous"],
     ..Command::PLAIN
+};
+
+/// What MIGRATE sends to a cluster's node, which takes it for a slot that is on its way there.
+pub const RESTORE_ASKING: Command = Command {
+    name: "restore-asking",
+    summary: "Makes a key, of a slot that is on its way to this node, of bytes that DUMP gave",
+    since: "3.0.0",
+    flags: &[DenyOom, Asking],
+    ..RESTORE
 };
 
 /// What RESTORE was told beside the payload.
@@ -142,6 +151,7 @@ fn restore(call: &mut WriteCall<'_>) -> Done {
     call.db.announce_overwritten(key, before);
     let mut digits = itoa::Buffer::new();
     let mut record = call.args.all().to_vec();
+    record[0] = b"RESTORE";
     if let Some(payload) = &rewritten {
         record[3] = payload;
     }

@@ -1,18 +1,22 @@
 //! MIGRATE: keys moved to another server, or copied there.
 //!
-//! As in Redis, it is one step: nobody reads or changes the keys until the other server has answered. Here they alone are
-//! held, with what stands in the same shards, and this worker's other clients wait.
+//! As in Redis, nobody reads or changes the keys until the other server has answered: commands that name them are held
+//! back. Nothing is locked meanwhile, and neither this worker's other clients nor those of other keys wait. Inside a
+//! transaction or a script, which is one step itself, it is done under that one's locks.
 
 use std::io;
 use std::time::Duration;
 
 use crate::command::links::OtherServer;
+use crate::command::shared::Shared;
 use crate::command::{
-    Arg, Begin, Command, Done, Fail, Find, Flow, KeySpec, KeyUse, Run, WriteCall, hide_after,
+    Arg, Begin, Carried, Command, Done, Fail, Find, Flow, KeySpec, KeyUse, Run, Transfer,
+    WriteCall, hide_after,
 };
 use crate::persist::rdb;
 use crate::resp::encode;
-use crate::util::number;
+use crate::types::{Bstr, Value};
+use crate::util::{clock, number};
 
 const USE: KeyUse = KeyUse::READ_DELETE;
 
@@ -111,18 +115,25 @@ fn moved(argv: &[&[u8]], visit: &mut dyn FnMut(usize)) {
 }
 
 /// What was asked for.
-struct Wish<'a> {
+struct Wish {
     host: String,
     port: u16,
     db: i64,
     timeout: Duration,
     copy: bool,
     replace: bool,
-    login: Vec<&'a [u8]>,
-    keys: Vec<&'a [u8]>,
+    login: Vec<Vec<u8>>,
 }
 
-fn parse<'a>(call: &mut WriteCall<'a>) -> Result<Wish<'a>, Fail> {
+/// A key with what the other server needs to make it.
+struct Piece {
+    key: Bstr,
+    /// A frozen copy.
+    value: Value,
+    deadline_ms: Option<u64>,
+}
+
+fn parse<'a>(call: &mut WriteCall<'a>) -> Result<(Wish, Vec<&'a [u8]>), Fail> {
     let (host, port) = (call.args.next()?, call.args.next()?);
     let key = call.args.next()?;
     let (db, timeout) = (call.args.next()?, call.args.next()?);
@@ -150,7 +161,7 @@ fn parse<'a>(call: &mut WriteCall<'a>) -> Result<Wish<'a>, Fail> {
     }
     let timeout = number::parse_i64(timeout).ok_or(Fail::NOT_INTEGER)?;
     let timeout = if timeout <= 0 { 1000 } else { timeout };
-    Ok(Wish {
+    let wish = Wish {
         host: String::from_utf8_lossy(host).into_owned(),
         port: number::parse_i64(port)
             .and_then(|port| u16::try_from(port).ok())
@@ -159,83 +170,72 @@ fn parse<'a>(call: &mut WriteCall<'a>) -> Result<Wish<'a>, Fail> {
         timeout: Duration::from_millis(timeout as u64),
         copy,
         replace,
-        login,
-        keys,
-    })
+        login: login.into_iter().map(<[u8]>::to_vec).collect(),
+    };
+    Ok((wish, keys))
 }
 
 fn migrate(call: &mut WriteCall<'_>) -> Done {
-    let mut wish = parse(call)?;
-    wish.keys.retain(|key| call.db.value(key).is_some());
-    if wish.keys.is_empty() {
+    let (wish, keys) = parse(call)?;
+    let mut pieces = Vec::new();
+    for key in keys {
+        if let Some(value) = call.db.value(key) {
+            pieces.push(Piece {
+                key: Bstr::new(key),
+                value: value.frozen(),
+                deadline_ms: call.db.deadline(key).flatten(),
+            });
+        }
+    }
+    if pieces.is_empty() {
         call.out.simple("NOKEY");
         return Ok(Flow::Done);
     }
-    let restores: Vec<Vec<u8>> = wish
-        .keys
-        .iter()
-        .map(|key| restore(call, &wish, key))
-        .collect();
+    Ok(Flow::Transfer(Box::new(Transfer {
+        keys: pieces.iter().map(|piece| piece.key.clone()).collect(),
+        leaves: !wish.copy,
+        carry: Box::new(move |server| carry(server, &wish, &pieces)),
+        away: None,
+    })))
+}
+
+fn carry(server: &Shared, wish: &Wish, pieces: &[Piece]) -> Carried {
     let mut moved = Vec::new();
-    let mut done = travel(call, &wish, &restores, &mut moved);
+    let mut done = travel(server, wish, pieces, &mut moved);
     if let Err(Trouble::Lost { fresh: false }) = done
         && moved.is_empty()
     {
         // A connection that was open for long may have been closed at the other end.
-        done = travel(call, &wish, &restores, &mut moved);
+        done = travel(server, wish, pieces, &mut moved);
     }
-    if !wish.copy {
-        let mut record = vec![&b"DEL"[..]];
-        for key in moved {
-            call.db.delete(key);
-            record.push(key);
-        }
-        if record.len() > 1 {
-            call.db.log(&record);
-        }
-    }
-    match done {
-        Ok(()) => call.out.ok(),
-        Err(Trouble::Connect) => {
-            return Err(Fail::code(
-                "IOERR error or timeout connecting to the client",
-            ));
-        }
-        Err(Trouble::Write) => {
-            return Err(Fail::code(
-                "IOERR error or timeout writing to target instance",
-            ));
-        }
-        Err(Trouble::Lost { .. }) => {
-            return Err(Fail::code(
-                "IOERR error or timeout reading from target instance",
-            ));
-        }
-        Err(Trouble::Said(text)) => {
+    let done = done.map_err(|trouble| match trouble {
+        Trouble::Connect => Fail::code("IOERR error or timeout connecting to the client"),
+        Trouble::Write => Fail::code("IOERR error or timeout writing to target instance"),
+        Trouble::Lost { .. } => Fail::code("IOERR error or timeout reading from target instance"),
+        Trouble::Said(text) => {
             let text = String::from_utf8_lossy(&text).into_owned();
-            return Err(Fail::said(format!(
-                "Target instance replied with error: {text}"
-            )));
+            Fail::said(format!("Target instance replied with error: {text}"))
         }
-    }
-    Ok(Flow::Done)
+    });
+    Carried { moved, done }
 }
 
-/// The command that makes the key over there.
-fn restore(call: &WriteCall<'_>, wish: &Wish<'_>, key: &[u8]) -> Vec<u8> {
-    let dialect = call.server.config.rdb_dialect.get().into();
-    let payload = call.db.peek(key).map(|value| rdb::dump(value, dialect));
-    let payload = payload.unwrap_or_default();
-    let deadline_ms = call.db.deadline(key).flatten();
-    let ttl = deadline_ms.map_or(0, |at| at.saturating_sub(call.db.clock_ms()).max(1));
-    let ttl = ttl.to_string();
-    let mut words = vec![&b"RESTORE"[..], key, ttl.as_bytes(), &payload];
+/// Adds the command that makes the key over there.
+fn restore(server: &Shared, wish: &Wish, piece: &Piece, out: &mut Vec<u8>) {
+    let dialect = server.config.rdb_dialect.get().into();
+    let payload = rdb::dump(piece.value.as_ref(), dialect);
+    let now_ms = clock::now_ms();
+    let left = |at: u64| at.saturating_sub(now_ms).max(1);
+    let ttl = piece.deadline_ms.map_or(0, left).to_string();
+    let name = match server.clustering {
+        Some(_) => &b"RESTORE-ASKING"[..],
+        None => b"RESTORE",
+    };
+    let mut words = vec![name, &piece.key, ttl.as_bytes(), &payload];
     if wish.replace {
         words.push(b"REPLACE");
     }
-    let mut out = Vec::new();
-    encode(&words, &mut out);
-    out
+    encode(&words, out);
 }
 
 enum Trouble {
@@ -250,20 +250,17 @@ enum Trouble {
 }
 
 /// Sends all, and hears of each key whether it has arrived.
-fn travel<'a>(
-    call: &WriteCall<'_>,
-    wish: &Wish<'a>,
-    restores: &[Vec<u8>],
-    moved: &mut Vec<&'a [u8]>,
+fn travel(
+    server: &Shared,
+    wish: &Wish,
+    pieces: &[Piece],
+    moved: &mut Vec<usize>,
 ) -> Result<(), Trouble> {
-    let server = call.server;
-    let now_ms = call.db.clock_ms();
     let source = String::from_utf8_lossy(&server.config.bind_source_addr.get()).into_owned();
     let tls = server.tls.client(server.config.tls_cluster.get());
     let tls = tls.map_err(|_| Trouble::Connect)?;
-    let link = server
-        .links
-        .take(&wish.host, wish.port, &source, tls, wish.timeout, now_ms);
+    let (links, now_ms) = (&server.links, clock::now_ms());
+    let link = links.take(&wish.host, wish.port, &source, tls, wish.timeout, now_ms);
     let mut link = link.map_err(|_| Trouble::Connect)?;
     let mut out = Vec::new();
     if !wish.login.is_empty() {
@@ -274,7 +271,9 @@ fn travel<'a>(
         let db = wish.db.to_string();
         encode(&[&b"SELECT"[..], db.as_bytes()], &mut out);
     }
-    out.extend(restores.concat());
+    for piece in pieces {
+        restore(server, wish, piece, &mut out);
+    }
     let fresh = !link.reused;
     let lost = |error: io::Error, else_: Trouble| match error.kind() {
         // Who is only slow is not asked twice.
@@ -283,39 +282,40 @@ fn travel<'a>(
     };
     link.send(&out)
         .map_err(|error| lost(error, Trouble::Write))?;
-    let answers = hear(&mut link, wish, selects, moved);
-    let answers = answers.map_err(|error| lost(error, Trouble::Lost { fresh: true }))?;
-    match answers {
+    let answers = usize::from(!wish.login.is_empty()) + usize::from(selects);
+    let refused = hear(&mut link, answers, pieces.len(), moved);
+    let refused = refused.map_err(|error| lost(error, Trouble::Lost { fresh: true }))?;
+    match refused {
         None => {
             link.db = Some(wish.db);
-            server.links.keep(&wish.host, wish.port, link);
+            links.keep(&wish.host, wish.port, link);
             Ok(())
         }
         Some(text) => {
             // Whatever it has selected now.
             link.db = None;
-            server.links.keep(&wish.host, wish.port, link);
+            links.keep(&wish.host, wish.port, link);
             Err(Trouble::Said(text))
         }
     }
 }
 
-/// Reads an answer to each command; gives the first error among them.
-fn hear<'a>(
+/// Reads what is answered before the keys and of each key; gives the first error among the answers.
+fn hear(
     link: &mut OtherServer,
-    wish: &Wish<'a>,
-    selects: bool,
-    moved: &mut Vec<&'a [u8]>,
+    before: usize,
+    keys: usize,
+    moved: &mut Vec<usize>,
 ) -> io::Result<Option<Vec<u8>>> {
     let mut error = None;
-    for _ in 0..usize::from(!wish.login.is_empty()) + usize::from(selects) {
+    for _ in 0..before {
         let line = link.line()?;
         if line.first() == Some(&b'-') {
             error.get_or_insert(line[1..].to_vec());
         }
     }
     let admitted = error.is_none();
-    for key in &wish.keys {
+    for key in 0..keys {
         let line = link.line()?;
         if line.first() == Some(&b'-') {
             error.get_or_insert(line[1..].to_vec());

@@ -39,6 +39,7 @@ pub const FAMILY: Family = Family {
         &object::OBJECT,
         &dump::DUMP,
         &dump::RESTORE,
+        &dump::RESTORE_ASKING,
         &migrate::MIGRATE,
         &sort::SORT,
         &sort::SORT_RO,

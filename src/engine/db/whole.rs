@@ -8,7 +8,7 @@ use crate::engine::census::Census;
 use crate::engine::effects::Garbage;
 use crate::engine::entry::Entry;
 use crate::engine::names::NameWalk;
-use crate::engine::shard::{SHARDS, Shard};
+use crate::engine::shard::{SHARDS, Shard, ShardKey};
 use crate::engine::table::Table;
 use crate::types::Bstr;
 use crate::util::chance;
@@ -89,6 +89,38 @@ impl Db<'_> {
             walk.join(self.shards.shard_mut(id), self.index);
         }
         walk
+    }
+
+    /// How many keys of this database a slot has, those due but not yet removed included.
+    pub fn count_in_slot(&self, slot: u16, give_up: GiveUp<'_>) -> Result<usize, GaveUp> {
+        let mut count = 0;
+        self.look_at_slot(slot, give_up, |table| count = table.count_in_slot(slot))?;
+        Ok(count)
+    }
+
+    /// Names of some keys of this database that a slot has.
+    pub fn names_in_slot(
+        &self,
+        slot: u16,
+        max: usize,
+        give_up: GiveUp<'_>,
+    ) -> Result<Vec<Bstr>, GaveUp> {
+        let mut names = Vec::new();
+        self.look_at_slot(slot, give_up, |table| names = table.names_in_slot(slot, max))?;
+        Ok(names)
+    }
+
+    fn look_at_slot(
+        &self,
+        slot: u16,
+        give_up: GiveUp<'_>,
+        mut visit: impl FnMut(&Table),
+    ) -> Result<(), GaveUp> {
+        self.look(ShardKey::shard_of_slot(slot), give_up, |shard| {
+            if let Some(table) = shard.table(self.index) {
+                visit(table);
+            }
+        })
     }
 
     /// The name of a live key, each as likely as any other.

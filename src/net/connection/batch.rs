@@ -10,7 +10,7 @@ use super::ahead::{Ahead, Argv};
 use super::{Closing, Connection, FLUSH_BYTES, TURN_BYTES, TURN_US};
 use crate::command::session::{ReplyMode, Session};
 use crate::command::{Job, Shutdown};
-use crate::exec::{self, By, Long, Look, Next, Worker};
+use crate::exec::{self, By, Journey, Long, Look, Next, Worker};
 use crate::persist::{Kind, Outcome};
 use crate::resp::{ProtocolError, Reply};
 use crate::util::clock::Reading;
@@ -191,7 +191,7 @@ impl Connection {
                 return false;
             }
             Next::Sleep(sleep) => {
-                self.worker.look_again(&sleep);
+                self.worker.look_again(&self.session, &sleep);
                 self.sleep = Some(sleep);
             }
             Next::Shutdown(wish) => {
@@ -200,6 +200,7 @@ impl Connection {
             Next::Wait(job) => {
                 self.wait(job, started).await;
             }
+            Next::Transfer(journey) => self.transfer(*journey, started).await,
             Next::Replica(feed) => self.begin_feed(*feed),
             Next::Rest(long) => self.write_on(long, ahead, started).await,
             Next::Busy => self.go_on(started).await,
@@ -346,6 +347,29 @@ impl Connection {
         answer(&mut self.out);
         let (worker, out) = (&self.worker, &mut self.out);
         worker.finish_reply(&mut self.session, mark, out);
+    }
+
+    /// Waits until keys have arrived at another server, and answers.
+    async fn transfer(&mut self, journey: Journey, started: &mut Reading) {
+        self.send_all().await;
+        let (shared, db) = (self.worker.shared.clone(), self.session.db);
+        shared.clients.fell_asleep(&self.client);
+        let carrying = tokio::task::spawn_blocking(move || journey.carry(db, &shared)).await;
+        self.worker.shared.clients.woke_up(&self.client);
+        let Ok(mut arrival) = carrying else {
+            tracing::error!("A bug: carrying keys to another server panicked; please report it.");
+            self.closing = Closing::Flushed;
+            return self.resume(started);
+        };
+        loop {
+            self.until_idle().await;
+            self.resume(started);
+            let (worker, session, out) = (&self.worker, &mut self.session, &mut self.out);
+            // Another script may be a long one by now.
+            if worker.arrive(session, &mut arrival, out) {
+                break;
+            }
+        }
     }
 
     /// Answers once a job has ended.

@@ -128,6 +128,7 @@ pub async fn serve(worker: Rc<Worker>, buffers: Rc<Buffers>, stream: Stream, cli
     let mut session = Session::new(client.clone(), None);
     let user = worker.shared.users.default();
     session.be(user.clone(), user.is_open());
+    session.tls = matches!(stream, Stream::Tls(_));
     if let Some(cert) = stream.shown() {
         worker.log_in_by_certificate(&mut session, cert);
     }
@@ -310,7 +311,13 @@ impl Connection {
             // What the client sent while it slept comes now.
             return self.serve().await;
         }
+        if let Some(sleep) = &self.sleep {
+            self.worker.look_again(&self.session, sleep);
+        }
         self.take_mail();
+        if !self.session.shard_channels.is_empty() {
+            self.worker.leave_channels(&mut self.session, &mut self.out);
+        }
         self.flush();
     }
 

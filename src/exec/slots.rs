@@ -1,0 +1,394 @@
+//! Whether a request's keys are this node's, or whom the client is sent to: MOVED, ASK, TRYAGAIN, CROSSSLOT and CLUSTERDOWN.
+//!
+//! One check for all: commands, what MULTI queues, EXEC with all that it runs, scripts by the keys that they declare and
+//! by what they call, clients that are blocked, sharded channels. It is made on a request's admission, on the picture of
+//! the cluster that holds at that moment; another picture moves the guards, so that whoever locks its keys afterwards is
+//! asked again. Where a slot is on the move, what matters is which of the keys are here, and that is looked at under
+//! their locks.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+
+use super::{Look, Worker};
+use super::unit::Unit;
+use crate::cluster::{NONE, NodeView, View, slot_of};
+use crate::command::clustering::Clustering;
+use crate::command::session::{Asking, Multi, Session};
+use crate::command::{Entry, Fail, Flag, Run};
+use crate::config::choices::EndpointType;
+use crate::engine::{ShardKey, ShardSet, Shards};
+use crate::pubsub::Channels;
+use crate::resp::Reply;
+
+/// What is asked about.
+#[derive(Clone, Copy)]
+pub(super) enum Request<'a> {
+    One(&'static Entry, &'a [&'a [u8]]),
+    /// EXEC, with what MULTI has queued.
+    Queue(&'static Entry, &'a Multi),
+}
+
+impl<'a> Request<'a> {
+    pub fn of(session: &'a Session, entry: &'static Entry, argv: &'a [&'a [u8]]) -> Self {
+        match &session.multi {
+            Some(multi) if entry.is(Flag::RunsQueue) => Request::Queue(entry, multi),
+            _ => Request::One(entry, argv),
+        }
+    }
+
+    fn entry(&self) -> &'static Entry {
+        match self {
+            Request::One(entry, _) | Request::Queue(entry, _) => entry,
+        }
+    }
+
+    /// Visits all commands, and of each all that belongs to a slot.
+    fn each(&self, mut visit: impl FnMut(&Entry, &[u8])) {
+        match self {
+            Request::One(entry, argv) => entry.each_slotted(argv, |at| visit(entry, argv[at])),
+            Request::Queue(_, multi) => {
+                for queued in &multi.queue {
+                    let argv: Vec<&[u8]> = queued.args.iter().map(|arg| &arg[..]).collect();
+                    let entry = queued.entry;
+                    entry.each_slotted(&argv, |at| visit(entry, argv[at]));
+                }
+            }
+        }
+    }
+
+    /// The slot of the first thing that belongs to one.
+    pub fn slot(&self) -> Option<u16> {
+        let mut slot = None;
+        self.each(|_, key| slot = slot.or(Some(slot_of(key))));
+        slot
+    }
+
+    fn any(&self, such: impl Fn(&Entry) -> bool) -> bool {
+        match self {
+            Request::One(entry, _) => such(entry),
+            Request::Queue(_, multi) => multi.queue.iter().any(|queued| such(queued.entry)),
+        }
+    }
+}
+
+/// Where a request may be served.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Stand {
+    Here,
+    /// Here if all of its keys are, as their slot leaves; else at the other node.
+    Leaving(u16),
+    /// Here if all of its several keys have come.
+    Coming,
+}
+
+/// What of a session matters here.
+#[derive(Clone, Copy)]
+pub(super) struct Manner {
+    pub asking: bool,
+    pub reads_here: bool,
+    /// The client speaks TLS.
+    pub tls: bool,
+}
+
+impl Manner {
+    pub fn of(session: &Session) -> Self {
+        Manner {
+            asking: session.asking != Asking::No,
+            reads_here: session.reads_here,
+            tls: session.tls,
+        }
+    }
+}
+
+pub(super) const DOWN: &str = "CLUSTERDOWN The cluster is down";
+pub(super) const DOWN_READS: &str = "CLUSTERDOWN The cluster is down and only accepts read commands";
+const UNBOUND: &str = "CLUSTERDOWN Hash slot not served";
+pub(super) const CROSS: &str = "CROSSSLOT Keys in request don't hash to the same slot";
+const TRY_AGAIN: &str = "TRYAGAIN Multiple keys request during rehashing of slot";
+
+impl Worker {
+    /// The cluster's picture, if clients may be sent elsewhere: as of when the guards were asked.
+    pub(super) fn picture(&self) -> Option<Arc<View>> {
+        let clustering = self.shared.redirecting()?;
+        Some(self.seen(clustering))
+    }
+
+    #[inline]
+    fn seen(&self, clustering: &Clustering) -> Arc<View> {
+        let mut held = self.view.borrow_mut();
+        let (asked, view) = &mut *held;
+        if *asked != self.asked.get() || view.is_none() {
+            // The guards move once another picture stands: this one is not older than what they were asked about.
+            *asked = self.asked.get();
+            *view = Some(clustering.view().clone());
+        }
+        view.clone().expect("it has just been looked at")
+    }
+
+    /// Whether a request may be served here, as far as its slots tell.
+    #[inline]
+    pub(super) fn check_slots(
+        &self,
+        clustering: &Clustering,
+        session: &Session,
+        look: Look,
+        argv: &[&[u8]],
+    ) -> Result<(), Fail> {
+        let Look { entry, at } = look;
+        {
+            let held = self.view.borrow();
+            if let (asked, Some(view)) = &*held
+                && *asked == self.asked.get()
+                && view.is_settled()
+                && (at.is_some_and(|at| view.owns(at.slot())) && view.is_ok || !needs_slots(entry))
+            {
+                return Ok(());
+            }
+        }
+        self.check_slots_slowly(clustering, session, entry, argv)
+    }
+
+    #[inline(never)]
+    fn check_slots_slowly(
+        &self,
+        clustering: &Clustering,
+        session: &Session,
+        entry: &'static Entry,
+        argv: &[&[u8]],
+    ) -> Result<(), Fail> {
+        let view = self.seen(clustering);
+        self.unsettled.set(!view.is_settled());
+        if !needs_slots(entry) {
+            return Ok(());
+        }
+        let request = Request::of(session, entry, argv);
+        let stand = self.stand(&view, Manner::of(session), request)?;
+        // What takes its locks itself looks again under them.
+        let queues = session.multi.is_some() && !entry.is(Flag::InMulti);
+        let alone = queues || matches!(entry.command.run, Run::Session(_));
+        if stand != Stand::Here && alone && !entry.is(Flag::RunsQueue) {
+            let mut set = ShardSet::EMPTY;
+            request.each(|_, key| set.add(ShardKey::of(key)));
+            let unit = self.begin(set)?;
+            let found = self.look_for_keys(&view, &unit, session, request, stand);
+            self.let_go_of(unit);
+            return found;
+        }
+        Ok(())
+    }
+
+    /// Where a request may be served, before its keys are looked for.
+    pub(super) fn stand(
+        &self,
+        view: &View,
+        manner: Manner,
+        request: Request<'_>,
+    ) -> Result<Stand, Fail> {
+        let slots = match slots_of(view, request)? {
+            Some(slots) => slots,
+            None => return Ok(Stand::Here),
+        };
+        let entry = request.entry();
+        let channels = request.any(Entry::has_channels);
+        let writes = request.any(|entry| entry.is(Flag::Write))
+            || matches!(request, Request::One(entry, argv) if self.is_declared_writer(entry, argv));
+        if !view.is_ok {
+            self.check_down(channels, writes)?;
+        }
+        let leaves = slots.owner == view.myself && view.migrating_to(slots.slot).is_some();
+        let comes = !leaves && view.importing_from(slots.slot).is_some();
+        if (leaves || comes) && entry.is(Flag::NeverLogged) {
+            return Ok(Stand::Here);
+        }
+        if leaves && !channels {
+            return Ok(Stand::Leaving(slots.slot));
+        }
+        if comes && (manner.asking || entry.is(Flag::Asking)) {
+            return Ok(match slots.several && !channels {
+                true => Stand::Coming,
+                false => Stand::Here,
+            });
+        }
+        let copies = view.my_master() == Some(slots.owner);
+        if slots.owner == view.myself || (manner.reads_here || channels) && copies && !writes {
+            return Ok(Stand::Here);
+        }
+        let owner = &view.nodes[usize::from(slots.owner)];
+        Err(self.sent_to("MOVED", slots.slot, owner, manner.tls))
+    }
+
+    fn check_down(&self, channels: bool, writes: bool) -> Result<(), Fail> {
+        let config = &self.shared.config;
+        match channels {
+            true if config.cluster_allow_pubsubshard_when_down.get() => Ok(()),
+            true => Err(Fail::code(DOWN)),
+            false if !config.cluster_allow_reads_when_down.get() => Err(Fail::code(DOWN)),
+            false if writes => Err(Fail::code(DOWN_READS)),
+            false => Ok(()),
+        }
+    }
+
+    fn sent_to(&self, word: &str, slot: u16, node: &NodeView, tls: bool) -> Fail {
+        let port = if tls { node.tls_port } else { node.tcp_port };
+        let host = match self.shared.config.cluster_preferred_endpoint_type.get() {
+            EndpointType::Ip => &node.ip,
+            EndpointType::Hostname if node.hostname.is_empty() => "?",
+            EndpointType::Hostname => &node.hostname,
+            EndpointType::UnknownEndpoint => "",
+        };
+        Fail::code(format!("{word} {slot} {host}:{port}"))
+    }
+
+    /// Looks under the locks of a request's keys whether they are here, if their slot is on the move. Lets go of them if
+    /// the client is sent elsewhere.
+    #[inline]
+    pub(super) fn check_moving<'w>(
+        &self,
+        unit: Unit<'w>,
+        session: &Session,
+        request: Request<'_>,
+    ) -> Result<Unit<'w>, Fail> {
+        if self.unsettled.get()
+            && let Err(fail) = self.check_moving_slowly(&unit, session, request)
+        {
+            self.let_go_of(unit);
+            return Err(fail);
+        }
+        Ok(unit)
+    }
+
+    #[cold]
+    fn check_moving_slowly(
+        &self,
+        unit: &Unit<'_>,
+        session: &Session,
+        request: Request<'_>,
+    ) -> Result<(), Fail> {
+        let Some(view) = self.picture() else {
+            return Ok(());
+        };
+        let stand = self.stand(&view, Manner::of(session), request)?;
+        self.look_for_keys(&view, unit, session, request, stand)
+    }
+
+    pub(super) fn look_for_keys(
+        &self,
+        view: &View,
+        unit: &Unit<'_>,
+        session: &Session,
+        request: Request<'_>,
+        stand: Stand,
+    ) -> Result<(), Fail> {
+        if stand == Stand::Here {
+            return Ok(());
+        }
+        let (mut here, mut missing) = (0, 0);
+        request.each(|_, key| {
+            let shard = unit.locked.shard(ShardKey::of(key).shard());
+            match shard.has_live(session.db, key, self.now_ms()) {
+                true => here += 1,
+                false => missing += 1,
+            }
+        });
+        match stand {
+            _ if missing == 0 => Ok(()),
+            Stand::Leaving(slot) if here == 0 => {
+                let to = view.migrating_to(slot).expect("the slot leaves");
+                Err(self.sent_to("ASK", slot, to, session.tls))
+            }
+            _ => Err(Fail::code(TRY_AGAIN)),
+        }
+    }
+}
+
+impl Worker {
+    /// Why a client may not go on waiting for a key, or listening to a sharded channel, at this node.
+    pub(super) fn sent_away(
+        &self,
+        view: &View,
+        session: &Session,
+        entry: &Entry,
+        name: &[u8],
+    ) -> Option<Fail> {
+        if !view.is_ok {
+            return Some(Fail::code(DOWN));
+        }
+        let slot = slot_of(name);
+        let owner = view.owner(slot);
+        let copies = view.my_master() == Some(owner);
+        let reads = session.reads_here && !entry.is(Flag::Write);
+        if view.owns(slot) || copies && reads || view.importing_from(slot).is_some() {
+            return None;
+        }
+        Some(match view.owner_node(slot) {
+            None => Fail::code(UNBOUND),
+            Some(owner) => self.sent_to("MOVED", slot, owner, session.tls),
+        })
+    }
+
+    /// Ends the subscriptions to sharded channels that other nodes have now, and tells the client.
+    pub fn leave_channels(&self, session: &mut Session, out: &mut Reply) {
+        let Some(clustering) = self.shared.redirecting() else {
+            return;
+        };
+        let view = clustering.view();
+        if std::mem::replace(&mut session.picture, view.number) == view.number {
+            return;
+        }
+        let lost = |channel: &Bytes| {
+            let owner = view.owner(slot_of(channel));
+            owner != view.myself && (owner == NONE || view.my_master() != Some(owner))
+        };
+        let gone: Vec<Bytes> = session.shard_channels.iter().filter(|one| lost(one)).cloned().collect();
+        for channel in gone {
+            session.shard_channels.remove(&channel);
+            let broker = &self.shared.broker;
+            broker.unsubscribe(Channels::Shard, &channel, session.client.id);
+            out.push(3);
+            out.bulk("sunsubscribe");
+            out.bulk(&channel);
+            out.count(session.shard_channels.len());
+            session.publish_profile();
+        }
+    }
+}
+
+fn needs_slots(entry: &Entry) -> bool {
+    entry.has_slotted() || entry.is(Flag::RunsQueue)
+}
+
+/// The slot of a request.
+struct Slots {
+    slot: u16,
+    owner: u16,
+    /// It names more than one thing.
+    several: bool,
+}
+
+/// The one slot of a request, if it names anything that belongs to one.
+fn slots_of(view: &View, request: Request<'_>) -> Result<Option<Slots>, Fail> {
+    let mut found: Result<Option<Slots>, Fail> = Ok(None);
+    let mut first: Vec<u8> = Vec::new();
+    request.each(|_, key| {
+        let slot = slot_of(key);
+        match &mut found {
+            Ok(None) => {
+                let owner = view.owner(slot);
+                found = match owner {
+                    NONE => Err(Fail::code(UNBOUND)),
+                    owner => Ok(Some(Slots {
+                        slot,
+                        owner,
+                        several: false,
+                    })),
+                };
+                first = key.to_vec();
+            }
+            Ok(Some(held)) if held.slot != slot => found = Err(Fail::code(CROSS)),
+            Ok(Some(held)) => held.several |= first != key,
+            Err(_) => {}
+        }
+    });
+    found
+}

@@ -1,0 +1,123 @@
+//! Keys carried to another server: without locks, or under those of a transaction or a script.
+
+use super::Worker;
+use super::unit::Unit;
+use crate::command::session::Session;
+use crate::command::shared::Away;
+use crate::command::{Carried, Entry, Fail, Transfer};
+use crate::engine::{Db, ShardKey, ShardSet};
+use crate::resp::Reply;
+use crate::types::Bstr;
+
+/// Keys that are to be carried without locks.
+pub struct Journey {
+    entry: &'static Entry,
+    transfer: Box<Transfer>,
+}
+
+/// Keys that were carried: what is left to be done here.
+pub struct Arrival {
+    entry: &'static Entry,
+    db: usize,
+    /// Those that are to be gone.
+    keys: Vec<Bstr>,
+    done: Option<Result<(), Fail>>,
+    _away: Option<Away>,
+}
+
+impl Journey {
+    pub(super) fn new(entry: &'static Entry, transfer: Box<Transfer>) -> Self {
+        Journey { entry, transfer }
+    }
+
+    /// Carries the keys, on a thread that may wait.
+    pub fn carry(self, db: usize, shared: &crate::command::shared::Shared) -> Arrival {
+        let Journey { entry, transfer } = self;
+        let Transfer {
+            mut keys,
+            leaves,
+            carry,
+            away,
+        } = *transfer;
+        let Carried { moved, done } = carry(shared);
+        keep(&mut keys, leaves, &moved);
+        Arrival {
+            entry,
+            db,
+            keys,
+            done: Some(done),
+            _away: away,
+        }
+    }
+}
+
+/// Leaves those that have arrived, if they are to be gone from here.
+fn keep(keys: &mut Vec<Bstr>, leaves: bool, moved: &[usize]) {
+    let mut at = 0;
+    keys.retain(|_| {
+        at += 1;
+        leaves && moved.binary_search(&(at - 1)).is_ok()
+    });
+}
+
+impl Worker {
+    /// Carries keys at once: the unit that holds them is one step.
+    pub(super) fn transfer_held(
+        &self,
+        unit: &mut Unit<'_>,
+        db: usize,
+        transfer: Transfer,
+        out: &mut Reply,
+    ) -> Result<(), Fail> {
+        let Transfer {
+            mut keys,
+            leaves,
+            carry,
+            ..
+        } = transfer;
+        let Carried { moved, done } = carry(&self.shared);
+        keep(&mut keys, leaves, &moved);
+        self.see_off(unit, db, &keys);
+        done.map(|()| out.ok())
+    }
+
+    /// Removes keys that have arrived elsewhere, and answers; false if that is still to be done, as a long script holds
+    /// them.
+    pub fn arrive(&self, session: &mut Session, arrival: &mut Arrival, out: &mut Reply) -> bool {
+        if !arrival.keys.is_empty() && !self.shared.replication.is_replica() {
+            let mut set = ShardSet::EMPTY;
+            let keys = arrival.keys.iter().map(|key| ShardKey::of(key));
+            keys.for_each(|key| set.add(key));
+            let Ok(mut unit) = self.begin_write(set) else {
+                return false;
+            };
+            self.see_off(&mut unit, arrival.db, &arrival.keys);
+            self.commit(unit, Some(session.client.id));
+        }
+        let mark = out.mark();
+        match arrival.done.take() {
+            Some(Err(fail)) => self.answer_error(arrival.entry, &fail, out),
+            _ => out.ok(),
+        }
+        self.finish_reply(session, mark, out);
+        true
+    }
+
+    fn see_off(&self, unit: &mut Unit<'_>, db: usize, keys: &[Bstr]) {
+        if keys.is_empty() {
+            return;
+        }
+        let rules = self.rules.borrow();
+        let Unit { locked, effects } = unit;
+        let mut db = Db::new(locked, db, self.now.get(), effects, &rules, false, None);
+        let mut record = vec![&b"DEL"[..]];
+        for key in keys {
+            if db.delete(key) {
+                record.push(key);
+            }
+        }
+        if record.len() > 1 {
+            db.log(&record);
+        }
+    }
+}
