@@ -420,6 +420,7 @@ impl Shared {
             replication: Default::default(),
             clustering,
             links: Default::default(),
+            slot_costs: Default::default(),
             about,
             rates: Default::default(),
             first_worker_cpu: Default::default(),

@@ -23,5 +23,5 @@ pub use link::{BusLink, LinkId};
 pub use node::{At, ClusterNode, ID_BYTES, NodeId, Nodes, Place, flag, flag_words};
 pub use orders::{FailoverWay, Refused};
 pub use slots::{SLOT_BYTES, SLOTS, SlotSet, slot_of};
-pub use state::{Action, Actions, Cluster, ClusterFigures, ClusterSettings, Moment};
+pub use state::{Action, Actions, Cluster, ClusterFigures, ClusterSettings, LinkFigures, Moment};
 pub use view::{NONE, NodeView, Owners, View};

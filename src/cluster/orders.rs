@@ -108,7 +108,7 @@ impl Cluster {
     /// What every CLUSTER SETSLOT asks first.
     pub fn check_setslot(&self) -> Order {
         match self.me().is_replica() {
-            true => Err(Refused::says("You can use SETSLOT only with masters.")),
+            true => Err(Refused::says("Please use SETSLOT only with masters.")),
             false => Ok(()),
         }
     }

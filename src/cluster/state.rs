@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use bytes::Bytes;
 use fastrand::Rng;
@@ -132,6 +133,16 @@ pub struct ClusterFigures {
     pub received: Vec<(&'static str, u64)>,
     /// Connections closed because too much waited for the other end.
     pub overflowed_links: u64,
+}
+
+/// A connection, for CLUSTER LINKS.
+#[derive(Clone, Debug)]
+pub struct LinkFigures {
+    pub inbound: bool,
+    pub node: NodeId,
+    pub created_ms: u64,
+    /// Bytes that wait to be written.
+    pub waiting: usize,
 }
 
 pub struct Cluster {
@@ -399,6 +410,19 @@ impl Cluster {
     pub(super) fn is_linked(&self, at: At) -> bool {
         let link = self.nodes[at].link.and_then(|link| self.links.get(&link));
         link.is_some_and(|link| link.open)
+    }
+
+    /// The connections whose other end is known, for CLUSTER LINKS.
+    pub fn link_figures(&self) -> Vec<LinkFigures> {
+        let figures = |link: &BusLink| {
+            Some(LinkFigures {
+                inbound: link.inbound,
+                node: self.nodes[link.node?].id,
+                created_ms: link.created_ms,
+                waiting: link.waiting.load(Ordering::Relaxed),
+            })
+        };
+        self.links.values().filter_map(figures).collect()
     }
 
     pub fn figures(&self) -> ClusterFigures {

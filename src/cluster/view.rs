@@ -80,6 +80,12 @@ impl View {
         self.owner(slot) == self.myself
     }
 
+    /// Whether this node's part of the cluster has the slot: it owns it, or its master does.
+    pub fn serves(&self, slot: u16) -> bool {
+        let owner = self.owner(slot);
+        owner == self.myself || owner != NONE && self.my_master() == Some(owner)
+    }
+
     pub fn owner_node(&self, slot: u16) -> Option<&NodeView> {
         self.nodes.get(usize::from(self.owner(slot)))
     }

@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
+use bytes::Bytes;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
 use super::replication::{Link, Master};
@@ -23,12 +24,37 @@ use crate::util::ranked::{Mutex, rank};
 /// Added to clients' port where no other one is given for the bus.
 pub const BUS_PORT_ABOVE: i64 = 10000;
 
+/// Which reply is kept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum KeptFor {
+    Nodes,
+    Slots,
+    Shards,
+}
+
+/// A reply that was made once, for everybody who asks.
+pub struct Kept {
+    /// The picture that it was made of.
+    pub picture: u64,
+    pub made_ms: u64,
+    pub bytes: Bytes,
+}
+
+impl Kept {
+    /// How old it may be: times and offsets are in no picture.
+    pub const FRESH_MS: u64 = 100;
+}
+
+/// For each of [`KeptFor`], in both protocols, to clients with TLS and without.
+const KEPT: usize = 3 * 2 * 2;
+
 pub struct Clustering {
     state: Mutex<Cluster, { rank("cluster") }>,
     view: ArcSwap<View>,
     file: PathBuf,
     /// Keeps other nodes from the file.
     lock: Mutex<File, { rank("cluster file") }>,
+    kept: [ArcSwap<Option<Kept>>; KEPT],
     to_bus: UnboundedSender<Action>,
     /// Taken by the bus when it begins.
     for_bus: Mutex<Option<UnboundedReceiver<Action>>, { rank("cluster") }>,
@@ -43,6 +69,7 @@ impl Clustering {
             view: ArcSwap::from_pointee(view),
             file,
             lock: Mutex::new(lock),
+            kept: Default::default(),
             to_bus,
             for_bus: Mutex::new(Some(for_bus)),
         }
@@ -52,6 +79,11 @@ impl Clustering {
     #[inline]
     pub fn view(&self) -> arc_swap::Guard<Arc<View>> {
         self.view.load()
+    }
+
+    /// Where a reply is kept.
+    pub fn kept_at(&self, kind: KeptFor, resp3: bool, tls: bool) -> &ArcSwap<Option<Kept>> {
+        &self.kept[(kind as usize * 2 + usize::from(resp3)) * 2 + usize::from(tls)]
     }
 
     /// Looks at what pictures don't show.

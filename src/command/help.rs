@@ -12,7 +12,7 @@ pub const HELP: Command = Command {
     ..Command::PLAIN
 };
 
-fn help(call: &mut SessionCall<'_>) -> Done {
+pub fn help(call: &mut SessionCall<'_>) -> Done {
     let container = call
         .server
         .registry

@@ -27,6 +27,7 @@ pub mod sample;
 pub mod scan;
 pub mod session;
 pub mod shared;
+pub mod slot_costs;
 pub mod slowlog;
 pub mod stats;
 pub mod surroundings;

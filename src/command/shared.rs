@@ -14,13 +14,14 @@ use super::guards::Guards;
 use super::latency::LatencyMonitor;
 use super::links::Links;
 use super::replication::Replication;
+use super::slot_costs::SlotCosts;
 use super::slowlog::Slowlog;
 use super::stats::Stats;
 use super::{Entry, Fail, Flag, Plan, Registry};
 use crate::acl::{Log, Users};
 use crate::config::Config;
 use crate::config::values::Share;
-use crate::engine::Rules;
+use crate::engine::{Rules, SHARDS};
 use crate::journal::Journal;
 use crate::persist::Store;
 use crate::pubsub::{Broker, Mailbox, Tracking};
@@ -60,6 +61,8 @@ pub struct Shared {
     pub replication: Replication,
     /// The cluster that this server is a node of, if it is one.
     pub clustering: Option<Clustering>,
+    /// What slots have cost.
+    pub slot_costs: SlotCosts,
     /// Connections of MIGRATE.
     pub links: Links,
     /// Samples of rates, for INFO's `instantaneous_*`.
@@ -91,6 +94,12 @@ impl Shared {
         } else {
             "BUSY Redis is busy running a script. You can only call SCRIPT KILL or SHUTDOWN NOSAVE."
         })
+    }
+
+    /// Whether any database has keys.
+    pub fn has_keys(&self) -> bool {
+        let engine = &self.store.engine;
+        (0..SHARDS).any(|id| engine.keys_in(id) > 0)
     }
 
     /// The cluster, if clients may be sent to other nodes of it: one that is alone has everything.

@@ -1,8 +1,18 @@
-//! CLUSTER, and what clients of a cluster say to its nodes. There is no cluster mode: as a Redis without it does, the
-//! server knows every word and answers each that it has none, so that a client can tell it from one too old to ask.
+//! CLUSTER, and what clients of a cluster say to its nodes. Where there is no cluster mode, each of these says so, so that
+//! a client can tell such a server from one too old to ask.
+//!
+//! `look` answers from the picture that the node has of its cluster, `keys` from its keys; `order` changes something.
 
-use crate::command::Flag::{Admin, Fast, Loading, NoAsyncLoading, NoScript, Stale};
-use crate::command::{Arg, Command, Done, Fail, Family, Run, SessionCall, help};
+mod keys;
+mod look;
+mod order;
+mod stats;
+
+use crate::command::Flag::{Admin, Fast, Loading, Neither, NoAsyncLoading, NoScript, Stale};
+use crate::command::clustering::Clustering;
+use crate::command::session::Asking;
+use crate::command::shared::Shared;
+use crate::command::{Arg, Command, Done, Fail, Family, Flow, Plan, Run, SessionCall, help};
 
 pub const FAMILY: Family = Family {
     group: "cluster",
@@ -10,11 +20,11 @@ pub const FAMILY: Family = Family {
     commands: &[&ASKING, &CLUSTER, &READONLY, &READWRITE],
 };
 
-/// What all of them do. Names, arity and users' rights come first, as they do everywhere.
-const NO_CLUSTER: Run = Run::Session(no_cluster);
+const NO_CLUSTER: Fail = Fail::Says("This instance has cluster support disabled");
 
-fn no_cluster(_: &mut SessionCall<'_>) -> Done {
-    Err(Fail::Says("This instance has cluster support disabled"))
+/// The cluster that this server is a node of.
+fn clustering(server: &Shared) -> Result<&Clustering, Fail> {
+    server.clustering.as_ref().ok_or(NO_CLUSTER)
 }
 
 const ASKING: Command = Command {
@@ -23,9 +33,16 @@ const ASKING: Command = Command {
     since: "3.0.0",
     flags: &[Fast],
     categories: &["connection"],
-    run: NO_CLUSTER,
+    run: Run::Session(asking),
     ..Command::PLAIN
 };
+
+fn asking(call: &mut SessionCall<'_>) -> Done {
+    clustering(call.server)?;
+    call.session.asking = Asking::Next;
+    call.out.ok();
+    Ok(Flow::Done)
+}
 
 const READONLY: Command = Command {
     name: "readonly",
@@ -40,11 +57,11 @@ const READONLY: Command = Command {
 /// Who has said that it follows redirections may read from a replica that is no cluster's; all others hear what Redis says.
 fn read_here(call: &mut SessionCall<'_>, here: bool) -> Done {
     if !call.session.follows_redirects {
-        return no_cluster(call);
+        clustering(call.server)?;
     }
     call.session.reads_here = here;
     call.out.ok();
-    Ok(crate::command::Flow::Done)
+    Ok(Flow::Done)
 }
 
 const READWRITE: Command = Command {
@@ -101,7 +118,6 @@ const CLUSTER: Command = Command {
 const LOOK: Command = Command {
     since: "3.0.0",
     flags: &[Stale],
-    run: NO_CLUSTER,
     ..Command::PLAIN
 };
 
@@ -109,7 +125,6 @@ const LOOK: Command = Command {
 const ORDER: Command = Command {
     since: "3.0.0",
     flags: &[Admin, Stale, NoAsyncLoading],
-    run: NO_CLUSTER,
     ..Command::PLAIN
 };
 
@@ -125,6 +140,7 @@ const ADDSLOTS: Command = Command {
     summary: "Gives this node slots that have no owner",
     cost: "O(N) for N slots given",
     args: SLOT_LIST,
+    run: Run::Session(order::add_slots),
     ..ORDER
 };
 
@@ -134,6 +150,7 @@ const ADDSLOTSRANGE: Command = Command {
     cost: "O(N) for N slots in the ranges given",
     since: "7.0.0",
     args: SLOT_RANGES,
+    run: Run::Session(order::add_ranges),
     ..ORDER
 };
 
@@ -141,6 +158,7 @@ const BUMPEPOCH: Command = Command {
     name: "bumpepoch",
     summary: "Raises this node's epoch above all others",
     tips: VARIES,
+    run: Run::Session(order::bump_epoch),
     ..ORDER
 };
 
@@ -151,6 +169,7 @@ const COUNT_FAILURE_REPORTS: Command = Command {
     flags: &[Admin, Stale],
     args: NODE,
     tips: VARIES,
+    run: Run::Session(look::count_failure_reports),
     ..LOOK
 };
 
@@ -158,6 +177,9 @@ const COUNTKEYSINSLOT: Command = Command {
     name: "countkeysinslot",
     summary: "Counts this node's keys in a slot",
     args: SLOT,
+    flags: &[Stale, Neither],
+    run: Run::Read(keys::count),
+    plan: Plan::Each,
     ..LOOK
 };
 
@@ -166,6 +188,7 @@ const DELSLOTS: Command = Command {
     summary: "Makes this node forget who owns slots",
     cost: "O(N) for N slots given",
     args: SLOT_LIST,
+    run: Run::Session(order::del_slots),
     ..ORDER
 };
 
@@ -175,6 +198,7 @@ const DELSLOTSRANGE: Command = Command {
     cost: "O(N) for N slots in the ranges given",
     since: "7.0.0",
     args: SLOT_RANGES,
+    run: Run::Session(order::del_ranges),
     ..ORDER
 };
 
@@ -189,12 +213,14 @@ const FAILOVER: Command = Command {
         ],
     )
     .optional()],
+    run: Run::Session(order::failover),
     ..ORDER
 };
 
 const FLUSHSLOTS: Command = Command {
     name: "flushslots",
     summary: "Takes all of this node's slots from it",
+    run: Run::Session(order::flush_slots),
     ..ORDER
 };
 
@@ -202,6 +228,7 @@ const FORGET: Command = Command {
     name: "forget",
     summary: "Strikes a node off this node's list",
     args: NODE,
+    run: Run::Session(order::forget),
     ..ORDER
 };
 
@@ -211,12 +238,18 @@ const GETKEYSINSLOT: Command = Command {
     cost: "O(N) for N keys returned",
     args: &[Arg::int("slot"), Arg::int("count")],
     tips: VARIES,
+    flags: &[Stale, Neither],
+    run: Run::Read(keys::list),
+    plan: Plan::Each,
     ..LOOK
 };
 
-/// Refused like its siblings, so it tells nothing.
+/// Refused like its siblings where there is no cluster mode.
 const HELP: Command = Command {
-    run: NO_CLUSTER,
+    run: Run::Session(|call| {
+        clustering(call.server)?;
+        help::help(call)
+    }),
     ..help::HELP
 };
 
@@ -224,6 +257,7 @@ const INFO: Command = Command {
     name: "info",
     summary: "Tells how the cluster is, as this node sees it",
     tips: VARIES,
+    run: Run::Session(look::info),
     ..LOOK
 };
 
@@ -232,6 +266,7 @@ const KEYSLOT: Command = Command {
     summary: "Tells which slot a key belongs to",
     cost: "O(N) for N bytes of the key",
     args: &[Arg::text("key")],
+    run: Run::Session(keys::slot_of_key),
     ..LOOK
 };
 
@@ -241,6 +276,7 @@ const LINKS: Command = Command {
     cost: "O(N) for N nodes",
     since: "7.0.0",
     tips: VARIES,
+    run: Run::Session(look::links),
     ..LOOK
 };
 
@@ -252,12 +288,14 @@ const MEET: Command = Command {
         Arg::int("port"),
         Arg::int("cluster-bus-port").optional().since("4.0.0"),
     ],
+    run: Run::Session(order::meet),
     ..ORDER
 };
 
 const MYID: Command = Command {
     name: "myid",
     summary: "Returns this node's name",
+    run: Run::Session(look::my_id),
     ..LOOK
 };
 
@@ -266,6 +304,7 @@ const MYSHARDID: Command = Command {
     summary: "Returns the name of the shard that this node is in",
     since: "7.2.0",
     tips: VARIES,
+    run: Run::Session(look::my_shard),
     ..LOOK
 };
 
@@ -274,6 +313,7 @@ const NODES: Command = Command {
     summary: "Lists the nodes that this node knows, in the form of its file",
     cost: "O(N) for N nodes",
     tips: VARIES,
+    run: Run::Session(look::nodes),
     ..LOOK
 };
 
@@ -285,6 +325,7 @@ const REPLICAS: Command = Command {
     flags: &[Admin, Stale],
     args: NODE,
     tips: VARIES,
+    run: Run::Session(look::replicas),
     ..LOOK
 };
 
@@ -292,6 +333,7 @@ const REPLICATE: Command = Command {
     name: "replicate",
     summary: "Makes this node a replica of a master",
     args: NODE,
+    run: Run::Session(order::replicate),
     ..ORDER
 };
 
@@ -305,12 +347,14 @@ const RESET: Command = Command {
         &[Arg::word("hard", "HARD"), Arg::word("soft", "SOFT")],
     )
     .optional()],
+    run: Run::Session(order::reset),
     ..ORDER
 };
 
 const SAVECONFIG: Command = Command {
     name: "saveconfig",
     summary: "Writes what this node knows of the cluster to its file",
+    run: Run::Session(order::save),
     ..ORDER
 };
 
@@ -318,6 +362,7 @@ const SET_CONFIG_EPOCH: Command = Command {
     name: "set-config-epoch",
     summary: "Gives a new node its epoch",
     args: &[Arg::int("config-epoch")],
+    run: Run::Session(order::set_config_epoch),
     ..ORDER
 };
 
@@ -336,6 +381,10 @@ const SETSLOT: Command = Command {
             ],
         ),
     ],
+    flags: &[Admin, Stale, NoAsyncLoading, Neither],
+    // Whose keys it counts, and whom it sends elsewhere, is all done when it is answered.
+    run: Run::Write(order::set_slot),
+    plan: Plan::All,
     ..ORDER
 };
 
@@ -346,6 +395,7 @@ const SHARDS: Command = Command {
     since: "7.0.0",
     tips: VARIES,
     flags: &[Loading, Stale],
+    run: Run::Session(look::shards),
     ..LOOK
 };
 
@@ -361,7 +411,7 @@ const SLOT_STATS: Command = Command {
     summary: "Returns what slots of this node hold and cost",
     cost: "O(N) for N slots, O(N*log(N)) with ORDERBY",
     since: "8.2.0",
-    flags: &[Loading, Stale],
+    flags: &[Loading, Stale, Neither],
     tips: &["nondeterministic_output", "request_policy:all_shards"],
     args: &[Arg::one_of(
         "filter",
@@ -387,6 +437,8 @@ const SLOT_STATS: Command = Command {
         ],
     )],
     arity: Some(-4),
+    run: Run::Read(stats::slot_stats),
+    plan: Plan::Each,
     ..LOOK
 };
 
@@ -397,5 +449,6 @@ const SLOTS: Command = Command {
     tips: VARIES,
     deprecated: Some(("7.0.0", "`CLUSTER SHARDS`")),
     flags: &[Loading, Stale],
+    run: Run::Session(look::slots),
     ..LOOK
 };
