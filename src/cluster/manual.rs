@@ -3,9 +3,15 @@
 //! Agreed: the replica asks its master (MFSTART), which holds its clients back and says in its pings how far its stream goes;
 //! once the replica has that much, it asks for votes as it would if the master had failed.
 
+use super::election::Election;
+use super::frame::{FrameKind, Header, mark};
+use super::link::LinkId;
 use super::node::At;
 use super::orders::FailoverWay;
 use super::state::{Action, Cluster, Moment};
+
+/// A master holds its clients back for so many times what the failover may take.
+const PAUSE_TIMES: u64 = 2;
 
 #[derive(Debug, Default)]
 pub(super) struct ManualFailover {
@@ -20,7 +26,9 @@ pub(super) struct ManualFailover {
 }
 
 impl Cluster {
-    pub(super) fn begin_manual(&mut self, way: FailoverWay, master: At, _: Moment) {
+    pub(super) fn begin_manual(&mut self, way: FailoverWay, master: At, moment: Moment) {
+        // An election that went before has no say in this one.
+        self.election = Election::default();
         match way {
             FailoverWay::Takeover => {
                 tracing::info!("Taking over the master (user request).");
@@ -30,12 +38,69 @@ impl Cluster {
             FailoverWay::Force => {
                 tracing::info!("Forced failover user request accepted.");
                 self.manual.can_start = true;
+                self.pending.manual = true;
             }
             FailoverWay::Agreed => {
                 tracing::info!("Manual failover user request accepted.");
-                self.pending.ask_master = Some(master);
+                self.send_word(master, FrameKind::ManualStart, 0, moment);
             }
         }
+    }
+
+    /// A replica of this master asks it to stop, as it takes over.
+    pub(super) fn hear_manual_start(&mut self, from: At, link: LinkId, moment: Moment) {
+        if self.nodes[from].master != Some(self.myself) || !self.me().is_master() {
+            return;
+        }
+        self.reset_manual();
+        let patience_ms = self.settings.manual_failover_ms;
+        self.manual.end_ms = moment.now_ms + patience_ms;
+        self.manual.replica = Some(from);
+        tracing::info!(
+            "Manual failover requested by replica {}.",
+            self.nodes[from].called()
+        );
+        let until_ms = moment.now_ms + patience_ms * PAUSE_TIMES;
+        self.actions.push(Action::Pause { until_ms });
+        // It says how far the stream goes, once nothing more is written: see `finish`.
+        self.pending.paused = Some(link);
+    }
+
+    /// The master has stopped, and says how far its stream goes.
+    pub(super) fn hear_paused(&mut self, from: At, header: &Header) {
+        let paused = header.marks & mark::PAUSED != 0;
+        let mine = self.me().is_replica() && self.me().master == Some(from);
+        if self.manual.end_ms == 0 || !paused || !mine || self.manual.master_offset.is_some() {
+            return;
+        }
+        self.manual.master_offset = Some(header.repl_offset);
+        self.pending.manual = true;
+        tracing::info!(
+            "Received replication offset for paused master manual failover: {}",
+            header.repl_offset
+        );
+    }
+
+    /// Goes on with a manual failover of this replica, once it has all of its master's stream.
+    pub(super) fn go_on_manual(&mut self, moment: Moment) {
+        let manual = &mut self.manual;
+        let caught_up = manual.master_offset == Some(moment.repl_offset);
+        if manual.end_ms != 0 && !manual.can_start && caught_up {
+            manual.can_start = true;
+            tracing::info!("All master replication stream processed, manual failover can start.");
+        }
+    }
+
+    pub(super) fn give_up_manual(&mut self, moment: Moment) {
+        if self.manual.end_ms != 0 && self.manual.end_ms < moment.now_ms {
+            tracing::warn!("Manual failover timed out.");
+            self.reset_manual();
+        }
+    }
+
+    /// Whether a manual failover waits for the stream: it is looked at more often then.
+    pub fn is_hurried(&self) -> bool {
+        self.manual.end_ms != 0
     }
 
     /// Takes the master's part and its slots.
@@ -50,6 +115,7 @@ impl Cluster {
             self.free_slot(slot);
             self.give_slot(slot, self.myself);
         }
+        self.election = Election::default();
         self.pending.tell_all = true;
         self.reset_manual();
         self.changed();

@@ -6,21 +6,31 @@
 //! in one test, and a seed repeats the run.
 //!
 //! A node that is given the same frames as one of Redis says the same: `frame` has the bytes, `receive` what each frame
-//! does, `gossip` who is told of whom, `failure` when a node is dead, `election` and `manual` who takes its place, `epoch` how
+//! does, `gossip` who is told of whom, `failure` when a node is dead, `election` and `manual` who takes its place, `claims` how
 //! two that claim one slot agree, `migration` which replica moves to a master that has none.
 
+mod claims;
 mod conf;
+mod election;
+mod failure;
+mod frame;
+mod gossip;
 mod link;
 mod manual;
+mod migration;
 mod node;
 mod orders;
+mod receive;
+mod send;
 mod slots;
 mod state;
+mod tick;
 mod view;
 
 pub use conf::Reader;
+pub use frame::{BadFrame, Body, Extension, Frame, FrameKind, Gossip, Header};
 pub use link::{BusLink, LinkId};
-pub use node::{At, ClusterNode, ID_BYTES, NodeId, Nodes, Place, flag, flag_words};
+pub use node::{At, ClusterNode, NodeId, Nodes, Place, flag, flag_words};
 pub use orders::{FailoverWay, Refused};
 pub use slots::{SLOT_BYTES, SLOTS, SlotSet, slot_of};
 pub use state::{Action, Actions, Cluster, ClusterFigures, ClusterSettings, LinkFigures, Moment};

@@ -10,13 +10,15 @@ use super::link::LinkId;
 use super::slots::SlotSet;
 
 /// Characters of a node's name.
-pub const ID_BYTES: usize = 40;
+const ID_BYTES: usize = 40;
 
 /// A node's name: forty characters, hexadecimal digits wherever Redis or this server made it.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct NodeId([u8; ID_BYTES]);
 
 impl NodeId {
+    pub const BYTES: usize = ID_BYTES;
+
     /// Reads a name; none if it has another length or other characters than Redis takes.
     pub fn parse(text: &[u8]) -> Option<Self> {
         let plain = |byte: &u8| byte.is_ascii_lowercase() || byte.is_ascii_digit();

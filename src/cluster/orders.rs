@@ -5,6 +5,7 @@
 use std::borrow::Cow;
 use std::net::IpAddr;
 
+use super::election::Election;
 use super::node::{At, ClusterNode, NodeId, Place, flag};
 use super::slots::SLOTS;
 use super::state::{Action, Cluster, Moment};
@@ -181,8 +182,13 @@ impl Cluster {
             );
             self.set_master(to);
         }
-        if to == self.myself && self.importing.remove(&slot).is_some() && self.bump_alone() {
-            tracing::info!("configEpoch updated after importing slot {slot}");
+        self.unclaimed.remove(slot);
+        if to == self.myself && self.importing.remove(&slot).is_some() {
+            if self.bump_alone() {
+                tracing::info!("configEpoch updated after importing slot {slot}");
+            }
+            // The others learn of it as soon as may be.
+            self.pending.tell_all = true;
         }
         self.changed();
         Ok(())
@@ -315,6 +321,8 @@ impl Cluster {
         me.put(flag::REPLICA, true);
         me.master = Some(master);
         me.shard = shard;
+        self.election = Election::default();
+        self.reset_manual();
         self.actions.push(Action::Follow { place });
         self.changed();
     }
@@ -454,11 +462,5 @@ impl Cluster {
     pub(super) fn changed(&mut self) {
         self.pending.save = true;
         self.pending.update_state = true;
-    }
-
-    pub(super) fn close_link(&mut self, link: super::LinkId) {
-        if self.links.remove(&link).is_some() {
-            self.actions.push(Action::Close { link });
-        }
     }
 }

@@ -7,6 +7,8 @@ use std::sync::atomic::Ordering;
 use bytes::Bytes;
 use fastrand::Rng;
 
+use super::election::Election;
+use super::frame::FrameKind;
 use super::link::{BusLink, LinkId};
 use super::manual::ManualFailover;
 use super::node::{At, ClusterNode, NodeId, Nodes, Place, flag};
@@ -86,6 +88,10 @@ pub enum Action {
         until_ms: u64,
     },
     Unpause,
+    /// Nothing is written any more once the pause holds: say so over this connection, by [`Cluster::tell_paused`].
+    TellPaused {
+        link: LinkId,
+    },
     /// Delete the keys of slots that this node has lost to another.
     DropKeys {
         slots: SlotSet,
@@ -112,8 +118,12 @@ pub(super) struct Pending {
     pub view: bool,
     /// A pong goes to every node, as what it says has changed.
     pub tell_all: bool,
-    /// The master is asked to stop, as this replica takes over.
-    pub ask_master: Option<At>,
+    /// An election may go on.
+    pub failover: bool,
+    /// A manual failover may go on.
+    pub manual: bool,
+    /// Who asked this master to stop waits to hear that it has.
+    pub paused: Option<LinkId>,
 }
 
 /// Numbers for CLUSTER INFO.
@@ -161,6 +171,16 @@ pub struct Cluster {
     /// When this node last saw itself among fewer than most masters.
     pub(super) minority_ms: u64,
     pub(super) links: HashMap<LinkId, BusLink>,
+    pub(super) next_link: u64,
+    /// Slots that their owner has stopped to claim, and nobody else claims yet.
+    pub(super) unclaimed: SlotSet,
+    pub(super) election: Election,
+    pub(super) ticks: u64,
+    /// Pings sent, by which it is known whom the last one told of.
+    pub(super) pings: u64,
+    /// Frames sent and received, by type.
+    pub(super) sent: [u64; FrameKind::ALL.len()],
+    pub(super) received: [u64; FrameKind::ALL.len()],
     /// Nodes that were forgotten, and until when nobody makes it know them again.
     pub(super) banned: HashMap<NodeId, u64>,
     pub(super) overflowed_links: u64,
@@ -170,6 +190,8 @@ pub struct Cluster {
     views: u64,
 }
 
+/// What follows from a call, and from what follows from it, is done at once, but not for ever.
+const ROUNDS_MAX: usize = 4;
 /// A master that has just started doesn't serve at once: it may have been replaced meanwhile.
 const WRITABLE_DELAY_MS: u64 = 2000;
 /// A master that was cut off waits before it serves again, at least and at most so long.
@@ -197,6 +219,13 @@ impl Cluster {
             began_ms: 0,
             minority_ms: 0,
             links: HashMap::new(),
+            next_link: 1,
+            unclaimed: SlotSet::default(),
+            election: Election::default(),
+            ticks: 0,
+            pings: 0,
+            sent: Default::default(),
+            received: Default::default(),
             banned: HashMap::new(),
             overflowed_links: 0,
             manual: ManualFailover::default(),
@@ -293,18 +322,41 @@ impl Cluster {
         self.importing.clear();
     }
 
-    /// Ends a call: looks whether requests can be served, and gives what is to be done.
+    /// Ends a call: goes on with elections, looks whether requests can be served, and gives what is to be done.
     pub fn finish(&mut self, moment: Moment) -> Actions {
-        let pending = std::mem::take(&mut self.pending);
-        let mut view = pending.view || pending.save || pending.update_state;
-        if pending.update_state {
-            view |= self.update_state(moment.now_ms);
+        let mut view = false;
+        let mut save = false;
+        let mut asked_state = false;
+        // Each of them may ask for another.
+        for _ in 0..ROUNDS_MAX {
+            let pending = std::mem::take(&mut self.pending);
+            view |= pending.view || pending.save || pending.update_state;
+            save |= pending.save;
+            if pending.manual || pending.failover {
+                self.go_on_manual(moment);
+                self.strive(moment);
+            }
+            if pending.update_state && !asked_state {
+                asked_state = true;
+                view |= self.update_state(moment.now_ms);
+            }
+            if pending.tell_all {
+                self.broadcast_pong(false, moment);
+            }
+            if let Some(link) = pending.paused {
+                self.actions.push(Action::TellPaused { link });
+            }
         }
         Actions {
-            save: pending.save,
+            save,
             list: std::mem::take(&mut self.actions),
             view,
         }
+    }
+
+    /// Tells a replica that takes over how far the stream goes, now that nothing more is written.
+    pub fn tell_paused(&mut self, link: LinkId, moment: Moment) {
+        self.send_ping(link, FrameKind::Ping, moment);
     }
 
     /// Looks whether requests can be served: enough masters are reached, and every slot has an owner.
@@ -433,6 +485,8 @@ impl Cluster {
             current_epoch: self.current_epoch,
             my_epoch: self.epoch_node().config_epoch,
             overflowed_links: self.overflowed_links,
+            sent: counts(&self.sent),
+            received: counts(&self.received),
             ..ClusterFigures::default()
         };
         for owner in self.owners.iter().filter(|owner| **owner != NONE) {
@@ -452,6 +506,13 @@ impl Cluster {
         let me = self.me();
         me.master.map_or(me, |master| &self.nodes[master])
     }
+}
+
+/// Counts of frames that aren't 0, by the words for their types.
+fn counts(numbers: &[u64; FrameKind::ALL.len()]) -> Vec<(&'static str, u64)> {
+    let words = FrameKind::ALL.iter().map(|kind| kind.word());
+    let all = words.zip(numbers.iter().copied());
+    all.filter(|(_, count)| *count != 0).collect()
 }
 
 #[cfg(test)]

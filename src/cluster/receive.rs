@@ -1,0 +1,429 @@
+//! What each frame does that comes.
+
+use super::frame::{Body, Extension, Frame, FrameKind, Gossip, Header, mark};
+use super::link::{BusLink, LinkId};
+use super::node::{At, ClusterNode, Place, flag};
+use super::slots::SlotSet;
+use super::state::{Cluster, Moment};
+
+impl Cluster {
+    /// Somebody has connected.
+    pub fn accepted(&mut self, remote_ip: String, local_ip: String, moment: Moment) -> LinkId {
+        let link = self.new_link(None, moment);
+        if let Some(held) = self.links.get_mut(&link) {
+            held.open = true;
+            held.remote_ip = remote_ip;
+            held.local_ip = local_ip;
+        }
+        link
+    }
+
+    pub(super) fn new_link(&mut self, node: Option<At>, moment: Moment) -> LinkId {
+        let link = LinkId(self.next_link);
+        self.next_link += 1;
+        let held = BusLink {
+            node,
+            inbound: node.is_none(),
+            open: false,
+            created_ms: moment.now_ms,
+            remote_ip: String::new(),
+            local_ip: String::new(),
+            waiting: Default::default(),
+        };
+        self.links.insert(link, held);
+        link
+    }
+
+    /// A connection that was asked for stands.
+    pub fn connected(&mut self, link: LinkId, remote_ip: String, local_ip: String, moment: Moment) {
+        let Some(held) = self.links.get_mut(&link) else {
+            return;
+        };
+        held.open = true;
+        held.remote_ip = remote_ip;
+        held.local_ip = local_ip;
+        let Some(at) = held.node else {
+            return;
+        };
+        self.pending.view = true;
+        let waits_since_ms = self.nodes[at].ping_sent_ms;
+        let kind = match self.nodes[at].is(flag::MEET) {
+            true => FrameKind::Meet,
+            false => FrameKind::Ping,
+        };
+        self.send_ping(link, kind, moment);
+        // It has been waited for since the first ping, whatever became of the connection.
+        if waits_since_ms != 0 {
+            self.nodes[at].ping_sent_ms = waits_since_ms;
+        }
+    }
+
+    /// A connection has ended, or never stood.
+    pub fn closed(&mut self, link: LinkId) {
+        if self.links.remove(&link).is_some() {
+            self.unlink(link);
+        }
+    }
+
+    fn unlink(&mut self, link: LinkId) {
+        for (_, node) in self.nodes.iter_mut() {
+            for end in [&mut node.link, &mut node.inbound] {
+                if *end == Some(link) {
+                    *end = None;
+                    self.pending.view = true;
+                }
+            }
+        }
+    }
+
+    /// Closes a connection from this side.
+    pub(super) fn close_link(&mut self, link: LinkId) {
+        if self.links.remove(&link).is_some() {
+            self.unlink(link);
+            self.actions.push(super::Action::Close { link });
+        }
+    }
+
+    /// Whether somebody of the cluster is at the other end.
+    pub fn knows(&self, link: LinkId) -> bool {
+        self.links
+            .get(&link)
+            .is_some_and(|held| held.node.is_some())
+    }
+
+    /// A frame has come.
+    pub fn receive(&mut self, link: LinkId, frame: Frame, moment: Moment) {
+        if !self.links.contains_key(&link) {
+            return;
+        }
+        let Frame { header, body } = frame;
+        self.received[header.kind as usize] += 1;
+        let sender = self.sender(link, &header);
+        if let Some(at) = sender {
+            self.nodes[at].data_received_ms = moment.now_ms;
+            if !self.nodes[at].is(flag::HANDSHAKE) {
+                self.hear_header(at, &header, moment);
+            }
+        }
+        match (header.kind, body) {
+            (_, Body::Ping { gossip, extensions }) => {
+                self.hear_ping(link, sender, &header, &gossip, &extensions, moment);
+            }
+            (kind, body) => {
+                // Whoever isn't of the cluster has no say in it.
+                if let Some(at) = sender {
+                    self.hear_member(at, link, kind, &header, body, moment);
+                }
+            }
+        }
+    }
+
+    fn hear_member(
+        &mut self,
+        from: At,
+        link: LinkId,
+        kind: FrameKind,
+        header: &Header,
+        body: Body,
+        moment: Moment,
+    ) {
+        match (kind, body) {
+            (_, Body::Fail { id }) => self.hear_fail(from, &id, moment),
+            (_, Body::Publish { channel, message }) => {
+                self.actions.push(super::Action::Deliver {
+                    channel,
+                    message,
+                    sharded: kind == FrameKind::PublishShard,
+                });
+            }
+            (
+                _,
+                Body::Update {
+                    id,
+                    config_epoch,
+                    slots,
+                },
+            ) => {
+                self.hear_update(&id, config_epoch, &slots);
+            }
+            (FrameKind::AuthRequest, _) => self.hear_auth_request(from, header, moment),
+            (FrameKind::AuthAck, _) => self.hear_vote(from, header),
+            (FrameKind::ManualStart, _) => self.hear_manual_start(from, link, moment),
+            _ => {}
+        }
+    }
+
+    /// Who sent it: the node that the connection belongs to, or else the one that it names.
+    fn sender(&mut self, link: LinkId, header: &Header) -> Option<At> {
+        let held = self.links.get(&link)?.node;
+        if let Some(at) = held.filter(|at| !self.nodes[*at].is(flag::HANDSHAKE)) {
+            return Some(at);
+        }
+        let at = self.nodes.find(&header.sender)?;
+        // A connection that claims to be this node's own is nobody's.
+        if held.is_none() && at != self.myself {
+            if let Some(before) = self.nodes[at].inbound.take() {
+                self.close_link(before);
+            }
+            self.nodes[at].inbound = Some(link);
+            self.links.get_mut(&link)?.node = Some(at);
+        }
+        Some(at)
+    }
+
+    fn hear_header(&mut self, from: At, header: &Header, moment: Moment) {
+        if from == self.myself {
+            return;
+        }
+        if header.current_epoch > self.current_epoch {
+            self.current_epoch = header.current_epoch;
+            self.pending.save = true;
+        }
+        let node = &mut self.nodes[from];
+        if header.config_epoch > node.config_epoch {
+            node.config_epoch = header.config_epoch;
+            self.pending.save = true;
+        }
+        node.repl_offset = header.repl_offset;
+        node.repl_offset_ms = moment.now_ms;
+        self.hear_paused(from, header);
+    }
+
+    fn hear_ping(
+        &mut self,
+        link: LinkId,
+        sender: Option<At>,
+        header: &Header,
+        gossip: &[Gossip],
+        extensions: &[Extension],
+        moment: Moment,
+    ) {
+        if header.kind != FrameKind::Pong {
+            self.answer_ping(link, sender, header, gossip, moment);
+        }
+        let Some(held) = self.links.get(&link) else {
+            return;
+        };
+        if let Some(at) = held.node.filter(|_| !held.inbound)
+            && !self.hear_own_link(link, at, sender, header, moment)
+        {
+            return;
+        }
+        // A handshake may have given it its name just now.
+        let sender = self.nodes.find(&header.sender).or(sender);
+        let Some(at) = sender.filter(|at| *at != self.myself) else {
+            return;
+        };
+        let marks = flag::NO_FAILOVER | flag::EXTENSIONS;
+        let understands = header.marks & mark::EXTENSIONS != 0;
+        let node = &mut self.nodes[at];
+        node.put(marks, false);
+        node.put(header.flags & flag::NO_FAILOVER, true);
+        node.put(flag::EXTENSIONS, understands);
+        let settled = !node.is(flag::HANDSHAKE);
+        if header.kind == FrameKind::Ping && settled && self.update_address(at, link, header) {
+            self.changed();
+        }
+        self.hear_pong(link, header, moment);
+        self.hear_role(at, header);
+        self.hear_claim(at, header, moment);
+        self.hear_gossip(Some(at), gossip, moment);
+        self.hear_extensions(at, extensions, moment);
+    }
+
+    /// Answers a ping or a MEET, whoever sent it; who sends a MEET is asked for its name.
+    fn answer_ping(
+        &mut self,
+        link: LinkId,
+        sender: Option<At>,
+        header: &Header,
+        gossip: &[Gossip],
+        moment: Moment,
+    ) {
+        let Some(held) = self.links.get(&link) else {
+            return;
+        };
+        let (local_ip, remote_ip) = (held.local_ip.clone(), held.remote_ip.clone());
+        let is_meet = header.kind == FrameKind::Meet;
+        let announced = !self.settings.announce_ip.is_empty();
+        let me = &mut self.nodes[self.myself];
+        let unknown = me.place.ip.is_empty();
+        if !announced && (is_meet || unknown) && !local_ip.is_empty() && me.place.ip != local_ip {
+            tracing::info!("IP address for this node updated to {local_ip}");
+            me.place.ip = local_ip;
+            self.pending.save = true;
+        }
+        if is_meet && sender.is_none() {
+            let ip = match header.ip.is_empty() {
+                true => remote_ip,
+                false => header.ip.clone(),
+            };
+            let place = self.place_of(&ip, header.port, header.other_port, header.bus_port);
+            self.hear_meet(place, moment);
+            self.hear_gossip(None, gossip, moment);
+        }
+        self.send_ping(link, FrameKind::Pong, moment);
+    }
+
+    fn hear_meet(&mut self, place: Place, moment: Moment) {
+        let shaking = self
+            .nodes
+            .iter()
+            .filter(|(_, node)| node.is(flag::HANDSHAKE));
+        let (mut count, mut under_way) = (0, place.bus_port == 0);
+        for (_, node) in shaking {
+            count += 1;
+            under_way |= node.place == place;
+        }
+        // Strangers may not fill the list.
+        if under_way || count >= HANDSHAKES_MAX {
+            return;
+        }
+        let id = super::NodeId::random(&mut self.rng);
+        let mut node = ClusterNode::new(id, flag::HANDSHAKE, moment.now_ms);
+        node.place = place;
+        self.nodes.add(node);
+        self.pending.save = true;
+    }
+
+    /// Something has come over the connection to a node; whether it is that node that answers.
+    fn hear_own_link(
+        &mut self,
+        link: LinkId,
+        at: At,
+        sender: Option<At>,
+        header: &Header,
+        _: Moment,
+    ) -> bool {
+        if self.nodes[at].is(flag::HANDSHAKE) {
+            if let Some(known) = sender {
+                // It is known already, maybe elsewhere.
+                if known != self.myself && self.update_address(known, link, header) {
+                    self.changed();
+                }
+                self.remove_node(at);
+                return false;
+            }
+            self.nodes.rename(at, header.sender);
+            let node = &mut self.nodes[at];
+            node.put(flag::HANDSHAKE, false);
+            node.put(header.flags & (flag::MASTER | flag::REPLICA), true);
+            tracing::debug!("Handshake with node {} completed.", node.id);
+            self.changed();
+            return true;
+        }
+        if self.nodes[at].id == header.sender {
+            return true;
+        }
+        // Somebody else lives there now.
+        tracing::debug!(
+            "PONG contains mismatching sender ID. About node {}",
+            self.nodes[at].called()
+        );
+        let node = &mut self.nodes[at];
+        node.put(flag::NO_ADDRESS, true);
+        node.place = Place::default();
+        self.close_link(link);
+        self.pending.save = true;
+        false
+    }
+
+    /// The node that a connection leads to has answered.
+    fn hear_pong(&mut self, link: LinkId, header: &Header, moment: Moment) {
+        let held = self.links.get(&link).filter(|held| !held.inbound);
+        let Some(at) = held.and_then(|held| held.node) else {
+            return;
+        };
+        if header.kind == FrameKind::Pong {
+            let node = &mut self.nodes[at];
+            node.pong_received_ms = moment.now_ms;
+            node.ping_sent_ms = 0;
+            // It has met this node.
+            node.put(flag::MEET, false);
+            self.hear_alive(at, moment);
+        }
+    }
+
+    /// Whether the sender is a master or a replica, and whose.
+    fn hear_role(&mut self, at: At, header: &Header) {
+        let Some(master) = header.master else {
+            return self.note_master(at);
+        };
+        if self.nodes[at].is_master() || !self.nodes[at].is_replica() {
+            self.free_slots_of(at);
+            let node = &mut self.nodes[at];
+            node.put(flag::MASTER | flag::MIGRATE_TO, false);
+            node.put(flag::REPLICA, true);
+            self.changed();
+        }
+        let master = self.nodes.find(&master).filter(|master| *master != at);
+        if master.is_some() && self.nodes[at].master != master {
+            self.nodes[at].master = master;
+            self.pending.save = true;
+        }
+    }
+
+    /// A node that was a replica, or was not known to be either, is a master.
+    pub(super) fn note_master(&mut self, at: At) {
+        let node = &mut self.nodes[at];
+        if node.is_master() {
+            return;
+        }
+        if node.master.take().is_some() {
+            node.put(flag::MIGRATE_TO, true);
+        }
+        node.put(flag::REPLICA, false);
+        node.put(flag::MASTER, true);
+        self.changed();
+    }
+
+    /// The slots that the sender claims, or that its master does.
+    fn hear_claim(&mut self, at: At, header: &Header, moment: Moment) {
+        let node = &self.nodes[at];
+        let is_master = node.is_master();
+        let claims = if is_master { Some(at) } else { node.master };
+        let differs = claims.is_some_and(|claims| self.nodes[claims].slots != header.slots);
+        if is_master && differs {
+            self.take_claim(at, header.config_epoch, &header.slots);
+        }
+        if differs {
+            self.correct_claim(at, header, moment);
+        }
+        if is_master {
+            self.part_epochs(at, header.config_epoch);
+        }
+    }
+
+    fn hear_fail(&mut self, from: At, about: &super::NodeId, moment: Moment) {
+        let Some(at) = self.nodes.find(about) else {
+            return;
+        };
+        if !self.nodes[at].is(flag::FAIL | flag::MYSELF) {
+            tracing::info!(
+                "FAIL message received from {} about {}",
+                self.nodes[from].called(),
+                self.nodes[at].called()
+            );
+            self.mark_failed(at, moment);
+        }
+    }
+
+    /// Somebody says that another one owns slots since a later epoch.
+    fn hear_update(&mut self, id: &super::NodeId, epoch: u64, slots: &SlotSet) {
+        let Some(at) = self.nodes.find(id).filter(|at| *at != self.myself) else {
+            return;
+        };
+        if self.nodes[at].config_epoch >= epoch {
+            return;
+        }
+        if self.nodes[at].is_replica() {
+            self.note_master(at);
+        }
+        self.nodes[at].config_epoch = epoch;
+        self.pending.save = true;
+        self.take_claim(at, epoch, slots);
+    }
+}
+
+/// Nodes in handshake that others' MEETs may make at one time.
+const HANDSHAKES_MAX: usize = 1024;
