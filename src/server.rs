@@ -97,6 +97,7 @@ impl Server {
         let clustering = bus::open(&config, &disk)?;
         if clustering.is_some() {
             place_by_slots();
+            limit_databases(&config);
         }
         let (engine, journal) = (Arc::<Engine>::default(), Arc::<Journal>::default());
         let store = Store::new(config.clone(), engine.clone(), journal.clone(), disk);
@@ -269,6 +270,17 @@ impl Server {
         }
         tracing::warn!("Redis is now ready to exit, bye bye...");
         Ok(())
+    }
+}
+
+/// The slots of a cluster are those of its nodes' first databases.
+fn limit_databases(config: &Config) {
+    let count = config.databases.get();
+    if count > 1 && !config.cluster_lone_node.get() {
+        tracing::warn!(
+            "WARNING: Changing databases number from {count} to 1 since we are in cluster mode"
+        );
+        config.databases.put(1);
     }
 }
 

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use anyhow::{Context, Result, bail};
 
-use crate::cluster::{Cluster, NodeId};
+use crate::cluster::{Cluster, Moment, NodeId, SLOTS};
 use crate::command::clustering::{BUS_PORT_ABOVE, Clustering, lock_file, settings_of};
 use crate::config::Config;
 use crate::persist::disk::Disk;
@@ -25,7 +25,10 @@ pub fn open(config: &Config, disk: &Arc<dyn Disk>) -> Result<Option<Clustering>>
     let lock = lock_file(&path).map_err(|error| lock_error(&path, error))?;
     let text = fs::read_to_string(&path)
         .with_context(|| format!("Loading the cluster node config from {}", path.display()))?;
-    let cluster = cluster_of(&text, config)?;
+    let mut cluster = cluster_of(&text, config)?;
+    if config.cluster_lone_node.get() {
+        be_alone(&mut cluster)?;
+    }
     let clustering = Clustering::new(cluster, path, lock);
     if text.is_empty() {
         clustering
@@ -64,6 +67,26 @@ fn check_ports(config: &Config) -> Result<()> {
              65536, unless cluster-port names another one"
         );
     }
+    Ok(())
+}
+
+/// Gives a node that is alone all slots.
+fn be_alone(cluster: &mut Cluster) -> Result<()> {
+    if cluster.nodes().len() > 1 {
+        bail!(
+            "cluster-lone-node is yes, but the cluster config file knows other nodes: a node that left a cluster begins with \
+             another file."
+        );
+    }
+    let taken = cluster.me().slots.clone();
+    for slot in (0..SLOTS as u16).filter(|slot| !taken.has(*slot)) {
+        let free = cluster.add_slots(&[(slot, slot)]);
+        free.map_err(|refused| anyhow::anyhow!(refused.0))?;
+    }
+    cluster.finish(Moment {
+        now_ms: clock::now_ms(),
+        ..Moment::default()
+    });
     Ok(())
 }
 

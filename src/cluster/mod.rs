@@ -32,6 +32,6 @@ pub use frame::{BadFrame, Body, Extension, Frame, FrameKind, Gossip, Header};
 pub use link::{BusLink, LinkId};
 pub use node::{At, ClusterNode, NodeId, Nodes, Place, flag, flag_words};
 pub use orders::{FailoverWay, Refused};
-pub use slots::{SLOT_BYTES, SLOTS, SlotSet, slot_of};
+pub use slots::{SLOT_BYTES, SLOTS, SlotSet, slot_of, slot_of_pattern};
 pub use state::{Action, Actions, Cluster, ClusterFigures, ClusterSettings, LinkFigures, Moment};
 pub use view::{NONE, NodeView, Owners, View};

@@ -55,6 +55,20 @@ fn tag_of(key: &[u8]) -> &[u8] {
     }
 }
 
+/// The slot that all keys belong to which a pattern matches; none if they may belong to several.
+pub fn slot_of_pattern(pattern: &[u8]) -> Option<u16> {
+    let mut open = None;
+    for (at, byte) in pattern.iter().enumerate() {
+        match (byte, open) {
+            (b'*' | b'?' | b'[' | b'\\', _) => return None,
+            (b'{', None) => open = Some(at),
+            (b'}', Some(open)) if at > open + 1 => break,
+            _ => {}
+        }
+    }
+    Some(slot_of(pattern))
+}
+
 /// A set of slots, one bit each.
 #[derive(Clone, PartialEq, Eq)]
 pub struct SlotSet {
@@ -208,6 +222,17 @@ mod tests {
             ("foo{bar", 15278),
         ] {
             assert_eq!(slot_of(key.as_bytes()), slot, "{key}");
+        }
+    }
+
+    #[test]
+    fn patterns_have_a_slot_if_their_tag_tells_it() {
+        assert_eq!(slot_of_pattern(b"{a}*"), Some(slot_of(b"a")));
+        assert_eq!(slot_of_pattern(b"x{a}*{b}"), Some(slot_of(b"a")));
+        assert_eq!(slot_of_pattern(b"plain"), Some(slot_of(b"plain")));
+        for open in [&b"*{a}"[..], b"{a*}", b"{}*", b"a?", b"[a]", b"{a"] {
+            let whole = open == b"{a";
+            assert_eq!(slot_of_pattern(open).is_some(), whole, "{open:?}");
         }
     }
 

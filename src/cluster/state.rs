@@ -477,6 +477,11 @@ impl Cluster {
         self.links.values().filter_map(figures).collect()
     }
 
+    /// Connections of the bus, either way.
+    pub fn connections(&self) -> usize {
+        self.links.len()
+    }
+
     pub fn figures(&self) -> ClusterFigures {
         let mut figures = ClusterFigures {
             is_ok: self.is_ok,

@@ -96,6 +96,28 @@ impl Shared {
         })
     }
 
+    /// What INFO and HELLO call the server's mode.
+    pub fn mode(&self) -> &'static str {
+        match self.clustering {
+            Some(_) => "cluster",
+            None => "standalone",
+        }
+    }
+
+    /// Connections of the cluster's bus.
+    pub fn cluster_connections(&self) -> usize {
+        let clustering = self.clustering.as_ref();
+        clustering.map_or(0, |on| on.look(|cluster| cluster.connections()))
+    }
+
+    /// Refuses what Redis doesn't do in cluster mode: where all slots are one node's, nothing stands against it.
+    pub fn without_cluster(&self, why: &'static str) -> Result<(), Fail> {
+        match self.redirecting() {
+            Some(_) => Err(Fail::Says(why)),
+            None => Ok(()),
+        }
+    }
+
     /// Whether any database has keys.
     pub fn has_keys(&self) -> bool {
         let engine = &self.store.engine;

@@ -139,6 +139,7 @@ fn hello(call: &mut SessionCall<'_>) -> Done {
 
 fn introduce(call: &mut SessionCall<'_>) {
     let (id, resp3) = (call.session.client.id, call.session.resp3);
+    let mode = call.server.mode();
     let out = &mut *call.out;
     out.map(7);
     for (field, value) in [("server", "redis"), ("version", REDIS_VERSION)] {
@@ -149,7 +150,7 @@ fn introduce(call: &mut SessionCall<'_>) {
     out.int(if resp3 { 3 } else { 2 });
     out.bulk("id");
     out.int(id as i64);
-    for (field, value) in [("mode", "standalone"), ("role", "master")] {
+    for (field, value) in [("mode", mode), ("role", "master")] {
         out.bulk(field);
         out.bulk(value);
     }
@@ -237,6 +238,10 @@ const SELECT: Command = Command {
 
 fn select(call: &mut SessionCall<'_>) -> Done {
     let db = call.args.small_int()?;
+    if db != 0 {
+        let why = "SELECT is not allowed in cluster mode";
+        call.server.without_cluster(why)?;
+    }
     let count = call.server.config.databases.get();
     if !(0..count).contains(&db) {
         return Err(Fail::Says("DB index is out of range"));

@@ -8,7 +8,7 @@ use crate::engine::GaveUp;
 pub fn slot_of_key(call: &mut SessionCall<'_>) -> Done {
     clustering(call.server)?;
     let key = call.args.next()?;
-    call.out.int(slot_of(key).into());
+    call.out.int(slot_of(key));
     Ok(Flow::Done)
 }
 

@@ -127,8 +127,8 @@ pub fn slots(call: &mut SessionCall<'_>) -> Done {
             let replicas = view.replicas(owner).filter(|node| has_data(server, node));
             let nodes: Vec<&NodeView> = std::iter::once(master).chain(replicas).collect();
             out.array(2 + nodes.len());
-            out.int(first.into());
-            out.int(last.into());
+            out.int(first);
+            out.int(last);
             nodes.iter().for_each(|node| tell_node(server, node, tls, out));
         }
     })
@@ -175,7 +175,7 @@ fn endpoint<'n>(server: &Shared, node: &'n NodeView) -> Option<&'n str> {
 fn tell_node(server: &Shared, node: &NodeView, tls: bool, out: &mut Reply) {
     out.array(4);
     out.bulk_or_null(endpoint(server, node).map(str::as_bytes));
-    out.int(if tls { node.tls_port } else { node.tcp_port }.into());
+    out.int(if tls { node.tls_port } else { node.tcp_port });
     out.bulk(node.id.as_bytes());
     let kind = server.config.cluster_preferred_endpoint_type.get();
     let mut more = Vec::new();
@@ -212,8 +212,8 @@ pub fn shards(call: &mut SessionCall<'_>) -> Done {
             out.bulk("slots");
             out.array(2 * ranges.len());
             for (first, last) in ranges {
-                out.int(first.into());
-                out.int(last.into());
+                out.int(first);
+                out.int(last);
             }
             out.bulk("nodes");
             out.array(nodes.len());
@@ -232,7 +232,7 @@ fn tell_member(server: &Shared, node: &NodeView, out: &mut Reply) {
     out.bulk(node.id.as_bytes());
     for (name, port) in ports {
         out.bulk(name);
-        out.int((*port).into());
+        out.int(*port);
     }
     out.bulk("ip");
     out.bulk(&node.ip);

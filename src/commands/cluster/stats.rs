@@ -65,7 +65,7 @@ pub fn slot_stats(call: &mut ReadCall<'_>) -> Done {
     call.out.array(rows.len());
     for row in rows {
         call.out.array(2);
-        call.out.int(row.slot.into());
+        call.out.int(row.slot);
         call.out.map(1 + if costs { COSTS.len() } else { 0 });
         call.out.bulk("key-count");
         call.out.count(row.keys as usize);

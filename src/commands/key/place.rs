@@ -92,6 +92,10 @@ fn copy(call: &mut WriteCall<'_>) -> Done {
             return Err(Fail::SYNTAX);
         }
     }
+    if db != 0 {
+        let why = "Copying to another database is not allowed in cluster mode";
+        call.server.without_cluster(why)?;
+    }
     if db == call.db.index() && from == to {
         return Err(Fail::Says("source and destination objects are the same"));
     }
@@ -132,6 +136,8 @@ pub const MOVE: Command = Command {
 };
 
 fn move_db(call: &mut WriteCall<'_>) -> Done {
+    let why = "MOVE is not allowed in cluster mode";
+    call.server.without_cluster(why)?;
     let (key, number) = (call.args.next()?, call.args.next()?);
     let number = small_int(number)?;
     let db = database(call, number)?;

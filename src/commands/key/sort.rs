@@ -2,7 +2,10 @@
 
 use std::cmp::Ordering;
 
+use self::Follows::{By, Get};
+use crate::cluster::{slot_of, slot_of_pattern};
 use crate::command::Flag::DenyOom;
+use crate::command::shared::Shared;
 use crate::command::{
     Arg, Args, Begin, Command, Done, Fail, Find, Flow, KeySpec, KeyUse, Plan, ReadCall, Run,
     WriteCall, reads_every_key,
@@ -134,7 +137,7 @@ impl<'a> Options<'a> {
     fn parse(
         args: &mut Args<'a>,
         may_store: bool,
-        may_follow: &dyn Fn() -> bool,
+        may_follow: &dyn Fn(Follows, &[u8]) -> Result<(), Fail>,
     ) -> Result<Self, Fail> {
         let mut options = Options {
             key: args.next()?,
@@ -164,19 +167,14 @@ impl<'a> Options<'a> {
                 let by = args.next()?;
                 options.by = Some(by);
                 let named = by.contains(&b'*');
-                if named && !may_follow() {
-                    return Err(Fail::Says(
-                        "BY option of SORT denied due to insufficient ACL permissions.",
-                    ));
+                if named {
+                    may_follow(By, by)?;
                 }
                 options.unsorted |= !named;
             } else if args.word_with("GET", 1) {
-                if !may_follow() {
-                    return Err(Fail::Says(
-                        "GET option of SORT denied due to insufficient ACL permissions.",
-                    ));
-                }
-                options.gets.push(args.next()?);
+                let get = args.next()?;
+                may_follow(Get, get)?;
+                options.gets.push(get);
             } else {
                 return Err(Fail::SYNTAX);
             }
@@ -185,9 +183,52 @@ impl<'a> Options<'a> {
     }
 }
 
+/// The options that name keys after elements.
+#[derive(Clone, Copy)]
+enum Follows {
+    By,
+    Get,
+}
+
+/// Whether keys that a pattern names may be read: in a cluster, they must be in the slot of the key that is sorted, and
+/// the user must be one who may read any.
+fn may_follow(
+    server: &Shared,
+    key: &[u8],
+    option: Follows,
+    pattern: &[u8],
+    reads_all: impl FnOnce() -> bool,
+) -> Result<(), Fail> {
+    let elsewhere = match option {
+        By => {
+            "BY option of SORT denied in Cluster mode when keys formed by the pattern may be in different slots."
+        }
+        Get => {
+            "GET option of SORT denied in Cluster mode when keys formed by the pattern may be in different slots."
+        }
+    };
+    let names_elements = pattern != b"#";
+    if names_elements && slot_of_pattern(pattern) != Some(slot_of(key)) {
+        server.without_cluster(elsewhere)?;
+    }
+    let denied = match option {
+        By => "BY option of SORT denied due to insufficient ACL permissions.",
+        Get => "GET option of SORT denied due to insufficient ACL permissions.",
+    };
+    match reads_all() {
+        true => Ok(()),
+        false => Err(Fail::Says(denied)),
+    }
+}
+
 fn sort(call: &mut WriteCall<'_>) -> Done {
     let (user, entry, argv) = (call.user, call.entry, call.args.all());
-    let may_follow = || reads_every_key(user, entry, argv);
+    let server = call.server;
+    let may_follow = |option: Follows, pattern: &[u8]| {
+        may_follow(server, argv[1], option, pattern, || {
+            reads_every_key(user, entry, argv)
+        })
+    };
     let mut options = Options::parse(&mut call.args, true, &may_follow)?;
     options.ordered = call.scripted || options.store.is_some();
     let elements = sorted(&call.db, &options)?;
@@ -221,7 +262,12 @@ fn sort(call: &mut WriteCall<'_>) -> Done {
 
 fn sort_ro(call: &mut ReadCall<'_>) -> Done {
     let (user, entry, argv) = (call.user, call.entry, call.args.all());
-    let may_follow = || reads_every_key(user, entry, argv);
+    let server = call.server;
+    let may_follow = |option: Follows, pattern: &[u8]| {
+        may_follow(server, argv[1], option, pattern, || {
+            reads_every_key(user, entry, argv)
+        })
+    };
     let mut options = Options::parse(&mut call.args, false, &may_follow)?;
     options.ordered = call.scripted;
     let elements = sorted(&call.db, &options)?;

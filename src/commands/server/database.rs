@@ -111,6 +111,8 @@ pub const SWAPDB: Command = Command {
 };
 
 fn swapdb(call: &mut WriteCall<'_>) -> Done {
+    let why = "SWAPDB is not allowed in cluster mode";
+    call.server.without_cluster(why)?;
     let first = index(&mut call.args, "invalid first DB index")?;
     let second = index(&mut call.args, "invalid second DB index")?;
     let databases = call.server.config.databases.get();

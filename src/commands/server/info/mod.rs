@@ -134,7 +134,10 @@ const SECTIONS: &[Section] = &[
     Section {
         title: "Cluster",
         usual: true,
-        write: |_, page| page.line("cluster_enabled", 0),
+        write: |report, page| {
+            let on = report.server.clustering.is_some();
+            page.line("cluster_enabled", u8::from(on));
+        },
     },
     Section {
         title: "Keyspace",

@@ -18,7 +18,7 @@ pub fn server(report: &Report<'_>, page: &mut Page<'_>) {
     page.line("redis_git_sha1", "00000000");
     page.line("redis_git_dirty", 0);
     page.line("redis_build_id", "0");
-    page.line("redis_mode", "standalone");
+    page.line("redis_mode", shared.mode());
     page.line("os", system());
     page.line("arch_bits", usize::BITS);
     page.line("monotonic_clock", "POSIX clock_gettime");
@@ -114,7 +114,7 @@ pub fn clients(report: &Report<'_>, page: &mut Page<'_>) {
     let shared = report.server;
     let tally = report.clients();
     page.line("connected_clients", tally.count);
-    page.line("cluster_connections", 0);
+    page.line("cluster_connections", shared.cluster_connections());
     page.line("maxclients", shared.config.maxclients.get());
     page.line("client_recent_max_input_buffer", tally.input_bytes_max);
     page.line("client_recent_max_output_buffer", tally.output_bytes_max);
