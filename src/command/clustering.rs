@@ -86,6 +86,11 @@ impl Clustering {
         &self.kept[(kind as usize * 2 + usize::from(resp3)) * 2 + usize::from(tls)]
     }
 
+    /// Forgets the replies that are kept, as a directive that is in them has changed.
+    fn forget_kept(&self) {
+        self.kept.iter().for_each(|kept| kept.store(Arc::default()));
+    }
+
     /// Looks at what pictures don't show.
     pub fn look<T>(&self, look: impl FnOnce(&Cluster) -> T) -> T {
         look(&self.state.lock())
@@ -189,6 +194,7 @@ impl Shared {
     pub fn apply_cluster(&self) {
         if let Some(clustering) = &self.clustering {
             let settings = settings_of(&self.config);
+            clustering.forget_kept();
             self.in_cluster(clustering, |cluster, _| {
                 if *cluster.settings() != settings {
                     cluster.configure(settings);

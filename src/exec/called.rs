@@ -218,6 +218,10 @@ impl Worker {
                     "Command '{}' in script attempted to access keys that don't hash to the same slot",
                     entry.full_name
                 )),
+                slots::TRY_AGAIN => Fail::said(format!(
+                    "Unable to execute command '{}' in script because undeclared keys were accessed during rehashing of the slot",
+                    entry.full_name
+                )),
                 _ => Fail::Says("Script attempted to access a non local key in a cluster node"),
             });
         }

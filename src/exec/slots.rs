@@ -105,7 +105,7 @@ pub(super) const DOWN: &str = "CLUSTERDOWN The cluster is down";
 pub(super) const DOWN_READS: &str = "CLUSTERDOWN The cluster is down and only accepts read commands";
 const UNBOUND: &str = "CLUSTERDOWN Hash slot not served";
 pub(super) const CROSS: &str = "CROSSSLOT Keys in request don't hash to the same slot";
-const TRY_AGAIN: &str = "TRYAGAIN Multiple keys request during rehashing of slot";
+pub(super) const TRY_AGAIN: &str = "TRYAGAIN Multiple keys request during rehashing of slot";
 
 impl Worker {
     /// The cluster's picture, if clients may be sent elsewhere: as of when the guards were asked.

@@ -4,7 +4,7 @@ use super::clustering;
 use crate::cluster::{Cluster, FailoverWay, Moment, Refused, SLOTS};
 use crate::command::clustering::BUS_PORT_ABOVE;
 use crate::command::shared::Shared;
-use crate::command::{Done, Fail, Flow, SessionCall, WriteCall};
+use crate::command::{Args, Done, Fail, Flow, SessionCall, WriteCall};
 use crate::engine::GaveUp;
 use crate::util::number;
 
@@ -121,14 +121,18 @@ pub fn failover(call: &mut SessionCall<'_>) -> Done {
 
 /// An argument too many, as Redis says it of these.
 fn no_more(call: &SessionCall<'_>) -> Result<(), Fail> {
-    let given = call.args.all()[1];
     match call.args.is_empty() {
         true => Ok(()),
-        false => Err(Fail::said(format!(
-            "unknown subcommand or wrong number of arguments for '{}'. Try CLUSTER HELP.",
-            String::from_utf8_lossy(given)
-        ))),
+        false => Err(bad_count(&call.args)),
     }
+}
+
+/// What a subcommand says that counts its arguments itself.
+pub fn bad_count(args: &Args<'_>) -> Fail {
+    Fail::said(format!(
+        "unknown subcommand or wrong number of arguments for '{}'. Try CLUSTER HELP.",
+        String::from_utf8_lossy(args.all()[1])
+    ))
 }
 
 pub fn forget(call: &mut SessionCall<'_>) -> Done {

@@ -78,7 +78,10 @@ pub fn slot_stats(call: &mut ReadCall<'_>) -> Done {
 }
 
 fn filter(args: &mut Args<'_>, costs: bool) -> Result<Filter, Fail> {
-    if args.word_with("SLOTSRANGE", 2) && args.len() == 2 {
+    if args.word("SLOTSRANGE") {
+        if args.len() != 2 {
+            return Err(super::order::bad_count(args));
+        }
         let (first, last) = (slot(args.next()?)?, slot(args.next()?)?);
         if first > last {
             return Err(Fail::said(format!(
