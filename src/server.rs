@@ -18,7 +18,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::acl::Users;
 use crate::background;
-use crate::bus;
+use crate::bus::{self, Bus};
 use crate::command::Registry;
 use crate::command::clustering::Clustering;
 use crate::command::guards::Guards;
@@ -45,6 +45,7 @@ pub struct Server {
     engine: Arc<Engine>,
     runtime: LocalRuntime,
     listeners: Listeners,
+    bus: Bus,
 }
 
 impl Server {
@@ -71,6 +72,8 @@ impl Server {
         users::begin(&users, &loaded.users, &config).map_err(anyhow::Error::msg)?;
         let runtime = runtime()?;
         let listeners = runtime.block_on(async { Listeners::open(&config) })?;
+        let clustering = bus::open(&config, &disk)?;
+        let bus = Bus::open(&config, clustering.as_ref())?;
         if listeners.tcp_ports().next().is_none() && !listeners.has_unix() {
             bail!("Configured to not listen anywhere, exiting.");
         }
@@ -92,10 +95,9 @@ impl Server {
             workers,
             port: listeners.tcp_ports().next().unwrap_or(0),
         };
-        // Four more than workers: the sweep, the cron, the loader and the link to a master count, too.
-        let stats = Stats::new(workers + 4, registry.entries().len());
+        // Five more than workers: the sweep, the cron, the loader, the link to a master and the cluster's bus count, too.
+        let stats = Stats::new(workers + 5, registry.entries().len());
         let (engine, journal) = (Arc::<Engine>::default(), Arc::<Journal>::default());
-        let clustering = bus::open(&config, &disk)?;
         let store = Store::new(config.clone(), engine.clone(), journal.clone(), disk);
         let shared = Arc::new(Shared::new(
             config,
@@ -133,6 +135,7 @@ impl Server {
             engine,
             runtime,
             listeners,
+            bus,
         })
     }
 
@@ -152,6 +155,7 @@ impl Server {
             engine,
             runtime,
             listeners,
+            bus,
         } = self;
         let garbage = background::start_freeing(&shared)?;
         let alarm = Arc::new(Alarm::default());
@@ -219,6 +223,7 @@ impl Server {
                 linked.end_scripts();
                 Ok(())
             })?;
+        let carriers = bus::serve(bus, worker(count + 4))?;
         let first = Rc::new(worker(0));
         runtime.block_on(async {
             let _service = Service::begin();
@@ -250,7 +255,7 @@ impl Server {
         drop(serving);
         // Nothing is ever sent: the channel closes with the last of them.
         let _ = served.recv();
-        for thread in [sweep, link] {
+        for thread in [sweep, link].into_iter().chain(carriers) {
             joined(thread)??;
         }
         let loaded = joined(loader)?;
@@ -294,6 +299,9 @@ fn load(loader: Worker, ready: Ready) -> Result<JoinHandle<Result<()>>> {
             match &loaded {
                 Ok(()) => {
                     shared.store.loading.end();
+                    if let Some(clustering) = &shared.clustering {
+                        clustering.set_ready();
+                    }
                     ready.announce(&shared);
                 }
                 // It goes on loading until it is gone: what it acknowledged now would be kept nowhere.
@@ -412,7 +420,7 @@ impl Shared {
             store,
             scripts: Default::default(),
             pause: Default::default(),
-            guards: Guards::new(about.workers + 4),
+            guards: Guards::new(about.workers + 5),
             tls: Tls::default(),
             replication: Default::default(),
             clustering,
