@@ -22,9 +22,10 @@
 //! A module uses only the floors below it. `tests/floors.rs` reads this table and every `use crate::`, and checks.
 //!
 //! ```text
-//! 12  server background daemon log cli testing   put the parts together
+//! 13  server background daemon log cli testing   put the parts together
+//! 12  bus        the cluster's connections and clock
 //! 11  net        sockets: listener, connection
-//! 10  repl bus   full syncs, and the link to a master; the cluster's connections and clock
+//! 10  repl       full syncs, and the link to a master
 //!  9  exec       finds, admits, locks, runs and commits requests; transactions, scripts, blocked clients, expiry, eviction
 //!  8  commands   one file for each group of related commands; families never import each other
 //!  7  command    the words that commands are written in, and what workers share

@@ -18,7 +18,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::acl::Users;
 use crate::background;
-use crate::bus;
+use crate::bus::{self, Bus};
 use crate::command::Registry;
 use crate::command::clustering::Clustering;
 use crate::command::guards::Guards;
@@ -45,6 +45,7 @@ pub struct Server {
     engine: Arc<Engine>,
     runtime: LocalRuntime,
     listeners: Listeners,
+    bus: Bus,
 }
 
 impl Server {
@@ -71,6 +72,8 @@ impl Server {
         users::begin(&users, &loaded.users, &config).map_err(anyhow::Error::msg)?;
         let runtime = runtime()?;
         let listeners = runtime.block_on(async { Listeners::open(&config) })?;
+        let clustering = bus::open(&config, &disk)?;
+        let bus = Bus::open(&config, clustering.as_ref())?;
         if listeners.tcp_ports().next().is_none() && !listeners.has_unix() {
             bail!("Configured to not listen anywhere, exiting.");
         }
@@ -92,9 +95,8 @@ impl Server {
             workers,
             port: listeners.tcp_ports().next().unwrap_or(0),
         };
-        // Four more than workers: the sweep, the cron, the loader and the link to a master count, too.
-        let stats = Stats::new(workers + 4, registry.entries().len());
-        let clustering = bus::open(&config, &disk)?;
+        // Five more than workers: the sweep, the cron, the loader, the link to a master and the cluster's bus count, too.
+        let stats = Stats::new(workers + 5, registry.entries().len());
         if clustering.is_some() {
             place_by_slots();
             limit_databases(&config);
@@ -137,6 +139,7 @@ impl Server {
             engine,
             runtime,
             listeners,
+            bus,
         })
     }
 
@@ -156,6 +159,7 @@ impl Server {
             engine,
             runtime,
             listeners,
+            bus,
         } = self;
         let garbage = background::start_freeing(&shared)?;
         let alarm = Arc::new(Alarm::default());
@@ -223,6 +227,7 @@ impl Server {
                 linked.end_scripts();
                 Ok(())
             })?;
+        let carriers = bus::serve(bus, worker(count + 4))?;
         let first = Rc::new(worker(0));
         runtime.block_on(async {
             let _service = Service::begin();
@@ -254,7 +259,7 @@ impl Server {
         drop(serving);
         // Nothing is ever sent: the channel closes with the last of them.
         let _ = served.recv();
-        for thread in [sweep, link] {
+        for thread in [sweep, link].into_iter().chain(carriers) {
             joined(thread)??;
         }
         let loaded = joined(loader)?;
@@ -309,6 +314,9 @@ fn load(loader: Worker, ready: Ready) -> Result<JoinHandle<Result<()>>> {
             match &loaded {
                 Ok(()) => {
                     shared.store.loading.end();
+                    if let Some(clustering) = &shared.clustering {
+                        clustering.set_ready();
+                    }
                     ready.announce(&shared);
                 }
                 // It goes on loading until it is gone: what it acknowledged now would be kept nowhere.
@@ -427,7 +435,7 @@ impl Shared {
             store,
             scripts: Default::default(),
             pause: Default::default(),
-            guards: Guards::new(about.workers + 4),
+            guards: Guards::new(about.workers + 5),
             tls: Tls::default(),
             replication: Default::default(),
             clustering,

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use anyhow::{Context, Result, bail};
 
 use crate::cluster::{Cluster, Moment, NodeId, SLOTS};
-use crate::command::clustering::{BUS_PORT_ABOVE, Clustering, lock_file, settings_of};
+use crate::command::clustering::{Clustering, bus_port, lock_file, settings_of};
 use crate::config::Config;
 use crate::persist::disk::Disk;
 use crate::util::{chance, clock};
@@ -20,16 +20,16 @@ pub fn open(config: &Config, disk: &Arc<dyn Disk>) -> Result<Option<Clustering>>
     if config.replicaof.get().0.is_some() {
         bail!("replicaof directive not allowed in cluster mode");
     }
-    check_ports(config)?;
+    let bus_port = check_ports(config)?;
     let path = config.place_of(&config.cluster_config_file.get());
     let lock = lock_file(&path).map_err(|error| lock_error(&path, error))?;
     let text = fs::read_to_string(&path)
         .with_context(|| format!("Loading the cluster node config from {}", path.display()))?;
-    let mut cluster = cluster_of(&text, config)?;
+    let mut cluster = cluster_of(&text, config, bus_port)?;
     if config.cluster_lone_node.get() {
         be_alone(&mut cluster)?;
     }
-    let clustering = Clustering::new(cluster, path, lock);
+    let clustering = Clustering::new(cluster, bus_port, path, lock);
     if text.is_empty() {
         clustering
             .save(disk)
@@ -51,7 +51,8 @@ fn lock_error(path: &Path, error: TryLockError) -> anyhow::Error {
     }
 }
 
-fn check_ports(config: &Config) -> Result<()> {
+/// The port for the bus.
+fn check_ports(config: &Config) -> Result<u16> {
     let (main, name) = match config.tls_cluster.get() {
         true => (config.tls_port.get(), "TLS port"),
         false => (config.port.get(), "port"),
@@ -61,13 +62,12 @@ fn check_ports(config: &Config) -> Result<()> {
             "A cluster's node needs a {name} for clients: it tells the others where it is reached."
         );
     }
-    if config.cluster_port.get() == 0 && main + BUS_PORT_ABOVE > i64::from(u16::MAX) {
-        bail!(
+    u16::try_from(bus_port(config)).map_err(|_| {
+        anyhow::anyhow!(
             "Cluster bus port number too high: the bus listens at the {name} number plus 10000, which must be lower than \
              65536, unless cluster-port names another one"
-        );
-    }
-    Ok(())
+        )
+    })
 }
 
 /// Gives a node that is alone all slots.
@@ -90,8 +90,8 @@ fn be_alone(cluster: &mut Cluster) -> Result<()> {
     Ok(())
 }
 
-fn cluster_of(text: &str, config: &Config) -> Result<Cluster> {
-    let settings = settings_of(config);
+fn cluster_of(text: &str, config: &Config, bus_port: u16) -> Result<Cluster> {
+    let settings = settings_of(config, bus_port);
     let mut rng = chance::generator();
     if !text.is_empty() {
         let cluster = Cluster::read(text, settings, rng, clock::now_ms()).map_err(|why| {

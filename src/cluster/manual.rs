@@ -19,6 +19,8 @@ pub(super) struct ManualFailover {
     pub end_ms: u64,
     /// Of a master: who takes over.
     pub replica: Option<At>,
+    /// Of a master: nothing is written any more.
+    pub stopped: bool,
     /// Of a replica: how far its master's stream goes, once that has stopped.
     pub master_offset: Option<u64>,
     /// Of a replica: it may ask for votes.
@@ -62,8 +64,8 @@ impl Cluster {
         );
         let until_ms = moment.now_ms + patience_ms * PAUSE_TIMES;
         self.actions.push(Action::Pause { until_ms });
-        // It says how far the stream goes, once nothing more is written: see `finish`.
-        self.pending.paused = Some(link);
+        // It is told how far the stream goes, once nothing more is written.
+        self.actions.push(Action::TellPaused { link });
     }
 
     /// The master has stopped, and says how far its stream goes.
@@ -84,10 +86,19 @@ impl Cluster {
     /// Goes on with a manual failover of this replica, once it has all of its master's stream.
     pub(super) fn go_on_manual(&mut self, moment: Moment) {
         let manual = &mut self.manual;
-        let caught_up = manual.master_offset == Some(moment.repl_offset);
+        let wanted = manual.master_offset;
+        let caught_up = wanted.is_some_and(|offset| moment.repl_offset >= offset);
         if manual.end_ms != 0 && !manual.can_start && caught_up {
             manual.can_start = true;
             tracing::info!("All master replication stream processed, manual failover can start.");
+        }
+    }
+
+    /// Tells a replica that takes over how far the stream goes, now that nothing more is written.
+    pub fn tell_paused(&mut self, link: LinkId, moment: Moment) {
+        if self.manual.replica.is_some() {
+            self.manual.stopped = true;
+            self.send_ping(link, FrameKind::Ping, moment);
         }
     }
 

@@ -1,5 +1,8 @@
 //! What each frame does that comes.
 
+use std::sync::Arc;
+use std::sync::atomic::AtomicUsize;
+
 use super::frame::{Body, Extension, Frame, FrameKind, Gossip, Header, mark};
 use super::link::{BusLink, LinkId};
 use super::node::{At, ClusterNode, Place, flag};
@@ -82,6 +85,17 @@ impl Cluster {
             self.unlink(link);
             self.actions.push(super::Action::Close { link });
         }
+    }
+
+    /// How many bytes wait for a connection, as its socket counts them down.
+    pub fn waiting(&self, link: LinkId) -> Option<Arc<AtomicUsize>> {
+        self.links.get(&link).map(|held| held.waiting.clone())
+    }
+
+    /// Connections of which nobody knows whose they are.
+    pub fn strangers(&self) -> usize {
+        let links = self.links.values();
+        links.filter(|held| held.node.is_none()).count()
     }
 
     /// Whether somebody of the cluster is at the other end.

@@ -1,5 +1,7 @@
 //! What this node says of itself, and to whom.
 
+use std::sync::atomic::Ordering;
+
 use bytes::Bytes;
 
 use super::frame::{Body, Frame, FrameKind, Header, mark};
@@ -17,7 +19,7 @@ impl Cluster {
             true => (me.place.tls_port, me.place.tcp_port),
             false => (me.place.tcp_port, me.place.tls_port),
         };
-        let paused = me.is_master() && self.manual.end_ms != 0;
+        let paused = me.is_master() && self.manual.stopped;
         Header {
             kind,
             sender: me.id,
@@ -45,7 +47,7 @@ impl Cluster {
         let Some(held) = self.links.get(&link).filter(|held| held.open) else {
             return;
         };
-        let waiting = held.waiting.load(std::sync::atomic::Ordering::Relaxed);
+        let waiting = held.waiting.fetch_add(frame.len(), Ordering::Relaxed);
         let most = self.settings.link_bytes_max;
         if most != 0 && waiting > most {
             tracing::warn!(

@@ -49,6 +49,8 @@ pub struct Moment {
     pub now_ms: u64,
     /// The end of the stream of edits: its own, or its master's as far as it was applied.
     pub repl_offset: u64,
+    /// Whether it copies somebody.
+    pub has_master: bool,
     /// Whether the link to its master stands.
     pub master_linked: bool,
     /// For how long nothing has come from its master.
@@ -122,8 +124,6 @@ pub(super) struct Pending {
     pub failover: bool,
     /// A manual failover may go on.
     pub manual: bool,
-    /// Who asked this master to stop waits to hear that it has.
-    pub paused: Option<LinkId>,
 }
 
 /// Numbers for CLUSTER INFO.
@@ -343,20 +343,12 @@ impl Cluster {
             if pending.tell_all {
                 self.broadcast_pong(false, moment);
             }
-            if let Some(link) = pending.paused {
-                self.actions.push(Action::TellPaused { link });
-            }
         }
         Actions {
             save,
             list: std::mem::take(&mut self.actions),
             view,
         }
-    }
-
-    /// Tells a replica that takes over how far the stream goes, now that nothing more is written.
-    pub fn tell_paused(&mut self, link: LinkId, moment: Moment) {
-        self.send_ping(link, FrameKind::Ping, moment);
     }
 
     /// Looks whether requests can be served: enough masters are reached, and every slot has an owner.

@@ -2,7 +2,7 @@
 
 use super::failure::DEAD;
 use super::frame::FrameKind;
-use super::node::{At, flag};
+use super::node::{At, Place, flag};
 use super::state::{Action, Cluster, Moment};
 
 /// A node is given so long, at least, to tell its name.
@@ -31,6 +31,7 @@ impl Cluster {
                 self.watch(at, moment);
             }
         }
+        self.copy_master(moment);
         self.give_up_manual(moment);
         if self.me().is_replica() {
             self.go_on_manual(moment);
@@ -38,6 +39,21 @@ impl Cluster {
             self.move_to_orphan(moment);
         }
         self.pending.update_state |= !self.is_ok;
+    }
+
+    /// A replica that copies nobody yet begins to, once its master's address is known.
+    fn copy_master(&mut self, moment: Moment) {
+        if let Some(place) = self.master_place().filter(|_| !moment.has_master) {
+            self.actions.push(Action::Follow { place });
+        }
+    }
+
+    /// Where this node's master is, if it is a replica.
+    pub fn master_place(&self) -> Option<Place> {
+        let me = self.me();
+        let master = &self.nodes[me.master.filter(|_| me.is_replica())?];
+        let known = !master.is(flag::NO_ADDRESS) && !master.place.ip.is_empty();
+        known.then(|| master.place.clone())
     }
 
     /// Looks at a manual failover between two ticks.

@@ -8,6 +8,7 @@ use std::fs::{File, OpenOptions, TryLockError};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use arc_swap::ArcSwap;
 use bytes::Bytes;
@@ -51,6 +52,10 @@ const KEPT: usize = 3 * 2 * 2;
 pub struct Clustering {
     state: Mutex<Cluster, { rank("cluster") }>,
     view: ArcSwap<View>,
+    /// The port that the bus listens on, for the life of the process.
+    pub bus_port: u16,
+    /// The data files have been read.
+    ready: AtomicBool,
     file: PathBuf,
     /// Keeps other nodes from the file.
     lock: Mutex<File, { rank("cluster file") }>,
@@ -61,12 +66,14 @@ pub struct Clustering {
 }
 
 impl Clustering {
-    pub fn new(mut cluster: Cluster, file: PathBuf, lock: File) -> Self {
+    pub fn new(mut cluster: Cluster, bus_port: u16, file: PathBuf, lock: File) -> Self {
         let view = cluster.view();
         let (to_bus, for_bus) = unbounded_channel();
         Clustering {
             state: Mutex::new(cluster),
             view: ArcSwap::from_pointee(view),
+            bus_port,
+            ready: AtomicBool::new(false),
             file,
             lock: Mutex::new(lock),
             kept: Default::default(),
@@ -99,6 +106,15 @@ impl Clustering {
     /// What sockets and keys have to do, for the bus, which asks once.
     pub fn actions(&self) -> Option<UnboundedReceiver<Action>> {
         self.for_bus.lock().take()
+    }
+
+    /// The data files have been read: what other nodes say may change the keys from now on.
+    pub fn set_ready(&self) {
+        self.ready.store(true, Ordering::Release);
+    }
+
+    pub fn is_ready(&self) -> bool {
+        self.ready.load(Ordering::Acquire)
     }
 
     /// Writes the file as things are.
@@ -135,15 +151,13 @@ impl Shared {
         let now_ms = clock::now_ms();
         let state = self.replication.state();
         let since_ms = match state.link {
-            Link::Connected => self
-                .replication
-                .last_io_ms
-                .load(std::sync::atomic::Ordering::Relaxed),
+            Link::Connected => self.replication.last_io_ms.load(Ordering::Relaxed),
             _ => state.down_since_ms,
         };
         Moment {
             now_ms,
             repl_offset: self.journal.backlog.end(),
+            has_master: state.master.is_some(),
             master_linked: state.link == Link::Connected,
             master_silent_ms: now_ms.saturating_sub(since_ms),
         }
@@ -182,6 +196,12 @@ impl Shared {
         }
     }
 
+    /// Whom this node copied when it was last up, as its file says.
+    pub fn cluster_master(&self) -> Option<Master> {
+        let place = self.clustering.as_ref()?.look(Cluster::master_place)?;
+        Some(self.master_at(&place))
+    }
+
     fn master_at(&self, place: &Place) -> Master {
         let tls = self.config.tls_replication.get();
         Master {
@@ -193,7 +213,7 @@ impl Shared {
     /// Takes the directives as they are now.
     pub fn apply_cluster(&self) {
         if let Some(clustering) = &self.clustering {
-            let settings = settings_of(&self.config);
+            let settings = settings_of(&self.config, clustering.bus_port);
             clustering.forget_kept();
             self.in_cluster(clustering, |cluster, _| {
                 if *cluster.settings() != settings {
@@ -216,16 +236,23 @@ pub fn lock_file(path: &Path) -> Result<File, TryLockError> {
     Ok(file)
 }
 
+/// The port that the bus listens on, as the directives say at start.
+pub fn bus_port(config: &Config) -> i64 {
+    let main = match config.tls_cluster.get() {
+        true => config.tls_port.get(),
+        false => config.port.get(),
+    };
+    match config.cluster_port.get() {
+        0 => main + BUS_PORT_ABOVE,
+        set => set,
+    }
+}
+
 /// What the directives say of the cluster.
-pub fn settings_of(config: &Config) -> ClusterSettings {
+pub fn settings_of(config: &Config, bus_port: u16) -> ClusterSettings {
     let port = |announced: i64, own: i64| if announced != 0 { announced } else { own } as u16;
     let text = |bytes: Arc<Vec<u8>>| String::from_utf8_lossy(&bytes).into_owned();
     let (tcp, tls) = (config.port.get(), config.tls_port.get());
-    let main = if config.tls_cluster.get() { tls } else { tcp };
-    let bus = match config.cluster_port.get() {
-        0 => main + BUS_PORT_ABOVE,
-        set => set,
-    };
     ClusterSettings {
         node_timeout_ms: config.cluster_node_timeout.get() as u64,
         validity_factor: config.cluster_replica_validity_factor.get() as u64,
@@ -240,7 +267,7 @@ pub fn settings_of(config: &Config) -> ClusterSettings {
         announce_ip: text(config.cluster_announce_ip.get()),
         tcp_port: port(config.cluster_announce_port.get(), tcp),
         tls_port: port(config.cluster_announce_tls_port.get(), tls),
-        bus_port: port(config.cluster_announce_bus_port.get(), bus),
+        bus_port: port(config.cluster_announce_bus_port.get(), i64::from(bus_port)),
         tls: config.tls_cluster.get(),
         hostname: text(config.cluster_announce_hostname.get()),
         human_name: text(config.cluster_announce_human_nodename.get()),

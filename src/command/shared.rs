@@ -257,6 +257,11 @@ impl Pause {
         self.tell(&held, now_ms);
     }
 
+    /// Whether these hold clients back.
+    pub fn is_for(&self, by: PauseFor, now_ms: u64) -> bool {
+        self.until_ms.load(Ordering::Acquire) > now_ms && self.by.lock().by[by as usize].0 > now_ms
+    }
+
     pub fn stop(&self, by: PauseFor) {
         let mut held = self.by.lock();
         held.by[by as usize] = (0, false);

@@ -201,7 +201,22 @@ const PUBLISH: Command = Command {
 fn publish(call: &mut SessionCall<'_>) -> Done {
     let (channel, message) = (call.args.next()?, call.args.next()?);
     call.out.count(call.server.broker.publish(channel, message));
-    Ok(Flow::TellReplicas)
+    Ok(tell_others(call, channel, message, false))
+}
+
+/// Gives a message to the subscribers of other servers: of a cluster's nodes over its bus, or else of replicas.
+fn tell_others(call: &SessionCall<'_>, channel: &[u8], message: &[u8], sharded: bool) -> Flow {
+    let Some(clustering) = &call.server.clustering else {
+        return Flow::TellReplicas;
+    };
+    let (channel, message) = (
+        Bytes::copy_from_slice(channel),
+        Bytes::copy_from_slice(message),
+    );
+    call.server.in_cluster(clustering, |cluster, moment| {
+        cluster.publish(channel, message, sharded, moment);
+    });
+    Flow::Done
 }
 
 const SPUBLISH: Command = Command {
@@ -230,7 +245,7 @@ fn spublish(call: &mut SessionCall<'_>) -> Done {
     // What the sender itself hears comes before the reply here, as in Redis.
     call.session.client.mailbox.drain_into(call.out.buf_mut());
     call.out.count(sent);
-    Ok(Flow::TellReplicas)
+    Ok(tell_others(call, channel, message, true))
 }
 
 const PUBSUB: Command = Command {

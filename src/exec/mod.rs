@@ -10,6 +10,7 @@ mod commit;
 mod evict;
 mod fiber;
 mod long;
+mod lost;
 mod own;
 mod park;
 mod relay;

@@ -223,7 +223,7 @@ fn tune(stream: &std::net::TcpStream, keepalive_s: u64) {
     }
 }
 
-pub(super) fn listen(name: &str, port: u16, backlog: i32) -> Result<std::net::TcpListener> {
+pub fn listen(name: &str, port: u16, backlog: i32) -> Result<std::net::TcpListener> {
     let ip: IpAddr = match name {
         "*" => Ipv4Addr::UNSPECIFIED.into(),
         "::*" => Ipv6Addr::UNSPECIFIED.into(),

@@ -8,5 +8,5 @@ mod tls;
 
 pub use connection::{Buffers, serve, shake_hands};
 pub use doors::Spoken;
-pub use listener::{Accepted, Listeners};
+pub use listener::{Accepted, Listeners, listen};
 pub use stream::Stream;

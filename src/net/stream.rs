@@ -3,10 +3,12 @@
 use std::io;
 use std::os::fd::AsRawFd;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use bytes::BytesMut;
 use rustls::pki_types::CertificateDer;
+use rustls::{ClientConfig, ServerConfig};
 use tokio::io::AsyncWrite;
 use tokio::net::{TcpStream, UnixStream};
 use tokio_util::io::poll_read_buf;
@@ -20,6 +22,16 @@ pub enum Stream {
 }
 
 impl Stream {
+    /// A connection from another server, which speaks TLS.
+    pub fn accept_tls(socket: TcpStream, config: Arc<ServerConfig>) -> io::Result<Self> {
+        Ok(Stream::Tls(Box::new(Secure::new(socket, config)?)))
+    }
+
+    /// A connection to another server, over TLS.
+    pub fn connect_tls(socket: TcpStream, config: Arc<ClientConfig>) -> io::Result<Self> {
+        Ok(Stream::Tls(Box::new(Secure::to_server(socket, config)?)))
+    }
+
     /// Reads what is there to the end of `buf`; 0 at the end of the stream.
     pub fn poll_read(
         &mut self,

@@ -10,8 +10,11 @@ use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
 use bytes::BytesMut;
-use rustls::pki_types::CertificateDer;
-use rustls::{HandshakeKind, InvalidMessage, ServerConfig, ServerConnection, SupportedCipherSuite};
+use rustls::pki_types::{CertificateDer, ServerName};
+use rustls::{
+    ClientConfig, ClientConnection, Connection, HandshakeKind, InvalidMessage, ServerConfig,
+    ServerConnection, SupportedCipherSuite,
+};
 use tokio::io::Interest;
 use tokio::net::TcpStream;
 use tokio::sync::Mutex;
@@ -36,7 +39,7 @@ thread_local! {
 
 pub struct Secure {
     socket: TcpStream,
-    tls: ServerConnection,
+    tls: Connection,
     /// Bytes that were put into records which the socket has yet to take.
     promised: usize,
     /// Records that the key is good for. TLS 1.3 takes a new one by itself; TLS 1.2 can't, and rustls would drop what
@@ -69,10 +72,21 @@ impl Write for AtOnce<'_> {
 
 impl Secure {
     pub fn new(socket: TcpStream, config: Arc<ServerConfig>) -> io::Result<Self> {
-        let mut tls = ServerConnection::new(config).map_err(io::Error::other)?;
+        let tls = ServerConnection::new(config).map_err(io::Error::other)?;
+        Ok(Secure::over(socket, tls.into()))
+    }
+
+    /// At this end of a connection to another server. No name of a host is checked, so that an address does for one.
+    pub fn to_server(socket: TcpStream, config: Arc<ClientConfig>) -> io::Result<Self> {
+        let name = ServerName::IpAddress(socket.peer_addr()?.ip().into());
+        let tls = ClientConnection::new(config, name).map_err(io::Error::other)?;
+        Ok(Secure::over(socket, tls.into()))
+    }
+
+    fn over(socket: TcpStream, mut tls: Connection) -> Self {
         // What is put into records at a time is bounded here.
         tls.set_buffer_limit(None);
-        Ok(Secure {
+        Secure {
             socket,
             tls,
             promised: 0,
@@ -80,7 +94,7 @@ impl Secure {
             early: BytesMut::new(),
             ended: false,
             understood: true,
-        })
+        }
     }
 
     pub fn socket(&self) -> &TcpStream {

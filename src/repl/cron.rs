@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::{failover, full};
 use crate::command::replication::new_id;
-use crate::command::shared::Shared;
+use crate::command::shared::{PauseFor, Shared};
 use crate::util::clock;
 
 /// While someone waits for a log's sync, which rings no bell.
@@ -23,7 +23,9 @@ pub async fn watch(shared: Arc<Shared>) {
         let replication = &shared.replication;
         let backlog = &shared.journal.backlog;
         let now_ms = clock::now_ms();
-        if replication.wants_acks.swap(false, Ordering::AcqRel) {
+        // A replica that takes over has everything once it has what there is now.
+        let hands_over = shared.pause.is_for(PauseFor::Failover, now_ms);
+        if !hands_over && replication.wants_acks.swap(false, Ordering::AcqRel) {
             backlog.say(&[b"REPLCONF", b"GETACK", b"*"]);
         }
         waiting = replication.serve_waiters(&shared.journal);

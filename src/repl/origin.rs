@@ -16,8 +16,9 @@ pub fn begin(shared: &Arc<Shared>) {
     }));
     debug_assert!(told.is_ok(), "a server starts once");
     let master = shared.config.replicaof.get().0.clone();
-    if let Some((host, port)) = master {
-        shared.follow(Master { host, port });
+    let master = master.map(|(host, port)| Master { host, port });
+    if let Some(master) = master.or_else(|| shared.cluster_master()) {
+        shared.follow(master);
         let mut state = shared.replication.state();
         // Nothing is here yet that could be a part of its history.
         state.resumable = false;

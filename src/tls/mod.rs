@@ -54,6 +54,8 @@ pub struct Tls {
 pub struct Setup {
     pub server: Arc<ServerConfig>,
     pub client: Arc<ClientConfig>,
+    /// How other nodes of a cluster are met: they have to show a certificate, whatever clients have to.
+    pub bus: Arc<ServerConfig>,
     /// Until when the certificates hold, and the files that they came from.
     pub watched: Watched,
 }
@@ -143,16 +145,28 @@ impl Setup {
         let trusted = files::authorities(ca_file.as_deref(), ca_folder.as_deref())?;
         let watched = Watched::of(stamps, &ours, &shown, &trusted);
         let verifier = Arc::new(Verifier {
-            trusted: Trusted::new(trusted),
+            trusted: Arc::new(Trusted::new(trusted)),
             algorithms: provider.signature_verification_algorithms,
             mandatory: auth == TlsAuth::Yes,
         });
+        let strict = Arc::new(Verifier {
+            mandatory: true,
+            trusted: verifier.trusted.clone(),
+            algorithms: verifier.algorithms,
+        });
         Ok(Setup {
+            bus: Arc::new(server(
+                config,
+                provider.clone(),
+                &protocols,
+                Some(strict),
+                ours.clone(),
+            )?),
             server: Arc::new(server(
                 config,
                 provider.clone(),
                 &protocols,
-                verifier.clone(),
+                (auth != TlsAuth::No).then(|| verifier.clone()),
                 ours,
             )?),
             client: Arc::new(client(provider, &protocols, verifier, shown)?),
@@ -172,15 +186,15 @@ fn server(
     config: &Config,
     provider: Arc<CryptoProvider>,
     protocols: &Protocols,
-    verifier: Arc<Verifier>,
+    verifier: Option<Arc<Verifier>>,
     ours: CertifiedKey,
 ) -> Result<ServerConfig, String> {
     let builder = ServerConfig::builder_with_provider(provider)
         .with_protocol_versions(protocols)
         .map_err(failed)?;
-    let builder = match config.tls_auth_clients.get() {
-        TlsAuth::No => builder.with_no_client_auth(),
-        TlsAuth::Yes | TlsAuth::Optional => builder.with_client_cert_verifier(verifier),
+    let builder = match verifier {
+        None => builder.with_no_client_auth(),
+        Some(verifier) => builder.with_client_cert_verifier(verifier),
     };
     let mut server = builder.with_cert_resolver(Arc::new(SingleCertAndKey::from(ours)));
     server.ignore_client_order = config.tls_prefer_server_ciphers.get();

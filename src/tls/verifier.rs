@@ -16,7 +16,7 @@ use super::der;
 /// Checks what the other end shows against those that are trusted.
 #[derive(Debug)]
 pub struct Verifier {
-    pub trusted: Trusted,
+    pub trusted: Arc<Trusted>,
     pub algorithms: WebPkiSupportedAlgorithms,
     /// Clients that show nothing are turned away.
     pub mandatory: bool,

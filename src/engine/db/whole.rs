@@ -11,6 +11,7 @@ use crate::engine::names::NameWalk;
 use crate::engine::shard::{SHARDS, Shard, ShardKey};
 use crate::engine::table::Table;
 use crate::types::Bstr;
+use crate::types::dense::Keyed;
 use crate::util::chance;
 
 /// A shard was held by others for longer than one may wait.
@@ -74,6 +75,19 @@ impl Db<'_> {
                 }
             });
         }
+    }
+
+    /// The names of this database's keys in one shard, which must be held, that are wanted.
+    pub fn names_in(&self, shard: usize, wanted: impl Fn(&[u8]) -> bool) -> Vec<Bstr> {
+        let mut names = Vec::new();
+        if let Some(table) = self.shards.shard(shard).table(self.index) {
+            table.visit(|entry| {
+                if wanted(entry.key()) {
+                    names.push(Bstr::new(entry.key()));
+                }
+            });
+        }
+        names
     }
 
     /// Looks whether all shards, which must be held, are as they must be; says what is not.

@@ -1,0 +1,42 @@
+//! What the cluster wants done that may have to wait for others: on a thread of its own, one after another.
+
+use std::rc::Rc;
+use std::sync::mpsc::Receiver;
+
+use crate::cluster::{LinkId, SlotSet};
+use crate::exec::Worker;
+
+pub enum Chore {
+    /// Deletes the keys of slots that another node owns now.
+    DropKeys(SlotSet),
+    DropAllKeys,
+    /// Waits until no client writes any more, and tells a replica so.
+    TellPaused(LinkId),
+}
+
+/// Does chores until nobody sends any.
+pub fn work(worker: Worker, chores: Receiver<Chore>) {
+    let worker = Rc::new(worker);
+    let shared = worker.shared.clone();
+    let Some(clustering) = &shared.clustering else {
+        return;
+    };
+    for chore in chores {
+        match chore {
+            Chore::DropKeys(slots) => {
+                let count = worker.drop_slots(&slots);
+                if count > 0 {
+                    tracing::info!("Deleted {count} keys of slots that another node owns now.");
+                }
+            }
+            Chore::DropAllKeys => worker.empty(),
+            Chore::TellPaused(link) => {
+                shared.pass_guards();
+                shared.in_cluster(clustering, |cluster, moment| {
+                    cluster.tell_paused(link, moment);
+                });
+            }
+        }
+    }
+    worker.end_scripts();
+}

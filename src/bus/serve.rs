@@ -1,0 +1,335 @@
+//! The bus at work: it listens, connects, ticks, and does what the state wants done.
+
+use std::cell::RefCell;
+use std::collections::HashMap;
+use std::io;
+use std::net::{SocketAddr, TcpListener};
+use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::mpsc::{Sender, channel};
+use std::thread::{Builder, JoinHandle};
+use std::time::Duration;
+
+use anyhow::{Context, Result, bail};
+use bytes::Bytes;
+use tokio::net::{TcpSocket, TcpStream, lookup_host};
+use tokio::runtime::LocalOptions;
+use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
+use tokio::time::MissedTickBehavior;
+
+use super::chores::{Chore, work};
+use super::link::Link;
+use crate::cluster::{Action, LinkId};
+use crate::command::clustering::Clustering;
+use crate::command::shared::Shared;
+use crate::config::Config;
+use crate::exec::Worker;
+use crate::net::{Buffers, Stream, listen, shake_hands};
+
+const TICK: Duration = Duration::from_millis(100);
+/// While a manual failover waits for the stream, which holds clients back.
+const HURRY: Duration = Duration::from_millis(10);
+/// The time for a connection to stand and to agree on TLS, at least.
+const PATIENCE_MS_MIN: u64 = 1000;
+/// Connections of which nobody knows whose they are, at most.
+const STRANGERS_MAX: usize = 1024;
+
+/// The bus's sockets, open.
+pub struct Bus(Vec<TcpListener>);
+
+impl Bus {
+    /// Listens where clients are listened for; on no socket where there is no cluster, or no other node of it.
+    pub fn open(config: &Config, clustering: Option<&Clustering>) -> Result<Self> {
+        let lone = config.cluster_lone_node.get();
+        let Some(clustering) = clustering.filter(|_| !lone) else {
+            return Ok(Bus(Vec::new()));
+        };
+        let port = clustering.bus_port;
+        let backlog = config.tcp_backlog.get() as i32;
+        let mut open = Vec::new();
+        for name in &config.bind.get().0 {
+            let (name, optional) = match name.strip_prefix('-') {
+                Some(name) => (name, true),
+                None => (name.as_str(), false),
+            };
+            match listen(name, port, backlog) {
+                Ok(socket) => open.push(socket),
+                Err(_) if optional => {}
+                Err(error) => {
+                    return Err(error.context(format!(
+                        "Failed listening on port {port} (cluster), aborting."
+                    )));
+                }
+            }
+        }
+        if open.is_empty() {
+            bail!("Failed listening on port {port} (cluster), aborting.");
+        }
+        Ok(Bus(open))
+    }
+}
+
+/// Starts the bus's threads. `worker` is for what is done to keys.
+pub fn serve(bus: Bus, worker: Worker) -> Result<Vec<JoinHandle<Result<()>>>> {
+    let shared = worker.shared.clone();
+    if shared.redirecting().is_none() {
+        return Ok(Vec::new());
+    }
+    let (chores, waiting) = channel();
+    let chore = Builder::new().name("cluster-keys".into()).spawn(move || {
+        work(worker, waiting);
+        Ok(())
+    })?;
+    let thread = Builder::new().name("cluster".into()).spawn(move || {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build_local(LocalOptions::default())
+            .context("Can't start a runtime")?;
+        runtime.block_on(Carrier::run(shared, bus, chores))
+    })?;
+    Ok(vec![thread, chore])
+}
+
+/// What the tasks of the bus share.
+struct Carrier {
+    shared: Arc<Shared>,
+    /// Where frames for each connection go. Whoever takes one out closes the connection.
+    links: RefCell<HashMap<LinkId, UnboundedSender<Bytes>>>,
+    chores: Sender<Chore>,
+    buffers: Buffers,
+}
+
+impl Carrier {
+    async fn run(shared: Arc<Shared>, bus: Bus, chores: Sender<Chore>) -> Result<()> {
+        let carrier = Rc::new(Carrier {
+            shared: shared.clone(),
+            links: RefCell::default(),
+            chores,
+            buffers: Buffers::default(),
+        });
+        let Some(mut actions) = carrier.clustering().actions() else {
+            bail!("the cluster's bus was started twice");
+        };
+        for listener in bus.0 {
+            let listener = tokio::net::TcpListener::from_std(listener)?;
+            tokio::task::spawn_local(carrier.clone().accept(listener));
+        }
+        let mut tick = tokio::time::interval(TICK);
+        tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut hurry = tokio::time::interval(HURRY);
+        hurry.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            tokio::select! {
+                Some(action) = actions.recv() => carrier.act(action),
+                _ = tick.tick() => carrier.tick(),
+                _ = hurry.tick() => carrier.hurry(),
+                () = shared.stop.cancelled() => return Ok(()),
+            }
+        }
+    }
+
+    fn clustering(&self) -> &Clustering {
+        let clustering = self.shared.clustering.as_ref();
+        clustering.expect("the bus is started where there is a cluster")
+    }
+
+    fn tick(&self) {
+        if self.clustering().is_ready() {
+            let tick = |cluster: &mut crate::cluster::Cluster, moment| cluster.tick(moment);
+            self.shared.in_cluster(self.clustering(), tick);
+        }
+    }
+
+    fn hurry(&self) {
+        if self.clustering().look(|cluster| cluster.is_hurried()) {
+            self.shared
+                .in_cluster(self.clustering(), |cluster, _| cluster.hurry());
+        }
+    }
+
+    fn act(self: &Rc<Self>, action: Action) {
+        // Chores end when the server does.
+        match action {
+            Action::Connect { link, ip, port } => {
+                let frames = self.register(link);
+                tokio::task::spawn_local(self.clone().connect(link, ip, port, frames));
+            }
+            Action::Send { link, frame } => {
+                if let Some(link) = self.links.borrow().get(&link) {
+                    // Its task may have ended a moment ago.
+                    let _ = link.send(frame);
+                }
+            }
+            Action::Close { link } => drop(self.links.borrow_mut().remove(&link)),
+            Action::Deliver {
+                channel,
+                message,
+                sharded,
+            } => {
+                let broker = &self.shared.broker;
+                match sharded {
+                    true => broker.publish_shard(&channel, &message),
+                    false => broker.publish(&channel, &message),
+                };
+            }
+            Action::DropKeys { slots } => drop(self.chores.send(Chore::DropKeys(slots))),
+            Action::DropAllKeys => drop(self.chores.send(Chore::DropAllKeys)),
+            Action::TellPaused { link } => drop(self.chores.send(Chore::TellPaused(link))),
+            // Done where they were decided: see `Shared::in_cluster`.
+            Action::Follow { .. } | Action::Lead | Action::Pause { .. } | Action::Unpause => {}
+        }
+    }
+
+    fn register(&self, link: LinkId) -> UnboundedReceiver<Bytes> {
+        let (sender, frames) = unbounded_channel();
+        self.links.borrow_mut().insert(link, sender);
+        frames
+    }
+
+    async fn accept(self: Rc<Self>, listener: tokio::net::TcpListener) {
+        loop {
+            match listener.accept().await {
+                // What the others say may change the keys, which are being read.
+                Ok(_) if !self.clustering().is_ready() => {}
+                Ok((socket, from)) => {
+                    let strangers = self.clustering().look(|cluster| cluster.strangers());
+                    if strangers < STRANGERS_MAX {
+                        tokio::task::spawn_local(self.clone().admit(socket, from));
+                    }
+                }
+                Err(error) => {
+                    tracing::warn!("Error accepting cluster node: {error}");
+                    tokio::time::sleep(TICK).await;
+                }
+            }
+        }
+    }
+
+    fn patience(&self) -> Duration {
+        let timeout_ms = self.shared.config.cluster_node_timeout.get() as u64;
+        Duration::from_millis(timeout_ms.max(PATIENCE_MS_MIN))
+    }
+
+    async fn admit(self: Rc<Self>, socket: TcpStream, from: SocketAddr) {
+        // A socket that is gone already shows at its first read.
+        let _ = socket.set_nodelay(true);
+        let Ok(local) = socket.local_addr() else {
+            return;
+        };
+        let stream = match self.accept_tls(socket).await {
+            Ok(stream) => stream,
+            Err(error) => {
+                tracing::debug!("Error accepting cluster node connection: {error}");
+                return;
+            }
+        };
+        let (from, local) = (ip_of(from), ip_of(local));
+        let link = self
+            .shared
+            .in_cluster(self.clustering(), |cluster, moment| {
+                cluster.accepted(from, local, moment)
+            });
+        let frames = self.register(link);
+        self.serve_link(link, stream, frames).await;
+    }
+
+    async fn accept_tls(&self, socket: TcpStream) -> io::Result<Stream> {
+        if !self.shared.config.tls_cluster.get() {
+            return Ok(Stream::Tcp(socket));
+        }
+        let setup = self.shared.tls.setup();
+        let setup = setup.ok_or(io::Error::other("TLS is not configured yet"))?;
+        let mut stream = Stream::accept_tls(socket, setup.bus.clone())?;
+        shake_hands(&self.buffers, &mut stream, self.patience()).await?;
+        Ok(stream)
+    }
+
+    async fn connect(
+        self: Rc<Self>,
+        link: LinkId,
+        ip: String,
+        port: u16,
+        frames: UnboundedReceiver<Bytes>,
+    ) {
+        let dialled = tokio::time::timeout(self.patience(), self.dial(&ip, port)).await;
+        let dialled = dialled.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()));
+        let (stream, remote, local) = match dialled {
+            Ok(dialled) => dialled,
+            Err(error) => {
+                tracing::debug!("Connection with a cluster node at {ip}:{port} failed: {error}");
+                self.links.borrow_mut().remove(&link);
+                self.shared
+                    .in_cluster(self.clustering(), |cluster, _| cluster.closed(link));
+                return;
+            }
+        };
+        self.shared
+            .in_cluster(self.clustering(), |cluster, moment| {
+                cluster.connected(link, remote, local, moment);
+            });
+        self.serve_link(link, stream, frames).await;
+    }
+
+    async fn dial(&self, ip: &str, port: u16) -> io::Result<(Stream, String, String)> {
+        let tls = self
+            .shared
+            .tls
+            .client(self.shared.config.tls_cluster.get())?;
+        let source = self.shared.config.bind_source_addr.get();
+        let source = String::from_utf8_lossy(&source).into_owned();
+        let mut failed = io::Error::other("the name has no address");
+        for address in lookup_host((ip, port)).await? {
+            let socket = match dial_one(address, &source).await {
+                Ok(socket) => socket,
+                Err(error) => {
+                    failed = error;
+                    continue;
+                }
+            };
+            let _ = socket.set_nodelay(true);
+            let (remote, local) = (socket.peer_addr()?, socket.local_addr()?);
+            let mut stream = match tls {
+                None => Stream::Tcp(socket),
+                Some(tls) => Stream::connect_tls(socket, tls)?,
+            };
+            shake_hands(&self.buffers, &mut stream, self.patience()).await?;
+            return Ok((stream, ip_of(remote), ip_of(local)));
+        }
+        Err(failed)
+    }
+
+    async fn serve_link(&self, id: LinkId, stream: Stream, frames: UnboundedReceiver<Bytes>) {
+        let waiting = self.clustering().look(|cluster| cluster.waiting(id));
+        if let Some(waiting) = waiting {
+            let link = Link {
+                id,
+                shared: &self.shared,
+                clustering: self.clustering(),
+                stream,
+                frames,
+                waiting,
+            };
+            link.serve().await;
+        }
+        self.links.borrow_mut().remove(&id);
+    }
+}
+
+async fn dial_one(address: SocketAddr, source: &str) -> io::Result<TcpStream> {
+    let socket = match address {
+        SocketAddr::V4(_) => TcpSocket::new_v4()?,
+        SocketAddr::V6(_) => TcpSocket::new_v6()?,
+    };
+    if !source.is_empty() {
+        let mut ours = lookup_host((source, 0)).await?;
+        let ours = ours.find(|ours| ours.is_ipv4() == address.is_ipv4());
+        socket.set_reuseaddr(true)?;
+        socket.bind(ours.ok_or(io::ErrorKind::AddrNotAvailable)?)?;
+    }
+    socket.connect(address).await
+}
+
+/// An address without its port; one of IPv4 that came in by a socket of IPv6 as what it is.
+fn ip_of(address: SocketAddr) -> String {
+    address.ip().to_canonical().to_string()
+}
