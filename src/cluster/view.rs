@@ -137,9 +137,15 @@ impl View {
 
     /// Whether clients that a request was let in for may find themselves at the wrong node by this picture.
     pub fn sends_elsewhere(&self, before: &View) -> bool {
-        let part = |view: &View| (view.me().id, view.my_master().map(|at| view.nodes[usize::from(at)].id));
+        let part = |view: &View| {
+            (
+                view.me().id,
+                view.my_master().map(|at| view.nodes[usize::from(at)].id),
+            )
+        };
         self.is_ok != before.is_ok || part(self) != part(before) || {
-            let id = |view: &View, owner: u16| view.nodes.get(usize::from(owner)).map(|node| node.id);
+            let id =
+                |view: &View, owner: u16| view.nodes.get(usize::from(owner)).map(|node| node.id);
             let mut pairs = self.owners.iter().zip(before.owners.iter());
             pairs.any(|(now, then)| id(self, *now) != id(before, *then))
         }

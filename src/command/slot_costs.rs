@@ -32,7 +32,9 @@ impl SlotCosts {
         let counted = &self.slots.get_or_init(fresh)[usize::from(slot)];
         counted.nanos.fetch_add(cost.nanos, Ordering::Relaxed);
         counted.bytes_in.fetch_add(cost.bytes_in, Ordering::Relaxed);
-        counted.bytes_out.fetch_add(cost.bytes_out, Ordering::Relaxed);
+        counted
+            .bytes_out
+            .fetch_add(cost.bytes_out, Ordering::Relaxed);
     }
 
     pub fn of(&self, slot: u16) -> SlotCost {

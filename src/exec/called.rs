@@ -123,11 +123,7 @@ impl Worker {
             .inspect_err(|_| self.stats().commands[entry.id].failed.add(1))
     }
 
-    fn admit_for_script(
-        &self,
-        run: &mut Run<'_>,
-        argv: &[&[u8]],
-    ) -> Result<&'static Entry, Fail> {
+    fn admit_for_script(&self, run: &mut Run<'_>, argv: &[&[u8]]) -> Result<&'static Entry, Fail> {
         let Ok(entry) = admit::find(&self.shared.registry, argv) else {
             return Err(Fail::Says("Unknown Redis command called from script"));
         };
@@ -203,9 +199,9 @@ impl Worker {
     ) -> Result<(), Fail> {
         let request = Request::One(entry, argv);
         let manner = Manner::of(&run.session);
-        let stood = self.stand(view, manner, request).and_then(|stand| {
-            self.look_for_keys(view, &run.unit, &run.session, request, stand)
-        });
+        let stood = self
+            .stand(view, manner, request)
+            .and_then(|stand| self.look_for_keys(view, &run.unit, &run.session, request, stand));
         if let Err(fail) = stood {
             return Err(match &*fail.text() {
                 slots::DOWN_READS => Fail::Says(

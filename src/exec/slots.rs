@@ -10,8 +10,8 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-use super::{Look, Worker};
 use super::unit::Unit;
+use super::{Look, Worker};
 use crate::cluster::{NONE, NodeView, View, slot_of};
 use crate::command::clustering::Clustering;
 use crate::command::session::{Asking, Multi, Session};
@@ -102,7 +102,8 @@ impl Manner {
 }
 
 pub(super) const DOWN: &str = "CLUSTERDOWN The cluster is down";
-pub(super) const DOWN_READS: &str = "CLUSTERDOWN The cluster is down and only accepts read commands";
+pub(super) const DOWN_READS: &str =
+    "CLUSTERDOWN The cluster is down and only accepts read commands";
 const UNBOUND: &str = "CLUSTERDOWN Hash slot not served";
 pub(super) const CROSS: &str = "CROSSSLOT Keys in request don't hash to the same slot";
 pub(super) const TRY_AGAIN: &str = "TRYAGAIN Multiple keys request during rehashing of slot";
@@ -340,7 +341,12 @@ impl Worker {
             let owner = view.owner(slot_of(channel));
             owner != view.myself && (owner == NONE || view.my_master() != Some(owner))
         };
-        let gone: Vec<Bytes> = session.shard_channels.iter().filter(|one| lost(one)).cloned().collect();
+        let gone: Vec<Bytes> = session
+            .shard_channels
+            .iter()
+            .filter(|one| lost(one))
+            .cloned()
+            .collect();
         for channel in gone {
             session.shard_channels.remove(&channel);
             let broker = &self.shared.broker;

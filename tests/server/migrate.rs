@@ -74,7 +74,11 @@ fn only_those_wait_who_name_the_keys() {
     client.ask("MSET a 1 b 2 c 3");
     client.ask("RPUSH list x");
     let mut mover = server.client();
-    let line = format!("MIGRATE 127.0.0.1 {} {} 0 20000 KEYS a list none", slow.port(), "");
+    let line = format!(
+        "MIGRATE 127.0.0.1 {} {} 0 20000 KEYS a list none",
+        slow.port(),
+        ""
+    );
     begin(&mut mover, &line);
     let mut there = slow.called("list");
     // One worker, and it serves: other keys, and what looks at all keys one after another.
@@ -125,11 +129,7 @@ fn only_those_wait_who_name_the_keys() {
     client.ask("DEL a");
     // What left is gone from the log, too.
     let dir = server.kill();
-    let again = Server::start_on(
-        &crate::common::our_server(),
-        dir,
-        &["--appendonly", "yes"],
-    );
+    let again = Server::start_on(&crate::common::our_server(), dir, &["--appendonly", "yes"]);
     let mut client = again.client();
     assert_eq!(client.ask("EXISTS a list").int(), 0);
     assert_eq!(texts(&client.ask("MGET b c")), "2 4");
@@ -158,7 +158,10 @@ fn keys_that_are_refused_stay_and_are_served_again() {
     let line = format!("MIGRATE 127.0.0.1 {} b 0 50", slow.port());
     begin(&mut mover, &line);
     let text = mover.receive().expect("an answer").value;
-    assert!(text.text().starts_with("IOERR error or timeout"), "{text:?}");
+    assert!(
+        text.text().starts_with("IOERR error or timeout"),
+        "{text:?}"
+    );
     assert_eq!(client.ask("SET b 3").text(), "OK");
 }
 

@@ -4,12 +4,14 @@
 //! and kept; what is in it beside the picture, times and offsets, may be a moment old.
 
 use std::fmt::Write;
+use std::net::SocketAddr;
 
 use bytes::Bytes;
 
 use super::clustering;
 use crate::cluster::{NONE, NodeView, Reader, View, flag};
 use crate::command::clustering::{Clustering, Kept, KeptFor};
+use crate::command::session::Session;
 use crate::command::shared::Shared;
 use crate::command::{Done, Fail, Flow, SessionCall};
 use crate::config::choices::EndpointType;
@@ -111,10 +113,13 @@ pub fn links(call: &mut SessionCall<'_>) -> Done {
 }
 
 pub fn nodes(call: &mut SessionCall<'_>) -> Done {
-    kept(call, KeptFor::Nodes, |_, clustering, _, tls, out| {
+    kept(call, KeptFor::Nodes, |_, clustering, view, tls, out| {
         let reader = Reader::Client { tls };
         let text = clustering.look(|cluster| cluster.describe_nodes(reader, 0));
-        out.verbatim("txt", text.as_bytes());
+        // A node that doesn't know its own address may still know by which one it was reached.
+        let me = view.me();
+        let (unnamed, named) = (format!("{} :", me.id), format!("{} {}:", me.id, me.ip));
+        out.verbatim("txt", text.replacen(&unnamed, &named, 1).as_bytes());
     })
 }
 
@@ -129,7 +134,9 @@ pub fn slots(call: &mut SessionCall<'_>) -> Done {
             out.array(2 + nodes.len());
             out.int(first);
             out.int(last);
-            nodes.iter().for_each(|node| tell_node(server, node, tls, out));
+            nodes
+                .iter()
+                .for_each(|node| tell_node(server, node, tls, out));
         }
     })
 }
@@ -206,7 +213,9 @@ pub fn shards(call: &mut SessionCall<'_>) -> Done {
         out.array(shards.len());
         for nodes in shards {
             let first = nodes[0];
-            let master = first.master.map_or(first, |at| &view.nodes[usize::from(at)]);
+            let master = first
+                .master
+                .map_or(first, |at| &view.nodes[usize::from(at)]);
             let ranges = master.slots.ranges();
             out.map(2);
             out.bulk("slots");
@@ -244,7 +253,11 @@ fn tell_member(server: &Shared, node: &NodeView, out: &mut Reply) {
     }
     let offset = offset(server, node);
     out.bulk("role");
-    out.bulk(if node.is_replica() { "replica" } else { "master" });
+    out.bulk(if node.is_replica() {
+        "replica"
+    } else {
+        "master"
+    });
     out.bulk("replication-offset");
     out.int(offset as i64);
     out.bulk("health");
@@ -257,6 +270,20 @@ fn tell_member(server: &Shared, node: &NodeView, out: &mut Reply) {
     });
 }
 
+/// The picture of a node that is alone, with the address by which this client has reached it, unless another one is
+/// announced: nobody else tells it one, and some clients take no empty one.
+fn reached(session: &Session, view: &View) -> View {
+    let mut view = view.clone();
+    let local: Result<SocketAddr, _> = session.client.local_address.parse();
+    let me = &mut view.nodes[usize::from(view.myself)];
+    if let Ok(local) = local
+        && me.ip.is_empty()
+    {
+        me.ip = local.ip().to_string();
+    }
+    view
+}
+
 /// Answers with the reply that was kept, or makes another one.
 fn kept(
     call: &mut SessionCall<'_>,
@@ -266,6 +293,16 @@ fn kept(
     let (server, clustering) = (call.server, clustering(call.server)?);
     let (resp3, tls) = (call.session.resp3, call.session.tls);
     let view = clustering.view();
+    if server.redirecting().is_none() {
+        make(
+            server,
+            clustering,
+            &reached(call.session, &view),
+            tls,
+            call.out,
+        );
+        return Ok(Flow::Done);
+    }
     let place = clustering.kept_at(kind, resp3, tls);
     let held = place.load();
     if let Some(held) = &**held

@@ -120,7 +120,9 @@ impl Db<'_> {
         give_up: GiveUp<'_>,
     ) -> Result<Vec<Bstr>, GaveUp> {
         let mut names = Vec::new();
-        self.look_at_slot(slot, give_up, |table| names = table.names_in_slot(slot, max))?;
+        self.look_at_slot(slot, give_up, |table| {
+            names = table.names_in_slot(slot, max)
+        })?;
         Ok(names)
     }
 
