@@ -388,7 +388,7 @@ directives! {
 
     // Of newer Redis and of Valkey.
     cluster_compatibility_sample_ratio: Int = Int::new(0, 0, 100), NO_CLUSTER, "Share of commands that are checked for use in a cluster, in percent.";
-    cluster_slot_stats_enabled: Bool = Bool::new(false), NO_CLUSTER, "Count what slots cost.";
+    cluster_slot_stats_enabled: Bool = Bool::new(false), LIVE, "Count what slots cost.";
     cluster_announce_client_ipv4: Text = Text::optional(), NO_CLUSTER, "Address of IPv4 to announce to clients.";
     cluster_announce_client_ipv6: Text = Text::optional(), NO_CLUSTER, "Address of IPv6 to announce to clients.";
     cluster_announce_client_port: Int = Int::new(0, 0, 65535), NO_CLUSTER, "Port to announce to clients.";

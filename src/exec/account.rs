@@ -3,6 +3,7 @@
 
 use super::Worker;
 use crate::command::session::{ReplyMode, Session};
+use crate::command::slot_costs::SlotCost;
 use crate::command::slowlog::{Slowlog, SlowlogRoom};
 use crate::command::{Entry, Flag, redacted};
 use crate::util::clock::{self, Reading};
@@ -48,6 +49,23 @@ impl Worker {
                 .latency
                 .note(event, self.now_ms() / 1000, micros / 1000);
         }
+    }
+
+    /// Counts what a request has cost for its slot.
+    #[cold]
+    pub(super) fn count_for_slot(
+        &self,
+        slot: u16,
+        argv: &[&[u8]],
+        nanos: u64,
+        reply_bytes: usize,
+    ) {
+        let cost = SlotCost {
+            nanos,
+            bytes_in: encoded_bytes(argv) as u64,
+            bytes_out: reply_bytes as u64,
+        };
+        self.shared.slot_costs.add(slot, cost);
     }
 
     /// Tells MONITOR of a command that has run.

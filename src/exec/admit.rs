@@ -3,6 +3,7 @@
 use std::sync::atomic::Ordering;
 
 use super::rights::{self, Asker};
+use super::slots::Request;
 use super::{Look, Worker};
 use crate::acl::Context;
 use crate::command::clustering::Clustering;
@@ -16,6 +17,8 @@ use crate::util::{clock, memory};
 
 pub(super) enum Verdict {
     Run(Look),
+    /// To be run, and what it costs counted for its slot.
+    Counted(Look, u16),
     /// Kept for EXEC.
     Queued,
     Paused,
@@ -46,7 +49,7 @@ impl Worker {
             },
         };
         let entry = look.entry;
-        let clustering = self.shared.redirecting();
+        let clustering = self.shared.clustering.as_ref();
         if clustering.is_some() {
             session.hears_request();
         }
@@ -58,6 +61,12 @@ impl Worker {
         if session.multi.is_some() && !entry.is(Flag::InMulti) {
             session.enqueue(entry, argv);
             return Verdict::Queued;
+        }
+        if clustering.is_some()
+            && self.shared.config.cluster_slot_stats_enabled.get()
+            && let Some(slot) = Request::of(session, entry, argv).slot()
+        {
+            return Verdict::Counted(look, slot);
         }
         Verdict::Run(look)
     }
@@ -92,7 +101,9 @@ impl Worker {
         {
             self.check_user(session, entry, argv)?;
         }
-        if let Some(clustering) = clustering {
+        if let Some(clustering) = clustering
+            && !self.shared.config.cluster_lone_node.get()
+        {
             self.check_slots(clustering, session, look, argv)?;
         }
         if self.shared.scripts.is_busy() {

@@ -255,8 +255,9 @@ impl Worker {
             self.saw(self.shared.journal.end());
         }
         let mark = out.mark();
-        let look = match verdict {
-            admit::Verdict::Run(look) => look,
+        let (look, counted) = match verdict {
+            admit::Verdict::Run(look) => (look, None),
+            admit::Verdict::Counted(look, slot) => (look, Some(slot)),
             admit::Verdict::Queued => {
                 out.simple("QUEUED");
                 self.finish_reply(session, mark, out);
@@ -292,11 +293,17 @@ impl Worker {
                     let mut queued = multi.queue.iter();
                     queued.any(|queued| queued.entry.is(Flag::Scripted))
                 });
-        if scripted {
+        let begun = *started;
+        let next = if scripted {
             self.on_fiber(session, entry, argv, out, started)
         } else {
             self.perform(None, session, look, argv, out, started)
+        };
+        if let Some(slot) = counted {
+            let nanos = self.watch.nanos(begun, *started);
+            self.count_for_slot(slot, argv, nanos, out.since(mark).len());
         }
+        next
     }
 
     /// Runs a request that was admitted.

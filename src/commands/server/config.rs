@@ -277,6 +277,7 @@ const RESETSTAT: Command = Command {
 fn resetstat(call: &mut SessionCall<'_>) -> Done {
     call.server.stats.reset();
     call.server.replication.counts.reset();
+    call.server.slot_costs.reset();
     call.server
         .scripts
         .evicted
