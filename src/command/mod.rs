@@ -18,6 +18,7 @@ pub mod client;
 pub mod expiry;
 pub mod guards;
 pub mod help;
+pub mod hotkeys;
 pub mod latency;
 pub mod links;
 pub mod modules;

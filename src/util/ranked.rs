@@ -63,6 +63,7 @@ pub const ORDER: &[&str] = &[
     "links",
     "failing replicas",
     "slow log",
+    "hot keys",
     "acl log",
     "latency",
     "error counts",
