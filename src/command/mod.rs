@@ -19,6 +19,7 @@ pub mod clustering;
 pub mod expiry;
 pub mod guards;
 pub mod help;
+pub mod hotkeys;
 pub mod latency;
 pub mod links;
 pub mod modules;

@@ -357,7 +357,8 @@ impl Worker {
             }
             _ => {
                 self.count(session, entry, argv, nanos);
-                self.note_sizes(session, entry, argv, out.since(mark).len());
+                let sizes = (nanos, out.since(mark).len());
+                self.note_sizes(session, entry, argv, sizes);
             }
         }
         self.end_reply(session, entry, mark, &next, out);

@@ -429,7 +429,11 @@ impl Worker {
         let argv: Vec<&[u8]> = parked.args.iter().map(|arg| &arg[..]).collect();
         let nanos = sleep.nanos + self.lap(&mut started);
         self.count(session, parked.entry, &argv, nanos);
-        self.log_large(session, parked.entry, &argv, out.since(mark).len());
+        let bytes = out.since(mark).len();
+        self.log_large(session, parked.entry, &argv, bytes);
+        if self.shared.hotkeys.is_on() {
+            self.note_keys(session, parked.entry, &argv, (nanos, bytes));
+        }
         self.finish_reply(session, mark, out);
         Some(woken)
     }
