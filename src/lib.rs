@@ -83,7 +83,7 @@
 //!
 //! | word | what it means here |
 //! | --- | --- |
-//! | shard | one of 256 parts of the keyspace, with all databases' keys whose hash falls there, behind one lock |
+//! | shard | one of 256 parts of the keyspace, with all databases' keys whose hash falls there, or their slot where a cluster is on, behind one lock |
 //! | unit | shards locked together, the commands run on them, and one commit: a command, an EXEC, a script, an expiry |
 //! | edit | the guard through which a value is changed; what follows from a change happens when it is dropped |
 //! | effects | what a unit did beside changing data: events, records for the log, keys that changed, what is to be freed |

@@ -61,7 +61,7 @@ pub const FILE_ONLY: [(&str, &str); 4] = [
 ];
 
 const LIVE: Traits = Traits::LIVE;
-const NO_CLUSTER: Traits = Traits::ignored("there is no cluster mode");
+const NO_CLUSTER: Traits = Traits::ignored("a cluster's nodes here do without it");
 const NO_DH: Traits = Traits::ignored("keys are exchanged by elliptic curves alone");
 const OWN_PACE: Traits =
     Traits::ignored("every worker does one handshake between two looks at its sockets");
