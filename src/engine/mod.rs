@@ -354,6 +354,12 @@ impl<'e> Locked<'e> {
         }
     }
 
+    /// How many keys a slot has, whose shard is among these, in the one database that a cluster's node has.
+    pub fn keys_in_slot(&self, slot: u16) -> usize {
+        let shard = self.held(ShardKey::shard_of_slot(slot));
+        shard.table(0).map_or(0, |table| table.count_in_slot(slot))
+    }
+
     /// The newest stamp of these shards: which edit they were changed by last.
     #[inline]
     pub fn stamp(&self) -> u64 {

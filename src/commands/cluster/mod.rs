@@ -381,10 +381,7 @@ const SETSLOT: Command = Command {
             ],
         ),
     ],
-    flags: &[Admin, Stale, NoAsyncLoading, Neither],
-    // Whose keys it counts, and whom it sends elsewhere, is all done when it is answered.
-    run: Run::Write(order::set_slot),
-    plan: Plan::All,
+    run: Run::Session(order::set_slot),
     ..ORDER
 };
 

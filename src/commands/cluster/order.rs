@@ -4,8 +4,8 @@ use super::clustering;
 use crate::cluster::{Cluster, FailoverWay, Moment, Refused, SLOTS};
 use crate::command::clustering::BUS_PORT_ABOVE;
 use crate::command::shared::Shared;
-use crate::command::{Args, Done, Fail, Flow, SessionCall, WriteCall};
-use crate::engine::GaveUp;
+use crate::command::{Args, Done, Fail, Flow, SessionCall};
+use crate::engine::{ShardKey, ShardSet};
 use crate::util::number;
 
 const BAD_SLOT: Fail = Fail::Says("Invalid or out of range slot");
@@ -193,9 +193,15 @@ pub fn meet(call: &mut SessionCall<'_>) -> Done {
 const BAD_SETSLOT: Fail =
     Fail::Says("Invalid CLUSTER SETSLOT action or number of arguments. Try CLUSTER HELP");
 
-pub fn set_slot(call: &mut WriteCall<'_>) -> Done {
+pub fn set_slot(call: &mut SessionCall<'_>) -> Done {
     let server = call.server;
     order(server, |cluster, _| cluster.check_setslot())?;
+    if call.session.began_us != 0 {
+        // Whose transaction it is may hold the slot's keys already.
+        return Err(Fail::Says(
+            "CLUSTER SETSLOT is not allowed in transactions and scripts",
+        ));
+    }
     let slot = slot(call.args.next()?)?;
     if call.args.word("STABLE") && call.args.is_empty() {
         order(server, |cluster, _| cluster.set_stable(slot))?;
@@ -209,10 +215,14 @@ pub fn set_slot(call: &mut WriteCall<'_>) -> Done {
         order(server, |cluster, _| cluster.set_importing(slot, from))?;
     } else if call.args.word("NODE") {
         let to = call.args.next()?;
-        // Every shard is held.
-        let keys = call.db.count_in_slot(slot, &|| false);
-        let keys = keys.map_err(|GaveUp| server.busy_fail())? as u64;
+        // Held until the slot is the other's, so that no key comes in between.
+        let shard = ShardSet::one(ShardKey::shard_of_slot(slot));
+        let engine = &server.store.engine;
+        let locked = engine.lock_unless(shard, &|| server.scripts.is_busy());
+        let locked = locked.ok_or_else(|| server.busy_fail())?;
+        let keys = locked.keys_in_slot(slot) as u64;
         order(server, |cluster, _| cluster.set_slot_node(slot, to, keys))?;
+        drop(locked);
     } else {
         return Err(BAD_SETSLOT);
     }
