@@ -8,7 +8,7 @@ use std::fs::{File, OpenOptions, TryLockError};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use arc_swap::ArcSwap;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
@@ -24,6 +24,13 @@ use crate::util::ranked::{Mutex, rank};
 /// Added to clients' port where no other one is given for the bus.
 pub const BUS_PORT_ABOVE: i64 = 10000;
 
+/// The file as it was last written.
+struct Written {
+    _lock: File,
+    /// The number of its text.
+    text: u64,
+}
+
 pub struct Clustering {
     state: Mutex<Cluster, { rank("cluster") }>,
     view: ArcSwap<View>,
@@ -33,7 +40,11 @@ pub struct Clustering {
     ready: AtomicBool,
     file: PathBuf,
     /// Keeps other nodes from the file.
-    lock: Mutex<File, { rank("cluster file") }>,
+    lock: Mutex<Written, { rank("cluster file") }>,
+    /// Counts the texts for the file.
+    texts: AtomicU64,
+    /// The file is about to be written, and nobody waits for it.
+    noted: AtomicBool,
     to_bus: UnboundedSender<Action>,
     /// Taken by the bus when it begins.
     for_bus: Mutex<Option<UnboundedReceiver<Action>>, { rank("cluster") }>,
@@ -49,7 +60,12 @@ impl Clustering {
             bus_port,
             ready: AtomicBool::new(false),
             file,
-            lock: Mutex::new(lock),
+            lock: Mutex::new(Written {
+                _lock: lock,
+                text: 0,
+            }),
+            texts: AtomicU64::new(0),
+            noted: AtomicBool::new(false),
             to_bus,
             for_bus: Mutex::new(Some(for_bus)),
         }
@@ -82,14 +98,35 @@ impl Clustering {
 
     /// Writes the file as things are.
     pub fn save(&self, disk: &Arc<dyn Disk>) -> io::Result<()> {
-        self.write(disk, &self.state.lock().file_text())
+        let (number, text) = self.text(&self.state.lock());
+        self.write(disk, number, &text)
     }
 
-    fn write(&self, disk: &Arc<dyn Disk>, text: &str) -> io::Result<()> {
-        let mut lock = self.lock.lock();
+    /// Writes the file for whoever has noted something in it.
+    pub fn save_noted(&self, disk: &Arc<dyn Disk>) -> io::Result<()> {
+        match self.noted.swap(false, Ordering::AcqRel) {
+            true => self.save(disk),
+            // It was written for all who asked.
+            false => Ok(()),
+        }
+    }
+
+    /// What the file is to say, and how many texts there were before.
+    fn text(&self, state: &Cluster) -> (u64, String) {
+        let number = self.texts.fetch_add(1, Ordering::Relaxed) + 1;
+        (number, state.file_text())
+    }
+
+    fn write(&self, disk: &Arc<dyn Disk>, number: u64, text: &str) -> io::Result<()> {
+        let mut written = self.lock.lock();
+        if written.text > number {
+            // A later one is there already.
+            return Ok(());
+        }
         disk.replace(&self.file, text.as_bytes())?;
         // The lock is on the file, not on its name, and this is another file.
-        *lock = lock_file(&self.file)?;
+        written._lock = lock_file(&self.file)?;
+        written.text = number;
         Ok(())
     }
 }
@@ -127,13 +164,22 @@ impl Shared {
     }
 
     fn carry_out(&self, clustering: &Clustering, state: &mut Cluster, actions: Actions) {
-        if actions.save
-            && let Err(error) = clustering.write(&self.store.disk, &state.file_text())
-        {
+        let saved = match actions.save {
+            true => {
+                let (number, text) = clustering.text(state);
+                clustering.write(&self.store.disk, number, &text)
+            }
+            false => Ok(()),
+        };
+        if let Err(error) = saved {
             // What the others are told must outlive this process: a vote given twice makes two masters.
             tracing::error!("Fatal: can't update cluster config file: {error}");
             self.stop.cancel();
             return;
+        }
+        // Who leads takes writes before clients are told to bring them.
+        if actions.list.contains(&Action::Lead) {
+            self.lead();
         }
         if actions.view {
             clustering.view.store(Arc::new(state.view()));
@@ -142,12 +188,15 @@ impl Shared {
         for action in actions.list {
             match action {
                 Action::Follow { place } => self.follow(self.master_at(&place)),
-                Action::Lead => drop(self.lead()),
+                // Done above.
+                Action::Lead => {}
                 Action::Pause { until_ms } => {
                     let now_ms = clock::now_ms();
                     self.hold_back(PauseFor::Failover, until_ms, PauseMode::Write, now_ms);
                 }
                 Action::Unpause => self.pause.stop(PauseFor::Failover),
+                // One that is under way has yet to look at what there is.
+                Action::Save if clustering.noted.swap(true, Ordering::AcqRel) => {}
                 // The bus is gone once the server stops.
                 action => drop(clustering.to_bus.send(action)),
             }
