@@ -43,6 +43,8 @@ struct End {
 pub struct Node {
     pub cluster: Cluster,
     file: String,
+    /// Something is to be written at the next tick; if the node is killed before, it is lost.
+    noted: bool,
     ends: HashMap<LinkId, End>,
     pub follows: Option<u16>,
     offset: u64,
@@ -107,6 +109,7 @@ impl Sim {
             sim.nodes.push(Node {
                 cluster,
                 file,
+                noted: false,
                 ends: HashMap::new(),
                 follows: None,
                 offset: 0,
@@ -242,9 +245,8 @@ impl Sim {
                 Action::TellPaused { link } => {
                     self.order(at, |cluster, moment| cluster.tell_paused(link, moment));
                 }
-                // What is written later is lost when a node is killed, for all that is known.
-                Action::Save
-                | Action::Deliver { .. }
+                Action::Save => self.nodes[at].noted = true,
+                Action::Deliver { .. }
                 | Action::Pause { .. }
                 | Action::Unpause
                 | Action::DropKeys { .. }
@@ -289,6 +291,9 @@ impl Sim {
     fn happen(&mut self, at: usize, event: Event) {
         match event {
             Event::Tick => {
+                if std::mem::take(&mut self.nodes[at].noted) {
+                    self.nodes[at].file = self.nodes[at].cluster.file_text();
+                }
                 self.replicate(at);
                 self.order(at, |cluster, moment| cluster.tick(moment));
                 self.later(100, at, Event::Tick);
