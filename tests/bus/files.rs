@@ -67,7 +67,7 @@ fn a_stock_nodes_file_is_taken_over_and_back() {
     for program in programs.into_iter().flatten() {
         let stock = Member::start(&program, &[]);
         stock.order("CLUSTER ADDSLOTSRANGE 0 16383");
-        stock.order("CLUSTER BUMPEPOCH");
+        assert_eq!(stock.ask("CLUSTER BUMPEPOCH").text(), "BUMPED 1");
         stock.order("CLUSTER SETSLOT 77 STABLE");
         let id = stock.id.clone();
         let ours = Member::start_on(&our_server(), stock.server.stop(), &[]);

@@ -3,17 +3,13 @@
 use std::path::Path;
 
 use crate::common::{Value, eventually, our_server, real_redis};
-use crate::member::{Member, agree};
+use crate::member::{Member, agree, meet};
 
 fn pair(one: &Path, other: &Path) -> (Member, Member) {
     let (one, other) = (Member::start(one, &[]), Member::start(other, &[]));
     one.order("CLUSTER ADDSLOTSRANGE 0 16383");
     one.order("CLUSTER SET-CONFIG-EPOCH 1");
-    let (port, bus) = (other.server.port, other.bus_port);
-    one.order(&format!("CLUSTER MEET 127.0.0.1 {port} {bus}"));
-    eventually("they know each other", || {
-        one.line(&other.id).is_some() && other.line(&one.id).is_some()
-    });
+    meet(&one, &other);
     other.order(&format!("CLUSTER REPLICATE {}", one.id));
     agree(&[&one, &other]);
     // Messages go where a connection stands.

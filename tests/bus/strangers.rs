@@ -1,6 +1,6 @@
 //! Whoever connects to the bus and is no node: he is heard no further than Redis hears him, and harms nobody.
 
-use std::io::{Read, Write};
+use std::io::{ErrorKind, Read, Write};
 use std::net::TcpStream;
 use std::time::Duration;
 
@@ -35,7 +35,11 @@ fn frame(kind: u16, len: u32) -> Vec<u8> {
 
 fn is_closed(stream: &mut TcpStream) -> bool {
     let mut rest = Vec::new();
-    stream.read_to_end(&mut rest).is_ok() && rest.is_empty()
+    match stream.read_to_end(&mut rest) {
+        Ok(count) => count == 0,
+        // There was more that nobody had read.
+        Err(error) => error.kind() == ErrorKind::ConnectionReset,
+    }
 }
 
 fn unharmed(member: &Member) {

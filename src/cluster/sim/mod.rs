@@ -393,7 +393,8 @@ impl Sim {
             if self.nodes[at].alive && self.nodes[at].life == life {
                 self.happen(at, event);
             }
-            if self.now_ms >= looked_ms + 50 {
+            // Looking at many nodes takes long.
+            if self.now_ms >= looked_ms + 10 * self.nodes.len() as u64 {
                 looked_ms = self.now_ms;
                 if holds(self) {
                     return true;
