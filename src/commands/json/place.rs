@@ -156,7 +156,8 @@ pub fn at<'d>(root: &'d JsonNode, steps: &[PathStep]) -> Option<&'d JsonNode> {
 
 /// A value that is put below so many containers must not make the document too deep.
 pub fn check_depth(above: usize, node: &JsonNode) -> Result<(), Fail> {
-    match above + node.depth() > DEPTH_MAX {
+    // No document is too deep by itself.
+    match above > 0 && above + node.depth() > DEPTH_MAX {
         true => Err(TOO_DEEP),
         false => Ok(()),
     }
