@@ -36,7 +36,7 @@ pub mod weight;
 pub use arg::{Arg, ArgKind, KeyUse};
 pub use args::{Args, small_int};
 pub use call::{
-    AckWish, Done, Feed, Flow, FunctionLoad, Job, Names, OnTimeout, Park, ReadCall, Reader, Reload,
+    AckWish, Preparation, Done, Feed, Flow, FunctionLoad, Job, Prepared, Names, OnTimeout, Park, ReadCall, Reader, Reload,
     Rest, ScriptCall, ScriptWish, SessionCall, Shutdown, WriteCall,
 };
 pub use derive::{Begin, Find, KeySpec};
