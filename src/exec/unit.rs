@@ -11,7 +11,8 @@ use super::{Look, Worker};
 use crate::acl::User;
 use crate::command::session::{ReplyMode, Session};
 use crate::command::{
-    Preparation, Args, Done, Entry, Fail, Flag, Flow, Plan, ReadCall, Reader, Run, SessionCall, WriteCall,
+    Args, Done, Entry, Fail, Flag, Flow, Plan, Preparation, ReadCall, Reader, Run, SessionCall,
+    WriteCall,
 };
 use crate::config::EventClasses;
 use crate::engine::{Db, Effects, Hashed, Locked, Patience, ShardKey, ShardSet, Shards, Wanted};

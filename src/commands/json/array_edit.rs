@@ -3,8 +3,8 @@
 use super::array::start_in;
 use super::look::counts;
 use super::place::{
-    PlacesIn, at, check_depth, check_growth, discard, edit, effort, held, prepared, no_path, order,
-    path, path_or_root, places, value_in, wants_preparation,
+    PlacesIn, at, check_depth, check_growth, discard, edit, effort, held, no_path, order, path,
+    path_or_root, places, prepared, value_in, wants_preparation,
 };
 use super::shape::{ReplyShape, spread};
 use super::text::integer;

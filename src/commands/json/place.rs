@@ -5,7 +5,7 @@ use std::cmp::Ordering;
 
 use crate::acl::User;
 use crate::command::shared::Shared;
-use crate::command::{Preparation, Args, Fail, Prepared, WriteCall};
+use crate::command::{Args, Fail, Preparation, Prepared, WriteCall};
 use crate::engine::{Db, Edit};
 use crate::resp::Reply;
 use crate::types::json::path::{JsonPath, PathEffort, PathRef, Spelled, TooMuch};

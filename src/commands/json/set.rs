@@ -3,7 +3,7 @@
 use smallvec::SmallVec;
 
 use super::place::{
-    check_depth, check_growth, discard, effort, held, hits, prepared, parsed, path, utf8, value_in,
+    check_depth, check_growth, discard, effort, held, hits, parsed, path, prepared, utf8, value_in,
     wants_preparation,
 };
 use crate::command::Flag::DenyOom;

@@ -46,14 +46,14 @@ impl FieldNames {
         let at = place(names.iter().map(|name| &name[..]))?;
         MET.with_borrow(|met| {
             let known = met.get(at)?.as_ref()?;
-            let same = known.all().len() == names.len()
-                && known
-                    .all()
-                    .iter()
-                    .zip(names)
-                    .all(|(known, name)| known.as_bytes() == &name[..]);
-            same.then(|| known.clone())
+            known.are(names).then(|| known.clone())
         })
+    }
+
+    /// Whether it is these names in this order.
+    pub fn are(&self, names: &[Cow<'_, [u8]>]) -> bool {
+        let same = |(known, name): (&FieldName, &Cow<'_, [u8]>)| known.as_bytes() == &name[..];
+        self.all().len() == names.len() && self.all().iter().zip(names).all(same)
     }
 
     /// These names, shared with other objects that have the same in the same order.

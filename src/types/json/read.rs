@@ -15,6 +15,14 @@ use super::text::FieldName;
 /// Digits that fit into 64 bits whatever they are.
 const DIGITS_SURE: usize = 19;
 
+/// Integers up to here are doubles, each another one.
+const EXACT_MAX: u64 = 1 << 53;
+/// Powers of ten that are doubles.
+const TENS: [f64; 23] = [
+    1e0, 1e1, 1e2, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10, 1e11, 1e12, 1e13, 1e14, 1e15, 1e16,
+    1e17, 1e18, 1e19, 1e20, 1e21, 1e22,
+];
+
 pub struct TextReader<'t> {
     text: &'t [u8],
     at: usize,
@@ -23,6 +31,8 @@ pub struct TextReader<'t> {
     nodes: Vec<JsonNode>,
     /// Names of the fields of the objects that are open.
     names: Vec<Cow<'t, [u8]>>,
+    /// Those of the object that ended last, if objects share them: often the next one has the same.
+    last: Option<FieldNames>,
 }
 
 impl<'t> TextReader<'t> {
@@ -34,6 +44,7 @@ impl<'t> TextReader<'t> {
             depth: 0,
             nodes: Vec::with_capacity(guess),
             names: Vec::with_capacity(guess.min(32)),
+            last: None,
         }
     }
 
@@ -140,9 +151,12 @@ impl<'t> TextReader<'t> {
     /// The object of the names and values from here on. The last value of a name counts, in the place of the first.
     fn object_of(&mut self, (names_from, nodes_from): (usize, usize)) -> JsonNode {
         let names = &self.names[names_from..];
-        let known = (names.len() <= SMALL_MAX).then(|| FieldNames::known(names));
-        let node = match known.flatten() {
-            Some(known) => JsonNode::object_of(known, self.nodes.drain(nodes_from..)),
+        if !self.last.as_ref().is_some_and(|last| last.are(names)) {
+            let few = names.len() <= SMALL_MAX;
+            self.last = few.then(|| FieldNames::known(names)).flatten();
+        }
+        let node = match &self.last {
+            Some(known) => JsonNode::object_of(known.clone(), self.nodes.drain(nodes_from..)),
             None => {
                 let names = names.iter().map(|name| FieldName::new(name));
                 let fields = names.zip(self.nodes.drain(nodes_from..));
@@ -234,17 +248,12 @@ impl<'t> TextReader<'t> {
         self.at += usize::from(negative);
         let first = self.at;
         let mut n: u64 = 0;
-        while let Some(digit @ b'0'..=b'9') = self.text.get(self.at) {
-            n = n.wrapping_mul(10).wrapping_add(u64::from(digit - b'0'));
-            self.at += 1;
-        }
-        let digits = self.at - first;
-        if digits == 0 || digits > 1 && self.text[first] == b'0' {
+        let digits = self.digits(&mut n)?;
+        if digits > 1 && self.text[first] == b'0' {
             return None;
         }
         if let Some(b'.' | b'e' | b'E') = self.text.get(self.at) {
-            self.fraction()?;
-            return self.double(from);
+            return self.fraction(from, n, digits);
         }
         if digits > DIGITS_SURE {
             match self.written(first).parse() {
@@ -263,29 +272,42 @@ impl<'t> TextReader<'t> {
         })
     }
 
-    /// Steps over what follows the digits before the point: the point and those behind it, and the exponent.
-    fn fraction(&mut self) -> Option<()> {
+    /// The double whose digits before the point are read: they are so many, and say `n`.
+    fn fraction(&mut self, from: usize, mut n: u64, mut digits: usize) -> Option<JsonNode> {
+        let mut behind = 0;
         if self.text[self.at] == b'.' {
             self.at += 1;
-            self.digits()?;
+            behind = self.digits(&mut n)?;
+            digits += behind;
         }
         if let Some(b'e' | b'E') = self.text.get(self.at) {
             self.at += 1;
             if let Some(b'+' | b'-') = self.text.get(self.at) {
                 self.at += 1;
             }
-            self.digits()?;
+            self.digits(&mut 0)?;
+            return self.double(from);
         }
-        Some(())
+        match TENS.get(behind) {
+            // Both are exact, so their quotient is the nearest double.
+            Some(tens) if digits <= DIGITS_SURE && n <= EXACT_MAX => {
+                let n = n as f64 / tens;
+                let negative = self.text[from] == b'-';
+                Some(JsonNode::Float(if negative { -n } else { n }))
+            }
+            _ => self.double(from),
+        }
     }
 
-    /// Steps over digits, of which there must be one.
-    fn digits(&mut self) -> Option<()> {
+    /// Steps over digits, of which there must be one, and appends them to a number. How many there were.
+    #[inline]
+    fn digits(&mut self, n: &mut u64) -> Option<usize> {
         let from = self.at;
-        while let Some(b'0'..=b'9') = self.text.get(self.at) {
+        while let Some(digit @ b'0'..=b'9') = self.text.get(self.at) {
+            *n = n.wrapping_mul(10).wrapping_add(u64::from(digit - b'0'));
             self.at += 1;
         }
-        (self.at > from).then_some(())
+        (self.at > from).then_some(self.at - from)
     }
 
     /// What is written from here to where the reader is: a number.

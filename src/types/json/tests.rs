@@ -208,11 +208,19 @@ fn drawn(random: &mut fastrand::Rng, depth: usize) -> String {
             .collect::<Vec<_>>()
             .join(",")
     };
-    match random.u8(..8) {
+    match random.u8(..9) {
         0..2 if depth > 0 => format!("[{}]", items(random, false)),
         2..4 if depth > 0 => format!("{{{} }}", items(random, true)),
         4 => f64::from_bits(random.u64(..)).to_string(),
         5 => random.i64(..).to_string(),
+        7 => {
+            let digits = random.u64(..) >> random.u8(..64);
+            format!(
+                "{}.{digits:0width$}",
+                random.i16(..),
+                width = random.usize(1..24)
+            )
+        }
         6 => format!(
             "\"{}\"",
             ["", "x", "\\t\\ud83d\\ude00 é", "a text of some length"][random.usize(..4)]
