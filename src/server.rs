@@ -415,6 +415,7 @@ impl Shared {
             monitors: Default::default(),
             stats,
             slowlog: Default::default(),
+            hotkeys: Default::default(),
             large_requests: Default::default(),
             large_replies: Default::default(),
             latency: Default::default(),

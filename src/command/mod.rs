@@ -19,6 +19,7 @@ pub mod clustering;
 pub mod expiry;
 pub mod guards;
 pub mod help;
+pub mod hotkeys;
 pub mod latency;
 pub mod links;
 pub mod modules;
@@ -37,8 +38,8 @@ pub mod weight;
 pub use arg::{Arg, ArgKind, KeyUse};
 pub use args::{Args, small_int};
 pub use call::{
-    AckWish, Done, Feed, Flow, FunctionLoad, Job, Names, OnTimeout, Park, ReadCall, Reader, Reload,
-    Rest, ScriptCall, ScriptWish, SessionCall, Shutdown, WriteCall,
+    AckWish, Done, Feed, Flow, FunctionLoad, Job, Names, OnTimeout, Park, Preparation, Prepared,
+    ReadCall, Reader, Reload, Rest, ScriptCall, ScriptWish, SessionCall, Shutdown, WriteCall,
 };
 pub use derive::{Begin, Find, KeySpec};
 pub use fail::{Fail, quoted};

@@ -11,6 +11,7 @@ use tokio_util::sync::CancellationToken;
 use super::client::Clients;
 use super::clustering::Clustering;
 use super::guards::Guards;
+use super::hotkeys::Hotkeys;
 use super::latency::LatencyMonitor;
 use super::links::Links;
 use super::replication::Replication;
@@ -48,6 +49,7 @@ pub struct Shared {
     pub large_requests: Slowlog,
     pub large_replies: Slowlog,
     pub latency: LatencyMonitor,
+    pub hotkeys: Hotkeys,
     pub journal: Arc<Journal>,
     /// The data files.
     pub store: Arc<Store>,

@@ -2,6 +2,7 @@
 //! large request or a large reply.
 
 use super::Worker;
+use crate::command::hotkeys::Cost;
 use crate::command::session::{ReplyMode, Session};
 use crate::command::slowlog::{Slowlog, SlowlogRoom};
 use crate::command::{Entry, Flag, redacted};
@@ -88,15 +89,18 @@ impl Worker {
         }
     }
 
-    /// Logs a command that ran at once, if its reply or its request is large.
+    /// Logs a command that ran at once, if its reply or its request is large, and counts what its keys took.
     #[inline]
     pub(super) fn note_sizes(
         &self,
         session: &Session,
         entry: &Entry,
         argv: &[&[u8]],
-        reply_bytes: usize,
+        (nanos, reply_bytes): (u64, usize),
     ) {
+        if self.shared.hotkeys.is_on() {
+            self.note_keys(session, entry, argv, (nanos, reply_bytes));
+        }
         let config = &self.shared.config;
         let reply_min = config.commandlog_reply_larger_than.get();
         let request_min = config.commandlog_request_larger_than.get();
@@ -131,6 +135,25 @@ impl Worker {
             let log = (&shared.large_replies, len_max);
             self.log_command(log, session, entry, argv, reply_bytes as u64);
         }
+    }
+
+    /// Tells HOTKEYS what a command took. What a script calls counts as the script's, and what EXEC runs is for its own keys, but
+    /// in the sum of all commands it is EXEC's.
+    #[cold]
+    pub(super) fn note_keys(
+        &self,
+        session: &Session,
+        entry: &Entry,
+        argv: &[&[u8]],
+        (nanos, reply_bytes): (u64, usize),
+    ) {
+        let mut keys = Vec::new();
+        entry.each_key(argv, |at| keys.push(argv[at]));
+        let cost = Cost {
+            micros: nanos / 1000,
+            bytes: (encoded_bytes(argv) + reply_bytes) as u64,
+        };
+        self.shared.hotkeys.note(cost, &keys, session.in_exec);
     }
 
     #[cold]

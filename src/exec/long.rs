@@ -208,7 +208,7 @@ impl Worker {
     /// A reply is whole, or nobody is left to take the rest of it.
     pub fn end_long(&self, session: &Session, long: Long, argv: &[&[u8]]) {
         self.count(session, long.entry, argv, long.nanos);
-        self.note_sizes(session, long.entry, argv, long.written);
+        self.note_sizes(session, long.entry, argv, (long.nanos, long.written));
         match long.work {
             // Its parts may be no one else's any more: that many are not dropped here.
             Work::Rest(rest, _) => self.discard(Garbage::Value(rest.value)),

@@ -334,7 +334,8 @@ impl Worker {
             }
             _ => {
                 self.count(session, entry, argv, nanos);
-                self.note_sizes(session, entry, argv, out.since(mark).len());
+                let sizes = (nanos, out.since(mark).len());
+                self.note_sizes(session, entry, argv, sizes);
             }
         }
         self.end_reply(session, entry, mark, &next, out);
@@ -454,7 +455,9 @@ impl Worker {
                 session.multi = None;
                 self.unwatch(session);
             }
-            Flow::Script(_) | Flow::Watch => unreachable!("done where they can fail"),
+            Flow::Script(_) | Flow::Watch | Flow::Prepare(_) => {
+                unreachable!("done where they can fail")
+            }
             Flow::Unwatch => self.unwatch(session),
             Flow::Reset => self.reset(session, out),
             Flow::Close => return Next::Close,

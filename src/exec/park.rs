@@ -15,7 +15,7 @@ use crate::command::client::{Client, Clients, Doze, Fate, Unblock};
 use crate::command::replication::{AckWaiter, Acks};
 use crate::command::session::Session;
 use crate::command::shared::{PauseMode, Shared};
-use crate::command::{AckWish, Entry, Fail, Flag, Flow, OnTimeout, Park};
+use crate::command::{AckWish, Entry, Fail, Flag, Flow, OnTimeout, Park, Preparation};
 use crate::engine::{Now, Place, ShardKey, ShardSet, Shards, Sleeper, Waiter};
 use crate::journal::Seq;
 use crate::resp::{Reply, encode};
@@ -285,6 +285,7 @@ impl Worker {
             user: parked.user.as_deref(),
             hashed: None,
             parts: false,
+            preparation: Preparation::None,
         };
         let held_back = self.is_held_back(parked);
         let asked = match held_back {
@@ -422,7 +423,11 @@ impl Worker {
         let argv: Vec<&[u8]> = parked.args.iter().map(|arg| &arg[..]).collect();
         let nanos = sleep.nanos + self.lap(&mut started);
         self.count(session, parked.entry, &argv, nanos);
-        self.log_large(session, parked.entry, &argv, out.since(mark).len());
+        let bytes = out.since(mark).len();
+        self.log_large(session, parked.entry, &argv, bytes);
+        if self.shared.hotkeys.is_on() {
+            self.note_keys(session, parked.entry, &argv, (nanos, bytes));
+        }
         self.finish_reply(session, mark, out);
         Some(woken)
     }
@@ -476,6 +481,7 @@ fn blocks_again(flow: Flow) -> Option<Box<Park>> {
         | Flow::Acks(_)
         | Flow::Rest(_)
         | Flow::Names(_)
+        | Flow::Prepare(_)
         | Flow::Stall(_) => unreachable!("a sleeper's command is done, or sleeps on"),
     }
 }

@@ -57,7 +57,8 @@ impl Worker {
             | Flow::Shutdown(_)
             | Flow::Replica(_)
             | Flow::Rest(_)
-            | Flow::Names(_) => {}
+            | Flow::Names(_)
+            | Flow::Prepare(_) => {}
         }
         Ok(())
     }
@@ -84,7 +85,8 @@ impl Worker {
             | Flow::Script(_)
             | Flow::Replica(_)
             | Flow::Rest(_)
-            | Flow::Names(_) => {}
+            | Flow::Names(_)
+            | Flow::Prepare(_) => {}
         }
         Ok(())
     }

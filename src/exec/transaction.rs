@@ -142,7 +142,7 @@ impl Worker {
             self.show_monitors(session, entry, argv);
             let nanos = self.lap(&mut started);
             self.count(session, entry, argv, nanos);
-            self.note_sizes(session, entry, argv, out.since(mark).len());
+            self.note_sizes(session, entry, argv, (nanos, out.since(mark).len()));
         }
         session.in_exec = false;
         session.began_us = 0;

@@ -264,7 +264,7 @@ impl Store {
             tracing::info!("Background saving was given up");
             return None;
         };
-        self.progress.begin(&snapshot.census);
+        self.progress.begin(&snapshot.census, &self.config);
         let path = self.snapshot_path();
         let draft = snapshot_draft_of(&path);
         let written = self.disk.create(&draft).and_then(|mut file| {
@@ -324,7 +324,7 @@ impl Store {
             origin = self.origin();
         });
         let snapshot = snapshot.ok_or_else(|| io::Error::other("it was given up"))?;
-        self.progress.begin(&snapshot.census);
+        self.progress.begin(&snapshot.census, &self.config);
         let (no_data, no_functions) = filter;
         let functions = if no_functions {
             Vec::new()

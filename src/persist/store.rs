@@ -102,10 +102,14 @@ impl Saves {
 pub struct Progress {
     pub total: AtomicU64,
     pub done: AtomicU64,
+    /// `rdb-key-save-delay` as it was when the job began: as in Redis, a later one is for later jobs.
+    delay_us: AtomicU64,
 }
 
 impl Progress {
-    pub(super) fn begin(&self, census: &Census) {
+    pub(super) fn begin(&self, census: &Census, config: &Config) {
+        let delay_us = config.rdb_key_save_delay.get().max(0) as u64;
+        self.delay_us.store(delay_us, Ordering::Relaxed);
         let total: usize = census.databases.iter().map(|db| db.keys).sum();
         self.total.store(total as u64, Ordering::Relaxed);
         self.done.store(0, Ordering::Relaxed);
@@ -221,8 +225,8 @@ impl Store {
             if job <= self.failing.load(Ordering::Relaxed) {
                 return Err(io::Error::other("it was made to fail"));
             }
-            // In small steps, so that it can be given up, and the delay taken back.
-            let delay_us = self.config.rdb_key_save_delay.get().max(0) as u64 * keys;
+            // In small steps, so that it can be given up.
+            let delay_us = self.progress.delay_us.load(Ordering::Relaxed) * keys;
             if waited_us >= delay_us {
                 return Ok(());
             }

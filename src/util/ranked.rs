@@ -65,6 +65,7 @@ pub const ORDER: &[&str] = &[
     "cluster file",
     "failing replicas",
     "slow log",
+    "hot keys",
     "acl log",
     "latency",
     "error counts",

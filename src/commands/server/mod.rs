@@ -8,6 +8,7 @@ mod database;
 mod debug;
 mod docs;
 mod figures;
+mod hotkeys;
 mod info;
 mod latency;
 mod lolwut;
@@ -35,6 +36,7 @@ pub const FAMILY: Family = Family {
         &replication::FAILOVER,
         &database::FLUSHALL,
         &database::FLUSHDB,
+        &hotkeys::HOTKEYS,
         &info::INFO,
         &persistence::LASTSAVE,
         &latency::LATENCY,

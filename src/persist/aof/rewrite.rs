@@ -74,7 +74,7 @@ fn rewrite_all(store: &Arc<Store>, job: u64) -> io::Result<()> {
             let _ = store.disk.remove(&dir.join(&part.name));
         }
     })?;
-    store.progress.begin(&snapshot.census);
+    store.progress.begin(&snapshot.census, &store.config);
 
     let path = Manifest::path(&dir, &filename);
     let mut named = None;

@@ -4,7 +4,7 @@
 use crate::common::{Value, redis_8, valkey_9};
 
 use super::check::Check::{Clock, Exact, Kind, Pairs, StreamInfo, Unordered};
-use super::check::{Known, same_numbers};
+use super::check::{Known, same_but_ties, same_numbers};
 use super::families::Family;
 use super::world::Oracle;
 
@@ -28,6 +28,12 @@ const KNOWN: &[Known] = &[
                 .iter()
                 .all(|reply| reply.to_string().contains("nan"))
         },
+    },
+    Known {
+        commands: &["VSIM"],
+        change: "of elements that are all as far as the last one wanted, others may be found",
+        source: "documents leave it open: both searches keep those that they come upon first",
+        accepts: same_but_ties,
     },
     Known {
         commands: &["VADD"],

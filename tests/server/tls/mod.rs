@@ -20,7 +20,7 @@ use rustls::{
 };
 
 use crate::common::{Client, Server, Transport, Value, free_port};
-use certs::Certs;
+pub use certs::Certs;
 
 /// Options of a server that has a certificate, and as yet no port for TLS.
 fn options(certs: &Certs) -> Vec<String> {
@@ -117,7 +117,7 @@ impl Transport for Secured {
 }
 
 /// A client that shows this certificate, or none; an error if the server doesn't want it.
-fn connect(port: u16, certs: &Certs, shown: Option<&str>) -> io::Result<Client> {
+pub fn connect(port: u16, certs: &Certs, shown: Option<&str>) -> io::Result<Client> {
     let Some(name) = shown else {
         return shaken(port, None);
     };
