@@ -315,6 +315,8 @@ fn load(loader: Worker, ready: Ready) -> Result<JoinHandle<Result<()>>> {
                 Ok(()) => {
                     shared.store.loading.end();
                     if let Some(clustering) = &shared.clustering {
+                        let slots = loader.held_slots();
+                        shared.in_cluster(clustering, |cluster, _| cluster.find_keys(&slots));
                         clustering.set_ready();
                     }
                     ready.announce(&shared);

@@ -7,6 +7,8 @@ use crate::cluster::{LinkId, SlotSet};
 use crate::exec::Worker;
 
 pub enum Chore {
+    /// Writes the file of nodes.
+    Save,
     /// Deletes the keys of slots that another node owns now.
     DropKeys(SlotSet),
     DropAllKeys,
@@ -23,6 +25,12 @@ pub fn work(worker: Worker, chores: Receiver<Chore>) {
     };
     for chore in chores {
         match chore {
+            Chore::Save => {
+                if let Err(error) = clustering.save_noted(&shared.store.disk) {
+                    tracing::error!("Fatal: can't update cluster config file: {error}");
+                    shared.stop.cancel();
+                }
+            }
             Chore::DropKeys(slots) => {
                 let count = worker.drop_slots(&slots);
                 if count > 0 {

@@ -14,6 +14,7 @@ use crate::cluster::{BadFrame, Frame, LinkId};
 use crate::command::clustering::Clustering;
 use crate::command::shared::Shared;
 use crate::net::Stream;
+use crate::util::crash;
 
 /// Room kept for what is read once it has been used up.
 const INPUT_BYTES_KEPT: usize = 64 * 1024;
@@ -98,6 +99,18 @@ impl Link<'_> {
         }
     }
 
+    fn hear(&self, frame: Frame) -> Result<(), BadFrame> {
+        let heard = crash::catch(|| {
+            self.shared.in_cluster(self.clustering, |cluster, moment| {
+                cluster.receive(self.id, frame, moment);
+            });
+        });
+        heard.map_err(|_| {
+            tracing::error!("A bug: a frame of the cluster's bus made a panic; please report it.");
+            BadFrame::Content("it made a panic")
+        })
+    }
+
     /// Hands every whole frame to the state.
     fn take_frames(&self, input: &mut BytesMut) -> Result<(), BadFrame> {
         loop {
@@ -110,9 +123,7 @@ impl Link<'_> {
             }
             let bytes = input.split_to(length).freeze();
             match Frame::read(&bytes) {
-                Ok(frame) => self.shared.in_cluster(self.clustering, |cluster, moment| {
-                    cluster.receive(self.id, frame, moment);
-                }),
+                Ok(frame) => self.hear(frame)?,
                 Err(why) => tracing::warn!("Received an invalid frame on the Cluster bus: {why:?}"),
             }
         }

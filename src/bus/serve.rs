@@ -119,13 +119,16 @@ impl Carrier {
         let mut hurry = tokio::time::interval(HURRY);
         hurry.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
+            let hurried = carrier.clustering().look(|cluster| cluster.is_hurried());
             tokio::select! {
                 Some(action) = actions.recv() => carrier.act(action),
                 _ = tick.tick() => carrier.tick(),
-                _ = hurry.tick() => carrier.hurry(),
-                () = shared.stop.cancelled() => return Ok(()),
+                _ = hurry.tick(), if hurried => carrier.hurry(),
+                () = shared.stop.cancelled() => break,
             }
         }
+        let saved = carrier.clustering().save_noted(&shared.store.disk);
+        saved.context("can't update cluster config file")
     }
 
     fn clustering(&self) -> &Clustering {
@@ -141,10 +144,8 @@ impl Carrier {
     }
 
     fn hurry(&self) {
-        if self.clustering().look(|cluster| cluster.is_hurried()) {
-            self.shared
-                .in_cluster(self.clustering(), |cluster, _| cluster.hurry());
-        }
+        self.shared
+            .in_cluster(self.clustering(), |cluster, _| cluster.hurry());
     }
 
     fn act(self: &Rc<Self>, action: Action) {
@@ -172,6 +173,7 @@ impl Carrier {
                     false => broker.publish(&channel, &message),
                 };
             }
+            Action::Save => drop(self.chores.send(Chore::Save)),
             Action::DropKeys { slots } => drop(self.chores.send(Chore::DropKeys(slots))),
             Action::DropAllKeys => drop(self.chores.send(Chore::DropAllKeys)),
             Action::TellPaused { link } => drop(self.chores.send(Chore::TellPaused(link))),
@@ -288,6 +290,11 @@ impl Carrier {
             };
             let _ = socket.set_nodelay(true);
             let (remote, local) = (socket.peer_addr()?, socket.local_addr()?);
+            if remote == local {
+                // The port was free, and was given to this very socket: it has met itself.
+                failed = io::ErrorKind::ConnectionRefused.into();
+                continue;
+            }
             let mut stream = match tls {
                 None => Stream::Tcp(socket),
                 Some(tls) => Stream::connect_tls(socket, tls)?,

@@ -116,9 +116,9 @@ impl Cluster {
         tracing::debug!(
             "WARNING: configEpoch collision with node {}. configEpoch set to {}",
             other.called(),
-            self.current_epoch + 1
+            self.current_epoch.saturating_add(1)
         );
-        self.current_epoch += 1;
+        self.current_epoch = self.current_epoch.saturating_add(1);
         let epoch = self.current_epoch;
         self.me_mut().config_epoch = epoch;
         self.changed();

@@ -153,13 +153,14 @@ impl Cluster {
         }
         let at = self.named(&words[0], now_ms)?;
         self.read_address(at, &words[1], tls)?;
-        self.nodes[at].flags = read_flags(&words[2])?;
+        let marks = self.nodes[at].flags & flag::MIGRATE_TO;
+        self.nodes[at].flags = read_flags(&words[2])? | marks;
         if self.nodes[at].is(flag::FAIL) {
             self.nodes[at].failed_ms = now_ms;
         }
         if words[3] != "-" {
             let master = self.named(&words[3], now_ms)?;
-            self.nodes[at].master = Some(master);
+            self.nodes.set_master(at, Some(master));
         }
         let is_set = |word: &String| word.parse::<u64>().is_ok_and(|time| time != 0);
         let node = &mut self.nodes[at];

@@ -247,7 +247,7 @@ impl Cluster {
     }
 
     fn ask_for_votes(&mut self, moment: Moment) {
-        self.current_epoch += 1;
+        self.current_epoch = self.current_epoch.saturating_add(1);
         self.election.epoch = self.current_epoch;
         self.election.asked = true;
         tracing::info!(

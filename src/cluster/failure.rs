@@ -66,7 +66,7 @@ impl Cluster {
         node.put(flag::PFAIL, false);
         node.put(flag::FAIL, true);
         node.failed_ms = moment.now_ms;
-        self.changed();
+        self.noted();
     }
 
     /// Most masters.
@@ -78,7 +78,7 @@ impl Cluster {
     pub(super) fn hear_alive(&mut self, at: At, moment: Moment) {
         let node = &mut self.nodes[at];
         if node.put(flag::PFAIL, false) {
-            self.changed();
+            self.noted();
             return;
         }
         if !node.is(flag::FAIL) {
@@ -96,6 +96,6 @@ impl Cluster {
         };
         tracing::info!("Clear FAIL state for node {}: {why}", node.called());
         node.put(flag::FAIL, false);
-        self.changed();
+        self.noted();
     }
 }

@@ -26,7 +26,7 @@ impl Cluster {
         }
         let mut header = self.header(kind, moment);
         header.marks |= mark::EXTENSIONS;
-        let understood = node.is_none_or(|at| self.nodes[at].is(flag::EXTENSIONS));
+        let understood = node.is_some_and(|at| self.nodes[at].is(flag::EXTENSIONS));
         let extensions = match understood {
             true => self.extensions(moment),
             false => Vec::new(),
@@ -110,20 +110,19 @@ impl Cluster {
         list
     }
 
-    /// Learns from what a ping tells of other nodes. `sender` is one of the cluster, or this is a MEET, which is trusted.
-    pub(super) fn hear_gossip(&mut self, sender: Option<At>, gossip: &[Gossip], moment: Moment) {
+    /// Learns from what a ping tells of other nodes. Its sender is one of the cluster.
+    pub(super) fn hear_gossip(&mut self, sender: At, gossip: &[Gossip], moment: Moment) {
         for told in gossip {
             match self.nodes.find(&told.id) {
                 Some(at) => self.hear_of_known(sender, at, told, moment),
-                None => self.hear_of_new(sender, told, moment),
+                None => self.hear_of_new(told, moment),
             }
         }
     }
 
-    fn hear_of_known(&mut self, sender: Option<At>, at: At, told: &Gossip, moment: Moment) {
+    fn hear_of_known(&mut self, by: At, at: At, told: &Gossip, moment: Moment) {
         let says_dead = told.flags & DEAD != 0;
-        let reporter = sender.filter(|by| self.nodes[*by].is_master());
-        if let Some(by) = reporter.filter(|_| at != self.myself) {
+        if self.nodes[by].is_master() && at != self.myself {
             self.hear_report(by, at, says_dead, moment);
         }
         let node = &mut self.nodes[at];
@@ -155,7 +154,7 @@ impl Cluster {
         let node = &mut self.nodes[at];
         node.place = place;
         node.put(flag::NO_ADDRESS, false);
-        self.pending.save = true;
+        self.pending.note = true;
     }
 
     pub(super) fn place_of(&self, ip: &str, port: u16, other_port: u16, bus_port: u16) -> Place {
@@ -172,11 +171,11 @@ impl Cluster {
     }
 
     /// Takes note of a node that another one of the cluster knows.
-    fn hear_of_new(&mut self, sender: Option<At>, told: &Gossip, moment: Moment) {
+    fn hear_of_new(&mut self, told: &Gossip, moment: Moment) {
         let has_address = told.flags & flag::NO_ADDRESS == 0 && !told.ip.is_empty();
         let banned = self.banned.get(&told.id);
         let banned = banned.is_some_and(|until_ms| *until_ms > moment.now_ms);
-        if sender.is_none() || !has_address || told.bus_port == 0 || banned {
+        if !has_address || told.bus_port == 0 || banned {
             return;
         }
         let kept = flag::MASTER | flag::REPLICA | DEAD | flag::NO_FAILOVER;
@@ -187,7 +186,7 @@ impl Cluster {
         }
         node.place = self.place_of(&told.ip, told.port, told.other_port, told.bus_port);
         if self.nodes.add(node).is_some() {
-            self.pending.save = true;
+            self.pending.note = true;
         }
     }
 
@@ -212,12 +211,12 @@ impl Cluster {
         node.human_name = human_name.to_owned();
         node.shard = shard.unwrap_or(node.shard);
         if before != (node.hostname.clone(), node.human_name.clone(), node.shard) {
-            self.pending.save = true;
+            self.pending.note = true;
         }
         // This node is where its master is.
         if self.me().master == Some(from) && self.me().shard != self.nodes[from].shard {
             self.me_mut().shard = self.nodes[from].shard;
-            self.pending.save = true;
+            self.pending.note = true;
         }
     }
 
@@ -233,7 +232,7 @@ impl Cluster {
         let seconds = seconds.min(i32::MAX as u64);
         self.banned.insert(*id, moment.now_ms + seconds * 1000);
         self.remove_node(at);
-        self.changed();
+        self.noted();
     }
 
     /// Takes a sender's address from its frame, if it has another one now; whether it has.

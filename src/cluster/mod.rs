@@ -35,3 +35,6 @@ pub use orders::{FailoverWay, Refused};
 pub use slots::{SLOT_BYTES, SLOTS, SlotSet, slot_of, slot_of_pattern};
 pub use state::{Action, Actions, Cluster, ClusterFigures, ClusterSettings, LinkFigures, Moment};
 pub use view::{NONE, NodeView, Owners, View};
+
+#[cfg(test)]
+mod sim;

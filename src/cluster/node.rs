@@ -288,6 +288,20 @@ impl Nodes {
         self.iter().filter(is)
     }
 
+    /// Notes whose replica a node is. A master that gets one is a place that others may move to, until its last has
+    /// left; if that dies, it stays one.
+    pub fn set_master(&mut self, replica: At, master: Option<At>) {
+        let before = std::mem::replace(&mut self[replica].master, master);
+        if let Some(before) = before.filter(|before| Some(*before) != master)
+            && self.replicas(before).next().is_none()
+        {
+            self[before].put(flag::MIGRATE_TO, false);
+        }
+        if let Some(master) = master {
+            self[master].put(flag::MIGRATE_TO, true);
+        }
+    }
+
     /// Replicas that are not held for dead.
     pub fn working_replicas(&self, master: At) -> usize {
         let replicas = self.replicas(master);

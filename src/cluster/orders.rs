@@ -208,7 +208,7 @@ impl Cluster {
         if mine != 0 && mine == highest {
             return false;
         }
-        self.current_epoch += 1;
+        self.current_epoch = self.current_epoch.saturating_add(1);
         self.me_mut().config_epoch = self.current_epoch;
         self.pending.save = true;
         tracing::info!("New configEpoch set to {}", self.current_epoch);
@@ -276,6 +276,7 @@ impl Cluster {
                 node.master = None;
             }
         }
+        self.nodes.set_master(at, None);
         let Some(node) = self.nodes.remove(at) else {
             return;
         };
@@ -319,8 +320,8 @@ impl Cluster {
         let me = self.me_mut();
         me.put(flag::MASTER | flag::MIGRATE_TO, false);
         me.put(flag::REPLICA, true);
-        me.master = Some(master);
         me.shard = shard;
+        self.nodes.set_master(self.myself, Some(master));
         self.election = Election::default();
         self.reset_manual();
         self.actions.push(Action::Follow { place });
@@ -416,8 +417,8 @@ impl Cluster {
 
     /// Turns this node into a master in the books; whether it leads is the caller's to say.
     pub(super) fn become_master(&mut self) {
+        self.nodes.set_master(self.myself, None);
         let me = self.me_mut();
-        me.master = None;
         me.put(flag::REPLICA, false);
         me.put(flag::MASTER, true);
         self.changed();
@@ -458,7 +459,13 @@ impl Cluster {
         self.pending.save = true;
     }
 
-    /// The configuration has changed: it is saved, and looked at anew.
+    /// Something was learned that may be learned again: it is saved soon, and looked at now.
+    pub(super) fn noted(&mut self) {
+        self.pending.note = true;
+        self.pending.update_state = true;
+    }
+
+    /// The configuration has changed: it is saved before anybody hears of it, and looked at anew.
     pub(super) fn changed(&mut self) {
         self.pending.save = true;
         self.pending.update_state = true;

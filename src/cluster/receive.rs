@@ -167,11 +167,21 @@ impl Cluster {
         }
     }
 
-    /// Who sent it: the node that the connection belongs to, or else the one that it names.
+    /// Who sent it: the node that it names, which the connection belongs to from then on. Over the connection to a node
+    /// nobody else has a say.
     fn sender(&mut self, link: LinkId, header: &Header) -> Option<At> {
-        let held = self.links.get(&link)?.node;
+        let (mut held, inbound) = (self.links.get(&link)?.node, self.links.get(&link)?.inbound);
         if let Some(at) = held.filter(|at| !self.nodes[*at].is(flag::HANDSHAKE)) {
-            return Some(at);
+            if self.nodes[at].id == header.sender {
+                return Some(at);
+            }
+            if !inbound {
+                return None;
+            }
+            // It has taken another name.
+            self.nodes[at].inbound = None;
+            self.links.get_mut(&link)?.node = None;
+            held = None;
         }
         let at = self.nodes.find(&header.sender)?;
         // A connection that claims to be this node's own is nobody's.
@@ -191,7 +201,7 @@ impl Cluster {
         }
         if header.current_epoch > self.current_epoch {
             self.current_epoch = header.current_epoch;
-            self.pending.save = true;
+            self.pending.note = true;
         }
         let node = &mut self.nodes[from];
         if header.config_epoch > node.config_epoch {
@@ -213,7 +223,7 @@ impl Cluster {
         moment: Moment,
     ) {
         if header.kind != FrameKind::Pong {
-            self.answer_ping(link, sender, header, gossip, moment);
+            self.answer_ping(link, sender, header, moment);
         }
         let Some(held) = self.links.get(&link) else {
             return;
@@ -224,7 +234,7 @@ impl Cluster {
             return;
         }
         // A handshake may have given it its name just now.
-        let sender = self.nodes.find(&header.sender).or(sender);
+        let sender = self.nodes.find(&header.sender);
         let Some(at) = sender.filter(|at| *at != self.myself) else {
             return;
         };
@@ -236,24 +246,17 @@ impl Cluster {
         node.put(flag::EXTENSIONS, understands);
         let settled = !node.is(flag::HANDSHAKE);
         if header.kind == FrameKind::Ping && settled && self.update_address(at, link, header) {
-            self.changed();
+            self.noted();
         }
         self.hear_pong(link, header, moment);
         self.hear_role(at, header);
         self.hear_claim(at, header, moment);
-        self.hear_gossip(Some(at), gossip, moment);
+        self.hear_gossip(at, gossip, moment);
         self.hear_extensions(at, extensions, moment);
     }
 
     /// Answers a ping or a MEET, whoever sent it; who sends a MEET is asked for its name.
-    fn answer_ping(
-        &mut self,
-        link: LinkId,
-        sender: Option<At>,
-        header: &Header,
-        gossip: &[Gossip],
-        moment: Moment,
-    ) {
+    fn answer_ping(&mut self, link: LinkId, sender: Option<At>, header: &Header, moment: Moment) {
         let Some(held) = self.links.get(&link) else {
             return;
         };
@@ -265,7 +268,7 @@ impl Cluster {
         if !announced && (is_meet || unknown) && !local_ip.is_empty() && me.place.ip != local_ip {
             tracing::info!("IP address for this node updated to {local_ip}");
             me.place.ip = local_ip;
-            self.pending.save = true;
+            self.pending.note = true;
         }
         if is_meet && sender.is_none() {
             let ip = match header.ip.is_empty() {
@@ -274,7 +277,6 @@ impl Cluster {
             };
             let place = self.place_of(&ip, header.port, header.other_port, header.bus_port);
             self.hear_meet(place, moment);
-            self.hear_gossip(None, gossip, moment);
         }
         self.send_ping(link, FrameKind::Pong, moment);
     }
@@ -297,7 +299,7 @@ impl Cluster {
         let mut node = ClusterNode::new(id, flag::HANDSHAKE, moment.now_ms);
         node.place = place;
         self.nodes.add(node);
-        self.pending.save = true;
+        self.pending.note = true;
     }
 
     /// Something has come over the connection to a node; whether it is that node that answers.
@@ -313,7 +315,7 @@ impl Cluster {
             if let Some(known) = sender {
                 // It is known already, maybe elsewhere.
                 if known != self.myself && self.update_address(known, link, header) {
-                    self.changed();
+                    self.noted();
                 }
                 self.remove_node(at);
                 return false;
@@ -323,7 +325,7 @@ impl Cluster {
             node.put(flag::HANDSHAKE, false);
             node.put(header.flags & (flag::MASTER | flag::REPLICA), true);
             tracing::debug!("Handshake with node {} completed.", node.id);
-            self.changed();
+            self.noted();
             return true;
         }
         if self.nodes[at].id == header.sender {
@@ -338,7 +340,7 @@ impl Cluster {
         node.put(flag::NO_ADDRESS, true);
         node.place = Place::default();
         self.close_link(link);
-        self.pending.save = true;
+        self.pending.note = true;
         false
     }
 
@@ -363,32 +365,55 @@ impl Cluster {
         let Some(master) = header.master else {
             return self.note_master(at);
         };
+        let known = self.nodes.find(&master).filter(|master| *master != at);
         if self.nodes[at].is_master() || !self.nodes[at].is_replica() {
+            let shard = self.nodes[at].shard;
+            if let Some(master) = known.filter(|master| self.nodes[*master].shard == shard) {
+                if self.nodes[at].config_epoch > header.config_epoch {
+                    // It said so before it became the master.
+                    return;
+                }
+                self.hand_over_slots(at, master, header.config_epoch);
+            }
             self.free_slots_of(at);
             let node = &mut self.nodes[at];
             node.put(flag::MASTER | flag::MIGRATE_TO, false);
             node.put(flag::REPLICA, true);
-            self.changed();
+            self.noted();
         }
-        let master = self.nodes.find(&master).filter(|master| *master != at);
-        if master.is_some() && self.nodes[at].master != master {
-            self.nodes[at].master = master;
-            self.pending.save = true;
+        if known.is_some() && self.nodes[at].master != known {
+            self.nodes.set_master(at, known);
+            self.pending.note = true;
+        }
+    }
+
+    /// A master has become the replica of another node of its shard, which has its slots since this epoch: they are without
+    /// an owner at no time, although the new one has yet to say so itself.
+    fn hand_over_slots(&mut self, from: At, to: At, epoch: u64) {
+        if to == self.myself || self.nodes[to].config_epoch > epoch {
+            return;
+        }
+        self.note_master(to);
+        self.nodes[to].config_epoch = epoch;
+        let slots = self.nodes[from].slots.clone();
+        for slot in slots.iter() {
+            self.free_slot(slot);
+            self.give_slot(slot, to);
         }
     }
 
     /// A node that was a replica, or was not known to be either, is a master.
     pub(super) fn note_master(&mut self, at: At) {
-        let node = &mut self.nodes[at];
-        if node.is_master() {
+        if self.nodes[at].is_master() {
             return;
         }
-        if node.master.take().is_some() {
-            node.put(flag::MIGRATE_TO, true);
-        }
+        let had_master = self.nodes[at].master.is_some();
+        self.nodes.set_master(at, None);
+        let node = &mut self.nodes[at];
+        node.put(flag::MIGRATE_TO, had_master);
         node.put(flag::REPLICA, false);
         node.put(flag::MASTER, true);
-        self.changed();
+        self.noted();
     }
 
     /// The slots that the sender claims, or that its master does.

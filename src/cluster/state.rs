@@ -60,6 +60,8 @@ pub struct Moment {
 /// What is to be done outside of the state.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Action {
+    /// Write the file of nodes before long.
+    Save,
     /// Open a connection.
     Connect {
         link: LinkId,
@@ -116,6 +118,8 @@ pub struct Actions {
 #[derive(Debug, Default)]
 pub(super) struct Pending {
     pub save: bool,
+    /// The file is to be written, but nobody waits for it.
+    pub note: bool,
     pub update_state: bool,
     pub view: bool,
     /// A pong goes to every node, as what it says has changed.
@@ -252,8 +256,7 @@ impl Cluster {
         me.human_name.clone_from(&settings.human_name);
         me.put(flag::NO_FAILOVER, settings.no_failover);
         self.settings = settings;
-        self.pending.update_state = true;
-        self.pending.view = true;
+        self.noted();
     }
 
     pub fn me(&self) -> &ClusterNode {
@@ -316,6 +319,33 @@ impl Cluster {
         }
     }
 
+    /// Looks at keys that were found at start: of slots that nobody owns this node takes care; those that are another's
+    /// came here by a move that wasn't ended.
+    pub fn find_keys(&mut self, slots: &SlotSet) {
+        if self.me().is_replica() {
+            return;
+        }
+        for slot in slots.iter() {
+            match self.owner(slot) {
+                Some(owner) if owner == self.myself => continue,
+                Some(_) if self.importing.contains_key(&slot) => continue,
+                Some(owner) => {
+                    tracing::warn!(
+                        "I have keys for slot {slot}, but the slot is assigned to another node. Setting it to importing state."
+                    );
+                    self.importing.insert(slot, owner);
+                }
+                None => {
+                    tracing::warn!(
+                        "I have keys for unassigned slot {slot}. Taking responsibility for it."
+                    );
+                    self.give_slot(slot, self.myself);
+                }
+            }
+            self.changed();
+        }
+    }
+
     /// Forgets all moves of slots.
     pub(super) fn close_slots(&mut self) {
         self.migrating.clear();
@@ -325,13 +355,14 @@ impl Cluster {
     /// Ends a call: goes on with elections, looks whether requests can be served, and gives what is to be done.
     pub fn finish(&mut self, moment: Moment) -> Actions {
         let mut view = false;
-        let mut save = false;
+        let (mut save, mut note) = (false, false);
         let mut asked_state = false;
         // Each of them may ask for another.
         for _ in 0..ROUNDS_MAX {
             let pending = std::mem::take(&mut self.pending);
-            view |= pending.view || pending.save || pending.update_state;
+            view |= pending.view || pending.save || pending.note || pending.update_state;
             save |= pending.save;
+            note |= pending.note;
             if pending.manual || pending.failover {
                 self.go_on_manual(moment);
                 self.strive(moment);
@@ -343,6 +374,9 @@ impl Cluster {
             if pending.tell_all {
                 self.broadcast_pong(false, moment);
             }
+        }
+        if note && !save {
+            self.actions.push(Action::Save);
         }
         Actions {
             save,

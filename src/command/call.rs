@@ -1,7 +1,9 @@
 //! What a handler is given, and what it gives back.
 
+use std::cell::RefCell;
 use std::ops::{Deref, Range};
 use std::sync::Arc;
+use std::vec::IntoIter;
 
 use smallvec::SmallVec;
 use tokio::sync::mpsc::Receiver;
@@ -57,8 +59,27 @@ pub enum Flow {
     Names(Box<Names>),
     /// Carry keys to another server, when nothing is locked any more.
     Transfer(Box<Transfer>),
+    /// Make values of the arguments while nothing is locked, and call the handler again with them: it has touched nothing yet.
+    Prepare(Prepare),
     /// Keep this worker busy for a while, as DEBUG SLEEP does.
     Stall(std::time::Duration),
+}
+
+/// Makes values of a whole command's long arguments.
+pub type Prepare = fn(&[&[u8]]) -> Prepared;
+
+/// Values of long arguments, in their order, or what is wrong with them, which the handler says in its turn.
+pub type Prepared = Vec<Result<Value, Fail>>;
+
+/// Where the values of a handler's long arguments come from.
+#[derive(Clone, Copy)]
+pub enum Preparation<'a> {
+    /// It makes them itself, under the locks that it has: others hold them longer anyway.
+    None,
+    /// It may ask for them by [`Flow::Prepare`].
+    Offered,
+    /// They are here.
+    Made(&'a RefCell<IntoIter<Result<Value, Fail>>>),
 }
 
 /// What is left to be written of a reply: the elements of a copy of a collection.
@@ -253,6 +274,7 @@ pub struct WriteCall<'a> {
     pub woken: Option<&'a [u8]>,
     /// A script called it.
     pub scripted: bool,
+    pub preparation: Preparation<'a>,
     pub args: Args<'a>,
     pub db: Db<'a>,
     pub out: &'a mut Reply,

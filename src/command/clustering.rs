@@ -8,7 +8,7 @@ use std::fs::{File, OpenOptions, TryLockError};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use arc_swap::ArcSwap;
 use bytes::Bytes;
@@ -49,6 +49,13 @@ impl Kept {
 /// For each of [`KeptFor`], in both protocols, to clients with TLS and without.
 const KEPT: usize = 3 * 2 * 2;
 
+/// The file as it was last written.
+struct Written {
+    _lock: File,
+    /// The number of its text.
+    text: u64,
+}
+
 pub struct Clustering {
     state: Mutex<Cluster, { rank("cluster") }>,
     view: ArcSwap<View>,
@@ -58,7 +65,11 @@ pub struct Clustering {
     ready: AtomicBool,
     file: PathBuf,
     /// Keeps other nodes from the file.
-    lock: Mutex<File, { rank("cluster file") }>,
+    lock: Mutex<Written, { rank("cluster file") }>,
+    /// Counts the texts for the file.
+    texts: AtomicU64,
+    /// The file is about to be written, and nobody waits for it.
+    noted: AtomicBool,
     kept: [ArcSwap<Option<Kept>>; KEPT],
     to_bus: UnboundedSender<Action>,
     /// Taken by the bus when it begins.
@@ -75,7 +86,12 @@ impl Clustering {
             bus_port,
             ready: AtomicBool::new(false),
             file,
-            lock: Mutex::new(lock),
+            lock: Mutex::new(Written {
+                _lock: lock,
+                text: 0,
+            }),
+            texts: AtomicU64::new(0),
+            noted: AtomicBool::new(false),
             kept: Default::default(),
             to_bus,
             for_bus: Mutex::new(Some(for_bus)),
@@ -119,14 +135,35 @@ impl Clustering {
 
     /// Writes the file as things are.
     pub fn save(&self, disk: &Arc<dyn Disk>) -> io::Result<()> {
-        self.write(disk, &self.state.lock().file_text())
+        let (number, text) = self.text(&self.state.lock());
+        self.write(disk, number, &text)
     }
 
-    fn write(&self, disk: &Arc<dyn Disk>, text: &str) -> io::Result<()> {
-        let mut lock = self.lock.lock();
+    /// Writes the file for whoever has noted something in it.
+    pub fn save_noted(&self, disk: &Arc<dyn Disk>) -> io::Result<()> {
+        match self.noted.swap(false, Ordering::AcqRel) {
+            true => self.save(disk),
+            // It was written for all who asked.
+            false => Ok(()),
+        }
+    }
+
+    /// What the file is to say, and how many texts there were before.
+    fn text(&self, state: &Cluster) -> (u64, String) {
+        let number = self.texts.fetch_add(1, Ordering::Relaxed) + 1;
+        (number, state.file_text())
+    }
+
+    fn write(&self, disk: &Arc<dyn Disk>, number: u64, text: &str) -> io::Result<()> {
+        let mut written = self.lock.lock();
+        if written.text > number {
+            // A later one is there already.
+            return Ok(());
+        }
         disk.replace(&self.file, text.as_bytes())?;
         // The lock is on the file, not on its name, and this is another file.
-        *lock = lock_file(&self.file)?;
+        written._lock = lock_file(&self.file)?;
+        written.text = number;
         Ok(())
     }
 }
@@ -164,13 +201,22 @@ impl Shared {
     }
 
     fn carry_out(&self, clustering: &Clustering, state: &mut Cluster, actions: Actions) {
-        if actions.save
-            && let Err(error) = clustering.write(&self.store.disk, &state.file_text())
-        {
+        let saved = match actions.save {
+            true => {
+                let (number, text) = clustering.text(state);
+                clustering.write(&self.store.disk, number, &text)
+            }
+            false => Ok(()),
+        };
+        if let Err(error) = saved {
             // What the others are told must outlive this process: a vote given twice makes two masters.
             tracing::error!("Fatal: can't update cluster config file: {error}");
             self.stop.cancel();
             return;
+        }
+        // Who leads takes writes before clients are told to bring them.
+        if actions.list.contains(&Action::Lead) {
+            self.lead();
         }
         if actions.view {
             let view = Arc::new(state.view());
@@ -184,12 +230,15 @@ impl Shared {
         for action in actions.list {
             match action {
                 Action::Follow { place } => self.follow(self.master_at(&place)),
-                Action::Lead => drop(self.lead()),
+                // Done above.
+                Action::Lead => {}
                 Action::Pause { until_ms } => {
                     let now_ms = clock::now_ms();
                     self.hold_back(PauseFor::Failover, until_ms, PauseMode::Write, now_ms);
                 }
                 Action::Unpause => self.pause.stop(PauseFor::Failover),
+                // One that is under way has yet to look at what there is.
+                Action::Save if clustering.noted.swap(true, Ordering::AcqRel) => {}
                 // The bus is gone once the server stops.
                 action => drop(clustering.to_bus.send(action)),
             }

@@ -61,7 +61,9 @@ pub const FILE_ONLY: [(&str, &str); 4] = [
 ];
 
 const LIVE: Traits = Traits::LIVE;
-const NO_CLUSTER: Traits = Traits::ignored("a cluster's nodes here do without it");
+const ONE_ADDRESS: Traits =
+    Traits::ignored("clients are told the address that the other nodes use, or the host name");
+const MOVED_BY_MIGRATE: Traits = Traits::ignored("slots are moved by MIGRATE alone");
 const NO_DH: Traits = Traits::ignored("keys are exchanged by elliptic curves alone");
 const OWN_PACE: Traits =
     Traits::ignored("every worker does one handshake between two looks at its sockets");
@@ -202,7 +204,7 @@ directives! {
     tls_handshake_timeout: Int = Int::new(60, 1, INT), LIVE, "Seconds that a client has to agree on TLS before it is closed.";
     tls_groups: Text = Text::optional(), LIVE, "Groups for the exchange of keys.";
     tls_replication: Bool = Bool::new(false), LIVE, "Speak TLS to a master.";
-    tls_cluster: Bool = Bool::new(false), LIVE, "Speak TLS to other servers by MIGRATE.";
+    tls_cluster: Bool = Bool::new(false), LIVE, "Speak TLS on the cluster's bus, and to other servers by MIGRATE.";
     tls_protocols: Text = Text::optional(), LIVE, "Versions of TLS to accept.";
     tls_ciphers: Text = Text::optional(), LIVE, "Ciphers of TLS 1.2 and older.";
     tls_ciphersuites: Text = Text::optional(), LIVE, "Cipher suites of TLS 1.3.";
@@ -387,18 +389,18 @@ directives! {
     enable_debug_assert: Bool = Bool::new(false), DEBUG_ONLY.fixed().hidden(), "Check expensive invariants.";
 
     // Of newer Redis and of Valkey.
-    cluster_compatibility_sample_ratio: Int = Int::new(0, 0, 100), NO_CLUSTER, "Share of commands that are checked for use in a cluster, in percent.";
+    cluster_compatibility_sample_ratio: Int = Int::new(0, 0, 100), Traits::ignored("commands are not sampled"), "Share of commands that are checked for use in a cluster, in percent.";
     cluster_slot_stats_enabled: Bool = Bool::new(false), LIVE, "Count what slots cost.";
-    cluster_announce_client_ipv4: Text = Text::optional(), NO_CLUSTER, "Address of IPv4 to announce to clients.";
-    cluster_announce_client_ipv6: Text = Text::optional(), NO_CLUSTER, "Address of IPv6 to announce to clients.";
-    cluster_announce_client_port: Int = Int::new(0, 0, 65535), NO_CLUSTER, "Port to announce to clients.";
-    cluster_announce_client_tls_port: Int = Int::new(0, 0, 65535), NO_CLUSTER, "TLS port to announce to clients.";
+    cluster_announce_client_ipv4: Text = Text::optional(), ONE_ADDRESS, "Address of IPv4 to announce to clients.";
+    cluster_announce_client_ipv6: Text = Text::optional(), ONE_ADDRESS, "Address of IPv6 to announce to clients.";
+    cluster_announce_client_port: Int = Int::new(0, 0, 65535), ONE_ADDRESS, "Port to announce to clients.";
+    cluster_announce_client_tls_port: Int = Int::new(0, 0, 65535), ONE_ADDRESS, "TLS port to announce to clients.";
     cluster_blacklist_ttl: Int = Int::new(60, 0, INT), LIVE, "Seconds for which a forgotten node stays away.";
-    cluster_config_save_behavior: Text = Text::new("sync"), NO_CLUSTER, "How the cluster's file is written.";
-    cluster_databases: Int = Int::new(1, 1, INT), NO_CLUSTER, "Databases of a cluster's node.";
+    cluster_config_save_behavior: Text = Text::new("sync"), Traits::ignored("the file is on the disk before anything follows from it, always"), "How the cluster's file is written.";
+    cluster_databases: Int = Int::new(1, 1, INT), Traits::ignored("a node of a cluster has one database"), "Databases of a cluster's node.";
     cluster_manual_failover_timeout: Int = Int::new(5000, 1, INT), LIVE, "Milliseconds for a failover that was asked for.";
-    cluster_slot_migration_log_max_len: Int = Int::new(1000, 0, LONG), NO_CLUSTER, "Moves of slots that are remembered.";
-    slot_migration_max_failover_repl_bytes: Memory = Memory::new(0, 0, SIZE), NO_CLUSTER, "Bytes that may be missing when a slot changes hands.";
+    cluster_slot_migration_log_max_len: Int = Int::new(1000, 0, LONG), MOVED_BY_MIGRATE, "Moves of slots that are remembered.";
+    slot_migration_max_failover_repl_bytes: Memory = Memory::new(0, 0, SIZE), MOVED_BY_MIGRATE, "Bytes that may be missing when a slot changes hands.";
     replica_full_sync_buffer_limit: Memory = Memory::new(0, 0, SIZE), Traits::ignored("a replica does not read the stream during a full sync, its master keeps it"), "Bytes of the stream that a replica keeps during a full sync.";
     dual_channel_replication_enabled: Bool = Bool::new(false), Traits::ignored("one connection carries a full sync and the stream"), "Send a full sync on a connection of its own.";
     repl_mptcp: Bool = Bool::new(false), NO_OTHER_PATHS, "Several paths for the link to the master.";

@@ -9,6 +9,25 @@ use crate::engine::{Db, SHARDS, ShardKey, ShardSet};
 const KEYS_AT_A_TIME: usize = 64;
 
 impl Worker {
+    /// The slots that keys were loaded of.
+    pub fn held_slots(&self) -> SlotSet {
+        let mut slots = SlotSet::default();
+        self.begin_batch();
+        for id in 0..SHARDS {
+            let mut unit = self.begin_write_patiently(ShardSet::one(id));
+            let (rules, now) = (self.rules.borrow(), self.now.get());
+            let Unit { locked, effects } = &mut unit;
+            let db = Db::new(locked, 0, now, effects, &rules, false, None);
+            db.names_in(id, |key| {
+                slots.add(slot_of(key));
+                false
+            });
+            self.let_go_of(unit);
+        }
+        self.end_batch();
+        slots
+    }
+
     /// Deletes the keys of slots, a few at a time, and tells log and replicas of it; returns how many there were. A replica's
     /// keys are its master's.
     pub fn drop_slots(&self, slots: &SlotSet) -> usize {

@@ -482,7 +482,9 @@ impl Worker {
                 session.multi = None;
                 self.unwatch(session);
             }
-            Flow::Script(_) | Flow::Watch => unreachable!("done where they can fail"),
+            Flow::Script(_) | Flow::Watch | Flow::Prepare(_) => {
+                unreachable!("done where they can fail")
+            }
             Flow::Unwatch => self.unwatch(session),
             Flow::Reset => self.reset(session, out),
             Flow::Close => return Next::Close,

@@ -15,7 +15,7 @@ use crate::command::client::{Client, Clients, Doze, Fate, Unblock};
 use crate::command::replication::{AckWaiter, Acks};
 use crate::command::session::Session;
 use crate::command::shared::{PauseMode, Shared};
-use crate::command::{AckWish, Entry, Fail, Flag, Flow, OnTimeout, Park};
+use crate::command::{AckWish, Entry, Fail, Flag, Flow, OnTimeout, Park, Preparation};
 use crate::engine::{Now, Place, ShardKey, ShardSet, Shards, Sleeper, Waiter};
 use crate::journal::Seq;
 use crate::resp::{Reply, encode};
@@ -285,6 +285,7 @@ impl Worker {
             user: parked.user.as_deref(),
             hashed: None,
             parts: false,
+            preparation: Preparation::None,
         };
         let held_back = self.must_wait(parked, &argv);
         let asked = match held_back {
@@ -500,6 +501,7 @@ fn blocks_again(flow: Flow) -> Option<Box<Park>> {
         | Flow::Rest(_)
         | Flow::Names(_)
         | Flow::Transfer(_)
+        | Flow::Prepare(_)
         | Flow::Stall(_) => unreachable!("a sleeper's command is done, or sleeps on"),
     }
 }

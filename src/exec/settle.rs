@@ -58,7 +58,8 @@ impl Worker {
             | Flow::Replica(_)
             | Flow::Rest(_)
             | Flow::Transfer(_)
-            | Flow::Names(_) => {}
+            | Flow::Names(_)
+            | Flow::Prepare(_) => {}
         }
         Ok(())
     }
@@ -86,7 +87,8 @@ impl Worker {
             | Flow::Replica(_)
             | Flow::Rest(_)
             | Flow::Transfer(_)
-            | Flow::Names(_) => {}
+            | Flow::Names(_)
+            | Flow::Prepare(_) => {}
         }
         Ok(())
     }

@@ -2,6 +2,8 @@
 //!
 //! Command, EXEC, sleeper, expiry and eviction all come through here.
 
+use std::cell::RefCell;
+
 use smallvec::SmallVec;
 
 use super::park::{Parked, Sleep};
@@ -11,7 +13,8 @@ use crate::acl::User;
 use crate::command::session::{ReplyMode, Session};
 use crate::command::shared::Away;
 use crate::command::{
-    Args, Done, Entry, Fail, Flag, Flow, Plan, ReadCall, Reader, Run, SessionCall, WriteCall,
+    Args, Done, Entry, Fail, Flag, Flow, Plan, Preparation, ReadCall, Reader, Run, SessionCall,
+    WriteCall,
 };
 use crate::config::EventClasses;
 use crate::engine::{Db, Effects, Hashed, Locked, Patience, ShardKey, ShardSet, Shards, Wanted};
@@ -40,6 +43,7 @@ pub(super) struct Call<'a> {
     pub hashed: Option<Hashed<'a>>,
     /// Whether a long reply may be written in parts.
     pub parts: bool,
+    pub preparation: Preparation<'a>,
 }
 
 impl<'a> Call<'a> {
@@ -54,6 +58,7 @@ impl<'a> Call<'a> {
             user: session.user.as_deref(),
             hashed: entry.lone_key(argv).map(Hashed::new),
             parts: false,
+            preparation: Preparation::None,
         }
     }
 
@@ -72,6 +77,7 @@ impl<'a> Call<'a> {
             user: session.user.as_deref(),
             hashed: key.map(|(key, at)| Hashed::known(key, at)),
             parts: session.reply == ReplyMode::On,
+            preparation: Preparation::None,
         }
     }
 
@@ -130,41 +136,60 @@ impl Worker {
                 self.commit(unit, Some(session.client.id));
                 done.map(Ran::Flow)
             }
-            Run::Write(_) => {
-                let call = Call::looked(session, look, argv);
-                let unit = self.begin_write(call.shards())?;
-                if self.guards_moved() {
-                    return Ok(self.let_go_of(unit));
+            Run::Write(_) => match self.run_write(session, look, argv, Preparation::Offered, out) {
+                Ok(Ran::Flow(Flow::Prepare(make))) => {
+                    let made = RefCell::new(make(argv).into_iter());
+                    self.run_write(session, look, argv, Preparation::Made(&made), out)
                 }
-                let request = Request::One(entry, argv);
-                let mut unit = self.check_moving(unit, session, request)?;
-                call.warm(&unit.locked);
-                let done = self.call(&mut unit, &call, out);
-                if entry.is(Flag::ReadOnly) {
-                    // XREAD: it can only sleep, as no reader can.
-                    self.track_reads(session, &mut unit.effects, entry, argv);
-                }
-                let ran = match done {
-                    Ok(Flow::Park(park)) => {
-                        let reach = unit.locked.set();
-                        let clients = &self.shared.clients;
-                        let parked = Parked::new(session, entry, argv, &park, clients);
-                        Ok(Ran::Asleep(Box::new(
-                            self.park(&mut unit, parked, &park, reach),
-                        )))
-                    }
-                    Ok(Flow::Transfer(mut transfer)) => {
-                        // Still locked: whoever comes to these keys next is held back.
-                        let leaves = transfer.leaves;
-                        transfer.away = leaves.then(|| Away::new(&self.shared, &transfer.keys));
-                        Ok(Ran::Flow(Flow::Transfer(transfer)))
-                    }
-                    done => done.map(Ran::Flow),
-                };
-                self.commit(unit, Some(session.client.id));
-                ran
-            }
+                ran => ran,
+            },
         }
+    }
+
+    fn run_write(
+        &self,
+        session: &mut Session,
+        look: Look,
+        argv: &[&[u8]],
+        preparation: Preparation<'_>,
+        out: &mut Reply,
+    ) -> Result<Ran, Fail> {
+        let entry = look.entry;
+        let call = Call {
+            preparation,
+            ..Call::looked(session, look, argv)
+        };
+        let unit = self.begin_write(call.shards())?;
+        if self.guards_moved() {
+            return Ok(self.let_go_of(unit));
+        }
+        let request = Request::One(entry, argv);
+        let mut unit = self.check_moving(unit, session, request)?;
+        call.warm(&unit.locked);
+        let done = self.call(&mut unit, &call, out);
+        if entry.is(Flag::ReadOnly) {
+            // XREAD: it can only sleep, as no reader can.
+            self.track_reads(session, &mut unit.effects, entry, argv);
+        }
+        let ran = match done {
+            Ok(Flow::Park(park)) => {
+                let reach = unit.locked.set();
+                let clients = &self.shared.clients;
+                let parked = Parked::new(session, entry, argv, &park, clients);
+                Ok(Ran::Asleep(Box::new(
+                    self.park(&mut unit, parked, &park, reach),
+                )))
+            }
+            Ok(Flow::Transfer(mut transfer)) => {
+                // Still locked: whoever comes to these keys next is held back.
+                let leaves = transfer.leaves;
+                transfer.away = leaves.then(|| Away::new(&self.shared, &transfer.keys));
+                Ok(Ran::Flow(Flow::Transfer(transfer)))
+            }
+            done => done.map(Ran::Flow),
+        };
+        self.commit(unit, Some(session.client.id));
+        ran
     }
 
     /// Runs a command that works on the session and the server: in this worker's turn if others notice what it does, as
@@ -284,6 +309,7 @@ impl Worker {
             user,
             hashed,
             parts,
+            preparation,
         } = *job;
         let rules = self.rules.borrow();
         let args = Args::new(argv, entry.words);
@@ -319,6 +345,7 @@ impl Worker {
             Run::Write(run) => run(&mut WriteCall {
                 woken,
                 scripted,
+                preparation,
                 args,
                 db: view,
                 out,

@@ -160,6 +160,23 @@ impl Reply {
         self.buf.extend_from_slice(b"\r\n");
     }
 
+    /// A bulk string that is written in its place, and whose length is known only then.
+    pub fn bulk_by<R, E>(
+        &mut self,
+        write: impl FnOnce(&mut Vec<u8>) -> Result<R, E>,
+    ) -> Result<R, E> {
+        let open = Deferred {
+            at: self.buf.len(),
+            sign: b'$',
+            times: 1,
+        };
+        let written = write(&mut self.buf)?;
+        let len = self.buf.len() - open.at;
+        self.buf.extend_from_slice(b"\r\n");
+        self.close(open, len);
+        Ok(written)
+    }
+
     pub fn bulk_int(&mut self, n: i64) {
         self.bulk(itoa::Buffer::new().format(n).as_bytes());
     }
@@ -319,7 +336,7 @@ impl Reply {
     }
 
     /// Writes the head that was left open: `n` elements (pairs, for a map).
-    /// Costs a move of the bytes between, so it is for short replies.
+    /// Costs a move of the bytes between: little beside making them.
     pub fn close(&mut self, open: Deferred, n: usize) {
         let mut digits = itoa::Buffer::new();
         let digits = digits.format(n * open.times).as_bytes();

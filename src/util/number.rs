@@ -256,12 +256,22 @@ pub fn write_double(value: f64, out: &mut Vec<u8>) {
     }
 }
 
+/// Appends a finite double in the fewest digits that tell it from an integer: `1.0`, `1e16`, `1.5e-7`.
+pub fn write_fraction(value: f64, out: &mut Vec<u8>) {
+    let mut buffer = zmij::Buffer::new();
+    match buffer.format_finite(value) {
+        digits if value.abs() < 1e16 => out.extend_from_slice(digits.as_bytes()),
+        // No sign stands before an exponent above zero.
+        digits => out.extend(digits.bytes().filter(|byte| *byte != b'+')),
+    }
+}
+
 /// The layout of a double's digits: plain while that stays short, else with an exponent.
 fn write_shortest(value: f64, out: &mut Vec<u8>) {
     if value < 0.0 {
         out.push(b'-');
     }
-    let mut buffer = ryu::Buffer::new();
+    let mut buffer = zmij::Buffer::new();
     let (digits, power) = shortest_digits(buffer.format_finite(value.abs()).as_bytes());
     let count = digits.len() as i32;
     // The value is `digits * 10^power`, and in scientific form `d.ddd * 10^leading`.
@@ -303,8 +313,9 @@ fn shortest_digits(text: &[u8]) -> (smallvec::SmallVec<[u8; 24]>, i32) {
         match byte {
             b'.' => point = true,
             b'e' => {
-                let exponent = parse_i64(&text[at + 1..]).expect("ryu prints whole exponents");
-                power += exponent as i32;
+                let exponent = &text[at + 1..];
+                let exponent = exponent.strip_prefix(b"+").unwrap_or(exponent);
+                power += parse_i64(exponent).expect("exponents are whole") as i32;
                 break;
             }
             digit => {

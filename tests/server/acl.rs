@@ -5,7 +5,9 @@ use std::path::Path;
 
 use vermilion::util::words;
 
-use crate::common::{Client, Server, Value, encode, our_server, real_redis, setting};
+use crate::common::{
+    Client, Server, Value, encode, our_server, real_redis, redis_is_missing, setting,
+};
 
 /// What a server answers to each line of a script.
 fn answers(program: &Path, script: &str) -> Vec<String> {
@@ -106,6 +108,9 @@ fn reworded(text: &str) -> String {
 
 #[test]
 fn users_are_told_what_the_real_server_tells_them() {
+    if redis_is_missing() {
+        return;
+    }
     let script = include_str!("acl.txt");
     let (real, ours) = (
         answers(&real_redis(), script),
@@ -224,6 +229,9 @@ const COMMANDS: &[&str] = &[
 
 #[test]
 fn rules_come_to_the_same_as_on_the_real_server() {
+    if redis_is_missing() {
+        return;
+    }
     let seeds = setting("SEEDS", 40);
     let options = ["--enable-debug-command", "yes"];
     let real = Server::start_program(&real_redis(), &options);
@@ -308,6 +316,9 @@ fn line_of(client: &mut Client, name: &str) -> String {
 
 #[test]
 fn a_users_file_and_lines_of_the_configuration_last() {
+    if redis_is_missing() {
+        return;
+    }
     for program in [our_server(), real_redis()] {
         let dir = tempfile::tempdir().expect("a folder");
         let conf = dir.path().join("redis.conf");

@@ -4,7 +4,7 @@ use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::time::Duration;
 
-use crate::common::{Client, Server, encode, eventually, our_server, real_redis};
+use crate::common::{Client, Server, encode, eventually, our_server, real_redis, redis_is_missing};
 
 const OPTIONS: [&str; 4] = [
     "--repl-diskless-sync-delay",
@@ -41,6 +41,9 @@ fn as_replica(server: &Server) -> Client {
 
 #[test]
 fn replicas_catch_up_while_clients_are_paused() {
+    if redis_is_missing() {
+        return;
+    }
     for program in [our_server(), real_redis()] {
         let master = Server::start(&OPTIONS);
         let copy = Server::start_program(&program, &[]);
@@ -232,6 +235,9 @@ fn a_replica_is_not_debugged_by_its_master() {
 
 #[test]
 fn a_replica_that_cannot_read_the_snapshot_asks_less_and_less_often() {
+    if redis_is_missing() {
+        return;
+    }
     let master = Server::start(&OPTIONS);
     let mut client = master.client();
     client.ask("HSET session user 1 token 2");

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
 
-use crate::common::{Client, free_port, our_server, real_redis};
+use crate::common::{Client, free_port, our_server, real_redis, redis_is_missing};
 use crate::tls::{Certs, connect};
 
 /// Sentinels hear of each other every two seconds, and look at a new master every ten.
@@ -260,10 +260,16 @@ fn fails_over(road: &Road) {
 
 #[test]
 fn stock_sentinels_fail_over_and_bring_the_old_master_back() {
+    if redis_is_missing() {
+        return;
+    }
     fails_over(&Road::clear());
 }
 
 #[test]
 fn they_do_so_over_tls_with_users_of_few_rights() {
+    if redis_is_missing() {
+        return;
+    }
     fails_over(&Road::secured());
 }

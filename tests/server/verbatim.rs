@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
 
-use crate::common::{Client, Server, Value, encode, our_server, real_redis};
+use crate::common::{Client, Server, Value, encode, our_server, real_redis, redis_is_missing};
 use crate::persist::contents::{Contents, contents, same};
 
 const LOG: [&str; 4] = ["--appendonly", "yes", "--appendfsync", "always"];
@@ -93,6 +93,9 @@ fn loaded(program: &Path, options: &[&str]) -> Contents {
 
 #[test]
 fn a_log_of_scripts_is_read_as_the_real_server_reads_it() {
+    if redis_is_missing() {
+        return;
+    }
     let wanted = loaded(&real_redis(), &[]);
     assert_eq!(wanted.len(), 9, "{wanted:?}");
     same(&wanted, &loaded(&our_server(), &[]));
@@ -224,6 +227,9 @@ fn offset(client: &mut Client) -> usize {
 
 #[test]
 fn a_stream_of_scripts_is_applied_as_the_real_server_applies_it() {
+    if redis_is_missing() {
+        return;
+    }
     let (ours, real) = (
         Server::start(&[&LOG[..], &AT_ONCE].concat()),
         Server::start_program(&real_redis(), &["--min-replicas-to-write", "2"]),

@@ -4,7 +4,7 @@ use super::array::start_in;
 use super::look::counts;
 use super::place::{
     PlacesIn, at, check_depth, check_growth, discard, edit, effort, held, no_path, order, path,
-    path_or_root, places, value,
+    path_or_root, places, prepared, value_in, wants_preparation,
 };
 use super::shape::{ReplyShape, spread};
 use super::text::integer;
@@ -99,7 +99,7 @@ fn given(
     let texts = call.args.rest();
     let values: Vec<JsonNode> = texts
         .iter()
-        .map(|text| value(text))
+        .map(|text| value_in(call, text))
         .collect::<Result<_, _>>()?;
     let places = places(&call.db, key, path, &is_array, effort)?;
     check_depths(&places, &values)?;
@@ -135,6 +135,10 @@ pub const ARRAPPEND: Command = Command {
 
 fn arrappend(call: &mut WriteCall<'_>) -> Done {
     let (key, path) = (call.args.next()?, path(&mut call.args)?);
+    if wants_preparation(call, call.args.clone().rest()) {
+        let make = |argv: &[&[u8]]| prepared(argv.iter().skip(3));
+        return Ok(Flow::Prepare(make));
+    }
     let mut effort = effort(call.server, call.user);
     let (places, values) = given(call, key, path, &mut effort)?;
     let lens = edit_all(
@@ -180,6 +184,10 @@ fn insertion(index: i64, len: usize) -> Option<usize> {
 fn arrinsert(call: &mut WriteCall<'_>) -> Done {
     let (key, path) = (call.args.next()?, path(&mut call.args)?);
     let index = integer(call.args.next()?)?;
+    if wants_preparation(call, call.args.clone().rest()) {
+        let make = |argv: &[&[u8]]| prepared(argv.iter().skip(4));
+        return Ok(Flow::Prepare(make));
+    }
     let mut effort = effort(call.server, call.user);
     let (places, values) = given(call, key, path, &mut effort)?;
     let root = held(&call.db, key)?;

@@ -5,6 +5,7 @@ use std::collections::HashSet;
 use super::place::{TOO_LARGE, document, effort, end_of, no_path, parsed, utf8};
 use super::shape::{ReplyShape, spread};
 use crate::command::{Arg, Begin, Command, Done, Fail, Find, Flow, KeySpec, KeyUse, ReadCall, Run};
+use crate::resp::Reply;
 use crate::types::json::path::{JsonPath, PathEffort, Spelled};
 use crate::types::json::{JsonNode, Spacing, TextWriter};
 
@@ -81,13 +82,11 @@ fn get(call: &mut ReadCall<'_>) -> Done {
     let mut effort = effort(call.server, call.user);
     match (wish.shape, &wish.paths[..]) {
         (ReplyShape::Text, [path]) => {
-            let text = one(root, *path, wish.spacing, &mut effort)?;
-            call.out.bulk(&text);
+            let wanted = (*path, &parsed(*path)?);
+            let there = text_at(root, wanted, wish.spacing, call.out, &mut effort)?;
+            there.ok_or_else(|| no_path(&path.whole(), ""))?;
         }
-        (ReplyShape::Text, _) => {
-            let text = several(root, &wish, &mut effort)?;
-            call.out.bulk(&text);
-        }
+        (ReplyShape::Text, _) => several(root, &wish, call.out, &mut effort)?,
         (shape, paths) => {
             let found: Vec<Vec<&JsonNode>> = paths
                 .iter()
@@ -109,38 +108,38 @@ fn get(call: &mut ReadCall<'_>) -> Done {
     Ok(Flow::Done)
 }
 
-/// What one path leads to: a list of values, or one value.
-fn one(
-    root: &JsonNode,
-    path: Spelled<'_>,
-    spacing: Spacing<'_>,
-    effort: &mut PathEffort,
-) -> Result<Vec<u8>, Fail> {
-    let text = text_at(root, (path, &parsed(path)?), spacing, effort)?;
-    text.ok_or_else(|| no_path(&path.whole(), ""))
-}
-
-/// What a path leads to; nothing if it is of the older kind, and leads nowhere.
+/// Answers with what one path leads to: a list of values, or one value. Nothing is said if it is of the older kind, and
+/// leads nowhere.
 fn text_at(
     root: &JsonNode,
     (path, parsed): (Spelled<'_>, &JsonPath),
     spacing: Spacing<'_>,
+    out: &mut Reply,
     effort: &mut PathEffort,
-) -> Result<Option<Vec<u8>>, Fail> {
+) -> Result<Option<()>, Fail> {
     let values = parsed.as_ref().values(root, effort)?;
-    let mut text = TextWriter::new(spacing, effort.may_write());
-    match (path.is_legacy(), values.first()) {
-        (false, _) => text.array(values.into_iter()),
-        (true, Some(first)) => text.node(first),
-        (true, None) => return Ok(None),
+    if path.is_legacy() && values.is_empty() {
+        return Ok(None);
     }
-    let text = text.finish().ok_or(TOO_LARGE)?;
-    effort.written(text.len())?;
-    Ok(Some(text))
+    let len = out.bulk_by(|out| {
+        let mut text = TextWriter::new(out, spacing, effort.may_write());
+        match values[..] {
+            [first, ..] if path.is_legacy() => text.node(first),
+            _ => text.array(values.into_iter()),
+        }
+        text.finish().ok_or(TOO_LARGE)
+    })?;
+    effort.written(len)?;
+    Ok(Some(()))
 }
 
 /// What several paths lead to, each under the path; those that are no paths are left out.
-fn several(root: &JsonNode, wish: &GetWish<'_>, effort: &mut PathEffort) -> Result<Vec<u8>, Fail> {
+fn several(
+    root: &JsonNode,
+    wish: &GetWish<'_>,
+    out: &mut Reply,
+    effort: &mut PathEffort,
+) -> Result<(), Fail> {
     let legacy = wish.paths.iter().all(|path| path.is_legacy());
     let mut found: Vec<(&str, Vec<&JsonNode>)> = Vec::new();
     let mut seen = HashSet::new();
@@ -156,16 +155,19 @@ fn several(root: &JsonNode, wish: &GetWish<'_>, effort: &mut PathEffort) -> Resu
             found.push((path.text, values));
         }
     }
-    let mut text = TextWriter::new(wish.spacing, effort.may_write());
-    text.object(
-        found.into_iter(),
-        str::as_bytes,
-        |text, values| match legacy {
-            true => values.first().into_iter().for_each(|node| text.node(node)),
-            false => text.array(values.into_iter()),
-        },
-    );
-    text.finish().ok_or(TOO_LARGE)
+    out.bulk_by(|out| {
+        let mut text = TextWriter::new(out, wish.spacing, effort.may_write());
+        text.object(
+            found.into_iter(),
+            str::as_bytes,
+            |text, values| match legacy {
+                true => values.first().into_iter().for_each(|node| text.node(node)),
+                false => text.array(values.into_iter()),
+            },
+        );
+        text.finish().ok_or(TOO_LARGE)
+    })?;
+    Ok(())
 }
 
 pub const MGET: Command = Command {
@@ -195,14 +197,16 @@ fn mget(call: &mut ReadCall<'_>) -> Done {
     let mut effort = effort(call.server, call.user);
     call.out.array(keys.len());
     for key in keys {
-        let text = match (&parsed, document(&call.db, key)) {
+        let there = match (&parsed, document(&call.db, key)) {
             (Some(parsed), Ok(Some(root))) => {
                 let wanted = (path, parsed);
-                text_at(root, wanted, Spacing::default(), &mut effort)?
+                text_at(root, wanted, Spacing::default(), call.out, &mut effort)?
             }
             _ => None,
         };
-        call.out.bulk_or_null(text.as_deref());
+        if there.is_none() {
+            call.out.null();
+        }
     }
     Ok(Flow::Done)
 }

@@ -5,7 +5,7 @@ use std::cmp::Ordering;
 
 use crate::acl::User;
 use crate::command::shared::Shared;
-use crate::command::{Args, Fail};
+use crate::command::{Args, Fail, Preparation, Prepared, WriteCall};
 use crate::engine::{Db, Edit};
 use crate::resp::Reply;
 use crate::types::json::path::{JsonPath, PathEffort, PathRef, Spelled, TooMuch};
@@ -47,9 +47,35 @@ pub fn parsed(path: Spelled<'_>) -> Result<JsonPath, Fail> {
     path.parse().map_err(Fail::code)
 }
 
-/// An argument that is a value.
-pub fn value(bytes: &[u8]) -> Result<JsonNode, Fail> {
+fn value(bytes: &[u8]) -> Result<JsonNode, Fail> {
     parse(utf8(bytes)?).map_err(|error| Fail::code(error.to_string()))
+}
+
+/// Texts that are longer are read before the document's shard is locked: that takes longer than locking it twice.
+const LONG_TEXT: usize = 4096;
+
+/// Whether these texts are worth it.
+pub fn wants_preparation(call: &WriteCall<'_>, texts: &[&[u8]]) -> bool {
+    let bytes: usize = texts.iter().map(|text| text.len()).sum();
+    bytes > LONG_TEXT && matches!(call.preparation, Preparation::Offered)
+}
+
+/// Reads texts before anything is locked.
+pub fn prepared<'t>(texts: impl Iterator<Item = &'t &'t [u8]>) -> Prepared {
+    let made = texts.map(|text| value(text).map(|root| Json { root }.wrap()));
+    made.collect()
+}
+
+/// An argument that is a value, which may be here already.
+pub fn value_in(call: &WriteCall<'_>, text: &[u8]) -> Result<JsonNode, Fail> {
+    if let Preparation::Made(made) = call.preparation
+        && let Some(made) = made.borrow_mut().next()
+    {
+        let made = made?;
+        let json = Json::of(made.as_ref()).expect("documents are made of these texts");
+        return Ok(json.root.clone());
+    }
+    value(text)
 }
 
 /// What goes wrong with a value whose error text begins with `ERR`.
@@ -156,7 +182,8 @@ pub fn at<'d>(root: &'d JsonNode, steps: &[PathStep]) -> Option<&'d JsonNode> {
 
 /// A value that is put below so many containers must not make the document too deep.
 pub fn check_depth(above: usize, node: &JsonNode) -> Result<(), Fail> {
-    match above + node.depth() > DEPTH_MAX {
+    // No document is too deep by itself.
+    match above > 0 && above + node.depth() > DEPTH_MAX {
         true => Err(TOO_DEEP),
         false => Ok(()),
     }

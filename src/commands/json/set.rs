@@ -1,11 +1,14 @@
 //! Values set and merged.
 
+use smallvec::SmallVec;
+
 use super::place::{
-    check_depth, check_growth, discard, effort, held, hits, parsed, path, utf8, value,
+    check_depth, check_growth, discard, effort, held, hits, parsed, path, prepared, utf8, value_in,
+    wants_preparation,
 };
 use crate::command::Flag::DenyOom;
 use crate::command::{
-    Arg, Begin, Command, Done, Fail, Find, Flow, KeySpec, KeyUse, Run, WriteCall,
+    Arg, Begin, Command, Done, Fail, Find, Flow, KeySpec, KeyUse, Prepared, Run, WriteCall,
 };
 use crate::engine::Edit;
 use crate::types::Json;
@@ -122,6 +125,11 @@ fn format(call: &mut WriteCall<'_>) -> Result<(), Fail> {
     }
 }
 
+/// The value of the third argument.
+fn third(argv: &[&[u8]]) -> Prepared {
+    prepared(argv[3..=3].iter())
+}
+
 fn set(call: &mut WriteCall<'_>) -> Done {
     let (key, path) = (call.args.next()?, path(&mut call.args)?);
     let text = call.args.next()?;
@@ -138,8 +146,11 @@ fn set(call: &mut WriteCall<'_>) -> Done {
             return Err(Fail::SYNTAX);
         }
     }
+    if wants_preparation(call, &[text]) {
+        return Ok(Flow::Prepare(third));
+    }
     let document = held(&call.db, key)?;
-    let node = value(text)?;
+    let node = value_in(call, text)?;
     let mut effort = effort(call.server, call.user);
     let spots = match (document, path.is_root()) {
         (Some(_), true) if presence == MaySet::New => Vec::new(),
@@ -210,6 +221,11 @@ fn mset(call: &mut WriteCall<'_>) -> Done {
     if !triplets.len().is_multiple_of(3) {
         return Err(Fail::arity("json.mset"));
     }
+    let texts: SmallVec<[&[u8]; 16]> = triplets.iter().skip(2).step_by(3).copied().collect();
+    if wants_preparation(call, &texts) {
+        let make = |argv: &[&[u8]]| prepared(argv.iter().skip(3).step_by(3));
+        return Ok(Flow::Prepare(make));
+    }
     let mut wanted = Vec::new();
     let mut effort = effort(call.server, call.user);
     for triplet in triplets.chunks_exact(3) {
@@ -219,7 +235,7 @@ fn mset(call: &mut WriteCall<'_>) -> Done {
             Some(root) => spots(root, path, MaySet::Any, &mut effort)?,
             None => return Err(AT_ROOT),
         };
-        let node = value(triplet[2])?;
+        let node = value_in(call, triplet[2])?;
         check_spots(&spots, &node)?;
         let size = (triplet[2].len(), 1);
         check_growth(spots.len(), size, &mut effort)?;
@@ -260,8 +276,11 @@ fn merge_into(call: &mut WriteCall<'_>) -> Done {
         }
         format(call)?;
     }
+    if wants_preparation(call, &[text]) {
+        return Ok(Flow::Prepare(third));
+    }
     let document = held(&call.db, key)?;
-    let patch = value(text)?;
+    let patch = value_in(call, text)?;
     let is_new = document.is_none();
     let mut effort = effort(call.server, call.user);
     let spots = match document {

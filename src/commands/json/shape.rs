@@ -31,9 +31,11 @@ pub fn spread(
         JsonSeen::Large(n) => out.double(n as f64),
         JsonSeen::Float(n) => out.double(n),
         _ if shape == ReplyShape::Flat => {
-            let mut text = TextWriter::new(spacing, room);
-            text.node(node);
-            out.bulk(text.finish().ok_or(TOO_LARGE)?);
+            out.bulk_by(|out| {
+                let mut text = TextWriter::new(out, spacing, room);
+                text.node(node);
+                text.finish().ok_or(TOO_LARGE)
+            })?;
         }
         JsonSeen::Text(text) => out.bulk(text),
         JsonSeen::Array(elements) => {

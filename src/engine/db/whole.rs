@@ -78,7 +78,7 @@ impl Db<'_> {
     }
 
     /// The names of this database's keys in one shard, which must be held, that are wanted.
-    pub fn names_in(&self, shard: usize, wanted: impl Fn(&[u8]) -> bool) -> Vec<Bstr> {
+    pub fn names_in(&self, shard: usize, mut wanted: impl FnMut(&[u8]) -> bool) -> Vec<Bstr> {
         let mut names = Vec::new();
         if let Some(table) = self.shards.shard(shard).table(self.index) {
             table.visit(|entry| {

@@ -77,8 +77,8 @@ impl Connection {
         self.buffers.ahead.set(batch.ahead);
         self.input.advance(batch.done);
         self.session.publish_commands();
-        self.worker.end_batch();
         self.give_back_input();
+        self.worker.end_batch();
         if let Some(sleep) = &self.sleep {
             // Not before the query is gone from which they were copied: nobody is to be closed for having both.
             let bytes = &self.client.blocked_bytes;

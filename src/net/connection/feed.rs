@@ -245,12 +245,9 @@ impl Connection {
         feeding.moved_ms = clock::now_ms();
         feeding.sent += bytes;
         if feeding.unsent().is_empty() {
-            let mut buf = std::mem::take(&mut feeding.piece);
+            let buf = std::mem::take(&mut feeding.piece);
             feeding.sent = 0;
-            buf.clear();
-            if buf.capacity() <= self.keep_bytes() {
-                self.buffers.output.borrow_mut().push(buf);
-            }
+            self.buffers.keep_output(buf, self.keep_bytes());
             if self.closing == Closing::Flushed {
                 self.closing = Closing::Now;
             }

@@ -32,7 +32,7 @@ use crate::exec::{Sleep, Wake, Woken, Worker};
 use crate::journal::{Depends, Pass};
 use crate::pubsub::Mailbox;
 use crate::resp::{Codec, Reply};
-use crate::util::clock;
+use crate::util::{clock, memory};
 
 /// Buffers above this are given back to the allocator instead of being kept for others.
 const KEEP_BYTES: usize = 128 * 1024;
@@ -60,6 +60,35 @@ pub struct Buffers {
     ahead: Cell<Ahead>,
     /// Held by the one TLS handshake that reckons at present.
     handshakes: tokio::sync::Mutex<()>,
+}
+
+impl Buffers {
+    /// Takes back what a connection read into, unless it is larger than is to be kept.
+    fn keep_input(&self, mut buf: BytesMut, bytes_max: usize) {
+        buf.clear();
+        // Its capacity is what lies behind the last request: before that there may be much more.
+        if buf.try_reclaim(bytes_max + 1) {
+            free(buf);
+        } else if buf.capacity() > 0 {
+            self.input.borrow_mut().push(buf);
+        }
+    }
+
+    /// Takes back what a connection wrote from, unless it is larger than is to be kept.
+    fn keep_output(&self, mut buf: Vec<u8>, bytes_max: usize) {
+        buf.clear();
+        match buf.capacity() <= bytes_max {
+            true => self.output.borrow_mut().push(buf),
+            false => free(buf),
+        }
+    }
+}
+
+/// Frees a large buffer, which counts at once: this worker may have nothing to do for long.
+#[cold]
+fn free<T>(buf: T) {
+    drop(buf);
+    memory::publish();
 }
 
 struct Connection {
@@ -151,6 +180,8 @@ pub async fn serve(worker: Rc<Worker>, buffers: Rc<Buffers>, stream: Stream, cli
     connection.run().await;
     connection.end_feed();
     connection.end().await;
+    // Its buffers are gone by now.
+    memory::publish();
 }
 
 impl Connection {
@@ -421,7 +452,6 @@ impl Connection {
         self.worker.begin_turn();
         self.worker.close(&mut self.session);
         self.take_depends();
-        self.worker.end_batch();
     }
 }
 

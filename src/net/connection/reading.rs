@@ -14,12 +14,9 @@ const READ_BYTES: usize = 16 * 1024;
 
 impl Connection {
     pub(super) fn give_back_input(&mut self) {
-        if self.input.is_empty() && self.input.capacity() > 0 {
-            let mut buf = std::mem::take(&mut self.input);
-            buf.clear();
-            if buf.capacity() <= self.keep_bytes() {
-                self.buffers.input.borrow_mut().push(buf);
-            }
+        if self.input.is_empty() {
+            let buf = std::mem::take(&mut self.input);
+            self.buffers.keep_input(buf, self.keep_bytes());
         }
         self.codec.shrink();
         self.tell_input();
@@ -69,10 +66,7 @@ pub(super) fn read(
     make_room(input, wanted);
     let done = stream.poll_read(context, input);
     if done.is_pending() && input.is_empty() {
-        let buf = std::mem::take(input);
-        if buf.capacity() <= KEEP_BYTES {
-            buffers.input.borrow_mut().push(buf);
-        }
+        buffers.keep_input(std::mem::take(input), KEEP_BYTES);
     }
     done
 }

@@ -119,11 +119,8 @@ impl Connection {
         self.count_written(bytes);
         if self.sent == self.out.len() {
             self.sent = 0;
-            let mut buf = std::mem::take(self.out.buf_mut());
-            buf.clear();
-            if buf.capacity() <= self.keep_bytes() {
-                self.buffers.output.borrow_mut().push(buf);
-            }
+            let buf = std::mem::take(self.out.buf_mut());
+            self.buffers.keep_output(buf, self.keep_bytes());
             if self.closing == Closing::Flushed {
                 self.closing = Closing::Now;
             }

@@ -156,6 +156,7 @@ fn part(line: &[u8]) -> Result<(Role, Part), &'static str> {
         let value = std::str::from_utf8(&pair[1]).map_err(|_| INVALID)?;
         match &pair[0].to_ascii_lowercase()[..] {
             b"file" if value.contains('/') => return Err("File can't be a path, just a filename"),
+            b"file" if value.is_empty() => return Err(INVALID),
             b"file" => name = Some(value.to_owned()),
             b"seq" => number = value.parse().ok(),
             b"type" => {
@@ -215,6 +216,10 @@ mod tests {
     fn broken_manifests_are_told() {
         let faults = [
             ("", "Found an empty AOF manifest file"),
+            (
+                "file \"\" seq 1 type b\n",
+                "Invalid AOF manifest file format",
+            ),
             (
                 "file a seq 1 type b\nfile b seq 2 type b\n",
                 "Found duplicate base file information",

@@ -17,7 +17,7 @@ pub struct LongArray {
 }
 
 impl LongArray {
-    pub fn new(elements: Vec<JsonNode>) -> Self {
+    pub fn new(elements: impl ExactSizeIterator<Item = JsonNode>) -> Self {
         let mut array = LongArray::default();
         array.chunks = chunked(elements);
         array.count_from(0);
@@ -55,7 +55,7 @@ impl LongArray {
     /// Puts elements before the one at `at`, or behind the last one.
     pub fn insert(&mut self, at: usize, elements: Vec<JsonNode>) {
         let Some(last) = self.chunks.len().checked_sub(1) else {
-            *self = Self::new(elements);
+            *self = Self::new(elements.into_iter());
             return;
         };
         let end = (last, self.chunks[last].len());
@@ -63,7 +63,7 @@ impl LongArray {
         let held = Arc::make_mut(&mut self.chunks[chunk]);
         held.splice(place..place, elements);
         if held.len() > CHUNK {
-            let parts = chunked(std::mem::take(held));
+            let parts = chunked(std::mem::take(held).into_iter());
             self.chunks.splice(chunk..=chunk, parts);
         }
         self.count_from(chunk);
@@ -127,9 +127,8 @@ impl LongArray {
     }
 }
 
-fn chunked(elements: Vec<JsonNode>) -> Vec<Arc<Vec<JsonNode>>> {
+fn chunked(mut elements: impl ExactSizeIterator<Item = JsonNode>) -> Vec<Arc<Vec<JsonNode>>> {
     let mut chunks = Vec::with_capacity(elements.len().div_ceil(CHUNK));
-    let mut elements = elements.into_iter();
     loop {
         let chunk: Vec<JsonNode> = elements.by_ref().take(CHUNK).collect();
         if chunk.is_empty() {
@@ -153,7 +152,7 @@ mod tests {
     fn it_agrees_with_a_vector() {
         let mut random = fastrand::Rng::with_seed(5);
         let mut model: Vec<i64> = (0..1000).collect();
-        let mut array = LongArray::new(model.iter().map(|n| JsonNode::Int(*n)).collect());
+        let mut array = LongArray::new(model.iter().map(|n| JsonNode::Int(*n)));
         for step in 0..20_000 {
             let before = (step % 100 == 0).then(|| (array.clone(), model.clone()));
             let at = random.usize(0..=model.len());
@@ -179,7 +178,7 @@ mod tests {
                 }
                 _ => {
                     model = vec![1];
-                    array = LongArray::new(vec![JsonNode::Int(1)]);
+                    array = LongArray::new([JsonNode::Int(1)].into_iter());
                 }
             }
             assert!(same(&array, &model));

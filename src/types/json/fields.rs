@@ -23,8 +23,9 @@ impl Keyed for ManyField {
 pub struct ManyFields(Shared<ManyField>);
 
 impl ManyFields {
-    pub fn new(fields: impl Iterator<Item = ManyField>) -> Self {
+    pub fn new(fields: impl ExactSizeIterator<Item = ManyField>) -> Self {
         let mut many = ManyFields(Shared::new());
+        many.0.expect(fields.len());
         fields.for_each(|field| drop(many.set(field)));
         many
     }

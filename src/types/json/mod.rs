@@ -9,6 +9,8 @@ mod names;
 mod node;
 mod parse;
 pub mod path;
+mod plain;
+mod read;
 mod text;
 mod write;
 

@@ -3,6 +3,7 @@
 //! Documents of an application mostly have a few shapes. Each thread remembers the lists of names that it met last, and an
 //! object whose list is among them takes that one: it has only its values to itself.
 
+use std::borrow::Cow;
 use std::cell::RefCell;
 use std::hash::{BuildHasher, Hasher};
 
@@ -20,23 +21,46 @@ thread_local! {
     static MET: RefCell<Vec<Option<FieldNames>>> = const { RefCell::new(Vec::new()) };
 }
 
+/// Where a list of names is remembered, if it is short enough for that.
+fn place<'n>(names: impl Iterator<Item = &'n [u8]>) -> Option<usize> {
+    let mut hasher = FixedState::default().build_hasher();
+    let mut bytes = 0;
+    for name in names {
+        bytes += name.len();
+        if bytes > SHARED_BYTES_MAX {
+            return None;
+        }
+        hasher.write(name);
+        hasher.write_u8(b'"');
+    }
+    Some(hasher.finish() as usize % REMEMBERED)
+}
+
 /// The names of an object's fields.
 #[derive(Clone, Debug)]
 pub struct FieldNames(ThinArc<(), FieldName>);
 
 impl FieldNames {
+    /// The list of these names that objects share, if one of them was met lately. The names in it differ.
+    pub fn known(names: &[Cow<'_, [u8]>]) -> Option<Self> {
+        let at = place(names.iter().map(|name| &name[..]))?;
+        MET.with_borrow(|met| {
+            let known = met.get(at)?.as_ref()?;
+            known.are(names).then(|| known.clone())
+        })
+    }
+
+    /// Whether it is these names in this order.
+    pub fn are(&self, names: &[Cow<'_, [u8]>]) -> bool {
+        let same = |(known, name): (&FieldName, &Cow<'_, [u8]>)| known.as_bytes() == &name[..];
+        self.all().len() == names.len() && self.all().iter().zip(names).all(same)
+    }
+
     /// These names, shared with other objects that have the same in the same order.
     pub fn shared(names: Vec<FieldName>) -> Self {
-        let bytes: usize = names.iter().map(|name| name.as_bytes().len()).sum();
-        if bytes > SHARED_BYTES_MAX {
+        let Some(at) = place(names.iter().map(FieldName::as_bytes)) else {
             return Self::alone(names);
-        }
-        let mut hasher = FixedState::default().build_hasher();
-        for name in &names {
-            hasher.write(name.as_bytes());
-            hasher.write_u8(b'"');
-        }
-        let at = hasher.finish() as usize % REMEMBERED;
+        };
         MET.with_borrow_mut(|met| {
             if met.is_empty() {
                 met.resize(REMEMBERED, None);

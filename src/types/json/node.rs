@@ -11,7 +11,7 @@ use super::names::FieldNames;
 use super::text::{FieldName, LongText, ShortText, long, long_bytes};
 
 /// Above this, an array stands in chunks, and an object has an index. Up to it an edit may write all of them anew.
-const SMALL_MAX: usize = 64;
+pub const SMALL_MAX: usize = 64;
 /// From here down, a long array is short again.
 const SMALL_AGAIN: usize = SMALL_MAX / 2;
 
@@ -135,10 +135,12 @@ impl JsonNode {
     }
 
     pub fn array(elements: Vec<JsonNode>) -> Self {
+        Self::array_of(elements.into_iter())
+    }
+
+    pub fn array_of(elements: impl ExactSizeIterator<Item = JsonNode>) -> Self {
         match elements.len() {
-            0..=SMALL_MAX => {
-                JsonNode::Array(ThinArc::from_header_and_iter((), elements.into_iter()))
-            }
+            0..=SMALL_MAX => JsonNode::Array(ThinArc::from_header_and_iter((), elements)),
             _ => JsonNode::LongArray(Arc::new(LongArray::new(elements))),
         }
     }
@@ -149,11 +151,21 @@ impl JsonNode {
             let fields = fields
                 .into_iter()
                 .map(|(name, node)| ManyField { name, node });
-            return JsonNode::LongObject(Arc::new(ManyFields::new(fields)));
+            return Self::many(fields);
         }
         let (names, nodes): (Vec<FieldName>, Vec<JsonNode>) = fields.into_iter().unzip();
-        let names = FieldNames::shared(names);
-        JsonNode::Object(ThinArc::from_header_and_iter(names, nodes.into_iter()))
+        Self::object_of(FieldNames::shared(names), nodes.into_iter())
+    }
+
+    /// An object of at most [`SMALL_MAX`] values, which have these names.
+    pub fn object_of(names: FieldNames, nodes: impl ExactSizeIterator<Item = JsonNode>) -> Self {
+        debug_assert!(names.all().len() == nodes.len() && nodes.len() <= SMALL_MAX);
+        JsonNode::Object(ThinArc::from_header_and_iter(names, nodes))
+    }
+
+    /// An object that finds its fields by an index. Of fields of one name, the last counts.
+    pub fn many(fields: impl ExactSizeIterator<Item = ManyField>) -> Self {
+        JsonNode::LongObject(Arc::new(ManyFields::new(fields)))
     }
 
     pub fn see(&self) -> JsonSeen<'_> {

@@ -1,128 +1,87 @@
-//! JSON text to a document.
+//! JSON text to a document, or to what is wrong with it in serde's words, which are RedisJSON's.
 
 use std::fmt;
 
 use serde::de::{DeserializeSeed, Deserializer, Error, MapAccess, SeqAccess, Visitor};
 
 use super::node::JsonNode;
-use super::text::FieldName;
+use super::read::TextReader;
 
 /// Reads the value at the beginning of the text. What follows it is not looked at, as RedisJSON doesn't either.
 pub fn parse(text: &str) -> Result<JsonNode, serde_json::Error> {
-    BuildNode.deserialize(&mut serde_json::Deserializer::from_str(text))
+    TextReader::new(text).value().ok_or_else(|| fault(text))
 }
 
 /// Reads a text that is one value.
 pub fn parse_all(text: &str) -> Result<JsonNode, serde_json::Error> {
-    let mut from = serde_json::Deserializer::from_str(text);
-    let node = BuildNode.deserialize(&mut from)?;
-    from.end()?;
-    Ok(node)
+    let mut from = TextReader::new(text);
+    let node = from.value().filter(|_| from.is_done());
+    node.ok_or_else(|| fault(text))
 }
 
-/// Builds nodes of what the parser finds.
-struct BuildNode;
+/// What is wrong with a text that our reader doesn't take.
+#[cold]
+fn fault(text: &str) -> serde_json::Error {
+    let mut from = serde_json::Deserializer::from_str(text);
+    let fault = Pass.deserialize(&mut from).and_then(|()| from.end());
+    fault.err().unwrap_or_else(|| {
+        debug_assert!(false, "serde takes what the reader doesn't: {text}");
+        serde_json::Error::custom("invalid value")
+    })
+}
 
-impl<'de> DeserializeSeed<'de> for BuildNode {
-    type Value = JsonNode;
+/// Passes over a value, and looks at all of it: unlike serde's own `IgnoredAny`, also at what numbers and escapes say.
+#[derive(Clone, Copy)]
+struct Pass;
 
-    fn deserialize<D: Deserializer<'de>>(self, from: D) -> Result<JsonNode, D::Error> {
+impl<'de> DeserializeSeed<'de> for Pass {
+    type Value = ();
+
+    fn deserialize<D: Deserializer<'de>>(self, from: D) -> Result<(), D::Error> {
         from.deserialize_any(self)
     }
 }
 
-impl<'de> Visitor<'de> for BuildNode {
-    type Value = JsonNode;
+impl<'de> Visitor<'de> for Pass {
+    type Value = ();
 
     fn expecting(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         out.write_str("any valid JSON value")
     }
 
-    fn visit_unit<E: Error>(self) -> Result<JsonNode, E> {
-        Ok(JsonNode::Null)
+    fn visit_unit<E: Error>(self) -> Result<(), E> {
+        Ok(())
     }
 
-    fn visit_bool<E: Error>(self, yes: bool) -> Result<JsonNode, E> {
-        Ok(JsonNode::Bool(yes))
+    fn visit_bool<E: Error>(self, _: bool) -> Result<(), E> {
+        Ok(())
     }
 
-    fn visit_i64<E: Error>(self, n: i64) -> Result<JsonNode, E> {
-        Ok(JsonNode::Int(n))
+    fn visit_i64<E: Error>(self, _: i64) -> Result<(), E> {
+        Ok(())
     }
 
-    fn visit_u64<E: Error>(self, n: u64) -> Result<JsonNode, E> {
-        Ok(i64::try_from(n).map_or(JsonNode::Large(n), JsonNode::Int))
+    fn visit_u64<E: Error>(self, _: u64) -> Result<(), E> {
+        Ok(())
     }
 
-    fn visit_f64<E: Error>(self, n: f64) -> Result<JsonNode, E> {
-        Ok(JsonNode::Float(n))
+    fn visit_f64<E: Error>(self, _: f64) -> Result<(), E> {
+        Ok(())
     }
 
-    fn visit_str<E: Error>(self, text: &str) -> Result<JsonNode, E> {
-        Ok(JsonNode::text(text.as_bytes()))
+    fn visit_str<E: Error>(self, _: &str) -> Result<(), E> {
+        Ok(())
     }
 
-    fn visit_seq<A: SeqAccess<'de>>(self, mut elements: A) -> Result<JsonNode, A::Error> {
-        let mut nodes = Vec::new();
-        while let Some(node) = elements.next_element_seed(BuildNode)? {
-            nodes.push(node);
+    fn visit_seq<A: SeqAccess<'de>>(self, mut elements: A) -> Result<(), A::Error> {
+        while let Some(()) = elements.next_element_seed(Pass)? {}
+        Ok(())
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut entries: A) -> Result<(), A::Error> {
+        while let Some(()) = entries.next_key_seed(Pass)? {
+            entries.next_value_seed(Pass)?;
         }
-        Ok(JsonNode::array(nodes))
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut entries: A) -> Result<JsonNode, A::Error> {
-        let mut fields: Vec<(FieldName, JsonNode)> = Vec::new();
-        while let Some(name) = entries.next_key_seed(BuildName)? {
-            if fields.len() == FEW {
-                return many(fields, name, entries);
-            }
-            let node = entries.next_value_seed(BuildNode)?;
-            // The last value of a name counts, in the place of the first.
-            match fields.iter_mut().find(|(known, _)| *known == name) {
-                Some((_, held)) => *held = node,
-                None => fields.push((name, node)),
-            }
-        }
-        Ok(JsonNode::object(fields))
-    }
-}
-
-/// So many names are compared with each other one by one.
-const FEW: usize = 64;
-
-/// Goes on with an object that has so many fields that it finds them by an index.
-fn many<'de, A: MapAccess<'de>>(
-    fields: Vec<(FieldName, JsonNode)>,
-    name: FieldName,
-    mut entries: A,
-) -> Result<JsonNode, A::Error> {
-    let mut object = JsonNode::object(fields);
-    object.set_field(&name, entries.next_value_seed(BuildNode)?);
-    while let Some(name) = entries.next_key_seed(BuildName)? {
-        object.set_field(&name, entries.next_value_seed(BuildNode)?);
-    }
-    Ok(object)
-}
-
-/// Reads the name of a field.
-struct BuildName;
-
-impl<'de> DeserializeSeed<'de> for BuildName {
-    type Value = FieldName;
-
-    fn deserialize<D: Deserializer<'de>>(self, from: D) -> Result<FieldName, D::Error> {
-        from.deserialize_str(self)
-    }
-}
-
-impl Visitor<'_> for BuildName {
-    type Value = FieldName;
-
-    fn expecting(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        out.write_str("a string key")
-    }
-
-    fn visit_str<E: Error>(self, text: &str) -> Result<FieldName, E> {
-        Ok(FieldName::new(text.as_bytes()))
+        Ok(())
     }
 }

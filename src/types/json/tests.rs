@@ -1,5 +1,7 @@
 //! Documents are parsed, edited and written; copies keep what they had.
 
+use serde::Deserialize;
+
 use super::*;
 
 fn doc(text: &str) -> JsonNode {
@@ -129,4 +131,173 @@ fn a_copy_keeps_what_it_had() {
         .replace(r#""field 77":[77]"#, r#""field 77":[77,null]"#);
     assert_eq!(shown(&edited), expected);
     assert!(edited != copy && copy == doc(&text));
+}
+
+/// Values as texts of JSON have them, and what damages them.
+const PARTS: &[&str] = &[
+    "{",
+    "}",
+    "[",
+    "]",
+    ",",
+    ":",
+    "\"",
+    "\\",
+    " ",
+    "\n",
+    "0",
+    "1",
+    "-",
+    ".",
+    "e",
+    "E",
+    "+",
+    "00",
+    "9223372036854775807",
+    "9223372036854775808",
+    "18446744073709551615",
+    "18446744073709551616",
+    "-9223372036854775808",
+    "-9223372036854775809",
+    "-0",
+    "0.1",
+    "1.5e300",
+    "1e400",
+    "1e-400",
+    "123456789012345678901234567890.5",
+    "2.2250738585072011e-308",
+    "true",
+    "false",
+    "null",
+    "nul",
+    "\"a\"",
+    "\"b\"",
+    "\"a name of more than fourteen bytes\"",
+    "\"a\":1",
+    "\"b\":[",
+    "{\"c\":",
+    "[]",
+    "{}",
+    "\\u0041",
+    "\\ud83d\\ude00",
+    "\\ud83d",
+    "\\udc00",
+    "\\n",
+    "\\x",
+    "\"\\u00e9\\\"\\/\"",
+    "é",
+    "😀",
+    "\t",
+    "\u{1}",
+    "\r",
+];
+
+fn drawn(random: &mut fastrand::Rng, depth: usize) -> String {
+    let items = |random: &mut fastrand::Rng, field: bool| {
+        let long = random.u8(..40) == 0;
+        let count = random.usize(..if long { 90 } else { 5 });
+        let item = |random: &mut fastrand::Rng| {
+            let value = drawn(random, depth - 1);
+            match field {
+                true => format!("\"{}\" :{value}", random.u8(..if long { 200 } else { 6 })),
+                false => value,
+            }
+        };
+        (0..count)
+            .map(|_| item(random))
+            .collect::<Vec<_>>()
+            .join(",")
+    };
+    match random.u8(..9) {
+        0..2 if depth > 0 => format!("[{}]", items(random, false)),
+        2..4 if depth > 0 => format!("{{{} }}", items(random, true)),
+        4 => f64::from_bits(random.u64(..)).to_string(),
+        5 => random.i64(..).to_string(),
+        7 => {
+            let digits = random.u64(..) >> random.u8(..64);
+            format!(
+                "{}.{digits:0width$}",
+                random.i16(..),
+                width = random.usize(1..24)
+            )
+        }
+        6 => format!(
+            "\"{}\"",
+            ["", "x", "\\t\\ud83d\\ude00 é", "a text of some length"][random.usize(..4)]
+        ),
+        _ => PARTS[random.usize(..PARTS.len())].to_owned(),
+    }
+}
+
+/// Whether a node is what serde says that it is.
+fn agrees(node: &JsonNode, value: &serde_json::Value) -> bool {
+    use serde_json::Value;
+    match (node.see(), value) {
+        (JsonSeen::Null, Value::Null) => true,
+        (JsonSeen::Bool(held), Value::Bool(said)) => held == *said,
+        (JsonSeen::Int(held), Value::Number(said)) => said.as_i64() == Some(held),
+        (JsonSeen::Large(held), Value::Number(said)) => {
+            !said.is_i64() && said.as_u64() == Some(held)
+        }
+        (JsonSeen::Float(held), Value::Number(said)) => {
+            said.is_f64() && said.as_f64().map(f64::to_bits) == Some(held.to_bits())
+        }
+        (JsonSeen::Text(held), Value::String(said)) => held == said.as_bytes(),
+        (JsonSeen::Array(held), Value::Array(said)) => {
+            held.len() == said.len() && held.iter().zip(said).all(|(held, said)| agrees(held, said))
+        }
+        (JsonSeen::Object(held), Value::Object(said)) => {
+            let same = |(name, said): (&String, &Value)| {
+                held.find(name.as_bytes())
+                    .is_some_and(|held| agrees(held, said))
+            };
+            held.len() == said.len() && said.iter().all(same)
+        }
+        _ => false,
+    }
+}
+
+#[test]
+fn texts_are_read_as_serde_reads_them() {
+    let mut random = fastrand::Rng::with_seed(11);
+    let mut taken = 0;
+    for _ in 0..60_000 {
+        let mut text = drawn(&mut random, 4);
+        for _ in 0..random.u8(..4) / 2 {
+            let at = random.usize(..=text.len());
+            if text.is_char_boundary(at) {
+                match random.bool() {
+                    true => text.insert_str(at, PARTS[random.usize(..PARTS.len())]),
+                    false => text.truncate(at),
+                }
+            }
+        }
+        match (
+            parse_all(&text),
+            serde_json::from_str::<serde_json::Value>(&text),
+        ) {
+            (Ok(node), Ok(value)) => {
+                taken += 1;
+                assert!(agrees(&node, &value), "{text}: {}", shown(&node));
+            }
+            (Err(ours), Err(theirs)) => assert_eq!(ours.to_string(), theirs.to_string(), "{text}"),
+            (ours, theirs) => panic!("{text}: {ours:?}, where serde says {theirs:?}"),
+        }
+        let mut from = serde_json::Deserializer::from_str(&text);
+        let first = serde_json::Value::deserialize(&mut from);
+        assert_eq!(parse(&text).is_ok(), first.is_ok(), "{text}");
+    }
+    assert!(taken > 20_000, "too few of the texts are JSON: {taken}");
+}
+
+#[test]
+fn of_fields_of_one_name_the_last_counts_in_the_place_of_the_first() {
+    for (others, twice) in [(1, 1), (1, 3), (63, 1), (64, 1), (70, 80)] {
+        let other = |n: usize| format!("\"n{n}\":{n}");
+        let others: Vec<String> = (0..others).map(other).collect();
+        let again: Vec<String> = (0..twice).map(|n| format!("\"x\":{n}")).collect();
+        let text = format!("{{\"x\":null,{},{}}}", others.join(","), again.join(","));
+        let expected = format!("{{\"x\":{},{}}}", twice - 1, others.join(","));
+        assert_eq!(shown(&doc(&text)), expected);
+    }
 }

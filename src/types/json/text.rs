@@ -15,11 +15,28 @@ pub struct ShortText {
 }
 
 impl ShortText {
+    #[inline]
     pub fn new(text: &[u8]) -> Option<Self> {
         let mut bytes = [0; SHORT_MAX];
-        bytes.get_mut(..text.len())?.copy_from_slice(text);
+        let len = text.len();
+        // By parts of one size, which may overlap: a copy of any size is a call, which takes longer than these.
+        match (text.first_chunk::<8>(), text.first_chunk::<4>()) {
+            _ if len > SHORT_MAX => return None,
+            (Some(first), _) => {
+                bytes[..8].copy_from_slice(first);
+                bytes[len - 8..len].copy_from_slice(text.last_chunk::<8>()?);
+            }
+            (None, Some(first)) => {
+                bytes[..4].copy_from_slice(first);
+                bytes[len - 4..len].copy_from_slice(text.last_chunk::<4>()?);
+            }
+            (None, None) => text
+                .iter()
+                .zip(&mut bytes)
+                .for_each(|(from, to)| *to = *from),
+        }
         Some(ShortText {
-            len: text.len() as u8,
+            len: len as u8,
             bytes,
         })
     }

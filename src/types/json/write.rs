@@ -1,6 +1,9 @@
 //! A document to JSON text.
 
-use super::node::{JsonNode, JsonSeen};
+use super::node::{ArrayView, JsonNode, JsonSeen, ObjectView};
+use super::plain::plain_len;
+use super::text::FieldName;
+use crate::util::number;
 
 /// What stands between the parts of a text: nothing, unless a client wishes it.
 #[derive(Clone, Copy, Debug, Default)]
@@ -10,39 +13,45 @@ pub struct Spacing<'a> {
     pub space: &'a [u8],
 }
 
-/// Writes text, and knows how deep it is.
+/// Writes text behind what is in a buffer, and knows how deep it is.
 pub struct TextWriter<'a> {
-    out: Vec<u8>,
-    /// Once it is longer than this, nothing more is written.
-    room: usize,
+    out: &'a mut Vec<u8>,
+    from: usize,
+    /// Once the buffer is longer than this, nothing more is written.
+    end: usize,
     spacing: Spacing<'a>,
+    /// Whether anything stands between the parts.
+    spaced: bool,
     depth: usize,
 }
 
 /// The text of a value, without anything between its parts.
 pub fn text_of(node: &JsonNode) -> Vec<u8> {
-    let mut writer = TextWriter::new(Spacing::default(), usize::MAX);
-    writer.node(node);
-    writer.out
+    let mut text = Vec::new();
+    TextWriter::new(&mut text, Spacing::default(), usize::MAX).node(node);
+    text
 }
 
 impl<'a> TextWriter<'a> {
-    pub fn new(spacing: Spacing<'a>, room: usize) -> Self {
+    pub fn new(out: &'a mut Vec<u8>, spacing: Spacing<'a>, room: usize) -> Self {
+        let from = out.len();
         TextWriter {
-            out: Vec::new(),
-            room,
+            out,
+            from,
+            end: from.saturating_add(room),
             spacing,
+            spaced: !spacing.newline.is_empty() || !spacing.indent.is_empty(),
             depth: 0,
         }
     }
 
-    /// The text, if it has found room.
-    pub fn finish(self) -> Option<Vec<u8>> {
-        (!self.is_full()).then_some(self.out)
+    /// How long the text is, if it has found room.
+    pub fn finish(self) -> Option<usize> {
+        (!self.is_full()).then(|| self.out.len() - self.from)
     }
 
     fn is_full(&self) -> bool {
-        self.out.len() > self.room
+        self.out.len() > self.end
     }
 
     pub fn node(&mut self, node: &JsonNode) {
@@ -54,16 +63,17 @@ impl<'a> TextWriter<'a> {
             }
             JsonSeen::Int(n) => self.digits(itoa::Buffer::new().format(n)),
             JsonSeen::Large(n) => self.digits(itoa::Buffer::new().format(n)),
-            JsonSeen::Float(n) => self.digits(ryu::Buffer::new().format(n)),
+            JsonSeen::Float(n) => number::write_fraction(n, self.out),
             JsonSeen::Text(text) => self.quoted(text),
-            JsonSeen::Array(elements) => self.array(elements.iter()),
-            JsonSeen::Object(fields) => {
-                let fields = fields.iter();
-                self.object(
-                    fields,
-                    |name| name.as_bytes(),
-                    |writer, node| writer.node(node),
-                );
+            JsonSeen::Array(ArrayView::Short(nodes)) => self.array(nodes.iter()),
+            JsonSeen::Array(ArrayView::Long(array)) => self.array(array.iter()),
+            JsonSeen::Object(ObjectView::Few(names, nodes)) => {
+                let fields = names.all().iter().zip(nodes);
+                self.object(fields, FieldName::as_bytes, Self::node);
+            }
+            JsonSeen::Object(ObjectView::Many(many)) => {
+                let fields = many.iter().map(|field| (&field.name, &field.node));
+                self.object(fields, FieldName::as_bytes, Self::node);
             }
         }
     }
@@ -116,12 +126,14 @@ impl<'a> TextWriter<'a> {
         if before > 0 {
             self.out.push(b',');
         }
-        self.line();
+        if self.spaced {
+            self.line();
+        }
     }
 
     fn end(&mut self, count: usize, sign: u8) {
         self.depth -= 1;
-        if count > 0 {
+        if count > 0 && self.spaced {
             self.line();
         }
         self.out.push(sign);
@@ -139,20 +151,20 @@ impl<'a> TextWriter<'a> {
 
     /// A text between quotes. Of characters that need no escape, none has one.
     fn quoted(&mut self, text: &[u8]) {
-        if text.len() > self.room.saturating_sub(self.out.len()) {
+        if text.len() > self.end.saturating_sub(self.out.len()) {
             // Full it is for good.
-            self.room = 0;
+            self.end = 0;
             return self.out.push(b'"');
         }
-        let out = &mut self.out;
+        let out = &mut *self.out;
+        out.reserve(text.len() + 2);
         out.push(b'"');
         let mut rest = text;
-        while let Some(at) = rest
-            .iter()
-            .position(|byte| matches!(byte, 0..0x20 | b'"' | b'\\'))
-        {
+        loop {
+            let at = plain_len(rest);
             out.extend_from_slice(&rest[..at]);
-            match rest[at] {
+            let Some(special) = rest.get(at) else { break };
+            match special {
                 b'"' => out.extend_from_slice(b"\\\""),
                 b'\\' => out.extend_from_slice(b"\\\\"),
                 0x08 => out.extend_from_slice(b"\\b"),
@@ -168,7 +180,6 @@ impl<'a> TextWriter<'a> {
             }
             rest = &rest[at + 1..];
         }
-        out.extend_from_slice(rest);
         out.push(b'"');
     }
 }

@@ -109,7 +109,7 @@ impl Packed {
         let rank = self.partition_point(|other_score, other| {
             other_score < score || (other_score == score && other < member)
         });
-        let (mut digits, mut shortest) = (itoa::Buffer::new(), ryu::Buffer::new());
+        let (mut digits, mut shortest) = (itoa::Buffer::new(), zmij::Buffer::new());
         let text = if score.abs() <= INT_MAX && score.trunc() == score {
             digits.format(score as i64)
         } else if score.is_infinite() {

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 pub use client::{Client, Reply, Transport, encode};
 pub use oracles::{Oracle, oracles, redis_8, redis_stack, valkey_9};
-pub use process::{Server, free_port, our_server, real_redis};
+pub use process::{Server, free_port, our_server, real_redis, redis_is_missing};
 pub use value::{Value, escape};
 
 const PATIENCE: Duration = Duration::from_secs(20);

@@ -5,7 +5,7 @@
 use std::fs;
 use std::path::PathBuf;
 
-use super::process::real_redis;
+use super::process::{real_redis, redis_is_missing};
 
 /// A server of another make.
 #[derive(Clone, Debug)]
@@ -38,12 +38,15 @@ impl Oracle {
 
 /// Those that are here; each that is missing is told of in one line.
 pub fn oracles() -> Vec<Oracle> {
-    let mut found = vec![Oracle {
-        name: "redis-7",
-        program: real_redis(),
-        times_fields: false,
-        reads_valkey: false,
-    }];
+    let mut found = Vec::new();
+    if !redis_is_missing() {
+        found.push(Oracle {
+            name: "redis-7",
+            program: real_redis(),
+            times_fields: false,
+            reads_valkey: false,
+        });
+    }
     for (name, times_fields, reads_valkey) in KNOWN {
         found.extend(named(name).map(|program| Oracle {
             name,

@@ -124,6 +124,8 @@ pub fn argument(rng: &mut Rng, class: &str) -> Vec<u8> {
             path if path.starts_with('$') => path.into_bytes(),
             _ => b"$".to_vec(),
         },
+        "jsonrich" => rich(rng, 3).into_bytes(),
+        "jsonspot" => spot(rng).into_bytes(),
         "jsonone" => format!("${}{}", one(rng), one(rng)).into_bytes(),
         "jsonname" => {
             let name = pick(rng, &["x", "b", "c", "n", "arr", "obj", "new1", "new2"]);
@@ -199,6 +201,43 @@ fn node(rng: &mut Rng, depth: usize) -> String {
             format!("{{{}}}", fields.join(","))
         }
     }
+}
+
+/// A document that has something of every kind, for edits to find.
+fn rich(rng: &mut Rng, depth: usize) -> String {
+    let items = |rng: &mut Rng| {
+        let count = *pick(rng, &[0, 1, 3, 5, 9, 70]);
+        let items: Vec<String> = (0..count).map(|_| scalar(rng)).collect();
+        items.join(",")
+    };
+    let (number, text) = (pick(rng, NUMBERS), pick(rng, TEXTS));
+    let (truth, list) = (rng.bool(), items(rng));
+    let below = match depth {
+        0 => scalar(rng),
+        _ => rich(rng, depth - 1),
+    };
+    format!(
+        r#"{{"n":{number},"s":"{text}","t":{truth},"arr":[{list}],"x":null,"obj":{below},"b":[{below},[{list}]]}}"#
+    )
+}
+
+/// A path to where a rich document has something, without filters.
+fn spot(rng: &mut Rng) -> String {
+    let mut path = pick(rng, &["$", "$", "$", ""]).to_string();
+    for _ in 0..rng.u8(..3) {
+        path.push_str(*pick(rng, &[".obj", ".obj", ".b[0]", "['obj']"]));
+    }
+    let names = [
+        ".n", ".s", ".t", ".arr", ".arr", ".x", ".obj", ".b", ".b[1]", ".arr[0]", ".arr[-1]",
+        ".arr[2]", ".b[1][1]", ".none",
+    ];
+    let wide = [".*", ".arr[*]", ".arr[1:3]", ".b[*]", ".b[:1]"];
+    let last: &str = match rng.u8(..8) {
+        0 => *pick(rng, &wide),
+        _ => *pick(rng, &names),
+    };
+    path.push_str(last);
+    path
 }
 
 /// Which steps a path may have. RedisJSON 2.8 follows some of them wrongly where it edits.
@@ -344,7 +383,7 @@ const STACK_KNOWN: &[Known] = &[
     },
 ];
 
-const FAMILIES: &[Family] = &[Family {
+const ALL: Family = Family {
     name: "json",
     shapes: &[
         ("JSON.SET jsonkey jsonroot jsonvalue", Exact),
@@ -411,7 +450,38 @@ const FAMILIES: &[Family] = &[Family {
         ("DEL jsonkey", Exact),
         ("KEYS json*", Unordered),
     ],
-}];
+};
+
+/// Edits of what is there, by paths without filters, in as many commands as all others together.
+const EDITS: Family = Family {
+    name: "json-edits",
+    shapes: &[
+        ("JSON.SET jsonkey $ jsonrich", Exact),
+        ("JSON.SET jsonkey jsonspot jsonvalue [ NX | XX ]", Exact),
+        ("JSON.SET jsonkey jsonspot jsonrich", Exact),
+        ("JSON.MERGE jsonkey jsonspot jsonvalue", Exact),
+        ("JSON.MERGE jsonkey jsonspot jsonrich", Exact),
+        ("JSON.MSET ( jsonkey jsonspot jsonvalue )+", Exact),
+        ("JSON.DEL jsonkey jsonspot", Exact),
+        ("JSON.CLEAR jsonkey jsonspot", Exact),
+        ("JSON.TOGGLE jsonkey jsonspot", Exact),
+        ("JSON.NUMINCRBY jsonkey jsonspot jsonnumber", Exact),
+        ("JSON.NUMMULTBY jsonkey jsonspot jsonnumber", Exact),
+        ("JSON.NUMPOWBY jsonkey jsonspot jsonpower", Exact),
+        ("JSON.STRAPPEND jsonkey jsonspot jsontext", Exact),
+        ("JSON.ARRAPPEND jsonkey jsonspot jsonvalue+", Exact),
+        (
+            "JSON.ARRINSERT jsonkey jsonspot jsonindex jsonvalue+",
+            Exact,
+        ),
+        ("JSON.ARRPOP jsonkey jsonspot [ jsonindex ]", Exact),
+        ("JSON.ARRTRIM jsonkey jsonspot jsonindex jsonindex", Exact),
+        ("JSON.GET jsonkey", Exact),
+        ("JSON.GET jsonkey jsonspot", Exact),
+    ],
+};
+
+const FAMILIES: &[Family] = &[ALL, EDITS];
 
 #[test]
 fn random_commands_get_the_answers_of_redis_stack() {

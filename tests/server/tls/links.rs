@@ -5,7 +5,9 @@ use std::process::Command;
 
 use super::certs::Certs;
 use super::{connect, open, start};
-use crate::common::{Server, Value, eventually, free_port, our_server, real_redis};
+use crate::common::{
+    Server, Value, eventually, free_port, our_server, real_redis, redis_is_missing,
+};
 
 /// A replica gets what its master has and what comes, all of it over TLS.
 fn follow(master: &Path, replica: &Path) {
@@ -42,11 +44,17 @@ fn a_replica_follows_its_master_over_tls() {
 
 #[test]
 fn a_replica_of_the_real_server_follows_over_tls() {
+    if redis_is_missing() {
+        return;
+    }
     follow(&real_redis(), &our_server());
 }
 
 #[test]
 fn the_real_server_follows_ours_over_tls() {
+    if redis_is_missing() {
+        return;
+    }
     follow(&our_server(), &real_redis());
 }
 
@@ -87,6 +95,9 @@ fn keys_migrate_over_tls() {
 /// The real Sentinel, over TLS alone, finds a master's replica and makes it the master when the master is gone.
 #[test]
 fn the_real_sentinel_watches_two_of_ours_over_tls() {
+    if redis_is_missing() {
+        return;
+    }
     let certs = Certs::get();
     let master = start(&our_server(), certs, &["--tls-replication", "yes"]);
     let replica = start(&our_server(), certs, &["--tls-replication", "yes"]);

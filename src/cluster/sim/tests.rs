@@ -1,0 +1,207 @@
+//! What a cluster of many nodes comes to, under cuts, delays, losses and kills. `CLUSTER_SEEDS=200` runs more of them.
+
+use super::*;
+
+#[test]
+fn nodes_that_meet_agree() {
+    let sim = Sim::with_shards(3, 1, 1);
+    assert!(sim.nodes.iter().all(|node| node.cluster.is_ok()));
+    assert_eq!(sim.nodes[5].follows, Some(FIRST_PORT + 2));
+}
+
+#[test]
+fn a_replica_takes_a_dead_masters_place_and_the_master_comes_back_as_its_replica() {
+    let mut sim = Sim::with_shards(3, 2, 2);
+    sim.kill(0);
+    let replaced = |sim: &Sim| matches!(sim.master_of(0, 1), Some(3 | 6));
+    assert!(sim.run_until(15_000, replaced), "{}", sim.told());
+    assert!(sim.agree_within(15_000), "{}", sim.told());
+    let master = sim.master_of(0, 1).unwrap();
+    sim.restart(0);
+    assert!(sim.agree_within(15_000), "{}", sim.told());
+    assert_eq!(sim.nodes[0].follows, Some(FIRST_PORT + master as u16));
+    assert!(sim.nodes[0].cluster.me().is_replica());
+}
+
+#[test]
+fn a_minority_serves_nothing_and_learns_what_the_others_have_decided() {
+    let mut sim = Sim::with_shards(3, 1, 3);
+    sim.isolate(&[0]);
+    let alone = |sim: &Sim| !sim.nodes[0].cluster.is_ok();
+    assert!(sim.run_until(TIMEOUT_MS * 3, alone), "{}", sim.told());
+    let replaced = |sim: &Sim| sim.master_of(0, 1) == Some(3) && sim.nodes[1].cluster.is_ok();
+    assert!(sim.run_until(20_000, replaced), "{}", sim.told());
+    assert_eq!(sim.master_of(0, 0), Some(0));
+    sim.cuts.clear();
+    assert!(sim.agree_within(20_000), "{}", sim.told());
+    assert_eq!(sim.master_of(0, 0), Some(3));
+}
+
+#[test]
+fn whoever_lacks_most_masters_takes_nobodys_place() {
+    let mut sim = Sim::with_shards(3, 1, 4);
+    sim.isolate(&[0, 3, 4]);
+    sim.kill(0);
+    // For no longer than their data stay good.
+    sim.run(8000);
+    assert!(sim.nodes[3].cluster.me().is_replica());
+    assert!(sim.nodes[4].cluster.me().is_replica());
+    sim.cuts.clear();
+    assert!(sim.agree_within(30_000), "{}", sim.told());
+    assert_eq!(sim.master_of(0, 1), Some(3));
+}
+
+#[test]
+fn a_manual_failover_of_each_way_ends_with_the_replica_as_master() {
+    for way in [
+        FailoverWay::Agreed,
+        FailoverWay::Force,
+        FailoverWay::Takeover,
+    ] {
+        let mut sim = Sim::with_shards(3, 1, 5);
+        sim.order(3, |cluster, moment| cluster.failover(way, moment))
+            .unwrap();
+        let swapped = |sim: &Sim| sim.master_of(0, 1) == Some(3) && sim.agrees();
+        assert!(sim.run_until(5000, swapped), "{way:?}: {}", sim.told());
+        assert!(sim.nodes[0].cluster.me().is_replica());
+        // And back at once.
+        sim.order(0, |cluster, moment| cluster.failover(way, moment))
+            .unwrap();
+        let back = |sim: &Sim| sim.master_of(0, 1) == Some(0) && sim.agrees();
+        assert!(sim.run_until(5000, back), "{way:?}: {}", sim.told());
+    }
+}
+
+#[test]
+fn a_replica_moves_to_a_master_that_has_lost_its_last() {
+    let mut sim = Sim::with_shards(3, 2, 6);
+    sim.kill(3);
+    sim.kill(6);
+    let moved = |sim: &Sim| {
+        let me = sim.nodes[0].cluster.me().id;
+        let moved = sim.nodes.iter().filter(|node| node.alive).filter(|node| {
+            let nodes = node.cluster.nodes();
+            let master = node.cluster.me().master.map(|master| nodes[master].id);
+            master == Some(me)
+        });
+        moved.count() == 1
+    };
+    assert!(sim.run_until(30_000, moved), "{}", sim.told());
+    sim.run(20_000);
+    assert!(moved(&sim), "one moves, and no others: {}", sim.told());
+}
+
+#[test]
+fn masters_of_one_epoch_part() {
+    let mut sim = Sim::new(5, 7);
+    for at in 0..5 {
+        let first = at * 3276;
+        let last = if at == 4 { 16383 } else { first + 3275 };
+        sim.order(at as usize, |cluster, _| {
+            cluster.add_slots(&[(first, last)]).unwrap();
+        });
+    }
+    sim.meet_all();
+    let parted = |sim: &Sim| {
+        let epochs = sim.nodes.iter().map(|node| node.cluster.me().config_epoch);
+        let mut epochs: Vec<u64> = epochs.collect();
+        epochs.sort_unstable();
+        epochs.dedup();
+        epochs.len() == 5 && sim.agrees()
+    };
+    assert!(sim.run_until(30_000, parted), "{}", sim.told());
+}
+
+#[test]
+fn a_node_that_is_forgotten_by_one_is_forgotten_by_all_and_stays_away() {
+    let mut sim = Sim::with_shards(3, 1, 8);
+    let gone = sim.nodes[5].cluster.me().id;
+    sim.kill(5);
+    sim.order(0, |cluster, moment| cluster.forget(gone.as_bytes(), moment))
+        .unwrap();
+    let unknown = |sim: &Sim| {
+        let living = sim.nodes.iter().filter(|node| node.alive);
+        living
+            .clone()
+            .all(|node| node.cluster.nodes().find(&gone).is_none())
+    };
+    assert!(sim.run_until(20_000, unknown), "{}", sim.told());
+    sim.run(20_000);
+    assert!(unknown(&sim));
+}
+
+/// Cuts, slow links, kills and restarts by chance, with orders in between; then all heals.
+fn troubled(seed: u64) {
+    let mut sim = Sim::with_shards(5, 2, seed);
+    let count = sim.nodes.len();
+    for _ in 0..25 {
+        let at = sim.rng.usize(0..count);
+        match sim.rng.u32(0..8) {
+            0 => sim.cuts.clear(),
+            1 => {
+                let size = sim.rng.usize(1..6);
+                let group: Vec<usize> = (0..size).map(|_| sim.rng.usize(0..count)).collect();
+                sim.isolate(&group);
+            }
+            2 => {
+                // One way.
+                let other = sim.rng.usize(0..count);
+                sim.cuts.push((at, other));
+            }
+            3 if sim.nodes.iter().filter(|node| !node.alive).count() < 4 => sim.kill(at),
+            4 | 5 => {
+                if let Some(dead) = sim.nodes.iter().position(|node| !node.alive) {
+                    sim.restart(dead);
+                }
+            }
+            6 => sim.delay_ms = 0..sim.rng.u64(2..400),
+            _ => {
+                if sim.nodes[at].alive {
+                    let way = match sim.rng.bool() {
+                        true => FailoverWay::Agreed,
+                        false => FailoverWay::Force,
+                    };
+                    // A master refuses it.
+                    let _ = sim.order(at, |cluster, moment| cluster.failover(way, moment));
+                }
+            }
+        }
+        let rest_ms = sim.rng.u64(100..4000);
+        sim.run(rest_ms);
+    }
+    sim.cuts.clear();
+    sim.delay_ms = 0..3;
+    for at in 0..count {
+        if !sim.nodes[at].alive {
+            sim.restart(at);
+        }
+    }
+    assert!(sim.agree_within(90_000), "seed {seed}: {}", sim.told());
+}
+
+#[test]
+fn after_any_trouble_all_nodes_agree_and_no_slot_had_two_masters_in_one_epoch() {
+    let seeds = std::env::var("CLUSTER_SEEDS").map_or(3, |seeds| seeds.parse().unwrap());
+    (100..100 + seeds).for_each(troubled);
+}
+
+#[test]
+fn a_hundred_nodes_agree_and_say_little() {
+    let mut sim = Sim::with_shards(50, 1, 9);
+    let (frames, began_ms) = (sim.frames, sim.now_ms);
+    sim.run(10_000);
+    let seconds = (sim.now_ms - began_ms) / 1000;
+    let each = (sim.frames - frames) / seconds / 100;
+    // A ping and a pong for each other node in half a node timeout, and those of two directions.
+    assert!(
+        each <= 99 * 2 * 2 * 1000 / TIMEOUT_MS + 10,
+        "{each} frames a second"
+    );
+    sim.kill(7);
+    let replaced = |sim: &Sim| sim.master_of(sim.watched[7], 0) == Some(57);
+    assert!(
+        sim.run_until(15_000, replaced),
+        "the failure is known to most in time"
+    );
+    assert!(sim.agree_within(15_000));
+}
