@@ -179,7 +179,8 @@ impl Worker {
         let writes = entry.is(Flag::Write)
             || session.multi.is_some() && self.is_declared_writer(entry, argv)
             || is_exec && queued().any(queued_writes);
-        if session.follows_redirects {
+        // A cluster's node has its own way to send clients elsewhere.
+        if session.follows_redirects && self.shared.clustering.is_none() {
             // A script that doesn't say what it does is no command that reads.
             let reads = |entry: &Entry| entry.is(Flag::ReadOnly);
             let reads = reads(entry) || is_exec && queued().any(|one| reads(one.entry));
