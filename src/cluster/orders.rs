@@ -323,8 +323,8 @@ impl Cluster {
         me.shard = shard;
         self.nodes.set_master(self.myself, Some(master));
         self.election = Election::default();
-        self.reset_manual();
         self.actions.push(Action::Follow { place });
+        self.reset_manual();
         self.changed();
     }
 

@@ -124,8 +124,8 @@ impl Cluster {
                 self.hear_ping(link, sender, &header, &gossip, &extensions, moment);
             }
             (kind, body) => {
-                // Whoever isn't of the cluster has no say in it.
-                if let Some(at) = sender {
+                // Whoever isn't of the cluster has no say in it, and this node has nothing to tell itself.
+                if let Some(at) = sender.filter(|at| *at != self.myself) {
                     self.hear_member(at, link, kind, &header, body, moment);
                 }
             }
