@@ -1,5 +1,6 @@
 //! One connection of the bus: frames in, frames out.
 
+use std::cell::Cell;
 use std::collections::VecDeque;
 use std::future::poll_fn;
 use std::io;
@@ -14,15 +15,18 @@ use crate::cluster::{BadFrame, Frame, LinkId};
 use crate::command::clustering::Clustering;
 use crate::command::shared::Shared;
 use crate::net::Stream;
-use crate::util::crash;
+use crate::util::{clock, crash};
 
 /// Room kept for what is read once it has been used up.
 const INPUT_BYTES_KEPT: usize = 64 * 1024;
+/// Frames that are handed to the state at one time.
+const BATCH_MAX: usize = 64;
 
 pub struct Link<'s> {
     pub id: LinkId,
     pub shared: &'s Shared,
     pub clustering: &'s Clustering,
+    pub complaints: &'s Complaints,
     pub stream: Stream,
     pub frames: UnboundedReceiver<Bytes>,
     /// Bytes that wait to be written, as the state counts them.
@@ -51,9 +55,9 @@ impl Link<'_> {
                 }
             }
             if let Err(why) = self.take_frames(&mut input) {
-                tracing::warn!(
+                self.complaints.say(&format!(
                     "Bad message length or signature received from Cluster bus. ({why:?})"
-                );
+                ));
                 break;
             }
             if input.is_empty() && input.capacity() > INPUT_BYTES_KEPT {
@@ -99,10 +103,13 @@ impl Link<'_> {
         }
     }
 
-    fn hear(&self, frame: Frame) -> Result<(), BadFrame> {
+    /// Hands frames to the state: what follows from all of them is done once.
+    fn hear(&self, frames: Vec<Frame>) -> Result<(), BadFrame> {
         let heard = crash::catch(|| {
             self.shared.in_cluster(self.clustering, |cluster, moment| {
-                cluster.receive(self.id, frame, moment);
+                for frame in frames {
+                    cluster.receive(self.id, frame, moment);
+                }
             });
         });
         heard.map_err(|_| {
@@ -115,17 +122,97 @@ impl Link<'_> {
     fn take_frames(&self, input: &mut BytesMut) -> Result<(), BadFrame> {
         loop {
             let known = self.clustering.look(|cluster| cluster.knows(self.id));
+            let mut frames = Vec::new();
+            let ended = self.split_frames(input, known, &mut frames);
+            let came = !frames.is_empty();
+            if came {
+                self.hear(frames)?;
+            }
+            match ended {
+                Ok(Split::All) => return Ok(()),
+                Ok(Split::Some) => {}
+                // Who has told his name just now may send longer ones.
+                Err(_) if came && !known => {}
+                Err(why) => return Err(why),
+            }
+        }
+    }
+
+    /// Takes whole frames from what has come; those that can't be read are left out.
+    fn split_frames(
+        &self,
+        input: &mut BytesMut,
+        known: bool,
+        frames: &mut Vec<Frame>,
+    ) -> Result<Split, BadFrame> {
+        for _ in 0..BATCH_MAX {
             let Some(length) = Frame::length(input, known)? else {
-                return Ok(());
+                return Ok(Split::All);
             };
             if input.len() < length {
-                return Ok(());
+                return Ok(Split::All);
             }
             let bytes = input.split_to(length).freeze();
             match Frame::read(&bytes) {
-                Ok(frame) => self.hear(frame)?,
-                Err(why) => tracing::warn!("Received an invalid frame on the Cluster bus: {why:?}"),
+                Ok(frame) => frames.push(frame),
+                Err(why) => self.complaints.say(&format!(
+                    "Received an invalid frame on the Cluster bus: {why:?}"
+                )),
             }
         }
+        Ok(Split::Some)
+    }
+}
+
+/// How much of what has come was taken.
+enum Split {
+    /// What is left is the beginning of a frame.
+    All,
+    Some,
+}
+
+/// Log lines about what anybody may send: one a second at most.
+#[derive(Default)]
+pub struct Complaints {
+    said_ms: Cell<u64>,
+    unsaid: Cell<u64>,
+}
+
+impl Complaints {
+    /// The time between two lines.
+    const REST_MS: u64 = 1000;
+
+    fn say(&self, text: &str) {
+        match self.may_say(clock::now_ms()) {
+            None => {}
+            Some(0) => tracing::warn!("{text}"),
+            Some(unsaid) => tracing::warn!("{text} (and {unsaid} lines like it before)"),
+        }
+    }
+
+    /// Whether a line may be written now: then, how many were not since the last one.
+    fn may_say(&self, now_ms: u64) -> Option<u64> {
+        if now_ms.abs_diff(self.said_ms.get()) < Self::REST_MS {
+            self.unsaid.set(self.unsaid.get() + 1);
+            return None;
+        }
+        self.said_ms.set(now_ms);
+        Some(self.unsaid.take())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn of_many_complaints_one_a_second_is_logged() {
+        let complaints = Complaints::default();
+        let said = |now_ms| complaints.may_say(now_ms);
+        assert_eq!(said(5000), Some(0));
+        assert_eq!((said(5000), said(5999)), (None, None));
+        assert_eq!((said(6000), said(6001)), (Some(2), None));
+        // The clock may be set back.
+        assert_eq!(said(1000), Some(1));
     }
 }

@@ -18,7 +18,7 @@ use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::time::MissedTickBehavior;
 
 use super::chores::{Chore, work};
-use super::link::Link;
+use super::link::{Complaints, Link};
 use crate::cluster::{Action, LinkId};
 use crate::command::clustering::Clustering;
 use crate::command::shared::Shared;
@@ -31,8 +31,6 @@ const TICK: Duration = Duration::from_millis(100);
 const HURRY: Duration = Duration::from_millis(10);
 /// The time for a connection to stand and to agree on TLS, at least.
 const PATIENCE_MS_MIN: u64 = 1000;
-/// Connections of which nobody knows whose they are, at most.
-const STRANGERS_MAX: usize = 1024;
 
 /// The bus's sockets, open.
 pub struct Bus(Vec<TcpListener>);
@@ -97,6 +95,7 @@ struct Carrier {
     links: RefCell<HashMap<LinkId, UnboundedSender<Bytes>>>,
     chores: Sender<Chore>,
     buffers: Buffers,
+    complaints: Complaints,
 }
 
 impl Carrier {
@@ -106,6 +105,7 @@ impl Carrier {
             links: RefCell::default(),
             chores,
             buffers: Buffers::default(),
+            complaints: Complaints::default(),
         });
         let Some(mut actions) = carrier.clustering().actions() else {
             bail!("the cluster's bus was started twice");
@@ -194,10 +194,7 @@ impl Carrier {
                 // What the others say may change the keys, which are being read.
                 Ok(_) if !self.clustering().is_ready() => {}
                 Ok((socket, from)) => {
-                    let strangers = self.clustering().look(|cluster| cluster.strangers());
-                    if strangers < STRANGERS_MAX {
-                        tokio::task::spawn_local(self.clone().admit(socket, from));
-                    }
+                    tokio::task::spawn_local(self.clone().admit(socket, from));
                 }
                 Err(error) => {
                     tracing::warn!("Error accepting cluster node: {error}");
@@ -312,6 +309,7 @@ impl Carrier {
                 id,
                 shared: &self.shared,
                 clustering: self.clustering(),
+                complaints: &self.complaints,
                 stream,
                 frames,
                 waiting,

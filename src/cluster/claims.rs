@@ -37,7 +37,7 @@ impl Cluster {
             taken += usize::from(owner == Some(mine));
             self.free_slot(slot);
             self.give_slot(slot, by);
-            self.unclaimed.remove(slot);
+            self.pending.sync = true;
             self.changed();
         }
         self.note_unclaimed(by, claimed);
@@ -113,13 +113,13 @@ impl Cluster {
         if !collide || other.config_epoch != epoch || other.id <= me.id {
             return;
         }
+        let called = other.called();
+        let Some(epoch) = self.raise_epoch() else {
+            return;
+        };
         tracing::debug!(
-            "WARNING: configEpoch collision with node {}. configEpoch set to {}",
-            other.called(),
-            self.current_epoch.saturating_add(1)
+            "WARNING: configEpoch collision with node {called}. configEpoch set to {epoch}"
         );
-        self.current_epoch = self.current_epoch.saturating_add(1);
-        let epoch = self.current_epoch;
         self.me_mut().config_epoch = epoch;
         self.changed();
     }

@@ -2,10 +2,12 @@
 //!
 //! One line a node, as CLUSTER NODES shows them, and one for the epochs. Redis 7.0's and 7.2's files are read as well.
 
+use std::collections::BTreeSet;
 use std::fmt::Write;
 
 use fastrand::Rng;
 
+use super::frame::EPOCH_MAX;
 use super::node::{At, ClusterNode, NodeId, Place, flag, flag_words};
 use super::slots::SLOTS;
 use super::state::{Cluster, ClusterSettings};
@@ -114,7 +116,7 @@ impl Cluster {
         now_ms: u64,
     ) -> Result<Self, String> {
         let mut lines = Vec::new();
-        let mut me = None;
+        let (mut me, mut seen) = (None, BTreeSet::new());
         for (number, line) in text.lines().enumerate() {
             let bad = || format!("line {}: {line}", number + 1);
             let words = words::split(line.as_bytes()).ok_or_else(bad)?;
@@ -126,9 +128,19 @@ impl Cluster {
             if words.is_empty() {
                 continue;
             }
+            // Each node has one line.
+            let is_node = !words[0].eq_ignore_ascii_case("vars");
+            if is_node && !seen.insert(words[0].clone()) {
+                return Err(bad());
+            }
             let mut flags = words.get(2).into_iter().flat_map(|word| word.split(','));
             if flags.any(|flag| flag == "myself") {
-                me = me.or(words.first().and_then(|id| NodeId::parse(id.as_bytes())));
+                let own = NodeId::parse(words[0].as_bytes());
+                // A node is one of them.
+                if own.is_none() || me.is_some() {
+                    return Err(bad());
+                }
+                me = own;
             }
             lines.push((bad(), words));
         }
@@ -160,6 +172,9 @@ impl Cluster {
         }
         if words[3] != "-" {
             let master = self.named(&words[3], now_ms)?;
+            if master == at {
+                return None;
+            }
             self.nodes.set_master(at, Some(master));
         }
         let is_set = |word: &String| word.parse::<u64>().is_ok_and(|time| time != 0);
@@ -167,7 +182,7 @@ impl Cluster {
         node.ping_sent_ms = if is_set(&words[4]) { now_ms } else { 0 };
         node.pong_received_ms = if is_set(&words[5]) { now_ms } else { 0 };
         if !(node.is_replica() && node.master.is_some()) {
-            node.config_epoch = words[6].parse().ok()?;
+            node.config_epoch = read_epoch(&words[6])?;
         }
         for word in &words[FIELDS..] {
             match word.strip_prefix('[') {
@@ -195,8 +210,8 @@ impl Cluster {
         }
         for pair in words.chunks(2) {
             match pair[0].to_ascii_lowercase().as_str() {
-                "currentepoch" => self.current_epoch = pair[1].parse().ok()?,
-                "lastvoteepoch" => self.last_vote_epoch = pair[1].parse().ok()?,
+                "currentepoch" => self.current_epoch = read_epoch(&pair[1])?,
+                "lastvoteepoch" => self.last_vote_epoch = read_epoch(&pair[1])?,
                 other => tracing::warn!("Skipping unknown cluster config variable '{other}'"),
             }
         }
@@ -272,6 +287,11 @@ impl Cluster {
 fn read_slot(text: &str) -> Option<u16> {
     let slot: u16 = text.parse().ok()?;
     (usize::from(slot) < SLOTS).then_some(slot)
+}
+
+fn read_epoch(text: &str) -> Option<u64> {
+    let epoch = text.parse().ok();
+    epoch.filter(|epoch| *epoch <= EPOCH_MAX)
 }
 
 fn read_flags(text: &str) -> Option<u16> {

@@ -75,7 +75,7 @@ impl Cluster {
         self.last_vote_epoch = self.current_epoch;
         self.nodes[master].voted_ms = moment.now_ms;
         // The vote is on the disk before it is sent: nobody gets another in this epoch after a restart.
-        self.pending.save = true;
+        self.pending.sync = true;
         self.send_word(from, FrameKind::AuthAck, 0, moment);
         tracing::info!(
             "Failover auth granted to {called} for epoch {}",
@@ -247,8 +247,10 @@ impl Cluster {
     }
 
     fn ask_for_votes(&mut self, moment: Moment) {
-        self.current_epoch = self.current_epoch.saturating_add(1);
-        self.election.epoch = self.current_epoch;
+        let Some(epoch) = self.raise_epoch() else {
+            return;
+        };
+        self.election.epoch = epoch;
         self.election.asked = true;
         tracing::info!(
             "Starting a failover election for epoch {}.",

@@ -20,6 +20,8 @@ pub struct BusLink {
     /// It stands, and takes frames.
     pub open: bool,
     pub created_ms: u64,
+    /// When the last frame came; 0 if none has.
+    pub heard_ms: u64,
     /// The other end's address, of a connection that stands.
     pub remote_ip: String,
     /// This end's address.

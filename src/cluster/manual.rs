@@ -128,6 +128,7 @@ impl Cluster {
         }
         self.election = Election::default();
         self.pending.tell_all = true;
+        self.pending.sync = true;
         self.reset_manual();
         self.changed();
     }

@@ -24,6 +24,7 @@ mod receive;
 mod send;
 mod slots;
 mod state;
+mod strangers;
 mod tick;
 mod view;
 

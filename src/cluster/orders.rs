@@ -6,6 +6,7 @@ use std::borrow::Cow;
 use std::net::IpAddr;
 
 use super::election::Election;
+use super::frame::EPOCH_MAX;
 use super::node::{At, ClusterNode, NodeId, Place, flag};
 use super::slots::SLOTS;
 use super::state::{Action, Cluster, Moment};
@@ -182,7 +183,6 @@ impl Cluster {
             );
             self.set_master(to);
         }
-        self.unclaimed.remove(slot);
         if to == self.myself && self.importing.remove(&slot).is_some() {
             if self.bump_alone() {
                 tracing::info!("configEpoch updated after importing slot {slot}");
@@ -208,11 +208,24 @@ impl Cluster {
         if mine != 0 && mine == highest {
             return false;
         }
-        self.current_epoch = self.current_epoch.saturating_add(1);
-        self.me_mut().config_epoch = self.current_epoch;
-        self.pending.save = true;
-        tracing::info!("New configEpoch set to {}", self.current_epoch);
+        let Some(epoch) = self.raise_epoch() else {
+            return false;
+        };
+        self.me_mut().config_epoch = epoch;
+        tracing::info!("New configEpoch set to {epoch}");
         true
+    }
+
+    /// Takes the next epoch, if there is one; it is on the disk before anybody hears of it.
+    pub(super) fn raise_epoch(&mut self) -> Option<u64> {
+        let next = self.current_epoch.checked_add(1);
+        let Some(epoch) = next.filter(|epoch| *epoch <= EPOCH_MAX) else {
+            tracing::warn!("There is no epoch above {}.", self.current_epoch);
+            return None;
+        };
+        self.current_epoch = epoch;
+        self.pending.sync = true;
+        Some(epoch)
     }
 
     pub(super) fn highest_epoch(&self) -> u64 {
@@ -411,6 +424,7 @@ impl Cluster {
             self.nodes.rename(self.myself, id);
             self.me_mut().config_epoch = 0;
         }
+        self.pending.sync = true;
         self.changed();
         Ok(())
     }
@@ -454,18 +468,13 @@ impl Cluster {
         Ok(self.nodes[at].reports.len())
     }
 
-    /// CLUSTER SAVECONFIG: the file is written by whoever applies the actions.
-    pub fn save(&mut self) {
-        self.pending.save = true;
-    }
-
     /// Something was learned that may be learned again: it is saved soon, and looked at now.
     pub(super) fn noted(&mut self) {
         self.pending.note = true;
         self.pending.update_state = true;
     }
 
-    /// The configuration has changed: it is saved before anybody hears of it, and looked at anew.
+    /// The configuration has changed: the file is written before anybody hears of it, and the state looked at anew.
     pub(super) fn changed(&mut self) {
         self.pending.save = true;
         self.pending.update_state = true;

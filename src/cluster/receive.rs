@@ -10,17 +10,6 @@ use super::slots::SlotSet;
 use super::state::{Cluster, Moment};
 
 impl Cluster {
-    /// Somebody has connected.
-    pub fn accepted(&mut self, remote_ip: String, local_ip: String, moment: Moment) -> LinkId {
-        let link = self.new_link(None, moment);
-        if let Some(held) = self.links.get_mut(&link) {
-            held.open = true;
-            held.remote_ip = remote_ip;
-            held.local_ip = local_ip;
-        }
-        link
-    }
-
     pub(super) fn new_link(&mut self, node: Option<At>, moment: Moment) -> LinkId {
         let link = LinkId(self.next_link);
         self.next_link += 1;
@@ -29,6 +18,7 @@ impl Cluster {
             inbound: node.is_none(),
             open: false,
             created_ms: moment.now_ms,
+            heard_ms: 0,
             remote_ip: String::new(),
             local_ip: String::new(),
             waiting: Default::default(),
@@ -92,12 +82,6 @@ impl Cluster {
         self.links.get(&link).map(|held| held.waiting.clone())
     }
 
-    /// Connections of which nobody knows whose they are.
-    pub fn strangers(&self) -> usize {
-        let links = self.links.values();
-        links.filter(|held| held.node.is_none()).count()
-    }
-
     /// Whether somebody of the cluster is at the other end.
     pub fn knows(&self, link: LinkId) -> bool {
         self.links
@@ -107,9 +91,10 @@ impl Cluster {
 
     /// A frame has come.
     pub fn receive(&mut self, link: LinkId, frame: Frame, moment: Moment) {
-        if !self.links.contains_key(&link) {
+        let Some(held) = self.links.get_mut(&link) else {
             return;
-        }
+        };
+        held.heard_ms = moment.now_ms;
         let Frame { header, body } = frame;
         self.received[header.kind as usize] += 1;
         let sender = self.sender(link, &header);
@@ -206,7 +191,7 @@ impl Cluster {
         let node = &mut self.nodes[from];
         if header.config_epoch > node.config_epoch {
             node.config_epoch = header.config_epoch;
-            self.pending.save = true;
+            self.pending.sync = true;
         }
         node.repl_offset = header.repl_offset;
         node.repl_offset_ms = moment.now_ms;
@@ -299,7 +284,8 @@ impl Cluster {
         let mut node = ClusterNode::new(id, flag::HANDSHAKE, moment.now_ms);
         node.place = place;
         self.nodes.add(node);
-        self.pending.note = true;
+        // The file says nothing of nodes that have no name yet.
+        self.pending.view = true;
     }
 
     /// Something has come over the connection to a node; whether it is that node that answers.
@@ -459,7 +445,7 @@ impl Cluster {
             self.note_master(at);
         }
         self.nodes[at].config_epoch = epoch;
-        self.pending.save = true;
+        self.pending.sync = true;
         self.take_claim(at, epoch, slots);
     }
 }

@@ -9,6 +9,9 @@ use super::link::LinkId;
 use super::node::{At, flag};
 use super::state::{Action, Cluster, Moment};
 
+/// Bytes that may wait for a stranger, before one more frame.
+const STRANGER_WAITING_MAX: usize = 64 << 10;
+
 impl Cluster {
     /// A header that says how things are.
     pub(super) fn header(&self, kind: FrameKind, moment: Moment) -> Header {
@@ -48,6 +51,11 @@ impl Cluster {
             return;
         };
         let waiting = held.waiting.fetch_add(frame.len(), Ordering::Relaxed);
+        // Who doesn't say who he is gets answers, but nothing waits long for him to read them.
+        if held.node.is_none() && waiting > STRANGER_WAITING_MAX {
+            self.close_link(link);
+            return;
+        }
         let most = self.settings.link_bytes_max;
         if most != 0 && waiting > most {
             tracing::warn!(

@@ -109,6 +109,8 @@ pub enum Action {
 pub struct Actions {
     /// The file of nodes is to be written before anything else is done.
     pub save: bool,
+    /// And it is to have reached the disk: somebody depends on what it says, even if the machine fails.
+    pub sync: bool,
     pub list: Vec<Action>,
     /// Another picture is to take the place of the one that commands see.
     pub view: bool,
@@ -118,6 +120,8 @@ pub struct Actions {
 #[derive(Debug, Default)]
 pub(super) struct Pending {
     pub save: bool,
+    /// The file is to be written, and to have reached the disk.
+    pub sync: bool,
     /// The file is to be written, but nobody waits for it.
     pub note: bool,
     pub update_state: bool,
@@ -289,6 +293,7 @@ impl Cluster {
         if self.nodes[to].slots.is_empty() && self.masters_have_replicas() {
             self.nodes[to].put(flag::MIGRATE_TO, true);
         }
+        self.unclaimed.remove(slot);
         self.nodes[to].slots.add(slot);
         self.owners[usize::from(slot)] = to;
     }
@@ -304,8 +309,9 @@ impl Cluster {
             .any(|at| self.nodes[*at].is_master() && !self.nodes[*at].slots.is_empty())
     }
 
-    /// Takes a slot from its owner, if it has one.
+    /// Takes a slot from its owner, if it has one. That it did not claim it says nothing about the next one.
     pub(super) fn free_slot(&mut self, slot: u16) {
+        self.unclaimed.remove(slot);
         if let Some(owner) = self.owner(slot) {
             self.nodes[owner].slots.remove(slot);
             self.owners[usize::from(slot)] = NONE;
@@ -315,6 +321,7 @@ impl Cluster {
     pub(super) fn free_slots_of(&mut self, at: At) {
         let slots = std::mem::take(&mut self.nodes[at].slots);
         for slot in slots.iter() {
+            self.unclaimed.remove(slot);
             self.owners[usize::from(slot)] = NONE;
         }
     }
@@ -355,13 +362,15 @@ impl Cluster {
     /// Ends a call: goes on with elections, looks whether requests can be served, and gives what is to be done.
     pub fn finish(&mut self, moment: Moment) -> Actions {
         let mut view = false;
-        let (mut save, mut note) = (false, false);
+        let (mut save, mut sync, mut note) = (false, false, false);
         let mut asked_state = false;
         // Each of them may ask for another.
         for _ in 0..ROUNDS_MAX {
             let pending = std::mem::take(&mut self.pending);
-            view |= pending.view || pending.save || pending.note || pending.update_state;
-            save |= pending.save;
+            view |= pending.view || pending.save || pending.sync;
+            view |= pending.note || pending.update_state;
+            save |= pending.save || pending.sync;
+            sync |= pending.sync;
             note |= pending.note;
             if pending.manual || pending.failover {
                 self.go_on_manual(moment);
@@ -380,6 +389,7 @@ impl Cluster {
         }
         Actions {
             save,
+            sync,
             list: std::mem::take(&mut self.actions),
             view,
         }
@@ -548,7 +558,7 @@ fn counts(numbers: &[u64; FrameKind::ALL.len()]) -> Vec<(&'static str, u64)> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::FailoverWay;
+    use super::super::{Body, FailoverWay, Frame};
     use super::*;
 
     fn lone() -> Cluster {
@@ -591,6 +601,116 @@ mod tests {
         assert_eq!(cluster.view().owner(5), NONE);
         let why = cluster.failover(FailoverWay::Force, at(1)).unwrap_err();
         assert_eq!(why.0, "You should send CLUSTER FAILOVER to a replica");
+    }
+
+    #[test]
+    fn the_disk_is_waited_for_where_others_depend_on_what_the_file_says() {
+        let mut cluster = lone();
+        let mut after = |order: &dyn Fn(&mut Cluster)| {
+            order(&mut cluster);
+            let actions = cluster.finish(at(1));
+            (actions.save, actions.sync)
+        };
+        assert_eq!(
+            after(&|cluster| cluster.add_slots(&[(0, 9)]).unwrap()),
+            (true, false)
+        );
+        assert_eq!(
+            after(&|cluster| cluster.set_stable(5).unwrap()),
+            (true, false)
+        );
+        let bump = |cluster: &mut Cluster| assert!(cluster.bump_epoch().0);
+        assert_eq!(after(&bump), (true, true));
+        // Nothing is left over.
+        assert_eq!(
+            after(&|cluster| cluster.set_stable(5).unwrap()),
+            (true, false)
+        );
+    }
+
+    #[test]
+    fn there_is_an_end_to_epochs() {
+        let mut cluster = lone();
+        cluster.set_config_epoch(i64::MAX).unwrap();
+        let end = i64::MAX as u64;
+        assert_eq!(cluster.bump_epoch(), (false, end));
+        cluster.me_mut().config_epoch = 1;
+        assert_eq!(cluster.bump_epoch(), (false, 1));
+        assert_eq!(cluster.raise_epoch(), None);
+        let text = cluster.file_text();
+        assert!(Cluster::read(&text, ClusterSettings::default(), Rng::new(), 5).is_ok());
+        let above = text.replace(&end.to_string(), &(end + 1).to_string());
+        assert_ne!(text, above);
+        assert!(Cluster::read(&above, ClusterSettings::default(), Rng::new(), 5).is_err());
+    }
+
+    #[test]
+    fn a_file_that_names_a_node_twice_is_refused_with_the_line() {
+        let text = lone().file_text();
+        let own = text.lines().next().unwrap();
+        let id = lone().me().id.to_string();
+        let other = own.replace(&id, &"a".repeat(40));
+        let read = |text: &str| {
+            let read = Cluster::read(text, ClusterSettings::default(), Rng::new(), 5);
+            read.err()
+        };
+        let with = |line: &str| read(&format!("{text}{line}\n"));
+        let says = |line: &str| Some(format!("line 3: {line}"));
+        assert_eq!(with(own), says(own));
+        assert_eq!(with(&other), says(&other), "another myself");
+        let other = other.replace("myself,", "");
+        assert_eq!(with(&other), None);
+        let replica = other.replace("master -", &format!("slave {}", "a".repeat(40)));
+        assert_ne!(replica, other);
+        assert_eq!(with(&replica), says(&replica), "its own master");
+    }
+
+    #[test]
+    fn strangers_that_say_nothing_keep_nobody_out() {
+        let mut cluster = lone();
+        cluster.settings.node_timeout_ms = 5000;
+        let stranger = |cluster: &mut Cluster, now_ms: u64| {
+            cluster.accepted("10.0.0.1".into(), "10.0.0.2".into(), at(now_ms))
+        };
+        let first = stranger(&mut cluster, 1);
+        for now_ms in 2..=1100 {
+            stranger(&mut cluster, now_ms);
+        }
+        let last = stranger(&mut cluster, 1101);
+        assert_eq!(cluster.strangers(), 1024);
+        let closed = cluster.finish(at(1101)).list;
+        assert!(closed.contains(&Action::Close { link: first }));
+        assert!(cluster.waiting(last).is_some());
+        cluster.tick(at(6500));
+        assert_eq!(cluster.strangers(), 0);
+    }
+
+    #[test]
+    fn nothing_much_waits_for_a_stranger() {
+        let mut cluster = lone();
+        let mut other = lone();
+        other
+            .nodes
+            .rename(other.myself, NodeId::random(&mut other.rng));
+        let header = other.header(FrameKind::Ping, at(1));
+        let ip = || "127.0.0.1".to_owned();
+        let link = cluster.accepted(ip(), ip(), at(1));
+        for _ in 0..1000 {
+            let body = Body::Ping {
+                gossip: Vec::new(),
+                extensions: Vec::new(),
+            };
+            let header = header.clone();
+            cluster.receive(link, Frame { header, body }, at(2));
+        }
+        let sent = cluster.finish(at(2)).list;
+        let bytes = sent.iter().map(|action| match action {
+            Action::Send { frame, .. } => frame.len(),
+            _ => 0,
+        });
+        let bytes: usize = bytes.sum();
+        assert!((2256..80_000).contains(&bytes), "{bytes}");
+        assert!(sent.contains(&Action::Close { link }));
     }
 
     #[test]

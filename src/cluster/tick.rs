@@ -19,6 +19,8 @@ impl Cluster {
         let banned = self.banned.len();
         self.banned.retain(|_, until_ms| *until_ms > now_ms);
         debug_assert!(self.banned.len() <= banned);
+        let patience_ms = self.settings.node_timeout_ms.max(HANDSHAKE_MS_MIN);
+        self.close_silent_strangers(patience_ms, moment);
         for at in self.nodes.all() {
             self.connect(at, moment);
         }

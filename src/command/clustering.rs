@@ -1,11 +1,12 @@
 //! The cluster as all workers share it: a picture that requests look at, and the state behind a lock.
 //!
-//! Whatever changes the state goes through [`Shared::in_cluster`]: under the state's lock the file is written, this
-//! server's part changed and the picture replaced, in the order of the changes; what sockets and keys have to do with it is
-//! left to the bus.
+//! Whatever changes the state goes through [`Shared::in_cluster`]: under the state's lock the file is written (and synced,
+//! where others depend on what it says), this server's part changed and the picture replaced, in the order of the changes;
+//! what sockets and keys have to do with it is left to the bus.
 
-use std::fs::{File, OpenOptions, TryLockError};
+use std::fs::{self, File, Metadata, OpenOptions, TryLockError};
 use std::io;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -18,7 +19,7 @@ use super::replication::{Link, Master};
 use super::shared::{PauseFor, PauseMode, Shared};
 use crate::cluster::{Action, Actions, Cluster, ClusterSettings, Moment, Place, View};
 use crate::config::Config;
-use crate::persist::disk::Disk;
+use crate::persist::disk::{Disk, draft_of};
 use crate::util::clock;
 use crate::util::ranked::{Mutex, rank};
 
@@ -53,7 +54,21 @@ const KEPT: usize = 3 * 2 * 2;
 struct Written {
     _lock: File,
     /// The number of its text.
-    text: u64,
+    number: u64,
+    text: String,
+    /// It has reached the disk.
+    synced: bool,
+}
+
+/// What is asked of a text for the file.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum FileWrite {
+    /// It outlives this process.
+    Kept,
+    /// It outlives the machine's failure.
+    Synced,
+    /// Somebody has asked for it, whether the file says it already or not.
+    Anyway,
 }
 
 pub struct Clustering {
@@ -88,7 +103,9 @@ impl Clustering {
             file,
             lock: Mutex::new(Written {
                 _lock: lock,
-                text: 0,
+                number: 0,
+                text: String::new(),
+                synced: false,
             }),
             texts: AtomicU64::new(0),
             noted: AtomicBool::new(false),
@@ -135,14 +152,18 @@ impl Clustering {
 
     /// Writes the file as things are.
     pub fn save(&self, disk: &Arc<dyn Disk>) -> io::Result<()> {
-        let (number, text) = self.text(&self.state.lock());
-        self.write(disk, number, &text)
+        let state = self.state.lock();
+        let (number, text) = self.text(&state);
+        self.write(disk, number, text, FileWrite::Anyway)
     }
 
     /// Writes the file for whoever has noted something in it.
     pub fn save_noted(&self, disk: &Arc<dyn Disk>) -> io::Result<()> {
         match self.noted.swap(false, Ordering::AcqRel) {
-            true => self.save(disk),
+            true => {
+                let (number, text) = self.text(&self.state.lock());
+                self.write(disk, number, text, FileWrite::Kept)
+            }
             // It was written for all who asked.
             false => Ok(()),
         }
@@ -154,16 +175,42 @@ impl Clustering {
         (number, state.file_text())
     }
 
-    fn write(&self, disk: &Arc<dyn Disk>, number: u64, text: &str) -> io::Result<()> {
+    fn write(
+        &self,
+        disk: &Arc<dyn Disk>,
+        number: u64,
+        text: String,
+        how: FileWrite,
+    ) -> io::Result<()> {
+        let sync = how != FileWrite::Kept;
         let mut written = self.lock.lock();
-        if written.text > number {
-            // A later one is there already.
+        let said = text == written.text && (written.synced || !sync);
+        // A later one is there already, or this very one.
+        if written.number > number || said && how != FileWrite::Anyway {
             return Ok(());
         }
-        disk.replace(&self.file, text.as_bytes())?;
-        // The lock is on the file, not on its name, and this is another file.
-        written._lock = lock_file(&self.file)?;
-        written.text = number;
+        let draft = draft_of(&self.file);
+        let drafted = disk.create(&draft).and_then(|mut file| {
+            disk.permit(&draft, &self.file)?;
+            file.write_all(text.as_bytes())?;
+            if sync { file.sync() } else { Ok(()) }
+        });
+        // The lock is on the file, not on its name: at no time is there one under that name without it.
+        let lock = match drafted.and_then(|()| Ok(lock_file(&draft)?)) {
+            Ok(lock) => lock,
+            Err(error) => return disk.put(&draft, &self.file, Err(error)),
+        };
+        disk.put(&draft, &self.file, Ok(()))?;
+        *written = Written {
+            _lock: lock,
+            number,
+            text,
+            synced: false,
+        };
+        if sync {
+            disk.sync_dir(self.file.parent().unwrap_or(Path::new("/")))?;
+            written.synced = true;
+        }
         Ok(())
     }
 }
@@ -176,11 +223,22 @@ impl Shared {
         clustering: &Clustering,
         change: impl FnOnce(&mut Cluster, Moment) -> T,
     ) -> T {
+        self.in_cluster_with(clustering, change, None)
+    }
+
+    /// Changes the cluster's state, as [`Shared::in_cluster`] does, for a caller who holds shards: they are let go once
+    /// requests see the change, before the disk is waited for.
+    pub fn in_cluster_with<T>(
+        &self,
+        clustering: &Clustering,
+        change: impl FnOnce(&mut Cluster, Moment) -> T,
+        let_go: Option<&mut dyn FnMut()>,
+    ) -> T {
         let moment = self.cluster_moment();
         let mut state = clustering.state.lock();
         let outcome = change(&mut state, moment);
         let actions = state.finish(moment);
-        self.carry_out(clustering, &mut state, actions);
+        self.carry_out(clustering, &mut state, actions, let_go);
         outcome
     }
 
@@ -200,18 +258,18 @@ impl Shared {
         }
     }
 
-    fn carry_out(&self, clustering: &Clustering, state: &mut Cluster, actions: Actions) {
-        let saved = match actions.save {
-            true => {
-                let (number, text) = clustering.text(state);
-                clustering.write(&self.store.disk, number, &text)
-            }
-            false => Ok(()),
+    fn carry_out(
+        &self,
+        clustering: &Clustering,
+        state: &mut Cluster,
+        actions: Actions,
+        let_go: Option<&mut dyn FnMut()>,
+    ) {
+        let how = match actions.sync && let_go.is_none() {
+            true => FileWrite::Synced,
+            false => FileWrite::Kept,
         };
-        if let Err(error) = saved {
-            // What the others are told must outlive this process: a vote given twice makes two masters.
-            tracing::error!("Fatal: can't update cluster config file: {error}");
-            self.stop.cancel();
+        if actions.save && !self.saves_cluster(clustering, state, how) {
             return;
         }
         // Who leads takes writes before clients are told to bring them.
@@ -227,10 +285,32 @@ impl Shared {
                 self.clients.ring_all();
             }
         }
-        for action in actions.list {
+        if let Some(let_go) = let_go {
+            let_go();
+            if actions.sync && !self.saves_cluster(clustering, state, FileWrite::Synced) {
+                return;
+            }
+        }
+        self.act(clustering, actions.list);
+    }
+
+    /// Writes the file; where that fails, this server stops.
+    fn saves_cluster(&self, clustering: &Clustering, state: &Cluster, how: FileWrite) -> bool {
+        let (number, text) = clustering.text(state);
+        let saved = clustering.write(&self.store.disk, number, text, how);
+        if let Err(error) = &saved {
+            // What the others are told must outlive this process: a vote given twice makes two masters.
+            tracing::error!("Fatal: can't update cluster config file: {error}");
+            self.stop.cancel();
+        }
+        saved.is_ok()
+    }
+
+    fn act(&self, clustering: &Clustering, actions: Vec<Action>) {
+        for action in actions {
             match action {
                 Action::Follow { place } => self.follow(self.master_at(&place)),
-                // Done above.
+                // Done before.
                 Action::Lead => {}
                 Action::Pause { until_ms } => {
                     let now_ms = clock::now_ms();
@@ -275,14 +355,21 @@ impl Shared {
 
 /// Opens a file, or makes it, and locks it as long as it stays open.
 pub fn lock_file(path: &Path) -> Result<File, TryLockError> {
-    let mut options = OpenOptions::new();
-    let file = options
-        .create(true)
-        .append(true)
-        .open(path)
-        .map_err(TryLockError::Error)?;
-    file.try_lock()?;
-    Ok(file)
+    loop {
+        let mut options = OpenOptions::new();
+        let file = options
+            .create(true)
+            .append(true)
+            .open(path)
+            .map_err(TryLockError::Error)?;
+        file.try_lock()?;
+        // Whoever has it may have put another one there meanwhile, with a lock of its own.
+        let locked = file.metadata().map_err(TryLockError::Error)?;
+        let is_there = |there: Metadata| (there.dev(), there.ino()) == (locked.dev(), locked.ino());
+        if fs::metadata(path).is_ok_and(is_there) {
+            return Ok(file);
+        }
+    }
 }
 
 /// The port that the bus listens on, as the directives say at start.
@@ -321,5 +408,78 @@ pub fn settings_of(config: &Config, bus_port: u16) -> ClusterSettings {
         hostname: text(config.cluster_announce_hostname.get()),
         human_name: text(config.cluster_announce_human_nodename.get()),
         lone: config.cluster_lone_node.get(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use fastrand::Rng;
+
+    use super::*;
+    use crate::cluster::NodeId;
+    use crate::persist::disk::OsDisk;
+
+    fn on(file: &Path) -> Clustering {
+        let mut rng = Rng::with_seed(3);
+        let id = NodeId::random(&mut rng);
+        let cluster = Cluster::new(id, id, ClusterSettings::default(), rng);
+        let lock = lock_file(file).unwrap();
+        Clustering::new(cluster, 1, file.to_owned(), lock)
+    }
+
+    #[test]
+    fn a_nodes_file_is_locked_at_all_times() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("nodes.conf");
+        let clustering = on(&file);
+        let disk: Arc<dyn Disk> = Arc::new(OsDisk);
+        let done = AtomicBool::new(false);
+        std::thread::scope(|scope| {
+            let other = scope.spawn(|| {
+                let mut tries = 0;
+                while !done.load(Ordering::Relaxed) || tries == 0 {
+                    tries += 1;
+                    if !matches!(lock_file(&file), Err(TryLockError::WouldBlock)) {
+                        return false;
+                    }
+                }
+                true
+            });
+            for number in 1..1000 {
+                let text = format!("{number}\n");
+                clustering
+                    .write(&disk, number, text, FileWrite::Kept)
+                    .unwrap();
+            }
+            clustering.save(&disk).unwrap();
+            done.store(true, Ordering::Relaxed);
+            assert!(other.join().unwrap(), "somebody else has locked it");
+        });
+    }
+
+    #[test]
+    fn what_the_file_says_already_is_not_written_again_unless_somebody_asks() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("nodes.conf");
+        let clustering = on(&file);
+        let disk: Arc<dyn Disk> = Arc::new(OsDisk);
+        let mut number = 0;
+        let mut writes = |text: &str, how| {
+            let before = fs::metadata(&file).unwrap().ino();
+            number += 1;
+            clustering
+                .write(&disk, number, text.to_owned(), how)
+                .unwrap();
+            fs::metadata(&file).unwrap().ino() != before
+        };
+        assert!(writes("one", FileWrite::Kept));
+        assert!(!writes("one", FileWrite::Kept));
+        assert!(writes("one", FileWrite::Synced), "it wasn't synced");
+        assert!(!writes("one", FileWrite::Synced) && !writes("one", FileWrite::Kept));
+        assert!(writes("one", FileWrite::Anyway) && writes("two", FileWrite::Kept));
+        clustering
+            .write(&disk, 1, "old".to_owned(), FileWrite::Kept)
+            .unwrap();
+        assert_eq!(fs::read_to_string(&file).unwrap(), "two");
     }
 }

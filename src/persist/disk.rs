@@ -116,15 +116,20 @@ impl dyn Disk {
         self.install(&draft, path, written)
     }
 
-    /// Ends what began as a draft: renamed if all went well, removed if not.
+    /// Ends what began as a draft, and returns once its name has reached the disk.
     pub fn install(&self, draft: &Path, path: &Path, written: io::Result<()>) -> io::Result<()> {
-        let installed = written.and_then(|()| self.rename(draft, path));
-        if installed.is_err() {
+        self.put(draft, path, written)?;
+        self.sync_dir(path.parent().unwrap_or(Path::new("/")))
+    }
+
+    /// Ends what began as a draft: renamed if all went well, removed if not.
+    pub fn put(&self, draft: &Path, path: &Path, written: io::Result<()>) -> io::Result<()> {
+        let put = written.and_then(|()| self.rename(draft, path));
+        if put.is_err() {
             // The first failure is the one to report; start-up removes what is left.
             let _ = self.remove(draft);
-            return installed;
         }
-        self.sync_dir(path.parent().unwrap_or(Path::new("/")))
+        put
     }
 }
 

@@ -25,8 +25,8 @@ fn frame(kind: u16, len: u32) -> Vec<u8> {
     bytes[8..10].copy_from_slice(&1u16.to_be_bytes());
     bytes[12..14].copy_from_slice(&kind.to_be_bytes());
     // An epoch above all others.
-    bytes[16..24].copy_from_slice(&u64::MAX.to_be_bytes());
-    bytes[24..32].copy_from_slice(&u64::MAX.to_be_bytes());
+    bytes[16..24].copy_from_slice(&i64::MAX.to_be_bytes());
+    bytes[24..32].copy_from_slice(&i64::MAX.to_be_bytes());
     bytes[40..80].fill(b'a');
     bytes[80..2128].fill(0xff);
     bytes[2251] = 1;

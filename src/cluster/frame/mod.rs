@@ -27,6 +27,11 @@ const STRANGER_BYTES_MAX: usize = 64 << 10;
 /// Most bytes of a message to a channel, with the channel.
 const MESSAGE_BYTES_MAX: usize = 1 << 30;
 
+/// The highest epoch that anybody takes or believes: CLUSTER SET-CONFIG-EPOCH knows none above it.
+pub const EPOCH_MAX: u64 = i64::MAX as u64;
+/// Nodes of which a ping from a stranger may tell, at most.
+const STRANGER_GOSSIP_MAX: usize = 1024;
+
 const VERSION: u16 = 1;
 const SIGNATURE: &[u8] = b"RCmb";
 

@@ -5,9 +5,9 @@ use bytes::Bytes;
 use super::super::node::NodeId;
 use super::super::slots::{SLOT_BYTES, SlotSet};
 use super::{
-    BadFrame, Body, EXTENSION_BYTES_MAX, Extension, Frame, FrameKind, GOSSIP_BYTES, Gossip,
-    HEADER_BYTES, Header, IP_BYTES, MESSAGE_BYTES_MAX, PREFIX_BYTES, SIGNATURE, STRANGER_BYTES_MAX,
-    VERSION, mark,
+    BadFrame, Body, EPOCH_MAX, EXTENSION_BYTES_MAX, Extension, Frame, FrameKind, GOSSIP_BYTES,
+    Gossip, HEADER_BYTES, Header, IP_BYTES, MESSAGE_BYTES_MAX, PREFIX_BYTES, SIGNATURE,
+    STRANGER_BYTES_MAX, STRANGER_GOSSIP_MAX, VERSION, mark,
 };
 
 /// Longest name of a host or a node that is taken.
@@ -66,6 +66,8 @@ fn ended(bytes: &[u8], len_max: usize) -> Result<String, ()> {
 
 const SHORT: BadFrame = BadFrame::Content("it is shorter than what it says it has");
 
+const NO_EPOCH: &str = "it has an epoch that could be none";
+
 impl Frame {
     /// How long the frame is that begins so; none while that can't be told. `known`: its sender is one of the cluster.
     pub fn length(begin: &[u8], known: bool) -> Result<Option<usize>, BadFrame> {
@@ -82,7 +84,11 @@ impl Frame {
         let (kind, count) = (rest.short().unwrap_or(0), rest.short().unwrap_or(0));
         let most = match FrameKind::of(kind) {
             Some(FrameKind::Ping | FrameKind::Pong | FrameKind::Meet) => {
-                GOSSIP_BYTES * usize::from(count) + EXTENSION_BYTES_MAX
+                let count = usize::from(count);
+                match known {
+                    true => GOSSIP_BYTES * count + EXTENSION_BYTES_MAX,
+                    false => GOSSIP_BYTES * count.min(STRANGER_GOSSIP_MAX) + STRANGER_BYTES_MAX,
+                }
             }
             Some(FrameKind::Publish | FrameKind::PublishShard) if known => MESSAGE_BYTES_MAX,
             _ => STRANGER_BYTES_MAX,
@@ -130,6 +136,9 @@ fn read_header(bytes: &[u8]) -> Result<Header, BadFrame> {
         let (Ok(Some(sender)), Ok(master), Ok(ip)) = (sender, master, ip) else {
             return bad("its sender has no name or address that could be one");
         };
+        if current_epoch.max(config_epoch) > EPOCH_MAX {
+            return bad(NO_EPOCH);
+        }
         Some(Ok(Header {
             kind,
             sender,
@@ -172,6 +181,9 @@ fn read_body(header: &Header, bytes: &Bytes) -> Result<Body, BadFrame> {
         FrameKind::Publish | FrameKind::PublishShard => read_message(&mut rest, bytes)?,
         FrameKind::Update => {
             let config_epoch = rest.long().ok_or(SHORT)?;
+            if config_epoch > EPOCH_MAX {
+                return Err(BadFrame::Content(NO_EPOCH));
+            }
             let id = read_name(&mut rest)?;
             let slots = SlotSet::of_bytes(rest.take(SLOT_BYTES).ok_or(SHORT)?);
             Body::Update {

@@ -142,6 +142,9 @@ fn no_frame_may_be_longer_than_its_type_and_its_sender_make_it() {
     assert_eq!(length(2255, 0, 0, true), Err(BadFrame::Length));
     assert_eq!(length(2256, 0, 0, false), Ok(Some(2256)));
     assert_eq!(length(u32::MAX, 0, 65535, true), Err(BadFrame::Length));
+    assert_eq!(length(5_000_000, 0, 65535, true), Ok(Some(5_000_000)));
+    assert_eq!(length(200_000, 0, 65535, false), Err(BadFrame::Length));
+    assert_eq!(length(100_000, 0, 1000, false), Ok(Some(100_000)));
     assert_eq!(length(10_000_000, 4, 0, false), Err(BadFrame::Length));
     assert_eq!(length(10_000_000, 4, 0, true), Ok(Some(10_000_000)));
     assert_eq!(length(u32::MAX, 4, 0, true), Err(BadFrame::Length));
@@ -151,6 +154,34 @@ fn no_frame_may_be_longer_than_its_type_and_its_sender_make_it() {
         assert_eq!(Frame::length(begin, true), Err(BadFrame::Signature));
     }
     assert_eq!(Frame::length(b"RCm", false), Ok(None));
+}
+
+#[test]
+fn an_epoch_that_nobody_can_have_come_to_is_refused() {
+    for bytes in frames() {
+        let frame = Frame::read(&bytes).unwrap();
+        let mut header = frame.header.clone();
+        header.current_epoch = EPOCH_MAX;
+        let read = |header: &Header, body: &Body| {
+            let (header, body) = (header.clone(), body.clone());
+            Frame::read(&Frame { header, body }.to_bytes())
+        };
+        assert!(read(&header, &frame.body).is_ok());
+        header.config_epoch = EPOCH_MAX + 1;
+        assert!(read(&header, &frame.body).is_err());
+        header.config_epoch = 0;
+        header.current_epoch = u64::MAX;
+        assert!(read(&header, &frame.body).is_err());
+        if let Body::Update { id, slots, .. } = frame.body {
+            let config_epoch = u64::MAX;
+            let body = Body::Update {
+                id,
+                config_epoch,
+                slots,
+            };
+            assert!(read(&frame.header, &body).is_err());
+        }
+    }
 }
 
 #[test]

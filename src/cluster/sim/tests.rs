@@ -130,6 +130,26 @@ fn a_node_that_is_forgotten_by_one_is_forgotten_by_all_and_stays_away() {
     assert!(unknown(&sim));
 }
 
+#[test]
+fn a_slot_that_has_another_owner_is_not_taken_under_a_lower_epoch() {
+    let mut sim = Sim::with_shards(3, 0, 10);
+    sim.order(0, |cluster, _| cluster.del_slots(&[(100, 100)]))
+        .unwrap();
+    // The others see that it isn't claimed any more.
+    sim.run(2 * TIMEOUT_MS);
+    for at in [1, 2] {
+        sim.order(at, |cluster, _| {
+            cluster.del_slots(&[(100, 100)]).unwrap();
+            cluster.add_slots(&[(100, 100)]).unwrap();
+            if at == 1 {
+                assert_eq!(cluster.bump_epoch(), (true, 4));
+            }
+        });
+    }
+    let healed = |sim: &Sim| sim.agrees() && sim.master_of(100, 0) == Some(1);
+    assert!(sim.run_until(20_000, healed), "{}", sim.told());
+}
+
 /// Cuts, slow links, kills and restarts by chance, with orders in between; then all heals.
 fn troubled(seed: u64) {
     let mut sim = Sim::with_shards(5, 2, seed);

@@ -15,13 +15,22 @@ fn order<T>(
     server: &Shared,
     give: impl FnOnce(&mut Cluster, Moment) -> Result<T, Refused>,
 ) -> Result<T, Fail> {
+    order_with(server, give, None)
+}
+
+/// Gives an order, and lets go what the caller holds once requests see that it was carried out.
+fn order_with<T>(
+    server: &Shared,
+    give: impl FnOnce(&mut Cluster, Moment) -> Result<T, Refused>,
+    let_go: Option<&mut dyn FnMut()>,
+) -> Result<T, Fail> {
     let clustering = clustering(server)?;
     if server.config.cluster_lone_node.get() {
         return Err(Fail::Says(
             "This node is all of its cluster (cluster-lone-node is yes), and takes no such order",
         ));
     }
-    let given = server.in_cluster(clustering, give);
+    let given = server.in_cluster_with(clustering, give, let_go);
     given.map_err(|Refused(why)| Fail::said(why))
 }
 
@@ -221,8 +230,9 @@ pub fn set_slot(call: &mut SessionCall<'_>) -> Done {
         let locked = engine.lock_unless(shard, &|| server.scripts.is_busy());
         let locked = locked.ok_or_else(|| server.busy_fail())?;
         let keys = locked.keys_in_slot(slot) as u64;
-        order(server, |cluster, _| cluster.set_slot_node(slot, to, keys))?;
-        drop(locked);
+        let mut locked = Some(locked);
+        let give = |cluster: &mut Cluster, _| cluster.set_slot_node(slot, to, keys);
+        order_with(server, give, Some(&mut || drop(locked.take())))?;
     } else {
         return Err(BAD_SETSLOT);
     }
