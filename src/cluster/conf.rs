@@ -4,11 +4,10 @@
 
 use std::fmt::Write;
 
-use fastrand::Rng;
-
 use super::node::{At, ClusterNode, NodeId, Place, flag, flag_words};
 use super::slots::SLOTS;
 use super::state::{Cluster, ClusterSettings};
+use crate::util::chance::Rng;
 use crate::util::words;
 
 /// Added to clients' port where no other one is given for the bus.

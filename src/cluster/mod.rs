@@ -20,6 +20,7 @@ mod manual;
 mod migration;
 mod node;
 mod orders;
+mod picture;
 mod receive;
 mod send;
 mod slots;
