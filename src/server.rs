@@ -408,6 +408,10 @@ fn begin(worker: &Rc<Worker>) -> Rc<Buffers> {
 }
 
 impl Shared {
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "each is another part that was made before"
+    )]
     fn new(
         config: Arc<Config>,
         registry: Registry,

@@ -5,12 +5,11 @@
 use std::collections::BTreeSet;
 use std::fmt::Write;
 
-use fastrand::Rng;
-
 use super::frame::EPOCH_MAX;
 use super::node::{At, ClusterNode, NodeId, Place, flag, flag_words};
 use super::slots::SLOTS;
 use super::state::{Cluster, ClusterSettings};
+use crate::util::chance::Rng;
 use crate::util::words;
 
 /// Added to clients' port where no other one is given for the bus.
@@ -205,7 +204,7 @@ impl Cluster {
     }
 
     fn read_epochs(&mut self, words: &[String]) -> Option<()> {
-        if words.len() % 2 != 0 {
+        if !words.len().is_multiple_of(2) {
             return None;
         }
         for pair in words.chunks(2) {

@@ -20,6 +20,7 @@ mod manual;
 mod migration;
 mod node;
 mod orders;
+mod picture;
 mod receive;
 mod send;
 mod slots;
@@ -33,8 +34,9 @@ pub use frame::{BadFrame, Body, Extension, Frame, FrameKind, Gossip, Header};
 pub use link::{BusLink, LinkId};
 pub use node::{At, ClusterNode, NodeId, Nodes, Place, flag, flag_words};
 pub use orders::{FailoverWay, Refused};
+pub use picture::LinkFigures;
 pub use slots::{SLOT_BYTES, SLOTS, SlotSet, slot_of, slot_of_pattern};
-pub use state::{Action, Actions, Cluster, ClusterFigures, ClusterSettings, LinkFigures, Moment};
+pub use state::{Action, Actions, Cluster, ClusterFigures, ClusterSettings, Moment};
 pub use view::{NONE, NodeView, Owners, View};
 
 #[cfg(test)]

@@ -4,10 +4,9 @@ use std::collections::HashMap;
 use std::fmt;
 use std::ops::{Index, IndexMut};
 
-use fastrand::Rng;
-
 use super::link::LinkId;
 use super::slots::SlotSet;
+use crate::util::chance::Rng;
 
 /// Characters of a node's name.
 const ID_BYTES: usize = 40;

@@ -35,14 +35,14 @@ pub enum KeptFor {
 }
 
 /// A reply that was made once, for everybody who asks.
-pub struct Kept {
+pub struct KeptReply {
     /// The picture that it was made of.
     pub picture: u64,
     pub made_ms: u64,
     pub bytes: Bytes,
 }
 
-impl Kept {
+impl KeptReply {
     /// How old it may be: times and offsets are in no picture.
     pub const FRESH_MS: u64 = 100;
 }
@@ -85,7 +85,7 @@ pub struct Clustering {
     texts: AtomicU64,
     /// The file is about to be written, and nobody waits for it.
     noted: AtomicBool,
-    kept: [ArcSwap<Option<Kept>>; KEPT],
+    kept: [ArcSwap<Option<KeptReply>>; KEPT],
     to_bus: UnboundedSender<Action>,
     /// Taken by the bus when it begins.
     for_bus: Mutex<Option<UnboundedReceiver<Action>>, { rank("cluster") }>,
@@ -122,7 +122,7 @@ impl Clustering {
     }
 
     /// Where a reply is kept.
-    pub fn kept_at(&self, kind: KeptFor, resp3: bool, tls: bool) -> &ArcSwap<Option<Kept>> {
+    pub fn kept_at(&self, kind: KeptFor, resp3: bool, tls: bool) -> &ArcSwap<Option<KeptReply>> {
         &self.kept[(kind as usize * 2 + usize::from(resp3)) * 2 + usize::from(tls)]
     }
 
@@ -413,11 +413,10 @@ pub fn settings_of(config: &Config, bus_port: u16) -> ClusterSettings {
 
 #[cfg(test)]
 mod tests {
-    use fastrand::Rng;
-
     use super::*;
     use crate::cluster::NodeId;
     use crate::persist::disk::OsDisk;
+    use crate::util::chance::Rng;
 
     fn on(file: &Path) -> Clustering {
         let mut rng = Rng::with_seed(3);

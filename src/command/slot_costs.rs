@@ -14,7 +14,7 @@ pub struct SlotCost {
 }
 
 #[derive(Default)]
-struct Counted {
+struct CostCounter {
     nanos: AtomicU64,
     bytes_in: AtomicU64,
     bytes_out: AtomicU64,
@@ -23,12 +23,12 @@ struct Counted {
 /// The counts of all slots. They take memory once something is counted.
 #[derive(Default)]
 pub struct SlotCosts {
-    slots: OnceLock<Box<[Counted]>>,
+    slots: OnceLock<Box<[CostCounter]>>,
 }
 
 impl SlotCosts {
     pub fn add(&self, slot: u16, cost: SlotCost) {
-        let fresh = || (0..SLOTS).map(|_| Counted::default()).collect();
+        let fresh = || (0..SLOTS).map(|_| CostCounter::default()).collect();
         let counted = &self.slots.get_or_init(fresh)[usize::from(slot)];
         counted.nanos.fetch_add(cost.nanos, Ordering::Relaxed);
         counted.bytes_in.fetch_add(cost.bytes_in, Ordering::Relaxed);

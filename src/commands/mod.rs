@@ -22,12 +22,14 @@ mod zset;
 
 /// A client's line of CLIENT LIST.
 pub use client::line as client_line;
+pub use pubsub::tell_left;
 
 use crate::command::Family;
 
 pub const FAMILIES: &[&Family] = &[
     &string::FAMILY,
     &key::FAMILY,
+    &key::BETWEEN_SERVERS,
     &list::FAMILY,
     &set::FAMILY,
     &hash::FAMILY,

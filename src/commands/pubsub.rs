@@ -5,6 +5,7 @@ use bytes::Bytes;
 use crate::command::Flag::{
     Fast, Loading, MayReplicate, NoScript, PubSub, Pushes, Stale, WhileSubscribed,
 };
+use crate::command::session::Session;
 use crate::command::{
     Arg, Begin, Command, Done, Family, Find, Flow, KeySpec, KeyUse, Run, SessionCall, help,
 };
@@ -113,6 +114,15 @@ fn words(kind: Channels) -> (&'static str, &'static str) {
         Channels::Pattern => ("psubscribe", "punsubscribe"),
         Channels::Shard => ("ssubscribe", "sunsubscribe"),
     }
+}
+
+/// Tells a client that a sharded channel of its is another node's now, and how many it has left.
+pub fn tell_left(session: &Session, channel: &[u8], out: &mut Reply) {
+    let (_, word) = words(Channels::Shard);
+    out.push(3);
+    out.bulk(word);
+    out.bulk(channel);
+    out.count(session.shard_channels.len());
 }
 
 /// Tells the client of one change, and how many subscriptions it has now: sharded ones are

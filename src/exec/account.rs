@@ -54,13 +54,7 @@ impl Worker {
 
     /// Counts what a request has cost for its slot.
     #[cold]
-    pub(super) fn count_for_slot(
-        &self,
-        slot: u16,
-        argv: &[&[u8]],
-        nanos: u64,
-        reply_bytes: usize,
-    ) {
+    pub(super) fn count_for_slot(&self, slot: u16, argv: &[&[u8]], nanos: u64, reply_bytes: usize) {
         let cost = SlotCost {
             nanos,
             bytes_in: encoded_bytes(argv) as u64,

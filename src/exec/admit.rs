@@ -3,7 +3,7 @@
 use std::sync::atomic::Ordering;
 
 use super::rights::{self, Asker};
-use super::slots::Request;
+use super::slots::Slotted;
 use super::{Look, Worker};
 use crate::acl::Context;
 use crate::command::clustering::Clustering;
@@ -64,7 +64,7 @@ impl Worker {
         }
         if clustering.is_some()
             && self.shared.config.cluster_slot_stats_enabled.get()
-            && let Some(slot) = Request::of(session, entry, argv).slot()
+            && let Some(slot) = Slotted::of(session, entry, argv).slot()
         {
             return Verdict::Counted(look, slot);
         }

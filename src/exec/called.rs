@@ -13,7 +13,7 @@ use super::admit;
 use super::fiber::{Stage, error_table};
 use super::rights::{self, Asker};
 use super::script::Run;
-use super::slots::{self, Manner, Request};
+use super::slots::{self, Manner, Slotted};
 use super::unit::Call;
 use crate::acl::Context;
 use crate::cluster::View;
@@ -197,7 +197,7 @@ impl Worker {
         entry: &'static Entry,
         argv: &[&[u8]],
     ) -> Result<(), Fail> {
-        let request = Request::One(entry, argv);
+        let request = Slotted::One(entry, argv);
         let manner = Manner::of(&run.session);
         let stood = self
             .stand(view, manner, request)

@@ -38,7 +38,7 @@ pub use long::Long;
 pub use park::{Sleep, Wake, Woken};
 pub use relay::{Relay, Relayed};
 pub use stop::{By, abort, ask_to_stop, stop, wait_for_cron};
-pub use transfer::{Arrival, Journey};
+pub use transfer::{Landing, Journey};
 
 use crate::cluster::View;
 use crate::command::session::{Session, Watches};

@@ -8,7 +8,7 @@ use mlua::Function;
 use super::Worker;
 use super::admit;
 use super::fiber::Stage;
-use super::slots::Request;
+use super::slots::Slotted;
 use super::unit::{Ran, Unit};
 use crate::acl::User;
 use crate::cluster::slot_of;
@@ -103,7 +103,7 @@ impl Worker {
                     if self.guards_moved() {
                         return Ok(self.let_go_of(unit));
                     }
-                    unit = self.check_moving(unit, session, Request::One(entry, argv))?;
+                    unit = self.check_moving(unit, session, Slotted::One(entry, argv))?;
                 }
                 let (mut unit, done) =
                     self.run_script(stage, session, argv, call, found, unit, out);

@@ -16,6 +16,7 @@ use crate::cluster::{NONE, NodeView, View, slot_of};
 use crate::command::clustering::Clustering;
 use crate::command::session::{Asking, Multi, Session};
 use crate::command::{Entry, Fail, Flag, Run};
+use crate::commands::tell_left;
 use crate::config::choices::EndpointType;
 use crate::engine::{ShardKey, ShardSet, Shards};
 use crate::pubsub::Channels;
@@ -23,31 +24,31 @@ use crate::resp::Reply;
 
 /// What is asked about.
 #[derive(Clone, Copy)]
-pub(super) enum Request<'a> {
+pub(super) enum Slotted<'a> {
     One(&'static Entry, &'a [&'a [u8]]),
     /// EXEC, with what MULTI has queued.
     Queue(&'static Entry, &'a Multi),
 }
 
-impl<'a> Request<'a> {
+impl<'a> Slotted<'a> {
     pub fn of(session: &'a Session, entry: &'static Entry, argv: &'a [&'a [u8]]) -> Self {
         match &session.multi {
-            Some(multi) if entry.is(Flag::RunsQueue) => Request::Queue(entry, multi),
-            _ => Request::One(entry, argv),
+            Some(multi) if entry.is(Flag::RunsQueue) => Slotted::Queue(entry, multi),
+            _ => Slotted::One(entry, argv),
         }
     }
 
     fn entry(&self) -> &'static Entry {
         match self {
-            Request::One(entry, _) | Request::Queue(entry, _) => entry,
+            Slotted::One(entry, _) | Slotted::Queue(entry, _) => entry,
         }
     }
 
     /// Visits all commands, and of each all that belongs to a slot.
     fn each(&self, mut visit: impl FnMut(&Entry, &[u8])) {
         match self {
-            Request::One(entry, argv) => entry.each_slotted(argv, |at| visit(entry, argv[at])),
-            Request::Queue(_, multi) => {
+            Slotted::One(entry, argv) => entry.each_slotted(argv, |at| visit(entry, argv[at])),
+            Slotted::Queue(_, multi) => {
                 for queued in &multi.queue {
                     let argv: Vec<&[u8]> = queued.args.iter().map(|arg| &arg[..]).collect();
                     let entry = queued.entry;
@@ -66,8 +67,8 @@ impl<'a> Request<'a> {
 
     fn any(&self, such: impl Fn(&Entry) -> bool) -> bool {
         match self {
-            Request::One(entry, _) => such(entry),
-            Request::Queue(_, multi) => multi.queue.iter().any(|queued| such(queued.entry)),
+            Slotted::One(entry, _) => such(entry),
+            Slotted::Queue(_, multi) => multi.queue.iter().any(|queued| such(queued.entry)),
         }
     }
 }
@@ -163,7 +164,7 @@ impl Worker {
         if !needs_slots(entry) {
             return Ok(());
         }
-        let request = Request::of(session, entry, argv);
+        let request = Slotted::of(session, entry, argv);
         let stand = self.stand(&view, Manner::of(session), request)?;
         // What takes its locks itself looks again under them.
         let queues = session.multi.is_some() && !entry.is(Flag::InMulti);
@@ -184,7 +185,7 @@ impl Worker {
         &self,
         view: &View,
         manner: Manner,
-        request: Request<'_>,
+        request: Slotted<'_>,
     ) -> Result<Stand, Fail> {
         let slots = match slots_of(view, request)? {
             Some(slots) => slots,
@@ -193,7 +194,7 @@ impl Worker {
         let entry = request.entry();
         let channels = request.any(Entry::has_channels);
         let writes = request.any(|entry| entry.is(Flag::Write))
-            || matches!(request, Request::One(entry, argv) if self.is_declared_writer(entry, argv));
+            || matches!(request, Slotted::One(entry, argv) if self.is_declared_writer(entry, argv));
         if !view.is_ok {
             self.check_down(channels, writes)?;
         }
@@ -248,7 +249,7 @@ impl Worker {
         &self,
         unit: Unit<'w>,
         session: &Session,
-        request: Request<'_>,
+        request: Slotted<'_>,
     ) -> Result<Unit<'w>, Fail> {
         if self.unsettled.get()
             && let Err(fail) = self.check_moving_slowly(&unit, session, request)
@@ -264,7 +265,7 @@ impl Worker {
         &self,
         unit: &Unit<'_>,
         session: &Session,
-        request: Request<'_>,
+        request: Slotted<'_>,
     ) -> Result<(), Fail> {
         let Some(view) = self.picture() else {
             return Ok(());
@@ -278,7 +279,7 @@ impl Worker {
         view: &View,
         unit: &Unit<'_>,
         session: &Session,
-        request: Request<'_>,
+        request: Slotted<'_>,
         stand: Stand,
     ) -> Result<(), Fail> {
         if stand == Stand::Here {
@@ -351,10 +352,7 @@ impl Worker {
             session.shard_channels.remove(&channel);
             let broker = &self.shared.broker;
             broker.unsubscribe(Channels::Shard, &channel, session.client.id);
-            out.push(3);
-            out.bulk("sunsubscribe");
-            out.bulk(&channel);
-            out.count(session.shard_channels.len());
+            tell_left(session, &channel, out);
             session.publish_profile();
         }
     }
@@ -373,7 +371,7 @@ struct Slots {
 }
 
 /// The one slot of a request, if it names anything that belongs to one.
-fn slots_of(view: &View, request: Request<'_>) -> Result<Option<Slots>, Fail> {
+fn slots_of(view: &View, request: Slotted<'_>) -> Result<Option<Slots>, Fail> {
     let mut found: Result<Option<Slots>, Fail> = Ok(None);
     let mut first: Vec<u8> = Vec::new();
     request.each(|_, key| {

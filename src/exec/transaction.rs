@@ -3,7 +3,7 @@
 use super::Worker;
 use super::fiber::Stage;
 use super::rights::{self, Asker};
-use super::slots::Request;
+use super::slots::Slotted;
 use super::unit::{Call, Unit};
 use crate::acl::Context;
 use crate::command::session::{Multi, Session};
@@ -69,7 +69,7 @@ impl Worker {
             session.multi = Some(multi);
             return Ok(Ended::Moved);
         }
-        let exec = Request::Queue(entry, &multi);
+        let exec = Slotted::Queue(entry, &multi);
         let mut unit = match self.check_moving(unit, session, exec) {
             Ok(unit) => unit,
             Err(fail) => {

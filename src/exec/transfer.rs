@@ -16,7 +16,7 @@ pub struct Journey {
 }
 
 /// Keys that were carried: what is left to be done here.
-pub struct Arrival {
+pub struct Landing {
     entry: &'static Entry,
     db: usize,
     /// Those that are to be gone.
@@ -31,7 +31,7 @@ impl Journey {
     }
 
     /// Carries the keys, on a thread that may wait.
-    pub fn carry(self, db: usize, shared: &crate::command::shared::Shared) -> Arrival {
+    pub fn carry(self, db: usize, shared: &crate::command::shared::Shared) -> Landing {
         let Journey { entry, transfer } = self;
         let Transfer {
             mut keys,
@@ -41,7 +41,7 @@ impl Journey {
         } = *transfer;
         let Carried { moved, done } = carry(shared);
         keep(&mut keys, leaves, &moved);
-        Arrival {
+        Landing {
             entry,
             db,
             keys,
@@ -83,7 +83,7 @@ impl Worker {
 
     /// Removes keys that have arrived elsewhere, and answers; false if that is still to be done, as a long script holds
     /// them.
-    pub fn arrive(&self, session: &mut Session, arrival: &mut Arrival, out: &mut Reply) -> bool {
+    pub fn arrive(&self, session: &mut Session, arrival: &mut Landing, out: &mut Reply) -> bool {
         if !arrival.keys.is_empty() && !self.shared.replication.is_replica() {
             let mut set = ShardSet::EMPTY;
             let keys = arrival.keys.iter().map(|key| ShardKey::of(key));

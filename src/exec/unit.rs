@@ -7,7 +7,7 @@ use std::cell::RefCell;
 use smallvec::SmallVec;
 
 use super::park::{Parked, Sleep};
-use super::slots::Request;
+use super::slots::Slotted;
 use super::{Look, Worker};
 use crate::acl::User;
 use crate::command::session::{ReplyMode, Session};
@@ -128,7 +128,7 @@ impl Worker {
                 if self.guards_moved() {
                     return Ok(self.let_go_of(unit));
                 }
-                let request = Request::One(entry, argv);
+                let request = Slotted::One(entry, argv);
                 let mut unit = self.check_moving(unit, session, request)?;
                 call.warm(&unit.locked);
                 let done = self.call(&mut unit, &call, out);
@@ -163,7 +163,7 @@ impl Worker {
         if self.guards_moved() {
             return Ok(self.let_go_of(unit));
         }
-        let request = Request::One(entry, argv);
+        let request = Slotted::One(entry, argv);
         let mut unit = self.check_moving(unit, session, request)?;
         call.warm(&unit.locked);
         let done = self.call(&mut unit, &call, out);

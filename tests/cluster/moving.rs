@@ -185,45 +185,42 @@ fn known(nodes: &[Server], new: &Server) {
 
 #[test]
 fn nodes_are_added_and_taken_away() {
-    let nodes = cluster(&[our_server(), real_redis(), our_server()], 0);
+    let mut nodes = cluster(&[our_server(), real_redis(), our_server()], 0);
     fill(&nodes);
     let more = node(&our_server(), &[]);
-    let (target, address) = (address(&nodes[1]), address(&more));
-    cli(&["--cluster", "add-node", &address, &target]);
+    let (target, place) = (address(&nodes[1]), address(&more));
+    cli(&["--cluster", "add-node", &place, &target]);
     known(&nodes, &more);
-    let options = ["--cluster-use-empty-masters", "--cluster-threshold", "1"];
-    cli(&[&["--cluster", "rebalance", &target][..], &options[..]].concat());
-    checks(&more);
-    assert!(more.client().ask("DBSIZE").int() > 0);
-    // A copy of one of them, which is no master.
+    nodes.push(more);
+    let list = nodes[0].client().ask("CLUSTER KEYSLOT list").int();
+    move_slot(&nodes, list, &nodes[3]);
+    let mut more = nodes[3].client();
+    assert_eq!(more.ask("DBSIZE").int(), KEYS as i64);
+    // A copy of it, which is no master.
     let copy = node(&our_server(), &[]);
-    let master = id(&more);
+    let (place, master) = (address(&copy), id(&nodes[3]));
     let slave = ["--cluster-slave", "--cluster-master-id", &master];
-    let place = crate::node::address(&copy);
     cli(&[&["--cluster", "add-node", &place, &target][..], &slave[..]].concat());
     known(&nodes, &copy);
+    let mut copied = copy.client();
     crate::common::eventually("the replica has its master's keys", || {
-        copy.client().ask("DBSIZE").int() == more.client().ask("DBSIZE").int()
+        copied.ask("DBSIZE").int() == KEYS as i64
     });
-    let slot_of = |server: &Server| {
-        let mut client = server.client();
-        client.ask("READONLY");
-        client
-    };
-    let key = more.client().ask("RANDOMKEY").text();
-    let here = slot_of(&copy).ask(&format!("EXISTS {key}"));
-    assert_eq!(here.int(), 1);
-    let elsewhere = copy.client().ask(&format!("EXISTS {key}"));
-    assert!(elsewhere.text().starts_with("MOVED "), "{elsewhere}");
+    let elsewhere = copied.ask("LLEN {list}:1").text();
+    assert!(elsewhere.starts_with("MOVED "), "{elsewhere}");
+    assert_eq!(copied.ask("READONLY").text(), "OK");
+    assert_eq!(copied.ask("LLEN {list}:1").int(), 2);
+    let refused = copied.ask("RPUSH {list}:1 y").text();
+    assert!(refused.starts_with("MOVED "), "{refused}");
     let copy_id = id(&copy);
     cli(&["--cluster", "del-node", &target, &copy_id]);
-    // All that it has goes back, and it leaves.
-    let weight = format!("{master}=0");
-    let options = ["--cluster-threshold", "1", "--cluster-weight", &weight];
-    cli(&[&["--cluster", "rebalance", &target][..], &options[..]].concat());
+    // All that the new one has goes back, and it leaves.
+    move_slot(&nodes, list, &nodes[1]);
     cli(&["--cluster", "del-node", &target, &master]);
+    let left = nodes.pop().expect("it was the last one");
     checks(&nodes[2]);
     holds(&nodes);
+    assert_eq!(left.client().ask("DBSIZE").int(), 0);
 }
 
 #[test]

@@ -3,10 +3,9 @@
 //! `captured.txt` has a line for each: the server, the type, and the bytes in hexadecimal, with the number of zeros in
 //! brackets where there are several. A line `id` names the node, its shard and its port.
 
-use fastrand::Rng;
-
 use super::*;
 use crate::cluster::flag;
+use crate::util::chance::Rng;
 
 const CAPTURED: &str = include_str!("captured.txt");
 

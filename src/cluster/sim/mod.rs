@@ -6,9 +6,9 @@ use std::cmp::Reverse;
 use std::collections::{BTreeMap, BinaryHeap, HashMap};
 
 use bytes::Bytes;
-use fastrand::Rng;
 
 use super::*;
+use crate::util::chance::Rng;
 
 const FIRST_PORT: u16 = 7000;
 pub const TIMEOUT_MS: u64 = 1000;

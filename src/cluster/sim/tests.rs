@@ -209,7 +209,7 @@ fn after_any_trouble_all_nodes_agree_and_no_slot_had_two_masters_in_one_epoch() 
 fn a_hundred_nodes_agree_and_say_little() {
     let mut sim = Sim::with_shards(50, 1, 9);
     let (frames, began_ms) = (sim.frames, sim.now_ms);
-    sim.run(10_000);
+    sim.run(5000);
     let seconds = (sim.now_ms - began_ms) / 1000;
     let each = (sim.frames - frames) / seconds / 100;
     // A ping and a pong for each other node in half a node timeout, and those of two directions.
@@ -224,4 +224,132 @@ fn a_hundred_nodes_agree_and_say_little() {
         "the failure is known to most in time"
     );
     assert!(sim.agree_within(15_000));
+}
+
+/// A frame that says anything about anybody.
+fn any_frame(rng: &mut Rng, names: &[NodeId]) -> Frame {
+    let name = |rng: &mut Rng| *rng.choice(names).unwrap();
+    let epoch = |rng: &mut Rng| match rng.u32(0..4) {
+        0 => i64::MAX as u64,
+        _ => rng.u64(0..20),
+    };
+    let slots = |rng: &mut Rng| match rng.u32(0..3) {
+        0 => SlotSet::default(),
+        1 => SlotSet::all(),
+        _ => (0..50).map(|_| rng.u16(0..SLOTS as u16)).collect(),
+    };
+    let kind = *rng.choice(&FrameKind::ALL).unwrap();
+    let gossip = |rng: &mut Rng| Gossip {
+        id: name(rng),
+        ping_sent_s: rng.u32(..),
+        pong_received_s: rng.u32(..),
+        ip: "127.0.0.1".into(),
+        port: rng.u16(..),
+        other_port: rng.u16(..),
+        bus_port: rng.u16(..),
+        flags: rng.u16(..),
+    };
+    let extension = |rng: &mut Rng| match rng.bool() {
+        true => Extension::Shard(name(rng)),
+        false => Extension::Forgotten {
+            id: name(rng),
+            seconds: epoch(rng),
+        },
+    };
+    let count = rng.usize(0..4);
+    let body = match kind {
+        FrameKind::Ping | FrameKind::Pong | FrameKind::Meet => Body::Ping {
+            gossip: (0..count).map(|_| gossip(rng)).collect(),
+            extensions: (0..count).map(|_| extension(rng)).collect(),
+        },
+        FrameKind::Fail => Body::Fail { id: name(rng) },
+        FrameKind::Update => Body::Update {
+            id: name(rng),
+            config_epoch: epoch(rng),
+            slots: slots(rng),
+        },
+        FrameKind::Publish | FrameKind::PublishShard => Body::Publish {
+            channel: "c".into(),
+            message: "m".into(),
+        },
+        _ => Body::Empty,
+    };
+    let header = Header {
+        kind,
+        sender: name(rng),
+        current_epoch: epoch(rng),
+        config_epoch: epoch(rng),
+        repl_offset: epoch(rng),
+        slots: slots(rng),
+        master: rng.bool().then(|| name(rng)),
+        ip: String::new(),
+        port: rng.u16(..),
+        other_port: rng.u16(..),
+        bus_port: rng.u16(..),
+        flags: rng.u16(..),
+        is_ok: rng.bool(),
+        // It understands extensions, as it may have some.
+        marks: rng.u8(..) | 4,
+    };
+    Frame { header, body }
+}
+
+#[test]
+fn whatever_frames_say_no_node_breaks() {
+    let sim = Sim::with_shards(3, 1, 10);
+    let mut rng = Rng::with_seed(3);
+    let mut names: Vec<NodeId> = sim.nodes.iter().map(|node| node.cluster.me().id).collect();
+    names.extend((0..3).map(|_| NodeId::random(&mut rng)));
+    for (at, node) in sim.nodes.iter().cycle().take(60).enumerate() {
+        let text = node.cluster.file_text();
+        let settings = settings(FIRST_PORT);
+        let mut cluster = Cluster::read(&text, settings, Rng::with_seed(at as u64), 1).unwrap();
+        let me = cluster.me().id;
+        let mut links = Vec::new();
+        let mut now_ms = sim.now_ms;
+        for _ in 0..200 {
+            now_ms += rng.u64(0..600);
+            let moment = Moment {
+                now_ms,
+                repl_offset: rng.u64(0..30),
+                ..Moment::default()
+            };
+            if links.is_empty() || rng.u32(0..20) == 0 {
+                links.push(cluster.accepted("127.0.0.1".into(), "127.0.0.1".into(), moment));
+            }
+            match rng.u32(0..12) {
+                0 => cluster.tick(moment),
+                1 => cluster.hurry(),
+                2 => drop(cluster.failover(FailoverWay::Agreed, moment)),
+                _ => {
+                    let link = *rng.choice(&links).unwrap();
+                    let bytes = any_frame(&mut rng, &names).to_bytes();
+                    if let Ok(frame) = Frame::read(&bytes) {
+                        cluster.receive(link, frame, moment);
+                    }
+                }
+            }
+            for action in cluster.finish(moment).list {
+                match action {
+                    Action::Connect { link, .. } => {
+                        links.push(link);
+                        let ip = || "127.0.0.1".to_owned();
+                        cluster.connected(link, ip(), ip(), moment);
+                    }
+                    Action::Close { link } => links.retain(|held| *held != link),
+                    _ => {}
+                }
+            }
+            let view = cluster.view();
+            assert_eq!(view.me().id, me);
+            assert_ne!(view.me().is_master(), view.me().is_replica());
+            let again = Cluster::read(
+                &cluster.file_text(),
+                cluster.settings().clone(),
+                Rng::new(),
+                1,
+            );
+            assert_eq!(again.map(|again| again.me().id), Ok(me));
+        }
+    }
 }

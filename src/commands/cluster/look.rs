@@ -10,7 +10,7 @@ use bytes::Bytes;
 
 use super::clustering;
 use crate::cluster::{NONE, NodeView, Reader, View, flag};
-use crate::command::clustering::{Clustering, Kept, KeptFor};
+use crate::command::clustering::{Clustering, KeptReply, KeptFor};
 use crate::command::session::Session;
 use crate::command::shared::Shared;
 use crate::command::{Done, Fail, Flow, SessionCall};
@@ -307,7 +307,7 @@ fn kept(
     let held = place.load();
     if let Some(held) = &**held
         && held.picture == view.number
-        && call.now_ms.saturating_sub(held.made_ms) < Kept::FRESH_MS
+        && call.now_ms.saturating_sub(held.made_ms) < KeptReply::FRESH_MS
     {
         call.out.raw(&held.bytes);
         return Ok(Flow::Done);
@@ -316,7 +316,7 @@ fn kept(
     make(server, clustering, &view, tls, &mut out);
     let bytes = Bytes::from(out.into_bytes());
     call.out.raw(&bytes);
-    place.store(std::sync::Arc::new(Some(Kept {
+    place.store(std::sync::Arc::new(Some(KeptReply {
         picture: view.number,
         made_ms: call.now_ms,
         bytes,

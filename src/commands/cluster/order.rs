@@ -58,7 +58,7 @@ fn some_slots(call: &mut SessionCall<'_>) -> Result<Vec<(u16, u16)>, Fail> {
 
 fn some_ranges(call: &mut SessionCall<'_>) -> Result<Vec<(u16, u16)>, Fail> {
     clustering(call.server)?;
-    if call.args.len() % 2 != 0 {
+    if !call.args.len().is_multiple_of(2) {
         return Err(Fail::arity(&call.entry.full_name));
     }
     let mut ranges = Vec::new();

@@ -16,19 +16,19 @@ const COSTS: &[Metric] = &[
     ("network-bytes-out", |cost| cost.bytes_out),
 ];
 
-struct Order {
+struct SlotOrder {
     /// The keys, or one of the costs.
     by: Option<&'static Metric>,
     limit: usize,
     ascending: bool,
 }
 
-enum Filter {
+enum SlotFilter {
     Range(u16, u16),
-    Ordered(Order),
+    Ordered(SlotOrder),
 }
 
-struct Row {
+struct SlotRow {
     slot: u16,
     keys: u64,
     cost: SlotCost,
@@ -39,8 +39,8 @@ pub fn slot_stats(call: &mut ReadCall<'_>) -> Done {
     let costs = call.server.config.cluster_slot_stats_enabled.get();
     let filter = filter(&mut call.args, costs)?;
     let (first, last) = match &filter {
-        Filter::Range(first, last) => (*first, *last),
-        Filter::Ordered(_) => (0, SLOTS as u16 - 1),
+        SlotFilter::Range(first, last) => (*first, *last),
+        SlotFilter::Ordered(_) => (0, SLOTS as u16 - 1),
     };
     let view = clustering.view();
     let scripts = &call.server.scripts;
@@ -48,14 +48,14 @@ pub fn slot_stats(call: &mut ReadCall<'_>) -> Done {
     for slot in (first..=last).filter(|slot| view.serves(*slot)) {
         let keys = call.db.count_in_slot(slot, &|| scripts.is_busy());
         let keys = keys.map_err(|GaveUp| call.server.busy_fail())?;
-        rows.push(Row {
+        rows.push(SlotRow {
             slot,
             keys: keys as u64,
             cost: call.server.slot_costs.of(slot),
         });
     }
-    if let Filter::Ordered(order) = filter {
-        let value = |row: &Row| order.by.map_or(row.keys, |(_, of)| of(&row.cost));
+    if let SlotFilter::Ordered(order) = filter {
+        let value = |row: &SlotRow| order.by.map_or(row.keys, |(_, of)| of(&row.cost));
         match order.ascending {
             true => rows.sort_by_key(|row| (value(row), row.slot)),
             false => rows.sort_by_key(|row| (u64::MAX - value(row), row.slot)),
@@ -77,7 +77,7 @@ pub fn slot_stats(call: &mut ReadCall<'_>) -> Done {
     Ok(Flow::Done)
 }
 
-fn filter(args: &mut Args<'_>, costs: bool) -> Result<Filter, Fail> {
+fn filter(args: &mut Args<'_>, costs: bool) -> Result<SlotFilter, Fail> {
     if args.word("SLOTSRANGE") {
         if args.len() != 2 {
             return Err(super::order::bad_count(args));
@@ -88,12 +88,12 @@ fn filter(args: &mut Args<'_>, costs: bool) -> Result<Filter, Fail> {
                 "Start slot number {first} is greater than end slot number {last}"
             )));
         }
-        return Ok(Filter::Range(first, last));
+        return Ok(SlotFilter::Range(first, last));
     }
     if !args.word("ORDERBY") || args.is_empty() {
         return Err(Fail::SYNTAX);
     }
-    ordered(args, costs).map(Filter::Ordered)
+    ordered(args, costs).map(SlotFilter::Ordered)
 }
 
 fn slot(text: &[u8]) -> Result<u16, Fail> {
@@ -102,7 +102,7 @@ fn slot(text: &[u8]) -> Result<u16, Fail> {
     slot.ok_or(Fail::Says("Invalid or out of range slot"))
 }
 
-fn ordered(args: &mut Args<'_>, costs: bool) -> Result<Order, Fail> {
+fn ordered(args: &mut Args<'_>, costs: bool) -> Result<SlotOrder, Fail> {
     const TWICE: Fail = Fail::Says("Multiple filters of the same type are disallowed.");
     let metric = args.next()?;
     let is = |name: &str| metric.eq_ignore_ascii_case(name.as_bytes());
@@ -133,7 +133,7 @@ fn ordered(args: &mut Args<'_>, costs: bool) -> Result<Order, Fail> {
             return Err(Fail::SYNTAX);
         }
     }
-    Ok(Order {
+    Ok(SlotOrder {
         by,
         limit: limit.unwrap_or(SLOTS),
         ascending: ascending.unwrap_or(false),

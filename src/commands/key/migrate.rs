@@ -126,7 +126,7 @@ struct Wish {
 }
 
 /// A key with what the other server needs to make it.
-struct Piece {
+struct Cargo {
     key: Bstr,
     /// A frozen copy.
     value: Value,
@@ -180,7 +180,7 @@ fn migrate(call: &mut WriteCall<'_>) -> Done {
     let mut pieces = Vec::new();
     for key in keys {
         if let Some(value) = call.db.value(key) {
-            pieces.push(Piece {
+            pieces.push(Cargo {
                 key: Bstr::new(key),
                 value: value.frozen(),
                 deadline_ms: call.db.deadline(key).flatten(),
@@ -199,7 +199,7 @@ fn migrate(call: &mut WriteCall<'_>) -> Done {
     })))
 }
 
-fn carry(server: &Shared, wish: &Wish, pieces: &[Piece]) -> Carried {
+fn carry(server: &Shared, wish: &Wish, pieces: &[Cargo]) -> Carried {
     let mut moved = Vec::new();
     let mut done = travel(server, wish, pieces, &mut moved);
     if let Err(Trouble::Lost { fresh: false }) = done
@@ -221,7 +221,7 @@ fn carry(server: &Shared, wish: &Wish, pieces: &[Piece]) -> Carried {
 }
 
 /// Adds the command that makes the key over there.
-fn restore(server: &Shared, wish: &Wish, piece: &Piece, out: &mut Vec<u8>) {
+fn restore(server: &Shared, wish: &Wish, piece: &Cargo, out: &mut Vec<u8>) {
     let dialect = server.config.rdb_dialect.get().into();
     let payload = rdb::dump(piece.value.as_ref(), dialect);
     let now_ms = clock::now_ms();
@@ -253,7 +253,7 @@ enum Trouble {
 fn travel(
     server: &Shared,
     wish: &Wish,
-    pieces: &[Piece],
+    pieces: &[Cargo],
     moved: &mut Vec<usize>,
 ) -> Result<(), Trouble> {
     let source = String::from_utf8_lossy(&server.config.bind_source_addr.get()).into_owned();

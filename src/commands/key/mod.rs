@@ -39,9 +39,15 @@ pub const FAMILY: Family = Family {
         &object::OBJECT,
         &dump::DUMP,
         &dump::RESTORE,
-        &dump::RESTORE_ASKING,
         &migrate::MIGRATE,
         &sort::SORT,
         &sort::SORT_RO,
     ],
+};
+
+/// What servers alone say to each other.
+pub const BETWEEN_SERVERS: Family = Family {
+    group: "server",
+    category: "",
+    commands: &[&dump::RESTORE_ASKING],
 };

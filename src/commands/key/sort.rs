@@ -137,7 +137,7 @@ impl<'a> Options<'a> {
     fn parse(
         args: &mut Args<'a>,
         may_store: bool,
-        may_follow: &dyn Fn(Follows, &[u8]) -> Result<(), Fail>,
+        may_follow: &MayFollow<'_>,
     ) -> Result<Self, Fail> {
         let mut options = Options {
             key: args.next()?,
@@ -182,6 +182,9 @@ impl<'a> Options<'a> {
         Ok(options)
     }
 }
+
+/// Whether keys may be read that an option's pattern names.
+type MayFollow<'f> = dyn Fn(Follows, &[u8]) -> Result<(), Fail> + 'f;
 
 /// The options that name keys after elements.
 #[derive(Clone, Copy)]

@@ -1,0 +1,128 @@
+//! The state, put into pictures and figures for those who only look.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use super::frame::FrameKind;
+use super::link::BusLink;
+use super::node::{At, NodeId, flag};
+use super::slots::SLOTS;
+use super::state::{Cluster, ClusterFigures};
+use super::view::{NONE, NodeView, View};
+
+/// A connection, for CLUSTER LINKS.
+#[derive(Clone, Debug)]
+pub struct LinkFigures {
+    pub inbound: bool,
+    pub node: NodeId,
+    pub created_ms: u64,
+    /// Bytes that wait to be written.
+    pub waiting: usize,
+}
+
+impl Cluster {
+    /// A picture of now.
+    pub fn view(&mut self) -> View {
+        self.views += 1;
+        let all = self.nodes.all();
+        let place = |at: At| match all.binary_search(&at) {
+            Ok(place) => place as u16,
+            Err(_) => NONE,
+        };
+        let mut places = vec![NONE; usize::from(all.last().copied().unwrap_or(0)) + 1];
+        for (place, at) in all.iter().enumerate() {
+            places[usize::from(*at)] = place as u16;
+        }
+        let owners = self.owners.iter().map(|owner| match *owner {
+            NONE => NONE,
+            owner => places[usize::from(owner)],
+        });
+        let mut table = Arc::new([NONE; SLOTS]);
+        let slots = Arc::get_mut(&mut table).into_iter().flatten();
+        slots.zip(owners).for_each(|(slot, owner)| *slot = owner);
+        let moves = |list: &BTreeMap<u16, At>| -> Vec<(u16, u16)> {
+            list.iter().map(|(slot, at)| (*slot, place(*at))).collect()
+        };
+        View {
+            owners: table,
+            nodes: all.iter().map(|at| self.node_view(*at, &place)).collect(),
+            myself: place(self.myself),
+            migrating: moves(&self.migrating),
+            importing: moves(&self.importing),
+            is_ok: self.is_ok,
+            size: self.size,
+            current_epoch: self.current_epoch,
+            number: self.views,
+        }
+    }
+
+    fn node_view(&self, at: At, place: &dyn Fn(At) -> u16) -> NodeView {
+        let node = &self.nodes[at];
+        NodeView {
+            id: node.id,
+            shard: node.shard,
+            flags: node.flags,
+            ip: node.place.ip.clone(),
+            tcp_port: node.place.tcp_port,
+            tls_port: node.place.tls_port,
+            bus_port: node.place.bus_port,
+            hostname: node.hostname.clone(),
+            human_name: node.human_name.clone(),
+            master: node.master.map(place),
+            slots: node.slots.clone(),
+            config_epoch: node.config_epoch,
+            repl_offset: node.repl_offset,
+            linked: at == self.myself || self.is_linked(at),
+        }
+    }
+
+    /// The connections whose other end is known, for CLUSTER LINKS.
+    pub fn link_figures(&self) -> Vec<LinkFigures> {
+        let figures = |link: &BusLink| {
+            Some(LinkFigures {
+                inbound: link.inbound,
+                node: self.nodes[link.node?].id,
+                created_ms: link.created_ms,
+                waiting: link.waiting.load(Ordering::Relaxed),
+            })
+        };
+        self.links.values().filter_map(figures).collect()
+    }
+
+    /// Connections of the bus, either way.
+    pub fn connections(&self) -> usize {
+        self.links.len()
+    }
+
+    pub fn figures(&self) -> ClusterFigures {
+        let mut figures = ClusterFigures {
+            is_ok: self.is_ok,
+            known_nodes: self.nodes.len(),
+            size: self.size,
+            current_epoch: self.current_epoch,
+            my_epoch: self.epoch_node().config_epoch,
+            overflowed_links: self.overflowed_links,
+            sent: counts(&self.sent),
+            received: counts(&self.received),
+            ..ClusterFigures::default()
+        };
+        for owner in self.owners.iter().filter(|owner| **owner != NONE) {
+            figures.slots_assigned += 1;
+            let owner = &self.nodes[*owner];
+            match (owner.is(flag::FAIL), owner.is(flag::PFAIL)) {
+                (true, _) => figures.slots_fail += 1,
+                (_, true) => figures.slots_pfail += 1,
+                _ => figures.slots_ok += 1,
+            }
+        }
+        figures
+    }
+}
+
+/// Counts of frames that aren't 0, by the words for their types.
+fn counts(numbers: &[u64; FrameKind::ALL.len()]) -> Vec<(&'static str, u64)> {
+    let words = FrameKind::ALL.iter().map(|kind| kind.word());
+    let all = words.zip(numbers.iter().copied());
+    all.filter(|(_, count)| *count != 0).collect()
+}
