@@ -53,17 +53,18 @@ impl Cluster {
 
     /// A connection has ended, or never stood.
     pub fn closed(&mut self, link: LinkId) {
-        if self.links.remove(&link).is_some() {
-            self.unlink(link);
+        if let Some(held) = self.links.remove(&link) {
+            self.unlink(link, &held);
         }
     }
 
-    fn unlink(&mut self, link: LinkId) {
+    fn unlink(&mut self, link: LinkId, held: &BusLink) {
         for (_, node) in self.nodes.iter_mut() {
             for end in [&mut node.link, &mut node.inbound] {
                 if *end == Some(link) {
                     *end = None;
-                    self.pending.view = true;
+                    // Pictures show connections that stand.
+                    self.pending.view |= held.open;
                 }
             }
         }
@@ -71,8 +72,8 @@ impl Cluster {
 
     /// Closes a connection from this side.
     pub(super) fn close_link(&mut self, link: LinkId) {
-        if self.links.remove(&link).is_some() {
-            self.unlink(link);
+        if let Some(held) = self.links.remove(&link) {
+            self.unlink(link, &held);
             self.actions.push(super::Action::Close { link });
         }
     }

@@ -167,7 +167,8 @@ pub fn is_left_behind(name: &str) -> bool {
 fn forget(path: &Path) {
     const STEP: u64 = 1 << 20;
     let len = match fs::symlink_metadata(path) {
-        Ok(data) if data.is_file() => data.len(),
+        // Of a small one there is nothing to gain, and what is not on the disk yet would be waited for.
+        Ok(data) if data.is_file() && data.len() > STEP => data.len(),
         _ => return,
     };
     // What fails here costs time, and nothing else.
