@@ -359,12 +359,12 @@ directives! {
     cluster_allow_replica_migration: Bool = Bool::new(true), LIVE, "Let replicas move to masters that have none.";
     cluster_require_full_coverage: Bool = Bool::new(true), LIVE, "Stop serving when a slot has no owner.";
     cluster_replica_no_failover | "cluster-slave-no-failover": Bool = Bool::new(false), LIVE, "Never take over from a master.";
-    cluster_allow_reads_when_down: Bool = Bool::new(false), NO_CLUSTER, "Serve reads while the cluster is down.";
-    cluster_allow_pubsubshard_when_down: Bool = Bool::new(true), NO_CLUSTER, "Serve sharded channels while the cluster is down.";
+    cluster_allow_reads_when_down: Bool = Bool::new(false), LIVE, "Serve reads while the cluster is down.";
+    cluster_allow_pubsubshard_when_down: Bool = Bool::new(true), LIVE, "Serve sharded channels while the cluster is down.";
     cluster_link_sendbuf_limit: Memory = Memory::new(0, 0, u64::MAX), LIVE, "Bytes that may wait for one node; 0 for no limit.";
     cluster_announce_hostname: Text = Text::optional().checked(is_host_name), LIVE, "Host name to announce.";
     cluster_announce_human_nodename: Text = Text::optional().checked(is_node_name), LIVE, "Name of the node in logs.";
-    cluster_preferred_endpoint_type: Pick<EndpointType> = Pick::new(EndpointType::Ip), NO_CLUSTER, "What redirections call a node.";
+    cluster_preferred_endpoint_type: Pick<EndpointType> = Pick::new(EndpointType::Ip), LIVE, "What redirections call a node.";
     cluster_announce_ip: Text = Text::optional(), LIVE, "Address to announce.";
     cluster_announce_port: Int = Int::new(0, 0, 65535), LIVE, "Port to announce.";
     cluster_announce_tls_port: Int = Int::new(0, 0, 65535), LIVE, "TLS port to announce.";
