@@ -285,8 +285,8 @@ impl Cluster {
         let mut node = ClusterNode::new(id, flag::HANDSHAKE, moment.now_ms);
         node.place = place;
         self.nodes.add(node);
-        // The file says nothing of nodes that have no name yet.
-        self.pending.view = true;
+        // The file says nothing of nodes that have no name yet, and requests don't ask for them.
+        self.unseen = true;
     }
 
     /// Something has come over the connection to a node; whether it is that node that answers.

@@ -168,6 +168,8 @@ pub struct Cluster {
     pub(super) minority_ms: u64,
     pub(super) links: HashMap<LinkId, BusLink>,
     pub(super) next_link: u64,
+    /// Strangers that want to be met, whom the picture shows from the next tick on.
+    pub(super) unseen: bool,
     /// Slots that their owner has stopped to claim, and nobody else claims yet.
     pub(super) unclaimed: SlotSet,
     pub(super) election: Election,
@@ -216,6 +218,7 @@ impl Cluster {
             minority_ms: 0,
             links: HashMap::new(),
             next_link: 1,
+            unseen: false,
             unclaimed: SlotSet::default(),
             election: Election::default(),
             ticks: 0,
@@ -567,6 +570,39 @@ mod tests {
         assert!(cluster.waiting(last).is_some());
         cluster.tick(at(6500));
         assert_eq!(cluster.strangers(), 0);
+    }
+
+    #[test]
+    fn a_stranger_that_wants_to_be_met_costs_no_file_and_no_picture_of_its_own() {
+        let mut cluster = lone();
+        let mut other = lone();
+        other
+            .nodes
+            .rename(other.myself, NodeId::random(&mut other.rng));
+        let header = other.header(FrameKind::Meet, at(1));
+        let ip = || "127.0.0.1".to_owned();
+        let link = cluster.accepted(ip(), ip(), at(1));
+        // What is noted at first: settings, and the address by which it was met.
+        let meet = |cluster: &mut Cluster| {
+            let (gossip, extensions) = (Vec::new(), Vec::new());
+            let body = Body::Ping { gossip, extensions };
+            let header = header.clone();
+            cluster.receive(link, Frame { header, body }, at(2));
+            cluster.finish(at(2))
+        };
+        meet(&mut cluster);
+        cluster.nodes.all().into_iter().for_each(|at| {
+            if at != cluster.myself {
+                cluster.remove_node(at);
+            }
+        });
+        cluster.finish(at(2));
+        let actions = meet(&mut cluster);
+        assert_eq!(cluster.nodes.len(), 2);
+        assert!(!actions.save && !actions.view, "{actions:?}");
+        assert!(!actions.list.contains(&Action::Save), "{actions:?}");
+        cluster.tick(at(3));
+        assert!(cluster.finish(at(3)).view);
     }
 
     #[test]

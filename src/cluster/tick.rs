@@ -16,6 +16,7 @@ impl Cluster {
     pub fn tick(&mut self, moment: Moment) {
         self.ticks += 1;
         let now_ms = moment.now_ms;
+        self.pending.view |= std::mem::take(&mut self.unseen);
         let banned = self.banned.len();
         self.banned.retain(|_, until_ms| *until_ms > now_ms);
         debug_assert!(self.banned.len() <= banned);
