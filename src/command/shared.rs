@@ -24,6 +24,7 @@ use crate::journal::Journal;
 use crate::persist::Store;
 use crate::pubsub::{Broker, Mailbox, Tracking};
 use crate::script::{Functions, Scripts};
+use crate::search::{IndexCatalog, Searches};
 use crate::tls::Tls;
 use crate::util::cpu::CpuTime;
 use crate::util::oom::OomScore;
@@ -51,6 +52,7 @@ pub struct Shared {
     /// The data files.
     pub store: Arc<Store>,
     pub scripts: Arc<Scripts>,
+    pub search: Searches,
     pub pause: Pause,
     /// Whether something has changed that commands ask about before they run.
     pub guards: Guards,
@@ -95,6 +97,19 @@ impl Shared {
         self.store
             .set_functions(codes.map(|library| library.code.clone()).collect());
         self.scripts.functions.store(Arc::new(functions));
+    }
+
+    /// Tells of changed indexes: units that change keys, and the data files.
+    pub fn publish_indexes(&self, catalog: &IndexCatalog) {
+        self.search.settle(catalog);
+        self.store.set_searches(catalog.makings());
+    }
+
+    /// Drops all indexes: their keys have gone.
+    pub fn forget_indexes(&self) {
+        let mut catalog = self.search.catalog.write();
+        catalog.clear();
+        self.publish_indexes(&catalog);
     }
 
     /// Bytes kept for slow replicas alone.

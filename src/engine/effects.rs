@@ -61,6 +61,8 @@ pub struct Wanted {
     pub log: bool,
     /// Whether a client tracks keys.
     pub changed: bool,
+    /// Whether there are indexes over documents.
+    pub indexed: bool,
 }
 
 /// What is dropped once no lock is held, on another thread when it is large.
@@ -110,6 +112,12 @@ pub struct Effects {
     pub told: usize,
     /// Every key of some database changed.
     pub flushed: bool,
+    /// Keys of the first database changed, for indexes over documents.
+    pub indexed: Vec<Bstr>,
+    /// Any key of that database may have changed, for those.
+    pub reindex: bool,
+    /// An index was made or widened, which is to be built when nothing is locked any more.
+    pub build: bool,
     /// Keys with sleepers that may find something now.
     pub ready: Vec<(usize, Bstr)>,
     /// Values to be dropped once no lock is held.
@@ -253,6 +261,9 @@ impl Effects {
         self.changed.clear();
         self.told = 0;
         self.flushed = false;
+        self.indexed.clear();
+        self.reindex = false;
+        self.build = false;
         self.ready.clear();
         self.garbage.clear();
         self.earliest_deadline_ms = None;

@@ -9,6 +9,7 @@ mod called;
 mod commit;
 mod evict;
 mod fiber;
+mod indexes;
 mod long;
 mod own;
 mod park;

@@ -85,7 +85,8 @@ impl<'a> Call<'a> {
     /// Calls its keys into the cache at the same time, if they are several.
     #[inline]
     fn warm(&self, locked: &Locked<'_>) {
-        if self.hashed.is_none() {
+        // One that looks at one shard after another holds none yet.
+        if self.hashed.is_none() && !locked.is_empty() {
             let mut keys: SmallVec<[ShardKey; 16]> = SmallVec::new();
             let note = |at: usize| keys.push(ShardKey::of(self.argv[at]));
             self.entry.each_key(self.argv, note);
@@ -257,6 +258,8 @@ impl Worker {
             events: if heard { on.bits() } else { 0 },
             log: self.shared.journal.has_readers(),
             changed: self.shared.tracking.is_active(),
+            // What is being read from files is indexed when all of it is there.
+            indexed: self.shared.search.is_active() && !self.is_loading(),
         }
     }
 

@@ -4,7 +4,7 @@ use std::io;
 
 use crate::engine::{SavedKey, Snapshot};
 use crate::persist::disk::Pushed;
-use crate::persist::rdb::{self, Dialect};
+use crate::persist::rdb::{self, Beside, Dialect};
 use crate::resp::encode;
 use crate::types::{HashRef, Piece, ValueRef, json};
 use crate::util::number::write_double;
@@ -42,7 +42,7 @@ impl Output<'_> {
 /// Writes commands that build all keys of the snapshot.
 pub fn save(
     mut snapshot: Snapshot<'_>,
-    functions: &[Vec<u8>],
+    beside: &Beside,
     timestamp: bool,
     file: Pushed<'_>,
     mut wrote: impl FnMut(u64) -> io::Result<()>,
@@ -53,8 +53,12 @@ pub fn save(
         Vec::new()
     };
     let mut out = Output { file, bytes };
-    for function in functions {
+    for function in &beside.functions {
         out.command(&[b"FUNCTION", &b"LOAD"[..], function])?;
+    }
+    for making in &beside.searches {
+        let words: Vec<&[u8]> = making.iter().map(Vec::as_slice).collect();
+        out.command(&words)?;
     }
     let mut selected = None;
     while let Some(keys) = snapshot.next(KEYS_PER_LOCK) {

@@ -27,7 +27,7 @@ pub use envelope::is_snapshot;
 pub use load::{Admit, LoadRules, Loaded, Strangers, Update, check, load};
 pub use modules::{ModulePart, ModuleParts, ReadValue};
 pub use read::{Fault, Reader};
-pub use save::{Mark, Origin, SaveRules, is_same, save};
+pub use save::{Beside, Mark, Origin, SaveRules, is_same, save};
 pub use write::Style;
 use write::{Writer, version_for};
 

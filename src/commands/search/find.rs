@@ -1,0 +1,410 @@
+//! FT.SEARCH and FT.EXPLAIN.
+
+use std::cmp::Ordering;
+
+use super::load::{DocumentPlace, ReadFate, TRIES, read};
+use super::options::{ReturnField, SearchWish};
+use super::reply::{FoundRow, write};
+use super::{LOOKS, refused, shown, wrong_arity};
+use crate::command::Flag::ReadOnly;
+use crate::command::{Command, Done, Fail, Flow, ReadCall, Run};
+use crate::search::{
+    ALL_FIELDS, Definition, DocumentIndex, EvalRules, Evaluator, FieldKind, Match, QueryKind,
+    QueryNode, QueryRules, RowValue, SortKey, distance_names, explain, parse, score, written,
+};
+
+pub const SEARCH: Command = Command {
+    name: "ft.search",
+    summary: "Searches the index with a textual query, returning either documents or just ids",
+    cost: "O(N)",
+    flags: &[ReadOnly],
+    run: Run::Read(search),
+    ..LOOKS
+};
+
+pub const EXPLAIN: Command = Command {
+    name: "ft.explain",
+    summary: "Returns the execution plan for a complex query",
+    run: Run::Read(explain_query),
+    ..LOOKS
+};
+
+/// A document that a query has found.
+pub struct Hit {
+    pub doc: u64,
+    pub key: Box<[u8]>,
+    pub score: f64,
+    pub distances: Vec<(Vec<u8>, f64)>,
+    pub sort: SortKey,
+}
+
+/// What a search has found, before documents are read.
+struct Hits {
+    total: usize,
+    hits: Vec<Hit>,
+    /// They are to be sorted by a value that only documents know.
+    unsorted: bool,
+    definition: Definition,
+}
+
+pub fn no_such_index(name: &[u8]) -> Fail {
+    Fail::code(format!("{}: no such index", shown(name)))
+}
+
+fn search(call: &mut ReadCall<'_>) -> Done {
+    let args = call.args.rest();
+    let Some((name, rest)) = args.split_first() else {
+        return Err(wrong_arity("FT.SEARCH"));
+    };
+    for last in (0..TRIES).rev() {
+        // As rights and the data may be others by then, nothing is kept of a try.
+        let hits = {
+            let search = &call.server.search;
+            let catalog = search.catalog.read();
+            if catalog.get(name).is_none() || call.db.index() != 0 {
+                return Err(no_such_index(name));
+            }
+            let wish = SearchWish::parse(rest, search.dialect())?;
+            let index = catalog.get(name).expect("it was just there");
+            found(index, &wish)?
+        };
+        let wish = SearchWish::parse(rest, call.server.search.dialect())?;
+        if let Some(rows) = rows(call, name, &wish, hits, last == 0)? {
+            let (total, rows) = rows;
+            write(call.out, &wish, total, &rows);
+            break;
+        }
+    }
+    Ok(Flow::Done)
+}
+
+/// Reads a query, with the filters that stand beside it.
+fn query(index: &DocumentIndex, wish: &SearchWish<'_>) -> Result<QueryNode, Fail> {
+    let definition = &index.definition;
+    let mut in_fields = ALL_FIELDS;
+    if let Some(names) = wish.in_fields {
+        let bits = names.iter().filter_map(|name| {
+            let at = definition.field_or_path(name)?;
+            definition.fields[at].bit()
+        });
+        in_fields = bits.fold(0, |mask, bit| mask | 1 << bit);
+    }
+    let rules = QueryRules {
+        definition,
+        params: &wish.asked.params,
+        dialect: wish.asked.dialect,
+        verbatim: wish.asked.verbatim,
+        no_stopwords: wish.no_stopwords,
+        in_fields,
+    };
+    let mut node = parse(wish.asked.query, &rules).map_err(refused)?;
+    for filter in &wish.filters {
+        let field = definition.field_or_path(filter.field);
+        let range = QueryNode::new(QueryKind::Range {
+            field,
+            name: filter.field.to_vec(),
+            low: filter.low,
+            high: filter.high,
+        });
+        node = QueryNode::new(QueryKind::All(vec![node, range]));
+    }
+    Ok(node)
+}
+
+/// How results are sorted.
+enum HitOrder {
+    Score,
+    Field(usize),
+    Distance,
+    /// By what only documents know.
+    Document,
+}
+
+fn order_of(
+    index: &DocumentIndex,
+    node: &QueryNode,
+    wish: &SearchWish<'_>,
+) -> Result<HitOrder, Fail> {
+    let Some((name, _)) = wish.sort else {
+        return Ok(HitOrder::Score);
+    };
+    let mut is_distance = false;
+    distance_names(node, &mut |held| is_distance |= held == name);
+    if is_distance {
+        return Ok(HitOrder::Distance);
+    }
+    let at = index.definition.field(name).ok_or_else(|| {
+        let name = shown(name);
+        Fail::code(format!("Property `{name}` not loaded nor in schema"))
+    })?;
+    let field = &index.definition.fields[at];
+    Ok(match field.sortable || field.kind == FieldKind::Numeric {
+        true => HitOrder::Field(at),
+        false => HitOrder::Document,
+    })
+}
+
+fn found(index: &DocumentIndex, wish: &SearchWish<'_>) -> Result<Hits, Fail> {
+    let node = query(index, wish)?;
+    let order = order_of(index, &node, wish)?;
+    let scored = wish.with_scores || matches!(order, HitOrder::Score);
+    let rules = EvalRules {
+        places: scored && wish.asked.scorer.wants_places(),
+        slop: wish.slop,
+        in_order: wish.in_order,
+    };
+    let found = Evaluator::new(index, rules).run(&node);
+    let mut docs = found.docs.clone();
+    if let Some(keys) = wish.in_keys {
+        let mut wanted: Vec<u64> = keys.iter().filter_map(|key| index.doc_of(key)).collect();
+        wanted.sort_unstable();
+        docs.retain(|doc| wanted.binary_search(doc).is_ok());
+    }
+    let total = docs.len();
+    let mut hits: Vec<Hit> = Vec::new();
+    if wish.limit > 0 {
+        hits = docs
+            .into_iter()
+            .filter_map(|doc| hit(index, wish, &found, doc, &order, scored))
+            .collect();
+    }
+    let unsorted = matches!(order, HitOrder::Document);
+    if !unsorted {
+        sort(&mut hits, wish);
+        cut(&mut hits, wish);
+        for hit in &mut hits {
+            hit.key = index.docs[&hit.doc].key.clone();
+        }
+    }
+    Ok(Hits {
+        total,
+        hits,
+        unsorted,
+        definition: index.definition.clone(),
+    })
+}
+
+fn hit(
+    index: &DocumentIndex,
+    wish: &SearchWish<'_>,
+    found: &Match,
+    doc: u64,
+    order: &HitOrder,
+    scored: bool,
+) -> Option<Hit> {
+    let row = index.docs.get(&doc)?;
+    let mut hit = Hit {
+        doc,
+        key: Box::default(),
+        score: 0.0,
+        distances: Vec::new(),
+        sort: SortKey::Nothing,
+    };
+    if scored {
+        hit.score = score(wish.asked.scorer, index, found, doc, row);
+    }
+    found.each_distance(doc, &mut |name, distance| {
+        hit.distances.push((name.to_vec(), distance));
+    });
+    match order {
+        HitOrder::Field(at) => hit.sort = row.sorts[*at].clone(),
+        HitOrder::Distance => {
+            let name = wish.sort.map_or(&b""[..], |(name, _)| name);
+            let held = hit.distances.iter().find(|(held, _)| held == name);
+            hit.sort = held.map_or(SortKey::Nothing, |(_, n)| SortKey::Number(*n));
+        }
+        HitOrder::Document => hit.key = row.key.clone(),
+        HitOrder::Score => {}
+    }
+    Some(hit)
+}
+
+/// Sorts what was found; what has no value comes last either way, and among equals the older is the lesser.
+fn sort(hits: &mut [Hit], wish: &SearchWish<'_>) {
+    let Some((_, descending)) = wish.sort else {
+        hits.sort_by(|one, other| {
+            let by_score = other.score.total_cmp(&one.score);
+            by_score.then(one.doc.cmp(&other.doc))
+        });
+        return;
+    };
+    hits.sort_by(|one, other| {
+        let order = match (&one.sort, &other.sort) {
+            (SortKey::Nothing, SortKey::Nothing) => Ordering::Equal,
+            (SortKey::Nothing, _) => return Ordering::Greater,
+            (_, SortKey::Nothing) => return Ordering::Less,
+            (SortKey::Number(one), SortKey::Number(other)) => one.total_cmp(other),
+            (SortKey::Text(one), SortKey::Text(other)) => one.cmp(other),
+            (SortKey::Number(_), SortKey::Text(_)) => Ordering::Less,
+            (SortKey::Text(_), SortKey::Number(_)) => Ordering::Greater,
+        };
+        let order = order.then(one.doc.cmp(&other.doc));
+        if descending { order.reverse() } else { order }
+    });
+}
+
+fn cut(hits: &mut Vec<Hit>, wish: &SearchWish<'_>) {
+    hits.drain(..wish.offset.min(hits.len()));
+    hits.truncate(wish.limit);
+}
+
+/// Reads the documents; nothing if one has changed since it was found, and the search is to be done again.
+fn rows(
+    call: &ReadCall<'_>,
+    index: &[u8],
+    wish: &SearchWish<'_>,
+    mut found: Hits,
+    last: bool,
+) -> Result<Option<(usize, Vec<FoundRow>)>, Fail> {
+    let kind = found.definition.source;
+    let place = |hit: &Hit| (hit.key.clone(), hit.doc);
+    if found.unsorted {
+        let (name, _) = wish.sort.expect("it is sorted by a field");
+        let at = found.definition.field(name).expect("it is in the schema");
+        let path = found.definition.fields[at].path.clone();
+        for hit in &mut found.hits {
+            let (key, doc) = place(hit);
+            let at = DocumentPlace {
+                index,
+                kind,
+                key: &key,
+                doc,
+            };
+            let fate = read(call, at, &mut |document| {
+                let value = document.bytes(&path);
+                hit.sort =
+                    value.map_or(SortKey::Nothing, |text| SortKey::Text(text.as_ref().into()));
+            })?;
+            if fate == ReadFate::Changed && !last {
+                return Ok(None);
+            }
+        }
+        sort(&mut found.hits, wish);
+        cut(&mut found.hits, wish);
+    }
+    let reads = !wish.no_content && wish.wanted.as_ref().is_none_or(|wanted| !wanted.is_empty());
+    let mut rows = Vec::new();
+    for hit in found.hits {
+        let mut fields = Vec::new();
+        let at = DocumentPlace {
+            index,
+            kind,
+            key: &hit.key,
+            doc: hit.doc,
+        };
+        let fate = read(call, at, &mut |document| {
+            if !reads {
+                return;
+            }
+            fields = match &wish.wanted {
+                Some(wanted) => chosen(
+                    &found.definition,
+                    &hit,
+                    document,
+                    wanted,
+                    wish.sort.map(|(name, _)| name),
+                ),
+                None => all(&found.definition, &hit, document, wish),
+            };
+        })?;
+        match fate {
+            ReadFate::Changed if !last => return Ok(None),
+            ReadFate::Read => rows.push(FoundRow { hit, fields }),
+            ReadFate::Changed | ReadFate::Dead => {}
+        }
+    }
+    Ok(Some((found.total, rows)))
+}
+
+type Fields = Vec<(Vec<u8>, Vec<u8>)>;
+
+/// Whatever a document holds: what it was sorted by and distances first.
+fn all(
+    definition: &Definition,
+    hit: &Hit,
+    document: &dyn crate::search::Document,
+    wish: &SearchWish<'_>,
+) -> Fields {
+    let mut fields: Fields = Vec::new();
+    for (name, distance) in &hit.distances {
+        fields.push((name.clone(), written(*distance).into_bytes()));
+    }
+    let first = wish.sort.and_then(|(name, _)| definition.field(name));
+    if let Some(at) = first {
+        let field = &definition.fields[at];
+        if let Some(value) = document.bytes(&field.path) {
+            fields.push((field.name.to_vec(), value.into_owned()));
+        }
+    }
+    for (name, value) in document.all() {
+        if !fields.iter().any(|(held, _)| *held == *name) {
+            fields.push((name.into_owned(), value.into_owned()));
+        }
+    }
+    fields
+}
+
+/// The fields that RETURN names.
+fn chosen(
+    definition: &Definition,
+    hit: &Hit,
+    document: &dyn crate::search::Document,
+    wanted: &[ReturnField<'_>],
+    sorted_by: Option<&[u8]>,
+) -> Fields {
+    let value = |wanted: &ReturnField<'_>| value_of(definition, hit, document, wanted.name);
+    let is_distance = |name: &[u8]| hit.distances.iter().any(|(held, _)| held == name);
+    // Distances come first, and then what the results are sorted by.
+    let place = |wanted: &ReturnField<'_>| match wanted.name {
+        name if is_distance(name) => 0,
+        name if sorted_by == Some(name) => 1,
+        _ => 2,
+    };
+    let mut order: Vec<&ReturnField<'_>> = wanted.iter().collect();
+    order.sort_by_key(|one| place(one));
+    let found = order.into_iter().filter_map(|one| {
+        let value = value(one)?;
+        (!value.is_null()).then(|| (one.shown_as.to_vec(), value.shown()))
+    });
+    found.collect()
+}
+
+/// The value of a document by the name of an attribute, a path, or a distance.
+pub fn value_of(
+    definition: &Definition,
+    hit: &Hit,
+    document: &dyn crate::search::Document,
+    name: &[u8],
+) -> Option<RowValue> {
+    if let Some((_, distance)) = hit.distances.iter().find(|(held, _)| held == name) {
+        return Some(RowValue::Number(*distance));
+    }
+    let field = definition.field(name).map(|at| &definition.fields[at]);
+    let path = field.map_or(name, |field| &field.path);
+    let bytes = document.bytes(path)?;
+    let is_number = field.is_some_and(|field| field.kind == FieldKind::Numeric);
+    let number = is_number
+        .then(|| crate::search::number_of(&bytes))
+        .flatten();
+    Some(match number {
+        Some(n) => RowValue::Number(n),
+        None => RowValue::Text(bytes.into_owned()),
+    })
+}
+
+fn explain_query(call: &mut ReadCall<'_>) -> Done {
+    let args = call.args.rest();
+    let [name, rest @ ..] = args else {
+        return Err(wrong_arity("FT.EXPLAIN"));
+    };
+    if rest.is_empty() {
+        return Err(wrong_arity("FT.EXPLAIN"));
+    }
+    let search = &call.server.search;
+    let catalog = search.catalog.read();
+    let index = catalog.get(name).ok_or_else(|| no_such_index(name))?;
+    let wish = SearchWish::parse(rest, search.dialect())?;
+    let node = query(index, &wish)?;
+    call.out.bulk(explain(&node, &index.definition));
+    Ok(Flow::Done)
+}

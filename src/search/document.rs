@@ -1,0 +1,35 @@
+//! What an index asks of a document, whatever type of value that is.
+
+use std::borrow::Cow;
+
+use super::schema::FieldSpec;
+
+/// What stands at one attribute of a document.
+#[derive(Debug, PartialEq)]
+pub enum Datum<'a> {
+    Missing,
+    /// Bytes of which the attribute's type makes what it needs: all that hashes have.
+    Bytes(Cow<'a, [u8]>),
+    /// Several texts, as a path that ends in `[*]` finds.
+    Texts(Vec<Cow<'a, [u8]>>),
+    Numbers(Vec<f64>),
+    /// A vector as the bytes that its type has.
+    Vector(Vec<u8>),
+    /// Something that an attribute of this type can't be.
+    Unfit(String),
+}
+
+/// A name with what stands there.
+pub type Pair<'a> = (Cow<'a, [u8]>, Cow<'a, [u8]>);
+
+/// A value that can be indexed. Whoever adds a type of documents gives it this, and names it in
+/// `engine/documents.rs`.
+pub trait Document {
+    fn datum(&self, field: &FieldSpec) -> Datum<'_>;
+
+    /// The bytes at a path, for what stands beside the schema: language and score.
+    fn bytes(&self, path: &[u8]) -> Option<Cow<'_, [u8]>>;
+
+    /// All that the document holds, for replies that name no fields.
+    fn all(&self) -> Vec<Pair<'_>>;
+}

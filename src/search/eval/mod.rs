@@ -1,0 +1,369 @@
+//! What a query finds in an index: for each part of it the documents, and what their scores are made of.
+//!
+//! Parts are worked out one after another, each into a sorted list. So nothing is held of the index when it is done.
+
+mod leaf;
+mod phrase;
+mod score;
+mod vector;
+
+pub use score::{Scorer, score};
+
+use super::index::DocumentIndex;
+use super::query::{QueryKind, QueryNode};
+use leaf::{MeantWords, tags, words};
+
+/// The documents that a part of a query finds.
+#[derive(Debug)]
+pub struct Match {
+    /// In growing order, each once.
+    pub docs: Vec<u64>,
+    pub weight: f64,
+    pub kind: MatchKind,
+}
+
+#[derive(Debug)]
+pub enum MatchKind {
+    Term(TermHits),
+    /// All documents: each counts once.
+    Virtual,
+    /// A range of numbers, or places around one.
+    Number,
+    /// What is found because it is not something, or has not: it counts for nothing.
+    Silent,
+    All(Vec<Match>),
+    Any(Vec<Match>),
+    /// Words that a part of one stands for: only the first that a document holds counts.
+    First(Vec<Match>),
+    Optional(Box<Match>),
+    /// Distances of vectors, by document; and what else the documents had to be.
+    Distances {
+        name: Option<Vec<u8>>,
+        values: Vec<f64>,
+        inner: Option<Box<Match>>,
+    },
+}
+
+/// What is known of each document that holds a term.
+#[derive(Debug, Default)]
+pub struct TermHits {
+    pub idf: f64,
+    pub idf_std: f64,
+    pub freqs: Vec<u32>,
+    /// Where each one's places stand in the bytes behind, if they are wanted.
+    spans: Vec<(u32, u32)>,
+    places: Vec<u8>,
+}
+
+/// What is wanted of an evaluation.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct EvalRules {
+    /// Whether places of words matter to the score.
+    pub places: bool,
+    pub slop: Option<i64>,
+    pub in_order: bool,
+}
+
+/// Evaluates one query.
+pub struct Evaluator<'i> {
+    index: &'i DocumentIndex,
+    rules: EvalRules,
+}
+
+impl Match {
+    fn new(docs: Vec<u64>, weight: f64, kind: MatchKind) -> Self {
+        Match { docs, weight, kind }
+    }
+
+    fn nothing() -> Self {
+        Match::new(Vec::new(), 1.0, MatchKind::Silent)
+    }
+
+    /// Visits the distances of a document, with their names.
+    pub fn each_distance(&self, doc: u64, visit: &mut dyn FnMut(&[u8], f64)) {
+        match &self.kind {
+            MatchKind::All(parts) | MatchKind::Any(parts) => {
+                parts.iter().for_each(|part| part.each_distance(doc, visit));
+            }
+            MatchKind::Optional(part) => part.each_distance(doc, visit),
+            MatchKind::Distances {
+                name,
+                values,
+                inner,
+            } => {
+                if let Ok(at) = self.docs.binary_search(&doc)
+                    && let Some(name) = name
+                {
+                    visit(name, values[at]);
+                }
+                if let Some(inner) = inner {
+                    inner.each_distance(doc, visit);
+                }
+            }
+            _ => {}
+        }
+    }
+}
+
+impl<'i> Evaluator<'i> {
+    pub fn new(index: &'i DocumentIndex, rules: EvalRules) -> Self {
+        Evaluator { index, rules }
+    }
+
+    /// What a query finds.
+    pub fn run(&self, node: &QueryNode) -> Match {
+        self.eval(node, None)
+    }
+
+    /// What a part finds, among these documents if they are given.
+    fn eval(&self, node: &QueryNode, among: Option<&[u64]>) -> Match {
+        let index = self.index;
+        let found = match &node.kind {
+            QueryKind::Nothing => Match::nothing(),
+            QueryKind::Every => Match::new(self.every(among), node.weight, MatchKind::Virtual),
+            QueryKind::Word { text, expand } => self.word(node, text, *expand),
+            QueryKind::Exact(texts) => self.exact(node, texts),
+            QueryKind::All(parts) => self.all(node, parts, among),
+            QueryKind::Any(parts) => {
+                let parts = parts.iter().map(|part| self.eval(part, among));
+                any(parts.collect(), node.weight)
+            }
+            QueryKind::Not(part) => {
+                let unwanted = self.eval(part, among);
+                let docs = without(self.every(among), &unwanted.docs);
+                Match::new(docs, node.weight, MatchKind::Silent)
+            }
+            QueryKind::Optional(part) => {
+                let part = self.eval(part, among);
+                Match::new(
+                    self.every(among),
+                    node.weight,
+                    MatchKind::Optional(Box::new(part)),
+                )
+            }
+            QueryKind::Affix(affix, text) => self.terms(node, MeantWords::Affix(*affix, text)),
+            QueryKind::Pattern(pattern) => self.terms(node, MeantWords::Pattern(pattern)),
+            QueryKind::Fuzzy { text, edits } => self.terms(node, MeantWords::Fuzzy(text, *edits)),
+            QueryKind::Tag { field, tests, .. } => tags(index, *field, tests, node.weight),
+            QueryKind::Range {
+                field, low, high, ..
+            } => leaf::range(index, *field, *low, *high, node.weight),
+            QueryKind::Geo {
+                field,
+                longitude,
+                latitude,
+                radius,
+                unit,
+                ..
+            } => leaf::around(index, *field, (*longitude, *latitude), *radius, unit),
+            QueryKind::Missing(field) => {
+                let docs = index.missing[*field].iter().copied().collect();
+                Match::new(docs, node.weight, MatchKind::Silent)
+            }
+            QueryKind::Nearest(nearest) => self.nearest(node, nearest),
+            QueryKind::Within {
+                field,
+                radius,
+                blob,
+                ..
+            } => self.within(node, *field, *radius, blob, among),
+        };
+        match among {
+            Some(among) => restricted(found, among),
+            None => found,
+        }
+    }
+
+    /// All documents, or those among which others are sought.
+    fn every(&self, among: Option<&[u64]>) -> Vec<u64> {
+        match among {
+            Some(among) => among.to_vec(),
+            None => self.index.docs.keys().copied().collect(),
+        }
+    }
+
+    fn word(&self, node: &QueryNode, text: &[u8], expand: bool) -> Match {
+        let mut texts = vec![text.to_vec()];
+        if expand && let Ok(word) = std::str::from_utf8(text) {
+            let definition = &self.index.definition;
+            let language = definition.language;
+            let stems = language
+                .unwrap_or_else(crate::search::tokens::Language::english)
+                .stems();
+            if let Some(stem) = stems.of(word) {
+                texts.push([b"+", stem.as_bytes()].concat());
+                if stem != word {
+                    texts.push(stem.into_bytes());
+                }
+            }
+        }
+        let places = self.rules.places;
+        // A weight is that of the word itself.
+        let weights = std::iter::once(node.weight).chain(std::iter::repeat(1.0));
+        let found = texts
+            .iter()
+            .zip(weights)
+            .filter_map(|(text, weight)| words(self.index, text, node.mask, weight, places));
+        any(found.collect(), 1.0)
+    }
+
+    fn terms(&self, node: &QueryNode, wanted: MeantWords<'_>) -> Match {
+        let places = self.rules.places;
+        let names = wanted.among(&self.index.terms);
+        let found = names
+            .into_iter()
+            .filter_map(|name| words(self.index, name, node.mask, 1.0, places));
+        let mut found = any(found.collect(), node.weight);
+        if let MatchKind::Any(parts) = found.kind {
+            found.kind = MatchKind::First(parts);
+        }
+        found
+    }
+
+    fn exact(&self, node: &QueryNode, texts: &[Vec<u8>]) -> Match {
+        let mut parts = Vec::new();
+        for text in texts {
+            match words(self.index, text, node.mask, 1.0, true) {
+                Some(part) => parts.push(part),
+                None => return Match::nothing(),
+            }
+        }
+        let docs = common(&parts);
+        let docs = phrase::close(docs, &parts, 0, true);
+        Match::new(docs, node.weight, MatchKind::All(parts))
+    }
+
+    fn all(&self, node: &QueryNode, parts: &[QueryNode], among: Option<&[u64]>) -> Match {
+        let in_order = node.in_order.unwrap_or(self.rules.in_order);
+        let slop = node.slop.or(self.rules.slop);
+        let slop = slop
+            .filter(|slop| *slop >= 0)
+            .or(in_order.then_some(i64::MAX));
+        let inner = Evaluator {
+            index: self.index,
+            rules: EvalRules {
+                places: self.rules.places || slop.is_some(),
+                ..self.rules
+            },
+        };
+        // What says itself what it finds comes before what is sought among that.
+        let is_open = |part: &QueryNode| {
+            matches!(
+                part.kind,
+                QueryKind::Not(_)
+                    | QueryKind::Optional(_)
+                    | QueryKind::Every
+                    | QueryKind::Within { .. }
+            )
+        };
+        let mut found: Vec<Option<Match>> = parts.iter().map(|_| None).collect();
+        let mut docs: Option<Vec<u64>> = among.map(<[u64]>::to_vec);
+        for open in [false, true] {
+            for (part, found) in parts.iter().zip(&mut found) {
+                if is_open(part) == open {
+                    let part = inner.eval(part, docs.as_deref());
+                    docs = Some(match docs {
+                        Some(docs) => both(&docs, &part.docs),
+                        None => part.docs.clone(),
+                    });
+                    *found = Some(part);
+                }
+            }
+        }
+        let found: Vec<Match> = found.into_iter().flatten().collect();
+        let mut docs = docs.unwrap_or_default();
+        if let Some(slop) = slop {
+            docs = phrase::close(docs, &found, slop, in_order);
+        }
+        Match::new(docs, node.weight, MatchKind::All(found))
+    }
+}
+
+/// The documents in all of these.
+fn common(parts: &[Match]) -> Vec<u64> {
+    let mut lists: Vec<&[u64]> = parts.iter().map(|part| &part.docs[..]).collect();
+    lists.sort_by_key(|list| list.len());
+    let Some((first, rest)) = lists.split_first() else {
+        return Vec::new();
+    };
+    rest.iter()
+        .fold(first.to_vec(), |held, list| both(&held, list))
+}
+
+/// The documents in both lists.
+fn both(one: &[u64], other: &[u64]) -> Vec<u64> {
+    let (short, mut long) = match one.len() <= other.len() {
+        true => (one, other),
+        false => (other, one),
+    };
+    let mut found = Vec::with_capacity(short.len());
+    for doc in short {
+        long = &long[skip(long, *doc)..];
+        if long.first() == Some(doc) {
+            found.push(*doc);
+        }
+    }
+    found
+}
+
+/// How many come before a document, sought in growing steps.
+fn skip(list: &[u64], doc: u64) -> usize {
+    let mut step = 1;
+    while step < list.len() && list[step] < doc {
+        step *= 2;
+    }
+    let from = step / 2;
+    let to = list.len().min(step + 1);
+    from + list[from..to].partition_point(|held| *held < doc)
+}
+
+fn without(docs: Vec<u64>, unwanted: &[u64]) -> Vec<u64> {
+    let mut rest = unwanted;
+    let keep = |doc: &u64| {
+        rest = &rest[skip(rest, *doc)..];
+        rest.first() != Some(doc)
+    };
+    docs.into_iter().filter(keep).collect()
+}
+
+/// A part that finds what any of these finds. One alone is itself.
+fn any(mut parts: Vec<Match>, weight: f64) -> Match {
+    parts.retain(|part| !part.docs.is_empty());
+    match parts.len() {
+        0 => Match::nothing(),
+        1 => parts.remove(0),
+        _ => {
+            let mut docs: Vec<u64> = parts.iter().flat_map(|part| &part.docs).copied().collect();
+            docs.sort_unstable();
+            docs.dedup();
+            Match::new(docs, weight, MatchKind::Any(parts))
+        }
+    }
+}
+
+/// A part with no other documents than these. What its parts know of others does no harm.
+fn restricted(found: Match, among: &[u64]) -> Match {
+    match found.kind {
+        // What stands beside the documents goes by their places in the list.
+        MatchKind::Term(_) | MatchKind::Distances { .. } => found,
+        _ => Match {
+            docs: both(&found.docs, among),
+            ..found
+        },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lists_are_joined_and_subtracted() {
+        let (one, other) = ([1, 3, 5, 7, 9, 11], [2, 3, 9, 10, 11, 12, 13, 14]);
+        assert_eq!(both(&one, &other), [3, 9, 11]);
+        assert_eq!(both(&other, &one), [3, 9, 11]);
+        assert_eq!(both(&one, &[]), [0_u64; 0]);
+        assert_eq!(without(one.to_vec(), &other), [1, 5, 7]);
+        assert_eq!(without(other.to_vec(), &one), [2, 10, 12, 13, 14]);
+    }
+}

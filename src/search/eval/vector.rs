@@ -1,0 +1,102 @@
+//! Neighbours of vectors, found by looking at all of them.
+
+use std::collections::BinaryHeap;
+
+use super::{Evaluator, Match, MatchKind};
+use crate::search::index::Column;
+use crate::search::numbers::Ordered;
+use crate::search::query::{Nearest, QueryKind, QueryNode};
+use crate::search::vectors::Vectors;
+
+impl Evaluator<'_> {
+    fn vectors(&self, field: usize) -> Option<&Vectors> {
+        match &self.index.columns[field] {
+            Column::Vectors(vectors) => Some(vectors),
+            _ => None,
+        }
+    }
+
+    /// The nearest documents; of those that are as far, the older ones.
+    pub(super) fn nearest(&self, node: &QueryNode, wish: &Nearest) -> Match {
+        let Some(vectors) = self.vectors(wish.field) else {
+            return Match::nothing();
+        };
+        let inner = match wish.among.kind {
+            QueryKind::Every => None,
+            _ => Some(self.eval(&wish.among, None)),
+        };
+        let target = vectors.target(&wish.blob);
+        let count = usize::try_from(wish.count).unwrap_or(usize::MAX);
+        let mut held = BinaryHeap::new();
+        let mut offer = |distance: f64, doc: u64| {
+            let offered = (Ordered(distance), doc);
+            if held.len() < count {
+                held.push(offered);
+            } else if held.peek().is_some_and(|farthest| offered < *farthest) {
+                held.pop();
+                held.push(offered);
+            }
+        };
+        match &inner {
+            Some(inner) => {
+                for doc in &inner.docs {
+                    if let Some(distance) = vectors.distance(*doc, &target) {
+                        offer(distance, *doc);
+                    }
+                }
+            }
+            None => {
+                for (slot, doc) in vectors.docs().iter().enumerate() {
+                    offer(vectors.distance_at(slot, &target), *doc);
+                }
+            }
+        }
+        let found = held.into_iter().map(|(distance, doc)| (doc, distance.0));
+        distances(node, found.collect(), inner.map(Box::new))
+    }
+
+    /// The documents within a radius.
+    pub(super) fn within(
+        &self,
+        node: &QueryNode,
+        field: usize,
+        radius: f64,
+        blob: &[u8],
+        among: Option<&[u64]>,
+    ) -> Match {
+        let Some(vectors) = self.vectors(field) else {
+            return Match::nothing();
+        };
+        let target = vectors.target(blob);
+        let mut found = Vec::new();
+        match among {
+            Some(among) => {
+                for doc in among {
+                    if let Some(distance) = vectors.distance(*doc, &target) {
+                        found.push((*doc, distance));
+                    }
+                }
+            }
+            None => {
+                let slots = vectors.docs().iter().enumerate();
+                found.extend(slots.map(|(slot, doc)| (*doc, vectors.distance_at(slot, &target))));
+            }
+        }
+        found.retain(|(_, distance)| *distance <= radius);
+        distances(node, found, None)
+    }
+}
+
+fn distances(node: &QueryNode, mut found: Vec<(u64, f64)>, inner: Option<Box<Match>>) -> Match {
+    found.sort_unstable_by_key(|(doc, _)| *doc);
+    let (docs, values) = found.into_iter().unzip();
+    Match::new(
+        docs,
+        node.weight,
+        MatchKind::Distances {
+            name: node.distance_as.clone(),
+            values,
+            inner,
+        },
+    )
+}

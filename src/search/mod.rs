@@ -1,0 +1,36 @@
+//! Indexes over documents, and what is asked of them: plain data, without keys, locks of keys, or clients.
+//!
+//! The floors above say which keys have changed, and hand over their values as [`Document`]s; what FT.SEARCH and
+//! FT.AGGREGATE reply is put together in `commands/search`.
+
+mod catalog;
+mod document;
+mod eval;
+mod expr;
+mod grammar;
+mod group;
+mod index;
+mod numbers;
+mod postings;
+mod query;
+mod schema;
+mod tokens;
+mod value;
+mod vectors;
+
+pub use catalog::{IndexCatalog, RowCursor, SearchSettings, Searches};
+pub use document::{Datum, Document, Pair};
+pub use eval::{EvalRules, Evaluator, Match, Scorer, score};
+pub use expr::{Expression, Row};
+pub use grammar::{Refusal, Words, definition, fields};
+pub use group::{Reducer, ReducerKind, RowGroup};
+pub use index::{BuildProgress, Column, DocRow, DocumentIndex, Failures, SortKey};
+pub use numbers::{geo_of, number_of};
+pub use query::{
+    ALL_FIELDS, Params, QueryKind, QueryNode, QueryRules, distance_names, explain, parse,
+};
+pub use schema::{
+    Definition, FieldKind, FieldSpec, GraphWish, Metric, Numeral, SourceKind, VectorSpec,
+};
+pub use tokens::Language;
+pub use value::{RowValue, written};
