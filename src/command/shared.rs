@@ -19,7 +19,7 @@ use super::{Fail, Registry};
 use crate::acl::{Log, Users};
 use crate::config::Config;
 use crate::config::values::Share;
-use crate::engine::Rules;
+use crate::engine::{Garbage, Rules};
 use crate::journal::Journal;
 use crate::persist::Store;
 use crate::pubsub::{Broker, Mailbox, Tracking};
@@ -102,14 +102,16 @@ impl Shared {
     /// Tells of changed indexes: units that change keys, and the data files.
     pub fn publish_indexes(&self, catalog: &IndexCatalog) {
         self.search.settle(catalog);
-        self.store.set_searches(catalog.makings());
+        self.store.set_searches(catalog.outline());
     }
 
-    /// Drops all indexes: their keys have gone.
-    pub fn forget_indexes(&self) {
+    /// Drops all indexes, as their keys have gone: what is left of them is garbage.
+    pub fn forget_indexes(&self) -> Garbage {
         let mut catalog = self.search.catalog.write();
-        catalog.clear();
+        let gone = catalog.take();
         self.publish_indexes(&catalog);
+        self.search.drop_cursors(None);
+        Garbage::Indexes(gone)
     }
 
     /// Bytes kept for slow replicas alone.

@@ -4,6 +4,7 @@ use super::entry::Entry;
 use super::log::Log;
 use super::table::Table;
 use crate::config::EventClasses;
+use crate::search::LiveIndex;
 use crate::types::{Bstr, Kind, Value};
 use crate::util::crash;
 
@@ -71,6 +72,7 @@ pub enum Garbage {
     /// A part of a collection.
     Value(Value),
     Table(Table),
+    Indexes(Vec<LiveIndex>),
 }
 
 impl Garbage {
@@ -79,6 +81,7 @@ impl Garbage {
         match self {
             Garbage::Entry(_) | Garbage::Value(_) => 1,
             Garbage::Table(table) => table.len() as u64,
+            Garbage::Indexes(_) => 0,
         }
     }
 
@@ -88,6 +91,7 @@ impl Garbage {
             Garbage::Entry(entry) => entry.value().free_effort(),
             Garbage::Value(value) => value.free_effort(),
             Garbage::Table(table) => table.len(),
+            Garbage::Indexes(indexes) => indexes.iter().map(|index| index.docs.len()).sum(),
         }
     }
 }

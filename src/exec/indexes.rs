@@ -29,10 +29,6 @@ impl Worker {
     #[cold]
     pub(super) fn index_changes(&self, locked: &mut Locked<'_>, effects: &mut Effects) {
         let mut keys = std::mem::take(&mut effects.indexed);
-        if effects.flushed {
-            self.shared.forget_indexes();
-            return;
-        }
         let search = &self.shared.search;
         if std::mem::take(&mut effects.reindex) {
             let mut catalog = search.catalog.write();
@@ -43,10 +39,8 @@ impl Worker {
             keys.sort_unstable();
             keys.dedup();
         }
-        {
-            let catalog = search.catalog.read();
-            keys.retain(|key| catalog.covers(key));
-        }
+        let covered = search.covered();
+        keys.retain(|key| covered.covers(key));
         if keys.is_empty() {
             return;
         }
@@ -145,14 +139,10 @@ fn some_keys(search: &Searches, engine: &Engine, id: usize, at: usize) -> usize 
     };
     let top = at.min(table.len());
     let from = top.saturating_sub(BUILD_KEYS);
-    let keys: Vec<(usize, Bstr)> = {
-        let catalog = search.catalog.read();
-        let named = (from..top).map(|at| (at, table.at(at).key_name()));
-        named
-            .filter(|(_, key)| catalog.covers(key))
-            .map(|(at, key)| (at, Bstr::new(key)))
-            .collect()
-    };
+    let covered = search.covered();
+    let named = (from..top).map(|at| (at, table.at(at).key_name()));
+    let own = named.filter(|(_, key)| covered.covers(key));
+    let keys: Vec<(usize, Bstr)> = own.map(|(at, key)| (at, Bstr::new(key))).collect();
     if !keys.is_empty() {
         index_keys(&mut search.catalog.write(), table, &keys, now);
     }

@@ -173,7 +173,7 @@ impl Worker {
         }
         if wish.flush {
             self.engine.clear(Patience::of_this_thread());
-            self.shared.forget_indexes();
+            drop(self.shared.forget_indexes());
         }
         self.replaying(stage, &wish, |apply| {
             store.reload(wish.from_log, wish.merge, apply)

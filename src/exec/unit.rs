@@ -4,6 +4,7 @@
 
 use smallvec::SmallVec;
 
+use super::aside::Aside;
 use super::park::{Parked, Sleep};
 use super::{Look, Worker};
 use crate::acl::User;
@@ -15,6 +16,7 @@ use crate::config::EventClasses;
 use crate::engine::{Db, Effects, Hashed, Locked, Patience, ShardKey, ShardSet, Shards, Wanted};
 use crate::resp::Reply;
 use crate::util::crash;
+use crate::util::turns::Turns;
 
 /// Shards locked and what was done to them so far.
 pub(super) struct Unit<'w> {
@@ -100,6 +102,8 @@ pub(super) enum Ran {
     Flow(Flow),
     /// It went to sleep while its locks were held.
     Asleep(Box<Sleep>),
+    /// It was left half-way, holding nothing.
+    Left(Box<Aside>),
     /// The guards have moved since they were asked, and nothing was done.
     Moved,
 }
@@ -115,6 +119,9 @@ impl Worker {
         let entry = look.entry;
         match entry.command.run {
             Run::Session(_) | Run::Container => self.run_session(session, entry, argv, out),
+            Run::Read(_) if matches!(entry.command.plan, Plan::Aside) => {
+                self.run_aside(session, look, argv, out)
+            }
             Run::Read(_) => {
                 let call = Call::looked(session, look, argv);
                 let mut unit = self.begin(call.shards())?;
@@ -153,6 +160,26 @@ impl Worker {
                 self.commit(unit, Some(session.client.id));
                 ran
             }
+        }
+    }
+
+    fn run_aside(
+        &self,
+        session: &mut Session,
+        look: Look,
+        argv: &[&[u8]],
+        out: &mut Reply,
+    ) -> Result<Ran, Fail> {
+        if self.guards_moved() {
+            return Ok(Ran::Moved);
+        }
+        let resp3 = out.resp3();
+        match self.begin_aside(session, look.entry, argv, resp3) {
+            Ok(ended) => {
+                out.raw(&ended.reply.into_bytes());
+                ended.done.map(Ran::Flow)
+            }
+            Err(aside) => Ok(Ran::Left(aside)),
         }
     }
 
@@ -306,6 +333,7 @@ impl Worker {
                 entry,
                 server,
                 user,
+                turns: &Turns::none(),
             }),
             Run::Write(run) => run(&mut WriteCall {
                 woken,

@@ -17,6 +17,7 @@ use crate::config::special::reason;
 use crate::config::{Config, MaxmemoryPolicy};
 use crate::engine::{Census, Engine, Patience};
 use crate::journal::Journal;
+use crate::search::Outline;
 use crate::util::clock;
 use crate::util::ranked::{Mutex, MutexGuard, rank};
 
@@ -49,8 +50,8 @@ pub struct Store {
     /// Whether the server's end must leave a snapshot of the last edit.
     saves_at_end: AtomicBool,
     functions: Mutex<Vec<Vec<u8>>, { rank("saved functions") }>,
-    /// Commands that make indexes again.
-    searches: Mutex<Vec<Vec<Vec<u8>>>, { rank("saved indexes") }>,
+    /// What is written of indexes.
+    searches: Mutex<Outline, { rank("saved indexes") }>,
     /// Those that a snapshot brought and that nobody has compiled yet.
     pub(super) loaded_functions: Mutex<Vec<Vec<u8>>, { rank("loaded functions") }>,
     /// Whether [`Store::trouble`] is worth a closer look.
@@ -278,13 +279,13 @@ impl Store {
                 true => Vec::new(),
                 false => self.functions(),
             },
-            searches: self.searches.lock().clone(),
+            searches: self.searches.lock().clone().makings(),
         }
     }
 
-    /// Commands that make indexes again, to be written from now on.
-    pub fn set_searches(&self, makings: Vec<Vec<Vec<u8>>>) {
-        *self.searches.lock() = makings;
+    /// Indexes, to be written from now on.
+    pub fn set_searches(&self, outline: Outline) {
+        *self.searches.lock() = outline;
     }
 
     /// Libraries that a snapshot brought, to be compiled.

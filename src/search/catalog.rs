@@ -1,18 +1,14 @@
-//! All indexes, and what stands beside them: aliases, dictionaries, cursors, settings.
-//!
-//! There is one lock, which units take while they hold their shards: all keys that a unit has changed are indexed anew
-//! under one hold of it, so that searches see the unit whole or not at all.
+//! All indexes, and what stands beside them: aliases and dictionaries.
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use hashbrown::HashMap;
 
 use super::document::Document;
-use super::expr::Row;
-use super::index::{BuildProgress, DocumentIndex};
+use super::live::{BuildProgress, LiveIndex};
 use super::schema::{Definition, SourceKind};
-use crate::util::ranked::{Mutex, RwLock, rank};
+use crate::types::{OrdMap, OrdSet};
 
 /// A command that makes a part of the catalog again.
 pub type Making = Vec<Vec<u8>>;
@@ -22,30 +18,42 @@ pub type Find<'f> = &'f dyn Fn(SourceKind, &mut dyn FnMut(&dyn Document));
 
 #[derive(Default)]
 pub struct IndexCatalog {
-    pub indexes: BTreeMap<Box<[u8]>, DocumentIndex>,
+    pub indexes: BTreeMap<Box<[u8]>, LiveIndex>,
     /// Other names of indexes.
-    pub aliases: BTreeMap<Box<[u8]>, Box<[u8]>>,
-    pub dictionaries: BTreeMap<Box<[u8]>, BTreeSet<Box<[u8]>>>,
+    pub aliases: OrdMap<Box<[u8]>, Box<[u8]>>,
+    pub dictionaries: OrdMap<Box<[u8]>, OrdSet<Box<[u8]>>>,
     /// Counts indexes as they are made, so that one is not taken for another of its name.
     made: u64,
     ids: HashMap<Box<[u8]>, u64>,
 }
 
 impl IndexCatalog {
-    /// The index of this name or alias.
-    pub fn get(&self, name: &[u8]) -> Option<&DocumentIndex> {
-        let name = self.aliases.get(name).map_or(name, |name| name);
-        self.indexes.get(name)
+    /// Takes everything out: what is made later is not taken for it.
+    pub fn take(&mut self) -> Vec<LiveIndex> {
+        let made = self.made;
+        let gone = std::mem::replace(
+            self,
+            IndexCatalog {
+                made,
+                ..IndexCatalog::default()
+            },
+        );
+        gone.indexes.into_values().collect()
     }
 
-    pub fn get_mut(&mut self, name: &[u8]) -> Option<&mut DocumentIndex> {
-        let name = self.aliases.get(name).map_or(name, |name| name);
-        self.indexes.get_mut(name)
+    /// The index of this name or alias.
+    pub fn get(&self, name: &[u8]) -> Option<&LiveIndex> {
+        self.indexes.get(self.resolved(name))
+    }
+
+    /// The index's own name, if this is an alias.
+    pub fn resolved<'n>(&'n self, name: &'n [u8]) -> &'n [u8] {
+        self.aliases.get(name).map_or(name, |name| name)
     }
 
     pub fn create(&mut self, definition: Definition, total: u64) {
         let name = definition.name.clone();
-        let mut index = DocumentIndex::new(definition);
+        let mut index = LiveIndex::new(definition);
         if !index.definition.skip_initial_scan {
             index.building = Some(BuildProgress { seen: 0, total });
         }
@@ -54,38 +62,35 @@ impl IndexCatalog {
         self.indexes.insert(name, index);
     }
 
-    /// Puts a wider definition in the place of an index's, to be built again.
-    pub fn widen(&mut self, definition: Definition, total: u64) {
+    /// Puts a wider definition in the place of an index's, whose documents are to be read again.
+    pub fn widen(&mut self, definition: Definition, total: Option<u64>) {
         let name = definition.name.clone();
         if let Some(index) = self.indexes.get_mut(&name) {
             index.widen(definition);
-            index.building = Some(BuildProgress { seen: 0, total });
+            if let Some(total) = total {
+                index.building = Some(BuildProgress { seen: 0, total });
+            }
             self.made += 1;
             self.ids.insert(name, self.made);
         }
     }
 
     /// Drops an index with its aliases; its keys stay.
-    pub fn drop_index(&mut self, name: &[u8]) -> Option<DocumentIndex> {
-        let name = self.aliases.get(name).map_or(name, |name| name);
-        let name: Box<[u8]> = name.into();
-        self.aliases.retain(|_, index| *index != name);
+    pub fn drop_index(&mut self, name: &[u8]) -> Option<LiveIndex> {
+        let name: Box<[u8]> = self.resolved(name).into();
+        let own = self.aliases.iter().filter(|(_, index)| **index == name);
+        let own: Vec<Box<[u8]>> = own.map(|(alias, _)| alias.clone()).collect();
+        for alias in own {
+            self.aliases.remove(&alias);
+        }
         self.ids.remove(&name);
         self.indexes.remove(&name)
     }
 
-    pub fn clear(&mut self) {
-        self.indexes.clear();
-        self.aliases.clear();
-        self.dictionaries.clear();
-        self.ids.clear();
-    }
-
-    /// Whether an index has keys of this name.
-    pub fn covers(&self, key: &[u8]) -> bool {
-        self.indexes
-            .values()
-            .any(|index| index.definition.covers(key))
+    /// What is covered by indexes: the beginnings of keys.
+    pub fn covered(&self) -> Covered {
+        let definitions = self.indexes.values().map(|index| &index.definition);
+        Covered::new(definitions.flat_map(|definition| definition.prefixes.iter()))
     }
 
     /// Indexes a key anew wherever it belongs.
@@ -104,11 +109,10 @@ impl IndexCatalog {
         }
     }
 
-    /// Indexes a key that was there before an index, unless it has been indexed since: then it is as it was.
+    /// Indexes a key that was there before an index, or before it was widened, unless it has been indexed since.
     pub fn build(&mut self, key: &[u8], find: Find<'_>) {
         for index in self.indexes.values_mut() {
-            let wants = index.building.is_some() && index.definition.covers(key);
-            if wants && index.doc_of(key).is_none() {
+            if index.wants(key) {
                 find(index.definition.source, &mut |document| {
                     index.set(key, document)
                 });
@@ -155,113 +159,98 @@ impl IndexCatalog {
     /// Empties every index, to be built again.
     pub fn begin_anew(&mut self, total: u64) {
         for index in self.indexes.values_mut() {
-            index.widen(index.definition.clone());
+            index.begin_anew();
             index.building = Some(BuildProgress { seen: 0, total });
         }
     }
 
+    /// What is written to files of it.
+    pub fn outline(&self) -> Outline {
+        let indexes = self.indexes.values();
+        Outline {
+            definitions: indexes.map(|index| index.definition.clone()).collect(),
+            aliases: self.aliases.clone(),
+            dictionaries: self.dictionaries.clone(),
+        }
+    }
+}
+
+/// What is written to files of the catalog. Making one costs little: it shares the parts.
+#[derive(Clone, Debug, Default)]
+pub struct Outline {
+    definitions: Vec<Arc<Definition>>,
+    aliases: OrdMap<Box<[u8]>, Box<[u8]>>,
+    dictionaries: OrdMap<Box<[u8]>, OrdSet<Box<[u8]>>>,
+}
+
+impl Outline {
     /// The commands that make the catalog again.
     pub fn makings(&self) -> Vec<Making> {
         let mut makings = Vec::new();
-        for index in self.indexes.values() {
+        for definition in &self.definitions {
             let mut making = vec![b"FT.CREATE".to_vec()];
-            making.extend(index.definition.words.iter().cloned());
+            making.extend(definition.words.iter().cloned());
             makings.push(making);
         }
-        for (alias, name) in &self.aliases {
+        for (alias, name) in self.aliases.iter() {
             makings.push(vec![b"FT.ALIASADD".to_vec(), alias.to_vec(), name.to_vec()]);
         }
-        for (name, words) in &self.dictionaries {
+        for (name, words) in self.dictionaries.iter() {
             let mut making = vec![b"FT.DICTADD".to_vec(), name.to_vec()];
-            making.extend(words.iter().map(|word| word.to_vec()));
+            making.extend(words.keys().map(|word| word.to_vec()));
             makings.push(making);
         }
         makings
     }
 }
 
-/// Rows that are still to be read.
-pub struct RowCursor {
-    pub index: Box<[u8]>,
-    pub rows: VecDeque<Row>,
-    /// Rows at once unless told otherwise.
-    pub count: usize,
-    pub idle_ms_max: u64,
-    pub used_ms: u64,
-}
+/// Beginnings of keys, none of which begins with another: in order.
+#[derive(Debug, Default)]
+pub struct Covered(Vec<Box<[u8]>>);
 
-/// FT.CONFIG.
-#[derive(Clone, Debug)]
-pub struct SearchSettings(pub BTreeMap<String, String>);
-
-/// The settings that there are, as RediSearch has them.
-const SETTINGS: &[(&str, &str)] = &[
-    ("DEFAULT_DIALECT", "1"),
-    ("MAXAGGREGATERESULTS", "unlimited"),
-    ("MAXEXPANSIONS", "200"),
-    ("MAXPREFIXEXPANSIONS", "200"),
-    ("MAXSEARCHRESULTS", "1000000"),
-    ("MINPREFIX", "2"),
-    ("MINSTEMLEN", "4"),
-    ("ON_TIMEOUT", "return"),
-    ("TIMEOUT", "500"),
-];
-
-impl Default for SearchSettings {
-    fn default() -> Self {
-        let pairs = SETTINGS.iter();
-        SearchSettings(
-            pairs
-                .map(|(name, value)| ((*name).into(), (*value).into()))
-                .collect(),
-        )
-    }
-}
-
-/// All that searches need of the server.
-#[derive(Default)]
-pub struct Searches {
-    pub catalog: RwLock<IndexCatalog, { rank("search indexes") }>,
-    /// Whether there is any index.
-    active: AtomicBool,
-    /// Whether a thread builds indexes.
-    pub builder: AtomicBool,
-    pub cursors: Mutex<HashMap<u64, RowCursor>, { rank("search cursors") }>,
-    pub settings: Mutex<SearchSettings, { rank("search settings") }>,
-    pub searches: AtomicU64,
-}
-
-impl Searches {
-    /// Whether changed keys are to be told of. It changes while all shards are locked.
-    #[inline]
-    pub fn is_active(&self) -> bool {
-        self.active.load(Ordering::Relaxed)
-    }
-
-    /// Notes whether there is any index.
-    pub fn settle(&self, catalog: &IndexCatalog) {
-        let active = !catalog.indexes.is_empty();
-        self.active.store(active, Ordering::Relaxed);
-    }
-
-    /// The dialect of queries that name none.
-    pub fn dialect(&self) -> u8 {
-        let settings = self.settings.lock();
-        let dialect = settings.0.get("DEFAULT_DIALECT");
-        dialect.and_then(|text| text.parse().ok()).unwrap_or(1)
-    }
-
-    /// Keeps rows for a client, and returns the number by which it asks for them.
-    pub fn keep(&self, cursor: RowCursor) -> u64 {
-        let mut cursors = self.cursors.lock();
-        let now_ms = cursor.used_ms;
-        cursors.retain(|_, held| now_ms.saturating_sub(held.used_ms) < held.idle_ms_max);
-        loop {
-            let id = crate::util::chance::within(1..1 << 31) as u64;
-            if !cursors.contains_key(&id) {
-                cursors.insert(id, cursor);
-                return id;
+impl Covered {
+    fn new<'p>(prefixes: impl Iterator<Item = &'p Box<[u8]>>) -> Self {
+        let mut prefixes: Vec<&Box<[u8]>> = prefixes.collect();
+        prefixes.sort_unstable();
+        let mut held: Vec<Box<[u8]>> = Vec::new();
+        for prefix in prefixes {
+            if !held.last().is_some_and(|last| prefix.starts_with(last)) {
+                held.push(prefix.clone());
             }
         }
+        Covered(held)
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// Whether an index has keys of this name.
+    pub fn covers(&self, key: &[u8]) -> bool {
+        let at = self.0.partition_point(|prefix| **prefix <= *key);
+        at > 0 && key.starts_with(&self.0[at - 1])
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn keys_are_covered_by_their_beginnings() {
+        let prefixes: [Box<[u8]>; 4] = [
+            b"b:"[..].into(),
+            b"a:"[..].into(),
+            b"a:1"[..].into(),
+            b"c"[..].into(),
+        ];
+        let covered = Covered::new(prefixes.iter());
+        assert_eq!(covered.0.len(), 3);
+        let is = |key: &[u8]| covered.covers(key);
+        assert!(is(b"a:") && is(b"a:2") && is(b"a:1") && is(b"b:x") && is(b"c"));
+        assert!(!is(b"a") && !is(b"") && !is(b"b") && !is(b"d") && !is(b"aa:"));
+        let every: [Box<[u8]>; 2] = [b""[..].into(), b"x"[..].into()];
+        assert!(Covered::new(every.iter()).covers(b"") && Covered::new(every.iter()).covers(b"y"));
+        assert!(!Covered::default().covers(b"") && Covered::default().is_empty());
     }
 }

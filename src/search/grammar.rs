@@ -1,5 +1,7 @@
 //! The grammar of FT.CREATE and of what FT.ALTER adds.
 
+use std::ops::RangeInclusive;
+
 use super::schema::{
     Definition, FieldKind, FieldSpec, GraphWish, Metric, Numeral, SourceKind, VectorSpec,
 };
@@ -74,6 +76,15 @@ impl<'a> Words<'a> {
         match number::parse_i64(text) {
             None => Err(unconverted(option)),
             Some(n) => u64::try_from(n).map_err(|_| out_of_bounds(option)),
+        }
+    }
+
+    /// A number within bounds.
+    pub fn count_in(&mut self, option: &str, bounds: RangeInclusive<u64>) -> Result<u64, Refusal> {
+        let count = self.count(option)?;
+        match bounds.contains(&count) {
+            true => Ok(count),
+            false => Err(out_of_bounds(option)),
         }
     }
 

@@ -5,6 +5,10 @@ use hashbrown::{HashMap, HashSet};
 use super::expr::Row;
 use super::grammar::Refusal;
 use super::value::RowValue;
+use crate::util::turns::Turns;
+
+/// Grouping a row is so many units of work.
+const ROW_UNITS: usize = 4;
 
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum ReducerKind {
@@ -62,10 +66,11 @@ pub struct RowGroup {
 
 impl RowGroup {
     /// Makes one row of each group, in the order in which groups were met.
-    pub fn reduce(&self, rows: Vec<Row>) -> Result<Vec<Row>, Refusal> {
+    pub fn reduce(&self, rows: Vec<Row>, turns: &Turns<'_>) -> Result<Vec<Row>, Refusal> {
         let mut places: HashMap<Vec<Vec<u8>>, usize> = HashMap::new();
         let mut groups: Vec<(Row, Vec<Row>)> = Vec::new();
         for row in rows {
+            turns.tick(ROW_UNITS);
             let value = |name: &Vec<u8>| row.get(name).cloned().unwrap_or_default();
             let values: Vec<RowValue> = self.properties.iter().map(value).collect();
             let key = values.iter().map(RowValue::shown).collect();
@@ -78,6 +83,7 @@ impl RowGroup {
         }
         let reduced = groups.into_iter().map(|(mut row, members)| {
             for reducer in &self.reducers {
+                turns.tick(ROW_UNITS * members.len());
                 row.set(&reducer.name, reducer.of(&members));
             }
             row

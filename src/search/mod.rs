@@ -5,26 +5,30 @@
 
 mod catalog;
 mod document;
+mod draft;
 mod eval;
 mod expr;
 mod grammar;
 mod group;
 mod index;
+mod live;
 mod numbers;
 mod postings;
 mod query;
 mod schema;
+mod searches;
 mod tokens;
 mod value;
 mod vectors;
 
-pub use catalog::{IndexCatalog, RowCursor, SearchSettings, Searches};
+pub use catalog::{Covered, IndexCatalog, Making, Outline};
 pub use document::{Datum, Document, Pair};
-pub use eval::{EvalRules, Evaluator, Match, Scorer, score};
+pub use eval::{Effort, EvalRules, Evaluator, Match, Scorer, score};
 pub use expr::{Expression, Row};
 pub use grammar::{Refusal, Words, definition, fields};
 pub use group::{Reducer, ReducerKind, RowGroup};
-pub use index::{BuildProgress, Column, DocRow, DocumentIndex, Failures, SortKey};
+pub use index::{Column, DocRow, DocumentIndex, SortKey};
+pub use live::{BuildProgress, Failures, LiveIndex};
 pub use numbers::{geo_of, number_of};
 pub use query::{
     ALL_FIELDS, Params, QueryKind, QueryNode, QueryRules, distance_names, explain, parse,
@@ -32,5 +36,6 @@ pub use query::{
 pub use schema::{
     Definition, FieldKind, FieldSpec, GraphWish, Metric, Numeral, SourceKind, VectorSpec,
 };
+pub use searches::{CURSORS_MAX, RowCursor, SearchSettings, Searches};
 pub use tokens::Language;
 pub use value::{RowValue, written};

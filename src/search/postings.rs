@@ -1,6 +1,9 @@
 //! Posting lists: the documents that hold a term or a tag, by growing number, in blocks of packed bytes.
 //!
-//! Numbers only ever grow, so a list is written at its end alone. What has died stays until the list is swept.
+//! Numbers only ever grow, so a list is written at its end alone. What has died stays until the list is swept. Copies share
+//! the blocks that are full.
+
+use triomphe::Arc;
 
 /// Entries of a block. A seek unpacks half of one on average.
 const BLOCK_ENTRIES: u16 = 128;
@@ -98,41 +101,42 @@ fn take_number(rest: &mut &[u8]) -> u64 {
 /// A posting list.
 #[derive(Clone, Debug, Default)]
 pub struct Postings {
-    blocks: Vec<PostingBlock>,
-    len: usize,
+    full: Vec<Arc<PostingBlock>>,
+    last: PostingBlock,
 }
 
 impl Postings {
     /// Documents in the list, those included that have died since it was swept.
     pub fn len(&self) -> usize {
-        self.len
+        self.full.len() * usize::from(BLOCK_ENTRIES) + usize::from(self.last.entries)
     }
 
     pub fn is_empty(&self) -> bool {
-        self.len == 0
+        self.len() == 0
     }
 
     pub fn blocks(&self) -> usize {
-        self.blocks.len()
+        self.full.len() + usize::from(self.last.entries > 0)
     }
 
     pub fn bytes(&self) -> usize {
-        let blocks = self.blocks.iter();
-        let held: usize = blocks.map(|block| block.bytes.capacity()).sum();
-        held + self.blocks.capacity() * size_of::<PostingBlock>()
+        let each = size_of::<PostingBlock>() + size_of::<usize>();
+        let held: usize = self.all().map(|block| block.bytes.capacity()).sum();
+        held + self.full.capacity() * size_of::<usize>()
+            + self.full.len() * each
+            + size_of::<Self>()
+    }
+
+    fn all(&self) -> impl Iterator<Item = &PostingBlock> + Clone {
+        self.full.iter().map(|block| &**block).chain([&self.last])
     }
 
     /// Adds a document, which comes after all that are there.
     pub fn push(&mut self, entry: Posting<'_>) {
-        let full = |block: &PostingBlock| block.entries == BLOCK_ENTRIES;
-        if self.blocks.last().is_none_or(full) {
-            self.blocks.push(PostingBlock {
-                first: entry.doc,
-                last: entry.doc,
-                ..PostingBlock::default()
-            });
+        let block = &mut self.last;
+        if block.entries == 0 {
+            (block.first, block.last) = (entry.doc, entry.doc);
         }
-        let block = self.blocks.last_mut().expect("one was just made");
         debug_assert!(block.entries == 0 || block.last < entry.doc);
         put_number(entry.doc - block.last, &mut block.bytes);
         put_number(u64::from(entry.freq), &mut block.bytes);
@@ -141,7 +145,10 @@ impl Postings {
         block.bytes.extend_from_slice(entry.places);
         block.last = entry.doc;
         block.entries += 1;
-        self.len += 1;
+        if block.entries == BLOCK_ENTRIES {
+            block.bytes.shrink_to_fit();
+            self.full.push(Arc::new(std::mem::take(block)));
+        }
     }
 
     /// Adds a document of which nothing more is to be known: one that has a tag.
@@ -155,7 +162,7 @@ impl Postings {
     }
 
     pub fn iter(&self) -> impl Iterator<Item = Posting<'_>> + Clone {
-        self.blocks.iter().flat_map(|block| {
+        self.all().flat_map(|block| {
             let (mut rest, mut doc) = (&block.bytes[..], block.first);
             (0..block.entries).map(move |_| {
                 doc += take_number(&mut rest);
@@ -183,9 +190,7 @@ impl Postings {
         for entry in self.iter().filter(|entry| keep(entry.doc)) {
             kept.push(entry);
         }
-        for block in &mut kept.blocks {
-            block.bytes.shrink_to_fit();
-        }
+        kept.last.bytes.shrink_to_fit();
         *self = kept;
     }
 }

@@ -1,23 +1,22 @@
-//! The vectors of one attribute, side by side, and their distances from another.
-
-use hashbrown::HashMap;
+//! The vectors of one attribute, side by side, and their distances from another. Copies share their parts.
 
 use super::schema::{Metric, Numeral, VectorSpec};
+use crate::types::{OrdMap, Rows};
 
 /// Vectors in slots; each slot belongs to one document.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Vectors {
     spec: VectorSpec,
     numbers: Numbers,
-    docs: Vec<u64>,
-    slots: HashMap<u64, usize>,
+    docs: Rows<u64>,
+    slots: OrdMap<u64, u32>,
 }
 
 /// Doubles are kept as they are, everything else as single floats, which hold it exactly.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 enum Numbers {
-    Single(Vec<f32>),
-    Double(Vec<f64>),
+    Single(Rows<f32>),
+    Double(Rows<f64>),
 }
 
 /// A vector that others are compared with.
@@ -116,11 +115,11 @@ impl Vectors {
         Vectors {
             spec,
             numbers: match spec.numeral {
-                Numeral::Float64 => Numbers::Double(Vec::new()),
-                _ => Numbers::Single(Vec::new()),
+                Numeral::Float64 => Numbers::Double(Rows::new(spec.dim)),
+                _ => Numbers::Single(Rows::new(spec.dim)),
             },
-            docs: Vec::new(),
-            slots: HashMap::new(),
+            docs: Rows::default(),
+            slots: OrdMap::new(),
         }
     }
 
@@ -129,15 +128,20 @@ impl Vectors {
     }
 
     pub fn is_empty(&self) -> bool {
-        self.docs.is_empty()
+        self.len() == 0
+    }
+
+    /// Whether a document has one.
+    pub fn has(&self, doc: u64) -> bool {
+        self.slots.contains_key(&doc)
     }
 
     pub fn bytes(&self) -> usize {
         let numbers = match &self.numbers {
-            Numbers::Single(numbers) => numbers.capacity() * size_of::<f32>(),
-            Numbers::Double(numbers) => numbers.capacity() * size_of::<f64>(),
+            Numbers::Single(numbers) => numbers.heap_bytes(),
+            Numbers::Double(numbers) => numbers.heap_bytes(),
         };
-        numbers + self.docs.capacity() * size_of::<u64>() + self.slots.capacity() * 17
+        numbers + self.docs.heap_bytes() + self.slots.heap_bytes()
     }
 
     /// Reads a vector that documents are compared with.
@@ -165,12 +169,13 @@ impl Vectors {
     pub fn insert(&mut self, doc: u64, blob: &[u8]) {
         let read = self.target(blob);
         match (&mut self.numbers, read) {
-            (Numbers::Single(held), VectorTarget::Single(numbers)) => held.extend(numbers),
-            (Numbers::Double(held), VectorTarget::Double(numbers)) => held.extend(numbers),
+            (Numbers::Single(held), VectorTarget::Single(numbers)) => held.push(numbers),
+            (Numbers::Double(held), VectorTarget::Double(numbers)) => held.push(numbers),
             _ => unreachable!("a target is read as the vectors are held"),
         }
-        self.slots.insert(doc, self.docs.len());
-        self.docs.push(doc);
+        let slot = u32::try_from(self.docs.len()).expect("no index has billions of vectors");
+        self.slots.insert(doc, slot);
+        self.docs.push([doc]);
     }
 
     /// Takes a document's vector out; the last one moves to its place.
@@ -178,46 +183,38 @@ impl Vectors {
         let Some(slot) = self.slots.remove(&doc) else {
             return;
         };
-        let (dim, last) = (self.spec.dim, self.docs.len() - 1);
-        let (from, to) = (last * dim, slot * dim);
+        let at = slot as usize;
         match &mut self.numbers {
-            Numbers::Single(held) => {
-                held.copy_within(from..from + dim, to);
-                held.truncate(from);
-            }
-            Numbers::Double(held) => {
-                held.copy_within(from..from + dim, to);
-                held.truncate(from);
-            }
+            Numbers::Single(held) => held.swap_remove(at),
+            Numbers::Double(held) => held.swap_remove(at),
         }
-        self.docs.swap_remove(slot);
-        if slot < last {
-            self.slots.insert(self.docs[slot], slot);
+        self.docs.swap_remove(at);
+        if at < self.docs.len() {
+            self.slots.insert(self.doc_at(at), slot);
         }
     }
 
-    /// The documents that have one, in no order.
-    pub fn docs(&self) -> &[u64] {
-        &self.docs
+    /// The document whose vector is in a slot.
+    pub fn doc_at(&self, slot: usize) -> u64 {
+        self.docs.at(slot)[0]
     }
 
     /// How far a document's vector is from the target.
     pub fn distance(&self, doc: u64, target: &VectorTarget) -> Option<f64> {
         let slot = *self.slots.get(&doc)?;
-        Some(self.distance_at(slot, target))
+        Some(self.distance_at(slot as usize, target))
     }
 
     /// How far the vector in a slot is from the target.
     pub fn distance_at(&self, slot: usize, target: &VectorTarget) -> f64 {
-        let range = slot * self.spec.dim..(slot + 1) * self.spec.dim;
         match (&self.numbers, target) {
             (Numbers::Single(held), VectorTarget::Single(target)) => match self.spec.metric {
-                Metric::L2 => f64::from(square_single(&held[range], target)),
-                _ => f64::from(1.0 - dot_single(&held[range], target)),
+                Metric::L2 => f64::from(square_single(held.at(slot), target)),
+                _ => f64::from(1.0 - dot_single(held.at(slot), target)),
             },
             (Numbers::Double(held), VectorTarget::Double(target)) => match self.spec.metric {
-                Metric::L2 => square_double(&held[range], target),
-                _ => 1.0 - dot_double(&held[range], target),
+                Metric::L2 => square_double(held.at(slot), target),
+                _ => 1.0 - dot_double(held.at(slot), target),
             },
             _ => unreachable!("a target is read as the vectors are held"),
         }

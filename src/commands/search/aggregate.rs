@@ -1,11 +1,13 @@
 //! FT.AGGREGATE: rows of what a query finds, and what steps make of them.
 
-use super::find::{Hit, no_such_index, value_of};
-use super::load::{DocumentPlace, ReadFate, TRIES, read};
+use std::sync::Arc;
+
+use super::find::{Hit, effort, frozen, value_of};
+use super::load::{DocumentPlace, READ_UNITS, ReadFate, Tries, read};
 use super::options::{QueryOptions, unknown};
 use super::pipeline::{RowFlow, RowStep, property};
 use super::reply::write_rows;
-use super::{LOOKS, refused, shown, wrong_arity};
+use super::{SEARCHES, refused, shown, wrong_arity};
 use crate::command::Flag::ReadOnly;
 use crate::command::{Command, Done, Fail, Flow, ReadCall, Run};
 use crate::search::{
@@ -19,7 +21,7 @@ pub const AGGREGATE: Command = Command {
     cost: "O(1)",
     flags: &[ReadOnly],
     run: Run::Read(aggregate),
-    ..LOOKS
+    ..SEARCHES
 };
 
 /// Fields that LOAD names, each with what it is called.
@@ -200,11 +202,15 @@ fn cursor(words: &mut Words<'_>) -> Result<(usize, u64), Fail> {
     let (mut count, mut idle_ms) = (CURSOR_ROWS, CURSOR_IDLE_MS);
     loop {
         if words.word("COUNT") {
-            count = words.count("COUNT").map_err(refused)? as usize;
+            count = words
+                .count_in("COUNT", 1..=i64::MAX as u64)
+                .map_err(refused)? as usize;
         } else if words.word("MAXIDLE") {
-            idle_ms = words.count("MAXIDLE").map_err(refused)?.min(CURSOR_IDLE_MS);
+            idle_ms = words
+                .count_in("MAXIDLE", 1..=CURSOR_IDLE_MS)
+                .map_err(refused)?;
         } else {
-            return Ok((count.max(1), idle_ms.max(1)));
+            return Ok((count, idle_ms));
         }
     }
 }
@@ -212,7 +218,7 @@ fn cursor(words: &mut Words<'_>) -> Result<(usize, u64), Fail> {
 /// What a query has found for rows: documents, and which properties are to be read of them.
 struct RowsFound {
     hits: Vec<Hit>,
-    definition: Definition,
+    definition: Arc<Definition>,
     needed: Vec<Vec<u8>>,
 }
 
@@ -223,20 +229,22 @@ fn aggregate(call: &mut ReadCall<'_>) -> Done {
     };
     let dialect = call.server.search.dialect();
     let wish = AggregateWish::parse(rest, dialect)?;
-    for last in (0..TRIES).rev() {
-        let found = {
-            let catalog = call.server.search.catalog.read();
-            let index = catalog.get(name).filter(|_| call.db.index() == 0);
-            found(index.ok_or_else(|| no_such_index(name))?, &wish)?
-        };
-        if let Some(rows) = rows(call, name, &wish, &found, last == 0)? {
-            return answer(call, name, &wish, rows);
+    let mut tries = Tries::begin();
+    loop {
+        let index = frozen(call, name)?;
+        let found = found(call, &index, &wish)?;
+        if let Some(rows) = rows(call, name, &wish, &found, tries.is_last())? {
+            let index = found.definition.name.clone();
+            return answer(call, index, &wish, rows);
         }
     }
-    Ok(Flow::Done)
 }
 
-fn found(index: &DocumentIndex, wish: &AggregateWish<'_>) -> Result<RowsFound, Fail> {
+fn found(
+    call: &ReadCall<'_>,
+    index: &DocumentIndex,
+    wish: &AggregateWish<'_>,
+) -> Result<RowsFound, Fail> {
     let rules = QueryRules {
         definition: &index.definition,
         params: &wish.asked.params,
@@ -257,9 +265,12 @@ fn found(index: &DocumentIndex, wish: &AggregateWish<'_>) -> Result<RowsFound, F
         places: wish.add_scores && scorer.wants_places(),
         ..EvalRules::default()
     };
-    let found = Evaluator::new(index, rules).run(&node);
+    let effort = effort(call, index);
+    let found = Evaluator::new(index, rules, &effort).run(&node);
+    let found = found.map_err(refused)?;
     let mut hits = Vec::with_capacity(found.docs.len());
     for doc in &found.docs {
+        call.turns.tick(1);
         let Some(row) = index.docs.get(doc) else {
             continue;
         };
@@ -296,6 +307,7 @@ fn rows(
     let mut rows = Vec::with_capacity(found.hits.len());
     let reads = !found.needed.is_empty() || !wish.loads.is_empty();
     for hit in &found.hits {
+        call.turns.tick(READ_UNITS);
         let mut row = Row::default();
         for (name, distance) in &hit.distances {
             row.set(name, RowValue::Number(*distance));
@@ -373,10 +385,15 @@ fn fill(
     }
 }
 
-fn answer(call: &mut ReadCall<'_>, name: &[u8], wish: &AggregateWish<'_>, rows: Vec<Row>) -> Done {
+fn answer(
+    call: &mut ReadCall<'_>,
+    index: Box<[u8]>,
+    wish: &AggregateWish<'_>,
+    rows: Vec<Row>,
+) -> Done {
     let mut flow = RowFlow::new(rows);
     for step in &wish.steps {
-        flow.step(step).map_err(refused)?;
+        flow.step(step, call.turns).map_err(refused)?;
     }
     let total = flow.total();
     let mut rows = flow.rows;
@@ -385,18 +402,19 @@ fn answer(call: &mut ReadCall<'_>, name: &[u8], wish: &AggregateWish<'_>, rows: 
         return Ok(Flow::Done);
     };
     let rest = rows.split_off(count.min(rows.len()));
-    call.out.array(2);
-    write_rows(call.out, total, &rows);
-    let id = match rest.is_empty() {
-        true => 0,
-        false => call.server.search.keep(RowCursor {
-            index: name.into(),
+    let mut id = 0;
+    if !rest.is_empty() {
+        let kept = call.server.search.keep(RowCursor {
+            index,
             rows: rest.into(),
             count,
             idle_ms_max: idle_ms,
             used_ms: call.db.clock_ms(),
-        }),
-    };
+        });
+        id = kept.ok_or(Fail::code("Too many cursors allocated for index"))?;
+    }
+    call.out.array(2);
+    write_rows(call.out, total, &rows);
     call.out.int(id as i64);
     Ok(Flow::Done)
 }

@@ -3,7 +3,6 @@
 use super::{OF_INDEX, wrong_arity};
 use crate::command::Flag::ReadOnly;
 use crate::command::{Arg, Command, Done, Fail, Flow, KeyUse, Run, SessionCall};
-use crate::search::Row;
 use crate::util::number;
 
 use super::reply::write_rows;
@@ -25,17 +24,20 @@ pub const CURSOR: Command = Command {
 
 fn cursor(call: &mut SessionCall<'_>) -> Done {
     let args = call.args.rest();
-    let [action, _, id, rest @ ..] = args else {
+    let [action, name, id, rest @ ..] = args else {
         return Err(wrong_arity("FT.CURSOR"));
     };
     let id = number::parse_i64(id).and_then(|id| u64::try_from(id).ok());
     let id = id.ok_or(Fail::code("Bad cursor ID"))?;
+    let search = &call.server.search;
+    // Who may read an index may read its cursors alone.
+    let index: Box<[u8]> = search.catalog.read().resolved(name).into();
     match action.to_ascii_uppercase().as_slice() {
-        b"READ" => read(call, id, rest),
+        b"READ" => read(call, (&index, id), rest),
         b"DEL" => {
-            let mut cursors = call.server.search.cursors.lock();
-            let gone = cursors.remove(&id);
-            gone.ok_or(Fail::code("Cursor does not exist"))?;
+            if !search.drop_cursor(&index, id) {
+                return Err(Fail::code("Cursor does not exist"));
+            }
             call.out.ok();
             Ok(Flow::Done)
         }
@@ -43,7 +45,7 @@ fn cursor(call: &mut SessionCall<'_>) -> Done {
     }
 }
 
-fn read(call: &mut SessionCall<'_>, id: u64, rest: &[&[u8]]) -> Done {
+fn read(call: &mut SessionCall<'_>, at: (&[u8], u64), rest: &[&[u8]]) -> Done {
     let count = match rest {
         [] => None,
         [word, count] if word.eq_ignore_ascii_case(b"COUNT") => {
@@ -53,21 +55,11 @@ fn read(call: &mut SessionCall<'_>, id: u64, rest: &[&[u8]]) -> Done {
         }
         _ => return Err(Fail::SYNTAX),
     };
-    let mut cursors = call.server.search.cursors.lock();
-    let now_ms = call.now_ms;
-    cursors.retain(|_, held| now_ms.saturating_sub(held.used_ms) < held.idle_ms_max);
-    let cursor = cursors.get_mut(&id);
-    let cursor = cursor.ok_or(Fail::code("Cursor not found"))?;
-    cursor.used_ms = now_ms;
-    let count = count.unwrap_or(cursor.count).min(cursor.rows.len());
-    let rows: Vec<Row> = cursor.rows.drain(..count).collect();
-    let next = if cursor.rows.is_empty() { 0 } else { id };
-    if next == 0 {
-        cursors.remove(&id);
-    }
-    drop(cursors);
+    let search = &call.server.search;
+    let found = search.next_rows(at, count, call.now_ms);
+    let (rows, more) = found.ok_or(Fail::code("Cursor not found"))?;
     call.out.array(2);
     write_rows(call.out, rows.len(), &rows);
-    call.out.int(next as i64);
+    call.out.int(if more { at.1 as i64 } else { 0 });
     Ok(Flow::Done)
 }

@@ -3,7 +3,7 @@
 use super::{EDITS, LOOKS, refused, shown, wrong_arity};
 use crate::command::Flag::DenyOom;
 use crate::command::{Command, Done, Fail, Flow, ReadCall, Run, WriteCall};
-use crate::engine::document_of;
+use crate::engine::{Garbage, document_of};
 use crate::search::{Document, Words, definition, fields};
 use crate::types::Bstr;
 
@@ -33,6 +33,8 @@ fn create(call: &mut WriteCall<'_>) -> Done {
     catalog.create(made, total);
     call.server.publish_indexes(&catalog);
     let effects = call.db.effects();
+    // A transaction may go on to make documents.
+    effects.wanted.indexed |= !call.server.store.loading.is_on();
     effects.dirty += 1;
     effects.build = true;
     call.out.ok();
@@ -56,10 +58,9 @@ fn alter(call: &mut WriteCall<'_>) -> Done {
     let mut catalog = call.server.search.catalog.write();
     let held = catalog.get(args[0]);
     let held = held.ok_or(Fail::code("Unknown index name"))?;
-    let mut made = held.definition.clone();
+    let mut made = (*held.definition).clone();
     let mut words = Words::new(&args[1..]);
-    // The whole index is read again, so there is no scan to be skipped.
-    words.word("SKIPINITIALSCAN");
+    let skips = words.word("SKIPINITIALSCAN");
     if !words.word("SCHEMA") {
         return Err(Fail::code("ALTER must be followed by SCHEMA"));
     }
@@ -70,11 +71,11 @@ fn alter(call: &mut WriteCall<'_>) -> Done {
     fields(&mut words, &mut made).map_err(refused)?;
     let added = args[from..].iter().map(|word| word.to_vec());
     made.words.extend(added);
-    catalog.widen(made, total);
+    catalog.widen(made, (!skips).then_some(total));
     call.server.publish_indexes(&catalog);
     let effects = call.db.effects();
     effects.dirty += 1;
-    effects.build = true;
+    effects.build |= !skips;
     call.out.ok();
     Ok(Flow::Done)
 }
@@ -96,8 +97,11 @@ fn drop_index(call: &mut WriteCall<'_>) -> Done {
     let dropped = {
         let mut catalog = call.server.search.catalog.write();
         let dropped = catalog.drop_index(name);
+        let dropped = dropped.ok_or(Fail::code("Unknown Index name"))?;
         call.server.publish_indexes(&catalog);
-        dropped.ok_or(Fail::code("Unknown Index name"))?
+        let own_name = &dropped.definition.name;
+        call.server.search.drop_cursors(Some(own_name));
+        dropped
     };
     let mut db = call.db.other(0);
     if deletes {
@@ -121,7 +125,9 @@ fn drop_index(call: &mut WriteCall<'_>) -> Done {
             db.delete(&key);
         }
     }
-    db.effects().dirty += 1;
+    let effects = db.effects();
+    effects.dirty += 1;
+    effects.garbage.push(Garbage::Indexes(vec![dropped]));
     call.out.ok();
     Ok(Flow::Done)
 }

@@ -1,17 +1,22 @@
 //! FT.SEARCH and FT.EXPLAIN.
 
 use std::cmp::Ordering;
+use std::sync::Arc;
 
-use super::load::{DocumentPlace, ReadFate, TRIES, read};
+use hashbrown::HashSet;
+
+use super::load::{DocumentPlace, READ_UNITS, ReadFate, Tries, read};
 use super::options::{ReturnField, SearchWish};
 use super::reply::{FoundRow, write};
-use super::{LOOKS, refused, shown, wrong_arity};
+use super::{LOOKS, SEARCHES, refused, shown, wrong_arity};
 use crate::command::Flag::ReadOnly;
 use crate::command::{Command, Done, Fail, Flow, ReadCall, Run};
 use crate::search::{
-    ALL_FIELDS, Definition, DocumentIndex, EvalRules, Evaluator, FieldKind, Match, QueryKind,
-    QueryNode, QueryRules, RowValue, SortKey, distance_names, explain, parse, score, written,
+    ALL_FIELDS, Definition, DocumentIndex, Effort, EvalRules, Evaluator, FieldKind, Match,
+    QueryKind, QueryNode, QueryRules, RowValue, SortKey, distance_names, explain, parse, score,
+    written,
 };
+use crate::util::turns::Turns;
 
 pub const SEARCH: Command = Command {
     name: "ft.search",
@@ -19,7 +24,7 @@ pub const SEARCH: Command = Command {
     cost: "O(N)",
     flags: &[ReadOnly],
     run: Run::Read(search),
-    ..LOOKS
+    ..SEARCHES
 };
 
 pub const EXPLAIN: Command = Command {
@@ -28,6 +33,9 @@ pub const EXPLAIN: Command = Command {
     run: Run::Read(explain_query),
     ..LOOKS
 };
+
+/// The lists of one query take no more than this part of `maxmemory`.
+const MEMORY_SHARE: usize = 4;
 
 /// A document that a query has found.
 pub struct Hit {
@@ -44,7 +52,7 @@ struct Hits {
     hits: Vec<Hit>,
     /// They are to be sorted by a value that only documents know.
     unsorted: bool,
-    definition: Definition,
+    definition: Arc<Definition>,
 }
 
 pub fn no_such_index(name: &[u8]) -> Fail {
@@ -56,26 +64,33 @@ fn search(call: &mut ReadCall<'_>) -> Done {
     let Some((name, rest)) = args.split_first() else {
         return Err(wrong_arity("FT.SEARCH"));
     };
-    for last in (0..TRIES).rev() {
-        // As rights and the data may be others by then, nothing is kept of a try.
-        let hits = {
-            let search = &call.server.search;
-            let catalog = search.catalog.read();
-            if catalog.get(name).is_none() || call.db.index() != 0 {
-                return Err(no_such_index(name));
-            }
-            let wish = SearchWish::parse(rest, search.dialect())?;
-            let index = catalog.get(name).expect("it was just there");
-            found(index, &wish)?
-        };
+    let mut tries = Tries::begin();
+    loop {
+        // As the data may be others by then, nothing is kept of a try.
+        let index = frozen(call, name)?;
         let wish = SearchWish::parse(rest, call.server.search.dialect())?;
-        if let Some(rows) = rows(call, name, &wish, hits, last == 0)? {
-            let (total, rows) = rows;
+        let hits = found(call, &index, &wish)?;
+        if let Some((total, rows)) = rows(call, name, &wish, hits, tries.is_last())? {
             write(call.out, &wish, total, &rows);
-            break;
+            return Ok(Flow::Done);
         }
     }
-    Ok(Flow::Done)
+}
+
+/// A copy of an index, to be searched while nothing is locked.
+pub fn frozen(call: &ReadCall<'_>, name: &[u8]) -> Result<Arc<DocumentIndex>, Fail> {
+    let first = call.db.index() == 0;
+    let index = first.then(|| call.server.search.frozen(name)).flatten();
+    index.ok_or_else(|| no_such_index(name))
+}
+
+/// What an evaluation may take: a part of the memory that there is.
+pub fn effort<'c>(call: &ReadCall<'c>, index: &DocumentIndex) -> Effort<'c> {
+    let bytes_max = match call.server.config.maxmemory.get() as usize {
+        0 => usize::MAX,
+        bytes => bytes / MEMORY_SHARE,
+    };
+    Effort::new(call.turns, index.docs.len(), bytes_max)
 }
 
 /// Reads a query, with the filters that stand beside it.
@@ -111,6 +126,9 @@ fn query(index: &DocumentIndex, wish: &SearchWish<'_>) -> Result<QueryNode, Fail
     Ok(node)
 }
 
+/// Scoring a document is so many units of work.
+const HIT_UNITS: usize = 8;
+
 /// How results are sorted.
 enum HitOrder {
     Score,
@@ -144,7 +162,7 @@ fn order_of(
     })
 }
 
-fn found(index: &DocumentIndex, wish: &SearchWish<'_>) -> Result<Hits, Fail> {
+fn found(call: &ReadCall<'_>, index: &DocumentIndex, wish: &SearchWish<'_>) -> Result<Hits, Fail> {
     let node = query(index, wish)?;
     let order = order_of(index, &node, wish)?;
     let scored = wish.with_scores || matches!(order, HitOrder::Score);
@@ -153,24 +171,29 @@ fn found(index: &DocumentIndex, wish: &SearchWish<'_>) -> Result<Hits, Fail> {
         slop: wish.slop,
         in_order: wish.in_order,
     };
-    let found = Evaluator::new(index, rules).run(&node);
+    let effort = effort(call, index);
+    let found = Evaluator::new(index, rules, &effort).run(&node);
+    let found = found.map_err(refused)?;
     let mut docs = found.docs.clone();
     if let Some(keys) = wish.in_keys {
-        let mut wanted: Vec<u64> = keys.iter().filter_map(|key| index.doc_of(key)).collect();
-        wanted.sort_unstable();
-        docs.retain(|doc| wanted.binary_search(doc).is_ok());
+        let wanted: HashSet<&[u8]> = keys.iter().copied().collect();
+        let is_wanted = |doc: &u64| wanted.contains(&*index.docs[doc].key);
+        docs.retain(is_wanted);
     }
     let total = docs.len();
     let mut hits: Vec<Hit> = Vec::new();
     if wish.limit > 0 {
         hits = docs
             .into_iter()
-            .filter_map(|doc| hit(index, wish, &found, doc, &order, scored))
+            .filter_map(|doc| {
+                call.turns.tick(HIT_UNITS);
+                hit(index, wish, &found, doc, &order, scored)
+            })
             .collect();
     }
     let unsorted = matches!(order, HitOrder::Document);
     if !unsorted {
-        sort(&mut hits, wish);
+        sort(&mut hits, wish, call.turns);
         cut(&mut hits, wish);
         for hit in &mut hits {
             hit.key = index.docs[&hit.doc].key.clone();
@@ -207,7 +230,7 @@ fn hit(
         hit.distances.push((name.to_vec(), distance));
     });
     match order {
-        HitOrder::Field(at) => hit.sort = row.sorts[*at].clone(),
+        HitOrder::Field(at) => hit.sort = row.sort(*at),
         HitOrder::Distance => {
             let name = wish.sort.map_or(&b""[..], |(name, _)| name);
             let held = hit.distances.iter().find(|(held, _)| held == name);
@@ -220,15 +243,17 @@ fn hit(
 }
 
 /// Sorts what was found; what has no value comes last either way, and among equals the older is the lesser.
-fn sort(hits: &mut [Hit], wish: &SearchWish<'_>) {
+fn sort(hits: &mut [Hit], wish: &SearchWish<'_>, turns: &Turns<'_>) {
     let Some((_, descending)) = wish.sort else {
         hits.sort_by(|one, other| {
+            turns.tick(1);
             let by_score = other.score.total_cmp(&one.score);
             by_score.then(one.doc.cmp(&other.doc))
         });
         return;
     };
     hits.sort_by(|one, other| {
+        turns.tick(1);
         let order = match (&one.sort, &other.sort) {
             (SortKey::Nothing, SortKey::Nothing) => Ordering::Equal,
             (SortKey::Nothing, _) => return Ordering::Greater,
@@ -263,6 +288,7 @@ fn rows(
         let at = found.definition.field(name).expect("it is in the schema");
         let path = found.definition.fields[at].path.clone();
         for hit in &mut found.hits {
+            call.turns.tick(READ_UNITS);
             let (key, doc) = place(hit);
             let at = DocumentPlace {
                 index,
@@ -279,12 +305,13 @@ fn rows(
                 return Ok(None);
             }
         }
-        sort(&mut found.hits, wish);
+        sort(&mut found.hits, wish, call.turns);
         cut(&mut found.hits, wish);
     }
     let reads = !wish.no_content && wish.wanted.as_ref().is_none_or(|wanted| !wanted.is_empty());
     let mut rows = Vec::new();
     for hit in found.hits {
+        call.turns.tick(READ_UNITS);
         let mut fields = Vec::new();
         let at = DocumentPlace {
             index,
@@ -400,11 +427,10 @@ fn explain_query(call: &mut ReadCall<'_>) -> Done {
     if rest.is_empty() {
         return Err(wrong_arity("FT.EXPLAIN"));
     }
-    let search = &call.server.search;
-    let catalog = search.catalog.read();
-    let index = catalog.get(name).ok_or_else(|| no_such_index(name))?;
-    let wish = SearchWish::parse(rest, search.dialect())?;
-    let node = query(index, &wish)?;
+    let index = call.server.search.frozen(name);
+    let index = index.ok_or_else(|| no_such_index(name))?;
+    let wish = SearchWish::parse(rest, call.server.search.dialect())?;
+    let node = query(&index, &wish)?;
     call.out.bulk(explain(&node, &index.definition));
     Ok(Flow::Done)
 }

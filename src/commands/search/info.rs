@@ -3,7 +3,7 @@
 use super::{LOOKS, shown, wrong_arity};
 use crate::command::{Command, Done, Fail, Flow, ReadCall, Run};
 use crate::resp::Reply;
-use crate::search::{Column, DocumentIndex, Failures, FieldKind, FieldSpec, SourceKind};
+use crate::search::{CURSORS_MAX, Column, Failures, FieldKind, FieldSpec, LiveIndex, SourceKind};
 
 pub const INFO: Command = Command {
     name: "ft.info",
@@ -21,18 +21,13 @@ fn info(call: &mut ReadCall<'_>) -> Done {
     };
     let catalog = call.server.search.catalog.read();
     let index = catalog.get(name).ok_or(Fail::code("Unknown index name"))?;
-    let cursors = call.server.search.cursors.lock();
-    let total = cursors.len();
-    let own = cursors.values();
-    let own = own.filter(|cursor| cursor.index == index.definition.name);
-    let own = own.count();
-    drop(cursors);
+    let cursors = call.server.search.count_cursors(&index.definition.name);
     let out = &mut *call.out;
     let open = out.open_map();
     let mut page = InfoPage { out, lines: 0 };
     about(&mut page, index);
     held(&mut page, index);
-    rest(&mut page, index, (total, own));
+    rest(&mut page, index, cursors);
     let lines = page.lines;
     call.out.close(open, lines);
     Ok(Flow::Done)
@@ -61,7 +56,7 @@ impl InfoPage<'_> {
     }
 }
 
-fn about(page: &mut InfoPage<'_>, index: &DocumentIndex) {
+fn about(page: &mut InfoPage<'_>, index: &LiveIndex) {
     let definition = &index.definition;
     page.name("index_name");
     page.out.simple(&shown(&definition.name));
@@ -235,7 +230,7 @@ struct IndexSizes {
     tag_bytes: usize,
 }
 
-fn measure(index: &DocumentIndex) -> IndexSizes {
+fn measure(index: &LiveIndex) -> IndexSizes {
     let mut held = IndexSizes::default();
     let lists = index.columns.iter().filter_map(|column| match column {
         Column::Tags(lists) => Some(lists),
@@ -261,7 +256,7 @@ fn measure(index: &DocumentIndex) -> IndexSizes {
     held
 }
 
-fn held(page: &mut InfoPage<'_>, index: &DocumentIndex) {
+fn held(page: &mut InfoPage<'_>, index: &LiveIndex) {
     let held = measure(index);
     let megabytes = |bytes: usize| bytes as f64 / MEGABYTE;
     let rows = index.docs.values();
@@ -294,7 +289,7 @@ fn held(page: &mut InfoPage<'_>, index: &DocumentIndex) {
     page.double("offset_bits_per_record_avg", 0.0);
 }
 
-fn rest(page: &mut InfoPage<'_>, index: &DocumentIndex, (cursors, own): (usize, usize)) {
+fn rest(page: &mut InfoPage<'_>, index: &LiveIndex, (cursors, own): (usize, usize)) {
     let failed: u64 = index.failures.iter().map(|one| one.count).sum();
     page.count("hash_indexing_failures", failed as usize);
     page.double("total_indexing_time", index.indexing_ms);
@@ -312,7 +307,7 @@ fn rest(page: &mut InfoPage<'_>, index: &DocumentIndex, (cursors, own): (usize, 
     let figures = [
         ("global_idle", cursors),
         ("global_total", cursors),
-        ("index_capacity", 128),
+        ("index_capacity", CURSORS_MAX),
         ("index_total", own),
     ];
     for (name, figure) in figures {

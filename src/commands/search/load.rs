@@ -4,12 +4,39 @@
 //! another: each under its shard's lock, where it is asked whether it is still the document that was found. If not, the
 //! search is done again.
 
+use std::time::Duration;
+
 use crate::command::{Fail, ReadCall};
 use crate::engine::document_of;
 use crate::search::{Document, SourceKind};
+use crate::util::clock::Timer;
 
-/// Searches that are done again because documents change all the time; the last one leaves those out.
-pub const TRIES: usize = 64;
+/// So often, and no longer than this, a search is done again because documents change all the time.
+const TRIES: usize = 64;
+const TRIES_TIME: Duration = Duration::from_millis(100);
+/// Reading a document is so many units of work.
+pub const READ_UNITS: usize = 32;
+
+/// The tries of one search.
+pub struct Tries {
+    left: usize,
+    begun: Timer,
+}
+
+impl Tries {
+    pub fn begin() -> Self {
+        Tries {
+            left: TRIES,
+            begun: Timer::start(),
+        }
+    }
+
+    /// Whether this try is the last one, which leaves out documents that have changed since they were found.
+    pub fn is_last(&mut self) -> bool {
+        self.left -= 1;
+        self.left == 0 || self.begun.elapsed() > TRIES_TIME
+    }
+}
 
 /// A document that was found, and where.
 #[derive(Clone, Copy)]

@@ -57,9 +57,15 @@ const EDITS: Command = Command {
     ..OF_INDEX
 };
 
-/// One that looks at it, and at one key after another.
+/// One that looks at it.
 const LOOKS: Command = Command {
     plan: Plan::Each,
+    ..OF_INDEX
+};
+
+/// One that searches it, and looks at one key after another then.
+const SEARCHES: Command = Command {
+    plan: Plan::Aside,
     ..OF_INDEX
 };
 

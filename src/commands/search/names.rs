@@ -1,12 +1,21 @@
 //! FT.ALIAS*, FT.TAGVALS, FT.DICT*: other names of indexes, and words.
 
 use super::{EDITS, LOOKS, wrong_arity};
-use crate::command::{Arg, Command, Done, Fail, Flow, ReadCall, Run, WriteCall};
+use crate::command::{Arg, Command, Done, Fail, Flow, KeyUse, ReadCall, Run, WriteCall};
 use crate::search::{Column, FieldKind};
+use crate::types::OrdSet;
+
+/// Whoever may not name an index may not name it otherwise either.
+const OF_ALIAS: &[Arg] = &[
+    Arg::key("alias", KeyUse::READ_UPDATE),
+    Arg::key("index", KeyUse::READ_UPDATE),
+    Arg::text("arg").optional().many(),
+];
 
 pub const ALIAS_ADD: Command = Command {
     name: "ft.aliasadd",
     summary: "Adds an alias to the index",
+    args: OF_ALIAS,
     run: Run::Write(alias_add),
     ..EDITS
 };
@@ -18,6 +27,7 @@ fn alias_add(call: &mut WriteCall<'_>) -> Done {
 pub const ALIAS_UPDATE: Command = Command {
     name: "ft.aliasupdate",
     summary: "Adds or updates an alias to the index",
+    args: OF_ALIAS,
     run: Run::Write(alias_update),
     ..EDITS
 };
@@ -118,9 +128,10 @@ fn dictionary_add(call: &mut WriteCall<'_>) -> Done {
         return Err(wrong_arity("FT.DICTADD"));
     }
     let mut catalog = call.server.search.catalog.write();
-    let held = catalog.dictionaries.entry((*name).into()).or_default();
-    let added = words.iter().filter(|word| held.insert((**word).into()));
-    let added = added.count();
+    let dictionaries = &mut catalog.dictionaries;
+    let held = dictionaries.get_or_insert_with((*name).into(), OrdSet::new);
+    let is_new = |word: &&&[u8]| held.insert((**word).into(), ()).is_none();
+    let added = words.iter().filter(is_new).count();
     call.server.publish_indexes(&catalog);
     call.db.effects().dirty += added as u64;
     call.out.count(added);
@@ -146,7 +157,8 @@ fn dictionary_delete(call: &mut WriteCall<'_>) -> Done {
     let mut catalog = call.server.search.catalog.write();
     let mut removed = 0;
     if let Some(held) = catalog.dictionaries.get_mut(*name) {
-        removed = words.iter().filter(|word| held.remove(**word)).count();
+        let was_there = |word: &&&[u8]| held.remove(**word).is_some();
+        removed = words.iter().filter(was_there).count();
         if held.is_empty() {
             catalog.dictionaries.remove(*name);
         }
@@ -174,6 +186,6 @@ fn dictionary_dump(call: &mut ReadCall<'_>) -> Done {
     let held = catalog.dictionaries.get(*name);
     let held = held.ok_or(Fail::code("could not open dict key"))?;
     call.out.set(held.len());
-    held.iter().for_each(|word| call.out.bulk(word));
+    held.keys().for_each(|word| call.out.bulk(word));
     Ok(Flow::Done)
 }

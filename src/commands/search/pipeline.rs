@@ -5,6 +5,10 @@ use super::{refused, shown};
 use crate::command::Fail;
 use crate::search::{Expression, Reducer, ReducerKind, Refusal, Row, RowGroup, RowValue, Words};
 use crate::util::number;
+use crate::util::turns::Turns;
+
+/// What a step does with a row is so many units of work.
+const ROW_UNITS: usize = 4;
 
 pub enum RowStep {
     Group(RowGroup),
@@ -188,19 +192,20 @@ impl RowFlow {
         }
     }
 
-    pub fn step(&mut self, step: &RowStep) -> Result<(), Refusal> {
+    pub fn step(&mut self, step: &RowStep, turns: &Turns<'_>) -> Result<(), Refusal> {
         match step {
             RowStep::Group(group) => {
-                self.rows = group.reduce(std::mem::take(&mut self.rows))?;
+                self.rows = group.reduce(std::mem::take(&mut self.rows), turns)?;
                 self.counted = Some(self.rows.len());
             }
             RowStep::Sort(keys, most) => {
-                sort_rows(&mut self.rows, keys);
+                sort_rows(&mut self.rows, keys, turns);
                 self.counted.get_or_insert(self.rows.len());
                 self.rows.truncate(most.unwrap_or(usize::MAX));
             }
             RowStep::Apply(parsed, name) => {
                 for row in &mut self.rows {
+                    turns.tick(ROW_UNITS);
                     let value = parsed.eval(row)?;
                     row.set(name, value);
                 }
@@ -210,6 +215,7 @@ impl RowFlow {
                 let all = self.rows.len();
                 let mut first = None;
                 for (at, row) in std::mem::take(&mut self.rows).into_iter().enumerate() {
+                    turns.tick(ROW_UNITS);
                     if parsed.eval(&row)?.is_true() {
                         first.get_or_insert(at);
                         kept.push(row);
@@ -229,8 +235,9 @@ impl RowFlow {
     }
 }
 
-fn sort_rows(rows: &mut [Row], keys: &[(Vec<u8>, bool)]) {
+fn sort_rows(rows: &mut [Row], keys: &[(Vec<u8>, bool)], turns: &Turns<'_>) {
     rows.sort_by(|one, other| {
+        turns.tick(ROW_UNITS);
         for (name, descending) in keys {
             let values = [one, other].map(|row| row.get(name).filter(|value| !value.is_null()));
             let order = match values {

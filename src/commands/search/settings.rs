@@ -12,7 +12,7 @@ pub const CONFIG: Command = Command {
         Arg::text("value").optional(),
     ],
     arity: Some(-1),
-    flags: &[crate::command::Flag::ReadOnly],
+    flags: &[crate::command::Flag::Admin],
     run: Run::Session(config),
     ..Command::PLAIN
 };

@@ -255,6 +255,9 @@ impl Db<'_> {
         }
         self.effects.dirty += removed as u64;
         self.effects.flushed = true;
+        // Whoever empties a database drops all indexes, as RediSearch does.
+        self.effects.indexed.clear();
+        self.effects.reindex = false;
         removed
     }
 

@@ -1,8 +1,9 @@
 //! Parts of a query that look into one column.
 
 use std::ops::Bound;
+use std::rc::Rc;
 
-use super::{Match, MatchKind, TermHits, any};
+use super::{Evaluator, Match, MatchKind, TermHits};
 use crate::search::index::{Column, DocumentIndex, Lists};
 use crate::search::numbers::Ordered;
 use crate::search::postings::WordPlaces;
@@ -123,135 +124,165 @@ impl TermHits {
     }
 }
 
-/// The documents that hold a word in one of these fields; nothing if no document ever had it.
-pub(super) fn words(
-    index: &DocumentIndex,
-    text: &[u8],
-    mask: u64,
-    weight: f64,
-    places: bool,
-) -> Option<Match> {
-    let list = index.terms.get(text)?;
-    let alive = list.iter().filter(|entry| index.is_alive(entry.doc));
-    let mut hits = TermHits::of(index, alive.clone().count());
-    let mut docs = Vec::new();
-    for entry in alive.filter(|entry| entry.mask & mask != 0) {
-        docs.push(entry.doc);
-        hits.freqs.push(entry.freq);
-        if places {
-            let from = hits.places.len() as u32;
-            hits.places.extend_from_slice(entry.places);
-            hits.spans.push((from, hits.places.len() as u32));
+impl Evaluator<'_> {
+    /// The documents that hold a word in one of these fields; nothing if no document ever had it.
+    pub(super) fn words(
+        &self,
+        text: &[u8],
+        mask: u64,
+        weight: f64,
+        places: bool,
+    ) -> Option<Rc<Match>> {
+        if self.effort.is_over() {
+            return None;
+        }
+        let index = self.index;
+        let list = index.terms.get(text)?;
+        let (mut docs, mut hits, mut alive) = (Vec::new(), TermHits::default(), 0);
+        for entry in self.ticking(list.iter()) {
+            if !index.is_alive(entry.doc) {
+                continue;
+            }
+            alive += 1;
+            if entry.mask & mask == 0 {
+                continue;
+            }
+            docs.push(entry.doc);
+            hits.freqs.push(entry.freq);
+            if places {
+                let from = hits.places.len() as u32;
+                hits.places.extend_from_slice(entry.places);
+                hits.spans.push((from, hits.places.len() as u32));
+            }
+        }
+        let frequency = TermHits::of(index, alive);
+        (hits.idf, hits.idf_std) = (frequency.idf, frequency.idf_std);
+        // Beside each document stand four bytes, or twelve and its places.
+        self.effort
+            .hold(docs.len() + hits.spans.len() + hits.places.len() / 8);
+        Some(Rc::new(Match::new(docs, weight, MatchKind::Term(hits))))
+    }
+
+    /// The documents that have one of these tags.
+    pub(super) fn tags(&self, field: Option<usize>, tests: &[TagTest], weight: f64) -> Rc<Match> {
+        let column = field.and_then(|field| self.index.columns.get(field));
+        let Some(Column::Tags(lists)) = column else {
+            return Rc::new(Match::nothing());
+        };
+        let mut found = Vec::new();
+        for test in tests {
+            let names = match test {
+                TagTest::Is(tag) => vec![&tag[..]],
+                TagTest::Affix(affix, text) => MeantWords::Affix(*affix, text).among(lists),
+                TagTest::Pattern(pattern) => MeantWords::Pattern(pattern).among(lists),
+            };
+            let names = names.into_iter();
+            found.extend(names.filter_map(|name| self.tagged(lists, name)));
+        }
+        let found = self.any(found, weight);
+        match Rc::try_unwrap(found) {
+            Ok(mut found) => {
+                if let MatchKind::Term(_) = found.kind {
+                    found.weight = weight;
+                }
+                Rc::new(found)
+            }
+            Err(shared) => shared,
         }
     }
-    Some(Match::new(docs, weight, MatchKind::Term(hits)))
+
+    fn tagged(&self, lists: &Lists, name: &[u8]) -> Option<Rc<Match>> {
+        if self.effort.is_over() {
+            return None;
+        }
+        let list = lists.get(name)?;
+        let all = self.ticking(list.iter()).map(|entry| entry.doc);
+        let docs: Vec<u64> = all.filter(|doc| self.index.is_alive(*doc)).collect();
+        let mut hits = TermHits::of(self.index, docs.len());
+        hits.freqs = vec![1; docs.len()];
+        self.effort.hold(docs.len());
+        Some(Rc::new(Match::new(docs, 1.0, MatchKind::Term(hits))))
+    }
 }
 
-/// The documents that have one of these tags.
-pub(super) fn tags(
-    index: &DocumentIndex,
-    field: Option<usize>,
-    tests: &[TagTest],
-    weight: f64,
-) -> Match {
-    let Some(Column::Tags(lists)) = field.and_then(|field| index.columns.get(field)) else {
-        return Match::nothing();
-    };
-    let mut found = Vec::new();
-    for test in tests {
-        let names = match test {
-            TagTest::Is(tag) => vec![&tag[..]],
-            TagTest::Affix(affix, text) => MeantWords::Affix(*affix, text).among(lists),
-            TagTest::Pattern(pattern) => MeantWords::Pattern(pattern).among(lists),
+impl Evaluator<'_> {
+    /// The documents with a number in a range.
+    pub(super) fn range(
+        &self,
+        field: Option<usize>,
+        low: (f64, bool),
+        high: (f64, bool),
+        weight: f64,
+    ) -> Match {
+        let Some(Column::Numbers(held)) = field.and_then(|field| self.index.columns.get(field))
+        else {
+            return Match::nothing();
         };
-        found.extend(
-            names
-                .into_iter()
-                .filter_map(|name| tagged(index, lists, name)),
-        );
+        if Ordered(low.0) > Ordered(high.0) || low.0 == high.0 && (low.1 || high.1) {
+            return Match::nothing();
+        }
+        let from = match low {
+            (n, true) => Bound::Excluded((Ordered(n), u64::MAX)),
+            (n, false) => Bound::Included((Ordered(n), 0)),
+        };
+        let to = match high {
+            (n, true) => Bound::Excluded((Ordered(n), 0)),
+            (n, false) => Bound::Included((Ordered(n), u64::MAX)),
+        };
+        let within = held.range((from, to)).map(|((_, doc), ())| *doc);
+        let docs = self.in_order(within.collect());
+        Match::new(docs, weight, MatchKind::Number)
     }
-    let mut found = any(found, weight);
-    if let MatchKind::Term(_) = found.kind {
-        found.weight = weight;
-    }
-    found
-}
 
-fn tagged(index: &DocumentIndex, lists: &Lists, name: &[u8]) -> Option<Match> {
-    let list = lists.get(name)?;
-    let all = list.iter().map(|entry| entry.doc);
-    let docs: Vec<u64> = all.filter(|doc| index.is_alive(*doc)).collect();
-    let mut hits = TermHits::of(index, docs.len());
-    hits.freqs = vec![1; docs.len()];
-    Some(Match::new(docs, 1.0, MatchKind::Term(hits)))
-}
-
-/// The documents with a number in a range.
-pub(super) fn range(
-    index: &DocumentIndex,
-    field: Option<usize>,
-    low: (f64, bool),
-    high: (f64, bool),
-    weight: f64,
-) -> Match {
-    let Some(Column::Numbers(held)) = field.and_then(|field| index.columns.get(field)) else {
-        return Match::nothing();
-    };
-    if Ordered(low.0) > Ordered(high.0) || low.0 == high.0 && (low.1 || high.1) {
-        return Match::nothing();
+    /// The documents with a place within a radius.
+    pub(super) fn around(
+        &self,
+        field: Option<usize>,
+        (longitude, latitude): (f64, f64),
+        radius: f64,
+        unit: &str,
+    ) -> Match {
+        let Some(Column::Numbers(held)) = field.and_then(|field| self.index.columns.get(field))
+        else {
+            return Match::nothing();
+        };
+        let units = crate::search::query::UNITS;
+        let metres = units.iter().find(|(name, _)| *name == unit);
+        let search = Search {
+            centre: Position {
+                longitude,
+                latitude,
+            },
+            shape: Shape::Circle {
+                radius_m: radius * metres.map_or(1.0, |(_, metres)| *metres),
+            },
+        };
+        if !search.centre.is_valid() {
+            return Match::nothing();
+        }
+        let mut docs = Vec::new();
+        for (from, to) in search.score_ranges() {
+            let near = held.range((Ordered(from), 0)..(Ordered(to), 0));
+            let within = near.filter(|((score, _), ())| {
+                search
+                    .distance_within_m(&Position::of_score(score.0))
+                    .is_some()
+            });
+            docs.extend(self.ticking(within).map(|((_, doc), ())| *doc));
+        }
+        let docs = self.in_order(docs);
+        Match::new(docs, 1.0, MatchKind::Number)
     }
-    let from = match low {
-        (n, true) => Bound::Excluded((Ordered(n), u64::MAX)),
-        (n, false) => Bound::Included((Ordered(n), 0)),
-    };
-    let to = match high {
-        (n, true) => Bound::Excluded((Ordered(n), 0)),
-        (n, false) => Bound::Included((Ordered(n), u64::MAX)),
-    };
-    let mut docs: Vec<u64> = held.range((from, to)).map(|(_, doc)| *doc).collect();
-    docs.sort_unstable();
-    docs.dedup();
-    Match::new(docs, weight, MatchKind::Number)
-}
 
-/// The documents with a place within a radius.
-pub(super) fn around(
-    index: &DocumentIndex,
-    field: Option<usize>,
-    (longitude, latitude): (f64, f64),
-    radius: f64,
-    unit: &str,
-) -> Match {
-    let Some(Column::Numbers(held)) = field.and_then(|field| index.columns.get(field)) else {
-        return Match::nothing();
-    };
-    let units = crate::search::query::UNITS;
-    let metres = units.iter().find(|(name, _)| *name == unit);
-    let search = Search {
-        centre: Position {
-            longitude,
-            latitude,
-        },
-        shape: Shape::Circle {
-            radius_m: radius * metres.map_or(1.0, |(_, metres)| *metres),
-        },
-    };
-    if !search.centre.is_valid() {
-        return Match::nothing();
-    }
-    let mut docs = Vec::new();
-    for (from, to) in search.score_ranges() {
-        let near = held.range((Ordered(from), 0)..(Ordered(to), 0));
-        let within = near.filter(|(score, _)| {
-            search
-                .distance_within_m(&Position::of_score(score.0))
-                .is_some()
+    /// Documents in growing order, each once.
+    fn in_order(&self, mut docs: Vec<u64>) -> Vec<u64> {
+        docs.sort_unstable_by(|one, other| {
+            self.effort.turns.tick(1);
+            one.cmp(other)
         });
-        docs.extend(within.map(|(_, doc)| *doc));
+        docs.dedup();
+        docs
     }
-    docs.sort_unstable();
-    docs.dedup();
-    Match::new(docs, 1.0, MatchKind::Number)
 }
 
 #[cfg(test)]

@@ -1,17 +1,26 @@
 //! What a query finds in an index: for each part of it the documents, and what their scores are made of.
 //!
-//! Parts are worked out one after another, each into a sorted list. So nothing is held of the index when it is done.
+//! Parts are worked out one after another, each into a sorted list. Parts that are alike share one.
 
+mod effort;
 mod leaf;
 mod phrase;
 mod score;
 mod vector;
 
+pub use effort::Effort;
 pub use score::{Scorer, score};
 
+use std::cell::RefCell;
+use std::collections::VecDeque;
+use std::rc::Rc;
+
+use hashbrown::HashMap;
+
+use super::grammar::Refusal;
 use super::index::DocumentIndex;
 use super::query::{QueryKind, QueryNode};
-use leaf::{MeantWords, tags, words};
+use leaf::MeantWords;
 
 /// The documents that a part of a query finds.
 #[derive(Debug)]
@@ -31,16 +40,16 @@ pub enum MatchKind {
     Number,
     /// What is found because it is not something, or has not: it counts for nothing.
     Silent,
-    All(Vec<Match>),
-    Any(Vec<Match>),
+    All(Vec<Rc<Match>>),
+    Any(Vec<Rc<Match>>),
     /// Words that a part of one stands for: only the first that a document holds counts.
-    First(Vec<Match>),
-    Optional(Box<Match>),
+    First(Vec<Rc<Match>>),
+    Optional(Rc<Match>),
     /// Distances of vectors, by document; and what else the documents had to be.
     Distances {
         name: Option<Vec<u8>>,
         values: Vec<f64>,
-        inner: Option<Box<Match>>,
+        inner: Option<Rc<Match>>,
     },
 }
 
@@ -68,6 +77,9 @@ pub struct EvalRules {
 pub struct Evaluator<'i> {
     index: &'i DocumentIndex,
     rules: EvalRules,
+    effort: &'i Effort<'i>,
+    /// What single words and the like have found, for others that are alike.
+    known: Rc<RefCell<HashMap<String, Rc<Match>>>>,
 }
 
 impl Match {
@@ -106,48 +118,84 @@ impl Match {
 }
 
 impl<'i> Evaluator<'i> {
-    pub fn new(index: &'i DocumentIndex, rules: EvalRules) -> Self {
-        Evaluator { index, rules }
+    pub fn new(index: &'i DocumentIndex, rules: EvalRules, effort: &'i Effort<'i>) -> Self {
+        Evaluator {
+            index,
+            rules,
+            effort,
+            known: Rc::default(),
+        }
     }
 
     /// What a query finds.
-    pub fn run(&self, node: &QueryNode) -> Match {
-        self.eval(node, None)
+    pub fn run(&self, node: &QueryNode) -> Result<Rc<Match>, Refusal> {
+        let found = self.eval(node, None);
+        self.effort.check()?;
+        Ok(found)
     }
 
     /// What a part finds, among these documents if they are given.
-    fn eval(&self, node: &QueryNode, among: Option<&[u64]>) -> Match {
-        let index = self.index;
+    fn eval(&self, node: &QueryNode, among: Option<&[u64]>) -> Rc<Match> {
+        if self.effort.is_over() {
+            return Rc::new(Match::nothing());
+        }
         let found = match &node.kind {
-            QueryKind::Nothing => Match::nothing(),
-            QueryKind::Every => Match::new(self.every(among), node.weight, MatchKind::Virtual),
-            QueryKind::Word { text, expand } => self.word(node, text, *expand),
-            QueryKind::Exact(texts) => self.exact(node, texts),
-            QueryKind::All(parts) => self.all(node, parts, among),
+            QueryKind::All(parts) => Rc::new(self.all(node, parts, among)),
             QueryKind::Any(parts) => {
                 let parts = parts.iter().map(|part| self.eval(part, among));
-                any(parts.collect(), node.weight)
+                self.any(parts.collect(), node.weight)
             }
             QueryKind::Not(part) => {
                 let unwanted = self.eval(part, among);
                 let docs = without(self.every(among), &unwanted.docs);
-                Match::new(docs, node.weight, MatchKind::Silent)
+                Rc::new(Match::new(docs, node.weight, MatchKind::Silent))
             }
             QueryKind::Optional(part) => {
-                let part = self.eval(part, among);
-                Match::new(
-                    self.every(among),
-                    node.weight,
-                    MatchKind::Optional(Box::new(part)),
-                )
+                let kind = MatchKind::Optional(self.eval(part, among));
+                Rc::new(Match::new(self.every(among), node.weight, kind))
             }
-            QueryKind::Affix(affix, text) => self.terms(node, MeantWords::Affix(*affix, text)),
-            QueryKind::Pattern(pattern) => self.terms(node, MeantWords::Pattern(pattern)),
-            QueryKind::Fuzzy { text, edits } => self.terms(node, MeantWords::Fuzzy(text, *edits)),
-            QueryKind::Tag { field, tests, .. } => tags(index, *field, tests, node.weight),
+            QueryKind::Nearest(nearest) => Rc::new(self.nearest(node, nearest)),
+            QueryKind::Every | QueryKind::Within { .. } if among.is_some() => {
+                self.leaf(node, among)
+            }
+            _ => self.known_leaf(node),
+        };
+        self.effort.hold(found.docs.len());
+        match among {
+            Some(among) => restricted(found, among),
+            None => found,
+        }
+    }
+
+    /// What a part without others finds: once for all that are alike.
+    fn known_leaf(&self, node: &QueryNode) -> Rc<Match> {
+        let key = format!("{} {node:?}", self.rules.places);
+        let known = self.known.borrow().get(&key).cloned();
+        known.unwrap_or_else(|| {
+            let found = self.leaf(node, None);
+            self.known.borrow_mut().insert(key, found.clone());
+            found
+        })
+    }
+
+    /// What a part without others finds.
+    fn leaf(&self, node: &QueryNode, among: Option<&[u64]>) -> Rc<Match> {
+        let index = self.index;
+        let found = match &node.kind {
+            QueryKind::Every => Match::new(self.every(among), node.weight, MatchKind::Virtual),
+            QueryKind::Word { text, expand } => return self.word(node, text, *expand),
+            QueryKind::Exact(texts) => self.exact(node, texts),
+            QueryKind::Affix(affix, text) => {
+                return self.terms(node, MeantWords::Affix(*affix, text));
+            }
+            QueryKind::Pattern(pattern) => return self.terms(node, MeantWords::Pattern(pattern)),
+            QueryKind::Fuzzy { text, edits } => {
+                return self.terms(node, MeantWords::Fuzzy(text, *edits));
+            }
+            QueryKind::Tag { field, tests, .. } => return self.tags(*field, tests, node.weight),
             QueryKind::Range {
                 field, low, high, ..
-            } => leaf::range(index, *field, *low, *high, node.weight),
+            } => self.range(*field, *low, *high, node.weight),
             QueryKind::Geo {
                 field,
                 longitude,
@@ -155,34 +203,36 @@ impl<'i> Evaluator<'i> {
                 radius,
                 unit,
                 ..
-            } => leaf::around(index, *field, (*longitude, *latitude), *radius, unit),
+            } => self.around(*field, (*longitude, *latitude), *radius, unit),
             QueryKind::Missing(field) => {
-                let docs = index.missing[*field].iter().copied().collect();
+                let docs = index.missing[*field].keys().copied().collect();
                 Match::new(docs, node.weight, MatchKind::Silent)
             }
-            QueryKind::Nearest(nearest) => self.nearest(node, nearest),
             QueryKind::Within {
                 field,
                 radius,
                 blob,
                 ..
             } => self.within(node, *field, *radius, blob, among),
+            _ => Match::nothing(),
         };
-        match among {
-            Some(among) => restricted(found, among),
-            None => found,
-        }
+        Rc::new(found)
     }
 
     /// All documents, or those among which others are sought.
     fn every(&self, among: Option<&[u64]>) -> Vec<u64> {
         match among {
             Some(among) => among.to_vec(),
-            None => self.index.docs.keys().copied().collect(),
+            None => self.ticking(self.index.docs.keys().copied()).collect(),
         }
     }
 
-    fn word(&self, node: &QueryNode, text: &[u8], expand: bool) -> Match {
+    /// Gives others their turns on the way.
+    fn ticking<T>(&self, items: impl Iterator<Item = T>) -> impl Iterator<Item = T> {
+        items.inspect(|_| self.effort.turns.tick(1))
+    }
+
+    fn word(&self, node: &QueryNode, text: &[u8], expand: bool) -> Rc<Match> {
         let mut texts = vec![text.to_vec()];
         if expand && let Ok(word) = std::str::from_utf8(text) {
             let definition = &self.index.definition;
@@ -197,39 +247,42 @@ impl<'i> Evaluator<'i> {
                 }
             }
         }
-        let places = self.rules.places;
         // A weight is that of the word itself.
         let weights = std::iter::once(node.weight).chain(std::iter::repeat(1.0));
         let found = texts
             .iter()
             .zip(weights)
-            .filter_map(|(text, weight)| words(self.index, text, node.mask, weight, places));
-        any(found.collect(), 1.0)
+            .filter_map(|(text, weight)| self.words(text, node.mask, weight, self.rules.places));
+        self.any(found.collect(), 1.0)
     }
 
-    fn terms(&self, node: &QueryNode, wanted: MeantWords<'_>) -> Match {
-        let places = self.rules.places;
+    fn terms(&self, node: &QueryNode, wanted: MeantWords<'_>) -> Rc<Match> {
         let names = wanted.among(&self.index.terms);
         let found = names
             .into_iter()
-            .filter_map(|name| words(self.index, name, node.mask, 1.0, places));
-        let mut found = any(found.collect(), node.weight);
-        if let MatchKind::Any(parts) = found.kind {
-            found.kind = MatchKind::First(parts);
+            .filter_map(|name| self.words(name, node.mask, 1.0, self.rules.places));
+        let found = self.any(found.collect(), node.weight);
+        match Rc::try_unwrap(found) {
+            Ok(Match {
+                docs,
+                weight,
+                kind: MatchKind::Any(parts),
+            }) => Rc::new(Match::new(docs, weight, MatchKind::First(parts))),
+            Ok(found) => Rc::new(found),
+            Err(shared) => shared,
         }
-        found
     }
 
     fn exact(&self, node: &QueryNode, texts: &[Vec<u8>]) -> Match {
         let mut parts = Vec::new();
         for text in texts {
-            match words(self.index, text, node.mask, 1.0, true) {
+            match self.words(text, node.mask, 1.0, true) {
                 Some(part) => parts.push(part),
                 None => return Match::nothing(),
             }
         }
         let docs = common(&parts);
-        let docs = phrase::close(docs, &parts, 0, true);
+        let docs = self.close(docs, &parts, 0, true);
         Match::new(docs, node.weight, MatchKind::All(parts))
     }
 
@@ -240,11 +293,12 @@ impl<'i> Evaluator<'i> {
             .filter(|slop| *slop >= 0)
             .or(in_order.then_some(i64::MAX));
         let inner = Evaluator {
-            index: self.index,
             rules: EvalRules {
                 places: self.rules.places || slop.is_some(),
                 ..self.rules
             },
+            known: self.known.clone(),
+            ..*self
         };
         // What says itself what it finds comes before what is sought among that.
         let is_open = |part: &QueryNode| {
@@ -256,7 +310,7 @@ impl<'i> Evaluator<'i> {
                     | QueryKind::Within { .. }
             )
         };
-        let mut found: Vec<Option<Match>> = parts.iter().map(|_| None).collect();
+        let mut found: Vec<Option<Rc<Match>>> = parts.iter().map(|_| None).collect();
         let mut docs: Option<Vec<u64>> = among.map(<[u64]>::to_vec);
         for open in [false, true] {
             for (part, found) in parts.iter().zip(&mut found) {
@@ -270,17 +324,48 @@ impl<'i> Evaluator<'i> {
                 }
             }
         }
-        let found: Vec<Match> = found.into_iter().flatten().collect();
+        let found: Vec<Rc<Match>> = found.into_iter().flatten().collect();
         let mut docs = docs.unwrap_or_default();
         if let Some(slop) = slop {
-            docs = phrase::close(docs, &found, slop, in_order);
+            docs = self.close(docs, &found, slop, in_order);
         }
         Match::new(docs, node.weight, MatchKind::All(found))
+    }
+
+    /// Those of the documents in which the parts stand so close to each other.
+    fn close(&self, docs: Vec<u64>, parts: &[Rc<Match>], slop: i64, in_order: bool) -> Vec<u64> {
+        let near = |doc: &u64| {
+            self.effort.turns.tick(parts.len());
+            phrase::is_close(*doc, parts, slop, in_order)
+        };
+        docs.into_iter().filter(near).collect()
+    }
+
+    /// A part that finds what any of these finds. One alone is itself.
+    fn any(&self, mut parts: Vec<Rc<Match>>, weight: f64) -> Rc<Match> {
+        parts.retain(|part| !part.docs.is_empty());
+        if parts.len() <= 1 {
+            let lone = parts.pop();
+            return lone.unwrap_or_else(|| Rc::new(Match::nothing()));
+        }
+        // Parts that are alike are one list.
+        let mut lists: Vec<&[u64]> = parts.iter().map(|part| &part.docs[..]).collect();
+        lists.sort_unstable_by_key(|list| (list.len(), list.as_ptr()));
+        lists.dedup_by_key(|list| list.as_ptr());
+        let mut joined: VecDeque<Vec<u64>> = lists.into_iter().map(<[u64]>::to_vec).collect();
+        while joined.len() > 1 && !self.effort.is_over() {
+            let (one, other) = (joined.pop_front(), joined.pop_front());
+            let (one, other) = (one.unwrap_or_default(), other.unwrap_or_default());
+            self.effort.turns.tick(one.len() + other.len());
+            joined.push_back(either(&one, &other));
+        }
+        let docs = joined.pop_front().unwrap_or_default();
+        Rc::new(Match::new(docs, weight, MatchKind::Any(parts)))
     }
 }
 
 /// The documents in all of these.
-fn common(parts: &[Match]) -> Vec<u64> {
+fn common(parts: &[Rc<Match>]) -> Vec<u64> {
     let mut lists: Vec<&[u64]> = parts.iter().map(|part| &part.docs[..]).collect();
     lists.sort_by_key(|list| list.len());
     let Some((first, rest)) = lists.split_first() else {
@@ -306,6 +391,20 @@ fn both(one: &[u64], other: &[u64]) -> Vec<u64> {
     found
 }
 
+/// The documents in one of two lists, or in both.
+fn either(mut one: &[u64], mut other: &[u64]) -> Vec<u64> {
+    let mut found = Vec::with_capacity(one.len() + other.len());
+    while let (Some(first), Some(second)) = (one.first(), other.first()) {
+        found.push(*first.min(second));
+        let (takes_one, takes_other) = (first <= second, second <= first);
+        one = &one[usize::from(takes_one)..];
+        other = &other[usize::from(takes_other)..];
+    }
+    found.extend_from_slice(one);
+    found.extend_from_slice(other);
+    found
+}
+
 /// How many come before a document, sought in growing steps.
 fn skip(list: &[u64], doc: u64) -> usize {
     let mut step = 1;
@@ -326,31 +425,20 @@ fn without(docs: Vec<u64>, unwanted: &[u64]) -> Vec<u64> {
     docs.into_iter().filter(keep).collect()
 }
 
-/// A part that finds what any of these finds. One alone is itself.
-fn any(mut parts: Vec<Match>, weight: f64) -> Match {
-    parts.retain(|part| !part.docs.is_empty());
-    match parts.len() {
-        0 => Match::nothing(),
-        1 => parts.remove(0),
-        _ => {
-            let mut docs: Vec<u64> = parts.iter().flat_map(|part| &part.docs).copied().collect();
-            docs.sort_unstable();
-            docs.dedup();
-            Match::new(docs, weight, MatchKind::Any(parts))
-        }
-    }
-}
-
 /// A part with no other documents than these. What its parts know of others does no harm.
-fn restricted(found: Match, among: &[u64]) -> Match {
-    match found.kind {
+fn restricted(found: Rc<Match>, among: &[u64]) -> Rc<Match> {
+    let kind = match &found.kind {
         // What stands beside the documents goes by their places in the list.
-        MatchKind::Term(_) | MatchKind::Distances { .. } => found,
-        _ => Match {
-            docs: both(&found.docs, among),
-            ..found
-        },
-    }
+        MatchKind::Term(_) | MatchKind::Distances { .. } => return found,
+        MatchKind::Virtual => MatchKind::Virtual,
+        MatchKind::Number => MatchKind::Number,
+        MatchKind::Silent => MatchKind::Silent,
+        MatchKind::All(parts) => MatchKind::All(parts.clone()),
+        MatchKind::Any(parts) => MatchKind::Any(parts.clone()),
+        MatchKind::First(parts) => MatchKind::First(parts.clone()),
+        MatchKind::Optional(part) => MatchKind::Optional(part.clone()),
+    };
+    Rc::new(Match::new(both(&found.docs, among), found.weight, kind))
 }
 
 #[cfg(test)]
@@ -363,6 +451,7 @@ mod tests {
         assert_eq!(both(&one, &other), [3, 9, 11]);
         assert_eq!(both(&other, &one), [3, 9, 11]);
         assert_eq!(both(&one, &[]), [0_u64; 0]);
+        assert_eq!(either(&one, &other), [1, 2, 3, 5, 7, 9, 10, 11, 12, 13, 14]);
         assert_eq!(without(one.to_vec(), &other), [1, 5, 7]);
         assert_eq!(without(other.to_vec(), &one), [2, 10, 12, 13, 14]);
     }

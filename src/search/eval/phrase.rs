@@ -1,5 +1,7 @@
 //! Words near each other.
 
+use std::rc::Rc;
+
 use super::{Match, MatchKind};
 
 /// The places at which a part of a query stands in a document, in growing order; nothing if it is no text.
@@ -26,22 +28,19 @@ pub(super) fn places(part: &Match, doc: u64) -> Option<Vec<u32>> {
 }
 
 /// The first of the parts that has a document.
-pub(super) fn first(parts: &[Match], doc: u64) -> Option<&Match> {
+pub(super) fn first(parts: &[Rc<Match>], doc: u64) -> Option<&Match> {
     let has = |part: &&Match| part.docs.binary_search(&doc).is_ok();
-    parts.iter().find(has)
+    parts.iter().map(|part| &**part).find(has)
 }
 
-/// Those of the documents in which the parts stand so close to each other.
-pub(super) fn close(docs: Vec<u64>, parts: &[Match], slop: i64, in_order: bool) -> Vec<u64> {
-    let near = |doc: &u64| {
-        let lists: Vec<Vec<u32>> = parts.iter().filter_map(|part| places(part, *doc)).collect();
-        match lists.len() {
-            0 | 1 => true,
-            _ if in_order => is_near_in_order(&lists, slop),
-            _ => is_near(&lists, slop),
-        }
-    };
-    docs.into_iter().filter(near).collect()
+/// Whether the parts stand so close to each other in a document.
+pub(super) fn is_close(doc: u64, parts: &[Rc<Match>], slop: i64, in_order: bool) -> bool {
+    let lists: Vec<Vec<u32>> = parts.iter().filter_map(|part| places(part, doc)).collect();
+    match lists.len() {
+        0 | 1 => true,
+        _ if in_order => is_near_in_order(&lists, slop),
+        _ => is_near(&lists, slop),
+    }
 }
 
 fn is_near_in_order(lists: &[Vec<u32>], slop: i64) -> bool {
@@ -93,6 +92,7 @@ pub(super) fn spread(root: &Match, doc: u64) -> i32 {
     };
     let held: Vec<&Match> = parts
         .iter()
+        .map(|part| &**part)
         .filter(|part| part.docs.binary_search(&doc).is_ok())
         .collect();
     if held.len() <= 1 {

@@ -1,5 +1,7 @@
 //! What documents are worth to a query, as RediSearch reckons it.
 
+use std::rc::Rc;
+
 use super::phrase::{first, spread};
 use super::{Match, MatchKind};
 use crate::search::index::{DocRow, DocumentIndex};
@@ -119,7 +121,7 @@ impl Reckoning {
         }
     }
 
-    fn sum(&self, parts: &[Match]) -> f64 {
+    fn sum(&self, parts: &[Rc<Match>]) -> f64 {
         parts.iter().map(|part| self.of(part)).sum()
     }
 

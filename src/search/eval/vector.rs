@@ -1,6 +1,7 @@
 //! Neighbours of vectors, found by looking at all of them.
 
 use std::collections::BinaryHeap;
+use std::rc::Rc;
 
 use super::{Evaluator, Match, MatchKind};
 use crate::search::index::Column;
@@ -39,20 +40,20 @@ impl Evaluator<'_> {
         };
         match &inner {
             Some(inner) => {
-                for doc in &inner.docs {
+                for doc in self.ticking(inner.docs.iter()) {
                     if let Some(distance) = vectors.distance(*doc, &target) {
                         offer(distance, *doc);
                     }
                 }
             }
             None => {
-                for (slot, doc) in vectors.docs().iter().enumerate() {
-                    offer(vectors.distance_at(slot, &target), *doc);
+                for slot in self.ticking(0..vectors.len()) {
+                    offer(vectors.distance_at(slot, &target), vectors.doc_at(slot));
                 }
             }
         }
         let found = held.into_iter().map(|(distance, doc)| (doc, distance.0));
-        distances(node, found.collect(), inner.map(Box::new))
+        distances(node, found.collect(), inner)
     }
 
     /// The documents within a radius.
@@ -71,15 +72,16 @@ impl Evaluator<'_> {
         let mut found = Vec::new();
         match among {
             Some(among) => {
-                for doc in among {
+                for doc in self.ticking(among.iter()) {
                     if let Some(distance) = vectors.distance(*doc, &target) {
                         found.push((*doc, distance));
                     }
                 }
             }
             None => {
-                let slots = vectors.docs().iter().enumerate();
-                found.extend(slots.map(|(slot, doc)| (*doc, vectors.distance_at(slot, &target))));
+                for slot in self.ticking(0..vectors.len()) {
+                    found.push((vectors.doc_at(slot), vectors.distance_at(slot, &target)));
+                }
             }
         }
         found.retain(|(_, distance)| *distance <= radius);
@@ -87,7 +89,7 @@ impl Evaluator<'_> {
     }
 }
 
-fn distances(node: &QueryNode, mut found: Vec<(u64, f64)>, inner: Option<Box<Match>>) -> Match {
+fn distances(node: &QueryNode, mut found: Vec<(u64, f64)>, inner: Option<Rc<Match>>) -> Match {
     found.sort_unstable_by_key(|(doc, _)| *doc);
     let (docs, values) = found.into_iter().unzip();
     Match::new(
