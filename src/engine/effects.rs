@@ -120,6 +120,8 @@ pub struct Effects {
     pub indexed: Vec<Bstr>,
     /// Any key of that database may have changed, for those.
     pub reindex: bool,
+    /// Indexes hold some of what was done here already, of which others are to know nothing yet.
+    pub held_back: bool,
     /// An index was made or widened, which is to be built when nothing is locked any more.
     pub build: bool,
     /// Keys with sleepers that may find something now.
@@ -267,6 +269,7 @@ impl Effects {
         self.flushed = false;
         self.indexed.clear();
         self.reindex = false;
+        self.held_back = false;
         self.build = false;
         self.ready.clear();
         self.garbage.clear();

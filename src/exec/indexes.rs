@@ -21,13 +21,22 @@ impl Worker {
     #[inline]
     pub(super) fn index_written(&self, unit: &mut Unit<'_>, entry: &Entry) {
         if !unit.effects.indexed.is_empty() && entry.categories.contains(&"search") {
-            self.index_changes(&mut unit.locked, &mut unit.effects);
+            unit.effects.held_back = true;
+            self.index_keys(&mut unit.locked, &mut unit.effects, true);
         }
     }
 
     /// Indexes anew what a unit has changed, while its shards are still locked: all of it in one step.
     #[cold]
     pub(super) fn index_changes(&self, locked: &mut Locked<'_>, effects: &mut Effects) {
+        let held_back = std::mem::take(&mut effects.held_back);
+        self.index_keys(locked, effects, held_back);
+        if held_back {
+            self.shared.search.catalog.write().show();
+        }
+    }
+
+    fn index_keys(&self, locked: &mut Locked<'_>, effects: &mut Effects, holds_back: bool) {
         let mut keys = std::mem::take(&mut effects.indexed);
         let search = &self.shared.search;
         if std::mem::take(&mut effects.reindex) {
@@ -49,6 +58,9 @@ impl Worker {
         let db = Db::new(locked, 0, now, effects, &rules, false, None);
         let mut catalog = search.catalog.write();
         for key in &keys {
+            if holds_back {
+                catalog.hold_back(key);
+            }
             let value = db.stored(key).map(|entry| entry.value());
             catalog.update(key, &|kind, visit| {
                 if let Some(value) = value {

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use hashbrown::HashMap;
 
 use super::document::Document;
+use super::index::DocumentIndex;
 use super::live::{BuildProgress, LiveIndex};
 use super::schema::{Definition, SourceKind};
 use crate::types::{OrdMap, OrdSet};
@@ -25,19 +26,19 @@ pub struct IndexCatalog {
     /// Counts indexes as they are made, so that one is not taken for another of its name.
     made: u64,
     ids: HashMap<Box<[u8]>, u64>,
+    /// Indexes as they were before the transaction or script under way, which has asked for what it wrote. Others find these.
+    before: HashMap<Box<[u8]>, Arc<DocumentIndex>>,
 }
 
 impl IndexCatalog {
     /// Takes everything out: what is made later is not taken for it.
     pub fn take(&mut self) -> Vec<LiveIndex> {
-        let made = self.made;
-        let gone = std::mem::replace(
-            self,
-            IndexCatalog {
-                made,
-                ..IndexCatalog::default()
-            },
-        );
+        let left = IndexCatalog {
+            made: self.made,
+            before: std::mem::take(&mut self.before),
+            ..IndexCatalog::default()
+        };
+        let gone = std::mem::replace(self, left);
         gone.indexes.into_values().collect()
     }
 
@@ -85,6 +86,29 @@ impl IndexCatalog {
         }
         self.ids.remove(&name);
         self.indexes.remove(&name)
+    }
+
+    /// A copy of an index for a search, as it was before what the unit under way has done, unless that searches itself.
+    pub fn frozen(&self, name: &[u8], within: bool) -> Option<Arc<DocumentIndex>> {
+        let name = self.resolved(name);
+        let before = self.before.get(name).filter(|_| !within);
+        before
+            .cloned()
+            .or_else(|| self.indexes.get(name).map(LiveIndex::frozen))
+    }
+
+    /// Shows others the indexes of a key as they are now, until the unit under way has ended.
+    pub fn hold_back(&mut self, key: &[u8]) {
+        for (name, index) in &self.indexes {
+            if index.definition.covers(key) && !self.before.contains_key(name) {
+                self.before.insert(name.clone(), index.frozen());
+            }
+        }
+    }
+
+    /// Shows everybody everything.
+    pub fn show(&mut self) {
+        self.before.clear();
     }
 
     /// What is covered by indexes: the beginnings of keys.

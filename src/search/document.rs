@@ -13,8 +13,8 @@ pub enum Datum<'a> {
     /// Several texts, as a path that ends in `[*]` finds.
     Texts(Vec<Cow<'a, [u8]>>),
     Numbers(Vec<f64>),
-    /// A vector as the bytes that its type has.
-    Vector(Vec<u8>),
+    /// Vectors, each as the bytes that its type has.
+    Vectors(Vec<Vec<u8>>),
     /// Something that an attribute of this type can't be.
     Unfit(String),
 }
@@ -27,9 +27,14 @@ pub type Pair<'a> = (Cow<'a, [u8]>, Cow<'a, [u8]>);
 pub trait Document {
     fn datum(&self, field: &FieldSpec) -> Datum<'_>;
 
-    /// The bytes at a path, for what stands beside the schema: language and score.
+    /// The bytes at a path; those of the first value if there are several.
     fn bytes(&self, path: &[u8]) -> Option<Cow<'_, [u8]>>;
 
-    /// All that the document holds, for replies that name no fields.
-    fn all(&self) -> Vec<Pair<'_>>;
+    /// All values at a path, as dialects from 3 on show them, if that is something else.
+    fn every(&self, path: &[u8]) -> Option<Cow<'_, [u8]>> {
+        self.bytes(path)
+    }
+
+    /// All that the document holds, for replies that name no fields; as dialects from 3 on show it if that is so.
+    fn all(&self, every: bool) -> Vec<Pair<'_>>;
 }

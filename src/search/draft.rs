@@ -6,7 +6,7 @@ use super::document::{Datum, Document};
 use super::grammar::Refusal;
 use super::index::{DocumentIndex, SortKey};
 use super::numbers::{geo_of, number_of};
-use super::schema::{FieldKind, FieldSpec};
+use super::schema::{FieldKind, FieldSpec, VectorSpec};
 use super::tokens::{Language, Stems, each_word, lower};
 
 /// What a stem is worth beside the word that it is of.
@@ -17,7 +17,7 @@ pub(super) struct DocumentDraft {
     pub tags: Vec<(usize, Vec<Box<[u8]>>)>,
     pub terms: HashMap<Vec<u8>, DraftTerm>,
     pub numbers: Vec<(u32, f64)>,
-    pub vectors: Vec<(usize, Vec<u8>)>,
+    pub vectors: Vec<(usize, Vec<Vec<u8>>)>,
     pub missing: Vec<usize>,
     pub sorts: Vec<SortKey>,
     pub len: u32,
@@ -128,18 +128,16 @@ impl DocumentIndex {
                 }
             }
             FieldKind::Vector(spec) => {
-                let blob = match datum {
-                    Datum::Vector(blob) => blob,
-                    _ => texts.first().copied().unwrap_or_default(),
+                let blobs = match datum {
+                    Datum::Vectors(blobs) => blobs.clone(),
+                    _ => texts.iter().map(|text| text.to_vec()).collect(),
                 };
-                if blob.len() != spec.blob_bytes() {
-                    return Err(format!(
-                        "Could not add vector with blob size {} (expected size {})",
-                        blob.len(),
-                        spec.blob_bytes()
-                    ));
+                for blob in &blobs {
+                    check_vector(spec, blob)?;
                 }
-                draft.vectors.push((at, blob.to_vec()));
+                if !blobs.is_empty() {
+                    draft.vectors.push((at, blobs));
+                }
             }
         }
         Ok(())
@@ -185,6 +183,17 @@ impl DocumentIndex {
             }
             add(word.into_bytes(), freq);
         });
+    }
+}
+
+fn check_vector(spec: &VectorSpec, blob: &[u8]) -> Result<(), Refusal> {
+    match blob.len() == spec.blob_bytes() {
+        true => Ok(()),
+        false => Err(format!(
+            "Could not add vector with blob size {} (expected size {})",
+            blob.len(),
+            spec.blob_bytes()
+        )),
     }
 }
 

@@ -1,11 +1,13 @@
 //! The grammar of FT.CREATE and of what FT.ALTER adds.
 
 use std::ops::RangeInclusive;
+use std::sync::Arc;
 
 use super::schema::{
-    Definition, FieldKind, FieldSpec, GraphWish, Metric, Numeral, SourceKind, VectorSpec,
+    Definition, FieldKind, FieldSpec, GraphWish, Metric, Numeral, ReadPath, SourceKind, VectorSpec,
 };
 use super::tokens::{Language, lower};
+use crate::types::json::path::Spelled;
 use crate::util::number;
 
 /// Why something was refused, as the reply says it.
@@ -211,6 +213,7 @@ pub fn fields(words: &mut Words<'_>, made: &mut Definition) -> Result<(), Refusa
         }
         let mut field = FieldSpec {
             path: path.into(),
+            json: json_path(made, path, name)?,
             name: name.into(),
             kind: FieldKind::Numeric,
             sortable: false,
@@ -222,9 +225,25 @@ pub fn fields(words: &mut Words<'_>, made: &mut Definition) -> Result<(), Refusa
         };
         field.kind = kind(words, made, name)?;
         attributes(words, &mut field)?;
+        // As RediSearch has it, values of JSON are sorted as they are.
+        field.unf |= field.sortable && made.source == SourceKind::Json;
         made.fields.push(field);
     }
     Ok(())
+}
+
+/// The path of an attribute, where documents are JSON.
+fn json_path(made: &Definition, path: &[u8], name: &[u8]) -> Result<Option<ReadPath>, Refusal> {
+    if made.source != SourceKind::Json {
+        return Ok(None);
+    }
+    let text = std::str::from_utf8(path).ok();
+    let read = text.and_then(|text| Spelled::new(text).parse().ok());
+    let read = read.ok_or_else(|| {
+        let (path, name, index) = (shown(path), shown(name), shown(&made.name));
+        format!("Invalid JSONPath '{path}' in attribute '{name}' in index '{index}'")
+    })?;
+    Ok(Some(ReadPath(Arc::new(read))))
 }
 
 fn kind(words: &mut Words<'_>, made: &Definition, name: &[u8]) -> Result<FieldKind, Refusal> {

@@ -198,9 +198,10 @@ impl LiveIndex {
                 numbers.insert((Ordered(*number), doc), ());
             }
         }
-        for (at, blob) in draft.vectors {
+        for (at, blobs) in draft.vectors {
             if let Column::Vectors(vectors) = &mut held.columns[at] {
-                Arc::make_mut(vectors).insert(doc, &blob);
+                let vectors = Arc::make_mut(vectors);
+                blobs.iter().for_each(|blob| vectors.insert(doc, blob));
             }
         }
         for at in draft.missing {
@@ -278,4 +279,80 @@ fn sweep_list(lists: &mut Lists, name: &[u8], keep: &dyn Fn(u64) -> bool) -> usi
         }
     }
     effort
+}
+
+#[cfg(test)]
+pub(super) mod tests {
+    use std::borrow::Cow;
+
+    use super::*;
+    use crate::search::document::{Datum, Pair};
+    use crate::search::grammar::definition;
+    use crate::search::postings::Postings;
+    use crate::search::schema::FieldSpec;
+
+    /// A document with one text.
+    struct OneText(Vec<u8>);
+
+    impl Document for OneText {
+        fn datum(&self, _: &FieldSpec) -> Datum<'_> {
+            Datum::Bytes(Cow::Borrowed(&self.0))
+        }
+
+        fn bytes(&self, _: &[u8]) -> Option<Cow<'_, [u8]>> {
+            None
+        }
+
+        fn all(&self, _: bool) -> Vec<Pair<'_>> {
+            Vec::new()
+        }
+    }
+
+    fn empty(schema: &[&str]) -> LiveIndex {
+        let words: Vec<&[u8]> = schema.iter().map(|word| word.as_bytes()).collect();
+        LiveIndex::new(definition(&words).unwrap())
+    }
+
+    /// An index of so many documents, each with all of these words.
+    pub(in crate::search) fn index_of_words(docs: usize, words: &[&str]) -> Arc<DocumentIndex> {
+        let mut index = empty(&["i", "SCHEMA", "t", "TEXT", "NOSTEM"]);
+        let text = words.join(" ").into_bytes();
+        for at in 0..docs {
+            index.set(format!("key{at}").as_bytes(), &OneText(text.clone()));
+        }
+        index.frozen()
+    }
+
+    #[test]
+    fn a_copy_stays_as_it_was_whatever_becomes_of_the_index() {
+        let mut index = empty(&["i", "SCHEMA", "t", "TEXT", "NOSTEM", "g", "TAG"]);
+        let mut copies = Vec::new();
+        for round in 0..3000_usize {
+            let key = format!("key{}", round % 100);
+            index.set(
+                key.as_bytes(),
+                &OneText(format!("word{}", round % 10).into_bytes()),
+            );
+            if round % 500 == 250 {
+                copies.push((index.frozen(), round));
+            }
+        }
+        for (copy, round) in copies {
+            assert_eq!(copy.docs.len(), 100.min(round + 1));
+            for word in 0..10 {
+                let name = format!("word{word}");
+                let alive = |list: &Arc<Postings>| {
+                    list.iter().filter(|entry| copy.is_alive(entry.doc)).count()
+                };
+                assert_eq!(alive(&copy.terms[name.as_bytes()]), 10, "{name} at {round}");
+                let Column::Tags(tags) = &copy.columns[1] else {
+                    panic!("it is a tag");
+                };
+                assert_eq!(alive(&tags[name.as_bytes()]), 10);
+            }
+        }
+        // What has died doesn't stay in the lists for ever.
+        let held: usize = index.terms.values().map(|list| list.len()).sum();
+        assert!(held < 400, "{held} entries of 100 documents");
+    }
 }

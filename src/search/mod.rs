@@ -39,3 +39,4 @@ pub use schema::{
 pub use searches::{CURSORS_MAX, RowCursor, SearchSettings, Searches};
 pub use tokens::Language;
 pub use value::{RowValue, written};
+pub use vectors::blob_of;

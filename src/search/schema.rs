@@ -1,6 +1,9 @@
 //! What an index is of: which keys, and which of their fields, read in which way.
 
+use std::sync::Arc;
+
 use super::tokens::Language;
+use crate::types::json::path::JsonPath;
 
 /// What holds documents.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -106,11 +109,24 @@ pub enum FieldKind {
     Vector(VectorSpec),
 }
 
+/// A path into JSON documents, read once.
+#[derive(Clone, Debug)]
+pub struct ReadPath(pub Arc<JsonPath>);
+
+impl PartialEq for ReadPath {
+    /// The texts that they were read from are compared beside them.
+    fn eq(&self, _: &Self) -> bool {
+        true
+    }
+}
+
 /// One attribute of an index.
 #[derive(Clone, Debug, PartialEq)]
 pub struct FieldSpec {
     /// Where documents have it.
     pub path: Box<[u8]>,
+    /// The path, where documents are JSON.
+    pub json: Option<ReadPath>,
     /// What queries call it.
     pub name: Box<[u8]>,
     pub kind: FieldKind,

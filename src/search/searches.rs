@@ -21,7 +21,6 @@ use hashbrown::HashMap;
 use super::catalog::{Covered, IndexCatalog};
 use super::expr::Row;
 use super::index::DocumentIndex;
-use super::live::LiveIndex;
 use crate::util::ranked::{Mutex, RwLock, rank};
 
 /// Rows that are still to be read.
@@ -95,9 +94,9 @@ impl Searches {
         self.covered.load_full()
     }
 
-    /// A copy of an index for a search, and its own name.
-    pub fn frozen(&self, name: &[u8]) -> Option<Arc<DocumentIndex>> {
-        self.catalog.read().get(name).map(LiveIndex::frozen)
+    /// A copy of an index for a search, which a transaction or a script may have begun: it finds what that has written.
+    pub fn frozen(&self, name: &[u8], within: bool) -> Option<Arc<DocumentIndex>> {
+        self.catalog.read().frozen(name, within)
     }
 
     /// The dialect of queries that name none.

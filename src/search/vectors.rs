@@ -1,7 +1,7 @@
 //! The vectors of one attribute, side by side, and their distances from another. Copies share their parts.
 
 use super::schema::{Metric, Numeral, VectorSpec};
-use crate::types::{OrdMap, Rows};
+use crate::types::{OrdSet, Rows};
 
 /// Vectors in slots; each slot belongs to one document.
 #[derive(Clone, Debug)]
@@ -9,7 +9,10 @@ pub struct Vectors {
     spec: VectorSpec,
     numbers: Numbers,
     docs: Rows<u64>,
-    slots: OrdMap<u64, u32>,
+    /// Each document with the slots that it has: one, unless it is JSON.
+    slots: OrdSet<(u64, u32)>,
+    /// How many documents there are.
+    all: usize,
 }
 
 /// Doubles are kept as they are, everything else as single floats, which hold it exactly.
@@ -50,6 +53,50 @@ fn doubles(blob: &[u8]) -> Vec<f64> {
     let eights = blob.chunks_exact(8);
     let read = |eight: &[u8]| f64::from_le_bytes(eight.try_into().expect("it has eight bytes"));
     eights.map(read).collect()
+}
+
+/// A vector of these numbers, as the bytes that its type has.
+pub fn blob_of(numeral: Numeral, numbers: &[f64]) -> Vec<u8> {
+    let each = numbers.iter();
+    match numeral {
+        Numeral::Float32 => each.flat_map(|n| (*n as f32).to_le_bytes()).collect(),
+        Numeral::Float64 => each.flat_map(|n| n.to_le_bytes()).collect(),
+        Numeral::Float16 => each
+            .flat_map(|n| to_half(*n as f32).to_le_bytes())
+            .collect(),
+        Numeral::BFloat16 => each
+            .flat_map(|n| to_bfloat(*n as f32).to_le_bytes())
+            .collect(),
+        Numeral::Int8 => each.flat_map(|n| (*n as i8).to_le_bytes()).collect(),
+        Numeral::UInt8 => each.flat_map(|n| (*n as u8).to_le_bytes()).collect(),
+    }
+}
+
+/// The upper half of a single float, rounded to the nearest, and to the even of two as near.
+fn to_bfloat(n: f32) -> u16 {
+    let bits = n.to_bits();
+    if n.is_nan() {
+        return (bits >> 16) as u16 | 0x40;
+    }
+    let half = 0x7fff + (bits >> 16 & 1);
+    (bits.wrapping_add(half) >> 16) as u16
+}
+
+/// The nearest float of 16 bits, and the even of two as near.
+fn to_half(n: f32) -> u16 {
+    let sign = (n.to_bits() >> 16) as u16 & 0x8000;
+    let magnitude = n.abs();
+    if n.is_nan() {
+        return sign | 0x7e00;
+    }
+    if magnitude >= 65520.0 {
+        return sign | 0x7c00;
+    }
+    // Below the least that is normal, steps are all alike.
+    let exponent = (magnitude.to_bits() >> 23) as i32 - 127;
+    let exponent = exponent.max(-14);
+    let steps = (magnitude / 2_f32.powi(exponent - 10)).round_ties_even() as u16;
+    sign | ((exponent + 14) as u16 * 1024 + steps)
 }
 
 /// A float of 16 bits.
@@ -119,7 +166,8 @@ impl Vectors {
                 _ => Numbers::Single(Rows::new(spec.dim)),
             },
             docs: Rows::default(),
-            slots: OrdMap::new(),
+            slots: OrdSet::new(),
+            all: 0,
         }
     }
 
@@ -133,7 +181,17 @@ impl Vectors {
 
     /// Whether a document has one.
     pub fn has(&self, doc: u64) -> bool {
-        self.slots.contains_key(&doc)
+        self.slots_of(doc).next().is_some()
+    }
+
+    fn slots_of(&self, doc: u64) -> impl Iterator<Item = u32> {
+        let own = self.slots.range((doc, 0)..=(doc, u32::MAX));
+        own.map(|((_, slot), ())| *slot)
+    }
+
+    /// Whether a document has several.
+    pub fn has_several(&self) -> bool {
+        self.all < self.docs.len()
     }
 
     pub fn bytes(&self) -> usize {
@@ -174,23 +232,30 @@ impl Vectors {
             _ => unreachable!("a target is read as the vectors are held"),
         }
         let slot = u32::try_from(self.docs.len()).expect("no index has billions of vectors");
-        self.slots.insert(doc, slot);
+        self.all += usize::from(!self.has(doc));
+        self.slots.insert((doc, slot), ());
         self.docs.push([doc]);
     }
 
-    /// Takes a document's vector out; the last one moves to its place.
+    /// Takes a document's vectors out; the last one moves to the place of each.
     pub fn remove(&mut self, doc: u64) {
-        let Some(slot) = self.slots.remove(&doc) else {
-            return;
-        };
-        let at = slot as usize;
-        match &mut self.numbers {
-            Numbers::Single(held) => held.swap_remove(at),
-            Numbers::Double(held) => held.swap_remove(at),
-        }
-        self.docs.swap_remove(at);
-        if at < self.docs.len() {
-            self.slots.insert(self.doc_at(at), slot);
+        self.all -= usize::from(self.has(doc));
+        // From the last one on: what moves is never one that is still to go.
+        let own: Vec<u32> = self.slots_of(doc).collect();
+        for slot in own.into_iter().rev() {
+            self.slots.remove(&(doc, slot));
+            let at = slot as usize;
+            match &mut self.numbers {
+                Numbers::Single(held) => held.swap_remove(at),
+                Numbers::Double(held) => held.swap_remove(at),
+            }
+            let last = self.docs.len() - 1;
+            self.docs.swap_remove(at);
+            if at < last {
+                let moved = self.doc_at(at);
+                self.slots.remove(&(moved, last as u32));
+                self.slots.insert((moved, slot), ());
+            }
         }
     }
 
@@ -199,10 +264,12 @@ impl Vectors {
         self.docs.at(slot)[0]
     }
 
-    /// How far a document's vector is from the target.
+    /// How far a document's vector is from the target: the nearest, if it has several.
     pub fn distance(&self, doc: u64, target: &VectorTarget) -> Option<f64> {
-        let slot = *self.slots.get(&doc)?;
-        Some(self.distance_at(slot as usize, target))
+        let distances = self
+            .slots_of(doc)
+            .map(|slot| self.distance_at(slot as usize, target));
+        distances.min_by(f64::total_cmp)
     }
 
     /// How far the vector in a slot is from the target.
@@ -251,6 +318,41 @@ mod tests {
         cosine.insert(1, &blob(0.0, 2.0));
         let target = cosine.target(&blob(5.0, 0.0));
         assert_eq!(cosine.distance(1, &target), Some(1.0));
+    }
+
+    #[test]
+    fn a_document_with_several_is_as_far_as_the_nearest_and_goes_with_all() {
+        let blob = |x: f32| [x.to_le_bytes(), 0_f32.to_le_bytes()].concat();
+        let mut vectors = Vectors::new(spec(Numeral::Float32, Metric::L2));
+        vectors.insert(1, &blob(1.0));
+        assert!(!vectors.has_several());
+        for at in 2..6 {
+            vectors.insert(2, &blob(at as f32));
+        }
+        vectors.insert(3, &blob(9.0));
+        let target = vectors.target(&blob(5.0));
+        assert!(vectors.has_several());
+        assert_eq!(vectors.distance(2, &target), Some(0.0));
+        vectors.remove(2);
+        assert_eq!((vectors.len(), vectors.has_several()), (2, false));
+        assert_eq!(vectors.distance(1, &target), Some(16.0));
+        assert_eq!(vectors.distance(3, &target), Some(16.0));
+        assert_eq!(vectors.distance(2, &target), None);
+    }
+
+    #[test]
+    fn short_floats_are_written_as_they_are_read() {
+        for bits in (0..=u16::MAX).filter(|bits| bits & 0x7c00 != 0x7c00) {
+            assert_eq!(to_half(half(bits)), bits, "{bits:x}");
+        }
+        assert_eq!(half(to_half(1.0 + 1.0 / 2048.0)), 1.0);
+        assert_eq!((to_half(1e9), to_half(-1e-9)), (0x7c00, 0x8000));
+        assert_eq!(to_bfloat(1.0), 0x3f80);
+        assert_eq!(blob_of(Numeral::Int8, &[-1.0, 3.0]), [0xff, 3]);
+        assert_eq!(
+            singles(Numeral::Float32, &blob_of(Numeral::Float32, &[1.5])),
+            [1.5]
+        );
     }
 
     #[test]

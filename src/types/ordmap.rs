@@ -92,7 +92,8 @@ impl<K: Ord, V> OrdMap<K, V> {
         K: Borrow<Q>,
     {
         let (at, pos) = self.place(key);
-        Some(&self.chunks[at][pos.ok()?].1)
+        let pos = pos.ok()?;
+        Some(&self.chunks[at][pos].1)
     }
 
     pub fn contains_key<Q: Ord + ?Sized>(&self, key: &Q) -> bool
@@ -267,6 +268,7 @@ mod tests {
     fn it_agrees_with_a_tree_and_copies_stay_as_they_were() {
         let mut random = fastrand::Rng::with_seed(7);
         let (mut map, mut model) = (OrdMap::<u32, u32>::new(), BTreeMap::new());
+        assert!(map.get(&1).is_none() && map.remove(&1).is_none() && map.range(1..).eq([]));
         let mut copies = Vec::new();
         for round in 0..20_000_u32 {
             let key = random.u32(0..3000);

@@ -31,6 +31,7 @@ mod persist;
 mod replication;
 mod restore;
 mod scripts;
+mod search_engine;
 mod searches;
 mod storm;
 mod streams;

@@ -269,8 +269,9 @@ fn found(
     let found = Evaluator::new(index, rules, &effort).run(&node);
     let found = found.map_err(refused)?;
     let mut hits = Vec::with_capacity(found.docs.len());
+    let units = found.parts();
     for doc in &found.docs {
-        call.turns.tick(1);
+        call.turns.tick(units);
         let Some(row) = index.docs.get(doc) else {
             continue;
         };
@@ -345,10 +346,11 @@ fn fill(
     document: &dyn crate::search::Document,
 ) {
     let definition = &found.definition;
+    let every = wish.asked.shows_every();
     for load in &wish.loads {
         match load {
             Load::All => {
-                for (name, value) in document.all() {
+                for (name, value) in document.all(every) {
                     row.set(&name, RowValue::Text(value.into_owned()));
                 }
             }
@@ -357,7 +359,7 @@ fn fill(
                     let value = match &name[..] {
                         b"__key" => Some(RowValue::text(&hit.key)),
                         b"__score" => None,
-                        name => value_of(definition, hit, document, name),
+                        name => value_of(definition, hit, document, (name, every)),
                     };
                     if let Some(value) = value {
                         row.set(called, value);
@@ -367,7 +369,7 @@ fn fill(
         }
     }
     for name in &found.needed {
-        if let Some(value) = value_of(definition, hit, document, name) {
+        if let Some(value) = value_of(definition, hit, document, (name, every)) {
             let field = definition.field(name).map(|at| &definition.fields[at]);
             let folds = field.is_some_and(|field| field.sortable && !field.unf);
             row.set(

@@ -80,7 +80,10 @@ fn search(call: &mut ReadCall<'_>) -> Done {
 /// A copy of an index, to be searched while nothing is locked.
 pub fn frozen(call: &ReadCall<'_>, name: &[u8]) -> Result<Arc<DocumentIndex>, Fail> {
     let first = call.db.index() == 0;
-    let index = first.then(|| call.server.search.frozen(name)).flatten();
+    // Only what runs alone is left half-way: a part of a transaction or a script is not.
+    let within = !call.parts;
+    let search = &call.server.search;
+    let index = first.then(|| search.frozen(name, within)).flatten();
     index.ok_or_else(|| no_such_index(name))
 }
 
@@ -126,7 +129,7 @@ fn query(index: &DocumentIndex, wish: &SearchWish<'_>) -> Result<QueryNode, Fail
     Ok(node)
 }
 
-/// Scoring a document is so many units of work.
+/// Scoring a document by a part of the query is so many units of work.
 const HIT_UNITS: usize = 8;
 
 /// How results are sorted.
@@ -182,11 +185,12 @@ fn found(call: &ReadCall<'_>, index: &DocumentIndex, wish: &SearchWish<'_>) -> R
     }
     let total = docs.len();
     let mut hits: Vec<Hit> = Vec::new();
+    let units = HIT_UNITS * found.parts();
     if wish.limit > 0 {
         hits = docs
             .into_iter()
             .filter_map(|doc| {
-                call.turns.tick(HIT_UNITS);
+                call.turns.tick(units);
                 hit(index, wish, &found, doc, &order, scored)
             })
             .collect();
@@ -324,13 +328,7 @@ fn rows(
                 return;
             }
             fields = match &wish.wanted {
-                Some(wanted) => chosen(
-                    &found.definition,
-                    &hit,
-                    document,
-                    wanted,
-                    wish.sort.map(|(name, _)| name),
-                ),
+                Some(wanted) => chosen(&found.definition, &hit, document, wanted, wish),
                 None => all(&found.definition, &hit, document, wish),
             };
         })?;
@@ -363,7 +361,7 @@ fn all(
             fields.push((field.name.to_vec(), value.into_owned()));
         }
     }
-    for (name, value) in document.all() {
+    for (name, value) in document.all(wish.asked.shows_every()) {
         if !fields.iter().any(|(held, _)| *held == *name) {
             fields.push((name.into_owned(), value.into_owned()));
         }
@@ -377,9 +375,12 @@ fn chosen(
     hit: &Hit,
     document: &dyn crate::search::Document,
     wanted: &[ReturnField<'_>],
-    sorted_by: Option<&[u8]>,
+    wish: &SearchWish<'_>,
 ) -> Fields {
-    let value = |wanted: &ReturnField<'_>| value_of(definition, hit, document, wanted.name);
+    let sorted_by = wish.sort.map(|(name, _)| name);
+    let every = wish.asked.shows_every();
+    let value =
+        |wanted: &ReturnField<'_>| value_of(definition, hit, document, (wanted.name, every));
     let is_distance = |name: &[u8]| hit.distances.iter().any(|(held, _)| held == name);
     // Distances come first, and then what the results are sorted by.
     let place = |wanted: &ReturnField<'_>| match wanted.name {
@@ -396,19 +397,25 @@ fn chosen(
     found.collect()
 }
 
-/// The value of a document by the name of an attribute, a path, or a distance.
+/// The value of a document by the name of an attribute, a path, or a distance; all values if there may be several and that
+/// is wanted.
 pub fn value_of(
     definition: &Definition,
     hit: &Hit,
     document: &dyn crate::search::Document,
-    name: &[u8],
+    (name, every): (&[u8], bool),
 ) -> Option<RowValue> {
     if let Some((_, distance)) = hit.distances.iter().find(|(held, _)| held == name) {
         return Some(RowValue::Number(*distance));
     }
     let field = definition.field(name).map(|at| &definition.fields[at]);
     let path = field.map_or(name, |field| &field.path);
-    let bytes = document.bytes(path)?;
+    // What is sorted by stands beside the document, as its first value.
+    let every = every && field.is_none_or(|field| !field.sortable);
+    let bytes = match every {
+        true => document.every(path)?,
+        false => document.bytes(path)?,
+    };
     let is_number = field.is_some_and(|field| field.kind == FieldKind::Numeric);
     let number = is_number
         .then(|| crate::search::number_of(&bytes))
@@ -427,7 +434,7 @@ fn explain_query(call: &mut ReadCall<'_>) -> Done {
     if rest.is_empty() {
         return Err(wrong_arity("FT.EXPLAIN"));
     }
-    let index = call.server.search.frozen(name);
+    let index = call.server.search.frozen(name, !call.parts);
     let index = index.ok_or_else(|| no_such_index(name))?;
     let wish = SearchWish::parse(rest, call.server.search.dialect())?;
     let node = query(&index, &wish)?;

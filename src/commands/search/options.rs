@@ -49,6 +49,11 @@ pub struct RangeFilter<'a> {
 }
 
 impl<'a> QueryOptions<'a> {
+    /// Whether all values of an attribute are shown, rather than the first.
+    pub fn shows_every(&self) -> bool {
+        self.dialect >= 3
+    }
+
     pub fn new(query: &'a [u8], dialect: u8) -> Self {
         QueryOptions {
             query,

@@ -91,6 +91,19 @@ impl Match {
         Match::new(Vec::new(), 1.0, MatchKind::Silent)
     }
 
+    /// How many parts it has, itself included.
+    pub fn parts(&self) -> usize {
+        let parts = match &self.kind {
+            MatchKind::All(parts) | MatchKind::Any(parts) | MatchKind::First(parts) => {
+                parts.iter().map(|part| part.parts()).sum()
+            }
+            MatchKind::Optional(part) => part.parts(),
+            MatchKind::Distances { inner, .. } => inner.as_ref().map_or(0, |part| part.parts()),
+            _ => 0,
+        };
+        1 + parts
+    }
+
     /// Visits the distances of a document, with their names.
     pub fn each_distance(&self, doc: u64, visit: &mut dyn FnMut(&[u8], f64)) {
         match &self.kind {
@@ -158,13 +171,10 @@ impl<'i> Evaluator<'i> {
             QueryKind::Every | QueryKind::Within { .. } if among.is_some() => {
                 self.leaf(node, among)
             }
-            _ => self.known_leaf(node),
+            _ => return self.restricted(self.known_leaf(node), among),
         };
         self.effort.hold(found.docs.len());
-        match among {
-            Some(among) => restricted(found, among),
-            None => found,
-        }
+        self.restricted(found, among)
     }
 
     /// What a part without others finds: once for all that are alike.
@@ -216,6 +226,7 @@ impl<'i> Evaluator<'i> {
             } => self.within(node, *field, *radius, blob, among),
             _ => Match::nothing(),
         };
+        self.effort.hold(found.docs.len());
         Rc::new(found)
     }
 
@@ -341,6 +352,27 @@ impl<'i> Evaluator<'i> {
         docs.into_iter().filter(near).collect()
     }
 
+    /// A part with no other documents than these, if they are given. What its parts know of others does no harm.
+    fn restricted(&self, found: Rc<Match>, among: Option<&[u64]>) -> Rc<Match> {
+        let Some(among) = among else {
+            return found;
+        };
+        let kind = match &found.kind {
+            // What stands beside the documents goes by their places in the list.
+            MatchKind::Term(_) | MatchKind::Distances { .. } => return found,
+            MatchKind::Virtual => MatchKind::Virtual,
+            MatchKind::Number => MatchKind::Number,
+            MatchKind::Silent => MatchKind::Silent,
+            MatchKind::All(parts) => MatchKind::All(parts.clone()),
+            MatchKind::Any(parts) => MatchKind::Any(parts.clone()),
+            MatchKind::First(parts) => MatchKind::First(parts.clone()),
+            MatchKind::Optional(part) => MatchKind::Optional(part.clone()),
+        };
+        let docs = both(&found.docs, among);
+        self.effort.hold(docs.len());
+        Rc::new(Match::new(docs, found.weight, kind))
+    }
+
     /// A part that finds what any of these finds. One alone is itself.
     fn any(&self, mut parts: Vec<Rc<Match>>, weight: f64) -> Rc<Match> {
         parts.retain(|part| !part.docs.is_empty());
@@ -425,25 +457,37 @@ fn without(docs: Vec<u64>, unwanted: &[u64]) -> Vec<u64> {
     docs.into_iter().filter(keep).collect()
 }
 
-/// A part with no other documents than these. What its parts know of others does no harm.
-fn restricted(found: Rc<Match>, among: &[u64]) -> Rc<Match> {
-    let kind = match &found.kind {
-        // What stands beside the documents goes by their places in the list.
-        MatchKind::Term(_) | MatchKind::Distances { .. } => return found,
-        MatchKind::Virtual => MatchKind::Virtual,
-        MatchKind::Number => MatchKind::Number,
-        MatchKind::Silent => MatchKind::Silent,
-        MatchKind::All(parts) => MatchKind::All(parts.clone()),
-        MatchKind::Any(parts) => MatchKind::Any(parts.clone()),
-        MatchKind::First(parts) => MatchKind::First(parts.clone()),
-        MatchKind::Optional(part) => MatchKind::Optional(part.clone()),
-    };
-    Rc::new(Match::new(both(&found.docs, among), found.weight, kind))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn parts_that_are_alike_share_a_list_and_too_many_others_are_refused() {
+        let index = crate::search::live::tests::index_of_words(40, &["one", "two", "three"]);
+        let turns = crate::util::turns::Turns::none();
+        let word = |text: &str| {
+            let text = text.as_bytes().to_vec();
+            QueryNode::new(QueryKind::Word {
+                text,
+                expand: false,
+            })
+        };
+        let find = |words: &[&str], bytes_max: usize| {
+            let parts = words.iter().map(|text| word(text)).collect();
+            let node = QueryNode::new(QueryKind::Any(parts));
+            let effort = Effort::new(&turns, index.docs.len(), bytes_max);
+            Evaluator::new(&index, EvalRules::default(), &effort).run(&node)
+        };
+        let room = 2000;
+        let found = find(&["one", "two", "one", "one", "one", "one", "one"], room).unwrap();
+        assert_eq!(found.docs.len(), 40);
+        let MatchKind::Any(parts) = &found.kind else {
+            panic!("it is made of parts: {found:?}");
+        };
+        assert!(Rc::ptr_eq(&parts[0], &parts[2]) && Rc::ptr_eq(&parts[0], &parts[6]));
+        assert!(find(&["one", "two", "three"], room).is_err());
+        assert!(find(&["one", "two", "three"], 2 * room).is_ok());
+    }
 
     #[test]
     fn lists_are_joined_and_subtracted() {

@@ -39,6 +39,13 @@ impl Evaluator<'_> {
             }
         };
         match &inner {
+            None if vectors.has_several() => {
+                for doc in self.ticking(self.index.docs.keys()) {
+                    if let Some(distance) = vectors.distance(*doc, &target) {
+                        offer(distance, *doc);
+                    }
+                }
+            }
             Some(inner) => {
                 for doc in self.ticking(inner.docs.iter()) {
                     if let Some(distance) = vectors.distance(*doc, &target) {
@@ -70,7 +77,8 @@ impl Evaluator<'_> {
         };
         let target = vectors.target(blob);
         let mut found = Vec::new();
-        match among {
+        let all = vectors.has_several().then(|| self.every(None));
+        match among.or(all.as_deref()) {
             Some(among) => {
                 for doc in self.ticking(among.iter()) {
                     if let Some(distance) = vectors.distance(*doc, &target) {
