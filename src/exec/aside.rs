@@ -37,14 +37,14 @@ thread_local! {
 
 /// A command that was left half-way.
 pub(super) struct Aside {
-    routine: Coroutine<(), (), Ended, DefaultStack>,
+    routine: Coroutine<(), (), AsideEnd, DefaultStack>,
     /// Nobody is to hear its reply.
     pub silent: bool,
     _left: LeftOne,
 }
 
 /// What came of it.
-pub(super) struct Ended {
+pub(super) struct AsideEnd {
     pub done: Done,
     pub reply: Reply,
     effects: Box<Effects>,
@@ -68,7 +68,7 @@ impl Drop for LeftOne {
 }
 
 /// What the command is run with.
-struct Job {
+struct AsideJob {
     entry: &'static Entry,
     argv: Vec<Bstr>,
     db: usize,
@@ -81,8 +81,8 @@ struct Job {
     engine: Arc<Engine>,
 }
 
-impl Job {
-    fn run(&self, turns: &Turns<'_>) -> Ended {
+impl AsideJob {
+    fn run(&self, turns: &Turns<'_>) -> AsideEnd {
         let Run::Read(run) = self.entry.command.run else {
             unreachable!("only commands that read are left half-way");
         };
@@ -111,7 +111,7 @@ impl Job {
             user: self.user.as_deref(),
             turns,
         });
-        Ended {
+        AsideEnd {
             done,
             reply,
             effects,
@@ -127,8 +127,8 @@ impl Worker {
         entry: &'static Entry,
         argv: &[&[u8]],
         resp3: bool,
-    ) -> Result<Ended, Box<Aside>> {
-        let job = Job {
+    ) -> Result<AsideEnd, Box<Aside>> {
+        let job = AsideJob {
             entry,
             argv: argv.iter().map(|arg| Bstr::new(arg)).collect(),
             db: session.db,
@@ -168,7 +168,7 @@ impl Worker {
     }
 
     /// Goes on with it for a while.
-    pub(super) fn aside_on(&self, mut aside: Box<Aside>) -> Result<Ended, Box<Aside>> {
+    pub(super) fn aside_on(&self, mut aside: Box<Aside>) -> Result<AsideEnd, Box<Aside>> {
         match aside.routine.resume(()) {
             CoroutineResult::Yield(()) => Err(aside),
             CoroutineResult::Return(mut ended) => {

@@ -305,7 +305,6 @@ impl Worker {
         } = *job;
         let rules = self.rules.borrow();
         let args = Args::new(argv, entry.words);
-        let server = &*self.shared;
         let dirty = unit.effects.dirty;
         unit.effects.rewritten = false;
         unit.effects.faded.get_mut().clear();
@@ -331,7 +330,7 @@ impl Worker {
                 db: Reader::new(view),
                 out,
                 entry,
-                server,
+                server: &self.shared,
                 user,
                 turns: &Turns::none(),
             }),
@@ -342,7 +341,7 @@ impl Worker {
                 db: view,
                 out,
                 entry,
-                server,
+                server: &self.shared,
                 user,
             }),
             Run::Session(_) | Run::Container => unreachable!("session commands take no locks"),
