@@ -134,6 +134,7 @@ pub fn definition(args: &[&[u8]]) -> Result<Definition, Refusal> {
         options: Vec::new(),
         skip_initial_scan: false,
         fields: Vec::new(),
+        synonyms: std::collections::BTreeMap::new(),
         words: args.iter().map(|word| word.to_vec()).collect(),
     };
     while !words.word("SCHEMA") {

@@ -106,9 +106,10 @@ impl Reducer {
                 let distinct: HashSet<Vec<u8>> = values().map(RowValue::shown).collect();
                 RowValue::Number(distinct.len() as f64)
             }
-            ReducerKind::Sum => RowValue::Number(numbers().sum()),
-            ReducerKind::Min => RowValue::Number(numbers().fold(f64::INFINITY, f64::min)),
-            ReducerKind::Max => RowValue::Number(numbers().fold(f64::NEG_INFINITY, f64::max)),
+            // A sum of nothing would be a negative zero.
+            ReducerKind::Sum => RowValue::Number(numbers().sum::<f64>() + 0.0),
+            ReducerKind::Min => RowValue::Number(numbers().reduce(f64::min).unwrap_or(0.0)),
+            ReducerKind::Max => RowValue::Number(numbers().reduce(f64::max).unwrap_or(0.0)),
             ReducerKind::Average if count == 0.0 => RowValue::Number(0.0),
             ReducerKind::Average => RowValue::Number(numbers().sum::<f64>() / count),
             ReducerKind::StdDev if count < 2.0 => RowValue::Number(0.0),
@@ -158,7 +159,7 @@ impl Reducer {
 
 fn quantile(mut numbers: Vec<f64>, share: f64) -> RowValue {
     if numbers.is_empty() {
-        return RowValue::Number(f64::NAN);
+        return RowValue::Number(0.0);
     }
     numbers.sort_by(f64::total_cmp);
     let rank = (share * numbers.len() as f64).ceil() as usize;

@@ -8,6 +8,7 @@ mod document;
 mod draft;
 mod eval;
 mod expr;
+mod fragments;
 mod grammar;
 mod group;
 mod index;
@@ -23,20 +24,22 @@ mod vectors;
 
 pub use catalog::{Covered, IndexCatalog, Making, Outline};
 pub use document::{Datum, Document, Pair};
-pub use eval::{Effort, EvalRules, Evaluator, Match, Scorer, score};
+pub use eval::{Effort, EvalRules, Evaluator, Match, ScoreReason, Scorer, explained, score};
 pub use expr::{Expression, Row};
+pub use fragments::{FoundWord, FragmentWish, SummaryWish};
 pub use grammar::{Refusal, Words, definition, fields};
 pub use group::{Reducer, ReducerKind, RowGroup};
 pub use index::{Column, DocRow, DocumentIndex, SortKey};
 pub use live::{BuildProgress, Failures, LiveIndex};
 pub use numbers::{geo_of, number_of};
 pub use query::{
-    ALL_FIELDS, Params, QueryKind, QueryNode, QueryRules, distance_names, explain, parse,
+    ALL_FIELDS, Expander, Params, QueryDefaults, QueryKind, QueryNode, QueryRules, UNITS,
+    distance_names, expansions, explain, geo_range, parse,
 };
 pub use schema::{
     Definition, FieldKind, FieldSpec, GraphWish, Metric, Numeral, SourceKind, VectorSpec,
 };
 pub use searches::{CURSORS_MAX, RowCursor, SearchSettings, Searches};
-pub use tokens::Language;
+pub use tokens::{Language, each_word_at};
 pub use value::{RowValue, written};
 pub use vectors::blob_of;

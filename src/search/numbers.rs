@@ -30,15 +30,15 @@ impl Ord for Ordered {
 
 /// The number that a text is.
 pub fn number_of(text: &[u8]) -> Option<f64> {
-    number::parse_double(text.trim_ascii()).filter(|n| !n.is_nan())
+    number::parse_double(text).filter(|n| !n.is_nan())
 }
 
 /// The place that a text is: longitude and latitude.
 pub fn geo_of(text: &[u8]) -> Option<Position> {
     let text = text.trim_ascii();
     let at = text.iter().position(|byte| matches!(byte, b',' | b' '))?;
-    let longitude = number_of(&text[..at])?;
-    let latitude = number_of(&text[at + 1..])?;
+    let longitude = number_of(text[..at].trim_ascii())?;
+    let latitude = number_of(text[at + 1..].trim_ascii())?;
     let position = Position {
         longitude,
         latitude,

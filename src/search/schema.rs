@@ -1,5 +1,6 @@
 //! What an index is of: which keys, and which of their fields, read in which way.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::tokens::Language;
@@ -171,6 +172,8 @@ pub struct Definition {
     pub options: Vec<&'static str>,
     pub skip_initial_scan: bool,
     pub fields: Vec<FieldSpec>,
+    /// FT.SYNUPDATE: words, each with the groups of words that mean the same.
+    pub synonyms: BTreeMap<String, Vec<Box<[u8]>>>,
     /// The arguments of an FT.CREATE that makes it again.
     pub words: Vec<Vec<u8>>,
 }

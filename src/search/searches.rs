@@ -21,6 +21,7 @@ use hashbrown::HashMap;
 use super::catalog::{Covered, IndexCatalog};
 use super::expr::Row;
 use super::index::DocumentIndex;
+use super::query::QueryDefaults;
 use crate::util::ranked::{Mutex, RwLock, rank};
 
 /// Rows that are still to be read.
@@ -47,7 +48,7 @@ const SETTINGS: &[(&str, &str)] = &[
     ("MINPREFIX", "2"),
     ("MINSTEMLEN", "4"),
     ("ON_TIMEOUT", "return"),
-    ("TIMEOUT", "500"),
+    ("TIMEOUT", "0"),
 ];
 
 impl Default for SearchSettings {
@@ -99,11 +100,16 @@ impl Searches {
         self.catalog.read().frozen(name, within)
     }
 
-    /// The dialect of queries that name none.
-    pub fn dialect(&self) -> u8 {
+    /// What holds for queries that say nothing else.
+    pub fn defaults(&self) -> QueryDefaults {
         let settings = self.settings.lock();
-        let dialect = settings.0.get("DEFAULT_DIALECT");
-        dialect.and_then(|text| text.parse().ok()).unwrap_or(1)
+        let text = |name: &str| settings.0.get(name).map_or("", String::as_str);
+        QueryDefaults {
+            dialect: text("DEFAULT_DIALECT").parse().unwrap_or(1),
+            timeout_ms: text("TIMEOUT").parse().unwrap_or(0),
+            fails_late: text("ON_TIMEOUT") == "fail",
+            expansions: text("MAXPREFIXEXPANSIONS").parse().unwrap_or(200),
+        }
     }
 
     /// Keeps rows for a client, and returns the number by which it asks for them; nothing if the index has too many.

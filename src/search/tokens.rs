@@ -1,6 +1,7 @@
 //! Words of a text: where they end, which are passed over, and their stems.
 
-use rust_stemmers::{Algorithm, Stemmer};
+use rust_stemmers::{Algorithm as Old, Stemmer};
+use waken_snowball::Algorithm as New;
 
 /// The words that RediSearch passes over unless an index names others.
 pub const STOPWORDS: &[&str] = &[
@@ -12,37 +13,46 @@ pub const STOPWORDS: &[&str] = &[
 /// Shorter words of documents are not found by their stems.
 const STEM_BYTES_MIN: usize = 4;
 
+/// What makes stems of a language's words.
+#[derive(Clone, Copy)]
+enum Maker {
+    /// As RediSearch's do: later ones make others in these languages.
+    Old(Old),
+    New(New),
+    None,
+}
+
 /// Languages by their names, with what makes stems of their words.
-const LANGUAGES: &[(&str, Option<Algorithm>)] = &[
-    ("arabic", Some(Algorithm::Arabic)),
-    ("armenian", None),
-    ("basque", None),
-    ("catalan", None),
-    ("danish", Some(Algorithm::Danish)),
-    ("dutch", Some(Algorithm::Dutch)),
-    ("english", Some(Algorithm::English)),
-    ("finnish", Some(Algorithm::Finnish)),
-    ("french", Some(Algorithm::French)),
-    ("german", Some(Algorithm::German)),
-    ("greek", Some(Algorithm::Greek)),
-    ("hindi", None),
-    ("hungarian", Some(Algorithm::Hungarian)),
-    ("indonesian", None),
-    ("irish", None),
-    ("italian", Some(Algorithm::Italian)),
-    ("lithuanian", None),
-    ("nepali", None),
-    ("norwegian", Some(Algorithm::Norwegian)),
-    ("portuguese", Some(Algorithm::Portuguese)),
-    ("romanian", Some(Algorithm::Romanian)),
-    ("russian", Some(Algorithm::Russian)),
-    ("serbian", None),
-    ("spanish", Some(Algorithm::Spanish)),
-    ("swedish", Some(Algorithm::Swedish)),
-    ("tamil", Some(Algorithm::Tamil)),
-    ("turkish", Some(Algorithm::Turkish)),
-    ("yiddish", None),
-    ("chinese", None),
+const LANGUAGES: &[(&str, Maker)] = &[
+    ("arabic", Maker::Old(Old::Arabic)),
+    ("armenian", Maker::New(New::Armenian)),
+    ("basque", Maker::New(New::Basque)),
+    ("catalan", Maker::New(New::Catalan)),
+    ("danish", Maker::Old(Old::Danish)),
+    ("dutch", Maker::Old(Old::Dutch)),
+    ("english", Maker::Old(Old::English)),
+    ("finnish", Maker::Old(Old::Finnish)),
+    ("french", Maker::Old(Old::French)),
+    ("german", Maker::Old(Old::German)),
+    ("greek", Maker::Old(Old::Greek)),
+    ("hindi", Maker::New(New::Hindi)),
+    ("hungarian", Maker::Old(Old::Hungarian)),
+    ("indonesian", Maker::New(New::Indonesian)),
+    ("irish", Maker::New(New::Irish)),
+    ("italian", Maker::Old(Old::Italian)),
+    ("lithuanian", Maker::New(New::Lithuanian)),
+    ("nepali", Maker::New(New::Nepali)),
+    ("norwegian", Maker::Old(Old::Norwegian)),
+    ("portuguese", Maker::Old(Old::Portuguese)),
+    ("romanian", Maker::Old(Old::Romanian)),
+    ("russian", Maker::New(New::Russian)),
+    ("serbian", Maker::New(New::Serbian)),
+    ("spanish", Maker::Old(Old::Spanish)),
+    ("swedish", Maker::Old(Old::Swedish)),
+    ("tamil", Maker::Old(Old::Tamil)),
+    ("turkish", Maker::Old(Old::Turkish)),
+    ("yiddish", Maker::New(New::Yiddish)),
+    ("chinese", Maker::None),
 ];
 
 /// A language in which texts are read.
@@ -66,18 +76,29 @@ impl Language {
 
     /// What makes stems, for many words.
     pub fn stems(self) -> Stems {
-        Stems(LANGUAGES[self.0].1.map(Stemmer::create))
+        match LANGUAGES[self.0].1 {
+            Maker::Old(algorithm) => Stems::Old(Stemmer::create(algorithm)),
+            Maker::New(algorithm) => Stems::New(algorithm),
+            Maker::None => Stems::None,
+        }
     }
 }
 
 /// Makes stems of words.
-pub struct Stems(Option<Stemmer>);
+pub enum Stems {
+    Old(Stemmer),
+    New(New),
+    None,
+}
 
 impl Stems {
     /// The stem of a word, if it has one.
     pub fn of(&self, word: &str) -> Option<String> {
-        let stemmer = self.0.as_ref()?;
-        Some(stemmer.stem(word).into_owned())
+        match self {
+            Stems::Old(stemmer) => Some(stemmer.stem(word).into_owned()),
+            Stems::New(algorithm) => Some(waken_snowball::stem(*algorithm, word).into_owned()),
+            Stems::None => None,
+        }
     }
 
     /// The stem by which a document is found that holds a word, if it is another one.
@@ -100,10 +121,18 @@ pub fn lower(bytes: &[u8]) -> String {
 
 /// Visits each word of a text in lower case. A backslash makes a separator a part of the word.
 pub fn each_word(text: &[u8], mut visit: impl FnMut(String)) {
-    let mut word = Vec::new();
+    each_word_at(text, |_, word| visit(word));
+}
+
+/// Visits each word with the place of its first byte.
+pub fn each_word_at(text: &[u8], mut visit: impl FnMut(usize, String)) {
+    let (mut word, mut from) = (Vec::new(), 0);
     let mut at = 0;
     while at < text.len() {
         let byte = text[at];
+        if word.is_empty() {
+            from = at;
+        }
         at += 1;
         match byte {
             b'\\' => {
@@ -114,14 +143,14 @@ pub fn each_word(text: &[u8], mut visit: impl FnMut(String)) {
             }
             _ if is_separator(byte) || byte == 0 => {
                 if !word.is_empty() {
-                    visit(lower(&std::mem::take(&mut word)));
+                    visit(from, lower(&std::mem::take(&mut word)));
                 }
             }
             _ => word.push(byte),
         }
     }
     if !word.is_empty() {
-        visit(lower(&word));
+        visit(from, lower(&word));
     }
 }
 
@@ -139,5 +168,9 @@ mod tests {
         assert_eq!(stems.of("run").as_deref(), Some("run"));
         assert_eq!((stems.of_long("run"), stems.of_long("sky")), (None, None));
         assert!(Language::named(b"GERMAN").is_some() && Language::named(b"foo").is_none());
+        let stem = |language: &[u8], word: &str| Language::named(language)?.stems().of(word);
+        assert_eq!(stem(b"german", "aktuelles").as_deref(), Some("aktuell"));
+        assert_eq!(stem(b"lithuanian", "knygos").as_deref(), Some("knyg"));
+        assert_eq!(stem(b"chinese", "word"), None);
     }
 }

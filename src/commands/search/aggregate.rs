@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::find::{Hit, effort, frozen, value_of};
+use super::find::{Hit, effort, frozen, is_late, value_of};
 use super::load::{DocumentPlace, READ_UNITS, ReadFate, Tries, read};
 use super::options::{QueryOptions, unknown};
 use super::pipeline::{RowFlow, RowStep, property};
@@ -11,8 +11,8 @@ use super::{SEARCHES, refused, shown, wrong_arity};
 use crate::command::Flag::ReadOnly;
 use crate::command::{Command, Done, Fail, Flow, ReadCall, Run};
 use crate::search::{
-    ALL_FIELDS, Definition, DocumentIndex, EvalRules, Evaluator, Expression, QueryRules, Row,
-    RowCursor, RowValue, SortKey, Words, distance_names, parse, score,
+    ALL_FIELDS, Definition, DocumentIndex, EvalRules, Evaluator, Expression, QueryDefaults,
+    QueryRules, Row, RowCursor, RowValue, SortKey, Words, distance_names, parse, score,
 };
 
 pub const AGGREGATE: Command = Command {
@@ -45,12 +45,12 @@ const CURSOR_ROWS: usize = 1000;
 const CURSOR_IDLE_MS: u64 = 300_000;
 
 impl<'a> AggregateWish<'a> {
-    fn parse(args: &'a [&'a [u8]], dialect: u8) -> Result<Self, Fail> {
+    fn parse(args: &'a [&'a [u8]], defaults: QueryDefaults) -> Result<Self, Fail> {
         let Some((query, rest)) = args.split_first() else {
             return Err(Fail::code("No query string provided"));
         };
         let mut wish = AggregateWish {
-            asked: QueryOptions::new(query, dialect),
+            asked: QueryOptions::new(query, defaults),
             loads: Vec::new(),
             add_scores: false,
             steps: Vec::new(),
@@ -217,6 +217,8 @@ fn cursor(words: &mut Words<'_>) -> Result<(usize, u64), Fail> {
 
 /// What a query has found for rows: documents, and which properties are to be read of them.
 struct RowsFound {
+    /// The time was up before all was found.
+    late: bool,
     hits: Vec<Hit>,
     definition: Arc<Definition>,
     needed: Vec<Vec<u8>>,
@@ -227,15 +229,15 @@ fn aggregate(call: &mut ReadCall<'_>) -> Done {
     let Some((name, rest)) = args.split_first() else {
         return Err(wrong_arity("FT.AGGREGATE"));
     };
-    let dialect = call.server.search.dialect();
-    let wish = AggregateWish::parse(rest, dialect)?;
+    let defaults = call.server.search.defaults();
+    let wish = AggregateWish::parse(rest, defaults)?;
     let mut tries = Tries::begin();
     loop {
         let index = frozen(call, name)?;
         let found = found(call, &index, &wish)?;
         if let Some(rows) = rows(call, name, &wish, &found, tries.is_last())? {
             let index = found.definition.name.clone();
-            return answer(call, index, &wish, rows);
+            return answer(call, index, &wish, rows, found.late);
         }
     }
 }
@@ -263,15 +265,21 @@ fn found(
     let scorer = wish.asked.scorer;
     let rules = EvalRules {
         places: wish.add_scores && scorer.wants_places(),
+        language: wish.asked.language,
+        expander: wish.asked.expander,
+        expansions: wish.asked.defaults.expansions,
         ..EvalRules::default()
     };
-    let effort = effort(call, index);
+    let effort = effort(call, index, &wish.asked);
     let found = Evaluator::new(index, rules, &effort).run(&node);
     let found = found.map_err(refused)?;
     let mut hits = Vec::with_capacity(found.docs.len());
     let units = found.parts();
     for doc in &found.docs {
-        call.turns.tick(units);
+        effort.tick(units);
+        if effort.is_late() {
+            break;
+        }
         let Some(row) = index.docs.get(doc) else {
             continue;
         };
@@ -281,6 +289,8 @@ fn found(
             score: 0.0,
             distances: Vec::new(),
             sort: SortKey::Nothing,
+            reason: None,
+            words: Vec::new(),
         };
         if wish.add_scores {
             hit.score = score(scorer, index, &found, *doc, row);
@@ -290,7 +300,9 @@ fn found(
         });
         hits.push(hit);
     }
+    let late = is_late(&effort, &wish.asked)?;
     Ok(RowsFound {
+        late,
         hits,
         definition: index.definition.clone(),
         needed,
@@ -392,6 +404,7 @@ fn answer(
     index: Box<[u8]>,
     wish: &AggregateWish<'_>,
     rows: Vec<Row>,
+    late: bool,
 ) -> Done {
     let mut flow = RowFlow::new(rows);
     for step in &wish.steps {
@@ -400,7 +413,7 @@ fn answer(
     let total = flow.total();
     let mut rows = flow.rows;
     let Some((count, idle_ms)) = wish.cursor else {
-        write_rows(call.out, total, &rows);
+        write_rows(call.out, total, &rows, late);
         return Ok(Flow::Done);
     };
     let rest = rows.split_off(count.min(rows.len()));
@@ -416,7 +429,7 @@ fn answer(
         id = kept.ok_or(Fail::code("Too many cursors allocated for index"))?;
     }
     call.out.array(2);
-    write_rows(call.out, total, &rows);
+    write_rows(call.out, total, &rows, late);
     call.out.int(id as i64);
     Ok(Flow::Done)
 }

@@ -6,15 +6,16 @@ use std::sync::Arc;
 use hashbrown::HashSet;
 
 use super::load::{DocumentPlace, READ_UNITS, ReadFate, Tries, read};
-use super::options::{ReturnField, SearchWish};
+use super::options::{QueryOptions, ReturnField, SearchWish};
 use super::reply::{FoundRow, write};
+use super::summary::summarize;
 use super::{LOOKS, SEARCHES, refused, shown, wrong_arity};
 use crate::command::Flag::ReadOnly;
 use crate::command::{Command, Done, Fail, Flow, ReadCall, Run};
 use crate::search::{
     ALL_FIELDS, Definition, DocumentIndex, Effort, EvalRules, Evaluator, FieldKind, Match,
-    QueryKind, QueryNode, QueryRules, RowValue, SortKey, distance_names, explain, parse, score,
-    written,
+    QueryKind, QueryNode, QueryRules, RowValue, ScoreReason, SortKey, distance_names, explain,
+    explained, geo_range, parse, score, written,
 };
 use crate::util::turns::Turns;
 
@@ -44,10 +45,16 @@ pub struct Hit {
     pub score: f64,
     pub distances: Vec<(Vec<u8>, f64)>,
     pub sort: SortKey,
+    /// How the score came about, if that is asked.
+    pub reason: Option<ScoreReason>,
+    /// The words by which it was found, if that matters, each with what it is worth.
+    pub words: Vec<(Box<[u8]>, f64)>,
 }
 
 /// What a search has found, before documents are read.
 struct Hits {
+    /// The time was up before all was found.
+    late: bool,
     total: usize,
     hits: Vec<Hit>,
     /// They are to be sorted by a value that only documents know.
@@ -68,10 +75,11 @@ fn search(call: &mut ReadCall<'_>) -> Done {
     loop {
         // As the data may be others by then, nothing is kept of a try.
         let index = frozen(call, name)?;
-        let wish = SearchWish::parse(rest, call.server.search.dialect())?;
+        let wish = SearchWish::parse(rest, call.server.search.defaults())?;
         let hits = found(call, &index, &wish)?;
+        let late = hits.late;
         if let Some((total, rows)) = rows(call, name, &wish, hits, tries.is_last())? {
-            write(call.out, &wish, total, &rows);
+            write(call.out, &wish, total, &rows, late);
             return Ok(Flow::Done);
         }
     }
@@ -88,12 +96,24 @@ pub fn frozen(call: &ReadCall<'_>, name: &[u8]) -> Result<Arc<DocumentIndex>, Fa
 }
 
 /// What an evaluation may take: a part of the memory that there is.
-pub fn effort<'c>(call: &ReadCall<'c>, index: &DocumentIndex) -> Effort<'c> {
+pub fn effort<'c>(
+    call: &ReadCall<'c>,
+    index: &DocumentIndex,
+    asked: &QueryOptions<'_>,
+) -> Effort<'c> {
     let bytes_max = match call.server.config.maxmemory.get() as usize {
         0 => usize::MAX,
         bytes => bytes / MEMORY_SHARE,
     };
-    Effort::new(call.turns, index.docs.len(), bytes_max)
+    Effort::new(call.turns, index.docs.len(), bytes_max).until(asked.defaults.timeout_ms)
+}
+
+/// Whether a query was late, if it does not fail then.
+pub fn is_late(effort: &Effort<'_>, asked: &QueryOptions<'_>) -> Result<bool, Fail> {
+    match effort.is_late() {
+        true if asked.defaults.fails_late => Err(Fail::code("Timeout limit was reached")),
+        late => Ok(late),
+    }
 }
 
 /// Reads a query, with the filters that stand beside it.
@@ -115,18 +135,26 @@ fn query(index: &DocumentIndex, wish: &SearchWish<'_>) -> Result<QueryNode, Fail
         no_stopwords: wish.no_stopwords,
         in_fields,
     };
-    let mut node = parse(wish.asked.query, &rules).map_err(refused)?;
-    for filter in &wish.filters {
-        let field = definition.field_or_path(filter.field);
-        let range = QueryNode::new(QueryKind::Range {
-            field,
+    let node = parse(wish.asked.query, &rules).map_err(refused)?;
+    if wish.filters.is_empty() && wish.geo_filters.is_empty() {
+        return Ok(node);
+    }
+    let ranges = wish.filters.iter().map(|filter| {
+        QueryNode::new(QueryKind::Range {
+            field: definition.field_or_path(filter.field),
             name: filter.field.to_vec(),
             low: filter.low,
             high: filter.high,
-        });
-        node = QueryNode::new(QueryKind::All(vec![node, range]));
+        })
+    });
+    let mut parts: Vec<QueryNode> = std::iter::once(node).chain(ranges).collect();
+    for filter in &wish.geo_filters {
+        let field = definition.field_or_path(filter.field);
+        let (name, place) = (filter.field, filter.place);
+        let around = geo_range(field, name, place, filter.radius, filter.unit);
+        parts.push(QueryNode::new(around.map_err(refused)?));
     }
-    Ok(node)
+    Ok(QueryNode::new(QueryKind::All(parts)))
 }
 
 /// Scoring a document by a part of the query is so many units of work.
@@ -173,8 +201,11 @@ fn found(call: &ReadCall<'_>, index: &DocumentIndex, wish: &SearchWish<'_>) -> R
         places: scored && wish.asked.scorer.wants_places(),
         slop: wish.slop,
         in_order: wish.in_order,
+        language: wish.asked.language,
+        expander: wish.asked.expander,
+        expansions: wish.asked.defaults.expansions,
     };
-    let effort = effort(call, index);
+    let effort = effort(call, index, &wish.asked);
     let found = Evaluator::new(index, rules, &effort).run(&node);
     let found = found.map_err(refused)?;
     let mut docs = found.docs.clone();
@@ -189,8 +220,9 @@ fn found(call: &ReadCall<'_>, index: &DocumentIndex, wish: &SearchWish<'_>) -> R
     if wish.limit > 0 {
         hits = docs
             .into_iter()
+            .take_while(|_| !effort.is_late())
             .filter_map(|doc| {
-                call.turns.tick(units);
+                effort.tick(units);
                 hit(index, wish, &found, doc, &order, scored)
             })
             .collect();
@@ -203,7 +235,12 @@ fn found(call: &ReadCall<'_>, index: &DocumentIndex, wish: &SearchWish<'_>) -> R
             hit.key = index.docs[&hit.doc].key.clone();
         }
     }
+    for hit in &mut hits {
+        beside(hit, index, wish, &found);
+    }
+    let late = is_late(&effort, &wish.asked)?;
     Ok(Hits {
+        late,
         total,
         hits,
         unsorted,
@@ -226,6 +263,8 @@ fn hit(
         score: 0.0,
         distances: Vec::new(),
         sort: SortKey::Nothing,
+        reason: None,
+        words: Vec::new(),
     };
     if scored {
         hit.score = score(wish.asked.scorer, index, found, doc, row);
@@ -244,6 +283,19 @@ fn hit(
         HitOrder::Score => {}
     }
     Some(hit)
+}
+
+/// Notes what replies tell of a hit beside its fields.
+fn beside(hit: &mut Hit, index: &DocumentIndex, wish: &SearchWish<'_>, found: &Match) {
+    if wish.explain_score {
+        let row = &index.docs[&hit.doc];
+        hit.reason = Some(explained(wish.asked.scorer, index, found, hit.doc, row));
+    }
+    if wish.summary.is_asked() {
+        found.each_word(hit.doc, &mut |worth| {
+            hit.words.push((worth.word.clone(), worth.idf));
+        });
+    }
 }
 
 /// Sorts what was found; what has no value comes last either way, and among equals the older is the lesser.
@@ -331,6 +383,9 @@ fn rows(
                 Some(wanted) => chosen(&found.definition, &hit, document, wanted, wish),
                 None => all(&found.definition, &hit, document, wish),
             };
+            if wish.summary.is_asked() {
+                summarize(&mut fields, &found.definition, &hit, wish);
+            }
         })?;
         match fate {
             ReadFate::Changed if !last => return Ok(None),
@@ -427,17 +482,32 @@ pub fn value_of(
 }
 
 fn explain_query(call: &mut ReadCall<'_>) -> Done {
+    let text = explanation(call, "FT.EXPLAIN")?;
+    call.out.bulk(text);
+    Ok(Flow::Done)
+}
+
+fn explain_lines(call: &mut ReadCall<'_>) -> Done {
+    let text = explanation(call, "FT.EXPLAINCLI")?;
+    let lines: Vec<&str> = text.split('\n').collect();
+    call.out.array(lines.len());
+    lines.into_iter().for_each(|line| call.out.simple(line));
+    Ok(Flow::Done)
+}
+
+/// A query as it is understood, a part on each line.
+fn explanation(call: &mut ReadCall<'_>, command: &str) -> Result<String, Fail> {
     let args = call.args.rest();
     let [name, rest @ ..] = args else {
-        return Err(wrong_arity("FT.EXPLAIN"));
+        return Err(wrong_arity(command));
     };
     if rest.is_empty() {
-        return Err(wrong_arity("FT.EXPLAIN"));
+        return Err(wrong_arity(command));
     }
     let index = call.server.search.frozen(name, !call.parts);
     let index = index.ok_or_else(|| no_such_index(name))?;
-    let wish = SearchWish::parse(rest, call.server.search.dialect())?;
+    let wish = SearchWish::parse(rest, call.server.search.defaults())?;
     let node = query(&index, &wish)?;
-    call.out.bulk(explain(&node, &index.definition));
-    Ok(Flow::Done)
+    let (language, expander) = (wish.asked.language, wish.asked.expander);
+    Ok(explain(&node, &index.definition, language, expander))
 }

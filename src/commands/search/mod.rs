@@ -11,6 +11,7 @@ mod options;
 mod pipeline;
 mod reply;
 mod settings;
+mod summary;
 
 use crate::command::{Arg, Command, Fail, Family, KeyUse, Plan, Run, modules};
 use crate::search::Refusal;
@@ -26,6 +27,7 @@ pub const FAMILY: Family = Family {
         &info::INFO,
         &find::SEARCH,
         &find::EXPLAIN,
+        &find::EXPLAIN_LINES,
         &aggregate::AGGREGATE,
         &cursor::CURSOR,
         &names::ALIAS_ADD,

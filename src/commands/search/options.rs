@@ -1,8 +1,9 @@
 //! The options of FT.SEARCH.
 
+use super::summary::SummaryOptions;
 use super::{refused, shown};
 use crate::command::Fail;
-use crate::search::{Language, Params, Scorer, Words};
+use crate::search::{Expander, Language, Params, QueryDefaults, Scorer, UNITS, Words};
 use crate::util::number;
 
 /// A field of a reply, and what it is called there.
@@ -15,9 +16,15 @@ pub struct ReturnField<'a> {
 pub struct QueryOptions<'a> {
     pub query: &'a [u8],
     pub dialect: u8,
+    /// What it may take, unless it says otherwise.
+    pub defaults: QueryDefaults,
     pub params: Params<'a>,
     pub verbatim: bool,
     pub scorer: Scorer,
+    /// In which words of the query are read; that of the index, if nothing is said.
+    pub language: Option<Language>,
+    /// EXPANDER: which words besides the written ones are meant.
+    pub expander: Expander,
 }
 
 /// FT.SEARCH as it was asked.
@@ -39,6 +46,17 @@ pub struct SearchWish<'a> {
     pub limit: usize,
     /// FILTER: fields with their ranges.
     pub filters: Vec<RangeFilter<'a>>,
+    pub geo_filters: Vec<GeoFilter<'a>>,
+    pub explain_score: bool,
+    pub summary: SummaryOptions<'a>,
+}
+
+/// GEOFILTER: a field, and around which place it must lie.
+pub struct GeoFilter<'a> {
+    pub field: &'a [u8],
+    pub place: (f64, f64),
+    pub radius: f64,
+    pub unit: &'a [u8],
 }
 
 /// A range of numbers as FILTER says it: each bound with whether it is left out.
@@ -54,13 +72,16 @@ impl<'a> QueryOptions<'a> {
         self.dialect >= 3
     }
 
-    pub fn new(query: &'a [u8], dialect: u8) -> Self {
+    pub fn new(query: &'a [u8], defaults: QueryDefaults) -> Self {
         QueryOptions {
             query,
-            dialect,
+            dialect: defaults.dialect,
+            defaults,
             params: Params::new(),
             verbatim: false,
             scorer: Scorer::default(),
+            language: None,
+            expander: Expander::default(),
         }
     }
 
@@ -93,11 +114,18 @@ impl<'a> QueryOptions<'a> {
             let no_such = || Fail::code(format!("No such scorer {}", shown(name)));
             self.scorer = scorer.ok_or_else(no_such)?;
         } else if words.word("TIMEOUT") {
-            // A search is not given up half-way.
-            words.count("TIMEOUT").map_err(refused)?;
+            let text = words.maybe();
+            let text = text.ok_or(Fail::code("Need argument for TIMEOUT"))?;
+            let read = number::parse_i64(text).and_then(|n| u64::try_from(n).ok());
+            let bad = Fail::code("TIMEOUT requires a non negative integer");
+            self.defaults.timeout_ms = read.ok_or(bad)?;
         } else if words.word("LANGUAGE") {
             let name = words.value("LANGUAGE").map_err(refused)?;
-            Language::named(name).ok_or(Fail::code("No such language"))?;
+            let language = Language::named(name);
+            self.language = Some(language.ok_or(Fail::code("No such language"))?);
+        } else if words.word("EXPANDER") {
+            let name = words.value("EXPANDER").map_err(refused)?;
+            self.expander = Expander::named(name);
         } else {
             return Ok(false);
         }
@@ -130,12 +158,12 @@ pub fn limit(words: &mut Words<'_>) -> Result<(usize, usize), Fail> {
 
 impl<'a> SearchWish<'a> {
     /// Reads the arguments behind the index's name.
-    pub fn parse(args: &'a [&'a [u8]], dialect: u8) -> Result<Self, Fail> {
+    pub fn parse(args: &'a [&'a [u8]], defaults: QueryDefaults) -> Result<Self, Fail> {
         let Some((query, rest)) = args.split_first() else {
             return Err(Fail::code("No query string provided"));
         };
         let mut wish = SearchWish {
-            asked: QueryOptions::new(query, dialect),
+            asked: QueryOptions::new(query, defaults),
             no_content: false,
             no_stopwords: false,
             with_scores: false,
@@ -150,12 +178,19 @@ impl<'a> SearchWish<'a> {
             offset: 0,
             limit: LIMIT_USUAL,
             filters: Vec::new(),
+            geo_filters: Vec::new(),
+            explain_score: false,
+            summary: SummaryOptions::default(),
         };
         let mut words = Words::new(rest);
         while !words.is_empty() {
             if !wish.asked.option(&mut words)? {
                 wish.option(&mut words)?;
             }
+        }
+        if wish.explain_score && !wish.with_scores {
+            let text = "EXPLAINSCORE must be accompanied with WITHSCORES";
+            return Err(Fail::code(text));
         }
         Ok(wish)
     }
@@ -198,33 +233,51 @@ impl<'a> SearchWish<'a> {
             let low = bound(words)?;
             let high = bound(words)?;
             self.filters.push(RangeFilter { field, low, high });
-        } else {
+        } else if words.word("GEOFILTER") {
+            self.geo_filters.push(geo_filter(words)?);
+        } else if words.word("EXPLAINSCORE") {
+            self.explain_score = true;
+        } else if words.word("PAYLOAD") {
+            // Documents have no payloads to be compared with it.
+            words.value("PAYLOAD").map_err(refused)?;
+        } else if !self.summary.option(words)? {
             return Err(unknown(words));
         }
         Ok(())
     }
 }
 
-/// An option that isn't there, or isn't one.
+/// What is no option.
 pub fn unknown(words: &Words<'_>) -> Fail {
     let word = words.peek().unwrap_or_default();
     let at = words.at() + 1;
-    const UNSUPPORTED: [&str; 6] = [
-        "SUMMARIZE",
-        "HIGHLIGHT",
-        "EXPLAINSCORE",
-        "GEOFILTER",
-        "EXPANDER",
-        "PAYLOAD",
-    ];
-    let is = |known: &&&str| word.eq_ignore_ascii_case(known.as_bytes());
-    match UNSUPPORTED.iter().find(is) {
-        Some(known) => Fail::code(format!("{known} is not supported")),
-        None => Fail::code(format!(
-            "Unknown argument `{}` at position {at} for <main>",
-            shown(word)
-        )),
+    Fail::code(format!(
+        "Unknown argument `{}` at position {at} for <main>",
+        shown(word)
+    ))
+}
+
+fn geo_filter<'a>(words: &mut Words<'a>) -> Result<GeoFilter<'a>, Fail> {
+    if words.len() < 5 {
+        return Err(Fail::code("GEOFILTER requires 5 arguments"));
     }
+    let field = words.value("GEOFILTER").map_err(refused)?;
+    let mut number = |name: &str| words.double(name).map_err(refused);
+    let place = (number("<lon>")?, number("<lat>")?);
+    let radius = number("<radius>")?;
+    let unit = words.value("GEOFILTER").map_err(refused)?;
+    if !UNITS
+        .iter()
+        .any(|(known, _)| unit.eq_ignore_ascii_case(known.as_bytes()))
+    {
+        return Err(Fail::code(format!("Unknown distance unit {}", shown(unit))));
+    }
+    Ok(GeoFilter {
+        field,
+        place,
+        radius,
+        unit,
+    })
 }
 
 fn bound(words: &mut Words<'_>) -> Result<(f64, bool), Fail> {

@@ -3,7 +3,7 @@
 use super::find::Hit;
 use super::options::SearchWish;
 use crate::resp::Reply;
-use crate::search::{Row, RowValue, SortKey, written};
+use crate::search::{Row, RowValue, ScoreReason, SortKey, written};
 
 /// A result of FT.SEARCH.
 pub struct FoundRow {
@@ -24,13 +24,22 @@ fn head(out: &mut Reply, total: usize, results: usize) {
     out.array(results);
 }
 
-fn tail(out: &mut Reply) {
+fn tail(out: &mut Reply, late: bool) {
     out.simple("warning");
-    out.array(0);
+    out.array(usize::from(late));
+    if late {
+        out.simple("Timeout limit was reached");
+    }
 }
 
 /// Writes what FT.SEARCH has found.
-pub fn write(out: &mut Reply, wish: &SearchWish<'_>, total: usize, rows: &[FoundRow]) {
+pub fn write(
+    out: &mut Reply,
+    wish: &SearchWish<'_>,
+    total: usize,
+    rows: &[FoundRow],
+    late: bool,
+) {
     let with_fields =
         !wish.no_content && wish.wanted.as_ref().is_none_or(|wanted| !wanted.is_empty());
     let extra = usize::from(wish.with_scores)
@@ -50,7 +59,7 @@ pub fn write(out: &mut Reply, wish: &SearchWish<'_>, total: usize, rows: &[Found
             out.simple("values");
             out.array(0);
         }
-        return tail(out);
+        return tail(out, late);
     }
     out.array(1 + rows.len() * (1 + extra + usize::from(with_fields)));
     out.count(total);
@@ -80,7 +89,14 @@ fn beside(out: &mut Reply, wish: &SearchWish<'_>, row: &FoundRow) {
     };
     if wish.with_scores {
         name(out, "score");
-        out.double(row.hit.score);
+        match &row.hit.reason {
+            Some(why) => {
+                out.array(2);
+                out.double(row.hit.score);
+                reason(out, why);
+            }
+            None => out.double(row.hit.score),
+        }
     }
     if wish.with_payloads {
         name(out, "payload");
@@ -96,8 +112,19 @@ fn beside(out: &mut Reply, wish: &SearchWish<'_>, row: &FoundRow) {
     }
 }
 
+/// Writes why a score is what it is: a sentence, and those about its parts.
+fn reason(out: &mut Reply, why: &ScoreReason) {
+    if why.parts.is_empty() {
+        return out.simple(&why.text);
+    }
+    out.array(2);
+    out.simple(&why.text);
+    out.array(why.parts.len());
+    why.parts.iter().for_each(|part| reason(out, part));
+}
+
 /// Writes rows of FT.AGGREGATE.
-pub fn write_rows(out: &mut Reply, total: usize, rows: &[Row]) {
+pub fn write_rows(out: &mut Reply, total: usize, rows: &[Row], late: bool) {
     if out.resp3() {
         head(out, total, rows.len());
         for row in rows {
@@ -107,7 +134,7 @@ pub fn write_rows(out: &mut Reply, total: usize, rows: &[Row]) {
             out.simple("values");
             out.array(0);
         }
-        return tail(out);
+        return tail(out, late);
     }
     out.array(1 + rows.len());
     out.count(total);
@@ -115,9 +142,8 @@ pub fn write_rows(out: &mut Reply, total: usize, rows: &[Row]) {
 }
 
 fn values(out: &mut Reply, row: &Row) {
-    let held = row.0.iter().filter(|(_, value)| !value.is_null());
-    out.map(held.clone().count());
-    for (name, one) in held {
+    out.map(row.0.len());
+    for (name, one) in &row.0 {
         out.bulk(name);
         value(out, one);
     }
@@ -129,6 +155,7 @@ fn value(out: &mut Reply, one: &RowValue) {
             out.array(list.len());
             list.iter().for_each(|one| value(out, one));
         }
+        RowValue::Null => out.null(),
         one => out.bulk(one.shown()),
     }
 }

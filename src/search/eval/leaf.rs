@@ -1,12 +1,16 @@
 //! Parts of a query that look into one column.
 
+use std::cmp::Reverse;
+use std::collections::BinaryHeap;
+use std::collections::binary_heap::PeekMut;
+use std::iter::Peekable;
 use std::ops::Bound;
 use std::rc::Rc;
 
-use super::{Evaluator, Match, MatchKind, TermHits};
+use super::{Evaluator, Match, MatchKind, TermHits, WordWorth};
 use crate::search::index::{Column, DocumentIndex, Lists};
 use crate::search::numbers::Ordered;
-use crate::search::postings::WordPlaces;
+use crate::search::postings::{Posting, Postings, WordPlaces};
 use crate::search::query::{Affix, TagTest};
 use crate::types::geo::{Position, Search, Shape};
 
@@ -20,29 +24,42 @@ pub(super) enum MeantWords<'q> {
     Fuzzy(&'q [u8], usize),
 }
 
-impl MeantWords<'_> {
-    /// Those of the words in a dictionary that are meant. Stems stand there, too, behind a sign; as in RediSearch, they are
-    /// among those that end so, and the like.
-    pub fn among<'l>(&self, lists: &'l Lists) -> Vec<&'l [u8]> {
-        let all = || lists.keys().map(|name| &name[..]);
-        match *self {
-            MeantWords::Affix(_, text) if text.len() < AFFIX_BYTES_MIN => Vec::new(),
+impl<'q> MeantWords<'q> {
+    /// Those of the words in a dictionary that are meant, in their order. Stems stand there, too, behind a sign; as in
+    /// RediSearch, they are among those that end so, and the like.
+    pub fn among<'l>(
+        self,
+        lists: &'l Lists,
+    ) -> Box<dyn Iterator<Item = (&'l [u8], &'l Postings)> + 'l>
+    where
+        'q: 'l,
+    {
+        // The empty word stands for itself alone.
+        let named = lists.iter().filter(|(name, _)| !name.is_empty());
+        let all = || named.clone().map(|(name, list)| (&name[..], &**list));
+        match self {
+            MeantWords::Affix(_, text) if text.len() < AFFIX_BYTES_MIN => {
+                Box::new(std::iter::empty())
+            }
             MeantWords::Affix(Affix::Prefix, text) => {
                 let from = Bound::Included(text);
-                let names = lists.range::<[u8], _>((from, Bound::Unbounded));
-                let names = names.map(|(name, _)| &name[..]);
-                names.take_while(|name| name.starts_with(text)).collect()
+                let held = lists.range::<[u8], _>((from, Bound::Unbounded));
+                let held = held.map(|(name, list)| (&name[..], &**list));
+                Box::new(held.take_while(move |(name, _)| name.starts_with(text)))
             }
             MeantWords::Affix(Affix::Suffix, text) => {
-                all().filter(|name| name.ends_with(text)).collect()
+                Box::new(all().filter(move |(name, _)| name.ends_with(text)))
             }
             MeantWords::Affix(Affix::Infix, text) => {
-                all().filter(|name| holds(name, text)).collect()
+                Box::new(all().filter(move |(name, _)| holds(name, text)))
             }
-            MeantWords::Pattern(pattern) => all().filter(|name| fits(pattern, name)).collect(),
-            MeantWords::Fuzzy(text, edits) => all()
-                .filter(|name| is_within_edits(name, text, edits))
-                .collect(),
+            MeantWords::Pattern(pattern) => {
+                Box::new(all().filter(move |(name, _)| fits(pattern, name)))
+            }
+            MeantWords::Fuzzy(text, edits) => {
+                let wanted = letters(text);
+                Box::new(all().filter(move |(name, _)| is_within_edits(name, &wanted, edits)))
+            }
         }
     }
 }
@@ -77,44 +94,66 @@ fn fits(pattern: &[u8], name: &[u8]) -> bool {
     pattern[at..].iter().all(|byte| *byte == b'*')
 }
 
-/// Whether so few letters have to be put in, left out or changed.
-fn is_within_edits(name: &[u8], text: &[u8], edits: usize) -> bool {
-    let letters = |bytes: &[u8]| {
-        String::from_utf8_lossy(bytes)
-            .chars()
-            .collect::<Vec<char>>()
-    };
-    let (one, other) = (letters(name), letters(text));
-    if one.len().abs_diff(other.len()) > edits {
+fn letters(bytes: &[u8]) -> Vec<char> {
+    String::from_utf8_lossy(bytes).chars().collect()
+}
+
+/// Whether so few letters have to be put in, left out or changed. Only so many places around the diagonal are looked at.
+fn is_within_edits(name: &[u8], wanted: &[char], edits: usize) -> bool {
+    // A letter has one to four bytes.
+    if name.len() + edits < wanted.len() || name.len() / 4 > wanted.len() + edits {
         return false;
     }
-    let mut row: Vec<usize> = (0..=other.len()).collect();
+    let one = letters(name);
+    if one.len().abs_diff(wanted.len()) > edits {
+        return false;
+    }
+    // What lies outside counts as too much.
+    let far = edits + 1;
+    let mut row: Vec<usize> = (0..=wanted.len()).map(|at| at.min(far)).collect();
     for (at, letter) in one.iter().enumerate() {
-        let mut before = row[0];
-        row[0] = at + 1;
-        for (to, wanted) in other.iter().enumerate() {
-            let changed = before + usize::from(letter != wanted);
-            before = row[to + 1];
-            row[to + 1] = changed.min(before + 1).min(row[to] + 1);
+        let (from, to) = (at.saturating_sub(edits), (at + far).min(wanted.len()));
+        let mut before = row[from];
+        row[from] = if from == 0 { (at + 1).min(far) } else { far };
+        let mut least = row[from];
+        for place in from..to {
+            let changed = before + usize::from(*letter != wanted[place]);
+            before = row[place + 1];
+            row[place + 1] = changed.min(before + 1).min(row[place] + 1).min(far);
+            least = least.min(row[place + 1]);
         }
-        if row.iter().min().is_none_or(|least| *least > edits) {
+        if least > edits {
             return false;
         }
     }
-    row[other.len()] <= edits
+    row[wanted.len()] <= edits
 }
 
-impl TermHits {
-    /// Of a term that so many documents hold.
-    fn of(index: &DocumentIndex, count: usize) -> Self {
+impl WordWorth {
+    /// Of a word that so many documents hold.
+    fn of(index: &DocumentIndex, word: &[u8], count: usize) -> Self {
         let (all, with) = (index.docs.len() as f64, count.max(1) as f64);
-        TermHits {
+        WordWorth {
+            word: word.into(),
             // RediSearch takes the exponent of the binary logarithm.
             idf: (1.0 + all / with).log2().floor(),
             // And it divides with the digits of a single float.
             idf_std: f64::from(1.0 + (all - with + 0.5) as f32 / (with + 0.5) as f32).ln(),
+        }
+    }
+}
+
+impl TermHits {
+    fn of(worth: WordWorth) -> Self {
+        TermHits {
+            worths: vec![worth],
             ..TermHits::default()
         }
+    }
+
+    /// What the word is worth that a document holds.
+    pub fn worth(&self, at: usize) -> &WordWorth {
+        &self.worths[self.which.get(at).map_or(0, |which| usize::from(*which))]
     }
 
     /// The places of the term in a document.
@@ -122,10 +161,19 @@ impl TermHits {
         let span = self.spans.get(at).copied().unwrap_or_default();
         WordPlaces::new(&self.places[span.0 as usize..span.1 as usize])
     }
+
+    fn add(&mut self, entry: &Posting<'_>, places: bool) {
+        self.freqs.push(entry.freq);
+        if places {
+            let from = self.places.len() as u32;
+            self.places.extend_from_slice(entry.places);
+            self.spans.push((from, self.places.len() as u32));
+        }
+    }
 }
 
 impl Evaluator<'_> {
-    /// The documents that hold a word in one of these fields; nothing if no document ever had it.
+    /// The documents that hold a word in one of these fields; nothing if none does.
     pub(super) fn words(
         &self,
         text: &[u8],
@@ -144,23 +192,80 @@ impl Evaluator<'_> {
                 continue;
             }
             alive += 1;
-            if entry.mask & mask == 0 {
-                continue;
-            }
-            docs.push(entry.doc);
-            hits.freqs.push(entry.freq);
-            if places {
-                let from = hits.places.len() as u32;
-                hits.places.extend_from_slice(entry.places);
-                hits.spans.push((from, hits.places.len() as u32));
+            if entry.mask & mask != 0 {
+                docs.push(entry.doc);
+                hits.add(&entry, places);
             }
         }
-        let frequency = TermHits::of(index, alive);
-        (hits.idf, hits.idf_std) = (frequency.idf, frequency.idf_std);
-        // Beside each document stand four bytes, or twelve and its places.
-        self.effort
-            .hold(docs.len() + hits.spans.len() + hits.places.len() / 8);
-        Some(Rc::new(Match::new(docs, weight, MatchKind::Term(hits))))
+        hits.worths.push(WordWorth::of(index, text, alive));
+        self.hold(&docs, &hits);
+        (!docs.is_empty()).then(|| Rc::new(Match::new(docs, weight, MatchKind::Term(hits))))
+    }
+
+    /// Beside each document stand four bytes, or twelve and its places.
+    fn hold(&self, docs: &[u64], hits: &TermHits) {
+        let beside = hits.spans.len() + hits.places.len() / 8;
+        self.effort.hold(docs.len() + beside);
+    }
+
+    /// What stands for the documents of a list that are alive, with a word in one of these fields; and how many are alive.
+    fn opened<'l>(
+        &'l self,
+        list: &'l Postings,
+        mask: u64,
+    ) -> Option<(usize, Peekable<impl Iterator<Item = Posting<'l>>>)> {
+        let alive = list.iter().filter(|entry| self.index.is_alive(entry.doc));
+        let count = self.ticking(alive.clone()).count();
+        let mut held = alive.filter(move |entry| entry.mask & mask != 0).peekable();
+        held.peek()?;
+        Some((count, held))
+    }
+
+    /// The documents that hold one of the words that a text stands for: those words which come first, so many of them. Of
+    /// several in a document, the first one counts, as if there were no others.
+    pub(super) fn expanded<'l>(
+        &'l self,
+        names: impl Iterator<Item = (&'l [u8], &'l Postings)>,
+        mask: u64,
+        weight: f64,
+        places: bool,
+    ) -> Option<Rc<Match>> {
+        let mut hits = TermHits::default();
+        let mut readers = Vec::new();
+        let most = self.rules.expansions.min(usize::from(u16::MAX));
+        for (name, list) in self.ticking(names) {
+            if let Some((count, reader)) = self.opened(list, mask) {
+                hits.worths.push(WordWorth::of(self.index, name, count));
+                readers.push(reader);
+            }
+            if readers.len() == most {
+                break;
+            }
+        }
+        if readers.is_empty() {
+            return None;
+        }
+        let mut next: BinaryHeap<Reverse<(u64, usize)>> = BinaryHeap::new();
+        for (which, reader) in readers.iter_mut().enumerate() {
+            next.extend(reader.peek().map(|entry| Reverse((entry.doc, which))));
+        }
+        let mut docs = Vec::new();
+        while let Some(mut top) = next.peek_mut() {
+            self.effort.tick(1);
+            let Reverse((doc, which)) = *top;
+            let entry = readers[which].next().expect("it was seen ahead");
+            if docs.last() != Some(&doc) {
+                docs.push(doc);
+                hits.which.push(which as u16);
+                hits.add(&entry, places);
+            }
+            match readers[which].peek() {
+                Some(entry) => *top = Reverse((entry.doc, which)),
+                None => drop(PeekMut::pop(top)),
+            }
+        }
+        self.hold(&docs, &hits);
+        Some(Rc::new(Match::new(docs, weight, MatchKind::First(hits))))
     }
 
     /// The documents that have one of these tags.
@@ -169,51 +274,35 @@ impl Evaluator<'_> {
         let Some(Column::Tags(lists)) = column else {
             return Rc::new(Match::nothing());
         };
-        let mut found = Vec::new();
-        for test in tests {
-            let names = match test {
-                TagTest::Is(tag) => vec![&tag[..]],
-                TagTest::Affix(affix, text) => MeantWords::Affix(*affix, text).among(lists),
-                TagTest::Pattern(pattern) => MeantWords::Pattern(pattern).among(lists),
+        // As in RediSearch, a weight counts for each tag and once more for all of them.
+        let found = tests.iter().filter_map(|test| {
+            let meant = match test {
+                TagTest::Is(tag) => return self.tagged(lists, tag, weight),
+                TagTest::Affix(affix, text) => MeantWords::Affix(*affix, text),
+                TagTest::Pattern(pattern) => MeantWords::Pattern(pattern),
             };
-            let names = names.into_iter();
-            found.extend(names.filter_map(|name| self.tagged(lists, name)));
-        }
-        let found = self.any(found, weight);
-        match Rc::try_unwrap(found) {
-            Ok(mut found) => {
-                if let MatchKind::Term(_) = found.kind {
-                    found.weight = weight;
-                }
-                Rc::new(found)
-            }
-            Err(shared) => shared,
-        }
+            self.expanded(meant.among(lists), u64::MAX, weight, false)
+        });
+        self.any(found.collect(), weight)
     }
 
-    fn tagged(&self, lists: &Lists, name: &[u8]) -> Option<Rc<Match>> {
+    fn tagged(&self, lists: &Lists, name: &[u8], weight: f64) -> Option<Rc<Match>> {
         if self.effort.is_over() {
             return None;
         }
         let list = lists.get(name)?;
         let all = self.ticking(list.iter()).map(|entry| entry.doc);
         let docs: Vec<u64> = all.filter(|doc| self.index.is_alive(*doc)).collect();
-        let mut hits = TermHits::of(self.index, docs.len());
+        let mut hits = TermHits::of(WordWorth::of(self.index, name, docs.len()));
         hits.freqs = vec![1; docs.len()];
-        self.effort.hold(docs.len());
-        Some(Rc::new(Match::new(docs, 1.0, MatchKind::Term(hits))))
+        self.hold(&docs, &hits);
+        (!docs.is_empty()).then(|| Rc::new(Match::new(docs, weight, MatchKind::Term(hits))))
     }
 }
 
 impl Evaluator<'_> {
     /// The documents with a number in a range.
-    pub(super) fn range(
-        &self,
-        field: Option<usize>,
-        low: (f64, bool),
-        high: (f64, bool),
-        weight: f64,
-    ) -> Match {
+    pub(super) fn range(&self, field: Option<usize>, low: (f64, bool), high: (f64, bool)) -> Match {
         let Some(Column::Numbers(held)) = field.and_then(|field| self.index.columns.get(field))
         else {
             return Match::nothing();
@@ -231,7 +320,7 @@ impl Evaluator<'_> {
         };
         let within = held.range((from, to)).map(|((_, doc), ())| *doc);
         let docs = self.in_order(within.collect());
-        Match::new(docs, weight, MatchKind::Number)
+        Match::new(docs, 1.0, MatchKind::Number)
     }
 
     /// The documents with a place within a radius.
@@ -293,7 +382,16 @@ mod tests {
     fn words_are_told_by_patterns_and_by_few_changes() {
         assert!(fits(b"he*lo", b"hello") && fits(b"h?llo", b"hello") && fits(b"*", b""));
         assert!(!fits(b"he*lo", b"help") && !fits(b"h?llo", b"hllo"));
-        assert!(is_within_edits(b"hello", b"hallo", 1) && is_within_edits(b"helo", b"hello", 1));
-        assert!(!is_within_edits(b"hello", b"hela", 1) && is_within_edits(b"hello", b"hela", 2));
+        let near = |one: &str, other: &str, edits| {
+            is_within_edits(one.as_bytes(), &letters(other.as_bytes()), edits)
+        };
+        assert!(near("hello", "hallo", 1) && near("helo", "hello", 1) && near("hell", "hello", 1));
+        assert!(
+            !near("hello", "hela", 1) && near("hello", "hela", 2) && near("h\u{e4}llo", "hello", 1)
+        );
+        assert!(!near("kitten", "sitting", 2) && near("kitten", "sitting", 3));
+        assert!(
+            near("", "a", 1) && near("ab", "", 2) && !near("abc", "", 2) && near("xab", "ab", 1)
+        );
     }
 }

@@ -3,12 +3,14 @@
 //! Parts are worked out one after another, each into a sorted list. Parts that are alike share one.
 
 mod effort;
+mod explained;
 mod leaf;
 mod phrase;
 mod score;
 mod vector;
 
 pub use effort::Effort;
+pub use explained::{ScoreReason, explained};
 pub use score::{Scorer, score};
 
 use std::cell::RefCell;
@@ -19,7 +21,8 @@ use hashbrown::HashMap;
 
 use super::grammar::Refusal;
 use super::index::DocumentIndex;
-use super::query::{QueryKind, QueryNode};
+use super::query::{Expander, QueryKind, QueryNode, expansions};
+use super::tokens::Language;
 use leaf::MeantWords;
 
 /// The documents that a part of a query finds.
@@ -40,10 +43,13 @@ pub enum MatchKind {
     Number,
     /// What is found because it is not something, or has not: it counts for nothing.
     Silent,
+    /// There is nothing in the index that could be found: alternatives are as if this were none.
+    Nothing,
     All(Vec<Rc<Match>>),
     Any(Vec<Rc<Match>>),
     /// Words that a part of one stands for: only the first that a document holds counts.
-    First(Vec<Rc<Match>>),
+    First(TermHits),
+    /// What may be found as well; it has the weight of the whole.
     Optional(Rc<Match>),
     /// Distances of vectors, by document; and what else the documents had to be.
     Distances {
@@ -53,11 +59,20 @@ pub enum MatchKind {
     },
 }
 
-/// What is known of each document that holds a term.
-#[derive(Debug, Default)]
-pub struct TermHits {
+/// What a word is worth: the rarer, the more.
+#[derive(Debug)]
+pub struct WordWorth {
+    pub word: Box<[u8]>,
     pub idf: f64,
     pub idf_std: f64,
+}
+
+/// What is known of each document that holds a term, or one of several words.
+#[derive(Debug, Default)]
+pub struct TermHits {
+    worths: Vec<WordWorth>,
+    /// Which of the words each document holds; nothing if there is one alone.
+    which: Vec<u16>,
     pub freqs: Vec<u32>,
     /// Where each one's places stand in the bytes behind, if they are wanted.
     spans: Vec<(u32, u32)>,
@@ -65,12 +80,30 @@ pub struct TermHits {
 }
 
 /// What is wanted of an evaluation.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug)]
 pub struct EvalRules {
     /// Whether places of words matter to the score.
     pub places: bool,
     pub slop: Option<i64>,
     pub in_order: bool,
+    /// Words that the beginning of one stands for, and the like: MAXPREFIXEXPANSIONS.
+    pub expansions: usize,
+    /// In which words of the query are read.
+    pub language: Option<Language>,
+    pub expander: Expander,
+}
+
+impl Default for EvalRules {
+    fn default() -> Self {
+        EvalRules {
+            places: false,
+            slop: None,
+            in_order: false,
+            expansions: 200,
+            language: None,
+            expander: Expander::default(),
+        }
+    }
 }
 
 /// Evaluates one query.
@@ -88,13 +121,32 @@ impl Match {
     }
 
     fn nothing() -> Self {
-        Match::new(Vec::new(), 1.0, MatchKind::Silent)
+        Match::new(Vec::new(), 1.0, MatchKind::Nothing)
+    }
+
+    /// Visits the words by which a document was found.
+    pub fn each_word(&self, doc: u64, visit: &mut dyn FnMut(&WordWorth)) {
+        match &self.kind {
+            MatchKind::All(parts) | MatchKind::Any(parts) => {
+                parts.iter().for_each(|part| part.each_word(doc, visit));
+            }
+            MatchKind::Optional(part) => part.each_word(doc, visit),
+            MatchKind::Distances {
+                inner: Some(inner), ..
+            } => inner.each_word(doc, visit),
+            MatchKind::Term(hits) | MatchKind::First(hits) => {
+                if let Ok(at) = self.docs.binary_search(&doc) {
+                    visit(hits.worth(at));
+                }
+            }
+            _ => {}
+        }
     }
 
     /// How many parts it has, itself included.
     pub fn parts(&self) -> usize {
         let parts = match &self.kind {
-            MatchKind::All(parts) | MatchKind::Any(parts) | MatchKind::First(parts) => {
+            MatchKind::All(parts) | MatchKind::Any(parts) => {
                 parts.iter().map(|part| part.parts()).sum()
             }
             MatchKind::Optional(part) => part.parts(),
@@ -140,11 +192,15 @@ impl<'i> Evaluator<'i> {
         }
     }
 
-    /// What a query finds.
+    /// What a query finds; nothing if it is late.
     pub fn run(&self, node: &QueryNode) -> Result<Rc<Match>, Refusal> {
         let found = self.eval(node, None);
         self.effort.check()?;
-        Ok(found)
+        // What was found of some parts alone may be too much.
+        match self.effort.is_late() {
+            true => Ok(Rc::new(Match::nothing())),
+            false => Ok(found),
+        }
     }
 
     /// What a part finds, among these documents if they are given.
@@ -194,7 +250,7 @@ impl<'i> Evaluator<'i> {
         let found = match &node.kind {
             QueryKind::Every => Match::new(self.every(among), node.weight, MatchKind::Virtual),
             QueryKind::Word { text, expand } => return self.word(node, text, *expand),
-            QueryKind::Exact(texts) => self.exact(node, texts),
+            QueryKind::Exact(texts) => return self.exact(node, texts),
             QueryKind::Affix(affix, text) => {
                 return self.terms(node, MeantWords::Affix(*affix, text));
             }
@@ -205,7 +261,7 @@ impl<'i> Evaluator<'i> {
             QueryKind::Tag { field, tests, .. } => return self.tags(*field, tests, node.weight),
             QueryKind::Range {
                 field, low, high, ..
-            } => self.range(*field, *low, *high, node.weight),
+            } => self.range(*field, *low, *high),
             QueryKind::Geo {
                 field,
                 longitude,
@@ -240,23 +296,16 @@ impl<'i> Evaluator<'i> {
 
     /// Gives others their turns on the way.
     fn ticking<T>(&self, items: impl Iterator<Item = T>) -> impl Iterator<Item = T> {
-        items.inspect(|_| self.effort.turns.tick(1))
+        items
+            .inspect(|_| self.effort.tick(1))
+            .take_while(|_| !self.effort.is_late())
     }
 
     fn word(&self, node: &QueryNode, text: &[u8], expand: bool) -> Rc<Match> {
         let mut texts = vec![text.to_vec()];
         if expand && let Ok(word) = std::str::from_utf8(text) {
-            let definition = &self.index.definition;
-            let language = definition.language;
-            let stems = language
-                .unwrap_or_else(crate::search::tokens::Language::english)
-                .stems();
-            if let Some(stem) = stems.of(word) {
-                texts.push([b"+", stem.as_bytes()].concat());
-                if stem != word {
-                    texts.push(stem.into_bytes());
-                }
-            }
+            let (language, expander) = (self.rules.language, self.rules.expander);
+            texts.extend(expansions(word, &self.index.definition, language, expander));
         }
         // A weight is that of the word itself.
         let weights = std::iter::once(node.weight).chain(std::iter::repeat(1.0));
@@ -269,32 +318,26 @@ impl<'i> Evaluator<'i> {
 
     fn terms(&self, node: &QueryNode, wanted: MeantWords<'_>) -> Rc<Match> {
         let names = wanted.among(&self.index.terms);
-        let found = names
-            .into_iter()
-            .filter_map(|name| self.words(name, node.mask, 1.0, self.rules.places));
-        let found = self.any(found.collect(), node.weight);
-        match Rc::try_unwrap(found) {
-            Ok(Match {
-                docs,
-                weight,
-                kind: MatchKind::Any(parts),
-            }) => Rc::new(Match::new(docs, weight, MatchKind::First(parts))),
-            Ok(found) => Rc::new(found),
-            Err(shared) => shared,
-        }
+        let found = self.expanded(names, node.mask, node.weight, self.rules.places);
+        found.unwrap_or_else(|| Rc::new(Match::nothing()))
     }
 
-    fn exact(&self, node: &QueryNode, texts: &[Vec<u8>]) -> Match {
+    fn exact(&self, node: &QueryNode, texts: &[Vec<u8>]) -> Rc<Match> {
+        if let [text] = texts {
+            let places = self.rules.places;
+            let found = self.words(text, node.mask, 1.0, places);
+            return found.unwrap_or_else(|| Rc::new(Match::nothing()));
+        }
         let mut parts = Vec::new();
         for text in texts {
             match self.words(text, node.mask, 1.0, true) {
                 Some(part) => parts.push(part),
-                None => return Match::nothing(),
+                None => return Rc::new(Match::new(Vec::new(), 1.0, MatchKind::Silent)),
             }
         }
         let docs = common(&parts);
         let docs = self.close(docs, &parts, 0, true);
-        Match::new(docs, node.weight, MatchKind::All(parts))
+        Rc::new(Match::new(docs, node.weight, MatchKind::All(parts)))
     }
 
     fn all(&self, node: &QueryNode, parts: &[QueryNode], among: Option<&[u64]>) -> Match {
@@ -359,13 +402,13 @@ impl<'i> Evaluator<'i> {
         };
         let kind = match &found.kind {
             // What stands beside the documents goes by their places in the list.
-            MatchKind::Term(_) | MatchKind::Distances { .. } => return found,
+            MatchKind::Term(_) | MatchKind::First(_) | MatchKind::Distances { .. } => return found,
             MatchKind::Virtual => MatchKind::Virtual,
             MatchKind::Number => MatchKind::Number,
             MatchKind::Silent => MatchKind::Silent,
             MatchKind::All(parts) => MatchKind::All(parts.clone()),
             MatchKind::Any(parts) => MatchKind::Any(parts.clone()),
-            MatchKind::First(parts) => MatchKind::First(parts.clone()),
+            MatchKind::Nothing => MatchKind::Nothing,
             MatchKind::Optional(part) => MatchKind::Optional(part.clone()),
         };
         let docs = both(&found.docs, among);
@@ -375,7 +418,7 @@ impl<'i> Evaluator<'i> {
 
     /// A part that finds what any of these finds. One alone is itself.
     fn any(&self, mut parts: Vec<Rc<Match>>, weight: f64) -> Rc<Match> {
-        parts.retain(|part| !part.docs.is_empty());
+        parts.retain(|part| !matches!(part.kind, MatchKind::Nothing));
         if parts.len() <= 1 {
             let lone = parts.pop();
             return lone.unwrap_or_else(|| Rc::new(Match::nothing()));

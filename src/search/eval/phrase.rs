@@ -7,7 +7,7 @@ use super::{Match, MatchKind};
 /// The places at which a part of a query stands in a document, in growing order; nothing if it is no text.
 pub(super) fn places(part: &Match, doc: u64) -> Option<Vec<u32>> {
     match &part.kind {
-        MatchKind::Term(hits) => {
+        MatchKind::Term(hits) | MatchKind::First(hits) => {
             let at = part.docs.binary_search(&doc).ok()?;
             let places: Vec<u32> = hits.places(at).collect();
             (!places.is_empty()).then_some(places)
@@ -19,18 +19,11 @@ pub(super) fn places(part: &Match, doc: u64) -> Option<Vec<u32>> {
             (!all.is_empty()).then_some(all)
         }
         MatchKind::Optional(part) => places(part, doc),
-        MatchKind::First(parts) => places(first(parts, doc)?, doc),
         MatchKind::Distances {
             inner: Some(inner), ..
         } => places(inner, doc),
         _ => None,
     }
-}
-
-/// The first of the parts that has a document.
-pub(super) fn first(parts: &[Rc<Match>], doc: u64) -> Option<&Match> {
-    let has = |part: &&Match| part.docs.binary_search(&doc).is_ok();
-    parts.iter().map(|part| &**part).find(has)
 }
 
 /// Whether the parts stand so close to each other in a document.

@@ -2,8 +2,8 @@
 
 use std::rc::Rc;
 
-use super::phrase::{first, spread};
-use super::{Match, MatchKind};
+use super::phrase::spread;
+use super::{Match, MatchKind, TermHits};
 use crate::search::index::{DocRow, DocumentIndex};
 
 /// How documents are scored.
@@ -46,14 +46,9 @@ const B: f64 = 0.5;
 
 /// The score of a document that a query has found.
 pub fn score(scorer: Scorer, index: &DocumentIndex, found: &Match, doc: u64, row: &DocRow) -> f64 {
-    let reckoning = Reckoning {
-        scorer,
-        doc,
-        len: f64::from(row.len),
-        average: index.average_len(),
-    };
+    let reckoning = Reckoning::new(scorer, index, doc, row);
     let parts = || reckoning.of(found);
-    let slop = || f64::from(spread(found, doc));
+    let slop = || f64::from(reckoning.slop(found));
     let scored = match scorer {
         Scorer::Tfidf => row.score * parts() / f64::from(row.max_freq) / slop(),
         Scorer::TfidfDocnorm => row.score * parts() / f64::from(row.len) / slop(),
@@ -72,52 +67,75 @@ pub fn score(scorer: Scorer, index: &DocumentIndex, found: &Match, doc: u64, row
     scored + 0.0
 }
 
-struct Reckoning {
-    scorer: Scorer,
-    doc: u64,
-    len: f64,
-    average: f64,
+/// How the parts of one document's score are reckoned.
+pub(super) struct Reckoning {
+    pub scorer: Scorer,
+    pub doc: u64,
+    pub len: f64,
+    pub average: f64,
 }
 
 impl Reckoning {
-    fn of(&self, found: &Match) -> f64 {
+    pub fn new(scorer: Scorer, index: &DocumentIndex, doc: u64, row: &DocRow) -> Self {
+        Reckoning {
+            scorer,
+            doc,
+            len: f64::from(row.len),
+            average: index.average_len(),
+        }
+    }
+
+    /// How far the parts stand from each other.
+    pub fn slop(&self, found: &Match) -> i32 {
+        spread(found, self.doc)
+    }
+
+    pub fn of(&self, found: &Match) -> f64 {
+        self.weighed(found, found.weight)
+    }
+
+    /// A part's share, if it had this weight.
+    pub fn weighed(&self, found: &Match, weight: f64) -> f64 {
         match &found.kind {
-            MatchKind::Optional(part) => self.of(part),
+            // What may be found as well has the weight of the whole.
+            MatchKind::Optional(part) => self.weighed(part, weight),
             MatchKind::Distances { inner, .. } => {
                 inner.as_ref().map_or(0.0, |inner| self.of(inner))
             }
             kind => match found.docs.binary_search(&self.doc) {
-                Ok(at) => self.held(found, kind, at),
+                Ok(at) => self.held(kind, at, weight),
                 Err(_) => 0.0,
             },
         }
     }
 
-    fn held(&self, found: &Match, kind: &MatchKind, at: usize) -> f64 {
+    fn held(&self, kind: &MatchKind, at: usize, weight: f64) -> f64 {
         match kind {
-            MatchKind::Term(hits) => {
-                let freq = f64::from(hits.freqs[at]);
-                match self.scorer {
-                    Scorer::Bm25 => hits.idf * self.old(freq),
-                    Scorer::Bm25Std => hits.idf_std * self.standard(freq),
-                    Scorer::DisMax => found.weight * freq,
-                    _ => found.weight * freq * hits.idf,
-                }
-            }
-            MatchKind::All(parts) => found.weight * self.sum(parts),
+            MatchKind::Term(hits) => self.word(hits, at, weight),
+            MatchKind::All(parts) => weight * self.sum(parts),
             MatchKind::Any(parts) if self.scorer == Scorer::DisMax => {
                 let each = parts.iter().map(|part| self.of(part));
-                found.weight * each.fold(0.0, f64::max)
+                weight * each.fold(0.0, f64::max)
             }
-            MatchKind::Any(parts) => found.weight * self.sum(parts),
-            MatchKind::First(parts) => {
-                let part = first(parts, self.doc);
-                found.weight * part.map_or(0.0, |part| self.of(part))
-            }
-            MatchKind::Virtual => self.plain(found.weight),
+            MatchKind::Any(parts) => weight * self.sum(parts),
+            MatchKind::First(hits) => weight * self.word(hits, at, 1.0),
+            MatchKind::Virtual => self.plain(weight),
             MatchKind::Number if self.scorer == Scorer::Bm25Std => 0.0,
-            MatchKind::Number => self.plain(found.weight),
-            MatchKind::Silent | MatchKind::Optional(_) | MatchKind::Distances { .. } => 0.0,
+            MatchKind::Number => self.plain(weight),
+            MatchKind::Silent
+            | MatchKind::Nothing
+            | MatchKind::Optional(_)
+            | MatchKind::Distances { .. } => 0.0,
+        }
+    }
+
+    fn word(&self, hits: &TermHits, at: usize, weight: f64) -> f64 {
+        let (freq, worth) = (f64::from(hits.freqs[at]), hits.worth(at));
+        match self.scorer {
+            Scorer::Bm25 => worth.idf * self.old(freq),
+            Scorer::Bm25Std => worth.idf_std * self.standard(freq),
+            Scorer::DisMax => weight * freq,
+            _ => weight * freq * worth.idf,
         }
     }
 
@@ -134,11 +152,11 @@ impl Reckoning {
         }
     }
 
-    fn old(&self, freq: f64) -> f64 {
+    pub fn old(&self, freq: f64) -> f64 {
         freq / (freq + K1 * (1.0 - B + B * self.average))
     }
 
-    fn standard(&self, freq: f64) -> f64 {
+    pub fn standard(&self, freq: f64) -> f64 {
         let relative = match self.average {
             0.0 => 0.0,
             average => self.len / average,

@@ -2,6 +2,7 @@
 
 mod functions;
 mod parse;
+mod times;
 
 use super::grammar::Refusal;
 use super::value::RowValue;
@@ -47,7 +48,8 @@ enum Operator {
 pub enum Expression {
     Value(RowValue),
     Property(Vec<u8>),
-    Both(OperatorOf, Box<[Expression; 2]>),
+    /// Operands of operators that bind alike, from left to right: a list, as a long sum must not be deep.
+    Chain(Box<Expression>, Vec<(OperatorOf, Expression)>),
     Not(Box<Expression>),
     Call(&'static str, Vec<Expression>),
 }
@@ -67,7 +69,10 @@ impl Expression {
         match self {
             Expression::Value(_) => {}
             Expression::Property(name) => visit(name),
-            Expression::Both(_, parts) => parts.iter().for_each(|part| part.properties(visit)),
+            Expression::Chain(first, rest) => {
+                first.properties(visit);
+                rest.iter().for_each(|(_, part)| part.properties(visit));
+            }
             Expression::Not(part) => part.properties(visit),
             Expression::Call(_, parts) => parts.iter().for_each(|part| part.properties(visit)),
         }
@@ -85,7 +90,13 @@ impl Expression {
                 Some(value) => Ok(value.clone()),
             },
             Expression::Not(part) => Ok(truth(!part.eval(row)?.is_true())),
-            Expression::Both(operator, parts) => both(operator.0, parts, row),
+            Expression::Chain(first, rest) => {
+                let mut value = first.eval(row)?;
+                for (operator, part) in rest {
+                    value = both(operator.0, value, part, row)?;
+                }
+                Ok(value)
+            }
             Expression::Call(name, parts) => functions::call(name, parts, row),
         }
     }
@@ -95,14 +106,18 @@ fn truth(yes: bool) -> RowValue {
     RowValue::Number(f64::from(u8::from(yes)))
 }
 
-fn both(operator: Operator, parts: &[Expression; 2], row: &Row) -> Result<RowValue, Refusal> {
-    let left = parts[0].eval(row)?;
+fn both(
+    operator: Operator,
+    left: RowValue,
+    part: &Expression,
+    row: &Row,
+) -> Result<RowValue, Refusal> {
     match operator {
         Operator::And if !left.is_true() => return Ok(truth(false)),
         Operator::Or if left.is_true() => return Ok(truth(true)),
         _ => {}
     }
-    let right = parts[1].eval(row)?;
+    let right = part.eval(row)?;
     let order = || left.order(&right);
     Ok(match operator {
         Operator::And | Operator::Or => truth(right.is_true()),
@@ -121,6 +136,8 @@ fn reckon(operator: Operator, one: f64, other: f64) -> f64 {
         Operator::Add => one + other,
         Operator::Subtract => one - other,
         Operator::Multiply => one * other,
+        // RediSearch says that this is no number, whatever is divided.
+        Operator::Divide if other == 0.0 => f64::NAN,
         Operator::Divide => one / other,
         Operator::Modulo => match other as i64 {
             0 => f64::NAN,

@@ -9,9 +9,9 @@ use crate::util::number;
 const DEPTH_MAX: usize = 128;
 
 /// Operators by how tightly they bind, the loosest first. A longer sign comes before one that it begins with.
-const LEVELS: [&[(&str, Operator)]; 6] = [
-    &[("||", Operator::Or)],
-    &[("&&", Operator::And)],
+/// As in RediSearch, "and" binds no tighter than "or".
+const LEVELS: [&[(&str, Operator)]; 5] = [
+    &[("||", Operator::Or), ("&&", Operator::And)],
     &[
         ("==", Operator::Equal),
         ("!=", Operator::Unequal),
@@ -80,12 +80,15 @@ impl<'t> ExpressionReader<'t> {
         let Some(operators) = LEVELS.get(level) else {
             return self.unary();
         };
-        let mut left = self.level(level + 1)?;
+        let first = self.level(level + 1)?;
+        let mut rest = Vec::new();
         while let Some((_, operator)) = operators.iter().find(|(sign, _)| self.take(sign)) {
-            let right = self.level(level + 1)?;
-            left = Expression::Both(OperatorOf(*operator), Box::new([left, right]));
+            rest.push((OperatorOf(*operator), self.level(level + 1)?));
         }
-        Ok(left)
+        Ok(match rest.is_empty() {
+            true => first,
+            false => Expression::Chain(Box::new(first), rest),
+        })
     }
 
     fn unary(&mut self) -> Result<Expression, Refusal> {
@@ -103,8 +106,8 @@ impl<'t> ExpressionReader<'t> {
             inner
         } else if self.take("-") {
             let zero = Expression::Value(RowValue::Number(0.0));
-            let parts = Box::new([zero, self.unary()?]);
-            Expression::Both(OperatorOf(Operator::Subtract), parts)
+            let negated = (OperatorOf(Operator::Subtract), self.unary()?);
+            Expression::Chain(Box::new(zero), vec![negated])
         } else {
             self.primary()?
         };

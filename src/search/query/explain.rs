@@ -1,13 +1,20 @@
 //! A query as FT.EXPLAIN shows it.
 
-use super::{Affix, QueryKind, QueryNode, TagTest};
+use super::{Affix, Expander, QueryKind, QueryNode, TagTest, expansions};
 use crate::search::schema::Definition;
 use crate::search::tokens::Language;
 
 /// Shows a query, a part on each line.
-pub fn explain(node: &QueryNode, definition: &Definition) -> String {
+pub fn explain(
+    node: &QueryNode,
+    definition: &Definition,
+    language: Option<Language>,
+    expander: Expander,
+) -> String {
     let mut shown = Shown {
         definition,
+        language,
+        expander,
         out: String::new(),
     };
     shown.node(node, 0);
@@ -16,6 +23,8 @@ pub fn explain(node: &QueryNode, definition: &Definition) -> String {
 
 struct Shown<'d> {
     definition: &'d Definition,
+    language: Option<Language>,
+    expander: Expander,
     out: String,
 }
 
@@ -75,9 +84,17 @@ impl Shown<'_> {
     }
 
     fn attributes(node: &QueryNode) -> String {
-        match node.weight {
-            1.0 => String::new(),
-            weight => format!(" => {{$weight: {weight};}}"),
+        let mut shown = String::new();
+        if node.weight != 1.0 {
+            shown = format!(" $weight: {};", node.weight);
+        }
+        if node.slop.is_some() || node.in_order.is_some() {
+            let (slop, in_order) = (node.slop.unwrap_or(-1), node.in_order.unwrap_or(false));
+            shown = format!("{shown} $slop: {slop}; $inorder: {in_order};");
+        }
+        match shown.is_empty() {
+            true => String::new(),
+            false => format!(" => {{{shown} }}"),
         }
     }
 
@@ -87,6 +104,9 @@ impl Shown<'_> {
         match &node.kind {
             QueryKind::Nothing => self.line(depth, "<empty>"),
             QueryKind::Every => self.line(depth, "<WILDCARD>"),
+            QueryKind::Word { text, .. } if text.is_empty() => {
+                self.line(depth, &format!("{fields}\"\"{tail}"));
+            }
             QueryKind::Word { text, expand } => self.word(depth, &fields, text, *expand, &tail),
             QueryKind::Exact(words) => {
                 self.line(depth, &format!("{fields}EXACT {{"));
@@ -140,16 +160,14 @@ impl Shown<'_> {
         if !expand {
             return self.line(depth, &format!("{fields}{shown}{tail}"));
         }
-        let language = self.definition.language.unwrap_or_else(Language::english);
-        let stem = language.stems().of(&shown);
-        let Some(stem) = stem else {
+        let terms = expansions(&shown, self.definition, self.language, self.expander);
+        if terms.is_empty() {
             return self.line(depth, &format!("{fields}{shown}{tail}"));
-        };
+        }
         self.line(depth, &format!("{fields}UNION {{"));
         self.line(depth + 1, &format!("{fields}{shown}{tail}"));
-        self.line(depth + 1, &format!("{fields}+{stem}(expanded)"));
-        if stem != shown {
-            self.line(depth + 1, &format!("{fields}{stem}(expanded)"));
+        for term in terms {
+            self.line(depth + 1, &format!("{fields}{}(expanded)", text(&term)));
         }
         self.line(depth, "}");
     }

@@ -1,5 +1,6 @@
 //! The letters of a query, taken one thing at a time.
 
+use super::tokens::{is_escapable, number_len, word_len};
 use crate::search::grammar::Refusal;
 use crate::util::number;
 
@@ -19,11 +20,7 @@ pub fn is_word_byte(byte: u8) -> bool {
 
 /// Punctuation that has no meaning between words.
 fn is_passed_over(byte: u8) -> bool {
-    byte.is_ascii_whitespace()
-        || matches!(
-            byte,
-            b',' | b'.' | b'/' | b'?' | b'!' | b'&' | b'^' | b'+' | b'#'
-        )
+    byte.is_ascii_whitespace() || b",./?!&^+#<>`'".contains(&byte)
 }
 
 impl<'q> Lexer<'q> {
@@ -51,7 +48,17 @@ impl<'q> Lexer<'q> {
 
     /// Passes over blanks, and over what means nothing between words.
     pub fn gap(&mut self) {
-        while self.peek().is_some_and(is_passed_over) {
+        while let Some(byte) = self.peek() {
+            let next = self.text.get(self.at + 1).copied();
+            let passed = match byte {
+                b'=' => next != Some(b'>'),
+                b'\\' => !next.is_some_and(is_escapable),
+                b'@' | b'$' => !next.is_some_and(|next| is_word_byte(next) || next == b'\\'),
+                byte => is_passed_over(byte),
+            };
+            if !passed {
+                return;
+            }
             self.at += 1;
         }
     }
@@ -93,7 +100,8 @@ impl<'q> Lexer<'q> {
         let mut word = Vec::new();
         while let Some(byte) = self.peek() {
             if byte == b'\\' {
-                let Some(next) = self.text.get(self.at + 1) else {
+                let next = self.text.get(self.at + 1);
+                let Some(next) = next.filter(|next| is_escapable(**next)) else {
                     break;
                 };
                 word.push(*next);
@@ -110,6 +118,23 @@ impl<'q> Lexer<'q> {
         }
         self.near.clone_from(&word);
         Some(word)
+    }
+
+    /// A number that is written as a word, sign included; it is none where a word goes on behind it.
+    pub fn number_word(&mut self) -> Option<Vec<u8>> {
+        let rest = self.rest();
+        let len = match rest.first() {
+            Some(b'+') if rest[1..].first().is_some_and(u8::is_ascii_digit) => {
+                1 + number_len(&rest[1..])
+            }
+            _ => number_len(rest),
+        };
+        if len == 0 || len < word_len(rest) || rest.get(len) == Some(&b'*') {
+            return None;
+        }
+        self.at += len;
+        self.near = rest[..len].to_vec();
+        Some(self.near.clone())
     }
 
     /// The name of a parameter, behind its sign.

@@ -1,24 +1,91 @@
 //! Queries: their grammar and what they are made of.
 
 mod explain;
+mod first;
 mod lex;
 mod parse;
 mod special;
+mod tokens;
 
 pub use explain::explain;
 pub use parse::parse;
-pub use special::UNITS;
+pub use special::{UNITS, geo_range};
 
 use hashbrown::HashMap;
 
 use super::grammar::Refusal;
 use super::schema::Definition;
+use super::tokens::Language;
 
 /// Every text field.
 pub const ALL_FIELDS: u64 = u64::MAX;
 
 /// Parameters of PARAMS by their names.
 pub type Params<'a> = HashMap<&'a [u8], &'a [u8]>;
+
+/// Which words besides those of a query are meant.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Expander {
+    pub stems: bool,
+    pub synonyms: bool,
+}
+
+impl Default for Expander {
+    fn default() -> Self {
+        Expander {
+            stems: true,
+            synonyms: true,
+        }
+    }
+}
+
+impl Expander {
+    /// One that isn't there adds nothing, as in RediSearch.
+    pub fn named(name: &[u8]) -> Self {
+        let is = |known: &str| name.eq_ignore_ascii_case(known.as_bytes());
+        Expander {
+            stems: is("DEFAULT") || is("SBSTEM"),
+            synonyms: is("DEFAULT") || is("SYNONYM"),
+        }
+    }
+}
+
+/// The terms that a word stands for besides itself: those of its synonyms, and of its stem.
+pub fn expansions(
+    word: &str,
+    definition: &Definition,
+    language: Option<Language>,
+    expander: Expander,
+) -> Vec<Vec<u8>> {
+    let mut terms = Vec::new();
+    if expander.synonyms {
+        let groups = definition.synonyms.get(word).into_iter().flatten();
+        terms.extend(groups.map(|group| [b"~", &group[..]].concat()));
+    }
+    let language = language
+        .or(definition.language)
+        .unwrap_or_else(Language::english);
+    if expander.stems
+        && let Some(stem) = language.stems().of(word)
+    {
+        terms.push([b"+", stem.as_bytes()].concat());
+        if stem != word {
+            terms.push(stem.into_bytes());
+        }
+    }
+    terms
+}
+
+/// What holds for queries that say nothing else.
+#[derive(Clone, Copy, Debug)]
+pub struct QueryDefaults {
+    pub dialect: u8,
+    pub timeout_ms: u64,
+    /// Whether a query that is late fails; what it has found is replied else.
+    pub fails_late: bool,
+    /// MAXPREFIXEXPANSIONS.
+    pub expansions: usize,
+}
 
 /// What a query is read with.
 pub struct QueryRules<'a> {
@@ -41,6 +108,8 @@ pub struct QueryNode {
     pub mask: u64,
     pub slop: Option<i64>,
     pub in_order: Option<bool>,
+    /// Whether words that sound alike are meant, too.
+    pub phonetic: Option<bool>,
     /// What the distance of a vector is called.
     pub distance_as: Option<Vec<u8>>,
 }
@@ -53,6 +122,7 @@ impl QueryNode {
             mask: ALL_FIELDS,
             slop: None,
             in_order: None,
+            phonetic: None,
             distance_as: None,
         }
     }

@@ -1,5 +1,6 @@
 //! The grammar of words and what joins them: unions, intersections, negations, phrases.
 
+use super::first::parse_first;
 use super::lex::{Lexer, is_word_byte, unescaped};
 use super::special::{attributes, field_part, nearest, tail_of_range};
 use super::{ALL_FIELDS, Affix, QueryKind, QueryNode, QueryRules, resolve};
@@ -11,24 +12,24 @@ const DEPTH_MAX: usize = 128;
 
 /// Reads a query.
 pub fn parse(text: &[u8], rules: &QueryRules<'_>) -> Result<QueryNode, Refusal> {
-    let blanked: Vec<u8>;
-    let mut text = text;
-    if rules.dialect == 1 && text.contains(&b'\'') {
-        // In the first dialect such a quote means nothing, unless it is escaped.
-        blanked = unquoted(text);
-        text = &blanked;
+    if rules.dialect == 1 {
+        return parse_first(text, rules);
     }
     let mut parser = Parser {
         lexer: Lexer::new(text),
         rules,
         depth: 0,
         shielded: 0,
+        textual: 0,
     };
     parser.lexer.gap();
     if parser.lexer.rest().is_empty() {
         return Ok(QueryNode::new(QueryKind::Nothing));
     }
-    let mut node = parser.union()?;
+    let mut node = match parser.every() {
+        true => QueryNode::new(QueryKind::Every),
+        false => parser.union()?,
+    };
     if parser.lexer.take(b"=>") {
         node = nearest(&mut parser, node)?;
     }
@@ -42,22 +43,14 @@ pub fn parse(text: &[u8], rules: &QueryRules<'_>) -> Result<QueryNode, Refusal> 
     }
 }
 
-fn unquoted(text: &[u8]) -> Vec<u8> {
-    let mut escaped = false;
-    let blank = |byte: &u8| {
-        let kept = escaped || *byte != b'\'';
-        escaped = *byte == b'\\' && !escaped;
-        if kept { *byte } else { b' ' }
-    };
-    text.iter().map(blank).collect()
-}
-
 pub(super) struct Parser<'q> {
     pub lexer: Lexer<'q>,
     pub rules: &'q QueryRules<'q>,
     depth: usize,
     /// How many negations and the like stand around: words inside stand for themselves alone.
     shielded: usize,
+    /// How many fields stand around: no field stands within another.
+    textual: usize,
 }
 
 /// Words are sought in these text fields only.
@@ -84,46 +77,52 @@ pub(super) fn shield(node: &mut QueryNode) {
 }
 
 impl Parser<'_> {
+    /// Takes `*` if it is the whole query, or all of it that stands before vectors.
+    fn every(&mut self) -> bool {
+        let before = self.lexer.at;
+        let mut depth = 0;
+        while self.lexer.take(b"(") {
+            depth += 1;
+        }
+        let is_star = self.lexer.take(b"*");
+        let closed = is_star && (0..depth).all(|_| self.lexer.take(b")"));
+        self.lexer.blanks();
+        let rest = self.lexer.rest();
+        let alone = closed && (rest.is_empty() || rest.starts_with(b"=>"));
+        if !alone {
+            self.lexer.at = before;
+        }
+        alone
+    }
+
     /// Alternatives.
     pub fn union(&mut self) -> Result<QueryNode, Refusal> {
         self.depth += 1;
         if self.depth > DEPTH_MAX {
             return Err("Query is too deep".into());
         }
-        let mut parts = vec![self.intersection()?];
+        let mut held = self.intersection()?;
         while self.lexer.take(b"|") {
-            parts.push(self.intersection()?);
+            let next = self.intersection()?;
+            held = joined(held, next, either);
         }
         self.depth -= 1;
-        // A stop word among alternatives is none.
-        if parts.len() > 1 {
-            parts.retain(|part| part.kind != QueryKind::Nothing);
-        }
-        Ok(joined(parts, QueryKind::Any))
+        Ok(held)
     }
 
     /// What must all hold.
     fn intersection(&mut self) -> Result<QueryNode, Refusal> {
-        let mut parts = vec![self.unary()?];
+        let mut held = self.unary()?;
         loop {
             self.lexer.gap();
             match self.lexer.peek() {
-                None | Some(b'|' | b')') => break,
-                Some(_) if self.lexer.rest().starts_with(b"=>") => break,
-                Some(_) => parts.push(self.unary()?),
+                None | Some(b'|' | b')') => return Ok(held),
+                Some(_) if self.lexer.rest().starts_with(b"=>") => return Ok(held),
+                Some(_) => {
+                    let next = self.unary()?;
+                    held = joined(held, next, both);
+                }
             }
-        }
-        if parts.len() > 1 {
-            parts.retain(|part| part.kind != QueryKind::Nothing);
-        }
-        Ok(joined(parts, QueryKind::All))
-    }
-
-    /// What a sign before it, or a field, reaches: in the first dialect up to the next alternative.
-    fn reach(&mut self) -> Result<QueryNode, Refusal> {
-        match self.rules.dialect {
-            1 => self.intersection(),
-            _ => self.unary(),
         }
     }
 
@@ -133,10 +132,17 @@ impl Parser<'_> {
         if self.depth > DEPTH_MAX {
             return Err("Query is too deep".into());
         }
-        let node = if self.lexer.take(b"-") {
-            QueryNode::new(QueryKind::Not(Box::new(self.shielded()?)))
+        let node = if let Some(text) = self.lexer.number_word() {
+            let mut node = QueryNode::new(QueryKind::Word {
+                text,
+                expand: false,
+            });
+            attributes(self, &mut node)?;
+            node
+        } else if self.lexer.take(b"-") {
+            self.shielded(QueryKind::Not)?
         } else if self.lexer.take(b"~") {
-            QueryNode::new(QueryKind::Optional(Box::new(self.shielded()?)))
+            self.shielded(QueryKind::Optional)?
         } else {
             let mut node = self.primary()?;
             attributes(self, &mut node)?;
@@ -146,11 +152,14 @@ impl Parser<'_> {
         Ok(node)
     }
 
-    fn shielded(&mut self) -> Result<QueryNode, Refusal> {
+    fn shielded(&mut self, make: fn(Box<QueryNode>) -> QueryKind) -> Result<QueryNode, Refusal> {
         self.shielded += 1;
-        let node = self.reach();
+        let node = self.unary()?;
         self.shielded -= 1;
-        node
+        Ok(match node.kind {
+            QueryKind::Nothing => node,
+            _ => QueryNode::new(make(Box::new(node))),
+        })
     }
 
     fn primary(&mut self) -> Result<QueryNode, Refusal> {
@@ -174,31 +183,15 @@ impl Parser<'_> {
     }
 
     fn phrase(&mut self) -> Result<QueryNode, Refusal> {
-        let start = self.lexer.at;
         let text = self.lexer.quoted(b'"')?;
         let mut words = Vec::new();
-        let mut stopped = None;
-        each_word(text, |word| {
-            if self.rules.definition.is_stopword(&word) && !self.rules.no_stopwords {
-                stopped = Some(word.clone());
-            }
-            words.push(word.into_bytes());
-        });
-        if let Some(word) = stopped
-            && words.len() > 1
-        {
-            return Err(self.lexer.error_at(start, word.as_bytes()));
-        }
-        Ok(QueryNode::new(match words.len() {
-            0 => QueryKind::Word {
+        each_word(text, |word| words.push(word.into_bytes()));
+        Ok(QueryNode::new(match words.is_empty() {
+            true => QueryKind::Word {
                 text: Vec::new(),
                 expand: false,
             },
-            1 => QueryKind::Word {
-                text: words.remove(0),
-                expand: false,
-            },
-            _ => QueryKind::Exact(words),
+            false => QueryKind::Exact(words),
         }))
     }
 
@@ -209,24 +202,22 @@ impl Parser<'_> {
             self.lexer.at += 1;
             edits += 1;
         }
-        let text = match self.parameter()? {
-            Some(text) => text,
-            None => self.lexer.word().ok_or_else(|| self.lexer.error())?,
-        };
-        let text = lower(&text).into_bytes();
+        self.lexer.blanks();
+        let text = self.text()?;
         for _ in 0..edits {
             self.lexer.expect(b"%")?;
         }
         Ok(QueryNode::new(QueryKind::Fuzzy { text, edits }))
     }
 
-    /// `*` alone, and words of which only the end or the middle is known.
+    /// Words of which only the end or the middle is known.
     fn star(&mut self) -> Result<QueryNode, Refusal> {
         self.lexer.at += 1;
         let next = self.lexer.peek();
         let begins = next.is_some_and(|byte| is_word_byte(byte) || matches!(byte, b'\\' | b'$'));
         if !begins {
-            return Ok(QueryNode::new(QueryKind::Every));
+            self.lexer.at -= 1;
+            return Err(self.lexer.error());
         }
         let text = self.text()?;
         let affix = match self.lexer.peek() {
@@ -250,9 +241,6 @@ impl Parser<'_> {
 
     /// What a parameter stands for, if one comes next.
     pub fn parameter(&mut self) -> Result<Option<Vec<u8>>, Refusal> {
-        if self.rules.dialect == 1 {
-            return Ok(None);
-        }
         match self.lexer.parameter() {
             Some(name) => resolve(self.rules.params, &name).map(|value| Some(value.to_vec())),
             None => Ok(None),
@@ -261,17 +249,15 @@ impl Parser<'_> {
 
     fn word(&mut self) -> Result<QueryNode, Refusal> {
         let rest = self.lexer.rest();
-        if self.rules.dialect > 1 {
-            if rest.len() > 2 && rest[0].eq_ignore_ascii_case(&b'w') && rest[1] == b'\'' {
-                self.lexer.at += 2;
-                let pattern = unescaped(self.lexer.quoted(b'\'')?);
-                let pattern = lower(&pattern).into_bytes();
-                return Ok(QueryNode::new(QueryKind::Pattern(pattern)));
-            }
-            if rest.len() > 10 && rest[..10].eq_ignore_ascii_case(b"ismissing(") {
-                self.lexer.at += 10;
-                return self.missing();
-            }
+        if rest.starts_with(b"w'") {
+            self.lexer.at += 2;
+            let pattern = unescaped(self.lexer.quoted(b'\'')?);
+            let pattern = lower(&pattern).into_bytes();
+            return Ok(QueryNode::new(QueryKind::Pattern(pattern)));
+        }
+        if rest.len() > 10 && rest[..10].eq_ignore_ascii_case(b"ismissing(") {
+            self.lexer.at += 10;
+            return self.missing();
         }
         let text = self.text()?;
         if self.lexer.peek() == Some(b'*') {
@@ -305,6 +291,9 @@ impl Parser<'_> {
 
     /// What stands behind `@`: names of fields, and what is sought in them.
     fn field(&mut self) -> Result<QueryNode, Refusal> {
+        if self.textual > 0 {
+            return Err(self.lexer.error());
+        }
         self.lexer.at += 1;
         let mut names = Vec::new();
         loop {
@@ -335,17 +324,57 @@ impl Parser<'_> {
             let bit = field.and_then(|field| self.rules.definition.fields[field].bit());
             mask |= bit.map_or(0, |bit| 1 << bit);
         }
-        let mut node = self.reach()?;
-        restrict(&mut node, if names.is_empty() { ALL_FIELDS } else { mask });
+        self.textual += 1;
+        let mut node = self.unary()?;
+        self.textual -= 1;
+        if matches!(&node.kind, QueryKind::Word { text, .. } if text.is_empty()) {
+            let fields = self.rules.definition.fields.iter();
+            let mut sought =
+                fields.filter(|field| field.bit().is_some_and(|bit| mask & 1 << bit != 0));
+            if !sought.any(|field| field.index_empty) {
+                return Err(NO_EMPTY.into());
+            }
+        }
+        restrict(&mut node, mask);
         Ok(node)
     }
 }
 
-/// One part is itself; none is nothing.
-fn joined(mut parts: Vec<QueryNode>, join: fn(Vec<QueryNode>) -> QueryKind) -> QueryNode {
-    match parts.len() {
-        0 => QueryNode::new(QueryKind::Nothing),
-        1 => parts.remove(0),
-        _ => QueryNode::new(join(parts)),
+/// The error of who looks for nothing where nothing is indexed.
+pub(super) const NO_EMPTY: &str =
+    "Use `INDEXEMPTY` in field creation in order to index and query for empty strings";
+
+/// Of two parts, one that says nothing is left out.
+fn joined(
+    one: QueryNode,
+    other: QueryNode,
+    join: fn(QueryNode, QueryNode) -> QueryNode,
+) -> QueryNode {
+    match (&one.kind, &other.kind) {
+        (_, QueryKind::Nothing) => one,
+        (QueryKind::Nothing, _) => other,
+        _ => join(one, other),
+    }
+}
+
+/// What finds what both find. A list that is sought in all fields goes on.
+pub(super) fn both(mut one: QueryNode, other: QueryNode) -> QueryNode {
+    match &mut one.kind {
+        QueryKind::All(parts) if one.mask == ALL_FIELDS => {
+            parts.push(other);
+            one
+        }
+        _ => QueryNode::new(QueryKind::All(vec![one, other])),
+    }
+}
+
+/// What finds what either finds. A list that is sought in all fields goes on.
+pub(super) fn either(mut one: QueryNode, other: QueryNode) -> QueryNode {
+    match &mut one.kind {
+        QueryKind::Any(parts) if one.mask == ALL_FIELDS => {
+            parts.push(other);
+            one
+        }
+        _ => QueryNode::new(QueryKind::Any(vec![one, other])),
     }
 }

@@ -1,11 +1,12 @@
 //! The grammar of what is no text: tags, ranges, places, vectors, and attributes of parts.
 
 use super::lex::{is_word_byte, unescaped};
-use super::parse::{Parser, shield};
+use super::parse::{NO_EMPTY, Parser, shield};
 use super::{Affix, Nearest, QueryKind, QueryNode, TagTest, resolve, usual_distance_name};
 use crate::search::grammar::Refusal;
-use crate::search::schema::FieldKind;
+use crate::search::schema::{Definition, FieldKind};
 use crate::search::tokens::lower;
+use crate::types::geo::Position;
 use crate::util::number;
 
 /// Units of radii, with their metres.
@@ -24,7 +25,7 @@ pub(super) fn tail_of_range(
     parser: &mut Parser<'_>,
     names: &[Vec<u8>],
 ) -> Result<Option<QueryNode>, Refusal> {
-    let Some(name) = lone(names).filter(|_| parser.rules.dialect > 1) else {
+    let Some(name) = lone(names) else {
         return Ok(None);
     };
     let signs: [&[u8]; 6] = [b"==", b"!=", b">=", b"<=", b">", b"<"];
@@ -82,9 +83,10 @@ fn tags(parser: &mut Parser<'_>, name: &[u8]) -> Result<QueryNode, Refusal> {
             ..
         })
     );
+    let may_be_empty = field.is_none_or(|at| parser.rules.definition.fields[at].index_empty);
     let mut tests = Vec::new();
     loop {
-        tests.push(tag(parser, name, exact)?);
+        tests.push(tag(parser, name, exact, may_be_empty)?);
         if parser.lexer.take(b"|") {
             continue;
         }
@@ -98,21 +100,28 @@ fn tags(parser: &mut Parser<'_>, name: &[u8]) -> Result<QueryNode, Refusal> {
 }
 
 /// One tag: words side by side are one, with a blank between them.
-fn tag(parser: &mut Parser<'_>, name: &[u8], exact: bool) -> Result<TagTest, Refusal> {
+fn tag(
+    parser: &mut Parser<'_>,
+    name: &[u8],
+    exact: bool,
+    may_be_empty: bool,
+) -> Result<TagTest, Refusal> {
     let cased = |text: Vec<u8>| match exact {
         true => text,
         false => lower(&text).into_bytes(),
     };
     let lexer = &mut parser.lexer;
     lexer.blanks();
-    if parser.rules.dialect > 1 {
-        if lexer.take(b"\"") {
-            return Ok(TagTest::Is(cased(unescaped(lexer.quoted(b'"')?))));
+    if lexer.take(b"\"") {
+        let text = unescaped(lexer.quoted(b'"')?);
+        if text.is_empty() && !may_be_empty {
+            return Err(NO_EMPTY.into());
         }
-        if lexer.rest().len() > 2 && lexer.rest()[..2].eq_ignore_ascii_case(b"w'") {
-            lexer.at += 2;
-            return Ok(TagTest::Pattern(cased(unescaped(lexer.quoted(b'\'')?))));
-        }
+        return Ok(TagTest::Is(cased(text)));
+    }
+    if lexer.rest().starts_with(b"w'") {
+        lexer.at += 2;
+        return Ok(TagTest::Pattern(cased(unescaped(lexer.quoted(b'\'')?))));
     }
     let from = lexer.at;
     let open = lexer.take(b"*");
@@ -120,6 +129,8 @@ fn tag(parser: &mut Parser<'_>, name: &[u8], exact: bool) -> Result<TagTest, Ref
     loop {
         if let Some(value) = parser.parameter()? {
             text.push(value.trim_ascii().to_vec());
+        } else if let Some(number) = parser.lexer.number_word() {
+            text.push(number);
         } else if let Some(word) = parser.lexer.word() {
             text.push(word.trim_ascii().to_vec());
         } else {
@@ -171,13 +182,13 @@ fn brackets(parser: &mut Parser<'_>, name: &[u8]) -> Result<QueryNode, Refusal> 
             && rest[..word.len()].eq_ignore_ascii_case(word)
             && !is_word_byte(rest[word.len()])
     };
-    if parser.rules.dialect > 1 && is_word(b"VECTOR_RANGE") {
+    if is_word(b"VECTOR_RANGE") {
         parser.lexer.at += b"VECTOR_RANGE".len();
         return within(parser, name);
     }
     let low = bound(parser)?;
     parser.lexer.gap();
-    if parser.rules.dialect > 1 && parser.lexer.take(b"]") {
+    if parser.lexer.take(b"]") {
         let kind = QueryKind::Range {
             field,
             name: name.to_vec(),
@@ -203,19 +214,39 @@ fn brackets(parser: &mut Parser<'_>, name: &[u8]) -> Result<QueryNode, Refusal> 
         Some(unit) => unit,
         None => parser.lexer.word().ok_or_else(|| parser.lexer.error())?,
     };
-    let known = UNITS
-        .iter()
-        .find(|(known, _)| unit.eq_ignore_ascii_case(known.as_bytes()));
-    let (unit, _) = known.ok_or("Invalid GeoFilter unit")?;
     parser.lexer.expect(b"]")?;
-    Ok(QueryNode::new(QueryKind::Geo {
+    geo_range(field, name, (low.0, high.0), radius, &unit).map(QueryNode::new)
+}
+
+/// What lies so near to a place.
+pub fn geo_range(
+    field: Option<usize>,
+    name: &[u8],
+    (longitude, latitude): (f64, f64),
+    radius: f64,
+    unit: &[u8],
+) -> Result<QueryKind, Refusal> {
+    let mut known = UNITS.iter();
+    let unit = known.find(|(known, _)| unit.eq_ignore_ascii_case(known.as_bytes()));
+    let (unit, _) = unit.ok_or("Invalid GeoFilter unit")?;
+    if radius.is_nan() || radius <= 0.0 {
+        return Err("Invalid GeoFilter radius".into());
+    }
+    let place = Position {
+        longitude,
+        latitude,
+    };
+    if !place.is_valid() {
+        return Err("Invalid GeoFilter lat/lon".into());
+    }
+    Ok(QueryKind::Geo {
         field,
         name: name.to_vec(),
-        longitude: low.0,
-        latitude: high.0,
+        longitude,
+        latitude,
         radius,
         unit,
-    }))
+    })
 }
 
 /// The vector field of this name.
@@ -267,7 +298,7 @@ fn within(parser: &mut Parser<'_>, name: &[u8]) -> Result<QueryNode, Refusal> {
 
 /// `=>[KNN k @field $vector ...]` behind a whole query.
 pub(super) fn nearest(parser: &mut Parser<'_>, mut among: QueryNode) -> Result<QueryNode, Refusal> {
-    if parser.rules.dialect == 1 || !parser.lexer.take(b"[") {
+    if !parser.lexer.take(b"[") {
         parser.lexer.at -= 1;
         return Err(parser.lexer.error());
     }
@@ -275,7 +306,13 @@ pub(super) fn nearest(parser: &mut Parser<'_>, mut among: QueryNode) -> Result<Q
     if !word.eq_ignore_ascii_case(b"KNN") {
         return Err(parser.lexer.error());
     }
-    let (count, _) = bound(parser)?;
+    parser.lexer.blanks();
+    let before = parser.lexer.at;
+    let (count, open) = bound(parser)?;
+    if open || count < 0.0 || count.fract() != 0.0 {
+        parser.lexer.at = before;
+        return Err(parser.lexer.error());
+    }
     parser.lexer.expect(b"@")?;
     let name = parser.lexer.word().ok_or_else(|| parser.lexer.error())?;
     let field = vector_field(parser, &name)?;
@@ -306,7 +343,7 @@ pub(super) fn nearest(parser: &mut Parser<'_>, mut among: QueryNode) -> Result<Q
     shield(&mut among);
     let mut node = QueryNode::new(QueryKind::Nearest(Nearest {
         field,
-        count: count.max(0.0) as u64,
+        count: count as u64,
         blob,
         blob_name,
         among: Box::new(among),
@@ -335,29 +372,38 @@ fn policy(value: &[u8]) -> Result<(), Refusal> {
     }
 }
 
-/// `=> { $weight: 2; $slop: 1 }` behind a part.
+/// `=> { $weight: 2; $slop: 1 }` behind a part, any number of times.
 pub(super) fn attributes(parser: &mut Parser<'_>, node: &mut QueryNode) -> Result<(), Refusal> {
-    let before = parser.lexer.at;
-    if !parser.lexer.take(b"=>") || !parser.lexer.take(b"{") {
-        parser.lexer.at = before;
-        return Ok(());
+    loop {
+        let before = parser.lexer.at;
+        if !parser.lexer.take(b"=>") || !parser.lexer.take(b"{") {
+            parser.lexer.at = before;
+            return Ok(());
+        }
+        while !parser.lexer.take(b"}") {
+            parser.lexer.expect(b"$")?;
+            let name = parser.lexer.word().ok_or_else(|| parser.lexer.error())?;
+            parser.lexer.expect(b":")?;
+            parser.lexer.blanks();
+            let value = match parser.parameter()? {
+                Some(value) => value,
+                None => parser.lexer.until(b";}").trim_ascii().to_vec(),
+            };
+            if value.is_empty() {
+                return Err(parser.lexer.error());
+            }
+            attribute(node, &name, &value, parser.rules.definition)?;
+            parser.lexer.take(b";");
+        }
     }
-    while !parser.lexer.take(b"}") {
-        parser.lexer.expect(b"$")?;
-        let name = parser.lexer.word().ok_or_else(|| parser.lexer.error())?;
-        parser.lexer.expect(b":")?;
-        parser.lexer.blanks();
-        let value = match parser.parameter()? {
-            Some(value) => value,
-            None => parser.lexer.until(b";}").trim_ascii().to_vec(),
-        };
-        attribute(node, &name, &value)?;
-        parser.lexer.take(b";");
-    }
-    Ok(())
 }
 
-fn attribute(node: &mut QueryNode, name: &[u8], value: &[u8]) -> Result<(), Refusal> {
+pub(super) fn attribute(
+    node: &mut QueryNode,
+    name: &[u8],
+    value: &[u8],
+    definition: &Definition,
+) -> Result<(), Refusal> {
     let shown = String::from_utf8_lossy(name).into_owned();
     let invalid = || {
         let value = String::from_utf8_lossy(value);
@@ -371,17 +417,36 @@ fn attribute(node: &mut QueryNode, name: &[u8], value: &[u8]) -> Result<(), Refu
         }
         b"slop" => node.slop = Some(number::parse_i64(value).ok_or_else(invalid)?),
         b"inorder" => {
-            node.in_order = Some(match value.to_ascii_lowercase().as_slice() {
-                b"true" | b"1" => true,
-                b"false" | b"0" => false,
-                _ => return Err(invalid()),
-            });
+            node.in_order = Some(truth(value).ok_or_else(invalid)?);
         }
-        b"phonetic" => {}
+        b"phonetic" => {
+            let wanted = truth(value).ok_or_else(invalid)?;
+            let mut fields = definition.fields.iter();
+            if !fields.any(|field| {
+                matches!(
+                    field.kind,
+                    FieldKind::Text {
+                        phonetic: Some(_),
+                        ..
+                    }
+                )
+            }) {
+                return Err("field does not support phonetics".into());
+            }
+            node.phonetic = Some(wanted);
+        }
         b"yield_distance_as" => node.distance_as = Some(unescaped(value)),
         b"ef_runtime" | b"epsilon" | b"batch_size" => drop(positive(name, value)?),
         b"hybrid_policy" => policy(value)?,
         _ => return Err(format!("Invalid attribute {shown}")),
     }
     Ok(())
+}
+
+fn truth(value: &[u8]) -> Option<bool> {
+    match value.to_ascii_lowercase().as_slice() {
+        b"true" | b"1" => Some(true),
+        b"false" | b"0" => Some(false),
+        _ => None,
+    }
 }
