@@ -215,6 +215,7 @@ impl Outline {
             let mut making = vec![b"FT.CREATE".to_vec()];
             making.extend(definition.words.iter().cloned());
             makings.push(making);
+            makings.extend(definition.synonym_makings());
         }
         for (alias, name) in self.aliases.iter() {
             makings.push(vec![b"FT.ALIASADD".to_vec(), alias.to_vec(), name.to_vec()]);

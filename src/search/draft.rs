@@ -181,6 +181,10 @@ impl DocumentIndex {
             if let Some(stem) = stems.of_long(&word).filter(|_| !no_stem) {
                 add([b"+", stem.as_bytes()].concat(), stem_freq);
             }
+            let groups = self.definition.synonyms.get(&word).into_iter().flatten();
+            for group in groups {
+                add([b"~", &group[..]].concat(), freq);
+            }
             add(word.into_bytes(), freq);
         });
     }

@@ -18,6 +18,7 @@ mod postings;
 mod query;
 mod schema;
 mod searches;
+mod spelling;
 mod tokens;
 mod value;
 mod vectors;
@@ -40,6 +41,7 @@ pub use schema::{
     Definition, FieldKind, FieldSpec, GraphWish, Metric, Numeral, SourceKind, VectorSpec,
 };
 pub use searches::{CURSORS_MAX, RowCursor, SearchSettings, Searches};
-pub use tokens::{Language, each_word_at};
+pub use spelling::{Misspelt, SpellingRules, misspelt};
+pub use tokens::{Language, each_word_at, lower as folded};
 pub use value::{RowValue, written};
 pub use vectors::blob_of;

@@ -202,6 +202,25 @@ impl Definition {
         }
     }
 
+    /// The commands that make its groups of synonyms again. Documents are read behind them.
+    pub fn synonym_makings(&self) -> Vec<Vec<Vec<u8>>> {
+        let mut groups: BTreeMap<&[u8], Vec<Vec<u8>>> = BTreeMap::new();
+        for (word, held) in &self.synonyms {
+            for group in held {
+                groups
+                    .entry(group)
+                    .or_default()
+                    .push(word.clone().into_bytes());
+            }
+        }
+        let making = |(group, words): (&[u8], Vec<Vec<u8>>)| {
+            let head = [&b"FT.SYNUPDATE"[..], &self.name, group, b"SKIPINITIALSCAN"];
+            let head = head.iter().map(|word| word.to_vec());
+            head.chain(words).collect()
+        };
+        groups.into_iter().map(making).collect()
+    }
+
     pub fn has(&self, option: &str) -> bool {
         self.options.contains(&option)
     }

@@ -35,6 +35,13 @@ pub const EXPLAIN: Command = Command {
     ..LOOKS
 };
 
+pub const EXPLAIN_LINES: Command = Command {
+    name: "ft.explaincli",
+    summary: "Returns the execution plan for a complex query",
+    run: Run::Read(explain_lines),
+    ..LOOKS
+};
+
 /// The lists of one query take no more than this part of `maxmemory`.
 const MEMORY_SHARE: usize = 4;
 

@@ -11,7 +11,9 @@ mod options;
 mod pipeline;
 mod reply;
 mod settings;
+mod spelling;
 mod summary;
+mod synonyms;
 
 use crate::command::{Arg, Command, Fail, Family, KeyUse, Plan, Run, modules};
 use crate::search::Refusal;
@@ -37,6 +39,9 @@ pub const FAMILY: Family = Family {
         &names::DICTIONARY_ADD,
         &names::DICTIONARY_DELETE,
         &names::DICTIONARY_DUMP,
+        &spelling::SPELL_CHECK,
+        &synonyms::UPDATE,
+        &synonyms::DUMP,
         &settings::CONFIG,
     ],
 };

@@ -33,13 +33,7 @@ fn tail(out: &mut Reply, late: bool) {
 }
 
 /// Writes what FT.SEARCH has found.
-pub fn write(
-    out: &mut Reply,
-    wish: &SearchWish<'_>,
-    total: usize,
-    rows: &[FoundRow],
-    late: bool,
-) {
+pub fn write(out: &mut Reply, wish: &SearchWish<'_>, total: usize, rows: &[FoundRow], late: bool) {
     let with_fields =
         !wish.no_content && wish.wanted.as_ref().is_none_or(|wanted| !wanted.is_empty());
     let extra = usize::from(wish.with_scores)

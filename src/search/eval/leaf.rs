@@ -99,7 +99,7 @@ fn letters(bytes: &[u8]) -> Vec<char> {
 }
 
 /// Whether so few letters have to be put in, left out or changed. Only so many places around the diagonal are looked at.
-fn is_within_edits(name: &[u8], wanted: &[char], edits: usize) -> bool {
+pub fn is_within_edits(name: &[u8], wanted: &[char], edits: usize) -> bool {
     // A letter has one to four bytes.
     if name.len() + edits < wanted.len() || name.len() / 4 > wanted.len() + edits {
         return false;

@@ -11,6 +11,7 @@ mod vector;
 
 pub use effort::Effort;
 pub use explained::{ScoreReason, explained};
+pub use leaf::is_within_edits;
 pub use score::{Scorer, score};
 
 use std::cell::RefCell;
