@@ -38,7 +38,7 @@ impl Class {
             Kind::Set => Class::Set,
             Kind::ZSet => Class::ZSet,
             Kind::Stream => Class::Stream,
-            Kind::VectorSet | Kind::Json => Class::Module,
+            Kind::VectorSet | Kind::Json | Kind::Suggestions => Class::Module,
         }
     }
 }

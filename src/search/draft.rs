@@ -69,7 +69,8 @@ impl DocumentIndex {
     pub(super) fn score_of(&self, document: &dyn Document) -> f64 {
         let field = self.definition.score_field.as_ref();
         let held = field.and_then(|path| number_of(&document.bytes(path)?));
-        held.unwrap_or(self.definition.score)
+        // RediSearch keeps it in single precision.
+        f64::from(held.unwrap_or(self.definition.score) as f32)
     }
 
     fn draft_field(

@@ -25,7 +25,9 @@ mod vectors;
 
 pub use catalog::{Covered, IndexCatalog, Making, Outline};
 pub use document::{Datum, Document, Pair};
-pub use eval::{Effort, EvalRules, Evaluator, Match, ScoreReason, Scorer, explained, score};
+pub use eval::{
+    Effort, EvalRules, Evaluator, Match, MatchKind, ScoreReason, Scorer, explained, score,
+};
 pub use expr::{Expression, Row};
 pub use fragments::{FoundWord, FragmentWish, SummaryWish};
 pub use grammar::{Refusal, Words, definition, fields};

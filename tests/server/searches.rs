@@ -142,14 +142,25 @@ impl Maker {
                 let scorer = match self.chance(0.4) {
                     true => {
                         query = self.leaf();
-                        self.of(&["TFIDF", "BM25"])
+                        self.of(&["TFIDF", "TFIDF.DOCNORM", "BM25"])
                     }
                     false => self.of(&["BM25STD", "DISMAX", "DOCSCORE"]),
                 };
+                // Of a word and its stem RediSearch counts one alone where it comes upon a document by leaping.
+                if query.contains(' ') {
+                    options.push(b"VERBATIM".to_vec());
+                }
                 options
                     .extend(["WITHSCORES", "SCORER", scorer].map(|word| word.as_bytes().to_vec()));
                 scored = true;
             }
+        }
+        let dialect = match which {
+            0..3 => "2",
+            _ => self.of(&["1", "2"]),
+        };
+        for words in self.narrowing() {
+            options.extend(words.iter().map(|word| word.as_bytes().to_vec()));
         }
         let head = [
             "FT.SEARCH",
@@ -160,11 +171,22 @@ impl Maker {
             "0",
             "100",
             "DIALECT",
-            "2",
+            dialect,
         ];
         let mut args: Vec<Vec<u8>> = head.map(|word| word.as_bytes().to_vec()).to_vec();
         args.extend(options);
         (args, scored)
+    }
+
+    /// Options that leave some results out.
+    fn narrowing(&mut self) -> Vec<&'static [&'static str]> {
+        let all: [&[&str]; 4] = [
+            &["INFIELDS", "1", "t"],
+            &["FILTER", "ns", "(100", "700"],
+            &["GEOFILTER", "g", "0", "0", "300", "km"],
+            &["LANGUAGE", "spanish"],
+        ];
+        all.into_iter().filter(|_| self.chance(0.07)).collect()
     }
 }
 

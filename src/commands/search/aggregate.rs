@@ -6,7 +6,8 @@ use super::find::{Hit, effort, frozen, is_late, value_of};
 use super::load::{DocumentPlace, READ_UNITS, ReadFate, Tries, read};
 use super::options::{QueryOptions, unknown};
 use super::pipeline::{RowFlow, RowStep, property};
-use super::reply::write_rows;
+use super::profile::SearchProfile;
+use super::reply::{ReplyTail, write_rows};
 use super::{SEARCHES, refused, shown, wrong_arity};
 use crate::command::Flag::ReadOnly;
 use crate::command::{Command, Done, Fail, Flow, ReadCall, Run};
@@ -229,15 +230,26 @@ fn aggregate(call: &mut ReadCall<'_>) -> Done {
     let Some((name, rest)) = args.split_first() else {
         return Err(wrong_arity("FT.AGGREGATE"));
     };
+    run(call, name, rest, None)
+}
+
+/// Searches and works on the rows, with notes of how that goes, if they are wanted.
+pub fn run(
+    call: &mut ReadCall<'_>,
+    name: &[u8],
+    rest: &[&[u8]],
+    mut profile: Option<SearchProfile>,
+) -> Done {
     let defaults = call.server.search.defaults();
     let wish = AggregateWish::parse(rest, defaults)?;
     let mut tries = Tries::begin();
     loop {
         let index = frozen(call, name)?;
-        let found = found(call, &index, &wish)?;
+        let found = found(call, &index, &wish, &mut profile)?;
         if let Some(rows) = rows(call, name, &wish, &found, tries.is_last())? {
             let index = found.definition.name.clone();
-            return answer(call, index, &wish, rows, found.late);
+            let late = found.late;
+            return answer(call, index, &wish, rows, ReplyTail { late, profile });
         }
     }
 }
@@ -246,6 +258,7 @@ fn found(
     call: &ReadCall<'_>,
     index: &DocumentIndex,
     wish: &AggregateWish<'_>,
+    profile: &mut Option<SearchProfile>,
 ) -> Result<RowsFound, Fail> {
     let rules = QueryRules {
         definition: &index.definition,
@@ -256,6 +269,9 @@ fn found(
         in_fields: ALL_FIELDS,
     };
     let node = parse(wish.asked.query, &rules).map_err(refused)?;
+    if let Some(profile) = profile {
+        profile.parsed();
+    }
     let mut given: Vec<Vec<u8>> = Vec::new();
     distance_names(&node, &mut |name| given.push(name.to_vec()));
     if wish.add_scores {
@@ -271,8 +287,14 @@ fn found(
         ..EvalRules::default()
     };
     let effort = effort(call, index, &wish.asked);
+    if let Some(profile) = profile {
+        profile.prepared();
+    }
     let found = Evaluator::new(index, rules, &effort).run(&node);
     let found = found.map_err(refused)?;
+    if let Some(profile) = profile {
+        profile.found(&found, wish.add_scores.then_some(scorer));
+    }
     let mut hits = Vec::with_capacity(found.docs.len());
     let units = found.parts();
     for doc in &found.docs {
@@ -404,16 +426,19 @@ fn answer(
     index: Box<[u8]>,
     wish: &AggregateWish<'_>,
     rows: Vec<Row>,
-    late: bool,
+    mut tail: ReplyTail,
 ) -> Done {
     let mut flow = RowFlow::new(rows);
     for step in &wish.steps {
         flow.step(step, call.turns).map_err(refused)?;
+        if let Some(profile) = &mut tail.profile {
+            profile.step(step.name(), flow.rows.len());
+        }
     }
     let total = flow.total();
     let mut rows = flow.rows;
     let Some((count, idle_ms)) = wish.cursor else {
-        write_rows(call.out, total, &rows, late);
+        write_rows(call.out, total, &rows, &tail);
         return Ok(Flow::Done);
     };
     let rest = rows.split_off(count.min(rows.len()));
@@ -429,7 +454,7 @@ fn answer(
         id = kept.ok_or(Fail::code("Too many cursors allocated for index"))?;
     }
     call.out.array(2);
-    write_rows(call.out, total, &rows, late);
+    write_rows(call.out, total, &rows, &tail);
     call.out.int(id as i64);
     Ok(Flow::Done)
 }

@@ -5,7 +5,7 @@ use crate::command::Flag::ReadOnly;
 use crate::command::{Arg, Command, Done, Fail, Flow, KeyUse, Run, SessionCall};
 use crate::util::number;
 
-use super::reply::write_rows;
+use super::reply::{ReplyTail, write_rows};
 
 pub const CURSOR: Command = Command {
     name: "ft.cursor",
@@ -59,7 +59,7 @@ fn read(call: &mut SessionCall<'_>, at: (&[u8], u64), rest: &[&[u8]]) -> Done {
     let found = search.next_rows(at, count, call.now_ms);
     let (rows, more) = found.ok_or(Fail::code("Cursor not found"))?;
     call.out.array(2);
-    write_rows(call.out, rows.len(), &rows, false);
+    write_rows(call.out, rows.len(), &rows, &ReplyTail::default());
     call.out.int(if more { at.1 as i64 } else { 0 });
     Ok(Flow::Done)
 }

@@ -7,7 +7,8 @@ use hashbrown::HashSet;
 
 use super::load::{DocumentPlace, READ_UNITS, ReadFate, Tries, read};
 use super::options::{QueryOptions, ReturnField, SearchWish};
-use super::reply::{FoundRow, write};
+use super::profile::SearchProfile;
+use super::reply::{FoundRow, ReplyTail, write};
 use super::summary::summarize;
 use super::{LOOKS, SEARCHES, refused, shown, wrong_arity};
 use crate::command::Flag::ReadOnly;
@@ -78,15 +79,29 @@ fn search(call: &mut ReadCall<'_>) -> Done {
     let Some((name, rest)) = args.split_first() else {
         return Err(wrong_arity("FT.SEARCH"));
     };
+    run(call, name, rest, None)
+}
+
+/// Searches, with notes of how that goes, if they are wanted.
+pub fn run(
+    call: &mut ReadCall<'_>,
+    name: &[u8],
+    rest: &[&[u8]],
+    mut profile: Option<SearchProfile>,
+) -> Done {
     let mut tries = Tries::begin();
     loop {
         // As the data may be others by then, nothing is kept of a try.
         let index = frozen(call, name)?;
         let wish = SearchWish::parse(rest, call.server.search.defaults())?;
-        let hits = found(call, &index, &wish)?;
+        let hits = found(call, &index, &wish, &mut profile)?;
         let late = hits.late;
         if let Some((total, rows)) = rows(call, name, &wish, hits, tries.is_last())? {
-            write(call.out, &wish, total, &rows, late);
+            if let Some(profile) = profile.as_mut().filter(|_| !wish.no_content) {
+                profile.step("Loader", rows.len());
+            }
+            let tail = ReplyTail { late, profile };
+            write(call.out, &wish, total, &rows, &tail);
             return Ok(Flow::Done);
         }
     }
@@ -127,7 +142,7 @@ pub fn is_late(effort: &Effort<'_>, asked: &QueryOptions<'_>) -> Result<bool, Fa
 fn query(index: &DocumentIndex, wish: &SearchWish<'_>) -> Result<QueryNode, Fail> {
     let definition = &index.definition;
     let mut in_fields = ALL_FIELDS;
-    if let Some(names) = wish.in_fields {
+    if let Some(names) = wish.in_fields.filter(|names| !names.is_empty()) {
         let bits = names.iter().filter_map(|name| {
             let at = definition.field_or_path(name)?;
             definition.fields[at].bit()
@@ -147,21 +162,36 @@ fn query(index: &DocumentIndex, wish: &SearchWish<'_>) -> Result<QueryNode, Fail
         return Ok(node);
     }
     let ranges = wish.filters.iter().map(|filter| {
-        QueryNode::new(QueryKind::Range {
+        Ok(QueryKind::Range {
             field: definition.field_or_path(filter.field),
             name: filter.field.to_vec(),
             low: filter.low,
             high: filter.high,
         })
     });
-    let mut parts: Vec<QueryNode> = std::iter::once(node).chain(ranges).collect();
-    for filter in &wish.geo_filters {
+    let around = wish.geo_filters.iter().map(|filter| {
         let field = definition.field_or_path(filter.field);
         let (name, place) = (filter.field, filter.place);
-        let around = geo_range(field, name, place, filter.radius, filter.unit);
-        parts.push(QueryNode::new(around.map_err(refused)?));
+        geo_range(field, name, place, filter.radius, filter.unit).map_err(refused)
+    });
+    let filters = ranges
+        .chain(around)
+        .collect::<Result<Vec<QueryKind>, Fail>>()?;
+    // The last one comes first.
+    let mut parts: Vec<QueryNode> = filters.into_iter().rev().map(QueryNode::new).collect();
+    match node.kind {
+        QueryKind::All(held) => {
+            parts.extend(held);
+            Ok(QueryNode {
+                kind: QueryKind::All(parts),
+                ..node
+            })
+        }
+        _ => {
+            parts.push(node);
+            Ok(QueryNode::new(QueryKind::All(parts)))
+        }
     }
-    Ok(QueryNode::new(QueryKind::All(parts)))
 }
 
 /// Scoring a document by a part of the query is so many units of work.
@@ -200,9 +230,24 @@ fn order_of(
     })
 }
 
-fn found(call: &ReadCall<'_>, index: &DocumentIndex, wish: &SearchWish<'_>) -> Result<Hits, Fail> {
+fn found(
+    call: &ReadCall<'_>,
+    index: &DocumentIndex,
+    wish: &SearchWish<'_>,
+    profile: &mut Option<SearchProfile>,
+) -> Result<Hits, Fail> {
     let node = query(index, wish)?;
+    if let Some(profile) = profile {
+        profile.parsed();
+    }
     let order = order_of(index, &node, wish)?;
+    if wish.wanted.is_none() {
+        let unknown = |name: &&[u8]| index.definition.field_or_path(name).is_none();
+        if let Some(name) = wish.summary.names().find(unknown) {
+            let text = format!("No such property `{}`", shown(name));
+            return Err(Fail::code(text));
+        }
+    }
     let scored = wish.with_scores || matches!(order, HitOrder::Score);
     let rules = EvalRules {
         places: scored && wish.asked.scorer.wants_places(),
@@ -213,8 +258,15 @@ fn found(call: &ReadCall<'_>, index: &DocumentIndex, wish: &SearchWish<'_>) -> R
         expansions: wish.asked.defaults.expansions,
     };
     let effort = effort(call, index, &wish.asked);
+    if let Some(profile) = profile {
+        profile.prepared();
+    }
     let found = Evaluator::new(index, rules, &effort).run(&node);
     let found = found.map_err(refused)?;
+    if let Some(profile) = profile {
+        profile.found(&found, scored.then_some(wish.asked.scorer));
+        profile.step("Sorter", found.docs.len());
+    }
     let mut docs = found.docs.clone();
     if let Some(keys) = wish.in_keys {
         let wanted: HashSet<&[u8]> = keys.iter().copied().collect();

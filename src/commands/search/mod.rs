@@ -9,9 +9,11 @@ mod load;
 mod names;
 mod options;
 mod pipeline;
+mod profile;
 mod reply;
 mod settings;
 mod spelling;
+mod suggest;
 mod summary;
 mod synonyms;
 
@@ -30,6 +32,7 @@ pub const FAMILY: Family = Family {
         &find::SEARCH,
         &find::EXPLAIN,
         &find::EXPLAIN_LINES,
+        &profile::PROFILE,
         &aggregate::AGGREGATE,
         &cursor::CURSOR,
         &names::ALIAS_ADD,
@@ -40,6 +43,10 @@ pub const FAMILY: Family = Family {
         &names::DICTIONARY_DELETE,
         &names::DICTIONARY_DUMP,
         &spelling::SPELL_CHECK,
+        &suggest::ADD,
+        &suggest::GET,
+        &suggest::DELETE,
+        &suggest::LEN,
         &synonyms::UPDATE,
         &synonyms::DUMP,
         &settings::CONFIG,

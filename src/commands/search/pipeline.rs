@@ -25,6 +25,17 @@ pub fn property(text: &[u8]) -> &[u8] {
 }
 
 impl RowStep {
+    /// What profiles call it.
+    pub fn name(&self) -> &'static str {
+        match self {
+            RowStep::Group(_) => "Grouper",
+            RowStep::Sort(..) => "Sorter",
+            RowStep::Apply(..) => "Projector",
+            RowStep::Filter(_) => "Filter",
+            RowStep::Limit(..) => "Pager/Limiter",
+        }
+    }
+
     /// Reads the next step, if one comes next.
     pub fn parse(words: &mut Words<'_>) -> Result<Option<RowStep>, Fail> {
         Ok(Some(if words.word("GROUPBY") {

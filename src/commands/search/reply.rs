@@ -2,6 +2,7 @@
 
 use super::find::Hit;
 use super::options::SearchWish;
+use super::profile::SearchProfile;
 use crate::resp::Reply;
 use crate::search::{Row, RowValue, ScoreReason, SortKey, written};
 
@@ -11,9 +12,17 @@ pub struct FoundRow {
     pub fields: Vec<(Vec<u8>, Vec<u8>)>,
 }
 
+/// What stands behind results.
+#[derive(Default)]
+pub struct ReplyTail {
+    /// The time was up before all was found.
+    pub late: bool,
+    pub profile: Option<SearchProfile>,
+}
+
 /// What stands before results in RESP3; the array of them, and a list of warnings, are to follow.
-fn head(out: &mut Reply, total: usize, results: usize) {
-    out.map(5);
+fn head(out: &mut Reply, total: usize, results: usize, behind: &ReplyTail) {
+    out.map(5 + usize::from(behind.profile.is_some()));
     out.simple("attributes");
     out.array(0);
     out.simple("total_results");
@@ -24,23 +33,33 @@ fn head(out: &mut Reply, total: usize, results: usize) {
     out.array(results);
 }
 
-fn tail(out: &mut Reply, late: bool) {
+fn tail(out: &mut Reply, behind: &ReplyTail) {
     out.simple("warning");
-    out.array(usize::from(late));
-    if late {
+    out.array(usize::from(behind.late));
+    if behind.late {
         out.simple("Timeout limit was reached");
+    }
+    if let Some(profile) = &behind.profile {
+        out.simple("profile");
+        profile.write(out);
     }
 }
 
 /// Writes what FT.SEARCH has found.
-pub fn write(out: &mut Reply, wish: &SearchWish<'_>, total: usize, rows: &[FoundRow], late: bool) {
+pub fn write(
+    out: &mut Reply,
+    wish: &SearchWish<'_>,
+    total: usize,
+    rows: &[FoundRow],
+    behind: &ReplyTail,
+) {
     let with_fields =
         !wish.no_content && wish.wanted.as_ref().is_none_or(|wanted| !wanted.is_empty());
     let extra = usize::from(wish.with_scores)
         + usize::from(wish.with_payloads)
         + usize::from(wish.with_sort_keys);
     if out.resp3() {
-        head(out, total, rows.len());
+        head(out, total, rows.len(), behind);
         for row in rows {
             out.map(2 + extra + usize::from(with_fields));
             out.simple("id");
@@ -53,7 +72,10 @@ pub fn write(out: &mut Reply, wish: &SearchWish<'_>, total: usize, rows: &[Found
             out.simple("values");
             out.array(0);
         }
-        return tail(out, late);
+        return tail(out, behind);
+    }
+    if behind.profile.is_some() {
+        out.array(2);
     }
     out.array(1 + rows.len() * (1 + extra + usize::from(with_fields)));
     out.count(total);
@@ -63,6 +85,9 @@ pub fn write(out: &mut Reply, wish: &SearchWish<'_>, total: usize, rows: &[Found
         if with_fields {
             fields(out, row);
         }
+    }
+    if let Some(profile) = &behind.profile {
+        profile.write(out);
     }
 }
 
@@ -118,9 +143,9 @@ fn reason(out: &mut Reply, why: &ScoreReason) {
 }
 
 /// Writes rows of FT.AGGREGATE.
-pub fn write_rows(out: &mut Reply, total: usize, rows: &[Row], late: bool) {
+pub fn write_rows(out: &mut Reply, total: usize, rows: &[Row], behind: &ReplyTail) {
     if out.resp3() {
-        head(out, total, rows.len());
+        head(out, total, rows.len(), behind);
         for row in rows {
             out.map(2);
             out.simple("extra_attributes");
@@ -128,11 +153,17 @@ pub fn write_rows(out: &mut Reply, total: usize, rows: &[Row], late: bool) {
             out.simple("values");
             out.array(0);
         }
-        return tail(out, late);
+        return tail(out, behind);
+    }
+    if behind.profile.is_some() {
+        out.array(2);
     }
     out.array(1 + rows.len());
     out.count(total);
     rows.iter().for_each(|row| values(out, row));
+    if let Some(profile) = &behind.profile {
+        profile.write(out);
+    }
 }
 
 fn values(out: &mut Reply, row: &Row) {

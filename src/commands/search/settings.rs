@@ -1,7 +1,7 @@
 //! FT.CONFIG: settings of searches, which are kept until the server ends.
 
 use crate::command::{Arg, Command, Done, Fail, Flow, Run, SessionCall};
-use crate::util::glob;
+use crate::util::{glob, number};
 
 pub const CONFIG: Command = Command {
     name: "ft.config",
@@ -47,7 +47,14 @@ fn config(call: &mut SessionCall<'_>) -> Done {
             };
             let held = settings.0.get_mut(&option);
             let held = held.ok_or(Fail::code("Invalid option"))?;
-            *held = checked(&option, value)?;
+            let value = checked(&option, value)?;
+            held.clone_from(&value);
+            // The two are one.
+            if option.ends_with("EXPANSIONS") {
+                for name in ["MAXEXPANSIONS", "MAXPREFIXEXPANSIONS"] {
+                    settings.0.insert(name.into(), value.clone());
+                }
+            }
             call.out.simple("OK");
         }
         _ => return Err(Fail::code("No such configuration action")),
@@ -58,13 +65,26 @@ fn config(call: &mut SessionCall<'_>) -> Done {
 /// A value that the option may have.
 fn checked(option: &str, value: &[u8]) -> Result<String, Fail> {
     let text = String::from_utf8_lossy(value).into_owned();
-    if option != "DEFAULT_DIALECT" {
-        return Err(Fail::code("Not modifiable at runtime"));
-    }
-    match text.as_str() {
-        "1" | "2" | "3" | "4" => Ok(text),
-        _ => Err(Fail::code(
-            "Default dialect version cannot be smaller than 1 or larger than 4",
-        )),
+    let number = number::parse_i64(value);
+    let unread = Fail::code("Could not convert argument to expected type");
+    let outside = Fail::code("Value is outside acceptable bounds");
+    let within = |n: i64, least: i64| match n >= least {
+        true => Ok(n.to_string()),
+        false => Err(outside),
+    };
+    match option {
+        "TIMEOUT" => within(number.ok_or(unread)?, 0),
+        "MAXPREFIXEXPANSIONS" | "MAXEXPANSIONS" => within(number.ok_or(unread)?, 1),
+        "ON_TIMEOUT" => match text.to_ascii_lowercase().as_str() {
+            word @ ("return" | "fail") => Ok(word.into()),
+            _ => Err(Fail::code("Invalid ON_TIMEOUT value")),
+        },
+        "DEFAULT_DIALECT" => match text.as_str() {
+            "1" | "2" | "3" | "4" => Ok(text),
+            _ => Err(Fail::code(
+                "Default dialect version cannot be smaller than 1 or larger than 4",
+            )),
+        },
+        _ => Err(Fail::code("Not modifiable at runtime")),
     }
 }

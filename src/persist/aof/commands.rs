@@ -113,6 +113,22 @@ fn key(saved: &SavedKey, out: &mut Output<'_>) -> io::Result<()> {
             let payload = rdb::dump(value, Dialect::Redis);
             out.command(&[b"RESTORE", key, b"0", &payload])?;
         }
+        // No command makes one in which there is nothing.
+        value @ ValueRef::Suggestions(held) if held.is_empty() => {
+            let payload = rdb::dump(value, Dialect::Redis);
+            out.command(&[b"RESTORE", key, b"0", &payload])?;
+        }
+        ValueRef::Suggestions(held) => {
+            for (text, one) in held.iter() {
+                let mut score = Vec::new();
+                write_double(f64::from(one.score), &mut score);
+                let mut words = vec![&b"FT.SUGADD"[..], key, text.as_bytes(), &score];
+                if let Some(payload) = &one.payload {
+                    words.extend([&b"PAYLOAD"[..], &payload[..]]);
+                }
+                out.command(&words)?;
+            }
+        }
         ValueRef::Json(json) => {
             out.command(&[b"JSON.SET", key, b"$", &json::text_of(&json.root)])?;
         }

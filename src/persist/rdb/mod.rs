@@ -15,6 +15,7 @@ mod roaring;
 mod save;
 mod skip;
 mod stream;
+mod suggestions;
 mod templates;
 mod vectors;
 mod write;

@@ -34,9 +34,7 @@ impl<'q> MeantWords<'q> {
     where
         'q: 'l,
     {
-        // The empty word stands for itself alone.
-        let named = lists.iter().filter(|(name, _)| !name.is_empty());
-        let all = || named.clone().map(|(name, list)| (&name[..], &**list));
+        let all = || lists.iter().map(|(name, list)| (&name[..], &**list));
         match self {
             MeantWords::Affix(_, text) if text.len() < AFFIX_BYTES_MIN => {
                 Box::new(std::iter::empty())
@@ -135,8 +133,8 @@ impl WordWorth {
         let (all, with) = (index.docs.len() as f64, count.max(1) as f64);
         WordWorth {
             word: word.into(),
-            // RediSearch takes the exponent of the binary logarithm.
-            idf: (1.0 + all / with).log2().floor(),
+            // RediSearch takes the exponent of the binary logarithm, and counts one document more than there are.
+            idf: (1.0 + (all + 1.0) / with).log2().floor(),
             // And it divides with the digits of a single float.
             idf_std: f64::from(1.0 + (all - with + 0.5) as f32 / (with + 0.5) as f32).ln(),
         }
@@ -160,6 +158,17 @@ impl TermHits {
     pub fn places(&self, at: usize) -> WordPlaces<'_> {
         let span = self.spans.get(at).copied().unwrap_or_default();
         WordPlaces::new(&self.places[span.0 as usize..span.1 as usize])
+    }
+
+    /// The words of which a document holds one.
+    pub fn words(&self) -> impl Iterator<Item = &[u8]> {
+        self.worths.iter().map(|worth| &*worth.word)
+    }
+
+    /// How many documents hold a word first.
+    pub fn count_of(&self, word: &[u8]) -> usize {
+        let holds = |at: &usize| *self.worth(*at).word == *word;
+        (0..self.freqs.len()).filter(holds).count()
     }
 
     fn add(&mut self, entry: &Posting<'_>, places: bool) {

@@ -84,17 +84,18 @@ impl Shown<'_> {
     }
 
     fn attributes(node: &QueryNode) -> String {
-        let mut shown = String::new();
-        if node.weight != 1.0 {
-            shown = format!(" $weight: {};", node.weight);
-        }
-        if node.slop.is_some() || node.in_order.is_some() {
+        let has_places = matches!(node.kind, QueryKind::All(_) | QueryKind::Exact(_));
+        if has_places && (node.slop.is_some() || node.in_order.is_some()) {
             let (slop, in_order) = (node.slop.unwrap_or(-1), node.in_order.unwrap_or(false));
-            shown = format!("{shown} $slop: {slop}; $inorder: {in_order};");
+            let weight = match node.weight {
+                1.0 => String::new(),
+                weight => format!("$weight: {weight}; "),
+            };
+            return format!(" => {{ {weight}$slop: {slop}; $inorder: {in_order}; }}");
         }
-        match shown.is_empty() {
-            true => String::new(),
-            false => format!(" => {{{shown} }}"),
+        match node.weight {
+            1.0 => String::new(),
+            weight => format!(" => {{$weight: {weight};}}"),
         }
     }
 

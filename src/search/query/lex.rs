@@ -20,7 +20,7 @@ pub fn is_word_byte(byte: u8) -> bool {
 
 /// Punctuation that has no meaning between words.
 fn is_passed_over(byte: u8) -> bool {
-    byte.is_ascii_whitespace() || b",./?!&^+#<>`'".contains(&byte)
+    byte.is_ascii_whitespace() || b",./?!&^+#<>`".contains(&byte)
 }
 
 impl<'q> Lexer<'q> {
@@ -52,6 +52,8 @@ impl<'q> Lexer<'q> {
             let next = self.text.get(self.at + 1).copied();
             let passed = match byte {
                 b'=' => next != Some(b'>'),
+                // Two of them are quotes.
+                b'\'' => !self.rest()[1..].contains(&b'\''),
                 b'\\' => !next.is_some_and(is_escapable),
                 b'@' | b'$' => !next.is_some_and(|next| is_word_byte(next) || next == b'\\'),
                 byte => is_passed_over(byte),

@@ -249,7 +249,7 @@ impl Parser<'_> {
 
     fn word(&mut self) -> Result<QueryNode, Refusal> {
         let rest = self.lexer.rest();
-        if rest.starts_with(b"w'") {
+        if rest.starts_with(b"w'") && rest[2..].contains(&b'\'') {
             self.lexer.at += 2;
             let pattern = unescaped(self.lexer.quoted(b'\'')?);
             let pattern = lower(&pattern).into_bytes();
