@@ -46,6 +46,10 @@ pub const EXPLAIN_LINES: Command = Command {
 /// The lists of one query take no more than this part of `maxmemory`.
 const MEMORY_SHARE: usize = 4;
 
+/// The error of who wants found words shown where it is not kept where they stand.
+const NO_PLACES: &str =
+    "Cannot use highlight/summarize because NOOFSETS was specified at index level";
+
 /// A document that a query has found.
 pub struct Hit {
     pub doc: u64,
@@ -241,6 +245,10 @@ fn found(
         profile.parsed();
     }
     let order = order_of(index, &node, wish)?;
+    let without = ["NOHL", "NOOFFSETS"];
+    if wish.summary.is_asked() && without.iter().any(|word| index.definition.has(word)) {
+        return Err(Fail::code(NO_PLACES));
+    }
     if wish.wanted.is_none() {
         let unknown = |name: &&[u8]| index.definition.field_or_path(name).is_none();
         if let Some(name) = wish.summary.names().find(unknown) {

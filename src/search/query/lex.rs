@@ -40,6 +40,12 @@ impl<'q> Lexer<'q> {
         &self.text[self.at.min(self.text.len())..]
     }
 
+    /// Whether the last byte that was read is this one.
+    pub fn is_behind(&self, byte: u8) -> bool {
+        let last = self.at.checked_sub(1).and_then(|at| self.text.get(at));
+        last == Some(&byte)
+    }
+
     pub fn blanks(&mut self) {
         while self.peek().is_some_and(|byte| byte.is_ascii_whitespace()) {
             self.at += 1;

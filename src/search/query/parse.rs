@@ -119,10 +119,43 @@ impl Parser<'_> {
                 None | Some(b'|' | b')') => return Ok(held),
                 Some(_) if self.lexer.rest().starts_with(b"=>") => return Ok(held),
                 Some(_) => {
-                    let next = self.unary()?;
+                    let next = self.chain()?;
                     held = joined(held, next, both);
                 }
             }
+        }
+    }
+
+    /// A part with those behind it that bind to it more tightly than others do.
+    fn chain(&mut self) -> Result<QueryNode, Refusal> {
+        self.depth += 1;
+        if self.depth > DEPTH_MAX {
+            return Err("Query is too deep".into());
+        }
+        let mut node = self.unary()?;
+        if self.is_tight() {
+            let rest = self.chain()?;
+            node = joined(node, rest, both);
+        }
+        self.depth -= 1;
+        Ok(node)
+    }
+
+    /// Whether a part comes next that binds tightly: a number, a parameter, a word of which only a part is known.
+    fn is_tight(&self) -> bool {
+        let mut ahead = self.lexer.clone();
+        ahead.gap();
+        let rest = ahead.rest();
+        let begins = |at: usize| {
+            let next = rest.get(at);
+            next.is_some_and(|byte| is_word_byte(*byte) || matches!(byte, b'\\' | b'$'))
+        };
+        match rest.first() {
+            Some(b'%') => true,
+            Some(b'*' | b'$') => begins(1),
+            _ if rest.starts_with(b"w'") && rest[2..].contains(&b'\'') => true,
+            _ if ahead.number_word().is_some() => true,
+            _ => ahead.word().is_some() && ahead.peek() == Some(b'*'),
         }
     }
 
@@ -154,7 +187,7 @@ impl Parser<'_> {
 
     fn shielded(&mut self, make: fn(Box<QueryNode>) -> QueryKind) -> Result<QueryNode, Refusal> {
         self.shielded += 1;
-        let node = self.unary()?;
+        let node = self.chain()?;
         self.shielded -= 1;
         Ok(match node.kind {
             QueryKind::Nothing => node,
@@ -174,6 +207,13 @@ impl Parser<'_> {
             Some(b'"') => {
                 self.lexer.at += 1;
                 self.phrase()
+            }
+            Some(b'\'') if self.lexer.rest().starts_with(b"''") => {
+                self.lexer.at += 2;
+                Ok(QueryNode::new(QueryKind::Word {
+                    text: Vec::new(),
+                    expand: false,
+                }))
             }
             Some(b'@') => self.field(),
             Some(b'%') => self.fuzzy(),
@@ -326,6 +366,11 @@ impl Parser<'_> {
         }
         self.textual += 1;
         let mut node = self.unary()?;
+        // Attributes belong to the field with all that it has.
+        if !self.lexer.is_behind(b'}') && self.is_tight() {
+            let rest = self.chain()?;
+            node = joined(node, rest, both);
+        }
         self.textual -= 1;
         if matches!(&node.kind, QueryKind::Word { text, .. } if text.is_empty()) {
             let fields = self.rules.definition.fields.iter();

@@ -180,15 +180,16 @@ mod tests {
 
     fn shown(text: &str) -> String {
         let found = tokens(text.as_bytes(), |word| word == "the");
-        let shown: Vec<String> = found.iter().map(|held| match &held.token {
+        let named = |held: &PlacedToken| match &held.token {
             Token::Number(n, _) => format!("#{n}"),
             Token::Sign(byte) => char::from(*byte).to_string(),
             Token::Term(word) => String::from_utf8_lossy(word).into_owned(),
-            other => format!("{other:?}")
-                .chars()
-                .take_while(|c| c.is_alphabetic())
-                .collect(),
-        });
+            other => {
+                let name = format!("{other:?}");
+                name.split('(').next().unwrap_or_default().to_owned()
+            }
+        };
+        let shown: Vec<String> = found.iter().map(named).collect();
         shown.join(" ")
     }
 
