@@ -278,6 +278,8 @@ fn fill(client: &mut Client) {
     client.ask("FT.ALTER i SCHEMA ADD k TAG");
     client.ask("FT.ALIASADD other i");
     client.ask("FT.DICTADD words one two");
+    client.ask("FT.SYNUPDATE i greeting hello hallo");
+    client.ask("FT.SUGADD typed hello 1.5 PAYLOAD there");
     for at in 0..500 {
         client.ask(&format!("HSET d:{at} t hello n {at} k tag{}", at % 5));
     }
@@ -290,6 +292,9 @@ fn answers(client: &mut Client) -> Vec<String> {
         "FT.SEARCH other hello NOCONTENT SORTBY n LIMIT 0 3",
         "FT.SEARCH i @k:{tag3} NOCONTENT LIMIT 0 0",
         "FT.DICTDUMP words",
+        "FT.SYNDUMP i",
+        "FT.SEARCH i hallo NOCONTENT LIMIT 0 0",
+        "FT.SUGGET typed he WITHSCORES WITHPAYLOADS",
     ];
     let shown = |value: Value| {
         let leaves: Vec<String> = value.leaves().iter().map(Value::text).collect();

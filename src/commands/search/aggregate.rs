@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::find::{Hit, effort, frozen, is_late, value_of};
+use super::find::{Hit, effort, evaluated, frozen, is_late, value_of};
 use super::load::{DocumentPlace, READ_UNITS, ReadFate, Tries, read};
 use super::options::{QueryOptions, unknown};
 use super::pipeline::{RowFlow, RowStep, property};
@@ -12,8 +12,8 @@ use super::{SEARCHES, refused, shown, wrong_arity};
 use crate::command::Flag::ReadOnly;
 use crate::command::{Command, Done, Fail, Flow, ReadCall, Run};
 use crate::search::{
-    ALL_FIELDS, Definition, DocumentIndex, EvalRules, Evaluator, Expression, QueryDefaults,
-    QueryRules, Row, RowCursor, RowValue, SortKey, Words, distance_names, parse, score,
+    ALL_FIELDS, Definition, DocumentIndex, Expression, QueryDefaults, QueryRules, Row, RowCursor,
+    RowValue, SortKey, Words, distance_names, parse, score,
 };
 
 pub const AGGREGATE: Command = Command {
@@ -279,22 +279,10 @@ fn found(
     }
     let needed = wish.needed(index, &given)?;
     let scorer = wish.asked.scorer;
-    let rules = EvalRules {
-        places: wish.add_scores && scorer.wants_places(),
-        language: wish.asked.language,
-        expander: wish.asked.expander,
-        expansions: wish.asked.defaults.expansions,
-        ..EvalRules::default()
-    };
+    let rules = wish.asked.rules(wish.add_scores);
     let effort = effort(call, index, &wish.asked);
-    if let Some(profile) = profile {
-        profile.prepared();
-    }
-    let found = Evaluator::new(index, rules, &effort).run(&node);
-    let found = found.map_err(refused)?;
-    if let Some(profile) = profile {
-        profile.found(&found, wish.add_scores.then_some(scorer));
-    }
+    let scored = wish.add_scores.then_some(scorer);
+    let found = evaluated(index, &node, (rules, &effort), profile, scored)?;
     let mut hits = Vec::with_capacity(found.docs.len());
     let units = found.parts();
     for doc in &found.docs {

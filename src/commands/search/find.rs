@@ -1,22 +1,23 @@
-//! FT.SEARCH and FT.EXPLAIN.
+//! FT.SEARCH.
 
 use std::cmp::Ordering;
+use std::rc::Rc;
 use std::sync::Arc;
 
 use hashbrown::HashSet;
 
+use super::asked::query;
 use super::load::{DocumentPlace, READ_UNITS, ReadFate, Tries, read};
 use super::options::{QueryOptions, ReturnField, SearchWish};
 use super::profile::SearchProfile;
 use super::reply::{FoundRow, ReplyTail, write};
 use super::summary::summarize;
-use super::{LOOKS, SEARCHES, refused, shown, wrong_arity};
+use super::{SEARCHES, refused, shown, wrong_arity};
 use crate::command::Flag::ReadOnly;
 use crate::command::{Command, Done, Fail, Flow, ReadCall, Run};
 use crate::search::{
-    ALL_FIELDS, Definition, DocumentIndex, Effort, EvalRules, Evaluator, FieldKind, Match,
-    QueryKind, QueryNode, QueryRules, RowValue, ScoreReason, SortKey, distance_names, explain,
-    explained, geo_range, parse, score, written,
+    Definition, DocumentIndex, Effort, EvalRules, Evaluator, FieldKind, Match, QueryNode, RowValue,
+    ScoreReason, Scorer, SortKey, distance_names, explained, score, written,
 };
 use crate::util::turns::Turns;
 
@@ -29,26 +30,8 @@ pub const SEARCH: Command = Command {
     ..SEARCHES
 };
 
-pub const EXPLAIN: Command = Command {
-    name: "ft.explain",
-    summary: "Returns the execution plan for a complex query",
-    run: Run::Read(explain_query),
-    ..LOOKS
-};
-
-pub const EXPLAIN_LINES: Command = Command {
-    name: "ft.explaincli",
-    summary: "Returns the execution plan for a complex query",
-    run: Run::Read(explain_lines),
-    ..LOOKS
-};
-
 /// The lists of one query take no more than this part of `maxmemory`.
 const MEMORY_SHARE: usize = 4;
-
-/// The error of who wants found words shown where it is not kept where they stand.
-const NO_PLACES: &str =
-    "Cannot use highlight/summarize because NOOFSETS was specified at index level";
 
 /// A document that a query has found.
 pub struct Hit {
@@ -134,67 +117,30 @@ pub fn effort<'c>(
     Effort::new(call.turns, index.docs.len(), bytes_max).until(asked.defaults.timeout_ms)
 }
 
+/// What a query finds, by these rules and with this effort.
+pub fn evaluated(
+    index: &DocumentIndex,
+    node: &QueryNode,
+    (rules, effort): (EvalRules, &Effort<'_>),
+    profile: &mut Option<SearchProfile>,
+    scorer: Option<Scorer>,
+) -> Result<Rc<Match>, Fail> {
+    if let Some(profile) = profile {
+        profile.prepared();
+    }
+    let found = Evaluator::new(index, rules, effort).run(node);
+    let found = found.map_err(refused)?;
+    if let Some(profile) = profile {
+        profile.found(&found, scorer);
+    }
+    Ok(found)
+}
+
 /// Whether a query was late, if it does not fail then.
 pub fn is_late(effort: &Effort<'_>, asked: &QueryOptions<'_>) -> Result<bool, Fail> {
     match effort.is_late() {
         true if asked.defaults.fails_late => Err(Fail::code("Timeout limit was reached")),
         late => Ok(late),
-    }
-}
-
-/// Reads a query, with the filters that stand beside it.
-fn query(index: &DocumentIndex, wish: &SearchWish<'_>) -> Result<QueryNode, Fail> {
-    let definition = &index.definition;
-    let mut in_fields = ALL_FIELDS;
-    if let Some(names) = wish.in_fields.filter(|names| !names.is_empty()) {
-        let bits = names.iter().filter_map(|name| {
-            let at = definition.field_or_path(name)?;
-            definition.fields[at].bit()
-        });
-        in_fields = bits.fold(0, |mask, bit| mask | 1 << bit);
-    }
-    let rules = QueryRules {
-        definition,
-        params: &wish.asked.params,
-        dialect: wish.asked.dialect,
-        verbatim: wish.asked.verbatim,
-        no_stopwords: wish.no_stopwords,
-        in_fields,
-    };
-    let node = parse(wish.asked.query, &rules).map_err(refused)?;
-    if wish.filters.is_empty() && wish.geo_filters.is_empty() {
-        return Ok(node);
-    }
-    let ranges = wish.filters.iter().map(|filter| {
-        Ok(QueryKind::Range {
-            field: definition.field_or_path(filter.field),
-            name: filter.field.to_vec(),
-            low: filter.low,
-            high: filter.high,
-        })
-    });
-    let around = wish.geo_filters.iter().map(|filter| {
-        let field = definition.field_or_path(filter.field);
-        let (name, place) = (filter.field, filter.place);
-        geo_range(field, name, place, filter.radius, filter.unit).map_err(refused)
-    });
-    let filters = ranges
-        .chain(around)
-        .collect::<Result<Vec<QueryKind>, Fail>>()?;
-    // The last one comes first.
-    let mut parts: Vec<QueryNode> = filters.into_iter().rev().map(QueryNode::new).collect();
-    match node.kind {
-        QueryKind::All(held) => {
-            parts.extend(held);
-            Ok(QueryNode {
-                kind: QueryKind::All(parts),
-                ..node
-            })
-        }
-        _ => {
-            parts.push(node);
-            Ok(QueryNode::new(QueryKind::All(parts)))
-        }
     }
 }
 
@@ -245,34 +191,18 @@ fn found(
         profile.parsed();
     }
     let order = order_of(index, &node, wish)?;
-    let without = ["NOHL", "NOOFFSETS"];
-    if wish.summary.is_asked() && without.iter().any(|word| index.definition.has(word)) {
-        return Err(Fail::code(NO_PLACES));
-    }
-    if wish.wanted.is_none() {
-        let unknown = |name: &&[u8]| index.definition.field_or_path(name).is_none();
-        if let Some(name) = wish.summary.names().find(unknown) {
-            let text = format!("No such property `{}`", shown(name));
-            return Err(Fail::code(text));
-        }
-    }
+    wish.summary
+        .check(&index.definition, wish.wanted.is_some())?;
     let scored = wish.with_scores || matches!(order, HitOrder::Score);
     let rules = EvalRules {
-        places: scored && wish.asked.scorer.wants_places(),
         slop: wish.slop,
         in_order: wish.in_order,
-        language: wish.asked.language,
-        expander: wish.asked.expander,
-        expansions: wish.asked.defaults.expansions,
+        ..wish.asked.rules(scored)
     };
     let effort = effort(call, index, &wish.asked);
+    let scorer = scored.then_some(wish.asked.scorer);
+    let found = evaluated(index, &node, (rules, &effort), profile, scorer)?;
     if let Some(profile) = profile {
-        profile.prepared();
-    }
-    let found = Evaluator::new(index, rules, &effort).run(&node);
-    let found = found.map_err(refused)?;
-    if let Some(profile) = profile {
-        profile.found(&found, scored.then_some(wish.asked.scorer));
         profile.step("Sorter", found.docs.len());
     }
     let mut docs = found.docs.clone();
@@ -546,35 +476,4 @@ pub fn value_of(
         Some(n) => RowValue::Number(n),
         None => RowValue::Text(bytes.into_owned()),
     })
-}
-
-fn explain_query(call: &mut ReadCall<'_>) -> Done {
-    let text = explanation(call, "FT.EXPLAIN")?;
-    call.out.bulk(text);
-    Ok(Flow::Done)
-}
-
-fn explain_lines(call: &mut ReadCall<'_>) -> Done {
-    let text = explanation(call, "FT.EXPLAINCLI")?;
-    let lines: Vec<&str> = text.split('\n').collect();
-    call.out.array(lines.len());
-    lines.into_iter().for_each(|line| call.out.simple(line));
-    Ok(Flow::Done)
-}
-
-/// A query as it is understood, a part on each line.
-fn explanation(call: &mut ReadCall<'_>, command: &str) -> Result<String, Fail> {
-    let args = call.args.rest();
-    let [name, rest @ ..] = args else {
-        return Err(wrong_arity(command));
-    };
-    if rest.is_empty() {
-        return Err(wrong_arity(command));
-    }
-    let index = call.server.search.frozen(name, !call.parts);
-    let index = index.ok_or_else(|| no_such_index(name))?;
-    let wish = SearchWish::parse(rest, call.server.search.defaults())?;
-    let node = query(&index, &wish)?;
-    let (language, expander) = (wish.asked.language, wish.asked.expander);
-    Ok(explain(&node, &index.definition, language, expander))
 }

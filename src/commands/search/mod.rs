@@ -1,6 +1,7 @@
 //! Indexes over documents, and what is asked of them, as RediSearch has it.
 
 mod aggregate;
+mod asked;
 mod cursor;
 mod definition;
 mod find;
@@ -30,8 +31,8 @@ pub const FAMILY: Family = Family {
         &definition::LIST,
         &info::INFO,
         &find::SEARCH,
-        &find::EXPLAIN,
-        &find::EXPLAIN_LINES,
+        &asked::EXPLAIN,
+        &asked::EXPLAIN_LINES,
         &profile::PROFILE,
         &aggregate::AGGREGATE,
         &cursor::CURSOR,

@@ -3,7 +3,7 @@
 use super::summary::SummaryOptions;
 use super::{refused, shown};
 use crate::command::Fail;
-use crate::search::{Expander, Language, Params, QueryDefaults, Scorer, UNITS, Words};
+use crate::search::{EvalRules, Expander, Language, Params, QueryDefaults, Scorer, UNITS, Words};
 use crate::util::number;
 
 /// A field of a reply, and what it is called there.
@@ -82,6 +82,17 @@ impl<'a> QueryOptions<'a> {
             scorer: Scorer::default(),
             language: None,
             expander: Expander::default(),
+        }
+    }
+
+    /// What holds when it is evaluated, to be scored or not.
+    pub fn rules(&self, scored: bool) -> EvalRules {
+        EvalRules {
+            places: scored && self.scorer.wants_places(),
+            language: self.language,
+            expander: self.expander,
+            expansions: self.defaults.expansions,
+            ..EvalRules::default()
         }
     }
 

@@ -94,7 +94,7 @@ fn spell_check(call: &mut ReadCall<'_>) -> Done {
         return Err(wrong_arity("FT.SPELLCHECK"));
     };
     let wish = wish(&mut Words::new(rest))?;
-    let index = call.server.search.frozen(name);
+    let index = call.server.search.frozen(name, !call.parts);
     let index = index.filter(|_| call.db.index() == 0);
     let index = index.ok_or(Fail::code("Unknown Index name"))?;
     let rules = SpellingRules {

@@ -2,11 +2,16 @@
 
 use super::find::Hit;
 use super::options::SearchWish;
+use super::shown;
 use crate::command::Fail;
 use crate::search::{
     Definition, Expander, FoundWord, FragmentWish, SummaryWish, Words, each_word_at, expansions,
 };
 use crate::util::number;
+
+/// The error of who wants found words shown where it is not kept where they stand.
+const NO_PLACES: &str =
+    "Cannot use highlight/summarize because NOOFSETS was specified at index level";
 
 /// What is asked of the texts of results.
 #[derive(Default)]
@@ -53,6 +58,19 @@ impl<'a> SummaryOptions<'a> {
             return Ok(false);
         }
         Ok(true)
+    }
+
+    /// Refuses what an index or its fields can't do.
+    pub fn check(&self, definition: &Definition, returns: bool) -> Result<(), Fail> {
+        let without = ["NOHL", "NOOFFSETS"];
+        if self.is_asked() && without.iter().any(|word| definition.has(word)) {
+            return Err(Fail::code(NO_PLACES));
+        }
+        let unknown = |name: &&[u8]| definition.field_or_path(name).is_none();
+        match self.names().find(unknown).filter(|_| !returns) {
+            Some(name) => Err(Fail::code(format!("No such property `{}`", shown(name)))),
+            None => Ok(()),
+        }
     }
 
     /// The fields that are named here.

@@ -60,7 +60,7 @@ fn dump(call: &mut ReadCall<'_>) -> Done {
     let [name] = call.args.rest() else {
         return Err(wrong_arity("FT.SYNDUMP"));
     };
-    let index = call.server.search.frozen(name);
+    let index = call.server.search.frozen(name, !call.parts);
     let index = index.ok_or(Fail::code("Unknown index name"))?;
     let synonyms = &index.definition.synonyms;
     call.out.map(synonyms.len());

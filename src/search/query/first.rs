@@ -3,7 +3,7 @@
 
 use super::parse::{both, either, restrict};
 use super::special::{attribute, geo_range};
-use super::tokens::{PlacedToken, Token, tokens};
+use super::tokens::{PlacedToken, QueryToken, tokens};
 use super::{Affix, QueryKind, QueryNode, QueryRules, TagTest};
 use crate::search::grammar::Refusal;
 use crate::search::schema::FieldKind;
@@ -14,14 +14,14 @@ const DEPTH_MAX: usize = 128;
 
 /// What stands before a part, and so which tokens end it.
 #[derive(Clone, Copy, PartialEq)]
-enum Reach {
+enum NegationReach {
     Whole,
     Negation,
     Option,
 }
 
 /// A part; nothing where only words stood that are passed over.
-type Part = Option<QueryNode>;
+type MaybeNode = Option<QueryNode>;
 
 struct FirstReader<'q> {
     tokens: Vec<PlacedToken>,
@@ -44,11 +44,11 @@ pub fn parse_first(text: &[u8], rules: &QueryRules<'_>) -> Result<QueryNode, Ref
     };
     let held = match reader.tokens.as_slice() {
         [] => None,
-        [only] if only.token == Token::Sign(b'*') => {
+        [only] if only.token == QueryToken::Sign(b'*') => {
             reader.at = 1;
             Some(QueryNode::new(QueryKind::Every))
         }
-        _ => reader.parts(Reach::Whole)?,
+        _ => reader.parts(NegationReach::Whole)?,
     };
     if reader.at < reader.tokens.len() {
         return Err(reader.error());
@@ -59,7 +59,11 @@ pub fn parse_first(text: &[u8], rules: &QueryRules<'_>) -> Result<QueryNode, Ref
 }
 
 /// What both parts say; one alone is itself.
-fn joined(one: Part, other: Part, join: fn(QueryNode, QueryNode) -> QueryNode) -> Part {
+fn joined(
+    one: MaybeNode,
+    other: MaybeNode,
+    join: fn(QueryNode, QueryNode) -> QueryNode,
+) -> MaybeNode {
     match (one, other) {
         (Some(one), Some(other)) => Some(join(one, other)),
         (one, other) => one.or(other),
@@ -67,12 +71,12 @@ fn joined(one: Part, other: Part, join: fn(QueryNode, QueryNode) -> QueryNode) -
 }
 
 impl FirstReader<'_> {
-    fn peek(&self) -> Option<&Token> {
+    fn peek(&self) -> Option<&QueryToken> {
         self.tokens.get(self.at).map(|held| &held.token)
     }
 
     fn sign(&mut self, sign: u8) -> bool {
-        let hit = self.peek() == Some(&Token::Sign(sign));
+        let hit = self.peek() == Some(&QueryToken::Sign(sign));
         self.at += usize::from(hit);
         hit
     }
@@ -94,19 +98,19 @@ impl FirstReader<'_> {
     }
 
     /// Whether a part that must hold as well comes next.
-    fn goes_on(&self, reach: Reach) -> bool {
+    fn goes_on(&self, reach: NegationReach) -> bool {
         match self.peek() {
-            Some(Token::Sign(b'-')) => reach != Reach::Negation,
-            Some(Token::Sign(b'~')) => reach == Reach::Whole,
-            Some(Token::Sign(b'"')) => reach != Reach::Negation,
-            Some(Token::Sign(sign)) => matches!(sign, b'(' | b'%'),
-            Some(Token::Attribute(_) | Token::Arrow) | None => false,
+            Some(QueryToken::Sign(b'-')) => reach != NegationReach::Negation,
+            Some(QueryToken::Sign(b'~')) => reach == NegationReach::Whole,
+            Some(QueryToken::Sign(b'"')) => reach != NegationReach::Negation,
+            Some(QueryToken::Sign(sign)) => matches!(sign, b'(' | b'%'),
+            Some(QueryToken::Attribute(_) | QueryToken::Arrow) | None => false,
             Some(_) => true,
         }
     }
 
     /// Parts that must all hold.
-    fn parts(&mut self, reach: Reach) -> Result<Part, Refusal> {
+    fn parts(&mut self, reach: NegationReach) -> Result<MaybeNode, Refusal> {
         let mut held = self.alternatives()?;
         while self.goes_on(reach) {
             let next = self.alternatives()?;
@@ -116,7 +120,7 @@ impl FirstReader<'_> {
     }
 
     /// Parts of which one must hold.
-    fn alternatives(&mut self) -> Result<Part, Refusal> {
+    fn alternatives(&mut self) -> Result<MaybeNode, Refusal> {
         let mut held = self.attributed()?;
         while self.sign(b'|') {
             let next = self.attributed()?;
@@ -125,7 +129,7 @@ impl FirstReader<'_> {
         Ok(held)
     }
 
-    fn attributed(&mut self) -> Result<Part, Refusal> {
+    fn attributed(&mut self) -> Result<MaybeNode, Refusal> {
         self.depth += 1;
         if self.depth > DEPTH_MAX {
             return Err(
@@ -133,7 +137,7 @@ impl FirstReader<'_> {
             );
         }
         let mut node = self.part()?;
-        while self.peek() == Some(&Token::Arrow) {
+        while self.peek() == Some(&QueryToken::Arrow) {
             self.at += 1;
             self.attributes(&mut node)?;
         }
@@ -141,60 +145,60 @@ impl FirstReader<'_> {
         Ok(node)
     }
 
-    fn attributes(&mut self, node: &mut Part) -> Result<(), Refusal> {
+    fn attributes(&mut self, node: &mut MaybeNode) -> Result<(), Refusal> {
         self.expect(b'{')?;
         while !self.sign(b'}') {
-            let Some(Token::Attribute(name)) = self.peek().cloned() else {
+            let Some(QueryToken::Attribute(name)) = self.peek().cloned() else {
                 return Err(self.error());
             };
             self.at += 1;
             self.expect(b':')?;
             let value = match self.peek().cloned() {
-                Some(Token::Term(word) | Token::Number(_, word)) => word,
+                Some(QueryToken::Term(word) | QueryToken::Number(_, word)) => word,
                 _ => return Err(self.error()),
             };
             self.at += 1;
             if let Some(node) = node {
                 attribute(node, &name, &value, self.rules.definition)?;
             }
-            if !self.sign(b';') && self.peek() != Some(&Token::Sign(b'}')) {
+            if !self.sign(b';') && self.peek() != Some(&QueryToken::Sign(b'}')) {
                 return Err(self.error());
             }
         }
         Ok(())
     }
 
-    fn part(&mut self) -> Result<Part, Refusal> {
+    fn part(&mut self) -> Result<MaybeNode, Refusal> {
         let Some(token) = self.peek().cloned() else {
             return Err(self.error());
         };
         match token {
-            Token::Term(_) | Token::Number(..) => Ok(Some(self.words())),
-            Token::Stopword(_) => {
+            QueryToken::Term(_) | QueryToken::Number(..) => Ok(Some(self.words())),
+            QueryToken::Stopword(_) => {
                 self.at += 1;
                 Ok(None)
             }
-            Token::Prefix(word) => Ok(Some(self.affix(Affix::Prefix, &word))),
-            Token::Suffix(word) => Ok(Some(self.affix(Affix::Suffix, &word))),
-            Token::Infix(word) => Ok(Some(self.affix(Affix::Infix, &word))),
-            Token::Field(name) => {
+            QueryToken::Prefix(word) => Ok(Some(self.affix(Affix::Prefix, &word))),
+            QueryToken::Suffix(word) => Ok(Some(self.affix(Affix::Suffix, &word))),
+            QueryToken::Infix(word) => Ok(Some(self.affix(Affix::Infix, &word))),
+            QueryToken::Field(name) => {
                 self.at += 1;
                 self.field(name)
             }
-            Token::Sign(b'(') => {
+            QueryToken::Sign(b'(') => {
                 self.at += 1;
-                let held = self.parts(Reach::Whole)?;
+                let held = self.parts(NegationReach::Whole)?;
                 self.expect(b')')?;
                 Ok(held)
             }
-            Token::Sign(b'"') => self.quoted(),
-            Token::Sign(b'%') => self.fuzzy(),
-            Token::Sign(b'-') => {
-                let held = self.shielded(Reach::Negation)?;
+            QueryToken::Sign(b'"') => self.quoted(),
+            QueryToken::Sign(b'%') => self.fuzzy(),
+            QueryToken::Sign(b'-') => {
+                let held = self.shielded(NegationReach::Negation)?;
                 Ok(held.map(|part| QueryNode::new(QueryKind::Not(Box::new(part)))))
             }
-            Token::Sign(b'~') => {
-                let held = self.shielded(Reach::Option)?;
+            QueryToken::Sign(b'~') => {
+                let held = self.shielded(NegationReach::Option)?;
                 Ok(held.map(|part| QueryNode::new(QueryKind::Optional(Box::new(part)))))
             }
             _ => Err(self.error()),
@@ -206,7 +210,7 @@ impl FirstReader<'_> {
         QueryNode::new(QueryKind::Affix(affix, lower(word).into_bytes()))
     }
 
-    fn shielded(&mut self, reach: Reach) -> Result<Part, Refusal> {
+    fn shielded(&mut self, reach: NegationReach) -> Result<MaybeNode, Refusal> {
         self.at += 1;
         self.shielded += 1;
         let held = self.parts(reach);
@@ -226,8 +230,10 @@ impl FirstReader<'_> {
         let mut words = Vec::new();
         loop {
             match self.peek() {
-                Some(Token::Term(word) | Token::Number(_, word)) => words.push(word.clone()),
-                Some(Token::Stopword(_)) if words.len() > 1 => {}
+                Some(QueryToken::Term(word) | QueryToken::Number(_, word)) => {
+                    words.push(word.clone())
+                }
+                Some(QueryToken::Stopword(_)) if words.len() > 1 => {}
                 _ => return words,
             }
             self.at += 1;
@@ -243,7 +249,7 @@ impl FirstReader<'_> {
         }
     }
 
-    fn quoted(&mut self) -> Result<Part, Refusal> {
+    fn quoted(&mut self) -> Result<MaybeNode, Refusal> {
         self.at += 1;
         let words = self.row();
         if words.is_empty() || !self.sign(b'"') {
@@ -258,13 +264,15 @@ impl FirstReader<'_> {
         }))
     }
 
-    fn fuzzy(&mut self) -> Result<Part, Refusal> {
+    fn fuzzy(&mut self) -> Result<MaybeNode, Refusal> {
         let mut edits = 0;
         while edits < 3 && self.sign(b'%') {
             edits += 1;
         }
         let word = match self.peek().cloned() {
-            Some(Token::Term(word) | Token::Number(_, word) | Token::Stopword(word)) => word,
+            Some(
+                QueryToken::Term(word) | QueryToken::Number(_, word) | QueryToken::Stopword(word),
+            ) => word,
             _ => return Err(self.error()),
         };
         self.at += 1;
@@ -276,11 +284,11 @@ impl FirstReader<'_> {
     }
 
     /// What stands behind the name of a field: more names, and what is sought in them.
-    fn field(&mut self, name: Vec<u8>) -> Result<Part, Refusal> {
+    fn field(&mut self, name: Vec<u8>) -> Result<MaybeNode, Refusal> {
         let mut names = vec![name];
         while self.sign(b'|') {
             match self.peek().cloned() {
-                Some(Token::Term(name) | Token::Number(_, name)) => names.push(name),
+                Some(QueryToken::Term(name) | QueryToken::Number(_, name)) => names.push(name),
                 _ => return Err(self.error()),
             }
             self.at += 1;
@@ -307,7 +315,7 @@ impl FirstReader<'_> {
     }
 
     /// Tags up to the closing brace, which ends only one of several lists of alternatives, and may be missing.
-    fn tags(&mut self, name: &[u8]) -> Result<Part, Refusal> {
+    fn tags(&mut self, name: &[u8]) -> Result<MaybeNode, Refusal> {
         let definition = self.rules.definition;
         let field = definition.field(name);
         let kind = field.map(|at| &definition.fields[at].kind);
@@ -327,15 +335,15 @@ impl FirstReader<'_> {
             let token = self.peek().cloned();
             self.at += 1;
             tests.push(match token {
-                Some(Token::Prefix(word)) => TagTest::Affix(Affix::Prefix, fold(&word)),
-                Some(Token::Suffix(word)) => TagTest::Affix(Affix::Suffix, fold(&word)),
-                Some(Token::Infix(word)) => TagTest::Affix(Affix::Infix, fold(&word)),
-                Some(Token::Stopword(word)) => TagTest::Is(fold(&word)),
-                Some(Token::Term(_) | Token::Number(..)) => {
+                Some(QueryToken::Prefix(word)) => TagTest::Affix(Affix::Prefix, fold(&word)),
+                Some(QueryToken::Suffix(word)) => TagTest::Affix(Affix::Suffix, fold(&word)),
+                Some(QueryToken::Infix(word)) => TagTest::Affix(Affix::Infix, fold(&word)),
+                Some(QueryToken::Stopword(word)) => TagTest::Is(fold(&word)),
+                Some(QueryToken::Term(_) | QueryToken::Number(..)) => {
                     self.at -= 1;
                     let words = self.row();
                     // Words in a row are one tag, and can't be the last one.
-                    if words.len() > 1 && self.peek() == Some(&Token::Sign(b'}')) {
+                    if words.len() > 1 && self.peek() == Some(&QueryToken::Sign(b'}')) {
                         return Err(self.error());
                     }
                     TagTest::Is(fold(&words.join(&b' ')))
@@ -369,7 +377,7 @@ impl FirstReader<'_> {
                 break;
             }
         }
-        let Some(Token::Number(n, _)) = self.peek() else {
+        let Some(QueryToken::Number(n, _)) = self.peek() else {
             return Err(self.error());
         };
         let n = if minus { -n } else { *n };
@@ -378,11 +386,11 @@ impl FirstReader<'_> {
     }
 
     /// A range of numbers, or a place with a radius.
-    fn brackets(&mut self, name: &[u8]) -> Result<Part, Refusal> {
+    fn brackets(&mut self, name: &[u8]) -> Result<MaybeNode, Refusal> {
         let field = self.rules.definition.field(name);
         let (low, high) = (self.number()?, self.number()?);
         let kind = match self.peek() {
-            Some(Token::Sign(b']')) => QueryKind::Range {
+            Some(QueryToken::Sign(b']')) => QueryKind::Range {
                 field,
                 name: name.to_vec(),
                 low,
@@ -390,7 +398,7 @@ impl FirstReader<'_> {
             },
             _ => {
                 let (radius, _) = self.number()?;
-                let Some(Token::Term(unit)) = self.peek().cloned() else {
+                let Some(QueryToken::Term(unit)) = self.peek().cloned() else {
                     return Err(self.error());
                 };
                 self.at += 1;

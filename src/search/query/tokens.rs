@@ -3,7 +3,7 @@
 use super::lex::unescaped;
 
 #[derive(Clone, Debug, PartialEq)]
-pub enum Token {
+pub enum QueryToken {
     /// A word with its escapes undone.
     Term(Vec<u8>),
     Stopword(Vec<u8>),
@@ -23,7 +23,7 @@ pub enum Token {
 /// A token, where it stands, and the last text before it or of it, which errors name.
 #[derive(Clone, Debug)]
 pub struct PlacedToken {
-    pub token: Token,
+    pub token: QueryToken,
     pub at: usize,
     pub near: Vec<u8>,
 }
@@ -115,29 +115,29 @@ pub fn tokens(text: &[u8], is_stopword: impl Fn(&str) -> bool) -> Vec<PlacedToke
 fn longest(
     rest: &[u8],
     is_stopword: &impl Fn(&str) -> bool,
-) -> Option<(Token, usize, Option<Vec<u8>>)> {
+) -> Option<(QueryToken, usize, Option<Vec<u8>>)> {
     let first = *rest.first()?;
-    let named = |token: fn(Vec<u8>) -> Token, word: &[u8], len: usize| {
+    let named = |token: fn(Vec<u8>) -> QueryToken, word: &[u8], len: usize| {
         Some((token(unescaped(word)), len, Some(word.to_vec())))
     };
     match first {
         b'*' => {
             let word = word_len(&rest[1..]).max(number_len(&rest[1..]));
             if word == 0 {
-                return Some((Token::Sign(b'*'), 1, None));
+                return Some((QueryToken::Sign(b'*'), 1, None));
             }
             let text = &rest[1..=word];
             return match rest.get(word + 1) {
-                Some(b'*') => named(Token::Infix, text, word + 2),
-                _ => named(Token::Suffix, text, word + 1),
+                Some(b'*') => named(QueryToken::Infix, text, word + 2),
+                _ => named(QueryToken::Suffix, text, word + 1),
             };
         }
         b'@' | b'$' => {
             let word = word_len(&rest[1..]);
             let token = if first == b'@' {
-                Token::Field
+                QueryToken::Field
             } else {
-                Token::Attribute
+                QueryToken::Attribute
             };
             return match word {
                 0 => None,
@@ -146,32 +146,36 @@ fn longest(
         }
         b'=' if rest.starts_with(b"=>") => {
             let near = rest[1..].iter().take(2).copied().collect();
-            return Some((Token::Arrow, 2, Some(near)));
+            return Some((QueryToken::Arrow, 2, Some(near)));
         }
         _ => {}
     }
     let (word, number) = (word_len(rest), number_len(rest));
     let len = word.max(number);
     if len > 0 && rest.get(len) == Some(&b'*') {
-        return named(Token::Prefix, &rest[..len], len + 1);
+        return named(QueryToken::Prefix, &rest[..len], len + 1);
     }
     let text = &rest[..len];
     if number > 0 && number >= word {
         let n = String::from_utf8_lossy(text)
             .parse()
             .unwrap_or(f64::INFINITY);
-        return Some((Token::Number(n, text.to_vec()), len, Some(text.to_vec())));
+        return Some((
+            QueryToken::Number(n, text.to_vec()),
+            len,
+            Some(text.to_vec()),
+        ));
     }
     if word > 0 {
         let plain = std::str::from_utf8(text).map(str::to_lowercase);
         return match plain.is_ok_and(|word| is_stopword(&word)) {
-            true => named(Token::Stopword, text, len),
-            false => named(Token::Term, text, len),
+            true => named(QueryToken::Stopword, text, len),
+            false => named(QueryToken::Term, text, len),
         };
     }
     SIGNS
         .contains(&first)
-        .then_some((Token::Sign(first), 1, None))
+        .then_some((QueryToken::Sign(first), 1, None))
 }
 
 #[cfg(test)]
@@ -181,9 +185,9 @@ mod tests {
     fn shown(text: &str) -> String {
         let found = tokens(text.as_bytes(), |word| word == "the");
         let named = |held: &PlacedToken| match &held.token {
-            Token::Number(n, _) => format!("#{n}"),
-            Token::Sign(byte) => char::from(*byte).to_string(),
-            Token::Term(word) => String::from_utf8_lossy(word).into_owned(),
+            QueryToken::Number(n, _) => format!("#{n}"),
+            QueryToken::Sign(byte) => char::from(*byte).to_string(),
+            QueryToken::Term(word) => String::from_utf8_lossy(word).into_owned(),
             other => {
                 let name = format!("{other:?}");
                 name.split('(').next().unwrap_or_default().to_owned()
