@@ -70,34 +70,6 @@ mod tests {
     use super::*;
 
     #[test]
-    fn parts_that_are_alike_share_a_list_and_too_many_others_are_refused() {
-        let index = crate::search::live::tests::index_of_words(40, &["one", "two", "three"]);
-        let turns = crate::util::turns::Turns::none();
-        let word = |text: &str| {
-            let text = text.as_bytes().to_vec();
-            QueryNode::new(QueryKind::Word {
-                text,
-                expand: false,
-            })
-        };
-        let find = |words: &[&str], bytes_max: usize| {
-            let parts = words.iter().map(|text| word(text)).collect();
-            let node = QueryNode::new(QueryKind::Any(parts));
-            let effort = Effort::new(&turns, index.docs.len(), bytes_max);
-            Evaluator::new(&index, EvalRules::default(), &effort).run(&node)
-        };
-        let room = 2000;
-        let found = find(&["one", "two", "one", "one", "one", "one", "one"], room).unwrap();
-        assert_eq!(found.docs.len(), 40);
-        let MatchKind::Any(parts) = &found.kind else {
-            panic!("it is made of parts: {found:?}");
-        };
-        assert!(Rc::ptr_eq(&parts[0], &parts[2]) && Rc::ptr_eq(&parts[0], &parts[6]));
-        assert!(find(&["one", "two", "three"], room).is_err());
-        assert!(find(&["one", "two", "three"], 2 * room).is_ok());
-    }
-
-    #[test]
     fn lists_are_joined_and_subtracted() {
         let (one, other) = ([1, 3, 5, 7, 9, 11], [2, 3, 9, 10, 11, 12, 13, 14]);
         assert_eq!(both(&one, &other), [3, 9, 11]);
