@@ -114,8 +114,8 @@ pub fn is_within_edits(name: &[u8], wanted: &[char], edits: usize) -> bool {
         let mut before = row[from];
         row[from] = if from == 0 { (at + 1).min(far) } else { far };
         let mut least = row[from];
-        for place in from..to {
-            let changed = before + usize::from(*letter != wanted[place]);
+        for (place, other) in wanted.iter().enumerate().take(to).skip(from) {
+            let changed = before + usize::from(letter != other);
             before = row[place + 1];
             row[place + 1] = changed.min(before + 1).min(row[place] + 1).min(far);
             least = least.min(row[place + 1]);

@@ -122,16 +122,16 @@ fn text_function(name: &str, values: &[RowValue]) -> Option<Result<RowValue, Ref
         "substr" => substr(values),
         "split" => split(values),
         "format" => text(0).and_then(|pattern| format(pattern, &values[1..])),
-        "to_number" => Ok(&values[0]).and_then(|value| match value.number() {
-            Some(n) => Ok(RowValue::Number(n)),
-            None => {
+        "to_number" => {
+            let value = &values[0];
+            value.number().map(RowValue::Number).ok_or_else(|| {
                 let shown = match value {
                     RowValue::Text(text) => String::from_utf8_lossy(text).into_owned(),
                     _ => "(null)".into(),
                 };
-                Err(format!("to_number: cannot convert string '{shown}'"))
-            }
-        }),
+                format!("to_number: cannot convert string '{shown}'")
+            })
+        }
         _ => return None,
     })
 }
