@@ -463,7 +463,7 @@ mod tests {
             let effort = Effort::new(&turns, index.docs.len(), bytes_max);
             Evaluator::new(&index, EvalRules::default(), &effort).run(&node)
         };
-        let room = 2000;
+        let room = 1600;
         let found = find(&["one", "two", "one", "one", "one", "one", "one"], room).unwrap();
         assert_eq!(found.docs.len(), 40);
         let MatchKind::Any(parts) = &found.kind else {
