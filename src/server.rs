@@ -407,6 +407,7 @@ impl Shared {
             journal,
             store,
             scripts: Default::default(),
+            search: Default::default(),
             pause: Default::default(),
             guards: Guards::new(about.workers + 4),
             tls: Tls::default(),

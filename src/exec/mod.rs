@@ -5,10 +5,12 @@
 
 mod account;
 mod admit;
+mod aside;
 mod called;
 mod commit;
 mod evict;
 mod fiber;
+mod indexes;
 mod long;
 mod own;
 mod park;
@@ -299,6 +301,7 @@ impl Worker {
             Ok(unit::Ran::Flow(Flow::Done)) => Next::Continue,
             Ok(unit::Ran::Flow(flow)) => self.follow(stage, session, entry, argv, flow, out),
             Ok(unit::Ran::Asleep(sleep)) => Next::Sleep(sleep),
+            Ok(unit::Ran::Left(aside)) => Next::Rest(Box::new(Long::aside(entry, aside))),
             Ok(unit::Ran::Moved) => Next::Again,
             Err(fail) => {
                 out.cut(mark);

@@ -6,6 +6,7 @@ use std::cell::RefCell;
 
 use smallvec::SmallVec;
 
+use super::aside::Aside;
 use super::park::{Parked, Sleep};
 use super::{Look, Worker};
 use crate::acl::User;
@@ -18,6 +19,7 @@ use crate::config::EventClasses;
 use crate::engine::{Db, Effects, Hashed, Locked, Patience, ShardKey, ShardSet, Shards, Wanted};
 use crate::resp::Reply;
 use crate::util::crash;
+use crate::util::turns::Turns;
 
 /// Shards locked and what was done to them so far.
 pub(super) struct Unit<'w> {
@@ -91,7 +93,8 @@ impl<'a> Call<'a> {
     /// Calls its keys into the cache at the same time, if they are several.
     #[inline]
     fn warm(&self, locked: &Locked<'_>) {
-        if self.hashed.is_none() {
+        // One that looks at one shard after another holds none yet.
+        if self.hashed.is_none() && !locked.is_empty() {
             let mut keys: SmallVec<[ShardKey; 16]> = SmallVec::new();
             let note = |at: usize| keys.push(ShardKey::of(self.argv[at]));
             self.entry.each_key(self.argv, note);
@@ -105,6 +108,8 @@ pub(super) enum Ran {
     Flow(Flow),
     /// It went to sleep while its locks were held.
     Asleep(Box<Sleep>),
+    /// It was left half-way, holding nothing.
+    Left(Box<Aside>),
     /// The guards have moved since they were asked, and nothing was done.
     Moved,
 }
@@ -120,6 +125,9 @@ impl Worker {
         let entry = look.entry;
         match entry.command.run {
             Run::Session(_) | Run::Container => self.run_session(session, entry, argv, out),
+            Run::Read(_) if matches!(entry.command.plan, Plan::Aside) => {
+                self.run_aside(session, look, argv, out)
+            }
             Run::Read(_) => {
                 let call = Call::looked(session, look, argv);
                 let mut unit = self.begin(call.shards())?;
@@ -178,6 +186,26 @@ impl Worker {
         };
         self.commit(unit, Some(session.client.id));
         ran
+    }
+
+    fn run_aside(
+        &self,
+        session: &mut Session,
+        look: Look,
+        argv: &[&[u8]],
+        out: &mut Reply,
+    ) -> Result<Ran, Fail> {
+        if self.guards_moved() {
+            return Ok(Ran::Moved);
+        }
+        let resp3 = out.resp3();
+        match self.begin_aside(session, look.entry, argv, resp3) {
+            Ok(ended) => {
+                out.raw(&ended.reply.into_bytes());
+                ended.done.map(Ran::Flow)
+            }
+            Err(aside) => Ok(Ran::Left(aside)),
+        }
     }
 
     /// Runs a command that works on the session and the server: in this worker's turn if others notice what it does, as
@@ -282,6 +310,8 @@ impl Worker {
             events: if heard { on.bits() } else { 0 },
             log: self.shared.journal.has_readers(),
             changed: self.shared.tracking.is_active(),
+            // What is being read from files is indexed when all of it is there.
+            indexed: self.shared.search.is_active() && !self.is_loading(),
         }
     }
 
@@ -301,7 +331,6 @@ impl Worker {
         } = *job;
         let rules = self.rules.borrow();
         let args = Args::new(argv, entry.words);
-        let server = &*self.shared;
         let dirty = unit.effects.dirty;
         unit.effects.rewritten = false;
         unit.effects.faded.get_mut().clear();
@@ -327,8 +356,9 @@ impl Worker {
                 db: Reader::new(view),
                 out,
                 entry,
-                server,
+                server: &self.shared,
                 user,
+                turns: &Turns::none(),
             }),
             Run::Write(run) => run(&mut WriteCall {
                 woken,
@@ -338,7 +368,7 @@ impl Worker {
                 db: view,
                 out,
                 entry,
-                server,
+                server: &self.shared,
                 user,
             }),
             Run::Session(_) | Run::Container => unreachable!("session commands take no locks"),
