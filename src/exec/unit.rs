@@ -334,7 +334,8 @@ impl Worker {
         let dirty = unit.effects.dirty;
         unit.effects.rewritten = false;
         unit.effects.faded.get_mut().clear();
-        unit.effects.writes = matches!(entry.command.run, Run::Write(_)) && unit.effects.wanted.log;
+        let writes = matches!(entry.command.run, Run::Write(_));
+        unit.effects.writes = writes && unit.effects.wanted.log;
         let view = Db::new(
             &mut unit.locked,
             db,
@@ -344,10 +345,7 @@ impl Worker {
             touch,
             hashed,
         );
-        crash::point(match entry.command.run {
-            Run::Write(_) => "write",
-            _ => "read",
-        });
+        crash::point(if writes { "write" } else { "read" });
         let done = match entry.command.run {
             Run::Read(run) => run(&mut ReadCall {
                 scripted,
