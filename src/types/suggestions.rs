@@ -126,7 +126,7 @@ fn is_same(wanted: &[char], text: &str, letters: usize) -> bool {
     let middle = wanted.get(half).copied().zip(text.chars().nth(half));
     letters == wanted.len()
         && same.all(|(one, other)| *one == other)
-        && (letters % 2 == 0 || middle.is_some_and(|(one, other)| low(one) == low(other)))
+        && (letters.is_multiple_of(2) || middle.is_some_and(|(one, other)| low(one) == low(other)))
 }
 
 /// In how many letters a beginning differs from the nearest beginning of a text; nothing if in more than `most`.

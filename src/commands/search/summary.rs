@@ -121,9 +121,10 @@ fn read_highlight<'a>(words: &mut Words<'a>) -> Result<Tags<'a>, Fail> {
     }
 }
 
-fn read_summarize<'a>(
-    words: &mut Words<'a>,
-) -> Result<(Option<&'a [&'a [u8]]>, SummaryWish), Fail> {
+/// Names of fields, or nothing where all are meant.
+type NamedFields<'a> = Option<&'a [&'a [u8]]>;
+
+fn read_summarize<'a>(words: &mut Words<'a>) -> Result<(NamedFields<'a>, SummaryWish), Fail> {
     let mut named = None;
     let mut wish = SummaryWish {
         count: 3,

@@ -85,10 +85,12 @@ impl Reckoning {
             }
             (MatchKind::Optional(part), _) if self.has(part) => self.weighed_reason(part, weight),
             (MatchKind::Optional(_), _) => self.plain_reason(0.0, 1.0, None),
-            (MatchKind::Distances { inner, .. }, _) => match inner {
-                Some(inner) => self.reason(inner),
-                None => self.plain_reason(weight, 0.0, None),
-            },
+            (
+                MatchKind::Distances {
+                    inner: Some(inner), ..
+                },
+                _,
+            ) => self.reason(inner),
             (MatchKind::Virtual, _) => self.plain_reason(weight, 1.0, Some("*")),
             (MatchKind::Number, _) => self.plain_reason(weight, 1.0, None),
             _ => self.plain_reason(weight, 0.0, None),
