@@ -442,17 +442,7 @@ impl Worker {
                 let sleep = park::Sleep::without_keys(session, entry, argv, &park, clients);
                 return Next::Sleep(Box::new(sleep));
             }
-            Flow::Exec => {
-                match self.exec(stage, session, out) {
-                    Ok(Ended::Done) => {}
-                    Ok(Ended::Moved) => return Next::Again,
-                    Err(fail) => self.answer_error(entry, &fail, out),
-                }
-                if std::mem::take(&mut session.leaves) {
-                    session.publish_profile();
-                    return Next::Close;
-                }
-            }
+            Flow::Exec => return self.follow_exec(stage, session, entry, out),
             Flow::Discard => {
                 session.multi = None;
                 self.unwatch(session);
@@ -481,5 +471,25 @@ impl Worker {
         }
         session.publish_profile();
         Next::Continue
+    }
+
+    /// Runs a transaction.
+    fn follow_exec<'w>(
+        &'w self,
+        stage: Option<&fiber::Stage<'w>>,
+        session: &mut Session,
+        entry: &'static Entry,
+        out: &mut Reply,
+    ) -> Next {
+        match self.exec(stage, session, out) {
+            Ok(Ended::Done) => {}
+            Ok(Ended::Moved) => return Next::Again,
+            Err(fail) => self.answer_error(entry, &fail, out),
+        }
+        session.publish_profile();
+        match std::mem::take(&mut session.leaves) {
+            true => Next::Close,
+            false => Next::Continue,
+        }
     }
 }
