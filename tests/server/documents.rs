@@ -3,6 +3,7 @@
 use tempfile::TempDir;
 
 use crate::common::{Client, Server, Value, eventually, our_server, redis_stack};
+use crate::restore::payloads::sealed;
 
 /// A document, a vector set and a Bloom filter, as Redis 8.2.3 with RedisJSON 2.8.3 saved them.
 const FILE: &[u8] = include_bytes!("persist/files/stack-json-vset-bloom.rdb");
@@ -85,6 +86,78 @@ fn damaged_payloads_are_refused() {
     }
     assert_eq!(restore(&text(b"[1]")).text(), "OK");
     assert_eq!(client.ask("JSON.GET copy").text(), "[1]");
+}
+
+/// A document as RedisJSON 1 saved it: a tree of parts, of which each tells what it is by a number
+/// (<https://github.com/RedisJSON/RedisJSON/blob/master/redis_json/src/backward.rs>).
+#[test]
+fn documents_of_redisjson_1_are_read() {
+    let server = Server::start(&[]);
+    let mut client = server.client();
+    client.ask_args(&["JSON.SET", "d", "$", "1"]);
+    let Value::Bulk(dumped) = client.ask_args(&["DUMP", "d"]) else {
+        panic!("it has no dump");
+    };
+    // The kind, the type's number, whose lowest bits are the version, and the parts.
+    let versions = |version: u8| {
+        let mut head = dumped[..10].to_vec();
+        head[9] = head[9] & 0xfc | version;
+        head
+    };
+    let count = |n: u8| vec![2, n];
+    let text = |text: &str| [&[5, text.len() as u8], text.as_bytes()].concat();
+    let field = |name: &str, value: Vec<u8>| [count(128), text(name), value].concat();
+    let object = [
+        vec![count(32), count(6)].concat(),
+        field("a", [count(8), vec![1, 7]].concat()),
+        field(
+            "b",
+            [count(4), [&[4][..], &2.5f64.to_le_bytes()].concat()].concat(),
+        ),
+        field("c", [count(2), text("é")].concat()),
+        field(
+            "d",
+            [count(64), count(2), count(1), count(16), text("1")].concat(),
+        ),
+        field("e", [count(16), text("0")].concat()),
+        field("a", [count(32), count(0)].concat()),
+    ]
+    .concat();
+    let payload = |version, body: &[u8]| sealed(&[&versions(version)[..], body, &[0]].concat());
+    let restore = |client: &mut Client, payload: &[u8]| {
+        let args: [&[u8]; 5] = [b"RESTORE", b"old", b"0", payload, b"REPLACE"];
+        client.ask_args(&args)
+    };
+    let expected = r#"{"a":{},"b":2.5,"c":"é","d":[null,true],"e":false}"#;
+    assert_eq!(restore(&mut client, &payload(0, &object)).text(), "OK");
+    assert_eq!(client.ask("JSON.GET old").text(), expected);
+    assert!(restore(&mut client, &payload(1, &object)).is_error());
+    let deep = |depth: usize| {
+        payload(
+            0,
+            &[[count(64), count(1)].concat().repeat(depth), count(1)].concat(),
+        )
+    };
+    assert_eq!(restore(&mut client, &deep(127)).text(), "OK");
+    for bad in [
+        deep(128),
+        payload(0, &count(3)),
+        payload(
+            0,
+            &[count(4), [&[4][..], &f64::NAN.to_le_bytes()].concat()].concat(),
+        ),
+        payload(0, &[count(2), vec![5, 1, 0xff]].concat()),
+        payload(0, &[count(32), count(1), count(1)].concat()),
+        payload(0, &[count(64), count(60)].concat()),
+    ] {
+        assert!(restore(&mut client, &bad).is_error());
+    }
+    if let Some(program) = redis_stack() {
+        let theirs = Server::start_program(&program, &[]);
+        let mut stack = theirs.client();
+        assert_eq!(restore(&mut stack, &payload(0, &object)).text(), "OK");
+        assert_eq!(stack.ask("JSON.GET old").text(), expected);
+    }
 }
 
 #[test]

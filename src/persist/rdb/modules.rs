@@ -149,6 +149,22 @@ impl<'b> ModuleParts<'_, 'b> {
         }
     }
 
+    /// A part that is an integer.
+    pub fn int(&mut self) -> Read<i64> {
+        match self.next_part()? {
+            Some(ModulePart::Int(n)) => Ok(n),
+            _ => Err(Fault::Broken),
+        }
+    }
+
+    /// A part that is a double.
+    pub fn double(&mut self) -> Read<f64> {
+        match self.next_part()? {
+            Some(ModulePart::Double(n)) => Ok(n),
+            _ => Err(Fault::Broken),
+        }
+    }
+
     /// A part that is text.
     pub fn text(&mut self) -> Read<Cow<'b, [u8]>> {
         match self.next_part()? {
