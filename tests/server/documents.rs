@@ -104,7 +104,10 @@ fn documents_of_redisjson_1_are_read() {
         head[9] = head[9] & 0xfc | version;
         head
     };
-    let count = |n: u8| vec![2, n];
+    let count = |n: u8| match n {
+        0..64 => vec![2, n],
+        _ => vec![2, 0x40, n],
+    };
     let text = |text: &str| [&[5, text.len() as u8], text.as_bytes()].concat();
     let field = |name: &str, value: Vec<u8>| [count(128), text(name), value].concat();
     let object = [
