@@ -111,7 +111,7 @@ fn documents_of_redisjson_1_are_read() {
     let text = |text: &str| [&[5, text.len() as u8], text.as_bytes()].concat();
     let field = |name: &str, value: Vec<u8>| [count(128), text(name), value].concat();
     let object = [
-        vec![count(32), count(6)].concat(),
+        [count(32), count(6)].concat(),
         field("a", [count(8), vec![1, 7]].concat()),
         field(
             "b",
