@@ -12,11 +12,11 @@ use crate::util::ranked::{Mutex, rank};
 #[derive(Debug)]
 pub struct Sessions {
     max: usize,
-    kept: Mutex<Kept, { rank("sessions") }>,
+    kept: Mutex<KeptSessions, { rank("sessions") }>,
 }
 
 #[derive(Debug, Default)]
-struct Kept {
+struct KeptSessions {
     sessions: HashMap<Vec<u8>, Vec<u8>>,
     /// Their numbers, oldest first, with some whose sessions were taken. There are no more of them than of sessions at most.
     order: VecDeque<Vec<u8>>,
