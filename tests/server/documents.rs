@@ -163,6 +163,63 @@ fn documents_of_redisjson_1_are_read() {
     }
 }
 
+/// Long texts are read before the document's shard is locked: what comes of it, and what is said of a fault, is alike.
+#[test]
+fn long_texts_are_taken_as_short_ones_are() {
+    let server = Server::start(&[]);
+    let mut client = server.client();
+    client.ask("SET text x");
+    let long = format!("{{\"a\":[\"{}\",1]}}", "x".repeat(9000));
+    let broken = &long[..long.len() - 1];
+    let set = ["JSON.SET", "doc", "$", &long];
+    let commands: [&[&str]; 6] = [
+        &set,
+        &["JSON.MSET", "doc", "$", "1", "two", "$", &long],
+        &["JSON.MERGE", "doc", "$", &long],
+        &["JSON.ARRAPPEND", "doc", "$.a", "7", &long],
+        &["JSON.ARRINSERT", "doc", "$.a", "1", &long, "8"],
+        &["JSON.SET", "text", "$", &long],
+    ];
+    for command in commands {
+        let told = |client: &mut Client, way: usize| {
+            client.ask_args(&set);
+            client.ask("DEL two");
+            let reply = match way {
+                0 => client.ask_args(command),
+                1 => {
+                    client.ask("MULTI");
+                    client.ask_args(command);
+                    client.ask("EXEC").items()[0].clone()
+                }
+                _ => {
+                    let script = "return redis.pcall(unpack(ARGV))";
+                    let eval = [&["EVAL", script, "0"][..], command].concat();
+                    client.ask_args(&eval)
+                }
+            };
+            let held = ["JSON.GET doc", "JSON.GET two"].map(|get| client.ask(get).text());
+            (reply.text(), held)
+        };
+        let alone = told(&mut client, 0);
+        assert!(alone.1.concat().len() > 9000, "{}", command[0]);
+        assert_eq!(alone, told(&mut client, 1), "{}", command[0]);
+        assert_eq!(alone, told(&mut client, 2), "{}", command[0]);
+        // A fault in the text changes nothing, and counts only where the key is a document's.
+        client.ask_args(&set);
+        let bad: Vec<&str> = command
+            .iter()
+            .map(|word| if *word == long { broken } else { *word })
+            .collect();
+        let reply = client.ask_args(&bad).text();
+        let why = match command[1] {
+            "text" => "Existing key has wrong Redis type",
+            _ => "EOF while parsing an object at line 1 column 9011",
+        };
+        assert_eq!(reply, why, "{}", command[0]);
+        assert_eq!(client.ask("JSON.GET doc").text(), long, "{}", command[0]);
+    }
+}
+
 #[test]
 fn documents_go_to_a_redis_stack_and_come_back() {
     let Some(program) = redis_stack() else { return };

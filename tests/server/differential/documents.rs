@@ -233,14 +233,15 @@ fn rich(rng: &mut Rng, depth: usize) -> String {
 fn spot(rng: &mut Rng, wide: bool) -> String {
     let mut path = pick(rng, &["$", "$", "$", ""]).to_string();
     for _ in 0..rng.u8(..3) {
-        path.push_str(pick(rng, &[".obj", ".obj", ".b[0]", "['obj']"]));
+        let step: &&str = pick(rng, &[".obj", ".obj", ".b[0]", "['obj']"]);
+        path.push_str(step);
     }
     let names = [
         ".n", ".s", ".t", ".arr", ".arr", ".x", ".obj", ".b", ".b[1]", ".arr[0]", ".arr[-1]",
         ".arr[2]", ".b[1][1]", ".none",
     ];
     let several = [".*", ".arr[*]", ".arr[1:3]", ".b[*]", ".b[:1]"];
-    let last: &str = match rng.u8(..8) {
+    let last: &&str = match rng.u8(..8) {
         0 if wide => pick(rng, &several),
         _ => pick(rng, &names),
     };
