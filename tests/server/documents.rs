@@ -112,7 +112,7 @@ fn documents_of_redisjson_1_are_read() {
     let field = |name: &str, value: Vec<u8>| [count(128), text(name), value].concat();
     let object = [
         [count(32), count(6)].concat(),
-        field("a", [count(8), vec![1, 7]].concat()),
+        field("a", [count(8), count(7)].concat()),
         field(
             "b",
             [count(4), [&[4][..], &2.5f64.to_le_bytes()].concat()].concat(),

@@ -61,7 +61,8 @@ fn tree(parts: &mut ModuleParts<'_, '_>, depth: usize) -> Read<JsonNode> {
             n if n.is_finite() => JsonNode::Float(n),
             _ => return Err(Fault::Broken),
         },
-        node::INT => JsonNode::Int(parts.int()?),
+        // Modules save integers as if they had no sign.
+        node::INT => JsonNode::Int(parts.count()? as i64),
         node::BOOL => JsonNode::Bool(parts.text()?.starts_with(b"1")),
         node::ARRAY | node::OBJECT if depth == DEPTH_MAX => return Err(Fault::Broken),
         node::ARRAY => {

@@ -149,14 +149,6 @@ impl<'b> ModuleParts<'_, 'b> {
         }
     }
 
-    /// A part that is an integer.
-    pub fn int(&mut self) -> Read<i64> {
-        match self.next_part()? {
-            Some(ModulePart::Int(n)) => Ok(n),
-            _ => Err(Fault::Broken),
-        }
-    }
-
     /// A part that is a double.
     pub fn double(&mut self) -> Read<f64> {
         match self.next_part()? {
