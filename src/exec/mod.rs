@@ -447,9 +447,7 @@ impl Worker {
                 session.multi = None;
                 self.unwatch(session);
             }
-            Flow::Script(_) | Flow::Watch | Flow::Prepare(_) => {
-                unreachable!("done where they can fail")
-            }
+            Flow::Script(_) | Flow::Watch | Flow::Prepare(_) => unreachable!("done by now"),
             Flow::Unwatch => self.unwatch(session),
             Flow::Reset => self.reset(session, out),
             Flow::Close => return Next::Close,

@@ -323,11 +323,9 @@ impl Worker {
             scripted,
             entry,
             argv,
-            woken,
             user,
             hashed,
-            parts,
-            preparation,
+            ..
         } = *job;
         let rules = self.rules.borrow();
         let args = Args::new(argv, entry.words);
@@ -349,7 +347,7 @@ impl Worker {
         let done = match entry.command.run {
             Run::Read(run) => run(&mut ReadCall {
                 scripted,
-                parts,
+                parts: job.parts,
                 args,
                 db: Reader::new(view),
                 out,
@@ -359,9 +357,9 @@ impl Worker {
                 turns: &Turns::none(),
             }),
             Run::Write(run) => run(&mut WriteCall {
-                woken,
+                woken: job.woken,
                 scripted,
-                preparation,
+                preparation: job.preparation,
                 args,
                 db: view,
                 out,
@@ -372,7 +370,7 @@ impl Worker {
             Run::Session(_) | Run::Container => unreachable!("session commands take no locks"),
         };
         let done = match done {
-            Ok(Flow::Rest(rest)) if !parts => {
+            Ok(Flow::Rest(rest)) if !job.parts => {
                 (rest.write)(rest.value.as_ref(), 0..rest.len, out);
                 Ok(Flow::Done)
             }

@@ -62,6 +62,7 @@ pub const ORDER: &[&str] = &[
     "client sleep",
     "sleeper's fate",
     "mailbox",
+    "sessions",
     "names",
     "key counts",
     "links",

@@ -155,7 +155,7 @@ impl<'b> ModuleParts<'_, 'b> {
         }
     }
 
-    /// A part that is a number of double precision.
+    /// A part that is a double.
     pub fn double(&mut self) -> Read<f64> {
         match self.next_part()? {
             Some(ModulePart::Double(n)) => Ok(n),
