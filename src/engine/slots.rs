@@ -94,7 +94,11 @@ impl SlotKeys {
         }
         // What moved meanwhile may have been passed by: what is not found in parts is found at once.
         let at_once = search.looked >= len;
-        let part = if at_once { len } else { PART.min(len - search.looked) };
+        let part = if at_once {
+            len
+        } else {
+            PART.min(len - search.looked)
+        };
         let cursor = &self.from[place(search.slot)];
         let from = search.at.unwrap_or(cursor.get() as usize);
         let from = if from < len { from } else { 0 };
