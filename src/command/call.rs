@@ -58,7 +58,7 @@ pub enum Flow {
     /// Answer with the names that a walk finds, in parts, when nothing is locked any more.
     Names(Box<Names>),
     /// Carry keys to another server, when nothing is locked any more.
-    Transfer(Box<Transfer>),
+    Transfer(Box<KeyTransfer>),
     /// Make values of the arguments while nothing is locked, and call the handler again with them: it has touched nothing yet.
     Prepare(Prepare),
     /// Keep this worker busy for a while, as DEBUG SLEEP does.
@@ -160,7 +160,7 @@ pub struct Job {
 }
 
 /// Keys that are to be carried to another server.
-pub struct Transfer {
+pub struct KeyTransfer {
     pub keys: Vec<Bstr>,
     /// They are to be gone from here once they have arrived; until then, commands that name them are held back.
     pub leaves: bool,

@@ -40,9 +40,9 @@ pub mod weight;
 pub use arg::{Arg, ArgKind, KeyUse};
 pub use args::{Args, small_int};
 pub use call::{
-    AckWish, Carried, Done, Feed, Flow, FunctionLoad, Job, Names, OnTimeout, Park, Preparation,
-    Prepared, ReadCall, Reader, Reload, Rest, ScriptCall, ScriptWish, SessionCall, Shutdown,
-    Transfer, WriteCall,
+    AckWish, Carried, Done, Feed, Flow, FunctionLoad, Job, KeyTransfer, Names, OnTimeout, Park,
+    Preparation, Prepared, ReadCall, Reader, Reload, Rest, ScriptCall, ScriptWish, SessionCall,
+    Shutdown, WriteCall,
 };
 pub use derive::{Begin, Find, KeySpec};
 pub use fail::{Fail, quoted};

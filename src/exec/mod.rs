@@ -11,6 +11,7 @@ mod evict;
 mod fiber;
 mod long;
 mod lost;
+mod next;
 mod own;
 mod park;
 mod relay;
@@ -35,16 +36,17 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 pub use long::Long;
+pub use next::Next;
 pub use park::{Sleep, Wake, Woken};
 pub use relay::{Relay, Relayed};
 pub use stop::{By, abort, ask_to_stop, stop, wait_for_cron};
-pub use transfer::{Landing, Journey};
+pub use transfer::{Journey, Landing};
 
 use crate::cluster::View;
 use crate::command::session::{Session, Watches};
 use crate::command::shared::Shared;
 use crate::command::stats::WorkerStats;
-use crate::command::{Entry, Fail, Feed, Flag, Flow, Found, Job, Shutdown};
+use crate::command::{Entry, Fail, Flag, Flow, Found};
 use crate::engine::{Effects, Engine, Glance, Now, Rules, ShardKey, Victims};
 use crate::journal::{Depends, Porter};
 use crate::resp::{Mark, Reply};
@@ -110,32 +112,6 @@ impl Look {
     fn unhashed(entry: &'static Entry) -> Self {
         Look { entry, at: None }
     }
-}
-
-/// What the connection does after a request.
-pub enum Next {
-    Continue,
-    /// Sleep until served, timed out, unblocked or gone; then ask [`Worker::wake`].
-    Sleep(Box<Sleep>),
-    /// CLIENT PAUSE holds this request back: run it again later.
-    Paused,
-    /// Close once what is written has been sent.
-    Close,
-    /// Close at once; nothing more is sent.
-    Abort,
-    Shutdown(Option<Shutdown>),
-    /// A script goes on after others had their turn: [`Worker::go_on`].
-    Busy,
-    /// The reply is long, and goes on after others had their turn: [`Worker::write_on`].
-    Rest(Box<Long>),
-    /// The reply comes when a job on another thread has ended.
-    Wait(Job),
-    /// Keys go to another server: [`Worker::arrive`] is told when they have arrived.
-    Transfer(Box<Journey>),
-    /// A replica is at the other end: it gets a snapshot and the stream.
-    Replica(Box<Feed>),
-    /// The guards have moved since they were asked, and nothing was done: [`Worker::run`] asks them again.
-    Again,
 }
 
 impl Worker {

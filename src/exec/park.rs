@@ -414,11 +414,13 @@ impl Worker {
                 self.answer_error(parked.entry, &fail, out);
                 woken = Woken::Leaves;
             }
-            Fate::Woken(Unblock::Elsewhere) => match self.sleeper_sent_away(session, parked) {
-                Some(fail) => self.answer_error(parked.entry, &fail, out),
-                // Its slot has come back meanwhile.
-                None => return Some(Woken::Again(parked.request())),
-            },
+            Fate::Woken(Unblock::Elsewhere) => {
+                match self.sleeper_sent_away(session, parked.entry, &parked.places) {
+                    Some(fail) => self.answer_error(parked.entry, &fail, out),
+                    // Its slot has come back meanwhile.
+                    None => return Some(Woken::Again(parked.request())),
+                }
+            }
             Fate::Blocked | Fate::Woken(Unblock::Timeout) => match &sleep.acks {
                 Some(acks) => {
                     let count = acks.count(&self.shared.replication, &self.shared.journal);
@@ -443,7 +445,10 @@ impl Worker {
     /// replica lets a client sleep that would write.
     pub fn look_again(&self, session: &Session, sleep: &Sleep) {
         let (parked, shared) = (&sleep.parked, &self.shared);
-        if self.sleeper_sent_away(session, parked).is_some() {
+        if self
+            .sleeper_sent_away(session, parked.entry, &parked.places)
+            .is_some()
+        {
             shared.clients.unblock(&parked.client, Unblock::Elsewhere);
         }
         if parked.entry.is(Flag::Write)
@@ -452,15 +457,6 @@ impl Worker {
         {
             shared.clients.unblock(&parked.client, Unblock::Moved);
         }
-    }
-}
-
-impl Worker {
-    /// Why a sleeper is to wait at another node, if its keys are that one's.
-    fn sleeper_sent_away(&self, session: &Session, parked: &Parked) -> Option<Fail> {
-        let clustering = self.shared.redirecting()?;
-        let (_, key) = parked.places.first()?;
-        self.sent_away(&clustering.view(), session, parked.entry, key)
     }
 }
 

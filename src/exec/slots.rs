@@ -18,7 +18,7 @@ use crate::command::session::{Asking, Multi, Session};
 use crate::command::{Entry, Fail, Flag, Run};
 use crate::commands::tell_left;
 use crate::config::choices::EndpointType;
-use crate::engine::{ShardKey, ShardSet, Shards};
+use crate::engine::{Place, ShardKey, ShardSet, Shards};
 use crate::pubsub::Channels;
 use crate::resp::Reply;
 
@@ -321,8 +321,20 @@ impl Worker {
 }
 
 impl Worker {
+    /// Why a sleeper is to wait at another node, if its keys are that one's.
+    pub(super) fn sleeper_sent_away(
+        &self,
+        session: &Session,
+        entry: &Entry,
+        places: &[Place],
+    ) -> Option<Fail> {
+        let clustering = self.shared.redirecting()?;
+        let (_, key) = places.first()?;
+        self.sent_away(&clustering.view(), session, entry, key)
+    }
+
     /// Why a client may not go on waiting for a key, or listening to a sharded channel, at this node.
-    pub(super) fn sent_away(
+    fn sent_away(
         &self,
         view: &View,
         session: &Session,

@@ -5,7 +5,7 @@ use super::admit::READONLY;
 use super::unit::Unit;
 use crate::command::session::Session;
 use crate::command::shared::Away;
-use crate::command::{Carried, Entry, Fail, Transfer};
+use crate::command::{Carried, Entry, Fail, KeyTransfer};
 use crate::engine::{Db, ShardKey, ShardSet};
 use crate::resp::Reply;
 use crate::types::Bstr;
@@ -13,7 +13,7 @@ use crate::types::Bstr;
 /// Keys that are to be carried without locks.
 pub struct Journey {
     entry: &'static Entry,
-    transfer: Box<Transfer>,
+    transfer: Box<KeyTransfer>,
 }
 
 /// Keys that were carried: what is left to be done here.
@@ -27,14 +27,14 @@ pub struct Landing {
 }
 
 impl Journey {
-    pub(super) fn new(entry: &'static Entry, transfer: Box<Transfer>) -> Self {
+    pub(super) fn new(entry: &'static Entry, transfer: Box<KeyTransfer>) -> Self {
         Journey { entry, transfer }
     }
 
     /// Carries the keys, on a thread that may wait.
     pub fn carry(self, db: usize, shared: &crate::command::shared::Shared) -> Landing {
         let Journey { entry, transfer } = self;
-        let Transfer {
+        let KeyTransfer {
             mut keys,
             leaves,
             carry,
@@ -67,10 +67,10 @@ impl Worker {
         &self,
         unit: &mut Unit<'_>,
         db: usize,
-        transfer: Transfer,
+        transfer: KeyTransfer,
         out: &mut Reply,
     ) -> Result<(), Fail> {
-        let Transfer {
+        let KeyTransfer {
             mut keys,
             leaves,
             carry,

@@ -10,7 +10,7 @@ use bytes::Bytes;
 
 use super::clustering;
 use crate::cluster::{NONE, NodeView, Reader, View, flag};
-use crate::command::clustering::{Clustering, KeptReply, KeptFor};
+use crate::command::clustering::{Clustering, KeptFor, KeptReply};
 use crate::command::session::Session;
 use crate::command::shared::Shared;
 use crate::command::{Done, Fail, Flow, SessionCall};

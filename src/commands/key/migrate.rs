@@ -10,7 +10,7 @@ use std::time::Duration;
 use crate::command::links::OtherServer;
 use crate::command::shared::Shared;
 use crate::command::{
-    Arg, Begin, Carried, Command, Done, Fail, Find, Flow, KeySpec, KeyUse, Run, Transfer,
+    Arg, Begin, Carried, Command, Done, Fail, Find, Flow, KeySpec, KeyTransfer, KeyUse, Run,
     WriteCall, hide_after,
 };
 use crate::persist::rdb;
@@ -191,7 +191,7 @@ fn migrate(call: &mut WriteCall<'_>) -> Done {
         call.out.simple("NOKEY");
         return Ok(Flow::Done);
     }
-    Ok(Flow::Transfer(Box::new(Transfer {
+    Ok(Flow::Transfer(Box::new(KeyTransfer {
         keys: pieces.iter().map(|piece| piece.key.clone()).collect(),
         leaves: !wish.copy,
         carry: Box::new(move |server| carry(server, &wish, &pieces)),

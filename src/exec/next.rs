@@ -1,0 +1,30 @@
+//! What is left to be done of a request once it has run.
+
+use super::{Journey, Long, Sleep};
+use crate::command::{Feed, Job, Shutdown};
+
+/// What the connection does after a request.
+pub enum Next {
+    Continue,
+    /// Sleep until served, timed out, unblocked or gone; then ask [`super::Worker::wake`].
+    Sleep(Box<Sleep>),
+    /// CLIENT PAUSE holds this request back: run it again later.
+    Paused,
+    /// Close once what is written has been sent.
+    Close,
+    /// Close at once; nothing more is sent.
+    Abort,
+    Shutdown(Option<Shutdown>),
+    /// A script goes on after others had their turn: [`super::Worker::go_on`].
+    Busy,
+    /// The reply is long, and goes on after others had their turn: [`super::Worker::write_on`].
+    Rest(Box<Long>),
+    /// The reply comes when a job on another thread has ended.
+    Wait(Job),
+    /// Keys go to another server: [`super::Worker::arrive`] is told when they have arrived.
+    Transfer(Box<Journey>),
+    /// A replica is at the other end: it gets a snapshot and the stream.
+    Replica(Box<Feed>),
+    /// The guards have moved since they were asked, and nothing was done: [`super::Worker::run`] asks them again.
+    Again,
+}
