@@ -121,6 +121,15 @@ impl Shared {
         }
     }
 
+    /// Refuses what would make a replica of this server, in any cluster mode: a node that is all of its cluster tells
+    /// clients that it is a master, whom they write to.
+    pub fn never_in_cluster(&self, why: &'static str) -> Result<(), Fail> {
+        match self.clustering {
+            Some(_) => Err(Fail::Says(why)),
+            None => Ok(()),
+        }
+    }
+
     /// Whether any database has keys.
     pub fn has_keys(&self) -> bool {
         let engine = &self.store.engine;

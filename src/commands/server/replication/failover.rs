@@ -29,11 +29,9 @@ pub const FAILOVER: Command = Command {
 };
 
 fn failover(call: &mut SessionCall<'_>) -> Done {
-    if call.server.clustering.is_some() {
-        return Err(Fail::Says(
-            "FAILOVER not allowed in cluster mode. Use CLUSTER FAILOVER command instead.",
-        ));
-    }
+    call.server.never_in_cluster(
+        "FAILOVER not allowed in cluster mode. Use CLUSTER FAILOVER command instead.",
+    )?;
     let (mut target, mut timeout_ms) = (None, None);
     let (mut force, mut abort) = (false, false);
     while !call.args.is_empty() {

@@ -33,10 +33,7 @@ pub const SLAVEOF: Command = Command {
 fn replicaof(call: &mut SessionCall<'_>) -> Done {
     let (host, port) = (call.args.next()?, call.args.next()?);
     let server = call.server;
-    // A node that is all of its cluster tells clients that it is a master, whom they write to.
-    if server.clustering.is_some() {
-        return Err(Fail::Says("REPLICAOF not allowed in cluster mode."));
-    }
+    server.never_in_cluster("REPLICAOF not allowed in cluster mode.")?;
     let client = call.session.client.address.clone();
     if server.replication.state().failover != Failover::None {
         return Err(Fail::Says("REPLICAOF not allowed while failing over."));
