@@ -219,6 +219,7 @@ async fn cron(shared: Arc<Shared>) {
             shared.evict_clients();
         }
         shared.links.close_idle(now_ms);
+        shared.search.drop_idle_cursors(now_ms);
         shared.store.tick(shared.stats.totals().dirty, now_ms);
         if now_ms >= last.0 + 1000 {
             let totals = shared.stats.totals();

@@ -22,16 +22,17 @@
 //! A module uses only the floors below it. `tests/floors.rs` reads this table and every `use crate::`, and checks.
 //!
 //! ```text
-//! 13  server background daemon log cli testing   put the parts together
-//! 12  bus        the cluster's connections and clock
-//! 11  net        sockets: listener, connection
-//! 10  repl       full syncs, and the link to a master
-//!  9  exec       finds, admits, locks, runs and commits requests; transactions, scripts, blocked clients, expiry, eviction
-//!  8  commands   one file for each group of related commands; families never import each other
-//!  7  command    the words that commands are written in, and what workers share
-//!  6  persist    the data files: snapshots and the append-only file
-//!  5  journal    one order of all edits, for the log and for replicas
-//!  4  engine     the keyspace: shards, tables, deadlines, snapshots in memory
+//! 14  server background daemon log cli testing   put the parts together
+//! 13  bus        the cluster's connections and clock
+//! 12  net        sockets: listener, connection
+//! 11  repl       full syncs, and the link to a master
+//! 10  exec       finds, admits, locks, runs and commits requests; transactions, scripts, blocked clients, expiry, eviction
+//!  9  commands   one file for each group of related commands; families never import each other
+//!  8  command    the words that commands are written in, and what workers share
+//!  7  persist    the data files: snapshots and the append-only file
+//!  6  journal    one order of all edits, for the log and for replicas
+//!  5  engine     the keyspace: shards, tables, deadlines, snapshots in memory
+//!  4  search     indexes over documents: schemas, queries, what finds and scores; no keys' locks
 //!  3  pubsub acl script tls cluster   channels and client tracking; users and their rights; Lua; certificates and links over TLS;
 //!                a cluster's nodes, slots and failovers
 //!  2  types resp config   values without keys or clock; bytes on the wire; every directive once
@@ -118,6 +119,7 @@ pub mod pubsub;
 pub mod repl;
 pub mod resp;
 pub mod script;
+pub mod search;
 pub mod server;
 pub mod testing;
 pub mod tls;

@@ -445,6 +445,7 @@ impl Shared {
             journal,
             store,
             scripts: Default::default(),
+            search: Default::default(),
             pause: Default::default(),
             guards: Guards::new(about.workers + 5),
             tls: Tls::default(),

@@ -26,6 +26,7 @@ pub const CATEGORIES: &[&str] = &[
     "transaction",
     "scripting",
     "json",
+    "search",
 ];
 
 /// The number of a category, by its name in any case.

@@ -18,6 +18,7 @@ use crate::engine::{Db, NameWalk};
 use crate::persist::Outcome;
 use crate::resp::Reply;
 use crate::types::{Bstr, Type, Value, ValueRef};
+use crate::util::turns::Turns;
 
 pub type Done = Result<Flow, Fail>;
 
@@ -266,6 +267,8 @@ pub struct ReadCall<'a> {
     pub server: &'a Shared,
     /// Whose command it is; nobody's for what a master or the log says.
     pub user: Option<&'a User>,
+    /// Lets others have theirs, under [`Plan::Aside`](super::Plan::Aside).
+    pub turns: &'a Turns<'a>,
 }
 
 /// For handlers that change keys.

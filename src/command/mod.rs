@@ -144,6 +144,8 @@ pub enum Plan {
     All,
     /// None: the handler looks at one after another. All of them where it is a part of a transaction or a script.
     Each,
+    /// As [`Plan::Each`], of a reader that may take long: it is left half-way so that others have their turns.
+    Aside,
     /// All of them if the arguments say so (a SORT that follows patterns), else those of its keys.
     AllIf(fn(&[&[u8]]) -> bool),
 }

@@ -29,6 +29,12 @@ pub const MODULES: &[Module] = &[
         prefix: "json.",
         options: "handle-io-errors",
     },
+    Module {
+        name: "search",
+        version: 21005,
+        prefix: "ft.",
+        options: "handle-io-errors",
+    },
 ];
 
 impl Module {

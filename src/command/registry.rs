@@ -125,7 +125,7 @@ impl Entry {
     #[inline]
     pub fn shards_alone(&self, argv: &[&[u8]]) -> ShardSet {
         match self.command.plan {
-            Plan::Each => ShardSet::EMPTY,
+            Plan::Each | Plan::Aside => ShardSet::EMPTY,
             _ => self.shards(argv),
         }
     }
@@ -137,7 +137,7 @@ impl Entry {
             return ShardSet::of(ShardKey::of(key));
         }
         match self.command.plan {
-            Plan::All | Plan::Each => return ShardSet::ALL,
+            Plan::All | Plan::Each | Plan::Aside => return ShardSet::ALL,
             Plan::AllIf(all) if all(argv) => return ShardSet::ALL,
             _ => {}
         }

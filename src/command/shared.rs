@@ -23,11 +23,12 @@ use crate::acl::{Log, Users};
 use crate::cluster::slot_of;
 use crate::config::Config;
 use crate::config::values::Share;
-use crate::engine::{Rules, SHARDS};
+use crate::engine::{Garbage, Rules, SHARDS};
 use crate::journal::Journal;
 use crate::persist::Store;
 use crate::pubsub::{Broker, Mailbox, Tracking};
 use crate::script::{Functions, Scripts};
+use crate::search::{IndexCatalog, Searches};
 use crate::tls::Tls;
 use crate::types::Bstr;
 use crate::util::cpu::CpuTime;
@@ -57,6 +58,7 @@ pub struct Shared {
     /// The data files.
     pub store: Arc<Store>,
     pub scripts: Arc<Scripts>,
+    pub search: Searches,
     pub pause: Pause,
     /// Whether something has changed that commands ask about before they run.
     pub guards: Guards,
@@ -149,6 +151,21 @@ impl Shared {
         self.store
             .set_functions(codes.map(|library| library.code.clone()).collect());
         self.scripts.functions.store(Arc::new(functions));
+    }
+
+    /// Tells of changed indexes: units that change keys, and the data files.
+    pub fn publish_indexes(&self, catalog: &IndexCatalog) {
+        self.search.settle(catalog);
+        self.store.set_searches(catalog.outline());
+    }
+
+    /// Drops all indexes, as their keys have gone: what is left of them is garbage.
+    pub fn forget_indexes(&self) -> Garbage {
+        let mut catalog = self.search.catalog.write();
+        let gone = catalog.take();
+        self.publish_indexes(&catalog);
+        self.search.drop_cursors(None);
+        Garbage::Indexes(gone)
     }
 
     /// Bytes kept for slow replicas alone.

@@ -12,6 +12,7 @@ mod key;
 mod list;
 mod pubsub;
 mod script;
+mod search;
 mod server;
 mod set;
 mod stream;
@@ -44,6 +45,7 @@ pub const FAMILIES: &[&Family] = &[
     &transaction::FAMILY,
     &pubsub::FAMILY,
     &script::FAMILY,
+    &search::FAMILY,
     &client::FAMILY,
     &cluster::FAMILY,
     &server::FAMILY,

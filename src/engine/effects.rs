@@ -4,6 +4,7 @@ use super::entry::Entry;
 use super::log::Log;
 use super::table::Table;
 use crate::config::EventClasses;
+use crate::search::LiveIndex;
 use crate::types::{Bstr, Kind, Value};
 use crate::util::crash;
 
@@ -37,7 +38,7 @@ impl Class {
             Kind::Set => Class::Set,
             Kind::ZSet => Class::ZSet,
             Kind::Stream => Class::Stream,
-            Kind::VectorSet | Kind::Json => Class::Module,
+            Kind::VectorSet | Kind::Json | Kind::Suggestions => Class::Module,
         }
     }
 }
@@ -61,6 +62,8 @@ pub struct Wanted {
     pub log: bool,
     /// Whether a client tracks keys.
     pub changed: bool,
+    /// Whether there are indexes over documents.
+    pub indexed: bool,
 }
 
 /// What is dropped once no lock is held, on another thread when it is large.
@@ -69,6 +72,7 @@ pub enum Garbage {
     /// A part of a collection.
     Value(Value),
     Table(Table),
+    Indexes(Vec<LiveIndex>),
 }
 
 impl Garbage {
@@ -77,6 +81,7 @@ impl Garbage {
         match self {
             Garbage::Entry(_) | Garbage::Value(_) => 1,
             Garbage::Table(table) => table.len() as u64,
+            Garbage::Indexes(_) => 0,
         }
     }
 
@@ -86,6 +91,7 @@ impl Garbage {
             Garbage::Entry(entry) => entry.value().free_effort(),
             Garbage::Value(value) => value.free_effort(),
             Garbage::Table(table) => table.len(),
+            Garbage::Indexes(indexes) => indexes.iter().map(|index| index.docs.len()).sum(),
         }
     }
 }
@@ -110,6 +116,14 @@ pub struct Effects {
     pub told: usize,
     /// Every key of some database changed.
     pub flushed: bool,
+    /// Keys of the first database changed, for indexes over documents.
+    pub indexed: Vec<Bstr>,
+    /// Any key of that database may have changed, for those.
+    pub reindex: bool,
+    /// Indexes hold some of what was done here already, of which others are to know nothing yet.
+    pub held_back: bool,
+    /// An index was made or widened, which is to be built when nothing is locked any more.
+    pub build: bool,
     /// Keys with sleepers that may find something now.
     pub ready: Vec<(usize, Bstr)>,
     /// Values to be dropped once no lock is held.
@@ -253,6 +267,10 @@ impl Effects {
         self.changed.clear();
         self.told = 0;
         self.flushed = false;
+        self.indexed.clear();
+        self.reindex = false;
+        self.held_back = false;
+        self.build = false;
         self.ready.clear();
         self.garbage.clear();
         self.earliest_deadline_ms = None;

@@ -394,8 +394,11 @@ impl Shard {
     pub(super) fn changed(&mut self, db: usize, pos: usize, effects: &mut Effects) {
         effects.touched = true;
         effects.dirty += 1;
-        if !self.watchers.is_empty() || effects.wanted.changed {
+        if !self.watchers.is_empty() || effects.wanted.changed || effects.wanted.indexed {
             let key = Bstr::new(self.tables[db].at(pos).key_name());
+            if effects.wanted.indexed && db == 0 {
+                effects.indexed.push(key.clone());
+            }
             self.raise(db, &key);
             if effects.wanted.changed {
                 effects.changed.push(key);

@@ -77,7 +77,7 @@ impl Table {
     }
 
     #[inline]
-    pub(super) fn at(&self, pos: usize) -> &Entry {
+    pub fn at(&self, pos: usize) -> &Entry {
         self.entries.at(pos)
     }
 

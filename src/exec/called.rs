@@ -86,6 +86,7 @@ impl Worker {
                     ..Call::of(&run.session, entry, argv)
                 };
                 let unit = &mut run.unit;
+                self.index_written(unit, entry);
                 let done = match crash::catch(|| self.call(unit, &call, out)) {
                     Ok(done) => done,
                     // Lua may catch it, and would go on with half of what the script has done.

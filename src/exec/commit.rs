@@ -25,6 +25,10 @@ impl Worker {
             mut locked,
             mut effects,
         } = unit;
+        if effects.wanted.indexed {
+            self.index_changes(&mut locked, &mut effects);
+        }
+        let build = std::mem::take(&mut effects.build);
         let counters = &self.stats().counters;
         counters.keyspace_hits.add(effects.hits.take());
         counters.keyspace_misses.add(effects.misses.take());
@@ -60,6 +64,9 @@ impl Worker {
             effects.clear();
         }
         self.effects.borrow_mut().push(effects);
+        if build {
+            self.build_indexes();
+        }
         if !dead.is_empty() {
             self.remove_dead(dead);
         }

@@ -3,6 +3,7 @@
 use std::collections::VecDeque;
 
 use super::Worker;
+use super::aside::Aside;
 use crate::command::session::Session;
 use crate::command::{Entry, Names, Rest};
 use crate::engine::{Garbage, NameWalk, Walked};
@@ -37,6 +38,8 @@ enum Work {
     Walk(Box<Search>),
     /// The names have been found, and are written.
     Found(VecDeque<Vec<u8>>),
+    /// A search goes on.
+    Aside(Box<Aside>),
 }
 
 /// Names are looked for. How many there are must be known before the first is written.
@@ -88,6 +91,10 @@ impl Long {
         Self::new(entry, Work::Walk(Box::new(search)))
     }
 
+    pub(super) fn aside(entry: &'static Entry, aside: Box<Aside>) -> Self {
+        Self::new(entry, Work::Aside(aside))
+    }
+
     fn new(entry: &'static Entry, work: Work) -> Self {
         Long {
             entry,
@@ -99,13 +106,13 @@ impl Long {
 
     /// Whether its next part is made under locks.
     pub fn is_walk(&self) -> bool {
-        matches!(self.work, Work::Walk(_))
+        matches!(self.work, Work::Walk(_) | Work::Aside(_))
     }
 
     /// Bytes of the reply that are kept to be written.
     pub fn bytes(&self) -> usize {
         match &self.work {
-            Work::Rest(..) => 0,
+            Work::Rest(..) | Work::Aside(_) => 0,
             Work::Walk(search) => search.found.bytes + search.found.last.len(),
             Work::Found(pieces) => pieces.iter().map(Vec::len).sum(),
         }
@@ -124,7 +131,12 @@ impl Worker {
     ) -> Option<Box<Long>> {
         let from = out.len();
         let mut whole = false;
+        long.work = match long.work {
+            Work::Aside(aside) => self.work_aside(long.entry, aside, out),
+            work => work,
+        };
         match &mut long.work {
+            Work::Aside(_) => {}
             Work::Rest(rest, at) => {
                 let end = rest.len.min(*at + PART);
                 let before = out.len();
@@ -165,6 +177,22 @@ impl Worker {
         }
         self.end_long(session, *long, argv);
         None
+    }
+
+    /// Goes on with a search. What it found is to be written then, if that isn't little.
+    fn work_aside(&self, entry: &Entry, aside: Box<Aside>, out: &mut Reply) -> Work {
+        let silent = aside.silent;
+        let ended = match self.aside_on(aside) {
+            Ok(ended) => ended,
+            Err(aside) => return Work::Aside(aside),
+        };
+        let mut reply = ended.reply;
+        if let Err(fail) = ended.done {
+            reply = Reply::new(out.resp3());
+            self.answer_error(entry, &fail, &mut reply);
+        }
+        let pieces = (!silent).then(|| reply.into_bytes());
+        Work::Found(pieces.into_iter().collect())
     }
 
     /// Looks for more names. Whether that is over, and the head of the reply written.
@@ -213,7 +241,7 @@ impl Worker {
             // Its parts may be no one else's any more: that many are not dropped here.
             Work::Rest(rest, _) => self.discard(Garbage::Value(rest.value)),
             Work::Walk(mut search) => self.leave_walk(&mut search.walk),
-            Work::Found(_) => {}
+            Work::Found(_) | Work::Aside(_) => {}
         }
     }
 

@@ -5,10 +5,12 @@
 
 mod account;
 mod admit;
+mod aside;
 mod called;
 mod commit;
 mod evict;
 mod fiber;
+mod indexes;
 mod long;
 mod lost;
 mod next;
@@ -299,6 +301,7 @@ impl Worker {
             Ok(unit::Ran::Flow(Flow::Done)) => Next::Continue,
             Ok(unit::Ran::Flow(flow)) => self.follow(stage, session, entry, argv, flow, out),
             Ok(unit::Ran::Asleep(sleep)) => Next::Sleep(sleep),
+            Ok(unit::Ran::Left(aside)) => Next::Rest(Box::new(Long::aside(entry, aside))),
             Ok(unit::Ran::Moved) => Next::Again,
             Err(fail) => {
                 out.cut(mark);
@@ -443,24 +446,12 @@ impl Worker {
                 let sleep = park::Sleep::without_keys(session, entry, argv, &park, clients);
                 return Next::Sleep(Box::new(sleep));
             }
-            Flow::Exec => {
-                match self.exec(stage, session, entry, out) {
-                    Ok(Ended::Done) => {}
-                    Ok(Ended::Moved) => return Next::Again,
-                    Err(fail) => self.answer_error(entry, &fail, out),
-                }
-                if std::mem::take(&mut session.leaves) {
-                    session.publish_profile();
-                    return Next::Close;
-                }
-            }
+            Flow::Exec => return self.follow_exec(stage, session, entry, out),
             Flow::Discard => {
                 session.multi = None;
                 self.unwatch(session);
             }
-            Flow::Script(_) | Flow::Watch | Flow::Prepare(_) => {
-                unreachable!("done where they can fail")
-            }
+            Flow::Script(_) | Flow::Watch | Flow::Prepare(_) => unreachable!("done by now"),
             Flow::Unwatch => self.unwatch(session),
             Flow::Reset => self.reset(session, out),
             Flow::Close => return Next::Close,
@@ -485,5 +476,25 @@ impl Worker {
         }
         session.publish_profile();
         Next::Continue
+    }
+
+    /// Runs a transaction.
+    fn follow_exec<'w>(
+        &'w self,
+        stage: Option<&fiber::Stage<'w>>,
+        session: &mut Session,
+        entry: &'static Entry,
+        out: &mut Reply,
+    ) -> Next {
+        match self.exec(stage, session, entry, out) {
+            Ok(Ended::Done) => {}
+            Ok(Ended::Moved) => return Next::Again,
+            Err(fail) => self.answer_error(entry, &fail, out),
+        }
+        session.publish_profile();
+        match std::mem::take(&mut session.leaves) {
+            true => Next::Close,
+            false => Next::Continue,
+        }
     }
 }

@@ -295,6 +295,7 @@ impl Worker {
             let Unit { locked, effects } = &mut *unit;
             Db::new(locked, db, self.now.get(), effects, &rules, false, None).flush();
         }
+        unit.effects.garbage.push(self.shared.forget_indexes());
     }
 
     /// Puts the keys of another keyspace in the place of ours, in one step. No snapshot may be under way.

@@ -173,6 +173,7 @@ impl Worker {
         }
         if wish.flush {
             self.engine.clear(Patience::of_this_thread());
+            drop(self.shared.forget_indexes());
         }
         self.replaying(stage, &wish, |apply| {
             store.reload(wish.from_log, wish.merge, apply)
@@ -205,6 +206,7 @@ impl Worker {
             stage.obey(|| self.replay(stage, &mut session, argv))
         });
         let done = done.and_then(|()| self.take_functions(wish));
+        self.build_all_indexes();
         self.begin_batch();
         self.take_depends();
         // What was read back is no change since the last save.

@@ -124,6 +124,7 @@ impl Worker {
             let done = match entry.command.run {
                 Run::Session(_) | Run::Container => self.call_session(session, entry, argv, out),
                 Run::Read(_) | Run::Write(_) => {
+                    self.index_written(&mut unit, entry);
                     let done = self.call(&mut unit, &Call::of(session, entry, argv), out);
                     if entry.is(Flag::ReadOnly) {
                         self.track_reads(session, &mut unit.effects, entry, argv);

@@ -6,6 +6,7 @@ use std::cell::RefCell;
 
 use smallvec::SmallVec;
 
+use super::aside::Aside;
 use super::park::{Parked, Sleep};
 use super::slots::Slotted;
 use super::{Look, Worker};
@@ -20,6 +21,7 @@ use crate::config::EventClasses;
 use crate::engine::{Db, Effects, Hashed, Locked, Patience, ShardKey, ShardSet, Shards, Wanted};
 use crate::resp::Reply;
 use crate::util::crash;
+use crate::util::turns::Turns;
 
 /// Shards locked and what was done to them so far.
 pub(super) struct Unit<'w> {
@@ -93,7 +95,8 @@ impl<'a> Call<'a> {
     /// Calls its keys into the cache at the same time, if they are several.
     #[inline]
     fn warm(&self, locked: &Locked<'_>) {
-        if self.hashed.is_none() {
+        // One that looks at one shard after another holds none yet.
+        if self.hashed.is_none() && !locked.is_empty() {
             let mut keys: SmallVec<[ShardKey; 16]> = SmallVec::new();
             let note = |at: usize| keys.push(ShardKey::of(self.argv[at]));
             self.entry.each_key(self.argv, note);
@@ -107,6 +110,8 @@ pub(super) enum Ran {
     Flow(Flow),
     /// It went to sleep while its locks were held.
     Asleep(Box<Sleep>),
+    /// It was left half-way, holding nothing.
+    Left(Box<Aside>),
     /// The guards have moved since they were asked, and nothing was done.
     Moved,
 }
@@ -122,6 +127,9 @@ impl Worker {
         let entry = look.entry;
         match entry.command.run {
             Run::Session(_) | Run::Container => self.run_session(session, entry, argv, out),
+            Run::Read(_) if matches!(entry.command.plan, Plan::Aside) => {
+                self.run_aside(session, look, argv, out)
+            }
             Run::Read(_) => {
                 let call = Call::looked(session, look, argv);
                 let unit = self.begin(call.shards())?;
@@ -190,6 +198,26 @@ impl Worker {
         };
         self.commit(unit, Some(session.client.id));
         ran
+    }
+
+    fn run_aside(
+        &self,
+        session: &mut Session,
+        look: Look,
+        argv: &[&[u8]],
+        out: &mut Reply,
+    ) -> Result<Ran, Fail> {
+        if self.guards_moved() {
+            return Ok(Ran::Moved);
+        }
+        let resp3 = out.resp3();
+        match self.begin_aside(session, look.entry, argv, resp3) {
+            Ok(ended) => {
+                out.raw(&ended.reply.into_bytes());
+                ended.done.map(Ran::Flow)
+            }
+            Err(aside) => Ok(Ran::Left(aside)),
+        }
     }
 
     /// Runs a command that works on the session and the server: in this worker's turn if others notice what it does, as
@@ -294,6 +322,8 @@ impl Worker {
             events: if heard { on.bits() } else { 0 },
             log: self.shared.journal.has_readers(),
             changed: self.shared.tracking.is_active(),
+            // What is being read from files is indexed when all of it is there.
+            indexed: self.shared.search.is_active() && !self.is_loading(),
         }
     }
 
@@ -305,19 +335,17 @@ impl Worker {
             scripted,
             entry,
             argv,
-            woken,
             user,
             hashed,
-            parts,
-            preparation,
+            ..
         } = *job;
         let rules = self.rules.borrow();
         let args = Args::new(argv, entry.words);
-        let server = &*self.shared;
         let dirty = unit.effects.dirty;
         unit.effects.rewritten = false;
         unit.effects.faded.get_mut().clear();
-        unit.effects.writes = matches!(entry.command.run, Run::Write(_)) && unit.effects.wanted.log;
+        let writes = matches!(entry.command.run, Run::Write(_));
+        unit.effects.writes = writes && unit.effects.wanted.log;
         let view = Db::new(
             &mut unit.locked,
             db,
@@ -327,36 +355,34 @@ impl Worker {
             touch,
             hashed,
         );
-        crash::point(match entry.command.run {
-            Run::Write(_) => "write",
-            _ => "read",
-        });
+        crash::point(if writes { "write" } else { "read" });
         let done = match entry.command.run {
             Run::Read(run) => run(&mut ReadCall {
                 scripted,
-                parts,
+                parts: job.parts,
                 args,
                 db: Reader::new(view),
                 out,
                 entry,
-                server,
+                server: &self.shared,
                 user,
+                turns: &Turns::none(),
             }),
             Run::Write(run) => run(&mut WriteCall {
-                woken,
+                woken: job.woken,
                 scripted,
-                preparation,
+                preparation: job.preparation,
                 args,
                 db: view,
                 out,
                 entry,
-                server,
+                server: &self.shared,
                 user,
             }),
             Run::Session(_) | Run::Container => unreachable!("session commands take no locks"),
         };
         let done = match done {
-            Ok(Flow::Rest(rest)) if !parts => {
+            Ok(Flow::Rest(rest)) if !job.parts => {
                 (rest.write)(rest.value.as_ref(), 0..rest.len, out);
                 Ok(Flow::Done)
             }

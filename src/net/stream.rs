@@ -1,6 +1,7 @@
 //! A client's socket: TCP, TLS over it, or unix.
 
 use std::io;
+use std::mem::MaybeUninit;
 use std::os::fd::AsRawFd;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -9,6 +10,7 @@ use std::task::{Context, Poll};
 use bytes::BytesMut;
 use rustls::pki_types::CertificateDer;
 use rustls::{ClientConfig, ServerConfig};
+use socket2::SockRef;
 use tokio::io::AsyncWrite;
 use tokio::net::{TcpStream, UnixStream};
 use tokio_util::io::poll_read_buf;
@@ -83,6 +85,20 @@ impl Stream {
         };
         // A socket that is gone already shows at its next write.
         let _ = socket.set_nodelay(false);
+    }
+
+    /// Whether the other end has gone, and has left nothing to be read.
+    pub fn is_gone(&self) -> bool {
+        let mut byte = [MaybeUninit::uninit()];
+        let peeked = match self {
+            Stream::Tcp(stream) => SockRef::from(stream).peek(&mut byte),
+            Stream::Tls(stream) => SockRef::from(stream.socket()).peek(&mut byte),
+            Stream::Unix(stream) => SockRef::from(stream).peek(&mut byte),
+        };
+        match peeked {
+            Ok(bytes) => bytes == 0,
+            Err(error) => error.kind() != io::ErrorKind::WouldBlock,
+        }
     }
 
     pub fn descriptor(&self) -> i32 {

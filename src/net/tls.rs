@@ -300,3 +300,127 @@ impl Drop for Secure {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::io::Read;
+
+    use rustls::crypto::CryptoProvider;
+    use rustls::crypto::aws_lc_rs::{cipher_suite, default_provider};
+    use rustls::pki_types::pem::PemObject;
+    use rustls::pki_types::{PrivateKeyDer, ServerName};
+    use rustls::version::TLS12;
+    use rustls::{
+        CipherSuiteCommon, ClientConfig, ClientConnection, RootCertStore, StreamOwned,
+        Tls12CipherSuite,
+    };
+
+    use super::*;
+
+    /// A certificate that is its own authority, and lasts for a century.
+    const CERT: &str = "\
+-----BEGIN CERTIFICATE-----
+MIIBhDCCASmgAwIBAgIUWqsIP9gITUJ/m15377uHddwzuFcwCgYIKoZIzj0EAwIw
+DzENMAsGA1UEAwwEdGVzdDAgFw0yNjExMjkyMDEwMDJaGA8yMTI2MTEwNTIwMTAw
+MlowDzENMAsGA1UEAwwEdGVzdDBZMBMGByqGSM49AgEGCCqGSM49AwEHA0IABErC
+N2TPsn3VyzSuAslWUb+wTxjinb3iriCtPk0hiDzp+YWGyme7FWqyFl0jFPBbX2/E
+YeDNiefAUlJJQAEoVRajYTBfMB0GA1UdDgQWBBSEWZNY9dHJMLDhomb8swB7EEvk
+4TAfBgNVHSMEGDAWgBSEWZNY9dHJMLDhomb8swB7EEvk4TAMBgNVHRMBAf8EAjAA
+MA8GA1UdEQQIMAaHBH8AAAEwCgYIKoZIzj0EAwIDSQAwRgIhAINrhhfWzp9xEKPq
+zNZP4/ZDTugFf0f5Uuc+2rvNaS0ZAiEAgMr1esgrzq7XdyJoFAsLDH9sYcgpeLFG
+sKXTSp35Ltg=
+-----END CERTIFICATE-----
+";
+    const KEY: &str = "\
+-----BEGIN PRIVATE KEY-----
+MIGHAgEAMBMGByqGSM49AgEGCCqGSM49AwEHBG0wawIBAQQg2fMIer6RpS9rB9w2
+uZYE0xu58FZr5/iXauLUlZ09JEOhRANCAARKwjdkz7J91cs0rgLJVlG/sE8Y4p29
+4q4grT5NIYg86fmFhspnuxVqshZdIxTwW19vxGHgzYnnwFJSSUABKFUW
+-----END PRIVATE KEY-----
+";
+
+    /// A cipher whose keys are good for few records.
+    fn brief(records: u64) -> SupportedCipherSuite {
+        let usual = cipher_suite::TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256;
+        let SupportedCipherSuite::Tls12(usual) = usual else {
+            panic!("it is one of TLS 1.2");
+        };
+        let common = CipherSuiteCommon {
+            suite: usual.common.suite,
+            hash_provider: usual.common.hash_provider,
+            confidentiality_limit: records,
+        };
+        SupportedCipherSuite::Tls12(Box::leak(Box::new(Tls12CipherSuite {
+            common,
+            prf_provider: usual.prf_provider,
+            kx: usual.kx,
+            sign: usual.sign,
+            aead_alg: usual.aead_alg,
+        })))
+    }
+
+    fn cert() -> CertificateDer<'static> {
+        CertificateDer::from_pem_slice(CERT.as_bytes()).expect("a certificate")
+    }
+
+    fn served(records: u64) -> Arc<ServerConfig> {
+        let provider = CryptoProvider {
+            cipher_suites: vec![brief(records)],
+            ..default_provider()
+        };
+        let key = PrivateKeyDer::from_pem_slice(KEY.as_bytes()).expect("a key");
+        let config = ServerConfig::builder_with_provider(Arc::new(provider))
+            .with_protocol_versions(&[&TLS12])
+            .expect("a protocol")
+            .with_no_client_auth()
+            .with_single_cert(vec![cert()], key);
+        Arc::new(config.expect("a configuration"))
+    }
+
+    /// All that comes until the other end says that no more will.
+    fn heard(socket: std::net::TcpStream) -> Vec<u8> {
+        let mut roots = RootCertStore::empty();
+        roots.add(cert()).expect("an authority");
+        let config = ClientConfig::builder_with_provider(Arc::new(default_provider()))
+            .with_protocol_versions(&[&TLS12])
+            .expect("a protocol")
+            .with_root_certificates(roots)
+            .with_no_client_auth();
+        let name = ServerName::try_from("127.0.0.1").expect("a name");
+        let tls = ClientConnection::new(Arc::new(config), name).expect("a client");
+        let mut heard = Vec::new();
+        let read = StreamOwned::new(tls, socket).read_to_end(&mut heard);
+        read.expect("it ends with a farewell");
+        heard
+    }
+
+    /// In TLS 1.2 no new key can be had: what would follow the last record is refused, and the other end hears that all is over.
+    #[test]
+    fn a_connection_ends_with_the_last_record_of_its_key() {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .expect("a runtime");
+        runtime.block_on(async {
+            let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await;
+            let listener = listener.expect("a port");
+            let address = listener.local_addr().expect("an address");
+            let client = std::thread::spawn(move || {
+                heard(std::net::TcpStream::connect(address).expect("a connection"))
+            });
+            let (socket, _) = listener.accept().await.expect("a client");
+            let mut secure = Secure::new(socket, served(RECORDS_SPARED + 3)).expect("a link");
+            let turns = Mutex::new(());
+            secure.shake_hands(&turns).await.expect("a handshake");
+            for _ in 0..3 {
+                let written = poll_fn(|context| secure.poll_write(context, b"word")).await;
+                assert_eq!(written.expect("the key lasts"), 4);
+            }
+            let written = poll_fn(|context| secure.poll_write(context, b"word")).await;
+            let why = written.map_err(|error| error.kind());
+            assert_eq!(why, Err(io::ErrorKind::ConnectionAborted));
+            drop(secure);
+            assert_eq!(client.join().expect("it has heard"), b"wordwordword");
+        });
+    }
+}

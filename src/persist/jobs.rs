@@ -273,7 +273,7 @@ impl Store {
                 origin,
                 ..self.save_rules()
             };
-            rdb::save(snapshot, &self.functions(), &rules, file, |keys| {
+            rdb::save(snapshot, &self.beside(false), &rules, file, |keys| {
                 self.wrote(job, keys)
             })
             .map(drop)
@@ -326,11 +326,7 @@ impl Store {
         let snapshot = snapshot.ok_or_else(|| io::Error::other("it was given up"))?;
         self.progress.begin(&snapshot.census, &self.config);
         let (no_data, no_functions) = filter;
-        let functions = if no_functions {
-            Vec::new()
-        } else {
-            self.functions()
-        };
+        let beside = self.beside(no_functions);
         begun(out)?;
         let rules = rdb::SaveRules {
             form,
@@ -339,10 +335,7 @@ impl Store {
             eager: self.config.rdb_key_save_delay.get() > 0,
             ..self.save_rules()
         };
-        rdb::save(snapshot, &functions, &rules, out, |keys| {
-            self.wrote(job, keys)
-        })
-        .map(drop)
+        rdb::save(snapshot, &beside, &rules, out, |keys| self.wrote(job, keys)).map(drop)
     }
 
     /// Whether a job was told to end before it is done.

@@ -12,11 +12,12 @@ use super::aof::{self, Log};
 use super::disk::{DRAFT, Disk, is_left_behind, snapshot_draft_of};
 use super::jobs::{Busy, Job, Kind, NO_JOB, Running};
 use super::loading::Loading;
-use super::rdb::{self, Mark, Origin};
+use super::rdb::{self, Beside, Mark, Origin};
 use crate::config::special::reason;
 use crate::config::{Config, MaxmemoryPolicy};
 use crate::engine::{Census, Engine, Patience};
 use crate::journal::Journal;
+use crate::search::Outline;
 use crate::util::clock;
 use crate::util::ranked::{Mutex, MutexGuard, rank};
 
@@ -49,6 +50,8 @@ pub struct Store {
     /// Whether the server's end must leave a snapshot of the last edit.
     saves_at_end: AtomicBool,
     functions: Mutex<Vec<Vec<u8>>, { rank("saved functions") }>,
+    /// What is written of indexes.
+    searches: Mutex<Outline, { rank("saved indexes") }>,
     /// Those that a snapshot brought and that nobody has compiled yet.
     pub(super) loaded_functions: Mutex<Vec<Vec<u8>>, { rank("loaded functions") }>,
     /// Whether [`Store::trouble`] is worth a closer look.
@@ -165,6 +168,7 @@ impl Store {
             loads: Mutex::default(),
             saves_at_end: AtomicBool::new(false),
             functions: Mutex::default(),
+            searches: Mutex::default(),
             loaded_functions: Mutex::default(),
             troubled: AtomicBool::new(false),
             tell_origin: OnceLock::new(),
@@ -270,6 +274,22 @@ impl Store {
     /// Libraries of functions that a file brought, to be written back.
     pub fn functions(&self) -> Vec<Vec<u8>> {
         self.functions.lock().clone()
+    }
+
+    /// What is written beside the keys; without functions, where nobody wants them.
+    pub(super) fn beside(&self, no_functions: bool) -> Beside {
+        Beside {
+            functions: match no_functions {
+                true => Vec::new(),
+                false => self.functions(),
+            },
+            searches: self.searches.lock().clone().makings(),
+        }
+    }
+
+    /// Indexes, to be written from now on.
+    pub fn set_searches(&self, outline: Outline) {
+        *self.searches.lock() = outline;
     }
 
     /// Libraries that a snapshot brought, to be compiled.

@@ -9,6 +9,7 @@ mod der;
 mod files;
 mod link;
 mod rules;
+mod sessions;
 mod verifier;
 mod watch;
 
@@ -22,7 +23,7 @@ use rustls::client::{ClientConfig, Resumption};
 use rustls::crypto::CryptoProvider;
 use rustls::crypto::aws_lc_rs::Ticketer;
 use rustls::pki_types::CertificateDer;
-use rustls::server::{NoServerSessionStorage, ServerConfig, ServerSessionMemoryCache};
+use rustls::server::{NoServerSessionStorage, ServerConfig};
 use rustls::sign::{CertifiedKey, SingleCertAndKey};
 use x509_parser::certificate::X509Certificate;
 use x509_parser::extensions::{GeneralName, ParsedExtension};
@@ -36,6 +37,7 @@ use crate::config::Config;
 use crate::config::choices::{TlsAuth, TlsUser};
 use crate::util::ranked::{Mutex, rank};
 use chain::Trusted;
+use sessions::Sessions;
 use verifier::Verifier;
 
 /// Sessions kept at most, whatever is configured.
@@ -203,7 +205,7 @@ fn server(
             0 => SESSIONS_MAX,
             set => SESSIONS_MAX.min(set as usize),
         };
-        server.session_storage = ServerSessionMemoryCache::new(size);
+        server.session_storage = Arc::new(Sessions::new(size));
         server.ticketer = Ticketer::new().map_err(failed)?;
     } else {
         server.session_storage = Arc::new(NoServerSessionStorage {});

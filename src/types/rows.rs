@@ -47,6 +47,10 @@ impl<T> Rows<T> {
         self.len
     }
 
+    pub fn is_empty(&self) -> bool {
+        self.len == 0
+    }
+
     fn place(&self, pos: usize) -> (usize, usize) {
         let inside = pos & ((1 << self.bits) - 1);
         (pos >> self.bits, inside * self.width)

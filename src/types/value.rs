@@ -5,12 +5,12 @@ use std::fmt::Debug;
 use super::dense::Far;
 use super::hash::HashRef;
 use super::text::TextRef;
-use super::{Hash, Json, List, Set, Stream, Text, VectorSet, ZSet};
+use super::{Hash, Json, List, Set, Stream, Suggestions, Text, VectorSet, ZSet};
 
 /// Hands the names of all types to a macro, behind what that is given besides.
 macro_rules! each_type {
     ($to:ident! { $($besides:tt)* }) => {
-        $to! { $($besides)* Text, List, Hash, Set, ZSet, Stream, VectorSet, Json }
+        $to! { $($besides)* Text, List, Hash, Set, ZSet, Stream, VectorSet, Json, Suggestions }
     };
 }
 pub(crate) use each_type;
@@ -177,6 +177,7 @@ types! {
     Stream "stream": Box<Stream>, &'a Stream;
     VectorSet "vectorset": Box<VectorSet>, &'a VectorSet;
     Json "ReJSON-RL": Json, &'a Json;
+    Suggestions "trietype0": Box<Suggestions>, &'a Suggestions;
 }
 
 impl Value {

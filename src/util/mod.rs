@@ -15,4 +15,5 @@ pub mod piece;
 pub mod ranked;
 pub mod system;
 pub mod thread;
+pub mod turns;
 pub mod words;

@@ -94,8 +94,8 @@ fn reworded(text: &str) -> String {
         words.remove(at + 1);
     }
     let text = words.join(" ").replace("NOPERM User has", "User has");
-    // From 8.0 on documents have a category.
-    let text = text.replace(" \"scripting\" \"json\"]", " \"scripting\"]");
+    // From 8.0 on documents and searches have a category.
+    let text = text.replace(" \"scripting\" \"json\" \"search\"]", " \"scripting\"]");
     // 7.0 doesn't say which command it was.
     match text.split_once("ACL failure in script: User has no permissions to run the") {
         None => text,

@@ -3,6 +3,7 @@
 use tempfile::TempDir;
 
 use crate::common::{Client, Server, Value, eventually, our_server, redis_stack};
+use crate::restore::payloads::sealed;
 
 /// A document, a vector set and a Bloom filter, as Redis 8.2.3 with RedisJSON 2.8.3 saved them.
 const FILE: &[u8] = include_bytes!("persist/files/stack-json-vset-bloom.rdb");
@@ -85,6 +86,138 @@ fn damaged_payloads_are_refused() {
     }
     assert_eq!(restore(&text(b"[1]")).text(), "OK");
     assert_eq!(client.ask("JSON.GET copy").text(), "[1]");
+}
+
+/// A document as RedisJSON 1 saved it: a tree of parts, of which each tells what it is by a number
+/// (<https://github.com/RedisJSON/RedisJSON/blob/master/redis_json/src/backward.rs>).
+#[test]
+fn documents_of_redisjson_1_are_read() {
+    let server = Server::start(&[]);
+    let mut client = server.client();
+    client.ask_args(&["JSON.SET", "d", "$", "1"]);
+    let Value::Bulk(dumped) = client.ask_args(&["DUMP", "d"]) else {
+        panic!("it has no dump");
+    };
+    // The kind, the type's number, whose lowest bits are the version, and the parts.
+    let versions = |version: u8| {
+        let mut head = dumped[..10].to_vec();
+        head[9] = head[9] & 0xfc | version;
+        head
+    };
+    let count = |n: u8| match n {
+        0..64 => vec![2, n],
+        _ => vec![2, 0x40, n],
+    };
+    let text = |text: &str| [&[5, text.len() as u8], text.as_bytes()].concat();
+    let field = |name: &str, value: Vec<u8>| [count(128), text(name), value].concat();
+    let object = [
+        [count(32), count(6)].concat(),
+        field("a", [count(8), count(7)].concat()),
+        field(
+            "b",
+            [count(4), [&[4][..], &2.5f64.to_le_bytes()].concat()].concat(),
+        ),
+        field("c", [count(2), text("é")].concat()),
+        field(
+            "d",
+            [count(64), count(2), count(1), count(16), text("1")].concat(),
+        ),
+        field("e", [count(16), text("0")].concat()),
+        field("a", [count(32), count(0)].concat()),
+    ]
+    .concat();
+    let payload = |version, body: &[u8]| sealed(&[&versions(version)[..], body, &[0]].concat());
+    let restore = |client: &mut Client, payload: &[u8]| {
+        let args: [&[u8]; 5] = [b"RESTORE", b"old", b"0", payload, b"REPLACE"];
+        client.ask_args(&args)
+    };
+    let expected = r#"{"a":{},"b":2.5,"c":"é","d":[null,true],"e":false}"#;
+    assert_eq!(restore(&mut client, &payload(0, &object)).text(), "OK");
+    assert_eq!(client.ask("JSON.GET old").text(), expected);
+    assert!(restore(&mut client, &payload(1, &object)).is_error());
+    let deep = |depth: usize| {
+        payload(
+            0,
+            &[[count(64), count(1)].concat().repeat(depth), count(1)].concat(),
+        )
+    };
+    assert_eq!(restore(&mut client, &deep(127)).text(), "OK");
+    for bad in [
+        deep(128),
+        payload(0, &count(3)),
+        payload(
+            0,
+            &[count(4), [&[4][..], &f64::NAN.to_le_bytes()].concat()].concat(),
+        ),
+        payload(0, &[count(2), vec![5, 1, 0xff]].concat()),
+        payload(0, &[count(32), count(1), count(1)].concat()),
+        payload(0, &[count(64), count(60)].concat()),
+    ] {
+        assert!(restore(&mut client, &bad).is_error());
+    }
+    if let Some(program) = redis_stack() {
+        let theirs = Server::start_program(&program, &[]);
+        let mut stack = theirs.client();
+        assert_eq!(restore(&mut stack, &payload(0, &object)).text(), "OK");
+        assert_eq!(stack.ask("JSON.GET old").text(), expected);
+    }
+}
+
+/// Long texts are read before the document's shard is locked: what comes of it, and what is said of a fault, is alike.
+#[test]
+fn long_texts_are_taken_as_short_ones_are() {
+    let server = Server::start(&[]);
+    let mut client = server.client();
+    client.ask("SET text x");
+    let long = format!("{{\"a\":[\"{}\",1]}}", "x".repeat(9000));
+    let broken = &long[..long.len() - 1];
+    let set = ["JSON.SET", "doc", "$", &long];
+    let commands: [&[&str]; 6] = [
+        &set,
+        &["JSON.MSET", "doc", "$", "1", "two", "$", &long],
+        &["JSON.MERGE", "doc", "$", &long],
+        &["JSON.ARRAPPEND", "doc", "$.a", "7", &long],
+        &["JSON.ARRINSERT", "doc", "$.a", "1", &long, "8"],
+        &["JSON.SET", "text", "$", &long],
+    ];
+    for command in commands {
+        let told = |client: &mut Client, way: usize| {
+            client.ask_args(&set);
+            client.ask("DEL two");
+            let reply = match way {
+                0 => client.ask_args(command),
+                1 => {
+                    client.ask("MULTI");
+                    client.ask_args(command);
+                    client.ask("EXEC").items()[0].clone()
+                }
+                _ => {
+                    let script = "return redis.pcall(unpack(ARGV))";
+                    let eval = [&["EVAL", script, "0"][..], command].concat();
+                    client.ask_args(&eval)
+                }
+            };
+            let held = ["JSON.GET doc", "JSON.GET two"].map(|get| client.ask(get).text());
+            (reply.text(), held)
+        };
+        let alone = told(&mut client, 0);
+        assert!(alone.1.concat().len() > 9000, "{}", command[0]);
+        assert_eq!(alone, told(&mut client, 1), "{}", command[0]);
+        assert_eq!(alone, told(&mut client, 2), "{}", command[0]);
+        // A fault in the text changes nothing, and counts only where the key is a document's.
+        client.ask_args(&set);
+        let bad: Vec<&str> = command
+            .iter()
+            .map(|word| if *word == long { broken } else { *word })
+            .collect();
+        let reply = client.ask_args(&bad).text();
+        let why = match command[1] {
+            "text" => "Existing key has wrong Redis type",
+            _ => "EOF while parsing an object at line 1 column 9011",
+        };
+        assert_eq!(reply, why, "{}", command[0]);
+        assert_eq!(client.ask("JSON.GET doc").text(), long, "{}", command[0]);
+    }
 }
 
 #[test]

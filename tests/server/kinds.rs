@@ -16,6 +16,7 @@ fn commands(kind: &str, key: &str, n: usize) -> String {
         "vectorset" => format!("VADD {key} VALUES 3 {n} {} 1 element:{n} EF 10", n * n % 97),
         "ReJSON-RL" if n == 0 => format!("JSON.SET {key} $ {{}}"),
         "ReJSON-RL" => format!("JSON.SET {key} $.field:{n} [{n},true]"),
+        "trietype0" => format!("FT.SUGADD {key} word:{n} {}.5 PAYLOAD {n}", n + 1),
         other => panic!("say here how a value of the type {other} is made"),
     }
 }

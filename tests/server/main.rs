@@ -32,6 +32,8 @@ mod persist;
 mod replication;
 mod restore;
 mod scripts;
+mod search_engine;
+mod searches;
 mod sentinel;
 mod storm;
 mod streams;

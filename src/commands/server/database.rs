@@ -48,10 +48,17 @@ pub const FLUSHDB: Command = Command {
 fn flushdb(call: &mut WriteCall<'_>) -> Done {
     check_flush(&mut call.args)?;
     call.db.flush();
+    forget_indexes(call);
     // Even if there was nothing here: a replica may have what we have not.
     call.db.log(call.args.all());
     call.out.ok();
     Ok(Flow::Done)
+}
+
+/// At once: a transaction may make others.
+fn forget_indexes(call: &mut WriteCall<'_>) {
+    let gone = call.server.forget_indexes();
+    call.db.effects().garbage.push(gone);
 }
 
 /// ASYNC and SYNC are the same here: what is large is never freed on a client's time.
@@ -79,6 +86,7 @@ fn flushall(call: &mut WriteCall<'_>) -> Done {
     for index in 0..call.server.config.databases.get() as usize {
         call.db.other(index).flush();
     }
+    forget_indexes(call);
     call.db.log(call.args.all());
     let server = call.server;
     server.store.abandon(Kind::Save);

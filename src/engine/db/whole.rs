@@ -308,6 +308,9 @@ impl Db<'_> {
         }
         self.effects.dirty += removed as u64;
         self.effects.flushed = true;
+        // Whoever empties a database drops all indexes, as RediSearch does.
+        self.effects.indexed.clear();
+        self.effects.reindex = false;
         removed
     }
 
@@ -335,5 +338,25 @@ impl Db<'_> {
             }
         }
         self.effects.dirty += 1;
+        self.effects.reindex |= first == 0 || second == 0;
+    }
+
+    /// Looks at one key, whether its shard is held or not; at nothing if it isn't there or is dead.
+    pub fn look_at(
+        &self,
+        key: &[u8],
+        give_up: GiveUp<'_>,
+        mut visit: impl FnMut(Option<&Entry>),
+    ) -> Result<(), GaveUp> {
+        let at = self.place(key);
+        self.look(at.shard(), give_up, |shard| {
+            let table = shard.table(self.index);
+            let found = table.and_then(|table| {
+                let pos = table.find(at.hash(), key)?;
+                let live = table.is_live(pos, self.now_ms());
+                live.then(|| table.at(pos))
+            });
+            visit(found);
+        })
     }
 }

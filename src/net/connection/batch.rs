@@ -300,6 +300,10 @@ impl Connection {
                 self.until_idle().await;
             }
             self.resume(started);
+            if long.is_walk() && (self.stream.is_gone() || self.worker.shared.stop.is_cancelled()) {
+                // Nobody will hear what it finds.
+                self.closing = Closing::Now;
+            }
             let argv = ahead.argv(&self.input);
             if self.closing == Closing::Now {
                 return self.worker.end_long(&self.session, *long, &argv);

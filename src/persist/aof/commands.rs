@@ -4,7 +4,7 @@ use std::io;
 
 use crate::engine::{SavedKey, Snapshot};
 use crate::persist::disk::Pushed;
-use crate::persist::rdb::{self, Dialect};
+use crate::persist::rdb::{self, Beside, Dialect};
 use crate::resp::encode;
 use crate::types::{HashRef, Piece, ValueRef, json};
 use crate::util::number::write_double;
@@ -42,7 +42,7 @@ impl Output<'_> {
 /// Writes commands that build all keys of the snapshot.
 pub fn save(
     mut snapshot: Snapshot<'_>,
-    functions: &[Vec<u8>],
+    beside: &Beside,
     timestamp: bool,
     file: Pushed<'_>,
     mut wrote: impl FnMut(u64) -> io::Result<()>,
@@ -53,8 +53,12 @@ pub fn save(
         Vec::new()
     };
     let mut out = Output { file, bytes };
-    for function in functions {
+    for function in &beside.functions {
         out.command(&[b"FUNCTION", &b"LOAD"[..], function])?;
+    }
+    for making in &beside.searches {
+        let words: Vec<&[u8]> = making.iter().map(Vec::as_slice).collect();
+        out.command(&words)?;
     }
     let mut selected = None;
     while let Some(keys) = snapshot.next(KEYS_PER_LOCK) {
@@ -108,6 +112,22 @@ fn key(saved: &SavedKey, out: &mut Output<'_>) -> io::Result<()> {
         value @ ValueRef::VectorSet(_) => {
             let payload = rdb::dump(value, Dialect::Redis);
             out.command(&[b"RESTORE", key, b"0", &payload])?;
+        }
+        // No command makes one in which there is nothing.
+        value @ ValueRef::Suggestions(held) if held.is_empty() => {
+            let payload = rdb::dump(value, Dialect::Redis);
+            out.command(&[b"RESTORE", key, b"0", &payload])?;
+        }
+        ValueRef::Suggestions(held) => {
+            for (text, one) in held.iter() {
+                let mut score = Vec::new();
+                write_double(f64::from(one.score), &mut score);
+                let mut words = vec![&b"FT.SUGADD"[..], key, text.as_bytes(), &score];
+                if let Some(payload) = &one.payload {
+                    words.extend([&b"PAYLOAD"[..], &payload[..]]);
+                }
+                out.command(&words)?;
+            }
         }
         ValueRef::Json(json) => {
             out.command(&[b"JSON.SET", key, b"$", &json::text_of(&json.root)])?;

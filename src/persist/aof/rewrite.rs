@@ -190,11 +190,11 @@ fn write_base(
                 sync_often,
                 ..store.save_rules()
             };
-            rdb::save(snapshot, &store.functions(), &rules, file, wrote).map(drop)
+            rdb::save(snapshot, &store.beside(false), &rules, file, wrote).map(drop)
         } else {
             let timestamp = store.config.aof_timestamp_enabled.get();
             let file = Pushed::new(file, sync_often);
-            commands::save(snapshot, &store.functions(), timestamp, file, wrote)
+            commands::save(snapshot, &store.beside(false), timestamp, file, wrote)
         }
     });
     store.disk.install(&draft, &path, written)?;

@@ -15,6 +15,7 @@ mod roaring;
 mod save;
 mod skip;
 mod stream;
+mod suggestions;
 mod templates;
 mod vectors;
 mod write;
@@ -27,7 +28,7 @@ pub use envelope::is_snapshot;
 pub use load::{Admit, LoadRules, Loaded, Strangers, Update, check, load};
 pub use modules::{ModulePart, ModuleParts, ReadValue};
 pub use read::{Fault, Reader};
-pub use save::{Mark, Origin, SaveRules, is_same, save};
+pub use save::{Beside, Mark, Origin, SaveRules, is_same, save};
 pub use write::Style;
 use write::{Writer, version_for};
 

@@ -7,6 +7,7 @@ use std::borrow::Cow;
 
 use super::json;
 use super::read::{Fault, Read, Reader};
+use super::suggestions;
 use super::vectors;
 use super::write::{Spill, Writer};
 use crate::types::{Limits, Value};
@@ -43,6 +44,11 @@ const TYPES: &[ModuleType] = &[
         name: "vectorset",
         called: "vector set",
         read: Some(vectors::read),
+    },
+    ModuleType {
+        name: suggestions::NAME,
+        called: "suggestion dictionary",
+        read: Some(suggestions::read),
     },
     unread("MBbloom--", "Bloom filter"),
     unread("bloomfltr", "Bloom filter"),
@@ -149,6 +155,14 @@ impl<'b> ModuleParts<'_, 'b> {
         }
     }
 
+    /// A part that is a double.
+    pub fn double(&mut self) -> Read<f64> {
+        match self.next_part()? {
+            Some(ModulePart::Double(n)) => Ok(n),
+            _ => Err(Fault::Broken),
+        }
+    }
+
     /// A part that is text.
     pub fn text(&mut self) -> Read<Cow<'b, [u8]>> {
         match self.next_part()? {
@@ -167,6 +181,11 @@ impl<S: Spill> Writer<S> {
     pub(super) fn module_count(&mut self, count: u64) {
         self.len(part::COUNT);
         self.len(count);
+    }
+
+    pub(super) fn module_double(&mut self, n: f64) {
+        self.len(part::DOUBLE);
+        self.out.extend_from_slice(&n.to_le_bytes());
     }
 
     pub(super) fn module_text(&mut self, text: &[u8]) {

@@ -14,6 +14,40 @@ use crate::util::{clock, thread};
 /// Keys taken under one lock.
 const KEYS_PER_LOCK: usize = 32;
 
+/// What is written beside the keys.
+#[derive(Clone, Debug, Default)]
+pub struct Beside {
+    /// Libraries of functions, as they were read.
+    pub functions: Vec<Vec<u8>>,
+    /// Commands that make indexes again.
+    pub searches: Vec<Vec<Vec<u8>>>,
+}
+
+/// The auxiliary field that holds a command by which an index is made again. Redis passes over fields that it doesn't know.
+pub const SEARCH_AUX: &[u8] = b"vermilion-search";
+
+/// A command as that field holds it: each word behind its length.
+fn pack_words(words: &[Vec<u8>]) -> Vec<u8> {
+    let mut packed = Vec::new();
+    for word in words {
+        packed.extend_from_slice(&(word.len() as u32).to_le_bytes());
+        packed.extend_from_slice(word);
+    }
+    packed
+}
+
+/// The words of such a field; nothing if it is no command.
+pub fn unpack_words(mut packed: &[u8]) -> Option<Vec<Vec<u8>>> {
+    let mut words = Vec::new();
+    while !packed.is_empty() {
+        let (len, rest) = packed.split_first_chunk::<4>()?;
+        let (word, rest) = rest.split_at_checked(u32::from_le_bytes(*len) as usize)?;
+        words.push(word.to_vec());
+        packed = rest;
+    }
+    (!words.is_empty()).then_some(words)
+}
+
 /// How a snapshot is written.
 #[derive(Clone, Copy, Debug)]
 pub struct SaveRules {
@@ -84,11 +118,11 @@ impl Output<'_> {
     }
 }
 
-/// Writes all keys of the snapshot, and `functions` as they were read. `wrote` hears of the keys written
+/// Writes all keys of the snapshot, and what stands beside them. `wrote` hears of the keys written
 /// since it was called last, and may give up with an error. Returns the file's length.
 pub fn save(
     mut snapshot: Snapshot<'_>,
-    functions: &[Vec<u8>],
+    beside: &Beside,
     rules: &SaveRules,
     file: &mut dyn DiskFile,
     mut wrote: impl FnMut(u64) -> io::Result<()>,
@@ -101,7 +135,7 @@ pub fn save(
         error: None,
     };
     let mut writer = Writer::new(style, out);
-    header(&snapshot, functions, rules, &mut writer);
+    header(&snapshot, beside, rules, &mut writer);
     let mut selected = None;
     while !rules.no_data
         && let Some(keys) = snapshot.next(KEYS_PER_LOCK)
@@ -163,7 +197,7 @@ fn style(snapshot: &Snapshot<'_>, rules: &SaveRules) -> io::Result<Style> {
 
 fn header<S: Spill>(
     snapshot: &Snapshot<'_>,
-    functions: &[Vec<u8>],
+    beside: &Beside,
     rules: &SaveRules,
     writer: &mut Writer<S>,
 ) {
@@ -194,7 +228,12 @@ fn header<S: Spill>(
             writer.string(value);
         }
     }
-    for function in functions {
+    for making in &beside.searches {
+        writer.out.push(opcode::AUX);
+        writer.string(SEARCH_AUX);
+        writer.string(&pack_words(making));
+    }
+    for function in &beside.functions {
         writer.out.push(opcode::FUNCTION);
         writer.string(function);
     }

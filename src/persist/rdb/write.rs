@@ -108,7 +108,7 @@ impl<S: Spill> Writer<S> {
             ValueRef::Stream(_) if self.style.version >= VERSION_STREAM_3 => kind::STREAM_3,
             ValueRef::Stream(_) if packs => kind::STREAM_2,
             ValueRef::Stream(_) => kind::STREAM,
-            ValueRef::VectorSet(_) | ValueRef::Json(_) => kind::MODULE_2,
+            ValueRef::VectorSet(_) | ValueRef::Json(_) | ValueRef::Suggestions(_) => kind::MODULE_2,
         }
     }
 
@@ -159,6 +159,7 @@ impl<S: Spill> Writer<S> {
             (kind, ValueRef::Stream(stream)) => self.stream(kind, stream),
             (_, ValueRef::VectorSet(set)) => self.vector_set(set),
             (_, ValueRef::Json(json)) => self.json(json),
+            (_, ValueRef::Suggestions(held)) => self.suggestions(held),
         }
     }
 

@@ -148,9 +148,6 @@ impl JsonNode {
     /// An object of fields whose names differ.
     pub fn object(fields: Vec<(FieldName, JsonNode)>) -> Self {
         if fields.len() > SMALL_MAX {
-            let fields = fields
-                .into_iter()
-                .map(|(name, node)| ManyField { name, node });
             return Self::many(fields);
         }
         let (names, nodes): (Vec<FieldName>, Vec<JsonNode>) = fields.into_iter().unzip();
@@ -163,8 +160,26 @@ impl JsonNode {
         JsonNode::Object(ThinArc::from_header_and_iter(names, nodes))
     }
 
-    /// An object that finds its fields by an index. Of fields of one name, the last counts.
-    pub fn many(fields: impl ExactSizeIterator<Item = ManyField>) -> Self {
+    /// An object of fields whose names may be the same. The last value of a name counts, in the place of the first.
+    #[cold]
+    pub fn object_of_any(fields: Vec<(FieldName, JsonNode)>) -> Self {
+        if fields.len() > SMALL_MAX {
+            return Self::many(fields);
+        }
+        let mut seen: Vec<(FieldName, JsonNode)> = Vec::with_capacity(fields.len());
+        for (name, node) in fields {
+            match seen.iter_mut().find(|(known, _)| *known == name) {
+                Some((_, held)) => *held = node,
+                None => seen.push((name, node)),
+            }
+        }
+        Self::object(seen)
+    }
+
+    /// One that finds its fields by an index.
+    fn many(fields: Vec<(FieldName, JsonNode)>) -> Self {
+        let fields = fields.into_iter();
+        let fields = fields.map(|(name, node)| ManyField { name, node });
         JsonNode::LongObject(Arc::new(ManyFields::new(fields)))
     }
 

@@ -23,18 +23,18 @@ pub fn parse_all(text: &str) -> Result<JsonNode, serde_json::Error> {
 #[cold]
 fn fault(text: &str) -> serde_json::Error {
     let mut from = serde_json::Deserializer::from_str(text);
-    let fault = Pass.deserialize(&mut from).and_then(|()| from.end());
+    let fault = FaultFinder.deserialize(&mut from).and_then(|()| from.end());
     fault.err().unwrap_or_else(|| {
         debug_assert!(false, "serde takes what the reader doesn't: {text}");
         serde_json::Error::custom("invalid value")
     })
 }
 
-/// Passes over a value, and looks at all of it: unlike serde's own `IgnoredAny`, also at what numbers and escapes say.
+/// Goes through a value, and looks at all of it: unlike serde's own `IgnoredAny`, also at what numbers and escapes say.
 #[derive(Clone, Copy)]
-struct Pass;
+struct FaultFinder;
 
-impl<'de> DeserializeSeed<'de> for Pass {
+impl<'de> DeserializeSeed<'de> for FaultFinder {
     type Value = ();
 
     fn deserialize<D: Deserializer<'de>>(self, from: D) -> Result<(), D::Error> {
@@ -42,7 +42,7 @@ impl<'de> DeserializeSeed<'de> for Pass {
     }
 }
 
-impl<'de> Visitor<'de> for Pass {
+impl<'de> Visitor<'de> for FaultFinder {
     type Value = ();
 
     fn expecting(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -74,13 +74,13 @@ impl<'de> Visitor<'de> for Pass {
     }
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut elements: A) -> Result<(), A::Error> {
-        while let Some(()) = elements.next_element_seed(Pass)? {}
+        while let Some(()) = elements.next_element_seed(FaultFinder)? {}
         Ok(())
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut entries: A) -> Result<(), A::Error> {
-        while let Some(()) = entries.next_key_seed(Pass)? {
-            entries.next_value_seed(Pass)?;
+        while let Some(()) = entries.next_key_seed(FaultFinder)? {
+            entries.next_value_seed(FaultFinder)?;
         }
         Ok(())
     }

@@ -6,7 +6,6 @@
 use std::borrow::Cow;
 
 use super::DEPTH_MAX;
-use super::fields::ManyField;
 use super::names::FieldNames;
 use super::node::{JsonNode, SMALL_MAX};
 use super::plain::plain_len;
@@ -159,9 +158,7 @@ impl<'t> TextReader<'t> {
             Some(known) => JsonNode::object_of(known.clone(), self.nodes.drain(nodes_from..)),
             None => {
                 let names = names.iter().map(|name| FieldName::new(name));
-                let fields = names.zip(self.nodes.drain(nodes_from..));
-                let fields = fields.map(|(name, node)| ManyField { name, node });
-                distinct(fields)
+                JsonNode::object_of_any(names.zip(self.nodes.drain(nodes_from..)).collect())
             }
         };
         self.names.truncate(names_from);
@@ -320,20 +317,4 @@ impl<'t> TextReader<'t> {
         let n: f64 = self.written(from).parse().ok()?;
         n.is_finite().then_some(JsonNode::Float(n))
     }
-}
-
-/// An object of fields whose names may be the same.
-#[cold]
-fn distinct(fields: impl ExactSizeIterator<Item = ManyField>) -> JsonNode {
-    if fields.len() > SMALL_MAX {
-        return JsonNode::many(fields);
-    }
-    let mut seen: Vec<(FieldName, JsonNode)> = Vec::with_capacity(fields.len());
-    for ManyField { name, node } in fields {
-        match seen.iter_mut().find(|(known, _)| *known == name) {
-            Some((_, held)) => *held = node,
-            None => seen.push((name, node)),
-        }
-    }
-    JsonNode::object(seen)
 }

@@ -5,7 +5,7 @@ use fastrand::Rng;
 use crate::common::{Value, redis_stack};
 
 use super::check::Check::{Clock, Exact, Unordered};
-use super::check::Known;
+use super::check::{Known, same_numbers};
 use super::families::Family;
 use super::template::pick;
 use super::world::Oracle;
@@ -125,10 +125,18 @@ pub fn argument(rng: &mut Rng, class: &str) -> Vec<u8> {
             _ => b"$".to_vec(),
         },
         "jsonrich" => rich(rng, 3).into_bytes(),
-        "jsonspot" => spot(rng).into_bytes(),
+        // Of their own, as names in them begin alike with those in others.
+        "jsonrichkey" => format!("json{}", rng.u8(6..9)).into_bytes(),
+        "jsonspot" => spot(rng, true).into_bytes(),
+        "jsonnarrow" => spot(rng, false).into_bytes(),
+        // Popping by an older path from an empty array is an event there.
+        "jsonnarrowall" => match spot(rng, false) {
+            path if path.starts_with('$') => path.into_bytes(),
+            path => format!("${path}").into_bytes(),
+        },
         "jsonone" => format!("${}{}", one(rng), one(rng)).into_bytes(),
         "jsonname" => {
-            let name = pick(rng, &["x", "b", "c", "n", "arr", "obj", "new1", "new2"]);
+            let name = pick(rng, &["x", "b", "c", "n", "arr", "obj", "fresh1", "fresh2"]);
             let parent = pick(rng, &["$", "$.x", "$.obj", "$.x.b", "$.arr[0]", ".obj", ""]);
             format!("{parent}.{name}").into_bytes()
         }
@@ -221,20 +229,21 @@ fn rich(rng: &mut Rng, depth: usize) -> String {
     )
 }
 
-/// A path to where a rich document has something, without filters.
-fn spot(rng: &mut Rng) -> String {
+/// A path to where a rich document has something, without filters, and perhaps to several places.
+fn spot(rng: &mut Rng, wide: bool) -> String {
     let mut path = pick(rng, &["$", "$", "$", ""]).to_string();
     for _ in 0..rng.u8(..3) {
-        path.push_str(*pick(rng, &[".obj", ".obj", ".b[0]", "['obj']"]));
+        let step: &&str = pick(rng, &[".obj", ".obj", ".b[0]", "['obj']"]);
+        path.push_str(step);
     }
     let names = [
         ".n", ".s", ".t", ".arr", ".arr", ".x", ".obj", ".b", ".b[1]", ".arr[0]", ".arr[-1]",
         ".arr[2]", ".b[1][1]", ".none",
     ];
-    let wide = [".*", ".arr[*]", ".arr[1:3]", ".b[*]", ".b[:1]"];
-    let last: &str = match rng.u8(..8) {
-        0 => *pick(rng, &wide),
-        _ => *pick(rng, &names),
+    let several = [".*", ".arr[*]", ".arr[1:3]", ".b[*]", ".b[:1]"];
+    let last: &&str = match rng.u8(..8) {
+        0 if wide => pick(rng, &several),
+        _ => pick(rng, &names),
     };
     path.push_str(last);
     path
@@ -259,6 +268,11 @@ fn path(rng: &mut Rng, steps: Steps) -> String {
     }
     let mut path = pick(rng, &["$", "$", "$", ""]).to_string();
     for _ in 0..*pick(rng, &[1, 1, 1, 2, 2, 3]) {
+        // What is below several depths may be named twice.
+        let steps = match steps == Steps::Places && path.contains("..") {
+            true => Steps::Flat,
+            false => steps,
+        };
         path.push_str(&segment(rng, steps, 2));
     }
     path
@@ -370,10 +384,22 @@ fn same_letters(real: &Value, ours: &Value) -> bool {
 /// What ours answers otherwise than RedisJSON 2.8.3.
 const STACK_KNOWN: &[Known] = &[
     Known {
-        commands: &["JSON.GET", "EXEC"],
+        commands: &["JSON.GET", "JSON.ARRPOP", "EXEC"],
         change: "paths are answered in their order, and fields in FORMAT EXPAND in the document's",
         source: "RedisJSON answers in the order of a hash table that is seeded by chance",
         accepts: same_letters,
+    },
+    Known {
+        commands: &[
+            "JSON.NUMINCRBY",
+            "JSON.NUMMULTBY",
+            "JSON.NUMPOWBY",
+            "JSON.GET",
+            "EXEC",
+        ],
+        change: "where two texts are shortest and as near to a double, the one with the even digit",
+        source: "Redis 7.4 prints by Grisu, which takes either: https://github.com/redis/redis/blob/7.4/deps/fpconv/fpconv_dtoa.c",
+        accepts: same_numbers,
     },
     Known {
         commands: &["COMMAND GETKEYS", "COMMAND GETKEYSANDFLAGS"],
@@ -406,7 +432,7 @@ const ALL: Family = Family {
         ("JSON.MGET jsonkey jsonkey jsonpath", Exact),
         ("JSON.MSET ( jsonkey jsonroot jsonvalue )+", Exact),
         (
-            "JSON.MSET jsonkey jsonflat jsonvalue jsonkey jsonname jsonvalue",
+            "JSON.MSET json1 jsonflat jsonvalue json2 jsonname jsonvalue",
             Exact,
         ),
         ("JSON.MERGE jsonkey jsonroot jsonvalue", Exact),
@@ -456,28 +482,34 @@ const ALL: Family = Family {
 const EDITS: Family = Family {
     name: "json-edits",
     shapes: &[
-        ("JSON.SET jsonkey $ jsonrich", Exact),
-        ("JSON.SET jsonkey jsonspot jsonvalue [ NX | XX ]", Exact),
-        ("JSON.SET jsonkey jsonspot jsonrich", Exact),
-        ("JSON.MERGE jsonkey jsonspot jsonvalue", Exact),
-        ("JSON.MERGE jsonkey jsonspot jsonrich", Exact),
-        ("JSON.MSET ( jsonkey jsonspot jsonvalue )+", Exact),
-        ("JSON.DEL jsonkey jsonspot", Exact),
-        ("JSON.CLEAR jsonkey jsonspot", Exact),
-        ("JSON.TOGGLE jsonkey jsonspot", Exact),
-        ("JSON.NUMINCRBY jsonkey jsonspot jsonnumber", Exact),
-        ("JSON.NUMMULTBY jsonkey jsonspot jsonnumber", Exact),
-        ("JSON.NUMPOWBY jsonkey jsonspot jsonpower", Exact),
-        ("JSON.STRAPPEND jsonkey jsonspot jsontext", Exact),
-        ("JSON.ARRAPPEND jsonkey jsonspot jsonvalue+", Exact),
+        ("JSON.SET jsonrichkey $ jsonrich", Exact),
+        ("JSON.SET jsonrichkey jsonspot jsonvalue [ NX | XX ]", Exact),
+        ("JSON.SET jsonrichkey jsonspot jsonrich", Exact),
+        ("JSON.MERGE jsonrichkey jsonspot jsonvalue", Exact),
+        ("JSON.MERGE jsonrichkey jsonspot jsonrich", Exact),
         (
-            "JSON.ARRINSERT jsonkey jsonspot jsonindex jsonvalue+",
+            "JSON.MSET json6 jsonspot jsonvalue json7 jsonspot jsonrich",
             Exact,
         ),
-        ("JSON.ARRPOP jsonkey jsonspot [ jsonindex ]", Exact),
-        ("JSON.ARRTRIM jsonkey jsonspot jsonindex jsonindex", Exact),
-        ("JSON.GET jsonkey", Exact),
-        ("JSON.GET jsonkey jsonspot", Exact),
+        ("JSON.DEL jsonrichkey jsonnarrow", Exact),
+        ("JSON.CLEAR jsonrichkey jsonnarrow", Exact),
+        ("JSON.TOGGLE jsonrichkey jsonspot", Exact),
+        ("JSON.NUMINCRBY jsonrichkey jsonnarrow jsonnumber", Exact),
+        ("JSON.NUMMULTBY jsonrichkey jsonnarrow jsonnumber", Exact),
+        ("JSON.NUMPOWBY jsonrichkey jsonnarrow jsonpower", Exact),
+        ("JSON.STRAPPEND jsonrichkey jsonspot jsontext", Exact),
+        ("JSON.ARRAPPEND jsonrichkey jsonspot jsonvalue+", Exact),
+        (
+            "JSON.ARRINSERT jsonrichkey jsonnarrow jsonindex jsonvalue+",
+            Exact,
+        ),
+        ("JSON.ARRPOP jsonrichkey jsonnarrowall [ jsonindex ]", Exact),
+        (
+            "JSON.ARRTRIM jsonrichkey jsonspot jsonindex jsonindex",
+            Exact,
+        ),
+        ("JSON.GET jsonrichkey", Exact),
+        ("JSON.GET jsonrichkey jsonspot", Exact),
     ],
 };
 
@@ -489,6 +521,8 @@ fn random_commands_get_the_answers_of_redis_stack() {
     let oracle = Oracle {
         program,
         scenes: false,
+        // An edit that changes nothing ends a transaction there.
+        watches: false,
         events: "KEAn",
         known: STACK_KNOWN,
     };

@@ -75,7 +75,7 @@ struct Author {
 }
 
 impl Author {
-    fn new(seed: u64, families: &[Family], only: &[String]) -> Author {
+    fn new(seed: u64, oracle: &Oracle, families: &[Family], only: &[String]) -> Author {
         let families: Vec<_> = wanted(families, only)
             .map(|family| parse(family.shapes))
             .collect();
@@ -83,7 +83,10 @@ impl Author {
         let arguments = Arguments::new(Rng::with_seed(seed));
         Author {
             families,
-            sweeping: parse(SWEEPING),
+            sweeping: parse(SWEEPING)
+                .into_iter()
+                .filter(|shape| oracle.watches || shape.row[0].name() != "WATCH")
+                .collect(),
             arguments,
         }
     }
@@ -213,7 +216,7 @@ fn play(
     stop_after: usize,
 ) -> World {
     let mut world = World::new(oracle, seed);
-    let mut author = Author::new(seed, families, only);
+    let mut author = Author::new(seed, oracle, families, only);
     let mut state_at = STATE_EVERY;
     while world.sent < steps && world.differences.len() < stop_after {
         let batch = author.batch();
@@ -237,6 +240,7 @@ fn random_commands_get_the_answers_of_the_real_redis() {
     let oracle = Oracle {
         program: real_redis(),
         scenes: true,
+        watches: true,
         events: "KEA",
         known: KNOWN,
     };

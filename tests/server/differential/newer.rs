@@ -348,6 +348,7 @@ fn random_commands_get_the_answers_of_valkey_9() {
     let oracle = Oracle {
         program,
         scenes: false,
+        watches: true,
         events: "KEAn",
         known: VALKEY_KNOWN,
     };
@@ -360,6 +361,7 @@ fn random_commands_get_the_answers_of_redis_8() {
     let oracle = Oracle {
         program,
         scenes: false,
+        watches: true,
         events: "KEAnoc",
         known: KNOWN,
     };

@@ -28,6 +28,8 @@ pub struct Oracle {
     pub program: PathBuf,
     /// Whether scenes with several connections are played, too.
     pub scenes: bool,
+    /// Whether keys are watched: some servers count as changed what they have only looked at.
+    pub watches: bool,
     /// Classes of keyspace events that both have.
     pub events: &'static str,
     /// What it answers otherwise, and why.

@@ -15,7 +15,7 @@ type Check = Box<dyn FnOnce(&mut Client) + Send>;
 /// A client of the load: goes on until the server is gone.
 type Load = fn(Client) -> Check;
 
-const LOADS: [Load; 10] = [
+const LOADS: [Load; 11] = [
     counts,
     counts_in_pipelines,
     reads_what_others_wrote,
@@ -25,6 +25,7 @@ const LOADS: [Load; 10] = [
     pushes,
     pops,
     sets_fields,
+    edits_a_document,
     saves_and_rewrites,
 ];
 
@@ -219,6 +220,43 @@ fn sets_fields(mut client: Client) -> Check {
     Box::new(move |client| {
         let last = number(&client.ask("HGET hash last"));
         assert!(last >= told, "hash: {told} was answered, {last} is there");
+    })
+}
+
+fn edits_a_document(mut client: Client) -> Check {
+    let mut told = 0;
+    let fresh = r#"{"n":0,"list":[],"names":{}}"#;
+    asked(&mut client, &[&["JSON.SET", "doc", "$", fresh]]);
+    loop {
+        let next = (told + 1).to_string();
+        let name = format!("$.names.f{next}");
+        let commands: [&[&str]; 3] = [
+            &["JSON.ARRAPPEND", "doc", "$.list", &next],
+            &["JSON.SET", "doc", &name, "true"],
+            &["JSON.NUMINCRBY", "doc", "$.n", "1"],
+        ];
+        if asked(&mut client, &commands).is_none() {
+            break;
+        }
+        told += 1;
+    }
+    Box::new(move |client| {
+        let counted = |client: &mut Client, command: &str| {
+            let reply = client.ask(command);
+            reply.items().first().map_or(0, number)
+        };
+        let length = counted(client, "JSON.ARRLEN doc $.list");
+        let names = counted(client, "JSON.OBJLEN doc $.names");
+        let text = client.ask("JSON.GET doc .n").text();
+        let n: u64 = text.parse().unwrap_or(0);
+        assert!(
+            told <= n && n <= names && names <= length && length <= n + 1,
+            "{told} was answered; {n}, {names} and {length} are there"
+        );
+        if length > 0 {
+            let last = client.ask("JSON.GET doc .list[-1]").text();
+            assert_eq!(last, length.to_string(), "the list is whole");
+        }
     })
 }
 

@@ -188,6 +188,33 @@ const STREAM: &[&str] = &[
     "XRANGE k - +",
     "XINFO STREAM k FULL",
 ];
+const DOCUMENT: &[&str] = &[
+    "JSON.GET k",
+    "JSON.GET k $..* .",
+    "JSON.GET k $..[?(@.a||@>1)]",
+    "JSON.MGET k k $..a",
+    "JSON.TYPE k $..*",
+    "JSON.RESP k",
+    "JSON.OBJKEYS k $..*",
+    "JSON.OBJLEN k",
+    "JSON.ARRLEN k $..*",
+    "JSON.STRLEN k $..*",
+    "JSON.ARRINDEX k $..* null",
+    "JSON.DEBUG MEMORY k",
+    "JSON.NUMINCRBY k $..* 1.5",
+    "JSON.NUMMULTBY k $..a 2",
+    "JSON.STRAPPEND k $..* \"x\"",
+    "JSON.TOGGLE k $..*",
+    "JSON.ARRAPPEND k $..* 1 {}",
+    "JSON.ARRINSERT k $..a 0 [2]",
+    "JSON.ARRPOP k $..* 0",
+    "JSON.ARRTRIM k $..d 0 1",
+    "JSON.MERGE k $ {\"a\":{\"b\":null},\"e\":1}",
+    "JSON.SET k $..a [3]",
+    "JSON.CLEAR k $.b",
+    "JSON.DEL k $..a",
+    "JSON.SET k $.new {}",
+];
 const VECTORS: &[&str] = &[
     "VCARD k",
     "VDIM k",
@@ -244,6 +271,7 @@ pub fn commands_for(kind: &str, rng: &mut Rng) -> Vec<Vec<Vec<u8>>> {
         "zset" => ZSET,
         "stream" => STREAM,
         "vectorset" => VECTORS,
+        "ReJSON-RL" => DOCUMENT,
         other => panic!("a type of its own: {other}"),
     };
     let mut lines: Vec<&str> = own.iter().chain(KEY).copied().collect();

@@ -59,6 +59,9 @@ const SAMPLES: &[&[&str]] = &[
         "VADD reduced REDUCE 2 VALUES 3 1 5 3 b NOQUANT M 4",
     ],
     &["VADD signs VALUES 3 1 -2 3 a BIN"],
+    &[
+        r#"JSON.SET doc $ {"a":[1,-2.5,null,true],"b":{"c":"text\u0001","a":18446744073709551615},"d":[[],{}]}"#,
+    ],
     &["GEOADD geo 13.36 38.11 a 15.08 37.5 b"],
     &[
         "XADD stream 1-1 a 1 b 2",

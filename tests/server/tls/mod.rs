@@ -4,6 +4,7 @@
 mod certs;
 mod chains;
 mod links;
+mod peers;
 mod serving;
 
 use std::io;
@@ -118,13 +119,15 @@ impl Transport for Secured {
 
 /// A client that shows this certificate, or none; an error if the server doesn't want it.
 pub fn connect(port: u16, certs: &Certs, shown: Option<&str>) -> io::Result<Client> {
-    let Some(name) = shown else {
-        return shaken(port, None);
-    };
+    shaken(port, shown.map(|name| named(certs, name)))
+}
+
+/// The certificates and the key of a name.
+fn named(certs: &Certs, name: &str) -> CertifiedKey {
     let chain = CertificateDer::pem_file_iter(certs.path(&format!("{name}.crt")))
         .and_then(Iterator::collect)
         .expect("certificates");
-    shaken(port, Some(certified(certs, chain, name)))
+    certified(certs, chain, name)
 }
 
 /// A client that shows this one certificate, with the key of that name.
@@ -140,19 +143,31 @@ fn certified(certs: &Certs, chain: Vec<CertificateDer<'static>>, key: &str) -> C
 }
 
 fn shaken(port: u16, shown: Option<CertifiedKey>) -> io::Result<Client> {
+    let socket = TcpStream::connect(("127.0.0.1", port))?;
+    let connection = client_of(Arc::new(trusting(shown)))?;
+    spoken(StreamOwned::new(connection, socket))
+}
+
+/// What a client that takes whatever a server shows goes by.
+fn trusting(shown: Option<CertifiedKey>) -> ClientConfig {
     let builder = ClientConfig::builder_with_provider(Arc::new(default_provider()))
         .with_safe_default_protocol_versions()
         .expect("usual protocols")
         .dangerous()
         .with_custom_certificate_verifier(Arc::new(Trusting));
-    let config = match shown {
+    match shown {
         None => builder.with_no_client_auth(),
         Some(shown) => builder.with_client_cert_resolver(Arc::new(SingleCertAndKey::from(shown))),
-    };
-    let socket = TcpStream::connect(("127.0.0.1", port))?;
+    }
+}
+
+fn client_of(config: Arc<ClientConfig>) -> io::Result<ClientConnection> {
     let name = ServerName::try_from("127.0.0.1").expect("a name");
-    let connection = ClientConnection::new(Arc::new(config), name).map_err(io::Error::other)?;
-    let mut client = Client::over(Secured(StreamOwned::new(connection, socket)))?;
+    ClientConnection::new(config, name).map_err(io::Error::other)
+}
+
+fn spoken(stream: StreamOwned<ClientConnection, TcpStream>) -> io::Result<Client> {
+    let mut client = Client::over(Secured(stream))?;
     // Refusals of TLS 1.3 come behind the handshake.
     client.try_ask(&["PING"])?;
     Ok(client)

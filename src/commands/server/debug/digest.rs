@@ -61,6 +61,10 @@ impl Digest {
             })),
             ValueRef::Stream(stream) => of_stream(stream),
             ValueRef::VectorSet(set) => of_vectors(set),
+            ValueRef::Suggestions(held) => all(held.iter().map(|(text, one)| {
+                let payload = one.payload.as_deref().unwrap_or_default();
+                Digest::of(&[text.as_bytes(), &one.score.to_le_bytes(), payload])
+            })),
             ValueRef::Json(json) => Digest::of(&[&json::text_of(&json.root)]),
         };
         Digest::of(&[value.kind().name().as_bytes(), &content.0])

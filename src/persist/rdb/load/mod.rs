@@ -20,7 +20,7 @@ use strangers::Sort;
 pub use strangers::Strangers;
 
 use super::read::{Fault, Reader};
-use super::save::Origin;
+use super::save::{Origin, SEARCH_AUX, unpack_words};
 use super::templates::Templates;
 use super::{Dialect, dialect, envelope, modules, opcode};
 use crate::engine::{Access, Engine, Patience, Rules};
@@ -413,6 +413,13 @@ impl<'r> Scan<'r> {
 
     fn aux(&mut self, name: &[u8], value: &[u8]) {
         self.note_origin(name, value);
+        if name == SEARCH_AUX {
+            let words = unpack_words(value).into_iter();
+            self.loaded
+                .updates
+                .extend(words.map(|args| Update { db: 0, args }));
+            return;
+        }
         if self.into.is_none() {
             return;
         }

@@ -3,7 +3,7 @@
 //! A short path may come to each value in very many ways, and a filter looks into values on each. What may take more than the
 //! command and its documents are long is counted here.
 
-use super::expression::Expression;
+use super::expression::TextExpression;
 use crate::types::json::node::{JsonNode, JsonSeen};
 
 /// Steps for one command: about a second's worth.
@@ -28,7 +28,7 @@ pub struct PathEffort {
     /// The longest text that is to come of it.
     bytes_max: usize,
     /// Texts that were held to be expressions, and the expressions of those that are.
-    met: Vec<(Vec<u8>, Option<Expression>)>,
+    met: Vec<(Vec<u8>, Option<TextExpression>)>,
     /// Where the next one goes once there are as many as are remembered.
     next: usize,
 }
@@ -88,8 +88,8 @@ impl PathEffort {
 
     /// Compiles an expression, and returns where it is remembered.
     fn meet(&mut self, pattern: &[u8]) -> Result<usize, TooMuch> {
-        let expression = Expression::new(pattern);
-        self.steps(Expression::steps_to_compile(expression.as_ref()))?;
+        let expression = TextExpression::new(pattern);
+        self.steps(TextExpression::steps_to_compile(expression.as_ref()))?;
         let met = (pattern.to_vec(), expression);
         if self.met.len() < EXPRESSIONS_MET {
             self.met.push(met);

@@ -12,20 +12,20 @@ const SIZE_MAX: usize = 1 << 20;
 const LOOKS_MAX: usize = 256;
 
 #[derive(Debug)]
-pub struct Expression {
+pub struct TextExpression {
     regex: Regex,
     /// What a byte of a text counts for.
     looks_a_byte: usize,
 }
 
-impl Expression {
+impl TextExpression {
     /// The expression that this text is, if it is one.
     pub fn new(text: &[u8]) -> Option<Self> {
         let text = std::str::from_utf8(text).ok()?;
         SIZES.into_iter().find_map(|(size, looks_a_byte)| {
             let mut builder = RegexBuilder::new(text);
             let built = builder.size_limit(size).dfa_size_limit(SIZE_MAX).build();
-            built.ok().map(|regex| Expression {
+            built.ok().map(|regex| TextExpression {
                 regex,
                 looks_a_byte,
             })

@@ -17,7 +17,7 @@ const STEPS_MAX: usize = 4096;
 const NUMBER_TEXT_MAX: usize = 256;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Operator {
+enum FilterOperator {
     Open,
     Close,
     Not,
@@ -38,25 +38,25 @@ enum Operator {
     Or,
 }
 
-impl Operator {
+impl FilterOperator {
     /// What binds tighter has more.
     fn strength(self) -> u8 {
         match self {
-            Operator::Open | Operator::Close => 7,
-            Operator::Not => 6,
-            Operator::Power => 5,
-            Operator::Times | Operator::Over | Operator::Modulo => 4,
-            Operator::Plus | Operator::Minus => 3,
-            Operator::And => 1,
-            Operator::Or => 0,
+            FilterOperator::Open | FilterOperator::Close => 7,
+            FilterOperator::Not => 6,
+            FilterOperator::Power => 5,
+            FilterOperator::Times | FilterOperator::Over | FilterOperator::Modulo => 4,
+            FilterOperator::Plus | FilterOperator::Minus => 3,
+            FilterOperator::And => 1,
+            FilterOperator::Or => 0,
             _ => 2,
         }
     }
 
     fn operands(self) -> usize {
         match self {
-            Operator::Open | Operator::Close => 0,
-            Operator::Not => 1,
+            FilterOperator::Open | FilterOperator::Close => 0,
+            FilterOperator::Not => 1,
             _ => 2,
         }
     }
@@ -76,7 +76,7 @@ enum FilterStep {
     Push(Operand<'static>),
     /// Push a field of the attributes.
     Field(Vec<u8>),
-    Apply(Operator),
+    Apply(FilterOperator),
 }
 
 /// A compiled expression.
@@ -120,26 +120,26 @@ impl AttributeFilter {
     }
 }
 
-fn apply(operator: Operator, first: &Operand<'_>, last: &Operand<'_>) -> f64 {
+fn apply(operator: FilterOperator, first: &Operand<'_>, last: &Operand<'_>) -> f64 {
     let (one, other) = (|| first.number(), || last.number());
     let tells = match operator {
-        Operator::Open | Operator::Close => unreachable!("parentheses are no steps"),
-        Operator::Power => return one().powf(other()),
-        Operator::Times => return one() * other(),
-        Operator::Over => return one() / other(),
-        Operator::Modulo => return one() % other(),
-        Operator::Plus => return one() + other(),
-        Operator::Minus => return one() - other(),
-        Operator::Not => !last.is_true(),
-        Operator::Above => one() > other(),
-        Operator::AtLeast => one() >= other(),
-        Operator::Below => one() < other(),
-        Operator::AtMost => one() <= other(),
-        Operator::Equal => first.equals(last),
-        Operator::Unequal => !first.equals(last),
-        Operator::In => first.is_in(last),
-        Operator::And => first.is_true() && last.is_true(),
-        Operator::Or => first.is_true() || last.is_true(),
+        FilterOperator::Open | FilterOperator::Close => unreachable!("parentheses are no steps"),
+        FilterOperator::Power => return one().powf(other()),
+        FilterOperator::Times => return one() * other(),
+        FilterOperator::Over => return one() / other(),
+        FilterOperator::Modulo => return one() % other(),
+        FilterOperator::Plus => return one() + other(),
+        FilterOperator::Minus => return one() - other(),
+        FilterOperator::Not => !last.is_true(),
+        FilterOperator::Above => one() > other(),
+        FilterOperator::AtLeast => one() >= other(),
+        FilterOperator::Below => one() < other(),
+        FilterOperator::AtMost => one() <= other(),
+        FilterOperator::Equal => first.equals(last),
+        FilterOperator::Unequal => !first.equals(last),
+        FilterOperator::In => first.is_in(last),
+        FilterOperator::And => first.is_true() && last.is_true(),
+        FilterOperator::Or => first.is_true() || last.is_true(),
     };
     f64::from(u8::from(tells))
 }

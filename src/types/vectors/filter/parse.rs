@@ -2,31 +2,31 @@
 
 use std::borrow::Cow;
 
-use super::{FilterStep, Nonsense, Operand, Operator, STEPS_MAX, is_space, text_number};
+use super::{FilterOperator, FilterStep, Nonsense, Operand, STEPS_MAX, is_space, text_number};
 
-/// Words and signs of operators.
-const OPERATORS: &[(&[u8], Operator)] = &[
-    (b"(", Operator::Open),
-    (b")", Operator::Close),
-    (b"!", Operator::Not),
-    (b"not", Operator::Not),
-    (b"**", Operator::Power),
-    (b"*", Operator::Times),
-    (b"/", Operator::Over),
-    (b"%", Operator::Modulo),
-    (b"+", Operator::Plus),
-    (b"-", Operator::Minus),
-    (b">", Operator::Above),
-    (b">=", Operator::AtLeast),
-    (b"<", Operator::Below),
-    (b"<=", Operator::AtMost),
-    (b"==", Operator::Equal),
-    (b"!=", Operator::Unequal),
-    (b"in", Operator::In),
-    (b"and", Operator::And),
-    (b"&&", Operator::And),
-    (b"or", Operator::Or),
-    (b"||", Operator::Or),
+/// FilterWords and signs of operators.
+const OPERATORS: &[(&[u8], FilterOperator)] = &[
+    (b"(", FilterOperator::Open),
+    (b")", FilterOperator::Close),
+    (b"!", FilterOperator::Not),
+    (b"not", FilterOperator::Not),
+    (b"**", FilterOperator::Power),
+    (b"*", FilterOperator::Times),
+    (b"/", FilterOperator::Over),
+    (b"%", FilterOperator::Modulo),
+    (b"+", FilterOperator::Plus),
+    (b"-", FilterOperator::Minus),
+    (b">", FilterOperator::Above),
+    (b">=", FilterOperator::AtLeast),
+    (b"<", FilterOperator::Below),
+    (b"<=", FilterOperator::AtMost),
+    (b"==", FilterOperator::Equal),
+    (b"!=", FilterOperator::Unequal),
+    (b"in", FilterOperator::In),
+    (b"and", FilterOperator::And),
+    (b"&&", FilterOperator::And),
+    (b"or", FilterOperator::Or),
+    (b"||", FilterOperator::Or),
 ];
 const SIGNS: &[u8] = b"+-*%/!()<>=|&";
 
@@ -45,7 +45,7 @@ const DIGITS_MAX: usize = 255;
 struct Compiler {
     steps: Vec<FilterStep>,
     /// Operators that wait for their last operand.
-    waiting: Vec<Operator>,
+    waiting: Vec<FilterOperator>,
     /// Values on the stack, where the steps so far are done.
     depth: usize,
     /// The word before was an operand, or closed a parenthesis.
@@ -58,14 +58,14 @@ pub fn compile(text: &[u8]) -> Result<Vec<FilterStep>, Nonsense> {
         return Err(Nonsense(0));
     }
     let end = text.iter().position(|byte| *byte == 0);
-    let mut words = Words {
+    let mut words = FilterWords {
         text: &text[..end.unwrap_or(text.len())],
         at: 0,
     };
     let mut compiler = Compiler::default();
     let mut sense = Some(());
     while let Some(word) = words.next(compiler.after_operand)? {
-        // Words are read to the end even where they make no sense together.
+        // FilterWords are read to the end even where they make no sense together.
         sense = sense.and_then(|()| compiler.add(word));
     }
     sense
@@ -85,25 +85,25 @@ impl Compiler {
             self.after_operand = true;
             return Some(());
         };
-        self.after_operand = operator == Operator::Close;
+        self.after_operand = operator == FilterOperator::Close;
         match operator {
-            Operator::Open => self.waiting.push(operator),
-            Operator::Close => loop {
+            FilterOperator::Open => self.waiting.push(operator),
+            FilterOperator::Close => loop {
                 match self.waiting.pop()? {
-                    Operator::Open => break,
+                    FilterOperator::Open => break,
                     inner => self.settle(inner)?,
                 }
             },
             // It stands before its operand, so nothing before it is complete yet.
-            Operator::Not => self.waiting.push(operator),
+            FilterOperator::Not => self.waiting.push(operator),
             _ => {
                 while let Some(before) = self.waiting.last().copied() {
                     let is_later = match operator {
                         // 2 ** 3 ** 2 is 2 ** (3 ** 2).
-                        Operator::Power => before.strength() <= operator.strength(),
+                        FilterOperator::Power => before.strength() <= operator.strength(),
                         _ => before.strength() < operator.strength(),
                     };
-                    if before == Operator::Open || is_later {
+                    if before == FilterOperator::Open || is_later {
                         break;
                     }
                     self.waiting.pop();
@@ -116,7 +116,7 @@ impl Compiler {
     }
 
     /// An operator whose operands are there.
-    fn settle(&mut self, operator: Operator) -> Option<()> {
+    fn settle(&mut self, operator: FilterOperator) -> Option<()> {
         self.depth = self.depth.checked_sub(operator.operands())? + 1;
         self.steps.push(FilterStep::Apply(operator));
         Some(())
@@ -124,7 +124,7 @@ impl Compiler {
 
     fn finish(mut self) -> Option<Vec<FilterStep>> {
         while let Some(operator) = self.waiting.pop() {
-            if operator == Operator::Open {
+            if operator == FilterOperator::Open {
                 return None;
             }
             self.settle(operator)?;
@@ -139,12 +139,12 @@ fn is_named(byte: u8) -> bool {
 }
 
 /// The words of an expression, one after another.
-struct Words<'t> {
+struct FilterWords<'t> {
     text: &'t [u8],
     at: usize,
 }
 
-impl Words<'_> {
+impl FilterWords<'_> {
     fn peek(&self) -> u8 {
         self.text.get(self.at).copied().unwrap_or(0)
     }

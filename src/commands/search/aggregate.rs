@@ -1,0 +1,448 @@
+//! FT.AGGREGATE: rows of what a query finds, and what steps make of them.
+
+use std::sync::Arc;
+
+use super::find::{Hit, effort, evaluated, frozen, is_late, value_of};
+use super::load::{DocumentPlace, READ_UNITS, ReadFate, Tries, read};
+use super::options::{QueryOptions, unknown};
+use super::pipeline::{RowFlow, RowStep, property};
+use super::profile::SearchProfile;
+use super::reply::{ReplyTail, write_rows};
+use super::{SEARCHES, refused, shown, wrong_arity};
+use crate::command::Flag::ReadOnly;
+use crate::command::{Command, Done, Fail, Flow, ReadCall, Run};
+use crate::search::{
+    ALL_FIELDS, Definition, DocumentIndex, Expression, QueryDefaults, QueryRules, Row, RowCursor,
+    RowValue, SortKey, Words, distance_names, parse, score,
+};
+
+pub const AGGREGATE: Command = Command {
+    name: "ft.aggregate",
+    summary: "Run a search query on an index and perform aggregate transformations on the results",
+    cost: "O(1)",
+    flags: &[ReadOnly],
+    run: Run::Read(aggregate),
+    ..SEARCHES
+};
+
+/// Fields that LOAD names, each with what it is called.
+enum Load {
+    All,
+    Named(Vec<(Vec<u8>, Vec<u8>)>),
+}
+
+struct AggregateWish<'a> {
+    asked: QueryOptions<'a>,
+    loads: Vec<Load>,
+    add_scores: bool,
+    steps: Vec<RowStep>,
+    /// Rows at once, and for how long they are kept.
+    cursor: Option<(usize, u64)>,
+}
+
+/// Rows of a cursor at once, unless told otherwise.
+const CURSOR_ROWS: usize = 1000;
+/// For how long a cursor is kept unread.
+const CURSOR_IDLE_MS: u64 = 300_000;
+
+impl<'a> AggregateWish<'a> {
+    fn parse(args: &'a [&'a [u8]], defaults: QueryDefaults) -> Result<Self, Fail> {
+        let Some((query, rest)) = args.split_first() else {
+            return Err(Fail::code("No query string provided"));
+        };
+        let mut wish = AggregateWish {
+            asked: QueryOptions::new(query, defaults),
+            loads: Vec::new(),
+            add_scores: false,
+            steps: Vec::new(),
+            cursor: None,
+        };
+        let mut words = Words::new(rest);
+        while !words.is_empty() {
+            if wish.asked.option(&mut words)? {
+                continue;
+            }
+            if let Some(step) = RowStep::parse(&mut words)? {
+                wish.steps.push(step);
+                continue;
+            }
+            if words.word("LOAD") {
+                let load = load(&mut words)?;
+                wish.loads.push(load);
+            } else if words.word("ADDSCORES") {
+                wish.add_scores = true;
+            } else if words.word("WITHCURSOR") {
+                wish.cursor = Some(cursor(&mut words)?);
+            } else {
+                return Err(unknown(&words));
+            }
+        }
+        Ok(wish)
+    }
+
+    /// The properties that rows need of documents, as far as steps may ask for them: up to where rows are grouped.
+    fn needed(&self, index: &DocumentIndex, given: &[Vec<u8>]) -> Result<Vec<Vec<u8>>, Fail> {
+        let mut known: Vec<Vec<u8>> = given.to_vec();
+        for load in &self.loads {
+            match load {
+                Load::All => {
+                    let fields = index.definition.fields.iter();
+                    known.extend(fields.map(|field| field.name.to_vec()));
+                }
+                Load::Named(fields) => known.extend(fields.iter().map(|(_, name)| name.clone())),
+            }
+        }
+        let mut wants = Wants {
+            definition: &index.definition,
+            all: self.loads.iter().any(|load| matches!(load, Load::All)),
+            known,
+            needed: Vec::new(),
+        };
+        for step in &self.steps {
+            if !wants.step(step)? {
+                break;
+            }
+        }
+        Ok(wants.needed)
+    }
+}
+
+/// Gathers what is to be read of documents.
+struct Wants<'d> {
+    definition: &'d Definition,
+    /// All of each document is read.
+    all: bool,
+    /// Properties that rows have without.
+    known: Vec<Vec<u8>>,
+    needed: Vec<Vec<u8>>,
+}
+
+impl Wants<'_> {
+    fn want(&mut self, name: &[u8], sortable_only: bool) -> Result<(), Fail> {
+        let is_held = |held: &Vec<u8>| held == name;
+        if self.known.iter().chain(&self.needed).any(is_held) {
+            return Ok(());
+        }
+        let field = self.definition.field(name);
+        let field = field.map(|at| &self.definition.fields[at]);
+        match field {
+            Some(field) if field.sortable || !sortable_only => {
+                self.needed.push(name.to_vec());
+                Ok(())
+            }
+            _ if self.all => Ok(()),
+            _ if sortable_only => Err(Fail::code(format!(
+                "Property `{}` not loaded nor in pipeline",
+                shown(name)
+            ))),
+            _ => Err(Fail::code(format!("No such property `{}`", shown(name)))),
+        }
+    }
+
+    fn expression(&mut self, parsed: &Expression) -> Result<(), Fail> {
+        let mut done = Ok(());
+        parsed.properties(&mut |name| {
+            if done.is_ok() {
+                done = self.want(name, true);
+            }
+        });
+        done
+    }
+
+    /// What a step asks for; false if the steps after it ask the rows that it makes.
+    fn step(&mut self, step: &RowStep) -> Result<bool, Fail> {
+        match step {
+            RowStep::Group(group) => {
+                for name in &group.properties {
+                    self.want(name, false)?;
+                }
+                for reducer in &group.reducers {
+                    let by = reducer.by.as_ref().map(|(by, _)| by);
+                    let names = [Some(&reducer.property), by].into_iter().flatten();
+                    for name in names.filter(|name| !name.is_empty()) {
+                        self.want(name, false)?;
+                    }
+                }
+                return Ok(false);
+            }
+            RowStep::Sort(keys, _) => {
+                for (name, _) in keys {
+                    self.want(name, false)?;
+                }
+            }
+            RowStep::Apply(parsed, name) => {
+                self.expression(parsed)?;
+                self.known.push(name.clone());
+            }
+            RowStep::Filter(parsed) => self.expression(parsed)?,
+            RowStep::Limit(..) => {}
+        }
+        Ok(true)
+    }
+}
+
+fn load(words: &mut Words<'_>) -> Result<Load, Fail> {
+    if words.word("*") {
+        return Ok(Load::All);
+    }
+    let count = words.count("LOAD").map_err(refused)?;
+    let mut taken = Words::new(words.take("LOAD", count).map_err(refused)?);
+    let mut fields = Vec::new();
+    while let Some(name) = taken.maybe() {
+        let name = property(name);
+        let called = match taken.word("AS") {
+            true => taken.value("LOAD").map_err(refused)?,
+            false => name,
+        };
+        fields.push((name.to_vec(), called.to_vec()));
+    }
+    Ok(Load::Named(fields))
+}
+
+fn cursor(words: &mut Words<'_>) -> Result<(usize, u64), Fail> {
+    let (mut count, mut idle_ms) = (CURSOR_ROWS, CURSOR_IDLE_MS);
+    loop {
+        if words.word("COUNT") {
+            count = words
+                .count_in("COUNT", 1..=i64::MAX as u64)
+                .map_err(refused)? as usize;
+        } else if words.word("MAXIDLE") {
+            idle_ms = words
+                .count_in("MAXIDLE", 1..=CURSOR_IDLE_MS)
+                .map_err(refused)?;
+        } else {
+            return Ok((count, idle_ms));
+        }
+    }
+}
+
+/// What a query has found for rows: documents, and which properties are to be read of them.
+struct RowsFound {
+    /// The time was up before all was found.
+    late: bool,
+    hits: Vec<Hit>,
+    definition: Arc<Definition>,
+    needed: Vec<Vec<u8>>,
+}
+
+fn aggregate(call: &mut ReadCall<'_>) -> Done {
+    let args = call.args.rest();
+    let Some((name, rest)) = args.split_first() else {
+        return Err(wrong_arity("FT.AGGREGATE"));
+    };
+    run(call, name, rest, None)
+}
+
+/// Searches and works on the rows, with notes of how that goes, if they are wanted.
+pub fn run(
+    call: &mut ReadCall<'_>,
+    name: &[u8],
+    rest: &[&[u8]],
+    mut profile: Option<SearchProfile>,
+) -> Done {
+    let defaults = call.server.search.defaults();
+    let wish = AggregateWish::parse(rest, defaults)?;
+    let mut tries = Tries::begin();
+    loop {
+        let index = frozen(call, name)?;
+        let found = found(call, &index, &wish, &mut profile)?;
+        if let Some(rows) = rows(call, name, &wish, &found, tries.is_last())? {
+            let index = found.definition.name.clone();
+            let late = found.late;
+            return answer(call, index, &wish, rows, ReplyTail { late, profile });
+        }
+    }
+}
+
+fn found(
+    call: &ReadCall<'_>,
+    index: &DocumentIndex,
+    wish: &AggregateWish<'_>,
+    profile: &mut Option<SearchProfile>,
+) -> Result<RowsFound, Fail> {
+    let rules = QueryRules {
+        definition: &index.definition,
+        params: &wish.asked.params,
+        dialect: wish.asked.dialect,
+        verbatim: wish.asked.verbatim,
+        no_stopwords: false,
+        in_fields: ALL_FIELDS,
+    };
+    let node = parse(wish.asked.query, &rules).map_err(refused)?;
+    if let Some(profile) = profile {
+        profile.parsed();
+    }
+    let mut given: Vec<Vec<u8>> = Vec::new();
+    distance_names(&node, &mut |name| given.push(name.to_vec()));
+    if wish.add_scores {
+        given.push(b"__score".to_vec());
+    }
+    let needed = wish.needed(index, &given)?;
+    let scorer = wish.asked.scorer;
+    let rules = wish.asked.rules(wish.add_scores);
+    let effort = effort(call, index, &wish.asked);
+    let scored = wish.add_scores.then_some(scorer);
+    let found = evaluated(index, &node, (rules, &effort), profile, scored)?;
+    let mut hits = Vec::with_capacity(found.docs.len());
+    let units = found.parts();
+    for doc in &found.docs {
+        effort.tick(units);
+        if effort.is_late() {
+            break;
+        }
+        let Some(row) = index.docs.get(doc) else {
+            continue;
+        };
+        let mut hit = Hit {
+            doc: *doc,
+            key: row.key.clone(),
+            score: 0.0,
+            distances: Vec::new(),
+            sort: SortKey::Nothing,
+            reason: None,
+            words: Vec::new(),
+        };
+        if wish.add_scores {
+            hit.score = score(scorer, index, &found, *doc, row);
+        }
+        found.each_distance(*doc, &mut |name, distance| {
+            hit.distances.push((name.to_vec(), distance));
+        });
+        hits.push(hit);
+    }
+    let late = is_late(&effort, &wish.asked)?;
+    Ok(RowsFound {
+        late,
+        hits,
+        definition: index.definition.clone(),
+        needed,
+    })
+}
+
+/// Makes a row of each document; nothing if one has changed meanwhile, and the search is to be done again.
+fn rows(
+    call: &ReadCall<'_>,
+    index: &[u8],
+    wish: &AggregateWish<'_>,
+    found: &RowsFound,
+    last: bool,
+) -> Result<Option<Vec<Row>>, Fail> {
+    let mut rows = Vec::with_capacity(found.hits.len());
+    let reads = !found.needed.is_empty() || !wish.loads.is_empty();
+    for hit in &found.hits {
+        call.turns.tick(READ_UNITS);
+        let mut row = Row::default();
+        for (name, distance) in &hit.distances {
+            row.set(name, RowValue::Number(*distance));
+        }
+        if wish.add_scores {
+            row.set(b"__score", RowValue::Number(hit.score));
+        }
+        if !reads {
+            rows.push(row);
+            continue;
+        }
+        let at = DocumentPlace {
+            index,
+            kind: found.definition.source,
+            key: &hit.key,
+            doc: hit.doc,
+        };
+        let fate = read(call, at, &mut |document| {
+            fill(&mut row, wish, found, hit, document)
+        })?;
+        match fate {
+            ReadFate::Changed if !last => return Ok(None),
+            ReadFate::Read => rows.push(row),
+            ReadFate::Changed | ReadFate::Dead => {}
+        }
+    }
+    Ok(Some(rows))
+}
+
+fn fill(
+    row: &mut Row,
+    wish: &AggregateWish<'_>,
+    found: &RowsFound,
+    hit: &Hit,
+    document: &dyn crate::search::Document,
+) {
+    let definition = &found.definition;
+    let every = wish.asked.shows_every();
+    for load in &wish.loads {
+        match load {
+            Load::All => {
+                for (name, value) in document.all(every) {
+                    row.set(&name, RowValue::Text(value.into_owned()));
+                }
+            }
+            Load::Named(fields) => {
+                for (name, called) in fields {
+                    let value = match &name[..] {
+                        b"__key" => Some(RowValue::text(&hit.key)),
+                        b"__score" => None,
+                        name => value_of(definition, hit, document, (name, every)),
+                    };
+                    if let Some(value) = value {
+                        row.set(called, value);
+                    }
+                }
+            }
+        }
+    }
+    for name in &found.needed {
+        if let Some(value) = value_of(definition, hit, document, (name, every)) {
+            let field = definition.field(name).map(|at| &definition.fields[at]);
+            let folds = field.is_some_and(|field| field.sortable && !field.unf);
+            row.set(
+                name,
+                match value {
+                    // Sortable texts are taken from where they are sorted.
+                    RowValue::Text(text) if folds => {
+                        let text = String::from_utf8_lossy(&text).to_lowercase();
+                        RowValue::Text(text.into_bytes())
+                    }
+                    value => value,
+                },
+            );
+        }
+    }
+}
+
+fn answer(
+    call: &mut ReadCall<'_>,
+    index: Box<[u8]>,
+    wish: &AggregateWish<'_>,
+    rows: Vec<Row>,
+    mut tail: ReplyTail,
+) -> Done {
+    let mut flow = RowFlow::new(rows);
+    for step in &wish.steps {
+        flow.step(step, call.turns).map_err(refused)?;
+        if let Some(profile) = &mut tail.profile {
+            profile.step(step.name(), flow.rows.len());
+        }
+    }
+    let total = flow.total();
+    let mut rows = flow.rows;
+    let Some((count, idle_ms)) = wish.cursor else {
+        write_rows(call.out, total, &rows, &tail);
+        return Ok(Flow::Done);
+    };
+    let rest = rows.split_off(count.min(rows.len()));
+    let mut id = 0;
+    if !rest.is_empty() {
+        let kept = call.server.search.keep(RowCursor {
+            index,
+            rows: rest.into(),
+            count,
+            idle_ms_max: idle_ms,
+            used_ms: call.db.clock_ms(),
+        });
+        id = kept.ok_or(Fail::code("Too many cursors allocated for index"))?;
+    }
+    call.out.array(2);
+    write_rows(call.out, total, &rows, &tail);
+    call.out.int(id as i64);
+    Ok(Flow::Done)
+}

@@ -1,0 +1,152 @@
+//! FT.CREATE, FT.ALTER, FT.DROPINDEX, FT._LIST: which indexes there are.
+
+use super::{EDITS, LOOKS, refused, shown, wrong_arity};
+use crate::command::Flag::DenyOom;
+use crate::command::{Command, Done, Fail, Flow, ReadCall, Run, WriteCall};
+use crate::engine::{Garbage, document_of};
+use crate::search::{Document, Words, definition, fields};
+use crate::types::Bstr;
+
+pub const CREATE: Command = Command {
+    name: "ft.create",
+    summary: "Creates an index with the given spec",
+    cost: "O(K) at creation where K is the number of fields, O(N) if scanning the keyspace is triggered, where N is the number of keys in the keyspace",
+    flags: &[DenyOom],
+    run: Run::Write(create),
+    ..EDITS
+};
+
+fn create(call: &mut WriteCall<'_>) -> Done {
+    let args = call.args.rest();
+    if args.len() < 4 {
+        return Err(wrong_arity("FT.CREATE"));
+    }
+    if call.db.index() != 0 {
+        return Err(Fail::code("Cannot create index on db != 0"));
+    }
+    let total = call.db.len() as u64;
+    let mut catalog = call.server.search.catalog.write();
+    if catalog.indexes.contains_key(args[0]) {
+        return Err(Fail::code("Index already exists"));
+    }
+    let made = definition(args).map_err(refused)?;
+    catalog.create(made, total);
+    call.server.publish_indexes(&catalog);
+    let effects = call.db.effects();
+    // A transaction may go on to make documents.
+    effects.wanted.indexed |= !call.server.store.loading.is_on();
+    effects.dirty += 1;
+    effects.build = true;
+    call.out.ok();
+    Ok(Flow::Done)
+}
+
+pub const ALTER: Command = Command {
+    name: "ft.alter",
+    summary: "Adds a new field to the index",
+    cost: "O(N) where N is the number of keys in the keyspace",
+    run: Run::Write(alter),
+    ..EDITS
+};
+
+fn alter(call: &mut WriteCall<'_>) -> Done {
+    let args = call.args.rest();
+    if args.len() < 5 {
+        return Err(wrong_arity("FT.ALTER"));
+    }
+    let total = call.db.len() as u64;
+    let mut catalog = call.server.search.catalog.write();
+    let held = catalog.get(args[0]);
+    let held = held.ok_or(Fail::code("Unknown index name"))?;
+    let mut made = (*held.definition).clone();
+    let mut words = Words::new(&args[1..]);
+    let skips = words.word("SKIPINITIALSCAN");
+    if !words.word("SCHEMA") {
+        return Err(Fail::code("ALTER must be followed by SCHEMA"));
+    }
+    if !words.word("ADD") {
+        return Err(Fail::code("Unknown action passed to ALTER SCHEMA"));
+    }
+    let from = args.len() - words.len();
+    fields(&mut words, &mut made).map_err(refused)?;
+    let added = args[from..].iter().map(|word| word.to_vec());
+    made.words.extend(added);
+    catalog.widen(made, (!skips).then_some(total));
+    call.server.publish_indexes(&catalog);
+    let effects = call.db.effects();
+    effects.dirty += 1;
+    effects.build |= !skips;
+    call.out.ok();
+    Ok(Flow::Done)
+}
+
+pub const DROP_INDEX: Command = Command {
+    name: "ft.dropindex",
+    summary: "Deletes the index",
+    cost: "O(1) or O(N) if documents are deleted, where N is the number of keys in the keyspace",
+    run: Run::Write(drop_index),
+    ..EDITS
+};
+
+fn drop_index(call: &mut WriteCall<'_>) -> Done {
+    let name = call.args.next().map_err(|_| wrong_arity("FT.DROPINDEX"))?;
+    let deletes = call.args.word("DD");
+    if let Some(other) = call.args.peek() {
+        return Err(Fail::code(format!("Unknown argument `{}`", shown(other))));
+    }
+    let dropped = {
+        let mut catalog = call.server.search.catalog.write();
+        let dropped = catalog.drop_index(name);
+        let dropped = dropped.ok_or(Fail::code("Unknown Index name"))?;
+        call.server.publish_indexes(&catalog);
+        let own_name = &dropped.definition.name;
+        call.server.search.drop_cursors(Some(own_name));
+        dropped
+    };
+    let mut db = call.db.other(0);
+    if deletes {
+        let mut keys: Vec<Bstr> = dropped
+            .docs
+            .values()
+            .map(|row| Bstr::new(&row.key))
+            .collect();
+        if dropped.building.is_some() {
+            // Not all of its documents are known yet.
+            let kind = dropped.definition.source;
+            let now_ms = db.now_ms();
+            db.visit(|entry, _| {
+                if dropped.definition.covers(entry.key_name()) {
+                    let mut note = |_: &dyn Document| keys.push(Bstr::new(entry.key_name()));
+                    document_of(entry.value(), kind, now_ms, &mut note);
+                }
+            });
+        }
+        for key in keys {
+            db.delete(&key);
+        }
+    }
+    let effects = db.effects();
+    effects.dirty += 1;
+    effects.garbage.push(Garbage::Indexes(vec![dropped]));
+    call.out.ok();
+    Ok(Flow::Done)
+}
+
+pub const LIST: Command = Command {
+    name: "ft._list",
+    summary: "Returns a list of all existing indexes",
+    cost: "O(1)",
+    args: &[],
+    arity: Some(-1),
+    run: Run::Read(list),
+    ..LOOKS
+};
+
+fn list(call: &mut ReadCall<'_>) -> Done {
+    let catalog = call.server.search.catalog.read();
+    call.out.set(catalog.indexes.len());
+    for name in catalog.indexes.keys() {
+        call.out.simple(&shown(name));
+    }
+    Ok(Flow::Done)
+}

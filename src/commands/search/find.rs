@@ -1,0 +1,479 @@
+//! FT.SEARCH.
+
+use std::cmp::Ordering;
+use std::rc::Rc;
+use std::sync::Arc;
+
+use hashbrown::HashSet;
+
+use super::asked::query;
+use super::load::{DocumentPlace, READ_UNITS, ReadFate, Tries, read};
+use super::options::{QueryOptions, ReturnField, SearchWish};
+use super::profile::SearchProfile;
+use super::reply::{FoundRow, ReplyTail, write};
+use super::summary::summarize;
+use super::{SEARCHES, refused, shown, wrong_arity};
+use crate::command::Flag::ReadOnly;
+use crate::command::{Command, Done, Fail, Flow, ReadCall, Run};
+use crate::search::{
+    Definition, DocumentIndex, Effort, EvalRules, Evaluator, FieldKind, Match, QueryNode, RowValue,
+    ScoreReason, Scorer, SortKey, distance_names, explained, score, written,
+};
+use crate::util::turns::Turns;
+
+pub const SEARCH: Command = Command {
+    name: "ft.search",
+    summary: "Searches the index with a textual query, returning either documents or just ids",
+    cost: "O(N)",
+    flags: &[ReadOnly],
+    run: Run::Read(search),
+    ..SEARCHES
+};
+
+/// The lists of one query take no more than this part of `maxmemory`.
+const MEMORY_SHARE: usize = 4;
+
+/// A document that a query has found.
+pub struct Hit {
+    pub doc: u64,
+    pub key: Box<[u8]>,
+    pub score: f64,
+    pub distances: Vec<(Vec<u8>, f64)>,
+    pub sort: SortKey,
+    /// How the score came about, if that is asked.
+    pub reason: Option<ScoreReason>,
+    /// The words by which it was found, if that matters, each with what it is worth.
+    pub words: Vec<(Box<[u8]>, f64)>,
+}
+
+/// What a search has found, before documents are read.
+struct Hits {
+    /// The time was up before all was found.
+    late: bool,
+    total: usize,
+    hits: Vec<Hit>,
+    /// They are to be sorted by a value that only documents know.
+    unsorted: bool,
+    definition: Arc<Definition>,
+}
+
+pub fn no_such_index(name: &[u8]) -> Fail {
+    Fail::code(format!("{}: no such index", shown(name)))
+}
+
+fn search(call: &mut ReadCall<'_>) -> Done {
+    let args = call.args.rest();
+    let Some((name, rest)) = args.split_first() else {
+        return Err(wrong_arity("FT.SEARCH"));
+    };
+    run(call, name, rest, None)
+}
+
+/// Searches, with notes of how that goes, if they are wanted.
+pub fn run(
+    call: &mut ReadCall<'_>,
+    name: &[u8],
+    rest: &[&[u8]],
+    mut profile: Option<SearchProfile>,
+) -> Done {
+    let mut tries = Tries::begin();
+    loop {
+        // As the data may be others by then, nothing is kept of a try.
+        let index = frozen(call, name)?;
+        let wish = SearchWish::parse(rest, call.server.search.defaults())?;
+        let hits = found(call, &index, &wish, &mut profile)?;
+        let late = hits.late;
+        if let Some((total, rows)) = rows(call, name, &wish, hits, tries.is_last())? {
+            if let Some(profile) = profile.as_mut().filter(|_| !wish.no_content) {
+                profile.step("Loader", rows.len());
+            }
+            let tail = ReplyTail { late, profile };
+            write(call.out, &wish, total, &rows, &tail);
+            return Ok(Flow::Done);
+        }
+    }
+}
+
+/// A copy of an index, to be searched while nothing is locked.
+pub fn frozen(call: &ReadCall<'_>, name: &[u8]) -> Result<Arc<DocumentIndex>, Fail> {
+    let first = call.db.index() == 0;
+    // Only what runs alone is left half-way: a part of a transaction or a script is not.
+    let within = !call.parts;
+    let search = &call.server.search;
+    let index = first.then(|| search.frozen(name, within)).flatten();
+    index.ok_or_else(|| no_such_index(name))
+}
+
+/// What an evaluation may take: a part of the memory that there is.
+pub fn effort<'c>(
+    call: &ReadCall<'c>,
+    index: &DocumentIndex,
+    asked: &QueryOptions<'_>,
+) -> Effort<'c> {
+    let bytes_max = match call.server.config.maxmemory.get() as usize {
+        0 => usize::MAX,
+        bytes => bytes / MEMORY_SHARE,
+    };
+    Effort::new(call.turns, index.docs.len(), bytes_max).until(asked.defaults.timeout_ms)
+}
+
+/// What a query finds, by these rules and with this effort.
+pub fn evaluated(
+    index: &DocumentIndex,
+    node: &QueryNode,
+    (rules, effort): (EvalRules, &Effort<'_>),
+    profile: &mut Option<SearchProfile>,
+    scorer: Option<Scorer>,
+) -> Result<Rc<Match>, Fail> {
+    if let Some(profile) = profile {
+        profile.prepared();
+    }
+    let found = Evaluator::new(index, rules, effort).run(node);
+    let found = found.map_err(refused)?;
+    if let Some(profile) = profile {
+        profile.found(&found, scorer);
+    }
+    Ok(found)
+}
+
+/// Whether a query was late, if it does not fail then.
+pub fn is_late(effort: &Effort<'_>, asked: &QueryOptions<'_>) -> Result<bool, Fail> {
+    match effort.is_late() {
+        true if asked.defaults.fails_late => Err(Fail::code("Timeout limit was reached")),
+        late => Ok(late),
+    }
+}
+
+/// Scoring a document by a part of the query is so many units of work.
+const HIT_UNITS: usize = 8;
+
+/// How results are sorted.
+enum HitOrder {
+    Score,
+    Field(usize),
+    Distance,
+    /// By what only documents know.
+    Document,
+}
+
+fn order_of(
+    index: &DocumentIndex,
+    node: &QueryNode,
+    wish: &SearchWish<'_>,
+) -> Result<HitOrder, Fail> {
+    let Some((name, _)) = wish.sort else {
+        return Ok(HitOrder::Score);
+    };
+    let mut is_distance = false;
+    distance_names(node, &mut |held| is_distance |= held == name);
+    if is_distance {
+        return Ok(HitOrder::Distance);
+    }
+    let at = index.definition.field(name).ok_or_else(|| {
+        let name = shown(name);
+        Fail::code(format!("Property `{name}` not loaded nor in schema"))
+    })?;
+    let field = &index.definition.fields[at];
+    Ok(match field.sortable || field.kind == FieldKind::Numeric {
+        true => HitOrder::Field(at),
+        false => HitOrder::Document,
+    })
+}
+
+fn found(
+    call: &ReadCall<'_>,
+    index: &DocumentIndex,
+    wish: &SearchWish<'_>,
+    profile: &mut Option<SearchProfile>,
+) -> Result<Hits, Fail> {
+    let node = query(index, wish)?;
+    if let Some(profile) = profile {
+        profile.parsed();
+    }
+    let order = order_of(index, &node, wish)?;
+    wish.summary
+        .check(&index.definition, wish.wanted.is_some())?;
+    let scored = wish.with_scores || matches!(order, HitOrder::Score);
+    let rules = EvalRules {
+        slop: wish.slop,
+        in_order: wish.in_order,
+        ..wish.asked.rules(scored)
+    };
+    let effort = effort(call, index, &wish.asked);
+    let scorer = scored.then_some(wish.asked.scorer);
+    let found = evaluated(index, &node, (rules, &effort), profile, scorer)?;
+    if let Some(profile) = profile {
+        profile.step("Sorter", found.docs.len());
+    }
+    let mut docs = found.docs.clone();
+    if let Some(keys) = wish.in_keys {
+        let wanted: HashSet<&[u8]> = keys.iter().copied().collect();
+        let is_wanted = |doc: &u64| wanted.contains(&*index.docs[doc].key);
+        docs.retain(is_wanted);
+    }
+    let total = docs.len();
+    let mut hits: Vec<Hit> = Vec::new();
+    let units = HIT_UNITS * found.parts();
+    if wish.limit > 0 {
+        hits = docs
+            .into_iter()
+            .take_while(|_| !effort.is_late())
+            .filter_map(|doc| {
+                effort.tick(units);
+                hit(index, wish, &found, doc, &order, scored)
+            })
+            .collect();
+    }
+    let unsorted = matches!(order, HitOrder::Document);
+    if !unsorted {
+        sort(&mut hits, wish, call.turns);
+        cut(&mut hits, wish);
+        for hit in &mut hits {
+            hit.key = index.docs[&hit.doc].key.clone();
+        }
+    }
+    for hit in &mut hits {
+        beside(hit, index, wish, &found);
+    }
+    let late = is_late(&effort, &wish.asked)?;
+    Ok(Hits {
+        late,
+        total,
+        hits,
+        unsorted,
+        definition: index.definition.clone(),
+    })
+}
+
+fn hit(
+    index: &DocumentIndex,
+    wish: &SearchWish<'_>,
+    found: &Match,
+    doc: u64,
+    order: &HitOrder,
+    scored: bool,
+) -> Option<Hit> {
+    let row = index.docs.get(&doc)?;
+    let mut hit = Hit {
+        doc,
+        key: Box::default(),
+        score: 0.0,
+        distances: Vec::new(),
+        sort: SortKey::Nothing,
+        reason: None,
+        words: Vec::new(),
+    };
+    if scored {
+        hit.score = score(wish.asked.scorer, index, found, doc, row);
+    }
+    found.each_distance(doc, &mut |name, distance| {
+        hit.distances.push((name.to_vec(), distance));
+    });
+    match order {
+        HitOrder::Field(at) => hit.sort = row.sort(*at),
+        HitOrder::Distance => {
+            let name = wish.sort.map_or(&b""[..], |(name, _)| name);
+            let held = hit.distances.iter().find(|(held, _)| held == name);
+            hit.sort = held.map_or(SortKey::Nothing, |(_, n)| SortKey::Number(*n));
+        }
+        HitOrder::Document => hit.key = row.key.clone(),
+        HitOrder::Score => {}
+    }
+    Some(hit)
+}
+
+/// Notes what replies tell of a hit beside its fields.
+fn beside(hit: &mut Hit, index: &DocumentIndex, wish: &SearchWish<'_>, found: &Match) {
+    if wish.explain_score {
+        let row = &index.docs[&hit.doc];
+        hit.reason = Some(explained(wish.asked.scorer, index, found, hit.doc, row));
+    }
+    if wish.summary.is_asked() {
+        found.each_word(hit.doc, &mut |worth| {
+            hit.words.push((worth.word.clone(), worth.idf));
+        });
+    }
+}
+
+/// Sorts what was found; what has no value comes last either way, and among equals the older is the lesser.
+fn sort(hits: &mut [Hit], wish: &SearchWish<'_>, turns: &Turns<'_>) {
+    let Some((_, descending)) = wish.sort else {
+        hits.sort_by(|one, other| {
+            turns.tick(1);
+            let by_score = other.score.total_cmp(&one.score);
+            by_score.then(one.doc.cmp(&other.doc))
+        });
+        return;
+    };
+    hits.sort_by(|one, other| {
+        turns.tick(1);
+        let order = match (&one.sort, &other.sort) {
+            (SortKey::Nothing, SortKey::Nothing) => Ordering::Equal,
+            (SortKey::Nothing, _) => return Ordering::Greater,
+            (_, SortKey::Nothing) => return Ordering::Less,
+            (SortKey::Number(one), SortKey::Number(other)) => one.total_cmp(other),
+            (SortKey::Text(one), SortKey::Text(other)) => one.cmp(other),
+            (SortKey::Number(_), SortKey::Text(_)) => Ordering::Less,
+            (SortKey::Text(_), SortKey::Number(_)) => Ordering::Greater,
+        };
+        let order = order.then(one.doc.cmp(&other.doc));
+        if descending { order.reverse() } else { order }
+    });
+}
+
+fn cut(hits: &mut Vec<Hit>, wish: &SearchWish<'_>) {
+    hits.drain(..wish.offset.min(hits.len()));
+    hits.truncate(wish.limit);
+}
+
+/// Reads the documents; nothing if one has changed since it was found, and the search is to be done again.
+fn rows(
+    call: &ReadCall<'_>,
+    index: &[u8],
+    wish: &SearchWish<'_>,
+    mut found: Hits,
+    last: bool,
+) -> Result<Option<(usize, Vec<FoundRow>)>, Fail> {
+    let kind = found.definition.source;
+    let place = |hit: &Hit| (hit.key.clone(), hit.doc);
+    if found.unsorted {
+        let (name, _) = wish.sort.expect("it is sorted by a field");
+        let at = found.definition.field(name).expect("it is in the schema");
+        let path = found.definition.fields[at].path.clone();
+        for hit in &mut found.hits {
+            call.turns.tick(READ_UNITS);
+            let (key, doc) = place(hit);
+            let at = DocumentPlace {
+                index,
+                kind,
+                key: &key,
+                doc,
+            };
+            let fate = read(call, at, &mut |document| {
+                let value = document.bytes(&path);
+                hit.sort =
+                    value.map_or(SortKey::Nothing, |text| SortKey::Text(text.as_ref().into()));
+            })?;
+            if fate == ReadFate::Changed && !last {
+                return Ok(None);
+            }
+        }
+        sort(&mut found.hits, wish, call.turns);
+        cut(&mut found.hits, wish);
+    }
+    let reads = !wish.no_content && wish.wanted.as_ref().is_none_or(|wanted| !wanted.is_empty());
+    let mut rows = Vec::new();
+    for hit in found.hits {
+        call.turns.tick(READ_UNITS);
+        let mut fields = Vec::new();
+        let at = DocumentPlace {
+            index,
+            kind,
+            key: &hit.key,
+            doc: hit.doc,
+        };
+        let fate = read(call, at, &mut |document| {
+            if !reads {
+                return;
+            }
+            fields = match &wish.wanted {
+                Some(wanted) => chosen(&found.definition, &hit, document, wanted, wish),
+                None => all(&found.definition, &hit, document, wish),
+            };
+            if wish.summary.is_asked() {
+                summarize(&mut fields, &found.definition, &hit, wish);
+            }
+        })?;
+        match fate {
+            ReadFate::Changed if !last => return Ok(None),
+            ReadFate::Read => rows.push(FoundRow { hit, fields }),
+            ReadFate::Changed | ReadFate::Dead => {}
+        }
+    }
+    Ok(Some((found.total, rows)))
+}
+
+type Fields = Vec<(Vec<u8>, Vec<u8>)>;
+
+/// Whatever a document holds: what it was sorted by and distances first.
+fn all(
+    definition: &Definition,
+    hit: &Hit,
+    document: &dyn crate::search::Document,
+    wish: &SearchWish<'_>,
+) -> Fields {
+    let mut fields: Fields = Vec::new();
+    for (name, distance) in &hit.distances {
+        fields.push((name.clone(), written(*distance).into_bytes()));
+    }
+    let first = wish.sort.and_then(|(name, _)| definition.field(name));
+    if let Some(at) = first {
+        let field = &definition.fields[at];
+        if let Some(value) = document.bytes(&field.path) {
+            fields.push((field.name.to_vec(), value.into_owned()));
+        }
+    }
+    for (name, value) in document.all(wish.asked.shows_every()) {
+        if !fields.iter().any(|(held, _)| *held == *name) {
+            fields.push((name.into_owned(), value.into_owned()));
+        }
+    }
+    fields
+}
+
+/// The fields that RETURN names.
+fn chosen(
+    definition: &Definition,
+    hit: &Hit,
+    document: &dyn crate::search::Document,
+    wanted: &[ReturnField<'_>],
+    wish: &SearchWish<'_>,
+) -> Fields {
+    let sorted_by = wish.sort.map(|(name, _)| name);
+    let every = wish.asked.shows_every();
+    let value =
+        |wanted: &ReturnField<'_>| value_of(definition, hit, document, (wanted.name, every));
+    let is_distance = |name: &[u8]| hit.distances.iter().any(|(held, _)| held == name);
+    // Distances come first, and then what the results are sorted by.
+    let place = |wanted: &ReturnField<'_>| match wanted.name {
+        name if is_distance(name) => 0,
+        name if sorted_by == Some(name) => 1,
+        _ => 2,
+    };
+    let mut order: Vec<&ReturnField<'_>> = wanted.iter().collect();
+    order.sort_by_key(|one| place(one));
+    let found = order.into_iter().filter_map(|one| {
+        let value = value(one)?;
+        (!value.is_null()).then(|| (one.shown_as.to_vec(), value.shown()))
+    });
+    found.collect()
+}
+
+/// The value of a document by the name of an attribute, a path, or a distance; all values if there may be several and that
+/// is wanted.
+pub fn value_of(
+    definition: &Definition,
+    hit: &Hit,
+    document: &dyn crate::search::Document,
+    (name, every): (&[u8], bool),
+) -> Option<RowValue> {
+    if let Some((_, distance)) = hit.distances.iter().find(|(held, _)| held == name) {
+        return Some(RowValue::Number(*distance));
+    }
+    let field = definition.field(name).map(|at| &definition.fields[at]);
+    let path = field.map_or(name, |field| &field.path);
+    // What is sorted by stands beside the document, as its first value.
+    let every = every && field.is_none_or(|field| !field.sortable);
+    let bytes = match every {
+        true => document.every(path)?,
+        false => document.bytes(path)?,
+    };
+    let is_number = field.is_some_and(|field| field.kind == FieldKind::Numeric);
+    let number = is_number
+        .then(|| crate::search::number_of(&bytes))
+        .flatten();
+    Some(match number {
+        Some(n) => RowValue::Number(n),
+        None => RowValue::Text(bytes.into_owned()),
+    })
+}

@@ -1,0 +1,348 @@
+//! FT.INFO: what an index is of, and what it holds.
+
+use super::{LOOKS, shown, wrong_arity};
+use crate::command::{Command, Done, Fail, Flow, ReadCall, Run};
+use crate::resp::Reply;
+use crate::search::{CURSORS_MAX, Column, Failures, FieldKind, FieldSpec, LiveIndex, SourceKind};
+
+pub const INFO: Command = Command {
+    name: "ft.info",
+    summary: "Returns information and statistics on the index",
+    cost: "O(1)",
+    run: Run::Read(info),
+    ..LOOKS
+};
+
+const MEGABYTE: f64 = 1024.0 * 1024.0;
+
+fn info(call: &mut ReadCall<'_>) -> Done {
+    let [name] = call.args.rest() else {
+        return Err(wrong_arity("FT.INFO"));
+    };
+    let catalog = call.server.search.catalog.read();
+    let index = catalog.get(name).ok_or(Fail::code("Unknown index name"))?;
+    let cursors = call.server.search.count_cursors(&index.definition.name);
+    let out = &mut *call.out;
+    let open = out.open_map();
+    let mut page = InfoPage { out, lines: 0 };
+    about(&mut page, index);
+    held(&mut page, index);
+    rest(&mut page, index, cursors);
+    let lines = page.lines;
+    call.out.close(open, lines);
+    Ok(Flow::Done)
+}
+
+/// The pairs of the reply, counted as they are written.
+struct InfoPage<'r> {
+    out: &'r mut Reply,
+    lines: usize,
+}
+
+impl InfoPage<'_> {
+    fn name(&mut self, name: &str) {
+        self.out.simple(name);
+        self.lines += 1;
+    }
+
+    fn count(&mut self, name: &str, count: usize) {
+        self.name(name);
+        self.out.count(count);
+    }
+
+    fn double(&mut self, name: &str, n: f64) {
+        self.name(name);
+        self.out.double(n);
+    }
+}
+
+fn about(page: &mut InfoPage<'_>, index: &LiveIndex) {
+    let definition = &index.definition;
+    page.name("index_name");
+    page.out.simple(&shown(&definition.name));
+    page.name("index_options");
+    page.out.array(definition.options.len());
+    for option in &definition.options {
+        page.out.simple(option);
+    }
+    page.name("index_definition");
+    let fields = [
+        ("language_field", &definition.language_field),
+        ("score_field", &definition.score_field),
+        ("payload_field", &definition.payload_field),
+    ];
+    let named = fields.iter().filter(|(_, field)| field.is_some());
+    let language = definition.language.map(|language| language.name());
+    page.out
+        .map(3 + named.clone().count() + usize::from(language.is_some()));
+    page.out.simple("key_type");
+    page.out.simple(match definition.source {
+        SourceKind::Hash => "HASH",
+        SourceKind::Json => "JSON",
+    });
+    page.out.simple("prefixes");
+    page.out.array(definition.prefixes.len());
+    for prefix in &definition.prefixes {
+        page.out.simple(&shown(prefix));
+    }
+    if let Some(language) = language {
+        page.out.simple("default_language");
+        page.out.simple(language);
+    }
+    page.out.simple("default_score");
+    page.out.double(definition.score);
+    for (name, field) in named {
+        page.out.simple(name);
+        page.out
+            .simple(&shown(field.as_deref().unwrap_or_default()));
+    }
+    page.name("attributes");
+    page.out.array(definition.fields.len());
+    for field in &definition.fields {
+        attribute(page.out, field);
+    }
+    if let Some(words) = &definition.stopwords {
+        page.name("stopwords_list");
+        page.out.array(words.len());
+        words.iter().for_each(|word| page.out.bulk(word));
+    }
+}
+
+/// What is told of an attribute.
+struct ToldField<'f> {
+    pairs: Vec<(&'f str, String)>,
+    numbers: Vec<(&'f str, u64)>,
+    weight: Option<f64>,
+    flags: Vec<&'f str>,
+}
+
+fn told(field: &FieldSpec) -> ToldField<'_> {
+    let mut pairs: Vec<(&str, String)> = vec![
+        ("identifier", shown(&field.path)),
+        ("attribute", shown(&field.name)),
+    ];
+    let mut numbers: Vec<(&str, u64)> = Vec::new();
+    let mut weight = None;
+    let mut flags: Vec<&str> = Vec::new();
+    let kind = match &field.kind {
+        FieldKind::Text { .. } => "TEXT",
+        FieldKind::Tag { .. } => "TAG",
+        FieldKind::Numeric => "NUMERIC",
+        FieldKind::Geo => "GEO",
+        FieldKind::Vector(_) => "VECTOR",
+    };
+    pairs.push(("type", kind.into()));
+    match &field.kind {
+        FieldKind::Text {
+            weight: held,
+            no_stem,
+            phonetic,
+            ..
+        } => {
+            weight = Some(*held);
+            flags.extend(no_stem.then_some("NOSTEM"));
+            flags.extend(phonetic.as_ref().map(|_| "PHONETIC"));
+        }
+        FieldKind::Tag {
+            separator,
+            case_sensitive,
+        } => {
+            pairs.push(("SEPARATOR", char::from(*separator).to_string()));
+            flags.extend(case_sensitive.then_some("CASESENSITIVE"));
+        }
+        FieldKind::Numeric | FieldKind::Geo => {}
+        FieldKind::Vector(spec) => {
+            let algorithm = if spec.graph.is_some() { "HNSW" } else { "FLAT" };
+            pairs.push(("algorithm", algorithm.into()));
+            pairs.push(("data_type", spec.numeral.name().into()));
+            numbers.push(("dim", spec.dim as u64));
+            if let Some(graph) = &spec.graph {
+                numbers.push(("M", graph.m));
+                numbers.push(("ef_construction", graph.ef_construction));
+            }
+        }
+    }
+    let sorted = [
+        (field.sortable, "SORTABLE"),
+        (field.sortable && field.unf, "UNF"),
+        (field.no_index, "NOINDEX"),
+        (field.suffix_trie, "WITHSUFFIXTRIE"),
+        (field.index_empty, "INDEXEMPTY"),
+        (field.index_missing, "INDEXMISSING"),
+    ];
+    flags.extend(sorted.iter().filter(|(on, _)| *on).map(|(_, flag)| *flag));
+    ToldField {
+        pairs,
+        numbers,
+        weight,
+        flags,
+    }
+}
+
+/// One attribute: a map with its flags in RESP3, where in RESP2 the flags stand behind the pairs.
+fn attribute(out: &mut Reply, field: &FieldSpec) {
+    let ToldField {
+        pairs,
+        numbers,
+        weight,
+        flags,
+    } = told(field);
+    let metric = field.vector().map(|spec| spec.metric.name());
+    let count =
+        pairs.len() + numbers.len() + usize::from(weight.is_some()) + usize::from(metric.is_some());
+    match out.resp3() {
+        true => out.map(count + 1),
+        false => out.array(2 * count + flags.len()),
+    }
+    for (name, text) in pairs {
+        out.simple(name);
+        out.simple(&text);
+    }
+    if let Some(weight) = weight {
+        out.simple("WEIGHT");
+        out.double(weight);
+    }
+    for (at, (name, number)) in numbers.iter().enumerate() {
+        out.simple(name);
+        out.int(*number as i64);
+        if at == 0
+            && let Some(metric) = metric
+        {
+            out.simple("distance_metric");
+            out.simple(metric);
+        }
+    }
+    if out.resp3() {
+        out.simple("flags");
+        out.array(flags.len());
+    }
+    flags.iter().for_each(|flag| out.simple(flag));
+}
+
+/// Bytes and entries of the parts of an index.
+#[derive(Default)]
+struct IndexSizes {
+    lists: usize,
+    list_bytes: usize,
+    records: usize,
+    blocks: usize,
+    vector_bytes: usize,
+    tag_bytes: usize,
+}
+
+fn measure(index: &LiveIndex) -> IndexSizes {
+    let mut held = IndexSizes::default();
+    let lists = index.columns.iter().filter_map(|column| match column {
+        Column::Tags(lists) => Some(lists),
+        _ => None,
+    });
+    for list in lists.chain([&index.terms]).flat_map(|lists| lists.values()) {
+        held.lists += 1;
+        held.list_bytes += list.bytes();
+        held.records += list.len();
+        held.blocks += list.blocks();
+    }
+    for column in &index.columns {
+        match column {
+            Column::Vectors(vectors) => held.vector_bytes += vectors.bytes(),
+            Column::Numbers(numbers) => {
+                held.records += numbers.len();
+                held.list_bytes += numbers.len() * 24;
+            }
+            Column::Tags(lists) => held.tag_bytes += lists.len() * 64,
+            Column::Text => {}
+        }
+    }
+    held
+}
+
+fn held(page: &mut InfoPage<'_>, index: &LiveIndex) {
+    let held = measure(index);
+    let megabytes = |bytes: usize| bytes as f64 / MEGABYTE;
+    let rows = index.docs.values();
+    let keys: usize = rows.clone().map(|row| row.key.len()).sum();
+    let sorts: usize = rows.map(|row| size_of_val(&*row.sorts)).sum();
+    let table = index.docs.len() * 128;
+    page.count("num_docs", index.docs.len());
+    page.count("max_doc_id", index.last_doc() as usize);
+    page.count("num_terms", index.terms.len());
+    page.count("num_records", held.records);
+    page.double("inverted_sz_mb", megabytes(held.list_bytes));
+    page.double("vector_index_sz_mb", megabytes(held.vector_bytes));
+    page.count("total_inverted_index_blocks", held.blocks);
+    page.double("offset_vectors_sz_mb", 0.0);
+    page.double("doc_table_size_mb", megabytes(table));
+    page.double("sortable_values_size_mb", megabytes(sorts));
+    page.double("key_table_size_mb", megabytes(keys));
+    page.double("tag_overhead_sz_mb", megabytes(held.tag_bytes));
+    page.double("text_overhead_sz_mb", megabytes(held.lists * 64));
+    let all = held.list_bytes + held.vector_bytes + table + sorts + keys + held.tag_bytes;
+    page.double("total_index_memory_sz_mb", megabytes(all));
+    page.double("geoshapes_sz_mb", 0.0);
+    let share = |part: usize, whole: usize| match whole {
+        0 => f64::NAN,
+        whole => part as f64 / whole as f64,
+    };
+    page.double("records_per_doc_avg", share(held.records, index.docs.len()));
+    page.double("bytes_per_record_avg", share(held.list_bytes, held.records));
+    page.double("offsets_per_term_avg", 0.0);
+    page.double("offset_bits_per_record_avg", 0.0);
+}
+
+fn rest(page: &mut InfoPage<'_>, index: &LiveIndex, (cursors, own): (usize, usize)) {
+    let failed: u64 = index.failures.iter().map(|one| one.count).sum();
+    page.count("hash_indexing_failures", failed as usize);
+    page.double("total_indexing_time", index.indexing_ms);
+    let building = index.building;
+    page.count("indexing", usize::from(building.is_some()));
+    let share = building.map_or(1.0, |build| match build.total {
+        0 => 0.0,
+        total => (build.seen as f64 / total as f64).min(1.0),
+    });
+    page.double("percent_indexed", share);
+    page.count("number_of_uses", 1);
+    page.count("cleaning", 0);
+    page.name("cursor_stats");
+    page.out.map(4);
+    let figures = [
+        ("global_idle", cursors),
+        ("global_total", cursors),
+        ("index_capacity", CURSORS_MAX),
+        ("index_total", own),
+    ];
+    for (name, figure) in figures {
+        page.out.simple(name);
+        page.out.count(figure);
+    }
+    let all = Failures {
+        count: failed,
+        last: index.failures.iter().find_map(|one| one.last.clone()),
+    };
+    page.name("Index Errors");
+    errors(page.out, &all);
+    page.name("field statistics");
+    page.out.array(index.failures.len());
+    for (field, failures) in index.definition.fields.iter().zip(&index.failures) {
+        page.out.map(3);
+        page.out.simple("identifier");
+        page.out.simple(&shown(&field.path));
+        page.out.simple("attribute");
+        page.out.simple(&shown(&field.name));
+        page.out.simple("Index Errors");
+        errors(page.out, failures);
+    }
+}
+
+fn errors(out: &mut Reply, failures: &Failures) {
+    out.map(3);
+    out.simple("indexing failures");
+    out.int(failures.count as i64);
+    let (why, key) = match &failures.last {
+        Some((why, key)) => (why.as_str(), &key[..]),
+        None => ("N/A", &b"N/A"[..]),
+    };
+    out.simple("last indexing error");
+    out.simple(why);
+    out.simple("last indexing error key");
+    out.bulk(key);
+}

@@ -1,0 +1,94 @@
+//! The documents that a search has found, read as they were when it found them.
+//!
+//! A search holds no shards, so that nobody waits for it. It finds documents first, and reads them then, one after
+//! another: each under its shard's lock, where it is asked whether it is still the document that was found. If not, the
+//! search is done again.
+
+use std::time::Duration;
+
+use crate::command::{Fail, ReadCall};
+use crate::engine::document_of;
+use crate::search::{Document, SourceKind};
+use crate::util::clock::Timer;
+
+/// So often, and no longer than this, a search is done again because documents change all the time.
+const TRIES: usize = 64;
+const TRIES_TIME: Duration = Duration::from_millis(100);
+/// Reading a document is so many units of work.
+pub const READ_UNITS: usize = 32;
+
+/// The tries of one search.
+pub struct Tries {
+    left: usize,
+    begun: Timer,
+}
+
+impl Tries {
+    pub fn begin() -> Self {
+        Tries {
+            left: TRIES,
+            begun: Timer::start(),
+        }
+    }
+
+    /// Whether this try is the last one, which leaves out documents that have changed since they were found.
+    pub fn is_last(&mut self) -> bool {
+        self.left -= 1;
+        self.left == 0 || self.begun.elapsed() > TRIES_TIME
+    }
+}
+
+/// A document that was found, and where.
+#[derive(Clone, Copy)]
+pub struct DocumentPlace<'h> {
+    pub index: &'h [u8],
+    pub kind: SourceKind,
+    pub key: &'h [u8],
+    pub doc: u64,
+}
+
+/// What became of a document that was found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ReadFate {
+    Read,
+    /// Its time is up, though it was not removed yet.
+    Dead,
+    /// It has changed since it was found.
+    Changed,
+}
+
+/// Reads a document that was found.
+pub fn read(
+    call: &ReadCall<'_>,
+    place: DocumentPlace<'_>,
+    visit: &mut dyn FnMut(&dyn Document),
+) -> Result<ReadFate, Fail> {
+    let scripts = &call.server.scripts;
+    let mut fate = ReadFate::Changed;
+    let looked = call.db.look_at(place.key, &|| scripts.is_busy(), |entry| {
+        let catalog = call.server.search.catalog.read();
+        let now = catalog
+            .get(place.index)
+            .map(|index| index.doc_of(place.key));
+        drop(catalog);
+        if now != Some(Some(place.doc)) {
+            return;
+        }
+        fate = ReadFate::Dead;
+        if let Some(entry) = entry {
+            document_of(
+                entry.value(),
+                place.kind,
+                call.db.now_ms(),
+                &mut |document| {
+                    visit(document);
+                    fate = ReadFate::Read;
+                },
+            );
+        }
+    });
+    match looked {
+        Ok(()) => Ok(fate),
+        Err(_) => Err(call.server.busy_fail()),
+    }
+}

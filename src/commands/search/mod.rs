@@ -1,0 +1,98 @@
+//! Indexes over documents, and what is asked of them, as RediSearch has it.
+
+mod aggregate;
+mod asked;
+mod cursor;
+mod definition;
+mod find;
+mod info;
+mod load;
+mod names;
+mod options;
+mod pipeline;
+mod profile;
+mod reply;
+mod settings;
+mod spelling;
+mod suggest;
+mod summary;
+mod synonyms;
+
+use crate::command::{Arg, Command, Fail, Family, KeyUse, Plan, Run, modules};
+use crate::search::Refusal;
+
+pub const FAMILY: Family = Family {
+    group: modules::GROUP,
+    category: "search",
+    commands: &[
+        &definition::CREATE,
+        &definition::ALTER,
+        &definition::DROP_INDEX,
+        &definition::LIST,
+        &info::INFO,
+        &find::SEARCH,
+        &asked::EXPLAIN,
+        &asked::EXPLAIN_LINES,
+        &profile::PROFILE,
+        &aggregate::AGGREGATE,
+        &cursor::CURSOR,
+        &names::ALIAS_ADD,
+        &names::ALIAS_UPDATE,
+        &names::ALIAS_DELETE,
+        &names::TAG_VALUES,
+        &names::DICTIONARY_ADD,
+        &names::DICTIONARY_DELETE,
+        &names::DICTIONARY_DUMP,
+        &spelling::SPELL_CHECK,
+        &suggest::ADD,
+        &suggest::GET,
+        &suggest::DELETE,
+        &suggest::LEN,
+        &synonyms::UPDATE,
+        &synonyms::DUMP,
+        &settings::CONFIG,
+    ],
+};
+
+/// What the commands of an index have in common. As in RediSearch, its name counts as a key where rights are checked.
+const OF_INDEX: Command = Command {
+    since: "1.0.0",
+    args: &[
+        Arg::key("index", KeyUse::READ_UPDATE),
+        Arg::text("arg").optional().many(),
+    ],
+    arity: Some(-1),
+    run: Run::Container,
+    ..Command::PLAIN
+};
+
+/// One that edits the catalog: nothing else is edited meanwhile.
+const EDITS: Command = Command {
+    plan: Plan::All,
+    ..OF_INDEX
+};
+
+/// One that looks at it.
+const LOOKS: Command = Command {
+    plan: Plan::Each,
+    ..OF_INDEX
+};
+
+/// One that searches it, and looks at one key after another then.
+const SEARCHES: Command = Command {
+    plan: Plan::Aside,
+    ..OF_INDEX
+};
+
+/// RediSearch's errors begin with no code.
+fn refused(why: Refusal) -> Fail {
+    Fail::code(why)
+}
+
+fn wrong_arity(name: &str) -> Fail {
+    Fail::arity(name)
+}
+
+fn shown(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
+}

@@ -1,0 +1,73 @@
+//! FT.SYNUPDATE and FT.SYNDUMP: words that mean the same.
+
+use super::{EDITS, LOOKS, wrong_arity};
+use crate::command::Flag::{DenyOom, ReadOnly};
+use crate::command::{Command, Done, Fail, Flow, ReadCall, Run, WriteCall};
+use crate::search::folded;
+
+pub const UPDATE: Command = Command {
+    name: "ft.synupdate",
+    summary: "Creates or updates a synonym group with additional terms",
+    cost: "O(1)",
+    since: "1.2.0",
+    flags: &[DenyOom],
+    run: Run::Write(update),
+    ..EDITS
+};
+
+fn update(call: &mut WriteCall<'_>) -> Done {
+    let args = call.args.rest();
+    let [name, group, words @ ..] = args else {
+        return Err(wrong_arity("FT.SYNUPDATE"));
+    };
+    let [first, rest @ ..] = words else {
+        return Err(wrong_arity("FT.SYNUPDATE"));
+    };
+    let skips = first.eq_ignore_ascii_case(b"SKIPINITIALSCAN");
+    let words = if skips { rest } else { words };
+    let total = call.db.len() as u64;
+    let mut catalog = call.server.search.catalog.write();
+    let held = catalog.get(name);
+    let held = held.ok_or(Fail::code("Unknown index name"))?;
+    let mut made = (*held.definition).clone();
+    for word in words {
+        let groups = made.synonyms.entry(folded(word)).or_default();
+        if !groups.iter().any(|held| **held == **group) {
+            groups.push((*group).into());
+        }
+    }
+    // Documents that were there before are found by the words from then on, too.
+    catalog.widen(made, (!skips).then_some(total));
+    call.server.publish_indexes(&catalog);
+    let effects = call.db.effects();
+    effects.dirty += 1;
+    effects.build |= !skips;
+    call.out.ok();
+    Ok(Flow::Done)
+}
+
+pub const DUMP: Command = Command {
+    name: "ft.syndump",
+    summary: "Dumps the contents of a synonym group",
+    cost: "O(1)",
+    since: "1.2.0",
+    flags: &[ReadOnly],
+    run: Run::Read(dump),
+    ..LOOKS
+};
+
+fn dump(call: &mut ReadCall<'_>) -> Done {
+    let [name] = call.args.rest() else {
+        return Err(wrong_arity("FT.SYNDUMP"));
+    };
+    let index = call.server.search.frozen(name, !call.parts);
+    let index = index.ok_or(Fail::code("Unknown index name"))?;
+    let synonyms = &index.definition.synonyms;
+    call.out.map(synonyms.len());
+    for (word, groups) in synonyms {
+        call.out.bulk(word.as_bytes());
+        call.out.array(groups.len());
+        groups.iter().for_each(|group| call.out.bulk(group));
+    }
+    Ok(Flow::Done)
+}

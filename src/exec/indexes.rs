@@ -1,0 +1,170 @@
+//! Indexes over documents follow the keys: at the commit of each unit, and when one is built over keys that were there
+//! before it.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use super::Worker;
+use super::unit::Unit;
+use crate::command::Entry;
+use crate::command::shared::Shared;
+use crate::engine::{Db, Effects, Engine, Locked, Now, Patience, SHARDS, Table, document_of};
+use crate::search::{IndexCatalog, Searches};
+use crate::types::Bstr;
+use crate::util::{clock, memory};
+
+/// Keys that a build looks at under one hold of a shard.
+const BUILD_KEYS: usize = 64;
+
+impl Worker {
+    /// Before a search: a transaction and a script find what they have written.
+    #[inline]
+    pub(super) fn index_written(&self, unit: &mut Unit<'_>, entry: &Entry) {
+        if !unit.effects.indexed.is_empty() && entry.categories.contains(&"search") {
+            unit.effects.held_back = true;
+            self.index_keys(&mut unit.locked, &mut unit.effects, true);
+        }
+    }
+
+    /// Indexes anew what a unit has changed, while its shards are still locked: all of it in one step.
+    #[cold]
+    pub(super) fn index_changes(&self, locked: &mut Locked<'_>, effects: &mut Effects) {
+        let held_back = std::mem::take(&mut effects.held_back);
+        self.index_keys(locked, effects, held_back);
+        if held_back {
+            self.shared.search.catalog.write().show();
+        }
+    }
+
+    fn index_keys(&self, locked: &mut Locked<'_>, effects: &mut Effects, holds_back: bool) {
+        let mut keys = std::mem::take(&mut effects.indexed);
+        let search = &self.shared.search;
+        if std::mem::take(&mut effects.reindex) {
+            let mut catalog = search.catalog.write();
+            catalog.begin_anew(0);
+            effects.build = true;
+        }
+        if keys.len() > 1 {
+            keys.sort_unstable();
+            keys.dedup();
+        }
+        let covered = search.covered();
+        keys.retain(|key| covered.covers(key));
+        if keys.is_empty() {
+            return;
+        }
+        let rules = self.rules.borrow();
+        let now = self.now.get();
+        let db = Db::new(locked, 0, now, effects, &rules, false, None);
+        let mut catalog = search.catalog.write();
+        for key in &keys {
+            if holds_back {
+                catalog.hold_back(key);
+            }
+            let value = db.stored(key).map(|entry| entry.value());
+            catalog.update(key, &|kind, visit| {
+                if let Some(value) = value {
+                    document_of(value, kind, now.due_ms(), visit);
+                }
+            });
+        }
+    }
+
+    /// Builds indexes on a thread of its own, beside the clients.
+    pub(super) fn build_indexes(&self) {
+        if self.is_loading() || self.shared.search.builder.swap(true, Ordering::AcqRel) {
+            return;
+        }
+        let (shared, engine) = (self.shared.clone(), self.engine.clone());
+        let build = move || {
+            crate::util::thread::stand_back();
+            build(&shared, &engine);
+        };
+        let thread = std::thread::Builder::new().name("indexing".into());
+        if let Err(error) = thread.spawn(build) {
+            tracing::warn!("No thread can be started to build indexes: {error}");
+            self.shared.search.builder.store(false, Ordering::Release);
+        }
+    }
+
+    /// Builds all indexes from the keys that are there, before anybody is served.
+    pub(super) fn build_all_indexes(&self) {
+        let search = &self.shared.search;
+        if !search.is_active() {
+            return;
+        }
+        search.catalog.write().begin_anew(0);
+        pass(&self.shared, &self.engine);
+        let catalog = search.catalog.read();
+        for (name, index) in &catalog.indexes {
+            tracing::info!(
+                "Index '{}' built: {} documents.",
+                String::from_utf8_lossy(name),
+                index.docs.len()
+            );
+        }
+    }
+}
+
+/// Builds until there is nothing more to build.
+fn build(shared: &Arc<Shared>, engine: &Engine) {
+    let search = &shared.search;
+    loop {
+        while !shared.stop.is_cancelled() && pass(shared, engine) {}
+        search.builder.store(false, Ordering::Release);
+        // One that was made just before that found a builder at work.
+        let left = !search.catalog.read().under_way().is_empty();
+        if shared.stop.is_cancelled() || !left || search.builder.swap(true, Ordering::AcqRel) {
+            return;
+        }
+    }
+}
+
+/// Looks at every key for all indexes that are being built; false if there is none.
+fn pass(shared: &Shared, engine: &Engine) -> bool {
+    let search = &shared.search;
+    let building = search.catalog.read().under_way();
+    if building.is_empty() {
+        return false;
+    }
+    for id in 0..SHARDS {
+        let mut at = usize::MAX;
+        while at > 0 && !shared.stop.is_cancelled() {
+            let from = at;
+            at = some_keys(search, engine, id, at);
+            let looked = from.min(at + BUILD_KEYS) - at;
+            search.catalog.write().progress(&building, looked as u64);
+            memory::publish();
+        }
+    }
+    search.catalog.write().built(&building);
+    true
+}
+
+/// Indexes some keys of a shard, from a position down; returns where the next ones are. A key that moves, moves from
+/// above that position to below it.
+fn some_keys(search: &Searches, engine: &Engine, id: usize, at: usize) -> usize {
+    let now = Now::Replaying(clock::now_ms());
+    let shard = engine.lock_one(id, Patience::of_this_thread());
+    let Some(table) = shard.table(0) else {
+        return 0;
+    };
+    let top = at.min(table.len());
+    let from = top.saturating_sub(BUILD_KEYS);
+    let covered = search.covered();
+    let named = (from..top).map(|at| (at, table.at(at).key_name()));
+    let own = named.filter(|(_, key)| covered.covers(key));
+    let keys: Vec<(usize, Bstr)> = own.map(|(at, key)| (at, Bstr::new(key))).collect();
+    if !keys.is_empty() {
+        index_keys(&mut search.catalog.write(), table, &keys, now);
+    }
+    from
+}
+
+fn index_keys(catalog: &mut IndexCatalog, table: &Table, keys: &[(usize, Bstr)], now: Now) {
+    for (at, key) in keys {
+        catalog.build(key, &|kind, visit| {
+            document_of(table.at(*at).value(), kind, now.due_ms(), visit);
+        });
+    }
+}

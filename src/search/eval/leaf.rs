@@ -1,0 +1,406 @@
+//! Parts of a query that look into one column.
+
+use std::cmp::Reverse;
+use std::collections::BinaryHeap;
+use std::collections::binary_heap::PeekMut;
+use std::iter::Peekable;
+use std::ops::Bound;
+use std::rc::Rc;
+
+use super::{Evaluator, Match, MatchKind, TermHits, WordWorth};
+use crate::search::index::{Column, DocumentIndex, Lists};
+use crate::search::numbers::Ordered;
+use crate::search::postings::{Posting, Postings, WordPlaces};
+use crate::search::query::{Affix, TagTest};
+use crate::types::geo::{Position, Search, Shape};
+
+/// Shorter texts stand for no words that begin or end with them.
+const AFFIX_BYTES_MIN: usize = 2;
+
+/// Which words are meant.
+pub(super) enum MeantWords<'q> {
+    Affix(Affix, &'q [u8]),
+    Pattern(&'q [u8]),
+    Fuzzy(&'q [u8], usize),
+}
+
+impl<'q> MeantWords<'q> {
+    /// Those of the words in a dictionary that are meant, in their order. Stems stand there, too, behind a sign; as in
+    /// RediSearch, they are among those that end so, and the like.
+    pub fn among<'l>(
+        self,
+        lists: &'l Lists,
+    ) -> Box<dyn Iterator<Item = (&'l [u8], &'l Postings)> + 'l>
+    where
+        'q: 'l,
+    {
+        let all = || lists.iter().map(|(name, list)| (&name[..], &**list));
+        match self {
+            MeantWords::Affix(_, text) if text.len() < AFFIX_BYTES_MIN => {
+                Box::new(std::iter::empty())
+            }
+            MeantWords::Affix(Affix::Prefix, text) => {
+                let from = Bound::Included(text);
+                let held = lists.range::<[u8], _>((from, Bound::Unbounded));
+                let held = held.map(|(name, list)| (&name[..], &**list));
+                Box::new(held.take_while(move |(name, _)| name.starts_with(text)))
+            }
+            MeantWords::Affix(Affix::Suffix, text) => {
+                Box::new(all().filter(move |(name, _)| name.ends_with(text)))
+            }
+            MeantWords::Affix(Affix::Infix, text) => {
+                Box::new(all().filter(move |(name, _)| holds(name, text)))
+            }
+            MeantWords::Pattern(pattern) => {
+                Box::new(all().filter(move |(name, _)| fits(pattern, name)))
+            }
+            MeantWords::Fuzzy(text, edits) => {
+                let wanted = letters(text);
+                Box::new(all().filter(move |(name, _)| is_within_edits(name, &wanted, edits)))
+            }
+        }
+    }
+}
+
+fn holds(name: &[u8], text: &[u8]) -> bool {
+    name.windows(text.len()).any(|part| part == text)
+}
+
+/// Whether a name fits a pattern of `*` and `?`.
+fn fits(pattern: &[u8], name: &[u8]) -> bool {
+    let (mut at, mut from) = (0, 0);
+    let mut star: Option<(usize, usize)> = None;
+    while from < name.len() {
+        match pattern.get(at) {
+            Some(b'*') => {
+                star = Some((at, from));
+                at += 1;
+            }
+            Some(byte) if *byte == b'?' || *byte == name[from] => {
+                at += 1;
+                from += 1;
+            }
+            _ => match &mut star {
+                Some((star_at, star_from)) => {
+                    *star_from += 1;
+                    (at, from) = (*star_at + 1, *star_from);
+                }
+                None => return false,
+            },
+        }
+    }
+    pattern[at..].iter().all(|byte| *byte == b'*')
+}
+
+fn letters(bytes: &[u8]) -> Vec<char> {
+    String::from_utf8_lossy(bytes).chars().collect()
+}
+
+/// Whether so few letters have to be put in, left out or changed. Only so many places around the diagonal are looked at.
+pub fn is_within_edits(name: &[u8], wanted: &[char], edits: usize) -> bool {
+    // A letter has one to four bytes.
+    if name.len() + edits < wanted.len() || name.len() / 4 > wanted.len() + edits {
+        return false;
+    }
+    let one = letters(name);
+    if one.len().abs_diff(wanted.len()) > edits {
+        return false;
+    }
+    // What lies outside counts as too much.
+    let far = edits + 1;
+    let mut row: Vec<usize> = (0..=wanted.len()).map(|at| at.min(far)).collect();
+    for (at, letter) in one.iter().enumerate() {
+        let (from, to) = (at.saturating_sub(edits), (at + far).min(wanted.len()));
+        let mut before = row[from];
+        row[from] = if from == 0 { (at + 1).min(far) } else { far };
+        let mut least = row[from];
+        for (place, other) in wanted.iter().enumerate().take(to).skip(from) {
+            let changed = before + usize::from(letter != other);
+            before = row[place + 1];
+            row[place + 1] = changed.min(before + 1).min(row[place] + 1).min(far);
+            least = least.min(row[place + 1]);
+        }
+        if least > edits {
+            return false;
+        }
+    }
+    row[wanted.len()] <= edits
+}
+
+impl WordWorth {
+    /// Of a word that so many documents hold.
+    fn of(index: &DocumentIndex, word: &[u8], count: usize) -> Self {
+        let (all, with) = (index.docs.len() as f64, count.max(1) as f64);
+        WordWorth {
+            word: word.into(),
+            // RediSearch takes the exponent of the binary logarithm, and counts one document more than there are.
+            idf: (1.0 + (all + 1.0) / with).log2().floor(),
+            // And it divides with the digits of a single float.
+            idf_std: f64::from(1.0 + (all - with + 0.5) as f32 / (with + 0.5) as f32).ln(),
+        }
+    }
+}
+
+impl TermHits {
+    fn of(worth: WordWorth) -> Self {
+        TermHits {
+            worths: vec![worth],
+            ..TermHits::default()
+        }
+    }
+
+    /// What the word is worth that a document holds.
+    pub fn worth(&self, at: usize) -> &WordWorth {
+        &self.worths[self.which.get(at).map_or(0, |which| usize::from(*which))]
+    }
+
+    /// The places of the term in a document.
+    pub fn places(&self, at: usize) -> WordPlaces<'_> {
+        let span = self.spans.get(at).copied().unwrap_or_default();
+        WordPlaces::new(&self.places[span.0 as usize..span.1 as usize])
+    }
+
+    /// The words of which a document holds one.
+    pub fn words(&self) -> impl Iterator<Item = &[u8]> {
+        self.worths.iter().map(|worth| &*worth.word)
+    }
+
+    /// How many documents hold a word first.
+    pub fn count_of(&self, word: &[u8]) -> usize {
+        let holds = |at: &usize| *self.worth(*at).word == *word;
+        (0..self.freqs.len()).filter(holds).count()
+    }
+
+    fn add(&mut self, entry: &Posting<'_>, places: bool) {
+        self.freqs.push(entry.freq);
+        if places {
+            let from = self.places.len() as u32;
+            self.places.extend_from_slice(entry.places);
+            self.spans.push((from, self.places.len() as u32));
+        }
+    }
+}
+
+impl Evaluator<'_> {
+    /// The documents that hold a word in one of these fields; nothing if none does.
+    pub(super) fn words(
+        &self,
+        text: &[u8],
+        mask: u64,
+        weight: f64,
+        places: bool,
+    ) -> Option<Rc<Match>> {
+        if self.effort.is_over() {
+            return None;
+        }
+        let index = self.index;
+        let list = index.terms.get(text)?;
+        let (mut docs, mut hits, mut alive) = (Vec::new(), TermHits::default(), 0);
+        for entry in self.ticking(list.iter()) {
+            if !index.is_alive(entry.doc) {
+                continue;
+            }
+            alive += 1;
+            if entry.mask & mask != 0 {
+                docs.push(entry.doc);
+                hits.add(&entry, places);
+            }
+        }
+        hits.worths.push(WordWorth::of(index, text, alive));
+        self.hold(&docs, &hits);
+        (!docs.is_empty()).then(|| Rc::new(Match::new(docs, weight, MatchKind::Term(hits))))
+    }
+
+    /// Beside each document stand four bytes, or twelve and its places.
+    fn hold(&self, docs: &[u64], hits: &TermHits) {
+        let beside = hits.spans.len() + hits.places.len() / 8;
+        self.effort.hold(docs.len() + beside);
+    }
+
+    /// What stands for the documents of a list that are alive, with a word in one of these fields; and how many are alive.
+    fn opened<'l>(
+        &'l self,
+        list: &'l Postings,
+        mask: u64,
+    ) -> Option<(usize, Peekable<impl Iterator<Item = Posting<'l>>>)> {
+        let alive = list.iter().filter(|entry| self.index.is_alive(entry.doc));
+        let count = self.ticking(alive.clone()).count();
+        let mut held = alive.filter(move |entry| entry.mask & mask != 0).peekable();
+        held.peek()?;
+        Some((count, held))
+    }
+
+    /// The documents that hold one of the words that a text stands for: those words which come first, so many of them. Of
+    /// several in a document, the first one counts, as if there were no others.
+    pub(super) fn expanded<'l>(
+        &'l self,
+        names: impl Iterator<Item = (&'l [u8], &'l Postings)>,
+        mask: u64,
+        weight: f64,
+        places: bool,
+    ) -> Option<Rc<Match>> {
+        let mut hits = TermHits::default();
+        let mut readers = Vec::new();
+        let most = self.rules.expansions.min(usize::from(u16::MAX));
+        for (name, list) in self.ticking(names) {
+            if let Some((count, reader)) = self.opened(list, mask) {
+                hits.worths.push(WordWorth::of(self.index, name, count));
+                readers.push(reader);
+            }
+            if readers.len() == most {
+                break;
+            }
+        }
+        if readers.is_empty() {
+            return None;
+        }
+        let mut next: BinaryHeap<Reverse<(u64, usize)>> = BinaryHeap::new();
+        for (which, reader) in readers.iter_mut().enumerate() {
+            next.extend(reader.peek().map(|entry| Reverse((entry.doc, which))));
+        }
+        let mut docs = Vec::new();
+        while let Some(mut top) = next.peek_mut() {
+            self.effort.tick(1);
+            let Reverse((doc, which)) = *top;
+            let entry = readers[which].next().expect("it was seen ahead");
+            if docs.last() != Some(&doc) {
+                docs.push(doc);
+                hits.which.push(which as u16);
+                hits.add(&entry, places);
+            }
+            match readers[which].peek() {
+                Some(entry) => *top = Reverse((entry.doc, which)),
+                None => drop(PeekMut::pop(top)),
+            }
+        }
+        self.hold(&docs, &hits);
+        Some(Rc::new(Match::new(docs, weight, MatchKind::First(hits))))
+    }
+
+    /// The documents that have one of these tags.
+    pub(super) fn tags(&self, field: Option<usize>, tests: &[TagTest], weight: f64) -> Rc<Match> {
+        let column = field.and_then(|field| self.index.columns.get(field));
+        let Some(Column::Tags(lists)) = column else {
+            return Rc::new(Match::nothing());
+        };
+        // As in RediSearch, a weight counts for each tag and once more for all of them.
+        let found = tests.iter().filter_map(|test| {
+            let meant = match test {
+                TagTest::Is(tag) => return self.tagged(lists, tag, weight),
+                TagTest::Affix(affix, text) => MeantWords::Affix(*affix, text),
+                TagTest::Pattern(pattern) => MeantWords::Pattern(pattern),
+            };
+            self.expanded(meant.among(lists), u64::MAX, weight, false)
+        });
+        self.any(found.collect(), weight)
+    }
+
+    fn tagged(&self, lists: &Lists, name: &[u8], weight: f64) -> Option<Rc<Match>> {
+        if self.effort.is_over() {
+            return None;
+        }
+        let list = lists.get(name)?;
+        let all = self.ticking(list.iter()).map(|entry| entry.doc);
+        let docs: Vec<u64> = all.filter(|doc| self.index.is_alive(*doc)).collect();
+        let mut hits = TermHits::of(WordWorth::of(self.index, name, docs.len()));
+        hits.freqs = vec![1; docs.len()];
+        self.hold(&docs, &hits);
+        (!docs.is_empty()).then(|| Rc::new(Match::new(docs, weight, MatchKind::Term(hits))))
+    }
+}
+
+impl Evaluator<'_> {
+    /// The documents with a number in a range.
+    pub(super) fn range(&self, field: Option<usize>, low: (f64, bool), high: (f64, bool)) -> Match {
+        let Some(Column::Numbers(held)) = field.and_then(|field| self.index.columns.get(field))
+        else {
+            return Match::nothing();
+        };
+        if Ordered(low.0) > Ordered(high.0) || low.0 == high.0 && (low.1 || high.1) {
+            return Match::nothing();
+        }
+        let from = match low {
+            (n, true) => Bound::Excluded((Ordered(n), u64::MAX)),
+            (n, false) => Bound::Included((Ordered(n), 0)),
+        };
+        let to = match high {
+            (n, true) => Bound::Excluded((Ordered(n), 0)),
+            (n, false) => Bound::Included((Ordered(n), u64::MAX)),
+        };
+        let within = held.range((from, to)).map(|((_, doc), ())| *doc);
+        let docs = self.in_order(within.collect());
+        Match::new(docs, 1.0, MatchKind::Number)
+    }
+
+    /// The documents with a place within a radius.
+    pub(super) fn around(
+        &self,
+        field: Option<usize>,
+        (longitude, latitude): (f64, f64),
+        radius: f64,
+        unit: &str,
+    ) -> Match {
+        let Some(Column::Numbers(held)) = field.and_then(|field| self.index.columns.get(field))
+        else {
+            return Match::nothing();
+        };
+        let units = crate::search::query::UNITS;
+        let metres = units.iter().find(|(name, _)| *name == unit);
+        let search = Search {
+            centre: Position {
+                longitude,
+                latitude,
+            },
+            shape: Shape::Circle {
+                radius_m: radius * metres.map_or(1.0, |(_, metres)| *metres),
+            },
+        };
+        if !search.centre.is_valid() {
+            return Match::nothing();
+        }
+        let mut docs = Vec::new();
+        for (from, to) in search.score_ranges() {
+            let near = held.range((Ordered(from), 0)..(Ordered(to), 0));
+            let within = near.filter(|((score, _), ())| {
+                search
+                    .distance_within_m(&Position::of_score(score.0))
+                    .is_some()
+            });
+            docs.extend(self.ticking(within).map(|((_, doc), ())| *doc));
+        }
+        let docs = self.in_order(docs);
+        Match::new(docs, 1.0, MatchKind::Number)
+    }
+
+    /// Documents in growing order, each once.
+    fn in_order(&self, mut docs: Vec<u64>) -> Vec<u64> {
+        docs.sort_unstable_by(|one, other| {
+            self.effort.turns.tick(1);
+            one.cmp(other)
+        });
+        docs.dedup();
+        docs
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn words_are_told_by_patterns_and_by_few_changes() {
+        assert!(fits(b"he*lo", b"hello") && fits(b"h?llo", b"hello") && fits(b"*", b""));
+        assert!(!fits(b"he*lo", b"help") && !fits(b"h?llo", b"hllo"));
+        let near = |one: &str, other: &str, edits| {
+            is_within_edits(one.as_bytes(), &letters(other.as_bytes()), edits)
+        };
+        assert!(near("hello", "hallo", 1) && near("helo", "hello", 1) && near("hell", "hello", 1));
+        assert!(
+            !near("hello", "hela", 1) && near("hello", "hela", 2) && near("h\u{e4}llo", "hello", 1)
+        );
+        assert!(!near("kitten", "sitting", 2) && near("kitten", "sitting", 3));
+        assert!(
+            near("", "a", 1) && near("ab", "", 2) && !near("abc", "", 2) && near("xab", "ab", 1)
+        );
+    }
+}

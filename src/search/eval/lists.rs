@@ -1,0 +1,82 @@
+//! Sorted lists of documents: what is in both of two, in either, in one alone.
+
+use std::rc::Rc;
+
+use super::Match;
+
+/// The documents in all of these.
+pub fn common(parts: &[Rc<Match>]) -> Vec<u64> {
+    let mut lists: Vec<&[u64]> = parts.iter().map(|part| &part.docs[..]).collect();
+    lists.sort_by_key(|list| list.len());
+    let Some((first, rest)) = lists.split_first() else {
+        return Vec::new();
+    };
+    rest.iter()
+        .fold(first.to_vec(), |held, list| both(&held, list))
+}
+
+/// The documents in both lists.
+pub fn both(one: &[u64], other: &[u64]) -> Vec<u64> {
+    let (short, mut long) = match one.len() <= other.len() {
+        true => (one, other),
+        false => (other, one),
+    };
+    let mut found = Vec::with_capacity(short.len());
+    for doc in short {
+        long = &long[skip(long, *doc)..];
+        if long.first() == Some(doc) {
+            found.push(*doc);
+        }
+    }
+    found
+}
+
+/// The documents in one of two lists, or in both.
+pub fn either(mut one: &[u64], mut other: &[u64]) -> Vec<u64> {
+    let mut found = Vec::with_capacity(one.len() + other.len());
+    while let (Some(first), Some(second)) = (one.first(), other.first()) {
+        found.push(*first.min(second));
+        let (takes_one, takes_other) = (first <= second, second <= first);
+        one = &one[usize::from(takes_one)..];
+        other = &other[usize::from(takes_other)..];
+    }
+    found.extend_from_slice(one);
+    found.extend_from_slice(other);
+    found
+}
+
+/// How many come before a document, sought in growing steps.
+fn skip(list: &[u64], doc: u64) -> usize {
+    let mut step = 1;
+    while step < list.len() && list[step] < doc {
+        step *= 2;
+    }
+    let from = step / 2;
+    let to = list.len().min(step + 1);
+    from + list[from..to].partition_point(|held| *held < doc)
+}
+
+pub fn without(docs: Vec<u64>, unwanted: &[u64]) -> Vec<u64> {
+    let mut rest = unwanted;
+    let keep = |doc: &u64| {
+        rest = &rest[skip(rest, *doc)..];
+        rest.first() != Some(doc)
+    };
+    docs.into_iter().filter(keep).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lists_are_joined_and_subtracted() {
+        let (one, other) = ([1, 3, 5, 7, 9, 11], [2, 3, 9, 10, 11, 12, 13, 14]);
+        assert_eq!(both(&one, &other), [3, 9, 11]);
+        assert_eq!(both(&other, &one), [3, 9, 11]);
+        assert_eq!(both(&one, &[]), [0_u64; 0]);
+        assert_eq!(either(&one, &other), [1, 2, 3, 5, 7, 9, 10, 11, 12, 13, 14]);
+        assert_eq!(without(one.to_vec(), &other), [1, 5, 7]);
+        assert_eq!(without(other.to_vec(), &one), [2, 10, 12, 13, 14]);
+    }
+}

@@ -1,0 +1,133 @@
+//! Words near each other.
+
+use std::rc::Rc;
+
+use super::{Match, MatchKind};
+
+/// The places at which a part of a query stands in a document, in growing order; nothing if it is no text.
+pub(super) fn places(part: &Match, doc: u64) -> Option<Vec<u32>> {
+    match &part.kind {
+        MatchKind::Term(hits) | MatchKind::First(hits) => {
+            let at = part.docs.binary_search(&doc).ok()?;
+            let places: Vec<u32> = hits.places(at).collect();
+            (!places.is_empty()).then_some(places)
+        }
+        MatchKind::All(parts) | MatchKind::Any(parts) => {
+            let each = parts.iter().filter_map(|part| places(part, doc));
+            let mut all: Vec<u32> = each.flatten().collect();
+            all.sort_unstable();
+            (!all.is_empty()).then_some(all)
+        }
+        MatchKind::Optional(part) => places(part, doc),
+        MatchKind::Distances {
+            inner: Some(inner), ..
+        } => places(inner, doc),
+        _ => None,
+    }
+}
+
+/// Whether the parts stand so close to each other in a document.
+pub(super) fn is_close(doc: u64, parts: &[Rc<Match>], slop: i64, in_order: bool) -> bool {
+    let lists: Vec<Vec<u32>> = parts.iter().filter_map(|part| places(part, doc)).collect();
+    match lists.len() {
+        0 | 1 => true,
+        _ if in_order => is_near_in_order(&lists, slop),
+        _ => is_near(&lists, slop),
+    }
+}
+
+fn is_near_in_order(lists: &[Vec<u32>], slop: i64) -> bool {
+    let mut at = vec![0; lists.len()];
+    for first in &lists[0] {
+        let (mut last, mut span, mut fits) = (*first, 0, true);
+        for (list, at) in lists.iter().zip(&mut at).skip(1) {
+            while list.get(*at).is_some_and(|place| *place < last) {
+                *at += 1;
+            }
+            let Some(place) = list.get(*at) else {
+                return false;
+            };
+            span += i64::from(*place) - i64::from(last) - 1;
+            last = *place;
+            if span > slop {
+                fits = false;
+                break;
+            }
+        }
+        if fits {
+            return true;
+        }
+    }
+    false
+}
+
+fn is_near(lists: &[Vec<u32>], slop: i64) -> bool {
+    let mut at = vec![0; lists.len()];
+    loop {
+        let here = lists.iter().zip(&at).map(|(list, at)| list[*at]);
+        let greatest = here.clone().max().unwrap_or_default();
+        let least = here.enumerate().min_by_key(|(_, place)| *place);
+        let (which, least) = least.expect("there are several");
+        if i64::from(greatest - least) - (lists.len() as i64 - 1) <= slop {
+            return true;
+        }
+        at[which] += 1;
+        if at[which] == lists[which].len() {
+            return false;
+        }
+    }
+}
+
+/// How far the parts of a match stand from each other in a document, as RediSearch counts it; scores are divided by it.
+pub(super) fn spread(root: &Match, doc: u64) -> i32 {
+    let (MatchKind::All(parts) | MatchKind::Any(parts)) = &root.kind else {
+        return 1;
+    };
+    let held: Vec<&Match> = parts
+        .iter()
+        .map(|part| &**part)
+        .filter(|part| part.docs.binary_search(&doc).is_ok())
+        .collect();
+    if held.len() <= 1 {
+        return 1;
+    }
+    let lists: Vec<Vec<u32>> = held.iter().filter_map(|part| places(part, doc)).collect();
+    let others = held.len() as i32 - 1;
+    let pairs = lists.windows(2);
+    let sum: i64 = pairs.map(|pair| distance(&pair[0], &pair[1]).pow(2)).sum();
+    match sum {
+        0 => others,
+        sum => (sum as f64).sqrt() as i32,
+    }
+}
+
+fn distance(one: &[u32], other: &[u32]) -> i64 {
+    let apart = |a: u32, b: u32| (i64::from(a) - i64::from(b)).abs();
+    let (mut at, mut to) = (0, 0);
+    let mut least = apart(one[0], other[0]);
+    while least > 1
+        && let Some((a, b)) = one.get(at).zip(other.get(to))
+    {
+        least = least.min(apart(*a, *b));
+        match b > a {
+            true => at += 1,
+            false => to += 1,
+        }
+    }
+    least
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn words_are_near_in_order_or_in_any() {
+        let lists = [vec![5, 9], vec![1, 7]];
+        assert!(is_near(&lists, 1) && !is_near(&lists, 0));
+        assert!(is_near_in_order(&lists, 1) && !is_near_in_order(&lists, 0));
+        assert!(is_near_in_order(&[vec![3], vec![4]], 0));
+        assert!(!is_near_in_order(&[vec![4], vec![3]], 100));
+        assert_eq!(distance(&[1, 10], &[5, 12]), 2);
+    }
+}

@@ -1,0 +1,166 @@
+//! What documents are worth to a query, as RediSearch reckons it.
+
+use std::rc::Rc;
+
+use super::phrase::spread;
+use super::{Match, MatchKind, TermHits};
+use crate::search::index::{DocRow, DocumentIndex};
+
+/// How documents are scored.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Scorer {
+    #[default]
+    Tfidf,
+    TfidfDocnorm,
+    Bm25,
+    Bm25Std,
+    DisMax,
+    DocScore,
+    Hamming,
+}
+
+impl Scorer {
+    pub fn named(name: &[u8]) -> Option<Self> {
+        Some(match name {
+            b"TFIDF" => Scorer::Tfidf,
+            b"TFIDF.DOCNORM" => Scorer::TfidfDocnorm,
+            b"BM25" => Scorer::Bm25,
+            b"BM25STD" => Scorer::Bm25Std,
+            b"DISMAX" => Scorer::DisMax,
+            b"DOCSCORE" => Scorer::DocScore,
+            b"HAMMING" => Scorer::Hamming,
+            _ => return None,
+        })
+    }
+
+    /// Whether it asks where words stand.
+    pub fn wants_places(self) -> bool {
+        matches!(self, Scorer::Tfidf | Scorer::TfidfDocnorm | Scorer::Bm25)
+    }
+}
+
+/// How much a word that occurs more often is worth more.
+const K1: f64 = 1.2_f32 as f64;
+/// How much a long document is worth less.
+const B: f64 = 0.5;
+
+/// The score of a document that a query has found.
+pub fn score(scorer: Scorer, index: &DocumentIndex, found: &Match, doc: u64, row: &DocRow) -> f64 {
+    let reckoning = Reckoning::new(scorer, index, doc, row);
+    let parts = || reckoning.of(found);
+    let slop = || f64::from(reckoning.slop(found));
+    let scored = match scorer {
+        Scorer::Tfidf => row.score * parts() / f64::from(row.max_freq) / slop(),
+        Scorer::TfidfDocnorm => row.score * parts() / f64::from(row.len) / slop(),
+        Scorer::Bm25 => row.score * parts() / slop(),
+        Scorer::Bm25Std => row.score * parts(),
+        Scorer::DisMax => parts(),
+        Scorer::DocScore => row.score,
+        // Documents have no payloads to be compared.
+        Scorer::Hamming => 0.0,
+    };
+    // Nothing divided by no words.
+    if scored.is_nan() {
+        return 0.0;
+    }
+    // A sum of nothing is a negative zero.
+    scored + 0.0
+}
+
+/// How the parts of one document's score are reckoned.
+pub(super) struct Reckoning {
+    pub scorer: Scorer,
+    pub doc: u64,
+    pub len: f64,
+    pub average: f64,
+}
+
+impl Reckoning {
+    pub fn new(scorer: Scorer, index: &DocumentIndex, doc: u64, row: &DocRow) -> Self {
+        Reckoning {
+            scorer,
+            doc,
+            len: f64::from(row.len),
+            average: index.average_len(),
+        }
+    }
+
+    /// How far the parts stand from each other.
+    pub fn slop(&self, found: &Match) -> i32 {
+        spread(found, self.doc)
+    }
+
+    pub fn of(&self, found: &Match) -> f64 {
+        self.weighed(found, found.weight)
+    }
+
+    /// A part's share, if it had this weight.
+    pub fn weighed(&self, found: &Match, weight: f64) -> f64 {
+        match &found.kind {
+            // What may be found as well has the weight of the whole.
+            MatchKind::Optional(part) => self.weighed(part, weight),
+            MatchKind::Distances { inner, .. } => {
+                inner.as_ref().map_or(0.0, |inner| self.of(inner))
+            }
+            kind => match found.docs.binary_search(&self.doc) {
+                Ok(at) => self.held(kind, at, weight),
+                Err(_) => 0.0,
+            },
+        }
+    }
+
+    fn held(&self, kind: &MatchKind, at: usize, weight: f64) -> f64 {
+        match kind {
+            MatchKind::Term(hits) => self.word(hits, at, weight),
+            MatchKind::All(parts) => weight * self.sum(parts),
+            MatchKind::Any(parts) if self.scorer == Scorer::DisMax => {
+                let each = parts.iter().map(|part| self.of(part));
+                weight * each.fold(0.0, f64::max)
+            }
+            MatchKind::Any(parts) => weight * self.sum(parts),
+            MatchKind::First(hits) => weight * self.word(hits, at, 1.0),
+            MatchKind::Virtual => self.plain(weight),
+            MatchKind::Number if self.scorer == Scorer::Bm25Std => 0.0,
+            MatchKind::Number => self.plain(weight),
+            MatchKind::Silent
+            | MatchKind::Nothing
+            | MatchKind::Optional(_)
+            | MatchKind::Distances { .. } => 0.0,
+        }
+    }
+
+    fn word(&self, hits: &TermHits, at: usize, weight: f64) -> f64 {
+        let (freq, worth) = (f64::from(hits.freqs[at]), hits.worth(at));
+        match self.scorer {
+            Scorer::Bm25 => worth.idf * self.old(freq),
+            Scorer::Bm25Std => worth.idf_std * self.standard(freq),
+            Scorer::DisMax => weight * freq,
+            _ => weight * freq * worth.idf,
+        }
+    }
+
+    fn sum(&self, parts: &[Rc<Match>]) -> f64 {
+        parts.iter().map(|part| self.of(part)).sum()
+    }
+
+    /// What has no words counts as one that every document has.
+    fn plain(&self, weight: f64) -> f64 {
+        match self.scorer {
+            Scorer::Bm25 => weight * self.old(1.0),
+            Scorer::Bm25Std => weight * self.standard(1.0),
+            _ => weight,
+        }
+    }
+
+    pub fn old(&self, freq: f64) -> f64 {
+        freq / (freq + K1 * (1.0 - B + B * self.average))
+    }
+
+    pub fn standard(&self, freq: f64) -> f64 {
+        let relative = match self.average {
+            0.0 => 0.0,
+            average => self.len / average,
+        };
+        freq * (K1 + 1.0) / (freq + K1 * (1.0 - B + B * relative))
+    }
+}

@@ -1,0 +1,49 @@
+//! Indexes over documents, and what is asked of them: plain data, without keys, locks of keys, or clients.
+//!
+//! The floors above say which keys have changed, and hand over their values as [`Document`]s; what FT.SEARCH and
+//! FT.AGGREGATE reply is put together in `commands/search`.
+
+mod catalog;
+mod document;
+mod draft;
+mod eval;
+mod expr;
+mod fragments;
+mod grammar;
+mod group;
+mod index;
+mod live;
+mod numbers;
+mod postings;
+mod query;
+mod schema;
+mod searches;
+mod spelling;
+mod tokens;
+mod value;
+mod vectors;
+
+pub use catalog::{Covered, IndexCatalog, Making, Outline};
+pub use document::{Datum, Document, Pair};
+pub use eval::{
+    Effort, EvalRules, Evaluator, Match, MatchKind, ScoreReason, Scorer, explained, score,
+};
+pub use expr::{Expression, Row};
+pub use fragments::{FoundWord, FragmentWish, SummaryWish};
+pub use grammar::{Refusal, Words, definition, fields};
+pub use group::{Reducer, ReducerKind, RowGroup};
+pub use index::{Column, DocRow, DocumentIndex, SortKey};
+pub use live::{BuildProgress, Failures, LiveIndex};
+pub use numbers::{geo_of, number_of};
+pub use query::{
+    ALL_FIELDS, Expander, Params, QueryDefaults, QueryKind, QueryNode, QueryRules, UNITS,
+    distance_names, expansions, explain, geo_range, parse,
+};
+pub use schema::{
+    Definition, FieldKind, FieldSpec, GraphWish, Metric, Numeral, SourceKind, VectorSpec,
+};
+pub use searches::{CURSORS_MAX, RowCursor, SearchSettings, Searches};
+pub use spelling::{Misspelt, SpellingRules, misspelt};
+pub use tokens::{Language, each_word_at, lower as folded};
+pub use value::{RowValue, written};
+pub use vectors::blob_of;

@@ -1,0 +1,227 @@
+//! Posting lists: the documents that hold a term or a tag, by growing number, in blocks of packed bytes.
+//!
+//! Numbers only ever grow, so a list is written at its end alone. What has died stays until the list is swept. Copies share
+//! the blocks that are full.
+
+use triomphe::Arc;
+
+/// Entries of a block. A seek unpacks half of one on average.
+const BLOCK_ENTRIES: u16 = 128;
+
+#[derive(Clone, Debug, Default)]
+struct PostingBlock {
+    first: u64,
+    last: u64,
+    entries: u16,
+    bytes: Vec<u8>,
+}
+
+/// One document of a list.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Posting<'a> {
+    pub doc: u64,
+    /// How often the term occurs, each occurrence with the weight of its field.
+    pub freq: u32,
+    /// A bit for each text field that holds it.
+    pub mask: u64,
+    /// Its places, as packed differences.
+    pub places: &'a [u8],
+}
+
+impl Posting<'_> {
+    /// The places at which the term stands, in growing order.
+    pub fn positions(&self) -> WordPlaces<'_> {
+        WordPlaces {
+            rest: self.places,
+            last: 0,
+        }
+    }
+}
+
+/// Unpacks places.
+#[derive(Clone, Copy, Debug)]
+pub struct WordPlaces<'a> {
+    rest: &'a [u8],
+    last: u32,
+}
+
+impl<'a> WordPlaces<'a> {
+    pub fn new(packed: &'a [u8]) -> Self {
+        WordPlaces {
+            rest: packed,
+            last: 0,
+        }
+    }
+}
+
+impl Iterator for WordPlaces<'_> {
+    type Item = u32;
+
+    fn next(&mut self) -> Option<u32> {
+        if self.rest.is_empty() {
+            return None;
+        }
+        self.last += take_number(&mut self.rest) as u32;
+        Some(self.last)
+    }
+}
+
+/// Packs places, which must grow.
+pub fn pack_positions(positions: &[u32]) -> Vec<u8> {
+    let mut packed = Vec::with_capacity(positions.len());
+    let mut last = 0;
+    for position in positions {
+        put_number(u64::from(position - last), &mut packed);
+        last = *position;
+    }
+    packed
+}
+
+fn put_number(mut n: u64, out: &mut Vec<u8>) {
+    while n >= 0x80 {
+        out.push(n as u8 | 0x80);
+        n >>= 7;
+    }
+    out.push(n as u8);
+}
+
+fn take_number(rest: &mut &[u8]) -> u64 {
+    let (mut n, mut shift) = (0, 0);
+    while let Some((byte, more)) = rest.split_first() {
+        *rest = more;
+        n |= u64::from(byte & 0x7f) << shift;
+        if byte & 0x80 == 0 {
+            break;
+        }
+        shift += 7;
+    }
+    n
+}
+
+/// A posting list.
+#[derive(Clone, Debug, Default)]
+pub struct Postings {
+    full: Vec<Arc<PostingBlock>>,
+    last: PostingBlock,
+}
+
+impl Postings {
+    /// Documents in the list, those included that have died since it was swept.
+    pub fn len(&self) -> usize {
+        self.full.len() * usize::from(BLOCK_ENTRIES) + usize::from(self.last.entries)
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    pub fn blocks(&self) -> usize {
+        self.full.len() + usize::from(self.last.entries > 0)
+    }
+
+    pub fn bytes(&self) -> usize {
+        let each = size_of::<PostingBlock>() + size_of::<usize>();
+        let held: usize = self.all().map(|block| block.bytes.capacity()).sum();
+        held + self.full.capacity() * size_of::<usize>()
+            + self.full.len() * each
+            + size_of::<Self>()
+    }
+
+    fn all(&self) -> impl Iterator<Item = &PostingBlock> + Clone {
+        self.full.iter().map(|block| &**block).chain([&self.last])
+    }
+
+    /// Adds a document, which comes after all that are there.
+    pub fn push(&mut self, entry: Posting<'_>) {
+        let block = &mut self.last;
+        if block.entries == 0 {
+            (block.first, block.last) = (entry.doc, entry.doc);
+        }
+        debug_assert!(block.entries == 0 || block.last < entry.doc);
+        put_number(entry.doc - block.last, &mut block.bytes);
+        put_number(u64::from(entry.freq), &mut block.bytes);
+        put_number(entry.mask, &mut block.bytes);
+        put_number(entry.places.len() as u64, &mut block.bytes);
+        block.bytes.extend_from_slice(entry.places);
+        block.last = entry.doc;
+        block.entries += 1;
+        if block.entries == BLOCK_ENTRIES {
+            block.bytes.shrink_to_fit();
+            self.full.push(Arc::new(std::mem::take(block)));
+        }
+    }
+
+    /// Adds a document of which nothing more is to be known: one that has a tag.
+    pub fn push_plain(&mut self, doc: u64) {
+        self.push(Posting {
+            doc,
+            freq: 1,
+            mask: u64::MAX,
+            places: &[],
+        });
+    }
+
+    pub fn iter(&self) -> impl Iterator<Item = Posting<'_>> + Clone {
+        self.all().flat_map(|block| {
+            let (mut rest, mut doc) = (&block.bytes[..], block.first);
+            (0..block.entries).map(move |_| {
+                doc += take_number(&mut rest);
+                let freq = take_number(&mut rest) as u32;
+                let mask = take_number(&mut rest);
+                let len = take_number(&mut rest) as usize;
+                let (places, more) = rest.split_at(len);
+                rest = more;
+                Posting {
+                    doc,
+                    freq,
+                    mask,
+                    places,
+                }
+            })
+        })
+    }
+
+    /// Drops the documents that are not to be kept.
+    pub fn sweep(&mut self, keep: impl Fn(u64) -> bool) {
+        if self.iter().all(|entry| keep(entry.doc)) {
+            return;
+        }
+        let mut kept = Postings::default();
+        for entry in self.iter().filter(|entry| keep(entry.doc)) {
+            kept.push(entry);
+        }
+        kept.last.bytes.shrink_to_fit();
+        *self = kept;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_list_gives_back_what_was_put_in_and_forgets_what_is_swept() {
+        let mut list = Postings::default();
+        let places = pack_positions(&[1, 5, 300]);
+        for doc in (1..2000_u64).map(|n| n * n) {
+            list.push(Posting {
+                doc,
+                freq: doc as u32 & 7,
+                mask: doc & 3,
+                places: &places,
+            });
+        }
+        assert_eq!(list.len(), 1999);
+        let found: Vec<u64> = list.iter().map(|entry| entry.doc).collect();
+        assert_eq!(found, (1..2000).map(|n| n * n).collect::<Vec<u64>>());
+        let entry = list.iter().nth(500).unwrap();
+        assert_eq!(entry.positions().collect::<Vec<_>>(), [1, 5, 300]);
+        assert_eq!(
+            (entry.freq, entry.mask),
+            (entry.doc as u32 & 7, entry.doc & 3)
+        );
+        list.sweep(|doc| doc % 2 == 0);
+        assert!(list.iter().all(|entry| entry.doc % 2 == 0));
+        assert_eq!(list.len(), 999);
+    }
+}
