@@ -75,7 +75,7 @@ fn run(start: &Start) -> Result<()> {
     let disk: Arc<dyn Disk> = Arc::new(OsDisk);
     let server = Server::new(config.clone(), &loaded, start.file.as_deref(), disk.clone())?;
     let _pid_file = PidFile::write(&config, disk);
-    show_logo(&config, server.port());
+    show_logo(&config, server.mode(), server.port());
     if let Some(fault) = system::backlog_fault(config.tcp_backlog.get()) {
         tracing::warn!("WARNING: {fault}");
     }
@@ -107,14 +107,14 @@ fn greet(start: &Start, config: &Config) {
 }
 
 /// A few lines for whoever starts the server by hand, one for a log.
-fn show_logo(config: &Config, port: u16) {
+fn show_logo(config: &Config, mode: &str, port: u16) {
     let logs_elsewhere = config.syslog_enabled.get() || !config.logfile.is_empty();
     let by_hand = !logs_elsewhere && std::io::stdout().is_terminal();
     if !by_hand && !config.always_show_logo.get() {
-        return tracing::info!("Running mode=standalone, port={port}.");
+        return tracing::info!("Running mode={mode}, port={port}.");
     }
     tracing::info!(
-        "\n\n    Vermilion {} (Redis {REDIS_VERSION}) 64 bit\n\n    Running in standalone mode\n    Port: {port}\n    PID: {}\n",
+        "\n\n    Vermilion {} (Redis {REDIS_VERSION}) 64 bit\n\n    Running in {mode} mode\n    Port: {port}\n    PID: {}\n",
         env!("CARGO_PKG_VERSION"),
         std::process::id()
     );

@@ -147,6 +147,10 @@ impl Server {
         &self.shared
     }
 
+    pub fn mode(&self) -> &'static str {
+        self.shared.mode()
+    }
+
     /// The first TCP port listened on.
     pub fn port(&self) -> u16 {
         self.shared.about.port

@@ -2,9 +2,15 @@
 
 use std::rc::Rc;
 use std::sync::mpsc::Receiver;
+use std::time::Duration;
 
 use crate::cluster::{LinkId, SlotSet};
+use crate::command::shared::{PauseFor, Shared};
 use crate::exec::Worker;
+use crate::util::clock;
+
+/// Between two looks at the keys that travel.
+const PATIENCE: Duration = Duration::from_millis(10);
 
 pub enum Chore {
     /// Writes the file of nodes.
@@ -40,6 +46,10 @@ pub fn work(worker: Worker, chores: Receiver<Chore>) {
             Chore::DropAllKeys => worker.empty(),
             Chore::TellPaused(link) => {
                 shared.pass_guards();
+                if !all_arrived(&shared) {
+                    // The replica has given up by now.
+                    continue;
+                }
                 shared.in_cluster(clustering, |cluster, moment| {
                     cluster.tell_paused(link, moment);
                 });
@@ -47,4 +57,17 @@ pub fn work(worker: Worker, chores: Receiver<Chore>) {
         }
     }
     worker.end_scripts();
+}
+
+/// Waits until no key is on its way to another server, whose deletion here the replica would lack; false if the time for
+/// the failover ends before.
+fn all_arrived(shared: &Shared) -> bool {
+    let pause = &shared.pause;
+    while pause.has_away() {
+        if !pause.is_for(PauseFor::Failover, clock::now_ms()) || shared.stop.is_cancelled() {
+            return false;
+        }
+        std::thread::sleep(PATIENCE);
+    }
+    true
 }

@@ -140,6 +140,9 @@ impl Carrier {
         if self.clustering().is_ready() {
             let tick = |cluster: &mut crate::cluster::Cluster, moment| cluster.tick(moment);
             self.shared.in_cluster(self.clustering(), tick);
+            let node_timeout_ms = self.shared.config.cluster_node_timeout.get() as u64;
+            let pulse = &self.clustering().pulse;
+            pulse.tick(crate::util::clock::now_ms(), node_timeout_ms);
         }
     }
 

@@ -15,6 +15,7 @@ use arc_swap::ArcSwap;
 use bytes::Bytes;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
+use super::pulse::Pulse;
 use super::replication::{Link, Master};
 use super::shared::{PauseFor, PauseMode, Shared};
 use crate::cluster::{Action, Actions, Cluster, ClusterSettings, Moment, Place, View};
@@ -74,6 +75,8 @@ enum FileWrite {
 pub struct Clustering {
     state: Mutex<Cluster, { rank("cluster") }>,
     view: ArcSwap<View>,
+    /// Whether the bus keeps up.
+    pub pulse: Pulse,
     /// The port that the bus listens on, for the life of the process.
     pub bus_port: u16,
     /// The data files have been read.
@@ -98,6 +101,7 @@ impl Clustering {
         Clustering {
             state: Mutex::new(cluster),
             view: ArcSwap::from_pointee(view),
+            pulse: Pulse::default(),
             bus_port,
             ready: AtomicBool::new(false),
             file,

@@ -20,6 +20,7 @@ use super::slowlog::Slowlog;
 use super::stats::Stats;
 use super::{Entry, Fail, Flag, Plan, Registry};
 use crate::acl::{Log, Users};
+use crate::cluster::slot_of;
 use crate::config::Config;
 use crate::config::values::Share;
 use crate::engine::{Garbage, Rules, SHARDS};
@@ -117,6 +118,15 @@ impl Shared {
     /// Refuses what Redis doesn't do in cluster mode: where all slots are one node's, nothing stands against it.
     pub fn without_cluster(&self, why: &'static str) -> Result<(), Fail> {
         match self.redirecting() {
+            Some(_) => Err(Fail::Says(why)),
+            None => Ok(()),
+        }
+    }
+
+    /// Refuses what would make a replica of this server, in any cluster mode: a node that is all of its cluster tells
+    /// clients that it is a master, whom they write to.
+    pub fn never_in_cluster(&self, why: &'static str) -> Result<(), Fail> {
+        match self.clustering {
             Some(_) => Err(Fail::Says(why)),
             None => Ok(()),
         }
@@ -345,8 +355,14 @@ impl Pause {
         }
     }
 
-    /// Whether a command waits for keys on their way: for one that it names, or for all if it may touch any.
-    pub fn awaits_keys(&self, entry: &Entry, argv: &[&[u8]]) -> bool {
+    /// Whether keys are on their way to another server.
+    pub fn has_away(&self) -> bool {
+        !self.by.lock().away.is_empty()
+    }
+
+    /// Whether a command waits for keys on their way: for one that it names, or for all if it may touch any; if it keeps to
+    /// the slot of the keys that it names, for all of that one.
+    pub fn awaits_keys(&self, entry: &Entry, argv: &[&[u8]], keeps_to_slot: bool) -> bool {
         let held = self.by.lock();
         if held.away.is_empty() {
             return false;
@@ -354,10 +370,18 @@ impl Pause {
         let touches_any = match entry.command.plan {
             Plan::All => true,
             Plan::AllIf(all) => all(argv),
-            _ => entry.is(Flag::Scripted),
+            _ => entry.is(Flag::Scripted) && !keeps_to_slot,
         };
         let mut awaits = touches_any;
-        entry.each_key(argv, |at| awaits |= held.away.contains(argv[at]));
+        entry.each_key(argv, |at| {
+            awaits |= match keeps_to_slot {
+                true => {
+                    let slot = slot_of(argv[at]);
+                    held.away.iter().any(|key| slot_of(key) == slot)
+                }
+                false => held.away.contains(argv[at]),
+            }
+        });
         awaits
     }
 }

@@ -140,6 +140,10 @@ fn hello(call: &mut SessionCall<'_>) -> Done {
 fn introduce(call: &mut SessionCall<'_>) {
     let (id, resp3) = (call.session.client.id, call.session.resp3);
     let mode = call.server.mode();
+    let role = match call.server.replication.is_replica() {
+        true => "replica",
+        false => "master",
+    };
     let out = &mut *call.out;
     out.map(7);
     for (field, value) in [("server", "redis"), ("version", REDIS_VERSION)] {
@@ -150,7 +154,7 @@ fn introduce(call: &mut SessionCall<'_>) {
     out.int(if resp3 { 3 } else { 2 });
     out.bulk("id");
     out.int(id as i64);
-    for (field, value) in [("mode", mode), ("role", "master")] {
+    for (field, value) in [("mode", mode), ("role", role)] {
         out.bulk(field);
         out.bulk(value);
     }

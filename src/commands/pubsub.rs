@@ -216,7 +216,7 @@ fn publish(call: &mut SessionCall<'_>) -> Done {
 
 /// Gives a message to the subscribers of other servers: of a cluster's nodes over its bus, or else of replicas.
 fn tell_others(call: &SessionCall<'_>, channel: &[u8], message: &[u8], sharded: bool) -> Flow {
-    let Some(clustering) = &call.server.clustering else {
+    let Some(clustering) = call.server.redirecting() else {
         return Flow::TellReplicas;
     };
     let (channel, message) = (

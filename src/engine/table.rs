@@ -7,7 +7,7 @@ use super::access::Access;
 use super::entry::{Entry, New};
 use super::names::Course;
 use super::shard::{ShardKey, placed_by_slots};
-use super::slots::SlotKeys;
+use super::slots::{SlotKeys, SlotSearch};
 use super::wheel::{Due, Subject, Wheel};
 use crate::types::{Bstr, Dense, Far, Keyed, ValueRef};
 use crate::util::memory;
@@ -210,13 +210,11 @@ impl Table {
         self.slots.as_ref().map_or(0, |slots| slots.count(slot))
     }
 
-    /// Names of some keys of a slot.
-    pub(super) fn names_in_slot(&self, slot: u16, max: usize) -> Vec<Bstr> {
+    /// Goes on with a search for keys of a slot; true once it has ended.
+    pub(super) fn search_slot(&self, search: &mut SlotSearch) -> bool {
         let name = |pos: usize| self.at(pos).key_name();
         let slots = self.slots.as_ref();
-        let found = slots.map(|slots| slots.find(slot, max, self.len(), name));
-        let found = found.unwrap_or_default().into_iter();
-        found.map(|pos| Bstr::new(name(pos))).collect()
+        slots.is_none_or(|slots| slots.search(search, self.len(), name))
     }
 
     /// Removes an entry while names are being walked over: what a walk has yet to visit stays before it.

@@ -40,6 +40,10 @@ impl Worker {
         if session.client.mailbox.is_closing() {
             return Verdict::Gone;
         }
+        let clustering = self.shared.clustering.as_ref();
+        if clustering.is_some() {
+            session.hears_request();
+        }
         let look = match look {
             Some(look) => look,
             None => match find(&self.shared.registry, argv) {
@@ -49,10 +53,6 @@ impl Worker {
             },
         };
         let entry = look.entry;
-        let clustering = self.shared.clustering.as_ref();
-        if clustering.is_some() {
-            session.hears_request();
-        }
         match self.check(session, clustering, look, argv) {
             Err(fail) => return Verdict::Refused(Some(entry), fail),
             Ok(()) if self.is_paused(session, entry, argv) => return Verdict::Paused,
@@ -218,9 +218,7 @@ impl Worker {
         let (replication, config) = (&self.shared.replication, &self.shared.config);
         if replication.is_replica() {
             if config.replica_read_only.get() {
-                return Err(Fail::code(
-                    "READONLY You can't write against a read only replica.",
-                ));
+                return Err(Fail::code(READONLY));
             }
             return Ok(());
         }
@@ -328,15 +326,28 @@ impl Worker {
 
     /// Whether it waits for keys that are on their way to another server.
     fn awaits_keys(&self, session: &Session, entry: &Entry, argv: &[&[u8]]) -> bool {
-        let pause = &self.shared.pause;
+        let awaits = |entry: &Entry, argv: &[&[u8]]| {
+            let keeps_to_slot = self.keeps_to_slot(entry, argv);
+            self.shared.pause.awaits_keys(entry, argv, keeps_to_slot)
+        };
         match &session.multi {
-            None => pause.awaits_keys(entry, argv),
+            None => awaits(entry, argv),
             Some(multi) if entry.is(Flag::RunsQueue) => multi.queue.iter().any(|queued| {
                 let argv: Vec<&[u8]> = queued.args.iter().map(|arg| &arg[..]).collect();
-                pause.awaits_keys(queued.entry, &argv)
+                awaits(queued.entry, &argv)
             }),
             Some(_) => false,
         }
+    }
+
+    /// Whether it runs a script that is held to the slot of the keys that it names.
+    fn keeps_to_slot(&self, entry: &Entry, argv: &[&[u8]]) -> bool {
+        let is_held = |flags: Flags| !flags.legacy && !flags.allow_cross_slot_keys;
+        let mut names_any = false;
+        entry.each_key(argv, |_| names_any = true);
+        names_any
+            && self.shared.redirecting().is_some()
+            && self.declared_flags(entry, argv).is_some_and(is_held)
     }
 
     /// Whether it runs a script that says of itself that it writes nothing.
@@ -390,6 +401,7 @@ fn check_replica(session: &Session, entry: &Entry) -> Result<(), Fail> {
 }
 
 pub(super) const OOM: &str = "OOM command not allowed when used memory > 'maxmemory'.";
+pub(super) const READONLY: &str = "READONLY You can't write against a read only replica.";
 pub(super) const LOADING: &str = "LOADING Redis is loading the dataset in memory";
 pub(super) const STALE: &str =
     "MASTERDOWN Link with MASTER is down and replica-serve-stale-data is set to 'no'.";

@@ -2,7 +2,7 @@
 
 use super::Worker;
 use super::unit::Unit;
-use crate::cluster::{SlotSet, slot_of};
+use crate::cluster::{SlotSet, View, slot_of};
 use crate::engine::{Db, SHARDS, ShardKey, ShardSet};
 
 /// Keys deleted under one lock.
@@ -28,8 +28,9 @@ impl Worker {
         slots
     }
 
-    /// Deletes the keys of slots, a few at a time, and tells log and replicas of it; returns how many there were. A replica's
-    /// keys are its master's.
+    /// Deletes the keys of slots that another node has taken, a few at a time, and tells log and replicas of it; returns how
+    /// many there were. A replica's keys are its master's. A slot that has come back meanwhile, or is about to, is left
+    /// alone: clients have written to it since.
     pub fn drop_slots(&self, slots: &SlotSet) -> usize {
         let mut count = 0;
         self.begin_batch();
@@ -45,8 +46,15 @@ impl Worker {
             };
             for some in keys.chunks(KEYS_AT_A_TIME) {
                 let mut unit = self.begin_write_patiently(ShardSet::one(id));
+                // Asked under the lock: whoever was let in to write takes it after the picture that let it in.
                 let is_replica = self.shared.replication.is_replica();
-                for key in some.iter().filter(|_| !is_replica) {
+                let view = self.shared.redirecting().map(|on| on.view().clone());
+                let is_back = |key: &[u8]| {
+                    let slot = slot_of(key);
+                    let back = |view: &View| view.owns(slot) || view.importing_from(slot).is_some();
+                    view.as_deref().is_some_and(back)
+                };
+                for key in some.iter().filter(|key| !is_replica && !is_back(key)) {
                     debug_assert_eq!(ShardKey::of(key).shard(), id);
                     let (rules, now) = (self.rules.borrow(), self.now.get());
                     let Unit { locked, effects } = &mut unit;

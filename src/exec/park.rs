@@ -335,7 +335,7 @@ impl Worker {
             Some(PauseMode::All) => true,
             Some(PauseMode::Write) => parked.entry.is(Flag::Write),
         };
-        paused || pause.is_any(now_ms) && pause.awaits_keys(parked.entry, argv)
+        paused || pause.is_any(now_ms) && pause.awaits_keys(parked.entry, argv, false)
     }
 
     /// Asks the guards about a sleeper that is to be served: what it was allowed when it fell asleep may have been taken

@@ -143,7 +143,10 @@ impl Worker {
             if let (asked, Some(view)) = &*held
                 && *asked == self.asked.get()
                 && view.is_settled()
-                && (at.is_some_and(|at| view.owns(at.slot())) && view.is_ok || !needs_slots(entry))
+                && (at.is_some_and(|at| view.owns(at.slot()))
+                    && view.is_ok
+                    && !clustering.pulse.is_late(self.now_ms())
+                    || !needs_slots(entry))
             {
                 return Ok(());
             }
@@ -198,6 +201,9 @@ impl Worker {
         if !view.is_ok {
             self.check_down(channels, writes)?;
         }
+        if writes && slots.owner == view.myself && self.is_bus_late() {
+            return Err(Fail::code(DOWN));
+        }
         let leaves = slots.owner == view.myself && view.migrating_to(slots.slot).is_some();
         let comes = !leaves && view.importing_from(slots.slot).is_some();
         if (leaves || comes) && entry.is(Flag::NeverLogged) {
@@ -218,6 +224,13 @@ impl Worker {
         }
         let owner = &view.nodes[usize::from(slots.owner)];
         Err(self.sent_to("MOVED", slots.slot, owner, manner.tls))
+    }
+
+    /// Whether the bus has not been heard of for so long that another node may own this one's slots, and the picture would
+    /// not tell.
+    fn is_bus_late(&self) -> bool {
+        let clustering = self.shared.redirecting();
+        clustering.is_some_and(|on| on.pulse.is_late(self.now_ms()))
     }
 
     fn check_down(&self, channels: bool, writes: bool) -> Result<(), Fail> {
@@ -297,7 +310,10 @@ impl Worker {
             _ if missing == 0 => Ok(()),
             Stand::Leaving(slot) if here == 0 => {
                 let to = view.migrating_to(slot).expect("the slot leaves");
-                Err(self.sent_to("ASK", slot, to, session.tls))
+                match to.id == view.me().id {
+                    true => Ok(()),
+                    false => Err(self.sent_to("ASK", slot, to, session.tls)),
+                }
             }
             _ => Err(Fail::code(TRY_AGAIN)),
         }

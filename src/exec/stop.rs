@@ -90,6 +90,9 @@ pub fn stop(shared: &Shared, mut asked: Stop) -> bool {
         // They have had something to say.
         asked.be_patient(shared);
     }
+    if !await_keys(shared, &mut asked) {
+        return false;
+    }
     if let Some(until_ms) = asked.patient_until_ms
         && !wait(shared, until_ms, || all_have_it(shared))
     {
@@ -104,6 +107,26 @@ pub fn stop(shared: &Shared, mut asked: Stop) -> bool {
         shared.pause.stop(PauseFor::Stop);
     }
     stopped
+}
+
+/// Waits until what MIGRATE carries has arrived and is deleted here, as neither files nor replicas would hear of it
+/// later; false if the server stays up.
+fn await_keys(shared: &Shared, asked: &mut Stop) -> bool {
+    let now_ms = clock::now_ms();
+    shared.hold_back(PauseFor::Stop, u64::MAX, PauseMode::Write, now_ms);
+    shared.pass_guards();
+    if !shared.pause.has_away() {
+        return true;
+    }
+    tracing::info!("Waiting for keys on their way to another server before shutting down.");
+    begin_to_wait(shared, u64::MAX);
+    if !wait(shared, u64::MAX, || !shared.pause.has_away()) {
+        return false;
+    }
+    if asked.patient_until_ms.is_none() {
+        asked.be_patient(shared);
+    }
+    true
 }
 
 fn save_and_stop(shared: &Shared, asked: &Stop) -> bool {

@@ -1,6 +1,7 @@
 //! Keys carried to another server: without locks, or under those of a transaction or a script.
 
 use super::Worker;
+use super::admit::READONLY;
 use super::unit::Unit;
 use crate::command::session::Session;
 use crate::command::shared::Away;
@@ -84,14 +85,21 @@ impl Worker {
     /// Removes keys that have arrived elsewhere, and answers; false if that is still to be done, as a long script holds
     /// them.
     pub fn arrive(&self, session: &mut Session, arrival: &mut Landing, out: &mut Reply) -> bool {
-        if !arrival.keys.is_empty() && !self.shared.replication.is_replica() {
+        if !arrival.keys.is_empty() {
             let mut set = ShardSet::EMPTY;
             let keys = arrival.keys.iter().map(|key| ShardKey::of(key));
             keys.for_each(|key| set.add(key));
             let Ok(mut unit) = self.begin_write(set) else {
                 return false;
             };
-            self.see_off(&mut unit, arrival.db, &arrival.keys);
+            // Its keys are its master's now, which still has what has arrived elsewhere.
+            match self.shared.replication.is_replica() {
+                true => {
+                    let refused = Err(Fail::code(READONLY));
+                    arrival.done = arrival.done.take().map(|done| done.and(refused));
+                }
+                false => self.see_off(&mut unit, arrival.db, &arrival.keys),
+            }
             self.commit(unit, Some(session.client.id));
         }
         let mark = out.mark();

@@ -23,6 +23,8 @@ pub fn look(shared: &Shared, now_ms: u64) {
             hand_over(shared, Master { host, port });
         }
         _ if late => shared.abort_failover("Replica never caught up before timeout"),
+        // What has arrived elsewhere is still to be deleted, and the replica to hear of it.
+        _ if shared.pause.has_away() => {}
         target => {
             if let Some(master) = caught_up(shared, target.as_ref()) {
                 tracing::info!("Failover target is synced, failing over.");

@@ -1,7 +1,7 @@
 //! A node that is all of its cluster: cluster clients find what they ask for, and nothing that a cluster forbids is
 //! forbidden.
 
-use crate::common::{Server, Value, our_server};
+use crate::common::{Server, Value, eventually, our_server};
 use crate::node::{cli, node, node_on, words};
 
 fn lone() -> Server {
@@ -110,4 +110,38 @@ fn nobody_comes_in_and_nothing_goes() {
     }
     assert_eq!(client.ask("CLUSTER SAVECONFIG").text(), "OK");
     assert!(!server.log().contains("cluster-bus"), "{}", server.log());
+}
+
+#[test]
+fn its_replicas_hear_what_is_published_and_it_is_none_itself() {
+    let server = lone();
+    let port = server.port.to_string();
+    let replica = Server::start(&["--replicaof", "127.0.0.1", &port]);
+    let mut listener = replica.client();
+    eventually("the replica follows", || {
+        let info = listener.ask("INFO replication").text();
+        info.contains("master_link_status:up")
+    });
+    let told = words(&listener.ask("HELLO 2"));
+    assert!(told.contains("role replica"), "{told}");
+    assert_eq!(listener.ask("SUBSCRIBE news").items()[2].int(), 1);
+    assert_eq!(listener.ask("SSUBSCRIBE shard").items()[2].int(), 1);
+    let mut client = server.client();
+    assert!(words(&client.ask("HELLO 2")).contains("role master"));
+    for order in ["PUBLISH news one", "SPUBLISH shard two"] {
+        assert_eq!(client.ask(order).int(), 0);
+        let message = words(&listener.receive().expect("a message").value);
+        let word = order.rsplit_once(' ').expect("three words").1;
+        assert!(message.ends_with(word), "{message}");
+    }
+    for order in [
+        format!("REPLICAOF 127.0.0.1 {}", replica.port),
+        "REPLICAOF NO ONE".to_owned(),
+    ] {
+        assert_eq!(
+            client.ask(&order).text(),
+            "ERR REPLICAOF not allowed in cluster mode."
+        );
+    }
+    assert_eq!(client.ask("SET a 1").text(), "OK");
 }

@@ -5,7 +5,9 @@ mod answers;
 #[expect(dead_code, unused_imports, reason = "the larger target uses the rest")]
 #[path = "../server/common/mod.rs"]
 mod common;
+mod handed;
 mod keys;
+mod loaded;
 mod lone;
 mod moving;
 mod node;

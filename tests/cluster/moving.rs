@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::common::{Server, Value, our_server, real_redis, redis_8, valkey_9};
-use crate::node::{Follower, address, checks, cli, cluster, id, node, ours, try_cli};
+use crate::node::{Follower, address, checks, cli, cluster, id, is_ok, node, ours, try_cli};
 
 const KEYS: usize = 300;
 
@@ -181,6 +181,8 @@ fn known(nodes: &[Server], new: &Server) {
         });
     }
     checks(new);
+    let mut client = new.client();
+    crate::common::eventually("the new one serves", || is_ok(&mut client));
 }
 
 #[test]

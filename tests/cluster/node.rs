@@ -1,11 +1,13 @@
 //! Nodes and clusters for tests.
 
+use std::io::Read;
+use std::net::{TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use tempfile::TempDir;
 
-use crate::common::{Client, Server, Value, awaited, eventually, free_port, our_server};
+use crate::common::{Client, Server, Value, awaited, encode, eventually, free_port, our_server};
 
 /// A node of a cluster. The bus has a port of its own, as most free ports have none ten thousand above.
 pub fn node(program: &Path, options: &[&str]) -> Server {
@@ -48,9 +50,90 @@ pub fn address(server: &Server) -> String {
     format!("127.0.0.1:{}", server.port)
 }
 
+/// A server that takes what MIGRATE sends, and answers when it is told to: first of all to SELECT.
+pub struct Slow {
+    listener: TcpListener,
+}
+
+impl Slow {
+    pub fn new() -> Slow {
+        let listener = TcpListener::bind(("127.0.0.1", 0)).expect("a free port");
+        Slow { listener }
+    }
+
+    pub fn port(&self) -> u16 {
+        self.listener.local_addr().expect("an address").port()
+    }
+
+    /// The connection of a MIGRATE, once the name of its last key is there.
+    pub fn called(&self, last: &str) -> TcpStream {
+        let (mut stream, _) = self.listener.accept().expect("it connects");
+        let (mut all, mut piece) = (Vec::new(), [0; 4096]);
+        let last = format!("\r\n{last}\r\n").into_bytes();
+        while !all.windows(last.len()).any(|window| window == last) {
+            let len = stream.read(&mut piece).expect("it sends");
+            assert!(len > 0, "it closed");
+            all.extend_from_slice(&piece[..len]);
+        }
+        stream
+    }
+}
+
+/// Sends a command and doesn't wait for its reply.
+pub fn begin(client: &mut Client, line: &str) {
+    let args: Vec<&str> = line.split(' ').collect();
+    client.send(&encode(&args)).expect("the server reads");
+}
+
+pub fn blocked(server: &Server, count: usize) {
+    let mut client = server.client();
+    eventually("they are blocked", || {
+        let info = client.ask("INFO clients").text();
+        info.contains(&format!("blocked_clients:{count}\r\n"))
+    });
+}
+
+/// A node that owns every slot.
+pub fn whole(options: &[&str]) -> Server {
+    whole_on(TempDir::new().expect("a temporary directory"), options)
+}
+
+pub fn whole_on(dir: TempDir, options: &[&str]) -> Server {
+    let server = node_on(&our_server(), dir, options);
+    let mut client = server.client();
+    if client
+        .ask("CLUSTER INFO")
+        .text()
+        .contains("slots_assigned:0\r")
+    {
+        assert_eq!(client.ask("CLUSTER ADDSLOTSRANGE 0 16383").text(), "OK");
+    }
+    eventually("it serves", || is_ok(&mut client));
+    server
+}
+
+/// The node that has a key's slot, another one, and the slot.
+pub fn owner_of<'n>(nodes: &'n [Server], key: &str) -> (&'n Server, &'n Server, i64) {
+    let mut client = nodes[0].client();
+    let slot = client.ask(&format!("CLUSTER KEYSLOT {key}")).int();
+    let reply = client.ask(&format!("GET {key}")).text();
+    let port = reply
+        .rsplit_once(':')
+        .and_then(|(_, port)| port.parse().ok());
+    let port = port.unwrap_or(nodes[0].port);
+    let owner = nodes.iter().find(|node| node.port == port);
+    let other = nodes.iter().find(|node| node.port != port);
+    (owner.expect("a node"), other.expect("another"), slot)
+}
+
 /// Nodes of these programs, made into a cluster by redis-cli.
 pub fn cluster(programs: &[PathBuf], replicas: usize) -> Vec<Server> {
-    let nodes: Vec<Server> = programs.iter().map(|program| node(program, &[])).collect();
+    let nodes = programs.iter().map(|program| node(program, &[]));
+    join(nodes.collect(), replicas)
+}
+
+/// Makes nodes into a cluster.
+pub fn join(nodes: Vec<Server>, replicas: usize) -> Vec<Server> {
     let addresses: Vec<String> = nodes.iter().map(address).collect();
     let replicas = replicas.to_string();
     let mut args = vec!["--cluster", "create"];

@@ -1,39 +1,7 @@
 //! Clients that wait when a slot goes: blocked ones, and those that listen to sharded channels.
 
-use crate::common::{Client, Server, encode, eventually};
-use crate::node::{cluster, id, ours};
-
-fn begin(client: &mut Client, line: &str) {
-    let args: Vec<&str> = line.split(' ').collect();
-    client.send(&encode(&args)).expect("the server reads");
-}
-
-fn blocked(server: &Server, count: usize) {
-    let mut client = server.client();
-    eventually("they are blocked", || {
-        let info = client.ask("INFO clients").text();
-        info.contains(&format!("blocked_clients:{count}\r\n"))
-    });
-}
-
-/// The node that has a key's slot, another one, and the slot.
-fn owner_of<'n>(nodes: &'n [Server], key: &str) -> (&'n Server, &'n Server, i64) {
-    let slot = nodes[0]
-        .client()
-        .ask(&format!("CLUSTER KEYSLOT {key}"))
-        .int();
-    let reply = nodes[0].client().ask(&format!("GET {key}")).text();
-    let port = reply
-        .rsplit_once(':')
-        .and_then(|(_, port)| port.parse().ok());
-    let port = port.unwrap_or(nodes[0].port);
-    let owner = nodes.iter().find(|node| node.port == port).expect("a node");
-    let other = nodes
-        .iter()
-        .find(|node| node.port != port)
-        .expect("another");
-    (owner, other, slot)
-}
+use crate::common::{Client, Server};
+use crate::node::{begin, blocked, cluster, id, ours, owner_of};
 
 fn gives_slot(owner: &Server, other: &Server, slot: i64) {
     let to = id(other);

@@ -260,8 +260,13 @@ fn travel(
     let tls = server.tls.client(server.config.tls_cluster.get());
     let tls = tls.map_err(|_| Trouble::Connect)?;
     let (links, now_ms) = (&server.links, clock::now_ms());
+    let in_clear = tls.is_none();
     let link = links.take(&wish.host, wish.port, &source, tls, wish.timeout, now_ms);
-    let mut link = link.map_err(|_| Trouble::Connect)?;
+    let mut link = link.map_err(|error| match error.kind() {
+        // Redis notices when it writes that nobody has let it in.
+        io::ErrorKind::ConnectionRefused if in_clear => Trouble::Write,
+        _ => Trouble::Connect,
+    })?;
     let mut out = Vec::new();
     if !wish.login.is_empty() {
         encode(&wish.login, &mut out);

@@ -9,6 +9,7 @@ use crate::engine::effects::Garbage;
 use crate::engine::entry::Entry;
 use crate::engine::names::NameWalk;
 use crate::engine::shard::{SHARDS, Shard, ShardKey};
+use crate::engine::slots::SlotSearch;
 use crate::engine::table::Table;
 use crate::types::Bstr;
 use crate::types::dense::Keyed;
@@ -112,18 +113,22 @@ impl Db<'_> {
         Ok(count)
     }
 
-    /// Names of some keys of this database that a slot has.
+    /// Names of some keys of this database that a slot has. Where no shard is held, others may have it in between.
     pub fn names_in_slot(
         &self,
         slot: u16,
         max: usize,
         give_up: GiveUp<'_>,
     ) -> Result<Vec<Bstr>, GaveUp> {
-        let mut names = Vec::new();
-        self.look_at_slot(slot, give_up, |table| {
-            names = table.names_in_slot(slot, max)
-        })?;
-        Ok(names)
+        let mut search = SlotSearch::new(slot, max);
+        let mut has_ended = false;
+        while !has_ended {
+            has_ended = true;
+            self.look_at_slot(slot, give_up, |table| {
+                has_ended = table.search_slot(&mut search);
+            })?;
+        }
+        Ok(search.found.into_iter().collect())
     }
 
     fn look_at_slot(

@@ -29,7 +29,7 @@ pub const FAILOVER: Command = Command {
 };
 
 fn failover(call: &mut SessionCall<'_>) -> Done {
-    call.server.without_cluster(
+    call.server.never_in_cluster(
         "FAILOVER not allowed in cluster mode. Use CLUSTER FAILOVER command instead.",
     )?;
     let (mut target, mut timeout_ms) = (None, None);

@@ -33,7 +33,7 @@ pub const SLAVEOF: Command = Command {
 fn replicaof(call: &mut SessionCall<'_>) -> Done {
     let (host, port) = (call.args.next()?, call.args.next()?);
     let server = call.server;
-    server.without_cluster("REPLICAOF not allowed in cluster mode.")?;
+    server.never_in_cluster("REPLICAOF not allowed in cluster mode.")?;
     let client = call.session.client.address.clone();
     if server.replication.state().failover != Failover::None {
         return Err(Fail::Says("REPLICAOF not allowed while failing over."));
