@@ -33,7 +33,8 @@ impl Maker {
     }
 
     fn vector(&mut self) -> Vec<u8> {
-        let numbers = [self.0.i32(-3..4) as f32, self.0.i32(1..5) as f32];
+        // Fine enough that no two are as far from a third: which of them is found would be either server's choice.
+        let numbers = [-3000..4000, 1000..5000].map(|range| self.0.i32(range) as f32 / 1000.0);
         numbers.iter().flat_map(|n| n.to_le_bytes()).collect()
     }
 
@@ -137,15 +138,17 @@ impl Maker {
                 options.extend(["SORTBY", field, way].map(|word| word.as_bytes().to_vec()));
             }
             _ => {
-                // The others divide by how far words stand from each other, which RediSearch reckons oddly where parts
-                // without words stand between them.
-                let scorer = match self.chance(0.4) {
-                    true => {
-                        query = self.leaf();
-                        self.of(&["TFIDF", "TFIDF.DOCNORM", "BM25"])
-                    }
-                    false => self.of(&["BM25STD", "DISMAX", "DOCSCORE"]),
-                };
+                // Of several parts the scores differ: some divide by how far words stand from each other, which RediSearch
+                // reckons oddly where parts without words stand between them.
+                query = self.leaf();
+                let scorer = self.of(&[
+                    "TFIDF",
+                    "TFIDF.DOCNORM",
+                    "BM25",
+                    "BM25STD",
+                    "DISMAX",
+                    "DOCSCORE",
+                ]);
                 // Of a word and its stem RediSearch counts one alone where it comes upon a document by leaping.
                 if query.contains(' ') {
                     options.push(b"VERBATIM".to_vec());
@@ -159,7 +162,8 @@ impl Maker {
             0..3 => "2",
             _ => self.of(&["1", "2"]),
         };
-        for words in self.narrowing() {
+        let narrowing = if scored { Vec::new() } else { self.narrowing() };
+        for words in narrowing {
             options.extend(words.iter().map(|word| word.as_bytes().to_vec()));
         }
         let head = [

@@ -48,18 +48,31 @@ pub fn query(index: &DocumentIndex, wish: &SearchWish<'_>) -> Result<QueryNode, 
         .chain(around)
         .collect::<Result<Vec<QueryKind>, Fail>>()?;
     // The last one comes first.
-    let mut parts: Vec<QueryNode> = filters.into_iter().rev().map(QueryNode::new).collect();
+    let parts = filters.into_iter().rev().map(QueryNode::new).collect();
+    Ok(filtered(node, parts))
+}
+
+/// What a query finds that filters let through. The nearest are looked for among what is let through.
+fn filtered(mut node: QueryNode, mut parts: Vec<QueryNode>) -> QueryNode {
     match node.kind {
+        QueryKind::Nearest(mut nearest) => {
+            let among = std::mem::replace(
+                &mut nearest.among,
+                Box::new(QueryNode::new(QueryKind::Nothing)),
+            );
+            *nearest.among = filtered(*among, parts);
+            node.kind = QueryKind::Nearest(nearest);
+            node
+        }
+        QueryKind::Every => QueryNode::new(QueryKind::All(parts)),
         QueryKind::All(held) => {
             parts.extend(held);
-            Ok(QueryNode {
-                kind: QueryKind::All(parts),
-                ..node
-            })
+            node.kind = QueryKind::All(parts);
+            node
         }
         _ => {
             parts.push(node);
-            Ok(QueryNode::new(QueryKind::All(parts)))
+            QueryNode::new(QueryKind::All(parts))
         }
     }
 }
