@@ -389,7 +389,7 @@ fn documents_are_keys_like_others() {
 fn clients_find_json_where_they_look_for_a_module() {
     talk(
         r##"> MODULE LIST
-         [["name" "vectorset" "ver" :1 "path" "" "args" []] ["name" "ReJSON" "ver" :20803 "path" "" "args" []]]
+         [["name" "vectorset" "ver" :1 "path" "" "args" []] ["name" "ReJSON" "ver" :20803 "path" "" "args" []] ["name" "search" "ver" :21005 "path" "" "args" []]]
          > COMMAND LIST FILTERBY MODULE none
          []
          > COMMAND GETKEYS JSON.MGET a b $.x

@@ -195,8 +195,10 @@ fn ask(road: &Road, port: u16, line: &str) -> Option<String> {
 }
 
 fn role(road: &Road, port: u16) -> String {
-    let reply = road.connect(port).map(|mut client| client.ask("ROLE"));
-    reply.map_or_else(String::new, |reply| reply.to_string())
+    let reply = road
+        .connect(port)
+        .and_then(|mut client| client.try_ask(&["ROLE"]).ok());
+    reply.map_or_else(String::new, |reply| reply.value.to_string())
 }
 
 /// Three Sentinels, a master and two replicas: the master is killed, one of the others takes its place, and the old one comes back
