@@ -57,6 +57,13 @@ fn describe(client: &mut Client, key: &[u8]) -> String {
     if kind == "set" || kind == "hash" {
         value.sort();
     }
+    if let ("string", [Value::Bulk(bytes)]) = (&kind[..], &mut value[..])
+        && bytes.starts_with(b"HYLL")
+        && bytes.len() >= 16
+    {
+        // What PFCOUNT last counted is remembered by whoever was asked.
+        bytes[8..16].fill(0);
+    }
     let mut shown: Vec<String> = value.iter().map(Value::to_string).collect();
     if kind == "zset" {
         // 7.0 prints doubles with more digits than it takes to tell them apart.
