@@ -1,9 +1,10 @@
 //! Who owns which slot, as the owners claim it: the claim of the higher epoch goes.
 
+use super::actions::{Action, Moment};
 use super::frame::Header;
 use super::node::At;
 use super::slots::SlotSet;
-use super::state::{Action, Cluster, Moment};
+use super::state::Cluster;
 
 impl Cluster {
     /// Takes a master's claim to slots under an epoch.

@@ -7,8 +7,9 @@ use std::fmt::Write;
 
 use super::frame::EPOCH_MAX;
 use super::node::{At, ClusterNode, NodeId, Place, flag, flag_words};
+use super::settings::ClusterSettings;
 use super::slots::SLOTS;
-use super::state::{Cluster, ClusterSettings};
+use super::state::Cluster;
 use crate::util::chance::Rng;
 use crate::util::words;
 

@@ -2,9 +2,10 @@
 
 use std::collections::BTreeSet;
 
+use super::actions::Moment;
 use super::frame::{FrameKind, Header, mark};
 use super::node::{At, flag};
-use super::state::{Cluster, Moment};
+use super::state::Cluster;
 
 /// Before it asks for votes a replica lets the news of the failure spread, and then waits for chance.
 const DELAY_MS: u64 = 500;

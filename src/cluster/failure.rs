@@ -1,8 +1,9 @@
 //! When a node is dead: for this node, once it has been silent for too long (PFAIL); for all, once most masters say so
 //! (FAIL).
 
+use super::actions::Moment;
 use super::node::{At, FailureReport, flag};
-use super::state::{Cluster, Moment};
+use super::state::Cluster;
 
 /// Flags of a node that doesn't answer.
 pub(super) const DEAD: u16 = flag::FAIL | flag::PFAIL;

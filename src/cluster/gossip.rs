@@ -1,10 +1,11 @@
 //! Pings: what they tell of other nodes, and what is learned from them.
 
+use super::actions::{Action, Moment};
 use super::failure::DEAD;
 use super::frame::{Body, Extension, Frame, FrameKind, Gossip, Header, mark};
 use super::link::LinkId;
 use super::node::{At, ClusterNode, NodeId, Place, flag};
-use super::state::{Action, Cluster, Moment};
+use super::state::Cluster;
 
 /// Nodes that a ping tells of, at least; of more than thirty it tells of a tenth.
 const GOSSIP_MIN: usize = 3;

@@ -3,12 +3,13 @@
 //! Agreed: the replica asks its master (MFSTART), which holds its clients back and says in its pings how far its stream goes;
 //! once the replica has that much, it asks for votes as it would if the master had failed.
 
+use super::actions::{Action, Moment};
 use super::election::Election;
 use super::frame::{FrameKind, Header, mark};
 use super::link::LinkId;
 use super::node::At;
 use super::orders::FailoverWay;
-use super::state::{Action, Cluster, Moment};
+use super::state::Cluster;
 
 /// A master holds its clients back for so many times what the failover may take.
 const PAUSE_TIMES: u64 = 2;

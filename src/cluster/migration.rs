@@ -1,8 +1,9 @@
 //! Replicas that move: from a master that has more than it needs to one that has lost its last.
 
+use super::actions::Moment;
 use super::failure::DEAD;
 use super::node::{At, flag};
-use super::state::{Cluster, Moment};
+use super::state::Cluster;
 
 /// A master is without replicas for so long before one moves to it: those that it had may come back.
 const DELAY_MS: u64 = 5000;

@@ -9,6 +9,7 @@
 //! does, `gossip` who is told of whom, `failure` when a node is dead, `election` and `manual` who takes its place, `claims` how
 //! two that claim one slot agree, `migration` which replica moves to a master that has none.
 
+mod actions;
 mod claims;
 mod conf;
 mod election;
@@ -20,24 +21,31 @@ mod manual;
 mod migration;
 mod node;
 mod orders;
+mod owners;
 mod picture;
 mod receive;
 mod send;
+mod serving;
+mod settings;
 mod slots;
 mod state;
 mod strangers;
 mod tick;
 mod view;
 
+pub use actions::{Action, Actions, Moment};
 pub use conf::Reader;
 pub use frame::{BadFrame, Body, Extension, Frame, FrameKind, Gossip, Header};
 pub use link::{BusLink, LinkId};
 pub use node::{At, ClusterNode, NodeId, Nodes, Place, flag, flag_words};
 pub use orders::{FailoverWay, Refused};
-pub use picture::LinkFigures;
+pub use picture::{ClusterFigures, LinkFigures};
+pub use settings::ClusterSettings;
 pub use slots::{SLOT_BYTES, SLOTS, SlotSet, slot_of, slot_of_pattern};
-pub use state::{Action, Actions, Cluster, ClusterFigures, ClusterSettings, Moment};
+pub use state::Cluster;
 pub use view::{NONE, NodeView, Owners, View};
 
 #[cfg(test)]
 mod sim;
+#[cfg(test)]
+mod tests;

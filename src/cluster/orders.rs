@@ -5,11 +5,12 @@
 use std::borrow::Cow;
 use std::net::IpAddr;
 
+use super::actions::{Action, Moment};
 use super::election::Election;
 use super::frame::EPOCH_MAX;
 use super::node::{At, ClusterNode, NodeId, Place, flag};
 use super::slots::SLOTS;
-use super::state::{Action, Cluster, Moment};
+use super::state::Cluster;
 
 /// Why an order is refused: Redis's text, after `ERR `.
 #[derive(Clone, Debug, PartialEq, Eq)]

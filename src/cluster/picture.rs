@@ -8,7 +8,7 @@ use super::frame::FrameKind;
 use super::link::BusLink;
 use super::node::{At, NodeId, flag};
 use super::slots::SLOTS;
-use super::state::{Cluster, ClusterFigures};
+use super::state::Cluster;
 use super::view::{NONE, NodeView, View};
 
 /// A connection, for CLUSTER LINKS.
@@ -19,6 +19,25 @@ pub struct LinkFigures {
     pub created_ms: u64,
     /// Bytes that wait to be written.
     pub waiting: usize,
+}
+
+/// Numbers for CLUSTER INFO.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ClusterFigures {
+    pub is_ok: bool,
+    pub slots_assigned: usize,
+    pub slots_ok: usize,
+    pub slots_pfail: usize,
+    pub slots_fail: usize,
+    pub known_nodes: usize,
+    pub size: usize,
+    pub current_epoch: u64,
+    pub my_epoch: u64,
+    /// Frames sent, by the word for their type, those of which there were some.
+    pub sent: Vec<(&'static str, u64)>,
+    pub received: Vec<(&'static str, u64)>,
+    /// Connections closed because too much waited for the other end.
+    pub overflowed_links: u64,
 }
 
 impl Cluster {

@@ -3,11 +3,12 @@
 use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
 
+use super::actions::Moment;
 use super::frame::{Body, Extension, Frame, FrameKind, Gossip, Header, mark};
 use super::link::{BusLink, LinkId};
 use super::node::{At, ClusterNode, Place, flag};
 use super::slots::SlotSet;
-use super::state::{Cluster, Moment};
+use super::state::Cluster;
 
 impl Cluster {
     pub(super) fn new_link(&mut self, node: Option<At>, moment: Moment) -> LinkId {

@@ -4,10 +4,11 @@ use std::sync::atomic::Ordering;
 
 use bytes::Bytes;
 
+use super::actions::{Action, Moment};
 use super::frame::{Body, Frame, FrameKind, Header, mark};
 use super::link::LinkId;
 use super::node::{At, flag};
-use super::state::{Action, Cluster, Moment};
+use super::state::Cluster;
 
 /// Bytes that may wait for a stranger, before one more frame.
 const STRANGER_WAITING_MAX: usize = 64 << 10;

@@ -2,8 +2,9 @@
 
 use std::collections::HashSet;
 
+use super::actions::Moment;
 use super::link::{BusLink, LinkId};
-use super::state::{Cluster, Moment};
+use super::state::Cluster;
 
 /// Connections of which nobody knows whose they are, at most.
 const STRANGERS_MAX: usize = 1024;

@@ -1,9 +1,10 @@
 //! What a node does by the clock, ten times a second: connects, pings, and looks who is silent.
 
+use super::actions::{Action, Moment};
 use super::failure::DEAD;
 use super::frame::FrameKind;
 use super::node::{At, Place, flag};
-use super::state::{Action, Cluster, Moment};
+use super::state::Cluster;
 
 /// A node is given so long, at least, to tell its name.
 const HANDSHAKE_MS_MIN: u64 = 1000;
