@@ -14,6 +14,7 @@ use crate::acl::User;
 use crate::engine::Place;
 use crate::pubsub::{Channels, TrackingMode};
 use crate::types::Bstr;
+use crate::util::clock;
 
 /// CLIENT REPLY.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -167,6 +168,22 @@ impl Session {
             in_exec: false,
             began_us: 0,
         }
+    }
+
+    /// What a script's commands run in: its caller's, but for what they must leave as it is.
+    pub fn for_script(of: &Session) -> Self {
+        let mut own = Session::new(of.client.clone(), None);
+        own.db = of.db;
+        own.no_touch = of.no_touch;
+        own.user = of.user.clone();
+        own.tracking = of.tracking.clone();
+        own.asking = of.asking;
+        own.reads_here = of.reads_here;
+        own.began_us = match of.began_us {
+            0 => clock::now_us(),
+            of_transaction => of_transaction,
+        };
+        own
     }
 
     /// Makes the client this user's.

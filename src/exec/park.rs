@@ -4,7 +4,12 @@
 //! served, timing out and leaving all happen under locks on the sleeper's shards, so each
 //! sleeper is told exactly one thing.
 
+mod wake;
+
 use std::sync::Arc;
+
+use wake::forget;
+pub use wake::{Wake, Woken};
 
 use super::Worker;
 use super::admit::{OOM, refused_by_disk};
@@ -17,7 +22,6 @@ use crate::command::session::Session;
 use crate::command::shared::{PauseMode, Shared};
 use crate::command::{AckWish, Entry, Fail, Flag, Flow, OnTimeout, Park, Preparation};
 use crate::engine::{Now, Place, ShardKey, ShardSet, Shards, Sleeper, Waiter};
-use crate::journal::Seq;
 use crate::resp::{Reply, encode};
 use crate::types::Bstr;
 use crate::util::{clock, crash};
@@ -171,25 +175,6 @@ impl Sleep {
     pub fn is_decided(&self) -> bool {
         self.parked.doze.is_decided()
     }
-}
-
-/// Why a sleeper gets up.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Wake {
-    /// What becomes of it has been decided.
-    Decided,
-    TimedOut,
-    Gone,
-}
-
-/// What its connection does once a sleeper is up.
-#[derive(Debug, PartialEq, Eq)]
-pub enum Woken {
-    GoesOn,
-    /// It closes, once it has been answered.
-    Leaves,
-    /// It runs this request anew.
-    Again(Vec<u8>),
 }
 
 /// The least time between two looks of a sleeper.
@@ -363,116 +348,11 @@ impl Worker {
             false => Ok(()),
         }
     }
-
-    /// Takes a sleeper off its keys and writes what it is told: what it was served, if it was. Nothing if that is still
-    /// to be done, as a long script holds its keys.
-    pub fn wake(
-        &self,
-        session: &mut Session,
-        sleep: &Sleep,
-        wake: Wake,
-        out: &mut Reply,
-    ) -> Option<Woken> {
-        let mark = out.mark();
-        let mut started = self.watch.read();
-        let parked = &*sleep.parked;
-        let mut set = ShardSet::EMPTY;
-        parked
-            .places
-            .iter()
-            .for_each(|place| set.add(ShardKey::of(&place.1)));
-        let mut unit = self.begin(set).ok()?;
-        // From here on nobody else decides it.
-        let decided = Fate::Woken(Unblock::Timeout);
-        let fate = std::mem::replace(&mut *parked.doze.fate(), decided);
-        if let Fate::Served(_) = fate {
-            // What served it was this client's own edit.
-            self.wrote(Seq(unit.locked.stamp()));
-        } else {
-            forget(&mut unit, parked, sleep.ticket);
-        }
-        self.commit(unit, None);
-        let mut woken = Woken::GoesOn;
-        match fate {
-            Fate::Served(reply) => out.raw(&reply),
-            _ if wake == Wake::Gone => return Some(woken),
-            Fate::Woken(Unblock::Again) => {
-                return Some(Woken::Again(parked.request()));
-            }
-            Fate::Woken(Unblock::Error) => {
-                let fail = Fail::code("UNBLOCKED client unblocked via CLIENT UNBLOCK");
-                self.answer_error(parked.entry, &fail, out);
-            }
-            Fate::Woken(Unblock::Moved) => {
-                let fail = Fail::code(
-                    "UNBLOCKED force unblock from blocking operation, instance state changed (master -> replica?)",
-                );
-                let redirect = session
-                    .follows_redirects
-                    .then(|| self.check_redirect().err());
-                let fail = redirect.flatten().unwrap_or(fail);
-                self.answer_error(parked.entry, &fail, out);
-                woken = Woken::Leaves;
-            }
-            Fate::Woken(Unblock::Elsewhere) => {
-                match self.sleeper_sent_away(session, parked.entry, &parked.places) {
-                    Some(fail) => self.answer_error(parked.entry, &fail, out),
-                    // Its slot has come back meanwhile.
-                    None => return Some(Woken::Again(parked.request())),
-                }
-            }
-            Fate::Blocked | Fate::Woken(Unblock::Timeout) => match &sleep.acks {
-                Some(acks) => {
-                    let count = acks.count(&self.shared.replication, &self.shared.journal);
-                    out.raw(&acks.reply(count));
-                }
-                None => sleep.on_timeout.write(out),
-            },
-        }
-        let argv: Vec<&[u8]> = parked.args.iter().map(|arg| &arg[..]).collect();
-        let nanos = sleep.nanos + self.lap(&mut started);
-        self.count(session, parked.entry, &argv, nanos);
-        let bytes = out.since(mark).len();
-        self.log_large(session, parked.entry, &argv, bytes);
-        if self.shared.hotkeys.is_on() {
-            self.note_keys(session, parked.entry, &argv, (nanos, bytes));
-        }
-        self.finish_reply(session, mark, out);
-        Some(woken)
-    }
-
-    /// A server that became a replica wakes its sleepers; one that fell asleep in that moment was passed over. No
-    /// replica lets a client sleep that would write.
-    pub fn look_again(&self, session: &Session, sleep: &Sleep) {
-        let (parked, shared) = (&sleep.parked, &self.shared);
-        if self
-            .sleeper_sent_away(session, parked.entry, &parked.places)
-            .is_some()
-        {
-            shared.clients.unblock(&parked.client, Unblock::Elsewhere);
-        }
-        if parked.entry.is(Flag::Write)
-            && shared.replication.is_replica()
-            && shared.config.replica_read_only.get()
-        {
-            shared.clients.unblock(&parked.client, Unblock::Moved);
-        }
-    }
 }
 
 /// Between two looks of a sleeper others have their turn, whatever it looks for.
 fn not_at_once(look_ms: Option<u64>) -> Option<u64> {
     look_ms.map(|look_ms| look_ms.max(clock::now_ms().saturating_add(LOOK_REST_MS)))
-}
-
-/// Takes a sleeper out of the queues of all its keys.
-fn forget(unit: &mut Unit<'_>, parked: &Parked, ticket: u64) {
-    for place in &parked.places {
-        unit.locked
-            .shard_mut(ShardKey::of(&place.1).shard())
-            .waiters
-            .leave(place, ticket);
-    }
 }
 
 /// Whether a sleeper's command sleeps on: no such command ends in any other way than this, or done.

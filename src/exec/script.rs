@@ -8,7 +8,6 @@ use mlua::Function;
 use super::Worker;
 use super::admit;
 use super::fiber::Stage;
-use super::slots::Slotted;
 use super::unit::{Ran, Unit};
 use crate::acl::User;
 use crate::cluster::slot_of;
@@ -20,7 +19,6 @@ use crate::script::{
     Clash, Failure, Flags, Header, Held, KeyPlaces, Library, is_contained, write_reply,
 };
 use crate::types::Bstr;
-use crate::util::clock;
 
 /// A script under way.
 pub(super) struct Run<'w> {
@@ -98,12 +96,9 @@ impl Worker {
                     true => self.begin_write_patiently(set),
                     false => self.begin_write(set)?,
                 };
-                let mut unit = unit;
-                if !obeyed {
-                    if self.guards_moved() {
-                        return Ok(self.let_go_of(unit));
-                    }
-                    unit = self.check_moving(unit, session, Slotted::One(entry, argv))?;
+                if !obeyed && let Some(instead) = self.instead(&unit, session, entry, argv) {
+                    self.let_go_of(unit);
+                    return instead;
                 }
                 let (mut unit, done) =
                     self.run_script(stage, session, argv, call, found, unit, out);
@@ -326,17 +321,7 @@ impl Worker {
     ) -> (Unit<'w>, Result<(), Fail>) {
         // Here, so that what the script calls is shown after it.
         self.show_script(session, argv);
-        let mut own = Session::new(session.client.clone(), None);
-        own.db = session.db;
-        own.no_touch = session.no_touch;
-        own.user = session.user.clone();
-        own.began_us = match session.began_us {
-            0 => clock::now_us(),
-            of_transaction => of_transaction,
-        };
-        own.tracking = session.tracking.clone();
-        own.asking = session.asking;
-        own.reads_here = session.reads_here;
+        let own = Session::for_script(session);
         let dirty = unit.effects.dirty;
         let keys = &argv[3..3 + call.keys];
         let tracked = own.tracking.as_ref().is_some_and(|one| one.wants_reads());

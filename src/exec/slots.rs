@@ -255,22 +255,19 @@ impl Worker {
         Fail::code(format!("{word} {slot} {host}:{port}"))
     }
 
-    /// Looks under the locks of a request's keys whether they are here, if their slot is on the move. Lets go of them if
-    /// the client is sent elsewhere.
+    /// Looks under the locks of a request's keys whether they are here, if their slot is on the move; says where the
+    /// client is sent otherwise.
     #[inline]
-    pub(super) fn check_moving<'w>(
+    pub(super) fn check_moving(
         &self,
-        unit: Unit<'w>,
+        unit: &Unit<'_>,
         session: &Session,
         request: Slotted<'_>,
-    ) -> Result<Unit<'w>, Fail> {
-        if self.unsettled.get()
-            && let Err(fail) = self.check_moving_slowly(&unit, session, request)
-        {
-            self.let_go_of(unit);
-            return Err(fail);
+    ) -> Result<(), Fail> {
+        match self.unsettled.get() {
+            true => self.check_moving_slowly(unit, session, request),
+            false => Ok(()),
         }
-        Ok(unit)
     }
 
     #[cold]

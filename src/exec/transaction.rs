@@ -43,20 +43,7 @@ impl Worker {
             .iter()
             .map(|queued| queued.args.iter().map(|arg| &arg[..]).collect())
             .collect();
-        let mut set = watched_shards(&session.watches.keys);
-        for (queued, argv) in multi.queue.iter().zip(&argvs) {
-            let scripted = queued.entry.is(Flag::Scripted);
-            set.union(if scripted {
-                ShardSet::ALL
-            } else {
-                queued.entry.shards(argv)
-            });
-        }
-        if set.is_empty() {
-            // Some lock, so that it ends before what others do to its client is answered, or knows of it.
-            set = ShardSet::one(0);
-        }
-        let unit = match self.begin_write(set) {
+        let mut unit = match self.begin_write(shards_of_queue(session, &multi, &argvs)) {
             Ok(unit) => unit,
             Err(fail) => {
                 self.unwatch(session);
@@ -70,13 +57,11 @@ impl Worker {
             return Ok(Ended::Moved);
         }
         let exec = Slotted::Queue(entry, &multi);
-        let mut unit = match self.check_moving(unit, session, exec) {
-            Ok(unit) => unit,
-            Err(fail) => {
-                self.unwatch(session);
-                return Err(fail);
-            }
-        };
+        if let Err(fail) = self.check_moving(&unit, session, exec) {
+            self.let_go_of(unit);
+            self.unwatch(session);
+            return Err(fail);
+        }
         if self.watch_failed(session, &mut unit) {
             self.commit(unit, None);
             self.unwatch(session);
@@ -234,6 +219,24 @@ impl Worker {
             self.commit(unit, None);
         }
         self.unwatched.borrow_mut().extend(left);
+    }
+}
+
+/// The shards of what MULTI has queued, and of what is watched.
+fn shards_of_queue(session: &Session, multi: &Multi, argvs: &[Vec<&[u8]>]) -> ShardSet {
+    let mut set = watched_shards(&session.watches.keys);
+    for (queued, argv) in multi.queue.iter().zip(argvs) {
+        let scripted = queued.entry.is(Flag::Scripted);
+        set.union(if scripted {
+            ShardSet::ALL
+        } else {
+            queued.entry.shards(argv)
+        });
+    }
+    match set.is_empty() {
+        // Some lock, so that it ends before what others do to its client is answered, or knows of it.
+        true => ShardSet::one(0),
+        false => set,
     }
 }
 

@@ -132,12 +132,11 @@ impl Worker {
             }
             Run::Read(_) => {
                 let call = Call::looked(session, look, argv);
-                let unit = self.begin(call.shards())?;
-                if self.guards_moved() {
-                    return Ok(self.let_go_of(unit));
+                let mut unit = self.begin(call.shards())?;
+                if let Some(instead) = self.instead(&unit, session, entry, argv) {
+                    self.let_go_of(unit);
+                    return instead;
                 }
-                let request = Slotted::One(entry, argv);
-                let mut unit = self.check_moving(unit, session, request)?;
                 call.warm(&unit.locked);
                 let done = self.call(&mut unit, &call, out);
                 self.track_reads(session, &mut unit.effects, entry, argv);
@@ -167,12 +166,11 @@ impl Worker {
             preparation,
             ..Call::looked(session, look, argv)
         };
-        let unit = self.begin_write(call.shards())?;
-        if self.guards_moved() {
-            return Ok(self.let_go_of(unit));
+        let mut unit = self.begin_write(call.shards())?;
+        if let Some(instead) = self.instead(&unit, session, entry, argv) {
+            self.let_go_of(unit);
+            return instead;
         }
-        let request = Slotted::One(entry, argv);
-        let mut unit = self.check_moving(unit, session, request)?;
         call.warm(&unit.locked);
         let done = self.call(&mut unit, &call, out);
         if entry.is(Flag::ReadOnly) {
@@ -198,6 +196,23 @@ impl Worker {
         };
         self.commit(unit, Some(session.client.id));
         ran
+    }
+
+    /// What comes of a request that may not run after all, now that its keys are locked: it is admitted anew, or its
+    /// keys are at another node.
+    #[inline]
+    pub(super) fn instead(
+        &self,
+        unit: &Unit<'_>,
+        session: &Session,
+        entry: &'static Entry,
+        argv: &[&[u8]],
+    ) -> Option<Result<Ran, Fail>> {
+        if self.guards_moved() {
+            return Some(Ok(Ran::Moved));
+        }
+        let moving = self.check_moving(unit, session, Slotted::One(entry, argv));
+        moving.err().map(Err)
     }
 
     fn run_aside(
@@ -252,7 +267,7 @@ impl Worker {
         self.shared.guards.moves() != self.asked.get()
     }
 
-    /// Lets go of a unit with which nothing was done, as the guards have moved.
+    /// Lets go of a unit with which nothing was done.
     #[cold]
     pub(super) fn let_go_of(&self, unit: Unit<'_>) -> Ran {
         self.effects.borrow_mut().push(unit.effects);

@@ -1,0 +1,152 @@
+//! The end of a sleep: a blocked client is taken off its keys, and told what became of it.
+
+use super::{Parked, Sleep};
+use crate::command::client::{Fate, Unblock};
+use crate::command::session::Session;
+use crate::command::{Fail, Flag};
+use crate::engine::{ShardKey, ShardSet, Shards};
+use crate::exec::Worker;
+use crate::exec::unit::Unit;
+use crate::journal::Seq;
+use crate::resp::Reply;
+
+/// Why a sleeper gets up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Wake {
+    /// What becomes of it has been decided.
+    Decided,
+    TimedOut,
+    Gone,
+}
+
+/// What its connection does once a sleeper is up.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Woken {
+    GoesOn,
+    /// It closes, once it has been answered.
+    Leaves,
+    /// It runs this request anew.
+    Again(Vec<u8>),
+}
+
+impl Worker {
+    /// Takes a sleeper off its keys and writes what it is told: what it was served, if it was. Nothing if that is still
+    /// to be done, as a long script holds its keys.
+    pub fn wake(
+        &self,
+        session: &mut Session,
+        sleep: &Sleep,
+        wake: Wake,
+        out: &mut Reply,
+    ) -> Option<Woken> {
+        let mark = out.mark();
+        let mut started = self.watch.read();
+        let parked = &*sleep.parked;
+        let mut set = ShardSet::EMPTY;
+        parked
+            .places
+            .iter()
+            .for_each(|place| set.add(ShardKey::of(&place.1)));
+        let mut unit = self.begin(set).ok()?;
+        // From here on nobody else decides it.
+        let decided = Fate::Woken(Unblock::Timeout);
+        let fate = std::mem::replace(&mut *parked.doze.fate(), decided);
+        if let Fate::Served(_) = fate {
+            // What served it was this client's own edit.
+            self.wrote(Seq(unit.locked.stamp()));
+        } else {
+            forget(&mut unit, parked, sleep.ticket);
+        }
+        self.commit(unit, None);
+        let woken = match fate {
+            Fate::Served(reply) => {
+                out.raw(&reply);
+                Woken::GoesOn
+            }
+            _ if wake == Wake::Gone => return Some(Woken::GoesOn),
+            Fate::Blocked => self.tell_woken(session, sleep, Unblock::Timeout, out),
+            Fate::Woken(why) => self.tell_woken(session, sleep, why, out),
+        };
+        if let Woken::Again(_) = woken {
+            // It counts when it ends.
+            return Some(woken);
+        }
+        let argv: Vec<&[u8]> = parked.args.iter().map(|arg| &arg[..]).collect();
+        let nanos = sleep.nanos + self.lap(&mut started);
+        self.count(session, parked.entry, &argv, nanos);
+        let bytes = out.since(mark).len();
+        self.log_large(session, parked.entry, &argv, bytes);
+        if self.shared.hotkeys.is_on() {
+            self.note_keys(session, parked.entry, &argv, (nanos, bytes));
+        }
+        self.finish_reply(session, mark, out);
+        Some(woken)
+    }
+
+    /// Answers a client that waits no longer, and was not served.
+    fn tell_woken(&self, session: &Session, sleep: &Sleep, why: Unblock, out: &mut Reply) -> Woken {
+        let parked = &*sleep.parked;
+        let fail = match why {
+            Unblock::Again => return Woken::Again(parked.request()),
+            Unblock::Timeout => {
+                match &sleep.acks {
+                    Some(acks) => {
+                        let count = acks.count(&self.shared.replication, &self.shared.journal);
+                        out.raw(&acks.reply(count));
+                    }
+                    None => sleep.on_timeout.write(out),
+                }
+                return Woken::GoesOn;
+            }
+            Unblock::Error => Fail::code("UNBLOCKED client unblocked via CLIENT UNBLOCK"),
+            Unblock::Moved => {
+                let redirect = session
+                    .follows_redirects
+                    .then(|| self.check_redirect().err());
+                redirect.flatten().unwrap_or(Fail::code(
+                    "UNBLOCKED force unblock from blocking operation, instance state changed (master -> replica?)",
+                ))
+            }
+            Unblock::Elsewhere => {
+                match self.sleeper_sent_away(session, parked.entry, &parked.places) {
+                    Some(fail) => fail,
+                    // Its slot has come back meanwhile.
+                    None => return Woken::Again(parked.request()),
+                }
+            }
+        };
+        self.answer_error(parked.entry, &fail, out);
+        match why {
+            Unblock::Moved => Woken::Leaves,
+            _ => Woken::GoesOn,
+        }
+    }
+
+    /// A server that became a replica wakes its sleepers; one that fell asleep in that moment was passed over. No
+    /// replica lets a client sleep that would write.
+    pub fn look_again(&self, session: &Session, sleep: &Sleep) {
+        let (parked, shared) = (&sleep.parked, &self.shared);
+        if self
+            .sleeper_sent_away(session, parked.entry, &parked.places)
+            .is_some()
+        {
+            shared.clients.unblock(&parked.client, Unblock::Elsewhere);
+        }
+        if parked.entry.is(Flag::Write)
+            && shared.replication.is_replica()
+            && shared.config.replica_read_only.get()
+        {
+            shared.clients.unblock(&parked.client, Unblock::Moved);
+        }
+    }
+}
+
+/// Takes a sleeper out of the queues of all its keys.
+pub(super) fn forget(unit: &mut Unit<'_>, parked: &Parked, ticket: u64) {
+    for place in &parked.places {
+        unit.locked
+            .shard_mut(ShardKey::of(&place.1).shard())
+            .waiters
+            .leave(place, ticket);
+    }
+}
