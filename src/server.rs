@@ -39,6 +39,9 @@ use crate::repl;
 use crate::tls::Tls;
 use crate::util::{chance, clock, memory};
 
+/// Threads that count and ask as workers do: the sweep, the cron, the loader, the link to a master and the cluster's bus.
+const BESIDE: usize = 5;
+
 /// A server built and listening, not yet serving.
 pub struct Server {
     shared: Arc<Shared>,
@@ -77,26 +80,9 @@ impl Server {
         if listeners.tcp_ports().next().is_none() && !listeners.has_unix() {
             bail!("Configured to not listen anywhere, exiting.");
         }
-        let about = About {
-            run_id: chance::identity(),
-            started_ms: clock::now_ms(),
-            executable: std::env::current_exe()
-                .unwrap_or_default()
-                .display()
-                .to_string(),
-            config_file: config_file
-                .map(|file| {
-                    std::path::absolute(file)
-                        .unwrap_or(file.into())
-                        .display()
-                        .to_string()
-                })
-                .unwrap_or_default(),
-            workers,
-            port: listeners.tcp_ports().next().unwrap_or(0),
-        };
-        // Five more than workers: the sweep, the cron, the loader, the link to a master and the cluster's bus count, too.
-        let stats = Stats::new(workers + 5, registry.entries().len());
+        let port = listeners.tcp_ports().next().unwrap_or(0);
+        let about = about(config_file, workers, port);
+        let stats = Stats::new(workers + BESIDE, registry.entries().len());
         if clustering.is_some() {
             place_by_slots();
             limit_databases(&config);
@@ -222,15 +208,7 @@ impl Server {
 
         shared.store.start_jobs()?;
         let loader = load(worker(count + 2), Ready::of(&listeners))?;
-        let linked = worker(count + 3);
-        let link = std::thread::Builder::new()
-            .name("replication".into())
-            .spawn(move || {
-                let linked = Rc::new(linked);
-                repl::follow(&linked);
-                linked.end_scripts();
-                Ok(())
-            })?;
+        let link = follow(worker(count + 3))?;
         let carriers = bus::serve(bus, worker(count + 4))?;
         let first = Rc::new(worker(0));
         runtime.block_on(async {
@@ -280,6 +258,30 @@ impl Server {
         tracing::warn!("Redis is now ready to exit, bye bye...");
         Ok(())
     }
+}
+
+fn about(config_file: Option<&Path>, workers: usize, port: u16) -> About {
+    let text = |path: &Path| path.display().to_string();
+    let whole = |file: &Path| text(&std::path::absolute(file).unwrap_or(file.into()));
+    About {
+        run_id: chance::identity(),
+        started_ms: clock::now_ms(),
+        executable: text(&std::env::current_exe().unwrap_or_default()),
+        config_file: config_file.map(whole).unwrap_or_default(),
+        workers,
+        port,
+    }
+}
+
+/// Follows the master, if there is one, on a thread of its own.
+fn follow(linked: Worker) -> Result<JoinHandle<Result<()>>> {
+    let thread = std::thread::Builder::new().name("replication".into());
+    Ok(thread.spawn(move || {
+        let linked = Rc::new(linked);
+        repl::follow(&linked);
+        linked.end_scripts();
+        Ok(())
+    })?)
 }
 
 /// The slots of a cluster are those of its nodes' first databases.
@@ -447,7 +449,7 @@ impl Shared {
             scripts: Default::default(),
             search: Default::default(),
             pause: Default::default(),
-            guards: Guards::new(about.workers + 5),
+            guards: Guards::new(about.workers + BESIDE),
             tls: Tls::default(),
             replication: Default::default(),
             clustering,

@@ -22,7 +22,7 @@ const INPUT_BYTES_KEPT: usize = 64 * 1024;
 /// Frames that are handed to the state at one time.
 const BATCH_MAX: usize = 64;
 
-pub struct Link<'s> {
+pub struct PeerLink<'s> {
     pub id: LinkId,
     pub shared: &'s Shared,
     pub clustering: &'s Clustering,
@@ -39,7 +39,7 @@ enum Heard {
     Closed,
 }
 
-impl Link<'_> {
+impl PeerLink<'_> {
     /// Serves the connection until either side closes it.
     pub async fn serve(mut self) {
         let mut input = BytesMut::new();

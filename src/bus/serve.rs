@@ -18,7 +18,7 @@ use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::time::MissedTickBehavior;
 
 use super::chores::{Chore, work};
-use super::link::{Complaints, Link};
+use super::link::{Complaints, PeerLink};
 use crate::cluster::{Action, LinkId};
 use crate::command::clustering::Clustering;
 use crate::command::shared::Shared;
@@ -308,7 +308,7 @@ impl Carrier {
     async fn serve_link(&self, id: LinkId, stream: Stream, frames: UnboundedReceiver<Bytes>) {
         let waiting = self.clustering().look(|cluster| cluster.waiting(id));
         if let Some(waiting) = waiting {
-            let link = Link {
+            let link = PeerLink {
                 id,
                 shared: &self.shared,
                 clustering: self.clustering(),

@@ -3,7 +3,7 @@
 use bytes::Bytes;
 
 use super::link::LinkId;
-use super::node::Place;
+use super::node::NodeAddress;
 use super::slots::SlotSet;
 use super::state::Cluster;
 
@@ -41,7 +41,7 @@ pub enum Action {
     },
     /// Become a replica of the node at this place.
     Follow {
-        place: Place,
+        place: NodeAddress,
     },
     /// Become a master.
     Lead,
@@ -82,7 +82,7 @@ pub struct Actions {
 
 /// What is left to do once a call has ended.
 #[derive(Debug, Default)]
-pub(super) struct Pending {
+pub(super) struct Unfinished {
     pub save: bool,
     /// The file is to be written, and to have reached the disk.
     pub sync: bool,

@@ -1,7 +1,7 @@
 //! Who owns which slot, as the owners claim it: the claim of the higher epoch goes.
 
 use super::actions::{Action, Moment};
-use super::frame::Header;
+use super::frame::FrameHeader;
 use super::node::At;
 use super::slots::SlotSet;
 use super::state::Cluster;
@@ -90,7 +90,7 @@ impl Cluster {
     }
 
     /// A sender that claims what somebody owns under a higher epoch has missed that: it is told.
-    pub(super) fn correct_claim(&mut self, sender: At, header: &Header, moment: Moment) {
+    pub(super) fn correct_claim(&mut self, sender: At, header: &FrameHeader, moment: Moment) {
         let newer = |slot: &u16| {
             let owner = self.owner(*slot).filter(|_| !self.unclaimed.has(*slot))?;
             let is_newer = self.nodes[owner].config_epoch > header.config_epoch;

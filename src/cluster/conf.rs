@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use std::fmt::Write;
 
 use super::frame::EPOCH_MAX;
-use super::node::{At, ClusterNode, NodeId, Place, flag, flag_words};
+use super::node::{At, ClusterNode, NodeAddress, NodeId, flag, flag_words};
 use super::settings::ClusterSettings;
 use super::slots::SLOTS;
 use super::state::Cluster;
@@ -20,7 +20,7 @@ const FIELDS: usize = 8;
 
 /// For whom nodes are described.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub enum Reader {
+pub enum NodesReader {
     /// The file, which also has what clients don't see.
     File,
     /// A client that speaks TLS, or doesn't.
@@ -30,7 +30,7 @@ pub enum Reader {
 impl Cluster {
     /// The file's text.
     pub fn file_text(&self) -> String {
-        let mut text = self.describe_nodes(Reader::File, flag::HANDSHAKE);
+        let mut text = self.describe_nodes(NodesReader::File, flag::HANDSHAKE);
         let (current, voted) = (self.current_epoch, self.last_vote_epoch);
         text.push_str(&format!(
             "vars currentEpoch {current} lastVoteEpoch {voted}\n"
@@ -39,7 +39,7 @@ impl Cluster {
     }
 
     /// CLUSTER NODES: a line for each node, but those that have any of these flags.
-    pub fn describe_nodes(&self, reader: Reader, without: u16) -> String {
+    pub fn describe_nodes(&self, reader: NodesReader, without: u16) -> String {
         let mut text = String::new();
         for (at, _) in self.nodes.iter().filter(|(_, node)| !node.is(without)) {
             text.push_str(&self.describe(at, reader));
@@ -49,7 +49,7 @@ impl Cluster {
     }
 
     /// A node's line, without its end.
-    pub fn describe(&self, at: At, reader: Reader) -> String {
+    pub fn describe(&self, at: At, reader: NodesReader) -> String {
         let node = &self.nodes[at];
         let mut line = format!("{} {}", node.id, self.address(node, reader));
         let master = node.master.map(|master| self.nodes[master].id);
@@ -80,21 +80,21 @@ impl Cluster {
         line
     }
 
-    fn address(&self, node: &ClusterNode, reader: Reader) -> String {
+    fn address(&self, node: &ClusterNode, reader: NodesReader) -> String {
         let place = &node.place;
         let tls = match reader {
-            Reader::File => self.settings.tls,
-            Reader::Client { tls } => tls,
+            NodesReader::File => self.settings.tls,
+            NodesReader::Client { tls } => tls,
         };
         let port = match tls {
             true => place.tls_port,
             false => place.tcp_port,
         };
         let mut text = format!("{}:{port}@{}", place.ip, place.bus_port);
-        if !node.hostname.is_empty() || reader == Reader::File {
+        if !node.hostname.is_empty() || reader == NodesReader::File {
             let _ = write!(text, ",{}", node.hostname);
         }
-        if reader == Reader::File {
+        if reader == NodesReader::File {
             match self.settings.tls {
                 true => write!(text, ",tcp-port={}", place.tcp_port),
                 false => write!(text, ",tls-port={}", place.tls_port),
@@ -230,7 +230,7 @@ impl Cluster {
             }
         };
         let node = &mut self.nodes[at];
-        node.place = Place {
+        node.place = NodeAddress {
             ip: ip.to_owned(),
             tcp_port: if tls { 0 } else { port },
             tls_port: if tls { port } else { 0 },

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::actions::Moment;
-use super::frame::{FrameKind, Header, mark};
+use super::frame::{FrameHeader, FrameKind, mark};
 use super::node::{At, flag};
 use super::state::Cluster;
 
@@ -61,7 +61,7 @@ pub(super) struct Election {
 
 impl Cluster {
     /// Votes for a replica that asks, if it may have the vote.
-    pub(super) fn hear_auth_request(&mut self, from: At, header: &Header, moment: Moment) {
+    pub(super) fn hear_auth_request(&mut self, from: At, header: &FrameHeader, moment: Moment) {
         if !self.me().votes() {
             return;
         }
@@ -84,7 +84,7 @@ impl Cluster {
         );
     }
 
-    fn may_vote(&self, from: At, header: &Header, moment: Moment) -> Result<At, String> {
+    fn may_vote(&self, from: At, header: &FrameHeader, moment: Moment) -> Result<At, String> {
         let (asked, current) = (header.current_epoch, self.current_epoch);
         if asked < current {
             return Err(format!("reqEpoch ({asked}) < curEpoch({current})"));
@@ -126,7 +126,7 @@ impl Cluster {
     }
 
     /// A vote has come, if it is for the election under way.
-    pub(super) fn hear_vote(&mut self, from: At, header: &Header) {
+    pub(super) fn hear_vote(&mut self, from: At, header: &FrameHeader) {
         let election = &mut self.election;
         let counts = self.nodes[from].votes() && election.asked;
         if counts && header.current_epoch >= election.epoch {

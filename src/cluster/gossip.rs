@@ -2,9 +2,9 @@
 
 use super::actions::{Action, Moment};
 use super::failure::DEAD;
-use super::frame::{Body, Extension, Frame, FrameKind, Gossip, Header, mark};
+use super::frame::{Extension, Frame, FrameBody, FrameHeader, FrameKind, Gossip, mark};
 use super::link::LinkId;
-use super::node::{At, ClusterNode, NodeId, Place, flag};
+use super::node::{At, ClusterNode, NodeAddress, NodeId, flag};
 use super::state::Cluster;
 
 /// Nodes that a ping tells of, at least; of more than thirty it tells of a tenth.
@@ -35,7 +35,7 @@ impl Cluster {
         let gossip = self.gossip(node);
         let frame = Frame {
             header,
-            body: Body::Ping { gossip, extensions },
+            body: FrameBody::Ping { gossip, extensions },
         };
         self.send(link, &frame);
     }
@@ -148,7 +148,7 @@ impl Cluster {
     }
 
     /// A node is elsewhere now: the connection to where it was is closed.
-    fn move_node(&mut self, at: At, place: Place) {
+    fn move_node(&mut self, at: At, place: NodeAddress) {
         if let Some(link) = self.nodes[at].link.take() {
             self.close_link(link);
         }
@@ -158,12 +158,18 @@ impl Cluster {
         self.pending.note = true;
     }
 
-    pub(super) fn place_of(&self, ip: &str, port: u16, other_port: u16, bus_port: u16) -> Place {
+    pub(super) fn place_of(
+        &self,
+        ip: &str,
+        port: u16,
+        other_port: u16,
+        bus_port: u16,
+    ) -> NodeAddress {
         let (tcp_port, tls_port) = match self.settings.tls {
             true => (other_port, port),
             false => (port, other_port),
         };
-        Place {
+        NodeAddress {
             ip: ip.to_owned(),
             tcp_port,
             tls_port,
@@ -237,7 +243,7 @@ impl Cluster {
     }
 
     /// Takes a sender's address from its frame, if it has another one now; whether it has.
-    pub(super) fn update_address(&mut self, at: At, link: LinkId, header: &Header) -> bool {
+    pub(super) fn update_address(&mut self, at: At, link: LinkId, header: &FrameHeader) -> bool {
         // What comes back over the connection to it proves the address that is known.
         if self.nodes[at].link == Some(link) {
             return false;

@@ -5,7 +5,7 @@
 
 use super::actions::{Action, Moment};
 use super::election::Election;
-use super::frame::{FrameKind, Header, mark};
+use super::frame::{FrameHeader, FrameKind, mark};
 use super::link::LinkId;
 use super::node::At;
 use super::orders::FailoverWay;
@@ -70,7 +70,7 @@ impl Cluster {
     }
 
     /// The master has stopped, and says how far its stream goes.
-    pub(super) fn hear_paused(&mut self, from: At, header: &Header) {
+    pub(super) fn hear_paused(&mut self, from: At, header: &FrameHeader) {
         let paused = header.marks & mark::PAUSED != 0;
         let mine = self.me().is_replica() && self.me().master == Some(from);
         if self.manual.end_ms == 0 || !paused || !mine || self.manual.master_offset.is_some() {

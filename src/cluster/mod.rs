@@ -34,11 +34,11 @@ mod tick;
 mod view;
 
 pub use actions::{Action, Actions, Moment};
-pub use conf::Reader;
-pub use frame::{BadFrame, Body, Extension, Frame, FrameKind, Gossip, Header};
+pub use conf::NodesReader;
+pub use frame::{BadFrame, Extension, Frame, FrameBody, FrameHeader, FrameKind, Gossip};
 pub use link::{BusLink, LinkId};
-pub use node::{At, ClusterNode, NodeId, Nodes, Place, flag, flag_words};
-pub use orders::{FailoverWay, Refused};
+pub use node::{At, ClusterNode, NodeAddress, NodeId, Nodes, flag, flag_words};
+pub use orders::{FailoverWay, OrderRefused};
 pub use picture::{ClusterFigures, LinkFigures};
 pub use settings::ClusterSettings;
 pub use slots::{SLOT_BYTES, SLOTS, SlotSet, slot_of, slot_of_pattern};

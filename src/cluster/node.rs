@@ -101,7 +101,7 @@ pub type At = u16;
 
 /// Where a node is reached.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Place {
+pub struct NodeAddress {
     pub ip: String,
     /// Clients' port in clear; 0 for none.
     pub tcp_port: u16,
@@ -122,7 +122,7 @@ pub struct FailureReport {
 pub struct ClusterNode {
     pub id: NodeId,
     pub flags: u16,
-    pub place: Place,
+    pub place: NodeAddress,
     pub hostname: String,
     pub human_name: String,
     /// Names the master and its replicas together.
@@ -157,7 +157,7 @@ impl ClusterNode {
         ClusterNode {
             id,
             flags,
-            place: Place::default(),
+            place: NodeAddress::default(),
             hostname: String::new(),
             human_name: String::new(),
             shard: id,

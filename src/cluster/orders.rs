@@ -8,21 +8,21 @@ use std::net::IpAddr;
 use super::actions::{Action, Moment};
 use super::election::Election;
 use super::frame::EPOCH_MAX;
-use super::node::{At, ClusterNode, NodeId, Place, flag};
+use super::node::{At, ClusterNode, NodeAddress, NodeId, flag};
 use super::slots::SLOTS;
 use super::state::Cluster;
 
 /// Why an order is refused: Redis's text, after `ERR `.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Refused(pub Cow<'static, str>);
+pub struct OrderRefused(pub Cow<'static, str>);
 
-impl Refused {
+impl OrderRefused {
     fn says(text: &'static str) -> Self {
-        Refused(Cow::Borrowed(text))
+        OrderRefused(Cow::Borrowed(text))
     }
 
     fn said(text: String) -> Self {
-        Refused(Cow::Owned(text))
+        OrderRefused(Cow::Owned(text))
     }
 }
 
@@ -37,7 +37,7 @@ pub enum FailoverWay {
     Takeover,
 }
 
-type Order<T = ()> = Result<T, Refused>;
+type Order<T = ()> = Result<T, OrderRefused>;
 
 impl Cluster {
     /// Finds a node by what a client calls it.
@@ -46,7 +46,7 @@ impl Cluster {
     }
 
     fn known(&self, id: &[u8], refusal: &str) -> Order<At> {
-        let name = || Refused::said(format!("{refusal} {}", String::from_utf8_lossy(id)));
+        let name = || OrderRefused::said(format!("{refusal} {}", String::from_utf8_lossy(id)));
         self.find(id).ok_or_else(name)
     }
 
@@ -81,7 +81,7 @@ impl Cluster {
                     _ => None,
                 };
                 if let Some(why) = why {
-                    return Err(Refused::said(format!(
+                    return Err(OrderRefused::said(format!(
                         "Slot {slot} {}{why}",
                         match why {
                             "specified multiple times" => "",
@@ -99,7 +99,7 @@ impl Cluster {
     /// CLUSTER FLUSHSLOTS.
     pub fn flush_slots(&mut self, has_keys: bool) -> Order {
         if has_keys {
-            return Err(Refused::says(
+            return Err(OrderRefused::says(
                 "DB must be empty to perform CLUSTER FLUSHSLOTS.",
             ));
         }
@@ -111,7 +111,7 @@ impl Cluster {
     /// What every CLUSTER SETSLOT asks first.
     pub fn check_setslot(&self) -> Order {
         match self.me().is_replica() {
-            true => Err(Refused::says("Please use SETSLOT only with masters.")),
+            true => Err(OrderRefused::says("Please use SETSLOT only with masters.")),
             false => Ok(()),
         }
     }
@@ -120,7 +120,7 @@ impl Cluster {
     pub fn set_migrating(&mut self, slot: u16, to: &[u8]) -> Order {
         self.check_setslot()?;
         if self.owner(slot) != Some(self.myself) {
-            return Err(Refused::said(format!(
+            return Err(OrderRefused::said(format!(
                 "I'm not the owner of hash slot {slot}"
             )));
         }
@@ -134,7 +134,7 @@ impl Cluster {
     pub fn set_importing(&mut self, slot: u16, from: &[u8]) -> Order {
         self.check_setslot()?;
         if self.owner(slot) == Some(self.myself) {
-            return Err(Refused::said(format!(
+            return Err(OrderRefused::said(format!(
                 "I'm already the owner of hash slot {slot}"
             )));
         }
@@ -147,7 +147,7 @@ impl Cluster {
     fn other_master(&self, id: &[u8], refusal: &str) -> Order<At> {
         let at = self.known(id, refusal)?;
         match self.nodes[at].is_replica() {
-            true => Err(Refused::says("Target node is not a master")),
+            true => Err(OrderRefused::says("Target node is not a master")),
             false => Ok(at),
         }
     }
@@ -167,7 +167,7 @@ impl Cluster {
         let to = self.other_master(id, "Unknown node")?;
         let was_mine = self.owner(slot) == Some(self.myself);
         if was_mine && to != self.myself && keys != 0 {
-            return Err(Refused::said(format!(
+            return Err(OrderRefused::said(format!(
                 "Can't assign hashslot {slot} to a different node while I still hold keys for this hash slot."
             )));
         }
@@ -237,17 +237,17 @@ impl Cluster {
     /// CLUSTER SET-CONFIG-EPOCH.
     pub fn set_config_epoch(&mut self, epoch: i64) -> Order {
         let Ok(epoch) = u64::try_from(epoch) else {
-            return Err(Refused::said(format!(
+            return Err(OrderRefused::said(format!(
                 "Invalid config epoch specified: {epoch}"
             )));
         };
         if self.nodes.len() > 1 {
-            return Err(Refused::says(
+            return Err(OrderRefused::says(
                 "The user can assign a config epoch only when the node does not know any other node.",
             ));
         }
         if self.me().config_epoch != 0 {
-            return Err(Refused::says("Node config epoch is already non-zero"));
+            return Err(OrderRefused::says("Node config epoch is already non-zero"));
         }
         self.me_mut().config_epoch = epoch;
         tracing::info!("configEpoch set to {epoch} via CLUSTER SET-CONFIG-EPOCH");
@@ -266,10 +266,12 @@ impl Cluster {
             };
         };
         if at == self.myself {
-            return Err(Refused::says("I tried hard but I can't forget myself..."));
+            return Err(OrderRefused::says(
+                "I tried hard but I can't forget myself...",
+            ));
         }
         if self.me().master == Some(at) {
-            return Err(Refused::says("Can't forget my master!"));
+            return Err(OrderRefused::says("Can't forget my master!"));
         }
         let until_ms = moment.now_ms + self.settings.blacklist_ttl_ms;
         self.banned.insert(self.nodes[at].id, until_ms);
@@ -304,15 +306,15 @@ impl Cluster {
     pub fn replicate(&mut self, id: &[u8], has_keys: bool) -> Order {
         let at = self.known(id, "Unknown node")?;
         if at == self.myself {
-            return Err(Refused::says("Can't replicate myself"));
+            return Err(OrderRefused::says("Can't replicate myself"));
         }
         if self.nodes[at].is_replica() {
-            return Err(Refused::says(
+            return Err(OrderRefused::says(
                 "I can only replicate a master, not a replica.",
             ));
         }
         if self.me().is_master() && (has_keys || !self.me().slots.is_empty()) {
-            return Err(Refused::says(
+            return Err(OrderRefused::says(
                 "To set a master the node must be empty and without assigned slots.",
             ));
         }
@@ -346,7 +348,7 @@ impl Cluster {
     pub fn meet(&mut self, ip: &str, port: u16, bus_port: u16, moment: Moment) -> Order {
         let address: Option<IpAddr> = ip.parse().ok();
         let Some(address) = address.filter(|_| port != 0 && bus_port != 0) else {
-            return Err(Refused::said(format!(
+            return Err(OrderRefused::said(format!(
                 "Invalid node address specified: {ip}:{port}"
             )));
         };
@@ -373,7 +375,7 @@ impl Cluster {
         }
         let id = NodeId::random(&mut self.rng);
         let mut node = ClusterNode::new(id, flag::HANDSHAKE | flag::MEET, moment.now_ms);
-        node.place = Place {
+        node.place = NodeAddress {
             ip,
             tcp_port: if self.settings.tls { 0 } else { port },
             tls_port: if self.settings.tls { port } else { 0 },
@@ -384,7 +386,7 @@ impl Cluster {
     }
 
     /// Clients' port that comes first in frames.
-    pub(super) fn main_port(&self, place: &Place) -> u16 {
+    pub(super) fn main_port(&self, place: &NodeAddress) -> u16 {
         match self.settings.tls {
             true => place.tls_port,
             false => place.tcp_port,
@@ -394,7 +396,7 @@ impl Cluster {
     /// CLUSTER RESET. `has_keys`: this node has some.
     pub fn reset(&mut self, hard: bool, has_keys: bool) -> Order {
         if self.me().is_master() && has_keys {
-            return Err(Refused::says(
+            return Err(OrderRefused::says(
                 "CLUSTER RESET can't be called with master nodes containing keys",
             ));
         }
@@ -442,18 +444,18 @@ impl Cluster {
     /// CLUSTER FAILOVER.
     pub fn failover(&mut self, way: FailoverWay, moment: Moment) -> Order {
         if self.me().is_master() {
-            return Err(Refused::says(
+            return Err(OrderRefused::says(
                 "You should send CLUSTER FAILOVER to a replica",
             ));
         }
         let Some(master) = self.me().master else {
-            return Err(Refused::says(
+            return Err(OrderRefused::says(
                 "I'm a replica but my master is unknown to me",
             ));
         };
         let down = self.nodes[master].is(flag::FAIL) || !self.is_linked(master);
         if down && way == FailoverWay::Agreed {
-            return Err(Refused::says(
+            return Err(OrderRefused::says(
                 "Master is down or failed, please use CLUSTER FAILOVER FORCE",
             ));
         }

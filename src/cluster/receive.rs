@@ -4,9 +4,9 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
 
 use super::actions::Moment;
-use super::frame::{Body, Extension, Frame, FrameKind, Gossip, Header, mark};
+use super::frame::{Extension, Frame, FrameBody, FrameHeader, FrameKind, Gossip, mark};
 use super::link::{BusLink, LinkId};
-use super::node::{At, ClusterNode, Place, flag};
+use super::node::{At, ClusterNode, NodeAddress, flag};
 use super::slots::SlotSet;
 use super::state::Cluster;
 
@@ -107,7 +107,7 @@ impl Cluster {
             }
         }
         match (header.kind, body) {
-            (_, Body::Ping { gossip, extensions }) => {
+            (_, FrameBody::Ping { gossip, extensions }) => {
                 self.hear_ping(link, sender, &header, &gossip, &extensions, moment);
             }
             (kind, body) => {
@@ -124,13 +124,13 @@ impl Cluster {
         from: At,
         link: LinkId,
         kind: FrameKind,
-        header: &Header,
-        body: Body,
+        header: &FrameHeader,
+        body: FrameBody,
         moment: Moment,
     ) {
         match (kind, body) {
-            (_, Body::Fail { id }) => self.hear_fail(from, &id, moment),
-            (_, Body::Publish { channel, message }) => {
+            (_, FrameBody::Fail { id }) => self.hear_fail(from, &id, moment),
+            (_, FrameBody::Publish { channel, message }) => {
                 self.actions.push(super::Action::Deliver {
                     channel,
                     message,
@@ -139,7 +139,7 @@ impl Cluster {
             }
             (
                 _,
-                Body::Update {
+                FrameBody::Update {
                     id,
                     config_epoch,
                     slots,
@@ -156,7 +156,7 @@ impl Cluster {
 
     /// Who sent it: the node that it names, which the connection belongs to from then on. Over the connection to a node
     /// nobody else has a say.
-    fn sender(&mut self, link: LinkId, header: &Header) -> Option<At> {
+    fn sender(&mut self, link: LinkId, header: &FrameHeader) -> Option<At> {
         let (mut held, inbound) = (self.links.get(&link)?.node, self.links.get(&link)?.inbound);
         if let Some(at) = held.filter(|at| !self.nodes[*at].is(flag::HANDSHAKE)) {
             if self.nodes[at].id == header.sender {
@@ -182,7 +182,7 @@ impl Cluster {
         Some(at)
     }
 
-    fn hear_header(&mut self, from: At, header: &Header, moment: Moment) {
+    fn hear_header(&mut self, from: At, header: &FrameHeader, moment: Moment) {
         if from == self.myself {
             return;
         }
@@ -204,7 +204,7 @@ impl Cluster {
         &mut self,
         link: LinkId,
         sender: Option<At>,
-        header: &Header,
+        header: &FrameHeader,
         gossip: &[Gossip],
         extensions: &[Extension],
         moment: Moment,
@@ -243,7 +243,13 @@ impl Cluster {
     }
 
     /// Answers a ping or a MEET, whoever sent it; who sends a MEET is asked for its name.
-    fn answer_ping(&mut self, link: LinkId, sender: Option<At>, header: &Header, moment: Moment) {
+    fn answer_ping(
+        &mut self,
+        link: LinkId,
+        sender: Option<At>,
+        header: &FrameHeader,
+        moment: Moment,
+    ) {
         let Some(held) = self.links.get(&link) else {
             return;
         };
@@ -268,7 +274,7 @@ impl Cluster {
         self.send_ping(link, FrameKind::Pong, moment);
     }
 
-    fn hear_meet(&mut self, place: Place, moment: Moment) {
+    fn hear_meet(&mut self, place: NodeAddress, moment: Moment) {
         let shaking = self
             .nodes
             .iter()
@@ -296,7 +302,7 @@ impl Cluster {
         link: LinkId,
         at: At,
         sender: Option<At>,
-        header: &Header,
+        header: &FrameHeader,
         _: Moment,
     ) -> bool {
         if self.nodes[at].is(flag::HANDSHAKE) {
@@ -326,14 +332,14 @@ impl Cluster {
         );
         let node = &mut self.nodes[at];
         node.put(flag::NO_ADDRESS, true);
-        node.place = Place::default();
+        node.place = NodeAddress::default();
         self.close_link(link);
         self.pending.note = true;
         false
     }
 
     /// The node that a connection leads to has answered.
-    fn hear_pong(&mut self, link: LinkId, header: &Header, moment: Moment) {
+    fn hear_pong(&mut self, link: LinkId, header: &FrameHeader, moment: Moment) {
         let held = self.links.get(&link).filter(|held| !held.inbound);
         let Some(at) = held.and_then(|held| held.node) else {
             return;
@@ -349,7 +355,7 @@ impl Cluster {
     }
 
     /// Whether the sender is a master or a replica, and whose.
-    fn hear_role(&mut self, at: At, header: &Header) {
+    fn hear_role(&mut self, at: At, header: &FrameHeader) {
         let Some(master) = header.master else {
             return self.note_master(at);
         };
@@ -405,7 +411,7 @@ impl Cluster {
     }
 
     /// The slots that the sender claims, or that its master does.
-    fn hear_claim(&mut self, at: At, header: &Header, moment: Moment) {
+    fn hear_claim(&mut self, at: At, header: &FrameHeader, moment: Moment) {
         let node = &self.nodes[at];
         let is_master = node.is_master();
         let claims = if is_master { Some(at) } else { node.master };

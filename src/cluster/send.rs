@@ -5,7 +5,7 @@ use std::sync::atomic::Ordering;
 use bytes::Bytes;
 
 use super::actions::{Action, Moment};
-use super::frame::{Body, Frame, FrameKind, Header, mark};
+use super::frame::{Frame, FrameBody, FrameHeader, FrameKind, mark};
 use super::link::LinkId;
 use super::node::{At, flag};
 use super::state::Cluster;
@@ -15,7 +15,7 @@ const STRANGER_WAITING_MAX: usize = 64 << 10;
 
 impl Cluster {
     /// A header that says how things are.
-    pub(super) fn header(&self, kind: FrameKind, moment: Moment) -> Header {
+    pub(super) fn header(&self, kind: FrameKind, moment: Moment) -> FrameHeader {
         let me = self.me();
         let claims = self.epoch_node();
         let tls = self.settings.tls;
@@ -24,7 +24,7 @@ impl Cluster {
             false => (me.place.tcp_port, me.place.tls_port),
         };
         let paused = me.is_master() && self.manual.stopped;
-        Header {
+        FrameHeader {
             kind,
             sender: me.id,
             current_epoch: self.current_epoch,
@@ -84,7 +84,7 @@ impl Cluster {
         header.marks |= marks;
         Frame {
             header,
-            body: Body::Empty,
+            body: FrameBody::Empty,
         }
     }
 
@@ -134,7 +134,7 @@ impl Cluster {
         // What the owner has stopped to claim is somebody else's, whoever that is.
         let claimed = owner.slots.iter().filter(|slot| !self.unclaimed.has(*slot));
         let frame = Frame {
-            body: Body::Update {
+            body: FrameBody::Update {
                 id: owner.id,
                 config_epoch: owner.config_epoch,
                 slots: claimed.collect(),
@@ -147,7 +147,7 @@ impl Cluster {
     /// Tells all nodes that one has failed.
     pub(super) fn send_fail(&mut self, about: At, moment: Moment) {
         let frame = Frame {
-            body: Body::Fail {
+            body: FrameBody::Fail {
                 id: self.nodes[about].id,
             },
             header: self.header(FrameKind::Fail, moment),
@@ -163,7 +163,7 @@ impl Cluster {
         };
         let frame = Frame {
             header: self.header(kind, moment),
-            body: Body::Publish { channel, message },
+            body: FrameBody::Publish { channel, message },
         };
         let mine = self.me().master.unwrap_or(self.myself);
         let in_shard = |at: At| at == mine || self.nodes[at].master == Some(mine);

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use super::actions::{Action, Pending};
+use super::actions::{Action, Unfinished};
 use super::election::Election;
 use super::frame::FrameKind;
 use super::link::{BusLink, LinkId};
@@ -45,7 +45,7 @@ pub struct Cluster {
     pub(super) banned: HashMap<NodeId, u64>,
     pub(super) overflowed_links: u64,
     pub(super) manual: ManualFailover,
-    pub(super) pending: Pending,
+    pub(super) pending: Unfinished,
     pub(super) actions: Vec<Action>,
     pub(super) views: u64,
 }
@@ -83,7 +83,7 @@ impl Cluster {
             banned: HashMap::new(),
             overflowed_links: 0,
             manual: ManualFailover::default(),
-            pending: Pending::default(),
+            pending: Unfinished::default(),
             actions: Vec::new(),
             views: 0,
         };

@@ -140,7 +140,7 @@ fn a_stranger_that_wants_to_be_met_costs_no_file_and_no_picture_of_its_own() {
     // What is noted at first: settings, and the address by which it was met.
     let meet = |cluster: &mut Cluster| {
         let (gossip, extensions) = (Vec::new(), Vec::new());
-        let body = Body::Ping { gossip, extensions };
+        let body = FrameBody::Ping { gossip, extensions };
         let header = header.clone();
         cluster.receive(link, Frame { header, body }, at(2));
         cluster.finish(at(2))
@@ -171,7 +171,7 @@ fn nothing_much_waits_for_a_stranger() {
     let ip = || "127.0.0.1".to_owned();
     let link = cluster.accepted(ip(), ip(), at(1));
     for _ in 0..1000 {
-        let body = Body::Ping {
+        let body = FrameBody::Ping {
             gossip: Vec::new(),
             extensions: Vec::new(),
         };

@@ -3,7 +3,7 @@
 use super::actions::{Action, Moment};
 use super::failure::DEAD;
 use super::frame::FrameKind;
-use super::node::{At, Place, flag};
+use super::node::{At, NodeAddress, flag};
 use super::state::Cluster;
 
 /// A node is given so long, at least, to tell its name.
@@ -53,7 +53,7 @@ impl Cluster {
     }
 
     /// Where this node's master is, if it is a replica.
-    pub fn master_place(&self) -> Option<Place> {
+    pub fn master_place(&self) -> Option<NodeAddress> {
         let me = self.me();
         let master = &self.nodes[me.master.filter(|_| me.is_replica())?];
         let known = !master.is(flag::NO_ADDRESS) && !master.place.ip.is_empty();

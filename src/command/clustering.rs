@@ -18,7 +18,7 @@ use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use super::pulse::Pulse;
 use super::replication::{Link, Master};
 use super::shared::{PauseFor, PauseMode, Shared};
-use crate::cluster::{Action, Actions, Cluster, ClusterSettings, Moment, Place, View};
+use crate::cluster::{Action, Actions, Cluster, ClusterSettings, Moment, NodeAddress, View};
 use crate::config::Config;
 use crate::persist::disk::{Disk, draft_of};
 use crate::util::clock;
@@ -335,7 +335,7 @@ impl Shared {
         Some(self.master_at(&place))
     }
 
-    fn master_at(&self, place: &Place) -> Master {
+    fn master_at(&self, place: &NodeAddress) -> Master {
         let tls = self.config.tls_replication.get();
         Master {
             host: place.ip.clone(),

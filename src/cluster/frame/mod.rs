@@ -100,7 +100,7 @@ impl FrameKind {
 
 /// What a sender says of itself.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Header {
+pub struct FrameHeader {
     pub kind: FrameKind,
     pub sender: NodeId,
     pub current_epoch: u64,
@@ -149,7 +149,7 @@ pub enum Extension {
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Body {
+pub enum FrameBody {
     /// Of a ping, pong or meet.
     Ping {
         gossip: Vec<Gossip>,
@@ -173,8 +173,8 @@ pub enum Body {
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Frame {
-    pub header: Header,
-    pub body: Body,
+    pub header: FrameHeader,
+    pub body: FrameBody,
 }
 
 /// Why bytes are no frame.

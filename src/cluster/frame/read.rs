@@ -5,8 +5,8 @@ use bytes::Bytes;
 use super::super::node::NodeId;
 use super::super::slots::{SLOT_BYTES, SlotSet};
 use super::{
-    BadFrame, Body, EPOCH_MAX, EXTENSION_BYTES_MAX, Extension, Frame, FrameKind, GOSSIP_BYTES,
-    Gossip, HEADER_BYTES, Header, IP_BYTES, MESSAGE_BYTES_MAX, PREFIX_BYTES, SIGNATURE,
+    BadFrame, EPOCH_MAX, EXTENSION_BYTES_MAX, Extension, Frame, FrameBody, FrameHeader, FrameKind,
+    GOSSIP_BYTES, Gossip, HEADER_BYTES, IP_BYTES, MESSAGE_BYTES_MAX, PREFIX_BYTES, SIGNATURE,
     STRANGER_BYTES_MAX, STRANGER_GOSSIP_MAX, VERSION, mark,
 };
 
@@ -14,9 +14,9 @@ use super::{
 const NAME_MAX: usize = 255;
 
 /// Bytes that are left to be read, from the front.
-struct Rest<'b>(&'b [u8]);
+struct RestOfFrame<'b>(&'b [u8]);
 
-impl<'b> Rest<'b> {
+impl<'b> RestOfFrame<'b> {
     fn take(&mut self, count: usize) -> Option<&'b [u8]> {
         let (taken, rest) = self.0.split_at_checked(count)?;
         self.0 = rest;
@@ -75,7 +75,7 @@ impl Frame {
         if *signature != SIGNATURE[..signature.len()] {
             return Err(BadFrame::Signature);
         }
-        let mut rest = Rest(begin);
+        let mut rest = RestOfFrame(begin);
         if begin.len() < PREFIX_BYTES {
             return Ok(None);
         }
@@ -113,8 +113,8 @@ impl Frame {
     }
 }
 
-fn read_header(bytes: &[u8]) -> Result<Header, BadFrame> {
-    let mut rest = Rest(bytes);
+fn read_header(bytes: &[u8]) -> Result<FrameHeader, BadFrame> {
+    let mut rest = RestOfFrame(bytes);
     let mut read = || {
         rest.take(SIGNATURE.len() + 4)?;
         let (version, port, kind, _count) =
@@ -139,7 +139,7 @@ fn read_header(bytes: &[u8]) -> Result<Header, BadFrame> {
         if current_epoch.max(config_epoch) > EPOCH_MAX {
             return bad(NO_EPOCH);
         }
-        Some(Ok(Header {
+        Some(Ok(FrameHeader {
             kind,
             sender,
             current_epoch,
@@ -163,8 +163,8 @@ fn read_header(bytes: &[u8]) -> Result<Header, BadFrame> {
 const COUNT_AT: usize = 14;
 const EXTENSIONS_AT: usize = 2214;
 
-fn read_body(header: &Header, bytes: &Bytes) -> Result<Body, BadFrame> {
-    let mut rest = Rest(bytes.get(HEADER_BYTES..).ok_or(SHORT)?);
+fn read_body(header: &FrameHeader, bytes: &Bytes) -> Result<FrameBody, BadFrame> {
+    let mut rest = RestOfFrame(bytes.get(HEADER_BYTES..).ok_or(SHORT)?);
     let number = |at: usize| u16::from_be_bytes([bytes[at], bytes[at + 1]]);
     let body = match header.kind {
         FrameKind::Ping | FrameKind::Pong | FrameKind::Meet => {
@@ -173,9 +173,9 @@ fn read_body(header: &Header, bytes: &Bytes) -> Result<Body, BadFrame> {
                 0 => Vec::new(),
                 _ => read_extensions(number(EXTENSIONS_AT), &mut rest)?,
             };
-            Body::Ping { gossip, extensions }
+            FrameBody::Ping { gossip, extensions }
         }
-        FrameKind::Fail => Body::Fail {
+        FrameKind::Fail => FrameBody::Fail {
             id: read_name(&mut rest)?,
         },
         FrameKind::Publish | FrameKind::PublishShard => read_message(&mut rest, bytes)?,
@@ -186,7 +186,7 @@ fn read_body(header: &Header, bytes: &Bytes) -> Result<Body, BadFrame> {
             }
             let id = read_name(&mut rest)?;
             let slots = SlotSet::of_bytes(rest.take(SLOT_BYTES).ok_or(SHORT)?);
-            Body::Update {
+            FrameBody::Update {
                 id,
                 config_epoch,
                 slots,
@@ -194,9 +194,9 @@ fn read_body(header: &Header, bytes: &Bytes) -> Result<Body, BadFrame> {
         }
         FrameKind::Module => {
             rest.0 = &[];
-            Body::Empty
+            FrameBody::Empty
         }
-        FrameKind::AuthRequest | FrameKind::AuthAck | FrameKind::ManualStart => Body::Empty,
+        FrameKind::AuthRequest | FrameKind::AuthAck | FrameKind::ManualStart => FrameBody::Empty,
     };
     match rest.0.is_empty() {
         true => Ok(body),
@@ -204,7 +204,7 @@ fn read_body(header: &Header, bytes: &Bytes) -> Result<Body, BadFrame> {
     }
 }
 
-fn read_name(rest: &mut Rest<'_>) -> Result<NodeId, BadFrame> {
+fn read_name(rest: &mut RestOfFrame<'_>) -> Result<NodeId, BadFrame> {
     match rest.name().ok_or(SHORT)? {
         Ok(Some(id)) => Ok(id),
         _ => Err(BadFrame::Content("it is about a node without a name")),
@@ -212,10 +212,10 @@ fn read_name(rest: &mut Rest<'_>) -> Result<NodeId, BadFrame> {
 }
 
 /// Reads what is told of other nodes. One whose name or address can't be one is left out.
-fn read_gossip(count: u16, rest: &mut Rest<'_>) -> Result<Vec<Gossip>, BadFrame> {
+fn read_gossip(count: u16, rest: &mut RestOfFrame<'_>) -> Result<Vec<Gossip>, BadFrame> {
     let all = rest.take(GOSSIP_BYTES * usize::from(count)).ok_or(SHORT)?;
     let read = |piece| {
-        let mut rest = Rest(piece);
+        let mut rest = RestOfFrame(piece);
         let (id, ping_sent_s, pong_received_s) = (rest.name()?.ok()??, rest.int()?, rest.int()?);
         Some(Gossip {
             id,
@@ -232,7 +232,7 @@ fn read_gossip(count: u16, rest: &mut Rest<'_>) -> Result<Vec<Gossip>, BadFrame>
 }
 
 /// Reads extensions. Those of kinds that are not known are left out.
-fn read_extensions(count: u16, rest: &mut Rest<'_>) -> Result<Vec<Extension>, BadFrame> {
+fn read_extensions(count: u16, rest: &mut RestOfFrame<'_>) -> Result<Vec<Extension>, BadFrame> {
     let mut found = Vec::new();
     for _ in 0..count {
         let (Some(len), Some(kind), Some(_)) = (rest.int(), rest.short(), rest.short()) else {
@@ -248,7 +248,7 @@ fn read_extensions(count: u16, rest: &mut Rest<'_>) -> Result<Vec<Extension>, Ba
 }
 
 fn read_extension(kind: u16, data: &[u8]) -> Option<Extension> {
-    let mut rest = Rest(data);
+    let mut rest = RestOfFrame(data);
     match kind {
         0 => Some(Extension::Hostname(ended(data, NAME_MAX).ok()?)),
         1 => Some(Extension::HumanName(human_name(data)?)),
@@ -269,13 +269,13 @@ fn human_name(data: &[u8]) -> Option<String> {
     fits.then(|| String::from_utf8_lossy(name).into_owned())
 }
 
-fn read_message(rest: &mut Rest<'_>, bytes: &Bytes) -> Result<Body, BadFrame> {
+fn read_message(rest: &mut RestOfFrame<'_>, bytes: &Bytes) -> Result<FrameBody, BadFrame> {
     let (Some(channel), Some(message)) = (rest.int(), rest.int()) else {
         return Err(SHORT);
     };
     let channel = rest.take(channel as usize).ok_or(SHORT)?;
     let message = rest.take(message as usize).ok_or(SHORT)?;
-    Ok(Body::Publish {
+    Ok(FrameBody::Publish {
         channel: bytes.slice_ref(channel),
         message: bytes.slice_ref(message),
     })

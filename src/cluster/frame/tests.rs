@@ -65,7 +65,7 @@ fn frames_of_stock_nodes_say_what_their_senders_know() {
         assert_eq!(header.slots.to_string(), "0-100 200");
         assert_eq!(header.flags & (flag::MYSELF | flag::MASTER), 0x11);
         assert!(header.master.is_none() && !header.is_ok);
-        let Body::Ping { gossip, extensions } = body else {
+        let FrameBody::Ping { gossip, extensions } = body else {
             panic!("a ping has gossip");
         };
         assert_eq!(gossip.len(), 1);
@@ -80,7 +80,7 @@ fn frames_of_stock_nodes_say_what_their_senders_know() {
                 assert_eq!(extensions, [Extension::Shard(shard)]);
             }
         }
-        let Body::Publish { channel, message } = captured(server, "publish").body else {
+        let FrameBody::Publish { channel, message } = captured(server, "publish").body else {
             panic!("a message has a channel");
         };
         assert_eq!((&channel[..], &message[..]), (&b"chan"[..], &b"hello"[..]));
@@ -99,7 +99,7 @@ fn every_kind_of_body_is_read_as_it_was_written() {
         Extension::Forgotten { id, seconds: 59 },
         Extension::Shard(id),
     ];
-    let update = Body::Update {
+    let update = FrameBody::Update {
         id,
         config_epoch: 7,
         slots: SlotSet::all(),
@@ -107,18 +107,18 @@ fn every_kind_of_body_is_read_as_it_was_written() {
     for (kind, body) in [
         (
             FrameKind::Pong,
-            Body::Ping {
+            FrameBody::Ping {
                 gossip: vec![],
                 extensions,
             },
         ),
-        (FrameKind::Fail, Body::Fail { id }),
+        (FrameKind::Fail, FrameBody::Fail { id }),
         (FrameKind::Update, update),
-        (FrameKind::AuthRequest, Body::Empty),
-        (FrameKind::AuthAck, Body::Empty),
-        (FrameKind::ManualStart, Body::Empty),
+        (FrameKind::AuthRequest, FrameBody::Empty),
+        (FrameKind::AuthAck, FrameBody::Empty),
+        (FrameKind::ManualStart, FrameBody::Empty),
     ] {
-        let header = Header {
+        let header = FrameHeader {
             kind,
             master: Some(id),
             repl_offset: u64::MAX,
@@ -161,7 +161,7 @@ fn an_epoch_that_nobody_can_have_come_to_is_refused() {
         let frame = Frame::read(&bytes).unwrap();
         let mut header = frame.header.clone();
         header.current_epoch = EPOCH_MAX;
-        let read = |header: &Header, body: &Body| {
+        let read = |header: &FrameHeader, body: &FrameBody| {
             let (header, body) = (header.clone(), body.clone());
             Frame::read(&Frame { header, body }.to_bytes())
         };
@@ -171,9 +171,9 @@ fn an_epoch_that_nobody_can_have_come_to_is_refused() {
         header.config_epoch = 0;
         header.current_epoch = u64::MAX;
         assert!(read(&header, &frame.body).is_err());
-        if let Body::Update { id, slots, .. } = frame.body {
+        if let FrameBody::Update { id, slots, .. } = frame.body {
             let config_epoch = u64::MAX;
-            let body = Body::Update {
+            let body = FrameBody::Update {
                 id,
                 config_epoch,
                 slots,

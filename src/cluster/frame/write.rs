@@ -2,8 +2,8 @@
 
 use super::super::node::NodeId;
 use super::{
-    Body, Extension, Frame, GOSSIP_BYTES, Gossip, HEADER_BYTES, Header, IP_BYTES, SIGNATURE,
-    VERSION, mark,
+    Extension, Frame, FrameBody, FrameHeader, GOSSIP_BYTES, Gossip, HEADER_BYTES, IP_BYTES,
+    SIGNATURE, VERSION, mark,
 };
 use bytes::Bytes;
 
@@ -13,18 +13,18 @@ impl Frame {
         self.header.write(self, &mut out);
         debug_assert_eq!(out.len(), HEADER_BYTES);
         match &self.body {
-            Body::Ping { gossip, extensions } => {
+            FrameBody::Ping { gossip, extensions } => {
                 gossip.iter().for_each(|one| one.write(&mut out));
                 extensions.iter().for_each(|one| one.write(&mut out));
             }
-            Body::Fail { id } => out.extend_from_slice(id.as_bytes()),
-            Body::Publish { channel, message } => {
+            FrameBody::Fail { id } => out.extend_from_slice(id.as_bytes()),
+            FrameBody::Publish { channel, message } => {
                 out.extend_from_slice(&(channel.len() as u32).to_be_bytes());
                 out.extend_from_slice(&(message.len() as u32).to_be_bytes());
                 out.extend_from_slice(channel);
                 out.extend_from_slice(message);
             }
-            Body::Update {
+            FrameBody::Update {
                 id,
                 config_epoch,
                 slots,
@@ -33,7 +33,7 @@ impl Frame {
                 out.extend_from_slice(id.as_bytes());
                 out.extend_from_slice(&slots.to_bytes());
             }
-            Body::Empty => {}
+            FrameBody::Empty => {}
         }
         let len = out.len() as u32;
         out[4..8].copy_from_slice(&len.to_be_bytes());
@@ -42,16 +42,16 @@ impl Frame {
 
     fn gossip_count(&self) -> usize {
         match &self.body {
-            Body::Ping { gossip, .. } => gossip.len(),
+            FrameBody::Ping { gossip, .. } => gossip.len(),
             _ => 0,
         }
     }
 }
 
-impl Header {
+impl FrameHeader {
     fn write(&self, frame: &Frame, out: &mut Vec<u8>) {
         let extensions = match &frame.body {
-            Body::Ping { extensions, .. } => extensions.len() as u16,
+            FrameBody::Ping { extensions, .. } => extensions.len() as u16,
             _ => 0,
         };
         let short = |number: u16, out: &mut Vec<u8>| out.extend_from_slice(&number.to_be_bytes());

@@ -14,7 +14,7 @@ const FIRST_PORT: u16 = 7000;
 pub const TIMEOUT_MS: u64 = 1000;
 
 #[derive(PartialEq, Eq, PartialOrd, Ord)]
-enum Event {
+enum SimEvent {
     Tick,
     /// A connection that this node has asked for stands.
     Connected {
@@ -31,7 +31,7 @@ enum Event {
 }
 
 /// One end of a connection.
-struct End {
+struct SimEnd {
     peer: usize,
     peer_link: LinkId,
     /// Frames arrive in order.
@@ -40,12 +40,12 @@ struct End {
     stuck: bool,
 }
 
-pub struct Node {
+pub struct SimNode {
     pub cluster: Cluster,
     file: String,
     /// Something is to be written at the next tick; if the node is killed before, it is lost.
     noted: bool,
-    ends: HashMap<LinkId, End>,
+    ends: HashMap<LinkId, SimEnd>,
     pub follows: Option<u16>,
     offset: u64,
     heard_ms: u64,
@@ -54,10 +54,10 @@ pub struct Node {
     pub alive: bool,
 }
 
-type Due = Reverse<(u64, u64, usize, u32, Event)>;
+type Due = Reverse<(u64, u64, usize, u32, SimEvent)>;
 
 pub struct Sim {
-    pub nodes: Vec<Node>,
+    pub nodes: Vec<SimNode>,
     pub now_ms: u64,
     pub rng: Rng,
     due: BinaryHeap<Due>,
@@ -106,7 +106,7 @@ impl Sim {
             let rng = Rng::with_seed(sim.rng.u64(..));
             let cluster = Cluster::new(id, id, settings(FIRST_PORT + at as u16), rng);
             let file = cluster.file_text();
-            sim.nodes.push(Node {
+            sim.nodes.push(SimNode {
                 cluster,
                 file,
                 noted: false,
@@ -118,7 +118,7 @@ impl Sim {
                 alive: true,
             });
             let first = sim.rng.u64(0..100);
-            sim.later(first, at, Event::Tick);
+            sim.later(first, at, SimEvent::Tick);
         }
         sim
     }
@@ -172,7 +172,7 @@ impl Sim {
         assert!(met, "all nodes know each other");
     }
 
-    fn later(&mut self, after_ms: u64, at: usize, event: Event) {
+    fn later(&mut self, after_ms: u64, at: usize, event: SimEvent) {
         self.count += 1;
         let life = self.nodes[at].life;
         let due = (self.now_ms + after_ms, self.count, at, life, event);
@@ -229,10 +229,10 @@ impl Sim {
                     if self.nodes[to].alive {
                         // Over a cut nothing comes of it, not even a refusal.
                         if self.reaches(at, to) && self.reaches(to, at) {
-                            self.later(delay, at, Event::Connected { link, to });
+                            self.later(delay, at, SimEvent::Connected { link, to });
                         }
                     } else {
-                        self.later(delay, at, Event::Closed { link });
+                        self.later(delay, at, SimEvent::Closed { link });
                     }
                 }
                 Action::Send { link, frame } => self.send(at, link, frame),
@@ -275,7 +275,7 @@ impl Sim {
         end.free_ms = end.free_ms.max(now_ms + delay);
         let after_ms = end.free_ms - now_ms;
         let link = peer_link;
-        self.later(after_ms, peer, Event::Frame { link, bytes });
+        self.later(after_ms, peer, SimEvent::Frame { link, bytes });
     }
 
     fn close(&mut self, at: usize, link: LinkId) {
@@ -284,28 +284,28 @@ impl Sim {
         {
             let delay = self.delay();
             let link = end.peer_link;
-            self.later(delay + 3, end.peer, Event::Closed { link });
+            self.later(delay + 3, end.peer, SimEvent::Closed { link });
         }
     }
 
-    fn happen(&mut self, at: usize, event: Event) {
+    fn happen(&mut self, at: usize, event: SimEvent) {
         match event {
-            Event::Tick => {
+            SimEvent::Tick => {
                 if std::mem::take(&mut self.nodes[at].noted) {
                     self.nodes[at].file = self.nodes[at].cluster.file_text();
                 }
                 self.replicate(at);
                 self.order(at, |cluster, moment| cluster.tick(moment));
-                self.later(100, at, Event::Tick);
+                self.later(100, at, SimEvent::Tick);
             }
-            Event::Connected { link, to } => {
+            SimEvent::Connected { link, to } => {
                 if !self.reaches(at, to) {
                     return;
                 }
                 let ip = || "127.0.0.1".to_owned();
                 let peer_link =
                     self.order(to, |cluster, moment| cluster.accepted(ip(), ip(), moment));
-                let end = |peer, peer_link| End {
+                let end = |peer, peer_link| SimEnd {
                     peer,
                     peer_link,
                     free_ms: 0,
@@ -317,11 +317,11 @@ impl Sim {
                     cluster.connected(link, ip(), ip(), moment);
                 });
             }
-            Event::Closed { link } => {
+            SimEvent::Closed { link } => {
                 self.nodes[at].ends.remove(&link);
                 self.order(at, |cluster, _| cluster.closed(link));
             }
-            Event::Frame { link, bytes } => {
+            SimEvent::Frame { link, bytes } => {
                 let known = self.nodes[at].cluster.knows(link);
                 assert_eq!(Frame::length(&bytes, known), Ok(Some(bytes.len())));
                 let frame = Frame::read(&bytes).expect("nodes send what nodes can read");
@@ -364,11 +364,11 @@ impl Sim {
     pub fn kill(&mut self, at: usize) {
         self.nodes[at].alive = false;
         self.nodes[at].life += 1;
-        let ends: Vec<End> = self.nodes[at].ends.drain().map(|(_, end)| end).collect();
+        let ends: Vec<SimEnd> = self.nodes[at].ends.drain().map(|(_, end)| end).collect();
         for end in ends {
             if self.nodes[end.peer].alive && !self.cuts.contains(&(at, end.peer)) {
                 let link = end.peer_link;
-                self.later(1, end.peer, Event::Closed { link });
+                self.later(1, end.peer, SimEvent::Closed { link });
             }
         }
     }
@@ -381,7 +381,7 @@ impl Sim {
         node.follows = node.cluster.master_place().map(|place| place.bus_port);
         node.heard_ms = self.now_ms;
         node.alive = true;
-        self.later(1, at, Event::Tick);
+        self.later(1, at, SimEvent::Tick);
     }
 
     /// Runs until something holds, or for so long; whether it holds.

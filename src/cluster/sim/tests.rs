@@ -258,23 +258,23 @@ fn any_frame(rng: &mut Rng, names: &[NodeId]) -> Frame {
     };
     let count = rng.usize(0..4);
     let body = match kind {
-        FrameKind::Ping | FrameKind::Pong | FrameKind::Meet => Body::Ping {
+        FrameKind::Ping | FrameKind::Pong | FrameKind::Meet => FrameBody::Ping {
             gossip: (0..count).map(|_| gossip(rng)).collect(),
             extensions: (0..count).map(|_| extension(rng)).collect(),
         },
-        FrameKind::Fail => Body::Fail { id: name(rng) },
-        FrameKind::Update => Body::Update {
+        FrameKind::Fail => FrameBody::Fail { id: name(rng) },
+        FrameKind::Update => FrameBody::Update {
             id: name(rng),
             config_epoch: epoch(rng),
             slots: slots(rng),
         },
-        FrameKind::Publish | FrameKind::PublishShard => Body::Publish {
+        FrameKind::Publish | FrameKind::PublishShard => FrameBody::Publish {
             channel: "c".into(),
             message: "m".into(),
         },
-        _ => Body::Empty,
+        _ => FrameBody::Empty,
     };
-    let header = Header {
+    let header = FrameHeader {
         kind,
         sender: name(rng),
         current_epoch: epoch(rng),

@@ -9,7 +9,7 @@ use std::net::SocketAddr;
 use bytes::Bytes;
 
 use super::clustering;
-use crate::cluster::{NONE, NodeView, Reader, View, flag};
+use crate::cluster::{NONE, NodeView, NodesReader, View, flag};
 use crate::command::clustering::{Clustering, KeptFor, KeptReply};
 use crate::command::session::Session;
 use crate::command::shared::Shared;
@@ -71,7 +71,7 @@ pub fn info(call: &mut SessionCall<'_>) -> Done {
 pub fn replicas(call: &mut SessionCall<'_>) -> Done {
     let clustering = clustering(call.server)?;
     let id = call.args.next()?;
-    let reader = Reader::Client {
+    let reader = NodesReader::Client {
         tls: call.session.tls,
     };
     let lines = clustering.look(|cluster| {
@@ -114,7 +114,7 @@ pub fn links(call: &mut SessionCall<'_>) -> Done {
 
 pub fn nodes(call: &mut SessionCall<'_>) -> Done {
     kept(call, KeptFor::Nodes, |_, clustering, view, tls, out| {
-        let reader = Reader::Client { tls };
+        let reader = NodesReader::Client { tls };
         let text = clustering.look(|cluster| cluster.describe_nodes(reader, 0));
         // A node that doesn't know its own address may still know by which one it was reached.
         let me = view.me();

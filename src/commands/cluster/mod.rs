@@ -244,7 +244,7 @@ const GETKEYSINSLOT: Command = Command {
     ..LOOK
 };
 
-/// Refused like its siblings where there is no cluster mode.
+/// OrderRefused like its siblings where there is no cluster mode.
 const HELP: Command = Command {
     run: Run::Session(|call| {
         clustering(call.server)?;

@@ -1,7 +1,7 @@
 //! CLUSTER's orders: each is checked and carried out by the cluster's state, which knows why it is refused.
 
 use super::clustering;
-use crate::cluster::{Cluster, FailoverWay, Moment, Refused, SLOTS};
+use crate::cluster::{Cluster, FailoverWay, Moment, OrderRefused, SLOTS};
 use crate::command::clustering::BUS_PORT_ABOVE;
 use crate::command::shared::Shared;
 use crate::command::{Args, Done, Fail, Flow, SessionCall};
@@ -13,7 +13,7 @@ const BAD_SLOT: Fail = Fail::Says("Invalid or out of range slot");
 /// Gives an order.
 fn order<T>(
     server: &Shared,
-    give: impl FnOnce(&mut Cluster, Moment) -> Result<T, Refused>,
+    give: impl FnOnce(&mut Cluster, Moment) -> Result<T, OrderRefused>,
 ) -> Result<T, Fail> {
     order_with(server, give, None)
 }
@@ -21,7 +21,7 @@ fn order<T>(
 /// Gives an order, and lets go what the caller holds once requests see that it was carried out.
 fn order_with<T>(
     server: &Shared,
-    give: impl FnOnce(&mut Cluster, Moment) -> Result<T, Refused>,
+    give: impl FnOnce(&mut Cluster, Moment) -> Result<T, OrderRefused>,
     let_go: Option<&mut dyn FnMut()>,
 ) -> Result<T, Fail> {
     let clustering = clustering(server)?;
@@ -31,13 +31,13 @@ fn order_with<T>(
         ));
     }
     let given = server.in_cluster_with(clustering, give, let_go);
-    given.map_err(|Refused(why)| Fail::said(why))
+    given.map_err(|OrderRefused(why)| Fail::said(why))
 }
 
 /// Gives an order, and answers.
 fn ordered(
     call: &mut SessionCall<'_>,
-    give: impl FnOnce(&mut Cluster, Moment) -> Result<(), Refused>,
+    give: impl FnOnce(&mut Cluster, Moment) -> Result<(), OrderRefused>,
 ) -> Done {
     order(call.server, give)?;
     call.out.ok();

@@ -4,7 +4,7 @@ use super::{EDITS, LOOKS, refused, shown, wrong_arity};
 use crate::command::Flag::DenyOom;
 use crate::command::{Command, Done, Fail, Flow, ReadCall, Run, WriteCall};
 use crate::engine::{Garbage, document_of};
-use crate::search::{Document, Words, definition, fields};
+use crate::search::{Definition, Document, Words, definition, fields};
 use crate::types::Bstr;
 
 pub const CREATE: Command = Command {
@@ -54,23 +54,36 @@ fn alter(call: &mut WriteCall<'_>) -> Done {
     if args.len() < 5 {
         return Err(wrong_arity("FT.ALTER"));
     }
-    let total = call.db.len() as u64;
-    let mut catalog = call.server.search.catalog.write();
-    let held = catalog.get(args[0]);
-    let held = held.ok_or(Fail::code("Unknown index name"))?;
-    let mut made = (*held.definition).clone();
     let mut words = Words::new(&args[1..]);
     let skips = words.word("SKIPINITIALSCAN");
-    if !words.word("SCHEMA") {
-        return Err(Fail::code("ALTER must be followed by SCHEMA"));
-    }
-    if !words.word("ADD") {
-        return Err(Fail::code("Unknown action passed to ALTER SCHEMA"));
-    }
-    let from = args.len() - words.len();
-    fields(&mut words, &mut made).map_err(refused)?;
-    let added = args[from..].iter().map(|word| word.to_vec());
-    made.words.extend(added);
+    redefine(call, args[0], skips, |made| {
+        if !words.word("SCHEMA") {
+            return Err(Fail::code("ALTER must be followed by SCHEMA"));
+        }
+        if !words.word("ADD") {
+            return Err(Fail::code("Unknown action passed to ALTER SCHEMA"));
+        }
+        let from = args.len() - words.len();
+        fields(&mut words, made).map_err(refused)?;
+        let added = args[from..].iter().map(|word| word.to_vec());
+        made.words.extend(added);
+        Ok(())
+    })
+}
+
+/// Gives an index another definition, by which its documents are read again, unless that is to be skipped.
+pub fn redefine(
+    call: &mut WriteCall<'_>,
+    name: &[u8],
+    skips: bool,
+    change: impl FnOnce(&mut Definition) -> Result<(), Fail>,
+) -> Done {
+    let total = call.db.len() as u64;
+    let mut catalog = call.server.search.catalog.write();
+    let held = catalog.get(name);
+    let held = held.ok_or(Fail::code("Unknown index name"))?;
+    let mut made = (*held.definition).clone();
+    change(&mut made)?;
     catalog.widen(made, (!skips).then_some(total));
     call.server.publish_indexes(&catalog);
     let effects = call.db.effects();

@@ -1,5 +1,6 @@
 //! FT.SYNUPDATE and FT.SYNDUMP: words that mean the same.
 
+use super::definition::redefine;
 use super::{EDITS, LOOKS, wrong_arity};
 use crate::command::Flag::{DenyOom, ReadOnly};
 use crate::command::{Command, Done, Fail, Flow, ReadCall, Run, WriteCall};
@@ -25,25 +26,16 @@ fn update(call: &mut WriteCall<'_>) -> Done {
     };
     let skips = first.eq_ignore_ascii_case(b"SKIPINITIALSCAN");
     let words = if skips { rest } else { words };
-    let total = call.db.len() as u64;
-    let mut catalog = call.server.search.catalog.write();
-    let held = catalog.get(name);
-    let held = held.ok_or(Fail::code("Unknown index name"))?;
-    let mut made = (*held.definition).clone();
-    for word in words {
-        let groups = made.synonyms.entry(folded(word)).or_default();
-        if !groups.iter().any(|held| **held == **group) {
-            groups.push((*group).into());
-        }
-    }
     // Documents that were there before are found by the words from then on, too.
-    catalog.widen(made, (!skips).then_some(total));
-    call.server.publish_indexes(&catalog);
-    let effects = call.db.effects();
-    effects.dirty += 1;
-    effects.build |= !skips;
-    call.out.ok();
-    Ok(Flow::Done)
+    redefine(call, name, skips, |made| {
+        for word in words {
+            let groups = made.synonyms.entry(folded(word)).or_default();
+            if !groups.iter().any(|held| **held == **group) {
+                groups.push((*group).into());
+            }
+        }
+        Ok(())
+    })
 }
 
 pub const DUMP: Command = Command {

@@ -3,7 +3,7 @@
 use crate::command::Flag::{Admin, NoScript, Stale};
 use crate::command::replication::{Failover, Master, Stage};
 use crate::command::shared::{PauseFor, PauseMode};
-use crate::command::{Arg, Command, Done, Fail, Flow, Run, SessionCall};
+use crate::command::{Arg, Args, Command, Done, Fail, Flow, Run, SessionCall};
 
 pub const FAILOVER: Command = Command {
     name: "failover",
@@ -28,32 +28,49 @@ pub const FAILOVER: Command = Command {
     ..Command::PLAIN
 };
 
-fn failover(call: &mut SessionCall<'_>) -> Done {
-    call.server.never_in_cluster(
-        "FAILOVER not allowed in cluster mode. Use CLUSTER FAILOVER command instead.",
-    )?;
-    let (mut target, mut timeout_ms) = (None, None);
-    let (mut force, mut abort) = (false, false);
-    while !call.args.is_empty() {
-        if timeout_ms.is_none() && call.args.word_with("TIMEOUT", 1) {
-            let ms = call.args.int()?;
+#[derive(Default)]
+struct FailoverWish {
+    target: Option<Master>,
+    timeout_ms: Option<u64>,
+    force: bool,
+    abort: bool,
+}
+
+fn wish(args: &mut Args<'_>) -> Result<FailoverWish, Fail> {
+    let mut wish = FailoverWish::default();
+    while !args.is_empty() {
+        if wish.timeout_ms.is_none() && args.word_with("TIMEOUT", 1) {
+            let ms = args.int()?;
             if ms <= 0 {
                 return Err(Fail::Says("FAILOVER timeout must be greater than 0"));
             }
-            timeout_ms = Some(ms as u64);
-        } else if !abort && call.args.word("ABORT") {
-            abort = true;
-        } else if target.is_none() && call.args.word_with("TO", 2) {
-            let host = String::from_utf8_lossy(call.args.next()?).into_owned();
-            let port = call.args.int()?;
+            wish.timeout_ms = Some(ms as u64);
+        } else if !wish.abort && args.word("ABORT") {
+            wish.abort = true;
+        } else if wish.target.is_none() && args.word_with("TO", 2) {
+            let host = String::from_utf8_lossy(args.next()?).into_owned();
+            let port = args.int()?;
             let port = u16::try_from(port).map_err(|_| Fail::SYNTAX)?;
-            target = Some(Master { host, port });
-        } else if !force && target.is_some() && call.args.word("FORCE") {
-            force = true;
+            wish.target = Some(Master { host, port });
+        } else if !wish.force && wish.target.is_some() && args.word("FORCE") {
+            wish.force = true;
         } else {
             return Err(Fail::SYNTAX);
         }
     }
+    Ok(wish)
+}
+
+fn failover(call: &mut SessionCall<'_>) -> Done {
+    call.server.never_in_cluster(
+        "FAILOVER not allowed in cluster mode. Use CLUSTER FAILOVER command instead.",
+    )?;
+    let FailoverWish {
+        target,
+        timeout_ms,
+        force,
+        abort,
+    } = wish(&mut call.args)?;
     let server = call.server;
     let replication = &server.replication;
     let running = replication.state().failover != Failover::None;
