@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::node::{NodeId, flag};
+use super::node::{NodeAddress, NodeId, flag};
 use super::slots::{SLOTS, SlotSet};
 
 /// Nobody owns the slot.
@@ -37,12 +37,7 @@ pub struct NodeView {
     pub shard: NodeId,
     pub flags: u16,
     /// Its address; empty while this node doesn't know its own.
-    pub ip: String,
-    /// Clients' port in clear; 0 for none.
-    pub tcp_port: u16,
-    /// Clients' port over TLS; 0 for none.
-    pub tls_port: u16,
-    pub bus_port: u16,
+    pub place: NodeAddress,
     pub hostname: String,
     pub human_name: String,
     pub master: Option<u16>,

@@ -13,7 +13,7 @@ use super::Worker;
 use crate::acl::User;
 use crate::command::session::{ReplyMode, Session};
 use crate::command::shared::Shared;
-use crate::command::{Args, Done, Entry, ReadCall, Reader, Run};
+use crate::command::{Args, Done, Entry, Fail, ReadCall, Reader, Run};
 use crate::engine::{Db, Effects, Engine, Now, Rules, ShardSet};
 use crate::resp::Reply;
 use crate::types::Bstr;
@@ -141,8 +141,13 @@ impl Worker {
             engine: self.engine.clone(),
         };
         let kept = STACKS.with_borrow_mut(Vec::pop);
-        let stack =
-            kept.unwrap_or_else(|| DefaultStack::new(STACK_BYTES).expect("memory for a stack"));
+        let Some(stack) = kept.or_else(|| DefaultStack::new(STACK_BYTES).ok()) else {
+            return Ok(AsideEnd {
+                done: Err(Fail::Says("no memory is left for a search")),
+                reply: Reply::new(resp3),
+                effects: Box::default(),
+            });
+        };
         let routine = Coroutine::with_stack(stack, move |yielder, ()| {
             let since = Cell::new(Timer::start());
             let look = || {

@@ -4,6 +4,7 @@ use super::Worker;
 use super::unit::Unit;
 use crate::cluster::{SlotSet, View, slot_of};
 use crate::engine::{Db, SHARDS, ShardKey, ShardSet};
+use crate::types::Bstr;
 
 /// Keys deleted under one lock.
 const KEYS_AT_A_TIME: usize = 64;
@@ -18,10 +19,7 @@ impl Worker {
             let (rules, now) = (self.rules.borrow(), self.now.get());
             let Unit { locked, effects } = &mut unit;
             let db = Db::new(locked, 0, now, effects, &rules, false, None);
-            db.names_in(id, |key| {
-                slots.add(slot_of(key));
-                false
-            });
+            db.visit_names_in(id, |key| slots.add(slot_of(key)));
             self.let_go_of(unit);
         }
         self.end_batch();
@@ -40,7 +38,12 @@ impl Worker {
                 let (rules, now) = (self.rules.borrow(), self.now.get());
                 let Unit { locked, effects } = &mut unit;
                 let db = Db::new(locked, 0, now, effects, &rules, false, None);
-                let keys = db.names_in(id, |key| slots.has(slot_of(key)));
+                let mut keys = Vec::new();
+                db.visit_names_in(id, |key| {
+                    if slots.has(slot_of(key)) {
+                        keys.push(Bstr::new(key));
+                    }
+                });
                 self.let_go_of(unit);
                 keys
             };

@@ -245,9 +245,13 @@ impl Worker {
     }
 
     fn sent_to(&self, word: &str, slot: u16, node: &NodeView, tls: bool) -> Fail {
-        let port = if tls { node.tls_port } else { node.tcp_port };
+        let port = if tls {
+            node.place.tls_port
+        } else {
+            node.place.tcp_port
+        };
         let host = match self.shared.config.cluster_preferred_endpoint_type.get() {
-            EndpointType::Ip => &node.ip,
+            EndpointType::Ip => &node.place.ip,
             EndpointType::Hostname if node.hostname.is_empty() => "?",
             EndpointType::Hostname => &node.hostname,
             EndpointType::UnknownEndpoint => "",

@@ -118,7 +118,10 @@ pub fn nodes(call: &mut SessionCall<'_>) -> Done {
         let text = clustering.look(|cluster| cluster.describe_nodes(reader, 0));
         // A node that doesn't know its own address may still know by which one it was reached.
         let me = view.me();
-        let (unnamed, named) = (format!("{} :", me.id), format!("{} {}:", me.id, me.ip));
+        let (unnamed, named) = (
+            format!("{} :", me.id),
+            format!("{} {}:", me.id, me.place.ip),
+        );
         out.verbatim("txt", text.replacen(&unnamed, &named, 1).as_bytes());
     })
 }
@@ -171,7 +174,7 @@ fn has_data(server: &Shared, node: &NodeView) -> bool {
 /// What clients are to call a node; nothing where they are to go on with the name by which they reached this one.
 fn endpoint<'n>(server: &Shared, node: &'n NodeView) -> Option<&'n str> {
     match server.config.cluster_preferred_endpoint_type.get() {
-        EndpointType::Ip => Some(&node.ip),
+        EndpointType::Ip => Some(&node.place.ip),
         EndpointType::Hostname if node.hostname.is_empty() => Some("?"),
         EndpointType::Hostname => Some(&node.hostname),
         EndpointType::UnknownEndpoint => None,
@@ -182,12 +185,16 @@ fn endpoint<'n>(server: &Shared, node: &'n NodeView) -> Option<&'n str> {
 fn tell_node(server: &Shared, node: &NodeView, tls: bool, out: &mut Reply) {
     out.array(4);
     out.bulk_or_null(endpoint(server, node).map(str::as_bytes));
-    out.int(if tls { node.tls_port } else { node.tcp_port });
+    out.int(if tls {
+        node.place.tls_port
+    } else {
+        node.place.tcp_port
+    });
     out.bulk(node.id.as_bytes());
     let kind = server.config.cluster_preferred_endpoint_type.get();
     let mut more = Vec::new();
     if kind != EndpointType::Ip {
-        more.push(("ip", &node.ip));
+        more.push(("ip", &node.place.ip));
     }
     if kind != EndpointType::Hostname && !node.hostname.is_empty() {
         more.push(("hostname", &node.hostname));
@@ -233,7 +240,10 @@ pub fn shards(call: &mut SessionCall<'_>) -> Done {
 
 /// A node in CLUSTER SHARDS.
 fn tell_member(server: &Shared, node: &NodeView, out: &mut Reply) {
-    let ports = [("port", node.tcp_port), ("tls-port", node.tls_port)];
+    let ports = [
+        ("port", node.place.tcp_port),
+        ("tls-port", node.place.tls_port),
+    ];
     let ports = ports.iter().filter(|(_, port)| *port != 0);
     let named = !node.hostname.is_empty();
     out.map(6 + ports.clone().count() + usize::from(named));
@@ -244,7 +254,7 @@ fn tell_member(server: &Shared, node: &NodeView, out: &mut Reply) {
         out.int(*port);
     }
     out.bulk("ip");
-    out.bulk(&node.ip);
+    out.bulk(&node.place.ip);
     out.bulk("endpoint");
     out.bulk(endpoint(server, node).unwrap_or_default());
     if named {
@@ -277,9 +287,9 @@ fn reached(session: &Session, view: &View) -> View {
     let local: Result<SocketAddr, _> = session.client.local_address.parse();
     let me = &mut view.nodes[usize::from(view.myself)];
     if let Ok(local) = local
-        && me.ip.is_empty()
+        && me.place.ip.is_empty()
     {
-        me.ip = local.ip().to_string();
+        me.place.ip = local.ip().to_string();
     }
     view
 }

@@ -78,17 +78,11 @@ impl Db<'_> {
         }
     }
 
-    /// The names of this database's keys in one shard, which must be held, that are wanted.
-    pub fn names_in(&self, shard: usize, mut wanted: impl FnMut(&[u8]) -> bool) -> Vec<Bstr> {
-        let mut names = Vec::new();
+    /// Visits the names of this database's keys in one shard, which must be held.
+    pub fn visit_names_in(&self, shard: usize, mut visit: impl FnMut(&[u8])) {
         if let Some(table) = self.shards.shard(shard).table(self.index) {
-            table.visit(|entry| {
-                if wanted(entry.key()) {
-                    names.push(Bstr::new(entry.key()));
-                }
-            });
+            table.visit(|entry| visit(entry.key()));
         }
-        names
     }
 
     /// Looks whether all shards, which must be held, are as they must be; says what is not.
