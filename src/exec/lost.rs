@@ -19,7 +19,9 @@ impl Worker {
             let (rules, now) = (self.rules.borrow(), self.now.get());
             let Unit { locked, effects } = &mut unit;
             let db = Db::new(locked, 0, now, effects, &rules, false, None);
-            db.visit_names_in(id, |key| slots.add(slot_of(key)));
+            db.visit_names_in(id, |key| {
+                slots.add(slot_of(key));
+            });
             self.let_go_of(unit);
         }
         self.end_batch();
