@@ -9,7 +9,7 @@
 //!   admit   ordered checks, the first refusal wins; inside MULTI: queue, reply QUEUED
 //!   lock    the shards of the command's keys, lowest first; if what was checked has changed since, let go and admit anew
 //!   run     the handler: plain code, no await; on failure its reply is cut off again
-//!   commit  serve sleepers, append to the journal, unlock; then events, tracking, statistics
+//!   commit  serve blocked clients, append to the journal, unlock; then events, tracking, statistics
 //!   reply   stands in the connection's buffer: one write per batch read, after the other clients of this worker that
 //!           have something to say were heard, so that whoever waits for many replies is woken once. A long one (SMEMBERS of a
 //!           large set) is written from a frozen copy, in parts, with the others' turns between them; KEYS of many keys

@@ -3,8 +3,8 @@
 //! ```text
 //! > SET k v          the first client says this,
 //! +OK                and this is the answer
-//! b> BLPOP q 0       another client, named b, goes to sleep,
-//! zzz                and nothing more is said until it sleeps;
+//! b> BLPOP q 0       another client, named b, is blocked,
+//! zzz                and nothing more is said until it is;
 //! > RPUSH q x
 //! :1
 //! b< ["q" "x"]       then b hears this
@@ -170,7 +170,7 @@ impl TestServer {
                 client.say(&said);
             }
             if expected.as_deref() == Some("zzz") {
-                self.until_asleep(client);
+                self.until_blocked(client);
                 continue;
             }
             if let Some(expected) = expected {
@@ -187,18 +187,18 @@ impl TestServer {
         }
     }
 
-    fn until_asleep(&self, talker: &Talker) {
+    fn until_blocked(&self, talker: &Talker) {
         let address = talker.stream.local_addr().expect("it is connected");
         let address = address.to_string();
-        let is_asleep = || {
+        let is_blocked = || {
             let all = self.shared.upgrade().map(|shared| shared.clients.all());
             let all = all.unwrap_or_default();
             let client = all.iter().find(|client| client.address == address);
             client.is_some_and(|client| client.blocked.load(Ordering::Acquire))
         };
         let patience = Instant::now() + Duration::from_secs(10);
-        while !is_asleep() {
-            assert!(Instant::now() < patience, "{address} doesn't fall asleep");
+        while !is_blocked() {
+            assert!(Instant::now() < patience, "{address} isn't blocked");
             std::thread::sleep(Duration::from_millis(1));
         }
     }

@@ -1,4 +1,4 @@
-//! Talk with a server about what holds across families: transactions, sleepers, expiry, pub/sub.
+//! Talk with a server about what holds across families: transactions, blocked clients, expiry, pub/sub.
 
 use vermilion::testing::{TestServer, talk};
 
@@ -67,7 +67,7 @@ fn a_watched_key_that_expires_breaks_the_watch() {
 }
 
 #[test]
-fn sleepers_are_served_in_order_and_before_later_commands() {
+fn blocked_clients_are_served_in_order_and_before_later_commands() {
     talk(
         "b> BLPOP q 0
          zzz

@@ -150,7 +150,7 @@ fn a_script_does_what_its_user_may() {
 }
 
 #[test]
-fn a_sleeper_is_asked_again_when_it_is_served() {
+fn a_blocked_client_is_asked_again_when_it_is_served() {
     talk(
         "> ACL SETUSER ann on nopass +@all ~q
          +OK

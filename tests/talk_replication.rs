@@ -99,10 +99,10 @@ fn a_replica_whose_master_is_away_serves_what_it_has() {
 }
 
 #[test]
-fn a_sleeper_is_woken_when_its_server_becomes_a_replica() {
+fn a_blocked_client_is_woken_when_its_server_becomes_a_replica() {
     let server = TestServer::start("");
-    let (mut sleeper, mut other) = (server.connect(), server.connect());
-    sleeper.say("BLPOP q 0");
+    let (mut blocked, mut other) = (server.connect(), server.connect());
+    blocked.say("BLPOP q 0");
     loop {
         other.say("INFO clients");
         if show(&other.hear()).contains("blocked_clients:1") {
@@ -112,7 +112,7 @@ fn a_sleeper_is_woken_when_its_server_becomes_a_replica() {
     other.say("REPLICAOF 127.0.0.1 1");
     assert_eq!(show(&other.hear()), "+OK");
     assert_eq!(
-        show(&sleeper.hear()),
+        show(&blocked.hear()),
         "-UNBLOCKED force unblock from blocking operation, instance state changed (master -> replica?)"
     );
 }

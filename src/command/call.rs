@@ -25,7 +25,7 @@ pub type Done = Result<Flow, Fail>;
 /// What `exec` is to do once the handler has returned.
 pub enum Flow {
     Done,
-    /// Nothing there yet: sleep until one of the keys changes.
+    /// Nothing is there yet: block until one of the keys changes.
     Park(Box<Park>),
     /// Run what MULTI has queued.
     Exec,
@@ -52,7 +52,7 @@ pub enum Flow {
     TellReplicas,
     /// The connection is a replica's from here on.
     Replica(Box<Feed>),
-    /// Sleep until replicas have acknowledged what there is.
+    /// Block until replicas have acknowledged what there is.
     Acks(Box<AckWish>),
     /// Write the rest of a long reply in parts, when nothing is locked any more.
     Rest(Box<Rest>),
@@ -191,7 +191,7 @@ pub struct Reload {
     pub merge: bool,
 }
 
-/// A wish to sleep.
+/// How the client is to be blocked.
 pub struct Park {
     /// Positions of the keys to wait for, in the whole command.
     pub keys: SmallVec<[usize; 4]>,
@@ -204,12 +204,12 @@ pub struct Park {
     pub resolved: Vec<(usize, Bstr)>,
 }
 
-/// What a sleeper is told when its time is up, and a command that may not sleep at once.
+/// What a blocked client is told when its time is up, and what a command that may not block answers at once.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum OnTimeout {
     Null,
     NullArray,
-    /// A null array when time is up, a null where it may not sleep: BLMOVE.
+    /// A null array when time is up, a null where it may not block: BLMOVE.
     NullArrayOrNull,
     Int(i64),
 }
@@ -223,7 +223,7 @@ impl OnTimeout {
         }
     }
 
-    /// The reply inside a transaction, where nothing sleeps.
+    /// The reply inside a transaction, where nothing blocks.
     pub fn write_denied(self, out: &mut Reply) {
         match self {
             OnTimeout::NullArrayOrNull => out.null(),
@@ -273,7 +273,7 @@ pub struct ReadCall<'a> {
 
 /// For handlers that change keys.
 pub struct WriteCall<'a> {
-    /// The key that woke the command from sleep, if it had gone to sleep.
+    /// The key that woke the command, if its client was blocked.
     pub woken: Option<&'a [u8]>,
     /// A script called it.
     pub scripted: bool,

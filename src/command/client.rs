@@ -97,11 +97,11 @@ pub enum Fate {
 /// One wait of a client in a blocking command. What becomes of it is decided once, by whoever comes first; whoever
 /// serves it keeps its fate locked for as long as that takes.
 #[derive(Debug, Default)]
-pub struct Doze {
-    fate: Mutex<Fate, { rank("sleeper's fate") }>,
+pub struct Wait {
+    fate: Mutex<Fate, { rank("blocked client's fate") }>,
 }
 
-impl Doze {
+impl Wait {
     pub fn fate(&self) -> MutexGuard<'_, Fate> {
         self.fate.lock()
     }
@@ -155,10 +155,10 @@ pub struct Client {
     pub output_bytes: AtomicU64,
     /// Commands that it had run when its last batch began.
     pub commands: AtomicU64,
-    /// Asleep in a blocking command.
+    /// Whether it is blocked in a command.
     pub blocked: AtomicBool,
     /// Its wait in a blocking command, if it is in one.
-    doze: Mutex<Option<Arc<Doze>>, { rank("client sleep") }>,
+    wait: Mutex<Option<Arc<Wait>>, { rank("client wait") }>,
 }
 
 pub const NO_COMMAND: u32 = u32::MAX;
@@ -202,7 +202,7 @@ impl Client {
             output_bytes: AtomicU64::new(0),
             commands: AtomicU64::new(0),
             blocked: AtomicBool::new(false),
-            doze: Mutex::default(),
+            wait: Mutex::default(),
         }
     }
 
@@ -321,7 +321,7 @@ impl Clients {
         self.next_id.fetch_add(1, Ordering::Relaxed) + 1
     }
 
-    /// A number for one sleep of a client.
+    /// A number for one wait of a client in a blocking command.
     pub fn new_ticket(&self) -> u64 {
         self.next_ticket.fetch_add(1, Ordering::Relaxed) + 1
     }
@@ -408,19 +408,19 @@ impl Clients {
         }
     }
 
-    /// Sleeping clients; the connection says when one goes to sleep and wakes.
+    /// Blocked clients; the connection says when one is blocked and when that ends.
     pub fn blocked(&self) -> usize {
         self.blocked.load(Ordering::Relaxed)
     }
 
-    pub fn fell_asleep(&self, client: &Client) {
+    pub fn set_blocked(&self, client: &Client) {
         if !client.blocked.swap(true, Ordering::AcqRel) {
             self.blocked.fetch_add(1, Ordering::Relaxed);
         }
     }
 
     /// It is not blocked any more: whoever decides that says so, and its own connection once more.
-    pub fn woke_up(&self, client: &Client) {
+    pub fn set_unblocked(&self, client: &Client) {
         client.blocked_bytes.store(0, Ordering::Relaxed);
         if client.blocked.swap(false, Ordering::AcqRel) {
             self.blocked.fetch_sub(1, Ordering::Relaxed);
@@ -428,19 +428,19 @@ impl Clients {
     }
 
     /// A client begins to wait in a blocking command.
-    pub fn block(&self, client: &Client) -> Arc<Doze> {
-        let doze = Arc::<Doze>::default();
-        *client.doze.lock() = Some(doze.clone());
-        self.fell_asleep(client);
-        doze
+    pub fn block(&self, client: &Client) -> Arc<Wait> {
+        let wait = Arc::<Wait>::default();
+        *client.wait.lock() = Some(wait.clone());
+        self.set_blocked(client);
+        wait
     }
 
     /// Wakes a client from a blocking command; false if it is not in one, or was served or woken before.
     pub fn unblock(&self, client: &Client, how: Unblock) -> bool {
-        let doze = client.doze.lock().clone();
-        let woken = doze.is_some_and(|doze| doze.decide(Fate::Woken(how)));
+        let wait = client.wait.lock().clone();
+        let woken = wait.is_some_and(|wait| wait.decide(Fate::Woken(how)));
         if woken {
-            self.woke_up(client);
+            self.set_unblocked(client);
             client.mailbox.ring();
         }
         woken
@@ -455,7 +455,7 @@ impl Clients {
     /// yet, and is in no list.
     pub fn kill(&self, client: &Client) {
         client.mailbox.close();
-        self.woke_up(client);
+        self.set_unblocked(client);
         self.remove(client.id);
     }
 }

@@ -1,4 +1,4 @@
-//! Timeouts of commands that may sleep.
+//! Timeouts of commands that may block.
 
 use super::Fail;
 use crate::util::extended::Extended;

@@ -50,7 +50,7 @@ pub struct Census {
     /// By database number, as far as any was ever used.
     pub databases: Vec<Contents>,
     pub watched_keys: usize,
-    /// Keys that clients are asleep on.
+    /// Keys that clients are blocked on.
     pub awaited_keys: usize,
     /// Deadlines that have passed and whose keys or fields still stand.
     pub due: usize,

@@ -1,7 +1,7 @@
 //! The guard through which a value is changed in place.
 //!
 //! A handler edits through it as through a `&mut`, and announces what it did. Dropping the guard
-//! then removes an emptied key, moves WATCH, marks sleepers ready, sets the wheel and
+//! then removes an emptied key, moves WATCH, marks blocked clients ready, sets the wheel and
 //! records the change; a value that the running snapshot still needs was handed over before the first touch.
 
 use std::collections::TryReserveError;
@@ -126,7 +126,7 @@ impl<'a, T: Type> Edit<'a, T> {
         }
     }
 
-    /// Lets the key's sleepers look again, though for others it hasn't changed.
+    /// Lets the key's blocked clients look again, though for others it hasn't changed.
     pub fn wake(&mut self) {
         self.wakes = true;
     }

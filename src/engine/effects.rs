@@ -124,7 +124,7 @@ pub struct Effects {
     pub held_back: bool,
     /// An index was made or widened, which is to be built when nothing is locked any more.
     pub build: bool,
-    /// Keys with sleepers that may find something now.
+    /// Keys with blocked clients that may find something now.
     pub ready: Vec<(usize, Bstr)>,
     /// Values to be dropped once no lock is held.
     pub garbage: Vec<Garbage>,

@@ -1,4 +1,4 @@
-//! The keyspace: sharded tables of keys, their deadlines, sleepers and watchers.
+//! The keyspace: sharded tables of keys, their deadlines, blocked clients and watchers.
 //!
 //! A unit of work locks the shards of its keys, lowest first, runs plain code on a [`Db`], and
 //! leaves what it did in [`Effects`]. The engine knows no commands, sockets, log or files.
@@ -50,7 +50,7 @@ pub use shard::{
 };
 pub use snapshot::{SavedKey, Snapshot};
 pub use table::Table;
-pub use waiters::{Sleeper, Waiter};
+pub use waiters::{BlockedCommand, Waiter};
 pub use warm::{Glance, TOGETHER};
 
 use self::each::{Counts, Growth, grow};

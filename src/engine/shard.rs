@@ -238,7 +238,7 @@ pub struct Shard {
     tables: Vec<Table>,
     /// How many keys of each are in what others read without the lock.
     counted: SmallVec<[usize; 2]>,
-    /// Clients asleep until one of these keys has something for them.
+    /// Clients blocked until one of these keys has something for them.
     pub waiters: Waiters,
     /// WATCHed keys and the flags to raise when they change. Never holds an empty list.
     watchers: HashMap<Place, Vec<Arc<AtomicBool>>>,
@@ -389,7 +389,7 @@ impl Shard {
         self.table_mut(db).remove(pos)
     }
 
-    /// Records that the key at `pos` changed: the one place that tells WATCH, tracking and sleepers.
+    /// Records that the key at `pos` changed: the one place that tells WATCH, tracking and blocked clients.
     #[inline]
     pub(super) fn changed(&mut self, db: usize, pos: usize, effects: &mut Effects) {
         effects.touched = true;
@@ -407,7 +407,7 @@ impl Shard {
         self.wake(db, pos, effects);
     }
 
-    /// Lets the sleepers of the key at `pos` look again.
+    /// Lets the blocked clients of the key at `pos` look again.
     #[inline]
     pub(super) fn wake(&mut self, db: usize, pos: usize, effects: &mut Effects) {
         if !self.waiters.is_empty() {

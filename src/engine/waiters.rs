@@ -1,6 +1,6 @@
-//! Clients asleep on keys: BLPOP and its kin.
+//! Clients blocked on keys: BLPOP and its kin.
 //!
-//! A sleeper is queued under the shard lock that its failed attempt held, so no wake-up is lost.
+//! A blocked client is queued under the shard lock that its failed attempt held, so no wake-up is lost.
 //! Serving one may touch all its keys: `reach` says which shards a writer must hold beforehand.
 
 use std::collections::VecDeque;
@@ -10,18 +10,18 @@ use hashbrown::HashMap;
 
 use super::shard::{Place, ShardSet};
 
-/// What `exec` needs to serve a sleeper; the engine doesn't look inside.
-pub trait Sleeper: std::any::Any + Send + Sync {
+/// What `exec` needs to run a blocked client's command again; the engine doesn't look inside.
+pub trait BlockedCommand: std::any::Any + Send + Sync {
     fn as_any(&self) -> &dyn std::any::Any;
 }
 
 #[derive(Clone)]
 pub struct Waiter {
-    /// The client's ticket, one for each time it goes to sleep.
+    /// The client's ticket, one for each time it is blocked.
     pub ticket: u64,
     /// Shards of all the keys that serving it may touch.
     pub reach: ShardSet,
-    pub sleeper: Arc<dyn Sleeper>,
+    pub command: Arc<dyn BlockedCommand>,
 }
 
 /// Parked clients of one key, oldest first. Never empty.
@@ -56,7 +56,7 @@ impl Waiters {
         self.queues.keys()
     }
 
-    /// All sleepers' reach, for units that may write any key of the shard.
+    /// All blocked clients' reach, for units that may write any key of the shard.
     pub fn whole_reach(&self) -> ShardSet {
         let mut all = ShardSet::EMPTY;
         self.queues
@@ -88,7 +88,7 @@ impl Waiters {
         }
     }
 
-    /// The sleepers of a key, oldest first.
+    /// The blocked clients of a key, oldest first.
     pub fn of(&self, place: &Place) -> Vec<Waiter> {
         self.queues
             .get(place)

@@ -1,4 +1,4 @@
-//! The one commit: sleepers, log, unlock, then events, tracking, statistics and garbage.
+//! The one commit: blocked clients, log, unlock, then events, tracking, statistics and garbage.
 
 use std::sync::atomic::Ordering;
 
@@ -19,7 +19,7 @@ impl Worker {
     /// Ends a unit. `by` is the client whose command it was.
     pub(super) fn commit(&self, mut unit: Unit<'_>, by: Option<u64>) {
         if !unit.effects.ready.is_empty() {
-            self.serve_sleepers(&mut unit);
+            self.serve_blocked(&mut unit);
         }
         let Unit {
             mut locked,

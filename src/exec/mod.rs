@@ -39,7 +39,7 @@ use std::sync::Arc;
 
 pub use long::Long;
 pub use next::Next;
-pub use park::{Sleep, Wake, Woken};
+pub use park::{Blocked, Wake, Woken};
 pub use relay::{Relay, Relayed};
 pub use stop::{By, abort, ask_to_stop, stop, wait_for_cron};
 pub use transfer::{Journey, Landing};
@@ -300,7 +300,7 @@ impl Worker {
         let mut next = match done {
             Ok(unit::Ran::Flow(Flow::Done)) => Next::Continue,
             Ok(unit::Ran::Flow(flow)) => self.follow(stage, session, entry, argv, flow, out),
-            Ok(unit::Ran::Asleep(sleep)) => Next::Sleep(sleep),
+            Ok(unit::Ran::Blocked(blocked)) => Next::Block(blocked),
             Ok(unit::Ran::Left(aside)) => Next::Rest(Box::new(Long::aside(entry, aside))),
             Ok(unit::Ran::Moved) => Next::Again,
             Err(fail) => {
@@ -328,7 +328,7 @@ impl Worker {
         }
         match &mut next {
             // It counts when it wakes.
-            Next::Sleep(sleep) => sleep.nanos = nanos,
+            Next::Block(blocked) => blocked.nanos = nanos,
             // It counts when its reply is whole.
             Next::Rest(long) => {
                 long.nanos = nanos;
@@ -386,7 +386,7 @@ impl Worker {
         }
         match next {
             // Their replies are still to come.
-            Next::Sleep(_)
+            Next::Block(_)
             | Next::Rest(_)
             | Next::Wait(_)
             | Next::Transfer(_)
@@ -437,14 +437,14 @@ impl Worker {
             Flow::Rest(rest) => return Next::Rest(Box::new(Long::rest(entry, rest))),
             Flow::Names(names) => return Next::Rest(Box::new(Long::names(entry, *names))),
             Flow::Acks(wish) => {
-                let sleep = park::Sleep::for_acks(session, entry, argv, &wish, &self.shared);
-                return Next::Sleep(Box::new(sleep));
+                let blocked = park::Blocked::for_acks(session, entry, argv, &wish, &self.shared);
+                return Next::Block(Box::new(blocked));
             }
             Flow::Park(park) => {
                 // Handlers that touch keys were parked under their locks; this one waits for time alone.
                 let clients = &self.shared.clients;
-                let sleep = park::Sleep::without_keys(session, entry, argv, &park, clients);
-                return Next::Sleep(Box::new(sleep));
+                let blocked = park::Blocked::without_keys(session, entry, argv, &park, clients);
+                return Next::Block(Box::new(blocked));
             }
             Flow::Exec => return self.follow_exec(stage, session, entry, out),
             Flow::Discard => {

@@ -1,13 +1,13 @@
 //! What is left to be done of a request once it has run.
 
-use super::{Journey, Long, Sleep};
+use super::{Blocked, Journey, Long};
 use crate::command::{Feed, Job, Shutdown};
 
 /// What the connection does after a request.
 pub enum Next {
     Continue,
-    /// Sleep until served, timed out, unblocked or gone; then ask [`super::Worker::wake`].
-    Sleep(Box<Sleep>),
+    /// Block until served, timed out, unblocked or gone; then ask [`super::Worker::wake`].
+    Block(Box<Blocked>),
     /// CLIENT PAUSE holds this request back: run it again later.
     Paused,
     /// Close once what is written has been sent.

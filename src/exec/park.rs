@@ -1,8 +1,8 @@
-//! Sleeping and waking: commands that found nothing wait under the lock that their attempt held.
+//! Blocking and waking: commands that found nothing wait under the lock that their attempt held.
 //!
-//! Whoever changes a key serves its sleepers in the same unit, oldest first, and goes on until quiet. Being
-//! served, timing out and leaving all happen under locks on the sleeper's shards, so each
-//! sleeper is told exactly one thing.
+//! Whoever changes a key serves its blocked clients in the same unit, oldest first, and goes on until quiet. Being
+//! served, timing out and leaving all happen under locks on the blocked client's shards, so each
+//! blocked client is told exactly one thing.
 
 mod wake;
 
@@ -16,17 +16,17 @@ use super::admit::{OOM, refused_by_disk};
 use super::rights::{self, Asker};
 use super::unit::{Call, Unit};
 use crate::acl::{Context, User};
-use crate::command::client::{Client, Clients, Doze, Fate, Unblock};
+use crate::command::client::{Client, Clients, Fate, Unblock, Wait};
 use crate::command::replication::{AckWaiter, Acks};
 use crate::command::session::Session;
 use crate::command::shared::{PauseMode, Shared};
 use crate::command::{AckWish, Entry, Fail, Flag, Flow, OnTimeout, Park, Preparation};
-use crate::engine::{Now, Place, ShardKey, ShardSet, Shards, Sleeper, Waiter};
+use crate::engine::{BlockedCommand, Now, Place, ShardKey, ShardSet, Shards, Waiter};
 use crate::resp::{Reply, encode};
 use crate::types::Bstr;
 use crate::util::{clock, crash};
 
-/// A command asleep, as its keys' queues hold it.
+/// A blocked command, as its keys' queues hold it.
 pub struct Parked {
     entry: &'static Entry,
     args: Vec<Bstr>,
@@ -37,17 +37,17 @@ pub struct Parked {
     /// Keys it waits for.
     places: Vec<Place>,
     /// What becomes of it. It is served under the locks of `places`.
-    doze: Arc<Doze>,
+    wait: Arc<Wait>,
 }
 
-impl Sleeper for Parked {
+impl BlockedCommand for Parked {
     fn as_any(&self) -> &dyn std::any::Any {
         self
     }
 }
 
-/// A sleeper as its own connection holds it.
-pub struct Sleep {
+/// A blocked client as its own connection holds it.
+pub struct Blocked {
     parked: Arc<Parked>,
     ticket: u64,
     deadline_ms: Option<u64>,
@@ -56,7 +56,7 @@ pub struct Sleep {
     on_timeout: OnTimeout,
     /// It waits for replicas: what they have acknowledged when its time is up is its reply.
     acks: Option<Acks>,
-    /// What it had taken before it fell asleep.
+    /// What it had taken before it was blocked.
     pub(super) nanos: u64,
 }
 
@@ -84,7 +84,7 @@ impl Parked {
                 .iter()
                 .map(|at| (session.db, Bstr::new(argv[*at])))
                 .collect(),
-            doze: clients.block(&session.client),
+            wait: clients.block(&session.client),
         }
     }
 
@@ -96,7 +96,7 @@ impl Parked {
     }
 }
 
-impl Sleep {
+impl Blocked {
     /// Waits for time alone.
     pub(super) fn without_keys(
         session: &Session,
@@ -106,7 +106,7 @@ impl Sleep {
         clients: &Clients,
     ) -> Self {
         let parked = Arc::new(Parked::new(session, entry, argv, park, clients));
-        Sleep {
+        Blocked {
             parked,
             ticket: 0,
             deadline_ms: park.deadline_ms,
@@ -132,9 +132,9 @@ impl Sleep {
             on_timeout: OnTimeout::Null,
             resolved: Vec::new(),
         };
-        let mut sleep = Self::without_keys(session, entry, argv, &park, &shared.clients);
-        sleep.acks = Some(wish.acks);
-        let parked = Arc::downgrade(&sleep.parked);
+        let mut blocked = Self::without_keys(session, entry, argv, &park, &shared.clients);
+        blocked.acks = Some(wish.acks);
+        let parked = Arc::downgrade(&blocked.parked);
         shared.replication.add_waiter(AckWaiter {
             acks: wish.acks,
             tell: Box::new(move |reply| {
@@ -142,14 +142,14 @@ impl Sleep {
                     return false;
                 };
                 if let Some(reply) = reply
-                    && parked.doze.decide(Fate::Served(reply))
+                    && parked.wait.decide(Fate::Served(reply))
                 {
                     parked.client.mailbox.ring();
                 }
                 true
             }),
         });
-        sleep
+        blocked
     }
 
     /// What its arguments take. Names of keys are not counted again, though the shards' queues have them, too: limits are
@@ -173,11 +173,11 @@ impl Sleep {
 
     /// Whether it has been served, or woken from outside.
     pub fn is_decided(&self) -> bool {
-        self.parked.doze.is_decided()
+        self.parked.wait.is_decided()
     }
 }
 
-/// The least time between two looks of a sleeper.
+/// The least time between two looks of a blocked client.
 const LOOK_REST_MS: u64 = 10;
 
 impl Worker {
@@ -187,7 +187,7 @@ impl Worker {
         parked: Parked,
         park: &Park,
         reach: ShardSet,
-    ) -> Sleep {
+    ) -> Blocked {
         let parked = Arc::new(parked);
         let ticket = self.shared.clients.new_ticket();
         for place in &parked.places {
@@ -195,11 +195,11 @@ impl Worker {
             let waiter = Waiter {
                 ticket,
                 reach,
-                sleeper: parked.clone(),
+                command: parked.clone(),
             };
             shard.waiters.park(place.clone(), waiter);
         }
-        Sleep {
+        Blocked {
             parked,
             ticket,
             deadline_ms: park.deadline_ms,
@@ -210,8 +210,8 @@ impl Worker {
         }
     }
 
-    /// Serves sleepers of changed keys, and of those that serving them changes, until quiet.
-    pub(super) fn serve_sleepers(&self, unit: &mut Unit<'_>) {
+    /// Serves blocked clients of changed keys, and of those that serving them changes, until quiet.
+    pub(super) fn serve_blocked(&self, unit: &mut Unit<'_>) {
         // What is served is a command of its own; what came before it may have taken long. A master's stream has no time.
         if self.now.get().is_live() {
             self.now.set(Now::Live(clock::now_ms()));
@@ -229,33 +229,33 @@ impl Worker {
         unit.effects.ready.clear();
     }
 
-    /// Lets a sleeper look again because it is time; it may be served by that. Nothing if that is still to be done, as a long script
+    /// Lets a blocked client look again because it is time; it may be served by that. Nothing if that is still to be done, as a long script
     /// holds its keys.
-    pub fn retry(&self, sleep: &mut Sleep) -> Option<()> {
-        let parked = &sleep.parked;
+    pub fn retry(&self, blocked: &mut Blocked) -> Option<()> {
+        let parked = &blocked.parked;
         let mut set = ShardSet::EMPTY;
         let keys = parked.places.iter().map(|place| ShardKey::of(&place.1));
         keys.for_each(|key| set.add(key));
         let mut unit = self.begin_write(set).ok()?;
         let waiter = Waiter {
-            ticket: sleep.ticket,
+            ticket: blocked.ticket,
             reach: set,
-            sleeper: parked.clone(),
+            command: parked.clone(),
         };
         let (_, key) = parked.places.first().expect("who looks has keys");
-        sleep.look_ms = not_at_once(self.serve(&mut unit, &waiter, key));
+        blocked.look_ms = not_at_once(self.serve(&mut unit, &waiter, key));
         self.commit(unit, None);
         Some(())
     }
 
-    /// Runs a sleeper's command again; it sleeps on if that still finds nothing, perhaps until a time.
+    /// Runs a blocked client's command again; it stays blocked if that still finds nothing, perhaps until a time.
     fn serve(&self, unit: &mut Unit<'_>, waiter: &Waiter, key: &[u8]) -> Option<u64> {
         let parked = waiter
-            .sleeper
+            .command
             .as_any()
             .downcast_ref::<Parked>()
-            .expect("sleepers are made here");
-        if parked.doze.is_decided() || parked.client.mailbox.is_closing() {
+            .expect("blocked commands are made here");
+        if parked.wait.is_decided() || parked.client.mailbox.is_closing() {
             return None;
         }
         let argv: Vec<&[u8]> = parked.args.iter().map(|arg| &arg[..]).collect();
@@ -277,7 +277,7 @@ impl Worker {
             true => Ok(()),
             false => self.ask_again(parked, &argv),
         };
-        let mut fate = parked.doze.fate();
+        let mut fate = parked.wait.fate();
         if *fate != Fate::Blocked {
             // CLIENT UNBLOCK came first.
             return None;
@@ -307,7 +307,7 @@ impl Worker {
         };
         drop(fate);
         forget(unit, parked, waiter.ticket);
-        self.shared.clients.woke_up(&parked.client);
+        self.shared.clients.set_unblocked(&parked.client);
         parked.client.mailbox.ring();
         None
     }
@@ -323,7 +323,7 @@ impl Worker {
         paused || pause.is_any(now_ms) && pause.awaits_keys(parked.entry, argv, false)
     }
 
-    /// Asks the guards about a sleeper that is to be served: what it was allowed when it fell asleep may have been taken
+    /// Asks the guards about a blocked client that is to be served: what it was allowed when it was blocked may have been taken
     /// from it since, by those too whose locks are held here.
     fn ask_again(&self, parked: &Parked, argv: &[&[u8]]) -> Result<(), Fail> {
         let entry = parked.entry;
@@ -350,12 +350,12 @@ impl Worker {
     }
 }
 
-/// Between two looks of a sleeper others have their turn, whatever it looks for.
+/// Between two looks of a blocked client others have their turn, whatever it looks for.
 fn not_at_once(look_ms: Option<u64>) -> Option<u64> {
     look_ms.map(|look_ms| look_ms.max(clock::now_ms().saturating_add(LOOK_REST_MS)))
 }
 
-/// Whether a sleeper's command sleeps on: no such command ends in any other way than this, or done.
+/// Whether a blocked client's command stays blocked: no such command ends in any other way than this, or done.
 fn blocks_again(flow: Flow) -> Option<Box<Park>> {
     match flow {
         Flow::Park(park) => Some(park),
@@ -378,6 +378,6 @@ fn blocks_again(flow: Flow) -> Option<Box<Park>> {
         | Flow::Names(_)
         | Flow::Transfer(_)
         | Flow::Prepare(_)
-        | Flow::Stall(_) => unreachable!("a sleeper's command is done, or sleeps on"),
+        | Flow::Stall(_) => unreachable!("a blocked client's command is done, or stays blocked"),
     }
 }

@@ -191,7 +191,7 @@ impl Worker {
             unit = self.apply_one(stage, relay, unit, argv, *entry, &mut alone);
         }
         if !unit.effects.ready.is_empty() {
-            self.serve_sleepers(&mut unit);
+            self.serve_blocked(&mut unit);
         }
         // Replicas of ours have had the master's bytes, also if this server has become a master meanwhile.
         for record in unit.effects.log.records_mut(0) {

@@ -46,7 +46,7 @@ impl Worker {
         }
     }
 
-    /// Refuses a command that had been let in before, and slept.
+    /// Refuses a command that had been let in before, and then blocked.
     pub(super) fn reject(&self, entry: &Entry, fail: &Fail, out: &mut Reply) {
         self.write_error(&fail.text(), out);
         self.stats().commands[entry.id].rejected.add(1);

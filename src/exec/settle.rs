@@ -7,7 +7,7 @@ use crate::command::{Fail, Flow};
 use crate::resp::Reply;
 
 impl Worker {
-    /// Answers for what would wait, were it not one of several commands: nothing sleeps, and not finding anything is the reply.
+    /// Answers for what would wait, were it not one of several commands: nothing blocks, and not finding anything is the reply.
     /// Returns what else was asked for.
     fn settle_waits(&self, flow: Flow, out: &mut Reply) -> Flow {
         match flow {
@@ -25,7 +25,7 @@ impl Worker {
         Flow::Done
     }
 
-    /// What becomes of what a handler asked for: in a transaction nothing sleeps, and not finding anything is the reply.
+    /// What becomes of what a handler asked for: in a transaction nothing blocks, and not finding anything is the reply.
     pub(super) fn settle_in_exec(
         &self,
         session: &mut Session,
@@ -64,7 +64,7 @@ impl Worker {
         Ok(())
     }
 
-    /// What becomes of what a handler asked for: in a script nothing sleeps, and not finding anything is the reply.
+    /// What becomes of what a handler asked for: in a script nothing blocks, and not finding anything is the reply.
     pub(super) fn settle_for_script(&self, flow: Flow, out: &mut Reply) -> Result<(), Fail> {
         match self.settle_waits(flow, out) {
             // What replicas are to hear was recorded.

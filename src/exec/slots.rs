@@ -322,8 +322,8 @@ impl Worker {
 }
 
 impl Worker {
-    /// Why a sleeper is to wait at another node, if its keys are that one's.
-    pub(super) fn sleeper_sent_away(
+    /// Why a blocked client is to wait at another node, if its keys are that one's.
+    pub(super) fn blocked_sent_away(
         &self,
         session: &Session,
         entry: &Entry,

@@ -1,13 +1,13 @@
 //! A unit of work: shards locked, commands run on them, one commit.
 //!
-//! Command, EXEC, sleeper, expiry and eviction all come through here.
+//! Command, EXEC, blocked client, expiry and eviction all come through here.
 
 use std::cell::RefCell;
 
 use smallvec::SmallVec;
 
 use super::aside::Aside;
-use super::park::{Parked, Sleep};
+use super::park::{Blocked, Parked};
 use super::slots::Slotted;
 use super::{Look, Worker};
 use crate::acl::User;
@@ -38,7 +38,7 @@ pub(super) struct Call<'a> {
     pub touch: bool,
     /// A script calls it.
     pub scripted: bool,
-    /// The key that woke the command, if it had slept.
+    /// The key that woke the command, if its client was blocked.
     pub woken: Option<&'a [u8]>,
     pub user: Option<&'a User>,
     /// Its key, if it has one and that has been hashed.
@@ -108,8 +108,8 @@ impl<'a> Call<'a> {
 /// What came of a command.
 pub(super) enum Ran {
     Flow(Flow),
-    /// It went to sleep while its locks were held.
-    Asleep(Box<Sleep>),
+    /// Its client was blocked while its locks were held.
+    Blocked(Box<Blocked>),
     /// It was left half-way, holding nothing.
     Left(Box<Aside>),
     /// The guards have moved since they were asked, and nothing was done.
@@ -174,7 +174,7 @@ impl Worker {
         call.warm(&unit.locked);
         let done = self.call(&mut unit, &call, out);
         if entry.is(Flag::ReadOnly) {
-            // XREAD: it can only sleep, as no reader can.
+            // XREAD: it can only block, as no reader can.
             self.track_reads(session, &mut unit.effects, entry, argv);
         }
         let ran = match done {
@@ -182,7 +182,7 @@ impl Worker {
                 let reach = unit.locked.set();
                 let clients = &self.shared.clients;
                 let parked = Parked::new(session, entry, argv, &park, clients);
-                Ok(Ran::Asleep(Box::new(
+                Ok(Ran::Blocked(Box::new(
                     self.park(&mut unit, parked, &park, reach),
                 )))
             }
@@ -294,19 +294,19 @@ impl Worker {
         Unit { locked, effects }
     }
 
-    /// Locks shards for a unit that may write, and those that serving the sleepers in them may touch.
+    /// Locks shards for a unit that may write, and those that serving the blocked clients in them may touch.
     pub(super) fn begin_write(&self, set: ShardSet) -> Result<Unit<'_>, Fail> {
-        self.reach_sleepers(set, |set| self.begin(set))
+        self.reach_blocked(set, |set| self.begin(set))
     }
 
     /// Locks them however long that takes, on a thread without clients.
     pub(super) fn begin_write_patiently(&self, set: ShardSet) -> Unit<'_> {
         let patience = Patience::of_this_thread();
-        let unit = self.reach_sleepers(set, |set| Ok(self.unit(self.engine.lock(set, patience))));
+        let unit = self.reach_blocked(set, |set| Ok(self.unit(self.engine.lock(set, patience))));
         unit.unwrap_or_else(|_: Fail| unreachable!("patience does not fail"))
     }
 
-    fn reach_sleepers<'w>(
+    fn reach_blocked<'w>(
         &'w self,
         set: ShardSet,
         begin: impl Fn(ShardSet) -> Result<Unit<'w>, Fail>,

@@ -75,7 +75,7 @@ impl Gate {
 
     /// As [`Gate::pass`], for who goes to sleep if the answer is to wait: [`Porter::moved`], enabled before, wakes him.
     pub fn pass_or_wake(&self, depends: Depends) -> Pass {
-        // Before the gate is looked at: who moves it looks for sleepers afterwards.
+        // Before the gate is looked at: who moves it looks afterwards for who waits.
         self.awaited.store(true, Ordering::SeqCst);
         self.pass(depends)
     }

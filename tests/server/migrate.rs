@@ -109,9 +109,9 @@ fn only_those_wait_who_name_the_keys() {
     // Itself, seven of the eight above, and the transaction.
     blocked(&mut client, 9);
     assert!(waiting(&mut clients[0]) && waiting(&mut transaction));
-    // One who sleeps on another key and would write to one that travels is held back with what wakes it.
-    let mut sleeper = server.client();
-    begin(&mut sleeper, "BRPOPLPUSH source list 0");
+    // One who is blocked on another key and would write to one that travels is held back with what wakes it.
+    let mut popper = server.client();
+    begin(&mut popper, "BRPOPLPUSH source list 0");
     blocked(&mut client, 10);
     there.write_all(b"+OK\r\n+OK\r\n+OK\r\n").expect("it hears");
     assert_eq!(mover.receive().expect("an answer").value.text(), "OK");

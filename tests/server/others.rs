@@ -359,9 +359,9 @@ fn no_more_clients_come_in_than_may_while_a_worker_is_busy() {
     let server = Server::start(&["--io-threads", "2", "--maxclients", "50"]);
     let mut asker = server.client();
     // One of them keeps each worker busy.
-    let mut sleepers = [server.client(), server.client()];
-    for sleeper in &mut sleepers {
-        sleeper
+    let mut waiting = [server.client(), server.client()];
+    for waiting in &mut waiting {
+        waiting
             .send(&words("DEBUG SLEEP 0.5"))
             .expect("the server reads");
     }

@@ -1,4 +1,4 @@
-//! WAIT and WAITAOF: who sleeps until replicas have acknowledged enough.
+//! WAIT and WAITAOF: clients that are blocked until replicas have acknowledged enough.
 
 use std::sync::atomic::Ordering;
 
@@ -15,7 +15,7 @@ pub struct Acks {
     pub log: Option<(u64, bool)>,
 }
 
-/// A sleeper. Gets the reply; `false` if it has gone.
+/// A blocked client. Gets the reply; `false` if it has gone.
 pub struct AckWaiter {
     pub acks: Acks,
     pub tell: Box<dyn Fn(Option<Vec<u8>>) -> bool + Send>,
@@ -60,7 +60,7 @@ impl Replication {
         self.bell.notify_one();
     }
 
-    /// Wakes whose wish has come true; whether any sleep on.
+    /// Wakes whose wish has come true; whether any are blocked still.
     pub fn serve_waiters(&self, journal: &Journal) -> bool {
         let mut waiters = self.waiters.lock();
         waiters.retain(|waiter| {

@@ -35,8 +35,8 @@ pub const BRPOP: Command = Command {
     ..Command::PLAIN
 };
 
-/// A wish to sleep until one of the keys at these positions changes.
-pub(super) fn sleep(
+/// Blocks the client until one of the keys at these positions changes.
+pub(super) fn block_on(
     keys: impl Iterator<Item = usize>,
     deadline_ms: Option<u64>,
     on_timeout: OnTimeout,
@@ -72,7 +72,7 @@ fn block(call: &mut WriteCall<'_>, end: End) -> Done {
         call.db.log(&[end.pop_word(), key]);
         return Ok(Flow::Done);
     }
-    sleep(1..1 + keys.len(), deadline, OnTimeout::NullArray)
+    block_on(1..1 + keys.len(), deadline, OnTimeout::NullArray)
 }
 
 pub const BLMPOP: Command = Command {
@@ -99,7 +99,7 @@ fn blmpop(call: &mut WriteCall<'_>) -> Done {
     if !call.woken_in_vain::<List>() && wish.serve(call, wish.keys)? {
         return Ok(Flow::Done);
     }
-    sleep(3..3 + wish.keys.len(), deadline, OnTimeout::NullArray)
+    block_on(3..3 + wish.keys.len(), deadline, OnTimeout::NullArray)
 }
 
 pub const BLMOVE: Command = Command {
@@ -121,7 +121,7 @@ pub const BLMOVE: Command = Command {
 fn blmove(call: &mut WriteCall<'_>) -> Done {
     let (from, to) = (call.args.next()?, call.args.next()?);
     let (take, add) = (End::parse(&mut call.args)?, End::parse(&mut call.args)?);
-    move_or_sleep(call, from, to, take, add)
+    move_or_block(call, from, to, take, add)
 }
 
 pub const BRPOPLPUSH: Command = Command {
@@ -141,14 +141,14 @@ pub const BRPOPLPUSH: Command = Command {
 
 fn brpoplpush(call: &mut WriteCall<'_>) -> Done {
     let (from, to) = (call.args.next()?, call.args.next()?);
-    move_or_sleep(call, from, to, End::Right, End::Left)
+    move_or_block(call, from, to, End::Right, End::Left)
 }
 
-fn move_or_sleep(call: &mut WriteCall<'_>, from: &[u8], to: &[u8], take: End, add: End) -> Done {
+fn move_or_block(call: &mut WriteCall<'_>, from: &[u8], to: &[u8], take: End, add: End) -> Done {
     let deadline = timeout::deadline_ms(call.args.next()?, call.db.clock_ms())?;
     // A source of another type is an error at first, and no reason to wake up later.
     if !call.woken_in_vain::<List>() && shift(call, from, to, take, add)? {
         return Ok(Flow::Done);
     }
-    sleep(1..2, deadline, OnTimeout::NullArrayOrNull)
+    block_on(1..2, deadline, OnTimeout::NullArrayOrNull)
 }

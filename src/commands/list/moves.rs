@@ -243,5 +243,5 @@ fn blmovem(call: &mut WriteCall<'_>) -> Done {
     if !call.woken_in_vain::<List>() && wish.serve(call)? {
         return Ok(Flow::Done);
     }
-    super::block::sleep(1..2, deadline_ms, OnTimeout::NullArray)
+    super::block::block_on(1..2, deadline_ms, OnTimeout::NullArray)
 }

@@ -201,7 +201,7 @@ fn destroy(call: &mut WriteCall<'_>) -> Done {
     let is_there = stream.groups.remove(name).is_some();
     if is_there {
         stream.announce_aside("xgroup-destroy");
-        // Its consumers that sleep must learn of it.
+        // Its blocked consumers must learn of it.
         stream.wake();
     }
     drop(stream);

@@ -1,6 +1,6 @@
 //! Entries read as they come. What XREAD and XREADGROUP are asked for, and how they wait for it.
 //!
-//! A reader that finds nothing may sleep. Whatever wakes it, it then does all that it was asked to do once
+//! A reader that finds nothing may be blocked. Whatever wakes it, it then does all that it was asked to do once
 //! more, so that it can be told that its group is gone, or its key, or that the key holds something else.
 
 use super::{id, reply};
@@ -47,7 +47,7 @@ pub const XREAD: Command = Command {
     summary: "Returns the entries of streams after given ids, or waits for some",
     cost: "O(N) for N entries returned",
     since: "5.0.0",
-    // What may sleep is a writer by its handler's type.
+    // What may block is a writer by its handler's type.
     flags: &[Blocking, ReadOnly, Neither],
     args: &[COUNT, MAXCOUNT, MAXSIZE, BLOCK, STREAMS],
     keys: Some(&[keys_behind_streams(1)]),
@@ -79,7 +79,7 @@ pub struct Wish<'a> {
     /// Group and consumer.
     pub reader: Option<(&'a [u8], &'a [u8])>,
     pub limits: Caps,
-    /// Sleep if there is nothing: until a time, or for ever.
+    /// Block if there is nothing: until a time, or for ever.
     block: Option<Option<u64>>,
     /// What is delivered need not be acknowledged.
     pub no_ack: bool,
@@ -236,9 +236,9 @@ impl<'a> Wish<'a> {
         })
     }
 
-    /// A wish to sleep until one of the keys changes, or until a time at which there may be something to claim; `from` tells what
+    /// Blocks the client until one of the keys changes, or until a time at which there may be something to claim; `from` tells what
     /// `$` meant.
-    fn sleep(&self, from: &[From], look_ms: Option<u64>) -> Flow {
+    fn block(&self, from: &[From], look_ms: Option<u64>) -> Flow {
         let mut resolved = Vec::new();
         for (at, (id, from)) in self.ids.iter().zip(from).enumerate() {
             if let (b"$", From::After(id)) = (*id, from) {
@@ -321,7 +321,7 @@ impl<'o> Served<'o> {
 fn xread(call: &mut WriteCall<'_>) -> Done {
     let wish = Wish::parse(call, false)?;
     if call.woken_in_vain::<Stream>() {
-        return Ok(wish.sleep(&[], None));
+        return Ok(wish.block(&[], None));
     }
     let mut from = Vec::with_capacity(wish.keys.len());
     for (key, id) in wish.keys.iter().zip(wish.ids) {
@@ -379,7 +379,7 @@ pub fn finish(
     look_ms: Option<u64>,
 ) -> Done {
     if wish.block.is_some() {
-        return Ok(wish.sleep(from, look_ms));
+        return Ok(wish.block(from, look_ms));
     }
     call.out.null_array();
     Ok(Flow::Done)

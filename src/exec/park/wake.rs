@@ -1,6 +1,6 @@
-//! The end of a sleep: a blocked client is taken off its keys, and told what became of it.
+//! The end of a wait: a blocked client is taken off its keys, and told what became of it.
 
-use super::{Parked, Sleep};
+use super::{Blocked, Parked};
 use crate::command::client::{Fate, Unblock};
 use crate::command::session::Session;
 use crate::command::{Fail, Flag};
@@ -10,7 +10,7 @@ use crate::exec::unit::Unit;
 use crate::journal::Seq;
 use crate::resp::Reply;
 
-/// Why a sleeper gets up.
+/// Why a blocked client goes on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Wake {
     /// What becomes of it has been decided.
@@ -19,7 +19,7 @@ pub enum Wake {
     Gone,
 }
 
-/// What its connection does once a sleeper is up.
+/// What its connection does once a blocked client goes on.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Woken {
     GoesOn,
@@ -30,18 +30,18 @@ pub enum Woken {
 }
 
 impl Worker {
-    /// Takes a sleeper off its keys and writes what it is told: what it was served, if it was. Nothing if that is still
+    /// Takes a blocked client off its keys and writes what it is told: what it was served, if it was. Nothing if that is still
     /// to be done, as a long script holds its keys.
     pub fn wake(
         &self,
         session: &mut Session,
-        sleep: &Sleep,
+        blocked: &Blocked,
         wake: Wake,
         out: &mut Reply,
     ) -> Option<Woken> {
         let mark = out.mark();
         let mut started = self.watch.read();
-        let parked = &*sleep.parked;
+        let parked = &*blocked.parked;
         let mut set = ShardSet::EMPTY;
         parked
             .places
@@ -50,12 +50,12 @@ impl Worker {
         let mut unit = self.begin(set).ok()?;
         // From here on nobody else decides it.
         let decided = Fate::Woken(Unblock::Timeout);
-        let fate = std::mem::replace(&mut *parked.doze.fate(), decided);
+        let fate = std::mem::replace(&mut *parked.wait.fate(), decided);
         if let Fate::Served(_) = fate {
             // What served it was this client's own edit.
             self.wrote(Seq(unit.locked.stamp()));
         } else {
-            forget(&mut unit, parked, sleep.ticket);
+            forget(&mut unit, parked, blocked.ticket);
         }
         self.commit(unit, None);
         let woken = match fate {
@@ -64,15 +64,15 @@ impl Worker {
                 Woken::GoesOn
             }
             _ if wake == Wake::Gone => return Some(Woken::GoesOn),
-            Fate::Blocked => self.tell_woken(session, sleep, Unblock::Timeout, out),
-            Fate::Woken(why) => self.tell_woken(session, sleep, why, out),
+            Fate::Blocked => self.tell_woken(session, blocked, Unblock::Timeout, out),
+            Fate::Woken(why) => self.tell_woken(session, blocked, why, out),
         };
         if let Woken::Again(_) = woken {
             // It counts when it ends.
             return Some(woken);
         }
         let argv: Vec<&[u8]> = parked.args.iter().map(|arg| &arg[..]).collect();
-        let nanos = sleep.nanos + self.lap(&mut started);
+        let nanos = blocked.nanos + self.lap(&mut started);
         self.count(session, parked.entry, &argv, nanos);
         let bytes = out.since(mark).len();
         self.log_large(session, parked.entry, &argv, bytes);
@@ -84,17 +84,23 @@ impl Worker {
     }
 
     /// Answers a client that waits no longer, and was not served.
-    fn tell_woken(&self, session: &Session, sleep: &Sleep, why: Unblock, out: &mut Reply) -> Woken {
-        let parked = &*sleep.parked;
+    fn tell_woken(
+        &self,
+        session: &Session,
+        blocked: &Blocked,
+        why: Unblock,
+        out: &mut Reply,
+    ) -> Woken {
+        let parked = &*blocked.parked;
         let fail = match why {
             Unblock::Again => return Woken::Again(parked.request()),
             Unblock::Timeout => {
-                match &sleep.acks {
+                match &blocked.acks {
                     Some(acks) => {
                         let count = acks.count(&self.shared.replication, &self.shared.journal);
                         out.raw(&acks.reply(count));
                     }
-                    None => sleep.on_timeout.write(out),
+                    None => blocked.on_timeout.write(out),
                 }
                 return Woken::GoesOn;
             }
@@ -108,7 +114,7 @@ impl Worker {
                 ))
             }
             Unblock::Elsewhere => {
-                match self.sleeper_sent_away(session, parked.entry, &parked.places) {
+                match self.blocked_sent_away(session, parked.entry, &parked.places) {
                     Some(fail) => fail,
                     // Its slot has come back meanwhile.
                     None => return Woken::Again(parked.request()),
@@ -122,12 +128,12 @@ impl Worker {
         }
     }
 
-    /// A server that became a replica wakes its sleepers; one that fell asleep in that moment was passed over. No
-    /// replica lets a client sleep that would write.
-    pub fn look_again(&self, session: &Session, sleep: &Sleep) {
-        let (parked, shared) = (&sleep.parked, &self.shared);
+    /// A server that became a replica wakes its blocked clients; one that was blocked in that moment was passed over. No
+    /// replica lets a client block that would write.
+    pub fn look_again(&self, session: &Session, blocked: &Blocked) {
+        let (parked, shared) = (&blocked.parked, &self.shared);
         if self
-            .sleeper_sent_away(session, parked.entry, &parked.places)
+            .blocked_sent_away(session, parked.entry, &parked.places)
             .is_some()
         {
             shared.clients.unblock(&parked.client, Unblock::Elsewhere);
@@ -141,7 +147,7 @@ impl Worker {
     }
 }
 
-/// Takes a sleeper out of the queues of all its keys.
+/// Takes a blocked client out of the queues of all its keys.
 pub(super) fn forget(unit: &mut Unit<'_>, parked: &Parked, ticket: u64) {
     for place in &parked.places {
         unit.locked

@@ -79,17 +79,17 @@ impl Connection {
         self.session.publish_commands();
         self.give_back_input();
         self.worker.end_batch();
-        if let Some(sleep) = &self.sleep {
+        if let Some(blocked) = &self.blocked {
             // Not before the query is gone from which they were copied: nobody is to be closed for having both.
             let bytes = &self.client.blocked_bytes;
-            bytes.store(sleep.bytes(), Ordering::Relaxed);
+            bytes.store(blocked.bytes(), Ordering::Relaxed);
         }
     }
 
     /// Runs requests that want nothing but a reply. No wait is in here: what a loop without one needs stays in registers.
     #[inline(never)]
     fn run_on(&mut self, batch: &mut Batch) -> Stop {
-        while self.closing == Closing::No && self.sleep.is_none() && !self.held {
+        while self.closing == Closing::No && self.blocked.is_none() && !self.held {
             // What others sent comes before the reply to what the client asks next.
             if !self.client.mailbox.is_empty() {
                 self.take_mail();
@@ -190,9 +190,9 @@ impl Connection {
                 self.resume(started);
                 return false;
             }
-            Next::Sleep(sleep) => {
-                self.worker.look_again(&self.session, &sleep);
-                self.sleep = Some(sleep);
+            Next::Block(blocked) => {
+                self.worker.look_again(&self.session, &blocked);
+                self.blocked = Some(blocked);
             }
             Next::Shutdown(wish) => {
                 self.shutdown(wish, started).await;
@@ -222,7 +222,7 @@ impl Connection {
     /// Waits until clients are no longer paused.
     async fn pause(&mut self) {
         self.send_all().await;
-        self.worker.shared.clients.fell_asleep(&self.client);
+        self.worker.shared.clients.set_blocked(&self.client);
         loop {
             let pause = &self.worker.shared.pause;
             let rung = poll_fn(|context| self.client.mailbox.poll_rung(context));
@@ -236,7 +236,7 @@ impl Connection {
             self.take_mail();
             self.flush();
         }
-        self.worker.shared.clients.woke_up(&self.client);
+        self.worker.shared.clients.set_unblocked(&self.client);
     }
 
     /// Gets ready to run requests; nothing if the client takes too much to stay.
@@ -328,7 +328,7 @@ impl Connection {
         };
         let shared = self.worker.shared.clone();
         let asked = exec::ask_to_stop(&shared, wish, By::Client);
-        shared.clients.fell_asleep(&self.client);
+        shared.clients.set_blocked(&self.client);
         let mut stopping = tokio::task::spawn_blocking(move || exec::stop(&shared, asked));
         // Who doesn't read holds nobody up.
         let stopped = tokio::select! {
@@ -336,7 +336,7 @@ impl Connection {
             () = self.send_all() => stopping.await,
             stopped = &mut stopping => stopped,
         };
-        self.worker.shared.clients.woke_up(&self.client);
+        self.worker.shared.clients.set_unblocked(&self.client);
         if stopped.unwrap_or(false) {
             // The socket closes with the process.
             std::future::pending::<()>().await;
@@ -357,9 +357,9 @@ impl Connection {
     async fn transfer(&mut self, journey: Journey, started: &mut Reading) {
         self.send_all().await;
         let (shared, db) = (self.worker.shared.clone(), self.session.db);
-        shared.clients.fell_asleep(&self.client);
+        shared.clients.set_blocked(&self.client);
         let carrying = tokio::task::spawn_blocking(move || journey.carry(db, &shared)).await;
-        self.worker.shared.clients.woke_up(&self.client);
+        self.worker.shared.clients.set_unblocked(&self.client);
         let Ok(mut arrival) = carrying else {
             tracing::error!("A bug: carrying keys to another server panicked; please report it.");
             self.closing = Closing::Flushed;

@@ -28,7 +28,7 @@ use reading::read;
 use super::stream::Stream;
 use crate::command::client::Client;
 use crate::command::session::Session;
-use crate::exec::{Sleep, Wake, Woken, Worker};
+use crate::exec::{Blocked, Wake, Woken, Worker};
 use crate::journal::{Depends, Pass};
 use crate::pubsub::Mailbox;
 use crate::resp::{Codec, Reply};
@@ -49,7 +49,7 @@ const TURN_US: u64 = 250;
 const WRITE_BYTES: usize = 512 * 1024;
 /// More than this is sent at once, while it is in the processor's cache.
 const LATER_BYTES: usize = 8 * 1024;
-/// What a sleeping client may send ahead before its socket is left unread.
+/// What a blocked client may send ahead before its socket is left unread.
 const AHEAD_BYTES: usize = 1024 * 1024;
 
 /// Buffers of one worker that no connection is using.
@@ -102,7 +102,7 @@ struct Connection {
     out: Reply,
     /// How much of `out` has been sent.
     sent: usize,
-    sleep: Option<Box<Sleep>>,
+    blocked: Option<Box<Blocked>>,
     closing: Closing,
     /// What the replies in `out` depend on.
     depends: Depends,
@@ -125,7 +125,7 @@ enum Event {
     Read(io::Result<usize>),
     Written(io::Result<usize>),
     Rung,
-    /// The sleeper's time is up.
+    /// The blocked client's time is up.
     TimedOut,
     /// The gate has moved.
     Moved,
@@ -171,7 +171,7 @@ pub async fn serve(worker: Rc<Worker>, buffers: Rc<Buffers>, stream: Stream, cli
         input: BytesMut::new(),
         out: Reply::default(),
         sent: 0,
-        sleep: None,
+        blocked: None,
         closing: Closing::No,
         depends: Depends::default(),
         held: false,
@@ -187,7 +187,7 @@ pub async fn serve(worker: Rc<Worker>, buffers: Rc<Buffers>, stream: Stream, cli
 impl Connection {
     async fn run(&mut self) {
         while self.closing != Closing::Now {
-            let deadline_ms = self.sleep.as_ref().and_then(|sleep| sleep.next_ms());
+            let deadline_ms = self.blocked.as_ref().and_then(|blocked| blocked.next_ms());
             let event = match deadline_ms {
                 None => self.event().await,
                 Some(deadline_ms) => tokio::select! {
@@ -215,7 +215,7 @@ impl Connection {
                     let counters = &self.worker.stats().counters;
                     counters.input_bytes.add(bytes as u64);
                     counters.reads.add(1);
-                    if self.sleep.is_none() {
+                    if self.blocked.is_none() {
                         self.serve().await;
                     }
                 }
@@ -234,7 +234,7 @@ impl Connection {
                 Event::TimedOut => self.timed_out().await,
                 Event::Moved => {
                     self.flush();
-                    if !self.held && self.sleep.is_none() && !self.input.is_empty() {
+                    if !self.held && self.blocked.is_none() && !self.input.is_empty() {
                         // Requests that were read while it was held.
                         self.serve().await;
                     }
@@ -277,7 +277,7 @@ impl Connection {
             sent,
             client,
             buffers,
-            sleep,
+            blocked,
             closing,
             held,
             depends,
@@ -319,7 +319,7 @@ impl Connection {
             {
                 return Poll::Ready(Event::Feed(Turn::Grown));
             }
-            let ahead = sleep.is_some() && input.len() > AHEAD_BYTES;
+            let ahead = blocked.is_some() && input.len() > AHEAD_BYTES;
             if *closing == Closing::No
                 && !ahead
                 && let Poll::Ready(done) =
@@ -337,13 +337,17 @@ impl Connection {
             self.closing = Closing::Now;
             return;
         }
-        if self.sleep.as_ref().is_some_and(|sleep| sleep.is_decided()) {
+        if self
+            .blocked
+            .as_ref()
+            .is_some_and(|blocked| blocked.is_decided())
+        {
             self.wake(Wake::Decided).await;
-            // What the client sent while it slept comes now.
+            // What the client sent while it was blocked comes now.
             return self.serve().await;
         }
-        if let Some(sleep) = &self.sleep {
-            self.worker.look_again(&self.session, sleep);
+        if let Some(blocked) = &self.blocked {
+            self.worker.look_again(&self.session, blocked);
         }
         self.take_mail();
         if !self.session.shard_channels.is_empty() {
@@ -353,7 +357,7 @@ impl Connection {
     }
 
     async fn wake(&mut self, wake: Wake) {
-        let Some(sleep) = self.sleep.take() else {
+        let Some(blocked) = self.blocked.take() else {
             return;
         };
         loop {
@@ -362,7 +366,7 @@ impl Connection {
             self.borrow_output();
             let (session, out) = (&mut self.session, &mut self.out);
             // Another script may be a long one by now.
-            match self.worker.wake(session, &sleep, wake, out) {
+            match self.worker.wake(session, &blocked, wake, out) {
                 None => continue,
                 Some(Woken::GoesOn) => {}
                 Some(Woken::Leaves) => self.closing = Closing::Flushed,
@@ -371,7 +375,7 @@ impl Connection {
             break;
         }
         self.take_depends();
-        self.worker.shared.clients.woke_up(&self.client);
+        self.worker.shared.clients.set_unblocked(&self.client);
     }
 
     /// Puts a request in front of those that were read and have not run.
@@ -408,9 +412,13 @@ impl Connection {
         self.flush();
     }
 
-    /// Ends the client's sleep, or looks again if it is not the end yet.
+    /// Ends the client's wait, or looks again if it is not the end yet.
     async fn timed_out(&mut self) {
-        if self.sleep.as_ref().is_some_and(|sleep| sleep.is_to_look()) {
+        if self
+            .blocked
+            .as_ref()
+            .is_some_and(|blocked| blocked.is_to_look())
+        {
             self.retry().await;
         } else {
             self.wake(Wake::TimedOut).await;
@@ -418,15 +426,15 @@ impl Connection {
         }
     }
 
-    /// Looks again for what the client sleeps for, which may be there because of the time.
+    /// Looks again for what the client waits for, which may be there because of the time.
     async fn retry(&mut self) {
-        let Some(mut sleep) = self.sleep.take() else {
+        let Some(mut blocked) = self.blocked.take() else {
             return;
         };
         loop {
             self.until_idle().await;
             self.worker.begin_turn();
-            let looked = self.worker.retry(&mut sleep);
+            let looked = self.worker.retry(&mut blocked);
             self.take_depends();
             self.worker.end_batch();
             // Another script may be a long one by now.
@@ -434,7 +442,7 @@ impl Connection {
                 break;
             }
         }
-        self.sleep = Some(sleep);
+        self.blocked = Some(blocked);
     }
 
     /// Waits until no script keeps others from the locks.

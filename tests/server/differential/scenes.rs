@@ -171,7 +171,7 @@ fn wait_for_a_push(world: &mut World, rng: &mut Rng) {
     wait_and_wake(world, rng, &["RPUSH queue3 p q r"], wait, &[push, more]);
 }
 
-/// The same with streams. What becomes of a sleeper whose group is gone is told otherwise since 7.2, so it
+/// The same with streams. What becomes of a blocked client whose group is gone is told otherwise since 7.2, so it
 /// has a talk test instead.
 fn wait_for_an_entry(world: &mut World, rng: &mut Rng) {
     let (wait, push) = *pick(
@@ -222,10 +222,10 @@ fn wait_and_wake(world: &mut World, rng: &mut Rng, setting: &[&str], wait: &str,
         for command in setting {
             side.reader.ask(command);
         }
-        let mut sleepers = [side.server.client(), side.server.client()];
-        for (at, sleeper) in sleepers.iter_mut().enumerate() {
-            sleeper.ask(hello);
-            sleeper.send(&encode(&words(wait))).expect("sent");
+        let mut blocked = [side.server.client(), side.server.client()];
+        for (at, blocked) in blocked.iter_mut().enumerate() {
+            blocked.ask(hello);
+            blocked.send(&encode(&words(wait))).expect("sent");
             wait_until_blocked(&mut side.reader, at + 1);
         }
         let mut told = Vec::new();
@@ -239,8 +239,8 @@ fn wait_and_wake(world: &mut World, rng: &mut Rng, setting: &[&str], wait: &str,
         for push in &pushes[1..] {
             side.reader.ask(push);
         }
-        told.extend(sleepers.iter_mut().map(|sleeper| {
-            sleeper
+        told.extend(blocked.iter_mut().map(|blocked| {
+            blocked
                 .receive()
                 .map_or_else(|e| Value::Simple(e.to_string().into()), |r| r.value)
         }));

@@ -23,7 +23,7 @@ fn wait(call: &mut SessionCall<'_>) -> Done {
     }
     let replicas = call.args.int()?;
     let deadline_ms = call.args.timeout_ms(call.now_ms)?;
-    sleep(call, replicas.max(0) as u64, None, deadline_ms)
+    block(call, replicas.max(0) as u64, None, deadline_ms)
 }
 
 pub const WAITAOF: Command = Command {
@@ -55,10 +55,10 @@ fn waitaof(call: &mut SessionCall<'_>) -> Done {
         ));
     }
     let end = call.server.journal.end().0;
-    sleep(call, replicas as u64, Some((end, local == 1)), deadline_ms)
+    block(call, replicas as u64, Some((end, local == 1)), deadline_ms)
 }
 
-fn sleep(
+fn block(
     call: &mut SessionCall<'_>,
     replicas: u64,
     log: Option<(u64, bool)>,
