@@ -8,7 +8,10 @@ use super::Worker;
 use super::unit::Unit;
 use crate::command::Entry;
 use crate::command::shared::Shared;
-use crate::engine::{Db, Effects, Engine, Locked, Now, Patience, SHARDS, Table, document_of};
+use crate::commands::search::drop_named;
+use crate::engine::{
+    Db, Effects, Engine, Locked, Now, Patience, SHARDS, ShardSet, Table, document_of,
+};
 use crate::search::{IndexCatalog, Searches};
 use crate::types::Bstr;
 use crate::util::{clock, memory};
@@ -67,6 +70,28 @@ impl Worker {
                     document_of(value, kind, now.due_ms(), visit);
                 }
             });
+        }
+    }
+
+    /// Drops indexes that are temporary and have been idle for too long, with their documents.
+    pub(super) fn drop_idle_indexes(&self, now_ms: u64) {
+        for name in self.shared.search.idle_indexes(now_ms) {
+            let mut unit = self.begin_write_patiently(ShardSet::ALL);
+            // Somebody may have used it meanwhile.
+            let is_idle = self.shared.search.idle_indexes(now_ms).contains(&name);
+            if self.guards_moved() || !is_idle {
+                self.let_go_of(unit);
+                continue;
+            }
+            {
+                let (rules, now) = (self.rules.borrow(), self.now.get());
+                let Unit { locked, effects } = &mut unit;
+                let mut db = Db::new(locked, 0, now, effects, &rules, false, None);
+                if drop_named(&self.shared, &mut db, &name, true) {
+                    db.log(&[b"FT.DROPINDEX", &name, b"DD"]);
+                }
+            }
+            self.commit(unit, None);
         }
     }
 
