@@ -4,6 +4,8 @@
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
+use hashbrown::HashSet;
+
 use super::Worker;
 use super::unit::Unit;
 use crate::command::Entry;
@@ -47,10 +49,7 @@ impl Worker {
             catalog.begin_anew(0);
             effects.build = true;
         }
-        if keys.len() > 1 {
-            keys.sort_unstable();
-            keys.dedup();
-        }
+        last_of_each(&mut keys);
         let covered = search.covered();
         keys.retain(|key| covered.covers(key));
         if keys.is_empty() {
@@ -128,6 +127,18 @@ impl Worker {
                 index.docs.len()
             );
         }
+    }
+}
+
+/// Leaves the last mention of each key alone, in their order: the documents come in the order of their last edits.
+fn last_of_each(keys: &mut Vec<Bstr>) {
+    if keys.len() > 1 {
+        let mut is_last: Vec<bool> = {
+            let mut seen = HashSet::with_capacity(keys.len());
+            let behind = keys.iter().rev();
+            behind.map(|key| seen.insert(&key[..])).collect()
+        };
+        keys.retain(|_| is_last.pop().expect("there is one for each"));
     }
 }
 

@@ -137,6 +137,32 @@ fn indexes_of_redis_stack_are_taken_over_from_its_files() {
 }
 
 #[test]
+fn a_replica_of_redis_stack_has_its_indexes() {
+    let Some(program) = redis_stack() else {
+        return;
+    };
+    let real = Server::start_program(&program, &["--save", ""]);
+    let mut client = real.client();
+    let (first, later) = EDITS.split_at(5);
+    for line in INDEXES.iter().chain(first) {
+        assert!(!client.ask(line).is_error(), "{line}");
+    }
+    let ours = Server::start(&[]);
+    let mut copy = ours.client();
+    copy.ask(&format!("REPLICAOF 127.0.0.1 {}", real.port));
+    crate::common::eventually("the replica has the indexes", || {
+        copy.ask("FT._LIST").items().len() == INDEXES.len()
+    });
+    // What comes behind the snapshot is in the stream.
+    for line in later {
+        assert!(!client.ask(line).is_error(), "{line}");
+    }
+    crate::common::eventually("the replica answers as its master", || {
+        answers(&mut copy) == answers(&mut client)
+    });
+}
+
+#[test]
 fn what_can_not_be_taken_over_is_named_in_the_log() {
     let Some(program) = redis_stack() else {
         return;

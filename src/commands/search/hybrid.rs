@@ -15,7 +15,8 @@ use super::{SEARCHES, refused, wrong_arity};
 use crate::command::Flag::ReadOnly;
 use crate::command::{Command, Done, Fail, Flow, ReadCall, Run};
 use crate::search::{
-    ALL_FIELDS, DocumentIndex, Match, Metric, QueryNode, QueryRules, Row, SortKey, parse, score,
+    ALL_FIELDS, DocumentIndex, EvalRules, Match, Metric, QueryNode, QueryRules, Row, SortKey,
+    parse, score,
 };
 use crate::util::clock::Timer;
 
@@ -86,8 +87,12 @@ fn found(
     let mut find = |node: &QueryNode, scored: bool, late: &'static str| {
         let effort = effort(call, index, asked);
         let scorer = scored.then_some(asked.scorer);
-        let rules = (asked.rules(scored), &effort);
-        let found = evaluated(index, node, rules, &mut None, scorer)?;
+        // As in Redis 8.4, tags find documents and score nothing.
+        let rules = EvalRules {
+            scores_tags: false,
+            ..asked.rules(scored)
+        };
+        let found = evaluated(index, node, (rules, &effort), &mut None, scorer)?;
         let mut hits = scored_hits(&found, &mut |doc| {
             effort.tick(SCORE_UNITS);
             match scored {

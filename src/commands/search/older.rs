@@ -81,7 +81,8 @@ fn document(call: &mut ReadCall<'_>, name: &[u8], key: &[u8]) -> Result<(), Fail
     match pairs {
         None => call.out.null(),
         Some(pairs) => {
-            call.out.map(pairs.len());
+            // In RESP3, too.
+            call.out.array(2 * pairs.len());
             for (name, value) in pairs {
                 call.out.bulk(name);
                 call.out.bulk(value);

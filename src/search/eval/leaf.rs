@@ -310,7 +310,11 @@ impl Evaluator<'_> {
         let list = lists.get(name)?;
         let all = self.ticking(list.iter()).map(|entry| entry.doc);
         let docs: Vec<u64> = all.filter(|doc| self.index.is_alive(*doc)).collect();
-        let mut hits = TermHits::of(WordWorth::of(self.index, name, docs.len()));
+        let mut worth = WordWorth::of(self.index, name, docs.len());
+        if !self.rules.scores_tags {
+            (worth.idf, worth.idf_std) = (0.0, 0.0);
+        }
+        let mut hits = TermHits::of(worth);
         hits.freqs = vec![1; docs.len()];
         self.hold(&docs, &hits);
         (!docs.is_empty()).then(|| Rc::new(Match::new(docs, weight, MatchKind::Term(hits))))

@@ -96,6 +96,8 @@ pub struct EvalRules {
     /// In which words of the query are read.
     pub language: Option<Language>,
     pub expander: Expander,
+    /// Whether tags count in scores.
+    pub scores_tags: bool,
 }
 
 impl Default for EvalRules {
@@ -107,6 +109,7 @@ impl Default for EvalRules {
             expansions: 200,
             language: None,
             expander: Expander::default(),
+            scores_tags: true,
         }
     }
 }
@@ -365,7 +368,9 @@ impl<'i> Evaluator<'i> {
         }
         let docs = common(&parts);
         let docs = self.close(docs, &parts, 0, true);
-        Rc::new(Match::new(docs, node.weight, MatchKind::All(parts)))
+        let least = parts.iter().map(|part| part.expected).min();
+        let found = Match::new(docs, node.weight, MatchKind::All(parts));
+        Rc::new(found.expecting(least.unwrap_or(0)))
     }
 
     fn all(&self, node: &QueryNode, parts: &[QueryNode], among: Option<&[u64]>) -> Match {
