@@ -103,6 +103,30 @@ fn an_index_follows_every_way_in_which_a_key_changes() {
 }
 
 #[test]
+fn documents_of_a_transaction_come_in_the_order_of_their_last_edits() {
+    talk(
+        "> FT.CREATE i SCHEMA t TEXT
+         +OK
+         > MULTI
+         +OK
+         > HSET z t word
+         +QUEUED
+         > HSET c t word
+         +QUEUED
+         > HSET a t word
+         +QUEUED
+         > HSET z t word
+         +QUEUED
+         > EXEC
+         [:1 :1 :1 :0]
+         > FT.SEARCH i word NOCONTENT
+         [:3 \"c\" \"a\" \"z\"]
+         > FT.SEARCH i * NOCONTENT
+         [:3 \"c\" \"a\" \"z\"]",
+    );
+}
+
+#[test]
 fn vectors_are_found_by_their_distance() {
     talk(
         "> FT.CREATE v SCHEMA e VECTOR FLAT 6 TYPE FLOAT32 DIM 1 DISTANCE_METRIC L2 t TAG

@@ -78,6 +78,12 @@ impl Rights {
         selectors.any(|selector| selector.check(request).is_ok() && selector.reads_all())
     }
 
+    /// Whether it may read every key that begins so.
+    pub fn reads_all_beginning_with(&self, prefix: &[u8]) -> bool {
+        let mut selectors = self.selectors.iter();
+        selectors.any(|selector| selector.reads_all_beginning_with(prefix))
+    }
+
     /// Whether it may listen to a channel, or to a pattern.
     pub fn hears(&self, channel: &[u8], is_pattern: bool) -> bool {
         let mut selectors = self.selectors.iter();
@@ -131,9 +137,27 @@ impl Selector {
         self.all_keys || self.keys.iter().any(all)
     }
 
+    fn reads_all_beginning_with(&self, prefix: &[u8]) -> bool {
+        let fits = |held: &KeyPattern| {
+            held.access.read
+                && ends_openly(&held.pattern)
+                && glob::matches(&held.pattern, prefix, false)
+        };
+        self.all_keys || self.keys.iter().any(fits)
+    }
+
     fn hears(&self, channel: &[u8], is_pattern: bool) -> bool {
         self.all_channels || may_hear(&self.channels, channel, is_pattern)
     }
+}
+
+/// Whether whatever comes behind a fitting text fits, too: the pattern ends in a star that means one.
+fn ends_openly(pattern: &[u8]) -> bool {
+    let Some(rest) = pattern.strip_suffix(b"*") else {
+        return false;
+    };
+    let escapes = rest.iter().rev().take_while(|byte| **byte == b'\\');
+    escapes.count() % 2 == 0
 }
 
 /// A channel may fit a pattern that is allowed; a pattern must be one of them itself.

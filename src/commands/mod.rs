@@ -12,7 +12,7 @@ mod key;
 mod list;
 mod pubsub;
 mod script;
-mod search;
+pub mod search;
 mod server;
 mod set;
 mod stream;

@@ -4,11 +4,16 @@
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
+use hashbrown::HashSet;
+
 use super::Worker;
 use super::unit::Unit;
 use crate::command::Entry;
 use crate::command::shared::Shared;
-use crate::engine::{Db, Effects, Engine, Locked, Now, Patience, SHARDS, Table, document_of};
+use crate::commands::search::drop_named;
+use crate::engine::{
+    Db, Effects, Engine, Locked, Now, Patience, SHARDS, ShardSet, Table, document_of,
+};
 use crate::search::{IndexCatalog, Searches};
 use crate::types::Bstr;
 use crate::util::{clock, memory};
@@ -44,10 +49,7 @@ impl Worker {
             catalog.begin_anew(0);
             effects.build = true;
         }
-        if keys.len() > 1 {
-            keys.sort_unstable();
-            keys.dedup();
-        }
+        last_of_each(&mut keys);
         let covered = search.covered();
         keys.retain(|key| covered.covers(key));
         if keys.is_empty() {
@@ -67,6 +69,28 @@ impl Worker {
                     document_of(value, kind, now.due_ms(), visit);
                 }
             });
+        }
+    }
+
+    /// Drops indexes that are temporary and have been idle for too long, with their documents.
+    pub(super) fn drop_idle_indexes(&self, now_ms: u64) {
+        for name in self.shared.search.idle_indexes(now_ms) {
+            let mut unit = self.begin_write_patiently(ShardSet::ALL);
+            // Somebody may have used it meanwhile.
+            let is_idle = self.shared.search.idle_indexes(now_ms).contains(&name);
+            if self.guards_moved() || !is_idle {
+                self.let_go_of(unit);
+                continue;
+            }
+            {
+                let (rules, now) = (self.rules.borrow(), self.now.get());
+                let Unit { locked, effects } = &mut unit;
+                let mut db = Db::new(locked, 0, now, effects, &rules, false, None);
+                if drop_named(&self.shared, &mut db, &name, true) {
+                    db.log(&[b"FT.DROPINDEX", &name, b"DD"]);
+                }
+            }
+            self.commit(unit, None);
         }
     }
 
@@ -103,6 +127,18 @@ impl Worker {
                 index.docs.len()
             );
         }
+    }
+}
+
+/// Leaves the last mention of each key alone, in their order: the documents come in the order of their last edits.
+fn last_of_each(keys: &mut Vec<Bstr>) {
+    if keys.len() > 1 {
+        let mut is_last: Vec<bool> = {
+            let mut seen = HashSet::with_capacity(keys.len());
+            let behind = keys.iter().rev();
+            behind.map(|key| seen.insert(&key[..])).collect()
+        };
+        keys.retain(|_| is_last.pop().expect("there is one for each"));
     }
 }
 

@@ -258,11 +258,22 @@ impl Worker {
         };
         if let Err(fail) = done {
             // It failed when it was logged, too, or it would not be in the log in this state.
-            tracing::debug!(
-                "While loading, '{}' failed: {}",
-                entry.full_name,
-                fail.text()
-            );
+            // But for indexes that another server could make.
+            if entry.categories.contains(&"search") {
+                let names = argv.iter().skip(1).take(1);
+                let name: String = names.map(|name| String::from_utf8_lossy(name)).collect();
+                tracing::warn!(
+                    "While loading, '{}' of '{name}' failed: {}",
+                    entry.full_name,
+                    fail.text()
+                );
+            } else {
+                tracing::debug!(
+                    "While loading, '{}' failed: {}",
+                    entry.full_name,
+                    fail.text()
+                );
+            }
         }
         Ok(())
     }

@@ -111,6 +111,13 @@ impl IndexCatalog {
         self.before.clear();
     }
 
+    /// Indexes that are temporary and have been idle for too long.
+    pub fn idle(&self, now_ms: u64) -> Vec<Box<[u8]>> {
+        let idle = self.indexes.iter();
+        let idle = idle.filter(|(_, index)| index.is_idle(now_ms));
+        idle.map(|(name, _)| name.clone()).collect()
+    }
+
     /// What is covered by indexes: the beginnings of keys.
     pub fn covered(&self) -> Covered {
         let definitions = self.indexes.values().map(|index| &index.definition);

@@ -6,6 +6,7 @@ use super::document::{Datum, Document};
 use super::grammar::Refusal;
 use super::index::{DocumentIndex, SortKey};
 use super::numbers::{geo_of, number_of};
+use super::phonetic::sound_of_long;
 use super::schema::{FieldKind, FieldSpec, VectorSpec};
 use super::tokens::{Language, Stems, each_word, lower};
 
@@ -148,8 +149,8 @@ impl DocumentIndex {
         let FieldKind::Text {
             weight,
             no_stem,
+            phonetic,
             bit,
-            ..
         } = &field.kind
         else {
             return;
@@ -185,6 +186,11 @@ impl DocumentIndex {
             let groups = self.definition.synonyms.get(&word).into_iter().flatten();
             for group in groups {
                 add([b"~", &group[..]].concat(), freq);
+            }
+            if phonetic.is_some()
+                && let Some(sound) = sound_of_long(&word)
+            {
+                add(sound, freq);
             }
             add(word.into_bytes(), freq);
         });

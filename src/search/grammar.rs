@@ -3,6 +3,7 @@
 use std::ops::RangeInclusive;
 use std::sync::Arc;
 
+use super::filter::DocumentFilter;
 use super::schema::{
     Definition, FieldKind, FieldSpec, GraphWish, Metric, Numeral, ReadPath, SourceKind, VectorSpec,
 };
@@ -125,6 +126,8 @@ pub fn definition(args: &[&[u8]]) -> Result<Definition, Refusal> {
         name: name.into(),
         source: SourceKind::Hash,
         prefixes: Vec::new(),
+        filter: None,
+        idle_ms_max: None,
         language: None,
         language_field: None,
         score: 1.0,
@@ -187,9 +190,14 @@ fn option(words: &mut Words<'_>, made: &mut Definition) -> Result<(), Refusal> {
     } else if words.word("SKIPINITIALSCAN") {
         made.skip_initial_scan = true;
     } else if words.word("FILTER") {
-        return Err("FILTER is not supported: index all keys of a PREFIX".into());
+        let text = words.value("FILTER")?;
+        made.filter = Some(DocumentFilter::parse(text)?);
     } else if words.word("TEMPORARY") {
-        return Err("TEMPORARY is not supported: drop the index when it is not needed".into());
+        let seconds = number::parse_i64(words.value("TEMPORARY")?);
+        let seconds = seconds.ok_or_else(|| unconverted("TEMPORARY"))?;
+        // One that is negative is none.
+        let seconds = u64::try_from(seconds).ok();
+        made.idle_ms_max = seconds.map(|seconds| seconds.saturating_mul(1000));
     } else {
         return Err(match words.peek() {
             Some(word) => format!("Unknown argument `{}`", shown(word)),

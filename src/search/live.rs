@@ -4,6 +4,7 @@
 
 use std::ops::{Bound, Deref};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use hashbrown::HashMap;
 
@@ -14,7 +15,7 @@ use super::numbers::Ordered;
 use super::postings::{Posting, pack_positions};
 use super::schema::Definition;
 use crate::types::OrdSet;
-use crate::util::clock::Timer;
+use crate::util::clock::{self, Timer};
 
 /// Postings that a change of an index looks through on behalf of the dead.
 const SWEEP_POSTINGS: usize = 4096;
@@ -50,6 +51,8 @@ pub struct LiveIndex {
     pub building: Option<BuildProgress>,
     /// Documents before this one were read when there were fewer attributes.
     widened: u64,
+    /// When one that is temporary was last searched or added to.
+    used_ms: AtomicU64,
 }
 
 /// A column, the terms coming last, and the list that was swept there last.
@@ -79,12 +82,34 @@ impl LiveIndex {
             indexing_ms: 0.0,
             building: None,
             widened: 0,
+            used_ms: AtomicU64::new(clock::now_ms()),
         }
+    }
+
+    /// Notes that somebody uses it.
+    fn used(&self) {
+        if self.definition.idle_ms_max.is_some() {
+            self.used_ms.store(clock::now_ms(), Ordering::Relaxed);
+        }
+    }
+
+    /// Whether it is temporary, and nobody has used it for as long as it may be idle.
+    pub fn is_idle(&self, now_ms: u64) -> bool {
+        let idle_ms = now_ms.saturating_sub(self.used_ms.load(Ordering::Relaxed));
+        self.definition
+            .idle_ms_max
+            .is_some_and(|most| idle_ms >= most)
     }
 
     /// A copy for a search.
     pub fn frozen(&self) -> Arc<DocumentIndex> {
-        Arc::new(self.held.clone())
+        self.used();
+        Arc::new(self.copied())
+    }
+
+    /// A copy to be looked at, which is no use of the index.
+    pub fn copied(&self) -> DocumentIndex {
+        self.held.clone()
     }
 
     /// Takes over what FT.ALTER has added. Documents are found by what they were found by until they are read again.
@@ -125,6 +150,10 @@ impl LiveIndex {
     pub fn set(&mut self, key: &[u8], document: &dyn Document) {
         let started = Timer::start();
         self.remove(key);
+        if !self.definition.takes(key, document) {
+            return;
+        }
+        self.used();
         match self.held.draft(document) {
             Ok(draft) => self.insert(key, document, draft),
             Err((field, why)) => {

@@ -8,16 +8,19 @@ mod document;
 mod draft;
 mod eval;
 mod expr;
+mod filter;
 mod fragments;
 mod grammar;
 mod group;
 mod index;
 mod live;
 mod numbers;
+mod phonetic;
 mod postings;
 mod query;
 mod schema;
 mod searches;
+mod sizes;
 mod spelling;
 mod tokens;
 mod value;
@@ -43,6 +46,7 @@ pub use schema::{
     Definition, FieldKind, FieldSpec, GraphWish, Metric, Numeral, SourceKind, VectorSpec,
 };
 pub use searches::{CURSORS_MAX, RowCursor, SearchSettings, Searches};
+pub use sizes::IndexSizes;
 pub use spelling::{Misspelt, SpellingRules, misspelt};
 pub use tokens::{Language, each_word_at, lower as folded};
 pub use value::{RowValue, written};

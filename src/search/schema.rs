@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use super::filter::DocumentFilter;
 use super::tokens::Language;
 use crate::types::json::path::JsonPath;
 
@@ -162,6 +163,10 @@ pub struct Definition {
     pub name: Box<[u8]>,
     pub source: SourceKind,
     pub prefixes: Vec<Box<[u8]>>,
+    /// Which documents it takes of those; nothing: all.
+    pub filter: Option<DocumentFilter>,
+    /// TEMPORARY: it goes with its documents when nobody has used it for so long.
+    pub idle_ms_max: Option<u64>,
     pub language: Option<Language>,
     pub language_field: Option<Box<[u8]>>,
     pub score: f64,

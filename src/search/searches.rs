@@ -74,7 +74,12 @@ pub struct Searches {
     pub builder: AtomicBool,
     cursors: Mutex<HashMap<u64, RowCursor>, { rank("search cursors") }>,
     pub settings: Mutex<SearchSettings, { rank("search settings") }>,
+    /// Which dialects queries were asked in, from the first on.
+    dialects: [AtomicBool; DIALECTS],
 }
+
+/// The dialects of queries.
+const DIALECTS: usize = 4;
 
 impl Searches {
     /// Whether changed keys are to be told of. It changes while all shards are locked.
@@ -109,6 +114,27 @@ impl Searches {
             timeout_ms: text("TIMEOUT").parse().unwrap_or(0),
             fails_late: text("ON_TIMEOUT") == "fail",
             expansions: text("MAXPREFIXEXPANSIONS").parse().unwrap_or(200),
+        }
+    }
+
+    /// Notes that a query was asked in a dialect.
+    pub fn note_dialect(&self, dialect: u8) {
+        let at = usize::from(dialect).wrapping_sub(1);
+        if let Some(asked) = self.dialects.get(at) {
+            asked.store(true, Ordering::Relaxed);
+        }
+    }
+
+    /// Whether queries were asked in each of the dialects.
+    pub fn dialects(&self) -> [bool; DIALECTS] {
+        std::array::from_fn(|at| self.dialects[at].load(Ordering::Relaxed))
+    }
+
+    /// Indexes that are temporary and have been idle for too long.
+    pub fn idle_indexes(&self, now_ms: u64) -> Vec<Box<[u8]>> {
+        match self.is_active() {
+            true => self.catalog.read().idle(now_ms),
+            false => Vec::new(),
         }
     }
 

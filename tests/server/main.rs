@@ -33,6 +33,8 @@ mod replication;
 mod restore;
 mod scripts;
 mod search_engine;
+mod search_options;
+mod search_takeover;
 mod searches;
 mod sentinel;
 mod storm;

@@ -35,7 +35,7 @@ fn an_index_is_not_reached_by_other_names_nor_by_its_cursors() {
     index(&mut client, "FT.CREATE mine PREFIX 1 m: SCHEMA t TEXT");
     let cursor = client.ask("FT.AGGREGATE secret * WITHCURSOR COUNT 1");
     let cursor = cursor.items()[1].int();
-    client.ask("ACL SETUSER some on nopass ~mine ~other +@all");
+    client.ask("ACL SETUSER some on nopass ~m:* +@all");
     client.ask("ACL SETUSER reader on nopass ~* +@read");
     let mut some = server.client();
     some.ask("AUTH some x");

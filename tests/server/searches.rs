@@ -110,6 +110,45 @@ impl Maker {
         }
     }
 
+    /// Something that a document holds, or nothing of which there is more than one list.
+    fn part(&mut self) -> String {
+        let word = self.of(WORDS).to_owned();
+        match self.0.u32(..8) {
+            0..4 => word,
+            4 => format!("@t2:{word}"),
+            5 => format!("@cased:{{{}}}", self.tag()),
+            6 => format!(
+                "@n:[{} {}]",
+                self.of(&["-1", "(1", "2"]),
+                self.of(&["2.5", "(10", "+inf"])
+            ),
+            _ => format!("\"{word} {}\"", self.of(WORDS)),
+        }
+    }
+
+    /// Several parts, alternatives outermost. Of alternatives within something that is wanted beside others, RediSearch 2.10
+    /// counts one alone where it comes upon a document by leaping.
+    fn parts(&mut self) -> String {
+        let mut alternative = || {
+            let (one, other) = (self.part(), self.part());
+            match self.0.u32(..6) {
+                0 => format!("({one})"),
+                1 => format!("({one} {other} {})", self.part()),
+                // RediSearch 2.10 takes what stands in another field or order for found here.
+                2 => format!("({one} ~{})", self.of(WORDS)),
+                3 => format!("({one} {other})=>{{$weight: 2}}"),
+                4 => format!("(@tag:{{{}|{}}})", self.tag(), self.tag()),
+                _ => format!("({one} {other})"),
+            }
+        };
+        let (one, other) = (alternative(), alternative());
+        match self.0.u32(..4) {
+            0 => one,
+            1 => format!("~({one})"),
+            _ => format!("({one}|{other})"),
+        }
+    }
+
     /// A whole command, and whether it asks for scores. Documents that have gone still count in some of RediSearch's: such
     /// a one is not made once there are any.
     fn search(&mut self, changed: bool) -> (Vec<Vec<u8>>, bool) {
@@ -138,9 +177,8 @@ impl Maker {
                 options.extend(["SORTBY", field, way].map(|word| word.as_bytes().to_vec()));
             }
             _ => {
-                // Of several parts the scores differ: some divide by how far words stand from each other, which RediSearch
-                // reckons oddly where parts without words stand between them.
-                query = self.leaf();
+                let has_parts = self.chance(0.6);
+                query = if has_parts { self.parts() } else { self.leaf() };
                 let scorer = self.of(&[
                     "TFIDF",
                     "TFIDF.DOCNORM",
@@ -148,6 +186,7 @@ impl Maker {
                     "BM25STD",
                     "DISMAX",
                     "DOCSCORE",
+                    "HAMMING",
                 ]);
                 // Of a word and its stem RediSearch counts one alone where it comes upon a document by leaping.
                 if query.contains(' ') {
@@ -155,6 +194,12 @@ impl Maker {
                 }
                 options
                     .extend(["WITHSCORES", "SCORER", scorer].map(|word| word.as_bytes().to_vec()));
+                if self.chance(0.3) {
+                    options.push(b"EXPLAINSCORE".to_vec());
+                }
+                if has_parts {
+                    options.extend([&b"DIALECT"[..], b"2"].map(<[u8]>::to_vec));
+                }
                 scored = true;
             }
         }
@@ -202,12 +247,26 @@ fn found(reply: &Value, scored: bool) -> Vec<(String, f64)> {
     let items = reply.items();
     let step = if scored { 2 } else { 1 };
     let read = |part: &[Value]| {
-        let score = part
-            .get(1)
-            .map_or(0.0, |score| score.text().parse().unwrap());
+        // With EXPLAINSCORE, the score comes first of several values.
+        let score = part.get(1).map_or(0.0, |score| {
+            let leaves = score.leaves();
+            leaves[0].text().parse().unwrap()
+        });
         (part[0].text(), score)
     };
     items[1..].chunks(step).map(read).collect()
+}
+
+/// The sentences on the scores, by the keys.
+fn reasons(items: &[Value]) -> BTreeMap<String, Vec<String>> {
+    let pairs = items[1..].chunks(2);
+    let texts = |value: &Value| {
+        let leaves = value.leaves();
+        leaves.iter().skip(1).map(Value::text).collect()
+    };
+    pairs
+        .map(|pair| (pair[0].text(), texts(&pair[1])))
+        .collect()
 }
 
 /// Why two replies differ.
@@ -218,6 +277,7 @@ fn difference(real: &Value, ours: &Value, scored: bool) -> Option<&'static str> 
     if real.items()[0] != ours.items()[0] {
         return Some("the number of results");
     }
+    let (items, others) = (real.items(), ours.items());
     let (real, ours) = (found(real, scored), found(ours, scored));
     let by_key: BTreeMap<String, f64> = real.iter().cloned().collect();
     for (key, score) in &ours {
@@ -228,6 +288,9 @@ fn difference(real: &Value, ours: &Value, scored: bool) -> Option<&'static str> 
             }
             Some(_) => {}
         }
+    }
+    if scored && reasons(&items) != reasons(&others) {
+        return Some("a reason");
     }
     let keys = |found: &[(String, f64)]| found.iter().map(|(key, _)| key.clone()).collect();
     let (one, other): (Vec<String>, Vec<String>) = (keys(&real), keys(&ours));

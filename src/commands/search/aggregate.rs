@@ -26,16 +26,16 @@ pub const AGGREGATE: Command = Command {
 };
 
 /// Fields that LOAD names, each with what it is called.
-enum Load {
+pub enum Load {
     All,
     Named(Vec<(Vec<u8>, Vec<u8>)>),
 }
 
-struct AggregateWish<'a> {
-    asked: QueryOptions<'a>,
-    loads: Vec<Load>,
+pub struct AggregateWish<'a> {
+    pub asked: QueryOptions<'a>,
+    pub loads: Vec<Load>,
     add_scores: bool,
-    steps: Vec<RowStep>,
+    pub steps: Vec<RowStep>,
     /// Rows at once, and for how long they are kept.
     cursor: Option<(usize, u64)>,
 }
@@ -46,17 +46,22 @@ const CURSOR_ROWS: usize = 1000;
 const CURSOR_IDLE_MS: u64 = 300_000;
 
 impl<'a> AggregateWish<'a> {
-    fn parse(args: &'a [&'a [u8]], defaults: QueryDefaults) -> Result<Self, Fail> {
-        let Some((query, rest)) = args.split_first() else {
-            return Err(Fail::code("No query string provided"));
-        };
-        let mut wish = AggregateWish {
-            asked: QueryOptions::new(query, defaults),
+    /// Nothing is made of the results yet.
+    pub fn of(asked: QueryOptions<'a>) -> Self {
+        AggregateWish {
+            asked,
             loads: Vec::new(),
             add_scores: false,
             steps: Vec::new(),
             cursor: None,
+        }
+    }
+
+    fn parse(args: &'a [&'a [u8]], defaults: QueryDefaults) -> Result<Self, Fail> {
+        let Some((query, rest)) = args.split_first() else {
+            return Err(Fail::code("No query string provided"));
         };
+        let mut wish = AggregateWish::of(QueryOptions::new(query, defaults));
         let mut words = Words::new(rest);
         while !words.is_empty() {
             if wish.asked.option(&mut words)? {
@@ -181,7 +186,7 @@ impl Wants<'_> {
     }
 }
 
-fn load(words: &mut Words<'_>) -> Result<Load, Fail> {
+pub fn load(words: &mut Words<'_>) -> Result<Load, Fail> {
     if words.word("*") {
         return Ok(Load::All);
     }
@@ -217,12 +222,12 @@ fn cursor(words: &mut Words<'_>) -> Result<(usize, u64), Fail> {
 }
 
 /// What a query has found for rows: documents, and which properties are to be read of them.
-struct RowsFound {
+pub struct RowsFound {
     /// The time was up before all was found.
-    late: bool,
-    hits: Vec<Hit>,
-    definition: Arc<Definition>,
-    needed: Vec<Vec<u8>>,
+    pub late: bool,
+    pub hits: Vec<Hit>,
+    pub definition: Arc<Definition>,
+    pub needed: Vec<Vec<u8>>,
 }
 
 fn aggregate(call: &mut ReadCall<'_>) -> Done {
@@ -269,6 +274,7 @@ fn found(
         in_fields: ALL_FIELDS,
     };
     let node = parse(wish.asked.query, &rules).map_err(refused)?;
+    call.server.search.note_dialect(wish.asked.dialect);
     if let Some(profile) = profile {
         profile.parsed();
     }
@@ -320,7 +326,7 @@ fn found(
 }
 
 /// Makes a row of each document; nothing if one has changed meanwhile, and the search is to be done again.
-fn rows(
+pub fn rows(
     call: &ReadCall<'_>,
     index: &[u8],
     wish: &AggregateWish<'_>,

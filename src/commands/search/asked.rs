@@ -2,7 +2,7 @@
 
 use super::find::no_such_index;
 use super::options::SearchWish;
-use super::{LOOKS, refused, wrong_arity};
+use super::{LOOKS, refused, rights, wrong_arity};
 use crate::command::{Command, Done, Fail, Flow, ReadCall, Run};
 use crate::search::{
     ALL_FIELDS, DocumentIndex, QueryKind, QueryNode, QueryRules, explain, geo_range, parse,
@@ -114,6 +114,7 @@ fn explanation(call: &mut ReadCall<'_>, command: &str) -> Result<String, Fail> {
     if rest.is_empty() {
         return Err(wrong_arity(command));
     }
+    rights::check(call.server, call.user, name)?;
     let index = call.server.search.frozen(name, !call.parts);
     let index = index.ok_or_else(|| no_such_index(name))?;
     let wish = SearchWish::parse(rest, call.server.search.defaults())?;

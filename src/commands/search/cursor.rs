@@ -1,8 +1,8 @@
 //! FT.CURSOR: rows that FT.AGGREGATE has left to be read.
 
-use super::{OF_INDEX, wrong_arity};
+use super::{OF_INDEX, rights, wrong_arity};
 use crate::command::Flag::ReadOnly;
-use crate::command::{Arg, Command, Done, Fail, Flow, KeyUse, Run, SessionCall};
+use crate::command::{Arg, Command, Done, Fail, Flow, Run, SessionCall};
 use crate::util::number;
 
 use super::reply::{ReplyTail, write_rows};
@@ -14,7 +14,7 @@ pub const CURSOR: Command = Command {
     flags: &[ReadOnly],
     args: &[
         Arg::text("action"),
-        Arg::key("index", KeyUse::READ_UPDATE),
+        Arg::text("index"),
         Arg::text("cursor_id"),
         Arg::text("arg").optional().many(),
     ],
@@ -29,6 +29,7 @@ fn cursor(call: &mut SessionCall<'_>) -> Done {
     };
     let id = number::parse_i64(id).and_then(|id| u64::try_from(id).ok());
     let id = id.ok_or(Fail::code("Bad cursor ID"))?;
+    rights::check(call.server, call.session.user.as_deref(), name)?;
     let search = &call.server.search;
     // Who may read an index may read its cursors alone.
     let index: Box<[u8]> = search.catalog.read().resolved(name).into();

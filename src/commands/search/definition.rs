@@ -1,9 +1,10 @@
 //! FT.CREATE, FT.ALTER, FT.DROPINDEX, FT._LIST: which indexes there are.
 
-use super::{EDITS, LOOKS, refused, shown, wrong_arity};
+use super::{EDITS, LOOKS, refused, rights, shown, wrong_arity};
 use crate::command::Flag::DenyOom;
+use crate::command::shared::Shared;
 use crate::command::{Command, Done, Fail, Flow, ReadCall, Run, WriteCall};
-use crate::engine::{Garbage, document_of};
+use crate::engine::{Db, Garbage, document_of};
 use crate::search::{Definition, Document, Words, definition, fields};
 use crate::types::Bstr;
 
@@ -16,7 +17,7 @@ pub const CREATE: Command = Command {
     ..EDITS
 };
 
-fn create(call: &mut WriteCall<'_>) -> Done {
+pub fn create(call: &mut WriteCall<'_>) -> Done {
     let args = call.args.rest();
     if args.len() < 4 {
         return Err(wrong_arity("FT.CREATE"));
@@ -49,7 +50,7 @@ pub const ALTER: Command = Command {
     ..EDITS
 };
 
-fn alter(call: &mut WriteCall<'_>) -> Done {
+pub fn alter(call: &mut WriteCall<'_>) -> Done {
     let args = call.args.rest();
     if args.len() < 5 {
         return Err(wrong_arity("FT.ALTER"));
@@ -78,6 +79,7 @@ pub fn redefine(
     skips: bool,
     change: impl FnOnce(&mut Definition) -> Result<(), Fail>,
 ) -> Done {
+    rights::check(call.server, call.user, name)?;
     let total = call.db.len() as u64;
     let mut catalog = call.server.search.catalog.write();
     let held = catalog.get(name);
@@ -107,16 +109,26 @@ fn drop_index(call: &mut WriteCall<'_>) -> Done {
     if let Some(other) = call.args.peek() {
         return Err(Fail::code(format!("Unknown argument `{}`", shown(other))));
     }
+    rights::check(call.server, call.user, name)?;
+    if !drop_named(call.server, &mut call.db.other(0), name, deletes) {
+        return Err(Fail::code("Unknown Index name"));
+    }
+    call.out.ok();
+    Ok(Flow::Done)
+}
+
+/// Drops an index, with its documents if that is so; false if there is none of this name.
+pub fn drop_named(server: &Shared, db: &mut Db<'_>, name: &[u8], deletes: bool) -> bool {
     let dropped = {
-        let mut catalog = call.server.search.catalog.write();
-        let dropped = catalog.drop_index(name);
-        let dropped = dropped.ok_or(Fail::code("Unknown Index name"))?;
-        call.server.publish_indexes(&catalog);
+        let mut catalog = server.search.catalog.write();
+        let Some(dropped) = catalog.drop_index(name) else {
+            return false;
+        };
+        server.publish_indexes(&catalog);
         let own_name = &dropped.definition.name;
-        call.server.search.drop_cursors(Some(own_name));
+        server.search.drop_cursors(Some(own_name));
         dropped
     };
-    let mut db = call.db.other(0);
     if deletes {
         let mut keys: Vec<Bstr> = dropped
             .docs
@@ -129,7 +141,12 @@ fn drop_index(call: &mut WriteCall<'_>) -> Done {
             let now_ms = db.now_ms();
             db.visit(|entry, _| {
                 if dropped.definition.covers(entry.key_name()) {
-                    let mut note = |_: &dyn Document| keys.push(Bstr::new(entry.key_name()));
+                    let key = entry.key_name();
+                    let mut note = |document: &dyn Document| {
+                        if dropped.definition.takes(key, document) {
+                            keys.push(Bstr::new(key));
+                        }
+                    };
                     document_of(entry.value(), kind, now_ms, &mut note);
                 }
             });
@@ -141,8 +158,7 @@ fn drop_index(call: &mut WriteCall<'_>) -> Done {
     let effects = db.effects();
     effects.dirty += 1;
     effects.garbage.push(Garbage::Indexes(vec![dropped]));
-    call.out.ok();
-    Ok(Flow::Done)
+    true
 }
 
 pub const LIST: Command = Command {
@@ -151,6 +167,8 @@ pub const LIST: Command = Command {
     cost: "O(1)",
     args: &[],
     arity: Some(-1),
+    // As in Redis 8, though anybody may know of one index by FT.INFO.
+    categories: &["search", "admin"],
     run: Run::Read(list),
     ..LOOKS
 };

@@ -12,7 +12,7 @@ use super::options::{QueryOptions, ReturnField, SearchWish};
 use super::profile::SearchProfile;
 use super::reply::{FoundRow, ReplyTail, write};
 use super::summary::summarize;
-use super::{SEARCHES, refused, shown, wrong_arity};
+use super::{SEARCHES, refused, rights, shown, wrong_arity};
 use crate::command::Flag::ReadOnly;
 use crate::command::{Command, Done, Fail, Flow, ReadCall, Run};
 use crate::search::{
@@ -96,6 +96,7 @@ pub fn run(
 
 /// A copy of an index, to be searched while nothing is locked.
 pub fn frozen(call: &ReadCall<'_>, name: &[u8]) -> Result<Arc<DocumentIndex>, Fail> {
+    rights::check(call.server, call.user, name)?;
     let first = call.db.index() == 0;
     // Only what runs alone is left half-way: a part of a transaction or a script is not.
     let within = !call.parts;
@@ -187,6 +188,7 @@ fn found(
     profile: &mut Option<SearchProfile>,
 ) -> Result<Hits, Fail> {
     let node = query(index, wish)?;
+    call.server.search.note_dialect(wish.asked.dialect);
     if let Some(profile) = profile {
         profile.parsed();
     }

@@ -1,9 +1,11 @@
 //! FT.INFO: what an index is of, and what it holds.
 
-use super::{LOOKS, shown, wrong_arity};
+use super::{LOOKS, rights, shown, wrong_arity};
 use crate::command::{Command, Done, Fail, Flow, ReadCall, Run};
 use crate::resp::Reply;
-use crate::search::{CURSORS_MAX, Column, Failures, FieldKind, FieldSpec, LiveIndex, SourceKind};
+use crate::search::{
+    CURSORS_MAX, Failures, FieldKind, FieldSpec, IndexSizes, LiveIndex, SourceKind,
+};
 
 pub const INFO: Command = Command {
     name: "ft.info",
@@ -19,6 +21,7 @@ fn info(call: &mut ReadCall<'_>) -> Done {
     let [name] = call.args.rest() else {
         return Err(wrong_arity("FT.INFO"));
     };
+    rights::check(call.server, call.user, name)?;
     let catalog = call.server.search.catalog.read();
     let index = catalog.get(name).ok_or(Fail::code("Unknown index name"))?;
     let cursors = call.server.search.count_cursors(&index.definition.name);
@@ -73,8 +76,11 @@ fn about(page: &mut InfoPage<'_>, index: &LiveIndex) {
     ];
     let named = fields.iter().filter(|(_, field)| field.is_some());
     let language = definition.language.map(|language| language.name());
-    page.out
-        .map(3 + named.clone().count() + usize::from(language.is_some()));
+    page.out.map(
+        3 + named.clone().count()
+            + usize::from(language.is_some())
+            + usize::from(definition.filter.is_some()),
+    );
     page.out.simple("key_type");
     page.out.simple(match definition.source {
         SourceKind::Hash => "HASH",
@@ -84,6 +90,10 @@ fn about(page: &mut InfoPage<'_>, index: &LiveIndex) {
     page.out.array(definition.prefixes.len());
     for prefix in &definition.prefixes {
         page.out.simple(&shown(prefix));
+    }
+    if let Some(filter) = &definition.filter {
+        page.out.simple("filter");
+        page.out.simple(&shown(&filter.text));
     }
     if let Some(language) = language {
         page.out.simple("default_language");
@@ -219,50 +229,9 @@ fn attribute(out: &mut Reply, field: &FieldSpec) {
     flags.iter().for_each(|flag| out.simple(flag));
 }
 
-/// Bytes and entries of the parts of an index.
-#[derive(Default)]
-struct IndexSizes {
-    lists: usize,
-    list_bytes: usize,
-    records: usize,
-    blocks: usize,
-    vector_bytes: usize,
-    tag_bytes: usize,
-}
-
-fn measure(index: &LiveIndex) -> IndexSizes {
-    let mut held = IndexSizes::default();
-    let lists = index.columns.iter().filter_map(|column| match column {
-        Column::Tags(lists) => Some(lists),
-        _ => None,
-    });
-    for list in lists.chain([&index.terms]).flat_map(|lists| lists.values()) {
-        held.lists += 1;
-        held.list_bytes += list.bytes();
-        held.records += list.len();
-        held.blocks += list.blocks();
-    }
-    for column in &index.columns {
-        match column {
-            Column::Vectors(vectors) => held.vector_bytes += vectors.bytes(),
-            Column::Numbers(numbers) => {
-                held.records += numbers.len();
-                held.list_bytes += numbers.len() * 24;
-            }
-            Column::Tags(lists) => held.tag_bytes += lists.len() * 64,
-            Column::Text => {}
-        }
-    }
-    held
-}
-
 fn held(page: &mut InfoPage<'_>, index: &LiveIndex) {
-    let held = measure(index);
+    let held = IndexSizes::of(index);
     let megabytes = |bytes: usize| bytes as f64 / MEGABYTE;
-    let rows = index.docs.values();
-    let keys: usize = rows.clone().map(|row| row.key.len()).sum();
-    let sorts: usize = rows.map(|row| size_of_val(&*row.sorts)).sum();
-    let table = index.docs.len() * 128;
     page.count("num_docs", index.docs.len());
     page.count("max_doc_id", index.last_doc() as usize);
     page.count("num_terms", index.terms.len());
@@ -271,13 +240,12 @@ fn held(page: &mut InfoPage<'_>, index: &LiveIndex) {
     page.double("vector_index_sz_mb", megabytes(held.vector_bytes));
     page.count("total_inverted_index_blocks", held.blocks);
     page.double("offset_vectors_sz_mb", 0.0);
-    page.double("doc_table_size_mb", megabytes(table));
-    page.double("sortable_values_size_mb", megabytes(sorts));
-    page.double("key_table_size_mb", megabytes(keys));
+    page.double("doc_table_size_mb", megabytes(held.table_bytes));
+    page.double("sortable_values_size_mb", megabytes(held.sort_bytes));
+    page.double("key_table_size_mb", megabytes(held.key_bytes));
     page.double("tag_overhead_sz_mb", megabytes(held.tag_bytes));
-    page.double("text_overhead_sz_mb", megabytes(held.lists * 64));
-    let all = held.list_bytes + held.vector_bytes + table + sorts + keys + held.tag_bytes;
-    page.double("total_index_memory_sz_mb", megabytes(all));
+    page.double("text_overhead_sz_mb", megabytes(held.beside_lists()));
+    page.double("total_index_memory_sz_mb", megabytes(held.total()));
     page.double("geoshapes_sz_mb", 0.0);
     let share = |part: usize, whole: usize| match whole {
         0 => f64::NAN,

@@ -5,20 +5,26 @@ mod asked;
 mod cursor;
 mod definition;
 mod find;
+mod fusion;
+mod hybrid;
 mod info;
 mod load;
 mod names;
+mod older;
 mod options;
 mod pipeline;
 mod profile;
 mod reply;
+mod rights;
 mod settings;
 mod spelling;
 mod suggest;
 mod summary;
 mod synonyms;
 
-use crate::command::{Arg, Command, Fail, Family, KeyUse, Plan, Run, modules};
+pub use definition::drop_named;
+
+use crate::command::{Arg, Command, Fail, Family, Plan, Run, modules};
 use crate::search::Refusal;
 
 pub const FAMILY: Family = Family {
@@ -34,6 +40,7 @@ pub const FAMILY: Family = Family {
         &asked::EXPLAIN,
         &asked::EXPLAIN_LINES,
         &profile::PROFILE,
+        &hybrid::HYBRID,
         &aggregate::AGGREGATE,
         &cursor::CURSOR,
         &names::ALIAS_ADD,
@@ -51,16 +58,23 @@ pub const FAMILY: Family = Family {
         &synonyms::UPDATE,
         &synonyms::DUMP,
         &settings::CONFIG,
+        &older::GET,
+        &older::GET_MANY,
+        &older::DELETE,
+        &older::DROP,
+        &older::DROP_IF,
+        &older::DROP_INDEX_IF,
+        &older::CREATE_IF,
+        &older::ALTER_IF,
+        &older::ALIAS_ADD_IF,
+        &older::ALIAS_DELETE_IF,
     ],
 };
 
-/// What the commands of an index have in common. As in RediSearch, its name counts as a key where rights are checked.
+/// What the commands of an index have in common. Its name is no key.
 const OF_INDEX: Command = Command {
     since: "1.0.0",
-    args: &[
-        Arg::key("index", KeyUse::READ_UPDATE),
-        Arg::text("arg").optional().many(),
-    ],
+    args: &[Arg::text("index"), Arg::text("arg").optional().many()],
     arity: Some(-1),
     run: Run::Container,
     ..Command::PLAIN

@@ -1,14 +1,13 @@
 //! FT.ALIAS*, FT.TAGVALS, FT.DICT*: other names of indexes, and words.
 
-use super::{EDITS, LOOKS, wrong_arity};
-use crate::command::{Arg, Command, Done, Fail, Flow, KeyUse, ReadCall, Run, WriteCall};
+use super::{EDITS, LOOKS, rights, wrong_arity};
+use crate::command::{Arg, Command, Done, Fail, Flow, ReadCall, Run, WriteCall};
 use crate::search::{Column, FieldKind};
 use crate::types::OrdSet;
 
-/// Whoever may not name an index may not name it otherwise either.
 const OF_ALIAS: &[Arg] = &[
-    Arg::key("alias", KeyUse::READ_UPDATE),
-    Arg::key("index", KeyUse::READ_UPDATE),
+    Arg::text("alias"),
+    Arg::text("index"),
     Arg::text("arg").optional().many(),
 ];
 
@@ -20,7 +19,7 @@ pub const ALIAS_ADD: Command = Command {
     ..EDITS
 };
 
-fn alias_add(call: &mut WriteCall<'_>) -> Done {
+pub fn alias_add(call: &mut WriteCall<'_>) -> Done {
     add_alias(call, "FT.ALIASADD", false)
 }
 
@@ -40,6 +39,7 @@ fn add_alias(call: &mut WriteCall<'_>, command: &str, replaces: bool) -> Done {
     let [alias, index] = call.args.rest() else {
         return Err(wrong_arity(command));
     };
+    rights::check(call.server, call.user, index)?;
     let mut catalog = call.server.search.catalog.write();
     if !catalog.indexes.contains_key(*index) {
         let text = "Unknown index name (or name is an alias itself)";
@@ -62,7 +62,7 @@ pub const ALIAS_DELETE: Command = Command {
     ..EDITS
 };
 
-fn alias_delete(call: &mut WriteCall<'_>) -> Done {
+pub fn alias_delete(call: &mut WriteCall<'_>) -> Done {
     let [alias] = call.args.rest() else {
         return Err(wrong_arity("FT.ALIASDEL"));
     };
@@ -88,6 +88,7 @@ fn tag_values(call: &mut ReadCall<'_>) -> Done {
     let [name, field] = call.args.rest() else {
         return Err(wrong_arity("FT.TAGVALS"));
     };
+    rights::check(call.server, call.user, name)?;
     let catalog = call.server.search.catalog.read();
     let index = catalog.get(name).ok_or(Fail::code("Unknown Index name"))?;
     let at = index.definition.field(field);

@@ -166,7 +166,7 @@ pub fn write_rows(out: &mut Reply, total: usize, rows: &[Row], behind: &ReplyTai
     }
 }
 
-fn values(out: &mut Reply, row: &Row) {
+pub fn values(out: &mut Reply, row: &Row) {
     out.map(row.0.len());
     for (name, one) in &row.0 {
         out.bulk(name);

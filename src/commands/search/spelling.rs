@@ -1,7 +1,7 @@
 //! FT.SPELLCHECK: for words that no document has, those that are nearly alike.
 
 use super::options::QueryOptions;
-use super::{SEARCHES, refused, shown, wrong_arity};
+use super::{SEARCHES, refused, rights, shown, wrong_arity};
 use crate::command::Flag::ReadOnly;
 use crate::command::{Command, Done, Fail, Flow, ReadCall, Run};
 use crate::search::{
@@ -94,6 +94,7 @@ fn spell_check(call: &mut ReadCall<'_>) -> Done {
         return Err(wrong_arity("FT.SPELLCHECK"));
     };
     let wish = wish(&mut Words::new(rest))?;
+    rights::check(call.server, call.user, name)?;
     let index = call.server.search.frozen(name, !call.parts);
     let index = index.filter(|_| call.db.index() == 0);
     let index = index.ok_or(Fail::code("Unknown Index name"))?;

@@ -5,7 +5,8 @@ use super::options::SearchWish;
 use super::shown;
 use crate::command::Fail;
 use crate::search::{
-    Definition, Expander, FoundWord, FragmentWish, SummaryWish, Words, each_word_at, expansions,
+    Definition, Expander, FoundWord, FragmentWish, QueryKind, QueryNode, SummaryWish, Words,
+    each_word_at, expansions,
 };
 use crate::util::number;
 
@@ -181,12 +182,19 @@ fn found_words(
     wish: &SearchWish<'_>,
 ) -> Vec<FoundWord> {
     let (mut found, mut place) = (Vec::new(), 0);
+    let anywhere = QueryNode::new(QueryKind::Every);
     each_word_at(text, |at, word| {
         if definition.is_stopword(&word) {
             return;
         }
         place += 1;
-        let mut terms = expansions(&word, definition, wish.asked.language, Expander::default());
+        let mut terms = expansions(
+            &anywhere,
+            &word,
+            definition,
+            wish.asked.language,
+            Expander::default(),
+        );
         terms.insert(0, word.into_bytes());
         // The stem as a word of its own is another word.
         terms.truncate(1 + terms[1..].iter().filter(|term| is_marked(term)).count());
@@ -206,5 +214,5 @@ fn found_words(
 
 /// Whether a term is no word: it has the sign of stems or synonyms.
 fn is_marked(term: &[u8]) -> bool {
-    matches!(term.first(), Some(b'+' | b'~'))
+    matches!(term.first(), Some(b'+' | b'~' | b'<'))
 }

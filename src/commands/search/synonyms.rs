@@ -1,7 +1,7 @@
 //! FT.SYNUPDATE and FT.SYNDUMP: words that mean the same.
 
 use super::definition::redefine;
-use super::{EDITS, LOOKS, wrong_arity};
+use super::{EDITS, LOOKS, rights, wrong_arity};
 use crate::command::Flag::{DenyOom, ReadOnly};
 use crate::command::{Command, Done, Fail, Flow, ReadCall, Run, WriteCall};
 use crate::search::folded;
@@ -52,6 +52,7 @@ fn dump(call: &mut ReadCall<'_>) -> Done {
     let [name] = call.args.rest() else {
         return Err(wrong_arity("FT.SYNDUMP"));
     };
+    rights::check(call.server, call.user, name)?;
     let index = call.server.search.frozen(name, !call.parts);
     let index = index.ok_or(Fail::code("Unknown index name"))?;
     let synonyms = &index.definition.synonyms;

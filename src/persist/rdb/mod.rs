@@ -6,6 +6,7 @@
 mod compress;
 mod dialect;
 mod envelope;
+mod indexes;
 mod json;
 mod load;
 mod metadata;

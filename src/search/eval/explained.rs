@@ -47,6 +47,10 @@ pub fn explained(
         Scorer::Bm25Std => {
             format!("Final BM25 : words BM25 {words:.2} * document score {score:.2}")
         }
+        // In words of our own: the server that has it isn't here to be asked.
+        Scorer::Bm25StdTanh => format!(
+            "Final BM25STD.TANH : tanh(words BM25 {words:.2} * document score {score:.2} / 4)"
+        ),
         Scorer::DisMax => return reckoning.reason(found),
         Scorer::DocScore => return ScoreReason::of(format!("Document's score is {score:.2}")),
         Scorer::Hamming => {
@@ -62,7 +66,7 @@ pub fn explained(
 impl Reckoning {
     /// The reason of a part that has the document.
     fn reason(&self, found: &Match) -> ScoreReason {
-        self.weighed_reason(found, found.weight)
+        self.weighed_reason(found, self.weight(found))
     }
 
     fn weighed_reason(&self, found: &Match, weight: f64) -> ScoreReason {
@@ -84,7 +88,7 @@ impl Reckoning {
                 self.list(found, weight, with.map(|part| self.reason(part)).collect())
             }
             (MatchKind::Optional(part), _) if self.has(part) => self.weighed_reason(part, weight),
-            (MatchKind::Optional(_), _) => self.plain_reason(0.0, 1.0, None),
+            (MatchKind::Optional(_), _) => self.plain_reason(weight, 1.0, None),
             (
                 MatchKind::Distances {
                     inner: Some(inner), ..
@@ -106,7 +110,7 @@ impl Reckoning {
         // What the parts have together, before the weight.
         let sum = if weight == 0.0 { 0.0 } else { whole / weight };
         let text = match self.scorer {
-            Scorer::Bm25 | Scorer::Bm25Std => {
+            Scorer::Bm25 | Scorer::Bm25Std | Scorer::Bm25StdTanh => {
                 format!("(Weight {weight:.2} * children BM25 {sum:.2})")
             }
             Scorer::DisMax => format!("{whole:.2} = Weight {weight:.2} * children DISMAX {sum:.2}"),
@@ -125,7 +129,7 @@ impl Reckoning {
     ) -> ScoreReason {
         ScoreReason::of(match self.scorer {
             Scorer::Bm25 => self.old_text("IDF", idf, freq),
-            Scorer::Bm25Std => {
+            Scorer::Bm25Std | Scorer::Bm25StdTanh => {
                 let word = String::from_utf8_lossy(word);
                 self.standard_text(&word, idf_std, freq)
             }
@@ -146,8 +150,12 @@ impl Reckoning {
         ScoreReason::of(match (self.scorer, named) {
             (Scorer::Bm25, _) if freq == 0.0 => "Frequency 0 -> value 0".into(),
             (Scorer::Bm25, _) => self.old_text("Weight", weight, freq),
-            (Scorer::Bm25Std, Some(name)) => self.standard_text(name, weight, freq),
-            (Scorer::Bm25Std, None) => "Irrelevant token -> score is 0".into(),
+            (Scorer::Bm25Std | Scorer::Bm25StdTanh, Some(name)) => {
+                self.standard_text(name, weight, freq)
+            }
+            (Scorer::Bm25Std | Scorer::Bm25StdTanh, None) => {
+                "Irrelevant token -> score is 0".into()
+            }
             (Scorer::DisMax, _) => {
                 format!("DISMAX {whole:.2} = Weight {weight:.2} * Frequency {freq}")
             }

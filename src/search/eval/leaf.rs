@@ -208,7 +208,8 @@ impl Evaluator<'_> {
         }
         hits.worths.push(WordWorth::of(index, text, alive));
         self.hold(&docs, &hits);
-        (!docs.is_empty()).then(|| Rc::new(Match::new(docs, weight, MatchKind::Term(hits))))
+        let found = |docs| Match::new(docs, weight, MatchKind::Term(hits)).expecting(alive);
+        (!docs.is_empty()).then(|| Rc::new(found(docs)))
     }
 
     /// Beside each document stand four bytes, or twelve and its places.
@@ -240,12 +241,13 @@ impl Evaluator<'_> {
         places: bool,
     ) -> Option<Rc<Match>> {
         let mut hits = TermHits::default();
-        let mut readers = Vec::new();
+        let (mut readers, mut expected) = (Vec::new(), 0);
         let most = self.rules.expansions.min(usize::from(u16::MAX));
         for (name, list) in self.ticking(names) {
             if let Some((count, reader)) = self.opened(list, mask) {
                 hits.worths.push(WordWorth::of(self.index, name, count));
                 readers.push(reader);
+                expected += count;
             }
             if readers.len() == most {
                 break;
@@ -274,7 +276,8 @@ impl Evaluator<'_> {
             }
         }
         self.hold(&docs, &hits);
-        Some(Rc::new(Match::new(docs, weight, MatchKind::First(hits))))
+        let found = Match::new(docs, weight, MatchKind::First(hits));
+        Some(Rc::new(found.expecting(expected)))
     }
 
     /// The documents that have one of these tags.
@@ -292,7 +295,12 @@ impl Evaluator<'_> {
             };
             self.expanded(meant.among(lists), u64::MAX, weight, false)
         });
-        self.any(found.collect(), weight)
+        let found: Vec<Rc<Match>> = found.collect();
+        match tests.len() {
+            0 | 1 => self.any(found, weight),
+            _ if found.is_empty() => Rc::new(Match::nothing()),
+            _ => self.joined(found, weight),
+        }
     }
 
     fn tagged(&self, lists: &Lists, name: &[u8], weight: f64) -> Option<Rc<Match>> {
@@ -302,7 +310,11 @@ impl Evaluator<'_> {
         let list = lists.get(name)?;
         let all = self.ticking(list.iter()).map(|entry| entry.doc);
         let docs: Vec<u64> = all.filter(|doc| self.index.is_alive(*doc)).collect();
-        let mut hits = TermHits::of(WordWorth::of(self.index, name, docs.len()));
+        let mut worth = WordWorth::of(self.index, name, docs.len());
+        if !self.rules.scores_tags {
+            (worth.idf, worth.idf_std) = (0.0, 0.0);
+        }
+        let mut hits = TermHits::of(worth);
         hits.freqs = vec![1; docs.len()];
         self.hold(&docs, &hits);
         (!docs.is_empty()).then(|| Rc::new(Match::new(docs, weight, MatchKind::Term(hits))))
@@ -329,7 +341,7 @@ impl Evaluator<'_> {
         };
         let within = held.range((from, to)).map(|((_, doc), ())| *doc);
         let docs = self.in_order(within.collect());
-        Match::new(docs, 1.0, MatchKind::Number)
+        Match::new(docs, 1.0, MatchKind::Number).expecting(held.len())
     }
 
     /// The documents with a place within a radius.

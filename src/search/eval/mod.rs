@@ -33,6 +33,8 @@ use lists::{both, common, either, without};
 pub struct Match {
     /// In growing order, each once.
     pub docs: Vec<u64>,
+    /// How many documents RediSearch would expect here: it looks for the rarest part first.
+    expected: usize,
     pub weight: f64,
     pub kind: MatchKind,
 }
@@ -94,6 +96,8 @@ pub struct EvalRules {
     /// In which words of the query are read.
     pub language: Option<Language>,
     pub expander: Expander,
+    /// Whether tags count in scores.
+    pub scores_tags: bool,
 }
 
 impl Default for EvalRules {
@@ -105,6 +109,7 @@ impl Default for EvalRules {
             expansions: 200,
             language: None,
             expander: Expander::default(),
+            scores_tags: true,
         }
     }
 }
@@ -120,7 +125,22 @@ pub struct Evaluator<'i> {
 
 impl Match {
     fn new(docs: Vec<u64>, weight: f64, kind: MatchKind) -> Self {
-        Match { docs, weight, kind }
+        Match {
+            expected: docs.len(),
+            docs,
+            weight,
+            kind,
+        }
+    }
+
+    fn expecting(mut self, documents: usize) -> Self {
+        self.expected = documents;
+        self
+    }
+
+    /// Whether a document is among those that it finds.
+    fn holds(&self, doc: u64) -> bool {
+        self.docs.binary_search(&doc).is_ok()
     }
 
     fn nothing() -> Self {
@@ -220,11 +240,13 @@ impl<'i> Evaluator<'i> {
             QueryKind::Not(part) => {
                 let unwanted = self.eval(part, among);
                 let docs = without(self.every(among), &unwanted.docs);
-                Rc::new(Match::new(docs, node.weight, MatchKind::Silent))
+                let found = Match::new(docs, node.weight, MatchKind::Silent);
+                Rc::new(found.expecting(self.index.docs.len()))
             }
             QueryKind::Optional(part) => {
                 let kind = MatchKind::Optional(self.eval(part, among));
-                Rc::new(Match::new(self.every(among), node.weight, kind))
+                let found = Match::new(self.every(among), node.weight, kind);
+                Rc::new(found.expecting(self.index.docs.len()))
             }
             QueryKind::Nearest(nearest) => Rc::new(self.nearest(node, nearest)),
             QueryKind::Every | QueryKind::Within { .. } if among.is_some() => {
@@ -308,7 +330,13 @@ impl<'i> Evaluator<'i> {
         let mut texts = vec![text.to_vec()];
         if expand && let Ok(word) = std::str::from_utf8(text) {
             let (language, expander) = (self.rules.language, self.rules.expander);
-            texts.extend(expansions(word, &self.index.definition, language, expander));
+            texts.extend(expansions(
+                node,
+                word,
+                &self.index.definition,
+                language,
+                expander,
+            ));
         }
         // A weight is that of the word itself.
         let weights = std::iter::once(node.weight).chain(std::iter::repeat(1.0));
@@ -340,7 +368,9 @@ impl<'i> Evaluator<'i> {
         }
         let docs = common(&parts);
         let docs = self.close(docs, &parts, 0, true);
-        Rc::new(Match::new(docs, node.weight, MatchKind::All(parts)))
+        let least = parts.iter().map(|part| part.expected).min();
+        let found = Match::new(docs, node.weight, MatchKind::All(parts));
+        Rc::new(found.expecting(least.unwrap_or(0)))
     }
 
     fn all(&self, node: &QueryNode, parts: &[QueryNode], among: Option<&[u64]>) -> Match {
@@ -381,12 +411,16 @@ impl<'i> Evaluator<'i> {
                 }
             }
         }
-        let found: Vec<Rc<Match>> = found.into_iter().flatten().collect();
+        let mut found: Vec<Rc<Match>> = found.into_iter().flatten().collect();
         let mut docs = docs.unwrap_or_default();
         if let Some(slop) = slop {
             docs = self.close(docs, &found, slop, in_order);
         }
-        Match::new(docs, node.weight, MatchKind::All(found))
+        if !in_order {
+            rarest_first(&mut found);
+        }
+        let least = found.iter().map(|part| part.expected).min();
+        Match::new(docs, node.weight, MatchKind::All(found)).expecting(least.unwrap_or(0))
     }
 
     /// Those of the documents in which the parts stand so close to each other.
@@ -416,16 +450,20 @@ impl<'i> Evaluator<'i> {
         };
         let docs = both(&found.docs, among);
         self.effort.hold(docs.len());
-        Rc::new(Match::new(docs, found.weight, kind))
+        Rc::new(Match::new(docs, found.weight, kind).expecting(found.expected))
     }
 
     /// A part that finds what any of these finds. One alone is itself.
     fn any(&self, mut parts: Vec<Rc<Match>>, weight: f64) -> Rc<Match> {
         parts.retain(|part| !matches!(part.kind, MatchKind::Nothing));
-        if parts.len() <= 1 {
-            let lone = parts.pop();
-            return lone.unwrap_or_else(|| Rc::new(Match::nothing()));
+        match parts.len() {
+            0 | 1 => parts.pop().unwrap_or_else(|| Rc::new(Match::nothing())),
+            _ => self.joined(parts, weight),
         }
+    }
+
+    /// One part of several, even if there is one alone.
+    fn joined(&self, parts: Vec<Rc<Match>>, weight: f64) -> Rc<Match> {
         // Parts that are alike are one list.
         let mut lists: Vec<&[u64]> = parts.iter().map(|part| &part.docs[..]).collect();
         lists.sort_unstable_by_key(|list| (list.len(), list.as_ptr()));
@@ -438,7 +476,25 @@ impl<'i> Evaluator<'i> {
             joined.push_back(either(&one, &other));
         }
         let docs = joined.pop_front().unwrap_or_default();
-        Rc::new(Match::new(docs, weight, MatchKind::Any(parts)))
+        let expected = parts.iter().map(|part| part.expected).sum();
+        Rc::new(Match::new(docs, weight, MatchKind::Any(parts)).expecting(expected))
+    }
+}
+
+/// Puts parts that a document must all have into the order in which RediSearch looks for them, which tells how far they stand
+/// from each other.
+fn rarest_first(parts: &mut [Rc<Match>]) {
+    let cost = |part: &Match| match &part.kind {
+        MatchKind::All(parts) => part.expected as f64 / parts.len().max(1) as f64,
+        _ => part.expected as f64,
+    };
+    // By whole numbers alone, so that what is nearly as rare stays where it is.
+    for end in 1..parts.len() {
+        let mut at = end;
+        while at > 0 && cost(&parts[at - 1]) - cost(&parts[at]) >= 1.0 {
+            parts.swap(at - 1, at);
+            at -= 1;
+        }
     }
 }
 

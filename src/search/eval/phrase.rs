@@ -13,12 +13,13 @@ pub(super) fn places(part: &Match, doc: u64) -> Option<Vec<u32>> {
             (!places.is_empty()).then_some(places)
         }
         MatchKind::All(parts) | MatchKind::Any(parts) => {
-            let each = parts.iter().filter_map(|part| places(part, doc));
+            let held = parts.iter().filter(|part| part.holds(doc));
+            let each = held.filter_map(|part| places(part, doc));
             let mut all: Vec<u32> = each.flatten().collect();
             all.sort_unstable();
             (!all.is_empty()).then_some(all)
         }
-        MatchKind::Optional(part) => places(part, doc),
+        MatchKind::Optional(part) if part.holds(doc) => places(part, doc),
         MatchKind::Distances {
             inner: Some(inner), ..
         } => places(inner, doc),
@@ -80,31 +81,58 @@ fn is_near(lists: &[Vec<u32>], slop: i64) -> bool {
 
 /// How far the parts of a match stand from each other in a document, as RediSearch counts it; scores are divided by it.
 pub(super) fn spread(root: &Match, doc: u64) -> i32 {
-    let (MatchKind::All(parts) | MatchKind::Any(parts)) = &root.kind else {
-        return 1;
+    let parts = match &root.kind {
+        MatchKind::All(parts) | MatchKind::Any(parts) => parts,
+        MatchKind::Optional(part) if part.holds(doc) => return spread(part, doc),
+        _ => return 1,
     };
-    let held: Vec<&Match> = parts
-        .iter()
-        .map(|part| &**part)
-        .filter(|part| part.docs.binary_search(&doc).is_ok())
-        .collect();
-    if held.len() <= 1 {
+    let held = || parts.iter().filter(|part| part.holds(doc));
+    let count = held().count() as i32;
+    if count <= 1 {
         return 1;
     }
-    let lists: Vec<Vec<u32>> = held.iter().filter_map(|part| places(part, doc)).collect();
-    let others = held.len() as i32 - 1;
+    let lists: Vec<Vec<u32>> = held()
+        .filter_map(|part| counted_places(part, doc))
+        .collect();
     let pairs = lists.windows(2);
     let sum: i64 = pairs.map(|pair| distance(&pair[0], &pair[1]).pow(2)).sum();
     match sum {
-        0 => others,
+        0 => count - 1,
         sum => (sum as f64).sqrt() as i32,
     }
 }
 
+/// The places of a part that counts where distances are reckoned. Several parts together count, even if they have no places,
+/// unless none of them is something that is looked for.
+fn counted_places(part: &Match, doc: u64) -> Option<Vec<u32>> {
+    match &part.kind {
+        MatchKind::First(_) => Some(places(part, doc).unwrap_or_default()),
+        MatchKind::All(parts) | MatchKind::Any(parts) => {
+            let held = parts.iter().filter(|part| part.holds(doc));
+            let mut held = held.filter(|part| !is_virtual(part, doc));
+            held.next()?;
+            Some(places(part, doc).unwrap_or_default())
+        }
+        MatchKind::Optional(part) if part.holds(doc) => counted_places(part, doc),
+        _ => places(part, doc),
+    }
+}
+
+/// Whether a part is nothing that is looked for in a document.
+fn is_virtual(part: &Match, doc: u64) -> bool {
+    match &part.kind {
+        MatchKind::Virtual | MatchKind::Silent | MatchKind::Nothing => true,
+        MatchKind::Optional(part) => !part.holds(doc) || is_virtual(part, doc),
+        _ => false,
+    }
+}
+
+/// How far two lists of places are from each other at least. One that is empty stands just before the first place.
 fn distance(one: &[u32], other: &[u32]) -> i64 {
+    let place = |list: &[u32]| list.first().map_or(-1, |place| i64::from(*place));
     let apart = |a: u32, b: u32| (i64::from(a) - i64::from(b)).abs();
     let (mut at, mut to) = (0, 0);
-    let mut least = apart(one[0], other[0]);
+    let mut least = (place(one) - place(other)).abs();
     while least > 1
         && let Some((a, b)) = one.get(at).zip(other.get(to))
     {
@@ -129,5 +157,6 @@ mod tests {
         assert!(is_near_in_order(&[vec![3], vec![4]], 0));
         assert!(!is_near_in_order(&[vec![4], vec![3]], 100));
         assert_eq!(distance(&[1, 10], &[5, 12]), 2);
+        assert_eq!((distance(&[], &[7]), distance(&[], &[])), (8, 0));
     }
 }

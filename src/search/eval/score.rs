@@ -14,6 +14,8 @@ pub enum Scorer {
     TfidfDocnorm,
     Bm25,
     Bm25Std,
+    /// BM25STD, put between zero and one.
+    Bm25StdTanh,
     DisMax,
     DocScore,
     Hamming,
@@ -26,11 +28,17 @@ impl Scorer {
             b"TFIDF.DOCNORM" => Scorer::TfidfDocnorm,
             b"BM25" => Scorer::Bm25,
             b"BM25STD" => Scorer::Bm25Std,
+            b"BM25STD.TANH" => Scorer::Bm25StdTanh,
             b"DISMAX" => Scorer::DisMax,
             b"DOCSCORE" => Scorer::DocScore,
             b"HAMMING" => Scorer::Hamming,
             _ => return None,
         })
+    }
+
+    /// Whether it is one of those by BM25STD.
+    fn is_standard(self) -> bool {
+        matches!(self, Scorer::Bm25Std | Scorer::Bm25StdTanh)
     }
 
     /// Whether it asks where words stand.
@@ -43,6 +51,8 @@ impl Scorer {
 const K1: f64 = 1.2_f32 as f64;
 /// How much a long document is worth less.
 const B: f64 = 0.5;
+/// By what BM25STD.TANH divides.
+const TANH_FACTOR: f64 = 4.0;
 
 /// The score of a document that a query has found.
 pub fn score(scorer: Scorer, index: &DocumentIndex, found: &Match, doc: u64, row: &DocRow) -> f64 {
@@ -54,6 +64,7 @@ pub fn score(scorer: Scorer, index: &DocumentIndex, found: &Match, doc: u64, row
         Scorer::TfidfDocnorm => row.score * parts() / f64::from(row.len) / slop(),
         Scorer::Bm25 => row.score * parts() / slop(),
         Scorer::Bm25Std => row.score * parts(),
+        Scorer::Bm25StdTanh => (row.score * parts() / TANH_FACTOR).tanh(),
         Scorer::DisMax => parts(),
         Scorer::DocScore => row.score,
         // Documents have no payloads to be compared.
@@ -91,14 +102,22 @@ impl Reckoning {
     }
 
     pub fn of(&self, found: &Match) -> f64 {
-        self.weighed(found, found.weight)
+        self.weighed(found, self.weight(found))
+    }
+
+    /// What may be found as well, and is not, has no weight, unless another one of its kind stands around it.
+    pub fn weight(&self, found: &Match) -> f64 {
+        match &found.kind {
+            MatchKind::Optional(part) if !part.holds(self.doc) => 0.0,
+            _ => found.weight,
+        }
     }
 
     /// A part's share, if it had this weight.
     pub fn weighed(&self, found: &Match, weight: f64) -> f64 {
         match &found.kind {
             // What may be found as well has the weight of the whole.
-            MatchKind::Optional(part) => self.weighed(part, weight),
+            MatchKind::Optional(part) if part.holds(self.doc) => self.weighed(part, weight),
             MatchKind::Distances { inner, .. } => {
                 inner.as_ref().map_or(0.0, |inner| self.of(inner))
             }
@@ -119,13 +138,10 @@ impl Reckoning {
             }
             MatchKind::Any(parts) => weight * self.sum(parts),
             MatchKind::First(hits) => weight * self.word(hits, at, 1.0),
-            MatchKind::Virtual => self.plain(weight),
-            MatchKind::Number if self.scorer == Scorer::Bm25Std => 0.0,
+            MatchKind::Virtual | MatchKind::Optional(_) => self.plain(weight),
+            MatchKind::Number if self.scorer.is_standard() => 0.0,
             MatchKind::Number => self.plain(weight),
-            MatchKind::Silent
-            | MatchKind::Nothing
-            | MatchKind::Optional(_)
-            | MatchKind::Distances { .. } => 0.0,
+            MatchKind::Silent | MatchKind::Nothing | MatchKind::Distances { .. } => 0.0,
         }
     }
 
@@ -133,7 +149,7 @@ impl Reckoning {
         let (freq, worth) = (f64::from(hits.freqs[at]), hits.worth(at));
         match self.scorer {
             Scorer::Bm25 => worth.idf * self.old(freq),
-            Scorer::Bm25Std => worth.idf_std * self.standard(freq),
+            Scorer::Bm25Std | Scorer::Bm25StdTanh => worth.idf_std * self.standard(freq),
             Scorer::DisMax => weight * freq,
             _ => weight * freq * worth.idf,
         }
@@ -147,7 +163,7 @@ impl Reckoning {
     fn plain(&self, weight: f64) -> f64 {
         match self.scorer {
             Scorer::Bm25 => weight * self.old(1.0),
-            Scorer::Bm25Std => weight * self.standard(1.0),
+            Scorer::Bm25Std | Scorer::Bm25StdTanh => weight * self.standard(1.0),
             _ => weight,
         }
     }

@@ -108,7 +108,7 @@ impl Shown<'_> {
             QueryKind::Word { text, .. } if text.is_empty() => {
                 self.line(depth, &format!("{fields}\"\"{tail}"));
             }
-            QueryKind::Word { text, expand } => self.word(depth, &fields, text, *expand, &tail),
+            QueryKind::Word { text, expand } => self.word(depth, node, text, *expand),
             QueryKind::Exact(words) => {
                 self.line(depth, &format!("{fields}EXACT {{"));
                 for word in words {
@@ -156,12 +156,13 @@ impl Shown<'_> {
         }
     }
 
-    fn word(&mut self, depth: usize, fields: &str, word: &[u8], expand: bool, tail: &str) {
+    fn word(&mut self, depth: usize, node: &QueryNode, word: &[u8], expand: bool) {
+        let (fields, tail) = (self.fields(node), Self::attributes(node));
         let shown = text(word);
         if !expand {
             return self.line(depth, &format!("{fields}{shown}{tail}"));
         }
-        let terms = expansions(&shown, self.definition, self.language, self.expander);
+        let terms = expansions(node, &shown, self.definition, self.language, self.expander);
         if terms.is_empty() {
             return self.line(depth, &format!("{fields}{shown}{tail}"));
         }

@@ -14,7 +14,8 @@ pub use special::{UNITS, geo_range};
 use hashbrown::HashMap;
 
 use super::grammar::Refusal;
-use super::schema::Definition;
+use super::phonetic::sound_of;
+use super::schema::{Definition, FieldKind, FieldSpec};
 use super::tokens::Language;
 
 /// Every text field.
@@ -28,6 +29,7 @@ pub type Params<'a> = HashMap<&'a [u8], &'a [u8]>;
 pub struct Expander {
     pub stems: bool,
     pub synonyms: bool,
+    pub sounds: bool,
 }
 
 impl Default for Expander {
@@ -35,6 +37,7 @@ impl Default for Expander {
         Expander {
             stems: true,
             synonyms: true,
+            sounds: true,
         }
     }
 }
@@ -46,12 +49,15 @@ impl Expander {
         Expander {
             stems: is("DEFAULT") || is("SBSTEM"),
             synonyms: is("DEFAULT") || is("SYNONYM"),
+            sounds: is("DEFAULT") || is("PHONETIC"),
         }
     }
 }
 
-/// The terms that a word stands for besides itself: those of its synonyms, and of its stem.
+/// The terms that a word of a query's part stands for besides itself: those of its synonyms, of what sounds alike, and of
+/// its stem.
 pub fn expansions(
+    node: &QueryNode,
     word: &str,
     definition: &Definition,
     language: Option<Language>,
@@ -61,6 +67,9 @@ pub fn expansions(
     if expander.synonyms {
         let groups = definition.synonyms.get(word).into_iter().flatten();
         terms.extend(groups.map(|group| [b"~", &group[..]].concat()));
+    }
+    if expander.sounds && node.hears(definition) {
+        terms.extend(sound_of(word));
     }
     let language = language
         .or(definition.language)
@@ -125,6 +134,18 @@ impl QueryNode {
             phonetic: None,
             distance_as: None,
         }
+    }
+
+    /// Whether words that sound like its own are meant, too: where one of its fields says so, unless it does itself.
+    fn hears(&self, definition: &Definition) -> bool {
+        let hears = |field: &FieldSpec| match &field.kind {
+            FieldKind::Text { phonetic, bit, .. } => {
+                phonetic.is_some() && self.mask & 1 << bit != 0
+            }
+            _ => false,
+        };
+        let in_fields = || definition.fields.iter().any(hears);
+        self.phonetic.unwrap_or_else(in_fields)
     }
 }
 

@@ -7,6 +7,7 @@ mod activity;
 mod data;
 mod process;
 mod replication;
+mod search;
 
 use std::cell::OnceCell;
 use std::fmt::Write;
@@ -50,7 +51,8 @@ fn info(call: &mut ReadCall<'_>) -> Done {
     };
     // The usual sections fit.
     let mut text = String::with_capacity(8192);
-    for section in SECTIONS.iter().filter(|section| section.is_wanted(wanted)) {
+    let sections = SECTIONS.iter().chain(search::SECTIONS);
+    for section in sections.filter(|section| section.is_wanted(wanted)) {
         if !text.is_empty() {
             text.push_str("\r\n");
         }
@@ -147,13 +149,20 @@ const SECTIONS: &[Section] = &[
 ];
 
 impl Section {
+    fn is_of_search(&self) -> bool {
+        self.title.starts_with("search_")
+    }
+
     fn is_wanted(&self, words: &[&[u8]]) -> bool {
         words.is_empty() && self.usual
             || words
                 .iter()
                 .any(|word| match word.to_ascii_lowercase().as_slice() {
                     b"default" => self.usual,
-                    b"all" | b"everything" => true,
+                    b"all" => !self.is_of_search(),
+                    b"everything" => true,
+                    b"modules" => self.title == "Modules" || self.is_of_search(),
+                    b"search" => self.is_of_search(),
                     b"module_list" => self.title == "Modules",
                     word => word.eq_ignore_ascii_case(self.title.as_bytes()),
                 })

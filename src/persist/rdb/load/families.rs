@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::{Scan, Sort, Stop};
 use crate::persist::rdb::read::{Fault, Read, Reader};
-use crate::persist::rdb::{Dialect, kind, modules, opcode};
+use crate::persist::rdb::{Dialect, indexes, kind, modules, opcode};
 use crate::resp::{Codec, ProtoLimits, Request};
 use crate::types::Limits;
 
@@ -133,6 +133,29 @@ impl Scan<'_> {
         }
         let id = reader.count()?;
         reader.skip_strings(self.templates.fields(id)?)
+    }
+
+    /// An auxiliary record of a module: commands that make indexes again, if it defines any.
+    pub(super) fn module_aux(&mut self, reader: &mut Reader<'_>) -> Result<(), Stop> {
+        let record = *reader;
+        let id = reader.skip_module_aux()?;
+        let Some(found) = indexes::found(record) else {
+            self.tell_once(format!(
+                "auxiliary data of module type '{}'",
+                modules::name(id)
+            ));
+            return Ok(());
+        };
+        if self.into.is_some() {
+            found
+                .left_out
+                .iter()
+                .for_each(|told| tracing::warn!("{told}"));
+            let updates = found.makings.into_iter();
+            let updates = updates.map(|args| Update { db: 0, args });
+            self.loaded.updates.extend(updates);
+        }
+        Ok(())
     }
 
     /// Says once in a load what is left out of it, as long as there is not too much of it.

@@ -341,13 +341,7 @@ impl<'r> Scan<'r> {
                      wrote it, and delete its functions"
                 )));
             }
-            opcode::MODULE_AUX => {
-                let id = reader.skip_module_aux()?;
-                self.tell_once(format!(
-                    "auxiliary data of module type '{}'",
-                    modules::name(id)
-                ));
-            }
+            opcode::MODULE_AUX => self.module_aux(reader)?,
             opcode::HASH_TEMPLATE | opcode::KEY_META => self.own_record(head, reader)?,
             _ => self.key(self.dialect.kind(head)?, from, reader)?,
         }

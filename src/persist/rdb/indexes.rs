@@ -1,0 +1,369 @@
+//! Definitions of indexes and dictionaries of words as RediSearch keeps them in files: auxiliary records, of which commands are
+//! made that make them again. Files of Redis Stack 7.2 and 7.4 hold the form that is read here.
+//!
+//! A record stands in one run of parts, so that the first part that is not understood ends it: what came before is kept.
+
+use super::modules::{ModuleParts, name, version};
+use super::read::{Fault, Read, Reader};
+use crate::search::{Making, definition};
+
+const INDEXES: &str = "ft_index0";
+const DICTIONARIES: &str = "scdtype00";
+/// The version of RediSearch's form of definitions.
+const VERSION: u16 = 23;
+
+/// Languages by RediSearch's numbers.
+const LANGUAGES: [&str; 29] = [
+    "english",
+    "arabic",
+    "basque",
+    "catalan",
+    "chinese",
+    "danish",
+    "dutch",
+    "finnish",
+    "french",
+    "german",
+    "greek",
+    "hindi",
+    "hungarian",
+    "italian",
+    "indonesian",
+    "irish",
+    "lithuanian",
+    "nepali",
+    "norwegian",
+    "portuguese",
+    "romanian",
+    "russian",
+    "spanish",
+    "swedish",
+    "tamil",
+    "turkish",
+    "armenian",
+    "serbian",
+    "yiddish",
+];
+
+/// Bits of an index's options.
+mod option {
+    pub const OFFSETS: u64 = 0x1;
+    pub const FIELDS: u64 = 0x2;
+    pub const STOPWORDS: u64 = 0x8;
+    pub const FREQS: u64 = 0x10;
+    pub const BYTE_OFFSETS: u64 = 0x40;
+    pub const WIDE: u64 = 0x80;
+    pub const SYNONYMS: u64 = 0x100;
+    pub const TEMPORARY: u64 = 0x200;
+}
+
+/// Bits of an attribute's type, and of its options.
+mod field {
+    pub const TEXT: u64 = 0x1;
+    pub const NUMERIC: u64 = 0x2;
+    pub const GEO: u64 = 0x4;
+    pub const TAG: u64 = 0x8;
+    pub const VECTOR: u64 = 0x10;
+    pub const SHAPE: u64 = 0x20;
+    pub const SORTABLE: u64 = 0x1;
+    pub const UNF: u64 = 0x20;
+    pub const CASE_SENSITIVE: u64 = 0x1;
+    /// Beside those that say how it is sorted.
+    pub const FLAGS: [(u64, &[&str]); 6] = [
+        (0x2, &["NOSTEM"]),
+        (0x8, &["PHONETIC", "dm:en"]),
+        (0x40, &["WITHSUFFIXTRIE"]),
+        (0x100, &["INDEXEMPTY"]),
+        (0x200, &["INDEXMISSING"]),
+        (0x4, &["NOINDEX"]),
+    ];
+}
+
+/// What an auxiliary record holds of indexes.
+#[derive(Debug, Default)]
+pub struct FoundIndexes {
+    pub makings: Vec<Making>,
+    /// Sentences on what is not made again.
+    pub left_out: Vec<String>,
+}
+
+/// What an auxiliary record holds of indexes; nothing if it is of another type.
+pub fn found(mut reader: Reader<'_>) -> Option<FoundIndexes> {
+    let id = reader.count().ok()?;
+    let kind = name(id);
+    if kind != INDEXES && kind != DICTIONARIES {
+        return None;
+    }
+    let mut found = FoundIndexes::default();
+    let mut parts = ModuleParts::new(&mut reader);
+    // The first part says when it was written.
+    let read = parts.count().and_then(|_| match kind.as_str() {
+        INDEXES => found.indexes(&mut parts, version(id)),
+        _ => found.dictionaries(&mut parts),
+    });
+    if read.is_err() {
+        let told = "What follows in RediSearch's definitions is in a form that is not known, and is left out";
+        found.left_out.push(told.into());
+    }
+    Some(found)
+}
+
+impl FoundIndexes {
+    fn indexes(&mut self, parts: &mut ModuleParts<'_, '_>, version: u16) -> Read<()> {
+        let count = parts.count()?;
+        for _ in 0..count {
+            let name = text(parts)?;
+            let shown = String::from_utf8_lossy(&name).into_owned();
+            if version != VERSION {
+                self.left_out.push(format!(
+                    "Index '{shown}' is left out, and {} more: RediSearch has written their definitions in its form {version}",
+                    count - 1
+                ));
+                return Ok(());
+            }
+            let (made, shapes) = Index::read(name, parts)?;
+            if shapes > 0 {
+                self.left_out.push(format!(
+                    "{shapes} attributes of type GEOSHAPE are left out of index '{shown}'"
+                ));
+            }
+            match definition(&borrowed(&made[0])) {
+                Ok(_) => self.makings.extend(made),
+                Err(why) => self
+                    .left_out
+                    .push(format!("Index '{shown}' is left out: {why}")),
+            }
+        }
+        Ok(())
+    }
+
+    fn dictionaries(&mut self, parts: &mut ModuleParts<'_, '_>) -> Read<()> {
+        for _ in 0..parts.count()? {
+            let mut making = vec![b"FT.DICTADD".to_vec(), text(parts)?];
+            for _ in 0..parts.count()? {
+                making.push(text(parts)?);
+                parts.double()?;
+            }
+            self.makings.push(making);
+        }
+        Ok(())
+    }
+}
+
+fn borrowed(making: &Making) -> Vec<&[u8]> {
+    making.iter().skip(1).map(Vec::as_slice).collect()
+}
+
+/// A text, which ends in a zero.
+fn text(parts: &mut ModuleParts<'_, '_>) -> Read<Vec<u8>> {
+    let text = parts.text()?;
+    Ok(text.strip_suffix(b"\0").unwrap_or(&text).to_vec())
+}
+
+/// A text that may be missing.
+fn maybe_text(parts: &mut ModuleParts<'_, '_>) -> Read<Option<Vec<u8>>> {
+    match parts.count()? {
+        0 => Ok(None),
+        _ => text(parts).map(Some),
+    }
+}
+
+/// The words of a definition, as they are read.
+struct Index {
+    head: Making,
+    fields: Making,
+    shapes: usize,
+}
+
+impl Index {
+    /// The commands that make an index again, FT.CREATE first, and how many attributes can't be.
+    fn read(name: Vec<u8>, parts: &mut ModuleParts<'_, '_>) -> Read<(Vec<Making>, usize)> {
+        let mut index = Index {
+            head: vec![b"FT.CREATE".to_vec(), name.clone()],
+            fields: vec![b"SCHEMA".to_vec()],
+            shapes: 0,
+        };
+        let options = parts.count()?;
+        for _ in 0..parts.count()? {
+            index.field(parts)?;
+        }
+        index.rule(parts)?;
+        index.options(options);
+        if options & option::STOPWORDS != 0 {
+            let mut words = Making::new();
+            for _ in 0..parts.count()? {
+                words.push(text(parts)?);
+            }
+            index.option("STOPWORDS", [words.len().to_string().into_bytes()]);
+            index.head.extend(words);
+        }
+        let mut more = Vec::new();
+        if options & option::SYNONYMS != 0 {
+            for _ in 0..parts.count()? {
+                let word = text(parts)?;
+                for _ in 0..parts.count()? {
+                    let group = text(parts)?;
+                    let skips = b"SKIPINITIALSCAN".to_vec();
+                    let head = b"FT.SYNUPDATE".to_vec();
+                    more.push(vec![head, name.clone(), group, skips, word.clone()]);
+                }
+            }
+        }
+        let idle_ms = parts.count()?;
+        if options & option::TEMPORARY != 0 {
+            index.option("TEMPORARY", [(idle_ms / 1000).to_string().into_bytes()]);
+        }
+        for _ in 0..parts.count()? {
+            more.push(vec![b"FT.ALIASADD".to_vec(), text(parts)?, name.clone()]);
+        }
+        let Index {
+            mut head,
+            fields,
+            shapes,
+        } = index;
+        head.extend(fields);
+        more.insert(0, head);
+        Ok((more, shapes))
+    }
+
+    fn option<const N: usize>(&mut self, name: &str, values: [Vec<u8>; N]) {
+        self.head.push(name.into());
+        self.head.extend(values);
+    }
+
+    fn options(&mut self, options: u64) {
+        let has = |bit| options & bit != 0;
+        let flags = [
+            (!has(option::OFFSETS), "NOOFFSETS"),
+            (has(option::OFFSETS) && !has(option::BYTE_OFFSETS), "NOHL"),
+            (!has(option::FIELDS), "NOFIELDS"),
+            (!has(option::FREQS), "NOFREQS"),
+            (has(option::WIDE), "MAXTEXTFIELDS"),
+        ];
+        for (_, flag) in flags.iter().filter(|(on, _)| *on) {
+            self.option(flag, []);
+        }
+    }
+
+    /// Which keys are its documents, and what of them it asks beside the attributes.
+    fn rule(&mut self, parts: &mut ModuleParts<'_, '_>) -> Read<()> {
+        let kind = text(parts)?;
+        self.option("ON", [kind]);
+        let prefixes = parts.count()?;
+        self.option("PREFIX", [prefixes.to_string().into_bytes()]);
+        for _ in 0..prefixes {
+            self.head.push(text(parts)?);
+        }
+        for name in ["FILTER", "LANGUAGE_FIELD", "SCORE_FIELD", "PAYLOAD_FIELD"] {
+            if let Some(value) = maybe_text(parts)? {
+                self.option(name, [value]);
+            }
+        }
+        let score = parts.double()?;
+        self.option("SCORE", [score.to_string().into_bytes()]);
+        let language = parts.count()? as usize;
+        let language = *LANGUAGES.get(language).ok_or(Fault::Broken)?;
+        // It is everybody's unless another one is named.
+        if language != LANGUAGES[0] {
+            self.option("LANGUAGE", [language.into()]);
+        }
+        Ok(())
+    }
+
+    fn field(&mut self, parts: &mut ModuleParts<'_, '_>) -> Read<()> {
+        let name = text(parts)?;
+        let path = maybe_text(parts)?;
+        let (kind, options) = (parts.count()?, parts.count()?);
+        // Where among the values it is sorted by.
+        parts.count()?;
+        let mut words: Making = match path {
+            None => vec![name],
+            Some(path) => vec![path, b"AS".to_vec(), name],
+        };
+        let mut say =
+            |said: &[&str]| words.extend(said.iter().map(|word| word.as_bytes().to_vec()));
+        match kind {
+            field::TEXT => {
+                parts.count()?;
+                say(&["TEXT", "WEIGHT", &parts.double()?.to_string()]);
+            }
+            field::NUMERIC => say(&["NUMERIC"]),
+            field::GEO => say(&["GEO"]),
+            field::TAG => {
+                let flags = parts.count()?;
+                let separator = parts.text()?.into_owned();
+                say(&["TAG"]);
+                if flags & field::CASE_SENSITIVE != 0 {
+                    say(&["CASESENSITIVE"]);
+                }
+                if separator != b"\0" {
+                    words.extend([b"SEPARATOR".to_vec(), separator]);
+                }
+            }
+            field::VECTOR => words.extend(vector(parts)?),
+            field::SHAPE => {
+                parts.count()?;
+                self.shapes += 1;
+                return Ok(());
+            }
+            _ => return Err(Fault::Broken),
+        }
+        let mut say =
+            |said: &[&str]| words.extend(said.iter().map(|word| word.as_bytes().to_vec()));
+        for (bit, said) in field::FLAGS {
+            if options & bit != 0 {
+                say(said);
+            }
+        }
+        if options & field::SORTABLE != 0 {
+            say(&["SORTABLE"]);
+            if options & field::UNF != 0 {
+                say(&["UNF"]);
+            }
+        }
+        self.fields.extend(words);
+        Ok(())
+    }
+}
+
+/// The words for a vector: its algorithm and parameters.
+fn vector(parts: &mut ModuleParts<'_, '_>) -> Read<Making> {
+    const NUMERALS: [&str; 6] = ["FLOAT32", "FLOAT64", "BFLOAT16", "FLOAT16", "INT8", "UINT8"];
+    const METRICS: [&str; 3] = ["L2", "IP", "COSINE"];
+    const FLAT: u64 = 0;
+    const GRAPH: u64 = 1;
+    const TIERED: u64 = 2;
+    // How long a vector is follows from the rest.
+    parts.count()?;
+    let mut algorithm = parts.count()?;
+    if algorithm == TIERED {
+        algorithm = parts.count()?;
+        parts.count()?;
+    }
+    let named = |names: &[&'static str], at: u64| {
+        let name = names.get(usize::try_from(at).unwrap_or(usize::MAX));
+        name.copied().ok_or(Fault::Broken)
+    };
+    let numeral = named(&NUMERALS, parts.count()?)?;
+    let dim = parts.count()?.to_string();
+    let metric = named(&METRICS, parts.count()?)?;
+    // Whether a document has several, and how much room is made at first.
+    parts.count()?;
+    parts.count()?;
+    let mut words = vec!["TYPE", numeral, "DIM", &dim, "DISTANCE_METRIC", metric];
+    let numbers: Vec<(&str, String)> = match algorithm {
+        FLAT => vec![("BLOCK_SIZE", parts.count()?.to_string())],
+        GRAPH => {
+            let names = ["M", "EF_CONSTRUCTION", "EF_RUNTIME"];
+            let read = |name| Ok((name, parts.count()?.to_string()));
+            names.into_iter().map(read).collect::<Read<_>>()?
+        }
+        _ => return Err(Fault::Broken),
+    };
+    words.extend(numbers.iter().flat_map(|(name, n)| [*name, n]));
+    let count = words.len().to_string();
+    let name = if algorithm == FLAT { "FLAT" } else { "HNSW" };
+    let head = ["VECTOR", name, &count];
+    let all = head.into_iter().chain(words);
+    Ok(all.map(|word| word.as_bytes().to_vec()).collect())
+}

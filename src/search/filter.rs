@@ -1,0 +1,72 @@
+//! FILTER of FT.CREATE: an expression that says of each document whether the index takes it.
+
+use std::sync::Arc;
+
+use super::document::Document;
+use super::expr::{Expression, Row};
+use super::grammar::Refusal;
+use super::numbers::number_of;
+use super::schema::{Definition, FieldKind, SourceKind};
+use super::value::RowValue;
+
+/// The property by which an expression asks for the name of the key.
+const KEY: &[u8] = b"__key";
+
+#[derive(Clone, Debug)]
+pub struct DocumentFilter {
+    pub text: Box<[u8]>,
+    expression: Arc<Expression>,
+}
+
+impl DocumentFilter {
+    pub fn parse(text: &[u8]) -> Result<Self, Refusal> {
+        Ok(DocumentFilter {
+            text: text.into(),
+            expression: Arc::new(Expression::parse(text)?),
+        })
+    }
+
+    /// Whether the expression is true; it is not where it asks for something that the document doesn't have.
+    fn is_true(&self, definition: &Definition, key: &[u8], document: &dyn Document) -> bool {
+        let mut row = Row::default();
+        self.expression.properties(&mut |name| {
+            if let Some(value) = value(definition, key, document, name) {
+                row.set(name, value);
+            }
+        });
+        let value = self.expression.eval(&row);
+        value.is_ok_and(|value| value.is_true())
+    }
+}
+
+impl Definition {
+    /// Whether a document with a key that the index covers belongs to it.
+    pub fn takes(&self, key: &[u8], document: &dyn Document) -> bool {
+        let filter = self.filter.as_ref();
+        filter.is_none_or(|filter| filter.is_true(self, key, document))
+    }
+}
+
+/// What a property of a document is: an attribute by its name, and a field of a hash by its own, too.
+fn value(
+    definition: &Definition,
+    key: &[u8],
+    document: &dyn Document,
+    name: &[u8],
+) -> Option<RowValue> {
+    if name == KEY {
+        return Some(RowValue::text(key));
+    }
+    let field = definition.field(name).map(|at| &definition.fields[at]);
+    let path = match (definition.source, field) {
+        (_, Some(field)) => &field.path,
+        (SourceKind::Hash, None) => name,
+        (SourceKind::Json, None) => return None,
+    };
+    let bytes = document.bytes(path)?;
+    let is_number = field.is_some_and(|field| field.kind == FieldKind::Numeric);
+    match number_of(&bytes).filter(|_| is_number) {
+        Some(number) => Some(RowValue::Number(number)),
+        None => Some(RowValue::text(&bytes)),
+    }
+}
