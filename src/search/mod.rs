@@ -4,6 +4,7 @@
 //! FT.AGGREGATE reply is put together in `commands/search`.
 
 mod catalog;
+mod distance;
 mod document;
 mod draft;
 mod eval;
@@ -14,6 +15,7 @@ mod group;
 mod index;
 mod live;
 mod numbers;
+mod numerals;
 mod postings;
 mod query;
 mod schema;
@@ -35,6 +37,7 @@ pub use group::{Reducer, ReducerKind, RowGroup};
 pub use index::{Column, DocRow, DocumentIndex, SortKey};
 pub use live::{BuildProgress, Failures, LiveIndex};
 pub use numbers::{geo_of, number_of};
+pub use numerals::blob_of;
 pub use query::{
     ALL_FIELDS, Expander, Params, QueryDefaults, QueryKind, QueryNode, QueryRules, UNITS,
     distance_names, expansions, explain, geo_range, parse,
@@ -46,4 +49,3 @@ pub use searches::{CURSORS_MAX, RowCursor, SearchSettings, Searches};
 pub use spelling::{Misspelt, SpellingRules, misspelt};
 pub use tokens::{Language, each_word_at, lower as folded};
 pub use value::{RowValue, written};
-pub use vectors::blob_of;
