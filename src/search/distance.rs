@@ -49,8 +49,15 @@ kernel!(
     |simd, one, other, held| simd.mul_add_e_f32s(one, other, held), |a, b| a * b
 );
 kernel!(
-    dot_double, DotDouble, f64, as_simd_f64s, splat_f64s, reduce_sum_f64s, add_f64s,
-    |simd, one, other, held| simd.mul_add_e_f64s(one, other, held), |a, b| a * b
+    dot_double,
+    DotDouble,
+    f64,
+    as_simd_f64s,
+    splat_f64s,
+    reduce_sum_f64s,
+    add_f64s,
+    |simd, one, other, held| simd.mul_add_e_f64s(one, other, held),
+    |a, b| a * b
 );
 kernel!(
     /// The sum of squares of differences.
@@ -61,11 +68,18 @@ kernel!(
     }, |a, b| (a - b) * (a - b)
 );
 kernel!(
-    square_double, SquareDouble, f64, as_simd_f64s, splat_f64s, reduce_sum_f64s, add_f64s,
+    square_double,
+    SquareDouble,
+    f64,
+    as_simd_f64s,
+    splat_f64s,
+    reduce_sum_f64s,
+    add_f64s,
     |simd, one, other, held| {
         let difference = simd.sub_f64s(one, other);
         simd.mul_add_e_f64s(difference, difference, held)
-    }, |a, b| (a - b) * (a - b)
+    },
+    |a, b| (a - b) * (a - b)
 );
 
 #[cfg(test)]
@@ -83,9 +97,8 @@ mod tests {
             // Whole numbers as small as these are added without rounding in whatever order.
             assert_eq!(dot_single(&one, &other), dot, "{len}");
             assert_eq!(square_single(&one, &other), square, "{len}");
-            let double = |numbers: &[f32]| -> Vec<f64> {
-                numbers.iter().map(|n| f64::from(*n)).collect()
-            };
+            let double =
+                |numbers: &[f32]| -> Vec<f64> { numbers.iter().map(|n| f64::from(*n)).collect() };
             let (one, other) = (double(&one), double(&other));
             assert_eq!(dot_double(&one, &other), f64::from(dot), "{len}");
             assert_eq!(square_double(&one, &other), f64::from(square), "{len}");

@@ -12,9 +12,8 @@ const DIM: usize = 16;
 /// Vectors around forty centres, as their bytes.
 fn vectors(seed: u64, count: usize) -> Vec<Vec<u8>> {
     let mut random = fastrand::Rng::with_seed(seed);
-    let mut spread = |width: f32| -> Vec<f32> {
-        (0..DIM).map(|_| (random.f32() - 0.5) * width).collect()
-    };
+    let mut spread =
+        |width: f32| -> Vec<f32> { (0..DIM).map(|_| (random.f32() - 0.5) * width).collect() };
     let centres: Vec<Vec<f32>> = (0..40).map(|_| spread(4.0)).collect();
     (0..count)
         .map(|at| {
@@ -154,7 +153,11 @@ fn a_narrow_filter_is_exact_and_a_wide_one_finds_as_many_as_were_asked_for() {
         assert!(recall(&mut client, wide, targets) > 0.95, "{wide}");
         for target in targets {
             let least = if wide.contains("KNN 20") { 20 } else { 10 };
-            assert_eq!(found(&mut client, "graph", wide, target).len(), least, "{wide}");
+            assert_eq!(
+                found(&mut client, "graph", wide, target).len(),
+                least,
+                "{wide}"
+            );
         }
     }
     // As many as there are: all are looked at.

@@ -56,9 +56,8 @@ impl Evaluator<'_> {
         let count = usize::try_from(wish.count).unwrap_or(usize::MAX);
         let found = match sight(vectors, node.walk, count) {
             Some(sight) if walks(vectors, sight, among, node.walk) => {
-                let is_among = |doc: u64| {
-                    among.is_none_or(|among| among.binary_search(&doc).is_ok())
-                };
+                let is_among =
+                    |doc: u64| among.is_none_or(|among| among.binary_search(&doc).is_ok());
                 let go_on = self.each_step(vectors);
                 let walk = VectorWalk {
                     sight,
@@ -148,10 +147,11 @@ impl Evaluator<'_> {
                     go_on: &go_on,
                 };
                 let epsilon = node.walk.epsilon.unwrap_or(graph.epsilon);
-                let within = vectors.within(&target, radius, (epsilon, &walk)).into_iter();
-                let within = within.filter(|(_, doc)| {
-                    among.is_none_or(|among| among.binary_search(doc).is_ok())
-                });
+                let within = vectors
+                    .within(&target, radius, (epsilon, &walk))
+                    .into_iter();
+                let within = within
+                    .filter(|(_, doc)| among.is_none_or(|among| among.binary_search(doc).is_ok()));
                 found.extend(within.map(|(distance, doc)| (doc, distance)));
             }
             _ => self.each_distance(vectors, &target, among, |distance, doc| {

@@ -84,15 +84,24 @@ pub struct Graph {
     entry: Option<u32>,
     /// Links that a node should have on a level.
     links: usize,
+    /// Links that it may have on level 0.
+    base: usize,
 }
 
 impl Graph {
-    /// An empty graph whose nodes have about so many links.
+    /// An empty graph whose nodes have about so many links, and double of it on level 0 at most.
     pub fn new(links: usize) -> Self {
+        Self::with_base(links, 2 * links)
+    }
+
+    /// An empty graph whose nodes have about so many links, and on level 0 as many as another number at most. Where all are about as far
+    /// from each other, some are near to many: the more links these may have, the more of the nearest are found.
+    pub fn with_base(links: usize, base: usize) -> Self {
         Graph {
             table: LinkTable::new(),
             entry: None,
             links,
+            base,
         }
     }
 
@@ -113,7 +122,9 @@ impl Graph {
             let node = graph.table.push(levels.len() - 1);
             for (level, links) in levels.iter().enumerate() {
                 let most = graph.links_max(level).max(links.len());
-                links.iter().for_each(|to| graph.table.add(node, *to, level, most));
+                links
+                    .iter()
+                    .for_each(|to| graph.table.add(node, *to, level, most));
             }
         }
         for node in 0..graph.len() as u32 {
@@ -173,11 +184,7 @@ impl Graph {
 
     /// Links that a node has on a level, at most.
     fn links_max(&self, level: usize) -> usize {
-        if level == 0 {
-            2 * self.links
-        } else {
-            self.links
-        }
+        if level == 0 { self.base } else { self.links }
     }
 
     fn is_full(&self, node: u32, level: usize) -> bool {

@@ -37,14 +37,20 @@ impl LinkTable {
     }
 
     pub fn heap_bytes(&self) -> usize {
-        let free = self.free.iter().map(|list| list.capacity() * size_of::<u32>());
+        let free = self
+            .free
+            .iter()
+            .map(|list| list.capacity() * size_of::<u32>());
         self.base.heap_bytes() + self.upper.heap_bytes() + free.sum::<usize>()
     }
 
     /// The first of a node's rows above level 0, and its level.
     fn above(&self, node: u32) -> (usize, usize) {
         let word = self.base.at(node as usize)[1];
-        ((word >> LEVEL_BITS) as usize, (word & ((1 << LEVEL_BITS) - 1)) as usize)
+        (
+            (word >> LEVEL_BITS) as usize,
+            (word & ((1 << LEVEL_BITS) - 1)) as usize,
+        )
     }
 
     pub fn level(&self, node: u32) -> usize {
@@ -74,7 +80,8 @@ impl LinkTable {
         };
         let head = [0, first << LEVEL_BITS | level as u32];
         let room = self.base.width() - HEAD;
-        self.base.push(head.into_iter().chain(std::iter::repeat_n(0, room)));
+        self.base
+            .push(head.into_iter().chain(std::iter::repeat_n(0, room)));
         node
     }
 
@@ -86,7 +93,10 @@ impl LinkTable {
             for _ in 0..levels {
                 self.upper.push(std::iter::repeat_n(0, self.upper.width()));
             }
-            assert!(first >> (u32::BITS - LEVEL_BITS) == 0, "no graph has billions of nodes");
+            assert!(
+                first >> (u32::BITS - LEVEL_BITS) == 0,
+                "no graph has billions of nodes"
+            );
             first as u32
         })
     }
@@ -114,7 +124,11 @@ impl LinkTable {
         };
         if head + links == rows.width() {
             // Few nodes ever have one more than they should.
-            let room = if links < most { (2 * links).min(most) } else { links + 2 };
+            let room = if links < most {
+                (2 * links).min(most)
+            } else {
+                links + 2
+            };
             *rows = widened(rows, head + room);
         }
         let row = self.row_mut(from, level);
