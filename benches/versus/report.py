@@ -44,11 +44,11 @@ class Report:
         for server, (rate, _, p50, p99, worst) in seen.items():
             self.lines.append(f"<!-- {name}: {server} {rate:.0f}/s, p50 {p50} ms, p99 {p99} ms, worst {worst} ms -->")
 
-    def close(self):
+    def close(self, name="versus"):
         self.folder.mkdir(exist_ok=True)
-        (self.folder / "versus.md").write_text("\n".join(self.lines) + "\n")
-        (self.folder / "versus.svg").write_text(plot(self.bars))
-        print(f"\n{self.folder / 'versus.md'}, {self.folder / 'versus.svg'}")
+        (self.folder / f"{name}.md").write_text("\n".join(self.lines) + "\n")
+        (self.folder / f"{name}.svg").write_text(plot(self.bars))
+        print(f"\n{self.folder / name}.md, {self.folder / name}.svg")
 
 
 def digits(value):

@@ -3,6 +3,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::time::Duration;
 
 use hashbrown::HashSet;
 
@@ -16,10 +17,13 @@ use crate::engine::{
 };
 use crate::search::{IndexCatalog, Searches};
 use crate::types::Bstr;
+use crate::util::clock::Timer;
 use crate::util::{clock, memory};
 
-/// Keys that a build looks at under one hold of a shard.
+/// Keys that a build looks at under one hold of a shard, at most.
 const BUILD_KEYS: usize = 64;
+/// It lets go before that once it has held one for so long: finding the place of a vector in a graph takes a while.
+const BUILD_HOLD: Duration = Duration::from_millis(1);
 
 impl Worker {
     /// Before a search: a transaction and a script find what they have written.
@@ -166,9 +170,8 @@ fn pass(shared: &Shared, engine: &Engine) -> bool {
     for id in 0..SHARDS {
         let mut at = usize::MAX;
         while at > 0 && !shared.stop.is_cancelled() {
-            let from = at;
-            at = some_keys(search, engine, id, at);
-            let looked = from.min(at + BUILD_KEYS) - at;
+            let looked;
+            (at, looked) = some_keys(search, engine, id, at);
             search.catalog.write().progress(&building, looked as u64);
             memory::publish();
         }
@@ -177,13 +180,13 @@ fn pass(shared: &Shared, engine: &Engine) -> bool {
     true
 }
 
-/// Indexes some keys of a shard, from a position down; returns where the next ones are. A key that moves, moves from
-/// above that position to below it.
-fn some_keys(search: &Searches, engine: &Engine, id: usize, at: usize) -> usize {
+/// Indexes some keys of a shard, from a position down; returns where the next ones are, and how many were looked at. A key that
+/// moves, moves from above that position to below it.
+fn some_keys(search: &Searches, engine: &Engine, id: usize, at: usize) -> (usize, usize) {
     let now = Now::Replaying(clock::now_ms());
     let shard = engine.lock_one(id, Patience::of_this_thread());
     let Some(table) = shard.table(0) else {
-        return 0;
+        return (0, 0);
     };
     let top = at.min(table.len());
     let from = top.saturating_sub(BUILD_KEYS);
@@ -191,16 +194,28 @@ fn some_keys(search: &Searches, engine: &Engine, id: usize, at: usize) -> usize 
     let named = (from..top).map(|at| (at, table.at(at).key_name()));
     let own = named.filter(|(_, key)| covered.covers(key));
     let keys: Vec<(usize, Bstr)> = own.map(|(at, key)| (at, Bstr::new(key))).collect();
+    let mut left = from;
     if !keys.is_empty() {
-        index_keys(&mut search.catalog.write(), table, &keys, now);
+        left = index_keys(&mut search.catalog.write(), table, &keys, now).unwrap_or(from);
     }
-    from
+    (left, top - left)
 }
 
-fn index_keys(catalog: &mut IndexCatalog, table: &Table, keys: &[(usize, Bstr)], now: Now) {
-    for (at, key) in keys {
+/// Indexes these keys from the last one on; returns the position of the one before which it let go.
+fn index_keys(
+    catalog: &mut IndexCatalog,
+    table: &Table,
+    keys: &[(usize, Bstr)],
+    now: Now,
+) -> Option<usize> {
+    let started = Timer::start();
+    for (at, key) in keys.iter().rev() {
         catalog.build(key, &|kind, visit| {
             document_of(table.at(*at).value(), kind, now.due_ms(), visit);
         });
+        if started.elapsed() >= BUILD_HOLD {
+            return Some(*at);
+        }
     }
+    None
 }

@@ -15,6 +15,7 @@ use super::numbers::Ordered;
 use super::postings::{Posting, pack_positions};
 use super::schema::Definition;
 use crate::types::OrdSet;
+use crate::util::chance;
 use crate::util::clock::{self, Timer};
 
 /// Postings that a change of an index looks through on behalf of the dead.
@@ -149,20 +150,37 @@ impl LiveIndex {
     /// Puts a document in the place of what was known of its key.
     pub fn set(&mut self, key: &[u8], document: &dyn Document) {
         let started = Timer::start();
-        self.remove(key);
         if !self.definition.takes(key, document) {
-            return;
+            return self.remove(key);
         }
         self.used();
         match self.held.draft(document) {
-            Ok(draft) => self.insert(key, document, draft),
+            Ok(draft) => {
+                self.hand_over(key, &draft);
+                self.remove(key);
+                self.insert(key, document, draft);
+            }
             Err((field, why)) => {
+                self.remove(key);
                 let failures = &mut self.failures[field];
                 failures.count += 1;
                 failures.last = Some((why, key.into()));
             }
         }
         self.indexing_ms += started.elapsed().as_secs_f64() * 1000.0;
+    }
+
+    /// Vectors that an edit has left as they are stay where they are, under the number that the document is about to have: it
+    /// takes long to find a place for one.
+    fn hand_over(&mut self, key: &[u8], draft: &DocumentDraft) {
+        let Some(doc) = self.doc_of(key) else { return };
+        for (at, blobs) in &draft.vectors {
+            if let Column::Vectors(vectors) = &mut self.held.columns[*at]
+                && vectors.has(doc)
+            {
+                Arc::make_mut(vectors).hand_over(doc, self.next, blobs);
+            }
+        }
     }
 
     /// Forgets a key.
@@ -228,9 +246,13 @@ impl LiveIndex {
             }
         }
         for (at, blobs) in draft.vectors {
-            if let Column::Vectors(vectors) = &mut held.columns[at] {
+            if let Column::Vectors(vectors) = &mut held.columns[at]
+                && !vectors.has(doc)
+            {
                 let vectors = Arc::make_mut(vectors);
-                blobs.iter().for_each(|blob| vectors.insert(doc, blob));
+                for blob in &blobs {
+                    vectors.insert(doc, blob, chance::fraction);
+                }
             }
         }
         for at in draft.missing {

@@ -4,6 +4,7 @@
 //! FT.AGGREGATE reply is put together in `commands/search`.
 
 mod catalog;
+mod distance;
 mod document;
 mod draft;
 mod eval;
@@ -15,6 +16,7 @@ mod group;
 mod index;
 mod live;
 mod numbers;
+mod numerals;
 mod phonetic;
 mod postings;
 mod query;
@@ -38,6 +40,7 @@ pub use group::{Reducer, ReducerKind, RowGroup};
 pub use index::{Column, DocRow, DocumentIndex, SortKey};
 pub use live::{BuildProgress, Failures, LiveIndex};
 pub use numbers::{geo_of, number_of};
+pub use numerals::blob_of;
 pub use query::{
     ALL_FIELDS, Expander, Params, QueryDefaults, QueryKind, QueryNode, QueryRules, UNITS,
     distance_names, expansions, explain, geo_range, parse,
@@ -50,4 +53,3 @@ pub use sizes::IndexSizes;
 pub use spelling::{Misspelt, SpellingRules, misspelt};
 pub use tokens::{Language, each_word_at, lower as folded};
 pub use value::{RowValue, written};
-pub use vectors::blob_of;

@@ -156,7 +156,7 @@ impl Postings {
         self.push(Posting {
             doc,
             freq: 1,
-            mask: u64::MAX,
+            mask: 1,
             places: &[],
         });
     }

@@ -103,8 +103,15 @@ impl Stems {
 
     /// The stem by which a document is found that holds a word, if it is another one.
     pub fn of_long(&self, word: &str) -> Option<String> {
-        let stem = self.of(word).filter(|_| word.len() >= STEM_BYTES_MIN);
-        stem.filter(|stem| *stem != word)
+        if word.len() < STEM_BYTES_MIN {
+            return None;
+        }
+        let stem = match self {
+            Stems::Old(stemmer) => stemmer.stem(word),
+            Stems::New(algorithm) => waken_snowball::stem(*algorithm, word),
+            Stems::None => return None,
+        };
+        (stem != word).then(|| stem.into_owned())
     }
 }
 
@@ -117,6 +124,16 @@ pub fn is_separator(byte: u8) -> bool {
 /// Lower case, where the bytes are text.
 pub fn lower(bytes: &[u8]) -> String {
     String::from_utf8_lossy(bytes).to_lowercase()
+}
+
+/// Lower case of a word, in its own place where that can be.
+fn lowered(mut word: Vec<u8>) -> String {
+    word.make_ascii_lowercase();
+    match String::from_utf8(word) {
+        Ok(word) if word.is_ascii() => word,
+        Ok(word) => word.to_lowercase(),
+        Err(error) => lower(error.as_bytes()),
+    }
 }
 
 /// Visits each word of a text in lower case. A backslash makes a separator a part of the word.
@@ -143,14 +160,14 @@ pub fn each_word_at(text: &[u8], mut visit: impl FnMut(usize, String)) {
             }
             _ if is_separator(byte) || byte == 0 => {
                 if !word.is_empty() {
-                    visit(from, lower(&std::mem::take(&mut word)));
+                    visit(from, lowered(std::mem::take(&mut word)));
                 }
             }
             _ => word.push(byte),
         }
     }
     if !word.is_empty() {
-        visit(from, lower(&word));
+        visit(from, lowered(word));
     }
 }
 

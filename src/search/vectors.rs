@@ -1,6 +1,10 @@
-//! The vectors of one attribute, side by side, and their distances from another. Copies share their parts.
+//! The vectors of one attribute, side by side, their distances from another, and the graph that finds the nearest of them.
+//! Copies share their parts.
 
-use super::schema::{Metric, Numeral, VectorSpec};
+use super::distance::{dot_double, dot_single, square_double, square_single};
+use super::numerals::{doubles, singles};
+use super::schema::{GraphWish, Metric, Numeral, VectorSpec};
+use crate::types::graph::{Graph, LINKS_MAX, LINKS_MIN, Near, Space, WalkWish, Walker, level};
 use crate::types::{OrdSet, Rows};
 
 /// Vectors in slots; each slot belongs to one document.
@@ -13,6 +17,8 @@ pub struct Vectors {
     slots: OrdSet<(u64, u32)>,
     /// How many documents there are.
     all: usize,
+    /// Of HNSW: a node for each slot, of the same number.
+    graph: Option<Graph>,
 }
 
 /// Doubles are kept as they are, everything else as single floats, which hold it exactly.
@@ -28,125 +34,18 @@ pub enum VectorTarget {
     Double(Vec<f64>),
 }
 
-/// The numbers of a blob, as they are written there.
-fn singles(numeral: Numeral, blob: &[u8]) -> Vec<f32> {
-    let halves = || {
-        blob.chunks_exact(2)
-            .map(|pair| u16::from_le_bytes([pair[0], pair[1]]))
-    };
-    match numeral {
-        Numeral::Float32 => blob
-            .chunks_exact(4)
-            .map(|four| f32::from_le_bytes([four[0], four[1], four[2], four[3]]))
-            .collect(),
-        Numeral::Float64 => doubles(blob).into_iter().map(|n| n as f32).collect(),
-        Numeral::Float16 => halves().map(half).collect(),
-        Numeral::BFloat16 => halves()
-            .map(|bits| f32::from_bits(u32::from(bits) << 16))
-            .collect(),
-        Numeral::Int8 => blob.iter().map(|byte| f32::from(*byte as i8)).collect(),
-        Numeral::UInt8 => blob.iter().map(|byte| f32::from(*byte)).collect(),
-    }
+/// What a walk through a graph is told: how many vectors it keeps in sight, and what is done at each that it comes to. It goes on
+/// for as long as the answer is yes.
+pub struct VectorWalk<'w> {
+    pub sight: usize,
+    pub go_on: &'w dyn Fn() -> bool,
 }
 
-fn doubles(blob: &[u8]) -> Vec<f64> {
-    let eights = blob.chunks_exact(8);
-    let read = |eight: &[u8]| f64::from_le_bytes(eight.try_into().expect("it has eight bytes"));
-    eights.map(read).collect()
-}
+/// Vectors of which copies are held are copied in parts of so many bytes: a list of smaller parts would take longer to copy itself.
+const PART_BYTES: usize = 64 * 1024;
 
-/// A vector of these numbers, as the bytes that its type has.
-pub fn blob_of(numeral: Numeral, numbers: &[f64]) -> Vec<u8> {
-    let each = numbers.iter();
-    match numeral {
-        Numeral::Float32 => each.flat_map(|n| (*n as f32).to_le_bytes()).collect(),
-        Numeral::Float64 => each.flat_map(|n| n.to_le_bytes()).collect(),
-        Numeral::Float16 => each
-            .flat_map(|n| to_half(*n as f32).to_le_bytes())
-            .collect(),
-        Numeral::BFloat16 => each
-            .flat_map(|n| to_bfloat(*n as f32).to_le_bytes())
-            .collect(),
-        Numeral::Int8 => each.flat_map(|n| (*n as i8).to_le_bytes()).collect(),
-        Numeral::UInt8 => each.flat_map(|n| (*n as u8).to_le_bytes()).collect(),
-    }
-}
-
-/// The upper half of a single float, rounded to the nearest, and to the even of two as near.
-fn to_bfloat(n: f32) -> u16 {
-    let bits = n.to_bits();
-    if n.is_nan() {
-        return (bits >> 16) as u16 | 0x40;
-    }
-    let half = 0x7fff + (bits >> 16 & 1);
-    (bits.wrapping_add(half) >> 16) as u16
-}
-
-/// The nearest float of 16 bits, and the even of two as near.
-fn to_half(n: f32) -> u16 {
-    let sign = (n.to_bits() >> 16) as u16 & 0x8000;
-    let magnitude = n.abs();
-    if n.is_nan() {
-        return sign | 0x7e00;
-    }
-    if magnitude >= 65520.0 {
-        return sign | 0x7c00;
-    }
-    // Below the least that is normal, steps are all alike.
-    let exponent = (magnitude.to_bits() >> 23) as i32 - 127;
-    let exponent = exponent.max(-14);
-    let steps = (magnitude / 2_f32.powi(exponent - 10)).round_ties_even() as u16;
-    sign | ((exponent + 14) as u16 * 1024 + steps)
-}
-
-/// A float of 16 bits.
-fn half(bits: u16) -> f32 {
-    let sign = if bits & 0x8000 == 0 { 1.0 } else { -1.0 };
-    let (exponent, fraction) = (i32::from(bits >> 10 & 0x1f), f32::from(bits & 0x3ff));
-    match exponent {
-        0 => sign * fraction * 2_f32.powi(-24),
-        31 if fraction == 0.0 => sign * f32::INFINITY,
-        31 => f32::NAN,
-        _ => sign * (1.0 + fraction / 1024.0) * 2_f32.powi(exponent - 15),
-    }
-}
-
-/// Lanes that are summed up side by side: the compiler makes SIMD of them.
-const LANES: usize = 8;
-
-macro_rules! kernels {
-    ($type:ty, $dot:ident, $square:ident) => {
-        fn $dot(one: &[$type], other: &[$type]) -> $type {
-            let mut sums = [0.0; LANES];
-            let (ones, others) = (one.chunks_exact(LANES), other.chunks_exact(LANES));
-            let (rest, other_rest) = (ones.remainder(), others.remainder());
-            for (ones, others) in ones.zip(others) {
-                for lane in 0..LANES {
-                    sums[lane] += ones[lane] * others[lane];
-                }
-            }
-            let last = rest.iter().zip(other_rest).map(|(a, b)| a * b);
-            last.sum::<$type>() + sums.iter().sum::<$type>()
-        }
-
-        fn $square(one: &[$type], other: &[$type]) -> $type {
-            let mut sums = [0.0; LANES];
-            let (ones, others) = (one.chunks_exact(LANES), other.chunks_exact(LANES));
-            let (rest, other_rest) = (ones.remainder(), others.remainder());
-            for (ones, others) in ones.zip(others) {
-                for lane in 0..LANES {
-                    let difference = ones[lane] - others[lane];
-                    sums[lane] += difference * difference;
-                }
-            }
-            let last = rest.iter().zip(other_rest).map(|(a, b)| (a - b) * (a - b));
-            last.sum::<$type>() + sums.iter().sum::<$type>()
-        }
-    };
-}
-
-kernels!(f32, dot_single, square_single);
-kernels!(f64, dot_double, square_double);
+/// On level 0 a node has this many times as many links as M says, at most.
+const BASE_LINKS: usize = 3;
 
 macro_rules! normalize {
     ($numbers:expr, $dot:ident) => {{
@@ -157,17 +56,45 @@ macro_rules! normalize {
     }};
 }
 
+/// Vectors between which the graph asks for distances.
+struct BetweenSlots<'v> {
+    numbers: &'v Numbers,
+    metric: Metric,
+}
+
+impl Space for BetweenSlots<'_> {
+    fn between(&self, one: u32, other: u32) -> f32 {
+        let (one, other) = (one as usize, other as usize);
+        match (self.numbers, self.metric) {
+            (Numbers::Single(held), Metric::L2) => square_single(held.at(one), held.at(other)),
+            (Numbers::Single(held), _) => 1.0 - dot_single(held.at(one), held.at(other)),
+            (Numbers::Double(held), Metric::L2) => {
+                square_double(held.at(one), held.at(other)) as f32
+            }
+            (Numbers::Double(held), _) => (1.0 - dot_double(held.at(one), held.at(other))) as f32,
+        }
+    }
+}
+
+fn links_of(wish: &GraphWish) -> usize {
+    (wish.m as usize).clamp(LINKS_MIN, LINKS_MAX)
+}
+
 impl Vectors {
     pub fn new(spec: VectorSpec) -> Self {
         Vectors {
             spec,
             numbers: match spec.numeral {
-                Numeral::Float64 => Numbers::Double(Rows::new(spec.dim)),
-                _ => Numbers::Single(Rows::new(spec.dim)),
+                Numeral::Float64 => Numbers::Double(Rows::in_parts_of(PART_BYTES, spec.dim)),
+                _ => Numbers::Single(Rows::in_parts_of(PART_BYTES, spec.dim)),
             },
             docs: Rows::default(),
             slots: OrdSet::new(),
             all: 0,
+            graph: spec.graph.map(|wish| {
+                let links = links_of(&wish);
+                Graph::with_base(links, BASE_LINKS * links)
+            }),
         }
     }
 
@@ -177,6 +104,10 @@ impl Vectors {
 
     pub fn is_empty(&self) -> bool {
         self.len() == 0
+    }
+
+    pub fn dimensions(&self) -> usize {
+        self.spec.dim
     }
 
     /// Whether a document has one.
@@ -199,7 +130,8 @@ impl Vectors {
             Numbers::Single(numbers) => numbers.heap_bytes(),
             Numbers::Double(numbers) => numbers.heap_bytes(),
         };
-        numbers + self.docs.heap_bytes() + self.slots.heap_bytes()
+        let graph = self.graph.as_ref().map_or(0, Graph::heap_bytes);
+        numbers + self.docs.heap_bytes() + self.slots.heap_bytes() + graph
     }
 
     /// Reads a vector that documents are compared with.
@@ -223,8 +155,8 @@ impl Vectors {
         }
     }
 
-    /// Adds a document's vector; its length was checked.
-    pub fn insert(&mut self, doc: u64, blob: &[u8]) {
+    /// Adds a document's vector; its length was checked. Numbers between 0 and 1 are drawn for its place in the graph.
+    pub fn insert(&mut self, doc: u64, blob: &[u8], draw: impl FnMut() -> f64) {
         let read = self.target(blob);
         match (&mut self.numbers, read) {
             (Numbers::Single(held), VectorTarget::Single(numbers)) => held.push(numbers),
@@ -235,6 +167,34 @@ impl Vectors {
         self.all += usize::from(!self.has(doc));
         self.slots.insert((doc, slot), ());
         self.docs.push([doc]);
+        if let (Some(graph), Some(wish)) = (&mut self.graph, &self.spec.graph) {
+            let space = BetweenSlots {
+                numbers: &self.numbers,
+                metric: self.spec.metric,
+            };
+            let links = links_of(wish);
+            let sight = (wish.ef_construction as usize).max(links);
+            graph.insert(level(1.0 / links as f64, draw), sight, &space);
+        }
+    }
+
+    /// Has a document's vectors belong to another one, which has the very same ones; false if it has others.
+    pub fn hand_over(&mut self, doc: u64, to: u64, blobs: &[Vec<u8>]) -> bool {
+        let own: Vec<u32> = self.slots_of(doc).collect();
+        let is_held = |(slot, blob): (&u32, &Vec<u8>)| match (&self.numbers, self.target(blob)) {
+            (Numbers::Single(held), VectorTarget::Single(read)) => held.at(*slot as usize) == read,
+            (Numbers::Double(held), VectorTarget::Double(read)) => held.at(*slot as usize) == read,
+            _ => false,
+        };
+        if own.is_empty() || own.len() != blobs.len() || !own.iter().zip(blobs).all(is_held) {
+            return false;
+        }
+        for slot in own {
+            self.slots.remove(&(doc, slot));
+            self.slots.insert((to, slot), ());
+            self.docs.at_mut(slot as usize)[0] = to;
+        }
+        true
     }
 
     /// Takes a document's vectors out; the last one moves to the place of each.
@@ -244,12 +204,8 @@ impl Vectors {
         let own: Vec<u32> = self.slots_of(doc).collect();
         for slot in own.into_iter().rev() {
             self.slots.remove(&(doc, slot));
-            let at = slot as usize;
-            match &mut self.numbers {
-                Numbers::Single(held) => held.swap_remove(at),
-                Numbers::Double(held) => held.swap_remove(at),
-            }
-            let last = self.docs.len() - 1;
+            self.take_out(slot);
+            let (at, last) = (slot as usize, self.docs.len() - 1);
             self.docs.swap_remove(at);
             if at < last {
                 let moved = self.doc_at(at);
@@ -257,6 +213,112 @@ impl Vectors {
                 self.slots.insert((moved, slot), ());
             }
         }
+    }
+
+    /// Takes a vector and its node out.
+    fn take_out(&mut self, slot: u32) {
+        if let Some(graph) = &mut self.graph {
+            let space = BetweenSlots {
+                numbers: &self.numbers,
+                metric: self.spec.metric,
+            };
+            graph.unlink(slot, &space);
+            graph.swap_remove(slot);
+        }
+        match &mut self.numbers {
+            Numbers::Single(held) => held.swap_remove(slot as usize),
+            Numbers::Double(held) => held.swap_remove(slot as usize),
+        }
+    }
+
+    /// What was asked for of the graph, if there is one.
+    pub fn graph_wish(&self) -> Option<&GraphWish> {
+        self.spec.graph.as_ref()
+    }
+
+    /// So many documents that are welcome, the nearest to a target that a walk finds, with their distances: from the nearest on,
+    /// and of those that are as far, the older ones first.
+    pub fn nearest(
+        &self,
+        target: &VectorTarget,
+        count: usize,
+        walk: &VectorWalk<'_>,
+        welcome: &dyn Fn(u64) -> bool,
+    ) -> Vec<(f64, u64)> {
+        let Some(graph) = &self.graph else {
+            return Vec::new();
+        };
+        let mut walker = self.walker(target, walk);
+        let mut sight = walk.sight.max(count).min(self.len().max(1));
+        loop {
+            let wish = WalkWish {
+                count: sight,
+                effort: usize::MAX,
+            };
+            let near = walker.run(graph, wish, |node| welcome(self.doc_at(node as usize)));
+            let is_all = near.len() < sight || sight == self.len();
+            let mut found = self.documents_of(near, target);
+            // Of a document that has several, others stand in the way of more documents.
+            if found.len() >= count || is_all {
+                found.truncate(count);
+                return found;
+            }
+            sight = (2 * sight).min(self.len());
+        }
+    }
+
+    /// The documents within a radius that a walk finds, in no order, with their distances.
+    pub fn within(
+        &self,
+        target: &VectorTarget,
+        radius: f64,
+        (epsilon, walk): (f64, &VectorWalk<'_>),
+    ) -> Vec<(f64, u64)> {
+        let Some(graph) = &self.graph else {
+            return Vec::new();
+        };
+        // The graph counts in single floats.
+        let reach = radius + radius.abs() * epsilon.max(f64::from(f32::EPSILON));
+        let wish = WalkWish {
+            count: walk.sight,
+            effort: usize::MAX,
+        };
+        let near = self
+            .walker(target, walk)
+            .run_within(graph, wish, reach as f32);
+        let mut found = self.documents_of(near, target);
+        found.retain(|(distance, _)| *distance <= radius);
+        found
+    }
+
+    fn walker<'w>(
+        &'w self,
+        target: &'w VectorTarget,
+        walk: &'w VectorWalk<'_>,
+    ) -> Walker<impl FnMut(u32) -> f32 + 'w> {
+        Walker {
+            distance: move |node| match (walk.go_on)() {
+                true => self.distance_at(node as usize, target) as f32,
+                // What is left to be looked at is passed by.
+                false => f32::INFINITY,
+            },
+        }
+    }
+
+    /// The documents of vectors, each once with the distance of its nearest one: from the nearest on, and of those that are
+    /// as far, the older ones first.
+    fn documents_of(&self, near: Vec<Near>, target: &VectorTarget) -> Vec<(f64, u64)> {
+        let measured = near.into_iter().map(|near| {
+            let slot = near.node as usize;
+            (self.distance_at(slot, target), self.doc_at(slot))
+        });
+        let mut found: Vec<(f64, u64)> = measured.collect();
+        found.sort_unstable_by(|one, other| one.0.total_cmp(&other.0).then(one.1.cmp(&other.1)));
+        if self.has_several() {
+            let mut seen = hashbrown::HashSet::new();
+            found.retain(|(_, doc)| seen.insert(*doc));
+        }
+        found
     }
 
     /// The document whose vector is in a slot.
@@ -306,16 +368,16 @@ mod tests {
     fn distances_are_of_the_documents_that_are_left() {
         let blob = |x: f32, y: f32| [x.to_le_bytes(), y.to_le_bytes()].concat();
         let mut vectors = Vectors::new(spec(Numeral::Float32, Metric::L2));
-        vectors.insert(1, &blob(0.0, 0.0));
-        vectors.insert(2, &blob(3.0, 4.0));
-        vectors.insert(3, &blob(1.0, 0.0));
+        vectors.insert(1, &blob(0.0, 0.0), || 0.5);
+        vectors.insert(2, &blob(3.0, 4.0), || 0.5);
+        vectors.insert(3, &blob(1.0, 0.0), || 0.5);
         vectors.remove(1);
         let target = vectors.target(&blob(0.0, 0.0));
         assert_eq!(vectors.distance(1, &target), None);
         assert_eq!(vectors.distance(2, &target), Some(25.0));
         assert_eq!(vectors.distance(3, &target), Some(1.0));
         let mut cosine = Vectors::new(spec(Numeral::Float32, Metric::Cosine));
-        cosine.insert(1, &blob(0.0, 2.0));
+        cosine.insert(1, &blob(0.0, 2.0), || 0.5);
         let target = cosine.target(&blob(5.0, 0.0));
         assert_eq!(cosine.distance(1, &target), Some(1.0));
     }
@@ -324,12 +386,12 @@ mod tests {
     fn a_document_with_several_is_as_far_as_the_nearest_and_goes_with_all() {
         let blob = |x: f32| [x.to_le_bytes(), 0_f32.to_le_bytes()].concat();
         let mut vectors = Vectors::new(spec(Numeral::Float32, Metric::L2));
-        vectors.insert(1, &blob(1.0));
+        vectors.insert(1, &blob(1.0), || 0.5);
         assert!(!vectors.has_several());
         for at in 2..6 {
-            vectors.insert(2, &blob(at as f32));
+            vectors.insert(2, &blob(at as f32), || 0.5);
         }
-        vectors.insert(3, &blob(9.0));
+        vectors.insert(3, &blob(9.0), || 0.5);
         let target = vectors.target(&blob(5.0));
         assert!(vectors.has_several());
         assert_eq!(vectors.distance(2, &target), Some(0.0));
@@ -340,27 +402,125 @@ mod tests {
         assert_eq!(vectors.distance(2, &target), None);
     }
 
-    #[test]
-    fn short_floats_are_written_as_they_are_read() {
-        for bits in (0..=u16::MAX).filter(|bits| bits & 0x7c00 != 0x7c00) {
-            assert_eq!(to_half(half(bits)), bits, "{bits:x}");
+    fn graph_of(m: u64, dim: usize, metric: Metric) -> VectorSpec {
+        VectorSpec {
+            dim,
+            graph: Some(GraphWish {
+                m,
+                ef_construction: 200,
+                ef_runtime: 10,
+                epsilon: 0.01,
+            }),
+            ..spec(Numeral::Float32, metric)
         }
-        assert_eq!(half(to_half(1.0 + 1.0 / 2048.0)), 1.0);
-        assert_eq!((to_half(1e9), to_half(-1e-9)), (0x7c00, 0x8000));
-        assert_eq!(to_bfloat(1.0), 0x3f80);
-        assert_eq!(blob_of(Numeral::Int8, &[-1.0, 3.0]), [0xff, 3]);
-        assert_eq!(
-            singles(Numeral::Float32, &blob_of(Numeral::Float32, &[1.5])),
-            [1.5]
-        );
+    }
+
+    fn blob_of(numbers: &[f32]) -> Vec<u8> {
+        numbers.iter().flat_map(|n| n.to_le_bytes()).collect()
+    }
+
+    /// Points around some centres, or anywhere in a cube.
+    fn points(
+        random: &mut fastrand::Rng,
+        dim: usize,
+        centres: usize,
+        count: usize,
+    ) -> Vec<Vec<f32>> {
+        let mut spread =
+            |width: f32| -> Vec<f32> { (0..dim).map(|_| (random.f32() - 0.5) * width).collect() };
+        let middles: Vec<Vec<f32>> = (0..centres).map(|_| spread(2.0)).collect();
+        let moved = |at: usize, mut point: Vec<f32>| match middles.get(at % centres.max(1)) {
+            Some(middle) => {
+                point
+                    .iter_mut()
+                    .zip(middle)
+                    .for_each(|(n, held)| *n = *n / 4.0 + held);
+                point
+            }
+            None => point,
+        };
+        (0..count).map(|at| moved(at, spread(1.0))).collect()
+    }
+
+    fn nearest_of(vectors: &Vectors, target: &VectorTarget, sight: usize) -> Vec<u64> {
+        let walk = VectorWalk {
+            sight,
+            go_on: &|| true,
+        };
+        let found = vectors.nearest(target, 10, &walk, &|_| true);
+        found.into_iter().map(|(_, doc)| doc).collect()
+    }
+
+    /// Which part of the ten nearest is found, over fifty searches, and that of the ten nearest of each.
+    fn recall(vectors: &Vectors, targets: &[Vec<f32>], sight: usize) -> f64 {
+        let mut hits = 0;
+        for target in targets {
+            let target = vectors.target(&blob_of(target));
+            let mut exact: Vec<(f64, u64)> = (0..vectors.len())
+                .map(|slot| (vectors.distance_at(slot, &target), vectors.doc_at(slot)))
+                .collect();
+            exact.sort_unstable_by(|one, other| one.0.total_cmp(&other.0));
+            let found = nearest_of(vectors, &target, sight);
+            hits += exact[..10]
+                .iter()
+                .filter(|(_, doc)| found.contains(doc))
+                .count();
+        }
+        hits as f64 / (10 * targets.len()) as f64
     }
 
     #[test]
-    fn short_floats_are_read() {
-        assert_eq!(half(0x3c00), 1.0);
-        assert_eq!(half(0xc000), -2.0);
-        assert_eq!(half(0x0001), 2_f32.powi(-24));
-        assert_eq!(singles(Numeral::BFloat16, &[0x80, 0x3f]), [1.0]);
-        assert_eq!(singles(Numeral::Int8, &[0xff]), [-1.0]);
+    fn a_graph_finds_at_least_so_many_of_the_nearest_also_after_many_were_replaced() {
+        let mut random = fastrand::Rng::with_seed(17);
+        // Where all are about as far from each other, the nearest are hard to find.
+        let floors = [
+            (Metric::L2, 20, [0.6, 0.95]),
+            (Metric::Cosine, 20, [0.6, 0.95]),
+            (Metric::InnerProduct, 0, [0.3, 0.75]),
+        ];
+        for (metric, centres, floor) in floors {
+            let all = points(&mut random, 32, centres, 1050);
+            let mut vectors = Vectors::new(graph_of(8, 32, metric));
+            let mut draw = fastrand::Rng::with_seed(3);
+            for (doc, point) in all[..800].iter().enumerate() {
+                vectors.insert(doc as u64, &blob_of(point), || draw.f64());
+            }
+            for (at, point) in all[800..1000].iter().enumerate() {
+                vectors.remove(3 * at as u64);
+                vectors.insert(800 + at as u64, &blob_of(point), || draw.f64());
+            }
+            for (sight, floor) in [10, 50].into_iter().zip(floor) {
+                let recall = recall(&vectors, &all[1000..], sight);
+                eprintln!("{metric:?}, {centres} centres, {sight}: {recall}");
+                assert!(
+                    recall >= floor,
+                    "{metric:?}, {centres} centres, {sight}: {recall}"
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn what_is_handed_over_stays_in_its_place_and_copies_stay_as_they_were() {
+        let mut vectors = Vectors::new(graph_of(4, 2, Metric::L2));
+        for doc in 0..500 {
+            vectors.insert(doc, &blob_of(&[doc as f32, 0.0]), || 0.5);
+        }
+        let copy = vectors.clone();
+        let own = [blob_of(&[70.0, 0.0])];
+        assert!(!vectors.hand_over(7, 900, &own));
+        assert!(vectors.hand_over(70, 900, &own));
+        assert!(!vectors.has(70) && vectors.has(900));
+        vectors.remove(71);
+        let target = vectors.target(&own[0]);
+        assert_eq!(nearest_of(&vectors, &target, 50)[..3], [900, 69, 68]);
+        assert_eq!(nearest_of(&copy, &target, 50)[..3], [70, 69, 71]);
+        let walk = VectorWalk {
+            sight: 10,
+            go_on: &|| true,
+        };
+        let within = vectors.within(&target, 4.0, (0.01, &walk));
+        let docs: Vec<u64> = within.into_iter().map(|(_, doc)| doc).collect();
+        assert_eq!(docs, [900, 69, 68, 72]);
     }
 }

@@ -34,11 +34,16 @@ impl<T> Default for Rows<T> {
 
 impl<T> Rows<T> {
     pub fn new(width: usize) -> Self {
+        Self::in_parts_of(CHUNK_BYTES_MAX, width)
+    }
+
+    /// Chunks that take no more than so many bytes, unless a single row does.
+    pub fn in_parts_of(bytes: usize, width: usize) -> Self {
         let row = (width * size_of::<T>()).max(1);
         Rows {
             chunks: Vec::new(),
             width: width.max(1),
-            bits: (CHUNK_BYTES_MAX / row).max(1).ilog2(),
+            bits: (bytes / row).max(1).ilog2(),
             len: 0,
         }
     }
@@ -49,6 +54,10 @@ impl<T> Rows<T> {
 
     pub fn is_empty(&self) -> bool {
         self.len == 0
+    }
+
+    pub fn width(&self) -> usize {
+        self.width
     }
 
     fn place(&self, pos: usize) -> (usize, usize) {

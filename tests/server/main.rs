@@ -24,6 +24,7 @@ mod later_rules;
 mod links;
 mod lua;
 mod migrate;
+mod neighbours;
 mod odd_numbers;
 mod operating;
 mod others;

@@ -148,6 +148,9 @@ pub fn is_late(effort: &Effort<'_>, asked: &QueryOptions<'_>) -> Result<bool, Fa
 /// Scoring a document by a part of the query is so many units of work.
 const HIT_UNITS: usize = 8;
 
+/// Of those that can't be among the results any more, so many are held beside others before they are dropped.
+const HITS_SPARE: usize = 256;
+
 /// How results are sorted.
 enum HitOrder {
     Score,
@@ -216,17 +219,21 @@ fn found(
     let total = docs.len();
     let mut hits: Vec<Hit> = Vec::new();
     let units = HIT_UNITS * found.parts();
-    if wish.limit > 0 {
-        hits = docs
-            .into_iter()
-            .take_while(|_| !effort.is_late())
-            .filter_map(|doc| {
-                effort.tick(units);
-                hit(index, wish, &found, doc, &order, scored)
-            })
-            .collect();
-    }
     let unsorted = matches!(order, HitOrder::Document);
+    if wish.limit > 0 {
+        let most = match unsorted {
+            true => usize::MAX,
+            false => wish.offset.saturating_add(wish.limit),
+        };
+        for doc in docs.into_iter().take_while(|_| !effort.is_late()) {
+            effort.tick(units);
+            hits.extend(hit(index, wish, &found, doc, &order, scored));
+            if hits.len() >= most.saturating_mul(2).saturating_add(HITS_SPARE) {
+                hits.select_nth_unstable_by(most, |one, other| order_in(wish, one, other));
+                hits.truncate(most);
+            }
+        }
+    }
     if !unsorted {
         sort(&mut hits, wish, call.turns);
         cut(&mut hits, wish);
@@ -297,29 +304,29 @@ fn beside(hit: &mut Hit, index: &DocumentIndex, wish: &SearchWish<'_>, found: &M
     }
 }
 
-/// Sorts what was found; what has no value comes last either way, and among equals the older is the lesser.
-fn sort(hits: &mut [Hit], wish: &SearchWish<'_>, turns: &Turns<'_>) {
+/// Which of two results comes first: what has no value comes last either way, and among equals the older is the lesser.
+fn order_in(wish: &SearchWish<'_>, one: &Hit, other: &Hit) -> Ordering {
+    let by_age = one.doc.cmp(&other.doc);
     let Some((_, descending)) = wish.sort else {
-        hits.sort_by(|one, other| {
-            turns.tick(1);
-            let by_score = other.score.total_cmp(&one.score);
-            by_score.then(one.doc.cmp(&other.doc))
-        });
-        return;
+        return other.score.total_cmp(&one.score).then(by_age);
     };
+    let order = match (&one.sort, &other.sort) {
+        (SortKey::Nothing, SortKey::Nothing) => Ordering::Equal,
+        (SortKey::Nothing, _) => return Ordering::Greater,
+        (_, SortKey::Nothing) => return Ordering::Less,
+        (SortKey::Number(one), SortKey::Number(other)) => one.total_cmp(other),
+        (SortKey::Text(one), SortKey::Text(other)) => one.cmp(other),
+        (SortKey::Number(_), SortKey::Text(_)) => Ordering::Less,
+        (SortKey::Text(_), SortKey::Number(_)) => Ordering::Greater,
+    };
+    let order = order.then(by_age);
+    if descending { order.reverse() } else { order }
+}
+
+fn sort(hits: &mut [Hit], wish: &SearchWish<'_>, turns: &Turns<'_>) {
     hits.sort_by(|one, other| {
         turns.tick(1);
-        let order = match (&one.sort, &other.sort) {
-            (SortKey::Nothing, SortKey::Nothing) => Ordering::Equal,
-            (SortKey::Nothing, _) => return Ordering::Greater,
-            (_, SortKey::Nothing) => return Ordering::Less,
-            (SortKey::Number(one), SortKey::Number(other)) => one.total_cmp(other),
-            (SortKey::Text(one), SortKey::Text(other)) => one.cmp(other),
-            (SortKey::Number(_), SortKey::Text(_)) => Ordering::Less,
-            (SortKey::Text(_), SortKey::Number(_)) => Ordering::Greater,
-        };
-        let order = order.then(one.doc.cmp(&other.doc));
-        if descending { order.reverse() } else { order }
+        order_in(wish, one, other)
     });
 }
 

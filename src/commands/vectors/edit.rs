@@ -5,7 +5,7 @@ use super::{KEY, arity};
 use crate::command::Flag::{DenyOom, Fast};
 use crate::command::{Arg, Args, Command, Done, Fail, Flow, Run, WriteCall};
 use crate::types::VectorSet;
-use crate::types::graph::{self, LINKS_MAX, LINKS_MIN};
+use crate::types::graph::{self, LEVEL_SHARE, LINKS_MAX, LINKS_MIN};
 use crate::types::vectors::{Quantization, VectorForm};
 use crate::util::chance;
 
@@ -138,7 +138,7 @@ fn vadd(call: &mut WriteCall<'_>) -> Done {
         Some(projection) => project(&given.vector, projection)?,
         None => given.vector,
     };
-    let level = graph::level(chance::fraction);
+    let level = graph::level(LEVEL_SHARE, chance::fraction);
     let node = (level, options.exploration);
     let added = set.insert(name, vector, options.attributes, node);
     set.touch_new();

@@ -1,4 +1,4 @@
-//! Neighbours of vectors, found by looking at all of them.
+//! Neighbours of vectors: found by looking at all of them, at those of some documents, or by a walk through a graph.
 
 use std::collections::BinaryHeap;
 use std::rc::Rc;
@@ -6,8 +6,33 @@ use std::rc::Rc;
 use super::{Evaluator, Match, MatchKind};
 use crate::search::index::Column;
 use crate::search::numbers::Ordered;
-use crate::search::query::{Nearest, QueryKind, QueryNode};
-use crate::search::vectors::Vectors;
+use crate::search::query::{Nearest, QueryKind, QueryNode, WalkAsked};
+use crate::search::vectors::{VectorTarget, VectorWalk, Vectors};
+
+/// For each vector that it keeps in sight, a walk looks at so many, here and there in memory. It isn't worth that where as many are
+/// all that there are.
+const WALK_COST: usize = 16;
+/// So many dimensions are one more unit of work.
+const UNIT_DIMENSIONS: usize = 256;
+
+/// The nearest of those that were offered: of those that are as far, the older ones.
+struct NearestHeap {
+    count: usize,
+    held: BinaryHeap<(Ordered, u64)>,
+}
+
+impl NearestHeap {
+    fn offer(&mut self, distance: f64, doc: u64) {
+        let offered = (Ordered(distance), doc);
+        if self.held.len() < self.count {
+            self.held.push(offered);
+        } else if let Some(mut farthest) = self.held.peek_mut()
+            && offered < *farthest
+        {
+            *farthest = offered;
+        }
+    }
+}
 
 impl Evaluator<'_> {
     fn vectors(&self, field: usize) -> Option<&Vectors> {
@@ -17,7 +42,7 @@ impl Evaluator<'_> {
         }
     }
 
-    /// The nearest documents; of those that are as far, the older ones.
+    /// The nearest documents, or those that are as good as certain to be.
     pub(super) fn nearest(&self, node: &QueryNode, wish: &Nearest) -> Match {
         let Some(vectors) = self.vectors(wish.field) else {
             return Match::nothing();
@@ -26,41 +51,78 @@ impl Evaluator<'_> {
             QueryKind::Every => None,
             _ => Some(self.eval(&wish.among, None)),
         };
+        let among = inner.as_ref().map(|inner| &inner.docs[..]);
         let target = vectors.target(&wish.blob);
         let count = usize::try_from(wish.count).unwrap_or(usize::MAX);
-        let mut held = BinaryHeap::new();
-        let mut offer = |distance: f64, doc: u64| {
-            let offered = (Ordered(distance), doc);
-            if held.len() < count {
-                held.push(offered);
-            } else if held.peek().is_some_and(|farthest| offered < *farthest) {
-                held.pop();
-                held.push(offered);
+        let found = match sight(vectors, node.walk, count) {
+            Some(sight) if walks(vectors, sight, among, node.walk) => {
+                let is_among =
+                    |doc: u64| among.is_none_or(|among| among.binary_search(&doc).is_ok());
+                let go_on = self.each_step(vectors);
+                let walk = VectorWalk {
+                    sight,
+                    go_on: &go_on,
+                };
+                vectors.nearest(&target, count, &walk, &is_among)
             }
+            _ => self.nearest_of_all(vectors, &target, count, among),
         };
-        match &inner {
-            None if vectors.has_several() => {
-                for doc in self.ticking(self.index.docs.keys()) {
-                    if let Some(distance) = vectors.distance(*doc, &target) {
-                        offer(distance, *doc);
-                    }
-                }
-            }
-            Some(inner) => {
-                for doc in self.ticking(inner.docs.iter()) {
-                    if let Some(distance) = vectors.distance(*doc, &target) {
-                        offer(distance, *doc);
+        let found = found.into_iter().map(|(distance, doc)| (doc, distance));
+        distances(node, found.collect(), inner)
+    }
+
+    /// The nearest of all documents, or of these.
+    fn nearest_of_all(
+        &self,
+        vectors: &Vectors,
+        target: &VectorTarget,
+        count: usize,
+        among: Option<&[u64]>,
+    ) -> Vec<(f64, u64)> {
+        let mut nearest = NearestHeap {
+            count,
+            held: BinaryHeap::new(),
+        };
+        self.each_distance(vectors, target, among, |distance, doc| {
+            nearest.offer(distance, doc);
+        });
+        let found = nearest.held.into_iter();
+        found.map(|(distance, doc)| (distance.0, doc)).collect()
+    }
+
+    /// Visits the distances of all documents, or of these.
+    fn each_distance(
+        &self,
+        vectors: &Vectors,
+        target: &VectorTarget,
+        among: Option<&[u64]>,
+        mut visit: impl FnMut(f64, u64),
+    ) {
+        let all = (among.is_none() && vectors.has_several()).then(|| self.every(None));
+        let go_on = self.each_step(vectors);
+        match among.or(all.as_deref()) {
+            Some(among) => {
+                for doc in among.iter().take_while(|_| go_on()) {
+                    if let Some(distance) = vectors.distance(*doc, target) {
+                        visit(distance, *doc);
                     }
                 }
             }
             None => {
-                for slot in self.ticking(0..vectors.len()) {
-                    offer(vectors.distance_at(slot, &target), vectors.doc_at(slot));
+                for slot in (0..vectors.len()).take_while(|_| go_on()) {
+                    visit(vectors.distance_at(slot, target), vectors.doc_at(slot));
                 }
             }
         }
-        let found = held.into_iter().map(|(distance, doc)| (doc, distance.0));
-        distances(node, found.collect(), inner)
+    }
+
+    /// What is done for each vector that is looked at: others have their turns, and it may be late.
+    fn each_step(&self, vectors: &Vectors) -> impl Fn() -> bool {
+        let units = 1 + vectors.dimensions() / UNIT_DIMENSIONS;
+        move || {
+            self.effort.tick(units);
+            !self.effort.is_late()
+        }
     }
 
     /// The documents within a radius.
@@ -77,23 +139,43 @@ impl Evaluator<'_> {
         };
         let target = vectors.target(blob);
         let mut found = Vec::new();
-        let all = vectors.has_several().then(|| self.every(None));
-        match among.or(all.as_deref()) {
-            Some(among) => {
-                for doc in self.ticking(among.iter()) {
-                    if let Some(distance) = vectors.distance(*doc, &target) {
-                        found.push((*doc, distance));
-                    }
-                }
+        match (sight(vectors, node.walk, 1), vectors.graph_wish()) {
+            (Some(sight), Some(graph)) if walks(vectors, sight, among, node.walk) => {
+                let go_on = self.each_step(vectors);
+                let walk = VectorWalk {
+                    sight,
+                    go_on: &go_on,
+                };
+                let epsilon = node.walk.epsilon.unwrap_or(graph.epsilon);
+                let within = vectors
+                    .within(&target, radius, (epsilon, &walk))
+                    .into_iter();
+                let within = within
+                    .filter(|(_, doc)| among.is_none_or(|among| among.binary_search(doc).is_ok()));
+                found.extend(within.map(|(distance, doc)| (doc, distance)));
             }
-            None => {
-                for slot in self.ticking(0..vectors.len()) {
-                    found.push((vectors.doc_at(slot), vectors.distance_at(slot, &target)));
-                }
-            }
+            _ => self.each_distance(vectors, &target, among, |distance, doc| {
+                found.extend((distance <= radius).then_some((doc, distance)));
+            }),
         }
-        found.retain(|(_, distance)| *distance <= radius);
         distances(node, found, None)
+    }
+}
+
+/// How many vectors a walk keeps in sight; nothing where there is no graph.
+fn sight(vectors: &Vectors, asked: WalkAsked, count: usize) -> Option<usize> {
+    let usual = vectors.graph_wish()?.ef_runtime as usize;
+    Some(asked.sight.unwrap_or(usual).max(count))
+}
+
+/// Whether to walk, where there is a graph. Where few documents are let through, a walk would go far for each of them: looking at
+/// these is exact, and takes no longer.
+fn walks(vectors: &Vectors, sight: usize, among: Option<&[u64]>, asked: WalkAsked) -> bool {
+    let (all, cost) = (vectors.len(), sight.saturating_mul(WALK_COST));
+    match (among, asked.walks) {
+        (None, _) => all > cost,
+        (Some(_), Some(walks)) => walks,
+        (Some(among), None) => among.len().saturating_mul(among.len()) > cost.saturating_mul(all),
     }
 }
 

@@ -121,6 +121,17 @@ pub struct QueryNode {
     pub phonetic: Option<bool>,
     /// What the distance of a vector is called.
     pub distance_as: Option<Vec<u8>>,
+    pub walk: WalkAsked,
+}
+
+/// What a query asks for of the walk by which vectors are found.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct WalkAsked {
+    /// EF_RUNTIME: how many are kept in sight.
+    pub sight: Option<usize>,
+    pub epsilon: Option<f64>,
+    /// HYBRID_POLICY: to walk (BATCHES), or to look at each document that is let through (ADHOC_BF).
+    pub walks: Option<bool>,
 }
 
 impl QueryNode {
@@ -133,6 +144,7 @@ impl QueryNode {
             in_order: None,
             phonetic: None,
             distance_as: None,
+            walk: WalkAsked::default(),
         }
     }
 

@@ -2,7 +2,9 @@
 
 use super::lex::{is_word_byte, unescaped};
 use super::parse::{NO_EMPTY, Parser, shield};
-use super::{Affix, Nearest, QueryKind, QueryNode, TagTest, resolve, usual_distance_name};
+use super::{
+    Affix, Nearest, QueryKind, QueryNode, TagTest, WalkAsked, resolve, usual_distance_name,
+};
 use crate::search::grammar::Refusal;
 use crate::search::schema::{Definition, FieldKind};
 use crate::search::tokens::lower;
@@ -318,6 +320,7 @@ pub(super) fn nearest(parser: &mut Parser<'_>, mut among: QueryNode) -> Result<Q
     let field = vector_field(parser, &name)?;
     let (blob_name, blob) = blob(parser, field)?;
     let mut distance_as = usual_distance_name(&name);
+    let mut walk = WalkAsked::default();
     while !parser.lexer.take(b"]") {
         let option = parser.lexer.word().ok_or_else(|| parser.lexer.error())?;
         parser.lexer.blanks();
@@ -330,8 +333,9 @@ pub(super) fn nearest(parser: &mut Parser<'_>, mut among: QueryNode) -> Result<Q
         };
         match option.to_ascii_uppercase().as_slice() {
             b"AS" => distance_as = unescaped(&value),
-            b"EF_RUNTIME" | b"EPSILON" | b"BATCH_SIZE" => drop(positive(&option, &value)?),
-            b"HYBRID_POLICY" => policy(&value)?,
+            b"EF_RUNTIME" | b"EPSILON" | b"BATCH_SIZE" | b"HYBRID_POLICY" => {
+                walk_option(&mut walk, &option, &value)?;
+            }
             _ => {
                 let shown = String::from_utf8_lossy(&option);
                 return Err(format!(
@@ -349,6 +353,7 @@ pub(super) fn nearest(parser: &mut Parser<'_>, mut among: QueryNode) -> Result<Q
         among: Box::new(among),
     }));
     node.distance_as = Some(distance_as);
+    node.walk = walk;
     attributes(parser, &mut node)?;
     Ok(node)
 }
@@ -363,13 +368,25 @@ fn positive(option: &[u8], value: &[u8]) -> Result<f64, Refusal> {
     })
 }
 
-fn policy(value: &[u8]) -> Result<(), Refusal> {
+fn policy(value: &[u8]) -> Result<bool, Refusal> {
     match value.to_ascii_uppercase().as_slice() {
-        b"ADHOC_BF" | b"BATCHES" => Ok(()),
+        b"ADHOC_BF" => Ok(false),
+        b"BATCHES" => Ok(true),
         _ => Err(
             "Error parsing vector similarity parameters: Invalid hybrid policy was given".into(),
         ),
     }
+}
+
+/// An option of the walk by which vectors are found. Batches have no size here: what is found comes as one.
+fn walk_option(walk: &mut WalkAsked, name: &[u8], value: &[u8]) -> Result<(), Refusal> {
+    match name.to_ascii_uppercase().as_slice() {
+        b"HYBRID_POLICY" => walk.walks = Some(policy(value)?),
+        b"EF_RUNTIME" => walk.sight = Some(positive(name, value)? as usize),
+        b"EPSILON" => walk.epsilon = Some(positive(name, value)?),
+        _ => drop(positive(name, value)?),
+    }
+    Ok(())
 }
 
 /// `=> { $weight: 2; $slop: 1 }` behind a part, any number of times.
@@ -436,8 +453,9 @@ pub(super) fn attribute(
             node.phonetic = Some(wanted);
         }
         b"yield_distance_as" => node.distance_as = Some(unescaped(value)),
-        b"ef_runtime" | b"epsilon" | b"batch_size" => drop(positive(name, value)?),
-        b"hybrid_policy" => policy(value)?,
+        b"ef_runtime" | b"epsilon" | b"batch_size" | b"hybrid_policy" => {
+            walk_option(&mut node.walk, name, value)?;
+        }
         _ => return Err(format!("Invalid attribute {shown}")),
     }
     Ok(())

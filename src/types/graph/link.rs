@@ -3,7 +3,7 @@
 use hashbrown::HashSet;
 
 use super::search::Seen;
-use super::{Graph, Near, Space, Vertex, WalkWish, Walker};
+use super::{Graph, Near, Space, WalkWish, Walker};
 
 /// Where a node that goes leaves others without links, so many nodes are looked at to find new ones.
 const REPAIR_COUNT: usize = 100;
@@ -31,9 +31,7 @@ impl Graph {
     /// Adds a node on this level and those below, linked with the best of so many nodes around it. Its number is the next one,
     /// under which the space knows it already.
     pub fn insert(&mut self, level: usize, count: usize, space: &impl Space) -> u32 {
-        let fresh = Vertex::new(level);
-        self.bytes += self.node_bytes(&fresh);
-        let node = self.push(fresh);
+        let node = self.table.push(level);
         let mut search = Walker {
             distance: |other| space.between(node, other),
         };

@@ -128,6 +128,28 @@ impl<D: FnMut(u32) -> f32> Walker<D> {
         }
     }
 
+    /// The nodes that are not farther than `reach`, in no order: those that are near each other are found by one another, from
+    /// the nearest on, which are sought as a search finds them.
+    pub fn run_within(&mut self, graph: &Graph, wish: WalkWish, reach: f32) -> Vec<Near> {
+        let mut found = self.run(graph, wish, |_| true);
+        found.retain(|near| near.distance <= reach);
+        let mut seen = Seen::new(graph.len());
+        for near in &found {
+            seen.mark(near.node);
+        }
+        let mut at = 0;
+        while at < found.len() {
+            for &link in graph.links(found[at].node, 0) {
+                if seen.mark(link) {
+                    let near = self.near(link);
+                    found.extend((near.distance <= reach).then_some(near));
+                }
+            }
+            at += 1;
+        }
+        found
+    }
+
     /// The nearest nodes that are welcome among all that there are, each of which is looked at.
     pub fn run_over_all(
         &mut self,

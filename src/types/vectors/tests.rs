@@ -41,7 +41,7 @@ fn it_agrees_with_a_map_while_elements_come_and_go() {
                 let text = random
                     .bool()
                     .then(|| format!("{{\"n\":{}}}", random.u8(..)));
-                let level = graph::level(|| random.f64());
+                let level = graph::level(graph::LEVEL_SHARE, || random.f64());
                 let bytes = text.as_ref().map(String::as_bytes);
                 let fresh = set.insert(name.as_bytes(), vector.clone(), bytes, (level, 50));
                 assert_eq!(fresh, !model.contains_key(&name));
@@ -79,7 +79,7 @@ fn filters_leave_out_whom_they_do_not_accept() {
     let mut set = VectorSet::new(form(Quantization::Byte, 4), None, 16);
     for n in 0..500 {
         let text = format!("{{\"n\":{n}}}");
-        let level = graph::level(|| random.f64());
+        let level = graph::level(graph::LEVEL_SHARE, || random.f64());
         let vector = vector(&mut random, 4);
         set.insert(
             format!("e{n}").as_bytes(),
@@ -110,7 +110,7 @@ fn every_quantization_finds_about_the_same() {
         let mut random = fastrand::Rng::with_seed(8);
         let mut set = VectorSet::new(form(quantization, 32), None, 16);
         for n in 0..1000 {
-            let level = graph::level(|| random.f64());
+            let level = graph::level(graph::LEVEL_SHARE, || random.f64());
             let vector = vector(&mut random, 32);
             set.insert(format!("e{n}").as_bytes(), vector, None, (level, 100));
         }
