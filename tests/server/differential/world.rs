@@ -30,10 +30,12 @@ pub struct Oracle {
     pub scenes: bool,
     /// Whether keys are watched: some servers count as changed what they have only looked at.
     pub watches: bool,
+    /// Shapes that aren't sent, as it has no answer to them.
+    pub unsent: &'static [&'static str],
     /// Classes of keyspace events that both have.
     pub events: &'static str,
     /// What it answers otherwise, and why.
-    pub known: &'static [Known],
+    pub known: &'static [&'static [Known]],
 }
 
 /// One server and our connections to it.
@@ -120,7 +122,7 @@ pub struct Tally {
 
 pub struct World {
     pub seed: u64,
-    pub known: &'static [Known],
+    pub known: &'static [&'static [Known]],
     pub real: Side,
     pub ours: Side,
     pub coverage: BTreeMap<String, Tally>,
