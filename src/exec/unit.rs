@@ -361,7 +361,6 @@ impl Worker {
         let Call {
             db,
             touch,
-            imports,
             scripted,
             entry,
             argv,
@@ -379,7 +378,7 @@ impl Worker {
         let view = Db::new(
             &mut unit.locked,
             db,
-            self.time_for(imports),
+            self.time_for(job.imports),
             &mut unit.effects,
             &rules,
             touch,

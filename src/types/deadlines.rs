@@ -20,17 +20,17 @@ pub trait Timed {
 pub(super) struct Deadlines {
     /// The engine's timer for the earliest of them; 0 for none. Not a part of the value.
     pub timer: u32,
-    by_name: Shared<Row>,
+    by_name: Shared<PartDeadline>,
     by_time: BTreeSet<(u64, Bstr)>,
 }
 
 #[derive(Clone, Debug)]
-struct Row {
+struct PartDeadline {
     name: Bstr,
     deadline_ms: u64,
 }
 
-impl Keyed for Row {
+impl Keyed for PartDeadline {
     #[inline]
     fn key(&self) -> &[u8] {
         &self.name
@@ -48,7 +48,7 @@ impl Deadlines {
         let hash = keyhash::hash(name);
         let name = Bstr::new(name);
         self.by_time.insert((deadline_ms, name.clone()));
-        self.by_name.push(hash, Row { name, deadline_ms });
+        self.by_name.push(hash, PartDeadline { name, deadline_ms });
     }
 
     pub fn clear(&mut self, name: &[u8]) -> bool {

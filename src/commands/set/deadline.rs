@@ -134,7 +134,7 @@ fn wish<'a>(args: &mut Args<'a>) -> Result<(Condition, &'a [&'a [u8]]), Fail> {
 
 /// What SEXPIRE and its like did to which members.
 #[derive(Default)]
-struct Expired<'a> {
+struct ExpiredMembers<'a> {
     deadline: u64,
     timed: Vec<&'a [u8]>,
     deleted: Vec<&'a [u8]>,
@@ -151,14 +151,14 @@ fn set_deadlines<'a>(
     call: &mut WriteCall<'a>,
     key: &[u8],
     unit: Unit,
-) -> Result<Expired<'a>, Fail> {
+) -> Result<ExpiredMembers<'a>, Fail> {
     let (now, limits) = (call.db.now(), &call.db.rules().limits);
     let set = call.db.edit::<Set>(key)?;
     let deadline = deadline_of(call.args.int()?, unit, call.entry, now)?;
     let (condition, members) = wish(&mut call.args)?;
     let Some(mut set) = set else {
         answer_none(call.out, members);
-        return Ok(Expired::default());
+        return Ok(ExpiredMembers::default());
     };
     let (mut timed, mut deleted) = (Vec::new(), Vec::new());
     call.out.array(members.len());
@@ -184,7 +184,7 @@ fn set_deadlines<'a>(
     if !timed.is_empty() {
         set.announce_parts("sexpire", timed.iter().copied());
     }
-    Ok(Expired {
+    Ok(ExpiredMembers {
         deadline,
         timed,
         deleted,

@@ -40,12 +40,10 @@ pub const SADDEX: Command = Command {
 
 /// Which members there must be.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Presence {
+enum MembersThere {
     Any,
-    /// None of them.
-    New,
-    /// All of them.
-    There,
+    None,
+    All,
 }
 
 /// What becomes of the members' deadlines.
@@ -56,14 +54,14 @@ enum Expiration {
     At(u64),
 }
 
-struct Wish<'a> {
-    presence: Presence,
+struct ToAdd<'a> {
+    presence: MembersThere,
     expiration: Expiration,
     members: &'a [&'a [u8]],
 }
 
 /// The options, in any order.
-fn wish<'a>(args: &mut Args<'a>, entry: &Entry, now: Now) -> Result<Wish<'a>, Fail> {
+fn wish<'a>(args: &mut Args<'a>, entry: &Entry, now: Now) -> Result<ToAdd<'a>, Fail> {
     let units = [
         ("EX", Unit::EX),
         ("PX", Unit::PX),
@@ -72,7 +70,7 @@ fn wish<'a>(args: &mut Args<'a>, entry: &Entry, now: Now) -> Result<Wish<'a>, Fa
     ];
     let only_one =
         Fail::Says("Only one of EX, PX, EXAT, PXAT or KEEPTTL arguments can be specified");
-    let (mut presence, mut expiration, mut members) = (Presence::Any, None, None);
+    let (mut presence, mut expiration, mut members) = (MembersThere::Any, None, None);
     while !args.is_empty() {
         if args.word("MEMBERS") {
             if members.is_some() {
@@ -97,18 +95,18 @@ fn wish<'a>(args: &mut Args<'a>, entry: &Entry, now: Now) -> Result<Wish<'a>, Fa
             }
             expiration = Some(Expiration::Keep);
         } else {
-            let next = match (args.word("MXX"), args.word("MNX")) {
-                (true, _) => Presence::There,
-                (_, true) => Presence::New,
-                _ => return Err(unknown(args)),
+            let next = match () {
+                () if args.word("MXX") => MembersThere::All,
+                () if args.word("MNX") => MembersThere::None,
+                () => return Err(unknown(args)),
             };
-            if presence != Presence::Any {
+            if presence != MembersThere::Any {
                 return Err(Fail::Says("Only one of MXX or MNX arguments can be specified"));
             }
             presence = next;
         }
     }
-    Ok(Wish {
+    Ok(ToAdd {
         presence,
         expiration: expiration.unwrap_or(Expiration::Clear),
         members: members.ok_or(MISSING)?,
@@ -118,7 +116,7 @@ fn wish<'a>(args: &mut Args<'a>, entry: &Entry, now: Now) -> Result<Wish<'a>, Fa
 fn saddex(call: &mut WriteCall<'_>) -> Done {
     let key = call.args.next()?;
     let (now, limits) = (call.db.now(), &call.db.rules().limits);
-    let Wish {
+    let ToAdd {
         presence,
         expiration,
         members,
@@ -128,9 +126,9 @@ fn saddex(call: &mut WriteCall<'_>) -> Done {
     let is_there = |member: &&&[u8]| held.is_some_and(|set| set.contains(member));
     let there = members.iter().filter(is_there).count();
     let fits = match presence {
-        Presence::Any => true,
-        Presence::New => there == 0,
-        Presence::There => there == members.len(),
+        MembersThere::Any => true,
+        MembersThere::None => there == 0,
+        MembersThere::All => there == members.len(),
     };
     if !fits {
         call.db.mark(key);

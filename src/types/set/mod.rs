@@ -17,10 +17,10 @@ use form::Form;
 pub use live::LiveSet;
 
 #[derive(Clone, Debug)]
-pub struct Set(Held);
+pub struct Set(Members);
 
 #[derive(Clone, Debug)]
-enum Held {
+enum Members {
     Plain(Form),
     /// Stays once a member has had a deadline. Its members are no sorted integers.
     Timed(Box<(Form, Deadlines)>),
@@ -34,41 +34,41 @@ impl Default for Set {
 
 impl Set {
     pub fn new() -> Self {
-        Set(Held::Plain(Form::new()))
+        Set(Members::Plain(Form::new()))
     }
 
     /// A set of sound integers from a file.
     pub fn from_ints(ints: IntSet) -> Self {
-        Set(Held::Plain(Form::Ints(ints)))
+        Set(Members::Plain(Form::Ints(ints)))
     }
 
     /// A set of packed members; `None` if one stands twice.
     pub fn from_listpack(pack: &Listpack, limits: &Limits) -> Option<Self> {
         let form = Form::from_listpack(pack, limits)?;
-        Some(Set(Held::Plain(form)))
+        Some(Set(Members::Plain(form)))
     }
 
     #[inline]
     fn form(&self) -> &Form {
         match &self.0 {
-            Held::Plain(form) => form,
-            Held::Timed(held) => &held.0,
+            Members::Plain(form) => form,
+            Members::Timed(held) => &held.0,
         }
     }
 
     #[inline]
     fn form_mut(&mut self) -> &mut Form {
         match &mut self.0 {
-            Held::Plain(form) => form,
-            Held::Timed(held) => &mut held.0,
+            Members::Plain(form) => form,
+            Members::Timed(held) => &mut held.0,
         }
     }
 
     #[inline]
     fn timed(&self) -> Option<&Deadlines> {
         match &self.0 {
-            Held::Plain(_) => None,
-            Held::Timed(held) => Some(&held.1),
+            Members::Plain(_) => None,
+            Members::Timed(held) => Some(&held.1),
         }
     }
 
@@ -118,12 +118,12 @@ impl Set {
 
     /// Sets the deadline of a member that is there.
     pub fn set_deadline(&mut self, member: &[u8], deadline_ms: u64, limits: &Limits) {
-        if let Held::Plain(form) = &mut self.0 {
+        if let Members::Plain(form) = &mut self.0 {
             form.leave_ints(0, 0, limits);
             let form = std::mem::replace(form, Form::new());
-            self.0 = Held::Timed(Box::new((form, Deadlines::default())));
+            self.0 = Members::Timed(Box::new((form, Deadlines::default())));
         }
-        if let Held::Timed(held) = &mut self.0 {
+        if let Members::Timed(held) = &mut self.0 {
             held.1.set(member, deadline_ms);
         }
     }
@@ -131,8 +131,8 @@ impl Set {
     /// Lets a member live for ever; false if it had no deadline.
     pub fn clear_deadline(&mut self, member: &[u8]) -> bool {
         match &mut self.0 {
-            Held::Plain(_) => false,
-            Held::Timed(held) => held.1.clear(member),
+            Members::Plain(_) => false,
+            Members::Timed(held) => held.1.clear(member),
         }
     }
 
@@ -170,7 +170,7 @@ impl Timed for Set {
     }
 
     fn set_timer(&mut self, timer: u32) {
-        if let Held::Timed(held) = &mut self.0 {
+        if let Members::Timed(held) = &mut self.0 {
             held.1.timer = timer;
         }
     }
@@ -187,8 +187,8 @@ impl<'a> TypeRef<'a> for &'a Set {
     fn encoding(self) -> &'static str {
         match (self.form(), &self.0) {
             (Form::Ints(_), _) => "intset",
-            (Form::Packed(_), Held::Plain(_)) => "listpack",
-            (Form::Packed(_), Held::Timed(_)) => "listpackex",
+            (Form::Packed(_), Members::Plain(_)) => "listpack",
+            (Form::Packed(_), Members::Timed(_)) => "listpackex",
             (Form::Table(_), _) => "hashtable",
         }
     }
@@ -200,15 +200,15 @@ impl<'a> TypeRef<'a> for &'a Set {
 
     fn detached(self) -> Set {
         Set(match &self.0 {
-            Held::Plain(form) => Held::Plain(form.clone()),
-            Held::Timed(held) => Held::Timed(Box::new((held.0.clone(), held.1.detached()))),
+            Members::Plain(form) => Members::Plain(form.clone()),
+            Members::Timed(held) => Members::Timed(Box::new((held.0.clone(), held.1.detached()))),
         })
     }
 
     fn frozen(self) -> Set {
         Set(match &self.0 {
-            Held::Plain(form) => Held::Plain(form.frozen()),
-            Held::Timed(held) => Held::Timed(Box::new((held.0.frozen(), held.1.frozen()))),
+            Members::Plain(form) => Members::Plain(form.frozen()),
+            Members::Timed(held) => Members::Timed(Box::new((held.0.frozen(), held.1.frozen()))),
         })
     }
 
