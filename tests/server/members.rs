@@ -181,7 +181,7 @@ fn blessed_keys_are_never_evicted() {
         // Where all that is left is blessed, nothing goes.
         client.ask("CONFIG SET maxmemory 1");
         eventually("nothing else is left", || {
-            client.ask("SET one more");
+            client.ask("SET one more PXAT 4000000000000");
             client.ask("DBSIZE").int() == 100
         });
         assert!(client.ask("SET one more").text().starts_with("OOM"), "{policy}");

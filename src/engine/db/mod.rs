@@ -466,6 +466,11 @@ impl<'a> Db<'a> {
         Some(true)
     }
 
+    /// Whether a key is never evicted.
+    pub fn is_blessed(&self, key: &[u8]) -> bool {
+        self.entry(key).is_some_and(Entry::is_blessed)
+    }
+
     /// Announces a keyspace event of a key in this database.
     #[inline]
     pub fn announce(&mut self, class: Class, name: &'static str, key: &[u8]) {
