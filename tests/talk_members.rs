@@ -242,7 +242,10 @@ fn members_vanish_untouched_and_take_the_key_with_them() {
     listener.hear();
     server.talk("> SADDEX s PX 20 MEMBERS 2 a b\n :1\n");
     let mut heard = Vec::new();
-    while heard.last().is_none_or(|event: &String| !event.contains("\"del\"")) {
+    while heard
+        .last()
+        .is_none_or(|event: &String| !event.contains("\"del\""))
+    {
         heard.push(vermilion::testing::show(&listener.hear()));
     }
     let all = heard.join(" ");

@@ -18,7 +18,9 @@ use crate::command::{
     WriteCall,
 };
 use crate::config::EventClasses;
-use crate::engine::{Db, Effects, Hashed, Locked, Now, Patience, ShardKey, ShardSet, Shards, Wanted};
+use crate::engine::{
+    Db, Effects, Hashed, Locked, Now, Patience, ShardKey, ShardSet, Shards, Wanted,
+};
 use crate::resp::Reply;
 use crate::util::crash;
 use crate::util::turns::Turns;

@@ -65,8 +65,13 @@ fn flags(client: &mut Client) -> Vec<String> {
 #[test]
 fn a_source_sees_what_has_expired_as_in_valkey() {
     let Some(program) = valkey_9() else { return };
-    let servers = [Server::start_program(&program, &[]), Server::start_program(&our_server(), &[])];
-    let mut pairs = servers.each_ref().map(|server| [server.client(), server.client()]);
+    let servers = [
+        Server::start_program(&program, &[]),
+        Server::start_program(&our_server(), &[]),
+    ];
+    let mut pairs = servers
+        .each_ref()
+        .map(|server| [server.client(), server.client()]);
     for line in TALK {
         let (who, words) = line.split_once(' ').expect("someone says it");
         let who = usize::from(who == "b");
@@ -93,6 +98,8 @@ fn all_that_has_expired_goes_once_the_import_is_over() {
     assert_eq!(other.ask("HGET h f"), Value::NullBulk);
     assert_eq!(other.ask("DBSIZE").int(), 3);
     client.ask("CONFIG SET import-mode no");
-    eventually("what has expired is gone", || other.ask("DBSIZE").int() == 0);
+    eventually("what has expired is gone", || {
+        other.ask("DBSIZE").int() == 0
+    });
     assert_eq!(client.ask("EXISTS k").int(), 0);
 }

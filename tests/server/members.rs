@@ -132,10 +132,17 @@ fn exchange(oracle: &Oracle) {
     assert_eq!(client.ask("SAVE").to_string(), "+OK");
     let (other, mut theirs) = start(&oracle.program, server.kill(), &[]);
     assert_eq!(theirs.ask("SCARD s").int(), 3);
-    assert_eq!(theirs.ask("SMISMEMBER large member:7 member:8").to_string(), "*[:1 :1]");
+    assert_eq!(
+        theirs.ask("SMISMEMBER large member:7 member:8").to_string(),
+        "*[:1 :1]"
+    );
     assert_eq!(theirs.ask("GET kept").text(), "v");
     assert_eq!(theirs.ask("SAVE").to_string(), "+OK");
-    let (main, mut client) = start(&our_server(), other.kill(), &["--repl-diskless-sync-delay", "0"]);
+    let (main, mut client) = start(
+        &our_server(),
+        other.kill(),
+        &["--repl-diskless-sync-delay", "0"],
+    );
     assert_eq!(client.ask(TIMED).to_string(), "*[:-1 :-1 :-1]");
     client.ask("SPEXPIREAT s 4000000000000 MEMBERS 2 a b");
     let (_copy, mut theirs) = start(&oracle.program, folder(), &[]);
@@ -143,7 +150,10 @@ fn exchange(oracle: &Oracle) {
     eventually("the other server has a snapshot of ours", || {
         theirs.ask("SCARD s").to_string() == ":3"
     });
-    assert_eq!(client.ask("SPEXPIREAT s 1 MEMBERS 1 a").to_string(), "*[:2]");
+    assert_eq!(
+        client.ask("SPEXPIREAT s 1 MEMBERS 1 a").to_string(),
+        "*[:2]"
+    );
     eventually("it hears of the member that has gone", || {
         theirs.ask("SCARD s").to_string() == ":2"
     });
@@ -159,7 +169,13 @@ fn other_servers_read_what_is_left_without_them() {
 
 #[test]
 fn blessed_keys_are_never_evicted() {
-    for policy in ["allkeys-lru", "allkeys-random", "allkeys-lfu", "volatile-ttl", "volatile-lru"] {
+    for policy in [
+        "allkeys-lru",
+        "allkeys-random",
+        "allkeys-lfu",
+        "volatile-ttl",
+        "volatile-lru",
+    ] {
         let server = Server::start(&["--maxmemory-policy", policy]);
         let mut client = server.client();
         let value = "x".repeat(2000);
@@ -168,7 +184,9 @@ fn blessed_keys_are_never_evicted() {
             assert_eq!(client.ask(&format!("BLESS SET kept:{n} NO-EVICT")).int(), 1);
         }
         let used = client.ask("INFO memory").text();
-        let used = used.lines().find_map(|line| line.strip_prefix("used_memory:"));
+        let used = used
+            .lines()
+            .find_map(|line| line.strip_prefix("used_memory:"));
         let used: u64 = used.and_then(|n| n.trim().parse().ok()).expect("a number");
         client.ask(&format!("CONFIG SET maxmemory {}", used + 1_000_000));
         for n in 0..2000 {
@@ -177,15 +195,27 @@ fn blessed_keys_are_never_evicted() {
             assert_eq!(done.text(), "OK", "{policy}");
         }
         let kept: Vec<String> = (0..100).map(|n| format!("kept:{n}")).collect();
-        assert_eq!(client.ask(&format!("EXISTS {}", kept.join(" "))).int(), 100, "{policy}");
+        assert_eq!(
+            client.ask(&format!("EXISTS {}", kept.join(" "))).int(),
+            100,
+            "{policy}"
+        );
         // Where all that is left is blessed, nothing goes.
         client.ask("CONFIG SET maxmemory 1");
         eventually("nothing else is left", || {
             client.ask("SET one more PXAT 4000000000000");
             client.ask("DBSIZE").int() == 100
         });
-        assert!(client.ask("SET one more").text().starts_with("OOM"), "{policy}");
-        assert!(client.ask("BLESS SET kept:0 NO-EVICT").text().starts_with("OOM"));
+        assert!(
+            client.ask("SET one more").text().starts_with("OOM"),
+            "{policy}"
+        );
+        assert!(
+            client
+                .ask("BLESS SET kept:0 NO-EVICT")
+                .text()
+                .starts_with("OOM")
+        );
         assert_eq!(client.ask("BLESS CLEAR kept:0 NO-EVICT").int(), 1);
     }
 }

@@ -215,7 +215,10 @@ const IMPORT_SOURCE: Command = Command {
 
 /// As in Valkey, which may be told to stop at any time.
 fn import_source(call: &mut SessionCall<'_>) -> Done {
-    let is_off = call.args.peek().is_some_and(|word| word.eq_ignore_ascii_case(b"OFF"));
+    let is_off = call
+        .args
+        .peek()
+        .is_some_and(|word| word.eq_ignore_ascii_case(b"OFF"));
     if !is_off && !call.server.config.import_mode.get() {
         return Err(Fail::Says("Server is not in import mode"));
     }

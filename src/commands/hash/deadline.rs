@@ -2,10 +2,10 @@
 
 use crate::command::Flag::Fast;
 use crate::command::expiry::Unit;
-use crate::command::parts::{self, CONDITION, Condition, DELETED, DONE, NO_DEADLINE, NO_PART, NOT_MET, deadline_of};
-use crate::command::{
-    Arg, Args, Command, Done, Fail, Flow, KeyUse, ReadCall, Run, WriteCall,
+use crate::command::parts::{
+    self, CONDITION, Condition, DELETED, DONE, NO_DEADLINE, NO_PART, NOT_MET, deadline_of,
 };
+use crate::command::{Arg, Args, Command, Done, Fail, Flow, KeyUse, ReadCall, Run, WriteCall};
 use crate::engine::Db;
 use crate::types::Hash;
 

@@ -101,7 +101,9 @@ fn wish<'a>(args: &mut Args<'a>, entry: &Entry, now: Now) -> Result<ToAdd<'a>, F
                 () => return Err(unknown(args)),
             };
             if presence != MembersThere::Any {
-                return Err(Fail::Says("Only one of MXX or MNX arguments can be specified"));
+                return Err(Fail::Says(
+                    "Only one of MXX or MNX arguments can be specified",
+                ));
             }
             presence = next;
         }

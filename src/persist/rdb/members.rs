@@ -62,7 +62,9 @@ impl<S: Spill> Writer<S> {
 /// Reads the set of a payload.
 pub fn read(parts: &mut ModuleParts<'_, '_>, version: u16, limits: &Limits) -> Read<Value> {
     if version != VERSION {
-        return Err(Fault::Says("a set in a form that is newer than this server"));
+        return Err(Fault::Says(
+            "a set in a form that is newer than this server",
+        ));
     }
     let mut set = Set::new();
     let count = parts.count()?;

@@ -15,9 +15,7 @@ pub struct LiveSet<'a> {
 impl<'a> LiveSet<'a> {
     #[inline]
     pub fn new(set: &'a Set, now_ms: u64) -> Self {
-        let due = set
-            .timed()
-            .filter(|held| held.first_due(now_ms).is_some());
+        let due = set.timed().filter(|held| held.first_due(now_ms).is_some());
         LiveSet { set, now_ms, due }
     }
 

@@ -264,7 +264,10 @@ mod tests {
         }
         set.set_deadline(b"1", 100, &limits);
         set.set_deadline(b"2", 50, &limits);
-        assert_eq!((set.next_deadline(), set.encoding()), (Some(50), "listpackex"));
+        assert_eq!(
+            (set.next_deadline(), set.encoding()),
+            (Some(50), "listpackex")
+        );
         let seen = |set: &Set, now_ms| {
             let live = LiveSet::new(set, now_ms);
             (live.contains(b"2"), live.iter().count())

@@ -318,6 +318,12 @@ const VALKEY_KNOWN: &[Known] = &[
         accepts: |_, ours| ours.text() == "ERR invalid expire time in 'hsetex' command",
     },
     Known {
+        commands: &["HSETEX"],
+        change: "a deadline is judged before it is seen whether the key is there",
+        source: "Redis 8.2, which has no condition on the key",
+        accepts: |real, ours| *real == Value::Int(0) && ours.is_error(),
+    },
+    Known {
         commands: &[
             "MSETEX",
             "HSETEX",
