@@ -153,17 +153,7 @@ pub const KNOWN: &[Known] = &[
         commands: &["SORT", "SORT_RO"],
         change: "elements alike up to a zero byte have an order, that of their bytes",
         source: "our own choice: C compares no further, and leaves them as they fall",
-        accepts: |real, ours| {
-            let before_zero = |value: &Value| -> Vec<String> {
-                let first = |text: String| text.split('\0').next().map(str::to_owned);
-                value
-                    .items()
-                    .iter()
-                    .filter_map(|item| first(item.text()))
-                    .collect()
-            };
-            sorted(real.items()) == sorted(ours.items()) && before_zero(real) == before_zero(ours)
-        },
+        accepts: alike_before_zero,
     },
     Known {
         commands: &["OBJECT REFCOUNT"],
@@ -436,6 +426,19 @@ fn lasting(hello: &Value) -> Vec<(Value, Option<Value>)> {
 pub fn same_numbers(real: &Value, ours: &Value) -> bool {
     // Compared as numbers: whether a zero keeps its sign depends on how a set is packed.
     numbers_agree(real, ours, |a, b| a == b)
+}
+
+/// The same elements, in an order in which they are alike up to a zero byte.
+pub fn alike_before_zero(real: &Value, ours: &Value) -> bool {
+    let before_zero = |value: &Value| -> Vec<String> {
+        let first = |text: String| text.split('\0').next().map(str::to_owned);
+        value
+            .items()
+            .iter()
+            .filter_map(|item| first(item.text()))
+            .collect()
+    };
+    sorted(real.items()) == sorted(ours.items()) && before_zero(real) == before_zero(ours)
 }
 
 /// The same scores, and other elements only where several are as far as the last one that was asked for.

@@ -4,7 +4,7 @@
 use crate::common::{Value, redis_8, valkey_9};
 
 use super::check::Check::{Clock, Exact, Kind, Pairs, StreamInfo, Unordered};
-use super::check::{Known, same_but_ties, same_numbers};
+use super::check::{Known, alike_before_zero, same_but_ties, same_numbers};
 use super::families::{self, Family};
 use super::world::Oracle;
 
@@ -58,6 +58,24 @@ const KNOWN: &[Known] = &[
         change: "SORT leaves a packed sorted set as it is, where 8.2 turns it into a skip list",
         source: "our own choice: reading must not change what is read",
         accepts: |real, ours| real.text() == "skiplist" && ours.text() == "listpack",
+    },
+    Known {
+        commands: &["ZADD", "ZINCRBY", "ZSCORE", "ZMSCORE", "ZRANGE", "EXEC"],
+        change: "so a score of -0 is 0 in it",
+        source: "a listpack has no -0",
+        accepts: same_numbers,
+    },
+    Known {
+        commands: &["OBJECT ENCODING"],
+        change: "a list that has become small may be packed where 8.2 still has several nodes",
+        source: "our own choice: nodes that are nearly empty join others sooner",
+        accepts: |real, ours| real.text() == "quicklist" && ours.text() == "listpack",
+    },
+    Known {
+        commands: &["SORT", "SORT_RO"],
+        change: "elements alike up to a zero byte have an order, that of their bytes",
+        source: "our own choice: C compares no further, and leaves them as they fall",
+        accepts: alike_before_zero,
     },
     Known {
         commands: &["OBJECT ENCODING"],
