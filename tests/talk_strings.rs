@@ -374,3 +374,38 @@ fn the_log_holds_what_they_did_and_not_what_they_were_asked() {
          \"3\"",
     );
 }
+
+/// As https://redis.io/docs/latest/commands/bitrangeintarray/ tells (8.12); what is said of a LIMIT that is none is our own.
+#[test]
+fn offsets_of_bits_are_listed() {
+    talk(
+        "> BITRANGEINTARRAY none 0 -1
+         []
+         > SETBIT bits 1 1
+         :0
+         > SETBIT bits 9 1
+         :0
+         > SETBIT bits 15 1
+         :0
+         > BITRANGEINTARRAY bits 0 -1
+         [:1 :9 :15]
+         > BITRANGEINTARRAY bits 1 1 BYTE
+         [:9 :15]
+         > BITRANGEINTARRAY bits 0 9 BIT LIMIT 1
+         [:1]
+         > BITRANGEINTARRAY bits 0 3 BIT ZEROS
+         [:0 :2 :3]
+         > BITRANGEINTARRAY bits -3 -1 BIT ZEROS LIMIT 5
+         [:13 :14]
+         > BITRANGEINTARRAY bits 5 2
+         []
+         > BITRANGEINTARRAY bits 0 -1 LIMIT 0
+         -ERR LIMIT should be greater than 0
+         > BITRANGEINTARRAY bits 0 -1 BIT BYTE
+         -ERR syntax error
+         > LPUSH list x
+         :1
+         > BITRANGEINTARRAY list 0 -1
+         -WRONGTYPE Operation against a key holding the wrong kind of value",
+    );
+}

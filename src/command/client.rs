@@ -35,6 +35,7 @@ pub struct Profile {
     pub monitor: bool,
     pub no_evict: bool,
     pub no_touch: bool,
+    pub imports: bool,
     pub resp3: bool,
     /// CLIENT CAPA redirect.
     pub follows_redirects: bool,

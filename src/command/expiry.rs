@@ -42,6 +42,15 @@ impl Unit {
         }
         ms.checked_add(now.clock_ms() as i64)
     }
+
+    /// A deadline as it is told in this unit: how much is left, or when it is.
+    pub fn told(self, deadline_ms: u64, now: Now) -> i64 {
+        let ms = match self.absolute {
+            true => deadline_ms,
+            false => deadline_ms.saturating_sub(now.clock_ms()),
+        };
+        (if self.seconds { ms.div_ceil(1000) } else { ms }) as i64
+    }
 }
 
 /// One of the four options as it was said: its value is judged once all options are read.

@@ -23,6 +23,7 @@ pub mod hotkeys;
 pub mod latency;
 pub mod links;
 pub mod modules;
+pub mod parts;
 pub mod pulse;
 pub mod replication;
 pub mod sample;

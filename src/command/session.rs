@@ -103,6 +103,8 @@ pub struct Session {
     pub watches: Watches,
     pub reply: ReplyMode,
     pub no_touch: bool,
+    /// CLIENT IMPORT-SOURCE: as long as data are imported, nothing is dead for this client.
+    pub imports: bool,
     /// CLIENT CAPA redirect: what a replica may not answer is sent to its master.
     pub follows_redirects: bool,
     /// READONLY: this client may read from a replica.
@@ -152,6 +154,7 @@ impl Session {
             watches: Watches::default(),
             reply: ReplyMode::On,
             no_touch: false,
+            imports: false,
             follows_redirects: false,
             reads_here: false,
             asking: Asking::No,
@@ -175,6 +178,7 @@ impl Session {
         let mut own = Session::new(of.client.clone(), None);
         own.db = of.db;
         own.no_touch = of.no_touch;
+        own.imports = of.imports;
         own.user = of.user.clone();
         own.tracking = of.tracking.clone();
         own.asking = of.asking;
@@ -283,6 +287,7 @@ impl Session {
         profile.watch_broken = self.watches.broken.clone();
         profile.monitor = self.monitor;
         profile.no_touch = self.no_touch;
+        profile.imports = self.imports;
         profile.follows_redirects = self.follows_redirects;
         profile.resp3 = self.resp3;
         profile.tracking = self.tracking.is_some();

@@ -252,8 +252,6 @@ const SPUBLISH: Command = Command {
 fn spublish(call: &mut SessionCall<'_>) -> Done {
     let (channel, message) = (call.args.next()?, call.args.next()?);
     let sent = call.server.broker.publish_shard(channel, message);
-    // What the sender itself hears comes before the reply here, as in Redis.
-    call.session.client.mailbox.drain_into(call.out.buf_mut());
     call.out.count(sent);
     Ok(tell_others(call, channel, message, true))
 }

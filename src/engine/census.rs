@@ -14,6 +14,8 @@ pub struct Contents {
     deadline_sum_ms: u128,
     /// Hashes with fields that have a deadline.
     pub volatile_hashes: usize,
+    /// Sets with members that have a deadline.
+    pub volatile_sets: usize,
     /// Whether a stream may be there that only files of later versions carry whole.
     pub later_streams: bool,
     /// Bytes of the tables themselves, entries included, keys and values not.
@@ -29,6 +31,7 @@ impl Contents {
             self.volatile += wheel.keys();
             self.deadline_sum_ms += wheel.deadline_sum_ms();
             self.volatile_hashes += wheel.hashes();
+            self.volatile_sets += wheel.sets();
         }
     }
 
@@ -52,7 +55,7 @@ pub struct Census {
     pub watched_keys: usize,
     /// Keys that clients are blocked on.
     pub awaited_keys: usize,
-    /// Deadlines that have passed and whose keys or fields still stand.
+    /// Deadlines that have passed and whose keys, fields or members still stand.
     pub due: usize,
 }
 

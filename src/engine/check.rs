@@ -4,7 +4,7 @@ use super::entry::Entry;
 use super::shard::{Shard, ShardKey};
 use super::table::Table;
 use super::wheel::Subject;
-use crate::types::ValueRef;
+use crate::types::Kind;
 
 /// What doesn't hold, in words.
 pub type Unsound = String;
@@ -55,19 +55,20 @@ fn check_timers(table: &Table, pos: usize, entry: &Entry) -> Result<(), &'static
     if entry.timer() != 0 && leads_here(entry.timer(), Subject::Key).is_none() {
         return Err("its timer belongs to another one");
     }
-    let ValueRef::Hash(hash) = entry.value() else {
-        return Ok(());
+    let subject = match entry.kind() {
+        Kind::Set => Subject::Members,
+        _ => Subject::Fields,
     };
-    let held = match hash.timer() {
+    let held = match entry.value().parts_timer() {
         0 => None,
-        timer => match leads_here(timer, Subject::Fields) {
-            None => return Err("the timer of its fields belongs to another one"),
+        timer => match leads_here(timer, subject) {
+            None => return Err("the timer of its parts belongs to another one"),
             Some(due) => Some(due.deadline_ms),
         },
     };
-    match held == hash.next_deadline() {
+    match held == entry.value().next_deadline() {
         true => Ok(()),
-        false => Err("its first field to go is not what the wheel waits for"),
+        false => Err("its first part to go is not what the wheel waits for"),
     }
 }
 
@@ -82,14 +83,17 @@ fn check_wheel(table: &Table) -> Result<(), &'static str> {
         .filter_map(|entry| table.deadline(entry))
         .map(u128::from)
         .sum();
-    let is_timed =
-        |entry: &&Entry| matches!(entry.value(), ValueRef::Hash(hash) if hash.timer() != 0);
-    let hashes = entries().filter(is_timed).count();
-    if (keys, hashes, sum_ms) != (wheel.keys(), wheel.hashes(), wheel.deadline_sum_ms()) {
+    let timed = |kind: Kind| {
+        let is_timed = |entry: &Entry| entry.kind() == kind && entry.value().parts_timer() != 0;
+        entries().filter(|entry| is_timed(entry)).count()
+    };
+    let (hashes, sets) = (timed(Kind::Hash), timed(Kind::Set));
+    let counted = (wheel.keys(), wheel.hashes(), wheel.sets());
+    if ((keys, hashes, sets), sum_ms) != (counted, wheel.deadline_sum_ms()) {
         return Err("the wheel counts other deadlines than there are");
     }
     match wheel.linked() {
-        Some(linked) if linked == keys + hashes => Ok(()),
+        Some(linked) if linked == keys + hashes + sets => Ok(()),
         _ => Err("the wheel's lists are broken"),
     }
 }

@@ -12,7 +12,7 @@ use super::access::Access;
 use super::db::discard;
 use super::effects::{Class, Effects, Garbage};
 use super::entry::New;
-use super::fields::{Fields, sync_fields, tell_gone};
+use super::fields::{Fields, sync_parts, tell_gone};
 use super::shard::Shard;
 use crate::types::{Bstr, Hash, Kind, Piece, Text, Type, Value, ValueRef};
 
@@ -31,9 +31,9 @@ pub struct Edit<'a, T: Type> {
     wakes: bool,
     /// A small hash stands with its key: it is taken out to be edited, and put back when the guard is dropped.
     taken: Option<Hash>,
-    /// Fields that were due when the edit came upon them: gone, and not told of yet.
+    /// Fields or members that were due when the edit came upon them: gone, and not told of yet.
     gone: Vec<Bstr>,
-    /// Fields were due and are told of.
+    /// Such parts were due and are told of.
     expired: bool,
     kind: PhantomData<T>,
 }
@@ -76,7 +76,22 @@ impl<'a, T: Type> Edit<'a, T> {
         self.now_ms
     }
 
-    /// Tells of the fields that were due, before what is done to the others.
+    /// Takes out all members of a set that are due.
+    pub(super) fn see_off_members(&mut self) {
+        let (db, pos, now_ms) = (self.db, self.pos, self.now_ms);
+        let entry = self.shard.table_mut(db).at(pos);
+        let next = entry.value().next_deadline();
+        if next.is_none_or(|deadline_ms| deadline_ms > now_ms) {
+            return;
+        }
+        self.shard.preserve(db, pos);
+        let entry = self.shard.table_mut(db).at_mut(pos);
+        if let Some(set) = entry.value_mut().timed() {
+            self.gone = set.take_due(now_ms, usize::MAX);
+        }
+    }
+
+    /// Tells of the parts that were due, before what is done to the others.
     #[inline]
     fn tell_gone(&mut self) {
         if !self.gone.is_empty() {
@@ -124,6 +139,11 @@ impl<'a, T: Type> Edit<'a, T> {
         if part.free_effort() > 1 {
             self.effects.garbage.push(Garbage::Value(part));
         }
+    }
+
+    /// Counts the key as changed for WATCH alone, as Redis does once a module has opened it for an edit.
+    pub fn signal(&mut self) {
+        self.shard.signal(self.db, self.pos);
     }
 
     /// Lets the key's blocked clients look again, though for others it hasn't changed.
@@ -275,9 +295,9 @@ impl<T: Type> Drop for Edit<'_, T> {
                 self.shard.wake(db, pos, self.effects);
             }
         }
-        if matches!(T::KIND, Kind::Hash | Kind::Stream) {
+        if matches!(T::KIND, Kind::Hash | Kind::Set | Kind::Stream) {
             let table = self.shard.table_mut(db);
-            sync_fields(table, pos, self.now_ms, self.effects);
+            sync_parts(table, pos, self.now_ms, self.effects);
         }
         if T::KIND != Kind::Text && self.shard.table_mut(db).at(pos).value().holds_nothing() {
             let entry = self.shard.remove(db, pos);

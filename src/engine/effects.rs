@@ -49,7 +49,7 @@ pub struct Event {
     pub name: &'static str,
     pub db: usize,
     pub key: Bstr,
-    /// Of a hash, if anyone hears of them.
+    /// Of a hash, or members of a set whose deadlines are concerned, if anyone hears of them.
     pub fields: Vec<Bstr>,
 }
 
@@ -141,7 +141,7 @@ pub struct Effects {
     /// Dead keys that a command came upon: to be removed by a unit of their own, or before a command is logged that would
     /// find them alive where the log is read.
     pub dead: std::cell::RefCell<Vec<(usize, Bstr)>>,
-    /// Hashes of which a command that writes elsewhere wanted fields that are due: these go before it is logged, too.
+    /// Hashes and sets of which a command that writes elsewhere wanted parts that are due: these go before it is logged, too.
     pub faded: std::cell::RefCell<Vec<(usize, Bstr)>>,
 }
 
@@ -175,10 +175,10 @@ impl Effects {
         }
     }
 
-    /// Whether someone may hear which fields of a hash change.
+    /// Whether someone may hear which parts of values change: fields of hashes, members of sets.
     #[inline]
-    pub fn wants_fields(&self) -> bool {
-        self.wants(Class::Hash) && self.wanted.events & EventClasses::FIELDS.bits() != 0
+    pub fn wants_parts(&self, class: Class) -> bool {
+        self.wants(class) && self.wanted.events & EventClasses::FIELDS.bits() != 0
     }
 
     /// Announces that another value stands at a key than before.

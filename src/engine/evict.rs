@@ -83,8 +83,11 @@ impl Victims {
     ) -> usize {
         let total: usize = shard.tables().iter().map(Table::len).sum();
         let mut seen = 0;
-        // Where few keys are volatile, several draws find none: that many are tried.
-        for _ in 0..if volatile_only { samples * 8 } else { samples } {
+        // Where few keys are volatile, or many are blessed, several draws find none: that many are tried.
+        let mut draws = if volatile_only { samples * 8 } else { samples };
+        let mut spared = samples * 8;
+        while draws > 0 {
+            draws -= 1;
             if seen >= samples || total == 0 {
                 break;
             }
@@ -96,6 +99,13 @@ impl Victims {
                 }
                 let entry = table.at(at);
                 let deadline = table.deadline(entry);
+                if entry.is_blessed() {
+                    if spared > 0 {
+                        spared -= 1;
+                        draws += 1;
+                    }
+                    break;
+                }
                 if !volatile_only || deadline.is_some() {
                     let score = match policy {
                         Policy::Random => chance::number(),
@@ -141,7 +151,8 @@ impl Shard {
         let Some(pos) = table.find(ShardKey::of(&victim.key).hash(), &victim.key) else {
             return false;
         };
-        if volatile_only && table.deadline(table.at(pos)).is_none() {
+        let entry = table.at(pos);
+        if entry.is_blessed() || volatile_only && table.deadline(entry).is_none() {
             return false;
         }
         self.changed(victim.db, pos, effects);

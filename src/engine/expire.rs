@@ -1,4 +1,4 @@
-//! Keys and fields past their deadline, taken out a few at a time.
+//! Keys, fields and members past their deadline, taken out a few at a time.
 //!
 //! The sweep goes through the same effects as any edit, so that expiry reaches the log, events and
 //! WATCH with no code of its own.
@@ -8,10 +8,10 @@ use super::effects::{Class, Effects};
 use super::fields::tell_gone;
 use super::shard::{Shard, ShardKey};
 use super::wheel::{Due, Subject};
-use crate::types::{Bstr, ValueRef};
+use crate::types::Bstr;
 
-/// Fields removed from one hash before another key gets its turn.
-const FIELDS_PER_TURN: usize = 64;
+/// Fields or members removed from one key before another one gets its turn.
+const PARTS_PER_TURN: usize = 64;
 
 impl Shard {
     /// Removes what is due, within an effort; returns the lateness in milliseconds of each thing removed.
@@ -33,7 +33,9 @@ impl Shard {
                 late.push(now_ms - deadline_ms);
                 match subject {
                     Subject::Key => self.expire(db, entry as usize, effects),
-                    Subject::Fields => self.expire_fields(db, entry as usize, now_ms, effects),
+                    Subject::Fields | Subject::Members => {
+                        self.expire_parts(db, entry as usize, now_ms, effects);
+                    }
                 }
             }
         }
@@ -51,7 +53,7 @@ impl Shard {
         }
     }
 
-    /// Removes what is due of a key: the key itself, or fields of a hash, however many they are.
+    /// Removes what is due of a key: the key itself, or parts of its value, however many they are.
     pub fn expire_all_now(&mut self, db: usize, key: &[u8], now_ms: u64, effects: &mut Effects) {
         self.expire_now(db, key, now_ms, effects);
         let hash = ShardKey::of(key).hash();
@@ -59,13 +61,11 @@ impl Shard {
             let table = shard.table(db)?;
             let pos = table.find(hash, key)?;
             let is_due = |due| due <= now_ms;
-            let ValueRef::Hash(hash) = table.at(pos).value() else {
-                return None;
-            };
-            hash.next_deadline().is_some_and(is_due).then_some(pos)
+            let next = table.at(pos).value().next_deadline();
+            next.is_some_and(is_due).then_some(pos)
         };
         while let Some(pos) = find(self) {
-            self.expire_fields(db, pos, now_ms, effects);
+            self.expire_parts(db, pos, now_ms, effects);
         }
     }
 
@@ -83,20 +83,21 @@ impl Shard {
         discard(entry, effects);
     }
 
-    fn expire_fields(&mut self, db: usize, pos: usize, now_ms: u64, effects: &mut Effects) {
+    fn expire_parts(&mut self, db: usize, pos: usize, now_ms: u64, effects: &mut Effects) {
         effects.touched = true;
         self.preserve(db, pos);
         let entry = self.table_mut(db).at_mut(pos);
         let key = Bstr::new(entry.key_name());
-        let hash = entry.hash_mut().expect("only hashes have timed fields");
-        let gone = hash.take_due(now_ms, FIELDS_PER_TURN);
-        let empty = hash.as_ref().is_empty();
+        let value = entry.value_mut().timed();
+        let value = value.expect("only hashes and sets have timed parts");
+        let gone = value.take_due(now_ms, PARTS_PER_TURN);
+        let empty = entry.value().holds_nothing();
         tell_gone(self, (db, pos), &key, gone, effects);
         if empty {
             self.remove(db, pos);
             effects.announce(Class::Generic, "del", db, &key);
         } else {
-            self.table_mut(db).sync_fields_timer(pos, now_ms);
+            self.table_mut(db).sync_parts_timer(pos, now_ms);
         }
     }
 }

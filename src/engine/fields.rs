@@ -1,13 +1,14 @@
-//! The fields of a hash that is being edited: the one way to change them.
+//! Parts of values that have deadlines of their own. The fields of a hash that is being edited: the one way to change them.
 //!
 //! Whoever touches a field that is due finds none there: it goes first, as a key past its deadline does, and the
-//! [`Edit`] tells log, replicas, events and WATCH of it before they hear of the edit itself.
+//! [`Edit`] tells log, replicas, events and WATCH of it before they hear of the edit itself. Of a set, all members that are
+//! due go when its edit begins.
 
 use super::edit::Edit;
 use super::effects::{Class, Effects};
 use super::shard::Shard;
 use super::table::Table;
-use crate::types::{Bstr, Hash, Limits, Piece, ValueRef};
+use crate::types::{Bstr, Hash, Kind, Limits, Piece, Type};
 
 /// A hash under edit.
 pub struct Fields<'e> {
@@ -70,20 +71,22 @@ impl<'e> Fields<'e> {
     }
 }
 
-impl Edit<'_, Hash> {
-    /// Says that these fields changed, as the keyspace event `name`.
-    pub fn announce_fields<'f>(
+impl<T: Type> Edit<'_, T> {
+    /// Says that these fields or members changed, as the keyspace event `name`.
+    pub fn announce_parts<'f>(
         &mut self,
         name: &'static str,
-        fields: impl IntoIterator<Item = &'f [u8]>,
+        parts: impl IntoIterator<Item = &'f [u8]>,
     ) {
-        let fields = match self.effects().wants_fields() {
-            true => fields.into_iter().map(Bstr::new).collect(),
+        let parts = match self.effects().wants_parts(Class::of(T::KIND)) {
+            true => parts.into_iter().map(Bstr::new).collect(),
             false => Vec::new(),
         };
-        self.announce_with(name, &fields);
+        self.announce_with(name, &parts);
     }
+}
 
+impl Edit<'_, Hash> {
     /// A field's value. A field that is due goes before anything else is done.
     #[inline]
     pub fn get(&mut self, field: &[u8]) -> Option<Piece<'_>> {
@@ -95,7 +98,7 @@ impl Edit<'_, Hash> {
     }
 }
 
-/// Tells that fields of the hash at `pos` have gone, as their deadline had passed.
+/// Tells that fields of the hash or members of the set at `pos` have gone, as their deadline had passed.
 pub(super) fn tell_gone(
     shard: &mut Shard,
     (db, pos): (usize, usize),
@@ -107,28 +110,30 @@ pub(super) fn tell_gone(
     // Expiry isn't an edit of the command that came upon it.
     effects.dirty -= 1;
     effects.expired_fields += gone.len() as u64;
+    let (class, event, removal): (_, _, &[u8]) = match shard.table_mut(db).at(pos).kind() {
+        Kind::Set => (Class::Set, "sexpired", b"SREM"),
+        _ => (Class::Hash, "hexpired", b"HDEL"),
+    };
     if effects.wanted.log {
-        let head: [&[u8]; 2] = [b"HDEL", key];
+        let head: [&[u8]; 2] = [removal, key];
         let args: Vec<&[u8]> = head
             .into_iter()
             .chain(gone.iter().map(|f| &f[..]))
             .collect();
         effects.log.push(db, &args);
     }
-    effects.announce_fields(Class::Hash, "hexpired", db, key, &gone);
+    effects.announce_fields(class, event, db, key, &gone);
 }
 
-/// Sets the wheel by the earliest deadline among a hash's fields, once the value at `pos` has changed.
+/// Sets the wheel by the earliest deadline among the parts of the value at `pos`, once it has changed.
 #[inline]
-pub(super) fn sync_fields(table: &mut Table, pos: usize, now_ms: u64, effects: &mut Effects) {
+pub(super) fn sync_parts(table: &mut Table, pos: usize, now_ms: u64, effects: &mut Effects) {
     // What is packed has none.
     if table.at(pos).is_packed() {
         return;
     }
-    table.sync_fields_timer(pos, now_ms);
-    if let ValueRef::Hash(hash) = table.at(pos).value()
-        && let Some(due) = hash.next_deadline()
-    {
+    table.sync_parts_timer(pos, now_ms);
+    if let Some(due) = table.at(pos).value().next_deadline() {
         effects.deadline_set(due);
     }
 }

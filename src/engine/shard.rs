@@ -229,6 +229,8 @@ pub struct NewKey<'a> {
     pub value: New<'a>,
     pub deadline_ms: Option<u64>,
     pub access: Access,
+    /// It is never evicted.
+    pub blessed: bool,
 }
 
 /// One slice of every database.
@@ -364,6 +366,7 @@ impl Shard {
             value,
             deadline_ms,
             access,
+            blessed,
         } = loaded;
         let Hashed { key, at } = key;
         let hash = at.hash();
@@ -376,10 +379,11 @@ impl Shard {
         }
         let pos = self.insert(db, hash, key, value, access);
         let table = self.table_mut(db);
+        table.at(pos).set_blessed(blessed);
         if let Some(deadline_ms) = deadline_ms {
             table.set_deadline(pos, deadline_ms, now_ms);
         }
-        table.sync_fields_timer(pos, now_ms);
+        table.sync_parts_timer(pos, now_ms);
         true
     }
 
@@ -439,6 +443,14 @@ impl Shard {
             if flags.is_empty() {
                 self.watchers.remove(place);
             }
+        }
+    }
+
+    /// Tells WATCH, and nobody else, that the key at `pos` changed.
+    pub(super) fn signal(&self, db: usize, pos: usize) {
+        if !self.watchers.is_empty() {
+            let key = Bstr::new(self.tables[db].at(pos).key_name());
+            self.raise(db, &key);
         }
     }
 

@@ -21,6 +21,7 @@ pub struct SavedKey {
     pub value: Value,
     pub deadline_ms: Option<u64>,
     pub access: Access,
+    pub blessed: bool,
 }
 
 /// What edits handed over.
@@ -123,6 +124,7 @@ impl Table {
             value: entry.value().frozen(),
             deadline_ms: self.deadline(entry),
             access: entry.access(),
+            blessed: entry.is_blessed(),
         }
     }
 

@@ -9,7 +9,7 @@ use super::names::Course;
 use super::shard::{ShardKey, placed_by_slots};
 use super::slots::{SlotKeys, SlotSearch};
 use super::wheel::{Due, Subject, Wheel};
-use crate::types::{Bstr, Dense, Far, Keyed, ValueRef};
+use crate::types::{Bstr, Dense, Far, Keyed, Kind, ValueRef};
 use crate::util::memory;
 
 pub struct Table {
@@ -182,7 +182,7 @@ impl Table {
             return self.remove_walked(pos);
         }
         self.unset_timer(pos);
-        self.drop_fields_timer(pos);
+        self.drop_parts_timer(pos);
         let taken = self.entries.swap_remove(pos);
         if pos < self.entries.len() {
             self.entry_moved(pos);
@@ -222,7 +222,7 @@ impl Table {
     fn remove_walked(&mut self, pos: usize) -> Entry {
         let stops = self.pass_by(pos);
         self.unset_timer(pos);
-        self.drop_fields_timer(pos);
+        self.drop_parts_timer(pos);
         let taken = self.entries.remove_through(pos, &stops);
         for hole in std::iter::once(pos).chain(stops) {
             if hole < self.entries.len() {
@@ -235,11 +235,7 @@ impl Table {
 
     fn entry_moved(&mut self, pos: usize) {
         let entry = self.entries.at(pos);
-        let fields_timer = match entry.value() {
-            ValueRef::Hash(hash) => hash.timer(),
-            _ => 0,
-        };
-        for timer in [entry.timer(), fields_timer] {
+        for timer in [entry.timer(), entry.value().parts_timer()] {
             if timer != 0 {
                 self.wheel
                     .as_mut()
@@ -285,22 +281,20 @@ impl Table {
         }
     }
 
-    /// Takes the timer of a hash's fields out of the wheel: before its value is replaced or leaves.
-    pub(super) fn drop_fields_timer(&mut self, pos: usize) {
-        if let ValueRef::Hash(hash) = self.entries.at(pos).value()
-            && hash.timer() != 0
-        {
-            self.set_fields_timer(pos, None, 0);
+    /// Takes the timer of a value's parts out of the wheel: before the value is replaced or leaves.
+    pub(super) fn drop_parts_timer(&mut self, pos: usize) {
+        if self.entries.at(pos).value().parts_timer() != 0 {
+            self.set_parts_timer(pos, None, 0);
         }
     }
 
-    /// Sets the wheel by a hash's earliest field deadline, after the hash was edited, and notes what a stream is like.
-    pub(super) fn sync_fields_timer(&mut self, pos: usize, now_ms: u64) {
+    /// Sets the wheel by the earliest deadline of a value's parts, after the value was edited, and notes what a stream is like.
+    pub(super) fn sync_parts_timer(&mut self, pos: usize, now_ms: u64) {
         match self.entries.at(pos).value() {
-            ValueRef::Hash(hash) => {
-                let deadline_ms = hash.next_deadline();
-                if deadline_ms.is_some() || hash.timer() != 0 {
-                    self.set_fields_timer(pos, deadline_ms, now_ms);
+            value @ (ValueRef::Hash(_) | ValueRef::Set(_)) => {
+                let deadline_ms = value.next_deadline();
+                if deadline_ms.is_some() || value.parts_timer() != 0 {
+                    self.set_parts_timer(pos, deadline_ms, now_ms);
                 }
             }
             ValueRef::Stream(stream) => self.later_streams |= stream.is_later(),
@@ -312,19 +306,25 @@ impl Table {
         self.later_streams
     }
 
-    fn set_fields_timer(&mut self, pos: usize, deadline_ms: Option<u64>, now_ms: u64) {
+    fn set_parts_timer(&mut self, pos: usize, deadline_ms: Option<u64>, now_ms: u64) {
         let wheel = self
             .wheel
             .get_or_insert_with(|| Box::new(Wheel::new(now_ms)));
         let entry = self.entries.at_mut(pos);
-        let hash = entry.hash_mut().expect("only hashes have timed fields");
-        match (deadline_ms, hash.as_ref().timer()) {
+        let timer = entry.value().parts_timer();
+        let subject = match entry.kind() {
+            Kind::Set => Subject::Members,
+            _ => Subject::Fields,
+        };
+        let value = entry.value_mut().timed();
+        let value = value.expect("only hashes and sets have timed parts");
+        match (deadline_ms, timer) {
             (None, timer) => {
                 wheel.remove(timer);
-                hash.set_timer(0);
+                value.set_timer(0);
             }
             (Some(deadline_ms), 0) => {
-                hash.set_timer(wheel.add(pos as u32, deadline_ms, Subject::Fields));
+                value.set_timer(wheel.add(pos as u32, deadline_ms, subject));
             }
             (Some(deadline_ms), timer) => wheel.set_deadline(timer, deadline_ms),
         }

@@ -12,11 +12,12 @@ const SLOTS: usize = 1 << BITS;
 /// highest level, so that a node never stands in the slot that the hand is in.
 const SPAN_MAX: u64 = 63 << (BITS * (LEVELS as u32 - 1));
 
-/// What is due: a whole key, or a field of the hash that it holds.
+/// What is due: a whole key, a field of the hash that it holds, or a member of the set.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Subject {
     Key,
     Fields,
+    Members,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -47,6 +48,8 @@ pub struct Wheel {
     deadline_sum_ms: u128,
     /// Nodes of hashes whose fields have deadlines.
     hashes: usize,
+    /// Nodes of sets whose members have deadlines.
+    sets: usize,
 }
 
 impl Wheel {
@@ -60,10 +63,11 @@ impl Wheel {
             keys: 0,
             deadline_sum_ms: 0,
             hashes: 0,
+            sets: 0,
         }
     }
 
-    /// How many keys, not counting hash fields, have a deadline.
+    /// How many keys, not counting parts of their values, have a deadline.
     pub fn keys(&self) -> usize {
         self.keys
     }
@@ -76,6 +80,11 @@ impl Wheel {
     /// How many hashes have fields with a deadline.
     pub fn hashes(&self) -> usize {
         self.hashes
+    }
+
+    /// How many sets have members with a deadline.
+    pub fn sets(&self) -> usize {
+        self.sets
     }
 
     /// Takes a node into the counts.
@@ -91,6 +100,7 @@ impl Wheel {
                 self.deadline_sum_ms += u128::from(deadline_ms);
             }
             Subject::Fields => self.hashes += 1,
+            Subject::Members => self.sets += 1,
         }
     }
 
@@ -107,6 +117,7 @@ impl Wheel {
                 self.deadline_sum_ms -= u128::from(deadline_ms);
             }
             Subject::Fields => self.hashes -= 1,
+            Subject::Members => self.sets -= 1,
         }
     }
 
@@ -258,7 +269,7 @@ impl Wheel {
 
     /// What [`Wheel::heap_bytes`] tells without the nodes in use: their going frees nothing.
     pub fn vacant_bytes(&self) -> usize {
-        self.heap_bytes() - (self.keys + self.hashes) * size_of::<Node>()
+        self.heap_bytes() - (self.keys + self.hashes + self.sets) * size_of::<Node>()
     }
 
     fn head(&self, level: usize, slot: usize) -> u32 {

@@ -132,7 +132,7 @@ impl Worker {
             entry,
             argv: argv.iter().map(|arg| Bstr::new(arg)).collect(),
             db: session.db,
-            now: self.now.get(),
+            now: self.time_for(session.imports),
             touch: !session.no_touch,
             resp3,
             user: session.user.clone(),

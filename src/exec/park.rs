@@ -32,6 +32,8 @@ pub struct Parked {
     args: Vec<Bstr>,
     db: usize,
     resp3: bool,
+    /// Its client is a source of what is imported.
+    imports: bool,
     client: Arc<Client>,
     user: Option<Arc<User>>,
     /// Keys it waits for.
@@ -77,6 +79,7 @@ impl Parked {
             args,
             db: session.db,
             resp3: session.resp3,
+            imports: session.imports,
             client: session.client.clone(),
             user: session.user.clone(),
             places: park
@@ -265,6 +268,7 @@ impl Worker {
             argv: &argv,
             db: parked.db,
             touch: true,
+            imports: parked.imports,
             scripted: false,
             woken: Some(key),
             user: parked.user.as_deref(),

@@ -15,6 +15,7 @@ impl Worker {
         session.client.mailbox.set_resp3(false);
         session.reply = ReplyMode::On;
         session.no_touch = false;
+        session.imports = false;
         session.follows_redirects = false;
         session.reads_here = false;
         session.asking = Asking::No;

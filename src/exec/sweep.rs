@@ -137,9 +137,13 @@ impl Worker {
         }
     }
 
-    /// Whether what is dead stays for now: clients are paused, or somebody else says when it goes.
+    /// Whether what is dead stays for now: clients are paused, data are imported, or somebody else says when it goes.
     fn must_not_expire(&self, now_ms: u64) -> bool {
-        self.leaves_expiry() || self.is_loading() || self.shared.pause.active(now_ms).is_some()
+        let shared = &self.shared;
+        self.leaves_expiry()
+            || self.is_loading()
+            || shared.config.import_mode.get()
+            || shared.pause.active(now_ms).is_some()
     }
 
     /// Removes a few due things of one shard; whether there may be more.

@@ -18,7 +18,9 @@ use crate::command::{
     WriteCall,
 };
 use crate::config::EventClasses;
-use crate::engine::{Db, Effects, Hashed, Locked, Patience, ShardKey, ShardSet, Shards, Wanted};
+use crate::engine::{
+    Db, Effects, Hashed, Locked, Now, Patience, ShardKey, ShardSet, Shards, Wanted,
+};
 use crate::resp::Reply;
 use crate::util::crash;
 use crate::util::turns::Turns;
@@ -36,6 +38,8 @@ pub(super) struct Call<'a> {
     pub db: usize,
     /// Whether reads move access clocks.
     pub touch: bool,
+    /// Its client is a source of what is imported.
+    pub imports: bool,
     /// A script calls it.
     pub scripted: bool,
     /// The key that woke the command, if its client was blocked.
@@ -55,6 +59,7 @@ impl<'a> Call<'a> {
             argv,
             db: session.db,
             touch: !session.no_touch,
+            imports: session.imports,
             scripted: false,
             woken: None,
             user: session.user.as_deref(),
@@ -74,6 +79,7 @@ impl<'a> Call<'a> {
             argv,
             db: session.db,
             touch: !session.no_touch,
+            imports: session.imports,
             scripted: false,
             woken: None,
             user: session.user.as_deref(),
@@ -342,6 +348,16 @@ impl Worker {
         }
     }
 
+    /// The time that a client's command runs at. As long as data are imported, nothing is dead for the client that brings them.
+    #[inline]
+    pub(super) fn time_for(&self, imports: bool) -> Now {
+        let now = self.now.get();
+        match imports && self.shared.config.import_mode.get() {
+            true => Now::Replaying(now.clock_ms()),
+            false => now,
+        }
+    }
+
     /// Runs one read or write command under the unit's locks, and records what to log of it.
     pub(super) fn call(&self, unit: &mut Unit<'_>, job: &Call<'_>, out: &mut Reply) -> Done {
         let Call {
@@ -364,7 +380,7 @@ impl Worker {
         let view = Db::new(
             &mut unit.locked,
             db,
-            self.now.get(),
+            self.time_for(job.imports),
             &mut unit.effects,
             &rules,
             touch,

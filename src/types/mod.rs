@@ -4,6 +4,7 @@
 
 pub mod bstr;
 mod buckets;
+mod deadlines;
 pub mod dense;
 pub mod geo;
 pub mod graph;
@@ -27,6 +28,7 @@ pub mod zset;
 
 pub use crate::util::piece::Piece;
 pub use bstr::Bstr;
+pub use deadlines::Timed;
 pub use dense::{Dense, Far, Keyed};
 pub use hash::{Hash, HashRef};
 pub use json::Json;
@@ -34,7 +36,7 @@ pub use list::List;
 pub use listpack::{Listpack, PackRef};
 pub use ordmap::{OrdMap, OrdSet};
 pub use rows::Rows;
-pub use set::Set;
+pub use set::{LiveSet, Set};
 pub use stream::Stream;
 pub use suggestions::Suggestions;
 pub use text::{Text, TextRef};

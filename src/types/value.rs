@@ -2,6 +2,7 @@
 
 use std::fmt::Debug;
 
+use super::deadlines::Timed;
 use super::dense::Far;
 use super::hash::HashRef;
 use super::text::TextRef;
@@ -184,6 +185,37 @@ impl Value {
     /// How many pieces dropping it frees.
     pub fn free_effort(&self) -> usize {
         self.as_ref().free_effort()
+    }
+}
+
+impl ValueRef<'_> {
+    /// The earliest deadline of any of its parts: fields of a hash, or members of a set.
+    pub fn next_deadline(self) -> Option<u64> {
+        match self {
+            ValueRef::Hash(hash) => hash.next_deadline(),
+            ValueRef::Set(set) => set.next_deadline(),
+            _ => None,
+        }
+    }
+
+    /// The engine's timer for that deadline; 0 for none.
+    pub fn parts_timer(self) -> u32 {
+        match self {
+            ValueRef::Hash(hash) => hash.timer(),
+            ValueRef::Set(set) => set.timer(),
+            _ => 0,
+        }
+    }
+}
+
+impl<'a> ValueMut<'a> {
+    /// A value whose parts may have deadlines.
+    pub fn timed(self) -> Option<&'a mut dyn Timed> {
+        match self {
+            ValueMut::Hash(hash) => Some(hash),
+            ValueMut::Set(set) => Some(set),
+            _ => None,
+        }
     }
 }
 

@@ -1,5 +1,5 @@
-//! Fields and keys past their deadline that a command comes upon before the sweep does: replicas and the log hear of
-//! them before they hear of the command, so that all of them hold what memory holds.
+//! Fields, members and keys past their deadline that a command comes upon before the sweep does: replicas and the log hear
+//! of them before they hear of the command, so that all of them hold what memory holds.
 
 use std::collections::BTreeMap;
 use std::thread::{scope, sleep};
@@ -7,8 +7,9 @@ use std::time::{Duration, Instant};
 
 use crate::common::{Client, Server, Value, encode, eventually, setting};
 
-/// What is done to `H`, a hash with a due and a live field; to `O`, whose only field is due; to `K`, a dead string; `D`
-/// is a name to store at, `N` the number in all these names. Every command on hashes is here.
+/// What is done to `H`, a hash with a due and a live field; to `O`, whose only field is due; to `M` and `Q`, which are sets of
+/// such members; to `K`, a dead string; `D` is a name to store at, `N` the number in all these names. Every command on
+/// hashes and on sets is here.
 const CASES: &[&str] = &[
     "HSET H due 1|HSET O due 1",
     "HSET H live 1 due 2 new 3",
@@ -81,6 +82,36 @@ const CASES: &[&str] = &[
     "SCRIPT return{redis.call('hincrby',KEYS[1],'due',1),redis.call('hdel',KEYS[2],'due'),redis.call('hset',KEYS[2],'a',1)}",
     "SCRIPT return{redis.call('hget',KEYS[1],'due'),redis.call('hsetnx',KEYS[2],'due','x')}",
     "SCRIPT return{redis.call('hpersist',KEYS[1],'FIELDS',1,'due'),redis.call('hexists',KEYS[2],'due')}",
+    // Sets.
+    "SADD M due|SADD Q due|SADD M live new",
+    "SADDEX M MEMBERS 2 due live|SADDEX Q EX 1000000 MEMBERS 2 due new|SADDEX D PXAT 4000000000000 MEMBERS 1 a",
+    "SADDEX M MNX MEMBERS 1 due|SADDEX Q MXX MEMBERS 1 due|SADDEX M KEEPTTL MEMBERS 2 due new",
+    "SPEXPIREAT M 4000000000000 MEMBERS 1 live|SADDEX M MEMBERS 2 live other|SADDEX M PXAT 1 MEMBERS 2 live none",
+    "SREM M due|SREM Q due|SREM M live",
+    "SMOVE M D due|SMOVE M D live|SMOVE Q D due",
+    "SADD D due live|SMOVE D M due|SMOVE D Q live",
+    "SPEXPIREAT M 4000000000000 MEMBERS 1 live|SMOVE M Q live|SADD M live|SMOVE M Q live",
+    "SCARD M|SCARD Q|SISMEMBER M due|SISMEMBER Q due|SMISMEMBER M due live",
+    "SMEMBERS M|SMEMBERS Q|SSCAN M 0|SSCAN Q 0",
+    "SPOP M 5|SPOP Q",
+    "SPOP Q 3|SPOP M",
+    "SRANDMEMBER M|SRANDMEMBER Q|SRANDMEMBER M 5|SRANDMEMBER Q -5",
+    "SINTER M Q|SUNION M Q|SDIFF M Q|SINTERCARD 2 M Q|SUNIONCARD 2 M Q|SDIFFCARD 2 M Q",
+    "SINTERSTORE D M M|SUNIONSTORE D M Q|SDIFFSTORE D Q M",
+    "SADD D due|SUNIONSTORE M M D|SINTERSTORE Q Q D",
+    "SADD D due live|SDIFFSTORE D D M|SPEXPIREAT M 4000000000000 MEMBERS 1 live|SUNIONSTORE D D M",
+    "SEXPIRE M 1000000 MEMBERS 2 due live|SEXPIRE Q 1000000 MEMBERS 1 due",
+    "SPEXPIRE M 1000000000 NX MEMBERS 2 due live|SEXPIREAT Q 4000000000 XX MEMBERS 1 due",
+    "SPEXPIREAT M 1 MEMBERS 2 due live|SPEXPIREAT Q 1 LT MEMBERS 1 due",
+    "SPERSIST M MEMBERS 2 due live|SPERSIST Q MEMBERS 1 due",
+    "STTL M MEMBERS 2 due live|SPTTL Q MEMBERS 1 due|SEXPIRETIME M MEMBERS 1 due|SPEXPIRETIME Q MEMBERS 1 due",
+    "ZUNIONSTORE D 2 M Q|ZINTERSTORE D 2 M M|ZDIFFSTORE D 2 M Q",
+    "SORT M ALPHA STORE D|SORT Q ALPHA STORE D|SORT_RO M ALPHA",
+    "COPY M D|COPY Q D|RENAME M D|MOVE Q 3",
+    "COPY M D DB 3|COPY Q D DB 4|RENAME Q K|RENAMENX M T",
+    "RESTORE-COPY M D|RESTORE-COPY Q D",
+    "MULTI|SPOP M|SADD Q due|SPERSIST M MEMBERS 1 due|EXEC",
+    "BLESS SET M NO-EVICT|BLESS SET Q NO-EVICT|BLESS CLEAR M NO-EVICT",
     // Dead keys that a command reads and stores something of.
     "SADD D x|SUNIONSTORE D D K",
     "SUNIONSTORE D K T",
@@ -102,7 +133,7 @@ const CASES: &[&str] = &[
 
 fn words(line: &str, n: usize) -> Vec<String> {
     let named = |word: &str| match word {
-        "H" | "O" | "K" | "D" | "L" | "S" | "T" | "Z" | "U" | "B" | "P" | "B2" => {
+        "H" | "O" | "M" | "Q" | "K" | "D" | "L" | "S" | "T" | "Z" | "U" | "B" | "P" | "B2" => {
             format!("{}{n}", word.to_lowercase())
         }
         other => other.to_owned(),
@@ -117,6 +148,10 @@ fn prepare(client: &mut Client, n: usize, ms: u32) {
         format!("HPEXPIRE H {ms} FIELDS 1 due"),
         "HSET O due 5".to_owned(),
         format!("HPEXPIRE O {ms} FIELDS 1 due"),
+        "SADD M due live".to_owned(),
+        format!("SPEXPIRE M {ms} MEMBERS 1 due"),
+        "SADD Q due".to_owned(),
+        format!("SPEXPIRE Q {ms} MEMBERS 1 due"),
         format!("SET K abc PX {ms}"),
         format!("RPUSH L {n} none"),
         "SADD S a b".to_owned(),
@@ -154,7 +189,7 @@ fn act(client: &mut Client, n: usize, line: &str) {
     client.receive().expect("an answer");
 }
 
-/// All that a server holds: what stands in a hash though it is due is counted by HLEN, and dead keys by DBSIZE.
+/// All that a server holds: what stands in a hash or a set though it is due is counted by HLEN and SCARD, and dead keys by DBSIZE.
 fn held(client: &mut Client) -> BTreeMap<String, String> {
     let mut all = BTreeMap::new();
     for db in [0, 3, 4] {
@@ -165,7 +200,7 @@ fn held(client: &mut Client) -> BTreeMap<String, String> {
             let kind = client.ask(&format!("TYPE {key}")).text();
             let mut told = vec![kind.clone(), client.ask(&format!("DUMP {key}")).to_string()];
             if kind == "hash" {
-                told = vec![kind, client.ask(&format!("HLEN {key}")).text()];
+                told = vec![kind.clone(), client.ask(&format!("HLEN {key}")).text()];
                 let flat = client.ask(&format!("HGETALL {key}")).items();
                 let mut pairs: Vec<_> = flat.chunks(2).collect();
                 pairs.sort();
@@ -175,6 +210,17 @@ fn held(client: &mut Client) -> BTreeMap<String, String> {
                     told.push(format!("{field}={} {}", pair[1], client.ask(&asked)));
                 }
             }
+            if kind == "set" {
+                told = vec![kind, client.ask(&format!("SCARD {key}")).text()];
+                let members = client.ask(&format!("SMEMBERS {key}")).items();
+                let mut members: Vec<_> = members.iter().map(Value::text).collect();
+                members.sort();
+                for member in members {
+                    let asked = format!("SPEXPIRETIME {key} MEMBERS 1 {member}");
+                    told.push(format!("{member} {}", client.ask(&asked)));
+                }
+            }
+            told.push(client.ask(&format!("BLESS GET {key}")).to_string());
             all.insert(format!("{db} {key}"), told.join(" "));
         }
     }
@@ -229,14 +275,17 @@ fn pair() -> (Server, Server) {
 fn replica_and_log_hear_of_what_is_due_before_the_command_that_comes_upon_it() {
     let (server, copy) = pair();
     let (mut client, mut replica) = (server.client(), copy.client());
-    let commands = client.ask("COMMAND LIST FILTERBY ACLCAT hash").items();
-    assert!(commands.len() > 20);
-    for name in commands {
-        let name = format!("{} ", name.text().to_uppercase());
-        assert!(
-            CASES.iter().any(|case| case.contains(&name)),
-            "{name}has no case"
-        );
+    for category in ["hash", "set"] {
+        let asked = format!("COMMAND LIST FILTERBY ACLCAT {category}");
+        let commands = client.ask(&asked).items();
+        assert!(commands.len() > 20);
+        for name in commands {
+            let name = format!("{} ", name.text().to_uppercase());
+            assert!(
+                CASES.iter().any(|case| case.contains(&name)),
+                "{name}has no case"
+            );
+        }
     }
     client.ask("DEBUG SET-ACTIVE-EXPIRE 0");
     (0..CASES.len()).for_each(|n| prepare(&mut client, n, 1));
@@ -259,7 +308,7 @@ fn all_same(client: &mut Client, replica: &mut Client) {
     same("memory and log", &memory, &held(client));
 }
 
-/// Whether every hash holds what its readers see, and no dead key stands.
+/// Whether every hash and every set holds what its readers see, and no dead key stands.
 fn swept(client: &mut Client) -> bool {
     let mut whole = true;
     for db in [0, 3, 4] {
@@ -272,13 +321,17 @@ fn swept(client: &mut Client) -> bool {
                 let fields = client.ask(&format!("HKEYS {key}")).items().len();
                 whole &= fields as i64 == client.ask(&format!("HLEN {key}")).int();
             }
+            if client.ask(&format!("TYPE {key}")).text() == "set" {
+                let members = client.ask(&format!("SMEMBERS {key}")).items().len();
+                whole &= members as i64 == client.ask(&format!("SCARD {key}")).int();
+            }
         }
     }
     client.ask("SELECT 0");
     whole
 }
 
-/// Whether no key and no field has a deadline any more.
+/// Whether no key, no field and no member has a deadline any more.
 fn is_lasting(client: &mut Client) -> bool {
     let mut lasting = true;
     for key in client.ask("KEYS *").items() {
@@ -290,12 +343,45 @@ fn is_lasting(client: &mut Client) -> bool {
                 lasting &= client.ask(&asked).to_string() == "*[:-1]";
             }
         }
+        if client.ask(&format!("TYPE {key}")).text() == "set" {
+            for member in client.ask(&format!("SMEMBERS {key}")).items() {
+                let asked = format!("SPTTL {key} MEMBERS 1 {}", member.text());
+                lasting &= client.ask(&asked).to_string() == "*[:-1]";
+            }
+        }
     }
     lasting
 }
 
-/// One of many commands on few hashes, whose fields live for a moment.
+/// One of many commands on few sets, whose members live for a moment.
+fn random_command_of_sets(random: &mut fastrand::Rng) -> Vec<String> {
+    let key = format!("s{}", random.u32(0..20));
+    let other = format!("s{}", random.u32(0..20));
+    let member = format!("m{}", random.u32(0..6));
+    let more = format!("m{}", random.u32(0..6));
+    let ms = random.u32(1..30);
+    let line = match random.u32(0..16) {
+        0 | 1 => format!("SADD {key} {member} {more}"),
+        2 => format!("SADDEX {key} PX {ms} MEMBERS 2 {member} {more}"),
+        3 => format!("SADDEX {key} MXX KEEPTTL MEMBERS 1 {member}"),
+        4 => format!("SREM {key} {member} {more}"),
+        5..=8 => format!("SPEXPIRE {key} {ms} MEMBERS 2 {member} {more}"),
+        9 => format!("SPERSIST {key} MEMBERS 2 {member} {more}"),
+        10 => format!("SMOVE {key} {other} {member}"),
+        11 => format!("SPOP {key}"),
+        12 => format!("SUNIONSTORE {other} {key} {other}"),
+        13 => format!("SINTERSTORE {other} {key} {other}"),
+        14 => format!("COPY {key} {other} REPLACE"),
+        _ => format!("SDIFFSTORE {other} {other} {key}"),
+    };
+    line.split(' ').map(str::to_owned).collect()
+}
+
+/// One of many commands on few hashes and sets, whose parts live for a moment.
 fn random_command(random: &mut fastrand::Rng) -> Vec<String> {
+    if random.bool() {
+        return random_command_of_sets(random);
+    }
     let key = format!("h{}", random.u32(0..20));
     let other = format!("h{}", random.u32(0..20));
     let field = format!("f{}", random.u32(0..6));

@@ -302,8 +302,8 @@ fn bitfield(call: &mut WriteCall<'_>) -> Done {
     if applied.contains(&Applied::Changed) || grown && applied.contains(&Applied::Same) {
         text.announce("setbit");
     } else if grown {
-        // Longer by zeros, though every operation was refused: no event tells of that.
-        text.touch();
+        // Longer by zeros, though every operation was refused: no event tells of that but that a key is new.
+        text.touch_new();
     }
     Ok(Flow::Done)
 }

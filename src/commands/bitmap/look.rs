@@ -165,6 +165,67 @@ fn bitpos(call: &mut ReadCall<'_>) -> Done {
     Ok(Flow::Done)
 }
 
+pub const BITRANGEINTARRAY: Command = Command {
+    name: "bitrangeintarray",
+    summary: "Returns the offsets of the bits that are set, or clear",
+    cost: "O(N+M) for N bytes and M offsets",
+    since: "8.12.0",
+    args: &[
+        Arg::key("key", KeyUse::READ),
+        Arg::int("start"),
+        Arg::int("end"),
+        Arg::one_of(
+            "unit",
+            &[Arg::word("byte", "BYTE"), Arg::word("bit", "BIT")],
+        )
+        .optional(),
+        Arg::int("count").token("LIMIT").optional(),
+        Arg::word("zeros", "ZEROS").optional(),
+    ],
+    run: Run::Read(bitrangeintarray),
+    ..Command::PLAIN
+};
+
+fn bitrangeintarray(call: &mut ReadCall<'_>) -> Done {
+    let key = call.args.next()?;
+    let (start, end) = (call.args.int()?, call.args.int()?);
+    let (mut unit, mut limit, mut wanted) = (None, u64::MAX, 1);
+    while !call.args.is_empty() {
+        if unit.is_none() && (call.args.word("BYTE") || call.args.word("BIT")) {
+            let word = call.args.all()[call.args.position() - 1];
+            unit = Some(word.eq_ignore_ascii_case(b"BIT"));
+        } else if call.args.word_with("LIMIT", 1) {
+            let few = Fail::Says("LIMIT should be greater than 0");
+            limit = call.args.int_in(1..=i64::MAX, few)? as u64;
+        } else if call.args.word("ZEROS") {
+            wanted = 0;
+        } else {
+            return Err(Fail::SYNTAX);
+        }
+    }
+    let part = Part {
+        start,
+        end: Some(end),
+        bits: unit.unwrap_or(false),
+    };
+    let mut digits = itoa::Buffer::new();
+    let text = call.db.read::<Text>(key)?;
+    let bytes = text.map_or(&b""[..], |text| text.as_bytes(&mut digits));
+    let mut range = part.range(bytes.len(), false);
+    let open = call.out.open_array();
+    let mut count = 0;
+    while count < limit
+        && !call.out.is_full()
+        && let Some(at) = first(bytes, range.clone(), wanted)
+    {
+        call.out.int(at as i64);
+        count += 1;
+        range.start = at + 1;
+    }
+    call.out.close(open, count as usize);
+    Ok(Flow::Done)
+}
+
 fn first(bytes: &[u8], range: Range<u64>, wanted: u8) -> Option<u64> {
     let dull = if wanted == 1 { 0 } else { 0xff };
     let mut at = range.start;

@@ -17,6 +17,7 @@ pub const FAMILY: Family = Family {
         &bits::BITOP,
         &look::BITCOUNT,
         &look::BITPOS,
+        &look::BITRANGEINTARRAY,
         &field::BITFIELD,
         &field::BITFIELD_RO,
     ],

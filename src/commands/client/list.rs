@@ -242,6 +242,7 @@ fn letters(client: &Client, profile: &Profile, broken: bool) -> String {
         ('U', client.unix),
         ('e', profile.no_evict),
         ('T', profile.no_touch),
+        ('I', profile.imports),
     ];
     let raised: String = letters
         .iter()

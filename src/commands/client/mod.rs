@@ -32,6 +32,7 @@ const CLIENT: Command = Command {
         &tracking::GETREDIR,
         &help::HELP,
         &ID,
+        &IMPORT_SOURCE,
         &list::INFO,
         &kill::KILL,
         &list::LIST,
@@ -197,6 +198,31 @@ const NO_TOUCH: Command = Command {
 
 fn no_touch(call: &mut SessionCall<'_>) -> Done {
     call.session.no_touch = on_off(&mut call.args)?;
+    call.session.publish_profile();
+    call.out.ok();
+    Ok(Flow::Done)
+}
+
+const IMPORT_SOURCE: Command = Command {
+    name: "import-source",
+    summary: "Lets this client see what has expired while data are imported",
+    since: "8.1.0",
+    flags: &[NoScript, Loading, Stale],
+    args: &[Arg::one_of("enabled", ON_OFF)],
+    run: Run::Session(import_source),
+    ..Command::PLAIN
+};
+
+/// As in Valkey, which may be told to stop at any time.
+fn import_source(call: &mut SessionCall<'_>) -> Done {
+    let is_off = call
+        .args
+        .peek()
+        .is_some_and(|word| word.eq_ignore_ascii_case(b"OFF"));
+    if !is_off && !call.server.config.import_mode.get() {
+        return Err(Fail::Says("Server is not in import mode"));
+    }
+    call.session.imports = on_off(&mut call.args)?;
     call.session.publish_profile();
     call.out.ok();
     Ok(Flow::Done)

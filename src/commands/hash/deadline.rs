@@ -2,33 +2,13 @@
 
 use crate::command::Flag::Fast;
 use crate::command::expiry::Unit;
-use crate::command::{
-    Arg, Args, Command, Done, Entry, Fail, Flow, KeyUse, ReadCall, Run, WriteCall,
+use crate::command::parts::{
+    self, CONDITION, Condition, DELETED, DONE, NO_DEADLINE, NO_PART, NOT_MET, deadline_of,
 };
-use crate::engine::{Db, Now};
-use crate::resp::Reply;
+use crate::command::{Arg, Args, Command, Done, Fail, Flow, KeyUse, ReadCall, Run, WriteCall};
+use crate::engine::Db;
 use crate::types::Hash;
 
-/// The latest deadline of a field, as in Redis, in milliseconds since the Unix epoch.
-const DEADLINE_MAX_MS: i64 = (1 << 46) - 1;
-
-// What is answered for each field.
-const NO_FIELD: i64 = -2;
-const NO_DEADLINE: i64 = -1;
-const NOT_MET: i64 = 0;
-const DONE: i64 = 1;
-const DELETED: i64 = 2;
-
-const CONDITION: Arg = Arg::one_of(
-    "condition",
-    &[
-        Arg::word("nx", "NX"),
-        Arg::word("xx", "XX"),
-        Arg::word("gt", "GT"),
-        Arg::word("lt", "LT"),
-    ],
-)
-.optional();
 pub(super) const FIELDS: Arg = Arg::block(
     "fields",
     &[Arg::int("numfields"), Arg::text("field").many()],
@@ -53,44 +33,6 @@ pub(super) fn fields<'a>(args: &mut Args<'a>, no_count: Fail) -> Result<&'a [&'a
         ));
     }
     Ok(args.rest())
-}
-
-/// Answers the same for every field: there is no hash.
-fn answer_none(out: &mut Reply, fields: &[&[u8]]) {
-    out.array(fields.len());
-    fields.iter().for_each(|_| out.int(NO_FIELD));
-}
-
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Condition {
-    Always,
-    Nx,
-    Xx,
-    Gt,
-    Lt,
-}
-
-impl Condition {
-    fn parse(args: &mut Args<'_>) -> Self {
-        let words = [
-            ("NX", Condition::Nx),
-            ("XX", Condition::Xx),
-            ("GT", Condition::Gt),
-            ("LT", Condition::Lt),
-        ];
-        let found = words.into_iter().find(|(word, _)| args.word(word));
-        found.map_or(Condition::Always, |(_, condition)| condition)
-    }
-
-    fn holds(self, present: Option<u64>, new: u64) -> bool {
-        match self {
-            Condition::Always => true,
-            Condition::Nx => present.is_none(),
-            Condition::Xx => present.is_some(),
-            Condition::Gt => present.is_some_and(|held| new > held),
-            Condition::Lt => present.is_none_or(|held| new < held),
-        }
-    }
 }
 
 pub const HEXPIRE: Command = Command {
@@ -189,17 +131,6 @@ pub(super) fn log_deadline(db: &mut Db<'_>, key: &[u8], deadline: u64, fields: &
     db.log(&[&head, fields].concat());
 }
 
-/// The deadline that a time means, which may be now or long ago, but not before the Unix epoch.
-pub(super) fn deadline_of(time: i64, unit: Unit, entry: &Entry, now: Now) -> Result<u64, Fail> {
-    if time < 0 {
-        return Err(Fail::Says("invalid expire time, must be >= 0"));
-    }
-    let deadline = unit.deadline_ms(time, now);
-    let deadline = deadline.filter(|deadline| *deadline <= DEADLINE_MAX_MS);
-    let deadline = deadline.ok_or_else(|| Fail::expire_time(entry.command.name))?;
-    Ok(deadline as u64)
-}
-
 fn set_deadlines<'a>(
     call: &mut WriteCall<'a>,
     key: &[u8],
@@ -212,7 +143,7 @@ fn set_deadlines<'a>(
     let fields = fields(&mut call.args, NUMFIELDS)?;
     let (mut set, mut deleted) = (Vec::new(), Vec::new());
     let Some(mut hash) = hash else {
-        answer_none(call.out, fields);
+        parts::answer_none(call.out, fields);
         return Ok(Expired {
             deadline,
             set,
@@ -223,7 +154,7 @@ fn set_deadlines<'a>(
     call.out.array(fields.len());
     for field in fields {
         let answer = if hash.get(field).is_none() {
-            NO_FIELD
+            NO_PART
         } else if !condition.holds(hash.value().deadline(field), deadline) {
             NOT_MET
         } else if deadline <= now.due_ms() {
@@ -238,10 +169,10 @@ fn set_deadlines<'a>(
         call.out.int(answer);
     }
     if !set.is_empty() {
-        hash.announce_fields("hexpire", set.iter().copied());
+        hash.announce_parts("hexpire", set.iter().copied());
     }
     if !deleted.is_empty() {
-        hash.announce_fields("hdel", deleted.iter().copied());
+        hash.announce_parts("hdel", deleted.iter().copied());
     }
     Ok(Expired {
         deadline,
@@ -266,14 +197,14 @@ fn hpersist(call: &mut WriteCall<'_>) -> Done {
     let hash = call.db.edit::<Hash>(key)?;
     let fields = fields(&mut call.args, COUNT)?;
     let Some(mut hash) = hash else {
-        answer_none(call.out, fields);
+        parts::answer_none(call.out, fields);
         return Ok(Flow::Done);
     };
     call.out.array(fields.len());
     let mut changed = Vec::new();
     for field in fields {
         let answer = if hash.get(field).is_none() {
-            NO_FIELD
+            NO_PART
         } else if hash.fields_mut().clear_deadline(field) {
             changed.push(*field);
             DONE
@@ -283,7 +214,7 @@ fn hpersist(call: &mut WriteCall<'_>) -> Done {
         call.out.int(answer);
     }
     if !changed.is_empty() {
-        hash.announce_fields("hpersist", changed);
+        hash.announce_parts("hpersist", changed);
     }
     Ok(Flow::Done)
 }
@@ -340,22 +271,15 @@ fn tell(call: &mut ReadCall<'_>, unit: Unit) -> Done {
     let hash = call.db.read::<Hash>(key)?;
     let fields = fields(&mut call.args, COUNT)?;
     let Some(hash) = hash else {
-        answer_none(call.out, fields);
+        parts::answer_none(call.out, fields);
         return Ok(Flow::Done);
     };
     call.out.array(fields.len());
     for field in fields {
         let answer = match (hash.get(field, now.due_ms()), hash.deadline(field)) {
-            (None, _) => NO_FIELD,
+            (None, _) => NO_PART,
             (Some(_), None) => NO_DEADLINE,
-            (Some(_), Some(deadline)) => {
-                let ms = if unit.absolute {
-                    deadline
-                } else {
-                    deadline.saturating_sub(now.clock_ms())
-                };
-                (if unit.seconds { ms.div_ceil(1000) } else { ms }) as i64
-            }
+            (Some(_), Some(deadline)) => unit.told(deadline, now),
         };
         call.out.int(answer);
     }

@@ -55,7 +55,7 @@ fn set_pairs(call: &mut WriteCall<'_>) -> Result<usize, Fail> {
     for (field, value) in pairs.clone() {
         created += usize::from(held.set(field, value, false, limits));
     }
-    hash.announce_fields("hset", pairs.map(|(field, _)| field));
+    hash.announce_parts("hset", pairs.map(|(field, _)| field));
     Ok(created)
 }
 
@@ -80,7 +80,7 @@ fn hsetnx(call: &mut WriteCall<'_>) -> Done {
     let free = hash.get(field).is_none();
     if free {
         hash.fields_mut().set(field, value, false, limits);
-        hash.announce_fields("hset", [field]);
+        hash.announce_parts("hset", [field]);
     }
     call.out.int(free);
     Ok(Flow::Done)
@@ -105,7 +105,7 @@ fn hdel(call: &mut WriteCall<'_>) -> Done {
         let fields = call.args.rest().iter().copied();
         removed = fields.filter(|field| held.remove(field)).collect();
         if !removed.is_empty() {
-            hash.announce_fields("hdel", removed.iter().copied());
+            hash.announce_parts("hdel", removed.iter().copied());
         }
     }
     call.out.count(removed.len());

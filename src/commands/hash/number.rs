@@ -36,7 +36,7 @@ fn hincrby(call: &mut WriteCall<'_>) -> Done {
     let mut digits = itoa::Buffer::new();
     hash.fields_mut()
         .set(field, digits.format(sum).as_bytes(), true, limits);
-    hash.announce_fields("hincrby", [field]);
+    hash.announce_parts("hincrby", [field]);
     call.out.int(sum);
     Ok(Flow::Done)
 }
@@ -74,7 +74,7 @@ fn hincrbyfloat(call: &mut WriteCall<'_>) -> Done {
     let mut sum = Vec::new();
     total.write_human(&mut sum);
     hash.fields_mut().set(field, &sum, true, limits);
-    hash.announce_fields("hincrbyfloat", [field]);
+    hash.announce_parts("hincrbyfloat", [field]);
     let deadline = hash.value().deadline(field);
     drop(hash);
     // The sum is logged, so that a reader of the log needs no arithmetic of ours; a deadline is

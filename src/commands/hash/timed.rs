@@ -5,6 +5,7 @@
 use super::deadline::{self, COUNT, FIELDS, log_deadline};
 use crate::command::Flag::{DenyOom, Fast};
 use crate::command::expiry::Said;
+use crate::command::parts::deadline_of;
 use crate::command::{Arg, Args, Command, Done, Entry, Fail, Flow, KeyUse, Run, WriteCall, quoted};
 use crate::engine::{Edit, Now};
 use crate::types::Hash;
@@ -29,7 +30,7 @@ fn take_deadline(args: &mut Args<'_>, entry: &Entry, now: Now) -> Result<Option<
         return Ok(None);
     };
     let time = number::parse_i64(said.value).ok_or(Fail::NOT_INTEGER)?;
-    deadline::deadline_of(time, said.unit, entry, now).map(Some)
+    deadline_of(time, said.unit, entry, now).map(Some)
 }
 
 pub const HGETEX: Command = Command {
@@ -87,7 +88,7 @@ fn return_fields<'a>(
         fields.iter().for_each(|_| call.out.null());
         return Ok((lifetime, Vec::new()));
     };
-    if let Lifetime::At(_) = lifetime {
+    if !matches!(lifetime, Lifetime::Keep) {
         hash.fields_mut().expect_deadlines();
     }
     let mut changed = Vec::new();
@@ -125,7 +126,7 @@ fn announce_lifetime(hash: &mut Edit<'_, Hash>, lifetime: Lifetime, fields: &[&[
         Lifetime::At(deadline) if deadline <= hash.now_ms() => "hdel",
         Lifetime::At(_) => "hexpire",
     };
-    hash.announce_fields(event, fields.iter().copied());
+    hash.announce_parts(event, fields.iter().copied());
 }
 
 /// Logs what has become of the times to live of these fields.
@@ -322,7 +323,7 @@ fn hsetex(call: &mut WriteCall<'_>) -> Done {
         held.set(pair[0], pair[1], keep, limits);
     }
     let fields: Vec<&[u8]> = setting.pairs.iter().step_by(2).copied().collect();
-    hash.announce_fields("hset", fields.iter().copied());
+    hash.announce_parts("hset", fields.iter().copied());
     let mut kept = Vec::new();
     match setting.lifetime {
         Lifetime::Clear => {}
@@ -408,7 +409,7 @@ fn return_and_remove<'a>(call: &mut WriteCall<'a>, key: &[u8]) -> Result<Vec<&'a
         removed.push(*field);
     }
     if !removed.is_empty() {
-        hash.announce_fields("hdel", removed.iter().copied());
+        hash.announce_parts("hdel", removed.iter().copied());
     }
     Ok(removed)
 }

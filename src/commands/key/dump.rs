@@ -128,6 +128,7 @@ fn restore(call: &mut WriteCall<'_>) -> Done {
         // No deadline is beyond what 64 bits with a sign can tell.
         after => Some(after.saturating_add(now_ms).min(i64::MAX as u64)),
     };
+    let blessed = call.db.is_blessed(key);
     let before = replace.then(|| call.db.drop_quietly(key)).flatten();
     call.out.ok();
     if deadline.is_some_and(|at| at <= call.db.now_ms()) {
@@ -147,6 +148,7 @@ fn restore(call: &mut WriteCall<'_>) -> Done {
         deadline.map_or(Deadline::Clear, Deadline::At),
         access,
     );
+    call.db.bless(key, blessed);
     call.db.announce(Class::Generic, "restore", key);
     call.db.announce_overwritten(key, before);
     let mut digits = itoa::Buffer::new();

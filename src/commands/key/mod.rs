@@ -1,5 +1,6 @@
 //! Keys of any type: their names, life times and places.
 
+mod bless;
 mod dump;
 mod expire;
 mod look;
@@ -37,6 +38,7 @@ pub const FAMILY: Family = Family {
         &expire::PEXPIRETIME,
         &expire::PERSIST,
         &object::OBJECT,
+        &bless::BLESS,
         &dump::DUMP,
         &dump::RESTORE,
         &migrate::MIGRATE,

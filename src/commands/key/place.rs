@@ -57,6 +57,9 @@ fn move_name(call: &mut WriteCall<'_>, replace: bool) -> Result<bool, Fail> {
     let taken = call.db.take(from).ok_or(Fail::NO_KEY)?;
     let deadline = taken.deadline_ms.map_or(Deadline::Clear, Deadline::At);
     call.db.put(to, taken.value.into(), deadline, taken.access);
+    if taken.blessed {
+        call.db.bless(to, true);
+    }
     call.db.announce(Class::Generic, "rename_from", from);
     call.db.announce(Class::Generic, "rename_to", to);
     call.db.announce_overwritten(to, before);
@@ -150,9 +153,11 @@ fn move_db(call: &mut WriteCall<'_>) -> Done {
     }
     let taken = call.db.take(key).ok_or(Fail::NO_KEY)?;
     let deadline = taken.deadline_ms.map_or(Deadline::Clear, Deadline::At);
-    call.db
-        .other(db)
-        .put(key, taken.value.into(), deadline, taken.access);
+    let mut target = call.db.other(db);
+    target.put(key, taken.value.into(), deadline, taken.access);
+    if taken.blessed {
+        target.bless(key, true);
+    }
     call.db.announce(Class::Generic, "move_from", key);
     call.db.other(db).announce(Class::Generic, "move_to", key);
     call.out.int(1);

@@ -301,7 +301,10 @@ fn sorted(db: &Db<'_>, options: &Options<'_>) -> Result<Vec<Vec<u8>>, Fail> {
                 .map(|piece| piece.to_vec())
                 .collect()
         }
-        Some(ValueRef::Set(set)) => set.iter().map(|piece| piece.to_vec()).collect(),
+        Some(ValueRef::Set(set)) => {
+            let live = db.live(options.key, set);
+            live.iter().map(|piece| piece.to_vec()).collect()
+        }
         Some(ValueRef::ZSet(zset)) => {
             let reverse = options.unsorted && options.descending;
             zset.iter_range(0, zset.len(), reverse)

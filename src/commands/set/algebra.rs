@@ -3,7 +3,7 @@
 use crate::command::Flag::DenyOom;
 use crate::command::{Arg, Command, Done, Fail, Flow, KeyUse, ReadCall, Run, WriteCall};
 use crate::engine::{Class, Db, Deadline};
-use crate::types::{Piece, Set, Type};
+use crate::types::{LiveSet, Piece, Set, Type};
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Operation {
@@ -85,11 +85,11 @@ fn answer(call: &mut ReadCall<'_>, operation: Operation) -> Done {
     let keys = call.args.rest();
     let open = call.out.open_set();
     let mut count = 0;
-    combine(&call.db, operation, keys, |piece| {
+    combine(operation, sources(&call.db, keys)?, |piece| {
         call.out.piece(piece);
         count += 1;
         true
-    })?;
+    });
     call.out.close(open, count);
     Ok(Flow::Done)
 }
@@ -99,10 +99,19 @@ fn store(call: &mut WriteCall<'_>, operation: Operation, event: &'static str) ->
     let limits = &call.db.rules().limits;
     let mut result = Set::new();
     let mut digits = itoa::Buffer::new();
-    combine(&call.db, operation, call.args.rest(), |piece| {
-        result.insert(piece.as_bytes(&mut digits), limits);
+    let keys = call.args.rest();
+    let sources = sources(&call.db, keys)?;
+    let timed = timed(operation, &sources);
+    combine(operation, sources, |piece| {
+        let member = piece.as_bytes(&mut digits);
+        result.insert(member, limits);
+        // The nearest of the deadlines that it has in any of them.
+        let deadlines = timed.iter().filter_map(|set| set.deadline(member));
+        if let Some(deadline) = deadlines.min() {
+            result.set_deadline(member, deadline, limits);
+        }
         true
-    })?;
+    });
     let len = result.len();
     if len == 0 {
         call.db.delete(target);
@@ -114,22 +123,30 @@ fn store(call: &mut WriteCall<'_>, operation: Operation, event: &'static str) ->
     Ok(Flow::Done)
 }
 
+type Sources<'a> = Vec<Option<LiveSet<'a>>>;
+
+fn sources<'a>(db: &'a Db<'_>, keys: &[&[u8]]) -> Result<Sources<'a>, Fail> {
+    let sets = keys.iter().map(|key| db.members(key));
+    Ok(sets.collect::<Result<_, _>>()?)
+}
+
+/// The sets whose members bring their deadlines into the result.
+fn timed<'a>(operation: Operation, sets: &Sources<'a>) -> Vec<LiveSet<'a>> {
+    let sets = match operation {
+        Operation::Diff => &sets[..1],
+        Operation::Inter | Operation::Union => sets,
+    };
+    let is_timed = |set: &LiveSet<'_>| set.whole().next_deadline().is_some();
+    sets.iter().flatten().copied().filter(is_timed).collect()
+}
+
 /// Visits each member of the result once, until `visit` says that it has enough.
-fn combine(
-    db: &Db<'_>,
-    operation: Operation,
-    keys: &[&[u8]],
-    mut visit: impl FnMut(Piece<'_>) -> bool,
-) -> Result<(), Fail> {
-    let sets: Vec<Option<&Set>> = keys
-        .iter()
-        .map(|key| db.read::<Set>(key))
-        .collect::<Result<_, _>>()?;
+fn combine(operation: Operation, sets: Sources<'_>, mut visit: impl FnMut(Piece<'_>) -> bool) {
     let mut digits = itoa::Buffer::new();
     match operation {
         Operation::Inter => {
-            let Some(mut sets) = sets.into_iter().collect::<Option<Vec<&Set>>>() else {
-                return Ok(());
+            let Some(mut sets) = sets.into_iter().collect::<Option<Vec<_>>>() else {
+                return;
             };
             sets.sort_by_key(|set| set.len());
             for piece in sets[0].iter() {
@@ -140,22 +157,22 @@ fn combine(
             }
         }
         Operation::Union => {
-            let sets: Vec<&Set> = sets.into_iter().flatten().collect();
+            let sets: Vec<_> = sets.into_iter().flatten().collect();
             for (at, set) in sets.iter().enumerate() {
                 for piece in set.iter() {
                     let member = piece.as_bytes(&mut digits);
                     // Seen before if an earlier set has it: no table of what was seen is needed.
                     if !sets[..at].iter().any(|set| set.contains(member)) && !visit(piece) {
-                        return Ok(());
+                        return;
                     }
                 }
             }
         }
         Operation::Diff => {
             let Some(first) = sets[0] else {
-                return Ok(());
+                return;
             };
-            let others: Vec<&Set> = sets[1..].iter().flatten().copied().collect();
+            let others: Vec<_> = sets[1..].iter().flatten().copied().collect();
             for piece in first.iter() {
                 let member = piece.as_bytes(&mut digits);
                 if !others.iter().any(|set| set.contains(member)) && !visit(piece) {
@@ -164,7 +181,6 @@ fn combine(
             }
         }
     }
-    Ok(())
 }
 
 pub const SINTERCARD: Command = Command {
@@ -234,10 +250,10 @@ fn count(call: &mut ReadCall<'_>, operation: Operation) -> Done {
             .int_in(0..=i64::MAX, Fail::Says("LIMIT can't be negative"))?;
     }
     let mut found = 0;
-    combine(&call.db, operation, keys, |_| {
+    combine(operation, sources(&call.db, keys)?, |_| {
         found += 1;
         found != limit
-    })?;
+    });
     call.out.int(found);
     Ok(Flow::Done)
 }

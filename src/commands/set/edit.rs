@@ -1,7 +1,7 @@
 //! Members in and out.
 
 use crate::command::Flag::{DenyOom, Fast};
-use crate::command::{Arg, Command, Done, Flow, KeyUse, Run, WriteCall};
+use crate::command::{Arg, Command, Done, Fail, Flow, KeyUse, Run, WriteCall};
 use crate::types::Set;
 
 pub const SADD: Command = Command {
@@ -79,18 +79,15 @@ fn smove(call: &mut WriteCall<'_>) -> Done {
         call.out.int(0);
         return Ok(Flow::Done);
     };
-    let held = source.contains(member);
+    let source = call.db.live(from, source);
+    let (held, deadline) = (source.contains(member), source.deadline(member));
     call.db.held::<Set>(to)?;
     if held && from != to {
         if let Some(mut source) = call.db.edit::<Set>(from)? {
             source.remove(member);
             source.announce("srem");
         }
-        let limits = &call.db.rules().limits;
-        let mut target = call.db.edit_or_create::<Set>(to)?;
-        if target.insert(member, limits) {
-            target.announce("sadd");
-        }
+        put(call, to, member, deadline)?;
     }
     if !held || from == to {
         call.db.mark(from);
@@ -98,4 +95,27 @@ fn smove(call: &mut WriteCall<'_>) -> Done {
     }
     call.out.int(held);
     Ok(Flow::Done)
+}
+
+/// Adds the member that was moved, with the deadline that it had, or with none.
+fn put(
+    call: &mut WriteCall<'_>,
+    to: &[u8],
+    member: &[u8],
+    deadline: Option<u64>,
+) -> Result<(), Fail> {
+    let limits = &call.db.rules().limits;
+    let mut target = call.db.edit_or_create::<Set>(to)?;
+    if target.insert(member, limits) {
+        target.announce("sadd");
+    }
+    match deadline {
+        Some(deadline) => {
+            target.set_deadline(member, deadline, limits);
+            target.announce_parts("sexpire", [member]);
+        }
+        None if target.clear_deadline(member) => target.announce_parts("spersist", [member]),
+        None => {}
+    }
+    Ok(())
 }

@@ -2,7 +2,7 @@
 
 use crate::command::Flag::Fast;
 use crate::command::{Arg, Command, Done, Flow, KeyUse, ReadCall, Rest, Run, scan};
-use crate::types::{Set, Type, TypeRef};
+use crate::types::{LiveSet, Set, Type, TypeRef};
 
 pub const SCARD: Command = Command {
     name: "scard",
@@ -33,7 +33,7 @@ fn sismember(call: &mut ReadCall<'_>) -> Done {
     let (key, member) = (call.args.next()?, call.args.next()?);
     call.out.int(
         call.db
-            .read::<Set>(key)?
+            .members(key)?
             .is_some_and(|set| set.contains(member)),
     );
     Ok(Flow::Done)
@@ -52,7 +52,7 @@ pub const SMISMEMBER: Command = Command {
 
 fn smismember(call: &mut ReadCall<'_>) -> Done {
     let key = call.args.next()?;
-    let set = call.db.read::<Set>(key)?;
+    let set = call.db.members(key)?;
     let members = call.args.rest();
     call.out.array(members.len());
     for member in members {
@@ -73,12 +73,12 @@ pub const SMEMBERS: Command = Command {
 
 fn smembers(call: &mut ReadCall<'_>) -> Done {
     let key = call.args.next()?;
-    let set = call.db.read::<Set>(key)?;
-    call.out.set(set.map_or(0, Set::len));
+    let set = call.db.members(key)?;
+    call.out.set(set.map_or(0, LiveSet::count));
     match set {
-        Some(set) if set.len() >= Rest::MIN => Ok(Flow::Rest(Box::new(Rest {
+        Some(set) if set.len() >= Rest::MIN && !set.has_due() => Ok(Flow::Rest(Box::new(Rest {
             len: set.len(),
-            value: set.frozen().wrap(),
+            value: set.whole().frozen().wrap(),
             write: Box::new(|value, range, out| {
                 let set = Set::of(value).expect("it is given that set");
                 range.for_each(|pos| out.piece(set.nth(pos)));
@@ -111,7 +111,7 @@ pub const SSCAN: Command = Command {
 fn sscan(call: &mut ReadCall<'_>) -> Done {
     let key = call.args.next()?;
     let cursor = scan::cursor(call.args.next()?)?;
-    let Some(set) = call.db.read::<Set>(key)? else {
+    let Some(set) = call.db.members(key)? else {
         scan::reply_empty(call.out);
         return Ok(Flow::Done);
     };

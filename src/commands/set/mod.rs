@@ -1,9 +1,11 @@
 //! Sets: members without order, and their algebra.
 
 mod algebra;
+mod deadline;
 mod edit;
 mod look;
 mod random;
+mod timed;
 
 use crate::command::Family;
 
@@ -30,5 +32,15 @@ pub const FAMILY: Family = Family {
         &algebra::SDIFFSTORE,
         &algebra::SUNIONCARD,
         &algebra::SDIFFCARD,
+        &deadline::SEXPIRE,
+        &deadline::SPEXPIRE,
+        &deadline::SEXPIREAT,
+        &deadline::SPEXPIREAT,
+        &deadline::SPERSIST,
+        &deadline::STTL,
+        &deadline::SPTTL,
+        &deadline::SEXPIRETIME,
+        &deadline::SPEXPIRETIME,
+        &timed::SADDEX,
     ],
 };

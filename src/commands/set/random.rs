@@ -27,7 +27,8 @@ fn spop(call: &mut WriteCall<'_>) -> Done {
         1 => Some(call.args.positive()?),
         _ => return Err(Fail::SYNTAX),
     };
-    let Some(mut set) = call.db.edit::<Set>(key)? else {
+    let set = call.db.edit::<Set>(key)?;
+    let Some(mut set) = set.filter(|set| !set.is_empty()) else {
         match count {
             Some(_) => call.out.set(0),
             None => call.out.null(),
@@ -77,19 +78,28 @@ fn srandmember(call: &mut ReadCall<'_>) -> Done {
         1 => Some(call.args.mirrored_int()?),
         _ => return Err(Fail::SYNTAX),
     };
-    let set = call.db.read::<Set>(key)?;
-    match (set, count) {
-        (None, None) => call.out.null(),
-        (None, Some(_)) => call.out.array(0),
-        (Some(set), None) => call.out.piece(set.nth(chance::within(0..set.len()))),
-        (Some(set), Some(count)) => {
+    // Of a set whose members are all due nothing is left to see.
+    let set = call.db.members(key)?.filter(|set| !set.is_empty());
+    let Some(set) = set else {
+        match count {
+            None => call.out.null(),
+            Some(_) => call.out.array(0),
+        }
+        return Ok(Flow::Done);
+    };
+    let places = set.places();
+    let len = places.as_ref().map_or(set.len(), Vec::len);
+    let pick = |place: usize| set.nth(places.as_ref().map_or(place, |places| places[place]));
+    match count {
+        None => call.out.piece(pick(chance::within(0..len))),
+        Some(count) => {
             let draw = Draw::of(count);
-            call.out.array(draw.size(set.len()));
-            for place in draw.positions(set.len()) {
+            call.out.array(draw.size(len));
+            for place in draw.positions(len) {
                 if call.out.is_full() {
                     break;
                 }
-                call.out.piece(set.nth(place));
+                call.out.piece(pick(place));
             }
         }
     }

@@ -162,11 +162,14 @@ fn vrem(call: &mut WriteCall<'_>) -> Done {
     arity(&call.args, 3..=3, "VREM")?;
     let (key, name) = (call.args.next()?, call.args.next()?);
     let mut removed = false;
-    if let Some(mut set) = call.db.edit::<VectorSet>(key)?
-        && set.find(name).is_some()
-    {
-        removed = set.remove(name);
-        set.touch();
+    if let Some(mut set) = call.db.edit::<VectorSet>(key)? {
+        match set.find(name) {
+            Some(_) => {
+                removed = set.remove(name);
+                set.touch();
+            }
+            None => set.signal(),
+        }
     }
     call.out.bool(removed);
     Ok(Flow::Done)
@@ -187,12 +190,15 @@ fn vsetattr(call: &mut WriteCall<'_>) -> Done {
     arity(&call.args, 4..=4, "VSETATTR")?;
     let (key, name, text) = (call.args.next()?, call.args.next()?, call.args.next()?);
     let mut found = false;
-    if let Some(mut set) = call.db.edit::<VectorSet>(key)?
-        && let Some(at) = set.find(name)
-    {
-        set.set_attributes(at, text);
-        set.touch();
-        found = true;
+    if let Some(mut set) = call.db.edit::<VectorSet>(key)? {
+        match set.find(name) {
+            Some(at) => {
+                set.set_attributes(at, text);
+                set.touch();
+                found = true;
+            }
+            None => set.signal(),
+        }
     }
     call.out.bool(found);
     Ok(Flow::Done)

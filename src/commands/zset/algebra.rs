@@ -8,7 +8,7 @@ use crate::command::{
     Arg, Args, Command, Done, Entry, Fail, Flow, KeyUse, ReadCall, Run, WriteCall,
 };
 use crate::engine::{Class, Db, Deadline};
-use crate::types::{Bstr, Limits, Piece, Set, Type, ValueRef, ZSet};
+use crate::types::{Bstr, Limits, LiveSet, Piece, Type, ValueRef, ZSet};
 
 const WEIGHTS: Arg = Arg::int("weight").token("WEIGHTS").optional().many();
 const AGGREGATE: Arg = Arg::one_of(
@@ -203,7 +203,7 @@ struct Source<'a> {
 #[derive(Clone, Copy)]
 enum Held<'a> {
     Nothing,
-    Set(&'a Set),
+    Set(LiveSet<'a>),
     ZSet(&'a ZSet),
 }
 
@@ -211,7 +211,7 @@ impl<'a> Source<'a> {
     fn find(db: &'a Db<'_>, key: &[u8], weight: f64, counts: bool) -> Result<Self, Fail> {
         let held = match db.value(key) {
             None => Held::Nothing,
-            Some(ValueRef::Set(set)) => Held::Set(set),
+            Some(ValueRef::Set(set)) => Held::Set(db.live(key, set)),
             Some(ValueRef::ZSet(zset)) => Held::ZSet(zset),
             Some(_) => return Err(Fail::WRONG_TYPE),
         };

@@ -144,6 +144,7 @@ fn add(call: &mut WriteCall<'_>, key: &[u8], options: &Options) -> Done {
     let pairs: Vec<(f64, &[u8])> = pairs.map(parse).collect::<Result<_, _>>()?;
     let limits = &call.db.rules().limits;
     let mut zset = call.db.edit_or_create::<ZSet>(key)?;
+    zset.expect(pairs.len(), limits);
     let (mut added, mut moved, mut score) = (0, 0, None);
     for (given, member) in &pairs {
         score = options.new_score(zset.score(member), *given)?;

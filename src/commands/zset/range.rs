@@ -300,7 +300,11 @@ fn zrangestore(call: &mut WriteCall<'_>) -> Done {
     let mut result = ZSet::new();
     if let Some(zset) = call.db.read::<ZSet>(source)? {
         let mut digits = itoa::Buffer::new();
-        for (member, score) in zset.iter_ranks(wish.ranks(zset), wish.reverse) {
+        let ranks = wish.ranks(zset);
+        if let Bounds::Ranks(..) = wish.bounds {
+            result.expect(ranks.len(), limits);
+        }
+        for (member, score) in zset.iter_ranks(ranks, wish.reverse) {
             result.insert(member.as_bytes(&mut digits), score, limits);
         }
     }

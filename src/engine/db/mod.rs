@@ -15,11 +15,11 @@ use super::each::Each;
 use super::edit::Edit;
 use super::effects::{Class, Effects, Garbage};
 use super::entry::Entry;
-use super::fields::sync_fields;
+use super::fields::sync_parts;
 use super::now::Now;
 use super::shard::{Hashed, Shard, ShardKey};
 use super::table::Table;
-use crate::types::{Bstr, Hash, Piece, Type, Value, ValueRef};
+use crate::types::{Bstr, Hash, Kind, LiveSet, Piece, Set, Type, Value, ValueRef};
 
 /// Dead keys that readers let one unit of work see off; the others are met again.
 const DEAD_MAX: usize = 1024;
@@ -47,6 +47,7 @@ pub struct Taken {
     pub value: Value,
     pub deadline_ms: Option<u64>,
     pub access: Access,
+    pub blessed: bool,
 }
 
 /// How a unit leaves its mark on the keys that it uses.
@@ -104,7 +105,10 @@ impl<'d> Found<'d> {
             return Err(WrongType);
         }
         let Found { shard, effects, .. } = self;
-        let edit = Edit::<T>::new(shard, index, pos, now_ms, effects, false);
+        let mut edit = Edit::<T>::new(shard, index, pos, now_ms, effects, false);
+        if T::KIND == Kind::Set {
+            edit.see_off_members();
+        }
         Ok(edit.with_mark(mark))
     }
 }
@@ -317,11 +321,33 @@ impl<'a> Db<'a> {
     /// The value of a hash's field, like [`Db::read`]; nothing either where the key holds no hash. That it is due is noted.
     pub fn field(&self, key: &[u8], field: &[u8]) -> Option<Piece<'_>> {
         let hash = self.read::<Hash>(key).ok()??;
-        if hash.is_due(field, self.now_ms()) && self.effects.writes {
+        if hash.is_due(field, self.now_ms()) {
+            self.note_faded(key);
+        }
+        hash.get(field, self.now_ms())
+    }
+
+    /// Some of what a command wants of the key's value is due. If it writes elsewhere, that goes before it is logged.
+    fn note_faded(&self, key: &[u8]) {
+        if self.effects.writes {
             let mut faded = self.effects.faded.borrow_mut();
             faded.push((self.index, Bstr::new(key)));
         }
-        hash.get(field, self.now_ms())
+    }
+
+    /// The members of a set, like [`Db::read`]: without those that are due, which are noted.
+    pub fn members(&self, key: &[u8]) -> Result<Option<LiveSet<'_>>, WrongType> {
+        let set = self.read::<Set>(key)?;
+        Ok(set.map(|set| self.live(key, set)))
+    }
+
+    /// The set that stands at a key, as readers see it.
+    pub fn live<'s>(&self, key: &[u8], set: &'s Set) -> LiveSet<'s> {
+        let live = LiveSet::new(set, self.now_ms());
+        if live.has_due() {
+            self.note_faded(key);
+        }
+        live
     }
 
     /// The value as one type, without a mark and uncounted: for writers, who leave their mark when they edit it.
@@ -419,6 +445,30 @@ impl<'a> Db<'a> {
         }
         shard.changed(index, pos, effects);
         true
+    }
+
+    /// Says whether a key is never evicted; whether that is new, or nothing if there is no key.
+    pub fn bless(&mut self, key: &[u8], blessed: bool) -> Option<bool> {
+        let index = self.index;
+        let Found {
+            shard,
+            effects,
+            pos,
+            ..
+        } = self.find_mut(key);
+        let pos = pos?;
+        if shard.table_mut(index).at(pos).is_blessed() == blessed {
+            return Some(false);
+        }
+        shard.preserve(index, pos);
+        shard.table_mut(index).at(pos).set_blessed(blessed);
+        shard.changed(index, pos, effects);
+        Some(true)
+    }
+
+    /// Whether a key is never evicted.
+    pub fn is_blessed(&self, key: &[u8]) -> bool {
+        self.entry(key).is_some_and(Entry::is_blessed)
     }
 
     /// Announces a keyspace event of a key in this database.

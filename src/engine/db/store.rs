@@ -1,6 +1,6 @@
 //! Whole values, put at keys and taken from them.
 
-use super::{Db, Deadline, Found, Taken, discard, sync_fields};
+use super::{Db, Deadline, Found, Taken, discard, sync_parts};
 use crate::engine::access::Access;
 use crate::engine::effects::Class;
 use crate::engine::entry::{Entry, New};
@@ -48,7 +48,7 @@ impl Db<'_> {
             Some(pos) => {
                 shard.preserve(index, pos);
                 let table = shard.table_mut(index);
-                table.drop_fields_timer(pos);
+                table.drop_parts_timer(pos);
                 let entry = table.at_mut(pos);
                 match access {
                     Some(access) => entry.set_access(access),
@@ -77,7 +77,7 @@ impl Db<'_> {
                 effects.deadline_set(deadline_ms);
             }
         }
-        sync_fields(table, pos, now_ms, effects);
+        sync_parts(table, pos, now_ms, effects);
         shard.changed(index, pos, effects);
         kinds
     }
@@ -118,6 +118,7 @@ impl Db<'_> {
         let (entry, deadline_ms) = self.take_entry(key)?;
         Some(Taken {
             access: entry.access(),
+            blessed: entry.is_blessed(),
             value: entry.into_value(),
             deadline_ms,
         })

@@ -155,9 +155,10 @@ impl Db<'_> {
     /// Tries positions of random shards, as if all of them had as many keys as the largest: a position that a shard
     /// doesn't have is drawn again, so that a key of a small shard is not more likely than others.
     fn draw_key(&self, total: usize, give_up: GiveUp<'_>) -> Result<Option<Bstr>, GaveUp> {
-        // Keys are spread by their hashes: hardly any shard has more than this, and then the draw goes by what it has.
+        // Keys are spread by their hashes: hardly any shard has more than this, and then the draw goes by what it has. Of few
+        // keys several may well share a shard.
         let mean = total as f64 / SHARDS as f64;
-        let mut most = (mean + 4.0 * mean.sqrt()) as usize + 1;
+        let mut most = (mean + 4.0 * mean.sqrt()) as usize + 5;
         for _ in 0..DRAWS {
             let id = chance::within(0..SHARDS);
             let at = chance::within(0..most);

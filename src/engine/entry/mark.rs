@@ -7,7 +7,7 @@ use crate::engine::access::Access;
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Mark {
     /// The key's node in the table's wheel, 0 for a key without a deadline, or the lengths in a block that doesn't begin
-    /// with them; the side of the snapshot in the highest bit.
+    /// with them; the side of the snapshot in the highest bit, and whether the key is blessed in the third highest.
     word: [u8; 4],
     /// The access clock.
     access: [u8; 3],
@@ -16,6 +16,10 @@ pub(super) struct Mark {
 const SIDE: u32 = 1 << 31;
 /// The word has lengths.
 const LENS: u32 = 1 << 30;
+/// BLESS has said that the key is never evicted.
+const BLESSED: u32 = 1 << 29;
+/// What is kept when timer and lengths change.
+const KEPT: u32 = SIDE | BLESSED;
 
 impl Mark {
     pub(super) fn new(access: Access, side: bool) -> Self {
@@ -41,14 +45,14 @@ impl Mark {
     pub(super) fn timer(self) -> u32 {
         match self.lens() {
             Some(_) => 0,
-            None => self.word() & !SIDE,
+            None => self.word() & !KEPT,
         }
     }
 
     /// Sets the timer, in the place of lengths.
     pub(super) fn set_timer(&mut self, timer: u32) {
-        debug_assert!(timer < LENS, "a table has fewer timers");
-        self.set_word(self.word() & SIDE | timer);
+        debug_assert!(timer < BLESSED, "a table has fewer timers");
+        self.set_word(self.word() & KEPT | timer);
     }
 
     #[inline]
@@ -59,7 +63,7 @@ impl Mark {
 
     /// Sets the lengths, in the place of a timer.
     pub(super) fn set_lens(&mut self, [key, value]: [u8; HEAD]) {
-        self.set_word(self.word() & SIDE | LENS | u32::from_le_bytes([key, value, 0, 0]));
+        self.set_word(self.word() & KEPT | LENS | u32::from_le_bytes([key, value, 0, 0]));
     }
 
     #[inline]
@@ -69,6 +73,15 @@ impl Mark {
 
     pub(super) fn set_side(&mut self, side: bool) {
         self.set_word(self.word() & !SIDE | if side { SIDE } else { 0 });
+    }
+
+    #[inline]
+    pub(super) fn blessed(self) -> bool {
+        self.word() & BLESSED != 0
+    }
+
+    pub(super) fn set_blessed(&mut self, blessed: bool) {
+        self.set_word(self.word() & !BLESSED | if blessed { BLESSED } else { 0 });
     }
 
     #[inline]

@@ -191,6 +191,18 @@ impl Entry {
         self.change(|mark| mark.set_side(side));
     }
 
+    /// Whether the key is never evicted, as BLESS has said.
+    #[inline]
+    pub fn is_blessed(&self) -> bool {
+        self.0.mark().get().blessed()
+    }
+
+    pub(super) fn set_blessed(&self, blessed: bool) {
+        if self.is_blessed() != blessed {
+            self.change(|mark| mark.set_blessed(blessed));
+        }
+    }
+
     #[inline]
     fn change(&self, change: impl FnOnce(&mut Mark)) {
         let cell = self.0.mark();
@@ -284,8 +296,16 @@ mod tests {
                 assert_eq!(text(&entry), [&value[..], b"!"].concat());
                 let mark = (entry.timer(), entry.side(), entry.access().bits());
                 assert_eq!(mark, (77, true, 0x123456));
+                entry.set_blessed(true);
                 entry.set_side(false);
                 assert_eq!((entry.timer(), entry.side()), (77, false));
+                // It is kept, whatever stands at the key.
+                for next in [&b"short"[..], b"17", &value] {
+                    entry.put(New::text(next));
+                    entry.set_timer(78);
+                    assert!(entry.is_blessed());
+                    assert_eq!((entry.timer(), text(&entry)), (78, next.to_vec()));
+                }
             }
         }
     }

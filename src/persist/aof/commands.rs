@@ -6,7 +6,7 @@ use crate::engine::{SavedKey, Snapshot};
 use crate::persist::disk::Pushed;
 use crate::persist::rdb::{self, Beside, Dialect};
 use crate::resp::encode;
-use crate::types::{HashRef, Piece, ValueRef, json};
+use crate::types::{Piece, ValueRef, json};
 use crate::util::number::write_double;
 use crate::util::{clock, thread};
 
@@ -90,6 +90,7 @@ fn key(saved: &SavedKey, out: &mut Output<'_>) -> io::Result<()> {
         ValueRef::Set(set) => {
             let items = set.iter().map(|one| vec![one.to_vec()]);
             add(b"SADD", key, items, out)?;
+            deadlines((b"SPEXPIREAT", b"MEMBERS"), key, set.deadlines(), out)?;
         }
         ValueRef::ZSet(zset) => {
             let item = |(member, score): (Piece<'_>, f64)| {
@@ -103,7 +104,7 @@ fn key(saved: &SavedKey, out: &mut Output<'_>) -> io::Result<()> {
             let item =
                 |(field, value): (Piece<'_>, Piece<'_>)| vec![field.to_vec(), value.to_vec()];
             add(b"HMSET", key, hash.iter_all().map(item), out)?;
-            deadlines(key, hash, out)?;
+            deadlines((b"HPEXPIREAT", b"FIELDS"), key, hash.deadlines(), out)?;
         }
         ValueRef::Stream(stream) => {
             super::streams::write(key, stream, &mut |args| out.command(args))?
@@ -133,6 +134,9 @@ fn key(saved: &SavedKey, out: &mut Output<'_>) -> io::Result<()> {
             out.command(&[b"JSON.SET", key, b"$", &json::text_of(&json.root)])?;
         }
     }
+    if saved.blessed {
+        out.command(&[b"BLESS", &b"SET"[..], key, b"NO-EVICT"])?;
+    }
     if let Some(deadline_ms) = saved.deadline_ms {
         out.command(&[b"PEXPIREAT", key, deadline_ms.to_string().as_bytes()])?;
     }
@@ -155,17 +159,16 @@ fn add(
     Ok(())
 }
 
-fn deadlines(key: &[u8], hash: HashRef<'_>, out: &mut Output<'_>) -> io::Result<()> {
-    for (field, deadline) in hash.deadlines() {
+/// A command for the deadline of each part that has one.
+fn deadlines<'v>(
+    (name, word): (&[u8], &[u8]),
+    key: &[u8],
+    deadlines: impl Iterator<Item = (&'v [u8], u64)>,
+    out: &mut Output<'_>,
+) -> io::Result<()> {
+    for (part, deadline) in deadlines {
         let deadline = deadline.to_string();
-        let args: [&[u8]; 6] = [
-            b"HPEXPIREAT",
-            key,
-            deadline.as_bytes(),
-            b"FIELDS",
-            b"1",
-            field,
-        ];
+        let args: [&[u8]; 6] = [name, key, deadline.as_bytes(), word, b"1", part];
         out.command(&args)?;
     }
     Ok(())

@@ -9,6 +9,7 @@ mod envelope;
 mod indexes;
 mod json;
 mod load;
+mod members;
 mod metadata;
 mod modules;
 mod read;
@@ -143,6 +144,13 @@ fn dump_as(value: ValueRef<'_>, version: u16) -> Vec<u8> {
         compress: true,
     };
     let mut writer = Writer::new(style, ());
+    if let ValueRef::Set(set) = value
+        && set.next_deadline().is_some()
+    {
+        writer.out.push(kind::MODULE_2);
+        writer.timed_set(set);
+        return seal(writer);
+    }
     let kind = writer.kind_of(value);
     writer.out.push(dialect::number(kind));
     writer.value(value);

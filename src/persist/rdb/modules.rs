@@ -6,6 +6,7 @@
 use std::borrow::Cow;
 
 use super::json;
+use super::members;
 use super::read::{Fault, Read, Reader};
 use super::suggestions;
 use super::vectors;
@@ -49,6 +50,11 @@ const TYPES: &[ModuleType] = &[
         name: suggestions::NAME,
         called: "suggestion dictionary",
         read: Some(suggestions::read),
+    },
+    ModuleType {
+        name: members::NAME,
+        called: "set whose members have deadlines",
+        read: Some(members::read),
     },
     unread("MBbloom--", "Bloom filter"),
     unread("bloomfltr", "Bloom filter"),

@@ -9,6 +9,7 @@ use crate::config::REDIS_VERSION;
 use crate::engine::{Census, SavedKey, Snapshot};
 use crate::persist::crc64;
 use crate::persist::disk::{DiskFile, Pushed};
+use crate::types::ValueRef;
 use crate::util::{clock, thread};
 
 /// Keys taken under one lock.
@@ -25,6 +26,9 @@ pub struct Beside {
 
 /// The auxiliary field that holds a command by which an index is made again. Redis passes over fields that it doesn't know.
 pub const SEARCH_AUX: &[u8] = b"vermilion-search";
+
+/// The auxiliary field that says that the key which follows is never evicted.
+pub const BLESSED_AUX: &[u8] = b"vermilion-blessed";
 
 /// A command as that field holds it: each word behind its length.
 fn pack_words(words: &[Vec<u8>]) -> Vec<u8> {
@@ -263,6 +267,14 @@ fn key<S: Spill>(saved: &SavedKey, rules: &SaveRules, writer: &mut Writer<S>) {
             writer.out.push(opcode::FREQUENCY);
             writer.out.push(saved.access.counter());
         }
+    }
+    if saved.blessed {
+        writer.out.push(opcode::AUX);
+        writer.string(BLESSED_AUX);
+        writer.string(b"1");
+    }
+    if let ValueRef::Set(set) = saved.value.as_ref() {
+        writer.member_deadlines(set);
     }
     let kind = writer.kind_of(saved.value.as_ref());
     writer.out.push(dialect::number(kind));

@@ -4,9 +4,8 @@
 
 mod view;
 
-use std::collections::BTreeSet;
-
 use super::bstr::Bstr;
+use super::deadlines::{Deadlines, Timed};
 use super::dense::{Keyed, Shared, end_of};
 use super::listpack::{Listpack, PackRef};
 use super::{Limits, Piece};
@@ -46,60 +45,6 @@ impl Keyed for Pair {
     #[inline]
     fn warm(&self) -> usize {
         end_of(&self.field) ^ end_of(&self.value)
-    }
-}
-
-/// Both hold the same fields.
-#[derive(Clone, Debug, Default)]
-struct Deadlines {
-    /// The engine's timer for the earliest of them; 0 for none. Not a part of the value.
-    timer: u32,
-    by_field: Shared<Timed>,
-    by_time: BTreeSet<(u64, Bstr)>,
-}
-
-#[derive(Clone, Debug)]
-struct Timed {
-    field: Bstr,
-    deadline_ms: u64,
-}
-
-impl Keyed for Timed {
-    #[inline]
-    fn key(&self) -> &[u8] {
-        &self.field
-    }
-}
-
-impl Deadlines {
-    fn of(&self, field: &[u8]) -> Option<u64> {
-        let pos = self.by_field.find(keyhash::hash(field), field)?;
-        Some(self.by_field.at(pos).deadline_ms)
-    }
-
-    fn set(&mut self, field: &[u8], deadline_ms: u64) {
-        self.clear(field);
-        let hash = keyhash::hash(field);
-        let field = Bstr::new(field);
-        self.by_time.insert((deadline_ms, field.clone()));
-        self.by_field.push(hash, Timed { field, deadline_ms });
-    }
-
-    fn clear(&mut self, field: &[u8]) -> bool {
-        let Some(pos) = self.by_field.find(keyhash::hash(field), field) else {
-            return false;
-        };
-        let timed = self.by_field.swap_remove(pos);
-        self.by_time.remove(&(timed.deadline_ms, timed.field))
-    }
-
-    /// Of the order in time, a copy to read through needs the earliest alone.
-    fn frozen(&self) -> Self {
-        Deadlines {
-            timer: 0,
-            by_field: self.by_field.frozen(),
-            by_time: self.by_time.first().cloned().into_iter().collect(),
-        }
     }
 }
 
@@ -161,12 +106,6 @@ impl Hash {
         Hash {
             form: Form::Packed(Listpack::copy_of(pack, ROOM_BYTES)),
             deadlines: None,
-        }
-    }
-
-    pub fn set_timer(&mut self, timer: u32) {
-        if let Some(held) = &mut self.deadlines {
-            held.timer = timer;
         }
     }
 
@@ -284,22 +223,26 @@ impl Hash {
             .as_mut()
             .is_some_and(|deadlines| deadlines.clear(field))
     }
+}
 
-    /// Removes up to `max` fields that are due, and returns their names.
-    pub fn take_due(&mut self, now_ms: u64, max: usize) -> Vec<Bstr> {
+impl Timed for Hash {
+    fn take_due(&mut self, now_ms: u64, max: usize) -> Vec<Bstr> {
         let mut taken = Vec::new();
         while taken.len() < max
             && let Some(deadlines) = &self.deadlines
-            && let Some((_, field)) = deadlines
-                .by_time
-                .first()
-                .filter(|(deadline, _)| *deadline <= now_ms)
+            && let Some(field) = deadlines.first_due(now_ms)
         {
             let field = field.clone();
             self.take(&field);
             taken.push(field);
         }
         taken
+    }
+
+    fn set_timer(&mut self, timer: u32) {
+        if let Some(held) = &mut self.deadlines {
+            held.timer = timer;
+        }
     }
 }
 

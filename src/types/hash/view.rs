@@ -1,9 +1,10 @@
 //! A hash as readers see it, wherever it stands: packed with its key, or a [`Hash`] of its own.
 
-use super::{Deadlines, Form, Hash, Pair, pairs};
+use super::{Form, Hash, Pair, pairs};
+use crate::types::deadlines::Deadlines;
 use crate::types::dense::{Far, Shared};
 use crate::types::listpack::{Listpack, PackRef};
-use crate::types::{Bstr, Piece, TypeRef};
+use crate::types::{Piece, TypeRef};
 use crate::util::keyhash;
 
 #[derive(Clone, Copy, Debug)]
@@ -168,17 +169,12 @@ impl<'a> HashRef<'a> {
 
     /// Every field that has a deadline, with it.
     pub fn deadlines(self) -> impl Iterator<Item = (&'a [u8], u64)> + use<'a> {
-        let timed = self
-            .deadlines
-            .into_iter()
-            .flat_map(|all| all.by_field.iter());
-        timed.map(|timed| (&timed.field[..], timed.deadline_ms))
+        self.deadlines.into_iter().flat_map(Deadlines::iter)
     }
 
     /// The earliest deadline of any field.
     pub fn next_deadline(self) -> Option<u64> {
-        let (deadline, _) = self.deadlines?.by_time.first()?;
-        Some(*deadline)
+        self.deadlines?.first()
     }
 }
 
@@ -215,18 +211,11 @@ impl<'a> TypeRef<'a> for HashRef<'a> {
                 size_of::<Shared<Pair>>() + table.heap_bytes() + own
             }
         };
-        let timed = self
-            .deadlines
-            .map_or(0, |deadlines| deadlines.by_field.len());
-        // Twice a name and a number, and their share of a table and a tree.
-        form + timed * 2 * (size_of::<Bstr>() + size_of::<u64>() + 8)
+        form + self.deadlines.map_or(0, Deadlines::heap_bytes)
     }
 
     fn detached(self) -> Hash {
-        self.copy(Clone::clone, |deadlines| Deadlines {
-            timer: 0,
-            ..deadlines.clone()
-        })
+        self.copy(Clone::clone, Deadlines::detached)
     }
 
     fn frozen(self) -> Hash {

@@ -110,6 +110,14 @@ impl ZSet {
         }
     }
 
+    /// So many pairs are about to come into a set that has none: it takes the form that they need at once, as in Redis.
+    pub fn expect(&mut self, count: usize, limits: &Limits) {
+        if self.is_empty() && count > limits.zset_entries {
+            let none = std::iter::empty();
+            self.shape = Shape::Sorted(Box::new(Sorted::from_ascending(none)));
+        }
+    }
+
     /// Puts a member in its place, or moves it there. `score` is not NaN.
     pub fn insert(&mut self, member: &[u8], score: f64, limits: &Limits) -> Inserted {
         debug_assert!(!score.is_nan(), "a score that is no number has no place");

@@ -489,12 +489,16 @@ pub fn comparable(command: &Command) -> bool {
             lex(2) || command[2..].iter().step_by(2).all(|score| score == b"0")
         }
         "EXPIRE" | "PEXPIRE" | "SETEX" | "PSETEX" | "RESTORE" | "HEXPIRE" | "HPEXPIRE" => !soon(2),
+        // Options that stand in the key's place are options for Valkey 9.1, too.
+        "HSETEX" if command.len() > 1 && is_option(&word(1)) => false,
         "SET" | "GETEX" | "HGETEX" | "HSETEX" | "MSETEX" => (1..command.len())
             .all(|at| !matches!(word(at - 1).as_slice(), b"EX" | b"PX") || !soon(at)),
         "SETBIT" => !vast(2),
         "SETRANGE" => !int(2).is_some_and(|n| (100_000..512 << 20).contains(&n)),
         "BITFIELD" | "BITFIELD_RO" => (1..command.len())
             .all(|at| !matches!(word(at - 1).first(), Some(b'U' | b'I')) || !vast(at)),
+        // No vector set stands where COPY comes, which Redis 8.2 refuses to copy.
+        "VADD" if !command.get(1).is_some_and(|key| is_of_vectors(key)) => false,
         // A vector of so many numbers, and so many to be found, end Redis 8.2.3 or take gigabytes.
         "VADD" | "VSIM" => (1..command.len()).all(|at| {
             !matches!(word(at - 1).as_slice(), b"VALUES" | b"REDUCE" | b"COUNT")
@@ -523,6 +527,18 @@ pub fn comparable(command: &Command) -> bool {
         "BLMPOP" | "BZMPOP" => command.get(1).is_none_or(|timeout| !patient(timeout)),
         _ => true,
     }
+}
+
+fn is_option(word: &[u8]) -> bool {
+    let options: [&[u8]; 10] = [
+        b"FIELDS", b"FNX", b"FXX", b"NX", b"XX", b"EX", b"PX", b"EXAT", b"PXAT", b"KEEPTTL",
+    ];
+    options.contains(&word)
+}
+
+fn is_of_vectors(key: &[u8]) -> bool {
+    let kinds: [&[u8]; 4] = [b"vec", b"wholevec", b"signvec", b"lowvec"];
+    kinds.iter().any(|kind| key.starts_with(kind))
 }
 
 /// Whether this timeout would hold up the run: for ever, or for longer than a blink.

@@ -523,8 +523,9 @@ fn random_commands_get_the_answers_of_redis_stack() {
         scenes: false,
         // An edit that changes nothing ends a transaction there.
         watches: false,
+        unsent: &[],
         events: "KEAn",
-        known: STACK_KNOWN,
+        known: &[STACK_KNOWN],
     };
     super::hold_against(&oracle, FAMILIES);
 }

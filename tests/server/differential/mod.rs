@@ -77,7 +77,11 @@ struct Author {
 impl Author {
     fn new(seed: u64, oracle: &Oracle, families: &[Family], only: &[String]) -> Author {
         let families: Vec<_> = wanted(families, only)
-            .map(|family| parse(family.shapes))
+            .map(|family| {
+                let is_sent = |(text, _): &&(&str, Check)| !oracle.unsent.contains(text);
+                let shapes: Vec<_> = family.shapes.iter().filter(is_sent).cloned().collect();
+                parse(&shapes)
+            })
             .collect();
         assert!(!families.is_empty(), "ONLY names no family");
         let arguments = Arguments::new(Rng::with_seed(seed));
@@ -241,8 +245,9 @@ fn random_commands_get_the_answers_of_the_real_redis() {
         program: real_redis(),
         scenes: true,
         watches: true,
+        unsent: &[],
         events: "KEA",
-        known: KNOWN,
+        known: &[KNOWN],
     };
     hold_against(&oracle, FAMILIES);
 }
@@ -315,7 +320,7 @@ fn report(oracle: &Oracle, differences: &BTreeMap<String, String>) -> String {
         text.push_str(&format!("\n== {kind}\n{report}\n"));
     }
     text.push_str("\nKnown and accepted:\n");
-    for known in oracle.known {
+    for known in oracle.known.iter().copied().flatten() {
         text.push_str(&format!("  {} ({})\n", known.change, known.source));
     }
     text

@@ -347,8 +347,9 @@ fn subscribe_and_publish(world: &mut World, rng: &mut Rng) {
                 told_ours.extend(frames(b, None));
             }
         }
-        // A client with several matching patterns gets them in any order, one frame each.
-        if line.starts_with("PUBLISH") {
+        // A client with several matching patterns gets them in any order, one frame each. Its own message came before the reply
+        // until 7.2, and comes after it since.
+        if command[0].ends_with(b"PUBLISH") {
             told_real.sort();
             told_ours.sort();
         }

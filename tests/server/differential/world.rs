@@ -30,10 +30,12 @@ pub struct Oracle {
     pub scenes: bool,
     /// Whether keys are watched: some servers count as changed what they have only looked at.
     pub watches: bool,
+    /// Shapes that aren't sent, as it has no answer to them.
+    pub unsent: &'static [&'static str],
     /// Classes of keyspace events that both have.
     pub events: &'static str,
     /// What it answers otherwise, and why.
-    pub known: &'static [Known],
+    pub known: &'static [&'static [Known]],
 }
 
 /// One server and our connections to it.
@@ -120,7 +122,7 @@ pub struct Tally {
 
 pub struct World {
     pub seed: u64,
-    pub known: &'static [Known],
+    pub known: &'static [&'static [Known]],
     pub real: Side,
     pub ours: Side,
     pub coverage: BTreeMap<String, Tally>,
@@ -152,6 +154,8 @@ impl World {
     pub fn play(&mut self, steps: &[Step]) {
         let told = self.differences.len();
         let mut equal = true;
+        // One did what the other refused, and that is known.
+        let mut apart = false;
         let mut before: Option<(Value, Value)> = None;
         for run in steps.chunk_by(|a, b| a.speaker == b.speaker) {
             for (step, (real, ours)) in run.iter().zip(self.exchange(run)) {
@@ -160,13 +164,14 @@ impl World {
                 if equal && !self.compare(step, before.as_ref(), &real, &ours) {
                     equal = false;
                 }
+                apart |= !refuse_alike(&real.value, &ours.value);
                 before = Some((real.value, ours.value));
             }
         }
-        if equal && !self.compare_events(steps) {
+        if equal && !apart && !self.compare_events(steps) {
             equal = false;
         }
-        if !equal || told != self.differences.len() {
+        if !equal || apart || told != self.differences.len() {
             self.start_again();
         }
     }
@@ -341,6 +346,17 @@ impl World {
             side.new_events().expect("events");
         }
         self.history.clear();
+    }
+}
+
+/// Whether both refuse, or neither, in each part of what EXEC answers, too.
+fn refuse_alike(real: &Value, ours: &Value) -> bool {
+    match (real, ours) {
+        (Value::Array(real), Value::Array(ours)) => {
+            let mut pairs = real.iter().zip(ours);
+            pairs.all(|(real, ours)| real.is_error() == ours.is_error())
+        }
+        _ => real.is_error() == ours.is_error(),
     }
 }
 

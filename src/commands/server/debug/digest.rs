@@ -8,7 +8,7 @@ use sha2::{Digest as _, Sha256};
 
 use crate::types::stream::{Id, Stream};
 use crate::types::vectors::Projection;
-use crate::types::{HashRef, Piece, ValueRef, VectorSet, json};
+use crate::types::{HashRef, LiveSet, Piece, ValueRef, VectorSet, json};
 
 /// The fingerprint. Of nothing it is zero.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -51,9 +51,7 @@ impl Digest {
                     with_bytes(&element, |bytes| Digest::of(&[&before.0, bytes]))
                 }),
             ValueRef::Hash(hash) => of_hash(hash, now_ms),
-            ValueRef::Set(set) => all(set
-                .iter()
-                .map(|member| with_bytes(&member, |bytes| Digest::of(&[bytes])))),
+            ValueRef::Set(set) => of_set(LiveSet::new(set, now_ms)),
             ValueRef::ZSet(zset) => all(zset.iter().map(|(member, score)| {
                 with_bytes(&member, |bytes| {
                     Digest::of(&[bytes, &score.to_bits().to_le_bytes()])
@@ -75,6 +73,15 @@ fn all(parts: impl Iterator<Item = Digest>) -> Digest {
     let mut sum = Digest::default();
     parts.for_each(|part| sum.add(part));
     sum
+}
+
+fn of_set(set: LiveSet<'_>) -> Digest {
+    all(set.iter().map(|member| {
+        with_bytes(&member, |member| match set.deadline(member) {
+            None => Digest::of(&[member]),
+            Some(_) => Digest::of(&[member, b"volatile"]),
+        })
+    }))
 }
 
 fn of_hash(hash: HashRef<'_>, now_ms: u64) -> Digest {

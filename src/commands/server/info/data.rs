@@ -205,7 +205,7 @@ pub fn keyspace(report: &Report<'_>, page: &mut Page<'_>) {
                 contents.keys,
                 contents.volatile,
                 contents.mean_ttl_ms(now_ms),
-                contents.volatile_hashes
+                contents.volatile_hashes + contents.volatile_sets
             ),
         );
     }

@@ -13,7 +13,7 @@ use super::{LoadRules, told};
 use crate::engine::{Access, Engine, Glance, Hashed, New, NewKey, Patience, ShardKey, TOGETHER};
 use crate::persist::rdb::read::{Fault, Read, Reader};
 use crate::persist::rdb::templates::Templates;
-use crate::persist::rdb::{kind, kind_name};
+use crate::persist::rdb::{kind, kind_name, members};
 use crate::types::{Limits, Value};
 use crate::util::memory;
 
@@ -36,6 +36,10 @@ pub struct Said {
     pub db: usize,
     pub deadline_ms: Option<u64>,
     pub mark: Option<Access>,
+    /// It is never evicted.
+    pub blessed: bool,
+    /// Where the deadlines of a set's members stand in the batch.
+    pub members: (usize, usize),
 }
 
 /// The body of a decoding thread.
@@ -54,7 +58,9 @@ pub fn decode(
             let mut found: SmallVec<[Found<'_>; TOGETHER]> = SmallVec::new();
             for (at, said) in records {
                 let record = Reader::new(&batch.bytes[*at..]).with_templates(&batch.templates);
-                found.extend(find(record, *said, rules, empty)?);
+                let (from, to) = said.members;
+                let members = &batch.bytes[from..to];
+                found.extend(find(record, (*said, members), rules, empty)?);
             }
             let count = found.len() as u64;
             put(found, engine, rules)?;
@@ -75,11 +81,18 @@ struct Found<'a> {
 /// Decodes the key at the reader's place; nothing if it is a collection without elements.
 fn find<'a>(
     reader: Reader<'a>,
-    said: Said,
+    (said, members): (Said, &[u8]),
     rules: &LoadRules,
     empty: &AtomicU64,
 ) -> Result<Option<Found<'a>>> {
-    match record(&mut { reader }, &rules.rules.limits) {
+    let limits = &rules.rules.limits;
+    let (key, mut value) = record(&mut { reader }, limits);
+    if let Ok(Held::Value(Value::Set(set))) = &mut value
+        && !members::set_deadlines(set, members, limits)
+    {
+        value = Err(Fault::Says("deadlines of members that it does not have"));
+    }
+    match (key, value) {
         (Ok(key), Ok(value)) => Ok(Some(Found {
             said,
             at: ShardKey::of(&key),
@@ -134,6 +147,7 @@ fn put(found: SmallVec<[Found<'_>; TOGETHER]>, engine: &Engine, rules: &LoadRule
             },
             deadline_ms: said.deadline_ms,
             access: said.mark.unwrap_or_else(fresh),
+            blessed: said.blessed,
         };
         let shard = &mut engine.lock_one(at.shard(), patience);
         if !shard.load(loaded, rules.replace, rules.now_ms) {

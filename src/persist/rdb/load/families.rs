@@ -64,8 +64,10 @@ impl Scan<'_> {
                 }
             }
             (Dialect::Redis, _) => {
-                let (free, bound): (Vec<_>, Vec<_>) = reader
-                    .metadata()?
+                let metadata = reader.metadata()?;
+                self.said.blessed |= metadata.blessed;
+                let (free, bound): (Vec<_>, Vec<_>) = metadata
+                    .strange
                     .into_iter()
                     .partition(|class| class.may_be_left_out);
                 for class in free {

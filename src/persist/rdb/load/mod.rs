@@ -20,9 +20,9 @@ use strangers::Sort;
 pub use strangers::Strangers;
 
 use super::read::{Fault, Reader};
-use super::save::{Origin, SEARCH_AUX, unpack_words};
+use super::save::{BLESSED_AUX, Origin, SEARCH_AUX, unpack_words};
 use super::templates::Templates;
-use super::{Dialect, dialect, envelope, modules, opcode};
+use super::{Dialect, dialect, envelope, members, modules, opcode};
 use crate::engine::{Access, Engine, Patience, Rules};
 use crate::persist::window::Window;
 use crate::util::number;
@@ -145,6 +145,8 @@ struct Scan<'r> {
     /// Where the keys go; nowhere if the file is only looked through.
     into: Option<Way<'r>>,
     said: Said,
+    /// The deadlines of members that the file has told of the key that follows.
+    members: Vec<u8>,
     /// Keys for which room was made.
     announced: u64,
     /// The snapshot is in an envelope.
@@ -172,6 +174,7 @@ impl<'r> Scan<'r> {
             rules,
             into,
             said: Said::default(),
+            members: Vec::new(),
             announced: 0,
             packed: false,
             dialect: Dialect::Redis,
@@ -353,7 +356,8 @@ impl<'r> Scan<'r> {
         let value = *reader;
         self.skip(kind, reader)?;
         let db = self.said.db;
-        let said = std::mem::replace(
+        let mut members = std::mem::take(&mut self.members);
+        let mut said = std::mem::replace(
             &mut self.said,
             Said {
                 db,
@@ -386,6 +390,9 @@ impl<'r> Scan<'r> {
         }
         let record = from.until(reader);
         let batch = &mut into.batch;
+        let before = batch.bytes.len();
+        batch.bytes.append(&mut members);
+        said.members = (before, batch.bytes.len());
         batch.keys.push((batch.bytes.len(), said));
         batch.bytes.push(kind);
         batch.bytes.extend_from_slice(&record[1..]);
@@ -416,6 +423,11 @@ impl<'r> Scan<'r> {
         }
         if self.into.is_none() {
             return;
+        }
+        match name {
+            members::AUX => return self.members.extend_from_slice(value),
+            BLESSED_AUX => return self.said.blessed = true,
+            _ => {}
         }
         let value = String::from_utf8_lossy(value);
         match name {

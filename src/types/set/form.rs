@@ -1,17 +1,14 @@
-//! A set: sorted integers, a listpack, or a table, as it grows.
+//! The members of a set: sorted integers, a listpack, or a table, as they grow.
 
-use super::bstr::Bstr;
-use super::dense::{Far, Keyed, Shared};
-use super::intset::IntSet;
-use super::listpack::Listpack;
-use super::{Limits, Piece, TypeRef};
+use crate::types::bstr::Bstr;
+use crate::types::dense::{Far, Keyed, Shared};
+use crate::types::intset::IntSet;
+use crate::types::listpack::Listpack;
+use crate::types::{Limits, Piece};
 use crate::util::{keyhash, number};
 
 #[derive(Clone, Debug)]
-pub struct Set(Form);
-
-#[derive(Clone, Debug)]
-enum Form {
+pub(super) enum Form {
     Ints(IntSet),
     Packed(Listpack),
     /// Behind a pointer, as most sets are packed.
@@ -31,25 +28,14 @@ pub enum Flat<'a> {
     Packed(&'a [u8]),
 }
 
-impl Default for Set {
-    fn default() -> Self {
-        Self::new()
-    }
-}
-
-impl Set {
+impl Form {
     pub fn new() -> Self {
-        Set(Form::Ints(IntSet::new()))
+        Form::Ints(IntSet::new())
     }
 
-    /// A set of sound integers from a file.
-    pub fn from_ints(ints: IntSet) -> Self {
-        Set(Form::Ints(ints))
-    }
-
-    /// A set of packed members; `None` if one stands twice.
+    /// Packed members; `None` if one stands twice.
     pub fn from_listpack(pack: &Listpack, limits: &Limits) -> Option<Self> {
-        let mut set = Set(Form::Packed(Listpack::new()));
+        let mut set = Form::Packed(Listpack::new());
         let mut digits = itoa::Buffer::new();
         pack.iter()
             .all(|piece| set.insert(piece.as_bytes(&mut digits), limits))
@@ -57,7 +43,7 @@ impl Set {
     }
 
     pub fn flat(&self) -> Option<Flat<'_>> {
-        match &self.0 {
+        match self {
             Form::Ints(ints) => Some(Flat::Ints(ints.as_bytes())),
             Form::Packed(pack) => Some(Flat::Packed(pack.as_bytes())),
             Form::Table(_) => None,
@@ -65,19 +51,15 @@ impl Set {
     }
 
     pub fn len(&self) -> usize {
-        match &self.0 {
+        match self {
             Form::Ints(ints) => ints.len(),
             Form::Packed(pack) => pack.len(),
             Form::Table(table) => table.len(),
         }
     }
 
-    pub fn is_empty(&self) -> bool {
-        self.len() == 0
-    }
-
     pub fn contains(&self, member: &[u8]) -> bool {
-        match &self.0 {
+        match self {
             Form::Ints(ints) => number::parse_i64(member).is_some_and(|n| ints.contains(n)),
             Form::Packed(pack) => pack.find(member, 0).is_some(),
             Form::Table(table) => table.find(keyhash::hash(member), member).is_some(),
@@ -86,7 +68,7 @@ impl Set {
 
     /// Adds a member; true if it is new.
     pub fn insert(&mut self, member: &[u8], limits: &Limits) -> bool {
-        if let Form::Ints(ints) = &mut self.0 {
+        if let Form::Ints(ints) = self {
             match number::parse_i64(member) {
                 Some(n) => {
                     let new = ints.insert(n);
@@ -96,10 +78,10 @@ impl Set {
                     }
                     return new;
                 }
-                None => self.convert(member.len(), limits),
+                None => self.leave_ints(1, member.len(), limits),
             }
         }
-        if let Form::Packed(pack) = &mut self.0 {
+        if let Form::Packed(pack) = self {
             if pack.find(member, 0).is_some() {
                 return false;
             }
@@ -109,7 +91,7 @@ impl Set {
             }
             self.unpack();
         }
-        let Form::Table(table) = &mut self.0 else {
+        let Form::Table(table) = self else {
             unreachable!("other forms were answered or converted");
         };
         let hash = keyhash::hash(member);
@@ -120,9 +102,9 @@ impl Set {
         new
     }
 
-    /// Turns integers into the next form that has room for one more member of this length.
-    fn convert(&mut self, member_len: usize, limits: &Limits) {
-        let Form::Ints(ints) = &self.0 else {
+    /// Turns integers into the next form that has room for `more` members of this length.
+    pub fn leave_ints(&mut self, more: usize, member_len: usize, limits: &Limits) {
+        let Form::Ints(ints) = self else {
             return;
         };
         let digits = |n: i64| itoa::Buffer::new().format(n).len();
@@ -131,12 +113,12 @@ impl Set {
             .next()
             .map_or(0, digits)
             .max(ints.iter().last().map_or(0, digits));
-        if ints.len() < limits.set_entries && longest.max(member_len) <= limits.set_value {
+        if ints.len() + more <= limits.set_entries && longest.max(member_len) <= limits.set_value {
             let mut pack = Listpack::new();
             let mut digits = itoa::Buffer::new();
             ints.iter()
                 .for_each(|n| pack.push_back(digits.format(n).as_bytes()));
-            self.0 = Form::Packed(pack);
+            *self = Form::Packed(pack);
         } else {
             self.unpack();
         }
@@ -149,11 +131,11 @@ impl Set {
             let member = Bstr::new(piece.as_bytes(&mut digits));
             table.push(keyhash::hash(&member), member);
         }
-        self.0 = Form::Table(Box::new(table));
+        *self = Form::Table(Box::new(table));
     }
 
     pub fn remove(&mut self, member: &[u8]) -> bool {
-        match &mut self.0 {
+        match self {
             Form::Ints(ints) => number::parse_i64(member).is_some_and(|n| ints.remove(n)),
             Form::Packed(pack) => match pack.find(member, 0) {
                 Some(at) => {
@@ -174,7 +156,7 @@ impl Set {
 
     pub fn iter(&self) -> impl Iterator<Item = Piece<'_>> {
         let (mut ints, mut packed, mut table) = (None, None, None);
-        match &self.0 {
+        match self {
             Form::Ints(held) => ints = Some(held.iter().map(Piece::Int)),
             Form::Packed(held) => packed = Some(held.iter()),
             Form::Table(held) => table = Some(held.iter().map(|member| Piece::Bytes(member))),
@@ -187,7 +169,7 @@ impl Set {
 
     /// The member at a position, for random picks.
     pub fn nth(&self, pos: usize) -> Piece<'_> {
-        match &self.0 {
+        match self {
             Form::Ints(ints) => Piece::Int(ints.get(pos)),
             Form::Packed(pack) => pack.get(pack.seek(pos).expect("positions are below the length")),
             Form::Table(table) => Piece::Bytes(table.at(pos)),
@@ -197,20 +179,20 @@ impl Set {
     /// Takes out the member at a position.
     pub fn remove_nth(&mut self, pos: usize) -> Vec<u8> {
         let member = self.nth(pos).to_vec();
-        match &mut self.0 {
+        match self {
             Form::Table(table) => drop(table.swap_remove(pos)),
             _ => drop(self.remove(&member)),
         }
         member
     }
 
-    /// Visits about `count` members and returns the next cursor, 0 at the end; see [`super::Hash::scan`].
+    /// Visits about `count` members and returns the next cursor, 0 at the end; see [`crate::types::HashRef::scan`].
     pub fn scan(&self, cursor: u64, count: usize, mut visit: impl FnMut(Piece<'_>)) -> u64 {
-        let Form::Table(table) = &self.0 else {
+        let Form::Table(table) = self else {
             self.iter().for_each(visit);
             return 0;
         };
-        let mut pos = super::scan_start(cursor, table.len());
+        let mut pos = crate::types::scan_start(cursor, table.len());
         for _ in 0..count {
             if pos == 0 {
                 break;
@@ -220,26 +202,9 @@ impl Set {
         }
         pos as u64
     }
-}
 
-impl<'a> TypeRef<'a> for &'a Set {
-    type Whole = Set;
-
-    #[inline]
-    fn see(set: &'a Set) -> Self {
-        set
-    }
-
-    fn encoding(self) -> &'static str {
-        match &self.0 {
-            Form::Ints(_) => "intset",
-            Form::Packed(_) => "listpack",
-            Form::Table(_) => "hashtable",
-        }
-    }
-
-    fn heap_bytes(self) -> usize {
-        match &self.0 {
+    pub fn heap_bytes(&self) -> usize {
+        match self {
             Form::Ints(ints) => ints.heap_bytes(),
             Form::Packed(pack) => pack.heap_bytes(),
             Form::Table(table) => {
@@ -249,59 +214,17 @@ impl<'a> TypeRef<'a> for &'a Set {
         }
     }
 
-    fn detached(self) -> Set {
-        self.clone()
-    }
-
-    fn frozen(self) -> Set {
-        Set(match &self.0 {
+    pub fn frozen(&self) -> Self {
+        match self {
             Form::Table(table) => Form::Table(Box::new(table.frozen())),
             small => small.clone(),
-        })
+        }
     }
 
-    fn free_effort(self) -> usize {
-        self.len()
-    }
-
-    fn holds_nothing(self) -> bool {
-        self.is_empty()
-    }
-
-    fn far(self, member: &[u8]) -> Option<&'a dyn Far> {
-        match &self.0 {
+    pub fn far(&self, member: &[u8]) -> Option<&dyn Far> {
+        match self {
             Form::Table(table) => table.far(member),
             Form::Ints(_) | Form::Packed(_) => None,
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn sets_change_form_as_redis_does() {
-        let limits = Limits {
-            set_ints: 5,
-            set_entries: 6,
-            ..Limits::default()
-        };
-        let mut set = Set::new();
-        (0..4).for_each(|n| assert!(set.insert(n.to_string().as_bytes(), &limits)));
-        assert_eq!(set.encoding(), "intset");
-        assert!(set.insert(b"4", &limits) && !set.insert(b"4", &limits));
-        assert_eq!(set.encoding(), "intset");
-        assert!(set.insert(b"five", &limits));
-        assert_eq!(set.encoding(), "listpack");
-        assert!(set.insert(b"six", &limits));
-        assert_eq!((set.encoding(), set.len()), ("hashtable", 7));
-        let mut members: Vec<_> = set.iter().map(|piece| piece.to_vec()).collect();
-        members.sort();
-        assert_eq!(
-            members,
-            ["0", "1", "2", "3", "4", "five", "six"].map(|text| text.as_bytes().to_vec())
-        );
-        assert!(set.remove(b"five") && !set.contains(b"five"));
     }
 }

@@ -1,0 +1,76 @@
+//! Times to live of a value's parts: what the commands of a hash's fields and of a set's members have in common.
+
+use super::expiry::Unit;
+use super::{Arg, Args, Entry, Fail};
+use crate::engine::Now;
+use crate::resp::Reply;
+
+/// The latest deadline of a part, as in Redis, in milliseconds since the Unix epoch.
+const DEADLINE_MAX_MS: i64 = (1 << 46) - 1;
+
+// What is answered for each part.
+pub const NO_PART: i64 = -2;
+pub const NO_DEADLINE: i64 = -1;
+pub const NOT_MET: i64 = 0;
+pub const DONE: i64 = 1;
+pub const DELETED: i64 = 2;
+
+pub const CONDITION: Arg = Arg::one_of(
+    "condition",
+    &[
+        Arg::word("nx", "NX"),
+        Arg::word("xx", "XX"),
+        Arg::word("gt", "GT"),
+        Arg::word("lt", "LT"),
+    ],
+)
+.optional();
+
+/// Answers the same for every part: there is no value.
+pub fn answer_none(out: &mut Reply, parts: &[&[u8]]) {
+    out.array(parts.len());
+    parts.iter().for_each(|_| out.int(NO_PART));
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Condition {
+    Always,
+    Nx,
+    Xx,
+    Gt,
+    Lt,
+}
+
+impl Condition {
+    pub fn parse(args: &mut Args<'_>) -> Self {
+        let words = [
+            ("NX", Condition::Nx),
+            ("XX", Condition::Xx),
+            ("GT", Condition::Gt),
+            ("LT", Condition::Lt),
+        ];
+        let found = words.into_iter().find(|(word, _)| args.word(word));
+        found.map_or(Condition::Always, |(_, condition)| condition)
+    }
+
+    pub fn holds(self, present: Option<u64>, new: u64) -> bool {
+        match self {
+            Condition::Always => true,
+            Condition::Nx => present.is_none(),
+            Condition::Xx => present.is_some(),
+            Condition::Gt => present.is_some_and(|held| new > held),
+            Condition::Lt => present.is_none_or(|held| new < held),
+        }
+    }
+}
+
+/// The deadline that a time means, which may be now or long ago, but not before the Unix epoch.
+pub fn deadline_of(time: i64, unit: Unit, entry: &Entry, now: Now) -> Result<u64, Fail> {
+    if time < 0 {
+        return Err(Fail::Says("invalid expire time, must be >= 0"));
+    }
+    let deadline = unit.deadline_ms(time, now);
+    let deadline = deadline.filter(|deadline| *deadline <= DEADLINE_MAX_MS);
+    let deadline = deadline.ok_or_else(|| Fail::expire_time(entry.command.name))?;
+    Ok(deadline as u64)
+}
