@@ -12,6 +12,14 @@ use super::node::At;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct LinkId(pub u64);
 
+/// Which of the two connections with a node.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LinkEnd {
+    /// The one that this node has opened.
+    Own,
+    Inbound,
+}
+
 #[derive(Debug)]
 pub struct BusLink {
     /// Who is at the other end, once that is known.
