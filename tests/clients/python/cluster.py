@@ -81,7 +81,7 @@ class Counter(threading.Thread):
     """Counts up, and notes what was confirmed."""
 
     def __init__(self, port):
-        super().__init__()
+        super().__init__(daemon=True)
         self.client = RedisCluster(startup_nodes=[ClusterNode("127.0.0.1", port)], decode_responses=True)
         self.confirmed, self.unsure, self.over = 0, 0, False
 
@@ -113,7 +113,7 @@ class OtherCounter(threading.Thread):
     """A program that counts up."""
 
     def __init__(self, port):
-        super().__init__()
+        super().__init__(daemon=True)
         self.process = subprocess.Popen([*PROGRAM, str(port)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
         atexit.register(self.process.kill)
         self.confirmed, self.unsure, self.counted = 0, 0, None
