@@ -1,4 +1,4 @@
-// go-redis, in the version that Debian has.    goredis [load SECONDS | cluster PORT]
+// go-redis, in the version that Debian has.    goredis [load SECONDS]
 package main
 
 import (
@@ -231,52 +231,9 @@ func secure(port string, folder string) {
 	shown("go-redis")
 }
 
-// What python/cluster.py wants of a cluster's client: it counts up until its input ends, and then adds up.
-func countUp(port string) {
-	const keys = 97
-	cluster := redis.NewClusterClient(&redis.ClusterOptions{Addrs: []string{"127.0.0.1:" + port}})
-	over := make(chan bool)
-	go func() {
-		_, _ = bufio.NewReader(os.Stdin).ReadString('\n')
-		close(over)
-	}()
-	confirmed, failed, told := 0, 0, time.Now()
-	for open := true; open; {
-		select {
-		case <-over:
-			open = false
-		default:
-			key := "count:" + strconv.Itoa((confirmed+failed)%keys)
-			if err := cluster.Incr(key).Err(); err == nil {
-				confirmed++
-			} else {
-				fmt.Fprintln(os.Stderr, err)
-				failed++
-			}
-		}
-		if !open || time.Since(told) > 20*time.Millisecond {
-			fmt.Println(confirmed, failed)
-			told = time.Now()
-		}
-	}
-	var total int64
-	for n := 0; n < keys; n++ {
-		count, err := cluster.Get("count:" + strconv.Itoa(n)).Int64()
-		if err != redis.Nil {
-			must(err)
-		}
-		total += count
-	}
-	fmt.Println("total", total)
-}
-
 func main() {
 	if len(os.Args) > 3 && os.Args[1] == "tls" {
 		secure(os.Args[2], os.Args[3])
-		return
-	}
-	if len(os.Args) > 2 && os.Args[1] == "cluster" {
-		countUp(os.Args[2])
 		return
 	}
 	if len(os.Args) > 2 && os.Args[1] == "load" {
