@@ -27,6 +27,8 @@ pub struct BusLink {
     pub inbound: bool,
     /// It stands, and takes frames.
     pub open: bool,
+    /// The other end has said that it understands extensions of pings, whether it is known or not.
+    pub understands: bool,
     pub created_ms: u64,
     /// When the last frame came; 0 if none has.
     pub heard_ms: u64,

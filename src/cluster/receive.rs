@@ -18,6 +18,7 @@ impl Cluster {
             node,
             inbound: node.is_none(),
             open: false,
+            understands: false,
             created_ms: moment.now_ms,
             heard_ms: 0,
             remote_ip: String::new(),
@@ -117,6 +118,7 @@ impl Cluster {
         };
         held.heard_ms = moment.now_ms;
         let Frame { header, body } = frame;
+        held.understands |= header.marks & mark::EXTENSIONS != 0;
         if self.unheard == Some(header.kind) {
             return;
         }
