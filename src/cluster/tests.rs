@@ -73,6 +73,7 @@ fn the_disk_is_waited_for_where_others_depend_on_what_the_file_says() {
 #[test]
 fn an_order_that_changes_nothing_costs_no_write() {
     let mut cluster = lone();
+    cluster.finish(at(1));
     cluster.set_stable(5).unwrap();
     let actions = cluster.finish(at(1));
     assert!(!actions.save && !actions.list.contains(&Action::Save));
