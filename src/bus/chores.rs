@@ -16,7 +16,7 @@ pub enum Chore {
     /// Writes the file of nodes.
     Save,
     /// Deletes the keys of slots that another node owns now.
-    DropKeys(SlotSet),
+    DropKeys(SlotSet, u64),
     DropAllKeys,
     /// Waits until no client writes any more, and tells a replica so.
     TellPaused(LinkId),
@@ -37,8 +37,10 @@ pub fn work(worker: Worker, chores: Receiver<Chore>) {
                     shared.stop.cancel();
                 }
             }
-            Chore::DropKeys(slots) => {
-                let count = worker.drop_slots(&slots);
+            Chore::DropKeys(slots, loss) => {
+                let going = |slot| clustering.look(|cluster| cluster.is_dropping(slot, loss));
+                let count = worker.drop_slots(&slots, going);
+                shared.in_cluster(clustering, |cluster, _| cluster.dropped(loss));
                 if count > 0 {
                     tracing::info!("Deleted {count} keys of slots that another node owns now.");
                 }

@@ -177,7 +177,9 @@ impl Carrier {
                 };
             }
             Action::Save => drop(self.chores.send(Chore::Save)),
-            Action::DropKeys { slots } => drop(self.chores.send(Chore::DropKeys(slots))),
+            Action::DropKeys { slots, loss } => {
+                drop(self.chores.send(Chore::DropKeys(slots, loss)));
+            }
             Action::DropAllKeys => drop(self.chores.send(Chore::DropAllKeys)),
             Action::TellPaused { link } => drop(self.chores.send(Chore::TellPaused(link))),
             // Done where they were decided: see `Shared::in_cluster`.

@@ -60,9 +60,11 @@ pub enum Action {
     TellPaused {
         link: LinkId,
     },
-    /// Delete the keys of slots that this node has lost to another.
+    /// Delete the keys of slots that this node has lost to another, as long as [`Cluster::is_dropping`] says so; and then
+    /// tell it by [`Cluster::dropped`].
     DropKeys {
         slots: SlotSet,
+        loss: u64,
     },
     /// Delete all keys.
     DropAllKeys,

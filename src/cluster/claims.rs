@@ -1,6 +1,6 @@
 //! Who owns which slot, as the owners claim it: the claim of the higher epoch goes.
 
-use super::actions::{Action, Moment};
+use super::actions::Moment;
 use super::frame::FrameHeader;
 use super::node::At;
 use super::slots::SlotSet;
@@ -68,7 +68,7 @@ impl Cluster {
             return;
         }
         if !lost.is_empty() {
-            self.actions.push(Action::DropKeys { slots: lost });
+            self.drop_keys(lost);
         }
     }
 

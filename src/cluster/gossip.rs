@@ -19,6 +19,8 @@ impl Cluster {
             return;
         };
         let (node, inbound, open) = (held.node, held.inbound, held.open);
+        // Whoever has just come takes this node's slots and its names from one frame.
+        let mut understood = held.understands;
         if let Some(at) = node.filter(|_| !inbound && kind == FrameKind::Ping) {
             self.nodes[at].ping_sent_ms = moment.now_ms;
         }
@@ -27,7 +29,7 @@ impl Cluster {
         }
         let mut header = self.header(kind, moment);
         header.marks |= mark::EXTENSIONS;
-        let understood = node.is_some_and(|at| self.nodes[at].is(flag::EXTENSIONS));
+        understood |= node.is_some_and(|at| self.nodes[at].is(flag::EXTENSIONS));
         let extensions = match understood {
             true => self.extensions(moment),
             false => Vec::new(),

@@ -12,6 +12,14 @@ use super::node::At;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct LinkId(pub u64);
 
+/// Which of the two connections with a node.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LinkEnd {
+    /// The one that this node has opened.
+    Own,
+    Inbound,
+}
+
 #[derive(Debug)]
 pub struct BusLink {
     /// Who is at the other end, once that is known.
@@ -19,6 +27,8 @@ pub struct BusLink {
     pub inbound: bool,
     /// It stands, and takes frames.
     pub open: bool,
+    /// The other end has said that it understands extensions of pings, whether it is known or not.
+    pub understands: bool,
     pub created_ms: u64,
     /// When the last frame came; 0 if none has.
     pub heard_ms: u64,

@@ -155,9 +155,10 @@ impl Cluster {
     /// CLUSTER SETSLOT slot STABLE.
     pub fn set_stable(&mut self, slot: u16) -> Order {
         self.check_setslot()?;
-        self.migrating.remove(&slot);
-        self.importing.remove(&slot);
-        self.changed();
+        let moved = self.migrating.remove(&slot).is_some();
+        if self.importing.remove(&slot).is_some() || moved {
+            self.changed();
+        }
         Ok(())
     }
 
@@ -329,6 +330,8 @@ impl Cluster {
         if self.me().is_master() {
             self.close_slots();
         }
+        // All of its keys are the master's from now on, and go once that has told what it has.
+        self.dropping.clear();
         let (shard, place) = {
             let node = &self.nodes[master];
             (node.shard, node.place.clone())

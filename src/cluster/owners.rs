@@ -1,5 +1,6 @@
 //! Who owns which slot.
 
+use super::actions::Action;
 use super::node::{At, flag};
 use super::slots::SlotSet;
 use super::state::Cluster;
@@ -18,7 +19,12 @@ impl Cluster {
         }
         self.unclaimed.remove(slot);
         self.nodes[to].slots.add(slot);
-        self.owners[usize::from(slot)] = to;
+        self.set_owner(slot, to);
+    }
+
+    fn set_owner(&mut self, slot: u16, owner: At) {
+        self.owners[usize::from(slot)] = owner;
+        self.pictured = None;
     }
 
     fn masters_have_replicas(&self) -> bool {
@@ -37,7 +43,7 @@ impl Cluster {
         self.unclaimed.remove(slot);
         if let Some(owner) = self.owner(slot) {
             self.nodes[owner].slots.remove(slot);
-            self.owners[usize::from(slot)] = NONE;
+            self.set_owner(slot, NONE);
         }
     }
 
@@ -45,8 +51,33 @@ impl Cluster {
         let slots = std::mem::take(&mut self.nodes[at].slots);
         for slot in slots.iter() {
             self.unclaimed.remove(slot);
-            self.owners[usize::from(slot)] = NONE;
+            self.set_owner(slot, NONE);
         }
+    }
+
+    /// Has the keys of slots deleted that another node has taken.
+    pub(super) fn drop_keys(&mut self, slots: SlotSet) {
+        self.losses += 1;
+        let loss = self.losses;
+        self.dropping.extend(slots.iter().map(|slot| (slot, loss)));
+        self.actions.push(Action::DropKeys { slots, loss });
+    }
+
+    /// Whether a slot's keys are to go because of this loss.
+    pub fn is_dropping(&self, slot: u16, loss: u64) -> bool {
+        self.dropping.get(&slot) == Some(&loss)
+    }
+
+    /// The keys of all slots that were lost at that time have gone.
+    pub fn dropped(&mut self, loss: u64) {
+        self.dropping.retain(|_, held| *held != loss);
+    }
+
+    /// Whether any of these slots still has keys of a time when it was this node's: it can't come back as long as it does,
+    /// as they would be taken for its own.
+    pub fn has_remains(&self, ranges: &[(u16, u16)]) -> bool {
+        let mut ranges = ranges.iter();
+        ranges.any(|(first, last)| self.dropping.range(*first..=*last).next().is_some())
     }
 
     /// Looks at keys that were found at start: of slots that nobody owns this node takes care; those that are another's

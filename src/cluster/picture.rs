@@ -9,7 +9,7 @@ use super::link::BusLink;
 use super::node::{At, NodeId, flag};
 use super::slots::SLOTS;
 use super::state::Cluster;
-use super::view::{NONE, NodeView, View};
+use super::view::{NONE, NodeView, Owners, View};
 
 /// A connection, for CLUSTER LINKS.
 #[derive(Clone, Debug)]
@@ -49,17 +49,11 @@ impl Cluster {
             Ok(place) => place as u16,
             Err(_) => NONE,
         };
-        let mut places = vec![NONE; usize::from(all.last().copied().unwrap_or(0)) + 1];
-        for (place, at) in all.iter().enumerate() {
-            places[usize::from(*at)] = place as u16;
-        }
-        let owners = self.owners.iter().map(|owner| match *owner {
-            NONE => NONE,
-            owner => places[usize::from(owner)],
-        });
-        let mut table = Arc::new([NONE; SLOTS]);
-        let slots = Arc::get_mut(&mut table).into_iter().flatten();
-        slots.zip(owners).for_each(|(slot, owner)| *slot = owner);
+        let table = match &self.pictured {
+            Some((nodes, table)) if *nodes == all => table.clone(),
+            _ => self.table_of(&all),
+        };
+        self.pictured = Some((all.clone(), table.clone()));
         let moves = |list: &BTreeMap<u16, At>| -> Vec<(u16, u16)> {
             list.iter().map(|(slot, at)| (*slot, place(*at))).collect()
         };
@@ -74,6 +68,22 @@ impl Cluster {
             current_epoch: self.current_epoch,
             number: self.views,
         }
+    }
+
+    /// The owner of each slot by its place among these nodes.
+    fn table_of(&self, all: &[At]) -> Arc<Owners> {
+        let mut places = vec![NONE; usize::from(all.last().copied().unwrap_or(0)) + 1];
+        for (place, at) in all.iter().enumerate() {
+            places[usize::from(*at)] = place as u16;
+        }
+        let owners = self.owners.iter().map(|owner| match *owner {
+            NONE => NONE,
+            owner => places[usize::from(owner)],
+        });
+        let mut table = Arc::new([NONE; SLOTS]);
+        let slots = Arc::get_mut(&mut table).into_iter().flatten();
+        slots.zip(owners).for_each(|(slot, owner)| *slot = owner);
+        table
     }
 
     fn node_view(&self, at: At, place: &dyn Fn(At) -> u16) -> NodeView {

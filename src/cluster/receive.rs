@@ -5,7 +5,7 @@ use std::sync::atomic::AtomicUsize;
 
 use super::actions::Moment;
 use super::frame::{Extension, Frame, FrameBody, FrameHeader, FrameKind, Gossip, mark};
-use super::link::{BusLink, LinkId};
+use super::link::{BusLink, LinkEnd, LinkId};
 use super::node::{At, ClusterNode, NodeAddress, flag};
 use super::slots::SlotSet;
 use super::state::Cluster;
@@ -18,6 +18,7 @@ impl Cluster {
             node,
             inbound: node.is_none(),
             open: false,
+            understands: false,
             created_ms: moment.now_ms,
             heard_ms: 0,
             remote_ip: String::new(),
@@ -79,6 +80,25 @@ impl Cluster {
         }
     }
 
+    /// Breaks connections with a node, as tests want it.
+    pub fn break_links(&mut self, at: At, ends: &[LinkEnd]) {
+        for end in ends {
+            let link = match end {
+                LinkEnd::Own => self.nodes[at].link,
+                LinkEnd::Inbound => self.nodes[at].inbound,
+            };
+            link.into_iter().for_each(|link| self.close_link(link));
+        }
+    }
+
+    /// Leaves frames of a type unheard, by its number; those of none, if there is no such type.
+    pub fn leave_unheard(&mut self, kind: i64) {
+        let kinds = FrameKind::ALL.into_iter();
+        self.unheard = kinds
+            .zip(0..)
+            .find_map(|(one, number)| (number == kind).then_some(one));
+    }
+
     /// How many bytes wait for a connection, as its socket counts them down.
     pub fn waiting(&self, link: LinkId) -> Option<Arc<AtomicUsize>> {
         self.links.get(&link).map(|held| held.waiting.clone())
@@ -98,6 +118,10 @@ impl Cluster {
         };
         held.heard_ms = moment.now_ms;
         let Frame { header, body } = frame;
+        held.understands |= header.marks & mark::EXTENSIONS != 0;
+        if self.unheard == Some(header.kind) {
+            return;
+        }
         self.received[header.kind as usize] += 1;
         let sender = self.sender(link, &header);
         if let Some(at) = sender {

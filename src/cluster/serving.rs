@@ -1,8 +1,8 @@
 //! Whether the cluster can serve requests, as this node sees it.
 
 use super::node::flag;
+use super::slots::SLOTS;
 use super::state::Cluster;
-use super::view::NONE;
 
 /// A master that has just started doesn't serve at once: it may have been replaced meanwhile.
 const WRITABLE_DELAY_MS: u64 = 2000;
@@ -51,7 +51,7 @@ impl Cluster {
 
     /// Whether every slot has an owner that isn't dead.
     fn is_covered(&self) -> bool {
-        let alive = |owner: &u16| *owner != NONE && !self.nodes[*owner].is(flag::FAIL);
-        self.owners.iter().all(alive)
+        let alive = self.nodes.iter().filter(|(_, node)| !node.is(flag::FAIL));
+        alive.map(|(_, node)| node.slots.len()).sum::<usize>() == SLOTS
     }
 }

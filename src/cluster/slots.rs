@@ -141,14 +141,27 @@ impl SlotSet {
 
     /// The runs of slots that follow on each other: the first and the last of each.
     pub fn ranges(&self) -> Vec<(u16, u16)> {
-        let mut ranges: Vec<(u16, u16)> = Vec::new();
-        for slot in self.iter() {
-            match ranges.last_mut() {
-                Some((_, last)) if *last + 1 == slot => *last = slot,
-                _ => ranges.push((slot, slot)),
-            }
+        let mut ranges = Vec::new();
+        let mut from = 0;
+        while let Some(first) = self.next(from, 0) {
+            let end = self.next(first, u64::MAX).unwrap_or(SLOTS);
+            ranges.push((first as u16, end as u16 - 1));
+            from = end;
         }
         ranges
+    }
+
+    /// The next slot that is in the set, from one on; or that isn't, if all bits are flipped.
+    fn next(&self, from: usize, flip: u64) -> Option<usize> {
+        let mut from = from;
+        while from < SLOTS {
+            let word = (self.words[from / 64] ^ flip) >> (from % 64);
+            if word != 0 {
+                return Some(from + word.trailing_zeros() as usize);
+            }
+            from = (from / 64 + 1) * 64;
+        }
+        None
     }
 
     /// As it stands in a frame.

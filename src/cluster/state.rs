@@ -1,6 +1,7 @@
 //! What a node knows of its cluster.
 
 use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
 
 use super::actions::{Action, Unfinished};
 use super::election::Election;
@@ -34,6 +35,9 @@ pub struct Cluster {
     pub(super) unseen: bool,
     /// Slots that their owner has stopped to claim, and nobody else claims yet.
     pub(super) unclaimed: SlotSet,
+    /// Slots lost to another node whose keys are still being deleted, and which loss it was.
+    pub(super) dropping: BTreeMap<u16, u64>,
+    pub(super) losses: u64,
     pub(super) election: Election,
     pub(super) ticks: u64,
     /// Pings sent, by which it is known whom the last one told of.
@@ -44,10 +48,14 @@ pub struct Cluster {
     /// Nodes that were forgotten, and until when nobody makes it know them again.
     pub(super) banned: HashMap<NodeId, u64>,
     pub(super) overflowed_links: u64,
+    /// Frames of this type are left unheard, for tests.
+    pub(super) unheard: Option<FrameKind>,
     pub(super) manual: ManualFailover,
     pub(super) pending: Unfinished,
     pub(super) actions: Vec<Action>,
     pub(super) views: u64,
+    /// The table of owners that the last picture shows, and the nodes in its order, until an owner changes.
+    pub(super) pictured: Option<(Vec<At>, Arc<Owners>)>,
 }
 
 impl Cluster {
@@ -75,6 +83,8 @@ impl Cluster {
             next_link: 1,
             unseen: false,
             unclaimed: SlotSet::default(),
+            dropping: BTreeMap::new(),
+            losses: 0,
             election: Election::default(),
             ticks: 0,
             pings: 0,
@@ -82,10 +92,12 @@ impl Cluster {
             received: Default::default(),
             banned: HashMap::new(),
             overflowed_links: 0,
+            unheard: None,
             manual: ManualFailover::default(),
             pending: Unfinished::default(),
             actions: Vec::new(),
             views: 0,
+            pictured: None,
         };
         cluster.configure(settings);
         cluster
@@ -93,6 +105,10 @@ impl Cluster {
 
     pub fn me(&self) -> &ClusterNode {
         &self.nodes[self.myself]
+    }
+
+    pub fn my_place(&self) -> At {
+        self.myself
     }
 
     pub(super) fn me_mut(&mut self) -> &mut ClusterNode {

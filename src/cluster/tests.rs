@@ -58,16 +58,48 @@ fn the_disk_is_waited_for_where_others_depend_on_what_the_file_says() {
         (true, false)
     );
     assert_eq!(
-        after(&|cluster| cluster.set_stable(5).unwrap()),
+        after(&|cluster| cluster.del_slots(&[(5, 5)]).unwrap()),
         (true, false)
     );
     let bump = |cluster: &mut Cluster| assert!(cluster.bump_epoch().0);
     assert_eq!(after(&bump), (true, true));
     // Nothing is left over.
     assert_eq!(
-        after(&|cluster| cluster.set_stable(5).unwrap()),
+        after(&|cluster| cluster.del_slots(&[(6, 6)]).unwrap()),
         (true, false)
     );
+}
+
+#[test]
+fn an_order_that_changes_nothing_costs_no_write() {
+    let mut cluster = lone();
+    cluster.finish(at(1));
+    cluster.set_stable(5).unwrap();
+    let actions = cluster.finish(at(1));
+    assert!(!actions.save && !actions.list.contains(&Action::Save));
+}
+
+#[test]
+fn a_slot_that_was_lost_has_remains_until_its_keys_have_gone() {
+    let mut cluster = lone();
+    let lose = |cluster: &mut Cluster, slot: u16| {
+        cluster.drop_keys(SlotSet::one(slot));
+        let actions = cluster.finish(at(1)).list;
+        let loss = actions.iter().find_map(|action| match action {
+            Action::DropKeys { loss, .. } => Some(*loss),
+            _ => None,
+        });
+        loss.expect("its keys are to go")
+    };
+    let (first, other) = (lose(&mut cluster, 5), lose(&mut cluster, 9));
+    assert!(cluster.is_dropping(5, first) && !cluster.is_dropping(5, other));
+    assert!(cluster.has_remains(&[(0, 1), (4, 6)]) && !cluster.has_remains(&[(6, 8)]));
+    // Lost once more, before the keys of the first time have gone.
+    let again = lose(&mut cluster, 5);
+    cluster.dropped(first);
+    assert!(cluster.has_remains(&[(5, 5)]) && cluster.is_dropping(5, again));
+    cluster.dropped(again);
+    assert!(!cluster.has_remains(&[(5, 5)]) && cluster.has_remains(&[(9, 9)]));
 }
 
 #[test]

@@ -138,12 +138,23 @@ impl View {
                 view.my_master().map(|at| view.nodes[usize::from(at)].id),
             )
         };
-        self.is_ok != before.is_ok || part(self) != part(before) || {
-            let id =
-                |view: &View, owner: u16| view.nodes.get(usize::from(owner)).map(|node| node.id);
-            let mut pairs = self.owners.iter().zip(before.owners.iter());
-            pairs.any(|(now, then)| id(self, *now) != id(before, *then))
+        self.is_ok != before.is_ok || part(self) != part(before) || self.owners_differ(before)
+    }
+
+    fn owners_differ(&self, before: &View) -> bool {
+        let ids = |view: &View| -> Vec<NodeId> { view.nodes.iter().map(|node| node.id).collect() };
+        let (now, then) = (ids(self), ids(before));
+        if now == then {
+            return !Arc::ptr_eq(&self.owners, &before.owners) && self.owners != before.owners;
         }
+        let place = |id: &NodeId| now.iter().position(|one| one == id).map(|at| at as u16);
+        let places: Vec<Option<u16>> = then.iter().map(place).collect();
+        let moved = |owner: u16| match places.get(usize::from(owner)) {
+            Some(place) => *place,
+            None => Some(NONE),
+        };
+        let mut pairs = self.owners.iter().zip(before.owners.iter());
+        pairs.any(|(now, then)| moved(*then) != Some(*now))
     }
 
     /// Slots that have an owner.

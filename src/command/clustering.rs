@@ -253,9 +253,14 @@ impl Shared {
             Link::Connected => self.replication.last_io_ms.load(Ordering::Relaxed),
             _ => state.down_since_ms,
         };
+        // What is being replaced by a snapshot counts for nothing.
+        let repl_offset = match state.link {
+            Link::Transfer => 0,
+            _ => self.journal.backlog.end(),
+        };
         Moment {
             now_ms,
-            repl_offset: self.journal.backlog.end(),
+            repl_offset,
             has_master: state.master.is_some(),
             master_linked: state.link == Link::Connected,
             master_silent_ms: now_ms.saturating_sub(since_ms),

@@ -9,7 +9,7 @@ use crate::acl::Context;
 use crate::command::clustering::Clustering;
 use crate::command::session::{Queued, Session};
 use crate::command::shared::PauseMode;
-use crate::command::{Entry, Fail, Flag, Found, Registry, ScriptName, quoted};
+use crate::command::{Entry, Fail, Flag, Found, Registry, Run, ScriptName, quoted};
 use crate::config::MaxmemoryPolicy;
 use crate::persist::Trouble;
 use crate::script::{Flags, Header};
@@ -125,7 +125,7 @@ impl Worker {
                 entry.full_name
             )));
         }
-        if self.is_loading() && !entry.is(Flag::Loading) {
+        if self.is_loading() && !is_answered_while_loading(entry) {
             return Err(Fail::code(LOADING));
         }
         if session.replica.is_some() {
@@ -402,6 +402,13 @@ fn check_replica(session: &Session, entry: &Entry) -> Result<(), Fail> {
 
 pub(super) const OOM: &str = "OOM command not allowed when used memory > 'maxmemory'.";
 pub(super) const READONLY: &str = "READONLY You can't write against a read only replica.";
+/// What looks at the cluster needs no data: whoever puts one together asks replicas while they load. Redis, which serves
+/// nobody while it loads a little, is hardly ever seen loading.
+fn is_answered_while_loading(entry: &Entry) -> bool {
+    let looks = entry.is(Flag::Stale) && !entry.is(Flag::NoAsyncLoading);
+    entry.is(Flag::Loading) || looks && matches!(entry.command.run, Run::Session(_))
+}
+
 pub(super) const LOADING: &str = "LOADING Redis is loading the dataset in memory";
 pub(super) const STALE: &str =
     "MASTERDOWN Link with MASTER is down and replica-serve-stale-data is set to 'no'.";

@@ -2,7 +2,7 @@
 
 use super::Worker;
 use super::unit::Unit;
-use crate::cluster::{SlotSet, View, slot_of};
+use crate::cluster::{SlotSet, slot_of};
 use crate::engine::{Db, SHARDS, ShardKey, ShardSet};
 use crate::types::Bstr;
 
@@ -29,9 +29,9 @@ impl Worker {
     }
 
     /// Deletes the keys of slots that another node has taken, a few at a time, and tells log and replicas of it; returns how
-    /// many there were. A replica's keys are its master's. A slot that has come back meanwhile, or is about to, is left
-    /// alone: clients have written to it since.
-    pub fn drop_slots(&self, slots: &SlotSet) -> usize {
+    /// many there were. Whether a slot's keys are still to go is asked each time: once this node is a replica, they are its
+    /// master's. Until they have gone, the slot doesn't come back.
+    pub fn drop_slots(&self, slots: &SlotSet, going: impl Fn(u16) -> bool) -> usize {
         let mut count = 0;
         self.begin_batch();
         for id in 0..SHARDS {
@@ -51,15 +51,8 @@ impl Worker {
             };
             for some in keys.chunks(KEYS_AT_A_TIME) {
                 let mut unit = self.begin_write_patiently(ShardSet::one(id));
-                // Asked under the lock: whoever was let in to write takes it after the picture that let it in.
-                let is_replica = self.shared.replication.is_replica();
-                let view = self.shared.redirecting().map(|on| on.view().clone());
-                let is_back = |key: &[u8]| {
-                    let slot = slot_of(key);
-                    let back = |view: &View| view.owns(slot) || view.importing_from(slot).is_some();
-                    view.as_deref().is_some_and(back)
-                };
-                for key in some.iter().filter(|key| !is_replica && !is_back(key)) {
+                // Asked under the lock: whoever is let in to write takes it after the change that lets it in.
+                for key in some.iter().filter(|key| going(slot_of(key))) {
                     debug_assert_eq!(ShardKey::of(key).shard(), id);
                     let (rules, now) = (self.rules.borrow(), self.now.get());
                     let Unit { locked, effects } = &mut unit;

@@ -78,6 +78,11 @@ pub fn cluster(programs: &[(PathBuf, PathBuf)]) -> Vec<Shard> {
         .iter()
         .map(|(primary, replica)| (start(primary), start(replica)))
         .collect();
+    joined(shards)
+}
+
+/// Makes these shards into a cluster.
+pub fn joined(shards: Vec<Shard>) -> Vec<Shard> {
     let share = 16384 / shards.len();
     for (at, (primary, _)) in shards.iter().enumerate() {
         let last = match at + 1 == shards.len() {

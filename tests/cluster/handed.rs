@@ -53,8 +53,10 @@ fn a_slot_that_comes_back_keeps_what_was_written_since() {
         .find(|key| client.ask(&format!("SET {key} 1")).text() == "OK")
         .expect("the node has a third of the slots");
     takes(owner, other, slot);
-    // It comes back while its keys are being deleted.
+    // It comes back while its keys are being deleted: only once they have gone, as they may be there no more since.
     claims(other, owner, slot);
+    let count = format!("CLUSTER COUNTKEYSINSLOT {slot}");
+    assert_eq!(client.ask(&count).int(), 0);
     let written: Vec<String> = (0..1000)
         .map(|n| format!("{{b}}:{}", n * KEYS / 1000))
         .collect();

@@ -1,10 +1,12 @@
 //! CLUSTER's orders: each is checked and carried out by the cluster's state, which knows why it is refused.
 
+use std::time::Duration;
+
 use super::clustering;
 use crate::cluster::{Cluster, FailoverWay, Moment, OrderRefused, SLOTS};
 use crate::command::clustering::BUS_PORT_ABOVE;
 use crate::command::shared::Shared;
-use crate::command::{Args, Done, Fail, Flow, SessionCall};
+use crate::command::{Args, Carried, Done, Fail, Flow, KeyTransfer, SessionCall};
 use crate::engine::{ShardKey, ShardSet};
 use crate::util::number;
 
@@ -74,14 +76,71 @@ fn some_ranges(call: &mut SessionCall<'_>) -> Result<Vec<(u16, u16)>, Fail> {
     Ok(ranges)
 }
 
+/// Between two looks whether keys have gone.
+const PATIENCE: Duration = Duration::from_millis(5);
+const REMAINS: Fail = Fail::Says(
+    "Keys that the slot had here before are still being deleted, which transactions and scripts can't wait for",
+);
+
+/// Gives an order that may bring slots here. Where something remains of a time when they were this node's before, which the
+/// order tells by false, it waits until that has gone.
+fn bring(
+    call: &mut SessionCall<'_>,
+    give: impl Fn(&Shared) -> Result<bool, Fail> + Send + 'static,
+) -> Done {
+    if give(call.server)? {
+        call.out.ok();
+        return Ok(Flow::Done);
+    }
+    if call.session.began_us != 0 {
+        return Err(REMAINS);
+    }
+    let wait = move |server: &Shared| {
+        while !give(server)? {
+            if server.stop.is_cancelled() {
+                return Err(REMAINS);
+            }
+            std::thread::sleep(PATIENCE);
+        }
+        Ok(())
+    };
+    Ok(Flow::Transfer(Box::new(KeyTransfer {
+        keys: Vec::new(),
+        leaves: false,
+        carry: Box::new(move |server| Carried {
+            moved: Vec::new(),
+            done: wait(server),
+        }),
+        away: None,
+    })))
+}
+
+/// An order that brings slots here, unless something remains there of a time when they were this node's before.
+fn unless_remains<T>(
+    slots: &[(u16, u16)],
+    give: impl FnOnce(&mut Cluster) -> Result<T, OrderRefused>,
+) -> impl FnOnce(&mut Cluster, Moment) -> Result<bool, OrderRefused> {
+    |cluster, _| match cluster.has_remains(slots) {
+        true => Ok(false),
+        false => give(cluster).map(|_| true),
+    }
+}
+
+fn add(call: &mut SessionCall<'_>, slots: Vec<(u16, u16)>) -> Done {
+    bring(call, move |server| {
+        let give = |cluster: &mut Cluster| cluster.add_slots(&slots);
+        order(server, unless_remains(&slots, give))
+    })
+}
+
 pub fn add_slots(call: &mut SessionCall<'_>) -> Done {
     let slots = some_slots(call)?;
-    ordered(call, |cluster, _| cluster.add_slots(&slots))
+    add(call, slots)
 }
 
 pub fn add_ranges(call: &mut SessionCall<'_>) -> Done {
     let ranges = some_ranges(call)?;
-    ordered(call, |cluster, _| cluster.add_slots(&ranges))
+    add(call, ranges)
 }
 
 pub fn del_slots(call: &mut SessionCall<'_>) -> Done {
@@ -202,9 +261,34 @@ pub fn meet(call: &mut SessionCall<'_>) -> Done {
 const BAD_SETSLOT: Fail =
     Fail::Says("Invalid CLUSTER SETSLOT action or number of arguments. Try CLUSTER HELP");
 
+/// What becomes of a slot.
+enum SlotChange {
+    Stable,
+    Migrating(Vec<u8>),
+    Importing(Vec<u8>),
+    Node(Vec<u8>),
+}
+
+fn slot_order(args: &mut Args<'_>) -> Result<SlotChange, Fail> {
+    if args.word("STABLE") && args.is_empty() {
+        return Ok(SlotChange::Stable);
+    }
+    if args.len() != 2 {
+        return Err(BAD_SETSLOT);
+    }
+    if args.word("MIGRATING") {
+        Ok(SlotChange::Migrating(args.next()?.to_vec()))
+    } else if args.word("IMPORTING") {
+        Ok(SlotChange::Importing(args.next()?.to_vec()))
+    } else if args.word("NODE") {
+        Ok(SlotChange::Node(args.next()?.to_vec()))
+    } else {
+        Err(BAD_SETSLOT)
+    }
+}
+
 pub fn set_slot(call: &mut SessionCall<'_>) -> Done {
-    let server = call.server;
-    order(server, |cluster, _| cluster.check_setslot())?;
+    order(call.server, |cluster, _| cluster.check_setslot())?;
     if call.session.began_us != 0 {
         // Whose transaction it is may hold the slot's keys already.
         return Err(Fail::Says(
@@ -212,30 +296,37 @@ pub fn set_slot(call: &mut SessionCall<'_>) -> Done {
         ));
     }
     let slot = slot(call.args.next()?)?;
-    if call.args.word("STABLE") && call.args.is_empty() {
-        order(server, |cluster, _| cluster.set_stable(slot))?;
-    } else if call.args.len() != 2 {
-        return Err(BAD_SETSLOT);
-    } else if call.args.word("MIGRATING") {
-        let to = call.args.next()?;
-        order(server, |cluster, _| cluster.set_migrating(slot, to))?;
-    } else if call.args.word("IMPORTING") {
-        let from = call.args.next()?;
-        order(server, |cluster, _| cluster.set_importing(slot, from))?;
-    } else if call.args.word("NODE") {
-        let to = call.args.next()?;
-        // Held until the slot is the other's, so that no key comes in between.
-        let shard = ShardSet::one(ShardKey::shard_of_slot(slot));
-        let engine = &server.store.engine;
-        let locked = engine.lock_unless(shard, &|| server.scripts.is_busy());
-        let locked = locked.ok_or_else(|| server.busy_fail())?;
-        let keys = locked.keys_in_slot(slot) as u64;
-        let mut locked = Some(locked);
-        let give = |cluster: &mut Cluster, _| cluster.set_slot_node(slot, to, keys);
-        order_with(server, give, Some(&mut || drop(locked.take())))?;
-    } else {
-        return Err(BAD_SETSLOT);
+    let order = slot_order(&mut call.args)?;
+    bring(call, move |server| place(server, slot, &order))
+}
+
+/// Gives an order about a slot; false if something remains that must go first.
+fn place(server: &Shared, slot: u16, what: &SlotChange) -> Result<bool, Fail> {
+    match what {
+        SlotChange::Stable => order(server, |cluster, _| cluster.set_stable(slot))?,
+        SlotChange::Migrating(to) => order(server, |cluster, _| cluster.set_migrating(slot, to))?,
+        SlotChange::Importing(from) => {
+            let give = |cluster: &mut Cluster| cluster.set_importing(slot, from);
+            return order(server, unless_remains(&[(slot, slot)], give));
+        }
+        SlotChange::Node(to) => return give_to_node(server, slot, to),
     }
-    call.out.ok();
-    Ok(Flow::Done)
+    Ok(true)
+}
+
+fn give_to_node(server: &Shared, slot: u16, to: &[u8]) -> Result<bool, Fail> {
+    // Held until the slot is the other's, so that no key comes in between.
+    let shard = ShardSet::one(ShardKey::shard_of_slot(slot));
+    let engine = &server.store.engine;
+    let locked = engine.lock_unless(shard, &|| server.scripts.is_busy());
+    let locked = locked.ok_or_else(|| server.busy_fail())?;
+    let keys = locked.keys_in_slot(slot) as u64;
+    let mut locked = Some(locked);
+    let give = |cluster: &mut Cluster, _| {
+        if cluster.find(to) == Some(cluster.my_place()) && cluster.has_remains(&[(slot, slot)]) {
+            return Ok(false);
+        }
+        cluster.set_slot_node(slot, to, keys).map(|()| true)
+    };
+    order_with(server, give, Some(&mut || drop(locked.take())))
 }

@@ -1,7 +1,10 @@
-"""redis-py's RedisCluster: at a node that is all of its cluster, and at six nodes through a reshard, a failover by hand and a
-killed primary, with a count of what was confirmed.
+"""A cluster's client: at a node that is all of its cluster, and at six nodes through a reshard, a failover by hand and a
+killed primary, with a count of what was confirmed. It is redis-py's RedisCluster, or that of a PROGRAM.
 
-    cluster.py SERVER
+    cluster.py [PROGRAM ...] SERVER
+
+PROGRAM gets the port of a node. It increments `count:0` to `count:96` in turn, and prints now and then how many increments were
+confirmed and how many failed. Once its input ends, it stops, and prints `total` and the sum of all counts.
 """
 
 import atexit
@@ -18,7 +21,7 @@ from redis.cluster import ClusterNode, RedisCluster
 
 from common import eventually, fail, shown
 
-SERVER = sys.argv[-1]
+*PROGRAM, SERVER = sys.argv[1:]
 KEYS = 97
 
 
@@ -78,7 +81,7 @@ class Counter(threading.Thread):
     """Counts up, and notes what was confirmed."""
 
     def __init__(self, port):
-        super().__init__()
+        super().__init__(daemon=True)
         self.client = RedisCluster(startup_nodes=[ClusterNode("127.0.0.1", port)], decode_responses=True)
         self.confirmed, self.unsure, self.over = 0, 0, False
 
@@ -94,12 +97,46 @@ class Counter(threading.Thread):
         except BaseException:
             fail()
 
+    def stop(self):
+        self.over = True
+        self.join()
+
     def goes_on(self):
         before = self.confirmed
         eventually(lambda: self.confirmed > before + 100, seconds=60)
 
     def total(self):
         return sum(int(self.client.get(f"count:{n}") or 0) for n in range(KEYS))
+
+
+class OtherCounter(threading.Thread):
+    """A program that counts up."""
+
+    def __init__(self, port):
+        super().__init__(daemon=True)
+        self.process = subprocess.Popen([*PROGRAM, str(port)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        atexit.register(self.process.kill)
+        self.confirmed, self.unsure, self.counted = 0, 0, None
+
+    def run(self):
+        for line in self.process.stdout:
+            words = line.split()
+            if words[0] == "total":
+                self.counted = int(words[1])
+            else:
+                self.confirmed, self.unsure = map(int, words)
+        if self.counted is None:
+            print("the program has ended", file=sys.stderr)
+            fail()
+
+    goes_on = Counter.goes_on
+
+    def stop(self):
+        self.process.stdin.close()
+        self.join()
+
+    def total(self):
+        return self.counted
 
 
 def agreed(nodes):
@@ -110,13 +147,14 @@ def agreed(nodes):
 
 
 def main():
-    lone()
+    if not PROGRAM:
+        lone()
     nodes = [Node() for _ in range(6)]
     addresses = [f"127.0.0.1:{node.port}" for node in nodes]
     cli("--cluster", "create", *addresses, "--cluster-replicas", 1, "--cluster-yes")
     agreed(nodes)
     ids = [node.ask("CLUSTER MYID") for node in nodes]
-    counter = Counter(nodes[0].port)
+    counter = (OtherCounter if PROGRAM else Counter)(nodes[0].port)
     counter.start()
     counter.goes_on()
     cli("--cluster", "reshard", addresses[0], "--cluster-from", ids[0], "--cluster-to", ids[1], "--cluster-slots", 40, "--cluster-yes")
@@ -138,8 +176,7 @@ def main():
     counter.goes_on()
     agreed(rest)
     counter.goes_on()
-    counter.over = True
-    counter.join()
+    counter.stop()
     total = counter.total()
     # A primary that is killed may take with it what no replica had yet.
     assert total <= counter.confirmed + counter.unsure, (total, counter.confirmed, counter.unsure)

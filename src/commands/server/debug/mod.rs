@@ -2,7 +2,9 @@
 //!
 //! Its subcommands are in a table of their own: to Redis's clients they are arguments, not commands.
 
+mod cluster;
 mod digest;
+mod files;
 mod keys;
 mod replies;
 mod time;
@@ -15,7 +17,7 @@ use rustix::process::Signal;
 
 use crate::command::Flag::{Admin, Loading, Neither, NoScript, Protected, Stale};
 use crate::command::replication::new_id;
-use crate::command::{Command, Done, Fail, Flow, Plan, Reload, Run, WriteCall};
+use crate::command::{Command, Done, Fail, Flow, Plan, Run, WriteCall};
 use crate::config::REDIS_VERSION;
 use crate::config::values::parse_bytes;
 use crate::engine::{Access, Entry};
@@ -89,6 +91,13 @@ static SUBS: &[Sub] = &[
         time::set_clock,
     ),
     sub(
+        "clusterlink",
+        "KILL <to|from|all> <node-id>",
+        "Break the connections with a node of the cluster.",
+        3..=3,
+        cluster::kill_links,
+    ),
+    sub(
         "config-rewrite-force-all",
         "",
         "Write every directive to the configuration file, defaults too.",
@@ -111,6 +120,13 @@ static SUBS: &[Sub] = &[
         keys::digest_value,
     )
     .on_keys(),
+    sub(
+        "drop-cluster-packet-filter",
+        "<packet-type>",
+        "Leave frames of this type unheard on the cluster's bus, or none (-1).",
+        1..=1,
+        cluster::drop_frames,
+    ),
     sub(
         "replicate",
         "<word> [<word> ...]",
@@ -144,7 +160,7 @@ static SUBS: &[Sub] = &[
         "",
         "Make the snapshot or rewrite under way fail.",
         0..=0,
-        fail_job,
+        files::fail_job,
     ),
     sub(
         "htstats",
@@ -175,7 +191,7 @@ static SUBS: &[Sub] = &[
         "",
         "Empty the keyspace, and read it back from the append only file.",
         0..=0,
-        loadaof,
+        files::loadaof,
     ),
     sub(
         "log",
@@ -241,7 +257,7 @@ static SUBS: &[Sub] = &[
         "[<option> ...]",
         "Save, empty the keyspace, and read it back. NOSAVE and NOFLUSH leave out a step, MERGE replaces.",
         0..=MANY,
-        reload,
+        files::reload,
     ),
     sub(
         "replybuffer",
@@ -276,7 +292,7 @@ static SUBS: &[Sub] = &[
         "<microseconds>",
         "Wait before each write to the append only file.",
         1..=1,
-        aof_flush_sleep,
+        files::aof_flush_sleep,
     ),
     sub(
         "sleep",
@@ -387,36 +403,6 @@ fn log(call: &mut WriteCall<'_>) -> Done {
     ok(call)
 }
 
-fn reload(call: &mut WriteCall<'_>) -> Done {
-    let mut wish = Reload {
-        from_log: false,
-        save: true,
-        flush: true,
-        merge: false,
-    };
-    while !call.args.is_empty() {
-        if call.args.word("NOSAVE") {
-            wish.save = false;
-        } else if call.args.word("NOFLUSH") {
-            wish.flush = false;
-        } else if call.args.word("MERGE") {
-            wish.merge = true;
-        } else {
-            return Err(Fail::Says(
-                "DEBUG RELOAD only supports the MERGE, NOFLUSH and NOSAVE options.",
-            ));
-        }
-    }
-    Ok(Flow::Reload(wish))
-}
-
-fn aof_flush_sleep(call: &mut WriteCall<'_>) -> Done {
-    let time_us = call.args.positive()?;
-    let log = &call.server.store.log;
-    log.flush_sleep_us.store(time_us as u64, Ordering::Relaxed);
-    ok(call)
-}
-
 fn allow_denied(call: &mut WriteCall<'_>) -> Done {
     let on = call.args.int()? != 0;
     let held = &call.server.scripts.allow_denied;
@@ -431,22 +417,6 @@ fn skip_checksums(call: &mut WriteCall<'_>) -> Done {
         .skip_checksums
         .store(skip, Ordering::Relaxed);
     ok(call)
-}
-
-fn fail_job(call: &mut WriteCall<'_>) -> Done {
-    if !call.server.store.fail_job() {
-        return Err(Fail::Says("no snapshot or rewrite is under way"));
-    }
-    ok(call)
-}
-
-fn loadaof(_: &mut WriteCall<'_>) -> Done {
-    Ok(Flow::Reload(Reload {
-        from_log: true,
-        save: false,
-        flush: true,
-        merge: false,
-    }))
 }
 
 fn segfault(call: &mut WriteCall<'_>) -> Done {
