@@ -112,7 +112,7 @@ fn a_graph_finds_what_is_near_whatever_becomes_of_the_keys() {
     }
     assert!(recall(&mut client, TEN, targets) > 0.97);
     // A range is found as a whole, or nearly so.
-    let range = "@v:[VECTOR_RANGE 1.2 $q]=>{$YIELD_DISTANCE_AS: d}";
+    let range = "@v:[VECTOR_RANGE 2.5 $q]=>{$YIELD_DISTANCE_AS: d}";
     assert!(found(&mut client, "flat", range, &targets[0]).len() > 5);
     assert!(recall(&mut client, range, targets) > 0.97);
     // After a restart as before.
