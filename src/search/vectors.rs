@@ -45,7 +45,7 @@ pub struct VectorWalk<'w> {
 const PART_BYTES: usize = 64 * 1024;
 
 /// On level 0 a node has this many times as many links as M says, at most.
-const BASE_LINKS: usize = 3;
+const BASE_LINKS: usize = 4;
 
 macro_rules! normalize {
     ($numbers:expr, $dot:ident) => {{
@@ -491,7 +491,6 @@ mod tests {
             }
             for (sight, floor) in [10, 50].into_iter().zip(floor) {
                 let recall = recall(&vectors, &all[1000..], sight);
-                eprintln!("{metric:?}, {centres} centres, {sight}: {recall}");
                 assert!(
                     recall >= floor,
                     "{metric:?}, {centres} centres, {sight}: {recall}"

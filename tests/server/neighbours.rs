@@ -74,11 +74,23 @@ fn found(client: &mut Client, index: &str, query: &str, vector: &[u8]) -> Vec<St
     keys.iter().map(|key| key.text()).collect()
 }
 
+/// A query for the flat index: RediSearch takes EF_RUNTIME where there is a graph alone.
+fn without_sight(query: &str) -> String {
+    match query.split_once(" EF_RUNTIME ") {
+        Some((before, after)) => {
+            let rest = after.trim_start_matches(|letter: char| letter.is_ascii_digit());
+            format!("{before}{rest}")
+        }
+        None => query.to_owned(),
+    }
+}
+
 /// Of what the flat index finds, which part the graph finds.
 fn recall(client: &mut Client, query: &str, targets: &[Vec<u8>]) -> f64 {
     let (mut hits, mut all) = (0, 0);
+    let plain = without_sight(query);
     for target in targets {
-        let exact: BTreeSet<String> = found(client, "flat", query, target).into_iter().collect();
+        let exact: BTreeSet<String> = found(client, "flat", &plain, target).into_iter().collect();
         let seen = found(client, "graph", query, target);
         assert!(seen.len() <= exact.len());
         hits += seen.iter().filter(|key| exact.contains(*key)).count();
@@ -112,7 +124,7 @@ fn a_graph_finds_what_is_near_whatever_becomes_of_the_keys() {
     }
     assert!(recall(&mut client, TEN, targets) > 0.97);
     // A range is found as a whole, or nearly so.
-    let range = "@v:[VECTOR_RANGE 1.2 $q]=>{$YIELD_DISTANCE_AS: d}";
+    let range = "@v:[VECTOR_RANGE 2.5 $q]=>{$YIELD_DISTANCE_AS: d}";
     assert!(found(&mut client, "flat", range, &targets[0]).len() > 5);
     assert!(recall(&mut client, range, targets) > 0.97);
     // After a restart as before.
