@@ -22,6 +22,7 @@ use crate::bus::{self, Bus};
 use crate::command::Registry;
 use crate::command::clustering::Clustering;
 use crate::command::guards::Guards;
+use crate::command::sentinel::Watching;
 use crate::command::shared::{About, Shared};
 use crate::command::stats::Stats;
 use crate::command::surroundings::tell_supervisor;
@@ -32,6 +33,7 @@ use crate::config::file::{FileError, Loaded, Rename};
 use crate::engine::{Engine, Service, place_by_slots};
 use crate::exec::{Alarm, Worker};
 use crate::journal::Journal;
+use crate::monitor;
 use crate::net::{Accepted, Buffers, Listeners, Spoken};
 use crate::persist::Store;
 use crate::persist::disk::Disk;
@@ -58,13 +60,16 @@ impl Server {
         loaded: &Loaded,
         config_file: Option<&Path>,
         disk: Arc<dyn Disk>,
+        watching: Option<Watching>,
     ) -> Result<Self> {
         let workers = match config.io_threads.get() {
+            // A Sentinel has little to do.
+            0 if watching.is_some() => 1,
             0 => std::thread::available_parallelism().map_or(1, usize::from),
             set => set as usize,
         };
         config.io_threads.put(workers as i64);
-        let mut registry = Registry::new(commands::FAMILIES);
+        let mut registry = Registry::new(commands::families(watching.is_some()));
         for Rename { from, to, place } in &loaded.renames {
             registry
                 .rename(from, to)
@@ -98,6 +103,7 @@ impl Server {
             journal,
             Arc::new(store),
             clustering,
+            watching,
         ));
         background::raise_file_limit(&shared.config);
         shared.tls.configure(&shared.config).map_err(|why| {
@@ -209,7 +215,8 @@ impl Server {
         shared.store.start_jobs()?;
         let loader = load(worker(count + 2), Ready::of(&listeners))?;
         let link = follow(worker(count + 3))?;
-        let carriers = bus::serve(bus, worker(count + 4))?;
+        let mut carriers = bus::serve(bus, worker(count + 4))?;
+        carriers.extend(monitor::serve(&shared)?);
         let first = Rc::new(worker(0));
         runtime.block_on(async {
             let _service = Service::begin();
@@ -312,7 +319,11 @@ fn load(loader: Worker, ready: Ready) -> Result<JoinHandle<Result<()>>> {
         .name("loading".into())
         .spawn(move || {
             let loader = Rc::new(loader);
-            let loaded = loader.load();
+            // A Sentinel has no keys.
+            let loaded = match &shared.watching {
+                Some(_) => Ok(()),
+                None => loader.load(),
+            };
             loader.end_scripts();
             if repl::resume(&shared) {
                 loader.sweep_now();
@@ -427,6 +438,7 @@ impl Shared {
         journal: Arc<Journal>,
         store: Arc<Store>,
         clustering: Option<Clustering>,
+        watching: Option<Watching>,
     ) -> Self {
         let shared = Shared {
             config,
@@ -453,6 +465,7 @@ impl Shared {
             tls: Tls::default(),
             replication: Default::default(),
             clustering,
+            watching,
             links: Default::default(),
             slot_costs: Default::default(),
             about,
