@@ -72,7 +72,7 @@ fn run(start: &Start) -> Result<()> {
     } else if daemon::wants_background(&config) {
         return daemon::detach(&stdin);
     }
-    log::start(&config);
+    log::start(&config, start.sentinel);
     daemon::meet_supervisor(&config);
     background::report_aborts(&config)?;
     let reporting = config.clone();

@@ -19,7 +19,7 @@ pub const FAMILY: Family = Family {
 
 /// Those that a Sentinel has.
 pub const OF_A_SENTINEL: Family = Family {
-    commands: &[&AUTH, &HELLO, &PING, &QUIT],
+    commands: &[&AUTH, &HELLO, &PING],
     ..FAMILY
 };
 
@@ -168,7 +168,10 @@ fn introduce(call: &mut SessionCall<'_>) {
         out.bulk(role);
     }
     out.bulk("modules");
-    modules::list(out);
+    match is_sentinel {
+        true => out.array(0),
+        false => modules::list(out),
+    }
 }
 
 const PING: Command = Command {

@@ -36,7 +36,7 @@ pub fn families(sentinel: bool) -> &'static [&'static Family] {
 const OF_A_SENTINEL: &[&Family] = &[
     &connection::OF_A_SENTINEL,
     &pubsub::OF_A_SENTINEL,
-    &client::FAMILY,
+    &client::OF_A_SENTINEL,
     &sentinel::FAMILY,
     &server::OF_A_SENTINEL,
 ];

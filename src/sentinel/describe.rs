@@ -142,11 +142,12 @@ impl Sentinel {
         let failures = u8::from(self.failures.after_election)
             | u8::from(self.failures.after_promotion) << 1;
         let mut text = format!(
-            "sentinel_masters:{}\r\nsentinel_tilt:{}\r\nsentinel_tilt_since_seconds:{}\r\nsentinel_running_scripts:{}\r\n\
+            "sentinel_masters:{}\r\nsentinel_tilt:{}\r\nsentinel_tilt_since_seconds:{}\r\nsentinel_total_tilt:{}\r\nsentinel_running_scripts:{}\r\n\
              sentinel_scripts_queue_length:{}\r\nsentinel_simulate_failure_flags:{failures}\r\n",
             self.groups.len(),
             u8::from(tilt_s.is_some()),
             tilt_s.unwrap_or(-1),
+            self.tilts,
             self.scripts.running(),
             self.scripts.len(),
         );

@@ -30,6 +30,7 @@ mod promotion;
 mod replies;
 mod scripts;
 mod set;
+mod settings;
 mod state;
 mod tick;
 
@@ -42,6 +43,7 @@ pub use link::WireId;
 pub use periodic::HELLO_CHANNEL;
 pub use orders::SentinelRefused;
 pub use scripts::{JobId, PendingScript};
+pub use settings::{LOG_LEVEL, settings_of};
 pub use state::{Sentinel, SentinelHome};
 
 #[cfg(test)]

@@ -75,6 +75,10 @@ impl Sentinel {
         if let Some(link) = link.and_then(|key| self.links.get_mut(&key)) {
             link.pubsub_heard_ms = now_ms;
         }
+        if matches!(value, Value::Error(_)) {
+            // It is no subscriber, for want of a password, say: it tries again.
+            return self.close_wire(Some(wire));
+        }
         let (Value::Array(parts) | Value::Push(parts)) = value else {
             return;
         };

@@ -58,6 +58,8 @@ pub struct Sentinel {
     pub(super) failures: SimulatedFailures,
     /// Since when time is not to be trusted, if it isn't.
     pub(super) tilt_since_ms: Option<i64>,
+    /// How often that came.
+    pub(super) tilts: u64,
     pub(super) previous_ms: i64,
     /// The moment of what happens just now.
     pub(super) now_ms: i64,
@@ -113,6 +115,7 @@ impl Sentinel {
             scripts: ScriptQueue::default(),
             failures: SimulatedFailures::default(),
             tilt_since_ms: None,
+            tilts: 0,
             previous_ms: now_ms,
             now_ms,
             rng,

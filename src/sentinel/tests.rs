@@ -272,8 +272,7 @@ fn a_sentinel_that_moves_is_met_at_its_new_address() {
 #[test]
 fn names_of_hosts_are_looked_up_before_a_hello_is_taken_in() {
     let mut sentinel = lone();
-    let yes = sentinel.set_setting(b"resolve-hostnames", b"yes");
-    yes.unwrap();
+    sentinel.set_settings(&[(b"resolve-hostnames", b"yes")]);
     sentinel.finish();
     let hello = format!("other,1,{},0,m,127.0.0.1,6379,0", id_of(1));
     sentinel.take_hello(hello.as_bytes());
@@ -388,8 +387,7 @@ fn whatever_is_said_the_file_can_be_read_again() {
     for names in ["yes", "no"] {
         let mut rng = Rng::with_seed(3);
         let mut sentinel = lone();
-        let set = sentinel.set_setting(b"resolve-hostnames", names.as_bytes());
-        set.unwrap();
+        sentinel.set_settings(&[(b"resolve-hostnames", names.as_bytes())]);
         let mut now_ms = 1000;
         for round in 0..5000 {
             now_ms += rng.i64(0..1500);
@@ -417,4 +415,29 @@ fn whatever_is_said_the_file_can_be_read_again() {
         }
         assert!(sentinel.replicas("m").is_some());
     }
+}
+
+#[test]
+fn who_may_not_subscribe_is_disconnected() {
+    let mut sentinel = lone();
+    sentinel.at_moment(3000);
+    sentinel.tick();
+    let list = sentinel.finish().list;
+    let subscribed = list.iter().find_map(|action| match action {
+        SentinelAction::Send { wire, words } if words[0] == b"SUBSCRIBE" => Some(*wire),
+        _ => None,
+    });
+    let wire = subscribed.unwrap();
+    let is_connected = |sentinel: &Sentinel| {
+        let fields = sentinel.master("m").unwrap();
+        fields.contains(&("flags", b"master".to_vec()))
+    };
+    assert!(is_connected(&sentinel));
+    // The name of the connection is told first.
+    sentinel.replied(wire, Value::Error(b"NOAUTH Authentication required.".to_vec()));
+    assert!(is_connected(&sentinel));
+    sentinel.replied(wire, Value::Error(b"NOAUTH Authentication required.".to_vec()));
+    assert!(!is_connected(&sentinel));
+    let closes = SentinelAction::Close { wire };
+    assert!(sentinel.finish().list.contains(&closes));
 }

@@ -32,6 +32,7 @@ impl Sentinel {
         let passed_ms = self.now_ms - self.previous_ms;
         if passed_ms < 0 || passed_ms > self.periods.tilt_trigger {
             self.tilt_since_ms = Some(self.now_ms);
+            self.tilts += 1;
             let text = "#tilt mode entered".to_owned();
             self.tell(EventLevel::Warning, "+tilt", None, text);
         }

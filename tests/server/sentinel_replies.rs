@@ -1,4 +1,4 @@
-//! A Sentinel of ours answers as a stock one does, byte for byte, over both protocols. Both watch a master that isn't there.
+//! A Sentinel of ours answers as that of Redis 8.2 does, byte for byte, over both protocols. Both watch a master that isn't there.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -7,7 +7,7 @@ use std::process::{Child, Command, Stdio};
 use tempfile::TempDir;
 
 use crate::common::{
-    Client, Value, awaited, eventually, free_port, our_server, real_redis, redis_is_missing,
+    Client, Value, awaited, eventually, free_port, our_server, redis_8,
 };
 
 struct Sentinel {
@@ -91,6 +91,13 @@ NOSUCH
 CONFIG GET port
 MULTI
 SELECT 0
+QUIT
+ECHO a
+RESET
+COMMAND COUNT
+CLIENT CAPA redirect
+CLIENT GETNAME
+ACL WHOAMI
 DEBUG SLEEP 0
 SENTINEL
 SENTINEL HELP
@@ -124,7 +131,14 @@ SENTINEL CONFIG SET announce-port x
 SENTINEL CONFIG SET announce-port 70000
 SENTINEL CONFIG SET resolve-hostnames maybe
 SENTINEL CONFIG SET announce-ip 10.0.0.5
-SENTINEL CONFIG SET announce-port 5
+SENTINEL CONFIG SET announce-port 5 announce-ip 10.0.0.6
+SENTINEL CONFIG SET announce-port 6 announce-port 7
+SENTINEL CONFIG SET announce-ip 10.0.0.7 announce-port
+SENTINEL CONFIG SET announce-ip 10.0.0.7 nosuch 1
+SENTINEL CONFIG SET LOGLEVEL nosuch
+SENTINEL CONFIG SET loglevel verbose
+SENTINEL CONFIG GET loglevel announce-ip log*
+SENTINEL CONFIG NOSUCH announce-ip 1
 SENTINEL CONFIG GET ANNOUNCE-*
 SENTINEL DEBUG
 SENTINEL DEBUG nosuch 1
@@ -199,12 +213,10 @@ fn compare(ours: &Sentinel, stock: &Sentinel, first: &str) {
 
 #[test]
 fn replies_are_those_of_a_stock_sentinel() {
-    if redis_is_missing() {
-        return;
-    }
+    let Some(redis) = redis_8() else { return };
     for first in ["PING", "HELLO 3"] {
         let ours = Sentinel::start(&our_server(), LINES);
-        let stock = Sentinel::start(&real_redis(), LINES);
+        let stock = Sentinel::start(&redis, LINES);
         compare(&ours, &stock, first);
     }
 }
@@ -222,12 +234,10 @@ fn names(value: &Value) -> Vec<String> {
 
 #[test]
 fn whoever_is_watched_is_shown_with_the_fields_of_a_stock_sentinel() {
-    if redis_is_missing() {
-        return;
-    }
+    let Some(redis) = redis_8() else { return };
     let lines = format!("{LINES}sentinel down-after-milliseconds m 200\n");
     let ours = Sentinel::start(&our_server(), &lines);
-    let stock = Sentinel::start(&real_redis(), &lines);
+    let stock = Sentinel::start(&redis, &lines);
     let (mut one, mut other) = (ours.client(), stock.client());
     for client in [&mut one, &mut other] {
         eventually("all are down", || {
@@ -260,9 +270,7 @@ fn whoever_is_watched_is_shown_with_the_fields_of_a_stock_sentinel() {
 
 #[test]
 fn the_file_is_rewritten_as_a_stock_sentinel_does_it() {
-    if redis_is_missing() {
-        return;
-    }
+    let Some(redis) = redis_8() else { return };
     let lines = format!(
         "# A comment.\n{LINES}\n\nsentinel failover-timeout m 180000\nsentinel known-slave m 127.0.0.1 7\nsentinel announce-port 0\nmaxclients 500\n"
     );
@@ -287,7 +295,7 @@ fn the_file_is_rewritten_as_a_stock_sentinel_does_it() {
         lines.sort();
         lines
     };
-    assert_eq!(rewritten(&our_server()), rewritten(&real_redis()));
+    assert_eq!(rewritten(&our_server()), rewritten(&redis));
 }
 
 #[test]

@@ -88,11 +88,13 @@ const CONFIG: Command = Command {
     args: &[Arg::one_of(
         "action",
         &[
-            Arg::block("set", &[Arg::text("parameter"), Arg::text("value")]).token("SET"),
-            Arg::text("parameter").token("GET"),
+            Arg::block("set", &[Arg::text("parameter"), Arg::text("value")])
+                .token("SET")
+                .many(),
+            Arg::text("parameter").token("GET").many(),
         ],
     )],
-    arity: Some(-3),
+    arity: Some(-4),
     run: Run::Session(order::config),
     ..PLAIN
 };

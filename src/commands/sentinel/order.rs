@@ -4,7 +4,7 @@ use super::look::{NO_MASTER, name_of};
 use super::{refused, watching};
 use crate::command::sentinel::is_program;
 use crate::command::{Done, Fail, Flow, SessionCall};
-use crate::sentinel::{Outside, Sentinel};
+use crate::sentinel::{LOG_LEVEL, Outside, Sentinel, settings_of};
 use crate::util::dial::look_up;
 
 /// Gives an order, and answers whether the file could be written where it had to be.
@@ -101,12 +101,24 @@ pub fn is_master_down(call: &mut SessionCall<'_>) -> Done {
 }
 
 pub fn config(call: &mut SessionCall<'_>) -> Done {
+    let config = &call.server.config;
     match call.args.rest() {
-        [set, option, value] if set.eq_ignore_ascii_case(b"set") => ordered(call, |sentinel| {
-            sentinel.set_setting(option, value).map_err(refused)
-        }),
-        [get, pattern] if get.eq_ignore_ascii_case(b"get") => {
-            let settings = watching(call.server).look(|sentinel| sentinel.settings(pattern));
+        [set, words @ ..] if set.eq_ignore_ascii_case(b"set") => {
+            let pairs = settings_of(words).map_err(refused)?;
+            let is_level = |option: &[u8]| option.eq_ignore_ascii_case(LOG_LEVEL.as_bytes());
+            if let Some((_, level)) = pairs.iter().find(|(option, _)| is_level(option)) {
+                let set = config.set_many(&[(LOG_LEVEL.as_bytes(), level)], true);
+                set.map_err(|why| Fail::said(why.to_string()))?;
+            }
+            ordered(call, |sentinel| {
+                sentinel.set_settings(&pairs);
+                Ok(())
+            })
+        }
+        [get, patterns @ ..] if get.eq_ignore_ascii_case(b"get") => {
+            let level = config.get_text(LOG_LEVEL.as_bytes()).unwrap_or_default();
+            let show = |sentinel: &Sentinel| sentinel.settings(patterns, &level);
+            let settings = watching(call.server).look(show);
             call.out.map(settings.len());
             for (name, value) in settings {
                 call.out.bulk(name);
@@ -115,7 +127,7 @@ pub fn config(call: &mut SessionCall<'_>) -> Done {
             Ok(Flow::Done)
         }
         _ => Err(Fail::Says(
-            "Only SENTINEL CONFIG GET <option> / SET <option> <value> are supported.",
+            "Only SENTINEL CONFIG GET <param> [<param> <param> ...] / SET <param> <value> [<param> <value> ...] are supported.",
         )),
     }
 }

@@ -64,7 +64,11 @@ fn info(call: &mut ReadCall<'_>) -> Done {
         text.push_str("\r\n");
         (section.write)(&report, &mut Page(&mut text));
     }
-    call.out.verbatim("txt", text.as_bytes());
+    match call.server.watching {
+        // As Redis's do.
+        Some(_) => call.out.bulk(&text),
+        None => call.out.verbatim("txt", text.as_bytes()),
+    }
     Ok(Flow::Done)
 }
 
