@@ -62,13 +62,7 @@ impl Server {
         disk: Arc<dyn Disk>,
         watching: Option<Watching>,
     ) -> Result<Self> {
-        let workers = match config.io_threads.get() {
-            // A Sentinel has little to do.
-            0 if watching.is_some() => 1,
-            0 => std::thread::available_parallelism().map_or(1, usize::from),
-            set => set as usize,
-        };
-        config.io_threads.put(workers as i64);
+        let workers = workers(&config, watching.is_some());
         let mut registry = Registry::new(commands::families(watching.is_some()));
         for Rename { from, to, place } in &loaded.renames {
             registry
@@ -215,8 +209,7 @@ impl Server {
         shared.store.start_jobs()?;
         let loader = load(worker(count + 2), Ready::of(&listeners))?;
         let link = follow(worker(count + 3))?;
-        let mut carriers = bus::serve(bus, worker(count + 4))?;
-        carriers.extend(monitor::serve(&shared)?);
+        let carriers = carry(bus, worker(count + 4))?;
         let first = Rc::new(worker(0));
         runtime.block_on(async {
             let _service = Service::begin();
@@ -278,6 +271,25 @@ fn about(config_file: Option<&Path>, workers: usize, port: u16) -> About {
         workers,
         port,
     }
+}
+
+/// How many threads serve clients: a Sentinel has little to do.
+fn workers(config: &Config, sentinel: bool) -> usize {
+    let workers = match config.io_threads.get() {
+        0 if sentinel => 1,
+        0 => std::thread::available_parallelism().map_or(1, usize::from),
+        set => set as usize,
+    };
+    config.io_threads.put(workers as i64);
+    workers
+}
+
+/// Starts what connects to other nodes of a cluster, or to whomever a Sentinel watches.
+fn carry(bus: Bus, worker: Worker) -> Result<Vec<JoinHandle<Result<()>>>> {
+    let shared = worker.shared.clone();
+    let mut threads = bus::serve(bus, worker)?;
+    threads.extend(monitor::serve(&shared)?);
+    Ok(threads)
 }
 
 /// Follows the master, if there is one, on a thread of its own.

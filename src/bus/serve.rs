@@ -283,11 +283,7 @@ impl Carrier {
             patience: self.patience(),
         };
         let dialled = way.to(&self.buffers, (ip, port)).await?;
-        Ok((
-            dialled.stream,
-            ip_of(dialled.remote),
-            ip_of(dialled.local),
-        ))
+        Ok((dialled.stream, ip_of(dialled.remote), ip_of(dialled.local)))
     }
 
     async fn serve_link(&self, id: LinkId, stream: Stream, frames: UnboundedReceiver<Bytes>) {

@@ -122,7 +122,11 @@ impl Draft {
     /// Writes the lines of a Sentinel in their order, so that those of one master stand together.
     fn put_sentinel(&mut self, lines: &[SentinelLine]) {
         for line in lines {
-            self.put_one(&format!("{SENTINEL}{}", line.option), &line.words, line.needed);
+            self.put_one(
+                &format!("{SENTINEL}{}", line.option),
+                &line.words,
+                line.needed,
+            );
         }
         let left = self.reusable.iter();
         let left = left.filter(|(name, _)| name.starts_with(SENTINEL));

@@ -44,7 +44,9 @@ impl ScriptProcesses {
         let thread = Builder::new().name("script".into()).spawn(move || {
             let status = child.wait().unwrap_or_default();
             let (code, signal) = (status.code().unwrap_or(0), status.signal().unwrap_or(0));
-            tell(&waiting, |sentinel| sentinel.script_ended(job, code, signal));
+            tell(&waiting, |sentinel| {
+                sentinel.script_ended(job, code, signal)
+            });
         });
         if thread.is_err() {
             // Nobody hears of its end.

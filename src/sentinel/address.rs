@@ -53,10 +53,7 @@ impl HostNames {
 
     /// Whether somebody has to look the name up first.
     pub fn is_unknown(&self, host: &str) -> bool {
-        self.resolve
-            && is_host(host)
-            && literal(host).is_none()
-            && !self.known.contains_key(host)
+        self.resolve && is_host(host) && literal(host).is_none() && !self.known.contains_key(host)
     }
 
     pub fn learn(&mut self, host: &str, ip: Option<String>) {

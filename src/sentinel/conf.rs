@@ -183,7 +183,9 @@ impl Sentinel {
             true => Ok(Some(word.to_vec())),
             false => Err(why),
         };
-        let is_known = SENTINEL_OPTIONS.iter().any(|known| known.as_bytes() == option);
+        let is_known = SENTINEL_OPTIONS
+            .iter()
+            .any(|known| known.as_bytes() == option);
         let Some(group) = self.groups.get_mut(name) else {
             return Err(if is_known { NO_MASTER } else { UNKNOWN });
         };
@@ -221,21 +223,35 @@ impl Sentinel {
                     return Err("Same command renamed multiple times with rename-command.");
                 }
             }
-            (b"known-slave" | b"known-replica", [host, port]) => {
-                let (host, port) = (text(host), i64::from(parse_like_atoi(port)));
-                self.know(&host, outside);
-                let created = self.create_replica(name, &host, port);
-                created.map_err(|why| why.text())?;
-            }
-            (b"known-sentinel", [host, port, run_id]) => {
-                let (host, port) = (text(host), i64::from(parse_like_atoi(port)));
-                self.know(&host, outside);
-                let created = self.create_sentinel(name, &text(run_id), &host, port);
-                self.share_link(created.map_err(|why| why.text())?);
-            }
-            _ => return Err(UNKNOWN),
+            (option, words) => return self.configure_member(option, name, words, outside),
         }
         Ok(())
+    }
+
+    fn configure_member(
+        &mut self,
+        option: &[u8],
+        name: &str,
+        words: &[&[u8]],
+        outside: &Outside<'_>,
+    ) -> Read {
+        let [host, port, rest @ ..] = words else {
+            return Err(UNKNOWN);
+        };
+        let (host, port) = (text(host), i64::from(parse_like_atoi(port)));
+        let created = match (option, rest) {
+            (b"known-slave" | b"known-replica", []) => {
+                self.know(&host, outside);
+                self.create_replica(name, &host, port)
+            }
+            (b"known-sentinel", [run_id]) => {
+                self.know(&host, outside);
+                let created = self.create_sentinel(name, &text(run_id), &host, port);
+                created.inspect(|id| self.share_link(*id))
+            }
+            _ => return Err(UNKNOWN),
+        };
+        created.map(drop).map_err(|why| why.text())
     }
 
     /// The lines of the file, as things are now.
@@ -261,7 +277,11 @@ impl Sentinel {
         for group in self.groups.values() {
             self.group_lines(group, &mut put);
         }
-        put("current-epoch", &[self.current_epoch.to_string().as_bytes()], true);
+        put(
+            "current-epoch",
+            &[self.current_epoch.to_string().as_bytes()],
+            true,
+        );
         if let Some(ip) = &settings.announce_ip {
             lines.push(SentinelLine {
                 option: "announce-ip",
@@ -277,7 +297,10 @@ impl Sentinel {
             });
         };
         if settings.announce_port != 0 {
-            put("announce-port", settings.announce_port.to_string().as_bytes());
+            put(
+                "announce-port",
+                settings.announce_port.to_string().as_bytes(),
+            );
         }
         if let Some(user) = &settings.sentinel_user {
             put("sentinel-user", user);
@@ -288,21 +311,19 @@ impl Sentinel {
         lines
     }
 
-    fn group_lines(
-        &self,
-        group: &MasterGroup,
-        put: &mut dyn FnMut(&'static str, &[&[u8]], bool),
-    ) {
+    /// How an address is written.
+    fn place(&self, address: &InstanceAddress) -> (String, String) {
+        let host = match self.shown(address) {
+            "" => address.host.as_str(),
+            shown => shown,
+        };
+        (host.to_owned(), address.port.to_string())
+    }
+
+    fn group_lines(&self, group: &MasterGroup, put: &mut dyn FnMut(&'static str, &[&[u8]], bool)) {
         let name = group.name.as_bytes();
         let address = self.current_address(group);
-        let place = |address: &InstanceAddress| {
-            let host = match self.shown(address) {
-                "" => address.host.as_str(),
-                shown => shown,
-            };
-            (host.to_owned(), address.port.to_string())
-        };
-        let (host, port) = place(address);
+        let (host, port) = self.place(address);
         let quorum = group.quorum.to_string();
         let words = [name, host.as_bytes(), port.as_bytes(), quorum.as_bytes()];
         put("monitor", &words, true);
@@ -312,8 +333,16 @@ impl Sentinel {
             }
         };
         let periods = &self.periods;
-        number("down-after-milliseconds", group.down_after_ms, periods.down_after);
-        number("failover-timeout", group.failover_timeout_ms, periods.failover_timeout);
+        number(
+            "down-after-milliseconds",
+            group.down_after_ms,
+            periods.down_after,
+        );
+        number(
+            "failover-timeout",
+            group.failover_timeout_ms,
+            periods.failover_timeout,
+        );
         number("parallel-syncs", group.parallel_syncs, 1);
         let texts = [
             ("notification-script", &group.notification_script),
@@ -338,6 +367,12 @@ impl Sentinel {
         for (option, epoch) in epochs {
             put(option, &[name, epoch.to_string().as_bytes()], true);
         }
+        self.member_lines(group, put);
+    }
+
+    fn member_lines(&self, group: &MasterGroup, put: &mut dyn FnMut(&'static str, &[&[u8]], bool)) {
+        let name = group.name.as_bytes();
+        let address = self.current_address(group);
         // Two names may have come to one address meanwhile.
         let mut places = BTreeSet::new();
         for id in group.replicas.values() {
@@ -347,18 +382,26 @@ impl Sentinel {
                 true => &self.at(group.master).address,
                 false => own,
             };
-            places.insert(place(shown));
+            places.insert(self.place(shown));
         }
         for (host, port) in places {
-            put("known-replica", &[name, host.as_bytes(), port.as_bytes()], true);
+            put(
+                "known-replica",
+                &[name, host.as_bytes(), port.as_bytes()],
+                true,
+            );
         }
         for (run_id, id) in &group.sentinels {
-            let (host, port) = place(&self.at(*id).address);
+            let (host, port) = self.place(&self.at(*id).address);
             let words = [name, host.as_bytes(), port.as_bytes(), run_id.as_bytes()];
             put("known-sentinel", &words, true);
         }
         for (from, to) in group.renamed.values() {
-            put("rename-command", &[name, from.as_bytes(), to.as_bytes()], true);
+            put(
+                "rename-command",
+                &[name, from.as_bytes(), to.as_bytes()],
+                true,
+            );
         }
     }
 }

@@ -110,12 +110,19 @@ impl Sentinel {
             ("failover_in_progress", is_master && failover.is_on),
             ("promoted", one.replica.promoted),
             ("reconf_sent", one.replica.reconf == Some(Reconf::Sent)),
-            ("reconf_inprog", one.replica.reconf == Some(Reconf::InProgress)),
+            (
+                "reconf_inprog",
+                one.replica.reconf == Some(Reconf::InProgress),
+            ),
             ("reconf_done", one.replica.reconf == Some(Reconf::Done)),
             ("force_failover", is_master && failover.forced),
             ("script_kill_sent", one.script_kill_sent),
         ];
-        let set: Vec<&str> = flags.iter().filter(|flag| flag.1).map(|flag| flag.0).collect();
+        let set: Vec<&str> = flags
+            .iter()
+            .filter(|flag| flag.1)
+            .map(|flag| flag.0)
+            .collect();
         set.join(",")
     }
 
@@ -138,9 +145,11 @@ impl Sentinel {
 
     /// INFO's section, but for its title.
     pub fn info_section(&self) -> String {
-        let tilt_s = self.tilt_since_ms.map(|since_ms| (self.now_ms - since_ms) / 1000);
-        let failures = u8::from(self.failures.after_election)
-            | u8::from(self.failures.after_promotion) << 1;
+        let tilt_s = self
+            .tilt_since_ms
+            .map(|since_ms| (self.now_ms - since_ms) / 1000);
+        let failures =
+            u8::from(self.failures.after_election) | u8::from(self.failures.after_promotion) << 1;
         let mut text = format!(
             "sentinel_masters:{}\r\nsentinel_tilt:{}\r\nsentinel_tilt_since_seconds:{}\r\nsentinel_total_tilt:{}\r\nsentinel_running_scripts:{}\r\n\
              sentinel_scripts_queue_length:{}\r\nsentinel_simulate_failure_flags:{failures}\r\n",

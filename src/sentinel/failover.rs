@@ -93,7 +93,8 @@ impl Sentinel {
         if self.failures.after_election {
             self.actions.push(SentinelAction::Crash);
         }
-        self.group_mut(name).enter(FailoverStage::SelectReplica, now_ms);
+        self.group_mut(name)
+            .enter(FailoverStage::SelectReplica, now_ms);
         self.tell_of(level, "+failover-state-select-slave", master, "");
     }
 
@@ -131,7 +132,8 @@ impl Sentinel {
         }
         let channel = "+failover-state-wait-promotion";
         self.tell_of(EventLevel::Notice, channel, id, "");
-        self.group_mut(name).enter(FailoverStage::WaitPromotion, now_ms);
+        self.group_mut(name)
+            .enter(FailoverStage::WaitPromotion, now_ms);
     }
 
     /// What it has become shows in its INFO: see [`Sentinel::promoted`].
@@ -227,7 +229,8 @@ impl Sentinel {
         }
         if late || !any_left {
             self.tell_of(EventLevel::Warning, "+failover-end", master, "");
-            self.group_mut(name).enter(FailoverStage::UpdateConfig, now_ms);
+            self.group_mut(name)
+                .enter(FailoverStage::UpdateConfig, now_ms);
         }
         if !late {
             return;

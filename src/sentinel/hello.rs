@@ -205,7 +205,9 @@ impl Sentinel {
     /// Another Sentinel knows of a later failover than this one.
     fn take_newer(&mut self, hello: &Hello<'_>, sender: InstanceId) {
         let name = hello.master_name;
-        let place = self.hosts.address(hello.master_host, hello.master_port, false);
+        let place = self
+            .hosts
+            .address(hello.master_host, hello.master_port, false);
         if place.is_err() {
             // It is told again, and may be understood then.
             return;

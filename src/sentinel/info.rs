@@ -315,7 +315,10 @@ mod tests {
     fn both_forms_of_replicas_are_read() {
         let text = b"role:master\r\nslave0:ip=1.2.3.4,port=5,state=online\r\nslave1:4.3.2.1,6,online\r\nslave2:x\r\nslave_x:1\r\nslaves:2\r\n";
         let found = InfoText::read(text).replicas;
-        assert_eq!(found, [("1.2.3.4".to_owned(), 5), ("4.3.2.1".to_owned(), 6)]);
+        assert_eq!(
+            found,
+            [("1.2.3.4".to_owned(), 5), ("4.3.2.1".to_owned(), 6)]
+        );
     }
 
     #[test]

@@ -207,7 +207,10 @@ impl Sentinel {
             let other = self.at(**other);
             other.group != one.group && other.run_id.is_some() && other.run_id == one.run_id
         };
-        let mut voters = self.groups.values().flat_map(|group| group.sentinels.values());
+        let mut voters = self
+            .groups
+            .values()
+            .flat_map(|group| group.sentinels.values());
         let Some(other) = voters.find(same).copied() else {
             return;
         };

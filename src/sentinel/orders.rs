@@ -143,8 +143,7 @@ impl Sentinel {
     fn master_at(&self, host: &str, port: i64) -> Option<InstanceId> {
         let address = self.hosts.address(host, port, true).ok()?;
         let mut masters = self.groups.values().map(|group| group.master);
-        masters
-            .find(|id| self.at(*id).address.is(&address))
+        masters.find(|id| self.at(*id).address.is(&address))
     }
 
     /// SENTINEL SIMULATE-FAILURE.
@@ -176,9 +175,10 @@ impl Sentinel {
             let option = String::from_utf8_lossy(pair[0]);
             let named = self.periods.named();
             let mut named = named.into_iter();
-            let (Some((_, period)), [_, value]) =
-                (named.find(|(name, _)| name.eq_ignore_ascii_case(&option)), pair)
-            else {
+            let (Some((_, period)), [_, value]) = (
+                named.find(|(name, _)| name.eq_ignore_ascii_case(&option)),
+                pair,
+            ) else {
                 return Err(SentinelRefused::says(format!(
                     "Unknown option or number of arguments for SENTINEL DEBUG '{option}'"
                 )));

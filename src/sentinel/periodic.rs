@@ -49,9 +49,10 @@ impl Sentinel {
             InstanceKind::Master | InstanceKind::Replica => {
                 (group.auth_user.clone(), group.auth_pass.clone())
             }
-            InstanceKind::Sentinel if settings.sentinel_pass.is_some() => {
-                (settings.sentinel_user.clone(), settings.sentinel_pass.clone())
-            }
+            InstanceKind::Sentinel if settings.sentinel_pass.is_some() => (
+                settings.sentinel_user.clone(),
+                settings.sentinel_pass.clone(),
+            ),
             // As long as Sentinels had one password for all that they do.
             InstanceKind::Sentinel => {
                 let password = &self.home.requirepass;

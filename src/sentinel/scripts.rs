@@ -3,8 +3,8 @@
 use std::collections::VecDeque;
 
 use super::actions::{EventLevel, SentinelAction};
-use super::group::MasterGroup;
 use super::address::InstanceAddress;
+use super::group::MasterGroup;
 use super::state::Sentinel;
 
 /// Scripts that wait or run; the oldest of those that wait go first.
@@ -126,9 +126,12 @@ impl Sentinel {
     /// Ends those that take too long.
     pub(super) fn kill_late_scripts(&mut self) {
         let (now_ms, runtime) = (self.now_ms, self.periods.script_runtime);
-        let late = |job: &&ScriptJob| job.running && job.pid != 0 && now_ms - job.start_ms > runtime;
+        let late =
+            |job: &&ScriptJob| job.running && job.pid != 0 && now_ms - job.start_ms > runtime;
         let late = self.scripts.jobs.iter().filter(late);
-        let late: Vec<_> = late.map(|job| (job.id, format!("{} {}", path_of(job), job.pid))).collect();
+        let late: Vec<_> = late
+            .map(|job| (job.id, format!("{} {}", path_of(job), job.pid)))
+            .collect();
         for (job, text) in late {
             self.tell(EventLevel::Warning, "-script-timeout", None, text);
             self.actions.push(SentinelAction::KillScript { job });

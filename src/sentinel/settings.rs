@@ -33,7 +33,10 @@ pub fn settings_of<'s>(words: &[&'s [u8]]) -> Result<Vec<Setting<'s>>, SentinelR
                 "Invalid argument '{shown}' to SENTINEL CONFIG SET"
             )));
         };
-        if pairs.iter().any(|(other, _)| other.eq_ignore_ascii_case(option)) {
+        if pairs
+            .iter()
+            .any(|(other, _)| other.eq_ignore_ascii_case(option))
+        {
             return Err(SentinelRefused::says(format!(
                 "Duplicate argument '{shown}' to SENTINEL CONFIG SET"
             )));

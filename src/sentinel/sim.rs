@@ -59,7 +59,9 @@ pub fn id_of(at: usize) -> String {
 }
 
 pub fn words(line: &str) -> Vec<Vec<u8>> {
-    line.split(' ').map(|word| word.as_bytes().to_vec()).collect()
+    line.split(' ')
+        .map(|word| word.as_bytes().to_vec())
+        .collect()
 }
 
 pub fn nowhere() -> Outside<'static> {

@@ -238,7 +238,12 @@ impl Sentinel {
             return Err(NotCreated::Duplicate(InstanceKind::Master));
         }
         let name: Arc<str> = name.into();
-        let id = self.insert(InstanceKind::Master, name.clone(), name.to_string(), address);
+        let id = self.insert(
+            InstanceKind::Master,
+            name.clone(),
+            name.to_string(),
+            address,
+        );
         let mut group = MasterGroup::new(name.clone(), id, quorum);
         group.down_after_ms = self.periods.down_after;
         group.failover_timeout_ms = self.periods.failover_timeout;

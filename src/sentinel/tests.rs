@@ -17,7 +17,8 @@ fn lone() -> Sentinel {
 /// The lines that it would write.
 fn lines_of(sentinel: &Sentinel) -> Vec<String> {
     let lines = sentinel.lines().into_iter().filter(|line| line.needed);
-    let lines = lines.map(|line| format!("{} {}", line.option, String::from_utf8_lossy(&line.words)));
+    let lines =
+        lines.map(|line| format!("{} {}", line.option, String::from_utf8_lossy(&line.words)));
     lines.collect()
 }
 
@@ -41,7 +42,9 @@ fn a_dead_master_is_replaced_and_comes_back_as_a_replica() {
         });
         assert_eq!(world.servers[2].follows, None);
         world.until("the others follow it", |world| {
-            [1, 3].iter().all(|at| world.servers[*at].follows == Some(2))
+            [1, 3]
+                .iter()
+                .all(|at| world.servers[*at].follows == Some(2))
         });
         let leaders = (0..5).filter(|at| world.has_told(*at, "+promoted-slave"));
         assert_eq!(leaders.count(), 1, "seed {seed}: {:?}", world.told);
@@ -207,14 +210,27 @@ fn lines_that_make_no_sense_are_refused() {
         ("monitor n 127.0.0.1 1 0", "Quorum must be 1 or greater."),
         ("monitor n host 1 1", "Can't resolve instance hostname."),
         ("monitor n 127.0.0.1 65536 1", "Invalid port number."),
-        ("monitor n 127.0.0.1 1", "Unrecognized sentinel configuration statement."),
-        ("nosuch m 1", "Unrecognized sentinel configuration statement."),
+        (
+            "monitor n 127.0.0.1 1",
+            "Unrecognized sentinel configuration statement.",
+        ),
+        (
+            "nosuch m 1",
+            "Unrecognized sentinel configuration statement.",
+        ),
         ("auth-pass n 1", "No such master with specified name."),
         ("failover-timeout m 0", "negative or zero time parameter."),
         ("myid abc", "Malformed Sentinel id in myid option."),
-        ("resolve-hostnames x", "Please specify yes or no for the resolve-hostnames option."),
+        (
+            "resolve-hostnames x",
+            "Please specify yes or no for the resolve-hostnames option.",
+        ),
     ] {
-        assert_eq!(sentinel.configure(&words(line), &nowhere()), Err(why), "{line}");
+        assert_eq!(
+            sentinel.configure(&words(line), &nowhere()),
+            Err(why),
+            "{line}"
+        );
     }
 }
 
@@ -243,9 +259,16 @@ fn hostile_hellos_are_not_taken_in() {
     // A name that is no address says nothing of where the master is.
     let hello = format!("127.0.0.1,1,{good},0,m,nowhere,6379,9");
     sentinel.take_hello(hello.as_bytes());
-    assert_eq!(sentinel.master_address("m"), Some(("127.0.0.1".into(), 6379)));
+    assert_eq!(
+        sentinel.master_address("m"),
+        Some(("127.0.0.1".into(), 6379))
+    );
     for at in 0..5000 {
-        let hello = format!("127.0.0.1,{},{:040x},0,m,127.0.0.1,6379,0", at + 2, at + 100);
+        let hello = format!(
+            "127.0.0.1,{},{:040x},0,m,127.0.0.1,6379,0",
+            at + 2,
+            at + 100
+        );
         sentinel.take_hello(hello.as_bytes());
     }
     assert_eq!(sentinel.sentinels("m").unwrap().len(), 1024);
@@ -264,7 +287,13 @@ fn a_sentinel_that_moves_is_met_at_its_new_address() {
     assert!(known[0].contains(&("port", b"2".to_vec())));
     let told = sentinel.finish().list;
     let switched = |action: &SentinelAction| {
-        matches!(action, SentinelAction::Event { channel: "+sentinel-address-switch", .. })
+        matches!(
+            action,
+            SentinelAction::Event {
+                channel: "+sentinel-address-switch",
+                ..
+            }
+        )
     };
     assert!(told.iter().any(switched));
 }
@@ -309,7 +338,10 @@ fn scripts_are_run_again_later_and_later() {
         }
     }
     assert_eq!(runs.len(), 10);
-    let waits: Vec<i64> = runs.windows(2).map(|pair| (pair[1] - pair[0]) / 1000).collect();
+    let waits: Vec<i64> = runs
+        .windows(2)
+        .map(|pair| (pair[1] - pair[0]) / 1000)
+        .collect();
     assert_eq!(waits[..4], [30, 60, 120, 240]);
     assert!(sentinel.pending_scripts().is_empty());
 }
@@ -434,9 +466,15 @@ fn who_may_not_subscribe_is_disconnected() {
     };
     assert!(is_connected(&sentinel));
     // The name of the connection is told first.
-    sentinel.replied(wire, Value::Error(b"NOAUTH Authentication required.".to_vec()));
+    sentinel.replied(
+        wire,
+        Value::Error(b"NOAUTH Authentication required.".to_vec()),
+    );
     assert!(is_connected(&sentinel));
-    sentinel.replied(wire, Value::Error(b"NOAUTH Authentication required.".to_vec()));
+    sentinel.replied(
+        wire,
+        Value::Error(b"NOAUTH Authentication required.".to_vec()),
+    );
     assert!(!is_connected(&sentinel));
     let closes = SentinelAction::Close { wire };
     assert!(sentinel.finish().list.contains(&closes));

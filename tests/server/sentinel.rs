@@ -220,11 +220,19 @@ fn check_files(sentinels: &[Process], master: u16) {
     for one in sentinels {
         let text = fs::read_to_string(one.path("sentinel.conf")).expect("its file");
         let lines = |head: &str| text.lines().filter(|line| line.starts_with(head)).count();
-        assert_eq!(lines(&format!("sentinel monitor m 127.0.0.1 {master} 2")), 1, "{text}");
+        assert_eq!(
+            lines(&format!("sentinel monitor m 127.0.0.1 {master} 2")),
+            1,
+            "{text}"
+        );
         assert_eq!(lines("sentinel myid "), 1, "{text}");
         assert_eq!(lines("sentinel known-replica m 127.0.0.1 "), 2, "{text}");
         assert_eq!(lines("sentinel known-sentinel m "), 2, "{text}");
-        assert_eq!(lines("sentinel down-after-milliseconds m 1500"), 1, "{text}");
+        assert_eq!(
+            lines("sentinel down-after-milliseconds m 1500"),
+            1,
+            "{text}"
+        );
         assert_eq!(lines("sentinel current-epoch "), 1, "{text}");
     }
 }

@@ -6,9 +6,7 @@ use std::process::{Child, Command, Stdio};
 
 use tempfile::TempDir;
 
-use crate::common::{
-    Client, Value, awaited, eventually, free_port, our_server, redis_8,
-};
+use crate::common::{Client, Value, awaited, eventually, free_port, our_server, redis_8};
 
 struct Sentinel {
     child: Child,
@@ -241,9 +239,14 @@ fn whoever_is_watched_is_shown_with_the_fields_of_a_stock_sentinel() {
     let (mut one, mut other) = (ours.client(), stock.client());
     for client in [&mut one, &mut other] {
         eventually("all are down", || {
-            ["MASTER m", "REPLICAS m", "SENTINELS m"].iter().all(|what| {
-                client.ask(&format!("SENTINEL {what}")).to_string().contains("s_down")
-            })
+            ["MASTER m", "REPLICAS m", "SENTINELS m"]
+                .iter()
+                .all(|what| {
+                    client
+                        .ask(&format!("SENTINEL {what}"))
+                        .to_string()
+                        .contains("s_down")
+                })
         });
     }
     for what in ["MASTER m", "MASTERS", "REPLICAS m", "SENTINELS m"] {
@@ -263,7 +266,10 @@ fn whoever_is_watched_is_shown_with_the_fields_of_a_stock_sentinel() {
     assert_eq!(one.ask("INFO keyspace"), other.ask("INFO keyspace"));
     let titles = |text: &Value| -> Vec<String> {
         let lines = text.text().lines().map(str::to_owned).collect::<Vec<_>>();
-        lines.into_iter().filter(|line| line.starts_with('#')).collect()
+        lines
+            .into_iter()
+            .filter(|line| line.starts_with('#'))
+            .collect()
     };
     assert_eq!(titles(&one.ask("INFO")), titles(&other.ask("INFO")));
 }
@@ -312,7 +318,8 @@ fn a_file_that_a_sentinel_can_not_start_with_is_told_of() {
         String::from_utf8_lossy(&[out, err].concat()).into_owned()
     };
     assert!(
-        told(&["--sentinel"]).contains("Sentinel needs config file on disk to save state. Exiting...")
+        told(&["--sentinel"])
+            .contains("Sentinel needs config file on disk to save state. Exiting...")
     );
     let file = dir.path().join("sentinel.conf");
     let name = file.to_str().expect("a name");
@@ -347,7 +354,8 @@ fn scripts_hear_of_events() {
     client.ask("SENTINEL SET m down-after-milliseconds 100");
     awaited("the script hears that the master is down", || {
         let told = fs::read_to_string(sentinel.path("told")).ok()?;
-        told.contains("+odown master m 127.0.0.1 1 #quorum 1/1").then_some(())
+        told.contains("+odown master m 127.0.0.1 1 #quorum 1/1")
+            .then_some(())
     });
     eventually("no script is left", || {
         client.ask("SENTINEL PENDING-SCRIPTS").to_string() == "*[]"

@@ -51,7 +51,7 @@ const LINES: &[&str] = &[
     "SIMULATE-FAILURE [CRASH-AFTER-ELECTION] [CRASH-AFTER-PROMOTION] [HELP]",
     "    Simulate a Sentinel crash.",
     "HELP",
-    "    Prints this help.",
+    "    Print this help.",
 ];
 
 pub fn help(call: &mut SessionCall<'_>) -> Done {

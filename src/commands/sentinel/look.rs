@@ -98,7 +98,9 @@ pub fn info_cache(call: &mut SessionCall<'_>) -> Done {
     let server = call.server;
     let out = &mut *call.out;
     let write = |sentinel: &mut Sentinel| {
-        let known = names.iter().filter_map(|name| Some((name, sentinel.info_cache(name)?)));
+        let known = names
+            .iter()
+            .filter_map(|name| Some((name, sentinel.info_cache(name)?)));
         let known: Vec<_> = known.collect();
         out.array(known.len() * 2);
         for (name, texts) in known {

@@ -104,9 +104,11 @@ const DEBUG: Command = Command {
     summary: "Shows and sets how long things take, and how often they are done",
     cost: "O(N) for N settings",
     since: "7.0.0",
-    args: &[Arg::block("data", &[Arg::text("parameter"), Arg::text("value")])
-        .optional()
-        .many()],
+    args: &[
+        Arg::block("data", &[Arg::text("parameter"), Arg::text("value")])
+            .optional()
+            .many(),
+    ],
     run: Run::Session(order::debug),
     ..PLAIN
 };

@@ -91,8 +91,7 @@ pub fn is_master_down(call: &mut SessionCall<'_>) -> Done {
     // Below zero there is none.
     let epoch = epoch.max(0) as u64;
     let ask = |sentinel: &mut Sentinel| sentinel.is_master_down(&host, port, epoch, &candidate);
-    let ((is_down, leader, leader_epoch), _) =
-        call.server.in_sentinel(watching(call.server), ask);
+    let ((is_down, leader, leader_epoch), _) = call.server.in_sentinel(watching(call.server), ask);
     call.out.array(3);
     call.out.int(i64::from(is_down));
     call.out.bulk(leader.as_deref().unwrap_or("*"));
@@ -135,7 +134,9 @@ pub fn config(call: &mut SessionCall<'_>) -> Done {
 pub fn debug(call: &mut SessionCall<'_>) -> Done {
     let words = call.args.rest();
     if !words.is_empty() {
-        return ordered(call, |sentinel| sentinel.set_periods(words).map_err(refused));
+        return ordered(call, |sentinel| {
+            sentinel.set_periods(words).map_err(refused)
+        });
     }
     let show = |sentinel: &mut Sentinel| sentinel.periods();
     let (periods, _) = call.server.in_sentinel(watching(call.server), show);

@@ -216,7 +216,9 @@ struct Page<'t>(&'t mut String);
 /// Whom a Sentinel watches.
 fn sentinel(report: &Report<'_>, page: &mut Page<'_>) {
     if let Some(watching) = &report.server.watching {
-        let text = report.server.in_sentinel(watching, |sentinel| sentinel.info_section());
+        let text = report
+            .server
+            .in_sentinel(watching, |sentinel| sentinel.info_section());
         page.0.push_str(&text.0);
     }
 }
