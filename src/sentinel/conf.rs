@@ -46,6 +46,9 @@ pub const SENTINEL_OPTIONS: [&str; 24] = [
     "master-reboot-down-after-period",
 ];
 
+/// Where `monitor` stands among them; what is said of one master comes after it.
+const MONITOR: usize = 9;
+
 type Read = Result<(), &'static str>;
 
 const NO_MASTER: &str = "No such master with specified name.";
@@ -55,10 +58,9 @@ const UNKNOWN: &str = "Unrecognized sentinel configuration statement.";
 /// When a line is read: settings of all masters first, then masters, then what is said of them.
 pub fn turn(words: &[Vec<u8>]) -> usize {
     let is = |name: &str| words[0].eq_ignore_ascii_case(name.as_bytes());
-    let monitor = 9;
     match SENTINEL_OPTIONS.iter().position(|name| is(name)) {
-        Some(at) if at < monitor => 0,
-        Some(at) if at == monitor => 1,
+        Some(at) if at < MONITOR => 0,
+        Some(MONITOR) => 1,
         _ => 2,
     }
 }
@@ -183,7 +185,7 @@ impl Sentinel {
             true => Ok(Some(word.to_vec())),
             false => Err(why),
         };
-        let is_known = SENTINEL_OPTIONS
+        let is_known = SENTINEL_OPTIONS[MONITOR + 1..]
             .iter()
             .any(|known| known.as_bytes() == option);
         let Some(group) = self.groups.get_mut(name) else {
