@@ -14,7 +14,7 @@ RUN groupadd --system --gid 999 redis && useradd --system --uid 999 --gid redis 
     && apt-get update && apt-get install -y --no-install-recommends redis-tools && rm -rf /var/lib/apt/lists/*
 COPY .docker/entrypoint.sh /usr/local/bin/docker-entrypoint.sh
 COPY --from=build /build/target/guided/vermilion /usr/local/bin/vermilion
-RUN ln -s vermilion /usr/local/bin/redis-server
+RUN ln -s vermilion /usr/local/bin/redis-server && ln -s vermilion /usr/local/bin/redis-sentinel
 # Inside a container the network is the fence: published ports are reached from outside on purpose.
 ENV VERMILION_PROTECTED_MODE=no
 VOLUME /data

@@ -8,7 +8,7 @@ case "$1" in
 esac
 
 # As root, the server gets a user of its own, who must own the data. `--user` and other commands stay as they are.
-if [ "$(id -u)" = 0 ] && { [ "$1" = redis-server ] || [ "$1" = vermilion ]; }; then
+if [ "$(id -u)" = 0 ] && { [ "$1" = redis-server ] || [ "$1" = redis-sentinel ] || [ "$1" = vermilion ]; }; then
     find . ! -user redis -exec chown -h redis '{}' +
     exec setpriv --reuid=redis --regid=redis --clear-groups -- "$0" "$@"
 fi

@@ -12,7 +12,7 @@ use crate::daemon::{self, PidFile};
 use crate::persist::disk::{Disk, OsDisk};
 use crate::server::Server;
 use crate::util::{crash, glob, memory, system};
-use crate::{background, log};
+use crate::{background, log, monitor};
 
 /// The body of `main`.
 pub fn main() -> ExitCode {
@@ -60,20 +60,31 @@ fn run(start: &Start) -> Result<()> {
         std::io::stdin().read_to_end(&mut stdin)?;
     }
     let text = file::gather(start, &stdin[..])?;
+    if start.sentinel {
+        monitor::set_defaults(&config);
+    }
     let loaded = file::load(&config, &text, glob::matches)?;
+    if !start.sentinel {
+        loaded.without_sentinel()?;
+    }
     if daemon::is_detached() {
         daemon::settle();
     } else if daemon::wants_background(&config) {
         return daemon::detach(&stdin);
     }
-    log::start(&config);
+    log::start(&config, start.sentinel);
     daemon::meet_supervisor(&config);
     background::report_aborts(&config)?;
     let reporting = config.clone();
     crash::watch_panics(move || reporting.crash_log_enabled.get());
     greet(start, &config);
     let disk: Arc<dyn Disk> = Arc::new(OsDisk);
-    let server = Server::new(config.clone(), &loaded, start.file.as_deref(), disk.clone())?;
+    let watching = match start.sentinel {
+        true => Some(monitor::open(&config, &loaded, start.file.as_deref())?),
+        false => None,
+    };
+    let file = start.file.as_deref();
+    let server = Server::new(config.clone(), &loaded, file, disk.clone(), watching)?;
     let _pid_file = PidFile::write(&config, disk);
     show_logo(&config, server.mode(), server.port());
     if let Some(fault) = system::backlog_fault(config.tcp_backlog.get()) {

@@ -23,7 +23,7 @@
 //!
 //! ```text
 //! 14  server background daemon log cli testing   put the parts together
-//! 13  bus        the cluster's connections and clock
+//! 13  bus monitor   the cluster's connections and clock; a Sentinel's connections, clock and scripts
 //! 12  net        sockets: listener, connection
 //! 11  repl       full syncs, and the link to a master
 //! 10  exec       finds, admits, locks, runs and commits requests; transactions, scripts, blocked clients, expiry, eviction
@@ -33,8 +33,8 @@
 //!  6  journal    one order of all edits, for the log and for replicas
 //!  5  engine     the keyspace: shards, tables, deadlines, snapshots in memory
 //!  4  search     indexes over documents: schemas, queries, what finds and scores; no keys' locks
-//!  3  pubsub acl script tls cluster   channels and client tracking; users and their rights; Lua; certificates and links over TLS;
-//!                a cluster's nodes, slots and failovers
+//!  3  pubsub acl script tls cluster sentinel   channels and client tracking; users and their rights; Lua; certificates and links over TLS;
+//!                a cluster's nodes, slots and failovers; whom a Sentinel watches, and its failovers
 //!  2  types resp config   values without keys or clock; bytes on the wire; every directive once
 //!  1  util       clock, chance, numbers, globs, hashes, memory, locks in one order
 //! ```
@@ -113,6 +113,7 @@ pub mod engine;
 pub mod exec;
 pub mod journal;
 pub mod log;
+pub mod monitor;
 pub mod net;
 pub mod persist;
 pub mod pubsub;
@@ -120,6 +121,7 @@ pub mod repl;
 pub mod resp;
 pub mod script;
 pub mod search;
+pub mod sentinel;
 pub mod server;
 pub mod testing;
 pub mod tls;

@@ -26,6 +26,8 @@ struct RedisLines {
     config: Arc<Config>,
     /// The system log adds time and level itself: it gets the message alone.
     bare: bool,
+    /// Sentinels are neither masters nor replicas.
+    sentinel: bool,
 }
 
 impl<S, N> FormatEvent<S, N> for RedisLines
@@ -49,7 +51,11 @@ where
             Level::WARN | Level::ERROR => '#',
         };
         let is_replica = self.config.replicaof.part(|master| master.0.is_some());
-        let role = if is_replica { 'S' } else { 'M' };
+        let role = match (self.sentinel, is_replica) {
+            (true, _) => 'X',
+            (false, true) => 'S',
+            (false, false) => 'M',
+        };
         let now = Zoned::now();
         let millis = now.subsec_nanosecond() / 1_000_000;
         write!(
@@ -120,10 +126,11 @@ fn facility(facility: SyslogFacility) -> Facility {
 }
 
 /// Starts logging as the configuration says.
-pub fn start(config: &Arc<Config>) {
+pub fn start(config: &Arc<Config>, sentinel: bool) {
     let format = |bare| RedisLines {
         config: config.clone(),
         bare,
+        sentinel,
     };
     let lines = tracing_subscriber::fmt::layer()
         .event_format(format(false))

@@ -22,6 +22,7 @@ use crate::bus::{self, Bus};
 use crate::command::Registry;
 use crate::command::clustering::Clustering;
 use crate::command::guards::Guards;
+use crate::command::sentinel::Watching;
 use crate::command::shared::{About, Shared};
 use crate::command::stats::Stats;
 use crate::command::surroundings::tell_supervisor;
@@ -32,6 +33,7 @@ use crate::config::file::{FileError, Loaded, Rename};
 use crate::engine::{Engine, Service, place_by_slots};
 use crate::exec::{Alarm, Worker};
 use crate::journal::Journal;
+use crate::monitor;
 use crate::net::{Accepted, Buffers, Listeners, Spoken};
 use crate::persist::Store;
 use crate::persist::disk::Disk;
@@ -58,13 +60,10 @@ impl Server {
         loaded: &Loaded,
         config_file: Option<&Path>,
         disk: Arc<dyn Disk>,
+        watching: Option<Watching>,
     ) -> Result<Self> {
-        let workers = match config.io_threads.get() {
-            0 => std::thread::available_parallelism().map_or(1, usize::from),
-            set => set as usize,
-        };
-        config.io_threads.put(workers as i64);
-        let mut registry = Registry::new(commands::FAMILIES);
+        let workers = workers(&config, watching.is_some());
+        let mut registry = Registry::new(commands::families(watching.is_some()));
         for Rename { from, to, place } in &loaded.renames {
             registry
                 .rename(from, to)
@@ -98,6 +97,7 @@ impl Server {
             journal,
             Arc::new(store),
             clustering,
+            watching,
         ));
         background::raise_file_limit(&shared.config);
         shared.tls.configure(&shared.config).map_err(|why| {
@@ -209,7 +209,7 @@ impl Server {
         shared.store.start_jobs()?;
         let loader = load(worker(count + 2), Ready::of(&listeners))?;
         let link = follow(worker(count + 3))?;
-        let carriers = bus::serve(bus, worker(count + 4))?;
+        let carriers = carry(bus, worker(count + 4))?;
         let first = Rc::new(worker(0));
         runtime.block_on(async {
             let _service = Service::begin();
@@ -273,6 +273,25 @@ fn about(config_file: Option<&Path>, workers: usize, port: u16) -> About {
     }
 }
 
+/// How many threads serve clients: a Sentinel has little to do.
+fn workers(config: &Config, sentinel: bool) -> usize {
+    let workers = match config.io_threads.get() {
+        0 if sentinel => 1,
+        0 => std::thread::available_parallelism().map_or(1, usize::from),
+        set => set as usize,
+    };
+    config.io_threads.put(workers as i64);
+    workers
+}
+
+/// Starts what connects to other nodes of a cluster, or to whomever a Sentinel watches.
+fn carry(bus: Bus, worker: Worker) -> Result<Vec<JoinHandle<Result<()>>>> {
+    let shared = worker.shared.clone();
+    let mut threads = bus::serve(bus, worker)?;
+    threads.extend(monitor::serve(&shared)?);
+    Ok(threads)
+}
+
 /// Follows the master, if there is one, on a thread of its own.
 fn follow(linked: Worker) -> Result<JoinHandle<Result<()>>> {
     let thread = std::thread::Builder::new().name("replication".into());
@@ -312,7 +331,11 @@ fn load(loader: Worker, ready: Ready) -> Result<JoinHandle<Result<()>>> {
         .name("loading".into())
         .spawn(move || {
             let loader = Rc::new(loader);
-            let loaded = loader.load();
+            // A Sentinel has no keys.
+            let loaded = match &shared.watching {
+                Some(_) => Ok(()),
+                None => loader.load(),
+            };
             loader.end_scripts();
             if repl::resume(&shared) {
                 loader.sweep_now();
@@ -427,6 +450,7 @@ impl Shared {
         journal: Arc<Journal>,
         store: Arc<Store>,
         clustering: Option<Clustering>,
+        watching: Option<Watching>,
     ) -> Self {
         let shared = Shared {
             config,
@@ -453,6 +477,7 @@ impl Shared {
             tls: Tls::default(),
             replication: Default::default(),
             clustering,
+            watching,
             links: Default::default(),
             slot_costs: Default::default(),
             about,

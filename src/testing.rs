@@ -85,7 +85,7 @@ impl TestServer {
         // A server stays on the thread that built it.
         let (tell, told) = std::sync::mpsc::channel();
         let thread = std::thread::spawn(move || {
-            let server = Server::new(config, &loaded, None, disk);
+            let server = Server::new(config, &loaded, None, disk, None);
             let server = match server {
                 Ok(server) => server,
                 Err(error) => {

@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 use bytes::Bytes;
-use tokio::net::{TcpSocket, TcpStream, lookup_host};
+use tokio::net::TcpStream;
 use tokio::runtime::LocalOptions;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::time::MissedTickBehavior;
@@ -24,7 +24,7 @@ use crate::command::clustering::Clustering;
 use crate::command::shared::Shared;
 use crate::config::Config;
 use crate::exec::Worker;
-use crate::net::{Buffers, Stream, listen, shake_hands};
+use crate::net::{Buffers, Dial, Stream, listen, shake_hands};
 
 const TICK: Duration = Duration::from_millis(100);
 /// While a manual failover waits for the stream, which holds clients back.
@@ -275,36 +275,17 @@ impl Carrier {
     }
 
     async fn dial(&self, ip: &str, port: u16) -> io::Result<(Stream, String, String)> {
-        let tls = self
-            .shared
-            .tls
-            .client(self.shared.config.tls_cluster.get())?;
-        let source = self.shared.config.bind_source_addr.get();
+        let config = &self.shared.config;
+        let tls = self.shared.tls.client(config.tls_cluster.get())?;
+        let source = config.bind_source_addr.get();
         let source = String::from_utf8_lossy(&source).into_owned();
-        let mut failed = io::Error::other("the name has no address");
-        for address in lookup_host((ip, port)).await? {
-            let socket = match dial_one(address, &source).await {
-                Ok(socket) => socket,
-                Err(error) => {
-                    failed = error;
-                    continue;
-                }
-            };
-            let _ = socket.set_nodelay(true);
-            let (remote, local) = (socket.peer_addr()?, socket.local_addr()?);
-            if remote == local {
-                // The port was free, and was given to this very socket: it has met itself.
-                failed = io::ErrorKind::ConnectionRefused.into();
-                continue;
-            }
-            let mut stream = match tls {
-                None => Stream::Tcp(socket),
-                Some(tls) => Stream::connect_tls(socket, tls)?,
-            };
-            shake_hands(&self.buffers, &mut stream, self.patience()).await?;
-            return Ok((stream, ip_of(remote), ip_of(local)));
-        }
-        Err(failed)
+        let way = Dial {
+            source: &source,
+            tls,
+            patience: self.patience(),
+        };
+        let dialled = way.to(&self.buffers, (ip, port)).await?;
+        Ok((dialled.stream, ip_of(dialled.remote), ip_of(dialled.local)))
     }
 
     async fn serve_link(&self, id: LinkId, stream: Stream, frames: UnboundedReceiver<Bytes>) {
@@ -323,20 +304,6 @@ impl Carrier {
         }
         self.links.borrow_mut().remove(&id);
     }
-}
-
-async fn dial_one(address: SocketAddr, source: &str) -> io::Result<TcpStream> {
-    let socket = match address {
-        SocketAddr::V4(_) => TcpSocket::new_v4()?,
-        SocketAddr::V6(_) => TcpSocket::new_v6()?,
-    };
-    if !source.is_empty() {
-        let mut ours = lookup_host((source, 0)).await?;
-        let ours = ours.find(|ours| ours.is_ipv4() == address.is_ipv4());
-        socket.set_reuseaddr(true)?;
-        socket.bind(ours.ok_or(io::ErrorKind::AddrNotAvailable)?)?;
-    }
-    socket.connect(address).await
 }
 
 /// An address without its port; one of IPv4 that came in by a socket of IPv6 as what it is.

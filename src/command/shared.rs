@@ -15,6 +15,7 @@ use super::hotkeys::Hotkeys;
 use super::latency::LatencyMonitor;
 use super::links::Links;
 use super::replication::Replication;
+use super::sentinel::Watching;
 use super::slot_costs::SlotCosts;
 use super::slowlog::Slowlog;
 use super::stats::Stats;
@@ -66,6 +67,8 @@ pub struct Shared {
     pub replication: Replication,
     /// The cluster that this server is a node of, if it is one.
     pub clustering: Option<Clustering>,
+    /// Whom this server watches, if it is a Sentinel.
+    pub watching: Option<Watching>,
     /// What slots have cost.
     pub slot_costs: SlotCosts,
     /// Connections of MIGRATE.
@@ -103,9 +106,10 @@ impl Shared {
 
     /// What INFO and HELLO call the server's mode.
     pub fn mode(&self) -> &'static str {
-        match self.clustering {
-            Some(_) => "cluster",
-            None => "standalone",
+        match (&self.watching, &self.clustering) {
+            (Some(_), _) => "sentinel",
+            (None, Some(_)) => "cluster",
+            (None, None) => "standalone",
         }
     }
 

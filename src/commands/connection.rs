@@ -17,6 +17,12 @@ pub const FAMILY: Family = Family {
     commands: &[&AUTH, &ECHO, &HELLO, &PING, &QUIT, &RESET, &SELECT],
 };
 
+/// Those that a Sentinel has.
+pub const OF_A_SENTINEL: Family = Family {
+    commands: &[&AUTH, &HELLO, &PING],
+    ..FAMILY
+};
+
 const AUTH: Command = Command {
     name: "auth",
     summary: "Logs in",
@@ -144,8 +150,9 @@ fn introduce(call: &mut SessionCall<'_>) {
         true => "replica",
         false => "master",
     };
+    let is_sentinel = call.server.watching.is_some();
     let out = &mut *call.out;
-    out.map(7);
+    out.map(if is_sentinel { 6 } else { 7 });
     for (field, value) in [("server", "redis"), ("version", REDIS_VERSION)] {
         out.bulk(field);
         out.bulk(value);
@@ -154,12 +161,17 @@ fn introduce(call: &mut SessionCall<'_>) {
     out.int(if resp3 { 3 } else { 2 });
     out.bulk("id");
     out.int(id as i64);
-    for (field, value) in [("mode", mode), ("role", role)] {
-        out.bulk(field);
-        out.bulk(value);
+    out.bulk("mode");
+    out.bulk(mode);
+    if !is_sentinel {
+        out.bulk("role");
+        out.bulk(role);
     }
     out.bulk("modules");
-    modules::list(out);
+    match is_sentinel {
+        true => out.array(0),
+        false => modules::list(out),
+    }
 }
 
 const PING: Command = Command {

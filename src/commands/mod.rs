@@ -13,6 +13,7 @@ mod list;
 mod pubsub;
 mod script;
 pub mod search;
+mod sentinel;
 mod server;
 mod set;
 mod stream;
@@ -26,6 +27,19 @@ pub use client::line as client_line;
 pub use pubsub::tell_left;
 
 use crate::command::Family;
+
+/// What this server understands, or a Sentinel.
+pub fn families(sentinel: bool) -> &'static [&'static Family] {
+    if sentinel { OF_A_SENTINEL } else { FAMILIES }
+}
+
+const OF_A_SENTINEL: &[&Family] = &[
+    &connection::OF_A_SENTINEL,
+    &pubsub::OF_A_SENTINEL,
+    &client::OF_A_SENTINEL,
+    &sentinel::FAMILY,
+    &server::OF_A_SENTINEL,
+];
 
 pub const FAMILIES: &[&Family] = &[
     &string::FAMILY,

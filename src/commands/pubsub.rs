@@ -7,10 +7,11 @@ use crate::command::Flag::{
 };
 use crate::command::session::Session;
 use crate::command::{
-    Arg, Begin, Command, Done, Family, Find, Flow, KeySpec, KeyUse, Run, SessionCall, help,
+    Arg, Begin, Command, Done, Fail, Family, Find, Flow, KeySpec, KeyUse, Run, SessionCall, help,
 };
 use crate::pubsub::Channels;
 use crate::resp::Reply;
+use crate::sentinel::{HELLO_CHANNEL, Sentinel};
 
 pub const FAMILY: Family = Family {
     group: "pubsub",
@@ -26,6 +27,18 @@ pub const FAMILY: Family = Family {
         &SPUBLISH,
         &PUBSUB,
     ],
+};
+
+/// Those that a Sentinel has.
+pub const OF_A_SENTINEL: Family = Family {
+    commands: &[
+        &SUBSCRIBE,
+        &UNSUBSCRIBE,
+        &PSUBSCRIBE,
+        &PUNSUBSCRIBE,
+        &PUBLISH,
+    ],
+    ..FAMILY
 };
 
 /// Sharded channels stand where keys do, but are none.
@@ -210,6 +223,18 @@ const PUBLISH: Command = Command {
 
 fn publish(call: &mut SessionCall<'_>) -> Done {
     let (channel, message) = (call.args.next()?, call.args.next()?);
+    if let Some(watching) = &call.server.watching {
+        // Other Sentinels tell this one of themselves as they tell servers.
+        if channel != HELLO_CHANNEL.as_bytes() {
+            return Err(Fail::Says(
+                "Only HELLO messages are accepted by Sentinel instances.",
+            ));
+        }
+        let hello = |sentinel: &mut Sentinel| sentinel.take_hello(message);
+        call.server.in_sentinel(watching, hello);
+        call.out.count(1);
+        return Ok(Flow::Done);
+    }
     call.out.count(call.server.broker.publish(channel, message));
     Ok(tell_others(call, channel, message, false))
 }

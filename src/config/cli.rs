@@ -5,7 +5,7 @@
 
 use std::ffi::OsString;
 use std::os::unix::ffi::OsStrExt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::{Arg, ArgAction, Command, value_parser};
 
@@ -29,6 +29,8 @@ pub enum Cli {
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Start {
     pub file: Option<PathBuf>,
+    /// Whether it is to be a Sentinel, by the name of the program or an option.
+    pub sentinel: bool,
     /// Whether standard input holds more of it.
     pub stdin: bool,
     /// Lines made of the options.
@@ -91,6 +93,10 @@ fn grammar() -> Command {
 
 /// Reads a command line. The first of `argv` is the program's own name.
 pub fn parse(argv: impl IntoIterator<Item = OsString>) -> Cli {
+    let argv: Vec<OsString> = argv.into_iter().collect();
+    let name = argv.first().map(|path| Path::new(path).file_name());
+    let name = name.flatten().unwrap_or_default().to_string_lossy();
+    let called_sentinel = name.contains("redis-sentinel");
     let found = match grammar().try_get_matches_from(argv) {
         Ok(found) => found,
         Err(error) => {
@@ -123,12 +129,9 @@ pub fn parse(argv: impl IntoIterator<Item = OsString>) -> Cli {
         .flatten()
         .cloned()
         .collect();
-    if words.iter().any(|word| word == "--sentinel") {
-        return refuse(
-            "--sentinel is not supported: this server can be watched by Sentinel, but not be one",
-        );
-    }
-    Cli::Start(configuration(&words))
+    let mut start = configuration(&words);
+    start.sentinel = called_sentinel || words.iter().any(|word| word == "--sentinel");
+    Cli::Start(start)
 }
 
 /// Sorts the words after the flags into file, standard input and lines.
@@ -153,7 +156,7 @@ fn configuration(words: &[OsString]) -> Start {
 }
 
 /// One line for each option. The word after an option's name is its value even if it looks like an
-/// option; only `save` may stand alone, for no save points.
+/// option; only `save` may stand alone, for no save points, and `sentinel`.
 fn lines(words: &[&[u8]]) -> Vec<u8> {
     let mut lines = Vec::new();
     let mut value_due = false;
@@ -172,9 +175,13 @@ fn lines(words: &[&[u8]]) -> Vec<u8> {
         // `"--port 6380"` in one word brings its value along.
         value_due = split(word).is_some_and(|parts| parts.len() == 1);
         let next_is_option = words.get(at + 1).is_none_or(|next| next.starts_with(b"--"));
-        if value_due && option.eq_ignore_ascii_case(b"save") && next_is_option {
-            lines.extend(b"\"\"");
-            value_due = false;
+        if value_due && next_is_option {
+            if option.eq_ignore_ascii_case(b"save") {
+                lines.extend(b"\"\"");
+                value_due = false;
+            } else if option.eq_ignore_ascii_case(b"sentinel") {
+                value_due = false;
+            }
         }
     }
     lines
@@ -293,9 +300,20 @@ mod tests {
             Cli::Say { failed: true, .. }
         ));
         assert_eq!(cli(&["--check-system"]), Cli::CheckSystem);
-        assert!(matches!(
-            cli(&["a.conf", "--sentinel"]),
-            Cli::Say { failed: true, .. }
-        ));
+    }
+
+    #[test]
+    fn a_sentinel_is_one_by_option_or_by_name() {
+        let is_sentinel = |words: &[&str]| match parse(words.iter().map(OsString::from)) {
+            Cli::Start(start) => start.sentinel,
+            said => panic!("{said:?}"),
+        };
+        assert!(is_sentinel(&["vermilion", "a.conf", "--sentinel"]));
+        assert!(is_sentinel(&["/usr/bin/redis-sentinel", "a.conf"]));
+        assert!(!is_sentinel(&["vermilion", "a.conf"]));
+        assert_eq!(
+            options(&["--sentinel", "--port", "5"]),
+            "sentinel;port \"5\";"
+        );
     }
 }

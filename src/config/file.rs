@@ -83,6 +83,8 @@ impl std::error::Error for FileError {}
 pub struct Loaded {
     pub renames: Vec<Rename>,
     pub users: Vec<UserLine>,
+    /// What follows `sentinel` in each of such lines.
+    pub sentinel: Vec<SentinelWords>,
 }
 
 /// `rename-command`. An empty `to` takes the command away.
@@ -98,6 +100,26 @@ pub struct Rename {
 pub struct UserLine {
     pub words: Vec<Vec<u8>>,
     pub place: Place,
+}
+
+/// `sentinel`: an option and its values.
+#[derive(Debug, PartialEq, Eq)]
+pub struct SentinelWords {
+    pub words: Vec<Vec<u8>>,
+    pub place: Place,
+}
+
+impl Loaded {
+    /// Refuses lines that are for Sentinels alone.
+    pub fn without_sentinel(&self) -> Result<(), FileError> {
+        match self.sentinel.first() {
+            None => Ok(()),
+            Some(line) => Err(FileError::at(
+                &line.place,
+                "sentinel directive while not in sentinel mode",
+            )),
+        }
+    }
 }
 
 /// The whole text to load: the file, then standard input, then the command line's own lines.
@@ -221,10 +243,18 @@ impl Loader<'_> {
                 });
                 return Ok(());
             }
+            // `--sentinel` itself.
+            (b"sentinel", []) => return Ok(()),
+            (b"sentinel", words) => {
+                self.loaded.sentinel.push(SentinelWords {
+                    words: words.to_vec(),
+                    place,
+                });
+                return Ok(());
+            }
             (b"loadmodule", [_, ..]) => {
                 "loadmodule is refused: modules are shared libraries for another program"
             }
-            (b"sentinel", [_, ..]) => "sentinel directive while not in sentinel mode",
             // Settings of modules, which are kept for modules that never come.
             (name, [_]) if name.contains(&b'.') => return Ok(()),
             (name, _) if name.contains(&b'.') => "Module config specified without value",
@@ -462,6 +492,7 @@ mod tests {
             file: Some(file.path().to_owned()),
             stdin: true,
             lines: b"port 3".to_vec(),
+            ..Start::default()
         };
         assert_eq!(
             gather(&start, &b"port 2\n"[..]).unwrap(),

@@ -39,7 +39,11 @@ pub enum By {
 }
 
 /// SHUTDOWN or a signal wants a stop: whoever speaks from here on finds it going on, and may abort it while it waits.
-pub fn ask_to_stop(shared: &Shared, wish: Shutdown, by: By) -> Stop {
+pub fn ask_to_stop(shared: &Shared, mut wish: Shutdown, by: By) -> Stop {
+    if shared.watching.is_some() {
+        // A Sentinel has no keys, and no replicas.
+        wish.save = Some(false);
+    }
     tracing::warn!("User requested shutdown...");
     tell_supervisor(&shared.config, &[NotifyState::Stopping]);
     let mut asked = Stop {

@@ -6,6 +6,12 @@ use std::time::Duration;
 
 use socket2::{Domain, Protocol, SockRef, Socket, Type};
 
+/// The address that a host's name means, by the system's way to find it; it may take long.
+pub fn look_up(host: &str) -> Option<String> {
+    let mut found = (host, 0).to_socket_addrs().ok()?;
+    Some(found.next()?.ip().to_string())
+}
+
 pub fn dial(host: &str, port: u16, source: &str, timeout: Duration) -> io::Result<TcpStream> {
     let mut failed = io::Error::other("the name has no address");
     for address in (host, port).to_socket_addrs()? {

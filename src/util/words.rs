@@ -93,6 +93,12 @@ fn unescape(escaped: u8) -> u8 {
     }
 }
 
+/// Whether `split` gives a word back that is written as it is, without quotes.
+pub fn is_plain(word: &[u8]) -> bool {
+    let plain = |byte: &u8| *byte > b' ' && *byte != 0x7f && !matches!(byte, b'"' | b'\'');
+    !word.is_empty() && word.iter().all(plain)
+}
+
 /// The word between double quotes, on one line of printable ASCII.
 pub fn quote(word: &[u8]) -> Vec<u8> {
     let mut quoted = Vec::with_capacity(word.len() + 2);

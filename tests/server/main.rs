@@ -40,6 +40,7 @@ mod search_options;
 mod search_takeover;
 mod searches;
 mod sentinel;
+mod sentinel_replies;
 mod storm;
 mod streams;
 mod table;

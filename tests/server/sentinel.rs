@@ -1,5 +1,5 @@
-//! Stock Sentinels watch our servers: they find the replicas, fail over when the master is gone, and reconfigure whoever comes
-//! back. Once in clear, and once over TLS with users that have passwords.
+//! Sentinels watch our servers: they find the replicas, fail over when the master is gone, and reconfigure whoever comes
+//! back. The Sentinels are stock ones, ours, and both together; in clear, and over TLS with users that have passwords.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -13,7 +13,15 @@ use crate::tls::{Certs, connect};
 
 /// Sentinels hear of each other every two seconds, and look at a new master every ten.
 const PATIENCE: Duration = Duration::from_secs(60);
-const SENTINELS: usize = 3;
+
+/// Whose Sentinel it is.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    Stock,
+    Ours,
+}
+
+use Kind::{Ours, Stock};
 
 fn until(what: &str, mut holds: impl FnMut() -> bool) {
     let begun = Instant::now();
@@ -163,8 +171,8 @@ fn server(road: &Road, port: u16, dir: TempDir, master: Option<u16>) -> Process 
     started
 }
 
-/// A stock Sentinel. It is asked in clear, or over TLS as all others are.
-fn sentinel(road: &Road, master: u16) -> Process {
+/// A Sentinel. It is asked in clear, or over TLS as all others are.
+fn sentinel(road: &Road, kind: Kind, master: u16) -> Process {
     let (port, dir) = (free_port(), TempDir::new().expect("a directory"));
     let own_port = match road.certs {
         None => format!("port {port}\n"),
@@ -176,12 +184,57 @@ fn sentinel(road: &Road, master: u16) -> Process {
         dir.path().display(),
         road.sentinel,
     );
+    fs::write(dir.path().join("sentinel.conf"), text).expect("a file");
+    start_sentinel(road, kind, port, dir)
+}
+
+/// A Sentinel with the file that it has written, or a new one.
+fn start_sentinel(road: &Road, kind: Kind, port: u16, dir: TempDir) -> Process {
     let file = dir.path().join("sentinel.conf");
-    fs::write(&file, text).expect("a file");
     let words = [file.to_string_lossy().into_owned(), "--sentinel".into()];
-    let started = Process::start(&real_redis(), &words, port, dir);
+    let program = match kind {
+        Stock => real_redis(),
+        Ours => our_server(),
+    };
+    let started = Process::start(&program, &words, port, dir);
     until("a Sentinel answers", || ask(road, port, "PING").is_some());
     started
+}
+
+/// What the Sentinels say in which all of them must agree: where the master is, and since which failover.
+fn agreed(road: &Road, sentinels: &[Process]) -> Option<String> {
+    let said = sentinels.iter().map(|one| {
+        let address = ask(road, one.port, "SENTINEL GET-MASTER-ADDR-BY-NAME m")?;
+        let master = ask(road, one.port, "SENTINEL MASTER m")?;
+        let (_, epoch) = master.split_once("\"config-epoch\" ")?;
+        let epoch = epoch.split(' ').next()?;
+        Some(format!("{address} {epoch}"))
+    });
+    let said: Vec<String> = said.collect::<Option<_>>()?;
+    let same = said.iter().all(|one| *one == said[0]);
+    same.then(|| said[0].clone())
+}
+
+/// Every Sentinel's file names the master, its replicas, and the other Sentinels.
+fn check_files(sentinels: &[Process], master: u16) {
+    for one in sentinels {
+        let text = fs::read_to_string(one.path("sentinel.conf")).expect("its file");
+        let lines = |head: &str| text.lines().filter(|line| line.starts_with(head)).count();
+        assert_eq!(
+            lines(&format!("sentinel monitor m 127.0.0.1 {master} 2")),
+            1,
+            "{text}"
+        );
+        assert_eq!(lines("sentinel myid "), 1, "{text}");
+        assert_eq!(lines("sentinel known-replica m 127.0.0.1 "), 2, "{text}");
+        assert_eq!(lines("sentinel known-sentinel m "), 2, "{text}");
+        assert_eq!(
+            lines("sentinel down-after-milliseconds m 1500"),
+            1,
+            "{text}"
+        );
+        assert_eq!(lines("sentinel current-epoch "), 1, "{text}");
+    }
 }
 
 /// What a Sentinel answers; it has no users.
@@ -202,8 +255,8 @@ fn role(road: &Road, port: u16) -> String {
 }
 
 /// Three Sentinels, a master and two replicas: the master is killed, one of the others takes its place, and the old one comes back
-/// as a replica with its file.
-fn fails_over(road: &Road) {
+/// as a replica with its file. Then the Sentinels are killed, and know from their files what they knew.
+fn fails_over(road: &Road, kinds: [Kind; 3]) {
     let dir = || TempDir::new().expect("a directory");
     let ports = [free_port(), free_port(), free_port()];
     let first = server(road, ports[0], dir(), None);
@@ -211,7 +264,8 @@ fn fails_over(road: &Road) {
         .iter()
         .map(|port| server(road, *port, dir(), Some(ports[0])))
         .collect();
-    let sentinels: Vec<Process> = (0..SENTINELS).map(|_| sentinel(road, ports[0])).collect();
+    let sentinels = kinds.map(|kind| sentinel(road, kind, ports[0]));
+    let sentinels: Vec<Process> = sentinels.into();
     let told = || -> String { sentinels.iter().map(Process::log).collect() };
 
     until("Sentinels know the replicas and each other", || {
@@ -257,6 +311,16 @@ fn fails_over(road: &Road) {
         rewritten.contains(&format!("replicaof 127.0.0.1 {now}")),
         "{rewritten}"
     );
+    until("all Sentinels agree", || agreed(road, &sentinels).is_some());
+    check_files(&sentinels, now);
+    let before = agreed(road, &sentinels);
+    let ports: Vec<u16> = sentinels.iter().map(|one| one.port).collect();
+    let kept: Vec<TempDir> = sentinels.into_iter().map(Process::kill).collect();
+    let again = kinds.into_iter().zip(ports).zip(kept);
+    let sentinels: Vec<Process> = again
+        .map(|((kind, port), dir)| start_sentinel(road, kind, port, dir))
+        .collect();
+    assert_eq!(agreed(road, &sentinels), before);
     drop(others);
 }
 
@@ -265,7 +329,7 @@ fn stock_sentinels_fail_over_and_bring_the_old_master_back() {
     if redis_is_missing() {
         return;
     }
-    fails_over(&Road::clear());
+    fails_over(&Road::clear(), [Stock; 3]);
 }
 
 #[test]
@@ -273,5 +337,24 @@ fn they_do_so_over_tls_with_users_of_few_rights() {
     if redis_is_missing() {
         return;
     }
-    fails_over(&Road::secured());
+    fails_over(&Road::secured(), [Stock; 3]);
+}
+
+#[test]
+fn ours_do_what_stock_ones_do() {
+    fails_over(&Road::clear(), [Ours; 3]);
+}
+
+#[test]
+fn ours_do_so_over_tls() {
+    fails_over(&Road::secured(), [Ours; 3]);
+}
+
+#[test]
+fn ours_and_stock_ones_vote_together() {
+    if redis_is_missing() {
+        return;
+    }
+    fails_over(&Road::clear(), [Ours, Ours, Stock]);
+    fails_over(&Road::clear(), [Stock, Stock, Ours]);
 }

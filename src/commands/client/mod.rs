@@ -50,6 +50,35 @@ const CLIENT: Command = Command {
     ..Command::PLAIN
 };
 
+/// Those that a Sentinel has.
+pub const OF_A_SENTINEL: Family = Family {
+    commands: &[&CLIENT_OF_A_SENTINEL],
+    ..FAMILY
+};
+
+const CLIENT_OF_A_SENTINEL: Command = Command {
+    subcommands: &[
+        &tracking::CACHING,
+        &GETNAME,
+        &tracking::GETREDIR,
+        &help::HELP,
+        &ID,
+        &list::INFO,
+        &kill::KILL,
+        &list::LIST,
+        &NO_EVICT,
+        &control::PAUSE,
+        &REPLY,
+        &SETINFO,
+        &SETNAME,
+        &tracking::TRACKING,
+        &tracking::TRACKINGINFO,
+        &control::UNBLOCK,
+        &control::UNPAUSE,
+    ],
+    ..CLIENT
+};
+
 const ID: Command = Command {
     name: "id",
     summary: "Returns this connection's number",

@@ -1,15 +1,12 @@
 //! CONFIG: directives shown, set and written back to their file.
 
-use std::fs;
-use std::io;
 use std::path::Path;
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 use crate::command::Flag::{Admin, Loading, NoScript, SetsLimits, Stale};
 use crate::command::shared::Shared;
-use crate::command::{Arg, Command, Done, Fail, Flow, Run, SessionCall, help, users};
-use crate::config::rewrite::rewrite as rewritten;
+use crate::command::{Arg, Command, Done, Fail, Flow, Run, SessionCall, help};
 use crate::config::special::reason;
 use crate::config::{self, Directive, OomScoreAdj, SetError};
 use crate::util::glob;
@@ -308,27 +305,11 @@ pub(super) fn rewrite_now(server: &Shared, all: bool) -> Result<(), Fail> {
     if file.is_empty() {
         return Err(Fail::Says("The server is running without a config file"));
     }
-    rewrite_file(server, Path::new(file), all).map_err(|error| {
+    let rewritten = server.rewrite_file(Path::new(file), all, None);
+    rewritten.map_err(|error| {
         tracing::warn!("CONFIG REWRITE of {file} failed: {error}");
         Fail::said(format!("Rewriting config file: {}", reason(&error)))
     })?;
     tracing::info!("CONFIG REWRITE executed with success.");
     Ok(())
-}
-
-fn rewrite_file(server: &Shared, file: &Path, all: bool) -> io::Result<()> {
-    let old = match fs::read(file) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Vec::new(),
-        read => read?,
-    };
-    // Users that have a file of their own are not declared here.
-    let mut users = match users::file(&server.config) {
-        Some(_) => Vec::new(),
-        None => server.users.lines(),
-    };
-    for line in &mut users {
-        line.drain(.."user ".len());
-    }
-    let new = rewritten(&server.config, &old, &users, all);
-    server.store.disk.replace(file, &new)
 }

@@ -59,6 +59,18 @@ pub const FAMILY: Family = Family {
     ],
 };
 
+/// Those that a Sentinel has.
+pub const OF_A_SENTINEL: Family = Family {
+    commands: &[
+        &acl::ACL,
+        &command::COMMAND,
+        &info::INFO,
+        &replication::ROLE,
+        &shutdown::SHUTDOWN,
+    ],
+    ..FAMILY
+};
+
 /// What COMMAND DOCS lists among the commands on keys.
 pub const GENERIC: Family = Family {
     group: "generic",

@@ -53,6 +53,9 @@ fn info(call: &mut ReadCall<'_>) -> Done {
     let mut text = String::with_capacity(8192);
     let sections = SECTIONS.iter().chain(search::SECTIONS);
     for section in sections.filter(|section| section.is_wanted(wanted)) {
+        if !section.is_there(call.server) {
+            continue;
+        }
         if !text.is_empty() {
             text.push_str("\r\n");
         }
@@ -61,7 +64,11 @@ fn info(call: &mut ReadCall<'_>) -> Done {
         text.push_str("\r\n");
         (section.write)(&report, &mut Page(&mut text));
     }
-    call.out.verbatim("txt", text.as_bytes());
+    match call.server.watching {
+        // As Redis's do.
+        Some(_) => call.out.bulk(&text),
+        None => call.out.verbatim("txt", text.as_bytes()),
+    }
     Ok(Flow::Done)
 }
 
@@ -146,11 +153,27 @@ const SECTIONS: &[Section] = &[
         usual: true,
         write: data::keyspace,
     },
+    Section {
+        title: SENTINEL,
+        usual: true,
+        write: sentinel,
+    },
 ];
+
+const SENTINEL: &str = "Sentinel";
+/// Those that a Sentinel has; no other server has the last.
+const OF_A_SENTINEL: [&str; 5] = ["Server", "Clients", "Stats", "CPU", SENTINEL];
 
 impl Section {
     fn is_of_search(&self) -> bool {
         self.title.starts_with("search_")
+    }
+
+    fn is_there(&self, server: &Shared) -> bool {
+        match server.watching {
+            Some(_) => OF_A_SENTINEL.contains(&self.title),
+            None => self.title != SENTINEL,
+        }
     }
 
     fn is_wanted(&self, words: &[&[u8]]) -> bool {
@@ -189,6 +212,16 @@ impl Report<'_> {
 
 /// The text that sections append to.
 struct Page<'t>(&'t mut String);
+
+/// Whom a Sentinel watches.
+fn sentinel(report: &Report<'_>, page: &mut Page<'_>) {
+    if let Some(watching) = &report.server.watching {
+        let text = report
+            .server
+            .in_sentinel(watching, |sentinel| sentinel.info_section());
+        page.0.push_str(&text.0);
+    }
+}
 
 /// What modules bring elsewhere, in their words.
 fn modules(_: &Report<'_>, page: &mut Page<'_>) {

@@ -80,6 +80,17 @@ pub const ROLE: Command = Command {
 };
 
 fn role(call: &mut SessionCall<'_>) -> Done {
+    if let Some(watching) = &call.server.watching {
+        let out = &mut *call.out;
+        out.array(2);
+        out.bulk("sentinel");
+        watching.look(|sentinel| {
+            let names = sentinel.master_names();
+            out.array(names.len());
+            names.for_each(|name| out.bulk(name));
+        });
+        return Ok(Flow::Done);
+    }
     let replication = &call.server.replication;
     let end = call.server.journal.backlog.end();
     let state = replication.state();
