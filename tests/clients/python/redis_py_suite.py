@@ -36,6 +36,11 @@ SINGLE = {
     "busy_loading": "lets the server fail by DEBUG ERROR, which default settings forbid",
     "read_only_error": "does so, too",
     "oom_error": "does so, too",
+    "test_connect_no_auth": "does so, too",
+    "test_connect_invalid": "does so, too",
+    "test_external_auth_provider_error": "plays a socket that takes fewer arguments than the client gives it",
+    "test_cache_clears_on_disconnect": "wants a fixture that is not there",
+    "test_cache_lru_eviction": "wants it, too",
     "disconect_race": "fails on redis-server, too",
 }
 # They are marked as a module's.
