@@ -3,7 +3,7 @@
 //!
 //! A record stands in one run of parts, so that the first part that is not understood ends it: what came before is kept.
 
-use super::modules::{ModuleParts, name, version};
+use super::modules::{ModulePart, ModuleParts, name, version};
 use super::read::{Fault, Read, Reader};
 use crate::search::{Making, definition};
 
@@ -138,7 +138,11 @@ impl FoundIndexes {
     }
 
     fn dictionaries(&mut self, parts: &mut ModuleParts<'_, '_>) -> Read<()> {
-        for _ in 0..parts.count()? {
+        // The record before the keys is empty.
+        let Some(ModulePart::Count(count)) = parts.next_part()? else {
+            return Ok(());
+        };
+        for _ in 0..count {
             let mut making = vec![b"FT.DICTADD".to_vec(), text(parts)?];
             for _ in 0..parts.count()? {
                 making.push(text(parts)?);
