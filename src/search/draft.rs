@@ -7,7 +7,7 @@ use super::grammar::Refusal;
 use super::index::{DocumentIndex, SortKey};
 use super::numbers::{geo_of, number_of};
 use super::phonetic::sound_of_long;
-use super::schema::{FieldKind, FieldSpec, VectorSpec};
+use super::schema::{FieldKind, FieldSpec, SourceKind, VectorSpec};
 use super::tokens::{Language, Stems, each_word, lower};
 
 /// What a stem is worth beside the word that it is of.
@@ -72,6 +72,15 @@ impl DocumentIndex {
         let held = field.and_then(|path| number_of(&document.bytes(path)?));
         // RediSearch keeps it in single precision.
         f64::from(held.unwrap_or(self.definition.score) as f32)
+    }
+
+    /// As in RediSearch, JSON has none.
+    pub(super) fn payload_of(&self, document: &dyn Document) -> Option<Box<[u8]>> {
+        let definition = &self.definition;
+        let field = definition.payload_field.as_ref();
+        let field = field.filter(|_| definition.source == SourceKind::Hash)?;
+        let payload = document.bytes(field)?;
+        (!payload.is_empty()).then(|| payload.as_ref().into())
     }
 
     fn draft_field(

@@ -25,6 +25,8 @@ pub enum SortKey {
 pub struct DocRow {
     pub key: Box<[u8]>,
     pub score: f64,
+    /// What stands in the PAYLOAD_FIELD.
+    pub payload: Option<Box<[u8]>>,
     /// Words, each with the weight of its field.
     pub len: u32,
     /// How often its most frequent word occurs.

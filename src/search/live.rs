@@ -261,6 +261,7 @@ impl LiveIndex {
         let row = DocRow {
             key: key.into(),
             score: held.score_of(document),
+            payload: held.payload_of(document),
             len: draft.len,
             max_freq: u32::try_from(max_freq).unwrap_or(u32::MAX),
             sorts: draft.sorts.into(),

@@ -31,7 +31,7 @@ mod vectors;
 pub use catalog::{Covered, IndexCatalog, Making, Outline};
 pub use document::{Datum, Document, Pair};
 pub use eval::{
-    Effort, EvalRules, Evaluator, Match, MatchKind, ScoreReason, Scorer, explained, score,
+    Effort, EvalRules, Evaluator, Match, MatchKind, ScoreReason, Scorer, Scoring, explained, score,
 };
 pub use expr::{Expression, Row};
 pub use fragments::{FoundWord, FragmentWish, SummaryWish};

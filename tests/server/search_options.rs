@@ -130,6 +130,27 @@ fn words_are_found_by_how_they_sound() {
 }
 
 #[test]
+fn payloads_are_shown_and_compared() {
+    alike(&[
+        "FT.CREATE none PREFIX 1 d: SCHEMA t TEXT",
+        "FT.CREATE i PREFIX 1 d: PAYLOAD_FIELD p SCHEMA t TEXT",
+        "FT.CREATE j ON JSON PREFIX 1 j: PAYLOAD_FIELD $.p SCHEMA $.t AS t TEXT",
+        "HSET d:1 t x p aaaa",
+        "HSET d:2 t x p bbbb",
+        "HSET d:3 t x p ccc",
+        "HSET d:4 t x",
+        "HSET d:5 t x p ''",
+        "JSON.SET j:1 . '{\"t\":\"x\",\"p\":\"abc\"}'",
+        "FT.SEARCH none x WITHPAYLOADS NOCONTENT",
+        "FT.SEARCH i x WITHPAYLOADS NOCONTENT",
+        "FT.SEARCH j x WITHPAYLOADS NOCONTENT",
+        "FT.SEARCH i x PAYLOAD aaab SCORER HAMMING WITHSCORES EXPLAINSCORE WITHPAYLOADS NOCONTENT",
+        "FT.SEARCH i x PAYLOAD bbbb SCORER HAMMING NOCONTENT",
+        "FT.AGGREGATE i x PAYLOAD aaab SCORER HAMMING ADDSCORES",
+    ]);
+}
+
+#[test]
 fn older_commands_and_those_of_logs_do_what_they_did() {
     alike(&[
         "FT.CREATE i PREFIX 1 d: SCHEMA t TEXT n NUMERIC",

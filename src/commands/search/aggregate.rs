@@ -307,9 +307,10 @@ fn found(
             sort: SortKey::Nothing,
             reason: None,
             words: Vec::new(),
+            payload: None,
         };
         if wish.add_scores {
-            hit.score = score(scorer, index, &found, *doc, row);
+            hit.score = score(wish.asked.scoring(), index, &found, *doc, row);
         }
         found.each_distance(*doc, &mut |name, distance| {
             hit.distances.push((name.to_vec(), distance));

@@ -44,6 +44,8 @@ pub struct Hit {
     pub reason: Option<ScoreReason>,
     /// The words by which it was found, if that matters, each with what it is worth.
     pub words: Vec<(Box<[u8]>, f64)>,
+    /// What the document is compared by, if that is wanted.
+    pub payload: Option<Box<[u8]>>,
 }
 
 /// What a search has found, before documents are read.
@@ -271,9 +273,10 @@ fn hit(
         sort: SortKey::Nothing,
         reason: None,
         words: Vec::new(),
+        payload: None,
     };
     if scored {
-        hit.score = score(wish.asked.scorer, index, found, doc, row);
+        hit.score = score(wish.asked.scoring(), index, found, doc, row);
     }
     found.each_distance(doc, &mut |name, distance| {
         hit.distances.push((name.to_vec(), distance));
@@ -295,7 +298,10 @@ fn hit(
 fn beside(hit: &mut Hit, index: &DocumentIndex, wish: &SearchWish<'_>, found: &Match) {
     if wish.explain_score {
         let row = &index.docs[&hit.doc];
-        hit.reason = Some(explained(wish.asked.scorer, index, found, hit.doc, row));
+        hit.reason = Some(explained(wish.asked.scoring(), index, found, hit.doc, row));
+    }
+    if wish.with_payloads {
+        hit.payload = index.docs[&hit.doc].payload.clone();
     }
     if wish.summary.is_asked() {
         found.each_word(hit.doc, &mut |worth| {

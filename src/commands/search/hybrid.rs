@@ -99,7 +99,7 @@ fn found(
                 true => index
                     .docs
                     .get(&doc)
-                    .map(|row| score(asked.scorer, index, &found, doc, row)),
+                    .map(|row| score(asked.scoring(), index, &found, doc, row)),
                 false => similarity(&found, doc, metric),
             }
         });
@@ -208,6 +208,7 @@ fn hit(doc: u64, key: &[u8], fused: &Fused, wish: &HybridWish<'_>) -> Hit {
         sort: SortKey::Nothing,
         reason: None,
         words: Vec::new(),
+        payload: None,
     }
 }
 

@@ -3,7 +3,9 @@
 use super::summary::SummaryOptions;
 use super::{refused, shown};
 use crate::command::Fail;
-use crate::search::{EvalRules, Expander, Language, Params, QueryDefaults, Scorer, UNITS, Words};
+use crate::search::{
+    EvalRules, Expander, Language, Params, QueryDefaults, Scorer, Scoring, UNITS, Words,
+};
 use crate::util::number;
 
 /// A field of a reply, and what it is called there.
@@ -21,6 +23,8 @@ pub struct QueryOptions<'a> {
     pub params: Params<'a>,
     pub verbatim: bool,
     pub scorer: Scorer,
+    /// What the payloads of documents are compared with.
+    pub payload: Option<&'a [u8]>,
     /// In which words of the query are read; that of the index, if nothing is said.
     pub language: Option<Language>,
     /// EXPANDER: which words besides the written ones are meant.
@@ -80,8 +84,16 @@ impl<'a> QueryOptions<'a> {
             params: Params::new(),
             verbatim: false,
             scorer: Scorer::default(),
+            payload: None,
             language: None,
             expander: Expander::default(),
+        }
+    }
+
+    pub fn scoring(&self) -> Scoring<'a> {
+        Scoring {
+            scorer: self.scorer,
+            payload: self.payload,
         }
     }
 
@@ -124,6 +136,8 @@ impl<'a> QueryOptions<'a> {
             let scorer = Scorer::named(name);
             let no_such = || Fail::code(format!("No such scorer {}", shown(name)));
             self.scorer = scorer.ok_or_else(no_such)?;
+        } else if words.word("PAYLOAD") {
+            self.payload = Some(words.value("PAYLOAD").map_err(refused)?);
         } else if words.word("TIMEOUT") {
             let text = words.maybe();
             let text = text.ok_or(Fail::code("Need argument for TIMEOUT"))?;
@@ -248,9 +262,6 @@ impl<'a> SearchWish<'a> {
             self.geo_filters.push(geo_filter(words)?);
         } else if words.word("EXPLAINSCORE") {
             self.explain_score = true;
-        } else if words.word("PAYLOAD") {
-            // Documents have no payloads to be compared with it.
-            words.value("PAYLOAD").map_err(refused)?;
         } else if !self.summary.option(words)? {
             return Err(unknown(words));
         }

@@ -119,7 +119,7 @@ fn beside(out: &mut Reply, wish: &SearchWish<'_>, row: &FoundRow) {
     }
     if wish.with_payloads {
         name(out, "payload");
-        out.null();
+        out.bulk_or_null(row.hit.payload.as_deref());
     }
     if wish.with_sort_keys {
         name(out, "sortkey");

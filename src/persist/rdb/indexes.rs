@@ -3,7 +3,7 @@
 //!
 //! A record stands in one run of parts, so that the first part that is not understood ends it: what came before is kept.
 
-use super::modules::{ModuleParts, name, version};
+use super::modules::{ModulePart, ModuleParts, name, version};
 use super::read::{Fault, Read, Reader};
 use crate::search::{Making, definition};
 
@@ -138,7 +138,11 @@ impl FoundIndexes {
     }
 
     fn dictionaries(&mut self, parts: &mut ModuleParts<'_, '_>) -> Read<()> {
-        for _ in 0..parts.count()? {
+        // The record before the keys is empty.
+        let Some(ModulePart::Count(count)) = parts.next_part()? else {
+            return Ok(());
+        };
+        for _ in 0..count {
             let mut making = vec![b"FT.DICTADD".to_vec(), text(parts)?];
             for _ in 0..parts.count()? {
                 making.push(text(parts)?);
@@ -366,4 +370,46 @@ fn vector(parts: &mut ModuleParts<'_, '_>) -> Read<Making> {
     let head = ["VECTOR", name, &count];
     let all = head.into_iter().chain(words);
     Ok(all.map(|word| word.as_bytes().to_vec()).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// An auxiliary record of Redis Stack 7.4.1 with an index `i` of one text `t`.
+    const RECORD: &str = "817edfe29dd7b1d0170201020105026900028000080053020105027400020002010200\
+        0281ffffffffffffffff020004000000000000f03f0505484153480002010501000200020002000200\
+        04000000000000f03f02000281fffffffffffffc18020000";
+
+    fn bytes(hex: &str) -> Vec<u8> {
+        let digits = (0..hex.len()).step_by(2);
+        digits
+            .map(|at| u8::from_str_radix(&hex[at..at + 2], 16).unwrap())
+            .collect()
+    }
+
+    #[test]
+    fn a_definition_is_read_as_redis_stack_wrote_it() {
+        let record = bytes(RECORD);
+        let read = found(Reader::new(&record)).unwrap();
+        assert!(read.left_out.is_empty(), "{:?}", read.left_out);
+        let [making] = &read.makings[..] else {
+            panic!("there is one index: {:?}", read.makings);
+        };
+        let words: Vec<_> = making
+            .iter()
+            .map(|word| String::from_utf8_lossy(word))
+            .collect();
+        let wanted = "FT.CREATE i ON HASH PREFIX 1  SCORE 1 SCHEMA t TEXT WEIGHT 1";
+        assert_eq!(words.join(" "), wanted);
+        // Cut short, or in a later form, it is left out by name or in a sentence.
+        for len in 12..record.len() - 1 {
+            let cut = found(Reader::new(&record[..len])).unwrap();
+            assert_eq!(cut.left_out.len(), 1, "{len}");
+        }
+        let mut later = record.clone();
+        later[8] += 1;
+        let read = found(Reader::new(&later)).unwrap();
+        assert!(read.makings.is_empty() && read.left_out[0].contains("'i'"));
+    }
 }

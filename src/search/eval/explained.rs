@@ -1,6 +1,6 @@
 //! How a score came about, in RediSearch's words.
 
-use super::score::{Reckoning, Scorer};
+use super::score::{Reckoning, Scorer, Scoring};
 use super::{Match, MatchKind};
 use crate::search::index::{DocRow, DocumentIndex};
 
@@ -22,12 +22,13 @@ impl ScoreReason {
 
 /// Tells why a document has its score.
 pub fn explained(
-    scorer: Scorer,
+    scoring: Scoring<'_>,
     index: &DocumentIndex,
     found: &Match,
     doc: u64,
     row: &DocRow,
 ) -> ScoreReason {
+    let scorer = scoring.scorer;
     let reckoning = Reckoning::new(scorer, index, doc, row);
     let words = reckoning.of(found) + 0.0;
     let (score, slop) = (row.score, reckoning.slop(found));
@@ -53,14 +54,23 @@ pub fn explained(
         ),
         Scorer::DisMax => return reckoning.reason(found),
         Scorer::DocScore => return ScoreReason::of(format!("Document's score is {score:.2}")),
-        Scorer::Hamming => {
-            return ScoreReason::of("Payloads provided to scorer vary in length".into());
-        }
+        Scorer::Hamming => return ScoreReason::of(hamming_text(scoring, row)),
     };
     ScoreReason {
         text: head,
         parts: vec![reckoning.reason(found)],
     }
+}
+
+fn hamming_text(scoring: Scoring<'_>, row: &DocRow) -> String {
+    let Some(bits) = scoring.differing_bits(row) else {
+        return "Payloads provided to scorer vary in length".into();
+    };
+    let (len, score) = (
+        scoring.payload.map_or(0, <[u8]>::len),
+        1.0 / f64::from(bits + 1),
+    );
+    format!("String length is {len}. Bit count is {bits}. Result is (1 / count + 1) = {score:.2}")
 }
 
 impl Reckoning {

@@ -13,7 +13,7 @@ mod vector;
 pub use effort::Effort;
 pub use explained::{ScoreReason, explained};
 pub use leaf::is_within_edits;
-pub use score::{Scorer, score};
+pub use score::{Scorer, Scoring, score};
 
 use std::cell::RefCell;
 use std::collections::VecDeque;

@@ -54,8 +54,32 @@ const B: f64 = 0.5;
 /// By what BM25STD.TANH divides.
 const TANH_FACTOR: f64 = 4.0;
 
+/// How documents are scored, and what their payloads are compared with.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Scoring<'p> {
+    pub scorer: Scorer,
+    pub payload: Option<&'p [u8]>,
+}
+
+impl Scoring<'_> {
+    /// In how many bits a document's payload differs from the query's, if both are as long.
+    pub(super) fn differing_bits(&self, row: &DocRow) -> Option<u32> {
+        let (held, wanted) = (row.payload.as_ref()?, self.payload?);
+        let pairs = held.iter().zip(wanted);
+        (held.len() == wanted.len())
+            .then(|| pairs.map(|(one, other)| (one ^ other).count_ones()).sum())
+    }
+}
+
 /// The score of a document that a query has found.
-pub fn score(scorer: Scorer, index: &DocumentIndex, found: &Match, doc: u64, row: &DocRow) -> f64 {
+pub fn score(
+    scoring: Scoring<'_>,
+    index: &DocumentIndex,
+    found: &Match,
+    doc: u64,
+    row: &DocRow,
+) -> f64 {
+    let scorer = scoring.scorer;
     let reckoning = Reckoning::new(scorer, index, doc, row);
     let parts = || reckoning.of(found);
     let slop = || f64::from(reckoning.slop(found));
@@ -67,8 +91,10 @@ pub fn score(scorer: Scorer, index: &DocumentIndex, found: &Match, doc: u64, row
         Scorer::Bm25StdTanh => (row.score * parts() / TANH_FACTOR).tanh(),
         Scorer::DisMax => parts(),
         Scorer::DocScore => row.score,
-        // Documents have no payloads to be compared.
-        Scorer::Hamming => 0.0,
+        Scorer::Hamming => {
+            let bits = scoring.differing_bits(row);
+            bits.map_or(0.0, |bits| 1.0 / f64::from(bits + 1))
+        }
     };
     // Nothing divided by no words.
     if scored.is_nan() {
