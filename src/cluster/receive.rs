@@ -219,6 +219,9 @@ impl Cluster {
             node.config_epoch = header.config_epoch;
             self.pending.sync = true;
         }
+        // A replica without data is shown to nobody; how far one has come is shown now and then.
+        self.pending.view |= (node.repl_offset == 0) != (header.repl_offset == 0);
+        self.unseen_offsets |= node.repl_offset != header.repl_offset;
         node.repl_offset = header.repl_offset;
         node.repl_offset_ms = moment.now_ms;
         self.hear_paused(from, header);

@@ -33,6 +33,8 @@ pub struct Cluster {
     pub(super) next_link: u64,
     /// Strangers that want to be met, whom the picture shows from the next tick on.
     pub(super) unseen: bool,
+    /// Nodes have come further in the stream of edits since the last picture.
+    pub(super) unseen_offsets: bool,
     /// Slots that their owner has stopped to claim, and nobody else claims yet.
     pub(super) unclaimed: SlotSet,
     /// Slots lost to another node whose keys are still being deleted, and which loss it was.
@@ -82,6 +84,7 @@ impl Cluster {
             links: HashMap::new(),
             next_link: 1,
             unseen: false,
+            unseen_offsets: false,
             unclaimed: SlotSet::default(),
             dropping: BTreeMap::new(),
             losses: 0,

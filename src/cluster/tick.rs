@@ -27,6 +27,7 @@ impl Cluster {
             self.connect(at, moment);
         }
         if self.ticks.is_multiple_of(PING_TICKS) {
+            self.pending.view |= std::mem::take(&mut self.unseen_offsets);
             self.ping_one(moment);
         }
         for at in self.nodes.all() {

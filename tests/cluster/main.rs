@@ -5,6 +5,7 @@ mod answers;
 #[expect(dead_code, unused_imports, reason = "the larger target uses the rest")]
 #[path = "../server/common/mod.rs"]
 mod common;
+mod copies;
 mod cut;
 mod handed;
 mod keys;
