@@ -50,6 +50,8 @@ pub const SENTINEL_OPTIONS: [&str; 24] = [
 const MONITOR: usize = 9;
 
 type Read = Result<(), &'static str>;
+/// Takes an option, its words, and whether it is needed.
+type PutLine<'p> = dyn FnMut(&'static str, &[&[u8]], bool) + 'p;
 
 const NO_MASTER: &str = "No such master with specified name.";
 const NO_TIME: &str = "negative or zero time parameter.";
@@ -322,7 +324,7 @@ impl Sentinel {
         (host.to_owned(), address.port.to_string())
     }
 
-    fn group_lines(&self, group: &MasterGroup, put: &mut dyn FnMut(&'static str, &[&[u8]], bool)) {
+    fn group_lines(&self, group: &MasterGroup, put: &mut PutLine<'_>) {
         let name = group.name.as_bytes();
         let address = self.current_address(group);
         let (host, port) = self.place(address);
@@ -372,7 +374,7 @@ impl Sentinel {
         self.member_lines(group, put);
     }
 
-    fn member_lines(&self, group: &MasterGroup, put: &mut dyn FnMut(&'static str, &[&[u8]], bool)) {
+    fn member_lines(&self, group: &MasterGroup, put: &mut PutLine<'_>) {
         let name = group.name.as_bytes();
         let address = self.current_address(group);
         // Two names may have come to one address meanwhile.

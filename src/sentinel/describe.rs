@@ -7,6 +7,9 @@ use super::state::Sentinel;
 /// Names and values, in the order in which they are shown.
 pub type Fields = Vec<(&'static str, Vec<u8>)>;
 
+/// How old what an instance said of itself is, and what that was.
+pub type CachedInfo<'i> = (i64, Option<&'i [u8]>);
+
 impl Sentinel {
     /// A master as it is shown.
     pub fn master(&self, name: &str) -> Option<Fields> {
@@ -133,7 +136,7 @@ impl Sentinel {
     }
 
     /// What the master and each of its replicas last said of themselves, and how long ago.
-    pub fn info_cache(&self, name: &str) -> Option<Vec<(i64, Option<&[u8]>)>> {
+    pub fn info_cache(&self, name: &str) -> Option<Vec<CachedInfo<'_>>> {
         let group = self.groups.get(name)?;
         let members = std::iter::once(&group.master).chain(group.replicas.values());
         let shown = members.map(|id| {
