@@ -93,7 +93,8 @@ fn types(text: &str) -> BTreeSet<String> {
         let end = name
             .find(|c: char| !c.is_alphanumeric())
             .unwrap_or(name.len());
-        is_definition.then(|| name[..end].to_string())
+        // A macro's types are named where it is called.
+        (is_definition && end > 0).then(|| name[..end].to_string())
     });
     names.collect()
 }

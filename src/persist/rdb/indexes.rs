@@ -1,5 +1,5 @@
 //! Definitions of indexes and dictionaries of words as RediSearch keeps them in files: auxiliary records, of which commands are
-//! made that make them again. Files of Redis Stack 7.2 and 7.4 hold the form that is read here.
+//! made that make them again. Files of Redis Stack 7.4 hold the form that is read here.
 //!
 //! A record stands in one run of parts, so that the first part that is not understood ends it: what came before is kept.
 
@@ -121,7 +121,7 @@ impl FoundIndexes {
                 ));
                 return Ok(());
             }
-            let (made, shapes) = Index::read(name, parts)?;
+            let (made, shapes) = IndexRecord::read(name, parts)?;
             if shapes > 0 {
                 self.left_out.push(format!(
                     "{shapes} attributes of type GEOSHAPE are left out of index '{shown}'"
@@ -173,16 +173,16 @@ fn maybe_text(parts: &mut ModuleParts<'_, '_>) -> Read<Option<Vec<u8>>> {
 }
 
 /// The words of a definition, as they are read.
-struct Index {
+struct IndexRecord {
     head: Making,
     fields: Making,
     shapes: usize,
 }
 
-impl Index {
+impl IndexRecord {
     /// The commands that make an index again, FT.CREATE first, and how many attributes can't be.
     fn read(name: Vec<u8>, parts: &mut ModuleParts<'_, '_>) -> Read<(Vec<Making>, usize)> {
-        let mut index = Index {
+        let mut index = IndexRecord {
             head: vec![b"FT.CREATE".to_vec(), name.clone()],
             fields: vec![b"SCHEMA".to_vec()],
             shapes: 0,
@@ -220,7 +220,7 @@ impl Index {
         for _ in 0..parts.count()? {
             more.push(vec![b"FT.ALIASADD".to_vec(), text(parts)?, name.clone()]);
         }
-        let Index {
+        let IndexRecord {
             mut head,
             fields,
             shapes,
