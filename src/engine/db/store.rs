@@ -35,6 +35,7 @@ impl Db<'_> {
         deadline: Deadline,
         access: Option<Access>,
     ) -> Option<(Kind, Kind)> {
+        self.settle_faded(key);
         let (index, now_ms, toucher) = (self.index, self.now_ms(), self.toucher());
         let fresh = Access::fresh(toucher.rules, toucher.clock_ms);
         let Found {
@@ -124,7 +125,21 @@ impl Db<'_> {
         })
     }
 
+    /// Before the value at a key goes: what the command under way has left out of it, as it is due, goes first. Whoever reads
+    /// the log, where nothing is due, would find it there.
+    #[inline]
+    fn settle_faded(&mut self, key: &[u8]) {
+        let faded = self.effects.faded.get_mut();
+        if faded
+            .iter()
+            .any(|(db, name)| (*db, &name[..]) == (self.index, key))
+        {
+            self.settle(key);
+        }
+    }
+
     fn take_entry(&mut self, key: &[u8]) -> Option<(Entry, Option<u64>)> {
+        self.settle_faded(key);
         let index = self.index;
         let found = self.find_mut(key);
         let Found { shard, effects, .. } = found;
