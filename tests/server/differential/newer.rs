@@ -66,6 +66,20 @@ const KNOWN: &[Known] = &[
         accepts: same_numbers,
     },
     Known {
+        commands: &[
+            "GEOPOS",
+            "GEORADIUS",
+            "GEORADIUS_RO",
+            "GEORADIUSBYMEMBER",
+            "GEORADIUSBYMEMBER_RO",
+            "GEOSEARCH",
+            "EXEC",
+        ],
+        change: "a number is written in as few digits as tell it from others, where Redis may write one more",
+        source: "https://github.com/redis/redis/tree/8.2/deps/fpconv is Grisu2, which finds the fewest nearly always",
+        accepts: same_numbers,
+    },
+    Known {
         commands: &["OBJECT ENCODING"],
         change: "a list that has become small may be packed where 8.2 still has several nodes",
         source: "our own choice: nodes that are nearly empty join others sooner",
