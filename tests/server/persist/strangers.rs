@@ -38,24 +38,45 @@ fn with_key(bytes: &[u8]) -> Vec<u8> {
     [body, b"\xfe\x02\x00\x05plain\x04text\xff", &[0; 8]].concat()
 }
 
+/// An auxiliary record of a module, with a number and nothing else in it.
+fn auxiliary(module: &str) -> Vec<u8> {
+    const LETTERS: &[u8] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
+    let place = |letter: u8| LETTERS.iter().position(|known| *known == letter);
+    let places = module
+        .bytes()
+        .map(|letter| place(letter).expect("a letter of modules' names"));
+    let id = places.fold(0, |id: u64, place| id << 6 | place as u64) << 10 | 1;
+    [&[0xf7, 0x81][..], &id.to_be_bytes(), &[2, 2, 2, 7, 0]].concat()
+}
+
 #[test]
 fn auxiliary_records_of_modules_are_passed_over_and_named_once() {
-    for (bytes, modules) in [
-        (PLAIN, &["ft_index0", "scdtype00"][..]),
-        (WITH_INDEX, &["ft_index0", "scdtype00"]),
-    ] {
-        let server = Server::start_on(&our_server(), volume(bytes), &[]);
+    let (one, other) = (auxiliary("stranger1"), auxiliary("stranger2"));
+    let records = [&one[..], &other, &one].concat();
+    for bytes in [PLAIN, WITH_INDEX] {
+        let body = &bytes[..bytes.len() - 9];
+        let bytes = [body, &records, b"\xff", &[0; 8]].concat();
+        let server = Server::start_on(&our_server(), volume(&bytes), &[]);
         let mut client = server.client();
         assert_eq!(client.ask("GET a").text(), "b");
         assert_eq!(client.ask("DBSIZE").to_string(), ":1");
         let log = server.log();
-        for module in modules {
+        for module in ["stranger1", "stranger2"] {
             let line = format!("Skipping auxiliary data of module type '{module}'");
             assert_eq!(log.matches(&line).count(), 1, "{log}");
         }
+        // What is known of RediSearch's own is taken over.
+        assert!(!log.contains("ft_index0"), "{log}");
+        let indexes = client.ask("FT._LIST").items().len();
+        assert_eq!(
+            indexes,
+            usize::from(bytes.starts_with(&WITH_INDEX[..WITH_INDEX.len() - 9]))
+        );
         assert_eq!(client.ask("SAVE").to_string(), "+OK");
         let server = Server::start_on(&our_server(), server.kill(), &[]);
-        assert_eq!(server.client().ask("GET a").text(), "b");
+        let mut client = server.client();
+        assert_eq!(client.ask("GET a").text(), "b");
+        assert_eq!(client.ask("FT._LIST").items().len(), indexes);
     }
 }
 
