@@ -26,8 +26,9 @@ impl DocumentFilter {
         })
     }
 
-    /// Whether the expression is true; it is not where it asks for something that the document doesn't have.
-    fn is_true(&self, definition: &Definition, key: &[u8], document: &dyn Document) -> bool {
+    /// Whether the expression is false. It isn't where it has no value, as it asks for something that the document doesn't
+    /// have: RediSearch takes such documents.
+    fn is_false(&self, definition: &Definition, key: &[u8], document: &dyn Document) -> bool {
         let mut row = Row::default();
         self.expression.properties(&mut |name| {
             if let Some(value) = value(definition, key, document, name) {
@@ -35,7 +36,7 @@ impl DocumentFilter {
             }
         });
         let value = self.expression.eval(&row);
-        value.is_ok_and(|value| value.is_true())
+        value.is_ok_and(|value| !value.is_true())
     }
 }
 
@@ -43,7 +44,7 @@ impl Definition {
     /// Whether a document with a key that the index covers belongs to it.
     pub fn takes(&self, key: &[u8], document: &dyn Document) -> bool {
         let filter = self.filter.as_ref();
-        filter.is_none_or(|filter| filter.is_true(self, key, document))
+        !filter.is_some_and(|filter| filter.is_false(self, key, document))
     }
 }
 

@@ -211,6 +211,22 @@ mod tests {
     }
 
     #[test]
+    fn a_word_ends_where_it_does_for_the_index() {
+        let wish = FragmentWish {
+            tags: Some((b"<".to_vec(), b">".to_vec())),
+            summary: None,
+        };
+        let word = |at, place| FoundWord {
+            at,
+            place,
+            which: 0,
+            worth: 1.0,
+        };
+        let tagged = wish.apply(b"a\0b", &[word(0, 1), word(2, 2)]);
+        assert_eq!(tagged.as_deref(), Some(&b"<a>\0<b>"[..]));
+    }
+
+    #[test]
     fn found_words_get_tags_and_pieces_surround_them() {
         let text = "a fox runs and the other fox sleeps for a long while under the very old tree near the fox hole";
         let words = found(text, "fox");

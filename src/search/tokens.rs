@@ -117,7 +117,7 @@ impl Stems {
 
 /// Whether a byte ends a word.
 pub fn is_separator(byte: u8) -> bool {
-    matches!(byte, b' ' | b'\t'..=b'\r')
+    matches!(byte, b'\0' | b' ' | b'\t'..=b'\r')
         || byte.is_ascii_punctuation() && byte != b'_' && byte != b'\\'
 }
 
@@ -158,7 +158,7 @@ pub fn each_word_at(text: &[u8], mut visit: impl FnMut(usize, String)) {
                     at += 1;
                 }
             }
-            _ if is_separator(byte) || byte == 0 => {
+            _ if is_separator(byte) => {
                 if !word.is_empty() {
                     visit(from, lowered(std::mem::take(&mut word)));
                 }

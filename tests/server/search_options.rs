@@ -116,6 +116,8 @@ fn words_are_found_by_how_they_sound() {
     ]
     .map(str::to_owned)
     .to_vec();
+    let foreign = "\u{e7}a \u{f1}andu ni\u{f1}o ma\u{f1}o stra\u{df}e ca\u{e9}f k\u{e9}na g\u{e9} x\u{b2}y ch\u{e9} \u{e9}t\u{e9} sch\u{f6}n \
+        m\u{fc}ller dvo\u{159}\u{e1}k \u{17c}\u{f3}\u{142}w \u{43c}\u{438}\u{440} \u{65e5}\u{672c}";
     let names = "alexander bartholomew christopher dumbbell edge schmidt wright knight psychology xavier michael \
         thumb thomas church chorus architect laugh caught through island carlisle wachtler mcclellan bellocchio accident \
         czerny focaccia gnome aggie ghost hugh tichner cabrillo gallegos raoul rogier sugar snider zhao pizza cagney \
@@ -123,6 +125,7 @@ fn words_are_found_by_how_they_sound() {
     commands.extend(
         names
             .split_whitespace()
+            .chain(foreign.split_whitespace())
             .map(|name| format!("FT.EXPLAIN i {name} EXPANDER PHONETIC")),
     );
     let commands: Vec<&str> = commands.iter().map(String::as_str).collect();
@@ -176,6 +179,11 @@ fn older_commands_and_those_of_logs_do_what_they_did() {
         "FT._CREATEIFNX i SCHEMA t TEXT",
         "FT._CREATEIFNX i2 SCHEMA t TEXT",
         "FT._CREATEIFNX i",
+        "FT._CREATEIFNX j SCHEMA",
+        "FT._ALTERIFNX i SCHEMA",
+        "FT._ALIASADDIFNX al",
+        "FT._ALIASDELIFX",
+        "FT._ALIASDELIFX al b",
         "FT._ALTERIFNX i SCHEMA ADD t TEXT",
         "FT._ALTERIFNX i SCHEMA ADD z TEXT",
         "FT._ALTERIFNX i SCHEMA ADD z TEXT y TEXT",
@@ -203,7 +211,9 @@ fn older_commands_and_those_of_logs_do_what_they_did() {
 
 #[test]
 fn an_index_goes_with_its_documents_when_nobody_has_used_it_for_so_long() {
-    let master = Server::start(&["--appendonly", "yes", "--enable-debug-command", "yes"]);
+    // The wait for more replicas would not end while the clock stands.
+    let options = ["--appendonly", "yes", "--repl-diskless-sync-delay", "0"];
+    let master = Server::start(&options);
     let mut client = master.client();
     client.ask("DEBUG CLOCK FREEZE");
     let make = "FT.CREATE i TEMPORARY 100 PREFIX 1 d: SCHEMA t TEXT";

@@ -13,14 +13,14 @@ pub const CREATE: Command = Command {
     summary: "Creates an index with the given spec",
     cost: "O(K) at creation where K is the number of fields, O(N) if scanning the keyspace is triggered, where N is the number of keys in the keyspace",
     flags: &[DenyOom],
-    run: Run::Write(create),
+    run: Run::Write(|call| create(call, "FT.CREATE")),
     ..EDITS
 };
 
-pub fn create(call: &mut WriteCall<'_>) -> Done {
+pub fn create(call: &mut WriteCall<'_>, command: &str) -> Done {
     let args = call.args.rest();
     if args.len() < 4 {
-        return Err(wrong_arity("FT.CREATE"));
+        return Err(wrong_arity(command));
     }
     if call.db.index() != 0 {
         return Err(Fail::code("Cannot create index on db != 0"));
@@ -46,14 +46,14 @@ pub const ALTER: Command = Command {
     name: "ft.alter",
     summary: "Adds a new field to the index",
     cost: "O(N) where N is the number of keys in the keyspace",
-    run: Run::Write(alter),
+    run: Run::Write(|call| alter(call, "FT.ALTER")),
     ..EDITS
 };
 
-pub fn alter(call: &mut WriteCall<'_>) -> Done {
+pub fn alter(call: &mut WriteCall<'_>, command: &str) -> Done {
     let args = call.args.rest();
     if args.len() < 5 {
-        return Err(wrong_arity("FT.ALTER"));
+        return Err(wrong_arity(command));
     }
     let mut words = Words::new(&args[1..]);
     let skips = words.word("SKIPINITIALSCAN");

@@ -1,10 +1,12 @@
 //! FT.INFO: what an index is of, and what it holds.
 
+use std::collections::BTreeSet;
+
 use super::{LOOKS, rights, shown, wrong_arity};
 use crate::command::{Command, Done, Fail, Flow, ReadCall, Run};
 use crate::resp::Reply;
 use crate::search::{
-    CURSORS_MAX, Failures, FieldKind, FieldSpec, IndexSizes, LiveIndex, SourceKind,
+    CURSORS_MAX, Definition, Failures, FieldKind, FieldSpec, IndexSizes, LiveIndex, SourceKind,
 };
 
 pub const INFO: Command = Command {
@@ -64,58 +66,63 @@ fn about(page: &mut InfoPage<'_>, index: &LiveIndex) {
     page.name("index_name");
     page.out.simple(&shown(&definition.name));
     page.name("index_options");
-    page.out.array(definition.options.len());
-    for option in &definition.options {
-        page.out.simple(option);
-    }
+    let options = options(definition);
+    page.out.array(options.len());
+    options.iter().for_each(|option| page.out.simple(option));
     page.name("index_definition");
-    let fields = [
-        ("language_field", &definition.language_field),
-        ("score_field", &definition.score_field),
-        ("payload_field", &definition.payload_field),
-    ];
-    let named = fields.iter().filter(|(_, field)| field.is_some());
-    let language = definition.language.map(|language| language.name());
-    page.out.map(
-        3 + named.clone().count()
-            + usize::from(language.is_some())
-            + usize::from(definition.filter.is_some()),
-    );
-    page.out.simple("key_type");
-    page.out.simple(match definition.source {
-        SourceKind::Hash => "HASH",
-        SourceKind::Json => "JSON",
-    });
-    page.out.simple("prefixes");
-    page.out.array(definition.prefixes.len());
-    for prefix in &definition.prefixes {
-        page.out.simple(&shown(prefix));
-    }
-    if let Some(filter) = &definition.filter {
-        page.out.simple("filter");
-        page.out.simple(&shown(&filter.text));
-    }
-    if let Some(language) = language {
-        page.out.simple("default_language");
-        page.out.simple(language);
-    }
-    page.out.simple("default_score");
-    page.out.double(definition.score);
-    for (name, field) in named {
-        page.out.simple(name);
-        page.out
-            .simple(&shown(field.as_deref().unwrap_or_default()));
-    }
+    rule(page.out, definition);
     page.name("attributes");
     page.out.array(definition.fields.len());
     for field in &definition.fields {
         attribute(page.out, field);
     }
-    if let Some(words) = &definition.stopwords {
-        page.name("stopwords_list");
-        page.out.array(words.len());
-        words.iter().for_each(|word| page.out.bulk(word));
+}
+
+/// The options in the order in which they are told. Where no places of words are held, none are for HIGHLIGHT.
+fn options(definition: &Definition) -> Vec<&'static str> {
+    let mut told = vec!["NOFREQS", "NOFIELDS", "NOOFFSETS", "NOHL", "MAXTEXTFIELDS"];
+    told.retain(|option| {
+        definition.has(option) || *option == "NOHL" && definition.has("NOOFFSETS")
+    });
+    told
+}
+
+/// Which keys are its documents, and what of them it asks beside the attributes.
+fn rule(out: &mut Reply, definition: &Definition) {
+    let text = |field: &Option<Box<[u8]>>| field.as_deref().map(shown);
+    let filter = definition.filter.as_ref();
+    let language = definition.language.map(|language| language.name());
+    let before = [
+        ("filter", filter.map(|filter| shown(&filter.text))),
+        ("default_language", language.map(str::to_owned)),
+        ("language_field", text(&definition.language_field)),
+    ];
+    let behind = [
+        ("score_field", text(&definition.score_field)),
+        ("payload_field", text(&definition.payload_field)),
+    ];
+    let said = before.iter().chain(&behind);
+    out.map(3 + said.filter(|(_, text)| text.is_some()).count());
+    out.simple("key_type");
+    out.simple(match definition.source {
+        SourceKind::Hash => "HASH",
+        SourceKind::Json => "JSON",
+    });
+    out.simple("prefixes");
+    out.array(definition.prefixes.len());
+    for prefix in &definition.prefixes {
+        out.simple(&shown(prefix));
     }
+    let tell = |out: &mut Reply, (name, text): (&str, Option<String>)| {
+        if let Some(text) = text {
+            out.simple(name);
+            out.simple(&text);
+        }
+    };
+    before.into_iter().for_each(|pair| tell(out, pair));
+    out.simple("default_score");
+    out.double(definition.score);
+    behind.into_iter().for_each(|pair| tell(out, pair));
 }
 
 /// What is told of an attribute.
@@ -146,18 +153,18 @@ fn told(field: &FieldSpec) -> ToldField<'_> {
         FieldKind::Text {
             weight: held,
             no_stem,
-            phonetic,
             ..
         } => {
             weight = Some(*held);
             flags.extend(no_stem.then_some("NOSTEM"));
-            flags.extend(phonetic.as_ref().map(|_| "PHONETIC"));
         }
         FieldKind::Tag {
             separator,
             case_sensitive,
         } => {
-            pairs.push(("SEPARATOR", char::from(*separator).to_string()));
+            // Zero is none: a tag is the whole text.
+            let separator = Some(char::from(*separator)).filter(|sign| *sign != '\0');
+            pairs.push(("SEPARATOR", separator.map(String::from).unwrap_or_default()));
             flags.extend(case_sensitive.then_some("CASESENSITIVE"));
         }
         FieldKind::Numeric | FieldKind::Geo => {}
@@ -281,6 +288,12 @@ fn rest(page: &mut InfoPage<'_>, index: &LiveIndex, (cursors, own): (usize, usiz
     for (name, figure) in figures {
         page.out.simple(name);
         page.out.count(figure);
+    }
+    if let Some(words) = &index.definition.stopwords {
+        let words: BTreeSet<&String> = words.iter().collect();
+        page.name("stopwords_list");
+        page.out.array(words.len());
+        words.iter().for_each(|word| page.out.bulk(word));
     }
     let all = Failures {
         count: failed,

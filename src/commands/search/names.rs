@@ -15,27 +15,19 @@ pub const ALIAS_ADD: Command = Command {
     name: "ft.aliasadd",
     summary: "Adds an alias to the index",
     args: OF_ALIAS,
-    run: Run::Write(alias_add),
+    run: Run::Write(|call| alias_add(call, "FT.ALIASADD", false)),
     ..EDITS
 };
-
-pub fn alias_add(call: &mut WriteCall<'_>) -> Done {
-    add_alias(call, "FT.ALIASADD", false)
-}
 
 pub const ALIAS_UPDATE: Command = Command {
     name: "ft.aliasupdate",
     summary: "Adds or updates an alias to the index",
     args: OF_ALIAS,
-    run: Run::Write(alias_update),
+    run: Run::Write(|call| alias_add(call, "FT.ALIASUPDATE", true)),
     ..EDITS
 };
 
-fn alias_update(call: &mut WriteCall<'_>) -> Done {
-    add_alias(call, "FT.ALIASUPDATE", true)
-}
-
-fn add_alias(call: &mut WriteCall<'_>, command: &str, replaces: bool) -> Done {
+pub fn alias_add(call: &mut WriteCall<'_>, command: &str, replaces: bool) -> Done {
     let [alias, index] = call.args.rest() else {
         return Err(wrong_arity(command));
     };
@@ -58,13 +50,13 @@ fn add_alias(call: &mut WriteCall<'_>, command: &str, replaces: bool) -> Done {
 pub const ALIAS_DELETE: Command = Command {
     name: "ft.aliasdel",
     summary: "Deletes an alias from the index",
-    run: Run::Write(alias_delete),
+    run: Run::Write(|call| alias_delete(call, "FT.ALIASDEL")),
     ..EDITS
 };
 
-pub fn alias_delete(call: &mut WriteCall<'_>) -> Done {
+pub fn alias_delete(call: &mut WriteCall<'_>, command: &str) -> Done {
     let [alias] = call.args.rest() else {
-        return Err(wrong_arity("FT.ALIASDEL"));
+        return Err(wrong_arity(command));
     };
     let mut catalog = call.server.search.catalog.write();
     if catalog.aliases.remove(*alias).is_none() {

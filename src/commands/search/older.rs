@@ -183,7 +183,7 @@ pub const CREATE_IF: Command = Command {
         };
         match names.len() >= 4 && names.peek().as_ref().is_some_and(exists) {
             true => done_already(call),
-            false => create(call),
+            false => create(call, "FT._CREATEIFNX"),
         }
     }),
     ..CREATE
@@ -204,7 +204,7 @@ pub const ALTER_IF: Command = Command {
         });
         match has {
             true => done_already(call),
-            false => alter(call),
+            false => alter(call, "FT._ALTERIFNX"),
         }
     }),
     ..ALTER
@@ -227,7 +227,7 @@ pub const ALIAS_ADD_IF: Command = Command {
         };
         match has {
             true => done_already(call),
-            false => alias_add(call),
+            false => alias_add(call, "FT._ALIASADDIFNX", false),
         }
     }),
     ..ALIAS_ADD
@@ -244,7 +244,7 @@ pub const ALIAS_DELETE_IF: Command = Command {
         };
         match call.args.len() == 1 && alias.is_some_and(is_missing) {
             true => done_already(call),
-            false => alias_delete(call),
+            false => alias_delete(call, "FT._ALIASDELIFX"),
         }
     }),
     ..ALIAS_DELETE

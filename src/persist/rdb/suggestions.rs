@@ -29,7 +29,8 @@ pub fn read(parts: &mut ModuleParts<'_, '_>, version: u16, _: &Limits) -> Read<V
             0 => Default::default(),
             _ => parts.text()?,
         };
-        let payload = payload.strip_suffix(b"\0").unwrap_or(&payload);
+        // RediSearch writes one byte more than there is, whatever stands there in its memory.
+        let payload = payload.split_last().map_or(&[][..], |(_, held)| held);
         held.add(text, score, false, Some(payload));
     }
     Ok(held.wrap())

@@ -120,7 +120,9 @@ impl<'t> ExpressionReader<'t> {
         let len = self.rest().iter().take_while(is_part).count();
         let word = self.rest()[..len].to_vec();
         self.at += len;
-        self.near.clone_from(&word);
+        if !word.is_empty() {
+            self.near.clone_from(&word);
+        }
         word
     }
 
@@ -141,6 +143,7 @@ impl<'t> ExpressionReader<'t> {
             Some(byte) if byte.is_ascii_digit() || *byte == b'.' => {
                 let len = number_len(self.rest());
                 let n = number::parse_double(&self.rest()[..len]).ok_or_else(|| self.error())?;
+                self.near = self.rest()[..len].to_vec();
                 self.at += len;
                 Ok(Expression::Value(RowValue::Number(n)))
             }
@@ -149,6 +152,7 @@ impl<'t> ExpressionReader<'t> {
     }
 
     fn quoted(&mut self, quote: u8) -> Result<Expression, Refusal> {
+        let from = self.at - 1;
         let mut text = Vec::new();
         loop {
             let byte = *self.rest().first().ok_or_else(|| self.error())?;
@@ -159,6 +163,7 @@ impl<'t> ExpressionReader<'t> {
                     self.at += usize::from(!self.rest().is_empty());
                 }
                 byte if byte == quote => {
+                    self.near = self.text[from..self.at].to_vec();
                     return Ok(Expression::Value(RowValue::Text(text)));
                 }
                 byte => text.push(byte),

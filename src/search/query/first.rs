@@ -225,11 +225,13 @@ impl FirstReader<'_> {
         })
     }
 
-    /// Words in a row, the first of which comes next. Those that are passed over don't end the row, behind the second.
-    fn row(&mut self) -> Vec<Vec<u8>> {
+    /// Words in a row, the first of which comes next. Those that are passed over don't end the row, behind the second, nor do
+    /// numbers, unless that is so.
+    fn row(&mut self, ends_at_numbers: bool) -> Vec<Vec<u8>> {
         let mut words = Vec::new();
         loop {
             match self.peek() {
+                Some(QueryToken::Number(..)) if ends_at_numbers && words.len() > 1 => return words,
                 Some(QueryToken::Term(word) | QueryToken::Number(_, word)) => {
                     words.push(word.clone())
                 }
@@ -241,7 +243,7 @@ impl FirstReader<'_> {
     }
 
     fn words(&mut self) -> QueryNode {
-        let words = self.row();
+        let words = self.row(true);
         let mut nodes: Vec<QueryNode> = words.iter().map(|word| self.word(word, true)).collect();
         match nodes.len() {
             1 => nodes.remove(0),
@@ -251,7 +253,7 @@ impl FirstReader<'_> {
 
     fn quoted(&mut self) -> Result<MaybeNode, Refusal> {
         self.at += 1;
-        let words = self.row();
+        let words = self.row(false);
         if words.is_empty() || !self.sign(b'"') {
             return Err(self.error());
         }
@@ -341,7 +343,7 @@ impl FirstReader<'_> {
                 Some(QueryToken::Stopword(word)) => TagTest::Is(fold(&word)),
                 Some(QueryToken::Term(_) | QueryToken::Number(..)) => {
                     self.at -= 1;
-                    let words = self.row();
+                    let words = self.row(false);
                     // Words in a row are one tag, and can't be the last one.
                     if words.len() > 1 && self.peek() == Some(&QueryToken::Sign(b'}')) {
                         return Err(self.error());
