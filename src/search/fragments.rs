@@ -137,7 +137,7 @@ impl Fragment {
         if words <= self.between {
             return (self.from, self.to);
         }
-        let bytes = (words - self.between) / 2 * WORD_BYTES;
+        let bytes = ((words - self.between) / 2).saturating_mul(WORD_BYTES);
         let is_blank = |at: usize| is_separator(text[at]);
         let mut from = self.from.saturating_sub(bytes).max(first);
         while from < self.from && !is_blank(from) {
@@ -146,7 +146,7 @@ impl Fragment {
         while from < self.from && is_blank(from) {
             from += 1;
         }
-        let mut to = (self.to + bytes).min(last);
+        let mut to = self.to.saturating_add(bytes).min(last);
         while to > self.to && !is_blank(to) {
             to -= 1;
         }
