@@ -1,6 +1,6 @@
 //! Times to live as commands spell them: `EX`, `PX`, `EXAT`, `PXAT`.
 
-use super::{Args, Entry, Fail};
+use super::{Arg, Args, Entry, Fail};
 use crate::engine::Now;
 use crate::util::number;
 
@@ -52,6 +52,37 @@ impl Unit {
         (if self.seconds { ms.div_ceil(1000) } else { ms }) as i64
     }
 }
+
+const SECONDS: Arg = Arg::int("seconds").token("EX");
+const MILLISECONDS: Arg = Arg::int("milliseconds").token("PX");
+const UNIX_SECONDS: Arg = Arg::unix_time("unix-time-seconds").token("EXAT");
+const UNIX_MILLISECONDS: Arg = Arg::unix_time("unix-time-milliseconds").token("PXAT");
+
+/// The options of commands that set a deadline, or take away the one that there is unless they are told to keep it.
+pub const EXPIRATION_OR_KEEPTTL: Arg = Arg::one_of(
+    "expiration",
+    &[
+        SECONDS,
+        MILLISECONDS,
+        UNIX_SECONDS,
+        UNIX_MILLISECONDS,
+        Arg::word("keepttl", "KEEPTTL"),
+    ],
+)
+.optional();
+
+/// The options of commands that keep the deadline that there is, unless they are told to set one or to take it away.
+pub const EXPIRATION_OR_PERSIST: Arg = Arg::one_of(
+    "expiration",
+    &[
+        SECONDS,
+        MILLISECONDS,
+        UNIX_SECONDS,
+        UNIX_MILLISECONDS,
+        Arg::word("persist", "PERSIST"),
+    ],
+)
+.optional();
 
 /// One of the four options as it was said: its value is judged once all options are read.
 #[derive(Clone, Copy, Debug)]

@@ -32,6 +32,23 @@ pub fn answer_none(out: &mut Reply, parts: &[&[u8]]) {
     parts.iter().for_each(|_| out.int(NO_PART));
 }
 
+/// Answers for each part how long it has left, or when it ends. `held` tells of a part that there is whether it has a deadline.
+pub fn tell<'p>(
+    out: &mut Reply,
+    parts: &[&'p [u8]],
+    (unit, now): (Unit, Now),
+    held: impl Fn(&'p [u8]) -> Option<Option<u64>>,
+) {
+    out.array(parts.len());
+    for part in parts {
+        out.int(match held(part) {
+            None => NO_PART,
+            Some(None) => NO_DEADLINE,
+            Some(Some(deadline)) => unit.told(deadline, now),
+        });
+    }
+}
+
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum Condition {
     Always,

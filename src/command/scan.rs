@@ -1,7 +1,7 @@
 //! What SCAN, HSCAN, SSCAN and ZSCAN share: cursors and options.
 
 use super::{Args, Fail};
-use crate::resp::Reply;
+use crate::resp::{Mark, Reply};
 use crate::util::{glob, number};
 
 /// Parses a cursor.
@@ -51,6 +51,15 @@ impl<'a> Options<'a> {
 /// What a scan of a key that isn't there answers.
 pub fn reply_empty(out: &mut Reply) {
     reply(0, &[], out);
+}
+
+/// Puts the next cursor and the number of names before these, which were written since the mark: neither was known before.
+pub fn insert_head(out: &mut Reply, mark: Mark, next: u64, found: usize) {
+    let mut head = Reply::new(false);
+    head.array(2);
+    head.bulk(itoa::Buffer::new().format(next));
+    head.array(found);
+    out.insert(mark, head.bytes());
 }
 
 /// The next cursor, and what was found.

@@ -274,14 +274,9 @@ fn tell(call: &mut ReadCall<'_>, unit: Unit) -> Done {
         parts::answer_none(call.out, fields);
         return Ok(Flow::Done);
     };
-    call.out.array(fields.len());
-    for field in fields {
-        let answer = match (hash.get(field, now.due_ms()), hash.deadline(field)) {
-            (None, _) => NO_PART,
-            (Some(_), None) => NO_DEADLINE,
-            (Some(_), Some(deadline)) => unit.told(deadline, now),
-        };
-        call.out.int(answer);
-    }
+    parts::tell(call.out, fields, (unit, now), |field| {
+        hash.get(field, now.due_ms())?;
+        Some(hash.deadline(field))
+    });
     Ok(Flow::Done)
 }

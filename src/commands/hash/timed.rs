@@ -4,17 +4,12 @@
 
 use super::deadline::{self, COUNT, FIELDS, log_deadline};
 use crate::command::Flag::{DenyOom, Fast};
-use crate::command::expiry::Said;
+use crate::command::expiry::{EXPIRATION_OR_KEEPTTL, EXPIRATION_OR_PERSIST, Said};
 use crate::command::parts::deadline_of;
 use crate::command::{Arg, Args, Command, Done, Entry, Fail, Flow, KeyUse, Run, WriteCall, quoted};
 use crate::engine::{Edit, Now};
 use crate::types::Hash;
 use crate::util::number;
-
-const SECONDS: Arg = Arg::int("seconds").token("EX");
-const MILLISECONDS: Arg = Arg::int("milliseconds").token("PX");
-const UNIX_SECONDS: Arg = Arg::unix_time("unix-time-seconds").token("EXAT");
-const UNIX_MILLISECONDS: Arg = Arg::unix_time("unix-time-milliseconds").token("PXAT");
 
 /// What becomes of the times to live of the fields that a command names.
 #[derive(Clone, Copy)]
@@ -41,17 +36,7 @@ pub const HGETEX: Command = Command {
     flags: &[Fast],
     args: &[
         Arg::key("key", KeyUse::READ_UPDATE),
-        Arg::one_of(
-            "expiration",
-            &[
-                SECONDS,
-                MILLISECONDS,
-                UNIX_SECONDS,
-                UNIX_MILLISECONDS,
-                Arg::word("persist", "PERSIST"),
-            ],
-        )
-        .optional(),
+        EXPIRATION_OR_PERSIST,
         FIELDS,
     ],
     run: Run::Write(hgetex),
@@ -163,17 +148,7 @@ pub const HSETEX: Command = Command {
             &[Arg::word("fnx", "FNX"), Arg::word("fxx", "FXX")],
         )
         .optional(),
-        Arg::one_of(
-            "expiration",
-            &[
-                SECONDS,
-                MILLISECONDS,
-                UNIX_SECONDS,
-                UNIX_MILLISECONDS,
-                Arg::word("keepttl", "KEEPTTL"),
-            ],
-        )
-        .optional(),
+        EXPIRATION_OR_KEEPTTL,
         Arg::block(
             "fields",
             &[

@@ -5,7 +5,6 @@ use crate::command::{
     Arg, Args, Command, Done, Fail, Flow, KeyUse, Plan, ReadCall, Run, WriteCall, scan,
 };
 use crate::engine::{Class, GaveUp};
-use crate::resp::Reply;
 
 pub const BLESS: Command = Command {
     name: "bless",
@@ -119,11 +118,6 @@ fn scan_blessed(call: &mut ReadCall<'_>) -> Done {
         }
     });
     let next = next.map_err(|GaveUp| call.server.busy_fail())?;
-    // Only now is it known what stands before the names.
-    let mut head = Reply::new(false);
-    head.array(2);
-    head.bulk(itoa::Buffer::new().format(next));
-    head.array(found);
-    call.out.insert(mark, head.bytes());
+    scan::insert_head(call.out, mark, next, found);
     Ok(Flow::Done)
 }

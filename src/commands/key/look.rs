@@ -1,9 +1,10 @@
 //! Which keys there are: EXISTS, TYPE, KEYS, SCAN.
 
 use crate::command::Flag::Fast;
-use crate::command::{Arg, Command, Done, Fail, Flow, KeyUse, Names, Plan, ReadCall, Rest, Run};
+use crate::command::{
+    Arg, Command, Done, Fail, Flow, KeyUse, Names, Plan, ReadCall, Rest, Run, scan,
+};
 use crate::engine::GaveUp;
-use crate::resp::Reply;
 use crate::types::Bstr;
 use crate::util::glob;
 
@@ -122,7 +123,7 @@ pub const SCAN: Command = Command {
         Arg::int("count").token("COUNT").optional(),
         Arg::text("type").token("TYPE").optional().since("6.0.0"),
     ],
-    run: Run::Read(scan),
+    run: Run::Read(scan_keys),
     plan: Plan::Each,
     tips: &[
         "nondeterministic_output",
@@ -132,8 +133,8 @@ pub const SCAN: Command = Command {
     ..Command::PLAIN
 };
 
-fn scan(call: &mut ReadCall<'_>) -> Done {
-    let cursor = crate::command::scan::cursor(call.args.next()?)?;
+fn scan_keys(call: &mut ReadCall<'_>) -> Done {
+    let cursor = scan::cursor(call.args.next()?)?;
     let (mut pattern, mut count, mut kind) = (None, 10, None);
     while !call.args.is_empty() {
         if call.args.word_with("COUNT", 1) {
@@ -171,12 +172,7 @@ fn scan(call: &mut ReadCall<'_>) -> Done {
             }
         });
     let next = next.map_err(|GaveUp| call.server.busy_fail())?;
-    // Only now is it known what stands before the names.
-    let mut head = Reply::new(false);
-    head.array(2);
-    head.bulk(itoa::Buffer::new().format(next));
-    head.array(found);
-    call.out.insert(mark, head.bytes());
+    scan::insert_head(call.out, mark, next, found);
     Ok(Flow::Done)
 }
 

@@ -3,7 +3,8 @@
 use crate::command::Flag::Fast;
 use crate::command::expiry::Unit;
 use crate::command::parts::{
-    CONDITION, Condition, DELETED, DONE, NO_DEADLINE, NO_PART, NOT_MET, answer_none, deadline_of,
+    self, CONDITION, Condition, DELETED, DONE, NO_DEADLINE, NO_PART, NOT_MET, answer_none,
+    deadline_of,
 };
 use crate::command::{Arg, Args, Command, Done, Fail, Flow, KeyUse, ReadCall, Run, WriteCall};
 use crate::engine::Db;
@@ -318,14 +319,8 @@ fn tell(call: &mut ReadCall<'_>, unit: Unit) -> Done {
         answer_none(call.out, members);
         return Ok(Flow::Done);
     };
-    call.out.array(members.len());
-    for member in members {
-        let answer = match (set.contains(member), set.deadline(member)) {
-            (false, _) => NO_PART,
-            (true, None) => NO_DEADLINE,
-            (true, Some(deadline)) => unit.told(deadline, now),
-        };
-        call.out.int(answer);
-    }
+    parts::tell(call.out, members, (unit, now), |member| {
+        set.contains(member).then(|| set.deadline(member))
+    });
     Ok(Flow::Done)
 }

@@ -2,7 +2,7 @@
 
 use super::deadline::{MEMBERS, MISSING, TWICE, counted, log, unknown};
 use crate::command::Flag::{DenyOom, Fast};
-use crate::command::expiry::Unit;
+use crate::command::expiry::{EXPIRATION_OR_KEEPTTL, Unit};
 use crate::command::parts::deadline_of;
 use crate::command::{Arg, Args, Command, Done, Entry, Fail, Flow, KeyUse, Run, WriteCall};
 use crate::engine::Now;
@@ -21,17 +21,7 @@ pub const SADDEX: Command = Command {
             &[Arg::word("mnx", "MNX"), Arg::word("mxx", "MXX")],
         )
         .optional(),
-        Arg::one_of(
-            "expiration",
-            &[
-                Arg::int("seconds").token("EX"),
-                Arg::int("milliseconds").token("PX"),
-                Arg::unix_time("unix-time-seconds").token("EXAT"),
-                Arg::unix_time("unix-time-milliseconds").token("PXAT"),
-                Arg::word("keepttl", "KEEPTTL"),
-            ],
-        )
-        .optional(),
+        EXPIRATION_OR_KEEPTTL,
         MEMBERS,
     ],
     run: Run::Write(saddex),

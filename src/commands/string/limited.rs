@@ -3,7 +3,7 @@
 //! The log has the value that comes of it, as INCRBYFLOAT's: SET, or DEL where the time to live has passed already.
 
 use crate::command::Flag::{DenyOom, Fast};
-use crate::command::expiry::Said;
+use crate::command::expiry::{EXPIRATION_OR_PERSIST, Said};
 use crate::command::{Arg, Args, Command, Done, Entry, Fail, Flow, KeyUse, Run, WriteCall};
 use crate::engine::{Class, Deadline, New, Now};
 use crate::types::{Piece, Text, TextRef};
@@ -28,17 +28,7 @@ pub const INCREX: Command = Command {
         Arg::word("saturate", "SATURATE").optional(),
         Arg::text("lowerbound").token("LBOUND").optional(),
         Arg::text("upperbound").token("UBOUND").optional(),
-        Arg::one_of(
-            "expiration",
-            &[
-                Arg::int("seconds").token("EX"),
-                Arg::int("milliseconds").token("PX"),
-                Arg::unix_time("unix-time-seconds").token("EXAT"),
-                Arg::unix_time("unix-time-milliseconds").token("PXAT"),
-                Arg::word("persist", "PERSIST"),
-            ],
-        )
-        .optional(),
+        EXPIRATION_OR_PERSIST,
         Arg::word("enx", "ENX").optional(),
     ],
     run: Run::Write(increx),

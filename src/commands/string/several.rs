@@ -3,7 +3,7 @@
 use super::compare::Demand;
 use super::value::store;
 use crate::command::Flag::DenyOom;
-use crate::command::expiry::Said;
+use crate::command::expiry::{EXPIRATION_OR_KEEPTTL, Said};
 use crate::command::{
     Arg, Begin, Command, Done, Fail, Find, Flow, KeySpec, KeyUse, Run, WriteCall,
 };
@@ -23,17 +23,7 @@ pub const MSETEX: Command = Command {
         )
         .many(),
         Arg::one_of("condition", &[Arg::word("nx", "NX"), Arg::word("xx", "XX")]).optional(),
-        Arg::one_of(
-            "expiration",
-            &[
-                Arg::int("seconds").token("EX"),
-                Arg::int("milliseconds").token("PX"),
-                Arg::unix_time("unix-time-seconds").token("EXAT"),
-                Arg::unix_time("unix-time-milliseconds").token("PXAT"),
-                Arg::word("keepttl", "KEEPTTL"),
-            ],
-        )
-        .optional(),
+        EXPIRATION_OR_KEEPTTL,
     ],
     keys: Some(&[KeySpec {
         used: KeyUse::OVERWRITE,

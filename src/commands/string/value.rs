@@ -2,7 +2,7 @@
 
 use super::compare::{Compared, Demand};
 use crate::command::Flag::{DenyOom, Fast};
-use crate::command::expiry::{self, Unit};
+use crate::command::expiry::{self, EXPIRATION_OR_PERSIST, Unit};
 use crate::command::{Arg, Command, Done, Fail, Flow, KeyUse, ReadCall, Run, WriteCall};
 use crate::engine::{Class, Deadline, New, WrongType};
 use crate::resp::Reply;
@@ -250,20 +250,7 @@ pub const GETEX: Command = Command {
     summary: "Returns a string and sets or clears its time to live",
     since: "6.2.0",
     flags: &[Fast],
-    args: &[
-        Arg::key("key", KeyUse::READ_UPDATE),
-        Arg::one_of(
-            "expiration",
-            &[
-                Arg::int("seconds").token("EX"),
-                Arg::int("milliseconds").token("PX"),
-                Arg::unix_time("unix-time-seconds").token("EXAT"),
-                Arg::unix_time("unix-time-milliseconds").token("PXAT"),
-                Arg::word("persist", "PERSIST"),
-            ],
-        )
-        .optional(),
-    ],
+    args: &[Arg::key("key", KeyUse::READ_UPDATE), EXPIRATION_OR_PERSIST],
     run: Run::Write(getex),
     ..Command::PLAIN
 };
