@@ -1,10 +1,11 @@
-//! What the cluster wants done that may have to wait for others: on a thread of its own, one after another.
+//! What the cluster wants done that may have to wait for others: on threads of their own, where one thing is done after another.
 
 use std::rc::Rc;
 use std::sync::mpsc::Receiver;
 use std::time::Duration;
 
 use crate::cluster::{LinkId, SlotSet};
+use crate::command::clustering::Clustering;
 use crate::command::shared::{PauseFor, Shared};
 use crate::exec::Worker;
 use crate::util::clock;
@@ -15,20 +16,18 @@ const PATIENCE: Duration = Duration::from_millis(10);
 pub enum Chore {
     /// Writes the file of nodes.
     Save,
-    /// Deletes the keys of slots that another node owns now.
-    DropKeys(SlotSet, u64),
-    DropAllKeys,
     /// Waits until no client writes any more, and tells a replica so.
     TellPaused(LinkId),
 }
 
+pub enum KeyChore {
+    /// Deletes the keys of slots that another node owns now.
+    DropKeys(SlotSet, u64),
+    DropAllKeys,
+}
+
 /// Does chores until nobody sends any.
-pub fn work(worker: Worker, chores: Receiver<Chore>) {
-    let worker = Rc::new(worker);
-    let shared = worker.shared.clone();
-    let Some(clustering) = &shared.clustering else {
-        return;
-    };
+pub fn work(shared: &Shared, clustering: &Clustering, chores: Receiver<Chore>) {
     for chore in chores {
         match chore {
             Chore::Save => {
@@ -37,18 +36,9 @@ pub fn work(worker: Worker, chores: Receiver<Chore>) {
                     shared.stop.cancel();
                 }
             }
-            Chore::DropKeys(slots, loss) => {
-                let going = |slot| clustering.look(|cluster| cluster.is_dropping(slot, loss));
-                let count = worker.drop_slots(&slots, going);
-                shared.in_cluster(clustering, |cluster, _| cluster.dropped(loss));
-                if count > 0 {
-                    tracing::info!("Deleted {count} keys of slots that another node owns now.");
-                }
-            }
-            Chore::DropAllKeys => worker.empty(),
             Chore::TellPaused(link) => {
                 shared.pass_guards();
-                if !all_arrived(&shared) {
+                if !all_arrived(shared) {
                     // The replica has given up by now.
                     continue;
                 }
@@ -56,6 +46,26 @@ pub fn work(worker: Worker, chores: Receiver<Chore>) {
                     cluster.tell_paused(link, moment);
                 });
             }
+        }
+    }
+}
+
+/// Does what is to be done to keys until nobody sends any more.
+pub fn work_on_keys(worker: Worker, clustering: &Clustering, chores: Receiver<KeyChore>) {
+    let worker = Rc::new(worker);
+    let shared = &worker.shared;
+    for chore in chores {
+        match chore {
+            KeyChore::DropKeys(slots, loss) => {
+                let is_dropping = |slot| clustering.look(|cluster| cluster.is_dropping(slot, loss));
+                let going = |slot| !shared.stop.is_cancelled() && is_dropping(slot);
+                let count = worker.drop_slots(&slots, going);
+                shared.in_cluster(clustering, |cluster, _| cluster.dropped(loss));
+                if count > 0 {
+                    tracing::info!("Deleted {count} keys of slots that another node owns now.");
+                }
+            }
+            KeyChore::DropAllKeys => worker.empty(),
         }
     }
     worker.end_scripts();

@@ -17,7 +17,7 @@ use tokio::runtime::LocalOptions;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::time::MissedTickBehavior;
 
-use super::chores::{Chore, work};
+use super::chores::{Chore, KeyChore, work, work_on_keys};
 use super::link::{Complaints, PeerLink};
 use crate::cluster::{Action, LinkId};
 use crate::command::clustering::Clustering;
@@ -31,6 +31,9 @@ const TICK: Duration = Duration::from_millis(100);
 const HURRY: Duration = Duration::from_millis(10);
 /// The time for a connection to stand and to agree on TLS, at least.
 const PATIENCE_MS_MIN: u64 = 1000;
+
+/// What can't be: the bus is started where there is a cluster.
+const NO_CLUSTER: &str = "the bus is started where there is a cluster";
 
 /// The bus's sockets, open.
 pub struct Bus(Vec<TcpListener>);
@@ -74,8 +77,19 @@ pub fn serve(bus: Bus, worker: Worker) -> Result<Vec<JoinHandle<Result<()>>>> {
         return Ok(Vec::new());
     }
     let (chores, waiting) = channel();
-    let chore = Builder::new().name("cluster-keys".into()).spawn(move || {
-        work(worker, waiting);
+    let (key_chores, key_waiting) = channel();
+    let server = shared.clone();
+    let chore = Builder::new()
+        .name("cluster-chores".into())
+        .spawn(move || {
+            let clustering = server.clustering.as_ref();
+            work(&server, clustering.context(NO_CLUSTER)?, waiting);
+            Ok(())
+        })?;
+    let server = shared.clone();
+    let key_chore = Builder::new().name("cluster-keys".into()).spawn(move || {
+        let clustering = server.clustering.as_ref();
+        work_on_keys(worker, clustering.context(NO_CLUSTER)?, key_waiting);
         Ok(())
     })?;
     let thread = Builder::new().name("cluster".into()).spawn(move || {
@@ -83,9 +97,9 @@ pub fn serve(bus: Bus, worker: Worker) -> Result<Vec<JoinHandle<Result<()>>>> {
             .enable_all()
             .build_local(LocalOptions::default())
             .context("Can't start a runtime")?;
-        runtime.block_on(Carrier::run(shared, bus, chores))
+        runtime.block_on(Carrier::run(shared, bus, chores, key_chores))
     })?;
-    Ok(vec![thread, chore])
+    Ok(vec![thread, chore, key_chore])
 }
 
 /// What the tasks of the bus share.
@@ -94,16 +108,23 @@ struct Carrier {
     /// Where frames for each connection go. Whoever takes one out closes the connection.
     links: RefCell<HashMap<LinkId, UnboundedSender<Bytes>>>,
     chores: Sender<Chore>,
+    key_chores: Sender<KeyChore>,
     buffers: Buffers,
     complaints: Complaints,
 }
 
 impl Carrier {
-    async fn run(shared: Arc<Shared>, bus: Bus, chores: Sender<Chore>) -> Result<()> {
+    async fn run(
+        shared: Arc<Shared>,
+        bus: Bus,
+        chores: Sender<Chore>,
+        key_chores: Sender<KeyChore>,
+    ) -> Result<()> {
         let carrier = Rc::new(Carrier {
             shared: shared.clone(),
             links: RefCell::default(),
             chores,
+            key_chores,
             buffers: Buffers::default(),
             complaints: Complaints::default(),
         });
@@ -133,7 +154,7 @@ impl Carrier {
 
     fn clustering(&self) -> &Clustering {
         let clustering = self.shared.clustering.as_ref();
-        clustering.expect("the bus is started where there is a cluster")
+        clustering.expect(NO_CLUSTER)
     }
 
     fn tick(&self) {
@@ -178,9 +199,9 @@ impl Carrier {
             }
             Action::Save => drop(self.chores.send(Chore::Save)),
             Action::DropKeys { slots, loss } => {
-                drop(self.chores.send(Chore::DropKeys(slots, loss)));
+                drop(self.key_chores.send(KeyChore::DropKeys(slots, loss)));
             }
-            Action::DropAllKeys => drop(self.chores.send(Chore::DropAllKeys)),
+            Action::DropAllKeys => drop(self.key_chores.send(KeyChore::DropAllKeys)),
             Action::TellPaused { link } => drop(self.chores.send(Chore::TellPaused(link))),
             // Done where they were decided: see `Shared::in_cluster`.
             Action::Follow { .. } | Action::Lead | Action::Pause { .. } | Action::Unpause => {}
@@ -220,21 +241,26 @@ impl Carrier {
         let Ok(local) = socket.local_addr() else {
             return;
         };
-        let stream = match self.accept_tls(socket).await {
-            Ok(stream) => stream,
-            Err(error) => {
-                tracing::debug!("Error accepting cluster node connection: {error}");
-                return;
-            }
-        };
         let (from, local) = (ip_of(from), ip_of(local));
+        // It counts as a stranger's from now on, before it has agreed on TLS.
         let link = self
             .shared
             .in_cluster(self.clustering(), |cluster, moment| {
                 cluster.accepted(from, local, moment)
             });
-        let frames = self.register(link);
-        self.serve_link(link, stream, frames).await;
+        let mut frames = self.register(link);
+        let accepted = tokio::select! {
+            accepted = self.accept_tls(socket) => accepted,
+            // Nothing is sent to who has said nothing: it is to be closed.
+            _ = frames.recv() => Err(io::ErrorKind::ConnectionAborted.into()),
+        };
+        match accepted {
+            Ok(stream) => self.serve_link(link, stream, frames).await,
+            Err(error) => {
+                tracing::debug!("Error accepting cluster node connection: {error}");
+                self.give_up(link);
+            }
+        }
     }
 
     async fn accept_tls(&self, socket: TcpStream) -> io::Result<Stream> {
@@ -261,10 +287,7 @@ impl Carrier {
             Ok(dialled) => dialled,
             Err(error) => {
                 tracing::debug!("Connection with a cluster node at {ip}:{port} failed: {error}");
-                self.links.borrow_mut().remove(&link);
-                self.shared
-                    .in_cluster(self.clustering(), |cluster, _| cluster.closed(link));
-                return;
+                return self.give_up(link);
             }
         };
         self.shared
@@ -272,6 +295,13 @@ impl Carrier {
                 cluster.connected(link, remote, local, moment);
             });
         self.serve_link(link, stream, frames).await;
+    }
+
+    /// A connection didn't come to stand.
+    fn give_up(&self, link: LinkId) {
+        self.links.borrow_mut().remove(&link);
+        self.shared
+            .in_cluster(self.clustering(), |cluster, _| cluster.closed(link));
     }
 
     async fn dial(&self, ip: &str, port: u16) -> io::Result<(Stream, String, String)> {

@@ -16,7 +16,6 @@ impl Cluster {
         // Slots are taken from this node, or from its master.
         let mine = self.me().master.unwrap_or(self.myself);
         let mut lost = SlotSet::default();
-        let mut taken = 0;
         for slot in claimed.iter() {
             let owner = self.owner(slot);
             if owner == Some(by) {
@@ -31,18 +30,17 @@ impl Cluster {
             if !is_free && owner.is_some_and(|owner| self.nodes[owner].config_epoch >= epoch) {
                 continue;
             }
-            if owner == Some(self.myself) {
+            if owner == Some(mine) {
                 lost.add(slot);
                 self.migrating.remove(&slot);
             }
-            taken += usize::from(owner == Some(mine));
             self.free_slot(slot);
             self.give_slot(slot, by);
             self.pending.sync = true;
             self.changed();
         }
         self.note_unclaimed(by, claimed);
-        self.follow_claim(by, mine, taken, claimed.len(), lost);
+        self.follow_claim(by, mine, claimed.len(), lost);
     }
 
     /// What an owner has stopped to claim stays its own until somebody else claims it, and others aren't told that it is.
@@ -54,9 +52,9 @@ impl Cluster {
     }
 
     /// Acts on slots that have changed hands: whoever has lost all of them follows the one who has them.
-    fn follow_claim(&mut self, by: At, mine: At, taken: usize, claimed: usize, lost: SlotSet) {
-        let emptied = taken > 0 && self.nodes[mine].slots.is_empty();
-        if emptied && (self.settings.allow_migration || claimed == taken) {
+    fn follow_claim(&mut self, by: At, mine: At, claimed: usize, lost: SlotSet) {
+        let emptied = !lost.is_empty() && self.nodes[mine].slots.is_empty();
+        if emptied && (self.settings.allow_migration || claimed == lost.len()) {
             tracing::info!(
                 "Configuration change detected. Reconfiguring myself as a replica of {}",
                 self.nodes[by].called()
@@ -67,8 +65,13 @@ impl Cluster {
         if self.leave_replica() {
             return;
         }
-        if !lost.is_empty() {
+        if mine == self.myself {
             self.drop_keys(lost);
+        } else {
+            // Their keys go when the master says so; or, if it fails before, when this node takes its place.
+            lost.iter().for_each(|slot| {
+                self.lost_by_master.add(slot);
+            });
         }
     }
 

@@ -127,6 +127,7 @@ impl Cluster {
             self.free_slot(slot);
             self.give_slot(slot, self.myself);
         }
+        self.drop_keys_for_master();
         self.election = Election::default();
         self.pending.tell_all = true;
         self.pending.sync = true;

@@ -57,10 +57,23 @@ impl Cluster {
 
     /// Has the keys of slots deleted that another node has taken.
     pub(super) fn drop_keys(&mut self, slots: SlotSet) {
+        if slots.is_empty() {
+            return;
+        }
         self.losses += 1;
         let loss = self.losses;
         self.dropping.extend(slots.iter().map(|slot| (slot, loss)));
         self.actions.push(Action::DropKeys { slots, loss });
+    }
+
+    /// A replica that has taken its master's place ends what that one may have begun: the deletion of keys whose slots it
+    /// had lost.
+    pub(super) fn drop_keys_for_master(&mut self) {
+        let mut slots = std::mem::take(&mut self.lost_by_master);
+        for slot in self.me().slots.clone().iter() {
+            slots.remove(slot);
+        }
+        self.drop_keys(slots);
     }
 
     /// Whether a slot's keys are to go because of this loss.

@@ -243,7 +243,7 @@ impl Cluster {
             return;
         };
         if let Some(at) = held.node.filter(|_| !held.inbound)
-            && !self.hear_own_link(link, at, sender, header, moment)
+            && !self.hear_own_link(link, at, sender, header)
         {
             return;
         }
@@ -330,7 +330,6 @@ impl Cluster {
         at: At,
         sender: Option<At>,
         header: &FrameHeader,
-        _: Moment,
     ) -> bool {
         if self.nodes[at].is(flag::HANDSHAKE) {
             if let Some(known) = sender {

@@ -40,6 +40,8 @@ pub struct Cluster {
     /// Slots lost to another node whose keys are still being deleted, and which loss it was.
     pub(super) dropping: BTreeMap<u16, u64>,
     pub(super) losses: u64,
+    /// Of a replica: slots that its master has lost to others, whose keys may not have gone yet.
+    pub(super) lost_by_master: SlotSet,
     pub(super) election: Election,
     pub(super) ticks: u64,
     /// Pings sent, by which it is known whom the last one told of.
@@ -88,6 +90,7 @@ impl Cluster {
             unclaimed: SlotSet::default(),
             dropping: BTreeMap::new(),
             losses: 0,
+            lost_by_master: SlotSet::default(),
             election: Election::default(),
             ticks: 0,
             pings: 0,

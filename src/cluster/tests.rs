@@ -254,3 +254,46 @@ fn what_is_written_is_what_is_read() {
         assert!(Cluster::read(bad, ClusterSettings::default(), Rng::new(), 5).is_err());
     }
 }
+
+#[test]
+fn a_replica_that_takes_its_masters_place_ends_the_deletion_of_keys_of_lost_slots() {
+    let name = |letter: &str| letter.repeat(40);
+    let (me, master, other) = (name("a"), name("b"), name("c"));
+    let file = format!(
+        "{me} 127.0.0.1:7000@17000 myself,slave {master} 0 0 2 connected\n\
+         {master} 127.0.0.1:7001@17001 master - 0 0 2 connected 0-99\n\
+         {other} 127.0.0.1:7002@17002 master - 0 0 3 connected 100-199\n\
+         vars currentEpoch 3 lastVoteEpoch 0\n"
+    );
+    let settings = ClusterSettings::default();
+    let mut cluster = Cluster::read(&file, settings, Rng::with_seed(1), 1).unwrap();
+    let by = cluster.find(other.as_bytes()).expect("it is known");
+    let mut claimed = SlotSet::one(5);
+    (7..10).chain(100..200).for_each(|slot| {
+        claimed.add(slot);
+    });
+    cluster.take_claim(by, 4, &claimed);
+    let drops = |cluster: &mut Cluster| {
+        let actions = cluster.finish(at(1)).list.into_iter();
+        let slots = actions.filter_map(|action| match action {
+            Action::DropKeys { slots, .. } => Some(slots.ranges()),
+            _ => None,
+        });
+        slots.collect::<Vec<_>>()
+    };
+    assert!(
+        drops(&mut cluster).is_empty(),
+        "they are its master's to delete"
+    );
+    // One of them comes back to the master.
+    let by = cluster.find(master.as_bytes()).expect("it is known");
+    let mut claimed = SlotSet::one(8);
+    (0..100)
+        .filter(|slot| ![5, 7, 9].contains(slot))
+        .for_each(|slot| {
+            claimed.add(slot);
+        });
+    cluster.take_claim(by, 5, &claimed);
+    cluster.failover(FailoverWay::Takeover, at(1)).unwrap();
+    assert_eq!(drops(&mut cluster), [vec![(5, 5), (7, 7), (9, 9)]]);
+}

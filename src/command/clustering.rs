@@ -20,7 +20,7 @@ use super::replication::{Link, Master};
 use super::shared::{PauseFor, PauseMode, Shared};
 use crate::cluster::{Action, Actions, Cluster, ClusterSettings, Moment, NodeAddress, View};
 use crate::config::Config;
-use crate::persist::disk::{Disk, draft_of};
+use crate::persist::disk::{Disk, DiskFile, draft_of};
 use crate::util::clock;
 use crate::util::ranked::{Mutex, rank};
 
@@ -57,8 +57,8 @@ struct Written {
     /// The number of its text.
     number: u64,
     text: String,
-    /// It has reached the disk.
-    synced: bool,
+    /// Through which it was written, as long as text and name may not have reached the disk.
+    unsynced: Option<Box<dyn DiskFile>>,
 }
 
 /// What is asked of a text for the file.
@@ -109,7 +109,7 @@ impl Clustering {
                 _lock: lock,
                 number: 0,
                 text: String::new(),
-                synced: false,
+                unsynced: None,
             }),
             texts: AtomicU64::new(0),
             noted: AtomicBool::new(false),
@@ -188,20 +188,43 @@ impl Clustering {
     ) -> io::Result<()> {
         let sync = how != FileWrite::Kept;
         let mut written = self.lock.lock();
-        let said = text == written.text && (written.synced || !sync);
-        // A later one is there already, or this very one.
-        if written.number > number || said && how != FileWrite::Anyway {
+        // A later one is there already.
+        if written.number > number {
             return Ok(());
         }
+        if text != written.text || how == FileWrite::Anyway {
+            self.put(disk, &mut written, number, text, sync)?;
+        } else if sync && let Some(file) = &mut written.unsynced {
+            file.sync()?;
+        }
+        if sync && written.unsynced.is_some() {
+            disk.sync_dir(self.file.parent().unwrap_or(Path::new("/")))?;
+            written.unsynced = None;
+        }
+        Ok(())
+    }
+
+    /// Puts a text in the place of the one that is there, in one step; with `sync`, the text has reached the disk before.
+    fn put(
+        &self,
+        disk: &Arc<dyn Disk>,
+        written: &mut Written,
+        number: u64,
+        text: String,
+        sync: bool,
+    ) -> io::Result<()> {
         let draft = draft_of(&self.file);
         let drafted = disk.create(&draft).and_then(|mut file| {
             disk.permit(&draft, &self.file)?;
             file.write_all(text.as_bytes())?;
-            if sync { file.sync() } else { Ok(()) }
+            if sync {
+                file.sync()?;
+            }
+            // The lock is on the file, not on its name: at no time is there one under that name without it.
+            Ok((file, lock_file(&draft)?))
         });
-        // The lock is on the file, not on its name: at no time is there one under that name without it.
-        let lock = match drafted.and_then(|()| Ok(lock_file(&draft)?)) {
-            Ok(lock) => lock,
+        let (file, lock) = match drafted {
+            Ok(drafted) => drafted,
             Err(error) => return disk.put(&draft, &self.file, Err(error)),
         };
         disk.put(&draft, &self.file, Ok(()))?;
@@ -209,12 +232,8 @@ impl Clustering {
             _lock: lock,
             number,
             text,
-            synced: false,
+            unsynced: Some(file),
         };
-        if sync {
-            disk.sync_dir(self.file.parent().unwrap_or(Path::new("/")))?;
-            written.synced = true;
-        }
         Ok(())
     }
 }

@@ -2,8 +2,8 @@
 
 use super::Worker;
 use super::unit::Unit;
-use crate::cluster::{SlotSet, slot_of};
-use crate::engine::{Db, SHARDS, ShardKey, ShardSet};
+use crate::cluster::SlotSet;
+use crate::engine::{Db, ShardKey, ShardSet};
 use crate::types::Bstr;
 
 /// Keys deleted under one lock.
@@ -14,14 +14,11 @@ impl Worker {
     pub fn held_slots(&self) -> SlotSet {
         let mut slots = SlotSet::default();
         self.begin_batch();
-        for id in 0..SHARDS {
-            let mut unit = self.begin_write_patiently(ShardSet::one(id));
-            let (rules, now) = (self.rules.borrow(), self.now.get());
-            let Unit { locked, effects } = &mut unit;
-            let db = Db::new(locked, 0, now, effects, &rules, false, None);
-            db.visit_names_in(id, |key| {
-                slots.add(slot_of(key));
-            });
+        for slot in SlotSet::all().iter() {
+            let unit = self.begin_write_patiently(shard_of(slot));
+            if unit.locked.keys_in_slot(slot) > 0 {
+                slots.add(slot);
+            }
             self.let_go_of(unit);
         }
         self.end_batch();
@@ -30,35 +27,28 @@ impl Worker {
 
     /// Deletes the keys of slots that another node has taken, a few at a time, and tells log and replicas of it; returns how
     /// many there were. Whether a slot's keys are still to go is asked each time: once this node is a replica, they are its
-    /// master's. Until they have gone, the slot doesn't come back.
+    /// master's, and once it stops, it finds them at its next start. Until they have gone, the slot doesn't come back.
     pub fn drop_slots(&self, slots: &SlotSet, going: impl Fn(u16) -> bool) -> usize {
         let mut count = 0;
         self.begin_batch();
-        for id in 0..SHARDS {
-            let keys = {
-                let mut unit = self.begin_write_patiently(ShardSet::one(id));
+        for slot in slots.iter() {
+            loop {
+                let names = self.some_of_slot(slot);
+                if names.is_empty() {
+                    break;
+                }
+                let mut unit = self.begin_write_patiently(shard_of(slot));
+                // Asked under the lock: whoever is let in to write takes it after the change that lets it in.
+                if !going(slot) {
+                    self.let_go_of(unit);
+                    break;
+                }
                 let (rules, now) = (self.rules.borrow(), self.now.get());
                 let Unit { locked, effects } = &mut unit;
-                let db = Db::new(locked, 0, now, effects, &rules, false, None);
-                let mut keys = Vec::new();
-                db.visit_names_in(id, |key| {
-                    if slots.has(slot_of(key)) {
-                        keys.push(Bstr::new(key));
-                    }
-                });
-                self.let_go_of(unit);
-                keys
-            };
-            for some in keys.chunks(KEYS_AT_A_TIME) {
-                let mut unit = self.begin_write_patiently(ShardSet::one(id));
-                // Asked under the lock: whoever is let in to write takes it after the change that lets it in.
-                for key in some.iter().filter(|key| going(slot_of(key))) {
-                    debug_assert_eq!(ShardKey::of(key).shard(), id);
-                    let (rules, now) = (self.rules.borrow(), self.now.get());
-                    let Unit { locked, effects } = &mut unit;
-                    let mut db = Db::new(locked, 0, now, effects, &rules, false, None);
-                    if db.delete(key) {
-                        db.log(&[b"DEL", key]);
+                let mut db = Db::new(locked, 0, now, effects, &rules, false, None);
+                for name in &names {
+                    if db.delete(name) {
+                        db.log(&[b"DEL", name]);
                         count += 1;
                     }
                 }
@@ -68,4 +58,19 @@ impl Worker {
         self.end_batch();
         count
     }
+
+    /// Names of some keys of a slot, found without holding anybody back for long.
+    fn some_of_slot(&self, slot: u16) -> Vec<Bstr> {
+        let mut unit = self.begin_write_patiently(ShardSet::EMPTY);
+        let (rules, now) = (self.rules.borrow(), self.now.get());
+        let Unit { locked, effects } = &mut unit;
+        let db = Db::new(locked, 0, now, effects, &rules, false, None);
+        let names = db.names_in_slot(slot, KEYS_AT_A_TIME, &|| false);
+        self.let_go_of(unit);
+        names.unwrap_or_default()
+    }
+}
+
+fn shard_of(slot: u16) -> ShardSet {
+    ShardSet::one(ShardKey::shard_of_slot(slot))
 }
