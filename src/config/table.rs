@@ -127,6 +127,32 @@ fn is_log_dir(name: &[u8]) -> Result<(), &'static str> {
     }
 }
 
+fn is_backup_dir(name: &[u8]) -> Result<(), &'static str> {
+    match name {
+        [] => Err("backupdirname can't be empty"),
+        name if plain_file_name(name) => Ok(()),
+        _ => Err("backupdirname can't be a path, just a dirname"),
+    }
+}
+
+fn is_preload_file(name: &[u8]) -> Result<(), &'static str> {
+    let rest = name.strip_prefix(b"aof:/").or(name.strip_prefix(b"rdb:/"));
+    let Some(rest) = rest else {
+        return match name {
+            [] => Ok(()),
+            _ => Err("argument must be in the format '[aof|rdb]:[filename]'"),
+        };
+    };
+    let mut parts = rest.split(|byte| *byte == b'/');
+    if parts.any(|part| [&b""[..], b".", b".."].contains(&part)) {
+        return Err("preload-file path must be a normalized absolute file path");
+    }
+    match rest.iter().rposition(|byte| *byte == b'.') {
+        Some(at) if at + 1 < rest.len() => Ok(()),
+        _ => Err("preload-file must end with an extension"),
+    }
+}
+
 fn is_host_name(name: &[u8]) -> Result<(), &'static str> {
     let fits = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.');
     match name {
@@ -329,6 +355,9 @@ directives! {
     appendonly: Bool = Bool::new(false), LIVE, "Log every edit to an append only file.";
     appendfilename: Text = Text::new("appendonly.aof").checked(is_log_name), LIVE.fixed(), "First part of the names of the log's files.";
     appenddirname: Text = Text::new("appendonlydir").checked(is_log_dir), LIVE.fixed(), "Directory of the log's files, inside dir.";
+    backupdirname: Text = Text::new("backupdir").checked(is_backup_dir), LIVE.fixed(), "Directory of BACKUP's files, inside dir.";
+    backup_sealed_ttl: Int = Int::new(0, 0, INT), LIVE, "Seconds after which a sealed backup is removed; 0 for never.";
+    preload_file: Text = Text::new("").checked(is_preload_file), LIVE.fixed(), "Start with the data of this file, rdb:PATH or aof:PATH of a manifest, and not with what is in dir.";
     appendfsync: Pick<AppendFsync> = Pick::new(AppendFsync::Everysec), LIVE, "When the log is synced to disk.";
     no_appendfsync_on_rewrite: Bool = Bool::new(false), LIVE, "Do not sync the log while a snapshot or a rewrite is being written.";
     auto_aof_rewrite_percentage: Int = Int::new(100, 0, INT), LIVE, "Rewrite the log when it grew by so many percent; 0 for never.";

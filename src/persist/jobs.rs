@@ -155,8 +155,10 @@ impl Store {
 
     /// Begins what has waited its turn; whether there was anything.
     pub(super) fn begin_waiting(&self, dirty: u64) -> bool {
+        let postpones = self.backup.postpones_rewrites();
         let mut busy = self.busy.lock();
-        let Some(kind) = busy.waiting else {
+        let postponed = |kind: &Kind| *kind == Kind::Rewrite && postpones;
+        let Some(kind) = busy.waiting.filter(|kind| !postponed(kind)) else {
             return false;
         };
         // In one step, so that nobody sees it neither waiting nor under way.
@@ -351,7 +353,12 @@ impl Store {
     fn rewrite(self: &Arc<Self>, job: u64) -> bool {
         let _alone = self.alone();
         let timer = clock::Timer::start();
+        if !self.may_rewrite_beside_backup(job) {
+            self.begin_later(Kind::Rewrite);
+            return false;
+        }
         let done = aof::rewrite(self, job);
+        self.rewrote_for_backup(job, &done);
         let now_ms = clock::now_ms();
         let mut saves = self.saves.lock();
         if done.is_err() && self.is_abandoned(job) {

@@ -5,6 +5,7 @@
 //! more of commands than that.
 
 pub mod aof;
+mod backup;
 mod crc64;
 pub mod disk;
 mod jobs;

@@ -2,6 +2,7 @@
 
 use std::fs::File;
 use std::io::{self, Read};
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
@@ -13,9 +14,28 @@ use super::jobs::NO_JOB;
 use super::loading::Loading;
 use super::rdb::{self, Loaded, Update};
 use super::window::Window;
+use crate::config::Config;
 use crate::config::special::reason;
 use crate::engine::{Engine, Rules};
 use crate::util::clock::{self, Timer};
+
+/// What `preload-file` names.
+enum Preload {
+    Snapshot(PathBuf),
+    /// A manifest.
+    Log(PathBuf),
+}
+
+impl Preload {
+    fn of(config: &Config) -> Option<Preload> {
+        let name = config.preload_file.get();
+        if let Some(path) = name.strip_prefix(b"rdb:") {
+            return Some(Preload::Snapshot(config.place_of(path)));
+        }
+        let path = name.strip_prefix(b"aof:")?;
+        Some(Preload::Log(config.place_of(path)))
+    }
+}
 
 impl Store {
     /// Reads the data files into an empty keyspace, and begins to write the log if there is to be one.
@@ -23,8 +43,11 @@ impl Store {
     pub fn open(self: &Arc<Self>, apply: &mut Apply<'_>) -> Result<()> {
         self.remove_drafts();
         let has_log = aof::take_over(self)?;
+        if let Some(preload) = Preload::of(&self.config) {
+            return self.preload(preload, has_log, apply);
+        }
         if !self.config.appendonly.get() {
-            return self.load_snapshot(false, apply);
+            return self.load_snapshot(&self.snapshot_path(), false, apply);
         }
         if has_log {
             return aof::load(self, apply);
@@ -34,10 +57,44 @@ impl Store {
                 "appendonly is on, but there is no log yet: it begins with what the snapshot file holds"
             );
         }
-        self.load_snapshot(false, apply)?;
+        self.load_snapshot(&self.snapshot_path(), false, apply)?;
+        self.begin_log()
+    }
+
+    /// Begins the log with the data as they are.
+    fn begin_log(self: &Arc<Self>) -> Result<()> {
         aof::try_place(self).map_err(anyhow::Error::msg)?;
         tracing::info!("Creating AOF base file on server start");
-        aof::rewrite(self, NO_JOB).context("Can't create the append only file")
+        aof::rewrite(self, NO_JOB).context("Can't create the append only file")?;
+        self.saves.lock().rewrites += 1;
+        Ok(())
+    }
+
+    /// Starts with the data of another file, which stays as it is; the log, if there is to be one, begins anew with them.
+    fn preload(
+        self: &Arc<Self>,
+        preload: Preload,
+        has_log: bool,
+        apply: &mut Apply<'_>,
+    ) -> Result<()> {
+        match preload {
+            Preload::Snapshot(path) => {
+                anyhow::ensure!(
+                    path.is_file(),
+                    "Fatal error: can't open the preload file {}",
+                    path.display()
+                );
+                self.load_snapshot(&path, false, apply)?;
+            }
+            Preload::Log(manifest) if has_log && manifest == aof::manifest_path(&self.config) => {
+                return aof::load(self, apply);
+            }
+            Preload::Log(manifest) => aof::load_from(self, &manifest, apply)?,
+        }
+        match self.config.appendonly.get() {
+            true => self.begin_log(),
+            false => Ok(()),
+        }
     }
 
     /// DEBUG RELOAD's and DEBUG LOADAOF's second half: reads the files into the keyspace.
@@ -50,12 +107,11 @@ impl Store {
         if from_log {
             return aof::load(self, apply);
         }
-        self.load_snapshot(replace, apply)
+        self.load_snapshot(&self.snapshot_path(), replace, apply)
     }
 
-    fn load_snapshot(&self, replace: bool, apply: &mut Apply<'_>) -> Result<()> {
-        let path = self.snapshot_path();
-        let file = match File::open(&path) {
+    fn load_snapshot(&self, path: &Path, replace: bool, apply: &mut Apply<'_>) -> Result<()> {
+        let file = match File::open(path) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
             Err(error) => anyhow::bail!(
                 "Fatal error loading the DB, check server logs. Exiting: {}: {}",
@@ -74,7 +130,7 @@ impl Store {
         };
         let mut loaded = rdb::load(&mut window, &self.engine, &rules)
             .with_context(|| format!("Fatal error loading the DB {}", path.display()))?;
-        self.keep_original(&path, &loaded)?;
+        self.keep_original(path, &loaded)?;
         let updates = std::mem::take(&mut loaded.updates);
         self.loaded(loaded);
         run_updates(&updates, apply)?;

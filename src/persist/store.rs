@@ -9,6 +9,7 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use super::aof::{self, Log};
+use super::backup::{Backup, LOG_STOPPED};
 use super::disk::{DRAFT, Disk, is_left_behind, snapshot_draft_of};
 use super::jobs::{Busy, Job, Kind, NO_JOB, Running};
 use super::loading::Loading;
@@ -32,6 +33,7 @@ pub struct Store {
     pub journal: Arc<Journal>,
     pub disk: Arc<dyn Disk>,
     pub log: Log,
+    pub backup: Backup,
     pub loading: Loading,
     pub saves: Mutex<Saves, { rank("saves") }>,
     pub progress: Progress,
@@ -156,6 +158,7 @@ impl Store {
             journal,
             disk,
             log: Log::default(),
+            backup: Backup::default(),
             loading: Loading::default(),
             saves: Mutex::new(saves),
             progress: Progress::default(),
@@ -322,6 +325,12 @@ impl Store {
 
     /// Stops writing the log, with everything in it. A rewrite under way comes to nothing; it may still remove its files.
     pub fn stop_log(&self) -> io::Result<()> {
+        let stopped = self.stop_writing_log();
+        self.lose_backup(LOG_STOPPED);
+        stopped
+    }
+
+    pub(super) fn stop_writing_log(&self) -> io::Result<()> {
         if self.abandon(Kind::Rewrite) {
             tracing::info!("Killing running AOF rewrite child: {}", std::process::id());
         }
@@ -412,6 +421,7 @@ impl Store {
     pub fn tick(self: &Arc<Self>, dirty: u64, now_ms: u64) {
         self.take_stock();
         self.watch_log();
+        self.watch_backup(now_ms / 1000);
         if self.is_busy() || self.loading.is_on() {
             return;
         }
@@ -435,8 +445,11 @@ impl Store {
             let _ = self.begin(Kind::Save, dirty, None);
             return;
         }
+        if self.backup.postpones_rewrites() {
+            return;
+        }
         // It could not be begun when it was turned on.
-        let missing = self.config.appendonly.get() && !self.log.is_running();
+        let missing = self.keeps_log() && !self.log.is_running();
         let outgrown = self.log.has_outgrown(&self.config);
         if now_s < saves.rewrite_try_s + saves.rewrite_rest_s() {
             if missing || outgrown.is_some() {
@@ -470,6 +483,7 @@ impl Store {
             self.abandon(kind);
         }
         self.end_jobs();
+        self.lose_backup("the server has stopped");
         if let Err(error) = aof::stop(self) {
             tracing::error!(
                 "The end of the append only file is missing: {}",

@@ -24,11 +24,14 @@ impl Store {
     /// `later`: a transaction is under way, which a rewrite waits for.
     pub fn apply_config(self: &Arc<Self>, dirty: u64, later: bool) {
         let (wanted, running) = (self.config.appendonly.get(), self.log.is_running());
+        if wanted {
+            self.keep_log_of_backup();
+        }
         if self.loading.is_on() {
             self.journal.ring();
         } else if wanted && !running {
             self.turn_on_log(dirty, later);
-        } else if !wanted && (running || self.log.is_beginning()) {
+        } else if !self.keeps_log() && (running || self.log.is_beginning()) {
             self.turn_off_log();
         } else {
             self.journal.ring();

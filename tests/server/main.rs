@@ -3,6 +3,7 @@
 
 mod accounts;
 mod acl;
+mod backup;
 mod bad_input;
 mod client_memory;
 mod clock;

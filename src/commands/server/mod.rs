@@ -1,6 +1,7 @@
 //! The server itself: what it holds, how it is set, what it did, and its end.
 
 mod acl;
+mod backup;
 mod command;
 mod commandlog;
 mod config;
@@ -27,6 +28,7 @@ pub const FAMILY: Family = Family {
     category: "",
     commands: &[
         &acl::ACL,
+        &backup::BACKUP,
         &persistence::BGREWRITEAOF,
         &persistence::BGSAVE,
         &command::COMMAND,

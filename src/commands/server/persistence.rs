@@ -114,8 +114,8 @@ pub const BGREWRITEAOF: Command = Command {
 fn bgrewriteaof(call: &mut SessionCall<'_>) -> Done {
     let store = &call.server.store;
     let dirty = call.server.stats.totals().dirty;
-    if call.session.in_exec {
-        // Redis can't fork here, and clients know its words.
+    if call.session.in_exec || store.backup.postpones_rewrites() {
+        // In a transaction Redis can't fork, and clients know its words.
         store.begin_later(Kind::Rewrite);
         call.out
             .simple("Background append only file rewriting scheduled");

@@ -25,8 +25,8 @@ use crate::util::ranked::{Mutex, rank};
 
 pub use manifest::{Manifest, Part};
 pub use read::{Apply, End, LogFile};
-pub(super) use rewrite::{collect, rewrite, try_place};
-pub(super) use start::{load, take_over};
+pub(super) use rewrite::{collect, rewrite, rotate, try_place};
+pub(super) use start::{load, load_from, take_over};
 use tail::{Switch, Tail};
 use writer::SyncCall;
 pub(super) use writer::stop;
@@ -81,6 +81,16 @@ impl Log {
     /// Whether it is being begun, and would be of no use yet.
     pub fn is_beginning(&self) -> bool {
         self.beginning.load(Ordering::Acquire)
+    }
+
+    /// The files that it is made of.
+    pub(super) fn manifest(&self) -> Manifest {
+        self.manifest.lock().clone()
+    }
+
+    /// Those that it was made of, for who removes them.
+    pub(super) fn take_manifest(&self) -> Manifest {
+        std::mem::take(&mut *self.manifest.lock())
     }
 
     /// Why the log can't be written at present.
@@ -195,6 +205,11 @@ impl Log {
 /// The folder of the log.
 pub fn folder(config: &Config) -> PathBuf {
     config.place_of(&config.appenddirname.get())
+}
+
+/// Where its manifest is.
+pub(super) fn manifest_path(config: &Config) -> PathBuf {
+    Manifest::path(&folder(config), &filename(config))
 }
 
 /// The first part of its files' names.

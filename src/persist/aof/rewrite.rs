@@ -21,7 +21,7 @@ use crate::persist::rdb;
 /// Starts the log if it isn't written yet. Whatever goes wrong, the files named by the manifest
 /// hold everything that was in them.
 pub fn rewrite(store: &Arc<Store>, job: u64) -> io::Result<()> {
-    let begins = store.config.appendonly.get() && !store.log.is_running();
+    let begins = store.keeps_log() && !store.log.is_running();
     store.log.beginning.store(begins, Ordering::Release);
     let done = rewrite_all(store, job);
     store.log.beginning.store(false, Ordering::Release);
@@ -36,7 +36,7 @@ fn rewrite_all(store: &Arc<Store>, job: u64) -> io::Result<()> {
     let part = old.next_increment(&filename);
     let running = store.log.is_running();
     // BGREWRITEAOF while the log is off makes a base that nothing follows.
-    let continued = running || config.appendonly.get();
+    let continued = running || store.keeps_log();
     let mut increment = continued
         .then(|| Increment::create(store, &dir.join(&part.name)))
         .transpose()?;
@@ -110,6 +110,26 @@ fn rewrite_all(store: &Arc<Store>, job: u64) -> io::Result<()> {
         let _ = store.disk.remove(&dir.join(&part.name));
     }
     Err(error)
+}
+
+/// Has the log go on in a new file, and returns the files that it was made of until then, with all of it on the disk.
+/// No rewrite may be under way.
+pub fn rotate(store: &Store) -> io::Result<Manifest> {
+    let (dir, filename) = (folder(&store.config), filename(&store.config));
+    let old = store.log.manifest();
+    let part = old.next_increment(&filename);
+    let to = Increment::create(store, &dir.join(&part.name))?;
+    publish(store, &old, &part, &dir, &filename)?;
+    let rotated = store.with_tail(|tail| {
+        let mark = store.journal.mark();
+        let switches = &store.log.switches;
+        switches.lock().push_back(Switch { mark, to });
+        let done = tail.write(store).and_then(|()| tail.sync(store));
+        store.wrote_log(tail, &done);
+        done
+    });
+    rotated.unwrap_or_else(|| Err(io::Error::other("the log was turned off")))?;
+    Ok(old)
 }
 
 /// Makes the log's folder, and a file in it that goes again: whether a log can be begun there. The error is for the log.

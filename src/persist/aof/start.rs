@@ -43,11 +43,7 @@ pub fn take_over(store: &Store) -> Result<bool> {
             return Ok(true);
         }
         Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-        Err(error) => bail!(
-            "Fatal error: can't open the AOF manifest file {} for reading: {}",
-            manifest_path.display(),
-            reason(&error)
-        ),
+        Err(error) => return Err(cannot_open_manifest(&manifest_path, &error)),
     }
     if !config.appendonly.get() {
         return Ok(false);
@@ -104,7 +100,30 @@ fn remove_drafts(store: &Store, dir: &Path) {
 /// Reads all files of the log, in order, and goes on writing in the last one.
 pub fn load(store: &Arc<Store>, apply: &mut Apply<'_>) -> Result<()> {
     let (dir, filename) = (folder(&store.config), filename(&store.config));
-    let manifest = store.log.manifest.lock().clone();
+    read_all(store, &dir, &store.log.manifest(), true, apply)?;
+    if store.config.appendonly.get() {
+        go_on(store, &dir, &filename)?;
+    }
+    Ok(())
+}
+
+/// Reads all files that a manifest elsewhere names. They are left as they are.
+pub fn load_from(store: &Store, path: &Path, apply: &mut Apply<'_>) -> Result<()> {
+    let text = fs::read(path).map_err(|error| cannot_open_manifest(path, &error))?;
+    let manifest = Manifest::parse(&text)
+        .with_context(|| format!("Fatal error reading {}", path.display()))?;
+    let dir = path.parent().unwrap_or(Path::new("/"));
+    read_all(store, dir, &manifest, false, apply)
+}
+
+/// Reads a log's files, in order. What was never written whole at the end of the last one may be cut off, if it is ours.
+fn read_all(
+    store: &Store,
+    dir: &Path,
+    manifest: &Manifest,
+    is_ours: bool,
+    apply: &mut Apply<'_>,
+) -> Result<()> {
     let parts: Vec<&Part> = manifest.parts().collect();
     let len = |part: &&Part| {
         let data = fs::metadata(dir.join(&part.name));
@@ -117,11 +136,11 @@ pub fn load(store: &Arc<Store>, apply: &mut Apply<'_>) -> Result<()> {
     let began = Timer::start();
     for (at, part) in parts.iter().enumerate() {
         let began = Timer::start();
-        let end = read_part(store, &dir, part, apply)?;
+        let end = read_part(store, dir, part, apply)?;
         if let End::Torn { at: offset, why } = end {
             // The next file is named before the first edit goes there.
             let is_last = lens[at + 1..].iter().all(|len| *len == 0);
-            cut(store, &dir, part, offset, why, is_last)?;
+            cut(store, dir, part, offset, why, is_last && is_ours)?;
         }
         let kind = if Some(*part) == manifest.base.as_ref() {
             "base"
@@ -138,10 +157,15 @@ pub fn load(store: &Arc<Store>, apply: &mut Apply<'_>) -> Result<()> {
         "DB loaded from append only file: {:.3} seconds",
         began.elapsed().as_secs_f64()
     );
-    if store.config.appendonly.get() {
-        go_on(store, &dir, &filename)?;
-    }
     Ok(())
+}
+
+fn cannot_open_manifest(path: &Path, error: &io::Error) -> anyhow::Error {
+    anyhow::anyhow!(
+        "Fatal error: can't open the AOF manifest file {} for reading: {}",
+        path.display(),
+        reason(error)
+    )
 }
 
 fn cannot_open(part: &Part, error: &io::Error) -> anyhow::Error {

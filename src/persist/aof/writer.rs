@@ -237,7 +237,7 @@ impl Store {
 pub fn start(store: &Arc<Store>, job: u64, reader: Reader, increment: Increment) -> io::Result<()> {
     let log = &store.log;
     let mut threads = log.threads.lock();
-    if !store.config.appendonly.get() || store.is_abandoned(job) {
+    if !store.keeps_log() || store.is_abandoned(job) {
         return Err(io::Error::other("the log was turned off"));
     }
     assert!(threads.is_empty(), "a log ends before the next one begins");

@@ -164,6 +164,10 @@ pub fn persistence(report: &Report<'_>, page: &mut Page<'_>) {
         "0",
         &["module_fork_in_progress", "module_fork_last_cow_size"],
     );
+    page.line(
+        "backup_in_progress",
+        u8::from(store.backup.report().phase.is_under_way()),
+    );
     if log.is_running() {
         page.line("aof_current_size", log.current_bytes());
         page.line("aof_base_size", log.base_bytes());
