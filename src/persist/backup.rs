@@ -37,7 +37,7 @@ pub enum Phase {
     Snapshotting,
     /// The base is there, and edits are gathered.
     Incrementing,
-    /// The same, and its end is being written.
+    /// Its end is being written.
     Sealing,
     Sealed,
     Failed,
@@ -74,13 +74,13 @@ pub struct BackupReport {
 
 #[derive(Default)]
 pub struct Backup {
-    state: Mutex<State, { rank("backup") }>,
+    state: Mutex<BackupState, { rank("backup") }>,
     /// The log is written for the backup alone.
     keeps_log: AtomicBool,
 }
 
 #[derive(Default)]
-struct State {
+struct BackupState {
     told: BackupReport,
     folder: PathBuf,
     /// The rewrite that makes the base.
@@ -125,7 +125,7 @@ impl Store {
         self.make_room(&folder)?;
         let log_folder = aof::folder(&self.config);
         let is_own = !self.config.appendonly.get();
-        *state = State {
+        *state = BackupState {
             told: BackupReport {
                 phase: Phase::Pending,
                 start_s: now_s,
@@ -134,7 +134,7 @@ impl Store {
             folder,
             ended: state.ended,
             log_folder: Some(log_folder).filter(|folder| is_own && !folder.exists()),
-            ..State::default()
+            ..BackupState::default()
         };
         self.backup.keeps_log.store(is_own, Ordering::Release);
         let mut busy = self.busy.lock();
@@ -317,7 +317,7 @@ impl Store {
         }
     }
 
-    fn fail(&self, state: &mut State, why: &str) {
+    fn fail(&self, state: &mut BackupState, why: &str) {
         tracing::warn!("The backup has failed: {why}");
         self.remove_files(state, Vec::new());
         let waited = state.told.phase == Phase::Pending;
@@ -335,7 +335,7 @@ impl Store {
     }
 
     /// Removes the files of a backup that comes to nothing, and such as it doesn't know of yet.
-    fn remove_files(&self, state: &mut State, more: Vec<PathBuf>) {
+    fn remove_files(&self, state: &mut BackupState, more: Vec<PathBuf>) {
         for file in state.told.files.drain(..).chain(more) {
             if let Err(error) = self.disk.remove(&file)
                 && error.kind() != io::ErrorKind::NotFound
@@ -346,7 +346,7 @@ impl Store {
     }
 
     /// Removes the log that was written for a backup alone, unless somebody still writes there or wants it.
-    fn remove_own_log(&self, state: &mut State) {
+    fn remove_own_log(&self, state: &mut BackupState) {
         if self.log.is_running() || self.is_rewriting(state.ended) {
             return;
         }

@@ -177,23 +177,29 @@ pub fn persistence(report: &Report<'_>, page: &mut Page<'_>) {
         page.line("aof_delayed_fsync", log.delayed.load(Ordering::Relaxed));
     }
     if loading.is_on() {
-        let (percent, eta) = loading.outlook(report.now_ms);
-        page.line(
-            "loading_start_time",
-            loading.started_ms.load(Ordering::Relaxed) / 1000,
-        );
-        page.line(
-            "loading_total_bytes",
-            loading.total_bytes.load(Ordering::Relaxed),
-        );
-        page.line("loading_rdb_used_mem", 0);
-        page.line(
-            "loading_loaded_bytes",
-            loading.loaded_bytes.load(Ordering::Relaxed),
-        );
-        page.line("loading_loaded_perc", format_args!("{percent:.2}"));
-        page.line("loading_eta_seconds", eta);
+        show_loading(report, page);
     }
+}
+
+/// How far the server has come with reading its data.
+fn show_loading(report: &Report<'_>, page: &mut Page<'_>) {
+    let loading = &report.server.store.loading;
+    let (percent, eta) = loading.outlook(report.now_ms);
+    page.line(
+        "loading_start_time",
+        loading.started_ms.load(Ordering::Relaxed) / 1000,
+    );
+    page.line(
+        "loading_total_bytes",
+        loading.total_bytes.load(Ordering::Relaxed),
+    );
+    page.line("loading_rdb_used_mem", 0);
+    page.line(
+        "loading_loaded_bytes",
+        loading.loaded_bytes.load(Ordering::Relaxed),
+    );
+    page.line("loading_loaded_perc", format_args!("{percent:.2}"));
+    page.line("loading_eta_seconds", eta);
 }
 
 pub fn keyspace(report: &Report<'_>, page: &mut Page<'_>) {
