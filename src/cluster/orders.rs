@@ -404,13 +404,7 @@ impl Cluster {
                 "CLUSTER RESET can't be called with master nodes containing keys",
             ));
         }
-        if self.me().is_replica() {
-            self.become_master();
-            let shard = NodeId::random(&mut self.rng);
-            self.me_mut().shard = shard;
-            self.actions.push(Action::Lead);
-            self.actions.push(Action::DropAllKeys);
-        }
+        self.leave_master();
         self.close_slots();
         self.reset_manual();
         self.nodes
@@ -434,6 +428,20 @@ impl Cluster {
         self.pending.sync = true;
         self.changed();
         Ok(())
+    }
+
+    /// CLUSTER REPLICATE NO ONE: a replica becomes a master without slots and keys, in a shard of its own. A master stays as it is.
+    pub fn leave_master(&mut self) {
+        if self.me().is_master() {
+            return;
+        }
+        self.become_master();
+        let shard = NodeId::random(&mut self.rng);
+        self.me_mut().shard = shard;
+        self.election = Election::default();
+        self.reset_manual();
+        self.actions.push(Action::Lead);
+        self.actions.push(Action::DropAllKeys);
     }
 
     /// Turns this node into a master in the books; whether it leads is the caller's to say.

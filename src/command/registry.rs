@@ -96,6 +96,11 @@ impl Entry {
         !self.specs.is_empty() || self.command.more_keys.is_some()
     }
 
+    /// Whether it names a slot by something that is no key: a sharded channel, a cursor.
+    pub fn has_slots_alone(&self) -> bool {
+        self.specs.iter().any(|spec| spec.used == KeyUse::CHANNEL)
+    }
+
     /// Whether it speaks or listens to channels.
     pub fn has_channels(&self) -> bool {
         self.channels.is_some()

@@ -1,7 +1,10 @@
 //! What SCAN, HSCAN, SSCAN and ZSCAN share: cursors and options.
 
 use super::{Args, Fail};
+use crate::cluster::SLOTS;
+use crate::engine::Entry;
 use crate::resp::{Mark, Reply};
+use crate::types::Kind;
 use crate::util::{glob, number};
 
 /// Parses a cursor.
@@ -48,16 +51,76 @@ impl<'a> Options<'a> {
     }
 }
 
+/// What a walk over keys wants of them.
+pub struct KeyOptions<'a> {
+    pub count: usize,
+    pattern: Option<&'a [u8]>,
+    kind: Option<&'a [u8]>,
+    /// Of CLUSTERSCAN alone.
+    pub slot: Option<u16>,
+}
+
+impl<'a> KeyOptions<'a> {
+    /// Takes the options of SCAN, or of CLUSTERSCAN, which has one more and knows the names of types.
+    pub fn parse(args: &mut Args<'a>, in_cluster: bool) -> Result<Self, Fail> {
+        let mut options = KeyOptions {
+            count: 10,
+            pattern: None,
+            kind: None,
+            slot: None,
+        };
+        while !args.is_empty() {
+            if args.word_with("COUNT", 1) {
+                let count = args.int()?;
+                if count < 1 {
+                    return Err(Fail::SYNTAX);
+                }
+                options.count = count as usize;
+            } else if args.word_with("MATCH", 1) {
+                options.pattern = Some(args.next()?).filter(|pattern| *pattern != b"*");
+            } else if args.word_with("TYPE", 1) {
+                let kind = args.next()?;
+                if in_cluster && !Kind::ALL.iter().any(|one| is_name(*one, kind)) {
+                    let kind = String::from_utf8_lossy(kind);
+                    return Err(Fail::said(format!("unknown type name '{kind}'")));
+                }
+                options.kind = Some(kind);
+            } else if in_cluster && args.word_with("SLOT", 1) {
+                let slot = number::parse_i64(args.next()?).and_then(|n| u16::try_from(n).ok());
+                let slot = slot.filter(|slot| usize::from(*slot) < SLOTS);
+                options.slot = Some(slot.ok_or(Fail::Says("Invalid or out of range slot"))?);
+            } else {
+                return Err(Fail::SYNTAX);
+            }
+        }
+        Ok(options)
+    }
+
+    pub fn fits(&self, entry: &Entry) -> bool {
+        let named = self
+            .pattern
+            .is_none_or(|pattern| glob::matches(pattern, entry.key_name(), false));
+        named
+            && self
+                .kind
+                .is_none_or(|kind| is_name(entry.value().kind(), kind))
+    }
+}
+
+fn is_name(kind: Kind, name: &[u8]) -> bool {
+    kind.name().as_bytes().eq_ignore_ascii_case(name)
+}
+
 /// What a scan of a key that isn't there answers.
 pub fn reply_empty(out: &mut Reply) {
     reply(0, &[], out);
 }
 
 /// Puts the next cursor and the number of names before these, which were written since the mark: neither was known before.
-pub fn insert_head(out: &mut Reply, mark: Mark, next: u64, found: usize) {
+pub fn insert_head(out: &mut Reply, mark: Mark, next: impl AsRef<[u8]>, found: usize) {
     let mut head = Reply::new(false);
     head.array(2);
-    head.bulk(itoa::Buffer::new().format(next));
+    head.bulk(next.as_ref());
     head.array(found);
     out.insert(mark, head.bytes());
 }

@@ -209,11 +209,13 @@ impl Worker {
         if (leaves || comes) && entry.is(Flag::NeverLogged) {
             return Ok(Stand::Here);
         }
-        if leaves && !channels {
+        // No key is looked for.
+        let keyless = request.any(Entry::has_slots_alone);
+        if leaves && !keyless {
             return Ok(Stand::Leaving(slots.slot));
         }
         if comes && (manner.asking || entry.is(Flag::Asking)) {
-            return Ok(match slots.several && !channels {
+            return Ok(match slots.several && !keyless {
                 true => Stand::Coming,
                 false => Stand::Here,
             });

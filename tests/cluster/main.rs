@@ -14,3 +14,4 @@ mod lone;
 mod moving;
 mod node;
 mod waiting;
+mod walk;

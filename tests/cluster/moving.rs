@@ -72,7 +72,7 @@ fn moves_around(programs: &[PathBuf]) {
 }
 
 /// Moves one slot as redis-cli does, with the node that has it now as the source.
-fn move_slot(nodes: &[Server], slot: i64, to: &Server) {
+pub fn move_slot(nodes: &[Server], slot: i64, to: &Server) {
     let key = format!("COUNTKEYSINSLOT {slot}");
     let holder = nodes
         .iter()

@@ -1,9 +1,11 @@
 //! What a node's keys tell: CLUSTER KEYSLOT, COUNTKEYSINSLOT and GETKEYSINSLOT.
 
 use super::clustering;
+use super::order::no_more;
 use crate::cluster::{SLOTS, slot_of};
-use crate::command::{Done, Fail, Flow, ReadCall, SessionCall};
+use crate::command::{Done, Fail, Flow, ReadCall, SessionCall, WriteCall};
 use crate::engine::GaveUp;
+use crate::util::number;
 
 pub fn slot_of_key(call: &mut SessionCall<'_>) -> Done {
     clustering(call.server)?;
@@ -33,6 +35,28 @@ pub fn list(call: &mut ReadCall<'_>) -> Done {
     let names = names.map_err(|GaveUp| call.server.busy_fail())?;
     call.out.array(names.len());
     names.iter().for_each(|name| call.out.bulk(name));
+    Ok(Flow::Done)
+}
+
+/// CLUSTER FLUSHSLOT of Valkey 9.0.
+pub fn flush(call: &mut WriteCall<'_>) -> Done {
+    clustering(call.server)?;
+    let number = number::parse_i64(call.args.next()?);
+    let slot = number
+        .and_then(slot)
+        .ok_or(Fail::Says("Invalid or out of range slot"))?;
+    if !call.args.is_empty() && !call.args.word("ASYNC") && !call.args.word("SYNC") {
+        return Err(Fail::SYNTAX);
+    }
+    no_more(&call.args)?;
+    let names = call.db.names_in_slot(slot, usize::MAX, &|| false);
+    // All shards are held, so there is nobody to wait for.
+    for name in names.unwrap_or_default() {
+        if call.db.delete(&name) {
+            call.db.log(&[b"DEL", &name]);
+        }
+    }
+    call.out.ok();
     Ok(Flow::Done)
 }
 

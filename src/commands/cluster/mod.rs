@@ -6,6 +6,7 @@
 mod keys;
 mod look;
 mod order;
+mod scan;
 mod stats;
 
 use crate::command::Flag::{Admin, Fast, Loading, Neither, NoAsyncLoading, NoScript, Stale};
@@ -17,7 +18,7 @@ use crate::command::{Arg, Command, Done, Fail, Family, Flow, Plan, Run, SessionC
 pub const FAMILY: Family = Family {
     group: "cluster",
     category: "",
-    commands: &[&ASKING, &CLUSTER, &READONLY, &READWRITE],
+    commands: &[&ASKING, &CLUSTER, &scan::CLUSTERSCAN, &READONLY, &READWRITE],
 };
 
 const NO_CLUSTER: Fail = Fail::Says("This instance has cluster support disabled");
@@ -89,6 +90,7 @@ const CLUSTER: Command = Command {
         &DELSLOTS,
         &DELSLOTSRANGE,
         &FAILOVER,
+        &FLUSHSLOT,
         &FLUSHSLOTS,
         &FORGET,
         &GETKEYSINSLOT,
@@ -232,6 +234,26 @@ const FORGET: Command = Command {
     ..ORDER
 };
 
+const FLUSHSLOT: Command = Command {
+    name: "flushslot",
+    summary: "Deletes all keys of a slot",
+    cost: "O(N) for N keys of the slot",
+    since: "9.0.0",
+    flags: &[Admin, NoAsyncLoading],
+    args: &[
+        Arg::int("slot"),
+        Arg::one_of(
+            "flush-type",
+            &[Arg::word("async", "ASYNC"), Arg::word("sync", "SYNC")],
+        )
+        .optional(),
+    ],
+    categories: &["keyspace"],
+    run: Run::Write(keys::flush),
+    plan: Plan::All,
+    ..Command::PLAIN
+};
+
 const GETKEYSINSLOT: Command = Command {
     name: "getkeysinslot",
     summary: "Returns some of this node's keys in a slot",
@@ -331,8 +353,15 @@ const REPLICAS: Command = Command {
 
 const REPLICATE: Command = Command {
     name: "replicate",
-    summary: "Makes this node a replica of a master",
-    args: NODE,
+    summary: "Makes this node a replica of a master, or one without any",
+    args: &[Arg::one_of(
+        "args",
+        &[
+            Arg::text("node-id"),
+            Arg::block("no-one", &[Arg::word("no", "NO"), Arg::word("one", "ONE")]).since("9.0.0"),
+        ],
+    )],
+    arity: Some(-3),
     run: Run::Session(order::replicate),
     ..ORDER
 };

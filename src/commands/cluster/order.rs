@@ -183,15 +183,15 @@ pub fn failover(call: &mut SessionCall<'_>) -> Done {
     } else {
         return Err(Fail::SYNTAX);
     };
-    no_more(call)?;
+    no_more(&call.args)?;
     ordered(call, |cluster, moment| cluster.failover(way, moment))
 }
 
 /// An argument too many, as Redis says it of these.
-fn no_more(call: &SessionCall<'_>) -> Result<(), Fail> {
-    match call.args.is_empty() {
+pub fn no_more(args: &Args<'_>) -> Result<(), Fail> {
+    match args.is_empty() {
         true => Ok(()),
-        false => Err(bad_count(&call.args)),
+        false => Err(bad_count(args)),
     }
 }
 
@@ -209,7 +209,18 @@ pub fn forget(call: &mut SessionCall<'_>) -> Done {
 }
 
 pub fn replicate(call: &mut SessionCall<'_>) -> Done {
+    clustering(call.server)?;
+    if call.args.len() == 2 {
+        if !(call.args.word("NO") && call.args.word("ONE")) {
+            return Err(bad_count(&call.args));
+        }
+        return ordered(call, |cluster, _| {
+            cluster.leave_master();
+            Ok(())
+        });
+    }
     let id = call.args.next()?;
+    no_more(&call.args)?;
     let has_keys = call.server.has_keys();
     ordered(call, |cluster, _| cluster.replicate(id, has_keys))
 }
@@ -220,7 +231,7 @@ pub fn reset(call: &mut SessionCall<'_>) -> Done {
     if !hard && !call.args.is_empty() && !call.args.word("SOFT") {
         return Err(Fail::SYNTAX);
     }
-    no_more(call)?;
+    no_more(&call.args)?;
     let has_keys = call.server.has_keys();
     ordered(call, |cluster, _| cluster.reset(hard, has_keys))
 }

@@ -118,6 +118,6 @@ fn scan_blessed(call: &mut ReadCall<'_>) -> Done {
         }
     });
     let next = next.map_err(|GaveUp| call.server.busy_fail())?;
-    scan::insert_head(call.out, mark, next, found);
+    scan::insert_head(call.out, mark, itoa::Buffer::new().format(next), found);
     Ok(Flow::Done)
 }

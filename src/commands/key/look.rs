@@ -1,9 +1,7 @@
 //! Which keys there are: EXISTS, TYPE, KEYS, SCAN.
 
 use crate::command::Flag::Fast;
-use crate::command::{
-    Arg, Command, Done, Fail, Flow, KeyUse, Names, Plan, ReadCall, Rest, Run, scan,
-};
+use crate::command::{Arg, Command, Done, Flow, KeyUse, Names, Plan, ReadCall, Rest, Run, scan};
 use crate::engine::GaveUp;
 use crate::types::Bstr;
 use crate::util::glob;
@@ -135,44 +133,20 @@ pub const SCAN: Command = Command {
 
 fn scan_keys(call: &mut ReadCall<'_>) -> Done {
     let cursor = scan::cursor(call.args.next()?)?;
-    let (mut pattern, mut count, mut kind) = (None, 10, None);
-    while !call.args.is_empty() {
-        if call.args.word_with("COUNT", 1) {
-            count = call.args.int()?;
-            if count < 1 {
-                return Err(Fail::SYNTAX);
-            }
-        } else if call.args.word_with("MATCH", 1) {
-            pattern = Some(call.args.next()?).filter(|pattern| *pattern != b"*");
-        } else if call.args.word_with("TYPE", 1) {
-            kind = Some(call.args.next()?);
-        } else {
-            return Err(Fail::SYNTAX);
-        }
-    }
+    let options = scan::KeyOptions::parse(&mut call.args, false)?;
     let scripts = &call.server.scripts;
     let mark = call.out.mark();
     let mut found = 0;
     let next = call
         .db
-        .scan(cursor, count as usize, &|| scripts.is_busy(), |entry| {
-            let fits =
-                pattern.is_none_or(|pattern| glob::matches(pattern, entry.key_name(), false));
-            let of_kind = kind.is_none_or(|kind| {
-                entry
-                    .value()
-                    .kind()
-                    .name()
-                    .as_bytes()
-                    .eq_ignore_ascii_case(kind)
-            });
-            if fits && of_kind {
+        .scan(cursor, options.count, &|| scripts.is_busy(), |entry| {
+            if options.fits(entry) {
                 call.out.bulk(entry.key_name());
                 found += 1;
             }
         });
     let next = next.map_err(|GaveUp| call.server.busy_fail())?;
-    scan::insert_head(call.out, mark, next, found);
+    scan::insert_head(call.out, mark, itoa::Buffer::new().format(next), found);
     Ok(Flow::Done)
 }
 

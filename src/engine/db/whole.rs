@@ -229,32 +229,46 @@ impl Db<'_> {
         mut visit: impl FnMut(&Entry),
     ) -> Result<u64, GaveUp> {
         let shard = (cursor & (SHARDS as u64 - 1)) as usize;
-        let mut from = (cursor >> SHARDS.trailing_zeros()) as usize;
+        let mut from = cursor >> SHARDS.trailing_zeros();
         let mut left = count;
         for id in shard..SHARDS {
-            // Position 0 in a cursor says "from the top".
-            let top = match std::mem::take(&mut from) {
-                0 => usize::MAX,
-                from => from,
-            };
-            // Whoever was answered after adding a key finds it counted here.
-            if self.shards.keys_in(id) == 0 {
-                continue;
-            }
-            let mut stopped_at = 0;
-            self.look(id, give_up, |shard| {
-                if let Some(table) = shard.table(self.index) {
-                    stopped_at = self.scan_table(table, top, &mut left, &mut visit);
-                }
-            })?;
+            let from = std::mem::take(&mut from);
+            let stopped_at = self.scan_shard(id, from, &mut left, give_up, &mut visit)?;
             if stopped_at > 0 {
-                return Ok((stopped_at as u64) << SHARDS.trailing_zeros() | id as u64);
+                return Ok(stopped_at << SHARDS.trailing_zeros() | id as u64);
             }
             if left == 0 && id + 1 < SHARDS {
                 return Ok(id as u64 + 1);
             }
         }
         Ok(0)
+    }
+
+    /// Visits live entries of one shard, from a position downwards, from the top if that is 0, and takes each entry that it looks at
+    /// off what is left; returns the position to go on from, 0 at the end.
+    pub fn scan_shard(
+        &self,
+        id: usize,
+        from: u64,
+        left: &mut usize,
+        give_up: GiveUp<'_>,
+        mut visit: impl FnMut(&Entry),
+    ) -> Result<u64, GaveUp> {
+        let top = match from {
+            0 => usize::MAX,
+            from => usize::try_from(from).unwrap_or(usize::MAX),
+        };
+        // Whoever was answered after adding a key finds it counted here.
+        if self.shards.keys_in(id) == 0 {
+            return Ok(0);
+        }
+        let mut stopped_at = 0;
+        self.look(id, give_up, |shard| {
+            if let Some(table) = shard.table(self.index) {
+                stopped_at = self.scan_table(table, top, left, &mut visit);
+            }
+        })?;
+        Ok(stopped_at as u64)
     }
 
     /// Visits entries from a position downwards; returns the position above the next one, 0 at the end.

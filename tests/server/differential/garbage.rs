@@ -59,7 +59,7 @@ const GARBAGE: &[&[u8]] = &[
     b"MULTI\r\nGET\r\nEXEC\r\n",
     b"MULTI\r\nMULTI\r\nSET s 1\r\nQUIT\r\n",
     b"HELLO 3\r\nSUBSCRIBE a\r\nPING\r\nGET s\r\nUNSUBSCRIBE\r\n",
-    b"SUBSCRIBE a b\r\nPING\r\nPING x\r\nGET s\r\nUNSUBSCRIBE b a\r\nUNSUBSCRIBE\r\nQUIT\r\n",
+    b"SUBSCRIBE a b\r\nPING\r\nPING x\r\nGET s\r\nUNSUBSCRIBE b a\r\nUNSUBSCRIBE a b\r\nQUIT\r\n",
     b"HELLO 9\r\nHELLO 3 SETNAME\r\nHELLO 3 AUTH x\r\nHELLO 3 SETNAME 'a b'\r\nHELLO x\r\n",
     b"CLIENT SETNAME 'a b'\r\nCLIENT SETNAME ok\r\nCLIENT GETNAME\r\nRESET\r\nCLIENT GETNAME\r\n",
     b"MULTI\r\nBLPOP nothing 0\r\nBLMOVE nothing nothing LEFT LEFT 0\r\nBZPOPMIN nothing 0\r\nEXEC\r\n",
