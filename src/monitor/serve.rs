@@ -149,11 +149,11 @@ impl Monitor {
                 });
                 answers.collect()
             };
-            if let Ok(answers) = tokio::task::spawn_blocking(look_up).await {
-                monitor.shared.in_sentinel(monitor.watching(), |sentinel| {
-                    sentinel.looked_up(answers, again);
-                });
-            }
+            // Whoever waits is told, though nothing was found.
+            let answers = tokio::task::spawn_blocking(look_up).await;
+            monitor.shared.in_sentinel(monitor.watching(), |sentinel| {
+                sentinel.looked_up(answers.unwrap_or_default(), again);
+            });
         });
     }
 }

@@ -17,7 +17,11 @@ pub enum EventLevel {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Again {
     Hello(Vec<u8>),
-    Info { from: InstanceId, text: Vec<u8> },
+    Info {
+        from: InstanceId,
+        number: u64,
+        text: Vec<u8>,
+    },
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -14,8 +14,8 @@ pub struct InstanceAddress {
 impl InstanceAddress {
     /// Whether both are at one place: by address, or by name where a name could not be resolved.
     pub fn is(&self, other: &InstanceAddress) -> bool {
-        self.port == other.port
-            && (self.ip == other.ip || self.host.eq_ignore_ascii_case(&other.host))
+        let same_ip = !self.ip.is_empty() && self.ip == other.ip;
+        self.port == other.port && (same_ip || self.host.eq_ignore_ascii_case(&other.host))
     }
 }
 
@@ -53,14 +53,19 @@ impl HostNames {
 
     /// Whether somebody has to look the name up first.
     pub fn is_unknown(&self, host: &str) -> bool {
-        self.resolve && is_host(host) && literal(host).is_none() && !self.known.contains_key(host)
+        self.is_name(host) && !self.known.contains_key(host)
     }
 
-    pub fn learn(&mut self, host: &str, ip: Option<String>) {
-        if self.known.len() >= NAMES_MAX {
+    /// Whether it is a name, and names are taken.
+    pub fn is_name(&self, host: &str) -> bool {
+        self.resolve && is_host(host) && literal(host).is_none()
+    }
+
+    pub fn learn(&mut self, host: String, ip: Option<String>) {
+        if self.known.len() >= NAMES_MAX && !self.known.contains_key(&host) {
             self.known.clear();
         }
-        self.known.insert(host.to_owned(), ip);
+        self.known.insert(host, ip);
     }
 
     /// Forgets names that came to nothing, so that they are looked up again.

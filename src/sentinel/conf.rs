@@ -5,7 +5,8 @@ use std::collections::BTreeSet;
 use super::address::InstanceAddress;
 use super::group::MasterGroup;
 use super::hello::is_id;
-use super::state::Sentinel;
+use super::instance::InstanceKind;
+use super::state::{NotCreated, Sentinel};
 use crate::config::rewrite::SentinelLine;
 use crate::util::number::{parse_like_atoi, parse_u64_like_c};
 use crate::util::words::{is_plain, quote};
@@ -246,7 +247,14 @@ impl Sentinel {
         let created = match (option, rest) {
             (b"known-slave" | b"known-replica", []) => {
                 self.know(&host, outside);
-                self.create_replica(name, &host, port)
+                let created = self.create_replica(name, &host, port);
+                // Two names may have come to one place meanwhile.
+                if self.hosts.is_name(&host)
+                    && created == Err(NotCreated::Duplicate(InstanceKind::Replica))
+                {
+                    return Ok(());
+                }
+                created
             }
             (b"known-sentinel", [run_id]) => {
                 self.know(&host, outside);
@@ -317,11 +325,7 @@ impl Sentinel {
 
     /// How an address is written.
     fn place(&self, address: &InstanceAddress) -> (String, String) {
-        let host = match self.shown(address) {
-            "" => address.host.as_str(),
-            shown => shown,
-        };
-        (host.to_owned(), address.port.to_string())
+        (self.shown(address).to_owned(), address.port.to_string())
     }
 
     fn group_lines(&self, group: &MasterGroup, put: &mut PutLine<'_>) {

@@ -270,7 +270,7 @@ impl Sentinel {
                 to.port
             );
             self.tell(EventLevel::Warning, "+switch-master", Some(master), text);
-            self.switch_master(&name, &to.host, i64::from(to.port));
+            self.switch_master(&name, to);
         }
     }
 }

@@ -2,7 +2,7 @@
 //!
 //! `ip,port,id,current epoch,master's name,master's ip,master's port,master's epoch`. Anybody who may publish can say one.
 
-use super::actions::{Again, EventLevel, SentinelAction};
+use super::actions::EventLevel;
 use super::instance::InstanceId;
 use super::state::Sentinel;
 use crate::util::number::{parse_like_atoi, parse_u64};
@@ -65,58 +65,29 @@ pub fn is_id(text: &str) -> bool {
 impl Sentinel {
     /// Takes a hello in, once the names in it have been looked up.
     pub fn take_hello(&mut self, text: &[u8]) {
+        if let Some(hello) = self.hello_in(text)
+            && !self.hello_waits(text, [hello.ip, hello.master_host])
+        {
+            self.act_on_hello(&hello);
+        }
+    }
+
+    /// Takes a hello in whose names have been looked up, whatever came of that.
+    pub(super) fn take_hello_now(&mut self, text: &[u8]) {
+        if let Some(hello) = self.hello_in(text) {
+            self.act_on_hello(&hello);
+        }
+    }
+
+    /// What is said of a master that is watched here by somebody else.
+    fn hello_in<'h>(&self, text: &'h [u8]) -> Option<Hello<'h>> {
         if text.len() > HELLO_MAX {
-            return;
+            return None;
         }
-        let Ok(said) = std::str::from_utf8(text) else {
-            return;
-        };
+        let said = std::str::from_utf8(text).ok()?;
         // It is no news that there is this one.
-        if said.contains(&self.id) {
-            return;
-        }
-        let Some(hello) = Hello::read(said) else {
-            return;
-        };
-        if !self.groups.contains_key(hello.master_name) {
-            return;
-        }
-        let names = self.unknown_hosts([hello.ip, hello.master_host]);
-        if !names.is_empty() {
-            let again = Again::Hello(text.to_vec());
-            self.actions.push(SentinelAction::LookUp { names, again });
-            return;
-        }
-        self.act_on_hello(&hello);
-    }
-
-    /// Those whose addresses somebody has to look up.
-    pub(super) fn unknown_hosts<'h>(
-        &self,
-        hosts: impl IntoIterator<Item = &'h str>,
-    ) -> Vec<String> {
-        let mut names: Vec<String> = Vec::new();
-        for host in hosts {
-            if self.hosts.is_unknown(host) && !names.iter().any(|name| name == host) {
-                names.push(host.to_owned());
-            }
-        }
-        names
-    }
-
-    /// The names have been looked up for whoever had to wait for them.
-    pub fn looked_up(&mut self, answers: Vec<(String, Option<String>)>, again: Again) {
-        for (host, ip) in answers {
-            self.learn(&host, ip);
-        }
-        match again {
-            Again::Hello(text) => self.take_hello(&text),
-            Again::Info { from, text } if self.instances.contains_key(&from) => {
-                self.take_info(from, text);
-            }
-            Again::Info { .. } => {}
-        }
-        self.hosts.forget_failures();
+        let hello = (!said.contains(&self.id)).then(|| Hello::read(said))??;
+        self.groups.contains_key(hello.master_name).then_some(hello)
     }
 
     fn act_on_hello(&mut self, hello: &Hello<'_>) {
@@ -208,10 +179,10 @@ impl Sentinel {
         let place = self
             .hosts
             .address(hello.master_host, hello.master_port, false);
-        if place.is_err() {
+        let Ok(place) = place else {
             // It is told again, and may be understood then.
             return;
-        }
+        };
         let group = self.group_mut(name);
         group.config_epoch = hello.master_epoch;
         let master = group.master;
@@ -231,8 +202,7 @@ impl Sentinel {
             hello.master_port
         );
         self.tell(EventLevel::Warning, "+switch-master", Some(master), text);
-        self.switch_master(name, hello.master_host, hello.master_port);
-        let now = self.at(master).address.clone();
-        self.schedule_reconfig(name, false, &before, &now);
+        self.switch_master(name, place.clone());
+        self.schedule_reconfig(name, false, &before, &place);
     }
 }

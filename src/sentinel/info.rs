@@ -1,10 +1,10 @@
 //! INFO: what instances say of themselves, and what follows from it.
 
-use super::actions::{Again, EventLevel, SentinelAction};
+use super::actions::EventLevel;
 use super::group::FailoverStage;
 use super::instance::{InstanceId, InstanceKind, Reconf};
 use super::link::Awaited;
-use super::state::Sentinel;
+use super::state::{MEMBERS_MAX, Sentinel};
 use crate::util::number::{parse_like_atoi, parse_u64_like_c};
 
 /// What a text of INFO says.
@@ -56,7 +56,9 @@ impl InfoText {
             "replica_announced" if is_replica => self.announced = Some(number()),
             _ => {
                 let number = field.strip_prefix("slave");
-                if number.is_some_and(|rest| rest.starts_with(|c: char| c.is_ascii_digit())) {
+                if number.is_some_and(|rest| rest.starts_with(|c: char| c.is_ascii_digit()))
+                    && self.replicas.len() < MEMBERS_MAX
+                {
                     self.replicas.extend(replica_of(value));
                 }
             }
@@ -85,19 +87,30 @@ fn replica_of(value: &str) -> Option<(String, i64)> {
 impl Sentinel {
     pub(super) fn take_info(&mut self, id: InstanceId, text: Vec<u8>) {
         let facts = InfoText::read(&text);
-        let hosts = facts.replicas.iter().map(|(host, _)| host);
-        let names = self.unknown_hosts(hosts.chain(&facts.master_host).map(String::as_str));
-        if !names.is_empty() {
-            let again = Again::Info { from: id, text };
-            self.actions.push(SentinelAction::LookUp { names, again });
-            return;
+        let replicas = match self.at(id).kind {
+            InstanceKind::Master => &facts.replicas[..],
+            // Those of a replica are not watched.
+            _ => &[],
+        };
+        let hosts = replicas.iter().map(|(host, _)| host);
+        let hosts = hosts.chain(&facts.master_host).map(String::as_str);
+        if !self.info_waits(id, &text, hosts) {
+            self.act_on_info(id, &facts, text);
         }
+    }
+
+    /// Takes in what an instance says of itself whose names have been looked up, whatever came of that.
+    pub(super) fn take_info_now(&mut self, id: InstanceId, text: Vec<u8>) {
+        self.act_on_info(id, &InfoText::read(&text), text);
+    }
+
+    fn act_on_info(&mut self, id: InstanceId, facts: &InfoText, text: Vec<u8>) {
         self.at_mut(id).info = Some(text);
         self.note_run_id(id, facts.run_id.as_deref());
         if self.at(id).kind == InstanceKind::Master {
             self.find_replicas(id, &facts.replicas);
         }
-        self.note_replication(id, &facts);
+        self.note_replication(id, facts);
         self.note_role(id, facts.role);
         if self.tilt_since_ms.is_some() || self.at(id).kind != InstanceKind::Replica {
             return;
@@ -131,7 +144,10 @@ impl Sentinel {
     fn find_replicas(&mut self, master: InstanceId, replicas: &[(String, i64)]) {
         let group = self.at(master).group.clone();
         for (host, port) in replicas {
-            if let Ok(id) = self.create_replica(&group, host, *port) {
+            let Ok(address) = self.hosts.address(host, *port, true) else {
+                continue;
+            };
+            if let Some(id) = self.meet_replica(&group, address) {
                 self.tell_of(EventLevel::Notice, "+slave", id, "");
                 self.save = true;
             }

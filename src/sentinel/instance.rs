@@ -58,6 +58,8 @@ pub struct Instance {
     pub script_kill_sent: bool,
     pub rebooted: bool,
     pub rebooted_since_ms: i64,
+    /// The number of what it has said of itself and waits for names of hosts.
+    pub waiting_info: Option<u64>,
     /// What it last said of itself, and when.
     pub info: Option<Vec<u8>>,
     pub info_ms: i64,
@@ -121,6 +123,7 @@ impl Instance {
             script_kill_sent: false,
             rebooted: false,
             rebooted_since_ms: 0,
+            waiting_info: None,
             info: None,
             info_ms: 0,
             reported: (kind != InstanceKind::Sentinel).then_some(kind),

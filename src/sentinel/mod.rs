@@ -8,7 +8,8 @@
 //!
 //! A Sentinel of Redis that is told the same does the same: `periodic` has what is asked of whom and how often, `info` and `hello`
 //! what is learned from the answers, `down` when somebody counts as down, `election` who may act on it, and `failover` what is done
-//! then. What others say is checked before it is taken in: names and addresses get into the file.
+//! then. What others say is checked before it is taken in: names and addresses get into the file; `names` has them looked
+//! up.
 
 mod actions;
 mod address;
@@ -23,6 +24,7 @@ mod hello;
 mod info;
 mod instance;
 mod link;
+mod names;
 mod orders;
 mod periodic;
 mod periods;

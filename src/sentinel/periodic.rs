@@ -108,6 +108,7 @@ impl Sentinel {
         };
         let ping_period = group.down_after_ms.min(self.periods.ping);
         let wants_info = one.kind != InstanceKind::Sentinel
+            && one.waiting_info.is_none()
             && (one.info_ms == 0 || now_ms - one.info_ms > info_period);
         let wants_hello = now_ms - one.last_pub_ms > self.periods.publish;
         if wants_info {

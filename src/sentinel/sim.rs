@@ -9,6 +9,7 @@ use crate::util::chance::Rng;
 const STEP_MS: i64 = 50;
 const START_MS: i64 = 1_000_000;
 pub const MASTER: &str = "m";
+const HOST: &str = "10.0.0.1";
 
 /// A server, as far as Sentinels see it.
 pub struct SimServer {
@@ -38,6 +39,8 @@ pub struct SentinelWorld {
     pub sentinels: Vec<Sentinel>,
     /// Sentinels that nobody reaches, and who reach nobody.
     pub cut_off: HashSet<usize>,
+    /// What the master calls its replicas; no name of a host comes to anything here.
+    pub replica_host: &'static str,
     wires: HashMap<(usize, WireId), SimWire>,
     due_ms: Vec<i64>,
     /// What each Sentinel has told: channels and texts.
@@ -86,6 +89,7 @@ impl SentinelWorld {
             servers: (0..servers).map(server).collect(),
             sentinels: Vec::new(),
             cut_off: HashSet::new(),
+            replica_host: HOST,
             wires: HashMap::new(),
             due_ms: vec![START_MS; sentinels],
             told: vec![Vec::new(); sentinels],
@@ -100,7 +104,7 @@ impl SentinelWorld {
             let rng = Rng::with_seed(seed * 100 + at as u64);
             let mut sentinel = Sentinel::new(home, rng, START_MS);
             let lines = [
-                format!("monitor {MASTER} 10.0.0.1 {} {quorum}", server_port(0)),
+                format!("monitor {MASTER} {HOST} {} {quorum}", server_port(0)),
                 format!("down-after-milliseconds {MASTER} 1000"),
                 format!("failover-timeout {MASTER} 10000"),
                 format!("myid {}", id_of(at + 1)),
@@ -165,6 +169,10 @@ impl SentinelWorld {
             SentinelAction::Send { wire, words } => self.send(at, wire, &words),
             SentinelAction::Close { wire } => drop(self.wires.remove(&(at, wire))),
             SentinelAction::Event { channel, text, .. } => self.told[at].push((channel, text)),
+            SentinelAction::LookUp { names, again } => {
+                let answers = names.into_iter().map(|name| (name, None)).collect();
+                self.change(at, |sentinel| sentinel.looked_up(answers, again));
+            }
             _ => {}
         }
     }
@@ -281,7 +289,8 @@ impl SentinelWorld {
                 let replicas = replicas.filter(|(_, one)| one.up && one.follows == Some(at));
                 let lines = replicas.map(|(one, _)| {
                     let port = server_port(one);
-                    format!("slave{one}:ip=10.0.0.1,port={port},state=online\r\n")
+                    let host = self.replica_host;
+                    format!("slave{one}:ip={host},port={port},state=online\r\n")
                 });
                 format!("{head}role:master\r\n{}", lines.collect::<String>())
             }

@@ -13,7 +13,7 @@ use super::scripts::ScriptQueue;
 use crate::util::chance::Rng;
 
 /// Replicas of one master, and Sentinels that watch it: nobody has more, and who says so is not believed.
-const MEMBERS_MAX: usize = 1024;
+pub(super) const MEMBERS_MAX: usize = 1024;
 
 /// What this Sentinel's own directives say.
 #[derive(Clone, Debug, Default)]
@@ -55,6 +55,8 @@ pub struct Sentinel {
     pub(super) links: HashMap<LinkKey, InstanceLink>,
     pub(super) wires: HashMap<WireId, OpenWire>,
     pub(super) scripts: ScriptQueue,
+    /// How many hellos wait for names of hosts.
+    pub(super) waiting_hellos: usize,
     pub(super) failures: SimulatedFailures,
     /// Since when time is not to be trusted, if it isn't.
     pub(super) tilt_since_ms: Option<i64>,
@@ -113,6 +115,7 @@ impl Sentinel {
             links: HashMap::new(),
             wires: HashMap::new(),
             scripts: ScriptQueue::default(),
+            waiting_hellos: 0,
             failures: SimulatedFailures::default(),
             tilt_since_ms: None,
             tilts: 0,
@@ -207,9 +210,9 @@ impl Sentinel {
         }
     }
 
-    /// What clients and other Sentinels are told in the place of an address.
+    /// What clients and other Sentinels are told in the place of an address: the name, too, as long as it has come to none.
     pub(super) fn shown<'a>(&self, address: &'a InstanceAddress) -> &'a str {
-        match self.settings.announce_hostnames {
+        match self.settings.announce_hostnames || address.ip.is_empty() {
             true => &address.host,
             false => &address.ip,
         }
@@ -258,7 +261,14 @@ impl Sentinel {
         port: i64,
     ) -> Result<InstanceId, NotCreated> {
         let address = self.hosts.address(host, port, true);
-        let address = address.map_err(NotCreated::Address)?;
+        self.add_replica(group, address.map_err(NotCreated::Address)?)
+    }
+
+    pub(super) fn add_replica(
+        &mut self,
+        group: &str,
+        address: InstanceAddress,
+    ) -> Result<InstanceId, NotCreated> {
         let name = self.replica_name(&address);
         let replicas = &self.groups[group].replicas;
         if replicas.contains_key(&name) {
@@ -270,6 +280,23 @@ impl Sentinel {
         let id = self.insert(InstanceKind::Replica, group.into(), name.clone(), address);
         self.group_mut(group).replicas.insert(name, id);
         Ok(id)
+    }
+
+    /// Keeps a replica, unless one is known at this place under whatever name.
+    pub(super) fn meet_replica(
+        &mut self,
+        group: &str,
+        address: InstanceAddress,
+    ) -> Option<InstanceId> {
+        let replicas = &self.groups[group].replicas;
+        if replicas.contains_key(&self.replica_name(&address)) || replicas.len() >= MEMBERS_MAX {
+            return None;
+        }
+        let is_there = |id: &InstanceId| self.at(*id).address.is(&address);
+        match replicas.values().any(is_there) {
+            true => None,
+            false => self.add_replica(group, address).ok(),
+        }
     }
 
     pub(super) fn create_sentinel(
@@ -374,16 +401,13 @@ impl Sentinel {
         one.rebooted = false;
         one.run_id = None;
         one.replica.master_host = None;
+        one.waiting_info = None;
         one.reported = Some(InstanceKind::Master);
         one.reported_ms = now_ms;
     }
 
-    /// Watches another instance under the name of a master: it, and whoever was there before, are kept as replicas. False if
-    /// there is no such address.
-    pub(super) fn switch_master(&mut self, name: &str, host: &str, port: i64) -> bool {
-        let Ok(address) = self.hosts.address(host, port, false) else {
-            return false;
-        };
+    /// Watches whoever is at an address under the name of a master. The replicas, and whoever was there before, are kept.
+    pub(super) fn switch_master(&mut self, name: &str, address: InstanceAddress) {
         let group = &self.groups[name];
         let master = group.master;
         let before = self.at(master).address.clone();
@@ -399,12 +423,11 @@ impl Sentinel {
         one.s_down_since_ms = 0;
         one.o_down_since_ms = 0;
         for replica in replicas {
-            if let Ok(id) = self.create_replica(name, &replica.host, i64::from(replica.port)) {
+            if let Ok(id) = self.add_replica(name, replica) {
                 self.tell_of(EventLevel::Notice, "+slave", id, "");
             }
         }
         self.save = true;
-        true
     }
 
     /// Where a master is: at the replica that was promoted, once that has acknowledged it.
@@ -414,16 +437,5 @@ impl Sentinel {
             .promoted
             .filter(|_| failover.is_on && failover.stage >= FailoverStage::ReconfReplicas);
         &self.at(promoted.unwrap_or(group.master)).address
-    }
-
-    /// Learns what a name of a host means now.
-    pub fn learn(&mut self, host: &str, ip: Option<String>) {
-        if let Some(ip) = &ip {
-            let named = self.instances.values_mut();
-            for one in named.filter(|one| one.address.host == host) {
-                one.address.ip.clone_from(ip);
-            }
-        }
-        self.hosts.learn(host, ip);
     }
 }

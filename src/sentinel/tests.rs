@@ -1,5 +1,7 @@
 //! Failovers, agreement and hostile words, by a clock that jumps.
 
+mod names;
+
 use super::sim::{MASTER, SentinelWorld, id_of, nowhere, words};
 use super::*;
 use crate::resp::value::Value;
