@@ -3,6 +3,8 @@
 use std::collections::HashMap;
 use std::net::IpAddr;
 
+use crate::util::number::parse_like_atoi;
+
 /// A host and a port. The host is as it was told, `ip` what it comes to; that is empty where a name is not resolved yet.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct InstanceAddress {
@@ -101,6 +103,12 @@ impl HostNames {
             (None, false) => address.ip.eq_ignore_ascii_case(host),
         }
     }
+}
+
+/// A port as others tell it. Nobody is reached at port 0.
+pub fn port_of(text: &str) -> Option<i64> {
+    let port = u16::try_from(parse_like_atoi(text.as_bytes())).ok();
+    port.filter(|port| *port != 0).map(i64::from)
 }
 
 /// The address that a text is, as it is written in general.

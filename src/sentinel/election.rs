@@ -5,6 +5,11 @@ use std::collections::BTreeMap;
 use super::actions::EventLevel;
 use super::state::Sentinel;
 
+/// Epochs up to this one are believed: who tries a failover every second comes to it in 136 years.
+const EPOCH_MAX: u64 = u32::MAX as u64;
+/// Where one has come further, with whatever help, others may be ahead by so much.
+const AHEAD_MAX: u64 = 1 << 16;
+
 /// Sentinels that begin at the same time would get each other's votes.
 const DESYNC_MS: i64 = 1000;
 
@@ -12,6 +17,23 @@ impl Sentinel {
     /// A moment within the next second.
     pub(super) fn soon_ms(&mut self) -> i64 {
         self.now_ms + self.rng.i64(0..DESYNC_MS)
+    }
+
+    /// Whether others may have come to an epoch. One that leaves none for later failovers would end them for good.
+    pub(super) fn believes(&self, epoch: u64) -> bool {
+        epoch <= EPOCH_MAX.max(self.current_epoch.saturating_add(AHEAD_MAX))
+    }
+
+    /// Comes to an epoch that somebody who watches a master has come to.
+    pub(super) fn reach(&mut self, name: &str, epoch: u64) {
+        if epoch <= self.current_epoch {
+            return;
+        }
+        self.current_epoch = epoch;
+        self.save = true;
+        let master = self.groups[name].master;
+        let text = epoch.to_string();
+        self.tell(EventLevel::Warning, "+new-epoch", Some(master), text);
     }
 
     /// Votes for a Sentinel, unless a vote was given in this epoch; tells whom the last vote was for, and when.
@@ -22,12 +44,7 @@ impl Sentinel {
         candidate: &str,
     ) -> (Option<String>, u64) {
         let master = self.groups[name].master;
-        if epoch > self.current_epoch {
-            self.current_epoch = epoch;
-            self.save = true;
-            let text = epoch.to_string();
-            self.tell(EventLevel::Warning, "+new-epoch", Some(master), text);
-        }
+        self.reach(name, epoch);
         let current_epoch = self.current_epoch;
         let soon_ms = self.soon_ms();
         let for_me = candidate.eq_ignore_ascii_case(&self.id);

@@ -3,9 +3,10 @@
 //! `ip,port,id,current epoch,master's name,master's ip,master's port,master's epoch`. Anybody who may publish can say one.
 
 use super::actions::EventLevel;
+use super::address::port_of;
 use super::instance::InstanceId;
 use super::state::Sentinel;
-use crate::util::number::{parse_like_atoi, parse_u64};
+use crate::util::number::parse_u64;
 
 /// The longest one: an address, a master's name, numbers.
 const HELLO_MAX: usize = 2048;
@@ -41,20 +42,20 @@ impl<'h> Hello<'h> {
         };
         Some(Hello {
             ip,
-            port: i64::from(parse_like_atoi(port.as_bytes())),
+            port: port_of(port)?,
             run_id: is_id(run_id).then_some(run_id)?,
-            current_epoch: epoch_of(current_epoch)?,
+            current_epoch: parse_u64(current_epoch.as_bytes())?,
             master_name,
             master_host,
-            master_port: i64::from(parse_like_atoi(master_port.as_bytes())),
-            master_epoch: epoch_of(master_epoch)?,
+            master_port: port_of(master_port)?,
+            master_epoch: parse_u64(master_epoch.as_bytes())?,
         })
     }
-}
 
-/// No Sentinel comes to larger ones than votes can be asked for.
-fn epoch_of(text: &str) -> Option<u64> {
-    parse_u64(text.as_bytes()).filter(|epoch| i64::try_from(*epoch).is_ok())
+    /// The highest epoch that it knows of. A failover was in an epoch that its Sentinel had come to, whatever is said.
+    fn epoch(&self) -> u64 {
+        self.current_epoch.max(self.master_epoch)
+    }
 }
 
 /// Whether it is the name of an instance.
@@ -87,7 +88,8 @@ impl Sentinel {
         let said = std::str::from_utf8(text).ok()?;
         // It is no news that there is this one.
         let hello = (!said.contains(&self.id)).then(|| Hello::read(said))??;
-        self.groups.contains_key(hello.master_name).then_some(hello)
+        let is_watched = self.groups.contains_key(hello.master_name);
+        (is_watched && self.believes(hello.epoch())).then_some(hello)
     }
 
     fn act_on_hello(&mut self, hello: &Hello<'_>) {
@@ -96,13 +98,7 @@ impl Sentinel {
             None => self.meet_sender(hello),
         };
         let name = hello.master_name;
-        if hello.current_epoch > self.current_epoch {
-            self.current_epoch = hello.current_epoch;
-            self.save = true;
-            let master = self.groups[name].master;
-            let epoch = self.current_epoch.to_string();
-            self.tell(EventLevel::Warning, "+new-epoch", Some(master), epoch);
-        }
+        self.reach(name, hello.epoch());
         let Some(sender) = sender else { return };
         if self.groups[name].config_epoch < hello.master_epoch {
             self.take_newer(hello, sender);

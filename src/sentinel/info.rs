@@ -1,6 +1,7 @@
 //! INFO: what instances say of themselves, and what follows from it.
 
 use super::actions::EventLevel;
+use super::address::port_of;
 use super::group::FailoverStage;
 use super::instance::{InstanceId, InstanceKind, Reconf};
 use super::link::Awaited;
@@ -81,7 +82,7 @@ fn replica_of(value: &str) -> Option<(String, i64)> {
             found
         }
     };
-    Some((ip.to_owned(), i64::from(parse_like_atoi(port.as_bytes()))))
+    Some((ip.to_owned(), port_of(port)?))
 }
 
 impl Sentinel {
@@ -329,7 +330,7 @@ mod tests {
 
     #[test]
     fn both_forms_of_replicas_are_read() {
-        let text = b"role:master\r\nslave0:ip=1.2.3.4,port=5,state=online\r\nslave1:4.3.2.1,6,online\r\nslave2:x\r\nslave_x:1\r\nslaves:2\r\n";
+        let text = b"role:master\r\nslave0:ip=1.2.3.4,port=5,state=online\r\nslave1:4.3.2.1,6,online\r\nslave2:x\r\nslave3:ip=1.2.3.4,port=0,state=online\r\nslave_x:1\r\nslaves:2\r\n";
         let found = InfoText::read(text).replicas;
         assert_eq!(
             found,

@@ -136,6 +136,9 @@ impl Sentinel {
             return (is_down, None, 0);
         }
         let name = self.at(master).group.clone();
+        if !self.believes(epoch) {
+            return (is_down, None, 0);
+        }
         let (leader, leader_epoch) = self.vote(&name, epoch, candidate);
         (is_down, leader, leader_epoch)
     }

@@ -265,7 +265,12 @@ impl SentinelWorld {
             }
             b"SENTINEL" => {
                 let text = |at: usize| String::from_utf8_lossy(&words[at]).into_owned();
-                let (port, epoch) = (text(3).parse().unwrap(), text(4).parse().unwrap());
+                let port = text(3).parse().unwrap();
+                let Ok(epoch) = text(4).parse::<i64>() else {
+                    let why = b"ERR value is not an integer or out of range";
+                    return Value::Error(why.to_vec());
+                };
+                let epoch = epoch as u64;
                 let (down, leader, epoch) = self.change(other, |sentinel| {
                     sentinel.is_master_down(&text(2), port, epoch, &text(5))
                 });

@@ -1,5 +1,6 @@
 //! Failovers, agreement and hostile words, by a clock that jumps.
 
+mod epochs;
 mod names;
 
 use super::sim::{MASTER, SentinelWorld, id_of, nowhere, words};
