@@ -8,19 +8,21 @@ use super::hello::is_id;
 use super::instance::InstanceKind;
 use super::state::{NotCreated, Sentinel};
 use crate::config::rewrite::SentinelLine;
-use crate::util::number::{parse_like_atoi, parse_u64_like_c};
+use crate::util::number::{parse_i64, parse_like_atoi, parse_u64_like_c};
 use crate::util::words::{is_plain, quote};
 
 /// What reading a line needs of the world.
 pub struct Outside<'o> {
     /// The address of a host's name.
     pub look_up: &'o dyn Fn(&str) -> Option<String>,
-    /// Whether there is a program at a path, which may be run.
-    pub is_program: &'o dyn Fn(&[u8]) -> bool,
+    pub is_program: IsProgram<'o>,
 }
 
-/// Every option, those first that others depend on.
-pub const SENTINEL_OPTIONS: [&str; 24] = [
+/// Whether there is a program at a path, which may be run.
+pub type IsProgram<'p> = &'p dyn Fn(&[u8]) -> bool;
+
+/// Options that belong to no single master.
+const OF_ALL: [&str; 9] = [
     "myid",
     "announce-ip",
     "announce-port",
@@ -30,7 +32,10 @@ pub const SENTINEL_OPTIONS: [&str; 24] = [
     "current-epoch",
     "resolve-hostnames",
     "announce-hostnames",
-    "monitor",
+];
+const MONITOR: &str = "monitor";
+/// Options of one master, which its `monitor` comes before.
+const OF_ONE: [&str; 14] = [
     "down-after-milliseconds",
     "failover-timeout",
     "parallel-syncs",
@@ -47,9 +52,6 @@ pub const SENTINEL_OPTIONS: [&str; 24] = [
     "master-reboot-down-after-period",
 ];
 
-/// Where `monitor` stands among them; what is said of one master comes after it.
-const MONITOR: usize = 9;
-
 type Read = Result<(), &'static str>;
 /// Takes an option, its words, and whether it is needed.
 type PutLine<'p> = dyn FnMut(&'static str, &[&[u8]], bool) + 'p;
@@ -61,11 +63,16 @@ const UNKNOWN: &str = "Unrecognized sentinel configuration statement.";
 /// When a line is read: settings of all masters first, then masters, then what is said of them.
 pub fn turn(words: &[Vec<u8>]) -> usize {
     let is = |name: &str| words[0].eq_ignore_ascii_case(name.as_bytes());
-    match SENTINEL_OPTIONS.iter().position(|name| is(name)) {
-        Some(at) if at < MONITOR => 0,
-        Some(MONITOR) => 1,
+    match (OF_ALL.iter().any(|name| is(name)), is(MONITOR)) {
+        (true, _) => 0,
+        (_, true) => 1,
         _ => 2,
     }
+}
+
+/// A number that comes back from the file as it was written: there it is read as a C `int`.
+pub(super) fn kept_number(word: &[u8], least: i64) -> Option<i64> {
+    parse_i64(word).filter(|number| (least..=i64::from(i32::MAX)).contains(number))
 }
 
 fn text(word: &[u8]) -> String {
@@ -78,6 +85,10 @@ fn yes(word: &[u8], why: &'static str) -> Result<bool, &'static str> {
         b"no" => Ok(false),
         _ => Err(why),
     }
+}
+
+pub(super) fn yes_or_no(yes: bool) -> &'static [u8] {
+    if yes { b"yes" } else { b"no" }
 }
 
 fn filled(word: &[u8]) -> Option<Vec<u8>> {
@@ -188,9 +199,7 @@ impl Sentinel {
             true => Ok(Some(word.to_vec())),
             false => Err(why),
         };
-        let is_known = SENTINEL_OPTIONS[MONITOR + 1..]
-            .iter()
-            .any(|known| known.as_bytes() == option);
+        let is_known = OF_ONE.iter().any(|known| known.as_bytes() == option);
         let Some(group) = self.groups.get_mut(name) else {
             return Err(if is_known { NO_MASTER } else { UNKNOWN });
         };
@@ -278,7 +287,6 @@ impl Sentinel {
             });
         };
         let settings = &self.settings;
-        let yes_or_no = |yes: bool| if yes { b"yes".as_slice() } else { b"no" };
         put("myid", &[self.id.as_bytes()], true);
         let deny = settings.deny_scripts_reconfig;
         put("deny-scripts-reconfig", &[yes_or_no(deny)], !deny);
@@ -325,7 +333,12 @@ impl Sentinel {
 
     /// How an address is written.
     fn place(&self, address: &InstanceAddress) -> (String, String) {
-        (self.shown(address).to_owned(), address.port.to_string())
+        let host = match self.hosts.resolve {
+            true => self.shown(address),
+            // A name would not be read again.
+            false => &address.ip,
+        };
+        (host.to_owned(), address.port.to_string())
     }
 
     fn group_lines(&self, group: &MasterGroup, put: &mut PutLine<'_>) {

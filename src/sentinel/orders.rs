@@ -1,10 +1,10 @@
 //! What whoever runs this Sentinel, or another Sentinel, may ask of it by the SENTINEL command.
 
 use super::actions::{EventLevel, SentinelAction};
+use super::conf::kept_number;
 use super::instance::InstanceId;
 use super::state::{Sentinel, SimulatedFailures};
 use crate::util::glob;
-use crate::util::number::parse_i64;
 
 /// Why an order is not followed: the error reply without its `ERR`, or with another code.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -34,6 +34,10 @@ impl Sentinel {
     pub fn monitor(&mut self, name: &str, host: &str, port: i64, quorum: i64) -> Order<()> {
         if quorum <= 0 {
             return Err(SentinelRefused::says("Quorum must be 1 or greater."));
+        }
+        if i32::try_from(quorum).is_err() {
+            // The file would say something else when it is read.
+            return Err(SentinelRefused::says("Invalid quorum"));
         }
         if self.hosts.resolve(host).is_none() {
             self.hosts.forget_failures();
@@ -186,9 +190,9 @@ impl Sentinel {
                     "Unknown option or number of arguments for SENTINEL DEBUG '{option}'"
                 )));
             };
-            match parse_i64(value) {
-                Some(number @ 1..) => *period = number,
-                _ => {
+            match kept_number(value, 1) {
+                Some(number) => *period = number,
+                None => {
                     let value = String::from_utf8_lossy(value);
                     return Err(SentinelRefused::says(format!(
                         "Invalid argument '{value}' for SENTINEL DEBUG '{option}'"

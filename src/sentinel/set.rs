@@ -1,11 +1,10 @@
 //! SENTINEL SET: how a master is watched, changed while it is.
 
 use super::actions::EventLevel;
-use super::conf::Outside;
+use super::conf::{IsProgram, kept_number};
 use super::instance::InstanceId;
 use super::orders::SentinelRefused;
 use super::state::Sentinel;
-use crate::util::number::parse_i64;
 
 const DENIED: &str = "Reconfiguration of scripts path is denied for security reasons. Check the deny-scripts-reconfig \
     configuration directive in your Sentinel configuration";
@@ -16,7 +15,7 @@ impl Sentinel {
         &mut self,
         name: &str,
         words: &[&[u8]],
-        outside: &Outside<'_>,
+        is_program: IsProgram<'_>,
     ) -> Option<Result<(), SentinelRefused>> {
         self.groups.get(name)?;
         let mut rest = words;
@@ -28,7 +27,7 @@ impl Sentinel {
             };
             let set = match values.get(..count) {
                 None => Err(unknown(option)),
-                Some(values) => self.set_one(name, &lower, option, values, outside),
+                Some(values) => self.set_one(name, &lower, option, values, is_program),
             };
             if set.is_err() {
                 return Some(set);
@@ -60,66 +59,90 @@ impl Sentinel {
         option: &[u8],
         given: &[u8],
         values: &[&[u8]],
-        outside: &Outside<'_>,
+        is_program: IsProgram<'_>,
     ) -> Result<(), SentinelRefused> {
         let value = values[0];
-        let bad = |value: &[u8]| {
-            SentinelRefused::says(format!(
-                "Invalid argument '{}' for SENTINEL SET '{}'",
-                String::from_utf8_lossy(value),
-                String::from_utf8_lossy(given)
-            ))
-        };
-        let at_least = |least: i64| match parse_i64(value) {
-            Some(number) if number >= least => Ok(number),
-            _ => Err(bad(value)),
-        };
-        let denied = self.settings.deny_scripts_reconfig;
-        let script = |why: &str| match (denied, value) {
-            (true, _) => Err(SentinelRefused::says(DENIED)),
-            (false, []) => Ok(None),
-            (false, path) if (outside.is_program)(path) => Ok(Some(path.to_vec())),
-            _ => Err(SentinelRefused::says(why)),
-        };
         let filled = (!value.is_empty()).then(|| value.to_vec());
-        let group = self.group_mut(name);
         match option {
-            b"down-after-milliseconds" => group.down_after_ms = at_least(1)?,
-            b"failover-timeout" => group.failover_timeout_ms = at_least(1)?,
-            b"parallel-syncs" => group.parallel_syncs = at_least(1)?,
-            b"quorum" => group.quorum = at_least(1)?,
-            b"master-reboot-down-after-period" => group.reboot_down_after_ms = at_least(0)?,
-            b"notification-script" => {
-                let why = "Notification script seems non existing or non executable";
-                group.notification_script = script(why)?;
+            b"notification-script" | b"client-reconfig-script" => {
+                return self.set_script(name, option, filled, is_program);
             }
-            b"client-reconfig-script" => {
-                let why = "Client reconfiguration script seems non existing or non executable";
-                group.client_reconfig_script = script(why)?;
-            }
+            b"rename-command" => return self.set_renamed(name, given, value, values[1]),
             b"auth-pass" => {
-                group.auth_pass = filled;
+                self.group_mut(name).auth_pass = filled;
                 self.drop_group_links(name);
             }
             b"auth-user" => {
-                group.auth_user = filled;
+                self.group_mut(name).auth_user = filled;
                 self.drop_group_links(name);
             }
-            b"rename-command" => {
-                let (from, to) = (values[0], values[1]);
-                if from.is_empty() || to.is_empty() {
-                    return Err(bad(if to.is_empty() { to } else { from }));
-                }
-                let text = |word| String::from_utf8_lossy(word).into_owned();
-                let (from, to) = (text(from), text(to));
-                let key = from.to_ascii_lowercase();
-                match from.eq_ignore_ascii_case(&to) {
-                    true => group.renamed.remove(&key),
-                    false => group.renamed.insert(key, (from, to)),
-                };
-            }
-            _ => return Err(unknown(given)),
+            _ => return self.set_number(name, option, given, value),
         }
+        Ok(())
+    }
+
+    fn set_number(
+        &mut self,
+        name: &str,
+        option: &[u8],
+        given: &[u8],
+        value: &[u8],
+    ) -> Result<(), SentinelRefused> {
+        let group = self.group_mut(name);
+        let (kept, least) = match option {
+            b"down-after-milliseconds" => (&mut group.down_after_ms, 1),
+            b"failover-timeout" => (&mut group.failover_timeout_ms, 1),
+            b"parallel-syncs" => (&mut group.parallel_syncs, 1),
+            b"quorum" => (&mut group.quorum, 1),
+            b"master-reboot-down-after-period" => (&mut group.reboot_down_after_ms, 0),
+            _ => return Err(unknown(given)),
+        };
+        *kept = kept_number(value, least).ok_or_else(|| bad(value, given))?;
+        Ok(())
+    }
+
+    fn set_script(
+        &mut self,
+        name: &str,
+        option: &[u8],
+        path: Option<Vec<u8>>,
+        is_program: IsProgram<'_>,
+    ) -> Result<(), SentinelRefused> {
+        if self.settings.deny_scripts_reconfig {
+            return Err(SentinelRefused::says(DENIED));
+        }
+        let group = self.group_mut(name);
+        let (kept, what) = match option {
+            b"notification-script" => (&mut group.notification_script, "Notification"),
+            _ => (&mut group.client_reconfig_script, "Client reconfiguration"),
+        };
+        if path.as_ref().is_some_and(|path| !is_program(path)) {
+            return Err(SentinelRefused::says(format!(
+                "{what} script seems non existing or non executable"
+            )));
+        }
+        *kept = path;
+        Ok(())
+    }
+
+    fn set_renamed(
+        &mut self,
+        name: &str,
+        given: &[u8],
+        from: &[u8],
+        to: &[u8],
+    ) -> Result<(), SentinelRefused> {
+        if from.is_empty() || to.is_empty() {
+            return Err(bad(b"", given));
+        }
+        let text = |word| String::from_utf8_lossy(word).into_owned();
+        let (from, to) = (text(from), text(to));
+        let key = from.to_ascii_lowercase();
+        let renamed = &mut self.group_mut(name).renamed;
+        match from.eq_ignore_ascii_case(&to) {
+            true => renamed.remove(&key),
+            false => renamed.insert(key, (from, to)),
+        };
         Ok(())
     }
 
@@ -135,6 +158,14 @@ impl Sentinel {
 fn unknown(option: &[u8]) -> SentinelRefused {
     SentinelRefused::says(format!(
         "Unknown option or number of arguments for SENTINEL SET '{}'",
+        String::from_utf8_lossy(option)
+    ))
+}
+
+fn bad(value: &[u8], option: &[u8]) -> SentinelRefused {
+    SentinelRefused::says(format!(
+        "Invalid argument '{}' for SENTINEL SET '{}'",
+        String::from_utf8_lossy(value),
         String::from_utf8_lossy(option)
     ))
 }

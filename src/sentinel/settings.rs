@@ -1,5 +1,7 @@
 //! SENTINEL CONFIG: settings that belong to no single master.
 
+use super::actions::SentinelAction;
+use super::conf::yes_or_no;
 use super::orders::SentinelRefused;
 use super::state::Sentinel;
 use crate::util::glob;
@@ -47,14 +49,19 @@ pub fn settings_of<'s>(words: &[&'s [u8]]) -> Result<Vec<Setting<'s>>, SentinelR
             )));
         };
         if !fits(name, value) {
-            let value = String::from_utf8_lossy(value);
-            return Err(SentinelRefused::says(format!(
-                "Invalid value '{value}' to SENTINEL CONFIG SET '{shown}'"
-            )));
+            return Err(bad(option, value));
         }
         pairs.push((option, value));
     }
     Ok(pairs)
+}
+
+fn bad(option: &[u8], value: &[u8]) -> SentinelRefused {
+    SentinelRefused::says(format!(
+        "Invalid value '{}' to SENTINEL CONFIG SET '{}'",
+        String::from_utf8_lossy(value),
+        String::from_utf8_lossy(option)
+    ))
 }
 
 fn fits(name: &str, value: &[u8]) -> bool {
@@ -71,10 +78,9 @@ impl Sentinel {
     /// SENTINEL CONFIG GET, for one pattern after another; `log_level` is the one in force.
     pub fn settings(&self, patterns: &[&[u8]], log_level: &[u8]) -> Vec<(&'static str, Vec<u8>)> {
         let settings = &self.settings;
-        let yes_or_no = |yes: bool| if yes { b"yes".to_vec() } else { b"no".to_vec() };
         let value = |name| match name {
-            "resolve-hostnames" => yes_or_no(self.hosts.resolve),
-            "announce-hostnames" => yes_or_no(settings.announce_hostnames),
+            "resolve-hostnames" => yes_or_no(self.hosts.resolve).to_vec(),
+            "announce-hostnames" => yes_or_no(settings.announce_hostnames).to_vec(),
             "announce-ip" => settings.announce_ip.clone().unwrap_or_default().into(),
             "announce-port" => settings.announce_port.to_string().into(),
             "sentinel-user" => settings.sentinel_user.clone().unwrap_or_default(),
@@ -93,8 +99,29 @@ impl Sentinel {
         found
     }
 
-    /// SENTINEL CONFIG SET, of what [`settings_of`] has looked at.
-    pub fn set_settings(&mut self, pairs: &[Setting<'_>]) {
+    /// Whether settings that [`settings_of`] has looked at can be taken now. As long as somebody is known by a name alone, names
+    /// are: without them neither he nor the file would be understood.
+    fn can_set(&mut self, pairs: &[Setting<'_>]) -> Result<(), SentinelRefused> {
+        let ends_names = |(option, value): &&Setting<'_>| {
+            option.eq_ignore_ascii_case(b"resolve-hostnames") && value.eq_ignore_ascii_case(b"no")
+        };
+        let Some((option, value)) = pairs.iter().find(ends_names) else {
+            return Ok(());
+        };
+        let mut addresses = self.instances.values().map(|one| &one.address);
+        let Some(address) = addresses.find(|address| address.ip.is_empty()) else {
+            return Ok(());
+        };
+        self.actions.push(SentinelAction::Log(format!(
+            "Hostnames are resolved as long as '{}' has no address",
+            address.host
+        )));
+        Err(bad(option, value))
+    }
+
+    /// SENTINEL CONFIG SET, of what [`settings_of`] has looked at: all are set, or none.
+    pub fn set_settings(&mut self, pairs: &[Setting<'_>]) -> Result<(), SentinelRefused> {
+        self.can_set(pairs)?;
         for (option, value) in pairs {
             let yes = value.eq_ignore_ascii_case(b"yes");
             let filled = (!value.is_empty()).then(|| value.to_vec());
@@ -119,5 +146,6 @@ impl Sentinel {
             }
         }
         self.save = true;
+        Ok(())
     }
 }

@@ -1,6 +1,7 @@
 //! Failovers, agreement and hostile words, by a clock that jumps.
 
 mod epochs;
+mod file;
 mod names;
 
 use super::sim::{MASTER, SentinelWorld, id_of, nowhere, words};
@@ -17,12 +18,31 @@ fn lone() -> Sentinel {
     sentinel
 }
 
+fn set_setting(sentinel: &mut Sentinel, name: &str, value: &str) -> Result<(), SentinelRefused> {
+    sentinel.set_settings(&[(name.as_bytes(), value.as_bytes())])
+}
+
 /// The lines that it would write.
 fn lines_of(sentinel: &Sentinel) -> Vec<String> {
     let lines = sentinel.lines().into_iter().filter(|line| line.needed);
     let lines =
         lines.map(|line| format!("{} {}", line.option, String::from_utf8_lossy(&line.words)));
     lines.collect()
+}
+
+/// One that begins with the file of another one, where no name of a host comes to anything.
+fn started_again(sentinel: &Sentinel) -> Sentinel {
+    let mut again = Sentinel::new(SentinelHome::default(), Rng::with_seed(1), 1000);
+    let mut lines: Vec<Vec<Vec<u8>>> = lines_of(sentinel)
+        .iter()
+        .map(|line| crate::util::words::split(line.as_bytes()).unwrap())
+        .collect();
+    lines.sort_by_key(|words| turn(words));
+    for line in lines {
+        let read = again.configure(&line, &nowhere());
+        assert_eq!(read, Ok(()), "{line:?}");
+    }
+    again
 }
 
 #[test]
@@ -193,16 +213,7 @@ fn the_file_says_all_and_is_read_back() {
         "sentinel-pass p",
     ];
     assert_eq!(lines, expected);
-    let mut again = Sentinel::new(SentinelHome::default(), Rng::with_seed(1), 1000);
-    let mut lines: Vec<_> = lines
-        .iter()
-        .map(|line| crate::util::words::split(line.as_bytes()).unwrap())
-        .collect();
-    lines.sort_by_key(|words| turn(words));
-    for line in lines {
-        again.configure(&line, &nowhere()).unwrap();
-    }
-    assert_eq!(lines_of(&again), expected);
+    assert_eq!(lines_of(&started_again(&sentinel)), expected);
 }
 
 #[test]
@@ -304,7 +315,7 @@ fn a_sentinel_that_moves_is_met_at_its_new_address() {
 #[test]
 fn names_of_hosts_are_looked_up_before_a_hello_is_taken_in() {
     let mut sentinel = lone();
-    sentinel.set_settings(&[(b"resolve-hostnames", b"yes")]);
+    set_setting(&mut sentinel, "resolve-hostnames", "yes").unwrap();
     sentinel.finish();
     let hello = format!("other,1,{},0,m,127.0.0.1,6379,0", id_of(1));
     sentinel.take_hello(hello.as_bytes());
@@ -353,7 +364,7 @@ fn scripts_are_run_again_later_and_later() {
 fn options_before_a_bad_one_are_set() {
     let mut sentinel = lone();
     let words: [&[u8]; 4] = [b"quorum", b"5", b"parallel-syncs", b"x"];
-    let set = sentinel.set("m", &words, &nowhere());
+    let set = sentinel.set("m", &words, &|_| true);
     let why = "Invalid argument 'x' for SENTINEL SET 'parallel-syncs'".to_owned();
     assert_eq!(set, Some(Err(SentinelRefused::Says(why))));
     let fields = sentinel.master("m").unwrap();
@@ -366,7 +377,7 @@ fn options_before_a_bad_one_are_set() {
         channel: "+set",
         text,
     }));
-    assert_eq!(sentinel.set("n", &words, &nowhere()), None);
+    assert_eq!(sentinel.set("n", &words, &|_| true), None);
 }
 
 /// A text with some of its bytes changed, left out or repeated.
@@ -422,7 +433,7 @@ fn whatever_is_said_the_file_can_be_read_again() {
     for names in ["yes", "no"] {
         let mut rng = Rng::with_seed(3);
         let mut sentinel = lone();
-        sentinel.set_settings(&[(b"resolve-hostnames", names.as_bytes())]);
+        set_setting(&mut sentinel, "resolve-hostnames", names).unwrap();
         let mut now_ms = 1000;
         for round in 0..5000 {
             now_ms += rng.i64(0..1500);
@@ -437,16 +448,7 @@ fn whatever_is_said_the_file_can_be_read_again() {
             if round % 100 > 0 {
                 continue;
             }
-            let mut again = Sentinel::new(SentinelHome::default(), Rng::with_seed(1), 1000);
-            let mut lines: Vec<Vec<Vec<u8>>> = lines_of(&sentinel)
-                .iter()
-                .map(|line| crate::util::words::split(line.as_bytes()).unwrap())
-                .collect();
-            lines.sort_by_key(|words| turn(words));
-            for line in lines {
-                let read = again.configure(&line, &nowhere());
-                assert_eq!(read, Ok(()), "{line:?}");
-            }
+            started_again(&sentinel);
         }
         assert!(sentinel.replicas("m").is_some());
     }

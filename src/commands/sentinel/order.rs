@@ -4,7 +4,7 @@ use super::look::{NO_MASTER, name_of};
 use super::{refused, watching};
 use crate::command::sentinel::is_program;
 use crate::command::{Done, Fail, Flow, SessionCall};
-use crate::sentinel::{LOG_LEVEL, Outside, Sentinel, settings_of};
+use crate::sentinel::{LOG_LEVEL, Sentinel, settings_of};
 use crate::util::dial::look_up;
 
 /// Gives an order, and answers whether the file could be written where it had to be.
@@ -74,13 +74,9 @@ pub fn set(call: &mut SessionCall<'_>) -> Done {
     let name = name_of(call)?;
     let words = call.args.rest();
     let config = &call.server.config;
-    let outside = Outside {
-        look_up: &look_up,
-        is_program: &|path| is_program(config, path),
-    };
     ordered(call, |sentinel| {
-        let set = sentinel.set(&name, words, &outside).ok_or(NO_MASTER)?;
-        set.map_err(refused)
+        let set = sentinel.set(&name, words, &|path| is_program(config, path));
+        set.ok_or(NO_MASTER)?.map_err(refused)
     })
 }
 
@@ -105,12 +101,13 @@ pub fn config(call: &mut SessionCall<'_>) -> Done {
         [set, words @ ..] if set.eq_ignore_ascii_case(b"set") => {
             let pairs = settings_of(words).map_err(refused)?;
             let is_level = |option: &[u8]| option.eq_ignore_ascii_case(LOG_LEVEL.as_bytes());
-            if let Some((_, level)) = pairs.iter().find(|(option, _)| is_level(option)) {
-                let set = config.set_many(&[(LOG_LEVEL.as_bytes(), level)], true);
-                set.map_err(|why| Fail::said(why.to_string()))?;
-            }
+            let level = pairs.iter().find(|(option, _)| is_level(option));
             ordered(call, |sentinel| {
-                sentinel.set_settings(&pairs);
+                sentinel.set_settings(&pairs).map_err(refused)?;
+                if let Some((_, level)) = level {
+                    let set = config.set_many(&[(LOG_LEVEL.as_bytes(), level)], true);
+                    set.map_err(|why| Fail::said(why.to_string()))?;
+                }
                 Ok(())
             })
         }

@@ -2,7 +2,7 @@
 
 use super::super::sim::{SentinelWorld, id_of, nowhere, words};
 use super::super::*;
-use super::lone;
+use super::{lone, set_setting};
 use crate::resp::value::Value;
 
 /// The most that one master has, and that one text names.
@@ -11,7 +11,7 @@ const MEMBERS_MAX: usize = 1024;
 /// A Sentinel that takes names.
 fn by_name() -> Sentinel {
     let mut sentinel = lone();
-    sentinel.set_settings(&[(b"resolve-hostnames", b"yes")]);
+    set_setting(&mut sentinel, "resolve-hostnames", "yes").unwrap();
     sentinel.finish();
     sentinel
 }
@@ -134,7 +134,7 @@ fn a_failover_ends_though_the_name_of_the_new_master_comes_to_nothing() {
     let mut world = SentinelWorld::new(3, 1, 1, 5);
     world.replica_host = "ghost";
     world.with(0, |sentinel| {
-        sentinel.set_settings(&[(b"resolve-hostnames", b"yes")]);
+        set_setting(sentinel, "resolve-hostnames", "yes").unwrap();
     });
     world.until("the replicas are known", |world| world.all_know(2));
     world.run(11_000);
