@@ -171,6 +171,21 @@ pub struct KeyTransfer {
     pub away: Option<Away>,
 }
 
+impl KeyTransfer {
+    /// Work that may wait and carries no keys: it goes on beside everything else, and its client alone waits for the answer.
+    pub fn of_none(work: impl FnOnce(&Shared) -> Result<(), Fail> + Send + 'static) -> Flow {
+        Flow::Transfer(Box::new(KeyTransfer {
+            keys: Vec::new(),
+            leaves: false,
+            carry: Box::new(move |server| Carried {
+                moved: Vec::new(),
+                done: work(server),
+            }),
+            away: None,
+        }))
+    }
+}
+
 /// What came of carrying keys.
 pub struct Carried {
     /// Which of the keys have arrived.

@@ -60,6 +60,7 @@ Examples:
   vermilion /etc/redis.conf --loglevel debug  options win over the file
   vermilion --save \"\" --bind 127.0.0.1 ::1    a directive takes all words up to the next option
   echo 'maxmemory 128mb' | vermilion -        read configuration from standard input
+  vermilion /etc/sentinel.conf --sentinel     watch masters, and have replicas take the place of dead ones
 ";
 
 /// The outer grammar. Flags count only before anything else; the rest is configuration.
@@ -311,6 +312,8 @@ mod tests {
         assert!(is_sentinel(&["vermilion", "a.conf", "--sentinel"]));
         assert!(is_sentinel(&["/usr/bin/redis-sentinel", "a.conf"]));
         assert!(!is_sentinel(&["vermilion", "a.conf"]));
+        let help = parse(["vermilion", "--help"].map(OsString::from));
+        assert!(matches!(help, Cli::Say { text, failed: false } if text.contains(" --sentinel ")));
         assert_eq!(
             options(&["--sentinel", "--port", "5"]),
             "sentinel;port \"5\";"

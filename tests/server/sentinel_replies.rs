@@ -6,7 +6,7 @@ use std::process::{Child, Command, Stdio};
 
 use tempfile::TempDir;
 
-use crate::common::{Client, Value, awaited, eventually, free_port, our_server, redis_8};
+use crate::common::{Client, Value, awaited, encode, eventually, free_port, our_server, redis_8};
 
 struct Sentinel {
     child: Child,
@@ -333,6 +333,49 @@ fn a_file_that_a_sentinel_can_not_start_with_is_told_of() {
     assert!(
         said.contains("sentinel directive while not in sentinel mode"),
         "{said}"
+    );
+}
+
+#[test]
+fn a_master_may_be_named_and_is_answered_for_in_its_turn() {
+    let sentinel = Sentinel::start(&our_server(), "sentinel resolve-hostnames yes\n");
+    let mut client = sentinel.client();
+    for line in [
+        "SENTINEL MONITOR m localhost 4 1",
+        "PING",
+        "SENTINEL MONITOR n nosuch.host.invalid 5 1",
+        "SENTINEL MONITOR m localhost 4 1",
+        "SENTINEL MONITOR o other.localhost 4 4294967297",
+        "SENTINEL CKQUORUM m",
+    ] {
+        let words: Vec<&str> = line.split(' ').collect();
+        client.send(&encode(&words)).expect("it is sent");
+    }
+    let mut next = || client.receive().expect("a reply").value.to_string();
+    let said: Vec<String> = (0..6).map(|_| next()).collect();
+    let expected = [
+        "+OK",
+        "+PONG",
+        "-ERR Invalid IP address or hostname specified",
+        "-ERR Duplicate master name.",
+        "-ERR Invalid quorum",
+        "+OK 1 usable Sentinels. Quorum and failover authorization can be reached",
+    ];
+    assert_eq!(said, expected);
+    let place = client.ask("SENTINEL GET-MASTER-ADDR-BY-NAME m").to_string();
+    assert!(
+        place.contains("127.0.0.1") || place.contains("::1"),
+        "{place}"
+    );
+    assert!(
+        sentinel.file().contains("sentinel monitor m "),
+        "it is kept"
+    );
+    assert_eq!(
+        client
+            .ask("SENTINEL CONFIG SET resolve-hostnames no")
+            .text(),
+        "OK"
     );
 }
 

@@ -6,7 +6,7 @@ use super::clustering;
 use crate::cluster::{Cluster, FailoverWay, Moment, OrderRefused, SLOTS};
 use crate::command::clustering::BUS_PORT_ABOVE;
 use crate::command::shared::Shared;
-use crate::command::{Args, Carried, Done, Fail, Flow, KeyTransfer, SessionCall};
+use crate::command::{Args, Done, Fail, Flow, KeyTransfer, SessionCall};
 use crate::engine::{ShardKey, ShardSet};
 use crate::util::number;
 
@@ -104,15 +104,7 @@ fn bring(
         }
         Ok(())
     };
-    Ok(Flow::Transfer(Box::new(KeyTransfer {
-        keys: Vec::new(),
-        leaves: false,
-        carry: Box::new(move |server| Carried {
-            moved: Vec::new(),
-            done: wait(server),
-        }),
-        away: None,
-    })))
+    Ok(KeyTransfer::of_none(wait))
 }
 
 /// An order that brings slots here, unless something remains there of a time when they were this node's before.

@@ -3,20 +3,30 @@
 use super::look::{NO_MASTER, name_of};
 use super::{refused, watching};
 use crate::command::sentinel::is_program;
-use crate::command::{Done, Fail, Flow, SessionCall};
+use crate::command::shared::Shared;
+use crate::command::{Done, Fail, Flow, KeyTransfer, SessionCall};
 use crate::sentinel::{LOG_LEVEL, Sentinel, settings_of};
 use crate::util::dial::look_up;
 
-/// Gives an order, and answers whether the file could be written where it had to be.
+/// Gives an order; fails as well where the file has to be written and can't be.
+fn give<T>(
+    server: &Shared,
+    order: impl FnOnce(&mut Sentinel) -> Result<T, Fail>,
+) -> Result<T, Fail> {
+    let (given, saved) = server.in_sentinel(watching(server), order);
+    let given = given?;
+    match saved {
+        true => Ok(given),
+        false => Err(Fail::Says("Failed to save config file. Check server logs.")),
+    }
+}
+
+/// Gives an order, and answers.
 fn ordered(
     call: &mut SessionCall<'_>,
-    give: impl FnOnce(&mut Sentinel) -> Result<(), Fail>,
+    order: impl FnOnce(&mut Sentinel) -> Result<(), Fail>,
 ) -> Done {
-    let (given, saved) = call.server.in_sentinel(watching(call.server), give);
-    given?;
-    if !saved {
-        return Err(Fail::Says("Failed to save config file. Check server logs."));
-    }
+    give(call.server, order)?;
     call.out.ok();
     Ok(Flow::Done)
 }
@@ -27,16 +37,22 @@ pub fn monitor(call: &mut SessionCall<'_>) -> Done {
     let port = call.args.next()?;
     let quorum = call.args.int_or(Fail::Says("Invalid quorum"))?;
     let port = crate::util::number::parse_i64(port).ok_or(Fail::Says("Invalid port"))?;
-    let watching = watching(call.server);
-    if watching.look(|sentinel| sentinel.is_unknown_host(&host)) {
-        let ip = look_up(&host);
-        call.server
-            .in_sentinel(watching, |sentinel| sentinel.learn(&host, ip));
+    let is_unknown = |sentinel: &Sentinel| sentinel.is_unknown_host(&host);
+    if !watching(call.server).look(is_unknown) {
+        return ordered(call, |sentinel| {
+            let watched = sentinel.monitor(&name, &host, port, quorum);
+            watched.map_err(refused)
+        });
     }
-    ordered(call, |sentinel| {
-        let watched = sentinel.monitor(&name, &host, port, quorum);
-        watched.map_err(refused)
-    })
+    // A name server may take its time.
+    Ok(KeyTransfer::of_none(move |server| {
+        let ip = look_up(&host);
+        give(server, |sentinel| {
+            sentinel.learn(&host, ip);
+            let watched = sentinel.monitor(&name, &host, port, quorum);
+            watched.map_err(refused)
+        })
+    }))
 }
 
 pub fn remove(call: &mut SessionCall<'_>) -> Done {
