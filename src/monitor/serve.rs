@@ -19,7 +19,11 @@ use crate::command::shared::Shared;
 use crate::net::Buffers;
 use crate::sentinel::{Again, SentinelAction, WireId};
 use crate::util::chance;
+use crate::util::clock::Timer;
 use crate::util::dial::look_up;
+
+/// How long names are looked up for whoever waits for them; those that are left are taken as names alone.
+const NAMES_TIME: Duration = Duration::from_secs(10);
 
 /// Starts the monitor, if this is a Sentinel.
 pub fn serve(shared: &Arc<Shared>) -> Result<Option<JoinHandle<Result<()>>>> {
@@ -143,7 +147,11 @@ impl Monitor {
         let monitor = self.clone();
         tokio::task::spawn_local(async move {
             let look_up = move || -> Vec<(String, Option<String>)> {
-                let answers = names.into_iter().map(|name| {
+                let begun = Timer::start();
+                let in_time = names
+                    .into_iter()
+                    .take_while(|_| begun.elapsed() < NAMES_TIME);
+                let answers = in_time.map(|name| {
                     let ip = look_up(&name);
                     (name, ip)
                 });

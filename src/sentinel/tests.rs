@@ -445,6 +445,11 @@ fn whatever_is_said_the_file_can_be_read_again() {
             let (id, port) = (id_of(rng.usize(1..9)), rng.u16(..));
             let hello = format!("other.host,{port},{id},7,m,127.0.0.1,6379,3");
             sentinel.take_hello(&garbled(&hello, &mut rng));
+            if rng.u8(0..50) == 0 {
+                let option = ["resolve-hostnames", "announce-hostnames"][rng.usize(0..2)];
+                // It may be refused.
+                let _ = set_setting(&mut sentinel, option, ["yes", "no"][rng.usize(0..2)]);
+            }
             if round % 100 > 0 {
                 continue;
             }
