@@ -40,6 +40,25 @@ fn words_tags_numbers_and_places_find_hashes() {
     );
 }
 
+/// As Redis's documentation of FT.ALIASLIST has it.
+#[test]
+fn the_aliases_of_an_index_are_listed() {
+    books(
+        "> FT.ALIASLIST books
+         []
+         > FT.ALIASADD reads books
+         +OK
+         > FT.ALIASADD more books
+         +OK
+         > FT.ALIASLIST books
+         [\"more\" \"reads\"]
+         > FT.ALIASLIST reads
+         [\"more\" \"reads\"]
+         > FT.ALIASLIST nothing
+         -Unknown Index name",
+    );
+}
+
 #[test]
 fn fields_of_a_reply_are_chosen_renamed_and_sorted_by() {
     books(

@@ -501,7 +501,9 @@ mod tests {
         };
         assert!(writes("one", FileWrite::Kept));
         assert!(!writes("one", FileWrite::Kept));
-        assert!(writes("one", FileWrite::Synced), "it wasn't synced");
+        let is_synced = || clustering.lock.lock().unsynced.is_none();
+        assert!(!is_synced());
+        assert!(!writes("one", FileWrite::Synced) && is_synced());
         assert!(!writes("one", FileWrite::Synced) && !writes("one", FileWrite::Kept));
         assert!(writes("one", FileWrite::Anyway) && writes("two", FileWrite::Kept));
         clustering

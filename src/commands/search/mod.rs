@@ -46,6 +46,7 @@ pub const FAMILY: Family = Family {
         &names::ALIAS_ADD,
         &names::ALIAS_UPDATE,
         &names::ALIAS_DELETE,
+        &names::ALIAS_LIST,
         &names::TAG_VALUES,
         &names::DICTIONARY_ADD,
         &names::DICTIONARY_DELETE,

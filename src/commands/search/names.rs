@@ -68,6 +68,35 @@ pub fn alias_delete(call: &mut WriteCall<'_>, command: &str) -> Done {
     Ok(Flow::Done)
 }
 
+/// Redis 8.10's.
+pub const ALIAS_LIST: Command = Command {
+    name: "ft.aliaslist",
+    summary: "Lists all aliases for the given index",
+    cost: "O(N) where N is the number of aliases",
+    since: "8.10.0",
+    args: &[Arg::text("index")],
+    run: Run::Read(alias_list),
+    ..LOOKS
+};
+
+fn alias_list(call: &mut ReadCall<'_>) -> Done {
+    let [name] = call.args.rest() else {
+        return Err(wrong_arity("FT.ALIASLIST"));
+    };
+    rights::check(call.server, call.user, name)?;
+    let catalog = call.server.search.catalog.read();
+    let name = catalog.resolved(name);
+    if !catalog.indexes.contains_key(name) {
+        return Err(Fail::code("Unknown Index name"));
+    }
+    let aliases = catalog.aliases.iter();
+    let own = aliases.filter(|(_, index)| &index[..] == name);
+    let own: Vec<&[u8]> = own.map(|(alias, _)| &alias[..]).collect();
+    call.out.array(own.len());
+    own.into_iter().for_each(|alias| call.out.bulk(alias));
+    Ok(Flow::Done)
+}
+
 pub const TAG_VALUES: Command = Command {
     name: "ft.tagvals",
     summary: "Returns the distinct tags indexed in a Tag field",
