@@ -192,9 +192,9 @@ impl DocumentIndex {
             if let Some(stem) = stems.of_long(&word).filter(|_| !no_stem) {
                 add([b"+", stem.as_bytes()].concat(), stem_freq);
             }
-            let groups = self.definition.synonyms.get(&word).into_iter().flatten();
+            let groups = self.definition.synonyms.of(&word);
             for group in groups {
-                add([b"~", &group[..]].concat(), freq);
+                add([b"~", group].concat(), freq);
             }
             if phonetic.is_some()
                 && let Some(sound) = sound_of_long(&word)

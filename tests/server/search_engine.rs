@@ -5,7 +5,7 @@
 
 use std::time::Duration;
 
-use crate::common::{Client, Server, eventually, our_server};
+use crate::common::{Client, Server, Value, eventually, our_server};
 
 fn index(client: &mut Client, words: &str) {
     assert_eq!(client.ask(words).text(), "OK", "{words}");
@@ -331,4 +331,53 @@ fn weights_of_any_size_are_counted() {
     index(&mut client, "FT.CREATE i SCHEMA t TEXT WEIGHT 3000000000");
     client.ask_args(&["HSET", "a", "t", "hello hello hello"]);
     assert_eq!(count(&mut client, &["i", "hello"]), 1);
+}
+
+#[test]
+fn each_of_many_synonyms_costs_the_same() {
+    let server = Server::start(&["--appendonly", "yes"]);
+    let mut client = server.client();
+    index(&mut client, "i SCHEMA t TEXT");
+    // All words in one group, and one word in all groups. If each were to copy those before it, this would take hours.
+    let count = 40_000;
+    let mut request = Vec::new();
+    for n in 0..count {
+        for (group, word) in [("g".into(), format!("w{n}")), (format!("g{n}"), "w".into())] {
+            let words = ["FT.SYNUPDATE", "i", &group, "SKIPINITIALSCAN", &word];
+            request.extend(crate::common::encode(&words));
+        }
+    }
+    client.send(&request).unwrap();
+    for _ in 0..2 * count {
+        client.receive().unwrap();
+    }
+    let groups = |client: &mut Client| {
+        let dump = client.ask("FT.SYNDUMP i").items();
+        let at = dump.iter().position(|word| word.text() == "w").unwrap();
+        let groups: Vec<String> = dump[at + 1].items().iter().map(Value::text).collect();
+        (dump.len(), groups)
+    };
+    let (words, held) = groups(&mut client);
+    let wanted: Vec<String> = (0..count).map(|n| format!("g{n}")).collect();
+    assert_eq!((words, held), (2 * (count + 1), wanted));
+    let again = Server::start_on(&our_server(), server.kill(), &["--appendonly", "yes"]);
+    let (words, held) = groups(&mut again.client());
+    assert_eq!((words, held.len()), (2 * (count + 1), count));
+}
+
+#[test]
+fn documents_of_many_indexes_that_were_made_one_after_another_are_found() {
+    let server = Server::start(&[]);
+    let mut client = server.client();
+    for n in 0..2000 {
+        let words = format!("FT.CREATE i{n} PREFIX 1 d{n}: SCHEMA t TEXT");
+        assert_eq!(client.ask(&words).text(), "OK");
+    }
+    for n in [0, 1000, 1999] {
+        client.ask(&format!("HSET d{n}:1 t word"));
+        let found = client.ask(&format!("FT.SEARCH i{n} word NOCONTENT"));
+        assert_eq!(found.items().len(), 2);
+        client.ask(&format!("FT.DROPINDEX i{n} DD"));
+        assert_eq!(client.ask(&format!("EXISTS d{n}:1")).int(), 0);
+    }
 }

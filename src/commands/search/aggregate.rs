@@ -42,7 +42,7 @@ pub struct AggregateWish<'a> {
 
 /// Rows of a cursor at once, unless told otherwise.
 const CURSOR_ROWS: usize = 1000;
-/// For how long a cursor is kept unread.
+/// For how long a cursor is kept unread, at most.
 const CURSOR_IDLE_MS: u64 = 300_000;
 
 impl<'a> AggregateWish<'a> {
@@ -209,12 +209,11 @@ fn cursor(words: &mut Words<'_>) -> Result<(usize, u64), Fail> {
     loop {
         if words.word("COUNT") {
             count = words
-                .count_in("COUNT", 1..=i64::MAX as u64)
+                .count_in("COUNT", 1..=u64::from(u32::MAX))
                 .map_err(refused)? as usize;
         } else if words.word("MAXIDLE") {
-            idle_ms = words
-                .count_in("MAXIDLE", 1..=CURSOR_IDLE_MS)
-                .map_err(refused)?;
+            let asked = words.count_in("MAXIDLE", 1..=u64::from(u32::MAX));
+            idle_ms = asked.map_err(refused)?.min(CURSOR_IDLE_MS);
         } else {
             return Ok((count, idle_ms));
         }
@@ -418,7 +417,7 @@ fn fill(
 
 fn answer(
     call: &mut ReadCall<'_>,
-    index: Box<[u8]>,
+    index: Arc<[u8]>,
     wish: &AggregateWish<'_>,
     rows: Vec<Row>,
     mut tail: ReplyTail,

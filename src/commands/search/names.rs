@@ -27,21 +27,20 @@ pub const ALIAS_UPDATE: Command = Command {
     ..EDITS
 };
 
+/// Whoever may not name an index may not name it otherwise either.
 pub fn alias_add(call: &mut WriteCall<'_>, command: &str, replaces: bool) -> Done {
     let [alias, index] = call.args.rest() else {
         return Err(wrong_arity(command));
     };
     rights::check(call.server, call.user, index)?;
     let mut catalog = call.server.search.catalog.write();
-    if !catalog.indexes.contains_key(*index) {
-        let text = "Unknown index name (or name is an alias itself)";
-        return Err(Fail::code(text));
-    }
+    let index = catalog.indexes.get(*index);
+    let no_such = Fail::code("Unknown index name (or name is an alias itself)");
+    let name = index.ok_or(no_such)?.definition.name.clone();
     if !replaces && catalog.aliases.contains_key(*alias) {
         return Err(Fail::code("Alias already exists"));
     }
-    catalog.aliases.insert((*alias).into(), (*index).into());
-    call.server.publish_indexes(&catalog);
+    catalog.aliases.insert((*alias).into(), name);
     call.db.effects().dirty += 1;
     call.out.ok();
     Ok(Flow::Done)
@@ -62,7 +61,6 @@ pub fn alias_delete(call: &mut WriteCall<'_>, command: &str) -> Done {
     if catalog.aliases.remove(*alias).is_none() {
         return Err(Fail::code("Alias does not exist"));
     }
-    call.server.publish_indexes(&catalog);
     call.db.effects().dirty += 1;
     call.out.ok();
     Ok(Flow::Done)
@@ -125,7 +123,6 @@ fn dictionary_add(call: &mut WriteCall<'_>) -> Done {
     let held = dictionaries.get_or_insert_with((*name).into(), OrdSet::new);
     let is_new = |word: &&&[u8]| held.insert((**word).into(), ()).is_none();
     let added = words.iter().filter(is_new).count();
-    call.server.publish_indexes(&catalog);
     call.db.effects().dirty += added as u64;
     call.out.count(added);
     Ok(Flow::Done)
@@ -156,7 +153,6 @@ fn dictionary_delete(call: &mut WriteCall<'_>) -> Done {
             catalog.dictionaries.remove(*name);
         }
     }
-    call.server.publish_indexes(&catalog);
     call.db.effects().dirty += removed as u64;
     call.out.count(removed);
     Ok(Flow::Done)
