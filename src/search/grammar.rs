@@ -308,55 +308,12 @@ fn kind(words: &mut Words<'_>, made: &Definition, name: &[u8]) -> Result<FieldKi
 
 /// What stands behind the type of a field.
 fn attributes(words: &mut Words<'_>, field: &mut FieldSpec) -> Result<(), Refusal> {
+    let is_vector = field.vector().is_some();
+    let is_words = matches!(field.kind, FieldKind::Text { .. } | FieldKind::Tag { .. });
     loop {
-        let is_vector = field.vector().is_some();
-        match &mut field.kind {
-            FieldKind::Text {
-                weight,
-                no_stem,
-                phonetic,
-                ..
-            } => {
-                if words.word("WEIGHT") {
-                    *weight = words.double("weight")?;
-                    continue;
-                } else if words.word("NOSTEM") {
-                    *no_stem = true;
-                    continue;
-                } else if words.word("PHONETIC") {
-                    let matcher = words.value("PHONETIC")?;
-                    if !matches!(matcher, b"dm:en" | b"dm:fr" | b"dm:pt" | b"dm:es") {
-                        return Err(
-                            "Matcher Format: <2 chars algorithm>:<2 chars language>. Support only double metaphone (dm)"
-                                .into(),
-                        );
-                    }
-                    *phonetic = Some(shown(matcher));
-                    continue;
-                }
-            }
-            FieldKind::Tag {
-                separator,
-                case_sensitive,
-            } => {
-                if words.word("SEPARATOR") {
-                    let value = words.value("SEPARATOR")?;
-                    let [byte] = value else {
-                        let got = shown(value);
-                        return Err(format!(
-                            "Tag separator must be a single character. Got `{got}`"
-                        ));
-                    };
-                    *separator = *byte;
-                    continue;
-                } else if words.word("CASESENSITIVE") {
-                    *case_sensitive = true;
-                    continue;
-                }
-            }
-            FieldKind::Numeric | FieldKind::Geo | FieldKind::Vector(_) => {}
+        if attribute_of_kind(words, &mut field.kind)? {
+            continue;
         }
-        let is_words = matches!(field.kind, FieldKind::Text { .. } | FieldKind::Tag { .. });
         if is_words && words.word("WITHSUFFIXTRIE") {
             field.suffix_trie = true;
         } else if is_words && words.word("INDEXEMPTY") {
@@ -371,6 +328,61 @@ fn attributes(words: &mut Words<'_>, field: &mut FieldSpec) -> Result<(), Refusa
         } else {
             return Ok(());
         }
+    }
+}
+
+/// Takes an attribute that fields of one type alone have, if one comes next.
+fn attribute_of_kind(words: &mut Words<'_>, kind: &mut FieldKind) -> Result<bool, Refusal> {
+    match kind {
+        FieldKind::Text {
+            weight,
+            no_stem,
+            phonetic,
+            ..
+        } => {
+            if words.word("WEIGHT") {
+                *weight = words.double("weight")?;
+            } else if words.word("NOSTEM") {
+                *no_stem = true;
+            } else if words.word("PHONETIC") {
+                *phonetic = Some(matcher(words)?);
+            } else {
+                return Ok(false);
+            }
+        }
+        FieldKind::Tag {
+            separator,
+            case_sensitive,
+        } => {
+            if words.word("SEPARATOR") {
+                let value = words.value("SEPARATOR")?;
+                let [byte] = value else {
+                    let got = shown(value);
+                    return Err(format!(
+                        "Tag separator must be a single character. Got `{got}`"
+                    ));
+                };
+                *separator = *byte;
+            } else if words.word("CASESENSITIVE") {
+                *case_sensitive = true;
+            } else {
+                return Ok(false);
+            }
+        }
+        FieldKind::Numeric | FieldKind::Geo | FieldKind::Vector(_) => return Ok(false),
+    }
+    Ok(true)
+}
+
+/// By which words are told how they sound.
+fn matcher(words: &mut Words<'_>) -> Result<String, Refusal> {
+    let matcher = words.value("PHONETIC")?;
+    match matcher {
+        b"dm:en" | b"dm:fr" | b"dm:pt" | b"dm:es" => Ok(shown(matcher)),
+        _ => Err(
+            "Matcher Format: <2 chars algorithm>:<2 chars language>. Support only double metaphone (dm)"
+                .into(),
+        ),
     }
 }
 

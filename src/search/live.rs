@@ -37,6 +37,17 @@ pub struct BuildProgress {
     pub total: u64,
 }
 
+/// What is told of an index beside what it holds.
+#[derive(Debug)]
+pub struct IndexStatus {
+    /// Of each attribute.
+    pub failures: Vec<Failures>,
+    pub indexing_ms: f64,
+    pub building: Option<BuildProgress>,
+    /// The number of the last document that was added.
+    pub last_doc: u64,
+}
+
 #[derive(Debug)]
 pub struct LiveIndex {
     held: DocumentIndex,
@@ -143,9 +154,13 @@ impl LiveIndex {
             && self.doc_of(key).is_none_or(|doc| doc < self.widened)
     }
 
-    /// The number of the last document that was added.
-    pub fn last_doc(&self) -> u64 {
-        self.next - 1
+    pub fn status(&self) -> IndexStatus {
+        IndexStatus {
+            failures: self.failures.clone(),
+            indexing_ms: self.indexing_ms,
+            building: self.building,
+            last_doc: self.next - 1,
+        }
     }
 
     pub fn doc_of(&self, key: &[u8]) -> Option<u64> {

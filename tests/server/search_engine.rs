@@ -381,3 +381,42 @@ fn documents_of_many_indexes_that_were_made_one_after_another_are_found() {
         assert_eq!(client.ask(&format!("EXISTS d{n}:1")).int(), 0);
     }
 }
+
+#[test]
+fn rows_take_no_more_memory_than_a_part_of_what_there_is() {
+    let server = Server::start(&["--maxmemory", "100mb"]);
+    let mut client = server.client();
+    index(&mut client, "i SCHEMA t TEXT NOINDEX SORTABLE");
+    let text = "x".repeat(10_000);
+    for n in 0..100 {
+        client.ask_args(&["HSET", &format!("d:{n}"), "t", &text]);
+    }
+    let many = format!("format('{}'{})", "%s".repeat(100), ",@t".repeat(100));
+    let words = ["FT.AGGREGATE", "i", "*", "APPLY", &many, "AS", "x", "GROUPBY", "0"];
+    let refused = "Query takes too much memory: its rows hold too much";
+    assert_eq!(client.ask_args(&words).text(), refused);
+    client.ask("CONFIG SET maxmemory 0");
+    assert!(!client.ask_args(&words).is_error());
+}
+
+#[test]
+fn documents_of_many_fields_are_shown_as_quickly_as_they_are_read() {
+    let server = Server::start(&[]);
+    let mut client = server.client();
+    index(&mut client, "i SCHEMA f0 TEXT SORTABLE");
+    let count = 200_000;
+    let names: Vec<String> = (0..count).map(|n| format!("f{n}")).collect();
+    let mut words = vec!["HSET", "d"];
+    words.extend(names.iter().flat_map(|name| [&name[..], "x"]));
+    assert_eq!(client.ask_args(&words).int(), count);
+    // To seek each of its names among those before it would take a minute.
+    let all = client.ask("FT.SEARCH i * SORTBY f0").items();
+    assert_eq!(all[2].items().len(), 2 * names.len());
+    let rows = client.ask("FT.AGGREGATE i * LOAD *").items();
+    assert_eq!(rows[1].items().len(), 2 * names.len());
+    let number = names.len().to_string();
+    let mut words = vec!["FT.SEARCH", "i", "*", "RETURN", &number];
+    words.extend(names.iter().map(String::as_str));
+    let chosen = client.ask_args(&words).items();
+    assert_eq!(chosen[2].items().len(), 2 * names.len());
+}

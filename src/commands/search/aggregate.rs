@@ -12,7 +12,7 @@ use super::{SEARCHES, refused, shown, wrong_arity};
 use crate::command::Flag::ReadOnly;
 use crate::command::{Command, Done, Fail, Flow, ReadCall, Run};
 use crate::search::{
-    ALL_FIELDS, Definition, DocumentIndex, Expression, QueryDefaults, QueryRules, Row, RowCursor,
+    ALL_FIELDS, Definition, DocumentIndex, Effort, Expression, QueryDefaults, QueryRules, Row, RowCursor,
     RowValue, SortKey, Words, distance_names, parse, score,
 };
 
@@ -222,8 +222,6 @@ fn cursor(words: &mut Words<'_>) -> Result<(usize, u64), Fail> {
 
 /// What a query has found for rows: documents, and which properties are to be read of them.
 pub struct RowsFound {
-    /// The time was up before all was found.
-    pub late: bool,
     pub hits: Vec<Hit>,
     pub definition: Arc<Definition>,
     pub needed: Vec<Vec<u8>>,
@@ -249,11 +247,14 @@ pub fn run(
     let mut tries = Tries::begin();
     loop {
         let index = frozen(call, name)?;
-        let found = found(call, &index, &wish, &mut profile)?;
-        if let Some(rows) = rows(call, name, &wish, &found, tries.is_last())? {
+        let effort = effort(call, &index, &wish.asked);
+        let found = found(call, &index, &wish, &mut profile, &effort)?;
+        if let Some(rows) = rows(call, name, &wish, &found, (&effort, tries.is_last()))? {
+            let late = is_late(&effort, &wish.asked)?;
+            effort.go_on();
             let index = found.definition.name.clone();
-            let late = found.late;
-            return answer(call, index, &wish, rows, ReplyTail { late, profile });
+            let tail = ReplyTail { late, profile };
+            return answer(call, index, &wish, rows, (&effort, tail));
         }
     }
 }
@@ -263,6 +264,7 @@ fn found(
     index: &DocumentIndex,
     wish: &AggregateWish<'_>,
     profile: &mut Option<SearchProfile>,
+    effort: &Effort<'_>,
 ) -> Result<RowsFound, Fail> {
     let rules = QueryRules {
         definition: &index.definition,
@@ -285,9 +287,8 @@ fn found(
     let needed = wish.needed(index, &given)?;
     let scorer = wish.asked.scorer;
     let rules = wish.asked.rules(wish.add_scores);
-    let effort = effort(call, index, &wish.asked);
     let scored = wish.add_scores.then_some(scorer);
-    let found = evaluated(index, &node, (rules, &effort), profile, scored)?;
+    let found = evaluated(index, &node, (rules, effort), profile, scored)?;
     let mut hits = Vec::with_capacity(found.docs.len());
     let units = found.parts();
     for doc in &found.docs {
@@ -316,27 +317,29 @@ fn found(
         });
         hits.push(hit);
     }
-    let late = is_late(&effort, &wish.asked)?;
     Ok(RowsFound {
-        late,
         hits,
         definition: index.definition.clone(),
         needed,
     })
 }
 
-/// Makes a row of each document; nothing if one has changed meanwhile, and the search is to be done again.
+/// Makes a row of each document, as long as there is time; nothing if one has changed meanwhile, and the search is to be done
+/// again.
 pub fn rows(
     call: &ReadCall<'_>,
     index: &[u8],
     wish: &AggregateWish<'_>,
     found: &RowsFound,
-    last: bool,
+    (effort, last): (&Effort<'_>, bool),
 ) -> Result<Option<Vec<Row>>, Fail> {
     let mut rows = Vec::with_capacity(found.hits.len());
     let reads = !found.needed.is_empty() || !wish.loads.is_empty();
     for hit in &found.hits {
-        call.turns.tick(READ_UNITS);
+        effort.tick(READ_UNITS);
+        if effort.is_late() {
+            break;
+        }
         let mut row = Row::default();
         for (name, distance) in &hit.distances {
             row.set(name, RowValue::Number(*distance));
@@ -359,7 +362,10 @@ pub fn rows(
         })?;
         match fate {
             ReadFate::Changed if !last => return Ok(None),
-            ReadFate::Read => rows.push(row),
+            ReadFate::Read => {
+                effort.hold_in_row(row.bytes()).map_err(refused)?;
+                rows.push(row);
+            }
             ReadFate::Changed | ReadFate::Dead => {}
         }
     }
@@ -378,8 +384,14 @@ fn fill(
     for load in &wish.loads {
         match load {
             Load::All => {
+                // A document has each of its names once: they are sought among what was there before.
+                let held = row.0.len();
                 for (name, value) in document.all(every) {
-                    row.set(&name, RowValue::Text(value.into_owned()));
+                    let value = RowValue::Text(value.into_owned());
+                    match row.0[..held].iter_mut().find(|(held, _)| *held == *name) {
+                        Some((_, held)) => *held = value,
+                        None => row.0.push((name.into_owned(), value)),
+                    }
                 }
             }
             Load::Named(fields) => {
@@ -420,15 +432,16 @@ fn answer(
     index: Arc<[u8]>,
     wish: &AggregateWish<'_>,
     rows: Vec<Row>,
-    mut tail: ReplyTail,
+    (effort, mut tail): (&Effort<'_>, ReplyTail),
 ) -> Done {
     let mut flow = RowFlow::new(rows);
     for step in &wish.steps {
-        flow.step(step, call.turns).map_err(refused)?;
+        flow.step(step, effort).map_err(refused)?;
         if let Some(profile) = &mut tail.profile {
             profile.step(step.name(), flow.rows.len());
         }
     }
+    tail.late |= is_late(effort, &wish.asked)?;
     let total = flow.total();
     let mut rows = flow.rows;
     let Some((count, idle_ms)) = wish.cursor else {

@@ -50,8 +50,6 @@ pub struct Hit {
 
 /// What a search has found, before documents are read.
 struct Hits {
-    /// The time was up before all was found.
-    late: bool,
     total: usize,
     hits: Vec<Hit>,
     /// They are to be sorted by a value that only documents know.
@@ -83,9 +81,10 @@ pub fn run(
         // As the data may be others by then, nothing is kept of a try.
         let index = frozen(call, name)?;
         let wish = SearchWish::parse(rest, call.server.search.defaults())?;
-        let hits = found(call, &index, &wish, &mut profile)?;
-        let late = hits.late;
-        if let Some((total, rows)) = rows(call, name, &wish, hits, tries.is_last())? {
+        let effort = effort(call, &index, &wish.asked);
+        let hits = found(call, &index, &wish, &mut profile, &effort)?;
+        if let Some((total, rows)) = rows(call, name, &wish, hits, (&effort, tries.is_last()))? {
+            let late = is_late(&effort, &wish.asked)?;
             if let Some(profile) = profile.as_mut().filter(|_| !wish.no_content) {
                 profile.step("Loader", rows.len());
             }
@@ -191,6 +190,7 @@ fn found(
     index: &DocumentIndex,
     wish: &SearchWish<'_>,
     profile: &mut Option<SearchProfile>,
+    effort: &Effort<'_>,
 ) -> Result<Hits, Fail> {
     let node = query(index, wish)?;
     call.server.search.note_dialect(wish.asked.dialect);
@@ -206,9 +206,8 @@ fn found(
         in_order: wish.in_order,
         ..wish.asked.rules(scored)
     };
-    let effort = effort(call, index, &wish.asked);
     let scorer = scored.then_some(wish.asked.scorer);
-    let found = evaluated(index, &node, (rules, &effort), profile, scorer)?;
+    let found = evaluated(index, &node, (rules, effort), profile, scorer)?;
     if let Some(profile) = profile {
         profile.step("Sorter", found.docs.len());
     }
@@ -246,9 +245,7 @@ fn found(
     for hit in &mut hits {
         beside(hit, index, wish, &found);
     }
-    let late = is_late(&effort, &wish.asked)?;
     Ok(Hits {
-        late,
         total,
         hits,
         unsorted,
@@ -341,13 +338,13 @@ fn cut(hits: &mut Vec<Hit>, wish: &SearchWish<'_>) {
     hits.truncate(wish.limit);
 }
 
-/// Reads the documents; nothing if one has changed since it was found, and the search is to be done again.
+/// Reads the documents, as long as there is time; nothing if one has changed since it was found, and the search is to be done again.
 fn rows(
     call: &ReadCall<'_>,
     index: &[u8],
     wish: &SearchWish<'_>,
     mut found: Hits,
-    last: bool,
+    (effort, last): (&Effort<'_>, bool),
 ) -> Result<Option<(usize, Vec<FoundRow>)>, Fail> {
     let kind = found.definition.source;
     let place = |hit: &Hit| (hit.key.clone(), hit.doc);
@@ -356,7 +353,10 @@ fn rows(
         let at = found.definition.field(name).expect("it is in the schema");
         let path = found.definition.fields[at].path.clone();
         for hit in &mut found.hits {
-            call.turns.tick(READ_UNITS);
+            effort.tick(READ_UNITS);
+            if effort.is_late() {
+                break;
+            }
             let (key, doc) = place(hit);
             let at = DocumentPlace {
                 index,
@@ -379,7 +379,10 @@ fn rows(
     let reads = !wish.no_content && wish.wanted.as_ref().is_none_or(|wanted| !wanted.is_empty());
     let mut rows = Vec::new();
     for hit in found.hits {
-        call.turns.tick(READ_UNITS);
+        effort.tick(READ_UNITS);
+        if effort.is_late() {
+            break;
+        }
         let mut fields = Vec::new();
         let at = DocumentPlace {
             index,
@@ -428,8 +431,10 @@ fn all(
             fields.push((field.name.to_vec(), value.into_owned()));
         }
     }
+    // A document has each of its names once: they are sought among what comes first.
+    let first = fields.len();
     for (name, value) in document.all(wish.asked.shows_every()) {
-        if !fields.iter().any(|(held, _)| *held == *name) {
+        if !fields[..first].iter().any(|(held, _)| *held == *name) {
             fields.push((name.into_owned(), value.into_owned()));
         }
     }

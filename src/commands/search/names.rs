@@ -1,6 +1,6 @@
 //! FT.ALIAS*, FT.TAGVALS, FT.DICT*: other names of indexes, and words.
 
-use super::{EDITS, LOOKS, rights, wrong_arity};
+use super::{EDITS, LOOKS, SEARCHES, rights, wrong_arity};
 use crate::command::{Arg, Command, Done, Fail, Flow, ReadCall, Run, WriteCall};
 use crate::search::{Column, FieldKind};
 use crate::types::OrdSet;
@@ -71,7 +71,7 @@ pub const TAG_VALUES: Command = Command {
     summary: "Returns the distinct tags indexed in a Tag field",
     cost: "O(N)",
     run: Run::Read(tag_values),
-    ..LOOKS
+    ..SEARCHES
 };
 
 fn tag_values(call: &mut ReadCall<'_>) -> Done {
@@ -79,8 +79,12 @@ fn tag_values(call: &mut ReadCall<'_>) -> Done {
         return Err(wrong_arity("FT.TAGVALS"));
     };
     rights::check(call.server, call.user, name)?;
-    let catalog = call.server.search.catalog.read();
-    let index = catalog.get(name).ok_or(Fail::code("Unknown Index name"))?;
+    let index = {
+        // Nobody waits for the index while it is looked through: a copy is.
+        let catalog = call.server.search.catalog.read();
+        let index = catalog.get(name).ok_or(Fail::code("Unknown Index name"))?;
+        index.copied()
+    };
     let at = index.definition.field(field);
     let at = at.ok_or(Fail::code("No such field"))?;
     let FieldKind::Tag { .. } = index.definition.fields[at].kind else {
@@ -91,7 +95,10 @@ fn tag_values(call: &mut ReadCall<'_>) -> Done {
     };
     let held = lists.iter().filter(|(_, list)| {
         let mut docs = list.iter().map(|entry| entry.doc);
-        docs.any(|doc| index.is_alive(doc))
+        docs.any(|doc| {
+            call.turns.tick(1);
+            index.is_alive(doc)
+        })
     });
     let tags: Vec<&[u8]> = held.map(|(tag, _)| &tag[..]).collect();
     call.out.set(tags.len());
@@ -171,8 +178,10 @@ fn dictionary_dump(call: &mut ReadCall<'_>) -> Done {
     let [name] = call.args.rest() else {
         return Err(wrong_arity("FT.DICTDUMP"));
     };
-    let catalog = call.server.search.catalog.read();
-    let held = catalog.dictionaries.get(*name);
+    let held = {
+        let catalog = call.server.search.catalog.read();
+        catalog.dictionaries.get(*name).cloned()
+    };
     let held = held.ok_or(Fail::code("could not open dict key"))?;
     call.out.set(held.len());
     held.keys().for_each(|word| call.out.bulk(word));

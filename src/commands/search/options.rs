@@ -1,5 +1,7 @@
 //! The options of FT.SEARCH.
 
+use hashbrown::HashSet;
+
 use super::summary::SummaryOptions;
 use super::{refused, shown};
 use crate::command::Fail;
@@ -318,7 +320,7 @@ fn wanted<'a>(words: &mut Words<'a>) -> Result<Vec<ReturnField<'a>>, Fail> {
     let count = words.count("RETURN").map_err(refused)?;
     let taken = words.take("RETURN", count).map_err(refused)?;
     let mut rest = Words::new(taken);
-    let mut found: Vec<ReturnField<'a>> = Vec::new();
+    let (mut found, mut seen) = (Vec::new(), HashSet::new());
     while let Some(name) = rest.maybe() {
         let name = name.strip_prefix(b"@").unwrap_or(name);
         let shown_as = match rest.word("AS") {
@@ -327,7 +329,7 @@ fn wanted<'a>(words: &mut Words<'a>) -> Result<Vec<ReturnField<'a>>, Fail> {
             ))?,
             false => name,
         };
-        if !found.iter().any(|held| held.shown_as == shown_as) {
+        if seen.insert(shown_as) {
             found.push(ReturnField { name, shown_as });
         }
     }
