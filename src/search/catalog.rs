@@ -277,6 +277,29 @@ mod tests {
     use super::*;
 
     #[test]
+    fn each_of_many_synonyms_costs_the_same() {
+        let words = ["i", "SCHEMA", "t", "TEXT"].map(str::as_bytes);
+        let mut catalog = IndexCatalog::default();
+        catalog.create(crate::search::definition(&words).unwrap(), 0);
+        // Words in one group, and groups of one word. If each were to copy those before it, or to look at them, this would take hours.
+        let count = 100_000;
+        for n in 0..count {
+            for (word, group) in [(format!("w{n}"), "g".into()), ("w".into(), format!("g{n}"))] {
+                let done = catalog.redefine(b"i", None, |definition| {
+                    definition.synonyms.add(word, group.as_bytes());
+                    Ok::<(), ()>(())
+                });
+                assert_eq!(done, Some(Ok(())));
+            }
+        }
+        let synonyms = &catalog.get(b"i").unwrap().definition.synonyms;
+        assert_eq!(synonyms.words_len(), count + 1);
+        let groups = synonyms.of("w").map(|group| String::from_utf8_lossy(group));
+        assert!(groups.eq((0..count).map(|n| format!("g{n}"))));
+        assert_eq!(synonyms.makings(b"i").len(), count + 1);
+    }
+
+    #[test]
     fn what_is_temporary_is_idle_since_it_was_used_or_was_anothers() {
         let words = ["i", "TEMPORARY", "100", "SCHEMA", "t", "TEXT"];
         let words = words.map(str::as_bytes);

@@ -2,8 +2,8 @@
 
 use hashbrown::{HashMap, HashSet};
 
-use super::expr::Row;
 use super::eval::Effort;
+use super::expr::Row;
 use super::grammar::Refusal;
 use super::value::RowValue;
 

@@ -19,7 +19,11 @@ pub struct Synonyms {
 impl Synonyms {
     pub fn add(&mut self, word: String, group: &[u8]) {
         let (word, group): (Arc<str>, Arc<[u8]>) = (word.into(), group.into());
-        if self.groups.insert((group.clone(), word.clone()), ()).is_none() {
+        if self
+            .groups
+            .insert((group.clone(), word.clone()), ())
+            .is_none()
+        {
             self.added += 1;
             let groups = self.words.get_or_insert_with(word, OrdMap::new);
             groups.insert(self.added, group);

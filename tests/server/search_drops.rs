@@ -19,10 +19,13 @@ fn run(client: &mut Client, lines: &[&str]) -> Vec<String> {
 }
 
 fn keys(client: &mut Client) -> Vec<String> {
-    let mut keys: Vec<String> = run(client, &["EVAL \"return table.concat(redis.call('KEYS', '*'), ' ')\" 0"])[0]
-        .split_whitespace()
-        .map(str::to_owned)
-        .collect();
+    let mut keys: Vec<String> = run(
+        client,
+        &["EVAL \"return table.concat(redis.call('KEYS', '*'), ' ')\" 0"],
+    )[0]
+    .split_whitespace()
+    .map(str::to_owned)
+    .collect();
     keys.sort();
     keys
 }
@@ -39,9 +42,21 @@ fn as_many_documents_go_with_an_index_as_in_redis_stack() {
         assert_eq!(got, wanted, "{line}");
     };
     let commands = ["DROPINDEX", "_DROPINDEXIFX", "DROP", "_DROPIFX"];
-    let options = ["", "DD", "KEEPDOCS", "_FORCEKEEPDOCS", "dd", "other", "DD DD", "KEEPDOCS x"];
+    let options = [
+        "",
+        "DD",
+        "KEEPDOCS",
+        "_FORCEKEEPDOCS",
+        "dd",
+        "other",
+        "DD DD",
+        "KEEPDOCS x",
+    ];
     for life in ["", "TEMPORARY 1000", "TEMPORARY -1"] {
-        for (command, option) in commands.iter().flat_map(|command| options.map(|option| (command, option))) {
+        for (command, option) in commands
+            .iter()
+            .flat_map(|command| options.map(|option| (command, option)))
+        {
             alike(&format!("FT.CREATE i {life} PREFIX 1 d: SCHEMA t TEXT"));
             alike("HSET d:1 t x");
             alike(&format!("FT.{command} i {option}"));
@@ -89,12 +104,25 @@ fn the_log_and_replicas_hear_which_documents_went_with_an_index() {
         &["FT._DROPIFX i"],
         &["FT._DROPINDEXIFX i DD"],
         &["FT.ALIASADD a i", "FT.DROPINDEX a DD"],
-        &["MULTI", "SET s 1", "FT.DROPINDEX i DD", "HSET d:1 t y", "EXEC"],
+        &[
+            "MULTI",
+            "SET s 1",
+            "FT.DROPINDEX i DD",
+            "HSET d:1 t y",
+            "EXEC",
+        ],
         &["EVAL \"return redis.call('FT.DROPINDEX', 'i', 'DD')\" 0"],
         &["FT.DROPINDEX j DD"],
         &["FT.DROPINDEX i"],
-        &["FT.CREATE k TEMPORARY 1000 SKIPINITIALSCAN PREFIX 1 d: SCHEMA t TEXT", "HSET d:4 t x", "FT.DROPINDEX k"],
-        &["FT.CREATE k TEMPORARY 0 SKIPINITIALSCAN PREFIX 1 e: SCHEMA t TEXT", "HSET e:2 t x"],
+        &[
+            "FT.CREATE k TEMPORARY 1000 SKIPINITIALSCAN PREFIX 1 d: SCHEMA t TEXT",
+            "HSET d:4 t x",
+            "FT.DROPINDEX k",
+        ],
+        &[
+            "FT.CREATE k TEMPORARY 0 SKIPINITIALSCAN PREFIX 1 e: SCHEMA t TEXT",
+            "HSET e:2 t x",
+        ],
     ];
     for drop in drops {
         let options = ["--appendonly", "yes", "--repl-diskless-sync-delay", "0"];
@@ -111,7 +139,9 @@ fn the_log_and_replicas_hear_which_documents_went_with_an_index() {
         });
         let (left, indexes) = (keys(&mut client), run(&mut client, &["FT._LIST"]));
         client.ask("SET last 1");
-        eventually("the replica has heard of it", || copy.ask("EXISTS last").int() == 1);
+        eventually("the replica has heard of it", || {
+            copy.ask("EXISTS last").int() == 1
+        });
         copy.ask("REPLICAOF NO ONE");
         client.ask("DEL last");
         copy.ask("DEL last");
@@ -149,7 +179,13 @@ fn who_may_write_all_that_an_index_covers_may_let_it_go_with_an_index() {
     let mut client = server.client();
     let denied = "NOPERM No permissions to access a key";
     let makes = ["FT.CREATE", "FT._CREATEIFNX"];
-    let drops = ["FT.DROPINDEX i DD", "FT._DROPINDEXIFX i DD", "FT.DROP i", "FT._DROPIFX i", "FT.DROPINDEX t"];
+    let drops = [
+        "FT.DROPINDEX i DD",
+        "FT._DROPINDEXIFX i DD",
+        "FT.DROP i",
+        "FT._DROPIFX i",
+        "FT.DROPINDEX t",
+    ];
     for (keys, may) in [
         ("", false),
         ("%R~*", false),
@@ -164,10 +200,18 @@ fn who_may_write_all_that_an_index_covers_may_let_it_go_with_an_index() {
         let mut some = server.client();
         some.ask("AUTH some x");
         for make in makes {
-            for (life, needs) in [("", false), ("TEMPORARY -1", false), ("TEMPORARY 1000", true)] {
+            for (life, needs) in [
+                ("", false),
+                ("TEMPORARY -1", false),
+                ("TEMPORARY 1000", true),
+            ] {
                 let line = format!("{make} i {life} PREFIX 1 d: SCHEMA t TEXT");
                 let wanted = if needs && !may { denied } else { "OK" };
-                assert_eq!(some.ask(&line.replace("  ", " ")).text(), wanted, "{line} with {keys}");
+                assert_eq!(
+                    some.ask(&line.replace("  ", " ")).text(),
+                    wanted,
+                    "{line} with {keys}"
+                );
                 client.ask("FT._DROPINDEXIFX i");
             }
         }
@@ -178,7 +222,11 @@ fn who_may_write_all_that_an_index_covers_may_let_it_go_with_an_index() {
             let got = some.ask(drop);
             assert_eq!(got.is_error(), !may, "{drop} with {keys}: {got:?}");
             assert!(!got.is_error() || got.text().starts_with("NOPERM"));
-            assert_eq!(client.ask("EXISTS d:1").int() == 0, may, "{drop} with {keys}");
+            assert_eq!(
+                client.ask("EXISTS d:1").int() == 0,
+                may,
+                "{drop} with {keys}"
+            );
         }
         // The index alone may go by who may read it.
         let reads = keys.starts_with("%R") || may;
@@ -186,7 +234,11 @@ fn who_may_write_all_that_an_index_covers_may_let_it_go_with_an_index() {
             some.ask("FT.DROPINDEX i").text(),
             some.ask("FT.DROPINDEX t _FORCEKEEPDOCS").text(),
         ];
-        assert_eq!(alone.iter().all(|reply| !reply.starts_with("NOPERM")), reads, "{keys}: {alone:?}");
+        assert_eq!(
+            alone.iter().all(|reply| !reply.starts_with("NOPERM")),
+            reads,
+            "{keys}: {alone:?}"
+        );
         client.ask("FT._DROPIFX i");
         client.ask("FT._DROPIFX t");
     }

@@ -2,7 +2,9 @@
 
 use std::sync::Arc;
 
-use super::find::{Hit, effort, evaluated, frozen, is_late, value_of};
+use hashbrown::HashSet;
+
+use super::find::{Hit, effort, evaluated, frozen, value_of, was_late};
 use super::load::{DocumentPlace, READ_UNITS, ReadFate, Tries, read};
 use super::options::{QueryOptions, unknown};
 use super::pipeline::{RowFlow, RowStep, property};
@@ -12,8 +14,8 @@ use super::{SEARCHES, refused, shown, wrong_arity};
 use crate::command::Flag::ReadOnly;
 use crate::command::{Command, Done, Fail, Flow, ReadCall, Run};
 use crate::search::{
-    ALL_FIELDS, Definition, DocumentIndex, Effort, Expression, QueryDefaults, QueryRules, Row, RowCursor,
-    RowValue, SortKey, Words, distance_names, parse, score,
+    ALL_FIELDS, Definition, DocumentIndex, Effort, Expression, Match, QueryDefaults, QueryRules,
+    Row, RowCursor, RowValue, SortKey, Words, distance_names, parse, score,
 };
 
 pub const AGGREGATE: Command = Command {
@@ -87,7 +89,7 @@ impl<'a> AggregateWish<'a> {
 
     /// The properties that rows need of documents, as far as steps may ask for them: up to where rows are grouped.
     fn needed(&self, index: &DocumentIndex, given: &[Vec<u8>]) -> Result<Vec<Vec<u8>>, Fail> {
-        let mut known: Vec<Vec<u8>> = given.to_vec();
+        let mut known: HashSet<Vec<u8>> = given.iter().cloned().collect();
         for load in &self.loads {
             match load {
                 Load::All => {
@@ -117,21 +119,21 @@ struct Wants<'d> {
     definition: &'d Definition,
     /// All of each document is read.
     all: bool,
-    /// Properties that rows have without.
-    known: Vec<Vec<u8>>,
+    /// Properties that rows have without, or that are gathered already.
+    known: HashSet<Vec<u8>>,
     needed: Vec<Vec<u8>>,
 }
 
 impl Wants<'_> {
     fn want(&mut self, name: &[u8], sortable_only: bool) -> Result<(), Fail> {
-        let is_held = |held: &Vec<u8>| held == name;
-        if self.known.iter().chain(&self.needed).any(is_held) {
+        if self.known.contains(name) {
             return Ok(());
         }
         let field = self.definition.field(name);
         let field = field.map(|at| &self.definition.fields[at]);
         match field {
             Some(field) if field.sortable || !sortable_only => {
+                self.known.insert(name.to_vec());
                 self.needed.push(name.to_vec());
                 Ok(())
             }
@@ -177,7 +179,7 @@ impl Wants<'_> {
             }
             RowStep::Apply(parsed, name) => {
                 self.expression(parsed)?;
-                self.known.push(name.clone());
+                self.known.insert(name.clone());
             }
             RowStep::Filter(parsed) => self.expression(parsed)?,
             RowStep::Limit(..) => {}
@@ -249,9 +251,9 @@ pub fn run(
         let index = frozen(call, name)?;
         let effort = effort(call, &index, &wish.asked);
         let found = found(call, &index, &wish, &mut profile, &effort)?;
+        let mut late = was_late(&effort, &wish.asked)?;
         if let Some(rows) = rows(call, name, &wish, &found, (&effort, tries.is_last()))? {
-            let late = is_late(&effort, &wish.asked)?;
-            effort.go_on();
+            late |= was_late(&effort, &wish.asked)?;
             let index = found.definition.name.clone();
             let tail = ReplyTail { late, profile };
             return answer(call, index, &wish, rows, (&effort, tail));
@@ -289,6 +291,20 @@ fn found(
     let rules = wish.asked.rules(wish.add_scores);
     let scored = wish.add_scores.then_some(scorer);
     let found = evaluated(index, &node, (rules, effort), profile, scored)?;
+    Ok(RowsFound {
+        hits: hits_of(index, wish, &found, effort),
+        definition: index.definition.clone(),
+        needed,
+    })
+}
+
+/// All that was found, as long as there is time.
+fn hits_of(
+    index: &DocumentIndex,
+    wish: &AggregateWish<'_>,
+    found: &Match,
+    effort: &Effort<'_>,
+) -> Vec<Hit> {
     let mut hits = Vec::with_capacity(found.docs.len());
     let units = found.parts();
     for doc in &found.docs {
@@ -310,18 +326,14 @@ fn found(
             payload: None,
         };
         if wish.add_scores {
-            hit.score = score(wish.asked.scoring(), index, &found, *doc, row);
+            hit.score = score(wish.asked.scoring(), index, found, *doc, row);
         }
         found.each_distance(*doc, &mut |name, distance| {
             hit.distances.push((name.to_vec(), distance));
         });
         hits.push(hit);
     }
-    Ok(RowsFound {
-        hits,
-        definition: index.definition.clone(),
-        needed,
-    })
+    hits
 }
 
 /// Makes a row of each document, as long as there is time; nothing if one has changed meanwhile, and the search is to be done
@@ -441,7 +453,7 @@ fn answer(
             profile.step(step.name(), flow.rows.len());
         }
     }
-    tail.late |= is_late(effort, &wish.asked)?;
+    tail.late |= was_late(effort, &wish.asked)?;
     let total = flow.total();
     let mut rows = flow.rows;
     let Some((count, idle_ms)) = wish.cursor else {

@@ -83,8 +83,9 @@ pub fn run(
         let wish = SearchWish::parse(rest, call.server.search.defaults())?;
         let effort = effort(call, &index, &wish.asked);
         let hits = found(call, &index, &wish, &mut profile, &effort)?;
+        let mut late = was_late(&effort, &wish.asked)?;
         if let Some((total, rows)) = rows(call, name, &wish, hits, (&effort, tries.is_last()))? {
-            let late = is_late(&effort, &wish.asked)?;
+            late |= was_late(&effort, &wish.asked)?;
             if let Some(profile) = profile.as_mut().filter(|_| !wish.no_content) {
                 profile.step("Loader", rows.len());
             }
@@ -138,9 +139,9 @@ pub fn evaluated(
     Ok(found)
 }
 
-/// Whether a query was late, if it does not fail then.
-pub fn is_late(effort: &Effort<'_>, asked: &QueryOptions<'_>) -> Result<bool, Fail> {
-    match effort.is_late() {
+/// Whether a query was late, if it does not fail then: what was found until then has as long again for what comes next.
+pub fn was_late(effort: &Effort<'_>, asked: &QueryOptions<'_>) -> Result<bool, Fail> {
+    match effort.go_on() {
         true if asked.defaults.fails_late => Err(Fail::code("Timeout limit was reached")),
         late => Ok(late),
     }
@@ -218,23 +219,11 @@ fn found(
         docs.retain(is_wanted);
     }
     let total = docs.len();
-    let mut hits: Vec<Hit> = Vec::new();
-    let units = HIT_UNITS * found.parts();
     let unsorted = matches!(order, HitOrder::Document);
-    if wish.limit > 0 {
-        let most = match unsorted {
-            true => usize::MAX,
-            false => wish.offset.saturating_add(wish.limit),
-        };
-        for doc in docs.into_iter().take_while(|_| !effort.is_late()) {
-            effort.tick(units);
-            hits.extend(hit(index, wish, &found, doc, &order, scored));
-            if hits.len() >= most.saturating_mul(2).saturating_add(HITS_SPARE) {
-                hits.select_nth_unstable_by(most, |one, other| order_in(wish, one, other));
-                hits.truncate(most);
-            }
-        }
-    }
+    let mut hits = match wish.limit {
+        0 => Vec::new(),
+        _ => hits_of(index, wish, (&found, docs), (&order, scored), effort),
+    };
     if !unsorted {
         sort(&mut hits, wish, call.turns);
         cut(&mut hits, wish);
@@ -251,6 +240,31 @@ fn found(
         unsorted,
         definition: index.definition.clone(),
     })
+}
+
+/// The hits that may be among the results.
+fn hits_of(
+    index: &DocumentIndex,
+    wish: &SearchWish<'_>,
+    (found, docs): (&Match, Vec<u64>),
+    (order, scored): (&HitOrder, bool),
+    effort: &Effort<'_>,
+) -> Vec<Hit> {
+    let mut hits: Vec<Hit> = Vec::new();
+    let units = HIT_UNITS * found.parts();
+    let most = match order {
+        HitOrder::Document => usize::MAX,
+        _ => wish.offset.saturating_add(wish.limit),
+    };
+    for doc in docs.into_iter().take_while(|_| !effort.is_late()) {
+        effort.tick(units);
+        hits.extend(hit(index, wish, found, doc, order, scored));
+        if hits.len() >= most.saturating_mul(2).saturating_add(HITS_SPARE) {
+            hits.select_nth_unstable_by(most, |one, other| order_in(wish, one, other));
+            hits.truncate(most);
+        }
+    }
+    hits
 }
 
 fn hit(
@@ -346,35 +360,8 @@ fn rows(
     mut found: Hits,
     (effort, last): (&Effort<'_>, bool),
 ) -> Result<Option<(usize, Vec<FoundRow>)>, Fail> {
-    let kind = found.definition.source;
-    let place = |hit: &Hit| (hit.key.clone(), hit.doc);
-    if found.unsorted {
-        let (name, _) = wish.sort.expect("it is sorted by a field");
-        let at = found.definition.field(name).expect("it is in the schema");
-        let path = found.definition.fields[at].path.clone();
-        for hit in &mut found.hits {
-            effort.tick(READ_UNITS);
-            if effort.is_late() {
-                break;
-            }
-            let (key, doc) = place(hit);
-            let at = DocumentPlace {
-                index,
-                kind,
-                key: &key,
-                doc,
-            };
-            let fate = read(call, at, &mut |document| {
-                let value = document.bytes(&path);
-                hit.sort =
-                    value.map_or(SortKey::Nothing, |text| SortKey::Text(text.as_ref().into()));
-            })?;
-            if fate == ReadFate::Changed && !last {
-                return Ok(None);
-            }
-        }
-        sort(&mut found.hits, wish, call.turns);
-        cut(&mut found.hits, wish);
+    if found.unsorted && !sort_by_documents(call, index, wish, &mut found, (effort, last))? {
+        return Ok(None);
     }
     let reads = !wish.no_content && wish.wanted.as_ref().is_none_or(|wanted| !wanted.is_empty());
     let mut rows = Vec::new();
@@ -386,7 +373,7 @@ fn rows(
         let mut fields = Vec::new();
         let at = DocumentPlace {
             index,
-            kind,
+            kind: found.definition.source,
             key: &hit.key,
             doc: hit.doc,
         };
@@ -409,6 +396,44 @@ fn rows(
         }
     }
     Ok(Some((found.total, rows)))
+}
+
+/// Sorts what was found by a value that only documents know; false if one has changed since it was found.
+fn sort_by_documents(
+    call: &ReadCall<'_>,
+    index: &[u8],
+    wish: &SearchWish<'_>,
+    found: &mut Hits,
+    (effort, last): (&Effort<'_>, bool),
+) -> Result<bool, Fail> {
+    let (name, _) = wish.sort.expect("it is sorted by a field");
+    let at = found.definition.field(name).expect("it is in the schema");
+    let path = found.definition.fields[at].path.clone();
+    for hit in &mut found.hits {
+        effort.tick(READ_UNITS);
+        if effort.is_late() {
+            break;
+        }
+        let at = DocumentPlace {
+            index,
+            kind: found.definition.source,
+            key: &hit.key,
+            doc: hit.doc,
+        };
+        let mut key = SortKey::Nothing;
+        let fate = read(call, at, &mut |document| {
+            if let Some(text) = document.bytes(&path) {
+                key = SortKey::Text(text.as_ref().into());
+            }
+        })?;
+        if fate == ReadFate::Changed && !last {
+            return Ok(false);
+        }
+        hit.sort = key;
+    }
+    sort(&mut found.hits, wish, call.turns);
+    cut(&mut found.hits, wish);
+    Ok(true)
 }
 
 type Fields = Vec<(Vec<u8>, Vec<u8>)>;

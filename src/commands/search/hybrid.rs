@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::aggregate::{RowsFound, rows};
-use super::find::{Hit, effort, evaluated, frozen, is_late};
+use super::find::{Hit, effort, evaluated, frozen, was_late};
 use super::fusion::{Fusion, HybridWish};
 use super::load::Tries;
 use super::pipeline::RowFlow;
@@ -15,8 +15,8 @@ use super::{SEARCHES, refused, wrong_arity};
 use crate::command::Flag::ReadOnly;
 use crate::command::{Command, Done, Fail, Flow, ReadCall, Run};
 use crate::search::{
-    ALL_FIELDS, DocumentIndex, Effort, EvalRules, Match, Metric, QueryNode, QueryRules, Row, SortKey,
-    parse, score,
+    ALL_FIELDS, DocumentIndex, Effort, EvalRules, Match, Metric, QueryNode, QueryRules, Row,
+    SortKey, parse, score,
 };
 use crate::util::clock::Timer;
 
@@ -58,7 +58,7 @@ fn hybrid(call: &mut ReadCall<'_>) -> Done {
         let effort = effort(call, &index, &wish.rows.asked);
         if let Some(rows) = rows(call, name, &wish.rows, &found, (&effort, tries.is_last()))? {
             let (total, rows) = finished(&effort, &wish, rows)?;
-            if is_late(&effort, &wish.rows.asked)? {
+            if was_late(&effort, &wish.rows.asked)? {
                 warnings.push("Timeout limit was reached (POST PROCESSING)");
             }
             write(call, total, &rows, &warnings, &begun);
@@ -128,7 +128,7 @@ fn best(
         let row = index.docs.get(&doc)?;
         Some(score(asked.scoring(), index, &found, doc, row))
     });
-    let late = is_late(&effort, asked)?;
+    let late = was_late(&effort, asked)?;
     hits.truncate(wish.window);
     Ok((hits, late))
 }

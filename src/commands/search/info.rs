@@ -6,8 +6,8 @@ use super::{SEARCHES, rights, shown, wrong_arity};
 use crate::command::{Command, Done, Fail, Flow, ReadCall, Run};
 use crate::resp::Reply;
 use crate::search::{
-    CURSORS_MAX, Definition, DocumentIndex, Failures, FieldKind, FieldSpec, IndexSizes, IndexStatus,
-    SourceKind,
+    CURSORS_MAX, Definition, DocumentIndex, Failures, FieldKind, FieldSpec, IndexSizes,
+    IndexStatus, SourceKind,
 };
 
 pub const INFO: Command = Command {
@@ -242,12 +242,7 @@ fn attribute(out: &mut Reply, field: &FieldSpec) {
     flags.iter().for_each(|flag| out.simple(flag));
 }
 
-fn held(
-    page: &mut InfoPage<'_>,
-    index: &DocumentIndex,
-    status: &IndexStatus,
-    held: &IndexSizes,
-) {
+fn held(page: &mut InfoPage<'_>, index: &DocumentIndex, status: &IndexStatus, held: &IndexSizes) {
     let megabytes = |bytes: usize| bytes as f64 / MEGABYTE;
     page.count("num_docs", index.docs.len());
     page.count("max_doc_id", status.last_doc as usize);

@@ -57,13 +57,13 @@ impl<'t> Effort<'t> {
         self
     }
 
-    /// What was found until the time was up is worked on for as long again.
-    pub fn go_on(&self) {
-        if self.late.take()
-            && let Some((begun, _)) = &self.time
-        {
+    /// Whether the time was up. It begins anew then, for what comes next.
+    pub fn go_on(&self) -> bool {
+        let late = self.late.take();
+        if late && let Some((begun, _)) = &self.time {
             begun.set(Timer::start());
         }
+        late
     }
 
     /// So much work was done: others have their turns, and the time may be up.
@@ -89,7 +89,9 @@ impl<'t> Effort<'t> {
         let all = entries + PART;
         match self.left.get().checked_sub(all) {
             Some(left) => self.left.set(left),
-            None => self.over.set(Some("too many of its parts find too many documents")),
+            None => self
+                .over
+                .set(Some("too many of its parts find too many documents")),
         }
         self.tick(all);
     }

@@ -203,7 +203,9 @@ fn split(values: &[RowValue]) -> Result<RowValue, Refusal> {
 /// Which bytes are among these.
 fn marked(bytes: &[u8]) -> [bool; 256] {
     let mut marked = [false; 256];
-    bytes.iter().for_each(|byte| marked[usize::from(*byte)] = true);
+    bytes
+        .iter()
+        .for_each(|byte| marked[usize::from(*byte)] = true);
     marked
 }
 
@@ -226,7 +228,9 @@ fn format(pattern: &[u8], values: &[RowValue]) -> Result<RowValue, Refusal> {
                 Some(value) => out.extend(value.shown()),
                 None => return Err("Not enough arguments for format".into()),
             },
-            _ if out.len() > TEXT_BYTES_MAX => return Err("format makes a text that is too long".into()),
+            _ if out.len() > TEXT_BYTES_MAX => {
+                return Err("format makes a text that is too long".into());
+            }
             Some(_) => return Err("Unknown format specifier passed".into()),
             None => return Err("Bad format string!".into()),
         }

@@ -163,7 +163,16 @@ fn edit(bytes: &mut Bytes<'_>) -> Vec<Vec<u8>> {
     let mut command = match bytes.below(12) {
         0 => return vec![b"DEL".to_vec(), key],
         1 => vec![b"HDEL".to_vec(), key, bytes.pick(&["t", "v", "h"]).into()],
-        2 => return vec![b"HPEXPIRE".to_vec(), key, b"0".to_vec(), b"FIELDS".to_vec(), b"1".to_vec(), b"h".to_vec()],
+        2 => {
+            return vec![
+                b"HPEXPIRE".to_vec(),
+                key,
+                b"0".to_vec(),
+                b"FIELDS".to_vec(),
+                b"1".to_vec(),
+                b"h".to_vec(),
+            ];
+        }
         3 => return vec![b"RENAME".to_vec(), key, b"d:0".to_vec()],
         4 => return vec![b"SET".to_vec(), key, b"x".to_vec()],
         _ => vec![b"HSET".to_vec(), key],
@@ -175,7 +184,10 @@ fn edit(bytes: &mut Bytes<'_>) -> Vec<Vec<u8>> {
         match bytes.below(6) {
             0 => command.extend([b"t".to_vec(), text(bytes, QUERY)]),
             1 => command.extend([b"g".to_vec(), bytes.pick(&["a", "b", "a,b", ""]).into()]),
-            2 => command.extend([b"n".to_vec(), bytes.pick(&["1", "-1", "2.5", "inf", "x"]).into()]),
+            2 => command.extend([
+                b"n".to_vec(),
+                bytes.pick(&["1", "-1", "2.5", "inf", "x"]).into(),
+            ]),
             3 => command.extend([b"p".to_vec(), bytes.pick(&["1,2", "200,1", "1"]).into()]),
             4 => command.extend([b"v".to_vec(), vector(bytes)]),
             _ => command.extend([b"h".to_vec(), vector(bytes)]),
