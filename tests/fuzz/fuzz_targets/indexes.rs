@@ -75,7 +75,7 @@ impl Record<'_, '_> {
     }
 
     fn double(&mut self) {
-        let n = self.bytes.pick(&[1.0, 0.0, 0.5, -1.0, 1e300, f64::NAN]);
+        let n = self.bytes.pick(&[1.0, 1.0, 1.0, 0.5, 0.0, -1.0, f64::NAN]);
         self.parts.push(Part::Double(n));
     }
 
@@ -83,19 +83,20 @@ impl Record<'_, '_> {
         self.text(&["i", "j", "", "i j"]);
         let options = self.bytes.byte() as u64 | (self.bytes.below(4) as u64) << 8;
         self.count(options);
-        for _ in 0..self.below(4) {
+        let fields = 1 + self.bytes.below(3) as u64;
+        for _ in 0..self.count(fields) {
             self.field();
         }
-        self.text(&["HASH", "JSON", "hash", "LIST"]);
+        self.text(&["HASH", "HASH", "HASH", "JSON", "hash", "LIST"]);
         for _ in 0..self.below(3) {
             self.text(&["", "d:", "d:1"]);
         }
-        self.maybe_text(&["@n>1", "@n>", "1", "exists(@t)"]);
+        self.maybe_text(&["@n>1", "@t=='hello'", "1", "exists(@t)", "@n>"]);
         for _ in 0..3 {
             self.maybe_text(&["t", "n", "$.t"]);
         }
         self.double();
-        self.below(32);
+        self.below(30);
         if options & 0x8 != 0 {
             self.several(&["the", "a", ""]);
         }
@@ -117,11 +118,14 @@ impl Record<'_, '_> {
     }
 
     fn field(&mut self) {
-        self.text(&["t", "n", "v", "AS", "SCHEMA"]);
-        self.maybe_text(&["$.t", "path", "$["]);
+        self.text(&["t", "n", "v", "a", "b", "c", "AS", "SCHEMA"]);
+        self.maybe_text(&["$.t", "path", "$.*", "t", "$["]);
         let kind = self.bytes.pick(&[1, 2, 4, 8, 16, 32, 3]);
         self.count(kind);
-        let options = u64::from(self.bytes.byte()) | (self.bytes.below(4) as u64) << 8;
+        let options = match self.bytes.below(8) {
+            0 => u64::from(self.bytes.byte()) | (self.bytes.below(4) as u64) << 8,
+            _ => self.bytes.pick(&[0, 0, 0x1, 0x21, 0x200]),
+        };
         self.count(options);
         self.below(3);
         match kind {
@@ -142,24 +146,27 @@ impl Record<'_, '_> {
 
     fn vector(&mut self) {
         self.below(64);
-        let algorithm = self.below(4);
+        let mut algorithm = self.bytes.pick(&[0, 1, 2, 3]);
+        self.count(algorithm);
         if algorithm == 2 {
-            self.below(3);
+            algorithm = self.below(2);
             self.below(10);
         }
-        self.below(8);
-        self.below(5);
-        self.below(4);
+        self.below(7);
+        let dimensions = 1 + self.bytes.below(4) as u64;
+        self.count(dimensions);
+        self.below(3);
         self.below(2);
         self.below(2);
-        for _ in 0..3 {
-            self.below(64);
+        for _ in 0..if algorithm == 0 { 1 } else { 3 } {
+            let n = 1 + self.bytes.below(16) as u64;
+            self.count(n);
         }
     }
 
     /// Makes some parts others.
     fn spoil(&mut self) {
-        for _ in 0..self.bytes.below(4) {
+        for _ in 0..self.bytes.below(6).saturating_sub(2) {
             if self.parts.is_empty() {
                 return;
             }
@@ -195,7 +202,8 @@ fn file(bytes: &mut Bytes<'_>) -> Vec<u8> {
             }
         }
     } else {
-        for _ in 0..record.below(3) {
+        let indexes = 1 + record.bytes.below(2) as u64;
+        for _ in 0..record.count(indexes) {
             record.index();
         }
     }
