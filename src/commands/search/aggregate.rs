@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use hashbrown::HashSet;
 
-use super::find::{Hit, effort, evaluated, frozen, value_of, was_late};
+use super::fields::value_of;
+use super::find::{Hit, effort, evaluated, frozen, was_late};
 use super::load::{DocumentPlace, READ_UNITS, ReadFate, Tries, read};
 use super::options::{QueryOptions, unknown};
 use super::pipeline::{RowFlow, RowStep, property};

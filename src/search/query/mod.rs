@@ -66,7 +66,7 @@ pub fn expansions(
     let mut terms = Vec::new();
     if expander.synonyms {
         let groups = definition.synonyms.of(word);
-        terms.extend(groups.map(|group| [b"~", &group[..]].concat()));
+        terms.extend(groups.map(|group| [b"~", group].concat()));
     }
     if expander.sounds && node.hears(definition) {
         terms.extend(sound_of(word));
