@@ -1,5 +1,7 @@
 //! Talk with a server about FT.HYBRID of Redis 8.4, which is known from its documentation and from what redis-py 8.1's tests
-//! expect of it: https://redis.io/docs/latest/commands/ft.hybrid/ and tests/test_search.py, class TestHybridSearch.
+//! expect of it: https://redis.io/docs/latest/commands/ft.hybrid/ and tests/test_search.py, class TestHybridSearch. That vectors are
+//! parameters alone, and which numbers are refused, is known from RediSearch: https://github.com/RediSearch/RediSearch/pull/7823,
+//! https://github.com/RediSearch/RediSearch/pull/7090, and src/hybrid/parse/hybrid_combine.c.
 
 use vermilion::testing::talk;
 
@@ -41,7 +43,7 @@ fn scores_are_weighed_and_shown_under_names() {
          [+total_results :3 +results [[\"words\" \"1\" \"whole\" \"0.5\" \"__key\" \"a\"] [\"words\" \"1\" \"whole\" \"0.5\" \"__key\" \"b\"] [\"near\" \"1\" \"whole\" \"0.5\" \"__key\" \"d\"]] +warnings [] +execution_time *
          > FT.HYBRID shop SEARCH none VSIM @e $q KNN 2 K 1 COMBINE LINEAR 6 ALPHA 0.5 BETA 0.5 YIELD_SCORE_AS whole PARAMS 2 q \"\\x00\\x00\\xa0@\"
          [+total_results :1 +results [[\"whole\" \"0.25\" \"__key\" \"d\"]] +warnings [] +execution_time *
-         > FT.HYBRID shop SEARCH none VSIM @s-v \"\\x00\\x00\\x80\\xbf\" KNN 2 K 1 COMBINE LINEAR 4 ALPHA 0 BETA 1
+         > FT.HYBRID shop SEARCH none VSIM @s-v $q KNN 2 K 1 COMBINE LINEAR 4 ALPHA 0 BETA 1 PARAMS 2 q \"\\x00\\x00\\x80\\xbf\"
          [+total_results :1 +results [[\"__score\" \"0\" \"__key\" \"a\"]] +warnings [] +execution_time *",
     );
 }
@@ -71,6 +73,24 @@ fn what_is_wrong_is_said() {
          -SEARCH argument is required
          > FT.HYBRID shop SEARCH x
          -VSIM argument is required
+         > FT.HYBRID shop SEARCH x VSIM @e \"\\x00\\x00\\x80?\"
+         -Invalid vector argument, expected a parameter name starting with $
+         > FT.HYBRID shop SEARCH x VSIM @e $q KNN 2 K 0 PARAMS 2 q xxxx
+         -Invalid K value
+         > FT.HYBRID shop SEARCH x VSIM @e $q KNN 4 K 1 EF_RUNTIME -1 PARAMS 2 q xxxx
+         -Invalid EF_RUNTIME value
+         > FT.HYBRID shop SEARCH x VSIM @e $q RANGE 2 RADIUS -1 PARAMS 2 q xxxx
+         -Invalid RADIUS value
+         > FT.HYBRID shop SEARCH x VSIM @e $q RANGE 4 RADIUS 1 EPSILON 0 PARAMS 2 q xxxx
+         -Invalid EPSILON value
+         > FT.HYBRID shop SEARCH x VSIM @e $q RANGE 4 RADIUS 1 EPSILON x PARAMS 2 q xxxx
+         -Invalid EPSILON value
+         > FT.HYBRID shop SEARCH x VSIM @e $q COMBINE RRF 2 CONSTANT -1 PARAMS 2 q xxxx
+         -CONSTANT: Value below minimum
+         > FT.HYBRID shop SEARCH x VSIM @e $q COMBINE RRF 2 CONSTANT 100000.5 PARAMS 2 q xxxx
+         -CONSTANT: Value above maximum
+         > FT.HYBRID shop SEARCH none VSIM @e $q KNN 2 K 1 COMBINE RRF 2 CONSTANT 0 PARAMS 2 q \"\\x00\\x00@@\"
+         [+total_results :1 +results [[\"__score\" \"1\" \"__key\" \"c\"]] +warnings [] +execution_time *
          > FT.HYBRID shop SEARCH x VSIM e $q
          -Missing @ prefix for vector field name
          > FT.HYBRID shop SEARCH x VSIM @e $q

@@ -20,6 +20,10 @@ impl Access {
         read: true,
         write: false,
     };
+    pub const WRITE: Access = Access {
+        read: false,
+        write: true,
+    };
     pub const BOTH: Access = Access {
         read: true,
         write: true,
@@ -78,10 +82,10 @@ impl Rights {
         selectors.any(|selector| selector.check(request).is_ok() && selector.reads_all())
     }
 
-    /// Whether it may read every key that begins so.
-    pub fn reads_all_beginning_with(&self, prefix: &[u8]) -> bool {
+    /// Whether it may do this to every key that begins so.
+    pub fn reaches_all_beginning_with(&self, prefix: &[u8], wanted: Access) -> bool {
         let mut selectors = self.selectors.iter();
-        selectors.any(|selector| selector.reads_all_beginning_with(prefix))
+        selectors.any(|selector| selector.reaches_all_beginning_with(prefix, wanted))
     }
 
     /// Whether it may listen to a channel, or to a pattern.
@@ -137,9 +141,9 @@ impl Selector {
         self.all_keys || self.keys.iter().any(all)
     }
 
-    fn reads_all_beginning_with(&self, prefix: &[u8]) -> bool {
+    fn reaches_all_beginning_with(&self, prefix: &[u8], wanted: Access) -> bool {
         let fits = |held: &KeyPattern| {
-            held.access.read
+            held.access.covers(wanted)
                 && ends_openly(&held.pattern)
                 && glob::matches(&held.pattern, prefix, false)
         };

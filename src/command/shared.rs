@@ -29,7 +29,7 @@ use crate::journal::Journal;
 use crate::persist::Store;
 use crate::pubsub::{Broker, Mailbox, Tracking};
 use crate::script::{Functions, Scripts};
-use crate::search::{IndexCatalog, Searches};
+use crate::search::Searches;
 use crate::tls::Tls;
 use crate::types::Bstr;
 use crate::util::cpu::CpuTime;
@@ -59,7 +59,7 @@ pub struct Shared {
     /// The data files.
     pub store: Arc<Store>,
     pub scripts: Arc<Scripts>,
-    pub search: Searches,
+    pub search: Arc<Searches>,
     pub pause: Pause,
     /// Whether something has changed that commands ask about before they run.
     pub guards: Guards,
@@ -157,17 +157,11 @@ impl Shared {
         self.scripts.functions.store(Arc::new(functions));
     }
 
-    /// Tells of changed indexes: units that change keys, and the data files.
-    pub fn publish_indexes(&self, catalog: &IndexCatalog) {
-        self.search.settle(catalog);
-        self.store.set_searches(catalog.outline());
-    }
-
     /// Drops all indexes, as their keys have gone: what is left of them is garbage.
     pub fn forget_indexes(&self) -> Garbage {
         let mut catalog = self.search.catalog.write();
         let gone = catalog.take();
-        self.publish_indexes(&catalog);
+        self.search.settle(&catalog);
         self.search.drop_cursors(None);
         Garbage::Indexes(gone)
     }

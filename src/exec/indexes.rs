@@ -90,9 +90,7 @@ impl Worker {
                 let (rules, now) = (self.rules.borrow(), self.now.get());
                 let Unit { locked, effects } = &mut unit;
                 let mut db = Db::new(locked, 0, now, effects, &rules, false, None);
-                if drop_named(&self.shared, &mut db, &name, true) {
-                    db.log(&[b"FT.DROPINDEX", &name, b"DD"]);
-                }
+                drop_named(&self.shared, &mut db, &name, true);
             }
             self.commit(unit, None);
         }

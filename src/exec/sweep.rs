@@ -82,8 +82,9 @@ impl Worker {
                     thread::rest();
                 }
             }
-            if !self.must_not_expire(now_ms) {
-                self.drop_idle_indexes(now_ms);
+            match self.must_not_expire(now_ms) {
+                true => self.shared.search.put_off(now_ms),
+                false => self.drop_idle_indexes(now_ms),
             }
             if self.leaves_expiry() && !self.is_loading() {
                 self.sweep_own_keys();

@@ -218,7 +218,7 @@ pub fn run_updates(updates: &[Update], apply: &mut Apply<'_>) -> Result<()> {
         if selected.replace(*db) != Some(*db) {
             apply(&[b"SELECT", db.to_string().as_bytes()])?;
         }
-        let args: Vec<&[u8]> = args.iter().map(Vec::as_slice).collect();
+        let args: Vec<&[u8]> = args.iter().map(|arg| &arg[..]).collect();
         apply(&args).context("in a command that stands in the snapshot")?;
     }
     // What follows begins as every file does.

@@ -18,7 +18,7 @@ use crate::config::special::reason;
 use crate::config::{Config, MaxmemoryPolicy};
 use crate::engine::{Census, Engine, Patience};
 use crate::journal::Journal;
-use crate::search::Outline;
+use crate::search::Searches;
 use crate::util::clock;
 use crate::util::ranked::{Mutex, MutexGuard, rank};
 
@@ -52,8 +52,8 @@ pub struct Store {
     /// Whether the server's end must leave a snapshot of the last edit.
     saves_at_end: AtomicBool,
     functions: Mutex<Vec<Vec<u8>>, { rank("saved functions") }>,
-    /// What is written of indexes.
-    searches: Mutex<Outline, { rank("saved indexes") }>,
+    /// Whose indexes are written.
+    pub searches: Arc<Searches>,
     /// Those that a snapshot brought and that nobody has compiled yet.
     pub(super) loaded_functions: Mutex<Vec<Vec<u8>>, { rank("loaded functions") }>,
     /// Whether [`Store::trouble`] is worth a closer look.
@@ -171,7 +171,7 @@ impl Store {
             loads: Mutex::default(),
             saves_at_end: AtomicBool::new(false),
             functions: Mutex::default(),
-            searches: Mutex::default(),
+            searches: Arc::default(),
             loaded_functions: Mutex::default(),
             troubled: AtomicBool::new(false),
             tell_origin: OnceLock::new(),
@@ -286,13 +286,8 @@ impl Store {
                 true => Vec::new(),
                 false => self.functions(),
             },
-            searches: self.searches.lock().clone().makings(),
+            searches: self.searches.outline().makings(),
         }
-    }
-
-    /// Indexes, to be written from now on.
-    pub fn set_searches(&self, outline: Outline) {
-        *self.searches.lock() = outline;
     }
 
     /// Libraries that a snapshot brought, to be compiled.

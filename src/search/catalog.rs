@@ -21,7 +21,7 @@ pub type Find<'f> = &'f dyn Fn(SourceKind, &mut dyn FnMut(&dyn Document));
 pub struct IndexCatalog {
     pub indexes: BTreeMap<Box<[u8]>, LiveIndex>,
     /// Other names of indexes.
-    pub aliases: OrdMap<Box<[u8]>, Box<[u8]>>,
+    pub aliases: OrdMap<Box<[u8]>, Arc<[u8]>>,
     pub dictionaries: OrdMap<Box<[u8]>, OrdSet<Box<[u8]>>>,
     /// Counts indexes as they are made, so that one is not taken for another of its name.
     made: u64,
@@ -53,7 +53,7 @@ impl IndexCatalog {
     }
 
     pub fn create(&mut self, definition: Definition, total: u64) {
-        let name = definition.name.clone();
+        let name: Box<[u8]> = (&*definition.name).into();
         let mut index = LiveIndex::new(definition);
         if !index.definition.skip_initial_scan {
             index.building = Some(BuildProgress { seen: 0, total });
@@ -63,23 +63,31 @@ impl IndexCatalog {
         self.indexes.insert(name, index);
     }
 
-    /// Puts a wider definition in the place of an index's, whose documents are to be read again.
-    pub fn widen(&mut self, definition: Definition, total: Option<u64>) {
-        let name = definition.name.clone();
-        if let Some(index) = self.indexes.get_mut(&name) {
-            index.widen(definition);
+    /// Changes the definition of an index, whose documents are to be read again if their number is given; nothing if there is no
+    /// index of this name.
+    pub fn redefine<E>(
+        &mut self,
+        name: &[u8],
+        total: Option<u64>,
+        change: impl FnOnce(&mut Definition) -> Result<(), E>,
+    ) -> Option<Result<(), E>> {
+        let name: Box<[u8]> = self.resolved(name).into();
+        let index = self.indexes.get_mut(&name)?;
+        let changed = index.redefine(change);
+        if changed.is_ok() {
             if let Some(total) = total {
                 index.building = Some(BuildProgress { seen: 0, total });
             }
             self.made += 1;
             self.ids.insert(name, self.made);
         }
+        Some(changed)
     }
 
     /// Drops an index with its aliases; its keys stay.
     pub fn drop_index(&mut self, name: &[u8]) -> Option<LiveIndex> {
         let name: Box<[u8]> = self.resolved(name).into();
-        let own = self.aliases.iter().filter(|(_, index)| **index == name);
+        let own = self.aliases.iter().filter(|(_, index)| index[..] == *name);
         let own: Vec<Box<[u8]>> = own.map(|(alias, _)| alias.clone()).collect();
         for alias in own {
             self.aliases.remove(&alias);
@@ -111,10 +119,10 @@ impl IndexCatalog {
         self.before.clear();
     }
 
-    /// Indexes that are temporary and have been idle for too long.
-    pub fn idle(&self, now_ms: u64) -> Vec<Box<[u8]>> {
+    /// Indexes that are temporary and have been idle for too long since then.
+    pub fn idle(&self, now_ms: u64, since_ms: u64) -> Vec<Box<[u8]>> {
         let idle = self.indexes.iter();
-        let idle = idle.filter(|(_, index)| index.is_idle(now_ms));
+        let idle = idle.filter(|(_, index)| index.is_idle(now_ms, since_ms));
         idle.map(|(name, _)| name.clone()).collect()
     }
 
@@ -210,7 +218,7 @@ impl IndexCatalog {
 #[derive(Clone, Debug, Default)]
 pub struct Outline {
     definitions: Vec<Arc<Definition>>,
-    aliases: OrdMap<Box<[u8]>, Box<[u8]>>,
+    aliases: OrdMap<Box<[u8]>, Arc<[u8]>>,
     dictionaries: OrdMap<Box<[u8]>, OrdSet<Box<[u8]>>>,
 }
 
@@ -222,7 +230,7 @@ impl Outline {
             let mut making = vec![b"FT.CREATE".to_vec()];
             making.extend(definition.words.iter().cloned());
             makings.push(making);
-            makings.extend(definition.synonym_makings());
+            makings.extend(definition.synonyms.makings(&definition.name));
         }
         for (alias, name) in self.aliases.iter() {
             makings.push(vec![b"FT.ALIASADD".to_vec(), alias.to_vec(), name.to_vec()]);
@@ -267,6 +275,44 @@ impl Covered {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn each_of_many_synonyms_costs_the_same() {
+        let words = ["i", "SCHEMA", "t", "TEXT"].map(str::as_bytes);
+        let mut catalog = IndexCatalog::default();
+        catalog.create(crate::search::definition(&words).unwrap(), 0);
+        // Words in one group, and groups of one word. If each were to copy those before it, or to look at them, this would take hours.
+        let count = 100_000;
+        for n in 0..count {
+            for (word, group) in [(format!("w{n}"), "g".into()), ("w".into(), format!("g{n}"))] {
+                let done = catalog.redefine(b"i", None, |definition| {
+                    definition.synonyms.add(word, group.as_bytes());
+                    Ok::<(), ()>(())
+                });
+                assert_eq!(done, Some(Ok(())));
+            }
+        }
+        let synonyms = &catalog.get(b"i").unwrap().definition.synonyms;
+        assert_eq!(synonyms.words_len(), count + 1);
+        let groups = synonyms.of("w").map(|group| String::from_utf8_lossy(group));
+        assert!(groups.eq((0..count).map(|n| format!("g{n}"))));
+        assert_eq!(synonyms.makings(b"i").len(), count + 1);
+    }
+
+    #[test]
+    fn what_is_temporary_is_idle_since_it_was_used_or_was_anothers() {
+        let words = ["i", "TEMPORARY", "100", "SCHEMA", "t", "TEXT"];
+        let words = words.map(str::as_bytes);
+        let mut catalog = IndexCatalog::default();
+        catalog.create(crate::search::definition(&words).unwrap(), 0);
+        let used_ms = crate::util::clock::now_ms();
+        let idle = |now_ms, since_ms| catalog.idle(now_ms, since_ms).len();
+        assert_eq!(idle(used_ms + 90_000, 0), 0);
+        assert_eq!(idle(used_ms + 110_000, 0), 1);
+        // A replica that has become a master gives it all of its time.
+        assert_eq!(idle(used_ms + 110_000, used_ms + 50_000), 0);
+        assert_eq!(idle(used_ms + 150_000, used_ms + 50_000), 1);
+    }
 
     #[test]
     fn keys_are_covered_by_their_beginnings() {

@@ -112,24 +112,7 @@ impl DocumentIndex {
                     draft.tags.push((at, tags));
                 }
             }
-            FieldKind::Numeric => {
-                let numbers = match datum {
-                    Datum::Numbers(numbers) => numbers.clone(),
-                    _ => texts
-                        .iter()
-                        .map(|text| number_of(text))
-                        .collect::<Option<Vec<f64>>>()
-                        .ok_or("Invalid numeric value")?,
-                };
-                if let Some(first) = numbers.first() {
-                    draft.sorts[at] = SortKey::Number(*first);
-                }
-                if !field.no_index {
-                    draft
-                        .numbers
-                        .extend(numbers.into_iter().map(|n| (at as u32, n)));
-                }
-            }
+            FieldKind::Numeric => draft_numbers((at, field), datum, &texts, draft)?,
             FieldKind::Geo => {
                 for text in texts {
                     let place = geo_of(text).ok_or("Invalid geo string")?;
@@ -192,9 +175,9 @@ impl DocumentIndex {
             if let Some(stem) = stems.of_long(&word).filter(|_| !no_stem) {
                 add([b"+", stem.as_bytes()].concat(), stem_freq);
             }
-            let groups = self.definition.synonyms.get(&word).into_iter().flatten();
+            let groups = self.definition.synonyms.of(&word);
             for group in groups {
-                add([b"~", &group[..]].concat(), freq);
+                add([b"~", group].concat(), freq);
             }
             if phonetic.is_some()
                 && let Some(sound) = sound_of_long(&word)
@@ -204,6 +187,28 @@ impl DocumentIndex {
             add(word.into_bytes(), freq);
         });
     }
+}
+
+fn draft_numbers(
+    (at, field): (usize, &FieldSpec),
+    datum: &Datum<'_>,
+    texts: &[&[u8]],
+    draft: &mut DocumentDraft,
+) -> Result<(), Refusal> {
+    let read = texts.iter().map(|text| number_of(text));
+    let numbers = match datum {
+        Datum::Numbers(numbers) => Some(numbers.clone()),
+        _ => read.collect::<Option<Vec<f64>>>(),
+    };
+    let numbers = numbers.ok_or("Invalid numeric value")?;
+    if let Some(first) = numbers.first() {
+        draft.sorts[at] = SortKey::Number(*first);
+    }
+    if !field.no_index {
+        let numbers = numbers.into_iter().map(|n| (at as u32, n));
+        draft.numbers.extend(numbers);
+    }
+    Ok(())
 }
 
 fn check_vector(spec: &VectorSpec, blob: &[u8]) -> Result<(), Refusal> {

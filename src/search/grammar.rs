@@ -7,6 +7,7 @@ use super::filter::DocumentFilter;
 use super::schema::{
     Definition, FieldKind, FieldSpec, GraphWish, Metric, Numeral, ReadPath, SourceKind, VectorSpec,
 };
+use super::synonyms::Synonyms;
 use super::tokens::{Language, lower};
 use crate::types::json::path::Spelled;
 use crate::util::number;
@@ -76,7 +77,7 @@ impl<'a> Words<'a> {
     /// A number that is not negative.
     pub fn count(&mut self, option: &str) -> Result<u64, Refusal> {
         let text = self.value(option)?;
-        match number::parse_i64(text) {
+        match integer(text) {
             None => Err(unconverted(option)),
             Some(n) => u64::try_from(n).map_err(|_| out_of_bounds(option)),
         }
@@ -104,6 +105,11 @@ impl<'a> Words<'a> {
         self.at += taken.len();
         Ok(taken)
     }
+}
+
+/// A whole number. The greatest that there is, RediSearch takes for one that is too great.
+pub fn integer(text: &[u8]) -> Option<i64> {
+    number::parse_i64(text).filter(|n| *n < i64::MAX)
 }
 
 fn unconverted(option: &str) -> Refusal {
@@ -137,7 +143,7 @@ pub fn definition(args: &[&[u8]]) -> Result<Definition, Refusal> {
         options: Vec::new(),
         skip_initial_scan: false,
         fields: Vec::new(),
-        synonyms: std::collections::BTreeMap::new(),
+        synonyms: Synonyms::default(),
         words: args.iter().map(|word| word.to_vec()).collect(),
     };
     while !words.word("SCHEMA") {
@@ -193,7 +199,7 @@ fn option(words: &mut Words<'_>, made: &mut Definition) -> Result<(), Refusal> {
         let text = words.value("FILTER")?;
         made.filter = Some(DocumentFilter::parse(text)?);
     } else if words.word("TEMPORARY") {
-        let seconds = number::parse_i64(words.value("TEMPORARY")?);
+        let seconds = integer(words.value("TEMPORARY")?);
         let seconds = seconds.ok_or_else(|| unconverted("TEMPORARY"))?;
         // One that is negative is none.
         let seconds = u64::try_from(seconds).ok();
@@ -207,8 +213,17 @@ fn option(words: &mut Words<'_>, made: &mut Definition) -> Result<(), Refusal> {
     Ok(())
 }
 
-/// Reads attributes up to the end.
+/// Reads attributes up to the end. None is added if there is a fault in one.
 pub fn fields(words: &mut Words<'_>, made: &mut Definition) -> Result<(), Refusal> {
+    let held = made.fields.len();
+    let read = each_field(words, made);
+    if read.is_err() {
+        made.fields.truncate(held);
+    }
+    read
+}
+
+fn each_field(words: &mut Words<'_>, made: &mut Definition) -> Result<(), Refusal> {
     while let Some(path) = words.maybe() {
         let name = match words.word("AS") {
             true => words.maybe().ok_or("AS requires an argument")?,
@@ -293,55 +308,12 @@ fn kind(words: &mut Words<'_>, made: &Definition, name: &[u8]) -> Result<FieldKi
 
 /// What stands behind the type of a field.
 fn attributes(words: &mut Words<'_>, field: &mut FieldSpec) -> Result<(), Refusal> {
+    let is_vector = field.vector().is_some();
+    let is_words = matches!(field.kind, FieldKind::Text { .. } | FieldKind::Tag { .. });
     loop {
-        let is_vector = field.vector().is_some();
-        match &mut field.kind {
-            FieldKind::Text {
-                weight,
-                no_stem,
-                phonetic,
-                ..
-            } => {
-                if words.word("WEIGHT") {
-                    *weight = words.double("weight")?;
-                    continue;
-                } else if words.word("NOSTEM") {
-                    *no_stem = true;
-                    continue;
-                } else if words.word("PHONETIC") {
-                    let matcher = words.value("PHONETIC")?;
-                    if !matches!(matcher, b"dm:en" | b"dm:fr" | b"dm:pt" | b"dm:es") {
-                        return Err(
-                            "Matcher Format: <2 chars algorithm>:<2 chars language>. Support only double metaphone (dm)"
-                                .into(),
-                        );
-                    }
-                    *phonetic = Some(shown(matcher));
-                    continue;
-                }
-            }
-            FieldKind::Tag {
-                separator,
-                case_sensitive,
-            } => {
-                if words.word("SEPARATOR") {
-                    let value = words.value("SEPARATOR")?;
-                    let [byte] = value else {
-                        let got = shown(value);
-                        return Err(format!(
-                            "Tag separator must be a single character. Got `{got}`"
-                        ));
-                    };
-                    *separator = *byte;
-                    continue;
-                } else if words.word("CASESENSITIVE") {
-                    *case_sensitive = true;
-                    continue;
-                }
-            }
-            FieldKind::Numeric | FieldKind::Geo | FieldKind::Vector(_) => {}
+        if attribute_of_kind(words, &mut field.kind)? {
+            continue;
         }
-        let is_words = matches!(field.kind, FieldKind::Text { .. } | FieldKind::Tag { .. });
         if is_words && words.word("WITHSUFFIXTRIE") {
             field.suffix_trie = true;
         } else if is_words && words.word("INDEXEMPTY") {
@@ -356,6 +328,61 @@ fn attributes(words: &mut Words<'_>, field: &mut FieldSpec) -> Result<(), Refusa
         } else {
             return Ok(());
         }
+    }
+}
+
+/// Takes an attribute that fields of one type alone have, if one comes next.
+fn attribute_of_kind(words: &mut Words<'_>, kind: &mut FieldKind) -> Result<bool, Refusal> {
+    match kind {
+        FieldKind::Text {
+            weight,
+            no_stem,
+            phonetic,
+            ..
+        } => {
+            if words.word("WEIGHT") {
+                *weight = words.double("weight")?;
+            } else if words.word("NOSTEM") {
+                *no_stem = true;
+            } else if words.word("PHONETIC") {
+                *phonetic = Some(matcher(words)?);
+            } else {
+                return Ok(false);
+            }
+        }
+        FieldKind::Tag {
+            separator,
+            case_sensitive,
+        } => {
+            if words.word("SEPARATOR") {
+                let value = words.value("SEPARATOR")?;
+                let [byte] = value else {
+                    let got = shown(value);
+                    return Err(format!(
+                        "Tag separator must be a single character. Got `{got}`"
+                    ));
+                };
+                *separator = *byte;
+            } else if words.word("CASESENSITIVE") {
+                *case_sensitive = true;
+            } else {
+                return Ok(false);
+            }
+        }
+        FieldKind::Numeric | FieldKind::Geo | FieldKind::Vector(_) => return Ok(false),
+    }
+    Ok(true)
+}
+
+/// By which words are told how they sound.
+fn matcher(words: &mut Words<'_>) -> Result<String, Refusal> {
+    let matcher = words.value("PHONETIC")?;
+    match matcher {
+        b"dm:en" | b"dm:fr" | b"dm:pt" | b"dm:es" => Ok(shown(matcher)),
+        _ => Err(
+            "Matcher Format: <2 chars algorithm>:<2 chars language>. Support only double metaphone (dm)"
+                .into(),
+        ),
     }
 }
 

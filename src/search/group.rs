@@ -2,10 +2,10 @@
 
 use hashbrown::{HashMap, HashSet};
 
+use super::eval::Effort;
 use super::expr::Row;
 use super::grammar::Refusal;
 use super::value::RowValue;
-use crate::util::turns::Turns;
 
 /// Grouping a row is so many units of work.
 const ROW_UNITS: usize = 4;
@@ -65,15 +65,18 @@ pub struct RowGroup {
 }
 
 impl RowGroup {
-    /// Makes one row of each group, in the order in which groups were met.
-    pub fn reduce(&self, rows: Vec<Row>, turns: &Turns<'_>) -> Result<Vec<Row>, Refusal> {
+    /// Makes one row of each group, in the order in which groups were met; of those for which there is time.
+    pub fn reduce(&self, rows: Vec<Row>, effort: &Effort<'_>) -> Result<Vec<Row>, Refusal> {
         let mut places: HashMap<Vec<Vec<u8>>, usize> = HashMap::new();
         let mut groups: Vec<(Row, Vec<Row>)> = Vec::new();
         for row in rows {
-            turns.tick(ROW_UNITS);
+            effort.tick(ROW_UNITS);
+            if effort.is_late() {
+                break;
+            }
             let value = |name: &Vec<u8>| row.get(name).cloned().unwrap_or_default();
             let values: Vec<RowValue> = self.properties.iter().map(value).collect();
-            let key = values.iter().map(RowValue::shown).collect();
+            let key: Vec<Vec<u8>> = values.iter().map(RowValue::shown).collect();
             let place = *places.entry(key).or_insert_with(|| {
                 let named = self.properties.iter().cloned().zip(values);
                 groups.push((Row(named.collect()), Vec::new()));
@@ -81,14 +84,20 @@ impl RowGroup {
             });
             groups[place].1.push(row);
         }
-        let reduced = groups.into_iter().map(|(mut row, members)| {
+        let mut reduced = Vec::with_capacity(groups.len());
+        for (mut row, members) in groups {
             for reducer in &self.reducers {
-                turns.tick(ROW_UNITS * members.len());
-                row.set(&reducer.name, reducer.of(&members));
+                effort.tick(ROW_UNITS * members.len());
+                if effort.is_late() {
+                    return Ok(reduced);
+                }
+                let value = reducer.of(&members);
+                effort.hold_in_row(reducer.name.len() + value.bytes())?;
+                row.set(&reducer.name, value);
             }
-            row
-        });
-        Ok(reduced.collect())
+            reduced.push(row);
+        }
+        Ok(reduced)
     }
 }
 

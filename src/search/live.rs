@@ -37,6 +37,17 @@ pub struct BuildProgress {
     pub total: u64,
 }
 
+/// What is told of an index beside what it holds.
+#[derive(Debug)]
+pub struct IndexStatus {
+    /// Of each attribute.
+    pub failures: Vec<Failures>,
+    pub indexing_ms: f64,
+    pub building: Option<BuildProgress>,
+    /// The number of the last document that was added.
+    pub last_doc: u64,
+}
+
 #[derive(Debug)]
 pub struct LiveIndex {
     held: DocumentIndex,
@@ -94,9 +105,10 @@ impl LiveIndex {
         }
     }
 
-    /// Whether it is temporary, and nobody has used it for as long as it may be idle.
-    pub fn is_idle(&self, now_ms: u64) -> bool {
-        let idle_ms = now_ms.saturating_sub(self.used_ms.load(Ordering::Relaxed));
+    /// Whether it is temporary, and nobody has used it since then for as long as it may be idle.
+    pub fn is_idle(&self, now_ms: u64, since_ms: u64) -> bool {
+        let used_ms = self.used_ms.load(Ordering::Relaxed).max(since_ms);
+        let idle_ms = now_ms.saturating_sub(used_ms);
         self.definition
             .idle_ms_max
             .is_some_and(|most| idle_ms >= most)
@@ -113,17 +125,21 @@ impl LiveIndex {
         self.held.clone()
     }
 
-    /// Takes over what FT.ALTER has added. Documents are found by what they were found by until they are read again.
-    pub fn widen(&mut self, definition: Definition) {
-        let added = &definition.fields[self.held.columns.len()..];
-        self.held.columns.extend(added.iter().map(Column::of));
-        self.held
-            .missing
-            .resize(definition.fields.len(), OrdSet::new());
-        let fields = definition.fields.len();
-        self.failures.resize(fields, Failures::default());
-        self.held.definition = Arc::new(definition);
+    /// Changes its definition, to which only attributes are added: what has none of them yet. Documents are found by what they were
+    /// found by until they are read again.
+    pub fn redefine<E>(
+        &mut self,
+        change: impl FnOnce(&mut Definition) -> Result<(), E>,
+    ) -> Result<(), E> {
+        let held = &mut self.held;
+        change(Arc::make_mut(&mut held.definition))?;
+        let fields = &held.definition.fields;
+        let added = &fields[held.columns.len()..];
+        held.columns.extend(added.iter().map(Column::of));
+        held.missing.resize(fields.len(), OrdSet::new());
+        self.failures.resize(fields.len(), Failures::default());
         self.widened = self.next;
+        Ok(())
     }
 
     /// Empties it.
@@ -138,9 +154,13 @@ impl LiveIndex {
             && self.doc_of(key).is_none_or(|doc| doc < self.widened)
     }
 
-    /// The number of the last document that was added.
-    pub fn last_doc(&self) -> u64 {
-        self.next - 1
+    pub fn status(&self) -> IndexStatus {
+        IndexStatus {
+            failures: self.failures.clone(),
+            indexing_ms: self.indexing_ms,
+            building: self.building,
+            last_doc: self.next - 1,
+        }
     }
 
     pub fn doc_of(&self, key: &[u8]) -> Option<u64> {

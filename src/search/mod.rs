@@ -24,6 +24,7 @@ mod schema;
 mod searches;
 mod sizes;
 mod spelling;
+mod synonyms;
 mod tokens;
 mod value;
 mod vectors;
@@ -35,10 +36,10 @@ pub use eval::{
 };
 pub use expr::{Expression, Row};
 pub use fragments::{FoundWord, FragmentWish, SummaryWish};
-pub use grammar::{Refusal, Words, definition, fields};
+pub use grammar::{Refusal, Words, definition, fields, integer};
 pub use group::{Reducer, ReducerKind, RowGroup};
 pub use index::{Column, DocRow, DocumentIndex, SortKey};
-pub use live::{BuildProgress, Failures, LiveIndex};
+pub use live::{BuildProgress, Failures, IndexStatus, LiveIndex};
 pub use numbers::{geo_of, number_of};
 pub use numerals::blob_of;
 pub use query::{

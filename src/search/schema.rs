@@ -1,9 +1,9 @@
 //! What an index is of: which keys, and which of their fields, read in which way.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::filter::DocumentFilter;
+use super::synonyms::Synonyms;
 use super::tokens::Language;
 use crate::types::json::path::JsonPath;
 
@@ -160,7 +160,7 @@ impl FieldSpec {
 /// What FT.CREATE says, with what FT.ALTER has added.
 #[derive(Clone, Debug)]
 pub struct Definition {
-    pub name: Box<[u8]>,
+    pub name: Arc<[u8]>,
     pub source: SourceKind,
     pub prefixes: Vec<Box<[u8]>>,
     /// Which documents it takes of those; nothing: all.
@@ -178,7 +178,7 @@ pub struct Definition {
     pub skip_initial_scan: bool,
     pub fields: Vec<FieldSpec>,
     /// FT.SYNUPDATE: words, each with the groups of words that mean the same.
-    pub synonyms: BTreeMap<String, Vec<Box<[u8]>>>,
+    pub synonyms: Synonyms,
     /// The arguments of an FT.CREATE that makes it again.
     pub words: Vec<Vec<u8>>,
 }
@@ -205,25 +205,6 @@ impl Definition {
             Some(words) => words.iter().any(|held| held == word),
             None => super::tokens::STOPWORDS.contains(&word),
         }
-    }
-
-    /// The commands that make its groups of synonyms again. Documents are read behind them.
-    pub fn synonym_makings(&self) -> Vec<Vec<Vec<u8>>> {
-        let mut groups: BTreeMap<&[u8], Vec<Vec<u8>>> = BTreeMap::new();
-        for (word, held) in &self.synonyms {
-            for group in held {
-                groups
-                    .entry(group)
-                    .or_default()
-                    .push(word.clone().into_bytes());
-            }
-        }
-        let making = |(group, words): (&[u8], Vec<Vec<u8>>)| {
-            let head = [&b"FT.SYNUPDATE"[..], &self.name, group, b"SKIPINITIALSCAN"];
-            let head = head.iter().map(|word| word.to_vec());
-            head.chain(words).collect()
-        };
-        groups.into_iter().map(making).collect()
     }
 
     pub fn has(&self, option: &str) -> bool {

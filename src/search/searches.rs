@@ -13,12 +13,12 @@
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use arc_swap::ArcSwap;
 use hashbrown::HashMap;
 
-use super::catalog::{Covered, IndexCatalog};
+use super::catalog::{Covered, IndexCatalog, Outline};
 use super::expr::Row;
 use super::index::DocumentIndex;
 use super::query::QueryDefaults;
@@ -26,7 +26,7 @@ use crate::util::ranked::{Mutex, RwLock, rank};
 
 /// Rows that are still to be read.
 pub struct RowCursor {
-    pub index: Box<[u8]>,
+    pub index: Arc<[u8]>,
     pub rows: VecDeque<Row>,
     /// Rows at once unless told otherwise.
     pub count: usize,
@@ -66,10 +66,13 @@ impl Default for SearchSettings {
 #[derive(Default)]
 pub struct Searches {
     pub catalog: RwLock<IndexCatalog, { rank("search indexes") }>,
-    /// Which keys belong to indexes.
+    /// Which keys belong to indexes, unless that is still to be gathered.
     covered: ArcSwap<Covered>,
+    unsettled: AtomicBool,
     /// Whether there is any index.
     active: AtomicBool,
+    /// Until when temporary indexes were another's to drop: how they were used until then may not be known here.
+    put_off_ms: AtomicU64,
     /// Whether a thread builds indexes.
     pub builder: AtomicBool,
     cursors: Mutex<HashMap<u64, RowCursor>, { rank("search cursors") }>,
@@ -88,16 +91,28 @@ impl Searches {
         self.active.load(Ordering::Relaxed)
     }
 
-    /// Notes which keys belong to indexes, as the catalog has it now.
+    /// Notes that there are other indexes than before, while all shards are locked. Which keys belong to them is gathered when
+    /// somebody asks, so that many may be made one after another.
     pub fn settle(&self, catalog: &IndexCatalog) {
-        let covered = catalog.covered();
-        self.active.store(!covered.is_empty(), Ordering::Relaxed);
-        self.covered.store(Arc::new(covered));
+        self.active
+            .store(!catalog.indexes.is_empty(), Ordering::Relaxed);
+        self.unsettled.store(true, Ordering::Release);
     }
 
     /// Which keys belong to indexes. Whoever holds a shard finds what holds for its keys.
     pub fn covered(&self) -> Arc<Covered> {
+        if self.unsettled.load(Ordering::Acquire) {
+            // No index is made meanwhile: the shard is held.
+            let covered = self.catalog.read().covered();
+            self.covered.store(Arc::new(covered));
+            self.unsettled.store(false, Ordering::Release);
+        }
         self.covered.load_full()
+    }
+
+    /// What is written to files of the indexes.
+    pub fn outline(&self) -> Outline {
+        self.catalog.read().outline()
     }
 
     /// A copy of an index for a search, which a transaction or a script may have begun: it finds what that has written.
@@ -133,9 +148,17 @@ impl Searches {
     /// Indexes that are temporary and have been idle for too long.
     pub fn idle_indexes(&self, now_ms: u64) -> Vec<Box<[u8]>> {
         match self.is_active() {
-            true => self.catalog.read().idle(now_ms),
+            true => {
+                let since_ms = self.put_off_ms.load(Ordering::Relaxed);
+                self.catalog.read().idle(now_ms, since_ms)
+            }
             false => Vec::new(),
         }
+    }
+
+    /// Notes that temporary indexes are not to be dropped here now: what is searched at a master, its replicas don't hear.
+    pub fn put_off(&self, now_ms: u64) {
+        self.put_off_ms.store(now_ms, Ordering::Relaxed);
     }
 
     /// Keeps rows for a client, and returns the number by which it asks for them; nothing if the index has too many.

@@ -1,6 +1,7 @@
 //! What the parts of an index take: bytes and entries.
 
 use super::index::{Column, DocumentIndex};
+use crate::util::turns::Turns;
 
 /// Beside each document stand a row and its place in the table.
 const ROW_BYTES: usize = 128;
@@ -23,19 +24,23 @@ pub struct IndexSizes {
 }
 
 impl IndexSizes {
-    pub fn of(index: &DocumentIndex) -> Self {
-        let rows = index.docs.values();
+    /// Others have their turns while it is measured.
+    pub fn of(index: &DocumentIndex, turns: &Turns<'_>) -> Self {
         let mut held = IndexSizes {
             table_bytes: index.docs.len() * ROW_BYTES,
-            key_bytes: rows.clone().map(|row| row.key.len()).sum(),
-            sort_bytes: rows.map(|row| size_of_val(&*row.sorts)).sum(),
             ..IndexSizes::default()
         };
+        for row in index.docs.values() {
+            turns.tick(1);
+            held.key_bytes += row.key.len();
+            held.sort_bytes += size_of_val(&*row.sorts);
+        }
         let lists = index.columns.iter().filter_map(|column| match column {
             Column::Tags(lists) => Some(lists),
             _ => None,
         });
         for list in lists.chain([&index.terms]).flat_map(|lists| lists.values()) {
+            turns.tick(1);
             held.lists += 1;
             held.list_bytes += list.bytes();
             held.records += list.len();

@@ -32,6 +32,16 @@ impl RowValue {
         }
     }
 
+    /// Bytes that it takes.
+    pub fn bytes(&self) -> usize {
+        let held = match self {
+            RowValue::Null | RowValue::Number(_) => 0,
+            RowValue::Text(text) => text.len(),
+            RowValue::List(values) => values.iter().map(RowValue::bytes).sum(),
+        };
+        size_of::<RowValue>() + held
+    }
+
     /// The number by which RediSearch's errors name its type.
     pub fn kind_number(&self) -> u8 {
         match self {

@@ -57,7 +57,6 @@ pub const ORDER: &[&str] = &[
     "log sync",
     "log error",
     "saved functions",
-    "saved indexes",
     "loaded functions",
     "loaded origin",
     "scripts",

@@ -36,6 +36,7 @@ mod persist;
 mod replication;
 mod restore;
 mod scripts;
+mod search_drops;
 mod search_engine;
 mod search_options;
 mod search_takeover;

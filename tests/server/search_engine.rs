@@ -5,7 +5,7 @@
 
 use std::time::Duration;
 
-use crate::common::{Client, Server, eventually, our_server};
+use crate::common::{Client, Server, Value, eventually, our_server};
 
 fn index(client: &mut Client, words: &str) {
     assert_eq!(client.ask(words).text(), "OK", "{words}");
@@ -235,7 +235,7 @@ fn cursors_are_few_and_go_with_their_index() {
         assert_eq!(reply.text(), "Cursor not found");
         assert!(!open(&mut client).is_error(), "{end} has dropped them all");
     }
-    for (option, value) in [("COUNT", "0"), ("MAXIDLE", "0"), ("MAXIDLE", "300001")] {
+    for (option, value) in [("COUNT", "0"), ("MAXIDLE", "0"), ("MAXIDLE", "4294967296")] {
         let reply = client.ask(&format!("FT.AGGREGATE i * WITHCURSOR {option} {value}"));
         let wanted = format!("Bad arguments for {option}: Value is outside acceptable bounds");
         assert_eq!(reply.text(), wanted);
@@ -331,4 +331,100 @@ fn weights_of_any_size_are_counted() {
     index(&mut client, "FT.CREATE i SCHEMA t TEXT WEIGHT 3000000000");
     client.ask_args(&["HSET", "a", "t", "hello hello hello"]);
     assert_eq!(count(&mut client, &["i", "hello"]), 1);
+}
+
+#[test]
+fn groups_of_synonyms_stand_in_the_order_in_which_they_came() {
+    let server = Server::start(&["--appendonly", "yes"]);
+    let mut client = server.client();
+    index(&mut client, "FT.CREATE i SCHEMA t TEXT");
+    let update = ["FT.SYNUPDATE", "i", "all", "SKIPINITIALSCAN"];
+    let words: Vec<String> = (0..5000).map(|n| format!("w{n}")).collect();
+    let many: Vec<&str> = update
+        .into_iter()
+        .chain(words.iter().map(String::as_str))
+        .collect();
+    client.ask_args(&many);
+    for group in ["c", "a", "b", "a"] {
+        client.ask(&format!("FT.SYNUPDATE i {group} SKIPINITIALSCAN w7 W8"));
+    }
+    let groups = |client: &mut Client, word: &str| {
+        let dump = client.ask("FT.SYNDUMP i").items();
+        assert_eq!(dump.len(), 10_000);
+        let at = dump.iter().position(|held| held.text() == word).unwrap();
+        let groups: Vec<String> = dump[at + 1].items().iter().map(Value::text).collect();
+        groups.join(" ")
+    };
+    assert_eq!(groups(&mut client, "w7"), "all c a b");
+    assert_eq!(groups(&mut client, "w8"), "all c a b");
+    assert_eq!(groups(&mut client, "w9"), "all");
+    let again = Server::start_on(&our_server(), server.kill(), &["--appendonly", "yes"]);
+    assert_eq!(groups(&mut again.client(), "w7"), "all c a b");
+}
+
+#[test]
+fn documents_of_many_indexes_that_were_made_one_after_another_are_found() {
+    let server = Server::start(&[]);
+    let mut client = server.client();
+    for n in 0..2000 {
+        let words = format!("FT.CREATE i{n} PREFIX 1 d{n}: SCHEMA t TEXT");
+        assert_eq!(client.ask(&words).text(), "OK");
+    }
+    for n in [0, 1000, 1999] {
+        client.ask(&format!("HSET d{n}:1 t word"));
+        let found = client.ask(&format!("FT.SEARCH i{n} word NOCONTENT"));
+        assert_eq!(found.items().len(), 2);
+        client.ask(&format!("FT.DROPINDEX i{n} DD"));
+        assert_eq!(client.ask(&format!("EXISTS d{n}:1")).int(), 0);
+    }
+}
+
+#[test]
+fn rows_take_no_more_memory_than_a_part_of_what_there_is() {
+    let server = Server::start(&["--maxmemory", "100mb"]);
+    let mut client = server.client();
+    index(&mut client, "FT.CREATE i SCHEMA t TEXT NOINDEX SORTABLE");
+    let text = "x".repeat(10_000);
+    for n in 0..100 {
+        client.ask_args(&["HSET", &format!("d:{n}"), "t", &text]);
+    }
+    let many = format!("format('{}'{})", "%s".repeat(100), ",@t".repeat(100));
+    let words = [
+        "FT.AGGREGATE",
+        "i",
+        "*",
+        "APPLY",
+        &many,
+        "AS",
+        "x",
+        "GROUPBY",
+        "0",
+    ];
+    let refused = "Query takes too much memory: its rows hold too much";
+    assert_eq!(client.ask_args(&words).text(), refused);
+    client.ask("CONFIG SET maxmemory 0");
+    assert!(!client.ask_args(&words).is_error());
+}
+
+#[test]
+fn documents_of_many_fields_are_shown_as_quickly_as_they_are_read() {
+    let server = Server::start(&[]);
+    let mut client = server.client();
+    index(&mut client, "FT.CREATE i SCHEMA f0 TEXT SORTABLE");
+    let count = 200_000;
+    let names: Vec<String> = (0..count).map(|n| format!("f{n}")).collect();
+    let mut words = vec!["HSET", "d"];
+    words.extend(names.iter().flat_map(|name| [&name[..], "x"]));
+    assert_eq!(client.ask_args(&words).int(), count);
+    // To seek each of its names among those before it would take minutes.
+    let shown = "return #redis.call('FT.SEARCH', 'i', '*', 'SORTBY', 'f0')[3]";
+    assert_eq!(client.ask_args(&["EVAL", shown, "0"]).int(), 2 * count);
+    let loaded = client.ask("FT.AGGREGATE i * LOAD * GROUPBY 1 @f7 REDUCE COUNT 0 AS n");
+    let loaded: Vec<String> = loaded.leaves().iter().map(Value::text).collect();
+    assert_eq!(loaded, ["1", "f7", "x", "n", "1"]);
+    let number = names.len().to_string();
+    let mut words = vec!["FT.SEARCH", "i", "*", "RETURN", &number];
+    let missing: Vec<String> = (0..count).map(|n| format!("g{n}")).collect();
+    words.extend(missing.iter().map(String::as_str));
+    assert_eq!(client.ask_args(&words).items()[2].items().len(), 0);
 }

@@ -2,7 +2,10 @@
 
 use std::sync::Arc;
 
-use super::find::{Hit, effort, evaluated, frozen, is_late, value_of};
+use hashbrown::HashSet;
+
+use super::fields::value_of;
+use super::find::{Hit, effort, evaluated, frozen, was_late};
 use super::load::{DocumentPlace, READ_UNITS, ReadFate, Tries, read};
 use super::options::{QueryOptions, unknown};
 use super::pipeline::{RowFlow, RowStep, property};
@@ -12,8 +15,8 @@ use super::{SEARCHES, refused, shown, wrong_arity};
 use crate::command::Flag::ReadOnly;
 use crate::command::{Command, Done, Fail, Flow, ReadCall, Run};
 use crate::search::{
-    ALL_FIELDS, Definition, DocumentIndex, Expression, QueryDefaults, QueryRules, Row, RowCursor,
-    RowValue, SortKey, Words, distance_names, parse, score,
+    ALL_FIELDS, Definition, DocumentIndex, Effort, Expression, Match, QueryDefaults, QueryRules,
+    Row, RowCursor, RowValue, SortKey, Words, distance_names, parse, score,
 };
 
 pub const AGGREGATE: Command = Command {
@@ -42,7 +45,7 @@ pub struct AggregateWish<'a> {
 
 /// Rows of a cursor at once, unless told otherwise.
 const CURSOR_ROWS: usize = 1000;
-/// For how long a cursor is kept unread.
+/// For how long a cursor is kept unread, at most.
 const CURSOR_IDLE_MS: u64 = 300_000;
 
 impl<'a> AggregateWish<'a> {
@@ -87,7 +90,7 @@ impl<'a> AggregateWish<'a> {
 
     /// The properties that rows need of documents, as far as steps may ask for them: up to where rows are grouped.
     fn needed(&self, index: &DocumentIndex, given: &[Vec<u8>]) -> Result<Vec<Vec<u8>>, Fail> {
-        let mut known: Vec<Vec<u8>> = given.to_vec();
+        let mut known: HashSet<Vec<u8>> = given.iter().cloned().collect();
         for load in &self.loads {
             match load {
                 Load::All => {
@@ -117,21 +120,21 @@ struct Wants<'d> {
     definition: &'d Definition,
     /// All of each document is read.
     all: bool,
-    /// Properties that rows have without.
-    known: Vec<Vec<u8>>,
+    /// Properties that rows have without, or that are gathered already.
+    known: HashSet<Vec<u8>>,
     needed: Vec<Vec<u8>>,
 }
 
 impl Wants<'_> {
     fn want(&mut self, name: &[u8], sortable_only: bool) -> Result<(), Fail> {
-        let is_held = |held: &Vec<u8>| held == name;
-        if self.known.iter().chain(&self.needed).any(is_held) {
+        if self.known.contains(name) {
             return Ok(());
         }
         let field = self.definition.field(name);
         let field = field.map(|at| &self.definition.fields[at]);
         match field {
             Some(field) if field.sortable || !sortable_only => {
+                self.known.insert(name.to_vec());
                 self.needed.push(name.to_vec());
                 Ok(())
             }
@@ -177,7 +180,7 @@ impl Wants<'_> {
             }
             RowStep::Apply(parsed, name) => {
                 self.expression(parsed)?;
-                self.known.push(name.clone());
+                self.known.insert(name.clone());
             }
             RowStep::Filter(parsed) => self.expression(parsed)?,
             RowStep::Limit(..) => {}
@@ -209,12 +212,11 @@ fn cursor(words: &mut Words<'_>) -> Result<(usize, u64), Fail> {
     loop {
         if words.word("COUNT") {
             count = words
-                .count_in("COUNT", 1..=i64::MAX as u64)
+                .count_in("COUNT", 1..=u64::from(u32::MAX))
                 .map_err(refused)? as usize;
         } else if words.word("MAXIDLE") {
-            idle_ms = words
-                .count_in("MAXIDLE", 1..=CURSOR_IDLE_MS)
-                .map_err(refused)?;
+            let asked = words.count_in("MAXIDLE", 1..=u64::from(u32::MAX));
+            idle_ms = asked.map_err(refused)?.min(CURSOR_IDLE_MS);
         } else {
             return Ok((count, idle_ms));
         }
@@ -223,8 +225,6 @@ fn cursor(words: &mut Words<'_>) -> Result<(usize, u64), Fail> {
 
 /// What a query has found for rows: documents, and which properties are to be read of them.
 pub struct RowsFound {
-    /// The time was up before all was found.
-    pub late: bool,
     pub hits: Vec<Hit>,
     pub definition: Arc<Definition>,
     pub needed: Vec<Vec<u8>>,
@@ -250,11 +250,14 @@ pub fn run(
     let mut tries = Tries::begin();
     loop {
         let index = frozen(call, name)?;
-        let found = found(call, &index, &wish, &mut profile)?;
-        if let Some(rows) = rows(call, name, &wish, &found, tries.is_last())? {
+        let effort = effort(call, &index, &wish.asked);
+        let found = found(call, &index, &wish, &mut profile, &effort)?;
+        let mut late = was_late(&effort, &wish.asked)?;
+        if let Some(rows) = rows(call, name, &wish, &found, (&effort, tries.is_last()))? {
+            late |= was_late(&effort, &wish.asked)?;
             let index = found.definition.name.clone();
-            let late = found.late;
-            return answer(call, index, &wish, rows, ReplyTail { late, profile });
+            let tail = ReplyTail { late, profile };
+            return answer(call, index, &wish, rows, (&effort, tail));
         }
     }
 }
@@ -264,6 +267,7 @@ fn found(
     index: &DocumentIndex,
     wish: &AggregateWish<'_>,
     profile: &mut Option<SearchProfile>,
+    effort: &Effort<'_>,
 ) -> Result<RowsFound, Fail> {
     let rules = QueryRules {
         definition: &index.definition,
@@ -286,9 +290,22 @@ fn found(
     let needed = wish.needed(index, &given)?;
     let scorer = wish.asked.scorer;
     let rules = wish.asked.rules(wish.add_scores);
-    let effort = effort(call, index, &wish.asked);
     let scored = wish.add_scores.then_some(scorer);
-    let found = evaluated(index, &node, (rules, &effort), profile, scored)?;
+    let found = evaluated(index, &node, (rules, effort), profile, scored)?;
+    Ok(RowsFound {
+        hits: hits_of(index, wish, &found, effort),
+        definition: index.definition.clone(),
+        needed,
+    })
+}
+
+/// All that was found, as long as there is time.
+fn hits_of(
+    index: &DocumentIndex,
+    wish: &AggregateWish<'_>,
+    found: &Match,
+    effort: &Effort<'_>,
+) -> Vec<Hit> {
     let mut hits = Vec::with_capacity(found.docs.len());
     let units = found.parts();
     for doc in &found.docs {
@@ -310,34 +327,32 @@ fn found(
             payload: None,
         };
         if wish.add_scores {
-            hit.score = score(wish.asked.scoring(), index, &found, *doc, row);
+            hit.score = score(wish.asked.scoring(), index, found, *doc, row);
         }
         found.each_distance(*doc, &mut |name, distance| {
             hit.distances.push((name.to_vec(), distance));
         });
         hits.push(hit);
     }
-    let late = is_late(&effort, &wish.asked)?;
-    Ok(RowsFound {
-        late,
-        hits,
-        definition: index.definition.clone(),
-        needed,
-    })
+    hits
 }
 
-/// Makes a row of each document; nothing if one has changed meanwhile, and the search is to be done again.
+/// Makes a row of each document, as long as there is time; nothing if one has changed meanwhile, and the search is to be done
+/// again.
 pub fn rows(
     call: &ReadCall<'_>,
     index: &[u8],
     wish: &AggregateWish<'_>,
     found: &RowsFound,
-    last: bool,
+    (effort, last): (&Effort<'_>, bool),
 ) -> Result<Option<Vec<Row>>, Fail> {
     let mut rows = Vec::with_capacity(found.hits.len());
     let reads = !found.needed.is_empty() || !wish.loads.is_empty();
     for hit in &found.hits {
-        call.turns.tick(READ_UNITS);
+        effort.tick(READ_UNITS);
+        if effort.is_late() {
+            break;
+        }
         let mut row = Row::default();
         for (name, distance) in &hit.distances {
             row.set(name, RowValue::Number(*distance));
@@ -360,7 +375,10 @@ pub fn rows(
         })?;
         match fate {
             ReadFate::Changed if !last => return Ok(None),
-            ReadFate::Read => rows.push(row),
+            ReadFate::Read => {
+                effort.hold_in_row(row.bytes()).map_err(refused)?;
+                rows.push(row);
+            }
             ReadFate::Changed | ReadFate::Dead => {}
         }
     }
@@ -379,8 +397,14 @@ fn fill(
     for load in &wish.loads {
         match load {
             Load::All => {
+                // A document has each of its names once: they are sought among what was there before.
+                let held = row.0.len();
                 for (name, value) in document.all(every) {
-                    row.set(&name, RowValue::Text(value.into_owned()));
+                    let value = RowValue::Text(value.into_owned());
+                    match row.0[..held].iter_mut().find(|(held, _)| *held == *name) {
+                        Some((_, held)) => *held = value,
+                        None => row.0.push((name.into_owned(), value)),
+                    }
                 }
             }
             Load::Named(fields) => {
@@ -418,18 +442,19 @@ fn fill(
 
 fn answer(
     call: &mut ReadCall<'_>,
-    index: Box<[u8]>,
+    index: Arc<[u8]>,
     wish: &AggregateWish<'_>,
     rows: Vec<Row>,
-    mut tail: ReplyTail,
+    (effort, mut tail): (&Effort<'_>, ReplyTail),
 ) -> Done {
     let mut flow = RowFlow::new(rows);
     for step in &wish.steps {
-        flow.step(step, call.turns).map_err(refused)?;
+        flow.step(step, effort).map_err(refused)?;
         if let Some(profile) = &mut tail.profile {
             profile.step(step.name(), flow.rows.len());
         }
     }
+    tail.late |= was_late(effort, &wish.asked)?;
     let total = flow.total();
     let mut rows = flow.rows;
     let Some((count, idle_ms)) = wish.cursor else {

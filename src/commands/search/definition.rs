@@ -5,7 +5,7 @@ use crate::command::Flag::DenyOom;
 use crate::command::shared::Shared;
 use crate::command::{Command, Done, Fail, Flow, ReadCall, Run, WriteCall};
 use crate::engine::{Db, Garbage, document_of};
-use crate::search::{Definition, Document, Words, definition, fields};
+use crate::search::{Definition, LiveIndex, Words, definition, fields};
 use crate::types::Bstr;
 
 pub const CREATE: Command = Command {
@@ -31,8 +31,11 @@ pub fn create(call: &mut WriteCall<'_>, command: &str) -> Done {
         return Err(Fail::code("Index already exists"));
     }
     let made = definition(args).map_err(refused)?;
+    if made.idle_ms_max.is_some() {
+        rights::check_deletes(call.user, &made)?;
+    }
     catalog.create(made, total);
-    call.server.publish_indexes(&catalog);
+    call.server.search.settle(&catalog);
     let effects = call.db.effects();
     // A transaction may go on to make documents.
     effects.wanted.indexed |= !call.server.store.loading.is_on();
@@ -72,7 +75,7 @@ pub fn alter(call: &mut WriteCall<'_>, command: &str) -> Done {
     })
 }
 
-/// Gives an index another definition, by which its documents are read again, unless that is to be skipped.
+/// Changes the definition of an index, by which its documents are read again, unless that is to be skipped.
 pub fn redefine(
     call: &mut WriteCall<'_>,
     name: &[u8],
@@ -82,12 +85,8 @@ pub fn redefine(
     rights::check(call.server, call.user, name)?;
     let total = call.db.len() as u64;
     let mut catalog = call.server.search.catalog.write();
-    let held = catalog.get(name);
-    let held = held.ok_or(Fail::code("Unknown index name"))?;
-    let mut made = (*held.definition).clone();
-    change(&mut made)?;
-    catalog.widen(made, (!skips).then_some(total));
-    call.server.publish_indexes(&catalog);
+    let changed = catalog.redefine(name, (!skips).then_some(total), change);
+    changed.ok_or(Fail::code("Unknown index name"))??;
     let effects = call.db.effects();
     effects.dirty += 1;
     effects.build |= !skips;
@@ -99,66 +98,99 @@ pub const DROP_INDEX: Command = Command {
     name: "ft.dropindex",
     summary: "Deletes the index",
     cost: "O(1) or O(N) if documents are deleted, where N is the number of keys in the keyspace",
-    run: Run::Write(drop_index),
+    run: Run::Write(|call| dropped(call, "FT.DROPINDEX", deletes_if_told, false)),
     ..EDITS
 };
 
-fn drop_index(call: &mut WriteCall<'_>) -> Done {
-    let name = call.args.next().map_err(|_| wrong_arity("FT.DROPINDEX"))?;
-    let deletes = call.args.word("DD");
-    if let Some(other) = call.args.peek() {
-        return Err(Fail::code(format!("Unknown argument `{}`", shown(other))));
-    }
+/// Documents go if DD is given.
+pub fn deletes_if_told(option: &[u8]) -> bool {
+    option.eq_ignore_ascii_case(b"DD")
+}
+
+/// By which RediSearch's logs say that documents stay: those that went stand before it, one by one.
+const KEEPS: &[u8] = b"_FORCEKEEPDOCS";
+
+/// Drops an index. By its option, or an empty one, the documents stay or go; those of a temporary index always go.
+pub fn dropped(
+    call: &mut WriteCall<'_>,
+    command: &str,
+    deletes: fn(&[u8]) -> bool,
+    maybe: bool,
+) -> Done {
+    let (name, option) = match call.args.rest() {
+        [name] => (name, &b""[..]),
+        [name, option] => (name, *option),
+        _ => return Err(wrong_arity(command)),
+    };
     rights::check(call.server, call.user, name)?;
-    if !drop_named(call.server, &mut call.db.other(0), name, deletes) {
-        return Err(Fail::code("Unknown Index name"));
+    let definition = {
+        let catalog = call.server.search.catalog.read();
+        catalog.get(name).map(|index| index.definition.clone())
+    };
+    let Some(definition) = definition else {
+        if !maybe {
+            return Err(Fail::code("Unknown Index name"));
+        }
+        call.out.ok();
+        return Ok(Flow::Done);
+    };
+    // Logs of before say of a temporary index that it was dropped, and mean the index alone.
+    let temporary = definition.idle_ms_max.is_some() && call.db.now().is_live();
+    let deletes = (deletes(option) || temporary) && !option.eq_ignore_ascii_case(KEEPS);
+    if deletes {
+        rights::check_deletes(call.user, &definition)?;
     }
+    drop_named(call.server, &mut call.db.other(0), name, deletes);
     call.out.ok();
     Ok(Flow::Done)
 }
 
-/// Drops an index, with its documents if that is so; false if there is none of this name.
-pub fn drop_named(server: &Shared, db: &mut Db<'_>, name: &[u8], deletes: bool) -> bool {
+/// Drops an index, with its documents if that is so. Which they are is told to the log one by one: an index over the same keys
+/// elsewhere may hold others by then.
+pub fn drop_named(server: &Shared, db: &mut Db<'_>, name: &[u8], deletes: bool) {
     let dropped = {
         let mut catalog = server.search.catalog.write();
         let Some(dropped) = catalog.drop_index(name) else {
-            return false;
+            return;
         };
-        server.publish_indexes(&catalog);
+        server.search.settle(&catalog);
         let own_name = &dropped.definition.name;
         server.search.drop_cursors(Some(own_name));
         dropped
     };
     if deletes {
-        let mut keys: Vec<Bstr> = dropped
-            .docs
-            .values()
-            .map(|row| Bstr::new(&row.key))
-            .collect();
-        if dropped.building.is_some() {
-            // Not all of its documents are known yet.
-            let kind = dropped.definition.source;
-            let now_ms = db.now_ms();
-            db.visit(|entry, _| {
-                if dropped.definition.covers(entry.key_name()) {
-                    let key = entry.key_name();
-                    let mut note = |document: &dyn Document| {
-                        if dropped.definition.takes(key, document) {
-                            keys.push(Bstr::new(key));
-                        }
-                    };
-                    document_of(entry.value(), kind, now_ms, &mut note);
-                }
-            });
-        }
-        for key in keys {
-            db.delete(&key);
+        for key in documents(&dropped, db) {
+            if db.delete(&key) {
+                db.log(&[b"DEL", &key]);
+            }
         }
     }
+    db.log(&[b"FT._DROPINDEXIFX", &dropped.definition.name, KEEPS]);
     let effects = db.effects();
     effects.dirty += 1;
     effects.garbage.push(Garbage::Indexes(vec![dropped]));
-    true
+}
+
+/// The keys of an index's documents.
+fn documents(index: &LiveIndex, db: &Db<'_>) -> Vec<Bstr> {
+    let known = index.docs.values();
+    let mut keys: Vec<Bstr> = known.map(|row| Bstr::new(&row.key)).collect();
+    if index.building.is_none() {
+        return keys;
+    }
+    // Not all of its documents are known yet.
+    let (kind, now_ms) = (index.definition.source, db.now_ms());
+    db.visit(|entry, _| {
+        let key = entry.key_name();
+        if index.definition.covers(key) {
+            document_of(entry.value(), kind, now_ms, &mut |document| {
+                if index.definition.takes(key, document) {
+                    keys.push(Bstr::new(key));
+                }
+            });
+        }
+    });
+    keys
 }
 
 pub const LIST: Command = Command {

@@ -7,8 +7,9 @@ use std::sync::Arc;
 use hashbrown::HashSet;
 
 use super::asked::query;
+use super::fields::{all, chosen};
 use super::load::{DocumentPlace, READ_UNITS, ReadFate, Tries, read};
-use super::options::{QueryOptions, ReturnField, SearchWish};
+use super::options::{QueryOptions, SearchWish};
 use super::profile::SearchProfile;
 use super::reply::{FoundRow, ReplyTail, write};
 use super::summary::summarize;
@@ -16,8 +17,8 @@ use super::{SEARCHES, refused, rights, shown, wrong_arity};
 use crate::command::Flag::ReadOnly;
 use crate::command::{Command, Done, Fail, Flow, ReadCall, Run};
 use crate::search::{
-    Definition, DocumentIndex, Effort, EvalRules, Evaluator, FieldKind, Match, QueryNode, RowValue,
-    ScoreReason, Scorer, SortKey, distance_names, explained, score, written,
+    Definition, DocumentIndex, Effort, EvalRules, Evaluator, FieldKind, Match, QueryNode,
+    ScoreReason, Scorer, SortKey, distance_names, explained, score,
 };
 use crate::util::turns::Turns;
 
@@ -50,8 +51,6 @@ pub struct Hit {
 
 /// What a search has found, before documents are read.
 struct Hits {
-    /// The time was up before all was found.
-    late: bool,
     total: usize,
     hits: Vec<Hit>,
     /// They are to be sorted by a value that only documents know.
@@ -83,9 +82,11 @@ pub fn run(
         // As the data may be others by then, nothing is kept of a try.
         let index = frozen(call, name)?;
         let wish = SearchWish::parse(rest, call.server.search.defaults())?;
-        let hits = found(call, &index, &wish, &mut profile)?;
-        let late = hits.late;
-        if let Some((total, rows)) = rows(call, name, &wish, hits, tries.is_last())? {
+        let effort = effort(call, &index, &wish.asked);
+        let hits = found(call, &index, &wish, &mut profile, &effort)?;
+        let mut late = was_late(&effort, &wish.asked)?;
+        if let Some((total, rows)) = rows(call, name, &wish, hits, (&effort, tries.is_last()))? {
+            late |= was_late(&effort, &wish.asked)?;
             if let Some(profile) = profile.as_mut().filter(|_| !wish.no_content) {
                 profile.step("Loader", rows.len());
             }
@@ -139,9 +140,9 @@ pub fn evaluated(
     Ok(found)
 }
 
-/// Whether a query was late, if it does not fail then.
-pub fn is_late(effort: &Effort<'_>, asked: &QueryOptions<'_>) -> Result<bool, Fail> {
-    match effort.is_late() {
+/// Whether a query was late, if it does not fail then: what was found until then has as long again for what comes next.
+pub fn was_late(effort: &Effort<'_>, asked: &QueryOptions<'_>) -> Result<bool, Fail> {
+    match effort.go_on() {
         true if asked.defaults.fails_late => Err(Fail::code("Timeout limit was reached")),
         late => Ok(late),
     }
@@ -191,6 +192,7 @@ fn found(
     index: &DocumentIndex,
     wish: &SearchWish<'_>,
     profile: &mut Option<SearchProfile>,
+    effort: &Effort<'_>,
 ) -> Result<Hits, Fail> {
     let node = query(index, wish)?;
     call.server.search.note_dialect(wish.asked.dialect);
@@ -206,9 +208,8 @@ fn found(
         in_order: wish.in_order,
         ..wish.asked.rules(scored)
     };
-    let effort = effort(call, index, &wish.asked);
     let scorer = scored.then_some(wish.asked.scorer);
-    let found = evaluated(index, &node, (rules, &effort), profile, scorer)?;
+    let found = evaluated(index, &node, (rules, effort), profile, scorer)?;
     if let Some(profile) = profile {
         profile.step("Sorter", found.docs.len());
     }
@@ -219,23 +220,11 @@ fn found(
         docs.retain(is_wanted);
     }
     let total = docs.len();
-    let mut hits: Vec<Hit> = Vec::new();
-    let units = HIT_UNITS * found.parts();
     let unsorted = matches!(order, HitOrder::Document);
-    if wish.limit > 0 {
-        let most = match unsorted {
-            true => usize::MAX,
-            false => wish.offset.saturating_add(wish.limit),
-        };
-        for doc in docs.into_iter().take_while(|_| !effort.is_late()) {
-            effort.tick(units);
-            hits.extend(hit(index, wish, &found, doc, &order, scored));
-            if hits.len() >= most.saturating_mul(2).saturating_add(HITS_SPARE) {
-                hits.select_nth_unstable_by(most, |one, other| order_in(wish, one, other));
-                hits.truncate(most);
-            }
-        }
-    }
+    let mut hits = match wish.limit {
+        0 => Vec::new(),
+        _ => hits_of(index, wish, (&found, docs), (&order, scored), effort),
+    };
     if !unsorted {
         sort(&mut hits, wish, call.turns);
         cut(&mut hits, wish);
@@ -246,14 +235,37 @@ fn found(
     for hit in &mut hits {
         beside(hit, index, wish, &found);
     }
-    let late = is_late(&effort, &wish.asked)?;
     Ok(Hits {
-        late,
         total,
         hits,
         unsorted,
         definition: index.definition.clone(),
     })
+}
+
+/// The hits that may be among the results.
+fn hits_of(
+    index: &DocumentIndex,
+    wish: &SearchWish<'_>,
+    (found, docs): (&Match, Vec<u64>),
+    (order, scored): (&HitOrder, bool),
+    effort: &Effort<'_>,
+) -> Vec<Hit> {
+    let mut hits: Vec<Hit> = Vec::new();
+    let units = HIT_UNITS * found.parts();
+    let most = match order {
+        HitOrder::Document => usize::MAX,
+        _ => wish.offset.saturating_add(wish.limit),
+    };
+    for doc in docs.into_iter().take_while(|_| !effort.is_late()) {
+        effort.tick(units);
+        hits.extend(hit(index, wish, found, doc, order, scored));
+        if hits.len() >= most.saturating_mul(2).saturating_add(HITS_SPARE) {
+            hits.select_nth_unstable_by(most, |one, other| order_in(wish, one, other));
+            hits.truncate(most);
+        }
+    }
+    hits
 }
 
 fn hit(
@@ -341,49 +353,28 @@ fn cut(hits: &mut Vec<Hit>, wish: &SearchWish<'_>) {
     hits.truncate(wish.limit);
 }
 
-/// Reads the documents; nothing if one has changed since it was found, and the search is to be done again.
+/// Reads the documents, as long as there is time; nothing if one has changed since it was found, and the search is to be done again.
 fn rows(
     call: &ReadCall<'_>,
     index: &[u8],
     wish: &SearchWish<'_>,
     mut found: Hits,
-    last: bool,
+    (effort, last): (&Effort<'_>, bool),
 ) -> Result<Option<(usize, Vec<FoundRow>)>, Fail> {
-    let kind = found.definition.source;
-    let place = |hit: &Hit| (hit.key.clone(), hit.doc);
-    if found.unsorted {
-        let (name, _) = wish.sort.expect("it is sorted by a field");
-        let at = found.definition.field(name).expect("it is in the schema");
-        let path = found.definition.fields[at].path.clone();
-        for hit in &mut found.hits {
-            call.turns.tick(READ_UNITS);
-            let (key, doc) = place(hit);
-            let at = DocumentPlace {
-                index,
-                kind,
-                key: &key,
-                doc,
-            };
-            let fate = read(call, at, &mut |document| {
-                let value = document.bytes(&path);
-                hit.sort =
-                    value.map_or(SortKey::Nothing, |text| SortKey::Text(text.as_ref().into()));
-            })?;
-            if fate == ReadFate::Changed && !last {
-                return Ok(None);
-            }
-        }
-        sort(&mut found.hits, wish, call.turns);
-        cut(&mut found.hits, wish);
+    if found.unsorted && !sort_by_documents(call, index, wish, &mut found, (effort, last))? {
+        return Ok(None);
     }
     let reads = !wish.no_content && wish.wanted.as_ref().is_none_or(|wanted| !wanted.is_empty());
     let mut rows = Vec::new();
     for hit in found.hits {
-        call.turns.tick(READ_UNITS);
+        effort.tick(READ_UNITS);
+        if effort.is_late() {
+            break;
+        }
         let mut fields = Vec::new();
         let at = DocumentPlace {
             index,
-            kind,
+            kind: found.definition.source,
             key: &hit.key,
             doc: hit.doc,
         };
@@ -408,87 +399,40 @@ fn rows(
     Ok(Some((found.total, rows)))
 }
 
-type Fields = Vec<(Vec<u8>, Vec<u8>)>;
-
-/// Whatever a document holds: what it was sorted by and distances first.
-fn all(
-    definition: &Definition,
-    hit: &Hit,
-    document: &dyn crate::search::Document,
+/// Sorts what was found by a value that only documents know; false if one has changed since it was found.
+fn sort_by_documents(
+    call: &ReadCall<'_>,
+    index: &[u8],
     wish: &SearchWish<'_>,
-) -> Fields {
-    let mut fields: Fields = Vec::new();
-    for (name, distance) in &hit.distances {
-        fields.push((name.clone(), written(*distance).into_bytes()));
-    }
-    let first = wish.sort.and_then(|(name, _)| definition.field(name));
-    if let Some(at) = first {
-        let field = &definition.fields[at];
-        if let Some(value) = document.bytes(&field.path) {
-            fields.push((field.name.to_vec(), value.into_owned()));
+    found: &mut Hits,
+    (effort, last): (&Effort<'_>, bool),
+) -> Result<bool, Fail> {
+    let (name, _) = wish.sort.expect("it is sorted by a field");
+    let at = found.definition.field(name).expect("it is in the schema");
+    let path = found.definition.fields[at].path.clone();
+    for hit in &mut found.hits {
+        effort.tick(READ_UNITS);
+        if effort.is_late() {
+            break;
         }
-    }
-    for (name, value) in document.all(wish.asked.shows_every()) {
-        if !fields.iter().any(|(held, _)| *held == *name) {
-            fields.push((name.into_owned(), value.into_owned()));
+        let at = DocumentPlace {
+            index,
+            kind: found.definition.source,
+            key: &hit.key,
+            doc: hit.doc,
+        };
+        let mut key = SortKey::Nothing;
+        let fate = read(call, at, &mut |document| {
+            if let Some(text) = document.bytes(&path) {
+                key = SortKey::Text(text.as_ref().into());
+            }
+        })?;
+        if fate == ReadFate::Changed && !last {
+            return Ok(false);
         }
+        hit.sort = key;
     }
-    fields
-}
-
-/// The fields that RETURN names.
-fn chosen(
-    definition: &Definition,
-    hit: &Hit,
-    document: &dyn crate::search::Document,
-    wanted: &[ReturnField<'_>],
-    wish: &SearchWish<'_>,
-) -> Fields {
-    let sorted_by = wish.sort.map(|(name, _)| name);
-    let every = wish.asked.shows_every();
-    let value =
-        |wanted: &ReturnField<'_>| value_of(definition, hit, document, (wanted.name, every));
-    let is_distance = |name: &[u8]| hit.distances.iter().any(|(held, _)| held == name);
-    // Distances come first, and then what the results are sorted by.
-    let place = |wanted: &ReturnField<'_>| match wanted.name {
-        name if is_distance(name) => 0,
-        name if sorted_by == Some(name) => 1,
-        _ => 2,
-    };
-    let mut order: Vec<&ReturnField<'_>> = wanted.iter().collect();
-    order.sort_by_key(|one| place(one));
-    let found = order.into_iter().filter_map(|one| {
-        let value = value(one)?;
-        (!value.is_null()).then(|| (one.shown_as.to_vec(), value.shown()))
-    });
-    found.collect()
-}
-
-/// The value of a document by the name of an attribute, a path, or a distance; all values if there may be several and that
-/// is wanted.
-pub fn value_of(
-    definition: &Definition,
-    hit: &Hit,
-    document: &dyn crate::search::Document,
-    (name, every): (&[u8], bool),
-) -> Option<RowValue> {
-    if let Some((_, distance)) = hit.distances.iter().find(|(held, _)| held == name) {
-        return Some(RowValue::Number(*distance));
-    }
-    let field = definition.field(name).map(|at| &definition.fields[at]);
-    let path = field.map_or(name, |field| &field.path);
-    // What is sorted by stands beside the document, as its first value.
-    let every = every && field.is_none_or(|field| !field.sortable);
-    let bytes = match every {
-        true => document.every(path)?,
-        false => document.bytes(path)?,
-    };
-    let is_number = field.is_some_and(|field| field.kind == FieldKind::Numeric);
-    let number = is_number
-        .then(|| crate::search::number_of(&bytes))
-        .flatten();
-    Some(match number {
-        Some(n) => RowValue::Number(n),
-        None => RowValue::Text(bytes.into_owned()),
-    })
+    sort(&mut found.hits, wish, call.turns);
+    cut(&mut found.hits, wish);
+    Ok(true)
 }

@@ -22,8 +22,8 @@ const WEIGHTS: Fusion = Fusion::Weights {
 };
 /// Rows of a reply, unless LIMIT says otherwise.
 const ROWS: usize = 10;
-/// The parameter for a vector that stands in the command itself.
-const VECTOR: &[u8] = b"__hybrid_vector";
+/// The greatest CONSTANT. One that is negative would divide by nothing.
+const CONSTANT_MAX: f64 = 100_000.0;
 
 /// How two lists become one.
 pub enum Fusion {
@@ -36,7 +36,7 @@ pub enum Fusion {
 /// Which vectors are near.
 enum Near {
     First { count: u64, width: Option<u64> },
-    Within { radius: f64 },
+    Within { radius: f64, epsilon: Option<f64> },
 }
 
 pub struct HybridWish<'a> {
@@ -110,13 +110,10 @@ impl<'a> HybridWish<'a> {
         self.field = field.ok_or(Fail::code("Missing @ prefix for vector field name"))?;
         let vector = words.maybe();
         let vector = vector.ok_or(Fail::code("Missing vector argument"))?;
-        self.vector = match vector.strip_prefix(b"$") {
-            Some(name) => name,
-            None => {
-                self.rows.asked.params.insert(VECTOR, vector);
-                VECTOR
-            }
-        };
+        // The vector itself might begin with any byte, and so look like the name of a parameter: it is none of the words here.
+        self.vector = vector.strip_prefix(b"$").ok_or(Fail::code(
+            "Invalid vector argument, expected a parameter name starting with $",
+        ))?;
         loop {
             if words.word("KNN") {
                 self.nearest(&mut block(words, "KNN")?)?;
@@ -136,10 +133,11 @@ impl<'a> HybridWish<'a> {
         let (mut count, mut width) = (None, None);
         while !words.is_empty() {
             if words.word("K") {
-                count = Some(words.count_in("K", 1..=u64::MAX).map_err(refused)?);
+                let read = words.count_in("K", 1..=u64::MAX);
+                count = Some(read.map_err(|_| Fail::code("Invalid K value"))?);
             } else if words.word("EF_RUNTIME") {
                 let read = words.count_in("EF_RUNTIME", 1..=u64::MAX);
-                width = Some(read.map_err(refused)?);
+                width = Some(read.map_err(|_| Fail::code("Invalid EF_RUNTIME value"))?);
             } else if words.word("YIELD_SCORE_AS") {
                 self.near_as = Some(words.value("YIELD_SCORE_AS").map_err(refused)?);
             } else {
@@ -152,12 +150,14 @@ impl<'a> HybridWish<'a> {
     }
 
     fn within(&mut self, words: &mut Words<'a>) -> Result<(), Fail> {
-        let mut radius = None;
+        let (mut radius, mut epsilon) = (None, None);
         while !words.is_empty() {
             if words.word("RADIUS") {
-                radius = Some(words.double("RADIUS").map_err(refused)?);
+                let read = words.double("RADIUS").ok().filter(|n| *n >= 0.0);
+                radius = Some(read.ok_or(Fail::code("Invalid RADIUS value"))?);
             } else if words.word("EPSILON") {
-                words.double("EPSILON").map_err(refused)?;
+                let read = words.double("EPSILON").ok().filter(|n| *n > 0.0);
+                epsilon = Some(read.ok_or(Fail::code("Invalid EPSILON value"))?);
             } else if words.word("YIELD_SCORE_AS") {
                 self.near_as = Some(words.value("YIELD_SCORE_AS").map_err(refused)?);
             } else {
@@ -165,7 +165,7 @@ impl<'a> HybridWish<'a> {
             }
         }
         let radius = radius.ok_or(Fail::code("Missing required argument RADIUS"))?;
-        self.near = Near::Within { radius };
+        self.near = Near::Within { radius, epsilon };
         Ok(())
     }
 
@@ -208,6 +208,12 @@ impl<'a> HybridWish<'a> {
         match &mut self.fusion {
             Fusion::Ranks { constant } if words.word("CONSTANT") => {
                 *constant = words.double("CONSTANT").map_err(refused)?;
+                if *constant < 0.0 {
+                    return Err(Fail::code("CONSTANT: Value below minimum"));
+                }
+                if *constant > CONSTANT_MAX {
+                    return Err(Fail::code("CONSTANT: Value above maximum"));
+                }
             }
             Fusion::Weights { alpha, .. } if words.word("ALPHA") => {
                 *alpha = words.double("ALPHA").map_err(refused)?;
@@ -274,9 +280,10 @@ impl<'a> HybridWish<'a> {
                 let text = format!("=>[KNN {count} @{field} ${vector}{width} AS {DISTANCE}]");
                 [among, text.into_bytes()].concat()
             }
-            Near::Within { radius } => {
+            Near::Within { radius, epsilon } => {
+                let epsilon = epsilon.map_or(String::new(), |n| format!("; $EPSILON: {n}"));
                 let text = format!(
-                    "@{field}:[VECTOR_RANGE {radius} ${vector}]=>{{$YIELD_DISTANCE_AS: {DISTANCE}}}"
+                    "@{field}:[VECTOR_RANGE {radius} ${vector}]=>{{$YIELD_DISTANCE_AS: {DISTANCE}{epsilon}}}"
                 );
                 match self.filter {
                     None => text.into_bytes(),
@@ -303,4 +310,34 @@ fn escaped(name: &[u8]) -> String {
         shown.push(letter);
     }
     shown
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn vector_query(words: &str) -> String {
+        let args: Vec<&[u8]> = words.split(' ').map(str::as_bytes).collect();
+        let defaults = QueryDefaults {
+            dialect: 2,
+            timeout_ms: 0,
+            fails_late: false,
+            expansions: 200,
+        };
+        let wish = HybridWish::parse(&args, defaults);
+        let wish = wish.unwrap_or_else(|_| panic!("{words} is right"));
+        String::from_utf8(wish.vector_query()).unwrap()
+    }
+
+    #[test]
+    fn all_that_is_said_of_the_vector_is_asked() {
+        assert_eq!(
+            vector_query("SEARCH x VSIM @v $q KNN 4 K 3 EF_RUNTIME 7 FILTER @n:[1,2]"),
+            "(@n:[1,2])=>[KNN 3 @v $q EF_RUNTIME 7 AS __hybrid_distance]"
+        );
+        assert_eq!(
+            vector_query("SEARCH x VSIM @v $q RANGE 4 EPSILON 0.5 RADIUS 2"),
+            "@v:[VECTOR_RANGE 2 $q]=>{$YIELD_DISTANCE_AS: __hybrid_distance; $EPSILON: 0.5}"
+        );
+    }
 }

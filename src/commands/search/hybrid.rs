@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::aggregate::{RowsFound, rows};
-use super::find::{Hit, effort, evaluated, frozen};
+use super::find::{Hit, effort, evaluated, frozen, was_late};
 use super::fusion::{Fusion, HybridWish};
 use super::load::Tries;
 use super::pipeline::RowFlow;
@@ -15,8 +15,8 @@ use super::{SEARCHES, refused, wrong_arity};
 use crate::command::Flag::ReadOnly;
 use crate::command::{Command, Done, Fail, Flow, ReadCall, Run};
 use crate::search::{
-    ALL_FIELDS, DocumentIndex, EvalRules, Match, Metric, QueryNode, QueryRules, Row, SortKey,
-    parse, score,
+    ALL_FIELDS, DocumentIndex, Effort, EvalRules, Match, Metric, QueryNode, QueryRules, Row,
+    SortKey, parse, score,
 };
 use crate::util::clock::Timer;
 
@@ -55,8 +55,12 @@ fn hybrid(call: &mut ReadCall<'_>) -> Done {
         let index = frozen(call, name)?;
         let mut warnings = Vec::new();
         let found = found(call, &index, &wish, &mut warnings)?;
-        if let Some(rows) = rows(call, name, &wish.rows, &found, tries.is_last())? {
-            let (total, rows) = finished(call, &wish, rows)?;
+        let effort = effort(call, &index, &wish.rows.asked);
+        if let Some(rows) = rows(call, name, &wish.rows, &found, (&effort, tries.is_last()))? {
+            let (total, rows) = finished(&effort, &wish, rows)?;
+            if was_late(&effort, &wish.rows.asked)? {
+                warnings.push("Timeout limit was reached (POST PROCESSING)");
+            }
             write(call, total, &rows, &warnings, &begun);
             return Ok(Flow::Done);
         }
@@ -84,47 +88,49 @@ fn found(
     };
     let metric = metric(index, wish.field)?;
     let (text, near) = (read(asked.query)?, read(&wish.vector_query())?);
-    let mut find = |node: &QueryNode, scored: bool, late: &'static str| {
-        let effort = effort(call, index, asked);
-        let scorer = scored.then_some(asked.scorer);
-        // As in Redis 8.4, tags find documents and score nothing.
-        let rules = EvalRules {
-            scores_tags: false,
-            ..asked.rules(scored)
-        };
-        let found = evaluated(index, node, (rules, &effort), &mut None, scorer)?;
-        let mut hits = scored_hits(&found, &mut |doc| {
-            effort.tick(SCORE_UNITS);
-            match scored {
-                true => index
-                    .docs
-                    .get(&doc)
-                    .map(|row| score(asked.scoring(), index, &found, doc, row)),
-                false => similarity(&found, doc, metric),
-            }
-        });
-        if effort.is_late() {
-            if asked.defaults.fails_late {
-                return Err(Fail::code("Timeout limit was reached"));
-            }
-            warnings.push(late);
-        }
-        hits.truncate(wish.window);
-        Ok(hits)
-    };
-    let text = find(&text, true, "Timeout limit was reached (SEARCH)")?;
-    let near = find(&near, false, "Timeout limit was reached (VSIM)")?;
+    let (text, late) = best(call, index, wish, (&text, None))?;
+    warnings.extend(late.then_some("Timeout limit was reached (SEARCH)"));
+    let (near, late) = best(call, index, wish, (&near, Some(metric)))?;
+    warnings.extend(late.then_some("Timeout limit was reached (VSIM)"));
     let fused = fused(&wish.fusion, &text, &near);
     let hits = fused.into_iter().filter_map(|(doc, fused)| {
         let row = index.docs.get(&doc)?;
         Some(hit(doc, &row.key, &fused, wish))
     });
     Ok(RowsFound {
-        late: false,
         hits: hits.collect(),
         definition: Arc::clone(&index.definition),
         needed: Vec::new(),
     })
+}
+
+/// The best documents that one of the queries finds, by how near they are if there is a metric; and whether it was late.
+fn best(
+    call: &ReadCall<'_>,
+    index: &DocumentIndex,
+    wish: &HybridWish<'_>,
+    (node, metric): (&QueryNode, Option<Metric>),
+) -> Result<(Vec<(u64, f64)>, bool), Fail> {
+    let asked = &wish.rows.asked;
+    let effort = effort(call, index, asked);
+    let scorer = metric.is_none().then_some(asked.scorer);
+    // As in Redis 8.4, tags find documents and score nothing.
+    let rules = EvalRules {
+        scores_tags: false,
+        ..asked.rules(scorer.is_some())
+    };
+    let found = evaluated(index, node, (rules, &effort), &mut None, scorer)?;
+    let mut hits = scored_hits(&found, &mut |doc| {
+        effort.tick(SCORE_UNITS);
+        if let Some(metric) = metric {
+            return similarity(&found, doc, metric);
+        }
+        let row = index.docs.get(&doc)?;
+        Some(score(asked.scoring(), index, &found, doc, row))
+    });
+    let late = was_late(&effort, asked)?;
+    hits.truncate(wish.window);
+    Ok((hits, late))
 }
 
 fn metric(index: &DocumentIndex, field: &[u8]) -> Result<Metric, Fail> {
@@ -214,13 +220,13 @@ fn hit(doc: u64, key: &[u8], fused: &Fused, wish: &HybridWish<'_>) -> Hit {
 
 /// What the steps make of the rows, and how many there were before some were cut off.
 fn finished(
-    call: &ReadCall<'_>,
+    effort: &Effort<'_>,
     wish: &HybridWish<'_>,
     rows: Vec<Row>,
 ) -> Result<(usize, Vec<Row>), Fail> {
     let mut flow = RowFlow::new(rows);
     for step in &wish.rows.steps {
-        flow.step(step, call.turns).map_err(refused)?;
+        flow.step(step, effort).map_err(refused)?;
     }
     let total = flow.rows.len();
     let (offset, count) = wish.limit;

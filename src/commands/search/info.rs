@@ -2,11 +2,12 @@
 
 use std::collections::BTreeSet;
 
-use super::{LOOKS, rights, shown, wrong_arity};
+use super::{SEARCHES, rights, shown, wrong_arity};
 use crate::command::{Command, Done, Fail, Flow, ReadCall, Run};
 use crate::resp::Reply;
 use crate::search::{
-    CURSORS_MAX, Definition, Failures, FieldKind, FieldSpec, IndexSizes, LiveIndex, SourceKind,
+    CURSORS_MAX, Definition, DocumentIndex, Failures, FieldKind, FieldSpec, IndexSizes,
+    IndexStatus, SourceKind,
 };
 
 pub const INFO: Command = Command {
@@ -14,7 +15,7 @@ pub const INFO: Command = Command {
     summary: "Returns information and statistics on the index",
     cost: "O(1)",
     run: Run::Read(info),
-    ..LOOKS
+    ..SEARCHES
 };
 
 const MEGABYTE: f64 = 1024.0 * 1024.0;
@@ -24,15 +25,20 @@ fn info(call: &mut ReadCall<'_>) -> Done {
         return Err(wrong_arity("FT.INFO"));
     };
     rights::check(call.server, call.user, name)?;
-    let catalog = call.server.search.catalog.read();
-    let index = catalog.get(name).ok_or(Fail::code("Unknown index name"))?;
+    let (index, status) = {
+        // Nobody waits for the index while it is measured: a copy is.
+        let catalog = call.server.search.catalog.read();
+        let index = catalog.get(name).ok_or(Fail::code("Unknown index name"))?;
+        (index.copied(), index.status())
+    };
     let cursors = call.server.search.count_cursors(&index.definition.name);
+    let sizes = IndexSizes::of(&index, call.turns);
     let out = &mut *call.out;
     let open = out.open_map();
     let mut page = InfoPage { out, lines: 0 };
-    about(&mut page, index);
-    held(&mut page, index);
-    rest(&mut page, index, cursors);
+    about(&mut page, &index);
+    held(&mut page, &index, &status, &sizes);
+    rest(&mut page, &index, &status, cursors);
     let lines = page.lines;
     call.out.close(open, lines);
     Ok(Flow::Done)
@@ -61,7 +67,7 @@ impl InfoPage<'_> {
     }
 }
 
-fn about(page: &mut InfoPage<'_>, index: &LiveIndex) {
+fn about(page: &mut InfoPage<'_>, index: &DocumentIndex) {
     let definition = &index.definition;
     page.name("index_name");
     page.out.simple(&shown(&definition.name));
@@ -236,11 +242,10 @@ fn attribute(out: &mut Reply, field: &FieldSpec) {
     flags.iter().for_each(|flag| out.simple(flag));
 }
 
-fn held(page: &mut InfoPage<'_>, index: &LiveIndex) {
-    let held = IndexSizes::of(index);
+fn held(page: &mut InfoPage<'_>, index: &DocumentIndex, status: &IndexStatus, held: &IndexSizes) {
     let megabytes = |bytes: usize| bytes as f64 / MEGABYTE;
     page.count("num_docs", index.docs.len());
-    page.count("max_doc_id", index.last_doc() as usize);
+    page.count("max_doc_id", status.last_doc as usize);
     page.count("num_terms", index.terms.len());
     page.count("num_records", held.records);
     page.double("inverted_sz_mb", megabytes(held.list_bytes));
@@ -264,11 +269,16 @@ fn held(page: &mut InfoPage<'_>, index: &LiveIndex) {
     page.double("offset_bits_per_record_avg", 0.0);
 }
 
-fn rest(page: &mut InfoPage<'_>, index: &LiveIndex, (cursors, own): (usize, usize)) {
-    let failed: u64 = index.failures.iter().map(|one| one.count).sum();
+fn rest(
+    page: &mut InfoPage<'_>,
+    index: &DocumentIndex,
+    status: &IndexStatus,
+    (cursors, own): (usize, usize),
+) {
+    let failed: u64 = status.failures.iter().map(|one| one.count).sum();
     page.count("hash_indexing_failures", failed as usize);
-    page.double("total_indexing_time", index.indexing_ms);
-    let building = index.building;
+    page.double("total_indexing_time", status.indexing_ms);
+    let building = status.building;
     page.count("indexing", usize::from(building.is_some()));
     let share = building.map_or(1.0, |build| match build.total {
         0 => 0.0,
@@ -297,13 +307,13 @@ fn rest(page: &mut InfoPage<'_>, index: &LiveIndex, (cursors, own): (usize, usiz
     }
     let all = Failures {
         count: failed,
-        last: index.failures.iter().find_map(|one| one.last.clone()),
+        last: status.failures.iter().find_map(|one| one.last.clone()),
     };
     page.name("Index Errors");
     errors(page.out, &all);
     page.name("field statistics");
-    page.out.array(index.failures.len());
-    for (field, failures) in index.definition.fields.iter().zip(&index.failures) {
+    page.out.array(status.failures.len());
+    for (field, failures) in index.definition.fields.iter().zip(&status.failures) {
         page.out.map(3);
         page.out.simple("identifier");
         page.out.simple(&shown(&field.path));

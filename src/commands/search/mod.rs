@@ -4,6 +4,7 @@ mod aggregate;
 mod asked;
 mod cursor;
 mod definition;
+mod fields;
 mod find;
 mod fusion;
 mod hybrid;

@@ -1,6 +1,6 @@
 //! FT.ALIAS*, FT.TAGVALS, FT.DICT*: other names of indexes, and words.
 
-use super::{EDITS, LOOKS, rights, wrong_arity};
+use super::{EDITS, LOOKS, SEARCHES, rights, wrong_arity};
 use crate::command::{Arg, Command, Done, Fail, Flow, ReadCall, Run, WriteCall};
 use crate::search::{Column, FieldKind};
 use crate::types::OrdSet;
@@ -27,21 +27,20 @@ pub const ALIAS_UPDATE: Command = Command {
     ..EDITS
 };
 
+/// Whoever may not name an index may not name it otherwise either.
 pub fn alias_add(call: &mut WriteCall<'_>, command: &str, replaces: bool) -> Done {
     let [alias, index] = call.args.rest() else {
         return Err(wrong_arity(command));
     };
     rights::check(call.server, call.user, index)?;
     let mut catalog = call.server.search.catalog.write();
-    if !catalog.indexes.contains_key(*index) {
-        let text = "Unknown index name (or name is an alias itself)";
-        return Err(Fail::code(text));
-    }
+    let index = catalog.indexes.get(*index);
+    let no_such = Fail::code("Unknown index name (or name is an alias itself)");
+    let name = index.ok_or(no_such)?.definition.name.clone();
     if !replaces && catalog.aliases.contains_key(*alias) {
         return Err(Fail::code("Alias already exists"));
     }
-    catalog.aliases.insert((*alias).into(), (*index).into());
-    call.server.publish_indexes(&catalog);
+    catalog.aliases.insert((*alias).into(), name);
     call.db.effects().dirty += 1;
     call.out.ok();
     Ok(Flow::Done)
@@ -62,7 +61,6 @@ pub fn alias_delete(call: &mut WriteCall<'_>, command: &str) -> Done {
     if catalog.aliases.remove(*alias).is_none() {
         return Err(Fail::code("Alias does not exist"));
     }
-    call.server.publish_indexes(&catalog);
     call.db.effects().dirty += 1;
     call.out.ok();
     Ok(Flow::Done)
@@ -102,7 +100,7 @@ pub const TAG_VALUES: Command = Command {
     summary: "Returns the distinct tags indexed in a Tag field",
     cost: "O(N)",
     run: Run::Read(tag_values),
-    ..LOOKS
+    ..SEARCHES
 };
 
 fn tag_values(call: &mut ReadCall<'_>) -> Done {
@@ -110,8 +108,12 @@ fn tag_values(call: &mut ReadCall<'_>) -> Done {
         return Err(wrong_arity("FT.TAGVALS"));
     };
     rights::check(call.server, call.user, name)?;
-    let catalog = call.server.search.catalog.read();
-    let index = catalog.get(name).ok_or(Fail::code("Unknown Index name"))?;
+    let index = {
+        // Nobody waits for the index while it is looked through: a copy is.
+        let catalog = call.server.search.catalog.read();
+        let index = catalog.get(name).ok_or(Fail::code("Unknown Index name"))?;
+        index.copied()
+    };
     let at = index.definition.field(field);
     let at = at.ok_or(Fail::code("No such field"))?;
     let FieldKind::Tag { .. } = index.definition.fields[at].kind else {
@@ -122,7 +124,10 @@ fn tag_values(call: &mut ReadCall<'_>) -> Done {
     };
     let held = lists.iter().filter(|(_, list)| {
         let mut docs = list.iter().map(|entry| entry.doc);
-        docs.any(|doc| index.is_alive(doc))
+        docs.any(|doc| {
+            call.turns.tick(1);
+            index.is_alive(doc)
+        })
     });
     let tags: Vec<&[u8]> = held.map(|(tag, _)| &tag[..]).collect();
     call.out.set(tags.len());
@@ -154,7 +159,6 @@ fn dictionary_add(call: &mut WriteCall<'_>) -> Done {
     let held = dictionaries.get_or_insert_with((*name).into(), OrdSet::new);
     let is_new = |word: &&&[u8]| held.insert((**word).into(), ()).is_none();
     let added = words.iter().filter(is_new).count();
-    call.server.publish_indexes(&catalog);
     call.db.effects().dirty += added as u64;
     call.out.count(added);
     Ok(Flow::Done)
@@ -185,7 +189,6 @@ fn dictionary_delete(call: &mut WriteCall<'_>) -> Done {
             catalog.dictionaries.remove(*name);
         }
     }
-    call.server.publish_indexes(&catalog);
     call.db.effects().dirty += removed as u64;
     call.out.count(removed);
     Ok(Flow::Done)
@@ -204,8 +207,10 @@ fn dictionary_dump(call: &mut ReadCall<'_>) -> Done {
     let [name] = call.args.rest() else {
         return Err(wrong_arity("FT.DICTDUMP"));
     };
-    let catalog = call.server.search.catalog.read();
-    let held = catalog.dictionaries.get(*name);
+    let held = {
+        let catalog = call.server.search.catalog.read();
+        catalog.dictionaries.get(*name).cloned()
+    };
     let held = held.ok_or(Fail::code("could not open dict key"))?;
     call.out.set(held.len());
     held.keys().for_each(|word| call.out.bulk(word));

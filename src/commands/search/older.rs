@@ -1,7 +1,7 @@
 //! Commands of RediSearch's first years, which clients still have; and forms that find things done already, which RediSearch
 //! writes into its logs.
 
-use super::definition::{ALTER, CREATE, alter, create, drop_named};
+use super::definition::{ALTER, CREATE, alter, create, deletes_if_told, dropped};
 use super::load::{DocumentPlace, ReadFate, read};
 use super::names::{ALIAS_ADD, ALIAS_DELETE, alias_add, alias_delete};
 use super::{EDITS, LOOKS, rights, wrong_arity};
@@ -124,52 +124,27 @@ pub const DROP: Command = Command {
     name: "ft.drop",
     summary: "Deletes an index, with its documents unless KEEPDOCS is given",
     cost: "O(N) for N documents",
-    run: Run::Write(|call| drop_older(call, "FT.DROP", false)),
+    run: Run::Write(|call| dropped(call, "FT.DROP", deletes_unless_told, false)),
     ..EDITS
 };
 
 pub const DROP_IF: Command = Command {
     name: "ft._dropifx",
     summary: "Deletes an index, if there is one of this name",
-    run: Run::Write(|call| drop_older(call, "FT._DROPIFX", true)),
+    run: Run::Write(|call| dropped(call, "FT._DROPIFX", deletes_unless_told, true)),
     ..DROP
 };
 
 pub const DROP_INDEX_IF: Command = Command {
     name: "ft._dropindexifx",
     summary: "Deletes an index, if there is one of this name",
-    run: Run::Write(drop_index_if),
+    run: Run::Write(|call| dropped(call, "FT._DROPINDEXIFX", deletes_if_told, true)),
     ..DROP
 };
 
-fn drop_older(call: &mut WriteCall<'_>, command: &str, maybe: bool) -> Done {
-    let [name, options @ ..] = call.args.rest() else {
-        return Err(wrong_arity(command));
-    };
-    let keeps = options
-        .first()
-        .is_some_and(|option| option.eq_ignore_ascii_case(b"KEEPDOCS"));
-    dropped(call, name, !keeps, maybe)
-}
-
-fn drop_index_if(call: &mut WriteCall<'_>) -> Done {
-    let [name, options @ ..] = call.args.rest() else {
-        return Err(wrong_arity("FT._DROPINDEXIFX"));
-    };
-    let deletes = options
-        .first()
-        .is_some_and(|option| option.eq_ignore_ascii_case(b"DD"));
-    dropped(call, name, deletes, true)
-}
-
-fn dropped(call: &mut WriteCall<'_>, name: &[u8], deletes: bool, maybe: bool) -> Done {
-    rights::check(call.server, call.user, name)?;
-    let done = drop_named(call.server, &mut call.db.other(0), name, deletes);
-    if !done && !maybe {
-        return Err(Fail::code("Unknown Index name"));
-    }
-    call.out.ok();
-    Ok(Flow::Done)
+/// Documents go unless KEEPDOCS is given.
+fn deletes_unless_told(option: &[u8]) -> bool {
+    !option.eq_ignore_ascii_case(b"KEEPDOCS")
 }
 
 pub const CREATE_IF: Command = Command {

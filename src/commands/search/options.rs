@@ -1,10 +1,12 @@
 //! The options of FT.SEARCH.
 
+use hashbrown::HashSet;
+
 use super::summary::SummaryOptions;
 use super::{refused, shown};
 use crate::command::Fail;
 use crate::search::{
-    EvalRules, Expander, Language, Params, QueryDefaults, Scorer, Scoring, UNITS, Words,
+    EvalRules, Expander, Language, Params, QueryDefaults, Scorer, Scoring, UNITS, Words, integer,
 };
 use crate::util::number;
 
@@ -141,7 +143,7 @@ impl<'a> QueryOptions<'a> {
         } else if words.word("TIMEOUT") {
             let text = words.maybe();
             let text = text.ok_or(Fail::code("Need argument for TIMEOUT"))?;
-            let read = number::parse_i64(text).and_then(|n| u64::try_from(n).ok());
+            let read = integer(text).and_then(|n| u64::try_from(n).ok());
             let bad = Fail::code("TIMEOUT requires a non negative integer");
             self.defaults.timeout_ms = read.ok_or(bad)?;
         } else if words.word("LANGUAGE") {
@@ -168,7 +170,7 @@ pub fn limit(words: &mut Words<'_>) -> Result<(usize, usize), Fail> {
     let (Some(offset), Some(count)) = (words.maybe(), words.maybe()) else {
         return Err(Fail::code("LIMIT requires two arguments"));
     };
-    let read = |text| number::parse_i64(text).and_then(|n| usize::try_from(n).ok());
+    let read = |text| integer(text).and_then(|n| usize::try_from(n).ok());
     match read(offset).zip(read(count)) {
         None => Err(Fail::code("LIMIT needs two numeric arguments")),
         Some((_, count)) if count > LIMIT_MAX => {
@@ -318,7 +320,7 @@ fn wanted<'a>(words: &mut Words<'a>) -> Result<Vec<ReturnField<'a>>, Fail> {
     let count = words.count("RETURN").map_err(refused)?;
     let taken = words.take("RETURN", count).map_err(refused)?;
     let mut rest = Words::new(taken);
-    let mut found: Vec<ReturnField<'a>> = Vec::new();
+    let (mut found, mut seen) = (Vec::new(), HashSet::new());
     while let Some(name) = rest.maybe() {
         let name = name.strip_prefix(b"@").unwrap_or(name);
         let shown_as = match rest.word("AS") {
@@ -327,7 +329,7 @@ fn wanted<'a>(words: &mut Words<'a>) -> Result<Vec<ReturnField<'a>>, Fail> {
             ))?,
             false => name,
         };
-        if !found.iter().any(|held| held.shown_as == shown_as) {
+        if seen.insert(shown_as) {
             found.push(ReturnField { name, shown_as });
         }
     }

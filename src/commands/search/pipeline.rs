@@ -3,9 +3,10 @@
 use super::options::limit;
 use super::{refused, shown};
 use crate::command::Fail;
-use crate::search::{Expression, Reducer, ReducerKind, Refusal, Row, RowGroup, RowValue, Words};
+use crate::search::{
+    Effort, Expression, Reducer, ReducerKind, Refusal, Row, RowGroup, RowValue, Words,
+};
 use crate::util::number;
-use crate::util::turns::Turns;
 
 /// What a step does with a row is so many units of work.
 const ROW_UNITS: usize = 4;
@@ -203,38 +204,33 @@ impl RowFlow {
         }
     }
 
-    pub fn step(&mut self, step: &RowStep, turns: &Turns<'_>) -> Result<(), Refusal> {
+    /// Takes a step with all rows; where the time is up, with those that have come so far alone.
+    pub fn step(&mut self, step: &RowStep, effort: &Effort<'_>) -> Result<(), Refusal> {
         match step {
             RowStep::Group(group) => {
-                self.rows = group.reduce(std::mem::take(&mut self.rows), turns)?;
+                self.rows = group.reduce(std::mem::take(&mut self.rows), effort)?;
                 self.counted = Some(self.rows.len());
             }
             RowStep::Sort(keys, most) => {
-                sort_rows(&mut self.rows, keys, turns);
+                sort_rows(&mut self.rows, keys, effort);
                 self.counted.get_or_insert(self.rows.len());
                 self.rows.truncate(most.unwrap_or(usize::MAX));
             }
             RowStep::Apply(parsed, name) => {
+                let (units, mut done) = (ROW_UNITS + parsed.parts(), 0);
                 for row in &mut self.rows {
-                    turns.tick(ROW_UNITS);
-                    let value = parsed.eval(row)?;
-                    row.set(name, value);
-                }
-            }
-            RowStep::Filter(parsed) => {
-                let mut kept = Vec::with_capacity(self.rows.len());
-                let all = self.rows.len();
-                let mut first = None;
-                for (at, row) in std::mem::take(&mut self.rows).into_iter().enumerate() {
-                    turns.tick(ROW_UNITS);
-                    if parsed.eval(&row)?.is_true() {
-                        first.get_or_insert(at);
-                        kept.push(row);
+                    effort.tick(units);
+                    if effort.is_late() {
+                        break;
                     }
+                    let value = parsed.eval(row)?;
+                    effort.hold_in_row(name.len() + value.bytes())?;
+                    row.set(name, value);
+                    done += 1;
                 }
-                self.first += first.unwrap_or(all);
-                self.rows = kept;
+                self.rows.truncate(done);
             }
+            RowStep::Filter(parsed) => self.filter(parsed, effort)?,
             RowStep::Limit(offset, count) => {
                 let offset = (*offset).min(self.rows.len());
                 self.first += offset;
@@ -244,11 +240,32 @@ impl RowFlow {
         }
         Ok(())
     }
+
+    fn filter(&mut self, parsed: &Expression, effort: &Effort<'_>) -> Result<(), Refusal> {
+        let units = ROW_UNITS + parsed.parts();
+        let mut kept = Vec::with_capacity(self.rows.len());
+        let all = self.rows.len();
+        let mut first = None;
+        for (at, row) in std::mem::take(&mut self.rows).into_iter().enumerate() {
+            effort.tick(units);
+            if effort.is_late() {
+                break;
+            }
+            if parsed.eval(&row)?.is_true() {
+                first.get_or_insert(at);
+                kept.push(row);
+            }
+        }
+        self.first += first.unwrap_or(all);
+        self.rows = kept;
+        Ok(())
+    }
 }
 
-fn sort_rows(rows: &mut [Row], keys: &[(Vec<u8>, bool)], turns: &Turns<'_>) {
+fn sort_rows(rows: &mut [Row], keys: &[(Vec<u8>, bool)], effort: &Effort<'_>) {
+    // One that is late is sorted all the same: others have their turns.
     rows.sort_by(|one, other| {
-        turns.tick(ROW_UNITS);
+        effort.tick(ROW_UNITS);
         for (name, descending) in keys {
             let values = [one, other].map(|row| row.get(name).filter(|value| !value.is_null()));
             let order = match values {
@@ -265,4 +282,61 @@ fn sort_rows(rows: &mut [Row], keys: &[(Vec<u8>, bool)], turns: &Turns<'_>) {
         }
         std::cmp::Ordering::Equal
     });
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::util::turns::Turns;
+
+    fn rows(count: usize) -> RowFlow {
+        let row = Row(vec![(b"t".to_vec(), RowValue::text(b"some text"))]);
+        RowFlow::new(vec![row; count])
+    }
+
+    fn steps(words: &[&str]) -> Vec<RowStep> {
+        let words: Vec<&[u8]> = words.iter().map(|word| word.as_bytes()).collect();
+        let mut words = Words::new(&words);
+        let next = || {
+            let step = RowStep::parse(&mut words);
+            step.unwrap_or_else(|_| panic!("it is a step"))
+        };
+        std::iter::from_fn(next).collect()
+    }
+
+    /// Steps over rows, each of which would take far longer than the time that there is.
+    #[test]
+    fn a_step_ends_when_the_time_is_up() {
+        let turns = Turns::none();
+        let long = vec!["@t"; 40].join("==");
+        let apply = ["APPLY", &long, "AS", "x"];
+        let filter = ["FILTER", &format!("{long}!='y'")];
+        let group = ["GROUPBY", "1", "@t", "REDUCE", "COUNT", "0"];
+        for words in [&apply[..], &filter, &group] {
+            let count = 300_000;
+            let mut flow = rows(count);
+            let effort = Effort::new(&turns, 1, usize::MAX).until(1);
+            for step in steps(words) {
+                flow.step(&step, &effort).unwrap();
+            }
+            assert!(effort.go_on() && flow.rows.len() < count, "{words:?}");
+            assert!(!effort.is_late());
+        }
+    }
+
+    #[test]
+    fn rows_that_grow_too_much_are_refused() {
+        let turns = Turns::none();
+        let twice = ["APPLY", "format('%s%s', @t, @t)", "AS", "t"];
+        let doubled = twice.repeat(16);
+        let flowed = |bytes_max: usize| {
+            let effort = Effort::new(&turns, 1, bytes_max);
+            let mut flow = rows(10);
+            let mut steps = steps(&doubled).into_iter();
+            steps.try_for_each(|step| flow.step(&step, &effort))
+        };
+        assert_eq!(flowed(64 << 20), Ok(()));
+        let refused = "Query takes too much memory: its rows hold too much";
+        assert_eq!(flowed(4 << 20), Err(refused.into()));
+    }
 }

@@ -78,10 +78,10 @@ fn wish<'a>(words: &mut Words<'a>) -> Result<SpellingWish<'a>, Fail> {
 
 /// The words of these dictionaries.
 fn dictionaries(call: &ReadCall<'_>, names: &[&[u8]]) -> Result<Vec<String>, Fail> {
-    let catalog = call.server.search.catalog.read();
+    let held = call.server.search.catalog.read().dictionaries.clone();
     let mut words = Vec::new();
     for name in names {
-        let held = catalog.dictionaries.get(*name);
+        let held = held.get(*name);
         let no_such = || Fail::code(format!("Dict does not exist: {}", shown(name)));
         words.extend(held.ok_or_else(no_such)?.keys().map(|word| folded(word)));
     }

@@ -29,10 +29,7 @@ fn update(call: &mut WriteCall<'_>) -> Done {
     // Documents that were there before are found by the words from then on, too.
     redefine(call, name, skips, |made| {
         for word in words {
-            let groups = made.synonyms.entry(folded(word)).or_default();
-            if !groups.iter().any(|held| **held == **group) {
-                groups.push((*group).into());
-            }
+            made.synonyms.add(folded(word), group);
         }
         Ok(())
     })
@@ -56,9 +53,10 @@ fn dump(call: &mut ReadCall<'_>) -> Done {
     let index = call.server.search.frozen(name, !call.parts);
     let index = index.ok_or(Fail::code("Unknown index name"))?;
     let synonyms = &index.definition.synonyms;
-    call.out.map(synonyms.len());
-    for (word, groups) in synonyms {
-        call.out.bulk(word.as_bytes());
+    call.out.map(synonyms.words_len());
+    for word in synonyms.words() {
+        let groups: Vec<&[u8]> = synonyms.of(word).collect();
+        call.out.bulk(word);
         call.out.array(groups.len());
         groups.iter().for_each(|group| call.out.bulk(group));
     }

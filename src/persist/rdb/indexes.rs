@@ -3,9 +3,16 @@
 //!
 //! A record stands in one run of parts, so that the first part that is not understood ends it: what came before is kept.
 
+use std::sync::Arc;
+
+use hashbrown::HashMap;
+
 use super::modules::{ModulePart, ModuleParts, name, version};
 use super::read::{Fault, Read, Reader};
-use crate::search::{Making, definition};
+use crate::search::definition;
+
+/// Words of a command.
+type Words = Vec<Arc<[u8]>>;
 
 const INDEXES: &str = "ft_index0";
 const DICTIONARIES: &str = "scdtype00";
@@ -82,7 +89,8 @@ mod field {
 /// What an auxiliary record holds of indexes.
 #[derive(Debug, Default)]
 pub struct FoundIndexes {
-    pub makings: Vec<Making>,
+    /// Commands that make them again.
+    pub makings: Vec<Words>,
     /// Sentences on what is not made again.
     pub left_out: Vec<String>,
 }
@@ -143,7 +151,7 @@ impl FoundIndexes {
             return Ok(());
         };
         for _ in 0..count {
-            let mut making = vec![b"FT.DICTADD".to_vec(), text(parts)?];
+            let mut making: Words = vec![word("FT.DICTADD"), text(parts)?];
             for _ in 0..parts.count()? {
                 making.push(text(parts)?);
                 parts.double()?;
@@ -154,18 +162,22 @@ impl FoundIndexes {
     }
 }
 
-fn borrowed(making: &Making) -> Vec<&[u8]> {
-    making.iter().skip(1).map(Vec::as_slice).collect()
+fn borrowed(making: &Words) -> Vec<&[u8]> {
+    making.iter().skip(1).map(|word| &word[..]).collect()
+}
+
+fn word(text: &str) -> Arc<[u8]> {
+    text.as_bytes().into()
 }
 
 /// A text, which ends in a zero.
-fn text(parts: &mut ModuleParts<'_, '_>) -> Read<Vec<u8>> {
+fn text(parts: &mut ModuleParts<'_, '_>) -> Read<Arc<[u8]>> {
     let text = parts.text()?;
-    Ok(text.strip_suffix(b"\0").unwrap_or(&text).to_vec())
+    Ok(text.strip_suffix(b"\0").unwrap_or(&text).into())
 }
 
 /// A text that may be missing.
-fn maybe_text(parts: &mut ModuleParts<'_, '_>) -> Read<Option<Vec<u8>>> {
+fn maybe_text(parts: &mut ModuleParts<'_, '_>) -> Read<Option<Arc<[u8]>>> {
     match parts.count()? {
         0 => Ok(None),
         _ => text(parts).map(Some),
@@ -174,17 +186,45 @@ fn maybe_text(parts: &mut ModuleParts<'_, '_>) -> Read<Option<Vec<u8>>> {
 
 /// The words of a definition, as they are read.
 struct IndexRecord {
-    head: Making,
-    fields: Making,
+    head: Words,
+    fields: Words,
     shapes: usize,
+}
+
+/// The groups of an index's synonyms, in the order in which they are met, each with its words.
+#[derive(Default)]
+struct SynonymRecord {
+    places: HashMap<Arc<[u8]>, usize>,
+    makings: Vec<Words>,
+}
+
+impl SynonymRecord {
+    /// Reads words, each of which stands with its groups.
+    fn read(index: &Arc<[u8]>, parts: &mut ModuleParts<'_, '_>) -> Read<Vec<Words>> {
+        let (update, skips) = (word("FT.SYNUPDATE"), word("SKIPINITIALSCAN"));
+        let mut record = SynonymRecord::default();
+        for _ in 0..parts.count()? {
+            let synonym = text(parts)?;
+            for _ in 0..parts.count()? {
+                let group = text(parts)?;
+                let at = *record.places.entry(group.clone()).or_insert_with(|| {
+                    let head = [&update, index, &group, &skips];
+                    record.makings.push(head.map(Arc::clone).to_vec());
+                    record.makings.len() - 1
+                });
+                record.makings[at].push(synonym.clone());
+            }
+        }
+        Ok(record.makings)
+    }
 }
 
 impl IndexRecord {
     /// The commands that make an index again, FT.CREATE first, and how many attributes can't be.
-    fn read(name: Vec<u8>, parts: &mut ModuleParts<'_, '_>) -> Read<(Vec<Making>, usize)> {
+    fn read(name: Arc<[u8]>, parts: &mut ModuleParts<'_, '_>) -> Read<(Vec<Words>, usize)> {
         let mut index = IndexRecord {
-            head: vec![b"FT.CREATE".to_vec(), name.clone()],
-            fields: vec![b"SCHEMA".to_vec()],
+            head: vec![word("FT.CREATE"), name.clone()],
+            fields: vec![word("SCHEMA")],
             shapes: 0,
         };
         let options = parts.count()?;
@@ -194,31 +234,24 @@ impl IndexRecord {
         index.rule(parts)?;
         index.options(options);
         if options & option::STOPWORDS != 0 {
-            let mut words = Making::new();
+            let mut words = Words::new();
             for _ in 0..parts.count()? {
                 words.push(text(parts)?);
             }
-            index.option("STOPWORDS", [words.len().to_string().into_bytes()]);
+            index.option("STOPWORDS", [word(&words.len().to_string())]);
             index.head.extend(words);
         }
-        let mut more = Vec::new();
-        if options & option::SYNONYMS != 0 {
-            for _ in 0..parts.count()? {
-                let word = text(parts)?;
-                for _ in 0..parts.count()? {
-                    let group = text(parts)?;
-                    let skips = b"SKIPINITIALSCAN".to_vec();
-                    let head = b"FT.SYNUPDATE".to_vec();
-                    more.push(vec![head, name.clone(), group, skips, word.clone()]);
-                }
-            }
-        }
+        let mut more = match options & option::SYNONYMS {
+            0 => Vec::new(),
+            _ => SynonymRecord::read(&name, parts)?,
+        };
         let idle_ms = parts.count()?;
         if options & option::TEMPORARY != 0 {
-            index.option("TEMPORARY", [(idle_ms / 1000).to_string().into_bytes()]);
+            index.option("TEMPORARY", [word(&(idle_ms / 1000).to_string())]);
         }
+        let add = word("FT.ALIASADD");
         for _ in 0..parts.count()? {
-            more.push(vec![b"FT.ALIASADD".to_vec(), text(parts)?, name.clone()]);
+            more.push(vec![add.clone(), text(parts)?, name.clone()]);
         }
         let IndexRecord {
             mut head,
@@ -230,8 +263,8 @@ impl IndexRecord {
         Ok((more, shapes))
     }
 
-    fn option<const N: usize>(&mut self, name: &str, values: [Vec<u8>; N]) {
-        self.head.push(name.into());
+    fn option<const N: usize>(&mut self, name: &str, values: [Arc<[u8]>; N]) {
+        self.head.push(word(name));
         self.head.extend(values);
     }
 
@@ -254,7 +287,7 @@ impl IndexRecord {
         let kind = text(parts)?;
         self.option("ON", [kind]);
         let prefixes = parts.count()?;
-        self.option("PREFIX", [prefixes.to_string().into_bytes()]);
+        self.option("PREFIX", [word(&prefixes.to_string())]);
         for _ in 0..prefixes {
             self.head.push(text(parts)?);
         }
@@ -264,12 +297,12 @@ impl IndexRecord {
             }
         }
         let score = parts.double()?;
-        self.option("SCORE", [score.to_string().into_bytes()]);
+        self.option("SCORE", [word(&score.to_string())]);
         let language = parts.count()? as usize;
         let language = *LANGUAGES.get(language).ok_or(Fault::Broken)?;
         // It is everybody's unless another one is named.
         if language != LANGUAGES[0] {
-            self.option("LANGUAGE", [language.into()]);
+            self.option("LANGUAGE", [word(language)]);
         }
         Ok(())
     }
@@ -280,12 +313,11 @@ impl IndexRecord {
         let (kind, options) = (parts.count()?, parts.count()?);
         // Where among the values it is sorted by.
         parts.count()?;
-        let mut words: Making = match path {
+        let mut words: Words = match path {
             None => vec![name],
-            Some(path) => vec![path, b"AS".to_vec(), name],
+            Some(path) => vec![path, word("AS"), name],
         };
-        let mut say =
-            |said: &[&str]| words.extend(said.iter().map(|word| word.as_bytes().to_vec()));
+        let mut say = |said: &[&str]| words.extend(said.iter().map(|text| word(text)));
         match kind {
             field::TEXT => {
                 parts.count()?;
@@ -301,7 +333,7 @@ impl IndexRecord {
                     say(&["CASESENSITIVE"]);
                 }
                 if separator != b"\0" {
-                    words.extend([b"SEPARATOR".to_vec(), separator]);
+                    words.extend([word("SEPARATOR"), separator.into()]);
                 }
             }
             field::VECTOR => words.extend(vector(parts)?),
@@ -312,8 +344,7 @@ impl IndexRecord {
             }
             _ => return Err(Fault::Broken),
         }
-        let mut say =
-            |said: &[&str]| words.extend(said.iter().map(|word| word.as_bytes().to_vec()));
+        let mut say = |said: &[&str]| words.extend(said.iter().map(|text| word(text)));
         for (bit, said) in field::FLAGS {
             if options & bit != 0 {
                 say(said);
@@ -331,7 +362,7 @@ impl IndexRecord {
 }
 
 /// The words for a vector: its algorithm and parameters.
-fn vector(parts: &mut ModuleParts<'_, '_>) -> Read<Making> {
+fn vector(parts: &mut ModuleParts<'_, '_>) -> Read<Words> {
     const NUMERALS: [&str; 6] = ["FLOAT32", "FLOAT64", "BFLOAT16", "FLOAT16", "INT8", "UINT8"];
     const METRICS: [&str; 3] = ["L2", "IP", "COSINE"];
     const FLAT: u64 = 0;
@@ -369,7 +400,7 @@ fn vector(parts: &mut ModuleParts<'_, '_>) -> Read<Making> {
     let name = if algorithm == FLAT { "FLAT" } else { "HNSW" };
     let head = ["VECTOR", name, &count];
     let all = head.into_iter().chain(words);
-    Ok(all.map(|word| word.as_bytes().to_vec()).collect())
+    Ok(all.map(word).collect())
 }
 
 #[cfg(test)]
@@ -388,6 +419,57 @@ mod tests {
             .collect()
     }
 
+    /// That record with these pairs of words and groups.
+    fn with_synonyms(pairs: &[(&str, &str)]) -> Vec<u8> {
+        let mut record = bytes(RECORD);
+        // The index's options, and where its synonyms stand if it has any: before how long it may be idle.
+        let options = RECORD.find("8000080053").unwrap() / 2;
+        record[options + 3] |= (option::SYNONYMS >> 8) as u8;
+        let at = RECORD.find("0281fffffffffffffc18").unwrap() / 2;
+        let mut parts = vec![2, 0x80];
+        parts.extend_from_slice(&(pairs.len() as u32).to_be_bytes());
+        for (word, group) in pairs {
+            for (text, behind) in [(word, &[2, 1][..]), (group, &[])] {
+                parts.extend_from_slice(&[5, text.len() as u8 + 1]);
+                parts.extend_from_slice(text.as_bytes());
+                parts.push(0);
+                parts.extend_from_slice(behind);
+            }
+        }
+        record.splice(at..at, parts);
+        record
+    }
+
+    fn shown(making: &Words) -> String {
+        let words = making.iter().map(|word| String::from_utf8_lossy(word));
+        words.collect::<Vec<_>>().join(" ")
+    }
+
+    #[test]
+    fn words_of_one_group_are_one_command_however_many_they_are() {
+        let record = with_synonyms(&[("a", "g"), ("b", "h"), ("c", "g"), ("a", "h")]);
+        let read = found(Reader::new(&record)).unwrap();
+        assert!(read.left_out.is_empty(), "{:?}", read.left_out);
+        let makings: Vec<String> = read.makings[1..].iter().map(shown).collect();
+        let wanted = [
+            "FT.SYNUPDATE i g SKIPINITIALSCAN a c",
+            "FT.SYNUPDATE i h SKIPINITIALSCAN b a",
+        ];
+        assert_eq!(makings, wanted);
+        let many: Vec<String> = (0..100_000).map(|n| format!("w{n}")).collect();
+        let pairs: Vec<(&str, &str)> = many.iter().map(|word| (&word[..], "g")).collect();
+        let read = found(Reader::new(&with_synonyms(&pairs))).unwrap();
+        assert_eq!(read.makings.len(), 2);
+        assert_eq!(read.makings[1].len(), 4 + many.len());
+        // Of groups that have one word each, all share the name of the index.
+        let pairs: Vec<(&str, &str)> = many.iter().map(|group| ("w", &group[..])).collect();
+        let read = found(Reader::new(&with_synonyms(&pairs))).unwrap();
+        let name = &read.makings[0][1];
+        let is_shared = |making: &Words| Arc::ptr_eq(&making[1], name);
+        assert!(read.makings[1..].iter().all(is_shared));
+        assert_eq!(read.makings.len(), 1 + many.len());
+    }
+
     #[test]
     fn a_definition_is_read_as_redis_stack_wrote_it() {
         let record = bytes(RECORD);
@@ -396,12 +478,8 @@ mod tests {
         let [making] = &read.makings[..] else {
             panic!("there is one index: {:?}", read.makings);
         };
-        let words: Vec<_> = making
-            .iter()
-            .map(|word| String::from_utf8_lossy(word))
-            .collect();
         let wanted = "FT.CREATE i ON HASH PREFIX 1  SCORE 1 SCHEMA t TEXT WEIGHT 1";
-        assert_eq!(words.join(" "), wanted);
+        assert_eq!(shown(making), wanted);
         // Cut short, or in a later form, it is left out by name or in a sentence.
         for len in 12..record.len() - 1 {
             let cut = found(Reader::new(&record[..len])).unwrap();

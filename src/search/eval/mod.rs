@@ -7,6 +7,7 @@ mod explained;
 mod leaf;
 mod lists;
 mod phrase;
+mod rarest;
 mod score;
 mod vector;
 
@@ -27,6 +28,7 @@ use super::query::{Expander, QueryKind, QueryNode, expansions};
 use super::tokens::Language;
 use leaf::MeantWords;
 use lists::{both, common, either, without};
+use rarest::rarest_first;
 
 /// The documents that a part of a query finds.
 #[derive(Debug)]
@@ -417,7 +419,7 @@ impl<'i> Evaluator<'i> {
             docs = self.close(docs, &found, slop, in_order);
         }
         if !in_order {
-            rarest_first(&mut found);
+            found = rarest_first(found);
         }
         let least = found.iter().map(|part| part.expected).min();
         Match::new(docs, node.weight, MatchKind::All(found)).expecting(least.unwrap_or(0))
@@ -478,23 +480,6 @@ impl<'i> Evaluator<'i> {
         let docs = joined.pop_front().unwrap_or_default();
         let expected = parts.iter().map(|part| part.expected).sum();
         Rc::new(Match::new(docs, weight, MatchKind::Any(parts)).expecting(expected))
-    }
-}
-
-/// Puts parts that a document must all have into the order in which RediSearch looks for them, which tells how far they stand
-/// from each other.
-fn rarest_first(parts: &mut [Rc<Match>]) {
-    let cost = |part: &Match| match &part.kind {
-        MatchKind::All(parts) => part.expected as f64 / parts.len().max(1) as f64,
-        _ => part.expected as f64,
-    };
-    // By whole numbers alone, so that what is nearly as rare stays where it is.
-    for end in 1..parts.len() {
-        let mut at = end;
-        while at > 0 && cost(&parts[at - 1]) - cost(&parts[at]) >= 1.0 {
-            parts.swap(at - 1, at);
-            at -= 1;
-        }
     }
 }
 

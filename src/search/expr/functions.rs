@@ -136,11 +136,27 @@ fn text_function(name: &str, values: &[RowValue]) -> Option<Result<RowValue, Ref
     })
 }
 
+/// How often a part stands in a text, also where it begins within itself.
 fn contains(all: &[u8], part: &[u8]) -> RowValue {
-    let count = match part.len() {
-        0 => all.len() + 1,
-        len => all.windows(len).filter(|window| *window == part).count(),
+    let Some(last) = part.len().checked_sub(1) else {
+        return RowValue::Number((all.len() + 1) as f64);
     };
+    // For each beginning of the part, the longest shorter one that it ends with: what was read is never read again.
+    let mut shorter = vec![0; part.len()];
+    let step = |mut held: usize, byte: u8, shorter: &[usize]| {
+        while held > 0 && (held == part.len() || part[held] != byte) {
+            held = shorter[held - 1];
+        }
+        held + usize::from(part[held] == byte)
+    };
+    for at in 1..part.len() {
+        shorter[at] = step(shorter[at - 1], part[at], &shorter);
+    }
+    let (mut held, mut count) = (0, 0_usize);
+    for byte in all {
+        held = step(held, *byte, &shorter);
+        count += usize::from(held == last + 1);
+    }
     RowValue::Number(count as f64)
 }
 
@@ -173,15 +189,28 @@ fn split(values: &[RowValue]) -> Result<RowValue, Refusal> {
     let texts = texts.collect::<Result<Vec<&[u8]>, Refusal>>()?;
     let separators = texts.get(1).copied().unwrap_or(b",");
     let stripped = texts.get(2).copied().unwrap_or(b" ");
-    let parts = texts[0].split(|byte| separators.contains(byte));
+    let (separates, strips) = (marked(separators), marked(stripped));
+    let parts = texts[0].split(|byte| separates[usize::from(*byte)]);
     let strip = |part: &[u8]| {
-        let is_kept = |byte: &u8| !stripped.contains(byte);
+        let is_kept = |byte: &u8| !strips[usize::from(*byte)];
         let from = part.iter().position(is_kept)?;
         let to = part.iter().rposition(is_kept)?;
         Some(RowValue::text(&part[from..=to]))
     };
     Ok(RowValue::List(parts.filter_map(strip).collect()))
 }
+
+/// Which bytes are among these.
+fn marked(bytes: &[u8]) -> [bool; 256] {
+    let mut marked = [false; 256];
+    bytes
+        .iter()
+        .for_each(|byte| marked[usize::from(*byte)] = true);
+    marked
+}
+
+/// Bytes of a text that an expression makes of others, as of any text that a client sends.
+const TEXT_BYTES_MAX: usize = 512 << 20;
 
 fn format(pattern: &[u8], values: &[RowValue]) -> Result<RowValue, Refusal> {
     let (mut out, mut next) = (Vec::new(), values.iter());
@@ -199,6 +228,9 @@ fn format(pattern: &[u8], values: &[RowValue]) -> Result<RowValue, Refusal> {
                 Some(value) => out.extend(value.shown()),
                 None => return Err("Not enough arguments for format".into()),
             },
+            _ if out.len() > TEXT_BYTES_MAX => {
+                return Err("format makes a text that is too long".into());
+            }
             Some(_) => return Err("Unknown format specifier passed".into()),
             None => return Err("Bad format string!".into()),
         }

@@ -17,6 +17,12 @@ impl Row {
         found.map(|(_, value)| value)
     }
 
+    /// Bytes that it takes.
+    pub fn bytes(&self) -> usize {
+        let cells = self.0.iter();
+        cells.map(|(name, value)| name.len() + value.bytes()).sum()
+    }
+
     pub fn set(&mut self, name: &[u8], value: RowValue) {
         match self.0.iter_mut().find(|(held, _)| held == name) {
             Some((_, held)) => *held = value,
@@ -75,6 +81,20 @@ impl Expression {
             }
             Expression::Not(part) => part.properties(visit),
             Expression::Call(_, parts) => parts.iter().for_each(|part| part.properties(visit)),
+        }
+    }
+
+    /// How many parts it has, itself included.
+    pub fn parts(&self) -> usize {
+        let all = |parts: &[Expression]| parts.iter().map(Expression::parts).sum::<usize>();
+        1 + match self {
+            Expression::Value(_) | Expression::Property(_) => 0,
+            Expression::Chain(first, rest) => {
+                let rest = rest.iter().map(|(_, part)| part.parts());
+                first.parts() + rest.sum::<usize>()
+            }
+            Expression::Not(part) => part.parts(),
+            Expression::Call(_, parts) => all(parts),
         }
     }
 
@@ -183,5 +203,27 @@ mod tests {
         assert_eq!(value_of("exists(@x)"), "0");
         assert_eq!(value_of("case(@n > 2, 'many', 'few')"), "many");
         assert_eq!(value_of("-@n"), "-3");
+    }
+
+    #[test]
+    fn parts_of_texts_are_counted_wherever_they_begin() {
+        for (text, part, count) in [
+            ("aaaa", "aa", "3"),
+            ("aaaa", "a", "4"),
+            ("aaaa", "aaaaa", "0"),
+            ("aaaa", "", "5"),
+            ("", "a", "0"),
+            ("abcabcab", "abcab", "2"),
+            ("aabaabaaab", "aab", "3"),
+            ("abababab", "abab", "3"),
+        ] {
+            let asked = format!("contains('{text}', '{part}')");
+            assert_eq!(value_of(&asked), count, "{asked}");
+        }
+        // To begin anew at each of its letters would take hours.
+        let long = "a".repeat(2_000_000);
+        let asked = format!("contains('{long}', '{}b')", &long[..1_000_000]);
+        assert_eq!(value_of(&asked), "0");
+        assert_eq!(value_of("split('x, y;z ', ',;')"), "x");
     }
 }

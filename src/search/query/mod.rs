@@ -65,8 +65,8 @@ pub fn expansions(
 ) -> Vec<Vec<u8>> {
     let mut terms = Vec::new();
     if expander.synonyms {
-        let groups = definition.synonyms.get(word).into_iter().flatten();
-        terms.extend(groups.map(|group| [b"~", &group[..]].concat()));
+        let groups = definition.synonyms.of(word);
+        terms.extend(groups.map(|group| [b"~", group].concat()));
     }
     if expander.sounds && node.hears(definition) {
         terms.extend(sound_of(word));

@@ -4,6 +4,7 @@ use super::{Page, Report, Section};
 use crate::command::modules::MODULES;
 use crate::config::REDIS_VERSION;
 use crate::search::{FieldKind, FieldSpec, IndexSizes};
+use crate::util::turns::Turns;
 
 /// They are shown by the module's name, or by their own.
 pub const SECTIONS: &[Section] = &[
@@ -149,7 +150,7 @@ fn memory(report: &Report<'_>, page: &mut Page<'_>) {
         .collect();
     drop(catalog);
     for (index, ms) in copies {
-        bytes += IndexSizes::of(&index).total();
+        bytes += IndexSizes::of(&index, &Turns::none()).total();
         indexing_ms += ms;
     }
     page.line("search_used_memory_indexes", bytes);

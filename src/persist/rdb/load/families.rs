@@ -20,7 +20,8 @@ const LIMITS: ProtoLimits = ProtoLimits {
 #[derive(Debug)]
 pub struct Update {
     pub db: usize,
-    pub args: Vec<Vec<u8>>,
+    /// What several updates say, they share.
+    pub args: Vec<Arc<[u8]>>,
 }
 
 impl Update {
@@ -102,7 +103,7 @@ impl Scan<'_> {
             Ok(false) => return Err(Fault::Short),
             _ => return Err(Fault::Broken),
         }
-        let args: Vec<Vec<u8>> = request.args(bytes).map(<[u8]>::to_vec).collect();
+        let args: Vec<Arc<[u8]>> = request.args(bytes).map(Arc::from).collect();
         if args.is_empty() {
             return Err(Fault::Broken);
         }
@@ -113,7 +114,7 @@ impl Scan<'_> {
 
     /// Keeps a command that is to be run, or counts one that is not.
     fn note_update(&mut self, update: Update) {
-        let args: Vec<&[u8]> = update.args.iter().map(Vec::as_slice).collect();
+        let args: Vec<&[u8]> = update.args.iter().map(|arg| &arg[..]).collect();
         let known = match &self.rules.admit {
             Some(admit) if !update.is_bracket() => admit(&args),
             _ => Ok(()),

@@ -415,10 +415,11 @@ impl<'r> Scan<'r> {
     fn aux(&mut self, name: &[u8], value: &[u8]) {
         self.note_origin(name, value);
         if name == SEARCH_AUX {
-            let words = unpack_words(value).into_iter();
-            self.loaded
-                .updates
-                .extend(words.map(|args| Update { db: 0, args }));
+            let makings = unpack_words(value).into_iter();
+            self.loaded.updates.extend(makings.map(|words| Update {
+                db: 0,
+                args: words.into_iter().map(Arc::from).collect(),
+            }));
             return;
         }
         if self.into.is_none() {
