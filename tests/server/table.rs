@@ -23,6 +23,8 @@ const ALLOWED_BOTH: Allowed = &[
     ("bitcount", "arguments", VALKEY_BITCOUNT),
     ("bgsave", "arguments", VALKEY_CANCEL),
     ("shutdown", "arguments", VALKEY_SAFE),
+    ("cluster|replicate", "arity", VALKEY_NO_ONE),
+    ("cluster|replicate", "arguments", VALKEY_NO_ONE),
     ("set", "arguments", COMPARES),
     ("lolwut", "complexity", SAYS),
     ("psync", "complexity", SAYS),
@@ -96,6 +98,7 @@ const AS_IN_7_0: &[&str] = &[
 
 /// Commands with options that came after 8.2, or with Valkey; the transcripts of `talk_*_8.rs` and `talk_geo_9.rs` say where.
 const NEWER_OPTIONS: &[&str] = &[
+    "cluster|replicate",
     "geosearch",
     "geosearchstore",
     "xadd",
@@ -161,6 +164,7 @@ const VALKEY_BITCOUNT: &str =
     "Valkey 8.1 lets the end be left out: https://valkey.io/commands/bitcount/";
 const VALKEY_CANCEL: &str = "Valkey 8.1 adds CANCEL: https://valkey.io/commands/bgsave/";
 const VALKEY_SAFE: &str = "Valkey 9.0 adds SAFE and FAILOVER: https://valkey.io/commands/shutdown/";
+const VALKEY_NO_ONE: &str = "Valkey 9.0 adds NO ONE: https://valkey.io/commands/cluster-replicate/";
 const COMPARES: &str = "8.4 adds IFEQ and others: https://redis.io/docs/latest/commands/set/";
 const OF_STREAMS: &str = "KEEPREF, DELREF and ACKED (8.2), CLAIM (8.4), IDMP and IDMPAUTO (8.6), MAXCOUNT and MAXSIZE (8.10): https://redis.io/docs/latest/commands/xadd/";
 const COUNTS: &str = "8.8 adds AGGREGATE COUNT: https://redis.io/docs/latest/commands/zunion/";

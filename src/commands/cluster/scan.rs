@@ -39,7 +39,7 @@ pub const CLUSTERSCAN: Command = Command {
 };
 
 const BAD_CURSOR: Fail = Fail::Says("Invalid cursor");
-const OTHER_SLOT: Fail = Fail::Says("Cursor slot mismatch with SLOT argument");
+const OTHER_SLOT: Fail = Fail::Says("ClusterCursor slot mismatch with SLOT argument");
 
 /// Digits that tell this process from others.
 const FINGERPRINT_LEN: usize = 8;
@@ -48,13 +48,13 @@ const BEGIN: &[u8] = b"0";
 
 /// Where a walk stands.
 #[derive(Debug, PartialEq, Eq)]
-struct Cursor {
+struct ClusterCursor {
     slot: u16,
     /// The position in the table, and the slots of the run; nothing if it is to begin.
     at: Option<(u64, u16)>,
 }
 
-impl Cursor {
+impl ClusterCursor {
     fn parse(text: &[u8], fingerprint: &[u8]) -> Result<Self, Fail> {
         let mut parts = text.split(|byte| *byte == b'-');
         let (Some(printed), Some(_), Some(local), None) =
@@ -64,7 +64,7 @@ impl Cursor {
         };
         let local = number::parse_u64_like_c(local).ok_or(BAD_CURSOR)?;
         let run = local % RUN_MAX + 1;
-        Ok(Cursor {
+        Ok(ClusterCursor {
             slot: slot_of(text),
             at: (printed == fingerprint).then_some((local / RUN_MAX, run as u16)),
         })
@@ -98,11 +98,12 @@ fn scan_cluster(call: &mut ReadCall<'_>) -> Done {
     if text == BEGIN {
         call.out.array(2);
         let first = options.slot.unwrap_or(0);
-        call.out.bulk(&Cursor::text(first, None, fingerprint));
+        call.out
+            .bulk(&ClusterCursor::text(first, None, fingerprint));
         call.out.array(0);
         return Ok(Flow::Done);
     }
-    let cursor = Cursor::parse(text, fingerprint)?;
+    let cursor = ClusterCursor::parse(text, fingerprint)?;
     if options.slot.is_some_and(|slot| slot != cursor.slot) {
         return Err(OTHER_SLOT);
     }
@@ -142,7 +143,7 @@ fn scan_cluster(call: &mut ReadCall<'_>) -> Done {
         }
     };
     let next = match next {
-        Some((slot, at)) => Cursor::text(slot, at, fingerprint),
+        Some((slot, at)) => ClusterCursor::text(slot, at, fingerprint),
         None => BEGIN.to_vec(),
     };
     scan::insert_head(call.out, mark, &next, found);
@@ -190,15 +191,18 @@ mod tests {
     fn a_cursor_leads_to_its_slot_and_says_where_the_walk_stands() {
         for slot in 0..SLOTS as u16 {
             for at in [None, Some((1, 1)), Some((77, 64))] {
-                let text = Cursor::text(slot, at, b"abcdefgh");
+                let text = ClusterCursor::text(slot, at, b"abcdefgh");
                 assert_eq!(slot_of(&text), slot);
-                assert_eq!(Cursor::parse(&text, b"abcdefgh"), Ok(Cursor { slot, at }));
-                let elsewhere = Cursor::parse(&text, b"12345678");
-                assert_eq!(elsewhere, Ok(Cursor { slot, at: None }));
+                assert_eq!(
+                    ClusterCursor::parse(&text, b"abcdefgh"),
+                    Ok(ClusterCursor { slot, at })
+                );
+                let elsewhere = ClusterCursor::parse(&text, b"12345678");
+                assert_eq!(elsewhere, Ok(ClusterCursor { slot, at: None }));
             }
         }
         for bad in [&b"x"[..], b"0-{a}", b"0-{a}-x", b"0-{a}-0-0", b""] {
-            assert_eq!(Cursor::parse(bad, b"abcdefgh"), Err(BAD_CURSOR));
+            assert_eq!(ClusterCursor::parse(bad, b"abcdefgh"), Err(BAD_CURSOR));
         }
     }
 }
