@@ -77,6 +77,12 @@ impl Deadlines {
         (*deadline_ms <= now_ms).then_some(name)
     }
 
+    /// Whether all of so many parts are due.
+    pub fn are_all_due(&self, parts: usize, now_ms: u64) -> bool {
+        let last = self.by_time.last();
+        self.by_name.len() == parts && last.is_some_and(|(deadline_ms, _)| *deadline_ms <= now_ms)
+    }
+
     /// A copy that no table's wheel knows of.
     pub fn detached(&self) -> Self {
         Deadlines {

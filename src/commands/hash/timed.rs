@@ -263,11 +263,11 @@ impl<'a> TimedPairs<'a> {
         })
     }
 
-    fn is_met(&self, hash: &mut Edit<'_, Hash>) -> bool {
+    fn is_met(&self, hash: &mut Edit<'_, Hash>, is_there: bool) -> bool {
         let key_fits = match self.key_is {
             Presence::Any => true,
-            Presence::Missing => hash.is_fresh(),
-            Presence::Held => !hash.is_fresh(),
+            Presence::Missing => !is_there,
+            Presence::Held => is_there,
         };
         let mut fields = self.pairs.iter().step_by(2);
         key_fits
@@ -284,8 +284,10 @@ fn hsetex(call: &mut WriteCall<'_>) -> Done {
     let now = call.db.now();
     let setting = TimedPairs::parse(&mut call.args, call.entry, now)?;
     let limits = &call.db.rules().limits;
+    // A key whose fields are all due is there, though the edit makes it anew.
+    let is_there = call.db.exists(key);
     let mut hash = call.db.edit_or_create::<Hash>(key)?;
-    if !setting.is_met(&mut hash) {
+    if !setting.is_met(&mut hash, is_there) {
         call.out.int(false);
         return Ok(Flow::Done);
     }

@@ -1,7 +1,7 @@
 //! Members at random.
 
 use crate::command::Flag::Fast;
-use crate::command::sample::{Draw, distinct};
+use crate::command::sample::Draw;
 use crate::command::{Arg, Command, Done, Fail, Flow, KeyUse, ReadCall, Run, WriteCall};
 use crate::types::Set;
 use crate::util::chance;
@@ -27,25 +27,18 @@ fn spop(call: &mut WriteCall<'_>) -> Done {
         1 => Some(call.args.positive()?),
         _ => return Err(Fail::SYNTAX),
     };
-    let set = call.db.edit::<Set>(key)?;
-    let Some(mut set) = set.filter(|set| !set.is_empty()) else {
+    let mut set = call.db.edit::<Set>(key)?;
+    let taken = match &mut set {
+        Some(set) => set.take_some(count.unwrap_or(1)),
+        None => Vec::new(),
+    };
+    let Some(mut set) = set.filter(|_| !taken.is_empty()) else {
         match count {
             Some(_) => call.out.set(0),
             None => call.out.null(),
         }
         return Ok(Flow::Done);
     };
-    if count == Some(0) {
-        call.out.set(0);
-        return Ok(Flow::Done);
-    }
-    // From the highest position down, so that no removal moves one still to be taken.
-    let mut places = distinct(set.len(), count.unwrap_or(1));
-    places.sort_unstable_by_key(|place| std::cmp::Reverse(*place));
-    let taken: Vec<Vec<u8>> = places
-        .into_iter()
-        .map(|place| set.remove_nth(place))
-        .collect();
     set.announce("spop");
     drop(set);
     let mut record: Vec<&[u8]> = vec![b"SREM", key];

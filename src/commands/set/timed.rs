@@ -6,7 +6,7 @@ use crate::command::expiry::{EXPIRATION_OR_KEEPTTL, Unit};
 use crate::command::parts::deadline_of;
 use crate::command::{Arg, Args, Command, Done, Entry, Fail, Flow, KeyUse, Run, WriteCall};
 use crate::engine::Now;
-use crate::types::Set;
+use crate::types::{LiveSet, Set};
 
 pub const SADDEX: Command = Command {
     name: "saddex",
@@ -114,7 +114,7 @@ fn saddex(call: &mut WriteCall<'_>) -> Done {
         members,
     } = wish(&mut call.args, call.entry, now)?;
     let held = call.db.held::<Set>(key)?;
-    let held = held.map(|set| call.db.live(key, set));
+    let held = held.map(|set| LiveSet::new(set, now.due_ms()));
     let is_there = |member: &&&[u8]| held.is_some_and(|set| set.contains(member));
     let there = members.iter().filter(is_there).count();
     let fits = match presence {

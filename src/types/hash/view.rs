@@ -176,6 +176,12 @@ impl<'a> HashRef<'a> {
     pub fn next_deadline(self) -> Option<u64> {
         self.deadlines?.first()
     }
+
+    /// Whether there is nothing in it for readers to see.
+    pub fn is_all_due(self, now_ms: u64) -> bool {
+        let all_due = |held: &Deadlines| held.are_all_due(self.len(), now_ms);
+        self.deadlines.is_some_and(all_due)
+    }
 }
 
 impl<'a> TypeRef<'a> for HashRef<'a> {
