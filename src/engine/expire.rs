@@ -83,7 +83,7 @@ impl Shard {
 
     /// Removes a key whose deadline has passed.
     pub(super) fn expire(&mut self, db: usize, pos: usize, effects: &mut Effects) {
-        self.changed(db, pos, effects);
+        self.leaves(db, pos, effects);
         // Expiry isn't an edit of the command that came upon it.
         effects.dirty -= 1;
         let entry = self.remove(db, pos);
@@ -127,7 +127,7 @@ impl Shard {
 
     /// Removes a key all of whose parts are due at once, however many they are, where nobody wants their names.
     fn expire_whole(&mut self, db: usize, pos: usize, effects: &mut Effects) {
-        self.changed(db, pos, effects);
+        self.leaves(db, pos, effects);
         // Expiry isn't an edit of the command that came upon it.
         effects.dirty -= 1;
         let entry = self.remove(db, pos);

@@ -29,7 +29,7 @@ impl Worker {
         if over == 0 || self.evicts_nothing() {
             return Ok(true);
         }
-        let Some((policy, volatile_only)) = policy(config.maxmemory_policy.get()) else {
+        let Some((policy, volatile_only)) = self.policy() else {
             return Ok(false);
         };
         // Clients hear of them at the end: what tells them takes memory, for which more keys would have to go.
@@ -51,6 +51,15 @@ impl Worker {
         }
         // Where it stays above the limit, but is getting there, that is not a reason to refuse.
         made
+    }
+
+    /// What may be given up, and in which order; nothing while data are imported, as in Valkey.
+    fn policy(&self) -> Option<(Policy, bool)> {
+        let config = &self.shared.config;
+        match config.import_mode.get() {
+            true => None,
+            false => policy(config.maxmemory_policy.get()),
+        }
     }
 
     /// While clients are paused, no key goes.
@@ -84,7 +93,7 @@ impl Worker {
             };
             let at = ShardKey::of(&victim.key);
             let mut unit = self.begin_write(ShardSet::of(at))?;
-            if self.evicts_nothing() {
+            if self.evicts_nothing() || self.policy().is_none() {
                 self.let_go_of(unit);
                 return Ok(Some(0));
             }

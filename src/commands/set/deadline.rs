@@ -153,7 +153,8 @@ fn set_deadlines<'a>(
     key: &[u8],
     unit: Unit,
 ) -> Result<ExpiredMembers<'a>, Fail> {
-    let (now, limits) = (call.db.now(), &call.db.rules().limits);
+    let (now, over_ms) = (call.db.now(), call.db.over_ms());
+    let limits = &call.db.rules().limits;
     let set = call.db.edit::<Set>(key)?;
     let deadline = deadline_of(call.args.int()?, unit, call.entry, now)?;
     let (condition, members) = wish(&mut call.args)?;
@@ -168,7 +169,7 @@ fn set_deadlines<'a>(
             NO_PART
         } else if !condition.holds(set.deadline(member), deadline) {
             NOT_MET
-        } else if deadline <= now.due_ms() {
+        } else if deadline <= over_ms {
             set.remove(member);
             deleted.push(*member);
             DELETED

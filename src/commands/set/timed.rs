@@ -129,7 +129,7 @@ fn saddex(call: &mut WriteCall<'_>) -> Done {
     }
     call.out.int(1);
     if let Expiration::At(deadline) = expiration
-        && deadline <= now.due_ms()
+        && deadline <= call.db.over_ms()
     {
         remove(call, key, members)?;
         return Ok(Flow::Done);

@@ -4,6 +4,15 @@ use super::{Db, Found};
 use crate::engine::entry::Entry;
 
 impl Db<'_> {
+    /// What is given its deadline then or before goes at once. While data are imported that stays until their source says
+    /// that it goes.
+    pub fn over_ms(&self) -> u64 {
+        match self.rules.importing {
+            true => 0,
+            false => self.now_ms(),
+        }
+    }
+
     /// The deadline of a key: `None` if there is no key, `Some(None)` if it lives for ever.
     pub fn deadline(&self, key: &[u8]) -> Option<Option<u64>> {
         self.find(key)
