@@ -52,8 +52,40 @@ impl Draw {
         }
     }
 
+    /// The positions drawn of a collection of which some elements aren't to be seen: `seen` of `len` are. Where that is most
+    /// of them, others are passed over as they are drawn.
+    pub fn seen<'a>(
+        &self,
+        len: usize,
+        seen: usize,
+        is_seen: impl Fn(usize) -> bool + 'a,
+    ) -> Box<dyn Iterator<Item = usize> + 'a> {
+        if seen == len {
+            return Box::new(self.positions(len));
+        }
+        let is_large = match self {
+            Draw::Distinct(count) => count.saturating_mul(3) > seen,
+            Draw::WithRepeats(_) => false,
+        };
+        if is_large || seen < len / 4 {
+            let places: Vec<usize> = (0..len).filter(|place| is_seen(*place)).collect();
+            let drawn = self.positions(places.len());
+            return Box::new(drawn.map(move |at| places[at]));
+        }
+        let places = std::iter::repeat_with(move || chance::within(0..len));
+        let places = places.filter(move |place| is_seen(*place));
+        match self {
+            Draw::Distinct(count) => {
+                let mut drawn = HashSet::with_capacity(*count);
+                let new = places.filter(move |place| drawn.insert(*place));
+                Box::new(new.take(*count))
+            }
+            Draw::WithRepeats(count) => Box::new(places.take(*count)),
+        }
+    }
+
     /// The positions drawn, one by one.
-    pub fn positions(&self, len: usize) -> impl Iterator<Item = usize> {
+    pub fn positions(&self, len: usize) -> impl Iterator<Item = usize> + use<> {
         let (distinct, repeats) = match self {
             Draw::Distinct(count) => (self::distinct(len, *count), 0),
             Draw::WithRepeats(count) => (Vec::new(), *count),

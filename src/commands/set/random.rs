@@ -4,7 +4,6 @@ use crate::command::Flag::Fast;
 use crate::command::sample::Draw;
 use crate::command::{Arg, Command, Done, Fail, Flow, KeyUse, ReadCall, Run, WriteCall};
 use crate::types::Set;
-use crate::util::chance;
 
 pub const SPOP: Command = Command {
     name: "spop",
@@ -80,21 +79,16 @@ fn srandmember(call: &mut ReadCall<'_>) -> Done {
         }
         return Ok(Flow::Done);
     };
-    let places = set.places();
-    let len = places.as_ref().map_or(set.len(), Vec::len);
-    let pick = |place: usize| set.nth(places.as_ref().map_or(place, |places| places[place]));
-    match count {
-        None => call.out.piece(pick(chance::within(0..len))),
-        Some(count) => {
-            let draw = Draw::of(count);
-            call.out.array(draw.size(len));
-            for place in draw.positions(len) {
-                if call.out.is_full() {
-                    break;
-                }
-                call.out.piece(pick(place));
-            }
+    let seen = set.count();
+    let draw = count.map_or(Draw::WithRepeats(1), Draw::of);
+    if count.is_some() {
+        call.out.array(draw.size(seen));
+    }
+    for place in draw.seen(set.len(), seen, |place| set.is_seen(place)) {
+        if call.out.is_full() {
+            break;
         }
+        call.out.piece(set.nth(place));
     }
     Ok(Flow::Done)
 }
