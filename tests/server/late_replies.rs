@@ -138,3 +138,41 @@ fn monitor_shows_scripts_that_fail_once() {
     ];
     assert_eq!(shown, expected);
 }
+
+/// The offsets of bits that BITRANGEINTARRAY is to tell.
+fn offsets(bytes: &[u8], bits: std::ops::RangeInclusive<usize>, wanted: u8, limit: usize) -> String {
+    let is_hit = |at: &usize| bytes[at / 8] >> (7 - at % 8) & 1 == wanted;
+    let found: Vec<String> = bits
+        .filter(is_hit)
+        .take(limit)
+        .map(|at| format!(":{at}"))
+        .collect();
+    format!("*[{}]", found.join(" "))
+}
+
+#[test]
+fn offsets_of_many_bits_are_told_in_parts_and_in_one() {
+    let server = Server::start(&[]);
+    let mut client = server.client();
+    let mut random = fastrand::Rng::with_seed(7);
+    // Dense parts, sparse ones, and such without a bit or with all of them.
+    let mut bytes: Vec<u8> = (0..40_000).map(|_| random.u8(..)).collect();
+    bytes[3000..9001].fill(0);
+    bytes[9001..15_000].fill(0xff);
+    (15_000..25_000).for_each(|at| bytes[at] &= random.u8(..) & random.u8(..) & random.u8(..));
+    client.ask_args(&[&b"SET"[..], b"bits", &bytes]);
+    let last = bytes.len() * 8 - 1;
+    for (from, to) in [(0, last), (13, last - 5), (25_000, 25_007), (100_003, 250_001), (70_000, 70_600)] {
+        for (word, wanted) in [("", 1), (" ZEROS", 0)] {
+            for limit in [1, 8191, 8192, 9000, 70_001, usize::MAX >> 1] {
+                let line = format!("BITRANGEINTARRAY bits {from} {to} BIT LIMIT {limit}{word}");
+                let told = offsets(&bytes, from..=to, wanted, limit);
+                assert!(client.ask(&line).to_string() == told, "{line}");
+                client.ask("MULTI");
+                client.ask(&line);
+                let held = client.ask("EXEC").items().remove(0);
+                assert!(held.to_string() == told, "{line} in a transaction");
+            }
+        }
+    }
+}
