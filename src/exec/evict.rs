@@ -11,6 +11,20 @@ use crate::util::{crash, memory};
 /// as each makes more room than it needs, memory goes down.
 const VICTIMS_MAX: usize = 64;
 
+/// A search that found no key to give up: as long as all of this is the same, another would find none either, but for what a
+/// search leaves to chance.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Barren {
+    policy: (Policy, bool),
+    /// How many edits there were before it.
+    edits: u64,
+    /// The time, in pieces: a search takes as long as many commands, and one in each piece is enough.
+    piece: u64,
+}
+
+/// How long it is remembered that there is nothing to give up.
+const PIECE_MS: u64 = 50;
+
 impl Worker {
     /// Whether memory is below its limit, or was brought there. Fails while a long script holds the keys that would go. Nothing
     /// may be locked by this thread but what a script holds that it has left.
@@ -29,15 +43,23 @@ impl Worker {
         if over == 0 || self.evicts_nothing() {
             return Ok(true);
         }
-        let Some((policy, volatile_only)) = self.policy() else {
+        let Some(policy) = self.policy() else {
             return Ok(false);
         };
+        let present = Barren {
+            policy,
+            edits: self.shared.stats.totals().dirty,
+            piece: self.now_ms() / PIECE_MS,
+        };
+        if self.barren.get() == Some(present) {
+            return Ok(false);
+        }
         // Clients hear of them at the end: what tells them takes memory, for which more keys would have to go.
         let mut gone = Vec::new();
         let mut freed = 0;
         let mut made = Ok(true);
         for _ in 0..VICTIMS_MAX {
-            match self.evict_one(policy, volatile_only, &mut gone) {
+            match self.evict_one(present, &mut gone) {
                 Ok(Some(bytes)) => freed += bytes,
                 Ok(None) => made = Ok(false),
                 Err(fail) => made = Err(fail),
@@ -54,7 +76,7 @@ impl Worker {
     }
 
     /// What may be given up, and in which order; nothing while data are imported, as in Valkey.
-    fn policy(&self) -> Option<(Policy, bool)> {
+    pub(super) fn policy(&self) -> Option<(Policy, bool)> {
         let config = &self.shared.config;
         match config.import_mode.get() {
             true => None,
@@ -71,11 +93,11 @@ impl Worker {
     /// keys, it is added to `keys_gone`.
     fn evict_one(
         &self,
-        policy: Policy,
-        volatile_only: bool,
+        present: Barren,
         keys_gone: &mut Vec<Bstr>,
     ) -> Result<Option<u64>, Fail> {
         let samples = self.shared.config.maxmemory_samples.get() as usize;
+        let (policy, volatile_only) = present.policy;
         // A candidate may be gone by the time its turn comes: then the next is tried.
         for _ in 0..32 {
             let (rules, scripts) = (self.rules.borrow(), &self.shared.scripts);
@@ -89,6 +111,7 @@ impl Worker {
                 &|| scripts.is_busy(),
             );
             let Some(victim) = chosen.map_err(|Busy| self.shared.busy_fail())? else {
+                self.barren.set(Some(present));
                 return Ok(None);
             };
             let at = ShardKey::of(&victim.key);

@@ -81,6 +81,8 @@ pub struct Worker {
     )]
     effects: RefCell<Vec<Box<Effects>>>,
     victims: RefCell<Victims>,
+    /// When there was nothing to give up.
+    barren: Cell<Option<evict::Barren>>,
     /// Values too large to drop on a client's time go here.
     garbage: std::sync::mpsc::Sender<crate::engine::Garbage>,
     /// Wakes the sweep when a deadline was set that it doesn't expect yet.
@@ -138,6 +140,7 @@ impl Worker {
             unwatched: RefCell::default(),
             effects: RefCell::default(),
             victims: RefCell::default(),
+            barren: Cell::default(),
             garbage,
             alarm,
             depends: Cell::default(),
