@@ -95,3 +95,32 @@ impl Draw {
             .chain((0..repeats).map(move |_| chance::within(0..len)))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_not_to_be_seen_is_not_drawn_and_the_rest_is_as_likely() {
+        // Few draws and many, with few that are hidden and many.
+        for hidden in [1, 10, 95] {
+            let seen = 100 - hidden;
+            for draw in [Draw::Distinct(3), Draw::Distinct(80), Draw::WithRepeats(3)] {
+                let mut drawn = [0; 100];
+                for _ in 0..2000 {
+                    let places: Vec<_> = draw.seen(100, seen, |at| at >= hidden).collect();
+                    assert_eq!(places.len(), draw.size(seen));
+                    let different: HashSet<_> = places.iter().collect();
+                    assert!(
+                        different.len() == places.len() || matches!(draw, Draw::WithRepeats(_))
+                    );
+                    places.into_iter().for_each(|at| drawn[at] += 1);
+                }
+                assert!(drawn[..hidden].iter().all(|count| *count == 0));
+                let mean = 2000 * draw.size(seen) / seen;
+                let is_fair = |count: &usize| (mean / 3..=mean * 3).contains(count);
+                assert!(drawn[hidden..].iter().all(is_fair), "{drawn:?}");
+            }
+        }
+    }
+}

@@ -96,13 +96,7 @@ impl Shard {
     }
 
     /// Removes some parts of a value that are due, or all of it if all are; whether the key is still there.
-    fn expire_parts(
-        &mut self,
-        db: usize,
-        pos: usize,
-        now_ms: u64,
-        effects: &mut Effects,
-    ) -> bool {
+    fn expire_parts(&mut self, db: usize, pos: usize, now_ms: u64, effects: &mut Effects) -> bool {
         effects.touched = true;
         self.preserve(db, pos);
         let entry = self.table_mut(db).at_mut(pos);

@@ -91,11 +91,7 @@ impl Worker {
 
     /// Gives up one key, and says how many bytes that freed; nothing if there is none that may go. If clients track
     /// keys, it is added to `keys_gone`.
-    fn evict_one(
-        &self,
-        present: Barren,
-        keys_gone: &mut Vec<Bstr>,
-    ) -> Result<Option<u64>, Fail> {
+    fn evict_one(&self, present: Barren, keys_gone: &mut Vec<Bstr>) -> Result<Option<u64>, Fail> {
         let samples = self.shared.config.maxmemory_samples.get() as usize;
         let (policy, volatile_only) = present.policy;
         // A candidate may be gone by the time its turn comes: then the next is tried.

@@ -157,7 +157,10 @@ impl Worker {
         let due_ms = self.time_for(session.imports).due_ms();
         watches.keys.iter().any(|place| {
             let shard = unit.locked.shard(ShardKey::of(&place.1).shard());
-            watches.broken.as_ref().is_some_and(|broken| shard.has_died(place, broken, due_ms))
+            watches
+                .broken
+                .as_ref()
+                .is_some_and(|broken| shard.has_died(place, broken, due_ms))
         })
     }
 

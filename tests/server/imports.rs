@@ -211,7 +211,13 @@ fn what_is_stored_beside_an_import_is_the_same_in_memory_and_in_the_log() {
     other.ask("EXPIRE past -1");
     other.ask("EXPIREAT lives -7");
     let held = |source: &mut Client| {
-        let asked = ["SMEMBERS union", "SMEMBERS lives", "SMEMBERS dead", "PEXPIRETIME past", "GET past"];
+        let asked = [
+            "SMEMBERS union",
+            "SMEMBERS lives",
+            "SMEMBERS dead",
+            "PEXPIRETIME past",
+            "GET past",
+        ];
         asked.map(|asked| source.ask(asked).to_string())
     };
     let memory = held(&mut source);

@@ -244,7 +244,11 @@ fn hits(bytes: &[u8], range: Range<u64>, wanted: u8, limit: u64) -> (u64, Range<
     while at < range.end {
         let block = at..range.end.min(at + BLOCK_BITS);
         let set = count(bytes, block.clone());
-        let hits = if wanted == 1 { set } else { BLOCK_BITS.min(range.end - at) - set };
+        let hits = if wanted == 1 {
+            set
+        } else {
+            BLOCK_BITS.min(range.end - at) - set
+        };
         if found + hits >= limit {
             while found < limit
                 && let Some(hit) = first(bytes, at..block.end, wanted)

@@ -122,11 +122,20 @@ mod tests {
     fn a_deadline_that_no_command_sets_is_not_taken_from_a_file() {
         let limits = Limits::default();
         let last = PART_DEADLINE_MAX_MS;
-        for (deadline_ms, is_sound) in [(1, true), (last, true), (last + 1, false), (u64::MAX, false)] {
+        for (deadline_ms, is_sound) in [
+            (1, true),
+            (last, true),
+            (last + 1, false),
+            (u64::MAX, false),
+        ] {
             let mut set = Set::new();
             set.insert(b"m", &limits);
             let rows = [&deadline_ms.to_le_bytes()[..], &1u64.to_le_bytes(), b"m"].concat();
-            assert_eq!(set_deadlines(&mut set, &rows, &limits), is_sound, "{deadline_ms}");
+            assert_eq!(
+                set_deadlines(&mut set, &rows, &limits),
+                is_sound,
+                "{deadline_ms}"
+            );
             set.set_deadline(b"m", deadline_ms, &limits);
             for dialect in [Dialect::Redis, Dialect::Valkey] {
                 let payload = dump(set.clone().wrap().as_ref(), dialect);

@@ -9,7 +9,9 @@ use super::{kind, ziplist, zipmap};
 use crate::types::intset::IntSet;
 use crate::types::list::Node;
 use crate::types::zset::Inserted;
-use crate::types::{Hash, Limits, List, Listpack, PART_DEADLINE_MAX_MS, Set, Text, Type, Value, ZSet};
+use crate::types::{
+    Hash, Limits, List, Listpack, PART_DEADLINE_MAX_MS, Set, Text, Type, Value, ZSet,
+};
 
 /// Why bytes are no value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -252,7 +254,10 @@ impl<'a> Reader<'a> {
                 let deadline = earliest.checked_add(after - 1);
                 let deadline = deadline.filter(|at| *at <= READ_DEADLINE_MAX_MS);
                 // Zero would stand for none in what we write.
-                hash.set_deadline(&field, deadline.ok_or(Broken)?.clamp(1, PART_DEADLINE_MAX_MS));
+                hash.set_deadline(
+                    &field,
+                    deadline.ok_or(Broken)?.clamp(1, PART_DEADLINE_MAX_MS),
+                );
             }
         }
         Ok(hash)
