@@ -110,7 +110,7 @@ mod tests {
                 for _ in 0..2000 {
                     let places: Vec<_> = draw.seen(100, seen, |at| at >= hidden).collect();
                     assert_eq!(places.len(), draw.size(seen));
-                    let different: HashSet<_> = places.iter().collect();
+                    let different: HashSet<usize> = places.iter().copied().collect();
                     assert!(
                         different.len() == places.len() || matches!(draw, Draw::WithRepeats(_))
                     );
