@@ -3,7 +3,7 @@
 use super::Worker;
 use crate::command::Fail;
 use crate::config::MaxmemoryPolicy;
-use crate::engine::{Busy, Policy, ShardKey, ShardSet};
+use crate::engine::{Busy, Policy, ShardKey, ShardSet, Victims};
 use crate::types::Bstr;
 use crate::util::{crash, memory};
 
@@ -14,12 +14,20 @@ const VICTIMS_MAX: usize = 64;
 /// A search that found no key to give up: as long as all of this is the same, another would find none either, but for what a
 /// search leaves to chance.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Barren {
+struct Barren {
     policy: (Policy, bool),
     /// How many edits there were before it.
     edits: u64,
     /// The time, in pieces: a search takes as long as many commands, and one in each piece is enough.
     piece: u64,
+}
+
+/// What a worker knows of keys to give up.
+#[derive(Default)]
+pub(super) struct Search {
+    victims: Victims,
+    /// When there was none.
+    barren: Option<Barren>,
 }
 
 /// How long it is remembered that there is nothing to give up.
@@ -51,7 +59,7 @@ impl Worker {
             edits: self.shared.stats.totals().dirty,
             piece: self.now_ms() / PIECE_MS,
         };
-        if self.barren.get() == Some(present) {
+        if self.eviction.borrow().barren == Some(present) {
             return Ok(false);
         }
         // Clients hear of them at the end: what tells them takes memory, for which more keys would have to go.
@@ -97,8 +105,8 @@ impl Worker {
         // A candidate may be gone by the time its turn comes: then the next is tried.
         for _ in 0..32 {
             let (rules, scripts) = (self.rules.borrow(), &self.shared.scripts);
-            let mut victims = self.victims.borrow_mut();
-            let chosen = victims.choose(
+            let mut search = self.eviction.borrow_mut();
+            let chosen = search.victims.choose(
                 &self.engine,
                 (policy, volatile_only),
                 samples,
@@ -107,7 +115,7 @@ impl Worker {
                 &|| scripts.is_busy(),
             );
             let Some(victim) = chosen.map_err(|Busy| self.shared.busy_fail())? else {
-                self.barren.set(Some(present));
+                search.barren = Some(present);
                 return Ok(None);
             };
             let at = ShardKey::of(&victim.key);
