@@ -24,7 +24,7 @@ struct Barren {
 
 /// What a worker knows of keys to give up.
 #[derive(Default)]
-pub(super) struct Search {
+pub(super) struct Eviction {
     victims: Victims,
     /// When there was none.
     barren: Option<Barren>,

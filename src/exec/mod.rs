@@ -80,7 +80,7 @@ pub struct Worker {
         reason = "they are large, and taken out and put back at every command"
     )]
     effects: RefCell<Vec<Box<Effects>>>,
-    eviction: RefCell<evict::Search>,
+    eviction: RefCell<evict::Eviction>,
     /// Values too large to drop on a client's time go here.
     garbage: std::sync::mpsc::Sender<crate::engine::Garbage>,
     /// Wakes the sweep when a deadline was set that it doesn't expect yet.
