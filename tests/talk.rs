@@ -285,8 +285,8 @@ fn a_field_that_a_write_finds_due_is_announced_first() {
     server.talk(
         "> DEBUG SET-ACTIVE-EXPIRE 0
          +OK
-         > HSET h a 1 b 2
-         :2
+         > HSET h a 1 b 2 c 3
+         :3
          > HPEXPIRE h 1 FIELDS 2 a b
          [:1 :1]
          > WATCH h
@@ -299,8 +299,8 @@ fn a_field_that_a_write_finds_due_is_announced_first() {
          :5
          e< [\"message\" \"__keyspace@0__:h\" \"hexpired\"]
          e< [\"message\" \"__keyspace@0__:h\" \"hincrby\"]
-         w> HDEL h a b
-         :1
+         w> HDEL h a b c
+         :2
          e< [\"message\" \"__keyspace@0__:h\" \"hexpired\"]
          e< [\"message\" \"__keyspace@0__:h\" \"hdel\"]
          e< [\"message\" \"__keyspace@0__:h\" \"del\"]
@@ -308,6 +308,35 @@ fn a_field_that_a_write_finds_due_is_announced_first() {
          +OK
          > EXEC
          nil",
+    );
+}
+
+#[test]
+fn a_hash_whose_fields_are_all_due_goes_before_a_write_of_it() {
+    let server = TestServer::start("notify-keyspace-events Khgn");
+    server.talk(
+        "> DEBUG SET-ACTIVE-EXPIRE 0
+         +OK
+         > HSET h a 1 b 2
+         :2
+         > EXPIRE h 1000
+         :1
+         > HPEXPIRE h 1 FIELDS 2 a b
+         [:1 :1]
+         > DEBUG SLEEP 0.01
+         +OK
+         e> SUBSCRIBE __keyspace@0__:h
+         [\"subscribe\" \"__keyspace@0__:h\" :1]
+         > HSET h b 3
+         :1
+         e< [\"message\" \"__keyspace@0__:h\" \"hexpired\"]
+         e< [\"message\" \"__keyspace@0__:h\" \"del\"]
+         e< [\"message\" \"__keyspace@0__:h\" \"new\"]
+         e< [\"message\" \"__keyspace@0__:h\" \"hset\"]
+         > TTL h
+         :-1
+         > HGETALL h
+         [\"b\" \"3\"]",
     );
 }
 

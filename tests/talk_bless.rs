@@ -106,3 +106,27 @@ fn events_and_watch_hear_of_it() {
          nil",
     );
 }
+
+#[test]
+fn whoever_may_not_write_a_key_may_not_protect_it() {
+    talk(
+        "> MSET k x other y
+         +OK
+         > ACL SETUSER ann on nopass %R~k ~other +@all
+         +OK
+         b> AUTH ann any
+         +OK
+         b> GET k
+         \"x\"
+         b> BLESS SET k NO-EVICT
+         -NOPERM No permissions to access a key
+         b> BLESS CLEAR k NO-EVICT
+         -NOPERM No permissions to access a key
+         b> BLESS GET k
+         []
+         b> BLESS SET other NO-EVICT
+         :1
+         b> BLESS CLEAR other NO-EVICT
+         :1",
+    );
+}

@@ -41,7 +41,6 @@ impl KeyUse {
     pub const READ: KeyUse = KeyUse(&["RO", "access"]);
     /// Looks at the key's existence or type, not at its value.
     pub const LOOK: KeyUse = KeyUse(&["RO"]);
-    pub const WRITE: KeyUse = KeyUse(&["RW"]);
     pub const UPDATE: KeyUse = KeyUse(&["RW", "update"]);
     pub const READ_UPDATE: KeyUse = KeyUse(&["RW", "access", "update"]);
     pub const READ_WRITE: KeyUse = KeyUse(&["RW", "access"]);

@@ -1,12 +1,12 @@
 //! Times to live of a value's parts: what the commands of a hash's fields and of a set's members have in common.
 
+use hashbrown::HashSet;
+
 use super::expiry::Unit;
 use super::{Arg, Args, Entry, Fail};
 use crate::engine::Now;
 use crate::resp::Reply;
-
-/// The latest deadline of a part, as in Redis, in milliseconds since the Unix epoch.
-const DEADLINE_MAX_MS: i64 = (1 << 46) - 1;
+use crate::types::{Bstr, PART_DEADLINE_MAX_MS, Piece};
 
 // What is answered for each part.
 pub const NO_PART: i64 = -2;
@@ -49,6 +49,11 @@ pub fn tell<'p>(
     }
 }
 
+/// Whether a part is one of these, which are due.
+pub fn is_among(due: &HashSet<Bstr>, part: &Piece<'_>) -> bool {
+    !due.is_empty() && due.contains(part.as_bytes(&mut itoa::Buffer::new()))
+}
+
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum Condition {
     Always,
@@ -87,7 +92,7 @@ pub fn deadline_of(time: i64, unit: Unit, entry: &Entry, now: Now) -> Result<u64
         return Err(Fail::Says("invalid expire time, must be >= 0"));
     }
     let deadline = unit.deadline_ms(time, now);
-    let deadline = deadline.filter(|deadline| *deadline <= DEADLINE_MAX_MS);
-    let deadline = deadline.ok_or_else(|| Fail::expire_time(entry.command.name))?;
-    Ok(deadline as u64)
+    let deadline = deadline.and_then(|deadline| u64::try_from(deadline).ok());
+    let deadline = deadline.filter(|deadline| *deadline <= PART_DEADLINE_MAX_MS);
+    deadline.ok_or_else(|| Fail::expire_time(entry.command.name))
 }

@@ -450,7 +450,7 @@ directives! {
     key_memory_histograms: Bool = Bool::new(false), Traits::ignored("no histograms of keys are kept"), "Keep histograms of what keys take.";
     hash_min_template_entries: Int = Int::new(0, 0, LONG), NO_TEMPLATES, "Fields from which on hashes share their names.";
     hash_max_template_entries: Int = Int::new(0, 0, LONG), NO_TEMPLATES, "Fields up to which hashes share their names.";
-    import_mode: Bool = Bool::new(false), LIVE, "Keep what expires, as data are being imported.";
+    import_mode: Bool = Bool::new(false), LIVE, "Keep what expires, and evict nothing, as data are being imported.";
     aof_load_corrupt_tail_max_size: Memory = Memory::new(0, 0, SIZE), Traits::ignored("a torn tail is cut off at any size, and kept beside the log"), "Bytes of a torn tail that are cut off.";
     availability_zone: Text = Text::new(""), LIVE, "Where the server stands, for clients that look for a near one.";
     bitmap_default_roaring: Bool = Bool::new(false), Traits::ignored("there are no roaring bitmaps"), "Keep bitmaps in the roaring form.";

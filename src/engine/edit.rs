@@ -76,19 +76,9 @@ impl<'a, T: Type> Edit<'a, T> {
         self.now_ms
     }
 
-    /// Takes out all members of a set that are due.
-    pub(super) fn see_off_members(&mut self) {
-        let (db, pos, now_ms) = (self.db, self.pos, self.now_ms);
-        let entry = self.shard.table_mut(db).at(pos);
-        let next = entry.value().next_deadline();
-        if next.is_none_or(|deadline_ms| deadline_ms > now_ms) {
-            return;
-        }
-        self.shard.preserve(db, pos);
-        let entry = self.shard.table_mut(db).at_mut(pos);
-        if let Some(set) = entry.value_mut().timed() {
-            self.gone = set.take_due(now_ms, usize::MAX);
-        }
+    /// A part was due, and was taken out.
+    pub(super) fn has_gone(&mut self, part: Bstr) {
+        self.gone.push(part);
     }
 
     /// Tells of the parts that were due, before what is done to the others.

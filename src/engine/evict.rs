@@ -155,7 +155,7 @@ impl Shard {
         if entry.is_blessed() || volatile_only && table.deadline(entry).is_none() {
             return false;
         }
-        self.changed(victim.db, pos, effects);
+        self.leaves(victim.db, pos, effects);
         effects.dirty -= 1;
         let entry = self.remove(victim.db, pos);
         effects.evicted += 1;

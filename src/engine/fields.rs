@@ -1,14 +1,19 @@
-//! Parts of values that have deadlines of their own. The fields of a hash that is being edited: the one way to change them.
+//! Parts of values that have deadlines of their own: the fields of a hash and the members of a set that is being edited,
+//! and the one way to change them.
 //!
-//! Whoever touches a field that is due finds none there: it goes first, as a key past its deadline does, and the
-//! [`Edit`] tells log, replicas, events and WATCH of it before they hear of the edit itself. Of a set, all members that are
-//! due go when its edit begins.
+//! Whoever touches a part that is due finds none there: it goes first, as a key past its deadline does, and the
+//! [`Edit`] tells log, replicas, events and WATCH of it before they hear of the edit itself. A key all of whose parts are
+//! due goes when its edit begins, with all that is known of it beside its value: for whoever reads the log it is gone once
+//! its last part is.
+
+use std::ops::DerefMut;
 
 use super::edit::Edit;
 use super::effects::{Class, Effects};
 use super::shard::Shard;
 use super::table::Table;
-use crate::types::{Bstr, Hash, Kind, Limits, Piece, Type};
+use crate::types::{Bstr, Hash, Kind, Limits, Piece, Set, Type};
+use crate::util::chance;
 
 /// A hash under edit.
 pub struct Fields<'e> {
@@ -98,6 +103,62 @@ impl Edit<'_, Hash> {
     }
 }
 
+/// What edits a set. These stand before the set's own methods, which know of no time.
+impl Edit<'_, Set> {
+    /// Takes the member out if its deadline has passed.
+    fn see_off(&mut self, member: &[u8]) {
+        let now_ms = self.now_ms();
+        let deadline_ms = self.value().deadline(member);
+        if deadline_ms.is_some_and(|deadline_ms| deadline_ms <= now_ms) {
+            self.deref_mut().remove(member);
+            self.has_gone(Bstr::new(member));
+        }
+    }
+
+    /// Adds a member; true if it is new. One that is there keeps its deadline.
+    pub fn insert(&mut self, member: &[u8], limits: &Limits) -> bool {
+        self.see_off(member);
+        self.deref_mut().insert(member, limits)
+    }
+
+    /// Removes a member; false if there is none.
+    pub fn remove(&mut self, member: &[u8]) -> bool {
+        self.see_off(member);
+        self.deref_mut().remove(member)
+    }
+
+    /// Whether the member is there.
+    pub fn contains(&mut self, member: &[u8]) -> bool {
+        self.see_off(member);
+        self.value().contains(member)
+    }
+
+    /// Lets a member live for ever; false if it had no deadline.
+    pub fn clear_deadline(&mut self, member: &[u8]) -> bool {
+        self.see_off(member);
+        self.deref_mut().clear_deadline(member)
+    }
+
+    /// Takes so many members at random out, or all that there are.
+    pub fn take_some(&mut self, count: usize) -> Vec<Vec<u8>> {
+        let (now_ms, mut taken) = (self.now_ms(), Vec::new());
+        while taken.len() < count && !self.value().is_empty() {
+            let len = self.value().len();
+            let place = match count - taken.len() < len {
+                true => chance::within(0..len),
+                // All of them, the last one first, as no other is moved for it.
+                false => len - 1,
+            };
+            let (member, deadline_ms) = self.deref_mut().remove_nth(place);
+            match deadline_ms {
+                Some(deadline_ms) if deadline_ms <= now_ms => self.has_gone(Bstr::new(&member)),
+                _ => taken.push(member),
+            }
+        }
+        taken
+    }
+}
+
 /// Tells that fields of the hash or members of the set at `pos` have gone, as their deadline had passed.
 pub(super) fn tell_gone(
     shard: &mut Shard,
@@ -110,11 +171,12 @@ pub(super) fn tell_gone(
     // Expiry isn't an edit of the command that came upon it.
     effects.dirty -= 1;
     effects.expired_fields += gone.len() as u64;
-    let (class, event, removal): (_, _, &[u8]) = match shard.table_mut(db).at(pos).kind() {
-        Kind::Set => (Class::Set, "sexpired", b"SREM"),
-        _ => (Class::Hash, "hexpired", b"HDEL"),
-    };
+    let (class, event) = expiry_event(shard.table_mut(db).at(pos).kind());
     if effects.wanted.log {
+        let removal: &[u8] = match class {
+            Class::Set => b"SREM",
+            _ => b"HDEL",
+        };
         let head: [&[u8]; 2] = [removal, key];
         let args: Vec<&[u8]> = head
             .into_iter()
@@ -123,6 +185,14 @@ pub(super) fn tell_gone(
         effects.log.push(db, &args);
     }
     effects.announce_fields(class, event, db, key, &gone);
+}
+
+/// The event that tells that parts of a value of this type have expired.
+pub(super) fn expiry_event(kind: Kind) -> (Class, &'static str) {
+    match kind {
+        Kind::Set => (Class::Set, "sexpired"),
+        _ => (Class::Hash, "hexpired"),
+    }
 }
 
 /// Sets the wheel by the earliest deadline among the parts of the value at `pos`, once it has changed.

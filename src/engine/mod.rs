@@ -25,6 +25,7 @@ mod snapshot;
 mod table;
 mod waiters;
 mod warm;
+mod watch;
 mod wheel;
 
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
@@ -63,6 +64,8 @@ use crate::util::ranked::{Held, rank};
 pub struct Rules {
     pub limits: Limits,
     pub access: AccessRules,
+    /// Data are imported: what has expired stays, also what is given a deadline that has passed.
+    pub importing: bool,
 }
 
 impl Rules {
@@ -93,7 +96,11 @@ impl Rules {
             lfu_log_factor: config.lfu_log_factor.get() as u64,
             lfu_decay_minutes: config.lfu_decay_time.get() as u64,
         };
-        Rules { limits, access }
+        Rules {
+            limits,
+            access,
+            importing: config.import_mode.get(),
+        }
     }
 }
 

@@ -4,7 +4,6 @@
 //! databases stays inside one shard, and a lock plan is a set of shards and nothing more. Where a cluster is on, a key's
 //! slot picks it, so that all keys of a slot stand in one shard.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use hashbrown::HashMap;
@@ -16,6 +15,7 @@ use super::entry::{Entry, New};
 use super::snapshot::Saved;
 use super::table::Table;
 use super::waiters::Waiters;
+use super::watch::Watch;
 use crate::cluster::{SLOTS, slot_of};
 use crate::types::Bstr;
 use crate::util::{keyhash, memory};
@@ -242,8 +242,8 @@ pub struct Shard {
     counted: SmallVec<[usize; 2]>,
     /// Clients blocked until one of these keys has something for them.
     pub waiters: Waiters,
-    /// WATCHed keys and the flags to raise when they change. Never holds an empty list.
-    watchers: HashMap<Place, Vec<Arc<AtomicBool>>>,
+    /// WATCHed keys and who is told when they change. Never holds an empty list.
+    pub(super) watchers: HashMap<Place, Vec<Watch>>,
     /// Values that edits handed to the running snapshot before changing them.
     pub(super) saved: Vec<Saved>,
     /// Tables that were flushed while walks over their names were under way.
@@ -396,6 +396,17 @@ impl Shard {
     /// Records that the key at `pos` changed: the one place that tells WATCH, tracking and blocked clients.
     #[inline]
     pub(super) fn changed(&mut self, db: usize, pos: usize, effects: &mut Effects) {
+        self.record(db, pos, false, effects);
+    }
+
+    /// Does what [`Shard::changed`] does for a key that is about to leave.
+    #[inline]
+    pub(super) fn leaves(&mut self, db: usize, pos: usize, effects: &mut Effects) {
+        self.record(db, pos, true, effects);
+    }
+
+    #[inline]
+    fn record(&mut self, db: usize, pos: usize, leaves: bool, effects: &mut Effects) {
         effects.touched = true;
         effects.dirty += 1;
         if !self.watchers.is_empty() || effects.wanted.changed || effects.wanted.indexed {
@@ -403,7 +414,7 @@ impl Shard {
             if effects.wanted.indexed && db == 0 {
                 effects.indexed.push(key.clone());
             }
-            self.raise(db, &key);
+            self.raise(db, &key, leaves);
             if effects.wanted.changed {
                 effects.changed.push(key);
             }
@@ -418,57 +429,6 @@ impl Shard {
             let place = (db, Bstr::new(self.tables[db].at(pos).key_name()));
             if self.waiters.holds(&place) {
                 effects.ready.push(place);
-            }
-        }
-    }
-
-    /// How many keys are watched.
-    pub fn watched_keys(&self) -> usize {
-        self.watchers.len()
-    }
-
-    /// Watched keys of some databases.
-    pub(super) fn watched(&self, wanted: impl Fn(usize) -> bool) -> Vec<Place> {
-        let places = self.watchers.keys();
-        places.filter(|(db, _)| wanted(*db)).cloned().collect()
-    }
-
-    pub fn watch(&mut self, place: Place, flag: Arc<AtomicBool>) {
-        self.watchers.entry(place).or_default().push(flag);
-    }
-
-    pub fn unwatch(&mut self, place: &Place, flag: &Arc<AtomicBool>) {
-        if let Some(flags) = self.watchers.get_mut(place) {
-            flags.retain(|held| !Arc::ptr_eq(held, flag));
-            if flags.is_empty() {
-                self.watchers.remove(place);
-            }
-        }
-    }
-
-    /// Tells WATCH, and nobody else, that the key at `pos` changed.
-    pub(super) fn signal(&self, db: usize, pos: usize) {
-        if !self.watchers.is_empty() {
-            let key = Bstr::new(self.tables[db].at(pos).key_name());
-            self.raise(db, &key);
-        }
-    }
-
-    fn raise(&self, db: usize, key: &Bstr) {
-        if let Some(flags) = self.watchers.get(&(db, key.clone())) {
-            flags
-                .iter()
-                .for_each(|flag| flag.store(true, Ordering::Release));
-        }
-    }
-
-    /// Raises the flags of all watched keys for which `hit(db, key)` holds.
-    pub(super) fn keys_changed(&self, hit: impl Fn(usize, &[u8]) -> bool) {
-        for ((db, key), flags) in &self.watchers {
-            if hit(*db, key) {
-                flags
-                    .iter()
-                    .for_each(|flag| flag.store(true, Ordering::Release));
             }
         }
     }

@@ -10,7 +10,6 @@ use crate::command::clustering::Clustering;
 use crate::command::session::{Queued, Session};
 use crate::command::shared::PauseMode;
 use crate::command::{Entry, Fail, Flag, Found, Registry, Run, ScriptName, quoted};
-use crate::config::MaxmemoryPolicy;
 use crate::persist::Trouble;
 use crate::script::{Flags, Header};
 use crate::util::{clock, memory};
@@ -294,10 +293,9 @@ impl Worker {
 
     /// Whether memory is above its limit, and no key may go to make room.
     pub(super) fn is_full(&self) -> bool {
-        let config = &self.shared.config;
-        let limit = config.maxmemory.get();
+        let limit = self.shared.config.maxmemory.get();
         limit > 0
-            && config.maxmemory_policy.get() == MaxmemoryPolicy::Noeviction
+            && self.policy().is_none()
             && !self.ignores_memory()
             && memory::used().saturating_sub(self.shared.held_for_replicas()) > limit
     }

@@ -49,7 +49,7 @@ use crate::command::session::{Session, Watches};
 use crate::command::shared::Shared;
 use crate::command::stats::WorkerStats;
 use crate::command::{Entry, Fail, Flag, Flow, Found};
-use crate::engine::{Effects, Engine, Glance, Now, Rules, ShardKey, Victims};
+use crate::engine::{Effects, Engine, Glance, Now, Rules, ShardKey};
 use crate::journal::{Depends, Porter};
 use crate::resp::{Mark, Reply};
 use crate::util::clock::{self, Reading, Stopwatch};
@@ -80,7 +80,7 @@ pub struct Worker {
         reason = "they are large, and taken out and put back at every command"
     )]
     effects: RefCell<Vec<Box<Effects>>>,
-    victims: RefCell<Victims>,
+    eviction: RefCell<evict::Eviction>,
     /// Values too large to drop on a client's time go here.
     garbage: std::sync::mpsc::Sender<crate::engine::Garbage>,
     /// Wakes the sweep when a deadline was set that it doesn't expect yet.
@@ -137,7 +137,7 @@ impl Worker {
             short: Cell::new(false),
             unwatched: RefCell::default(),
             effects: RefCell::default(),
-            victims: RefCell::default(),
+            eviction: RefCell::default(),
             garbage,
             alarm,
             depends: Cell::default(),

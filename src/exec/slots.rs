@@ -302,9 +302,10 @@ impl Worker {
             return Ok(());
         }
         let (mut here, mut missing) = (0, 0);
+        let due_ms = self.time_for(session.imports).due_ms();
         request.each(|_, key| {
             let shard = unit.locked.shard(ShardKey::of(key).shard());
-            match shard.has_live(session.db, key, self.now_ms()) {
+            match shard.has_live(session.db, key, due_ms) {
                 true => here += 1,
                 false => missing += 1,
             }

@@ -8,7 +8,7 @@ use super::unit::{Call, Unit};
 use crate::acl::Context;
 use crate::command::session::{Multi, Session};
 use crate::command::{Entry, Fail, Flag, Flow, Run};
-use crate::engine::{Db, Effects, Place, ShardKey, ShardSet, Shards};
+use crate::engine::{Place, ShardKey, ShardSet, Shards};
 use crate::resp::Reply;
 use crate::types::Bstr;
 use crate::util::clock;
@@ -43,7 +43,7 @@ impl Worker {
             .iter()
             .map(|queued| queued.args.iter().map(|arg| &arg[..]).collect())
             .collect();
-        let mut unit = match self.begin_write(shards_of_queue(session, &multi, &argvs)) {
+        let unit = match self.begin_write(shards_of_queue(session, &multi, &argvs)) {
             Ok(unit) => unit,
             Err(fail) => {
                 self.unwatch(session);
@@ -62,7 +62,7 @@ impl Worker {
             self.unwatch(session);
             return Err(fail);
         }
-        if self.watch_failed(session, &mut unit) {
+        if self.watch_failed(session, &unit) {
             self.commit(unit, None);
             self.unwatch(session);
             out.null_array();
@@ -149,26 +149,18 @@ impl Worker {
     }
 
     /// Whether a watched key was changed, or has died, since WATCH.
-    fn watch_failed(&self, session: &Session, unit: &mut Unit<'_>) -> bool {
-        let rules = self.rules.borrow();
-        if session.watches.is_broken() {
+    fn watch_failed(&self, session: &Session, unit: &Unit<'_>) -> bool {
+        let watches = &session.watches;
+        if watches.is_broken() {
             return true;
         }
-        let mut effects = Effects::default();
-        session.watches.keys.iter().any(|(db, key)| {
-            let shard = unit.locked.shard(ShardKey::of(key).shard());
-            let stored = shard.table(*db).is_some_and(|table| table.holds(key));
-            stored
-                && !Db::new(
-                    &mut unit.locked,
-                    *db,
-                    self.now.get(),
-                    &mut effects,
-                    &rules,
-                    false,
-                    None,
-                )
-                .exists(key)
+        let due_ms = self.time_for(session.imports).due_ms();
+        watches.keys.iter().any(|place| {
+            let shard = unit.locked.shard(ShardKey::of(&place.1).shard());
+            watches
+                .broken
+                .as_ref()
+                .is_some_and(|broken| shard.has_died(place, broken, due_ms))
         })
     }
 
@@ -179,15 +171,14 @@ impl Worker {
         let mut unit = self.begin(set)?;
         let watches = &mut session.watches;
         let broken = watches.broken.get_or_insert_default();
+        let due_ms = self.time_for(session.imports).due_ms();
         for key in keys {
             let place: Place = (session.db, Bstr::new(key));
             if watches.keys.contains(&place) {
                 continue;
             }
             let shard = unit.locked.shard_mut(ShardKey::of(key).shard());
-            // A key that has died but still stands must not break the watch when it is swept.
-            shard.expire_now(session.db, key, self.now_ms(), &mut unit.effects);
-            shard.watch(place.clone(), broken.clone());
+            shard.watch(place.clone(), broken.clone(), due_ms);
             watches.keys.push(place);
         }
         self.commit(unit, None);

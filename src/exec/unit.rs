@@ -432,7 +432,8 @@ impl Worker {
         done
     }
 
-    /// Removes what the command came upon dead, before it is logged: whoever reads the log finds dead what it says is.
+    /// Removes what the command came upon dead, before it is logged: whoever reads the log finds dead what it says is. So it
+    /// goes though data are imported, by a client that writes beside their source, as it goes in Valkey where it is written to.
     #[cold]
     fn bury(&self, unit: &mut Unit<'_>) {
         if self.leaves_expiry() || self.is_loading() {

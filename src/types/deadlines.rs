@@ -6,6 +6,10 @@ use super::bstr::Bstr;
 use super::dense::{Keyed, Shared};
 use crate::util::keyhash;
 
+/// The latest deadline of a part, as in Redis, in milliseconds since the Unix epoch: no command sets a later one, and none may
+/// come from a file, or a rewritten log couldn't tell it.
+pub const PART_DEADLINE_MAX_MS: u64 = (1 << 46) - 1;
+
 /// A value whose parts may have deadlines, as the engine's sweep sees it.
 pub trait Timed {
     /// Removes up to `max` parts that are due, and returns their names.
@@ -75,6 +79,19 @@ impl Deadlines {
     pub fn first_due(&self, now_ms: u64) -> Option<&Bstr> {
         let (deadline_ms, name) = self.by_time.first()?;
         (*deadline_ms <= now_ms).then_some(name)
+    }
+
+    /// The parts that are due.
+    pub fn due(&self, now_ms: u64) -> impl Iterator<Item = &Bstr> {
+        let rows = self.by_time.iter();
+        let due = rows.take_while(move |(deadline_ms, _)| *deadline_ms <= now_ms);
+        due.map(|(_, name)| name)
+    }
+
+    /// Whether all of so many parts are due.
+    pub fn are_all_due(&self, parts: usize, now_ms: u64) -> bool {
+        let last = self.by_time.last();
+        self.by_name.len() == parts && last.is_some_and(|(deadline_ms, _)| *deadline_ms <= now_ms)
     }
 
     /// A copy that no table's wheel knows of.

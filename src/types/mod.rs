@@ -28,7 +28,7 @@ pub mod zset;
 
 pub use crate::util::piece::Piece;
 pub use bstr::Bstr;
-pub use deadlines::Timed;
+pub use deadlines::{PART_DEADLINE_MAX_MS, Timed};
 pub use dense::{Dense, Far, Keyed};
 pub use hash::{Hash, HashRef};
 pub use json::Json;

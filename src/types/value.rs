@@ -198,6 +198,24 @@ impl ValueRef<'_> {
         }
     }
 
+    /// Whether all of its parts are due.
+    pub fn is_all_due(self, now_ms: u64) -> bool {
+        match self {
+            ValueRef::Hash(hash) => hash.is_all_due(now_ms),
+            ValueRef::Set(set) => set.is_all_due(now_ms),
+            _ => false,
+        }
+    }
+
+    /// How many parts it has that may have deadlines, those that are due included.
+    pub fn parts(self) -> usize {
+        match self {
+            ValueRef::Hash(hash) => hash.len(),
+            ValueRef::Set(set) => set.len(),
+            _ => 0,
+        }
+    }
+
     /// The engine's timer for that deadline; 0 for none.
     pub fn parts_timer(self) -> u32 {
         match self {

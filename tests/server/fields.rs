@@ -167,7 +167,15 @@ fn prepare(client: &mut Client, n: usize, ms: u32) {
         "PFADD P a b c".to_owned(),
         format!("PEXPIRE P {ms}"),
     ];
-    for line in lines {
+    // What is known of a key beside its value goes with it.
+    let keeps = |key| {
+        [
+            format!("BLESS SET {key} NO-EVICT"),
+            format!("PEXPIREAT {key} 5000000000000"),
+        ]
+    };
+    let kept = ["H", "O", "M", "Q"].into_iter().flat_map(keeps);
+    for line in lines.into_iter().chain(kept) {
         let reply = client.ask_args(&words(&line, n));
         assert!(!reply.is_error(), "{line}: {reply}");
     }
@@ -223,7 +231,9 @@ fn held(client: &mut Client) -> BTreeMap<String, String> {
                     told.push(format!("{member} {}", client.ask(&asked)));
                 }
             }
-            told.push(client.ask(&format!("BLESS GET {key}")).to_string());
+            for asked in ["BLESS GET", "PEXPIRETIME"] {
+                told.push(client.ask(&format!("{asked} {key}")).to_string());
+            }
             all.insert(format!("{db} {key}"), told.join(" "));
         }
     }

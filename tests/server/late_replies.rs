@@ -138,3 +138,104 @@ fn monitor_shows_scripts_that_fail_once() {
     ];
     assert_eq!(shown, expected);
 }
+
+/// The offsets of bits that BITRANGEINTARRAY is to tell.
+fn offsets(
+    bytes: &[u8],
+    bits: std::ops::RangeInclusive<usize>,
+    wanted: u8,
+    limit: usize,
+) -> String {
+    let is_hit = |at: &usize| bytes[at / 8] >> (7 - at % 8) & 1 == wanted;
+    let found: Vec<String> = bits
+        .filter(is_hit)
+        .take(limit)
+        .map(|at| format!(":{at}"))
+        .collect();
+    format!("*[{}]", found.join(" "))
+}
+
+#[test]
+fn offsets_of_many_bits_are_told_in_parts_and_in_one() {
+    let server = Server::start(&[]);
+    let mut client = server.client();
+    let mut random = fastrand::Rng::with_seed(7);
+    // Dense parts, sparse ones, and such without a bit or with all of them.
+    let mut bytes: Vec<u8> = (0..40_000).map(|_| random.u8(..)).collect();
+    bytes[3000..9001].fill(0);
+    bytes[9001..15_000].fill(0xff);
+    (15_000..25_000).for_each(|at| bytes[at] &= random.u8(..) & random.u8(..) & random.u8(..));
+    client.ask_args(&[&b"SET"[..], b"bits", &bytes]);
+    let last = bytes.len() * 8 - 1;
+    for (from, to) in [
+        (0, last),
+        (13, last - 5),
+        (25_000, 25_007),
+        (100_003, 250_001),
+        (70_000, 70_600),
+    ] {
+        for (word, wanted) in [("", 1), (" ZEROS", 0)] {
+            for limit in [1, 8191, 8192, 9000, 70_001, usize::MAX >> 1] {
+                let line = format!("BITRANGEINTARRAY bits {from} {to} BIT LIMIT {limit}{word}");
+                let told = offsets(&bytes, from..=to, wanted, limit);
+                assert!(client.ask(&line).to_string() == told, "{line}");
+                client.ask("MULTI");
+                client.ask(&line);
+                let held = client.ask("EXEC").items().remove(0);
+                assert!(held.to_string() == told, "{line} in a transaction");
+            }
+        }
+    }
+}
+
+#[test]
+fn large_collections_are_told_without_what_is_due() {
+    let server = Server::start(&[]);
+    let mut client = server.client();
+    client.ask("DEBUG SET-ACTIVE-EXPIRE 0");
+    for part in (0..10_000).collect::<Vec<_>>().chunks(500) {
+        let members = part.iter().map(|n| format!("m{n}"));
+        let pairs = part.iter().flat_map(|n| [format!("m{n}"), "v".to_owned()]);
+        let head = |name: &str, key: &str| vec![name.to_owned(), key.to_owned()];
+        client.ask_args(&[head("SADD", "set"), members.collect()].concat());
+        client.ask_args(&[head("HSET", "hash"), pairs.collect()].concat());
+    }
+    for due in [1, 9000] {
+        let names: Vec<String> = (0..due).map(|n| format!("m{n}")).collect();
+        let (count, named) = (names.len(), names.join(" "));
+        client.ask(&format!("SPEXPIRE set 1 MEMBERS {count} {named}"));
+        client.ask(&format!("HPEXPIRE hash 1 FIELDS {count} {named}"));
+        eventually("they are due", || {
+            client.ask("SISMEMBER set m0").int() == 0 && client.ask("HEXISTS hash m0").int() == 0
+        });
+        let seen = 10_000 - due;
+        let asked = [
+            ("SMEMBERS set", seen),
+            ("HKEYS hash", seen),
+            ("SRANDMEMBER set 5", 5),
+            ("SRANDMEMBER set 700", 700),
+            ("SRANDMEMBER set 20000", seen),
+            ("HRANDFIELD hash 5", 5),
+            ("HRANDFIELD hash 700", 700),
+            ("HRANDFIELD hash 20000", seen),
+        ];
+        for (line, len) in asked {
+            let mut told: Vec<_> = client.ask(line).items().iter().map(Value::text).collect();
+            let gone = |name: &String| name[1..].parse::<usize>().expect("a number") < due;
+            assert!(!told.iter().any(gone), "{line}");
+            told.sort();
+            told.dedup();
+            assert_eq!(told.len(), len, "{line}, {due} due");
+        }
+        for line in ["SRANDMEMBER set -3000", "HRANDFIELD hash -3000"] {
+            let told = client.ask(line).items();
+            let gone = |name: &Value| name.text()[1..].parse::<usize>().expect("a number") < due;
+            assert!(told.len() == 3000 && !told.iter().any(gone), "{line}");
+        }
+        assert_eq!(client.ask("HGETALL hash").items().len(), 2 * seen);
+        client.ask("MULTI");
+        client.ask("SMEMBERS set");
+        let held = client.ask("EXEC").items().remove(0);
+        assert_eq!(held.items().len(), seen, "in a transaction");
+    }
+}

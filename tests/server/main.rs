@@ -50,3 +50,4 @@ mod tls;
 mod unknown_clients;
 mod vectors;
 mod verbatim;
+mod watches;

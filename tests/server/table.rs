@@ -439,3 +439,23 @@ fn command_info_and_docs_say_what_redis_8_says() {
         }
     }
 }
+
+#[test]
+fn every_command_that_changes_a_key_needs_the_right_to_write_it() {
+    let server = Server::start(&[]);
+    let mut changes = 0;
+    for (name, said) in infos(&mut server.client()) {
+        // As in Redis, what these change is how a count is kept.
+        if ["pfcount", "pfdebug"].contains(&name.as_str()) {
+            continue;
+        }
+        for spec in said["key specs"].split(';') {
+            let has = |words: &[&str]| words.iter().any(|word| spec.contains(word));
+            if has(&["RW", "OW", "RM"]) {
+                changes += 1;
+                assert!(has(&["insert", "update", "delete"]), "{name}: {spec}");
+            }
+        }
+    }
+    assert!(changes > 100);
+}

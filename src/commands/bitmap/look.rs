@@ -3,8 +3,12 @@
 use std::ops::Range;
 
 use super::bit;
-use crate::command::{Arg, Args, Command, Done, Fail, Flow, KeyUse, ReadCall, Run};
-use crate::types::Text;
+use crate::command::{Arg, Args, Command, Done, Fail, Flow, KeyUse, ReadCall, Rest, Run};
+use crate::resp::Reply;
+use crate::types::{Text, Type};
+
+/// Bits that are counted before it is asked whether there are enough of them.
+const BLOCK_BITS: u64 = 8 * 65_536;
 
 const UNIT: Arg = Arg::one_of(
     "unit",
@@ -109,12 +113,12 @@ fn count(bytes: &[u8], range: Range<u64>) -> u64 {
     }
     let ragged = (range.start..first * 8).chain(last * 8..range.end);
     let ragged: u64 = ragged.map(|at| u64::from(bit(bytes, at))).sum();
-    let whole = &bytes[first as usize..last as usize];
-    ragged
-        + whole
-            .iter()
-            .map(|byte| u64::from(byte.count_ones()))
-            .sum::<u64>()
+    let (words, rest) = bytes[first as usize..last as usize].as_chunks::<8>();
+    let words = words
+        .iter()
+        .map(|word| u64::from(u64::from_ne_bytes(*word).count_ones()));
+    let rest = rest.iter().map(|byte| u64::from(byte.count_ones()));
+    ragged + words.sum::<u64>() + rest.sum::<u64>()
 }
 
 pub const BITPOS: Command = Command {
@@ -211,28 +215,73 @@ fn bitrangeintarray(call: &mut ReadCall<'_>) -> Done {
     let mut digits = itoa::Buffer::new();
     let text = call.db.read::<Text>(key)?;
     let bytes = text.map_or(&b""[..], |text| text.as_bytes(&mut digits));
-    let mut range = part.range(bytes.len(), false);
-    let open = call.out.open_array();
-    let mut count = 0;
-    while count < limit
-        && !call.out.is_full()
-        && let Some(at) = first(bytes, range.clone(), wanted)
-    {
-        call.out.int(at as i64);
-        count += 1;
-        range.start = at + 1;
+    let (hits, range) = hits(bytes, part.range(bytes.len(), false), wanted, limit);
+    call.out.array(hits as usize);
+    if hits < Rest::MIN as u64 || !call.parts {
+        offsets(bytes, range, 0, wanted, call.out);
+        return Ok(Flow::Done);
     }
-    call.out.close(open, count as usize);
-    Ok(Flow::Done)
+    // A copy of the bytes that the reply tells of, as they are now.
+    let from = range.start / 8;
+    let copied = &bytes[from as usize..range.end.div_ceil(8) as usize];
+    let (start, end) = (range.start - from * 8, range.end - from * 8);
+    Ok(Flow::Rest(Box::new(Rest {
+        len: copied.len(),
+        value: Text::from_bytes(copied).wrap(),
+        write: Box::new(move |value, part, out| {
+            let mut digits = itoa::Buffer::new();
+            let text = Text::of(value).expect("it is given that string");
+            let (first, last) = (part.start as u64 * 8, part.end as u64 * 8);
+            let range = first.max(start)..last.min(end);
+            offsets(text.as_bytes(&mut digits), range, from * 8, wanted, out);
+        }),
+    })))
+}
+
+/// Counts the wanted bits of a range up to a limit; the range then ends behind the last that was counted.
+fn hits(bytes: &[u8], range: Range<u64>, wanted: u8, limit: u64) -> (u64, Range<u64>) {
+    let (mut found, mut at) = (0, range.start);
+    while at < range.end {
+        let block = at..range.end.min(at + BLOCK_BITS);
+        let set = count(bytes, block.clone());
+        let hits = if wanted == 1 {
+            set
+        } else {
+            BLOCK_BITS.min(range.end - at) - set
+        };
+        if found + hits >= limit {
+            while found < limit
+                && let Some(hit) = first(bytes, at..block.end, wanted)
+            {
+                found += 1;
+                at = hit + 1;
+            }
+            return (found, range.start..at);
+        }
+        found += hits;
+        at = block.end;
+    }
+    (found, range)
+}
+
+/// Writes the offsets of the wanted bits of a range, counted from `base`.
+fn offsets(bytes: &[u8], range: Range<u64>, base: u64, wanted: u8, out: &mut Reply) {
+    let mut at = range.start;
+    while !out.is_full()
+        && let Some(hit) = first(bytes, at..range.end, wanted)
+    {
+        out.int((base + hit) as i64);
+        at = hit + 1;
+    }
 }
 
 fn first(bytes: &[u8], range: Range<u64>, wanted: u8) -> Option<u64> {
     let dull = if wanted == 1 { 0 } else { 0xff };
     let mut at = range.start;
     while at < range.end {
-        // Whole bytes without a hit are passed over at once.
         if at & 7 == 0 && at + 8 <= range.end && bytes[(at >> 3) as usize] == dull {
-            at += 8;
+            let whole = &bytes[(at >> 3) as usize..(range.end >> 3) as usize];
+            at += 8 * dull_bytes(whole, dull) as u64;
         } else if bit(bytes, at) == wanted {
             return Some(at);
         } else {
@@ -240,4 +289,12 @@ fn first(bytes: &[u8], range: Range<u64>, wanted: u8) -> Option<u64> {
         }
     }
     None
+}
+
+/// How many bytes there are without a hit before the first that has one: they are passed over, eight of them at once.
+fn dull_bytes(bytes: &[u8], dull: u8) -> usize {
+    let words = bytes.chunks_exact(8);
+    let words = words.take_while(|word| *word == [dull; 8]).count() * 8;
+    let rest = bytes[words..].iter();
+    words + rest.take_while(|byte| **byte == dull).count()
 }

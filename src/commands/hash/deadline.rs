@@ -136,7 +136,7 @@ fn set_deadlines<'a>(
     key: &[u8],
     unit: Unit,
 ) -> Result<Expired<'a>, Fail> {
-    let now = call.db.now();
+    let (now, over_ms) = (call.db.now(), call.db.over_ms());
     let hash = call.db.edit::<Hash>(key)?;
     let deadline = deadline_of(call.args.int()?, unit, call.entry, now)?;
     let condition = Condition::parse(&mut call.args);
@@ -157,7 +157,7 @@ fn set_deadlines<'a>(
             NO_PART
         } else if !condition.holds(hash.value().deadline(field), deadline) {
             NOT_MET
-        } else if deadline <= now.due_ms() {
+        } else if deadline <= over_ms {
             hash.fields_mut().remove(field);
             deleted.push(*field);
             DELETED

@@ -1,11 +1,13 @@
 //! Reading hashes.
 
+use hashbrown::HashSet;
+
 use crate::command::Flag::Fast;
+use crate::command::parts::is_among;
 use crate::command::sample::Draw;
 use crate::command::{Arg, Command, Done, Fail, Flow, KeyUse, ReadCall, Rest, Run, scan};
 use crate::resp::Reply;
-use crate::types::{Hash, HashRef, Piece, Type, TypeRef};
-use crate::util::chance;
+use crate::types::{Bstr, Hash, HashRef, Piece, Type, TypeRef};
 
 pub const HGET: Command = Command {
     name: "hget",
@@ -112,21 +114,20 @@ fn each(
         begin(call.out, 0);
         return Ok(Flow::Done);
     };
-    if hash.has_deadlines() {
-        let count = hash.iter(now_ms).count();
-        begin(call.out, count);
-    } else {
-        begin(call.out, hash.len());
-        if hash.len() >= Rest::MIN {
-            return Ok(Flow::Rest(Box::new(Rest {
-                len: hash.len(),
-                value: hash.frozen().wrap(),
-                write: Box::new(move |value, range, out| {
-                    let hash = Hash::of(value).expect("it is given that hash");
-                    range.for_each(|pos| show(hash.nth(pos), out));
-                }),
-            })));
-        }
+    begin(call.out, hash.count(now_ms));
+    if hash.len() >= Rest::MIN {
+        let due: HashSet<Bstr> = hash.due(now_ms).cloned().collect();
+        return Ok(Flow::Rest(Box::new(Rest {
+            len: hash.len(),
+            value: hash.frozen().wrap(),
+            write: Box::new(move |value, range, out| {
+                let hash = Hash::of(value).expect("it is given that hash");
+                let pairs = range.map(|pos| hash.nth(pos));
+                pairs
+                    .filter(|(field, _)| !is_among(&due, field))
+                    .for_each(|pair| show(pair, out));
+            }),
+        })));
     }
     hash.iter(now_ms).for_each(|pair| show(pair, call.out));
     Ok(Flow::Done)
@@ -226,7 +227,7 @@ fn hrandfield(call: &mut ReadCall<'_>) -> Done {
     let Some(hash) = call
         .db
         .read::<Hash>(key)?
-        .filter(|hash| hash.iter(now_ms).next().is_some())
+        .filter(|hash| !hash.is_all_due(now_ms))
     else {
         match count {
             None => call.out.null(),
@@ -234,23 +235,15 @@ fn hrandfield(call: &mut ReadCall<'_>) -> Done {
         }
         return Ok(Flow::Done);
     };
-    // Positions of fields that readers may see; all of them, but for the moments before a sweep.
-    let dead = hash.next_deadline().is_some_and(|due| due <= now_ms);
-    let live: Option<Vec<usize>> = dead.then(|| {
-        let seen = |place: &usize| hash.get(&hash.nth(*place).0.to_vec(), now_ms).is_some();
-        (0..hash.len()).filter(seen).collect()
-    });
-    let len = live.as_ref().map_or(hash.len(), Vec::len);
-    let pick = |place: usize| hash.nth(live.as_ref().map_or(place, |live| live[place]));
-    let Some(count) = count else {
-        call.out.piece(pick(chance::within(0..len)).0);
-        return Ok(Flow::Done);
-    };
-    let draw = Draw::of(count);
+    let seen = hash.count(now_ms);
+    let draw = count.map_or(Draw::WithRepeats(1), Draw::of);
     let pairs_apart = with_values && call.out.resp3();
     let flat = with_values && !call.out.resp3();
-    call.out.array(draw.size(len) * if flat { 2 } else { 1 });
-    for (field, value) in draw.positions(len).map(pick) {
+    if count.is_some() {
+        call.out.array(draw.size(seen) * if flat { 2 } else { 1 });
+    }
+    let places = draw.seen(hash.len(), seen, |place| hash.is_seen(place, now_ms));
+    for (field, value) in places.map(|place| hash.nth(place)) {
         if call.out.is_full() {
             break;
         }

@@ -57,7 +57,7 @@ fn return_fields<'a>(
     call: &mut WriteCall<'a>,
     key: &[u8],
 ) -> Result<(Lifetime, Vec<&'a [u8]>), Fail> {
-    let now = call.db.now();
+    let (now, over_ms) = (call.db.now(), call.db.over_ms());
     let hash = call.db.edit::<Hash>(key)?;
     let lifetime = match take_deadline(&mut call.args, call.entry, now)? {
         Some(deadline) => Lifetime::At(deadline),
@@ -88,7 +88,7 @@ fn return_fields<'a>(
         let has_changed = match lifetime {
             Lifetime::Keep => false,
             Lifetime::Clear => hash.fields_mut().clear_deadline(field),
-            Lifetime::At(deadline) if deadline <= now.due_ms() => hash.fields_mut().remove(field),
+            Lifetime::At(deadline) if deadline <= over_ms => hash.fields_mut().remove(field),
             Lifetime::At(deadline) => {
                 hash.fields_mut().set_deadline(field, deadline);
                 true
@@ -99,16 +99,21 @@ fn return_fields<'a>(
         }
     }
     if !changed.is_empty() {
-        announce_lifetime(&mut hash, lifetime, &changed);
+        announce_lifetime(&mut hash, lifetime, over_ms, &changed);
     }
     Ok((lifetime, changed))
 }
 
-fn announce_lifetime(hash: &mut Edit<'_, Hash>, lifetime: Lifetime, fields: &[&[u8]]) {
+fn announce_lifetime(
+    hash: &mut Edit<'_, Hash>,
+    lifetime: Lifetime,
+    over_ms: u64,
+    fields: &[&[u8]],
+) {
     let event = match lifetime {
         Lifetime::Keep => return,
         Lifetime::Clear => "hpersist",
-        Lifetime::At(deadline) if deadline <= hash.now_ms() => "hdel",
+        Lifetime::At(deadline) if deadline <= over_ms => "hdel",
         Lifetime::At(_) => "hexpire",
     };
     hash.announce_parts(event, fields.iter().copied());
@@ -123,7 +128,7 @@ fn log_lifetime(call: &mut WriteCall<'_>, key: &[u8], lifetime: Lifetime, fields
             let head: [&[u8]; 4] = [b"HPERSIST", key, b"FIELDS", count.as_bytes()];
             call.db.log(&[&head, fields].concat());
         }
-        Lifetime::At(deadline) if deadline <= call.db.now_ms() => {
+        Lifetime::At(deadline) if deadline <= call.db.over_ms() => {
             call.db.log(&[&[b"HDEL", key], fields].concat());
         }
         Lifetime::At(deadline) => log_deadline(&mut call.db, key, deadline, fields),
@@ -263,11 +268,11 @@ impl<'a> TimedPairs<'a> {
         })
     }
 
-    fn is_met(&self, hash: &mut Edit<'_, Hash>) -> bool {
+    fn is_met(&self, hash: &mut Edit<'_, Hash>, is_there: bool) -> bool {
         let key_fits = match self.key_is {
             Presence::Any => true,
-            Presence::Missing => hash.is_fresh(),
-            Presence::Held => !hash.is_fresh(),
+            Presence::Missing => !is_there,
+            Presence::Held => is_there,
         };
         let mut fields = self.pairs.iter().step_by(2);
         key_fits
@@ -281,11 +286,13 @@ impl<'a> TimedPairs<'a> {
 
 fn hsetex(call: &mut WriteCall<'_>) -> Done {
     let key = call.args.next()?;
-    let now = call.db.now();
+    let (now, over_ms) = (call.db.now(), call.db.over_ms());
     let setting = TimedPairs::parse(&mut call.args, call.entry, now)?;
     let limits = &call.db.rules().limits;
+    // A key whose fields are all due is there, though the edit makes it anew.
+    let is_there = call.db.exists(key);
     let mut hash = call.db.edit_or_create::<Hash>(key)?;
-    if !setting.is_met(&mut hash) {
+    if !setting.is_met(&mut hash, is_there) {
         call.out.int(false);
         return Ok(Flow::Done);
     }
@@ -304,8 +311,8 @@ fn hsetex(call: &mut WriteCall<'_>) -> Done {
         Lifetime::Clear => {}
         Lifetime::Keep => kept = deadlines_of(&hash, &fields),
         Lifetime::At(deadline) => {
-            set_or_remove(&mut hash, deadline, &fields);
-            announce_lifetime(&mut hash, setting.lifetime, &fields);
+            set_or_remove(&mut hash, deadline, over_ms, &fields);
+            announce_lifetime(&mut hash, setting.lifetime, over_ms, &fields);
         }
     }
     drop(hash);
@@ -332,11 +339,10 @@ fn deadlines_of<'a>(hash: &Edit<'_, Hash>, fields: &[&'a [u8]]) -> Vec<(u64, &'a
     timed
 }
 
-fn set_or_remove(hash: &mut Edit<'_, Hash>, deadline: u64, fields: &[&[u8]]) {
-    let now_ms = hash.now_ms();
+fn set_or_remove(hash: &mut Edit<'_, Hash>, deadline: u64, over_ms: u64, fields: &[&[u8]]) {
     let mut held = hash.fields_mut();
     for field in fields {
-        if deadline <= now_ms {
+        if deadline <= over_ms {
             held.remove(field);
         } else {
             held.set_deadline(field, deadline);

@@ -32,7 +32,7 @@ const SET: Command = Command {
     summary: "Protects a key from eviction",
     since: "8.12.0",
     flags: &[DenyOom, Fast],
-    args: &[Arg::key("key", KeyUse::WRITE), NO_EVICT],
+    args: &[Arg::key("key", KeyUse::UPDATE), NO_EVICT],
     categories: &["dangerous"],
     run: Run::Write(|call| bless(call, true, "bless")),
     ..Command::PLAIN
@@ -43,7 +43,7 @@ const CLEAR: Command = Command {
     summary: "Lets a key be evicted again",
     since: "8.12.0",
     flags: &[Fast],
-    args: &[Arg::key("key", KeyUse::WRITE), NO_EVICT],
+    args: &[Arg::key("key", KeyUse::UPDATE), NO_EVICT],
     categories: &["dangerous"],
     run: Run::Write(|call| bless(call, false, "unbless")),
     ..Command::PLAIN

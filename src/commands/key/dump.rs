@@ -131,7 +131,7 @@ fn restore(call: &mut WriteCall<'_>) -> Done {
     let blessed = call.db.is_blessed(key);
     let before = replace.then(|| call.db.drop_quietly(key)).flatten();
     call.out.ok();
-    if deadline.is_some_and(|at| at <= call.db.now_ms()) {
+    if deadline.is_some_and(|at| at <= call.db.over_ms()) {
         // It has died on its way here.
         call.db.log(&[b"DEL", key]);
         return Ok(Flow::Done);

@@ -142,10 +142,12 @@ fn expire(call: &mut WriteCall<'_>, unit: Unit) -> Done {
         call.out.int(0);
         return Ok(Flow::Done);
     }
-    if deadline <= now.due_ms() as i64 {
+    if deadline <= now.due_ms() as i64 && !call.db.rules().importing {
         call.db.delete(key);
         call.db.log(&[b"DEL", key]);
     } else {
+        // While data are imported, it may lie before the Unix epoch.
+        let deadline = deadline.max(1);
         call.db.set_deadline(key, Some(deadline as u64));
         call.db.announce(Class::Generic, "expire", key);
         call.db.log(&[

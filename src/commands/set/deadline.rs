@@ -17,8 +17,6 @@ pub(super) const MEMBERS: Arg = Arg::block(
 .token("MEMBERS");
 
 const COUNT_MAX: i64 = i32::MAX as i64;
-pub(super) const TWICE: Fail = Fail::Says("MEMBERS keyword specified multiple times");
-pub(super) const MISSING: Fail = Fail::Says("missing MEMBERS argument");
 
 pub const SEXPIRE: Command = Command {
     name: "sexpire",
@@ -84,13 +82,38 @@ pub const SPEXPIREAT: Command = Command {
     ..Command::PLAIN
 };
 
-/// The members that `MEMBERS` is followed by, once the word was taken.
-pub(super) fn counted<'a>(args: &mut Args<'a>, no_count: Fail) -> Result<&'a [&'a [u8]], Fail> {
-    let count = args.int_in(1..=COUNT_MAX, no_count)?;
-    if count > args.len() as i64 {
-        return Err(Fail::Says("wrong number of arguments"));
+/// How many arguments are to follow `MEMBERS`, and what is said of fewer, and of what is no count.
+pub(super) struct Wording<'w> {
+    pub least: usize,
+    pub few: &'w dyn Fn() -> Fail,
+    pub no_count: Fail,
+}
+
+/// Takes the members, and the other options in whatever order they stand: `option` takes one of them.
+pub(super) fn take_members<'a>(
+    args: &mut Args<'a>,
+    wording: &Wording<'_>,
+    mut option: impl FnMut(&mut Args<'a>) -> Result<(), Fail>,
+) -> Result<&'a [&'a [u8]], Fail> {
+    let mut members = None;
+    while !args.is_empty() {
+        if !args.word("MEMBERS") {
+            option(args)?;
+            continue;
+        }
+        if members.is_some() {
+            return Err(Fail::Says("MEMBERS keyword specified multiple times"));
+        }
+        if args.len() < wording.least {
+            return Err((wording.few)());
+        }
+        let count = args.int_in(1..=COUNT_MAX, wording.no_count.clone())?;
+        if count > args.len() as i64 {
+            return Err(Fail::Says("wrong number of arguments"));
+        }
+        members = Some(args.take(count as usize)?);
     }
-    args.take(count as usize)
+    members.ok_or(Fail::Says("missing MEMBERS argument"))
 }
 
 pub(super) fn unknown(args: &mut Args<'_>) -> Fail {
@@ -103,29 +126,21 @@ pub(super) fn unknown(args: &mut Args<'_>) -> Fail {
 
 /// A condition and the members, in any order.
 fn wish<'a>(args: &mut Args<'a>) -> Result<(Condition, &'a [&'a [u8]]), Fail> {
-    let (mut found, mut conditions) = (None, Vec::new());
-    while !args.is_empty() {
-        if args.word("MEMBERS") {
-            if found.is_some() {
-                return Err(TWICE);
-            }
-            if args.len() < 2 {
-                return Err(Fail::Says(
-                    "MEMBERS requires at least nummembers and one member argument",
-                ));
-            }
-            let count = Fail::Says("Parameter `numMembers` should be greater than 0");
-            found = Some(counted(args, count)?);
-            continue;
-        }
+    let wording = Wording {
+        least: 2,
+        few: &|| Fail::Says("MEMBERS requires at least nummembers and one member argument"),
+        no_count: Fail::Says("Parameter `numMembers` should be greater than 0"),
+    };
+    let mut conditions = Vec::new();
+    let members = take_members(args, &wording, |args| {
         match Condition::parse(args) {
             Condition::Always => return Err(unknown(args)),
             // A condition may be repeated.
             condition if conditions.contains(&condition) => {}
             condition => conditions.push(condition),
         }
-    }
-    let members = found.ok_or(MISSING)?;
+        Ok(())
+    })?;
     match conditions[..] {
         [] => Ok((Condition::Always, members)),
         [condition] => Ok((condition, members)),
@@ -153,7 +168,8 @@ fn set_deadlines<'a>(
     key: &[u8],
     unit: Unit,
 ) -> Result<ExpiredMembers<'a>, Fail> {
-    let (now, limits) = (call.db.now(), &call.db.rules().limits);
+    let (now, over_ms) = (call.db.now(), call.db.over_ms());
+    let limits = &call.db.rules().limits;
     let set = call.db.edit::<Set>(key)?;
     let deadline = deadline_of(call.args.int()?, unit, call.entry, now)?;
     let (condition, members) = wish(&mut call.args)?;
@@ -168,7 +184,7 @@ fn set_deadlines<'a>(
             NO_PART
         } else if !condition.holds(set.deadline(member), deadline) {
             NOT_MET
-        } else if deadline <= now.due_ms() {
+        } else if deadline <= over_ms {
             set.remove(member);
             deleted.push(*member);
             DELETED

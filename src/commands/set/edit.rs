@@ -2,7 +2,7 @@
 
 use crate::command::Flag::{DenyOom, Fast};
 use crate::command::{Arg, Command, Done, Fail, Flow, KeyUse, Run, WriteCall};
-use crate::types::Set;
+use crate::types::{LiveSet, Set};
 
 pub const SADD: Command = Command {
     name: "sadd",
@@ -79,7 +79,7 @@ fn smove(call: &mut WriteCall<'_>) -> Done {
         call.out.int(0);
         return Ok(Flow::Done);
     };
-    let source = call.db.live(from, source);
+    let source = LiveSet::new(source, call.db.now_ms());
     let (held, deadline) = (source.contains(member), source.deadline(member));
     call.db.held::<Set>(to)?;
     if held && from != to {

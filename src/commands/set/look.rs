@@ -1,8 +1,11 @@
 //! Reading sets.
 
+use hashbrown::HashSet;
+
 use crate::command::Flag::Fast;
+use crate::command::parts::is_among;
 use crate::command::{Arg, Command, Done, Flow, KeyUse, ReadCall, Rest, Run, scan};
-use crate::types::{LiveSet, Set, Type, TypeRef};
+use crate::types::{Bstr, LiveSet, Set, Type, TypeRef};
 
 pub const SCARD: Command = Command {
     name: "scard",
@@ -76,14 +79,20 @@ fn smembers(call: &mut ReadCall<'_>) -> Done {
     let set = call.db.members(key)?;
     call.out.set(set.map_or(0, LiveSet::count));
     match set {
-        Some(set) if set.len() >= Rest::MIN && !set.has_due() => Ok(Flow::Rest(Box::new(Rest {
-            len: set.len(),
-            value: set.whole().frozen().wrap(),
-            write: Box::new(|value, range, out| {
-                let set = Set::of(value).expect("it is given that set");
-                range.for_each(|pos| out.piece(set.nth(pos)));
-            }),
-        }))),
+        Some(set) if set.len() >= Rest::MIN => {
+            let due: HashSet<Bstr> = set.due().cloned().collect();
+            Ok(Flow::Rest(Box::new(Rest {
+                len: set.len(),
+                value: set.whole().frozen().wrap(),
+                write: Box::new(move |value, range, out| {
+                    let set = Set::of(value).expect("it is given that set");
+                    let members = range.map(|pos| set.nth(pos));
+                    members
+                        .filter(|member| !is_among(&due, member))
+                        .for_each(|member| out.piece(member));
+                }),
+            })))
+        }
         set => {
             let members = set.iter().flat_map(|set| set.iter());
             members.for_each(|member| call.out.piece(member));

@@ -1,10 +1,9 @@
 //! Members at random.
 
 use crate::command::Flag::Fast;
-use crate::command::sample::{Draw, distinct};
+use crate::command::sample::Draw;
 use crate::command::{Arg, Command, Done, Fail, Flow, KeyUse, ReadCall, Run, WriteCall};
 use crate::types::Set;
-use crate::util::chance;
 
 pub const SPOP: Command = Command {
     name: "spop",
@@ -27,25 +26,18 @@ fn spop(call: &mut WriteCall<'_>) -> Done {
         1 => Some(call.args.positive()?),
         _ => return Err(Fail::SYNTAX),
     };
-    let set = call.db.edit::<Set>(key)?;
-    let Some(mut set) = set.filter(|set| !set.is_empty()) else {
+    let mut set = call.db.edit::<Set>(key)?;
+    let taken = match &mut set {
+        Some(set) => set.take_some(count.unwrap_or(1)),
+        None => Vec::new(),
+    };
+    let Some(mut set) = set.filter(|_| !taken.is_empty()) else {
         match count {
             Some(_) => call.out.set(0),
             None => call.out.null(),
         }
         return Ok(Flow::Done);
     };
-    if count == Some(0) {
-        call.out.set(0);
-        return Ok(Flow::Done);
-    }
-    // From the highest position down, so that no removal moves one still to be taken.
-    let mut places = distinct(set.len(), count.unwrap_or(1));
-    places.sort_unstable_by_key(|place| std::cmp::Reverse(*place));
-    let taken: Vec<Vec<u8>> = places
-        .into_iter()
-        .map(|place| set.remove_nth(place))
-        .collect();
     set.announce("spop");
     drop(set);
     let mut record: Vec<&[u8]> = vec![b"SREM", key];
@@ -87,21 +79,16 @@ fn srandmember(call: &mut ReadCall<'_>) -> Done {
         }
         return Ok(Flow::Done);
     };
-    let places = set.places();
-    let len = places.as_ref().map_or(set.len(), Vec::len);
-    let pick = |place: usize| set.nth(places.as_ref().map_or(place, |places| places[place]));
-    match count {
-        None => call.out.piece(pick(chance::within(0..len))),
-        Some(count) => {
-            let draw = Draw::of(count);
-            call.out.array(draw.size(len));
-            for place in draw.positions(len) {
-                if call.out.is_full() {
-                    break;
-                }
-                call.out.piece(pick(place));
-            }
+    let seen = set.count();
+    let draw = count.map_or(Draw::WithRepeats(1), Draw::of);
+    if count.is_some() {
+        call.out.array(draw.size(seen));
+    }
+    for place in draw.seen(set.len(), seen, |place| set.is_seen(place)) {
+        if call.out.is_full() {
+            break;
         }
+        call.out.piece(set.nth(place));
     }
     Ok(Flow::Done)
 }

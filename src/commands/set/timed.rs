@@ -1,12 +1,12 @@
 //! Members that are added with a time to live, as redis.io documents it since 8.12.
 
-use super::deadline::{MEMBERS, MISSING, TWICE, counted, log, unknown};
+use super::deadline::{MEMBERS, Wording, log, take_members, unknown};
 use crate::command::Flag::{DenyOom, Fast};
 use crate::command::expiry::{EXPIRATION_OR_KEEPTTL, Unit};
 use crate::command::parts::deadline_of;
 use crate::command::{Arg, Args, Command, Done, Entry, Fail, Flow, KeyUse, Run, WriteCall};
 use crate::engine::Now;
-use crate::types::Set;
+use crate::types::{LiveSet, Set};
 
 pub const SADDEX: Command = Command {
     name: "saddex",
@@ -60,48 +60,48 @@ fn wish<'a>(args: &mut Args<'a>, entry: &Entry, now: Now) -> Result<ToAdd<'a>, F
     ];
     let only_one =
         Fail::Says("Only one of EX, PX, EXAT, PXAT or KEEPTTL arguments can be specified");
-    let (mut presence, mut expiration, mut members) = (MembersThere::Any, None, None);
-    while !args.is_empty() {
-        if args.word("MEMBERS") {
-            if members.is_some() {
-                return Err(TWICE);
-            }
-            if args.is_empty() {
-                return Err(Fail::arity(&entry.full_name));
-            }
-            members = Some(counted(args, Fail::Says("invalid number of members"))?);
-        } else if let Some((_, unit)) = units.into_iter().find(|(word, _)| args.word(word)) {
+    let wording = Wording {
+        least: 1,
+        few: &|| Fail::arity(&entry.full_name),
+        no_count: Fail::Says("invalid number of members"),
+    };
+    let (mut presence, mut expiration) = (MembersThere::Any, None);
+    let members = take_members(args, &wording, |args| {
+        if let Some((_, unit)) = units.into_iter().find(|(word, _)| args.word(word)) {
             if expiration.is_some() {
-                return Err(only_one);
+                return Err(only_one.clone());
             }
             if args.is_empty() {
                 return Err(Fail::Says("missing expire time"));
             }
             let deadline = deadline_of(args.int()?, unit, entry, now)?;
             expiration = Some(Expiration::At(deadline));
-        } else if args.word("KEEPTTL") {
+            return Ok(());
+        }
+        if args.word("KEEPTTL") {
             if expiration.is_some() {
-                return Err(only_one);
+                return Err(only_one.clone());
             }
             expiration = Some(Expiration::Keep);
-        } else {
-            let next = match () {
-                () if args.word("MXX") => MembersThere::All,
-                () if args.word("MNX") => MembersThere::None,
-                () => return Err(unknown(args)),
-            };
-            if presence != MembersThere::Any {
-                return Err(Fail::Says(
-                    "Only one of MXX or MNX arguments can be specified",
-                ));
-            }
-            presence = next;
+            return Ok(());
         }
-    }
+        let next = match () {
+            () if args.word("MXX") => MembersThere::All,
+            () if args.word("MNX") => MembersThere::None,
+            () => return Err(unknown(args)),
+        };
+        if presence != MembersThere::Any {
+            return Err(Fail::Says(
+                "Only one of MXX or MNX arguments can be specified",
+            ));
+        }
+        presence = next;
+        Ok(())
+    })?;
     Ok(ToAdd {
         presence,
         expiration: expiration.unwrap_or(Expiration::Clear),
-        members: members.ok_or(MISSING)?,
+        members,
     })
 }
 
@@ -114,7 +114,7 @@ fn saddex(call: &mut WriteCall<'_>) -> Done {
         members,
     } = wish(&mut call.args, call.entry, now)?;
     let held = call.db.held::<Set>(key)?;
-    let held = held.map(|set| call.db.live(key, set));
+    let held = held.map(|set| LiveSet::new(set, now.due_ms()));
     let is_there = |member: &&&[u8]| held.is_some_and(|set| set.contains(member));
     let there = members.iter().filter(is_there).count();
     let fits = match presence {
@@ -129,7 +129,7 @@ fn saddex(call: &mut WriteCall<'_>) -> Done {
     }
     call.out.int(1);
     if let Expiration::At(deadline) = expiration
-        && deadline <= now.due_ms()
+        && deadline <= call.db.over_ms()
     {
         remove(call, key, members)?;
         return Ok(Flow::Done);

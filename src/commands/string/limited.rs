@@ -290,7 +290,7 @@ fn store(
     call.db.renew(key, New::Text(value), deadline);
     call.db.announce(Class::String, event, key);
     match deadline {
-        Deadline::At(at) if at <= call.db.now_ms() => {
+        Deadline::At(at) if at <= call.db.over_ms() => {
             call.db.delete(key);
             call.db.log(&[b"DEL", key]);
         }

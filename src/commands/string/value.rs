@@ -257,7 +257,7 @@ pub const GETEX: Command = Command {
 
 fn getex(call: &mut WriteCall<'_>) -> Done {
     let key = call.args.next()?;
-    let (now, due_ms) = (call.db.now(), call.db.now_ms());
+    let (now, over_ms) = (call.db.now(), call.db.over_ms());
     let persist = call.args.word("PERSIST");
     let expiry = if persist || call.args.is_empty() {
         None
@@ -272,7 +272,7 @@ fn getex(call: &mut WriteCall<'_>) -> Done {
         .map(|said| said.deadline_ms(call.entry, now))
         .transpose()?;
     match deadline {
-        Some(at) if at <= due_ms => {
+        Some(at) if at <= over_ms => {
             call.db.delete(key);
             call.db.log(&[b"DEL", key]);
         }

@@ -4,6 +4,7 @@
 //! key elsewhere is our mistake and panics. Keys past their deadline are absent to
 //! every method here.
 
+mod lasting;
 mod store;
 mod whole;
 
@@ -105,10 +106,7 @@ impl<'d> Found<'d> {
             return Err(WrongType);
         }
         let Found { shard, effects, .. } = self;
-        let mut edit = Edit::<T>::new(shard, index, pos, now_ms, effects, false);
-        if T::KIND == Kind::Set {
-            edit.see_off_members();
-        }
+        let edit = Edit::<T>::new(shard, index, pos, now_ms, effects, false);
         Ok(edit.with_mark(mark))
     }
 }
@@ -358,12 +356,6 @@ impl<'a> Db<'a> {
         }
     }
 
-    /// The deadline of a key: `None` if there is no key, `Some(None)` if it lives for ever.
-    pub fn deadline(&self, key: &[u8]) -> Option<Option<u64>> {
-        self.find(key)
-            .map(|(table, pos)| table.deadline(table.at(pos)))
-    }
-
     // Editing.
 
     /// Finds a key for a writer, once a dead one was cleared away.
@@ -391,6 +383,21 @@ impl<'a> Db<'a> {
         }
     }
 
+    /// Finds a key whose value is to be edited. One whose fields or members are all due has gone with them.
+    #[inline]
+    fn find_to_edit<T: Type>(&mut self, key: &[u8]) -> Found<'_> {
+        let (index, now_ms) = (self.index, self.now_ms());
+        let mut found = self.find_mut(key);
+        if matches!(T::KIND, Kind::Hash | Kind::Set)
+            && let Some(pos) = found.pos
+            && found.shard.is_faded(index, pos, T::KIND, now_ms)
+        {
+            found.shard.expire_all(index, pos, now_ms, found.effects);
+            found.pos = None;
+        }
+        found
+    }
+
     /// Removes what is due of a key, for a command that takes all the rest.
     pub fn settle(&mut self, key: &[u8]) {
         let shard = self.shards.shard_mut(self.place(key).shard());
@@ -401,7 +408,7 @@ impl<'a> Db<'a> {
     #[inline]
     pub fn edit<T: Type>(&mut self, key: &[u8]) -> Result<Option<Edit<'_, T>>, WrongType> {
         let (index, now_ms, toucher) = (self.index, self.now_ms(), self.toucher());
-        let found = self.find_mut(key);
+        let found = self.find_to_edit::<T>(key);
         let Some(pos) = found.pos else {
             return Ok(None);
         };
@@ -412,7 +419,7 @@ impl<'a> Db<'a> {
     #[inline]
     pub fn edit_or_create<T: Type>(&mut self, key: &[u8]) -> Result<Edit<'_, T>, WrongType> {
         let (index, now_ms, toucher) = (self.index, self.now_ms(), self.toucher());
-        let found = self.find_mut(key);
+        let found = self.find_to_edit::<T>(key);
         if let Some(pos) = found.pos {
             return found.edit(index, pos, now_ms, toucher);
         }
@@ -420,55 +427,6 @@ impl<'a> Db<'a> {
         let shard = found.shard;
         let pos = shard.insert(index, found.hash, key, T::fresh().into(), access);
         Ok(Edit::new(shard, index, pos, now_ms, found.effects, true))
-    }
-
-    /// Sets or clears a key's deadline; false if there is no key, or nothing to clear.
-    pub fn set_deadline(&mut self, key: &[u8], deadline_ms: Option<u64>) -> bool {
-        let (index, now_ms, toucher) = (self.index, self.now_ms(), self.toucher());
-        let found = self.find_mut(key);
-        let Found { shard, effects, .. } = found;
-        let Some(pos) = found.pos else {
-            return false;
-        };
-        shard.preserve(index, pos);
-        let table = shard.table_mut(index);
-        match deadline_ms {
-            Some(deadline_ms) => {
-                table.set_deadline(pos, deadline_ms, now_ms);
-                effects.deadline_set(deadline_ms);
-            }
-            None if table.at(pos).timer() == 0 => return false,
-            None => table.drop_timer(pos),
-        }
-        if toucher.rules.edits_only {
-            toucher.touch(shard.table_mut(index).at(pos));
-        }
-        shard.changed(index, pos, effects);
-        true
-    }
-
-    /// Says whether a key is never evicted; whether that is new, or nothing if there is no key.
-    pub fn bless(&mut self, key: &[u8], blessed: bool) -> Option<bool> {
-        let index = self.index;
-        let Found {
-            shard,
-            effects,
-            pos,
-            ..
-        } = self.find_mut(key);
-        let pos = pos?;
-        if shard.table_mut(index).at(pos).is_blessed() == blessed {
-            return Some(false);
-        }
-        shard.preserve(index, pos);
-        shard.table_mut(index).at(pos).set_blessed(blessed);
-        shard.changed(index, pos, effects);
-        Some(true)
-    }
-
-    /// Whether a key is never evicted.
-    pub fn is_blessed(&self, key: &[u8]) -> bool {
-        self.entry(key).is_some_and(Entry::is_blessed)
     }
 
     /// Announces a keyspace event of a key in this database.

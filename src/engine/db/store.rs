@@ -146,7 +146,7 @@ impl Db<'_> {
         let pos = found.pos?;
         let table = shard.table_mut(index);
         let deadline_ms = table.deadline(table.at(pos));
-        shard.changed(index, pos, effects);
+        shard.leaves(index, pos, effects);
         Some((shard.remove(index, pos), deadline_ms))
     }
 }

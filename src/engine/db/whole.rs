@@ -302,8 +302,9 @@ impl Db<'_> {
             if shard.table(index).is_none_or(Table::is_empty) {
                 continue;
             }
-            shard.keys_changed(|db, key| {
-                db == index && shard.table(index).is_some_and(|table| table.holds(key))
+            shard.keys_changed(|db, key, dead| {
+                let holds = |table: &Table| table.holds(key);
+                db == index && !dead && shard.table(index).is_some_and(holds)
             });
             for place in shard.waiters.places() {
                 if place.0 == index {
@@ -325,17 +326,17 @@ impl Db<'_> {
 
     /// Exchanges the contents of two databases.
     pub fn swap(&mut self, first: usize, second: usize) {
-        let now_ms = self.now_ms();
+        let over_ms = self.over_ms();
         self.effects.touched = true;
         for id in 0..SHARDS {
             let shard = self.shards.shard_mut(id);
             shard.table_mut(first.max(second));
-            // Where a key is watched, a dead one must not stand: it would look as if it had died since.
-            for (db, key) in shard.watched(|db| db == first || db == second) {
-                let other = if db == first { second } else { first };
-                shard.expire_now(other, &key, now_ms, self.effects);
+            // Where a key is watched, a dead one must not stand: it would look as if it had changed, or had died since.
+            for (_, key) in shard.watched(|db| db == first || db == second) {
+                shard.expire_now(first, &key, over_ms, self.effects);
+                shard.expire_now(second, &key, over_ms, self.effects);
             }
-            shard.keys_changed(|db, key| {
+            shard.keys_changed(|db, key, _| {
                 let held = |db| shard.table(db).is_some_and(|table| table.holds(key));
                 (db == first || db == second) && (held(first) || held(second))
             });

@@ -8,7 +8,7 @@ use super::modules::ModuleParts;
 use super::opcode;
 use super::read::{Fault, Read};
 use super::write::{Spill, Writer};
-use crate::types::{Limits, Set, Type, Value};
+use crate::types::{Limits, PART_DEADLINE_MAX_MS, Set, Type, Value};
 
 /// The auxiliary field: rows of a deadline, a length and a member.
 pub const AUX: &[u8] = b"vermilion-members";
@@ -77,6 +77,9 @@ pub fn read(parts: &mut ModuleParts<'_, '_>, version: u16, limits: &Limits) -> R
         if !set.insert(&member, limits) {
             return Err(Fault::Broken);
         }
+        if deadline_ms > PART_DEADLINE_MAX_MS {
+            return Err(Fault::Broken);
+        }
         if deadline_ms != NEVER {
             set.set_deadline(&member, deadline_ms, limits);
         }
@@ -84,7 +87,8 @@ pub fn read(parts: &mut ModuleParts<'_, '_>, version: u16, limits: &Limits) -> R
     Ok(set.wrap())
 }
 
-/// Gives the members of a set that was read the deadlines that a file tells of them; false if these are no such rows.
+/// Gives the members of a set that was read the deadlines that a file tells of them; false if these are no such rows, or no
+/// deadlines that members may have.
 pub fn set_deadlines(set: &mut Set, mut rows: &[u8], limits: &Limits) -> bool {
     while !rows.is_empty() {
         let Some((deadline_ms, rest)) = rows.split_first_chunk::<8>() else {
@@ -97,12 +101,68 @@ pub fn set_deadlines(set: &mut Set, mut rows: &[u8], limits: &Limits) -> bool {
         let Some((member, rest)) = rest.split_at_checked(len) else {
             return false;
         };
-        if !set.contains(member) {
+        let deadline_ms = u64::from_le_bytes(*deadline_ms);
+        if !set.contains(member) || deadline_ms > PART_DEADLINE_MAX_MS {
             return false;
         }
         // Zero would be no deadline in a payload.
-        set.set_deadline(member, u64::from_le_bytes(*deadline_ms).max(1), limits);
+        set.set_deadline(member, deadline_ms.max(1), limits);
         rows = rest;
     }
     true
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::persist::rdb::{Dialect, check_dump, dump};
+    use crate::types::Hash;
+
+    #[test]
+    fn a_deadline_that_no_command_sets_is_not_taken_from_a_file() {
+        let limits = Limits::default();
+        let last = PART_DEADLINE_MAX_MS;
+        for (deadline_ms, is_sound) in [
+            (1, true),
+            (last, true),
+            (last + 1, false),
+            (u64::MAX, false),
+        ] {
+            let mut set = Set::new();
+            set.insert(b"m", &limits);
+            let rows = [&deadline_ms.to_le_bytes()[..], &1u64.to_le_bytes(), b"m"].concat();
+            assert_eq!(
+                set_deadlines(&mut set, &rows, &limits),
+                is_sound,
+                "{deadline_ms}"
+            );
+            set.set_deadline(b"m", deadline_ms, &limits);
+            for dialect in [Dialect::Redis, Dialect::Valkey] {
+                let payload = dump(set.clone().wrap().as_ref(), dialect);
+                let read = check_dump(&payload, false).unwrap().value(&limits);
+                assert_eq!(read.is_ok(), is_sound, "{deadline_ms}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_later_deadline_of_a_field_becomes_the_latest() {
+        let limits = Limits::default();
+        for (entries, dialect) in [
+            (0, Dialect::Redis),
+            (1, Dialect::Redis),
+            (1, Dialect::Valkey),
+        ] {
+            let limits = Limits {
+                hash_entries: entries,
+                ..limits
+            };
+            let mut hash = Hash::new();
+            hash.insert(b"f", b"v", false, 0, &limits);
+            hash.set_deadline(b"f", (1 << 48) - 1);
+            let payload = dump(hash.wrap().as_ref(), dialect);
+            let read = check_dump(&payload, false).unwrap().value(&limits).unwrap();
+            assert_eq!(read.as_ref().next_deadline(), Some(PART_DEADLINE_MAX_MS));
+        }
+    }
 }

@@ -9,7 +9,9 @@ use super::{kind, ziplist, zipmap};
 use crate::types::intset::IntSet;
 use crate::types::list::Node;
 use crate::types::zset::Inserted;
-use crate::types::{Hash, Limits, List, Listpack, Set, Text, Type, Value, ZSet};
+use crate::types::{
+    Hash, Limits, List, Listpack, PART_DEADLINE_MAX_MS, Set, Text, Type, Value, ZSet,
+};
 
 /// Why bytes are no value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -29,8 +31,8 @@ pub enum Fault {
 }
 use Fault::Broken;
 
-/// No field has a later deadline: Redis keeps 48 bits of them, and reads no more.
-const FIELD_DEADLINE_MAX_MS: u64 = (1 << 48) - 1;
+/// Redis keeps 48 bits of a field's deadline, and reads no more. One that no command may set becomes the latest that may be.
+const READ_DEADLINE_MAX_MS: u64 = (1 << 48) - 1;
 
 impl fmt::Display for Fault {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -250,9 +252,12 @@ impl<'a> Reader<'a> {
             }
             if after > 0 {
                 let deadline = earliest.checked_add(after - 1);
-                let deadline = deadline.filter(|at| *at <= FIELD_DEADLINE_MAX_MS);
+                let deadline = deadline.filter(|at| *at <= READ_DEADLINE_MAX_MS);
                 // Zero would stand for none in what we write.
-                hash.set_deadline(&field, deadline.ok_or(Broken)?.max(1));
+                hash.set_deadline(
+                    &field,
+                    deadline.ok_or(Broken)?.clamp(1, PART_DEADLINE_MAX_MS),
+                );
             }
         }
         Ok(hash)
@@ -268,7 +273,7 @@ impl<'a> Reader<'a> {
                 return Err(Broken);
             }
             if let Ok(deadline) = u64::try_from(deadline) {
-                hash.set_deadline(&field, deadline.clamp(1, FIELD_DEADLINE_MAX_MS));
+                hash.set_deadline(&field, deadline.clamp(1, PART_DEADLINE_MAX_MS));
             }
         }
         Ok(hash)
@@ -290,12 +295,12 @@ impl<'a> Reader<'a> {
                 return Err(Broken);
             }
             let deadline = deadline.to_int().and_then(|at| u64::try_from(at).ok());
-            let deadline = deadline.filter(|at| *at <= FIELD_DEADLINE_MAX_MS);
+            let deadline = deadline.filter(|at| *at <= READ_DEADLINE_MAX_MS);
             // In order; fields without a deadline come last.
             let place = match deadline.ok_or(Broken)? {
                 0 => u64::MAX,
                 deadline => {
-                    hash.set_deadline(&field, deadline);
+                    hash.set_deadline(&field, deadline.min(PART_DEADLINE_MAX_MS));
                     deadline
                 }
             };

@@ -4,7 +4,7 @@ use super::{Form, Hash, Pair, pairs};
 use crate::types::deadlines::Deadlines;
 use crate::types::dense::{Far, Shared};
 use crate::types::listpack::{Listpack, PackRef};
-use crate::types::{Piece, TypeRef};
+use crate::types::{Bstr, Piece, TypeRef};
 use crate::util::keyhash;
 
 #[derive(Clone, Copy, Debug)]
@@ -93,9 +93,20 @@ impl<'a> HashRef<'a> {
             .filter(move |(field, _)| !self.is_piece_due(field, now_ms))
     }
 
-    /// Whether some fields may be due.
-    pub fn has_deadlines(self) -> bool {
-        self.deadlines.is_some()
+    /// How many fields there are to see. It takes as long as there are fields that are due.
+    pub fn count(self, now_ms: u64) -> usize {
+        self.len() - self.due(now_ms).count()
+    }
+
+    /// The fields that are due.
+    pub fn due(self, now_ms: u64) -> impl Iterator<Item = &'a Bstr> + use<'a> {
+        let held = self.deadlines.into_iter();
+        held.flat_map(move |held| held.due(now_ms))
+    }
+
+    /// Whether the field at a position is to be seen.
+    pub fn is_seen(self, pos: usize, now_ms: u64) -> bool {
+        self.deadlines.is_none() || !self.is_piece_due(&self.nth(pos).0, now_ms)
     }
 
     /// Every pair, those that are due included.
@@ -175,6 +186,12 @@ impl<'a> HashRef<'a> {
     /// The earliest deadline of any field.
     pub fn next_deadline(self) -> Option<u64> {
         self.deadlines?.first()
+    }
+
+    /// Whether there is nothing in it for readers to see.
+    pub fn is_all_due(self, now_ms: u64) -> bool {
+        let all_due = |held: &Deadlines| held.are_all_due(self.len(), now_ms);
+        self.deadlines.is_some_and(all_due)
     }
 }
 

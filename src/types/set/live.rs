@@ -1,8 +1,8 @@
 //! A set as readers see it at a moment: without the members whose deadline has passed.
 
 use super::Set;
-use crate::types::Piece;
 use crate::types::deadlines::Deadlines;
+use crate::types::{Bstr, Piece};
 
 #[derive(Clone, Copy, Debug)]
 pub struct LiveSet<'a> {
@@ -44,16 +44,23 @@ impl<'a> LiveSet<'a> {
         self.set.len()
     }
 
+    /// Whether there is none to see.
     pub fn is_empty(self) -> bool {
-        self.iter().next().is_none()
+        match self.due {
+            None => self.set.is_empty(),
+            Some(_) => self.set.is_all_due(self.now_ms),
+        }
     }
 
-    /// How many members there are to see.
+    /// How many members there are to see. It takes as long as there are members that are due.
     pub fn count(self) -> usize {
-        match self.due {
-            None => self.set.len(),
-            Some(_) => self.iter().count(),
-        }
+        self.set.len() - self.due().count()
+    }
+
+    /// The members that are due.
+    pub fn due(self) -> impl Iterator<Item = &'a Bstr> {
+        let due = self.due.into_iter();
+        due.flat_map(move |held| held.due(self.now_ms))
     }
 
     pub fn contains(self, member: &[u8]) -> bool {
@@ -73,11 +80,9 @@ impl<'a> LiveSet<'a> {
             .filter(move |piece| !self.is_piece_due(piece))
     }
 
-    /// Positions of the members to see; nothing if that is all of them.
-    pub fn places(self) -> Option<Vec<usize>> {
-        self.due?;
-        let seen = |place: &usize| !self.is_piece_due(&self.set.nth(*place));
-        Some((0..self.set.len()).filter(seen).collect())
+    /// Whether the member at a position is to be seen.
+    pub fn is_seen(self, pos: usize) -> bool {
+        self.due.is_none() || !self.is_piece_due(&self.nth(pos))
     }
 
     /// The member at a position.

@@ -107,11 +107,12 @@ impl Set {
         self.form().nth(pos)
     }
 
-    /// Takes out the member at a position.
-    pub fn remove_nth(&mut self, pos: usize) -> Vec<u8> {
+    /// Takes out the member at a position; returns it with its deadline.
+    pub fn remove_nth(&mut self, pos: usize) -> (Vec<u8>, Option<u64>) {
         let member = self.form_mut().remove_nth(pos);
+        let deadline_ms = self.deadline(&member);
         self.clear_deadline(&member);
-        member
+        (member, deadline_ms)
     }
 
     // Deadlines of members.
@@ -148,6 +149,12 @@ impl Set {
     /// The earliest deadline of any member.
     pub fn next_deadline(&self) -> Option<u64> {
         self.timed()?.first()
+    }
+
+    /// Whether there is nothing in it for readers to see.
+    pub fn is_all_due(&self, now_ms: u64) -> bool {
+        let all_due = |held: &Deadlines| held.are_all_due(self.len(), now_ms);
+        self.timed().is_some_and(all_due)
     }
 
     /// The engine's timer for the earliest deadline of a member; 0 for none.
@@ -276,7 +283,7 @@ mod tests {
         assert_eq!(set.take_due(60, 10), [Bstr::new(b"2")]);
         assert!(set.insert(b"2", &limits));
         assert_eq!(set.deadline(b"2"), None);
-        assert_eq!(set.remove_nth(0), b"1");
+        assert_eq!(set.remove_nth(0), (b"1".to_vec(), Some(100)));
         assert_eq!((set.len(), set.next_deadline()), (2, None));
     }
 

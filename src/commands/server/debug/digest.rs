@@ -6,6 +6,7 @@ use std::fmt;
 
 use sha2::{Digest as _, Sha256};
 
+use crate::engine::Entry;
 use crate::types::stream::{Id, Stream};
 use crate::types::vectors::Projection;
 use crate::types::{HashRef, LiveSet, Piece, ValueRef, VectorSet, json};
@@ -36,10 +37,11 @@ impl Digest {
             .for_each(|(mine, byte)| *mine ^= byte);
     }
 
-    /// Of a key, where it stands and what it holds.
-    pub fn of_key(db: usize, key: &[u8], value: ValueRef<'_>, volatile: bool, now_ms: u64) -> Self {
-        let held = Digest::of_value(value, now_ms);
-        Digest::of(&[&db.to_le_bytes(), key, &held.0, &[u8::from(volatile)]])
+    /// Of a key, where it stands, what it holds, whether it has a deadline, and whether it is protected from eviction.
+    pub fn of_key(db: usize, entry: &Entry, volatile: bool, now_ms: u64) -> Self {
+        let (key, held) = (entry.key_name(), Digest::of_value(entry.value(), now_ms));
+        let lasts = u8::from(volatile) | u8::from(entry.is_blessed()) << 1;
+        Digest::of(&[&db.to_le_bytes(), key, &held.0, &[lasts]])
     }
 
     pub fn of_value(value: ValueRef<'_>, now_ms: u64) -> Self {

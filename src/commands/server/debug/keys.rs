@@ -18,9 +18,8 @@ pub fn digest(call: &mut WriteCall<'_>) -> Done {
     let mut sum = Digest::default();
     for index in 0..census(call).databases.len() {
         call.db.other(index).visit(|entry, deadline| {
-            let (key, value) = (entry.key_name(), entry.value());
             let volatile = deadline.is_some();
-            sum.add(Digest::of_key(index, key, value, volatile, now_ms));
+            sum.add(Digest::of_key(index, entry, volatile, now_ms));
         });
     }
     call.out.simple(&sum.to_string());
