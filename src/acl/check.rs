@@ -44,6 +44,8 @@ impl Access {
 /// What stands in the way, with the place of the argument that names it. Of several, the greatest is told.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Denied {
+    /// Where no argument names it, this is 0, the place of the command.
+    Database(usize),
     Command,
     Key(usize),
     Channel(usize),
@@ -59,6 +61,8 @@ pub trait Request {
     fn arg(&self, at: usize) -> &[u8];
     /// The places of its keys, and what it does to them.
     fn each_key(&self, visit: &mut dyn FnMut(usize, Access));
+    /// The databases that it touches, none for all of them, and the places of the arguments that name them, or 0.
+    fn each_database(&self, visit: &mut dyn FnMut(usize, Option<usize>));
     /// The places of channels that it speaks or listens to; `true` for those that are patterns.
     fn each_channel(&self, visit: &mut dyn FnMut(usize, bool));
 }
@@ -66,7 +70,7 @@ pub trait Request {
 impl Rights {
     /// Whether one selector allows all of it.
     pub fn check(&self, request: &dyn Request) -> Result<(), Denied> {
-        let mut denied = Denied::Command;
+        let mut denied = Denied::Database(0);
         for selector in &self.selectors {
             match selector.check(request) {
                 Ok(()) => return Ok(()),
@@ -82,10 +86,17 @@ impl Rights {
         selectors.any(|selector| selector.check(request).is_ok() && selector.reads_all())
     }
 
-    /// Whether it may do this to every key that begins so.
-    pub fn reaches_all_beginning_with(&self, prefix: &[u8], wanted: Access) -> bool {
+    /// Whether it may do this to every key of a database that begins so.
+    pub fn reaches_all_beginning_with(&self, prefix: &[u8], wanted: Access, db: usize) -> bool {
         let mut selectors = self.selectors.iter();
-        selectors.any(|selector| selector.reaches_all_beginning_with(prefix, wanted))
+        selectors.any(|selector| {
+            selector.reaches_all_beginning_with(prefix, wanted) && selector.enters(Some(db))
+        })
+    }
+
+    /// Whether something was said of databases.
+    pub fn names_databases(&self) -> bool {
+        self.selectors.iter().any(|one| one.databases.is_some())
     }
 
     /// Whether it may listen to a channel, or to a pattern.
@@ -97,6 +108,9 @@ impl Rights {
 
 impl Selector {
     fn check(&self, request: &dyn Request) -> Result<(), Denied> {
+        if self.databases.is_some() {
+            self.check_databases(request)?;
+        }
         if !self.all_commands && !request.is_free() && !self.runs(request) {
             return Err(Denied::Command);
         }
@@ -116,6 +130,26 @@ impl Selector {
             });
         }
         denied.map_or(Ok(()), Err)
+    }
+
+    #[cold]
+    fn check_databases(&self, request: &dyn Request) -> Result<(), Denied> {
+        let mut denied = None;
+        request.each_database(&mut |at, db| {
+            if denied.is_none() && !self.enters(db) {
+                denied = Some(Denied::Database(at));
+            }
+        });
+        denied.map_or(Ok(()), Err)
+    }
+
+    /// Whether it may be used in a database, or in all of them.
+    fn enters(&self, db: Option<usize>) -> bool {
+        let Some(allowed) = &self.databases else {
+            return true;
+        };
+        let fits = |allowed: &u32| Some(*allowed as usize) == db;
+        allowed.iter().any(fits)
     }
 
     fn runs(&self, request: &dyn Request) -> bool {

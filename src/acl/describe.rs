@@ -31,6 +31,11 @@ impl Selector {
             parts.push(b"resetchannels".to_vec());
         }
         parts.push(self.channels_text());
+        match &self.databases {
+            None => {}
+            Some(none) if none.is_empty() => parts.push(b"resetdbs".to_vec()),
+            Some(_) => parts.push(self.databases_text().into_bytes()),
+        }
         parts.push(self.commands_text().into_bytes());
         parts.retain(|part| !part.is_empty());
         parts.join(&b' ')
@@ -61,6 +66,18 @@ impl Selector {
         let show = |channel: &Vec<u8>| [b"&", &channel[..]].concat();
         let shown: Vec<_> = self.channels.iter().map(show).collect();
         shown.join(&b' ')
+    }
+
+    /// All databases, or those that it names; nothing for none.
+    pub fn databases_text(&self) -> String {
+        let Some(databases) = &self.databases else {
+            return "alldbs".to_string();
+        };
+        if databases.is_empty() {
+            return String::new();
+        }
+        let numbers: Vec<String> = databases.iter().map(u32::to_string).collect();
+        format!("db={}", numbers.join(","))
     }
 
     /// The rules about commands: all or none, and what was said after that.

@@ -9,6 +9,7 @@ pub enum Reason {
     Command,
     Key,
     Channel,
+    Database,
     /// A log-in.
     Auth,
     /// A log-in by a client's certificate.
@@ -21,6 +22,7 @@ impl Reason {
             Reason::Command => "command",
             Reason::Key => "key",
             Reason::Channel => "channel",
+            Reason::Database => "database",
             Reason::Auth => "auth",
             Reason::Certificate => "tls-cert",
         }

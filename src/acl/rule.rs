@@ -11,6 +11,7 @@ pub enum RuleError {
     BadHash,
     FirstArgOfSubcommand,
     DuplicateUser,
+    DatabaseRange,
 }
 
 impl RuleError {
@@ -37,6 +38,7 @@ impl RuleError {
             RuleError::DuplicateUser => {
                 "Duplicate user found. A user can only be defined once in config files"
             }
+            RuleError::DatabaseRange => "The provided database ID is out of range",
         }
     }
 }

@@ -1,4 +1,4 @@
-//! A selector: commands, keys and channels that go together.
+//! A selector: commands, keys, channels and databases that go together.
 
 use std::collections::BTreeMap;
 
@@ -57,6 +57,8 @@ pub struct Selector {
     pub(super) first_args: BTreeMap<usize, Vec<Vec<u8>>>,
     pub(super) keys: Vec<KeyPattern>,
     pub(super) channels: Vec<Vec<u8>>,
+    /// The databases in which all this may be done, in their order; none where nothing was said: all.
+    pub(super) databases: Option<Vec<u32>>,
 }
 
 impl Selector {
@@ -72,12 +74,13 @@ impl Selector {
             first_args: BTreeMap::new(),
             keys: Vec::new(),
             channels: Vec::new(),
+            databases: None,
         }
     }
 
     /// Whether nothing at all is denied.
     pub(super) fn is_unlimited(&self) -> bool {
-        self.all_commands && self.all_keys && self.all_channels
+        self.all_commands && self.all_keys && self.all_channels && self.databases.is_none()
     }
 
     /// Changes it by one rule.
@@ -89,6 +92,9 @@ impl Selector {
             b"resetchannels" => self.set_channels(false),
             b"allcommands" | b"+@all" => self.set_commands(catalog, true),
             b"nocommands" | b"-@all" => self.set_commands(catalog, false),
+            b"alldbs" => self.databases = None,
+            b"resetdbs" => self.databases = Some(Vec::new()),
+            [b'd', b'b', b'=', numbers @ ..] => self.databases = Some(database_numbers(numbers)?),
             _ => return self.apply_sign(rule, catalog),
         }
         Ok(())
@@ -233,6 +239,32 @@ impl Selector {
             }
         }
     }
+}
+
+/// `0,1`, as the C library reads numbers: space and a sign may stand in front of each.
+fn database_numbers(text: &[u8]) -> Result<Vec<u32>, RuleError> {
+    let mut numbers = Vec::new();
+    for text in text.split(|byte| *byte == b',') {
+        let spaces = text
+            .iter()
+            .take_while(|byte| matches!(byte, b' ' | b'\t'..=b'\r'));
+        let text = &text[spaces.count()..];
+        let digits = text.strip_prefix(b"+").or(text.strip_prefix(b"-"));
+        let digits = digits.unwrap_or(text);
+        if digits.is_empty() || !digits.iter().all(u8::is_ascii_digit) {
+            return Err(RuleError::Syntax);
+        }
+        let value = digits.iter().fold(0_i64, |value, digit| {
+            let digit = i64::from(digit - b'0');
+            value.saturating_mul(10).saturating_add(digit)
+        });
+        let fits = value == 0 || !text.starts_with(b"-");
+        let number = i32::try_from(value).ok().filter(|_| fits);
+        numbers.push(number.ok_or(RuleError::DatabaseRange)?.unsigned_abs());
+    }
+    numbers.sort_unstable();
+    numbers.dedup();
+    Ok(numbers)
 }
 
 /// `R~pattern`, `W~pattern` or `RW~pattern`.

@@ -10,6 +10,7 @@ mod args;
 mod call;
 mod derive;
 mod fail;
+mod reach;
 mod registry;
 mod rights;
 mod secrets;
@@ -49,6 +50,7 @@ pub use call::{
 };
 pub use derive::{Begin, Find, KeySpec};
 pub use fail::{Fail, quoted};
+pub use reach::Reach;
 pub use registry::{Entry, Found, Registry};
 pub use rights::{Touched, reads_every_key};
 pub use secrets::{hide_after, redacted};
@@ -77,6 +79,8 @@ pub struct Command {
     /// What it does to its key, where that depends on the other arguments.
     pub key_use: Option<KeyUseOf>,
     pub plan: Plan,
+    /// Which databases it touches: users may be kept from some.
+    pub reach: Reach,
     /// Tips for clients and proxies, as COMMAND INFO lists them.
     pub tips: &'static [&'static str],
     /// Since when, and in favour of what, the command is deprecated.
@@ -103,6 +107,7 @@ impl Command {
         more_keys: None,
         key_use: None,
         plan: Plan::Keys,
+        reach: Reach::Here,
         tips: &[],
         deprecated: None,
         secrets: None,

@@ -1,12 +1,27 @@
 //! A command as the check of its user's rights sees it.
 
+use super::shared::Shared;
 use super::{Entry, Flag};
 use crate::acl::{Access, Request, User};
 
 /// What a command touches, told from its entry and arguments.
 pub struct Touched<'a> {
-    pub entry: &'a Entry,
-    pub argv: &'a [&'a [u8]],
+    entry: &'a Entry,
+    argv: &'a [&'a [u8]],
+    /// The database that it runs in, and how many there are.
+    db: usize,
+    databases: usize,
+}
+
+impl<'a> Touched<'a> {
+    pub fn new(entry: &'a Entry, argv: &'a [&'a [u8]], db: usize, server: &Shared) -> Self {
+        Touched {
+            entry,
+            argv,
+            db,
+            databases: server.config.databases.get() as usize,
+        }
+    }
 }
 
 impl Request for Touched<'_> {
@@ -34,14 +49,17 @@ impl Request for Touched<'_> {
         });
     }
 
+    fn each_database(&self, visit: &mut dyn FnMut(usize, Option<usize>)) {
+        self.entry
+            .each_database(self.argv, self.db, self.databases, visit);
+    }
+
     fn each_channel(&self, visit: &mut dyn FnMut(usize, bool)) {
         self.entry.each_channel(self.argv.len(), visit);
     }
 }
 
 /// Whether the user of a command may have it read keys that it doesn't name.
-pub fn reads_every_key(user: Option<&User>, entry: &Entry, argv: &[&[u8]]) -> bool {
-    user.is_none_or(|user| {
-        user.is_unlimited() || user.rights().check_reading_all(&Touched { entry, argv })
-    })
+pub fn reads_every_key(user: Option<&User>, touched: &Touched<'_>) -> bool {
+    user.is_none_or(|user| user.is_unlimited() || user.rights().check_reading_all(touched))
 }

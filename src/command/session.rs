@@ -53,6 +53,8 @@ pub struct Multi {
     pub bytes: usize,
     /// A command was refused while queueing: EXEC will refuse all.
     pub refused: bool,
+    /// The database that what was queued goes to, if it leaves the client's.
+    pub db: Option<usize>,
 }
 
 /// CLIENT TRACKING of this connection.
@@ -232,6 +234,12 @@ impl Session {
         if self.asking == Asking::Now && self.multi.is_none() {
             self.asking = Asking::Next;
         }
+    }
+
+    /// The database that the next command runs in, or will where it is queued.
+    pub fn db_of_next(&self) -> usize {
+        let queued = self.multi.as_ref().and_then(|multi| multi.db);
+        queued.unwrap_or(self.db)
     }
 
     /// Queues a command for EXEC, if MULTI was called.

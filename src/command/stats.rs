@@ -73,6 +73,7 @@ counters! {
     acl_denied_command,
     acl_denied_key,
     acl_denied_channel,
+    acl_denied_database,
     acl_denied_certificate,
     /// Clients closed because their query or output buffer passed its limit.
     query_buffer_limit_disconnections,

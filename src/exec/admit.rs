@@ -58,6 +58,7 @@ impl Worker {
             Ok(()) => {}
         }
         if session.multi.is_some() && !entry.is(Flag::InMulti) {
+            self.follow_queued(session, entry, argv);
             session.enqueue(entry, argv);
             return Verdict::Queued;
         }
@@ -148,6 +149,17 @@ impl Worker {
         };
         self.check_rights(&Asker::of(session, context), entry, argv)
             .map_err(|denied| rights::refusal(denied, session.user.as_deref(), entry))
+    }
+
+    /// Notes which database a command that is queued goes to: the rights to what comes after it are those in there.
+    fn follow_queued(&self, session: &mut Session, entry: &Entry, argv: &[&[u8]]) {
+        let databases = self.shared.config.databases.get() as usize;
+        if let Some(multi) = &mut session.multi
+            && !multi.refused
+            && let Some(db) = entry.enters(argv, databases)
+        {
+            multi.db = Some(db);
+        }
     }
 
     /// While a script runs for long there is little else to be done.

@@ -416,7 +416,8 @@ impl Worker {
             Ok(entry) => {
                 let run = stage.run.borrow();
                 let user = run.as_ref().and_then(Run::user);
-                let touched = Touched { entry, argv: &argv };
+                let db = run.as_ref().map_or(0, |run| run.session.db);
+                let touched = Touched::new(entry, &argv, db, &self.shared);
                 let may =
                     |user: &User| user.is_unlimited() || user.rights().check(&touched).is_ok();
                 Ok(user.is_none_or(may))

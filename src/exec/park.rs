@@ -335,6 +335,7 @@ impl Worker {
             user: parked.user.as_deref(),
             client: &parked.client,
             context: Context::Toplevel,
+            db: parked.db,
         };
         self.check_rights(&asker, entry, argv)
             .map_err(|denied| rights::refusal(denied, parked.user.as_deref(), entry))?;

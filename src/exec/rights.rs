@@ -15,6 +15,8 @@ pub(super) struct Asker<'a> {
     pub user: Option<&'a User>,
     pub client: &'a Client,
     pub context: Context,
+    /// The database that the command is to run in.
+    pub db: usize,
 }
 
 impl<'a> Asker<'a> {
@@ -23,6 +25,7 @@ impl<'a> Asker<'a> {
             user: session.user.as_deref(),
             client: &session.client,
             context,
+            db: session.db_of_next(),
         }
     }
 }
@@ -51,11 +54,15 @@ impl Worker {
     ) -> Result<(), Denied> {
         let done = match user.is_gone() {
             true => Err(Denied::Command),
-            false => user.rights().check(&Touched { entry, argv }),
+            false => user
+                .rights()
+                .check(&Touched::new(entry, argv, asker.db, &self.shared)),
         };
         if let Err(denied) = done {
             let (reason, object) = match denied {
                 Denied::Command => (Reason::Command, entry.full_name.as_bytes()),
+                Denied::Database(0) => (Reason::Database, entry.full_name.as_bytes()),
+                Denied::Database(at) => (Reason::Database, argv[at]),
                 Denied::Key(at) => (Reason::Key, argv[at]),
                 Denied::Channel(at) => (Reason::Channel, argv[at]),
             };
@@ -102,6 +109,7 @@ impl Worker {
             Reason::Command => &counters.acl_denied_command,
             Reason::Key => &counters.acl_denied_key,
             Reason::Channel => &counters.acl_denied_channel,
+            Reason::Database => &counters.acl_denied_database,
             Reason::Auth => &counters.acl_denied_auth,
             Reason::Certificate => &counters.acl_denied_certificate,
         };
@@ -124,6 +132,7 @@ pub(super) fn reason(denied: Denied, user: Option<&User>, entry: &Entry) -> Stri
         ),
         Denied::Key(_) => "No permissions to access a key".to_owned(),
         Denied::Channel(_) => "No permissions to access a channel".to_owned(),
+        Denied::Database(_) => "No permissions to access database".to_owned(),
     }
 }
 
@@ -133,5 +142,6 @@ pub(super) fn in_exec(denied: Denied) -> &'static str {
         Denied::Command => "no permission to execute the command or subcommand",
         Denied::Key(_) => "no permission to touch the specified keys",
         Denied::Channel(_) => "no permission to access one of the channels used as arguments",
+        Denied::Database(_) => "no permission",
     }
 }

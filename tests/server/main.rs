@@ -3,6 +3,7 @@
 
 mod accounts;
 mod acl;
+mod acl_databases;
 mod backup;
 mod bad_input;
 mod client_memory;

@@ -270,10 +270,7 @@ fn may_store(call: &WriteCall<'_>, spelling: Spelling, target: &[u8]) -> Result<
     let options_at = if spelling == Spelling::Member { 5 } else { 6 };
     let mut told = argv[..options_at].to_vec();
     told.extend([&b"STORE"[..], target]);
-    let touched = Touched {
-        entry: call.entry,
-        argv: &told,
-    };
+    let touched = Touched::new(call.entry, &told, call.db.index(), call.server);
     user.rights()
         .check(&touched)
         .map_err(|_| Fail::code("NOPERM No permissions to access a key"))

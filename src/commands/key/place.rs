@@ -1,7 +1,10 @@
 //! Where a key stands: RENAME, COPY, MOVE.
 
 use crate::command::Flag::{DenyOom, Fast};
-use crate::command::{Arg, Command, Done, Fail, Flow, KeyUse, Run, WriteCall, small_int};
+use crate::command::shared::Shared;
+use crate::command::{
+    Arg, Args, Command, Done, Fail, Flow, KeyUse, Reach, Run, WriteCall, small_int,
+};
 use crate::engine::{Class, Deadline};
 
 pub const RENAME: Command = Command {
@@ -79,22 +82,24 @@ pub const COPY: Command = Command {
         Arg::word("replace", "REPLACE").optional(),
     ],
     run: Run::Write(copy),
+    reach: Reach::NamedAndHere(|argv, visit| {
+        let visit = |at, number| {
+            visit(at, number);
+            Ok(())
+        };
+        copy_options(&mut Args::new(argv, argv.len().min(3)), visit).map(|_| ())
+    }),
     ..Command::PLAIN
 };
 
 fn copy(call: &mut WriteCall<'_>) -> Done {
     let (from, to) = (call.args.next()?, call.args.next()?);
-    let (mut db, mut replace) = (call.db.index(), false);
-    while !call.args.is_empty() {
-        if call.args.word("REPLACE") {
-            replace = true;
-        } else if call.args.word_with("DB", 1) {
-            let number = call.args.small_int()?;
-            db = database(call, number)?;
-        } else {
-            return Err(Fail::SYNTAX);
-        }
-    }
+    let mut db = call.db.index();
+    let server = call.server;
+    let replace = copy_options(&mut call.args, |_, number| {
+        db = database(server, number)?;
+        Ok(())
+    })?;
     if db != 0 {
         let why = "Copying to another database is not allowed in cluster mode";
         call.server.without_cluster(why)?;
@@ -129,12 +134,34 @@ fn copy(call: &mut WriteCall<'_>) -> Done {
     Ok(Flow::Done)
 }
 
+/// Whether what stands at the destination is to be replaced. `visit` is told the databases that are named, and where.
+fn copy_options(
+    args: &mut Args<'_>,
+    mut visit: impl FnMut(usize, i64) -> Result<(), Fail>,
+) -> Result<bool, Fail> {
+    let mut replace = false;
+    while !args.is_empty() {
+        if args.word("REPLACE") {
+            replace = true;
+        } else if args.word_with("DB", 1) {
+            visit(args.position(), args.small_int()?)?;
+        } else {
+            return Err(Fail::SYNTAX);
+        }
+    }
+    Ok(replace)
+}
+
 pub const MOVE: Command = Command {
     name: "move",
     summary: "Moves a key to another database",
     flags: &[Fast],
     args: &[Arg::key("key", KeyUse::READ_UPDATE), Arg::int("db")],
     run: Run::Write(move_db),
+    reach: Reach::NamedAndHere(|argv, visit| {
+        visit(2, Args::new(argv, argv.len().min(2)).small_int()?);
+        Ok(())
+    }),
     ..Command::PLAIN
 };
 
@@ -143,7 +170,7 @@ fn move_db(call: &mut WriteCall<'_>) -> Done {
     call.server.without_cluster(why)?;
     let (key, number) = (call.args.next()?, call.args.next()?);
     let number = small_int(number)?;
-    let db = database(call, number)?;
+    let db = database(call.server, number)?;
     if db == call.db.index() {
         return Err(Fail::Says("source and destination objects are the same"));
     }
@@ -165,8 +192,8 @@ fn move_db(call: &mut WriteCall<'_>) -> Done {
 }
 
 /// The number of a database that exists.
-fn database(call: &WriteCall<'_>, number: i64) -> Result<usize, Fail> {
-    let count = call.server.config.databases.get() as usize;
+fn database(server: &Shared, number: i64) -> Result<usize, Fail> {
+    let count = server.config.databases.get() as usize;
     usize::try_from(number)
         .ok()
         .filter(|db| *db < count)

@@ -8,7 +8,7 @@ use crate::command::Flag::DenyOom;
 use crate::command::shared::Shared;
 use crate::command::{
     Arg, Args, Begin, Command, Done, Fail, Find, Flow, KeySpec, KeyUse, Plan, ReadCall, Run,
-    WriteCall, reads_every_key,
+    Touched, WriteCall, reads_every_key,
 };
 use crate::engine::{Class, Db, Deadline};
 use crate::resp::Reply;
@@ -227,9 +227,10 @@ fn may_follow(
 fn sort(call: &mut WriteCall<'_>) -> Done {
     let (user, entry, argv) = (call.user, call.entry, call.args.all());
     let server = call.server;
+    let touched = Touched::new(entry, argv, call.db.index(), server);
     let may_follow = |option: Follows, pattern: &[u8]| {
         may_follow(server, argv[1], option, pattern, || {
-            reads_every_key(user, entry, argv)
+            reads_every_key(user, &touched)
         })
     };
     let mut options = Options::parse(&mut call.args, true, &may_follow)?;
@@ -266,9 +267,10 @@ fn sort(call: &mut WriteCall<'_>) -> Done {
 fn sort_ro(call: &mut ReadCall<'_>) -> Done {
     let (user, entry, argv) = (call.user, call.entry, call.args.all());
     let server = call.server;
+    let touched = Touched::new(entry, argv, call.db.index(), server);
     let may_follow = |option: Follows, pattern: &[u8]| {
         may_follow(server, argv[1], option, pattern, || {
-            reads_every_key(user, entry, argv)
+            reads_every_key(user, &touched)
         })
     };
     let mut options = Options::parse(&mut call.args, false, &may_follow)?;

@@ -8,6 +8,9 @@ use crate::command::Fail;
 use crate::command::shared::Shared;
 use crate::search::Definition;
 
+/// The database whose documents indexes hold.
+const INDEXED: usize = 0;
+
 const DENIED: &str = "NOPERM User does not have the required permissions to query the index";
 
 /// Fails if there is an index of this name or alias that the user may not use. It is nobody's command that comes from a master
@@ -36,5 +39,5 @@ fn reaches(user: Option<&User>, definition: &Definition, wanted: Access) -> bool
         return true;
     };
     let (rights, mut prefixes) = (user.rights(), definition.prefixes.iter());
-    prefixes.all(|prefix| rights.reaches_all_beginning_with(prefix, wanted))
+    prefixes.all(|prefix| rights.reaches_all_beginning_with(prefix, wanted, INDEXED))
 }

@@ -129,7 +129,8 @@ fn dryrun(call: &mut SessionCall<'_>) -> Done {
         "User {} has no permissions to",
         String::from_utf8_lossy(name)
     );
-    let why = match user.rights().check(&Touched { entry, argv }) {
+    let touched = Touched::new(entry, argv, call.session.db, call.server);
+    let why = match user.rights().check(&touched) {
         Ok(()) => {
             call.out.ok();
             return Ok(Flow::Done);
@@ -142,6 +143,10 @@ fn dryrun(call: &mut SessionCall<'_>) -> Done {
         Err(Denied::Channel(at)) => {
             let head = format!("{who} access the '").into_bytes();
             [&head, argv[at], b"' channel"].concat()
+        }
+        Err(Denied::Database(at)) => {
+            let head = format!("{who} access database ").into_bytes();
+            [&head, argv[at]].concat()
         }
     };
     call.out.bulk(why);
@@ -199,7 +204,9 @@ fn getuser(call: &mut SessionCall<'_>) -> Done {
     };
     let rights = user.rights();
     let out = &mut *call.out;
-    out.map(6);
+    // As Redis tells it, as long as nothing was said of databases.
+    let databases = usize::from(rights.names_databases());
+    out.map(6 + databases);
     out.bulk("flags");
     let flags = rights.flags();
     out.set(flags.len());
@@ -214,6 +221,10 @@ fn getuser(call: &mut SessionCall<'_>) -> Done {
         out.bulk(selector.keys_text());
         out.bulk("channels");
         out.bulk(selector.channels_text());
+        if databases > 0 {
+            out.bulk("databases");
+            out.bulk(selector.databases_text());
+        }
     };
     let (own, others) = rights
         .selectors()
@@ -223,7 +234,7 @@ fn getuser(call: &mut SessionCall<'_>) -> Done {
     out.bulk("selectors");
     out.array(others.len());
     for selector in others {
-        out.map(3);
+        out.map(3 + databases);
         show(selector, out);
     }
     Ok(Flow::Done)

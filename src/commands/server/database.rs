@@ -3,7 +3,7 @@
 use super::persistence::waited_for;
 use crate::command::Flag::{Fast, Loading, Stale};
 use crate::command::{
-    Arg, Args, Command, Done, Fail, Flow, Job, Plan, ReadCall, Run, SessionCall, WriteCall,
+    Arg, Args, Command, Done, Fail, Flow, Job, Plan, Reach, ReadCall, Run, SessionCall, WriteCall,
 };
 use crate::persist::Kind;
 use crate::util::clock;
@@ -76,6 +76,7 @@ pub const FLUSHALL: Command = Command {
     args: ASYNC,
     run: Run::Write(flushall),
     plan: Plan::All,
+    reach: Reach::Everywhere,
     categories: &["keyspace", "dangerous"],
     tips: &["request_policy:all_shards", "response_policy:all_succeeded"],
     ..Command::PLAIN
@@ -114,6 +115,12 @@ pub const SWAPDB: Command = Command {
     args: &[Arg::int("index1"), Arg::int("index2")],
     run: Run::Write(swapdb),
     plan: Plan::All,
+    reach: Reach::Named(|argv, visit| {
+        let (first, second) = indexes(&mut Args::new(argv, 1))?;
+        visit(1, first);
+        visit(2, second);
+        Ok(())
+    }),
     categories: &["keyspace", "dangerous"],
     ..Command::PLAIN
 };
@@ -121,8 +128,7 @@ pub const SWAPDB: Command = Command {
 fn swapdb(call: &mut WriteCall<'_>) -> Done {
     let why = "SWAPDB is not allowed in cluster mode";
     call.server.without_cluster(why)?;
-    let first = index(&mut call.args, "invalid first DB index")?;
-    let second = index(&mut call.args, "invalid second DB index")?;
+    let (first, second) = indexes(&mut call.args)?;
     let databases = call.server.config.databases.get();
     let known = |index| (0..databases).contains(&index);
     if !known(first) || !known(second) {
@@ -133,6 +139,11 @@ fn swapdb(call: &mut WriteCall<'_>) -> Done {
     }
     call.out.ok();
     Ok(Flow::Done)
+}
+
+fn indexes(args: &mut Args<'_>) -> Result<(i64, i64), Fail> {
+    let first = index(args, "invalid first DB index")?;
+    Ok((first, index(args, "invalid second DB index")?))
 }
 
 fn index(args: &mut Args<'_>, bad: &'static str) -> Result<i64, Fail> {

@@ -147,6 +147,7 @@ pub fn stats(report: &Report<'_>, page: &mut Page<'_>) {
     page.line("acl_access_denied_key", totals.acl_denied_key);
     page.line("acl_access_denied_channel", totals.acl_denied_channel);
     page.line("acl_access_denied_tls_cert", totals.acl_denied_certificate);
+    page.line("acl_access_denied_db", totals.acl_denied_database);
     expiry(report, page);
 }
 
