@@ -132,7 +132,7 @@ impl Selector {
         denied.map_or(Ok(()), Err)
     }
 
-    #[cold]
+    #[inline(never)]
     fn check_databases(&self, request: &dyn Request) -> Result<(), Denied> {
         let mut denied = None;
         request.each_database(&mut |at, db| {

@@ -8,9 +8,9 @@ mod absent;
 mod arg;
 mod args;
 mod call;
+mod databases;
 mod derive;
 mod fail;
-mod reach;
 mod registry;
 mod rights;
 mod secrets;
@@ -48,9 +48,9 @@ pub use call::{
     Preparation, Prepared, ReadCall, Reader, Reload, Rest, ScriptCall, ScriptWish, SessionCall,
     Shutdown, WriteCall,
 };
+pub use databases::Databases;
 pub use derive::{Begin, Find, KeySpec};
 pub use fail::{Fail, quoted};
-pub use reach::Reach;
 pub use registry::{Entry, Found, Registry};
 pub use rights::{Touched, reads_every_key};
 pub use secrets::{hide_after, redacted};
@@ -80,7 +80,7 @@ pub struct Command {
     pub key_use: Option<KeyUseOf>,
     pub plan: Plan,
     /// Which databases it touches: users may be kept from some.
-    pub reach: Reach,
+    pub databases: Databases,
     /// Tips for clients and proxies, as COMMAND INFO lists them.
     pub tips: &'static [&'static str],
     /// Since when, and in favour of what, the command is deprecated.
@@ -107,7 +107,7 @@ impl Command {
         more_keys: None,
         key_use: None,
         plan: Plan::Keys,
-        reach: Reach::Here,
+        databases: Databases::Here,
         tips: &[],
         deprecated: None,
         secrets: None,

@@ -7,7 +7,7 @@ use crate::command::Flag::{
 };
 use crate::command::session::{Session, check_name};
 use crate::command::{
-    Arg, Args, Command, Done, Fail, Family, Flow, Reach, Run, SessionCall, hide_after, modules,
+    Arg, Args, Command, Databases, Done, Fail, Family, Flow, Run, SessionCall, hide_after, modules,
     quoted,
 };
 use crate::config::REDIS_VERSION;
@@ -249,7 +249,7 @@ const SELECT: Command = Command {
     summary: "Chooses the database",
     flags: &[Loading, Stale, Fast],
     args: &[Arg::int("index")],
-    reach: Reach::Into(|argv, visit| {
+    databases: Databases::Into(|argv, visit| {
         visit(1, Args::new(argv, 1).small_int()?);
         Ok(())
     }),

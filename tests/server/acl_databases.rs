@@ -90,7 +90,10 @@ fn every_command_touches_the_databases_that_it_touches_in_valkey() {
             }
         }
     }
-    assert!(compared > 500, "{compared} commands are there on both sides");
+    assert!(
+        compared > 500,
+        "{compared} commands are there on both sides"
+    );
 }
 
 /// Rules last in files, and a file is told what is wrong with it.
@@ -106,7 +109,8 @@ fn rules_about_databases_last_in_files() {
         let path = file.display().to_string();
         let server = Server::start_program(&program, &["--aclfile", &path]);
         let mut client = server.client();
-        let told = "user ann on nopass ~* resetchannels db=1,2 +@all (~x resetchannels db=7 -@all +get)";
+        let told =
+            "user ann on nopass ~* resetchannels db=1,2 +@all (~x resetchannels db=7 -@all +get)";
         let lines = |client: &mut Client| client.ask("ACL LIST").items()[0].text();
         assert_eq!(lines(&mut client), told, "{program:?}");
         assert_eq!(client.ask("ACL SETUSER ann resetdbs").text(), "OK");

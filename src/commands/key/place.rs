@@ -3,7 +3,7 @@
 use crate::command::Flag::{DenyOom, Fast};
 use crate::command::shared::Shared;
 use crate::command::{
-    Arg, Args, Command, Done, Fail, Flow, KeyUse, Reach, Run, WriteCall, small_int,
+    Arg, Args, Command, Databases, Done, Fail, Flow, KeyUse, Run, WriteCall, small_int,
 };
 use crate::engine::{Class, Deadline};
 
@@ -82,7 +82,7 @@ pub const COPY: Command = Command {
         Arg::word("replace", "REPLACE").optional(),
     ],
     run: Run::Write(copy),
-    reach: Reach::NamedAndHere(|argv, visit| {
+    databases: Databases::NamedAndHere(|argv, visit| {
         let visit = |at, number| {
             visit(at, number);
             Ok(())
@@ -158,7 +158,7 @@ pub const MOVE: Command = Command {
     flags: &[Fast],
     args: &[Arg::key("key", KeyUse::READ_UPDATE), Arg::int("db")],
     run: Run::Write(move_db),
-    reach: Reach::NamedAndHere(|argv, visit| {
+    databases: Databases::NamedAndHere(|argv, visit| {
         visit(2, Args::new(argv, argv.len().min(2)).small_int()?);
         Ok(())
     }),

@@ -3,7 +3,8 @@
 use super::persistence::waited_for;
 use crate::command::Flag::{Fast, Loading, Stale};
 use crate::command::{
-    Arg, Args, Command, Done, Fail, Flow, Job, Plan, Reach, ReadCall, Run, SessionCall, WriteCall,
+    Arg, Args, Command, Databases, Done, Fail, Flow, Job, Plan, ReadCall, Run, SessionCall,
+    WriteCall,
 };
 use crate::persist::Kind;
 use crate::util::clock;
@@ -76,7 +77,7 @@ pub const FLUSHALL: Command = Command {
     args: ASYNC,
     run: Run::Write(flushall),
     plan: Plan::All,
-    reach: Reach::Everywhere,
+    databases: Databases::Everywhere,
     categories: &["keyspace", "dangerous"],
     tips: &["request_policy:all_shards", "response_policy:all_succeeded"],
     ..Command::PLAIN
@@ -115,7 +116,7 @@ pub const SWAPDB: Command = Command {
     args: &[Arg::int("index1"), Arg::int("index2")],
     run: Run::Write(swapdb),
     plan: Plan::All,
-    reach: Reach::Named(|argv, visit| {
+    databases: Databases::Named(|argv, visit| {
         let (first, second) = indexes(&mut Args::new(argv, 1))?;
         visit(1, first);
         visit(2, second);

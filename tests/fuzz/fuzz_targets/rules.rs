@@ -13,7 +13,7 @@ fn registry() -> &'static Registry {
     REGISTRY.get_or_init(|| Registry::new(FAMILIES))
 }
 
-/// A command with one argument, that is a key and a channel.
+/// A command with one argument, that is a key and a channel, in the second database.
 struct Asked<'a> {
     command: usize,
     arg: &'a [u8],
@@ -35,6 +35,9 @@ impl Request for Asked<'_> {
     }
     fn each_key(&self, visit: &mut dyn FnMut(usize, Access)) {
         visit(1, self.access);
+    }
+    fn each_database(&self, visit: &mut dyn FnMut(usize, Option<usize>)) {
+        visit(0, Some(1));
     }
     fn each_channel(&self, visit: &mut dyn FnMut(usize, bool)) {
         visit(1, false);

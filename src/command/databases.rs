@@ -2,8 +2,9 @@
 
 use super::{Entry, Fail, KeyUse};
 
+/// Which databases a command touches.
 #[derive(Clone, Copy)]
-pub enum Reach {
+pub enum Databases {
     /// The client's, if it has to do with keys.
     Here,
     /// All of them.
@@ -29,11 +30,11 @@ impl Entry {
         databases: usize,
         mut visit: impl FnMut(usize, Option<usize>),
     ) {
-        let (named, and_here) = match self.command.reach {
-            Reach::Everywhere => return visit(0, None),
-            Reach::Here => (None, self.works_on_keys()),
-            Reach::NamedAndHere(named) => (Some(named), true),
-            Reach::Named(named) | Reach::Into(named) => (Some(named), false),
+        let (named, and_here) = match self.command.databases {
+            Databases::Everywhere => return visit(0, None),
+            Databases::Here => (None, self.works_on_keys()),
+            Databases::NamedAndHere(named) => (Some(named), true),
+            Databases::Named(named) | Databases::Into(named) => (Some(named), false),
         };
         let named = named.and_then(|named| all_named(named, argv, databases));
         for (at, db) in named.unwrap_or_default() {
@@ -46,7 +47,7 @@ impl Entry {
 
     /// The database that it makes its client's.
     pub fn enters(&self, argv: &[&[u8]], databases: usize) -> Option<usize> {
-        let Reach::Into(named) = self.command.reach else {
+        let Databases::Into(named) = self.command.databases else {
             return None;
         };
         let (_, db) = all_named(named, argv, databases)?.pop()?;
