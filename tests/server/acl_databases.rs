@@ -123,7 +123,7 @@ fn rules_about_databases_last_in_files() {
 
         let wrong = "user a on db=1,x +@all\nuser b on db=-1 db=x\nuser c on (db=3) (db=-5)\n";
         std::fs::write(&file, wrong).expect("written");
-        let fault = client.ask("ACL LOAD").to_string().replace(&path, "FILE");
+        let fault = client.ask("ACL LOAD").text().replace(&path, "FILE");
         assert!(
             fault.contains("FILE:1: Syntax error. FILE:2: The provided database ID is out of range. FILE:3: The provided database ID is out of range. WARNING: ACL errors detected"),
             "{program:?}: {fault}"
