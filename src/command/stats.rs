@@ -45,8 +45,13 @@ macro_rules! counters {
         pub struct Totals { $($(#[doc = $doc])* pub $name: u64,)* }
 
         impl Counters {
-            fn add_to(&self, totals: &mut Totals) { $(totals.$name += self.$name.get();)* }
-            fn reset(&self) { $(self.$name.set(0);)* }
+            fn add_to(&self, totals: &mut Totals) {
+                $(totals.$name += self.$name.get();)*
+            }
+
+            fn reset(&self) {
+                $(self.$name.set(0);)*
+            }
         }
     };
 }

@@ -3,6 +3,7 @@
 use std::sync::atomic::Ordering::Relaxed;
 
 use super::{Page, Report};
+use crate::command::stats::Totals;
 use crate::pubsub::Channels;
 
 /// Each worker, which is what Redis calls a thread, with its connections.
@@ -142,13 +143,18 @@ pub fn stats(report: &Report<'_>, page: &mut Page<'_>) {
     );
     page.line("instantaneous_eventloop_cycles_per_sec", 0);
     page.line("instantaneous_eventloop_duration_usec", 0);
+    denials(totals, page);
+    expiry(report, page);
+}
+
+/// What ACL LOG notes, by its reason.
+fn denials(totals: &Totals, page: &mut Page<'_>) {
     page.line("acl_access_denied_auth", totals.acl_denied_auth);
     page.line("acl_access_denied_cmd", totals.acl_denied_command);
     page.line("acl_access_denied_key", totals.acl_denied_key);
     page.line("acl_access_denied_channel", totals.acl_denied_channel);
     page.line("acl_access_denied_tls_cert", totals.acl_denied_certificate);
     page.line("acl_access_denied_db", totals.acl_denied_database);
-    expiry(report, page);
 }
 
 /// How exact expiry is: by how much keys outlived their deadlines, and how many do so now.
