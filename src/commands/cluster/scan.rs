@@ -98,8 +98,7 @@ fn scan_cluster(call: &mut ReadCall<'_>) -> Done {
     if text == BEGIN {
         call.out.array(2);
         let first = options.slot.unwrap_or(0);
-        call.out
-            .bulk(&ClusterCursor::text(first, None, fingerprint));
+        call.out.bulk(ClusterCursor::text(first, None, fingerprint));
         call.out.array(0);
         return Ok(Flow::Done);
     }
