@@ -13,7 +13,7 @@ use super::Store;
 use super::aof::{self, Manifest};
 use super::jobs::Kind;
 use crate::config::special::reason;
-use crate::util::ranked::{Mutex, rank};
+use crate::util::ranked::{Mutex, MutexGuard, rank};
 
 const ALREADY: &str = "A backup is already in progress, ABORT it first";
 const SEALED: &str = "A sealed backup exists, CLEANUP it first";
@@ -75,6 +75,8 @@ pub struct BackupReport {
 #[derive(Default)]
 pub struct Backup {
     state: Mutex<BackupState, { rank("backup") }>,
+    /// Held while a backup is sealed: the log is not stopped meanwhile.
+    sealing: Mutex<(), { rank("backup's end") }>,
     /// The log is written for the backup alone.
     keeps_log: AtomicBool,
 }
@@ -207,9 +209,9 @@ impl Store {
         }
         let base = self.log.manifest().base;
         let names = base.iter().map(|part| part.name.as_str());
-        match self.pin(&state.folder, names) {
-            Ok(files) => {
-                state.told.files = files;
+        let folder = state.folder.clone();
+        match self.pin(&folder, names, &mut state.told.files) {
+            Ok(()) => {
                 state.told.phase = Phase::Incrementing;
                 tracing::info!("The backup has its base; edits follow until BACKUP SEAL");
             }
@@ -220,21 +222,20 @@ impl Store {
         }
     }
 
-    /// Gives files of the log a second name in a folder.
+    /// Gives files of the log a second name in a folder, and notes down which.
     fn pin<'n>(
         &self,
         folder: &Path,
         names: impl Iterator<Item = &'n str>,
-    ) -> io::Result<Vec<PathBuf>> {
+        pinned: &mut Vec<PathBuf>,
+    ) -> io::Result<()> {
         let log_folder = aof::folder(&self.config);
-        let pinned = names.map(|name| {
+        for name in names {
             let place = folder.join(name);
             self.disk.link(&log_folder.join(name), &place)?;
-            Ok(place)
-        });
-        let pinned = pinned.collect::<io::Result<_>>()?;
-        self.disk.sync_dir(folder)?;
-        Ok(pinned)
+            pinned.push(place);
+        }
+        self.disk.sync_dir(folder)
     }
 
     /// Whether a backup can be sealed.
@@ -247,6 +248,7 @@ impl Store {
 
     /// BACKUP SEAL. It waits for the disk.
     pub fn seal_backup(&self, now_s: u64) -> Result<(), String> {
+        let _alone = self.while_nobody_seals();
         let folder = {
             let mut state = self.backup.state.lock();
             if state.told.phase != Phase::Incrementing {
@@ -255,23 +257,18 @@ impl Store {
             state.told.phase = Phase::Sealing;
             state.folder.clone()
         };
+        let mut files = Vec::new();
         let sealed = self.end_increment().and_then(|manifest| {
             let names = manifest.increments.iter().map(|part| part.name.as_str());
-            let mut files = self.pin(&folder, names)?;
+            self.pin(&folder, names, &mut files)?;
             let path = Manifest::path(&folder, &aof::filename(&self.config));
-            self.disk.replace(&path, manifest.text().as_bytes())?;
-            files.push(path);
-            Ok(files)
+            files.push(path.clone());
+            self.disk.replace(&path, manifest.text().as_bytes())
         });
         let mut state = self.backup.state.lock();
-        if state.told.phase != Phase::Sealing {
-            // The log was turned off meanwhile.
-            self.remove_files(&mut state, sealed.unwrap_or_default());
-            return Err(NOT_READY.into());
-        }
+        state.told.files.extend(files);
         match sealed {
-            Ok(files) => {
-                state.told.files.extend(files);
+            Ok(()) => {
                 state.told.phase = Phase::Sealed;
                 state.told.end_s = now_s;
                 self.remove_own_log(&mut state);
@@ -281,6 +278,7 @@ impl Store {
             Err(error) => {
                 let why = format!("Can't seal the backup: {}", reason(&error));
                 self.fail(&mut state, &why);
+                self.remove_own_log(&mut state);
                 Err(why)
             }
         }
@@ -309,17 +307,22 @@ impl Store {
         Ok(())
     }
 
-    /// A backup that is under way can't go on.
+    /// Waits until no backup is being sealed, and keeps any from it.
+    pub(super) fn while_nobody_seals(&self) -> MutexGuard<'_, ()> {
+        self.backup.sealing.lock()
+    }
+
+    /// A backup that is under way can't go on. One that is being sealed tells by itself what comes of that.
     pub(super) fn lose_backup(&self, why: &str) {
         let mut state = self.backup.state.lock();
-        if state.told.phase.is_under_way() {
+        if state.told.phase.is_under_way() && state.told.phase != Phase::Sealing {
             self.fail(&mut state, why);
         }
     }
 
     fn fail(&self, state: &mut BackupState, why: &str) {
         tracing::warn!("The backup has failed: {why}");
-        self.remove_files(state, Vec::new());
+        self.remove_files(state);
         let waited = state.told.phase == Phase::Pending;
         state.told.phase = Phase::Failed;
         state.told.error = why.to_owned();
@@ -334,9 +337,9 @@ impl Store {
         self.remove_own_log(state);
     }
 
-    /// Removes the files of a backup that comes to nothing, and such as it doesn't know of yet.
-    fn remove_files(&self, state: &mut BackupState, more: Vec<PathBuf>) {
-        for file in state.told.files.drain(..).chain(more) {
+    /// Removes the files of a backup.
+    fn remove_files(&self, state: &mut BackupState) {
+        for file in state.told.files.drain(..) {
             if let Err(error) = self.disk.remove(&file)
                 && error.kind() != io::ErrorKind::NotFound
             {
@@ -376,7 +379,7 @@ impl Store {
         if state.told.phase.is_under_way() {
             return Err(IN_PROGRESS.into());
         }
-        self.remove_files(&mut state, Vec::new());
+        self.remove_files(&mut state);
         state.told = BackupReport::default();
         Ok(())
     }

@@ -47,7 +47,7 @@ impl Store {
             return self.preload(preload, has_log, apply);
         }
         if !self.config.appendonly.get() {
-            return self.load_snapshot(&self.snapshot_path(), false, apply);
+            return self.load_snapshot(&self.snapshot_path(), (false, false), apply);
         }
         if has_log {
             return aof::load(self, apply);
@@ -57,7 +57,7 @@ impl Store {
                 "appendonly is on, but there is no log yet: it begins with what the snapshot file holds"
             );
         }
-        self.load_snapshot(&self.snapshot_path(), false, apply)?;
+        self.load_snapshot(&self.snapshot_path(), (false, false), apply)?;
         self.begin_log()
     }
 
@@ -84,7 +84,7 @@ impl Store {
                     "Fatal error: can't open the preload file {}",
                     path.display()
                 );
-                self.load_snapshot(&path, false, apply)?;
+                self.load_snapshot(&path, (false, false), apply)?;
             }
             Preload::Log(manifest) if has_log && manifest == aof::manifest_path(&self.config) => {
                 return aof::load(self, apply);
@@ -107,10 +107,17 @@ impl Store {
         if from_log {
             return aof::load(self, apply);
         }
-        self.load_snapshot(&self.snapshot_path(), replace, apply)
+        // What has died and still stands is yet to be told of.
+        self.load_snapshot(&self.snapshot_path(), (replace, true), apply)
     }
 
-    fn load_snapshot(&self, path: &Path, replace: bool, apply: &mut Apply<'_>) -> Result<()> {
+    /// Reads a snapshot: whether its keys take the place of others, and whether those are kept that have died.
+    fn load_snapshot(
+        &self,
+        path: &Path,
+        (replace, keep_dead): (bool, bool),
+        apply: &mut Apply<'_>,
+    ) -> Result<()> {
         let file = match File::open(path) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
             Err(error) => anyhow::bail!(
@@ -126,7 +133,7 @@ impl Store {
         let mut window = Window::new(file, &self.loading);
         let rules = rdb::LoadRules {
             replace,
-            ..self.load_rules(false, Some(len))
+            ..self.load_rules(keep_dead, Some(len))
         };
         let mut loaded = rdb::load(&mut window, &self.engine, &rules)
             .with_context(|| format!("Fatal error loading the DB {}", path.display()))?;

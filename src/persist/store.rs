@@ -320,6 +320,7 @@ impl Store {
 
     /// Stops writing the log, with everything in it. A rewrite under way comes to nothing; it may still remove its files.
     pub fn stop_log(&self) -> io::Result<()> {
+        let _unsealed = self.while_nobody_seals();
         let stopped = self.stop_writing_log();
         self.lose_backup(LOG_STOPPED);
         stopped

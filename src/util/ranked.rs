@@ -24,6 +24,7 @@ pub const ORDER: &[&str] = &[
     "tls",
     "doors",
     "oom score",
+    "backup's end",
     "backup",
     "log threads",
     "log tail",

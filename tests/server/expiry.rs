@@ -4,7 +4,7 @@
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
-use crate::common::{Client, Server, Value};
+use crate::common::{Client, Server, Value, our_server};
 
 const PATIENCE: Duration = Duration::from_secs(20);
 const KEYS: usize = 500;
@@ -73,6 +73,19 @@ fn a_due_key_is_absent_to_every_reader_at_once() {
     );
     assert_eq!(client.ask("RPUSH list b").int(), 1);
     assert_eq!(client.ask("TTL list").int(), -1);
+}
+
+#[test]
+fn a_key_that_is_dead_when_the_data_are_read_again_is_told_to_the_log() {
+    let server = Server::start(&["--appendonly", "yes"]);
+    let mut client = server.client();
+    client.ask("DEBUG SET-ACTIVE-EXPIRE 0");
+    client.ask("SET k v PX 1");
+    wait_for("the key dies", || client.ask("EXISTS k").int() == 0);
+    assert_eq!(client.ask("DEBUG RELOAD").text(), "OK");
+    assert_eq!(client.ask("RPUSH k a").int(), 1);
+    let server = Server::start_on(&our_server(), server.stop(), &["--appendonly", "yes"]);
+    assert_eq!(server.client().ask("LLEN k").int(), 1);
 }
 
 #[test]
