@@ -39,7 +39,7 @@ pub const CLUSTERSCAN: Command = Command {
 };
 
 const BAD_CURSOR: Fail = Fail::Says("Invalid cursor");
-const OTHER_SLOT: Fail = Fail::Says("ClusterCursor slot mismatch with SLOT argument");
+const OTHER_SLOT: Fail = Fail::Says("Cursor slot mismatch with SLOT argument");
 
 /// Digits that tell this process from others.
 const FINGERPRINT_LEN: usize = 8;
