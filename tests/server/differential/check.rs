@@ -109,6 +109,12 @@ pub const KNOWN: &[Known] = &[
         accepts: |real, ours| real.text() == "skiplist" && ours.text() == "listpack",
     },
     Known {
+        commands: &["COMMAND GETKEYSANDFLAGS"],
+        change: "SINTERSTORE overwrites its destination",
+        source: "Redis 8.2.3 as it answers",
+        accepts: |real, ours| real.to_string().replace("+RW", "+OW") == ours.to_string(),
+    },
+    Known {
         commands: &["COMMAND GETKEYS", "COMMAND GETKEYSANDFLAGS"],
         change: "a command without arguments may be asked about",
         source: "Redis 8.2.3 as it answers",
@@ -118,6 +124,7 @@ pub const KNOWN: &[Known] = &[
                 && [
                     "ERR The command has no key arguments",
                     "ERR Invalid number of arguments specified for command",
+                    "ERR Invalid command specified",
                 ]
                 .contains(&&ours.text()[..])
         },

@@ -60,7 +60,9 @@ const KNOWN: &[Known] = &[
         accepts: |real, ours| real.text() == "skiplist" && ours.text() == "listpack",
     },
     Known {
-        commands: &["ZADD", "ZINCRBY", "ZSCORE", "ZMSCORE", "ZRANGE", "EXEC"],
+        commands: &[
+            "ZADD", "ZINCRBY", "ZSCORE", "ZMSCORE", "ZRANGE", "ZDIFF", "ZINTER", "ZUNION", "EXEC",
+        ],
         change: "so a score of -0 is 0 in it",
         source: "a listpack has no -0",
         accepts: same_numbers,
@@ -98,10 +100,11 @@ const KNOWN: &[Known] = &[
     },
     Known {
         commands: &["OBJECT ENCODING"],
-        change: "a hash is a listpack as long as it has few fields, however often the command that made it names each",
+        change: "a hash or a set is packed as long as it has few elements, however often the command that made it names each",
         source: "our own choice; https://github.com/redis/redis/blob/8.2/src/t_hash.c hashTypeTryConversion guesses that they differ",
         accepts: |real, ours| {
-            real.text() == "hashtable" && ["listpack", "listpackex"].contains(&&ours.text()[..])
+            real.text() == "hashtable"
+                && ["listpack", "listpackex", "intset"].contains(&&ours.text()[..])
         },
     },
     Known {
