@@ -19,30 +19,46 @@ pub struct Options<'a> {
     pub no_values: bool,
 }
 
-impl<'a> Options<'a> {
-    /// Takes the options of a collection's scan; `without` is its word for names alone.
-    pub fn parse(args: &mut Args<'a>, without: Option<&str>) -> Result<Self, Fail> {
-        let mut options = Options {
+impl Default for Options<'_> {
+    fn default() -> Self {
+        Options {
             count: 10,
             pattern: None,
             no_values: false,
-        };
+        }
+    }
+}
+
+impl<'a> Options<'a> {
+    /// Takes the options of a collection's scan; `without` is its word for names alone.
+    pub fn parse(args: &mut Args<'a>, without: Option<&str>) -> Result<Self, Fail> {
+        let mut options = Options::default();
         while !args.is_empty() {
-            if args.word_with("COUNT", 1) {
-                let count = args.int()?;
-                if count < 1 {
-                    return Err(Fail::SYNTAX);
-                }
-                options.count = count as usize;
-            } else if args.word_with("MATCH", 1) {
-                options.pattern = Some(args.next()?).filter(|pattern| *pattern != b"*");
-            } else if without.is_some_and(|word| args.word(word)) {
-                options.no_values = true;
-            } else {
+            if options.takes(args)? {
+                continue;
+            }
+            if !without.is_some_and(|word| args.word(word)) {
                 return Err(Fail::SYNTAX);
             }
+            options.no_values = true;
         }
         Ok(options)
+    }
+
+    /// Takes an option that all scans have, if one comes next.
+    fn takes(&mut self, args: &mut Args<'a>) -> Result<bool, Fail> {
+        if args.word_with("COUNT", 1) {
+            let count = args.int()?;
+            if count < 1 {
+                return Err(Fail::SYNTAX);
+            }
+            self.count = count as usize;
+        } else if args.word_with("MATCH", 1) {
+            self.pattern = Some(args.next()?).filter(|pattern| *pattern != b"*");
+        } else {
+            return Ok(false);
+        }
+        Ok(true)
     }
 
     pub fn fits(&self, element: &[u8]) -> bool {
@@ -52,9 +68,9 @@ impl<'a> Options<'a> {
 }
 
 /// What a walk over keys wants of them.
+#[derive(Default)]
 pub struct KeyOptions<'a> {
-    pub count: usize,
-    pattern: Option<&'a [u8]>,
+    of_all: Options<'a>,
     kind: Option<&'a [u8]>,
     /// Of CLUSTERSCAN alone.
     pub slot: Option<u16>,
@@ -63,22 +79,12 @@ pub struct KeyOptions<'a> {
 impl<'a> KeyOptions<'a> {
     /// Takes the options of SCAN, or of CLUSTERSCAN, which has one more and knows the names of types.
     pub fn parse(args: &mut Args<'a>, in_cluster: bool) -> Result<Self, Fail> {
-        let mut options = KeyOptions {
-            count: 10,
-            pattern: None,
-            kind: None,
-            slot: None,
-        };
+        let mut options = KeyOptions::default();
         while !args.is_empty() {
-            if args.word_with("COUNT", 1) {
-                let count = args.int()?;
-                if count < 1 {
-                    return Err(Fail::SYNTAX);
-                }
-                options.count = count as usize;
-            } else if args.word_with("MATCH", 1) {
-                options.pattern = Some(args.next()?).filter(|pattern| *pattern != b"*");
-            } else if args.word_with("TYPE", 1) {
+            if options.of_all.takes(args)? {
+                continue;
+            }
+            if args.word_with("TYPE", 1) {
                 let kind = args.next()?;
                 if in_cluster && !Kind::ALL.iter().any(|one| is_name(*one, kind)) {
                     let kind = String::from_utf8_lossy(kind);
@@ -96,11 +102,12 @@ impl<'a> KeyOptions<'a> {
         Ok(options)
     }
 
+    pub fn count(&self) -> usize {
+        self.of_all.count
+    }
+
     pub fn fits(&self, entry: &Entry) -> bool {
-        let named = self
-            .pattern
-            .is_none_or(|pattern| glob::matches(pattern, entry.key_name(), false));
-        named
+        self.of_all.fits(entry.key_name())
             && self
                 .kind
                 .is_none_or(|kind| is_name(entry.value().kind(), kind))

@@ -101,7 +101,11 @@ impl Backup {
 
     /// Whether no rewrite may begin for now.
     pub fn postpones_rewrites(&self) -> bool {
-        matches!(self.report().phase, Phase::Incrementing | Phase::Sealing)
+        matches!(self.phase(), Phase::Incrementing | Phase::Sealing)
+    }
+
+    pub fn phase(&self) -> Phase {
+        self.state.lock().told.phase
     }
 
     pub fn report(&self) -> BackupReport {
@@ -240,7 +244,7 @@ impl Store {
 
     /// Whether a backup can be sealed.
     pub fn may_seal_backup(&self) -> Result<(), String> {
-        match self.backup.report().phase {
+        match self.backup.phase() {
             Phase::Incrementing => Ok(()),
             _ => Err(NOT_READY.into()),
         }
@@ -384,18 +388,17 @@ impl Store {
         Ok(())
     }
 
-    /// The log is turned on: it stays when the backup ends.
+    /// The log is on: it stays, and so does its folder, whatever becomes of a backup.
     pub(super) fn keep_log_of_backup(&self) {
-        if self.backup.keeps_log.swap(false, Ordering::AcqRel) {
-            self.backup.state.lock().log_folder = None;
-        }
+        self.backup.keeps_log.store(false, Ordering::Release);
+        self.backup.state.lock().log_folder = None;
     }
 
     /// Ten times a second: a sealed backup that was kept for long enough, a log of its own that can't be written.
     pub(super) fn watch_backup(&self, now_s: u64) {
-        let report = self.backup.report();
         let kept_s = self.config.backup_sealed_ttl.get() as u64;
-        if report.phase == Phase::Sealed && kept_s > 0 && now_s >= report.end_s + kept_s {
+        let is_sealed = kept_s > 0 && self.backup.phase() == Phase::Sealed;
+        if is_sealed && now_s >= self.backup.report().end_s + kept_s {
             tracing::info!("The sealed backup is removed, as backup-sealed-ttl says");
             let _ = self.clean_up_backup();
         } else if self.backup.keeps_log()

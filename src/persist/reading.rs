@@ -65,9 +65,7 @@ impl Store {
     fn begin_log(self: &Arc<Self>) -> Result<()> {
         aof::try_place(self).map_err(anyhow::Error::msg)?;
         tracing::info!("Creating AOF base file on server start");
-        aof::rewrite(self, NO_JOB).context("Can't create the append only file")?;
-        self.saves.lock().rewrites += 1;
-        Ok(())
+        aof::rewrite(self, NO_JOB).context("Can't create the append only file")
     }
 
     /// Starts with the data of another file, which stays as it is; the log, if there is to be one, begins anew with them.
@@ -91,10 +89,12 @@ impl Store {
             }
             Preload::Log(manifest) => aof::load_from(self, &manifest, apply)?,
         }
-        match self.config.appendonly.get() {
-            true => self.begin_log(),
-            false => Ok(()),
+        if self.config.appendonly.get() {
+            self.begin_log()?;
+            // A log that was there has been rewritten.
+            self.saves.lock().rewrites += 1;
         }
+        Ok(())
     }
 
     /// DEBUG RELOAD's and DEBUG LOADAOF's second half: reads the files into the keyspace.

@@ -479,8 +479,7 @@ impl Store {
             self.abandon(kind);
         }
         self.end_jobs();
-        self.lose_backup("the server has stopped");
-        if let Err(error) = aof::stop(self) {
+        if let Err(error) = self.stop_log() {
             tracing::error!(
                 "The end of the append only file is missing: {}",
                 reason(&error)

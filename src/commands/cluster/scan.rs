@@ -12,7 +12,7 @@ use std::sync::OnceLock;
 use super::clustering;
 use crate::cluster::{SLOTS, View, slot_of};
 use crate::command::{Arg, Command, Done, Fail, Flow, KeyUse, Plan, ReadCall, Run, scan};
-use crate::engine::{Entry, GaveUp, ShardKey};
+use crate::engine::{Entry, GaveUp, SHARDS, ShardKey};
 use crate::util::number;
 
 pub const CLUSTERSCAN: Command = Command {
@@ -88,7 +88,7 @@ impl ClusterCursor {
 }
 
 /// Slots of one shard.
-const RUN_MAX: u64 = 64;
+const RUN_MAX: u64 = (SLOTS / SHARDS) as u64;
 
 fn scan_cluster(call: &mut ReadCall<'_>) -> Done {
     let view = clustering(call.server)?.view().clone();
@@ -109,7 +109,7 @@ fn scan_cluster(call: &mut ReadCall<'_>) -> Done {
     let scripts = &call.server.scripts;
     let mark = call.out.mark();
     let mut found = 0;
-    let mut left = options.count;
+    let mut left = options.count();
     let (mut slot, mut at) = (cursor.slot, cursor.at);
     let next = loop {
         let max = match (options.slot, at) {

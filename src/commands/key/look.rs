@@ -139,7 +139,7 @@ fn scan_keys(call: &mut ReadCall<'_>) -> Done {
     let mut found = 0;
     let next = call
         .db
-        .scan(cursor, options.count, &|| scripts.is_busy(), |entry| {
+        .scan(cursor, options.count(), &|| scripts.is_busy(), |entry| {
             if options.fits(entry) {
                 call.out.bulk(entry.key_name());
                 found += 1;

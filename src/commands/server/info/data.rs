@@ -166,7 +166,7 @@ pub fn persistence(report: &Report<'_>, page: &mut Page<'_>) {
     );
     page.line(
         "backup_in_progress",
-        u8::from(store.backup.report().phase.is_under_way()),
+        u8::from(store.backup.phase().is_under_way()),
     );
     if log.is_running() {
         page.line("aof_current_size", log.current_bytes());
