@@ -433,10 +433,11 @@ impl Worker {
     }
 
     /// Removes what the command came upon dead, before it is logged: whoever reads the log finds dead what it says is. So it
-    /// goes though data are imported, by a client that writes beside their source, as it goes in Valkey where it is written to.
+    /// goes though data are imported, by a client that writes beside their source, as it goes in Valkey where it is written to;
+    /// and on a replica that lets clients write, as in Redis. What a master sends finds nothing dead.
     #[cold]
     fn bury(&self, unit: &mut Unit<'_>) {
-        if self.leaves_expiry() || self.is_loading() {
+        if self.is_loading() {
             return;
         }
         let Unit { locked, effects } = unit;

@@ -89,6 +89,22 @@ fn a_key_that_is_dead_when_the_data_are_read_again_is_told_to_the_log() {
 }
 
 #[test]
+fn a_dead_key_that_a_replicas_client_comes_upon_is_told_to_the_replicas_log() {
+    let options = ["--appendonly", "yes", "--replica-read-only", "no"];
+    let server = Server::start(&options);
+    let mut client = server.client();
+    client.ask("SADD target old");
+    client.ask("SADD source a");
+    client.ask("PEXPIRE source 300");
+    // Nobody answers there, so nobody says that the key goes.
+    assert_eq!(client.ask("REPLICAOF 127.0.0.1 1").text(), "OK");
+    wait_for("the key dies", || client.ask("EXISTS source").int() == 0);
+    assert_eq!(client.ask("SUNIONSTORE target source").int(), 0);
+    let server = Server::start_on(&our_server(), server.stop(), &["--appendonly", "yes"]);
+    assert_eq!(server.client().ask("EXISTS target").int(), 0);
+}
+
+#[test]
 fn a_deadline_moved_or_removed_in_time_is_forgotten() {
     let server = Server::start(&[]);
     let mut client = server.client();
