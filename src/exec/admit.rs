@@ -125,7 +125,7 @@ impl Worker {
                 entry.full_name
             )));
         }
-        if self.is_loading() && !is_answered_while_loading(entry) {
+        if self.is_loading() && !is_answered_while_loading(session, entry) {
             return Err(Fail::code(LOADING));
         }
         if session.replica.is_some() {
@@ -207,7 +207,9 @@ impl Worker {
         if !stale && self.is_stale() {
             return Err(Fail::code(STALE));
         }
-        if entry.is(Flag::NoAsyncLoading) && self.shared.replication.loads_aside() {
+        let looks_later =
+            entry.is(Flag::NoAsyncLoading) || is_any(session, entry, &[Flag::NoAsyncLoading]);
+        if looks_later && self.shared.replication.loads_aside() {
             return Err(Fail::code(LOADING));
         }
         Ok(())
@@ -414,9 +416,12 @@ pub(super) const OOM: &str = "OOM command not allowed when used memory > 'maxmem
 pub(super) const READONLY: &str = "READONLY You can't write against a read only replica.";
 /// What looks at the cluster needs no data: whoever puts one together asks replicas while they load. Redis, which serves
 /// nobody while it loads a little, is hardly ever seen loading.
-fn is_answered_while_loading(entry: &Entry) -> bool {
-    let looks = entry.is(Flag::Stale) && !entry.is(Flag::NoAsyncLoading);
-    entry.is(Flag::Loading) || looks && matches!(entry.command.run, Run::Session(_))
+fn is_answered_while_loading(session: &Session, entry: &Entry) -> bool {
+    let answered = |entry: &Entry| {
+        let looks = entry.is(Flag::Stale) && !entry.is(Flag::NoAsyncLoading);
+        entry.is(Flag::Loading) || looks && matches!(entry.command.run, Run::Session(_))
+    };
+    answered(entry) && !(entry.is(Flag::RunsQueue) && is_queued(session, |one| !answered(one)))
 }
 
 pub(super) const LOADING: &str = "LOADING Redis is loading the dataset in memory";
@@ -441,13 +446,16 @@ fn is_http(word: &[u8]) -> bool {
 /// Whether it is one of these, at once or as what EXEC will run.
 fn is_any(session: &Session, entry: &Entry, flags: &[Flag]) -> bool {
     let one = |entry: &Entry| flags.iter().any(|flag| entry.is(*flag));
-    if entry.is(Flag::RunsQueue) {
-        return session
-            .multi
-            .as_ref()
-            .is_some_and(|multi| multi.queue.iter().any(|queued| one(queued.entry)));
+    match entry.is(Flag::RunsQueue) {
+        true => is_queued(session, one),
+        false => session.multi.is_none() && one(entry),
     }
-    session.multi.is_none() && one(entry)
+}
+
+/// Whether EXEC will run such a command.
+fn is_queued(session: &Session, such: impl Fn(&Entry) -> bool) -> bool {
+    let mut queued = session.multi.iter().flat_map(|multi| &multi.queue);
+    queued.any(|queued| such(queued.entry))
 }
 
 /// The command that these words call.

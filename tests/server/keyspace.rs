@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 use std::thread;
 
-use crate::common::{Client, Server, Value, encode};
+use crate::common::{Client, Server, Value, encode, eventually};
 
 const ROUNDS: usize = 300;
 
@@ -237,6 +237,32 @@ fn dbsize_follows_whatever_changes_the_number_of_keys() {
         client.ask(line);
         assert_eq!(int(&mut client, "DBSIZE"), expected, "after {line}");
     }
+}
+
+#[test]
+fn what_was_queued_before_is_not_run_while_the_data_are_read() {
+    let server = Server::start(&["--enable-debug-command", "yes"]);
+    let mut client = server.client();
+    for n in 0..1000 {
+        client.ask(&format!("SET key{n} 1"));
+    }
+    let mut queues = [server.client(), server.client()];
+    for (client, queued) in queues.iter_mut().zip(["SET other 1", "PING"]) {
+        client.ask("MULTI");
+        assert_eq!(client.ask(queued).text(), "QUEUED");
+    }
+    client.ask("CONFIG SET key-load-delay 2000");
+    client.send(&encode(&["DEBUG", "RELOAD"])).expect("sent");
+    let mut other = server.client();
+    eventually("the data are read", || {
+        other.ask("GET key1").text().starts_with("LOADING")
+    });
+    let [writer, pinger] = &mut queues;
+    let refused = writer.ask("EXEC").text();
+    assert!(refused.contains("LOADING Redis is loading"), "{refused}");
+    assert_eq!(pinger.ask("EXEC").items().len(), 1);
+    assert_eq!(client.receive().expect("it ends").value.text(), "OK");
+    assert_eq!(client.ask("DBSIZE").int(), 1000);
 }
 
 #[test]
