@@ -415,10 +415,11 @@ fn check_replica(session: &Session, entry: &Entry) -> Result<(), Fail> {
 pub(super) const OOM: &str = "OOM command not allowed when used memory > 'maxmemory'.";
 pub(super) const READONLY: &str = "READONLY You can't write against a read only replica.";
 /// What looks at the cluster needs no data: whoever puts one together asks replicas while they load. Redis, which serves
-/// nobody while it loads a little, is hardly ever seen loading.
+/// nobody while it loads a little, is hardly ever seen loading. Scripts, and what changes a cluster, wait for the data.
 fn is_answered_while_loading(session: &Session, entry: &Entry) -> bool {
     let answered = |entry: &Entry| {
-        let looks = entry.is(Flag::Stale) && !entry.is(Flag::NoAsyncLoading);
+        let needs_data = entry.is(Flag::NoAsyncLoading) || entry.is(Flag::NoScript);
+        let looks = entry.is(Flag::Stale) && !needs_data;
         entry.is(Flag::Loading) || looks && matches!(entry.command.run, Run::Session(_))
     };
     answered(entry) && !(entry.is(Flag::RunsQueue) && is_queued(session, |one| !answered(one)))

@@ -92,9 +92,9 @@ impl Worker {
         }
     }
 
-    /// While clients are paused, no key goes.
+    /// While clients are paused or data are read, no key goes.
     fn evicts_nothing(&self) -> bool {
-        self.shared.pause.active(self.now_ms()).is_some()
+        self.is_loading() || self.shared.pause.active(self.now_ms()).is_some()
     }
 
     /// Gives up one key, and says how many bytes that freed; nothing if there is none that may go. If clients track

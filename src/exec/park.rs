@@ -21,7 +21,7 @@ use crate::command::replication::{AckWaiter, Acks};
 use crate::command::session::Session;
 use crate::command::shared::{PauseMode, Shared};
 use crate::command::{AckWish, Entry, Fail, Flag, Flow, OnTimeout, Park, Preparation};
-use crate::engine::{BlockedCommand, Now, Place, ShardKey, ShardSet, Shards, Waiter};
+use crate::engine::{BlockedCommand, Now, Place, SHARDS, ShardKey, ShardSet, Shards, Waiter};
 use crate::resp::{Reply, encode};
 use crate::types::Bstr;
 use crate::util::{clock, crash};
@@ -215,6 +215,11 @@ impl Worker {
 
     /// Serves blocked clients of changed keys, and of those that serving them changes, until quiet.
     pub(super) fn serve_blocked(&self, unit: &mut Unit<'_>) {
+        if self.is_loading() && !self.now.get().is_live() {
+            // What is there while data are read may be gone by their end.
+            unit.effects.ready.clear();
+            return;
+        }
         // What is served is a command of its own; what came before it may have taken long. A master's stream has no time.
         if self.now.get().is_live() {
             self.now.set(Now::Live(clock::now_ms()));
@@ -232,9 +237,23 @@ impl Worker {
         unit.effects.ready.clear();
     }
 
+    /// Serves the blocked clients of all keys that are there once data have been read.
+    pub(super) fn serve_all_blocked(&self) {
+        for id in 0..SHARDS {
+            let mut unit = self.begin_write_patiently(ShardSet::one(id));
+            let shard = unit.locked.shard_mut(id);
+            unit.effects.ready.extend(shard.waiters.places().cloned());
+            self.commit(unit, None);
+        }
+    }
+
     /// Lets a blocked client look again because it is time; it may be served by that. Nothing if that is still to be done, as a long script
     /// holds its keys.
     pub fn retry(&self, blocked: &mut Blocked) -> Option<()> {
+        if self.is_loading() {
+            blocked.look_ms = not_at_once(blocked.look_ms);
+            return Some(());
+        }
         let parked = &blocked.parked;
         let mut set = ShardSet::EMPTY;
         let keys = parked.places.iter().map(|place| ShardKey::of(&place.1));

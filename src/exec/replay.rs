@@ -208,6 +208,7 @@ impl Worker {
         let done = done.and_then(|()| self.take_functions(wish));
         self.build_all_indexes();
         self.begin_batch();
+        self.serve_all_blocked();
         self.take_depends();
         // What was read back is no change since the last save.
         let saves = &mut self.shared.store.saves.lock();

@@ -240,9 +240,13 @@ fn dbsize_follows_whatever_changes_the_number_of_keys() {
 }
 
 #[test]
-fn what_was_queued_before_is_not_run_while_the_data_are_read() {
+fn neither_scripts_nor_what_was_queued_run_while_the_data_are_read() {
     let server = Server::start(&["--enable-debug-command", "yes"]);
     let mut client = server.client();
+    let library = "#!lua name=l\nredis.register_function('put', function(keys) return redis.call('set', keys[1], 1) end)";
+    client.ask_args(&["FUNCTION", "LOAD", library]);
+    let script = "return redis.call('set', KEYS[1], 1)";
+    let sha = client.ask_args(&["SCRIPT", "LOAD", script]).text();
     for n in 0..1000 {
         client.ask(&format!("SET key{n} 1"));
     }
@@ -257,12 +261,45 @@ fn what_was_queued_before_is_not_run_while_the_data_are_read() {
     eventually("the data are read", || {
         other.ask("GET key1").text().starts_with("LOADING")
     });
+    for (command, what) in [
+        ("EVAL", script),
+        ("EVAL_RO", "return redis.call('get', KEYS[1])"),
+        ("EVALSHA", &sha),
+        ("EVALSHA_RO", &sha),
+        ("FCALL", "put"),
+        ("FCALL_RO", "put"),
+    ] {
+        let refused = other.ask_args(&[command, what, "1", "other"]).text();
+        assert!(refused.starts_with("LOADING"), "{command}: {refused}");
+    }
     let [writer, pinger] = &mut queues;
     let refused = writer.ask("EXEC").text();
     assert!(refused.contains("LOADING Redis is loading"), "{refused}");
     assert_eq!(pinger.ask("EXEC").items().len(), 1);
     assert_eq!(client.receive().expect("it ends").value.text(), "OK");
     assert_eq!(client.ask("DBSIZE").int(), 1000);
+}
+
+#[test]
+fn blocked_clients_are_served_what_is_there_once_the_log_was_read() {
+    let server = Server::start(&["--enable-debug-command", "yes", "--appendonly", "yes"]);
+    let mut client = server.client();
+    client.ask("RPUSH list taken");
+    client.ask("LPOP list");
+    let mut blocked = server.client();
+    blocked
+        .send(&encode(&["BLPOP", "list", "0"]))
+        .expect("sent");
+    eventually("the client is blocked", || {
+        client
+            .ask("INFO clients")
+            .text()
+            .contains("blocked_clients:1")
+    });
+    assert_eq!(client.ask("DEBUG LOADAOF").text(), "OK");
+    client.ask("RPUSH list given");
+    let served = blocked.receive().expect("it is served").value;
+    assert_eq!(served.to_string(), "*[\"list\" \"given\"]");
 }
 
 #[test]
