@@ -47,6 +47,13 @@ impl Document for HashDocument<'_> {
         self.hash.get(path, self.now_ms).map(bytes)
     }
 
+    fn number(&self, path: &[u8]) -> Option<f64> {
+        match self.hash.get(path, self.now_ms)? {
+            Piece::Int(n) => Some(n as f64),
+            Piece::Bytes(_) => None,
+        }
+    }
+
     fn all(&self, _: bool) -> Vec<Pair<'_>> {
         let pairs = self.hash.iter(self.now_ms);
         pairs

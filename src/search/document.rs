@@ -30,6 +30,11 @@ pub trait Document {
     /// The bytes at a path; those of the first value if there are several.
     fn bytes(&self, path: &[u8]) -> Option<Cow<'_, [u8]>>;
 
+    /// The number at a path, where that is known without reading one from bytes.
+    fn number(&self, _path: &[u8]) -> Option<f64> {
+        None
+    }
+
     /// All values at a path, as dialects from 3 on show them, if that is something else.
     fn every(&self, path: &[u8]) -> Option<Cow<'_, [u8]>> {
         self.bytes(path)

@@ -67,19 +67,24 @@ pub struct RowGroup {
 impl RowGroup {
     /// Makes one row of each group, in the order in which groups were met; of those for which there is time.
     pub fn reduce(&self, rows: Vec<Row>, effort: &Effort<'_>) -> Result<Vec<Row>, Refusal> {
-        let mut places: HashMap<Vec<Vec<u8>>, usize> = HashMap::new();
+        let mut places: HashMap<Vec<u8>, usize> = HashMap::new();
         let mut groups: Vec<(Row, Vec<Row>)> = Vec::new();
+        let mut key = Vec::new();
         for row in rows {
             effort.tick(ROW_UNITS);
             if effort.is_late() {
                 break;
             }
-            let value = |name: &Vec<u8>| row.get(name).cloned().unwrap_or_default();
-            let values: Vec<RowValue> = self.properties.iter().map(value).collect();
-            let key: Vec<Vec<u8>> = values.iter().map(RowValue::shown).collect();
-            let place = *places.entry(key).or_insert_with(|| {
-                let named = self.properties.iter().cloned().zip(values);
-                groups.push((Row(named.collect()), Vec::new()));
+            key.clear();
+            for name in &self.properties {
+                let shown = row.get(name).map(RowValue::shown).unwrap_or_default();
+                // Two lists of texts that look alike side by side are not the same.
+                key.extend_from_slice(&shown.len().to_ne_bytes());
+                key.extend_from_slice(&shown);
+            }
+            let place = places.get(&key[..]).copied().unwrap_or_else(|| {
+                places.insert(key.clone(), groups.len());
+                groups.push((self.head_of(&row), Vec::new()));
                 groups.len() - 1
             });
             groups[place].1.push(row);
@@ -99,6 +104,15 @@ impl RowGroup {
         }
         Ok(reduced)
     }
+
+    /// What the row of a group begins with.
+    fn head_of(&self, row: &Row) -> Row {
+        let mut head = Row::default();
+        for name in &self.properties {
+            head.push(name, row.get(name).cloned().unwrap_or_default());
+        }
+        head
+    }
 }
 
 impl Reducer {
@@ -108,7 +122,7 @@ impl Reducer {
             held.filter(|value| !value.is_null())
         };
         let numbers = || values().filter_map(RowValue::number);
-        let count = numbers().count() as f64;
+        let count = || numbers().count() as f64;
         match self.kind {
             ReducerKind::Count => RowValue::Number(rows.len() as f64),
             ReducerKind::CountDistinct | ReducerKind::CountDistinctish => {
@@ -119,10 +133,14 @@ impl Reducer {
             ReducerKind::Sum => RowValue::Number(numbers().sum::<f64>() + 0.0),
             ReducerKind::Min => RowValue::Number(numbers().reduce(f64::min).unwrap_or(0.0)),
             ReducerKind::Max => RowValue::Number(numbers().reduce(f64::max).unwrap_or(0.0)),
-            ReducerKind::Average if count == 0.0 => RowValue::Number(0.0),
-            ReducerKind::Average => RowValue::Number(numbers().sum::<f64>() / count),
-            ReducerKind::StdDev if count < 2.0 => RowValue::Number(0.0),
+            ReducerKind::Average => {
+                let (sum, count) =
+                    numbers().fold((-0.0, 0.0), |(sum, count), n| (sum + n, count + 1.0));
+                RowValue::Number(if count == 0.0 { 0.0 } else { sum / count })
+            }
+            ReducerKind::StdDev if count() < 2.0 => RowValue::Number(0.0),
             ReducerKind::StdDev => {
+                let count = count();
                 let mean = numbers().sum::<f64>() / count;
                 let squares: f64 = numbers().map(|n| (n - mean) * (n - mean)).sum();
                 RowValue::Number((squares / (count - 1.0)).sqrt())

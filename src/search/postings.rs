@@ -5,6 +5,8 @@
 
 use triomphe::Arc;
 
+use super::eval::skip;
+
 /// Entries of a block. A seek unpacks half of one on average.
 const BLOCK_ENTRIES: u16 = 128;
 
@@ -85,7 +87,18 @@ fn put_number(mut n: u64, out: &mut Vec<u8>) {
     out.push(n as u8);
 }
 
+#[inline]
 fn take_number(rest: &mut &[u8]) -> u64 {
+    match rest.split_first() {
+        Some((byte, more)) if *byte < 0x80 => {
+            *rest = more;
+            u64::from(*byte)
+        }
+        _ => take_long(rest),
+    }
+}
+
+fn take_long(rest: &mut &[u8]) -> u64 {
     let (mut n, mut shift) = (0, 0);
     while let Some((byte, more)) = rest.split_first() {
         *rest = more;
@@ -96,6 +109,26 @@ fn take_number(rest: &mut &[u8]) -> u64 {
         shift += 7;
     }
     n
+}
+
+impl PostingBlock {
+    fn iter(&self) -> impl Iterator<Item = Posting<'_>> + Clone {
+        let (mut rest, mut doc) = (&self.bytes[..], self.first);
+        (0..self.entries).map(move |_| {
+            doc += take_number(&mut rest);
+            let freq = take_number(&mut rest) as u32;
+            let mask = take_number(&mut rest);
+            let len = take_number(&mut rest) as usize;
+            let (places, more) = rest.split_at(len);
+            rest = more;
+            Posting {
+                doc,
+                freq,
+                mask,
+                places,
+            }
+        })
+    }
 }
 
 /// A posting list.
@@ -162,23 +195,29 @@ impl Postings {
     }
 
     pub fn iter(&self) -> impl Iterator<Item = Posting<'_>> + Clone {
-        self.all().flat_map(|block| {
-            let (mut rest, mut doc) = (&block.bytes[..], block.first);
-            (0..block.entries).map(move |_| {
-                doc += take_number(&mut rest);
-                let freq = take_number(&mut rest) as u32;
-                let mask = take_number(&mut rest);
-                let len = take_number(&mut rest) as usize;
-                let (places, more) = rest.split_at(len);
-                rest = more;
-                Posting {
-                    doc,
-                    freq,
-                    mask,
-                    places,
+        self.all().flat_map(PostingBlock::iter)
+    }
+
+    /// Visits those of some documents that are in the list, and goes on for as long as it is told to. Blocks without any are
+    /// passed by.
+    pub fn each_among(&self, docs: &[u64], mut visit: impl FnMut(Posting<'_>) -> bool) {
+        let mut rest = docs;
+        for block in self.all().filter(|block| block.entries > 0) {
+            rest = &rest[skip(rest, block.first)..];
+            if rest.first().is_none_or(|doc| *doc > block.last) {
+                continue;
+            }
+            for entry in block.iter() {
+                while rest.first().is_some_and(|doc| *doc < entry.doc) {
+                    rest = &rest[1..];
                 }
-            })
-        })
+                match rest.first() {
+                    None => return,
+                    Some(doc) if *doc == entry.doc && !visit(entry) => return,
+                    Some(_) => {}
+                }
+            }
+        }
     }
 
     /// Drops the documents that are not to be kept.
@@ -220,6 +259,22 @@ mod tests {
             (entry.freq, entry.mask),
             (entry.doc as u32 & 7, entry.doc & 3)
         );
+        let wanted: Vec<u64> = (0..3_000_000).step_by(300).collect();
+        let mut among = Vec::new();
+        list.each_among(&wanted, |entry| {
+            among.push(entry.doc);
+            entry.places == places
+        });
+        let both = (1..2000)
+            .map(|n| n * n)
+            .filter(|doc| doc % 300 == 0 && *doc < 3_000_000);
+        assert_eq!(among, both.collect::<Vec<u64>>());
+        let mut seen = 0;
+        list.each_among(&wanted, |_| {
+            seen += 1;
+            seen < 3
+        });
+        assert_eq!(seen, 3);
         list.sweep(|doc| doc % 2 == 0);
         assert!(list.iter().all(|entry| entry.doc % 2 == 0));
         assert_eq!(list.len(), 999);

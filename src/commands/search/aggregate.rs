@@ -401,9 +401,9 @@ fn fill(
                 let held = row.0.len();
                 for (name, value) in document.all(every) {
                     let value = RowValue::Text(value.into_owned());
-                    match row.0[..held].iter_mut().find(|(held, _)| *held == *name) {
+                    match row.0[..held].iter_mut().find(|(held, _)| **held == *name) {
                         Some((_, held)) => *held = value,
-                        None => row.0.push((name.into_owned(), value)),
+                        None => row.push(&name, value),
                     }
                 }
             }

@@ -75,13 +75,16 @@ pub fn value_of(
     }
     let field = definition.field(name).map(|at| &definition.fields[at]);
     let path = field.map_or(name, |field| &field.path);
+    let is_number = field.is_some_and(|field| field.kind == FieldKind::Numeric);
+    if let Some(n) = is_number.then(|| document.number(path)).flatten() {
+        return Some(RowValue::Number(n));
+    }
     // What is sorted by stands beside the document, as its first value.
     let every = every && field.is_none_or(|field| !field.sortable);
     let bytes = match every {
         true => document.every(path)?,
         false => document.bytes(path)?,
     };
-    let is_number = field.is_some_and(|field| field.kind == FieldKind::Numeric);
     let number = is_number.then(|| number_of(&bytes)).flatten();
     Some(match number {
         Some(n) => RowValue::Number(n),

@@ -132,6 +132,10 @@ pub fn evaluated(
     if let Some(profile) = profile {
         profile.prepared();
     }
+    let rules = EvalRules {
+        counts: profile.is_some(),
+        ..rules
+    };
     let found = Evaluator::new(index, rules, effort).run(node);
     let found = found.map_err(refused)?;
     if let Some(profile) = profile {
@@ -261,11 +265,19 @@ fn hits_of(
         effort.tick(units);
         hits.extend(hit(index, wish, found, doc, order, scored));
         if hits.len() >= most.saturating_mul(2).saturating_add(HITS_SPARE) {
-            hits.select_nth_unstable_by(most, |one, other| order_in(wish, one, other));
-            hits.truncate(most);
+            first_of(&mut hits, most, wish);
         }
     }
+    first_of(&mut hits, most, wish);
     hits
+}
+
+/// Keeps those that come first, in no order.
+fn first_of(hits: &mut Vec<Hit>, count: usize, wish: &SearchWish<'_>) {
+    if hits.len() > count {
+        hits.select_nth_unstable_by(count, |one, other| order_in(wish, one, other));
+        hits.truncate(count);
+    }
 }
 
 fn hit(

@@ -233,7 +233,7 @@ fn finished(
     let rows = flow.rows.into_iter().skip(offset).take(count);
     let shown = rows.map(|mut row| {
         if wish.hides_score {
-            row.0.retain(|(name, _)| name != wish.score_name());
+            row.0.retain(|(name, _)| **name != *wish.score_name());
         }
         row
     });

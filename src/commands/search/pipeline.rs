@@ -290,7 +290,8 @@ mod tests {
     use crate::util::turns::Turns;
 
     fn rows(count: usize) -> RowFlow {
-        let row = Row(vec![(b"t".to_vec(), RowValue::text(b"some text"))]);
+        let mut row = Row::default();
+        row.set(b"t", RowValue::text(b"some text"));
         RowFlow::new(vec![row; count])
     }
 

@@ -80,20 +80,20 @@ impl Reckoning {
     }
 
     fn weighed_reason(&self, found: &Match, weight: f64) -> ScoreReason {
-        let held = found.docs.binary_search(&self.doc);
+        let held = found.place(self.doc);
         match (&found.kind, held) {
-            (MatchKind::Term(hits), Ok(at)) => {
+            (MatchKind::Term(hits), Some(at)) => {
                 let worth = hits.worth(at);
                 let freq = f64::from(hits.freqs[at]);
                 self.word_reason(&worth.word, worth.idf, worth.idf_std, freq, weight)
             }
-            (MatchKind::First(hits), Ok(at)) => {
+            (MatchKind::First(hits), Some(at)) => {
                 let worth = hits.worth(at);
                 let freq = f64::from(hits.freqs[at]);
                 let inner = self.word_reason(&worth.word, worth.idf, worth.idf_std, freq, 1.0);
                 self.list(found, weight, vec![inner])
             }
-            (MatchKind::All(parts) | MatchKind::Any(parts), Ok(_)) => {
+            (MatchKind::All(parts) | MatchKind::Any(parts), Some(_)) => {
                 let with = parts.iter().filter(|part| self.has(part));
                 self.list(found, weight, with.map(|part| self.reason(part)).collect())
             }
@@ -112,7 +112,7 @@ impl Reckoning {
     }
 
     fn has(&self, found: &Match) -> bool {
-        matches!(found.kind, MatchKind::Optional(_)) || found.docs.binary_search(&self.doc).is_ok()
+        matches!(found.kind, MatchKind::Optional(_)) || found.holds(self.doc)
     }
 
     fn list(&self, found: &Match, weight: f64, parts: Vec<ScoreReason>) -> ScoreReason {

@@ -7,11 +7,12 @@ use std::iter::Peekable;
 use std::ops::Bound;
 use std::rc::Rc;
 
+use super::lists::sorted;
 use super::{Evaluator, Match, MatchKind, TermHits, WordWorth};
 use crate::search::index::{Column, DocumentIndex, Lists};
 use crate::search::numbers::Ordered;
 use crate::search::postings::{Posting, Postings, WordPlaces};
-use crate::search::query::{Affix, TagTest};
+use crate::search::query::{Affix, QueryNode, TagTest};
 use crate::types::geo::{Position, Search, Shape};
 
 /// Shorter texts stand for no words that begin or end with them.
@@ -22,6 +23,28 @@ pub(super) enum MeantWords<'q> {
     Affix(Affix, &'q [u8]),
     Pattern(&'q [u8]),
     Fuzzy(&'q [u8], usize),
+}
+
+/// Where and how a word is sought.
+pub(super) struct TermWish<'a> {
+    /// A bit for each field in which it counts.
+    pub mask: u64,
+    pub weight: f64,
+    /// Whether it matters where it stands.
+    pub places: bool,
+    /// What is not among these need not be found.
+    pub among: Option<&'a [u64]>,
+}
+
+impl TermWish<'_> {
+    pub fn of(node: &QueryNode, places: bool) -> Self {
+        TermWish {
+            mask: node.mask,
+            weight: 1.0,
+            places,
+            among: None,
+        }
+    }
 }
 
 impl<'q> MeantWords<'q> {
@@ -183,33 +206,44 @@ impl TermHits {
 
 impl Evaluator<'_> {
     /// The documents that hold a word in one of these fields; nothing if none does.
-    pub(super) fn words(
-        &self,
-        text: &[u8],
-        mask: u64,
-        weight: f64,
-        places: bool,
-    ) -> Option<Rc<Match>> {
+    pub(super) fn words(&self, text: &[u8], wish: TermWish<'_>) -> Option<Rc<Match>> {
         if self.effort.is_over() {
             return None;
         }
         let index = self.index;
         let list = index.terms.get(text)?;
-        let (mut docs, mut hits, mut alive) = (Vec::new(), TermHits::default(), 0);
-        for entry in self.ticking(list.iter()) {
-            if !index.is_alive(entry.doc) {
-                continue;
-            }
-            alive += 1;
-            if entry.mask & mask != 0 {
+        let (mut docs, mut hits) = (Vec::new(), TermHits::default());
+        let mut note = |entry: Posting<'_>| {
+            self.effort.tick(1);
+            if entry.mask & wish.mask != 0 && index.is_alive(entry.doc) {
                 docs.push(entry.doc);
-                hits.add(&entry, places);
+                hits.add(&entry, wish.places);
+            }
+            !self.effort.is_late()
+        };
+        match wish.among {
+            // A part of them at most, or it is as fast to look at all.
+            Some(among) if among.len() < list.len() => list.each_among(among, note),
+            _ => {
+                let _ = list.iter().all(&mut note);
             }
         }
+        let alive = self.alive(list);
         hits.worths.push(WordWorth::of(index, text, alive));
         self.hold(&docs, &hits);
-        let found = |docs| Match::new(docs, weight, MatchKind::Term(hits)).expecting(alive);
+        let found = |docs| Match::new(docs, wish.weight, MatchKind::Term(hits)).expecting(alive);
         (!docs.is_empty()).then(|| Rc::new(found(docs)))
+    }
+
+    /// How many documents of a list are alive.
+    fn alive(&self, list: &Postings) -> usize {
+        match self.index.stale {
+            true => {
+                let alive = list.iter().filter(|entry| self.index.is_alive(entry.doc));
+                self.ticking(alive).count()
+            }
+            false => list.len(),
+        }
     }
 
     /// Beside each document stand four bytes, or twelve and its places.
@@ -225,10 +259,9 @@ impl Evaluator<'_> {
         mask: u64,
     ) -> Option<(usize, Peekable<impl Iterator<Item = Posting<'l>>>)> {
         let alive = list.iter().filter(|entry| self.index.is_alive(entry.doc));
-        let count = self.ticking(alive.clone()).count();
         let mut held = alive.filter(move |entry| entry.mask & mask != 0).peekable();
         held.peek()?;
-        Some((count, held))
+        Some((self.alive(list), held))
     }
 
     /// The documents that hold one of the words that a text stands for: those words which come first, so many of them. Of
@@ -340,7 +373,7 @@ impl Evaluator<'_> {
             (n, false) => Bound::Included((Ordered(n), u64::MAX)),
         };
         let within = held.range((from, to)).map(|((_, doc), ())| *doc);
-        let docs = self.in_order(within.collect());
+        let docs = sorted(within.collect(), self.effort.turns);
         Match::new(docs, 1.0, MatchKind::Number).expecting(held.len())
     }
 
@@ -380,18 +413,8 @@ impl Evaluator<'_> {
             });
             docs.extend(self.ticking(within).map(|((_, doc), ())| *doc));
         }
-        let docs = self.in_order(docs);
+        let docs = sorted(docs, self.effort.turns);
         Match::new(docs, 1.0, MatchKind::Number)
-    }
-
-    /// Documents in growing order, each once.
-    fn in_order(&self, mut docs: Vec<u64>) -> Vec<u64> {
-        docs.sort_unstable_by(|one, other| {
-            self.effort.turns.tick(1);
-            one.cmp(other)
-        });
-        docs.dedup();
-        docs
     }
 }
 

@@ -1,8 +1,51 @@
-//! Sorted lists of documents: what is in both of two, in either, in one alone.
+//! Sorted lists of documents: how they are made, what is in both of two, in either, in one alone.
 
 use std::rc::Rc;
 
 use super::Match;
+use crate::util::turns::Turns;
+
+/// Documents that lie closer together than this, on average, are sorted by marking them on a map of bits.
+const MAP_STEP: u64 = 64;
+/// Documents between two moments at which others may have their turn.
+const SORTED_PER_TURN: usize = 1024;
+
+/// Documents in growing order, each once.
+pub fn sorted(mut docs: Vec<u64>, turns: &Turns<'_>) -> Vec<u64> {
+    let (Some(least), Some(greatest)) = (docs.iter().min(), docs.iter().max()) else {
+        return docs;
+    };
+    let (least, span) = (*least, *greatest - *least);
+    if span / MAP_STEP > docs.len() as u64 {
+        docs.sort_unstable_by(|one, other| {
+            turns.tick(1);
+            one.cmp(other)
+        });
+        docs.dedup();
+        return docs;
+    }
+    let mut map = vec![0_u64; span as usize / 64 + 1];
+    for part in docs.chunks(SORTED_PER_TURN) {
+        for doc in part {
+            let at = doc - least;
+            map[at as usize / 64] |= 1 << (at % 64);
+        }
+        turns.tick(part.len());
+    }
+    docs.clear();
+    for (at, part) in map.chunks(SORTED_PER_TURN / 64).enumerate() {
+        let first = least + (at * SORTED_PER_TURN) as u64;
+        for (at, bits) in part.iter().enumerate() {
+            let mut bits = *bits;
+            while bits != 0 {
+                docs.push(first + at as u64 * 64 + u64::from(bits.trailing_zeros()));
+                bits &= bits - 1;
+            }
+        }
+        turns.tick(part.len());
+    }
+    docs
+}
 
 /// The documents in all of these.
 pub fn common(parts: &[Rc<Match>]) -> Vec<u64> {
@@ -46,7 +89,7 @@ pub fn either(mut one: &[u64], mut other: &[u64]) -> Vec<u64> {
 }
 
 /// How many come before a document, sought in growing steps.
-fn skip(list: &[u64], doc: u64) -> usize {
+pub fn skip(list: &[u64], doc: u64) -> usize {
     let mut step = 1;
     while step < list.len() && list[step] < doc {
         step *= 2;
@@ -68,6 +111,18 @@ pub fn without(docs: Vec<u64>, unwanted: &[u64]) -> Vec<u64> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn documents_are_sorted_whether_they_lie_close_together_or_not() {
+        let turns = Turns::none();
+        for step in [1, 3, 64, 1000, 1 << 40] {
+            let wanted: Vec<u64> = (5..300).map(|n| n * step).collect();
+            let mixed = wanted.iter().rev().chain(&wanted[7..20]);
+            assert_eq!(sorted(mixed.copied().collect(), &turns), wanted, "{step}");
+        }
+        assert_eq!(sorted(vec![u64::MAX, 0, u64::MAX], &turns), [0, u64::MAX]);
+        assert_eq!(sorted(Vec::new(), &turns), [0_u64; 0]);
+    }
 
     #[test]
     fn lists_are_joined_and_subtracted() {

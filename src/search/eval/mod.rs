@@ -14,9 +14,10 @@ mod vector;
 pub use effort::Effort;
 pub use explained::{ScoreReason, explained};
 pub use leaf::is_within_edits;
+pub use lists::skip;
 pub use score::{Scorer, Scoring, score};
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
 use std::rc::Rc;
 
@@ -26,7 +27,7 @@ use super::grammar::Refusal;
 use super::index::DocumentIndex;
 use super::query::{Expander, QueryKind, QueryNode, expansions};
 use super::tokens::Language;
-use leaf::MeantWords;
+use leaf::{MeantWords, TermWish};
 use lists::{both, common, either, without};
 use rarest::rarest_first;
 
@@ -39,6 +40,8 @@ pub struct Match {
     expected: usize,
     pub weight: f64,
     pub kind: MatchKind,
+    /// The place of the document that was sought last: who asks goes from one to the next.
+    sought: Cell<usize>,
 }
 
 #[derive(Debug)]
@@ -100,6 +103,8 @@ pub struct EvalRules {
     pub expander: Expander,
     /// Whether tags count in scores.
     pub scores_tags: bool,
+    /// Whether it is to be told how many documents each part finds by itself.
+    pub counts: bool,
 }
 
 impl Default for EvalRules {
@@ -112,6 +117,7 @@ impl Default for EvalRules {
             language: None,
             expander: Expander::default(),
             scores_tags: true,
+            counts: false,
         }
     }
 }
@@ -123,7 +129,12 @@ pub struct Evaluator<'i> {
     effort: &'i Effort<'i>,
     /// What single words and the like have found, for others that are alike.
     known: Rc<RefCell<HashMap<String, Rc<Match>>>>,
+    /// So many words may still be sought among some documents alone, though they may come again in the query.
+    alone: Rc<Cell<usize>>,
 }
+
+/// Words of a query that are sought among what was found before.
+const ALONE_MAX: usize = 16;
 
 impl Match {
     fn new(docs: Vec<u64>, weight: f64, kind: MatchKind) -> Self {
@@ -132,6 +143,7 @@ impl Match {
             docs,
             weight,
             kind,
+            sought: Cell::new(0),
         }
     }
 
@@ -140,9 +152,21 @@ impl Match {
         self
     }
 
+    /// Where a document is among those that it finds.
+    fn place(&self, doc: u64) -> Option<usize> {
+        let last = self.sought.get();
+        let from = match last.checked_sub(1) {
+            Some(before) if self.docs[before] < doc => last,
+            _ => 0,
+        };
+        let at = from + skip(&self.docs[from..], doc);
+        self.sought.set(at);
+        (self.docs.get(at) == Some(&doc)).then_some(at)
+    }
+
     /// Whether a document is among those that it finds.
     fn holds(&self, doc: u64) -> bool {
-        self.docs.binary_search(&doc).is_ok()
+        self.place(doc).is_some()
     }
 
     fn nothing() -> Self {
@@ -160,7 +184,7 @@ impl Match {
                 inner: Some(inner), ..
             } => inner.each_word(doc, visit),
             MatchKind::Term(hits) | MatchKind::First(hits) => {
-                if let Ok(at) = self.docs.binary_search(&doc) {
+                if let Some(at) = self.place(doc) {
                     visit(hits.worth(at));
                 }
             }
@@ -193,7 +217,7 @@ impl Match {
                 values,
                 inner,
             } => {
-                if let Ok(at) = self.docs.binary_search(&doc)
+                if let Some(at) = self.place(doc)
                     && let Some(name) = name
                 {
                     visit(name, values[at]);
@@ -214,6 +238,7 @@ impl<'i> Evaluator<'i> {
             rules,
             effort,
             known: Rc::default(),
+            alone: Rc::new(Cell::new(if rules.counts { 0 } else { ALONE_MAX })),
         }
     }
 
@@ -254,6 +279,10 @@ impl<'i> Evaluator<'i> {
             QueryKind::Every | QueryKind::Within { .. } if among.is_some() => {
                 self.leaf(node, among)
             }
+            QueryKind::Word { .. } if among.is_some() && self.alone.get() > 0 => {
+                self.alone.set(self.alone.get() - 1);
+                return self.restricted(self.leaf(node, among), among);
+            }
             _ => return self.restricted(self.known_leaf(node), among),
         };
         self.effort.hold(found.docs.len());
@@ -276,7 +305,7 @@ impl<'i> Evaluator<'i> {
         let index = self.index;
         let found = match &node.kind {
             QueryKind::Every => Match::new(self.every(among), node.weight, MatchKind::Virtual),
-            QueryKind::Word { text, expand } => return self.word(node, text, *expand),
+            QueryKind::Word { text, expand } => return self.word(node, text, *expand, among),
             QueryKind::Exact(texts) => return self.exact(node, texts),
             QueryKind::Affix(affix, text) => {
                 return self.terms(node, MeantWords::Affix(*affix, text));
@@ -328,7 +357,13 @@ impl<'i> Evaluator<'i> {
             .take_while(|_| !self.effort.is_late())
     }
 
-    fn word(&self, node: &QueryNode, text: &[u8], expand: bool) -> Rc<Match> {
+    fn word(
+        &self,
+        node: &QueryNode,
+        text: &[u8],
+        expand: bool,
+        among: Option<&[u64]>,
+    ) -> Rc<Match> {
         let mut texts = vec![text.to_vec()];
         if expand && let Ok(word) = std::str::from_utf8(text) {
             let (language, expander) = (self.rules.language, self.rules.expander);
@@ -342,10 +377,16 @@ impl<'i> Evaluator<'i> {
         }
         // A weight is that of the word itself.
         let weights = std::iter::once(node.weight).chain(std::iter::repeat(1.0));
-        let found = texts
-            .iter()
-            .zip(weights)
-            .filter_map(|(text, weight)| self.words(text, node.mask, weight, self.rules.places));
+        let places = self.rules.places;
+        let found = texts.iter().zip(weights).filter_map(|(text, weight)| {
+            let wish = TermWish {
+                mask: node.mask,
+                weight,
+                places,
+                among,
+            };
+            self.words(text, wish)
+        });
         self.any(found.collect(), 1.0)
     }
 
@@ -357,13 +398,12 @@ impl<'i> Evaluator<'i> {
 
     fn exact(&self, node: &QueryNode, texts: &[Vec<u8>]) -> Rc<Match> {
         if let [text] = texts {
-            let places = self.rules.places;
-            let found = self.words(text, node.mask, 1.0, places);
+            let found = self.words(text, TermWish::of(node, self.rules.places));
             return found.unwrap_or_else(|| Rc::new(Match::nothing()));
         }
         let mut parts = Vec::new();
         for text in texts {
-            match self.words(text, node.mask, 1.0, true) {
+            match self.words(text, TermWish::of(node, true)) {
                 Some(part) => parts.push(part),
                 None => return Rc::new(Match::new(Vec::new(), 1.0, MatchKind::Silent)),
             }
@@ -387,6 +427,7 @@ impl<'i> Evaluator<'i> {
                 ..self.rules
             },
             known: self.known.clone(),
+            alone: self.alone.clone(),
             ..*self
         };
         // What says itself what it finds comes before what is sought among that.
@@ -399,19 +440,17 @@ impl<'i> Evaluator<'i> {
                     | QueryKind::Within { .. }
             )
         };
+        let mut order: Vec<usize> = (0..parts.len()).collect();
+        order.sort_by_key(|at| (is_open(&parts[*at]), self.guess(&parts[*at])));
         let mut found: Vec<Option<Rc<Match>>> = parts.iter().map(|_| None).collect();
         let mut docs: Option<Vec<u64>> = among.map(<[u64]>::to_vec);
-        for open in [false, true] {
-            for (part, found) in parts.iter().zip(&mut found) {
-                if is_open(part) == open {
-                    let part = inner.eval(part, docs.as_deref());
-                    docs = Some(match docs {
-                        Some(docs) => both(&docs, &part.docs),
-                        None => part.docs.clone(),
-                    });
-                    *found = Some(part);
-                }
-            }
+        for at in order {
+            let part = inner.eval(&parts[at], docs.as_deref());
+            docs = Some(match docs {
+                Some(docs) => both(&docs, &part.docs),
+                None => part.docs.clone(),
+            });
+            found[at] = Some(part);
         }
         let mut found: Vec<Rc<Match>> = found.into_iter().flatten().collect();
         let mut docs = docs.unwrap_or_default();
@@ -423,6 +462,19 @@ impl<'i> Evaluator<'i> {
         }
         let least = found.iter().map(|part| part.expected).min();
         Match::new(docs, node.weight, MatchKind::All(found)).expecting(least.unwrap_or(0))
+    }
+
+    /// How many documents a part may find, if it is sought the faster the fewer come into question: the rarest word comes
+    /// first, but after what is sought everywhere in any case.
+    fn guess(&self, node: &QueryNode) -> usize {
+        match &node.kind {
+            QueryKind::Word { text, .. } => {
+                let list = self.index.terms.get(&text[..]);
+                list.map_or(0, |list| list.len())
+            }
+            QueryKind::All(_) | QueryKind::Any(_) => usize::MAX,
+            _ => 0,
+        }
     }
 
     /// Those of the documents in which the parts stand so close to each other.

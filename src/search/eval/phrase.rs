@@ -2,20 +2,25 @@
 
 use std::rc::Rc;
 
+use smallvec::SmallVec;
+
 use super::{Match, MatchKind};
 
-/// The places at which a part of a query stands in a document, in growing order; nothing if it is no text.
-pub(super) fn places(part: &Match, doc: u64) -> Option<Vec<u32>> {
+/// Places in growing order: of most words there are few.
+type Places = SmallVec<[u32; 8]>;
+
+/// The places at which a part of a query stands in a document; nothing if it is no text.
+fn places(part: &Match, doc: u64) -> Option<Places> {
     match &part.kind {
         MatchKind::Term(hits) | MatchKind::First(hits) => {
-            let at = part.docs.binary_search(&doc).ok()?;
-            let places: Vec<u32> = hits.places(at).collect();
+            let at = part.place(doc)?;
+            let places: Places = hits.places(at).collect();
             (!places.is_empty()).then_some(places)
         }
         MatchKind::All(parts) | MatchKind::Any(parts) => {
             let held = parts.iter().filter(|part| part.holds(doc));
             let each = held.filter_map(|part| places(part, doc));
-            let mut all: Vec<u32> = each.flatten().collect();
+            let mut all: Places = each.flatten().collect();
             all.sort_unstable();
             (!all.is_empty()).then_some(all)
         }
@@ -29,7 +34,7 @@ pub(super) fn places(part: &Match, doc: u64) -> Option<Vec<u32>> {
 
 /// Whether the parts stand so close to each other in a document.
 pub(super) fn is_close(doc: u64, parts: &[Rc<Match>], slop: i64, in_order: bool) -> bool {
-    let lists: Vec<Vec<u32>> = parts.iter().filter_map(|part| places(part, doc)).collect();
+    let lists: Vec<Places> = parts.iter().filter_map(|part| places(part, doc)).collect();
     match lists.len() {
         0 | 1 => true,
         _ if in_order => is_near_in_order(&lists, slop),
@@ -37,7 +42,7 @@ pub(super) fn is_close(doc: u64, parts: &[Rc<Match>], slop: i64, in_order: bool)
     }
 }
 
-fn is_near_in_order(lists: &[Vec<u32>], slop: i64) -> bool {
+fn is_near_in_order(lists: &[Places], slop: i64) -> bool {
     let mut at = vec![0; lists.len()];
     for first in &lists[0] {
         let (mut last, mut span, mut fits) = (*first, 0, true);
@@ -62,7 +67,7 @@ fn is_near_in_order(lists: &[Vec<u32>], slop: i64) -> bool {
     false
 }
 
-fn is_near(lists: &[Vec<u32>], slop: i64) -> bool {
+fn is_near(lists: &[Places], slop: i64) -> bool {
     let mut at = vec![0; lists.len()];
     loop {
         let here = lists.iter().zip(&at).map(|(list, at)| list[*at]);
@@ -91,9 +96,8 @@ pub(super) fn spread(root: &Match, doc: u64) -> i32 {
     if count <= 1 {
         return 1;
     }
-    let lists: Vec<Vec<u32>> = held()
-        .filter_map(|part| counted_places(part, doc))
-        .collect();
+    let counted = held().filter_map(|part| counted_places(part, doc));
+    let lists: SmallVec<[Places; 4]> = counted.collect();
     let pairs = lists.windows(2);
     let sum: i64 = pairs.map(|pair| distance(&pair[0], &pair[1]).pow(2)).sum();
     match sum {
@@ -104,7 +108,7 @@ pub(super) fn spread(root: &Match, doc: u64) -> i32 {
 
 /// The places of a part that counts where distances are reckoned. Several parts together count, even if they have no places,
 /// unless none of them is something that is looked for.
-fn counted_places(part: &Match, doc: u64) -> Option<Vec<u32>> {
+fn counted_places(part: &Match, doc: u64) -> Option<Places> {
     match &part.kind {
         MatchKind::First(_) => Some(places(part, doc).unwrap_or_default()),
         MatchKind::All(parts) | MatchKind::Any(parts) => {
@@ -151,11 +155,12 @@ mod tests {
 
     #[test]
     fn words_are_near_in_order_or_in_any() {
-        let lists = [vec![5, 9], vec![1, 7]];
+        let places = |places: &[u32]| Places::from_slice(places);
+        let lists = [places(&[5, 9]), places(&[1, 7])];
         assert!(is_near(&lists, 1) && !is_near(&lists, 0));
         assert!(is_near_in_order(&lists, 1) && !is_near_in_order(&lists, 0));
-        assert!(is_near_in_order(&[vec![3], vec![4]], 0));
-        assert!(!is_near_in_order(&[vec![4], vec![3]], 100));
+        assert!(is_near_in_order(&[places(&[3]), places(&[4])], 0));
+        assert!(!is_near_in_order(&[places(&[4]), places(&[3])], 100));
         assert_eq!(distance(&[1, 10], &[5, 12]), 2);
         assert_eq!((distance(&[], &[7]), distance(&[], &[])), (8, 0));
     }

@@ -147,9 +147,9 @@ impl Reckoning {
             MatchKind::Distances { inner, .. } => {
                 inner.as_ref().map_or(0.0, |inner| self.of(inner))
             }
-            kind => match found.docs.binary_search(&self.doc) {
-                Ok(at) => self.held(kind, at, weight),
-                Err(_) => 0.0,
+            kind => match found.place(self.doc) {
+                Some(at) => self.held(kind, at, weight),
+                None => 0.0,
             },
         }
     }

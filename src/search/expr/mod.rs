@@ -6,14 +6,15 @@ mod times;
 
 use super::grammar::Refusal;
 use super::value::RowValue;
+use crate::types::Bstr;
 
 /// Named values, in the order in which they came.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct Row(pub Vec<(Vec<u8>, RowValue)>);
+pub struct Row(pub Vec<(Bstr, RowValue)>);
 
 impl Row {
     pub fn get(&self, name: &[u8]) -> Option<&RowValue> {
-        let found = self.0.iter().find(|(held, _)| held == name);
+        let found = self.0.iter().find(|(held, _)| **held == *name);
         found.map(|(_, value)| value)
     }
 
@@ -24,10 +25,15 @@ impl Row {
     }
 
     pub fn set(&mut self, name: &[u8], value: RowValue) {
-        match self.0.iter_mut().find(|(held, _)| held == name) {
+        match self.0.iter_mut().find(|(held, _)| **held == *name) {
             Some((_, held)) => *held = value,
-            None => self.0.push((name.to_vec(), value)),
+            None => self.push(name, value),
         }
+    }
+
+    /// Adds a value, whether there is one of this name or not.
+    pub fn push(&mut self, name: &[u8], value: RowValue) {
+        self.0.push((Bstr::new(name), value));
     }
 }
 
