@@ -6,7 +6,7 @@ use std::borrow::Cow;
 use crate::search::{Datum, Document, FieldKind, FieldSpec, Pair, SourceKind, VectorSpec, blob_of};
 use crate::types::json::path::{PathEffort, PathRef, Spelled};
 use crate::types::json::{JsonNode, JsonSeen, text_of};
-use crate::types::{HashRef, Piece, ValueRef};
+use crate::types::{HashRef, Piece, SharedBytes, ValueRef};
 
 /// Hands over the document that a value is, if it is one of this kind.
 pub fn document_of(
@@ -50,8 +50,12 @@ impl Document for HashDocument<'_> {
     fn number(&self, path: &[u8]) -> Option<f64> {
         match self.hash.get(path, self.now_ms)? {
             Piece::Int(n) => Some(n as f64),
-            Piece::Bytes(_) => None,
+            Piece::Bytes(bytes) => crate::search::number_of(bytes),
         }
+    }
+
+    fn shared(&self, path: &[u8]) -> Option<SharedBytes> {
+        self.hash.shared(path, self.now_ms)
     }
 
     fn all(&self, _: bool) -> Vec<Pair<'_>> {

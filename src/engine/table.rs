@@ -61,7 +61,7 @@ impl Table {
     }
 
     #[inline]
-    pub(super) fn find(&self, hash: u64, key: &[u8]) -> Option<usize> {
+    pub fn find(&self, hash: u64, key: &[u8]) -> Option<usize> {
         self.entries.find(hash, key)
     }
 
@@ -85,6 +85,13 @@ impl Table {
     pub(super) fn at_mut(&mut self, pos: usize) -> &mut Entry {
         self.entries.advance();
         self.entries.at_mut(pos)
+    }
+
+    /// Has others share the bytes of some fields, if a hash that is no small one stands at a position.
+    pub fn share_fields<'f>(&mut self, pos: usize, fields: impl Iterator<Item = &'f [u8]>) {
+        if let Some(hash) = self.entries.at_mut(pos).hash_mut() {
+            fields.for_each(|field| hash.share(field));
+        }
     }
 
     /// Visits all entries, and calls the keys of several into the cache at the same time.

@@ -13,7 +13,8 @@ use crate::command::Entry;
 use crate::command::shared::Shared;
 use crate::commands::search::drop_named;
 use crate::engine::{
-    Db, Effects, Engine, Locked, Now, Patience, SHARDS, ShardSet, Table, document_of,
+    Db, Effects, Engine, Locked, Now, Patience, SHARDS, ShardKey, ShardSet, Shards, Table,
+    document_of,
 };
 use crate::search::{IndexCatalog, Searches};
 use crate::types::Bstr;
@@ -61,8 +62,15 @@ impl Worker {
         }
         let rules = self.rules.borrow();
         let now = self.now.get();
-        let db = Db::new(locked, 0, now, effects, &rules, false, None);
         let mut catalog = search.catalog.write();
+        for key in &keys {
+            let at = ShardKey::of(key);
+            let table = locked.shard_mut(at.shard()).table_mut(0);
+            if let Some(pos) = table.find(at.hash(), key) {
+                table.share_fields(pos, catalog.shared(key));
+            }
+        }
+        let db = Db::new(locked, 0, now, effects, &rules, false, None);
         for key in &keys {
             if holds_back {
                 catalog.hold_back(key);
@@ -182,10 +190,11 @@ fn pass(shared: &Shared, engine: &Engine) -> bool {
 /// moves, moves from above that position to below it.
 fn some_keys(search: &Searches, engine: &Engine, id: usize, at: usize) -> (usize, usize) {
     let now = Now::Replaying(clock::now_ms());
-    let shard = engine.lock_one(id, Patience::of_this_thread());
-    let Some(table) = shard.table(0) else {
+    let mut shard = engine.lock_one(id, Patience::of_this_thread());
+    if shard.table(0).is_none() {
         return (0, 0);
-    };
+    }
+    let table = shard.table_mut(0);
     let top = at.min(table.len());
     let from = top.saturating_sub(BUILD_KEYS);
     let covered = search.covered();
@@ -202,12 +211,13 @@ fn some_keys(search: &Searches, engine: &Engine, id: usize, at: usize) -> (usize
 /// Indexes these keys from the last one on; returns the position of the one before which it let go.
 fn index_keys(
     catalog: &mut IndexCatalog,
-    table: &Table,
+    table: &mut Table,
     keys: &[(usize, Bstr)],
     now: Now,
 ) -> Option<usize> {
     let started = Timer::start();
     for (at, key) in keys.iter().rev() {
+        table.share_fields(*at, catalog.shared(key));
         catalog.build(key, &|kind, visit| {
             document_of(table.at(*at).value(), kind, now.due_ms(), visit);
         });

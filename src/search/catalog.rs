@@ -8,7 +8,7 @@ use hashbrown::HashMap;
 use super::document::Document;
 use super::index::DocumentIndex;
 use super::live::{BuildProgress, LiveIndex};
-use super::schema::{Definition, SourceKind};
+use super::schema::{Definition, FieldKind, SourceKind};
 use crate::types::{OrdMap, OrdSet};
 
 /// A command that makes a part of the catalog again.
@@ -130,6 +130,18 @@ impl IndexCatalog {
     pub fn covered(&self) -> Covered {
         let definitions = self.indexes.values().map(|index| &index.definition);
         Covered::new(definitions.flat_map(|definition| definition.prefixes.iter()))
+    }
+
+    /// Fields of a key whose bytes indexes hold, too, if it is a hash.
+    pub fn shared(&self, key: &[u8]) -> impl Iterator<Item = &[u8]> {
+        let definitions = self.indexes.values().map(|index| &index.definition);
+        let own = definitions
+            .filter(move |one| one.source == SourceKind::Hash && one.covers(key))
+            .flat_map(|one| &one.fields);
+        own.filter_map(|field| match &field.kind {
+            FieldKind::Vector(spec) if spec.shares() => Some(&field.path[..]),
+            _ => None,
+        })
     }
 
     /// Indexes a key anew wherever it belongs.

@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 
 use super::schema::FieldSpec;
+use crate::types::SharedBytes;
 
 /// What stands at one attribute of a document.
 #[derive(Debug, PartialEq)]
@@ -30,8 +31,13 @@ pub trait Document {
     /// The bytes at a path; those of the first value if there are several.
     fn bytes(&self, path: &[u8]) -> Option<Cow<'_, [u8]>>;
 
-    /// The number at a path, where that is known without reading one from bytes.
+    /// The number at a path, if it is known to be one without a copy of its bytes.
     fn number(&self, _path: &[u8]) -> Option<f64> {
+        None
+    }
+
+    /// The bytes at a path, if an index may share them.
+    fn shared(&self, _path: &[u8]) -> Option<SharedBytes> {
         None
     }
 

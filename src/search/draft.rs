@@ -9,6 +9,8 @@ use super::numbers::{geo_of, number_of};
 use super::phonetic::sound_of_long;
 use super::schema::{FieldKind, FieldSpec, SourceKind, VectorSpec};
 use super::tokens::{Language, Stems, each_word, lower};
+use super::vectors::VectorBlob;
+use crate::types::SharedBytes;
 
 /// What a stem is worth beside the word that it is of.
 const STEM_WEIGHT: f64 = 0.2;
@@ -18,7 +20,7 @@ pub(super) struct DocumentDraft {
     pub tags: Vec<(usize, Vec<Box<[u8]>>)>,
     pub terms: HashMap<Vec<u8>, DraftTerm>,
     pub numbers: Vec<(u32, f64)>,
-    pub vectors: Vec<(usize, Vec<Vec<u8>>)>,
+    pub vectors: Vec<(usize, Vec<VectorBlob>)>,
     pub missing: Vec<usize>,
     pub sorts: Vec<SortKey>,
     pub len: u32,
@@ -46,6 +48,11 @@ impl DocumentIndex {
         };
         let stems = self.language_of(document).stems();
         for (at, field) in self.definition.fields.iter().enumerate() {
+            if let Some((spec, bytes)) = shared(field, document) {
+                check_vector(spec, &bytes).map_err(|why| (at, why))?;
+                draft.vectors.push((at, vec![VectorBlob::Shared(bytes)]));
+                continue;
+            }
             let datum = document.datum(field);
             match datum {
                 Datum::Missing if field.index_missing => draft.missing.push(at),
@@ -129,6 +136,7 @@ impl DocumentIndex {
                 for blob in &blobs {
                     check_vector(spec, blob)?;
                 }
+                let blobs: Vec<VectorBlob> = blobs.into_iter().map(VectorBlob::Own).collect();
                 if !blobs.is_empty() {
                     draft.vectors.push((at, blobs));
                 }
@@ -209,6 +217,17 @@ fn draft_numbers(
         draft.numbers.extend(numbers);
     }
     Ok(())
+}
+
+/// A document's vector, if its index holds the document's own bytes.
+fn shared<'f>(
+    field: &'f FieldSpec,
+    document: &dyn Document,
+) -> Option<(&'f VectorSpec, SharedBytes)> {
+    match &field.kind {
+        FieldKind::Vector(spec) if spec.shares() => Some((spec, document.shared(&field.path)?)),
+        _ => None,
+    }
 }
 
 fn check_vector(spec: &VectorSpec, blob: &[u8]) -> Result<(), Refusal> {

@@ -270,7 +270,7 @@ impl LiveIndex {
                 && !vectors.has(doc)
             {
                 let vectors = Arc::make_mut(vectors);
-                for blob in &blobs {
+                for blob in blobs {
                     vectors.insert(doc, blob, chance::fraction);
                 }
             }

@@ -86,10 +86,21 @@ pub struct VectorSpec {
     pub block_size: u64,
 }
 
+/// Shorter vectors are not shared with the documents that they are of.
+const SHARED_BYTES_MIN: usize = 256;
+
 impl VectorSpec {
     /// Bytes of one vector as documents and queries hold it.
     pub fn blob_bytes(&self) -> usize {
         self.dim * self.numeral.bytes()
+    }
+
+    /// Whether an index holds the very bytes that documents hold: they are the numbers as it reckons with them, and so many
+    /// that a list of its own, in which they stand side by side, would take more.
+    pub fn shares(&self) -> bool {
+        cfg!(target_endian = "little")
+            && self.numeral == Numeral::Float32
+            && self.blob_bytes() >= SHARED_BYTES_MIN
     }
 }
 

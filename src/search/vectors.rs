@@ -1,11 +1,14 @@
 //! The vectors of one attribute, side by side, their distances from another, and the graph that finds the nearest of them.
 //! Copies share their parts.
 
+use std::borrow::Cow;
+use std::ops::Deref;
+
 use super::distance::{dot_double, dot_single, square_double, square_single};
 use super::numerals::{doubles, singles};
 use super::schema::{GraphWish, Metric, Numeral, VectorSpec};
 use crate::types::graph::{Graph, LINKS_MAX, LINKS_MIN, Near, Space, WalkWish, Walker, level};
-use crate::types::{OrdSet, Rows};
+use crate::types::{OrdSet, Rows, SharedBytes};
 
 /// Vectors in slots; each slot belongs to one document.
 #[derive(Clone, Debug)]
@@ -21,11 +24,115 @@ pub struct Vectors {
     graph: Option<Graph>,
 }
 
-/// Doubles are kept as they are, everything else as single floats, which hold it exactly.
+/// Doubles are kept as they are, everything else as single floats, which hold it exactly. Where documents hold single floats
+/// themselves, and not few, they are shared.
 #[derive(Clone, Debug)]
 enum Numbers {
+    Shared(SharedVectors),
     Single(Rows<f32>),
     Double(Rows<f64>),
+}
+
+/// Vectors that are the bytes of documents.
+#[derive(Clone, Debug)]
+struct SharedVectors {
+    blobs: Rows<SharedBytes>,
+    /// What gives each the length 1, if directions are compared.
+    scales: Rows<f32>,
+}
+
+/// A document's vector as its bytes.
+#[derive(Clone, Debug)]
+pub(super) enum VectorBlob {
+    Own(Vec<u8>),
+    Shared(SharedBytes),
+}
+
+impl Deref for VectorBlob {
+    type Target = [u8];
+
+    fn deref(&self) -> &[u8] {
+        match self {
+            VectorBlob::Own(bytes) => bytes,
+            VectorBlob::Shared(bytes) => bytes,
+        }
+    }
+}
+
+impl From<VectorBlob> for SharedBytes {
+    fn from(blob: VectorBlob) -> Self {
+        match blob {
+            VectorBlob::Own(bytes) => SharedBytes::new(bytes.into()),
+            VectorBlob::Shared(bytes) => bytes,
+        }
+    }
+}
+
+impl SharedVectors {
+    fn new() -> Self {
+        SharedVectors {
+            blobs: Rows::in_parts_of(SHARED_PART_BYTES, 1),
+            scales: Rows::in_parts_of(SHARED_PART_BYTES, 1),
+        }
+    }
+
+    fn push(&mut self, blob: SharedBytes, metric: Metric) {
+        let held = floats(&blob);
+        let length = match metric {
+            Metric::Cosine => dot_single(&held, &held).sqrt(),
+            Metric::L2 | Metric::InnerProduct => 1.0,
+        };
+        drop(held);
+        self.scales
+            .push([if length > 0.0 { length.recip() } else { 1.0 }]);
+        self.blobs.push([blob]);
+    }
+
+    fn numbers(&self, slot: usize) -> Cow<'_, [f32]> {
+        floats(&self.blobs.at(slot)[0])
+    }
+
+    fn scale(&self, slot: usize) -> f32 {
+        self.scales.at(slot)[0]
+    }
+
+    fn distance(&self, slot: usize, target: &[f32], metric: Metric) -> f32 {
+        match metric {
+            Metric::L2 => square_single(&self.numbers(slot), target),
+            _ => 1.0 - dot_single(&self.numbers(slot), target) * self.scale(slot),
+        }
+    }
+
+    fn between(&self, one: usize, other: usize, metric: Metric) -> f32 {
+        match metric {
+            Metric::L2 => square_single(&self.numbers(one), &self.numbers(other)),
+            _ => {
+                let product = dot_single(&self.numbers(one), &self.numbers(other));
+                1.0 - product * self.scale(one) * self.scale(other)
+            }
+        }
+    }
+
+    fn swap_remove(&mut self, slot: usize) {
+        self.blobs.swap_remove(slot);
+        self.scales.swap_remove(slot);
+    }
+
+    /// What it takes, but for the bytes that documents hold.
+    fn heap_bytes(&self) -> usize {
+        let blobs = (0..self.blobs.len()).map(|slot| &self.blobs.at(slot)[0]);
+        let alone = blobs.filter(|blob| blob.is_alone());
+        let own: usize = alone.map(SharedBytes::heap_bytes).sum();
+        own + self.blobs.heap_bytes() + self.scales.heap_bytes()
+    }
+}
+
+/// The numbers of a vector: where they are, if they stand there as numbers must.
+fn floats(blob: &[u8]) -> Cow<'_, [f32]> {
+    match bytemuck::try_cast_slice(blob) {
+        Ok(numbers) => Cow::Borrowed(numbers),
+        Err(_) => Cow::Owned(singles(Numeral::Float32, blob)),
+    }
 }
 
 /// A vector that others are compared with.
@@ -43,6 +150,8 @@ pub struct VectorWalk<'w> {
 
 /// Vectors of which copies are held are copied in parts of so many bytes: a list of smaller parts would take longer to copy itself.
 const PART_BYTES: usize = 64 * 1024;
+/// Of those that are shared, which only point to them.
+const SHARED_PART_BYTES: usize = 4 * 1024;
 
 /// On level 0 a node has this many times as many links as M says, at most.
 const BASE_LINKS: usize = 4;
@@ -66,6 +175,7 @@ impl Space for BetweenSlots<'_> {
     fn between(&self, one: u32, other: u32) -> f32 {
         let (one, other) = (one as usize, other as usize);
         match (self.numbers, self.metric) {
+            (Numbers::Shared(held), metric) => held.between(one, other, metric),
             (Numbers::Single(held), Metric::L2) => square_single(held.at(one), held.at(other)),
             (Numbers::Single(held), _) => 1.0 - dot_single(held.at(one), held.at(other)),
             (Numbers::Double(held), Metric::L2) => {
@@ -85,6 +195,7 @@ impl Vectors {
         Vectors {
             spec,
             numbers: match spec.numeral {
+                _ if spec.shares() => Numbers::Shared(SharedVectors::new()),
                 Numeral::Float64 => Numbers::Double(Rows::in_parts_of(PART_BYTES, spec.dim)),
                 _ => Numbers::Single(Rows::in_parts_of(PART_BYTES, spec.dim)),
             },
@@ -127,6 +238,7 @@ impl Vectors {
 
     pub fn bytes(&self) -> usize {
         let numbers = match &self.numbers {
+            Numbers::Shared(numbers) => numbers.heap_bytes(),
             Numbers::Single(numbers) => numbers.heap_bytes(),
             Numbers::Double(numbers) => numbers.heap_bytes(),
         };
@@ -138,7 +250,7 @@ impl Vectors {
     pub fn target(&self, blob: &[u8]) -> VectorTarget {
         let cosine = self.spec.metric == Metric::Cosine;
         match &self.numbers {
-            Numbers::Single(_) => {
+            Numbers::Shared(_) | Numbers::Single(_) => {
                 let mut numbers = singles(self.spec.numeral, blob);
                 if cosine {
                     normalize!(numbers, dot_single);
@@ -156,12 +268,16 @@ impl Vectors {
     }
 
     /// Adds a document's vector; its length was checked. Numbers between 0 and 1 are drawn for its place in the graph.
-    pub fn insert(&mut self, doc: u64, blob: &[u8], draw: impl FnMut() -> f64) {
-        let read = self.target(blob);
-        match (&mut self.numbers, read) {
-            (Numbers::Single(held), VectorTarget::Single(numbers)) => held.push(numbers),
-            (Numbers::Double(held), VectorTarget::Double(numbers)) => held.push(numbers),
-            _ => unreachable!("a target is read as the vectors are held"),
+    pub(super) fn insert(&mut self, doc: u64, blob: VectorBlob, draw: impl FnMut() -> f64) {
+        match &mut self.numbers {
+            Numbers::Shared(held) => held.push(blob.into(), self.spec.metric),
+            Numbers::Single(_) | Numbers::Double(_) => {
+                match (self.target(&blob), &mut self.numbers) {
+                    (VectorTarget::Single(numbers), Numbers::Single(held)) => held.push(numbers),
+                    (VectorTarget::Double(numbers), Numbers::Double(held)) => held.push(numbers),
+                    _ => unreachable!("a target is read as the vectors are held"),
+                }
+            }
         }
         let slot = u32::try_from(self.docs.len()).expect("no index has billions of vectors");
         self.all += usize::from(!self.has(doc));
@@ -179,9 +295,10 @@ impl Vectors {
     }
 
     /// Has a document's vectors belong to another one, which has the very same ones; false if it has others.
-    pub fn hand_over(&mut self, doc: u64, to: u64, blobs: &[Vec<u8>]) -> bool {
+    pub(super) fn hand_over(&mut self, doc: u64, to: u64, blobs: &[VectorBlob]) -> bool {
         let own: Vec<u32> = self.slots_of(doc).collect();
-        let is_held = |(slot, blob): (&u32, &Vec<u8>)| match (&self.numbers, self.target(blob)) {
+        let is_held = |(slot, blob): (&u32, &VectorBlob)| match (&self.numbers, self.target(blob)) {
+            (Numbers::Shared(held), _) => *held.blobs.at(*slot as usize)[0] == **blob,
             (Numbers::Single(held), VectorTarget::Single(read)) => held.at(*slot as usize) == read,
             (Numbers::Double(held), VectorTarget::Double(read)) => held.at(*slot as usize) == read,
             _ => false,
@@ -189,7 +306,11 @@ impl Vectors {
         if own.is_empty() || own.len() != blobs.len() || !own.iter().zip(blobs).all(is_held) {
             return false;
         }
-        for slot in own {
+        for (slot, blob) in own.into_iter().zip(blobs) {
+            if let (Numbers::Shared(held), VectorBlob::Shared(bytes)) = (&mut self.numbers, blob) {
+                // The document may have been given the very same bytes anew.
+                held.blobs.at_mut(slot as usize)[0] = bytes.clone();
+            }
             self.slots.remove(&(doc, slot));
             self.slots.insert((to, slot), ());
             self.docs.at_mut(slot as usize)[0] = to;
@@ -226,6 +347,7 @@ impl Vectors {
             graph.swap_remove(slot);
         }
         match &mut self.numbers {
+            Numbers::Shared(held) => held.swap_remove(slot as usize),
             Numbers::Single(held) => held.swap_remove(slot as usize),
             Numbers::Double(held) => held.swap_remove(slot as usize),
         }
@@ -337,6 +459,9 @@ impl Vectors {
     /// How far the vector in a slot is from the target.
     pub fn distance_at(&self, slot: usize, target: &VectorTarget) -> f64 {
         match (&self.numbers, target) {
+            (Numbers::Shared(held), VectorTarget::Single(target)) => {
+                f64::from(held.distance(slot, target, self.spec.metric))
+            }
             (Numbers::Single(held), VectorTarget::Single(target)) => match self.spec.metric {
                 Metric::L2 => f64::from(square_single(held.at(slot), target)),
                 _ => f64::from(1.0 - dot_single(held.at(slot), target)),
@@ -368,16 +493,16 @@ mod tests {
     fn distances_are_of_the_documents_that_are_left() {
         let blob = |x: f32, y: f32| [x.to_le_bytes(), y.to_le_bytes()].concat();
         let mut vectors = Vectors::new(spec(Numeral::Float32, Metric::L2));
-        vectors.insert(1, &blob(0.0, 0.0), || 0.5);
-        vectors.insert(2, &blob(3.0, 4.0), || 0.5);
-        vectors.insert(3, &blob(1.0, 0.0), || 0.5);
+        vectors.insert(1, VectorBlob::Own(blob(0.0, 0.0)), || 0.5);
+        vectors.insert(2, VectorBlob::Own(blob(3.0, 4.0)), || 0.5);
+        vectors.insert(3, VectorBlob::Own(blob(1.0, 0.0)), || 0.5);
         vectors.remove(1);
         let target = vectors.target(&blob(0.0, 0.0));
         assert_eq!(vectors.distance(1, &target), None);
         assert_eq!(vectors.distance(2, &target), Some(25.0));
         assert_eq!(vectors.distance(3, &target), Some(1.0));
         let mut cosine = Vectors::new(spec(Numeral::Float32, Metric::Cosine));
-        cosine.insert(1, &blob(0.0, 2.0), || 0.5);
+        cosine.insert(1, VectorBlob::Own(blob(0.0, 2.0)), || 0.5);
         let target = cosine.target(&blob(5.0, 0.0));
         assert_eq!(cosine.distance(1, &target), Some(1.0));
     }
@@ -386,12 +511,12 @@ mod tests {
     fn a_document_with_several_is_as_far_as_the_nearest_and_goes_with_all() {
         let blob = |x: f32| [x.to_le_bytes(), 0_f32.to_le_bytes()].concat();
         let mut vectors = Vectors::new(spec(Numeral::Float32, Metric::L2));
-        vectors.insert(1, &blob(1.0), || 0.5);
+        vectors.insert(1, VectorBlob::Own(blob(1.0)), || 0.5);
         assert!(!vectors.has_several());
         for at in 2..6 {
-            vectors.insert(2, &blob(at as f32), || 0.5);
+            vectors.insert(2, VectorBlob::Own(blob(at as f32)), || 0.5);
         }
-        vectors.insert(3, &blob(9.0), || 0.5);
+        vectors.insert(3, VectorBlob::Own(blob(9.0)), || 0.5);
         let target = vectors.target(&blob(5.0));
         assert!(vectors.has_several());
         assert_eq!(vectors.distance(2, &target), Some(0.0));
@@ -483,11 +608,13 @@ mod tests {
             let mut vectors = Vectors::new(graph_of(8, 32, metric));
             let mut draw = fastrand::Rng::with_seed(3);
             for (doc, point) in all[..800].iter().enumerate() {
-                vectors.insert(doc as u64, &blob_of(point), || draw.f64());
+                vectors.insert(doc as u64, VectorBlob::Own(blob_of(point)), || draw.f64());
             }
             for (at, point) in all[800..1000].iter().enumerate() {
                 vectors.remove(3 * at as u64);
-                vectors.insert(800 + at as u64, &blob_of(point), || draw.f64());
+                vectors.insert(800 + at as u64, VectorBlob::Own(blob_of(point)), || {
+                    draw.f64()
+                });
             }
             for (sight, floor) in [10, 50].into_iter().zip(floor) {
                 let recall = recall(&vectors, &all[1000..], sight);
@@ -503,10 +630,10 @@ mod tests {
     fn what_is_handed_over_stays_in_its_place_and_copies_stay_as_they_were() {
         let mut vectors = Vectors::new(graph_of(4, 2, Metric::L2));
         for doc in 0..500 {
-            vectors.insert(doc, &blob_of(&[doc as f32, 0.0]), || 0.5);
+            vectors.insert(doc, VectorBlob::Own(blob_of(&[doc as f32, 0.0])), || 0.5);
         }
         let copy = vectors.clone();
-        let own = [blob_of(&[70.0, 0.0])];
+        let own = [VectorBlob::Own(blob_of(&[70.0, 0.0]))];
         assert!(!vectors.hand_over(7, 900, &own));
         assert!(vectors.hand_over(70, 900, &own));
         assert!(!vectors.has(70) && vectors.has(900));
@@ -521,5 +648,50 @@ mod tests {
         let within = vectors.within(&target, 4.0, (0.01, &walk));
         let docs: Vec<u64> = within.into_iter().map(|(_, doc)| doc).collect();
         assert_eq!(docs, [900, 69, 68, 72]);
+    }
+
+    #[test]
+    fn shared_vectors_are_as_far_as_they_would_be_by_themselves_and_take_no_room() {
+        let mut random = fastrand::Rng::with_seed(23);
+        for metric in [Metric::L2, Metric::Cosine, Metric::InnerProduct] {
+            let all = points(&mut random, 96, 0, 101);
+            let mut vectors = Vectors::new(VectorSpec {
+                dim: 96,
+                ..graph_of(8, 32, metric)
+            });
+            let blobs = all
+                .iter()
+                .map(|point| SharedBytes::new(blob_of(point).into()));
+            let blobs: Vec<SharedBytes> = blobs.collect();
+            for (doc, blob) in blobs[..100].iter().enumerate() {
+                vectors.insert(doc as u64, VectorBlob::Shared(blob.clone()), || {
+                    random.f64()
+                });
+            }
+            let target = vectors.target(&blobs[100]);
+            for doc in 0..100 {
+                let pairs = all[doc].iter().zip(&all[100]);
+                let dot = |one: &[f32], other: &[f32]| -> f32 {
+                    one.iter().zip(other).map(|(a, b)| a * b).sum()
+                };
+                let wanted = match metric {
+                    Metric::L2 => pairs.map(|(a, b)| (a - b) * (a - b)).sum(),
+                    Metric::InnerProduct => 1.0 - dot(&all[doc], &all[100]),
+                    Metric::Cosine => {
+                        let lengths = [doc, 100].map(|at| dot(&all[at], &all[at]).sqrt());
+                        1.0 - dot(&all[doc], &all[100]) / lengths[0] / lengths[1]
+                    }
+                };
+                let found = vectors.distance(doc as u64, &target).unwrap();
+                assert!(
+                    (found - f64::from(wanted)).abs() < 1e-4,
+                    "{found}, {wanted}"
+                );
+            }
+            // A vector alone takes 384 bytes.
+            assert!(vectors.bytes() < 300 * 100, "{}", vectors.bytes());
+            drop(blobs);
+            assert!(vectors.bytes() > 384 * 100);
+        }
     }
 }

@@ -6,6 +6,8 @@ use std::fmt;
 use std::hash::{Hash, Hasher};
 use std::ops::Deref;
 
+use triomphe::Arc;
+
 /// The longest string that needs no allocation.
 const INLINE_MAX: usize = 22;
 
@@ -17,6 +19,39 @@ pub struct Bstr(Form);
 enum Form {
     Inline { len: u8, bytes: [u8; INLINE_MAX] },
     Heap(Box<[u8]>),
+    Shared(SharedBytes),
+}
+
+/// Bytes that are held in several places: by a hash, and by the indexes that have a vector of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SharedBytes(Arc<Box<[u8]>>);
+
+/// What is beside shared bytes: how many share them, and where they are.
+const SHARED_HEAD: usize = 3 * size_of::<usize>();
+
+impl SharedBytes {
+    pub fn new(bytes: Box<[u8]>) -> Self {
+        SharedBytes(Arc::new(bytes))
+    }
+
+    /// Whether nobody else holds them.
+    pub fn is_alone(&self) -> bool {
+        self.0.is_unique()
+    }
+
+    /// Bytes on the heap.
+    pub fn heap_bytes(&self) -> usize {
+        self.len() + SHARED_HEAD
+    }
+}
+
+impl Deref for SharedBytes {
+    type Target = [u8];
+
+    #[inline]
+    fn deref(&self) -> &[u8] {
+        &self.0
+    }
 }
 
 impl Bstr {
@@ -38,6 +73,23 @@ impl Bstr {
         match &self.0 {
             Form::Inline { .. } => 0,
             Form::Heap(bytes) => bytes.len(),
+            Form::Shared(bytes) => bytes.heap_bytes(),
+        }
+    }
+
+    /// Has others share its bytes; nothing if it is so short that it has none of its own.
+    pub fn share(&mut self) -> Option<SharedBytes> {
+        if let Form::Heap(bytes) = &mut self.0 {
+            self.0 = Form::Shared(SharedBytes::new(std::mem::take(bytes)));
+        }
+        self.shared()
+    }
+
+    /// Its bytes, if others may share them.
+    pub fn shared(&self) -> Option<SharedBytes> {
+        match &self.0 {
+            Form::Shared(bytes) => Some(bytes.clone()),
+            Form::Inline { .. } | Form::Heap(_) => None,
         }
     }
 }
@@ -50,6 +102,7 @@ impl Deref for Bstr {
         match &self.0 {
             Form::Inline { len, bytes } => &bytes[..usize::from(*len)],
             Form::Heap(bytes) => bytes,
+            Form::Shared(bytes) => bytes,
         }
     }
 }
@@ -109,6 +162,10 @@ mod tests {
             let bytes: Vec<u8> = (0..len).map(|i| i as u8).collect();
             assert_eq!(&*Bstr::new(&bytes), &bytes[..]);
             assert_eq!(Bstr::new(&bytes).heap_bytes() > 0, len > INLINE_MAX);
+            let mut held = Bstr::new(&bytes);
+            let shared = held.share();
+            assert_eq!(shared.is_some(), len > INLINE_MAX);
+            assert_eq!((&held[..], held.shared()), (&bytes[..], shared));
         }
     }
 }

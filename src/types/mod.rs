@@ -27,7 +27,7 @@ pub mod vectors;
 pub mod zset;
 
 pub use crate::util::piece::Piece;
-pub use bstr::Bstr;
+pub use bstr::{Bstr, SharedBytes};
 pub use deadlines::{PART_DEADLINE_MAX_MS, Timed};
 pub use dense::{Dense, Far, Keyed};
 pub use hash::{Hash, HashRef};

@@ -41,6 +41,7 @@ mod search_drops;
 mod search_engine;
 mod search_options;
 mod search_takeover;
+mod search_vectors;
 mod searches;
 mod sentinel;
 mod sentinel_replies;

@@ -422,21 +422,23 @@ fn fill(
         }
     }
     for name in &found.needed {
-        if let Some(value) = value_of(definition, hit, document, (name, every)) {
-            let field = definition.field(name).map(|at| &definition.fields[at]);
-            let folds = field.is_some_and(|field| field.sortable && !field.unf);
-            row.set(
-                name,
-                match value {
-                    // Sortable texts are taken from where they are sorted.
-                    RowValue::Text(text) if folds => {
-                        let text = String::from_utf8_lossy(&text).to_lowercase();
-                        RowValue::Text(text.into_bytes())
-                    }
-                    value => value,
-                },
-            );
+        let value = value_of(definition, hit, document, (name, every));
+        match value {
+            None => {}
+            Some(RowValue::Text(text)) => {
+                row.set(name, RowValue::Text(folded(definition, name, text)))
+            }
+            Some(value) => row.set(name, value),
         }
+    }
+}
+
+/// A text as it is sorted: sortable texts are taken from where they are.
+fn folded(definition: &Definition, name: &[u8], text: Vec<u8>) -> Vec<u8> {
+    let field = definition.field(name).map(|at| &definition.fields[at]);
+    match field.is_some_and(|field| field.sortable && !field.unf) {
+        true => String::from_utf8_lossy(&text).to_lowercase().into_bytes(),
+        false => text,
     }
 }
 

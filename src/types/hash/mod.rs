@@ -170,6 +170,16 @@ impl Hash {
         self.take(field) && !due
     }
 
+    /// Has others share the bytes of a field, if it is large enough.
+    pub fn share(&mut self, field: &[u8]) {
+        if let Form::Table(table) = &mut self.form
+            && let Some(pos) = table.find(keyhash::hash(field), field)
+            && table.at(pos).value.shared().is_none()
+        {
+            table.at_mut(pos).value.share();
+        }
+    }
+
     fn take(&mut self, field: &[u8]) -> bool {
         self.clear_deadline(field);
         match &mut self.form {

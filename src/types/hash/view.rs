@@ -4,7 +4,7 @@ use super::{Form, Hash, Pair, pairs};
 use crate::types::deadlines::Deadlines;
 use crate::types::dense::{Far, Shared};
 use crate::types::listpack::{Listpack, PackRef};
-use crate::types::{Bstr, Piece, TypeRef};
+use crate::types::{Bstr, Piece, SharedBytes, TypeRef};
 use crate::util::keyhash;
 
 #[derive(Clone, Copy, Debug)]
@@ -84,6 +84,17 @@ impl<'a> HashRef<'a> {
                 let pos = table.find(keyhash::hash(field), field)?;
                 Some(Piece::Bytes(&table.at(pos).value))
             }
+        }
+    }
+
+    /// The bytes of a field, if others may share them.
+    pub fn shared(self, field: &[u8], now_ms: u64) -> Option<SharedBytes> {
+        match self.form {
+            FormRef::Table(table) if !self.is_due(field, now_ms) => {
+                let pos = table.find(keyhash::hash(field), field)?;
+                table.at(pos).value.shared()
+            }
+            _ => None,
         }
     }
 
