@@ -15,6 +15,7 @@ use crate::command::session::{ReplyMode, Session};
 use crate::command::shared::Shared;
 use crate::command::{Args, Done, Entry, Fail, ReadCall, Reader, Run};
 use crate::engine::{Db, Effects, Engine, Now, Rules, ShardSet};
+use crate::journal::{Answer, Depends};
 use crate::resp::Reply;
 use crate::types::Bstr;
 use crate::util::clock::Timer;
@@ -126,8 +127,9 @@ impl Worker {
         session: &mut Session,
         entry: &'static Entry,
         argv: &[&[u8]],
-        resp3: bool,
+        out: &mut Answer,
     ) -> Result<AsideEnd, Box<Aside>> {
+        let resp3 = out.reply().resp3();
         let job = AsideJob {
             entry,
             argv: argv.iter().map(|arg| Bstr::new(arg)).collect(),
@@ -165,7 +167,7 @@ impl Worker {
             silent,
             _left: LeftOne::new(),
         });
-        let begun = self.aside_on(aside);
+        let begun = self.aside_on(aside, out.depends());
         if begun.is_err() && session.reply == ReplyMode::Skip {
             session.reply = ReplyMode::On;
         }
@@ -173,7 +175,11 @@ impl Worker {
     }
 
     /// Goes on with it for a while.
-    pub(super) fn aside_on(&self, mut aside: Box<Aside>) -> Result<AsideEnd, Box<Aside>> {
+    pub(super) fn aside_on(
+        &self,
+        mut aside: Box<Aside>,
+        depends: &mut Depends,
+    ) -> Result<AsideEnd, Box<Aside>> {
         match aside.routine.resume(()) {
             CoroutineResult::Yield(()) => Err(aside),
             CoroutineResult::Return(mut ended) => {
@@ -184,6 +190,8 @@ impl Worker {
                     }
                 });
                 self.end_aside(&mut ended.effects);
+                // What it saw was edited before now.
+                depends.saw(self.shared.journal.end());
                 Ok(ended)
             }
         }
@@ -193,8 +201,6 @@ impl Worker {
         let counters = &self.stats().counters;
         counters.keyspace_hits.add(effects.hits.take());
         counters.keyspace_misses.add(effects.misses.take());
-        // What it saw was edited before now.
-        self.saw(self.shared.journal.end());
         let dead = std::mem::take(effects.dead.get_mut());
         if !dead.is_empty() {
             self.remove_dead(dead);

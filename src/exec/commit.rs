@@ -16,8 +16,13 @@ use crate::util::crash;
 const FREE_EFFORT_MAX: usize = 64;
 
 impl Worker {
-    /// Ends a unit. `by` is the client whose command it was.
-    pub(super) fn commit(&self, mut unit: Unit<'_>, by: Option<u64>) {
+    /// Ends a unit that is no part of what a client is answered.
+    pub(super) fn commit_alone(&self, unit: Unit<'_>) {
+        self.commit(unit, None, &mut Depends::default());
+    }
+
+    /// Ends a unit, and notes what the reply that tells of it depends on. `by` is the client whose command it was.
+    pub(super) fn commit(&self, mut unit: Unit<'_>, by: Option<u64>, depends: &mut Depends) {
         if !unit.effects.ready.is_empty() {
             self.serve_blocked(&mut unit);
         }
@@ -34,7 +39,7 @@ impl Worker {
         counters.keyspace_misses.add(effects.misses.take());
         let dead = std::mem::take(effects.dead.get_mut());
         if effects.is_quiet() {
-            self.saw(if locked.is_empty() {
+            depends.saw(if locked.is_empty() {
                 // What was seen, one shard after another, was edited before now.
                 self.shared.journal.end()
             } else {
@@ -48,13 +53,13 @@ impl Worker {
             crash::point("commit");
             // Still locked: log order is edit order.
             if effects.log.is_empty() {
-                self.saw(Seq(locked.stamp()));
+                depends.saw(Seq(locked.stamp()));
             } else {
                 let journal = &self.shared.journal;
                 for part in effects.log.parts() {
                     let end = journal.append(part, self.now_ms());
                     locked.set_stamp(end.0);
-                    self.wrote(end);
+                    depends.wrote(end);
                 }
             }
             locked.publish();
@@ -70,21 +75,6 @@ impl Worker {
         if !dead.is_empty() {
             self.remove_dead(dead);
         }
-    }
-
-    /// The reply under way tells of edits up to here.
-    #[inline]
-    pub(super) fn saw(&self, saw: Seq) {
-        let depends = self.depends.get();
-        if saw > depends.saw {
-            self.depends.set(Depends { saw, ..depends });
-        }
-    }
-
-    pub(super) fn wrote(&self, wrote: Seq) {
-        let depends = self.depends.get();
-        let wrote = depends.wrote.max(wrote);
-        self.depends.set(Depends { wrote, ..depends });
     }
 
     /// What follows an edit once nothing is locked.
@@ -125,11 +115,11 @@ impl Worker {
     }
 
     /// Logs a command that changes no key.
-    pub(super) fn log_alone(&self, session: &Session, argv: &[&[u8]]) {
+    pub(super) fn log_alone(&self, session: &Session, argv: &[&[u8]], depends: &mut Depends) {
         if let Ok(mut unit) = self.begin(ShardSet::EMPTY) {
             unit.effects.dirty += 1;
             unit.effects.record(session.db, argv);
-            self.commit(unit, Some(session.client.id));
+            self.commit(unit, Some(session.client.id), depends);
         }
     }
 

@@ -135,7 +135,7 @@ impl Worker {
             crash::point("evict");
             let aside: usize = unit.effects.changed.iter().map(Bstr::heap_bytes).sum();
             keys_gone.append(&mut unit.effects.changed);
-            self.commit(unit, None);
+            self.commit_alone(unit);
             if gone {
                 memory::publish();
                 let after = memory::used().saturating_sub(aside as u64);

@@ -25,8 +25,8 @@ use super::{Look, Next, Worker};
 use crate::acl::User;
 use crate::command::session::Session;
 use crate::command::{Entry, Reload, Touched};
+use crate::journal::Answer;
 use crate::persist::rdb::Update;
-use crate::resp::Reply;
 use crate::script::{Host, Running, Scripts};
 use crate::types::Bstr;
 use crate::util::clock::{Reading, Timer};
@@ -59,7 +59,7 @@ pub(super) struct Request {
     session: Session,
     entry: &'static Entry,
     argv: Vec<Bstr>,
-    out: Reply,
+    out: Answer,
     started: Reading,
     next: Next,
 }
@@ -313,17 +313,17 @@ impl Worker {
         session: &mut Session,
         entry: &'static Entry,
         argv: &[&[u8]],
-        out: &mut Reply,
+        out: &mut Answer,
         started: &mut Reading,
     ) -> Next {
         let mut stand_in = Session::new(session.client.clone(), session.user.clone());
         stand_in.authenticated = session.authenticated;
-        let resp3 = out.resp3();
+        let resp3 = out.reply().resp3();
         let request = Box::new(Request {
             session: std::mem::replace(session, stand_in),
             entry,
             argv: argv.iter().map(|arg| Bstr::new(arg)).collect(),
-            out: std::mem::replace(out, Reply::new(resp3)),
+            out: std::mem::replace(out, Answer::new(resp3)),
             started: *started,
             next: Next::Continue,
         });
@@ -344,13 +344,13 @@ impl Worker {
     }
 
     /// Goes on with a script that was left.
-    pub fn go_on(&self, session: &mut Session, out: &mut Reply, started: &mut Reading) -> Next {
+    pub fn go_on(&self, session: &mut Session, out: &mut Answer, started: &mut Reading) -> Next {
         let fiber = FIBER.take().expect("the fiber was left");
         Self::take(fiber.resume(Go::On), session, out, started)
     }
 
     /// Takes back what a client's request was run with.
-    fn take(step: Step, session: &mut Session, out: &mut Reply, started: &mut Reading) -> Next {
+    fn take(step: Step, session: &mut Session, out: &mut Answer, started: &mut Reading) -> Next {
         match step {
             Step::Busy => Next::Busy,
             Step::Done(Job::Request(request)) => {

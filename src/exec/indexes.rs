@@ -100,7 +100,7 @@ impl Worker {
                 let mut db = Db::new(locked, 0, now, effects, &rules, false, None);
                 drop_named(&self.shared, &mut db, &name, true);
             }
-            self.commit(unit, None);
+            self.commit_alone(unit);
         }
     }
 

@@ -7,6 +7,7 @@ use super::aside::Aside;
 use crate::command::session::Session;
 use crate::command::{Entry, Names, Rest};
 use crate::engine::{Garbage, NameWalk, Walked};
+use crate::journal::Answer;
 use crate::resp::Reply;
 use crate::types::Bstr;
 use crate::util::clock::Reading;
@@ -126,15 +127,16 @@ impl Worker {
         session: &Session,
         mut long: Box<Long>,
         argv: &[&[u8]],
-        out: &mut Reply,
+        out: &mut Answer,
         started: &mut Reading,
     ) -> Option<Box<Long>> {
-        let from = out.len();
-        let mut whole = false;
         long.work = match long.work {
             Work::Aside(aside) => self.work_aside(long.entry, aside, out),
             work => work,
         };
+        let out = out.reply();
+        let from = out.len();
+        let mut whole = false;
         match &mut long.work {
             Work::Aside(_) => {}
             Work::Rest(rest, at) => {
@@ -180,15 +182,15 @@ impl Worker {
     }
 
     /// Goes on with a search. What it found is to be written then, if that isn't little.
-    fn work_aside(&self, entry: &Entry, aside: Box<Aside>, out: &mut Reply) -> Work {
+    fn work_aside(&self, entry: &Entry, aside: Box<Aside>, out: &mut Answer) -> Work {
         let silent = aside.silent;
-        let ended = match self.aside_on(aside) {
+        let ended = match self.aside_on(aside, out.depends()) {
             Ok(ended) => ended,
             Err(aside) => return Work::Aside(aside),
         };
         let mut reply = ended.reply;
         if let Err(fail) = ended.done {
-            reply = Reply::new(out.resp3());
+            reply = Reply::new(out.reply().resp3());
             self.answer_error(entry, &fail, &mut reply);
         }
         let pieces = (!silent).then(|| reply.into_bytes());

@@ -52,7 +52,7 @@ impl Worker {
                         count += 1;
                     }
                 }
-                self.commit(unit, None);
+                self.commit_alone(unit);
             }
         }
         self.end_batch();

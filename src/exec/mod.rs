@@ -50,7 +50,7 @@ use crate::command::shared::Shared;
 use crate::command::stats::WorkerStats;
 use crate::command::{Entry, Fail, Flag, Flow, Found};
 use crate::engine::{Effects, Engine, Glance, Now, Rules, ShardKey};
-use crate::journal::{Depends, Porter};
+use crate::journal::{Answer, Porter};
 use crate::resp::{Mark, Reply};
 use crate::util::clock::{self, Reading, Stopwatch};
 
@@ -85,8 +85,6 @@ pub struct Worker {
     garbage: std::sync::mpsc::Sender<crate::engine::Garbage>,
     /// Wakes the sweep when a deadline was set that it doesn't expect yet.
     alarm: Arc<sweep::Alarm>,
-    /// What the replies depend on that were written since this was last taken.
-    depends: Cell<Depends>,
     /// How often the guards had moved when they were asked about the present command.
     asked: Cell<u64>,
     /// A command has moved them, and they are to be passed before it is answered.
@@ -140,7 +138,6 @@ impl Worker {
             eviction: RefCell::default(),
             garbage,
             alarm,
-            depends: Cell::default(),
             asked: Cell::default(),
             moved: Cell::default(),
             view: RefCell::default(),
@@ -157,12 +154,6 @@ impl Worker {
     #[inline]
     pub fn micros(&self, from: Reading, to: Reading) -> u64 {
         self.watch.micros(from, to)
-    }
-
-    /// What the replies depend on that were written since the last call.
-    #[inline]
-    pub fn take_depends(&self) -> Depends {
-        self.depends.take()
     }
 
     /// The time of day of the command under way.
@@ -202,7 +193,7 @@ impl Worker {
         session: &mut Session,
         argv: &[&[u8]],
         look: Option<Look>,
-        out: &mut Reply,
+        out: &mut Answer,
         started: &mut Reading,
     ) -> Next {
         loop {
@@ -222,23 +213,23 @@ impl Worker {
         session: &mut Session,
         argv: &[&[u8]],
         look: Option<Look>,
-        out: &mut Reply,
+        out: &mut Answer,
         started: &mut Reading,
     ) -> Next {
         let verdict = self.admit(session, argv, look);
         let mailbox = &session.client.mailbox;
         if self.shared.config.maxmemory.get() > 0 && !mailbox.is_empty() {
             // Room was made for it: who tracks what had to go hears that first.
-            mailbox.drain_into(out.buf_mut());
-            self.saw(self.shared.journal.end());
+            mailbox.drain_into(out.reply().buf_mut());
+            out.depends().saw(self.shared.journal.end());
         }
-        let mark = out.mark();
+        let mark = out.reply().mark();
         let (look, counted) = match verdict {
             admit::Verdict::Run(look) => (look, None),
             admit::Verdict::Counted(look, slot) => (look, Some(slot)),
             admit::Verdict::Queued => {
-                out.simple("QUEUED");
-                self.finish_reply(session, mark, out);
+                out.reply().simple("QUEUED");
+                self.finish_reply(session, mark, out.reply());
                 return Next::Continue;
             }
             admit::Verdict::Paused => return Next::Paused,
@@ -255,8 +246,8 @@ impl Worker {
                     // Deleted a moment ago: the connection was to be closed before it asked.
                     return Next::Abort;
                 }
-                self.refuse(session, entry, &fail, out);
-                self.finish_reply(session, mark, out);
+                self.refuse(session, entry, &fail, out.reply());
+                self.finish_reply(session, mark, out.reply());
                 return Next::Continue;
             }
         };
@@ -279,7 +270,8 @@ impl Worker {
         };
         if let Some(slot) = counted {
             let nanos = self.watch.nanos(begun, *started);
-            self.count_for_slot(slot, argv, nanos, out.since(mark).len());
+            let bytes = out.reply().since(mark).len();
+            self.count_for_slot(slot, argv, nanos, bytes);
         }
         next
     }
@@ -291,10 +283,10 @@ impl Worker {
         session: &mut Session,
         look: Look,
         argv: &[&[u8]],
-        out: &mut Reply,
+        out: &mut Answer,
         started: &mut Reading,
     ) -> Next {
-        let mark = out.mark();
+        let mark = out.reply().mark();
         let entry = look.entry;
         let done = self.handle(stage, session, look, argv, out);
         let mut next = match done {
@@ -304,11 +296,7 @@ impl Worker {
             Ok(unit::Ran::Left(aside)) => Next::Rest(Box::new(Long::aside(entry, aside))),
             Ok(unit::Ran::Moved) => Next::Again,
             Err(fail) => {
-                out.cut(mark);
-                if let Fail::Login(name) = &fail {
-                    self.log_failed_login(session, name, argv[0]);
-                }
-                self.answer_error(entry, &fail, out);
+                self.answer_failed(session, entry, argv, &fail, mark, out.reply());
                 Next::Continue
             }
         };
@@ -332,15 +320,15 @@ impl Worker {
             // It counts when its reply is whole.
             Next::Rest(long) => {
                 long.nanos = nanos;
-                long.written = out.since(mark).len();
+                long.written = out.reply().since(mark).len();
             }
             _ => {
                 self.count(session, entry, argv, nanos);
-                let sizes = (nanos, out.since(mark).len());
+                let sizes = (nanos, out.reply().since(mark).len());
                 self.note_sizes(session, entry, argv, sizes);
             }
         }
-        self.end_reply(session, entry, mark, &next, out);
+        self.end_reply(session, entry, mark, &next, out.reply());
         next
     }
 
@@ -352,7 +340,7 @@ impl Worker {
         session: &mut Session,
         look: Look,
         argv: &[&[u8]],
-        out: &mut Reply,
+        out: &mut Answer,
     ) -> Result<unit::Ran, Fail> {
         let mut done = self.run_admitted(session, look, argv, out);
         if let Ok(unit::Ran::Flow(Flow::Script(wish))) = done {
@@ -360,7 +348,7 @@ impl Worker {
             done = self.script(stage, session, look.entry, argv, &wish, out);
         }
         if let Ok(unit::Ran::Flow(Flow::Watch)) = done {
-            let watched = self.watch_keys(session, &argv[1..]);
+            let watched = self.watch_keys(session, &argv[1..], out.depends());
             session.publish_profile();
             done = watched.map(|()| unit::Ran::Flow(Flow::Done));
         }
@@ -421,12 +409,12 @@ impl Worker {
         entry: &'static Entry,
         argv: &[&[u8]],
         flow: Flow,
-        out: &mut Reply,
+        out: &mut Answer,
     ) -> Next {
         match flow {
             Flow::Done => return Next::Continue,
             Flow::LogAlone => {
-                self.log_alone(session, argv);
+                self.log_alone(session, argv, out.depends());
                 return Next::Continue;
             }
             Flow::TellReplicas => {
@@ -453,7 +441,7 @@ impl Worker {
             }
             Flow::Script(_) | Flow::Watch | Flow::Prepare(_) => unreachable!("done by now"),
             Flow::Unwatch => self.unwatch(session),
-            Flow::Reset => self.reset(session, out),
+            Flow::Reset => self.reset(session, out.reply()),
             Flow::Close => return Next::Close,
             Flow::Stall(time) => {
                 // Here, so that the time counts as the command's own.
@@ -469,7 +457,7 @@ impl Worker {
             Flow::Reload(wish) => match self.begin_reload(wish) {
                 Ok(job) => return Next::Wait(job),
                 Err(fail) => {
-                    self.answer_error(entry, &fail, out);
+                    self.answer_error(entry, &fail, out.reply());
                     return Next::Continue;
                 }
             },
@@ -484,12 +472,12 @@ impl Worker {
         stage: Option<&fiber::Stage<'w>>,
         session: &mut Session,
         entry: &'static Entry,
-        out: &mut Reply,
+        out: &mut Answer,
     ) -> Next {
         match self.exec(stage, session, entry, out) {
             Ok(Ended::Done) => {}
             Ok(Ended::Moved) => return Next::Again,
-            Err(fail) => self.answer_error(entry, &fail, out),
+            Err(fail) => self.answer_error(entry, &fail, out.reply()),
         }
         session.publish_profile();
         match std::mem::take(&mut session.leaves) {

@@ -51,7 +51,7 @@ impl Worker {
             if !lives {
                 replication.own_keys.lock().remove(&place);
             }
-            self.commit(unit, None);
+            self.commit_alone(unit);
         }
     }
 }

@@ -243,7 +243,7 @@ impl Worker {
             let mut unit = self.begin_write_patiently(ShardSet::one(id));
             let shard = unit.locked.shard_mut(id);
             unit.effects.ready.extend(shard.waiters.places().cloned());
-            self.commit(unit, None);
+            self.commit_alone(unit);
         }
     }
 
@@ -266,7 +266,7 @@ impl Worker {
         };
         let (_, key) = parked.places.first().expect("who looks has keys");
         blocked.look_ms = not_at_once(self.serve(&mut unit, &waiter, key));
-        self.commit(unit, None);
+        self.commit_alone(unit);
         Some(())
     }
 

@@ -18,8 +18,7 @@ use crate::command::replication::StreamWord;
 use crate::command::session::Session;
 use crate::command::{Entry, Flag, Flow, FunctionLoad, Run, ScriptWish};
 use crate::engine::{Db, Engine, Now, ShardSet};
-use crate::journal::Epoch;
-use crate::resp::Reply;
+use crate::journal::{Answer, Depends, Epoch};
 use crate::types::Bstr;
 use crate::util::{clock, crash};
 
@@ -201,11 +200,10 @@ impl Worker {
             // Half of a script is worse than none of it.
             unit.effects.log.clear();
         }
-        self.commit(unit, None);
+        self.commit_alone(unit);
         for argv in alone {
-            self.log_alone(&relay.session, argv);
+            self.log_alone(&relay.session, argv, &mut Depends::default());
         }
-        self.take_depends();
         true
     }
 
@@ -233,11 +231,13 @@ impl Worker {
             return unit;
         }
         let mut started = self.watch.read();
-        let mut out = Reply::new(false);
+        let mut out = Answer::new(false);
         let done = match entry.command.run {
-            Run::Session(_) | Run::Container => self.call_session(session, entry, argv, &mut out),
+            Run::Session(_) | Run::Container => {
+                self.call_session(session, entry, argv, out.reply())
+            }
             Run::Read(_) | Run::Write(_) => {
-                self.call(&mut unit, &Call::of(session, entry, argv), &mut out)
+                self.call(&mut unit, &Call::of(session, entry, argv), out.reply())
             }
         };
         let done = match done {
@@ -285,8 +285,7 @@ impl Worker {
         self.begin_relay();
         let mut unit = self.begin_write_patiently(ShardSet::ALL);
         self.flush_all(&mut unit);
-        self.commit(unit, None);
-        self.take_depends();
+        self.commit_alone(unit);
     }
 
     fn flush_all(&self, unit: &mut Unit<'_>) {
@@ -304,8 +303,7 @@ impl Worker {
         let mut unit = self.begin_write_patiently(ShardSet::ALL);
         self.flush_all(&mut unit);
         unit.locked.adopt(other);
-        self.commit(unit, None);
-        self.take_depends();
+        self.commit_alone(unit);
         self.alarm.ring();
     }
 

@@ -21,10 +21,10 @@ use crate::command::session::Session;
 use crate::command::shared::Shared;
 use crate::command::{Fail, Flag, Flow, FunctionLoad, Job as Waited, Reload, Run};
 use crate::engine::{Engine, Now, Patience, ShardSet};
+use crate::journal::Answer;
 use crate::persist::aof::Apply;
 use crate::persist::rdb::Update;
 use crate::persist::{Outcome, run_updates};
-use crate::resp::Reply;
 use crate::script::Host;
 use crate::util::ranked::PutAside;
 use crate::util::{clock, memory};
@@ -209,7 +209,6 @@ impl Worker {
         self.build_all_indexes();
         self.begin_batch();
         self.serve_all_blocked();
-        self.take_depends();
         // What was read back is no change since the last save.
         let saves = &mut self.shared.store.saves.lock();
         saves.dirty_then = self.shared.stats.totals().dirty;
@@ -237,16 +236,18 @@ impl Worker {
             Ok(entry) if entry.arity_fits(argv.len()) => entry,
             _ => bail!("Unknown command '{}'", String::from_utf8_lossy(argv[0])),
         };
-        let mut out = Reply::new(false);
+        let mut out = Answer::new(false);
         let done = match entry.command.run {
-            Run::Session(_) | Run::Container => self.call_session(session, entry, argv, &mut out),
+            Run::Session(_) | Run::Container => {
+                self.call_session(session, entry, argv, out.reply())
+            }
             Run::Read(_) | Run::Write(_) => {
                 let call = Call::of(session, entry, argv);
                 let mut unit = self.begin_write_patiently(call.shards());
-                let done = self.call(&mut unit, &call, &mut out);
+                let done = self.call(&mut unit, &call, out.reply());
                 // Whoever reads edits has had these.
                 unit.effects.log.clear();
-                self.commit(unit, None);
+                self.commit_alone(unit);
                 done
             }
         };

@@ -18,6 +18,23 @@ impl Worker {
         stats.commands[entry.id].failed.add(1);
     }
 
+    /// Cuts off what a command that failed has written, and writes its error reply.
+    pub(super) fn answer_failed(
+        &self,
+        session: &Session,
+        entry: &Entry,
+        argv: &[&[u8]],
+        fail: &Fail,
+        mark: Mark,
+        out: &mut Reply,
+    ) {
+        out.cut(mark);
+        if let Fail::Login(name) = fail {
+            self.log_failed_login(session, name, argv[0]);
+        }
+        self.answer_error(entry, fail, out);
+    }
+
     /// Writes an error reply to a request that never ran.
     pub(super) fn refuse(
         &self,

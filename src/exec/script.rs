@@ -14,6 +14,7 @@ use crate::cluster::slot_of;
 use crate::command::session::Session;
 use crate::command::{Begin, Entry, Fail, Find, Flow, FunctionLoad, Plan, ScriptCall, ScriptWish};
 use crate::engine::{ShardKey, ShardSet};
+use crate::journal::Answer;
 use crate::resp::Reply;
 use crate::script::{
     Clash, Failure, Flags, Header, Held, KeyPlaces, Library, is_contained, write_reply,
@@ -74,7 +75,7 @@ impl Worker {
         entry: &'static Entry,
         argv: &[&[u8]],
         wish: &ScriptWish,
-        out: &mut Reply,
+        out: &mut Answer,
     ) -> Result<Ran, Fail> {
         stage.begin();
         match wish {
@@ -101,7 +102,7 @@ impl Worker {
                     return instead;
                 }
                 let (mut unit, done) =
-                    self.run_script(stage, session, argv, call, found, unit, out);
+                    self.run_script(stage, session, argv, call, found, unit, out.reply());
                 if obeyed || stage.is_cut() {
                     // It stands in the log that is being read: whoever reads edits has had these. Half of a script is
                     // worse than none of it.
@@ -110,7 +111,8 @@ impl Worker {
                     // It ran at the time when it began, however long it took.
                     self.read_clock();
                 }
-                self.commit(unit, (!obeyed).then_some(session.client.id));
+                let by = (!obeyed).then_some(session.client.id);
+                self.commit(unit, by, out.depends());
                 done.map(|()| Ran::Flow(Flow::Done))
             }
             ScriptWish::Load | ScriptWish::Function(_) => {
@@ -131,23 +133,23 @@ impl Worker {
         session: &mut Session,
         argv: &[&[u8]],
         wish: &ScriptWish,
-        out: &mut Reply,
+        out: &mut Answer,
     ) -> Result<(), Fail> {
         match wish {
             ScriptWish::Call(_) => unreachable!("it runs a script"),
             ScriptWish::Load => {
                 let (held, _) = stage.host.load(argv[2], true).map_err(Fail::said)?;
-                out.bulk(&held.sha);
+                out.reply().bulk(&held.sha);
                 Ok(())
             }
             ScriptWish::Function(load) => {
                 let name = self.load_functions(load, &|code| stage.host.load_library(code))?;
                 match name {
-                    Some(name) => out.bulk(name),
-                    None => out.ok(),
+                    Some(name) => out.reply().bulk(name),
+                    None => out.reply().ok(),
                 }
                 if !stage.obeys() {
-                    self.log_alone(session, argv);
+                    self.log_alone(session, argv, out.depends());
                 }
                 Ok(())
             }
@@ -162,7 +164,7 @@ impl Worker {
         argv: &[&[u8]],
         wish: &ScriptWish,
         unit: Unit<'w>,
-        out: &mut Reply,
+        out: &mut Answer,
     ) -> (Unit<'w>, Result<(), Fail>) {
         let ScriptWish::Call(call) = wish else {
             stage.begin();
@@ -175,7 +177,7 @@ impl Worker {
                 self.show_script(session, argv);
                 (unit, Err(fail))
             }
-            Ok(found) => self.run_script(stage, session, argv, call, found, unit, out),
+            Ok(found) => self.run_script(stage, session, argv, call, found, unit, out.reply()),
         }
     }
 

@@ -134,7 +134,7 @@ impl Worker {
             }
             let shard = unit.locked.shard_mut(at.shard());
             shard.expire_now(db, &key, now_ms, &mut unit.effects);
-            self.commit(unit, None);
+            self.commit_alone(unit);
         }
     }
 
@@ -168,7 +168,7 @@ impl Worker {
         });
         // The wheel's hand moved, so others may see a later bound.
         locked.publish();
-        self.commit(unit, None);
+        self.commit_alone(unit);
         if !late.is_empty() {
             let lag = self.shared.stats.expiry_lag.lock();
             late.iter()

@@ -9,7 +9,7 @@ use crate::acl::Context;
 use crate::command::session::{Multi, Session};
 use crate::command::{Entry, Fail, Flag, Flow, Run};
 use crate::engine::{Place, ShardKey, ShardSet, Shards};
-use crate::resp::Reply;
+use crate::journal::{Answer, Depends};
 use crate::types::Bstr;
 use crate::util::clock;
 
@@ -27,7 +27,7 @@ impl Worker {
         stage: Option<&Stage<'w>>,
         session: &mut Session,
         entry: &'static Entry,
-        out: &mut Reply,
+        out: &mut Answer,
     ) -> Result<Ended, Fail> {
         let Some(multi) = session.multi.take() else {
             return Err(Fail::Says("EXEC without MULTI"));
@@ -63,9 +63,9 @@ impl Worker {
             return Err(fail);
         }
         if self.watch_failed(session, &unit) {
-            self.commit(unit, None);
+            self.commit(unit, None, out.depends());
             self.unwatch(session);
-            out.null_array();
+            out.reply().null_array();
             return Ok(Ended::Done);
         }
         let mut unit = self.run_queue(stage, session, &multi, &argvs, unit, out);
@@ -75,7 +75,7 @@ impl Worker {
         }
         // All of it ran at the time when it began, however long it took.
         self.read_clock();
-        self.commit(unit, Some(session.client.id));
+        self.commit(unit, Some(session.client.id), out.depends());
         self.unwatch(session);
         Ok(Ended::Done)
     }
@@ -87,30 +87,32 @@ impl Worker {
         multi: &Multi,
         argvs: &[Vec<&[u8]>],
         mut unit: Unit<'w>,
-        out: &mut Reply,
+        out: &mut Answer,
     ) -> Unit<'w> {
-        out.array(multi.queue.len());
+        out.reply().array(multi.queue.len());
         session.in_exec = true;
         session.began_us = clock::now_us();
         let mut started = self.watch.read();
         for (queued, argv) in multi.queue.iter().zip(argvs) {
             let entry = queued.entry;
-            let mark = out.mark();
+            let mark = out.reply().mark();
             // Rules may have changed since it was queued.
             let asker = Asker::of(session, Context::Multi);
             if let Err(denied) = self.check_rights(&asker, entry, argv) {
                 let why = rights::in_exec(denied);
                 self.write_error(
                     &format!("NOPERM ACLs rules changed between the moment the transaction was accumulated and the EXEC call. This command is no longer allowed for the following reason: {why}"),
-                    out,
+                    out.reply(),
                 );
                 continue;
             }
             let done = match entry.command.run {
-                Run::Session(_) | Run::Container => self.call_session(session, entry, argv, out),
+                Run::Session(_) | Run::Container => {
+                    self.call_session(session, entry, argv, out.reply())
+                }
                 Run::Read(_) | Run::Write(_) => {
                     self.index_written(&mut unit, entry);
-                    let done = self.call(&mut unit, &Call::of(session, entry, argv), out);
+                    let done = self.call(&mut unit, &Call::of(session, entry, argv), out.reply());
                     if entry.is(Flag::ReadOnly) {
                         self.track_reads(session, &mut unit.effects, entry, argv);
                     }
@@ -125,23 +127,20 @@ impl Worker {
                     done.map(|()| Flow::Done)
                 }
                 Ok(Flow::Transfer(transfer)) => self
-                    .transfer_held(&mut unit, session.db, *transfer, out)
+                    .transfer_held(&mut unit, session.db, *transfer, out.reply())
                     .map(|()| Flow::Done),
                 done => done,
             };
-            let settled =
-                done.and_then(|flow| self.settle_in_exec(session, argv, flow, &mut unit, out));
+            let settled = done
+                .and_then(|flow| self.settle_in_exec(session, argv, flow, &mut unit, out.reply()));
             if let Err(fail) = settled {
-                out.cut(mark);
-                if let Fail::Login(name) = &fail {
-                    self.log_failed_login(session, name, argv[0]);
-                }
-                self.answer_error(entry, &fail, out);
+                self.answer_failed(session, entry, argv, &fail, mark, out.reply());
             }
             self.show_monitors(session, entry, argv);
             let nanos = self.lap(&mut started);
             self.count(session, entry, argv, nanos);
-            self.note_sizes(session, entry, argv, (nanos, out.since(mark).len()));
+            let sizes = (nanos, out.reply().since(mark).len());
+            self.note_sizes(session, entry, argv, sizes);
         }
         session.in_exec = false;
         session.began_us = 0;
@@ -165,7 +164,12 @@ impl Worker {
     }
 
     /// WATCH: puts the session's flag on keys.
-    pub(super) fn watch_keys(&self, session: &mut Session, keys: &[&[u8]]) -> Result<(), Fail> {
+    pub(super) fn watch_keys(
+        &self,
+        session: &mut Session,
+        keys: &[&[u8]],
+        depends: &mut Depends,
+    ) -> Result<(), Fail> {
         let mut set = ShardSet::EMPTY;
         keys.iter().for_each(|key| set.add(ShardKey::of(key)));
         let mut unit = self.begin(set)?;
@@ -181,7 +185,7 @@ impl Worker {
             shard.watch(place.clone(), broken.clone(), due_ms);
             watches.keys.push(place);
         }
-        self.commit(unit, None);
+        self.commit(unit, None, depends);
         Ok(())
     }
 
@@ -207,7 +211,7 @@ impl Worker {
                 let shard = unit.locked.shard_mut(ShardKey::of(&place.1).shard());
                 shard.unwatch(place, broken);
             }
-            self.commit(unit, None);
+            self.commit_alone(unit);
         }
         self.unwatched.borrow_mut().extend(left);
     }

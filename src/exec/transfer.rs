@@ -7,6 +7,7 @@ use crate::command::session::Session;
 use crate::command::shared::Away;
 use crate::command::{Carried, Entry, Fail, KeyTransfer};
 use crate::engine::{Db, ShardKey, ShardSet};
+use crate::journal::Answer;
 use crate::resp::Reply;
 use crate::types::Bstr;
 
@@ -84,7 +85,7 @@ impl Worker {
 
     /// Removes keys that have arrived elsewhere, and answers; false if that is still to be done, as a long script holds
     /// them.
-    pub fn arrive(&self, session: &mut Session, arrival: &mut Landing, out: &mut Reply) -> bool {
+    pub fn arrive(&self, session: &mut Session, arrival: &mut Landing, out: &mut Answer) -> bool {
         if !arrival.keys.is_empty() {
             let mut set = ShardSet::EMPTY;
             let keys = arrival.keys.iter().map(|key| ShardKey::of(key));
@@ -100,8 +101,9 @@ impl Worker {
                 }
                 false => self.see_off(&mut unit, arrival.db, &arrival.keys),
             }
-            self.commit(unit, Some(session.client.id));
+            self.commit(unit, Some(session.client.id), out.depends());
         }
+        let out = out.reply();
         let mark = out.mark();
         match arrival.done.take() {
             Some(Err(fail)) => self.answer_error(arrival.entry, &fail, out),

@@ -4,7 +4,6 @@ use std::sync::Arc;
 
 use super::Worker;
 use crate::engine::Now;
-use crate::journal::Depends;
 use crate::util::clock::{self, Reading};
 
 impl Worker {
@@ -16,13 +15,6 @@ impl Worker {
             self.forget_watches();
         }
         self.watch.read()
-    }
-
-    /// Begins a batch for a connection after others may have had their turn. Each of them has taken what its replies
-    /// depend on, or this one would wait for it, and that one would not.
-    pub fn begin_turn(&self) -> Reading {
-        debug_assert_eq!(self.depends.get(), Depends::default(), "left by another");
-        self.begin_batch()
     }
 
     pub(super) fn read_clock(&self) {

@@ -21,6 +21,7 @@ use crate::config::EventClasses;
 use crate::engine::{
     Db, Effects, Hashed, Locked, Now, Patience, ShardKey, ShardSet, Shards, Wanted,
 };
+use crate::journal::Answer;
 use crate::resp::Reply;
 use crate::util::crash;
 use crate::util::turns::Turns;
@@ -128,7 +129,7 @@ impl Worker {
         session: &mut Session,
         look: Look,
         argv: &[&[u8]],
-        out: &mut Reply,
+        out: &mut Answer,
     ) -> Result<Ran, Fail> {
         let entry = look.entry;
         match entry.command.run {
@@ -144,9 +145,9 @@ impl Worker {
                     return instead;
                 }
                 call.warm(&unit.locked);
-                let done = self.call(&mut unit, &call, out);
+                let done = self.call(&mut unit, &call, out.reply());
                 self.track_reads(session, &mut unit.effects, entry, argv);
-                self.commit(unit, Some(session.client.id));
+                self.commit(unit, Some(session.client.id), out.depends());
                 done.map(Ran::Flow)
             }
             Run::Write(_) => match self.run_write(session, look, argv, Preparation::Offered, out) {
@@ -165,7 +166,7 @@ impl Worker {
         look: Look,
         argv: &[&[u8]],
         preparation: Preparation<'_>,
-        out: &mut Reply,
+        out: &mut Answer,
     ) -> Result<Ran, Fail> {
         let entry = look.entry;
         let call = Call {
@@ -178,7 +179,7 @@ impl Worker {
             return instead;
         }
         call.warm(&unit.locked);
-        let done = self.call(&mut unit, &call, out);
+        let done = self.call(&mut unit, &call, out.reply());
         if entry.is(Flag::ReadOnly) {
             // XREAD: it can only block, as no reader can.
             self.track_reads(session, &mut unit.effects, entry, argv);
@@ -200,7 +201,7 @@ impl Worker {
             }
             done => done.map(Ran::Flow),
         };
-        self.commit(unit, Some(session.client.id));
+        self.commit(unit, Some(session.client.id), out.depends());
         ran
     }
 
@@ -226,15 +227,14 @@ impl Worker {
         session: &mut Session,
         look: Look,
         argv: &[&[u8]],
-        out: &mut Reply,
+        out: &mut Answer,
     ) -> Result<Ran, Fail> {
         if self.guards_moved() {
             return Ok(Ran::Moved);
         }
-        let resp3 = out.resp3();
-        match self.begin_aside(session, look.entry, argv, resp3) {
+        match self.begin_aside(session, look.entry, argv, out) {
             Ok(ended) => {
-                out.raw(&ended.reply.into_bytes());
+                out.reply().raw(&ended.reply.into_bytes());
                 ended.done.map(Ran::Flow)
             }
             Err(aside) => Ok(Ran::Left(aside)),
@@ -248,15 +248,15 @@ impl Worker {
         session: &mut Session,
         entry: &'static Entry,
         argv: &[&[u8]],
-        out: &mut Reply,
+        out: &mut Answer,
     ) -> Result<Ran, Fail> {
         if let Plan::All = entry.command.plan {
             let unit = self.begin(ShardSet::ALL)?;
             if self.guards_moved() {
                 return Ok(self.let_go_of(unit));
             }
-            let done = self.call_session(session, entry, argv, out);
-            self.commit(unit, Some(session.client.id));
+            let done = self.call_session(session, entry, argv, out.reply());
+            self.commit(unit, Some(session.client.id), out.depends());
             return done.map(Ran::Flow);
         }
         let noticed = !entry.is(Flag::Fast) || entry.is(Flag::PubSub);
@@ -264,7 +264,8 @@ impl Worker {
         if noticed && self.guards_moved() {
             return Ok(Ran::Moved);
         }
-        self.call_session(session, entry, argv, out).map(Ran::Flow)
+        self.call_session(session, entry, argv, out.reply())
+            .map(Ran::Flow)
     }
 
     /// Whether the guards have moved since they were asked about the present command. To be looked at under its locks.

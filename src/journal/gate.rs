@@ -15,17 +15,22 @@ use super::Seq;
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Depends {
     /// The end of the log after the client's own last edit.
-    pub wrote: Seq,
+    wrote: Seq,
     /// The end of the log after the last edit, of whichever client, that the client has seen.
-    pub saw: Seq,
+    saw: Seq,
 }
 
 impl Depends {
-    pub fn and(self, other: Depends) -> Depends {
-        Depends {
-            wrote: self.wrote.max(other.wrote),
-            saw: self.saw.max(other.saw),
-        }
+    /// The reply tells of edits up to here.
+    #[inline]
+    pub fn saw(&mut self, saw: Seq) {
+        self.saw = self.saw.max(saw);
+    }
+
+    /// The client's own edits reach up to here.
+    #[inline]
+    pub fn wrote(&mut self, wrote: Seq) {
+        self.wrote = self.wrote.max(wrote);
     }
 }
 

@@ -3,6 +3,7 @@
 //! `append` runs while the edited shards are locked, so that log order is edit order. It copies bytes to
 //! memory and takes a sequence number, and never does I/O. A reader has a position of its own.
 
+mod answer;
 mod backlog;
 mod gate;
 
@@ -14,6 +15,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use parking_lot::Condvar;
 
+pub use answer::Answer;
 pub use backlog::{Backlog, Epoch, Extent, Position};
 pub use gate::{Depends, Gate, Pass, Porter};
 

@@ -7,7 +7,7 @@ use crate::command::{Fail, Flag};
 use crate::engine::{ShardKey, ShardSet, Shards};
 use crate::exec::Worker;
 use crate::exec::unit::Unit;
-use crate::journal::Seq;
+use crate::journal::{Answer, Seq};
 use crate::resp::Reply;
 
 /// Why a blocked client goes on.
@@ -37,9 +37,9 @@ impl Worker {
         session: &mut Session,
         blocked: &Blocked,
         wake: Wake,
-        out: &mut Reply,
+        out: &mut Answer,
     ) -> Option<Woken> {
-        let mark = out.mark();
+        let mark = out.reply().mark();
         let mut started = self.watch.read();
         let parked = &*blocked.parked;
         let mut set = ShardSet::EMPTY;
@@ -53,11 +53,12 @@ impl Worker {
         let fate = std::mem::replace(&mut *parked.wait.fate(), decided);
         if let Fate::Served(_) = fate {
             // What served it was this client's own edit.
-            self.wrote(Seq(unit.locked.stamp()));
+            out.depends().wrote(Seq(unit.locked.stamp()));
         } else {
             forget(&mut unit, parked, blocked.ticket);
         }
-        self.commit(unit, None);
+        self.commit(unit, None, out.depends());
+        let out = out.reply();
         let woken = match fate {
             Fate::Served(reply) => {
                 out.raw(&reply);

@@ -11,6 +11,7 @@ use super::{Closing, Connection, FLUSH_BYTES, TURN_BYTES, TURN_US};
 use crate::command::session::{ReplyMode, Session};
 use crate::command::{Job, Shutdown};
 use crate::exec::{self, By, Journey, Long, Look, Next, Worker};
+use crate::journal::Answer;
 use crate::persist::{Kind, Outcome};
 use crate::resp::{ProtocolError, Reply};
 use crate::util::clock::Reading;
@@ -72,7 +73,6 @@ impl Connection {
                 }
             };
         }
-        self.take_depends();
         batch.ahead.end(&mut self.codec);
         self.buffers.ahead.set(batch.ahead);
         self.input.advance(batch.done);
@@ -165,7 +165,6 @@ impl Connection {
 
     /// Gives others their turn in the middle of a batch.
     async fn let_others(&mut self, started: &mut Reading) {
-        self.take_depends();
         // It comes back once the sockets have been looked at.
         tokio::task::yield_now().await;
         self.resume(started);
@@ -178,7 +177,7 @@ impl Connection {
         }
         // What was sent meanwhile has given it back.
         self.borrow_output();
-        *started = self.worker.begin_turn();
+        *started = self.worker.begin_batch();
     }
 
     /// Does what a request wants beside its reply; whether it has been dealt with, and the next one may run.
@@ -210,7 +209,7 @@ impl Connection {
             }
             Next::Again => unreachable!("the worker asks again by itself"),
             Next::Abort => {
-                self.out.buf_mut().clear();
+                self.out.reply().buf_mut().clear();
                 self.sent = 0;
                 self.closing = Closing::Now;
                 return false;
@@ -246,7 +245,7 @@ impl Connection {
         if !self.weigh() {
             return None;
         }
-        let started = self.worker.begin_turn();
+        let started = self.worker.begin_batch();
         self.bound_output();
         self.client
             .active_ms
@@ -258,7 +257,7 @@ impl Connection {
     fn refuse(&mut self, error: &ProtocolError) {
         let text = format!("ERR Protocol error: {error}");
         if self.session.reply == ReplyMode::On {
-            self.out.error(text.as_bytes());
+            self.out.reply().error(text.as_bytes());
         }
         self.worker.shared.stats.error(text.as_bytes());
         self.worker.stats().counters.error_replies.add(1);
@@ -269,7 +268,6 @@ impl Connection {
     /// Comes back to a script again and again, until it has ended.
     async fn go_on(&mut self, started: &mut Reading) {
         loop {
-            self.take_depends();
             tokio::task::yield_now().await;
             let (worker, session, out) = (&self.worker, &mut self.session, &mut self.out);
             let go_on = || worker.go_on(session, out, started);
@@ -278,7 +276,6 @@ impl Connection {
                 self.closing = Closing::Flushed;
             }
             if !matches!(next, Next::Busy) {
-                self.take_depends();
                 self.resume(started);
                 return;
             }
@@ -289,7 +286,6 @@ impl Connection {
     async fn write_on(&mut self, long: Box<Long>, ahead: &Ahead, started: &mut Reading) {
         let mut left = Some(long);
         while let Some(long) = left.take() {
-            self.take_depends();
             self.flush();
             self.tell_output(long.bytes());
             self.weigh();
@@ -347,9 +343,9 @@ impl Connection {
 
     /// Answers a request whose command has run before, as CLIENT REPLY wants it.
     fn answer_late(&mut self, answer: impl FnOnce(&mut Reply)) {
-        let mark = self.out.mark();
-        answer(&mut self.out);
-        let (worker, out) = (&self.worker, &mut self.out);
+        let (worker, out) = (&self.worker, self.out.reply());
+        let mark = out.mark();
+        answer(out);
         worker.finish_reply(&mut self.session, mark, out);
     }
 
@@ -401,7 +397,7 @@ fn run(
     session: &mut Session,
     argv: &[&[u8]],
     look: Option<Look>,
-    out: &mut Reply,
+    out: &mut Answer,
     started: &mut Reading,
 ) -> Next {
     let run = || worker.run(session, argv, look, out, started);

@@ -17,7 +17,6 @@ use crate::command::Feed;
 use crate::command::replication::{Order, Stage};
 use crate::command::shared::Shared;
 use crate::config::special::OutputLimit;
-use crate::journal::{Depends, Seq};
 use crate::util::{clock, crash};
 
 /// Bytes copied out of the backlog, or out of a file, at a time.
@@ -197,7 +196,7 @@ impl Connection {
         if self.worker.shared.config.repl_disable_tcp_nodelay.get() {
             self.stream.gather();
         }
-        let mut piece = std::mem::take(self.out.buf_mut());
+        let mut piece = std::mem::take(self.out.reply().buf_mut());
         piece.drain(..std::mem::take(&mut self.sent));
         self.replica = Some(Box::new(Feeding::new(feed, piece)));
     }
@@ -319,10 +318,8 @@ impl Connection {
         }
         feeding.piece = piece;
         // Edits that a crash could take back are nobody's business yet.
-        self.depends = self.depends.and(Depends {
-            wrote: Seq::default(),
-            saw: self.worker.shared.journal.end(),
-        });
+        let end = self.worker.shared.journal.end();
+        self.out.depends().saw(end);
         self.may_send();
         true
     }
@@ -338,7 +335,7 @@ impl Connection {
                 entry.map_or("<unknown>", |entry| &entry.full_name),
                 self.client.address
             );
-            self.out.buf_mut().clear();
+            self.out.reply().buf_mut().clear();
             self.closing = Closing::Now;
         }
     }

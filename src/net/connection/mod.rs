@@ -29,9 +29,9 @@ use super::stream::Stream;
 use crate::command::client::Client;
 use crate::command::session::Session;
 use crate::exec::{Blocked, Wake, Woken, Worker};
-use crate::journal::{Depends, Pass};
+use crate::journal::{Answer, Pass};
 use crate::pubsub::Mailbox;
-use crate::resp::{Codec, Reply};
+use crate::resp::Codec;
 use crate::util::{clock, memory};
 
 /// Buffers above this are given back to the allocator instead of being kept for others.
@@ -99,14 +99,13 @@ struct Connection {
     session: Session,
     codec: Codec,
     input: BytesMut,
-    out: Reply,
+    /// Replies, and what they depend on.
+    out: Answer,
     /// How much of `out` has been sent.
     sent: usize,
     blocked: Option<Box<Blocked>>,
     closing: Closing,
-    /// What the replies in `out` depend on.
-    depends: Depends,
-    /// Until that is safe, nothing is sent and nothing more is read.
+    /// Until what the replies depend on is safe, nothing is sent and nothing more is read.
     held: bool,
     /// The other end is a replica, to be served as one.
     replica: Option<Box<Feeding>>,
@@ -169,11 +168,10 @@ pub async fn serve(worker: Rc<Worker>, buffers: Rc<Buffers>, stream: Stream, cli
         session,
         codec: Codec::default(),
         input: BytesMut::new(),
-        out: Reply::default(),
+        out: Answer::default(),
         sent: 0,
         blocked: None,
         closing: Closing::No,
-        depends: Depends::default(),
         held: false,
         replica: None,
     };
@@ -280,7 +278,6 @@ impl Connection {
             blocked,
             closing,
             held,
-            depends,
             worker,
             replica,
             ..
@@ -300,14 +297,14 @@ impl Connection {
             if let Some(mut moved) = moved.as_mut().as_pin_mut() {
                 // Enabled before the gate is looked at, so that no move is missed.
                 let rang = moved.as_mut().poll(context).is_ready();
-                if rang || gate.pass_or_wake(*depends) != Pass::Wait {
+                if rang || out.pass_or_wake(gate) != Pass::Wait {
                     return Poll::Ready(Event::Moved);
                 }
                 return mailbox.poll_rung(context).map(|()| Event::Rung);
             }
             let unsent = match replica {
                 Some(feeding) => feeding.unsent(),
-                None => &out.bytes()[*sent..out.len().min(*sent + WRITE_BYTES)],
+                None => out.unsent(*sent, WRITE_BYTES),
             };
             if !unsent.is_empty()
                 && let Poll::Ready(done) = stream.poll_write(context, unsent)
@@ -351,7 +348,8 @@ impl Connection {
         }
         self.take_mail();
         if !self.session.shard_channels.is_empty() {
-            self.worker.leave_channels(&mut self.session, &mut self.out);
+            let out = self.out.reply();
+            self.worker.leave_channels(&mut self.session, out);
         }
         self.flush();
     }
@@ -362,7 +360,7 @@ impl Connection {
         };
         loop {
             self.until_idle().await;
-            self.worker.begin_turn();
+            self.worker.begin_batch();
             self.borrow_output();
             let (session, out) = (&mut self.session, &mut self.out);
             // Another script may be a long one by now.
@@ -374,7 +372,6 @@ impl Connection {
             }
             break;
         }
-        self.take_depends();
         self.worker.shared.clients.set_unblocked(&self.client);
     }
 
@@ -433,9 +430,8 @@ impl Connection {
         };
         loop {
             self.until_idle().await;
-            self.worker.begin_turn();
+            self.worker.begin_batch();
             let looked = self.worker.retry(&mut blocked);
-            self.take_depends();
             self.worker.end_batch();
             // Another script may be a long one by now.
             if looked.is_some() {
@@ -457,9 +453,8 @@ impl Connection {
     /// Takes everything of this client out of what is shared.
     async fn end(mut self) {
         self.wake(Wake::Gone).await;
-        self.worker.begin_turn();
+        self.worker.begin_batch();
         self.worker.close(&mut self.session);
-        self.take_depends();
     }
 }
 

@@ -9,7 +9,7 @@ use super::ahead::is_known;
 use super::{Closing, Connection, KEEP_BYTES, KEEP_BYTES_LIMITED, WRITE_BYTES};
 use crate::command::client::Part;
 use crate::config::special::OutputLimit;
-use crate::journal::{Depends, Pass};
+use crate::journal::Pass;
 use crate::util::clock;
 
 /// What may wait for a client that has not logged in: it hears errors only, and those fit. Redis keeps as much beside
@@ -23,31 +23,23 @@ const UNKNOWN_LIMIT: OutputLimit = OutputLimit {
 impl Connection {
     pub(super) fn take_mail(&mut self) {
         self.borrow_output();
-        self.client.mailbox.drain_into(self.out.buf_mut());
+        let out = &mut self.out;
+        self.client.mailbox.drain_into(out.reply().buf_mut());
         // Whoever sent it may have told of an edit.
-        let saw = self.worker.shared.journal.end();
-        self.depends.saw = self.depends.saw.max(saw);
-    }
-
-    /// Notes what the replies in `out` depend on: before another connection has its turn, since the worker doesn't know
-    /// whose commands it ran.
-    pub(super) fn take_depends(&mut self) {
-        self.depends = self.depends.and(self.worker.take_depends());
+        out.depends().saw(self.worker.shared.journal.end());
     }
 
     /// Whether what stands in `out` may be sent.
     pub(super) fn may_send(&mut self) -> bool {
-        self.take_depends();
         let shared = &self.worker.shared;
-        let mut pass = shared.journal.gate.pass(self.depends);
+        let mut pass = self.out.pass(&shared.journal.gate);
         if pass == Pass::Wait {
             shared.store.write_log();
-            pass = shared.journal.gate.pass(self.depends);
+            pass = self.out.pass(&shared.journal.gate);
         }
         self.held = pass == Pass::Wait;
         match pass {
-            Pass::Open => self.depends = Depends::default(),
-            Pass::Wait => {}
+            Pass::Open | Pass::Wait => {}
             Pass::Broken => {
                 tracing::debug!(
                     "Closing a client whose edit could not be made safe: {}",
@@ -69,8 +61,7 @@ impl Connection {
         }
         let mut left = WRITE_BYTES;
         while self.sent < self.out.len() && left > 0 {
-            let end = self.out.len().min(self.sent + left);
-            match self.stream.try_write(&self.out.bytes()[self.sent..end]) {
+            match self.stream.try_write(self.out.unsent(self.sent, left)) {
                 Ok(bytes) => {
                     left -= bytes;
                     self.written(bytes);
@@ -99,7 +90,7 @@ impl Connection {
             let worker = self.worker.clone();
             let mut moved = pin!(worker.porter.moved());
             moved.as_mut().enable();
-            if worker.shared.journal.gate.pass_or_wake(self.depends) == Pass::Wait {
+            if self.out.pass_or_wake(&worker.shared.journal.gate) == Pass::Wait {
                 moved.await;
             }
         }
@@ -107,7 +98,8 @@ impl Connection {
             let Connection {
                 stream, out, sent, ..
             } = self;
-            match poll_fn(|context| stream.poll_write(context, &out.bytes()[*sent..])).await {
+            match poll_fn(|context| stream.poll_write(context, out.unsent(*sent, usize::MAX))).await
+            {
                 Ok(bytes) => self.written(bytes),
                 Err(_) => self.closing = Closing::Now,
             }
@@ -119,7 +111,7 @@ impl Connection {
         self.count_written(bytes);
         if self.sent == self.out.len() {
             self.sent = 0;
-            let buf = std::mem::take(self.out.buf_mut());
+            let buf = std::mem::take(self.out.reply().buf_mut());
             self.buffers.keep_output(buf, self.keep_bytes());
             if self.closing == Closing::Flushed {
                 self.closing = Closing::Now;
@@ -156,7 +148,7 @@ impl Connection {
         let unsent = self.out.len() - self.sent + kept + behind;
         self.client.mailbox.set_unsent(unsent);
         let whole = self.out.len() + kept;
-        let capacity = self.out.buf_mut().capacity().max(whole) + fed;
+        let capacity = self.out.reply().buf_mut().capacity().max(whole) + fed;
         let told = &self.client.reply_capacity;
         told.store(capacity, Ordering::Relaxed);
     }
@@ -164,15 +156,16 @@ impl Connection {
     /// Limits what a batch may answer to what the client may let wait.
     pub(super) fn bound_output(&mut self) {
         let hard_bytes = self.output_limit().hard_bytes as usize;
-        self.out.set_room(match hard_bytes {
+        self.out.reply().set_room(match hard_bytes {
             0 => usize::MAX,
             limit => self.sent.saturating_add(limit),
         });
     }
 
     pub(super) fn borrow_output(&mut self) {
-        if self.out.buf_mut().capacity() == 0 {
-            *self.out.buf_mut() = self.buffers.output.borrow_mut().pop().unwrap_or_default();
+        let buf = self.out.reply().buf_mut();
+        if buf.capacity() == 0 {
+            *buf = self.buffers.output.borrow_mut().pop().unwrap_or_default();
         }
     }
 
