@@ -120,27 +120,27 @@ impl AsideJob {
     }
 }
 
-impl Worker {
+impl Aside {
     /// Begins a command that may be left half-way, and goes on with it for a while.
-    pub(super) fn begin_aside(
-        &self,
+    pub(super) fn begin(
+        worker: &Worker,
         session: &mut Session,
         entry: &'static Entry,
         argv: &[&[u8]],
         out: &mut Answer,
-    ) -> Result<AsideEnd, Box<Aside>> {
+    ) -> Result<AsideEnd, Box<Self>> {
         let resp3 = out.reply().resp3();
         let job = AsideJob {
             entry,
             argv: argv.iter().map(|arg| Bstr::new(arg)).collect(),
             db: session.db,
-            now: self.time_for(session.imports),
+            now: worker.time_for(session.imports),
             touch: !session.no_touch,
             resp3,
             user: session.user.clone(),
-            rules: self.rules.borrow().clone(),
-            shared: self.shared.clone(),
-            engine: self.engine.clone(),
+            rules: worker.rules.borrow().clone(),
+            shared: worker.shared.clone(),
+            engine: worker.engine.clone(),
         };
         let kept = STACKS.with_borrow_mut(Vec::pop);
         let Some(stack) = kept.or_else(|| DefaultStack::new(STACK_BYTES).ok()) else {
@@ -167,7 +167,7 @@ impl Worker {
             silent,
             _left: LeftOne::new(),
         });
-        let begun = self.aside_on(aside, out.depends());
+        let begun = aside.go_on(worker, out.depends());
         if begun.is_err() && session.reply == ReplyMode::Skip {
             session.reply = ReplyMode::On;
         }
@@ -175,35 +175,35 @@ impl Worker {
     }
 
     /// Goes on with it for a while.
-    pub(super) fn aside_on(
-        &self,
-        mut aside: Box<Aside>,
+    pub(super) fn go_on(
+        mut self: Box<Self>,
+        worker: &Worker,
         depends: &mut Depends,
-    ) -> Result<AsideEnd, Box<Aside>> {
-        match aside.routine.resume(()) {
-            CoroutineResult::Yield(()) => Err(aside),
+    ) -> Result<AsideEnd, Box<Self>> {
+        match self.routine.resume(()) {
+            CoroutineResult::Yield(()) => Err(self),
             CoroutineResult::Return(mut ended) => {
                 STACKS.with_borrow_mut(|stacks| {
-                    let stack = aside.routine.into_stack();
+                    let stack = self.routine.into_stack();
                     if stacks.len() < STACKS_KEPT {
                         stacks.push(stack);
                     }
                 });
-                self.end_aside(&mut ended.effects);
+                end(worker, &mut ended.effects);
                 // What it saw was edited before now.
-                depends.saw(self.shared.journal.end());
+                depends.saw(worker.shared.journal.end());
                 Ok(ended)
             }
         }
     }
+}
 
-    fn end_aside(&self, effects: &mut Effects) {
-        let counters = &self.stats().counters;
-        counters.keyspace_hits.add(effects.hits.take());
-        counters.keyspace_misses.add(effects.misses.take());
-        let dead = std::mem::take(effects.dead.get_mut());
-        if !dead.is_empty() {
-            self.remove_dead(dead);
-        }
+fn end(worker: &Worker, effects: &mut Effects) {
+    let counters = &worker.stats().counters;
+    counters.keyspace_hits.add(effects.hits.take());
+    counters.keyspace_misses.add(effects.misses.take());
+    let dead = std::mem::take(effects.dead.get_mut());
+    if !dead.is_empty() {
+        worker.remove_dead(dead);
     }
 }

@@ -14,6 +14,7 @@ use super::fiber::{Stage, error_table};
 use super::rights::{self, Asker};
 use super::script::Run;
 use super::slots::{self, Manner, Slotted};
+use super::transfer::transfer_held;
 use super::unit::Call;
 use crate::acl::Context;
 use crate::cluster::View;
@@ -96,9 +97,10 @@ impl Worker {
                     Err(panic) => crash::pass_on(panic),
                 };
                 let done = match done {
-                    Ok(Flow::Transfer(transfer)) => self
-                        .transfer_held(&mut run.unit, run.session.db, *transfer, out)
-                        .map(|()| Flow::Done),
+                    Ok(Flow::Transfer(transfer)) => {
+                        transfer_held(self, &mut run.unit, run.session.db, *transfer, out)
+                            .map(|()| Flow::Done)
+                    }
                     done => done,
                 };
                 if entry.is(Flag::ReadOnly) {

@@ -3,6 +3,7 @@
 use std::sync::atomic::Ordering;
 
 use super::Worker;
+use super::park::serve_blocked;
 use super::unit::Unit;
 use crate::command::Entry;
 use crate::command::session::Session;
@@ -24,7 +25,7 @@ impl Worker {
     /// Ends a unit, and notes what the reply that tells of it depends on. `by` is the client whose command it was.
     pub(super) fn commit(&self, mut unit: Unit<'_>, by: Option<u64>, depends: &mut Depends) {
         if !unit.effects.ready.is_empty() {
-            self.serve_blocked(&mut unit);
+            serve_blocked(self, &mut unit);
         }
         let Unit {
             mut locked,

@@ -118,20 +118,19 @@ impl Long {
             Work::Found(pieces) => pieces.iter().map(Vec::len).sum(),
         }
     }
-}
 
-impl Worker {
     /// Makes or writes the next part of a reply. Gives it back unless it is whole now, or nobody will take it.
     pub fn write_on(
-        &self,
+        self: Box<Self>,
+        worker: &Worker,
         session: &Session,
-        mut long: Box<Long>,
         argv: &[&[u8]],
         out: &mut Answer,
         started: &mut Reading,
-    ) -> Option<Box<Long>> {
+    ) -> Option<Box<Self>> {
+        let mut long = self;
         long.work = match long.work {
-            Work::Aside(aside) => self.work_aside(long.entry, aside, out),
+            Work::Aside(aside) => work_aside(worker, long.entry, aside, out),
             work => work,
         };
         let out = out.reply();
@@ -152,7 +151,7 @@ impl Worker {
                 *at = end;
             }
             Work::Walk(search) => {
-                if self.search_on(search, *started, out) {
+                if search.go_on(worker, *started, out) {
                     let pieces = std::mem::take(&mut search.found.pieces);
                     long.work = Work::Found(pieces);
                 }
@@ -173,53 +172,51 @@ impl Worker {
             }
         }
         long.written += out.len() - from;
-        long.nanos += self.lap(started);
+        long.nanos += worker.lap(started);
         if !whole && !out.is_full() {
             return Some(long);
         }
-        self.end_long(session, *long, argv);
+        long.end(worker, session, argv);
         None
     }
 
-    /// Goes on with a search. What it found is to be written then, if that isn't little.
-    fn work_aside(&self, entry: &Entry, aside: Box<Aside>, out: &mut Answer) -> Work {
-        let silent = aside.silent;
-        let ended = match self.aside_on(aside, out.depends()) {
-            Ok(ended) => ended,
-            Err(aside) => return Work::Aside(aside),
-        };
-        let mut reply = ended.reply;
-        if let Err(fail) = ended.done {
-            reply = Reply::new(out.reply().resp3());
-            self.answer_error(entry, &fail, &mut reply);
+    /// A reply is whole, or nobody is left to take the rest of it.
+    pub fn end(self, worker: &Worker, session: &Session, argv: &[&[u8]]) {
+        worker.count(session, self.entry, argv, self.nanos);
+        worker.note_sizes(session, self.entry, argv, (self.nanos, self.written));
+        match self.work {
+            // Its parts may be no one else's any more: that many are not dropped here.
+            Work::Rest(rest, _) => worker.discard(Garbage::Value(rest.value)),
+            Work::Walk(mut search) => leave_walk(worker, &mut search.walk),
+            Work::Found(_) | Work::Aside(_) => {}
         }
-        let pieces = (!silent).then(|| reply.into_bytes());
-        Work::Found(pieces.into_iter().collect())
     }
+}
 
+impl Search {
     /// Looks for more names. Whether that is over, and the head of the reply written.
-    fn search_on(&self, search: &mut Search, started: Reading, out: &mut Reply) -> bool {
+    fn go_on(&mut self, worker: &Worker, started: Reading, out: &mut Reply) -> bool {
         let Search {
             walk,
             pattern,
             found,
-        } = search;
+        } = self;
         let every = &**pattern == b"*";
-        let scripts = &self.shared.scripts;
+        let scripts = &worker.shared.scripts;
         let mut visit = |name: &[u8]| {
             if every || glob::matches(pattern, name, false) {
                 found.add(name);
             }
         };
         let walked = loop {
-            let walked = walk.go_on(&self.engine, &|| scripts.is_busy(), &mut visit);
-            let nanos = self.watch.nanos(started, self.watch.read());
+            let walked = walk.go_on(&worker.engine, &|| scripts.is_busy(), &mut visit);
+            let nanos = worker.watch.nanos(started, worker.watch.read());
             if walked != Walked::On || nanos > TURN_NANOS {
                 break walked;
             }
         };
         for garbage in walk.garbage.drain(..) {
-            self.discard(garbage);
+            worker.discard(garbage);
         }
         let in_vain = out.overflows(found.bytes);
         if walked != Walked::Through && !in_vain {
@@ -228,32 +225,36 @@ impl Worker {
         found.end_piece();
         out.array(found.count);
         if in_vain {
-            self.leave_walk(walk);
+            leave_walk(worker, walk);
             // The connection will be closed, as `out` will be found to be full.
             found.pieces.drain(..).for_each(|piece| out.raw(&piece));
         }
         true
     }
+}
 
-    /// A reply is whole, or nobody is left to take the rest of it.
-    pub fn end_long(&self, session: &Session, long: Long, argv: &[&[u8]]) {
-        self.count(session, long.entry, argv, long.nanos);
-        self.note_sizes(session, long.entry, argv, (long.nanos, long.written));
-        match long.work {
-            // Its parts may be no one else's any more: that many are not dropped here.
-            Work::Rest(rest, _) => self.discard(Garbage::Value(rest.value)),
-            Work::Walk(mut search) => self.leave_walk(&mut search.walk),
-            Work::Found(_) | Work::Aside(_) => {}
-        }
+/// Goes on with a search. What it found is to be written then, if that isn't little.
+fn work_aside(worker: &Worker, entry: &Entry, aside: Box<Aside>, out: &mut Answer) -> Work {
+    let silent = aside.silent;
+    let ended = match aside.go_on(worker, out.depends()) {
+        Ok(ended) => ended,
+        Err(aside) => return Work::Aside(aside),
+    };
+    let mut reply = ended.reply;
+    if let Err(fail) = ended.done {
+        reply = Reply::new(out.reply().resp3());
+        worker.answer_error(entry, &fail, &mut reply);
     }
+    let pieces = (!silent).then(|| reply.into_bytes());
+    Work::Found(pieces.into_iter().collect())
+}
 
-    /// Nothing is kept for a walk any more.
-    fn leave_walk(&self, walk: &mut NameWalk) {
-        let scripts = &self.shared.scripts;
-        walk.leave(&self.engine, &|| scripts.is_busy());
-        for garbage in walk.garbage.drain(..) {
-            self.discard(garbage);
-        }
+/// Nothing is kept for a walk any more.
+fn leave_walk(worker: &Worker, walk: &mut NameWalk) {
+    let scripts = &worker.shared.scripts;
+    walk.leave(&worker.engine, &|| scripts.is_busy());
+    for garbage in walk.garbage.drain(..) {
+        worker.discard(garbage);
     }
 }
 

@@ -6,7 +6,7 @@ use crate::command::{Feed, Job, Shutdown};
 /// What the connection does after a request.
 pub enum Next {
     Continue,
-    /// Block until served, timed out, unblocked or gone; then ask [`super::Worker::wake`].
+    /// Block until served, timed out, unblocked or gone; then ask [`Blocked::wake`].
     Block(Box<Blocked>),
     /// CLIENT PAUSE holds this request back: run it again later.
     Paused,
@@ -17,11 +17,11 @@ pub enum Next {
     Shutdown(Option<Shutdown>),
     /// A script goes on after others had their turn: [`super::Worker::go_on`].
     Busy,
-    /// The reply is long, and goes on after others had their turn: [`super::Worker::write_on`].
+    /// The reply is long, and goes on after others had their turn: [`Long::write_on`].
     Rest(Box<Long>),
     /// The reply comes when a job on another thread has ended.
     Wait(Job),
-    /// Keys go to another server: [`super::Worker::arrive`] is told when they have arrived.
+    /// Keys go to another server: [`super::Landing::arrive`] is told when they have arrived.
     Transfer(Box<Journey>),
     /// A replica is at the other end: it gets a snapshot and the stream.
     Replica(Box<Feed>),

@@ -97,6 +97,110 @@ impl Parked {
         encode(&self.args, &mut bytes);
         bytes
     }
+
+    fn of(waiter: &Waiter) -> &Parked {
+        let parked = waiter.command.as_any().downcast_ref();
+        parked.expect("blocked commands are made here")
+    }
+
+    /// Runs a blocked client's command again; it stays blocked if that still finds nothing, perhaps until a time.
+    fn serve(&self, worker: &Worker, unit: &mut Unit<'_>, ticket: u64, key: &[u8]) -> Option<u64> {
+        if self.wait.is_decided() || self.client.mailbox.is_closing() {
+            return None;
+        }
+        let argv: Vec<&[u8]> = self.args.iter().map(|arg| &arg[..]).collect();
+        let mut out = Reply::new(self.resp3);
+        let job = Call {
+            entry: self.entry,
+            argv: &argv,
+            db: self.db,
+            touch: true,
+            imports: self.imports,
+            scripted: false,
+            woken: Some(key),
+            user: self.user.as_deref(),
+            hashed: None,
+            parts: false,
+            preparation: Preparation::None,
+        };
+        let held_back = self.must_wait(&worker.shared, &argv);
+        let asked = match held_back {
+            true => Ok(()),
+            false => self.ask_again(worker, &argv),
+        };
+        let mut fate = self.wait.fate();
+        if *fate != Fate::Blocked {
+            // CLIENT UNBLOCK came first.
+            return None;
+        }
+        *fate = if held_back {
+            Fate::Woken(Unblock::Again)
+        } else {
+            let served = match asked {
+                Err(fail) => {
+                    worker.reject(self.entry, &fail, &mut out);
+                    Ok(Flow::Done)
+                }
+                Ok(()) => {
+                    crash::point("serve");
+                    worker.call(unit, &job, &mut out)
+                }
+            };
+            match served.map(blocks_again) {
+                Ok(Some(park)) => return park.look_ms,
+                Ok(None) => {}
+                Err(fail) => {
+                    out = Reply::new(self.resp3);
+                    worker.answer_error(self.entry, &fail, &mut out);
+                }
+            }
+            Fate::Served(out.into_bytes())
+        };
+        drop(fate);
+        forget(unit, self, ticket);
+        worker.shared.clients.set_unblocked(&self.client);
+        self.client.mailbox.ring();
+        None
+    }
+
+    /// Whether clients are held back that would run this command.
+    fn must_wait(&self, shared: &Shared, argv: &[&[u8]]) -> bool {
+        let (pause, now_ms) = (&shared.pause, clock::now_ms());
+        let paused = match pause.active(now_ms) {
+            None => false,
+            Some(PauseMode::All) => true,
+            Some(PauseMode::Write) => self.entry.is(Flag::Write),
+        };
+        paused || pause.is_any(now_ms) && pause.awaits_keys(self.entry, argv, false)
+    }
+
+    /// Asks the guards about a blocked client that is to be served: what it was allowed when it was blocked may have been taken
+    /// from it since, by those too whose locks are held here.
+    fn ask_again(&self, worker: &Worker, argv: &[&[u8]]) -> Result<(), Fail> {
+        let entry = self.entry;
+        let asker = Asker {
+            user: self.user.as_deref(),
+            client: &self.client,
+            context: Context::Toplevel,
+            db: self.db,
+        };
+        worker
+            .check_rights(&asker, entry, argv)
+            .map_err(|denied| rights::refusal(denied, self.user.as_deref(), entry))?;
+        if entry.is(Flag::DenyOom) && worker.is_full() {
+            return Err(Fail::code(OOM));
+        }
+        if !entry.is(Flag::Write) {
+            return Ok(());
+        }
+        if let Some(trouble) = worker.shared.store.trouble() {
+            return Err(refused_by_disk(trouble));
+        }
+        match worker.shared.replication.is_guarded() {
+            true => worker.may_write(),
+            false => Ok(()),
+        }
+    }
 }
 
 impl Blocked {
@@ -114,6 +218,36 @@ impl Blocked {
             ticket: 0,
             deadline_ms: park.deadline_ms,
             look_ms: None,
+            on_timeout: park.on_timeout,
+            acks: None,
+            nanos: 0,
+        }
+    }
+
+    /// Waits for its keys, on their shards' queues.
+    pub(super) fn for_keys(
+        unit: &mut Unit<'_>,
+        parked: Parked,
+        park: &Park,
+        clients: &Clients,
+    ) -> Blocked {
+        let reach = unit.locked.set();
+        let parked = Arc::new(parked);
+        let ticket = clients.new_ticket();
+        for place in &parked.places {
+            let shard = unit.locked.shard_mut(ShardKey::of(&place.1).shard());
+            let waiter = Waiter {
+                ticket,
+                reach,
+                command: parked.clone(),
+            };
+            shard.waiters.park(place.clone(), waiter);
+        }
+        Blocked {
+            parked,
+            ticket,
+            deadline_ms: park.deadline_ms,
+            look_ms: not_at_once(park.look_ms),
             on_timeout: park.on_timeout,
             acks: None,
             nanos: 0,
@@ -178,199 +312,62 @@ impl Blocked {
     pub fn is_decided(&self) -> bool {
         self.parked.wait.is_decided()
     }
+
+    /// Lets a blocked client look again because it is time; it may be served by that. Nothing if that is still to be done, as a long script
+    /// holds its keys.
+    pub fn retry(&mut self, worker: &Worker) -> Option<()> {
+        if worker.is_loading() {
+            self.look_ms = not_at_once(self.look_ms);
+            return Some(());
+        }
+        let parked = &self.parked;
+        let mut set = ShardSet::EMPTY;
+        let keys = parked.places.iter().map(|place| ShardKey::of(&place.1));
+        keys.for_each(|key| set.add(key));
+        let mut unit = worker.begin_write(set).ok()?;
+        let (_, key) = parked.places.first().expect("who looks has keys");
+        let look_ms = parked.serve(worker, &mut unit, self.ticket, key);
+        self.look_ms = not_at_once(look_ms);
+        worker.commit_alone(unit);
+        Some(())
+    }
 }
 
 /// The least time between two looks of a blocked client.
 const LOOK_REST_MS: u64 = 10;
 
-impl Worker {
-    pub(super) fn park(
-        &self,
-        unit: &mut Unit<'_>,
-        parked: Parked,
-        park: &Park,
-        reach: ShardSet,
-    ) -> Blocked {
-        let parked = Arc::new(parked);
-        let ticket = self.shared.clients.new_ticket();
-        for place in &parked.places {
-            let shard = unit.locked.shard_mut(ShardKey::of(&place.1).shard());
-            let waiter = Waiter {
-                ticket,
-                reach,
-                command: parked.clone(),
-            };
-            shard.waiters.park(place.clone(), waiter);
-        }
-        Blocked {
-            parked,
-            ticket,
-            deadline_ms: park.deadline_ms,
-            look_ms: not_at_once(park.look_ms),
-            on_timeout: park.on_timeout,
-            acks: None,
-            nanos: 0,
-        }
-    }
-
-    /// Serves blocked clients of changed keys, and of those that serving them changes, until quiet.
-    pub(super) fn serve_blocked(&self, unit: &mut Unit<'_>) {
-        if self.is_loading() && !self.now.get().is_live() {
-            // What is there while data are read may be gone by their end.
-            unit.effects.ready.clear();
-            return;
-        }
-        // What is served is a command of its own; what came before it may have taken long. A master's stream has no time.
-        if self.now.get().is_live() {
-            self.now.set(Now::Live(clock::now_ms()));
-        }
-        let mut next = 0;
-        while next < unit.effects.ready.len() {
-            let place = unit.effects.ready[next].clone();
-            next += 1;
-            let shard = unit.locked.shard_mut(ShardKey::of(&place.1).shard());
-            for waiter in shard.waiters.of(&place) {
-                unit.effects.log.cut();
-                self.serve(unit, &waiter, &place.1);
-            }
-        }
+/// Serves blocked clients of changed keys, and of those that serving them changes, until quiet.
+pub(super) fn serve_blocked(worker: &Worker, unit: &mut Unit<'_>) {
+    if worker.is_loading() && !worker.now.get().is_live() {
+        // What is there while data are read may be gone by their end.
         unit.effects.ready.clear();
+        return;
     }
-
-    /// Serves the blocked clients of all keys that are there once data have been read.
-    pub(super) fn serve_all_blocked(&self) {
-        for id in 0..SHARDS {
-            let mut unit = self.begin_write_patiently(ShardSet::one(id));
-            let shard = unit.locked.shard_mut(id);
-            unit.effects.ready.extend(shard.waiters.places().cloned());
-            self.commit_alone(unit);
+    // What is served is a command of its own; what came before it may have taken long. A master's stream has no time.
+    if worker.now.get().is_live() {
+        worker.now.set(Now::Live(clock::now_ms()));
+    }
+    let mut next = 0;
+    while next < unit.effects.ready.len() {
+        let place = unit.effects.ready[next].clone();
+        next += 1;
+        let shard = unit.locked.shard_mut(ShardKey::of(&place.1).shard());
+        for waiter in shard.waiters.of(&place) {
+            unit.effects.log.cut();
+            let parked = Parked::of(&waiter);
+            parked.serve(worker, unit, waiter.ticket, &place.1);
         }
     }
+    unit.effects.ready.clear();
+}
 
-    /// Lets a blocked client look again because it is time; it may be served by that. Nothing if that is still to be done, as a long script
-    /// holds its keys.
-    pub fn retry(&self, blocked: &mut Blocked) -> Option<()> {
-        if self.is_loading() {
-            blocked.look_ms = not_at_once(blocked.look_ms);
-            return Some(());
-        }
-        let parked = &blocked.parked;
-        let mut set = ShardSet::EMPTY;
-        let keys = parked.places.iter().map(|place| ShardKey::of(&place.1));
-        keys.for_each(|key| set.add(key));
-        let mut unit = self.begin_write(set).ok()?;
-        let waiter = Waiter {
-            ticket: blocked.ticket,
-            reach: set,
-            command: parked.clone(),
-        };
-        let (_, key) = parked.places.first().expect("who looks has keys");
-        blocked.look_ms = not_at_once(self.serve(&mut unit, &waiter, key));
-        self.commit_alone(unit);
-        Some(())
-    }
-
-    /// Runs a blocked client's command again; it stays blocked if that still finds nothing, perhaps until a time.
-    fn serve(&self, unit: &mut Unit<'_>, waiter: &Waiter, key: &[u8]) -> Option<u64> {
-        let parked = waiter
-            .command
-            .as_any()
-            .downcast_ref::<Parked>()
-            .expect("blocked commands are made here");
-        if parked.wait.is_decided() || parked.client.mailbox.is_closing() {
-            return None;
-        }
-        let argv: Vec<&[u8]> = parked.args.iter().map(|arg| &arg[..]).collect();
-        let mut out = Reply::new(parked.resp3);
-        let job = Call {
-            entry: parked.entry,
-            argv: &argv,
-            db: parked.db,
-            touch: true,
-            imports: parked.imports,
-            scripted: false,
-            woken: Some(key),
-            user: parked.user.as_deref(),
-            hashed: None,
-            parts: false,
-            preparation: Preparation::None,
-        };
-        let held_back = self.must_wait(parked, &argv);
-        let asked = match held_back {
-            true => Ok(()),
-            false => self.ask_again(parked, &argv),
-        };
-        let mut fate = parked.wait.fate();
-        if *fate != Fate::Blocked {
-            // CLIENT UNBLOCK came first.
-            return None;
-        }
-        *fate = if held_back {
-            Fate::Woken(Unblock::Again)
-        } else {
-            let served = match asked {
-                Err(fail) => {
-                    self.reject(parked.entry, &fail, &mut out);
-                    Ok(Flow::Done)
-                }
-                Ok(()) => {
-                    crash::point("serve");
-                    self.call(unit, &job, &mut out)
-                }
-            };
-            match served.map(blocks_again) {
-                Ok(Some(park)) => return park.look_ms,
-                Ok(None) => {}
-                Err(fail) => {
-                    out = Reply::new(parked.resp3);
-                    self.answer_error(parked.entry, &fail, &mut out);
-                }
-            }
-            Fate::Served(out.into_bytes())
-        };
-        drop(fate);
-        forget(unit, parked, waiter.ticket);
-        self.shared.clients.set_unblocked(&parked.client);
-        parked.client.mailbox.ring();
-        None
-    }
-
-    /// Whether clients are held back that would run this command.
-    fn must_wait(&self, parked: &Parked, argv: &[&[u8]]) -> bool {
-        let (pause, now_ms) = (&self.shared.pause, clock::now_ms());
-        let paused = match pause.active(now_ms) {
-            None => false,
-            Some(PauseMode::All) => true,
-            Some(PauseMode::Write) => parked.entry.is(Flag::Write),
-        };
-        paused || pause.is_any(now_ms) && pause.awaits_keys(parked.entry, argv, false)
-    }
-
-    /// Asks the guards about a blocked client that is to be served: what it was allowed when it was blocked may have been taken
-    /// from it since, by those too whose locks are held here.
-    fn ask_again(&self, parked: &Parked, argv: &[&[u8]]) -> Result<(), Fail> {
-        let entry = parked.entry;
-        let asker = Asker {
-            user: parked.user.as_deref(),
-            client: &parked.client,
-            context: Context::Toplevel,
-            db: parked.db,
-        };
-        self.check_rights(&asker, entry, argv)
-            .map_err(|denied| rights::refusal(denied, parked.user.as_deref(), entry))?;
-        if entry.is(Flag::DenyOom) && self.is_full() {
-            return Err(Fail::code(OOM));
-        }
-        if !entry.is(Flag::Write) {
-            return Ok(());
-        }
-        if let Some(trouble) = self.shared.store.trouble() {
-            return Err(refused_by_disk(trouble));
-        }
-        match self.shared.replication.is_guarded() {
-            true => self.may_write(),
-            false => Ok(()),
-        }
+/// Serves the blocked clients of all keys that are there once data have been read.
+pub(super) fn serve_all_blocked(worker: &Worker) {
+    for id in 0..SHARDS {
+        let mut unit = worker.begin_write_patiently(ShardSet::one(id));
+        let shard = unit.locked.shard_mut(id);
+        unit.effects.ready.extend(shard.waiters.places().cloned());
+        worker.commit_alone(unit);
     }
 }
 

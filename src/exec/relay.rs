@@ -12,10 +12,12 @@ use std::sync::Arc;
 
 use super::Worker;
 use super::fiber::{Job, Stage};
+use super::park::serve_blocked;
 use super::unit::{Call, Unit};
 use crate::command::client::Client;
 use crate::command::replication::StreamWord;
 use crate::command::session::Session;
+use crate::command::shared::Shared;
 use crate::command::{Entry, Flag, Flow, FunctionLoad, Run, ScriptWish};
 use crate::engine::{Db, Engine, Now, ShardSet};
 use crate::journal::{Answer, Depends, Epoch};
@@ -53,7 +55,8 @@ impl Streamed {
     pub fn run<'w>(&mut self, worker: &'w Worker, stage: &Stage<'w>) {
         let argvs = borrowed(&self.argvs);
         let argvs: Vec<&[&[u8]]> = argvs.iter().map(|argv| &argv[..]).collect();
-        self.applied = worker.apply_unit(Some(stage), &mut self.relay, &argvs, &self.entries);
+        let relay = &mut self.relay;
+        self.applied = relay.apply_unit(worker, Some(stage), &argvs, &self.entries);
     }
 }
 
@@ -80,40 +83,32 @@ impl Relay {
     pub fn held_bytes(&self) -> u64 {
         self.held.len() as u64
     }
-}
-
-impl Worker {
-    /// Reads clock and configuration before some commands of the stream.
-    pub fn begin_relay(&self) {
-        self.now.set(Now::Replaying(clock::now_ms()));
-        self.read_rules();
-    }
 
     /// Applies one command of the stream, whose bytes are `raw`.
-    pub fn relay(self: &Rc<Self>, relay: &mut Relay, argv: &[&[u8]], raw: &[u8]) -> Relayed {
-        relay.held.extend_from_slice(raw);
+    pub fn take(&mut self, worker: &Rc<Worker>, argv: &[&[u8]], raw: &[u8]) -> Relayed {
+        self.held.extend_from_slice(raw);
         let word = StreamWord::of(argv);
         if word == StreamWord::Begin {
-            relay.group = Some(Vec::new());
+            self.group = Some(Vec::new());
             return Relayed::Done;
         }
-        if let Some(group) = &mut relay.group
+        if let Some(group) = &mut self.group
             && word != StreamWord::End
         {
             group.push(argv.iter().map(|arg| Bstr::new(arg)).collect());
             return Relayed::Done;
         }
-        let applied = match (relay.group.take(), word) {
+        let applied = match (self.group.take(), word) {
             (Some(group), _) => {
                 let argvs = borrowed(&group);
                 let argvs: Vec<&[&[u8]]> = argvs.iter().map(|argv| &argv[..]).collect();
-                self.apply(relay, &argvs)
+                self.apply(worker, &argvs)
             }
             (None, StreamWord::Ping | StreamWord::Conf | StreamWord::GetAck) => {
-                self.apply(relay, &[])
+                self.apply(worker, &[])
             }
             (None, StreamWord::Begin | StreamWord::End | StreamWord::Command) => {
-                self.apply(relay, &[argv])
+                self.apply(worker, &[argv])
             }
         };
         match (applied, word) {
@@ -124,20 +119,20 @@ impl Worker {
     }
 
     /// Applies commands as one unit; `false` if that is not to be done any more.
-    fn apply(self: &Rc<Self>, relay: &mut Relay, argvs: &[&[&[u8]]]) -> bool {
+    fn apply(&mut self, worker: &Rc<Worker>, argvs: &[&[&[u8]]]) -> bool {
         let find = |argv: &&[&[u8]]| {
-            let found = super::admit::find(&self.shared.registry, argv).ok();
+            let found = super::admit::find(&worker.shared.registry, argv).ok();
             found.filter(|entry| entry.arity_fits(argv.len()))
         };
         let entries: Vec<Option<&'static Entry>> = argvs.iter().map(find).collect();
         let scripted = |entry: &Entry| entry.is(Flag::Scripted);
         if !entries.iter().flatten().any(|entry| scripted(entry)) {
-            return self.apply_unit(None, relay, argvs, &entries);
+            return self.apply_unit(worker, None, argvs, &entries);
         }
         let owned = |argv: &&[&[u8]]| argv.iter().map(|arg| Bstr::new(arg)).collect();
-        let stand_in = Relay::new(relay.session.client.clone(), relay.epoch, relay.session.db);
-        let job = self.obey(Job::Streamed(Box::new(Streamed {
-            relay: std::mem::replace(relay, stand_in),
+        let stand_in = Relay::new(self.session.client.clone(), self.epoch, self.session.db);
+        let job = worker.obey(Job::Streamed(Box::new(Streamed {
+            relay: std::mem::replace(self, stand_in),
             argvs: argvs.iter().map(owned).collect(),
             entries,
             applied: false,
@@ -145,14 +140,14 @@ impl Worker {
         let Job::Streamed(done) = job else {
             unreachable!("it ends with the job that it began with");
         };
-        *relay = done.relay;
+        *self = done.relay;
         done.applied
     }
 
     fn apply_unit<'w>(
-        &'w self,
+        &mut self,
+        worker: &'w Worker,
         stage: Option<&Stage<'w>>,
-        relay: &mut Relay,
         argvs: &[&[&[u8]]],
         entries: &[Option<&'static Entry>],
     ) -> bool {
@@ -165,32 +160,32 @@ impl Worker {
                 set.union(entry.shards(argv));
             }
         }
-        let mut unit = self.begin_write_patiently(set);
-        if relay.session.client.mailbox.is_closing() {
+        let mut unit = worker.begin_write_patiently(set);
+        if self.session.client.mailbox.is_closing() {
             // CLIENT KILL has been answered: the link begins anew.
-            relay.held.clear();
-            self.let_go_of(unit);
+            self.held.clear();
+            worker.let_go_of(unit);
             return false;
         }
         // What the stream has selected once these have run: a replica of ours that resumes here goes on in it.
         let mut words = argvs.iter().rev();
         let selected = words.find_map(|argv| StreamWord::selected(argv));
-        let selected = selected.map_or(relay.session.db, |db| db as usize);
-        let backlog = &self.shared.journal.backlog;
-        if !backlog.relay(relay.epoch, &relay.held, selected) {
-            relay.held.clear();
-            self.let_go_of(unit);
+        let selected = selected.map_or(self.session.db, |db| db as usize);
+        let backlog = &worker.shared.journal.backlog;
+        if !backlog.relay(self.epoch, &self.held, selected) {
+            self.held.clear();
+            worker.let_go_of(unit);
             return false;
         }
-        relay.held.clear();
+        self.held.clear();
         crash::point("link");
         // Those that touch no key and log themselves do so once the locks are gone.
         let mut alone = Vec::new();
         for (argv, entry) in argvs.iter().zip(entries) {
-            unit = self.apply_one(stage, relay, unit, argv, *entry, &mut alone);
+            unit = self.apply_one(worker, stage, unit, argv, *entry, &mut alone);
         }
         if !unit.effects.ready.is_empty() {
-            self.serve_blocked(&mut unit);
+            serve_blocked(worker, &mut unit);
         }
         // Replicas of ours have had the master's bytes, also if this server has become a master meanwhile.
         for record in unit.effects.log.records_mut(0) {
@@ -200,17 +195,17 @@ impl Worker {
             // Half of a script is worse than none of it.
             unit.effects.log.clear();
         }
-        self.commit_alone(unit);
+        worker.commit_alone(unit);
         for argv in alone {
-            self.log_alone(&relay.session, argv, &mut Depends::default());
+            worker.log_alone(&self.session, argv, &mut Depends::default());
         }
         true
     }
 
     fn apply_one<'w, 'a>(
-        &'w self,
+        &mut self,
+        worker: &'w Worker,
         stage: Option<&Stage<'w>>,
-        relay: &mut Relay,
         unit: Unit<'w>,
         argv: &'a [&'a [u8]],
         entry: Option<&'static Entry>,
@@ -219,31 +214,36 @@ impl Worker {
         let mut unit = unit;
         let Some(entry) = entry else {
             let name = String::from_utf8_lossy(argv[0]);
-            self.complain(&name, "unknown command, or wrong number of arguments");
+            complain(
+                &worker.shared,
+                &name,
+                "unknown command, or wrong number of arguments",
+            );
             return unit;
         };
-        let session = &mut relay.session;
+        let session = &mut self.session;
         if entry.is(Flag::Protected)
-            && let Err(fail) = self.check_protected(session, entry)
+            && let Err(fail) = worker.check_protected(session, entry)
         {
-            self.stats().commands[entry.id].rejected.add(1);
-            self.complain(&entry.full_name, &fail.text());
+            worker.stats().commands[entry.id].rejected.add(1);
+            complain(&worker.shared, &entry.full_name, &fail.text());
             return unit;
         }
-        let mut started = self.watch.read();
+        let mut started = worker.watch.read();
         let mut out = Answer::new(false);
         let done = match entry.command.run {
             Run::Session(_) | Run::Container => {
-                self.call_session(session, entry, argv, out.reply())
+                worker.call_session(session, entry, argv, out.reply())
             }
             Run::Read(_) | Run::Write(_) => {
-                self.call(&mut unit, &Call::of(session, entry, argv), out.reply())
+                worker.call(&mut unit, &Call::of(session, entry, argv), out.reply())
             }
         };
         let done = match done {
             Ok(Flow::Script(wish)) => {
                 let stage = stage.expect("commands that run scripts say so by their flag");
-                let (held, done) = self.script_in_exec(stage, session, argv, &wish, unit, &mut out);
+                let (held, done) =
+                    worker.script_in_exec(stage, session, argv, &wish, unit, &mut out);
                 unit = held;
                 if done.is_ok() && matches!(*wish, ScriptWish::Function(_)) {
                     alone.push(argv);
@@ -256,28 +256,36 @@ impl Worker {
             }
             done => done.map(drop),
         };
-        self.show_monitors(session, entry, argv);
-        let nanos = self.lap(&mut started);
+        worker.show_monitors(session, entry, argv);
+        let nanos = worker.lap(&mut started);
         let client = &session.client;
         client
             .last_command
             .store(entry.id as u32, std::sync::atomic::Ordering::Relaxed);
-        self.count(session, entry, argv, nanos);
+        worker.count(session, entry, argv, nanos);
         if let Err(fail) = done {
-            self.stats().commands[entry.id].failed.add(1);
-            self.complain(&entry.full_name, &fail.text());
+            worker.stats().commands[entry.id].failed.add(1);
+            complain(&worker.shared, &entry.full_name, &fail.text());
         }
         unit
     }
+}
 
-    fn complain(&self, command: &str, why: &str) {
-        let counts = &self.shared.replication.counts;
-        counts
-            .unexpected_errors
-            .fetch_add(1, std::sync::atomic::Ordering::Relaxed);
-        tracing::warn!(
-            "== CRITICAL == This replica is sending an error to its master: '{why}' after processing the command '{command}'"
-        );
+fn complain(shared: &Shared, command: &str, why: &str) {
+    let counts = &shared.replication.counts;
+    counts
+        .unexpected_errors
+        .fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+    tracing::warn!(
+        "== CRITICAL == This replica is sending an error to its master: '{why}' after processing the command '{command}'"
+    );
+}
+
+impl Worker {
+    /// Reads clock and configuration before some commands of the stream.
+    pub fn begin_relay(&self) {
+        self.now.set(Now::Replaying(clock::now_ms()));
+        self.read_rules();
     }
 
     /// Empties the keyspace, as FLUSHALL does, but tells neither log nor replicas.

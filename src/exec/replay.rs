@@ -15,6 +15,7 @@ use tokio::sync::oneshot;
 use super::Worker;
 use super::admit::LOADING;
 use super::fiber::{Job, Stage};
+use super::park::serve_all_blocked;
 use super::unit::Call;
 use crate::command::client::Client;
 use crate::command::session::Session;
@@ -208,7 +209,7 @@ impl Worker {
         let done = done.and_then(|()| self.take_functions(wish));
         self.build_all_indexes();
         self.begin_batch();
-        self.serve_all_blocked();
+        serve_all_blocked(self);
         // What was read back is no change since the last save.
         let saves = &mut self.shared.store.saves.lock();
         saves.dirty_then = self.shared.stats.totals().dirty;

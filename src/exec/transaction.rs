@@ -4,6 +4,7 @@ use super::Worker;
 use super::fiber::Stage;
 use super::rights::{self, Asker};
 use super::slots::Slotted;
+use super::transfer::transfer_held;
 use super::unit::{Call, Unit};
 use crate::acl::Context;
 use crate::command::session::{Multi, Session};
@@ -126,9 +127,10 @@ impl Worker {
                     unit = held;
                     done.map(|()| Flow::Done)
                 }
-                Ok(Flow::Transfer(transfer)) => self
-                    .transfer_held(&mut unit, session.db, *transfer, out.reply())
-                    .map(|()| Flow::Done),
+                Ok(Flow::Transfer(transfer)) => {
+                    transfer_held(self, &mut unit, session.db, *transfer, out.reply())
+                        .map(|()| Flow::Done)
+                }
                 done => done,
             };
             let settled = done

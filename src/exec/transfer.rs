@@ -62,72 +62,72 @@ fn keep(keys: &mut Vec<Bstr>, leaves: bool, moved: &[usize]) {
     });
 }
 
-impl Worker {
-    /// Carries keys at once: the unit that holds them is one step.
-    pub(super) fn transfer_held(
-        &self,
-        unit: &mut Unit<'_>,
-        db: usize,
-        transfer: KeyTransfer,
-        out: &mut Reply,
-    ) -> Result<(), Fail> {
-        let KeyTransfer {
-            mut keys,
-            leaves,
-            carry,
-            ..
-        } = transfer;
-        let Carried { moved, done } = carry(&self.shared);
-        keep(&mut keys, leaves, &moved);
-        self.see_off(unit, db, &keys);
-        done.map(|()| out.ok())
-    }
-
+impl Landing {
     /// Removes keys that have arrived elsewhere, and answers; false if that is still to be done, as a long script holds
     /// them.
-    pub fn arrive(&self, session: &mut Session, arrival: &mut Landing, out: &mut Answer) -> bool {
-        if !arrival.keys.is_empty() {
+    pub fn arrive(&mut self, worker: &Worker, session: &mut Session, out: &mut Answer) -> bool {
+        if !self.keys.is_empty() {
             let mut set = ShardSet::EMPTY;
-            let keys = arrival.keys.iter().map(|key| ShardKey::of(key));
+            let keys = self.keys.iter().map(|key| ShardKey::of(key));
             keys.for_each(|key| set.add(key));
-            let Ok(mut unit) = self.begin_write(set) else {
+            let Ok(mut unit) = worker.begin_write(set) else {
                 return false;
             };
             // Its keys are its master's now, which still has what has arrived elsewhere.
-            match self.shared.replication.is_replica() {
+            match worker.shared.replication.is_replica() {
                 true => {
                     let refused = Err(Fail::code(READONLY));
-                    arrival.done = arrival.done.take().map(|done| done.and(refused));
+                    self.done = self.done.take().map(|done| done.and(refused));
                 }
-                false => self.see_off(&mut unit, arrival.db, &arrival.keys),
+                false => see_off(worker, &mut unit, self.db, &self.keys),
             }
-            self.commit(unit, Some(session.client.id), out.depends());
+            worker.commit(unit, Some(session.client.id), out.depends());
         }
         let out = out.reply();
         let mark = out.mark();
-        match arrival.done.take() {
-            Some(Err(fail)) => self.answer_error(arrival.entry, &fail, out),
+        match self.done.take() {
+            Some(Err(fail)) => worker.answer_error(self.entry, &fail, out),
             _ => out.ok(),
         }
-        self.finish_reply(session, mark, out);
+        worker.finish_reply(session, mark, out);
         true
     }
+}
 
-    fn see_off(&self, unit: &mut Unit<'_>, db: usize, keys: &[Bstr]) {
-        if keys.is_empty() {
-            return;
+/// Carries keys at once: the unit that holds them is one step.
+pub(super) fn transfer_held(
+    worker: &Worker,
+    unit: &mut Unit<'_>,
+    db: usize,
+    transfer: KeyTransfer,
+    out: &mut Reply,
+) -> Result<(), Fail> {
+    let KeyTransfer {
+        mut keys,
+        leaves,
+        carry,
+        ..
+    } = transfer;
+    let Carried { moved, done } = carry(&worker.shared);
+    keep(&mut keys, leaves, &moved);
+    see_off(worker, unit, db, &keys);
+    done.map(|()| out.ok())
+}
+
+fn see_off(worker: &Worker, unit: &mut Unit<'_>, db: usize, keys: &[Bstr]) {
+    if keys.is_empty() {
+        return;
+    }
+    let rules = worker.rules.borrow();
+    let Unit { locked, effects } = unit;
+    let mut db = Db::new(locked, db, worker.now.get(), effects, &rules, false, None);
+    let mut record = vec![&b"DEL"[..]];
+    for key in keys {
+        if db.delete(key) {
+            record.push(key);
         }
-        let rules = self.rules.borrow();
-        let Unit { locked, effects } = unit;
-        let mut db = Db::new(locked, db, self.now.get(), effects, &rules, false, None);
-        let mut record = vec![&b"DEL"[..]];
-        for key in keys {
-            if db.delete(key) {
-                record.push(key);
-            }
-        }
-        if record.len() > 1 {
-            db.log(&record);
-        }
+    }
+    if record.len() > 1 {
+        db.log(&record);
     }
 }

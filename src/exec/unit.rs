@@ -186,12 +186,10 @@ impl Worker {
         }
         let ran = match done {
             Ok(Flow::Park(park)) => {
-                let reach = unit.locked.set();
                 let clients = &self.shared.clients;
                 let parked = Parked::new(session, entry, argv, &park, clients);
-                Ok(Ran::Blocked(Box::new(
-                    self.park(&mut unit, parked, &park, reach),
-                )))
+                let blocked = Blocked::for_keys(&mut unit, parked, &park, clients);
+                Ok(Ran::Blocked(Box::new(blocked)))
             }
             Ok(Flow::Transfer(mut transfer)) => {
                 // Still locked: whoever comes to these keys next is held back.
@@ -232,7 +230,7 @@ impl Worker {
         if self.guards_moved() {
             return Ok(Ran::Moved);
         }
-        match self.begin_aside(session, look.entry, argv, out) {
+        match Aside::begin(self, session, look.entry, argv, out) {
             Ok(ended) => {
                 out.reply().raw(&ended.reply.into_bytes());
                 ended.done.map(Ran::Flow)

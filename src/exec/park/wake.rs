@@ -29,25 +29,25 @@ pub enum Woken {
     Again(Vec<u8>),
 }
 
-impl Worker {
+impl Blocked {
     /// Takes a blocked client off its keys and writes what it is told: what it was served, if it was. Nothing if that is still
     /// to be done, as a long script holds its keys.
     pub fn wake(
         &self,
+        worker: &Worker,
         session: &mut Session,
-        blocked: &Blocked,
         wake: Wake,
         out: &mut Answer,
     ) -> Option<Woken> {
         let mark = out.reply().mark();
-        let mut started = self.watch.read();
-        let parked = &*blocked.parked;
+        let mut started = worker.watch.read();
+        let parked = &*self.parked;
         let mut set = ShardSet::EMPTY;
         parked
             .places
             .iter()
             .for_each(|place| set.add(ShardKey::of(&place.1)));
-        let mut unit = self.begin(set).ok()?;
+        let mut unit = worker.begin(set).ok()?;
         // From here on nobody else decides it.
         let decided = Fate::Woken(Unblock::Timeout);
         let fate = std::mem::replace(&mut *parked.wait.fate(), decided);
@@ -55,9 +55,9 @@ impl Worker {
             // What served it was this client's own edit.
             out.depends().wrote(Seq(unit.locked.stamp()));
         } else {
-            forget(&mut unit, parked, blocked.ticket);
+            forget(&mut unit, parked, self.ticket);
         }
-        self.commit(unit, None, out.depends());
+        worker.commit(unit, None, out.depends());
         let out = out.reply();
         let woken = match fate {
             Fate::Served(reply) => {
@@ -65,43 +65,43 @@ impl Worker {
                 Woken::GoesOn
             }
             _ if wake == Wake::Gone => return Some(Woken::GoesOn),
-            Fate::Blocked => self.tell_woken(session, blocked, Unblock::Timeout, out),
-            Fate::Woken(why) => self.tell_woken(session, blocked, why, out),
+            Fate::Blocked => self.tell_woken(worker, session, Unblock::Timeout, out),
+            Fate::Woken(why) => self.tell_woken(worker, session, why, out),
         };
         if let Woken::Again(_) = woken {
             // It counts when it ends.
             return Some(woken);
         }
         let argv: Vec<&[u8]> = parked.args.iter().map(|arg| &arg[..]).collect();
-        let nanos = blocked.nanos + self.lap(&mut started);
-        self.count(session, parked.entry, &argv, nanos);
+        let nanos = self.nanos + worker.lap(&mut started);
+        worker.count(session, parked.entry, &argv, nanos);
         let bytes = out.since(mark).len();
-        self.log_large(session, parked.entry, &argv, bytes);
-        if self.shared.hotkeys.is_on() {
-            self.note_keys(session, parked.entry, &argv, (nanos, bytes));
+        worker.log_large(session, parked.entry, &argv, bytes);
+        if worker.shared.hotkeys.is_on() {
+            worker.note_keys(session, parked.entry, &argv, (nanos, bytes));
         }
-        self.finish_reply(session, mark, out);
+        worker.finish_reply(session, mark, out);
         Some(woken)
     }
 
     /// Answers a client that waits no longer, and was not served.
     fn tell_woken(
         &self,
+        worker: &Worker,
         session: &Session,
-        blocked: &Blocked,
         why: Unblock,
         out: &mut Reply,
     ) -> Woken {
-        let parked = &*blocked.parked;
+        let parked = &*self.parked;
         let fail = match why {
             Unblock::Again => return Woken::Again(parked.request()),
             Unblock::Timeout => {
-                match &blocked.acks {
+                match &self.acks {
                     Some(acks) => {
-                        let count = acks.count(&self.shared.replication, &self.shared.journal);
+                        let count = acks.count(&worker.shared.replication, &worker.shared.journal);
                         out.raw(&acks.reply(count));
                     }
-                    None => blocked.on_timeout.write(out),
+                    None => self.on_timeout.write(out),
                 }
                 return Woken::GoesOn;
             }
@@ -109,20 +109,20 @@ impl Worker {
             Unblock::Moved => {
                 let redirect = session
                     .follows_redirects
-                    .then(|| self.check_redirect().err());
+                    .then(|| worker.check_redirect().err());
                 redirect.flatten().unwrap_or(Fail::code(
                     "UNBLOCKED force unblock from blocking operation, instance state changed (master -> replica?)",
                 ))
             }
             Unblock::Elsewhere => {
-                match self.blocked_sent_away(session, parked.entry, &parked.places) {
+                match worker.blocked_sent_away(session, parked.entry, &parked.places) {
                     Some(fail) => fail,
                     // Its slot has come back meanwhile.
                     None => return Woken::Again(parked.request()),
                 }
             }
         };
-        self.answer_error(parked.entry, &fail, out);
+        worker.answer_error(parked.entry, &fail, out);
         match why {
             Unblock::Moved => Woken::Leaves,
             _ => Woken::GoesOn,
@@ -131,9 +131,9 @@ impl Worker {
 
     /// A server that became a replica wakes its blocked clients; one that was blocked in that moment was passed over. No
     /// replica lets a client block that would write.
-    pub fn look_again(&self, session: &Session, blocked: &Blocked) {
-        let (parked, shared) = (&blocked.parked, &self.shared);
-        if self
+    pub fn look_again(&self, worker: &Worker, session: &Session) {
+        let (parked, shared) = (&self.parked, &worker.shared);
+        if worker
             .blocked_sent_away(session, parked.entry, &parked.places)
             .is_some()
         {

@@ -190,7 +190,7 @@ impl Connection {
                 return false;
             }
             Next::Block(blocked) => {
-                self.worker.look_again(&self.session, &blocked);
+                blocked.look_again(&self.worker, &self.session);
                 self.blocked = Some(blocked);
             }
             Next::Shutdown(wish) => {
@@ -302,10 +302,10 @@ impl Connection {
             }
             let argv = ahead.argv(&self.input);
             if self.closing == Closing::Now {
-                return self.worker.end_long(&self.session, *long, &argv);
+                return long.end(&self.worker, &self.session, &argv);
             }
             let (worker, session) = (&self.worker, &self.session);
-            let write_on = || worker.write_on(session, long, &argv, &mut self.out, started);
+            let write_on = || long.write_on(worker, session, &argv, &mut self.out, started);
             let closing = &mut self.closing;
             left = guarded(argv[0], write_on, || {
                 *closing = Closing::Flushed;
@@ -366,7 +366,7 @@ impl Connection {
             self.resume(started);
             let (worker, session, out) = (&self.worker, &mut self.session, &mut self.out);
             // Another script may be a long one by now.
-            if worker.arrive(session, &mut arrival, out) {
+            if arrival.arrive(worker, session, out) {
                 break;
             }
         }

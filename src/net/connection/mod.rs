@@ -344,7 +344,7 @@ impl Connection {
             return self.serve().await;
         }
         if let Some(blocked) = &self.blocked {
-            self.worker.look_again(&self.session, blocked);
+            blocked.look_again(&self.worker, &self.session);
         }
         self.take_mail();
         if !self.session.shard_channels.is_empty() {
@@ -364,7 +364,7 @@ impl Connection {
             self.borrow_output();
             let (session, out) = (&mut self.session, &mut self.out);
             // Another script may be a long one by now.
-            match self.worker.wake(session, &blocked, wake, out) {
+            match blocked.wake(&self.worker, session, wake, out) {
                 None => continue,
                 Some(Woken::GoesOn) => {}
                 Some(Woken::Leaves) => self.closing = Closing::Flushed,
@@ -431,7 +431,7 @@ impl Connection {
         loop {
             self.until_idle().await;
             self.worker.begin_batch();
-            let looked = self.worker.retry(&mut blocked);
+            let looked = blocked.retry(&self.worker);
             self.worker.end_batch();
             // Another script may be a long one by now.
             if looked.is_some() {
