@@ -31,7 +31,7 @@ use crate::commands;
 use crate::config::Config;
 use crate::config::file::{FileError, Loaded, Rename};
 use crate::engine::{Engine, Service, place_by_slots};
-use crate::exec::{Alarm, Worker};
+use crate::exec::{Alarm, Sweep, Worker};
 use crate::journal::Journal;
 use crate::monitor;
 use crate::net::{Accepted, Buffers, Listeners, Spoken};
@@ -168,7 +168,7 @@ impl Server {
         let sweep: JoinHandle<Result<()>> = std::thread::Builder::new()
             .name("expiry".into())
             .spawn(move || {
-                sweeper.sweep_forever();
+                Sweep(&sweeper).forever();
                 Ok(())
             })?;
         let mut hands = Vec::new();
@@ -338,7 +338,7 @@ fn load(loader: Worker, ready: Ready) -> Result<JoinHandle<Result<()>>> {
             };
             loader.end_scripts();
             if repl::resume(&shared) {
-                loader.sweep_now();
+                Sweep(&loader).now();
             }
             match &loaded {
                 Ok(()) => {

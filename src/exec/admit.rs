@@ -2,17 +2,17 @@
 
 use std::sync::atomic::Ordering;
 
+use super::declared::{is_declared_harmless, is_declared_writer, keeps_to_slot};
 use super::rights::{self, Asker};
+use super::role::{check_protected, check_redirect, is_stale, may_write};
 use super::slots::Slotted;
 use super::{Look, Worker};
 use crate::acl::Context;
 use crate::command::clustering::Clustering;
 use crate::command::session::{Queued, Session};
 use crate::command::shared::PauseMode;
-use crate::command::{Entry, Fail, Flag, Found, Registry, Run, ScriptName, quoted};
+use crate::command::{Entry, Fail, Flag, Found, Registry, Run, quoted};
 use crate::persist::Trouble;
-use crate::script::{Flags, Header};
-use crate::util::{clock, memory};
 
 pub(super) enum Verdict {
     Run(Look),
@@ -83,7 +83,7 @@ impl Worker {
             return Err(Fail::arity(&entry.full_name));
         }
         if entry.is(Flag::Protected) {
-            self.check_protected(session, entry)?;
+            check_protected(&self.shared, session, entry)?;
         }
         if !session.authenticated
             && !entry.is(Flag::NoAuth)
@@ -147,7 +147,8 @@ impl Worker {
             Some(_) => Context::Multi,
             None => Context::Toplevel,
         };
-        self.check_rights(&Asker::of(session, context), entry, argv)
+        Asker::of(session, context)
+            .check(self, entry, argv)
             .map_err(|denied| rights::refusal(denied, session.user.as_deref(), entry))
     }
 
@@ -184,27 +185,30 @@ impl Worker {
             one.entry.is(Flag::Write)
                 || one.entry.is(Flag::Scripted) && {
                     let args: Vec<&[u8]> = one.args.iter().map(|arg| &arg[..]).collect();
-                    self.is_declared_writer(one.entry, &args)
+                    is_declared_writer(&self.shared, one.entry, &args)
                 }
         };
         let writes = entry.is(Flag::Write)
-            || session.multi.is_some() && self.is_declared_writer(entry, argv)
+            || session.multi.is_some() && is_declared_writer(&self.shared, entry, argv)
             || is_exec && queued().any(queued_writes);
         // A cluster's node has its own way to send clients elsewhere.
         if session.follows_redirects && self.shared.clustering.is_none() {
             // A script that doesn't say what it does is no command that reads.
             let reads = |entry: &Entry| entry.is(Flag::ReadOnly);
             let reads = reads(entry) || is_exec && queued().any(|one| reads(one.entry));
-            if writes || self.is_declared_writer(entry, argv) || reads && !session.reads_here {
-                self.check_redirect()?;
+            if writes
+                || is_declared_writer(&self.shared, entry, argv)
+                || reads && !session.reads_here
+            {
+                check_redirect(&self.shared)?;
             }
         }
         let stale =
             entry.is(Flag::Stale) && !(is_exec && queued().any(|one| !one.entry.is(Flag::Stale)));
         if writes {
-            self.may_write()?;
+            may_write(&self.shared)?;
         }
-        if !stale && self.is_stale() {
+        if !stale && is_stale(&self.shared) {
             return Err(Fail::code(STALE));
         }
         let looks_later =
@@ -215,81 +219,9 @@ impl Worker {
         Ok(())
     }
 
-    /// Sends a client that follows redirections to the master, if there is one.
-    pub(super) fn check_redirect(&self) -> Result<(), Fail> {
-        match &self.shared.replication.state().master {
-            Some(master) => Err(Fail::code(format!(
-                "REDIRECT {}:{}",
-                master.host, master.port
-            ))),
-            None => Ok(()),
-        }
-    }
-
-    /// Whether this server's part in replication lets clients write.
-    pub(super) fn may_write(&self) -> Result<(), Fail> {
-        let (replication, config) = (&self.shared.replication, &self.shared.config);
-        if replication.is_replica() {
-            if config.replica_read_only.get() {
-                return Err(Fail::code(READONLY));
-            }
-            return Ok(());
-        }
-        let wanted = config.min_replicas_to_write.get() as usize;
-        let counted = wanted > 0 && config.min_replicas_max_lag.get() > 0;
-        let lag_max_s = config.min_replicas_max_lag.get() as u64;
-        if counted
-            && replication.good_replicas() < wanted
-            && replication.count_good(clock::now_ms(), lag_max_s) < wanted
-        {
-            return Err(Fail::code("NOREPLICAS Not enough good replicas to write."));
-        }
-        Ok(())
-    }
-
-    /// Whether the data may be old, and are not to be served.
-    pub(super) fn is_stale(&self) -> bool {
-        let replication = &self.shared.replication;
-        replication.is_replica()
-            && !self.shared.config.replica_serve_stale_data.get()
-            && !replication.state().is_linked()
-    }
-
-    /// Commands that a careless or hostile client could harm the server with.
-    pub(super) fn check_protected(&self, session: &Session, entry: &Entry) -> Result<(), Fail> {
-        use crate::config::Allowed;
-        let name = entry.full_name.split('|').next().unwrap_or_default();
-        let allowed = match self.shared.config.enable_debug_command.get() {
-            Allowed::Yes => true,
-            Allowed::Local => session.client.is_local(),
-            Allowed::No => false,
-        };
-        if allowed {
-            return Ok(());
-        }
-        let name = name.to_ascii_uppercase();
-        let option = format!("enable-{}-command", name.to_ascii_lowercase());
-        Err(Fail::said(format!(
-            "{name} command not allowed. If the {option} option is set to \"local\", you can run it from a local connection, otherwise you need to set this option in the configuration file, and then restart the server."
-        )))
-    }
-
-    /// A replica leaves eviction to its master.
-    fn ignores_memory(&self) -> bool {
-        self.shared.replication.is_replica() && self.shared.config.replica_ignore_maxmemory.get()
-    }
-
-    /// Whether memory was short when the command under way was let in. Nothing is given up for what it consists of: a
-    /// transaction's scripts run under the transaction's locks.
-    pub(super) fn is_short(&self) -> bool {
-        self.shared.config.maxmemory.get() > 0 && self.short.get()
-    }
-
     /// Makes room when memory is short, and refuses what could need more if there is none to make.
     fn check_memory(&self, session: &Session, entry: &Entry) -> Result<(), Fail> {
-        let short = !self.ignores_memory() && !self.make_room()?;
-        self.short.set(short);
-        if !short {
+        if !self.eviction.look(self)? {
             return Ok(());
         }
         let exec_grows = entry.is(Flag::RunsQueue)
@@ -303,15 +235,6 @@ impl Worker {
             return Err(Fail::code(OOM));
         }
         Ok(())
-    }
-
-    /// Whether memory is above its limit, and no key may go to make room.
-    pub(super) fn is_full(&self) -> bool {
-        let limit = self.shared.config.maxmemory.get();
-        limit > 0
-            && self.policy().is_none()
-            && !self.ignores_memory()
-            && memory::used().saturating_sub(self.shared.held_for_replicas()) > limit
     }
 
     #[inline]
@@ -330,7 +253,7 @@ impl Worker {
             Some(PauseMode::All) => !entry.is(Flag::ThroughPause),
             Some(PauseMode::Write) => {
                 is_any(session, entry, &[Flag::Write, Flag::MayReplicate])
-                    && !self.is_declared_harmless(entry, argv)
+                    && !is_declared_harmless(&self.shared, entry, argv)
             }
         };
         paused || self.awaits_keys(session, entry, argv)
@@ -339,7 +262,7 @@ impl Worker {
     /// Whether it waits for keys that are on their way to another server.
     fn awaits_keys(&self, session: &Session, entry: &Entry, argv: &[&[u8]]) -> bool {
         let awaits = |entry: &Entry, argv: &[&[u8]]| {
-            let keeps_to_slot = self.keeps_to_slot(entry, argv);
+            let keeps_to_slot = keeps_to_slot(&self.shared, entry, argv);
             self.shared.pause.awaits_keys(entry, argv, keeps_to_slot)
         };
         match &session.multi {
@@ -349,49 +272,6 @@ impl Worker {
                 awaits(queued.entry, &argv)
             }),
             Some(_) => false,
-        }
-    }
-
-    /// Whether it runs a script that is held to the slot of the keys that it names.
-    fn keeps_to_slot(&self, entry: &Entry, argv: &[&[u8]]) -> bool {
-        let is_held = |flags: Flags| !flags.legacy && !flags.allow_cross_slot_keys;
-        let mut names_any = false;
-        entry.each_key(argv, |_| names_any = true);
-        names_any
-            && self.shared.redirecting().is_some()
-            && self.declared_flags(entry, argv).is_some_and(is_held)
-    }
-
-    /// Whether it runs a script that says of itself that it writes nothing.
-    #[cold]
-    fn is_declared_harmless(&self, entry: &Entry, argv: &[&[u8]]) -> bool {
-        let flags = self.declared_flags(entry, argv);
-        flags.is_some_and(|flags| flags.no_writes)
-    }
-
-    /// Whether it runs a script that has flags, and doesn't say that.
-    pub(super) fn is_declared_writer(&self, entry: &Entry, argv: &[&[u8]]) -> bool {
-        let flags = self.declared_flags(entry, argv);
-        flags.is_some_and(|flags| !flags.legacy && !flags.no_writes)
-    }
-
-    fn declared_flags(&self, entry: &Entry, argv: &[&[u8]]) -> Option<Flags> {
-        let scripts = &self.shared.scripts;
-        match entry.command.script? {
-            ScriptName::Text => Header::of_script(argv[1]).ok().map(|header| header.flags),
-            ScriptName::Sha1 => {
-                let sha = String::from_utf8_lossy(argv[1]).to_ascii_lowercase();
-                scripts.get(&sha).map(|held| held.flags)
-            }
-            ScriptName::Function => {
-                let name = String::from_utf8_lossy(argv[1]);
-                let functions = scripts.functions.load();
-                functions.library_of(&name).and_then(|library| {
-                    let mut held = library.functions.iter();
-                    held.find(|held| held.name.eq_ignore_ascii_case(&name))
-                        .map(|held| held.flags)
-                })
-            }
         }
     }
 }
@@ -413,7 +293,6 @@ fn check_replica(session: &Session, entry: &Entry) -> Result<(), Fail> {
 }
 
 pub(super) const OOM: &str = "OOM command not allowed when used memory > 'maxmemory'.";
-pub(super) const READONLY: &str = "READONLY You can't write against a read only replica.";
 /// What looks at the cluster needs no data: whoever puts one together asks replicas while they load. Redis, which serves
 /// nobody while it loads a little, is hardly ever seen loading. Scripts, and what changes a cluster, wait for the data.
 fn is_answered_while_loading(session: &Session, entry: &Entry) -> bool {

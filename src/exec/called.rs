@@ -12,7 +12,9 @@ use super::Worker;
 use super::admit;
 use super::fiber::{Stage, error_table};
 use super::rights::{self, Asker};
+use super::role::{is_stale, may_write};
 use super::script::Run;
+use super::settle::settle_for_script;
 use super::slots::{self, Manner, Slotted};
 use super::transfer::transfer_held;
 use super::unit::Call;
@@ -23,25 +25,25 @@ use crate::resp::Reply;
 use crate::script::{Raised, argument, from_reply, raised};
 use crate::util::crash;
 
-impl Worker {
+impl Stage<'_> {
     /// `redis.call` and `redis.pcall`.
-    pub(super) fn call_from_script(
+    pub(super) fn call(
         &self,
-        stage: &Stage<'_>,
+        worker: &Worker,
         lua: &Lua,
         args: MultiValue,
         raise: bool,
     ) -> mlua::Result<Value> {
-        stage.host.account();
-        let mut run = stage.run.borrow_mut();
+        self.host.account();
+        let mut run = self.run.borrow_mut();
         let Some(run) = run.as_mut() else {
             return Err(raised("ERR redis.call can only be used in a script"));
         };
-        let mut out = Reply::new(stage.host.is_resp3());
+        let mut out = Reply::new(self.host.is_resp3());
         let done = match command_of(&args) {
             Ok(words) => {
                 let argv: SmallVec<[&[u8]; 8]> = words.iter().map(|word| &word[..]).collect();
-                self.run_for_script(run, stage.host.reach(), &argv, &mut out)
+                run.call(worker, self.host.reach(), &argv, &mut out)
             }
             Err(fail) => Err(fail),
         };
@@ -49,10 +51,10 @@ impl Worker {
             let text = fail.text();
             out = Reply::new(false);
             out.error(text.as_bytes());
-            self.shared.stats.error(text.as_bytes());
-            self.stats().counters.error_replies.add(1);
+            worker.shared.stats.error(text.as_bytes());
+            worker.stats().counters.error_replies.add(1);
         }
-        match stage.host.hand_over(|| from_reply(lua, out.bytes()))? {
+        match self.host.hand_over(|| from_reply(lua, out.bytes()))? {
             Ok(value) => Ok(value),
             Err(error) if raise => Err(mlua::Error::external(Raised {
                 counted: true,
@@ -61,73 +63,75 @@ impl Worker {
             Err(error) => error_table(lua, &error.text),
         }
     }
+}
 
+impl Run<'_> {
     /// Runs one command for a script; what it fails with is counted by the caller.
-    fn run_for_script(
-        &self,
-        run: &mut Run<'_>,
+    fn call(
+        &mut self,
+        worker: &Worker,
         (log, replicas): (bool, bool),
         argv: &[&[u8]],
         out: &mut Reply,
     ) -> Result<(), Fail> {
-        let entry = self.admit_for_script(run, argv)?;
-        let mut started = self.watch.read();
-        let recorded = run.unit.effects.log.len();
+        let entry = self.admit(worker, argv)?;
+        let mut started = worker.watch.read();
+        let recorded = self.unit.effects.log.len();
         let done = match entry.command.run {
             Kind::Session(_) | Kind::Container => {
-                let done = self.call_session(&mut run.session, entry, argv, out);
+                let done = worker.call_session(&mut self.session, entry, argv, out);
                 if let Ok(Flow::TellReplicas) = done {
-                    run.unit.effects.tell_replicas(run.session.db, argv);
+                    self.unit.effects.tell_replicas(self.session.db, argv);
                 }
                 done
             }
             Kind::Read(_) | Kind::Write(_) => {
                 let call = Call {
                     scripted: true,
-                    ..Call::of(&run.session, entry, argv)
+                    ..Call::of(&self.session, entry, argv)
                 };
-                let unit = &mut run.unit;
-                self.index_written(unit, entry);
-                let done = match crash::catch(|| self.call(unit, &call, out)) {
+                let unit = &mut self.unit;
+                worker.index_written(unit, entry);
+                let done = match crash::catch(|| worker.call(unit, &call, out)) {
                     Ok(done) => done,
                     // Lua may catch it, and would go on with half of what the script has done.
-                    Err(_) if run.unit.effects.touched => crash::end(
+                    Err(_) if self.unit.effects.touched => crash::end(
                         "A script's command panicked after it had changed data: the server ends, so that no half of the script stays.",
                     ),
                     Err(panic) => crash::pass_on(panic),
                 };
                 let done = match done {
                     Ok(Flow::Transfer(transfer)) => {
-                        transfer_held(self, &mut run.unit, run.session.db, *transfer, out)
+                        transfer_held(worker, &mut self.unit, self.session.db, *transfer, out)
                             .map(|()| Flow::Done)
                     }
                     done => done,
                 };
                 if entry.is(Flag::ReadOnly) {
-                    let effects = &mut run.unit.effects;
-                    self.track_reads(&run.session, effects, entry, argv);
-                    if let Some(keys) = run.declared.take() {
-                        self.track_declared(&run.session, effects, &keys);
+                    let effects = &mut self.unit.effects;
+                    worker.track_reads(&self.session, effects, entry, argv);
+                    if let Some(keys) = self.declared.take() {
+                        worker.track_declared(&self.session, effects, &keys);
                     }
                 }
                 done
             }
         };
-        for record in run.unit.effects.log.records_mut(recorded) {
+        for record in self.unit.effects.log.records_mut(recorded) {
             record.reach.log &= log;
             record.reach.replicas &= replicas;
         }
-        if self.shared.monitors.any() && !entry.is(Flag::SkipMonitor) && !entry.is(Flag::Admin) {
-            self.feed_monitors(run.session.db, "lua", entry, argv);
+        if worker.shared.monitors.any() && !entry.is(Flag::SkipMonitor) && !entry.is(Flag::Admin) {
+            worker.feed_monitors(self.session.db, "lua", entry, argv);
         }
-        let nanos = self.lap(&mut started);
-        self.count(&run.session, entry, argv, nanos);
-        done.and_then(|flow| self.settle_for_script(flow, out))
-            .inspect_err(|_| self.stats().commands[entry.id].failed.add(1))
+        let nanos = worker.lap(&mut started);
+        worker.count(&self.session, entry, argv, nanos);
+        done.and_then(|flow| settle_for_script(&worker.shared, flow, out))
+            .inspect_err(|_| worker.stats().commands[entry.id].failed.add(1))
     }
 
-    fn admit_for_script(&self, run: &mut Run<'_>, argv: &[&[u8]]) -> Result<&'static Entry, Fail> {
-        let Ok(entry) = admit::find(&self.shared.registry, argv) else {
+    fn admit(&mut self, worker: &Worker, argv: &[&[u8]]) -> Result<&'static Entry, Fail> {
+        let Ok(entry) = admit::find(&worker.shared.registry, argv) else {
             return Err(Fail::Says("Unknown Redis command called from script"));
         };
         if !entry.arity_fits(argv.len()) {
@@ -136,75 +140,73 @@ impl Worker {
             ));
         }
         let denied =
-            entry.is(Flag::NoScript) && !self.shared.scripts.allow_denied.load(Ordering::Relaxed);
+            entry.is(Flag::NoScript) && !worker.shared.scripts.allow_denied.load(Ordering::Relaxed);
         if denied {
             return Err(Fail::Says("This Redis command is not allowed from script"));
         }
         let reject = |fail| {
-            self.stats().commands[entry.id].rejected.add(1);
+            worker.stats().commands[entry.id].rejected.add(1);
             Err(fail)
         };
-        let asker = Asker::of(&run.session, Context::Lua);
-        if let Err(denied) = self.check_rights(&asker, entry, argv) {
+        let asker = Asker::of(&self.session, Context::Lua);
+        if let Err(denied) = asker.check(worker, entry, argv) {
             let why = rights::reason(denied, asker.user, entry);
             return reject(Fail::said(format!("ACL failure in script: {why}")));
         }
         if entry.is(Flag::Write) || entry.is(Flag::MayReplicate) {
-            if run.read_only {
+            if self.read_only {
                 return reject(Fail::Says(
                     "Write commands are not allowed from read-only scripts.",
                 ));
             }
             // A script that has changed something is let finish, whatever has happened since.
-            if entry.is(Flag::Write) && !run.obeyed && !run.wrote() {
-                if self.shared.replication.is_guarded()
-                    && let Err(fail) = self.may_write()
+            if entry.is(Flag::Write) && !self.obeyed && !self.wrote() {
+                if worker.shared.replication.is_guarded()
+                    && let Err(fail) = may_write(&worker.shared)
                 {
                     return reject(fail);
                 }
-                if let Some(trouble) = self.shared.store.trouble() {
+                if let Some(trouble) = worker.shared.store.trouble() {
                     return reject(admit::refused_by_disk(trouble));
                 }
             }
         }
-        if entry.is(Flag::DenyOom) && run.short && !run.wrote() && run.flags.legacy {
+        if entry.is(Flag::DenyOom) && self.short && !self.wrote() && self.flags.legacy {
             return reject(Fail::code(
                 "OOM command not allowed when used memory > 'maxmemory'.",
             ));
         }
-        let guarded = self.shared.replication.is_guarded() && !run.obeyed;
-        if guarded && !entry.is(Flag::Stale) && self.is_stale() {
+        let guarded = worker.shared.replication.is_guarded() && !self.obeyed;
+        if guarded && !entry.is(Flag::Stale) && is_stale(&worker.shared) {
             return reject(Fail::Says("Can not execute the command on a stale replica"));
         }
-        if !run.obeyed
-            && let Some(view) = self.picture()
-            && let Err(fail) = self.check_called(run, &view, entry, argv)
+        if !self.obeyed
+            && let Some(view) = worker.picture()
+            && let Err(fail) = self.check_slots(worker, &view, entry, argv)
         {
             return reject(fail);
         }
-        if !run.unit.locked.covers(entry.shards(argv)) {
+        if !self.unit.locked.covers(entry.shards(argv)) {
             return reject(Fail::Says(
                 "Script attempted to access a key that it was not seen to declare",
             ));
         }
         Ok(entry)
     }
-}
 
-impl Worker {
     /// Whether a script may touch these keys here, in a cluster.
-    fn check_called(
-        &self,
-        run: &mut Run<'_>,
+    fn check_slots(
+        &mut self,
+        worker: &Worker,
         view: &View,
         entry: &'static Entry,
         argv: &[&[u8]],
     ) -> Result<(), Fail> {
         let request = Slotted::One(entry, argv);
-        let manner = Manner::of(&run.session);
-        let stood = self
-            .stand(view, manner, request)
-            .and_then(|stand| self.look_for_keys(view, &run.unit, &run.session, request, stand));
+        let manner = Manner::of(&self.session);
+        let stood = worker.stand(view, manner, request).and_then(|stand| {
+            worker.look_for_keys(view, &self.unit, &self.session, request, stand)
+        });
         if let Err(fail) = stood {
             return Err(match &*fail.text() {
                 slots::DOWN_READS => Fail::Says(
@@ -224,15 +226,15 @@ impl Worker {
                 _ => Fail::Says("Script attempted to access a non local key in a cluster node"),
             });
         }
-        if run.flags.legacy || run.flags.allow_cross_slot_keys {
+        if self.flags.legacy || self.flags.allow_cross_slot_keys {
             return Ok(());
         }
-        match (request.slot(), run.slot) {
+        match (request.slot(), self.slot) {
             (Some(slot), Some(held)) if slot != held => Err(Fail::Says(
                 "Script attempted to access keys that do not hash to the same slot",
             )),
             (slot, held) => {
-                run.slot = held.or(slot);
+                self.slot = held.or(slot);
                 Ok(())
             }
         }

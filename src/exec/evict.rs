@@ -1,7 +1,10 @@
 //! Making room: keys given up one by one until memory is below `maxmemory`.
 
+use std::cell::{Cell, RefCell};
+
 use super::Worker;
 use crate::command::Fail;
+use crate::command::shared::Shared;
 use crate::config::MaxmemoryPolicy;
 use crate::engine::{Busy, Policy, ShardKey, ShardSet, Victims};
 use crate::types::Bstr;
@@ -25,41 +28,43 @@ struct Barren {
 /// What a worker knows of keys to give up.
 #[derive(Default)]
 pub(super) struct Eviction {
-    victims: Victims,
+    victims: RefCell<Victims>,
     /// When there was none.
-    barren: Option<Barren>,
+    barren: Cell<Option<Barren>>,
+    /// Memory was short when the command under way was let in, and no room could be made.
+    short: Cell<bool>,
 }
 
 /// How long it is remembered that there is nothing to give up.
 const PIECE_MS: u64 = 50;
 
-impl Worker {
+impl Eviction {
     /// Whether memory is below its limit, or was brought there. Fails while a long script holds the keys that would go. Nothing
     /// may be locked by this thread but what a script holds that it has left.
-    pub(super) fn make_room(&self) -> Result<bool, Fail> {
-        let config = &self.shared.config;
+    pub(super) fn make_room(&self, worker: &Worker) -> Result<bool, Fail> {
+        let config = &worker.shared.config;
         let limit = config.maxmemory.get();
         let surplus = || {
             memory::publish();
             // What waits for slow replicas is not the keys' fault.
             match memory::used().saturating_sub(limit) {
                 0 => 0,
-                over => over.saturating_sub(self.shared.held_for_replicas()),
+                over => over.saturating_sub(worker.shared.held_for_replicas()),
             }
         };
         let over = surplus();
-        if over == 0 || self.evicts_nothing() {
+        if over == 0 || evicts_nothing(worker) {
             return Ok(true);
         }
-        let Some(policy) = self.policy() else {
+        let Some(policy) = policy(&worker.shared) else {
             return Ok(false);
         };
         let present = Barren {
             policy,
-            edits: self.shared.stats.totals().dirty,
-            piece: self.now_ms() / PIECE_MS,
+            edits: worker.shared.stats.totals().dirty,
+            piece: worker.now_ms() / PIECE_MS,
         };
-        if self.eviction.borrow().barren == Some(present) {
+        if self.barren.get() == Some(present) {
             return Ok(false);
         }
         // Clients hear of them at the end: what tells them takes memory, for which more keys would have to go.
@@ -67,7 +72,7 @@ impl Worker {
         let mut freed = 0;
         let mut made = Ok(true);
         for _ in 0..VICTIMS_MAX {
-            match self.evict_one(present, &mut gone) {
+            match self.evict_one(worker, present, &mut gone) {
                 Ok(Some(bytes)) => freed += bytes,
                 Ok(None) => made = Ok(false),
                 Err(fail) => made = Err(fail),
@@ -77,51 +82,42 @@ impl Worker {
             }
         }
         if !gone.is_empty() {
-            self.shared.tracking.changed(&gone, 0, None);
+            worker.shared.tracking.changed(&gone, 0, None);
         }
         // Where it stays above the limit, but is getting there, that is not a reason to refuse.
         made
     }
 
-    /// What may be given up, and in which order; nothing while data are imported, as in Valkey.
-    pub(super) fn policy(&self) -> Option<(Policy, bool)> {
-        let config = &self.shared.config;
-        match config.import_mode.get() {
-            true => None,
-            false => policy(config.maxmemory_policy.get()),
-        }
-    }
-
-    /// While clients are paused or data are read, no key goes.
-    fn evicts_nothing(&self) -> bool {
-        self.is_loading() || self.shared.pause.active(self.now_ms()).is_some()
-    }
-
     /// Gives up one key, and says how many bytes that freed; nothing if there is none that may go. If clients track
     /// keys, it is added to `keys_gone`.
-    fn evict_one(&self, present: Barren, keys_gone: &mut Vec<Bstr>) -> Result<Option<u64>, Fail> {
-        let samples = self.shared.config.maxmemory_samples.get() as usize;
-        let (policy, volatile_only) = present.policy;
+    fn evict_one(
+        &self,
+        worker: &Worker,
+        present: Barren,
+        keys_gone: &mut Vec<Bstr>,
+    ) -> Result<Option<u64>, Fail> {
+        let samples = worker.shared.config.maxmemory_samples.get() as usize;
+        let (_, volatile_only) = present.policy;
         // A candidate may be gone by the time its turn comes: then the next is tried.
         for _ in 0..32 {
-            let (rules, scripts) = (self.rules.borrow(), &self.shared.scripts);
-            let mut search = self.eviction.borrow_mut();
-            let chosen = search.victims.choose(
-                &self.engine,
-                (policy, volatile_only),
+            let (rules, scripts) = (worker.rules.borrow(), &worker.shared.scripts);
+            let mut search = self.victims.borrow_mut();
+            let chosen = search.choose(
+                &worker.engine,
+                present.policy,
                 samples,
                 &rules.access,
-                self.now_ms(),
+                worker.now_ms(),
                 &|| scripts.is_busy(),
             );
-            let Some(victim) = chosen.map_err(|Busy| self.shared.busy_fail())? else {
-                search.barren = Some(present);
+            let Some(victim) = chosen.map_err(|Busy| worker.shared.busy_fail())? else {
+                self.barren.set(Some(present));
                 return Ok(None);
             };
             let at = ShardKey::of(&victim.key);
-            let mut unit = self.begin_write(ShardSet::of(at))?;
-            if self.evicts_nothing() || self.policy().is_none() {
-                self.let_go_of(unit);
+            let mut unit = worker.begin_write(ShardSet::of(at))?;
+            if evicts_nothing(worker) || policy(&worker.shared).is_none() {
+                worker.let_go_of(unit);
                 return Ok(Some(0));
             }
             // Not what choosing took, which remembers candidates.
@@ -135,7 +131,7 @@ impl Worker {
             crash::point("evict");
             let aside: usize = unit.effects.changed.iter().map(Bstr::heap_bytes).sum();
             keys_gone.append(&mut unit.effects.changed);
-            self.commit_alone(unit);
+            worker.commit_alone(unit);
             if gone {
                 memory::publish();
                 let after = memory::used().saturating_sub(aside as u64);
@@ -144,9 +140,50 @@ impl Worker {
         }
         Ok(None)
     }
+
+    /// Sees whether memory is short as a command is let in, and makes room where it can be made.
+    pub(super) fn look(&self, worker: &Worker) -> Result<bool, Fail> {
+        let short = !ignores_memory(&worker.shared) && !self.make_room(worker)?;
+        self.short.set(short);
+        Ok(short)
+    }
+
+    /// Whether memory was short when the command under way was let in. Nothing is given up for what it consists of: a
+    /// transaction's scripts run under the transaction's locks.
+    pub(super) fn is_short(&self, shared: &Shared) -> bool {
+        shared.config.maxmemory.get() > 0 && self.short.get()
+    }
 }
 
-fn policy(policy: MaxmemoryPolicy) -> Option<(Policy, bool)> {
+/// Whether memory is above its limit, and no key may go to make room.
+pub(super) fn is_full(shared: &Shared) -> bool {
+    let limit = shared.config.maxmemory.get();
+    limit > 0
+        && policy(shared).is_none()
+        && !ignores_memory(shared)
+        && memory::used().saturating_sub(shared.held_for_replicas()) > limit
+}
+
+/// What may be given up, and in which order; nothing while data are imported, as in Valkey.
+fn policy(shared: &Shared) -> Option<(Policy, bool)> {
+    let config = &shared.config;
+    match config.import_mode.get() {
+        true => None,
+        false => meant(config.maxmemory_policy.get()),
+    }
+}
+
+/// A replica leaves eviction to its master.
+fn ignores_memory(shared: &Shared) -> bool {
+    shared.replication.is_replica() && shared.config.replica_ignore_maxmemory.get()
+}
+
+/// While clients are paused or data are read, no key goes.
+fn evicts_nothing(worker: &Worker) -> bool {
+    worker.is_loading() || worker.shared.pause.active(worker.now_ms()).is_some()
+}
+
+fn meant(policy: MaxmemoryPolicy) -> Option<(Policy, bool)> {
     Some(match policy {
         MaxmemoryPolicy::Noeviction => return None,
         MaxmemoryPolicy::AllkeysLrm => (Policy::Lru, false),

@@ -141,13 +141,11 @@ fn serve(worker: &Rc<Worker>, yielder: &Yielder<Go, Step>, first: Job) {
     };
     let lua = stage.host.lua.clone();
     let ended = lua.scope(|scope| {
-        let call = scope.create_function(|lua, args: MultiValue| {
-            worker.call_from_script(&stage, lua, args, true)
-        })?;
-        let pcall = scope.create_function(|lua, args: MultiValue| {
-            worker.call_from_script(&stage, lua, args, false)
-        })?;
-        let acl = scope.create_function(|_, args: MultiValue| worker.may_call(&stage, &args))?;
+        let call =
+            scope.create_function(|lua, args: MultiValue| stage.call(worker, lua, args, true))?;
+        let pcall =
+            scope.create_function(|lua, args: MultiValue| stage.call(worker, lua, args, false))?;
+        let acl = scope.create_function(|_, args: MultiValue| stage.may_call(worker, &args))?;
         let tick = scope.create_function(|_, ()| Ok(stage.tick(worker, yielder)))?;
         stage.host.attach(call, pcall, acl, tick)?;
         let mut job = first;
@@ -167,8 +165,8 @@ impl Job {
     fn run<'w>(&mut self, worker: &'w Rc<Worker>, stage: &Stage<'w>) {
         match self {
             Job::Request(request) => request.run(worker, stage),
-            Job::Load(wish, done) => *done = Some(worker.load_on(stage, *wish)),
-            Job::Updates(updates, done) => *done = Some(worker.updates_on(stage, updates)),
+            Job::Load(wish, done) => *done = Some(stage.load(worker, *wish)),
+            Job::Updates(updates, done) => *done = Some(stage.update(worker, updates)),
             Job::Tidy => stage.host.tidy(),
             Job::Streamed(streamed) => stage.obey(|| streamed.run(worker, stage)),
         }
@@ -275,6 +273,37 @@ impl Stage<'_> {
         cut
     }
 
+    /// `redis.acl_check_cmd`: whether the script's user may call a command.
+    fn may_call(&self, worker: &Worker, args: &MultiValue) -> mlua::Result<bool> {
+        use crate::script::{argument, raised};
+        if args.is_empty() {
+            return Err(raised(
+                "ERR Please specify at least one argument for this redis lib call",
+            ));
+        }
+        let words: Option<Vec<Vec<u8>>> = args.iter().map(argument).collect();
+        let Some(words) = words else {
+            return Err(raised(
+                "ERR Lua redis lib command arguments must be strings or integers",
+            ));
+        };
+        let argv: Vec<&[u8]> = words.iter().map(|word| &word[..]).collect();
+        match super::admit::find(&worker.shared.registry, &argv) {
+            Ok(entry) => {
+                let run = self.run.borrow();
+                let user = run.as_ref().and_then(Run::user);
+                let db = run.as_ref().map_or(0, |run| run.session.db);
+                let touched = Touched::new(entry, &argv, db, &worker.shared);
+                let may =
+                    |user: &User| user.is_unlimited() || user.rights().check(&touched).is_ok();
+                Ok(user.is_none_or(may))
+            }
+            Err(_) => Err(raised(
+                "ERR Invalid command passed to redis.acl_check_cmd()",
+            )),
+        }
+    }
+
     #[cold]
     fn grow_long(&self, worker: &Worker) -> Arc<Running> {
         let run = self.run.borrow();
@@ -327,39 +356,15 @@ impl Worker {
             started: *started,
             next: Next::Continue,
         });
-        let step = self.fiber().resume(Go::Job(Job::Request(request)));
-        Self::take(step, session, out, started)
+        let step = fiber(self).resume(Go::Job(Job::Request(request)));
+        take(step, session, out, started)
     }
 
     /// Runs on the fiber what must be obeyed, to its end.
     pub(super) fn obey(self: &Rc<Self>, job: Job) -> Job {
-        match self.fiber().resume(Go::Job(job)) {
+        match fiber(self).resume(Go::Job(job)) {
             Step::Done(job) => job,
             Step::Busy => unreachable!("what must be obeyed is not left half-way"),
-        }
-    }
-
-    fn fiber(self: &Rc<Self>) -> Fiber {
-        FIBER.take().unwrap_or_else(|| Fiber::new(self.clone()))
-    }
-
-    /// Goes on with a script that was left.
-    pub fn go_on(&self, session: &mut Session, out: &mut Answer, started: &mut Reading) -> Next {
-        let fiber = FIBER.take().expect("the fiber was left");
-        Self::take(fiber.resume(Go::On), session, out, started)
-    }
-
-    /// Takes back what a client's request was run with.
-    fn take(step: Step, session: &mut Session, out: &mut Answer, started: &mut Reading) -> Next {
-        match step {
-            Step::Busy => Next::Busy,
-            Step::Done(Job::Request(request)) => {
-                *session = request.session;
-                *out = request.out;
-                *started = request.started;
-                request.next
-            }
-            Step::Done(_) => unreachable!("it ends with the job that it began with"),
         }
     }
 
@@ -396,36 +401,30 @@ impl Worker {
         }
         drop(FIBER.take());
     }
+}
 
-    /// `redis.acl_check_cmd`: whether the script's user may call a command.
-    fn may_call(&self, stage: &Stage<'_>, args: &MultiValue) -> mlua::Result<bool> {
-        use crate::script::{argument, raised};
-        if args.is_empty() {
-            return Err(raised(
-                "ERR Please specify at least one argument for this redis lib call",
-            ));
+/// The fiber of this thread's worker.
+fn fiber(worker: &Rc<Worker>) -> Fiber {
+    FIBER.take().unwrap_or_else(|| Fiber::new(worker.clone()))
+}
+
+/// Goes on with a script that was left.
+pub fn go_on(session: &mut Session, out: &mut Answer, started: &mut Reading) -> Next {
+    let fiber = FIBER.take().expect("the fiber was left");
+    take(fiber.resume(Go::On), session, out, started)
+}
+
+/// Takes back what a client's request was run with.
+fn take(step: Step, session: &mut Session, out: &mut Answer, started: &mut Reading) -> Next {
+    match step {
+        Step::Busy => Next::Busy,
+        Step::Done(Job::Request(request)) => {
+            *session = request.session;
+            *out = request.out;
+            *started = request.started;
+            request.next
         }
-        let words: Option<Vec<Vec<u8>>> = args.iter().map(argument).collect();
-        let Some(words) = words else {
-            return Err(raised(
-                "ERR Lua redis lib command arguments must be strings or integers",
-            ));
-        };
-        let argv: Vec<&[u8]> = words.iter().map(|word| &word[..]).collect();
-        match super::admit::find(&self.shared.registry, &argv) {
-            Ok(entry) => {
-                let run = stage.run.borrow();
-                let user = run.as_ref().and_then(Run::user);
-                let db = run.as_ref().map_or(0, |run| run.session.db);
-                let touched = Touched::new(entry, &argv, db, &self.shared);
-                let may =
-                    |user: &User| user.is_unlimited() || user.rights().check(&touched).is_ok();
-                Ok(user.is_none_or(may))
-            }
-            Err(_) => Err(raised(
-                "ERR Invalid command passed to redis.acl_check_cmd()",
-            )),
-        }
+        Step::Done(_) => unreachable!("it ends with the job that it began with"),
     }
 }
 

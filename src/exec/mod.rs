@@ -8,6 +8,7 @@ mod admit;
 mod aside;
 mod called;
 mod commit;
+mod declared;
 mod evict;
 mod fiber;
 mod indexes;
@@ -20,6 +21,7 @@ mod relay;
 mod replay;
 mod reply;
 mod rights;
+mod role;
 mod script;
 mod session;
 mod settle;
@@ -31,12 +33,13 @@ mod transfer;
 mod turn;
 mod unit;
 
-use transaction::Ended;
+use transaction::{Ended, EndedWatches};
 
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 use std::sync::Arc;
 
+pub use fiber::go_on;
 pub use long::Long;
 pub use next::Next;
 pub use park::{Blocked, Wake, Woken};
@@ -45,7 +48,7 @@ pub use stop::{By, abort, ask_to_stop, stop, wait_for_cron};
 pub use transfer::{Journey, Landing};
 
 use crate::cluster::View;
-use crate::command::session::{Session, Watches};
+use crate::command::session::Session;
 use crate::command::shared::Shared;
 use crate::command::stats::WorkerStats;
 use crate::command::{Entry, Fail, Flag, Flow, Found};
@@ -70,17 +73,14 @@ pub struct Worker {
     /// What commands took since it was read.
     nanos: Cell<u64>,
     rules: RefCell<Arc<Rules>>,
-    /// Memory was short when the command under way was let in, and no room could be made.
-    short: Cell<bool>,
-    /// Watches that have ended while a long script held their shards, which don't know it yet.
-    unwatched: RefCell<Vec<Watches>>,
+    ended_watches: EndedWatches,
     /// Effects not in use, kept for their buffers.
     #[expect(
         clippy::vec_box,
         reason = "they are large, and taken out and put back at every command"
     )]
     effects: RefCell<Vec<Box<Effects>>>,
-    eviction: RefCell<evict::Eviction>,
+    eviction: evict::Eviction,
     /// Values too large to drop on a client's time go here.
     garbage: std::sync::mpsc::Sender<crate::engine::Garbage>,
     /// Wakes the sweep when a deadline was set that it doesn't expect yet.
@@ -97,7 +97,7 @@ pub struct Worker {
     pub porter: Porter,
 }
 
-pub use sweep::Alarm;
+pub use sweep::{Alarm, Sweep};
 
 /// What is known of a request before it runs.
 #[derive(Clone, Copy)]
@@ -132,10 +132,9 @@ impl Worker {
             now: Cell::new(Now::Live(clock::now_ms())),
             nanos: Cell::new(0),
             rules: RefCell::new(rules),
-            short: Cell::new(false),
-            unwatched: RefCell::default(),
+            ended_watches: EndedWatches::default(),
             effects: RefCell::default(),
-            eviction: RefCell::default(),
+            eviction: evict::Eviction::default(),
             garbage,
             alarm,
             asked: Cell::default(),
@@ -345,10 +344,10 @@ impl Worker {
         let mut done = self.run_admitted(session, look, argv, out);
         if let Ok(unit::Ran::Flow(Flow::Script(wish))) = done {
             let stage = stage.expect("commands that run scripts say so by their flag");
-            done = self.script(stage, session, look.entry, argv, &wish, out);
+            done = stage.script(self, session, look.entry, argv, &wish, out);
         }
         if let Ok(unit::Ran::Flow(Flow::Watch)) = done {
-            let watched = self.watch_keys(session, &argv[1..], out.depends());
+            let watched = transaction::watch_keys(self, session, &argv[1..], out.depends());
             session.publish_profile();
             done = watched.map(|()| unit::Ran::Flow(Flow::Done));
         }
@@ -397,7 +396,7 @@ impl Worker {
         self.read_rules();
         if entry.is(Flag::SetsLimits) && self.shared.config.maxmemory.get() > 0 {
             // What a long script holds goes when it has ended.
-            let _ = self.make_room();
+            let _ = self.eviction.make_room(self);
         }
     }
 
@@ -437,10 +436,10 @@ impl Worker {
             Flow::Exec => return self.follow_exec(stage, session, entry, out),
             Flow::Discard => {
                 session.multi = None;
-                self.unwatch(session);
+                self.ended_watches.end(self, session);
             }
             Flow::Script(_) | Flow::Watch | Flow::Prepare(_) => unreachable!("done by now"),
-            Flow::Unwatch => self.unwatch(session),
+            Flow::Unwatch => self.ended_watches.end(self, session),
             Flow::Reset => self.reset(session, out.reply()),
             Flow::Close => return Next::Close,
             Flow::Stall(time) => {

@@ -15,7 +15,7 @@ pub enum Next {
     /// Close at once; nothing more is sent.
     Abort,
     Shutdown(Option<Shutdown>),
-    /// A script goes on after others had their turn: [`super::Worker::go_on`].
+    /// A script goes on after others had their turn: [`super::go_on`].
     Busy,
     /// The reply is long, and goes on after others had their turn: [`Long::write_on`].
     Rest(Box<Long>),

@@ -1,6 +1,7 @@
 //! Keys with deadlines that clients wrote into a writable replica: no master will ever remove them, so it does so itself.
 
 use super::Worker;
+use super::sweep::Sweep;
 use super::unit::Unit;
 use crate::engine::{Db, Effects, Place, ShardKey, ShardSet, Shards};
 use crate::resp::{Codec, ProtoLimits, Request};
@@ -31,19 +32,21 @@ impl Worker {
             }
         }
     }
+}
 
+impl Sweep<'_> {
     /// Removes those whose time has come, and forgets those that will not die.
-    pub(super) fn sweep_own_keys(&self) {
-        let replication = &self.shared.replication;
+    pub(super) fn own_keys(&self) {
+        let replication = &self.0.shared.replication;
         let keys: Vec<Place> = replication.own_keys.lock().iter().cloned().collect();
         for place in keys {
             let (db, key) = &place;
             let at = ShardKey::of(key);
-            let mut unit = self.begin_write_patiently(ShardSet::of(at));
+            let mut unit = self.0.begin_write_patiently(ShardSet::of(at));
             let shard = unit.locked.shard_mut(at.shard());
-            shard.expire_now(*db, key, self.now_ms(), &mut unit.effects);
+            shard.expire_now(*db, key, self.0.now_ms(), &mut unit.effects);
             let lives = {
-                let (rules, now) = (self.rules.borrow(), self.now.get());
+                let (rules, now) = (self.0.rules.borrow(), self.0.now.get());
                 let Unit { locked, effects } = &mut unit;
                 let view = Db::new(locked, *db, now, effects, &rules, false, None);
                 view.deadline(key).flatten().is_some()
@@ -51,7 +54,7 @@ impl Worker {
             if !lives {
                 replication.own_keys.lock().remove(&place);
             }
-            self.commit_alone(unit);
+            self.0.commit_alone(unit);
         }
     }
 }

@@ -13,7 +13,9 @@ pub use wake::{Wake, Woken};
 
 use super::Worker;
 use super::admit::{OOM, refused_by_disk};
+use super::evict::is_full;
 use super::rights::{self, Asker};
+use super::role::may_write;
 use super::unit::{Call, Unit};
 use crate::acl::{Context, User};
 use crate::command::client::{Client, Clients, Fate, Unblock, Wait};
@@ -184,10 +186,10 @@ impl Parked {
             context: Context::Toplevel,
             db: self.db,
         };
-        worker
-            .check_rights(&asker, entry, argv)
+        asker
+            .check(worker, entry, argv)
             .map_err(|denied| rights::refusal(denied, self.user.as_deref(), entry))?;
-        if entry.is(Flag::DenyOom) && worker.is_full() {
+        if entry.is(Flag::DenyOom) && is_full(&worker.shared) {
             return Err(Fail::code(OOM));
         }
         if !entry.is(Flag::Write) {
@@ -197,7 +199,7 @@ impl Parked {
             return Err(refused_by_disk(trouble));
         }
         match worker.shared.replication.is_guarded() {
-            true => worker.may_write(),
+            true => may_write(&worker.shared),
             false => Ok(()),
         }
     }

@@ -13,6 +13,8 @@ use std::sync::Arc;
 use super::Worker;
 use super::fiber::{Job, Stage};
 use super::park::serve_blocked;
+use super::replay::adopt_libraries;
+use super::role::check_protected;
 use super::unit::{Call, Unit};
 use crate::command::client::Client;
 use crate::command::replication::StreamWord;
@@ -223,7 +225,7 @@ impl Relay {
         };
         let session = &mut self.session;
         if entry.is(Flag::Protected)
-            && let Err(fail) = worker.check_protected(session, entry)
+            && let Err(fail) = check_protected(&worker.shared, session, entry)
         {
             worker.stats().commands[entry.id].rejected.add(1);
             complain(&worker.shared, &entry.full_name, &fail.text());
@@ -243,7 +245,7 @@ impl Relay {
             Ok(Flow::Script(wish)) => {
                 let stage = stage.expect("commands that run scripts say so by their flag");
                 let (held, done) =
-                    worker.script_in_exec(stage, session, argv, &wish, unit, &mut out);
+                    stage.script_in_exec(worker, session, argv, &wish, unit, &mut out);
                 unit = held;
                 if done.is_ok() && matches!(*wish, ScriptWish::Function(_)) {
                     alone.push(argv);
@@ -323,7 +325,7 @@ impl Worker {
             flush: true,
             restore: true,
         };
-        self.adopt_libraries(&load)
+        adopt_libraries(&self.shared, &load)
             .map_err(|fail| anyhow::anyhow!("Failed loading functions: {}", fail.text()))
     }
 

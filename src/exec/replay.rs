@@ -16,6 +16,7 @@ use super::Worker;
 use super::admit::LOADING;
 use super::fiber::{Job, Stage};
 use super::park::serve_all_blocked;
+use super::script::load_functions;
 use super::unit::Call;
 use crate::command::client::Client;
 use crate::command::session::Session;
@@ -66,17 +67,6 @@ impl Worker {
         }
     }
 
-    pub(super) fn load_on<'w>(&'w self, stage: &Stage<'w>, wish: Option<Reload>) -> Result<()> {
-        if let Some(wish) = wish {
-            return self.reload(stage, wish);
-        }
-        let wish = Reload {
-            flush: true,
-            ..Reload::default()
-        };
-        self.replaying(stage, &wish, |apply| self.shared.store.open(apply))
-    }
-
     /// Runs the edits that came with a master's snapshot on top of it.
     pub fn run_updates(self: &Rc<Self>, updates: Vec<Update>) -> Result<()> {
         if updates.is_empty() {
@@ -100,12 +90,6 @@ impl Worker {
         let done = aside.run_updates(updates);
         aside.end_scripts();
         done
-    }
-
-    pub(super) fn updates_on<'w>(&'w self, stage: &Stage<'w>, updates: &[Update]) -> Result<()> {
-        self.replaying(stage, &Reload::default(), |apply| {
-            run_updates(updates, apply)
-        })
     }
 
     /// DEBUG RELOAD and DEBUG LOADAOF: empties the keyspace and reads it back from its files. That takes long and waits for
@@ -163,60 +147,6 @@ impl Worker {
         }
     }
 
-    fn reload<'w>(&'w self, stage: &Stage<'w>, wish: Reload) -> Result<()> {
-        let store = &self.shared.store;
-        let dirty = self.shared.stats.totals().dirty;
-        if wish.save && !store.save_now(dirty) {
-            bail!("Error trying to save the DB, check server logs.");
-        }
-        if wish.from_log {
-            store.end_log()?;
-        }
-        if wish.flush {
-            self.engine.clear(Patience::of_this_thread());
-            drop(self.shared.forget_indexes());
-        }
-        self.replaying(stage, &wish, |apply| {
-            store.reload(wish.from_log, wish.merge, apply)
-        })
-    }
-
-    fn replaying<'w>(
-        &'w self,
-        stage: &Stage<'w>,
-        wish: &Reload,
-        read: impl FnOnce(&mut Apply<'_>) -> Result<()>,
-    ) -> Result<()> {
-        let now_ms = clock::now_ms();
-        let client = Client::new(0, String::new(), String::new(), -1, self.id, now_ms);
-        let mut session = Session::new(Arc::new(client), None);
-        self.read_rules();
-        self.now.set(Now::Replaying(now_ms));
-        let mut count = 0;
-        let done = read(&mut |argv| {
-            // Libraries of the base come before what the log adds to them.
-            self.take_functions(wish)?;
-            count += 1;
-            if count % COMMANDS_PER_COUNT == 0 {
-                memory::publish();
-            }
-            let delay_us = self.shared.config.key_load_delay.get().max(0);
-            if delay_us > 0 {
-                std::thread::sleep(Duration::from_micros(delay_us as u64));
-            }
-            stage.obey(|| self.replay(stage, &mut session, argv))
-        });
-        let done = done.and_then(|()| self.take_functions(wish));
-        self.build_all_indexes();
-        self.begin_batch();
-        serve_all_blocked(self);
-        // What was read back is no change since the last save.
-        let saves = &mut self.shared.store.saves.lock();
-        saves.dirty_then = self.shared.stats.totals().dirty;
-        memory::publish();
-        done
-    }
-
     /// What others do on this thread meanwhile is done at the present time; the script goes on at its own.
     pub(super) fn aside(&self, act: impl FnOnce()) {
         let (now, rules) = (self.now.get(), self.rules.borrow().clone());
@@ -227,34 +157,107 @@ impl Worker {
         self.rules.replace(rules);
     }
 
-    fn replay<'w>(
-        &'w self,
-        stage: &Stage<'w>,
-        session: &mut Session,
-        argv: &[&[u8]],
+    /// Whether the sweep must wait: what is being loaded decides for itself what is dead.
+    pub(super) fn is_loading(&self) -> bool {
+        self.shared.store.loading.is_on()
+    }
+}
+
+impl<'w> Stage<'w> {
+    pub(super) fn load(&self, worker: &'w Worker, wish: Option<Reload>) -> Result<()> {
+        if let Some(wish) = wish {
+            return self.reload(worker, wish);
+        }
+        let wish = Reload {
+            flush: true,
+            ..Reload::default()
+        };
+        self.replaying(worker, &wish, |apply| worker.shared.store.open(apply))
+    }
+
+    pub(super) fn update(&self, worker: &'w Worker, updates: &[Update]) -> Result<()> {
+        self.replaying(worker, &Reload::default(), |apply| {
+            run_updates(updates, apply)
+        })
+    }
+
+    fn reload(&self, worker: &'w Worker, wish: Reload) -> Result<()> {
+        let store = &worker.shared.store;
+        let dirty = worker.shared.stats.totals().dirty;
+        if wish.save && !store.save_now(dirty) {
+            bail!("Error trying to save the DB, check server logs.");
+        }
+        if wish.from_log {
+            store.end_log()?;
+        }
+        if wish.flush {
+            worker.engine.clear(Patience::of_this_thread());
+            drop(worker.shared.forget_indexes());
+        }
+        self.replaying(worker, &wish, |apply| {
+            store.reload(wish.from_log, wish.merge, apply)
+        })
+    }
+
+    fn replaying(
+        &self,
+        worker: &'w Worker,
+        wish: &Reload,
+        read: impl FnOnce(&mut Apply<'_>) -> Result<()>,
     ) -> Result<()> {
-        let entry = match super::admit::find(&self.shared.registry, argv) {
+        let now_ms = clock::now_ms();
+        let client = Client::new(0, String::new(), String::new(), -1, worker.id, now_ms);
+        let mut session = Session::new(Arc::new(client), None);
+        worker.read_rules();
+        worker.now.set(Now::Replaying(now_ms));
+        let mut count = 0;
+        let done = read(&mut |argv| {
+            // Libraries of the base come before what the log adds to them.
+            take_functions(worker, wish)?;
+            count += 1;
+            if count % COMMANDS_PER_COUNT == 0 {
+                memory::publish();
+            }
+            let delay_us = worker.shared.config.key_load_delay.get().max(0);
+            if delay_us > 0 {
+                std::thread::sleep(Duration::from_micros(delay_us as u64));
+            }
+            self.obey(|| self.replay(worker, &mut session, argv))
+        });
+        let done = done.and_then(|()| take_functions(worker, wish));
+        worker.build_all_indexes();
+        worker.begin_batch();
+        serve_all_blocked(worker);
+        // What was read back is no change since the last save.
+        let saves = &mut worker.shared.store.saves.lock();
+        saves.dirty_then = worker.shared.stats.totals().dirty;
+        memory::publish();
+        done
+    }
+
+    fn replay(&self, worker: &'w Worker, session: &mut Session, argv: &[&[u8]]) -> Result<()> {
+        let entry = match super::admit::find(&worker.shared.registry, argv) {
             Ok(entry) if entry.arity_fits(argv.len()) => entry,
             _ => bail!("Unknown command '{}'", String::from_utf8_lossy(argv[0])),
         };
         let mut out = Answer::new(false);
         let done = match entry.command.run {
             Run::Session(_) | Run::Container => {
-                self.call_session(session, entry, argv, out.reply())
+                worker.call_session(session, entry, argv, out.reply())
             }
             Run::Read(_) | Run::Write(_) => {
                 let call = Call::of(session, entry, argv);
-                let mut unit = self.begin_write_patiently(call.shards());
-                let done = self.call(&mut unit, &call, out.reply());
+                let mut unit = worker.begin_write_patiently(call.shards());
+                let done = worker.call(&mut unit, &call, out.reply());
                 // Whoever reads edits has had these.
                 unit.effects.log.clear();
-                self.commit_alone(unit);
+                worker.commit_alone(unit);
                 done
             }
         };
         let done = match done {
             Ok(Flow::Script(wish)) => {
-                let ran = self.script(stage, session, entry, argv, &wish, &mut out);
+                let ran = self.script(worker, session, entry, argv, &wish, &mut out);
                 ran.map(drop)
             }
             done => done.map(drop),
@@ -280,36 +283,30 @@ impl Worker {
         }
         Ok(())
     }
+}
 
-    /// Takes over libraries that came with a snapshot.
-    pub(super) fn adopt_libraries(&self, load: &FunctionLoad) -> Result<(), Fail> {
-        let host = Host::new(self.shared.scripts.clone())
-            .and_then(|host| host.close().map(|()| host))
-            .map_err(|error| Fail::said(error.to_string()))?;
-        self.load_functions(load, &|code| host.load_library(code))
-            .map(drop)
+/// Takes over libraries that came with a snapshot.
+pub(super) fn adopt_libraries(shared: &Shared, load: &FunctionLoad) -> Result<(), Fail> {
+    let host = Host::new(shared.scripts.clone())
+        .and_then(|host| host.close().map(|()| host))
+        .map_err(|error| Fail::said(error.to_string()))?;
+    load_functions(shared, load, &|code| host.load_library(code)).map(drop)
+}
+
+/// Takes over the libraries that the base of what is being read has brought.
+fn take_functions(worker: &Worker, wish: &Reload) -> Result<()> {
+    let codes = worker.shared.store.take_loaded_functions();
+    if codes.is_empty() {
+        return Ok(());
     }
-
-    /// Takes over the libraries that the base of what is being read has brought.
-    fn take_functions(&self, wish: &Reload) -> Result<()> {
-        let codes = self.shared.store.take_loaded_functions();
-        if codes.is_empty() {
-            return Ok(());
-        }
-        let load = FunctionLoad {
-            codes,
-            replace: wish.flush || wish.merge,
-            flush: wish.flush,
-            restore: true,
-        };
-        match self.adopt_libraries(&load) {
-            Ok(()) => Ok(()),
-            Err(fail) => bail!("Failed loading functions: {}", fail.text()),
-        }
-    }
-
-    /// Whether the sweep must wait: what is being loaded decides for itself what is dead.
-    pub(super) fn is_loading(&self) -> bool {
-        self.shared.store.loading.is_on()
+    let load = FunctionLoad {
+        codes,
+        replace: wish.flush || wish.merge,
+        flush: wish.flush,
+        restore: true,
+    };
+    match adopt_libraries(&worker.shared, &load) {
+        Ok(()) => Ok(()),
+        Err(fail) => bail!("Failed loading functions: {}", fail.text()),
     }
 }

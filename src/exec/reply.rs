@@ -51,7 +51,7 @@ impl Worker {
         };
         if exec {
             session.multi = None;
-            self.unwatch(session);
+            self.ended_watches.end(self, session);
             session.publish_profile();
         }
         self.write_error(&text, out);

@@ -28,18 +28,16 @@ impl<'a> Asker<'a> {
             db: session.db_of_next(),
         }
     }
-}
 
-impl Worker {
     #[inline]
-    pub(super) fn check_rights(
+    pub(super) fn check(
         &self,
-        asker: &Asker<'_>,
+        worker: &Worker,
         entry: &Entry,
         argv: &[&[u8]],
     ) -> Result<(), Denied> {
-        match asker.user {
-            Some(user) if !user.is_unlimited() => self.check_limited(asker, user, entry, argv),
+        match self.user {
+            Some(user) if !user.is_unlimited() => self.check_limited(worker, user, entry, argv),
             _ => Ok(()),
         }
     }
@@ -47,7 +45,7 @@ impl Worker {
     #[inline(never)]
     fn check_limited(
         &self,
-        asker: &Asker<'_>,
+        worker: &Worker,
         user: &User,
         entry: &Entry,
         argv: &[&[u8]],
@@ -56,7 +54,7 @@ impl Worker {
             true => Err(Denied::Command),
             false => user
                 .rights()
-                .check(&Touched::new(entry, argv, asker.db, &self.shared)),
+                .check(&Touched::new(entry, argv, self.db, &worker.shared)),
         };
         if let Err(denied) = done {
             let (reason, object) = match denied {
@@ -66,18 +64,40 @@ impl Worker {
                 Denied::Key(at) => (Reason::Key, argv[at]),
                 Denied::Channel(at) => (Reason::Channel, argv[at]),
             };
-            self.log_denied(asker, reason, user.name(), object);
+            self.log_denied(worker, reason, user.name(), object);
         }
         done
     }
 
+    #[cold]
+    fn log_denied(&self, worker: &Worker, reason: Reason, user: &[u8], object: &[u8]) {
+        let now_ms = worker.now_ms();
+        let line = client_line(self.client, &worker.shared, now_ms);
+        let client = line.trim_end().to_string();
+        let noted = Noted::new(reason, self.context, object, user, client, now_ms);
+        let len_max = worker.shared.config.acllog_max_len.get() as usize;
+        worker.shared.acl_log.push(noted, len_max);
+        let counters = &worker.stats().counters;
+        let counter = match reason {
+            Reason::Command => &counters.acl_denied_command,
+            Reason::Key => &counters.acl_denied_key,
+            Reason::Channel => &counters.acl_denied_channel,
+            Reason::Database => &counters.acl_denied_database,
+            Reason::Auth => &counters.acl_denied_auth,
+            Reason::Certificate => &counters.acl_denied_certificate,
+        };
+        counter.add(1);
+    }
+}
+
+impl Worker {
     /// AUTH or HELLO named a user that is not there, or the wrong password.
     pub(super) fn log_failed_login(&self, session: &Session, name: &[u8], command: &[u8]) {
         let context = match session.in_exec {
             true => Context::Multi,
             false => Context::Toplevel,
         };
-        self.log_denied(&Asker::of(session, context), Reason::Auth, name, command);
+        Asker::of(session, context).log_denied(self, Reason::Auth, name, command);
     }
 
     /// Makes a client the user that its certificate names, if `tls-auth-clients-user` says that it does. One whose name is
@@ -91,29 +111,9 @@ impl Worker {
             Some(user) if user.rights().enabled => session.be(user, true),
             _ => {
                 let asker = Asker::of(session, Context::Toplevel);
-                self.log_denied(&asker, Reason::Certificate, &name, b"TLS");
+                asker.log_denied(self, Reason::Certificate, &name, b"TLS");
             }
         }
-    }
-
-    #[cold]
-    fn log_denied(&self, asker: &Asker<'_>, reason: Reason, user: &[u8], object: &[u8]) {
-        let now_ms = self.now_ms();
-        let line = client_line(asker.client, &self.shared, now_ms);
-        let client = line.trim_end().to_string();
-        let noted = Noted::new(reason, asker.context, object, user, client, now_ms);
-        let len_max = self.shared.config.acllog_max_len.get() as usize;
-        self.shared.acl_log.push(noted, len_max);
-        let counters = &self.stats().counters;
-        let counter = match reason {
-            Reason::Command => &counters.acl_denied_command,
-            Reason::Key => &counters.acl_denied_key,
-            Reason::Channel => &counters.acl_denied_channel,
-            Reason::Database => &counters.acl_denied_database,
-            Reason::Auth => &counters.acl_denied_auth,
-            Reason::Certificate => &counters.acl_denied_certificate,
-        };
-        counter.add(1);
     }
 }
 

@@ -8,17 +8,19 @@ use mlua::Function;
 use super::Worker;
 use super::admit;
 use super::fiber::Stage;
+use super::role::{is_stale, may_write};
 use super::unit::{Ran, Unit};
 use crate::acl::User;
 use crate::cluster::slot_of;
 use crate::command::session::Session;
-use crate::command::{Begin, Entry, Fail, Find, Flow, FunctionLoad, Plan, ScriptCall, ScriptWish};
+use crate::command::shared::Shared;
+use crate::command::{
+    Begin, Entry, Fail, Find, Flow, FunctionLoad, Plan, Registry, ScriptCall, ScriptWish,
+};
 use crate::engine::{ShardKey, ShardSet};
 use crate::journal::Answer;
 use crate::resp::Reply;
-use crate::script::{
-    Clash, Failure, Flags, Header, Held, KeyPlaces, Library, is_contained, write_reply,
-};
+use crate::script::{self, Clash, Failure, Flags, Header, Held, KeyPlaces, Library, write_reply};
 use crate::types::Bstr;
 
 /// A script under way.
@@ -66,22 +68,22 @@ struct Found {
     contained: bool,
 }
 
-impl Worker {
+impl<'w> Stage<'w> {
     /// Does what a script command wants, as a unit of its own.
-    pub(super) fn script<'w>(
-        &'w self,
-        stage: &Stage<'w>,
+    pub(super) fn script(
+        &self,
+        worker: &'w Worker,
         session: &mut Session,
         entry: &'static Entry,
         argv: &[&[u8]],
         wish: &ScriptWish,
         out: &mut Answer,
     ) -> Result<Ran, Fail> {
-        stage.begin();
+        self.begin();
         match wish {
             ScriptWish::Call(call) => {
-                let found = self.find_script(stage, argv, call);
-                let found = found.inspect_err(|_| self.show_script(session, argv))?;
+                let found = self.find_script(worker, argv, call);
+                let found = found.inspect_err(|_| worker.show_script(session, argv))?;
                 let mut set = ShardSet::ALL;
                 if found.contained {
                     set = ShardSet::EMPTY;
@@ -92,35 +94,35 @@ impl Worker {
                         set = ShardSet::one(0);
                     }
                 }
-                let obeyed = stage.obeys();
+                let obeyed = self.obeys();
                 let unit = match obeyed {
-                    true => self.begin_write_patiently(set),
-                    false => self.begin_write(set)?,
+                    true => worker.begin_write_patiently(set),
+                    false => worker.begin_write(set)?,
                 };
-                if !obeyed && let Some(instead) = self.instead(&unit, session, entry, argv) {
-                    self.let_go_of(unit);
+                if !obeyed && let Some(instead) = worker.instead(&unit, session, entry, argv) {
+                    worker.let_go_of(unit);
                     return instead;
                 }
                 let (mut unit, done) =
-                    self.run_script(stage, session, argv, call, found, unit, out.reply());
-                if obeyed || stage.is_cut() {
+                    self.run_script(worker, session, argv, call, found, unit, out.reply());
+                if obeyed || self.is_cut() {
                     // It stands in the log that is being read: whoever reads edits has had these. Half of a script is
                     // worse than none of it.
                     unit.effects.log.clear();
                 } else {
                     // It ran at the time when it began, however long it took.
-                    self.read_clock();
+                    worker.read_clock();
                 }
                 let by = (!obeyed).then_some(session.client.id);
-                self.commit(unit, by, out.depends());
+                worker.commit(unit, by, out.depends());
                 done.map(|()| Ran::Flow(Flow::Done))
             }
             ScriptWish::Load | ScriptWish::Function(_) => {
-                let _turn = (!stage.obeys()).then(|| self.shared.guards.turn(self.id));
-                if !stage.obeys() && self.guards_moved() {
+                let _turn = (!self.obeys()).then(|| worker.shared.guards.turn(worker.id));
+                if !self.obeys() && worker.guards_moved() {
                     return Ok(Ran::Moved);
                 }
-                self.load_script(stage, session, argv, wish, out)?;
+                self.load_script(worker, session, argv, wish, out)?;
                 Ok(Ran::Flow(Flow::Done))
             }
         }
@@ -129,7 +131,7 @@ impl Worker {
     /// Does what a command wants that loads scripts.
     fn load_script(
         &self,
-        stage: &Stage<'_>,
+        worker: &Worker,
         session: &mut Session,
         argv: &[&[u8]],
         wish: &ScriptWish,
@@ -138,18 +140,19 @@ impl Worker {
         match wish {
             ScriptWish::Call(_) => unreachable!("it runs a script"),
             ScriptWish::Load => {
-                let (held, _) = stage.host.load(argv[2], true).map_err(Fail::said)?;
+                let (held, _) = self.host.load(argv[2], true).map_err(Fail::said)?;
                 out.reply().bulk(&held.sha);
                 Ok(())
             }
             ScriptWish::Function(load) => {
-                let name = self.load_functions(load, &|code| stage.host.load_library(code))?;
+                let name =
+                    load_functions(&worker.shared, load, &|code| self.host.load_library(code))?;
                 match name {
                     Some(name) => out.reply().bulk(name),
                     None => out.reply().ok(),
                 }
-                if !stage.obeys() {
-                    self.log_alone(session, argv, out.depends());
+                if !self.obeys() {
+                    worker.log_alone(session, argv, out.depends());
                 }
                 Ok(())
             }
@@ -157,9 +160,9 @@ impl Worker {
     }
 
     /// Runs a script inside EXEC or a master's stream, under the locks of all of that.
-    pub(super) fn script_in_exec<'w>(
-        &'w self,
-        stage: &Stage<'w>,
+    pub(super) fn script_in_exec(
+        &self,
+        worker: &'w Worker,
         session: &mut Session,
         argv: &[&[u8]],
         wish: &ScriptWish,
@@ -167,48 +170,23 @@ impl Worker {
         out: &mut Answer,
     ) -> (Unit<'w>, Result<(), Fail>) {
         let ScriptWish::Call(call) = wish else {
-            stage.begin();
-            let done = self.load_script(stage, session, argv, wish, out);
+            self.begin();
+            let done = self.load_script(worker, session, argv, wish, out);
             return (unit, done);
         };
-        stage.begin();
-        match self.find_script(stage, argv, call) {
+        self.begin();
+        match self.find_script(worker, argv, call) {
             Err(fail) => {
-                self.show_script(session, argv);
+                worker.show_script(session, argv);
                 (unit, Err(fail))
             }
-            Ok(found) => self.run_script(stage, session, argv, call, found, unit, out.reply()),
+            Ok(found) => self.run_script(worker, session, argv, call, found, unit, out.reply()),
         }
-    }
-
-    /// Adds libraries to those that all workers have; gives the name of one that was loaded alone.
-    pub(super) fn load_functions(
-        &self,
-        wish: &FunctionLoad,
-        load: &dyn Fn(&[u8]) -> Result<Library, String>,
-    ) -> Result<Option<String>, Fail> {
-        let scripts = &self.shared.scripts;
-        let _lock = scripts.functions_lock.lock();
-        let mut functions = (*scripts.functions.load_full()).clone();
-        if wish.flush {
-            functions.libraries.clear();
-            functions.version += 1;
-        }
-        let mut name = None;
-        for code in &wish.codes {
-            let library = load(code).map_err(Fail::said)?;
-            name = Some(library.name.clone());
-            functions
-                .add(library.into(), wish.replace)
-                .map_err(|clash| clashed(clash, wish.restore))?;
-        }
-        self.shared.publish_functions(functions);
-        Ok(name.filter(|_| !wish.restore))
     }
 
     fn find_script(
         &self,
-        stage: &Stage<'_>,
+        worker: &Worker,
         argv: &[&[u8]],
         call: &ScriptCall,
     ) -> Result<Found, Fail> {
@@ -217,10 +195,12 @@ impl Worker {
             flags: held.flags,
             name: held.sha.clone(),
             is_function: false,
-            contained: *held.contained.get_or_init(|| self.is_contained(&held.body)),
+            contained: *held
+                .contained
+                .get_or_init(|| is_contained(&worker.shared.registry, &held.body)),
         };
         let found = if call.is_function {
-            let (registered, function) = stage
+            let (registered, function) = self
                 .host
                 .function(argv[1])
                 .ok_or(Fail::Says("Function not found"))?;
@@ -232,15 +212,15 @@ impl Worker {
                 contained: false,
             }
         } else if call.by_sha {
-            from_held(stage.host.find(argv[1]).ok_or(Fail::NO_SCRIPT)?)
+            from_held(self.host.find(argv[1]).ok_or(Fail::NO_SCRIPT)?)
         } else {
-            from_held(stage.host.load(argv[1], false).map_err(Fail::said)?)
+            from_held(self.host.load(argv[1], false).map_err(Fail::said)?)
         };
-        let obeyed = stage.obeys();
-        if self.shared.replication.is_guarded() && !obeyed {
-            self.check_script(&found)?;
+        let obeyed = self.obeys();
+        if worker.shared.replication.is_guarded() && !obeyed {
+            check_script(worker, &found)?;
         }
-        if found.flags.no_cluster && self.shared.redirecting().is_some() && !obeyed {
+        if found.flags.no_cluster && worker.shared.redirecting().is_some() && !obeyed {
             return Err(Fail::Says(
                 "Can not run script on cluster, 'no-cluster' flag is set.",
             ));
@@ -255,12 +235,12 @@ impl Worker {
                 return Ok(found);
             }
             if !found.flags.no_writes
-                && let Some(trouble) = self.shared.store.trouble()
+                && let Some(trouble) = worker.shared.store.trouble()
             {
                 return Err(admit::refused_by_disk(trouble));
             }
             let guarded = !found.flags.allow_oom && !found.flags.no_writes;
-            if guarded && self.is_short() {
+            if guarded && worker.eviction.is_short(&worker.shared) {
                 return Err(Fail::code(
                     "OOM command not allowed when used memory > 'maxmemory'.",
                 ));
@@ -269,51 +249,13 @@ impl Worker {
         Ok(found)
     }
 
-    /// What a replica lets scripts do, and a master that wants replicas.
-    #[cold]
-    fn check_script(&self, found: &Found) -> Result<(), Fail> {
-        let flags = &found.flags;
-        if (flags.legacy || !flags.allow_stale) && self.is_stale() {
-            return Err(Fail::code(admit::STALE));
-        }
-        if flags.legacy || flags.no_writes {
-            return Ok(());
-        }
-        self.may_write()
-    }
-
-    fn is_contained(&self, body: &[u8]) -> bool {
-        let code = Header::of_script(body).map_or(body, |header| header.code);
-        is_contained(code, &|name, count| {
-            let entry = self.shared.registry.get(name)?;
-            let command = entry.command;
-            let told = entry.specs.iter().all(|spec| {
-                matches!(
-                    (spec.begin, spec.find),
-                    (Begin::Index(_), Find::Range { limit: 0, .. })
-                )
-            });
-            let plain = matches!(command.plan, Plan::Keys) && command.more_keys.is_none();
-            if !told || !plain || !command.subcommands.is_empty() {
-                return None;
-            }
-            let open = entry
-                .specs
-                .iter()
-                .any(|spec| matches!(spec.find, Find::Range { last, .. } if last < 0));
-            let mut at = Vec::new();
-            entry.each_key(&vec![&b""[..]; count], |place| at.push(place));
-            Some(KeyPlaces { at, open })
-        })
-    }
-
     #[expect(
         clippy::too_many_arguments,
         reason = "each is another thing that the script needs"
     )]
-    fn run_script<'w>(
-        &'w self,
-        stage: &Stage<'w>,
+    fn run_script(
+        &self,
+        worker: &'w Worker,
         session: &mut Session,
         argv: &[&[u8]],
         call: &ScriptCall,
@@ -322,20 +264,22 @@ impl Worker {
         out: &mut Reply,
     ) -> (Unit<'w>, Result<(), Fail>) {
         // Here, so that what the script calls is shown after it.
-        self.show_script(session, argv);
+        worker.show_script(session, argv);
         let own = Session::for_script(session);
         let dirty = unit.effects.dirty;
         let keys = &argv[3..3 + call.keys];
         let tracked = own.tracking.as_ref().is_some_and(|one| one.wants_reads());
         let declared = tracked.then(|| keys.iter().map(|key| Bstr::new(key)).collect());
-        *stage.run.borrow_mut() = Some(Run {
+        *self.run.borrow_mut() = Some(Run {
             unit,
             session: own,
             slot: keys.first().map(|key| slot_of(key)),
             flags: found.flags,
             read_only: call.read_only || found.flags.no_writes,
-            short: self.is_short() && !stage.obeys() && !found.flags.allow_oom,
-            obeyed: stage.obeys(),
+            short: worker.eviction.is_short(&worker.shared)
+                && !self.obeys()
+                && !found.flags.allow_oom,
+            obeyed: self.obeys(),
             is_function: found.is_function,
             name: found.name.clone(),
             // FUNCTION STATS tells it.
@@ -346,9 +290,9 @@ impl Worker {
             dirty,
             declared,
         });
-        stage.begin();
+        self.begin();
         let args = &argv[3 + call.keys..];
-        let host = &stage.host;
+        let host = &self.host;
         let done = if found.is_function {
             host.run_function(&found.function, keys, args)
         } else {
@@ -369,17 +313,76 @@ impl Worker {
                 }
             })
         });
-        stage.end(self);
-        let run = stage
-            .run
-            .borrow_mut()
-            .take()
-            .expect("the script ran until here");
+        self.end(worker);
+        let run = self.run.take().expect("the script ran until here");
         (
             run.unit,
             done.map_err(|failure| failed(&failure, &found.name)),
         )
     }
+}
+
+/// Adds libraries to those that all workers have; gives the name of one that was loaded alone.
+pub(super) fn load_functions(
+    shared: &Shared,
+    wish: &FunctionLoad,
+    load: &dyn Fn(&[u8]) -> Result<Library, String>,
+) -> Result<Option<String>, Fail> {
+    let scripts = &shared.scripts;
+    let _lock = scripts.functions_lock.lock();
+    let mut functions = (*scripts.functions.load_full()).clone();
+    if wish.flush {
+        functions.libraries.clear();
+        functions.version += 1;
+    }
+    let mut name = None;
+    for code in &wish.codes {
+        let library = load(code).map_err(Fail::said)?;
+        name = Some(library.name.clone());
+        functions
+            .add(library.into(), wish.replace)
+            .map_err(|clash| clashed(clash, wish.restore))?;
+    }
+    shared.publish_functions(functions);
+    Ok(name.filter(|_| !wish.restore))
+}
+
+/// What a replica lets scripts do, and a master that wants replicas.
+#[cold]
+fn check_script(worker: &Worker, found: &Found) -> Result<(), Fail> {
+    let flags = &found.flags;
+    if (flags.legacy || !flags.allow_stale) && is_stale(&worker.shared) {
+        return Err(Fail::code(admit::STALE));
+    }
+    if flags.legacy || flags.no_writes {
+        return Ok(());
+    }
+    may_write(&worker.shared)
+}
+
+fn is_contained(registry: &Registry, body: &[u8]) -> bool {
+    let code = Header::of_script(body).map_or(body, |header| header.code);
+    script::is_contained(code, &|name, count| {
+        let entry = registry.get(name)?;
+        let command = entry.command;
+        let told = entry.specs.iter().all(|spec| {
+            matches!(
+                (spec.begin, spec.find),
+                (Begin::Index(_), Find::Range { limit: 0, .. })
+            )
+        });
+        let plain = matches!(command.plan, Plan::Keys) && command.more_keys.is_none();
+        if !told || !plain || !command.subcommands.is_empty() {
+            return None;
+        }
+        let open = entry
+            .specs
+            .iter()
+            .any(|spec| matches!(spec.find, Find::Range { last, .. } if last < 0));
+        let mut at = Vec::new();
+        entry.each_key(&vec![&b""[..]; count], |place| at.push(place));
+        Some(KeyPlaces { at, open })
+    })
 }
 
 fn clashed(clash: Clash, restore: bool) -> Fail {

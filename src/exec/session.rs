@@ -36,7 +36,7 @@ impl Worker {
     /// Takes everything of a session out of what is shared.
     pub(super) fn let_go(&self, session: &mut Session) {
         session.multi = None;
-        self.unwatch(session);
+        self.ended_watches.end(self, session);
         let id = session.client.id;
         for kind in [Channels::Plain, Channels::Pattern, Channels::Shard] {
             for channel in std::mem::take(session.subscribed(kind)) {

@@ -10,6 +10,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
+use super::declared::is_declared_writer;
 use super::unit::Unit;
 use super::{Look, Worker};
 use crate::cluster::{NONE, NodeView, View, slot_of};
@@ -197,7 +198,7 @@ impl Worker {
         let entry = request.entry();
         let channels = request.any(Entry::has_channels);
         let writes = request.any(|entry| entry.is(Flag::Write))
-            || matches!(request, Slotted::One(entry, argv) if self.is_declared_writer(entry, argv));
+            || matches!(request, Slotted::One(entry, argv) if is_declared_writer(&self.shared, entry, argv));
         if !view.is_ok {
             self.check_down(channels, writes)?;
         }

@@ -67,55 +67,92 @@ impl Alarm {
 /// The longest sleep: whoever set a deadline between look and sleep is seen then at the latest.
 const SLEEP_MS_MAX: u64 = 1000;
 
-impl Worker {
+/// The sweep of a worker's keyspace.
+pub struct Sweep<'w>(pub &'w Worker);
+
+impl Sweep<'_> {
     /// Sweeps until the server stops: the body of the sweep's own thread.
-    pub fn sweep_forever(&self) {
+    pub fn forever(&self) {
         thread::work_in_portions();
-        while !self.shared.stop.is_cancelled() {
-            self.begin_batch();
-            self.asked.set(self.shared.guards.moves());
-            let now_ms = self.now_ms();
+        while !self.0.shared.stop.is_cancelled() {
+            self.0.begin_batch();
+            self.0.asked.set(self.0.shared.guards.moves());
+            let now_ms = self.0.now_ms();
             let mut busy = false;
-            if self.shared.active_expire.load(Ordering::Relaxed) && !self.must_not_expire(now_ms) {
-                for id in self.engine.due_shards(now_ms) {
-                    busy |= self.sweep_shard(id);
+            if self.0.shared.active_expire.load(Ordering::Relaxed)
+                && !self.0.must_not_expire(now_ms)
+            {
+                for id in self.0.engine.due_shards(now_ms) {
+                    busy |= self.shard(id);
                     thread::rest();
                 }
             }
-            match self.must_not_expire(now_ms) {
-                true => self.shared.search.put_off(now_ms),
-                false => self.drop_idle_indexes(now_ms),
+            match self.0.must_not_expire(now_ms) {
+                true => self.0.shared.search.put_off(now_ms),
+                false => self.0.drop_idle_indexes(now_ms),
             }
-            if self.leaves_expiry() && !self.is_loading() {
-                self.sweep_own_keys();
+            if self.0.leaves_expiry() && !self.0.is_loading() {
+                self.own_keys();
             }
-            self.end_batch();
+            self.0.end_batch();
             if busy {
                 continue;
             }
             // Deadlines set from here on ring; those set before are seen by this look.
-            self.alarm.next_ms.store(u64::MAX, Ordering::Release);
-            let next = self.engine.next_due().unwrap_or(u64::MAX);
+            self.0.alarm.next_ms.store(u64::MAX, Ordering::Release);
+            let next = self.0.engine.next_due().unwrap_or(u64::MAX);
             let paused = next <= now_ms;
             let until = if paused { now_ms + 10 } else { next };
-            self.alarm.sleep(until.min(now_ms + SLEEP_MS_MAX));
+            self.0.alarm.sleep(until.min(now_ms + SLEEP_MS_MAX));
         }
     }
 
     /// Removes all that is due, before anyone is served: what a snapshot brought that replicas know of.
-    pub fn sweep_now(&self) {
-        self.begin_batch();
+    pub fn now(&self) {
+        self.0.begin_batch();
         let mut busy = true;
         while busy {
             busy = false;
-            self.asked.set(self.shared.guards.moves());
-            for id in self.engine.due_shards(self.now_ms()) {
-                busy |= self.sweep_shard(id);
+            self.0.asked.set(self.0.shared.guards.moves());
+            for id in self.0.engine.due_shards(self.0.now_ms()) {
+                busy |= self.shard(id);
             }
         }
-        self.end_batch();
+        self.0.end_batch();
     }
 
+    /// Removes a few due things of one shard; whether there may be more.
+    fn shard(&self, id: usize) -> bool {
+        let mut late = Vec::new();
+        let mut unit = self.0.begin_write_patiently(ShardSet::one(id));
+        let now_ms = self.0.now_ms();
+        if self.0.guards_moved() {
+            // They are asked again before more is removed.
+            self.0.let_go_of(unit);
+            return true;
+        }
+        let Unit { locked, effects } = &mut unit;
+        let mut more = false;
+        locked.each(|shard| {
+            if shard.next_due().is_some_and(|due| due <= now_ms) {
+                shard.sweep(now_ms, EFFORT, effects, &mut late);
+                crash::point("sweep");
+                more |= shard.next_due().is_some_and(|due| due <= now_ms);
+            }
+        });
+        // The wheel's hand moved, so others may see a later bound.
+        locked.publish();
+        self.0.commit_alone(unit);
+        if !late.is_empty() {
+            let lag = self.0.shared.stats.expiry_lag.lock();
+            late.iter()
+                .for_each(|ms| lag.record(ms.saturating_mul(1_000_000)));
+        }
+        more
+    }
+}
+
+impl Worker {
     /// Removes keys that readers found dead before the sweep did, each as a unit of its own: what found them was no edit.
     #[cold]
     pub(super) fn remove_dead(&self, dead: Vec<(usize, Bstr)>) {
@@ -145,35 +182,5 @@ impl Worker {
             || self.is_loading()
             || shared.config.import_mode.get()
             || shared.pause.active(now_ms).is_some()
-    }
-
-    /// Removes a few due things of one shard; whether there may be more.
-    fn sweep_shard(&self, id: usize) -> bool {
-        let mut late = Vec::new();
-        let mut unit = self.begin_write_patiently(ShardSet::one(id));
-        let now_ms = self.now_ms();
-        if self.guards_moved() {
-            // They are asked again before more is removed.
-            self.let_go_of(unit);
-            return true;
-        }
-        let Unit { locked, effects } = &mut unit;
-        let mut more = false;
-        locked.each(|shard| {
-            if shard.next_due().is_some_and(|due| due <= now_ms) {
-                shard.sweep(now_ms, EFFORT, effects, &mut late);
-                crash::point("sweep");
-                more |= shard.next_due().is_some_and(|due| due <= now_ms);
-            }
-        });
-        // The wheel's hand moved, so others may see a later bound.
-        locked.publish();
-        self.commit_alone(unit);
-        if !late.is_empty() {
-            let lag = self.shared.stats.expiry_lag.lock();
-            late.iter()
-                .for_each(|ms| lag.record(ms.saturating_mul(1_000_000)));
-        }
-        more
     }
 }

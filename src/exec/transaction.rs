@@ -1,13 +1,16 @@
 //! EXEC and WATCH: several commands as one unit, unless a watched key changed.
 
+use std::cell::RefCell;
+
 use super::Worker;
 use super::fiber::Stage;
 use super::rights::{self, Asker};
+use super::settle::settle_in_exec;
 use super::slots::Slotted;
 use super::transfer::transfer_held;
 use super::unit::{Call, Unit};
 use crate::acl::Context;
-use crate::command::session::{Multi, Session};
+use crate::command::session::{Multi, Session, Watches};
 use crate::command::{Entry, Fail, Flag, Flow, Run};
 use crate::engine::{Place, ShardKey, ShardSet, Shards};
 use crate::journal::{Answer, Depends};
@@ -34,7 +37,7 @@ impl Worker {
             return Err(Fail::Says("EXEC without MULTI"));
         };
         if multi.refused {
-            self.unwatch(session);
+            self.ended_watches.end(self, session);
             return Err(Fail::code(
                 "EXECABORT Transaction discarded because of previous errors.",
             ));
@@ -47,7 +50,7 @@ impl Worker {
         let unit = match self.begin_write(shards_of_queue(session, &multi, &argvs)) {
             Ok(unit) => unit,
             Err(fail) => {
-                self.unwatch(session);
+                self.ended_watches.end(self, session);
                 return Err(Fail::code(fail.aborting()));
             }
         };
@@ -60,12 +63,12 @@ impl Worker {
         let exec = Slotted::Queue(entry, &multi);
         if let Err(fail) = self.check_moving(&unit, session, exec) {
             self.let_go_of(unit);
-            self.unwatch(session);
+            self.ended_watches.end(self, session);
             return Err(fail);
         }
-        if self.watch_failed(session, &unit) {
+        if watch_failed(self, session, &unit) {
             self.commit(unit, None, out.depends());
-            self.unwatch(session);
+            self.ended_watches.end(self, session);
             out.reply().null_array();
             return Ok(Ended::Done);
         }
@@ -77,7 +80,7 @@ impl Worker {
         // All of it ran at the time when it began, however long it took.
         self.read_clock();
         self.commit(unit, Some(session.client.id), out.depends());
-        self.unwatch(session);
+        self.ended_watches.end(self, session);
         Ok(Ended::Done)
     }
 
@@ -99,7 +102,7 @@ impl Worker {
             let mark = out.reply().mark();
             // Rules may have changed since it was queued.
             let asker = Asker::of(session, Context::Multi);
-            if let Err(denied) = self.check_rights(&asker, entry, argv) {
+            if let Err(denied) = asker.check(self, entry, argv) {
                 let why = rights::in_exec(denied);
                 self.write_error(
                     &format!("NOPERM ACLs rules changed between the moment the transaction was accumulated and the EXEC call. This command is no longer allowed for the following reason: {why}"),
@@ -123,7 +126,7 @@ impl Worker {
             let done = match done {
                 Ok(Flow::Script(wish)) => {
                     let stage = stage.expect("scripts run on the fiber");
-                    let (held, done) = self.script_in_exec(stage, session, argv, &wish, unit, out);
+                    let (held, done) = stage.script_in_exec(self, session, argv, &wish, unit, out);
                     unit = held;
                     done.map(|()| Flow::Done)
                 }
@@ -133,8 +136,9 @@ impl Worker {
                 }
                 done => done,
             };
-            let settled = done
-                .and_then(|flow| self.settle_in_exec(session, argv, flow, &mut unit, out.reply()));
+            let settled = done.and_then(|flow| {
+                settle_in_exec(&self.shared, session, argv, flow, &mut unit, out.reply())
+            });
             if let Err(fail) = settled {
                 self.answer_failed(session, entry, argv, &fail, mark, out.reply());
             }
@@ -148,64 +152,36 @@ impl Worker {
         session.began_us = 0;
         unit
     }
+}
 
-    /// Whether a watched key was changed, or has died, since WATCH.
-    fn watch_failed(&self, session: &Session, unit: &Unit<'_>) -> bool {
-        let watches = &session.watches;
-        if watches.is_broken() {
-            return true;
-        }
-        let due_ms = self.time_for(session.imports).due_ms();
-        watches.keys.iter().any(|place| {
-            let shard = unit.locked.shard(ShardKey::of(&place.1).shard());
-            watches
-                .broken
-                .as_ref()
-                .is_some_and(|broken| shard.has_died(place, broken, due_ms))
-        })
-    }
+/// Watches that have ended while a long script held their shards, which don't know it yet.
+#[derive(Default)]
+pub(super) struct EndedWatches(RefCell<Vec<Watches>>);
 
-    /// WATCH: puts the session's flag on keys.
-    pub(super) fn watch_keys(
-        &self,
-        session: &mut Session,
-        keys: &[&[u8]],
-        depends: &mut Depends,
-    ) -> Result<(), Fail> {
-        let mut set = ShardSet::EMPTY;
-        keys.iter().for_each(|key| set.add(ShardKey::of(key)));
-        let mut unit = self.begin(set)?;
-        let watches = &mut session.watches;
-        let broken = watches.broken.get_or_insert_default();
-        let due_ms = self.time_for(session.imports).due_ms();
-        for key in keys {
-            let place: Place = (session.db, Bstr::new(key));
-            if watches.keys.contains(&place) {
-                continue;
-            }
-            let shard = unit.locked.shard_mut(ShardKey::of(key).shard());
-            shard.watch(place.clone(), broken.clone(), due_ms);
-            watches.keys.push(place);
-        }
-        self.commit(unit, None, depends);
-        Ok(())
-    }
-
+impl EndedWatches {
     /// Ends the session's watches. The shards forget them now, or once the script has ended that holds them.
-    pub(super) fn unwatch(&self, session: &mut Session) {
+    pub(super) fn end(&self, worker: &Worker, session: &mut Session) {
         let watches = std::mem::take(&mut session.watches);
         if !watches.keys.is_empty() {
-            self.unwatched.borrow_mut().push(watches);
-            self.forget_watches();
+            self.0.borrow_mut().push(watches);
+            self.forget(worker);
+        }
+    }
+
+    /// Has the shards forget those that no long script holds any more.
+    #[inline]
+    pub(super) fn look_again(&self, worker: &Worker) {
+        if !self.0.borrow().is_empty() && !worker.shared.scripts.is_busy() {
+            self.forget(worker);
         }
     }
 
     /// Has the shards forget watches that have ended, as far as no long script holds them.
-    pub(super) fn forget_watches(&self) {
-        let ended = self.unwatched.take();
+    fn forget(&self, worker: &Worker) {
+        let ended = self.0.take();
         let mut left = Vec::new();
         for watches in ended {
-            let Ok(mut unit) = self.begin(watched_shards(&watches.keys)) else {
+            let Ok(mut unit) = worker.begin(watched_shards(&watches.keys)) else {
                 left.push(watches);
                 continue;
             };
@@ -213,10 +189,52 @@ impl Worker {
                 let shard = unit.locked.shard_mut(ShardKey::of(&place.1).shard());
                 shard.unwatch(place, broken);
             }
-            self.commit_alone(unit);
+            worker.commit_alone(unit);
         }
-        self.unwatched.borrow_mut().extend(left);
+        self.0.borrow_mut().extend(left);
     }
+}
+
+/// Whether a watched key was changed, or has died, since WATCH.
+fn watch_failed(worker: &Worker, session: &Session, unit: &Unit<'_>) -> bool {
+    let watches = &session.watches;
+    if watches.is_broken() {
+        return true;
+    }
+    let due_ms = worker.time_for(session.imports).due_ms();
+    watches.keys.iter().any(|place| {
+        let shard = unit.locked.shard(ShardKey::of(&place.1).shard());
+        watches
+            .broken
+            .as_ref()
+            .is_some_and(|broken| shard.has_died(place, broken, due_ms))
+    })
+}
+
+/// WATCH: puts the session's flag on keys.
+pub(super) fn watch_keys(
+    worker: &Worker,
+    session: &mut Session,
+    keys: &[&[u8]],
+    depends: &mut Depends,
+) -> Result<(), Fail> {
+    let mut set = ShardSet::EMPTY;
+    keys.iter().for_each(|key| set.add(ShardKey::of(key)));
+    let mut unit = worker.begin(set)?;
+    let watches = &mut session.watches;
+    let broken = watches.broken.get_or_insert_default();
+    let due_ms = worker.time_for(session.imports).due_ms();
+    for key in keys {
+        let place: Place = (session.db, Bstr::new(key));
+        if watches.keys.contains(&place) {
+            continue;
+        }
+        let shard = unit.locked.shard_mut(ShardKey::of(key).shard());
+        shard.watch(place.clone(), broken.clone(), due_ms);
+        watches.keys.push(place);
+    }
+    worker.commit(unit, None, depends);
+    Ok(())
 }
 
 /// The shards of what MULTI has queued, and of what is watched.

@@ -1,7 +1,7 @@
 //! Keys carried to another server: without locks, or under those of a transaction or a script.
 
 use super::Worker;
-use super::admit::READONLY;
+use super::role::READONLY;
 use super::unit::Unit;
 use crate::command::session::Session;
 use crate::command::shared::Away;

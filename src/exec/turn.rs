@@ -11,9 +11,7 @@ impl Worker {
     pub fn begin_batch(&self) -> Reading {
         self.read_clock();
         self.read_rules();
-        if !self.unwatched.borrow().is_empty() && !self.shared.scripts.is_busy() {
-            self.forget_watches();
-        }
+        self.ended_watches.look_again(self);
         self.watch.read()
     }
 

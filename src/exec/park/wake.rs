@@ -6,6 +6,7 @@ use crate::command::session::Session;
 use crate::command::{Fail, Flag};
 use crate::engine::{ShardKey, ShardSet, Shards};
 use crate::exec::Worker;
+use crate::exec::role::check_redirect;
 use crate::exec::unit::Unit;
 use crate::journal::{Answer, Seq};
 use crate::resp::Reply;
@@ -109,7 +110,7 @@ impl Blocked {
             Unblock::Moved => {
                 let redirect = session
                     .follows_redirects
-                    .then(|| worker.check_redirect().err());
+                    .then(|| check_redirect(&worker.shared).err());
                 redirect.flatten().unwrap_or(Fail::code(
                     "UNBLOCKED force unblock from blocking operation, instance state changed (master -> replica?)",
                 ))

@@ -269,8 +269,8 @@ impl Connection {
     async fn go_on(&mut self, started: &mut Reading) {
         loop {
             tokio::task::yield_now().await;
-            let (worker, session, out) = (&self.worker, &mut self.session, &mut self.out);
-            let go_on = || worker.go_on(session, out, started);
+            let (session, out) = (&mut self.session, &mut self.out);
+            let go_on = || exec::go_on(session, out, started);
             let next = guarded(b"script", go_on, || Next::Close);
             if matches!(next, Next::Close) {
                 self.closing = Closing::Flushed;
