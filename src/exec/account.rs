@@ -13,8 +13,8 @@ impl Worker {
     /// The time since `started`, which becomes now.
     #[inline]
     pub(super) fn lap(&self, started: &mut Reading) -> u64 {
-        let ended = self.watch.read();
-        let nanos = self.watch.nanos(*started, ended);
+        let ended = self.present.read_watch();
+        let nanos = self.present.nanos(*started, ended);
         *started = ended;
         nanos
     }

@@ -1,5 +1,6 @@
 //! Whether a request may run: ordered checks, and the first refusal wins.
 
+use std::cell::Cell;
 use std::sync::atomic::Ordering;
 
 use super::declared::{is_declared_harmless, is_declared_writer, keeps_to_slot};
@@ -9,6 +10,7 @@ use super::slots::Slotted;
 use super::{Look, Worker};
 use crate::acl::Context;
 use crate::command::clustering::Clustering;
+use crate::command::guards::Guards;
 use crate::command::session::{Queued, Session};
 use crate::command::shared::PauseMode;
 use crate::command::{Entry, Fail, Flag, Found, Registry, Run, quoted};
@@ -28,6 +30,45 @@ pub(super) enum Verdict {
     Refused(Option<&'static Entry>, Fail),
 }
 
+/// What a worker knows of the guards.
+#[derive(Default)]
+pub(super) struct AskedGuards {
+    /// How often they had moved when they were asked about the present command.
+    when: Cell<u64>,
+    /// A command has moved them, and they are to be passed before it is answered.
+    moved: Cell<bool>,
+}
+
+impl AskedGuards {
+    /// They are asked now.
+    #[inline]
+    pub fn now(&self, guards: &Guards) {
+        self.when.set(guards.moves());
+    }
+
+    #[inline]
+    pub fn when(&self) -> u64 {
+        self.when.get()
+    }
+
+    /// Does something that may move them.
+    #[inline]
+    pub fn note_moves<T>(&self, guards: &Guards, act: impl FnOnce() -> T) -> T {
+        let before = guards.moves();
+        let done = act();
+        if guards.moves() != before {
+            self.moved.set(true);
+        }
+        done
+    }
+
+    /// Whether a command has moved them since this was last asked.
+    #[inline]
+    pub fn take_moved(&self) -> bool {
+        self.moved.take()
+    }
+}
+
 impl Worker {
     pub(super) fn admit(
         &self,
@@ -35,7 +76,7 @@ impl Worker {
         argv: &[&[u8]],
         look: Option<Look>,
     ) -> Verdict {
-        self.asked.set(self.shared.guards.moves());
+        self.asked.now(&self.shared.guards);
         if session.client.mailbox.is_closing() {
             return Verdict::Gone;
         }

@@ -138,7 +138,7 @@ impl Aside {
             touch: !session.no_touch,
             resp3,
             user: session.user.clone(),
-            rules: worker.rules.borrow().clone(),
+            rules: worker.present.rules().clone(),
             shared: worker.shared.clone(),
             engine: worker.engine.clone(),
         };

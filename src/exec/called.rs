@@ -75,7 +75,7 @@ impl Run<'_> {
         out: &mut Reply,
     ) -> Result<(), Fail> {
         let entry = self.admit(worker, argv)?;
-        let mut started = worker.watch.read();
+        let mut started = worker.present.read_watch();
         let recorded = self.unit.effects.log.len();
         let done = match entry.command.run {
             Kind::Session(_) | Kind::Container => {

@@ -100,7 +100,7 @@ impl Eviction {
         let (_, volatile_only) = present.policy;
         // A candidate may be gone by the time its turn comes: then the next is tried.
         for _ in 0..32 {
-            let (rules, scripts) = (worker.rules.borrow(), &worker.shared.scripts);
+            let (rules, scripts) = (worker.present.rules(), &worker.shared.scripts);
             let mut search = self.victims.borrow_mut();
             let chosen = search.choose(
                 &worker.engine,

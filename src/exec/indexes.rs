@@ -60,8 +60,8 @@ impl Worker {
         if keys.is_empty() {
             return;
         }
-        let rules = self.rules.borrow();
-        let now = self.now.get();
+        let rules = self.present.rules();
+        let now = self.present.now();
         let mut catalog = search.catalog.write();
         for key in &keys {
             let at = ShardKey::of(key);
@@ -95,7 +95,7 @@ impl Worker {
                 continue;
             }
             {
-                let (rules, now) = (self.rules.borrow(), self.now.get());
+                let (rules, now) = (self.present.rules(), self.present.now());
                 let Unit { locked, effects } = &mut unit;
                 let mut db = Db::new(locked, 0, now, effects, &rules, false, None);
                 drop_named(&self.shared, &mut db, &name, true);

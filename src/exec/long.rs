@@ -210,7 +210,7 @@ impl Search {
         };
         let walked = loop {
             let walked = walk.go_on(&worker.engine, &|| scripts.is_busy(), &mut visit);
-            let nanos = worker.watch.nanos(started, worker.watch.read());
+            let nanos = worker.present.nanos(started, worker.present.read_watch());
             if walked != Walked::On || nanos > TURN_NANOS {
                 break walked;
             }

@@ -43,7 +43,7 @@ impl Worker {
                     self.let_go_of(unit);
                     break;
                 }
-                let (rules, now) = (self.rules.borrow(), self.now.get());
+                let (rules, now) = (self.present.rules(), self.present.now());
                 let Unit { locked, effects } = &mut unit;
                 let mut db = Db::new(locked, 0, now, effects, &rules, false, None);
                 for name in &names {
@@ -62,7 +62,7 @@ impl Worker {
     /// Names of some keys of a slot, found without holding anybody back for long.
     fn some_of_slot(&self, slot: u16) -> Vec<Bstr> {
         let mut unit = self.begin_write_patiently(ShardSet::EMPTY);
-        let (rules, now) = (self.rules.borrow(), self.now.get());
+        let (rules, now) = (self.present.rules(), self.present.now());
         let Unit { locked, effects } = &mut unit;
         let db = Db::new(locked, 0, now, effects, &rules, false, None);
         let names = db.names_in_slot(slot, KEYS_AT_A_TIME, &|| false);

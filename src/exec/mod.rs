@@ -17,6 +17,7 @@ mod lost;
 mod next;
 mod own;
 mod park;
+mod present;
 mod relay;
 mod replay;
 mod reply;
@@ -30,9 +31,10 @@ mod stop;
 mod sweep;
 mod transaction;
 mod transfer;
-mod turn;
 mod unit;
 
+use admit::AskedGuards;
+use present::Present;
 use transaction::{Ended, EndedWatches};
 
 use std::cell::{Cell, RefCell};
@@ -52,13 +54,10 @@ use crate::command::session::Session;
 use crate::command::shared::Shared;
 use crate::command::stats::WorkerStats;
 use crate::command::{Entry, Fail, Flag, Flow, Found};
-use crate::engine::{Effects, Engine, Glance, Now, Rules, ShardKey};
+use crate::engine::{Effects, Engine, Glance, ShardKey};
 use crate::journal::{Answer, Porter};
 use crate::resp::{Mark, Reply};
-use crate::util::clock::{self, Reading, Stopwatch};
-
-/// The clock is read anew after commands that took longer than this: deadlines are milliseconds.
-const TIME_NANOS_MAX: u64 = 500_000;
+use crate::util::clock::Reading;
 
 /// One thread's way to the data: everything it needs to run commands.
 pub struct Worker {
@@ -67,12 +66,7 @@ pub struct Worker {
     pub engine: Arc<Engine>,
     /// Its own part of the statistics.
     stats: Arc<WorkerStats>,
-    watch: Stopwatch,
-    /// The time of the command under way: that of the batch, read anew after commands that took a while.
-    now: Cell<Now>,
-    /// What commands took since it was read.
-    nanos: Cell<u64>,
-    rules: RefCell<Arc<Rules>>,
+    present: Present,
     ended_watches: EndedWatches,
     /// Effects not in use, kept for their buffers.
     #[expect(
@@ -85,10 +79,7 @@ pub struct Worker {
     garbage: std::sync::mpsc::Sender<crate::engine::Garbage>,
     /// Wakes the sweep when a deadline was set that it doesn't expect yet.
     alarm: Arc<sweep::Alarm>,
-    /// How often the guards had moved when they were asked about the present command.
-    asked: Cell<u64>,
-    /// A command has moved them, and they are to be passed before it is answered.
-    moved: Cell<bool>,
+    asked: AskedGuards,
     /// The cluster's picture as of when the guards were asked so often.
     view: RefCell<(u64, Option<Arc<View>>)>,
     /// Slots are on the move in it, so that keys are looked for under their locks.
@@ -128,17 +119,13 @@ impl Worker {
             stats: shared.stats.worker(id).clone(),
             shared,
             engine,
-            watch: Stopwatch::default(),
-            now: Cell::new(Now::Live(clock::now_ms())),
-            nanos: Cell::new(0),
-            rules: RefCell::new(rules),
+            present: Present::new(rules),
             ended_watches: EndedWatches::default(),
             effects: RefCell::default(),
             eviction: evict::Eviction::default(),
             garbage,
             alarm,
-            asked: Cell::default(),
-            moved: Cell::default(),
+            asked: AskedGuards::default(),
             view: RefCell::default(),
             unsettled: Cell::default(),
             porter: Porter::default(),
@@ -152,12 +139,12 @@ impl Worker {
     /// Microseconds between two readings of this worker's watch.
     #[inline]
     pub fn micros(&self, from: Reading, to: Reading) -> u64 {
-        self.watch.micros(from, to)
+        self.present.micros(from, to)
     }
 
     /// The time of day of the command under way.
     pub fn now_ms(&self) -> u64 {
-        self.now.get().clock_ms()
+        self.present.now().clock_ms()
     }
 
     /// Looks a request up, to run it later. Nothing for one that will be refused: it is told why in its turn.
@@ -268,7 +255,7 @@ impl Worker {
             self.perform(None, session, look, argv, out, started)
         };
         if let Some(slot) = counted {
-            let nanos = self.watch.nanos(begun, *started);
+            let nanos = self.present.nanos(begun, *started);
             let bytes = out.reply().since(mark).len();
             self.count_for_slot(slot, argv, nanos, bytes);
         }
@@ -303,16 +290,12 @@ impl Worker {
             return next;
         }
         self.show_monitors(session, entry, argv);
-        if self.moved.take() {
+        if self.asked.take_moved() {
             self.shared.pass_guards();
         }
         self.read_what_was_set(entry);
         let nanos = self.lap(started);
-        self.nanos.set(self.nanos.get() + nanos);
-        if self.nanos.get() > TIME_NANOS_MAX {
-            // What comes next happens at a later time.
-            self.read_clock();
-        }
+        self.present.pass(nanos);
         match &mut next {
             // It counts when it wakes.
             Next::Block(blocked) => blocked.nanos = nanos,
@@ -393,7 +376,7 @@ impl Worker {
         if !entry.is(Flag::Admin) {
             return;
         }
-        self.read_rules();
+        self.present.read_rules(&self.shared);
         if entry.is(Flag::SetsLimits) && self.shared.config.maxmemory.get() > 0 {
             // What a long script holds goes when it has ended.
             let _ = self.eviction.make_room(self);

@@ -46,7 +46,7 @@ impl Sweep<'_> {
             let shard = unit.locked.shard_mut(at.shard());
             shard.expire_now(*db, key, self.0.now_ms(), &mut unit.effects);
             let lives = {
-                let (rules, now) = (self.0.rules.borrow(), self.0.now.get());
+                let (rules, now) = (self.0.present.rules(), self.0.present.now());
                 let Unit { locked, effects } = &mut unit;
                 let view = Db::new(locked, *db, now, effects, &rules, false, None);
                 view.deadline(key).flatten().is_some()

@@ -23,7 +23,7 @@ use crate::command::replication::{AckWaiter, Acks};
 use crate::command::session::Session;
 use crate::command::shared::{PauseMode, Shared};
 use crate::command::{AckWish, Entry, Fail, Flag, Flow, OnTimeout, Park, Preparation};
-use crate::engine::{BlockedCommand, Now, Place, SHARDS, ShardKey, ShardSet, Shards, Waiter};
+use crate::engine::{BlockedCommand, Place, SHARDS, ShardKey, ShardSet, Shards, Waiter};
 use crate::resp::{Reply, encode};
 use crate::types::Bstr;
 use crate::util::{clock, crash};
@@ -340,15 +340,13 @@ const LOOK_REST_MS: u64 = 10;
 
 /// Serves blocked clients of changed keys, and of those that serving them changes, until quiet.
 pub(super) fn serve_blocked(worker: &Worker, unit: &mut Unit<'_>) {
-    if worker.is_loading() && !worker.now.get().is_live() {
+    if worker.is_loading() && !worker.present.now().is_live() {
         // What is there while data are read may be gone by their end.
         unit.effects.ready.clear();
         return;
     }
     // What is served is a command of its own; what came before it may have taken long. A master's stream has no time.
-    if worker.now.get().is_live() {
-        worker.now.set(Now::Live(clock::now_ms()));
-    }
+    worker.present.read_clock_if_live();
     let mut next = 0;
     while next < unit.effects.ready.len() {
         let place = unit.effects.ready[next].clone();

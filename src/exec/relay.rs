@@ -21,7 +21,7 @@ use crate::command::replication::StreamWord;
 use crate::command::session::Session;
 use crate::command::shared::Shared;
 use crate::command::{Entry, Flag, Flow, FunctionLoad, Run, ScriptWish};
-use crate::engine::{Db, Engine, Now, ShardSet};
+use crate::engine::{Db, Engine, ShardSet};
 use crate::journal::{Answer, Depends, Epoch};
 use crate::types::Bstr;
 use crate::util::{clock, crash};
@@ -231,7 +231,7 @@ impl Relay {
             complain(&worker.shared, &entry.full_name, &fail.text());
             return unit;
         }
-        let mut started = worker.watch.read();
+        let mut started = worker.present.read_watch();
         let mut out = Answer::new(false);
         let done = match entry.command.run {
             Run::Session(_) | Run::Container => {
@@ -286,8 +286,8 @@ fn complain(shared: &Shared, command: &str, why: &str) {
 impl Worker {
     /// Reads clock and configuration before some commands of the stream.
     pub fn begin_relay(&self) {
-        self.now.set(Now::Replaying(clock::now_ms()));
-        self.read_rules();
+        self.present.replay_from(clock::now_ms());
+        self.present.read_rules(&self.shared);
     }
 
     /// Empties the keyspace, as FLUSHALL does, but tells neither log nor replicas.
@@ -299,10 +299,10 @@ impl Worker {
     }
 
     fn flush_all(&self, unit: &mut Unit<'_>) {
-        let rules = self.rules.borrow();
+        let rules = self.present.rules();
         for db in 0..self.shared.config.databases.get() as usize {
             let Unit { locked, effects } = &mut *unit;
-            Db::new(locked, db, self.now.get(), effects, &rules, false, None).flush();
+            Db::new(locked, db, self.present.now(), effects, &rules, false, None).flush();
         }
         unit.effects.garbage.push(self.shared.forget_indexes());
     }

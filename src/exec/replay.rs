@@ -22,7 +22,7 @@ use crate::command::client::Client;
 use crate::command::session::Session;
 use crate::command::shared::Shared;
 use crate::command::{Fail, Flag, Flow, FunctionLoad, Job as Waited, Reload, Run};
-use crate::engine::{Engine, Now, Patience, ShardSet};
+use crate::engine::{Engine, Patience, ShardSet};
 use crate::journal::Answer;
 use crate::persist::aof::Apply;
 use crate::persist::rdb::Update;
@@ -149,12 +149,9 @@ impl Worker {
 
     /// What others do on this thread meanwhile is done at the present time; the script goes on at its own.
     pub(super) fn aside(&self, act: impl FnOnce()) {
-        let (now, rules) = (self.now.get(), self.rules.borrow().clone());
         let held = PutAside::all();
-        act();
+        self.present.leave_for(act);
         held.take_back();
-        self.now.set(now);
-        self.rules.replace(rules);
     }
 
     /// Whether the sweep must wait: what is being loaded decides for itself what is dead.
@@ -208,8 +205,8 @@ impl<'w> Stage<'w> {
         let now_ms = clock::now_ms();
         let client = Client::new(0, String::new(), String::new(), -1, worker.id, now_ms);
         let mut session = Session::new(Arc::new(client), None);
-        worker.read_rules();
-        worker.now.set(Now::Replaying(now_ms));
+        worker.present.read_rules(&worker.shared);
+        worker.present.replay_from(now_ms);
         let mut count = 0;
         let done = read(&mut |argv| {
             // Libraries of the base come before what the log adds to them.

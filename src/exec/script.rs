@@ -111,7 +111,7 @@ impl<'w> Stage<'w> {
                     unit.effects.log.clear();
                 } else {
                     // It ran at the time when it began, however long it took.
-                    worker.read_clock();
+                    worker.present.read_clock();
                 }
                 let by = (!obeyed).then_some(session.client.id);
                 worker.commit(unit, by, out.depends());

@@ -121,9 +121,9 @@ impl Worker {
     fn seen(&self, clustering: &Clustering) -> Arc<View> {
         let mut held = self.view.borrow_mut();
         let (asked, view) = &mut *held;
-        if *asked != self.asked.get() || view.is_none() {
+        if *asked != self.asked.when() || view.is_none() {
             // The guards move once another picture stands: this one is not older than what they were asked about.
-            *asked = self.asked.get();
+            *asked = self.asked.when();
             *view = Some(clustering.view().clone());
         }
         view.clone().expect("it has just been looked at")
@@ -142,7 +142,7 @@ impl Worker {
         {
             let held = self.view.borrow();
             if let (asked, Some(view)) = &*held
-                && *asked == self.asked.get()
+                && *asked == self.asked.when()
                 && view.is_settled()
                 && (at.is_some_and(|at| view.owns(at.slot()))
                     && view.is_ok

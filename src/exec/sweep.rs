@@ -76,7 +76,7 @@ impl Sweep<'_> {
         thread::work_in_portions();
         while !self.0.shared.stop.is_cancelled() {
             self.0.begin_batch();
-            self.0.asked.set(self.0.shared.guards.moves());
+            self.0.asked.now(&self.0.shared.guards);
             let now_ms = self.0.now_ms();
             let mut busy = false;
             if self.0.shared.active_expire.load(Ordering::Relaxed)
@@ -113,7 +113,7 @@ impl Sweep<'_> {
         let mut busy = true;
         while busy {
             busy = false;
-            self.0.asked.set(self.0.shared.guards.moves());
+            self.0.asked.now(&self.0.shared.guards);
             for id in self.0.engine.due_shards(self.0.now_ms()) {
                 busy |= self.shard(id);
             }

@@ -78,7 +78,7 @@ impl Worker {
             unit.effects.log.clear();
         }
         // All of it ran at the time when it began, however long it took.
-        self.read_clock();
+        self.present.read_clock();
         self.commit(unit, Some(session.client.id), out.depends());
         self.ended_watches.end(self, session);
         Ok(Ended::Done)
@@ -96,7 +96,7 @@ impl Worker {
         out.reply().array(multi.queue.len());
         session.in_exec = true;
         session.began_us = clock::now_us();
-        let mut started = self.watch.read();
+        let mut started = self.present.read_watch();
         for (queued, argv) in multi.queue.iter().zip(argvs) {
             let entry = queued.entry;
             let mark = out.reply().mark();

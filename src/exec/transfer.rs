@@ -118,9 +118,17 @@ fn see_off(worker: &Worker, unit: &mut Unit<'_>, db: usize, keys: &[Bstr]) {
     if keys.is_empty() {
         return;
     }
-    let rules = worker.rules.borrow();
+    let rules = worker.present.rules();
     let Unit { locked, effects } = unit;
-    let mut db = Db::new(locked, db, worker.now.get(), effects, &rules, false, None);
+    let mut db = Db::new(
+        locked,
+        db,
+        worker.present.now(),
+        effects,
+        &rules,
+        false,
+        None,
+    );
     let mut record = vec![&b"DEL"[..]];
     for key in keys {
         if db.delete(key) {

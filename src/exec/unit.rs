@@ -269,7 +269,7 @@ impl Worker {
     /// Whether the guards have moved since they were asked about the present command. To be looked at under its locks.
     #[inline]
     pub(super) fn guards_moved(&self) -> bool {
-        self.shared.guards.moves() != self.asked.get()
+        self.shared.guards.moves() != self.asked.when()
     }
 
     /// Lets go of a unit with which nothing was done.
@@ -350,7 +350,7 @@ impl Worker {
     /// The time that a client's command runs at. As long as data are imported, nothing is dead for the client that brings them.
     #[inline]
     pub(super) fn time_for(&self, imports: bool) -> Now {
-        let now = self.now.get();
+        let now = self.present.now();
         match imports && self.shared.config.import_mode.get() {
             true => Now::Replaying(now.clock_ms()),
             false => now,
@@ -369,7 +369,7 @@ impl Worker {
             hashed,
             ..
         } = *job;
-        let rules = self.rules.borrow();
+        let rules = self.present.rules();
         let args = Args::new(argv, entry.words);
         let dirty = unit.effects.dirty;
         unit.effects.rewritten = false;
@@ -463,19 +463,16 @@ impl Worker {
             unreachable!("containers don't run");
         };
         let args = Args::new(argv, entry.words);
-        let guards = &self.shared.guards;
-        let before = guards.moves();
-        let done = run(&mut SessionCall {
+        let mut call = SessionCall {
             args,
             out,
             entry,
             session,
             server: &self.shared,
             now_ms: self.now_ms(),
-        });
-        if guards.moves() != before {
-            self.moved.set(true);
-        }
+        };
+        let guards = &self.shared.guards;
+        let done = self.asked.note_moves(guards, || run(&mut call));
         if done.is_err() && entry.is(Flag::Scripted) && entry.is(Flag::SkipMonitor) {
             self.show_script(session, argv);
         }

@@ -41,7 +41,7 @@ impl Blocked {
         out: &mut Answer,
     ) -> Option<Woken> {
         let mark = out.reply().mark();
-        let mut started = worker.watch.read();
+        let mut started = worker.present.read_watch();
         let parked = &*self.parked;
         let mut set = ShardSet::EMPTY;
         parked
