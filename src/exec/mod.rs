@@ -1,6 +1,6 @@
-//! The road of a command: find, admit, lock, run, commit.
+//! The road of a command: find, admit, lock, run, commit. [`road`] is all of it on a few screens.
 //!
-//! `Worker::run` takes one request to its reply. What can't be answered at once comes back as
+//! [`Worker::run`] takes one request to its reply. What can't be answered at once comes back as
 //! a [`Next`] for the connection to act on; nothing here waits or touches a socket.
 
 mod account;
@@ -11,6 +11,7 @@ mod commit;
 mod declared;
 mod evict;
 mod fiber;
+mod follow;
 mod indexes;
 mod long;
 mod lost;
@@ -22,6 +23,7 @@ mod relay;
 mod replay;
 mod reply;
 mod rights;
+mod road;
 mod role;
 mod script;
 mod session;
@@ -35,10 +37,9 @@ mod unit;
 
 use admit::AskedGuards;
 use present::Present;
-use transaction::{Ended, EndedWatches};
+use transaction::EndedWatches;
 
 use std::cell::{Cell, RefCell};
-use std::rc::Rc;
 use std::sync::Arc;
 
 pub use fiber::go_on;
@@ -53,10 +54,9 @@ use crate::cluster::View;
 use crate::command::session::Session;
 use crate::command::shared::Shared;
 use crate::command::stats::WorkerStats;
-use crate::command::{Entry, Fail, Flag, Flow, Found};
+use crate::command::{Entry, Found};
 use crate::engine::{Effects, Engine, Glance, ShardKey};
-use crate::journal::{Answer, Porter};
-use crate::resp::{Mark, Reply};
+use crate::journal::Porter;
 use crate::util::clock::Reading;
 
 /// One thread's way to the data: everything it needs to run commands.
@@ -171,300 +171,5 @@ impl Worker {
             look.at.map(|key| Glance { key, member })
         });
         self.engine.warm(session.db, glances);
-    }
-
-    /// Runs one request. `started` is when the one before it ended, and is moved to this one's end.
-    pub fn run(
-        self: &Rc<Self>,
-        session: &mut Session,
-        argv: &[&[u8]],
-        look: Option<Look>,
-        out: &mut Answer,
-        started: &mut Reading,
-    ) -> Next {
-        loop {
-            match self.ask_and_run(session, argv, look, out, started) {
-                Next::Again => session.hears_again(),
-                Next::Paused => {
-                    session.hears_again();
-                    return Next::Paused;
-                }
-                next => return next,
-            }
-        }
-    }
-
-    fn ask_and_run(
-        self: &Rc<Self>,
-        session: &mut Session,
-        argv: &[&[u8]],
-        look: Option<Look>,
-        out: &mut Answer,
-        started: &mut Reading,
-    ) -> Next {
-        let verdict = self.admit(session, argv, look);
-        let mailbox = &session.client.mailbox;
-        if self.shared.config.maxmemory.get() > 0 && !mailbox.is_empty() {
-            // Room was made for it: who tracks what had to go hears that first.
-            mailbox.drain_into(out.reply().buf_mut());
-            out.depends().saw(self.shared.journal.end());
-        }
-        let mark = out.reply().mark();
-        let (look, counted) = match verdict {
-            admit::Verdict::Run(look) => (look, None),
-            admit::Verdict::Counted(look, slot) => (look, Some(slot)),
-            admit::Verdict::Queued => {
-                out.reply().simple("QUEUED");
-                self.finish_reply(session, mark, out.reply());
-                return Next::Continue;
-            }
-            admit::Verdict::Paused => return Next::Paused,
-            admit::Verdict::Gone => return Next::Abort,
-            admit::Verdict::Attack => {
-                tracing::warn!(
-                    "Possible SECURITY ATTACK detected. It looks like somebody is sending POST or Host: commands to Redis. This is likely due to an attacker attempting to use Cross Protocol Scripting to compromise your Redis instance. Connection from {} aborted.",
-                    session.client.address
-                );
-                return Next::Abort;
-            }
-            admit::Verdict::Refused(entry, fail) => {
-                if session.user.as_ref().is_some_and(|user| user.is_gone()) {
-                    // Deleted a moment ago: the connection was to be closed before it asked.
-                    return Next::Abort;
-                }
-                self.refuse(session, entry, &fail, out.reply());
-                self.finish_reply(session, mark, out.reply());
-                return Next::Continue;
-            }
-        };
-        let entry = look.entry;
-        session
-            .client
-            .last_command
-            .store(entry.id as u32, std::sync::atomic::Ordering::Relaxed);
-        let scripted = entry.is(Flag::Scripted)
-            || entry.is(Flag::RunsQueue)
-                && session.multi.as_ref().is_some_and(|multi| {
-                    let mut queued = multi.queue.iter();
-                    queued.any(|queued| queued.entry.is(Flag::Scripted))
-                });
-        let begun = *started;
-        let next = if scripted {
-            self.on_fiber(session, entry, argv, out, started)
-        } else {
-            self.perform(None, session, look, argv, out, started)
-        };
-        if let Some(slot) = counted {
-            let nanos = self.present.nanos(begun, *started);
-            let bytes = out.reply().since(mark).len();
-            self.count_for_slot(slot, argv, nanos, bytes);
-        }
-        next
-    }
-
-    /// Runs a request that was admitted.
-    fn perform<'w>(
-        &'w self,
-        stage: Option<&fiber::Stage<'w>>,
-        session: &mut Session,
-        look: Look,
-        argv: &[&[u8]],
-        out: &mut Answer,
-        started: &mut Reading,
-    ) -> Next {
-        let mark = out.reply().mark();
-        let entry = look.entry;
-        let done = self.handle(stage, session, look, argv, out);
-        let mut next = match done {
-            Ok(unit::Ran::Flow(Flow::Done)) => Next::Continue,
-            Ok(unit::Ran::Flow(flow)) => self.follow(stage, session, entry, argv, flow, out),
-            Ok(unit::Ran::Blocked(blocked)) => Next::Block(blocked),
-            Ok(unit::Ran::Left(aside)) => Next::Rest(Box::new(Long::aside(entry, aside))),
-            Ok(unit::Ran::Moved) => Next::Again,
-            Err(fail) => {
-                self.answer_failed(session, entry, argv, &fail, mark, out.reply());
-                Next::Continue
-            }
-        };
-        if let Next::Again = next {
-            return next;
-        }
-        self.show_monitors(session, entry, argv);
-        if self.asked.take_moved() {
-            self.shared.pass_guards();
-        }
-        self.read_what_was_set(entry);
-        let nanos = self.lap(started);
-        self.present.pass(nanos);
-        match &mut next {
-            // It counts when it wakes.
-            Next::Block(blocked) => blocked.nanos = nanos,
-            // It counts when its reply is whole.
-            Next::Rest(long) => {
-                long.nanos = nanos;
-                long.written = out.reply().since(mark).len();
-            }
-            _ => {
-                self.count(session, entry, argv, nanos);
-                let sizes = (nanos, out.reply().since(mark).len());
-                self.note_sizes(session, entry, argv, sizes);
-            }
-        }
-        self.end_reply(session, entry, mark, &next, out.reply());
-        next
-    }
-
-    /// Runs a request's handler, and what it asks for that may fail.
-    #[inline]
-    fn handle<'w>(
-        &'w self,
-        stage: Option<&fiber::Stage<'w>>,
-        session: &mut Session,
-        look: Look,
-        argv: &[&[u8]],
-        out: &mut Answer,
-    ) -> Result<unit::Ran, Fail> {
-        let mut done = self.run_admitted(session, look, argv, out);
-        if let Ok(unit::Ran::Flow(Flow::Script(wish))) = done {
-            let stage = stage.expect("commands that run scripts say so by their flag");
-            done = stage.script(self, session, look.entry, argv, &wish, out);
-        }
-        if let Ok(unit::Ran::Flow(Flow::Watch)) = done {
-            let watched = transaction::watch_keys(self, session, &argv[1..], out.depends());
-            session.publish_profile();
-            done = watched.map(|()| unit::Ran::Flow(Flow::Done));
-        }
-        done
-    }
-
-    /// Ends the reply to a command that ran, unless it is still to come.
-    #[inline]
-    fn end_reply(
-        &self,
-        session: &mut Session,
-        entry: &Entry,
-        mark: Mark,
-        next: &Next,
-        out: &mut Reply,
-    ) {
-        if let Some(tracking) = &mut session.tracking
-            && !entry.is(Flag::KeepsCaching)
-            && session.multi.is_none()
-        {
-            // It was for this one command, or transaction, whether that read anything or not.
-            tracking.caching = None;
-        }
-        match next {
-            // Their replies are still to come.
-            Next::Block(_)
-            | Next::Rest(_)
-            | Next::Wait(_)
-            | Next::Transfer(_)
-            | Next::Shutdown(_) => {}
-            // What is said to a replica is no reply.
-            Next::Replica(_) => {}
-            _ if entry.is(Flag::Pushes) => {
-                // What is pushed is heard though replies are off.
-                self.finish_reply(session, out.mark(), out);
-            }
-            _ => self.finish_reply(session, mark, out),
-        }
-    }
-
-    /// CONFIG SET holds for what follows in the same batch, and a new `maxmemory` at once.
-    fn read_what_was_set(&self, entry: &Entry) {
-        if !entry.is(Flag::Admin) {
-            return;
-        }
-        self.present.read_rules(&self.shared);
-        if entry.is(Flag::SetsLimits) && self.shared.config.maxmemory.get() > 0 {
-            // What a long script holds goes when it has ended.
-            let _ = self.eviction.make_room(self);
-        }
-    }
-
-    /// Does what a handler asked for.
-    fn follow<'w>(
-        &'w self,
-        stage: Option<&fiber::Stage<'w>>,
-        session: &mut Session,
-        entry: &'static Entry,
-        argv: &[&[u8]],
-        flow: Flow,
-        out: &mut Answer,
-    ) -> Next {
-        match flow {
-            Flow::Done => return Next::Continue,
-            Flow::LogAlone => {
-                self.log_alone(session, argv, out.depends());
-                return Next::Continue;
-            }
-            Flow::TellReplicas => {
-                self.tell_replicas(session, argv);
-                return Next::Continue;
-            }
-            Flow::Replica(feed) => return Next::Replica(feed),
-            Flow::Rest(rest) => return Next::Rest(Box::new(Long::rest(entry, rest))),
-            Flow::Names(names) => return Next::Rest(Box::new(Long::names(entry, *names))),
-            Flow::Acks(wish) => {
-                let blocked = park::Blocked::for_acks(session, entry, argv, &wish, &self.shared);
-                return Next::Block(Box::new(blocked));
-            }
-            Flow::Park(park) => {
-                // Handlers that touch keys were parked under their locks; this one waits for time alone.
-                let clients = &self.shared.clients;
-                let blocked = park::Blocked::without_keys(session, entry, argv, &park, clients);
-                return Next::Block(Box::new(blocked));
-            }
-            Flow::Exec => return self.follow_exec(stage, session, entry, out),
-            Flow::Discard => {
-                session.multi = None;
-                self.ended_watches.end(self, session);
-            }
-            Flow::Script(_) | Flow::Watch | Flow::Prepare(_) => unreachable!("done by now"),
-            Flow::Unwatch => self.ended_watches.end(self, session),
-            Flow::Reset => self.reset(session, out.reply()),
-            Flow::Close => return Next::Close,
-            Flow::Stall(time) => {
-                // Here, so that the time counts as the command's own.
-                std::thread::sleep(time);
-                self.begin_batch();
-                return Next::Continue;
-            }
-            Flow::Shutdown(wish) => return Next::Shutdown(wish),
-            Flow::Wait(job) => return Next::Wait(job),
-            Flow::Transfer(transfer) => {
-                return Next::Transfer(Box::new(Journey::new(entry, transfer)));
-            }
-            Flow::Reload(wish) => match self.begin_reload(wish) {
-                Ok(job) => return Next::Wait(job),
-                Err(fail) => {
-                    self.answer_error(entry, &fail, out.reply());
-                    return Next::Continue;
-                }
-            },
-        }
-        session.publish_profile();
-        Next::Continue
-    }
-
-    /// Runs a transaction.
-    fn follow_exec<'w>(
-        &'w self,
-        stage: Option<&fiber::Stage<'w>>,
-        session: &mut Session,
-        entry: &'static Entry,
-        out: &mut Answer,
-    ) -> Next {
-        match self.exec(stage, session, entry, out) {
-            Ok(Ended::Done) => {}
-            Ok(Ended::Moved) => return Next::Again,
-            Err(fail) => self.answer_error(entry, &fail, out.reply()),
-        }
-        session.publish_profile();
-        match std::mem::take(&mut session.leaves) {
-            true => Next::Close,
-            false => Next::Continue,
-        }
     }
 }

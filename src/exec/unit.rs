@@ -2,26 +2,18 @@
 //!
 //! Command, EXEC, blocked client, expiry and eviction all come through here.
 
-use std::cell::RefCell;
-
 use smallvec::SmallVec;
 
-use super::aside::Aside;
-use super::park::{Blocked, Parked};
-use super::slots::Slotted;
 use super::{Look, Worker};
 use crate::acl::User;
 use crate::command::session::{ReplyMode, Session};
-use crate::command::shared::Away;
 use crate::command::{
-    Args, Done, Entry, Fail, Flag, Flow, Plan, Preparation, ReadCall, Reader, Run, SessionCall,
-    WriteCall,
+    Args, Done, Entry, Fail, Flag, Flow, Preparation, ReadCall, Reader, Run, SessionCall, WriteCall,
 };
 use crate::config::EventClasses;
 use crate::engine::{
     Db, Effects, Hashed, Locked, Now, Patience, ShardKey, ShardSet, Shards, Wanted,
 };
-use crate::journal::Answer;
 use crate::resp::Reply;
 use crate::util::crash;
 use crate::util::turns::Turns;
@@ -72,7 +64,7 @@ impl<'a> Call<'a> {
 
     /// The call of a request that was looked at before.
     #[inline]
-    fn looked(session: &'a Session, look: Look, argv: &'a [&'a [u8]]) -> Self {
+    pub fn looked(session: &'a Session, look: Look, argv: &'a [&'a [u8]]) -> Self {
         let entry = look.entry;
         let key = entry.lone_key(argv).zip(look.at);
         Call {
@@ -101,7 +93,7 @@ impl<'a> Call<'a> {
 
     /// Calls its keys into the cache at the same time, if they are several.
     #[inline]
-    fn warm(&self, locked: &Locked<'_>) {
+    pub fn warm(&self, locked: &Locked<'_>) {
         // One that looks at one shard after another holds none yet.
         if self.hashed.is_none() && !locked.is_empty() {
             let mut keys: SmallVec<[ShardKey; 16]> = SmallVec::new();
@@ -112,160 +104,7 @@ impl<'a> Call<'a> {
     }
 }
 
-/// What came of a command.
-pub(super) enum Ran {
-    Flow(Flow),
-    /// Its client was blocked while its locks were held.
-    Blocked(Box<Blocked>),
-    /// It was left half-way, holding nothing.
-    Left(Box<Aside>),
-    /// The guards have moved since they were asked, and nothing was done.
-    Moved,
-}
-
 impl Worker {
-    pub(super) fn run_admitted(
-        &self,
-        session: &mut Session,
-        look: Look,
-        argv: &[&[u8]],
-        out: &mut Answer,
-    ) -> Result<Ran, Fail> {
-        let entry = look.entry;
-        match entry.command.run {
-            Run::Session(_) | Run::Container => self.run_session(session, entry, argv, out),
-            Run::Read(_) if matches!(entry.command.plan, Plan::Aside) => {
-                self.run_aside(session, look, argv, out)
-            }
-            Run::Read(_) => {
-                let call = Call::looked(session, look, argv);
-                let mut unit = self.begin(call.shards())?;
-                if let Some(instead) = self.instead(&unit, session, entry, argv) {
-                    self.let_go_of(unit);
-                    return instead;
-                }
-                call.warm(&unit.locked);
-                let done = self.call(&mut unit, &call, out.reply());
-                self.track_reads(session, &mut unit.effects, entry, argv);
-                self.commit(unit, Some(session.client.id), out.depends());
-                done.map(Ran::Flow)
-            }
-            Run::Write(_) => match self.run_write(session, look, argv, Preparation::Offered, out) {
-                Ok(Ran::Flow(Flow::Prepare(make))) => {
-                    let made = RefCell::new(make(argv).into_iter());
-                    self.run_write(session, look, argv, Preparation::Made(&made), out)
-                }
-                ran => ran,
-            },
-        }
-    }
-
-    fn run_write(
-        &self,
-        session: &mut Session,
-        look: Look,
-        argv: &[&[u8]],
-        preparation: Preparation<'_>,
-        out: &mut Answer,
-    ) -> Result<Ran, Fail> {
-        let entry = look.entry;
-        let call = Call {
-            preparation,
-            ..Call::looked(session, look, argv)
-        };
-        let mut unit = self.begin_write(call.shards())?;
-        if let Some(instead) = self.instead(&unit, session, entry, argv) {
-            self.let_go_of(unit);
-            return instead;
-        }
-        call.warm(&unit.locked);
-        let done = self.call(&mut unit, &call, out.reply());
-        if entry.is(Flag::ReadOnly) {
-            // XREAD: it can only block, as no reader can.
-            self.track_reads(session, &mut unit.effects, entry, argv);
-        }
-        let ran = match done {
-            Ok(Flow::Park(park)) => {
-                let clients = &self.shared.clients;
-                let parked = Parked::new(session, entry, argv, &park, clients);
-                let blocked = Blocked::for_keys(&mut unit, parked, &park, clients);
-                Ok(Ran::Blocked(Box::new(blocked)))
-            }
-            Ok(Flow::Transfer(mut transfer)) => {
-                // Still locked: whoever comes to these keys next is held back.
-                let leaves = transfer.leaves;
-                transfer.away = leaves.then(|| Away::new(&self.shared, &transfer.keys));
-                Ok(Ran::Flow(Flow::Transfer(transfer)))
-            }
-            done => done.map(Ran::Flow),
-        };
-        self.commit(unit, Some(session.client.id), out.depends());
-        ran
-    }
-
-    /// What comes of a request that may not run after all, now that its keys are locked: it is admitted anew, or its
-    /// keys are at another node.
-    #[inline]
-    pub(super) fn instead(
-        &self,
-        unit: &Unit<'_>,
-        session: &Session,
-        entry: &'static Entry,
-        argv: &[&[u8]],
-    ) -> Option<Result<Ran, Fail>> {
-        if self.guards_moved() {
-            return Some(Ok(Ran::Moved));
-        }
-        let moving = self.check_moving(unit, session, Slotted::One(entry, argv));
-        moving.err().map(Err)
-    }
-
-    fn run_aside(
-        &self,
-        session: &mut Session,
-        look: Look,
-        argv: &[&[u8]],
-        out: &mut Answer,
-    ) -> Result<Ran, Fail> {
-        if self.guards_moved() {
-            return Ok(Ran::Moved);
-        }
-        match Aside::begin(self, session, look.entry, argv, out) {
-            Ok(ended) => {
-                out.reply().raw(&ended.reply.into_bytes());
-                ended.done.map(Ran::Flow)
-            }
-            Err(aside) => Ok(Ran::Left(aside)),
-        }
-    }
-
-    /// Runs a command that works on the session and the server: in this worker's turn if others notice what it does, as
-    /// it locks nothing by which they could tell when it has ended.
-    fn run_session(
-        &self,
-        session: &mut Session,
-        entry: &'static Entry,
-        argv: &[&[u8]],
-        out: &mut Answer,
-    ) -> Result<Ran, Fail> {
-        if let Plan::All = entry.command.plan {
-            let unit = self.begin(ShardSet::ALL)?;
-            if self.guards_moved() {
-                return Ok(self.let_go_of(unit));
-            }
-            let done = self.call_session(session, entry, argv, out.reply());
-            self.commit(unit, Some(session.client.id), out.depends());
-            return done.map(Ran::Flow);
-        }
-        let noticed = !entry.is(Flag::Fast) || entry.is(Flag::PubSub);
-        let _turn = noticed.then(|| self.shared.guards.turn(self.id));
-        if noticed && self.guards_moved() {
-            return Ok(Ran::Moved);
-        }
-        self.call_session(session, entry, argv, out.reply())
-            .map(Ran::Flow)
-    }
-
     /// Whether the guards have moved since they were asked about the present command. To be looked at under its locks.
     #[inline]
     pub(super) fn guards_moved(&self) -> bool {
@@ -274,9 +113,8 @@ impl Worker {
 
     /// Lets go of a unit with which nothing was done.
     #[cold]
-    pub(super) fn let_go_of(&self, unit: Unit<'_>) -> Ran {
+    pub(super) fn let_go_of(&self, unit: Unit<'_>) {
         self.effects.borrow_mut().push(unit.effects);
-        Ran::Moved
     }
 
     /// Locks shards for a unit that only reads. Fails while a long script holds one of them.
