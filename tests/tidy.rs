@@ -14,6 +14,8 @@ const FILE_LINES_MAX: usize = 500;
 const FUNCTION_LINES_MAX: usize = 70;
 /// Files that define a type of one name.
 const FILES_OF_A_TYPE_MAX: usize = 1;
+/// Methods of a type, in whichever files: what has more is several things that share their fields.
+const METHODS_OF_A_TYPE_MAX: usize = 100;
 /// Places in a file of `exec` that know a command by its name.
 const COMMAND_NAMES_MAX: usize = 0;
 
@@ -80,6 +82,41 @@ fn functions(text: &str) -> Vec<(String, usize)> {
     found
 }
 
+/// The type whose own methods an `impl` of this line holds.
+fn own_methods_of(line: &str) -> Option<&str> {
+    let rest = line.strip_prefix("impl")?;
+    let header = match rest.strip_prefix('<') {
+        Some(generic) => generic.split_once("> ")?.1,
+        None => rest.trim_start(),
+    };
+    let path = header.split(['<', ' ']).next()?;
+    let is_trait = line.contains(" for ");
+    (!is_trait).then(|| path.rsplit("::").next().unwrap_or(path))
+}
+
+/// How many methods a text gives to each type.
+fn methods(text: &str) -> BTreeMap<&str, usize> {
+    let mut found = BTreeMap::new();
+    let mut holder = None;
+    for line in text.lines() {
+        if line.starts_with("impl") {
+            holder = own_methods_of(line);
+        } else if line == "}" {
+            holder = None;
+        }
+        let code = line.strip_prefix("    ").unwrap_or_default();
+        let is_method = !code.starts_with(' ')
+            && (code.starts_with("fn ")
+                || code.starts_with("async fn ")
+                || code.starts_with("const fn ")
+                || code.starts_with("pub") && code.contains("fn "));
+        if let Some(name) = holder.filter(|_| is_method) {
+            *found.entry(name).or_default() += 1;
+        }
+    }
+    found
+}
+
 /// The types that a text defines at any depth.
 fn types(text: &str) -> BTreeSet<String> {
     let names = text.lines().filter_map(|line| {
@@ -134,6 +171,7 @@ fn command_names(text: &str) -> usize {
 fn measured() -> BTreeMap<String, usize> {
     let mut over = BTreeMap::new();
     let mut defined: BTreeMap<String, usize> = BTreeMap::new();
+    let mut held: BTreeMap<String, usize> = BTreeMap::new();
     let sources = sources();
     let commands = commands(&sources);
     for source in sources.iter().filter(|source| !source.is_test()) {
@@ -155,7 +193,14 @@ fn measured() -> BTreeMap<String, usize> {
         for name in types(body) {
             *defined.entry(name).or_default() += 1;
         }
+        for (name, count) in methods(body) {
+            *held.entry(name.to_string()).or_default() += count;
+        }
     }
+    let large = held
+        .into_iter()
+        .filter(|(_, count)| *count > METHODS_OF_A_TYPE_MAX);
+    over.extend(large.map(|(name, count)| (format!("methods {name}"), count)));
     let shared = defined
         .into_iter()
         .filter(|(_, files)| *files > FILES_OF_A_TYPE_MAX);
@@ -202,6 +247,12 @@ fn what_is_too_large_only_shrinks() {
         shrunk.is_empty(),
         "smaller than tests/tidy.txt says; write it anew with TIDY=write: {shrunk:?}"
     );
+}
+
+#[test]
+fn methods_are_counted_where_a_type_has_them() {
+    let text = "impl A {\n    fn one() {\n        fn inner() {}\n    }\n}\nimpl<'w> A<'w> {\n    pub fn two() {}\n}\nimpl T for A {\n    fn three() {}\n}\n";
+    assert_eq!(methods(text), BTreeMap::from([("A", 2)]));
 }
 
 #[test]
