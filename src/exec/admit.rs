@@ -145,7 +145,7 @@ impl Worker {
         if let Some(clustering) = clustering
             && !self.shared.config.cluster_lone_node.get()
         {
-            self.check_slots(clustering, session, look, argv)?;
+            self.slots.check(self, clustering, session, look, argv)?;
         }
         if self.shared.scripts.is_busy() {
             self.check_busy(entry)?;

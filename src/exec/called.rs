@@ -181,7 +181,7 @@ impl Run<'_> {
             return reject(Fail::Says("Can not execute the command on a stale replica"));
         }
         if !self.obeyed
-            && let Some(view) = worker.picture()
+            && let Some(view) = worker.slots.picture(worker)
             && let Err(fail) = self.check_slots(worker, &view, entry, argv)
         {
             return reject(fail);
@@ -204,8 +204,8 @@ impl Run<'_> {
     ) -> Result<(), Fail> {
         let request = Slotted::One(entry, argv);
         let manner = Manner::of(&self.session);
-        let stood = worker.stand(view, manner, request).and_then(|stand| {
-            worker.look_for_keys(view, &self.unit, &self.session, request, stand)
+        let stood = slots::stand(worker, view, manner, request).and_then(|stand| {
+            slots::look_for_keys(worker, view, &self.unit, &self.session, request, stand)
         });
         if let Err(fail) = stood {
             return Err(match &*fail.text() {

@@ -37,9 +37,10 @@ mod unit;
 
 use admit::AskedGuards;
 use present::Present;
+use slots::SlotCheck;
 use transaction::EndedWatches;
 
-use std::cell::{Cell, RefCell};
+use std::cell::RefCell;
 use std::sync::Arc;
 
 pub use fiber::go_on;
@@ -47,10 +48,10 @@ pub use long::Long;
 pub use next::Next;
 pub use park::{Blocked, Wake, Woken};
 pub use relay::{Relay, Relayed};
+pub use slots::leave_channels;
 pub use stop::{By, abort, ask_to_stop, stop, wait_for_cron};
 pub use transfer::{Journey, Landing};
 
-use crate::cluster::View;
 use crate::command::session::Session;
 use crate::command::shared::Shared;
 use crate::command::stats::WorkerStats;
@@ -80,10 +81,7 @@ pub struct Worker {
     /// Wakes the sweep when a deadline was set that it doesn't expect yet.
     alarm: Arc<sweep::Alarm>,
     asked: AskedGuards,
-    /// The cluster's picture as of when the guards were asked so often.
-    view: RefCell<(u64, Option<Arc<View>>)>,
-    /// Slots are on the move in it, so that keys are looked for under their locks.
-    unsettled: Cell<bool>,
+    slots: SlotCheck,
     /// Tells this worker's connections that the journal's gate has moved.
     pub porter: Porter,
 }
@@ -126,8 +124,7 @@ impl Worker {
             garbage,
             alarm,
             asked: AskedGuards::default(),
-            view: RefCell::default(),
-            unsettled: Cell::default(),
+            slots: SlotCheck::default(),
             porter: Porter::default(),
         }
     }

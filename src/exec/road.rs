@@ -333,7 +333,9 @@ impl Worker {
         if self.guards_moved() {
             return Some(Ok(Ran::Moved));
         }
-        let moving = self.check_moving(unit, session, Slotted::One(entry, argv));
+        let moving = self
+            .slots
+            .check_moving(self, unit, session, Slotted::One(entry, argv));
         moving.err().map(Err)
     }
 }

@@ -6,6 +6,7 @@
 //! asked again. Where a slot is on the move, what matters is which of the keys are here, and that is looked at under
 //! their locks.
 
+use std::cell::{Cell, RefCell};
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -16,6 +17,7 @@ use super::{Look, Worker};
 use crate::cluster::{NONE, NodeView, View, slot_of};
 use crate::command::clustering::Clustering;
 use crate::command::session::{Asking, Multi, Session};
+use crate::command::shared::Shared;
 use crate::command::{Entry, Fail, Flag, Run};
 use crate::commands::tell_left;
 use crate::config::choices::EndpointType;
@@ -110,20 +112,29 @@ const UNBOUND: &str = "CLUSTERDOWN Hash slot not served";
 pub(super) const CROSS: &str = "CROSSSLOT Keys in request don't hash to the same slot";
 pub(super) const TRY_AGAIN: &str = "TRYAGAIN Multiple keys request during rehashing of slot";
 
-impl Worker {
+/// What a worker knows of the cluster's picture.
+#[derive(Default)]
+pub(super) struct SlotCheck {
+    /// The picture as of when the guards were asked so often.
+    view: RefCell<(u64, Option<Arc<View>>)>,
+    /// Slots are on the move in it, so that keys are looked for under their locks.
+    unsettled: Cell<bool>,
+}
+
+impl SlotCheck {
     /// The cluster's picture, if clients may be sent elsewhere: as of when the guards were asked.
-    pub(super) fn picture(&self) -> Option<Arc<View>> {
-        let clustering = self.shared.redirecting()?;
-        Some(self.seen(clustering))
+    pub(super) fn picture(&self, worker: &Worker) -> Option<Arc<View>> {
+        let clustering = worker.shared.redirecting()?;
+        Some(self.seen(worker, clustering))
     }
 
     #[inline]
-    fn seen(&self, clustering: &Clustering) -> Arc<View> {
+    fn seen(&self, worker: &Worker, clustering: &Clustering) -> Arc<View> {
         let mut held = self.view.borrow_mut();
         let (asked, view) = &mut *held;
-        if *asked != self.asked.when() || view.is_none() {
+        if *asked != worker.asked.when() || view.is_none() {
             // The guards move once another picture stands: this one is not older than what they were asked about.
-            *asked = self.asked.when();
+            *asked = worker.asked.when();
             *view = Some(clustering.view().clone());
         }
         view.clone().expect("it has just been looked at")
@@ -131,8 +142,9 @@ impl Worker {
 
     /// Whether a request may be served here, as far as its slots tell.
     #[inline]
-    pub(super) fn check_slots(
+    pub(super) fn check(
         &self,
+        worker: &Worker,
         clustering: &Clustering,
         session: &Session,
         look: Look,
@@ -142,124 +154,47 @@ impl Worker {
         {
             let held = self.view.borrow();
             if let (asked, Some(view)) = &*held
-                && *asked == self.asked.when()
+                && *asked == worker.asked.when()
                 && view.is_settled()
                 && (at.is_some_and(|at| view.owns(at.slot()))
                     && view.is_ok
-                    && !clustering.pulse.is_late(self.now_ms())
+                    && !clustering.pulse.is_late(worker.now_ms())
                     || !needs_slots(entry))
             {
                 return Ok(());
             }
         }
-        self.check_slots_slowly(clustering, session, entry, argv)
+        self.check_slowly(worker, clustering, session, entry, argv)
     }
 
     #[inline(never)]
-    fn check_slots_slowly(
+    fn check_slowly(
         &self,
+        worker: &Worker,
         clustering: &Clustering,
         session: &Session,
         entry: &'static Entry,
         argv: &[&[u8]],
     ) -> Result<(), Fail> {
-        let view = self.seen(clustering);
+        let view = self.seen(worker, clustering);
         self.unsettled.set(!view.is_settled());
         if !needs_slots(entry) {
             return Ok(());
         }
         let request = Slotted::of(session, entry, argv);
-        let stand = self.stand(&view, Manner::of(session), request)?;
+        let stand = stand(worker, &view, Manner::of(session), request)?;
         // What takes its locks itself looks again under them.
         let queues = session.multi.is_some() && !entry.is(Flag::InMulti);
         let alone = queues || matches!(entry.command.run, Run::Session(_));
         if stand != Stand::Here && alone && !entry.is(Flag::RunsQueue) {
             let mut set = ShardSet::EMPTY;
             request.each(|_, key| set.add(ShardKey::of(key)));
-            let unit = self.begin(set)?;
-            let found = self.look_for_keys(&view, &unit, session, request, stand);
-            self.let_go_of(unit);
+            let unit = worker.begin(set)?;
+            let found = look_for_keys(worker, &view, &unit, session, request, stand);
+            worker.let_go_of(unit);
             return found;
         }
         Ok(())
-    }
-
-    /// Where a request may be served, before its keys are looked for.
-    pub(super) fn stand(
-        &self,
-        view: &View,
-        manner: Manner,
-        request: Slotted<'_>,
-    ) -> Result<Stand, Fail> {
-        let slots = match slots_of(view, request)? {
-            Some(slots) => slots,
-            None => return Ok(Stand::Here),
-        };
-        let entry = request.entry();
-        let channels = request.any(Entry::has_channels);
-        let writes = request.any(|entry| entry.is(Flag::Write))
-            || matches!(request, Slotted::One(entry, argv) if is_declared_writer(&self.shared, entry, argv));
-        if !view.is_ok {
-            self.check_down(channels, writes)?;
-        }
-        if writes && slots.owner == view.myself && self.is_bus_late() {
-            return Err(Fail::code(DOWN));
-        }
-        let leaves = slots.owner == view.myself && view.migrating_to(slots.slot).is_some();
-        let comes = !leaves && view.importing_from(slots.slot).is_some();
-        if (leaves || comes) && entry.is(Flag::NeverLogged) {
-            return Ok(Stand::Here);
-        }
-        // No key is looked for.
-        let keyless = request.any(Entry::has_slots_alone);
-        if leaves && !keyless {
-            return Ok(Stand::Leaving(slots.slot));
-        }
-        if comes && (manner.asking || entry.is(Flag::Asking)) {
-            return Ok(match slots.several && !keyless {
-                true => Stand::Coming,
-                false => Stand::Here,
-            });
-        }
-        let copies = view.my_master() == Some(slots.owner);
-        if slots.owner == view.myself || (manner.reads_here || channels) && copies && !writes {
-            return Ok(Stand::Here);
-        }
-        let owner = &view.nodes[usize::from(slots.owner)];
-        Err(self.sent_to("MOVED", slots.slot, owner, manner.tls))
-    }
-
-    /// Whether the bus has not been heard of for so long that another node may own this one's slots, and the picture would
-    /// not tell.
-    fn is_bus_late(&self) -> bool {
-        let clustering = self.shared.redirecting();
-        clustering.is_some_and(|on| on.pulse.is_late(self.now_ms()))
-    }
-
-    fn check_down(&self, channels: bool, writes: bool) -> Result<(), Fail> {
-        let config = &self.shared.config;
-        match channels {
-            true if config.cluster_allow_pubsubshard_when_down.get() => Ok(()),
-            true => Err(Fail::code(DOWN)),
-            false if !config.cluster_allow_reads_when_down.get() => Err(Fail::code(DOWN)),
-            false if writes => Err(Fail::code(DOWN_READS)),
-            false => Ok(()),
-        }
-    }
-
-    fn sent_to(&self, word: &str, slot: u16, node: &NodeView, tls: bool) -> Fail {
-        let port = if tls {
-            node.place.tls_port
-        } else {
-            node.place.tcp_port
-        };
-        let host = match self.shared.config.cluster_preferred_endpoint_type.get() {
-            EndpointType::Ip => &node.place.ip,
-            EndpointType::Hostname if node.hostname.is_empty() => "?",
-            EndpointType::Hostname => &node.hostname,
-            EndpointType::UnknownEndpoint => "",
-        };
-        Fail::code(format!("{word} {slot} {host}:{port}"))
     }
 
     /// Looks under the locks of a request's keys whether they are here, if their slot is on the move; says where the
@@ -267,12 +202,13 @@ impl Worker {
     #[inline]
     pub(super) fn check_moving(
         &self,
+        worker: &Worker,
         unit: &Unit<'_>,
         session: &Session,
         request: Slotted<'_>,
     ) -> Result<(), Fail> {
         match self.unsettled.get() {
-            true => self.check_moving_slowly(unit, session, request),
+            true => self.check_moving_slowly(worker, unit, session, request),
             false => Ok(()),
         }
     }
@@ -280,114 +216,197 @@ impl Worker {
     #[cold]
     fn check_moving_slowly(
         &self,
+        worker: &Worker,
         unit: &Unit<'_>,
         session: &Session,
         request: Slotted<'_>,
     ) -> Result<(), Fail> {
-        let Some(view) = self.picture() else {
+        let Some(view) = self.picture(worker) else {
             return Ok(());
         };
-        let stand = self.stand(&view, Manner::of(session), request)?;
-        self.look_for_keys(&view, unit, session, request, stand)
-    }
-
-    pub(super) fn look_for_keys(
-        &self,
-        view: &View,
-        unit: &Unit<'_>,
-        session: &Session,
-        request: Slotted<'_>,
-        stand: Stand,
-    ) -> Result<(), Fail> {
-        if stand == Stand::Here {
-            return Ok(());
-        }
-        let (mut here, mut missing) = (0, 0);
-        let due_ms = self.time_for(session.imports).due_ms();
-        request.each(|_, key| {
-            let shard = unit.locked.shard(ShardKey::of(key).shard());
-            match shard.has_live(session.db, key, due_ms) {
-                true => here += 1,
-                false => missing += 1,
-            }
-        });
-        match stand {
-            _ if missing == 0 => Ok(()),
-            Stand::Leaving(slot) if here == 0 => {
-                let to = view.migrating_to(slot).expect("the slot leaves");
-                match to.id == view.me().id {
-                    true => Ok(()),
-                    false => Err(self.sent_to("ASK", slot, to, session.tls)),
-                }
-            }
-            _ => Err(Fail::code(TRY_AGAIN)),
-        }
+        let stand = stand(worker, &view, Manner::of(session), request)?;
+        look_for_keys(worker, &view, unit, session, request, stand)
     }
 }
 
-impl Worker {
-    /// Why a blocked client is to wait at another node, if its keys are that one's.
-    pub(super) fn blocked_sent_away(
-        &self,
-        session: &Session,
-        entry: &Entry,
-        places: &[Place],
-    ) -> Option<Fail> {
-        let clustering = self.shared.redirecting()?;
-        let (_, key) = places.first()?;
-        self.sent_away(&clustering.view(), session, entry, key)
+/// Where a request may be served, before its keys are looked for.
+pub(super) fn stand(
+    worker: &Worker,
+    view: &View,
+    manner: Manner,
+    request: Slotted<'_>,
+) -> Result<Stand, Fail> {
+    let slots = match slots_of(view, request)? {
+        Some(slots) => slots,
+        None => return Ok(Stand::Here),
+    };
+    let entry = request.entry();
+    let channels = request.any(Entry::has_channels);
+    let writes = request.any(|entry| entry.is(Flag::Write))
+        || matches!(request, Slotted::One(entry, argv) if is_declared_writer(&worker.shared, entry, argv));
+    if !view.is_ok {
+        check_down(&worker.shared, channels, writes)?;
     }
-
-    /// Why a client may not go on waiting for a key, or listening to a sharded channel, at this node.
-    fn sent_away(
-        &self,
-        view: &View,
-        session: &Session,
-        entry: &Entry,
-        name: &[u8],
-    ) -> Option<Fail> {
-        if !view.is_ok {
-            return Some(Fail::code(DOWN));
-        }
-        let slot = slot_of(name);
-        let owner = view.owner(slot);
-        let copies = view.my_master() == Some(owner);
-        let reads = session.reads_here && !entry.is(Flag::Write);
-        if view.owns(slot) || copies && reads || view.importing_from(slot).is_some() {
-            return None;
-        }
-        Some(match view.owner_node(slot) {
-            None => Fail::code(UNBOUND),
-            Some(owner) => self.sent_to("MOVED", slot, owner, session.tls),
-        })
+    if writes && slots.owner == view.myself && is_bus_late(worker) {
+        return Err(Fail::code(DOWN));
     }
+    let leaves = slots.owner == view.myself && view.migrating_to(slots.slot).is_some();
+    let comes = !leaves && view.importing_from(slots.slot).is_some();
+    if (leaves || comes) && entry.is(Flag::NeverLogged) {
+        return Ok(Stand::Here);
+    }
+    // No key is looked for.
+    let keyless = request.any(Entry::has_slots_alone);
+    if leaves && !keyless {
+        return Ok(Stand::Leaving(slots.slot));
+    }
+    if comes && (manner.asking || entry.is(Flag::Asking)) {
+        return Ok(match slots.several && !keyless {
+            true => Stand::Coming,
+            false => Stand::Here,
+        });
+    }
+    let copies = view.my_master() == Some(slots.owner);
+    if slots.owner == view.myself || (manner.reads_here || channels) && copies && !writes {
+        return Ok(Stand::Here);
+    }
+    let owner = &view.nodes[usize::from(slots.owner)];
+    Err(sent_to(
+        &worker.shared,
+        "MOVED",
+        slots.slot,
+        owner,
+        manner.tls,
+    ))
+}
 
-    /// Ends the subscriptions to sharded channels that other nodes have now, and tells the client.
-    pub fn leave_channels(&self, session: &mut Session, out: &mut Reply) {
-        let Some(clustering) = self.shared.redirecting() else {
-            return;
-        };
-        let view = clustering.view();
-        if std::mem::replace(&mut session.picture, view.number) == view.number {
-            return;
+/// Whether the bus has not been heard of for so long that another node may own this one's slots, and the picture would
+/// not tell.
+fn is_bus_late(worker: &Worker) -> bool {
+    let clustering = worker.shared.redirecting();
+    clustering.is_some_and(|on| on.pulse.is_late(worker.now_ms()))
+}
+
+pub(super) fn look_for_keys(
+    worker: &Worker,
+    view: &View,
+    unit: &Unit<'_>,
+    session: &Session,
+    request: Slotted<'_>,
+    stand: Stand,
+) -> Result<(), Fail> {
+    if stand == Stand::Here {
+        return Ok(());
+    }
+    let (mut here, mut missing) = (0, 0);
+    let due_ms = worker.time_for(session.imports).due_ms();
+    request.each(|_, key| {
+        let shard = unit.locked.shard(ShardKey::of(key).shard());
+        match shard.has_live(session.db, key, due_ms) {
+            true => here += 1,
+            false => missing += 1,
         }
-        let lost = |channel: &Bytes| {
-            let owner = view.owner(slot_of(channel));
-            owner != view.myself && (owner == NONE || view.my_master() != Some(owner))
-        };
-        let gone: Vec<Bytes> = session
-            .shard_channels
-            .iter()
-            .filter(|one| lost(one))
-            .cloned()
-            .collect();
-        for channel in gone {
-            session.shard_channels.remove(&channel);
-            let broker = &self.shared.broker;
-            broker.unsubscribe(Channels::Shard, &channel, session.client.id);
-            tell_left(session, &channel, out);
-            session.publish_profile();
+    });
+    match stand {
+        _ if missing == 0 => Ok(()),
+        Stand::Leaving(slot) if here == 0 => {
+            let to = view.migrating_to(slot).expect("the slot leaves");
+            match to.id == view.me().id {
+                true => Ok(()),
+                false => Err(sent_to(&worker.shared, "ASK", slot, to, session.tls)),
+            }
         }
+        _ => Err(Fail::code(TRY_AGAIN)),
+    }
+}
+
+fn check_down(shared: &Shared, channels: bool, writes: bool) -> Result<(), Fail> {
+    let config = &shared.config;
+    match channels {
+        true if config.cluster_allow_pubsubshard_when_down.get() => Ok(()),
+        true => Err(Fail::code(DOWN)),
+        false if !config.cluster_allow_reads_when_down.get() => Err(Fail::code(DOWN)),
+        false if writes => Err(Fail::code(DOWN_READS)),
+        false => Ok(()),
+    }
+}
+
+fn sent_to(shared: &Shared, word: &str, slot: u16, node: &NodeView, tls: bool) -> Fail {
+    let port = if tls {
+        node.place.tls_port
+    } else {
+        node.place.tcp_port
+    };
+    let host = match shared.config.cluster_preferred_endpoint_type.get() {
+        EndpointType::Ip => &node.place.ip,
+        EndpointType::Hostname if node.hostname.is_empty() => "?",
+        EndpointType::Hostname => &node.hostname,
+        EndpointType::UnknownEndpoint => "",
+    };
+    Fail::code(format!("{word} {slot} {host}:{port}"))
+}
+
+/// Why a blocked client is to wait at another node, if its keys are that one's.
+pub(super) fn blocked_sent_away(
+    shared: &Shared,
+    session: &Session,
+    entry: &Entry,
+    places: &[Place],
+) -> Option<Fail> {
+    let clustering = shared.redirecting()?;
+    let (_, key) = places.first()?;
+    sent_away(shared, &clustering.view(), session, entry, key)
+}
+
+/// Why a client may not go on waiting for a key, or listening to a sharded channel, at this node.
+fn sent_away(
+    shared: &Shared,
+    view: &View,
+    session: &Session,
+    entry: &Entry,
+    name: &[u8],
+) -> Option<Fail> {
+    if !view.is_ok {
+        return Some(Fail::code(DOWN));
+    }
+    let slot = slot_of(name);
+    let owner = view.owner(slot);
+    let copies = view.my_master() == Some(owner);
+    let reads = session.reads_here && !entry.is(Flag::Write);
+    if view.owns(slot) || copies && reads || view.importing_from(slot).is_some() {
+        return None;
+    }
+    Some(match view.owner_node(slot) {
+        None => Fail::code(UNBOUND),
+        Some(owner) => sent_to(shared, "MOVED", slot, owner, session.tls),
+    })
+}
+
+/// Ends the subscriptions to sharded channels that other nodes have now, and tells the client.
+pub fn leave_channels(shared: &Shared, session: &mut Session, out: &mut Reply) {
+    let Some(clustering) = shared.redirecting() else {
+        return;
+    };
+    let view = clustering.view();
+    if std::mem::replace(&mut session.picture, view.number) == view.number {
+        return;
+    }
+    let lost = |channel: &Bytes| {
+        let owner = view.owner(slot_of(channel));
+        owner != view.myself && (owner == NONE || view.my_master() != Some(owner))
+    };
+    let gone: Vec<Bytes> = session
+        .shard_channels
+        .iter()
+        .filter(|one| lost(one))
+        .cloned()
+        .collect();
+    for channel in gone {
+        session.shard_channels.remove(&channel);
+        let broker = &shared.broker;
+        broker.unsubscribe(Channels::Shard, &channel, session.client.id);
+        tell_left(session, &channel, out);
+        session.publish_profile();
     }
 }
 

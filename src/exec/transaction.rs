@@ -61,7 +61,7 @@ impl Worker {
             return Ok(Ended::Moved);
         }
         let exec = Slotted::Queue(entry, &multi);
-        if let Err(fail) = self.check_moving(&unit, session, exec) {
+        if let Err(fail) = self.slots.check_moving(self, &unit, session, exec) {
             self.let_go_of(unit);
             self.ended_watches.end(self, session);
             return Err(fail);

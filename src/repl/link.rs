@@ -372,7 +372,7 @@ impl Attempt<'_> {
                 let len = request.len();
                 let raw = &wire.input[used..used + len];
                 let argv: SmallVec<[&[u8]; 8]> = request.args(&wire.input[used..]).collect();
-                match relay.take(&worker, &argv, raw) {
+                match relay.take(worker, &argv, raw) {
                     Relayed::Done => {}
                     Relayed::Asked => asked = true,
                     Relayed::Stale => return Err(Lost::Stale),

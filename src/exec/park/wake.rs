@@ -7,6 +7,7 @@ use crate::command::{Fail, Flag};
 use crate::engine::{ShardKey, ShardSet, Shards};
 use crate::exec::Worker;
 use crate::exec::role::check_redirect;
+use crate::exec::slots::blocked_sent_away;
 use crate::exec::unit::Unit;
 use crate::journal::{Answer, Seq};
 use crate::resp::Reply;
@@ -116,7 +117,7 @@ impl Blocked {
                 ))
             }
             Unblock::Elsewhere => {
-                match worker.blocked_sent_away(session, parked.entry, &parked.places) {
+                match blocked_sent_away(&worker.shared, session, parked.entry, &parked.places) {
                     Some(fail) => fail,
                     // Its slot has come back meanwhile.
                     None => return Woken::Again(parked.request()),
@@ -134,10 +135,7 @@ impl Blocked {
     /// replica lets a client block that would write.
     pub fn look_again(&self, worker: &Worker, session: &Session) {
         let (parked, shared) = (&self.parked, &worker.shared);
-        if worker
-            .blocked_sent_away(session, parked.entry, &parked.places)
-            .is_some()
-        {
+        if blocked_sent_away(&worker.shared, session, parked.entry, &parked.places).is_some() {
             shared.clients.unblock(&parked.client, Unblock::Elsewhere);
         }
         if parked.entry.is(Flag::Write)

@@ -28,7 +28,7 @@ use reading::read;
 use super::stream::Stream;
 use crate::command::client::Client;
 use crate::command::session::Session;
-use crate::exec::{Blocked, Wake, Woken, Worker};
+use crate::exec::{Blocked, Wake, Woken, Worker, leave_channels};
 use crate::journal::{Answer, Pass};
 use crate::pubsub::Mailbox;
 use crate::resp::Codec;
@@ -349,7 +349,7 @@ impl Connection {
         self.take_mail();
         if !self.session.shard_channels.is_empty() {
             let out = self.out.reply();
-            self.worker.leave_channels(&mut self.session, out);
+            leave_channels(&self.worker.shared, &mut self.session, out);
         }
         self.flush();
     }
