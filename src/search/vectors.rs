@@ -33,6 +33,9 @@ enum Numbers {
     Double(Rows<f64>),
 }
 
+/// Bytes that come into the cache together. The processor itself goes on from one to the next.
+const LINE_BYTES: usize = 64;
+
 /// Vectors that are the bytes of documents.
 #[derive(Clone, Debug)]
 struct SharedVectors {
@@ -113,6 +116,16 @@ impl SharedVectors {
         }
     }
 
+    /// Calls vectors into the cache: what stands at one place of memory is waited for while what stands at others is.
+    #[inline]
+    fn warm(&self, slots: impl Iterator<Item = usize>) {
+        let begun = slots.fold(0, |sum, slot| {
+            let blob = &self.blobs.at(slot)[0];
+            sum ^ blob[0] ^ blob[LINE_BYTES] ^ blob[2 * LINE_BYTES]
+        });
+        std::hint::black_box(begun);
+    }
+
     fn swap_remove(&mut self, slot: usize) {
         self.blobs.swap_remove(slot);
         self.scales.swap_remove(slot);
@@ -172,6 +185,13 @@ struct BetweenSlots<'v> {
 }
 
 impl Space for BetweenSlots<'_> {
+    #[inline]
+    fn warm(&self, nodes: &[u32]) {
+        if let Numbers::Shared(held) = self.numbers {
+            held.warm(nodes.iter().map(|node| *node as usize));
+        }
+    }
+
     fn between(&self, one: u32, other: u32) -> f32 {
         let (one, other) = (one as usize, other as usize);
         match (self.numbers, self.metric) {
@@ -417,8 +437,13 @@ impl Vectors {
         &'w self,
         target: &'w VectorTarget,
         walk: &'w VectorWalk<'_>,
-    ) -> Walker<impl FnMut(u32) -> f32 + 'w> {
+    ) -> Walker<impl FnMut(u32) -> f32 + 'w, impl Fn(&[u32]) + 'w> {
+        let space = BetweenSlots {
+            numbers: &self.numbers,
+            metric: self.spec.metric,
+        };
         Walker {
+            warm: move |nodes: &[u32]| space.warm(nodes),
             distance: move |node| match (walk.go_on)() {
                 true => self.distance_at(node as usize, target) as f32,
                 // What is left to be looked at is passed by.
@@ -446,6 +471,13 @@ impl Vectors {
     /// The document whose vector is in a slot.
     pub fn doc_at(&self, slot: usize) -> u64 {
         self.docs.at(slot)[0]
+    }
+
+    /// Calls the vectors of some slots into the cache.
+    pub fn warm(&self, slots: std::ops::Range<usize>) {
+        if let Numbers::Shared(held) = &self.numbers {
+            held.warm(slots);
+        }
     }
 
     /// How far a document's vector is from the target: the nearest, if it has several.

@@ -34,6 +34,7 @@ impl Graph {
         let node = self.table.push(level);
         let mut search = Walker {
             distance: |other| space.between(node, other),
+            warm: |nodes: &[u32]| space.warm(nodes),
         };
         let Some(entry) = search.descend(self, level) else {
             self.entry = Some(node);
@@ -268,6 +269,7 @@ impl Graph {
         }
         let mut search = Walker {
             distance: |other| space.between(node, other),
+            warm: |nodes: &[u32]| space.warm(nodes),
         };
         let wish = WalkWish {
             count: 1,
@@ -292,6 +294,7 @@ impl Graph {
                 true => f32::INFINITY,
                 false => space.between(node, other),
             },
+            warm: |nodes: &[u32]| space.warm(nodes),
         };
         let reached = search.descend(self, level);
         let leads_on = |near: &Near| near.node != node && self.level(near.node) >= level;
@@ -324,6 +327,7 @@ impl Graph {
             }
             let mut search = Walker {
                 distance: |other| space.between(node, other),
+                warm: |nodes: &[u32]| space.warm(nodes),
             };
             islands += 1;
             let found = if islands > ISLANDS_WALKED_MAX {

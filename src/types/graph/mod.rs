@@ -30,6 +30,9 @@ pub const LEVEL_SHARE: f64 = 0.25;
 /// How far nodes are from each other.
 pub trait Space {
     fn between(&self, one: u32, other: u32) -> f32;
+
+    /// Calls what stands for some nodes into the cache, for all of them at the same time.
+    fn warm(&self, _nodes: &[u32]) {}
 }
 
 /// A node at a distance. The order is that of distances, and among equals that of nodes. What is no number is the farthest.

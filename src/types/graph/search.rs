@@ -15,8 +15,10 @@ pub struct WalkWish {
 }
 
 /// A search by distance from a point.
-pub struct Walker<D> {
+pub struct Walker<D, W> {
     pub distance: D,
+    /// Calls what stands for some nodes into the cache, before it is asked how far they are.
+    pub warm: W,
 }
 
 /// Some of the nodes, as those that a walk has seen.
@@ -40,7 +42,7 @@ impl Seen {
     }
 }
 
-impl<D: FnMut(u32) -> f32> Walker<D> {
+impl<D: FnMut(u32) -> f32, W: Fn(&[u32])> Walker<D, W> {
     pub(super) fn near(&mut self, node: u32) -> Near {
         Near {
             distance: (self.distance)(node),
@@ -54,8 +56,9 @@ impl<D: FnMut(u32) -> f32> Walker<D> {
         let mut at = self.near(entry);
         for level in (to + 1..=graph.top()).rev() {
             loop {
-                let links = graph.links(at.node, level).iter();
-                match links.map(|link| self.near(*link)).min() {
+                let links = graph.links(at.node, level);
+                (self.warm)(links);
+                match links.iter().map(|link| self.near(*link)).min() {
                     Some(nearer) if nearer < at => at = nearer,
                     _ => break,
                 }
@@ -76,6 +79,7 @@ impl<D: FnMut(u32) -> f32> Walker<D> {
         let mut seen = Seen::new(graph.len());
         let mut open: BinaryHeap<Reverse<Near>> = BinaryHeap::new();
         let mut found: BinaryHeap<Near> = BinaryHeap::new();
+        let mut fresh = Vec::new();
         for near in from {
             seen.mark(near.node);
             open.push(Reverse(*near));
@@ -94,10 +98,11 @@ impl<D: FnMut(u32) -> f32> Walker<D> {
                 break;
             }
             effort += 1;
-            for &link in graph.links(at.node, level) {
-                if !seen.mark(link) {
-                    continue;
-                }
+            let links = graph.links(at.node, level).iter().copied();
+            fresh.clear();
+            fresh.extend(links.filter(|link| seen.mark(*link)));
+            (self.warm)(&fresh);
+            for &link in &fresh {
                 let near = self.near(link);
                 let worst = found.peek().filter(|_| found.len() >= wish.count);
                 if worst.is_some_and(|worst| near >= *worst) {

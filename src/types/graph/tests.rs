@@ -49,6 +49,7 @@ fn sound(graph: &Graph) {
 
 fn search(graph: &Graph, points: &Points, to: &[f32], count: usize) -> Vec<u32> {
     let mut search = Walker {
+        warm: |_: &[u32]| {},
         distance: |node: u32| distance(to, &points.0[node as usize]),
     };
     let wish = WalkWish {
@@ -65,6 +66,7 @@ fn recall(graph: &Graph, points: &Points, random: &mut fastrand::Rng) -> f64 {
     for _ in 0..100 {
         let to = point(random, 16);
         let mut exact = Walker {
+            warm: |_: &[u32]| {},
             distance: |node: u32| distance(&to, &points.0[node as usize]),
         };
         let truth = exact.run_over_all(graph, 10, |_| true);

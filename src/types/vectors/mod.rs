@@ -293,6 +293,7 @@ impl VectorSet {
     pub fn search(&self, vector: Vec<f32>, query: Query<'_>) -> Vec<Match<'_>> {
         let row = self.form.keep(vector);
         let mut search = Walker {
+            warm: |_: &[u32]| {},
             distance: |node: u32| self.form.distance(&row, self.rows.at(node as usize)),
         };
         let welcome = |node: u32| {
