@@ -16,6 +16,7 @@ mod election;
 mod failure;
 mod frame;
 mod gossip;
+mod handover;
 mod link;
 mod manual;
 mod migration;
