@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use super::chores::KeyChore;
 use super::peer::MovePeer;
-use crate::cluster::SlotSet;
+use crate::cluster::{SlotSet, take_over};
 use crate::command::clustering::Clustering;
 use crate::command::replication::{Acks, Stage};
 use crate::command::shared::Shared;
@@ -259,7 +259,7 @@ impl Import<'_> {
             if begun.elapsed() > TAKE {
                 return Err("leave to take the slots came too late".to_owned());
             }
-            let taken = cluster.take_over(slots, &self.one.source);
+            let taken = take_over(cluster, slots, &self.one.source);
             taken.map_err(|refused| refused.0.into_owned())
         })
     }

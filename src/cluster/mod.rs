@@ -37,6 +37,7 @@ mod view;
 pub use actions::{Action, Actions, Moment};
 pub use conf::NodesReader;
 pub use frame::{BadFrame, Extension, Frame, FrameBody, FrameHeader, FrameKind, Gossip};
+pub use handover::{claim_anew, take_over};
 pub use link::{BusLink, LinkEnd, LinkId};
 pub use node::{At, ClusterNode, NodeAddress, NodeId, Nodes, flag, flag_words};
 pub use orders::{FailoverWay, OrderRefused};

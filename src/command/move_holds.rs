@@ -4,7 +4,7 @@ use std::sync::atomic::Ordering;
 
 use super::clustering::Clustering;
 use super::shared::Shared;
-use crate::cluster::{Action, SlotSet, View};
+use crate::cluster::{Action, SlotSet, View, claim_anew};
 use crate::util::clock;
 
 impl Shared {
@@ -31,7 +31,7 @@ impl Shared {
         let moves = &self.slot_moves;
         let unsure = moves.settle(&view, now_ms, node_timeout_ms, hold);
         if unsure {
-            self.in_cluster(clustering, |cluster, _| cluster.claim_anew());
+            self.in_cluster(clustering, |cluster, _| claim_anew(cluster));
         }
         if moved {
             self.guards.moved();
