@@ -342,6 +342,8 @@ fn load(loader: Worker, ready: Ready) -> Result<JoinHandle<Result<()>>> {
             }
             match &loaded {
                 Ok(()) => {
+                    // The bus begins with it once it is there.
+                    shared.hold_at_start();
                     shared.store.loading.end();
                     if let Some(clustering) = &shared.clustering {
                         let slots = loader.held_slots();
@@ -480,6 +482,7 @@ impl Shared {
             watching,
             links: Default::default(),
             slot_costs: Default::default(),
+            slot_moves: Default::default(),
             about,
             rates: Default::default(),
             first_worker_cpu: Default::default(),

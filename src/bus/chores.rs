@@ -4,10 +4,12 @@ use std::rc::Rc;
 use std::sync::mpsc::Receiver;
 use std::time::Duration;
 
+use super::moves::{KeysOfMove, work_on_move};
 use crate::cluster::{LinkId, SlotSet};
 use crate::command::clustering::Clustering;
 use crate::command::shared::{PauseFor, Shared};
-use crate::exec::Worker;
+use crate::command::slot_moves::{MoveSide, StagedFate};
+use crate::exec::{Staging, Worker};
 use crate::util::clock;
 
 /// Between two looks at the keys that travel.
@@ -24,6 +26,10 @@ pub enum KeyChore {
     /// Deletes the keys of slots that another node owns now.
     DropKeys(SlotSet, u64),
     DropAllKeys,
+    /// Does what a move of whole slots to here needs.
+    OfMove(KeysOfMove),
+    /// Keys are staged here whose slots may be this node's by now.
+    SettleStaged,
 }
 
 /// Does chores until nobody sends any.
@@ -59,23 +65,47 @@ pub fn work_on_keys(worker: Worker, clustering: &Clustering, chores: Receiver<Ke
             KeyChore::DropKeys(slots, loss) => {
                 let is_dropping = |slot| clustering.look(|cluster| cluster.is_dropping(slot, loss));
                 let going = |slot| !shared.stop.is_cancelled() && is_dropping(slot);
-                let count = worker.drop_slots(&slots, going);
+                let silently = shared.slot_moves.have_gone(&slots);
+                let count = worker.drop_slots(&slots, silently, going);
                 shared.in_cluster(clustering, |cluster, _| cluster.dropped(loss));
                 if count > 0 {
                     tracing::info!("Deleted {count} keys of slots that another node owns now.");
                 }
             }
             KeyChore::DropAllKeys => worker.empty(),
+            KeyChore::OfMove(keys) => work_on_move(&worker, keys),
+            KeyChore::SettleStaged => {
+                settle_staged(&worker, clustering);
+                shared.slot_moves.hold_all(false);
+                shared.settle_moves(clustering);
+            }
         }
     }
     worker.end_scripts();
+}
+
+/// Ends moves of slots to here of which there are only their keys: the slots are this node's, or they are not.
+fn settle_staged(worker: &Worker, clustering: &Clustering) {
+    let fate = |slot| {
+        let view = clustering.view();
+        let moving = || worker.shared.slot_moves.moving(MoveSide::Import).has(slot);
+        match view.owns(slot) {
+            _ if !view.me().is_master() => StagedFate::Keep,
+            true => StagedFate::Land,
+            false if moving() => StagedFate::Keep,
+            false => StagedFate::Drop,
+        }
+    };
+    let slots = Staging(worker).staged_slots();
+    let count = Staging(worker).settle_staged(&slots, fate);
+    tracing::info!("Keys of the slots {slots} had come from another node; {count} of them stay.");
 }
 
 /// Waits until no key is on its way to another server, whose deletion here the replica would lack; false if the time for
 /// the failover ends before.
 fn all_arrived(shared: &Shared) -> bool {
     let pause = &shared.pause;
-    while pause.has_away() {
+    while pause.has_away() || pause.holds_slots() {
         if !pause.is_for(PauseFor::Failover, clock::now_ms()) || shared.stop.is_cancelled() {
             return false;
         }

@@ -6,6 +6,8 @@
 
 mod chores;
 mod link;
+mod moves;
+mod peer;
 mod serve;
 mod start;
 

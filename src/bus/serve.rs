@@ -19,9 +19,11 @@ use tokio::time::MissedTickBehavior;
 
 use super::chores::{Chore, KeyChore, work, work_on_keys};
 use super::link::{Complaints, PeerLink};
+use super::moves::{import, offer_all};
 use crate::cluster::{Action, LinkId};
 use crate::command::clustering::Clustering;
 use crate::command::shared::Shared;
+use crate::command::slot_moves::{MoveSide, MoveState};
 use crate::config::Config;
 use crate::exec::Worker;
 use crate::net::{Buffers, Dial, Stream, listen, shake_hands};
@@ -92,14 +94,22 @@ pub fn serve(bus: Bus, worker: Worker) -> Result<Vec<JoinHandle<Result<()>>>> {
         work_on_keys(worker, clustering.context(NO_CLUSTER)?, key_waiting);
         Ok(())
     })?;
+    let (offers, offered) = channel();
+    let server = shared.clone();
+    let offer = Builder::new()
+        .name("cluster-offers".into())
+        .spawn(move || {
+            offer_all(&server, offered);
+            Ok(())
+        })?;
     let thread = Builder::new().name("cluster".into()).spawn(move || {
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
             .build_local(LocalOptions::default())
             .context("Can't start a runtime")?;
-        runtime.block_on(Carrier::run(shared, bus, chores, key_chores))
+        runtime.block_on(Carrier::run(shared, bus, chores, key_chores, offers))
     })?;
-    Ok(vec![thread, chore, key_chore])
+    Ok(vec![thread, chore, key_chore, offer])
 }
 
 /// What the tasks of the bus share.
@@ -109,6 +119,8 @@ struct Carrier {
     links: RefCell<HashMap<LinkId, UnboundedSender<Bytes>>>,
     chores: Sender<Chore>,
     key_chores: Sender<KeyChore>,
+    /// Moves of slots that other nodes are asked to begin.
+    offers: Sender<String>,
     buffers: Buffers,
     complaints: Complaints,
 }
@@ -119,12 +131,14 @@ impl Carrier {
         bus: Bus,
         chores: Sender<Chore>,
         key_chores: Sender<KeyChore>,
+        offers: Sender<String>,
     ) -> Result<()> {
         let carrier = Rc::new(Carrier {
             shared: shared.clone(),
             links: RefCell::default(),
             chores,
             key_chores,
+            offers,
             buffers: Buffers::default(),
             complaints: Complaints::default(),
         });
@@ -164,6 +178,7 @@ impl Carrier {
             let node_timeout_ms = self.shared.config.cluster_node_timeout.get() as u64;
             let pulse = &self.clustering().pulse;
             pulse.tick(crate::util::clock::now_ms(), node_timeout_ms);
+            self.shared.settle_moves(self.clustering());
         }
     }
 
@@ -203,8 +218,24 @@ impl Carrier {
             }
             Action::DropAllKeys => drop(self.key_chores.send(KeyChore::DropAllKeys)),
             Action::TellPaused { link } => drop(self.chores.send(Chore::TellPaused(link))),
+            Action::Import { id } => self.import(id),
+            Action::OfferSlots { id } => drop(self.offers.send(id)),
+            Action::SettleMoves => self.shared.settle_moves(self.clustering()),
+            Action::SettleStaged => drop(self.key_chores.send(KeyChore::SettleStaged)),
             // Done where they were decided: see `Shared::in_cluster`.
             Action::Follow { .. } | Action::Lead | Action::Pause { .. } | Action::Unpause => {}
+        }
+    }
+
+    /// Begins to take slots, which waits for another node, on a thread of its own.
+    fn import(&self, id: String) {
+        let (shared, chores, name) = (self.shared.clone(), self.key_chores.clone(), id.clone());
+        let begin = move || import(&shared, &chores, &name);
+        if let Err(error) = Builder::new().name("cluster-import".into()).spawn(begin) {
+            let why = format!("no thread can be started: {error}");
+            let now_ms = crate::util::clock::now_ms();
+            let moves = &self.shared.slot_moves;
+            moves.end(&id, MoveSide::Import, MoveState::Failed, &why, now_ms);
         }
     }
 

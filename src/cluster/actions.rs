@@ -68,6 +68,18 @@ pub enum Action {
     },
     /// Delete all keys.
     DropAllKeys,
+    /// Take slots whole from their owner, by the name of the move.
+    Import {
+        id: String,
+    },
+    /// Ask another node to take slots whole from this one.
+    OfferSlots {
+        id: String,
+    },
+    /// Look what has become of slots that move whole.
+    SettleMoves,
+    /// Move staged keys to where clients find them, if their slots are this node's, or else drop them.
+    SettleStaged,
 }
 
 /// What follows from something that happened.

@@ -154,6 +154,11 @@ impl Clustering {
         self.ready.load(Ordering::Acquire)
     }
 
+    /// Has something done by the bus, which is gone once the server stops.
+    pub fn send(&self, action: Action) {
+        drop(self.to_bus.send(action));
+    }
+
     /// Writes the file as things are.
     pub fn save(&self, disk: &Arc<dyn Disk>) -> io::Result<()> {
         let state = self.state.lock();
@@ -302,12 +307,17 @@ impl Shared {
         }
         // Who leads takes writes before clients are told to bring them.
         if actions.list.contains(&Action::Lead) {
+            self.hold_for_staged(clustering);
             self.lead();
         }
         if actions.view {
             let view = Arc::new(state.view());
             let before = clustering.view.swap(view.clone());
             self.guards.moved();
+            self.note_others(&view);
+            if self.slot_moves.is_running() {
+                clustering.send(Action::SettleMoves);
+            }
             if view.sends_elsewhere(&before) {
                 // Who is blocked, or listens to sharded channels, may have to go elsewhere.
                 self.clients.ring_all();
@@ -347,8 +357,7 @@ impl Shared {
                 Action::Unpause => self.pause.stop(PauseFor::Failover),
                 // One that is under way has yet to look at what there is.
                 Action::Save if clustering.noted.swap(true, Ordering::AcqRel) => {}
-                // The bus is gone once the server stops.
-                action => drop(clustering.to_bus.send(action)),
+                action => clustering.send(action),
             }
         }
     }
@@ -372,6 +381,7 @@ impl Shared {
         if let Some(clustering) = &self.clustering {
             let settings = settings_of(&self.config, clustering.bus_port);
             clustering.forget_kept();
+            self.note_others(&clustering.view());
             self.in_cluster(clustering, |cluster, _| {
                 if *cluster.settings() != settings {
                     cluster.configure(settings);

@@ -48,6 +48,18 @@ impl OtherServer {
             }
         }
     }
+
+    /// So many bytes of what it says.
+    pub fn bytes(&mut self, len: usize) -> io::Result<Vec<u8>> {
+        while self.input.len() < len {
+            let mut piece = [0; READ_BYTES];
+            match self.stream.read(&mut piece)? {
+                0 => return Err(io::ErrorKind::UnexpectedEof.into()),
+                count => self.input.extend_from_slice(&piece[..count]),
+            }
+        }
+        Ok(self.input.drain(..len).collect())
+    }
 }
 
 /// Host and port, and whether TLS is spoken there.
@@ -76,21 +88,33 @@ impl Links {
                 reused: true,
                 ..link
             },
-            None => {
-                let stream = dial(host, port, source, timeout)?;
-                stream.set_nodelay(true)?;
-                OtherServer {
-                    stream: Outward::new(stream, tls, timeout)?,
-                    input: Vec::new(),
-                    db: None,
-                    used_ms: now_ms,
-                    reused: false,
-                }
-            }
+            None => Links::open(host, port, source, tls, timeout)?,
         };
         link.stream.socket().set_read_timeout(Some(timeout))?;
         link.stream.socket().set_write_timeout(Some(timeout))?;
         link.used_ms = now_ms;
+        Ok(link)
+    }
+
+    /// A new connection.
+    pub fn open(
+        host: &str,
+        port: u16,
+        source: &str,
+        tls: Option<Arc<ClientConfig>>,
+        timeout: Duration,
+    ) -> io::Result<OtherServer> {
+        let stream = dial(host, port, source, timeout)?;
+        stream.set_nodelay(true)?;
+        let link = OtherServer {
+            stream: Outward::new(stream, tls, timeout)?,
+            input: Vec::new(),
+            db: None,
+            used_ms: 0,
+            reused: false,
+        };
+        link.stream.socket().set_read_timeout(Some(timeout))?;
+        link.stream.socket().set_write_timeout(Some(timeout))?;
         Ok(link)
     }
 

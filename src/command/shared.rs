@@ -17,11 +17,12 @@ use super::links::Links;
 use super::replication::Replication;
 use super::sentinel::Watching;
 use super::slot_costs::SlotCosts;
+use super::slot_moves::SlotMoves;
 use super::slowlog::Slowlog;
 use super::stats::Stats;
 use super::{Entry, Fail, Flag, Plan, Registry};
 use crate::acl::{Log, Users};
-use crate::cluster::slot_of;
+use crate::cluster::{SlotSet, slot_of};
 use crate::config::Config;
 use crate::config::values::Share;
 use crate::engine::{Garbage, Rules, SHARDS};
@@ -71,6 +72,8 @@ pub struct Shared {
     pub watching: Option<Watching>,
     /// What slots have cost.
     pub slot_costs: SlotCosts,
+    /// Slots that move whole.
+    pub slot_moves: SlotMoves,
     /// Connections of MIGRATE.
     pub links: Links,
     /// Samples of rates, for INFO's `instantaneous_*`.
@@ -272,6 +275,8 @@ struct HeldBack {
     by: [(u64, bool); 3],
     /// Keys on their way to another server: what names them is held back until they have left.
     away: HashSet<Bstr>,
+    /// Slots about to be another node's: what names a key of theirs is held back, too.
+    slots: SlotSet,
 }
 
 impl Pause {
@@ -314,7 +319,7 @@ impl Pause {
         let until_ms = running.map(|(until_ms, _)| *until_ms).max().unwrap_or(0);
         self.all.store(all, Ordering::Relaxed);
         self.until_ms.store(until_ms, Ordering::Release);
-        let any_ms = match held.away.is_empty() {
+        let any_ms = match held.away.is_empty() && held.slots.is_empty() {
             true => until_ms,
             false => u64::MAX,
         };
@@ -353,6 +358,23 @@ impl Pause {
         }
     }
 
+    /// Holds back what names keys of these slots, and of no others; whether that is a change.
+    pub fn hold_slots(&self, slots: SlotSet, now_ms: u64) -> bool {
+        let mut held = self.by.lock();
+        if held.slots == slots {
+            return false;
+        }
+        held.slots = slots;
+        self.tell(&held, now_ms);
+        self.bell.notify_waiters();
+        true
+    }
+
+    /// Whether slots are about to be another node's.
+    pub fn holds_slots(&self) -> bool {
+        !self.by.lock().slots.is_empty()
+    }
+
     /// Whether keys are on their way to another server.
     pub fn has_away(&self) -> bool {
         !self.by.lock().away.is_empty()
@@ -362,7 +384,7 @@ impl Pause {
     /// the slot of the keys that it names, for all of that one.
     pub fn awaits_keys(&self, entry: &Entry, argv: &[&[u8]], keeps_to_slot: bool) -> bool {
         let held = self.by.lock();
-        if held.away.is_empty() {
+        if held.away.is_empty() && held.slots.is_empty() {
             return false;
         }
         let touches_any = match entry.command.plan {
@@ -372,6 +394,7 @@ impl Pause {
         };
         let mut awaits = touches_any;
         entry.each_key(argv, |at| {
+            awaits |= !held.slots.is_empty() && held.slots.has(slot_of(argv[at]));
             awaits |= match keeps_to_slot {
                 true => {
                     let slot = slot_of(argv[at]);

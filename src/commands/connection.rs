@@ -259,6 +259,19 @@ const SELECT: Command = Command {
 
 fn select(call: &mut SessionCall<'_>) -> Done {
     let db = call.args.small_int()?;
+    let staged = call
+        .server
+        .store
+        .staged_db()
+        .filter(|held| *held as i64 == db);
+    if let Some(staged) = staged
+        && call.session.user.is_none()
+    {
+        // The log or a master tells of keys that no client reaches yet.
+        enter(call.session, staged);
+        call.out.ok();
+        return Ok(Flow::Done);
+    }
     if db != 0 {
         let why = "SELECT is not allowed in cluster mode";
         call.server.without_cluster(why)?;

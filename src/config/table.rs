@@ -63,7 +63,6 @@ pub const FILE_ONLY: [(&str, &str); 4] = [
 const LIVE: Traits = Traits::LIVE;
 const ONE_ADDRESS: Traits =
     Traits::ignored("clients are told the address that the other nodes use, or the host name");
-const MOVED_BY_MIGRATE: Traits = Traits::ignored("slots are moved by MIGRATE alone");
 const NO_DH: Traits = Traits::ignored("keys are exchanged by elliptic curves alone");
 const OWN_PACE: Traits =
     Traits::ignored("every worker does one handshake between two looks at its sockets");
@@ -428,8 +427,8 @@ directives! {
     cluster_config_save_behavior: Text = Text::new("sync"), Traits::ignored("the file is on the disk before anything follows from it, always"), "How the cluster's file is written.";
     cluster_databases: Int = Int::new(1, 1, INT), Traits::ignored("a node of a cluster has one database"), "Databases of a cluster's node.";
     cluster_manual_failover_timeout: Int = Int::new(5000, 1, INT), LIVE, "Milliseconds for a failover that was asked for.";
-    cluster_slot_migration_log_max_len: Int = Int::new(1000, 0, LONG), MOVED_BY_MIGRATE, "Moves of slots that are remembered.";
-    slot_migration_max_failover_repl_bytes: Memory = Memory::new(0, 0, SIZE), MOVED_BY_MIGRATE, "Bytes that may be missing when a slot changes hands.";
+    cluster_slot_migration_log_max_len: Int = Int::new(1000, 0, LONG), LIVE, "Moves of whole slots that are told of once they have ended.";
+    slot_migration_max_failover_repl_bytes: Memory = Memory::new(0, 0, SIZE), Traits::ignored("commands are held back once few keys are left"), "Bytes that may be missing when a slot changes hands.";
     replica_full_sync_buffer_limit: Memory = Memory::new(0, 0, SIZE), Traits::ignored("a replica does not read the stream during a full sync, its master keeps it"), "Bytes of the stream that a replica keeps during a full sync.";
     dual_channel_replication_enabled: Bool = Bool::new(false), Traits::ignored("one connection carries a full sync and the stream"), "Send a full sync on a connection of its own.";
     repl_mptcp: Bool = Bool::new(false), NO_OTHER_PATHS, "Several paths for the link to the master.";

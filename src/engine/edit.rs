@@ -281,6 +281,10 @@ impl<T: Type> Drop for Edit<'_, T> {
             self.shard.changed(db, pos, self.effects);
         } else {
             self.effects.dirty += u64::from(self.noted);
+            if self.noted && self.effects.wanted.changed {
+                let name = self.shard.table_mut(db).at(pos).key_name();
+                self.effects.noted.push(Bstr::new(name));
+            }
             if self.wakes {
                 self.shard.wake(db, pos, self.effects);
             }

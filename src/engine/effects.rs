@@ -60,7 +60,7 @@ pub struct Wanted {
     pub events: u32,
     /// Whether the journal has readers.
     pub log: bool,
-    /// Whether a client tracks keys.
+    /// Whether a client tracks keys, or slots are on their way to another node.
     pub changed: bool,
     /// Whether there are indexes over documents.
     pub indexed: bool,
@@ -114,6 +114,8 @@ pub struct Effects {
     pub changed: Vec<Bstr>,
     /// How many of them those have heard of already who had read them.
     pub told: usize,
+    /// Keys changed of which clients that track them don't hear.
+    pub noted: Vec<Bstr>,
     /// Every key of some database changed.
     pub flushed: bool,
     /// Keys of the first database changed, for indexes over documents.
@@ -266,6 +268,7 @@ impl Effects {
         self.rewritten = false;
         self.changed.clear();
         self.told = 0;
+        self.noted.clear();
         self.flushed = false;
         self.indexed.clear();
         self.reindex = false;

@@ -43,13 +43,18 @@ pub struct Victims {
 }
 
 impl Victims {
-    /// Samples keys and returns the best candidate so far; nothing if no key may go. Fails if `give_up` says so while
-    /// others hold a shard.
+    /// Samples keys of so many databases and returns the best candidate so far; nothing if no key may go. Fails if
+    /// `give_up` says so while others hold a shard.
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "each is another side of the choice"
+    )]
     pub fn choose(
         &mut self,
         engine: &Engine,
         (policy, volatile_only): (Policy, bool),
         samples: usize,
+        databases: usize,
         rules: &AccessRules,
         now_ms: u64,
         give_up: &dyn Fn() -> bool,
@@ -63,8 +68,9 @@ impl Victims {
             }
             let locked = engine.lock_unless(ShardSet::one(id), give_up);
             let locked = locked.ok_or(Busy)?;
-            let (shard, left) = (locked.shard(id), samples - seen);
-            seen += self.sample(shard, policy, volatile_only, left, rules, now_ms);
+            let tables = locked.shard(id).tables();
+            let (tables, left) = (&tables[..databases.min(tables.len())], samples - seen);
+            seen += self.sample(tables, policy, volatile_only, left, rules, now_ms);
             if seen >= samples {
                 break;
             }
@@ -74,14 +80,14 @@ impl Victims {
 
     fn sample(
         &mut self,
-        shard: &Shard,
+        tables: &[Table],
         policy: Policy,
         volatile_only: bool,
         samples: usize,
         rules: &AccessRules,
         now_ms: u64,
     ) -> usize {
-        let total: usize = shard.tables().iter().map(Table::len).sum();
+        let total: usize = tables.iter().map(Table::len).sum();
         let mut seen = 0;
         // Where few keys are volatile, or many are blessed, several draws find none: that many are tried.
         let mut draws = if volatile_only { samples * 8 } else { samples };
@@ -92,7 +98,7 @@ impl Victims {
                 break;
             }
             let mut at = chance::within(0..total);
-            for (db, table) in shard.tables().iter().enumerate() {
+            for (db, table) in tables.iter().enumerate() {
                 if at >= table.len() {
                     at -= table.len();
                     continue;

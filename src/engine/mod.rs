@@ -226,6 +226,11 @@ impl Engine {
         earliest.filter(|at| *at != u64::MAX)
     }
 
+    /// Keys of a database, over all shards, as of their last changes.
+    pub fn keys_of(&self, db: usize) -> usize {
+        self.counts.of(db)
+    }
+
     /// Keys in a shard, over all databases, as of its last change.
     pub fn keys_in(&self, id: usize) -> usize {
         self.slots[id].keys.load(Ordering::Acquire)

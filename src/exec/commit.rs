@@ -7,7 +7,7 @@ use super::park::serve_blocked;
 use super::unit::Unit;
 use crate::command::Entry;
 use crate::command::session::Session;
-use crate::engine::{Effects, Garbage, ShardSet};
+use crate::engine::{Effects, Garbage, Locked, ShardSet};
 use crate::journal::{Depends, Seq};
 use crate::pubsub::notify::{self, KeyEvent};
 use crate::types::Bstr;
@@ -31,8 +31,8 @@ impl Worker {
             mut locked,
             mut effects,
         } = unit;
-        if effects.wanted.indexed {
-            self.index_changes(&mut locked, &mut effects);
+        if effects.wanted.indexed | effects.wanted.changed {
+            note_changes(self, &mut locked, &mut effects);
         }
         let build = std::mem::take(&mut effects.build);
         let counters = &self.stats().counters;
@@ -83,7 +83,10 @@ impl Worker {
         let shared = &*self.shared;
         if effects.has_events() {
             let on = shared.config.notify_keyspace_events.get();
-            for event in effects.take_events() {
+            let staged = shared.store.staged_db();
+            let events = effects.take_events();
+            // Of keys that no client reaches, none hears.
+            for event in events.filter(|event| Some(event.db) != staged) {
                 let event = KeyEvent {
                     name: event.name,
                     db: event.db,
@@ -183,5 +186,23 @@ impl Worker {
         let keys_max = self.shared.config.tracking_table_max_keys.get() as usize;
         let tracking = &self.shared.tracking;
         tracking.remember(session.client.id, key, keys_max);
+    }
+}
+
+/// Lets those know of what has changed who go by it from now on: its shards are still locked.
+#[cold]
+fn note_changes(worker: &Worker, locked: &mut Locked<'_>, effects: &mut Effects) {
+    if effects.wanted.indexed {
+        worker.index_changes(locked, effects);
+    }
+    note_for_moves(worker, effects);
+}
+
+/// Notes changes of keys whose slots move whole, while their shards are still locked.
+pub(super) fn note_for_moves(worker: &Worker, effects: &Effects) {
+    let moves = &worker.shared.slot_moves;
+    if moves.is_running() {
+        let keys = effects.changed.iter().chain(&effects.noted);
+        moves.changed(keys, effects.flushed, worker.now_ms());
     }
 }

@@ -106,6 +106,7 @@ impl Eviction {
                 &worker.engine,
                 present.policy,
                 samples,
+                worker.shared.config.databases.get() as usize,
                 &rules.access,
                 worker.now_ms(),
                 &|| scripts.is_busy(),
@@ -129,6 +130,7 @@ impl Eviction {
                 .shard_mut(at.shard())
                 .evict(&victim, volatile_only, effects);
             crash::point("evict");
+            super::commit::note_for_moves(worker, &unit.effects);
             let aside: usize = unit.effects.changed.iter().map(Bstr::heap_bytes).sum();
             keys_gone.append(&mut unit.effects.changed);
             worker.commit_alone(unit);

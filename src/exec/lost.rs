@@ -1,5 +1,9 @@
 //! Keys that are to go because a cluster's other node owns their slots now.
 
+mod staged;
+
+pub use staged::Staging;
+
 use super::Worker;
 use super::unit::Unit;
 use crate::cluster::SlotSet;
@@ -26,9 +30,14 @@ impl Worker {
     }
 
     /// Deletes the keys of slots that another node has taken, a few at a time, and tells log and replicas of it; returns how
-    /// many there were. Whether a slot's keys are still to go is asked each time: once this node is a replica, they are its
+    /// many there were. Keys that are to be found elsewhere go `silently`: no event tells of them. Whether a slot's keys are still to go is asked each time: once this node is a replica, they are its
     /// master's, and once it stops, it finds them at its next start. Until they have gone, the slot doesn't come back.
-    pub fn drop_slots(&self, slots: &SlotSet, going: impl Fn(u16) -> bool) -> usize {
+    pub fn drop_slots(
+        &self,
+        slots: &SlotSet,
+        silently: bool,
+        going: impl Fn(u16) -> bool,
+    ) -> usize {
         let mut count = 0;
         self.begin_batch();
         for slot in slots.iter() {
@@ -42,6 +51,9 @@ impl Worker {
                 if !going(slot) {
                     self.let_go_of(unit);
                     break;
+                }
+                if silently {
+                    unit.effects.wanted.events = 0;
                 }
                 let (rules, now) = (self.present.rules(), self.present.now());
                 let Unit { locked, effects } = &mut unit;

@@ -45,6 +45,7 @@ use std::sync::Arc;
 
 pub use fiber::go_on;
 pub use long::Long;
+pub use lost::Staging;
 pub use next::Next;
 pub use park::{Blocked, Wake, Woken};
 pub use relay::{Relay, Relayed};

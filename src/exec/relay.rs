@@ -300,7 +300,7 @@ impl Worker {
 
     fn flush_all(&self, unit: &mut Unit<'_>) {
         let rules = self.present.rules();
-        for db in 0..self.shared.config.databases.get() as usize {
+        for db in 0..self.shared.store.databases() {
             let Unit { locked, effects } = &mut *unit;
             Db::new(locked, db, self.present.now(), effects, &rules, false, None).flush();
         }

@@ -179,6 +179,18 @@ impl Store {
         rdb::check(&mut Window::new(source, &loading), &rules)
     }
 
+    /// The database of keys whose slots another node has yet, if there may be any: the one above those that clients can select.
+    pub fn staged_db(&self) -> Option<usize> {
+        let stages = self.stages.load(Ordering::Relaxed);
+        stages.then(|| self.config.databases.get() as usize)
+    }
+
+    /// All databases that may have keys.
+    pub fn databases(&self) -> usize {
+        let own = self.config.databases.get() as usize;
+        own + usize::from(self.staged_db().is_some())
+    }
+
     /// How a snapshot of so many bytes is read, if it is known how many.
     pub(super) fn load_rules(&self, keep_dead: bool, len: Option<u64>) -> rdb::LoadRules {
         let config = &self.config;
@@ -186,7 +198,7 @@ impl Store {
         rdb::LoadRules {
             len,
             rules: Rules::of(config),
-            databases: config.databases.get() as usize,
+            databases: self.databases(),
             checksum: config.rdbchecksum.get() && !self.skip_checksums.load(Ordering::Relaxed),
             keep_dead,
             continues: !keep_dead,

@@ -43,6 +43,8 @@ pub struct Store {
     pub(super) abandoned: AtomicU64,
     /// DEBUG SET-SKIP-CHECKSUM-VALIDATION.
     pub skip_checksums: AtomicBool,
+    /// Whether this is a node of a cluster that has others, and so may hold keys that are to become its own.
+    pub stages: AtomicBool,
     /// And up to this one they fail: DEBUG FAIL-JOB.
     pub(super) failing: AtomicU64,
     /// Held while a snapshot is taken: there is one at a time, and it waits for shards.
@@ -166,6 +168,7 @@ impl Store {
             busy: Mutex::default(),
             abandoned: AtomicU64::new(0),
             skip_checksums: AtomicBool::new(false),
+            stages: AtomicBool::new(false),
             failing: AtomicU64::new(0),
             one_at_a_time: Mutex::default(),
             loads: Mutex::default(),

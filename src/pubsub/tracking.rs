@@ -47,12 +47,20 @@ struct Tables {
     readers: HashMap<Vec<u8>, HashSet<u64>>,
     /// Pairs in `readers`.
     items: usize,
+    /// Somebody else wants to know what changes: see [`Tracking::note_all`].
+    noted: bool,
+}
+
+impl Tables {
+    fn active(&self) -> usize {
+        self.clients.len() + usize::from(self.noted)
+    }
 }
 
 #[derive(Default)]
 pub struct Tracking {
     tables: Mutex<Tables, { rank("tracking") }>,
-    /// Clients that track, so that nobody pays when none does.
+    /// Clients that track, and who else is to hear of changes, so that nobody pays when there is none.
     active: AtomicUsize,
 }
 
@@ -60,6 +68,13 @@ impl Tracking {
     #[inline]
     pub fn is_active(&self) -> bool {
         self.active.load(Ordering::Relaxed) > 0
+    }
+
+    /// Has units note which keys they change, or no longer, whether clients track any or not.
+    pub fn note_all(&self, on: bool) {
+        let mut tables = self.tables.lock();
+        tables.noted = on;
+        self.active.store(tables.active(), Ordering::SeqCst);
     }
 
     /// Starts, or changes, a client's tracking.
@@ -80,7 +95,7 @@ impl Tracking {
             prefixes: mode.prefixes.clone(),
         };
         tables.clients.insert(client, target);
-        self.active.store(tables.clients.len(), Ordering::Relaxed);
+        self.active.store(tables.active(), Ordering::Relaxed);
     }
 
     /// Ends a client's tracking. What it read is forgotten as the keys change.
@@ -91,7 +106,7 @@ impl Tracking {
             tables.readers = HashMap::new();
             tables.items = 0;
         }
-        self.active.store(tables.clients.len(), Ordering::Relaxed);
+        self.active.store(tables.active(), Ordering::Relaxed);
     }
 
     /// A client in the default mode read a key. Keys beyond `keys_max` (0: no limit) push out others,

@@ -11,7 +11,7 @@ use smallvec::SmallVec;
 use super::transfer;
 use super::wire::{Lost, Wire};
 use crate::command::client::Client;
-use crate::command::replication::{Failover, Link, Master};
+use crate::command::replication::{Failover, HEARS_STAGED, Link, Master};
 use crate::command::shared::{PauseFor, Shared};
 use crate::command::surroundings::tell_status;
 use crate::config::special::reason;
@@ -221,7 +221,16 @@ impl Attempt<'_> {
             told.push((vec![b"ip-address", &ip], "ip-address"));
         }
         told.push((
-            vec![b"capa", b"eof", b"capa", b"psync2", b"capa", CAPABILITY],
+            vec![
+                b"capa",
+                b"eof",
+                b"capa",
+                b"psync2",
+                b"capa",
+                CAPABILITY,
+                b"capa",
+                HEARS_STAGED,
+            ],
             "capa",
         ));
         // A Valkey sends no fields with deadlines to who doesn't say that it reads them.

@@ -18,6 +18,7 @@ pub const ORDER: &[&str] = &[
     // In the order of their numbers.
     "shards",
     "cluster",
+    "slot moves",
     "sentinel",
     // What units do under their shards, and background threads without any.
     "functions",

@@ -2,6 +2,7 @@
 #![forbid(unsafe_code)]
 
 mod answers;
+mod broken_off;
 #[expect(dead_code, unused_imports, reason = "the larger target uses the rest")]
 #[path = "../server/common/mod.rs"]
 mod common;
@@ -15,3 +16,4 @@ mod moving;
 mod node;
 mod waiting;
 mod walk;
+mod whole;

@@ -250,7 +250,11 @@ impl Sim {
                 | Action::Pause { .. }
                 | Action::Unpause
                 | Action::DropKeys { .. }
-                | Action::DropAllKeys => {}
+                | Action::DropAllKeys
+                | Action::Import { .. }
+                | Action::OfferSlots { .. }
+                | Action::SettleMoves
+                | Action::SettleStaged => {}
             }
         }
         self.check(at);

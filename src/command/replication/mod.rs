@@ -18,7 +18,7 @@ use hashbrown::HashSet;
 use parking_lot::Condvar;
 use tokio::sync::Notify;
 
-pub use replica::{Filter, Order, Replica, ReplicaConf, Stage};
+pub use replica::{Filter, HEARS_STAGED, Order, Replica, ReplicaConf, Stage};
 pub use unread::Unread;
 pub use wait::{AckWaiter, Acks};
 pub use word::StreamWord;

@@ -11,6 +11,9 @@ use crate::journal::Position;
 use crate::persist::rdb::SnapshotForm;
 use crate::util::ranked::{Mutex, rank};
 
+/// The capability of a replica that keeps what is staged for it where no client reaches it.
+pub const HEARS_STAGED: &[u8] = b"staged-slots";
+
 /// What a replica has told of itself by REPLCONF.
 #[derive(Clone, Debug, Default)]
 pub struct ReplicaConf {
@@ -23,6 +26,8 @@ pub struct ReplicaConf {
     /// It wants a snapshot and nothing after it.
     pub rdb_only: bool,
     pub filter: Filter,
+    /// It knows of keys that no client reaches.
+    pub hears_staged: bool,
     /// The snapshots that it reads, if it has told.
     pub reads: Option<SnapshotForm>,
 }

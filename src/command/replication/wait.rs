@@ -50,14 +50,26 @@ impl Acks {
 }
 
 impl Replication {
+    /// Whether a replica can't follow what becomes of keys that no client reaches.
+    pub fn has_strangers(&self) -> bool {
+        let replicas = self.replicas();
+        let mut replicas = replicas.iter();
+        replicas.any(|one| !one.conf.rdb_only && !one.conf.hears_staged)
+    }
+
+    /// Has replicas say how far they have come.
+    pub fn ask_for_acks(&self) {
+        self.wants_acks.store(true, Ordering::Release);
+        self.bell.notify_one();
+    }
+
     pub fn add_waiter(&self, waiter: AckWaiter) {
         let mut waiters = self.waiters.lock();
         // Those whose time was up don't say so.
         waiters.retain(|waiter| (waiter.tell)(None));
         waiters.push(waiter);
         drop(waiters);
-        self.wants_acks.store(true, Ordering::Release);
-        self.bell.notify_one();
+        self.ask_for_acks();
     }
 
     /// Wakes whose wish has come true; whether any are blocked still.

@@ -5,9 +5,11 @@
 
 mod keys;
 mod look;
+mod moves;
 mod order;
 mod scan;
 mod stats;
+mod sync;
 
 use crate::command::Flag::{Admin, Fast, Loading, Neither, NoAsyncLoading, NoScript, Stale};
 use crate::command::clustering::Clustering;
@@ -85,6 +87,7 @@ const CLUSTER: Command = Command {
         &ADDSLOTS,
         &ADDSLOTSRANGE,
         &BUMPEPOCH,
+        &moves::CANCELSLOTMIGRATIONS,
         &COUNT_FAILURE_REPORTS,
         &COUNTKEYSINSLOT,
         &DELSLOTS,
@@ -94,11 +97,14 @@ const CLUSTER: Command = Command {
         &FLUSHSLOTS,
         &FORGET,
         &GETKEYSINSLOT,
+        &moves::GETSLOTMIGRATIONS,
         &HELP,
         &INFO,
         &KEYSLOT,
         &LINKS,
         &MEET,
+        &moves::MIGRATESLOTS,
+        &moves::MIGRATION,
         &MYID,
         &MYSHARDID,
         &NODES,
@@ -112,6 +118,7 @@ const CLUSTER: Command = Command {
         &SLAVES,
         &SLOT_STATS,
         &SLOTS,
+        &sync::SYNCSLOTS,
     ],
     ..Command::PLAIN
 };

@@ -46,7 +46,7 @@ fn ordered(
     Ok(Flow::Done)
 }
 
-fn slot(text: &[u8]) -> Result<u16, Fail> {
+pub fn slot(text: &[u8]) -> Result<u16, Fail> {
     let number = number::parse_i64(text).and_then(|number| u16::try_from(number).ok());
     let slot = number.filter(|slot| usize::from(*slot) < SLOTS);
     slot.ok_or(BAD_SLOT)
@@ -65,15 +65,19 @@ fn some_ranges(call: &mut SessionCall<'_>) -> Result<Vec<(u16, u16)>, Fail> {
     }
     let mut ranges = Vec::new();
     while !call.args.is_empty() {
-        let (first, last) = (slot(call.args.next()?)?, slot(call.args.next()?)?);
-        if first > last {
-            return Err(Fail::said(format!(
-                "start slot number {first} is greater than end slot number {last}"
-            )));
-        }
-        ranges.push((first, last));
+        ranges.push(range(call.args.next()?, call.args.next()?)?);
     }
     Ok(ranges)
+}
+
+pub fn range(first: &[u8], last: &[u8]) -> Result<(u16, u16), Fail> {
+    let (first, last) = (slot(first)?, slot(last)?);
+    if first > last {
+        return Err(Fail::said(format!(
+            "start slot number {first} is greater than end slot number {last}"
+        )));
+    }
+    Ok((first, last))
 }
 
 /// Between two looks whether keys have gone.

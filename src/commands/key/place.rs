@@ -166,8 +166,19 @@ pub const MOVE: Command = Command {
 };
 
 fn move_db(call: &mut WriteCall<'_>) -> Done {
+    if Some(call.db.index()) == call.server.store.staged_db() {
+        // The log or a master says that keys are to be found by clients from now on; none hears of it.
+        let heard = std::mem::take(&mut call.db.effects().wanted.events);
+        let moved = move_key(call);
+        call.db.effects().wanted.events = heard;
+        return moved;
+    }
     let why = "MOVE is not allowed in cluster mode";
     call.server.without_cluster(why)?;
+    move_key(call)
+}
+
+fn move_key(call: &mut WriteCall<'_>) -> Done {
     let (key, number) = (call.args.next()?, call.args.next()?);
     let number = small_int(number)?;
     let db = database(call.server, number)?;

@@ -85,7 +85,7 @@ pub const FLUSHALL: Command = Command {
 
 fn flushall(call: &mut WriteCall<'_>) -> Done {
     check_flush(&mut call.args)?;
-    for index in 0..call.server.config.databases.get() as usize {
+    for index in 0..call.server.store.databases() {
         call.db.other(index).flush();
     }
     forget_indexes(call);

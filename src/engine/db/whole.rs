@@ -320,6 +320,8 @@ impl Db<'_> {
         }
         self.effects.dirty += removed as u64;
         self.effects.flushed = true;
+        // Moves of slots end, whether anybody notes changes or not.
+        self.effects.wanted.changed = true;
         // Whoever empties a database drops all indexes, as RediSearch does.
         self.effects.indexed.clear();
         self.effects.reindex = false;

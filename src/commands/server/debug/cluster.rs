@@ -1,5 +1,7 @@
 //! DEBUG of a cluster's bus: frames that are not heard, and connections that break.
 
+use std::sync::atomic::Ordering;
+
 use super::ok;
 use crate::cluster::LinkEnd;
 use crate::command::clustering::Clustering;
@@ -42,4 +44,15 @@ pub fn kill_links(call: &mut WriteCall<'_>) -> Done {
         Some(()) => ok(call),
         None => Err(said("Unknown node", id)),
     }
+}
+
+/// Valkey's tests have the word, too.
+pub fn stay(call: &mut WriteCall<'_>) -> Done {
+    if !call.args.word("PREVENT-PAUSE") {
+        return Err(Fail::SYNTAX);
+    }
+    let on = call.args.int()? != 0;
+    let moves = &call.server.slot_moves;
+    moves.stays.store(on, Ordering::Relaxed);
+    ok(call)
 }

@@ -156,6 +156,13 @@ static SUBS: &[Sub] = &[
         allow_denied,
     ),
     sub(
+        "slotmigration",
+        "PREVENT-PAUSE <0|1>",
+        "Keep slots that move whole from here on their way.",
+        2..=2,
+        cluster::stay,
+    ),
+    sub(
         "fail-job",
         "",
         "Make the snapshot or rewrite under way fail.",

@@ -1,7 +1,7 @@
 //! REPLCONF: what a replica tells of itself, and what it has received.
 
 use crate::command::Flag::{Admin, AllowBusy, Loading, NoScript, Stale};
-use crate::command::replication::Filter;
+use crate::command::replication::{Filter, HEARS_STAGED};
 use crate::command::{Command, Done, Fail, Flow, Run, SessionCall, quoted};
 use crate::persist::rdb::SnapshotForm;
 use crate::util::number;
@@ -57,6 +57,7 @@ fn note(call: &mut SessionCall<'_>, option: &[u8], value: &[u8]) -> Result<(), F
             conf.eof |= value.eq_ignore_ascii_case(b"eof");
             conf.psync2 |= value.eq_ignore_ascii_case(b"psync2");
             conf.reads = SnapshotForm::of_capability(value).or(conf.reads);
+            conf.hears_staged |= value == HEARS_STAGED;
         }
         b"rdb-only" => conf.rdb_only = int()? == 1,
         b"rdb-filter-only" => {

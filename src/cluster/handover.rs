@@ -1,0 +1,61 @@
+//! Slots that change hands whole, with their keys.
+
+use std::borrow::Cow;
+
+use super::node::NodeId;
+use super::orders::OrderRefused;
+use super::slots::SlotSet;
+use super::state::Cluster;
+
+fn refused(why: &'static str) -> OrderRefused {
+    OrderRefused(Cow::Borrowed(why))
+}
+
+/// Takes slots, whose keys are here, from their owner under an epoch above all others.
+pub fn take_over(
+    cluster: &mut Cluster,
+    slots: &SlotSet,
+    from: &NodeId,
+) -> Result<(), OrderRefused> {
+    if !cluster.me().is_master() {
+        return Err(refused("this node is a replica by now"));
+    }
+    let from = cluster.nodes.find(from);
+    let from = from.ok_or(refused("the slots' owner is not known any more"))?;
+    if slots.iter().any(|slot| cluster.owner(slot) != Some(from)) {
+        return Err(refused("the slots have another owner by now"));
+    }
+    if slots
+        .iter()
+        .any(|slot| cluster.importing.contains_key(&slot))
+    {
+        return Err(refused("a slot has another state by now"));
+    }
+    let epoch = cluster
+        .raise_epoch()
+        .ok_or(refused("there is no epoch above the present one"))?;
+    cluster.me_mut().config_epoch = epoch;
+    for slot in slots.iter() {
+        cluster.free_slot(slot);
+        cluster.give_slot(slot, cluster.myself);
+    }
+    tracing::info!("Slots {slots} are this node's under the epoch {epoch}.");
+    // The others learn of it as soon as may be.
+    cluster.pending.tell_all = true;
+    cluster.changed();
+    Ok(())
+}
+
+/// Claims this node's slots under an epoch that is above the one that another node may have taken and told nobody.
+pub fn claim_anew(cluster: &mut Cluster) {
+    if !cluster.me().is_master() {
+        return;
+    }
+    for _ in 0..2 {
+        if let Some(epoch) = cluster.raise_epoch() {
+            cluster.me_mut().config_epoch = epoch;
+        }
+    }
+    cluster.pending.tell_all = true;
+    cluster.changed();
+}

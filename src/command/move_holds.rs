@@ -1,0 +1,60 @@
+//! Who is held back because of slots that move whole, and what this server makes of a changed cluster for them.
+
+use std::sync::atomic::Ordering;
+
+use super::clustering::Clustering;
+use super::shared::Shared;
+use crate::cluster::{Action, SlotSet, View, claim_anew};
+use crate::util::clock;
+
+impl Shared {
+    /// Keys may be staged for a node that knows others.
+    pub fn note_others(&self, view: &View) {
+        if self.redirecting().is_some() && view.nodes.len() > 1 {
+            self.store.stages.store(true, Ordering::Relaxed);
+        }
+    }
+
+    /// Looks what has become of slots that move whole. The caller holds nothing.
+    pub fn settle_moves(&self, clustering: &Clustering) {
+        if !self.slot_moves.is_running() && !self.pause.holds_slots() {
+            return;
+        }
+        let now_ms = clock::now_ms();
+        let node_timeout_ms = self.config.cluster_node_timeout.get() as u64;
+        let view = clustering.view().clone();
+        let mut moved = false;
+        let hold = |slots, exports| {
+            self.tracking.note_all(exports);
+            moved = self.pause.hold_slots(slots, now_ms);
+        };
+        let moves = &self.slot_moves;
+        let unsure = moves.settle(&view, now_ms, node_timeout_ms, hold);
+        if unsure {
+            self.in_cluster(clustering, |cluster, _| claim_anew(cluster));
+        }
+        if moved {
+            self.guards.moved();
+        }
+    }
+
+    /// Holds all clients back until it is known what becomes of staged keys, if there are any: this node leads from now on,
+    /// or is about to serve for the first time. The chore [`Action::SettleStaged`] lets them go.
+    pub fn hold_for_staged(&self, clustering: &Clustering) {
+        let staged = self.store.staged_db();
+        if staged.is_some_and(|db| self.store.engine.keys_of(db) > 0) {
+            self.slot_moves.hold_all(true);
+            self.pause.hold_slots(SlotSet::all(), clock::now_ms());
+            clustering.send(Action::SettleStaged);
+        }
+    }
+
+    /// The data files have been read, and nobody has been served yet. A replica leaves what is staged to its master.
+    pub fn hold_at_start(&self) {
+        if let Some(clustering) = &self.clustering
+            && clustering.view().me().is_master()
+        {
+            self.hold_for_staged(clustering);
+        }
+    }
+}
