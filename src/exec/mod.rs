@@ -451,7 +451,9 @@ impl Worker {
                 session.multi = None;
                 self.unwatch(session);
             }
-            Flow::Script(_) | Flow::Watch | Flow::Prepare(_) => unreachable!("done by now"),
+            Flow::Script(_) | Flow::Watch | Flow::Prepare(_) | Flow::Whole => {
+                unreachable!("done by now")
+            }
             Flow::Unwatch => self.unwatch(session),
             Flow::Reset => self.reset(session, out),
             Flow::Close => return Next::Close,

@@ -59,7 +59,8 @@ impl Worker {
             | Flow::Rest(_)
             | Flow::Transfer(_)
             | Flow::Names(_)
-            | Flow::Prepare(_) => {}
+            | Flow::Prepare(_)
+            | Flow::Whole => {}
         }
         Ok(())
     }
@@ -88,7 +89,8 @@ impl Worker {
             | Flow::Rest(_)
             | Flow::Transfer(_)
             | Flow::Names(_)
-            | Flow::Prepare(_) => {}
+            | Flow::Prepare(_)
+            | Flow::Whole => {}
         }
         Ok(())
     }

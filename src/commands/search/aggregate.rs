@@ -253,11 +253,14 @@ pub fn run(
         let effort = effort(call, &index, &wish.asked);
         let found = found(call, &index, &wish, &mut profile, &effort)?;
         let mut late = was_late(&effort, &wish.asked)?;
-        if let Some(rows) = rows(call, name, &wish, &found, (&effort, tries.is_last()))? {
+        if let Some(rows) = rows(call, name, &wish, &found, &effort)? {
             late |= was_late(&effort, &wish.asked)?;
             let index = found.definition.name.clone();
             let tail = ReplyTail { late, profile };
             return answer(call, index, &wish, rows, (&effort, tail));
+        }
+        if !tries.go_on() {
+            return Ok(Flow::Whole);
         }
     }
 }
@@ -344,7 +347,7 @@ pub fn rows(
     index: &[u8],
     wish: &AggregateWish<'_>,
     found: &RowsFound,
-    (effort, last): (&Effort<'_>, bool),
+    effort: &Effort<'_>,
 ) -> Result<Option<Vec<Row>>, Fail> {
     let mut rows = Vec::with_capacity(found.hits.len());
     let reads = !found.needed.is_empty() || !wish.loads.is_empty();
@@ -374,7 +377,7 @@ pub fn rows(
             fill(&mut row, wish, found, hit, document)
         })?;
         match fate {
-            ReadFate::Changed if !last => return Ok(None),
+            ReadFate::Changed if call.parts => return Ok(None),
             ReadFate::Read => {
                 effort.hold_in_row(row.bytes()).map_err(refused)?;
                 rows.push(row);

@@ -85,7 +85,7 @@ pub fn run(
         let effort = effort(call, &index, &wish.asked);
         let hits = found(call, &index, &wish, &mut profile, &effort)?;
         let mut late = was_late(&effort, &wish.asked)?;
-        if let Some((total, rows)) = rows(call, name, &wish, hits, (&effort, tries.is_last()))? {
+        if let Some((total, rows)) = rows(call, name, &wish, hits, &effort)? {
             late |= was_late(&effort, &wish.asked)?;
             if let Some(profile) = profile.as_mut().filter(|_| !wish.no_content) {
                 profile.step("Loader", rows.len());
@@ -93,6 +93,9 @@ pub fn run(
             let tail = ReplyTail { late, profile };
             write(call.out, &wish, total, &rows, &tail);
             return Ok(Flow::Done);
+        }
+        if !tries.go_on() {
+            return Ok(Flow::Whole);
         }
     }
 }
@@ -371,9 +374,9 @@ fn rows(
     index: &[u8],
     wish: &SearchWish<'_>,
     mut found: Hits,
-    (effort, last): (&Effort<'_>, bool),
+    effort: &Effort<'_>,
 ) -> Result<Option<(usize, Vec<FoundRow>)>, Fail> {
-    if found.unsorted && !sort_by_documents(call, index, wish, &mut found, (effort, last))? {
+    if found.unsorted && !sort_by_documents(call, index, wish, &mut found, effort)? {
         return Ok(None);
     }
     let reads = !wish.no_content && wish.wanted.as_ref().is_none_or(|wanted| !wanted.is_empty());
@@ -403,7 +406,9 @@ fn rows(
             }
         })?;
         match fate {
-            ReadFate::Changed if !last => return Ok(None),
+            ReadFate::Changed if reads && call.parts => return Ok(None),
+            // Its name is all that is asked.
+            ReadFate::Changed if !reads => rows.push(FoundRow { hit, fields }),
             ReadFate::Read => rows.push(FoundRow { hit, fields }),
             ReadFate::Changed | ReadFate::Dead => {}
         }
@@ -417,7 +422,7 @@ fn sort_by_documents(
     index: &[u8],
     wish: &SearchWish<'_>,
     found: &mut Hits,
-    (effort, last): (&Effort<'_>, bool),
+    effort: &Effort<'_>,
 ) -> Result<bool, Fail> {
     let (name, _) = wish.sort.expect("it is sorted by a field");
     let at = found.definition.field(name).expect("it is in the schema");
@@ -439,7 +444,7 @@ fn sort_by_documents(
                 key = SortKey::Text(text.as_ref().into());
             }
         })?;
-        if fate == ReadFate::Changed && !last {
+        if fate == ReadFate::Changed && call.parts {
             return Ok(false);
         }
         hit.sort = key;
