@@ -44,7 +44,7 @@ pub use numbers::{geo_of, number_of};
 pub use numerals::blob_of;
 pub use query::{
     ALL_FIELDS, Expander, Params, QueryDefaults, QueryKind, QueryNode, QueryRules, UNITS,
-    distance_names, expansions, explain, geo_range, parse,
+    check_distance_names, distance_names, expansions, explain, geo_range, parse,
 };
 pub use schema::{
     Definition, FieldKind, FieldSpec, GraphWish, Metric, Numeral, SourceKind, VectorSpec,

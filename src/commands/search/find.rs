@@ -18,7 +18,7 @@ use crate::command::Flag::ReadOnly;
 use crate::command::{Command, Done, Fail, Flow, ReadCall, Run};
 use crate::search::{
     Definition, DocumentIndex, Effort, EvalRules, Evaluator, FieldKind, Match, QueryNode,
-    ScoreReason, Scorer, SortKey, distance_names, explained, score,
+    ScoreReason, Scorer, SortKey, check_distance_names, distance_names, explained, score,
 };
 use crate::util::turns::Turns;
 
@@ -90,7 +90,11 @@ pub fn run(
             if let Some(profile) = profile.as_mut().filter(|_| !wish.no_content) {
                 profile.step("Loader", rows.len());
             }
-            let tail = ReplyTail { late, profile };
+            let tail = ReplyTail {
+                late,
+                profile,
+                failed: None,
+            };
             write(call.out, &wish, total, &rows, &tail);
             return Ok(Flow::Done);
         }
@@ -202,6 +206,7 @@ fn found(
     effort: &Effort<'_>,
 ) -> Result<Hits, Fail> {
     let node = query(index, wish)?;
+    check_distance_names(&node, &index.definition).map_err(refused)?;
     call.server.search.note_dialect(wish.asked.dialect);
     if let Some(profile) = profile {
         profile.parsed();

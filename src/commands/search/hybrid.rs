@@ -231,6 +231,9 @@ fn finished(
     for step in &wish.rows.steps {
         flow.step(step, effort).map_err(refused)?;
     }
+    if let Some(why) = flow.failed {
+        return Err(refused(why));
+    }
     let total = flow.rows.len();
     let (offset, count) = wish.limit;
     let rows = flow.rows.into_iter().skip(offset).take(count);
