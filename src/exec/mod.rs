@@ -424,7 +424,7 @@ impl Worker {
         out: &mut Reply,
     ) -> Next {
         match flow {
-            Flow::Done => return Next::Continue,
+            Flow::Done | Flow::Whole => return Next::Continue,
             Flow::LogAlone => {
                 self.log_alone(session, argv);
                 return Next::Continue;
@@ -451,9 +451,7 @@ impl Worker {
                 session.multi = None;
                 self.unwatch(session);
             }
-            Flow::Script(_) | Flow::Watch | Flow::Prepare(_) | Flow::Whole => {
-                unreachable!("done by now")
-            }
+            Flow::Script(_) | Flow::Watch | Flow::Prepare(_) => unreachable!("done by now"),
             Flow::Unwatch => self.unwatch(session),
             Flow::Reset => self.reset(session, out),
             Flow::Close => return Next::Close,

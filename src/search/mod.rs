@@ -39,7 +39,7 @@ pub use fragments::{FoundWord, FragmentWish, SummaryWish};
 pub use grammar::{Refusal, Words, definition, fields, integer};
 pub use group::{Reducer, ReducerKind, RowGroup};
 pub use index::{Column, DocRow, DocumentIndex, SortKey};
-pub use live::{BuildProgress, Failures, IndexStatus, LiveIndex};
+pub use live::{AddTask, BuildProgress, Drafted, Failures, IndexStatus, LiveIndex};
 pub use numbers::{geo_of, number_of};
 pub use numerals::blob_of;
 pub use query::{

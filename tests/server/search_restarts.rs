@@ -74,7 +74,9 @@ struct Drawn {
 
 fn draw(rng: &mut Rng) -> Drawn {
     let words = ["red", "green", "blue", "bleu", "runs", "running", "rouge"];
-    let text: Vec<&str> = (0..rng.usize(1..5)).map(|_| words[rng.usize(..7)]).collect();
+    let text: Vec<&str> = (0..rng.usize(1..5))
+        .map(|_| words[rng.usize(..7)])
+        .collect();
     let tag = |rng: &mut Rng| ["a", "b", "c", "d"][rng.usize(..4)];
     Drawn {
         text: text.join(" "),
@@ -160,7 +162,10 @@ fn define(client: &mut Client, rng: &mut Rng, at: u64) {
         2 | 3 => format!("FT.ALIASUPDATE other{} {index}", rng.u8(..3)),
         4 => format!("FT.SYNUPDATE {index} group{} red word{at}", rng.u8(..2)),
         5 => format!("FT.DICTADD words{} word{at}", rng.u8(..2)),
-        6 => format!("FT.CREATE more{} PREFIX 1 h:2 SCHEMA n NUMERIC", rng.u8(..3)),
+        6 => format!(
+            "FT.CREATE more{} PREFIX 1 h:2 SCHEMA n NUMERIC",
+            rng.u8(..3)
+        ),
         _ => format!("FT.DROPINDEX more{}", rng.u8(..3)),
     };
     // An attribute is added once, and an index that isn't there can't be dropped.
@@ -193,34 +198,76 @@ fn answers_of(client: &mut Client, index: &str) -> Vec<String> {
     let mut told = Vec::new();
     for query in SEARCHES {
         let reply = client.ask_args(&[
-            "FT.SEARCH", index, query, "WITHSCORES", "LIMIT", "0", "10000", "DIALECT", "2",
+            "FT.SEARCH",
+            index,
+            query,
+            "WITHSCORES",
+            "LIMIT",
+            "0",
+            "10000",
+            "DIALECT",
+            "2",
         ]);
         // Indexes have not all of the attributes.
-        let found = if reply.is_error() { vec![reply.text()] } else { sorted(&reply) };
+        let found = if reply.is_error() {
+            vec![reply.text()]
+        } else {
+            sorted(&reply)
+        };
         told.push(format!("{index} {query}: {found:#?}"));
     }
-    let query = [blob([1.0, 2.0]), [1_f64, 2.0].iter().flat_map(|n| n.to_le_bytes()).collect()];
+    let query = [
+        blob([1.0, 2.0]),
+        [1_f64, 2.0].iter().flat_map(|n| n.to_le_bytes()).collect(),
+    ];
     for line in NEAREST {
         for vector in &query {
-            let words = ["FT.SEARCH", index, line, "RETURN", "1", "far", "DIALECT", "2", "LIMIT", "0", "10000"];
+            let words = [
+                "FT.SEARCH",
+                index,
+                line,
+                "RETURN",
+                "1",
+                "far",
+                "DIALECT",
+                "2",
+                "LIMIT",
+                "0",
+                "10000",
+            ];
             let mut words: Vec<&[u8]> = words.map(str::as_bytes).into();
             words.extend([&b"PARAMS"[..], b"2", b"q", vector]);
             let reply = client.ask_args(&words);
             let items = reply.items();
-            let mut far: Vec<String> = items.iter().skip(2).step_by(2).map(|row| row.items()[1].text()).collect();
+            let mut far: Vec<String> = items
+                .iter()
+                .skip(2)
+                .step_by(2)
+                .map(|row| row.items()[1].text())
+                .collect();
             far.sort();
-            let head = if reply.is_error() { reply.text() } else { items[0].text() };
+            let head = if reply.is_error() {
+                reply.text()
+            } else {
+                items[0].text()
+            };
             told.push(format!("{index} {line}: {head} {far:?}"));
         }
     }
     let lines = [
         format!("FT.SEARCH {index} * SORTBY n RETURN 1 n LIMIT 0 10000"),
-        format!("FT.AGGREGATE {index} * GROUPBY 1 @g REDUCE COUNT 0 AS c REDUCE SUM 1 @n AS s SORTBY 4 @c DESC @s ASC"),
+        format!(
+            "FT.AGGREGATE {index} * GROUPBY 1 @g REDUCE COUNT 0 AS c REDUCE SUM 1 @n AS s SORTBY 4 @c DESC @s ASC"
+        ),
         format!("FT.TAGVALS {index} g"),
         format!("FT.SYNDUMP {index}"),
     ];
     for line in lines {
-        let mut leaves: Vec<String> = ask(client, &line).leaves().iter().map(Value::text).collect();
+        let mut leaves: Vec<String> = ask(client, &line)
+            .leaves()
+            .iter()
+            .map(Value::text)
+            .collect();
         match line.contains("SORTBY n") {
             // The numbers in their order, whichever of the documents that have the same comes first.
             true => leaves.retain(|leaf| leaf.parse::<f64>().is_ok()),
@@ -230,14 +277,21 @@ fn answers_of(client: &mut Client, index: &str) -> Vec<String> {
     }
     let info = ask(client, &format!("FT.INFO {index}")).leaves();
     let texts: Vec<String> = info.iter().map(Value::text).collect();
-    let until = texts.iter().position(|text| text == "max_doc_id").expect("FT.INFO tells it");
+    let until = texts
+        .iter()
+        .position(|text| text == "max_doc_id")
+        .expect("FT.INFO tells it");
     told.push(format!("{index}: {:?}", &texts[..until]));
     told
 }
 
 /// What all indexes and what stands beside them answer.
 fn answers(client: &mut Client) -> Vec<String> {
-    let mut names: Vec<String> = ask(client, "FT._LIST").items().iter().map(Value::text).collect();
+    let mut names: Vec<String> = ask(client, "FT._LIST")
+        .items()
+        .iter()
+        .map(Value::text)
+        .collect();
     names.sort();
     let mut told = vec![format!("{names:?}")];
     names.extend((0..3).map(|n| format!("other{n}")));
@@ -248,7 +302,11 @@ fn answers(client: &mut Client) -> Vec<String> {
         }
     }
     for dictionary in ["words0", "words1"] {
-        let mut words: Vec<String> = ask(client, &format!("FT.DICTDUMP {dictionary}")).leaves().iter().map(Value::text).collect();
+        let mut words: Vec<String> = ask(client, &format!("FT.DICTDUMP {dictionary}"))
+            .leaves()
+            .iter()
+            .map(Value::text)
+            .collect();
         words.sort();
         told.push(format!("{dictionary}: {words:?}"));
     }
@@ -341,12 +399,66 @@ fn killed_and_started_on_a_snapshot_a_server_finds_what_was_there_then() {
 }
 
 #[test]
+fn indexes_that_threads_build_together_at_a_start_hold_what_one_would_make_of_the_keys() {
+    let server = Server::start(&["--io-threads", "2"]);
+    let mut client = start_filling(&server);
+    let mut rng = Rng::with_seed(setting("SEED", 5) + 1);
+    // More than one round has.
+    for n in 0..600 {
+        client.ask_args(&hset(&format!("h:many{n}"), &draw(&mut rng), &mut rng));
+        client.ask_args(&[
+            "JSON.SET",
+            &format!("j:many{n}"),
+            "$",
+            &json(&draw(&mut rng)),
+        ]);
+    }
+    let wanted = answers(&mut client);
+    done(&mut client, "SAVE");
+    let mut dir = server.kill();
+    let mut bytes = Vec::new();
+    for threads in ["1", "2"] {
+        let server = Server::start_on(&our_server(), dir, &["--io-threads", threads]);
+        let mut client = server.client();
+        assert_alike(&answers(&mut client), &wanted, threads);
+        let log = server.log();
+        let wanted = format!("Indexes are built: 3, of 1205 keys, by {threads} threads.");
+        let is_alone = std::thread::available_parallelism().is_ok_and(|cores| cores.get() == 1);
+        assert!(log.contains(&wanted) || is_alone, "{log}");
+        assert!(
+            log.contains("Index 'trees' built: 600 documents."),
+            "{log}"
+        );
+        assert!(log.contains("Indexes were built in "), "{log}");
+        let info = client.ask("INFO memory").text();
+        let used = info
+            .lines()
+            .find_map(|line| line.strip_prefix("used_memory:"));
+        bytes.push(
+            used.expect("INFO tells it")
+                .parse::<f64>()
+                .expect("a number"),
+        );
+        dir = server.kill();
+    }
+    // What helping threads have taken is counted as if one had done it all.
+    let ratio = bytes[1] / bytes[0];
+    assert!((0.9..1.1).contains(&ratio), "{bytes:?}");
+}
+
+#[test]
 fn what_dies_while_the_server_is_down_is_not_found() {
     for options in [&["--appendonly", "yes"][..], &[]] {
         let server = Server::start(options);
         let mut client = server.client();
-        done(&mut client, "FT.CREATE i PREFIX 1 d: SCHEMA t TEXT n NUMERIC");
-        done(&mut client, "FT.CREATE j ON JSON PREFIX 1 j: SCHEMA $.n AS n NUMERIC");
+        done(
+            &mut client,
+            "FT.CREATE i PREFIX 1 d: SCHEMA t TEXT n NUMERIC",
+        );
+        done(
+            &mut client,
+            "FT.CREATE j ON JSON PREFIX 1 j: SCHEMA $.n AS n NUMERIC",
+        );
         // Its clock stands in the past, so that what has a while to live there is dead when it is started again.
         done(&mut client, "DEBUG CLOCK FREEZE 1700000000000");
         for line in [
@@ -362,11 +474,17 @@ fn what_dies_while_the_server_is_down_is_not_found() {
             done(&mut client, line);
         }
         let found = |client: &mut Client, line: &str| {
-            let mut keys: Vec<String> = ask(client, line).items()[1..].iter().map(Value::text).collect();
+            let mut keys: Vec<String> = ask(client, line).items()[1..]
+                .iter()
+                .map(Value::text)
+                .collect();
             keys.sort();
             keys.join(" ")
         };
-        assert_eq!(found(&mut client, "FT.SEARCH i word NOCONTENT"), "d:1 d:2 d:3");
+        assert_eq!(
+            found(&mut client, "FT.SEARCH i word NOCONTENT"),
+            "d:1 d:2 d:3"
+        );
         assert_eq!(found(&mut client, "FT.SEARCH j * NOCONTENT"), "j:1 j:2");
         if options.is_empty() {
             done(&mut client, "SAVE");

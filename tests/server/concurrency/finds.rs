@@ -92,7 +92,11 @@ fn found(way: Way, reply: &Value) -> Told {
         let (name, number) = (key.text(), number.text());
         let key = name.split_once(':').expect("the name of a document").1;
         let number: f64 = number.parse().expect("a number");
-        let number = if way == Way::Nearest { number.sqrt() } else { number };
+        let number = if way == Way::Nearest {
+            number.sqrt()
+        } else {
+            number
+        };
         (key.parse::<i64>().expect("a number"), number as i64)
     };
     let mut pairs: Vec<(i64, i64)> = match way {
@@ -106,7 +110,9 @@ fn found(way: Way, reply: &Value) -> Told {
             .collect(),
     };
     pairs.sort_unstable();
-    let pairs = pairs.iter().flat_map(|(key, number)| [Some(*key), Some(*number)]);
+    let pairs = pairs
+        .iter()
+        .flat_map(|(key, number)| [Some(*key), Some(*number)]);
     std::iter::once(Some(pairs.clone().count() as i64 / 2))
         .chain(pairs)
         .collect()
@@ -138,7 +144,10 @@ pub fn put_two(client: &mut Client, round: u64, step: Step, source: Source, n: i
         Step::Script => in_a_script(client, &commands),
     };
     let finds = [&replies[1], &replies[3]];
-    finds.into_iter().flat_map(|reply| found(Way::Tag, reply)).collect()
+    finds
+        .into_iter()
+        .flat_map(|reply| found(Way::Tag, reply))
+        .collect()
 }
 
 fn in_a_transaction(client: &mut Client, commands: &[Args]) -> Vec<Value> {

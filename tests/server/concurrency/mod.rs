@@ -218,18 +218,26 @@ fn a_planted_stale_search_is_caught() {
             !history.iter().any(gone)
         };
         let first = |key: u8| {
-            let puts = history.iter().filter(|seen| matches!(seen.act, Act::Put(put, _) if put == key));
+            let puts = history
+                .iter()
+                .filter(|seen| matches!(seen.act, Act::Put(put, _) if put == key));
             puts.map(|seen| seen.ended).min()
         };
-        let Some((key, there)) = (0..4).filter(|key| stays(*key)).find_map(|key| Some((key, first(key)?))) else {
+        let Some((key, there)) = (0..4)
+            .filter(|key| stays(*key))
+            .find_map(|key| Some((key, first(key)?)))
+        else {
             return false;
         };
         let late = |seen: &&mut Seen| {
-            let is_own = matches!(seen.act, Act::Find(_, source, 1, 64) if source == Source::of(key));
+            let is_own =
+                matches!(seen.act, Act::Find(_, source, 1, 64) if source == Source::of(key));
             is_own && seen.begun > there
         };
         history.iter_mut().find(late).is_some_and(|seen| {
-            let at = (1..seen.told.len()).step_by(2).find(|at| seen.told[*at] == Some(i64::from(key)));
+            let at = (1..seen.told.len())
+                .step_by(2)
+                .find(|at| seen.told[*at] == Some(i64::from(key)));
             let at = at.expect("it was found");
             seen.told.drain(at..at + 2);
             seen.told[0] = Some((seen.told.len() as i64 - 1) / 2);
@@ -242,7 +250,9 @@ fn a_planted_stale_search_is_caught() {
 fn a_planted_half_step_is_caught() {
     // Documents are only made in twos, of one number.
     plant("steps", |history| {
-        let readers = history.iter_mut().filter(|seen| matches!(seen.act, Act::Find(..)));
+        let readers = history
+            .iter_mut()
+            .filter(|seen| matches!(seen.act, Act::Find(..)));
         readers.into_iter().any(|seen| match &mut seen.told[..] {
             [Some(2), _, Some(first), _, second] if *second == Some(*first) => {
                 *second = Some(*first + 1);

@@ -260,7 +260,9 @@ fn tell(client: &mut Client, round: u64, act: &Act) -> Told {
         )),
         Act::Put(key, number) => done(client.ask_args(&put(round, *key, *number))),
         Act::Del(key) => numbers(line(client, format!("DEL {}", name(*key)))),
-        Act::Find(way, source, from, to) => told_by_search(client, round, *way, *source, (*from, *to)),
+        Act::Find(way, source, from, to) => {
+            told_by_search(client, round, *way, *source, (*from, *to))
+        }
         Act::PutTwo(step, source, number) => put_two(client, round, *step, *source, *number),
     }
 }
