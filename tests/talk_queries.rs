@@ -307,3 +307,155 @@ fn the_beginning_of_a_word_stands_for_so_many() {
     );
     talk(&said);
 }
+
+#[test]
+fn rows_are_grouped_by_each_value_of_a_list() {
+    talk(
+        "> FT.CREATE i SCHEMA t TAG n NUMERIC
+         +OK
+         > HSET a t x,y n 1
+         :2
+         > HSET b t y,z n 2
+         :2
+         > HSET c t '' n 3
+         :2
+         > FT.AGGREGATE i '@n:[1 2]' LOAD 2 t n APPLY split(@t) AS s GROUPBY 1 @s REDUCE COUNT 0 AS c REDUCE SUM 1 @n AS k SORTBY 1 @s
+         [:3 [\"s\" \"x\" \"c\" \"1\" \"k\" \"1\"] [\"s\" \"y\" \"c\" \"2\" \"k\" \"3\"] [\"s\" \"z\" \"c\" \"1\" \"k\" \"2\"]]
+         > FT.AGGREGATE i '@n:[1 1]' LOAD 2 t n APPLY split(@t) AS s APPLY split(@t) AS r GROUPBY 2 @s @r REDUCE COUNT 0 AS c SORTBY 2 @s @r
+         [:4 [\"s\" \"x\" \"r\" \"x\" \"c\" \"1\"] [\"s\" \"x\" \"r\" \"y\" \"c\" \"1\"] [\"s\" \"y\" \"r\" \"x\" \"c\" \"1\"] [\"s\" \"y\" \"r\" \"y\" \"c\" \"1\"]]
+         > FT.AGGREGATE i '@n:[3 3]' LOAD 1 t APPLY split(@t) AS s GROUPBY 1 @s REDUCE COUNT 0 AS c
+         [:1 [\"s\" nil \"c\" \"1\"]]
+         > FT.AGGREGATE i '@n:[1 1]' LOAD 1 t APPLY split(@t) AS s FILTER \"@s == 'x'\"
+         [:1]",
+    );
+}
+
+#[test]
+fn numbers_are_not_compared_with_texts_that_are_none() {
+    texts(
+        "> FT.AGGREGATE i '@n:[5 5]' LOAD 2 u n APPLY '@u > 5' AS r
+         -Error converting string 'hello fox world' to number
+         > FT.AGGREGATE i '@n:[5 5]' LOAD 2 u n FILTER '5 <= @u'
+         -Error converting string 'hello fox world' to number
+         > FT.AGGREGATE i '@n:[5 5]' LOAD 2 u n FILTER \"@n > 'a'\"
+         -Error converting string 'a' to number
+         > FT.AGGREGATE i '@n:[5 5]' LOAD 1 n APPLY \"@n == 'a'\" AS r APPLY \"@n != 'a'\" AS s APPLY \"@n > '4'\" AS u
+         [:1 [\"n\" \"5\" \"r\" \"0\" \"s\" \"1\" \"u\" \"1\"]]",
+    );
+}
+
+#[test]
+fn limits_without_rows_tell_how_many_there_are() {
+    talk(
+        "> FT.CREATE i SCHEMA t TEXT n NUMERIC SORTABLE
+         +OK
+         > HSET d t aa n 1
+         :2
+         > HSET e t bb n 2
+         :2
+         > HSET f t bb n 3
+         :2
+         > FT.AGGREGATE i * LIMIT 0 0
+         [:3]
+         > FT.AGGREGATE i * LIMIT 1 0
+         [:3]
+         > FT.AGGREGATE i * FILTER '@n > 1' LIMIT 0 0
+         [:3]
+         > FT.AGGREGATE i * GROUPBY 1 @t LIMIT 0 0
+         [:2]
+         > FT.AGGREGATE i * FILTER '@n > 1' SORTBY 2 @n DESC
+         [:3 [\"n\" \"3\"] [\"n\" \"2\"]]
+         > FT.AGGREGATE i * LIMIT 5 1
+         [:3]",
+    );
+}
+
+#[test]
+fn distances_have_names_that_nothing_else_has() {
+    talk(
+        "> FT.CREATE i SCHEMA v VECTOR FLAT 6 TYPE FLOAT32 DIM 1 DISTANCE_METRIC L2 x AS y NUMERIC
+         +OK
+         > FT.SEARCH i '*=>[KNN 1 @v $q AS v]' PARAMS 2 q 1234 DIALECT 2
+         -Property `v` already exists in schema
+         > FT.SEARCH i '*=>[KNN 1 @v $q AS y]' PARAMS 2 q 1234 DIALECT 2
+         -Property `y` already exists in schema
+         > FT.SEARCH i '*=>[KNN 1 @v $q AS x]' PARAMS 2 q 1234 DIALECT 2
+         [:0]
+         > FT.AGGREGATE i '@v:[VECTOR_RANGE 3 $q]=>{$yield_distance_as: y}' PARAMS 2 q 1234 DIALECT 2
+         -Property `y` already exists in schema
+         > FT.SEARCH i '@v:[VECTOR_RANGE 3 $q]=>{$yield_distance_as: z} @v:[VECTOR_RANGE 2 $q]=>{$yield_distance_as: z}' PARAMS 2 q 1234 DIALECT 2
+         -Property `z` specified more than once",
+    );
+}
+
+#[test]
+fn marks_before_a_tag_mean_nothing_from_the_second_dialect_on() {
+    for mark in [
+        ",", ".", "/", "?", "!", "&", "^", "+", "#", "<", ">", "`", "=",
+    ] {
+        talk(&format!(
+            "> FT.CREATE i SCHEMA t TAG
+             +OK
+             > HSET k t a
+             :1
+             > FT.SEARCH i '@t:{{{mark}a}}' NOCONTENT DIALECT 2
+             [:1 \"k\"]
+             > FT.SEARCH i '@t:{{b|{mark}a}}' NOCONTENT DIALECT 2
+             [:1 \"k\"]"
+        ));
+    }
+}
+
+#[test]
+fn words_in_a_row_are_one_tag_in_the_first_dialect_too() {
+    talk(
+        "> FT.CREATE i SCHEMA g TAG t TEXT
+         +OK
+         > HSET a g 'abc def' t x
+         :2
+         > HSET b g abc
+         :1
+         > FT.SEARCH i '@g:{abc def}' NOCONTENT
+         [:1 \"a\"]
+         > FT.SEARCH i 'x @g:{y | abc def}' NOCONTENT
+         [:1 \"a\"]
+         > FT.SEARCH i '@g:{abc,def}' NOCONTENT
+         [:1 \"a\"]
+         > FT.SEARCH i '-@g:{abc def}' NOCONTENT
+         [:1 \"b\"]
+         > FT.SEARCH i '@t:{abc def}' NOCONTENT
+         [:0]
+         > FT.SEARCH i '@g:{a b c}' NOCONTENT
+         -Syntax error at offset 9 near c",
+    );
+}
+
+#[test]
+fn rows_before_one_that_fails_are_replied() {
+    talk(
+        "> FT.CREATE i SCHEMA n NUMERIC SORTABLE f TEXT
+         +OK
+         > HSET a n 1 f 10
+         :2
+         > HSET b n 2 f 4
+         :2
+         > HSET c f x
+         :1
+         > HSET d n 4 f 11
+         :2
+         > FT.AGGREGATE i * APPLY '@n+1' AS m
+         [:1 [\"n\" \"1\" \"m\" \"2\"] [\"n\" \"2\" \"m\" \"3\"]]
+         > FT.AGGREGATE i * LOAD 1 f FILTER '@f>5'
+         [:1 [\"f\" \"10\"]]
+         > FT.AGGREGATE i * LOAD 1 f FILTER '@f>5' LIMIT 0 1
+         [:1 [\"f\" \"10\"]]
+         > FT.AGGREGATE i * LOAD 1 f FILTER '@f>5' SORTBY 1 @f
+         -Error converting string 'x' to number
+         > FT.AGGREGATE i * APPLY '@n+1' AS m LIMIT 2 1
+         -n: has no value, consider using EXISTS if applicable
+         > FT.AGGREGATE i * APPLY '@n+1' AS m FILTER '@m > 5'
+         -n: has no value, consider using EXISTS if applicable
+         > FT.AGGREGATE i * LOAD 1 f FILTER '@f>5' LIMIT 0 0
+         -Error converting string 'x' to number",
+    );
+}

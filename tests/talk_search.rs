@@ -173,7 +173,7 @@ fn rows_are_grouped_sorted_and_reckoned_with() {
         "> FT.AGGREGATE books * GROUPBY 1 @kind REDUCE COUNT 0 AS n REDUCE MAX 1 @price AS most SORTBY 2 @most DESC
          [:3 [\"kind\" \"fox\" \"n\" \"1\" \"most\" \"20\"] [\"kind\" \"dog,sport\" \"n\" \"1\" \"most\" \"10.5\"] [\"kind\" \"dog\" \"n\" \"1\" \"most\" \"5\"]]
          > FT.AGGREGATE books * LOAD 1 @price APPLY '@price * 2' AS twice FILTER '@twice > 15' SORTBY 1 @twice MAX 1
-         [:2 [\"price\" \"10.5\" \"twice\" \"21\"]]
+         [:3 [\"price\" \"10.5\" \"twice\" \"21\"]]
          > FT.AGGREGATE books * APPLY '@price + 1' AS more
          -Property `price` not loaded nor in pipeline",
     );

@@ -62,6 +62,9 @@ pub enum Flow {
     Transfer(Box<KeyTransfer>),
     /// Make values of the arguments while nothing is locked, and call the handler again with them: it has touched nothing yet.
     Prepare(Prepare),
+    /// Run it once more while everything is locked, under [`Plan::Aside`](super::Plan::Aside): others change all the time what
+    /// it reads.
+    Whole,
     /// Keep this worker busy for a while, as DEBUG SLEEP does.
     Stall(std::time::Duration),
 }

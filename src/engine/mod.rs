@@ -326,8 +326,9 @@ impl<'e> Locked<'e> {
         }
     }
 
+    /// A shard that is locked.
     #[inline]
-    fn held(&self, id: usize) -> &Shard {
+    pub fn held(&self, id: usize) -> &Shard {
         let guards = self.all();
         &guards[position(guards, id)].shard
     }

@@ -13,7 +13,7 @@ use super::Worker;
 use crate::acl::User;
 use crate::command::session::{ReplyMode, Session};
 use crate::command::shared::Shared;
-use crate::command::{Args, Done, Entry, Fail, ReadCall, Reader, Run};
+use crate::command::{Args, Done, Entry, Fail, Flow, ReadCall, Reader, Run};
 use crate::engine::{Db, Effects, Engine, Now, Rules, ShardSet};
 use crate::journal::{Answer, Depends};
 use crate::resp::Reply;
@@ -83,17 +83,33 @@ struct AsideJob {
 }
 
 impl AsideJob {
+    /// Runs it with nothing locked, and once more with everything locked if that is asked for.
     fn run(&self, turns: &Turns<'_>) -> AsideEnd {
+        let ended = self.run_on(ShardSet::EMPTY, turns);
+        match ended.done {
+            Ok(Flow::Whole) => self.run_on(ShardSet::ALL, &Turns::none()),
+            _ => ended,
+        }
+    }
+
+    fn run_on(&self, shards: ShardSet, turns: &Turns<'_>) -> AsideEnd {
         let Run::Read(run) = self.entry.command.run else {
             unreachable!("only commands that read are left half-way");
         };
         let argv: Vec<&[u8]> = self.argv.iter().map(|arg| &arg[..]).collect();
-        let mut locked = self.engine.lock_unless(ShardSet::EMPTY, &|| false);
-        let locked = locked.as_mut().expect("nothing is waited for");
         let mut effects = Box::<Effects>::default();
         let mut reply = Reply::new(self.resp3);
+        let parts = shards.is_empty();
+        let is_busy = || self.shared.scripts.is_busy();
+        let Some(mut locked) = self.engine.lock_unless(shards, &is_busy) else {
+            return AsideEnd {
+                done: Err(self.shared.busy_fail()),
+                reply,
+                effects,
+            };
+        };
         let view = Db::new(
-            locked,
+            &mut locked,
             self.db,
             self.now,
             &mut effects,
@@ -103,7 +119,7 @@ impl AsideJob {
         );
         let done = run(&mut ReadCall {
             scripted: false,
-            parts: true,
+            parts,
             args: Args::new(&argv, self.entry.words),
             db: Reader::new(view),
             out: &mut reply,

@@ -20,7 +20,7 @@ impl Worker {
         out: &mut Answer,
     ) -> Next {
         match flow {
-            Flow::Done => return Next::Continue,
+            Flow::Done | Flow::Whole => return Next::Continue,
             Flow::LogAlone => {
                 self.log_alone(session, argv, out.depends());
                 return Next::Continue;

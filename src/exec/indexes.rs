@@ -1,11 +1,15 @@
 //! Indexes over documents follow the keys: at the commit of each unit, and when one is built over keys that were there
 //! before it.
 
+mod rebuild;
+
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use hashbrown::HashSet;
+
+use rebuild::rebuild;
 
 use super::Worker;
 use super::unit::Unit;
@@ -128,15 +132,7 @@ impl Worker {
             return;
         }
         search.catalog.write().begin_anew(0);
-        pass(&self.shared, &self.engine);
-        let catalog = search.catalog.read();
-        for (name, index) in &catalog.indexes {
-            tracing::info!(
-                "Index '{}' built: {} documents.",
-                String::from_utf8_lossy(name),
-                index.docs.len()
-            );
-        }
+        rebuild(&self.shared, &self.engine);
     }
 }
 

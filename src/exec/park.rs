@@ -399,6 +399,7 @@ fn blocks_again(flow: Flow) -> Option<Box<Park>> {
         | Flow::Names(_)
         | Flow::Transfer(_)
         | Flow::Prepare(_)
+        | Flow::Whole
         | Flow::Stall(_) => unreachable!("a blocked client's command is done, or stays blocked"),
     }
 }

@@ -57,7 +57,8 @@ pub(super) fn settle_in_exec(
         | Flow::Rest(_)
         | Flow::Transfer(_)
         | Flow::Names(_)
-        | Flow::Prepare(_) => {}
+        | Flow::Prepare(_)
+        | Flow::Whole => {}
     }
     Ok(())
 }
@@ -86,7 +87,8 @@ pub(super) fn settle_for_script(shared: &Shared, flow: Flow, out: &mut Reply) ->
         | Flow::Rest(_)
         | Flow::Transfer(_)
         | Flow::Names(_)
-        | Flow::Prepare(_) => {}
+        | Flow::Prepare(_)
+        | Flow::Whole => {}
     }
     Ok(())
 }

@@ -7,7 +7,7 @@ use hashbrown::HashMap;
 
 use super::document::Document;
 use super::index::DocumentIndex;
-use super::live::{BuildProgress, LiveIndex};
+use super::live::{AddTask, BuildProgress, Drafted, LiveIndex};
 use super::schema::{Definition, FieldKind, SourceKind};
 use crate::types::{OrdMap, OrdSet};
 
@@ -179,6 +179,25 @@ impl IndexCatalog {
             .filter(|(_, index)| index.building.is_some());
         building
             .map(|(name, _)| (name.clone(), self.ids.get(name).copied().unwrap_or(0)))
+            .collect()
+    }
+
+    /// Definitions of the indexes that are being built, in their order.
+    pub fn drafters(&self) -> Vec<Arc<Definition>> {
+        let indexes = self.indexes.values();
+        let building = indexes.filter(|index| index.building.is_some());
+        building.map(|index| index.definition.clone()).collect()
+    }
+
+    /// Adds what was drafted for each of the indexes that are being built, none of which has a document of these keys.
+    pub fn add(&mut self, drafted: Vec<Vec<Drafted>>, threads: usize) -> Vec<AddTask<'_>> {
+        let indexes = self.indexes.values_mut();
+        let building = indexes.filter(|index| index.building.is_some());
+        let added = building
+            .zip(drafted)
+            .filter(|(_, drafted)| !drafted.is_empty());
+        added
+            .flat_map(|(index, drafted)| index.add(drafted, threads))
             .collect()
     }
 

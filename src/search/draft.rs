@@ -4,10 +4,10 @@ use hashbrown::HashMap;
 
 use super::document::{Datum, Document};
 use super::grammar::Refusal;
-use super::index::{DocumentIndex, SortKey};
+use super::index::SortKey;
 use super::numbers::{geo_of, number_of};
 use super::phonetic::sound_of_long;
-use super::schema::{FieldKind, FieldSpec, SourceKind, VectorSpec};
+use super::schema::{Definition, FieldKind, FieldSpec, SourceKind, VectorSpec};
 use super::tokens::{Language, Stems, each_word, lower};
 use super::vectors::VectorBlob;
 use crate::types::SharedBytes;
@@ -23,6 +23,8 @@ pub(super) struct DocumentDraft {
     pub vectors: Vec<(usize, Vec<VectorBlob>)>,
     pub missing: Vec<usize>,
     pub sorts: Vec<SortKey>,
+    pub score: f64,
+    pub payload: Option<Box<[u8]>>,
     pub len: u32,
     pub last_position: u32,
 }
@@ -34,7 +36,7 @@ pub(super) struct DraftTerm {
     pub positions: Vec<u32>,
 }
 
-impl DocumentIndex {
+impl Definition {
     pub(super) fn draft(&self, document: &dyn Document) -> Result<DocumentDraft, (usize, Refusal)> {
         let mut draft = DocumentDraft {
             tags: Vec::new(),
@@ -42,12 +44,14 @@ impl DocumentIndex {
             numbers: Vec::new(),
             vectors: Vec::new(),
             missing: Vec::new(),
-            sorts: vec![SortKey::Nothing; self.definition.fields.len()],
+            sorts: vec![SortKey::Nothing; self.fields.len()],
+            score: self.score_of(document),
+            payload: self.payload_of(document),
             len: 0,
             last_position: 0,
         };
         let stems = self.language_of(document).stems();
-        for (at, field) in self.definition.fields.iter().enumerate() {
+        for (at, field) in self.fields.iter().enumerate() {
             if let Some((spec, bytes)) = shared(field, document) {
                 check_vector(spec, &bytes).map_err(|why| (at, why))?;
                 draft.vectors.push((at, vec![VectorBlob::Shared(bytes)]));
@@ -67,25 +71,22 @@ impl DocumentIndex {
     }
 
     fn language_of(&self, document: &dyn Document) -> Language {
-        let field = self.definition.language_field.as_ref();
+        let field = self.language_field.as_ref();
         let named = field.and_then(|path| Language::named(&document.bytes(path)?));
-        named
-            .or(self.definition.language)
-            .unwrap_or_else(Language::english)
+        named.or(self.language).unwrap_or_else(Language::english)
     }
 
-    pub(super) fn score_of(&self, document: &dyn Document) -> f64 {
-        let field = self.definition.score_field.as_ref();
+    fn score_of(&self, document: &dyn Document) -> f64 {
+        let field = self.score_field.as_ref();
         let held = field.and_then(|path| number_of(&document.bytes(path)?));
         // RediSearch keeps it in single precision.
-        f64::from(held.unwrap_or(self.definition.score) as f32)
+        f64::from(held.unwrap_or(self.score) as f32)
     }
 
     /// As in RediSearch, JSON has none.
-    pub(super) fn payload_of(&self, document: &dyn Document) -> Option<Box<[u8]>> {
-        let definition = &self.definition;
-        let field = definition.payload_field.as_ref();
-        let field = field.filter(|_| definition.source == SourceKind::Hash)?;
+    fn payload_of(&self, document: &dyn Document) -> Option<Box<[u8]>> {
+        let field = self.payload_field.as_ref();
+        let field = field.filter(|_| self.source == SourceKind::Hash)?;
         let payload = document.bytes(field)?;
         (!payload.is_empty()).then(|| payload.as_ref().into())
     }
@@ -97,7 +98,7 @@ impl DocumentIndex {
         stems: &Stems,
         draft: &mut DocumentDraft,
     ) -> Result<(), Refusal> {
-        let field = &self.definition.fields[at];
+        let field = &self.fields[at];
         let texts: Vec<&[u8]> = match datum {
             Datum::Bytes(bytes) => vec![bytes],
             Datum::Texts(texts) => texts.iter().map(|text| &text[..]).collect(),
@@ -169,7 +170,7 @@ impl DocumentIndex {
             ..
         } = draft;
         each_word(text, |word| {
-            if self.definition.is_stopword(&word) {
+            if self.is_stopword(&word) {
                 return;
             }
             *last_position += 1;
@@ -183,7 +184,7 @@ impl DocumentIndex {
             if let Some(stem) = stems.of_long(&word).filter(|_| !no_stem) {
                 add([b"+", stem.as_bytes()].concat(), stem_freq);
             }
-            let groups = self.definition.synonyms.of(&word);
+            let groups = self.synonyms.of(&word);
             for group in groups {
                 add([b"~", group].concat(), freq);
             }

@@ -67,30 +67,30 @@ pub struct RowGroup {
 impl RowGroup {
     /// Makes one row of each group, in the order in which groups were met; of those for which there is time.
     pub fn reduce(&self, rows: Vec<Row>, effort: &Effort<'_>) -> Result<Vec<Row>, Refusal> {
-        let mut places: HashMap<Vec<u8>, usize> = HashMap::new();
-        let mut groups: Vec<(Row, Vec<Row>)> = Vec::new();
-        let mut key = Vec::new();
+        let mut groups = Groups::default();
         for row in rows {
             effort.tick(ROW_UNITS);
             if effort.is_late() {
                 break;
             }
-            key.clear();
-            for name in &self.properties {
-                let shown = row.get(name).map(RowValue::shown).unwrap_or_default();
-                // Two lists of texts that look alike side by side are not the same.
-                key.extend_from_slice(&shown.len().to_ne_bytes());
-                key.extend_from_slice(&shown);
+            if !self.has_lists(&row) {
+                let place = groups.place(&self.properties, &row);
+                groups.held[place].1.push(row);
+                continue;
             }
-            let place = places.get(&key[..]).copied().unwrap_or_else(|| {
-                places.insert(key.clone(), groups.len());
-                groups.push((self.head_of(&row), Vec::new()));
-                groups.len() - 1
-            });
-            groups[place].1.push(row);
+            // Each value of a list counts as one of its own.
+            for head in self.heads_of(&row) {
+                effort.tick(ROW_UNITS);
+                if effort.is_late() {
+                    break;
+                }
+                effort.hold_in_row(row.bytes())?;
+                let place = groups.place(&self.properties, &head);
+                groups.held[place].1.push(row.clone());
+            }
         }
-        let mut reduced = Vec::with_capacity(groups.len());
-        for (mut row, members) in groups {
+        let mut reduced = Vec::with_capacity(groups.held.len());
+        for (mut row, members) in groups.held {
             for reducer in &self.reducers {
                 effort.tick(ROW_UNITS * members.len());
                 if effort.is_late() {
@@ -105,13 +105,61 @@ impl RowGroup {
         Ok(reduced)
     }
 
-    /// What the row of a group begins with.
-    fn head_of(&self, row: &Row) -> Row {
+    fn has_lists(&self, row: &Row) -> bool {
+        let mut values = self.properties.iter().filter_map(|name| row.get(name));
+        values.any(RowValue::is_list)
+    }
+
+    /// What the rows of a row's groups begin with: where some of its values are lists, each of theirs with each of the others.
+    fn heads_of(&self, row: &Row) -> impl Iterator<Item = Row> {
+        let each = |name: &Vec<u8>| row.get(name).map_or(vec![RowValue::Null], RowValue::each);
+        let values: Vec<Vec<RowValue>> = self.properties.iter().map(each).collect();
+        let mut places = Some(vec![0; values.len()]);
+        std::iter::from_fn(move || {
+            let at = places.as_mut()?;
+            let mut head = Row::default();
+            for ((name, values), at) in self.properties.iter().zip(&values).zip(&*at) {
+                head.push(name, values[*at].clone());
+            }
+            let turned = values.iter().zip(at).rev().any(|(values, at)| {
+                *at = (*at + 1) % values.len();
+                *at > 0
+            });
+            places = places.take().filter(|_| turned);
+            Some(head)
+        })
+    }
+}
+
+/// Groups in the order in which they were met, each with the row that it begins with and its rows.
+#[derive(Default)]
+struct Groups {
+    held: Vec<(Row, Vec<Row>)>,
+    places: HashMap<Vec<u8>, usize>,
+    /// The text of the properties that was made last.
+    key: Vec<u8>,
+}
+
+impl Groups {
+    /// The place of the group whose properties have these values.
+    fn place(&mut self, properties: &[Vec<u8>], row: &Row) -> usize {
+        self.key.clear();
+        for name in properties {
+            let shown = row.get(name).map(RowValue::shown).unwrap_or_default();
+            // Two lists of texts that look alike side by side are not the same.
+            self.key.extend_from_slice(&shown.len().to_ne_bytes());
+            self.key.extend_from_slice(&shown);
+        }
+        if let Some(place) = self.places.get(&self.key[..]) {
+            return *place;
+        }
         let mut head = Row::default();
-        for name in &self.properties {
+        for name in properties {
             head.push(name, row.get(name).cloned().unwrap_or_default());
         }
-        head
+        self.places.insert(self.key.clone(), self.held.len());
+        self.held.push((head, Vec::new()));
+        self.held.len() - 1
     }
 }
 

@@ -2,6 +2,8 @@
 //!
 //! What is written is what searches hold copies of; the first edit after a copy was made copies what it touches.
 
+mod many;
+
 use std::ops::{Bound, Deref};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -9,7 +11,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use hashbrown::HashMap;
 
 use super::document::Document;
-use super::draft::DocumentDraft;
+use super::draft::{DocumentDraft, DraftTerm};
+use super::grammar::Refusal;
 use super::index::{Column, DocRow, DocumentIndex, Lists};
 use super::numbers::Ordered;
 use super::postings::{Posting, pack_positions};
@@ -17,6 +20,8 @@ use super::schema::Definition;
 use crate::types::OrdSet;
 use crate::util::chance;
 use crate::util::clock::{self, Timer};
+
+pub use many::{AddTask, Drafted};
 
 /// Postings that a change of an index looks through on behalf of the dead.
 const SWEEP_POSTINGS: usize = 4096;
@@ -28,6 +33,13 @@ const DEAD_MIN: usize = 64;
 pub struct Failures {
     pub count: u64,
     pub last: Option<(String, Box<[u8]>)>,
+}
+
+impl Failures {
+    fn note(&mut self, why: Refusal, key: &[u8]) {
+        self.count += 1;
+        self.last = Some((why, key.into()));
+    }
 }
 
 /// A build over the keys that were there before the index.
@@ -174,17 +186,15 @@ impl LiveIndex {
             return self.remove(key);
         }
         self.used();
-        match self.held.draft(document) {
+        match self.definition.draft(document) {
             Ok(draft) => {
                 self.hand_over(key, &draft);
                 self.remove(key);
-                self.insert(key, document, draft);
+                self.insert(key, draft);
             }
             Err((field, why)) => {
                 self.remove(key);
-                let failures = &mut self.failures[field];
-                failures.count += 1;
-                failures.last = Some((why, key.into()));
+                self.failures[field].note(why, key);
             }
         }
         self.indexing_ms += started.elapsed().as_secs_f64() * 1000.0;
@@ -236,34 +246,17 @@ impl LiveIndex {
         self.held.stale = self.dead > 0 || self.sweep.is_some();
     }
 
-    fn insert(&mut self, key: &[u8], document: &dyn Document, draft: DocumentDraft) {
+    fn insert(&mut self, key: &[u8], draft: DocumentDraft) {
         let doc = self.next;
         self.next += 1;
         let held = &mut self.held;
-        let freqs = draft.terms.values().map(|term| term.freq);
-        // RediSearch counts a vector as one more.
-        let max_freq = freqs.max().unwrap_or(0) as usize + draft.vectors.len();
-        for (term, draft) in draft.terms {
-            let list = held.terms.get_or_insert_with(term.into(), Arc::default);
-            Arc::make_mut(list).push(Posting {
-                doc,
-                freq: draft.freq,
-                mask: draft.mask,
-                places: &pack_positions(&draft.positions),
-            });
-        }
+        let row = row_of(key, &draft);
+        add_terms(&mut held.terms, doc, draft.terms);
         for (at, tags) in draft.tags {
-            if let Column::Tags(lists) = &mut held.columns[at] {
-                for tag in tags {
-                    let list = lists.get_or_insert_with(tag, Arc::default);
-                    Arc::make_mut(list).push_plain(doc);
-                }
-            }
+            add_tags(&mut held.columns[at], doc, tags);
         }
         for (at, number) in &draft.numbers {
-            if let Column::Numbers(numbers) = &mut held.columns[*at as usize] {
-                numbers.insert((Ordered(*number), doc), ());
-            }
+            add_number(&mut held.columns[*at as usize], doc, *number);
         }
         for (at, blobs) in draft.vectors {
             if let Column::Vectors(vectors) = &mut held.columns[at]
@@ -278,15 +271,6 @@ impl LiveIndex {
         for at in draft.missing {
             held.missing[at].insert(doc, ());
         }
-        let row = DocRow {
-            key: key.into(),
-            score: held.score_of(document),
-            payload: held.payload_of(document),
-            len: draft.len,
-            max_freq: u32::try_from(max_freq).unwrap_or(u32::MAX),
-            sorts: draft.sorts.into(),
-            numbers: draft.numbers.into(),
-        };
         held.total_len += u64::from(draft.len);
         held.docs.insert(doc, Arc::new(row));
         self.by_key.insert(key.into(), doc);
@@ -327,6 +311,48 @@ impl LiveIndex {
                 return;
             }
         }
+    }
+}
+
+fn row_of(key: &[u8], draft: &DocumentDraft) -> DocRow {
+    let freqs = draft.terms.values().map(|term| term.freq);
+    // RediSearch counts a vector as one more.
+    let max_freq = freqs.max().unwrap_or(0) as usize + draft.vectors.len();
+    DocRow {
+        key: key.into(),
+        score: draft.score,
+        payload: draft.payload.clone(),
+        len: draft.len,
+        max_freq: u32::try_from(max_freq).unwrap_or(u32::MAX),
+        sorts: draft.sorts.clone().into(),
+        numbers: draft.numbers.clone().into(),
+    }
+}
+
+fn add_terms(lists: &mut Lists, doc: u64, terms: HashMap<Vec<u8>, DraftTerm>) {
+    for (term, draft) in terms {
+        let list = lists.get_or_insert_with(term.into(), Arc::default);
+        Arc::make_mut(list).push(Posting {
+            doc,
+            freq: draft.freq,
+            mask: draft.mask,
+            places: &pack_positions(&draft.positions),
+        });
+    }
+}
+
+fn add_tags(column: &mut Column, doc: u64, tags: Vec<Box<[u8]>>) {
+    if let Column::Tags(lists) = column {
+        for tag in tags {
+            let list = lists.get_or_insert_with(tag, Arc::default);
+            Arc::make_mut(list).push_plain(doc);
+        }
+    }
+}
+
+fn add_number(column: &mut Column, doc: u64, number: f64) {
+    if let Column::Numbers(numbers) = column {
+        numbers.insert((Ordered(number), doc), ());
     }
 }
 

@@ -39,12 +39,12 @@ pub use fragments::{FoundWord, FragmentWish, SummaryWish};
 pub use grammar::{Refusal, Words, definition, fields, integer};
 pub use group::{Reducer, ReducerKind, RowGroup};
 pub use index::{Column, DocRow, DocumentIndex, SortKey};
-pub use live::{BuildProgress, Failures, IndexStatus, LiveIndex};
+pub use live::{AddTask, BuildProgress, Drafted, Failures, IndexStatus, LiveIndex};
 pub use numbers::{geo_of, number_of};
 pub use numerals::blob_of;
 pub use query::{
     ALL_FIELDS, Expander, Params, QueryDefaults, QueryKind, QueryNode, QueryRules, UNITS,
-    distance_names, expansions, explain, geo_range, parse,
+    check_distance_names, distance_names, expansions, explain, geo_range, parse,
 };
 pub use schema::{
     Definition, FieldKind, FieldSpec, GraphWish, Metric, Numeral, SourceKind, VectorSpec,

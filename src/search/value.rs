@@ -32,6 +32,10 @@ impl RowValue {
         }
     }
 
+    pub fn is_list(&self) -> bool {
+        matches!(self, RowValue::List(_))
+    }
+
     /// Bytes that it takes.
     pub fn bytes(&self) -> usize {
         let held = match self {
@@ -69,6 +73,20 @@ impl RowValue {
             RowValue::Number(n) => *n != 0.0,
             RowValue::Text(text) => !text.is_empty(),
             RowValue::List(cells) => !cells.is_empty(),
+        }
+    }
+
+    /// Whether an expression takes two for the same: a list is no text, whatever it holds.
+    pub fn equals(&self, other: &RowValue) -> bool {
+        self.is_list() == other.is_list() && self.order(other).is_eq()
+    }
+
+    /// The values by which rows are grouped: each of a list, or nothing if that is empty.
+    pub fn each(&self) -> Vec<RowValue> {
+        match self {
+            RowValue::List(cells) if cells.is_empty() => vec![RowValue::Null],
+            RowValue::List(cells) => cells.iter().flat_map(RowValue::each).collect(),
+            value => vec![value.clone()],
         }
     }
 

@@ -1,6 +1,8 @@
 //! The vectors of one attribute, side by side, their distances from another, and the graph that finds the nearest of them.
 //! Copies share their parts.
 
+mod many;
+
 use std::borrow::Cow;
 use std::ops::Deref;
 
@@ -210,6 +212,15 @@ fn links_of(wish: &GraphWish) -> usize {
     (wish.m as usize).clamp(LINKS_MIN, LINKS_MAX)
 }
 
+fn level_of(wish: &GraphWish, draw: impl FnMut() -> f64) -> usize {
+    level(1.0 / links_of(wish) as f64, draw)
+}
+
+/// How many nodes around a new one are looked at.
+fn sight_of(wish: &GraphWish) -> usize {
+    (wish.ef_construction as usize).max(links_of(wish))
+}
+
 impl Vectors {
     pub fn new(spec: VectorSpec) -> Self {
         Vectors {
@@ -289,6 +300,18 @@ impl Vectors {
 
     /// Adds a document's vector; its length was checked. Numbers between 0 and 1 are drawn for its place in the graph.
     pub(super) fn insert(&mut self, doc: u64, blob: VectorBlob, draw: impl FnMut() -> f64) {
+        self.push(doc, blob);
+        if let (Some(graph), Some(wish)) = (&mut self.graph, &self.spec.graph) {
+            let space = BetweenSlots {
+                numbers: &self.numbers,
+                metric: self.spec.metric,
+            };
+            graph.insert(level_of(wish, draw), sight_of(wish), &space);
+        }
+    }
+
+    /// Keeps a vector, which is still to be found a place in the graph.
+    fn push(&mut self, doc: u64, blob: VectorBlob) {
         match &mut self.numbers {
             Numbers::Shared(held) => held.push(blob.into(), self.spec.metric),
             Numbers::Single(_) | Numbers::Double(_) => {
@@ -303,15 +326,6 @@ impl Vectors {
         self.all += usize::from(!self.has(doc));
         self.slots.insert((doc, slot), ());
         self.docs.push([doc]);
-        if let (Some(graph), Some(wish)) = (&mut self.graph, &self.spec.graph) {
-            let space = BetweenSlots {
-                numbers: &self.numbers,
-                metric: self.spec.metric,
-            };
-            let links = links_of(wish);
-            let sight = (wish.ef_construction as usize).max(links);
-            graph.insert(level(1.0 / links as f64, draw), sight, &space);
-        }
     }
 
     /// Has a document's vectors belong to another one, which has the very same ones; false if it has others.
@@ -656,6 +670,40 @@ mod tests {
                 );
             }
         }
+    }
+
+    #[test]
+    fn a_graph_that_threads_have_built_together_finds_as_many() {
+        let mut random = fastrand::Rng::with_seed(23);
+        let all = points(&mut random, 32, 20, 1250);
+        let drafted = |range: std::ops::Range<usize>| -> Vec<(u64, Vec<VectorBlob>)> {
+            let blob = |doc: usize| VectorBlob::Own(blob_of(&all[doc]));
+            let each = range.map(|doc| (doc as u64, vec![blob(doc)]));
+            each.collect()
+        };
+        let recall_by = |threads: usize| {
+            let mut vectors = Vectors::new(graph_of(8, 32, Metric::L2));
+            let mut draw = fastrand::Rng::with_seed(3);
+            for from in (0..1200).step_by(400) {
+                vectors.insert_all(drafted(from..from + 400), || draw.f64(), threads);
+            }
+            assert_eq!(vectors.len(), 1200);
+            recall(&vectors, &all[1200..], 50)
+        };
+        let (alone, together) = (recall_by(1), recall_by(3));
+        assert!(alone >= 0.95, "{alone}");
+        // Threads share the work out; what comes of it is the same.
+        assert!(
+            (alone - together).abs() < f64::EPSILON,
+            "{alone} and {together}"
+        );
+        let mut one_by_one = Vectors::new(graph_of(8, 32, Metric::L2));
+        let mut draw = fastrand::Rng::with_seed(3);
+        for (doc, point) in all[..1200].iter().enumerate() {
+            one_by_one.insert(doc as u64, VectorBlob::Own(blob_of(point)), || draw.f64());
+        }
+        let before = recall(&one_by_one, &all[1200..], 50);
+        assert!(alone >= before - 0.02, "{alone}, and {before} one by one");
     }
 
     #[test]

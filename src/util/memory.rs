@@ -38,6 +38,8 @@ thread_local! {
     static METER: OnceCell<Option<Meter>> = const { OnceCell::new() };
     static VACANT: Cell<i64> = const { Cell::new(0) };
     static APART: Cell<i64> = const { Cell::new(0) };
+    /// Bytes of threads that have ended, which this one counts.
+    static TAKEN_OVER: Cell<i64> = const { Cell::new(0) };
 }
 
 fn meter() -> Option<Meter> {
@@ -58,11 +60,29 @@ pub fn publish() {
     METER.with(|cell| {
         if let Some(meter) = cell.get_or_init(meter) {
             let net = meter.taken.get() as i64 - meter.given.get() as i64;
+            let net = net + TAKEN_OVER.get();
             meter.counts.net.store(net, Ordering::Relaxed);
             meter.counts.vacant.store(VACANT.get(), Ordering::Relaxed);
             meter.counts.apart.store(APART.get(), Ordering::Relaxed);
         }
     });
+}
+
+/// Bytes that the running thread takes by an act, less those that it gives back: for one that ends with it.
+pub fn net_of(act: impl FnOnce()) -> i64 {
+    let net = || {
+        let taken = tikv_jemalloc_ctl::thread::allocatedp::read().ok()?;
+        let given = tikv_jemalloc_ctl::thread::deallocatedp::read().ok()?;
+        Some(taken.get() as i64 - given.get() as i64 + TAKEN_OVER.get())
+    };
+    let before = net();
+    act();
+    net().unwrap_or(0) - before.unwrap_or(0)
+}
+
+/// Has this thread count the bytes of one that has ended.
+pub fn take_over(net: i64) {
+    TAKEN_OVER.set(TAKEN_OVER.get() + net);
 }
 
 /// Says that a table now has `now` bytes to spare, where it had `before`.

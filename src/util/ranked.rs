@@ -83,6 +83,7 @@ pub const ORDER: &[&str] = &[
     "alarm",
     "measured memory",
     "memory",
+    "shares of work",
     "planted panic",
     "seed",
     "clock",

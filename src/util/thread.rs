@@ -5,6 +5,8 @@ use std::num::NonZeroU64;
 use std::time::Duration;
 
 use super::clock::Timer;
+use super::memory;
+use super::ranked::{Mutex, rank};
 
 /// A thread of these has the core for about so long at a time.
 const PORTION: Duration = Duration::from_micros(250);
@@ -49,5 +51,86 @@ pub fn drop_each<T>(things: impl Iterator<Item = T>) {
     for thing in things {
         drop(thing);
         rest();
+    }
+}
+
+/// Does the same with each of these on so many threads, the running one among them, and returns what came of each, in their order.
+/// A thread takes `at_once` of them before it asks for more. Threads that end here leave what they hold of memory to the running one.
+pub fn share_out<T: Send, R: Send>(
+    threads: usize,
+    things: Vec<T>,
+    at_once: usize,
+    act: impl Fn(T) -> R + Sync,
+) -> Vec<R> {
+    let mut slots: Vec<WorkSlot<T, R>> = things.into_iter().map(WorkSlot::To).collect();
+    let parts = slots.chunks_mut(at_once);
+    let threads = threads.min(parts.len());
+    let parts: Mutex<_, { rank("shares of work") }> = Mutex::new(parts);
+    let work = || {
+        loop {
+            let part = parts.lock().next();
+            let Some(part) = part else { return };
+            part.iter_mut().for_each(|slot| slot.act(&act));
+        }
+    };
+    std::thread::scope(|scope| {
+        let others: Vec<_> = (1..threads)
+            .map(|_| scope.spawn(|| memory::net_of(work)))
+            .collect();
+        work();
+        for other in others {
+            match other.join() {
+                Ok(net) => memory::take_over(net),
+                Err(panic) => std::panic::resume_unwind(panic),
+            }
+        }
+    });
+    let done = slots.into_iter().map(WorkSlot::done);
+    done.collect()
+}
+
+/// A thing, and then what came of it.
+enum WorkSlot<T, R> {
+    To(T),
+    Under,
+    Done(R),
+}
+
+impl<T, R> WorkSlot<T, R> {
+    fn act(&mut self, act: impl Fn(T) -> R) {
+        if let WorkSlot::To(thing) = std::mem::replace(self, WorkSlot::Under) {
+            *self = WorkSlot::Done(act(thing));
+        }
+    }
+
+    fn done(self) -> R {
+        match self {
+            WorkSlot::Done(done) => done,
+            _ => unreachable!("all of them were taken"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_shared_out_comes_back_in_order_and_its_memory_is_counted_here() {
+        let published = || {
+            memory::publish();
+            memory::used()
+        };
+        let before = published();
+        let blocks = share_out(4, (0..64_usize).collect(), 3, |at| {
+            // Some of it is shared out once more.
+            share_out(2, vec![at; 4], 1, |at| vec![at as u8; 1 << 20])
+        });
+        assert!(published() >= before + (200 << 20));
+        for (at, block) in blocks.iter().enumerate() {
+            assert!(block.iter().all(|block| block[0] == at as u8));
+        }
+        drop(blocks);
+        assert!(published() < before + (56 << 20));
     }
 }

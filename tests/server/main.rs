@@ -40,6 +40,7 @@ mod scripts;
 mod search_drops;
 mod search_engine;
 mod search_options;
+mod search_restarts;
 mod search_takeover;
 mod search_vectors;
 mod searches;

@@ -3,6 +3,7 @@
 //!
 //! Error texts are those of Redis Stack 7.4.1, where it has them.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use crate::common::{Client, Server, Value, eventually, our_server};
@@ -322,6 +323,54 @@ fn writers_and_other_clients_are_served_while_a_search_runs() {
         list.lines().count() == 1
     });
     assert_eq!(count(&mut client, &["i", "*"]), 2050);
+}
+
+#[test]
+fn documents_that_change_all_the_time_are_found_all_the_same() {
+    let server = Server::start(&["--io-threads", "2"]);
+    let mut client = server.client();
+    index(&mut client, "FT.CREATE i PREFIX 1 d: SCHEMA n NUMERIC");
+    let edits = |n: usize| -> Vec<u8> {
+        let edit = |at: usize| {
+            let (key, n) = (format!("d:{at}"), n.to_string());
+            crate::common::encode(&["HSET", &key, "n", &n])
+        };
+        (0..40).flat_map(edit).collect()
+    };
+    let done = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        for _ in 0..4 {
+            let mut writer = server.client();
+            let (edits, done) = (&edits, &done);
+            scope.spawn(move || {
+                for n in 0.. {
+                    writer.send(&edits(n)).unwrap();
+                    (0..40).for_each(|_| drop(writer.receive().unwrap()));
+                    if done.load(Ordering::Relaxed) {
+                        return;
+                    }
+                }
+            });
+        }
+        eventually("all are there", || count(&mut client, &["i", "*"]) == 40);
+        let lines = [
+            "FT.SEARCH i * RETURN 1 n LIMIT 0 100",
+            "FT.SEARCH i * NOCONTENT LIMIT 0 100",
+            "FT.SEARCH i @n:[-1,inf] SORTBY n LIMIT 0 100",
+            "FT.AGGREGATE i * LOAD 1 @n LIMIT 0 100",
+        ];
+        for line in lines.iter().cycle().take(150) {
+            let words: Vec<String> = line.split(' ').map(|word| word.replace(',', " ")).collect();
+            let found = client.ask_args(&words).items().len() - 1;
+            let is_plain = line.contains("AGGREGATE") || line.contains("NOCONTENT");
+            let wanted = if is_plain { 40 } else { 80 };
+            if found != wanted {
+                done.store(true, Ordering::Relaxed);
+            }
+            assert_eq!(found, wanted, "{line}");
+        }
+        done.store(true, Ordering::Relaxed);
+    });
 }
 
 #[test]

@@ -16,7 +16,7 @@ use crate::command::Flag::ReadOnly;
 use crate::command::{Command, Done, Fail, Flow, ReadCall, Run};
 use crate::search::{
     ALL_FIELDS, Definition, DocumentIndex, Effort, Expression, Match, QueryDefaults, QueryRules,
-    Row, RowCursor, RowValue, SortKey, Words, distance_names, parse, score,
+    Row, RowCursor, RowValue, SortKey, Words, check_distance_names, distance_names, parse, score,
 };
 
 pub const AGGREGATE: Command = Command {
@@ -253,11 +253,18 @@ pub fn run(
         let effort = effort(call, &index, &wish.asked);
         let found = found(call, &index, &wish, &mut profile, &effort)?;
         let mut late = was_late(&effort, &wish.asked)?;
-        if let Some(rows) = rows(call, name, &wish, &found, (&effort, tries.is_last()))? {
+        if let Some(rows) = rows(call, name, &wish, &found, &effort)? {
             late |= was_late(&effort, &wish.asked)?;
             let index = found.definition.name.clone();
-            let tail = ReplyTail { late, profile };
+            let tail = ReplyTail {
+                late,
+                profile,
+                failed: None,
+            };
             return answer(call, index, &wish, rows, (&effort, tail));
+        }
+        if !tries.go_on() {
+            return Ok(Flow::Whole);
         }
     }
 }
@@ -278,6 +285,7 @@ fn found(
         in_fields: ALL_FIELDS,
     };
     let node = parse(wish.asked.query, &rules).map_err(refused)?;
+    check_distance_names(&node, &index.definition).map_err(refused)?;
     call.server.search.note_dialect(wish.asked.dialect);
     if let Some(profile) = profile {
         profile.parsed();
@@ -344,7 +352,7 @@ pub fn rows(
     index: &[u8],
     wish: &AggregateWish<'_>,
     found: &RowsFound,
-    (effort, last): (&Effort<'_>, bool),
+    effort: &Effort<'_>,
 ) -> Result<Option<Vec<Row>>, Fail> {
     let mut rows = Vec::with_capacity(found.hits.len());
     let reads = !found.needed.is_empty() || !wish.loads.is_empty();
@@ -374,7 +382,7 @@ pub fn rows(
             fill(&mut row, wish, found, hit, document)
         })?;
         match fate {
-            ReadFate::Changed if !last => return Ok(None),
+            ReadFate::Changed if call.parts => return Ok(None),
             ReadFate::Read => {
                 effort.hold_in_row(row.bytes()).map_err(refused)?;
                 rows.push(row);
@@ -457,6 +465,10 @@ fn answer(
         }
     }
     tail.late |= was_late(effort, &wish.asked)?;
+    tail.failed = flow.failed.take();
+    if let Some(why) = tail.failed.take_if(|_| flow.rows.is_empty()) {
+        return Err(refused(why));
+    }
     let total = flow.total();
     let mut rows = flow.rows;
     let Some((count, idle_ms)) = wish.cursor else {

@@ -18,7 +18,7 @@ use crate::command::Flag::ReadOnly;
 use crate::command::{Command, Done, Fail, Flow, ReadCall, Run};
 use crate::search::{
     Definition, DocumentIndex, Effort, EvalRules, Evaluator, FieldKind, Match, QueryNode,
-    ScoreReason, Scorer, SortKey, distance_names, explained, score,
+    ScoreReason, Scorer, SortKey, check_distance_names, distance_names, explained, score,
 };
 use crate::util::turns::Turns;
 
@@ -85,14 +85,21 @@ pub fn run(
         let effort = effort(call, &index, &wish.asked);
         let hits = found(call, &index, &wish, &mut profile, &effort)?;
         let mut late = was_late(&effort, &wish.asked)?;
-        if let Some((total, rows)) = rows(call, name, &wish, hits, (&effort, tries.is_last()))? {
+        if let Some((total, rows)) = rows(call, name, &wish, hits, &effort)? {
             late |= was_late(&effort, &wish.asked)?;
             if let Some(profile) = profile.as_mut().filter(|_| !wish.no_content) {
                 profile.step("Loader", rows.len());
             }
-            let tail = ReplyTail { late, profile };
+            let tail = ReplyTail {
+                late,
+                profile,
+                failed: None,
+            };
             write(call.out, &wish, total, &rows, &tail);
             return Ok(Flow::Done);
+        }
+        if !tries.go_on() {
+            return Ok(Flow::Whole);
         }
     }
 }
@@ -199,6 +206,7 @@ fn found(
     effort: &Effort<'_>,
 ) -> Result<Hits, Fail> {
     let node = query(index, wish)?;
+    check_distance_names(&node, &index.definition).map_err(refused)?;
     call.server.search.note_dialect(wish.asked.dialect);
     if let Some(profile) = profile {
         profile.parsed();
@@ -371,9 +379,9 @@ fn rows(
     index: &[u8],
     wish: &SearchWish<'_>,
     mut found: Hits,
-    (effort, last): (&Effort<'_>, bool),
+    effort: &Effort<'_>,
 ) -> Result<Option<(usize, Vec<FoundRow>)>, Fail> {
-    if found.unsorted && !sort_by_documents(call, index, wish, &mut found, (effort, last))? {
+    if found.unsorted && !sort_by_documents(call, index, wish, &mut found, effort)? {
         return Ok(None);
     }
     let reads = !wish.no_content && wish.wanted.as_ref().is_none_or(|wanted| !wanted.is_empty());
@@ -403,7 +411,9 @@ fn rows(
             }
         })?;
         match fate {
-            ReadFate::Changed if !last => return Ok(None),
+            ReadFate::Changed if reads && call.parts => return Ok(None),
+            // Its name is all that is asked.
+            ReadFate::Changed if !reads => rows.push(FoundRow { hit, fields }),
             ReadFate::Read => rows.push(FoundRow { hit, fields }),
             ReadFate::Changed | ReadFate::Dead => {}
         }
@@ -417,7 +427,7 @@ fn sort_by_documents(
     index: &[u8],
     wish: &SearchWish<'_>,
     found: &mut Hits,
-    (effort, last): (&Effort<'_>, bool),
+    effort: &Effort<'_>,
 ) -> Result<bool, Fail> {
     let (name, _) = wish.sort.expect("it is sorted by a field");
     let at = found.definition.field(name).expect("it is in the schema");
@@ -439,7 +449,7 @@ fn sort_by_documents(
                 key = SortKey::Text(text.as_ref().into());
             }
         })?;
-        if fate == ReadFate::Changed && !last {
+        if fate == ReadFate::Changed && call.parts {
             return Ok(false);
         }
         hit.sort = key;

@@ -56,13 +56,16 @@ fn hybrid(call: &mut ReadCall<'_>) -> Done {
         let mut warnings = Vec::new();
         let found = found(call, &index, &wish, &mut warnings)?;
         let effort = effort(call, &index, &wish.rows.asked);
-        if let Some(rows) = rows(call, name, &wish.rows, &found, (&effort, tries.is_last()))? {
+        if let Some(rows) = rows(call, name, &wish.rows, &found, &effort)? {
             let (total, rows) = finished(&effort, &wish, rows)?;
             if was_late(&effort, &wish.rows.asked)? {
                 warnings.push("Timeout limit was reached (POST PROCESSING)");
             }
             write(call, total, &rows, &warnings, &begun);
             return Ok(Flow::Done);
+        }
+        if !tries.go_on() {
+            return Ok(Flow::Whole);
         }
     }
 }
@@ -227,6 +230,9 @@ fn finished(
     let mut flow = RowFlow::new(rows);
     for step in &wish.rows.steps {
         flow.step(step, effort).map_err(refused)?;
+    }
+    if let Some(why) = flow.failed {
+        return Err(refused(why));
     }
     let total = flow.rows.len();
     let (offset, count) = wish.limit;

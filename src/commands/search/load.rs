@@ -2,7 +2,7 @@
 //!
 //! A search holds no shards, so that nobody waits for it. It finds documents first, and reads them then, one after
 //! another: each under its shard's lock, where it is asked whether it is still the document that was found. If not, the
-//! search is done again.
+//! search is done again; and in the end, where documents change all the time, while all shards are locked.
 
 use std::time::Duration;
 
@@ -11,30 +11,32 @@ use crate::engine::document_of;
 use crate::search::{Document, SourceKind};
 use crate::util::clock::Timer;
 
-/// So often, and no longer than this, a search is done again because documents change all the time.
+/// So often a search is done again because documents change all the time, at most.
 const TRIES: usize = 64;
+/// And no longer than this, unless it has been done less often.
 const TRIES_TIME: Duration = Duration::from_millis(100);
+const TRIES_MIN: usize = 4;
 /// Reading a document is so many units of work.
 pub const READ_UNITS: usize = 32;
 
 /// The tries of one search.
 pub struct Tries {
-    left: usize,
+    done: usize,
     begun: Timer,
 }
 
 impl Tries {
     pub fn begin() -> Self {
         Tries {
-            left: TRIES,
+            done: 0,
             begun: Timer::start(),
         }
     }
 
-    /// Whether this try is the last one, which leaves out documents that have changed since they were found.
-    pub fn is_last(&mut self) -> bool {
-        self.left -= 1;
-        self.left == 0 || self.begun.elapsed() > TRIES_TIME
+    /// Whether it is tried once more after one in vain.
+    pub fn go_on(&mut self) -> bool {
+        self.done += 1;
+        self.done < TRIES_MIN || self.done < TRIES && self.begun.elapsed() <= TRIES_TIME
     }
 }
 
@@ -53,7 +55,7 @@ pub enum ReadFate {
     Read,
     /// Its time is up, though it was not removed yet.
     Dead,
-    /// It has changed since it was found.
+    /// It has changed since it was found, which it can't while all is locked.
     Changed,
 }
 

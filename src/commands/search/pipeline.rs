@@ -184,14 +184,20 @@ pub struct RowFlow {
     pub counted: Option<usize>,
     /// The place of the first row that is left among all, where none has been counted.
     pub first: usize,
+    /// Rows that there were at first.
+    all: usize,
+    /// Why there is no row behind these, if an expression had no value there.
+    pub failed: Option<Refusal>,
 }
 
 impl RowFlow {
     pub fn new(rows: Vec<Row>) -> Self {
         RowFlow {
+            all: rows.len(),
             rows,
             counted: None,
             first: 0,
+            failed: None,
         }
     }
 
@@ -206,6 +212,12 @@ impl RowFlow {
 
     /// Takes a step with all rows; where the time is up, with those that have come so far alone.
     pub fn step(&mut self, step: &RowStep, effort: &Effort<'_>) -> Result<(), Refusal> {
+        if matches!(step, RowStep::Group(_) | RowStep::Sort(..))
+            && let Some(failed) = self.failed.take()
+        {
+            // It needs them all.
+            return Err(failed);
+        }
         match step {
             RowStep::Group(group) => {
                 self.rows = group.reduce(std::mem::take(&mut self.rows), effort)?;
@@ -213,7 +225,7 @@ impl RowFlow {
             }
             RowStep::Sort(keys, most) => {
                 sort_rows(&mut self.rows, keys, effort);
-                self.counted.get_or_insert(self.rows.len());
+                self.counted.get_or_insert(self.all);
                 self.rows.truncate(most.unwrap_or(usize::MAX));
             }
             RowStep::Apply(parsed, name) => {
@@ -223,15 +235,29 @@ impl RowFlow {
                     if effort.is_late() {
                         break;
                     }
-                    let value = parsed.eval(row)?;
+                    let value = match parsed.eval(row) {
+                        Ok(value) => value,
+                        Err(why) => {
+                            self.failed = Some(why);
+                            break;
+                        }
+                    };
                     effort.hold_in_row(name.len() + value.bytes())?;
                     row.set(name, value);
                     done += 1;
                 }
                 self.rows.truncate(done);
             }
-            RowStep::Filter(parsed) => self.filter(parsed, effort)?,
+            RowStep::Filter(parsed) => self.filter(parsed, effort),
             RowStep::Limit(offset, count) => {
+                if *count == 0 {
+                    // All that is asked for is how many there are.
+                    self.counted.get_or_insert(self.all);
+                }
+                if *count > 0 && self.rows.len() >= offset.saturating_add(*count) {
+                    // Nobody asks for what comes then.
+                    self.failed = None;
+                }
                 let offset = (*offset).min(self.rows.len());
                 self.first += offset;
                 self.rows.drain(..offset);
@@ -241,7 +267,7 @@ impl RowFlow {
         Ok(())
     }
 
-    fn filter(&mut self, parsed: &Expression, effort: &Effort<'_>) -> Result<(), Refusal> {
+    fn filter(&mut self, parsed: &Expression, effort: &Effort<'_>) {
         let units = ROW_UNITS + parsed.parts();
         let mut kept = Vec::with_capacity(self.rows.len());
         let all = self.rows.len();
@@ -251,14 +277,20 @@ impl RowFlow {
             if effort.is_late() {
                 break;
             }
-            if parsed.eval(&row)?.is_true() {
-                first.get_or_insert(at);
-                kept.push(row);
+            match parsed.eval(&row) {
+                Ok(value) if value.is_true() => {
+                    first.get_or_insert(at);
+                    kept.push(row);
+                }
+                Ok(_) => {}
+                Err(why) => {
+                    self.failed = Some(why);
+                    break;
+                }
             }
         }
         self.first += first.unwrap_or(all);
         self.rows = kept;
-        Ok(())
     }
 }
 

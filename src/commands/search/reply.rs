@@ -4,7 +4,7 @@ use super::find::Hit;
 use super::options::SearchWish;
 use super::profile::SearchProfile;
 use crate::resp::Reply;
-use crate::search::{Row, RowValue, ScoreReason, SortKey, written};
+use crate::search::{Refusal, Row, RowValue, ScoreReason, SortKey, written};
 
 /// A result of FT.SEARCH.
 pub struct FoundRow {
@@ -18,6 +18,8 @@ pub struct ReplyTail {
     /// The time was up before all was found.
     pub late: bool,
     pub profile: Option<SearchProfile>,
+    /// Why there are no rows behind these.
+    pub failed: Option<Refusal>,
 }
 
 /// What stands before results in RESP3; the array of them, and a list of warnings, are to follow.
@@ -35,10 +37,13 @@ fn head(out: &mut Reply, total: usize, results: usize, behind: &ReplyTail) {
 
 fn tail(out: &mut Reply, behind: &ReplyTail) {
     out.simple("warning");
-    out.array(usize::from(behind.late));
-    if behind.late {
-        out.simple("Timeout limit was reached");
-    }
+    let late = behind.late.then(|| "Timeout limit was reached".to_owned());
+    // It may quote a text.
+    let failed = behind.failed.as_ref();
+    let failed = failed.map(|why| why.replace(['\r', '\n'], " "));
+    let warnings: Vec<String> = late.into_iter().chain(failed).collect();
+    out.array(warnings.len());
+    warnings.iter().for_each(|warning| out.simple(warning));
     if let Some(profile) = &behind.profile {
         out.simple("profile");
         profile.write(out);

@@ -144,17 +144,34 @@ fn both(
         _ => {}
     }
     let right = part.eval(row)?;
-    let order = || left.order(&right);
+    let order = || {
+        comparable(&left, &right)?;
+        Ok::<_, Refusal>(left.order(&right))
+    };
     Ok(match operator {
         Operator::And | Operator::Or => truth(right.is_true()),
-        Operator::Equal => truth(order().is_eq()),
-        Operator::Unequal => truth(order().is_ne()),
-        Operator::Less => truth(order().is_lt()),
-        Operator::AtMost => truth(order().is_le()),
-        Operator::Greater => truth(order().is_gt()),
-        Operator::AtLeast => truth(order().is_ge()),
+        Operator::Equal => truth(left.equals(&right)),
+        Operator::Unequal => truth(!left.equals(&right)),
+        Operator::Less => truth(order()?.is_lt()),
+        Operator::AtMost => truth(order()?.is_le()),
+        Operator::Greater => truth(order()?.is_gt()),
+        Operator::AtLeast => truth(order()?.is_ge()),
         operator => RowValue::Number(reckon(operator, number(&left)?, number(&right)?)),
     })
+}
+
+/// A number is neither more nor less than a text that is none.
+fn comparable(left: &RowValue, right: &RowValue) -> Result<(), Refusal> {
+    match (left, right) {
+        (RowValue::Number(_), RowValue::Text(text))
+        | (RowValue::Text(text), RowValue::Number(_))
+            if left.number().is_none() || right.number().is_none() =>
+        {
+            let text = String::from_utf8_lossy(text);
+            Err(format!("Error converting string '{text}' to number"))
+        }
+        _ => Ok(()),
+    }
 }
 
 fn reckon(operator: Operator, one: f64, other: f64) -> f64 {

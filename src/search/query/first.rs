@@ -344,10 +344,7 @@ impl FirstReader<'_> {
                 Some(QueryToken::Term(_) | QueryToken::Number(..)) => {
                     self.at -= 1;
                     let words = self.row(false);
-                    // Words in a row are one tag, and can't be the last one.
-                    if words.len() > 1 && self.peek() == Some(&QueryToken::Sign(b'}')) {
-                        return Err(self.error());
-                    }
+                    // Words in a row are one tag.
                     TagTest::Is(fold(&words.join(&b' ')))
                 }
                 _ => {

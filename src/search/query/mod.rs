@@ -260,6 +260,22 @@ pub fn distance_names(node: &QueryNode, visit: &mut dyn FnMut(&[u8])) {
     }
 }
 
+/// Each distance has a name of its own, which is none of an attribute's.
+pub fn check_distance_names(node: &QueryNode, definition: &Definition) -> Result<(), Refusal> {
+    let mut seen: Vec<Vec<u8>> = Vec::new();
+    let mut wrong = Ok(());
+    distance_names(node, &mut |name| {
+        let shown = String::from_utf8_lossy(name);
+        if definition.field(name).is_some() {
+            wrong = Err(format!("Property `{shown}` already exists in schema"));
+        } else if seen.iter().any(|other| other == name) {
+            wrong = Err(format!("Property `{shown}` specified more than once"));
+        }
+        seen.push(name.to_vec());
+    });
+    wrong
+}
+
 /// A value that a parameter may stand for.
 fn resolve<'p>(params: &Params<'p>, name: &[u8]) -> Result<&'p [u8], Refusal> {
     let found = params.get(name).copied();

@@ -126,6 +126,9 @@ fn tag(
         return Ok(TagTest::Pattern(cased(unescaped(lexer.quoted(b'\'')?))));
     }
     let from = lexer.at;
+    if parser.rules.dialect > 1 {
+        lexer.gap();
+    }
     let open = lexer.take(b"*");
     let mut text = Vec::new();
     loop {

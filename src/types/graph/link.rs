@@ -27,51 +27,101 @@ const FOLLOWED_MAX: usize = 1024;
 /// So many islands are linked with what is nearest to them, and others with the one before.
 const ISLANDS_WALKED_MAX: usize = 10_000;
 
+/// Where a node is to stand: its level, and what is around it there and on those below, from the highest on.
+pub struct NodePlace {
+    level: usize,
+    around: Vec<Around>,
+}
+
+/// Nodes that were found near one on a level, from the nearest on, and in the order in which they are to be linked.
+struct Around {
+    found: Vec<Near>,
+    chosen: Vec<Near>,
+}
+
 impl Graph {
     /// Adds a node on this level and those below, linked with the best of so many nodes around it. Its number is the next one,
     /// under which the space knows it already.
     pub fn insert(&mut self, level: usize, count: usize, space: &impl Space) -> u32 {
-        let node = self.table.push(level);
+        let node = self.len() as u32;
+        let place = self.place(&[(node, level)], count, space);
+        self.insert_at(&place, space)
+    }
+
+    /// Seeks the place of the last of these nodes, each with its level, which are about to be added one after another: among so
+    /// many nodes of the graph around it, and the others of these. The space knows them all already.
+    pub fn place(&self, fresh: &[(u32, usize)], count: usize, space: &impl Space) -> NodePlace {
+        let (&(node, level), others) = fresh.split_last().expect("there is one to be placed");
         let mut search = Walker {
             distance: |other| space.between(node, other),
             warm: |nodes: &[u32]| space.warm(nodes),
         };
-        let Some(entry) = search.descend(self, level) else {
-            self.entry = Some(node);
-            return node;
-        };
-        let top = self.top();
-        let mut from = vec![entry];
         let wish = WalkWish {
             count,
             effort: usize::MAX,
         };
-        for level in (0..=level.min(top)).rev() {
-            from = search.walk(self, level, &from, wish, |_| true);
-            self.connect(node, level, &from, space);
+        let mut beside: Vec<(Near, usize)> = others
+            .iter()
+            .map(|(other, level)| (search.near(*other), *level))
+            .collect();
+        beside.sort_unstable();
+        let mut from: Vec<Near> = search.descend(self, level).into_iter().collect();
+        let mut around = Vec::with_capacity(level + 1);
+        for level in (0..=level).rev() {
+            if level <= self.top() && !from.is_empty() {
+                from = search.walk(self, level, &from, wish, |_| true);
+            }
+            let mut found = match level <= self.top() {
+                true => from.clone(),
+                false => Vec::new(),
+            };
+            let beside = beside.iter().filter(|(_, own)| *own >= level);
+            found.extend(beside.take(count).map(|(near, _)| *near));
+            found.sort_unstable();
+            found.truncate(count);
+            let chosen = self.diverse(&found, self.links, space);
+            around.push(Around { found, chosen });
         }
-        if level > top {
+        NodePlace { level, around }
+    }
+
+    /// Adds a node where a place was found for it. What was to be added before it has been.
+    pub fn insert_at(&mut self, place: &NodePlace, space: &impl Space) -> u32 {
+        let is_highest = self
+            .entry
+            .is_none_or(|entry| place.level > self.level(entry));
+        let node = self.table.push(place.level);
+        let levels = (0..=place.level).rev();
+        for (level, around) in levels.zip(&place.around) {
+            self.connect_with(node, level, around, space);
+        }
+        if is_highest {
             self.entry = Some(node);
         }
         node
     }
 
     /// Links a node with some of those that were found near it, which are sorted.
-    fn connect(&mut self, node: u32, level: usize, found: &[Near], space: &impl Space) {
+    fn connect(&mut self, node: u32, level: usize, found: Vec<Near>, space: &impl Space) {
+        let chosen = self.diverse(&found, self.links, space);
+        self.connect_with(node, level, &Around { found, chosen }, space);
+    }
+
+    fn connect_with(&mut self, node: u32, level: usize, around: &Around, space: &impl Space) {
         let wanted = self.links;
         let mut displacing = 0;
-        for near in self.diverse(found, wanted, space) {
+        for near in &around.chosen {
             if self.links(node, level).len() >= wanted {
                 break;
             }
             displacing += usize::from(self.is_full(near.node, level));
             if displacing <= DISPLACING_MAX || !self.is_full(near.node, level) {
-                self.link(node, near, level, self.links / 2, space);
+                self.link(node, *near, level, self.links / 2, space);
             }
         }
         // All of them have enough links already: some give one up, and keep others.
         let least = self.links.div_ceil(4).min(DISPLACING_MAX);
-        for near in found {
+        for near in &around.found {
             if self.links(node, level).len() >= least {
                 break;
             }
@@ -306,7 +356,7 @@ impl Graph {
         };
         let mut found = search.walk(self, level, &[from], NEAREST, |other| other != node);
         found.retain(|near| near.node != node);
-        self.connect(node, level, &found, space);
+        self.connect(node, level, found, space);
     }
 
     /// A node that has links on this level.
@@ -339,7 +389,7 @@ impl Graph {
                 search.walk(self, 0, &[from], NEAREST, |_| true)
             };
             match self.links(node, 0).is_empty() {
-                true => self.connect(node, 0, &found, space),
+                true => self.connect(node, 0, found, space),
                 false => self.attach(node, &found, 0, space),
             }
             self.mark_reached(node, &mut reached);

@@ -15,6 +15,7 @@ mod tests;
 
 use std::cmp::Ordering;
 
+pub use link::NodePlace;
 pub use search::{WalkWish, Walker};
 
 use table::LinkTable;
@@ -159,6 +160,11 @@ impl Graph {
 
     fn len(&self) -> usize {
         self.table.len()
+    }
+
+    /// How many nodes there are.
+    pub fn nodes(&self) -> usize {
+        self.len()
     }
 
     /// Links that a node should have on a level: double of it on level 0.

@@ -38,6 +38,7 @@ def main():
         rate_limit()
         events()
         counters()
+        semantic_cache()
         restart()
     finally:
         for service in services:
@@ -125,6 +126,38 @@ def counters():
     shown("counters and a leaderboard")
 
 
+def question(text, **more):
+    return web.post(SHOP + "/questions", json={"question": text, **more}).json()
+
+
+def semantic_cache():
+    first = question("How do I return a broken teapot?")
+    assert first == {"answer": "Answer 1 to: How do I return a broken teapot?", "from": "model", "asked": "How do I return a broken teapot?"}
+    for alike in "How do I return a broken teapot?", "how can I return the broken teapots", "Please tell me how to return my broken teapot!":
+        assert question(alike) == first | {"from": "cache"}, alike
+    others = ["When do you open on Sundays?", "How do I return a gift card?", "Is the teapot dishwasher safe?"]
+    assert [question(text)["from"] for text in others] == ["model"] * 3
+    assert question("when do you open Sunday")["asked"] == others[0]
+    assert question("How do I return a broken teapot?", language="french")["from"] == "model", "other languages have answers of their own"
+    assert web.get(SHOP + "/asked").json()["model"] == 5
+    keys = list(r.scan_iter("answer:*"))
+    assert len(keys) == 5 and all(3500 < r.ttl(key) <= 3600 for key in keys)
+    # Questions of many callers at once are found while others are kept.
+    with concurrent.futures.ThreadPoolExecutor(8) as pool:
+        things = ["kettle", "lamp", "carpet", "mirror", "spoon", "bench", "window", "pillow"]
+        texts = [f"Which colours has the {thing}?" for thing in things]
+        assert {one["from"] for one in pool.map(question, texts)} == {"model"}
+        held = list(pool.map(question, texts))
+    assert [(one["asked"], one["from"]) for one in held] == [(text, "cache") for text in texts]
+    # What has run out is asked of the model again.
+    for key in keys:
+        r.pexpire(key, 1)
+    eventually(lambda: not r.exists(*keys))
+    again = question("how can I return the broken teapots")
+    assert again["from"] == "model" and again["asked"] == "how can I return the broken teapots"
+    shown("a semantic cache")
+
+
 def restart():
     tokens = [web.post(SHOP + "/sessions", json={"user": f"user{i}"}).json()["token"] for i in range(20)]
     for how in "restart", "kill":
@@ -133,6 +166,7 @@ def restart():
             held = web.get(f"{SHOP}/sessions/{token}")
             assert held.status_code == 200 and held.json()["user"] == f"user{i}"
         assert web.get(SHOP + "/board?count=1").json() == [{"player": "bob", "score": 30}]
+        assert question("How can I return a broken teapot?")["from"] == "cache", "the index is there again"
         sent = len(web.get(MAILER + "/mails").json())
         # The mailer is subscribed again as soon as it has noticed.
         eventually(lambda: r.pubsub_numsub("orders")[0][1] == 1, errors=(redis.ConnectionError,))

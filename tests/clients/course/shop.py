@@ -1,9 +1,11 @@
-"""A shop's API: cached reports, products kept beside the database, sessions, a rate limit, events, counters, a board.
+"""A shop's API: cached reports, products kept beside the database, sessions, a rate limit, events, counters, a board, and
+questions that a slow model answers once.
 
     REDIS_URL=redis://cache:6379/0 uvicorn shop:app
 """
 
 import asyncio
+import contextlib
 import json
 import os
 import secrets
@@ -11,6 +13,7 @@ import time
 import uuid
 
 import redis.asyncio
+from answers import Answers
 from caching import cached
 from fastapi import FastAPI, HTTPException, Request
 from fastapi.responses import JSONResponse
@@ -21,14 +24,21 @@ LIMIT = 100
 WINDOW = 60
 SESSION_SECONDS = 1800
 
-app = FastAPI()
+@contextlib.asynccontextmanager
+async def started(_):
+    await answers.prepare()
+    yield
+
+
+app = FastAPI(lifespan=started)
 # Without a policy, clients made of a URL ask once: a request that meets a restart would be lost.
 policy = Retry(ExponentialBackoff(), 5)
 cache = redis.asyncio.from_url(os.environ["REDIS_URL"], decode_responses=True, retry=policy)
 
 # The database behind the cache, which counts how often it was asked.
 database = {"1": {"name": "teapot", "price": 20}, "2": {"name": "cup", "price": 5}}
-asked = {"database": 0, "report": 0}
+asked = {"database": 0, "report": 0, "model": 0}
+answers = Answers(cache)
 
 
 @app.middleware("http")
@@ -145,6 +155,25 @@ async def score(player: str, request: Request):
 async def board(count: int = 10):
     best = await cache.zrange("board", 0, count - 1, desc=True, withscores=True)
     return [{"player": player, "score": points} for player, points in best]
+
+
+async def model(question):
+    """In the place of a language model, which takes seconds and costs money."""
+    asked["model"] += 1
+    await asyncio.sleep(0.2)
+    return f"Answer {asked['model']} to: {question}"
+
+
+@app.post("/questions")
+async def question(request: Request):
+    wanted = await request.json()
+    text, language = wanted["question"], wanted.get("language", "english")
+    held = await answers.find(text, language)
+    if held:
+        return {"answer": held.answer, "from": "cache", "asked": held.question}
+    answer = await model(text)
+    await answers.keep(text, language, answer)
+    return {"answer": answer, "from": "model", "asked": text}
 
 
 @app.get("/asked")

@@ -3,6 +3,7 @@
 Each part does what the documentation of its package shows, with vectors made here.
 """
 
+import asyncio
 import hashlib
 import os
 import struct
@@ -122,7 +123,78 @@ def langgraph():
         assert [one.metadata["step"] for one in listed] == [2, 1, 0], listed
         saver.delete_thread("one")
         assert saver.get_tuple({"configurable": {"thread_id": "one", "checkpoint_ns": ""}}) is None
+    asyncio.run(awaited_checkpoints())
+    graph()
     shown("langgraph-checkpoint-redis")
+
+
+async def awaited_checkpoints():
+    from langgraph.checkpoint.base import empty_checkpoint
+    from langgraph.checkpoint.redis.aio import AsyncRedisSaver
+
+    async with AsyncRedisSaver.from_conn_string(URL) as saver:
+        await saver.asetup()
+        thread = {"configurable": {"thread_id": "two", "checkpoint_ns": ""}}
+        config = thread
+        for step in range(3):
+            config = await saver.aput(config, empty_checkpoint(), {"source": "loop", "step": step}, {})
+            await saver.aput_writes(config, [("channel", step)], "task")
+        last = await saver.aget_tuple(thread)
+        assert last.metadata["step"] == 2 and last.pending_writes[0][2] == 2, last
+        listed = [one async for one in saver.alist({"configurable": {"thread_id": "two"}})]
+        assert [one.metadata["step"] for one in listed] == [2, 1, 0], listed
+        await saver.adelete_thread("two")
+        assert await saver.aget_tuple(thread) is None
+
+
+def graph():
+    """A graph that remembers each of its threads, as the documentation shows it."""
+    import operator
+    from typing import Annotated, TypedDict
+
+    from langgraph.checkpoint.redis import RedisSaver
+    from langgraph.graph import END, START, StateGraph
+
+    class State(TypedDict):
+        said: Annotated[list[str], operator.add]
+
+    with RedisSaver.from_conn_string(URL) as saver:
+        saver.setup()
+        made = StateGraph(State)
+        made.add_node("answer", lambda state: {"said": [f"answer to {state['said'][-1]}"]})
+        made.add_edge(START, "answer")
+        made.add_edge("answer", END)
+        graph = made.compile(checkpointer=saver)
+        thread, other = ({"configurable": {"thread_id": name}} for name in ("ann", "bob"))
+        graph.invoke({"said": ["hello"]}, thread)
+        graph.invoke({"said": ["again"]}, thread)
+        graph.invoke({"said": ["hi"]}, other)
+        assert graph.get_state(thread).values["said"] == ["hello", "answer to hello", "again", "answer to again"]
+        assert graph.get_state(other).values["said"] == ["hi", "answer to hi"]
+        history = list(graph.get_state_history(thread))
+        assert len(history) == 6 and history[-1].values == {"said": []}, history
+
+
+def store():
+    from langgraph.store.redis import RedisStore
+
+    index = {"dims": DIMENSION, "embed": lambda texts: [vector(text) for text in texts], "distance_type": "cosine", "fields": ["text"]}
+    with RedisStore.from_conn_string(URL, index=index) as memories:
+        memories.setup()
+        ann, bob = ("users", "ann"), ("users", "bob")
+        memories.put(ann, "one", {"text": "likes quick foxes", "kind": "taste"})
+        memories.put(ann, "two", {"text": "walks lazy dogs", "kind": "habit"})
+        memories.put(bob, "one", {"text": "reads about foxes", "kind": "habit"})
+        assert memories.get(ann, "two").value["text"] == "walks lazy dogs"
+        nearest = memories.search(ann, query="walks lazy dogs", limit=1)
+        assert [one.key for one in nearest] == ["two"] and nearest[0].score > 0.999, nearest
+        assert {one.key for one in memories.search(ann)} == {"one", "two"}
+        assert [one.namespace for one in memories.search(("users",), filter={"kind": "taste"})] == [ann]
+        assert set(memories.list_namespaces(prefix=("users",))) == {ann, bob}
+        memories.delete(ann, "one")
+        assert memories.get(ann, "one") is None and {one.key for one in memories.search(ann)} == {"two"}
+    # AsyncRedisStore can't be made with the redisvl that comes with it: that refuses its client, whatever the server.
+    shown("langgraph's store")
 
 
 def om():
@@ -155,4 +227,5 @@ if __name__ == "__main__":
     semantic_cache()
     langchain()
     langgraph()
+    store()
     om()

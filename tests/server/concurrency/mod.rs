@@ -3,6 +3,7 @@
 //! `ROUNDS` says how many rounds of each kind.
 
 mod checker;
+mod finds;
 mod model;
 mod rounds;
 mod totals;
@@ -12,27 +13,40 @@ use std::time::{Duration, Instant};
 use crate::common::{Client, Server, setting};
 
 use checker::{Seen, Verdict, check, show};
-use model::Act;
-use rounds::{KINDS, Kind, play};
+use model::{Act, Source};
+use rounds::{KINDS, Kind, SEARCHES, play};
 
 const CLIENTS: usize = 16;
 
-fn crowd() -> (Server, Vec<Client>) {
-    let server = Server::start(&["--io-threads", "4"]);
+fn crowd(workers: &str) -> (Server, Vec<Client>) {
+    let server = Server::start(&["--io-threads", workers]);
     let clients = (0..CLIENTS).map(|_| server.client()).collect();
     (server, clients)
 }
 
 #[test]
 fn every_round_of_sixteen_clients_fits_one_order() {
+    let (_server, mut clients) = crowd("4");
+    fit_one_order(KINDS, &mut clients);
+}
+
+#[test]
+fn every_search_of_sixteen_clients_fits_one_order() {
+    for workers in ["2", "4"] {
+        let (_server, mut clients) = crowd(workers);
+        finds::make_indexes(&mut clients[0]);
+        fit_one_order(SEARCHES, &mut clients);
+    }
+}
+
+fn fit_one_order(kinds: &[Kind], clients: &mut [Client]) {
     let rounds = setting("ROUNDS", 40);
-    let (_server, mut clients) = crowd();
     let start = Instant::now();
     let (mut commands, mut undecided) = (0, 0);
-    let mut spent = [Duration::ZERO; KINDS.len()];
+    let mut spent = vec![Duration::ZERO; kinds.len()];
     for round in 0..rounds {
-        for (at, kind) in KINDS.iter().enumerate() {
-            let history = play(kind, &mut clients, round * KINDS.len() as u64 + at as u64);
+        for (at, kind) in kinds.iter().enumerate() {
+            let history = play(kind, clients, round * kinds.len() as u64 + at as u64);
             commands += history.len();
             let begun = Instant::now();
             let verdict = check(&history);
@@ -50,7 +64,7 @@ fn every_round_of_sixteen_clients_fits_one_order() {
             }
         }
     }
-    let all = rounds * KINDS.len() as u64;
+    let all = rounds * kinds.len() as u64;
     println!(
         "{commands} commands in {all} rounds, {undecided} undecided, {:?}",
         start.elapsed()
@@ -67,9 +81,11 @@ fn every_round_of_sixteen_clients_fits_one_order() {
 fn plant(kind: &str, change: impl Fn(&mut Vec<Seen>) -> bool) {
     let kind: &Kind = KINDS
         .iter()
+        .chain(SEARCHES)
         .find(|one| one.name == kind)
         .expect("a kind of round");
-    let (_server, mut clients) = crowd();
+    let (_server, mut clients) = crowd("4");
+    finds::make_indexes(&mut clients[0]);
     for round in 0..50 {
         let mut history = play(kind, &mut clients, 1_000_000 + round);
         if check(&history) != Verdict::Linearizable || !change(&mut history) {
@@ -186,5 +202,63 @@ fn a_planted_duplicate_move_is_caught() {
             }
             _ => false,
         }
+    });
+}
+
+#[test]
+fn a_planted_stale_search_is_caught() {
+    plant("documents", |history| {
+        // A key that nobody deletes nor moves away is found for good once it is there.
+        let stays = |key: u8| {
+            let gone = |seen: &Seen| match seen.act {
+                Act::Del(gone) => gone == key,
+                Act::Rename(from, to) => from == key || to == key,
+                _ => false,
+            };
+            !history.iter().any(gone)
+        };
+        let first = |key: u8| {
+            let puts = history
+                .iter()
+                .filter(|seen| matches!(seen.act, Act::Put(put, _) if put == key));
+            puts.map(|seen| seen.ended).min()
+        };
+        let Some((key, there)) = (0..4)
+            .filter(|key| stays(*key))
+            .find_map(|key| Some((key, first(key)?)))
+        else {
+            return false;
+        };
+        let late = |seen: &&mut Seen| {
+            let is_own =
+                matches!(seen.act, Act::Find(_, source, 1, 64) if source == Source::of(key));
+            is_own && seen.begun > there
+        };
+        history.iter_mut().find(late).is_some_and(|seen| {
+            let at = (1..seen.told.len())
+                .step_by(2)
+                .find(|at| seen.told[*at] == Some(i64::from(key)));
+            let at = at.expect("it was found");
+            seen.told.drain(at..at + 2);
+            seen.told[0] = Some((seen.told.len() as i64 - 1) / 2);
+            true
+        })
+    });
+}
+
+#[test]
+fn a_planted_half_step_is_caught() {
+    // Documents are only made in twos, of one number.
+    plant("steps", |history| {
+        let readers = history
+            .iter_mut()
+            .filter(|seen| matches!(seen.act, Act::Find(..)));
+        readers.into_iter().any(|seen| match &mut seen.told[..] {
+            [Some(2), _, Some(first), _, second] if *second == Some(*first) => {
+                *second = Some(*first + 1);
+                true
+            }
+            _ => false,
+        })
     });
 }

@@ -1,6 +1,7 @@
 //! The few commands of the concurrency rounds, as plain sequential code.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::ops::RangeInclusive;
 
 /// A command of a round. Keys are numbers; the round gives them names.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -23,6 +24,59 @@ pub enum Act {
     SRem(u8, i64),
     SMembers(u8),
     SInterStore(u8, u8, u8),
+    /// A document of this number, in the place of what the key was.
+    Put(u8, i64),
+    Del(u8),
+    /// A search for documents of one kind whose numbers are within these.
+    Find(Way, Source, i64, i64),
+    /// Two documents of one number in one step, and a search for that number behind each.
+    PutTwo(Step, Source, i64),
+}
+
+/// What a document is: keys of even numbers are hashes, the others JSON.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Source {
+    Hash,
+    Json,
+}
+
+impl Source {
+    pub fn of(key: u8) -> Source {
+        match key.is_multiple_of(2) {
+            true => Source::Hash,
+            false => Source::Json,
+        }
+    }
+
+    /// The keys of two documents of this kind.
+    pub fn keys(self) -> [u8; 2] {
+        match self {
+            Source::Hash => [0, 2],
+            Source::Json => [1, 3],
+        }
+    }
+}
+
+/// How a search asks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Way {
+    /// By a range of numbers.
+    Number,
+    /// By words, one for each number.
+    Word,
+    /// By tags, one for each number.
+    Tag,
+    /// For the nearest vectors, which are as far away as the numbers say.
+    Nearest,
+    /// By FT.AGGREGATE, which reads the numbers from the documents.
+    Rows,
+}
+
+/// How several commands become one step.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Step {
+    Multi,
+    Script,
 }
 
 impl Act {
@@ -30,15 +84,16 @@ impl Act {
     /// stands. (SINTERSTORE with nothing to store is none of these: it removes its target.)
     pub fn only_looked(&self, told: &Told) -> bool {
         match self {
-            Act::Get(_) | Act::MGet(_) | Act::LRange(_) | Act::SMembers(_) => true,
-            Act::SAdd(..) | Act::SRem(..) => told[0] == Some(0),
+            Act::Get(_) | Act::MGet(_) | Act::LRange(_) | Act::SMembers(_) | Act::Find(..) => true,
+            Act::SAdd(..) | Act::SRem(..) | Act::Del(_) => told[0] == Some(0),
             Act::LMove(..) | Act::BLPop(_) | Act::Rename(..) => told.as_slice() == [None],
             _ => false,
         }
     }
 }
 
-/// What a command answered: its numbers, in order; sets sorted. Null has no number.
+/// What a command answered: its numbers, in order; sets sorted. Null has no number. A search tells how many documents it has
+/// found, and of each, in the order of their keys, its key and its number.
 pub type Told = Vec<Option<i64>>;
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -46,6 +101,7 @@ enum Held {
     Number(i64),
     List(VecDeque<i64>),
     Set(BTreeSet<i64>),
+    Document(i64),
 }
 
 /// All keys of a round.
@@ -119,7 +175,33 @@ impl Model {
                 self.put_set(*to, both);
                 vec![Some(len)]
             }
+            Act::Put(key, number) => {
+                self.0.insert(*key, Held::Document(*number));
+                vec![]
+            }
+            Act::Del(key) => vec![Some(i64::from(self.0.remove(key).is_some()))],
+            Act::Find(_, source, from, to) => self.found(*source, *from..=*to),
+            Act::PutTwo(_, source, number) => {
+                let mut told = Told::new();
+                for key in source.keys() {
+                    self.0.insert(key, Held::Document(*number));
+                    told.extend(self.found(*source, *number..=*number));
+                }
+                told
+            }
         }
+    }
+
+    fn found(&self, source: Source, range: RangeInclusive<i64>) -> Told {
+        let documents = self.0.iter().filter_map(|(key, held)| match held {
+            Held::Document(number) if Source::of(*key) == source && range.contains(number) => {
+                Some([Some(i64::from(*key)), Some(*number)])
+            }
+            _ => None,
+        });
+        let pairs: Told = documents.flatten().collect();
+        let count = pairs.len() as i64 / 2;
+        [vec![Some(count)], pairs].concat()
     }
 
     fn number(&self, key: u8) -> Option<i64> {

@@ -9,7 +9,8 @@ use fastrand::Rng;
 use crate::common::{Client, Value, encode};
 
 use super::checker::{HISTORY_MAX, Seen};
-use super::model::{Act, Told};
+use super::finds::{put, put_two, told_by_search};
+use super::model::{Act, Source, Step, Told, Way};
 
 /// What the clients of a round do.
 pub struct Kind {
@@ -115,6 +116,49 @@ pub const KINDS: &[Kind] = &[
     },
 ];
 
+/// Rounds on documents and with searches for them.
+pub const SEARCHES: &[Kind] = &[
+    Kind {
+        name: "documents",
+        commands: 32,
+        draw: |rng, fresh| {
+            let key = rng.u8(..4);
+            match rng.u8(..10) {
+                0..=3 => Act::Put(key, fresh),
+                4 => Act::Del(key),
+                // A document stays of its kind.
+                5 => Act::Rename(key, (key + 2) % 4),
+                _ => find(rng, fresh),
+            }
+        },
+    },
+    Kind {
+        name: "steps",
+        commands: 32,
+        draw: |rng, fresh| {
+            let source = [Source::Hash, Source::Json][rng.usize(..2)];
+            match rng.u8(..10) {
+                0 | 1 => Act::PutTwo(Step::Multi, source, fresh),
+                2 | 3 => Act::PutTwo(Step::Script, source, fresh),
+                4 => Act::Del(rng.u8(..4)),
+                _ => find(rng, fresh),
+            }
+        },
+    },
+];
+
+/// A search for all documents of a round, or for those of lower or higher numbers.
+fn find(rng: &mut Rng, fresh: i64) -> Act {
+    let ways = [Way::Number, Way::Word, Way::Tag, Way::Nearest, Way::Rows];
+    let sources = [Source::Hash, Source::Json];
+    let (way, source) = (ways[rng.usize(..5)], sources[rng.usize(..2)]);
+    match (way, rng.u8(..3)) {
+        (Way::Nearest, _) | (_, 0) => Act::Find(way, source, 1, HISTORY_MAX as i64),
+        (_, 1) => Act::Find(way, source, 1, fresh),
+        _ => Act::Find(way, source, fresh, HISTORY_MAX as i64),
+    }
+}
+
 /// Plays one round on keys of its own and returns what the clients saw.
 pub fn play(kind: &Kind, clients: &mut [Client], round: u64) -> Vec<Seen> {
     let each = kind.commands / clients.len();
@@ -214,6 +258,12 @@ fn tell(client: &mut Client, round: u64, act: &Act) -> Told {
             client,
             format!("SINTERSTORE {} {} {}", name(*to), name(*a), name(*b)),
         )),
+        Act::Put(key, number) => done(client.ask_args(&put(round, *key, *number))),
+        Act::Del(key) => numbers(line(client, format!("DEL {}", name(*key)))),
+        Act::Find(way, source, from, to) => {
+            told_by_search(client, round, *way, *source, (*from, *to))
+        }
+        Act::PutTwo(step, source, number) => put_two(client, round, *step, *source, *number),
     }
 }
 

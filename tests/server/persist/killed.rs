@@ -7,15 +7,17 @@ use std::time::Duration;
 
 use tempfile::TempDir;
 
+use super::killed_searches::{changes_indexes, searches_for_what_it_wrote};
+
 use crate::common::{Client, Server, Value, encode, our_server, setting};
 
 /// What a client holds against the server that comes back.
-type Check = Box<dyn FnOnce(&mut Client) + Send>;
+pub type Check = Box<dyn FnOnce(&mut Client) + Send>;
 
 /// A client of the load: goes on until the server is gone.
 type Load = fn(Client) -> Check;
 
-const LOADS: [Load; 11] = [
+const LOADS: [Load; 13] = [
     counts,
     counts_in_pipelines,
     reads_what_others_wrote,
@@ -26,18 +28,20 @@ const LOADS: [Load; 11] = [
     pops,
     sets_fields,
     edits_a_document,
+    searches_for_what_it_wrote,
+    changes_indexes,
     saves_and_rewrites,
 ];
 
 /// The replies to some commands sent at once; `None` once the server is gone.
-fn asked(client: &mut Client, commands: &[&[&str]]) -> Option<Vec<Value>> {
+pub fn asked(client: &mut Client, commands: &[&[&str]]) -> Option<Vec<Value>> {
     let bytes: Vec<u8> = commands.iter().flat_map(|args| encode(args)).collect();
     client.send(&bytes).ok()?;
     let replies = commands.iter().map(|_| client.receive().ok());
     replies.map(|reply| Some(reply?.value)).collect()
 }
 
-fn number(value: &Value) -> u64 {
+pub fn number(value: &Value) -> u64 {
     value.text().parse().unwrap_or(0)
 }
 

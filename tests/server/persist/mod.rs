@@ -9,6 +9,7 @@ mod faults;
 pub mod faulty;
 mod held;
 mod killed;
+mod killed_searches;
 mod stop;
 mod strangers;
 mod told;
