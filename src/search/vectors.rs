@@ -2,15 +2,15 @@
 //! Copies share their parts.
 
 mod many;
-
-use std::borrow::Cow;
-use std::ops::Deref;
+mod shared;
 
 use super::distance::{dot_double, dot_single, square_double, square_single};
 use super::numerals::{doubles, singles};
 use super::schema::{GraphWish, Metric, Numeral, VectorSpec};
 use crate::types::graph::{Graph, LINKS_MAX, LINKS_MIN, Near, Space, WalkWish, Walker, level};
-use crate::types::{OrdSet, Rows, SharedBytes};
+use crate::types::{OrdSet, Rows};
+use shared::SharedVectors;
+pub(super) use shared::VectorBlob;
 
 /// Vectors in slots; each slot belongs to one document.
 #[derive(Clone, Debug)]
@@ -35,121 +35,6 @@ enum Numbers {
     Double(Rows<f64>),
 }
 
-/// Bytes that come into the cache together. The processor itself goes on from one to the next.
-const LINE_BYTES: usize = 64;
-
-/// Vectors that are the bytes of documents.
-#[derive(Clone, Debug)]
-struct SharedVectors {
-    blobs: Rows<SharedBytes>,
-    /// What gives each the length 1, if directions are compared.
-    scales: Rows<f32>,
-}
-
-/// A document's vector as its bytes.
-#[derive(Clone, Debug)]
-pub(super) enum VectorBlob {
-    Own(Vec<u8>),
-    Shared(SharedBytes),
-}
-
-impl Deref for VectorBlob {
-    type Target = [u8];
-
-    fn deref(&self) -> &[u8] {
-        match self {
-            VectorBlob::Own(bytes) => bytes,
-            VectorBlob::Shared(bytes) => bytes,
-        }
-    }
-}
-
-impl From<VectorBlob> for SharedBytes {
-    fn from(blob: VectorBlob) -> Self {
-        match blob {
-            VectorBlob::Own(bytes) => SharedBytes::new(bytes.into()),
-            VectorBlob::Shared(bytes) => bytes,
-        }
-    }
-}
-
-impl SharedVectors {
-    fn new() -> Self {
-        SharedVectors {
-            blobs: Rows::in_parts_of(SHARED_PART_BYTES, 1),
-            scales: Rows::in_parts_of(SHARED_PART_BYTES, 1),
-        }
-    }
-
-    fn push(&mut self, blob: SharedBytes, metric: Metric) {
-        let held = floats(&blob);
-        let length = match metric {
-            Metric::Cosine => dot_single(&held, &held).sqrt(),
-            Metric::L2 | Metric::InnerProduct => 1.0,
-        };
-        drop(held);
-        self.scales
-            .push([if length > 0.0 { length.recip() } else { 1.0 }]);
-        self.blobs.push([blob]);
-    }
-
-    fn numbers(&self, slot: usize) -> Cow<'_, [f32]> {
-        floats(&self.blobs.at(slot)[0])
-    }
-
-    fn scale(&self, slot: usize) -> f32 {
-        self.scales.at(slot)[0]
-    }
-
-    fn distance(&self, slot: usize, target: &[f32], metric: Metric) -> f32 {
-        match metric {
-            Metric::L2 => square_single(&self.numbers(slot), target),
-            _ => 1.0 - dot_single(&self.numbers(slot), target) * self.scale(slot),
-        }
-    }
-
-    fn between(&self, one: usize, other: usize, metric: Metric) -> f32 {
-        match metric {
-            Metric::L2 => square_single(&self.numbers(one), &self.numbers(other)),
-            _ => {
-                let product = dot_single(&self.numbers(one), &self.numbers(other));
-                1.0 - product * self.scale(one) * self.scale(other)
-            }
-        }
-    }
-
-    /// Calls vectors into the cache: what stands at one place of memory is waited for while what stands at others is.
-    #[inline]
-    fn warm(&self, slots: impl Iterator<Item = usize>) {
-        let begun = slots.fold(0, |sum, slot| {
-            let blob = &self.blobs.at(slot)[0];
-            sum ^ blob[0] ^ blob[LINE_BYTES] ^ blob[2 * LINE_BYTES]
-        });
-        std::hint::black_box(begun);
-    }
-
-    fn swap_remove(&mut self, slot: usize) {
-        self.blobs.swap_remove(slot);
-        self.scales.swap_remove(slot);
-    }
-
-    /// What it takes, but for the bytes that documents hold.
-    fn heap_bytes(&self) -> usize {
-        let blobs = (0..self.blobs.len()).map(|slot| &self.blobs.at(slot)[0]);
-        let alone = blobs.filter(|blob| blob.is_alone());
-        let own: usize = alone.map(SharedBytes::heap_bytes).sum();
-        own + self.blobs.heap_bytes() + self.scales.heap_bytes()
-    }
-}
-
-/// The numbers of a vector: where they are, if they stand there as numbers must.
-fn floats(blob: &[u8]) -> Cow<'_, [f32]> {
-    match bytemuck::try_cast_slice(blob) {
-        Ok(numbers) => Cow::Borrowed(numbers),
-        Err(_) => Cow::Owned(singles(Numeral::Float32, blob)),
-    }
-}
-
 /// A vector that others are compared with.
 pub enum VectorTarget {
     Single(Vec<f32>),
@@ -165,8 +50,6 @@ pub struct VectorWalk<'w> {
 
 /// Vectors of which copies are held are copied in parts of so many bytes: a list of smaller parts would take longer to copy itself.
 const PART_BYTES: usize = 64 * 1024;
-/// Of those that are shared, which only point to them.
-const SHARED_PART_BYTES: usize = 4 * 1024;
 
 /// On level 0 a node has this many times as many links as M says, at most.
 const BASE_LINKS: usize = 4;
@@ -332,7 +215,7 @@ impl Vectors {
     pub(super) fn hand_over(&mut self, doc: u64, to: u64, blobs: &[VectorBlob]) -> bool {
         let own: Vec<u32> = self.slots_of(doc).collect();
         let is_held = |(slot, blob): (&u32, &VectorBlob)| match (&self.numbers, self.target(blob)) {
-            (Numbers::Shared(held), _) => *held.blobs.at(*slot as usize)[0] == **blob,
+            (Numbers::Shared(held), _) => held.holds(*slot as usize, blob),
             (Numbers::Single(held), VectorTarget::Single(read)) => held.at(*slot as usize) == read,
             (Numbers::Double(held), VectorTarget::Double(read)) => held.at(*slot as usize) == read,
             _ => false,
@@ -343,7 +226,7 @@ impl Vectors {
         for (slot, blob) in own.into_iter().zip(blobs) {
             if let (Numbers::Shared(held), VectorBlob::Shared(bytes)) = (&mut self.numbers, blob) {
                 // The document may have been given the very same bytes anew.
-                held.blobs.at_mut(slot as usize)[0] = bytes.clone();
+                held.replace(slot as usize, bytes.clone());
             }
             self.slots.remove(&(doc, slot));
             self.slots.insert((to, slot), ());
@@ -524,6 +407,7 @@ impl Vectors {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::types::SharedBytes;
 
     fn spec(numeral: Numeral, metric: Metric) -> VectorSpec {
         VectorSpec {
