@@ -370,13 +370,6 @@ impl Vectors {
         self.docs.at(slot)[0]
     }
 
-    /// Calls the vectors of some slots into the cache.
-    pub fn warm(&self, slots: std::ops::Range<usize>) {
-        if let Numbers::Shared(held) = &self.numbers {
-            held.warm(slots);
-        }
-    }
-
     /// How far a document's vector is from the target: the nearest, if it has several.
     pub fn distance(&self, doc: u64, target: &VectorTarget) -> Option<f64> {
         let distances = self

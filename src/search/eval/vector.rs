@@ -12,8 +12,6 @@ use crate::search::vectors::{VectorTarget, VectorWalk, Vectors};
 /// For each vector that it keeps in sight, a walk looks at so many, here and there in memory. It isn't worth that where as many are
 /// all that there are.
 const WALK_COST: usize = 16;
-/// So many vectors are called into the cache at the same time.
-const WARMED: usize = 16;
 /// So many dimensions are one more unit of work.
 const UNIT_DIMENSIONS: usize = 256;
 
@@ -112,9 +110,6 @@ impl Evaluator<'_> {
             }
             None => {
                 for slot in (0..vectors.len()).take_while(|_| go_on()) {
-                    if slot % WARMED == 0 {
-                        vectors.warm(slot..vectors.len().min(slot + WARMED));
-                    }
                     visit(vectors.distance_at(slot, target), vectors.doc_at(slot));
                 }
             }

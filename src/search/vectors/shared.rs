@@ -12,6 +12,8 @@ use crate::types::{Rows, SharedBytes};
 const SHARED_PART_BYTES: usize = 4 * 1024;
 /// Bytes that come into the cache together.
 const LINE_BYTES: usize = 64;
+/// From so many on, the processor itself goes on to the next ones.
+const LINES_WARMED: usize = 3;
 
 /// Vectors that are the bytes of documents.
 #[derive(Clone, Debug)]
@@ -96,8 +98,11 @@ impl SharedVectors {
     /// Calls vectors into the cache: what stands at one place of memory is waited for while what stands at others is.
     #[inline]
     pub fn warm(&self, slots: impl Iterator<Item = usize>) {
-        let lines = slots.flat_map(|slot| self.blobs.at(slot)[0].iter().step_by(LINE_BYTES));
-        std::hint::black_box(lines.fold(0, |sum, byte| sum ^ byte));
+        let begun = slots.fold(0, |sum, slot| {
+            let lines = self.blobs.at(slot)[0].iter().step_by(LINE_BYTES);
+            lines.take(LINES_WARMED).fold(sum, |sum, byte| sum ^ byte)
+        });
+        std::hint::black_box(begun);
     }
 
     /// Whether a vector is made of these bytes.
