@@ -194,6 +194,15 @@ impl TermHits {
         (0..self.freqs.len()).filter(holds).count()
     }
 
+    fn reserve(&mut self, documents: usize, places: bool) {
+        self.freqs.reserve(documents);
+        if places {
+            self.spans.reserve(documents);
+            // Most stand at one place, which takes a byte or two.
+            self.places.reserve(2 * documents);
+        }
+    }
+
     fn add(&mut self, entry: &Posting<'_>, places: bool) {
         self.freqs.push(entry.freq);
         if places {
@@ -212,7 +221,10 @@ impl Evaluator<'_> {
         }
         let index = self.index;
         let list = index.terms.get(text)?;
-        let (mut docs, mut hits) = (Vec::new(), TermHits::default());
+        let most = wish.among.map_or(usize::MAX, <[u64]>::len);
+        let most = most.min(list.len());
+        let (mut docs, mut hits) = (Vec::with_capacity(most), TermHits::default());
+        hits.reserve(most, wish.places);
         let mut note = |entry: Posting<'_>| {
             self.effort.tick(1);
             if entry.mask & wish.mask != 0 && index.is_alive(entry.doc) {
@@ -342,7 +354,8 @@ impl Evaluator<'_> {
         }
         let list = lists.get(name)?;
         let all = self.ticking(list.iter()).map(|entry| entry.doc);
-        let docs: Vec<u64> = all.filter(|doc| self.index.is_alive(*doc)).collect();
+        let mut docs = Vec::with_capacity(list.len());
+        docs.extend(all.filter(|doc| self.index.is_alive(*doc)));
         let mut worth = WordWorth::of(self.index, name, docs.len());
         if !self.rules.scores_tags {
             (worth.idf, worth.idf_std) = (0.0, 0.0);
