@@ -14,7 +14,22 @@ const CHUNK_MAX: usize = 64;
 const CHUNK_MIN: usize = CHUNK_MAX / 4;
 const CHUNK_JOINED: usize = CHUNK_MAX - CHUNK_MIN;
 
-type Chunk<K, V> = Arc<Vec<(K, V)>>;
+/// Entries that follow each other. Those before it have lesser keys than its bound, and its own do not: where a key belongs is
+/// found by the bounds alone, which stand side by side.
+#[derive(Debug)]
+struct Chunk<K, V> {
+    bound: K,
+    entries: Arc<Vec<(K, V)>>,
+}
+
+impl<K: Clone, V> Clone for Chunk<K, V> {
+    fn clone(&self) -> Self {
+        Chunk {
+            bound: self.bound.clone(),
+            entries: self.entries.clone(),
+        }
+    }
+}
 
 #[derive(Clone, Debug)]
 pub struct OrdMap<K, V> {
@@ -50,7 +65,11 @@ impl<K, V> OrdMap<K, V> {
 
     /// Bytes of all chunks, not those that keys and values own themselves.
     pub fn heap_bytes(&self) -> usize {
-        let held: usize = self.chunks.iter().map(|chunk| chunk.capacity()).sum();
+        let held: usize = self
+            .chunks
+            .iter()
+            .map(|chunk| chunk.entries.capacity())
+            .sum();
         let each = size_of::<Chunk<K, V>>() + size_of::<Vec<(K, V)>>() + size_of::<usize>();
         held * size_of::<(K, V)>() + self.chunks.len() * each
     }
@@ -78,10 +97,12 @@ impl<K: Ord, V> OrdMap<K, V> {
     where
         K: Borrow<Q>,
     {
-        let begins = |chunk: &Chunk<K, V>| chunk[0].0.borrow() <= key;
+        let begins = |chunk: &Chunk<K, V>| chunk.bound.borrow() <= key;
         let at = self.chunks.partition_point(begins).saturating_sub(1);
         let found = match self.chunks.get(at) {
-            Some(chunk) => chunk.binary_search_by(|(held, _)| held.borrow().cmp(key)),
+            Some(chunk) => chunk
+                .entries
+                .binary_search_by(|(held, _)| held.borrow().cmp(key)),
             None => Err(0),
         };
         (at, found)
@@ -93,7 +114,7 @@ impl<K: Ord, V> OrdMap<K, V> {
     {
         let (at, pos) = self.place(key);
         let pos = pos.ok()?;
-        Some(&self.chunks[at][pos].1)
+        Some(&self.chunks[at].entries[pos].1)
     }
 
     pub fn contains_key<Q: Ord + ?Sized>(&self, key: &Q) -> bool
@@ -178,7 +199,7 @@ impl<K: Ord + Clone, V: Clone> OrdMap<K, V> {
     }
 
     fn chunk_mut(&mut self, at: usize) -> &mut Vec<(K, V)> {
-        Arc::make_mut(&mut Arc::make_mut(&mut self.chunks)[at])
+        Arc::make_mut(&mut Arc::make_mut(&mut self.chunks)[at].entries)
     }
 
     /// Puts an entry where it belongs, and says where it is.
@@ -187,19 +208,24 @@ impl<K: Ord + Clone, V: Clone> OrdMap<K, V> {
         let chunks = Arc::make_mut(&mut self.chunks);
         let (mut at, mut pos) = (at, pos);
         if chunks.is_empty() {
-            chunks.push(Arc::new(Vec::new()));
-        } else if chunks[at].len() == CHUNK_MAX {
+            chunks.push(Chunk {
+                bound: entry.0.clone(),
+                entries: Arc::new(Vec::new()),
+            });
+        } else if chunks[at].entries.len() == CHUNK_MAX {
             let is_end = at + 1 == chunks.len() && pos == CHUNK_MAX;
             let middle = if is_end { CHUNK_MAX } else { CHUNK_MAX / 2 };
-            let full = Arc::make_mut(&mut chunks[at]);
+            let full = Arc::make_mut(&mut chunks[at].entries);
             let upper = full.split_off(middle);
             full.shrink_to_fit();
-            chunks.insert(at + 1, Arc::new(upper));
+            let bound = upper.first().map_or(&entry.0, |(key, _)| key).clone();
+            let entries = Arc::new(upper);
+            chunks.insert(at + 1, Chunk { bound, entries });
             if pos > middle || is_end {
                 (at, pos) = (at + 1, pos - middle);
             }
         }
-        let chunk = Arc::make_mut(&mut chunks[at]);
+        let chunk = Arc::make_mut(&mut chunks[at].entries);
         if chunk.len() == chunk.capacity() {
             chunk.reserve_exact((chunk.len() / 4).max(2).min(CHUNK_MAX - chunk.len()));
         }
@@ -210,11 +236,12 @@ impl<K: Ord + Clone, V: Clone> OrdMap<K, V> {
     /// Joins a chunk with the next one, if both are small.
     fn join(&mut self, at: usize) {
         let chunks = Arc::make_mut(&mut self.chunks);
-        let fits = |next: &Chunk<K, V>| chunks[at].len() + next.len() <= CHUNK_JOINED;
+        let fits =
+            |next: &Chunk<K, V>| chunks[at].entries.len() + next.entries.len() <= CHUNK_JOINED;
         if chunks.get(at + 1).is_some_and(fits) {
             let mut next = chunks.remove(at + 1);
-            let more = std::mem::take(Arc::make_mut(&mut next));
-            Arc::make_mut(&mut chunks[at]).extend(more);
+            let more = std::mem::take(Arc::make_mut(&mut next.entries));
+            Arc::make_mut(&mut chunks[at].entries).extend(more);
         }
     }
 }
@@ -249,7 +276,7 @@ impl<'m, K, V> Iterator for Entries<'m, K, V> {
             return None;
         }
         let (at, pos) = self.from;
-        let Some((key, value)) = self.chunks.get(at)?.get(pos) else {
+        let Some((key, value)) = self.chunks.get(at)?.entries.get(pos) else {
             self.from = (at + 1, 0);
             return self.next();
         };
@@ -309,6 +336,6 @@ mod tests {
             map.insert(key, ());
         }
         assert_eq!(map.chunks.len(), 100);
-        assert!(map.heap_bytes() < 6400 * 8 + 100 * 48);
+        assert!(map.heap_bytes() < 6400 * 8 + 100 * 56);
     }
 }
