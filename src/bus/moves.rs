@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use super::chores::KeyChore;
 use super::peer::MovePeer;
-use crate::cluster::{SlotSet, take_over};
+use crate::cluster::{SlotSet, slot_of, take_over};
 use crate::command::clustering::Clustering;
 use crate::command::replication::{Acks, Stage};
 use crate::command::shared::Shared;
@@ -34,7 +34,7 @@ const ENDED: &str = "it was ended";
 /// What a move of whole slots to here needs done to keys; who asks is told once it is done.
 pub enum KeysOfMove {
     /// What another move has left, that was broken off, goes.
-    Clear(SlotSet, Sender<Result<(), String>>),
+    Clear(String, SlotSet, Sender<Result<(), String>>),
     /// As long as the move of this name goes on.
     Stage(String, Vec<SentKey>, Sender<Result<(), String>>),
     /// Log and replicas have what was staged.
@@ -47,16 +47,34 @@ pub enum KeysOfMove {
 pub fn work_on_move(worker: &Worker, keys: KeysOfMove) {
     let moves = &worker.shared.slot_moves;
     match keys {
-        KeysOfMove::Clear(slots, done) => {
-            worker.drop_slots(&slots, true, |_| true);
-            Staging(worker).settle_staged(&slots, |_| StagedFate::Drop);
+        KeysOfMove::Clear(id, slots, done) => {
+            // The move may have been given up meanwhile, and the slot may have come by other ways.
+            let goes_on = || {
+                let found = moves.find(&id, MoveSide::Import);
+                found.is_some_and(|one| !one.state.has_ended())
+            };
+            let view = || worker.shared.clustering.as_ref().map(Clustering::view);
+            let is_theirs = |slot| {
+                view().is_some_and(|view| {
+                    view.me().is_master() && !view.owns(slot) && view.importing_from(slot).is_none()
+                })
+            };
+            let clears = |slot| goes_on() && is_theirs(slot);
+            worker.drop_slots(&slots, true, clears);
+            Staging(worker).settle_staged(&slots, |slot| match clears(slot) {
+                true => StagedFate::Drop,
+                false => StagedFate::Keep,
+            });
             let _ = done.send(Ok(()));
         }
         KeysOfMove::Stage(id, keys, done) => {
             let found = moves.find(&id, MoveSide::Import);
-            let staged = match found.is_some_and(|one| !one.state.has_ended()) {
-                true => Staging(worker).stage(&keys),
-                false => Err(ENDED.to_owned()),
+            let staged = match found.filter(|one| !one.state.has_ended()) {
+                Some(one) if keys.iter().all(|key| one.slots.has(slot_of(&key.name))) => {
+                    Staging(worker).stage(&keys)
+                }
+                Some(_) => Err("the other node gives keys of other slots".to_owned()),
+                None => Err(ENDED.to_owned()),
             };
             let _ = done.send(staged);
         }
@@ -189,7 +207,8 @@ impl Import<'_> {
 
     fn take(&self, peer: &mut MovePeer) -> Result<(), String> {
         let (id, slots) = (self.one.id.as_str(), &self.one.slots);
-        self.have_done(|done| KeysOfMove::Clear(slots.clone(), done))?;
+        self.goes_on(MoveState::Begun)?;
+        self.have_done(|done| KeysOfMove::Clear(id.to_owned(), slots.clone(), done))?;
         peer.say_slots("BEGIN", id, Some(&self.one.dest), slots)?;
         self.copy(peer)?;
         self.have_done(KeysOfMove::Settle)?;

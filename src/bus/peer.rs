@@ -13,6 +13,10 @@ use crate::types::Bstr;
 const PATIENCE: Duration = Duration::from_secs(5);
 /// Between two tries while a long script is in the way there.
 const REST: Duration = Duration::from_millis(5);
+/// Keys of one piece, and bytes of one value, at most.
+const KEYS_MAX: usize = 1024;
+const BULK_MAX: usize = 4 << 30;
+const OTHERWISE: &str = "the other node speaks otherwise";
 /// What of an error is passed on, at most.
 const TOLD: usize = 256;
 
@@ -121,11 +125,14 @@ impl MovePeer {
             .strip_prefix(&[kind])
             .and_then(|text| str::from_utf8(text).ok());
         let number = text.and_then(|text| text.parse().ok());
-        number.ok_or_else(|| "the other node speaks otherwise".to_owned())
+        number.ok_or_else(|| OTHERWISE.to_owned())
     }
 
     fn bulk(&mut self) -> Result<Vec<u8>, String> {
         let len = self.number(b'$')?;
+        if len > BULK_MAX {
+            return Err(OTHERWISE.to_owned());
+        }
         let mut bytes = self.link.bytes(len + 2).map_err(lost)?;
         bytes.truncate(len);
         Ok(bytes)
@@ -151,6 +158,9 @@ impl MovePeer {
                 }
                 len => len?,
             };
+            if len > 2 + 4 * KEYS_MAX {
+                return Err(OTHERWISE.to_owned());
+            }
             let (phase, left) = (self.number(b':')?, self.number(b':')?);
             let keys = (0..len.saturating_sub(2) / 4).map(|_| self.sent_key());
             return Ok(SentKeys {

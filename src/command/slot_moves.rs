@@ -107,6 +107,9 @@ struct ToGive {
     names: Vec<Bstr>,
     /// Keys that have changed since the move began.
     changed: HashSet<Bstr>,
+    /// All has been given, and commands are held back: what expires or is evicted from now on does so on the other side, too, or
+    /// is there once more.
+    is_whole: bool,
     /// Until when commands are held back.
     held_until_ms: u64,
     /// That has passed once, and leave had been given.
@@ -205,8 +208,9 @@ impl SlotMoves {
     }
 
     pub fn find(&self, id: &str, side: MoveSide) -> Option<SlotMove> {
-        let mut all = self.list().into_iter();
-        all.find(|one| one.id == id && one.side == side)
+        let moves = self.moves.lock();
+        let mut all = moves.all.iter().rev().map(|(one, _)| one);
+        all.find(|one| one.id == id && one.side == side).cloned()
     }
 
     /// Slots that are on the move on a side.
@@ -219,9 +223,16 @@ impl SlotMoves {
     }
 
     /// Begins a move, and forgets those that have ended but the last `ended_max`. `note`, called before anybody asks for keys,
-    /// has their changes told.
-    pub fn begin(&self, one: SlotMove, ended_max: usize, note: impl FnOnce()) {
+    /// has their changes told. False, and nothing is begun, if a slot comes here already by another move.
+    pub fn begin(&self, one: SlotMove, ended_max: usize, note: impl FnOnce()) -> bool {
         let mut moves = self.moves.lock();
+        let comes = |other: &SlotMove| {
+            let both = one.side == MoveSide::Import && other.side == MoveSide::Import;
+            both && one.slots.iter().any(|slot| other.slots.has(slot))
+        };
+        if moves.running().any(|(other, _)| comes(other)) {
+            return false;
+        }
         // It was announced before.
         moves
             .all
@@ -244,6 +255,7 @@ impl SlotMoves {
             oldest.map(|at| moves.all.remove(at));
         }
         self.tell(&mut moves);
+        true
     }
 
     fn tell(&self, moves: &mut Moves) {
@@ -318,7 +330,10 @@ impl SlotMoves {
                 let why = "Cancelled due to a flush";
                 one.end(MoveState::Canceled, why, now_ms);
                 *give = ToGive::default();
-            } else if one.side == MoveSide::Export {
+            } else if one.side == MoveSide::Export
+                && !give.is_whole
+                && one.state != MoveState::Begun
+            {
                 let moving = keys.clone().filter(|key| one.slots.has(slot_of(key)));
                 give.changed.extend(moving.cloned());
             }
@@ -379,12 +394,24 @@ impl SlotMoves {
         Some((give.names.len() + give.changed.len(), lists))
     }
 
+    /// Notes that all has been given, if it has; called while the slots' keys are locked and commands are held back.
+    pub fn is_whole(&self, id: &str) -> bool {
+        let mut moves = self.moves.lock();
+        let Some((_, give)) = moves.export(id) else {
+            return false;
+        };
+        give.is_whole = give.slots.is_empty() && give.names.is_empty() && give.changed.is_empty();
+        give.is_whole
+    }
+
     /// Begins to hold back what names keys of a move's slots; false if there is no such move.
     pub fn hold(&self, id: &str, now_ms: u64) -> bool {
         let mut moves = self.moves.lock();
-        let Some((one, give)) = moves.export(id) else {
+        let export = moves.export(id).filter(|(one, _)| !one.is_unsure());
+        let Some((one, give)) = export else {
             return false;
         };
+        give.is_whole = false;
         one.state = MoveState::HeldBack;
         one.updated_ms = now_ms;
         one.held_ms.get_or_insert(now_ms);

@@ -159,9 +159,13 @@ impl Eviction {
 
 /// Whether memory is above its limit, and no key may go to make room.
 pub(super) fn is_full(shared: &Shared) -> bool {
+    policy(shared).is_none() && is_over(shared)
+}
+
+/// Whether more memory is taken than there is, whatever may be evicted.
+pub(super) fn is_over(shared: &Shared) -> bool {
     let limit = shared.config.maxmemory.get();
     limit > 0
-        && policy(shared).is_none()
         && !ignores_memory(shared)
         && memory::used().saturating_sub(shared.held_for_replicas()) > limit
 }

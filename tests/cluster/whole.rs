@@ -128,6 +128,39 @@ fn groups_of_streams_come_as_they_are_at_last() {
     assert_eq!(pending, "1 2-1 2-1 bob 1");
 }
 
+/// Keys that expire all the time change while commands are held back, too.
+#[test]
+fn slots_whose_keys_expire_move_all_the_same() {
+    let nodes = cluster(&ours(3), 0);
+    let (from, to, slot) = owner_of(&nodes, "{x}");
+    let over = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        let writer = scope.spawn(|| {
+            let mut client = from.client();
+            let mut written = 0;
+            while !over.load(Ordering::Relaxed) {
+                let reply = client.ask(&format!("SET {{x}}:{} value PX 50", written % 5000));
+                written += 1;
+                if reply.text().starts_with("MOVED") {
+                    break;
+                }
+            }
+            written
+        });
+        eventually("keys expire", || {
+            let told = from.client().ask("INFO stats").text();
+            let expired = told.split("expired_keys:").nth(1).unwrap_or_default();
+            !expired.starts_with("0\r")
+        });
+        let task = import(&mut to.client(), &format!("{slot} {slot}"));
+        let state = ended(to, &task);
+        over.store(true, Ordering::Relaxed);
+        assert!(writer.join().expect("it ends") > 0);
+        let why = field(&mut to.client(), &task, "last_error");
+        assert_eq!(state, "completed", "{why}");
+    });
+}
+
 /// What a writer was answered: how often each of its counters was raised, and how long each of its lists is.
 pub type Written = BTreeMap<String, i64>;
 

@@ -255,7 +255,10 @@ pub fn begin_import(
         ));
     }
     let one = new_move(id, MoveSide::Import, slots, source, master);
-    server.slot_moves.begin(one, remembered(server), || {});
+    if !server.slot_moves.begin(one, remembered(server), || {}) {
+        // Another worker was asked at the same time.
+        return Err(Fail::Says("another ASM task is already in progress"));
+    }
     on.send(Action::Import { id: id.to_owned() });
     Ok(())
 }

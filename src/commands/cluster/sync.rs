@@ -152,14 +152,14 @@ fn next(call: &mut SessionCall<'_>, id: &str) -> Done {
                 let engine = &server.store.engine;
                 let locked = engine.lock_unless(set, &|| server.scripts.is_busy());
                 let locked = locked.ok_or_else(|| server.busy_fail())?;
-                let left = moves.left(id).ok_or(GONE)?;
                 // What MIGRATE has sent away goes here once it has come there.
                 let has_away = server.pause.has_away();
+                let is_whole = !has_away && moves.is_whole(id);
                 drop(locked);
                 if has_away {
                     return answer(call, id, Some(1), Vec::new());
                 }
-                if left == (0, false) {
+                if is_whole {
                     return answer(call, id, Some(2), Vec::new());
                 }
             }

@@ -8,11 +8,13 @@ use super::{Unit, Worker};
 use crate::cluster::SlotSet;
 use crate::command::slot_moves::{SentKey, StagedFate};
 use crate::engine::{Access, Db, Deadline, Now, ShardKey, ShardSet};
-use crate::exec::evict::is_full;
+use crate::exec::evict::is_over;
 use crate::persist::rdb;
 
 /// Keys made, moved or deleted under one lock.
 const KEYS_AT_A_TIME: usize = 64;
+/// So often some keys are evicted to make room for others, before it is given up.
+const ROOM_ROUNDS: usize = 256;
 
 /// What a worker does to staged keys.
 pub struct Staging<'w>(pub &'w Worker);
@@ -33,9 +35,7 @@ impl Staging<'_> {
         let mut staged = Ok(());
         for some in by_shard.chunk_by(|one, other| one.0 == other.0) {
             for few in some.chunks(KEYS_AT_A_TIME) {
-                if is_full(&self.0.shared) {
-                    return Err("there is no memory for the keys".to_owned());
-                }
+                self.make_room()?;
                 let mut unit = self.begin_silently(ShardSet::one(few[0].0));
                 for (_, key) in few {
                     staged = staged.and_then(|()| self.stage_one(&mut unit, db, key));
@@ -45,6 +45,20 @@ impl Staging<'_> {
         }
         self.0.end_batch();
         staged
+    }
+
+    /// Makes room for a few keys, at the cost of keys that may be evicted: those that are staged may not.
+    fn make_room(&self) -> Result<(), String> {
+        let (shared, eviction) = (&self.0.shared, &self.0.eviction);
+        for _ in 0..ROOM_ROUNDS {
+            if !is_over(shared) {
+                return Ok(());
+            }
+            if !matches!(eviction.make_room(self.0), Ok(true)) {
+                break;
+            }
+        }
+        Err("there is no memory for the keys".to_owned())
     }
 
     fn staged_db(&self) -> Result<usize, String> {
