@@ -17,14 +17,14 @@ const CHUNK_JOINED: usize = CHUNK_MAX - CHUNK_MIN;
 /// Entries that follow each other. Those before it have lesser keys than its bound, and its own do not: where a key belongs is
 /// found by the bounds alone, which stand side by side.
 #[derive(Debug)]
-struct Chunk<K, V> {
+struct MapChunk<K, V> {
     bound: K,
     entries: Arc<Vec<(K, V)>>,
 }
 
-impl<K: Clone, V> Clone for Chunk<K, V> {
+impl<K: Clone, V> Clone for MapChunk<K, V> {
     fn clone(&self) -> Self {
-        Chunk {
+        MapChunk {
             bound: self.bound.clone(),
             entries: self.entries.clone(),
         }
@@ -34,7 +34,7 @@ impl<K: Clone, V> Clone for Chunk<K, V> {
 #[derive(Clone, Debug)]
 pub struct OrdMap<K, V> {
     /// None is empty.
-    chunks: Arc<Vec<Chunk<K, V>>>,
+    chunks: Arc<Vec<MapChunk<K, V>>>,
     len: usize,
 }
 
@@ -70,7 +70,7 @@ impl<K, V> OrdMap<K, V> {
             .iter()
             .map(|chunk| chunk.entries.capacity())
             .sum();
-        let each = size_of::<Chunk<K, V>>() + size_of::<Vec<(K, V)>>() + size_of::<usize>();
+        let each = size_of::<MapChunk<K, V>>() + size_of::<Vec<(K, V)>>() + size_of::<usize>();
         held * size_of::<(K, V)>() + self.chunks.len() * each
     }
 
@@ -97,7 +97,7 @@ impl<K: Ord, V> OrdMap<K, V> {
     where
         K: Borrow<Q>,
     {
-        let begins = |chunk: &Chunk<K, V>| chunk.bound.borrow() <= key;
+        let begins = |chunk: &MapChunk<K, V>| chunk.bound.borrow() <= key;
         let at = self.chunks.partition_point(begins).saturating_sub(1);
         let found = match self.chunks.get(at) {
             Some(chunk) => chunk
@@ -208,7 +208,7 @@ impl<K: Ord + Clone, V: Clone> OrdMap<K, V> {
         let chunks = Arc::make_mut(&mut self.chunks);
         let (mut at, mut pos) = (at, pos);
         if chunks.is_empty() {
-            chunks.push(Chunk {
+            chunks.push(MapChunk {
                 bound: entry.0.clone(),
                 entries: Arc::new(Vec::new()),
             });
@@ -220,7 +220,7 @@ impl<K: Ord + Clone, V: Clone> OrdMap<K, V> {
             full.shrink_to_fit();
             let bound = upper.first().map_or(&entry.0, |(key, _)| key).clone();
             let entries = Arc::new(upper);
-            chunks.insert(at + 1, Chunk { bound, entries });
+            chunks.insert(at + 1, MapChunk { bound, entries });
             if pos > middle || is_end {
                 (at, pos) = (at + 1, pos - middle);
             }
@@ -237,7 +237,7 @@ impl<K: Ord + Clone, V: Clone> OrdMap<K, V> {
     fn join(&mut self, at: usize) {
         let chunks = Arc::make_mut(&mut self.chunks);
         let fits =
-            |next: &Chunk<K, V>| chunks[at].entries.len() + next.entries.len() <= CHUNK_JOINED;
+            |next: &MapChunk<K, V>| chunks[at].entries.len() + next.entries.len() <= CHUNK_JOINED;
         if chunks.get(at + 1).is_some_and(fits) {
             let mut next = chunks.remove(at + 1);
             let more = std::mem::take(Arc::make_mut(&mut next.entries));
@@ -257,7 +257,7 @@ impl<K: Ord + Borrow<Q>, V, Q: Ord + ?Sized> Index<&Q> for OrdMap<K, V> {
 /// Entries of a map, one after another.
 #[derive(Debug)]
 pub struct Entries<'m, K, V> {
-    chunks: &'m [Chunk<K, V>],
+    chunks: &'m [MapChunk<K, V>],
     from: (usize, usize),
     to: (usize, usize),
 }
