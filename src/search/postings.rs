@@ -5,8 +5,6 @@
 
 use triomphe::Arc;
 
-use super::eval::skip;
-
 /// Entries of a block. A seek unpacks half of one on average.
 const BLOCK_ENTRIES: u16 = 128;
 
@@ -129,6 +127,17 @@ impl PostingBlock {
             }
         })
     }
+}
+
+/// How many come before a document, sought in growing steps.
+pub fn skip(list: &[u64], doc: u64) -> usize {
+    let mut step = 1;
+    while step < list.len() && list[step] < doc {
+        step *= 2;
+    }
+    let from = step / 2;
+    let to = list.len().min(step + 1);
+    from + list[from..to].partition_point(|held| *held < doc)
 }
 
 /// A posting list.

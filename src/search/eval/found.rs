@@ -3,7 +3,7 @@
 use std::cell::Cell;
 use std::rc::Rc;
 
-use super::lists::skip;
+use crate::search::postings::skip;
 
 /// The documents that a part of a query finds.
 #[derive(Debug)]

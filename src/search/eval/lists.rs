@@ -3,6 +3,7 @@
 use std::rc::Rc;
 
 use super::Match;
+use crate::search::postings::skip;
 use crate::util::turns::Turns;
 
 /// Documents that lie closer together than this, on average, are sorted by marking them on a map of bits.
@@ -86,17 +87,6 @@ pub fn either(mut one: &[u64], mut other: &[u64]) -> Vec<u64> {
     found.extend_from_slice(one);
     found.extend_from_slice(other);
     found
-}
-
-/// How many come before a document, sought in growing steps.
-pub fn skip(list: &[u64], doc: u64) -> usize {
-    let mut step = 1;
-    while step < list.len() && list[step] < doc {
-        step *= 2;
-    }
-    let from = step / 2;
-    let to = list.len().min(step + 1);
-    from + list[from..to].partition_point(|held| *held < doc)
 }
 
 pub fn without(docs: Vec<u64>, unwanted: &[u64]) -> Vec<u64> {

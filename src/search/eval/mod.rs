@@ -16,7 +16,6 @@ pub use effort::Effort;
 pub use explained::{ScoreReason, explained};
 pub use found::{Match, MatchKind, TermHits, WordWorth};
 pub use leaf::is_within_edits;
-pub use lists::skip;
 pub use score::{Scorer, Scoring, score};
 
 use std::cell::{Cell, RefCell};
