@@ -6,15 +6,14 @@ use std::time::Duration;
 use crate::cluster::{NodeId, SlotSet};
 use crate::command::links::{Links, OtherServer};
 use crate::command::shared::Shared;
-use crate::command::slot_moves::SentKey;
+use crate::command::slot_moves::{PIECE_KEYS, SentKey};
 use crate::types::Bstr;
 
 /// How long the other end may take to answer.
 const PATIENCE: Duration = Duration::from_secs(5);
 /// Between two tries while a long script is in the way there.
 const REST: Duration = Duration::from_millis(5);
-/// Keys of one piece, and bytes of one value, at most.
-const KEYS_MAX: usize = 1024;
+/// Bytes of one value, at most.
 const BULK_MAX: usize = 4 << 30;
 const OTHERWISE: &str = "the other node speaks otherwise";
 /// What of an error is passed on, at most.
@@ -158,7 +157,7 @@ impl MovePeer {
                 }
                 len => len?,
             };
-            if len > 2 + 4 * KEYS_MAX {
+            if len > 2 + 4 * PIECE_KEYS {
                 return Err(OTHERWISE.to_owned());
             }
             let (phase, left) = (self.number(b':')?, self.number(b':')?);

@@ -24,8 +24,8 @@ use crate::util::ranked::{Mutex, rank};
 const HOLD_MS_MAX: u64 = 10_000;
 /// How long the owner waits, once it has given leave, to hear that the slots have gone.
 const GRANT_MS_MAX: u64 = 10_000;
-/// Keys of one piece.
-const PIECE_KEYS: usize = 256;
+/// Keys of one piece, at most.
+pub const PIECE_KEYS: usize = 256;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum MoveSide {
@@ -116,6 +116,14 @@ struct ToGive {
     is_late: bool,
     /// The slots have gone, and their keys are still here.
     keys_go: bool,
+}
+
+impl ToGive {
+    /// How many keys are left, and whether some have yet to be listed.
+    fn left(&self) -> (usize, bool) {
+        let lists = !self.slots.is_empty() || !self.names.is_empty();
+        (self.names.len() + self.changed.len(), lists)
+    }
 }
 
 #[derive(Default)]
@@ -223,12 +231,12 @@ impl SlotMoves {
     }
 
     /// Begins a move, and forgets those that have ended but the last `ended_max`. `note`, called before anybody asks for keys,
-    /// has their changes told. False, and nothing is begun, if a slot comes here already by another move.
+    /// has their changes told. False, and nothing is begun, if it is under way, or a slot comes here by another move.
     pub fn begin(&self, one: SlotMove, ended_max: usize, note: impl FnOnce()) -> bool {
         let mut moves = self.moves.lock();
         let comes = |other: &SlotMove| {
             let both = one.side == MoveSide::Import && other.side == MoveSide::Import;
-            both && one.slots.iter().any(|slot| other.slots.has(slot))
+            both && (one.id == other.id || one.slots.iter().any(|slot| other.slots.has(slot)))
         };
         if moves.running().any(|(other, _)| comes(other)) {
             return false;
@@ -390,8 +398,7 @@ impl SlotMoves {
     pub fn left(&self, id: &str) -> Option<(usize, bool)> {
         let mut moves = self.moves.lock();
         let (_, give) = moves.export(id)?;
-        let lists = !give.slots.is_empty() || !give.names.is_empty();
-        Some((give.names.len() + give.changed.len(), lists))
+        Some(give.left())
     }
 
     /// Notes that all has been given, if it has; called while the slots' keys are locked and commands are held back.
@@ -400,7 +407,7 @@ impl SlotMoves {
         let Some((_, give)) = moves.export(id) else {
             return false;
         };
-        give.is_whole = give.slots.is_empty() && give.names.is_empty() && give.changed.is_empty();
+        give.is_whole = give.left() == (0, false);
         give.is_whole
     }
 
@@ -425,8 +432,7 @@ impl SlotMoves {
         let Some((one, give)) = moves.export(id) else {
             return false;
         };
-        let whole = give.slots.is_empty() && give.names.is_empty() && give.changed.is_empty();
-        if one.state != MoveState::HeldBack || !whole || now_ms >= give.held_until_ms {
+        if one.state != MoveState::HeldBack || !give.is_whole || now_ms >= give.held_until_ms {
             return false;
         }
         one.state = MoveState::TakingOver;

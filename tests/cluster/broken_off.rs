@@ -509,3 +509,27 @@ fn a_server_of_another_make_is_told_apart() {
     );
     checks(&nodes[0]);
 }
+
+/// Whatever may be evicted: what is on its way may not, and there is not enough of the rest.
+#[test]
+fn a_destination_without_memory_takes_nothing() {
+    let nodes = cluster(&ours(3), 0);
+    let (from, to, slot) = owner_of(&nodes, "{x}");
+    fill(from, "x");
+    let before = digest(from);
+    let mut there = to.client();
+    for policy in ["noeviction", "allkeys-lru"] {
+        there.ask(&format!("CONFIG SET maxmemory-policy {policy}"));
+        there.ask("CONFIG SET maxmemory 1");
+        let task = import(&mut there, &format!("{slot} {slot}"));
+        assert_eq!(ended(to, &task), "failed", "{policy}");
+        let why = field(&mut there, &task, "last_error");
+        assert_eq!(why, "there is no memory for the keys", "{policy}");
+        there.ask("CONFIG SET maxmemory 0");
+        eventually("nothing of it stays", || digest(to) == "0".repeat(40));
+        assert_eq!(digest(from), before);
+    }
+    let task = import(&mut there, &format!("{slot} {slot}"));
+    assert_eq!(ended(to, &task), "completed");
+    all_there(to, &[from], "x", slot, 0);
+}
