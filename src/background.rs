@@ -10,12 +10,12 @@ use rustix::process::{Resource, Rlimit, Signal, getrlimit, setrlimit};
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::command::Shutdown;
-use crate::command::client::Part;
-use crate::command::shared::{Rates, Shared};
 use crate::config::{Config, REDIS_VERSION};
 use crate::engine::Garbage;
 use crate::exec::{self, Alarm, By};
 use crate::repl;
+use crate::state::client::Part;
+use crate::state::shared::{Rates, Shared};
 use crate::tls::Setup;
 use crate::util::cpu::CpuTime;
 use crate::util::system::OWN_DESCRIPTORS;

@@ -12,10 +12,10 @@ use anyhow::{Context, Result};
 use rustix::process::{Signal, getpid, kill_process, setsid};
 use sd_notify::NotifyState;
 
-use crate::command::surroundings::{supervisor, tell_supervisor};
 use crate::config::special::reason;
 use crate::config::{Config, Supervised};
 use crate::persist::disk::Disk;
+use crate::state::surroundings::{supervisor, tell_supervisor};
 
 /// Set for the process that is started to stay in the background.
 const DETACHED: &str = "VERMILION_DETACHED";

@@ -123,6 +123,7 @@ pub mod script;
 pub mod search;
 pub mod sentinel;
 pub mod server;
+pub mod state;
 pub mod testing;
 pub mod tls;
 pub mod types;

@@ -20,13 +20,6 @@ use crate::acl::Users;
 use crate::background;
 use crate::bus::{self, Bus};
 use crate::command::Registry;
-use crate::command::clustering::Clustering;
-use crate::command::guards::Guards;
-use crate::command::sentinel::Watching;
-use crate::command::shared::{About, Shared};
-use crate::command::stats::Stats;
-use crate::command::surroundings::tell_supervisor;
-use crate::command::users;
 use crate::commands;
 use crate::config::Config;
 use crate::config::file::{FileError, Loaded, Rename};
@@ -38,6 +31,13 @@ use crate::net::{Accepted, Buffers, Listeners, Spoken};
 use crate::persist::Store;
 use crate::persist::disk::Disk;
 use crate::repl;
+use crate::state::clustering::Clustering;
+use crate::state::guards::Guards;
+use crate::state::sentinel::Watching;
+use crate::state::shared::{About, Shared};
+use crate::state::stats::Stats;
+use crate::state::surroundings::tell_supervisor;
+use crate::state::users;
 use crate::tls::Tls;
 use crate::util::{chance, clock, memory};
 
@@ -47,6 +47,7 @@ const BESIDE: usize = 5;
 /// A server built and listening, not yet serving.
 pub struct Server {
     shared: Arc<Shared>,
+    registry: &'static Registry,
     engine: Arc<Engine>,
     runtime: LocalRuntime,
     listeners: Listeners,
@@ -69,6 +70,8 @@ impl Server {
                 .rename(from, to)
                 .map_err(|why| FileError::at(place, why))?;
         }
+        // The commands stay for as long as the process does.
+        let registry: &'static Registry = Box::leak(Box::new(registry));
         let users = Users::new(registry.catalog());
         users::check_lines(&users, &loaded.users, &config)?;
         users::begin(&users, &loaded.users, &config).map_err(anyhow::Error::msg)?;
@@ -81,7 +84,7 @@ impl Server {
         }
         let port = listeners.tcp_ports().next().unwrap_or(0);
         let about = about(config_file, workers, port);
-        let stats = Stats::new(workers + BESIDE, registry.entries().len());
+        let stats = Stats::new(workers + BESIDE, registry.names());
         if clustering.is_some() {
             place_by_slots();
             limit_databases(&config);
@@ -90,7 +93,6 @@ impl Server {
         let store = Store::new(config.clone(), engine.clone(), journal.clone(), disk);
         let shared = Arc::new(Shared::new(
             config,
-            registry,
             users,
             stats,
             about,
@@ -122,6 +124,7 @@ impl Server {
         shared.store.loading.begin(0);
         Ok(Server {
             shared,
+            registry,
             engine,
             runtime,
             listeners,
@@ -146,6 +149,7 @@ impl Server {
     pub fn run(self) -> Result<()> {
         let Server {
             shared,
+            registry,
             engine,
             runtime,
             listeners,
@@ -157,6 +161,7 @@ impl Server {
             Worker::new(
                 id,
                 shared.clone(),
+                registry,
                 engine.clone(),
                 garbage.clone(),
                 alarm.clone(),
@@ -445,7 +450,6 @@ impl Shared {
     )]
     fn new(
         config: Arc<Config>,
-        registry: Registry,
         users: Users,
         stats: Stats,
         about: About,
@@ -457,7 +461,6 @@ impl Shared {
         let shared = Shared {
             config,
             rules: Default::default(),
-            registry,
             users,
             acl_log: Default::default(),
             clients: Default::default(),

@@ -23,11 +23,11 @@ use std::time::{Duration, Instant};
 
 use anyhow::Result;
 
-use crate::command::shared::Shared;
 use crate::config::{Config, file};
 use crate::persist::disk::{Disk, OsDisk};
 use crate::resp::value::Value;
 use crate::server::Server;
+use crate::state::shared::Shared;
 use crate::util::{glob, words};
 
 /// A server in this process, stopped when dropped.

@@ -6,10 +6,11 @@ use std::time::Duration;
 
 use super::moves::{KeysOfMove, work_on_move};
 use crate::cluster::{LinkId, SlotSet};
-use crate::command::clustering::Clustering;
-use crate::command::shared::{PauseFor, Shared};
-use crate::command::slot_moves::{MoveSide, StagedFate};
 use crate::exec::{Staging, Worker};
+use crate::state::clustering::Clustering;
+use crate::state::pause::PauseFor;
+use crate::state::shared::Shared;
+use crate::state::slot_moves::{MoveSide, StagedFate};
 use crate::util::clock;
 
 /// Between two looks at the keys that travel.

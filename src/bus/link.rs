@@ -12,9 +12,9 @@ use bytes::{Buf, Bytes, BytesMut};
 use tokio::sync::mpsc::UnboundedReceiver;
 
 use crate::cluster::{BadFrame, Frame, LinkId};
-use crate::command::clustering::Clustering;
-use crate::command::shared::Shared;
 use crate::net::Stream;
+use crate::state::clustering::Clustering;
+use crate::state::shared::Shared;
 use crate::util::{clock, crash};
 
 /// Room kept for what is read once it has been used up.

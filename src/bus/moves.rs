@@ -1,6 +1,6 @@
 //! Slots that come here whole: a thread of its own asks for their keys, and the one for keys stages them.
 //!
-//! `command::slot_moves` says why nothing is lost and nothing has two owners, whatever fails.
+//! `state::slot_moves` says why nothing is lost and nothing has two owners, whatever fails.
 
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::time::Duration;
@@ -8,13 +8,13 @@ use std::time::Duration;
 use super::chores::KeyChore;
 use super::peer::MovePeer;
 use crate::cluster::{SlotSet, slot_of, take_over};
-use crate::command::clustering::Clustering;
-use crate::command::replication::{Acks, Stage};
-use crate::command::shared::Shared;
-use crate::command::slot_moves::{MoveSide, MoveState, SentKey, SlotMove, StagedFate};
 use crate::engine::{Patience, ShardKey, ShardSet};
 use crate::exec::{Staging, Worker};
 use crate::journal::{Depends, Pass};
+use crate::state::clustering::Clustering;
+use crate::state::replication::{Acks, Stage};
+use crate::state::shared::Shared;
+use crate::state::slot_moves::{MoveSide, MoveState, SentKey, SlotMove, StagedFate};
 use crate::util::clock::Timer;
 use crate::util::{clock, crash};
 

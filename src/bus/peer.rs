@@ -4,9 +4,9 @@ use std::io;
 use std::time::Duration;
 
 use crate::cluster::{NodeId, SlotSet};
-use crate::command::links::{Links, OtherServer};
-use crate::command::shared::Shared;
-use crate::command::slot_moves::{PIECE_KEYS, SentKey};
+use crate::state::links::{Links, OtherServer};
+use crate::state::shared::Shared;
+use crate::state::slot_moves::{PIECE_KEYS, SentKey};
 use crate::types::Bstr;
 
 /// How long the other end may take to answer.

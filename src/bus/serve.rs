@@ -21,12 +21,12 @@ use super::chores::{Chore, KeyChore, work, work_on_keys};
 use super::link::{Complaints, PeerLink};
 use super::moves::{import, offer_all};
 use crate::cluster::{Action, LinkId};
-use crate::command::clustering::Clustering;
-use crate::command::shared::Shared;
-use crate::command::slot_moves::{MoveSide, MoveState};
 use crate::config::Config;
 use crate::exec::Worker;
 use crate::net::{Buffers, Dial, Stream, listen, shake_hands};
+use crate::state::clustering::Clustering;
+use crate::state::shared::Shared;
+use crate::state::slot_moves::{MoveSide, MoveState};
 
 const TICK: Duration = Duration::from_millis(100);
 /// While a manual failover waits for the stream, which holds clients back.

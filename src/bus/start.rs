@@ -7,9 +7,9 @@ use std::sync::Arc;
 use anyhow::{Context, Result, bail};
 
 use crate::cluster::{Cluster, Moment, NodeId, SLOTS};
-use crate::command::clustering::{Clustering, bus_port, lock_file, settings_of};
 use crate::config::Config;
 use crate::persist::disk::Disk;
+use crate::state::clustering::{Clustering, bus_port, lock_file, settings_of};
 use crate::util::{chance, clock};
 
 /// The state of this node's cluster as it was left, or of a new one; none where cluster mode is off.

@@ -9,14 +9,15 @@ use smallvec::SmallVec;
 use tokio::sync::mpsc::Receiver;
 use tokio::sync::oneshot;
 
-use super::replication::{Acks, Order, Replica};
 use super::session::Session;
-use super::shared::{Away, Shared};
-use super::{Args, Entry, Fail};
+use super::{Args, Entry, Fail, Registry};
 use crate::acl::User;
 use crate::engine::{Db, NameWalk};
 use crate::persist::Outcome;
 use crate::resp::Reply;
+use crate::state::pause::Away;
+use crate::state::replication::{Acks, Order, Replica};
+use crate::state::shared::Shared;
 use crate::types::{Bstr, Type, Value, ValueRef};
 use crate::util::turns::Turns;
 
@@ -319,5 +320,7 @@ pub struct SessionCall<'a> {
     pub entry: &'static Entry,
     pub session: &'a mut Session,
     pub server: &'a Shared,
+    /// Every command by name.
+    pub registry: &'static Registry,
     pub now_ms: u64,
 }

@@ -14,7 +14,6 @@ pub const HELP: Command = Command {
 
 pub fn help(call: &mut SessionCall<'_>) -> Done {
     let container = call
-        .server
         .registry
         .get(call.args.name())
         .expect("HELP was found under its container");

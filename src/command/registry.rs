@@ -409,6 +409,12 @@ impl Registry {
         &self.entries
     }
 
+    /// Their full names, by their numbers.
+    pub fn names(&self) -> Box<[&'static str]> {
+        let names = self.entries.iter();
+        names.map(|entry| entry.full_name.as_str()).collect()
+    }
+
     /// Commands that can be called, with the names they are called by.
     pub fn named(&self) -> impl Iterator<Item = (&[u8], &'static Entry)> {
         self.by_name.iter()

@@ -1,8 +1,8 @@
 //! A command as the check of its user's rights sees it.
 
-use super::shared::Shared;
 use super::{Entry, Flag};
 use crate::acl::{Access, Request, User};
+use crate::state::shared::Shared;
 
 /// What a command touches, told from its entry and arguments.
 pub struct Touched<'a> {

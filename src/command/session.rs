@@ -7,12 +7,12 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use bytes::Bytes;
 use hashbrown::HashSet;
 
-use super::client::Client;
-use super::replication::{Replica, ReplicaConf};
 use super::{Entry, Fail};
 use crate::acl::User;
 use crate::engine::Place;
 use crate::pubsub::{Channels, TrackingMode};
+use crate::state::client::Client;
+use crate::state::replication::{Replica, ReplicaConf};
 use crate::types::Bstr;
 use crate::util::clock;
 

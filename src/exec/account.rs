@@ -2,11 +2,11 @@
 //! large request or a large reply.
 
 use super::Worker;
-use crate::command::hotkeys::Cost;
 use crate::command::session::{ReplyMode, Session};
-use crate::command::slot_costs::SlotCost;
-use crate::command::slowlog::{Slowlog, SlowlogRoom};
 use crate::command::{Entry, Flag, redacted};
+use crate::state::hotkeys::Cost;
+use crate::state::slot_costs::SlotCost;
+use crate::state::slowlog::{Slowlog, SlowlogRoom};
 use crate::util::clock::{self, Reading};
 
 impl Worker {

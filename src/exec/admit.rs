@@ -9,12 +9,12 @@ use super::role::{check_protected, check_redirect, is_stale, may_write};
 use super::slots::Slotted;
 use super::{Look, Worker};
 use crate::acl::Context;
-use crate::command::clustering::Clustering;
-use crate::command::guards::Guards;
 use crate::command::session::{Queued, Session};
-use crate::command::shared::PauseMode;
 use crate::command::{Entry, Fail, Flag, Found, Registry, Run, quoted};
 use crate::persist::Trouble;
+use crate::state::clustering::Clustering;
+use crate::state::guards::Guards;
+use crate::state::pause::PauseMode;
 
 pub(super) enum Verdict {
     Run(Look),
@@ -86,7 +86,7 @@ impl Worker {
         }
         let look = match look {
             Some(look) => look,
-            None => match find(&self.shared.registry, argv) {
+            None => match find(self.registry, argv) {
                 Ok(entry) => Look::unhashed(entry),
                 Err(_) if is_http(argv[0]) => return Verdict::Attack,
                 Err(fail) => return Verdict::Refused(None, fail),

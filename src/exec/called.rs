@@ -131,7 +131,7 @@ impl Run<'_> {
     }
 
     fn admit(&mut self, worker: &Worker, argv: &[&[u8]]) -> Result<&'static Entry, Fail> {
-        let Ok(entry) = admit::find(&worker.shared.registry, argv) else {
+        let Ok(entry) = admit::find(worker.registry, argv) else {
             return Err(Fail::Says("Unknown Redis command called from script"));
         };
         if !entry.arity_fits(argv.len()) {

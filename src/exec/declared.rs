@@ -1,8 +1,8 @@
 //! What a script that is about to run says of itself, in its header or as a function's flags.
 
-use crate::command::shared::Shared;
 use crate::command::{Entry, ScriptName};
 use crate::script::{Flags, Header};
+use crate::state::shared::Shared;
 
 /// Whether it runs a script that is held to the slot of the keys that it names.
 pub(super) fn keeps_to_slot(shared: &Shared, entry: &Entry, argv: &[&[u8]]) -> bool {

@@ -4,9 +4,9 @@ use std::cell::{Cell, RefCell};
 
 use super::Worker;
 use crate::command::Fail;
-use crate::command::shared::Shared;
 use crate::config::MaxmemoryPolicy;
 use crate::engine::{Busy, Policy, ShardKey, ShardSet, Victims};
+use crate::state::shared::Shared;
 use crate::types::Bstr;
 use crate::util::{crash, memory};
 

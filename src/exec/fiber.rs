@@ -288,7 +288,7 @@ impl Stage<'_> {
             ));
         };
         let argv: Vec<&[u8]> = words.iter().map(|word| &word[..]).collect();
-        match super::admit::find(&worker.shared.registry, &argv) {
+        match super::admit::find(worker.registry, &argv) {
             Ok(entry) => {
                 let run = self.run.borrow();
                 let user = run.as_ref().and_then(Run::user);

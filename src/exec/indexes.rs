@@ -14,13 +14,13 @@ use rebuild::rebuild;
 use super::Worker;
 use super::unit::Unit;
 use crate::command::Entry;
-use crate::command::shared::Shared;
 use crate::commands::search::drop_named;
 use crate::engine::{
     Db, Effects, Engine, Locked, Now, Patience, SHARDS, ShardKey, ShardSet, Shards, Table,
     document_of,
 };
 use crate::search::{IndexCatalog, Searches};
+use crate::state::shared::Shared;
 use crate::types::Bstr;
 use crate::util::clock::Timer;
 use crate::util::{clock, memory};

@@ -54,17 +54,18 @@ pub use stop::{By, abort, ask_to_stop, stop, wait_for_cron};
 pub use transfer::{Journey, Landing};
 
 use crate::command::session::Session;
-use crate::command::shared::Shared;
-use crate::command::stats::WorkerStats;
-use crate::command::{Entry, Found};
+use crate::command::{Entry, Found, Registry};
 use crate::engine::{Effects, Engine, Glance, ShardKey};
 use crate::journal::Porter;
+use crate::state::shared::Shared;
+use crate::state::stats::WorkerStats;
 use crate::util::clock::Reading;
 
 /// One thread's way to the data: everything it needs to run commands.
 pub struct Worker {
     pub id: usize,
     pub shared: Arc<Shared>,
+    registry: &'static Registry,
     pub engine: Arc<Engine>,
     /// Its own part of the statistics.
     stats: Arc<WorkerStats>,
@@ -108,12 +109,14 @@ impl Worker {
     pub fn new(
         id: usize,
         shared: Arc<Shared>,
+        registry: &'static Registry,
         engine: Arc<Engine>,
         garbage: std::sync::mpsc::Sender<crate::engine::Garbage>,
         alarm: Arc<Alarm>,
     ) -> Self {
         let rules = shared.rules.load_full();
         Worker {
+            registry,
             id,
             stats: shared.stats.worker(id).clone(),
             shared,
@@ -148,7 +151,7 @@ impl Worker {
     /// Looks a request up, to run it later. Nothing for one that will be refused: it is told why in its turn.
     #[inline]
     pub fn look<'a>(&self, arg: impl Fn(usize) -> Option<&'a [u8]>) -> Option<Look> {
-        match self.shared.registry.find(arg(0)?, arg(1)) {
+        match self.registry.find(arg(0)?, arg(1)) {
             Found::Entry(entry) => Some(Look {
                 entry,
                 at: entry.lone_key_at().and_then(arg).map(ShardKey::of),

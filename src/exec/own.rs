@@ -25,7 +25,7 @@ impl Worker {
                 continue;
             }
             let argv: Vec<&[u8]> = request.args(bytes).collect();
-            if let Ok(entry) = super::admit::find(&self.shared.registry, &argv) {
+            if let Ok(entry) = super::admit::find(self.registry, &argv) {
                 entry.each_key(&argv, |at| {
                     own.insert((record.db, Bstr::new(argv[at])));
                 });

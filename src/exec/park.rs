@@ -18,13 +18,14 @@ use super::rights::{self, Asker};
 use super::role::may_write;
 use super::unit::{Call, Unit};
 use crate::acl::{Context, User};
-use crate::command::client::{Client, Clients, Fate, Unblock, Wait};
-use crate::command::replication::{AckWaiter, Acks};
 use crate::command::session::Session;
-use crate::command::shared::{PauseMode, Shared};
 use crate::command::{AckWish, Entry, Fail, Flag, Flow, OnTimeout, Park, Preparation};
 use crate::engine::{BlockedCommand, Place, SHARDS, ShardKey, ShardSet, Shards, Waiter};
 use crate::resp::{Reply, encode};
+use crate::state::client::{Client, Clients, Fate, Unblock, Wait};
+use crate::state::pause::PauseMode;
+use crate::state::replication::{AckWaiter, Acks};
+use crate::state::shared::Shared;
 use crate::types::Bstr;
 use crate::util::{clock, crash};
 

@@ -5,8 +5,8 @@ use std::cell::{Cell, Ref, RefCell};
 use std::sync::Arc;
 
 use super::Worker;
-use crate::command::shared::Shared;
 use crate::engine::{Now, Rules};
+use crate::state::shared::Shared;
 use crate::util::clock::{self, Reading, Stopwatch};
 
 /// The clock is read anew after commands that took longer than this: deadlines are milliseconds.

@@ -16,13 +16,13 @@ use super::park::serve_blocked;
 use super::replay::adopt_libraries;
 use super::role::check_protected;
 use super::unit::{Call, Unit};
-use crate::command::client::Client;
-use crate::command::replication::StreamWord;
 use crate::command::session::Session;
-use crate::command::shared::Shared;
 use crate::command::{Entry, Flag, Flow, FunctionLoad, Run, ScriptWish};
 use crate::engine::{Db, Engine, ShardSet};
 use crate::journal::{Answer, Depends, Epoch};
+use crate::state::client::Client;
+use crate::state::replication::StreamWord;
+use crate::state::shared::Shared;
 use crate::types::Bstr;
 use crate::util::{clock, crash};
 
@@ -123,7 +123,7 @@ impl Relay {
     /// Applies commands as one unit; `false` if that is not to be done any more.
     fn apply(&mut self, worker: &Rc<Worker>, argvs: &[&[&[u8]]]) -> bool {
         let find = |argv: &&[&[u8]]| {
-            let found = super::admit::find(&worker.shared.registry, argv).ok();
+            let found = super::admit::find(worker.registry, argv).ok();
             found.filter(|entry| entry.arity_fits(argv.len()))
         };
         let entries: Vec<Option<&'static Entry>> = argvs.iter().map(find).collect();

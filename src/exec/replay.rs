@@ -18,9 +18,7 @@ use super::fiber::{Job, Stage};
 use super::park::serve_all_blocked;
 use super::script::load_functions;
 use super::unit::Call;
-use crate::command::client::Client;
 use crate::command::session::Session;
-use crate::command::shared::Shared;
 use crate::command::{Fail, Flag, Flow, FunctionLoad, Job as Waited, Reload, Run};
 use crate::engine::{Engine, Patience, ShardSet};
 use crate::journal::Answer;
@@ -28,6 +26,8 @@ use crate::persist::aof::Apply;
 use crate::persist::rdb::Update;
 use crate::persist::{Outcome, run_updates};
 use crate::script::Host;
+use crate::state::client::Client;
+use crate::state::shared::Shared;
 use crate::util::ranked::PutAside;
 use crate::util::{clock, memory};
 
@@ -36,15 +36,14 @@ const COMMANDS_PER_COUNT: u64 = 1024;
 
 impl Worker {
     /// Has the store ask which commands may stand in a snapshot: the edits of keys, and those of functions.
-    fn admit_edits(shared: &Arc<Shared>) {
-        let weak = Arc::downgrade(shared);
-        let told = shared.store.admit.set(Arc::new(move |argv| {
+    fn admit_edits(&self) {
+        let registry = self.registry;
+        let told = self.shared.store.admit.set(Arc::new(move |argv| {
             let unknown = || -> String {
                 let name = String::from_utf8_lossy(argv[0]);
                 name.escape_debug().take(64).collect()
             };
-            let shared = weak.upgrade().ok_or_else(unknown)?;
-            let entry = super::admit::find(&shared.registry, argv).map_err(|_| unknown())?;
+            let entry = super::admit::find(registry, argv).map_err(|_| unknown())?;
             let is_edit = entry.is(Flag::Write) && !entry.is(Flag::NeverLogged);
             match is_edit && entry.arity_fits(argv.len()) {
                 true => Ok(()),
@@ -56,7 +55,7 @@ impl Worker {
 
     /// Reads the data files into an empty keyspace: the body of the loading thread.
     pub fn load(self: &Rc<Self>) -> Result<()> {
-        Self::admit_edits(&self.shared);
+        self.admit_edits();
         self.read_files(None)
     }
 
@@ -83,6 +82,7 @@ impl Worker {
         let aside = Rc::new(Worker::new(
             self.id,
             self.shared.clone(),
+            self.registry,
             engine.clone(),
             self.garbage.clone(),
             self.alarm.clone(),
@@ -102,8 +102,14 @@ impl Worker {
         shared.guards.moved();
         // The thread that loaded at start has ended.
         let id = shared.about.workers + 2;
-        let (engine, alarm) = (self.engine.clone(), self.alarm.clone());
-        let loader = Worker::new(id, shared.clone(), engine, self.garbage.clone(), alarm);
+        let loader = Worker::new(
+            id,
+            shared.clone(),
+            self.registry,
+            self.engine.clone(),
+            self.garbage.clone(),
+            self.alarm.clone(),
+        );
         let (told, done) = oneshot::channel();
         let reload = move || {
             let loader = Rc::new(loader);
@@ -233,7 +239,7 @@ impl<'w> Stage<'w> {
     }
 
     fn replay(&self, worker: &'w Worker, session: &mut Session, argv: &[&[u8]]) -> Result<()> {
-        let entry = match super::admit::find(&worker.shared.registry, argv) {
+        let entry = match super::admit::find(worker.registry, argv) {
             Ok(entry) if entry.arity_fits(argv.len()) => entry,
             _ => bail!("Unknown command '{}'", String::from_utf8_lossy(argv[0])),
         };

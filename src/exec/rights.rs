@@ -4,10 +4,10 @@ use rustls::pki_types::CertificateDer;
 
 use super::Worker;
 use crate::acl::{Context, Denied, Entry as Noted, Reason, User};
-use crate::command::client::Client;
 use crate::command::session::Session;
 use crate::command::{Entry, Fail, Touched};
 use crate::commands::client_line;
+use crate::state::client::Client;
 use crate::tls;
 
 /// Who wants a command to run.

@@ -12,10 +12,10 @@ use super::slots::Slotted;
 use super::unit::{Call, Unit};
 use super::{Long, Look, Next, Worker, transaction};
 use crate::command::session::Session;
-use crate::command::shared::Away;
 use crate::command::{Entry, Fail, Flag, Flow, Plan, Preparation, Run};
 use crate::engine::ShardSet;
 use crate::journal::Answer;
+use crate::state::pause::Away;
 use crate::util::clock::Reading;
 
 /// What came of a command.

@@ -1,8 +1,8 @@
 //! What this server's part in replication, and its configuration, let clients do.
 
 use crate::command::session::Session;
-use crate::command::shared::Shared;
 use crate::command::{Entry, Fail};
+use crate::state::shared::Shared;
 use crate::util::clock;
 
 pub(super) const READONLY: &str = "READONLY You can't write against a read only replica.";

@@ -14,7 +14,6 @@ use super::unit::Unit;
 use crate::acl::User;
 use crate::cluster::slot_of;
 use crate::command::session::Session;
-use crate::command::shared::Shared;
 use crate::command::{
     Begin, Entry, Fail, Find, Flow, FunctionLoad, Plan, Registry, ScriptCall, ScriptWish,
 };
@@ -22,6 +21,7 @@ use crate::engine::{ShardKey, ShardSet};
 use crate::journal::Answer;
 use crate::resp::Reply;
 use crate::script::{self, Clash, Failure, Flags, Header, Held, KeyPlaces, Library, write_reply};
+use crate::state::shared::Shared;
 use crate::types::Bstr;
 
 /// A script under way.
@@ -198,7 +198,7 @@ impl<'w> Stage<'w> {
             is_function: false,
             contained: *held
                 .contained
-                .get_or_init(|| is_contained(&worker.shared.registry, &held.body)),
+                .get_or_init(|| is_contained(worker.registry, &held.body)),
         };
         let found = if call.is_function {
             let (registered, function) = self

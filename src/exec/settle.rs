@@ -2,9 +2,9 @@
 
 use super::unit::Unit;
 use crate::command::session::Session;
-use crate::command::shared::Shared;
 use crate::command::{Fail, Flow};
 use crate::resp::Reply;
+use crate::state::shared::Shared;
 
 /// Answers for what would wait, were it not one of several commands: nothing blocks, and not finding anything is the reply.
 /// Returns what else was asked for.

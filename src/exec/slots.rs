@@ -15,15 +15,15 @@ use super::declared::is_declared_writer;
 use super::unit::Unit;
 use super::{Look, Worker};
 use crate::cluster::{NONE, NodeView, View, slot_of};
-use crate::command::clustering::Clustering;
 use crate::command::session::{Asking, Multi, Session};
-use crate::command::shared::Shared;
 use crate::command::{Entry, Fail, Flag, Run};
 use crate::commands::tell_left;
 use crate::config::choices::EndpointType;
 use crate::engine::{Place, ShardKey, ShardSet, Shards};
 use crate::pubsub::Channels;
 use crate::resp::Reply;
+use crate::state::clustering::Clustering;
+use crate::state::shared::Shared;
 
 /// What is asked about.
 #[derive(Clone, Copy)]

@@ -10,10 +10,11 @@ use std::time::Duration;
 use sd_notify::NotifyState;
 
 use crate::command::Shutdown;
-use crate::command::replication::Stage;
-use crate::command::shared::{PauseFor, PauseMode, Shared, Stopping};
-use crate::command::surroundings::{tell_status, tell_supervisor};
 use crate::script::Running;
+use crate::state::pause::{PauseFor, PauseMode};
+use crate::state::replication::Stage;
+use crate::state::shared::{Shared, Stopping};
+use crate::state::surroundings::{tell_status, tell_supervisor};
 use crate::util::clock;
 
 /// Between two looks at the replicas.

@@ -4,11 +4,11 @@ use super::Worker;
 use super::role::READONLY;
 use super::unit::Unit;
 use crate::command::session::Session;
-use crate::command::shared::Away;
 use crate::command::{Carried, Entry, Fail, KeyTransfer};
 use crate::engine::{Db, ShardKey, ShardSet};
 use crate::journal::Answer;
 use crate::resp::Reply;
+use crate::state::pause::Away;
 use crate::types::Bstr;
 
 /// Keys that are to be carried without locks.
@@ -33,7 +33,7 @@ impl Journey {
     }
 
     /// Carries the keys, on a thread that may wait.
-    pub fn carry(self, db: usize, shared: &crate::command::shared::Shared) -> Landing {
+    pub fn carry(self, db: usize, shared: &crate::state::shared::Shared) -> Landing {
         let Journey { entry, transfer } = self;
         let KeyTransfer {
             mut keys,

@@ -307,6 +307,7 @@ impl Worker {
             entry,
             session,
             server: &self.shared,
+            registry: self.registry,
             now_ms: self.now_ms(),
         };
         let guards = &self.shared.guards;

@@ -12,9 +12,9 @@ use std::thread::Builder;
 
 use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
 
-use crate::command::shared::Shared;
 use crate::config::Config;
 use crate::sentinel::{JobId, Sentinel};
+use crate::state::shared::Shared;
 
 /// What is told of a script that can't be run at all: it is not tried again.
 const NO_PROGRAM: i32 = 2;

@@ -14,10 +14,10 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 
 use super::script::ScriptProcesses;
 use super::wire::PeerWire;
-use crate::command::sentinel::Watching;
-use crate::command::shared::Shared;
 use crate::net::Buffers;
 use crate::sentinel::{Again, SentinelAction, WireId};
+use crate::state::sentinel::Watching;
+use crate::state::shared::Shared;
 use crate::util::chance;
 use crate::util::clock::Timer;
 use crate::util::dial::look_up;

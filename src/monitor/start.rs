@@ -5,11 +5,11 @@ use std::path::Path;
 use anyhow::{Result, bail};
 use rustix::fs::{Access, access};
 
-use crate::command::sentinel::{Watching, is_program};
 use crate::config::Config;
 use crate::config::file::{FileError, Loaded};
 use crate::config::special::reason;
 use crate::sentinel::{Outside, Sentinel, SentinelHome, turn};
+use crate::state::sentinel::{Watching, is_program};
 use crate::util::dial::look_up;
 use crate::util::{chance, clock};
 

@@ -5,8 +5,9 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use super::{failover, full};
-use crate::command::replication::new_id;
-use crate::command::shared::{PauseFor, Shared};
+use crate::state::pause::PauseFor;
+use crate::state::replication::new_id;
+use crate::state::shared::Shared;
 use crate::util::clock;
 
 /// While someone waits for a log's sync, which rings no bell.

@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use crate::command::replication::{Failover, Master, Replica, Stage};
-use crate::command::shared::Shared;
+use crate::state::replication::{Failover, Master, Replica, Stage};
+use crate::state::shared::Shared;
 
 /// Hands over if the time has come, or gives up.
 pub fn look(shared: &Shared, now_ms: u64) {

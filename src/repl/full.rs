@@ -11,12 +11,12 @@ use bytes::Bytes;
 use tokio::sync::mpsc::Sender;
 use tokio::sync::mpsc::error::TrySendError;
 
-use crate::command::replication::{Filter, Order, Replica, Stage, new_id};
-use crate::command::shared::Shared;
 use crate::config::special::reason;
 use crate::persist::disk::DiskFile;
 use crate::persist::rdb::{SnapshotForm, is_same};
 use crate::persist::{Kind, Store};
+use crate::state::replication::{Filter, Order, Replica, Stage, new_id};
+use crate::state::shared::Shared;
 
 /// Bytes of one order: with those that may wait, what a snapshot can be ahead of a slow replica.
 const PIECE_BYTES: usize = 64 * 1024;

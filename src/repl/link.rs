@@ -10,15 +10,16 @@ use smallvec::SmallVec;
 
 use super::transfer;
 use super::wire::{Lost, Wire};
-use crate::command::client::Client;
-use crate::command::replication::{Failover, HEARS_STAGED, Link, Master};
-use crate::command::shared::{PauseFor, Shared};
-use crate::command::surroundings::tell_status;
 use crate::config::special::reason;
 use crate::exec::{Relay, Relayed, Worker};
 use crate::journal::Epoch;
 use crate::persist::rdb::CAPABILITY;
 use crate::resp::{Codec, ProtoLimits, Request};
+use crate::state::client::Client;
+use crate::state::pause::PauseFor;
+use crate::state::replication::{Failover, HEARS_STAGED, Link, Master};
+use crate::state::shared::Shared;
+use crate::state::surroundings::tell_status;
 use crate::util::{clock, crash, memory};
 
 /// Between two attempts.
@@ -167,7 +168,7 @@ impl Attempt<'_> {
             Offer::Plain => {
                 self.began = Stage::Transfer;
                 wire.say(&[b"SYNC"])?;
-                let id = crate::command::replication::new_id();
+                let id = crate::state::replication::new_id();
                 transfer::receive(self.worker, &mut wire, &id, 0)?;
                 replication.state().resumable = false;
             }
@@ -438,7 +439,7 @@ impl Attempt<'_> {
 }
 
 /// Takes the link off the list of clients again.
-struct Listed<'c>(&'c crate::command::client::Clients, u64);
+struct Listed<'c>(&'c crate::state::client::Clients, u64);
 
 impl Drop for Listed<'_> {
     fn drop(&mut self) {

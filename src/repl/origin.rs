@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
-use crate::command::replication::{Link, Master, new_id};
-use crate::command::shared::Shared;
 use crate::persist::rdb::Origin;
+use crate::state::replication::{Link, Master, new_id};
+use crate::state::shared::Shared;
 use crate::util::clock;
 
 /// At start, before anything is loaded: `replicaof` in the configuration.

@@ -11,9 +11,6 @@ use anyhow::{Result, anyhow};
 use bytes::Buf;
 
 use super::wire::{Lost, Wire};
-use crate::command::replication::{Link, Replication};
-use crate::command::shared::Shared;
-use crate::command::surroundings::tell_status;
 use crate::config::choices::DisklessLoad;
 use crate::config::special::reason;
 use crate::engine::Engine;
@@ -21,6 +18,9 @@ use crate::exec::Worker;
 use crate::persist::disk::{DiskFile, draft_of};
 use crate::persist::rdb::{Loaded, Update};
 use crate::persist::{Kind, Store};
+use crate::state::replication::{Link, Replication};
+use crate::state::shared::Shared;
+use crate::state::surroundings::tell_status;
 use crate::util::clock;
 
 const PIECE_BYTES: usize = 256 * 1024;

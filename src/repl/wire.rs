@@ -7,11 +7,11 @@ use std::time::Duration;
 
 use bytes::{Buf, BytesMut};
 
-use crate::command::client::{Client, Part};
-use crate::command::replication::Master;
-use crate::command::shared::Shared;
 use crate::journal::Epoch;
 use crate::resp::encode;
+use crate::state::client::{Client, Part};
+use crate::state::replication::Master;
+use crate::state::shared::Shared;
 use crate::tls::Outward;
 use crate::util::clock;
 use crate::util::dial::dial;

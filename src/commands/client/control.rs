@@ -1,9 +1,9 @@
 //! CLIENT PAUSE, UNPAUSE and UNBLOCK: other connections held back and woken.
 
 use crate::command::Flag::{Admin, Loading, NoScript, Stale};
-use crate::command::client::Unblock;
-use crate::command::shared::{PauseFor, PauseMode};
 use crate::command::{Arg, Command, Done, Fail, Flow, Run, SessionCall, help};
+use crate::state::client::Unblock;
+use crate::state::pause::{PauseFor, PauseMode};
 
 pub const PAUSE: Command = Command {
     name: "pause",

@@ -5,9 +5,9 @@ use std::sync::Arc;
 
 use super::list::{ClientType, flags};
 use crate::acl::{User, Users};
-use crate::command::client::Client;
-use crate::command::shared::Shared;
 use crate::command::{Args, Fail, quoted};
+use crate::state::client::Client;
+use crate::state::shared::Shared;
 use crate::util::number;
 
 /// Letters that a connection's flags may have.

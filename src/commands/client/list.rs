@@ -2,9 +2,9 @@
 
 use super::filter::Filter;
 use crate::command::Flag::{Admin, Loading, NoScript, Stale};
-use crate::command::client::{Client, NO_COMMAND, Part, Profile};
-use crate::command::shared::Shared;
 use crate::command::{Arg, Args, Command, Done, Fail, Flow, Run, SessionCall};
+use crate::state::client::{Client, NO_COMMAND, Part, Profile};
+use crate::state::shared::Shared;
 use crate::util::number;
 use crate::util::ranked::MutexGuard;
 use std::sync::atomic::Ordering::Relaxed;
@@ -151,7 +151,7 @@ pub fn line(client: &Client, server: &Shared, now_ms: u64) -> String {
     let last = client.last_command.load(Relaxed);
     let command = match last {
         NO_COMMAND => "NULL",
-        id => server.registry.entries()[id as usize].full_name.as_str(),
+        id => server.stats.names[id as usize],
     };
     let seconds = |since_ms: u64| now_ms.saturating_sub(since_ms) / 1000;
     let [query, argv, room, blocked] = [

@@ -8,9 +8,9 @@ pub use list::line;
 mod tracking;
 
 use crate::command::Flag::{Admin, AllowBusy, Loading, NoScript, Stale, ThroughPause};
-use crate::command::client::Profile;
 use crate::command::session::{ReplyMode, check_name};
 use crate::command::{Arg, Args, Command, Done, Fail, Family, Flow, Run, SessionCall, help};
+use crate::state::client::Profile;
 
 pub const FAMILY: Family = Family {
     group: "connection",

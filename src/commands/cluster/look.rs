@@ -10,12 +10,12 @@ use bytes::Bytes;
 
 use super::clustering;
 use crate::cluster::{NONE, NodeView, NodesReader, View, flag};
-use crate::command::clustering::{Clustering, KeptFor, KeptReply};
 use crate::command::session::Session;
-use crate::command::shared::Shared;
 use crate::command::{Done, Fail, Flow, SessionCall};
 use crate::config::choices::EndpointType;
 use crate::resp::Reply;
+use crate::state::clustering::{Clustering, KeptFor, KeptReply};
+use crate::state::shared::Shared;
 
 pub fn my_id(call: &mut SessionCall<'_>) -> Done {
     let view = clustering(call.server)?.view();

@@ -12,10 +12,10 @@ mod stats;
 mod sync;
 
 use crate::command::Flag::{Admin, Fast, Loading, Neither, NoAsyncLoading, NoScript, Stale};
-use crate::command::clustering::Clustering;
 use crate::command::session::Asking;
-use crate::command::shared::Shared;
 use crate::command::{Arg, Command, Done, Fail, Family, Flow, Plan, Run, SessionCall, help};
+use crate::state::clustering::Clustering;
+use crate::state::shared::Shared;
 
 pub const FAMILY: Family = Family {
     group: "cluster",

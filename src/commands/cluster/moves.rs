@@ -5,11 +5,11 @@ use super::order::{range, slot};
 use super::sync;
 use super::{ORDER, clustering};
 use crate::cluster::{Action, NodeId, SlotSet};
-use crate::command::clustering::Clustering;
-use crate::command::shared::Shared;
-use crate::command::slot_moves::{MoveSide, MoveState, SlotMove};
 use crate::command::{Arg, Command, Databases, Done, Fail, Flow, Run, SessionCall};
 use crate::resp::Reply;
+use crate::state::clustering::Clustering;
+use crate::state::shared::Shared;
+use crate::state::slot_moves::{MoveSide, MoveState, SlotMove};
 use crate::util::{chance, clock};
 
 pub const CANCELSLOTMIGRATIONS: Command = Command {

@@ -4,10 +4,10 @@ use std::time::Duration;
 
 use super::clustering;
 use crate::cluster::{Cluster, FailoverWay, Moment, OrderRefused, SLOTS};
-use crate::command::clustering::BUS_PORT_ABOVE;
-use crate::command::shared::Shared;
 use crate::command::{Args, Done, Fail, Flow, KeyTransfer, SessionCall};
 use crate::engine::{ShardKey, ShardSet};
+use crate::state::clustering::BUS_PORT_ABOVE;
+use crate::state::shared::Shared;
 use crate::util::number;
 
 const BAD_SLOT: Fail = Fail::Says("Invalid or out of range slot");

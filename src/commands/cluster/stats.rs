@@ -2,9 +2,9 @@
 
 use super::clustering;
 use crate::cluster::SLOTS;
-use crate::command::slot_costs::SlotCost;
 use crate::command::{Args, Done, Fail, Flow, ReadCall};
 use crate::engine::GaveUp;
+use crate::state::slot_costs::SlotCost;
 use crate::util::number;
 
 /// What is told of a slot beside its keys, while `cluster-slot-stats-enabled` is on.

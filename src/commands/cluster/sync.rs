@@ -6,11 +6,11 @@ use super::moves::{begin_import, new_move, remembered};
 use super::order::range;
 use super::{ORDER, clustering};
 use crate::cluster::{NodeId, SlotSet};
-use crate::command::shared::Shared;
-use crate::command::slot_moves::{MoveSide, MoveState, NextPiece, SentKey};
 use crate::command::{Arg, Command, Done, Fail, Flow, Run, SessionCall};
 use crate::engine::{Db, Effects, Now, ShardKey, ShardSet};
 use crate::persist::rdb;
+use crate::state::shared::Shared;
+use crate::state::slot_moves::{MoveSide, MoveState, NextPiece, SentKey};
 use crate::types::{Bstr, Value};
 use crate::util::clock;
 

@@ -4,10 +4,10 @@ use std::borrow::Cow;
 use std::cmp::Ordering;
 
 use crate::acl::User;
-use crate::command::shared::Shared;
 use crate::command::{Args, Fail, Preparation, Prepared, WriteCall};
 use crate::engine::{Db, Edit};
 use crate::resp::Reply;
+use crate::state::shared::Shared;
 use crate::types::json::path::{JsonPath, PathEffort, PathRef, Spelled, TooMuch};
 use crate::types::json::{DEPTH_MAX, JsonNode, JsonSeen, PathStep, parse};
 use crate::types::{Json, Type};

@@ -7,14 +7,14 @@
 use std::io;
 use std::time::Duration;
 
-use crate::command::links::OtherServer;
-use crate::command::shared::Shared;
 use crate::command::{
     Arg, Begin, Carried, Command, Done, Fail, Find, Flow, KeySpec, KeyTransfer, KeyUse, Run,
     WriteCall, hide_after,
 };
 use crate::persist::rdb;
 use crate::resp::encode;
+use crate::state::links::OtherServer;
+use crate::state::shared::Shared;
 use crate::types::{Bstr, Value};
 use crate::util::{clock, number};
 

@@ -1,11 +1,11 @@
 //! Where a key stands: RENAME, COPY, MOVE.
 
 use crate::command::Flag::{DenyOom, Fast};
-use crate::command::shared::Shared;
 use crate::command::{
     Arg, Args, Command, Databases, Done, Fail, Flow, KeyUse, Run, WriteCall, small_int,
 };
 use crate::engine::{Class, Deadline};
+use crate::state::shared::Shared;
 
 pub const RENAME: Command = Command {
     name: "rename",

@@ -5,13 +5,13 @@ use std::cmp::Ordering;
 use self::Follows::{By, Get};
 use crate::cluster::{slot_of, slot_of_pattern};
 use crate::command::Flag::DenyOom;
-use crate::command::shared::Shared;
 use crate::command::{
     Arg, Args, Begin, Command, Done, Fail, Find, Flow, KeySpec, KeyUse, Plan, ReadCall, Run,
     Touched, WriteCall, reads_every_key,
 };
 use crate::engine::{Class, Db, Deadline};
 use crate::resp::Reply;
+use crate::state::shared::Shared;
 use crate::types::{List, Text, Type, ValueRef};
 use crate::util::number;
 

@@ -2,10 +2,10 @@
 
 use super::{EDITS, LOOKS, refused, rights, shown, wrong_arity};
 use crate::command::Flag::DenyOom;
-use crate::command::shared::Shared;
 use crate::command::{Command, Done, Fail, Flow, ReadCall, Run, WriteCall};
 use crate::engine::{Db, Garbage, document_of};
 use crate::search::{Definition, LiveIndex, Words, definition, fields};
+use crate::state::shared::Shared;
 use crate::types::Bstr;
 
 pub const CREATE: Command = Command {

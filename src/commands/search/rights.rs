@@ -5,8 +5,8 @@
 
 use crate::acl::{Access, User};
 use crate::command::Fail;
-use crate::command::shared::Shared;
 use crate::search::Definition;
+use crate::state::shared::Shared;
 
 /// The database whose documents indexes hold.
 const INDEXED: usize = 0;

@@ -7,10 +7,10 @@ mod look;
 mod order;
 
 use crate::command::Flag::{Admin, Loading, NoScript, Stale};
-use crate::command::sentinel::Watching;
-use crate::command::shared::Shared;
 use crate::command::{Arg, Command, Fail, Family, Run};
 use crate::sentinel::SentinelRefused;
+use crate::state::sentinel::Watching;
+use crate::state::shared::Shared;
 
 pub const FAMILY: Family = Family {
     group: "sentinel",

@@ -2,10 +2,10 @@
 
 use super::look::{NO_MASTER, name_of};
 use super::{refused, watching};
-use crate::command::sentinel::is_program;
-use crate::command::shared::Shared;
 use crate::command::{Done, Fail, Flow, KeyTransfer, SessionCall};
 use crate::sentinel::{LOG_LEVEL, Sentinel, settings_of};
+use crate::state::sentinel::is_program;
+use crate::state::shared::Shared;
 use crate::util::dial::look_up;
 
 /// Gives an order; fails as well where the file has to be written and can't be.

@@ -4,10 +4,9 @@ use std::sync::Arc;
 
 use crate::acl::{CATEGORIES, Selector, User, category, has_space};
 use crate::command::Flag::{Admin, Loading, NoScript, Stale};
-use crate::command::{
-    Arg, Command, Done, Fail, Flow, Found, Run, SessionCall, Touched, help, users,
-};
+use crate::command::{Arg, Command, Done, Fail, Flow, Found, Run, SessionCall, Touched, help};
 use crate::resp::Reply;
+use crate::state::users;
 use crate::util::number;
 
 pub const ACL: Command = Command {
@@ -60,7 +59,7 @@ fn cat(call: &mut SessionCall<'_>) -> Done {
                 Fail::said(format!("Unknown category '{name}'"))
             })?;
             let all = call.server.users.catalog.iter();
-            let there = call.server.registry.entries().len();
+            let there = call.registry.entries().len();
             all.filter(|(number, known)| *number < there && known.is_in(category))
                 .map(|(_, known)| known.name.as_str())
                 .collect()
@@ -117,7 +116,7 @@ fn dryrun(call: &mut SessionCall<'_>) -> Done {
         Fail::said(format!("User '{name}' not found"))
     })?;
     let argv = call.args.rest();
-    let registry = &call.server.registry;
+    let registry = call.registry;
     let Found::Entry(entry) = registry.find(argv[0], argv.get(1).copied()) else {
         let name = crate::command::quoted(argv[0]);
         return Err(Fail::said(format!("Command '{name}' not found")));

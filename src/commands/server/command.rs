@@ -50,7 +50,7 @@ fn all(call: &mut SessionCall<'_>) -> Done {
 }
 
 fn describe_all(call: &mut SessionCall<'_>) {
-    let commands = sorted(&call.server.registry);
+    let commands = sorted(call.registry);
     call.out.array(commands.len());
     commands.iter().for_each(|entry| describe(entry, call.out));
 }
@@ -81,7 +81,7 @@ const COUNT: Command = Command {
 };
 
 fn count(call: &mut SessionCall<'_>) -> Done {
-    call.out.count(call.server.registry.len());
+    call.out.count(call.registry.len());
     Ok(Flow::Done)
 }
 
@@ -106,7 +106,7 @@ fn info(call: &mut SessionCall<'_>) -> Done {
     }
     call.out.array(names.len());
     for name in names {
-        match named(&call.server.registry, name) {
+        match named(call.registry, name) {
             Some(entry) => describe(entry, call.out),
             None => call.out.null(),
         }
@@ -216,7 +216,7 @@ const DOCS: Command = Command {
 };
 
 fn documents(call: &mut SessionCall<'_>) -> Done {
-    let registry = &call.server.registry;
+    let registry = call.registry;
     let names = call.args.rest();
     let entries = match names {
         [] => sorted(registry),
@@ -282,7 +282,7 @@ fn list(call: &mut SessionCall<'_>) -> Done {
             _ => return Err(Fail::SYNTAX),
         }
     };
-    let commands = sorted(&call.server.registry);
+    let commands = sorted(call.registry);
     let every = commands
         .into_iter()
         .flat_map(|entry| [vec![entry], entry.subcommands()].concat());
@@ -309,7 +309,7 @@ const GETKEYS: Command = Command {
 
 fn getkeys(call: &mut SessionCall<'_>) -> Done {
     let argv = call.args.rest();
-    let keys = find_keys(&call.server.registry, argv)?;
+    let keys = find_keys(call.registry, argv)?;
     call.out.array(keys.len());
     keys.iter().for_each(|(at, _)| call.out.bulk(argv[*at]));
     Ok(Flow::Done)
@@ -329,9 +329,9 @@ const GETKEYSANDFLAGS: Command = Command {
 
 fn getkeysandflags(call: &mut SessionCall<'_>) -> Done {
     let argv = call.args.rest();
-    let keys = find_keys(&call.server.registry, argv)?;
+    let keys = find_keys(call.registry, argv)?;
     call.out.array(keys.len());
-    let found = call.server.registry.get(argv[0]);
+    let found = call.registry.get(argv[0]);
     let key_use = found.and_then(|entry| entry.command.key_use);
     for (at, used) in keys {
         call.out.array(2);

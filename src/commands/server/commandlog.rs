@@ -2,9 +2,9 @@
 
 use super::slowlog;
 use crate::command::Flag::{Admin, Loading, Stale};
-use crate::command::shared::Shared;
-use crate::command::slowlog::Slowlog;
 use crate::command::{Arg, Args, Command, Done, Fail, Flow, Run, SessionCall, help};
+use crate::state::shared::Shared;
+use crate::state::slowlog::Slowlog;
 
 pub const COMMANDLOG: Command = Command {
     name: "commandlog",

@@ -5,10 +5,10 @@ use std::path::Path;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 use crate::command::Flag::{Admin, Loading, NoScript, SetsLimits, Stale};
-use crate::command::shared::Shared;
 use crate::command::{Arg, Command, Done, Fail, Flow, Run, SessionCall, help};
 use crate::config::special::reason;
 use crate::config::{self, Directive, OomScoreAdj, SetError};
+use crate::state::shared::Shared;
 use crate::util::glob;
 use crate::util::memory;
 use crate::util::system::OWN_DESCRIPTORS;

@@ -1,9 +1,9 @@
 //! Memory told apart: the figures behind INFO, MEMORY STATS and MEMORY DOCTOR.
 
-use crate::command::client::Tally;
-use crate::command::shared::Shared;
 use crate::command::{Fail, ReadCall};
 use crate::engine::{Census, GaveUp};
+use crate::state::client::Tally;
+use crate::state::shared::Shared;
 use crate::util::memory::{self, Measured};
 
 /// Counts what the keyspace holds.

@@ -1,9 +1,9 @@
 //! HOTKEYS: collects for a while which keys take most processor time and most bytes on the network. It is Redis 8.6's.
 
 use crate::command::Flag::{Admin, NoScript};
-use crate::command::hotkeys::{Collection, HotkeysWish};
 use crate::command::{Arg, Args, Command, Done, Fail, Flow, Run, SessionCall, help};
 use crate::resp::Reply;
+use crate::state::hotkeys::{Collection, HotkeysWish};
 
 pub const HOTKEYS: Command = Command {
     name: "hotkeys",

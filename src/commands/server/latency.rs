@@ -3,8 +3,8 @@
 use std::fmt::Write;
 
 use crate::command::Flag::{Admin, Loading, NoScript, Stale};
-use crate::command::stats::CommandTotals;
 use crate::command::{Arg, Command, Done, Entry, Fail, Flow, Run, SessionCall, help};
+use crate::state::stats::CommandTotals;
 use crate::util::clock;
 
 pub const LATENCY: Command = Command {
@@ -241,7 +241,7 @@ const HISTOGRAM: Command = Command {
 };
 
 fn histogram(call: &mut SessionCall<'_>) -> Done {
-    let registry = &call.server.registry;
+    let registry = call.registry;
     let names = call.args.rest();
     let asked: Vec<&'static Entry> = if names.is_empty() {
         registry.entries().to_vec()

@@ -3,9 +3,9 @@
 use tokio::sync::oneshot;
 
 use crate::command::Flag::{Admin, Fast, Loading, NoAsyncLoading, NoMulti, NoScript, Stale};
-use crate::command::shared::Shared;
 use crate::command::{Arg, Command, Done, Fail, Flow, Job, Run, SessionCall};
 use crate::persist::{Kind, Outcome, Told};
+use crate::state::shared::Shared;
 
 pub const SAVE: Command = Command {
     name: "save",

@@ -1,9 +1,9 @@
 //! SLOWLOG: the last slow commands.
 
 use crate::command::Flag::{Admin, Loading, Stale};
-use crate::command::slowlog::Slowlog;
 use crate::command::{Arg, Command, Done, Fail, Flow, Run, SessionCall, help};
 use crate::resp::Reply;
+use crate::state::slowlog::Slowlog;
 
 pub const SLOWLOG: Command = Command {
     name: "slowlog",

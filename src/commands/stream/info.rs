@@ -1,9 +1,9 @@
 //! XINFO: what a stream, its groups and their consumers are like.
 
 use super::{no_such_group, reply};
-use crate::command::shared::Shared;
 use crate::command::{Arg, Command, Done, Fail, Flow, KeyUse, ReadCall, Run, help};
 use crate::resp::Reply;
+use crate::state::shared::Shared;
 use crate::types::stream::{Consumer, Entry, Group, Id, Stream};
 
 /// Entries and pending entries that FULL shows of each list if it isn't told how many.

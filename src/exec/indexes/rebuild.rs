@@ -6,9 +6,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::command::shared::Shared;
 use crate::engine::{Engine, Locked, Now, Patience, SHARDS, ShardSet, Shards, Table, document_of};
 use crate::search::{AddTask, Covered, Definition, Drafted, Searches};
+use crate::state::shared::Shared;
 use crate::types::{Bstr, ValueRef};
 use crate::util::clock::{self, Timer};
 use crate::util::memory;

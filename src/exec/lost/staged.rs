@@ -6,10 +6,10 @@
 
 use super::{Unit, Worker};
 use crate::cluster::SlotSet;
-use crate::command::slot_moves::{SentKey, StagedFate};
 use crate::engine::{Access, Db, Deadline, Now, ShardKey, ShardSet};
 use crate::exec::evict::is_over;
 use crate::persist::rdb;
+use crate::state::slot_moves::{SentKey, StagedFate};
 
 /// Keys made, moved or deleted under one lock.
 const KEYS_AT_A_TIME: usize = 64;

@@ -1,7 +1,6 @@
 //! The end of a wait: a blocked client is taken off its keys, and told what became of it.
 
 use super::{Blocked, Parked};
-use crate::command::client::{Fate, Unblock};
 use crate::command::session::Session;
 use crate::command::{Fail, Flag};
 use crate::engine::{ShardKey, ShardSet, Shards};
@@ -11,6 +10,7 @@ use crate::exec::slots::blocked_sent_away;
 use crate::exec::unit::Unit;
 use crate::journal::{Answer, Seq};
 use crate::resp::Reply;
+use crate::state::client::{Fate, Unblock};
 
 /// Why a blocked client goes on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

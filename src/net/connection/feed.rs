@@ -14,9 +14,9 @@ use tokio::time::{Interval, MissedTickBehavior};
 
 use super::{Closing, Connection};
 use crate::command::Feed;
-use crate::command::replication::{Order, Stage};
-use crate::command::shared::Shared;
 use crate::config::special::OutputLimit;
+use crate::state::replication::{Order, Stage};
+use crate::state::shared::Shared;
 use crate::util::{clock, crash};
 
 /// Bytes copied out of the backlog, or out of a file, at a time.
@@ -328,11 +328,10 @@ impl Connection {
     pub(super) fn refuse_replies(&mut self) {
         if !self.out.is_empty() {
             let last = self.client.last_command.load(Ordering::Relaxed);
-            let entries = self.worker.shared.registry.entries();
-            let entry = entries.get(last as usize);
+            let names = &self.worker.shared.stats.names;
             tracing::warn!(
                 "Replica generated a reply to command '{}', disconnecting it: {}",
-                entry.map_or("<unknown>", |entry| &entry.full_name),
+                names.get(last as usize).unwrap_or(&"<unknown>"),
                 self.client.address
             );
             self.out.reply().buf_mut().clear();

@@ -26,12 +26,12 @@ use feed::{Feeding, Turn};
 use reading::read;
 
 use super::stream::Stream;
-use crate::command::client::Client;
 use crate::command::session::Session;
 use crate::exec::{Blocked, Wake, Woken, Worker, leave_channels};
 use crate::journal::{Answer, Pass};
 use crate::pubsub::Mailbox;
 use crate::resp::Codec;
+use crate::state::client::Client;
 use crate::util::{clock, memory};
 
 /// Buffers above this are given back to the allocator instead of being kept for others.

@@ -7,9 +7,9 @@ use std::sync::atomic::Ordering;
 
 use super::ahead::is_known;
 use super::{Closing, Connection, KEEP_BYTES, KEEP_BYTES_LIMITED, WRITE_BYTES};
-use crate::command::client::Part;
 use crate::config::special::OutputLimit;
 use crate::journal::Pass;
+use crate::state::client::Part;
 use crate::util::clock;
 
 /// What may wait for a client that has not logged in: it hears errors only, and those fit. Redis keeps as much beside

@@ -4,8 +4,8 @@ use std::sync::atomic::Ordering;
 
 use super::ok;
 use crate::cluster::LinkEnd;
-use crate::command::clustering::Clustering;
 use crate::command::{Done, Fail, WriteCall};
+use crate::state::clustering::Clustering;
 
 fn clustering<'c>(call: &WriteCall<'c>) -> Result<&'c Clustering, Fail> {
     call.server.clustering.as_ref().ok_or(Fail::Says(

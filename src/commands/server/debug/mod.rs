@@ -16,11 +16,11 @@ use std::time::Duration;
 use rustix::process::Signal;
 
 use crate::command::Flag::{Admin, Loading, Neither, NoScript, Protected, Stale};
-use crate::command::replication::new_id;
 use crate::command::{Command, Done, Fail, Flow, Plan, Run, WriteCall};
 use crate::config::REDIS_VERSION;
 use crate::config::values::parse_bytes;
 use crate::engine::{Access, Entry};
+use crate::state::replication::new_id;
 use crate::types::{Text, Value};
 use crate::util::{crash, number};
 

@@ -3,8 +3,8 @@
 use std::sync::atomic::Ordering::Relaxed;
 
 use super::{Page, Report};
-use crate::command::stats::Totals;
 use crate::pubsub::Channels;
+use crate::state::stats::Totals;
 
 /// Each worker, which is what Redis calls a thread, with its connections.
 pub fn threads(report: &Report<'_>, page: &mut Page<'_>) {
@@ -172,14 +172,14 @@ fn expiry(report: &Report<'_>, page: &mut Page<'_>) {
 
 pub fn commandstats(report: &Report<'_>, page: &mut Page<'_>) {
     let shared = report.server;
-    for entry in shared.registry.entries() {
-        let totals = shared.stats.command(entry.id);
+    for (id, name) in shared.stats.names.iter().enumerate() {
+        let totals = shared.stats.command(id);
         if totals.calls + totals.rejected + totals.failed == 0 {
             continue;
         }
         let mean = totals.micros as f64 / totals.calls.max(1) as f64;
         page.line(
-            format_args!("cmdstat_{}", entry.full_name),
+            format_args!("cmdstat_{name}"),
             format_args!(
                 "calls={},usec={},usec_per_call={mean:.2},rejected_calls={},failed_calls={}",
                 totals.calls, totals.micros, totals.rejected, totals.failed
@@ -202,8 +202,8 @@ pub fn errorstats(report: &Report<'_>, page: &mut Page<'_>) {
 pub fn latencystats(report: &Report<'_>, page: &mut Page<'_>) {
     let shared = report.server;
     let percentiles = shared.config.latency_tracking_info_percentiles.get();
-    for entry in shared.registry.entries() {
-        let spread = shared.stats.command(entry.id).spread;
+    for (id, name) in shared.stats.names.iter().enumerate() {
+        let spread = shared.stats.command(id).spread;
         if spread.total() == 0 {
             continue;
         }
@@ -215,7 +215,7 @@ pub fn latencystats(report: &Report<'_>, page: &mut Page<'_>) {
         };
         let values: Vec<String> = percentiles.0.iter().map(one).collect();
         page.line(
-            format_args!("latency_percentiles_usec_{}", entry.full_name),
+            format_args!("latency_percentiles_usec_{name}"),
             values.join(","),
         );
     }

@@ -14,12 +14,12 @@ use std::fmt::Write;
 
 use super::figures::{census, human};
 use crate::command::Flag::{Loading, Neither, Stale};
-use crate::command::client::Tally;
 use crate::command::modules::{MODULES, Module};
-use crate::command::shared::Shared;
-use crate::command::stats::Totals;
 use crate::command::{Arg, Command, Done, Flow, Plan, ReadCall, Run};
 use crate::engine::Census;
+use crate::state::client::Tally;
+use crate::state::shared::Shared;
+use crate::state::stats::Totals;
 use crate::util::memory;
 
 pub const INFO: Command = Command {

@@ -3,8 +3,8 @@
 use std::sync::OnceLock;
 
 use super::{Page, Report};
-use crate::command::surroundings::supervisor;
 use crate::config::{Choice, REDIS_VERSION};
+use crate::state::surroundings::supervisor;
 use crate::tls::Watched;
 use crate::util::clock;
 use crate::util::cpu::CpuTime;

@@ -3,7 +3,7 @@
 use std::sync::atomic::Ordering::Relaxed;
 
 use super::{Page, Report};
-use crate::command::replication::{Link, Stage};
+use crate::state::replication::{Link, Stage};
 
 pub fn replication(report: &Report<'_>, page: &mut Page<'_>) {
     let shared = report.server;

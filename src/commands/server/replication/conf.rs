@@ -1,9 +1,9 @@
 //! REPLCONF: what a replica tells of itself, and what it has received.
 
 use crate::command::Flag::{Admin, AllowBusy, Loading, NoScript, Stale};
-use crate::command::replication::{Filter, HEARS_STAGED};
 use crate::command::{Command, Done, Fail, Flow, Run, SessionCall, quoted};
 use crate::persist::rdb::SnapshotForm;
+use crate::state::replication::{Filter, HEARS_STAGED};
 use crate::util::number;
 
 pub const REPLCONF: Command = Command {

@@ -1,9 +1,9 @@
 //! FAILOVER: a master that wants to become the replica of one of its replicas.
 
 use crate::command::Flag::{Admin, NoScript, Stale};
-use crate::command::replication::{Failover, Master, Stage};
-use crate::command::shared::{PauseFor, PauseMode};
 use crate::command::{Arg, Args, Command, Done, Fail, Flow, Run, SessionCall};
+use crate::state::pause::{PauseFor, PauseMode};
+use crate::state::replication::{Failover, Master, Stage};
 
 pub const FAILOVER: Command = Command {
     name: "failover",

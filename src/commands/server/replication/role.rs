@@ -1,8 +1,8 @@
 //! REPLICAOF and ROLE: which part this server plays.
 
 use crate::command::Flag::{Admin, Fast, Loading, NoAsyncLoading, NoScript, Stale};
-use crate::command::replication::{Failover, Link, Master, Stage};
 use crate::command::{Arg, Command, Done, Fail, Flow, Plan, Run, SessionCall};
+use crate::state::replication::{Failover, Link, Master, Stage};
 
 pub const REPLICAOF: Command = Command {
     name: "replicaof",

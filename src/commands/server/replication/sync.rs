@@ -6,10 +6,10 @@ use std::sync::atomic::Ordering;
 use tokio::sync::mpsc::{Sender, channel};
 
 use crate::command::Flag::{Admin, NoAsyncLoading, NoMulti, NoScript};
-use crate::command::client::Part;
-use crate::command::replication::{Failover, Order, Replica, Stage};
 use crate::command::{Arg, Command, Done, Fail, Feed, Flow, Run, SessionCall};
 use crate::journal::Position;
+use crate::state::client::Part;
+use crate::state::replication::{Failover, Order, Replica, Stage};
 use crate::util::number;
 
 /// Orders that may wait for a replica's connection: what it is too slow for stays with the snapshot.

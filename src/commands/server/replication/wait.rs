@@ -1,8 +1,8 @@
 //! WAIT and WAITAOF: until others have it, too.
 
 use crate::command::Flag::Blocking;
-use crate::command::replication::Acks;
 use crate::command::{AckWish, Arg, Command, Done, Fail, Flow, Run, SessionCall};
+use crate::state::replication::Acks;
 
 const ON_REPLICA: &str = "WAIT cannot be used with replica instances. Please also note that since Redis 4.0 if a replica is configured to be writable (which is not the default) writes to replicas are just local and are not propagated.";
 

@@ -5,7 +5,7 @@ use std::sync::{Arc, OnceLock};
 
 use arc_swap::ArcSwap;
 use bytes::Bytes;
-use hashbrown::{HashMap, HashSet};
+use hashbrown::HashMap;
 use tokio_util::sync::CancellationToken;
 
 use super::client::Clients;
@@ -14,15 +14,14 @@ use super::guards::Guards;
 use super::hotkeys::Hotkeys;
 use super::latency::LatencyMonitor;
 use super::links::Links;
+use super::pause::Pause;
 use super::replication::Replication;
 use super::sentinel::Watching;
 use super::slot_costs::SlotCosts;
 use super::slot_moves::SlotMoves;
 use super::slowlog::Slowlog;
 use super::stats::Stats;
-use super::{Entry, Fail, Flag, Plan, Registry};
 use crate::acl::{Log, Users};
-use crate::cluster::{SlotSet, slot_of};
 use crate::config::Config;
 use crate::config::values::Share;
 use crate::engine::{Garbage, Rules, SHARDS};
@@ -32,17 +31,15 @@ use crate::pubsub::{Broker, Mailbox, Tracking};
 use crate::script::{Functions, Scripts};
 use crate::search::Searches;
 use crate::tls::Tls;
-use crate::types::Bstr;
 use crate::util::cpu::CpuTime;
 use crate::util::oom::OomScore;
 use crate::util::ranked::{Mutex, RwLock, rank};
-use crate::util::{clock, words};
+use crate::util::words;
 
 pub struct Shared {
     pub config: Arc<Config>,
     /// What edits need of the configuration; replaced whole when that changes.
     pub rules: ArcSwap<Rules>,
-    pub registry: Registry,
     pub users: Users,
     /// ACL LOG.
     pub acl_log: Log,
@@ -97,16 +94,6 @@ pub struct Shared {
 }
 
 impl Shared {
-    /// What those hear who come while a script runs for long.
-    pub fn busy_fail(&self) -> Fail {
-        let busy = self.scripts.busy();
-        Fail::code(if busy.iter().any(|running| running.is_function) {
-            "BUSY Redis is busy running a script. You can only call FUNCTION KILL or SHUTDOWN NOSAVE."
-        } else {
-            "BUSY Redis is busy running a script. You can only call SCRIPT KILL or SHUTDOWN NOSAVE."
-        })
-    }
-
     /// What INFO and HELLO call the server's mode.
     pub fn mode(&self) -> &'static str {
         match (&self.watching, &self.clustering) {
@@ -120,23 +107,6 @@ impl Shared {
     pub fn cluster_connections(&self) -> usize {
         let clustering = self.clustering.as_ref();
         clustering.map_or(0, |on| on.look(|cluster| cluster.connections()))
-    }
-
-    /// Refuses what Redis doesn't do in cluster mode: where all slots are one node's, nothing stands against it.
-    pub fn without_cluster(&self, why: &'static str) -> Result<(), Fail> {
-        match self.redirecting() {
-            Some(_) => Err(Fail::Says(why)),
-            None => Ok(()),
-        }
-    }
-
-    /// Refuses what would make a replica of this server, in any cluster mode: a node that is all of its cluster tells
-    /// clients that it is a master, whom they write to.
-    pub fn never_in_cluster(&self, why: &'static str) -> Result<(), Fail> {
-        match self.clustering {
-            Some(_) => Err(Fail::Says(why)),
-            None => Ok(()),
-        }
     }
 
     /// Whether any database has keys.
@@ -239,205 +209,6 @@ pub struct Rates {
     pub commands_per_second: u64,
     pub input_bytes_per_second: f64,
     pub output_bytes_per_second: f64,
-}
-
-/// What CLIENT PAUSE holds back.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum PauseMode {
-    All,
-    Write,
-}
-
-/// Who holds clients back.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum PauseFor {
-    /// CLIENT PAUSE.
-    Client,
-    /// The server stops, once its replicas have everything.
-    Stop,
-    Failover,
-}
-
-/// CLIENT PAUSE, and what else holds clients back.
-#[derive(Default)]
-pub struct Pause {
-    /// Until when anything may be held back: no command looks further once that is over.
-    any_ms: AtomicU64,
-    until_ms: AtomicU64,
-    all: AtomicBool,
-    by: Mutex<HeldBack, { rank("pause") }>,
-    bell: tokio::sync::Notify,
-}
-
-#[derive(Default)]
-struct HeldBack {
-    /// Until when, and whether everything, for each of those who may want it.
-    by: [(u64, bool); 3],
-    /// Keys on their way to another server: what names them is held back until they have left.
-    away: HashSet<Bstr>,
-    /// Slots about to be another node's: what names a key of theirs is held back, too.
-    slots: SlotSet,
-}
-
-impl Pause {
-    /// Pauses until a time; a pause under way is only ever made longer and stricter.
-    pub fn start(&self, by: PauseFor, until_ms: u64, mode: PauseMode, now_ms: u64) {
-        let mut held = self.by.lock();
-        let (until, all) = &mut held.by[by as usize];
-        *all = mode == PauseMode::All || *until > now_ms && *all;
-        *until = until_ms.max(*until);
-        self.tell(&held, now_ms);
-    }
-
-    /// Whether these hold clients back.
-    pub fn is_for(&self, by: PauseFor, now_ms: u64) -> bool {
-        self.until_ms.load(Ordering::Acquire) > now_ms && self.by.lock().by[by as usize].0 > now_ms
-    }
-
-    pub fn stop(&self, by: PauseFor) {
-        let mut held = self.by.lock();
-        held.by[by as usize] = (0, false);
-        self.tell(&held, 0);
-        self.bell.notify_waiters();
-    }
-
-    /// Forgets what is over: a strict pause may end before a lenient one.
-    pub fn settle(&self, now_ms: u64) {
-        if self.until_ms.load(Ordering::Relaxed) > now_ms {
-            let held = self.by.lock();
-            let before = self.all.load(Ordering::Relaxed);
-            self.tell(&held, now_ms);
-            if before && !self.all.load(Ordering::Relaxed) {
-                self.bell.notify_waiters();
-            }
-        }
-    }
-
-    fn tell(&self, held: &HeldBack, now_ms: u64) {
-        let running = held.by.iter().filter(|(until_ms, _)| *until_ms > now_ms);
-        let all = running.clone().any(|(_, all)| *all);
-        let until_ms = running.map(|(until_ms, _)| *until_ms).max().unwrap_or(0);
-        self.all.store(all, Ordering::Relaxed);
-        self.until_ms.store(until_ms, Ordering::Release);
-        let any_ms = match held.away.is_empty() && held.slots.is_empty() {
-            true => until_ms,
-            false => u64::MAX,
-        };
-        self.any_ms.store(any_ms, Ordering::Release);
-    }
-
-    /// Whether any command may be held back.
-    #[inline]
-    pub fn is_any(&self, now_ms: u64) -> bool {
-        self.any_ms.load(Ordering::Acquire) > now_ms
-    }
-
-    #[inline]
-    pub fn active(&self, now_ms: u64) -> Option<PauseMode> {
-        if self.until_ms.load(Ordering::Acquire) <= now_ms {
-            return None;
-        }
-        Some(if self.all.load(Ordering::Relaxed) {
-            PauseMode::All
-        } else {
-            PauseMode::Write
-        })
-    }
-
-    /// Waits for the pause to end, or to be lifted, or for keys to have left.
-    pub async fn over(&self) {
-        let lifted = self.bell.notified();
-        let until_ms = match self.until_ms.load(Ordering::Acquire) {
-            // Keys alone hold anybody back, until the bell rings.
-            over if over <= clock::now_ms() => self.any_ms.load(Ordering::Acquire),
-            until_ms => until_ms,
-        };
-        tokio::select! {
-            () = clock::until(until_ms) => {}
-            () = lifted => {}
-        }
-    }
-
-    /// Holds back what names keys of these slots, and of no others; whether that is a change.
-    pub fn hold_slots(&self, slots: SlotSet, now_ms: u64) -> bool {
-        let mut held = self.by.lock();
-        if held.slots == slots {
-            return false;
-        }
-        held.slots = slots;
-        self.tell(&held, now_ms);
-        self.bell.notify_waiters();
-        true
-    }
-
-    /// Whether slots are about to be another node's.
-    pub fn holds_slots(&self) -> bool {
-        !self.by.lock().slots.is_empty()
-    }
-
-    /// Whether keys are on their way to another server.
-    pub fn has_away(&self) -> bool {
-        !self.by.lock().away.is_empty()
-    }
-
-    /// Whether a command waits for keys on their way: for one that it names, or for all if it may touch any; if it keeps to
-    /// the slot of the keys that it names, for all of that one.
-    pub fn awaits_keys(&self, entry: &Entry, argv: &[&[u8]], keeps_to_slot: bool) -> bool {
-        let held = self.by.lock();
-        if held.away.is_empty() && held.slots.is_empty() {
-            return false;
-        }
-        let touches_any = match entry.command.plan {
-            Plan::All => true,
-            Plan::AllIf(all) => all(argv),
-            _ => entry.is(Flag::Scripted) && !keeps_to_slot,
-        };
-        let mut awaits = touches_any;
-        entry.each_key(argv, |at| {
-            awaits |= !held.slots.is_empty() && held.slots.has(slot_of(argv[at]));
-            awaits |= match keeps_to_slot {
-                true => {
-                    let slot = slot_of(argv[at]);
-                    held.away.iter().any(|key| slot_of(key) == slot)
-                }
-                false => held.away.contains(argv[at]),
-            }
-        });
-        awaits
-    }
-}
-
-/// Keys on their way to another server, for as long as this lives.
-pub struct Away {
-    shared: Arc<Shared>,
-    keys: Vec<Bstr>,
-}
-
-impl Away {
-    /// To be called under the locks of the keys. Nobody else's are among them, as this command would have been held back.
-    pub fn new(shared: &Arc<Shared>, keys: &[Bstr]) -> Self {
-        let mut held = shared.pause.by.lock();
-        held.away.extend(keys.iter().cloned());
-        shared.pause.tell(&held, clock::now_ms());
-        drop(held);
-        shared.guards.moved();
-        Away {
-            shared: shared.clone(),
-            keys: keys.to_vec(),
-        }
-    }
-}
-
-impl Drop for Away {
-    fn drop(&mut self) {
-        let pause = &self.shared.pause;
-        let mut held = pause.by.lock();
-        for key in &self.keys {
-            held.away.remove(key);
-        }
-        pause.tell(&held, clock::now_ms());
-        pause.bell.notify_waiters();
-    }
 }
 
 /// Clients in MONITOR.

@@ -233,6 +233,8 @@ struct ErrorCodes {
 
 /// All workers' numbers.
 pub struct Stats {
+    /// The commands' full names, by the numbers under which they are counted.
+    pub names: Box<[&'static str]>,
     workers: Box<[Arc<WorkerStats>]>,
     /// Error replies by their code. Errors are rare enough to share.
     errors: Mutex<ErrorCodes, { rank("error counts") }>,
@@ -252,17 +254,18 @@ pub struct Freeing {
 const ERROR_CODES_MAX: usize = 128;
 
 impl Stats {
-    pub fn new(workers: usize, commands: usize) -> Self {
+    pub fn new(workers: usize, names: Box<[&'static str]>) -> Self {
         let worker = || {
             Arc::new(WorkerStats {
                 counters: Counters::default(),
                 commands: std::iter::repeat_with(CommandCounters::default)
-                    .take(commands)
+                    .take(names.len())
                     .collect(),
             })
         };
         Stats {
             workers: std::iter::repeat_with(worker).take(workers).collect(),
+            names,
             errors: Mutex::default(),
             expiry_lag: Mutex::default(),
             freeing: Freeing::default(),

@@ -6,9 +6,9 @@ use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
 use bytes::Bytes;
 use tokio::sync::mpsc::Sender;
 
-use crate::command::client::Client;
 use crate::journal::Position;
 use crate::persist::rdb::SnapshotForm;
+use crate::state::client::Client;
 use crate::util::ranked::{Mutex, rank};
 
 /// The capability of a replica that keeps what is staged for it where no client reaches it.

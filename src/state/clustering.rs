@@ -15,9 +15,10 @@ use arc_swap::ArcSwap;
 use bytes::Bytes;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
+use super::pause::{PauseFor, PauseMode};
 use super::pulse::Pulse;
 use super::replication::{Link, Master};
-use super::shared::{PauseFor, PauseMode, Shared};
+use super::shared::Shared;
 use crate::cluster::{Action, Actions, Cluster, ClusterSettings, Moment, NodeAddress, View};
 use crate::config::Config;
 use crate::persist::disk::{Disk, DiskFile, draft_of};

@@ -8,7 +8,8 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use super::shared::{PauseFor, PauseMode, Shared};
+use super::pause::{PauseFor, PauseMode};
+use super::shared::Shared;
 use crate::engine::{SHARDS, ShardSet};
 use crate::util::ranked::{Mutex, MutexGuard, rank};
 

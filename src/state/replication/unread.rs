@@ -57,7 +57,7 @@ mod tests {
     use std::sync::Arc;
 
     use super::*;
-    use crate::command::client::Client;
+    use crate::state::client::Client;
 
     #[test]
     fn waits_grow_until_a_snapshot_was_read() {

@@ -3,9 +3,10 @@
 use std::sync::atomic::Ordering;
 
 use super::{Failover, Link, Master, new_id};
-use crate::command::client::Unblock;
-use crate::command::shared::{PauseFor, Shared};
 use crate::config::special::ReplicaOf;
+use crate::state::client::Unblock;
+use crate::state::pause::PauseFor;
+use crate::state::shared::Shared;
 use crate::util::clock;
 
 impl Shared {

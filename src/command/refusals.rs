@@ -1,0 +1,56 @@
+//! Refusals that many commands share, as they depend on the server's state.
+
+use super::{Entry, Fail, Flag, Plan};
+use crate::state::pause::Pause;
+use crate::state::shared::Shared;
+
+impl Shared {
+    /// What those hear who come while a script runs for long.
+    pub fn busy_fail(&self) -> Fail {
+        let busy = self.scripts.busy();
+        Fail::code(if busy.iter().any(|running| running.is_function) {
+            "BUSY Redis is busy running a script. You can only call FUNCTION KILL or SHUTDOWN NOSAVE."
+        } else {
+            "BUSY Redis is busy running a script. You can only call SCRIPT KILL or SHUTDOWN NOSAVE."
+        })
+    }
+
+    /// Refuses what Redis doesn't do in cluster mode: where all slots are one node's, nothing stands against it.
+    pub fn without_cluster(&self, why: &'static str) -> Result<(), Fail> {
+        match self.redirecting() {
+            Some(_) => Err(Fail::Says(why)),
+            None => Ok(()),
+        }
+    }
+
+    /// Refuses what would make a replica of this server, in any cluster mode: a node that is all of its cluster tells
+    /// clients that it is a master, whom they write to.
+    pub fn never_in_cluster(&self, why: &'static str) -> Result<(), Fail> {
+        match self.clustering {
+            Some(_) => Err(Fail::Says(why)),
+            None => Ok(()),
+        }
+    }
+}
+
+impl Pause {
+    /// Whether a command waits for keys on their way: for one that it names, or for all if it may touch any; if it keeps to
+    /// the slot of the keys that it names, for all of that one.
+    pub fn awaits_keys(&self, entry: &Entry, argv: &[&[u8]], keeps_to_slot: bool) -> bool {
+        let Some(held) = self.held_keys() else {
+            return false;
+        };
+        let mut awaits = match entry.command.plan {
+            Plan::All => true,
+            Plan::AllIf(all) => all(argv),
+            _ => entry.is(Flag::Scripted) && !keeps_to_slot,
+        };
+        entry.each_key(argv, |at| {
+            awaits |= match keeps_to_slot {
+                true => held.has_slot_of(argv[at]),
+                false => held.has(argv[at]),
+            }
+        });
+        awaits
+    }
+}

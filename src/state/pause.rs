@@ -1,0 +1,211 @@
+//! What holds clients back: CLIENT PAUSE, a stop or a failover under way, and keys or slots on their way to another server.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+
+use hashbrown::HashSet;
+
+use super::shared::Shared;
+use crate::cluster::{SlotSet, slot_of};
+use crate::types::Bstr;
+use crate::util::clock;
+use crate::util::ranked::{Mutex, MutexGuard, rank};
+
+/// What CLIENT PAUSE holds back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PauseMode {
+    All,
+    Write,
+}
+
+/// Who holds clients back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PauseFor {
+    /// CLIENT PAUSE.
+    Client,
+    /// The server stops, once its replicas have everything.
+    Stop,
+    Failover,
+}
+
+/// CLIENT PAUSE, and what else holds clients back.
+#[derive(Default)]
+pub struct Pause {
+    /// Until when anything may be held back: no command looks further once that is over.
+    any_ms: AtomicU64,
+    until_ms: AtomicU64,
+    all: AtomicBool,
+    by: Mutex<HeldBack, { rank("pause") }>,
+    bell: tokio::sync::Notify,
+}
+
+#[derive(Default)]
+struct HeldBack {
+    /// Until when, and whether everything, for each of those who may want it.
+    by: [(u64, bool); 3],
+    /// Keys on their way to another server: what names them is held back until they have left.
+    away: HashSet<Bstr>,
+    /// Slots about to be another node's: what names a key of theirs is held back, too.
+    slots: SlotSet,
+}
+
+impl Pause {
+    /// Pauses until a time; a pause under way is only ever made longer and stricter.
+    pub fn start(&self, by: PauseFor, until_ms: u64, mode: PauseMode, now_ms: u64) {
+        let mut held = self.by.lock();
+        let (until, all) = &mut held.by[by as usize];
+        *all = mode == PauseMode::All || *until > now_ms && *all;
+        *until = until_ms.max(*until);
+        self.tell(&held, now_ms);
+    }
+
+    /// Whether these hold clients back.
+    pub fn is_for(&self, by: PauseFor, now_ms: u64) -> bool {
+        self.until_ms.load(Ordering::Acquire) > now_ms && self.by.lock().by[by as usize].0 > now_ms
+    }
+
+    pub fn stop(&self, by: PauseFor) {
+        let mut held = self.by.lock();
+        held.by[by as usize] = (0, false);
+        self.tell(&held, 0);
+        self.bell.notify_waiters();
+    }
+
+    /// Forgets what is over: a strict pause may end before a lenient one.
+    pub fn settle(&self, now_ms: u64) {
+        if self.until_ms.load(Ordering::Relaxed) > now_ms {
+            let held = self.by.lock();
+            let before = self.all.load(Ordering::Relaxed);
+            self.tell(&held, now_ms);
+            if before && !self.all.load(Ordering::Relaxed) {
+                self.bell.notify_waiters();
+            }
+        }
+    }
+
+    fn tell(&self, held: &HeldBack, now_ms: u64) {
+        let running = held.by.iter().filter(|(until_ms, _)| *until_ms > now_ms);
+        let all = running.clone().any(|(_, all)| *all);
+        let until_ms = running.map(|(until_ms, _)| *until_ms).max().unwrap_or(0);
+        self.all.store(all, Ordering::Relaxed);
+        self.until_ms.store(until_ms, Ordering::Release);
+        let any_ms = match held.away.is_empty() && held.slots.is_empty() {
+            true => until_ms,
+            false => u64::MAX,
+        };
+        self.any_ms.store(any_ms, Ordering::Release);
+    }
+
+    /// Whether any command may be held back.
+    #[inline]
+    pub fn is_any(&self, now_ms: u64) -> bool {
+        self.any_ms.load(Ordering::Acquire) > now_ms
+    }
+
+    #[inline]
+    pub fn active(&self, now_ms: u64) -> Option<PauseMode> {
+        if self.until_ms.load(Ordering::Acquire) <= now_ms {
+            return None;
+        }
+        Some(if self.all.load(Ordering::Relaxed) {
+            PauseMode::All
+        } else {
+            PauseMode::Write
+        })
+    }
+
+    /// Waits for the pause to end, or to be lifted, or for keys to have left.
+    pub async fn over(&self) {
+        let lifted = self.bell.notified();
+        let until_ms = match self.until_ms.load(Ordering::Acquire) {
+            // Keys alone hold anybody back, until the bell rings.
+            over if over <= clock::now_ms() => self.any_ms.load(Ordering::Acquire),
+            until_ms => until_ms,
+        };
+        tokio::select! {
+            () = clock::until(until_ms) => {}
+            () = lifted => {}
+        }
+    }
+
+    /// Holds back what names keys of these slots, and of no others; whether that is a change.
+    pub fn hold_slots(&self, slots: SlotSet, now_ms: u64) -> bool {
+        let mut held = self.by.lock();
+        if held.slots == slots {
+            return false;
+        }
+        held.slots = slots;
+        self.tell(&held, now_ms);
+        self.bell.notify_waiters();
+        true
+    }
+
+    /// Whether slots are about to be another node's.
+    pub fn holds_slots(&self) -> bool {
+        !self.by.lock().slots.is_empty()
+    }
+
+    /// Whether keys are on their way to another server.
+    pub fn has_away(&self) -> bool {
+        !self.by.lock().away.is_empty()
+    }
+
+    /// What holds commands back by the keys that they name, if anything does. Nothing changes of it while this is held.
+    pub fn held_keys(&self) -> Option<HeldKeys<'_>> {
+        let held = self.by.lock();
+        (!held.away.is_empty() || !held.slots.is_empty()).then_some(HeldKeys(held))
+    }
+}
+
+/// Keys that hold commands back, and slots whose keys do.
+pub struct HeldKeys<'a>(MutexGuard<'a, HeldBack>);
+
+impl HeldKeys<'_> {
+    /// Whether the key itself holds back what names it, or its slot does.
+    pub fn has(&self, key: &[u8]) -> bool {
+        self.0.away.contains(key) || self.has_slot(key)
+    }
+
+    /// Whether any key of this one's slot does.
+    pub fn has_slot_of(&self, key: &[u8]) -> bool {
+        let slot = slot_of(key);
+        self.0.away.iter().any(|away| slot_of(away) == slot) || self.has_slot(key)
+    }
+
+    fn has_slot(&self, key: &[u8]) -> bool {
+        !self.0.slots.is_empty() && self.0.slots.has(slot_of(key))
+    }
+}
+
+/// Keys on their way to another server, for as long as this lives.
+pub struct Away {
+    shared: Arc<Shared>,
+    keys: Vec<Bstr>,
+}
+
+impl Away {
+    /// To be called under the locks of the keys. Nobody else's are among them, as this command would have been held back.
+    pub fn new(shared: &Arc<Shared>, keys: &[Bstr]) -> Self {
+        let mut held = shared.pause.by.lock();
+        held.away.extend(keys.iter().cloned());
+        shared.pause.tell(&held, clock::now_ms());
+        drop(held);
+        shared.guards.moved();
+        Away {
+            shared: shared.clone(),
+            keys: keys.to_vec(),
+        }
+    }
+}
+
+impl Drop for Away {
+    fn drop(&mut self) {
+        let pause = &self.shared.pause;
+        let mut held = pause.by.lock();
+        for key in &self.keys {
+            held.away.remove(key);
+        }
+        pause.tell(&held, clock::now_ms());
+        pause.bell.notify_waiters();
+    }
+}
