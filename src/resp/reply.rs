@@ -45,6 +45,16 @@ impl Reply {
         self.room = room;
     }
 
+    /// So many bytes at the front take no room any more: they have been sent.
+    pub fn widen_room(&mut self, bytes: usize) {
+        self.room = self.room.saturating_add(bytes);
+    }
+
+    /// So many bytes that took no room are gone from the front.
+    pub fn narrow_room(&mut self, bytes: usize) {
+        self.room = self.room.saturating_sub(bytes);
+    }
+
     /// Whether more would be in vain: what has no end of its own stops here.
     pub fn is_full(&self) -> bool {
         self.buf.len() > self.room

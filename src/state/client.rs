@@ -271,16 +271,21 @@ impl Client {
     /// Whether more waits for the client than may. It is asked to close then, and counted by whoever saw it first: the
     /// cron looks, and so does the connection.
     pub fn overflows(&self, limit: OutputLimit, now_ms: u64, counters: &Counters) -> bool {
-        if self.mailbox.check(limit, now_ms).is_ok() {
-            return false;
+        let overflows = self.mailbox.check(limit, now_ms).is_err();
+        if overflows {
+            self.overflowed(counters);
         }
+        overflows
+    }
+
+    /// Asks the client to close, as more waited for it than might.
+    pub fn overflowed(&self, counters: &Counters) {
         if self.mailbox.close() {
             counters.output_buffer_limit_disconnections.add(1);
             tracing::warn!(
                 "Client {self} scheduled to be closed ASAP for overcoming of output buffer limits."
             );
         }
-        true
     }
 }
 

@@ -255,6 +255,30 @@ fn a_reader_that_asks_and_never_reads_does_not_hold_up_others() {
     well_again(&server, before, 40 * MIB);
 }
 
+/// A batch of requests is given up where its replies outgrow what may wait, of which some may have been sent meanwhile: no
+/// request of it is left without a reply on a connection that stays.
+#[test]
+fn whoever_asks_for_more_than_may_wait_gets_all_of_it_or_is_closed() {
+    let server = Server::start(&["--client-output-buffer-limit", "normal 8mb 0 0"]);
+    let mut client = server.client();
+    client.ask_args(&["SET", "big", &"x".repeat(MIB as usize)]);
+    let asked = encode(&["GET", "big"]).repeat(40);
+    for _ in 0..5 {
+        let mut eager = server.client();
+        // It may be closed before all is sent.
+        let _ = eager.send(&asked);
+        for _ in 0..40 {
+            match eager.receive() {
+                Ok(reply) => assert_eq!(reply.value.text().len() as u64, MIB),
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                    panic!("it is not answered, nor closed")
+                }
+                Err(_) => break,
+            }
+        }
+    }
+}
+
 #[test]
 fn a_client_gone_in_the_middle_of_a_transaction_has_done_nothing() {
     let server = Server::start(&[]);

@@ -108,10 +108,13 @@ impl Connection {
 
     pub(super) fn written(&mut self, bytes: usize) {
         self.sent += bytes;
+        // What a batch may answer is counted from what has been sent.
+        self.out.reply().widen_room(bytes);
         self.count_written(bytes);
         if self.sent == self.out.len() {
-            self.sent = 0;
             let buf = std::mem::take(self.out.reply().buf_mut());
+            self.out.reply().narrow_room(self.sent);
+            self.sent = 0;
             self.buffers.keep_output(buf, self.keep_bytes());
             if self.closing == Closing::Flushed {
                 self.closing = Closing::Now;
@@ -213,6 +216,11 @@ impl Connection {
                 "Closing client that reached max query buffer length: {}",
                 self.client
             );
+            return true;
+        }
+        if self.out.is_full() {
+            // A reply was cut short, whatever the limit is by now.
+            self.client.overflowed(counters);
             return true;
         }
         let idle = self.sent == self.out.len() && self.client.mailbox.is_empty();
