@@ -22,13 +22,14 @@
 //! A module uses only the floors below it. `tests/floors.rs` reads this table and every `use crate::`, and checks.
 //!
 //! ```text
-//! 14  server background daemon log cli testing   put the parts together
-//! 13  bus monitor   the cluster's connections and clock; a Sentinel's connections, clock and scripts
-//! 12  net        sockets: listener, connection
-//! 11  repl       full syncs, and the link to a master
-//! 10  exec       finds, admits, locks, runs and commits requests; transactions, scripts, blocked clients, expiry, eviction
-//!  9  commands   one file for each group of related commands; families never import each other
-//!  8  command    the words that commands are written in, and what workers share
+//! 15  server background daemon log cli testing   put the parts together
+//! 14  bus monitor   the cluster's connections and clock; a Sentinel's connections, clock and scripts
+//! 13  net        sockets: listener, connection
+//! 12  repl       full syncs, and the link to a master
+//! 11  exec       finds, admits, locks, runs and commits requests; transactions, scripts, blocked clients, expiry, eviction
+//! 10  commands   one file for each group of related commands; families never import each other
+//!  9  command    the words that commands are written in
+//!  8  state      what workers share: clients, statistics, replication, the cluster, what moves away
 //!  7  persist    the data files: snapshots and the append-only file
 //!  6  journal    one order of all edits, for the log and for replicas
 //!  5  engine     the keyspace: shards, tables, deadlines, snapshots in memory

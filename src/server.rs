@@ -14,7 +14,6 @@ use parking_lot::Mutex;
 use sd_notify::NotifyState;
 use tokio::runtime::{LocalOptions, LocalRuntime};
 use tokio::sync::mpsc::{UnboundedSender, unbounded_channel};
-use tokio_util::sync::CancellationToken;
 
 use crate::acl::Users;
 use crate::background;
@@ -31,14 +30,11 @@ use crate::net::{Accepted, Buffers, Listeners, Spoken};
 use crate::persist::Store;
 use crate::persist::disk::Disk;
 use crate::repl;
-use crate::state::clustering::Clustering;
-use crate::state::guards::Guards;
 use crate::state::sentinel::Watching;
 use crate::state::shared::{About, Shared};
 use crate::state::stats::Stats;
 use crate::state::surroundings::tell_supervisor;
 use crate::state::users;
-use crate::tls::Tls;
 use crate::util::{chance, clock, memory};
 
 /// Threads that count and ask as workers do: the sweep, the cron, the loader, the link to a master and the cluster's bus.
@@ -64,14 +60,7 @@ impl Server {
         watching: Option<Watching>,
     ) -> Result<Self> {
         let workers = workers(&config, watching.is_some());
-        let mut registry = Registry::new(commands::families(watching.is_some()));
-        for Rename { from, to, place } in &loaded.renames {
-            registry
-                .rename(from, to)
-                .map_err(|why| FileError::at(place, why))?;
-        }
-        // The commands stay for as long as the process does.
-        let registry: &'static Registry = Box::leak(Box::new(registry));
+        let registry = registry(watching.is_some(), &loaded.renames)?;
         let users = Users::new(registry.catalog());
         users::check_lines(&users, &loaded.users, &config)?;
         users::begin(&users, &loaded.users, &config).map_err(anyhow::Error::msg)?;
@@ -434,6 +423,16 @@ fn warn_of_memory(limit: u64) {
     }
 }
 
+/// The commands by the names that they have here, which stay for as long as the process does.
+fn registry(is_sentinel: bool, renames: &[Rename]) -> Result<&'static Registry> {
+    let mut registry = Registry::new(commands::families(is_sentinel));
+    for Rename { from, to, place } in renames {
+        let renamed = registry.rename(from, to);
+        renamed.map_err(|why| FileError::at(place, why))?;
+    }
+    Ok(Box::leak(Box::new(registry)))
+}
+
 /// Gets ready for this worker's connections.
 fn begin(worker: &Rc<Worker>) -> Rc<Buffers> {
     let (worker, listener) = (worker.clone(), worker.clone());
@@ -441,63 +440,4 @@ fn begin(worker: &Rc<Worker>) -> Rc<Buffers> {
     tokio::task::spawn_local(listen);
     tokio::task::spawn_local(worker.keep_scripts_tidy());
     Rc::default()
-}
-
-impl Shared {
-    #[expect(
-        clippy::too_many_arguments,
-        reason = "each is another part that was made before"
-    )]
-    fn new(
-        config: Arc<Config>,
-        users: Users,
-        stats: Stats,
-        about: About,
-        journal: Arc<Journal>,
-        store: Arc<Store>,
-        clustering: Option<Clustering>,
-        watching: Option<Watching>,
-    ) -> Self {
-        let shared = Shared {
-            config,
-            rules: Default::default(),
-            users,
-            acl_log: Default::default(),
-            clients: Default::default(),
-            broker: Default::default(),
-            tracking: Default::default(),
-            monitors: Default::default(),
-            stats,
-            slowlog: Default::default(),
-            hotkeys: Default::default(),
-            large_requests: Default::default(),
-            large_replies: Default::default(),
-            latency: Default::default(),
-            journal,
-            search: store.searches.clone(),
-            store,
-            scripts: Default::default(),
-            pause: Default::default(),
-            guards: Guards::new(about.workers + BESIDE),
-            tls: Tls::default(),
-            replication: Default::default(),
-            clustering,
-            watching,
-            links: Default::default(),
-            slot_costs: Default::default(),
-            slot_moves: Default::default(),
-            about,
-            rates: Default::default(),
-            first_worker_cpu: Default::default(),
-            active_expire: true.into(),
-            cron_paused: false.into(),
-            oom_score: Default::default(),
-            oom_refusals: Default::default(),
-            reopen: Default::default(),
-            stop: CancellationToken::new(),
-            stopping: Default::default(),
-        };
-        shared.apply_config();
-        shared
-    }
 }

@@ -94,6 +94,64 @@ pub struct Shared {
 }
 
 impl Shared {
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "each is another part that was made before"
+    )]
+    pub fn new(
+        config: Arc<Config>,
+        users: Users,
+        stats: Stats,
+        about: About,
+        journal: Arc<Journal>,
+        store: Arc<Store>,
+        clustering: Option<Clustering>,
+        watching: Option<Watching>,
+    ) -> Self {
+        let guards = Guards::new(stats.threads());
+        let shared = Shared {
+            config,
+            rules: Default::default(),
+            users,
+            acl_log: Default::default(),
+            clients: Default::default(),
+            broker: Default::default(),
+            tracking: Default::default(),
+            monitors: Default::default(),
+            stats,
+            slowlog: Default::default(),
+            hotkeys: Default::default(),
+            large_requests: Default::default(),
+            large_replies: Default::default(),
+            latency: Default::default(),
+            journal,
+            search: store.searches.clone(),
+            store,
+            scripts: Default::default(),
+            pause: Default::default(),
+            guards,
+            tls: Tls::default(),
+            replication: Default::default(),
+            clustering,
+            watching,
+            links: Default::default(),
+            slot_costs: Default::default(),
+            slot_moves: Default::default(),
+            about,
+            rates: Default::default(),
+            first_worker_cpu: Default::default(),
+            active_expire: true.into(),
+            cron_paused: false.into(),
+            oom_score: Default::default(),
+            oom_refusals: Default::default(),
+            reopen: Default::default(),
+            stop: CancellationToken::new(),
+            stopping: Default::default(),
+        };
+        shared.apply_config();
+        shared
+    }
+
     /// What INFO and HELLO call the server's mode.
     pub fn mode(&self) -> &'static str {
         match (&self.watching, &self.clustering) {

@@ -272,6 +272,11 @@ impl Stats {
         }
     }
 
+    /// Threads that count.
+    pub fn threads(&self) -> usize {
+        self.workers.len()
+    }
+
     pub fn worker(&self, id: usize) -> &Arc<WorkerStats> {
         &self.workers[id]
     }
