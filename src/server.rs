@@ -158,13 +158,7 @@ impl Server {
         };
         let count = shared.about.workers;
 
-        let sweeper = worker(count);
-        let sweep: JoinHandle<Result<()>> = std::thread::Builder::new()
-            .name("expiry".into())
-            .spawn(move || {
-                Sweep(&sweeper).forever();
-                Ok(())
-            })?;
+        let sweep = sweep(worker(count))?;
         let mut hands = Vec::new();
         let mut threads = Vec::new();
         // Whoever sees a connection close finds the files whole: no socket is closed before they are.
@@ -421,6 +415,16 @@ fn warn_of_memory(limit: u64) {
              in key eviction and/or the inability to accept new write commands depending on the maxmemory-policy."
         );
     }
+}
+
+/// Removes keys whose time has come.
+fn sweep(worker: Worker) -> Result<JoinHandle<Result<()>>> {
+    let sweep = move || {
+        Sweep(&worker).forever();
+        Ok(())
+    };
+    let named = std::thread::Builder::new().name("expiry".into());
+    Ok(named.spawn(sweep)?)
 }
 
 /// The commands by the names that they have here, which stay for as long as the process does.
