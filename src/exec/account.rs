@@ -1,33 +1,38 @@
 //! What is kept, or shown, of a command that ran: its time, counters, MONITOR, and the logs of commands that took long, or had a
 //! large request or a large reply.
 
-use super::Worker;
+use std::sync::Arc;
+
 use crate::command::session::{ReplyMode, Session};
 use crate::command::{Entry, Flag, redacted};
 use crate::state::hotkeys::Cost;
+use crate::state::shared::Shared;
 use crate::state::slot_costs::SlotCost;
 use crate::state::slowlog::{Slowlog, SlowlogRoom};
-use crate::util::clock::{self, Reading};
+use crate::state::stats::WorkerStats;
+use crate::util::clock;
 
-impl Worker {
-    /// The time since `started`, which becomes now.
+/// What a worker keeps of the commands that it ran.
+pub(super) struct Account {
+    shared: Arc<Shared>,
+    /// Its own part of the statistics.
+    stats: Arc<WorkerStats>,
+}
+
+impl Account {
+    pub fn new(shared: Arc<Shared>, worker: usize) -> Self {
+        let stats = shared.stats.worker(worker).clone();
+        Account { shared, stats }
+    }
+
     #[inline]
-    pub(super) fn lap(&self, started: &mut Reading) -> u64 {
-        let ended = self.present.read_watch();
-        let nanos = self.present.nanos(*started, ended);
-        *started = ended;
-        nanos
+    pub fn stats(&self) -> &WorkerStats {
+        &self.stats
     }
 
     /// Time, slow log and counters of a command that ran.
-    pub(super) fn count(
-        &self,
-        session: &Session,
-        entry: &'static Entry,
-        argv: &[&[u8]],
-        nanos: u64,
-    ) {
-        let stats = self.stats();
+    pub fn count(&self, session: &Session, entry: &'static Entry, argv: &[&[u8]], nanos: u64) {
+        let stats = &self.stats;
         stats.counters.commands.add(1);
         session.commands.set(session.commands.get() + 1);
         let config = &self.shared.config;
@@ -48,13 +53,13 @@ impl Worker {
             };
             self.shared
                 .latency
-                .note(event, self.now_ms() / 1000, micros / 1000);
+                .note(event, clock::now_ms() / 1000, micros / 1000);
         }
     }
 
     /// Counts what a request has cost for its slot.
     #[cold]
-    pub(super) fn count_for_slot(&self, slot: u16, argv: &[&[u8]], nanos: u64, reply_bytes: usize) {
+    pub fn count_for_slot(&self, slot: u16, argv: &[&[u8]], nanos: u64, reply_bytes: usize) {
         let cost = SlotCost {
             nanos,
             bytes_in: encoded_bytes(argv) as u64,
@@ -65,14 +70,14 @@ impl Worker {
 
     /// Tells MONITOR of a command that has run.
     #[inline]
-    pub(super) fn show_monitors(&self, session: &Session, entry: &Entry, argv: &[&[u8]]) {
+    pub fn show_monitors(&self, session: &Session, entry: &Entry, argv: &[&[u8]]) {
         if self.shared.monitors.any() && !entry.is(Flag::SkipMonitor) && !entry.is(Flag::Admin) {
             self.feed_monitors(session.db, &Self::address(session), entry, argv);
         }
     }
 
     /// Tells MONITOR of a command that runs a script, before what the script calls, or as it fails.
-    pub(super) fn show_script(&self, session: &Session, argv: &[&[u8]]) {
+    pub fn show_script(&self, session: &Session, argv: &[&[u8]]) {
         if self.shared.monitors.any() {
             let (db, address) = (session.db, Self::address(session));
             self.shared
@@ -83,7 +88,7 @@ impl Worker {
 
     /// Shows a command without what nobody is to see.
     #[cold]
-    pub(super) fn feed_monitors(&self, db: usize, address: &str, entry: &Entry, argv: &[&[u8]]) {
+    pub fn feed_monitors(&self, db: usize, address: &str, entry: &Entry, argv: &[&[u8]]) {
         let hidden = redacted(entry, argv);
         let shown = hidden.as_deref().unwrap_or(argv);
         self.shared
@@ -92,7 +97,7 @@ impl Worker {
     }
 
     /// A client's address as MONITOR shows it.
-    pub(super) fn address(session: &Session) -> String {
+    pub fn address(session: &Session) -> String {
         let client = &session.client;
         if client.unix {
             format!("unix:{}", client.address.trim_end_matches(":0"))
@@ -103,7 +108,7 @@ impl Worker {
 
     /// Logs a command that ran at once, if its reply or its request is large, and counts what its keys took.
     #[inline]
-    pub(super) fn note_sizes(
+    pub fn note_sizes(
         &self,
         session: &Session,
         entry: &Entry,
@@ -124,13 +129,7 @@ impl Worker {
 
     /// Logs a command if its reply or its request is large.
     #[cold]
-    pub(super) fn log_large(
-        &self,
-        session: &Session,
-        entry: &Entry,
-        argv: &[&[u8]],
-        reply_bytes: usize,
-    ) {
+    pub fn log_large(&self, session: &Session, entry: &Entry, argv: &[&[u8]], reply_bytes: usize) {
         if entry.is(Flag::SkipSlowlog) {
             return;
         }
@@ -152,7 +151,7 @@ impl Worker {
     /// Tells HOTKEYS what a command took. What a script calls counts as the script's, and what EXEC runs is for its own keys, but
     /// in the sum of all commands it is EXEC's.
     #[cold]
-    pub(super) fn note_keys(
+    pub fn note_keys(
         &self,
         session: &Session,
         entry: &Entry,
@@ -169,7 +168,7 @@ impl Worker {
     }
 
     #[cold]
-    pub(super) fn log_command(
+    pub fn log_command(
         &self,
         (log, entries_max): (&Slowlog, usize),
         session: &Session,
@@ -188,7 +187,7 @@ impl Worker {
             entries_max,
         };
         let whose = (&client.address[..], &name[..]);
-        log.push(self.now_ms() / 1000, measure, argv, whose, room);
+        log.push(clock::now_ms() / 1000, measure, argv, whose, room);
     }
 }
 

@@ -122,10 +122,12 @@ impl Run<'_> {
             record.reach.replicas &= replicas;
         }
         if worker.shared.monitors.any() && !entry.is(Flag::SkipMonitor) && !entry.is(Flag::Admin) {
-            worker.feed_monitors(self.session.db, "lua", entry, argv);
+            worker
+                .account
+                .feed_monitors(self.session.db, "lua", entry, argv);
         }
-        let nanos = worker.lap(&mut started);
-        worker.count(&self.session, entry, argv, nanos);
+        let nanos = worker.present.lap(&mut started);
+        worker.account.count(&self.session, entry, argv, nanos);
         done.and_then(|flow| settle_for_script(&worker.shared, flow, out))
             .inspect_err(|_| worker.stats().commands[entry.id].failed.add(1))
     }

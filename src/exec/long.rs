@@ -172,7 +172,7 @@ impl Long {
             }
         }
         long.written += out.len() - from;
-        long.nanos += worker.lap(started);
+        long.nanos += worker.present.lap(started);
         if !whole && !out.is_full() {
             return Some(long);
         }
@@ -182,8 +182,10 @@ impl Long {
 
     /// A reply is whole, or nobody is left to take the rest of it.
     pub fn end(self, worker: &Worker, session: &Session, argv: &[&[u8]]) {
-        worker.count(session, self.entry, argv, self.nanos);
-        worker.note_sizes(session, self.entry, argv, (self.nanos, self.written));
+        worker.account.count(session, self.entry, argv, self.nanos);
+        worker
+            .account
+            .note_sizes(session, self.entry, argv, (self.nanos, self.written));
         match self.work {
             // Its parts may be no one else's any more: that many are not dropped here.
             Work::Rest(rest, _) => worker.discard(Garbage::Value(rest.value)),

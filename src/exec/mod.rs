@@ -67,8 +67,7 @@ pub struct Worker {
     pub shared: Arc<Shared>,
     registry: &'static Registry,
     pub engine: Arc<Engine>,
-    /// Its own part of the statistics.
-    stats: Arc<WorkerStats>,
+    account: account::Account,
     present: Present,
     ended_watches: EndedWatches,
     /// Effects not in use, kept for their buffers.
@@ -118,7 +117,7 @@ impl Worker {
         Worker {
             registry,
             id,
-            stats: shared.stats.worker(id).clone(),
+            account: account::Account::new(shared.clone(), id),
             shared,
             engine,
             present: Present::new(rules),
@@ -134,7 +133,7 @@ impl Worker {
     }
 
     pub fn stats(&self) -> &WorkerStats {
-        &self.stats
+        self.account.stats()
     }
 
     /// Microseconds between two readings of this worker's watch.

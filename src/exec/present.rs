@@ -56,6 +56,15 @@ impl Present {
         self.watch.micros(from, to)
     }
 
+    /// The time since `started`, which becomes now.
+    #[inline]
+    pub fn lap(&self, started: &mut Reading) -> u64 {
+        let ended = self.read_watch();
+        let nanos = self.nanos(*started, ended);
+        *started = ended;
+        nanos
+    }
+
     /// Comes to the present time.
     pub fn read_clock(&self) {
         self.now.set(Now::Live(clock::now_ms()));

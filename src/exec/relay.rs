@@ -258,13 +258,13 @@ impl Relay {
             }
             done => done.map(drop),
         };
-        worker.show_monitors(session, entry, argv);
-        let nanos = worker.lap(&mut started);
+        worker.account.show_monitors(session, entry, argv);
+        let nanos = worker.present.lap(&mut started);
         let client = &session.client;
         client
             .last_command
             .store(entry.id as u32, std::sync::atomic::Ordering::Relaxed);
-        worker.count(session, entry, argv, nanos);
+        worker.account.count(session, entry, argv, nanos);
         if let Err(fail) = done {
             worker.stats().commands[entry.id].failed.add(1);
             complain(&worker.shared, &entry.full_name, &fail.text());

@@ -114,7 +114,7 @@ impl Worker {
         if let Some(slot) = counted {
             let nanos = self.present.nanos(begun, *started);
             let bytes = out.reply().since(mark).len();
-            self.count_for_slot(slot, argv, nanos, bytes);
+            self.account.count_for_slot(slot, argv, nanos, bytes);
         }
         next
     }
@@ -146,12 +146,12 @@ impl Worker {
         if let Next::Again = next {
             return next;
         }
-        self.show_monitors(session, entry, argv);
+        self.account.show_monitors(session, entry, argv);
         if self.asked.take_moved() {
             self.shared.pass_guards();
         }
         self.read_what_was_set(entry);
-        let nanos = self.lap(started);
+        let nanos = self.present.lap(started);
         self.present.pass(nanos);
         match &mut next {
             // It counts when it wakes.
@@ -162,9 +162,9 @@ impl Worker {
                 long.written = out.reply().since(mark).len();
             }
             _ => {
-                self.count(session, entry, argv, nanos);
+                self.account.count(session, entry, argv, nanos);
                 let sizes = (nanos, out.reply().since(mark).len());
-                self.note_sizes(session, entry, argv, sizes);
+                self.account.note_sizes(session, entry, argv, sizes);
             }
         }
         self.end_reply(session, entry, mark, &next, out.reply());

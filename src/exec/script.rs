@@ -84,7 +84,7 @@ impl<'w> Stage<'w> {
         match wish {
             ScriptWish::Call(call) => {
                 let found = self.find_script(worker, argv, call);
-                let found = found.inspect_err(|_| worker.show_script(session, argv))?;
+                let found = found.inspect_err(|_| worker.account.show_script(session, argv))?;
                 let mut set = ShardSet::ALL;
                 if found.contained {
                     set = ShardSet::EMPTY;
@@ -178,7 +178,7 @@ impl<'w> Stage<'w> {
         self.begin();
         match self.find_script(worker, argv, call) {
             Err(fail) => {
-                worker.show_script(session, argv);
+                worker.account.show_script(session, argv);
                 (unit, Err(fail))
             }
             Ok(found) => self.run_script(worker, session, argv, call, found, unit, out.reply()),
@@ -265,7 +265,7 @@ impl<'w> Stage<'w> {
         out: &mut Reply,
     ) -> (Unit<'w>, Result<(), Fail>) {
         // Here, so that what the script calls is shown after it.
-        worker.show_script(session, argv);
+        worker.account.show_script(session, argv);
         let own = Session::for_script(session);
         let dirty = unit.effects.dirty;
         let keys = &argv[3..3 + call.keys];

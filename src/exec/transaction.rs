@@ -142,11 +142,11 @@ impl Worker {
             if let Err(fail) = settled {
                 self.answer_failed(session, entry, argv, &fail, mark, out.reply());
             }
-            self.show_monitors(session, entry, argv);
-            let nanos = self.lap(&mut started);
-            self.count(session, entry, argv, nanos);
+            self.account.show_monitors(session, entry, argv);
+            let nanos = self.present.lap(&mut started);
+            self.account.count(session, entry, argv, nanos);
             let sizes = (nanos, out.reply().since(mark).len());
-            self.note_sizes(session, entry, argv, sizes);
+            self.account.note_sizes(session, entry, argv, sizes);
         }
         session.in_exec = false;
         session.began_us = 0;

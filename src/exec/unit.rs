@@ -313,7 +313,7 @@ impl Worker {
         let guards = &self.shared.guards;
         let done = self.asked.note_moves(guards, || run(&mut call));
         if done.is_err() && entry.is(Flag::Scripted) && entry.is(Flag::SkipMonitor) {
-            self.show_script(session, argv);
+            self.account.show_script(session, argv);
         }
         done
     }

@@ -75,12 +75,16 @@ impl Blocked {
             return Some(woken);
         }
         let argv: Vec<&[u8]> = parked.args.iter().map(|arg| &arg[..]).collect();
-        let nanos = self.nanos + worker.lap(&mut started);
-        worker.count(session, parked.entry, &argv, nanos);
+        let nanos = self.nanos + worker.present.lap(&mut started);
+        worker.account.count(session, parked.entry, &argv, nanos);
         let bytes = out.since(mark).len();
-        worker.log_large(session, parked.entry, &argv, bytes);
+        worker
+            .account
+            .log_large(session, parked.entry, &argv, bytes);
         if worker.shared.hotkeys.is_on() {
-            worker.note_keys(session, parked.entry, &argv, (nanos, bytes));
+            worker
+                .account
+                .note_keys(session, parked.entry, &argv, (nanos, bytes));
         }
         worker.finish_reply(session, mark, out);
         Some(woken)
