@@ -1,45 +1,8 @@
 //! The check: whether a user may do what a command is about to do.
 
-use super::selector::{KeyPattern, Selector};
+use super::selector::{Access, KeyPattern, Selector};
 use super::user::Rights;
 use crate::util::glob;
-
-/// What is done to a key, or may be done.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Access {
-    pub read: bool,
-    pub write: bool,
-}
-
-impl Access {
-    pub const NONE: Access = Access {
-        read: false,
-        write: false,
-    };
-    pub const READ: Access = Access {
-        read: true,
-        write: false,
-    };
-    pub const WRITE: Access = Access {
-        read: false,
-        write: true,
-    };
-    pub const BOTH: Access = Access {
-        read: true,
-        write: true,
-    };
-
-    pub(super) fn and(self, other: Access) -> Access {
-        Access {
-            read: self.read || other.read,
-            write: self.write || other.write,
-        }
-    }
-
-    fn covers(self, wanted: Access) -> bool {
-        (self.read || !wanted.read) && (self.write || !wanted.write)
-    }
-}
 
 /// What stands in the way, with the place of the argument that names it. Of several, the greatest is told.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]

@@ -2,8 +2,7 @@
 //!
 //! Rules about commands are shown as they were given, in their order, but for those that a later one has made void.
 
-use super::check::Access;
-use super::selector::{KeyPattern, Selector};
+use super::selector::{Access, KeyPattern, Selector};
 use super::user::Rights;
 
 impl Rights {

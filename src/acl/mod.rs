@@ -13,9 +13,9 @@ mod user;
 mod users;
 
 pub use catalog::{CATEGORIES, Catalog, Known, category};
-pub use check::{Access, Denied, Request};
+pub use check::{Denied, Request};
 pub use log::{Context, Entry, Log, Reason};
 pub use rule::{RuleError, gather};
-pub use selector::Selector;
+pub use selector::{Access, Selector, has_space};
 pub use user::{Rights, User};
-pub use users::{LoadError, Reloaded, Revision, Users, has_space};
+pub use users::{LoadError, Reloaded, Revision, Users};

@@ -3,9 +3,50 @@
 use std::collections::BTreeMap;
 
 use super::catalog::{Catalog, category};
-use super::check::Access;
 use super::rule::RuleError;
-use super::users::has_space;
+
+/// What is done to a key, or may be done.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Access {
+    pub read: bool,
+    pub write: bool,
+}
+
+impl Access {
+    pub const NONE: Access = Access {
+        read: false,
+        write: false,
+    };
+    pub const READ: Access = Access {
+        read: true,
+        write: false,
+    };
+    pub const WRITE: Access = Access {
+        read: false,
+        write: true,
+    };
+    pub const BOTH: Access = Access {
+        read: true,
+        write: true,
+    };
+
+    pub(super) fn and(self, other: Access) -> Access {
+        Access {
+            read: self.read || other.read,
+            write: self.write || other.write,
+        }
+    }
+
+    pub(super) fn covers(self, wanted: Access) -> bool {
+        (self.read || !wanted.read) && (self.write || !wanted.write)
+    }
+}
+
+/// Whether a name or pattern holds space or a zero byte, which no line of rules could bring back.
+pub fn has_space(word: &[u8]) -> bool {
+    word.iter()
+        .any(|byte| matches!(byte, b' ' | b'\t'..=b'\r' | 0))
+}
 
 /// Keys that may be read, written or both.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -6,16 +6,11 @@ use std::sync::Arc;
 use super::catalog::Catalog;
 use super::check::may_hear;
 use super::rule::{RuleError, gather};
+use super::selector::has_space;
 use super::user::{Rights, User};
 use crate::util::ranked::{RwLock, rank};
 
 const DEFAULT: &[u8] = b"default";
-
-/// Whether a name or pattern holds space or a zero byte, which no line of rules could bring back.
-pub fn has_space(word: &[u8]) -> bool {
-    word.iter()
-        .any(|byte| matches!(byte, b' ' | b'\t'..=b'\r' | 0))
-}
 
 pub struct Users {
     pub catalog: Catalog,

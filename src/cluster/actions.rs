@@ -2,8 +2,7 @@
 
 use bytes::Bytes;
 
-use super::link::LinkId;
-use super::node::NodeAddress;
+use super::node::{LinkId, NodeAddress};
 use super::slots::SlotSet;
 use super::state::Cluster;
 

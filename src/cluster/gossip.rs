@@ -3,8 +3,7 @@
 use super::actions::{Action, Moment};
 use super::failure::DEAD;
 use super::frame::{Extension, Frame, FrameBody, FrameHeader, FrameKind, Gossip, mark};
-use super::link::LinkId;
-use super::node::{At, ClusterNode, NodeAddress, NodeId, flag};
+use super::node::{At, ClusterNode, LinkId, NodeAddress, NodeId, flag};
 use super::state::Cluster;
 
 /// Nodes that a ping tells of, at least; of more than thirty it tells of a tenth.

@@ -8,10 +8,6 @@ use std::sync::atomic::AtomicUsize;
 
 use super::node::At;
 
-/// A connection of the bus. Numbers are not used twice.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct LinkId(pub u64);
-
 /// Which of the two connections with a node.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum LinkEnd {

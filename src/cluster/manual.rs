@@ -6,8 +6,7 @@
 use super::actions::{Action, Moment};
 use super::election::Election;
 use super::frame::{FrameHeader, FrameKind, mark};
-use super::link::LinkId;
-use super::node::At;
+use super::node::{At, LinkId};
 use super::orders::FailoverWay;
 use super::state::Cluster;
 

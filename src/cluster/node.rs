@@ -4,9 +4,12 @@ use std::collections::HashMap;
 use std::fmt;
 use std::ops::{Index, IndexMut};
 
-use super::link::LinkId;
 use super::slots::SlotSet;
 use crate::util::chance::Rng;
+
+/// A connection of the bus. Numbers are not used twice.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct LinkId(pub u64);
 
 /// Characters of a node's name.
 const ID_BYTES: usize = 40;

@@ -5,8 +5,8 @@ use std::sync::atomic::AtomicUsize;
 
 use super::actions::Moment;
 use super::frame::{Extension, Frame, FrameBody, FrameHeader, FrameKind, Gossip, mark};
-use super::link::{BusLink, LinkEnd, LinkId};
-use super::node::{At, ClusterNode, NodeAddress, flag};
+use super::link::{BusLink, LinkEnd};
+use super::node::{At, ClusterNode, LinkId, NodeAddress, flag};
 use super::slots::SlotSet;
 use super::state::Cluster;
 

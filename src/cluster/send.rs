@@ -6,8 +6,7 @@ use bytes::Bytes;
 
 use super::actions::{Action, Moment};
 use super::frame::{Frame, FrameBody, FrameHeader, FrameKind, mark};
-use super::link::LinkId;
-use super::node::{At, flag};
+use super::node::{At, LinkId, flag};
 use super::state::Cluster;
 
 /// Bytes that may wait for a stranger, before one more frame.

@@ -3,7 +3,8 @@
 use std::collections::HashSet;
 
 use super::actions::Moment;
-use super::link::{BusLink, LinkId};
+use super::link::BusLink;
+use super::node::LinkId;
 use super::state::Cluster;
 
 /// Connections of which nobody knows whose they are, at most.

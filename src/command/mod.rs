@@ -35,7 +35,7 @@ pub use call::{
 pub use databases::Databases;
 pub use derive::{Begin, Find, KeySpec};
 pub use fail::{Fail, quoted};
-pub use registry::{Entry, Found, Registry};
+pub use registry::{Entry, Found, MODULE_GROUP, Registry};
 pub use rights::{Touched, reads_every_key};
 pub use secrets::{hide_after, redacted};
 

@@ -1,10 +1,8 @@
 //! What modules bring elsewhere and is built in here: clients ask for it by the modules' names.
 
 use super::Entry;
+use super::registry::MODULE_GROUP;
 use crate::resp::Reply;
-
-/// The group of their commands.
-pub const GROUP: &str = "module";
 
 /// A module of another server, whose commands and type this one has.
 pub struct Module {
@@ -39,7 +37,7 @@ pub const MODULES: &[Module] = &[
 
 impl Module {
     pub fn has(&self, entry: &Entry) -> bool {
-        entry.family.group == GROUP && entry.full_name.starts_with(self.prefix)
+        entry.family.group == MODULE_GROUP && entry.full_name.starts_with(self.prefix)
     }
 }
 

@@ -3,9 +3,12 @@
 use hashbrown::HashTable;
 
 use super::derive::{self, ChannelSpec, KeySpec};
-use super::{Command, Family, Flag, KeyUse, Plan, Run, modules};
+use super::{Command, Family, Flag, KeyUse, Plan, Run};
 use crate::acl::{Catalog, Known, category};
 use crate::engine::{ShardKey, ShardSet};
+
+/// The group of commands that modules bring elsewhere.
+pub const MODULE_GROUP: &str = "module";
 
 /// A command or subcommand as the server uses it.
 pub struct Entry {
@@ -157,7 +160,7 @@ impl Entry {
             .iter()
             .filter(|flag| self.is(**flag))
             .filter_map(|flag| flag.word())
-            .chain((self.family.group == modules::GROUP).then_some("module"))
+            .chain((self.family.group == MODULE_GROUP).then_some("module"))
             .collect()
     }
 }
@@ -456,7 +459,7 @@ fn categories(family: &Family, command: &Command, flags: u32) -> Vec<&'static st
     let has = |flag: Flag| flags & flag.bit() != 0;
     let mut all = Vec::new();
     // No category has what a module brings, unless it brings its own.
-    if family.group == modules::GROUP && family.category.is_empty() {
+    if family.group == MODULE_GROUP && family.category.is_empty() {
         return all;
     }
     if has(Flag::Write) {

@@ -3,14 +3,13 @@
 //! Whoever changes them is any worker; who accepts is the first. A socket is closed by shutting it down here, which frees
 //! its address at once, whatever the accepting task is at.
 
-use std::net::{Shutdown, TcpListener};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, Shutdown, SocketAddr, TcpListener};
 
-use anyhow::Result;
-use socket2::SockRef;
+use anyhow::{Context, Result};
+use socket2::{Domain, Protocol, SockRef, Socket, Type};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio_util::sync::CancellationToken;
 
-use super::listener::listen;
 use crate::config::Config;
 use crate::config::special::reason;
 use crate::util::ranked::{Mutex, rank};
@@ -208,4 +207,37 @@ fn told(error: &anyhow::Error) -> String {
         Some(error) => reason(error),
         None => format!("{error:#}"),
     }
+}
+
+pub fn listen(name: &str, port: u16, backlog: i32) -> Result<std::net::TcpListener> {
+    let ip: IpAddr = match name {
+        "*" => Ipv4Addr::UNSPECIFIED.into(),
+        "::*" => Ipv6Addr::UNSPECIFIED.into(),
+        name => match name.parse() {
+            Ok(ip) => ip,
+            Err(_) => resolve(name)?,
+        },
+    };
+    let socket = Socket::new(
+        Domain::for_address(SocketAddr::new(ip, port)),
+        Type::STREAM,
+        Some(Protocol::TCP),
+    )?;
+    if ip.is_ipv6() {
+        socket.set_only_v6(true)?;
+    }
+    socket.set_reuse_address(true)?;
+    socket.bind(&SocketAddr::new(ip, port).into())?;
+    socket.listen(backlog)?;
+    socket.set_nonblocking(true)?;
+    Ok(socket.into())
+}
+
+fn resolve(name: &str) -> Result<IpAddr> {
+    use std::net::ToSocketAddrs;
+    let mut found = (name, 0).to_socket_addrs()?;
+    Ok(found
+        .next()
+        .with_context(|| format!("{name} has no address"))?
+        .ip())
 }

@@ -1,13 +1,13 @@
 //! Listening sockets, TCP and unix, and the handing out of what they accept.
 
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::net::{IpAddr, SocketAddr};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
-use socket2::{Domain, Protocol, SockRef, Socket, TcpKeepalive, Type};
+use socket2::{Domain, SockRef, Socket, TcpKeepalive, Type};
 use tokio::net::{TcpListener, UnixListener};
 use tokio::sync::mpsc::UnboundedReceiver;
 
@@ -221,39 +221,6 @@ fn tune(stream: &std::net::TcpStream, keepalive_s: u64) {
             .with_retries(3);
         let _ = SockRef::from(stream).set_tcp_keepalive(&keepalive);
     }
-}
-
-pub fn listen(name: &str, port: u16, backlog: i32) -> Result<std::net::TcpListener> {
-    let ip: IpAddr = match name {
-        "*" => Ipv4Addr::UNSPECIFIED.into(),
-        "::*" => Ipv6Addr::UNSPECIFIED.into(),
-        name => match name.parse() {
-            Ok(ip) => ip,
-            Err(_) => resolve(name)?,
-        },
-    };
-    let socket = Socket::new(
-        Domain::for_address(SocketAddr::new(ip, port)),
-        Type::STREAM,
-        Some(Protocol::TCP),
-    )?;
-    if ip.is_ipv6() {
-        socket.set_only_v6(true)?;
-    }
-    socket.set_reuse_address(true)?;
-    socket.bind(&SocketAddr::new(ip, port).into())?;
-    socket.listen(backlog)?;
-    socket.set_nonblocking(true)?;
-    Ok(socket.into())
-}
-
-fn resolve(name: &str) -> Result<IpAddr> {
-    use std::net::ToSocketAddrs;
-    let mut found = (name, 0).to_socket_addrs()?;
-    Ok(found
-        .next()
-        .with_context(|| format!("{name} has no address"))?
-        .ip())
 }
 
 fn listen_unix(path: &Path, permissions: u32, backlog: i32) -> Result<UnixListener> {

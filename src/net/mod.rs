@@ -10,5 +10,6 @@ mod tls;
 pub use connection::{Buffers, serve, shake_hands};
 pub use dial::{Dial, Dialled};
 pub use doors::Spoken;
-pub use listener::{Accepted, Listeners, listen};
+pub use doors::listen;
+pub use listener::{Accepted, Listeners};
 pub use stream::Stream;

@@ -109,10 +109,3 @@ impl Stream {
         }
     }
 }
-
-/// Makes room for so many bytes more and no others: `reserve` would take up to twice what that needs.
-pub fn grow_exactly(buf: &mut BytesMut, more: usize) {
-    let mut exact = BytesMut::with_capacity(buf.len() + more);
-    exact.extend_from_slice(buf);
-    *buf = exact;
-}

@@ -19,9 +19,9 @@ use tokio::io::Interest;
 use tokio::net::TcpStream;
 use tokio::sync::Mutex;
 
-use super::stream::grow_exactly;
 use crate::tls;
 use crate::util::clock;
+use crate::util::memory::grow_exactly;
 
 /// Bytes that one read takes from the socket.
 const READ_BYTES: usize = 64 * 1024;

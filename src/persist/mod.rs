@@ -17,6 +17,6 @@ mod store;
 mod turning;
 pub mod window;
 
+pub use aof::run_updates;
 pub use jobs::{Kind, Outcome, Running, Told, Work};
-pub use reading::run_updates;
 pub use store::{Saves, Store, Trouble};

@@ -9,10 +9,10 @@ use std::sync::atomic::Ordering;
 use anyhow::{Context, Result};
 
 use super::Store;
-use super::aof::{self, Apply};
+use super::aof::{self, Apply, run_updates};
 use super::jobs::NO_JOB;
 use super::loading::Loading;
-use super::rdb::{self, Loaded, Update};
+use super::rdb::{self, Loaded};
 use super::window::Window;
 use crate::config::Config;
 use crate::config::special::reason;
@@ -47,6 +47,11 @@ impl Store {
             return self.preload(preload, has_log, apply);
         }
         if !self.config.appendonly.get() {
+            if has_log {
+                tracing::warn!(
+                    "There is an append only log beside the snapshot file, which is not read, as appendonly is off"
+                );
+            }
             return self.load_snapshot(&self.snapshot_path(), (false, false), apply);
         }
         if has_log {
@@ -226,23 +231,5 @@ impl Store {
         let mut saves = self.saves.lock();
         saves.keys_loaded = loaded.keys;
         saves.keys_expired = loaded.expired;
-    }
-}
-
-/// Runs the edits that came with a snapshot, in the order in which they were made. Nobody sees what is between two of them,
-/// so those of a transaction need no bracket.
-pub fn run_updates(updates: &[Update], apply: &mut Apply<'_>) -> Result<()> {
-    let mut selected = None;
-    for Update { db, args } in updates.iter().filter(|update| !update.is_bracket()) {
-        if selected.replace(*db) != Some(*db) {
-            apply(&[b"SELECT", db.to_string().as_bytes()])?;
-        }
-        let args: Vec<&[u8]> = args.iter().map(|arg| &arg[..]).collect();
-        apply(&args).context("in a command that stands in the snapshot")?;
-    }
-    // What follows begins as every file does.
-    match selected {
-        None | Some(0) => Ok(()),
-        Some(_) => apply(&[b"SELECT", b"0"]),
     }
 }

@@ -3,6 +3,7 @@
 //! Each thread publishes the bytes it took less those it gave back; the sum over threads is the bytes in
 //! use, exact up to what threads have not published yet, at the cost of two loads.
 
+use bytes::BytesMut;
 use std::cell::{Cell, OnceCell};
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
@@ -242,6 +243,13 @@ pub fn report() -> std::io::Result<Vec<u8>> {
     let options = tikv_jemalloc_ctl::stats_print::Options::default();
     tikv_jemalloc_ctl::stats_print::stats_print(&mut report, options)?;
     Ok(report)
+}
+
+/// Makes room for so many bytes more and no others: `reserve` would take up to twice what that needs.
+pub fn grow_exactly(buf: &mut BytesMut, more: usize) {
+    let mut exact = BytesMut::with_capacity(buf.len() + more);
+    exact.extend_from_slice(buf);
+    *buf = exact;
 }
 
 #[cfg(test)]

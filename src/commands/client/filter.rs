@@ -3,7 +3,7 @@
 use std::mem::discriminant;
 use std::sync::Arc;
 
-use super::list::{ClientType, flags};
+use super::marks::{ClientType, flags};
 use crate::acl::{User, Users};
 use crate::command::{Args, Fail, quoted};
 use crate::state::client::Client;

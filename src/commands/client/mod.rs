@@ -4,8 +4,10 @@ mod control;
 mod filter;
 mod kill;
 mod list;
-pub use list::line;
+mod marks;
 mod tracking;
+
+pub use list::line;
 
 use crate::command::Flag::{Admin, AllowBusy, Loading, NoScript, Stale, ThroughPause};
 use crate::command::session::{ReplyMode, check_name};

@@ -15,10 +15,10 @@ mod set;
 mod shape;
 mod text;
 
-use crate::command::{Family, modules};
+use crate::command::{Family, MODULE_GROUP};
 
 pub const FAMILY: Family = Family {
-    group: modules::GROUP,
+    group: MODULE_GROUP,
     category: "json",
     commands: &[
         &set::SET,

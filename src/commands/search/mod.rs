@@ -25,11 +25,11 @@ mod synonyms;
 
 pub use definition::drop_named;
 
-use crate::command::{Arg, Command, Fail, Family, Plan, Run, modules};
+use crate::command::{Arg, Command, Fail, Family, MODULE_GROUP, Plan, Run};
 use crate::search::Refusal;
 
 pub const FAMILY: Family = Family {
-    group: modules::GROUP,
+    group: MODULE_GROUP,
     category: "search",
     commands: &[
         &definition::CREATE,

@@ -9,10 +9,10 @@ mod search;
 
 use std::ops::RangeInclusive;
 
-use crate::command::{Arg, Args, Fail, Family, KeyUse, modules};
+use crate::command::{Arg, Args, Fail, Family, KeyUse, MODULE_GROUP};
 
 pub const FAMILY: Family = Family {
-    group: modules::GROUP,
+    group: MODULE_GROUP,
     category: "",
     commands: &[
         &edit::VADD,

@@ -1,7 +1,7 @@
 //! Reading sorted sets.
 
+use super::range::NOT_LEX;
 use super::range::score_range;
-use super::remove::NOT_LEX;
 use super::reply;
 use crate::command::Flag::Fast;
 use crate::command::sample::Draw;

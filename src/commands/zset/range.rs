@@ -2,7 +2,6 @@
 
 use std::ops::Range;
 
-use super::remove::NOT_LEX;
 use super::reply;
 use crate::command::Flag::DenyOom;
 use crate::command::{Arg, Args, Command, Done, Fail, Flow, KeyUse, ReadCall, Run, WriteCall};
@@ -10,6 +9,8 @@ use crate::engine::{Class, Deadline};
 use crate::types::zset::{LexRange, ScoreRange};
 use crate::types::{Type, ZSet};
 use crate::util::number;
+
+pub(super) const NOT_LEX: Fail = Fail::Says("min or max not valid string range item");
 
 const LIMIT: Arg = Arg::block("limit", &[Arg::int("offset"), Arg::int("count")])
     .token("LIMIT")

@@ -2,9 +2,9 @@
 
 use std::ops::Range;
 
-use super::range::{ranks, score_range};
+use super::range::{NOT_LEX, ranks, score_range};
 use crate::command::Flag::Fast;
-use crate::command::{Arg, Command, Done, Fail, Flow, KeyUse, Run, WriteCall};
+use crate::command::{Arg, Command, Done, Flow, KeyUse, Run, WriteCall};
 use crate::types::ZSet;
 use crate::types::zset::LexRange;
 
@@ -102,8 +102,6 @@ fn zremrangebylex(call: &mut WriteCall<'_>) -> Done {
         zset.lex_range(&range, false)
     })
 }
-
-pub(super) const NOT_LEX: Fail = Fail::Says("min or max not valid string range item");
 
 fn remove(
     call: &mut WriteCall<'_>,

@@ -2,10 +2,32 @@
 
 use std::cell::Cell;
 
-use super::New;
 use super::block::{self, Block, HEAD, Layout, Small};
 use super::mark::Mark;
-use crate::types::{Bstr, Kind, Text, Type, TypeRef, Unbox, Value, ValueMut, ValueRef, each_type};
+use crate::types::{
+    Bstr, Kind, Piece, Text, Type, TypeRef, Unbox, Value, ValueMut, ValueRef, each_type,
+};
+
+/// What is to be stored at a key.
+pub enum New<'a> {
+    /// A string, from the bytes of a request.
+    Text(Piece<'a>),
+    Value(Value),
+}
+
+impl<'a> New<'a> {
+    /// A string, as an integer if it is one.
+    #[inline]
+    pub fn text(bytes: &'a [u8]) -> Self {
+        New::Text(Piece::compact(bytes))
+    }
+}
+
+impl From<Value> for New<'_> {
+    fn from(value: Value) -> Self {
+        New::Value(value)
+    }
+}
 
 /// A key and a value that is not packed.
 #[derive(Debug)]

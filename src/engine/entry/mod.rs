@@ -9,35 +9,15 @@ mod form;
 mod mark;
 
 use super::access::Access;
-use crate::types::{Hash, Keyed, Kind, Piece, Value, ValueMut, ValueRef};
+use crate::types::{Hash, Keyed, Kind, Value, ValueMut, ValueRef};
 use block::{HEAD, Layout, Small, size_for};
 use form::Form;
+pub use form::New;
 use mark::Mark;
 
 /// One key of a table.
 #[derive(Debug)]
 pub struct Entry(Form);
-
-/// What is to be stored at a key.
-pub enum New<'a> {
-    /// A string, from the bytes of a request.
-    Text(Piece<'a>),
-    Value(Value),
-}
-
-impl<'a> New<'a> {
-    /// A string, as an integer if it is one.
-    #[inline]
-    pub fn text(bytes: &'a [u8]) -> Self {
-        New::Text(Piece::compact(bytes))
-    }
-}
-
-impl From<Value> for New<'_> {
-    fn from(value: Value) -> Self {
-        New::Value(value)
-    }
-}
 
 impl Entry {
     pub(super) fn new(key: &[u8], new: New<'_>, access: Access, side: bool) -> Self {

@@ -7,7 +7,8 @@ use std::task::{Context, Poll};
 use bytes::BytesMut;
 
 use super::{Buffers, Connection, KEEP_BYTES};
-use crate::net::stream::{Stream, grow_exactly};
+use crate::net::stream::Stream;
+use crate::util::memory::grow_exactly;
 
 /// Bytes asked of one read.
 const READ_BYTES: usize = 16 * 1024;

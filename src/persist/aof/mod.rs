@@ -24,7 +24,7 @@ use crate::util::clock;
 use crate::util::ranked::{Mutex, rank};
 
 pub use manifest::{Manifest, Part};
-pub use read::{Apply, End, LogFile};
+pub use read::{Apply, End, LogFile, run_updates};
 pub(super) use rewrite::{collect, rewrite, rotate, try_place};
 pub(super) use start::{load, load_from, take_over};
 use tail::{Switch, Tail};

@@ -4,6 +4,7 @@ use anyhow::{Context, Result, bail};
 
 use super::seal::{SEAL_MAX, Seal};
 use crate::config::REDIS_VERSION;
+use crate::persist::rdb::Update;
 use crate::persist::window::Window;
 use crate::resp::{Codec, ProtoLimits, Request};
 
@@ -238,6 +239,24 @@ fn take(group: &mut Option<Group>, argv: &[&[u8]], at: u64, apply: &mut Apply<'_
         (_, None) => apply(argv)?,
     }
     Ok(())
+}
+
+/// Runs the edits that came with a snapshot, in the order in which they were made. Nobody sees what is between two of them,
+/// so those of a transaction need no bracket.
+pub fn run_updates(updates: &[Update], apply: &mut Apply<'_>) -> Result<()> {
+    let mut selected = None;
+    for Update { db, args } in updates.iter().filter(|update| !update.is_bracket()) {
+        if selected.replace(*db) != Some(*db) {
+            apply(&[b"SELECT", db.to_string().as_bytes()])?;
+        }
+        let args: Vec<&[u8]> = args.iter().map(|arg| &arg[..]).collect();
+        apply(&args).context("in a command that stands in the snapshot")?;
+    }
+    // What follows begins as every file does.
+    match selected {
+        None | Some(0) => Ok(()),
+        Some(_) => apply(&[b"SELECT", b"0"]),
+    }
 }
 
 #[cfg(test)]

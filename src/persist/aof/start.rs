@@ -10,7 +10,7 @@ use std::sync::atomic::Ordering;
 use anyhow::{Context, Result, bail};
 
 use super::manifest::{Manifest, Part};
-use super::read::{Apply, End, LogFile};
+use super::read::{Apply, End, LogFile, run_updates};
 use super::rewrite::collect;
 use super::tail::Increment;
 use super::{filename, folder, writer};
@@ -18,7 +18,7 @@ use crate::config::special::reason;
 use crate::persist::disk::DRAFT;
 use crate::persist::jobs::NO_JOB;
 use crate::persist::window::Window;
-use crate::persist::{Store, rdb, run_updates};
+use crate::persist::{Store, rdb};
 use crate::util::clock::{self, Timer};
 
 /// Finds the log's files; a single file that an older server wrote becomes the base. False if there are none.

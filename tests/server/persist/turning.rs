@@ -21,6 +21,22 @@ fn writers(server: &Server) -> [usize; 2] {
     ["aof", "aof-sync"].map(|name| threads(server, name))
 }
 
+/// As with Redis, `appendonly` says which files are read; whoever forgets it finds no data, and is told of the log.
+#[test]
+fn a_log_that_is_not_read_is_named() {
+    const NOT_READ: &str =
+        "There is an append only log beside the snapshot file, which is not read";
+    let logged = ["--appendonly", "yes", "--save", ""];
+    let server = Server::start(&logged);
+    server.client().ask("SET k v");
+    assert!(!server.log().contains(NOT_READ));
+    let server = Server::start_on(&our_server(), server.stop(), &["--save", ""]);
+    assert_eq!(server.client().ask("DBSIZE").int(), 0);
+    assert!(server.log().contains(NOT_READ));
+    let server = Server::start_on(&our_server(), server.stop(), &logged);
+    assert_eq!(server.client().ask("GET k").text(), "v");
+}
+
 #[test]
 fn log_writers_end_before_others_begin() {
     let server = Server::start(&["--appendfsync", "everysec", "--io-threads", "2"]);
