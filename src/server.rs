@@ -62,8 +62,8 @@ impl Server {
         let workers = workers(&config, watching.is_some());
         let registry = registry(watching.is_some(), &loaded.renames)?;
         let users = Users::new(registry.catalog());
-        users::check_lines(&users, &loaded.users, &config)?;
-        users::begin(&users, &loaded.users, &config).map_err(anyhow::Error::msg)?;
+        users::check_lines(&users, loaded, &config)?;
+        users::begin(&users, loaded, &config).map_err(anyhow::Error::msg)?;
         let runtime = runtime()?;
         let listeners = runtime.block_on(async { Listeners::open(&config) })?;
         let clustering = bus::open(&config, &disk)?;

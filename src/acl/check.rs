@@ -31,10 +31,10 @@ pub trait Request {
 }
 
 impl Rights {
-    /// Whether one selector allows all of it.
+    /// Whether one selector allows all of it, be it the user's own or of a role.
     pub fn check(&self, request: &dyn Request) -> Result<(), Denied> {
         let mut denied = Denied::Database(0);
-        for selector in &self.selectors {
+        for selector in self.all_selectors() {
             match selector.check(request) {
                 Ok(()) => return Ok(()),
                 Err(why) => denied = denied.max(why),
@@ -45,13 +45,13 @@ impl Rights {
 
     /// Whether one selector allows it, and reading every key besides: SORT's patterns may name any.
     pub fn check_reading_all(&self, request: &dyn Request) -> bool {
-        let mut selectors = self.selectors.iter();
+        let mut selectors = self.all_selectors();
         selectors.any(|selector| selector.check(request).is_ok() && selector.reads_all())
     }
 
     /// Whether it may do this to every key of a database that begins so.
     pub fn reaches_all_beginning_with(&self, prefix: &[u8], wanted: Access, db: usize) -> bool {
-        let mut selectors = self.selectors.iter();
+        let mut selectors = self.all_selectors();
         selectors.any(|selector| {
             selector.reaches_all_beginning_with(prefix, wanted) && selector.enters(Some(db))
         })
@@ -59,12 +59,12 @@ impl Rights {
 
     /// Whether something was said of databases.
     pub fn names_databases(&self) -> bool {
-        self.selectors.iter().any(|one| one.databases.is_some())
+        self.all_selectors().any(|one| one.databases.is_some())
     }
 
     /// Whether it may listen to a channel, or to a pattern.
     pub fn hears(&self, channel: &[u8], is_pattern: bool) -> bool {
-        let mut selectors = self.selectors.iter();
+        let mut selectors = self.all_selectors();
         selectors.any(|selector| selector.hears(channel, is_pattern))
     }
 }

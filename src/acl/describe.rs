@@ -2,6 +2,7 @@
 //!
 //! Rules about commands are shown as they were given, in their order, but for those that a later one has made void.
 
+use super::roles::AclRole;
 use super::selector::{Access, KeyPattern, Selector};
 use super::user::Rights;
 
@@ -12,15 +13,31 @@ impl Rights {
         parts.extend(self.flags().iter().map(|flag| flag.as_bytes().to_vec()));
         let hashes = self.passwords().iter();
         parts.extend(hashes.map(|hash| [b"#", hash.as_bytes()].concat()));
-        for (at, selector) in self.selectors.iter().enumerate() {
-            let text = selector.text();
-            parts.push(match at {
-                0 => text,
-                _ => [b"(", &text[..], b")"].concat(),
-            });
+        if !self.roles().is_empty() {
+            let names: Vec<&[u8]> = self.roles().iter().map(|role| role.name()).collect();
+            parts.push([b"role=", &names.join(&b',')[..]].concat());
         }
+        parts.push(selectors_text(self.selectors()));
         parts.join(&b' ')
     }
+}
+
+impl AclRole {
+    /// All rules, as a `role` line has them behind the name.
+    pub fn text(&self) -> Vec<u8> {
+        selectors_text(self.selectors())
+    }
+}
+
+fn selectors_text(selectors: &[Selector]) -> Vec<u8> {
+    let shown = selectors.iter().enumerate().map(|(at, selector)| {
+        let text = selector.text();
+        match at {
+            0 => text,
+            _ => [b"(", &text[..], b")"].concat(),
+        }
+    });
+    shown.collect::<Vec<_>>().join(&b' ')
 }
 
 impl Selector {

@@ -6,7 +6,9 @@
 mod catalog;
 mod check;
 mod describe;
+mod load;
 mod log;
+mod roles;
 mod rule;
 mod selector;
 mod user;
@@ -14,8 +16,10 @@ mod users;
 
 pub use catalog::{CATEGORIES, Catalog, Known, category};
 pub use check::{Denied, Request};
+pub use load::LoadError;
 pub use log::{Context, Entry, Log, Reason};
+pub use roles::{AclRole, AclRoles};
 pub use rule::{RuleError, gather};
 pub use selector::{Access, Selector, has_space};
 pub use user::{Rights, User};
-pub use users::{LoadError, Reloaded, Revision, Users};
+pub use users::{Reloaded, Revision, Users};

@@ -11,6 +11,10 @@ pub enum RuleError {
     BadHash,
     FirstArgOfSubcommand,
     DuplicateUser,
+    DuplicateRole,
+    NoSuchRole,
+    /// Why no role can be called so.
+    RoleName(&'static str),
     DatabaseRange,
 }
 
@@ -38,6 +42,11 @@ impl RuleError {
             RuleError::DuplicateUser => {
                 "Duplicate user found. A user can only be defined once in config files"
             }
+            RuleError::DuplicateRole => {
+                "Duplicate role found. A role can only be defined once in config files"
+            }
+            RuleError::NoSuchRole => "The role does not exist",
+            RuleError::RoleName(why) => why,
             RuleError::DatabaseRange => "The provided database ID is out of range",
         }
     }

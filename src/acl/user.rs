@@ -10,6 +10,7 @@ use arc_swap::{ArcSwap, Guard};
 use sha2::{Digest, Sha256};
 
 use super::catalog::Catalog;
+use super::roles::{AclRole, RuleScope, find, is_of_users, listed};
 use super::rule::RuleError;
 use super::selector::Selector;
 use crate::util::words;
@@ -26,23 +27,30 @@ pub struct Rights {
     pub(super) passwords: Vec<String>,
     /// The first is the user's own, changed by rules outside of parentheses.
     pub(super) selectors: Vec<Selector>,
+    /// What it may do besides.
+    pub(super) roles: Vec<Arc<AclRole>>,
 }
 
 impl Rights {
     /// Those of a new user: none.
-    pub fn new(catalog: &Catalog, all_channels: bool) -> Self {
+    pub fn new(scope: RuleScope<'_>) -> Self {
+        Rights::with(Selector::new(scope.catalog, scope.all_channels))
+    }
+
+    fn with(own: Selector) -> Self {
         Rights {
             enabled: false,
             no_pass: false,
             sanitize: None,
             passwords: Vec::new(),
-            selectors: vec![Selector::new(catalog, all_channels)],
+            selectors: vec![own],
+            roles: Vec::new(),
         }
     }
 
     /// Those of the default user where nothing else is said: all.
     pub fn all(catalog: &Catalog) -> Self {
-        let mut rights = Rights::new(catalog, true);
+        let mut rights = Rights::with(Selector::new(catalog, true));
         (rights.enabled, rights.no_pass) = (true, true);
         for rule in ["+@all", "~*"] {
             let done = rights.root().apply(rule.as_bytes(), catalog);
@@ -55,13 +63,8 @@ impl Rights {
         &mut self.selectors[0]
     }
 
-    /// Changes them by one rule. `all_channels` says what a selector may hear that was not told.
-    pub fn apply(
-        &mut self,
-        rule: &[u8],
-        catalog: &Catalog,
-        all_channels: bool,
-    ) -> Result<(), RuleError> {
+    /// Changes them by one rule.
+    pub fn apply(&mut self, rule: &[u8], scope: RuleScope<'_>) -> Result<(), RuleError> {
         match rule.to_ascii_lowercase().as_slice() {
             b"" => {}
             b"on" => self.enabled = true,
@@ -71,28 +74,29 @@ impl Rights {
             b"nopass" => self.set_no_pass(true),
             b"resetpass" => self.set_no_pass(false),
             b"clearselectors" => self.selectors.truncate(1),
+            b"resetroles" => self.roles.clear(),
             b"reset" => {
-                *self = Rights::new(catalog, all_channels);
+                *self = Rights::new(scope);
                 self.sanitize = Some(true);
             }
-            _ => return self.apply_sign(rule, catalog, all_channels),
+            _ => return self.apply_sign(rule, scope),
         }
         Ok(())
     }
 
-    fn apply_sign(
-        &mut self,
-        rule: &[u8],
-        catalog: &Catalog,
-        all_channels: bool,
-    ) -> Result<(), RuleError> {
+    fn apply_sign(&mut self, rule: &[u8], scope: RuleScope<'_>) -> Result<(), RuleError> {
+        if let Some(list) = listed(rule) {
+            self.roles = find(list, scope.roles)?;
+            return Ok(());
+        }
+        let catalog = scope.catalog;
         match rule {
             [b'>', password @ ..] => self.add_password(digest(password)),
             [b'#', hash @ ..] => self.add_password(checked(hash)?),
             [b'<', password @ ..] => return self.drop_password(&digest(password)),
             [b'!', hash @ ..] => return self.drop_password(&checked(hash)?),
             [b'(', rules @ .., b')'] => {
-                let mut selector = Selector::new(catalog, all_channels);
+                let mut selector = Selector::new(catalog, scope.all_channels);
                 // Words with an open quote are none, as in Redis.
                 for rule in words::split(rules).unwrap_or_default() {
                     selector.apply(&rule, catalog)?;
@@ -140,7 +144,7 @@ impl Rights {
     }
 
     fn is_unlimited(&self) -> bool {
-        self.selectors.iter().any(Selector::is_unlimited)
+        self.all_selectors().any(Selector::is_unlimited)
     }
 
     /// Words of GETUSER and LIST for what is neither a password nor a selector.
@@ -160,8 +164,44 @@ impl Rights {
         &self.passwords
     }
 
+    /// Its own.
     pub fn selectors(&self) -> &[Selector] {
         &self.selectors
+    }
+
+    pub fn roles(&self) -> &[Arc<AclRole>] {
+        &self.roles
+    }
+
+    /// Its own, and those of its roles.
+    pub(super) fn all_selectors(&self) -> impl Iterator<Item = &Selector> {
+        let roles = self.roles.iter().flat_map(|role| &role.selectors);
+        self.selectors.iter().chain(roles)
+    }
+}
+
+impl AclRole {
+    /// The role with these rules, after those that it has already if it is there. The error names the rule that is wrong.
+    pub(super) fn changed<'r>(
+        name: &[u8],
+        rules: &'r [Vec<u8>],
+        scope: RuleScope<'_>,
+    ) -> Result<AclRole, (&'r [u8], RuleError)> {
+        let mut rights = Rights::new(scope);
+        if let Some(before) = scope.roles.get(name) {
+            rights.selectors.clone_from(&before.selectors);
+        }
+        for rule in rules {
+            let applied = match is_of_users(rule) {
+                true => Err(RuleError::Syntax),
+                false => rights.apply(rule, scope),
+            };
+            applied.map_err(|error| (&rule[..], error))?;
+        }
+        Ok(AclRole {
+            name: name.to_vec(),
+            selectors: rights.selectors,
+        })
     }
 }
 

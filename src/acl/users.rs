@@ -1,29 +1,36 @@
-//! All users: by name, with the default one always among them.
+//! All users: by name, with the default one always among them; and the roles that they may hold.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::catalog::Catalog;
 use super::check::may_hear;
+use super::roles::{AclRole, AclRoles, RuleScope, check_name};
 use super::rule::{RuleError, gather};
-use super::selector::has_space;
 use super::user::{Rights, User};
 use crate::util::ranked::{RwLock, rank};
 
-const DEFAULT: &[u8] = b"default";
+pub(super) const DEFAULT: &[u8] = b"default";
 
 pub struct Users {
     pub catalog: Catalog,
     /// Locked for as long as a change takes, so that changes come one after another.
-    by_name: RwLock<BTreeMap<Vec<u8>, Arc<User>>, { rank("users") }>,
-    default: Arc<User>,
+    pub(super) held: RwLock<Declared, { rank("users") }>,
+    pub(super) default: Arc<User>,
+}
+
+#[derive(Default)]
+pub(super) struct Declared {
+    pub users: BTreeMap<Vec<u8>, Arc<User>>,
+    /// Users hold them as they are here.
+    pub roles: AclRoles,
 }
 
 /// A user that was changed: what it was, and what it has become.
 pub struct Revision {
     pub user: Arc<User>,
-    before: Arc<Rights>,
-    after: Arc<Rights>,
+    pub(super) before: Arc<Rights>,
+    pub(super) after: Arc<Rights>,
 }
 
 /// What has become of the users that there were before a file was read.
@@ -35,21 +42,16 @@ pub struct Reloaded {
     pub changed: Vec<Revision>,
 }
 
-/// What is wrong with a configured user.
-#[derive(Debug, PartialEq, Eq)]
-pub enum LoadError {
-    /// The place of a word of the line, and why.
-    Word(usize, RuleError),
-    /// The place of the word that opens a selector which nothing closes.
-    Open(usize),
-}
-
 impl Users {
     /// The default user alone, who may do everything.
     pub fn new(catalog: Catalog) -> Self {
         let default = Arc::new(User::new(DEFAULT, Rights::all(&catalog)));
+        let held = Declared {
+            users: BTreeMap::from([(DEFAULT.to_vec(), default.clone())]),
+            roles: AclRoles::new(),
+        };
         Users {
-            by_name: RwLock::new(BTreeMap::from([(DEFAULT.to_vec(), default.clone())])),
+            held: RwLock::new(held),
             catalog,
             default,
         }
@@ -61,12 +63,12 @@ impl Users {
     }
 
     pub fn get(&self, name: &[u8]) -> Option<Arc<User>> {
-        self.by_name.read().get(name).cloned()
+        self.held.read().users.get(name).cloned()
     }
 
     /// All of them, by name.
     pub fn all(&self) -> Vec<Arc<User>> {
-        self.by_name.read().values().cloned().collect()
+        self.held.read().users.values().cloned().collect()
     }
 
     /// The user of this name, if this is its password and it is not switched off.
@@ -81,36 +83,24 @@ impl Users {
         rules: &[&[u8]],
         all_channels: bool,
     ) -> Result<Revision, Vec<u8>> {
-        let rules = gather(rules).map_err(|at| {
-            let open = "Unmatched parenthesis in acl selector starting at '";
-            [open.as_bytes(), rules[at], b"'."].concat()
-        })?;
-        let mut by_name = self.by_name.write();
-        let held = by_name.get(name);
-        let before = match held {
+        let rules = gathered(rules)?;
+        let mut held = self.held.write();
+        let scope = self.scope(&held.roles, all_channels);
+        let known = held.users.get(name);
+        let before = match known {
             Some(user) => user.rights().clone(),
-            None => Arc::new(Rights::new(&self.catalog, all_channels)),
+            None => Arc::new(Rights::new(scope)),
         };
         let mut after = (*before).clone();
         for rule in &rules {
-            after
-                .apply(rule, &self.catalog, all_channels)
-                .map_err(|error| {
-                    let (head, why) = ("Error in ACL SETUSER modifier '", error.text());
-                    [head.as_bytes(), rule, b"': ", why.as_bytes()].concat()
-                })?;
+            let applied = after.apply(rule, scope);
+            applied.map_err(|error| refused("SETUSER", rule, error))?;
         }
-        let user = match held {
-            Some(user) => {
-                user.set_rights(after);
-                user.clone()
-            }
-            None => {
-                let user = Arc::new(User::new(name, after));
-                by_name.insert(name.to_vec(), user.clone());
-                user
-            }
-        };
+        if let Some(user) = known {
+            return Ok(Revision::to(user, after));
+        }
+        let user = Arc::new(User::new(name, after));
+        held.users.insert(name.to_vec(), user.clone());
         Ok(Revision {
             before,
             after: user.rights().clone(),
@@ -118,12 +108,71 @@ impl Users {
         })
     }
 
+    /// What rules are read with, where there are these roles.
+    pub(super) fn scope<'a>(&'a self, roles: &'a AclRoles, all_channels: bool) -> RuleScope<'a> {
+        RuleScope {
+            catalog: &self.catalog,
+            all_channels,
+            roles,
+        }
+    }
+
+    /// Makes a role, or changes one, by these rules, as above, and with it whoever holds it.
+    pub fn set_role(
+        &self,
+        name: &[u8],
+        rules: &[&[u8]],
+        all_channels: bool,
+    ) -> Result<Vec<Revision>, Vec<u8>> {
+        check_name(name)?;
+        let rules = gathered(rules)?;
+        let mut held = self.held.write();
+        let changed = AclRole::changed(name, &rules, self.scope(&held.roles, all_channels));
+        let role = changed.map_err(|(rule, error)| refused("SETROLE", rule, error))?;
+        let role = Arc::new(role);
+        held.roles.insert(name.to_vec(), role.clone());
+        let revised = |user: &Arc<User>| {
+            let mut rights = (**user.rights()).clone();
+            let mut roles = rights.roles.iter_mut();
+            if let Some(one) = roles.find(|one| one.name() == name) {
+                one.clone_from(&role);
+            }
+            Revision::to(user, rights)
+        };
+        Ok(held.holders(name).map(revised).collect())
+    }
+
+    pub fn role(&self, name: &[u8]) -> Option<Arc<AclRole>> {
+        self.held.read().roles.get(name).cloned()
+    }
+
+    /// All of them, by name.
+    pub fn roles(&self) -> Vec<Arc<AclRole>> {
+        self.held.read().roles.values().cloned().collect()
+    }
+
+    /// Those who hold a role.
+    pub fn holders(&self, role: &[u8]) -> Vec<Arc<User>> {
+        self.held.read().holders(role).cloned().collect()
+    }
+
+    /// Deletes roles, and says how many there were: all of them, or none if somebody holds one. Then it says which.
+    pub fn remove_roles<'n>(&self, names: &[&'n [u8]]) -> Result<usize, &'n [u8]> {
+        let mut held = self.held.write();
+        let is_held = |name: &&&[u8]| held.holders(name).next().is_some();
+        if let Some(name) = names.iter().find(is_held) {
+            return Err(name);
+        }
+        let removed = names.iter().filter_map(|name| held.roles.remove(*name));
+        Ok(removed.count())
+    }
+
     /// Deletes a user, whose clients are then to be closed. Never the default one.
     pub fn remove(&self, name: &[u8]) -> Option<Arc<User>> {
         if name == DEFAULT {
             return None;
         }
-        let user = self.by_name.write().remove(name)?;
+        let user = self.held.write().users.remove(name)?;
         user.remove();
         Some(user)
     }
@@ -131,183 +180,50 @@ impl Users {
     /// `requirepass`: the default user's password; empty for none.
     pub fn require_password(&self, password: &[u8]) {
         // Nobody else may change it meanwhile.
-        let _by_name = self.by_name.write();
+        let _held = self.held.write();
         let mut rights = (**self.default.rights()).clone();
         rights.require(password);
         self.default.set_rights(rights);
     }
+}
 
-    /// Whether a `user` line of a configuration file could be right: its name and then its rules. Commands that
-    /// are not known are let pass.
-    pub fn try_line(
-        &self,
-        seen: &[&[u8]],
-        words: &[&[u8]],
-        all_channels: bool,
-    ) -> Result<(), LoadError> {
-        let (name, rules) = words.split_first().expect("the line has a name");
-        if seen.contains(name) {
-            return Err(LoadError::Word(1, RuleError::DuplicateUser));
-        }
-        let mut rights = Rights::new(&self.catalog, all_channels);
-        for (at, rule) in gather(rules).map_err(LoadError::Open)?.iter().enumerate() {
-            match rights.apply(rule, &self.catalog, all_channels) {
-                Ok(()) | Err(RuleError::UnknownCommand) => {}
-                Err(error) => return Err(LoadError::Word(at, error)),
-            }
-        }
-        Ok(())
-    }
-
-    /// Makes the user that a configuration file declares; the default one is made anew. The error is for the log.
-    pub fn add_line(&self, words: &[&[u8]], all_channels: bool) -> Result<Arc<User>, String> {
-        let (name, rules) = words.split_first().expect("the line has a name");
-        if has_space(name) {
-            return Err("Spaces not allowed in ACL usernames".to_string());
-        }
-        let mut rights = Rights::new(&self.catalog, all_channels);
-        if *name == DEFAULT {
-            let reset = rights.apply(b"reset", &self.catalog, all_channels);
-            debug_assert_eq!(reset, Ok(()), "it is a rule");
-        }
-        for rule in gather(rules).unwrap_or_default() {
-            rights
-                .apply(&rule, &self.catalog, all_channels)
-                .map_err(|error| {
-                    format!(
-                        "Error loading ACL rule '{}' for the user named '{}': {}",
-                        String::from_utf8_lossy(&rule),
-                        String::from_utf8_lossy(name),
-                        error.text()
-                    )
-                })?;
-        }
-        if *name == DEFAULT {
-            self.default.set_rights(rights);
-            return Ok(self.default.clone());
-        }
-        let user = Arc::new(User::new(name, rights));
-        self.by_name.write().insert(name.to_vec(), user.clone());
-        Ok(user)
-    }
-
-    /// Puts the users of a file in the place of those there are; who keeps the name keeps the clients. Gives what is to be
-    /// done for clients, or says all that is wrong with the file, and changes nothing.
-    pub fn load(&self, file: &str, text: &[u8], all_channels: bool) -> Result<Reloaded, String> {
-        let mut read: BTreeMap<Vec<u8>, Rights> = BTreeMap::new();
-        let mut errors = String::new();
-        for (at, line) in text.split(|byte| *byte == b'\n').enumerate() {
-            let line = line.trim_ascii();
-            if line.is_empty() {
-                continue;
-            }
-            if let Err(why) = self.read_line(file, at + 1, line, &mut read, all_channels) {
-                errors.push_str(&why);
-            }
-        }
-        if !errors.is_empty() {
-            return Err(format!(
-                "{errors}WARNING: ACL errors detected, no change to the previously active ACL rules was performed"
-            ));
-        }
-        read.entry(DEFAULT.to_vec())
-            .or_insert_with(|| Rights::all(&self.catalog));
-        let mut by_name = self.by_name.write();
-        let mut before = std::mem::take(&mut *by_name);
-        let mut changed = Vec::new();
-        for (name, rights) in read {
-            let user = match before.remove(&name) {
-                Some(user) => {
-                    let before = user.rights().clone();
-                    user.set_rights(rights);
-                    changed.push(Revision {
-                        before,
-                        after: user.rights().clone(),
-                        user: user.clone(),
-                    });
-                    user
-                }
-                None => Arc::new(User::new(&name, rights)),
-            };
-            by_name.insert(name, user);
-        }
-        let gone: Vec<_> = before.into_values().collect();
-        gone.iter().for_each(|user| user.remove());
-        Ok(Reloaded { gone, changed })
-    }
-
-    /// One line of a file of users. One that is wrong defines its user, too: another line may not.
-    fn read_line(
-        &self,
-        file: &str,
-        number: usize,
-        line: &[u8],
-        read: &mut BTreeMap<Vec<u8>, Rights>,
-        all_channels: bool,
-    ) -> Result<(), String> {
-        let words: Vec<&[u8]> = line.split(|byte| *byte == b' ').collect();
-        let [b"user", name, rules @ ..] = &words[..] else {
-            return Err(format!(
-                "{file}:{number} should start with user keyword followed by the username. "
-            ));
-        };
-        let shown = String::from_utf8_lossy(name);
-        if has_space(name) {
-            return Err(format!(
-                "'{file}:{number}: username '{shown}' contains invalid characters. "
-            ));
-        }
-        if read.contains_key(*name) {
-            return Err(format!(
-                "WARNING: Duplicate user '{shown}' found on line {number}. "
-            ));
-        }
-        let rules = gather(rules).map_err(|_| {
-            format!("{file}:{number}: Unmatched parenthesis in selector definition.")
-        })?;
-        let mut rights = Rights::new(&self.catalog, all_channels);
-        let mut errors = String::new();
-        let mut told = false;
-        for rule in &rules {
-            let rule = rule.trim_ascii();
-            match rights.apply(rule, &self.catalog, all_channels) {
-                Ok(()) => {}
-                Err(error @ RuleError::UnknownCommand) => errors.push_str(&format!(
-                    "{file}:{number}: Error in applying operation '{}': {}. ",
-                    String::from_utf8_lossy(rule),
-                    error.text()
-                )),
-                // The rule may hold a password, and what follows may be wrong on account of it alone.
-                Err(error) if !told => {
-                    told = true;
-                    errors.push_str(&format!("{file}:{number}: {}. ", error.text()));
-                }
-                Err(_) => {}
-            }
-        }
-        read.insert(name.to_vec(), rights);
-        match errors.is_empty() {
-            true => Ok(()),
-            false => Err(errors),
-        }
-    }
-
-    /// A line for each user: `user`, its name and its rules.
-    pub fn lines(&self) -> Vec<Vec<u8>> {
-        let line = |user: &Arc<User>| {
-            let rules = user.rights().text();
-            [b"user ", user.name(), b" ", &rules].concat()
-        };
-        self.all().iter().map(line).collect()
+impl Declared {
+    fn holders<'h>(&'h self, role: &'h [u8]) -> impl Iterator<Item = &'h Arc<User>> {
+        let holds =
+            move |user: &&Arc<User>| user.rights().roles().iter().any(|one| one.name() == role);
+        self.users.values().filter(holds)
     }
 }
 
+fn gathered(rules: &[&[u8]]) -> Result<Vec<Vec<u8>>, Vec<u8>> {
+    gather(rules).map_err(|at| {
+        let open = "Unmatched parenthesis in acl selector starting at '";
+        [open.as_bytes(), rules[at], b"'."].concat()
+    })
+}
+
+fn refused(command: &str, rule: &[u8], error: RuleError) -> Vec<u8> {
+    let head = format!("Error in ACL {command} modifier '");
+    [head.as_bytes(), rule, b"': ", error.text().as_bytes()].concat()
+}
+
 impl Revision {
+    /// Of a user whose rights become these.
+    pub(super) fn to(user: &Arc<User>, rights: Rights) -> Revision {
+        let before = user.rights().clone();
+        user.set_rights(rights);
+        Revision {
+            before,
+            after: user.rights().clone(),
+            user: user.clone(),
+        }
+    }
+
     /// If channels were taken away: whether a client may go on listening to one.
     pub fn still_hears(&self) -> Option<impl Fn(&[u8], bool) -> bool> {
-        let all = |rights: &Rights| rights.selectors.iter().any(|one| one.all_channels);
+        let all = |rights: &Rights| rights.all_selectors().any(|one| one.all_channels);
         let named = |rights: &Rights| -> Vec<Vec<u8>> {
-            let channels = rights.selectors.iter().flat_map(|one| &one.channels);
+            let channels = rights.all_selectors().flat_map(|one| &one.channels);
             channels.cloned().collect()
         };
         if all(&self.after) {

@@ -83,6 +83,8 @@ impl std::error::Error for FileError {}
 pub struct Loaded {
     pub renames: Vec<Rename>,
     pub users: Vec<UserLine>,
+    /// `role` lines.
+    pub roles: Vec<UserLine>,
     /// What follows `sentinel` in each of such lines.
     pub sentinel: Vec<SentinelWords>,
 }
@@ -95,7 +97,7 @@ pub struct Rename {
     pub place: Place,
 }
 
-/// `user`: a name, then ACL rules.
+/// `user` or `role`: a name, then ACL rules.
 #[derive(Debug, PartialEq, Eq)]
 pub struct UserLine {
     pub words: Vec<Vec<u8>>,
@@ -238,6 +240,13 @@ impl Loader<'_> {
             }
             (b"user", words @ [_, ..]) => {
                 self.loaded.users.push(UserLine {
+                    words: words.to_vec(),
+                    place,
+                });
+                return Ok(());
+            }
+            (b"role", words @ [_, ..]) => {
+                self.loaded.roles.push(UserLine {
                     words: words.to_vec(),
                     place,
                 });

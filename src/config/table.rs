@@ -44,7 +44,7 @@ macro_rules! directives {
 }
 
 /// What configuration files may say that has no value to show.
-pub const FILE_ONLY: [(&str, &str); 4] = [
+pub const FILE_ONLY: [(&str, &str); 5] = [
     (
         "include",
         "Reads another file here; a pattern reads every file it matches, or none.",
@@ -58,6 +58,10 @@ pub const FILE_ONLY: [(&str, &str); 4] = [
         "Gives a command another name, or none at all with \"\".",
     ),
     ("user", "Declares an ACL user with its rules."),
+    (
+        "role",
+        "Declares a role: rules that users hold by `role=name`.",
+    ),
 ];
 
 const LIVE: Traits = Traits::LIVE;

@@ -22,14 +22,11 @@ impl Shared {
             read => read?,
         };
         // Users that have a file of their own are not declared here.
-        let mut users = match users::file(&self.config) {
+        let acl = match users::file(&self.config) {
             Some(_) => Vec::new(),
-            None => self.users.lines(),
+            None => self.users.declared(),
         };
-        for line in &mut users {
-            line.drain(.."user ".len());
-        }
-        let new = rewrite(&self.config, &old, &users, all, sentinel);
+        let new = rewrite(&self.config, &old, &acl, all, sentinel);
         self.store.disk.replace(file, &new)
     }
 }

@@ -5,8 +5,8 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use super::shared::Shared;
-use crate::acl::{LoadError, Reloaded, Revision, User, Users};
-use crate::config::file::{FileError, UserLine};
+use crate::acl::{AclRoles, LoadError, Reloaded, Revision, User, Users};
+use crate::config::file::{FileError, Loaded, UserLine};
 use crate::config::special::reason;
 use crate::config::{Config, PubsubDefault};
 use crate::pubsub::Channels;
@@ -23,53 +23,72 @@ pub fn file(config: &Config) -> Option<(PathBuf, String)> {
     (!name.is_empty()).then(|| (path, String::from_utf8_lossy(&name).into_owned()))
 }
 
-/// Holds the users of a configuration file against what rules may be.
-pub fn check_lines(users: &Users, lines: &[UserLine], config: &Config) -> Result<(), FileError> {
-    let mut seen: Vec<&[u8]> = Vec::new();
-    for line in lines {
-        let words: Vec<&[u8]> = line.words.iter().map(Vec::as_slice).collect();
-        // Counted with the directive's own name in front.
-        let word = |at: usize| match at {
-            0 => "user".into(),
-            at => String::from_utf8_lossy(words[at - 1]),
-        };
+/// Holds the roles and users of a configuration file against what rules may be.
+pub fn check_lines(users: &Users, loaded: &Loaded, config: &Config) -> Result<(), FileError> {
+    let mut roles = AclRoles::new();
+    for line in &loaded.roles {
         users
-            .try_line(&seen, &words, all_channels(config))
-            .map_err(|error| {
-                let why = match error {
-                    LoadError::Word(at, error) => {
-                        format!("Error in user declaration '{}': {}", word(at), error.text())
-                    }
-                    LoadError::Open(at) => format!(
-                        "Unmatched parenthesis in acl selector starting at '{}'.",
-                        word(at + 2)
-                    ),
-                };
-                FileError::at(&line.place, why)
-            })?;
+            .try_role_line(&words_of(line), all_channels(config), &mut roles)
+            .map_err(|error| refusal("role", line, error))?;
+    }
+    let mut seen: Vec<&[u8]> = Vec::new();
+    for line in &loaded.users {
+        let words = words_of(line);
+        users
+            .try_line(&seen, &words, all_channels(config), &roles)
+            .map_err(|error| refusal("user", line, error))?;
         seen.push(words[0]);
     }
     Ok(())
 }
 
+fn words_of(line: &UserLine) -> Vec<&[u8]> {
+    line.words.iter().map(Vec::as_slice).collect()
+}
+
+fn refusal(what: &'static str, line: &UserLine, error: LoadError) -> FileError {
+    // Counted with the directive's own name in front.
+    let word = |at: usize| match at {
+        0 => what.into(),
+        at => String::from_utf8_lossy(&line.words[at - 1]),
+    };
+    let why = match error {
+        LoadError::Word(at, error) => {
+            format!(
+                "Error in {what} declaration '{}': {}",
+                word(at),
+                error.text()
+            )
+        }
+        LoadError::Open(at) => format!(
+            "Unmatched parenthesis in acl selector starting at '{}'.",
+            word(at + 2)
+        ),
+    };
+    FileError::at(&line.place, why)
+}
+
 /// Brings in what the configuration says of users, at start. The error is the last line of the log.
-pub fn begin(users: &Users, lines: &[UserLine], config: &Config) -> Result<(), String> {
+pub fn begin(users: &Users, loaded: &Loaded, config: &Config) -> Result<(), String> {
     let password = config.requirepass.get();
     if !password.is_empty() {
         users.require_password(&password);
     }
     let file = file(config);
-    if file.is_some() && !lines.is_empty() {
+    if file.is_some() && !(loaded.users.is_empty() && loaded.roles.is_empty()) {
         return Err("Configuring Redis with users defined in redis.conf and at the same setting an ACL file path is invalid. This setup is very likely to lead to configuration errors and security holes, please define either an ACL file or declare users directly in your redis.conf, but not both.".to_string());
     }
-    for line in lines {
-        let words: Vec<&[u8]> = line.words.iter().map(Vec::as_slice).collect();
-        let user = users
-            .add_line(&words, all_channels(config))
-            .map_err(|why| {
-                tracing::warn!("{why}");
-                "Critical error while loading ACLs. Exiting.".to_string()
-            })?;
+    let critical = |why: String| {
+        tracing::warn!("{why}");
+        "Critical error while loading ACLs. Exiting.".to_string()
+    };
+    for line in &loaded.roles {
+        let added = users.add_role_line(&words_of(line), all_channels(config));
+        added.map_err(critical)?;
+    }
+    for line in &loaded.users {
+        let added = users.add_line(&words_of(line), all_channels(config));
+        let user = added.map_err(critical)?;
         if !user.rights().enabled {
             tracing::info!(
                 "The user '{}' is disabled (there is no 'on' modifier in the user description). Make sure this is not a configuration error.",

@@ -4,6 +4,7 @@
 mod accounts;
 mod acl;
 mod acl_databases;
+mod acl_roles;
 mod backup;
 mod bad_input;
 mod client_memory;

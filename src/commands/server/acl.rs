@@ -2,10 +2,10 @@
 
 use std::sync::Arc;
 
-use crate::acl::{CATEGORIES, Selector, User, category, has_space};
-use crate::command::Flag::{Admin, Loading, NoScript, Stale};
+use super::acl_roles::{self, ADMIN, show_selectors};
+use crate::acl::{CATEGORIES, User, category, has_space};
+use crate::command::Flag::{Loading, NoScript, Stale};
 use crate::command::{Arg, Command, Done, Fail, Flow, Found, Run, SessionCall, Touched, help};
-use crate::resp::Reply;
 use crate::state::users;
 use crate::util::number;
 
@@ -16,16 +16,24 @@ pub const ACL: Command = Command {
     since: "6.0.0",
     run: Run::Container,
     subcommands: &[
-        &CAT, &DELUSER, &DRYRUN, &GENPASS, &GETUSER, &HELP, &LIST, &LOAD, &LOG, &SAVE, &SETUSER,
-        &USERS, &WHOAMI,
+        &CAT,
+        &acl_roles::DELROLE,
+        &DELUSER,
+        &DRYRUN,
+        &GENPASS,
+        &acl_roles::GETROLE,
+        &GETUSER,
+        &HELP,
+        &LIST,
+        &LOAD,
+        &LOG,
+        &acl_roles::ROLES,
+        &SAVE,
+        &acl_roles::SETROLE,
+        &SETUSER,
+        &USERS,
+        &WHOAMI,
     ],
-    ..Command::PLAIN
-};
-
-/// What most subcommands have in common.
-const ADMIN: Command = Command {
-    since: "6.0.0",
-    flags: &[Admin, NoScript, Loading, Stale],
     ..Command::PLAIN
 };
 
@@ -203,9 +211,10 @@ fn getuser(call: &mut SessionCall<'_>) -> Done {
     };
     let rights = user.rights();
     let out = &mut *call.out;
-    // As Redis tells it, as long as nothing was said of databases.
+    // As Redis tells it, as long as nothing was said of databases, nor of roles.
     let databases = usize::from(rights.names_databases());
-    out.map(6 + databases);
+    let has_roles = !call.server.users.roles().is_empty();
+    out.map(6 + databases + usize::from(has_roles));
     out.bulk("flags");
     let flags = rights.flags();
     out.set(flags.len());
@@ -213,35 +222,18 @@ fn getuser(call: &mut SessionCall<'_>) -> Done {
     out.bulk("passwords");
     out.array(rights.passwords().len());
     rights.passwords().iter().for_each(|hash| out.bulk(hash));
-    let show = |selector: &Selector, out: &mut Reply| {
-        out.bulk("commands");
-        out.bulk(selector.commands_text());
-        out.bulk("keys");
-        out.bulk(selector.keys_text());
-        out.bulk("channels");
-        out.bulk(selector.channels_text());
-        if databases > 0 {
-            out.bulk("databases");
-            out.bulk(selector.databases_text());
-        }
-    };
-    let (own, others) = rights
-        .selectors()
-        .split_first()
-        .expect("the first selector is the user's own");
-    show(own, out);
-    out.bulk("selectors");
-    out.array(others.len());
-    for selector in others {
-        out.map(3 + databases);
-        show(selector, out);
+    show_selectors(rights.selectors(), databases > 0, out);
+    if has_roles {
+        out.bulk("roles");
+        out.array(rights.roles().len());
+        rights.roles().iter().for_each(|role| out.bulk(role.name()));
     }
     Ok(Flow::Done)
 }
 
 const LIST: Command = Command {
     name: "list",
-    summary: "Returns all users as lines of a configuration file",
+    summary: "Returns all roles and users as lines of a configuration file",
     cost: "O(N) for N users",
     run: Run::Session(list),
     ..ADMIN

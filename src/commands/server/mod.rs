@@ -1,6 +1,7 @@
 //! The server itself: what it holds, how it is set, what it did, and its end.
 
 mod acl;
+mod acl_roles;
 mod backup;
 mod command;
 mod commandlog;
