@@ -7,8 +7,10 @@ mod shared;
 #[cfg(test)]
 mod tests;
 
+use smallvec::SmallVec;
+
 use super::schema::{GraphWish, VectorSpec};
-use crate::types::graph::{Graph, LINKS_MAX, LINKS_MIN, Near, Space, WalkWish, Walker, level};
+use crate::types::graph::{Graph, LINKS_MAX, LINKS_MIN, Near, WalkWish, Walker, level};
 use crate::types::{OrdSet, Rows};
 pub use numbers::VectorTarget;
 use numbers::{BetweenSlots, Numbers};
@@ -28,11 +30,11 @@ pub struct Vectors {
     graph: Option<Graph>,
 }
 
-/// What a walk through a graph is told: how many vectors it keeps in sight, and what is done at each that it comes to. It goes on
-/// for as long as the answer is yes.
+/// What a walk through a graph is told: how many vectors it keeps in sight, and what is done before so many are looked at. It
+/// goes on for as long as the answer is yes.
 pub struct VectorWalk<'w> {
     pub sight: usize,
-    pub go_on: &'w dyn Fn() -> bool,
+    pub go_on: &'w dyn Fn(usize) -> bool,
 }
 
 /// On level 0 a node has this many times as many links as M says, at most.
@@ -237,17 +239,15 @@ impl Vectors {
         &'w self,
         target: &'w VectorTarget,
         walk: &'w VectorWalk<'_>,
-    ) -> Walker<impl FnMut(u32) -> f32 + 'w, impl Fn(&[u32]) + 'w> {
-        let space = BetweenSlots {
-            numbers: &self.numbers,
-            metric: self.spec.metric,
-        };
+    ) -> Walker<impl FnMut(&[u32], &mut Vec<Near>) + 'w> {
+        let near = |node: u32, distance: f32| Near { distance, node };
         Walker {
-            warm: move |nodes: &[u32]| space.warm(nodes),
-            distance: move |node| match (walk.go_on)() {
-                true => self.distance_at(node as usize, target) as f32,
+            measure: move |nodes: &[u32], found: &mut Vec<Near>| match (walk.go_on)(nodes.len()) {
+                true => self.measure(nodes, target, |node, distance| {
+                    found.push(near(node, distance as f32));
+                }),
                 // What is left to be looked at is passed by.
-                false => f32::INFINITY,
+                false => found.extend(nodes.iter().map(|node| near(*node, f32::INFINITY))),
             },
         }
     }
@@ -255,11 +255,11 @@ impl Vectors {
     /// The documents of vectors, each once with the distance of its nearest one: from the nearest on, and of those that are
     /// as far, the older ones first.
     fn documents_of(&self, near: Vec<Near>, target: &VectorTarget) -> Vec<(f64, u64)> {
-        let measured = near.into_iter().map(|near| {
-            let slot = near.node as usize;
-            (self.distance_at(slot, target), self.doc_at(slot))
+        let slots: Vec<u32> = near.into_iter().map(|near| near.node).collect();
+        let mut found: Vec<(f64, u64)> = Vec::with_capacity(slots.len());
+        self.measure(&slots, target, |slot, distance| {
+            found.push((distance, self.doc_at(slot as usize)));
         });
-        let mut found: Vec<(f64, u64)> = measured.collect();
         found.sort_unstable_by(|one, other| one.0.total_cmp(&other.0).then(one.1.cmp(&other.1)));
         if self.has_several() {
             let mut seen = hashbrown::HashSet::new();
@@ -275,14 +275,17 @@ impl Vectors {
 
     /// How far a document's vector is from the target: the nearest, if it has several.
     pub fn distance(&self, doc: u64, target: &VectorTarget) -> Option<f64> {
-        let distances = self
-            .slots_of(doc)
-            .map(|slot| self.distance_at(slot as usize, target));
-        distances.min_by(f64::total_cmp)
+        let slots: SmallVec<[u32; 1]> = self.slots_of(doc).collect();
+        let mut nearest: Option<f64> = None;
+        self.measure(&slots, target, |_, distance| {
+            let least = nearest.filter(|nearest| nearest.total_cmp(&distance).is_le());
+            nearest = least.or(Some(distance));
+        });
+        nearest
     }
 
-    /// How far the vector in a slot is from the target.
-    pub fn distance_at(&self, slot: usize, target: &VectorTarget) -> f64 {
-        self.numbers.distance(slot, target, self.spec.metric)
+    /// Visits slots, in their order, with the distances of their vectors from the target.
+    pub fn measure(&self, slots: &[u32], target: &VectorTarget, visit: impl FnMut(u32, f64)) {
+        self.numbers.measure(slots, target, self.spec.metric, visit);
     }
 }

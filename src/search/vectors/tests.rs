@@ -90,7 +90,7 @@ fn points(random: &mut fastrand::Rng, dim: usize, centres: usize, count: usize) 
 fn nearest_of(vectors: &Vectors, target: &VectorTarget, sight: usize) -> Vec<u64> {
     let walk = VectorWalk {
         sight,
-        go_on: &|| true,
+        go_on: &|_| true,
     };
     let found = vectors.nearest(target, 10, &walk, &|_| true);
     found.into_iter().map(|(_, doc)| doc).collect()
@@ -197,7 +197,7 @@ fn what_is_handed_over_stays_in_its_place_and_copies_stay_as_they_were() {
     assert_eq!(nearest_of(&copy, &target, 50)[..3], [70, 69, 71]);
     let walk = VectorWalk {
         sight: 10,
-        go_on: &|| true,
+        go_on: &|_| true,
     };
     let within = vectors.within(&target, 4.0, (0.01, &walk));
     let docs: Vec<u64> = within.into_iter().map(|(_, doc)| doc).collect();
