@@ -7,8 +7,7 @@ mod shared;
 #[cfg(test)]
 mod tests;
 
-use smallvec::SmallVec;
-
+use super::distance::TOGETHER;
 use super::schema::{GraphWish, VectorSpec};
 use crate::types::graph::{Graph, LINKS_MAX, LINKS_MIN, Near, WalkWish, Walker, level};
 use crate::types::{OrdSet, Rows};
@@ -36,6 +35,9 @@ pub struct VectorWalk<'w> {
     pub sight: usize,
     pub go_on: &'w dyn Fn(usize) -> bool,
 }
+
+/// So many are looked at before others may have their turns.
+pub const LOOKED_AT_ONCE: usize = TOGETHER;
 
 /// On level 0 a node has this many times as many links as M says, at most.
 const BASE_LINKS: usize = 4;
@@ -86,7 +88,8 @@ impl Vectors {
     }
 
     fn slots_of(&self, doc: u64) -> impl Iterator<Item = u32> {
-        let own = self.slots.range((doc, 0)..=(doc, u32::MAX));
+        let from = self.slots.range((doc, 0)..);
+        let own = from.take_while(move |((held, _), ())| *held == doc);
         own.map(|((_, slot), ())| *slot)
     }
 
@@ -242,12 +245,16 @@ impl Vectors {
     ) -> Walker<impl FnMut(&[u32], &mut Vec<Near>) + 'w> {
         let near = |node: u32, distance: f32| Near { distance, node };
         Walker {
-            measure: move |nodes: &[u32], found: &mut Vec<Near>| match (walk.go_on)(nodes.len()) {
-                true => self.measure(nodes, target, |node, distance| {
-                    found.push(near(node, distance as f32));
-                }),
-                // What is left to be looked at is passed by.
-                false => found.extend(nodes.iter().map(|node| near(*node, f32::INFINITY))),
+            measure: move |nodes: &[u32], found: &mut Vec<Near>| {
+                for part in nodes.chunks(LOOKED_AT_ONCE) {
+                    match (walk.go_on)(part.len()) {
+                        true => self.measure(part, target, |node, distance| {
+                            found.push(near(node, distance as f32));
+                        }),
+                        // What is left to be looked at is passed by.
+                        false => found.extend(part.iter().map(|node| near(*node, f32::INFINITY))),
+                    }
+                }
             },
         }
     }
@@ -273,15 +280,29 @@ impl Vectors {
         self.docs.at(slot)[0]
     }
 
-    /// How far a document's vector is from the target: the nearest, if it has several.
-    pub fn distance(&self, doc: u64, target: &VectorTarget) -> Option<f64> {
-        let slots: SmallVec<[u32; 1]> = self.slots_of(doc).collect();
-        let mut nearest: Option<f64> = None;
-        self.measure(&slots, target, |_, distance| {
-            let least = nearest.filter(|nearest| nearest.total_cmp(&distance).is_le());
-            nearest = least.or(Some(distance));
+    /// Visits those of some documents that have a vector, in their order, with its distance from the target: the nearest, if it has
+    /// several.
+    pub fn distances(&self, docs: &[u64], target: &VectorTarget, mut visit: impl FnMut(u64, f64)) {
+        let slots: Vec<u32> = docs.iter().flat_map(|doc| self.slots_of(*doc)).collect();
+        let mut last: Option<(u64, f64)> = None;
+        self.measure(&slots, target, |slot, distance| {
+            let doc = self.doc_at(slot as usize);
+            match &mut last {
+                Some((held, nearest)) if *held == doc => {
+                    if distance.total_cmp(nearest).is_lt() {
+                        *nearest = distance;
+                    }
+                }
+                _ => {
+                    if let Some((doc, nearest)) = last.replace((doc, distance)) {
+                        visit(doc, nearest);
+                    }
+                }
+            }
         });
-        nearest
+        if let Some((doc, nearest)) = last {
+            visit(doc, nearest);
+        }
     }
 
     /// Visits slots, in their order, with the distances of their vectors from the target.

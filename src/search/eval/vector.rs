@@ -9,13 +9,11 @@ use super::{Evaluator, Match, MatchKind};
 use crate::search::index::Column;
 use crate::search::numbers::Ordered;
 use crate::search::query::{Nearest, QueryKind, QueryNode, WalkAsked};
-use crate::search::vectors::{VectorTarget, VectorWalk, Vectors};
+use crate::search::vectors::{LOOKED_AT_ONCE, VectorTarget, VectorWalk, Vectors};
 
 /// For each vector that it keeps in sight, a walk looks at so many, here and there in memory. It isn't worth that where as many are
 /// all that there are.
 const WALK_COST: usize = 16;
-/// So many are looked at before others may have their turns.
-const LOOKED_AT_ONCE: usize = 64;
 /// So many dimensions are one more unit of work.
 const UNIT_DIMENSIONS: usize = 256;
 
@@ -106,10 +104,9 @@ impl Evaluator<'_> {
         let go_on = self.each_step(vectors);
         match among.or(all.as_deref()) {
             Some(among) => {
-                for doc in among.iter().take_while(|_| go_on(1)) {
-                    if let Some(distance) = vectors.distance(*doc, target) {
-                        visit(distance, *doc);
-                    }
+                let parts = among.chunks(LOOKED_AT_ONCE);
+                for docs in parts.take_while(|docs| go_on(docs.len())) {
+                    vectors.distances(docs, target, |doc, distance| visit(distance, doc));
                 }
             }
             None => {
