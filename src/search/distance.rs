@@ -14,6 +14,9 @@ const REGISTERS_MANY: usize = 32;
 /// A sum waits for the one before it, so each vector has several, side by side.
 const SUMS: usize = 2;
 
+/// What compares a vector with others, and says something of each.
+pub(super) type Compare<N> = fn(&[N], &[Cow<'_, [N]>], &mut [N]);
+
 macro_rules! kernel {
     ($(#[$doc:meta])* $name:ident, $kernel:ident, $number:ty, $parts:ident, $zero:ident, $sum:ident, $add:ident,
      |$simd:ident, $one:ident, $other:ident, $held:ident| $step:expr, |$a:ident, $b:ident| $rest:expr) => {
@@ -122,17 +125,15 @@ kernel!(
 
 #[cfg(test)]
 mod tests {
+    use std::slice::from_ref;
+
     use super::*;
 
     /// What a function says of some vectors.
-    fn of<N: Clone + Default>(
-        function: fn(&[N], &[Cow<'_, [N]>], &mut [N]),
-        target: &[N],
-        others: &[Vec<N>],
-    ) -> Vec<N> {
+    fn of<N: Clone + Default>(compare: Compare<N>, target: &[N], others: &[Vec<N>]) -> Vec<N> {
         let others: Vec<Cow<'_, [N]>> = others.iter().map(|numbers| numbers.into()).collect();
         let mut out = vec![N::default(); others.len()];
-        function(target, &others, &mut out);
+        compare(target, &others, &mut out);
         out
     }
 
@@ -165,15 +166,15 @@ mod tests {
         let mut random = fastrand::Rng::with_seed(8);
         let mut vector = || -> Vec<f32> { (0..387).map(|_| random.f32() - 0.5).collect() };
         let (one, others) = (vector(), (0..29).map(|_| vector()).collect::<Vec<_>>());
-        for function in [dot_singles, square_singles] {
+        for compare in [dot_singles, square_singles] {
             let alone = others
                 .iter()
-                .flat_map(|other| of(function, &one, &[other.clone()]));
-            assert_eq!(of(function, &one, &others), alone.collect::<Vec<f32>>());
+                .flat_map(|other| of(compare, &one, from_ref(other)));
+            assert_eq!(of(compare, &one, &others), alone.collect::<Vec<f32>>());
             let turned = others
                 .iter()
-                .flat_map(|other| of(function, other, &[one.clone()]));
-            assert_eq!(of(function, &one, &others), turned.collect::<Vec<f32>>());
+                .flat_map(|other| of(compare, other, from_ref(&one)));
+            assert_eq!(of(compare, &one, &others), turned.collect::<Vec<f32>>());
         }
     }
 }

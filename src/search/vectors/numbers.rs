@@ -5,7 +5,9 @@ use std::borrow::Cow;
 use smallvec::SmallVec;
 
 use super::shared::{SharedVectors, VectorBlob};
-use crate::search::distance::{TOGETHER, dot_doubles, dot_singles, square_doubles, square_singles};
+use crate::search::distance::{
+    Compare, TOGETHER, dot_doubles, dot_singles, square_doubles, square_singles,
+};
 use crate::search::numerals::{doubles, singles};
 use crate::search::schema::{Metric, Numeral, VectorSpec};
 use crate::types::Rows;
@@ -49,9 +51,6 @@ fn length_of_doubles(numbers: &[f64]) -> f64 {
     dot_doubles(numbers, &[numbers.into()], &mut square);
     square[0].sqrt()
 }
-
-/// A function that compares a vector with others.
-type Compare<N> = fn(&[N], &[Cow<'_, [N]>], &mut [N]);
 
 /// Visits what a function says of a target and the vectors in some slots, several at a time.
 pub(super) fn in_parts<'v, N: Copy + Default + 'v>(
