@@ -11,7 +11,7 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use smallvec::SmallVec;
 
 use super::shard::{SHARDS, Shard};
-use super::{Guarded, Locked};
+use super::{Glance, Guarded, Locked};
 use crate::util::ranked::{Mutex, rank};
 
 /// By how many keys databases have grown, or shrunk.
@@ -80,6 +80,9 @@ pub trait Each {
     /// Looks at a shard; false if others hold it and `give_up` says so.
     fn look(&self, id: usize, give_up: &dyn Fn() -> bool, visit: &mut dyn FnMut(&Shard)) -> bool;
 
+    /// Looks at what will be looked at of some keys, so many that they are looked at together. A hint: what is held is passed over.
+    fn warm(&self, db: usize, glances: &[Glance<'_>]);
+
     /// Keys of a shard over all databases, as of its last change.
     fn keys_in(&self, id: usize) -> usize;
 
@@ -102,6 +105,10 @@ impl Each for Locked<'_> {
             }
             None => false,
         }
+    }
+
+    fn warm(&self, db: usize, glances: &[Glance<'_>]) {
+        self.engine.warm(db, glances.iter().copied());
     }
 
     fn keys_in(&self, id: usize) -> usize {

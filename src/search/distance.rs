@@ -1,56 +1,97 @@
 //! How far vectors are from each other, by the widest instructions that the processor has.
+//!
+//! Several are compared with one at the same time: while the processor waits for the memory of one, that of the others is on
+//! its way, too. Each distance is the same, whatever is compared beside it.
+
+use std::borrow::Cow;
 
 use pulp::{Arch, Simd, WithSimd};
+
+/// So many vectors are compared with one at the same time, at most.
+pub(super) const TOGETHER: usize = 8;
+/// Where there are fewer registers than this, the sums of half as many fit into them.
+const REGISTERS_MANY: usize = 32;
+/// A sum waits for the one before it, so each vector has several, side by side.
+const SUMS: usize = 2;
+
+/// What compares a vector with others, and says something of each.
+pub(super) type Compare<N> = fn(&[N], &[Cow<'_, [N]>], &mut [N]);
 
 macro_rules! kernel {
     ($(#[$doc:meta])* $name:ident, $kernel:ident, $number:ty, $parts:ident, $zero:ident, $sum:ident, $add:ident,
      |$simd:ident, $one:ident, $other:ident, $held:ident| $step:expr, |$a:ident, $b:ident| $rest:expr) => {
-        struct $kernel<'v>(&'v [$number], &'v [$number]);
+        struct $kernel<'v> {
+            target: &'v [$number],
+            others: &'v [Cow<'v, [$number]>],
+            out: &'v mut [$number],
+        }
 
-        impl WithSimd for $kernel<'_> {
-            type Output = $number;
-
+        impl $kernel<'_> {
+            /// Of the first vectors, so many; the others are left.
             #[inline(always)]
-            fn with_simd<S: Simd>(self, $simd: S) -> $number {
-                let (ones, rest) = S::$parts(self.0);
-                let (others, other_rest) = S::$parts(self.1);
-                // A sum waits for the one before it, so there are four, side by side.
-                let mut sums = [$simd.$zero(0.0); 4];
-                let (fours, last) = pulp::as_arrays::<4, _>(ones);
-                let (other_fours, other_last) = pulp::as_arrays::<4, _>(others);
-                for (ones, others) in fours.iter().zip(other_fours) {
-                    for at in 0..4 {
-                        let ($one, $other, $held) = (ones[at], others[at], sums[at]);
-                        sums[at] = $step;
+            fn first<S: Simd, const COUNT: usize>(&mut self, $simd: S) {
+                while let Some((vectors, rest)) = self.others.split_first_chunk::<COUNT>() {
+                    self.others = rest;
+                    let (out, behind) = std::mem::take(&mut self.out).split_at_mut(COUNT);
+                    self.out = behind;
+                    let (aims, aims_rest) = S::$parts(self.target);
+                    let vectors = vectors.each_ref().map(|vector| S::$parts(vector));
+                    let lists = vectors.map(|(numbers, _)| &numbers[..aims.len()]);
+                    let mut sums = [[$simd.$zero(0.0); SUMS]; COUNT];
+                    let even = aims.len() / SUMS * SUMS;
+                    for from in (0..even).step_by(SUMS) {
+                        for at in 0..SUMS {
+                            let $other = aims[from + at];
+                            for (sums, list) in sums.iter_mut().zip(lists) {
+                                let ($one, $held) = (list[from + at], sums[at]);
+                                sums[at] = $step;
+                            }
+                        }
+                    }
+                    for at in even..aims.len() {
+                        let $other = aims[at];
+                        for (sums, list) in sums.iter_mut().zip(lists) {
+                            let ($one, $held) = (list[at], sums[0]);
+                            sums[0] = $step;
+                        }
+                    }
+                    for (out, ([one, other], (_, rest))) in out.iter_mut().zip(sums.into_iter().zip(vectors)) {
+                        let rest = rest.iter().zip(aims_rest).map(|($a, $b)| $rest);
+                        *out = $simd.$sum($simd.$add(one, other)) + rest.sum::<$number>();
                     }
                 }
-                for (one, other) in last.iter().zip(other_last) {
-                    let ($one, $other, $held) = (*one, *other, sums[0]);
-                    sums[0] = $step;
+            }
+        }
+
+        impl WithSimd for $kernel<'_> {
+            type Output = ();
+
+            #[inline(always)]
+            fn with_simd<S: Simd>(mut self, simd: S) {
+                if S::REGISTER_COUNT >= REGISTERS_MANY {
+                    self.first::<S, TOGETHER>(simd);
                 }
-                let [a, b, c, d] = sums;
-                let sum = $simd.$add($simd.$add(a, b), $simd.$add(c, d));
-                let rest = rest.iter().zip(other_rest).map(|($a, $b)| $rest);
-                $simd.$sum(sum) + rest.sum::<$number>()
+                self.first::<S, { TOGETHER / 2 }>(simd);
+                self.first::<S, 1>(simd);
             }
         }
 
         $(#[$doc])*
         #[inline]
-        pub(super) fn $name(one: &[$number], other: &[$number]) -> $number {
-            Arch::new().dispatch($kernel(one, other))
+        pub(super) fn $name(target: &[$number], others: &[Cow<'_, [$number]>], out: &mut [$number]) {
+            Arch::new().dispatch($kernel { target, others, out });
         }
     };
 }
 
 kernel!(
-    /// The sum of products.
-    dot_single, DotSingle, f32, as_simd_f32s, splat_f32s, reduce_sum_f32s, add_f32s,
+    /// The sums of products of one vector with each of others.
+    dot_singles, DotSingles, f32, as_simd_f32s, splat_f32s, reduce_sum_f32s, add_f32s,
     |simd, one, other, held| simd.mul_add_e_f32s(one, other, held), |a, b| a * b
 );
 kernel!(
-    dot_double,
-    DotDouble,
+    dot_doubles,
+    DotDoubles,
     f64,
     as_simd_f64s,
     splat_f64s,
@@ -60,16 +101,16 @@ kernel!(
     |a, b| a * b
 );
 kernel!(
-    /// The sum of squares of differences.
-    square_single, SquareSingle, f32, as_simd_f32s, splat_f32s, reduce_sum_f32s, add_f32s,
+    /// The sums of squares of differences between one vector and each of others.
+    square_singles, SquareSingles, f32, as_simd_f32s, splat_f32s, reduce_sum_f32s, add_f32s,
     |simd, one, other, held| {
         let difference = simd.sub_f32s(one, other);
         simd.mul_add_e_f32s(difference, difference, held)
     }, |a, b| (a - b) * (a - b)
 );
 kernel!(
-    square_double,
-    SquareDouble,
+    square_doubles,
+    SquareDoubles,
     f64,
     as_simd_f64s,
     splat_f64s,
@@ -84,24 +125,56 @@ kernel!(
 
 #[cfg(test)]
 mod tests {
+    use std::slice::from_ref;
+
     use super::*;
 
+    /// What a function says of some vectors.
+    fn of<N: Clone + Default>(compare: Compare<N>, target: &[N], others: &[Vec<N>]) -> Vec<N> {
+        let others: Vec<Cow<'_, [N]>> = others.iter().map(|numbers| numbers.into()).collect();
+        let mut out = vec![N::default(); others.len()];
+        compare(target, &others, &mut out);
+        out
+    }
+
     #[test]
-    fn sums_are_right_at_every_length() {
+    fn sums_are_right_at_every_length_and_however_many_there_are() {
         for len in 0..130 {
+            let count = len % 23;
             let one: Vec<f32> = (0..len).map(|at| (at % 7) as f32 - 3.0).collect();
-            let other: Vec<f32> = (0..len).map(|at| (at % 5) as f32).collect();
-            let pairs = || one.iter().zip(&other);
-            let dot: f32 = pairs().map(|(a, b)| a * b).sum();
-            let square: f32 = pairs().map(|(a, b)| (a - b) * (a - b)).sum();
+            let other = |of: usize| (0..len).map(|at| ((at + of) % 5) as f32).collect();
+            let others: Vec<Vec<f32>> = (0..count).map(other).collect();
+            let sums = |step: fn(f32, f32) -> f32| -> Vec<f32> {
+                let sum = |other: &Vec<f32>| one.iter().zip(other).map(|(a, b)| step(*a, *b)).sum();
+                others.iter().map(sum).collect()
+            };
             // Whole numbers as small as these are added without rounding in whatever order.
-            assert_eq!(dot_single(&one, &other), dot, "{len}");
-            assert_eq!(square_single(&one, &other), square, "{len}");
+            let (dots, squares) = (sums(|a, b| a * b), sums(|a, b| (a - b) * (a - b)));
+            assert_eq!(of(dot_singles, &one, &others), dots, "{len}");
+            assert_eq!(of(square_singles, &one, &others), squares, "{len}");
             let double =
                 |numbers: &[f32]| -> Vec<f64> { numbers.iter().map(|n| f64::from(*n)).collect() };
-            let (one, other) = (double(&one), double(&other));
-            assert_eq!(dot_double(&one, &other), f64::from(dot), "{len}");
-            assert_eq!(square_double(&one, &other), f64::from(square), "{len}");
+            let others: Vec<Vec<f64>> = others.iter().map(|other| double(other)).collect();
+            let one = double(&one);
+            assert_eq!(of(dot_doubles, &one, &others), double(&dots), "{len}");
+            assert_eq!(of(square_doubles, &one, &others), double(&squares), "{len}");
+        }
+    }
+
+    #[test]
+    fn a_distance_is_the_same_whatever_is_compared_beside_it() {
+        let mut random = fastrand::Rng::with_seed(8);
+        let mut vector = || -> Vec<f32> { (0..387).map(|_| random.f32() - 0.5).collect() };
+        let (one, others) = (vector(), (0..29).map(|_| vector()).collect::<Vec<_>>());
+        for compare in [dot_singles, square_singles] {
+            let alone = others
+                .iter()
+                .flat_map(|other| of(compare, &one, from_ref(other)));
+            assert_eq!(of(compare, &one, &others), alone.collect::<Vec<f32>>());
+            let turned = others
+                .iter()
+                .flat_map(|other| of(compare, other, from_ref(&one)));
+            assert_eq!(of(compare, &one, &others), turned.collect::<Vec<f32>>());
         }
     }
 }

@@ -145,7 +145,7 @@ impl Groups {
     fn place(&mut self, properties: &[Vec<u8>], row: &Row) -> usize {
         self.key.clear();
         for name in properties {
-            let shown = row.get(name).map(RowValue::shown).unwrap_or_default();
+            let shown = row.get(name).map(RowValue::seen).unwrap_or_default();
             // Two lists of texts that look alike side by side are not the same.
             self.key.extend_from_slice(&shown.len().to_ne_bytes());
             self.key.extend_from_slice(&shown);

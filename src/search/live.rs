@@ -179,6 +179,11 @@ impl LiveIndex {
         self.by_key.get(key).copied()
     }
 
+    /// Whether a document is still what is known of a key: none has the number of another one before it.
+    pub fn holds(&self, doc: u64, key: &[u8]) -> bool {
+        self.docs.get(&doc).is_some_and(|row| *row.key == *key)
+    }
+
     /// Puts a document in the place of what was known of its key.
     pub fn set(&mut self, key: &[u8], document: &dyn Document) {
         let started = Timer::start();

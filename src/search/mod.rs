@@ -38,7 +38,7 @@ pub use expr::{Expression, Row};
 pub use fragments::{FoundWord, FragmentWish, SummaryWish};
 pub use grammar::{Refusal, Words, definition, fields, integer};
 pub use group::{Reducer, ReducerKind, RowGroup};
-pub use index::{Column, DocRow, DocumentIndex, SortKey};
+pub use index::{Column, DocRow, DocumentIndex, ROWS_TOGETHER, SortKey};
 pub use live::{AddTask, BuildProgress, Drafted, Failures, IndexStatus, LiveIndex};
 pub use numbers::{geo_of, number_of};
 pub use numerals::blob_of;

@@ -85,6 +85,9 @@ fn put_number(mut n: u64, out: &mut Vec<u8>) {
     out.push(n as u8);
 }
 
+/// What is set in the bytes of numbers that go on behind them.
+const LONG: u32 = u32::from_ne_bytes([0x80; 4]);
+
 #[inline]
 fn take_number(rest: &mut &[u8]) -> u64 {
     match rest.split_first() {
@@ -93,6 +96,18 @@ fn take_number(rest: &mut &[u8]) -> u64 {
             u64::from(*byte)
         }
         _ => take_long(rest),
+    }
+}
+
+/// Four numbers, which are mostly of a byte each.
+#[inline]
+fn take_four(rest: &mut &[u8]) -> [u64; 4] {
+    match rest.split_first_chunk() {
+        Some((four, more)) if u32::from_ne_bytes(*four) & LONG == 0 => {
+            *rest = more;
+            four.map(u64::from)
+        }
+        _ => std::array::from_fn(|_| take_number(rest)),
     }
 }
 
@@ -113,15 +128,13 @@ impl PostingBlock {
     fn iter(&self) -> impl Iterator<Item = Posting<'_>> + Clone {
         let (mut rest, mut doc) = (&self.bytes[..], self.first);
         (0..self.entries).map(move |_| {
-            doc += take_number(&mut rest);
-            let freq = take_number(&mut rest) as u32;
-            let mask = take_number(&mut rest);
-            let len = take_number(&mut rest) as usize;
-            let (places, more) = rest.split_at(len);
+            let [step, freq, mask, len] = take_four(&mut rest);
+            doc += step;
+            let (places, more) = rest.split_at(len as usize);
             rest = more;
             Posting {
                 doc,
-                freq,
+                freq: freq as u32,
                 mask,
                 places,
             }

@@ -207,6 +207,11 @@ impl Definition {
         self.fields.iter().position(|field| *field.name == *name)
     }
 
+    /// Where documents have what queries call so.
+    pub fn path<'p>(&'p self, name: &'p [u8]) -> &'p [u8] {
+        self.field(name).map_or(name, |at| &self.fields[at].path)
+    }
+
     /// The number of the attribute of this name, or at this path.
     pub fn field_or_path(&self, name: &[u8]) -> Option<usize> {
         let at_path = || self.fields.iter().position(|field| *field.path == *name);

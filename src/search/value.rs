@@ -1,5 +1,6 @@
 //! Values of result rows.
 
+use std::borrow::Cow;
 use std::cmp::Ordering;
 
 use super::numbers::Ordered;
@@ -63,6 +64,14 @@ impl RowValue {
             RowValue::Number(n) => written(*n).into_bytes(),
             RowValue::Text(text) => text.clone(),
             RowValue::List(cells) => cells.first().map_or_else(Vec::new, RowValue::shown),
+        }
+    }
+
+    /// As replies show it, without a copy of a text.
+    pub fn seen(&self) -> Cow<'_, [u8]> {
+        match self {
+            RowValue::Text(text) => Cow::Borrowed(text),
+            other => Cow::Owned(other.shown()),
         }
     }
 

@@ -7,8 +7,9 @@ mod shared;
 #[cfg(test)]
 mod tests;
 
+use super::distance::TOGETHER;
 use super::schema::{GraphWish, VectorSpec};
-use crate::types::graph::{Graph, LINKS_MAX, LINKS_MIN, Near, Space, WalkWish, Walker, level};
+use crate::types::graph::{Graph, LINKS_MAX, LINKS_MIN, Near, WalkWish, Walker, level};
 use crate::types::{OrdSet, Rows};
 pub use numbers::VectorTarget;
 use numbers::{BetweenSlots, Numbers};
@@ -28,12 +29,15 @@ pub struct Vectors {
     graph: Option<Graph>,
 }
 
-/// What a walk through a graph is told: how many vectors it keeps in sight, and what is done at each that it comes to. It goes on
-/// for as long as the answer is yes.
+/// What a walk through a graph is told: how many vectors it keeps in sight, and what is done before so many are looked at. It
+/// goes on for as long as the answer is yes.
 pub struct VectorWalk<'w> {
     pub sight: usize,
-    pub go_on: &'w dyn Fn() -> bool,
+    pub go_on: &'w dyn Fn(usize) -> bool,
 }
+
+/// So many are looked at before others may have their turns.
+pub const LOOKED_AT_ONCE: usize = TOGETHER;
 
 /// On level 0 a node has this many times as many links as M says, at most.
 const BASE_LINKS: usize = 4;
@@ -84,7 +88,8 @@ impl Vectors {
     }
 
     fn slots_of(&self, doc: u64) -> impl Iterator<Item = u32> {
-        let own = self.slots.range((doc, 0)..=(doc, u32::MAX));
+        let from = self.slots.range((doc, 0)..);
+        let own = from.take_while(move |((held, _), ())| *held == doc);
         own.map(|((_, slot), ())| *slot)
     }
 
@@ -237,17 +242,19 @@ impl Vectors {
         &'w self,
         target: &'w VectorTarget,
         walk: &'w VectorWalk<'_>,
-    ) -> Walker<impl FnMut(u32) -> f32 + 'w, impl Fn(&[u32]) + 'w> {
-        let space = BetweenSlots {
-            numbers: &self.numbers,
-            metric: self.spec.metric,
-        };
+    ) -> Walker<impl FnMut(&[u32], &mut Vec<Near>) + 'w> {
+        let near = |node: u32, distance: f32| Near { distance, node };
         Walker {
-            warm: move |nodes: &[u32]| space.warm(nodes),
-            distance: move |node| match (walk.go_on)() {
-                true => self.distance_at(node as usize, target) as f32,
-                // What is left to be looked at is passed by.
-                false => f32::INFINITY,
+            measure: move |nodes: &[u32], found: &mut Vec<Near>| {
+                for part in nodes.chunks(LOOKED_AT_ONCE) {
+                    match (walk.go_on)(part.len()) {
+                        true => self.measure(part, target, |node, distance| {
+                            found.push(near(node, distance as f32));
+                        }),
+                        // What is left to be looked at is passed by.
+                        false => found.extend(part.iter().map(|node| near(*node, f32::INFINITY))),
+                    }
+                }
             },
         }
     }
@@ -255,11 +262,11 @@ impl Vectors {
     /// The documents of vectors, each once with the distance of its nearest one: from the nearest on, and of those that are
     /// as far, the older ones first.
     fn documents_of(&self, near: Vec<Near>, target: &VectorTarget) -> Vec<(f64, u64)> {
-        let measured = near.into_iter().map(|near| {
-            let slot = near.node as usize;
-            (self.distance_at(slot, target), self.doc_at(slot))
+        let slots: Vec<u32> = near.into_iter().map(|near| near.node).collect();
+        let mut found: Vec<(f64, u64)> = Vec::with_capacity(slots.len());
+        self.measure(&slots, target, |slot, distance| {
+            found.push((distance, self.doc_at(slot as usize)));
         });
-        let mut found: Vec<(f64, u64)> = measured.collect();
         found.sort_unstable_by(|one, other| one.0.total_cmp(&other.0).then(one.1.cmp(&other.1)));
         if self.has_several() {
             let mut seen = hashbrown::HashSet::new();
@@ -273,16 +280,33 @@ impl Vectors {
         self.docs.at(slot)[0]
     }
 
-    /// How far a document's vector is from the target: the nearest, if it has several.
-    pub fn distance(&self, doc: u64, target: &VectorTarget) -> Option<f64> {
-        let distances = self
-            .slots_of(doc)
-            .map(|slot| self.distance_at(slot as usize, target));
-        distances.min_by(f64::total_cmp)
+    /// Visits those of some documents that have a vector, in their order, with its distance from the target: the nearest, if it has
+    /// several.
+    pub fn distances(&self, docs: &[u64], target: &VectorTarget, mut visit: impl FnMut(u64, f64)) {
+        let slots: Vec<u32> = docs.iter().flat_map(|doc| self.slots_of(*doc)).collect();
+        let mut last: Option<(u64, f64)> = None;
+        self.measure(&slots, target, |slot, distance| {
+            let doc = self.doc_at(slot as usize);
+            match &mut last {
+                Some((held, nearest)) if *held == doc => {
+                    if distance.total_cmp(nearest).is_lt() {
+                        *nearest = distance;
+                    }
+                }
+                _ => {
+                    if let Some((doc, nearest)) = last.replace((doc, distance)) {
+                        visit(doc, nearest);
+                    }
+                }
+            }
+        });
+        if let Some((doc, nearest)) = last {
+            visit(doc, nearest);
+        }
     }
 
-    /// How far the vector in a slot is from the target.
-    pub fn distance_at(&self, slot: usize, target: &VectorTarget) -> f64 {
-        self.numbers.distance(slot, target, self.spec.metric)
+    /// Visits slots, in their order, with the distances of their vectors from the target.
+    pub fn measure(&self, slots: &[u32], target: &VectorTarget, visit: impl FnMut(u32, f64)) {
+        self.numbers.measure(slots, target, self.spec.metric, visit);
     }
 }

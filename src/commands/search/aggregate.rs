@@ -6,7 +6,7 @@ use hashbrown::HashSet;
 
 use super::fields::value_of;
 use super::find::{Hit, effort, evaluated, frozen, was_late};
-use super::load::{DocumentPlace, READ_UNITS, ReadFate, Tries, read};
+use super::load::{DocumentPlace, READ_AHEAD, READ_UNITS, ReadFate, Tries, look_ahead, read};
 use super::options::{QueryOptions, unknown};
 use super::pipeline::{RowFlow, RowStep, property};
 use super::profile::SearchProfile;
@@ -16,8 +16,10 @@ use crate::command::Flag::ReadOnly;
 use crate::command::{Command, Done, Fail, Flow, ReadCall, Run};
 use crate::search::{
     ALL_FIELDS, Definition, DocumentIndex, Effort, Expression, Match, QueryDefaults, QueryRules,
-    Row, RowCursor, RowValue, SortKey, Words, check_distance_names, distance_names, parse, score,
+    ROWS_TOGETHER, Row, RowCursor, RowValue, SortKey, Words, check_distance_names, distance_names,
+    parse, score,
 };
+use crate::types::Bstr;
 
 pub const AGGREGATE: Command = Command {
     name: "ft.aggregate",
@@ -316,17 +318,13 @@ fn hits_of(
 ) -> Vec<Hit> {
     let mut hits = Vec::with_capacity(found.docs.len());
     let units = found.parts();
-    for doc in &found.docs {
+    let parts = found.docs.chunks(ROWS_TOGETHER);
+    let parts = parts.take_while(|_| !effort.is_late());
+    for (doc, row) in parts.flat_map(|docs| index.rows_of(docs)) {
         effort.tick(units);
-        if effort.is_late() {
-            break;
-        }
-        let Some(row) = index.docs.get(doc) else {
-            continue;
-        };
         let mut hit = Hit {
-            doc: *doc,
-            key: row.key.clone(),
+            doc,
+            key: Bstr::new(&row.key),
             score: 0.0,
             distances: Vec::new(),
             sort: SortKey::Nothing,
@@ -335,9 +333,9 @@ fn hits_of(
             payload: None,
         };
         if wish.add_scores {
-            hit.score = score(wish.asked.scoring(), index, found, *doc, row);
+            hit.score = score(wish.asked.scoring(), index, found, doc, row);
         }
-        found.each_distance(*doc, &mut |name, distance| {
+        found.each_distance(doc, &mut |name, distance| {
             hit.distances.push((name.to_vec(), distance));
         });
         hits.push(hit);
@@ -356,7 +354,11 @@ pub fn rows(
 ) -> Result<Option<Vec<Row>>, Fail> {
     let mut rows = Vec::with_capacity(found.hits.len());
     let reads = !found.needed.is_empty() || !wish.loads.is_empty();
-    for hit in &found.hits {
+    let path = found.needed.first().map(|name| found.definition.path(name));
+    for (at, hit) in found.hits.iter().enumerate() {
+        if reads && at.is_multiple_of(READ_AHEAD) {
+            look_ahead(call, found.hits[at..].iter().map(|hit| &hit.key[..]), path);
+        }
         effort.tick(READ_UNITS);
         if effort.is_late() {
             break;

@@ -8,7 +8,7 @@ use hashbrown::HashSet;
 
 use super::asked::query;
 use super::fields::{all, chosen};
-use super::load::{DocumentPlace, READ_UNITS, ReadFate, Tries, read};
+use super::load::{DocumentPlace, READ_AHEAD, READ_UNITS, ReadFate, Tries, look_ahead, read};
 use super::options::{QueryOptions, SearchWish};
 use super::profile::SearchProfile;
 use super::reply::{FoundRow, ReplyTail, write};
@@ -17,9 +17,11 @@ use super::{SEARCHES, refused, rights, shown, wrong_arity};
 use crate::command::Flag::ReadOnly;
 use crate::command::{Command, Done, Fail, Flow, ReadCall, Run};
 use crate::search::{
-    Definition, DocumentIndex, Effort, EvalRules, Evaluator, FieldKind, Match, QueryNode,
-    ScoreReason, Scorer, SortKey, check_distance_names, distance_names, explained, score,
+    Definition, DocRow, DocumentIndex, Effort, EvalRules, Evaluator, FieldKind, Match, QueryNode,
+    ROWS_TOGETHER, ScoreReason, Scorer, SortKey, check_distance_names, distance_names, explained,
+    score,
 };
+use crate::types::Bstr;
 use crate::util::turns::Turns;
 
 pub const SEARCH: Command = Command {
@@ -37,7 +39,7 @@ const MEMORY_SHARE: usize = 4;
 /// A document that a query has found.
 pub struct Hit {
     pub doc: u64,
-    pub key: Box<[u8]>,
+    pub key: Bstr,
     pub score: f64,
     pub distances: Vec<(Vec<u8>, f64)>,
     pub sort: SortKey,
@@ -241,7 +243,7 @@ fn found(
         sort(&mut hits, wish, call.turns);
         cut(&mut hits, wish);
         for hit in &mut hits {
-            hit.key = index.docs[&hit.doc].key.clone();
+            hit.key = Bstr::new(&index.docs[&hit.doc].key);
         }
     }
     for hit in &mut hits {
@@ -269,9 +271,12 @@ fn hits_of(
         HitOrder::Document => usize::MAX,
         _ => wish.offset.saturating_add(wish.limit),
     };
-    for doc in docs.into_iter().take_while(|_| !effort.is_late()) {
-        effort.tick(units);
-        hits.extend(hit(index, wish, found, doc, order, scored));
+    let parts = docs.chunks(ROWS_TOGETHER);
+    for docs in parts.take_while(|_| !effort.is_late()) {
+        for at in index.rows_of(docs) {
+            effort.tick(units);
+            hits.push(hit(index, wish, found, at, order, scored));
+        }
         if hits.len() >= most.saturating_mul(2).saturating_add(HITS_SPARE) {
             first_of(&mut hits, most, wish);
         }
@@ -292,14 +297,13 @@ fn hit(
     index: &DocumentIndex,
     wish: &SearchWish<'_>,
     found: &Match,
-    doc: u64,
+    (doc, row): (u64, &DocRow),
     order: &HitOrder,
     scored: bool,
-) -> Option<Hit> {
-    let row = index.docs.get(&doc)?;
+) -> Hit {
     let mut hit = Hit {
         doc,
-        key: Box::default(),
+        key: Bstr::new(b""),
         score: 0.0,
         distances: Vec::new(),
         sort: SortKey::Nothing,
@@ -320,10 +324,10 @@ fn hit(
             let held = hit.distances.iter().find(|(held, _)| held == name);
             hit.sort = held.map_or(SortKey::Nothing, |(_, n)| SortKey::Number(*n));
         }
-        HitOrder::Document => hit.key = row.key.clone(),
+        HitOrder::Document => hit.key = Bstr::new(&row.key),
         HitOrder::Score => {}
     }
-    Some(hit)
+    hit
 }
 
 /// Notes what replies tell of a hit beside its fields.
@@ -386,7 +390,13 @@ fn rows(
     }
     let reads = !wish.no_content && wish.wanted.as_ref().is_none_or(|wanted| !wanted.is_empty());
     let mut rows = Vec::new();
-    for hit in found.hits {
+    let (mut hits, mut seen) = (found.hits.into_iter(), 0);
+    while let Some(hit) = hits.next() {
+        if seen == 0 {
+            let next = std::iter::once(&hit).chain(hits.as_slice());
+            look_ahead(call, next.map(|hit| &hit.key[..]), None);
+        }
+        seen = (seen + 1) % READ_AHEAD;
         effort.tick(READ_UNITS);
         if effort.is_late() {
             break;

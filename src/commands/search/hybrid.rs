@@ -18,6 +18,7 @@ use crate::search::{
     ALL_FIELDS, DocumentIndex, Effort, EvalRules, Match, Metric, QueryNode, QueryRules, Row,
     SortKey, parse, score,
 };
+use crate::types::Bstr;
 use crate::util::clock::Timer;
 
 pub const HYBRID: Command = Command {
@@ -211,7 +212,7 @@ fn hit(doc: u64, key: &[u8], fused: &Fused, wish: &HybridWish<'_>) -> Hit {
         .filter_map(|(name, score)| Some((name?.to_vec(), score?)));
     Hit {
         doc,
-        key: key.into(),
+        key: Bstr::new(key),
         score: fused.score,
         distances: scores.collect(),
         sort: SortKey::Nothing,

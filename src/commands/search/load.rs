@@ -7,8 +7,8 @@
 use std::time::Duration;
 
 use crate::command::{Fail, ReadCall};
-use crate::engine::document_of;
-use crate::search::{Document, SourceKind};
+use crate::engine::{TOGETHER, document_of};
+use crate::search::{Document, LiveIndex, SourceKind};
 use crate::util::clock::Timer;
 
 /// So often a search is done again because documents change all the time, at most.
@@ -59,6 +59,18 @@ pub enum ReadFate {
     Changed,
 }
 
+/// So many documents that are about to be read are looked at together.
+pub const READ_AHEAD: usize = TOGETHER;
+
+/// Looks at documents that are about to be read, so many, and at an attribute of each.
+pub fn look_ahead<'h>(
+    call: &ReadCall<'_>,
+    keys: impl Iterator<Item = &'h [u8]>,
+    path: Option<&[u8]>,
+) {
+    call.db.warm(keys.take(READ_AHEAD), path);
+}
+
 /// Reads a document that was found.
 pub fn read(
     call: &ReadCall<'_>,
@@ -69,11 +81,10 @@ pub fn read(
     let mut fate = ReadFate::Changed;
     let looked = call.db.look_at(place.key, &|| scripts.is_busy(), |entry| {
         let catalog = call.server.search.catalog.read();
-        let now = catalog
-            .get(place.index)
-            .map(|index| index.doc_of(place.key));
+        let is_held = |index: &LiveIndex| index.holds(place.doc, place.key);
+        let is_same = catalog.get(place.index).is_some_and(is_held);
         drop(catalog);
-        if now != Some(Some(place.doc)) {
+        if !is_same {
             return;
         }
         fate = ReadFate::Dead;

@@ -3,6 +3,8 @@
 //! What edits, and what must see all keys as of one moment, runs under a plan that locks every shard. The other readers
 //! run as well where none is held: they look at one shard after another.
 
+use smallvec::SmallVec;
+
 use super::Db;
 use crate::engine::census::Census;
 use crate::engine::effects::Garbage;
@@ -11,6 +13,7 @@ use crate::engine::names::NameWalk;
 use crate::engine::shard::{SHARDS, Shard, ShardKey};
 use crate::engine::slots::SlotSearch;
 use crate::engine::table::Table;
+use crate::engine::warm::{Glance, TOGETHER};
 use crate::types::Bstr;
 use crate::types::dense::Keyed;
 use crate::util::chance;
@@ -353,6 +356,16 @@ impl Db<'_> {
         }
         self.effects.dirty += 1;
         self.effects.reindex |= first == 0 || second == 0;
+    }
+
+    /// Looks at what will be looked at of some keys, and of a field of each, for sixteen keys at the same time.
+    pub fn warm<'k>(&self, keys: impl Iterator<Item = &'k [u8]>, member: Option<&[u8]>) {
+        let glances = keys.take(TOGETHER).map(|key| Glance {
+            key: self.place(key),
+            member,
+        });
+        let glances: SmallVec<[Glance<'_>; TOGETHER]> = glances.collect();
+        self.shards.warm(self.index, &glances);
     }
 
     /// Looks at one key, whether its shard is held or not; at nothing if it isn't there or is dead.

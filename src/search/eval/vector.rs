@@ -3,11 +3,13 @@
 use std::collections::BinaryHeap;
 use std::rc::Rc;
 
+use smallvec::SmallVec;
+
 use super::{Evaluator, Match, MatchKind};
 use crate::search::index::Column;
 use crate::search::numbers::Ordered;
 use crate::search::query::{Nearest, QueryKind, QueryNode, WalkAsked};
-use crate::search::vectors::{VectorTarget, VectorWalk, Vectors};
+use crate::search::vectors::{LOOKED_AT_ONCE, VectorTarget, VectorWalk, Vectors};
 
 /// For each vector that it keeps in sight, a walk looks at so many, here and there in memory. It isn't worth that where as many are
 /// all that there are.
@@ -102,25 +104,30 @@ impl Evaluator<'_> {
         let go_on = self.each_step(vectors);
         match among.or(all.as_deref()) {
             Some(among) => {
-                for doc in among.iter().take_while(|_| go_on()) {
-                    if let Some(distance) = vectors.distance(*doc, target) {
-                        visit(distance, *doc);
-                    }
+                let parts = among.chunks(LOOKED_AT_ONCE);
+                for docs in parts.take_while(|docs| go_on(docs.len())) {
+                    vectors.distances(docs, target, |doc, distance| visit(distance, doc));
                 }
             }
             None => {
-                for slot in (0..vectors.len()).take_while(|_| go_on()) {
-                    visit(vectors.distance_at(slot, target), vectors.doc_at(slot));
+                let all = vectors.len();
+                let parts = (0..all).step_by(LOOKED_AT_ONCE);
+                for from in parts.take_while(|_| go_on(LOOKED_AT_ONCE)) {
+                    let to = all.min(from + LOOKED_AT_ONCE);
+                    let slots: SmallVec<[u32; LOOKED_AT_ONCE]> = (from as u32..to as u32).collect();
+                    vectors.measure(&slots, target, |slot, distance| {
+                        visit(distance, vectors.doc_at(slot as usize));
+                    });
                 }
             }
         }
     }
 
-    /// What is done for each vector that is looked at: others have their turns, and it may be late.
-    fn each_step(&self, vectors: &Vectors) -> impl Fn() -> bool {
+    /// What is done before so many vectors are looked at: others have their turns, and it may be late.
+    fn each_step(&self, vectors: &Vectors) -> impl Fn(usize) -> bool {
         let units = 1 + vectors.dimensions() / UNIT_DIMENSIONS;
-        move || {
-            self.effort.tick(units);
+        move |count| {
+            self.effort.tick(units * count);
             !self.effort.is_late()
         }
     }

@@ -1,11 +1,17 @@
 //! The numbers of vectors, by slot, and how far they are from each other and from others.
 
+use std::borrow::Cow;
+
+use smallvec::SmallVec;
+
 use super::shared::{SharedVectors, VectorBlob};
-use crate::search::distance::{dot_double, dot_single, square_double, square_single};
+use crate::search::distance::{
+    Compare, TOGETHER, dot_doubles, dot_singles, square_doubles, square_singles,
+};
 use crate::search::numerals::{doubles, singles};
 use crate::search::schema::{Metric, Numeral, VectorSpec};
 use crate::types::Rows;
-use crate::types::graph::Space;
+use crate::types::graph::{Near, Space};
 
 /// Doubles are kept as they are, everything else as single floats, which hold it exactly. Where documents hold single floats
 /// themselves, and not few, they are shared.
@@ -26,12 +32,42 @@ pub enum VectorTarget {
 const PART_BYTES: usize = 64 * 1024;
 
 macro_rules! normalize {
-    ($numbers:expr, $dot:ident) => {{
-        let length = $dot(&$numbers, &$numbers).sqrt();
+    ($numbers:expr, $length:expr) => {{
+        let length = $length;
         if length > 0.0 {
             $numbers.iter_mut().for_each(|n| *n /= length);
         }
     }};
+}
+
+pub(super) fn length(numbers: &[f32]) -> f32 {
+    let mut square = [0.0];
+    dot_singles(numbers, &[numbers.into()], &mut square);
+    square[0].sqrt()
+}
+
+fn length_of_doubles(numbers: &[f64]) -> f64 {
+    let mut square = [0.0];
+    dot_doubles(numbers, &[numbers.into()], &mut square);
+    square[0].sqrt()
+}
+
+/// Visits what a function says of a target and the vectors in some slots, several at a time.
+pub(super) fn in_parts<'v, N: Copy + Default + 'v>(
+    slots: &[u32],
+    numbers: impl Fn(u32) -> Cow<'v, [N]>,
+    (compare, target): (Compare<N>, &[N]),
+    mut visit: impl FnMut(u32, N),
+) {
+    for part in slots.chunks(TOGETHER) {
+        let vectors = part.iter().map(|slot| numbers(*slot));
+        let vectors: SmallVec<[Cow<'v, [N]>; TOGETHER]> = vectors.collect();
+        let mut said = [N::default(); TOGETHER];
+        compare(target, &vectors, &mut said[..part.len()]);
+        for (slot, said) in part.iter().zip(said) {
+            visit(*slot, said);
+        }
+    }
 }
 
 impl Numbers {
@@ -58,14 +94,14 @@ impl Numbers {
             Numbers::Shared(_) | Numbers::Single(_) => {
                 let mut numbers = singles(spec.numeral, blob);
                 if cosine {
-                    normalize!(numbers, dot_single);
+                    normalize!(numbers, length(&numbers));
                 }
                 VectorTarget::Single(numbers)
             }
             Numbers::Double(_) => {
                 let mut numbers = doubles(blob);
                 if cosine {
-                    normalize!(numbers, dot_double);
+                    normalize!(numbers, length_of_doubles(&numbers));
                 }
                 VectorTarget::Double(numbers)
             }
@@ -113,21 +149,65 @@ impl Numbers {
         }
     }
 
-    /// How far the vector in a slot is from another one.
-    pub fn distance(&self, slot: usize, target: &VectorTarget, metric: Metric) -> f64 {
+    /// Visits the distances of some slots' vectors from another one.
+    pub fn measure(
+        &self,
+        slots: &[u32],
+        target: &VectorTarget,
+        metric: Metric,
+        mut visit: impl FnMut(u32, f64),
+    ) {
         match (self, target) {
             (Numbers::Shared(held), VectorTarget::Single(target)) => {
-                f64::from(held.distance(slot, target, metric))
+                held.measure(slots, (target, 1.0), metric, |slot, n| {
+                    visit(slot, f64::from(n));
+                });
             }
-            (Numbers::Single(held), VectorTarget::Single(target)) => match metric {
-                Metric::L2 => f64::from(square_single(held.at(slot), target)),
-                _ => f64::from(1.0 - dot_single(held.at(slot), target)),
-            },
-            (Numbers::Double(held), VectorTarget::Double(target)) => match metric {
-                Metric::L2 => square_double(held.at(slot), target),
-                _ => 1.0 - dot_double(held.at(slot), target),
-            },
+            (Numbers::Single(held), VectorTarget::Single(target)) => {
+                measure_singles(held, slots, target, metric, |slot, n| {
+                    visit(slot, f64::from(n));
+                });
+            }
+            (Numbers::Double(held), VectorTarget::Double(target)) => {
+                measure_doubles(held, slots, target, metric, visit);
+            }
             _ => unreachable!("a target is read as the vectors are held"),
+        }
+    }
+}
+
+fn measure_singles(
+    held: &Rows<f32>,
+    slots: &[u32],
+    target: &[f32],
+    metric: Metric,
+    mut visit: impl FnMut(u32, f32),
+) {
+    let numbers = |slot: u32| Cow::Borrowed(held.at(slot as usize));
+    match metric {
+        Metric::L2 => in_parts(slots, numbers, (square_singles, target), visit),
+        Metric::Cosine | Metric::InnerProduct => {
+            in_parts(slots, numbers, (dot_singles, target), |slot, product| {
+                visit(slot, 1.0 - product);
+            });
+        }
+    }
+}
+
+fn measure_doubles(
+    held: &Rows<f64>,
+    slots: &[u32],
+    target: &[f64],
+    metric: Metric,
+    mut visit: impl FnMut(u32, f64),
+) {
+    let numbers = |slot: u32| Cow::Borrowed(held.at(slot as usize));
+    match metric {
+        Metric::L2 => in_parts(slots, numbers, (square_doubles, target), visit),
+        Metric::Cosine | Metric::InnerProduct => {
+            in_parts(slots, numbers, (dot_doubles, target), |slot, product| {
+                visit(slot, 1.0 - product);
+            });
         }
     }
 }
@@ -139,23 +219,21 @@ pub(super) struct BetweenSlots<'v> {
 }
 
 impl Space for BetweenSlots<'_> {
-    #[inline]
-    fn warm(&self, nodes: &[u32]) {
-        if let Numbers::Shared(held) = self.numbers {
-            held.warm(nodes.iter().map(|node| *node as usize));
-        }
-    }
-
-    fn between(&self, one: u32, other: u32) -> f32 {
-        let (one, other) = (one as usize, other as usize);
-        match (self.numbers, self.metric) {
-            (Numbers::Shared(held), metric) => held.between(one, other, metric),
-            (Numbers::Single(held), Metric::L2) => square_single(held.at(one), held.at(other)),
-            (Numbers::Single(held), _) => 1.0 - dot_single(held.at(one), held.at(other)),
-            (Numbers::Double(held), Metric::L2) => {
-                square_double(held.at(one), held.at(other)) as f32
+    fn measure(&self, from: u32, nodes: &[u32], near: &mut Vec<Near>) {
+        let metric = self.metric;
+        let note = |node: u32, distance: f32| near.push(Near { distance, node });
+        match self.numbers {
+            Numbers::Shared(held) => held.measure_from(from, nodes, metric, note),
+            Numbers::Single(held) => {
+                measure_singles(held, nodes, held.at(from as usize), metric, note);
             }
-            (Numbers::Double(held), _) => (1.0 - dot_double(held.at(one), held.at(other))) as f32,
+            Numbers::Double(held) => {
+                let target = held.at(from as usize);
+                let mut note = note;
+                measure_doubles(held, nodes, target, metric, |node, distance| {
+                    note(node, distance as f32);
+                });
+            }
         }
     }
 }

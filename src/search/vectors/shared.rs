@@ -3,18 +3,14 @@
 use std::borrow::Cow;
 use std::ops::Deref;
 
-use crate::search::distance::{dot_single, square_single};
+use super::numbers::{in_parts, length};
+use crate::search::distance::{dot_singles, square_singles};
 use crate::search::numerals::singles;
 use crate::search::schema::{Metric, Numeral};
 use crate::types::{Rows, SharedBytes};
 
 /// Bytes of pointers that are copied together where copies of an index are held.
 const SHARED_PART_BYTES: usize = 4 * 1024;
-/// Bytes that come into the cache together.
-const LINE_BYTES: usize = 64;
-/// From so many on, the processor itself goes on to the next ones.
-const LINES_WARMED: usize = 3;
-
 /// Vectors that are the bytes of documents.
 #[derive(Clone, Debug)]
 pub(super) struct SharedVectors {
@@ -61,7 +57,7 @@ impl SharedVectors {
     pub fn push(&mut self, blob: SharedBytes, metric: Metric) {
         let held = floats(&blob);
         let length = match metric {
-            Metric::Cosine => dot_single(&held, &held).sqrt(),
+            Metric::Cosine => length(&held),
             Metric::L2 | Metric::InnerProduct => 1.0,
         };
         drop(held);
@@ -78,31 +74,40 @@ impl SharedVectors {
         self.scales.at(slot)[0]
     }
 
-    pub fn distance(&self, slot: usize, target: &[f32], metric: Metric) -> f32 {
+    /// Visits the distances of some slots' vectors from a target, whose numbers are to be multiplied with a scale, too.
+    pub fn measure(
+        &self,
+        slots: &[u32],
+        (target, scale): (&[f32], f32),
+        metric: Metric,
+        mut visit: impl FnMut(u32, f32),
+    ) {
+        let numbers = |slot: u32| self.numbers(slot as usize);
         match metric {
-            Metric::L2 => square_single(&self.numbers(slot), target),
-            _ => 1.0 - dot_single(&self.numbers(slot), target) * self.scale(slot),
-        }
-    }
-
-    pub fn between(&self, one: usize, other: usize, metric: Metric) -> f32 {
-        match metric {
-            Metric::L2 => square_single(&self.numbers(one), &self.numbers(other)),
-            _ => {
-                let product = dot_single(&self.numbers(one), &self.numbers(other));
-                1.0 - product * self.scale(one) * self.scale(other)
+            Metric::L2 => in_parts(slots, numbers, (square_singles, target), visit),
+            Metric::Cosine | Metric::InnerProduct => {
+                in_parts(slots, numbers, (dot_singles, target), |slot, product| {
+                    visit(slot, 1.0 - product * (scale * self.scale(slot as usize)));
+                });
             }
         }
     }
 
-    /// Calls vectors into the cache: what stands at one place of memory is waited for while what stands at others is.
-    #[inline]
-    pub fn warm(&self, slots: impl Iterator<Item = usize>) {
-        let begun = slots.fold(0, |sum, slot| {
-            let lines = self.blobs.at(slot)[0].iter().step_by(LINE_BYTES);
-            lines.take(LINES_WARMED).fold(sum, |sum, byte| sum ^ byte)
-        });
-        std::hint::black_box(begun);
+    /// Visits the distances of some slots' vectors from that in another one.
+    pub fn measure_from(
+        &self,
+        from: u32,
+        slots: &[u32],
+        metric: Metric,
+        visit: impl FnMut(u32, f32),
+    ) {
+        let from = from as usize;
+        self.measure(
+            slots,
+            (&self.numbers(from), self.scale(from)),
+            metric,
+            visit,
+        );
     }
 
     /// Whether a vector is made of these bytes.

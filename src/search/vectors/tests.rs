@@ -23,13 +23,13 @@ fn distances_are_of_the_documents_that_are_left() {
     vectors.insert(3, VectorBlob::Own(blob(1.0, 0.0)), || 0.5);
     vectors.remove(1);
     let target = vectors.target(&blob(0.0, 0.0));
-    assert_eq!(vectors.distance(1, &target), None);
-    assert_eq!(vectors.distance(2, &target), Some(25.0));
-    assert_eq!(vectors.distance(3, &target), Some(1.0));
+    assert_eq!(distance(&vectors, 1, &target), None);
+    assert_eq!(distance(&vectors, 2, &target), Some(25.0));
+    assert_eq!(distance(&vectors, 3, &target), Some(1.0));
     let mut cosine = Vectors::new(spec(Numeral::Float32, Metric::Cosine));
     cosine.insert(1, VectorBlob::Own(blob(0.0, 2.0)), || 0.5);
     let target = cosine.target(&blob(5.0, 0.0));
-    assert_eq!(cosine.distance(1, &target), Some(1.0));
+    assert_eq!(distance(&cosine, 1, &target), Some(1.0));
 }
 
 #[test]
@@ -44,12 +44,29 @@ fn a_document_with_several_is_as_far_as_the_nearest_and_goes_with_all() {
     vectors.insert(3, VectorBlob::Own(blob(9.0)), || 0.5);
     let target = vectors.target(&blob(5.0));
     assert!(vectors.has_several());
-    assert_eq!(vectors.distance(2, &target), Some(0.0));
+    assert_eq!(distance(&vectors, 2, &target), Some(0.0));
+    let mut all = Vec::new();
+    vectors.distances(&[1, 2, 3, 4], &target, |doc, distance| {
+        all.push((doc, distance))
+    });
+    assert_eq!(all, [(1, 16.0), (2, 0.0), (3, 16.0)]);
     vectors.remove(2);
     assert_eq!((vectors.len(), vectors.has_several()), (2, false));
-    assert_eq!(vectors.distance(1, &target), Some(16.0));
-    assert_eq!(vectors.distance(3, &target), Some(16.0));
-    assert_eq!(vectors.distance(2, &target), None);
+    assert_eq!(distance(&vectors, 1, &target), Some(16.0));
+    assert_eq!(distance(&vectors, 3, &target), Some(16.0));
+    assert_eq!(distance(&vectors, 2, &target), None);
+}
+
+fn distance(vectors: &Vectors, doc: u64, target: &VectorTarget) -> Option<f64> {
+    let mut found = None;
+    vectors.distances(&[doc], target, |_, distance| found = Some(distance));
+    found
+}
+
+fn distance_at(vectors: &Vectors, slot: usize, target: &VectorTarget) -> f64 {
+    let mut found = f64::NAN;
+    vectors.measure(&[slot as u32], target, |_, distance| found = distance);
+    found
 }
 
 fn graph_of(m: u64, dim: usize, metric: Metric) -> VectorSpec {
@@ -90,7 +107,7 @@ fn points(random: &mut fastrand::Rng, dim: usize, centres: usize, count: usize) 
 fn nearest_of(vectors: &Vectors, target: &VectorTarget, sight: usize) -> Vec<u64> {
     let walk = VectorWalk {
         sight,
-        go_on: &|| true,
+        go_on: &|_| true,
     };
     let found = vectors.nearest(target, 10, &walk, &|_| true);
     found.into_iter().map(|(_, doc)| doc).collect()
@@ -102,7 +119,7 @@ fn recall(vectors: &Vectors, targets: &[Vec<f32>], sight: usize) -> f64 {
     for target in targets {
         let target = vectors.target(&blob_of(target));
         let mut exact: Vec<(f64, u64)> = (0..vectors.len())
-            .map(|slot| (vectors.distance_at(slot, &target), vectors.doc_at(slot)))
+            .map(|slot| (distance_at(vectors, slot, &target), vectors.doc_at(slot)))
             .collect();
         exact.sort_unstable_by(|one, other| one.0.total_cmp(&other.0));
         let found = nearest_of(vectors, &target, sight);
@@ -197,7 +214,7 @@ fn what_is_handed_over_stays_in_its_place_and_copies_stay_as_they_were() {
     assert_eq!(nearest_of(&copy, &target, 50)[..3], [70, 69, 71]);
     let walk = VectorWalk {
         sight: 10,
-        go_on: &|| true,
+        go_on: &|_| true,
     };
     let within = vectors.within(&target, 4.0, (0.01, &walk));
     let docs: Vec<u64> = within.into_iter().map(|(_, doc)| doc).collect();
@@ -236,7 +253,7 @@ fn shared_vectors_are_as_far_as_they_would_be_by_themselves_and_take_no_room() {
                     1.0 - dot(&all[doc], &all[100]) / lengths[0] / lengths[1]
                 }
             };
-            let found = vectors.distance(doc as u64, &target).unwrap();
+            let found = distance(&vectors, doc as u64, &target).unwrap();
             assert!(
                 (found - f64::from(wanted)).abs() < 1e-4,
                 "{found}, {wanted}"

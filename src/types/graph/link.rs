@@ -24,6 +24,8 @@ const MEASURED_MAX: usize = 128;
 const REPAIR_WINDOW: usize = 64;
 /// About so many links are followed to see whether a node hangs together with those around it.
 const FOLLOWED_MAX: usize = 1024;
+/// Where one of many may do, so many are measured at once.
+const ASKED_AT_ONCE: usize = 8;
 /// So many islands are linked with what is nearest to them, and others with the one before.
 const ISLANDS_WALKED_MAX: usize = 10_000;
 
@@ -52,18 +54,14 @@ impl Graph {
     /// many nodes of the graph around it, and the others of these. The space knows them all already.
     pub fn place(&self, fresh: &[(u32, usize)], count: usize, space: &impl Space) -> NodePlace {
         let (&(node, level), others) = fresh.split_last().expect("there is one to be placed");
-        let mut search = Walker {
-            distance: |other| space.between(node, other),
-            warm: |nodes: &[u32]| space.warm(nodes),
-        };
+        let mut search = around(node, space);
         let wish = WalkWish {
             count,
             effort: usize::MAX,
         };
-        let mut beside: Vec<(Near, usize)> = others
-            .iter()
-            .map(|(other, level)| (search.near(*other), *level))
-            .collect();
+        let (nodes, levels): (Vec<u32>, Vec<usize>) = others.iter().copied().unzip();
+        let mut beside: Vec<(Near, usize)> =
+            search.all_near(&nodes).into_iter().zip(levels).collect();
         beside.sort_unstable();
         let mut from: Vec<Near> = search.descend(self, level).into_iter().collect();
         let mut around = Vec::with_capacity(level + 1);
@@ -137,11 +135,13 @@ impl Graph {
         let mut chosen: Vec<Near> = Vec::with_capacity(found.len());
         let mut others = Vec::new();
         let mut rest = found.iter();
+        let mut compared: Vec<u32> = Vec::new();
         for near in rest.by_ref() {
-            let hidden = |nearer: &Near| space.between(nearer.node, near.node) < near.distance;
-            match chosen.iter().take(COMPARED).any(hidden) {
-                true => others.push(*near),
-                false => chosen.push(*near),
+            if any_nearer(near.node, &compared, near.distance, space) {
+                others.push(*near);
+            } else {
+                chosen.push(*near);
+                compared.extend((compared.len() < COMPARED).then_some(near.node));
             }
             if chosen.len() == wanted {
                 break;
@@ -207,12 +207,12 @@ impl Graph {
         let own = self.links(node, level);
         let mut spare = None;
         for link in links.iter().rev() {
-            let others = self.links(link.node, level).iter().take(COMPARED);
-            let mut common = others.filter(|other| own.contains(other)).peekable();
-            if common.peek().is_none() {
+            let others = self.links(link.node, level).iter().take(COMPARED).copied();
+            let common: Vec<u32> = others.filter(|other| own.contains(other)).collect();
+            if common.is_empty() {
                 continue;
             }
-            if common.any(|other| space.between(*other, link.node) < link.distance) {
+            if any_nearer(link.node, &common, link.distance, space) {
                 return Some(link.node);
             }
             spare = spare.or(Some(link.node));
@@ -317,10 +317,7 @@ impl Graph {
         {
             return;
         }
-        let mut search = Walker {
-            distance: |other| space.between(node, other),
-            warm: |nodes: &[u32]| space.warm(nodes),
-        };
+        let mut search = around(node, space);
         let wish = WalkWish {
             count: 1,
             effort: REPAIR_COUNT,
@@ -339,12 +336,13 @@ impl Graph {
     /// Finds links for a node that has none left.
     fn reconnect(&mut self, node: u32, level: usize, space: &impl Space) {
         let mut search = Walker {
-            // It leads nowhere itself, though it may stand on the way.
-            distance: |other| match other == node {
-                true => f32::INFINITY,
-                false => space.between(node, other),
+            measure: |nodes: &[u32], near: &mut Vec<Near>| {
+                let from = near.len();
+                space.measure(node, nodes, near);
+                // It leads nowhere itself, though it may stand on the way.
+                let own = near[from..].iter_mut().filter(|near| near.node == node);
+                own.for_each(|near| near.distance = f32::INFINITY);
             },
-            warm: |nodes: &[u32]| space.warm(nodes),
         };
         let reached = search.descend(self, level);
         let leads_on = |near: &Near| near.node != node && self.level(near.node) >= level;
@@ -375,10 +373,7 @@ impl Graph {
             if reached.has(node) {
                 continue;
             }
-            let mut search = Walker {
-                distance: |other| space.between(node, other),
-                warm: |nodes: &[u32]| space.warm(nodes),
-            };
+            let mut search = around(node, space);
             islands += 1;
             let found = if islands > ISLANDS_WALKED_MAX {
                 vec![search.near(before)]
@@ -424,15 +419,29 @@ impl Graph {
     }
 }
 
+/// A search for what is near a node.
+fn around<S: Space>(node: u32, space: &S) -> Walker<impl FnMut(&[u32], &mut Vec<Near>)> {
+    Walker {
+        measure: move |nodes: &[u32], near: &mut Vec<Near>| space.measure(node, nodes, near),
+    }
+}
+
+/// Whether one of these is nearer to a node than a distance. They are looked at in parts.
+fn any_nearer(node: u32, others: &[u32], distance: f32, space: &impl Space) -> bool {
+    let mut near = Vec::with_capacity(ASKED_AT_ONCE);
+    others.chunks(ASKED_AT_ONCE).any(|part| {
+        near.clear();
+        space.measure(node, part, &mut near);
+        near.iter().any(|near| near.distance < distance)
+    })
+}
+
 /// Nodes with their distances from one.
 fn measured<'a>(
     from: u32,
     nodes: impl IntoIterator<Item = &'a u32>,
     space: &impl Space,
 ) -> Vec<Near> {
-    let measure = |node: &u32| Near {
-        distance: space.between(from, *node),
-        node: *node,
-    };
-    nodes.into_iter().map(measure).collect()
+    let nodes: Vec<u32> = nodes.into_iter().copied().collect();
+    around(from, space).all_near(&nodes)
 }

@@ -30,10 +30,9 @@ pub const LEVEL_SHARE: f64 = 0.25;
 
 /// How far nodes are from each other.
 pub trait Space {
-    fn between(&self, one: u32, other: u32) -> f32;
-
-    /// Calls what stands for some nodes into the cache, for all of them at the same time.
-    fn warm(&self, _nodes: &[u32]) {}
+    /// Appends nodes, in their order, with their distances from one. It is asked for several at once, so that the memory of all of
+    /// them can be waited for at the same time.
+    fn measure(&self, from: u32, nodes: &[u32], near: &mut Vec<Near>);
 }
 
 /// A node at a distance. The order is that of distances, and among equals that of nodes. What is no number is the farthest.

@@ -15,10 +15,9 @@ pub struct WalkWish {
 }
 
 /// A search by distance from a point.
-pub struct Walker<D, W> {
-    pub distance: D,
-    /// Calls what stands for some nodes into the cache, before it is asked how far they are.
-    pub warm: W,
+pub struct Walker<M> {
+    /// Appends nodes, in their order, with their distances from the point.
+    pub measure: M,
 }
 
 /// Some of the nodes, as those that a walk has seen.
@@ -42,24 +41,32 @@ impl Seen {
     }
 }
 
-impl<D: FnMut(u32) -> f32, W: Fn(&[u32])> Walker<D, W> {
+/// So many nodes are measured at once where all are looked at.
+const MEASURED_AT_ONCE: u32 = 64;
+
+impl<M: FnMut(&[u32], &mut Vec<Near>)> Walker<M> {
     pub(super) fn near(&mut self, node: u32) -> Near {
-        Near {
-            distance: (self.distance)(node),
-            node,
-        }
+        let near = self.all_near(&[node]);
+        near[0]
+    }
+
+    pub(super) fn all_near(&mut self, nodes: &[u32]) -> Vec<Near> {
+        let mut near = Vec::with_capacity(nodes.len());
+        (self.measure)(nodes, &mut near);
+        near
     }
 
     /// Goes down from the top to above this level, each time to the nearest link until none is nearer.
     pub(super) fn descend(&mut self, graph: &Graph, to: usize) -> Option<Near> {
         let entry = graph.entry?;
         let mut at = self.near(entry);
+        let mut near = Vec::new();
         for level in (to + 1..=graph.top()).rev() {
             loop {
-                let links = graph.links(at.node, level);
-                (self.warm)(links);
-                match links.iter().map(|link| self.near(*link)).min() {
-                    Some(nearer) if nearer < at => at = nearer,
+                near.clear();
+                (self.measure)(graph.links(at.node, level), &mut near);
+                match near.iter().min() {
+                    Some(nearer) if *nearer < at => at = *nearer,
                     _ => break,
                 }
             }
@@ -79,7 +86,7 @@ impl<D: FnMut(u32) -> f32, W: Fn(&[u32])> Walker<D, W> {
         let mut seen = Seen::new(graph.len());
         let mut open: BinaryHeap<Reverse<Near>> = BinaryHeap::new();
         let mut found: BinaryHeap<Near> = BinaryHeap::new();
-        let mut fresh = Vec::new();
+        let (mut fresh, mut measured) = (Vec::new(), Vec::new());
         for near in from {
             seen.mark(near.node);
             open.push(Reverse(*near));
@@ -101,15 +108,15 @@ impl<D: FnMut(u32) -> f32, W: Fn(&[u32])> Walker<D, W> {
             let links = graph.links(at.node, level).iter().copied();
             fresh.clear();
             fresh.extend(links.filter(|link| seen.mark(*link)));
-            (self.warm)(&fresh);
-            for &link in &fresh {
-                let near = self.near(link);
+            measured.clear();
+            (self.measure)(&fresh, &mut measured);
+            for &near in &measured {
                 let worst = found.peek().filter(|_| found.len() >= wish.count);
                 if worst.is_some_and(|worst| near >= *worst) {
                     continue;
                 }
                 open.push(Reverse(near));
-                if welcome(link) {
+                if welcome(near.node) {
                     found.push(near);
                     if found.len() > wish.count {
                         found.pop();
@@ -144,12 +151,10 @@ impl<D: FnMut(u32) -> f32, W: Fn(&[u32])> Walker<D, W> {
         }
         let mut at = 0;
         while at < found.len() {
-            for &link in graph.links(found[at].node, 0) {
-                if seen.mark(link) {
-                    let near = self.near(link);
-                    found.extend((near.distance <= reach).then_some(near));
-                }
-            }
+            let links = graph.links(found[at].node, 0).iter().copied();
+            let fresh: Vec<u32> = links.filter(|link| seen.mark(*link)).collect();
+            let near = self.all_near(&fresh).into_iter();
+            found.extend(near.filter(|near| near.distance <= reach));
             at += 1;
         }
         found
@@ -163,15 +168,18 @@ impl<D: FnMut(u32) -> f32, W: Fn(&[u32])> Walker<D, W> {
         mut welcome: impl FnMut(u32) -> bool,
     ) -> Vec<Near> {
         let mut found: BinaryHeap<Near> = BinaryHeap::new();
-        for node in 0..graph.len() as u32 {
-            let near = self.near(node);
-            let worst = found.peek().filter(|_| found.len() >= count);
-            if worst.is_some_and(|worst| near >= *worst) || !welcome(node) {
-                continue;
-            }
-            found.push(near);
-            if found.len() > count {
-                found.pop();
+        let all = graph.len() as u32;
+        for from in (0..all).step_by(MEASURED_AT_ONCE as usize) {
+            let to = all.min(from + MEASURED_AT_ONCE);
+            for near in self.all_near(&(from..to).collect::<Vec<u32>>()) {
+                let worst = found.peek().filter(|_| found.len() >= count);
+                if worst.is_some_and(|worst| near >= *worst) || !welcome(near.node) {
+                    continue;
+                }
+                found.push(near);
+                if found.len() > count {
+                    found.pop();
+                }
             }
         }
         found.into_sorted_vec()

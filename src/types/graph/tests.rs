@@ -9,8 +9,18 @@ use super::*;
 struct Points(Vec<Vec<f32>>);
 
 impl Space for Points {
-    fn between(&self, one: u32, other: u32) -> f32 {
-        distance(&self.0[one as usize], &self.0[other as usize])
+    fn measure(&self, from: u32, nodes: &[u32], near: &mut Vec<Near>) {
+        (to(&self.0[from as usize], self))(nodes, near);
+    }
+}
+
+/// Measures from a point.
+fn to<'p>(point: &'p [f32], points: &'p Points) -> impl Fn(&[u32], &mut Vec<Near>) + 'p {
+    move |nodes, near| {
+        near.extend(nodes.iter().map(|node| Near {
+            distance: distance(point, &points.0[*node as usize]),
+            node: *node,
+        }));
     }
 }
 
@@ -47,10 +57,9 @@ fn sound(graph: &Graph) {
     assert_eq!(graph.entry.is_some(), graph.len() > 0);
 }
 
-fn search(graph: &Graph, points: &Points, to: &[f32], count: usize) -> Vec<u32> {
+fn search(graph: &Graph, points: &Points, from: &[f32], count: usize) -> Vec<u32> {
     let mut search = Walker {
-        warm: |_: &[u32]| {},
-        distance: |node: u32| distance(to, &points.0[node as usize]),
+        measure: to(from, points),
     };
     let wish = WalkWish {
         count,
@@ -64,13 +73,12 @@ fn search(graph: &Graph, points: &Points, to: &[f32], count: usize) -> Vec<u32> 
 fn recall(graph: &Graph, points: &Points, random: &mut fastrand::Rng) -> f64 {
     let mut hits = 0;
     for _ in 0..100 {
-        let to = point(random, 16);
+        let from = point(random, 16);
         let mut exact = Walker {
-            warm: |_: &[u32]| {},
-            distance: |node: u32| distance(&to, &points.0[node as usize]),
+            measure: to(&from, points),
         };
         let truth = exact.run_over_all(graph, 10, |_| true);
-        let found = search(graph, points, &to, 100);
+        let found = search(graph, points, &from, 100);
         hits += truth
             .iter()
             .filter(|near| found[..10].contains(&near.node))
@@ -254,9 +262,9 @@ struct Counted<'a> {
 }
 
 impl Space for Counted<'_> {
-    fn between(&self, one: u32, other: u32) -> f32 {
-        self.asked.set(self.asked.get() + 1);
-        self.points.between(one, other)
+    fn measure(&self, from: u32, nodes: &[u32], near: &mut Vec<Near>) {
+        self.asked.set(self.asked.get() + nodes.len());
+        self.points.measure(from, nodes, near);
     }
 }
 

@@ -110,6 +110,19 @@ impl Default for VectorSet {
     }
 }
 
+/// Rows with their distances from one.
+fn measured(
+    form: VectorForm,
+    row: &[u8],
+    rows: &Rows<u8>,
+    nodes: &[u32],
+) -> impl Iterator<Item = Near> {
+    nodes.iter().map(move |node| Near {
+        distance: form.distance(row, rows.at(*node as usize)),
+        node: *node,
+    })
+}
+
 /// Rows between which the graph asks for distances.
 struct Between<'a> {
     form: VectorForm,
@@ -117,9 +130,9 @@ struct Between<'a> {
 }
 
 impl Space for Between<'_> {
-    fn between(&self, one: u32, other: u32) -> f32 {
-        let (one, other) = (self.rows.at(one as usize), self.rows.at(other as usize));
-        self.form.distance(one, other)
+    fn measure(&self, from: u32, nodes: &[u32], near: &mut Vec<Near>) {
+        let row = self.rows.at(from as usize);
+        near.extend(measured(self.form, row, self.rows, nodes));
     }
 }
 
@@ -293,8 +306,9 @@ impl VectorSet {
     pub fn search(&self, vector: Vec<f32>, query: Query<'_>) -> Vec<Match<'_>> {
         let row = self.form.keep(vector);
         let mut search = Walker {
-            warm: |_: &[u32]| {},
-            distance: |node: u32| self.form.distance(&row, self.rows.at(node as usize)),
+            measure: |nodes: &[u32], near: &mut Vec<Near>| {
+                near.extend(measured(self.form, &row, &self.rows, nodes));
+            },
         };
         let welcome = |node: u32| {
             query.filter.is_none_or(|filter| {
