@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use crate::cluster::{NodeId, SlotSet};
 use crate::state::links::{Links, OtherServer};
+use crate::state::move_gives::{PIECE_KEYS, SentKey};
 use crate::state::shared::Shared;
-use crate::state::slot_moves::{PIECE_KEYS, SentKey};
 use crate::types::Bstr;
 
 /// How long the other end may take to answer.

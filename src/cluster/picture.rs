@@ -64,6 +64,7 @@ impl Cluster {
             migrating: moves(&self.migrating),
             importing: moves(&self.importing),
             is_ok: self.is_ok,
+            reaches_most: self.reaches_most(),
             size: self.size,
             current_epoch: self.current_epoch,
             number: self.views,

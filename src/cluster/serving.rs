@@ -20,16 +20,9 @@ impl Cluster {
             self.pending.update_state = true;
             return false;
         }
-        let voters = self.nodes.iter().filter(|(_, node)| node.votes());
-        let dead = flag::FAIL | flag::PFAIL;
-        let (mut size, mut reached) = (0, 0);
-        for (_, node) in voters {
-            size += 1;
-            reached += usize::from(!node.is(dead));
-        }
-        self.size = size;
+        self.size = self.nodes.iter().filter(|(_, node)| node.votes()).count();
         let mut ok = !self.settings.full_coverage || self.is_covered();
-        if reached < size / 2 + 1 {
+        if !self.reaches_most() {
             ok = false;
             self.minority_ms = now_ms;
         }
@@ -47,6 +40,18 @@ impl Cluster {
         tracing::info!("Cluster state changed: {}", if ok { "ok" } else { "fail" });
         self.is_ok = ok;
         true
+    }
+
+    /// Whether this node reaches most of the masters that have slots.
+    pub(super) fn reaches_most(&self) -> bool {
+        let voters = self.nodes.iter().filter(|(_, node)| node.votes());
+        let dead = flag::FAIL | flag::PFAIL;
+        let (mut size, mut reached) = (0, 0);
+        for (_, node) in voters {
+            size += 1;
+            reached += usize::from(!node.is(dead));
+        }
+        reached > size / 2
     }
 
     /// Whether every slot has an owner that isn't dead.

@@ -4,13 +4,15 @@ use std::sync::atomic::Ordering;
 
 use super::clustering::Clustering;
 use super::shared::Shared;
-use crate::cluster::{Action, SlotSet, View, claim_anew};
+use super::slot_moves::HeldSlots;
+use crate::cluster::{Action, SlotSet, claim_anew};
 use crate::util::clock;
 
 impl Shared {
-    /// Keys may be staged for a node that knows others.
-    pub fn note_others(&self, view: &View) {
-        if self.redirecting().is_some() && view.nodes.len() > 1 {
+    /// Keys may be staged for a node of a cluster, whether it knows others or not: its data files may be older than its file
+    /// of nodes.
+    pub fn note_stages(&self) {
+        if self.redirecting().is_some() {
             self.store.stages.store(true, Ordering::Relaxed);
         }
     }
@@ -44,7 +46,11 @@ impl Shared {
         let staged = self.store.staged_db();
         if staged.is_some_and(|db| self.store.engine.keys_of(db) > 0) {
             self.slot_moves.hold_all(true);
-            self.pause.hold_slots(SlotSet::all(), clock::now_ms());
+            let all = HeldSlots {
+                waiting: SlotSet::all(),
+                ..HeldSlots::default()
+            };
+            self.pause.hold_slots(all, clock::now_ms());
             clustering.send(Action::SettleStaged);
         }
     }

@@ -9,7 +9,7 @@ use crate::cluster::SlotSet;
 use crate::engine::{Access, Db, Deadline, Now, ShardKey, ShardSet};
 use crate::exec::evict::is_over;
 use crate::persist::rdb;
-use crate::state::slot_moves::{SentKey, StagedFate};
+use crate::state::move_gives::{SentKey, StagedFate};
 
 /// Keys made, moved or deleted under one lock.
 const KEYS_AT_A_TIME: usize = 64;
