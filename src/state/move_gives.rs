@@ -9,6 +9,9 @@ use crate::types::Bstr;
 /// Keys of one piece, at most.
 pub const PIECE_KEYS: usize = 256;
 
+/// Bytes of names and values after which a piece ends: one value more may be of any size.
+pub const PIECE_BYTES: usize = 1 << 20;
+
 /// A walk over the keys of one shard, and where it stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ShardWalk {

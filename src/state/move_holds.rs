@@ -4,7 +4,7 @@ use std::sync::atomic::Ordering;
 
 use super::clustering::Clustering;
 use super::shared::Shared;
-use super::slot_moves::HeldSlots;
+use super::slot_moves::{HeldSlots, MoveSide};
 use crate::cluster::{Action, SlotSet, claim_anew};
 use crate::util::clock;
 
@@ -15,6 +15,20 @@ impl Shared {
         if self.redirecting().is_some() {
             self.store.stages.store(true, Ordering::Relaxed);
         }
+    }
+
+    /// Whether keys of slots that come here whole are staged, or may be before long.
+    pub fn stages_keys(&self) -> bool {
+        let staged = self.store.staged_db();
+        staged.is_some_and(|db| self.store.engine.keys_of(db) > 0)
+            || self.slot_moves.is_running() && !self.slot_moves.moving(MoveSide::Import).is_empty()
+    }
+
+    /// The stream has told of staged keys.
+    pub fn note_staged(&self) {
+        let end = self.journal.backlog.end();
+        let staged_to = &self.replication.staged_to;
+        staged_to.fetch_max(end, Ordering::AcqRel);
     }
 
     /// Looks what has become of slots that move whole. The caller holds nothing.

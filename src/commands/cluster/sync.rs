@@ -9,7 +9,7 @@ use crate::cluster::{NodeId, SlotSet, slot_of};
 use crate::command::{Arg, Command, Done, Fail, Flow, Run, SessionCall};
 use crate::engine::{Db, Effects, Entry, Now, ShardKey, ShardSet};
 use crate::persist::rdb;
-use crate::state::move_gives::{NextPiece, SentKey, ShardWalk};
+use crate::state::move_gives::{NextPiece, PIECE_BYTES, SentKey, ShardWalk};
 use crate::state::shared::Shared;
 use crate::state::slot_moves::{MoveSide, MoveState};
 use crate::types::{Bstr, Value};
@@ -30,8 +30,6 @@ pub const SYNCSLOTS: Command = Command {
     ..ORDER
 };
 
-/// Bytes after which a piece ends.
-const PIECE_BYTES: usize = 1 << 20;
 /// Keys that are looked at under one lock.
 const LISTED: usize = 4096;
 const GONE: Fail = Fail::Says("There is no such move of slots under way");
@@ -231,8 +229,8 @@ fn read(server: &Shared, names: Vec<Bstr>) -> (Vec<SentKey>, Vec<Bstr>) {
             key.deadline_ms = found.deadline_ms;
             key.blessed = found.blessed;
             key.payload = rdb::dump(found.value.as_ref(), dialect);
-            bytes += key.payload.len() + key.name.len();
         }
+        bytes += key.payload.len() + key.name.len();
         given.push(key);
     }
     (given, kept)

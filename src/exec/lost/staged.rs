@@ -25,7 +25,7 @@ impl Staging<'_> {
         let db = self.staged_db()?;
         self.0.begin_batch();
         if self.0.shared.replication.has_strangers() {
-            return Err("a replica of another make has come".to_owned());
+            return Err("a replica has come that is no node of a cluster of this make".to_owned());
         }
         let mut by_shard: Vec<(usize, &SentKey)> = keys
             .iter()
@@ -40,7 +40,7 @@ impl Staging<'_> {
                 for (_, key) in few {
                     staged = staged.and_then(|()| self.stage_one(&mut unit, db, key));
                 }
-                self.0.commit_alone(unit);
+                self.commit(unit);
             }
         }
         self.0.end_batch();
@@ -71,6 +71,12 @@ impl Staging<'_> {
         let mut unit = self.0.begin_write_patiently(set);
         unit.effects.wanted.events = 0;
         unit
+    }
+
+    /// Ends such a unit.
+    fn commit(&self, unit: Unit<'_>) {
+        self.0.commit_alone(unit);
+        self.0.shared.note_staged();
     }
 
     fn stage_one(&self, unit: &mut Unit<'_>, db: usize, key: &SentKey) -> Result<(), String> {
@@ -148,7 +154,7 @@ impl Staging<'_> {
                 let mut unit = self.begin_silently(shard_of(slot));
                 fate_now = fate(slot);
                 let some = self.settle_some(&mut unit, db, slot, fate_now);
-                self.0.commit_alone(unit);
+                self.commit(unit);
                 if some == 0 {
                     break;
                 }
