@@ -1,4 +1,4 @@
-//! What the owner of slots that move whole has yet to give, and what is given at one time.
+//! What the owner of slots that move whole has yet to give, what is given at one time, and what has come.
 
 use std::collections::HashSet;
 
@@ -19,7 +19,7 @@ pub struct ShardWalk {
     pub at: u64,
 }
 
-/// What the owner has yet to give.
+/// What the owner has yet to give; and of the node that gets it, what has come.
 #[derive(Debug, Default)]
 pub(super) struct ToGive {
     /// Shards whose keys of these slots have yet to be listed.
@@ -34,6 +34,8 @@ pub(super) struct ToGive {
     pub held_until_ms: u64,
     /// That has passed once, and leave had been given.
     pub is_late: bool,
+    /// Slots that have been taken, and all of whose keys stand where clients find them.
+    pub landed: SlotSet,
 }
 
 impl ToGive {
