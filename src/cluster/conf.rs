@@ -8,6 +8,7 @@ use std::fmt::Write;
 
 use super::frame::EPOCH_MAX;
 use super::node::{At, ClusterNode, NodeAddress, NodeId, flag, flag_words};
+use super::owners::undropped;
 use super::settings::ClusterSettings;
 use super::slots::SLOTS;
 use super::state::Cluster;
@@ -37,7 +38,7 @@ impl Cluster {
         let mut text = self.describe_nodes(NodesReader::File, flag::HANDSHAKE);
         let (current, voted) = (self.current_epoch, self.last_vote_epoch);
         let _ = write!(text, "vars currentEpoch {current} lastVoteEpoch {voted}");
-        let undropped = self.undropped();
+        let undropped = undropped(self);
         if !undropped.is_empty() {
             // Others' programs skip what they don't know here.
             let slots = undropped.to_string().replace(' ', ",");

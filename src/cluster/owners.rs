@@ -94,15 +94,6 @@ impl Cluster {
         ranges.any(|(first, last)| self.dropping.range(*first..=*last).next().is_some())
     }
 
-    /// Slots that were given away, and whose keys have yet to go.
-    pub(super) fn undropped(&self) -> SlotSet {
-        let mut slots = self.remains.clone();
-        self.dropping.keys().for_each(|slot| {
-            slots.add(*slot);
-        });
-        slots
-    }
-
     /// Looks at keys that were found at start: of slots that nobody owns this node takes care; those that are another's
     /// are deleted, if that had begun, or else came here by a move that wasn't ended.
     pub fn find_keys(&mut self, slots: &SlotSet) {
@@ -146,4 +137,13 @@ impl Cluster {
         self.migrating.clear();
         self.importing.clear();
     }
+}
+
+/// Slots that were given away, and whose keys have yet to go.
+pub(super) fn undropped(cluster: &Cluster) -> SlotSet {
+    let mut slots = cluster.remains.clone();
+    cluster.dropping.keys().for_each(|slot| {
+        slots.add(*slot);
+    });
+    slots
 }

@@ -22,7 +22,7 @@ impl Cluster {
         }
         self.size = self.nodes.iter().filter(|(_, node)| node.votes()).count();
         let mut ok = !self.settings.full_coverage || self.is_covered();
-        if !self.reaches_most() {
+        if !reaches_most(self) {
             ok = false;
             self.minority_ms = now_ms;
         }
@@ -42,21 +42,21 @@ impl Cluster {
         true
     }
 
-    /// Whether this node reaches most of the masters that have slots.
-    pub(super) fn reaches_most(&self) -> bool {
-        let voters = self.nodes.iter().filter(|(_, node)| node.votes());
-        let dead = flag::FAIL | flag::PFAIL;
-        let (mut size, mut reached) = (0, 0);
-        for (_, node) in voters {
-            size += 1;
-            reached += usize::from(!node.is(dead));
-        }
-        reached > size / 2
-    }
-
     /// Whether every slot has an owner that isn't dead.
     fn is_covered(&self) -> bool {
         let alive = self.nodes.iter().filter(|(_, node)| !node.is(flag::FAIL));
         alive.map(|(_, node)| node.slots.len()).sum::<usize>() == SLOTS
     }
+}
+
+/// Whether this node reaches most of the masters that have slots.
+pub(super) fn reaches_most(cluster: &Cluster) -> bool {
+    let voters = cluster.nodes.iter().filter(|(_, node)| node.votes());
+    let dead = flag::FAIL | flag::PFAIL;
+    let (mut size, mut reached) = (0, 0);
+    for (_, node) in voters {
+        size += 1;
+        reached += usize::from(!node.is(dead));
+    }
+    reached > size / 2
 }

@@ -3,8 +3,9 @@
 use std::sync::atomic::Ordering;
 
 use super::clustering::Clustering;
+use super::pause::HeldSlots;
 use super::shared::Shared;
-use super::slot_moves::{HeldSlots, MoveSide};
+use super::slot_moves::MoveSide;
 use crate::cluster::{Action, SlotSet, claim_anew};
 use crate::util::clock;
 

@@ -6,8 +6,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use hashbrown::HashSet;
 
 use super::shared::Shared;
-use super::slot_moves::HeldSlots;
-use crate::cluster::slot_of;
+use crate::cluster::{SlotSet, slot_of};
 use crate::types::Bstr;
 use crate::util::clock;
 use crate::util::ranked::{Mutex, MutexGuard, rank};
@@ -38,6 +37,15 @@ pub struct Pause {
     all: AtomicBool,
     by: Mutex<HeldBack, { rank("pause") }>,
     bell: tokio::sync::Notify,
+}
+
+/// Slots whose clients aren't served at present.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct HeldSlots {
+    /// Their clients wait, as it is known before long who serves them.
+    pub waiting: SlotSet,
+    /// Nobody knows whose they are, nor for how long: their clients are told so.
+    pub doubtful: SlotSet,
 }
 
 #[derive(Default)]

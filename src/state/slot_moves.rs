@@ -21,6 +21,7 @@ use arc_swap::ArcSwap;
 
 use super::move_ends::{NOT_TAKEN, export_end, import_end};
 use super::move_gives::{NextPiece, ToGive};
+use super::pause::HeldSlots;
 use crate::cluster::{NodeId, SlotSet, View, slot_of};
 use crate::types::Bstr;
 use crate::util::ranked::{Mutex, rank};
@@ -102,15 +103,6 @@ impl SlotMove {
             _ => tracing::warn!("{what} {id} of slots {slots} has come to nothing: {error}"),
         }
     }
-}
-
-/// Slots whose clients aren't served at present.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct HeldSlots {
-    /// Their clients wait, as it is known before long who serves them.
-    pub waiting: SlotSet,
-    /// Nobody knows whose they are, nor for how long: their clients are told so.
-    pub doubtful: SlotSet,
 }
 
 #[derive(Default)]
