@@ -330,14 +330,14 @@ fn load(loader: Worker, ready: Ready) -> Result<JoinHandle<Result<()>>> {
             }
             match &loaded {
                 Ok(()) => {
-                    // The bus begins with it once it is there.
-                    shared.hold_at_start();
-                    shared.store.loading.end();
                     if let Some(clustering) = &shared.clustering {
                         let slots = loader.held_slots();
                         shared.in_cluster(clustering, |cluster, _| cluster.find_keys(&slots));
+                        // The bus begins with it once it is there.
+                        shared.hold_at_start();
                         clustering.set_ready();
                     }
+                    shared.store.loading.end();
                     ready.announce(&shared);
                 }
                 // It goes on loading until it is gone: what it acknowledged now would be kept nowhere.

@@ -8,9 +8,10 @@ use super::moves::{KeysOfMove, work_on_move};
 use crate::cluster::{LinkId, SlotSet};
 use crate::exec::{Staging, Worker};
 use crate::state::clustering::Clustering;
+use crate::state::move_gives::StagedFate;
 use crate::state::pause::PauseFor;
 use crate::state::shared::Shared;
-use crate::state::slot_moves::{MoveSide, StagedFate};
+use crate::state::slot_moves::MoveSide;
 use crate::util::clock;
 
 /// Between two looks at the keys that travel.
@@ -68,7 +69,10 @@ pub fn work_on_keys(worker: Worker, clustering: &Clustering, chores: Receiver<Ke
                 let going = |slot| !shared.stop.is_cancelled() && is_dropping(slot);
                 let silently = shared.slot_moves.have_gone(&slots);
                 let count = worker.drop_slots(&slots, silently, going);
-                shared.in_cluster(clustering, |cluster, _| cluster.dropped(loss));
+                // What is left when the server stops goes at its next start, as the file of nodes says.
+                if !shared.stop.is_cancelled() {
+                    shared.in_cluster(clustering, |cluster, _| cluster.dropped(loss));
+                }
                 if count > 0 {
                     tracing::info!("Deleted {count} keys of slots that another node owns now.");
                 }
@@ -99,7 +103,9 @@ fn settle_staged(worker: &Worker, clustering: &Clustering) {
     };
     let slots = Staging(worker).staged_slots();
     let count = Staging(worker).settle_staged(&slots, fate);
-    tracing::info!("Keys of the slots {slots} had come from another node; {count} of them stay.");
+    tracing::info!(
+        "Keys of the slots {slots} had come here by moves that are over: {count} of them stay, and those of slots that are not this node's are dropped."
+    );
 }
 
 /// Waits until no key is on its way to another server, whose deletion here the replica would lack; false if the time for

@@ -12,9 +12,10 @@ use crate::engine::{Patience, ShardKey, ShardSet};
 use crate::exec::{Staging, Worker};
 use crate::journal::{Depends, Pass};
 use crate::state::clustering::Clustering;
+use crate::state::move_gives::{SentKey, StagedFate};
 use crate::state::replication::{Acks, Stage};
 use crate::state::shared::Shared;
-use crate::state::slot_moves::{MoveSide, MoveState, SentKey, SlotMove, StagedFate};
+use crate::state::slot_moves::{MoveSide, MoveState, SlotMove};
 use crate::util::clock::Timer;
 use crate::util::{clock, crash};
 
@@ -29,6 +30,9 @@ const ROUNDS: usize = 64;
 /// Replicas are waited for so long.
 const REPLICAS: Duration = Duration::from_secs(1);
 
+/// Slots whose clients are let go together once all of their keys have come.
+const SLOTS_AT_A_TIME: usize = 16;
+
 const ENDED: &str = "it was ended";
 
 /// What a move of whole slots to here needs done to keys; who asks is told once it is done.
@@ -39,7 +43,8 @@ pub enum KeysOfMove {
     Stage(String, Vec<SentKey>, Sender<Result<(), String>>),
     /// Log and replicas have what was staged.
     Settle(Sender<Result<(), String>>),
-    Land(SlotSet, Sender<Result<(), String>>),
+    /// The move of this name has taken the slots.
+    Land(String, SlotSet, Sender<Result<(), String>>),
     Drop(SlotSet),
 }
 
@@ -79,9 +84,8 @@ pub fn work_on_move(worker: &Worker, keys: KeysOfMove) {
             let _ = done.send(staged);
         }
         KeysOfMove::Settle(done) => drop(done.send(settle(worker))),
-        KeysOfMove::Land(slots, done) => {
-            let count = Staging(worker).settle_staged(&slots, |_| StagedFate::Land);
-            tracing::info!("{count} keys have come with the slots {slots}.");
+        KeysOfMove::Land(id, slots, done) => {
+            land(worker, &id, &slots);
             let _ = done.send(Ok(()));
         }
         KeysOfMove::Drop(slots) => {
@@ -93,6 +97,23 @@ pub fn work_on_move(worker: &Worker, keys: KeysOfMove) {
             });
         }
     }
+}
+
+/// Puts keys where clients find them, and lets the clients of some slots go on once that is done for these.
+fn land(worker: &Worker, id: &str, slots: &SlotSet) {
+    let shared = &worker.shared;
+    let all: Vec<u16> = slots.iter().collect();
+    let mut count = 0;
+    for some in all.chunks(SLOTS_AT_A_TIME) {
+        let some = some.iter().copied().collect();
+        count += Staging(worker).settle_staged(&some, |_| StagedFate::Land);
+        shared.slot_moves.landed(id, &some);
+        if let Some(clustering) = &shared.clustering {
+            shared.settle_moves(clustering);
+        }
+        crash::point("slots-landing");
+    }
+    tracing::info!("{count} keys have come with the slots {slots}.");
 }
 
 fn settle(worker: &Worker) -> Result<(), String> {
@@ -178,9 +199,9 @@ impl Import<'_> {
         });
         taken?;
         crash::point("slots-taken");
-        let (slots, landed) = (self.one.slots.clone(), "the server stops");
-        self.have_done(|done| KeysOfMove::Land(slots, done))
-            .map_err(|_| landed.to_owned())
+        let (id, slots) = (self.one.id.clone(), self.one.slots.clone());
+        self.have_done(|done| KeysOfMove::Land(id, slots, done))
+            .map_err(|_| "the server stops".to_owned())
     }
 
     fn have_done(

@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use crate::cluster::{NodeId, SlotSet};
 use crate::state::links::{Links, OtherServer};
+use crate::state::move_gives::{PIECE_BYTES, PIECE_KEYS, SentKey};
 use crate::state::shared::Shared;
-use crate::state::slot_moves::{PIECE_KEYS, SentKey};
 use crate::types::Bstr;
 
 /// How long the other end may take to answer.
@@ -161,9 +161,17 @@ impl MovePeer {
                 return Err(OTHERWISE.to_owned());
             }
             let (phase, left) = (self.number(b':')?, self.number(b':')?);
-            let keys = (0..len.saturating_sub(2) / 4).map(|_| self.sent_key());
+            let (mut keys, mut bytes) = (Vec::new(), 0);
+            for _ in 0..len.saturating_sub(2) / 4 {
+                if bytes > PIECE_BYTES {
+                    return Err(OTHERWISE.to_owned());
+                }
+                let key = self.sent_key()?;
+                bytes += key.name.len() + key.payload.len();
+                keys.push(key);
+            }
             return Ok(SentKeys {
-                keys: keys.collect::<Result<_, _>>()?,
+                keys,
                 copies: phase == 0,
                 is_last: phase == 2,
                 left,

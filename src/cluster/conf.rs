@@ -1,12 +1,14 @@
 //! `nodes.conf`: what a node knows of its cluster, kept over restarts, in the format that Redis 8 writes.
 //!
-//! One line a node, as CLUSTER NODES shows them, and one for the epochs. Redis 7.0's and 7.2's files are read as well.
+//! One line a node, as CLUSTER NODES shows them, and one for the epochs (and for slots
+//! whose keys are still to be deleted, of which others know nothing). Redis 7.0's and 7.2's files are read as well.
 
 use std::collections::BTreeSet;
 use std::fmt::Write;
 
 use super::frame::EPOCH_MAX;
 use super::node::{At, ClusterNode, NodeAddress, NodeId, flag, flag_words};
+use super::owners::undropped;
 use super::settings::ClusterSettings;
 use super::slots::SLOTS;
 use super::state::Cluster;
@@ -17,6 +19,9 @@ use crate::util::words;
 const BUS_PORT_ABOVE: u16 = 10000;
 /// Fields of a line, before the slots.
 const FIELDS: usize = 8;
+
+/// Of the line that has the epochs: slots that were given away, whose keys were still being deleted.
+const UNDROPPED: &str = "undroppedslots";
 
 /// For whom nodes are described.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -32,9 +37,14 @@ impl Cluster {
     pub fn file_text(&self) -> String {
         let mut text = self.describe_nodes(NodesReader::File, flag::HANDSHAKE);
         let (current, voted) = (self.current_epoch, self.last_vote_epoch);
-        text.push_str(&format!(
-            "vars currentEpoch {current} lastVoteEpoch {voted}\n"
-        ));
+        let _ = write!(text, "vars currentEpoch {current} lastVoteEpoch {voted}");
+        let undropped = undropped(self);
+        if !undropped.is_empty() {
+            // Others' programs skip what they don't know here.
+            let slots = undropped.to_string().replace(' ', ",");
+            let _ = write!(text, " {UNDROPPED} {slots}");
+        }
+        text.push('\n');
         text
     }
 
@@ -158,7 +168,7 @@ impl Cluster {
 
     fn read_line(&mut self, words: &[String], tls: bool, now_ms: u64) -> Option<()> {
         if words[0].eq_ignore_ascii_case("vars") {
-            return self.read_epochs(&words[1..]);
+            return self.read_vars(&words[1..]);
         }
         if words.len() < FIELDS {
             return None;
@@ -204,7 +214,7 @@ impl Cluster {
         })
     }
 
-    fn read_epochs(&mut self, words: &[String]) -> Option<()> {
+    fn read_vars(&mut self, words: &[String]) -> Option<()> {
         if !words.len().is_multiple_of(2) {
             return None;
         }
@@ -212,6 +222,14 @@ impl Cluster {
             match pair[0].to_ascii_lowercase().as_str() {
                 "currentepoch" => self.current_epoch = read_epoch(&pair[1])?,
                 "lastvoteepoch" => self.last_vote_epoch = read_epoch(&pair[1])?,
+                UNDROPPED => {
+                    for range in pair[1].split(',') {
+                        let (first, last) = read_range(range)?;
+                        (first..=last).for_each(|slot| {
+                            self.remains.add(slot);
+                        });
+                    }
+                }
                 other => tracing::warn!("Skipping unknown cluster config variable '{other}'"),
             }
         }
@@ -266,8 +284,8 @@ impl Cluster {
     }
 
     fn read_slots(&mut self, at: At, text: &str) -> Option<()> {
-        let (first, last) = text.split_once('-').unwrap_or((text, text));
-        for slot in read_slot(first)?..=read_slot(last)? {
+        let (first, last) = read_range(text)?;
+        for slot in first..=last {
             self.free_slot(slot);
             self.give_slot(slot, at);
         }
@@ -282,6 +300,11 @@ impl Cluster {
             }
         }
     }
+}
+
+fn read_range(text: &str) -> Option<(u16, u16)> {
+    let (first, last) = text.split_once('-').unwrap_or((text, text));
+    Some((read_slot(first)?, read_slot(last)?))
 }
 
 fn read_slot(text: &str) -> Option<u16> {

@@ -332,6 +332,7 @@ impl Cluster {
         }
         // All of its keys are the master's from now on, and go once that has told what it has.
         self.dropping.clear();
+        self.remains.clear();
         self.lost_by_master.clear();
         let (shard, place) = {
             let node = &self.nodes[master];

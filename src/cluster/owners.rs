@@ -84,6 +84,7 @@ impl Cluster {
     /// The keys of all slots that were lost at that time have gone.
     pub fn dropped(&mut self, loss: u64) {
         self.dropping.retain(|_, held| *held != loss);
+        self.pending.note = true;
     }
 
     /// Whether any of these slots still has keys of a time when it was this node's: it can't come back as long as it does,
@@ -94,15 +95,21 @@ impl Cluster {
     }
 
     /// Looks at keys that were found at start: of slots that nobody owns this node takes care; those that are another's
-    /// came here by a move that wasn't ended.
+    /// are deleted, if that had begun, or else came here by a move that wasn't ended.
     pub fn find_keys(&mut self, slots: &SlotSet) {
+        let remains = std::mem::take(&mut self.remains);
         if self.me().is_replica() {
             return;
         }
+        let mut going = SlotSet::default();
         for slot in slots.iter() {
             match self.owner(slot) {
                 Some(owner) if owner == self.myself => continue,
                 Some(_) if self.importing.contains_key(&slot) => continue,
+                Some(_) if remains.has(slot) => {
+                    going.add(slot);
+                    continue;
+                }
                 Some(owner) => {
                     tracing::warn!(
                         "I have keys for slot {slot}, but the slot is assigned to another node. Setting it to importing state."
@@ -118,6 +125,11 @@ impl Cluster {
             }
             self.changed();
         }
+        if !going.is_empty() {
+            tracing::info!("The keys of slots {going}, which another node has taken, go.");
+        }
+        self.drop_keys(going);
+        self.pending.note |= !remains.is_empty();
     }
 
     /// Forgets all moves of slots.
@@ -125,4 +137,13 @@ impl Cluster {
         self.migrating.clear();
         self.importing.clear();
     }
+}
+
+/// Slots that were given away, and whose keys have yet to go.
+pub(super) fn undropped(cluster: &Cluster) -> SlotSet {
+    let mut slots = cluster.remains.clone();
+    cluster.dropping.keys().for_each(|slot| {
+        slots.add(*slot);
+    });
+    slots
 }

@@ -20,16 +20,9 @@ impl Cluster {
             self.pending.update_state = true;
             return false;
         }
-        let voters = self.nodes.iter().filter(|(_, node)| node.votes());
-        let dead = flag::FAIL | flag::PFAIL;
-        let (mut size, mut reached) = (0, 0);
-        for (_, node) in voters {
-            size += 1;
-            reached += usize::from(!node.is(dead));
-        }
-        self.size = size;
+        self.size = self.nodes.iter().filter(|(_, node)| node.votes()).count();
         let mut ok = !self.settings.full_coverage || self.is_covered();
-        if reached < size / 2 + 1 {
+        if !reaches_most(self) {
             ok = false;
             self.minority_ms = now_ms;
         }
@@ -54,4 +47,16 @@ impl Cluster {
         let alive = self.nodes.iter().filter(|(_, node)| !node.is(flag::FAIL));
         alive.map(|(_, node)| node.slots.len()).sum::<usize>() == SLOTS
     }
+}
+
+/// Whether this node reaches most of the masters that have slots.
+pub(super) fn reaches_most(cluster: &Cluster) -> bool {
+    let voters = cluster.nodes.iter().filter(|(_, node)| node.votes());
+    let dead = flag::FAIL | flag::PFAIL;
+    let (mut size, mut reached) = (0, 0);
+    for (_, node) in voters {
+        size += 1;
+        reached += usize::from(!node.is(dead));
+    }
+    reached > size / 2
 }

@@ -123,6 +123,22 @@ impl SlotSet {
         had
     }
 
+    /// Adds all slots of another set.
+    pub fn join(&mut self, other: &SlotSet) {
+        let mut count = 0;
+        for (word, more) in self.words.iter_mut().zip(other.words.iter()) {
+            *word |= more;
+            count += word.count_ones();
+        }
+        self.count = count as u16;
+    }
+
+    /// Whether any slot is in both sets.
+    pub fn overlaps(&self, other: &SlotSet) -> bool {
+        let mut pairs = self.words.iter().zip(other.words.iter());
+        pairs.any(|(one, two)| one & two != 0)
+    }
+
     pub fn clear(&mut self) {
         *self = SlotSet::default();
     }
@@ -268,6 +284,10 @@ mod tests {
             ]
         );
         assert_eq!(set.iter().count(), set.len());
+        let mut both = SlotSet::one(5);
+        assert!(both.overlaps(&set) && !both.overlaps(&SlotSet::one(6)));
+        both.join(&[5, 6].into_iter().collect());
+        assert_eq!((both.to_string(), both.len()), ("5-6".to_owned(), 2));
         assert_eq!(SlotSet::all().len(), SLOTS);
         assert_eq!(SlotSet::all().to_string(), "0-16383");
         assert_eq!(SlotSet::one(9).to_bytes()[1], 2);

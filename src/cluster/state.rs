@@ -40,6 +40,8 @@ pub struct Cluster {
     /// Slots lost to another node whose keys are still being deleted, and which loss it was.
     pub(super) dropping: BTreeMap<u16, u64>,
     pub(super) losses: u64,
+    /// Slots whose keys were still being deleted when this node stopped, until it has looked which keys it has.
+    pub(super) remains: SlotSet,
     /// Of a replica: slots that its master has lost to others, whose keys may not have gone yet.
     pub(super) lost_by_master: SlotSet,
     pub(super) election: Election,
@@ -90,6 +92,7 @@ impl Cluster {
             unclaimed: SlotSet::default(),
             dropping: BTreeMap::new(),
             losses: 0,
+            remains: SlotSet::default(),
             lost_by_master: SlotSet::default(),
             election: Election::default(),
             ticks: 0,

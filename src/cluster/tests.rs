@@ -103,6 +103,36 @@ fn a_slot_that_was_lost_has_remains_until_its_keys_have_gone() {
 }
 
 #[test]
+fn keys_that_were_being_deleted_go_on_going_at_the_next_start() {
+    let read = |text: &str| Cluster::read(text, ClusterSettings::default(), Rng::new(), 5);
+    let mut cluster = lone();
+    for slot in [5, 6, 9, 700] {
+        cluster.drop_keys(SlotSet::one(slot));
+    }
+    let text = cluster.file_text();
+    assert!(text.ends_with(" undroppedslots 5-6,9,700\n"), "{text}");
+    // All slots are another node's, but for one that has come back.
+    let other = "b".repeat(40);
+    let line = format!("{other} 127.0.0.1:7@17 master - 0 0 3 connected 0-8 10-16383\n");
+    let mut cluster = read(&(line + &text)).unwrap();
+    cluster.free_slot(9);
+    cluster.give_slot(9, cluster.myself);
+    cluster.find_keys(&[5, 8, 9, 700].into_iter().collect());
+    let actions = cluster.finish(at(1)).list;
+    let dropped = actions.iter().find_map(|action| match action {
+        Action::DropKeys { slots, .. } => Some(slots.to_string()),
+        _ => None,
+    });
+    assert_eq!(dropped.as_deref(), Some("5 700"));
+    assert!(cluster.importing.keys().eq([&8]));
+    assert!(cluster.file_text().contains(" undroppedslots 5,700\n"));
+    for bad in ["16384", "5-", "x", "9-16384", ""] {
+        let text = text.replace("5-6,9,700", bad);
+        assert!(read(&text).is_err(), "{bad}");
+    }
+}
+
+#[test]
 fn there_is_an_end_to_epochs() {
     let mut cluster = lone();
     cluster.set_config_epoch(i64::MAX).unwrap();

@@ -1,7 +1,7 @@
 //! Refusals that many commands share, as they depend on the server's state.
 
 use super::{Entry, Fail, Flag, Plan};
-use crate::state::pause::Pause;
+use crate::state::pause::{KeyWait, Pause};
 use crate::state::shared::Shared;
 
 impl Shared {
@@ -36,20 +36,24 @@ impl Shared {
 impl Pause {
     /// Whether a command waits for keys on their way: for one that it names, or for all if it may touch any; if it keeps to
     /// the slot of the keys that it names, for all of that one.
-    pub fn awaits_keys(&self, entry: &Entry, argv: &[&[u8]], keeps_to_slot: bool) -> bool {
+    pub fn awaits_keys(&self, entry: &Entry, argv: &[&[u8]], keeps_to_slot: bool) -> KeyWait {
         let Some(held) = self.held_keys() else {
-            return false;
+            return KeyWait::Nothing;
         };
-        let mut awaits = match entry.command.plan {
+        let any = match entry.command.plan {
             Plan::All => true,
             Plan::AllIf(all) => all(argv),
             _ => entry.is(Flag::Scripted) && !keeps_to_slot,
         };
+        let mut awaits = match any {
+            true => held.of_any(),
+            false => KeyWait::Nothing,
+        };
         entry.each_key(argv, |at| {
-            awaits |= match keeps_to_slot {
-                true => held.has_slot_of(argv[at]),
-                false => held.has(argv[at]),
-            }
+            awaits = awaits.max(match keeps_to_slot {
+                true => held.of_keys_slot(argv[at]),
+                false => held.of_key(argv[at]),
+            });
         });
         awaits
     }

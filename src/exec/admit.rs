@@ -14,7 +14,11 @@ use crate::command::{Entry, Fail, Flag, Found, Registry, Run, quoted};
 use crate::persist::Trouble;
 use crate::state::clustering::Clustering;
 use crate::state::guards::Guards;
-use crate::state::pause::PauseMode;
+use crate::state::pause::{KeyWait, PauseMode};
+
+/// For keys of slots that another node may have taken by now, or not.
+const DOUBTFUL: &str =
+    "TRYAGAIN It is not known yet whether another node has taken the slots of these keys";
 
 pub(super) enum Verdict {
     Run(Look),
@@ -95,8 +99,13 @@ impl Worker {
         let entry = look.entry;
         match self.check(session, clustering, look, argv) {
             Err(fail) => return Verdict::Refused(Some(entry), fail),
-            Ok(()) if self.is_paused(session, entry, argv) => return Verdict::Paused,
-            Ok(()) => {}
+            Ok(()) => match self.is_paused(session, entry, argv) {
+                KeyWait::Nothing => {}
+                KeyWait::Waits => return Verdict::Paused,
+                KeyWait::Doubtful => {
+                    return Verdict::Refused(Some(entry), Fail::code(DOUBTFUL));
+                }
+            },
         }
         if session.multi.is_some() && !entry.is(Flag::InMulti) {
             self.follow_queued(session, entry, argv);
@@ -279,15 +288,18 @@ impl Worker {
     }
 
     #[inline]
-    fn is_paused(&self, session: &Session, entry: &Entry, argv: &[&[u8]]) -> bool {
-        self.shared.pause.is_any(self.now_ms()) && self.is_held_back(session, entry, argv)
+    fn is_paused(&self, session: &Session, entry: &Entry, argv: &[&[u8]]) -> KeyWait {
+        match self.shared.pause.is_any(self.now_ms()) {
+            true => self.is_held_back(session, entry, argv),
+            false => KeyWait::Nothing,
+        }
     }
 
     #[cold]
-    fn is_held_back(&self, session: &Session, entry: &Entry, argv: &[&[u8]]) -> bool {
+    fn is_held_back(&self, session: &Session, entry: &Entry, argv: &[&[u8]]) -> KeyWait {
         if session.replica.is_some() {
             // It touches no key, and what it has received is to be heard meanwhile.
-            return false;
+            return KeyWait::Nothing;
         }
         let paused = match self.shared.pause.active(self.now_ms()) {
             None => false,
@@ -297,22 +309,28 @@ impl Worker {
                     && !is_declared_harmless(&self.shared, entry, argv)
             }
         };
-        paused || self.awaits_keys(session, entry, argv)
+        match paused {
+            true => KeyWait::Waits,
+            false => self.awaits_keys(session, entry, argv),
+        }
     }
 
     /// Whether it waits for keys that are on their way to another server.
-    fn awaits_keys(&self, session: &Session, entry: &Entry, argv: &[&[u8]]) -> bool {
+    fn awaits_keys(&self, session: &Session, entry: &Entry, argv: &[&[u8]]) -> KeyWait {
         let awaits = |entry: &Entry, argv: &[&[u8]]| {
             let keeps_to_slot = keeps_to_slot(&self.shared, entry, argv);
             self.shared.pause.awaits_keys(entry, argv, keeps_to_slot)
         };
         match &session.multi {
             None => awaits(entry, argv),
-            Some(multi) if entry.is(Flag::RunsQueue) => multi.queue.iter().any(|queued| {
-                let argv: Vec<&[u8]> = queued.args.iter().map(|arg| &arg[..]).collect();
-                awaits(queued.entry, &argv)
-            }),
-            Some(_) => false,
+            Some(multi) if entry.is(Flag::RunsQueue) => {
+                let queued = multi.queue.iter().map(|queued| {
+                    let argv: Vec<&[u8]> = queued.args.iter().map(|arg| &arg[..]).collect();
+                    awaits(queued.entry, &argv)
+                });
+                queued.max().unwrap_or(KeyWait::Nothing)
+            }
+            Some(_) => KeyWait::Nothing,
         }
     }
 }

@@ -9,6 +9,7 @@ use super::unit::Unit;
 use crate::cluster::SlotSet;
 use crate::engine::{Db, ShardKey, ShardSet};
 use crate::types::Bstr;
+use crate::util::crash;
 
 /// Keys deleted under one lock.
 const KEYS_AT_A_TIME: usize = 64;
@@ -65,6 +66,7 @@ impl Worker {
                     }
                 }
                 self.commit_alone(unit);
+                crash::point("slots-dropping");
             }
         }
         self.end_batch();

@@ -23,7 +23,7 @@ use crate::command::{AckWish, Entry, Fail, Flag, Flow, OnTimeout, Park, Preparat
 use crate::engine::{BlockedCommand, Place, SHARDS, ShardKey, ShardSet, Shards, Waiter};
 use crate::resp::{Reply, encode};
 use crate::state::client::{Client, Clients, Fate, Unblock, Wait};
-use crate::state::pause::PauseMode;
+use crate::state::pause::{KeyWait, PauseMode};
 use crate::state::replication::{AckWaiter, Acks};
 use crate::state::shared::Shared;
 use crate::types::Bstr;
@@ -174,7 +174,10 @@ impl Parked {
             Some(PauseMode::All) => true,
             Some(PauseMode::Write) => self.entry.is(Flag::Write),
         };
-        paused || pause.is_any(now_ms) && pause.awaits_keys(self.entry, argv, false)
+        paused
+            || pause.is_any(now_ms) && {
+                pause.awaits_keys(self.entry, argv, false) != KeyWait::Nothing
+            }
     }
 
     /// Asks the guards about a blocked client that is to be served: what it was allowed when it was blocked may have been taken

@@ -173,11 +173,24 @@ impl Relay {
         let mut words = argvs.iter().rev();
         let selected = words.find_map(|argv| StreamWord::selected(argv));
         let selected = selected.map_or(self.session.db, |db| db as usize);
-        let backlog = &worker.shared.journal.backlog;
+        let shared = &worker.shared;
+        let staged = shared.store.staged_db();
+        let enters = |argv: &&[&[u8]]| {
+            let db = StreamWord::selected(argv).map(|db| db as usize);
+            db.is_some() && db == staged
+        };
+        let tells_of_staged = staged == Some(self.session.db) || argvs.iter().any(enters);
+        if tells_of_staged {
+            shared.replication.drop_strangers();
+        }
+        let backlog = &shared.journal.backlog;
         if !backlog.relay(self.epoch, &self.held, selected) {
             self.held.clear();
             worker.let_go_of(unit);
             return false;
+        }
+        if tells_of_staged {
+            shared.note_staged();
         }
         self.held.clear();
         crash::point("link");

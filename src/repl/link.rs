@@ -221,19 +221,19 @@ impl Attempt<'_> {
         if !ip.is_empty() {
             told.push((vec![b"ip-address", &ip], "ip-address"));
         }
-        told.push((
-            vec![
-                b"capa",
-                b"eof",
-                b"capa",
-                b"psync2",
-                b"capa",
-                CAPABILITY,
-                b"capa",
-                HEARS_STAGED,
-            ],
-            "capa",
-        ));
+        let mut can = vec![
+            &b"capa"[..],
+            b"eof",
+            b"capa",
+            b"psync2",
+            b"capa",
+            CAPABILITY,
+        ];
+        // Elsewhere a client would see them in a database of its own.
+        if self.worker.shared.redirecting().is_some() {
+            can.extend([&b"capa"[..], HEARS_STAGED]);
+        }
+        told.push((can, "capa"));
         // A Valkey sends no fields with deadlines to who doesn't say that it reads them.
         told.push((vec![b"version", VALKEY_READ], "version"));
         for (words, what) in told {

@@ -315,7 +315,6 @@ impl Shared {
             let view = Arc::new(state.view());
             let before = clustering.view.swap(view.clone());
             self.guards.moved();
-            self.note_others(&view);
             if self.slot_moves.is_running() {
                 clustering.send(Action::SettleMoves);
             }
@@ -382,7 +381,7 @@ impl Shared {
         if let Some(clustering) = &self.clustering {
             let settings = settings_of(&self.config, clustering.bus_port);
             clustering.forget_kept();
-            self.note_others(&clustering.view());
+            self.note_stages();
             self.in_cluster(clustering, |cluster, _| {
                 if *cluster.settings() != settings {
                     cluster.configure(settings);

@@ -16,6 +16,8 @@ const LINKS_MAX: usize = 64;
 /// How long one is kept that nobody uses.
 const KEEP_MS: u64 = 10_000;
 const READ_BYTES: usize = 4096;
+/// A line that is longer than this is none.
+const LINE_MAX: usize = 1 << 16;
 
 /// A connection to a server.
 pub struct OtherServer {
@@ -40,6 +42,10 @@ impl OtherServer {
                 let mut line: Vec<u8> = self.input.drain(..=end).collect();
                 line.truncate(line.trim_ascii_end().len());
                 return Ok(line);
+            }
+            if self.input.len() > LINE_MAX {
+                let why = "it sends a line that has no end";
+                return Err(io::Error::new(io::ErrorKind::InvalidData, why));
             }
             let mut piece = [0; READ_BYTES];
             match self.stream.read(&mut piece)? {

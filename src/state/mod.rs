@@ -11,6 +11,7 @@ pub mod guards;
 pub mod hotkeys;
 pub mod latency;
 pub mod links;
+pub mod move_gives;
 pub mod pause;
 pub mod pulse;
 pub mod replication;

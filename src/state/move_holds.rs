@@ -3,16 +3,33 @@
 use std::sync::atomic::Ordering;
 
 use super::clustering::Clustering;
+use super::pause::HeldSlots;
 use super::shared::Shared;
-use crate::cluster::{Action, SlotSet, View, claim_anew};
+use super::slot_moves::MoveSide;
+use crate::cluster::{Action, SlotSet, claim_anew};
 use crate::util::clock;
 
 impl Shared {
-    /// Keys may be staged for a node that knows others.
-    pub fn note_others(&self, view: &View) {
-        if self.redirecting().is_some() && view.nodes.len() > 1 {
+    /// Keys may be staged for a node of a cluster, whether it knows others or not: its data files may be older than its file
+    /// of nodes.
+    pub fn note_stages(&self) {
+        if self.redirecting().is_some() {
             self.store.stages.store(true, Ordering::Relaxed);
         }
+    }
+
+    /// Whether keys of slots that come here whole are staged, or may be before long.
+    pub fn stages_keys(&self) -> bool {
+        let staged = self.store.staged_db();
+        staged.is_some_and(|db| self.store.engine.keys_of(db) > 0)
+            || self.slot_moves.is_running() && !self.slot_moves.moving(MoveSide::Import).is_empty()
+    }
+
+    /// The stream has told of staged keys.
+    pub fn note_staged(&self) {
+        let end = self.journal.backlog.end();
+        let staged_to = &self.replication.staged_to;
+        staged_to.fetch_max(end, Ordering::AcqRel);
     }
 
     /// Looks what has become of slots that move whole. The caller holds nothing.
@@ -44,7 +61,11 @@ impl Shared {
         let staged = self.store.staged_db();
         if staged.is_some_and(|db| self.store.engine.keys_of(db) > 0) {
             self.slot_moves.hold_all(true);
-            self.pause.hold_slots(SlotSet::all(), clock::now_ms());
+            let all = HeldSlots {
+                waiting: SlotSet::all(),
+                ..HeldSlots::default()
+            };
+            self.pause.hold_slots(all, clock::now_ms());
             clustering.send(Action::SettleStaged);
         }
     }

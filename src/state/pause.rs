@@ -39,14 +39,39 @@ pub struct Pause {
     bell: tokio::sync::Notify,
 }
 
+/// Slots whose clients aren't served at present.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct HeldSlots {
+    /// Their clients wait, as it is known before long who serves them.
+    pub waiting: SlotSet,
+    /// Nobody knows whose they are, nor for how long: their clients are told so.
+    pub doubtful: SlotSet,
+}
+
 #[derive(Default)]
 struct HeldBack {
     /// Until when, and whether everything, for each of those who may want it.
     by: [(u64, bool); 3],
     /// Keys on their way to another server: what names them is held back until they have left.
     away: HashSet<Bstr>,
-    /// Slots about to be another node's: what names a key of theirs is held back, too.
-    slots: SlotSet,
+    /// Slots about to be another node's: what names a key of theirs is held back, too, or refused.
+    slots: HeldSlots,
+}
+
+impl HeldBack {
+    fn has_no_slots(&self) -> bool {
+        self.slots.waiting.is_empty() && self.slots.doubtful.is_empty()
+    }
+}
+
+/// What keys on their way do to a command; more goes before less.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum KeyWait {
+    Nothing,
+    /// It waits until they have arrived.
+    Waits,
+    /// It is refused, as nobody knows where they are.
+    Doubtful,
 }
 
 impl Pause {
@@ -89,7 +114,7 @@ impl Pause {
         let until_ms = running.map(|(until_ms, _)| *until_ms).max().unwrap_or(0);
         self.all.store(all, Ordering::Relaxed);
         self.until_ms.store(until_ms, Ordering::Release);
-        let any_ms = match held.away.is_empty() && held.slots.is_empty() {
+        let any_ms = match held.away.is_empty() && held.has_no_slots() {
             true => until_ms,
             false => u64::MAX,
         };
@@ -128,8 +153,8 @@ impl Pause {
         }
     }
 
-    /// Holds back what names keys of these slots, and of no others; whether that is a change.
-    pub fn hold_slots(&self, slots: SlotSet, now_ms: u64) -> bool {
+    /// Holds back, or has refused, what names keys of these slots, and of no others; whether that is a change.
+    pub fn hold_slots(&self, slots: HeldSlots, now_ms: u64) -> bool {
         let mut held = self.by.lock();
         if held.slots == slots {
             return false;
@@ -142,7 +167,7 @@ impl Pause {
 
     /// Whether slots are about to be another node's.
     pub fn holds_slots(&self) -> bool {
-        !self.by.lock().slots.is_empty()
+        !self.by.lock().has_no_slots()
     }
 
     /// Whether keys are on their way to another server.
@@ -153,7 +178,7 @@ impl Pause {
     /// What holds commands back by the keys that they name, if anything does. Nothing changes of it while this is held.
     pub fn held_keys(&self) -> Option<HeldKeys<'_>> {
         let held = self.by.lock();
-        (!held.away.is_empty() || !held.slots.is_empty()).then_some(HeldKeys(held))
+        (!held.away.is_empty() || !held.has_no_slots()).then_some(HeldKeys(held))
     }
 }
 
@@ -161,19 +186,43 @@ impl Pause {
 pub struct HeldKeys<'a>(MutexGuard<'a, HeldBack>);
 
 impl HeldKeys<'_> {
-    /// Whether the key itself holds back what names it, or its slot does.
-    pub fn has(&self, key: &[u8]) -> bool {
-        self.0.away.contains(key) || self.has_slot(key)
+    /// What the key itself does to a command that names it, or its slot does.
+    pub fn of_key(&self, key: &[u8]) -> KeyWait {
+        match self.0.away.contains(key) {
+            true => KeyWait::Waits,
+            false => self.of_slot(key),
+        }
     }
 
-    /// Whether any key of this one's slot does.
-    pub fn has_slot_of(&self, key: &[u8]) -> bool {
+    /// What any key of this one's slot does.
+    pub fn of_keys_slot(&self, key: &[u8]) -> KeyWait {
         let slot = slot_of(key);
-        self.0.away.iter().any(|away| slot_of(away) == slot) || self.has_slot(key)
+        match self.0.away.iter().any(|away| slot_of(away) == slot) {
+            true => KeyWait::Waits,
+            false => self.of_slot(key),
+        }
     }
 
-    fn has_slot(&self, key: &[u8]) -> bool {
-        !self.0.slots.is_empty() && self.0.slots.has(slot_of(key))
+    /// What they do to a command that may touch any key.
+    pub fn of_any(&self) -> KeyWait {
+        match self.0.slots.doubtful.is_empty() {
+            true => KeyWait::Waits,
+            false => KeyWait::Doubtful,
+        }
+    }
+
+    fn of_slot(&self, key: &[u8]) -> KeyWait {
+        if self.0.has_no_slots() {
+            return KeyWait::Nothing;
+        }
+        let (slot, slots) = (slot_of(key), &self.0.slots);
+        if slots.doubtful.has(slot) {
+            KeyWait::Doubtful
+        } else if slots.waiting.has(slot) {
+            KeyWait::Waits
+        } else {
+            KeyWait::Nothing
+        }
     }
 }
 

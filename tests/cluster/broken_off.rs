@@ -15,14 +15,14 @@ use crate::whole::{
 };
 
 /// Three masters of a short node timeout and their logs, with so many replicas each.
-fn nodes(replicas: usize) -> Vec<Server> {
+pub fn nodes(replicas: usize) -> Vec<Server> {
     let options = options();
     let count = 3 * (replicas + 1);
     let nodes = (0..count).map(|_| node(&our_server(), &options));
     join(nodes.collect(), replicas)
 }
 
-fn options() -> [&'static str; 8] {
+pub fn options() -> [&'static str; 8] {
     [
         // A writer goes on while a node that has other slots is not there.
         "--cluster-require-full-coverage",
@@ -37,27 +37,27 @@ fn options() -> [&'static str; 8] {
 }
 
 /// A slot with keys on its way, which stays so.
-struct Way {
-    nodes: Vec<Server>,
-    from: usize,
-    to: usize,
-    slot: i64,
-    task: String,
+pub struct Way {
+    pub nodes: Vec<Server>,
+    pub from: usize,
+    pub to: usize,
+    pub slot: i64,
+    pub task: String,
     /// Keys of the slot beside those that it had at first.
-    more: usize,
+    pub more: usize,
     /// What the destination had before.
-    before: String,
+    pub before: String,
 }
 
 impl Way {
-    fn begin(nodes: Vec<Server>) -> Way {
+    pub fn begin(nodes: Vec<Server>) -> Way {
         let mut way = Way::ready(nodes);
         way.stays(true);
         way.import();
         way
     }
 
-    fn ready(nodes: Vec<Server>) -> Way {
+    pub fn ready(nodes: Vec<Server>) -> Way {
         let (from, to, slot) = owner_of(&nodes[..3], "{x}");
         let at = |port| nodes.iter().position(|node| node.port == port);
         let (from, to) = (at(from.port).expect("a node"), at(to.port).expect("a node"));
@@ -81,32 +81,32 @@ impl Way {
         }
     }
 
-    fn stays(&self, on: bool) {
+    pub fn stays(&self, on: bool) {
         let order = format!("DEBUG SLOTMIGRATION PREVENT-PAUSE {}", u8::from(on));
         assert_eq!(self.source().ask(&order).text(), "OK");
     }
 
-    fn import(&mut self) {
+    pub fn import(&mut self) {
         self.task = import(&mut self.dest(), &format!("{} {}", self.slot, self.slot));
         eventually("keys have come", || {
             digest(&self.nodes[self.to]) != self.before
         });
     }
 
-    fn source(&self) -> Client {
+    pub fn source(&self) -> Client {
         self.nodes[self.from].client()
     }
 
-    fn dest(&self) -> Client {
+    pub fn dest(&self) -> Client {
         self.nodes[self.to].client()
     }
 
-    fn state(&self, at: usize) -> String {
+    pub fn state(&self, at: usize) -> String {
         field(&mut self.nodes[at].client(), &self.task, "state")
     }
 
     /// The source has the slot and its keys, and the destination has nothing of them.
-    fn came_to_nothing(&self) {
+    pub fn came_to_nothing(&self) {
         eventually("what has come has gone", || {
             digest(&self.nodes[self.to]) == self.before
         });
@@ -120,7 +120,7 @@ impl Way {
     }
 
     /// And so it goes another time.
-    fn moves_after_all(&mut self) {
+    pub fn moves_after_all(&mut self) {
         self.stays(false);
         let order = format!("{} {}", self.slot, self.slot);
         self.task = awaited("no other move is in the way", || {
@@ -139,7 +139,7 @@ impl Way {
         all_there(&self.nodes[self.to], &others, "x", self.slot, self.more);
     }
 
-    fn restart(&mut self, at: usize) {
+    pub fn restart(&mut self, at: usize) {
         let dir = self.nodes.remove(at).kill();
         self.nodes
             .insert(at, node_on(&our_server(), dir, &options()));

@@ -251,7 +251,7 @@ pub fn begin_import(
     }
     if server.replication.has_strangers() {
         return Err(Fail::Says(
-            "slots come whole to a node only if all of its replicas are of its own make",
+            "slots come whole to a node only if all of its replicas are nodes of a cluster, of its own make",
         ));
     }
     let one = new_move(id, MoveSide::Import, slots, source, master);

@@ -5,12 +5,13 @@ use std::sync::atomic::Ordering;
 use super::moves::{begin_import, new_move, remembered};
 use super::order::range;
 use super::{ORDER, clustering};
-use crate::cluster::{NodeId, SlotSet};
+use crate::cluster::{NodeId, SlotSet, slot_of};
 use crate::command::{Arg, Command, Done, Fail, Flow, Run, SessionCall};
-use crate::engine::{Db, Effects, Now, ShardKey, ShardSet};
+use crate::engine::{Db, Effects, Entry, Now, ShardKey, ShardSet};
 use crate::persist::rdb;
+use crate::state::move_gives::{NextPiece, PIECE_BYTES, SentKey, ShardWalk};
 use crate::state::shared::Shared;
-use crate::state::slot_moves::{MoveSide, MoveState, NextPiece, SentKey};
+use crate::state::slot_moves::{MoveSide, MoveState};
 use crate::types::{Bstr, Value};
 use crate::util::clock;
 
@@ -29,8 +30,8 @@ pub const SYNCSLOTS: Command = Command {
     ..ORDER
 };
 
-/// Bytes after which a piece ends.
-const PIECE_BYTES: usize = 1 << 20;
+/// Keys that are looked at under one lock.
+const LISTED: usize = 4096;
 const GONE: Fail = Fail::Says("There is no such move of slots under way");
 /// What a server of another make hears.
 const OTHERWISE: Fail = Fail::Says(
@@ -129,9 +130,9 @@ fn next(call: &mut SessionCall<'_>, id: &str) -> Done {
     let moves = &server.slot_moves;
     loop {
         match moves.next(id, clock::now_ms()).ok_or(GONE)? {
-            NextPiece::List(slot) => {
-                let names = names_of(server, slot)?;
-                moves.listed(id, slot, names);
+            NextPiece::List(walk, slots) => {
+                let (at, names) = list(server, walk, &slots)?;
+                moves.listed(id, walk.shard, at, names);
             }
             NextPiece::Keys(names) => {
                 let (given, kept) = read(server, names);
@@ -184,16 +185,25 @@ fn answer(call: &mut SessionCall<'_>, id: &str, phase: Option<i64>, given: Vec<S
     Ok(Flow::Done)
 }
 
-fn names_of(server: &Shared, slot: u16) -> Result<Vec<Bstr>, Fail> {
-    let set = ShardSet::one(ShardKey::shard_of_slot(slot));
+/// Goes on with a walk over a shard: where it stands then, and the names that it has found.
+fn list(server: &Shared, walk: ShardWalk, slots: &SlotSet) -> Result<(u64, Vec<Bstr>), Fail> {
+    let set = ShardSet::one(walk.shard);
     let engine = &server.store.engine;
     let locked = engine.lock_unless(set, &|| server.scripts.is_busy());
     let mut locked = locked.ok_or_else(|| server.busy_fail())?;
     let (mut effects, rules) = (Effects::default(), server.rules.load_full());
     let now = Now::Live(clock::now_ms());
     let db = Db::new(&mut locked, 0, now, &mut effects, &rules, false, None);
-    let names = db.names_in_slot(slot, usize::MAX, &|| false);
-    names.map_err(|_| server.busy_fail())
+    let (mut left, mut names) = (LISTED, Vec::new());
+    let visit = |entry: &Entry| {
+        let name = entry.key_name();
+        if slots.has(slot_of(name)) {
+            names.push(Bstr::new(name));
+        }
+    };
+    let at = db.scan_shard(walk.shard, walk.at, &mut left, &|| false, visit);
+    let at = at.map_err(|_| server.busy_fail())?;
+    Ok((at, names))
 }
 
 /// Reads keys, each under its lock; those that can't be had at present, or are too much at one time, come back.
@@ -219,8 +229,8 @@ fn read(server: &Shared, names: Vec<Bstr>) -> (Vec<SentKey>, Vec<Bstr>) {
             key.deadline_ms = found.deadline_ms;
             key.blessed = found.blessed;
             key.payload = rdb::dump(found.value.as_ref(), dialect);
-            bytes += key.payload.len() + key.name.len();
         }
+        bytes += key.payload.len() + key.name.len();
         given.push(key);
     }
     (given, kept)

@@ -9,7 +9,7 @@ use crate::cluster::SlotSet;
 use crate::engine::{Access, Db, Deadline, Now, ShardKey, ShardSet};
 use crate::exec::evict::is_over;
 use crate::persist::rdb;
-use crate::state::slot_moves::{SentKey, StagedFate};
+use crate::state::move_gives::{SentKey, StagedFate};
 
 /// Keys made, moved or deleted under one lock.
 const KEYS_AT_A_TIME: usize = 64;
@@ -25,7 +25,7 @@ impl Staging<'_> {
         let db = self.staged_db()?;
         self.0.begin_batch();
         if self.0.shared.replication.has_strangers() {
-            return Err("a replica of another make has come".to_owned());
+            return Err("a replica has come that is no node of a cluster of this make".to_owned());
         }
         let mut by_shard: Vec<(usize, &SentKey)> = keys
             .iter()
@@ -40,7 +40,7 @@ impl Staging<'_> {
                 for (_, key) in few {
                     staged = staged.and_then(|()| self.stage_one(&mut unit, db, key));
                 }
-                self.0.commit_alone(unit);
+                self.commit(unit);
             }
         }
         self.0.end_batch();
@@ -71,6 +71,12 @@ impl Staging<'_> {
         let mut unit = self.0.begin_write_patiently(set);
         unit.effects.wanted.events = 0;
         unit
+    }
+
+    /// Ends such a unit.
+    fn commit(&self, unit: Unit<'_>) {
+        self.0.commit_alone(unit);
+        self.0.shared.note_staged();
     }
 
     fn stage_one(&self, unit: &mut Unit<'_>, db: usize, key: &SentKey) -> Result<(), String> {
@@ -148,7 +154,7 @@ impl Staging<'_> {
                 let mut unit = self.begin_silently(shard_of(slot));
                 fate_now = fate(slot);
                 let some = self.settle_some(&mut unit, db, slot, fate_now);
-                self.0.commit_alone(unit);
+                self.commit(unit);
                 if some == 0 {
                     break;
                 }

@@ -168,6 +168,8 @@ pub struct Replication {
     pub last_io_ms: AtomicU64,
     /// The master's stream, up to where it was read.
     pub read_offset: AtomicU64,
+    /// The stream may tell of keys that no client reaches up to here: who can't follow begins with a snapshot.
+    pub staged_to: AtomicU64,
 }
 
 impl Default for Replication {
@@ -199,6 +201,7 @@ impl Default for Replication {
             unread: Unread::default(),
             transfer: Transfer::default(),
             last_io_ms: AtomicU64::new(0),
+            staged_to: AtomicU64::new(0),
             read_offset: AtomicU64::new(0),
         }
     }

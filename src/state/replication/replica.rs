@@ -33,6 +33,11 @@ pub struct ReplicaConf {
 }
 
 impl ReplicaConf {
+    /// Whether it can't follow what becomes of keys that no client reaches, as a node of a cluster can.
+    pub fn is_stranger(&self) -> bool {
+        !self.rdb_only && !self.hears_staged
+    }
+
     /// What its snapshot must be like; replicas with the same can share one. Who tells nothing gets the lowest version.
     pub fn wants(&self) -> (Filter, SnapshotForm) {
         (self.filter, self.reads.unwrap_or(SnapshotForm::untold()))

@@ -53,8 +53,18 @@ impl Replication {
     /// Whether a replica can't follow what becomes of keys that no client reaches.
     pub fn has_strangers(&self) -> bool {
         let replicas = self.replicas();
-        let mut replicas = replicas.iter();
-        replicas.any(|one| !one.conf.rdb_only && !one.conf.hears_staged)
+        replicas.iter().any(|one| one.conf.is_stranger())
+    }
+
+    /// The master's stream is about to tell of such keys: replicas of this one that can't follow have to go.
+    pub fn drop_strangers(&self) {
+        for replica in self.replicas().iter().filter(|one| one.conf.is_stranger()) {
+            tracing::warn!(
+                "Replica {} is disconnected: keys of slots that move whole are on their way, and it is no node of a cluster of this make.",
+                replica.name()
+            );
+            replica.client.mailbox.close();
+        }
     }
 
     /// Has replicas say how far they have come.

@@ -9,7 +9,7 @@ use crate::command::Flag::{Admin, NoAsyncLoading, NoMulti, NoScript};
 use crate::command::{Arg, Command, Done, Fail, Feed, Flow, Run, SessionCall};
 use crate::journal::Position;
 use crate::state::client::Part;
-use crate::state::replication::{Failover, Order, Replica, Stage};
+use crate::state::replication::{Failover, Order, Replica, ReplicaConf, Stage};
 use crate::util::number;
 
 /// Orders that may wait for a replica's connection: what it is too slow for stays with the snapshot.
@@ -80,10 +80,25 @@ fn may_begin(call: &mut SessionCall<'_>) -> Result<bool, Fail> {
         ));
     }
     drop(state);
+    if is_stranger(call) && call.server.stages_keys() {
+        tracing::warn!(
+            "Replica {} is refused for now: keys of slots that move whole are on their way here, and it is no node of a cluster of this make.",
+            name(call)
+        );
+        return Err(Fail::code(
+            "NOMASTERLINK Can't SYNC while keys of slots that move whole are on their way here",
+        ));
+    }
     if !call.out.is_empty() {
         return Err(Fail::Says("SYNC and PSYNC are invalid with pending output"));
     }
     Ok(true)
+}
+
+/// Whether it can't follow what becomes of keys that no client reaches.
+fn is_stranger(call: &SessionCall<'_>) -> bool {
+    let conf = call.session.replica_conf.as_deref();
+    conf.is_none_or(ReplicaConf::is_stranger)
 }
 
 /// A master that fails over to us asks to be our replica.
@@ -126,6 +141,13 @@ fn resume(call: &SessionCall<'_>, id: &[u8], offset: i64) -> Option<Position> {
                 "Partial resynchronization not accepted: Requested offset for second ID was {offset}, but I can reply up to {second}"
             );
         }
+        return None;
+    }
+    let staged_to = replication.staged_to.load(Ordering::Acquire);
+    if is_stranger(call) && u64::try_from(offset - 1).is_ok_and(|at| at < staged_to) {
+        tracing::info!(
+            "Partial resynchronization not accepted: what replica {name} lacks tells of keys of slots that moved whole, which it could not follow"
+        );
         return None;
     }
     let backlog = &call.server.journal.backlog;
