@@ -2,6 +2,7 @@
 //! of it is seen meanwhile. DEBUG SLOTMIGRATION PREVENT-PAUSE, which Valkey's tests have, too, keeps a move on its way.
 
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
 
 use rustix::process::{Signal, kill_process};
 
@@ -456,9 +457,15 @@ fn a_failover_of_either_side_ends_a_move() {
             || digest(&way.nodes[replica]) == digest(&way.nodes[side]),
         );
         let mut client = way.nodes[replica].client();
-        assert_eq!(client.ask("CLUSTER FAILOVER").text(), "OK");
+        // It is given up after five seconds, which a busy machine may need.
+        let mut asked: Option<Instant> = None;
         eventually("it has taken over", || {
-            client.ask("ROLE").items()[0].text() == "master"
+            let takes_over = client.ask("ROLE").items()[0].text() == "master";
+            if !takes_over && asked.is_none_or(|at| at.elapsed() > Duration::from_secs(6)) {
+                assert_eq!(client.ask("CLUSTER FAILOVER").text(), "OK");
+                asked = Some(Instant::now());
+            }
+            takes_over
         });
         for side in [way.from, way.to] {
             assert_eq!(ended(&way.nodes[side], &way.task), "failed");
