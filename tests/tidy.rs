@@ -4,6 +4,9 @@
 //! a better reason than that it was easier; what has shrunk must be written down. `TIDY=write cargo test --test tidy`
 //! writes the list anew.
 
+#[path = "tidy/circles.rs"]
+mod circles;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -205,6 +208,10 @@ fn measured() -> BTreeMap<String, usize> {
         .into_iter()
         .filter(|(_, files)| *files > FILES_OF_A_TYPE_MAX);
     over.extend(shared.map(|(name, files)| (format!("type {name}"), files)));
+    let apart = sources.iter().filter(|source| !source.is_test());
+    let apart: Vec<(&str, &str)> = apart.map(|one| (&one.path[..], one.body())).collect();
+    let circles = circles::in_circles(&apart).into_iter();
+    over.extend(circles.map(|(folder, files)| (format!("circles {folder}"), files)));
     over
 }
 
