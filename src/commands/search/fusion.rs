@@ -1,13 +1,15 @@
 //! The options of FT.HYBRID: two queries, how their results become one list, and what is made of that.
 
 use super::aggregate::{AggregateWish, Load, load};
-use super::hybrid::DISTANCE;
 use super::options::{QueryOptions, limit, unknown};
 use super::pipeline::{RowStep, property};
 use super::refused;
 use crate::command::Fail;
 use crate::search::{QueryDefaults, Scorer, Words};
 use crate::util::number;
+
+/// What the distance is called between the two queries and this command.
+pub const DISTANCE: &str = "__hybrid_distance";
 
 /// Results of each query that count, unless WINDOW says otherwise.
 const WINDOW: usize = 20;

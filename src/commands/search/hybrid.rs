@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use super::aggregate::{RowsFound, rows};
 use super::find::{Hit, effort, evaluated, frozen, was_late};
-use super::fusion::{Fusion, HybridWish};
+use super::fusion::{DISTANCE, Fusion, HybridWish};
 use super::load::Tries;
 use super::pipeline::RowFlow;
 use super::reply::values;
@@ -31,8 +31,6 @@ pub const HYBRID: Command = Command {
     ..SEARCHES
 };
 
-/// What the distance is called between the two queries and this command.
-pub const DISTANCE: &str = "__hybrid_distance";
 /// Scoring a document is so many units of work.
 const SCORE_UNITS: usize = 8;
 

@@ -4,10 +4,11 @@
 //! Log, snapshots and replicas have that database like any other, so that whoever has to go on from what they say knows
 //! which keys have come and whose they are not yet. No event tells of what is done here, and nothing of it is evicted.
 
-use super::{Unit, Worker};
 use crate::cluster::SlotSet;
 use crate::engine::{Access, Db, Deadline, Now, ShardKey, ShardSet};
+use crate::exec::Worker;
 use crate::exec::evict::is_over;
+use crate::exec::unit::Unit;
 use crate::persist::rdb;
 use crate::state::move_gives::{SentKey, StagedFate};
 

@@ -7,7 +7,8 @@ use std::sync::Arc;
 
 use hashbrown::HashMap;
 
-use super::modules::{ModulePart, ModuleParts, name, version};
+use super::module_parts::{ModulePart, ModuleParts};
+use super::modules::{name, version};
 use super::read::{Fault, Read, Reader};
 use crate::search::definition;
 

@@ -3,7 +3,7 @@
 //! Versions 2 and 3 of it are alike to a reader: what 3 adds are documents that RediSearch indexes. RedisJSON 1 wrote version
 //! 0, a document as a tree of parts, as RedisJSON 2 still reads it (`redis_json/src/backward.rs` there). Nothing reads version 1.
 
-use super::modules::ModuleParts;
+use super::module_parts::ModuleParts;
 use super::read::{Fault, Read};
 use super::write::{Spill, Writer};
 use crate::types::json::{DEPTH_MAX, FieldName, JsonNode, parse_all, text_of};

@@ -4,7 +4,7 @@
 //! live until whoever has their deadlines says that they are gone. A payload, which has no such fields, holds a value of a
 //! module's type that no other server has, so that none of them takes the members for such as live for ever.
 
-use super::modules::ModuleParts;
+use super::module_parts::ModuleParts;
 use super::opcode;
 use super::read::{Fault, Read};
 use super::write::{Spill, Writer};

@@ -1,7 +1,7 @@
 //! Suggestions as RediSearch keeps them in files: how many there are, then the text, score and payload of each, the texts
 //! ending in a zero.
 
-use super::modules::ModuleParts;
+use super::module_parts::ModuleParts;
 use super::read::{Fault, Read};
 use super::write::{Spill, Writer};
 use crate::types::suggestions::Suggestions;

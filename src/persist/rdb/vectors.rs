@@ -6,7 +6,7 @@
 
 use hashbrown::HashMap;
 
-use super::modules::ModuleParts;
+use super::module_parts::ModuleParts;
 use super::read::{Fault, Read};
 use super::write::{Spill, Writer};
 use crate::types::graph::{LEVEL_MAX, LINKS_MAX, LINKS_MIN};

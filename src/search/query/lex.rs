@@ -195,16 +195,3 @@ impl<'q> Lexer<'q> {
         Err(self.error_at(from.saturating_sub(1), &self.near.clone()))
     }
 }
-
-/// Undoes escapes.
-pub fn unescaped(text: &[u8]) -> Vec<u8> {
-    let mut out = Vec::with_capacity(text.len());
-    let mut bytes = text.iter();
-    while let Some(byte) = bytes.next() {
-        match byte {
-            b'\\' => out.extend(bytes.next()),
-            byte => out.push(*byte),
-        }
-    }
-    out
-}

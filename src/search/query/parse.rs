@@ -1,8 +1,9 @@
 //! The grammar of words and what joins them: unions, intersections, negations, phrases.
 
 use super::first::parse_first;
-use super::lex::{Lexer, is_word_byte, unescaped};
+use super::lex::{Lexer, is_word_byte};
 use super::special::{attributes, field_part, nearest, tail_of_range};
+use super::tokens::unescaped;
 use super::{ALL_FIELDS, Affix, QueryKind, QueryNode, QueryRules, resolve};
 use crate::search::grammar::Refusal;
 use crate::search::tokens::{each_word, lower};

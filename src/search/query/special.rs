@@ -1,7 +1,8 @@
 //! The grammar of what is no text: tags, ranges, places, vectors, and attributes of parts.
 
-use super::lex::{is_word_byte, unescaped};
+use super::lex::is_word_byte;
 use super::parse::{NO_EMPTY, Parser, shield};
+use super::tokens::unescaped;
 use super::{
     Affix, Nearest, QueryKind, QueryNode, TagTest, WalkAsked, resolve, usual_distance_name,
 };

@@ -1,7 +1,5 @@
 //! The tokens of a query in the first dialect: at each place the longest one.
 
-use super::lex::unescaped;
-
 #[derive(Clone, Debug, PartialEq)]
 pub enum QueryToken {
     /// A word with its escapes undone.
@@ -176,6 +174,19 @@ fn longest(
     SIGNS
         .contains(&first)
         .then_some((QueryToken::Sign(first), 1, None))
+}
+
+/// Undoes escapes.
+pub fn unescaped(text: &[u8]) -> Vec<u8> {
+    let mut out = Vec::with_capacity(text.len());
+    let mut bytes = text.iter();
+    while let Some(byte) = bytes.next() {
+        match byte {
+            b'\\' => out.extend(bytes.next()),
+            byte => out.push(*byte),
+        }
+    }
+    out
 }
 
 #[cfg(test)]
