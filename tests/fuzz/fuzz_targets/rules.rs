@@ -1,10 +1,10 @@
-//! Rules of users: what is printed is read as the same rights, and allows and denies the same.
+//! Rules of users and roles: what is printed is read as the same rights, and allows and denies the same.
 #![no_main]
 
 use std::sync::OnceLock;
 
 use libfuzzer_sys::fuzz_target;
-use vermilion::acl::{Access, Request, Users};
+use vermilion::acl::{Access, AclRoles, Request, Users};
 use vermilion::command::Registry;
 use vermilion::commands::FAMILIES;
 
@@ -51,8 +51,14 @@ fuzz_target!(|data: &[u8]| {
         .filter(|rule| !rule.is_empty())
         .collect();
     let users = Users::new(registry().catalog());
-    let _ = users.try_line(&[], &[&[&b"u"[..]], &rules[..]].concat(), all_channels);
-    let Ok(_) = users.set(b"u", &rules, all_channels) else {
+    let mut roles = AclRoles::new();
+    let line = |name| [&[name], &rules[..]].concat();
+    let tried = users.try_role_line(&line(&b"r"[..]), all_channels, &mut roles);
+    let has_role = users.set_role(b"r", &rules, all_channels).is_ok();
+    assert!(tried.is_ok() || !has_role, "what is refused in a file is refused");
+    let _ = users.try_line(&[], &line(&b"u"[..]), all_channels, &roles);
+    let held: &[&[u8]] = if has_role { &[b"role=r"] } else { &[] };
+    let Ok(_) = users.set(b"u", &[&rules[..], held].concat(), all_channels) else {
         return;
     };
     let lines = users.lines();
