@@ -55,7 +55,10 @@ fuzz_target!(|data: &[u8]| {
     let line = |name| [&[name], &rules[..]].concat();
     let tried = users.try_role_line(&line(&b"r"[..]), all_channels, &mut roles);
     let has_role = users.set_role(b"r", &rules, all_channels).is_ok();
-    assert!(tried.is_ok() || !has_role, "what is refused in a file is refused");
+    assert!(
+        tried.is_ok() || !has_role,
+        "what is refused in a file is refused"
+    );
     let _ = users.try_line(&[], &line(&b"u"[..]), all_channels, &roles);
     let held: &[&[u8]] = if has_role { &[b"role=r"] } else { &[] };
     let Ok(_) = users.set(b"u", &[&rules[..], held].concat(), all_channels) else {
