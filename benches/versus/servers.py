@@ -45,6 +45,15 @@ def programs(named):
     return found
 
 
+def beside_stack(named):
+    """The same, with Redis Stack, which the environment's ORACLES names, in redis-server's place."""
+    with open(os.environ["ORACLES"]) as lines:
+        oracles = dict(line.strip().split("=", 1) for line in lines if "=" in line)
+    found = programs(named)
+    found.pop("redis-server")
+    return {"redis-stack": oracles["redis-stack"], **found}
+
+
 class Server:
     """A running server, with a folder of its own that goes when it stops."""
 
@@ -93,6 +102,12 @@ class Server:
         clock = ~self.child.pid << 3 | 2
         return time.clock_gettime_ns(clock) / 1000
 
+    def cpu_of(self, work):
+        """Processor time for each of the operations that some work does, which says how many these are."""
+        before = self.cpu_us()
+        count = work()
+        return (self.cpu_us() - before) / count
+
     def rss(self):
         return int(pathlib.Path(f"/proc/{self.child.pid}/statm").read_text().split()[1]) * PAGE
 
@@ -135,6 +150,25 @@ class Client:
             line = self.lines.readline()
             if line[:1] == b"-":
                 raise SystemExit(f"a load failed: {line!r}")
+
+
+class Asked(Client):
+    """A client that gives back whole replies."""
+
+    def whole(self, *words):
+        self.socket.sendall(encode(*words))
+        return self.read()
+
+    def read(self):
+        line = self.lines.readline()[:-2]
+        kind, rest = line[:1], line[1:]
+        if kind == b"$":
+            return None if rest == b"-1" else self.lines.read(int(rest) + 2)[:-2]
+        if kind == b"*":
+            return [self.read() for _ in range(int(rest))]
+        if kind == b"-":
+            raise SystemExit(f"a command failed: {line!r}")
+        return int(rest) if kind == b":" else rest
 
 
 def encode(*words):
