@@ -37,6 +37,15 @@ pub const ACL: Command = Command {
     ..Command::PLAIN
 };
 
+/// As Redis's Sentinels have it, whose users hold no roles.
+pub const ACL_OF_A_SENTINEL: Command = Command {
+    subcommands: &[
+        &CAT, &DELUSER, &DRYRUN, &GENPASS, &GETUSER, &HELP, &LIST, &LOAD, &LOG, &SAVE, &SETUSER,
+        &USERS, &WHOAMI,
+    ],
+    ..ACL
+};
+
 /// What those have in common that everybody may use.
 const OPEN: Command = Command {
     flags: &[NoScript, Loading, Stale],

@@ -65,7 +65,7 @@ pub const FAMILY: Family = Family {
 /// Those that a Sentinel has.
 pub const OF_A_SENTINEL: Family = Family {
     commands: &[
-        &acl::ACL,
+        &acl::ACL_OF_A_SENTINEL,
         &command::COMMAND,
         &info::INFO,
         &replication::ROLE,
