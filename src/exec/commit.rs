@@ -13,8 +13,8 @@ use crate::pubsub::notify::{self, KeyEvent};
 use crate::types::Bstr;
 use crate::util::crash;
 
-/// Garbage of more pieces than this is dropped on another thread.
-const FREE_EFFORT_MAX: usize = 64;
+/// Garbage of more pieces than this is dropped on another thread, which to wake takes as long as to drop so many.
+const FREE_EFFORT_MAX: usize = 512;
 
 impl Worker {
     /// Ends a unit that is no part of what a client is answered.
