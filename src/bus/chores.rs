@@ -8,10 +8,9 @@ use super::moves::{KeysOfMove, work_on_move};
 use crate::cluster::{LinkId, SlotSet};
 use crate::exec::{Staging, Worker};
 use crate::state::clustering::Clustering;
-use crate::state::move_gives::StagedFate;
+use crate::state::moves::{MoveSide, StagedFate};
 use crate::state::pause::PauseFor;
 use crate::state::shared::Shared;
-use crate::state::slot_moves::MoveSide;
 use crate::util::clock;
 
 /// Between two looks at the keys that travel.

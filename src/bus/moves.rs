@@ -12,10 +12,9 @@ use crate::engine::{Patience, ShardKey, ShardSet};
 use crate::exec::{Staging, Worker};
 use crate::journal::{Depends, Pass};
 use crate::state::clustering::Clustering;
-use crate::state::move_gives::{SentKey, StagedFate};
+use crate::state::moves::{MoveSide, MoveState, SentKey, SlotMove, StagedFate};
 use crate::state::replication::{Acks, Stage};
 use crate::state::shared::Shared;
-use crate::state::slot_moves::{MoveSide, MoveState, SlotMove};
 use crate::util::clock::Timer;
 use crate::util::{clock, crash};
 

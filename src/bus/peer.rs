@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use crate::cluster::{NodeId, SlotSet};
 use crate::state::links::{Links, OtherServer};
-use crate::state::move_gives::{PIECE_BYTES, PIECE_KEYS, SentKey};
+use crate::state::moves::{PIECE_BYTES, PIECE_KEYS, SentKey};
 use crate::state::shared::Shared;
 use crate::types::Bstr;
 

@@ -25,8 +25,8 @@ use crate::config::Config;
 use crate::exec::Worker;
 use crate::net::{Buffers, Dial, Stream, listen, shake_hands};
 use crate::state::clustering::Clustering;
+use crate::state::moves::{MoveSide, MoveState};
 use crate::state::shared::Shared;
-use crate::state::slot_moves::{MoveSide, MoveState};
 
 const TICK: Duration = Duration::from_millis(100);
 /// While a manual failover waits for the stream, which holds clients back.

@@ -34,9 +34,9 @@ impl Shared {
 }
 
 impl Pause {
-    /// Whether a command waits for keys on their way: for one that it names, or for all if it may touch any; if it keeps to
-    /// the slot of the keys that it names, for all of that one.
-    pub fn awaits_keys(&self, entry: &Entry, argv: &[&[u8]], keeps_to_slot: bool) -> KeyWait {
+    /// What keys on their way do to a command: one that it names, or all if it may touch any; if it keeps to the slot of the
+    /// keys that it names, all of that one.
+    pub fn wait_for_keys(&self, entry: &Entry, argv: &[&[u8]], keeps_to_slot: bool) -> KeyWait {
         let Some(held) = self.held_keys() else {
             return KeyWait::Nothing;
         };

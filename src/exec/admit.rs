@@ -311,15 +311,15 @@ impl Worker {
         };
         match paused {
             true => KeyWait::Waits,
-            false => self.awaits_keys(session, entry, argv),
+            false => self.wait_for_keys(session, entry, argv),
         }
     }
 
-    /// Whether it waits for keys that are on their way to another server.
-    fn awaits_keys(&self, session: &Session, entry: &Entry, argv: &[&[u8]]) -> KeyWait {
+    /// What keys that are on their way to another server do to it.
+    fn wait_for_keys(&self, session: &Session, entry: &Entry, argv: &[&[u8]]) -> KeyWait {
         let awaits = |entry: &Entry, argv: &[&[u8]]| {
             let keeps_to_slot = keeps_to_slot(&self.shared, entry, argv);
-            self.shared.pause.awaits_keys(entry, argv, keeps_to_slot)
+            self.shared.pause.wait_for_keys(entry, argv, keeps_to_slot)
         };
         match &session.multi {
             None => awaits(entry, argv),

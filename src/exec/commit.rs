@@ -13,7 +13,7 @@ use crate::pubsub::notify::{self, KeyEvent};
 use crate::types::Bstr;
 use crate::util::crash;
 
-/// Garbage of more pieces than this is dropped on another thread, which to wake takes as long as to drop so many.
+/// Garbage of more pieces than this is dropped on another thread. Waking that takes about as long as dropping so many.
 const FREE_EFFORT_MAX: usize = 512;
 
 impl Worker {

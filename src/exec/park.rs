@@ -174,10 +174,8 @@ impl Parked {
             Some(PauseMode::All) => true,
             Some(PauseMode::Write) => self.entry.is(Flag::Write),
         };
-        paused
-            || pause.is_any(now_ms) && {
-                pause.awaits_keys(self.entry, argv, false) != KeyWait::Nothing
-            }
+        let by_keys = || pause.wait_for_keys(self.entry, argv, false) != KeyWait::Nothing;
+        paused || pause.is_any(now_ms) && by_keys()
     }
 
     /// Asks the guards about a blocked client that is to be served: what it was allowed when it was blocked may have been taken

@@ -2,16 +2,13 @@
 //!
 //! It knows nothing of commands: those are written in terms of it, a floor above.
 
-mod move_ends;
-mod move_holds;
-
 pub mod client;
 pub mod clustering;
 pub mod guards;
 pub mod hotkeys;
 pub mod latency;
 pub mod links;
-pub mod move_gives;
+pub mod moves;
 pub mod pause;
 pub mod pulse;
 pub mod replication;
@@ -19,7 +16,6 @@ pub mod rewrite;
 pub mod sentinel;
 pub mod shared;
 pub mod slot_costs;
-pub mod slot_moves;
 pub mod slowlog;
 pub mod stats;
 pub mod surroundings;

@@ -272,3 +272,29 @@ fn a_replica_that_falls_too_far_behind_is_cut_off() {
     assert!(grown < 48 << 20, "{grown} bytes for 60 MB of edits");
     assert!(server.log().contains("overcoming of output buffer limits"));
 }
+
+/// As the README has it: without downtime, from a stock server to ours, and back.
+#[test]
+fn a_master_of_either_make_fails_over_to_the_other() {
+    if redis_is_missing() {
+        return;
+    }
+    for (old, new) in [(real_redis(), our_server()), (our_server(), real_redis())] {
+        let (old, mut from) = start(&old);
+        let (new, mut to) = start(&new);
+        for client in [&mut from, &mut to] {
+            client.ask("CONFIG SET requirepass secret masterauth secret");
+        }
+        follow(&mut to, &old);
+        from.ask("SET k v");
+        let order = format!("FAILOVER TO 127.0.0.1 {} TIMEOUT 20000", new.port);
+        assert_eq!(from.ask(&order).text(), "OK");
+        until("roles have changed", || {
+            info(&mut to, "role") == "master" && info(&mut from, "master_link_status") == "up"
+        });
+        assert_eq!(to.ask("SET k w").text(), "OK");
+        caught_up(&mut to, &mut from);
+        assert_eq!(from.ask("GET k").text(), "w");
+        assert!(from.ask("SET k x").text().starts_with("READONLY"));
+    }
+}

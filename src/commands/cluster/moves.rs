@@ -8,8 +8,8 @@ use crate::cluster::{Action, NodeId, SlotSet};
 use crate::command::{Arg, Command, Databases, Done, Fail, Flow, Run, SessionCall};
 use crate::resp::Reply;
 use crate::state::clustering::Clustering;
+use crate::state::moves::{MoveSide, MoveState, SlotMove};
 use crate::state::shared::Shared;
-use crate::state::slot_moves::{MoveSide, MoveState, SlotMove};
 use crate::util::{chance, clock};
 
 pub const CANCELSLOTMIGRATIONS: Command = Command {

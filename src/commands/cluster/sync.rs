@@ -9,9 +9,8 @@ use crate::cluster::{NodeId, SlotSet, slot_of};
 use crate::command::{Arg, Command, Done, Fail, Flow, Run, SessionCall};
 use crate::engine::{Db, Effects, Entry, Now, ShardKey, ShardSet};
 use crate::persist::rdb;
-use crate::state::move_gives::{NextPiece, PIECE_BYTES, SentKey, ShardWalk};
+use crate::state::moves::{MoveSide, MoveState, NextPiece, PIECE_BYTES, SentKey, ShardWalk};
 use crate::state::shared::Shared;
-use crate::state::slot_moves::{MoveSide, MoveState};
 use crate::types::{Bstr, Value};
 use crate::util::clock;
 

@@ -10,7 +10,7 @@ use crate::exec::Worker;
 use crate::exec::evict::is_over;
 use crate::exec::unit::Unit;
 use crate::persist::rdb;
-use crate::state::move_gives::{SentKey, StagedFate};
+use crate::state::moves::{SentKey, StagedFate};
 
 /// Keys made, moved or deleted under one lock.
 const KEYS_AT_A_TIME: usize = 64;

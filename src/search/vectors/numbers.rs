@@ -1,6 +1,7 @@
 //! The numbers of vectors, by slot, and how far they are from each other and from others.
 
 use std::borrow::Cow;
+use std::ops::Sub;
 
 use smallvec::SmallVec;
 
@@ -164,49 +165,48 @@ impl Numbers {
                 });
             }
             (Numbers::Single(held), VectorTarget::Single(target)) => {
-                measure_singles(held, slots, target, metric, |slot, n| {
+                measure_rows(held, slots, target, (SINGLES, metric), |slot, n| {
                     visit(slot, f64::from(n));
                 });
             }
             (Numbers::Double(held), VectorTarget::Double(target)) => {
-                measure_doubles(held, slots, target, metric, visit);
+                measure_rows(held, slots, target, (DOUBLES, metric), visit);
             }
             _ => unreachable!("a target is read as the vectors are held"),
         }
     }
 }
 
-fn measure_singles(
-    held: &Rows<f32>,
-    slots: &[u32],
-    target: &[f32],
-    metric: Metric,
-    mut visit: impl FnMut(u32, f32),
-) {
-    let numbers = |slot: u32| Cow::Borrowed(held.at(slot as usize));
-    match metric {
-        Metric::L2 => in_parts(slots, numbers, (square_singles, target), visit),
-        Metric::Cosine | Metric::InnerProduct => {
-            in_parts(slots, numbers, (dot_singles, target), |slot, product| {
-                visit(slot, 1.0 - product);
-            });
-        }
-    }
+/// What gives products of numbers of a kind, and squares of their differences.
+struct Kernels<N: Clone> {
+    dots: Compare<N>,
+    squares: Compare<N>,
 }
 
-fn measure_doubles(
-    held: &Rows<f64>,
+const SINGLES: Kernels<f32> = Kernels {
+    dots: dot_singles,
+    squares: square_singles,
+};
+
+const DOUBLES: Kernels<f64> = Kernels {
+    dots: dot_doubles,
+    squares: square_doubles,
+};
+
+/// Visits how far the vectors in some slots are from a target.
+fn measure_rows<N: Copy + Default + From<u8> + Sub<Output = N>>(
+    held: &Rows<N>,
     slots: &[u32],
-    target: &[f64],
-    metric: Metric,
-    mut visit: impl FnMut(u32, f64),
+    target: &[N],
+    (kernels, metric): (Kernels<N>, Metric),
+    mut visit: impl FnMut(u32, N),
 ) {
     let numbers = |slot: u32| Cow::Borrowed(held.at(slot as usize));
     match metric {
-        Metric::L2 => in_parts(slots, numbers, (square_doubles, target), visit),
+        Metric::L2 => in_parts(slots, numbers, (kernels.squares, target), visit),
         Metric::Cosine | Metric::InnerProduct => {
-            in_parts(slots, numbers, (dot_doubles, target), |slot, product| {
-                visit(slot, 1.0 - product);
+            in_parts(slots, numbers, (kernels.dots, target), |slot, product| {
+                visit(slot, N::from(1) - product);
             });
         }
     }
@@ -225,12 +225,12 @@ impl Space for BetweenSlots<'_> {
         match self.numbers {
             Numbers::Shared(held) => held.measure_from(from, nodes, metric, note),
             Numbers::Single(held) => {
-                measure_singles(held, nodes, held.at(from as usize), metric, note);
+                measure_rows(held, nodes, held.at(from as usize), (SINGLES, metric), note);
             }
             Numbers::Double(held) => {
                 let target = held.at(from as usize);
                 let mut note = note;
-                measure_doubles(held, nodes, target, metric, |node, distance| {
+                measure_rows(held, nodes, target, (DOUBLES, metric), |node, distance| {
                     note(node, distance as f32);
                 });
             }

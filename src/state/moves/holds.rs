@@ -2,11 +2,11 @@
 
 use std::sync::atomic::Ordering;
 
-use super::clustering::Clustering;
-use super::pause::HeldSlots;
-use super::shared::Shared;
-use super::slot_moves::MoveSide;
+use super::one::MoveSide;
 use crate::cluster::{Action, SlotSet, claim_anew};
+use crate::state::clustering::Clustering;
+use crate::state::pause::HeldSlots;
+use crate::state::shared::Shared;
 use crate::util::clock;
 
 impl Shared {

@@ -1,6 +1,6 @@
 //! When slots that move whole come to the end of their way, as the owner and the node that gets them see it.
 
-use super::slot_moves::{MoveState, SlotMove};
+use super::one::{MoveState, SlotMove};
 use crate::cluster::{NodeView, View};
 
 /// A move whose other end is silent for so long has failed.
