@@ -13,8 +13,8 @@ use crate::pubsub::notify::{self, KeyEvent};
 use crate::types::Bstr;
 use crate::util::crash;
 
-/// Garbage of more pieces than this is dropped on another thread. Waking that takes about as long as dropping so many.
-const FREE_EFFORT_MAX: usize = 512;
+/// Garbage of more pieces than this is dropped on another thread.
+const FREE_EFFORT_MAX: usize = 64;
 
 impl Worker {
     /// Ends a unit that is no part of what a client is answered.

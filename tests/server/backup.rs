@@ -44,13 +44,6 @@ fn names(client: &mut Client) -> Vec<String> {
     files(client).iter().map(name).collect()
 }
 
-fn info(client: &mut Client, field: &str) -> String {
-    let text = client.ask("INFO persistence").text();
-    let start = format!("{field}:");
-    let line = text.lines().find_map(|line| line.strip_prefix(&start));
-    line.expect("the field is there").to_owned()
-}
-
 fn is_empty(folder: &Path) -> bool {
     fs::read_dir(folder).expect("it is there").next().is_none()
 }
@@ -75,9 +68,9 @@ fn a_backup_holds_what_was_there_when_it_was_sealed_with_a_log_and_without() {
         assert_eq!(client.ask("BACKUP LIST").items().len(), 0);
         client.ask("SET before 1");
         begun(&mut client);
-        assert_eq!(info(&mut client, "backup_in_progress"), "1");
+        assert_eq!(client.info("backup_in_progress"), "1");
         assert_eq!(
-            info(&mut client, "aof_enabled"),
+            client.info("aof_enabled"),
             u8::from(appendonly == "yes").to_string()
         );
         let base = names(&mut client);
@@ -90,7 +83,7 @@ fn a_backup_holds_what_was_there_when_it_was_sealed_with_a_log_and_without() {
         client.ask("DEL before");
         client.ask("RPUSH list a b");
         assert_eq!(client.ask("BACKUP SEAL").text(), "OK");
-        assert_eq!(info(&mut client, "backup_in_progress"), "0");
+        assert_eq!(client.info("backup_in_progress"), "0");
         let (began, ended) = (
             status(&mut client, "start_time"),
             status(&mut client, "end_time"),
@@ -280,10 +273,10 @@ fn a_backup_waits_for_a_save_and_takes_a_rewrite_that_is_under_way() {
     // No rewrite takes the increment away.
     let scheduled = client.ask("BGREWRITEAOF").text();
     assert!(scheduled.contains("scheduled"), "{scheduled}");
-    let before = info(&mut client, "aof_rewrites");
-    assert_eq!(info(&mut client, "aof_rewrite_scheduled"), "1");
+    let before = client.info("aof_rewrites");
+    assert_eq!(client.info("aof_rewrite_scheduled"), "1");
     assert_eq!(client.ask("BACKUP SEAL").text(), "OK");
-    eventually("it follows", || info(&mut client, "aof_rewrites") != before);
+    eventually("it follows", || client.info("aof_rewrites") != before);
 }
 
 #[test]

@@ -29,15 +29,6 @@ fn well_again(server: &Server, before: u64, slack: u64) {
     );
 }
 
-fn info_number(client: &mut Client, field: &str) -> i64 {
-    let text = client.ask("INFO").text();
-    let line = text
-        .lines()
-        .find_map(|line| line.strip_prefix(&format!("{field}:")));
-    line.and_then(|number| number.parse().ok())
-        .unwrap_or_else(|| panic!("INFO has no {field}"))
-}
-
 /// A pipeline with every kind of frame, and what it must answer.
 fn pipeline() -> (Vec<u8>, Vec<u8>) {
     let mut bytes = encode(&["SET", "k", "a\r\nb"]);
@@ -173,13 +164,13 @@ fn thousands_of_idle_connections_leave_room_for_a_busy_one() {
         assert_eq!(busy.ask(&format!("INCR n{}", at % 10)).int(), at / 10 + 1);
     }
     eventually("not all connections were accepted", || {
-        info_number(&mut busy, "connected_clients") == connections as i64 + 1
+        busy.info_number("connected_clients") == connections as i64 + 1
     });
     let each = server.resident_bytes().saturating_sub(before) / connections;
     println!("{connections} idle connections, {each} bytes each");
     drop(idle);
     eventually("connections stay counted", || {
-        info_number(&mut busy, "connected_clients") == 1
+        busy.info_number("connected_clients") == 1
     });
     well_again(&server, before, 64 * MIB);
 }
@@ -290,7 +281,7 @@ fn a_client_gone_in_the_middle_of_a_transaction_has_done_nothing() {
     }
     let mut client = server.client();
     eventually("gone clients stay counted", || {
-        info_number(&mut client, "connected_clients") == 1
+        client.info_number("connected_clients") == 1
     });
     assert_eq!(client.ask("GET k"), Value::NullBulk);
 }
@@ -309,11 +300,11 @@ fn a_client_gone_while_it_waits_takes_no_element() {
         gone.send(&encode(&wait.split(' ').collect::<Vec<_>>()))
             .expect("sent");
         eventually("the client does not wait", || {
-            info_number(&mut other, "blocked_clients") == 1
+            other.info_number("blocked_clients") == 1
         });
         drop(gone);
         eventually("the gone client still waits", || {
-            info_number(&mut other, "blocked_clients") == 0
+            other.info_number("blocked_clients") == 0
         });
         other.ask("RPUSH q element");
         assert_eq!(other.ask("LPOP q").text(), "element", "after {wait}");
@@ -329,16 +320,16 @@ fn who_asks_for_too_much_in_one_read_goes_before_any_key() {
     for key in 0..50 {
         client.ask(&format!("SETRANGE {key} 100000 x"));
     }
-    let limit = info_number(&mut client, "used_memory") + 5 * MIB as i64;
+    let limit = client.info_number("used_memory") + 5 * MIB as i64;
     client.ask("CONFIG SET maxmemory-policy allkeys-lru");
     client.ask(&format!("CONFIG SET maxmemory {limit}"));
     let mut greedy = server.client();
     let pipeline = encode(&["MGET", "1"]).repeat(400);
     greedy.send(&pipeline).expect("sent");
     eventually("the client stays", || {
-        info_number(&mut client, "evicted_clients") == 1
+        client.info_number("evicted_clients") == 1
     });
-    assert_eq!(info_number(&mut client, "evicted_keys"), 0);
+    assert_eq!(client.info_number("evicted_keys"), 0);
 }
 
 #[test]

@@ -10,13 +10,6 @@ use crate::common::{Client, Server, Value, encode, eventually, our_server};
 /// A time in the middle of a second, in milliseconds since the Unix epoch.
 const THEN: u64 = 1_900_000_000_500;
 
-fn info(client: &mut Client, name: &str) -> u64 {
-    let text = client.ask("INFO all").text();
-    let line = text.lines().find_map(|line| line.strip_prefix(name));
-    line.and_then(|rest| rest[1..].trim().parse().ok())
-        .expect("INFO has the line")
-}
-
 /// What TIME replies.
 fn time(client: &mut Client) -> Vec<String> {
     let parts = client.ask("TIME").items();
@@ -39,7 +32,7 @@ fn keys_die_at_their_millisecond() {
     assert_eq!(client.ask("EXISTS seen").int(), 0);
     // The sweep wakes for the other one.
     eventually("the sweep removes what nobody touches", || {
-        info(&mut client, "expired_keys") == 2
+        client.info_number("expired_keys") == 2
     });
 }
 
@@ -97,9 +90,9 @@ fn blocked_and_paused_clients_wait_for_the_clock() {
     blocked
         .send(&encode(&["BLPOP", "q", "3600"]))
         .expect("the server reads");
-    eventually("it blocks", || info(&mut client, "blocked_clients") == 1);
+    eventually("it blocks", || client.info_number("blocked_clients") == 1);
     client.ask("DEBUG CLOCK ADVANCE 3599999");
-    assert_eq!(info(&mut client, "blocked_clients"), 1);
+    assert_eq!(client.info_number("blocked_clients"), 1);
     client.ask("DEBUG CLOCK ADVANCE 1");
     assert_eq!(blocked.receive().expect("it wakes").raw, b"*-1\r\n");
 
@@ -108,7 +101,7 @@ fn blocked_and_paused_clients_wait_for_the_clock() {
         .send(&encode(&["SET", "k", "v"]))
         .expect("the server reads");
     eventually("it is held back", || {
-        info(&mut client, "blocked_clients") == 1
+        client.info_number("blocked_clients") == 1
     });
     client.ask("DEBUG CLOCK ADVANCE 3600000");
     assert_eq!(paused.receive().expect("it goes on").raw, b"+OK\r\n");

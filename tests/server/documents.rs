@@ -53,6 +53,27 @@ fn a_file_with_a_document_of_redisjson_opens() {
 }
 
 #[test]
+fn only_large_values_are_freed_on_another_thread() {
+    let server = Server::start(&["--lazyfree-lazy-server-del", "yes"]);
+    let mut client = server.client();
+    let nested = |count: usize| format!("[{}]", vec!["[1]"; count].join(","));
+    let (small, large) = (nested(100), nested(2_000));
+    for (text, freed) in [(&small, "0"), (&large, "1"), (&small, "1"), (&large, "2")] {
+        client.ask_args(&["JSON.SET", "d", "$", text]);
+        client.ask("UNLINK d");
+        eventually("nothing waits to be freed", || {
+            client.info("lazyfree_pending_objects") == "0"
+        });
+        assert_eq!(
+            client.info("lazyfreed_objects"),
+            freed,
+            "{} bytes",
+            text.len()
+        );
+    }
+}
+
+#[test]
 fn damaged_payloads_are_refused() {
     let server = Server::start(&[]);
     let mut client = server.client();

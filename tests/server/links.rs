@@ -13,18 +13,11 @@ const OPTIONS: [&str; 4] = [
     "20",
 ];
 
-fn info(client: &mut Client, name: &str) -> String {
-    let text = client.ask("INFO everything").text();
-    let head = format!("{name}:");
-    let found = text.lines().find_map(|line| line.strip_prefix(&head));
-    found.unwrap_or_default().to_owned()
-}
-
 fn linked(replica: &mut Client, master: &Server) {
     let line = format!("REPLICAOF 127.0.0.1 {}", master.port);
     assert_eq!(replica.ask(&line).text(), "OK");
     eventually("the link is up", || {
-        info(replica, "master_link_status") == "up"
+        replica.info("master_link_status") == "up"
     });
 }
 
@@ -34,7 +27,7 @@ fn as_replica(server: &Server) -> Client {
     link.send(b"SYNC\r\n").expect("the server reads");
     let mut client = server.client();
     eventually("it is a replica", || {
-        info(&mut client, "slave0").contains("state=online")
+        client.info("slave0").contains("state=online")
     });
     link
 }
@@ -66,8 +59,8 @@ fn replicas_catch_up_while_clients_are_paused() {
         let acknowledged = std::thread::spawn(move || client.ask("WAIT 1 10000").int());
         assert_eq!(acknowledged.join().expect("an answer"), 1);
         let mut client = master.client();
-        assert_eq!(info(&mut client, "sync_full"), "1");
-        assert_eq!(info(&mut client, "connected_slaves"), "1");
+        assert_eq!(client.info("sync_full"), "1");
+        assert_eq!(client.info("connected_slaves"), "1");
         assert!(
             !master.log().contains("generated a reply"),
             "{}",
@@ -98,7 +91,7 @@ fn a_replica_that_asks_of_the_keyspace_is_cut_off() {
         link.send(&encode(&line)).expect("the server reads");
         link.drain().expect("the server closes the link");
         eventually("the replica is gone", || {
-            info(&mut client, "connected_slaves") == "0"
+            client.info("connected_slaves") == "0"
         });
         assert_eq!(client.ask("EXISTS k").int(), 0, "{line:?}");
     }
@@ -121,7 +114,7 @@ fn what_a_silent_replica_asks_for_is_done_as_any_client_has_it() {
         .expect("sent");
     link.send(b"SYNC\r\n").expect("sent");
     eventually("it is a replica", || {
-        info(&mut client, "slave0").contains("state=online")
+        client.info("slave0").contains("state=online")
     });
     // A transaction, a wait and a job of another thread: none has an answer, and the stream goes on beside.
     for line in [
@@ -153,7 +146,7 @@ fn what_a_silent_replica_asks_for_is_done_as_any_client_has_it() {
         }
         String::from_utf8_lossy(&heard).contains("thing")
     });
-    assert_eq!(info(&mut client, "connected_slaves"), "1");
+    assert_eq!(client.info("connected_slaves"), "1");
 }
 
 /// A master that says what it is told: a snapshot with nothing in it, and then these commands.
@@ -223,7 +216,7 @@ fn a_replica_is_not_debugged_by_its_master() {
             client.ask("EXISTS after").text() == "1"
         });
         assert_eq!(client.ask("GET before").text(), "1");
-        let refused = info(&mut client, "unexpected_error_replies");
+        let refused = client.info("unexpected_error_replies");
         let wanted = if allowed == "no" { "2" } else { "0" };
         assert_eq!(refused, wanted, "{}", server.log());
         assert_eq!(
@@ -252,7 +245,7 @@ fn a_replica_that_cannot_read_the_snapshot_asks_less_and_less_often() {
     assert_eq!(master.log().matches("have deadlines").count(), 1);
     client.ask("HPERSIST session FIELDS 1 token");
     eventually("the link is up", || {
-        info(&mut replica, "master_link_status") == "up"
+        replica.info("master_link_status") == "up"
     });
     assert_eq!(replica.ask("HGET session token").text(), "2");
 }

@@ -19,14 +19,6 @@ fn start(program: &Path) -> (Server, Client) {
     (server, client)
 }
 
-/// A field of INFO.
-fn info(client: &mut Client, name: &str) -> String {
-    let text = client.ask("INFO everything").text();
-    let head = format!("{name}:");
-    let found = text.lines().find_map(|line| line.strip_prefix(&head));
-    found.unwrap_or_default().to_owned()
-}
-
 fn until(what: &str, mut holds: impl FnMut() -> bool) {
     let begun = Instant::now();
     while !holds() {
@@ -39,20 +31,20 @@ fn follow(replica: &mut Client, master: &Server) {
     let line = format!("REPLICAOF 127.0.0.1 {}", master.port);
     assert_eq!(replica.ask(&line).text(), "OK");
     until("the link is up", || {
-        info(replica, "master_link_status") == "up"
+        replica.info("master_link_status") == "up"
     });
 }
 
 /// How often a replica came back for the rest of the stream.
 fn resumed(master: &mut Client) -> usize {
-    info(master, "sync_partial_ok").parse().unwrap()
+    master.info("sync_partial_ok").parse().unwrap()
 }
 
 /// Both have the same offset, and the replica has applied it.
 fn caught_up(master: &mut Client, replica: &mut Client) {
     until("the replica has everything", || {
-        let end = info(master, "master_repl_offset");
-        info(replica, "master_link_status") == "up" && info(replica, "slave_repl_offset") == end
+        let end = master.info("master_repl_offset");
+        replica.info("master_link_status") == "up" && replica.info("slave_repl_offset") == end
     });
 }
 
@@ -151,7 +143,7 @@ fn exchange(master: &Path, replica: &Path, seed: u64) {
         }
     });
     same(&mut client, &mut other);
-    assert_eq!(info(&mut client, "sync_full"), "1", "{}", copy.log());
+    assert_eq!(client.info("sync_full"), "1", "{}", copy.log());
     assert!(other.ask("SET k v").text().starts_with("READONLY"));
 }
 
@@ -190,17 +182,17 @@ fn a_replica_of_a_replica_goes_on_with_the_one_that_was_promoted() {
     same(&mut a, &mut b);
     same(&mut b, &mut c);
     // Promoted, it goes on with the same history, so that nobody needs a full sync.
-    let full = info(&mut b, "sync_full");
+    let full = b.info("sync_full");
     assert_eq!(b.ask("REPLICAOF NO ONE").text(), "OK");
     let line = format!("REPLICAOF 127.0.0.1 {}", middle.port);
     a.ask(&line);
     until("the old master follows", || {
-        info(&mut a, "master_link_status") == "up"
+        a.info("master_link_status") == "up"
     });
     under_load(&middle, 5, || {});
     same(&mut b, &mut a);
     same(&mut b, &mut c);
-    assert_eq!(info(&mut b, "sync_full"), full);
+    assert_eq!(b.info("sync_full"), full);
 }
 
 #[test]
@@ -223,7 +215,7 @@ fn a_replica_logs_in_as_a_user_of_its_own() {
         until("the master refuses", || {
             m.ask("INFO errorstats").text().contains("errorstat_NOPERM")
         });
-        assert_eq!(info(&mut r, "master_link_status"), "down");
+        assert_eq!(r.info("master_link_status"), "down");
         // In the middle of its greeting the real server would wait for an answer to the log-in that it has not sent.
         r.ask("REPLICAOF NO ONE");
         r.ask("CONFIG SET masteruser rep masterauth secret");
@@ -237,9 +229,7 @@ fn a_replica_logs_in_as_a_user_of_its_own() {
         assert!(list.contains(" user=rep "), "{list}");
         // Without its user it is no replica.
         m.ask("ACL DELUSER rep");
-        until("the link is cut", || {
-            info(&mut r, "master_link_status") == "down"
-        });
+        until("the link is cut", || r.info("master_link_status") == "down");
     }
 }
 
@@ -258,16 +248,14 @@ fn a_replica_that_falls_too_far_behind_is_cut_off() {
     let mut slow = server.client();
     slow.send(b"SYNC\r\n").unwrap();
     until("it has its snapshot", || {
-        info(&mut client, "slave0").contains("state=online")
+        client.info("slave0").contains("state=online")
     });
     let before = server.resident_bytes();
     let value = "x".repeat(100_000);
     for n in 0..600 {
         client.ask(&format!("SET k{} {value}", n % 10));
     }
-    until("it is gone", || {
-        info(&mut client, "connected_slaves") == "0"
-    });
+    until("it is gone", || client.info("connected_slaves") == "0");
     let grown = server.resident_bytes().saturating_sub(before);
     assert!(grown < 48 << 20, "{grown} bytes for 60 MB of edits");
     assert!(server.log().contains("overcoming of output buffer limits"));
@@ -290,7 +278,7 @@ fn a_master_of_either_make_fails_over_to_the_other() {
         let order = format!("FAILOVER TO 127.0.0.1 {} TIMEOUT 20000", new.port);
         assert_eq!(from.ask(&order).text(), "OK");
         until("roles have changed", || {
-            info(&mut to, "role") == "master" && info(&mut from, "master_link_status") == "up"
+            to.info("role") == "master" && from.info("master_link_status") == "up"
         });
         assert_eq!(to.ask("SET k w").text(), "OK");
         caught_up(&mut to, &mut from);

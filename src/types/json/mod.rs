@@ -24,8 +24,12 @@ use super::TypeRef;
 /// How many containers may stand in one another, as in RedisJSON.
 pub const DEPTH_MAX: usize = 127;
 
-/// More pieces than anyone frees while a client waits.
-const MANY: usize = 128;
+/// A document's blocks were allocated one after another and are freed in that order. As many of them as this
+/// take no longer than one piece of another type.
+const BLOCKS_A_PIECE: usize = 8;
+
+/// More blocks than anyone frees while a client waits.
+const MANY: usize = 128 * BLOCKS_A_PIECE;
 
 /// A document, by its root.
 #[derive(Clone, Debug, Default)]
@@ -53,7 +57,7 @@ impl<'a> TypeRef<'a> for &'a Json {
     }
 
     fn free_effort(self) -> usize {
-        self.root.blocks(MANY)
+        self.root.blocks(MANY) / BLOCKS_A_PIECE
     }
 }
 

@@ -113,6 +113,20 @@ impl Client {
         self.ask_args(&args)
     }
 
+    /// A field of INFO; empty if there is none.
+    pub fn info(&mut self, field: &str) -> String {
+        let text = self.ask("INFO everything").text();
+        let head = format!("{field}:");
+        let line = text.lines().find_map(|line| line.strip_prefix(&head));
+        line.unwrap_or_default().to_owned()
+    }
+
+    pub fn info_number(&mut self, field: &str) -> i64 {
+        let held = self.info(field);
+        held.parse()
+            .unwrap_or_else(|_| panic!("INFO has no number {field}"))
+    }
+
     pub fn ask_args<A: AsRef<[u8]>>(&mut self, args: &[A]) -> Value {
         match self.try_ask(args) {
             Ok(reply) => reply.value,

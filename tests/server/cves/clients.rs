@@ -2,7 +2,7 @@
 
 use crate::common::{Client, Server, encode, eventually};
 
-use super::{info, is_well, raw, say};
+use super::{is_well, raw, say};
 
 /// Blocked clients are evicted for their memory in the moment that they are served.
 #[test]
@@ -22,7 +22,7 @@ fn cve_2026_23479_who_is_evicted_while_served_is_gone() {
             })
             .collect();
         eventually("somebody waits, or all are evicted", || {
-            info(&mut pusher, "blocked_clients") > 0 || info(&mut pusher, "evicted_clients") > 0
+            pusher.info_number("blocked_clients") > 0 || pusher.info_number("evicted_clients") > 0
         });
         let big = "e".repeat(100_000);
         for _ in 0..4 {
@@ -34,10 +34,10 @@ fn cve_2026_23479_who_is_evicted_while_served_is_gone() {
         }
         drop(blocked);
         eventually("the clients are gone", || {
-            info(&mut pusher, "connected_clients") == 1
+            pusher.info_number("connected_clients") == 1
         });
         say(&mut pusher, "DEL q");
-        assert_eq!(info(&mut pusher, "blocked_clients"), 0);
+        assert_eq!(pusher.info_number("blocked_clients"), 0);
     }
     is_well(&server);
 }
@@ -58,7 +58,7 @@ fn who_is_served_may_end_the_next_who_waits() {
                 .send(&encode(&["BLMOVE", "q", "r", "LEFT", "RIGHT", "0"]))
                 .expect("sent");
         }
-        eventually("all wait", || info(&mut pusher, "blocked_clients") == 4);
+        eventually("all wait", || pusher.info_number("blocked_clients") == 4);
         let mut pipeline = encode(&["MULTI"]);
         pipeline.extend(encode(&["RPUSH", "q", "a", "b"]));
         pipeline.extend(encode(&[
@@ -74,7 +74,9 @@ fn who_is_served_may_end_the_next_who_waits() {
             pusher.receive().expect("an answer");
         }
         drop(waiting);
-        eventually("nobody waits", || info(&mut pusher, "blocked_clients") == 0);
+        eventually("nobody waits", || {
+            pusher.info_number("blocked_clients") == 0
+        });
         let left = pusher.ask("LLEN q").int() + pusher.ask("LLEN r").int();
         assert!(left == 4, "round {round}: {left} of 4 elements are left");
         say(&mut pusher, "DEL q r");
@@ -110,7 +112,7 @@ fn clients_may_be_looked_at_while_they_end() {
         }
     });
     eventually("all others are gone", || {
-        info(&mut admin, "connected_clients") == 1
+        admin.info_number("connected_clients") == 1
     });
     is_well(&server);
 }

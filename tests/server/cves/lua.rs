@@ -2,7 +2,7 @@
 
 use crate::common::{Client, Server, encode, eventually};
 
-use super::{eval, info, is_well, raw, say};
+use super::{eval, is_well, raw, say};
 
 /// Each of the scripts is answered with an error that holds these words.
 pub(super) fn refused(scripts: &[(&str, &str)]) {
@@ -369,7 +369,7 @@ fn cve_2026_23631_a_function_that_runs_outlives_a_full_sync() {
     let mut other = replica.client();
     say(&mut other, &format!("REPLICAOF 127.0.0.1 {}", master.port));
     eventually("the replica asks for a sync", || {
-        info(&mut master.client(), "connected_slaves") == 1
+        master.client().info_number("connected_slaves") == 1
     });
     client.send(&encode(&["FCALL", "slow", "0"])).expect("sent");
     eventually("the function is busy", || {

@@ -53,11 +53,3 @@ fn is_well(server: &Server) {
         "{log}"
     );
 }
-
-fn info(client: &mut Client, field: &str) -> i64 {
-    let text = client.ask("INFO everything").text();
-    let head = format!("{field}:");
-    let line = text.lines().find_map(|line| line.strip_prefix(&head));
-    line.and_then(|number| number.parse().ok())
-        .unwrap_or_else(|| panic!("INFO has no number {field}"))
-}

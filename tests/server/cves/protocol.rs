@@ -11,7 +11,7 @@ use socket2::SockRef;
 
 use crate::common::{Client, Server, encode, eventually, our_server};
 
-use super::{info, is_well, raw, say};
+use super::{is_well, raw, say};
 
 const MIB: u64 = 1 << 20;
 
@@ -205,10 +205,10 @@ fn cve_2023_41056_a_read_buffer_holds_what_comes_after_it_has_shrunk() {
         let cut = bytes.len() * (round % 5) / 5;
         client.send(&bytes[..cut]).expect("sent");
         // Beats of the server's clock, at which it looks for room to give back.
-        let ticks = info(&mut other, "uptime_in_seconds");
+        let ticks = other.info_number("uptime_in_seconds");
         if round % 8 == 0 {
             eventually("the clock goes on", || {
-                info(&mut other, "uptime_in_seconds") > ticks + 2
+                other.info_number("uptime_in_seconds") > ticks + 2
             });
         }
         client.send(&bytes[cut..]).expect("sent");
@@ -271,7 +271,7 @@ fn cve_2025_21605_who_has_not_logged_in_is_told_little() {
     let mut known = server.client();
     assert_eq!(say(&mut known, "AUTH secret"), "+OK\r\n");
     eventually("those who never logged in are closed", || {
-        info(&mut known, "connected_clients") == 1
+        known.info_number("connected_clients") == 1
     });
     assert!(server.resident_bytes() < before + 32 * MIB);
 }

@@ -2,7 +2,7 @@
 
 use crate::common::{Client, Server};
 
-use super::{info, is_well, raw, say};
+use super::{is_well, raw, say};
 
 #[test]
 fn cve_2018_12453_groups_are_of_streams_alone() {
@@ -91,9 +91,9 @@ fn cve_2022_33105_looking_for_a_streams_ends_leaks_nothing() {
         say(client, "DEL x");
     };
     round(&mut client, 300);
-    let before = info(&mut client, "used_memory");
+    let before = client.info_number("used_memory");
     round(&mut client, 3000);
-    let grown = info(&mut client, "used_memory") - before;
+    let grown = client.info_number("used_memory") - before;
     assert!(grown < 200_000, "{grown} bytes");
     is_well(&server);
 }

@@ -26,7 +26,7 @@ pub fn prepare(master: &Server, replica: &Server) -> Before {
     let line = format!("REPLICAOF 127.0.0.1 {}", master.port);
     replica.client().ask(&line);
     eventually("the link comes up", || {
-        info(&mut replica.client(), "master_link_status") == "up"
+        replica.client().info("master_link_status") == "up"
     });
     let mut client = master.client();
     let items = client.ask("CONFIG GET *").items();
@@ -35,21 +35,8 @@ pub fn prepare(master: &Server, replica: &Server) -> Before {
             .chunks(2)
             .map(|pair| (pair[0].text(), pair[1].text()))
             .collect(),
-        used_memory: number(&mut client, "used_memory"),
+        used_memory: client.info_number("used_memory"),
     }
-}
-
-fn info(client: &mut Client, field: &str) -> String {
-    let text = client.ask("INFO everything").text();
-    let head = format!("{field}:");
-    let line = text.lines().find_map(|line| line.strip_prefix(&head));
-    line.unwrap_or_default().to_owned()
-}
-
-fn number(client: &mut Client, field: &str) -> i64 {
-    info(client, field)
-        .parse()
-        .unwrap_or_else(|_| panic!("INFO has no number {field}"))
 }
 
 /// Ends scripts and pauses, so that every client is answered. Its own connection may be closed by what others do.
@@ -115,7 +102,7 @@ fn counts(client: &mut Client, held: &Contents) {
         eventually(&format!("DBSIZE of database {db} is {counted}"), || {
             client.ask("DBSIZE").int() == counted
         });
-        let told = info(client, &format!("db{db}"));
+        let told = client.info(&format!("db{db}"));
         let expected = if counted == 0 {
             String::new()
         } else {
@@ -158,15 +145,15 @@ fn read_again(master: &Server) -> Contents {
 pub fn check(seed: u64, master: Server, replica: Server, before: Before) {
     let mut client = master.client();
     eventually("the others are gone", || {
-        info(&mut client, "connected_clients") == "1"
+        client.info("connected_clients") == "1"
     });
     restore(&mut client, &before);
     let mut follower = replica.client();
     follower.ask(&format!("REPLICAOF 127.0.0.1 {}", master.port));
     without_deadlines(&mut client);
     eventually("the replica has everything", || {
-        info(&mut follower, "master_link_status") == "up"
-            && info(&mut follower, "slave_repl_offset") == info(&mut client, "master_repl_offset")
+        follower.info("master_link_status") == "up"
+            && follower.info("slave_repl_offset") == client.info("master_repl_offset")
     });
     let held = contents(&mut client);
     println!("storm {seed}: {} keys", held.len());
@@ -199,7 +186,7 @@ pub fn check(seed: u64, master: Server, replica: Server, before: Before) {
     }
     let begun = Instant::now();
     loop {
-        let kept = number(&mut client, "used_memory") - before.used_memory;
+        let kept = client.info_number("used_memory") - before.used_memory;
         if kept < KEPT_BYTES {
             break;
         }
