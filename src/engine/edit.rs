@@ -126,7 +126,7 @@ impl<'a, T: Type> Edit<'a, T> {
 
     /// Drops what was taken out of the value now if that is quick, else once no lock is held.
     pub fn discard(&mut self, part: Value) {
-        if part.free_effort() > 1 {
+        if !part.as_ref().is_one_piece() {
             self.effects.garbage.push(Garbage::Value(part));
         }
     }

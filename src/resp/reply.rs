@@ -350,10 +350,13 @@ impl Reply {
     pub fn close(&mut self, open: Deferred, n: usize) {
         let mut digits = itoa::Buffer::new();
         let digits = digits.format(n * open.times).as_bytes();
-        let head = std::iter::once(open.sign)
-            .chain(digits.iter().copied())
-            .chain(*b"\r\n");
-        self.buf.splice(open.at..open.at, head);
+        let (end, len) = (self.buf.len(), digits.len() + 3);
+        self.buf.resize(end + len, open.sign);
+        self.buf.copy_within(open.at..end, open.at + len);
+        let head = &mut self.buf[open.at..open.at + len];
+        head[0] = open.sign;
+        head[1..len - 2].copy_from_slice(digits);
+        head[len - 2..].copy_from_slice(b"\r\n");
     }
 }
 

@@ -46,8 +46,9 @@ impl Index {
 
     /// Makes room for `len` positions where it knows none: they are not moved again and again while they come.
     pub fn expect(&mut self, len: usize) {
-        if len >= SMALL && !self.may_know(1) {
-            self.table = Positions::with_capacity(roomy(len));
+        if !self.may_know(1) {
+            let len = if len < SMALL { len } else { roomy(len) };
+            self.table = Positions::with_capacity(len);
         }
     }
 

@@ -67,6 +67,11 @@ pub trait TypeRef<'a>: Copy + Debug {
         1
     }
 
+    /// Whether dropping it frees one piece at most, for those that count their pieces slowly.
+    fn is_one_piece(self) -> bool {
+        self.free_effort() <= 1
+    }
+
     /// A collection without elements, which no key may hold.
     fn holds_nothing(self) -> bool {
         false
@@ -257,6 +262,10 @@ impl<'a> ValueRef<'a> {
 
     pub fn free_effort(self) -> usize {
         of_each_type!(self, ValueRef(held) => held.free_effort())
+    }
+
+    pub fn is_one_piece(self) -> bool {
+        of_each_type!(self, ValueRef(held) => held.is_one_piece())
     }
 
     pub fn holds_nothing(self) -> bool {

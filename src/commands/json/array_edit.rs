@@ -4,7 +4,7 @@ use super::array::start_in;
 use super::look::counts;
 use super::place::{
     PlacesIn, at, check_depth, check_growth, discard, edit, effort, held, no_path, order, path,
-    path_or_root, places, prepared, value_in, wants_preparation,
+    path_or_root, places, prepared, utf8, value_in, wants_preparation,
 };
 use super::shape::{ReplyShape, spread};
 use super::text::integer;
@@ -99,7 +99,7 @@ fn given(
     let texts = call.args.rest();
     let values: Vec<JsonNode> = texts
         .iter()
-        .map(|text| value_in(call, text))
+        .map(|text| value_in(call, utf8(text)?))
         .collect::<Result<_, _>>()?;
     let places = places(&call.db, key, path, &is_array, effort)?;
     check_depths(&places, &values)?;

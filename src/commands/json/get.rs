@@ -159,7 +159,7 @@ fn several(
         let mut text = TextWriter::new(out, wish.spacing, effort.may_write());
         text.object(
             found.into_iter(),
-            str::as_bytes,
+            |text, path| text.quoted(path.as_bytes()),
             |text, values| match legacy {
                 true => values.first().into_iter().for_each(|node| text.node(node)),
                 false => text.array(values.into_iter()),

@@ -47,8 +47,8 @@ pub fn parsed(path: Spelled<'_>) -> Result<JsonPath, Fail> {
     path.parse().map_err(Fail::code)
 }
 
-fn value(bytes: &[u8]) -> Result<JsonNode, Fail> {
-    parse(utf8(bytes)?).map_err(|error| Fail::code(error.to_string()))
+fn value(text: &str) -> Result<JsonNode, Fail> {
+    parse(text).map_err(|error| Fail::code(error.to_string()))
 }
 
 /// Texts that are longer are read before the document's shard is locked: that takes longer than locking it twice.
@@ -62,12 +62,17 @@ pub fn wants_preparation(call: &WriteCall<'_>, texts: &[&[u8]]) -> bool {
 
 /// Reads texts before anything is locked.
 pub fn prepared<'t>(texts: impl Iterator<Item = &'t &'t [u8]>) -> Prepared {
-    let made = texts.map(|text| value(text).map(|root| Json { root }.wrap()));
+    let made = texts.map(|text| {
+        Ok(Json {
+            root: value(utf8(text)?)?,
+        }
+        .wrap())
+    });
     made.collect()
 }
 
 /// An argument that is a value, which may be here already.
-pub fn value_in(call: &WriteCall<'_>, text: &[u8]) -> Result<JsonNode, Fail> {
+pub fn value_in(call: &WriteCall<'_>, text: &str) -> Result<JsonNode, Fail> {
     if let Preparation::Made(made) = call.preparation
         && let Some(made) = made.borrow_mut().next()
     {

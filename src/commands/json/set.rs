@@ -132,8 +132,7 @@ fn third(argv: &[&[u8]]) -> Prepared {
 
 fn set(call: &mut WriteCall<'_>) -> Done {
     let (key, path) = (call.args.next()?, path(&mut call.args)?);
-    let text = call.args.next()?;
-    utf8(text)?;
+    let text = utf8(call.args.next()?)?;
     let mut presence = MaySet::Any;
     while !call.args.is_empty() {
         if presence == MaySet::Any && call.args.word("NX") {
@@ -146,7 +145,7 @@ fn set(call: &mut WriteCall<'_>) -> Done {
             return Err(Fail::SYNTAX);
         }
     }
-    if wants_preparation(call, &[text]) {
+    if wants_preparation(call, &[text.as_bytes()]) {
         return Ok(Flow::Prepare(third));
     }
     let document = held(&call.db, key)?;
@@ -235,7 +234,7 @@ fn mset(call: &mut WriteCall<'_>) -> Done {
             Some(root) => spots(root, path, MaySet::Any, &mut effort)?,
             None => return Err(AT_ROOT),
         };
-        let node = value_in(call, triplet[2])?;
+        let node = value_in(call, utf8(triplet[2])?)?;
         check_spots(&spots, &node)?;
         let size = (triplet[2].len(), 1);
         check_growth(spots.len(), size, &mut effort)?;
@@ -268,15 +267,14 @@ pub const MERGE: Command = Command {
 
 fn merge_into(call: &mut WriteCall<'_>) -> Done {
     let (key, path) = (call.args.next()?, path(&mut call.args)?);
-    let text = call.args.next()?;
-    utf8(text)?;
+    let text = utf8(call.args.next()?)?;
     while !call.args.is_empty() {
         if !call.args.word("FORMAT") {
             return Err(Fail::SYNTAX);
         }
         format(call)?;
     }
-    if wants_preparation(call, &[text]) {
+    if wants_preparation(call, &[text.as_bytes()]) {
         return Ok(Flow::Prepare(third));
     }
     let document = held(&call.db, key)?;
@@ -289,7 +287,7 @@ fn merge_into(call: &mut WriteCall<'_>) -> Done {
         None => return Err(AT_ROOT),
     };
     check_spots(&spots, &patch)?;
-    let size = (text.len(), patch.count(usize::MAX));
+    let size = (text.len(), patch.count());
     check_growth(spots.len(), size, &mut effort)?;
     if spots.is_empty() {
         call.out.null();

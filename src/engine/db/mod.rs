@@ -452,7 +452,7 @@ impl<'a> Db<'a> {
 /// Drops an entry now if that is quick, else once no lock is held.
 #[inline]
 pub(super) fn discard(entry: Entry, effects: &mut Effects) {
-    if entry.value().free_effort() > 1 {
+    if !entry.value().is_one_piece() {
         effects.garbage.push(Garbage::Entry(entry));
     }
 }

@@ -29,7 +29,7 @@ pub const DEPTH_MAX: usize = 127;
 const BLOCKS_A_PIECE: usize = 8;
 
 /// More blocks than anyone frees while a client waits.
-const MANY: usize = 128 * BLOCKS_A_PIECE;
+const MANY: usize = 80 * BLOCKS_A_PIECE;
 
 /// A document, by its root.
 #[derive(Clone, Debug, Default)]
@@ -58,6 +58,10 @@ impl<'a> TypeRef<'a> for &'a Json {
 
     fn free_effort(self) -> usize {
         self.root.blocks(MANY) / BLOCKS_A_PIECE
+    }
+
+    fn is_one_piece(self) -> bool {
+        !self.root.is_container()
     }
 }
 

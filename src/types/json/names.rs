@@ -5,12 +5,10 @@
 
 use std::borrow::Cow;
 use std::cell::RefCell;
-use std::hash::{BuildHasher, Hasher};
 
-use foldhash::fast::FixedState;
 use triomphe::ThinArc;
 
-use super::text::FieldName;
+use super::text::{FieldName, ShortText};
 
 /// Lists that a thread remembers: a few hundred kilobytes at most.
 const REMEMBERED: usize = 256;
@@ -23,17 +21,41 @@ thread_local! {
 
 /// Where a list of names is remembered, if it is short enough for that.
 fn place<'n>(names: impl Iterator<Item = &'n [u8]>) -> Option<usize> {
-    let mut hasher = FixedState::default().build_hasher();
+    let mut mixed: u64 = 0;
     let mut bytes = 0;
     for name in names {
         bytes += name.len();
         if bytes > SHARED_BYTES_MAX {
             return None;
         }
-        hasher.write(name);
-        hasher.write_u8(b'"');
+        mixed = (mixed.rotate_left(5) ^ ends(name)).wrapping_mul(0x9e37_79b9_7f4a_7c15);
     }
-    Some(hasher.finish() as usize % REMEMBERED)
+    Some((mixed >> 32) as usize % REMEMBERED)
+}
+
+/// A number for a name, made of its length and of both its ends.
+#[inline]
+fn ends(name: &[u8]) -> u64 {
+    let both = |first: u64, last: u64| first ^ last.rotate_left(29) ^ name.len() as u64;
+    match (name.first_chunk(), name.last_chunk()) {
+        (Some(first), Some(last)) => both(u64::from_le_bytes(*first), u64::from_le_bytes(*last)),
+        _ => match (name.first_chunk(), name.last_chunk()) {
+            (Some(first), Some(last)) => both(
+                u32::from_le_bytes(*first).into(),
+                u32::from_le_bytes(*last).into(),
+            ),
+            _ => name
+                .iter()
+                .fold(0, |mixed, byte| mixed << 8 | u64::from(*byte)),
+        },
+    }
+}
+
+/// Whether no two of the names are the same.
+pub fn all_differ<'n>(names: impl Iterator<Item = &'n [u8]>) -> bool {
+    let mut sorted: Vec<&[u8]> = names.collect();
+    sorted.sort_unstable();
+    sorted.windows(2).all(|pair| pair[0] != pair[1])
 }
 
 /// The names of an object's fields.
@@ -41,8 +63,16 @@ fn place<'n>(names: impl Iterator<Item = &'n [u8]>) -> Option<usize> {
 pub struct FieldNames(ThinArc<(), FieldName>);
 
 impl FieldNames {
+    /// The list of these names, shared with other objects that have the same in the same order. Nothing if two are the same.
+    pub fn of(names: &[Cow<'_, [u8]>]) -> Option<Self> {
+        Self::known(names).or_else(|| {
+            let owned = || names.iter().map(|name| FieldName::new(name)).collect();
+            all_differ(names.iter().map(|name| &name[..])).then(|| Self::shared(owned()))
+        })
+    }
+
     /// The list of these names that objects share, if one of them was met lately. The names in it differ.
-    pub fn known(names: &[Cow<'_, [u8]>]) -> Option<Self> {
+    fn known(names: &[Cow<'_, [u8]>]) -> Option<Self> {
         let at = place(names.iter().map(|name| &name[..]))?;
         MET.with_borrow(|met| {
             let known = met.get(at)?.as_ref()?;
@@ -81,7 +111,18 @@ impl FieldNames {
     }
 
     pub fn find(&self, name: &[u8]) -> Option<usize> {
-        self.all().iter().position(|held| held.as_bytes() == name)
+        match ShortText::new(name) {
+            Some(short) => {
+                self.position(|held| matches!(held, FieldName::Short(held) if *held == short))
+            }
+            None => {
+                self.position(|held| matches!(held, FieldName::Long(held) if held.slice == *name))
+            }
+        }
+    }
+
+    fn position(&self, is_it: impl Fn(&FieldName) -> bool) -> Option<usize> {
+        self.all().iter().position(is_it)
     }
 
     /// Bytes on the heap, divided by those that share them.

@@ -7,13 +7,15 @@ use triomphe::{Arc, ThinArc};
 
 use super::array::LongArray;
 use super::fields::{ManyField, ManyFields};
-use super::names::FieldNames;
+use super::names::{FieldNames, all_differ};
 use super::text::{FieldName, LongText, ShortText, long, long_bytes};
 
-/// Above this, an array stands in chunks, and an object has an index. Up to it an edit may write all of them anew.
-pub const SMALL_MAX: usize = 64;
+/// Above this, an array stands in chunks. Up to it an edit may write all of its elements anew.
+pub const ARRAY_MAX: usize = 64;
 /// From here down, a long array is short again.
-const SMALL_AGAIN: usize = SMALL_MAX / 2;
+const ARRAY_AGAIN: usize = ARRAY_MAX / 2;
+/// Above this, an object has its names to itself, and an index of them. Up to it an edit may write all of its fields anew.
+pub const OBJECT_MAX: usize = 128;
 
 #[derive(Clone, Debug, Default)]
 pub enum JsonNode {
@@ -140,45 +142,36 @@ impl JsonNode {
 
     pub fn array_of(elements: impl ExactSizeIterator<Item = JsonNode>) -> Self {
         match elements.len() {
-            0..=SMALL_MAX => JsonNode::Array(ThinArc::from_header_and_iter((), elements)),
+            0..=ARRAY_MAX => JsonNode::Array(ThinArc::from_header_and_iter((), elements)),
             _ => JsonNode::LongArray(Arc::new(LongArray::new(elements))),
         }
     }
 
     /// An object of fields whose names differ.
     pub fn object(fields: Vec<(FieldName, JsonNode)>) -> Self {
-        if fields.len() > SMALL_MAX {
-            return Self::many(fields);
+        if fields.len() > OBJECT_MAX {
+            return Self::many(fields.into_iter());
         }
         let (names, nodes): (Vec<FieldName>, Vec<JsonNode>) = fields.into_iter().unzip();
         Self::object_of(FieldNames::shared(names), nodes.into_iter())
     }
 
-    /// An object of at most [`SMALL_MAX`] values, which have these names.
+    /// An object of at most [`OBJECT_MAX`] values, which have these names.
     pub fn object_of(names: FieldNames, nodes: impl ExactSizeIterator<Item = JsonNode>) -> Self {
-        debug_assert!(names.all().len() == nodes.len() && nodes.len() <= SMALL_MAX);
+        debug_assert!(names.all().len() == nodes.len() && nodes.len() <= OBJECT_MAX);
         JsonNode::Object(ThinArc::from_header_and_iter(names, nodes))
     }
 
-    /// An object of fields whose names may be the same. The last value of a name counts, in the place of the first.
-    #[cold]
+    /// An object of fields whose names may be the same.
     pub fn object_of_any(fields: Vec<(FieldName, JsonNode)>) -> Self {
-        if fields.len() > SMALL_MAX {
-            return Self::many(fields);
+        match all_differ(fields.iter().map(|(name, _)| name.as_bytes())) {
+            true => Self::object(fields),
+            false => Self::many(fields.into_iter()),
         }
-        let mut seen: Vec<(FieldName, JsonNode)> = Vec::with_capacity(fields.len());
-        for (name, node) in fields {
-            match seen.iter_mut().find(|(known, _)| *known == name) {
-                Some((_, held)) => *held = node,
-                None => seen.push((name, node)),
-            }
-        }
-        Self::object(seen)
     }
 
-    /// One that finds its fields by an index.
-    fn many(fields: Vec<(FieldName, JsonNode)>) -> Self {
-        let fields = fields.into_iter();
+    /// One that finds its fields by an index. Where names are the same, the last value counts, in the place of the first.
+    pub fn many(fields: impl ExactSizeIterator<Item = (FieldName, JsonNode)>) -> Self {
         let fields = fields.map(|(name, node)| ManyField { name, node });
         JsonNode::LongObject(Arc::new(ManyFields::new(fields)))
     }
@@ -245,35 +238,31 @@ impl JsonNode {
 
     /// How many blocks freeing it would free, as far as anyone wants to know. Names are shared, and most texts stand in place.
     pub fn blocks(&self, enough: usize) -> usize {
-        let with_those_of = |nodes: &[JsonNode]| {
-            let mut blocks = 1;
-            for node in nodes {
-                if blocks >= enough {
-                    break;
-                }
-                blocks += node.blocks(enough - blocks);
-            }
-            blocks
-        };
         match self {
             JsonNode::Long(_) => 1,
-            JsonNode::Array(held) => with_those_of(&held.slice),
-            JsonNode::Object(held) => with_those_of(&held.slice),
-            JsonNode::LongArray(_) | JsonNode::LongObject(_) => self.count(enough),
+            JsonNode::Array(held) => 1 + blocks_in(held.slice.iter(), enough),
+            JsonNode::Object(held) => 1 + blocks_in(held.slice.iter(), enough),
+            JsonNode::LongArray(held) => 1 + blocks_in(held.iter(), enough),
+            JsonNode::LongObject(held) => {
+                1 + blocks_in(held.iter().map(|field| &field.node), enough)
+            }
             _ => 0,
         }
     }
 
-    /// How many nodes there are, as far as anyone wants to know.
-    pub fn count(&self, enough: usize) -> usize {
-        let mut count = 1;
-        for child in self.children() {
-            if count >= enough {
-                break;
-            }
-            count += child.count(enough - count);
-        }
-        count
+    pub fn is_container(&self) -> bool {
+        matches!(
+            self,
+            JsonNode::Array(_)
+                | JsonNode::LongArray(_)
+                | JsonNode::Object(_)
+                | JsonNode::LongObject(_)
+        )
+    }
+
+    /// How many nodes there are.
+    pub fn count(&self) -> usize {
+        1 + self.children().map(JsonNode::count).sum::<usize>()
     }
 
     /// Bytes on the heap. What copies share is counted in full, but for names.
@@ -409,11 +398,26 @@ impl JsonNode {
     /// A long array that has become short is one.
     fn settle(&mut self) {
         if let JsonNode::LongArray(held) = self
-            && held.len() <= SMALL_AGAIN
+            && held.len() <= ARRAY_AGAIN
         {
             *self = JsonNode::array(held.iter().cloned().collect());
         }
     }
+}
+
+fn blocks_in<'n>(nodes: impl Iterator<Item = &'n JsonNode>, enough: usize) -> usize {
+    let mut blocks = 0;
+    for node in nodes {
+        blocks += match node {
+            JsonNode::Long(_) => 1,
+            held if held.is_container() => held.blocks(enough.saturating_sub(blocks)),
+            _ => continue,
+        };
+        if blocks >= enough {
+            break;
+        }
+    }
+    blocks
 }
 
 /// The nodes of a block, to be edited: those of a shared one are copied first.

@@ -1,5 +1,7 @@
 //! How much of a text stands between quotes as it is.
 
+use super::text::SHORT_MAX;
+
 /// Bytes looked at together.
 const WORD: usize = 8;
 
@@ -17,6 +19,22 @@ pub fn plain_len(text: &[u8]) -> usize {
     let special = |byte: &u8| matches!(byte, 0..0x20 | b'"' | b'\\');
     let at = rest.iter().position(special).unwrap_or(rest.len());
     text.len() - rest.len() + at
+}
+
+/// The same for a short text.
+#[inline]
+pub fn plain_len_short(text: &[u8; SHORT_MAX]) -> usize {
+    const BEHIND: usize = SHORT_MAX - WORD;
+    let word = |at: usize| {
+        text[at..]
+            .first_chunk()
+            .map_or(0, |word| u64::from_le_bytes(*word))
+    };
+    match (marks(word(0)), marks(word(BEHIND))) {
+        (0, 0) => SHORT_MAX,
+        (0, found) => BEHIND + found.trailing_zeros() as usize / 8,
+        (found, _) => found.trailing_zeros() as usize / 8,
+    }
 }
 
 /// The highest bit of each such byte; behind the first of them, others may be marked, too.
@@ -48,6 +66,9 @@ mod tests {
             let special = |byte: &u8| *byte < 0x20 || *byte == b'"' || *byte == b'\\';
             let expected = text.iter().position(special).unwrap_or(text.len());
             assert_eq!(plain_len(&text), expected, "{text:?}");
+            if let Some(short) = text.first_chunk() {
+                assert_eq!(plain_len_short(short), expected.min(SHORT_MAX), "{text:?}");
+            }
         }
     }
 }

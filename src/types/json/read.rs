@@ -7,7 +7,7 @@ use std::borrow::Cow;
 
 use super::DEPTH_MAX;
 use super::names::FieldNames;
-use super::node::{JsonNode, SMALL_MAX};
+use super::node::{JsonNode, OBJECT_MAX};
 use super::plain::plain_len;
 use super::text::FieldName;
 
@@ -42,7 +42,7 @@ impl<'t> TextReader<'t> {
             at: 0,
             depth: 0,
             nodes: Vec::with_capacity(guess),
-            names: Vec::with_capacity(guess.min(32)),
+            names: Vec::with_capacity(guess / 2),
             last: None,
         }
     }
@@ -147,18 +147,19 @@ impl<'t> TextReader<'t> {
         }
     }
 
-    /// The object of the names and values from here on. The last value of a name counts, in the place of the first.
+    /// The object of the names and values from here on.
     fn object_of(&mut self, (names_from, nodes_from): (usize, usize)) -> JsonNode {
         let names = &self.names[names_from..];
         if !self.last.as_ref().is_some_and(|last| last.are(names)) {
-            let few = names.len() <= SMALL_MAX;
-            self.last = few.then(|| FieldNames::known(names)).flatten();
+            let few = names.len() <= OBJECT_MAX;
+            self.last = few.then(|| FieldNames::of(names)).flatten();
         }
+        let nodes = self.nodes.drain(nodes_from..);
         let node = match &self.last {
-            Some(known) => JsonNode::object_of(known.clone(), self.nodes.drain(nodes_from..)),
+            Some(shared) => JsonNode::object_of(shared.clone(), nodes),
             None => {
                 let names = names.iter().map(|name| FieldName::new(name));
-                JsonNode::object_of_any(names.zip(self.nodes.drain(nodes_from..)).collect())
+                JsonNode::many(names.zip(nodes))
             }
         };
         self.names.truncate(names_from);

@@ -4,11 +4,13 @@ use std::hash::{Hash, Hasher};
 
 use triomphe::ThinArc;
 
-/// The longest text that needs no allocation.
-const SHORT_MAX: usize = 14;
+use super::plain::plain_len_short;
 
-/// A text of at most [`SHORT_MAX`] bytes.
-#[derive(Clone, Copy, Debug)]
+/// The longest text that needs no allocation.
+pub const SHORT_MAX: usize = 14;
+
+/// A text of at most [`SHORT_MAX`] bytes, with zeros behind it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ShortText {
     len: u8,
     bytes: [u8; SHORT_MAX],
@@ -41,8 +43,33 @@ impl ShortText {
         })
     }
 
+    #[inline]
     pub fn as_bytes(&self) -> &[u8] {
         &self.bytes[..usize::from(self.len)]
+    }
+
+    /// Appends the text. A copy of any size is a call, which takes longer than one of this size, of which a part goes again.
+    #[inline]
+    pub fn write(&self, out: &mut Vec<u8>) {
+        let end = out.len() + usize::from(self.len);
+        out.extend_from_slice(&self.bytes);
+        out.truncate(end);
+    }
+
+    /// Appends the text between quotes; false if something in it must be escaped.
+    #[inline]
+    pub fn write_quoted(&self, out: &mut Vec<u8>) -> bool {
+        let len = usize::from(self.len);
+        if plain_len_short(&self.bytes) < len {
+            return false;
+        }
+        let mut quoted = [b'"'; SHORT_MAX + 2];
+        quoted[1..=SHORT_MAX].copy_from_slice(&self.bytes);
+        quoted[1 + len] = b'"';
+        let end = out.len() + len + 2;
+        out.extend_from_slice(&quoted);
+        out.truncate(end);
+        true
     }
 }
 

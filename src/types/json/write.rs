@@ -2,7 +2,7 @@
 
 use super::node::{ArrayView, JsonNode, JsonSeen, ObjectView};
 use super::plain::plain_len;
-use super::text::FieldName;
+use super::text::{FieldName, ShortText};
 use crate::util::number;
 
 /// What stands between the parts of a text: nothing, unless a client wishes it.
@@ -11,6 +11,13 @@ pub struct Spacing<'a> {
     pub indent: &'a [u8],
     pub newline: &'a [u8],
     pub space: &'a [u8],
+}
+
+impl Spacing<'_> {
+    fn has_any(&self) -> bool {
+        let parts = [self.indent, self.newline, self.space];
+        parts.iter().any(|part| !part.is_empty())
+    }
 }
 
 /// Writes text behind what is in a buffer, and knows how deep it is.
@@ -40,7 +47,7 @@ impl<'a> TextWriter<'a> {
             from,
             end: from.saturating_add(room),
             spacing,
-            spaced: !spacing.newline.is_empty() || !spacing.indent.is_empty(),
+            spaced: spacing.has_any(),
             depth: 0,
         }
     }
@@ -55,6 +62,9 @@ impl<'a> TextWriter<'a> {
     }
 
     pub fn node(&mut self, node: &JsonNode) {
+        if let JsonNode::Short(text) = node {
+            return self.short(text);
+        }
         match node.see() {
             JsonSeen::Null => self.out.extend_from_slice(b"null"),
             JsonSeen::Bool(yes) => {
@@ -69,17 +79,34 @@ impl<'a> TextWriter<'a> {
             JsonSeen::Array(ArrayView::Long(array)) => self.array(array.iter()),
             JsonSeen::Object(ObjectView::Few(names, nodes)) => {
                 let fields = names.all().iter().zip(nodes);
-                self.object(fields, FieldName::as_bytes, Self::node);
+                self.object(fields, Self::name, Self::node);
             }
             JsonSeen::Object(ObjectView::Many(many)) => {
                 let fields = many.iter().map(|field| (&field.name, &field.node));
-                self.object(fields, FieldName::as_bytes, Self::node);
+                self.object(fields, Self::name, Self::node);
             }
         }
     }
 
     fn digits(&mut self, digits: &str) {
-        self.out.extend_from_slice(digits.as_bytes());
+        match ShortText::new(digits.as_bytes()) {
+            Some(digits) => digits.write(self.out),
+            None => self.out.extend_from_slice(digits.as_bytes()),
+        }
+    }
+
+    fn name(&mut self, name: &FieldName) {
+        match name {
+            FieldName::Short(name) => self.short(name),
+            FieldName::Long(name) => self.quoted(&name.slice),
+        }
+    }
+
+    #[inline]
+    fn short(&mut self, text: &ShortText) {
+        if !text.write_quoted(self.out) {
+            self.quoted(text.as_bytes());
+        }
     }
 
     /// An array of these.
@@ -98,11 +125,11 @@ impl<'a> TextWriter<'a> {
         self.end(count, b']');
     }
 
-    /// An object of these names, each with what is written for it.
-    pub fn object<'n, N: Copy + 'n, V>(
+    /// An object of these fields: how their names are written, and their values.
+    pub fn object<N, V>(
         &mut self,
         fields: impl Iterator<Item = (N, V)>,
-        name: impl Fn(N) -> &'n [u8],
+        name: impl Fn(&mut Self, N),
         mut write: impl FnMut(&mut Self, V),
     ) {
         self.out.push(b'{');
@@ -113,9 +140,11 @@ impl<'a> TextWriter<'a> {
                 break;
             }
             self.begin(count);
-            self.quoted(name(key));
+            name(self, key);
             self.out.push(b':');
-            self.out.extend_from_slice(self.spacing.space);
+            if self.spaced {
+                self.out.extend_from_slice(self.spacing.space);
+            }
             write(self, value);
             count += 1;
         }
@@ -150,7 +179,7 @@ impl<'a> TextWriter<'a> {
     }
 
     /// A text between quotes. Of characters that need no escape, none has one.
-    fn quoted(&mut self, text: &[u8]) {
+    pub fn quoted(&mut self, text: &[u8]) {
         if text.len() > self.end.saturating_sub(self.out.len()) {
             // Full it is for good.
             self.end = 0;

@@ -7,7 +7,7 @@ use super::{JsonPath, PathPart};
 /// How deep filters may stand in one another: more than anyone writes.
 const FILTERS_MAX: usize = 32;
 /// Parts of one path, those in its filters among them. Following it takes some stack for each.
-const PARTS_MAX: usize = 256;
+pub const PARTS_MAX: usize = 256;
 
 const TOO_LONG: &str = "ERR the path has too many parts";
 

@@ -44,7 +44,29 @@ impl<'a> Spelled<'a> {
     }
 
     pub fn parse(self) -> Result<JsonPath, String> {
-        grammar::parse(&self.whole())
+        match self.plain() {
+            Some(path) => Ok(path),
+            None => grammar::parse(&self.whole()),
+        }
+    }
+
+    /// The most usual paths, read without the grammar: the whole document, and names behind dots.
+    fn plain(self) -> Option<JsonPath> {
+        if self.is_root() {
+            return Some(JsonPath { parts: Vec::new() });
+        }
+        let whole = self.text.strip_prefix("$.");
+        let names = whole.or_else(|| self.text.strip_prefix('.'));
+        let is_plain = |name: &str| {
+            let plain = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_';
+            !name.is_empty() && name.bytes().all(plain)
+        };
+        let parts = names.unwrap_or(self.text).split('.').map(|name| {
+            let name = is_plain(name).then(|| name.to_owned());
+            name.map(PathPart::Name)
+        });
+        let parts: Vec<PathPart> = parts.collect::<Option<_>>()?;
+        (parts.len() <= grammar::PARTS_MAX).then_some(JsonPath { parts })
     }
 }
 

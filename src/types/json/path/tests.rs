@@ -57,6 +57,31 @@ fn paths_lead_where_they_lead_in_redisjson() {
     }
 }
 
+#[test]
+fn plain_paths_are_what_the_grammar_makes_of_them() {
+    let mut random = fastrand::Rng::with_seed(5);
+    let mut plain = 0;
+    for _ in 0..100_000 {
+        let signs = random.usize(..12);
+        let sign = |_| random.choice(b"$..ab_0-[").copied().map(char::from);
+        let text: String = (0..signs).filter_map(sign).collect();
+        let path = Spelled::new(&text);
+        if let Some(read) = path.plain() {
+            let read = Ok(read).map(|read| format!("{read:?}"));
+            assert_eq!(
+                read,
+                grammar::parse(&path.whole()).map(|path| format!("{path:?}")),
+                "{text}"
+            );
+            plain += 1;
+        }
+    }
+    assert!(plain > 1000, "{plain}");
+    let long = vec!["a"; grammar::PARTS_MAX + 1].join(".");
+    assert!(Spelled::new(&long).parse().is_err());
+    assert!(Spelled::new(&long[2..]).parse().is_ok());
+}
+
 /// What Redis Stack 7.4.1 says.
 #[test]
 fn a_bad_path_is_told_of_in_redisjson_s_words() {
