@@ -4,8 +4,8 @@ use std::rc::Rc;
 use std::sync::mpsc::Receiver;
 use std::time::Duration;
 
-use super::moves::{KeysOfMove, work_on_move};
-use crate::cluster::{LinkId, SlotSet};
+use super::moves::work_on_move;
+use super::orders::{Chore, KeyChore};
 use crate::exec::{Staging, Worker};
 use crate::state::clustering::Clustering;
 use crate::state::moves::{MoveSide, StagedFate};
@@ -15,23 +15,6 @@ use crate::util::clock;
 
 /// Between two looks at the keys that travel.
 const PATIENCE: Duration = Duration::from_millis(10);
-
-pub enum Chore {
-    /// Writes the file of nodes.
-    Save,
-    /// Waits until no client writes any more, and tells a replica so.
-    TellPaused(LinkId),
-}
-
-pub enum KeyChore {
-    /// Deletes the keys of slots that another node owns now.
-    DropKeys(SlotSet, u64),
-    DropAllKeys,
-    /// Does what a move of whole slots to here needs.
-    OfMove(KeysOfMove),
-    /// Keys are staged here whose slots may be this node's by now.
-    SettleStaged,
-}
 
 /// Does chores until nobody sends any.
 pub fn work(shared: &Shared, clustering: &Clustering, chores: Receiver<Chore>) {

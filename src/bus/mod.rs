@@ -7,6 +7,7 @@
 mod chores;
 mod link;
 mod moves;
+mod orders;
 mod peer;
 mod serve;
 mod start;

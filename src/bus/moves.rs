@@ -5,14 +5,14 @@
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::time::Duration;
 
-use super::chores::KeyChore;
+use super::orders::{KeyChore, KeysOfMove};
 use super::peer::MovePeer;
 use crate::cluster::{SlotSet, slot_of, take_over};
 use crate::engine::{Patience, ShardKey, ShardSet};
 use crate::exec::{Staging, Worker};
 use crate::journal::{Depends, Pass};
 use crate::state::clustering::Clustering;
-use crate::state::moves::{MoveSide, MoveState, SentKey, SlotMove, StagedFate};
+use crate::state::moves::{MoveSide, MoveState, SlotMove, StagedFate};
 use crate::state::replication::{Acks, Stage};
 use crate::state::shared::Shared;
 use crate::util::clock::Timer;
@@ -33,19 +33,6 @@ const REPLICAS: Duration = Duration::from_secs(1);
 const SLOTS_AT_A_TIME: usize = 16;
 
 const ENDED: &str = "it was ended";
-
-/// What a move of whole slots to here needs done to keys; who asks is told once it is done.
-pub enum KeysOfMove {
-    /// What another move has left, that was broken off, goes.
-    Clear(String, SlotSet, Sender<Result<(), String>>),
-    /// As long as the move of this name goes on.
-    Stage(String, Vec<SentKey>, Sender<Result<(), String>>),
-    /// Log and replicas have what was staged.
-    Settle(Sender<Result<(), String>>),
-    /// The move of this name has taken the slots.
-    Land(String, SlotSet, Sender<Result<(), String>>),
-    Drop(SlotSet),
-}
 
 /// Does what a move needs. Who asked may have gone with the server.
 pub fn work_on_move(worker: &Worker, keys: KeysOfMove) {

@@ -17,9 +17,10 @@ use tokio::runtime::LocalOptions;
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::time::MissedTickBehavior;
 
-use super::chores::{Chore, KeyChore, work, work_on_keys};
+use super::chores::{work, work_on_keys};
 use super::link::{Complaints, PeerLink};
 use super::moves::{import, offer_all};
+use super::orders::{Chore, KeyChore};
 use crate::cluster::{Action, LinkId};
 use crate::config::Config;
 use crate::exec::Worker;

@@ -24,10 +24,10 @@ pub use choices::{
     Allowed, AppendFsync, Choice, LogLevel, MaxmemoryPolicy, OomScoreAdj, PubsubDefault,
     Supervised, SyslogFacility,
 };
-pub use directive::{Change, Directive, Meaning};
+pub use directive::{Change, FILE_ONLY, Meaning};
 pub use flags::EventClasses;
 pub use special::{OutputLimit, OutputLimits};
-pub use table::{Config, DIRECTIVES, FILE_ONLY};
+pub use table::{Config, DIRECTIVES, Directive};
 
 use values::{Refusal, as_path};
 

@@ -4,10 +4,49 @@
 //! `config.maxmemory.get()` reads the directive `maxmemory`; dashes in names are underscores here.
 
 use super::choices::*;
-use super::directive::{Directive, Traits, dashed};
+use super::directive::{Traits, dashed};
 use super::flags::*;
 use super::special::*;
 use super::values::*;
+
+/// One directive: a line of the table, less its value.
+pub struct Directive {
+    pub name: &'static str,
+    pub alias: Option<&'static str>,
+    pub traits: Traits,
+    /// What it is for, in one line.
+    pub doc: &'static str,
+    pub(super) cell: fn(&Config) -> &dyn Setting,
+}
+
+impl Directive {
+    /// Whether `name` is this directive's name or alias, in either case.
+    pub fn answers_to(&self, name: &[u8]) -> bool {
+        self.called(name).is_some()
+    }
+
+    /// The one of our names that `name` spells.
+    pub fn called(&self, name: &[u8]) -> Option<&'static str> {
+        [Some(self.name), self.alias]
+            .into_iter()
+            .flatten()
+            .find(|own| name.eq_ignore_ascii_case(own.as_bytes()))
+    }
+}
+
+impl PartialEq for Directive {
+    fn eq(&self, other: &Directive) -> bool {
+        self.name == other.name
+    }
+}
+
+impl Eq for Directive {}
+
+impl std::fmt::Debug for Directive {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        out.write_str(self.name)
+    }
+}
 
 macro_rules! directives {
     ($($field:ident $(| $alias:literal)?: $cell:ty = $default:expr, $traits:expr, $doc:literal;)+) => {
@@ -42,27 +81,6 @@ macro_rules! directives {
     (@alias) => { None };
     (@alias $alias:literal) => { Some($alias) };
 }
-
-/// What configuration files may say that has no value to show.
-pub const FILE_ONLY: [(&str, &str); 5] = [
-    (
-        "include",
-        "Reads another file here; a pattern reads every file it matches, or none.",
-    ),
-    (
-        "loadmodule",
-        "Refused: modules are shared libraries for another program.",
-    ),
-    (
-        "rename-command",
-        "Gives a command another name, or none at all with \"\".",
-    ),
-    ("user", "Declares an ACL user with its rules."),
-    (
-        "role",
-        "Declares a role: rules that users hold by `role=name`.",
-    ),
-];
 
 const LIVE: Traits = Traits::LIVE;
 const ONE_ADDRESS: Traits =

@@ -51,9 +51,9 @@ struct Wired {
 }
 
 /// What the tasks of the monitor share.
-pub struct Monitor {
-    pub shared: Arc<Shared>,
-    pub buffers: Buffers,
+struct Monitor {
+    shared: Arc<Shared>,
+    buffers: Buffers,
     wires: RefCell<HashMap<WireId, Wired>>,
     scripts: RefCell<ScriptProcesses>,
 }
@@ -88,7 +88,7 @@ impl Monitor {
         }
     }
 
-    pub fn watching(&self) -> &Watching {
+    fn watching(&self) -> &Watching {
         let watching = self.shared.watching.as_ref();
         watching.expect("the monitor is started where there is a Sentinel")
     }
@@ -128,7 +128,9 @@ impl Monitor {
         let monitor = self.clone();
         tokio::task::spawn_local(async move {
             let peer = PeerWire {
-                monitor: &monitor,
+                shared: &monitor.shared,
+                watching: monitor.watching(),
+                buffers: &monitor.buffers,
                 id: wire,
                 words,
             };

@@ -10,11 +10,12 @@ use bytes::BytesMut;
 use tokio::sync::mpsc::UnboundedReceiver;
 use tokio_util::codec::Decoder;
 
-use super::serve::Monitor;
-use crate::net::{Dial, Dialled, Stream};
+use crate::net::{Buffers, Dial, Dialled, Stream};
 use crate::resp::encode;
 use crate::resp::value::{ClientCodec, Value};
 use crate::sentinel::WireId;
+use crate::state::sentinel::Watching;
+use crate::state::shared::Shared;
 use crate::util::crash;
 
 /// The longest reply: what a master with thousands of replicas says of itself is a quarter of it.
@@ -23,7 +24,9 @@ const REPLY_BYTES_MAX: usize = 1 << 20;
 const PATIENCE: Duration = Duration::from_secs(10);
 
 pub struct PeerWire<'m> {
-    pub monitor: &'m Monitor,
+    pub shared: &'m Shared,
+    pub watching: &'m Watching,
+    pub buffers: &'m Buffers,
     pub id: WireId,
     pub words: UnboundedReceiver<Vec<Vec<u8>>>,
 }
@@ -34,8 +37,7 @@ impl PeerWire<'_> {
         match self.dial(host, port).await {
             Ok(dialled) => {
                 let local = dialled.local.ip().to_canonical().to_string();
-                let shared = &self.monitor.shared;
-                shared.in_sentinel(self.monitor.watching(), |sentinel| {
+                self.shared.in_sentinel(self.watching, |sentinel| {
                     sentinel.connected(self.id, local);
                 });
                 if let Err(error) = self.exchange(dialled.stream).await {
@@ -47,13 +49,13 @@ impl PeerWire<'_> {
     }
 
     async fn dial(&self, host: &str, port: u16) -> io::Result<Dialled> {
-        let shared = &self.monitor.shared;
+        let shared = self.shared;
         let mut host = host.to_owned();
         if host.parse::<IpAddr>().is_err() {
             // What the name means may have changed.
             let found = tokio::net::lookup_host((&*host, port)).await?.next();
             let found = found.map(|found| found.ip().to_string());
-            shared.in_sentinel(self.monitor.watching(), |sentinel| {
+            shared.in_sentinel(self.watching, |sentinel| {
                 sentinel.learn(&host, found.clone());
             });
             host = found.ok_or_else(|| io::Error::other("the name has no address"))?;
@@ -65,7 +67,7 @@ impl PeerWire<'_> {
             tls: shared.tls.client(shared.config.tls_replication.get())?,
             patience: PATIENCE,
         };
-        way.to(&self.monitor.buffers, (&host, port)).await
+        way.to(self.buffers, (&host, port)).await
     }
 
     async fn exchange(&mut self, mut stream: Stream) -> io::Result<()> {
@@ -112,10 +114,10 @@ impl PeerWire<'_> {
     }
 
     fn tell(&self, value: Value) -> io::Result<()> {
-        let (shared, id) = (&self.monitor.shared, self.id);
+        let (shared, id) = (self.shared, self.id);
         let told = crash::catch(|| {
             let reply = |sentinel: &mut crate::sentinel::Sentinel| sentinel.replied(id, value);
-            shared.in_sentinel(self.monitor.watching(), reply);
+            shared.in_sentinel(self.watching, reply);
         });
         told.map_err(|_| {
             tracing::error!("A bug: a reply to this Sentinel made a panic; please report it.");

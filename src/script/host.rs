@@ -10,11 +10,12 @@ use mlua::chunk::ChunkMode;
 use mlua::{Function, HookTriggers, Lua, LuaOptions, Result, StdLib, Table, Value, VmState};
 
 use super::kept::Kept;
-use super::library::{Loading, Ready, register_function};
+use super::loading::{Ready, register_function};
 use super::raise::{Killed, Raised};
 use super::sandbox::{self, Sandbox};
 use super::shared::{Held, Scripts, sha1_hex};
 use super::shebang::Header;
+use super::state::State;
 use crate::util::{chance, memory};
 
 /// Bytes that one Lua state may hold.
@@ -35,18 +36,6 @@ pub struct Failure {
     pub counted: bool,
     /// The script did not stop there: it answered with it.
     pub returned: bool,
-}
-
-/// What functions of `redis` and the run share.
-#[derive(Default)]
-pub(super) struct State {
-    pub resp3: Rc<Cell<bool>>,
-    pub repl: Rc<Cell<u8>>,
-    pub seed: Rc<Cell<u64>>,
-    pub killed: Rc<Cell<bool>>,
-    pub loading: Rc<RefCell<Option<Loading>>>,
-    /// Called every so many instructions; true ends the script.
-    tick: Rc<RefCell<Option<Function>>>,
 }
 
 pub struct Host {
@@ -83,7 +72,10 @@ impl Host {
         state.seed.set(chance::number());
         let sandbox = sandbox::build(&lua, &state)?;
         let kept = Rc::new(Kept::new(&lua)?);
-        register_function(&lua, &state, &sandbox, &kept)?;
+        let register = register_function(&lua, state.loading.clone(), kept.clone())?;
+        sandbox
+            .redis_loading
+            .raw_set("register_function", register)?;
         let (tick, killed) = (state.tick.clone(), state.killed.clone());
         let every = HookTriggers::new().every_nth_instruction(TICK_INSTRUCTIONS);
         lua.set_global_hook(every, move |_, _| {

@@ -4,8 +4,8 @@
 
 use mlua::{Function, Lua, MultiValue, Result, Table, Value, Variadic};
 
-use super::host::State;
 use super::raise::{Killed, Raised, bad_argument, located, raised};
+use super::state::State;
 use super::{bits, cjson, cmsgpack, packed, sha1_hex};
 use crate::config::REDIS_VERSION;
 

@@ -7,7 +7,7 @@ use std::sync::{Arc, OnceLock};
 use arc_swap::ArcSwap;
 use hashbrown::HashMap;
 
-use super::Library;
+use super::loading::Library;
 use super::shebang::Flags;
 use crate::util::clock::Timer;
 use crate::util::ranked::{Mutex, RwLock, rank};

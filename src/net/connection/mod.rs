@@ -5,11 +5,11 @@
 
 mod ahead;
 mod batch;
+mod buffers;
 mod feed;
 mod reading;
 mod sending;
 
-use std::cell::{Cell, RefCell};
 use std::future::poll_fn;
 use std::io;
 use std::pin::pin;
@@ -21,9 +21,9 @@ use std::time::Duration;
 
 use bytes::BytesMut;
 
-use ahead::Ahead;
+use buffers::read;
+pub use buffers::{Buffers, shake_hands};
 use feed::{Feeding, Turn};
-use reading::read;
 
 use super::stream::Stream;
 use crate::command::session::Session;
@@ -34,10 +34,6 @@ use crate::resp::Codec;
 use crate::state::client::Client;
 use crate::util::{clock, memory};
 
-/// Buffers above this are given back to the allocator instead of being kept for others.
-const KEEP_BYTES: usize = 128 * 1024;
-/// The limit that holds instead where buffers would cost keys: as much as Redis keeps for a client.
-const KEEP_BYTES_LIMITED: usize = 16 * 1024;
 /// Replies are sent on the way once this much waits, rather than only at the end of the batch.
 const FLUSH_BYTES: usize = 256 * 1024;
 /// A batch of more requests than this lets others have their turn on the way, if it takes longer than [`TURN_US`]. Fewer
@@ -51,45 +47,6 @@ const WRITE_BYTES: usize = 512 * 1024;
 const LATER_BYTES: usize = 8 * 1024;
 /// What a blocked client may send ahead before its socket is left unread.
 const AHEAD_BYTES: usize = 1024 * 1024;
-
-/// Buffers of one worker that no connection is using.
-#[derive(Default)]
-pub struct Buffers {
-    input: RefCell<Vec<BytesMut>>,
-    output: RefCell<Vec<Vec<u8>>>,
-    ahead: Cell<Ahead>,
-    /// Held by the one TLS handshake that reckons at present.
-    handshakes: tokio::sync::Mutex<()>,
-}
-
-impl Buffers {
-    /// Takes back what a connection read into, unless it is larger than is to be kept.
-    fn keep_input(&self, mut buf: BytesMut, bytes_max: usize) {
-        buf.clear();
-        // Its capacity is what lies behind the last request: before that there may be much more.
-        if buf.try_reclaim(bytes_max + 1) {
-            free(buf);
-        } else if buf.capacity() > 0 {
-            self.input.borrow_mut().push(buf);
-        }
-    }
-
-    /// Takes back what a connection wrote from, unless it is larger than is to be kept.
-    fn keep_output(&self, mut buf: Vec<u8>, bytes_max: usize) {
-        buf.clear();
-        match buf.capacity() <= bytes_max {
-            true => self.output.borrow_mut().push(buf),
-            false => free(buf),
-        }
-    }
-}
-
-/// Frees a large buffer, which counts at once: this worker may have nothing to do for long.
-#[cold]
-fn free<T>(buf: T) {
-    drop(buf);
-    memory::publish();
-}
 
 struct Connection {
     worker: Rc<Worker>,
@@ -130,25 +87,6 @@ enum Event {
     Moved,
     /// There is something to do for a replica.
     Feed(Turn),
-}
-
-/// Comes to an agreement with a client that speaks TLS, in this time at most.
-pub async fn shake_hands(
-    buffers: &Buffers,
-    stream: &mut Stream,
-    patience: Duration,
-) -> io::Result<()> {
-    let Stream::Tls(secure) = stream else {
-        return Ok(());
-    };
-    let shaken = secure.shake_hands(&buffers.handshakes);
-    match tokio::time::timeout(patience, shaken).await {
-        Ok(done) => done,
-        Err(_) => Err(io::Error::new(
-            io::ErrorKind::TimedOut,
-            "the handshake has not come to an end in time",
-        )),
-    }
 }
 
 /// Serves a client until it leaves, is told to, or the server stops.

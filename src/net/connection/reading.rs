@@ -1,17 +1,8 @@
-//! Bytes on their way in: room for them, and what others see of it.
+//! What others see of the bytes that have come in.
 
-use std::io;
 use std::sync::atomic::Ordering;
-use std::task::{Context, Poll};
 
-use bytes::BytesMut;
-
-use super::{Buffers, Connection, KEEP_BYTES};
-use crate::net::stream::Stream;
-use crate::util::memory::grow_exactly;
-
-/// Bytes asked of one read.
-const READ_BYTES: usize = 16 * 1024;
+use super::Connection;
 
 impl Connection {
     pub(super) fn give_back_input(&mut self) {
@@ -37,37 +28,4 @@ impl Connection {
             .query_capacity
             .store(self.input.capacity().max(announced), Ordering::Relaxed);
     }
-}
-
-/// Room for what was announced, but not much more at once than has come already: words are cheap.
-fn make_room(input: &mut BytesMut, wanted: usize) {
-    let (len, room) = (input.len(), input.capacity() - input.len());
-    let is_large = len >= 2 * READ_BYTES && wanted > 0;
-    if room >= READ_BYTES / 4 || is_large && room >= wanted {
-        return;
-    }
-    if is_large && wanted <= 2 * len {
-        // All that is left of a large argument.
-        grow_exactly(input, wanted);
-    } else {
-        input.reserve(wanted.clamp(READ_BYTES, len.max(READ_BYTES)));
-    }
-}
-
-pub(super) fn read(
-    stream: &mut Stream,
-    input: &mut BytesMut,
-    wanted: usize,
-    buffers: &Buffers,
-    context: &mut Context<'_>,
-) -> Poll<io::Result<usize>> {
-    if input.capacity() == 0 {
-        *input = buffers.input.borrow_mut().pop().unwrap_or_default();
-    }
-    make_room(input, wanted);
-    let done = stream.poll_read(context, input);
-    if done.is_pending() && input.is_empty() {
-        buffers.keep_input(std::mem::take(input), KEEP_BYTES);
-    }
-    done
 }

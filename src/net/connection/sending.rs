@@ -6,7 +6,8 @@ use std::pin::pin;
 use std::sync::atomic::Ordering;
 
 use super::ahead::is_known;
-use super::{Closing, Connection, KEEP_BYTES, KEEP_BYTES_LIMITED, WRITE_BYTES};
+use super::buffers::{KEEP_BYTES, KEEP_BYTES_LIMITED};
+use super::{Closing, Connection, WRITE_BYTES};
 use crate::config::special::OutputLimit;
 use crate::journal::Pass;
 use crate::state::client::Part;

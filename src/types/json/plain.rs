@@ -1,7 +1,5 @@
 //! How much of a text stands between quotes as it is.
 
-use super::text::SHORT_MAX;
-
 /// Bytes looked at together.
 const WORD: usize = 8;
 
@@ -21,18 +19,19 @@ pub fn plain_len(text: &[u8]) -> usize {
     text.len() - rest.len() + at
 }
 
-/// The same for a short text.
+/// How many bytes there are before the first such byte of a text as long as one word or two.
 #[inline]
-pub fn plain_len_short(text: &[u8; SHORT_MAX]) -> usize {
-    const BEHIND: usize = SHORT_MAX - WORD;
+pub fn plain_len_short<const LEN: usize>(text: &[u8; LEN]) -> usize {
+    const { assert!(WORD <= LEN && LEN <= 2 * WORD) };
+    let behind = LEN - WORD;
     let word = |at: usize| {
         text[at..]
             .first_chunk()
             .map_or(0, |word| u64::from_le_bytes(*word))
     };
-    match (marks(word(0)), marks(word(BEHIND))) {
-        (0, 0) => SHORT_MAX,
-        (0, found) => BEHIND + found.trailing_zeros() as usize / 8,
+    match (marks(word(0)), marks(word(behind))) {
+        (0, 0) => LEN,
+        (0, found) => behind + found.trailing_zeros() as usize / 8,
         (found, _) => found.trailing_zeros() as usize / 8,
     }
 }
@@ -66,8 +65,8 @@ mod tests {
             let special = |byte: &u8| *byte < 0x20 || *byte == b'"' || *byte == b'\\';
             let expected = text.iter().position(special).unwrap_or(text.len());
             assert_eq!(plain_len(&text), expected, "{text:?}");
-            if let Some(short) = text.first_chunk() {
-                assert_eq!(plain_len_short(short), expected.min(SHORT_MAX), "{text:?}");
+            if let Some(short) = text.first_chunk::<14>() {
+                assert_eq!(plain_len_short(short), expected.min(14), "{text:?}");
             }
         }
     }

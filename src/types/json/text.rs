@@ -7,7 +7,7 @@ use triomphe::ThinArc;
 use super::plain::plain_len_short;
 
 /// The longest text that needs no allocation.
-pub const SHORT_MAX: usize = 14;
+const SHORT_MAX: usize = 14;
 
 /// A text of at most [`SHORT_MAX`] bytes, with zeros behind it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
