@@ -2,7 +2,6 @@
 //! siblings as in Valkey 9.
 
 use super::order::{range, slot};
-use super::sync;
 use super::{ORDER, clustering};
 use crate::cluster::{Action, NodeId, SlotSet};
 use crate::command::{Arg, Command, Databases, Done, Fail, Flow, Run, SessionCall};
@@ -118,7 +117,7 @@ pub fn migration(call: &mut SessionCall<'_>) -> Done {
     if cancels {
         let why = "Cancelled due to user request";
         let count = moves.cancel(id.as_deref(), why, clock::now_ms());
-        sync::hold_as_told(call.server);
+        hold_as_told(call.server);
         call.out.count(count);
         return Ok(Flow::Done);
     }
@@ -373,7 +372,7 @@ pub fn cancel_migrations(call: &mut SessionCall<'_>) -> Done {
     clustering(call.server)?;
     let moves = &call.server.slot_moves;
     let count = moves.cancel(None, "", clock::now_ms());
-    sync::hold_as_told(call.server);
+    hold_as_told(call.server);
     if count == 0 {
         return Err(Fail::Says("No migrations ongoing"));
     }
@@ -436,4 +435,11 @@ pub fn get_migrations(call: &mut SessionCall<'_>) -> Done {
         }
     }
     Ok(Flow::Done)
+}
+
+/// Holds back what the moves under way say, and lets go what they don't.
+pub fn hold_as_told(server: &Shared) {
+    if let Some(on) = &server.clustering {
+        server.settle_moves(on);
+    }
 }

@@ -2,7 +2,7 @@
 
 use std::sync::atomic::Ordering;
 
-use super::moves::{begin_import, new_move, remembered};
+use super::moves::{begin_import, hold_as_told, new_move, remembered};
 use super::order::range;
 use super::{ORDER, clustering};
 use crate::cluster::{NodeId, SlotSet, slot_of};
@@ -284,11 +284,4 @@ fn cancel(call: &mut SessionCall<'_>, id: &str) -> Done {
     hold_as_told(call.server);
     call.out.ok();
     Ok(Flow::Done)
-}
-
-/// Holds back what the moves under way say, and lets go what they don't.
-pub fn hold_as_told(server: &Shared) {
-    if let Some(on) = &server.clustering {
-        server.settle_moves(on);
-    }
 }

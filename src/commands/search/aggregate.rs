@@ -5,11 +5,12 @@ use std::sync::Arc;
 use hashbrown::HashSet;
 
 use super::fields::value_of;
-use super::find::{Hit, effort, evaluated, frozen, was_late};
+use super::find::{effort, evaluated, frozen, was_late};
+use super::hit::Hit;
 use super::load::{DocumentPlace, READ_AHEAD, READ_UNITS, ReadFate, Tries, look_ahead, read};
+use super::measured::SearchProfile;
 use super::options::{QueryOptions, unknown};
 use super::pipeline::{RowFlow, RowStep, property};
-use super::profile::SearchProfile;
 use super::reply::{ReplyTail, write_rows};
 use super::{SEARCHES, refused, shown, wrong_arity};
 use crate::command::Flag::ReadOnly;

@@ -1,12 +1,15 @@
 //! A query with the filters that stand beside it; and FT.EXPLAIN, which shows how it is understood.
 
-use super::find::no_such_index;
 use super::options::SearchWish;
-use super::{LOOKS, refused, rights, wrong_arity};
+use super::{LOOKS, refused, rights, shown, wrong_arity};
 use crate::command::{Command, Done, Fail, Flow, ReadCall, Run};
 use crate::search::{
     ALL_FIELDS, DocumentIndex, QueryKind, QueryNode, QueryRules, explain, geo_range, parse,
 };
+
+pub fn no_such_index(name: &[u8]) -> Fail {
+    Fail::code(format!("{}: no such index", shown(name)))
+}
 
 /// Reads a query, with the filters that stand beside it.
 pub fn query(index: &DocumentIndex, wish: &SearchWish<'_>) -> Result<QueryNode, Fail> {

@@ -1,6 +1,6 @@
 //! What replies show of a document: all that it holds, or the fields that are named.
 
-use super::find::Hit;
+use super::hit::Hit;
 use super::options::{ReturnField, SearchWish};
 use crate::search::{Definition, Document, FieldKind, RowValue, number_of, written};
 

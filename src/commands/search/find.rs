@@ -6,11 +6,12 @@ use std::sync::Arc;
 
 use hashbrown::HashSet;
 
-use super::asked::query;
+use super::asked::{no_such_index, query};
 use super::fields::{all, chosen};
+use super::hit::Hit;
 use super::load::{DocumentPlace, READ_AHEAD, READ_UNITS, ReadFate, Tries, look_ahead, read};
+use super::measured::SearchProfile;
 use super::options::{QueryOptions, SearchWish};
-use super::profile::SearchProfile;
 use super::reply::{FoundRow, ReplyTail, write};
 use super::summary::summarize;
 use super::{SEARCHES, refused, rights, shown, wrong_arity};
@@ -18,8 +19,7 @@ use crate::command::Flag::ReadOnly;
 use crate::command::{Command, Done, Fail, Flow, ReadCall, Run};
 use crate::search::{
     Definition, DocRow, DocumentIndex, Effort, EvalRules, Evaluator, FieldKind, Match, QueryNode,
-    ROWS_TOGETHER, ScoreReason, Scorer, SortKey, check_distance_names, distance_names, explained,
-    score,
+    ROWS_TOGETHER, Scorer, SortKey, check_distance_names, distance_names, explained, score,
 };
 use crate::types::Bstr;
 use crate::util::turns::Turns;
@@ -36,21 +36,6 @@ pub const SEARCH: Command = Command {
 /// The lists of one query take no more than this part of `maxmemory`.
 const MEMORY_SHARE: usize = 4;
 
-/// A document that a query has found.
-pub struct Hit {
-    pub doc: u64,
-    pub key: Bstr,
-    pub score: f64,
-    pub distances: Vec<(Vec<u8>, f64)>,
-    pub sort: SortKey,
-    /// How the score came about, if that is asked.
-    pub reason: Option<ScoreReason>,
-    /// The words by which it was found, if that matters, each with what it is worth.
-    pub words: Vec<(Box<[u8]>, f64)>,
-    /// What the document is compared by, if that is wanted.
-    pub payload: Option<Box<[u8]>>,
-}
-
 /// What a search has found, before documents are read.
 struct Hits {
     total: usize,
@@ -58,10 +43,6 @@ struct Hits {
     /// They are to be sorted by a value that only documents know.
     unsorted: bool,
     definition: Arc<Definition>,
-}
-
-pub fn no_such_index(name: &[u8]) -> Fail {
-    Fail::code(format!("{}: no such index", shown(name)))
 }
 
 fn search(call: &mut ReadCall<'_>) -> Done {

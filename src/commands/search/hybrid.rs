@@ -6,8 +6,9 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::aggregate::{RowsFound, rows};
-use super::find::{Hit, effort, evaluated, frozen, was_late};
+use super::find::{effort, evaluated, frozen, was_late};
 use super::fusion::{DISTANCE, Fusion, HybridWish};
+use super::hit::Hit;
 use super::load::Tries;
 use super::pipeline::RowFlow;
 use super::reply::values;

@@ -2,7 +2,7 @@
 
 use hashbrown::HashSet;
 
-use super::summary::SummaryOptions;
+use super::highlights::SummaryOptions;
 use super::{refused, shown};
 use crate::command::Fail;
 use crate::search::{

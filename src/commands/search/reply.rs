@@ -1,8 +1,8 @@
 //! Results as FT.SEARCH and FT.AGGREGATE reply them: a flat array in RESP2, maps in RESP3.
 
-use super::find::Hit;
+use super::hit::Hit;
+use super::measured::SearchProfile;
 use super::options::SearchWish;
-use super::profile::SearchProfile;
 use crate::resp::Reply;
 use crate::search::{Refusal, Row, RowValue, ScoreReason, SortKey, written};
 
