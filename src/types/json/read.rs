@@ -49,8 +49,19 @@ impl<'t> TextReader<'t> {
 
     /// The next value; nothing if there is anything wrong with it.
     pub fn value(&mut self) -> Option<JsonNode> {
+        self.read()?;
+        self.nodes.pop()
+    }
+
+    /// Reads the next value to the end of the list. Nothing is handed on by value: what is written to memory in parts, as
+    /// a node is, is slow to be read from there as a whole.
+    fn read(&mut self) -> Option<()> {
         match self.sign()? {
-            b'"' => self.text().map(|text| JsonNode::text(&text)),
+            b'"' => {
+                let text = self.text()?;
+                self.nodes.push(JsonNode::text(&text));
+                Some(())
+            }
             b'{' => self.inside(Self::object),
             b'[' => self.inside(Self::array),
             b'-' | b'0'..=b'9' => self.number(),
@@ -85,44 +96,52 @@ impl<'t> TextReader<'t> {
         (found == wanted).then_some(())
     }
 
-    fn word(&mut self, word: &[u8], node: JsonNode) -> Option<JsonNode> {
-        let found = self.text[self.at..].starts_with(word);
+    fn word(&mut self, word: &[u8], node: JsonNode) -> Option<()> {
+        if !self.text[self.at..].starts_with(word) {
+            return None;
+        }
         self.at += word.len();
-        found.then_some(node)
+        self.nodes.push(node);
+        Some(())
     }
 
     /// Reads a container, whose first sign is next.
-    fn inside(&mut self, read: impl Fn(&mut Self) -> Option<JsonNode>) -> Option<JsonNode> {
+    fn inside(&mut self, read: impl Fn(&mut Self) -> Option<()>) -> Option<()> {
         self.at += 1;
         self.depth += 1;
         if self.depth > DEPTH_MAX {
             return None;
         }
-        let node = read(self);
+        read(self)?;
         self.depth -= 1;
-        node
+        Some(())
     }
 
-    fn array(&mut self) -> Option<JsonNode> {
+    fn array(&mut self) -> Option<()> {
         let from = self.nodes.len();
         if self.sign()? == b']' {
             self.at += 1;
-            return Some(JsonNode::array_of(self.nodes.drain(from..)));
+            return Some(self.array_of(from));
         }
         loop {
-            let node = self.value()?;
-            self.nodes.push(node);
+            self.read()?;
             let sign = self.sign()?;
             self.at += 1;
             match sign {
                 b',' => {}
-                b']' => return Some(JsonNode::array_of(self.nodes.drain(from..))),
+                b']' => return Some(self.array_of(from)),
                 _ => return None,
             }
         }
     }
 
-    fn object(&mut self) -> Option<JsonNode> {
+    /// Puts the elements from here on into an array.
+    fn array_of(&mut self, from: usize) {
+        let array = JsonNode::array_of(self.nodes.drain(from..));
+        self.nodes.push(array);
+    }
+
+    fn object(&mut self) -> Option<()> {
         let from = (self.names.len(), self.nodes.len());
         if self.sign()? == b'}' {
             self.at += 1;
@@ -135,8 +154,7 @@ impl<'t> TextReader<'t> {
             let name = self.text()?;
             self.names.push(name);
             self.step(b':')?;
-            let node = self.value()?;
-            self.nodes.push(node);
+            self.read()?;
             let sign = self.sign()?;
             self.at += 1;
             match sign {
@@ -147,23 +165,23 @@ impl<'t> TextReader<'t> {
         }
     }
 
-    /// The object of the names and values from here on.
-    fn object_of(&mut self, (names_from, nodes_from): (usize, usize)) -> JsonNode {
+    /// Puts the names and values from here on into an object.
+    fn object_of(&mut self, (names_from, nodes_from): (usize, usize)) {
         let names = &self.names[names_from..];
         if !self.last.as_ref().is_some_and(|last| last.are(names)) {
             let few = names.len() <= OBJECT_MAX;
             self.last = few.then(|| FieldNames::of(names)).flatten();
         }
         let nodes = self.nodes.drain(nodes_from..);
-        let node = match &self.last {
+        let object = match &self.last {
             Some(shared) => JsonNode::object_of(shared.clone(), nodes),
             None => {
                 let names = names.iter().map(|name| FieldName::new(name));
                 JsonNode::many(names.zip(nodes))
             }
         };
+        self.nodes.push(object);
         self.names.truncate(names_from);
-        node
     }
 
     /// A text between quotes, the first of which is next.
@@ -240,7 +258,7 @@ impl<'t> TextReader<'t> {
         digits.iter().try_fold(0, digit)
     }
 
-    fn number(&mut self) -> Option<JsonNode> {
+    fn number(&mut self) -> Option<()> {
         let from = self.at;
         let negative = self.text[from] == b'-';
         self.at += usize::from(negative);
@@ -251,27 +269,40 @@ impl<'t> TextReader<'t> {
             return None;
         }
         if let Some(b'.' | b'e' | b'E') = self.text.get(self.at) {
-            return self.fraction(from, n, digits);
+            let double = self.fraction(from, n, digits)?;
+            self.nodes.push(JsonNode::Float(double));
+            return Some(());
         }
         if digits > DIGITS_SURE {
             match self.written(first).parse() {
                 Ok(exact) => n = exact,
-                Err(_) => return self.double(from),
+                Err(_) => return self.large(from),
             }
         }
-        Some(match (negative, i64::try_from(n)) {
-            (false, Ok(n)) => JsonNode::Int(n),
-            (false, Err(_)) => JsonNode::Large(n),
+        match (negative, i64::try_from(n)) {
+            (false, Ok(n)) => self.nodes.push(JsonNode::Int(n)),
+            (false, Err(_)) => self.nodes.push(JsonNode::Large(n)),
             // The only zero that knows its sign is a double.
-            (true, _) if n == 0 => JsonNode::Float(-0.0),
-            (true, Ok(n)) => JsonNode::Int(-n),
-            (true, Err(_)) if n == i64::MIN.unsigned_abs() => JsonNode::Int(i64::MIN),
-            (true, Err(_)) => return self.double(from),
-        })
+            (true, _) if n == 0 => self.nodes.push(JsonNode::Float(-0.0)),
+            (true, Ok(n)) => self.nodes.push(JsonNode::Int(-n)),
+            (true, Err(_)) if n == i64::MIN.unsigned_abs() => {
+                self.nodes.push(JsonNode::Int(i64::MIN));
+            }
+            (true, Err(_)) => return self.large(from),
+        }
+        Some(())
+    }
+
+    /// An integer beyond those that are kept as such.
+    #[cold]
+    fn large(&mut self, from: usize) -> Option<()> {
+        let double = self.double(from)?;
+        self.nodes.push(JsonNode::Float(double));
+        Some(())
     }
 
     /// The double whose digits before the point are read: they are so many, and say `n`.
-    fn fraction(&mut self, from: usize, mut n: u64, mut digits: usize) -> Option<JsonNode> {
+    fn fraction(&mut self, from: usize, mut n: u64, mut digits: usize) -> Option<f64> {
         let mut behind = 0;
         if self.text[self.at] == b'.' {
             self.at += 1;
@@ -291,7 +322,7 @@ impl<'t> TextReader<'t> {
             Some(tens) if digits <= DIGITS_SURE && n <= EXACT_MAX => {
                 let n = n as f64 / tens;
                 let negative = self.text[from] == b'-';
-                Some(JsonNode::Float(if negative { -n } else { n }))
+                Some(if negative { -n } else { n })
             }
             _ => self.double(from),
         }
@@ -314,8 +345,8 @@ impl<'t> TextReader<'t> {
     }
 
     /// The double nearest to what is written; nothing if it is too large for one.
-    fn double(&self, from: usize) -> Option<JsonNode> {
+    fn double(&self, from: usize) -> Option<f64> {
         let n: f64 = self.written(from).parse().ok()?;
-        n.is_finite().then_some(JsonNode::Float(n))
+        n.is_finite().then_some(n)
     }
 }

@@ -19,24 +19,30 @@ pub struct ShortText {
 impl ShortText {
     #[inline]
     pub fn new(text: &[u8]) -> Option<Self> {
-        let mut bytes = [0; SHORT_MAX];
         let len = text.len();
-        // By parts of one size, which may overlap: a copy of any size is a call, which takes longer than these.
-        match (text.first_chunk::<8>(), text.first_chunk::<4>()) {
-            _ if len > SHORT_MAX => return None,
-            (Some(first), _) => {
-                bytes[..8].copy_from_slice(first);
-                bytes[len - 8..len].copy_from_slice(text.last_chunk::<8>()?);
-            }
-            (None, Some(first)) => {
-                bytes[..4].copy_from_slice(first);
-                bytes[len - 4..len].copy_from_slice(text.last_chunk::<4>()?);
-            }
-            (None, None) => text
-                .iter()
-                .zip(&mut bytes)
-                .for_each(|(from, to)| *to = *from),
+        if len > SHORT_MAX {
+            return None;
         }
+        // Put together in registers, of words that may overlap: a copy of any size is a call, and what is written to
+        // memory in parts is slow to be read from there as a whole.
+        let whole = match (text.first_chunk(), text.last_chunk()) {
+            (Some(first), Some(last)) => {
+                let behind = u128::from(u64::from_le_bytes(*last)) << (8 * (len - 8));
+                u128::from(u64::from_le_bytes(*first)) | behind
+            }
+            _ => match (text.first_chunk(), text.last_chunk()) {
+                (Some(first), Some(last)) => {
+                    let behind = u64::from(u32::from_le_bytes(*last)) << (8 * (len - 4));
+                    u128::from(u64::from(u32::from_le_bytes(*first)) | behind)
+                }
+                _ => {
+                    let bytes = text.iter().rev();
+                    u128::from(bytes.fold(0, |held: u32, byte| held << 8 | u32::from(*byte)))
+                }
+            },
+        };
+        let mut bytes = [0; SHORT_MAX];
+        bytes.copy_from_slice(&whole.to_le_bytes()[..SHORT_MAX]);
         Some(ShortText {
             len: len as u8,
             bytes,
@@ -48,15 +54,8 @@ impl ShortText {
         &self.bytes[..usize::from(self.len)]
     }
 
-    /// Appends the text. A copy of any size is a call, which takes longer than one of this size, of which a part goes again.
-    #[inline]
-    pub fn write(&self, out: &mut Vec<u8>) {
-        let end = out.len() + usize::from(self.len);
-        out.extend_from_slice(&self.bytes);
-        out.truncate(end);
-    }
-
-    /// Appends the text between quotes; false if something in it must be escaped.
+    /// Appends the text between quotes; false if something in it must be escaped. A copy of any size is a call, which
+    /// takes longer than one of this size, of which a part goes again.
     #[inline]
     pub fn write_quoted(&self, out: &mut Vec<u8>) -> bool {
         let len = usize::from(self.len);
@@ -65,10 +64,10 @@ impl ShortText {
         }
         let mut quoted = [b'"'; SHORT_MAX + 2];
         quoted[1..=SHORT_MAX].copy_from_slice(&self.bytes);
-        quoted[1 + len] = b'"';
-        let end = out.len() + len + 2;
+        let end = out.len() + len + 1;
         out.extend_from_slice(&quoted);
-        out.truncate(end);
+        out.truncate(end + 1);
+        out[end] = b'"';
         true
     }
 }

@@ -71,8 +71,8 @@ impl<'a> TextWriter<'a> {
                 let word: &[u8] = if yes { b"true" } else { b"false" };
                 self.out.extend_from_slice(word);
             }
-            JsonSeen::Int(n) => self.digits(itoa::Buffer::new().format(n)),
-            JsonSeen::Large(n) => self.digits(itoa::Buffer::new().format(n)),
+            JsonSeen::Int(n) => number::write_i64(n, self.out),
+            JsonSeen::Large(n) => number::write_u64(n, self.out),
             JsonSeen::Float(n) => number::write_fraction(n, self.out),
             JsonSeen::Text(text) => self.quoted(text),
             JsonSeen::Array(ArrayView::Short(nodes)) => self.array(nodes.iter()),
@@ -85,13 +85,6 @@ impl<'a> TextWriter<'a> {
                 let fields = many.iter().map(|field| (&field.name, &field.node));
                 self.object(fields, Self::name, Self::node);
             }
-        }
-    }
-
-    fn digits(&mut self, digits: &str) {
-        match ShortText::new(digits.as_bytes()) {
-            Some(digits) => digits.write(self.out),
-            None => self.out.extend_from_slice(digits.as_bytes()),
         }
     }
 
