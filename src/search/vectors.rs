@@ -4,22 +4,36 @@
 mod many;
 mod numbers;
 mod shared;
+mod sketch;
 #[cfg(test)]
 mod tests;
 
+use smallvec::SmallVec;
+
 use super::distance::TOGETHER;
-use super::schema::{GraphWish, VectorSpec};
-use crate::types::graph::{Graph, LINKS_MAX, LINKS_MIN, Near, WalkWish, Walker, level};
+use super::schema::{GraphWish, Metric, VectorSpec};
+use crate::types::graph::{Graph, LINKS_MAX, LINKS_MIN, Near, NodePlace, WalkWish, Walker, level};
 use crate::types::{OrdSet, Rows};
-pub use numbers::VectorTarget;
-use numbers::{BetweenSlots, Numbers};
+use numbers::{BetweenSlots, Numbers, TargetNumbers};
 pub(super) use shared::VectorBlob;
+use sketch::{Sketch, Sketches};
+
+/// A vector that others are compared with.
+pub struct VectorTarget {
+    numbers: TargetNumbers,
+    /// Where the others have sketches.
+    sketch: Option<Sketch>,
+}
 
 /// Vectors in slots; each slot belongs to one document.
 #[derive(Clone, Debug)]
 pub struct Vectors {
     spec: VectorSpec,
     numbers: Numbers,
+    /// Of long vectors of single floats.
+    sketches: Option<Sketches>,
+    /// The vectors around the newest one are too close together to be told apart by their sketches.
+    is_blurred: bool,
     docs: Rows<u64>,
     /// Each document with the slots that it has: one, unless it is JSON.
     slots: OrdSet<(u64, u32)>,
@@ -39,6 +53,10 @@ pub struct VectorWalk<'w> {
 /// So many are looked at before others may have their turns.
 pub const LOOKED_AT_ONCE: usize = TOGETHER;
 
+/// A walk by sketches keeps some more in sight: of what is about as far as the last, the wrong ones may seem nearer.
+const BESIDE: usize = 2;
+const BESIDE_PART: usize = 8;
+
 /// On level 0 a node has this many times as many links as M says, at most.
 const BASE_LINKS: usize = 4;
 
@@ -55,11 +73,61 @@ fn sight_of(wish: &GraphWish) -> usize {
     (wish.ef_construction as usize).max(links_of(wish))
 }
 
+/// How the graph of some vectors is told distances: by sketches, if there are any and they tell vectors apart.
+struct VectorSpaces<'v> {
+    exact: BetweenSlots<'v>,
+    sketches: Option<&'v Sketches>,
+}
+
+/// A place in the graph, and whether it was found without sketches.
+struct VectorPlace {
+    place: NodePlace,
+    is_blurred: bool,
+}
+
+impl<'v> VectorSpaces<'v> {
+    fn of(numbers: &'v Numbers, sketches: &'v Option<Sketches>, metric: Metric) -> Self {
+        VectorSpaces {
+            exact: BetweenSlots { numbers, metric },
+            sketches: sketches.as_ref(),
+        }
+    }
+
+    /// Seeks the place of the last of these nodes.
+    fn place(&self, graph: &Graph, fresh: &[(u32, usize)], sight: usize) -> VectorPlace {
+        let rough = self.sketches.map(|sketches| {
+            let place = graph.place(fresh, sight, sketches);
+            let node = fresh[fresh.len() - 1].0;
+            let is_blurred = sketches.are_blurred_around(place.nearest(), node);
+            (place, is_blurred)
+        });
+        match rough {
+            Some((place, false)) => VectorPlace {
+                place,
+                is_blurred: false,
+            },
+            _ => VectorPlace {
+                place: graph.place(fresh, sight, &self.exact),
+                is_blurred: true,
+            },
+        }
+    }
+
+    fn insert(&self, graph: &mut Graph, place: &VectorPlace) {
+        match self.sketches.filter(|_| !place.is_blurred) {
+            Some(sketches) => graph.insert_at(&place.place, sketches),
+            None => graph.insert_at(&place.place, &self.exact),
+        };
+    }
+}
+
 impl Vectors {
     pub fn new(spec: VectorSpec) -> Self {
         Vectors {
             spec,
             numbers: Numbers::new(&spec),
+            sketches: Numbers::have_sketches(&spec).then(|| Sketches::new(spec.dim, spec.metric)),
+            is_blurred: false,
             docs: Rows::default(),
             slots: OrdSet::new(),
             all: 0,
@@ -100,29 +168,39 @@ impl Vectors {
 
     pub fn bytes(&self) -> usize {
         let graph = self.graph.as_ref().map_or(0, Graph::heap_bytes);
-        self.numbers.heap_bytes() + self.docs.heap_bytes() + self.slots.heap_bytes() + graph
+        let sketches = self.sketches.as_ref().map_or(0, Sketches::heap_bytes);
+        let numbers = self.numbers.heap_bytes() + sketches;
+        numbers + self.docs.heap_bytes() + self.slots.heap_bytes() + graph
     }
 
     /// Reads a vector that documents are compared with.
     pub fn target(&self, blob: &[u8]) -> VectorTarget {
-        self.numbers.target(&self.spec, blob)
+        let numbers = self.numbers.target(&self.spec, blob);
+        let sketch = match (&numbers, &self.sketches) {
+            (TargetNumbers::Single(numbers), Some(_)) => Some(Sketch::new(numbers, 1.0)),
+            _ => None,
+        };
+        VectorTarget { numbers, sketch }
     }
 
     /// Adds a document's vector; its length was checked. Numbers between 0 and 1 are drawn for its place in the graph.
     pub(super) fn insert(&mut self, doc: u64, blob: VectorBlob, draw: impl FnMut() -> f64) {
         self.push(doc, blob);
         if let (Some(graph), Some(wish)) = (&mut self.graph, &self.spec.graph) {
-            let space = BetweenSlots {
-                numbers: &self.numbers,
-                metric: self.spec.metric,
-            };
-            graph.insert(level_of(wish, draw), sight_of(wish), &space);
+            let fresh = [(graph.nodes() as u32, level_of(wish, draw))];
+            let spaces = VectorSpaces::of(&self.numbers, &self.sketches, self.spec.metric);
+            let place = spaces.place(graph, &fresh, sight_of(wish));
+            self.is_blurred = place.is_blurred;
+            spaces.insert(graph, &place);
         }
     }
 
     /// Keeps a vector, which is still to be found a place in the graph.
     fn push(&mut self, doc: u64, blob: VectorBlob) {
         self.numbers.push(&self.spec, blob);
+        if let Some(sketches) = &mut self.sketches {
+            sketches.push(self.numbers.sketch(self.docs.len()));
+        }
         let slot = u32::try_from(self.docs.len()).expect("no index has billions of vectors");
         self.all += usize::from(!self.has(doc));
         self.slots.insert((doc, slot), ());
@@ -168,14 +246,17 @@ impl Vectors {
     /// Takes a vector and its node out.
     fn take_out(&mut self, slot: u32) {
         if let Some(graph) = &mut self.graph {
-            let space = BetweenSlots {
-                numbers: &self.numbers,
-                metric: self.spec.metric,
-            };
-            graph.unlink(slot, &space);
+            let spaces = VectorSpaces::of(&self.numbers, &self.sketches, self.spec.metric);
+            match spaces.sketches.filter(|_| !self.is_blurred) {
+                Some(sketches) => graph.unlink(slot, sketches),
+                None => graph.unlink(slot, &spaces.exact),
+            }
             graph.swap_remove(slot);
         }
         self.numbers.swap_remove(slot as usize);
+        if let Some(sketches) = &mut self.sketches {
+            sketches.swap_remove(slot as usize);
+        }
     }
 
     /// What was asked for of the graph, if there is one.
@@ -195,14 +276,22 @@ impl Vectors {
         let Some(graph) = &self.graph else {
             return Vec::new();
         };
-        let mut walker = self.walker(target, walk);
+        let mut sketches = self.sketches.as_ref().zip(target.sketch.as_ref());
         let mut sight = walk.sight.max(count).min(self.len().max(1));
         loop {
+            let beside = sketches.map_or(0, |_| BESIDE + sight / BESIDE_PART);
             let wish = WalkWish {
-                count: sight,
+                count: sight + beside,
                 effort: usize::MAX,
             };
+            let mut walker = self.walker(target, sketches, walk);
             let near = walker.run(graph, wish, |node| welcome(self.doc_at(node as usize)));
+            if let Some((held, target)) = sketches
+                && held.are_blurred(&near, target)
+            {
+                sketches = None;
+                continue;
+            }
             let is_all = near.len() < sight || sight == self.len();
             let mut found = self.documents_of(near, target);
             // Of a document that has several, others stand in the way of more documents.
@@ -231,28 +320,37 @@ impl Vectors {
             effort: usize::MAX,
         };
         let near = self
-            .walker(target, walk)
+            .walker(target, None, walk)
             .run_within(graph, wish, reach as f32);
         let mut found = self.documents_of(near, target);
         found.retain(|(distance, _)| *distance <= radius);
         found
     }
 
+    /// A walk by the distances of vectors, or of their sketches.
     fn walker<'w>(
         &'w self,
         target: &'w VectorTarget,
+        sketches: Option<(&'w Sketches, &'w Sketch)>,
         walk: &'w VectorWalk<'_>,
     ) -> Walker<impl FnMut(&[u32], &mut Vec<Near>) + 'w> {
         let near = |node: u32, distance: f32| Near { distance, node };
         Walker {
             measure: move |nodes: &[u32], found: &mut Vec<Near>| {
                 for part in nodes.chunks(LOOKED_AT_ONCE) {
-                    match (walk.go_on)(part.len()) {
-                        true => self.measure(part, target, |node, distance| {
+                    match ((walk.go_on)(part.len()), sketches) {
+                        (true, Some((sketches, target))) => {
+                            sketches.rough(part, target, |node, distance| {
+                                found.push(near(node, distance));
+                            });
+                        }
+                        (true, None) => self.measure(part, target, |node, distance| {
                             found.push(near(node, distance as f32));
                         }),
                         // What is left to be looked at is passed by.
-                        false => found.extend(part.iter().map(|node| near(*node, f32::INFINITY))),
+                        (false, _) => {
+                            found.extend(part.iter().map(|node| near(*node, f32::INFINITY)));
+                        }
                     }
                 }
             },
@@ -307,6 +405,26 @@ impl Vectors {
 
     /// Visits slots, in their order, with the distances of their vectors from the target.
     pub fn measure(&self, slots: &[u32], target: &VectorTarget, visit: impl FnMut(u32, f64)) {
+        let target = &target.numbers;
         self.numbers.measure(slots, target, self.spec.metric, visit);
+    }
+
+    /// Visits those slots, in their order, whose vectors are not farther from the target than this, and perhaps others.
+    pub fn measure_within(
+        &self,
+        slots: &[u32],
+        target: &VectorTarget,
+        reach: f64,
+        visit: impl FnMut(u32, f64),
+    ) {
+        let sketches = self.sketches.as_ref().zip(target.sketch.as_ref());
+        let Some((sketches, sketch)) = sketches.filter(|_| reach.is_finite()) else {
+            return self.measure(slots, target, visit);
+        };
+        let mut left: SmallVec<[u32; LOOKED_AT_ONCE]> = SmallVec::new();
+        sketches.at_least(slots, sketch, |slot, least| {
+            left.extend((f64::from(least) <= reach).then_some(slot));
+        });
+        self.measure(&left, target, visit);
     }
 }

@@ -279,11 +279,11 @@ pub fn write_u64(n: u64, out: &mut Vec<u8>) {
 #[inline]
 fn eight_digits(n: u64) -> u64 {
     const TENTHS: u64 = 0x000f_000f_000f_000f;
-    let halves = n / 10_000 | (n % 10_000) << 32;
-    let hundreds = (halves * 10_486) >> 20 & 0x7f_0000_007f;
-    let pairs = hundreds | (halves - 100 * hundreds) << 16;
-    let tens = (pairs * 103) >> 10 & TENTHS;
-    tens | (pairs - 10 * tens) << 8
+    let halves = (n / 10_000) | ((n % 10_000) << 32);
+    let hundreds = ((halves * 10_486) >> 20) & 0x7f_0000_007f;
+    let pairs = hundreds | ((halves - 100 * hundreds) << 16);
+    let tens = ((pairs * 103) >> 10) & TENTHS;
+    tens | ((pairs - 10 * tens) << 8)
 }
 
 /// Appends a finite double in the fewest digits that tell it from an integer: `1.0`, `1e16`, `1.5e-7`.

@@ -36,6 +36,14 @@ impl NearestHeap {
     }
 }
 
+impl NearestHeap {
+    /// What is farther than this is none of them.
+    fn reach(&self) -> f64 {
+        let farthest = self.held.peek().filter(|_| self.held.len() >= self.count);
+        farthest.map_or(f64::INFINITY, |(distance, _)| distance.0)
+    }
+}
+
 impl Evaluator<'_> {
     fn vectors(&self, field: usize) -> Option<&Vectors> {
         match &self.index.columns[field] {
@@ -85,20 +93,22 @@ impl Evaluator<'_> {
             count,
             held: BinaryHeap::new(),
         };
-        self.each_distance(vectors, target, among, |distance, doc| {
+        self.each_distance(vectors, target, (among, f64::INFINITY), |distance, doc| {
             nearest.offer(distance, doc);
+            nearest.reach()
         });
         let found = nearest.held.into_iter();
         found.map(|(distance, doc)| (distance.0, doc)).collect()
     }
 
-    /// Visits the distances of all documents, or of these.
+    /// Visits the distances of all documents, or of these, that are not farther than a reach, and perhaps of others. Each visit
+    /// says how far the next may be.
     fn each_distance(
         &self,
         vectors: &Vectors,
         target: &VectorTarget,
-        among: Option<&[u64]>,
-        mut visit: impl FnMut(f64, u64),
+        (among, mut reach): (Option<&[u64]>, f64),
+        mut visit: impl FnMut(f64, u64) -> f64,
     ) {
         let all = (among.is_none() && vectors.has_several()).then(|| self.every(None));
         let go_on = self.each_step(vectors);
@@ -106,7 +116,9 @@ impl Evaluator<'_> {
             Some(among) => {
                 let parts = among.chunks(LOOKED_AT_ONCE);
                 for docs in parts.take_while(|docs| go_on(docs.len())) {
-                    vectors.distances(docs, target, |doc, distance| visit(distance, doc));
+                    vectors.distances(docs, target, |doc, distance| {
+                        visit(distance, doc);
+                    });
                 }
             }
             None => {
@@ -115,8 +127,8 @@ impl Evaluator<'_> {
                 for from in parts.take_while(|_| go_on(LOOKED_AT_ONCE)) {
                     let to = all.min(from + LOOKED_AT_ONCE);
                     let slots: SmallVec<[u32; LOOKED_AT_ONCE]> = (from as u32..to as u32).collect();
-                    vectors.measure(&slots, target, |slot, distance| {
-                        visit(distance, vectors.doc_at(slot as usize));
+                    vectors.measure_within(&slots, target, reach, |slot, distance| {
+                        reach = visit(distance, vectors.doc_at(slot as usize));
                     });
                 }
             }
@@ -161,8 +173,9 @@ impl Evaluator<'_> {
                     .filter(|(_, doc)| among.is_none_or(|among| among.binary_search(doc).is_ok()));
                 found.extend(within.map(|(distance, doc)| (doc, distance)));
             }
-            _ => self.each_distance(vectors, &target, among, |distance, doc| {
+            _ => self.each_distance(vectors, &target, (among, radius), |distance, doc| {
                 found.extend((distance <= radius).then_some((doc, distance)));
+                radius
             }),
         }
         distances(node, found, None)

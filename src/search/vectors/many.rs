@@ -1,6 +1,6 @@
 //! Many vectors at once: threads share out the search for their places in the graph.
 
-use super::{BetweenSlots, VectorBlob, Vectors, level_of, sight_of};
+use super::{VectorBlob, VectorSpaces, Vectors, level_of, sight_of};
 use crate::util::thread::share_out;
 
 /// So many vectors are found places in the graph at the same time, at most, and such a part of those that it has: each of them is
@@ -25,10 +25,7 @@ impl Vectors {
         let (Some(graph), Some(wish)) = (&mut self.graph, &self.spec.graph) else {
             return;
         };
-        let space = BetweenSlots {
-            numbers: &self.numbers,
-            metric: self.spec.metric,
-        };
+        let spaces = VectorSpaces::of(&self.numbers, &self.sketches, self.spec.metric);
         let (mut from, all) = (graph.nodes(), self.docs.len());
         while from < all {
             // Few of a small graph's nodes don't see each other's links.
@@ -39,10 +36,11 @@ impl Vectors {
             let seen: Vec<&[(u32, usize)]> = (1..=fresh.len()).map(|at| &fresh[..at]).collect();
             let held = &*graph;
             let places = share_out(threads, seen, PLACED_AT_ONCE, |seen| {
-                held.place(seen, sight_of(wish), &space)
+                spaces.place(held, seen, sight_of(wish))
             });
             for place in &places {
-                graph.insert_at(place, &space);
+                spaces.insert(graph, place);
+                self.is_blurred = place.is_blurred;
             }
             from = to;
         }

@@ -6,6 +6,7 @@ use std::ops::Sub;
 use smallvec::SmallVec;
 
 use super::shared::{SharedVectors, VectorBlob};
+use super::sketch::{NUMBERS_MIN, Sketch};
 use crate::search::distance::{
     Compare, TOGETHER, dot_doubles, dot_singles, square_doubles, square_singles,
 };
@@ -24,7 +25,7 @@ pub(super) enum Numbers {
 }
 
 /// A vector that others are compared with.
-pub enum VectorTarget {
+pub(super) enum TargetNumbers {
     Single(Vec<f32>),
     Double(Vec<f64>),
 }
@@ -80,6 +81,20 @@ impl Numbers {
         }
     }
 
+    /// Whether vectors are compared by sketches first.
+    pub fn have_sketches(spec: &VectorSpec) -> bool {
+        spec.numeral != Numeral::Float64 && spec.dim >= NUMBERS_MIN
+    }
+
+    /// The sketch of the vector in a slot, which is of single floats.
+    pub fn sketch(&self, slot: usize) -> Sketch {
+        match self {
+            Numbers::Shared(held) => held.sketch(slot),
+            Numbers::Single(held) => Sketch::new(held.at(slot), 1.0),
+            Numbers::Double(_) => unreachable!("doubles have no sketches"),
+        }
+    }
+
     pub fn heap_bytes(&self) -> usize {
         match self {
             Numbers::Shared(held) => held.heap_bytes(),
@@ -89,7 +104,7 @@ impl Numbers {
     }
 
     /// Reads a vector that others are compared with.
-    pub fn target(&self, spec: &VectorSpec, blob: &[u8]) -> VectorTarget {
+    pub fn target(&self, spec: &VectorSpec, blob: &[u8]) -> TargetNumbers {
         let cosine = spec.metric == Metric::Cosine;
         match self {
             Numbers::Shared(_) | Numbers::Single(_) => {
@@ -97,14 +112,14 @@ impl Numbers {
                 if cosine {
                     normalize!(numbers, length(&numbers));
                 }
-                VectorTarget::Single(numbers)
+                TargetNumbers::Single(numbers)
             }
             Numbers::Double(_) => {
                 let mut numbers = doubles(blob);
                 if cosine {
                     normalize!(numbers, length_of_doubles(&numbers));
                 }
-                VectorTarget::Double(numbers)
+                TargetNumbers::Double(numbers)
             }
         }
     }
@@ -115,8 +130,8 @@ impl Numbers {
             return held.push(blob.into(), spec.metric);
         }
         match (self.target(spec, &blob), self) {
-            (VectorTarget::Single(numbers), Numbers::Single(held)) => held.push(numbers),
-            (VectorTarget::Double(numbers), Numbers::Double(held)) => held.push(numbers),
+            (TargetNumbers::Single(numbers), Numbers::Single(held)) => held.push(numbers),
+            (TargetNumbers::Double(numbers), Numbers::Double(held)) => held.push(numbers),
             _ => unreachable!("a target is read as the vectors are held"),
         }
     }
@@ -127,8 +142,8 @@ impl Numbers {
             return held.holds(slot, blob);
         }
         match (self, self.target(spec, blob)) {
-            (Numbers::Single(held), VectorTarget::Single(read)) => held.at(slot) == read,
-            (Numbers::Double(held), VectorTarget::Double(read)) => held.at(slot) == read,
+            (Numbers::Single(held), TargetNumbers::Single(read)) => held.at(slot) == read,
+            (Numbers::Double(held), TargetNumbers::Double(read)) => held.at(slot) == read,
             _ => unreachable!("a target is read as the vectors are held"),
         }
     }
@@ -154,22 +169,22 @@ impl Numbers {
     pub fn measure(
         &self,
         slots: &[u32],
-        target: &VectorTarget,
+        target: &TargetNumbers,
         metric: Metric,
         mut visit: impl FnMut(u32, f64),
     ) {
         match (self, target) {
-            (Numbers::Shared(held), VectorTarget::Single(target)) => {
+            (Numbers::Shared(held), TargetNumbers::Single(target)) => {
                 held.measure(slots, (target, 1.0), metric, |slot, n| {
                     visit(slot, f64::from(n));
                 });
             }
-            (Numbers::Single(held), VectorTarget::Single(target)) => {
+            (Numbers::Single(held), TargetNumbers::Single(target)) => {
                 measure_rows(held, slots, target, (SINGLES, metric), |slot, n| {
                     visit(slot, f64::from(n));
                 });
             }
-            (Numbers::Double(held), VectorTarget::Double(target)) => {
+            (Numbers::Double(held), TargetNumbers::Double(target)) => {
                 measure_rows(held, slots, target, (DOUBLES, metric), visit);
             }
             _ => unreachable!("a target is read as the vectors are held"),

@@ -4,6 +4,7 @@ use std::borrow::Cow;
 use std::ops::Deref;
 
 use super::numbers::{in_parts, length};
+use super::sketch::Sketch;
 use crate::search::distance::{dot_singles, square_singles};
 use crate::search::numerals::singles;
 use crate::search::schema::{Metric, Numeral};
@@ -68,6 +69,10 @@ impl SharedVectors {
 
     fn numbers(&self, slot: usize) -> Cow<'_, [f32]> {
         floats(&self.blobs.at(slot)[0])
+    }
+
+    pub fn sketch(&self, slot: usize) -> Sketch {
+        Sketch::new(&self.numbers(slot), self.scale(slot))
     }
 
     fn scale(&self, slot: usize) -> f32 {

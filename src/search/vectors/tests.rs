@@ -136,13 +136,16 @@ fn a_graph_finds_at_least_so_many_of_the_nearest_also_after_many_were_replaced()
     let mut random = fastrand::Rng::with_seed(17);
     // Where all are about as far from each other, the nearest are hard to find.
     let floors = [
-        (Metric::L2, 20, [0.6, 0.95]),
-        (Metric::Cosine, 20, [0.6, 0.95]),
-        (Metric::InnerProduct, 0, [0.3, 0.75]),
+        (Metric::L2, 32, 20, [0.6, 0.95]),
+        (Metric::Cosine, 32, 20, [0.6, 0.95]),
+        (Metric::InnerProduct, 32, 0, [0.3, 0.75]),
+        (Metric::L2, 96, 20, [0.6, 0.95]),
+        (Metric::Cosine, 96, 20, [0.6, 0.95]),
+        (Metric::InnerProduct, 96, 0, [0.3, 0.75]),
     ];
-    for (metric, centres, floor) in floors {
-        let all = points(&mut random, 32, centres, 1050);
-        let mut vectors = Vectors::new(graph_of(8, 32, metric));
+    for (metric, dim, centres, floor) in floors {
+        let all = points(&mut random, dim, centres, 1050);
+        let mut vectors = Vectors::new(graph_of(8, dim, metric));
         let mut draw = fastrand::Rng::with_seed(3);
         for (doc, point) in all[..800].iter().enumerate() {
             vectors.insert(doc as u64, VectorBlob::Own(blob_of(point)), || draw.f64());
@@ -157,8 +160,99 @@ fn a_graph_finds_at_least_so_many_of_the_nearest_also_after_many_were_replaced()
             let recall = recall(&vectors, &all[1000..], sight);
             assert!(
                 recall >= floor,
-                "{metric:?}, {centres} centres, {sight}: {recall}"
+                "{metric:?}, {dim} numbers, {centres} centres, {sight}: {recall}"
             );
+        }
+    }
+}
+
+/// Vectors of 96 numbers: anywhere, around centres, closer together than the steps of their sketches, far from zero; and some
+/// that are no numbers, or zero.
+fn kinds_of_points(random: &mut fastrand::Rng) -> Vec<Vec<Vec<f32>>> {
+    let moved = |points: Vec<Vec<f32>>, factor: f32, by: f32| -> Vec<Vec<f32>> {
+        let point = |point: Vec<f32>| point.into_iter().map(|n| n * factor + by).collect();
+        points.into_iter().map(point).collect()
+    };
+    let mut odd = points(random, 96, 0, 300);
+    odd[7] = vec![0.0; 96];
+    odd[8] = vec![0.0; 96];
+    odd[9][3] = f32::NAN;
+    odd[10][4] = f32::INFINITY;
+    odd[11] = vec![1e-42; 96];
+    odd[12] = vec![f32::MAX; 96];
+    vec![
+        points(random, 96, 0, 300),
+        points(random, 96, 10, 300),
+        moved(points(random, 96, 0, 300), 0.01, 1.0),
+        moved(points(random, 96, 0, 300), 1.0, 1000.0),
+        moved(points(random, 96, 0, 300), 1e18, 0.0),
+        moved(points(random, 96, 0, 300), 1e-18, 0.0),
+        odd,
+    ]
+}
+
+#[test]
+fn sketches_pass_by_nothing_that_is_within_reach() {
+    let mut random = fastrand::Rng::with_seed(31);
+    let mut passed = 0;
+    for (kind, all) in kinds_of_points(&mut random).into_iter().enumerate() {
+        for metric in [Metric::L2, Metric::Cosine, Metric::InnerProduct] {
+            let mut vectors = Vectors::new(VectorSpec {
+                dim: 96,
+                ..spec(Numeral::Float32, metric)
+            });
+            for (doc, point) in all.iter().enumerate() {
+                vectors.insert(doc as u64, VectorBlob::Own(blob_of(point)), || 0.5);
+            }
+            let slots: Vec<u32> = (0..all.len() as u32).collect();
+            for target in all.iter().take(40) {
+                let target = vectors.target(&blob_of(target));
+                let mut exact = Vec::new();
+                vectors.measure(&slots, &target, |slot, distance| {
+                    exact.push((distance, slot))
+                });
+                let mut ordered = exact.clone();
+                ordered.sort_unstable_by(|one, other| one.0.total_cmp(&other.0));
+                let reach = ordered[9].0;
+                let (mut seen, mut count) = (Vec::new(), 0);
+                vectors.measure_within(&slots, &target, reach, |slot, distance| {
+                    count += 1;
+                    seen.extend((distance <= reach).then_some((distance, slot)));
+                });
+                exact.retain(|(distance, _)| *distance <= reach);
+                assert_eq!(seen, exact, "{metric:?}, kind {kind}");
+                passed += all.len() - count;
+            }
+        }
+    }
+    assert!(passed > 60_000, "only {passed} were passed by");
+}
+
+#[test]
+fn what_sketches_cannot_tell_apart_is_found_without_them() {
+    let mut random = fastrand::Rng::with_seed(37);
+    for (kind, all) in kinds_of_points(&mut random)[..6].iter().enumerate() {
+        for metric in [Metric::L2, Metric::Cosine] {
+            let recall_of = |mut vectors: Vectors, sight: usize| {
+                let mut draw = fastrand::Rng::with_seed(3);
+                for (doc, point) in all[..280].iter().enumerate() {
+                    vectors.insert(doc as u64, VectorBlob::Own(blob_of(point)), || draw.f64());
+                }
+                recall(&vectors, &all[280..], sight)
+            };
+            let with = Vectors::new(graph_of(8, 96, metric));
+            let mut without = with.clone();
+            without.sketches = None;
+            for sight in [10, 50] {
+                let (with, without) = (
+                    recall_of(with.clone(), sight),
+                    recall_of(without.clone(), sight),
+                );
+                assert!(
+                    with >= without - 0.05,
+                    "{metric:?}, kind {kind}, {sight}: {with}, {without} without"
+                );
+            }
         }
     }
 }
@@ -260,7 +354,7 @@ fn shared_vectors_are_as_far_as_they_would_be_by_themselves_and_take_no_room() {
             );
         }
         // A vector alone takes 384 bytes.
-        assert!(vectors.bytes() < 300 * 100, "{}", vectors.bytes());
+        assert!(vectors.bytes() < 350 * 100, "{}", vectors.bytes());
         drop(blobs);
         assert!(vectors.bytes() > 384 * 100);
     }

@@ -41,6 +41,13 @@ struct Around {
     chosen: Vec<Near>,
 }
 
+impl NodePlace {
+    /// The nodes that were found near it on level 0, from the nearest on.
+    pub fn nearest(&self) -> &[Near] {
+        self.around.last().map_or(&[], |around| &around.found)
+    }
+}
+
 impl Graph {
     /// Adds a node on this level and those below, linked with the best of so many nodes around it. Its number is the next one,
     /// under which the space knows it already.

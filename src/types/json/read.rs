@@ -121,7 +121,7 @@ impl<'t> TextReader<'t> {
         let from = self.nodes.len();
         if self.sign()? == b']' {
             self.at += 1;
-            return Some(self.array_of(from));
+            return self.array_of(from);
         }
         loop {
             self.read()?;
@@ -129,23 +129,24 @@ impl<'t> TextReader<'t> {
             self.at += 1;
             match sign {
                 b',' => {}
-                b']' => return Some(self.array_of(from)),
+                b']' => return self.array_of(from),
                 _ => return None,
             }
         }
     }
 
     /// Puts the elements from here on into an array.
-    fn array_of(&mut self, from: usize) {
+    fn array_of(&mut self, from: usize) -> Option<()> {
         let array = JsonNode::array_of(self.nodes.drain(from..));
         self.nodes.push(array);
+        Some(())
     }
 
     fn object(&mut self) -> Option<()> {
         let from = (self.names.len(), self.nodes.len());
         if self.sign()? == b'}' {
             self.at += 1;
-            return Some(self.object_of(from));
+            return self.object_of(from);
         }
         loop {
             if self.sign()? != b'"' {
@@ -159,14 +160,14 @@ impl<'t> TextReader<'t> {
             self.at += 1;
             match sign {
                 b',' => {}
-                b'}' => return Some(self.object_of(from)),
+                b'}' => return self.object_of(from),
                 _ => return None,
             }
         }
     }
 
     /// Puts the names and values from here on into an object.
-    fn object_of(&mut self, (names_from, nodes_from): (usize, usize)) {
+    fn object_of(&mut self, (names_from, nodes_from): (usize, usize)) -> Option<()> {
         let names = &self.names[names_from..];
         if !self.last.as_ref().is_some_and(|last| last.are(names)) {
             let few = names.len() <= OBJECT_MAX;
@@ -182,6 +183,7 @@ impl<'t> TextReader<'t> {
         };
         self.nodes.push(object);
         self.names.truncate(names_from);
+        Some(())
     }
 
     /// A text between quotes, the first of which is next.
