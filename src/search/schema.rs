@@ -95,12 +95,10 @@ impl VectorSpec {
         self.dim * self.numeral.bytes()
     }
 
-    /// Whether an index holds the very bytes that documents hold, where they are the numbers as it reckons with them. A walk
-    /// through a graph goes from one place in memory to another in any case; but where all vectors are looked at, that takes
-    /// half the time if they stand side by side.
+    /// Whether an index holds the very bytes that documents hold, where they are the numbers as it reckons with them. What is
+    /// nearest is sought among sketches, so that few of the vectors themselves are looked at, here and there in memory.
     pub fn shares(&self) -> bool {
         cfg!(target_endian = "little")
-            && self.graph.is_some()
             && self.numeral == Numeral::Float32
             && self.blob_bytes() >= SHARED_BYTES_MIN
     }

@@ -1,7 +1,10 @@
 //! Rough copies of vectors, a byte for each number: what is nearest is sought among these, as that takes a quarter of the memory to
 //! be looked at. What is found is measured anew by the vectors themselves.
 
+use std::hint::black_box;
+
 use pulp::{Arch, Simd, WithSimd};
+use smallvec::SmallVec;
 
 use crate::search::distance::TOGETHER;
 use crate::search::schema::Metric;
@@ -12,6 +15,8 @@ use crate::types::graph::{Near, Space};
 pub(super) const NUMBERS_MIN: usize = 64;
 /// Steps from zero to the largest number of a vector.
 const STEPS: f32 = 127.0;
+/// What the processor's cache holds together.
+const LINE_BYTES: usize = 64;
 /// Sketches that are copied together where copies of an index are held.
 const PART_BYTES: usize = 64 * 1024;
 /// What is lost by reckoning with single floats, beside what sketches lose: a part of the lengths.
@@ -225,9 +230,13 @@ impl WithSimd for Products<'_> {
 
     #[inline(always)]
     fn with_simd<S: Simd>(self, _: S) {
-        for (slot, product) in self.slots.iter().zip(self.products) {
-            let other = self.rows.at(*slot as usize);
-            let each = self.target.iter().zip(other);
+        let rows = self.slots.iter().map(|slot| self.rows.at(*slot as usize));
+        let rows: SmallVec<[&[i8]; TOGETHER]> = rows.collect();
+        // While the processor waits for the memory of one, that of the others is on its way, too.
+        let lines = rows.iter().flat_map(|row| row.chunks(LINE_BYTES));
+        black_box(lines.fold(0, |seen, line| seen ^ line[0]));
+        for (row, product) in rows.iter().zip(self.products) {
+            let each = self.target.iter().zip(*row);
             *product = each.map(|(a, b)| i32::from(*a) * i32::from(*b)).sum();
         }
     }
