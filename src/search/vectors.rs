@@ -89,7 +89,7 @@ impl<'v> VectorSpaces<'v> {
     fn of(numbers: &'v Numbers, sketches: &'v Option<Sketches>, metric: Metric) -> Self {
         VectorSpaces {
             exact: BetweenSlots { numbers, metric },
-            sketches: sketches.as_ref(),
+            sketches: sketches.as_ref().filter(|held| held.are_known()),
         }
     }
 
@@ -180,6 +180,7 @@ impl Vectors {
             (TargetNumbers::Single(numbers), Some(_)) => Some(Sketch::new(numbers, 1.0)),
             _ => None,
         };
+        let sketch = sketch.filter(Sketch::is_known);
         VectorTarget { numbers, sketch }
     }
 
@@ -276,7 +277,8 @@ impl Vectors {
         let Some(graph) = &self.graph else {
             return Vec::new();
         };
-        let mut sketches = self.sketches.as_ref().zip(target.sketch.as_ref());
+        let held = self.sketches.as_ref().filter(|held| held.are_known());
+        let mut sketches = held.zip(target.sketch.as_ref());
         let mut sight = walk.sight.max(count).min(self.len().max(1));
         loop {
             let beside = sketches.map_or(0, |_| BESIDE + sight / BESIDE_PART);
@@ -404,9 +406,20 @@ impl Vectors {
     }
 
     /// Visits slots, in their order, with the distances of their vectors from the target.
-    pub fn measure(&self, slots: &[u32], target: &VectorTarget, visit: impl FnMut(u32, f64)) {
-        let target = &target.numbers;
-        self.numbers.measure(slots, target, self.spec.metric, visit);
+    pub fn measure(&self, slots: &[u32], target: &VectorTarget, mut visit: impl FnMut(u32, f64)) {
+        let (target, metric) = (&target.numbers, self.spec.metric);
+        self.numbers
+            .measure(slots, target, metric, |slot, distance| {
+                // What is no number is the farthest, whatever its sign.
+                visit(
+                    slot,
+                    if distance.is_nan() {
+                        f64::NAN
+                    } else {
+                        distance
+                    },
+                );
+            });
     }
 
     /// Visits those slots, in their order, whose vectors are not farther from the target than this, and perhaps others.

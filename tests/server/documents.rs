@@ -58,7 +58,9 @@ fn only_large_values_are_freed_on_another_thread() {
     let mut client = server.client();
     let nested = |count: usize| format!("[{}]", vec!["[1]"; count].join(","));
     let (small, large) = (nested(100), nested(2_000));
-    for (text, freed) in [(&small, "0"), (&large, "1"), (&small, "1"), (&large, "2")] {
+    let numbers = format!("[{}]", vec!["7"; 20_000].join(","));
+    let wanted = [(&small, "0"), (&large, "1"), (&small, "1"), (&numbers, "2")];
+    for (text, freed) in wanted {
         client.ask_args(&["JSON.SET", "d", "$", text]);
         client.ask("UNLINK d");
         eventually("nothing waits to be freed", || {

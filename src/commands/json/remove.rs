@@ -44,16 +44,16 @@ fn del(call: &mut WriteCall<'_>) -> Done {
     let mut removed = 0;
     if !places.is_empty() {
         let mut json = edit(&mut call.db, key)?;
-        for place in places {
-            let taken = match place.split_last() {
-                Some((last, parent)) => {
-                    let mut take = |held: &mut JsonNode| held.remove(last);
-                    json.root.edit_at(parent, &mut take).flatten()
+        for places in places.chunk_by(|one, other| parent(one) == parent(other)) {
+            let taken = match parent(&places[0]) {
+                Some(parent) => {
+                    let mut take = |held: &mut JsonNode| take_all(held, places);
+                    json.root.edit_at(parent, &mut take).unwrap_or_default()
                 }
                 // The root by a path that found it among others.
-                None => Some(std::mem::take(&mut json.root)),
+                None => vec![std::mem::take(&mut json.root)],
             };
-            removed += i64::from(taken.is_some());
+            removed += taken.len() as i64;
             taken.into_iter().for_each(|node| discard(&mut json, node));
         }
         if removed > 0 {
@@ -62,6 +62,22 @@ fn del(call: &mut WriteCall<'_>) -> Done {
     }
     call.out.int(removed);
     Ok(Flow::Done)
+}
+
+fn parent(place: &[PathStep]) -> Option<&[PathStep]> {
+    place.split_last().map(|(_, parent)| parent)
+}
+
+/// Takes what stands at the last steps of these places out of a container.
+fn take_all(held: &mut JsonNode, places: &[Vec<PathStep>]) -> Vec<JsonNode> {
+    let take = |held: &mut JsonNode| {
+        let steps = places.iter().filter_map(|place| place.last());
+        steps.filter_map(|step| held.remove(step)).collect()
+    };
+    match places {
+        [_] => take(held),
+        _ => held.edit_fields(take),
+    }
 }
 
 /// Places in an order in which they can be removed one after another, without those inside others.

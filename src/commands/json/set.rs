@@ -13,7 +13,7 @@ use crate::command::{
 use crate::engine::Edit;
 use crate::types::Json;
 use crate::types::json::path::{PathEffort, PathEnd, Spelled};
-use crate::types::json::{FieldName, JsonNode, PathStep};
+use crate::types::json::{FieldName, JsonNode, ObjectView, PathStep};
 
 pub const SET: Command = Command {
     name: "json.set",
@@ -327,6 +327,19 @@ fn merge(held: &mut JsonNode, patch: &JsonNode, old: &mut Vec<JsonNode>) {
     if held.as_object().is_none() {
         old.push(std::mem::replace(held, JsonNode::object(Vec::new())));
     }
+    let comes_or_goes = |(name, patch): &(&FieldName, &JsonNode)| {
+        let held = held.as_object();
+        let is_there = held.is_some_and(|held| held.find(name.as_bytes()).is_some());
+        is_there == matches!(patch, JsonNode::Null)
+    };
+    let moving = fields.iter().filter(comes_or_goes).take(2).count();
+    match moving {
+        2 => held.edit_fields(|held| merge_fields(held, fields, old)),
+        _ => merge_fields(held, fields, old),
+    }
+}
+
+fn merge_fields(held: &mut JsonNode, fields: ObjectView<'_>, old: &mut Vec<JsonNode>) {
     for (name, patch) in fields.iter() {
         let step = PathStep::Name(name.clone());
         if matches!(patch, JsonNode::Null) {

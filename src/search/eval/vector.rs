@@ -34,9 +34,7 @@ impl NearestHeap {
             *farthest = offered;
         }
     }
-}
 
-impl NearestHeap {
     /// What is farther than this is none of them.
     fn reach(&self) -> f64 {
         let farthest = self.held.peek().filter(|_| self.held.len() >= self.count);

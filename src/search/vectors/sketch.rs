@@ -2,6 +2,7 @@
 //! be looked at. What is found is measured anew by the vectors themselves.
 
 use std::hint::black_box;
+use std::ops::RangeInclusive;
 
 use pulp::{Arch, Simd, WithSimd};
 use smallvec::SmallVec;
@@ -19,8 +20,13 @@ const STEPS: f32 = 127.0;
 const LINE_BYTES: usize = 64;
 /// Sketches that are copied together where copies of an index are held.
 const PART_BYTES: usize = 64 * 1024;
-/// What is lost by reckoning with single floats, beside what sketches lose: a part of the lengths.
+/// The largest numbers of vectors whose squares are far from what single floats can't hold. Of others, and of those that have what
+/// is no number, a sketch tells nothing.
+const PLAIN: RangeInclusive<f32> = 1e-12..=1e12;
+/// What is lost by reckoning with single floats, here and where the vectors themselves are compared, beside what sketches lose: a
+/// part of the lengths.
 const ROUNDING: f32 = 1e-4;
+const ROUNDED_UP: f64 = 1.0 + 1e-6;
 /// Errors of the numbers mostly point in other directions than the vectors: so many times what is left on average is rare.
 const RARE: f32 = 4.0;
 
@@ -35,6 +41,12 @@ struct SketchScale {
     error: f32,
 }
 
+impl SketchScale {
+    fn is_known(&self) -> bool {
+        self.error.is_finite()
+    }
+}
+
 /// The sketch of a vector with which others are compared.
 #[derive(Clone, Debug)]
 pub(super) struct Sketch {
@@ -47,7 +59,7 @@ impl Sketch {
     pub fn new(numbers: &[f32], factor: f32) -> Self {
         let largest = numbers.iter().fold(0.0, |most: f32, n| most.max(n.abs()));
         let step = largest / STEPS;
-        let is_plain = step.is_normal() && numbers.iter().all(|n| n.is_finite());
+        let is_plain = PLAIN.contains(&largest) && numbers.iter().all(|n| n.is_finite());
         let per_step = if is_plain { step.recip() } else { 0.0 };
         let bytes: Vec<i8> = numbers
             .iter()
@@ -55,23 +67,28 @@ impl Sketch {
             .collect();
         let (mut square, mut lost) = (0.0, 0.0);
         for (n, byte) in numbers.iter().zip(&bytes) {
-            let held = f32::from(*byte) * step;
+            let held = f64::from(*byte) * f64::from(step);
             square += held * held;
-            lost += (n - held) * (n - held);
+            lost += (f64::from(*n) - held) * (f64::from(*n) - held);
         }
-        let known = is_plain || largest == 0.0 && numbers.iter().all(|n| !n.is_nan());
+        let is_known = is_plain || numbers.iter().all(|n| *n == 0.0);
+        let error = match is_known {
+            true => (lost.sqrt() * ROUNDED_UP) as f32 * factor,
+            false => f32::INFINITY,
+        };
         Sketch {
             bytes,
             scale: SketchScale {
                 step: step * factor,
-                length: square.sqrt() * factor,
-                error: if known {
-                    lost.sqrt() * factor
-                } else {
-                    f32::INFINITY
-                },
+                length: square.sqrt() as f32 * factor,
+                error,
             },
         }
+    }
+
+    /// Whether it tells anything of its vector.
+    pub fn is_known(&self) -> bool {
+        self.scale.is_known()
     }
 }
 
@@ -81,6 +98,8 @@ pub(super) struct Sketches {
     bytes: Rows<i8>,
     scales: Rows<SketchScale>,
     metric: Metric,
+    /// How many of them tell nothing.
+    unknown: usize,
 }
 
 impl Sketches {
@@ -89,7 +108,13 @@ impl Sketches {
             bytes: Rows::in_parts_of(PART_BYTES, dim),
             scales: Rows::in_parts_of(PART_BYTES / 8, 1),
             metric,
+            unknown: 0,
         }
+    }
+
+    /// Whether all of them tell something: of others, a walk would not know where they stand.
+    pub fn are_known(&self) -> bool {
+        self.unknown == 0
     }
 
     pub fn heap_bytes(&self) -> usize {
@@ -97,11 +122,13 @@ impl Sketches {
     }
 
     pub fn push(&mut self, sketch: Sketch) {
+        self.unknown += usize::from(!sketch.is_known());
         self.bytes.push(sketch.bytes);
         self.scales.push([sketch.scale]);
     }
 
     pub fn swap_remove(&mut self, slot: usize) {
+        self.unknown -= usize::from(!self.scales.at(slot)[0].is_known());
         self.bytes.swap_remove(slot);
         self.scales.swap_remove(slot);
     }
@@ -127,7 +154,7 @@ impl Sketches {
             });
             for (slot, product) in slots.iter().zip(products) {
                 let own = self.scale(*slot);
-                let product = product as f32 * (scale.step * own.step);
+                let product = product as f32 * scale.step * own.step;
                 let distance = match self.metric {
                     Metric::Cosine | Metric::InnerProduct => 1.0 - product,
                     Metric::L2 => {

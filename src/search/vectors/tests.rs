@@ -187,6 +187,7 @@ fn kinds_of_points(random: &mut fastrand::Rng) -> Vec<Vec<Vec<f32>>> {
         moved(points(random, 96, 0, 300), 1.0, 1000.0),
         moved(points(random, 96, 0, 300), 1e18, 0.0),
         moved(points(random, 96, 0, 300), 1e-18, 0.0),
+        moved(points(random, 96, 0, 300), 1e-21, 0.0),
         odd,
     ]
 }
@@ -229,9 +230,57 @@ fn sketches_pass_by_nothing_that_is_within_reach() {
 }
 
 #[test]
+fn long_vectors_that_differ_in_few_numbers_are_told_apart() {
+    let dim = 32_768;
+    let flipped = |count: usize| -> Vec<f32> {
+        let sign = |at: usize| {
+            if at % 1000 == 7 && at / 1000 < count {
+                -1.0
+            } else {
+                1.0
+            }
+        };
+        (0..dim).map(|at| 1.417_663_5 * sign(at)).collect()
+    };
+    let mut vectors = Vectors::new(VectorSpec {
+        dim,
+        ..spec(Numeral::Float32, Metric::L2)
+    });
+    for (doc, count) in [8, 8, 8, 8, 5].into_iter().enumerate() {
+        let blob = VectorBlob::Own(blob_of(&flipped(count)));
+        vectors.insert(doc as u64, blob, || 0.5);
+    }
+    let target = vectors.target(&blob_of(&flipped(0)));
+    let reach = distance_at(&vectors, 0, &target);
+    let mut seen = Vec::new();
+    vectors.measure_within(&[0, 1, 2, 3, 4], &target, reach, |slot, _| seen.push(slot));
+    assert_eq!(seen, [0, 1, 2, 3, 4]);
+}
+
+#[test]
+fn vectors_that_are_no_numbers_stand_in_nobodys_way() {
+    let mut random = fastrand::Rng::with_seed(41);
+    for odd in [f32::INFINITY, f32::NAN, 1e38, 1e13] {
+        for metric in [Metric::L2, Metric::Cosine, Metric::InnerProduct] {
+            let mut vectors = Vectors::new(graph_of(8, 64, metric));
+            let mut draw = fastrand::Rng::with_seed(3);
+            let mut all = points(&mut random, 64, 0, 620);
+            all.iter_mut().step_by(60).for_each(|point| point[5] = odd);
+            for (doc, point) in all[..600].iter().enumerate() {
+                vectors.insert(doc as u64, VectorBlob::Own(blob_of(point)), || draw.f64());
+            }
+            let recall = recall(&vectors, &all[601..], 100);
+            assert!(recall >= 0.8, "{odd}, {metric:?}: {recall}");
+            (0..600).step_by(60).for_each(|doc| vectors.remove(doc));
+            assert!(vectors.sketches.as_ref().is_some_and(Sketches::are_known));
+        }
+    }
+}
+
+#[test]
 fn what_sketches_cannot_tell_apart_is_found_without_them() {
     let mut random = fastrand::Rng::with_seed(37);
-    for (kind, all) in kinds_of_points(&mut random)[..6].iter().enumerate() {
+    for (kind, all) in kinds_of_points(&mut random)[..7].iter().enumerate() {
         for metric in [Metric::L2, Metric::Cosine] {
             let recall_of = |mut vectors: Vectors, sight: usize| {
                 let mut draw = fastrand::Rng::with_seed(3);

@@ -5,7 +5,7 @@ use triomphe::Arc;
 use super::node::JsonNode;
 use crate::util::thread;
 
-/// ArrayView of a chunk: copying one, which an edit of a shared chunk does, takes some microseconds.
+/// Elements of a chunk: copying one, which an edit of a shared chunk does, takes some microseconds.
 const CHUNK: usize = 256;
 
 #[derive(Clone, Debug, Default)]

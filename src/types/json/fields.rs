@@ -18,7 +18,7 @@ impl Keyed for ManyField {
     }
 }
 
-/// ObjectView in the order in which they came. The last one takes the place of one that is removed, as in RedisJSON.
+/// Fields in the order in which they came. The last one takes the place of one that is removed, as in RedisJSON.
 #[derive(Clone, Debug)]
 pub struct ManyFields(Shared<ManyField>);
 

@@ -24,8 +24,8 @@ use super::TypeRef;
 /// How many containers may stand in one another, as in RedisJSON.
 pub const DEPTH_MAX: usize = 127;
 
-/// A document's blocks were allocated one after another and are freed in that order. As many of them as this
-/// take no longer than one piece of another type.
+/// Most of a document's blocks were allocated one after another. As many of them as this are freed in the time of one piece of
+/// another type.
 const BLOCKS_A_PIECE: usize = 8;
 
 /// More blocks than anyone frees while a client waits.

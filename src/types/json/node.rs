@@ -14,6 +14,8 @@ use super::text::{FieldName, LongText, ShortText, long, long_bytes};
 pub const ARRAY_MAX: usize = 64;
 /// From here down, a long array is short again.
 const ARRAY_AGAIN: usize = ARRAY_MAX / 2;
+/// So many values are looked at in the time in which a block is freed.
+const NODES_A_BLOCK: usize = 16;
 /// Above this, an object has its names to itself, and an index of them. Up to it an edit may write all of its fields anew.
 pub const OBJECT_MAX: usize = 128;
 
@@ -166,14 +168,46 @@ impl JsonNode {
     pub fn object_of_any(fields: Vec<(FieldName, JsonNode)>) -> Self {
         match all_differ(fields.iter().map(|(name, _)| name.as_bytes())) {
             true => Self::object(fields),
-            false => Self::many(fields.into_iter()),
+            false => Self::merged(fields.into_iter()),
         }
     }
 
-    /// One that finds its fields by an index. Where names are the same, the last value counts, in the place of the first.
-    pub fn many(fields: impl ExactSizeIterator<Item = (FieldName, JsonNode)>) -> Self {
+    /// An object of these fields. Where names are the same, the last value counts, in the place of the first.
+    pub fn merged(fields: impl ExactSizeIterator<Item = (FieldName, JsonNode)>) -> Self {
+        let mut object = Self::many(fields);
+        object.narrow();
+        object
+    }
+
+    /// One that finds its fields by an index.
+    fn many(fields: impl ExactSizeIterator<Item = (FieldName, JsonNode)>) -> Self {
         let fields = fields.map(|(name, node)| ManyField { name, node });
         JsonNode::LongObject(Arc::new(ManyFields::new(fields)))
+    }
+
+    /// Does several edits of an object, each of which takes no longer for the fields that there are.
+    pub fn edit_fields<R>(&mut self, edit: impl FnOnce(&mut Self) -> R) -> R {
+        let JsonNode::Object(held) = self else {
+            return edit(self);
+        };
+        let fields = ObjectView::Few(&held.header.header, &held.slice).iter();
+        let fields: Vec<_> = fields.map(|(n, v)| (n.clone(), v.clone())).collect();
+        *self = Self::many(fields.into_iter());
+        let done = edit(self);
+        self.narrow();
+        done
+    }
+
+    /// An object of few fields has no index.
+    fn narrow(&mut self) {
+        if let JsonNode::LongObject(held) = self
+            && held.len() <= OBJECT_MAX
+        {
+            let fields = held
+                .iter()
+                .map(|field| (field.name.clone(), field.node.clone()));
+            *self = Self::object(fields.collect());
+        }
     }
 
     pub fn see(&self) -> JsonSeen<'_> {
@@ -236,15 +270,27 @@ impl JsonNode {
         }
     }
 
-    /// How many blocks freeing it would free, as far as anyone wants to know. Names are shared, and most texts stand in place.
+    /// How many blocks freeing it would free, as far as anyone wants to know, and what it takes to look at all values. Names of
+    /// objects without an index are shared.
     pub fn blocks(&self, enough: usize) -> usize {
+        let with_those_in = |count: usize, blocks: usize| 1 + count / NODES_A_BLOCK + blocks;
         match self {
             JsonNode::Long(_) => 1,
-            JsonNode::Array(held) => 1 + blocks_in(held.slice.iter(), enough),
-            JsonNode::Object(held) => 1 + blocks_in(held.slice.iter(), enough),
-            JsonNode::LongArray(held) => 1 + blocks_in(held.iter(), enough),
+            JsonNode::Array(held) => {
+                with_those_in(held.slice.len(), blocks_in(held.slice.iter(), enough))
+            }
+            JsonNode::Object(held) => {
+                with_those_in(held.slice.len(), blocks_in(held.slice.iter(), enough))
+            }
+            JsonNode::LongArray(held) if held.len() / NODES_A_BLOCK >= enough => enough,
+            JsonNode::LongArray(held) => with_those_in(held.len(), blocks_in(held.iter(), enough)),
+            JsonNode::LongObject(held) if held.len() / NODES_A_BLOCK >= enough => enough,
             JsonNode::LongObject(held) => {
-                1 + blocks_in(held.iter().map(|field| &field.node), enough)
+                let names = held
+                    .iter()
+                    .filter(|field| matches!(field.name, FieldName::Long(_)));
+                let nodes = held.iter().map(|field| &field.node);
+                with_those_in(held.len(), names.count() + blocks_in(nodes, enough))
             }
             _ => 0,
         }

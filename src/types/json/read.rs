@@ -178,7 +178,7 @@ impl<'t> TextReader<'t> {
             Some(shared) => JsonNode::object_of(shared.clone(), nodes),
             None => {
                 let names = names.iter().map(|name| FieldName::new(name));
-                JsonNode::many(names.zip(nodes))
+                JsonNode::merged(names.zip(nodes))
             }
         };
         self.nodes.push(object);

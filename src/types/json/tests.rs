@@ -85,7 +85,7 @@ fn what_is_no_json_is_refused_in_serde_s_words() {
 
 #[test]
 fn the_last_field_takes_the_place_of_one_that_is_removed() {
-    for count in [5, 64, 65, 200] {
+    for count in [5, 128, 129, 200] {
         let mut fields: Vec<(FieldName, JsonNode)> = Vec::new();
         for n in 0..count {
             fields.push((name(&format!("f{n}")), JsonNode::Int(n)));
@@ -299,5 +299,47 @@ fn of_fields_of_one_name_the_last_counts_in_the_place_of_the_first() {
         let text = format!("{{\"x\":null,{},{}}}", others.join(","), again.join(","));
         let expected = format!("{{\"x\":{},{}}}", twice - 1, others.join(","));
         assert_eq!(shown(&doc(&text)), expected);
+    }
+}
+
+#[test]
+fn an_object_with_a_name_twice_is_as_small_as_any() {
+    for (text, read) in [
+        (r#"{"a":1,"b":2,"a":3}"#, r#"{"a":3,"b":2}"#),
+        (r#"{"a":1,"a":2}"#, r#"{"a":2}"#),
+    ] {
+        let (twice, once) = (parse_all(text).unwrap(), parse_all(read).unwrap());
+        assert_eq!(text_of(&twice), read.as_bytes());
+        assert_eq!(
+            std::mem::discriminant(&twice),
+            std::mem::discriminant(&once)
+        );
+    }
+}
+
+#[test]
+fn several_edits_of_an_object_leave_what_they_would_one_after_another() {
+    let mut random = fastrand::Rng::with_seed(13);
+    let name = |n: usize| FieldName::new(format!("field {n}").as_bytes());
+    for _ in 0..300 {
+        let fields: Vec<_> = (0..random.usize(..200))
+            .map(|n| (name(n), JsonNode::Int(n as i64)))
+            .collect();
+        let mut one_by_one = JsonNode::object(fields);
+        let mut at_once = one_by_one.clone();
+        let edits: Vec<(usize, bool)> = (0..random.usize(1..60))
+            .map(|_| (random.usize(..220), random.bool()))
+            .collect();
+        let edit = |object: &mut JsonNode| {
+            for (n, adds) in &edits {
+                match adds {
+                    true => drop(object.set_field(&name(*n), JsonNode::Bool(true))),
+                    false => drop(object.remove(&PathStep::Name(name(*n)))),
+                }
+            }
+        };
+        edit(&mut one_by_one);
+        at_once.edit_fields(edit);
+        assert_eq!(text_of(&at_once), text_of(&one_by_one));
     }
 }

@@ -1,4 +1,7 @@
-//! redis-rs: its plain connection, its multiplexed one and its connection manager.    clients [load SECONDS]
+//! redis-rs: its plain connection, its multiplexed one, its connection manager and its cluster client.
+//!    clients [load SECONDS | cluster PORT]
+
+mod cluster;
 
 use std::io::{BufRead, BufReader, Write};
 use std::net::TcpStream;
@@ -202,6 +205,9 @@ fn main() -> RedisResult<()> {
     let words: Vec<String> = std::env::args().collect();
     if words.get(1).is_some_and(|word| word == "load") {
         return load(words[2].parse().unwrap());
+    }
+    if words.get(1).is_some_and(|word| word == "cluster") {
+        return cluster::count_up(&words[2]);
     }
     let runtime = tokio::runtime::Runtime::new()?;
     for url in [URL.to_string(), format!("{URL}/?protocol=resp3")] {
