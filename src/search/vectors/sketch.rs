@@ -1,11 +1,9 @@
 //! Rough copies of vectors, a byte for each number: what is nearest is sought among these, as that takes a quarter of the memory to
 //! be looked at. What is found is measured anew by the vectors themselves.
 
-use std::hint::black_box;
 use std::ops::RangeInclusive;
 
 use pulp::{Arch, Simd, WithSimd};
-use smallvec::SmallVec;
 
 use crate::search::distance::TOGETHER;
 use crate::search::schema::Metric;
@@ -16,8 +14,6 @@ use crate::types::graph::{Near, Space};
 pub(super) const NUMBERS_MIN: usize = 64;
 /// Steps from zero to the largest number of a vector.
 const STEPS: f32 = 127.0;
-/// What the processor's cache holds together.
-const LINE_BYTES: usize = 64;
 /// Sketches that are copied together where copies of an index are held.
 const PART_BYTES: usize = 64 * 1024;
 /// The largest numbers of vectors whose squares are far from what single floats can't hold. Of others, and of those that have what
@@ -26,6 +22,7 @@ const PLAIN: RangeInclusive<f32> = 1e-12..=1e12;
 /// What is lost by reckoning with single floats, here and where the vectors themselves are compared, beside what sketches lose: a
 /// part of the lengths.
 const ROUNDING: f32 = 1e-4;
+/// What an error is multiplied with, so that it is not rounded to less than it is.
 const ROUNDED_UP: f64 = 1.0 + 1e-6;
 /// Errors of the numbers mostly point in other directions than the vectors: so many times what is left on average is rare.
 const RARE: f32 = 4.0;
@@ -257,13 +254,9 @@ impl WithSimd for Products<'_> {
 
     #[inline(always)]
     fn with_simd<S: Simd>(self, _: S) {
-        let rows = self.slots.iter().map(|slot| self.rows.at(*slot as usize));
-        let rows: SmallVec<[&[i8]; TOGETHER]> = rows.collect();
-        // While the processor waits for the memory of one, that of the others is on its way, too.
-        let lines = rows.iter().flat_map(|row| row.chunks(LINE_BYTES));
-        black_box(lines.fold(0, |seen, line| seen ^ line[0]));
-        for (row, product) in rows.iter().zip(self.products) {
-            let each = self.target.iter().zip(*row);
+        for (slot, product) in self.slots.iter().zip(self.products) {
+            let other = self.rows.at(*slot as usize);
+            let each = self.target.iter().zip(other);
             *product = each.map(|(a, b)| i32::from(*a) * i32::from(*b)).sum();
         }
     }
