@@ -1,4 +1,4 @@
-// go-redis, in the version that Debian has.    goredis [load SECONDS | tls PORT FOLDER | cluster PORT]
+// go-redis, in the version that Debian has.    goredis [load SECONDS]
 package main
 
 import (
@@ -6,7 +6,6 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"fmt"
-	"io"
 	"log"
 	"net"
 	"os"
@@ -232,48 +231,7 @@ func secure(port string, folder string) {
 	shown("go-redis")
 }
 
-// Its cluster client, as python/cluster.py wants it: it counts up until its input ends, and then adds up.
-func cluster(port string) {
-	c := redis.NewClusterClient(&redis.ClusterOptions{Addrs: []string{"127.0.0.1:" + port}, MaxRedirects: 64})
-	over := make(chan bool)
-	go func() {
-		io.Copy(io.Discard, os.Stdin)
-		close(over)
-	}()
-	confirmed, failed := 0, 0
-	for going := true; going; {
-		if err := c.Incr(fmt.Sprintf("count:%d", (confirmed+failed)%97)).Err(); err == nil {
-			confirmed++
-		} else {
-			fmt.Fprintln(os.Stderr, err)
-			failed++
-		}
-		if (confirmed+failed)%50 == 0 {
-			fmt.Println(confirmed, failed)
-		}
-		select {
-		case <-over:
-			going = false
-		default:
-		}
-	}
-	fmt.Println(confirmed, failed)
-	total := int64(0)
-	for n := 0; n < 97; n++ {
-		count, err := c.Get(fmt.Sprintf("count:%d", n)).Int64()
-		if err != redis.Nil {
-			must(err)
-		}
-		total += count
-	}
-	fmt.Println("total", total)
-}
-
 func main() {
-	if len(os.Args) > 2 && os.Args[1] == "cluster" {
-		cluster(os.Args[2])
-		return
-	}
 	if len(os.Args) > 3 && os.Args[1] == "tls" {
 		secure(os.Args[2], os.Args[3])
 		return

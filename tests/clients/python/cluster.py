@@ -161,9 +161,13 @@ def main():
     counter.goes_on()
     assert counter.unsure == 0
     shown("reshard")
-    lines = cli("-p", nodes[0].port, "cluster", "nodes").splitlines()
-    copy = next(line.split()[0] for line in lines if ids[0] in line and "slave" in line)
-    copy = nodes[ids.index(copy)]
+
+    def copies():
+        lines = cli("-p", nodes[0].port, "cluster", "nodes").splitlines()
+        return [line.split()[0] for line in lines if ids[0] in line and "slave" in line]
+
+    # A node may hear of its replica later than of its slots.
+    copy = nodes[ids.index(eventually(copies)[0])]
     eventually(lambda: copy.client.info("replication")["master_link_status"] == "up")
     cli("-p", copy.port, "cluster", "failover")
     eventually(lambda: copy.client.info("replication")["role"] == "master")

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use redis::cluster::ClusterClientBuilder;
-use redis::{Commands, RedisResult};
+use redis::{AsyncCommands, RedisResult};
 
 const KEYS: u64 = 97;
 /// Counts told at a time.
@@ -12,11 +12,11 @@ const TOLD: u64 = 50;
 /// More than a failover takes.
 const RETRIES: u32 = 64;
 
-pub fn count_up(port: &str) -> RedisResult<()> {
+pub async fn count_up(port: &str) -> RedisResult<()> {
     let client = ClusterClientBuilder::new([format!("redis://127.0.0.1:{port}")])
         .retries(RETRIES)
         .build()?;
-    let mut cluster = client.get_connection()?;
+    let mut cluster = client.get_async_connection().await?;
     let over = Arc::new(AtomicBool::new(false));
     let told = over.clone();
     std::thread::spawn(move || {
@@ -25,7 +25,8 @@ pub fn count_up(port: &str) -> RedisResult<()> {
     });
     let (mut confirmed, mut failed) = (0, 0);
     while !over.load(Ordering::Relaxed) {
-        let done: RedisResult<i64> = cluster.incr(format!("count:{}", (confirmed + failed) % KEYS), 1);
+        let key = format!("count:{}", (confirmed + failed) % KEYS);
+        let done: RedisResult<i64> = cluster.incr(key, 1).await;
         match done {
             Ok(_) => confirmed += 1,
             Err(error) => {
@@ -40,7 +41,7 @@ pub fn count_up(port: &str) -> RedisResult<()> {
     println!("{confirmed} {failed}");
     let mut total = 0;
     for n in 0..KEYS {
-        let count: Option<u64> = cluster.get(format!("count:{n}"))?;
+        let count: Option<u64> = cluster.get(format!("count:{n}")).await?;
         total += count.unwrap_or(0);
     }
     println!("total {total}");

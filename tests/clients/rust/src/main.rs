@@ -206,10 +206,10 @@ fn main() -> RedisResult<()> {
     if words.get(1).is_some_and(|word| word == "load") {
         return load(words[2].parse().unwrap());
     }
-    if words.get(1).is_some_and(|word| word == "cluster") {
-        return cluster::count_up(&words[2]);
-    }
     let runtime = tokio::runtime::Runtime::new()?;
+    if words.get(1).is_some_and(|word| word == "cluster") {
+        return runtime.block_on(cluster::count_up(&words[2]));
+    }
     for url in [URL.to_string(), format!("{URL}/?protocol=resp3")] {
         plain(&url)?;
         runtime.block_on(asynchronous(&url))?;
