@@ -13,7 +13,7 @@ use crate::pubsub::notify::{self, KeyEvent};
 use crate::types::Bstr;
 use crate::util::crash;
 
-/// Garbage of more pieces than this is dropped on another thread.
+/// Garbage of more pieces than this is dropped on another thread, as in Redis.
 const FREE_EFFORT_MAX: usize = 64;
 
 impl Worker {

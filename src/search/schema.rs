@@ -96,7 +96,8 @@ impl VectorSpec {
     }
 
     /// Whether an index holds the very bytes that documents hold, where they are the numbers as it reckons with them. What is
-    /// nearest is sought among sketches, so that few of the vectors themselves are looked at, here and there in memory.
+    /// nearest of all is sought among sketches, so that few of the vectors themselves are looked at. Those of documents that a filter
+    /// lets through are looked at each, here and there in memory.
     pub fn shares(&self) -> bool {
         cfg!(target_endian = "little")
             && self.numeral == Numeral::Float32
