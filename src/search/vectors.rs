@@ -5,18 +5,20 @@ mod many;
 mod numbers;
 mod shared;
 mod sketch;
+mod spaces;
 #[cfg(test)]
 mod tests;
 
 use smallvec::SmallVec;
 
 use super::distance::TOGETHER;
-use super::schema::{GraphWish, Metric, VectorSpec};
-use crate::types::graph::{Graph, LINKS_MAX, LINKS_MIN, Near, NodePlace, WalkWish, Walker, level};
+use super::schema::{GraphWish, VectorSpec};
+use crate::types::graph::{Graph, LINKS_MAX, LINKS_MIN, Near, WalkWish, Walker, level};
 use crate::types::{OrdSet, Rows};
-use numbers::{BetweenSlots, Numbers, TargetNumbers};
+use numbers::{Numbers, TargetNumbers};
 pub(super) use shared::VectorBlob;
 use sketch::{Sketch, Sketches};
+use spaces::VectorSpaces;
 
 /// A vector that others are compared with.
 pub struct VectorTarget {
@@ -32,8 +34,8 @@ pub struct Vectors {
     numbers: Numbers,
     /// Of long vectors of single floats.
     sketches: Option<Sketches>,
-    /// The vectors around the newest one are too close together to be told apart by their sketches.
-    is_blurred: bool,
+    /// The place of the newest one in the graph was sought without sketches.
+    is_exact: bool,
     docs: Rows<u64>,
     /// Each document with the slots that it has: one, unless it is JSON.
     slots: OrdSet<(u64, u32)>,
@@ -73,61 +75,13 @@ fn sight_of(wish: &GraphWish) -> usize {
     (wish.ef_construction as usize).max(links_of(wish))
 }
 
-/// How the graph of some vectors is told distances: by sketches, if there are any and they tell vectors apart.
-struct VectorSpaces<'v> {
-    exact: BetweenSlots<'v>,
-    sketches: Option<&'v Sketches>,
-}
-
-/// A place in the graph, and whether it was found without sketches.
-struct VectorPlace {
-    place: NodePlace,
-    is_blurred: bool,
-}
-
-impl<'v> VectorSpaces<'v> {
-    fn of(numbers: &'v Numbers, sketches: &'v Option<Sketches>, metric: Metric) -> Self {
-        VectorSpaces {
-            exact: BetweenSlots { numbers, metric },
-            sketches: sketches.as_ref().filter(|held| held.are_known()),
-        }
-    }
-
-    /// Seeks the place of the last of these nodes.
-    fn place(&self, graph: &Graph, fresh: &[(u32, usize)], sight: usize) -> VectorPlace {
-        let rough = self.sketches.map(|sketches| {
-            let place = graph.place(fresh, sight, sketches);
-            let node = fresh[fresh.len() - 1].0;
-            let is_blurred = sketches.are_blurred_around(place.nearest(), node);
-            (place, is_blurred)
-        });
-        match rough {
-            Some((place, false)) => VectorPlace {
-                place,
-                is_blurred: false,
-            },
-            _ => VectorPlace {
-                place: graph.place(fresh, sight, &self.exact),
-                is_blurred: true,
-            },
-        }
-    }
-
-    fn insert(&self, graph: &mut Graph, place: &VectorPlace) {
-        match self.sketches.filter(|_| !place.is_blurred) {
-            Some(sketches) => graph.insert_at(&place.place, sketches),
-            None => graph.insert_at(&place.place, &self.exact),
-        };
-    }
-}
-
 impl Vectors {
     pub fn new(spec: VectorSpec) -> Self {
         Vectors {
             spec,
             numbers: Numbers::new(&spec),
             sketches: Numbers::have_sketches(&spec).then(|| Sketches::new(spec.dim, spec.metric)),
-            is_blurred: false,
+            is_exact: false,
             docs: Rows::default(),
             slots: OrdSet::new(),
             all: 0,
@@ -191,7 +145,7 @@ impl Vectors {
             let fresh = [(graph.nodes() as u32, level_of(wish, draw))];
             let spaces = VectorSpaces::of(&self.numbers, &self.sketches, self.spec.metric);
             let place = spaces.place(graph, &fresh, sight_of(wish));
-            self.is_blurred = place.is_blurred;
+            self.is_exact = place.is_exact;
             spaces.insert(graph, &place);
         }
     }
@@ -248,10 +202,7 @@ impl Vectors {
     fn take_out(&mut self, slot: u32) {
         if let Some(graph) = &mut self.graph {
             let spaces = VectorSpaces::of(&self.numbers, &self.sketches, self.spec.metric);
-            match spaces.sketches.filter(|_| !self.is_blurred) {
-                Some(sketches) => graph.unlink(slot, sketches),
-                None => graph.unlink(slot, &spaces.exact),
-            }
+            spaces.unlink(graph, slot, self.is_exact);
             graph.swap_remove(slot);
         }
         self.numbers.swap_remove(slot as usize);
@@ -408,18 +359,16 @@ impl Vectors {
     /// Visits slots, in their order, with the distances of their vectors from the target.
     pub fn measure(&self, slots: &[u32], target: &VectorTarget, mut visit: impl FnMut(u32, f64)) {
         let (target, metric) = (&target.numbers, self.spec.metric);
-        self.numbers
-            .measure(slots, target, metric, |slot, distance| {
-                // What is no number is the farthest, whatever its sign.
-                visit(
-                    slot,
-                    if distance.is_nan() {
-                        f64::NAN
-                    } else {
-                        distance
-                    },
-                );
-            });
+        let known = |distance: f64| {
+            if distance.is_nan() {
+                f64::NAN
+            } else {
+                distance
+            }
+        };
+        // What is no number is the farthest, whatever its sign.
+        let visit = |slot, distance| visit(slot, known(distance));
+        self.numbers.measure(slots, target, metric, visit);
     }
 
     /// Visits those slots, in their order, whose vectors are not farther from the target than this, and perhaps others.

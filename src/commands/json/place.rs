@@ -63,10 +63,8 @@ pub fn wants_preparation(call: &WriteCall<'_>, texts: &[&[u8]]) -> bool {
 /// Reads texts before anything is locked.
 pub fn prepared<'t>(texts: impl Iterator<Item = &'t &'t [u8]>) -> Prepared {
     let made = texts.map(|text| {
-        Ok(Json {
-            root: value(utf8(text)?)?,
-        }
-        .wrap())
+        let root = value(utf8(text)?)?;
+        Ok(Json { root }.wrap())
     });
     made.collect()
 }

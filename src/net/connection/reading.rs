@@ -1,4 +1,4 @@
-//! What others see of the bytes that have come in.
+//! The buffer that a connection reads into: what others see of it, and how it is given back.
 
 use std::sync::atomic::Ordering;
 

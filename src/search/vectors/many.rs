@@ -1,6 +1,7 @@
 //! Many vectors at once: threads share out the search for their places in the graph.
 
-use super::{VectorBlob, VectorSpaces, Vectors, level_of, sight_of};
+use super::spaces::VectorSpaces;
+use super::{VectorBlob, Vectors, level_of, sight_of};
 use crate::util::thread::share_out;
 
 /// So many vectors are found places in the graph at the same time, at most, and such a part of those that it has: each of them is
@@ -40,7 +41,7 @@ impl Vectors {
             });
             for place in &places {
                 spaces.insert(graph, place);
-                self.is_blurred = place.is_blurred;
+                self.is_exact = place.is_exact;
             }
             from = to;
         }

@@ -16,8 +16,8 @@ pub(super) const NUMBERS_MIN: usize = 64;
 const STEPS: f32 = 127.0;
 /// Sketches that are copied together where copies of an index are held.
 const PART_BYTES: usize = 64 * 1024;
-/// The largest numbers of vectors whose squares are far from what single floats can't hold. Of others, and of those that have what
-/// is no number, a sketch tells nothing.
+/// Between these is the largest number of a vector that has a sketch: squares of smaller ones and of larger ones are not held by
+/// single floats. Of other vectors, and of those with what is no number, a sketch tells nothing.
 const PLAIN: RangeInclusive<f32> = 1e-12..=1e12;
 /// What is lost by reckoning with single floats, here and where the vectors themselves are compared, beside what sketches lose: a
 /// part of the lengths.
@@ -187,14 +187,12 @@ impl Sketches {
                 }
             };
             // Where nothing is known, no distance is too small.
-            visit(
-                slot,
-                if least.is_nan() {
-                    f32::NEG_INFINITY
-                } else {
-                    least
-                },
-            );
+            let least = if least.is_nan() {
+                f32::NEG_INFINITY
+            } else {
+                least
+            };
+            visit(slot, least);
         });
     }
 

@@ -65,41 +65,44 @@ pub struct FieldNames(ThinArc<(), FieldName>);
 impl FieldNames {
     /// The list of these names, shared with other objects that have the same in the same order. Nothing if two are the same.
     pub fn of(names: &[Cow<'_, [u8]>]) -> Option<Self> {
-        Self::known(names).or_else(|| {
-            let owned = || names.iter().map(|name| FieldName::new(name)).collect();
-            all_differ(names.iter().map(|name| &name[..])).then(|| Self::shared(owned()))
+        let each = || names.iter().map(|name| &name[..]);
+        let at = place(each());
+        Self::known(at, |known| known.are(names)).or_else(|| {
+            let make = || Self::alone(each().map(FieldName::new).collect());
+            all_differ(each()).then(|| Self::remember(at, make()))
         })
     }
 
-    /// The list of these names that objects share, if one of them was met lately. The names in it differ.
-    fn known(names: &[Cow<'_, [u8]>]) -> Option<Self> {
-        let at = place(names.iter().map(|name| &name[..]))?;
+    /// These names, which differ, shared with other objects that have the same in the same order.
+    pub fn shared(names: Vec<FieldName>) -> Self {
+        let at = place(names.iter().map(FieldName::as_bytes));
+        let known = Self::known(at, |known| known.all() == names);
+        known.unwrap_or_else(|| Self::remember(at, Self::alone(names)))
+    }
+
+    /// The list that is remembered at a place, if it is the one that is sought.
+    fn known(at: Option<usize>, is_it: impl FnOnce(&Self) -> bool) -> Option<Self> {
         MET.with_borrow(|met| {
-            let known = met.get(at)?.as_ref()?;
-            known.are(names).then(|| known.clone())
+            let known = met.get(at?)?.as_ref()?;
+            is_it(known).then(|| known.clone())
         })
+    }
+
+    /// Remembers a list at a place, if it is to be remembered at all.
+    fn remember(at: Option<usize>, names: Self) -> Self {
+        if let Some(at) = at {
+            MET.with_borrow_mut(|met| {
+                met.resize(REMEMBERED, None);
+                met[at] = Some(names.clone());
+            });
+        }
+        names
     }
 
     /// Whether it is these names in this order.
     pub fn are(&self, names: &[Cow<'_, [u8]>]) -> bool {
         let same = |(known, name): (&FieldName, &Cow<'_, [u8]>)| known.as_bytes() == &name[..];
         self.all().len() == names.len() && self.all().iter().zip(names).all(same)
-    }
-
-    /// These names, shared with other objects that have the same in the same order.
-    pub fn shared(names: Vec<FieldName>) -> Self {
-        let Some(at) = place(names.iter().map(FieldName::as_bytes)) else {
-            return Self::alone(names);
-        };
-        MET.with_borrow_mut(|met| {
-            if met.is_empty() {
-                met.resize(REMEMBERED, None);
-            }
-            match &met[at] {
-                Some(known) if known.all() == names => known.clone(),
-                _ => met[at].insert(Self::alone(names)).clone(),
-            }
-        })
     }
 
     fn alone(names: Vec<FieldName>) -> Self {

@@ -185,7 +185,8 @@ impl JsonNode {
         JsonNode::LongObject(Arc::new(ManyFields::new(fields)))
     }
 
-    /// Does several edits of an object, each of which takes no longer for the fields that there are.
+    /// Does several edits of an object at once. One of few fields has an index meanwhile, so that none of them writes all fields
+    /// anew.
     pub fn edit_fields<R>(&mut self, edit: impl FnOnce(&mut Self) -> R) -> R {
         let JsonNode::Object(held) = self else {
             return edit(self);
@@ -273,24 +274,20 @@ impl JsonNode {
     /// How many blocks freeing it would free, as far as anyone wants to know, and what it takes to look at all values. Names of
     /// objects without an index are shared.
     pub fn blocks(&self, enough: usize) -> usize {
-        let with_those_in = |count: usize, blocks: usize| 1 + count / NODES_A_BLOCK + blocks;
-        match self {
-            JsonNode::Long(_) => 1,
-            JsonNode::Array(held) => {
-                with_those_in(held.slice.len(), blocks_in(held.slice.iter(), enough))
-            }
-            JsonNode::Object(held) => {
-                with_those_in(held.slice.len(), blocks_in(held.slice.iter(), enough))
-            }
-            JsonNode::LongArray(held) if held.len() / NODES_A_BLOCK >= enough => enough,
-            JsonNode::LongArray(held) => with_those_in(held.len(), blocks_in(held.iter(), enough)),
-            JsonNode::LongObject(held) if held.len() / NODES_A_BLOCK >= enough => enough,
+        let fields = self.as_object().map_or(0, ObjectView::len);
+        let values = fields + self.as_array().map_or(0, ArrayView::len);
+        let own = 1 + values / NODES_A_BLOCK;
+        if own >= enough {
+            return own;
+        }
+        own + match self {
+            JsonNode::Array(held) => blocks_in(held.slice.iter(), enough),
+            JsonNode::Object(held) => blocks_in(held.slice.iter(), enough),
+            JsonNode::LongArray(held) => blocks_in(held.iter(), enough),
             JsonNode::LongObject(held) => {
-                let names = held
-                    .iter()
-                    .filter(|field| matches!(field.name, FieldName::Long(_)));
+                let is_long = |field: &&ManyField| matches!(field.name, FieldName::Long(_));
                 let nodes = held.iter().map(|field| &field.node);
-                with_those_in(held.len(), names.count() + blocks_in(nodes, enough))
+                held.iter().filter(is_long).count() + blocks_in(nodes, enough)
             }
             _ => 0,
         }
@@ -451,6 +448,7 @@ impl JsonNode {
     }
 }
 
+/// The blocks of what is in a container.
 fn blocks_in<'n>(nodes: impl Iterator<Item = &'n JsonNode>, enough: usize) -> usize {
     let mut blocks = 0;
     for node in nodes {
