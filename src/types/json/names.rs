@@ -1,7 +1,7 @@
 //! The names of an object's fields in their order. Objects of one shape share them.
 //!
 //! Documents of an application mostly have a few shapes. Each thread remembers the lists of names that it met last, and an
-//! object whose list is among them takes that one: it has only its values to itself.
+//! object whose list is among them takes that one: it has only its values to itself. A long list has an index.
 
 use std::borrow::Cow;
 use std::cell::RefCell;
@@ -9,11 +9,19 @@ use std::cell::RefCell;
 use triomphe::ThinArc;
 
 use super::text::{FieldName, ShortText};
+use crate::types::index::Index;
+use crate::util::keyhash;
 
-/// Lists that a thread remembers: a few hundred kilobytes at most.
-const REMEMBERED: usize = 256;
-/// Longer lists are hardly met twice.
-const SHARED_BYTES_MAX: usize = 1024;
+/// Short lists that a thread remembers: a few hundred kilobytes at most.
+const SHORT_LISTS: usize = 256;
+/// The bytes of a short list's names.
+const SHORT_BYTES_MAX: usize = 1024;
+/// And long ones, of one large document or another that is written again and again: two megabytes at most.
+const LONG_LISTS: usize = 8;
+const LONG_BYTES_MAX: usize = 1 << 16;
+
+/// Lists of more names have an index. The names of fewer are found sooner by a look at each.
+const LOOKED_THROUGH: usize = 128;
 
 thread_local! {
     static MET: RefCell<Vec<Option<FieldNames>>> = const { RefCell::new(Vec::new()) };
@@ -25,12 +33,16 @@ fn place<'n>(names: impl Iterator<Item = &'n [u8]>) -> Option<usize> {
     let mut bytes = 0;
     for name in names {
         bytes += name.len();
-        if bytes > SHARED_BYTES_MAX {
+        if bytes > LONG_BYTES_MAX {
             return None;
         }
         mixed = (mixed.rotate_left(5) ^ ends(name)).wrapping_mul(0x9e37_79b9_7f4a_7c15);
     }
-    Some((mixed >> 32) as usize % REMEMBERED)
+    let mixed = (mixed >> 32) as usize;
+    Some(match bytes {
+        0..=SHORT_BYTES_MAX => mixed % SHORT_LISTS,
+        _ => SHORT_LISTS + mixed % LONG_LISTS,
+    })
 }
 
 /// A number for a name, made of its length and of both its ends.
@@ -58,9 +70,24 @@ pub fn all_differ<'n>(names: impl Iterator<Item = &'n [u8]>) -> bool {
     sorted.windows(2).all(|pair| pair[0] != pair[1])
 }
 
-/// The names of an object's fields.
+/// An index of these names; nothing if two of them are the same.
+fn index_of(names: &[FieldName]) -> Option<Index> {
+    let hash_at = |at: usize| keyhash::hash(names[at].as_bytes());
+    let mut index = Index::new();
+    index.expect(names.len());
+    for (at, name) in names.iter().enumerate() {
+        let hash = hash_at(at);
+        if index.find(hash, |other| names[other] == *name).is_some() {
+            return None;
+        }
+        index.push(hash, at, hash_at);
+    }
+    Some(index)
+}
+
+/// The names of an object's fields, and their index if they are many.
 #[derive(Clone, Debug)]
-pub struct FieldNames(ThinArc<(), FieldName>);
+pub struct FieldNames(ThinArc<Option<Box<Index>>, FieldName>);
 
 impl FieldNames {
     /// The list of these names, shared with other objects that have the same in the same order. Nothing if two are the same.
@@ -68,8 +95,11 @@ impl FieldNames {
         let each = || names.iter().map(|name| &name[..]);
         let at = place(each());
         Self::known(at, |known| known.are(names)).or_else(|| {
-            let make = || Self::alone(each().map(FieldName::new).collect());
-            all_differ(each()).then(|| Self::remember(at, make()))
+            if names.len() <= LOOKED_THROUGH && !all_differ(each()) {
+                return None;
+            }
+            let alone = Self::alone(each().map(FieldName::new).collect())?;
+            Some(Self::remember(at, alone))
         })
     }
 
@@ -77,7 +107,10 @@ impl FieldNames {
     pub fn shared(names: Vec<FieldName>) -> Self {
         let at = place(names.iter().map(FieldName::as_bytes));
         let known = Self::known(at, |known| known.all() == names);
-        known.unwrap_or_else(|| Self::remember(at, Self::alone(names)))
+        known.unwrap_or_else(|| {
+            let alone = Self::alone(names).expect("the names differ");
+            Self::remember(at, alone)
+        })
     }
 
     /// The list that is remembered at a place, if it is the one that is sought.
@@ -92,7 +125,7 @@ impl FieldNames {
     fn remember(at: Option<usize>, names: Self) -> Self {
         if let Some(at) = at {
             MET.with_borrow_mut(|met| {
-                met.resize(REMEMBERED, None);
+                met.resize(SHORT_LISTS + LONG_LISTS, None);
                 met[at] = Some(names.clone());
             });
         }
@@ -101,12 +134,18 @@ impl FieldNames {
 
     /// Whether it is these names in this order.
     pub fn are(&self, names: &[Cow<'_, [u8]>]) -> bool {
-        let same = |(known, name): (&FieldName, &Cow<'_, [u8]>)| known.as_bytes() == &name[..];
+        let same = |(known, name): (&FieldName, &Cow<'_, [u8]>)| known.is(name);
         self.all().len() == names.len() && self.all().iter().zip(names).all(same)
     }
 
-    fn alone(names: Vec<FieldName>) -> Self {
-        FieldNames(ThinArc::from_header_and_iter((), names.into_iter()))
+    /// A list of its own, of names that differ. Of many names it is seen here whether they do.
+    fn alone(names: Vec<FieldName>) -> Option<Self> {
+        let index = match names.len() {
+            0..=LOOKED_THROUGH => None,
+            _ => Some(Box::new(index_of(&names)?)),
+        };
+        let names = ThinArc::from_header_and_iter(index, names.into_iter());
+        Some(FieldNames(names))
     }
 
     pub fn all(&self) -> &[FieldName] {
@@ -114,6 +153,10 @@ impl FieldNames {
     }
 
     pub fn find(&self, name: &[u8]) -> Option<usize> {
+        if let Some(index) = &self.0.header.header {
+            let is_it = |at: usize| self.all()[at].is(name);
+            return index.find(keyhash::hash(name), is_it);
+        }
         match ShortText::new(name) {
             Some(short) => {
                 self.position(|held| matches!(held, FieldName::Short(held) if *held == short))
@@ -131,8 +174,10 @@ impl FieldNames {
     /// Bytes on the heap, divided by those that share them.
     pub fn heap_bytes(&self) -> usize {
         let own: usize = self.all().iter().map(FieldName::heap_bytes).sum();
-        let block = 16 + size_of_val(self.all());
-        (own + block) / ThinArc::strong_count(&self.0)
+        let block = 24 + size_of_val(self.all());
+        let index = self.0.header.header.as_ref();
+        let index = index.map_or(0, |index| size_of::<Index>() + index.allocation_size());
+        (own + block + index) / ThinArc::strong_count(&self.0)
     }
 }
 

@@ -16,8 +16,11 @@ pub const ARRAY_MAX: usize = 64;
 const ARRAY_AGAIN: usize = ARRAY_MAX / 2;
 /// So many values are looked at in the time in which a block is freed.
 const NODES_A_BLOCK: usize = 16;
-/// Above this, an object has its names to itself, and an index of them. Up to it an edit may write all of its fields anew.
+/// Up to this, an edit of an object may write all of its fields anew. One of more has its names to itself, and an index of
+/// them, as soon as a field comes or goes.
 pub const OBJECT_MAX: usize = 128;
+/// An object that is read as a whole shares its names if it has no more fields than this.
+pub const OBJECT_READ_MAX: usize = 4096;
 
 #[derive(Clone, Debug, Default)]
 pub enum JsonNode {
@@ -158,9 +161,9 @@ impl JsonNode {
         Self::object_of(FieldNames::shared(names), nodes.into_iter())
     }
 
-    /// An object of at most [`OBJECT_MAX`] values, which have these names.
+    /// An object of at most [`OBJECT_READ_MAX`] values, which have these names.
     pub fn object_of(names: FieldNames, nodes: impl ExactSizeIterator<Item = JsonNode>) -> Self {
-        debug_assert!(names.all().len() == nodes.len() && nodes.len() <= OBJECT_MAX);
+        debug_assert!(names.all().len() == nodes.len() && nodes.len() <= OBJECT_READ_MAX);
         JsonNode::Object(ThinArc::from_header_and_iter(names, nodes))
     }
 
@@ -188,15 +191,22 @@ impl JsonNode {
     /// Does several edits of an object at once. One of few fields has an index meanwhile, so that none of them writes all fields
     /// anew.
     pub fn edit_fields<R>(&mut self, edit: impl FnOnce(&mut Self) -> R) -> R {
-        let JsonNode::Object(held) = self else {
+        if !matches!(self, JsonNode::Object(_)) {
             return edit(self);
-        };
-        let fields = ObjectView::Few(&held.header.header, &held.slice).iter();
-        let fields: Vec<_> = fields.map(|(n, v)| (n.clone(), v.clone())).collect();
-        *self = Self::many(fields.into_iter());
+        }
+        self.widen();
         let done = edit(self);
         self.narrow();
         done
+    }
+
+    /// An object that shares its names has them, and an index of them, to itself from now on.
+    fn widen(&mut self) {
+        if let JsonNode::Object(held) = self {
+            let fields = ObjectView::Few(&held.header.header, &held.slice).iter();
+            let fields: Vec<_> = fields.map(|(n, v)| (n.clone(), v.clone())).collect();
+            *self = Self::many(fields.into_iter());
+        }
     }
 
     /// An object of few fields has no index.
@@ -376,6 +386,10 @@ impl JsonNode {
             }
             JsonNode::Object(held) => {
                 let at = held.header.header.find(&name_of(step))?;
+                if held.slice.len() > OBJECT_MAX {
+                    self.widen();
+                    return self.remove(step);
+                }
                 let mut names = held.header.header.all().to_vec();
                 let mut nodes = held.slice.to_vec();
                 names.swap_remove(at);
@@ -398,6 +412,10 @@ impl JsonNode {
                 if let Some(at) = held.header.header.find(name.as_bytes()) {
                     let put = |nodes: &mut [JsonNode]| std::mem::replace(&mut nodes[at], node);
                     return Some(edit_slice(held, put));
+                }
+                if held.slice.len() > OBJECT_MAX {
+                    self.widen();
+                    return self.set_field(name, node);
                 }
                 let fields = ObjectView::Few(&held.header.header, &held.slice).iter();
                 let mut fields: Vec<_> = fields.map(|(n, v)| (n.clone(), v.clone())).collect();

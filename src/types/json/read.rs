@@ -7,7 +7,7 @@ use std::borrow::Cow;
 
 use super::DEPTH_MAX;
 use super::names::FieldNames;
-use super::node::{JsonNode, OBJECT_MAX};
+use super::node::{JsonNode, OBJECT_READ_MAX};
 use super::plain::plain_len;
 use super::text::FieldName;
 
@@ -170,7 +170,7 @@ impl<'t> TextReader<'t> {
     fn object_of(&mut self, (names_from, nodes_from): (usize, usize)) -> Option<()> {
         let names = &self.names[names_from..];
         if !self.last.as_ref().is_some_and(|last| last.are(names)) {
-            let few = names.len() <= OBJECT_MAX;
+            let few = names.len() <= OBJECT_READ_MAX;
             self.last = few.then(|| FieldNames::of(names)).flatten();
         }
         let nodes = self.nodes.drain(nodes_from..);

@@ -84,6 +84,47 @@ fn what_is_no_json_is_refused_in_serde_s_words() {
 }
 
 #[test]
+fn objects_that_are_read_share_many_names_until_a_field_comes_or_goes() {
+    let text = |count: usize, skip: usize| {
+        let field = |n| format!(r#""field {n}":{n}"#);
+        let fields: Vec<String> = (0..count).filter(|n| *n != skip).map(field).collect();
+        format!("{{{}}}", fields.join(","))
+    };
+    for count in [127, 128, 129, 3000, 4096, 4097] {
+        let whole = text(count, count);
+        let (first, second) = (doc(&whole), doc(&whole));
+        assert_eq!((shown(&first), shown(&second)), (whole.clone(), whole));
+        let together = first.heap_bytes();
+        drop(second);
+        let shared = together < first.heap_bytes();
+        assert_eq!(shared, count <= 4096, "{count}");
+        let get = |node: &JsonNode, at: usize| {
+            let field = format!("field {at}");
+            let found = node.as_object().and_then(|o| o.find(field.as_bytes()));
+            found.map(shown)
+        };
+        let mut edited = first.clone();
+        for at in [0, 1, count / 2, count - 1] {
+            assert_eq!(get(&first, at), Some(at.to_string()));
+            let seven = JsonNode::Int(7);
+            assert!(
+                edited
+                    .set_field(&name(&format!("field {at}")), seven)
+                    .is_some()
+            );
+            assert_eq!(get(&edited, at).as_deref(), Some("7"));
+        }
+        assert!(edited.set_field(&name("new"), JsonNode::Null).is_none());
+        assert!(edited.remove(&PathStep::Name(name("field 1"))).is_some());
+        assert_eq!((get(&edited, 1), get(&edited, count)), (None, None));
+        assert_eq!(edited.as_object().map(ObjectView::len), Some(count));
+        assert_eq!(shown(&first), text(count, count));
+        let twice = text(count, count).replace("field 5\"", "field 4\"");
+        assert_eq!(shown(&doc(&twice)), text(count, 5).replace(":4,", ":5,"));
+    }
+}
+
+#[test]
 fn the_last_field_takes_the_place_of_one_that_is_removed() {
     for count in [5, 128, 129, 200] {
         let mut fields: Vec<(FieldName, JsonNode)> = Vec::new();

@@ -106,6 +106,15 @@ impl FieldName {
         }
     }
 
+    /// Whether it is this text. Short ones are compared in registers.
+    #[inline]
+    pub fn is(&self, text: &[u8]) -> bool {
+        match self {
+            FieldName::Short(short) => ShortText::new(text).is_some_and(|text| text == *short),
+            FieldName::Long(long) => long.slice == *text,
+        }
+    }
+
     pub fn heap_bytes(&self) -> usize {
         match self {
             FieldName::Short(_) => 0,
