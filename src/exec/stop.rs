@@ -12,7 +12,6 @@ use sd_notify::NotifyState;
 use crate::command::Shutdown;
 use crate::script::Running;
 use crate::state::pause::{PauseFor, PauseMode};
-use crate::state::replication::Stage;
 use crate::state::shared::{Shared, Stopping};
 use crate::state::surroundings::{tell_status, tell_supervisor};
 use crate::util::clock;
@@ -179,13 +178,11 @@ fn end(shared: &Shared) {
     shared.stop.cancel();
 }
 
-/// Whether no replica lacks anything.
+/// Whether no replica lacks anything. Of one that has yet to get a snapshot this is so while there was nothing to tell.
 fn all_have_it(shared: &Shared) -> bool {
     let end = shared.journal.backlog.end();
     let replicas = shared.replication.replicas();
-    replicas
-        .iter()
-        .all(|one| one.stage() == Stage::Online && one.acked() == end)
+    replicas.iter().all(|one| one.acked() == end)
 }
 
 /// A signal asks for a stop, which begins at the cron's next turn; false if it was aborted before.

@@ -90,6 +90,8 @@ pub struct DocumentIndex {
     pub total_len: u64,
     /// Whether lists may hold documents that have died.
     pub(super) stale: bool,
+    /// The number of its last change. No other index has the same.
+    pub edits: u64,
 }
 
 impl DocumentIndex {
@@ -102,15 +104,17 @@ impl DocumentIndex {
             definition: Arc::new(definition),
             total_len: 0,
             stale: false,
+            edits: 0,
         }
     }
 
     /// The rows of some documents, so many as are looked up together, without those that are not there: the memory of all of
     /// them is waited for at the same time.
     pub fn rows_of(&self, docs: &[u64]) -> FoundRows<'_> {
+        let mut walk = self.docs.walk();
         let held = docs
             .iter()
-            .filter_map(|doc| Some((*doc, &**self.docs.get(doc)?)));
+            .filter_map(|doc| Some((*doc, &**walk.get(doc)?)));
         let rows: FoundRows<'_> = held.collect();
         std::hint::black_box(rows.iter().fold(0, |sum, (_, row)| sum ^ row.len));
         rows

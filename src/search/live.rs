@@ -60,6 +60,9 @@ pub struct IndexStatus {
     pub last_doc: u64,
 }
 
+/// Changes of all indexes since the start.
+static EDITS: AtomicU64 = AtomicU64::new(0);
+
 #[derive(Debug)]
 pub struct LiveIndex {
     held: DocumentIndex,
@@ -96,7 +99,7 @@ impl Deref for LiveIndex {
 
 impl LiveIndex {
     pub fn new(definition: Definition) -> Self {
-        LiveIndex {
+        let mut index = LiveIndex {
             failures: vec![Failures::default(); definition.fields.len()],
             held: DocumentIndex::new(definition),
             by_key: HashMap::new(),
@@ -107,7 +110,9 @@ impl LiveIndex {
             building: None,
             widened: 0,
             used_ms: AtomicU64::new(clock::now_ms()),
-        }
+        };
+        index.changed();
+        index
     }
 
     /// Notes that somebody uses it.
@@ -179,9 +184,16 @@ impl LiveIndex {
         self.by_key.get(key).copied()
     }
 
-    /// Whether a document is still what is known of a key: none has the number of another one before it.
-    pub fn holds(&self, doc: u64, key: &[u8]) -> bool {
-        self.docs.get(&doc).is_some_and(|row| *row.key == *key)
+    /// Whether a document is still what is known of a key since the index had this number of edits: none has the number of
+    /// another one before it.
+    pub fn holds(&self, doc: u64, key: &[u8], edits: u64) -> bool {
+        let is_held = || self.docs.get(&doc).is_some_and(|row| *row.key == *key);
+        self.edits == edits || is_held()
+    }
+
+    /// What is found from here on may be something else than before.
+    fn changed(&mut self) {
+        self.held.edits = EDITS.fetch_add(1, Ordering::Relaxed) + 1;
     }
 
     /// Puts a document in the place of what was known of its key.
@@ -223,6 +235,7 @@ impl LiveIndex {
         let Some(doc) = self.by_key.remove(key) else {
             return;
         };
+        self.changed();
         let held = &mut self.held;
         let row = held.docs.remove(&doc).expect("a key's document has a row");
         held.total_len -= u64::from(row.len);
@@ -254,6 +267,7 @@ impl LiveIndex {
     fn insert(&mut self, key: &[u8], draft: DocumentDraft) {
         let doc = self.next;
         self.next += 1;
+        self.changed();
         let held = &mut self.held;
         let row = row_of(key, &draft);
         add_terms(&mut held.terms, doc, draft.terms);

@@ -33,6 +33,7 @@ pub use catalog::{Covered, IndexCatalog, Making, Outline};
 pub use document::{Datum, Document, Pair};
 pub use eval::{
     Effort, EvalRules, Evaluator, Match, MatchKind, ScoreReason, Scorer, Scoring, explained, score,
+    score_above,
 };
 pub use expr::{Expression, Row};
 pub use fragments::{FoundWord, FragmentWish, SummaryWish};

@@ -5,6 +5,8 @@
 
 use triomphe::Arc;
 
+use crate::util::gallop::gallop;
+
 /// Entries of a block. A seek unpacks half of one on average.
 const BLOCK_ENTRIES: u16 = 128;
 
@@ -142,15 +144,9 @@ impl PostingBlock {
     }
 }
 
-/// How many come before a document, sought in growing steps.
+/// How many come before a document, which is mostly near.
 pub fn skip(list: &[u64], doc: u64) -> usize {
-    let mut step = 1;
-    while step < list.len() && list[step] < doc {
-        step *= 2;
-    }
-    let from = step / 2;
-    let to = list.len().min(step + 1);
-    from + list[from..to].partition_point(|held| *held < doc)
+    gallop(list, |held| *held < doc)
 }
 
 /// A posting list.

@@ -75,6 +75,15 @@ fn sight_of(wish: &GraphWish) -> usize {
     (wish.ef_construction as usize).max(links_of(wish))
 }
 
+/// The slots of a document, from its first on.
+fn own_slots<'v>(
+    doc: u64,
+    from: impl Iterator<Item = (&'v (u64, u32), &'v ())>,
+) -> impl Iterator<Item = u32> {
+    let own = from.take_while(move |((held, _), ())| *held == doc);
+    own.map(|((_, slot), ())| *slot)
+}
+
 impl Vectors {
     pub fn new(spec: VectorSpec) -> Self {
         Vectors {
@@ -110,9 +119,7 @@ impl Vectors {
     }
 
     fn slots_of(&self, doc: u64) -> impl Iterator<Item = u32> {
-        let from = self.slots.range((doc, 0)..);
-        let own = from.take_while(move |((held, _), ())| *held == doc);
-        own.map(|((_, slot), ())| *slot)
+        own_slots(doc, self.slots.range((doc, 0)..))
     }
 
     /// Whether a document has several.
@@ -334,7 +341,11 @@ impl Vectors {
     /// Visits those of some documents that have a vector, in their order, with its distance from the target: the nearest, if it has
     /// several.
     pub fn distances(&self, docs: &[u64], target: &VectorTarget, mut visit: impl FnMut(u64, f64)) {
-        let slots: Vec<u32> = docs.iter().flat_map(|doc| self.slots_of(*doc)).collect();
+        let (mut walk, mut slots) = (self.slots.walk(), Vec::with_capacity(docs.len()));
+        for doc in docs {
+            let own = own_slots(*doc, walk.seek(&(*doc, 0)));
+            slots.extend(own);
+        }
         let mut last: Option<(u64, f64)> = None;
         self.measure(&slots, target, |slot, distance| {
             let doc = self.doc_at(slot as usize);

@@ -8,6 +8,8 @@ use std::ops::{Bound, Index, RangeBounds};
 
 use triomphe::Arc;
 
+use crate::util::gallop::gallop;
+
 /// Entries of a chunk.
 const CHUNK_MAX: usize = 64;
 /// Chunks with fewer are joined with the next one, if that leaves room for more.
@@ -122,6 +124,15 @@ impl<K: Ord, V> OrdMap<K, V> {
         K: Borrow<Q>,
     {
         self.place(key).1.is_ok()
+    }
+
+    /// Seeks keys one after another.
+    pub fn walk(&self) -> MapWalk<'_, K, V> {
+        MapWalk {
+            chunks: &self.chunks,
+            at: 0,
+            pos: 0,
+        }
     }
 
     /// The entries whose keys lie in a range.
@@ -254,6 +265,48 @@ impl<K: Ord + Borrow<Q>, V, Q: Ord + ?Sized> Index<&Q> for OrdMap<K, V> {
     }
 }
 
+/// Seeks keys, fast where each is a little behind the one before it.
+#[derive(Debug)]
+pub struct MapWalk<'m, K, V> {
+    chunks: &'m [MapChunk<K, V>],
+    /// Where the last one was sought.
+    at: usize,
+    pos: usize,
+}
+
+impl<'m, K: Ord, V> MapWalk<'m, K, V> {
+    /// The entries from a key on.
+    pub fn seek(&mut self, key: &K) -> Entries<'m, K, V> {
+        let begins = |chunk: &MapChunk<K, V>| chunk.bound <= *key;
+        let before = |entry: &(K, V)| entry.0 < *key;
+        if !self.chunks.get(self.at).is_some_and(begins) {
+            (self.at, self.pos) = (0, 0);
+        }
+        if let Some(behind) = self.chunks.get(self.at + 1..) {
+            let passed = gallop(behind, begins);
+            if passed > 0 {
+                (self.at, self.pos) = (self.at + passed, 0);
+            }
+        }
+        if let Some(chunk) = self.chunks.get(self.at) {
+            let entries = &chunk.entries[..];
+            let is_behind = self.pos > 0 && before(&entries[self.pos - 1]);
+            let from = if is_behind { self.pos } else { 0 };
+            self.pos = from + gallop(&entries[from..], before);
+        }
+        Entries {
+            chunks: self.chunks,
+            from: (self.at, self.pos),
+            to: (self.chunks.len(), 0),
+        }
+    }
+
+    pub fn get(&mut self, key: &K) -> Option<&'m V> {
+        let (held, value) = self.seek(key).next()?;
+        (held == key).then_some(value)
+    }
+}
+
 /// Entries of a map, one after another.
 #[derive(Debug)]
 pub struct Entries<'m, K, V> {
@@ -317,6 +370,15 @@ mod tests {
         for (map, model) in copies {
             assert_eq!(map.len(), model.len());
             assert!(map.iter().eq(model.iter()));
+            for most in [1, 30, 3000] {
+                let mut walk = map.walk();
+                let mut key = random.u32(0..100);
+                for _ in 0..200 {
+                    assert!(walk.seek(&key).eq(model.range(key..)));
+                    assert_eq!(walk.get(&key), model.get(&key));
+                    key = (key + random.u32(0..=most)) % 3100;
+                }
+            }
             for _ in 0..200 {
                 let (one, other) = (random.u32(0..3100), random.u32(0..3100));
                 let (from, to) = (one.min(other), one.max(other));

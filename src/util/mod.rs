@@ -6,6 +6,7 @@ pub mod cpu;
 pub mod crash;
 pub mod dial;
 pub mod extended;
+pub mod gallop;
 pub mod glob;
 pub mod keyhash;
 pub mod memory;

@@ -1,6 +1,8 @@
 //! What is begun is ended whole: a script that has changed something runs to its end before the server stops, whoever
 //! asks for that; SHUTDOWN NOSAVE cuts it off, and then none of it is kept.
 
+use std::time::Duration;
+
 use rustix::process::{Signal, kill_process};
 use tempfile::TempDir;
 
@@ -126,4 +128,24 @@ fn a_script_that_has_written_nothing_keeps_no_signal_waiting() {
     });
     kill_process(server.id(), Signal::TERM).expect("it runs");
     gone(server, &mut other);
+}
+
+#[test]
+fn a_replica_that_has_yet_to_get_its_snapshot_keeps_no_shutdown_waiting() {
+    let options = [
+        "--repl-diskless-sync-delay",
+        "0",
+        "--rdb-key-save-delay",
+        "1000000",
+    ];
+    let server = Server::start(&options);
+    let mut client = server.client();
+    client.ask("DEBUG POPULATE 20");
+    let mut replica = server.client();
+    replica.send(b"SYNC\r\n").unwrap();
+    eventually("it waits for its snapshot", || {
+        client.info("slave0").contains("state=wait_bgsave")
+    });
+    client.send(b"SHUTDOWN NOSAVE\r\n").unwrap();
+    assert!(server.ends_within(Duration::from_secs(5)));
 }

@@ -261,6 +261,37 @@ fn a_replica_that_falls_too_far_behind_is_cut_off() {
     assert!(server.log().contains("overcoming of output buffer limits"));
 }
 
+/// A connection that has taken a snapshot, and gets the stream.
+fn streamed(server: &Server) -> Client {
+    let mut replica = server.client();
+    replica.send(b"SYNC\r\n").unwrap();
+    let mut client = server.client();
+    until("it has its snapshot", || {
+        client.info("slave0").contains("state=online")
+    });
+    replica
+}
+
+#[test]
+fn a_replica_that_is_killed_hears_nothing_of_what_comes_after() {
+    let options = ["--repl-diskless-sync-delay", "0", "--io-threads", "1"];
+    let server = Server::start(&options);
+    let mut client = server.client();
+    let mut replica = streamed(&server);
+    client.ask("SET before the-kill");
+    client
+        .send(b"MULTI\r\nCLIENT KILL TYPE replica\r\nSET after the-kill\r\nEXEC\r\n")
+        .unwrap();
+    let heard = replica.drain().expect("it is closed");
+    let heard = String::from_utf8_lossy(&heard);
+    assert!(heard.contains("before"), "{heard:?}");
+    assert!(!heard.contains("after"), "{heard:?}");
+    let replies: Vec<String> = (0..4)
+        .map(|_| client.receive().unwrap().value.to_string())
+        .collect();
+    assert_eq!(replies[3], "*[:1 +OK]");
+}
+
 /// As the README has it: without downtime, from a stock server to ours, and back.
 #[test]
 fn a_master_of_either_make_fails_over_to_the_other() {

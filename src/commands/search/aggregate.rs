@@ -6,7 +6,7 @@ use hashbrown::HashSet;
 
 use super::fields::value_of;
 use super::find::{effort, evaluated, frozen, was_late};
-use super::hit::Hit;
+use super::hit::{Hit, HitRank};
 use super::load::{DocumentPlace, READ_AHEAD, READ_UNITS, ReadFate, Tries, look_ahead, read};
 use super::measured::SearchProfile;
 use super::options::{QueryOptions, unknown};
@@ -20,7 +20,6 @@ use crate::search::{
     ROWS_TOGETHER, Row, RowCursor, RowValue, SortKey, Words, check_distance_names, distance_names,
     parse, score,
 };
-use crate::types::Bstr;
 
 pub const AGGREGATE: Command = Command {
     name: "ft.aggregate",
@@ -230,6 +229,8 @@ fn cursor(words: &mut Words<'_>) -> Result<(usize, u64), Fail> {
 pub struct RowsFound {
     pub hits: Vec<Hit>,
     pub definition: Arc<Definition>,
+    /// The number of the last change of the index that was looked at.
+    pub edits: u64,
     pub needed: Vec<Vec<u8>>,
 }
 
@@ -306,6 +307,7 @@ fn found(
     Ok(RowsFound {
         hits: hits_of(index, wish, &found, effort),
         definition: index.definition.clone(),
+        edits: index.edits,
         needed,
     })
 }
@@ -323,19 +325,12 @@ fn hits_of(
     let parts = parts.take_while(|_| !effort.is_late());
     for (doc, row) in parts.flat_map(|docs| index.rows_of(docs)) {
         effort.tick(units);
-        let mut hit = Hit {
-            doc,
-            key: Bstr::new(&row.key),
-            score: 0.0,
-            distances: Vec::new(),
-            sort: SortKey::Nothing,
-            reason: None,
-            words: Vec::new(),
-            payload: None,
+        let score = match wish.add_scores {
+            true => score(wish.asked.scoring(), index, found, doc, row),
+            false => 0.0,
         };
-        if wish.add_scores {
-            hit.score = score(wish.asked.scoring(), index, found, doc, row);
-        }
+        let sort = SortKey::Nothing;
+        let mut hit = Hit::new(HitRank { doc, score, sort }, &row.key);
         found.each_distance(doc, &mut |name, distance| {
             hit.distances.push((name.to_vec(), distance));
         });
@@ -369,7 +364,7 @@ pub fn rows(
             row.set(name, RowValue::Number(*distance));
         }
         if wish.add_scores {
-            row.set(b"__score", RowValue::Number(hit.score));
+            row.set(b"__score", RowValue::Number(hit.rank.score));
         }
         if !reads {
             rows.push(row);
@@ -379,7 +374,8 @@ pub fn rows(
             index,
             kind: found.definition.source,
             key: &hit.key,
-            doc: hit.doc,
+            doc: hit.rank.doc,
+            edits: found.edits,
         };
         let fate = read(call, at, &mut |document| {
             fill(&mut row, wish, found, hit, document)

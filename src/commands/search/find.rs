@@ -8,7 +8,7 @@ use hashbrown::HashSet;
 
 use super::asked::{no_such_index, query};
 use super::fields::{all, chosen};
-use super::hit::Hit;
+use super::hit::{Hit, HitRank};
 use super::load::{DocumentPlace, READ_AHEAD, READ_UNITS, ReadFate, Tries, look_ahead, read};
 use super::measured::SearchProfile;
 use super::options::{QueryOptions, SearchWish};
@@ -18,11 +18,9 @@ use super::{SEARCHES, refused, rights, shown, wrong_arity};
 use crate::command::Flag::ReadOnly;
 use crate::command::{Command, Done, Fail, Flow, ReadCall, Run};
 use crate::search::{
-    Definition, DocRow, DocumentIndex, Effort, EvalRules, Evaluator, FieldKind, Match, QueryNode,
-    ROWS_TOGETHER, Scorer, SortKey, check_distance_names, distance_names, explained, score,
+    Definition, DocumentIndex, Effort, EvalRules, Evaluator, FieldKind, Match, QueryNode,
+    ROWS_TOGETHER, Scorer, SortKey, check_distance_names, distance_names, explained, score_above,
 };
-use crate::types::Bstr;
-use crate::util::turns::Turns;
 
 pub const SEARCH: Command = Command {
     name: "ft.search",
@@ -43,6 +41,8 @@ struct Hits {
     /// They are to be sorted by a value that only documents know.
     unsorted: bool,
     definition: Arc<Definition>,
+    /// The number of the last change of the index that was looked at.
+    edits: u64,
 }
 
 fn search(call: &mut ReadCall<'_>) -> Done {
@@ -146,7 +146,7 @@ pub fn was_late(effort: &Effort<'_>, asked: &QueryOptions<'_>) -> Result<bool, F
 const HIT_UNITS: usize = 8;
 
 /// Of those that can't be among the results any more, so many are held beside others before they are dropped.
-const HITS_SPARE: usize = 256;
+const RANKS_SPARE: usize = 256;
 
 /// How results are sorted.
 enum HitOrder {
@@ -215,18 +215,20 @@ fn found(
         docs.retain(is_wanted);
     }
     let total = docs.len();
-    let unsorted = matches!(order, HitOrder::Document);
-    let mut hits = match wish.limit {
+    let mut ranks = match wish.limit {
         0 => Vec::new(),
-        _ => hits_of(index, wish, (&found, docs), (&order, scored), effort),
+        _ => ranks_of(index, wish, (&found, docs), (&order, scored), effort),
     };
+    let unsorted = matches!(order, HitOrder::Document);
     if !unsorted {
-        sort(&mut hits, wish, call.turns);
-        cut(&mut hits, wish);
-        for hit in &mut hits {
-            hit.key = Bstr::new(&index.docs[&hit.doc].key);
-        }
+        ranks.sort_by(|one, other| {
+            call.turns.tick(1);
+            order_in(wish, one, other)
+        });
+        cut(&mut ranks, wish);
     }
+    let ranks = ranks.into_iter();
+    let mut hits: Vec<Hit> = ranks.map(|rank| hit(index, rank, &found)).collect();
     for hit in &mut hits {
         beside(hit, index, wish, &found);
     }
@@ -235,100 +237,106 @@ fn found(
         hits,
         unsorted,
         definition: index.definition.clone(),
+        edits: index.edits,
     })
 }
 
-/// The hits that may be among the results.
-fn hits_of(
+/// What decides the places of the documents that may be among the results.
+fn ranks_of(
     index: &DocumentIndex,
     wish: &SearchWish<'_>,
     (found, docs): (&Match, Vec<u64>),
     (order, scored): (&HitOrder, bool),
     effort: &Effort<'_>,
-) -> Vec<Hit> {
-    let mut hits: Vec<Hit> = Vec::new();
+) -> Vec<HitRank> {
+    let mut ranks: Vec<HitRank> = Vec::new();
     let units = HIT_UNITS * found.parts();
     let most = match order {
         HitOrder::Document => usize::MAX,
         _ => wish.offset.saturating_add(wish.limit),
     };
+    // Among equals the older ones come first, so the others need a higher score than the last of those that are kept.
+    let mut last = f64::NEG_INFINITY;
     let parts = docs.chunks(ROWS_TOGETHER);
     for docs in parts.take_while(|_| !effort.is_late()) {
-        for at in index.rows_of(docs) {
+        for (doc, row) in index.rows_of(docs) {
             effort.tick(units);
-            hits.push(hit(index, wish, found, at, order, scored));
+            let score = match scored {
+                true => score_above(wish.asked.scoring(), index, found, (doc, row), last),
+                false => Some(0.0),
+            };
+            let Some(score) = score else { continue };
+            let sort = match order {
+                HitOrder::Field(at) => row.sort(*at),
+                HitOrder::Distance => distance_of(found, doc, wish),
+                HitOrder::Document | HitOrder::Score => SortKey::Nothing,
+            };
+            ranks.push(HitRank { doc, score, sort });
         }
-        if hits.len() >= most.saturating_mul(2).saturating_add(HITS_SPARE) {
-            first_of(&mut hits, most, wish);
+        if ranks.len() >= most.saturating_mul(2).saturating_add(RANKS_SPARE) {
+            first_of(&mut ranks, most, wish);
+            if let (HitOrder::Score, Some(rank)) = (order, ranks.last()) {
+                last = rank.score;
+            }
         }
     }
-    first_of(&mut hits, most, wish);
-    hits
+    first_of(&mut ranks, most, wish);
+    ranks
 }
 
-/// Keeps those that come first, in no order.
-fn first_of(hits: &mut Vec<Hit>, count: usize, wish: &SearchWish<'_>) {
-    if hits.len() > count {
-        hits.select_nth_unstable_by(count, |one, other| order_in(wish, one, other));
-        hits.truncate(count);
+/// Keeps those that come first, in no order, but that the last of them is the last.
+fn first_of(ranks: &mut Vec<HitRank>, count: usize, wish: &SearchWish<'_>) {
+    if ranks.len() > count {
+        ranks.select_nth_unstable_by(count - 1, |one, other| order_in(wish, one, other));
+        ranks.truncate(count);
     }
 }
 
-fn hit(
-    index: &DocumentIndex,
-    wish: &SearchWish<'_>,
-    found: &Match,
-    (doc, row): (u64, &DocRow),
-    order: &HitOrder,
-    scored: bool,
-) -> Hit {
-    let mut hit = Hit {
-        doc,
-        key: Bstr::new(b""),
-        score: 0.0,
-        distances: Vec::new(),
-        sort: SortKey::Nothing,
-        reason: None,
-        words: Vec::new(),
-        payload: None,
-    };
-    if scored {
-        hit.score = score(wish.asked.scoring(), index, found, doc, row);
-    }
+/// The distance by which results are sorted.
+fn distance_of(found: &Match, doc: u64, wish: &SearchWish<'_>) -> SortKey {
+    let name = wish.sort.map_or(&b""[..], |(name, _)| name);
+    let mut sort = SortKey::Nothing;
+    found.each_distance(doc, &mut |held, distance| {
+        if held == name && sort == SortKey::Nothing {
+            sort = SortKey::Number(distance);
+        }
+    });
+    sort
+}
+
+fn hit(index: &DocumentIndex, rank: HitRank, found: &Match) -> Hit {
+    let doc = rank.doc;
+    let mut hit = Hit::new(rank, &index.docs[&doc].key);
     found.each_distance(doc, &mut |name, distance| {
         hit.distances.push((name.to_vec(), distance));
     });
-    match order {
-        HitOrder::Field(at) => hit.sort = row.sort(*at),
-        HitOrder::Distance => {
-            let name = wish.sort.map_or(&b""[..], |(name, _)| name);
-            let held = hit.distances.iter().find(|(held, _)| held == name);
-            hit.sort = held.map_or(SortKey::Nothing, |(_, n)| SortKey::Number(*n));
-        }
-        HitOrder::Document => hit.key = Bstr::new(&row.key),
-        HitOrder::Score => {}
-    }
     hit
 }
 
 /// Notes what replies tell of a hit beside its fields.
 fn beside(hit: &mut Hit, index: &DocumentIndex, wish: &SearchWish<'_>, found: &Match) {
     if wish.explain_score {
-        let row = &index.docs[&hit.doc];
-        hit.reason = Some(explained(wish.asked.scoring(), index, found, hit.doc, row));
+        let row = &index.docs[&hit.rank.doc];
+        hit.reason = Some(explained(
+            wish.asked.scoring(),
+            index,
+            found,
+            hit.rank.doc,
+            row,
+        ));
     }
     if wish.with_payloads {
-        hit.payload = index.docs[&hit.doc].payload.clone();
+        hit.payload = index.docs[&hit.rank.doc].payload.clone();
     }
     if wish.summary.is_asked() {
-        found.each_word(hit.doc, &mut |worth| {
+        found.each_word(hit.rank.doc, &mut |worth| {
             hit.words.push((worth.word.clone(), worth.idf));
         });
     }
 }
 
 /// Which of two results comes first: what has no value comes last either way, and among equals the older is the lesser.
-fn order_in(wish: &SearchWish<'_>, one: &Hit, other: &Hit) -> Ordering {
+fn order_in(wish: &SearchWish<'_>, one: &HitRank, other: &HitRank) -> Ordering {
     let by_age = one.doc.cmp(&other.doc);
     let Some((_, descending)) = wish.sort else {
         return other.score.total_cmp(&one.score).then(by_age);
@@ -346,16 +354,10 @@ fn order_in(wish: &SearchWish<'_>, one: &Hit, other: &Hit) -> Ordering {
     if descending { order.reverse() } else { order }
 }
 
-fn sort(hits: &mut [Hit], wish: &SearchWish<'_>, turns: &Turns<'_>) {
-    hits.sort_by(|one, other| {
-        turns.tick(1);
-        order_in(wish, one, other)
-    });
-}
-
-fn cut(hits: &mut Vec<Hit>, wish: &SearchWish<'_>) {
-    hits.drain(..wish.offset.min(hits.len()));
-    hits.truncate(wish.limit);
+/// Leaves those that are asked for.
+fn cut<T>(sorted: &mut Vec<T>, wish: &SearchWish<'_>) {
+    sorted.drain(..wish.offset.min(sorted.len()));
+    sorted.truncate(wish.limit);
 }
 
 /// Reads the documents, as long as there is time; nothing if one has changed since it was found, and the search is to be done again.
@@ -387,7 +389,8 @@ fn rows(
             index,
             kind: found.definition.source,
             key: &hit.key,
-            doc: hit.doc,
+            doc: hit.rank.doc,
+            edits: found.edits,
         };
         let fate = read(call, at, &mut |document| {
             if !reads {
@@ -432,7 +435,8 @@ fn sort_by_documents(
             index,
             kind: found.definition.source,
             key: &hit.key,
-            doc: hit.doc,
+            doc: hit.rank.doc,
+            edits: found.edits,
         };
         let mut key = SortKey::Nothing;
         let fate = read(call, at, &mut |document| {
@@ -443,9 +447,12 @@ fn sort_by_documents(
         if fate == ReadFate::Changed && call.parts {
             return Ok(false);
         }
-        hit.sort = key;
+        hit.rank.sort = key;
     }
-    sort(&mut found.hits, wish, call.turns);
+    found.hits.sort_by(|one, other| {
+        call.turns.tick(1);
+        order_in(wish, &one.rank, &other.rank)
+    });
     cut(&mut found.hits, wish);
     Ok(true)
 }

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use super::aggregate::{RowsFound, rows};
 use super::find::{effort, evaluated, frozen, was_late};
 use super::fusion::{DISTANCE, Fusion, HybridWish};
-use super::hit::Hit;
+use super::hit::{Hit, HitRank};
 use super::load::Tries;
 use super::pipeline::RowFlow;
 use super::reply::values;
@@ -19,7 +19,6 @@ use crate::search::{
     ALL_FIELDS, DocumentIndex, Effort, EvalRules, Match, Metric, QueryNode, QueryRules, Row,
     SortKey, parse, score,
 };
-use crate::types::Bstr;
 use crate::util::clock::Timer;
 
 pub const HYBRID: Command = Command {
@@ -103,6 +102,7 @@ fn found(
     Ok(RowsFound {
         hits: hits.collect(),
         definition: Arc::clone(&index.definition),
+        edits: index.edits,
         needed: Vec::new(),
     })
 }
@@ -209,15 +209,14 @@ fn hit(doc: u64, key: &[u8], fused: &Fused, wish: &HybridWish<'_>) -> Hit {
     let scores = named
         .into_iter()
         .filter_map(|(name, score)| Some((name?.to_vec(), score?)));
-    Hit {
+    let rank = HitRank {
         doc,
-        key: Bstr::new(key),
         score: fused.score,
-        distances: scores.collect(),
         sort: SortKey::Nothing,
-        reason: None,
-        words: Vec::new(),
-        payload: None,
+    };
+    Hit {
+        distances: scores.collect(),
+        ..Hit::new(rank, key)
     }
 }
 

@@ -47,6 +47,8 @@ pub struct DocumentPlace<'h> {
     pub kind: SourceKind,
     pub key: &'h [u8],
     pub doc: u64,
+    /// The number of the last change of the index in which it was found.
+    pub edits: u64,
 }
 
 /// What became of a document that was found.
@@ -81,7 +83,7 @@ pub fn read(
     let mut fate = ReadFate::Changed;
     let looked = call.db.look_at(place.key, &|| scripts.is_busy(), |entry| {
         let catalog = call.server.search.catalog.read();
-        let is_held = |index: &LiveIndex| index.holds(place.doc, place.key);
+        let is_held = |index: &LiveIndex| index.holds(place.doc, place.key, place.edits);
         let is_same = catalog.get(place.index).is_some_and(is_held);
         drop(catalog);
         if !is_same {

@@ -58,10 +58,10 @@ fn get_many(call: &mut ReadCall<'_>) -> Done {
 
 /// Replies with a document, or nothing if it is not in the index.
 fn document(call: &mut ReadCall<'_>, name: &[u8], key: &[u8]) -> Result<(), Fail> {
-    let (kind, doc) = {
+    let (kind, doc, edits) = {
         let catalog = call.server.search.catalog.read();
         let index = catalog.get(name).ok_or(Fail::code("Unknown Index name"))?;
-        (index.definition.source, index.doc_of(key))
+        (index.definition.source, index.doc_of(key), index.edits)
     };
     let mut pairs: Option<Vec<(Vec<u8>, Vec<u8>)>> = None;
     if let Some(doc) = doc {
@@ -70,6 +70,7 @@ fn document(call: &mut ReadCall<'_>, name: &[u8], key: &[u8]) -> Result<(), Fail
             kind,
             key,
             doc,
+            edits,
         };
         let fate = read(call, at, &mut |document| {
             let all = document.all(false).into_iter();

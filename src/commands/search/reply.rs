@@ -116,10 +116,10 @@ fn beside(out: &mut Reply, wish: &SearchWish<'_>, row: &FoundRow) {
         match &row.hit.reason {
             Some(why) => {
                 out.array(2);
-                out.double(row.hit.score);
+                out.double(row.hit.rank.score);
                 reason(out, why);
             }
-            None => out.double(row.hit.score),
+            None => out.double(row.hit.rank.score),
         }
     }
     if wish.with_payloads {
@@ -128,7 +128,7 @@ fn beside(out: &mut Reply, wish: &SearchWish<'_>, row: &FoundRow) {
     }
     if wish.with_sort_keys {
         name(out, "sortkey");
-        match &row.hit.sort {
+        match &row.hit.rank.sort {
             SortKey::Nothing => out.null(),
             SortKey::Number(n) => out.bulk(format!("#{}", written(*n))),
             SortKey::Text(text) => out.bulk([b"$", &text[..]].concat()),

@@ -280,8 +280,12 @@ impl Connection {
         }
     }
 
-    /// Takes the next piece to send, if there is one; `false` if it can't be had any more.
+    /// Takes the next piece to send, if there is one; `false` if it can't be had any more. Who was killed gets none: the stream
+    /// may always have more to say than the bell.
     pub(super) fn fill(&mut self) -> bool {
+        if self.client.mailbox.is_closing() {
+            return false;
+        }
         let pooled = || self.buffers.output.borrow_mut().pop().unwrap_or_default();
         let Some(feeding) = &mut self.replica else {
             return true;

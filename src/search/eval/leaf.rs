@@ -207,7 +207,11 @@ impl TermHits {
         self.freqs.push(entry.freq);
         if places {
             let from = self.places.len() as u32;
-            self.places.extend_from_slice(entry.places);
+            match entry.places {
+                // A copy of any size is a call.
+                [place] => self.places.push(*place),
+                places => self.places.extend_from_slice(places),
+            }
             self.spans.push((from, self.places.len() as u32));
         }
     }

@@ -16,7 +16,7 @@ pub use effort::Effort;
 pub use explained::{ScoreReason, explained};
 pub use found::{Match, MatchKind, TermHits, WordWorth};
 pub use leaf::is_within_edits;
-pub use score::{Scorer, Scoring, score};
+pub use score::{Scorer, Scoring, score, score_above};
 
 use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;

@@ -91,12 +91,13 @@ pub(super) fn spread(root: &Match, doc: u64) -> i32 {
         MatchKind::Optional(part) if part.holds(doc) => return spread(part, doc),
         _ => return 1,
     };
-    let held = || parts.iter().filter(|part| part.holds(doc));
-    let count = held().count() as i32;
+    let held = parts.iter().filter(|part| part.holds(doc));
+    let held: SmallVec<[&Match; 4]> = held.map(|part| &**part).collect();
+    let count = held.len() as i32;
     if count <= 1 {
         return 1;
     }
-    let counted = held().filter_map(|part| counted_places(part, doc));
+    let counted = held.iter().filter_map(|part| counted_places(part, doc));
     let lists: SmallVec<[Places; 4]> = counted.collect();
     let pairs = lists.windows(2);
     let sum: i64 = pairs.map(|pair| distance(&pair[0], &pair[1]).pow(2)).sum();

@@ -79,14 +79,25 @@ pub fn score(
     doc: u64,
     row: &DocRow,
 ) -> f64 {
+    let score = score_above(scoring, index, found, (doc, row), f64::NEG_INFINITY);
+    score.unwrap_or_default()
+}
+
+/// The score of a document, or nothing if it is seen on the way that it is not above another one.
+pub fn score_above(
+    scoring: Scoring<'_>,
+    index: &DocumentIndex,
+    found: &Match,
+    (doc, row): (u64, &DocRow),
+    other: f64,
+) -> Option<f64> {
     let scorer = scoring.scorer;
     let reckoning = Reckoning::new(scorer, index, doc, row);
     let parts = || reckoning.of(found);
-    let slop = || f64::from(reckoning.slop(found));
-    let scored = match scorer {
-        Scorer::Tfidf => row.score * parts() / f64::from(row.max_freq) / slop(),
-        Scorer::TfidfDocnorm => row.score * parts() / f64::from(row.len) / slop(),
-        Scorer::Bm25 => row.score * parts() / slop(),
+    let whole = match scorer {
+        Scorer::Tfidf => row.score * parts() / f64::from(row.max_freq),
+        Scorer::TfidfDocnorm => row.score * parts() / f64::from(row.len),
+        Scorer::Bm25 => row.score * parts(),
         Scorer::Bm25Std => row.score * parts(),
         Scorer::Bm25StdTanh => (row.score * parts() / TANH_FACTOR).tanh(),
         Scorer::DisMax => parts(),
@@ -96,12 +107,18 @@ pub fn score(
             bits.map_or(0.0, |bits| 1.0 / f64::from(bits + 1))
         }
     };
+    let scored = match scorer.wants_places() {
+        // It is divided by one or more.
+        true if whole.max(0.0) <= other => return None,
+        true => whole / f64::from(reckoning.slop(found)),
+        false => whole,
+    };
     // Nothing divided by no words.
     if scored.is_nan() {
-        return 0.0;
+        return Some(0.0);
     }
     // A sum of nothing is a negative zero.
-    scored + 0.0
+    Some(scored + 0.0)
 }
 
 /// How the parts of one document's score are reckoned.

@@ -1,6 +1,7 @@
 //! Rough copies of vectors, a byte for each number: what is nearest is sought among these, as that takes a quarter of the memory to
 //! be looked at. What is found is measured anew by the vectors themselves.
 
+use std::hint::black_box;
 use std::ops::RangeInclusive;
 
 use pulp::{Arch, Simd, WithSimd};
@@ -14,6 +15,8 @@ use crate::types::graph::{Near, Space};
 pub(super) const NUMBERS_MIN: usize = 64;
 /// Steps from zero to the largest number of a vector.
 const STEPS: f32 = 127.0;
+/// What the processor brings from memory at a time.
+const LINE: usize = 64;
 /// Sketches that are copied together where copies of an index are held.
 const PART_BYTES: usize = 64 * 1024;
 /// Between these is the largest number of a vector that has a sketch: squares of smaller ones and of larger ones are not held by
@@ -134,6 +137,19 @@ impl Sketches {
         self.scales.at(slot as usize)[0]
     }
 
+    /// Looks at the memory of some sketches: all of it is on its way before the first is compared.
+    fn call(&self, slots: &[u32]) {
+        let mut seen = 0;
+        for slot in slots {
+            let (bytes, scale) = (self.bytes.at(*slot as usize), self.scale(*slot));
+            seen ^= scale.step.to_bits() as i8;
+            for line in bytes.chunks(LINE) {
+                seen ^= line[0];
+            }
+        }
+        black_box(seen);
+    }
+
     /// Visits some slots with the distances of their sketches from another one.
     fn measure(
         &self,
@@ -142,6 +158,7 @@ impl Sketches {
         mut visit: impl FnMut(u32, f32),
     ) {
         for slots in slots.chunks(TOGETHER) {
+            self.call(slots);
             let mut products = [0; TOGETHER];
             Arch::new().dispatch(Products {
                 target: bytes,
@@ -254,8 +271,10 @@ impl WithSimd for Products<'_> {
     fn with_simd<S: Simd>(self, _: S) {
         for (slot, product) in self.slots.iter().zip(self.products) {
             let other = self.rows.at(*slot as usize);
-            let each = self.target.iter().zip(other);
-            *product = each.map(|(a, b)| i32::from(*a) * i32::from(*b)).sum();
+            // A loop, as a sum would be a function, which is not compiled for these instructions unless it is inlined.
+            for (a, b) in self.target.iter().zip(other) {
+                *product += i32::from(*a) * i32::from(*b);
+            }
         }
     }
 }

@@ -2,6 +2,7 @@
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
+use std::hint::black_box;
 
 use super::{Graph, Near};
 
@@ -109,6 +110,10 @@ impl<M: FnMut(&[u32], &mut Vec<Near>)> Walker<M> {
             fresh.clear();
             fresh.extend(links.filter(|link| seen.mark(*link)));
             measured.clear();
+            // The links of what comes next are on their way while these are measured.
+            if let Some(Reverse(next)) = open.peek() {
+                black_box(graph.links(next.node, level).first());
+            }
             (self.measure)(&fresh, &mut measured);
             for &near in &measured {
                 let worst = found.peek().filter(|_| found.len() >= wish.count);
