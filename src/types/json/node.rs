@@ -435,9 +435,12 @@ impl JsonNode {
     pub fn insert(&mut self, at: usize, elements: Vec<JsonNode>) {
         match self {
             JsonNode::Array(held) => {
-                let mut nodes = held.slice.to_vec();
-                nodes.splice(at..at, elements);
-                *self = JsonNode::array(nodes);
+                let len = held.slice.len() + elements.len();
+                let (before, behind) = held.slice.split_at(at);
+                let behind = behind.iter().cloned();
+                let mut all = before.iter().cloned().chain(elements).chain(behind);
+                let each = (0..len).map(|_| all.next().expect("there are so many"));
+                *self = JsonNode::array_of(each);
             }
             JsonNode::LongArray(held) => Arc::make_mut(held).insert(at, elements),
             _ => {}
