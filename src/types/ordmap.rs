@@ -84,6 +84,13 @@ impl<K, V> OrdMap<K, V> {
         }
     }
 
+    /// The least key and the greatest.
+    pub fn ends(&self) -> Option<(&K, &K)> {
+        let first = self.chunks.first()?.entries.first()?;
+        let last = self.chunks.last()?.entries.last()?;
+        Some((&first.0, &last.0))
+    }
+
     pub fn keys(&self) -> impl Iterator<Item = &K> + Clone {
         self.iter().map(|(key, _)| key)
     }
@@ -370,6 +377,8 @@ mod tests {
         for (map, model) in copies {
             assert_eq!(map.len(), model.len());
             assert!(map.iter().eq(model.iter()));
+            let ends = model.first_key_value().zip(model.last_key_value());
+            assert_eq!(map.ends(), ends.map(|(first, last)| (first.0, last.0)));
             for most in [1, 30, 3000] {
                 let mut walk = map.walk();
                 let mut key = random.u32(0..100);

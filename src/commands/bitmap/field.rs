@@ -65,15 +65,21 @@ pub const BITFIELD: Command = Command {
     ..Command::PLAIN
 };
 
-/// Gets alone only read.
+/// Gets alone only read. What is no part of the grammar may mean anything.
 fn field_use(argv: &[&[u8]]) -> KeyUse {
-    let writes =
-        |arg: &&&[u8]| arg.eq_ignore_ascii_case(b"SET") || arg.eq_ignore_ascii_case(b"INCRBY");
-    if argv.iter().skip(2).any(|arg| writes(&arg)) {
-        KeyUse::READ_UPDATE
-    } else {
-        KeyUse::READ
+    let mut rest = argv.get(2..).unwrap_or_default();
+    while let Some((word, behind)) = rest.split_first() {
+        let taken = match word.to_ascii_lowercase().as_slice() {
+            b"get" => 2,
+            b"overflow" => 1,
+            _ => return KeyUse::READ_UPDATE,
+        };
+        let Some(behind) = behind.get(taken..) else {
+            return KeyUse::READ_UPDATE;
+        };
+        rest = behind;
     }
+    KeyUse::READ
 }
 
 pub const BITFIELD_RO: Command = Command {

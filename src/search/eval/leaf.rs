@@ -378,7 +378,11 @@ impl Evaluator<'_> {
         else {
             return Match::nothing();
         };
-        if Ordered(low.0) > Ordered(high.0) || low.0 == high.0 && (low.1 || high.1) {
+        // As in RediSearch, where a bound need not be in the range itself for that.
+        let is_beyond = |((least, _), (greatest, _)): (&(Ordered, u64), &(Ordered, u64))| {
+            Ordered(high.0) < *least || Ordered(low.0) > *greatest
+        };
+        if Ordered(low.0) > Ordered(high.0) || held.ends().is_none_or(is_beyond) {
             return Match::nothing();
         }
         let from = match low {

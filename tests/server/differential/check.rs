@@ -131,6 +131,12 @@ pub const KNOWN: &[Known] = &[
     },
     Known {
         commands: &["SCAN", "HSCAN", "SSCAN", "ZSCAN"],
+        change: "blanks may stand before a cursor",
+        source: "https://github.com/redis/redis/blob/7.4/src/db.c parseScanCursorOrReply",
+        accepts: |real, ours| real.text() == "ERR invalid cursor" && !ours.is_error(),
+    },
+    Known {
+        commands: &["SCAN", "HSCAN", "SSCAN", "ZSCAN"],
         change: "a negative cursor is refused",
         source: "https://github.com/redis/redis/blob/7.4/src/db.c parseScanCursorOrReply",
         accepts: |_, ours| ours.text() == "ERR invalid cursor",
