@@ -149,6 +149,10 @@ fn commands_tell_of_their_keys() {
          -ERR Invalid number of arguments specified for command
          > COMMAND GETKEYSANDFLAGS GETDEL k
          [[\"k\" [+RW +access +delete]]]
+         > COMMAND GETKEYSANDFLAGS BITFIELD k GET u8 0 OVERFLOW FAIL
+         [[\"k\" [+RO +access]]]
+         > COMMAND GETKEYSANDFLAGS BITFIELD k GET u8 0 NOSUCH
+         [[\"k\" [+RW +access +update]]]
          > COMMAND LIST FILTERBY PATTERN config|re*
          [\"config|resetstat\" \"config|rewrite\"]
          > COMMAND INFO nosuch
