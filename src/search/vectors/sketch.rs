@@ -92,6 +92,14 @@ impl Sketch {
     }
 }
 
+/// How slots stand to each other that are looked at.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum SketchOrder {
+    /// One behind the other, which the processor sees, and fetches what comes next.
+    Growing,
+    Any,
+}
+
 /// The sketches of the vectors in slots.
 #[derive(Clone, Debug)]
 pub(super) struct Sketches {
@@ -153,12 +161,14 @@ impl Sketches {
     /// Visits some slots with the distances of their sketches from another one.
     fn measure(
         &self,
-        slots: &[u32],
+        (slots, order): (&[u32], SketchOrder),
         (bytes, scale): (&[i8], SketchScale),
         mut visit: impl FnMut(u32, f32),
     ) {
         for slots in slots.chunks(TOGETHER) {
-            self.call(slots);
+            if order == SketchOrder::Any {
+                self.call(slots);
+            }
             let mut products = [0; TOGETHER];
             Arch::new().dispatch(Products {
                 target: bytes,
@@ -183,13 +193,15 @@ impl Sketches {
 
     /// Visits some slots with the distances of their sketches from a target's.
     pub fn rough(&self, slots: &[u32], target: &Sketch, visit: impl FnMut(u32, f32)) {
-        self.measure(slots, (&target.bytes, target.scale), visit);
+        let order = SketchOrder::Any;
+        self.measure((slots, order), (&target.bytes, target.scale), visit);
     }
 
-    /// Visits some slots with what their vectors are at least away from the target.
+    /// Visits some slots, most of which stand side by side, with what their vectors are at least away from the target.
     pub fn at_least(&self, slots: &[u32], target: &Sketch, mut visit: impl FnMut(u32, f32)) {
         let to = target.scale;
-        self.rough(slots, target, |slot, distance| {
+        let order = SketchOrder::Growing;
+        self.measure((slots, order), (&target.bytes, to), |slot, distance| {
             let own = self.scale(slot);
             let least = match self.metric {
                 Metric::Cosine | Metric::InnerProduct => {
@@ -250,7 +262,7 @@ impl Sketches {
 impl Space for Sketches {
     fn measure(&self, from: u32, nodes: &[u32], near: &mut Vec<Near>) {
         let target = (self.bytes.at(from as usize), self.scale(from));
-        self.measure(nodes, target, |node, distance| {
+        self.measure((nodes, SketchOrder::Any), target, |node, distance| {
             near.push(Near { distance, node });
         });
     }

@@ -11,6 +11,7 @@ mod parse;
 pub mod path;
 mod plain;
 mod read;
+mod sizes;
 mod text;
 mod write;
 
