@@ -280,8 +280,8 @@ impl Connection {
         }
     }
 
-    /// Takes the next piece to send, if there is one; `false` if it can't be had any more. Who was killed gets none: the stream
-    /// may always have more to say than the bell.
+    /// Takes the next piece to send, if there is one; `false` if it can't be had any more. A replica that
+    /// was killed gets none, however much there is to send.
     pub(super) fn fill(&mut self) -> bool {
         if self.client.mailbox.is_closing() {
             return false;

@@ -189,7 +189,8 @@ impl JsonNode {
     /// Does several edits of an object at once. One of few fields has an index meanwhile, so that none of them writes all fields
     /// anew.
     pub fn edit_fields<R>(&mut self, edit: impl FnOnce(&mut Self) -> R) -> R {
-        if !matches!(self, JsonNode::Object(_)) {
+        let is_small = matches!(self, JsonNode::Object(held) if held.slice.len() <= OBJECT_MAX);
+        if !is_small {
             return edit(self);
         }
         self.widen();

@@ -23,7 +23,7 @@ impl JsonNode {
     }
 
     /// How many blocks freeing it would free, as far as anyone wants to know, and what it takes to look at all values. Names of
-    /// objects without an index are shared.
+    /// objects that were read are shared.
     pub fn blocks(&self, enough: usize) -> usize {
         let fields = self.as_object().map_or(0, ObjectView::len);
         let values = fields + self.as_array().map_or(0, ArrayView::len);
