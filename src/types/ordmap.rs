@@ -282,10 +282,9 @@ pub struct MapWalk<'m, K, V> {
 }
 
 impl<'m, K: Ord, V> MapWalk<'m, K, V> {
-    /// The entries from a key on.
-    pub fn seek(&mut self, key: &K) -> Entries<'m, K, V> {
+    /// Goes to the chunk in which a key stands, if it is there.
+    fn go(&mut self, key: &K) {
         let begins = |chunk: &MapChunk<K, V>| chunk.bound <= *key;
-        let before = |entry: &(K, V)| entry.0 < *key;
         if !self.chunks.get(self.at).is_some_and(begins) {
             (self.at, self.pos) = (0, 0);
         }
@@ -295,7 +294,21 @@ impl<'m, K: Ord, V> MapWalk<'m, K, V> {
                 (self.at, self.pos) = (self.at + passed, 0);
             }
         }
+    }
+
+    /// The entries among which a key stands, if it is there, and what none of their keys is less than. Not a byte of the entries
+    /// has been looked at.
+    pub fn around(&mut self, key: &K) -> Option<(&'m K, &'m Vec<(K, V)>)> {
+        self.go(key);
+        let chunk = self.chunks.get(self.at)?;
+        Some((&chunk.bound, &chunk.entries))
+    }
+
+    /// The entries from a key on.
+    pub fn seek(&mut self, key: &K) -> Entries<'m, K, V> {
+        self.go(key);
         if let Some(chunk) = self.chunks.get(self.at) {
+            let before = |entry: &(K, V)| entry.0 < *key;
             let entries = &chunk.entries[..];
             let is_behind = self.pos > 0 && before(&entries[self.pos - 1]);
             let from = if is_behind { self.pos } else { 0 };
@@ -385,6 +398,10 @@ mod tests {
                 for _ in 0..200 {
                     assert!(walk.seek(&key).eq(model.range(key..)));
                     assert_eq!(walk.get(&key), model.get(&key));
+                    let around = walk.around(&key);
+                    let is_there = around.is_some_and(|(_, held)| held.iter().any(|e| e.0 == key));
+                    assert_eq!(is_there, model.contains_key(&key));
+                    assert!(around.is_none_or(|(bound, held)| held[0].0 >= *bound));
                     key = (key + random.u32(0..=most)) % 3100;
                 }
             }
