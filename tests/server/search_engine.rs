@@ -279,7 +279,7 @@ fn a_query_that_would_hold_too_much_is_refused() {
 
 /// A query that keeps even a fast machine busy for a while, if many results are wanted: every document is scored by many parts.
 fn long_query() -> String {
-    vec!["word0"; 4000].join("|")
+    vec!["word0"; 16_000].join("|")
 }
 
 #[test]
