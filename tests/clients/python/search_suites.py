@@ -14,7 +14,6 @@ from common import shown
 
 MODELS = "asks models, or the services that have them"
 MEANINGS = "wants texts to be near that mean the same, for which no model is there"
-CLUSTER = "starts a cluster in containers; the cluster cells have one"
 COMMAND = "runs a program that redisvl or redis-om installs, by a path of their own repositories"
 REDISVL_LEFT_OUT = {
     "test_vectorizers.py": MODELS,
@@ -29,7 +28,7 @@ REDISVL_LEFT_OUT = {
 }
 # Parts of names of single tests.
 REDISVL_SINGLE = {
-    "word_weights": "goes by the order of results that are alike, and fails with Redis Stack, too",
+    "word_weights": "wants words weighed by BM25, which RediSearch 2.10 does not do; it fails with Redis Stack, too",
     "hybrid_search_not_available": "FT.HYBRID is there, and the version that is told is older than it",
     "drop_recreate_plan_apply_validate_flow": "wants an index to take a millisecond at least",
 }
