@@ -184,8 +184,8 @@ impl LiveIndex {
         self.by_key.get(key).copied()
     }
 
-    /// Whether a document is still what is known of a key since the index had this number of edits: none has the number of
-    /// another one before it.
+    /// Whether a document is still what is known of a key, for who found it when the last change of the index had this number.
+    /// No document has the number of another one before it.
     pub fn holds(&self, doc: u64, key: &[u8], edits: u64) -> bool {
         let is_held = || self.docs.get(&doc).is_some_and(|row| *row.key == *key);
         self.edits == edits || is_held()
@@ -438,6 +438,30 @@ pub(super) mod tests {
             index.set(format!("key{at}").as_bytes(), &OneText(text.clone()));
         }
         index.frozen()
+    }
+
+    #[test]
+    fn rows_are_found_whether_numbers_follow_each_other_or_not() {
+        let mut index = empty(&["i", "SCHEMA", "t", "TEXT"]);
+        let mut random = fastrand::Rng::with_seed(4);
+        for round in 0..2000 {
+            let key = format!("key{}", random.u32(0..500));
+            match random.u32(0..4) {
+                0 => index.remove(key.as_bytes()),
+                _ => index.set(key.as_bytes(), &OneText(b"word".to_vec())),
+            }
+            if round % 100 == 99 {
+                let step = random.u64(1..20);
+                let wanted: Vec<u64> = (0..40).map(|at| round + at * step).collect();
+                let found = index.rows_of(&wanted);
+                let found: Vec<(u64, &[u8])> =
+                    found.iter().map(|(doc, row)| (*doc, &*row.key)).collect();
+                let there = wanted
+                    .iter()
+                    .filter_map(|doc| Some((*doc, &*index.docs.get(doc)?.key)));
+                assert_eq!(found, there.collect::<Vec<_>>());
+            }
+        }
     }
 
     #[test]

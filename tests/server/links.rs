@@ -21,17 +21,6 @@ fn linked(replica: &mut Client, master: &Server) {
     });
 }
 
-/// A connection that has become a replica's; its snapshot has been read.
-fn as_replica(server: &Server) -> Client {
-    let mut link = server.client();
-    link.send(b"SYNC\r\n").expect("the server reads");
-    let mut client = server.client();
-    eventually("it is a replica", || {
-        client.info("slave0").contains("state=online")
-    });
-    link
-}
-
 #[test]
 fn replicas_catch_up_while_clients_are_paused() {
     if redis_is_missing() {
@@ -87,7 +76,7 @@ fn a_replica_that_asks_of_the_keyspace_is_cut_off() {
         vec!["SUBSCRIBE", "channel"],
         vec!["SHUTDOWN", "ABORT"],
     ] {
-        let mut link = as_replica(&server);
+        let mut link = server.replica();
         link.send(&encode(&line)).expect("the server reads");
         link.drain().expect("the server closes the link");
         eventually("the replica is gone", || {

@@ -245,11 +245,7 @@ fn a_replica_that_falls_too_far_behind_is_cut_off() {
     ]);
     let mut client = server.client();
     // A replica that takes its snapshot and then nothing more.
-    let mut slow = server.client();
-    slow.send(b"SYNC\r\n").unwrap();
-    until("it has its snapshot", || {
-        client.info("slave0").contains("state=online")
-    });
+    let _slow = server.replica();
     let before = server.resident_bytes();
     let value = "x".repeat(100_000);
     for n in 0..600 {
@@ -261,23 +257,12 @@ fn a_replica_that_falls_too_far_behind_is_cut_off() {
     assert!(server.log().contains("overcoming of output buffer limits"));
 }
 
-/// A connection that has taken a snapshot, and gets the stream.
-fn streamed(server: &Server) -> Client {
-    let mut replica = server.client();
-    replica.send(b"SYNC\r\n").unwrap();
-    let mut client = server.client();
-    until("it has its snapshot", || {
-        client.info("slave0").contains("state=online")
-    });
-    replica
-}
-
 #[test]
 fn a_replica_that_is_killed_hears_nothing_of_what_comes_after() {
     let options = ["--repl-diskless-sync-delay", "0", "--io-threads", "1"];
     let server = Server::start(&options);
     let mut client = server.client();
-    let mut replica = streamed(&server);
+    let mut replica = server.replica();
     client.ask("SET before the-kill");
     client
         .send(b"MULTI\r\nCLIENT KILL TYPE replica\r\nSET after the-kill\r\nEXEC\r\n")

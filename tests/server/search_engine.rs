@@ -277,6 +277,44 @@ fn a_query_that_would_hold_too_much_is_refused() {
     assert_eq!(count(&mut client, &["i", "*"]), 2000);
 }
 
+#[test]
+fn few_results_are_the_first_of_many() {
+    let server = Server::start(&[]);
+    let mut client = server.client();
+    index(&mut client, "FT.CREATE i PREFIX 1 d: SCHEMA t TEXT");
+    let mut random = fastrand::Rng::with_seed(6);
+    for at in 0..1500 {
+        let words: Vec<&str> = (0..random.usize(2..9))
+            .map(|_| ["one", "two", "other"][random.usize(0..3)])
+            .collect();
+        client.ask_args(&["HSET", &format!("d:{at}"), "t", &words.join(" ")]);
+    }
+    for scorer in ["TFIDF", "TFIDF.DOCNORM", "BM25", "BM25STD", "DISMAX"] {
+        for query in ["one two", "one|two", "one ~two", "-one"] {
+            let mut asked = |count: usize| {
+                let count = count.to_string();
+                let args = [
+                    "FT.SEARCH",
+                    "i",
+                    query,
+                    "NOCONTENT",
+                    "WITHSCORES",
+                    "SCORER",
+                    scorer,
+                    "LIMIT",
+                    "0",
+                    &count,
+                ];
+                client.ask_args(&args).items()
+            };
+            let (few, many) = (asked(7), asked(1500));
+            assert!(many.len() > 200, "{query} finds {}", many.len());
+            assert_eq!(few[..], many[..few.len()], "{scorer} {query}");
+            assert_eq!(few.len(), 15, "{scorer} {query}");
+        }
+    }
+}
+
 /// A query that keeps even a fast machine busy for a while, if many results are wanted: every document is scored by many parts.
 fn long_query() -> String {
     vec!["word0"; 16_000].join("|")

@@ -284,7 +284,7 @@ fn ranks_of(
     ranks
 }
 
-/// Keeps those that come first, in no order, but that the last of them is the last.
+/// Keeps those that come first. What comes last of them stands last; the others are in no order.
 fn first_of(ranks: &mut Vec<HitRank>, count: usize, wish: &SearchWish<'_>) {
     if ranks.len() > count {
         ranks.select_nth_unstable_by(count - 1, |one, other| order_in(wish, one, other));

@@ -88,15 +88,16 @@ impl<'a> ArrayView<'a> {
 /// The fields of an object.
 #[derive(Clone, Copy, Debug)]
 pub enum ObjectView<'a> {
-    Few(&'a FieldNames, &'a [JsonNode]),
-    Many(&'a ManyFields),
+    /// Their names are those of other objects, too.
+    Shared(&'a FieldNames, &'a [JsonNode]),
+    Own(&'a ManyFields),
 }
 
 impl<'a> ObjectView<'a> {
     pub fn len(self) -> usize {
         match self {
-            ObjectView::Few(_, nodes) => nodes.len(),
-            ObjectView::Many(many) => many.len(),
+            ObjectView::Shared(_, nodes) => nodes.len(),
+            ObjectView::Own(many) => many.len(),
         }
     }
 
@@ -106,15 +107,15 @@ impl<'a> ObjectView<'a> {
 
     pub fn find(self, name: &[u8]) -> Option<&'a JsonNode> {
         match self {
-            ObjectView::Few(names, nodes) => names.find(name).map(|at| &nodes[at]),
-            ObjectView::Many(many) => many.find(name).map(|at| &many.at(at).node),
+            ObjectView::Shared(names, nodes) => names.find(name).map(|at| &nodes[at]),
+            ObjectView::Own(many) => many.find(name).map(|at| &many.at(at).node),
         }
     }
 
     pub fn iter(self) -> impl Iterator<Item = (&'a FieldName, &'a JsonNode)> {
         let (few, many) = match self {
-            ObjectView::Few(names, nodes) => (Some(names.all().iter().zip(nodes)), None),
-            ObjectView::Many(many) => {
+            ObjectView::Shared(names, nodes) => (Some(names.all().iter().zip(nodes)), None),
+            ObjectView::Own(many) => {
                 let fields = many.iter().map(|field| (&field.name, &field.node));
                 (None, Some(fields))
             }
@@ -202,7 +203,7 @@ impl JsonNode {
     /// An object that shares its names has them, and an index of them, to itself from now on.
     fn widen(&mut self) {
         if let JsonNode::Object(held) = self {
-            let fields = ObjectView::Few(&held.header.header, &held.slice).iter();
+            let fields = ObjectView::Shared(&held.header.header, &held.slice).iter();
             let fields: Vec<_> = fields.map(|(n, v)| (n.clone(), v.clone())).collect();
             *self = Self::many(fields.into_iter());
         }
@@ -232,9 +233,9 @@ impl JsonNode {
             JsonNode::Array(held) => JsonSeen::Array(ArrayView::Short(&held.slice)),
             JsonNode::LongArray(held) => JsonSeen::Array(ArrayView::Long(held)),
             JsonNode::Object(held) => {
-                JsonSeen::Object(ObjectView::Few(&held.header.header, &held.slice))
+                JsonSeen::Object(ObjectView::Shared(&held.header.header, &held.slice))
             }
-            JsonNode::LongObject(held) => JsonSeen::Object(ObjectView::Many(held)),
+            JsonNode::LongObject(held) => JsonSeen::Object(ObjectView::Own(held)),
         }
     }
 
@@ -358,7 +359,7 @@ impl JsonNode {
                     self.widen();
                     return self.set_field(name, node);
                 }
-                let fields = ObjectView::Few(&held.header.header, &held.slice).iter();
+                let fields = ObjectView::Shared(&held.header.header, &held.slice).iter();
                 let mut fields: Vec<_> = fields.map(|(n, v)| (n.clone(), v.clone())).collect();
                 fields.push((name.clone(), node));
                 *self = JsonNode::object(fields);

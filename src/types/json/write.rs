@@ -77,11 +77,11 @@ impl<'a> TextWriter<'a> {
             JsonSeen::Text(text) => self.quoted(text),
             JsonSeen::Array(ArrayView::Short(nodes)) => self.array(nodes.iter()),
             JsonSeen::Array(ArrayView::Long(array)) => self.array(array.iter()),
-            JsonSeen::Object(ObjectView::Few(names, nodes)) => {
+            JsonSeen::Object(ObjectView::Shared(names, nodes)) => {
                 let fields = names.all().iter().zip(nodes);
                 self.object(fields, Self::name, Self::node);
             }
-            JsonSeen::Object(ObjectView::Many(many)) => {
+            JsonSeen::Object(ObjectView::Own(many)) => {
                 let fields = many.iter().map(|field| (&field.name, &field.node));
                 self.object(fields, Self::name, Self::node);
             }

@@ -13,6 +13,7 @@ use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
 
 use super::client::Client;
+use super::eventually;
 
 const START_TRIES: usize = 5;
 const START_PATIENCE: Duration = Duration::from_secs(20);
@@ -176,6 +177,17 @@ impl Server {
         Client::connect(self.port).unwrap_or_else(|error| {
             panic!("no connection: {error}; the server's log:\n{}", self.log())
         })
+    }
+
+    /// A connection that has become a replica's: its snapshot was sent, and the stream follows.
+    pub fn replica(&self) -> Client {
+        let mut link = self.client();
+        link.send(b"SYNC\r\n").expect("the server reads");
+        let mut client = self.client();
+        eventually("it is a replica", || {
+            client.info("slave0").contains("state=online")
+        });
+        link
     }
 
     /// What the server printed so far.
