@@ -49,12 +49,13 @@ def prepare(server):
     server.sha = client.ask("SCRIPT", "LOAD", SCRIPT).decode()
 
 
-def once(server, count, arguments, clients=50):
-    """One run: requests a second, server microseconds for each, and latencies (p50, p99, worst) in milliseconds."""
+def once(server, count, arguments, clients=50, at=None):
+    """One run: requests a second, server microseconds for each, and latencies (p50, p99, worst) in milliseconds. `at` names
+    another door than the plain port."""
     if arguments is None:
         arguments = ["-P", "16", *KEYS, "EVALSHA", server.sha, "1", "limit:__rand_int__", "60"]
     before = server.cpu_us()
-    line = [*CORES.benchmark(), "-p", str(server.port), "-c", str(clients), "-n", str(count)]
+    line = [*CORES.benchmark(), *(at or ["-p", str(server.port)]), "-c", str(clients), "-n", str(count)]
     ran = subprocess.run([*line, "--csv", *arguments], capture_output=True, text=True, check=True)
     row = re.findall(r'"([^"]*)"', ran.stdout.strip().splitlines()[-1])
     rate, _, _, p50, _, p99, worst = (float(field) for field in row[1:8])

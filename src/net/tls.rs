@@ -6,6 +6,7 @@
 use std::cell::RefCell;
 use std::future::poll_fn;
 use std::io::{self, BufRead, IoSlice, Write};
+use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
@@ -15,7 +16,7 @@ use rustls::{
     ClientConfig, ClientConnection, Connection, HandshakeKind, InvalidMessage, ServerConfig,
     ServerConnection, SupportedCipherSuite,
 };
-use tokio::io::Interest;
+use tokio::io::{AsyncRead, Interest, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::sync::Mutex;
 
@@ -119,12 +120,13 @@ impl Secure {
             let _turn = turns.lock().await;
             self.push()?;
             let mut early = std::mem::take(&mut self.early);
-            let taken = self.take_records(&mut early);
+            // The turn is not kept while there is nothing to be read.
+            let taken =
+                poll_fn(|context| Poll::Ready(self.poll_records(context, &mut early))).await;
             self.early = early;
             match taken {
-                Ok(_) => {}
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => continue,
-                Err(error) => return Err(error),
+                Poll::Ready(taken) => _ = taken?,
+                Poll::Pending => continue,
             }
             if self.ended && self.tls.is_handshaking() {
                 return Err(io::ErrorKind::UnexpectedEof.into());
@@ -166,47 +168,52 @@ impl Secure {
         buf.extend_from_slice(&early);
         let mut taken = early.len();
         while taken == 0 && !self.ended {
-            ready!(self.socket.poll_read_ready(context))?;
-            match self.take_records(buf) {
-                Ok(bytes) => taken = bytes,
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
-                Err(error) => return Poll::Ready(Err(error)),
-            }
+            taken = ready!(self.poll_records(context, buf))?;
         }
         Poll::Ready(Ok(taken))
     }
 
-    /// Takes what the socket has at once, and opens its records to the end of `buf`.
-    fn take_records(&mut self, buf: &mut BytesMut) -> io::Result<usize> {
+    /// Takes what the socket has at once, and opens its records to the end of `buf`. A socket that had less than there was
+    /// room for isn't asked again before more has come.
+    fn poll_records(
+        &mut self,
+        context: &mut Context<'_>,
+        buf: &mut BytesMut,
+    ) -> Poll<io::Result<usize>> {
         RECORDS.with_borrow_mut(|records| {
-            let count = self.socket.try_read(records)?;
-            self.ended |= count == 0;
-            let mut left = &records[..count];
-            let mut taken = 0;
-            while !left.is_empty() && !self.ended {
-                self.tls.read_tls(&mut left)?;
-                let state = match self.tls.process_new_packets() {
-                    Ok(state) => state,
-                    Err(rustls::Error::InvalidMessage(InvalidMessage::InvalidContentType))
-                        if self.tls.is_handshaking() =>
-                    {
-                        // It would take an alert for a reply.
-                        self.understood = false;
-                        let why = "wrong version number: what came is not TLS";
-                        return Err(io::Error::new(io::ErrorKind::InvalidData, why));
-                    }
-                    Err(error) => {
-                        // The other end is told why, if it listens.
-                        let _ = self.push();
-                        return Err(io::Error::new(io::ErrorKind::InvalidData, error));
-                    }
-                };
-                self.ended |= state.peer_has_closed();
-                taken += self.take_plain(buf)?;
-            }
-            self.push()?;
-            Ok(taken)
+            let mut space = ReadBuf::new(records);
+            ready!(Pin::new(&mut self.socket).poll_read(context, &mut space))?;
+            Poll::Ready(self.open(space.filled(), buf))
         })
+    }
+
+    /// Opens records to the end of `buf`.
+    fn open(&mut self, mut records: &[u8], buf: &mut BytesMut) -> io::Result<usize> {
+        self.ended |= records.is_empty();
+        let mut taken = 0;
+        while !records.is_empty() && !self.ended {
+            self.tls.read_tls(&mut records)?;
+            let state = match self.tls.process_new_packets() {
+                Ok(state) => state,
+                Err(rustls::Error::InvalidMessage(InvalidMessage::InvalidContentType))
+                    if self.tls.is_handshaking() =>
+                {
+                    // It would take an alert for a reply.
+                    self.understood = false;
+                    let why = "wrong version number: what came is not TLS";
+                    return Err(io::Error::new(io::ErrorKind::InvalidData, why));
+                }
+                Err(error) => {
+                    // The other end is told why, if it listens.
+                    let _ = self.push();
+                    return Err(io::Error::new(io::ErrorKind::InvalidData, error));
+                }
+            };
+            self.ended |= state.peer_has_closed();
+            taken += self.take_plain(buf)?;
+        }
+        self.push()?;
+        Ok(taken)
     }
 
     fn take_plain(&mut self, buf: &mut BytesMut) -> io::Result<usize> {

@@ -1,5 +1,7 @@
 //! What is done to another client, and to what clients may do, holds when it is answered.
 
+use std::io::{Read, Write};
+use std::net::TcpStream;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::{sleep, spawn};
 use std::time::Duration;
@@ -166,6 +168,33 @@ fn a_killed_client_hears_nothing_and_is_in_no_list() {
             assert!(!rest.contains("two"), "{rest}");
         }
     }
+}
+
+/// Its socket has room all the time, so that there is always something to do for it but to close.
+#[test]
+fn a_killed_client_that_reads_fast_does_not_get_the_rest() {
+    const BYTES: usize = 128 << 20;
+    let server = Server::start(&["--io-threads", "2"]);
+    let mut asker = server.client();
+    asker.ask(&format!("SETRANGE k {} x", BYTES - 1));
+    let mut victim = TcpStream::connect(("127.0.0.1", server.port)).expect("the server listens");
+    let mut read = vec![0; 1 << 20];
+    victim.write_all(&words("CLIENT ID")).expect("it reads");
+    let count = victim.read(&mut read).expect("an answer");
+    let id = String::from_utf8_lossy(&read[1..count]).trim().to_string();
+    victim.write_all(&words("GET k")).expect("it reads");
+    let mut got = victim.read(&mut read).expect("an answer begins");
+    let reader = spawn(move || {
+        loop {
+            match victim.read(&mut read) {
+                Ok(count) if count > 0 => got += count,
+                Ok(_) | Err(_) => return got,
+            }
+        }
+    });
+    assert_eq!(asker.ask(&format!("CLIENT KILL ID {id}")), Value::Int(1));
+    let got = reader.join().expect("a reader that lives");
+    assert!(got < BYTES, "all {got} bytes came");
 }
 
 #[test]

@@ -291,6 +291,10 @@ fn a_master_of_either_make_fails_over_to_the_other() {
         }
         follow(&mut to, &old);
         from.ask("SET k v");
+        // The replica knows that the link is up before its master does.
+        until("the master knows that its replica is there", || {
+            from.ask("INFO replication").text().contains("state=online")
+        });
         let order = format!("FAILOVER TO 127.0.0.1 {} TIMEOUT 20000", new.port);
         assert_eq!(from.ask(&order).text(), "OK");
         until("roles have changed", || {

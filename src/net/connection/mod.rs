@@ -122,7 +122,8 @@ pub async fn serve(worker: Rc<Worker>, buffers: Rc<Buffers>, stream: Stream, cli
 
 impl Connection {
     async fn run(&mut self) {
-        while self.closing != Closing::Now {
+        // A client that was killed hears no more of its replies, however fast it takes them.
+        while self.closing != Closing::Now && !self.client.mailbox.is_closing() {
             let deadline_ms = self.blocked.as_ref().and_then(|blocked| blocked.next_ms());
             let event = match deadline_ms {
                 None => self.event().await,

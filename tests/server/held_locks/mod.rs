@@ -9,8 +9,9 @@ use std::time::{Duration, Instant};
 
 use crate::common::{Client, Server, encode, eventually};
 
-/// What a client is answered within, whatever the server is at.
-const ANSWERED: Duration = Duration::from_secs(5);
+/// What a client is answered within, and a server ends within, whatever it is at. Who waits for itself does so for ever; a
+/// machine that others use, too, stands still for some seconds at times, and a replica is given ten to get what it lacks.
+const ANSWERED: Duration = Duration::from_secs(20);
 
 /// It touches a key that it doesn't declare, so it holds every shard.
 const ENDLESS: &str = "redis.call('exists', 'undeclared' .. #ARGV) redis.call('publish', 'news', 'begun') while true do end";
