@@ -135,7 +135,8 @@ fn await_keys(shared: &Shared, asked: &mut Stop) -> bool {
 
 fn save_and_stop(shared: &Shared, asked: &Stop) -> bool {
     let (store, wish) = (&shared.store, asked.wish);
-    if store.log.is_beginning() {
+    // A log that a backup alone has begun is owed to nobody.
+    if store.log.is_beginning() && shared.config.appendonly.get() {
         if !wish.force {
             tracing::warn!("Writing initial AOF, can't exit");
             return false;

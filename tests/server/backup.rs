@@ -265,8 +265,8 @@ fn a_backup_waits_for_a_save_and_takes_a_rewrite_that_is_under_way() {
     // The rewrite goes on, and the next backup takes it.
     assert_eq!(client.ask("BACKUP START").text(), "OK");
     assert_eq!(status(&mut client, "state"), "snapshotting");
-    client.ask("CONFIG SET rdb-key-save-delay 0");
     assert_eq!(client.ask("DEBUG FAIL-JOB").text(), "OK");
+    client.ask("CONFIG SET rdb-key-save-delay 0");
     reaches(&mut client, "failed");
     assert!(status(&mut client, "error").starts_with("AOF rewrite failed"));
     begun(&mut client);
@@ -305,6 +305,27 @@ fn a_log_that_is_turned_off_ends_a_backup_and_one_that_is_turned_on_outlives_it(
     client.ask("SET k 3");
     let server = Server::start_on(&our_server(), server.kill(), &["--appendonly", "yes"]);
     assert_eq!(server.client().ask("GET k").text(), "3");
+}
+
+/// A server that is asked to end while it begins the log that it was configured to have refuses, as Redis does; a backup's log
+/// is none of those.
+#[test]
+fn a_backup_that_has_begun_does_not_keep_the_server_from_ending() {
+    let options = ["--save", "3600 1"];
+    let server = Server::start(&options);
+    let mut client = server.client();
+    assert_eq!(client.ask("DEBUG POPULATE 3000").text(), "OK");
+    client.ask("CONFIG SET rdb-key-save-delay 10000");
+    assert_eq!(client.ask("BACKUP START").text(), "OK");
+    reaches(&mut client, "snapshotting");
+    client.ask("CONFIG SET rdb-key-save-delay 0");
+    let server = Server::start_on(&our_server(), server.stop(), &options);
+    let mut client = server.client();
+    assert_eq!(client.ask("DBSIZE").int(), 3000);
+    assert_eq!(status(&mut client, "state"), "idle");
+    assert!(is_empty(&server.dir().join("backupdir")));
+    assert!(!server.dir().join("appendonlydir").exists());
+    begun(&mut client);
 }
 
 #[test]

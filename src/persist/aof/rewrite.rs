@@ -37,13 +37,15 @@ fn rewrite_all(store: &Arc<Store>, job: u64) -> io::Result<()> {
     let running = store.log.is_running();
     // BGREWRITEAOF while the log is off makes a base that nothing follows.
     let continued = running || store.keeps_log();
+    // No manifest names its first increment before there is a base.
+    let begins_log = continued && !running;
     let mut increment = continued
         .then(|| Increment::create(store, &dir.join(&part.name)))
         .transpose()?;
     if running {
         tracing::info!("Creating AOF incr file {} on background rewrite", part.name);
         publish(store, &old, &part, &dir, &filename)?;
-    } else if continued && job == NO_JOB {
+    } else if begins_log && job == NO_JOB {
         tracing::info!("Creating AOF incr file {} on server start", part.name);
     }
     let mut begins = None;
@@ -60,7 +62,6 @@ fn rewrite_all(store: &Arc<Store>, job: u64) -> io::Result<()> {
             None => {}
         }
     });
-    let starting = begins.is_some();
     let begun = match begins {
         Some((reader, to)) => writer::start(store, job, reader, to),
         None if running => switch_now(store),
@@ -68,8 +69,7 @@ fn rewrite_all(store: &Arc<Store>, job: u64) -> io::Result<()> {
     };
     let begun = begun.and_then(|()| snapshot.ok_or_else(|| io::Error::other("it was given up")));
     let snapshot = begun.inspect_err(|_| {
-        // A file that the manifest names stays.
-        if continued && !running {
+        if begins_log {
             let _ = writer::stop(store);
             let _ = store.disk.remove(&dir.join(&part.name));
         }
@@ -94,7 +94,7 @@ fn rewrite_all(store: &Arc<Store>, job: u64) -> io::Result<()> {
         store.with_tail(Tail::forget_older);
         return collect(store, &dir, &filename);
     };
-    if starting {
+    if begins_log {
         let _ = writer::stop(store);
     }
     // A folder that can't be synced fails after the new manifest has taken the old one's place: then it counts,
@@ -102,7 +102,7 @@ fn rewrite_all(store: &Arc<Store>, job: u64) -> io::Result<()> {
     let in_force = |manifest: &Manifest| fs::read(&path).ok() == Some(manifest.text().into());
     if let Some(manifest) = named.filter(in_force) {
         store.log.set_files(manifest, &dir);
-    } else if starting {
+    } else if begins_log {
         tracing::info!(
             "Removing the temp incr aof file {} in the background",
             part.name

@@ -17,7 +17,7 @@ use super::eventually;
 
 const START_TRIES: usize = 5;
 const START_PATIENCE: Duration = Duration::from_secs(20);
-const STOP_PATIENCE: Duration = Duration::from_secs(5);
+const STOP_PATIENCE: Duration = Duration::from_secs(20);
 
 /// A running server. Dropping it ends the process and removes its directory.
 pub struct Server {
@@ -103,11 +103,7 @@ impl Server {
         };
         let begun = Instant::now();
         while begun.elapsed() < START_PATIENCE {
-            if let Ok(mut client) = Client::connect(port)
-                && client
-                    .try_ask(&["PING"])
-                    .is_ok_and(|reply| reply.raw == b"+PONG\r\n")
-            {
+            if server.answers() {
                 return Ok(server);
             }
             if let Ok(Some(status)) = server.child.try_wait() {
@@ -119,6 +115,23 @@ impl Server {
         let log = server.log();
         let dir = server.dir.take().expect("a server has a directory");
         Err((dir, log))
+    }
+
+    /// Whether it answers, and not another one that has taken the port before it did.
+    fn answers(&self) -> bool {
+        let Ok(mut client) = Client::connect(self.port) else {
+            return false;
+        };
+        let is_up = client.try_ask(&["PING"]);
+        if !is_up.is_ok_and(|reply| reply.raw == b"+PONG\r\n") {
+            return false;
+        }
+        let Ok(info) = client.try_ask(&["INFO", "server"]) else {
+            return false;
+        };
+        let own = format!("process_id:{}\r\n", self.child.id());
+        // Some don't tell everybody.
+        info.raw.starts_with(b"-") || info.value.text().contains(&own)
     }
 
     /// Where its files are.
