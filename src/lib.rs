@@ -66,7 +66,7 @@
 //! - `types/value.rs`: a line in `types!` and the name in `each_type!`. The entry of a key, `Edit`, TYPE, SCAN, COPY,
 //!   OBJECT, MEMORY, eviction, UNLINK and snapshots in memory follow from these two.
 //! - `engine/effects.rs`: `Class::of`, the class of its keyspace events; a new class is a flag in `config/flags.rs`.
-//! - `persist/rdb`: the byte for its kind and the log's word for it in `mod.rs`, an arm each in `write.rs`, `read.rs` and
+//! - `persist/rdb`: the byte for its kind and the log's word for it in `kind.rs`, an arm each in `write.rs`, `read.rs` and
 //!   `skip.rs`. DUMP, RESTORE, MIGRATE, RDB files and full syncs follow.
 //! - `persist/aof/commands.rs`: the commands that make the value again, for a log without a snapshot at its head.
 //! - `commands/server/debug/digest.rs`: its fingerprint, by which tests compare servers.

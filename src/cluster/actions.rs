@@ -4,7 +4,6 @@ use bytes::Bytes;
 
 use super::node::{LinkId, NodeAddress};
 use super::slots::SlotSet;
-use super::state::Cluster;
 
 /// When something happens, and what else this node knows then.
 #[derive(Clone, Copy, Debug, Default)]
@@ -55,12 +54,12 @@ pub enum Action {
         until_ms: u64,
     },
     Unpause,
-    /// Nothing is written any more once the pause holds: say so over this connection, by [`Cluster::tell_paused`].
+    /// Nothing is written any more once the pause holds: say so over this connection, by [`super::Cluster::tell_paused`].
     TellPaused {
         link: LinkId,
     },
-    /// Delete the keys of slots that this node has lost to another, as long as [`Cluster::is_dropping`] says so; and then
-    /// tell it by [`Cluster::dropped`].
+    /// Delete the keys of slots that this node has lost to another, as long as [`super::Cluster::is_dropping`] says so; and then
+    /// tell it by [`super::Cluster::dropped`].
     DropKeys {
         slots: SlotSet,
         loss: u64,
@@ -109,45 +108,4 @@ pub(super) struct Unfinished {
     pub failover: bool,
     /// A manual failover may go on.
     pub manual: bool,
-}
-
-/// What follows from a call, and from what follows from it, is done at once, but not for ever.
-const ROUNDS_MAX: usize = 4;
-
-impl Cluster {
-    /// Ends a call: goes on with elections, looks whether requests can be served, and gives what is to be done.
-    pub fn finish(&mut self, moment: Moment) -> Actions {
-        let mut view = false;
-        let (mut save, mut sync, mut note) = (false, false, false);
-        let mut asked_state = false;
-        // Each of them may ask for another.
-        for _ in 0..ROUNDS_MAX {
-            let pending = std::mem::take(&mut self.pending);
-            view |= pending.view || pending.save || pending.sync;
-            view |= pending.note || pending.update_state;
-            save |= pending.save || pending.sync;
-            sync |= pending.sync;
-            note |= pending.note;
-            if pending.manual || pending.failover {
-                self.go_on_manual(moment);
-                self.strive(moment);
-            }
-            if pending.update_state && !asked_state {
-                asked_state = true;
-                view |= self.update_state(moment.now_ms);
-            }
-            if pending.tell_all {
-                self.broadcast_pong(false, moment);
-            }
-        }
-        if note && !save {
-            self.actions.push(Action::Save);
-        }
-        Actions {
-            save,
-            sync,
-            list: std::mem::take(&mut self.actions),
-            view,
-        }
-    }
 }

@@ -1,8 +1,7 @@
 //! How a replica takes a dead master's place: by the votes of most masters, of which each has one in an epoch.
 
-use std::collections::BTreeSet;
-
 use super::actions::Moment;
+use super::failover::{Election, Hindrance};
 use super::frame::{FrameHeader, FrameKind, mark};
 use super::node::{At, flag};
 use super::state::Cluster;
@@ -18,46 +17,6 @@ const VOTES_MS_MIN: u64 = 2000;
 const LOG_AGAIN_MS: u64 = 5 * 60 * 1000;
 /// And not before the master has failed for longer than usual.
 const LOG_AFTER_MS: u64 = 5000;
-
-/// Why a replica doesn't take over yet.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) enum Hindrance {
-    #[default]
-    None,
-    DataAge,
-    WaitingDelay,
-    Expired,
-    WaitingVotes,
-}
-
-impl Hindrance {
-    fn says(self) -> &'static str {
-        match self {
-            Hindrance::None => "Unknown reason code",
-            Hindrance::DataAge => {
-                "Disconnected from master for longer than allowed. Please check the \
-                 'cluster-replica-validity-factor' configuration option."
-            }
-            Hindrance::WaitingDelay => "Waiting the delay before I can start a new failover.",
-            Hindrance::Expired => "Failover attempt expired.",
-            Hindrance::WaitingVotes => "Waiting for votes, but majority still not reached.",
-        }
-    }
-}
-
-#[derive(Debug, Default)]
-pub(super) struct Election {
-    /// When votes are, or were, asked for.
-    at_ms: u64,
-    /// Who has voted for this node.
-    votes: BTreeSet<At>,
-    asked: bool,
-    rank: u64,
-    /// The epoch that the votes are for.
-    epoch: u64,
-    hindrance: Hindrance,
-    logged_ms: u64,
-}
 
 impl Cluster {
     /// Votes for a replica that asks, if it may have the vote.

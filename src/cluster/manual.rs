@@ -4,7 +4,7 @@
 //! once the replica has that much, it asks for votes as it would if the master had failed.
 
 use super::actions::{Action, Moment};
-use super::election::Election;
+use super::failover::{Election, ManualFailover};
 use super::frame::{FrameHeader, FrameKind, mark};
 use super::node::{At, LinkId};
 use super::orders::FailoverWay;
@@ -12,20 +12,6 @@ use super::state::Cluster;
 
 /// A master holds its clients back for so many times what the failover may take.
 const PAUSE_TIMES: u64 = 2;
-
-#[derive(Debug, Default)]
-pub(super) struct ManualFailover {
-    /// Until when it must have succeeded; 0 while there is none.
-    pub end_ms: u64,
-    /// Of a master: who takes over.
-    pub replica: Option<At>,
-    /// Of a master: nothing is written any more.
-    pub stopped: bool,
-    /// Of a replica: how far its master's stream goes, once that has stopped.
-    pub master_offset: Option<u64>,
-    /// Of a replica: it may ask for votes.
-    pub can_start: bool,
-}
 
 impl Cluster {
     pub(super) fn begin_manual(&mut self, way: FailoverWay, master: At, moment: Moment) {

@@ -6,7 +6,7 @@ use std::borrow::Cow;
 use std::net::IpAddr;
 
 use super::actions::{Action, Moment};
-use super::election::Election;
+use super::failover::Election;
 use super::frame::EPOCH_MAX;
 use super::node::{At, ClusterNode, NodeAddress, NodeId, flag};
 use super::slots::SLOTS;

@@ -1,8 +1,5 @@
 //! What directives say of the cluster.
 
-use super::node::flag;
-use super::state::Cluster;
-
 /// What directives say; replaced whole when they change.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ClusterSettings {
@@ -29,28 +26,4 @@ pub struct ClusterSettings {
     pub human_name: String,
     /// It is alone, owns every slot and waits for nobody.
     pub lone: bool,
-}
-
-impl Cluster {
-    /// Takes other settings, after the directives have changed.
-    pub fn configure(&mut self, settings: ClusterSettings) {
-        let me = &mut self.nodes[self.myself];
-        me.place.tcp_port = settings.tcp_port;
-        me.place.tls_port = settings.tls_port;
-        me.place.bus_port = settings.bus_port;
-        if !settings.announce_ip.is_empty() {
-            me.place.ip.clone_from(&settings.announce_ip);
-        } else if !self.settings.announce_ip.is_empty() {
-            me.place.ip.clear();
-        }
-        me.hostname.clone_from(&settings.hostname);
-        me.human_name.clone_from(&settings.human_name);
-        me.put(flag::NO_FAILOVER, settings.no_failover);
-        self.settings = settings;
-        self.noted();
-    }
-
-    pub fn settings(&self) -> &ClusterSettings {
-        &self.settings
-    }
 }

@@ -4,10 +4,9 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use super::actions::{Action, Unfinished};
-use super::election::Election;
+use super::failover::{Election, ManualFailover};
 use super::frame::FrameKind;
 use super::link::BusLink;
-use super::manual::ManualFailover;
 use super::node::{At, ClusterNode, LinkId, NodeId, Nodes, flag};
 use super::settings::ClusterSettings;
 use super::slots::{SLOTS, SlotSet};
@@ -110,6 +109,28 @@ impl Cluster {
         };
         cluster.configure(settings);
         cluster
+    }
+
+    /// Takes other settings, after the directives have changed.
+    pub fn configure(&mut self, settings: ClusterSettings) {
+        let me = &mut self.nodes[self.myself];
+        me.place.tcp_port = settings.tcp_port;
+        me.place.tls_port = settings.tls_port;
+        me.place.bus_port = settings.bus_port;
+        if !settings.announce_ip.is_empty() {
+            me.place.ip.clone_from(&settings.announce_ip);
+        } else if !self.settings.announce_ip.is_empty() {
+            me.place.ip.clear();
+        }
+        me.hostname.clone_from(&settings.hostname);
+        me.human_name.clone_from(&settings.human_name);
+        me.put(flag::NO_FAILOVER, settings.no_failover);
+        self.settings = settings;
+        self.noted();
+    }
+
+    pub fn settings(&self) -> &ClusterSettings {
+        &self.settings
     }
 
     pub fn me(&self) -> &ClusterNode {

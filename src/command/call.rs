@@ -15,7 +15,7 @@ use crate::acl::User;
 use crate::engine::{Db, NameWalk};
 use crate::persist::Outcome;
 use crate::resp::Reply;
-use crate::state::pause::Away;
+use crate::state::away::Away;
 use crate::state::replication::{Acks, Order, Replica};
 use crate::state::shared::Shared;
 use crate::types::{Bstr, Type, Value, ValueRef};

@@ -15,7 +15,7 @@ use crate::command::session::Session;
 use crate::command::{Entry, Fail, Flag, Flow, Plan, Preparation, Run};
 use crate::engine::ShardSet;
 use crate::journal::Answer;
-use crate::state::pause::Away;
+use crate::state::away::Away;
 use crate::util::clock::Reading;
 
 /// What came of a command.

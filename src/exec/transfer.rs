@@ -8,7 +8,7 @@ use crate::command::{Carried, Entry, Fail, KeyTransfer};
 use crate::engine::{Db, ShardKey, ShardSet};
 use crate::journal::Answer;
 use crate::resp::Reply;
-use crate::state::pause::Away;
+use crate::state::away::Away;
 use crate::types::Bstr;
 
 /// Keys that are to be carried without locks.

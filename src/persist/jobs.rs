@@ -5,87 +5,13 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::sync::mpsc::channel;
 
-use tokio::sync::oneshot;
-
 use super::disk::{DiskFile, snapshot_draft_of};
+use super::job::{Busy, Job, Kind, Outcome, Running, Told, Work};
 use super::{Store, aof, rdb};
 use crate::config::special::reason;
 use crate::engine::Snapshot;
 use crate::util::ranked::{rank, wait_for_thread};
 use crate::util::{clock, crash, memory, thread};
-
-/// What can be under way.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kind {
-    Save,
-    Rewrite,
-    /// A snapshot for replicas.
-    Sync,
-}
-
-/// A job's own body, given its number; whether it went well.
-pub type Work = Box<dyn FnOnce(&Arc<Store>, u64) -> bool + Send>;
-
-/// What came of a job.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Outcome {
-    Done,
-    Failed,
-    /// It was given up before it began, as others held the shards for too long.
-    Held,
-}
-
-/// Who waits for a job.
-pub struct Told {
-    pub outcome: oneshot::Sender<Outcome>,
-    /// Whether the shards are held for longer than he waits.
-    pub held: Box<dyn Fn() -> bool + Send>,
-}
-
-impl Told {
-    fn waits(&self) -> bool {
-        !self.outcome.is_closed()
-    }
-}
-
-pub(super) enum Job {
-    Do {
-        running: Running,
-        dirty: u64,
-        told: Option<Told>,
-        work: Option<Work>,
-    },
-    End(std::sync::mpsc::Sender<()>),
-}
-
-/// A job under way.
-#[derive(Clone, Copy, Debug)]
-pub struct Running {
-    pub kind: Kind,
-    pub since_ms: u64,
-    pub(super) job: u64,
-    /// Somebody waits until it has been done.
-    pub(super) is_awaited: bool,
-}
-
-/// The number of what is written on another thread than that of the jobs, and is never given up.
-pub(super) const NO_JOB: u64 = u64::MAX;
-
-/// What is under way, and what comes next.
-#[derive(Default)]
-pub(super) struct Busy {
-    pub running: Option<Running>,
-    pub waiting: Option<Kind>,
-    /// Jobs begun so far.
-    begun: u64,
-}
-
-impl Busy {
-    /// A job has ended; the next one may have been begun after this one was given up.
-    fn ended(&mut self, job: u64) {
-        self.running.take_if(|running| running.job == job);
-    }
-}
 
 impl Store {
     /// Starts the thread.
@@ -105,7 +31,7 @@ impl Store {
                     } => {
                         crash::point("snapshot");
                         let outcome = match (running.kind, work) {
-                            (_, Some(work)) => ended(work(&store, running.job)),
+                            (_, Some(work)) => ended(work(running.job)),
                             (Kind::Rewrite, None) => ended(store.rewrite(running.job)),
                             (_, None) => store.save_for(running.job, dirty, told.as_ref()),
                         };

@@ -5,9 +5,11 @@
 //! more of commands than that.
 
 pub mod aof;
+mod backing_up;
 mod backup;
 mod crc64;
 pub mod disk;
+mod job;
 mod jobs;
 mod kept;
 pub mod loading;
@@ -18,5 +20,5 @@ mod turning;
 pub mod window;
 
 pub use aof::run_updates;
-pub use jobs::{Kind, Outcome, Running, Told, Work};
+pub use job::{Kind, Outcome, Running, Told, Work};
 pub use store::{Saves, Store, Trouble};

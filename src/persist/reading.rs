@@ -10,7 +10,7 @@ use anyhow::{Context, Result};
 
 use super::Store;
 use super::aof::{self, Apply, run_updates};
-use super::jobs::NO_JOB;
+use super::job::NO_JOB;
 use super::loading::Loading;
 use super::rdb::{self, Loaded};
 use super::window::Window;

@@ -8,10 +8,10 @@ use std::sync::mpsc::Sender;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use super::aof::{self, Log};
-use super::backup::{Backup, LOG_STOPPED};
+use super::aof::Log;
+use super::backup::Backup;
 use super::disk::{DRAFT, Disk, is_left_behind, snapshot_draft_of};
-use super::jobs::{Busy, Job, Kind, NO_JOB, Running};
+use super::job::{Busy, Job, Kind, NO_JOB, Running};
 use super::loading::Loading;
 use super::rdb::{self, Beside, Mark, Origin};
 use crate::config::special::reason;
@@ -319,33 +319,6 @@ impl Store {
     pub(super) fn alone(&self) -> MutexGuard<'_, ()> {
         let _ = Patience::of_this_thread();
         self.one_at_a_time.lock()
-    }
-
-    /// Stops writing the log, with everything in it. A rewrite under way comes to nothing; it may still remove its files.
-    pub fn stop_log(&self) -> io::Result<()> {
-        let _unsealed = self.while_nobody_seals();
-        let stopped = self.stop_writing_log();
-        self.lose_backup(LOG_STOPPED);
-        stopped
-    }
-
-    pub(super) fn stop_writing_log(&self) -> io::Result<()> {
-        if self.abandon(Kind::Rewrite) {
-            tracing::info!("Killing running AOF rewrite child: {}", std::process::id());
-        }
-        aof::stop(self)
-    }
-
-    /// Stops writing the log, and waits until no rewrite touches its files.
-    pub fn end_log(&self) -> io::Result<()> {
-        let stopped = self.stop_log();
-        if self
-            .running()
-            .is_some_and(|running| running.kind == Kind::Rewrite)
-        {
-            drop(self.alone());
-        }
-        stopped
     }
 
     /// Gives up a job of this kind; whether there was one.

@@ -1,11 +1,15 @@
-//! The log turned on and off while the server runs.
+//! The log turned on and off while the server runs, and ended.
 
+use std::io;
 use std::sync::Arc;
 
 use super::aof;
-use super::jobs::Kind;
+use super::job::Kind;
 use super::store::Store;
 use crate::config::special::reason;
+
+/// Why a backup fails whose log ended, and with it what follows the base.
+const LOG_STOPPED: &str = "appendonly is stopped";
 
 impl Store {
     /// Whether the log can be turned on, if that is wanted: asked before anything acts on what was set.
@@ -71,5 +75,32 @@ impl Store {
             );
         }
         self.take_stock();
+    }
+
+    /// Stops writing the log, with everything in it. A rewrite under way comes to nothing; it may still remove its files.
+    pub fn stop_log(&self) -> io::Result<()> {
+        let _unsealed = self.while_nobody_seals();
+        let stopped = self.stop_writing_log();
+        self.lose_backup(LOG_STOPPED);
+        stopped
+    }
+
+    pub(super) fn stop_writing_log(&self) -> io::Result<()> {
+        if self.abandon(Kind::Rewrite) {
+            tracing::info!("Killing running AOF rewrite child: {}", std::process::id());
+        }
+        aof::stop(self)
+    }
+
+    /// Stops writing the log, and waits until no rewrite touches its files.
+    pub fn end_log(&self) -> io::Result<()> {
+        let stopped = self.stop_log();
+        if self
+            .running()
+            .is_some_and(|running| running.kind == Kind::Rewrite)
+        {
+            drop(self.alone());
+        }
+        stopped
     }
 }

@@ -72,7 +72,8 @@ pub fn begin(shared: &Arc<Shared>, now_ms: u64) {
     all.iter().for_each(|one| one.set_stage(Stage::WaitEnd));
     let work = {
         let shared = shared.clone();
-        Box::new(move |store: &Arc<Store>, job| {
+        Box::new(move |job| {
+            let store = &shared.store;
             let done = if streamed {
                 to_sockets(&shared, store, job, waiting, (filter, form))
             } else {

@@ -439,7 +439,7 @@ impl Attempt<'_> {
 }
 
 /// Takes the link off the list of clients again.
-struct Listed<'c>(&'c crate::state::client::Clients, u64);
+struct Listed<'c>(&'c crate::state::clients::Clients, u64);
 
 impl Drop for Listed<'_> {
     fn drop(&mut self) {

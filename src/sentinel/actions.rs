@@ -2,7 +2,7 @@
 
 use super::instance::InstanceId;
 use super::link::WireId;
-use super::scripts::JobId;
+use super::script_queue::JobId;
 
 /// How much an event matters. Those that matter least are not published, and those that matter most have a script run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]

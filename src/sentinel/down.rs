@@ -3,8 +3,8 @@
 use super::actions::EventLevel;
 use super::group::FailoverStage;
 use super::instance::{InstanceId, InstanceKind};
-use super::link::Awaited;
 use super::state::Sentinel;
+use super::wire::Awaited;
 
 impl Sentinel {
     /// Looks whether an instance is down as far as this Sentinel sees.

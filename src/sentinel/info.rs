@@ -4,8 +4,8 @@ use super::actions::EventLevel;
 use super::address::port_of;
 use super::group::FailoverStage;
 use super::instance::{InstanceId, InstanceKind, Reconf};
-use super::link::Awaited;
 use super::state::{MEMBERS_MAX, Sentinel};
+use super::wire::Awaited;
 use crate::util::number::{parse_like_atoi, parse_u64_like_c};
 
 /// What a text of INFO says.

@@ -30,11 +30,14 @@ mod periodic;
 mod periods;
 mod promotion;
 mod replies;
+mod script_queue;
 mod scripts;
 mod set;
 mod settings;
 mod state;
 mod tick;
+mod wire;
+mod wiring;
 
 pub use actions::{Again, EventLevel, SentinelAction, SentinelActions};
 pub use conf::{Outside, turn};
@@ -44,7 +47,7 @@ pub use instance::{Instance, InstanceKind};
 pub use link::WireId;
 pub use orders::SentinelRefused;
 pub use periodic::HELLO_CHANNEL;
-pub use scripts::{JobId, PendingScript};
+pub use script_queue::{JobId, PendingScript};
 pub use settings::{LOG_LEVEL, settings_of};
 pub use state::{Sentinel, SentinelHome};
 

@@ -1,8 +1,9 @@
 //! What is asked of everybody, again and again: connections that are gone are opened, and PING, INFO and hellos are sent.
 
 use super::instance::{InstanceId, InstanceKind};
-use super::link::{Awaited, WireId};
+use super::link::WireId;
 use super::state::Sentinel;
+use super::wire::Awaited;
 
 /// Where Sentinels tell each other of themselves and of masters.
 pub const HELLO_CHANNEL: &str = "__sentinel__:hello";

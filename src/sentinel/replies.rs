@@ -1,8 +1,9 @@
 //! What comes back over connections, in the order in which it was asked for.
 
 use super::instance::{InstanceId, InstanceKind};
-use super::link::{Awaited, WireId};
+use super::link::WireId;
 use super::state::Sentinel;
+use super::wire::Awaited;
 use crate::resp::value::Value;
 
 /// A run id or a `*` fits; no vote is longer.

@@ -7,9 +7,10 @@ use super::actions::{EventLevel, SentinelAction, SentinelActions};
 use super::address::{BadAddress, HostNames, InstanceAddress};
 use super::group::{FailoverStage, MasterGroup};
 use super::instance::{Instance, InstanceId, InstanceKind};
-use super::link::{InstanceLink, LinkKey, OpenWire, WireId};
+use super::link::{InstanceLink, LinkKey, WireId};
 use super::periods::Periods;
-use super::scripts::ScriptQueue;
+use super::script_queue::ScriptQueue;
+use super::wire::OpenWire;
 use crate::util::chance::Rng;
 
 /// Replicas of one master, and Sentinels that watch it: nobody has more, and who says so is not believed.

@@ -8,9 +8,6 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use super::pause::{PauseFor, PauseMode};
-use super::shared::Shared;
-use crate::engine::{SHARDS, ShardSet};
 use crate::util::ranked::{Mutex, MutexGuard, rank};
 
 /// On a cache line of its own: every command reads it twice, and hardly anyone writes it.
@@ -44,26 +41,9 @@ impl Guards {
     pub fn turn(&self, worker: usize) -> MutexGuard<'_, ()> {
         self.turns[worker].lock()
     }
-}
 
-impl Shared {
-    /// Holds clients back until a time.
-    pub fn hold_back(&self, by: PauseFor, until_ms: u64, mode: PauseMode, now_ms: u64) {
-        self.pause.start(by, until_ms, mode, now_ms);
-        self.guards.moved();
-    }
-
-    /// Waits until every command that may have asked the guards before they moved has ended. The caller holds no shard
-    /// and no turn. What a long script holds is passed over: it had begun long before.
-    pub fn pass_guards(&self) {
-        for id in 0..SHARDS {
-            let shard = ShardSet::one(id);
-            drop(
-                self.store
-                    .engine
-                    .lock_unless(shard, &|| self.scripts.is_busy()),
-            );
-        }
-        self.guards.turns.iter().for_each(|turn| drop(turn.lock()));
+    /// Waits for the turn of each worker to end that has one now.
+    pub(super) fn pass_turns(&self) {
+        self.turns.iter().for_each(|turn| drop(turn.lock()));
     }
 }

@@ -2,10 +2,14 @@
 //!
 //! It knows nothing of commands: those are written in terms of it, a floor above.
 
+pub mod away;
 pub mod client;
+pub mod clients;
 pub mod clustering;
 pub mod guards;
 pub mod hotkeys;
+mod in_cluster;
+mod in_sentinel;
 pub mod latency;
 pub mod links;
 pub mod moves;

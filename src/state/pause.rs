@@ -1,11 +1,9 @@
 //! What holds clients back: CLIENT PAUSE, a stop or a failover under way, and keys or slots on their way to another server.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use hashbrown::HashSet;
 
-use super::shared::Shared;
 use crate::cluster::{SlotSet, slot_of};
 use crate::types::Bstr;
 use crate::util::clock;
@@ -175,6 +173,23 @@ impl Pause {
         !self.by.lock().away.is_empty()
     }
 
+    /// Keys leave for another server: what names them is held back.
+    pub(super) fn hold_away(&self, keys: &[Bstr]) {
+        let mut held = self.by.lock();
+        held.away.extend(keys.iter().cloned());
+        self.tell(&held, clock::now_ms());
+    }
+
+    /// Keys are on their way no longer.
+    pub(super) fn let_away_go(&self, keys: &[Bstr]) {
+        let mut held = self.by.lock();
+        for key in keys {
+            held.away.remove(key);
+        }
+        self.tell(&held, clock::now_ms());
+        self.bell.notify_waiters();
+    }
+
     /// What holds commands back by the keys that they name, if anything does. Nothing changes of it while this is held.
     pub fn held_keys(&self) -> Option<HeldKeys<'_>> {
         let held = self.by.lock();
@@ -223,38 +238,5 @@ impl HeldKeys<'_> {
         } else {
             KeyWait::Nothing
         }
-    }
-}
-
-/// Keys on their way to another server, for as long as this lives.
-pub struct Away {
-    shared: Arc<Shared>,
-    keys: Vec<Bstr>,
-}
-
-impl Away {
-    /// To be called under the locks of the keys. Nobody else's are among them, as this command would have been held back.
-    pub fn new(shared: &Arc<Shared>, keys: &[Bstr]) -> Self {
-        let mut held = shared.pause.by.lock();
-        held.away.extend(keys.iter().cloned());
-        shared.pause.tell(&held, clock::now_ms());
-        drop(held);
-        shared.guards.moved();
-        Away {
-            shared: shared.clone(),
-            keys: keys.to_vec(),
-        }
-    }
-}
-
-impl Drop for Away {
-    fn drop(&mut self) {
-        let pause = &self.shared.pause;
-        let mut held = pause.by.lock();
-        for key in &self.keys {
-            held.away.remove(key);
-        }
-        pause.tell(&held, clock::now_ms());
-        pause.bell.notify_waiters();
     }
 }

@@ -8,14 +8,14 @@ use bytes::Bytes;
 use hashbrown::HashMap;
 use tokio_util::sync::CancellationToken;
 
-use super::client::Clients;
+use super::clients::Clients;
 use super::clustering::Clustering;
 use super::guards::Guards;
 use super::hotkeys::Hotkeys;
 use super::latency::LatencyMonitor;
 use super::links::Links;
 use super::moves::SlotMoves;
-use super::pause::Pause;
+use super::pause::{Pause, PauseFor, PauseMode};
 use super::replication::Replication;
 use super::sentinel::Watching;
 use super::slot_costs::SlotCosts;
@@ -24,7 +24,7 @@ use super::stats::Stats;
 use crate::acl::{Log, Users};
 use crate::config::Config;
 use crate::config::values::Share;
-use crate::engine::{Garbage, Rules, SHARDS};
+use crate::engine::{Garbage, Rules, SHARDS, ShardSet};
 use crate::journal::Journal;
 use crate::persist::Store;
 use crate::pubsub::{Broker, Mailbox, Tracking};
@@ -178,6 +178,26 @@ impl Shared {
     pub fn redirecting(&self) -> Option<&Clustering> {
         let lone = &self.config.cluster_lone_node;
         self.clustering.as_ref().filter(|_| !lone.get())
+    }
+
+    /// Holds clients back until a time.
+    pub fn hold_back(&self, by: PauseFor, until_ms: u64, mode: PauseMode, now_ms: u64) {
+        self.pause.start(by, until_ms, mode, now_ms);
+        self.guards.moved();
+    }
+
+    /// Waits until every command that may have asked the guards before they moved has ended. The caller holds no shard
+    /// and no turn. What a long script holds is passed over: it had begun long before.
+    pub fn pass_guards(&self) {
+        for id in 0..SHARDS {
+            let shard = ShardSet::one(id);
+            drop(
+                self.store
+                    .engine
+                    .lock_unless(shard, &|| self.scripts.is_busy()),
+            );
+        }
+        self.guards.pass_turns();
     }
 
     /// Puts other functions in the place of those there are, in the data files too.

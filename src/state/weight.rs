@@ -9,14 +9,12 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use hashbrown::HashMap;
 
-use super::client::{Client, Part};
+use super::client::{Client, NO_BUCKET, Part};
 use crate::util::ranked::{Mutex, rank};
 
 /// Clients below 32 KB are in the first bucket, those from 4 GB on in the last.
 const SMALLEST_LOG: u32 = 15;
 const BUCKETS: usize = 19;
-/// Of a client that isn't to be closed.
-pub(super) const NO_BUCKET: usize = usize::MAX;
 
 #[derive(Default)]
 pub struct Weights {

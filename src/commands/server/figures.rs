@@ -2,7 +2,7 @@
 
 use crate::command::{Fail, ReadCall};
 use crate::engine::{Census, GaveUp};
-use crate::state::client::Tally;
+use crate::state::clients::Tally;
 use crate::state::shared::Shared;
 use crate::util::memory::{self, Measured};
 

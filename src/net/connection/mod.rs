@@ -7,6 +7,7 @@ mod ahead;
 mod batch;
 mod buffers;
 mod feed;
+mod feeding;
 mod reading;
 mod sending;
 
@@ -23,7 +24,7 @@ use bytes::BytesMut;
 
 use buffers::read;
 pub use buffers::{Buffers, shake_hands};
-use feed::{Feeding, Turn};
+use feeding::{Feeding, Turn};
 
 use super::stream::Stream;
 use crate::command::session::Session;

@@ -6,14 +6,16 @@ use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
+use super::increment::{Increment, Switch};
 use super::manifest::{Manifest, Part};
-use super::tail::{Increment, Switch, Tail};
-use super::{commands, filename, folder, writer};
+use super::place::{filename, folder};
+use super::tail::Tail;
+use super::{commands, writer};
 use crate::config::special::reason;
 use crate::engine::Snapshot;
 use crate::persist::Store;
 use crate::persist::disk::{DiskFile, Pushed, draft_of};
-use crate::persist::jobs::NO_JOB;
+use crate::persist::job::NO_JOB;
 use crate::persist::rdb;
 
 /// Writes the data as it stands into a new base, and edits from now on into a new increment.
@@ -40,7 +42,7 @@ fn rewrite_all(store: &Arc<Store>, job: u64) -> io::Result<()> {
     // No manifest names its first increment before there is a base.
     let begins_log = continued && !running;
     let mut increment = continued
-        .then(|| Increment::create(store, &dir.join(&part.name)))
+        .then(|| Increment::create(&*store.disk, &dir.join(&part.name)))
         .transpose()?;
     if running {
         tracing::info!("Creating AOF incr file {} on background rewrite", part.name);
@@ -56,7 +58,7 @@ fn rewrite_all(store: &Arc<Store>, job: u64) -> io::Result<()> {
             _ if given_up() => {}
             Some(to) if running => {
                 let mark = store.journal.mark();
-                store.log.switches.lock().push_back(Switch { mark, to });
+                store.log.course.push_switch(Switch { mark, to });
             }
             Some(to) => begins = Some((store.journal.reader(), to)),
             None => {}
@@ -118,13 +120,12 @@ pub fn rotate(store: &Store) -> io::Result<Manifest> {
     let (dir, filename) = (folder(&store.config), filename(&store.config));
     let old = store.log.manifest();
     let part = old.next_increment(&filename);
-    let to = Increment::create(store, &dir.join(&part.name))?;
+    let to = Increment::create(&*store.disk, &dir.join(&part.name))?;
     publish(store, &old, &part, &dir, &filename)?;
     let rotated = store.with_tail(|tail| {
         let mark = store.journal.mark();
-        let switches = &store.log.switches;
-        switches.lock().push_back(Switch { mark, to });
-        let done = tail.write(store).and_then(|()| tail.sync(store));
+        store.log.course.push_switch(Switch { mark, to });
+        let done = tail.write().and_then(|()| tail.sync());
         store.wrote_log(tail, &done);
         done
     });
@@ -158,7 +159,7 @@ pub fn try_place(store: &Store) -> Result<(), String> {
 /// Has the log go on in its new file, which it does by itself if it can't now.
 fn switch_now(store: &Store) -> io::Result<()> {
     let switched = store.with_tail(|tail| {
-        let done = tail.write(store);
+        let done = tail.write();
         store.wrote_log(tail, &done);
         done
     });

@@ -9,14 +9,15 @@ use std::sync::atomic::Ordering;
 
 use anyhow::{Context, Result, bail};
 
+use super::increment::Increment;
 use super::manifest::{Manifest, Part};
+use super::place::{filename, folder};
 use super::read::{Apply, End, LogFile, run_updates};
 use super::rewrite::collect;
-use super::tail::Increment;
-use super::{filename, folder, writer};
+use super::writer;
 use crate::config::special::reason;
 use crate::persist::disk::DRAFT;
-use crate::persist::jobs::NO_JOB;
+use crate::persist::job::NO_JOB;
 use crate::persist::window::Window;
 use crate::persist::{Store, rdb};
 use crate::util::clock::{self, Timer};
@@ -256,7 +257,7 @@ fn go_on(store: &Arc<Store>, dir: &Path, filename: &str) -> Result<()> {
         }
     };
     let path = dir.join(&part.name);
-    let increment = Increment::open(store, &path)
+    let increment = Increment::open(&*store.disk, &path)
         .with_context(|| format!("Can't open the append-only file {}", path.display()))?;
     store.log.set_files(manifest, dir);
     if let Err(error) = collect(store, dir, filename) {

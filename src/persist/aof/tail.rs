@@ -6,15 +6,15 @@
 
 use std::collections::VecDeque;
 use std::io;
-use std::path::Path;
 use std::sync::Arc;
 
 use bytes::Bytes;
 
+use super::course::LogCourse;
+use super::increment::Increment;
 use super::seal::Seal;
-use crate::config::AppendFsync;
-use crate::journal::{Reader, Seq};
-use crate::persist::Store;
+use crate::config::{AppendFsync, Config};
+use crate::journal::{Journal, Reader, Seq};
 use crate::persist::disk::DiskFile;
 use crate::util::ranked::{Mutex, rank};
 use crate::util::{clock, clock::Timer, crash};
@@ -24,43 +24,6 @@ type Second = Mutex<Box<dyn DiskFile>, { rank("log file") }>;
 
 /// Memory that what is kept may hold on to while there is little of it.
 const KEEP_BYTES: usize = 1 << 20;
-
-/// A file that edits are to be written to.
-pub struct Increment {
-    file: Box<dyn DiskFile>,
-    /// The file once more, for who syncs it while others write.
-    second: Box<dyn DiskFile>,
-    len: u64,
-}
-
-impl Increment {
-    /// A new file, empty.
-    pub fn create(store: &Store, path: &Path) -> io::Result<Increment> {
-        Ok(Increment {
-            file: store.disk.create(path)?,
-            second: store.disk.append(path)?,
-            len: 0,
-        })
-    }
-
-    /// A file to be continued, with all that is in it on the disk.
-    pub fn open(store: &Store, path: &Path) -> io::Result<Increment> {
-        let mut file = store.disk.append(path)?;
-        // What a crash left to the system's cache is about to be relied on.
-        file.sync()?;
-        Ok(Increment {
-            file,
-            second: store.disk.append(path)?,
-            len: std::fs::metadata(path)?.len(),
-        })
-    }
-}
-
-/// From this point of the journal on, edits go to another file, which the manifest names already.
-pub struct Switch {
-    pub mark: Seq,
-    pub to: Increment,
-}
 
 /// A file with bytes that may not be on the disk. All but the last one get no more of them.
 struct Part {
@@ -103,7 +66,7 @@ impl Part {
         self.durable < self.len()
     }
 
-    fn write(&mut self, store: &Store) -> io::Result<()> {
+    fn write(&mut self, course: &LogCourse) -> io::Result<()> {
         if self.torn {
             self.file.truncate(self.whole + self.written as u64)?;
             self.torn = false;
@@ -111,12 +74,12 @@ impl Part {
         if self.written < self.kept.len() {
             // Until it is known to be otherwise.
             self.torn = true;
-            store.log.sleep_for_tests();
+            course.sleep_for_tests();
             crash::point("log");
-            let begun = store.log.is_syncing().then(Timer::start);
+            let begun = course.is_syncing().then(Timer::start);
             self.file.write_all(&self.kept[self.written..])?;
             if let Some(begun) = begun {
-                store.log.wrote_in_sync(begun.elapsed());
+                course.wrote_in_sync(begun.elapsed());
             }
             self.torn = false;
             self.written = self.kept.len();
@@ -165,6 +128,9 @@ pub struct Syncing {
 }
 
 pub struct Tail {
+    journal: Arc<Journal>,
+    config: Arc<Config>,
+    course: Arc<LogCourse>,
     reader: Arc<Reader>,
     /// Oldest first. Never empty: the last one is the one to write to.
     parts: VecDeque<Part>,
@@ -183,11 +149,20 @@ pub struct Tail {
 }
 
 impl Tail {
-    pub fn new(store: &Store, reader: Arc<Reader>, increment: Increment) -> Tail {
+    pub fn new(
+        journal: Arc<Journal>,
+        config: Arc<Config>,
+        course: Arc<LogCourse>,
+        reader: Arc<Reader>,
+        increment: Increment,
+    ) -> Tail {
         let from = reader.position();
-        store.journal.set_durable(Some(from));
-        store.journal.gate.open_to(from);
+        journal.set_durable(Some(from));
+        journal.gate.open_to(from);
         Tail {
+            journal,
+            config,
+            course,
             reader,
             parts: VecDeque::from([Part::new(0, from, increment)]),
             taken: VecDeque::new(),
@@ -208,32 +183,32 @@ impl Tail {
     }
 
     /// Writes all that was appended, each part to the file that it belongs to.
-    pub fn write(&mut self, store: &Store) -> io::Result<()> {
-        self.take(store);
+    pub fn write(&mut self) -> io::Result<()> {
+        self.take();
         loop {
             // Asked after taking: a switch is there before anything that follows its mark.
-            let mark = store.log.next_mark();
-            self.seal(mark.unwrap_or(Seq(u64::MAX)), store);
+            let mark = self.course.next_mark();
+            self.seal(mark.unwrap_or(Seq(u64::MAX)));
             for part in &mut self.parts {
-                part.write(store)?;
+                part.write(&self.course)?;
             }
             self.written_to = self.last().sealed_to;
             match mark.filter(|mark| *mark <= self.taken_to) {
-                Some(_) => self.switch(store),
+                Some(_) => self.switch(),
                 None => break,
             }
         }
         let len = self.last().len();
-        store.log.wrote(len);
+        self.course.wrote(len);
         Ok(())
     }
 
-    fn take(&mut self, store: &Store) {
-        let since_ms = store.journal.waiting_since_ms();
+    fn take(&mut self) {
+        let since_ms = self.journal.waiting_since_ms();
         let (taken, to) = self.reader.take();
         if !taken.is_empty() {
             let since_ms = since_ms.unwrap_or_else(clock::now_ms);
-            store.log.waits_since(since_ms);
+            self.course.waits_since(since_ms);
             if self.after_sync_ms == Some(0) {
                 self.after_sync_ms = Some(since_ms);
             }
@@ -243,7 +218,7 @@ impl Tail {
     }
 
     /// Makes a piece of what was taken and begins before `limit`.
-    fn seal(&mut self, limit: Seq, store: &Store) {
+    fn seal(&mut self, limit: Seq) {
         let mut due = Vec::new();
         let mut sealed_to = self.last().sealed_to;
         while self.taken.front().is_some_and(|(begin, _)| *begin < limit)
@@ -257,9 +232,9 @@ impl Tail {
             [one] => one.clone(),
             several => Bytes::from(several.concat()),
         };
-        let config = &store.config;
         let now_s = clock::now_ms() / 1000;
-        let stamp = config.aof_timestamp_enabled.get() && now_s > self.stamped_s;
+        let stamp = self.config.aof_timestamp_enabled.get() && now_s > self.stamped_s;
+        let checksum = self.config.aof_checksum.get();
         if stamp {
             self.stamped_s = now_s;
         }
@@ -268,7 +243,7 @@ impl Tail {
             let stamp = format!("#TS:{now_s}\r\n");
             part.kept.extend_from_slice(stamp.as_bytes());
         }
-        if config.aof_checksum.get() {
+        if checksum {
             Seal::write(&body, part.durable, &mut part.kept);
         }
         part.kept.extend_from_slice(&body);
@@ -276,11 +251,12 @@ impl Tail {
     }
 
     /// Goes on in the file that comes next. The one before is written, and its sync comes before the next one's.
-    fn switch(&mut self, store: &Store) {
-        if let Some(switch) = store.log.next_switch() {
+    fn switch(&mut self) {
+        if let Some(switch) = self.course.next_switch() {
             let last = self.last();
-            store.log.settle(last.len());
+            let len = last.len();
             let next = Part::new(last.number + 1, last.sealed_to, switch.to);
+            self.course.settle(len);
             self.parts.push_back(next);
             self.retire();
         }
@@ -311,7 +287,7 @@ impl Tail {
     }
 
     /// Syncs all that is written, here and now.
-    pub fn sync(&mut self, store: &Store) -> io::Result<()> {
+    pub fn sync(&mut self) -> io::Result<()> {
         for part in &mut self.parts {
             if part.is_unsynced() {
                 part.sync()?;
@@ -320,8 +296,8 @@ impl Tail {
         self.retire();
         self.durable_to = self.written_to;
         self.after_sync_ms = None;
-        store.log.all_safe(0);
-        store.journal.set_durable(Some(self.durable_to));
+        self.course.all_safe(0);
+        self.journal.set_durable(Some(self.durable_to));
         Ok(())
     }
 
@@ -345,12 +321,7 @@ impl Tail {
         })
     }
 
-    pub fn end_sync(
-        &mut self,
-        store: &Store,
-        syncing: Syncing,
-        done: io::Result<()>,
-    ) -> io::Result<()> {
+    pub fn end_sync(&mut self, syncing: Syncing, done: io::Result<()>) -> io::Result<()> {
         let is_last = self.last().number == syncing.number;
         let mut parts = self.parts.iter_mut();
         let Some(part) = parts.find(|part| part.number == syncing.number) else {
@@ -369,25 +340,25 @@ impl Tail {
         self.durable_to = self.durable_to.max(syncing.to);
         self.retire();
         if is_last {
-            store.log.all_safe(self.after_sync_ms.take().unwrap_or(0));
+            self.course.all_safe(self.after_sync_ms.take().unwrap_or(0));
         }
-        store.journal.set_durable(Some(self.durable_to));
+        self.journal.set_durable(Some(self.durable_to));
         Ok(())
     }
 
     /// Lets go of what nobody will sync.
-    pub fn forget_written(&mut self, store: &Store) {
+    pub fn forget_written(&mut self) {
         let last = self.last();
         if !last.torn && last.written == last.kept.len() {
             last.let_go(last.len());
-            store.log.all_safe(0);
+            self.course.all_safe(0);
         }
     }
 
     /// Opens the gate as far as replies may pass under this policy.
-    pub fn open_gate(&self, store: &Store, policy: AppendFsync) {
-        let late = policy == AppendFsync::Everysec && store.log.is_late();
-        store.journal.gate.open_to(match policy {
+    pub fn open_gate(&self, policy: AppendFsync) {
+        let late = policy == AppendFsync::Everysec && self.course.is_late();
+        self.journal.gate.open_to(match policy {
             AppendFsync::Always => self.durable_to,
             _ if late => self.durable_to,
             _ => self.written_to,

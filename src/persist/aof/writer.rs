@@ -12,60 +12,22 @@ use std::sync::atomic::{Ordering, fence};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use parking_lot::Condvar;
-
-use super::tail::{Increment, Tail};
+use super::increment::Increment;
+use super::sync_call::Wish;
+use super::tail::Tail;
 use crate::config::AppendFsync;
 use crate::config::special::reason;
 use crate::journal::{Reader, Seq};
 use crate::persist::Store;
 use crate::util::clock::Timer;
 use crate::util::memory;
-use crate::util::ranked::{Mutex, rank, wait_for_thread};
+use crate::util::ranked::{rank, wait_for_thread};
 
-/// Syncs under `everysec` come twice a second, so that nothing waits for longer than one even if the disk is slow.
-const SYNC_EVERY: Duration = Duration::from_millis(500);
 /// Between attempts to write to a disk that refuses.
 const RETRY_AFTER: Duration = Duration::from_millis(100);
 /// Appends gathered into one write, where no reply waits for it.
 const GATHER: Duration = Duration::from_millis(10);
 const IDLE: Duration = Duration::from_secs(1);
-
-/// What the thread that syncs is told.
-#[derive(Default)]
-pub struct SyncCall {
-    wish: Mutex<Wish, { rank("log sync") }>,
-    bell: Condvar,
-}
-
-#[derive(Clone, Copy, Default)]
-struct Wish {
-    /// There is something to sync.
-    due: bool,
-    /// It is not to wait for its time.
-    at_once: bool,
-    ended: bool,
-}
-
-impl SyncCall {
-    fn make(&self, wish: Wish) {
-        let mut held = self.wish.lock();
-        held.due |= wish.due;
-        held.at_once |= wish.at_once;
-        held.ended |= wish.ended;
-        self.bell.notify_one();
-    }
-
-    /// Sleeps until a sync is due, the last of which began then; `false` at the end.
-    fn wait(&self, last: Timer) -> bool {
-        let mut held = self.wish.lock();
-        held.wait_while(&self.bell, |wish| !wish.due && !wish.ended);
-        let left = SYNC_EVERY.saturating_sub(last.elapsed());
-        let early = |wish: &mut Wish| !wish.at_once && !wish.ended;
-        held.wait_while_for(&self.bell, early, left);
-        !std::mem::take(&mut *held).ended
-    }
-}
 
 impl Store {
     /// Writes what was appended to the log, because replies wait for it. If somebody is at it, he writes the rest, too,
@@ -84,19 +46,19 @@ impl Store {
             if !log.wanted.load(Ordering::SeqCst) {
                 return;
             }
-            if log.holds_up() {
+            if log.course.holds_up() {
                 return self.journal.ring();
             }
             // Who holds it looks after letting it go whether more is wanted.
             let Some(mut held) = log.tail.try_lock() else {
                 return;
             };
-            if log.holds_up() {
+            if log.course.holds_up() {
                 continue;
             }
             log.wanted.store(false, Ordering::SeqCst);
             if let Some(tail) = &mut *held {
-                let done = tail.write(self);
+                let done = tail.write();
                 self.wrote_log(tail, &done);
             }
         }
@@ -131,7 +93,7 @@ impl Store {
         let policy = self.log_policy();
         if done.is_ok() {
             if policy == AppendFsync::No {
-                tail.forget_written(self);
+                tail.forget_written();
             }
             let at_once = tail.has_older() && policy != AppendFsync::Always;
             let due = at_once || policy == AppendFsync::Everysec && tail.is_unsynced();
@@ -144,7 +106,7 @@ impl Store {
                 });
             }
         }
-        tail.open_gate(self, policy);
+        tail.open_gate(policy);
     }
 
     fn log_failed(&self, tail: &mut Tail, error: &io::Error) {
@@ -167,14 +129,30 @@ impl Store {
         tracing::warn!("AOF write error looks solved. The server can write again.");
     }
 
+    /// Ten times a second: holds replies back while the disk is too slow.
+    pub(in crate::persist) fn watch_log(&self) {
+        let log = &self.log;
+        let everysec = self.config.appendfsync.get() == AppendFsync::Everysec;
+        if !log.is_running() || !everysec || !log.course.is_late() {
+            return log.slow.store(false, Ordering::Relaxed);
+        }
+        if !log.slow.swap(true, Ordering::Relaxed) {
+            log.delayed.fetch_add(1, Ordering::Relaxed);
+        }
+        // Who holds it looks himself.
+        if let Some(Some(tail)) = log.tail.try_lock().as_deref() {
+            tail.open_gate(AppendFsync::Everysec);
+        }
+    }
+
     /// Writes what no reply has waited for, and syncs what `always` wants synced: the body of the log's own thread.
     fn keep_log(&self, reader: &Reader) {
         loop {
             let round = |tail: &mut Tail| {
                 let policy = self.log_policy();
-                let mut done = tail.write(self);
+                let mut done = tail.write();
                 if done.is_ok() && (policy == AppendFsync::Always || tail.failed) {
-                    done = tail.sync(self);
+                    done = tail.sync();
                 }
                 if done.is_ok() && tail.failed {
                     self.log_recovered(tail);
@@ -212,7 +190,7 @@ impl Store {
                 return None;
             }
             let syncing = tail.begin_sync()?;
-            self.log.syncing.store(true, Ordering::SeqCst);
+            self.log.course.set_syncing(true);
             Some((syncing, older))
         });
         let Some((syncing, older)) = begun.flatten() else {
@@ -220,11 +198,11 @@ impl Store {
         };
         let done = syncing.file.lock().sync();
         self.with_tail(|tail| {
-            self.log.syncing.store(false, Ordering::SeqCst);
-            let done = tail.end_sync(self, syncing, done);
+            self.log.course.set_syncing(false);
+            let done = tail.end_sync(syncing, done);
             self.wrote_log(tail, &done);
         });
-        self.log.syncing.store(false, Ordering::SeqCst);
+        self.log.course.set_syncing(false);
         // After a failure the log's own thread tries again.
         older && !self.log.has_failed.load(Ordering::Relaxed)
     }
@@ -241,13 +219,19 @@ pub fn start(store: &Arc<Store>, job: u64, reader: Reader, increment: Increment)
         return Err(io::Error::other("the log was turned off"));
     }
     assert!(threads.is_empty(), "a log ends before the next one begins");
-    log.switches.lock().clear();
+    log.course.forget_switches();
     log.set_error(None);
-    log.all_safe(0);
+    log.course.all_safe(0);
     log.has_failed.store(false, Ordering::Relaxed);
-    *log.sync_call.wish.lock() = Wish::default();
+    log.sync_call.begin();
     let reader = Arc::new(reader);
-    *log.tail.lock() = Some(Tail::new(store, reader.clone(), increment));
+    *log.tail.lock() = Some(Tail::new(
+        store.journal.clone(),
+        store.config.clone(),
+        log.course.clone(),
+        reader.clone(),
+        increment,
+    ));
     log.running.store(true, Ordering::Release);
     let (keeper, syncer) = (store.clone(), store.clone());
     let started = spawn("aof", move || keeper.keep_log(&reader))
@@ -276,11 +260,11 @@ fn end(store: &Store, threads: &mut Vec<JoinHandle<()>>) -> io::Result<()> {
     let mut held = log.tail.lock();
     let done = held
         .as_mut()
-        .map(|tail| tail.write(store).and_then(|()| tail.sync(store)));
+        .map(|tail| tail.write().and_then(|()| tail.sync()));
     log.running.store(false, Ordering::Release);
     drop(held.take());
     drop(held);
-    log.switches.lock().clear();
+    log.course.forget_switches();
     let gate = &store.journal.gate;
     gate.open_to(Seq(u64::MAX));
     gate.set_failed(false);

@@ -5,8 +5,8 @@
 
 use std::ops::RangeInclusive;
 
+use super::fault::{Fault, Read};
 use super::kind;
-use super::read::{Fault, Read};
 use crate::config::choices::RdbDialect;
 
 /// The version that Redis 7.0 writes: listpacks and quicklists of them.

@@ -7,9 +7,10 @@ use std::sync::Arc;
 
 use hashbrown::HashMap;
 
+use super::fault::{Fault, Read};
 use super::module_parts::{ModulePart, ModuleParts};
 use super::modules::{name, version};
-use super::read::{Fault, Read, Reader};
+use super::read::Reader;
 use crate::search::definition;
 
 /// Words of a command.

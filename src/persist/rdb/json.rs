@@ -3,8 +3,8 @@
 //! Versions 2 and 3 of it are alike to a reader: what 3 adds are documents that RediSearch indexes. RedisJSON 1 wrote version
 //! 0, a document as a tree of parts, as RedisJSON 2 still reads it (`redis_json/src/backward.rs` there). Nothing reads version 1.
 
+use super::fault::{Fault, Read};
 use super::module_parts::ModuleParts;
-use super::read::{Fault, Read};
 use super::write::{Spill, Writer};
 use crate::types::json::{DEPTH_MAX, FieldName, JsonNode, parse_all, text_of};
 use crate::types::{Json, Limits, Type, Value};

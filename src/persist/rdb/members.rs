@@ -4,9 +4,9 @@
 //! live until whoever has their deadlines says that they are gone. A payload, which has no such fields, holds a value of a
 //! module's type that no other server has, so that none of them takes the members for such as live for ever.
 
+use super::fault::{Fault, Read};
 use super::module_parts::ModuleParts;
 use super::opcode;
-use super::read::{Fault, Read};
 use super::write::{Spill, Writer};
 use crate::types::{Limits, PART_DEADLINE_MAX_MS, Set, Type, Value};
 

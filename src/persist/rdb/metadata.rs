@@ -1,8 +1,9 @@
 //! What Redis 8.6 and later may write before a key's kind: metadata of classes, each of which a module or the server owns.
 
+use super::fault::{Fault, Read};
 use super::modules;
 use super::opcode;
-use super::read::{Fault, Read, Reader};
+use super::read::Reader;
 
 /// Classes that a key may have metadata of.
 const CLASSES_MAX: u64 = 7;

@@ -6,19 +6,23 @@
 mod compress;
 mod dialect;
 mod envelope;
+mod fault;
 mod indexes;
 mod json;
+mod kind;
 mod load;
 mod members;
 mod metadata;
 mod module_parts;
 mod modules;
+mod opcode;
 mod read;
 mod roaring;
 mod save;
 mod skip;
 mod stream;
 mod suggestions;
+mod templated;
 mod templates;
 mod vectors;
 mod write;
@@ -28,103 +32,18 @@ mod zipmap;
 pub use dialect::{CAPABILITY, Dialect, SnapshotForm};
 use dialect::{VERSION_PLAIN, VERSION_UNSUMMED};
 pub use envelope::is_snapshot;
+pub use fault::Fault;
+pub use kind::kind_name;
 pub use load::{Admit, LoadRules, Loaded, Strangers, Update, check, load};
 pub use module_parts::{ModulePart, ModuleParts};
 pub use modules::ReadValue;
-pub use read::{Fault, Reader};
+pub use read::Reader;
 pub use save::{Beside, Mark, Origin, SaveRules, is_same, save};
 pub use write::Style;
 use write::{Writer, version_for};
 
 use super::crc64;
 use crate::types::{Limits, Value, ValueRef};
-
-/// How a value is stored: the byte before it.
-mod kind {
-    pub const STRING: u8 = 0;
-    pub const LIST: u8 = 1;
-    pub const SET: u8 = 2;
-    pub const ZSET: u8 = 3;
-    pub const HASH: u8 = 4;
-    pub const ZSET_2: u8 = 5;
-    pub const MODULE: u8 = 6;
-    pub const MODULE_2: u8 = 7;
-    pub const HASH_ZIPMAP: u8 = 9;
-    pub const LIST_ZIPLIST: u8 = 10;
-    pub const SET_INTSET: u8 = 11;
-    pub const ZSET_ZIPLIST: u8 = 12;
-    pub const HASH_ZIPLIST: u8 = 13;
-    pub const LIST_QUICKLIST: u8 = 14;
-    pub const STREAM: u8 = 15;
-    pub const HASH_LISTPACK: u8 = 16;
-    pub const ZSET_LISTPACK: u8 = 17;
-    pub const LIST_QUICKLIST_2: u8 = 18;
-    pub const STREAM_2: u8 = 19;
-    pub const SET_LISTPACK: u8 = 20;
-    pub const STREAM_3: u8 = 21;
-    /// What release candidates of 7.4 wrote for the two that follow.
-    pub const HASH_METADATA_DRAFT: u8 = 22;
-    pub const HASH_LISTPACK_EX_DRAFT: u8 = 23;
-    pub const HASH_METADATA: u8 = 24;
-    pub const HASH_LISTPACK_EX: u8 = 25;
-    /// Redis 8.6's: what producers sent that are never to be heard twice.
-    pub const STREAM_4: u8 = 26;
-    /// Redis 8.8's: pending entries without a consumer.
-    pub const STREAM_5: u8 = 27;
-    pub const ARRAY: u8 = 28;
-    /// Redis 8.10's hashes of templates: values in a listpack or one by one; the names with them, or in a record of their own.
-    pub const HASH_TEMPLATE_PACK: u8 = 29;
-    pub const HASH_TEMPLATE_PACK_REF: u8 = 30;
-    pub const HASH_TEMPLATE: u8 = 31;
-    pub const HASH_TEMPLATE_REF: u8 = 32;
-    pub const BITMAP: u8 = 33;
-    /// The last one that is known of Redis's own.
-    pub const REDIS_MAX: u8 = BITMAP;
-    /// This one stands in no file: there it has the number that follows.
-    pub const HASH_VALKEY: u8 = 222;
-    pub const HASH_VALKEY_NUMBER: u8 = 22;
-}
-
-/// What the log calls a value of this kind.
-pub fn kind_name(kind: u8) -> &'static str {
-    match kind {
-        kind::HASH_ZIPMAP => "Zipmap",
-        kind::LIST_ZIPLIST => "List ziplist",
-        kind::SET_INTSET => "Intset",
-        kind::ZSET_ZIPLIST => "Zset ziplist",
-        kind::HASH_ZIPLIST => "Hash ziplist",
-        kind::LIST_QUICKLIST => "Ziplist",
-        kind::HASH_LISTPACK => "Hash listpack",
-        kind::ZSET_LISTPACK => "Zset listpack",
-        kind::LIST_QUICKLIST_2 => "Listpack",
-        kind::SET_LISTPACK => "Set listpack",
-        kind::STREAM | kind::STREAM_2 | kind::STREAM_3 | kind::STREAM_4 | kind::STREAM_5 => {
-            "Stream listpack"
-        }
-        _ => "Value",
-    }
-}
-
-/// What stands in a file between keys.
-mod opcode {
-    /// From here on a byte is no kind. These two mean something else in Valkey's files: a command, and the state of a slot
-    /// migration.
-    pub const HASH_TEMPLATE: u8 = 242;
-    pub const UPDATE: u8 = 242;
-    pub const KEY_META: u8 = 243;
-    pub const SLOT_INFO: u8 = 244;
-    pub const FUNCTION: u8 = 245;
-    pub const FUNCTION_DRAFT: u8 = 246;
-    pub const MODULE_AUX: u8 = 247;
-    pub const IDLE: u8 = 248;
-    pub const FREQUENCY: u8 = 249;
-    pub const AUX: u8 = 250;
-    pub const RESIZE: u8 = 251;
-    pub const DEADLINE_MS: u8 = 252;
-    pub const DEADLINE_SECONDS: u8 = 253;
-    pub const SELECT: u8 = 254;
-    pub const END: u8 = 255;
-}
 
 /// A value as DUMP answers it: its bytes, the version, and a checksum of both.
 pub fn dump(value: ValueRef<'_>, dialect: Dialect) -> Vec<u8> {

@@ -2,7 +2,8 @@
 
 use std::borrow::Cow;
 
-use super::read::{Fault, Read, Reader};
+use super::fault::{Fault, Read};
+use super::read::Reader;
 use super::write::{Spill, Writer};
 
 /// What a part may be.

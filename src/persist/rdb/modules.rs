@@ -3,10 +3,11 @@
 //! Whoever adds a type that a module brings elsewhere gives it its reader in [`TYPES`], and nowhere else: files, payloads and
 //! full syncs find it there by the module's name. A type without a reader is stepped over and counted.
 
+use super::fault::{Fault, Read};
 use super::json;
 use super::members;
 use super::module_parts::{ModuleParts, part};
-use super::read::{Fault, Read, Reader};
+use super::read::Reader;
 use super::suggestions;
 use super::vectors;
 use super::write::{Spill, Writer};

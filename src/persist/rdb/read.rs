@@ -1,9 +1,9 @@
 //! Bytes to values. Every length is held against what is there before anything is allocated.
 
 use std::borrow::Cow;
-use std::fmt;
 
 use super::dialect::Dialect;
+use super::fault::{Fault, Fault::Broken, Read};
 use super::templates::Templates;
 use super::{kind, ziplist, zipmap};
 use crate::types::intset::IntSet;
@@ -13,37 +13,8 @@ use crate::types::{
     Hash, Limits, List, Listpack, PART_DEADLINE_MAX_MS, Set, Text, Type, Value, ZSet,
 };
 
-/// Why bytes are no value.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Fault {
-    /// They end too soon.
-    Short,
-    /// They are no value that any server writes.
-    Broken,
-    /// They are no value that any server writes, for this reason.
-    Says(&'static str),
-    /// A collection without elements, which no key may hold.
-    Empty,
-    /// A kind that only a newer server knows.
-    UnknownKind(u8),
-    /// A value of a module, by the number that names the module.
-    Module(u64),
-}
-use Fault::Broken;
-
 /// Redis keeps 48 bits of a field's deadline, and reads no more. One that no command may set becomes the latest that may be.
 const READ_DEADLINE_MAX_MS: u64 = (1 << 48) - 1;
-
-impl fmt::Display for Fault {
-    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Fault::Says(why) => out.write_str(why),
-            fault => write!(out, "{fault:?}"),
-        }
-    }
-}
-
-pub(super) type Read<T> = Result<T, Fault>;
 
 #[derive(Clone, Copy)]
 pub struct Reader<'a> {

@@ -4,7 +4,8 @@
 //! The form is that of the RoaringFormatSpec: buckets by the high 32 bits of a position, containers in them by the next 16
 //! bits, and in those a sorted array, 8 KiB of bits, or runs.
 
-use super::read::{Fault, Fault::Broken, Read, Reader};
+use super::fault::{Fault, Fault::Broken, Read};
+use super::read::Reader;
 use crate::types::Limits;
 
 /// Bytes of a string for each byte that is read, and besides: so no small file claims gigabytes.

@@ -1,7 +1,8 @@
 //! Where a value ends: found without decoding it.
 
+use super::fault::{Fault, Read};
 use super::kind;
-use super::read::{Fault, Length, Read, Reader};
+use super::read::{Length, Reader};
 
 impl Reader<'_> {
     /// Steps over a value of this kind. Lengths are believed: what they enclose is judged when it is decoded.

@@ -1,7 +1,8 @@
 //! Streams: nodes as they stand, ids and counters, and groups with what is pending.
 
+use super::fault::{Fault, Fault::Broken, Read};
 use super::kind;
-use super::read::{Fault, Fault::Broken, Read, Reader};
+use super::read::Reader;
 use super::write::{Spill, Writer};
 use crate::types::stream::{
     Consumer, DURATION_MAX_S, Group, IDS_MAX, Id, Idempotency, Placed, Stream,

@@ -1,8 +1,8 @@
 //! Suggestions as RediSearch keeps them in files: how many there are, then the text, score and payload of each, the texts
 //! ending in a zero.
 
+use super::fault::{Fault, Read};
 use super::module_parts::ModuleParts;
-use super::read::{Fault, Read};
 use super::write::{Spill, Writer};
 use crate::types::suggestions::Suggestions;
 use crate::types::{Limits, Type, Value};

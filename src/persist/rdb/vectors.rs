@@ -6,8 +6,8 @@
 
 use hashbrown::HashMap;
 
+use super::fault::{Fault, Read};
 use super::module_parts::ModuleParts;
-use super::read::{Fault, Read};
 use super::write::{Spill, Writer};
 use crate::types::graph::{LEVEL_MAX, LINKS_MAX, LINKS_MIN};
 use crate::types::vectors::{

@@ -1,7 +1,5 @@
 //! DEBUG of files: data that is read back, and jobs that are made to fail.
 
-use std::sync::atomic::Ordering;
-
 use super::ok;
 use crate::command::{Done, Fail, Flow, Reload, WriteCall};
 
@@ -31,7 +29,7 @@ pub fn reload(call: &mut WriteCall<'_>) -> Done {
 pub fn aof_flush_sleep(call: &mut WriteCall<'_>) -> Done {
     let time_us = call.args.positive()?;
     let log = &call.server.store.log;
-    log.flush_sleep_us.store(time_us as u64, Ordering::Relaxed);
+    log.set_flush_sleep(time_us as u64);
     ok(call)
 }
 

@@ -17,7 +17,7 @@ use crate::command::Flag::{Loading, Neither, Stale};
 use crate::command::modules::{MODULES, Module};
 use crate::command::{Arg, Command, Done, Flow, Plan, ReadCall, Run};
 use crate::engine::Census;
-use crate::state::client::Tally;
+use crate::state::clients::Tally;
 use crate::state::shared::Shared;
 use crate::state::stats::Totals;
 use crate::util::memory;

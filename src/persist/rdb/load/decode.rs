@@ -9,11 +9,14 @@ use anyhow::{Result, bail};
 use parking_lot::Mutex;
 use smallvec::SmallVec;
 
-use super::{LoadRules, told};
+use super::rules::LoadRules;
+use super::stop::told;
 use crate::engine::{Access, Engine, Glance, Hashed, New, NewKey, Patience, ShardKey, TOGETHER};
-use crate::persist::rdb::read::{Fault, Read, Reader};
+use crate::persist::rdb::fault::{Fault, Read};
+use crate::persist::rdb::kind::{self, kind_name};
+use crate::persist::rdb::members;
+use crate::persist::rdb::read::Reader;
 use crate::persist::rdb::templates::Templates;
-use crate::persist::rdb::{kind, kind_name, members};
 use crate::types::{Limits, Value};
 use crate::util::memory;
 

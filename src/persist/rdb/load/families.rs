@@ -1,12 +1,15 @@
-//! Records that one of the two families alone writes, and kinds of values that this server does not have.
+//! Records that one of the two families alone writes, and what of them this server leaves out.
 
 use std::sync::Arc;
 
-use super::{Scan, Sort, Stop};
-use crate::persist::rdb::read::{Fault, Read, Reader};
+use super::Scan;
+use super::stop::Stop;
+use super::strangers::Sort;
+use super::update::Update;
+use crate::persist::rdb::fault::{Fault, Read};
+use crate::persist::rdb::read::Reader;
 use crate::persist::rdb::{Dialect, indexes, kind, modules, opcode};
 use crate::resp::{Codec, ProtoLimits, Request};
-use crate::types::Limits;
 
 /// Things left out that are named in the log. A file may bring any number of them.
 const TOLD_MAX: usize = 10;
@@ -15,43 +18,6 @@ const LIMITS: ProtoLimits = ProtoLimits {
     bulk_max: u64::MAX,
     authenticated: true,
 };
-
-/// An edit that the writer heard of while it wrote: a command in a database.
-#[derive(Debug)]
-pub struct Update {
-    pub db: usize,
-    /// What several updates say, they share.
-    pub args: Vec<Arc<[u8]>>,
-}
-
-impl Update {
-    /// Whether it edits functions, which are not a part of any keyspace.
-    pub fn is_of_functions(&self) -> bool {
-        self.args[0].eq_ignore_ascii_case(b"FUNCTION")
-    }
-
-    /// Whether it begins or ends a transaction, which says nothing where nobody looks on.
-    pub fn is_bracket(&self) -> bool {
-        let is = |name: &[u8]| self.args.len() == 1 && self.args[0].eq_ignore_ascii_case(name);
-        is(b"MULTI") || is(b"EXEC")
-    }
-}
-
-/// What a value is called that this server does not have.
-pub(super) fn stranger(kind: u8, mut value: Reader<'_>, limits: &Limits) -> Option<String> {
-    match kind {
-        kind::MODULE_2 => {
-            // It has just been stepped over, so its beginning can be read.
-            let id = value.count().unwrap_or_default();
-            modules::reader(id).is_none().then(|| modules::called(id))
-        }
-        kind::ARRAY => Some("array".to_owned()),
-        kind::BITMAP if value.is_too_sparse(limits) == Ok(true) => {
-            Some("bitmap too long or too sparse for a string".to_owned())
-        }
-        _ => None,
-    }
-}
 
 impl Scan<'_> {
     /// A record whose number means something else in the other family.

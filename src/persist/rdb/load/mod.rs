@@ -2,7 +2,10 @@
 
 mod decode;
 mod families;
+mod rules;
+mod stop;
 mod strangers;
+mod update;
 
 use std::borrow::Cow;
 use std::collections::BTreeSet;
@@ -15,18 +18,20 @@ use anyhow::{Context, Result, anyhow, bail};
 use parking_lot::Mutex;
 
 use decode::{Batch, Said, decode};
-pub use families::Update;
-use strangers::Sort;
+pub use rules::{Admit, LoadRules};
+use stop::{Stop, told};
 pub use strangers::Strangers;
+use strangers::{Sort, stranger};
+pub use update::Update;
 
-use super::read::{Fault, Reader};
+use super::fault::Fault;
+use super::read::Reader;
 use super::save::{BLESSED_AUX, Origin, SEARCH_AUX, unpack_words};
 use super::templates::Templates;
-use super::{Dialect, dialect, envelope, members, modules, opcode};
-use crate::engine::{Access, Engine, Patience, Rules};
+use super::{Dialect, dialect, envelope, members, opcode};
+use crate::engine::{Access, Engine, Patience};
 use crate::persist::window::Window;
 use crate::util::number;
-use families::stranger;
 
 /// Bytes of keys handed to a decoding thread at once.
 const BATCH_BYTES: usize = 256 * 1024;
@@ -36,35 +41,6 @@ const KEY_BYTES_MIN: u64 = 3;
 const FIELD_BYTES_MAX: u64 = 1 << 20;
 /// Keys for which room is made where nobody knows how long the snapshot is: 22 MB.
 const KEYS_UNSEEN: u64 = 1 << 22;
-
-/// Whether a command is one that a log may hold; if not, what it is called.
-pub type Admit = Arc<dyn Fn(&[&[u8]]) -> Result<(), String> + Send + Sync>;
-
-/// How a snapshot is read.
-#[derive(Clone)]
-pub struct LoadRules {
-    /// Bytes of the file; nothing for a stream whose end is found when it comes.
-    pub len: Option<u64>,
-    pub rules: Rules,
-    pub databases: usize,
-    pub checksum: bool,
-    /// Keys past their deadline are kept: a log that follows may still speak of them.
-    pub keep_dead: bool,
-    /// So are those of a history that replicas know: they must hear that the keys are gone.
-    pub continues: bool,
-    /// Keys take the place of those that are there.
-    pub replace: bool,
-    pub now_ms: u64,
-    pub threads: usize,
-    /// `key-load-delay`.
-    pub key_delay_us: u64,
-    /// `hide-user-data-from-log`.
-    pub hide_names: bool,
-    /// `rdb-skip-unknown`: keys of kinds that we don't have are left out.
-    pub skip_unknown: bool,
-    /// Asked about each command that stands in the snapshot.
-    pub admit: Option<Admit>,
-}
 
 /// What was in a snapshot.
 #[derive(Debug, Default)]
@@ -461,33 +437,5 @@ impl<'r> Scan<'r> {
             let db = origin.2;
             self.loaded.origin = Some(Origin { id, offset, db });
         }
-    }
-}
-
-/// Why the scan ends early.
-enum Stop {
-    Fault(Fault),
-    Told(anyhow::Error),
-}
-
-impl From<Fault> for Stop {
-    fn from(fault: Fault) -> Self {
-        Stop::Fault(fault)
-    }
-}
-
-fn told(fault: Fault) -> String {
-    match fault {
-        Fault::Module(id) => format!(
-            "The RDB file contains module data I can't load: no matching module '{}'. Remove the module's keys with \
-             the server that has it, and save again",
-            modules::name(id)
-        ),
-        Fault::UnknownKind(kind) => {
-            format!(
-                "Unknown RDB encoding type {kind}: the file is damaged, or a newer server wrote it"
-            )
-        }
-        fault => format!("Internal error in RDB reading: {fault}"),
     }
 }

@@ -3,6 +3,10 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
+use crate::persist::rdb::read::Reader;
+use crate::persist::rdb::{kind, modules};
+use crate::types::Limits;
+
 /// Kinds that are named. A file may bring any number of them.
 const NAMED_MAX: usize = 10;
 
@@ -127,6 +131,22 @@ impl fmt::Display for Strangers {
             counts.tell(out, of)?;
         }
         Ok(())
+    }
+}
+
+/// What a value is called that this server does not have.
+pub(super) fn stranger(kind: u8, mut value: Reader<'_>, limits: &Limits) -> Option<String> {
+    match kind {
+        kind::MODULE_2 => {
+            // It has just been stepped over, so its beginning can be read.
+            let id = value.count().unwrap_or_default();
+            modules::reader(id).is_none().then(|| modules::called(id))
+        }
+        kind::ARRAY => Some("array".to_owned()),
+        kind::BITMAP if value.is_too_sparse(limits) == Ok(true) => {
+            Some("bitmap too long or too sparse for a string".to_owned())
+        }
+        _ => None,
     }
 }
 
