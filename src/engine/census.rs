@@ -69,7 +69,7 @@ impl Census {
             contents.count(table);
             self.due += table.due_count(now_ms);
         }
-        self.watched_keys += shard.watched_keys();
+        self.watched_keys += shard.watchers.len();
         self.awaited_keys += shard.waiters.len();
     }
 

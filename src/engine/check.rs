@@ -1,7 +1,8 @@
 //! What must hold in a shard, whatever was done to it, looked at entry by entry: DEBUG DIGEST asks, at the end of tests above all.
 
 use super::entry::Entry;
-use super::shard::{Shard, ShardKey};
+use super::place::ShardKey;
+use super::shard::Shard;
 use super::table::Table;
 use super::wheel::Subject;
 use crate::types::Kind;

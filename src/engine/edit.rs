@@ -9,10 +9,9 @@ use std::marker::PhantomData;
 use std::ops::{Deref, DerefMut};
 
 use super::access::Access;
-use super::db::discard;
 use super::effects::{Class, Effects, Garbage};
 use super::entry::New;
-use super::fields::{Fields, sync_parts, tell_gone};
+use super::parts::{sync_parts, tell_gone};
 use super::shard::Shard;
 use crate::types::{Bstr, Hash, Kind, Piece, Text, Type, Value, ValueRef};
 
@@ -202,7 +201,7 @@ impl Edit<'_, Text> {
         self.shard.preserve(self.db, self.pos);
         let entry = self.shard.table_mut(self.db).at_mut(self.pos);
         if let Some(old) = entry.put(New::Text(piece)) {
-            discard(old, self.effects);
+            self.effects.discard(old);
         }
     }
 
@@ -228,10 +227,10 @@ impl Edit<'_, Text> {
 }
 
 impl Edit<'_, Hash> {
-    /// The hash to edit in place.
+    /// The hash to edit in place, and the list of its fields that were due and have gone.
     #[inline]
-    pub fn fields_mut(&mut self) -> Fields<'_> {
-        let (db, pos, now_ms) = (self.db, self.pos, self.now_ms);
+    pub(super) fn hash_and_gone(&mut self) -> (&mut Hash, &mut Vec<Bstr>) {
+        let (db, pos) = (self.db, self.pos);
         if self.taken.is_none() {
             self.shard.preserve(db, pos);
             let entry = self.shard.table_mut(db).at(pos);
@@ -245,7 +244,7 @@ impl Edit<'_, Hash> {
                 hash.expect("the type was checked when the edit began")
             }
         };
-        Fields::new(hash, now_ms, &mut self.gone)
+        (hash, &mut self.gone)
     }
 }
 

@@ -222,6 +222,14 @@ impl Effects {
         })
     }
 
+    /// Drops an entry now if that is quick, else once no lock is held.
+    #[inline]
+    pub(super) fn discard(&mut self, entry: Entry) {
+        if !entry.value().is_one_piece() {
+            self.garbage.push(Garbage::Entry(entry));
+        }
+    }
+
     /// Logs a command as it was given, if anyone reads the log.
     pub fn record(&mut self, db: usize, argv: &[&[u8]]) {
         if self.wanted.log {

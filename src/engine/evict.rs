@@ -4,9 +4,10 @@
 //! recent rounds, so that the choice approaches the true oldest at a small cost, as Redis's pool does.
 
 use super::access::AccessRules;
-use super::db::discard;
 use super::effects::{Class, Effects};
-use super::shard::{SHARDS, Shard, ShardKey, ShardSet};
+use super::place::{SHARDS, ShardKey};
+use super::shard::Shard;
+use super::shard_set::ShardSet;
 use super::{Engine, Shards, Table};
 use crate::types::Bstr;
 use crate::util::chance;
@@ -169,7 +170,7 @@ impl Shard {
         if effects.wanted.log {
             effects.log.push(victim.db, &[b"DEL", &victim.key[..]]);
         }
-        discard(entry, effects);
+        effects.discard(entry);
         true
     }
 }

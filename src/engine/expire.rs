@@ -3,10 +3,10 @@
 //! The sweep goes through the same effects as any edit, so that expiry reaches the log, events and
 //! WATCH with no code of its own.
 
-use super::db::discard;
 use super::effects::{Class, Effects};
-use super::fields::{expiry_event, tell_gone};
-use super::shard::{Shard, ShardKey};
+use super::parts::{expiry_event, tell_gone};
+use super::place::ShardKey;
+use super::shard::Shard;
 use super::wheel::{Due, Subject};
 use crate::types::{Bstr, Kind};
 
@@ -92,7 +92,7 @@ impl Shard {
         if effects.wanted.log {
             effects.log.push(db, &[b"DEL", entry.key_name()]);
         }
-        discard(entry, effects);
+        effects.discard(entry);
     }
 
     /// Removes some parts of a value that are due, or all of it if all are; whether the key is still there.
@@ -133,6 +133,6 @@ impl Shard {
             effects.log.push(db, &[b"DEL", key]);
         }
         effects.announce(Class::Generic, "del", db, key);
-        discard(entry, effects);
+        effects.discard(entry);
     }
 }

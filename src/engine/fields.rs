@@ -9,10 +9,8 @@
 use std::ops::DerefMut;
 
 use super::edit::Edit;
-use super::effects::{Class, Effects};
-use super::shard::Shard;
-use super::table::Table;
-use crate::types::{Bstr, Hash, Kind, Limits, Piece, Set, Type};
+use super::effects::Class;
+use crate::types::{Bstr, Hash, Limits, Piece, Set, Type};
 use crate::util::chance;
 
 /// A hash under edit.
@@ -23,14 +21,10 @@ pub struct Fields<'e> {
     gone: &'e mut Vec<Bstr>,
 }
 
-impl<'e> Fields<'e> {
-    pub(super) fn new(hash: &'e mut Hash, now_ms: u64, gone: &'e mut Vec<Bstr>) -> Self {
-        Fields { hash, now_ms, gone }
-    }
-
+impl Fields<'_> {
     /// Takes the field out if its deadline has passed.
     #[inline]
-    pub(super) fn see_off(&mut self, field: &[u8]) {
+    fn see_off(&mut self, field: &[u8]) {
         if self.hash.as_ref().is_due(field, self.now_ms) {
             self.hash.remove(field, self.now_ms);
             self.gone.push(Bstr::new(field));
@@ -92,6 +86,14 @@ impl<T: Type> Edit<'_, T> {
 }
 
 impl Edit<'_, Hash> {
+    /// The hash to edit in place.
+    #[inline]
+    pub fn fields_mut(&mut self) -> Fields<'_> {
+        let now_ms = self.now_ms();
+        let (hash, gone) = self.hash_and_gone();
+        Fields { hash, now_ms, gone }
+    }
+
     /// A field's value. A field that is due goes before anything else is done.
     #[inline]
     pub fn get(&mut self, field: &[u8]) -> Option<Piece<'_>> {
@@ -156,54 +158,5 @@ impl Edit<'_, Set> {
             }
         }
         taken
-    }
-}
-
-/// Tells that fields of the hash or members of the set at `pos` have gone, as their deadline had passed.
-pub(super) fn tell_gone(
-    shard: &mut Shard,
-    (db, pos): (usize, usize),
-    key: &Bstr,
-    gone: Vec<Bstr>,
-    effects: &mut Effects,
-) {
-    shard.changed(db, pos, effects);
-    // Expiry isn't an edit of the command that came upon it.
-    effects.dirty -= 1;
-    effects.expired_fields += gone.len() as u64;
-    let (class, event) = expiry_event(shard.table_mut(db).at(pos).kind());
-    if effects.wanted.log {
-        let removal: &[u8] = match class {
-            Class::Set => b"SREM",
-            _ => b"HDEL",
-        };
-        let head: [&[u8]; 2] = [removal, key];
-        let args: Vec<&[u8]> = head
-            .into_iter()
-            .chain(gone.iter().map(|f| &f[..]))
-            .collect();
-        effects.log.push(db, &args);
-    }
-    effects.announce_fields(class, event, db, key, &gone);
-}
-
-/// The event that tells that parts of a value of this type have expired.
-pub(super) fn expiry_event(kind: Kind) -> (Class, &'static str) {
-    match kind {
-        Kind::Set => (Class::Set, "sexpired"),
-        _ => (Class::Hash, "hexpired"),
-    }
-}
-
-/// Sets the wheel by the earliest deadline among the parts of the value at `pos`, once it has changed.
-#[inline]
-pub(super) fn sync_parts(table: &mut Table, pos: usize, now_ms: u64, effects: &mut Effects) {
-    // What is packed has none.
-    if table.at(pos).is_packed() {
-        return;
-    }
-    table.sync_parts_timer(pos, now_ms);
-    if let Some(due) = table.at(pos).value().next_deadline() {
-        effects.deadline_set(due);
     }
 }

@@ -6,6 +6,8 @@
 mod access;
 mod census;
 mod check;
+mod counts;
+mod course;
 mod db;
 mod documents;
 mod each;
@@ -18,8 +20,12 @@ mod fields;
 mod log;
 mod names;
 mod now;
+mod parts;
 mod patience;
+mod place;
+mod saved;
 mod shard;
+mod shard_set;
 mod slots;
 mod snapshot;
 mod table;
@@ -46,15 +52,16 @@ pub use log::{Log, Part, Reach};
 pub use names::{NameWalk, Walked};
 pub use now::Now;
 pub use patience::{Patience, Service};
-pub use shard::{
-    Hashed, NewKey, Place, SHARDS, Shard, ShardKey, ShardSet, place_by_slots, placed_by_slots,
-};
-pub use snapshot::{SavedKey, Snapshot};
+pub use place::{Hashed, Place, SHARDS, ShardKey, place_by_slots, placed_by_slots};
+pub use saved::SavedKey;
+pub use shard::{NewKey, Shard};
+pub use shard_set::ShardSet;
+pub use snapshot::Snapshot;
 pub use table::Table;
 pub use waiters::{BlockedCommand, Waiter};
 pub use warm::{Glance, TOGETHER};
 
-use self::each::{Counts, Growth, grow};
+use self::counts::{Counts, Growth, grow};
 use crate::config::{Config, MaxmemoryPolicy};
 use crate::types::{Bstr, Limits};
 use crate::util::ranked::{Held, rank};

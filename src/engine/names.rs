@@ -17,49 +17,25 @@
 //!   100,000 instructions as it begins, however many keys there are, and then one shard at a time for 95,000, which are
 //!   [`STEP`] names. The longest pause of other clients stands in `benches/README.md`.
 
-use std::sync::{Arc, Weak};
+use std::sync::Arc;
 
 use hashbrown::HashSet;
 use smallvec::SmallVec;
 
-use super::shard::{SHARDS, Shard, ShardSet};
+use super::Engine;
+use super::course::{Course, Ground};
+use super::effects::Garbage;
+use super::place::SHARDS;
+use super::shard::Shard;
+use super::shard_set::ShardSet;
 use super::table::Table;
-use super::{Engine, Garbage};
 use crate::types::{Bstr, Keyed};
-use crate::util::ranked::{Mutex, rank};
+use crate::util::ranked::Mutex;
 
 /// Entries visited under one lock, in some 50 microseconds.
 const STEP: usize = if cfg!(test) { 5 } else { 512 };
 /// Entries whose keys are called into the cache at the same time.
 const WARM: usize = 16;
-
-/// What a walk shares with the tables.
-struct Ground {
-    /// Who was alive at this time is named.
-    at_ms: u64,
-    /// Names that edits handed over before the walk came to them.
-    handed: Mutex<Vec<Bstr>, { rank("names") }>,
-}
-
-/// A walk over one table.
-pub(super) struct Course {
-    /// Gone if the walk was given up; then this is in nobody's way, and goes when it is met.
-    ground: Weak<Ground>,
-    /// Positions below this are still to be visited. What stands there was there when the walk began.
-    below: usize,
-    /// Names below that were dealt with already, as their deadlines changed.
-    settled: HashSet<Bstr>,
-}
-
-impl Course {
-    fn is_of(&self, ground: &Arc<Ground>) -> bool {
-        std::ptr::eq(self.ground.as_ptr(), Arc::as_ptr(ground))
-    }
-
-    fn is_wanted(&self) -> bool {
-        self.ground.strong_count() > 0
-    }
-}
 
 impl Table {
     /// Whether a walk needs the table though it be flushed.

@@ -8,7 +8,7 @@
 use std::cell::Cell;
 use std::collections::BTreeSet;
 
-use super::shard::SHARDS;
+use super::place::SHARDS;
 use crate::cluster::{SLOTS, slot_of};
 use crate::types::Bstr;
 

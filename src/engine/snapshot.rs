@@ -5,31 +5,15 @@
 //! bounded by what changed meanwhile, and each key is seen exactly once.
 
 use super::Engine;
-use super::access::Access;
 use super::census::Census;
 use super::patience::Patience;
-use super::shard::{SHARDS, Shard};
+use super::place::SHARDS;
+use super::saved::{Saved, SavedKey};
+use super::shard::Shard;
+use super::shard_set::ShardSet;
 use super::table::Table;
-use crate::types::{Bstr, Value};
+use crate::types::Bstr;
 use crate::util::thread;
-
-/// A key as it was when the snapshot began.
-#[derive(Debug)]
-pub struct SavedKey {
-    pub db: usize,
-    pub key: Bstr,
-    pub value: Value,
-    pub deadline_ms: Option<u64>,
-    pub access: Access,
-    pub blessed: bool,
-}
-
-/// What edits handed over.
-pub(super) enum Saved {
-    Key(SavedKey),
-    /// A table that was flushed before the walk had finished it.
-    Table(Table),
-}
 
 impl Shard {
     /// Hands the entry's value to the running snapshot, if that still needs it: before every change.
@@ -161,7 +145,7 @@ impl<'e> Snapshot<'e> {
         at: impl FnOnce(),
     ) -> Option<Self> {
         let patience = Patience::of_this_thread();
-        let mut locked = engine.lock_unless(super::ShardSet::ALL, give_up)?;
+        let mut locked = engine.lock_unless(ShardSet::ALL, give_up)?;
         let mut census = Census::default();
         locked.each(|shard| {
             census.count(shard, 0);

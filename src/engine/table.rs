@@ -4,9 +4,9 @@
 //! so it alone keeps the two in step.
 
 use super::access::Access;
+use super::course::Course;
 use super::entry::{Entry, New};
-use super::names::Course;
-use super::shard::{ShardKey, placed_by_slots};
+use super::place::{ShardKey, placed_by_slots};
 use super::slots::{SlotKeys, SlotSearch};
 use super::wheel::{Due, Subject, Wheel};
 use crate::types::{Bstr, Dense, Far, Keyed, Kind, ValueRef};

@@ -8,7 +8,8 @@ use std::sync::Arc;
 
 use hashbrown::HashMap;
 
-use super::shard::{Place, ShardSet};
+use super::place::Place;
+use super::shard_set::ShardSet;
 
 /// What `exec` needs to run a blocked client's command again; the engine doesn't look inside.
 pub trait BlockedCommand: std::any::Any + Send + Sync {

@@ -9,7 +9,8 @@ use std::sync::atomic::Ordering;
 use parking_lot::MutexGuard;
 use smallvec::SmallVec;
 
-use super::shard::{Shard, ShardKey};
+use super::place::ShardKey;
+use super::shard::Shard;
 use super::table::Table;
 use super::{Engine, Entry, Locked};
 use crate::types::{Far, Keyed};

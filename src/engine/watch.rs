@@ -6,11 +6,13 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use super::shard::{Place, Shard};
+use hashbrown::HashMap;
+
+use super::place::Place;
 use crate::types::Bstr;
 
 /// A client's WATCH of a key.
-pub struct Watch {
+struct Watch {
     /// Raised when the key changes.
     broken: Arc<AtomicBool>,
     /// The key was dead when this began, and still stands: that it goes is no change.
@@ -23,59 +25,56 @@ impl Watch {
     }
 }
 
-impl Shard {
+/// The watches of one shard's keys.
+#[derive(Default)]
+pub(super) struct Watchers {
+    /// Never holds an empty list.
+    held: HashMap<Place, Vec<Watch>>,
+}
+
+impl Watchers {
+    #[inline]
+    pub fn is_empty(&self) -> bool {
+        self.held.is_empty()
+    }
+
     /// How many keys are watched.
-    pub fn watched_keys(&self) -> usize {
-        self.watchers.len()
+    pub fn len(&self) -> usize {
+        self.held.len()
     }
 
     /// Watched keys of some databases.
-    pub(super) fn watched(&self, wanted: impl Fn(usize) -> bool) -> Vec<Place> {
-        let places = self.watchers.keys();
+    pub fn places(&self, wanted: impl Fn(usize) -> bool) -> Vec<Place> {
+        let places = self.held.keys();
         places.filter(|(db, _)| wanted(*db)).cloned().collect()
     }
 
-    /// Begins to watch a key, which may have died by then, and still stand.
-    pub fn watch(&mut self, place: Place, broken: Arc<AtomicBool>, now_ms: u64) {
-        let dead = self.is_dead(&place, now_ms);
-        let watches = self.watchers.entry(place).or_default();
+    /// Begins to watch a key; `dead` says that it has died by now, and still stands.
+    pub fn begin(&mut self, place: Place, broken: Arc<AtomicBool>, dead: bool) {
+        let watches = self.held.entry(place).or_default();
         watches.push(Watch { broken, dead });
     }
 
-    pub fn unwatch(&mut self, place: &Place, broken: &Arc<AtomicBool>) {
-        if let Some(watches) = self.watchers.get_mut(place) {
+    pub fn end(&mut self, place: &Place, broken: &Arc<AtomicBool>) {
+        if let Some(watches) = self.held.get_mut(place) {
             watches.retain(|held| !Arc::ptr_eq(&held.broken, broken));
             if watches.is_empty() {
-                self.watchers.remove(place);
+                self.held.remove(place);
             }
         }
     }
 
-    /// Whether a key is past its deadline and still stands.
-    fn is_dead(&self, (db, key): &Place, now_ms: u64) -> bool {
-        let table = self.table(*db);
-        table.is_some_and(|table| table.holds(key)) && !self.has_live(*db, key, now_ms)
-    }
-
-    /// Whether a watched key has died since this watch began.
-    pub fn has_died(&self, place: &Place, broken: &Arc<AtomicBool>, now_ms: u64) -> bool {
+    /// Whether the key was dead when this watch began, and has not changed since.
+    pub fn began_dead(&self, place: &Place, broken: &Arc<AtomicBool>) -> bool {
         let is_it = |held: &&Watch| Arc::ptr_eq(&held.broken, broken);
-        let watch = self.watchers.get(place);
+        let watch = self.held.get(place);
         let watch = watch.and_then(|watches| watches.iter().find(is_it));
-        self.is_dead(place, now_ms) && !watch.is_some_and(|watch| watch.dead)
-    }
-
-    /// Tells WATCH, and nobody else, that the key at `pos` changed.
-    pub(super) fn signal(&mut self, db: usize, pos: usize) {
-        if !self.watchers.is_empty() {
-            let key = Bstr::new(self.tables()[db].at(pos).key_name());
-            self.raise(db, &key, false);
-        }
+        watch.is_some_and(|watch| watch.dead)
     }
 
     /// Tells whoever watches a key that it changes, or `leaves`.
-    pub(super) fn raise(&mut self, db: usize, key: &Bstr, leaves: bool) {
-        if let Some(watches) = self.watchers.get_mut(&(db, key.clone())) {
+    pub fn raise(&mut self, db: usize, key: &Bstr, leaves: bool) {
+        if let Some(watches) = self.held.get_mut(&(db, key.clone())) {
             for watch in watches {
                 if !(std::mem::take(&mut watch.dead) && leaves) {
                     watch.raise();
@@ -86,8 +85,8 @@ impl Shard {
 
     /// Raises the flags of all watches for which `hit(db, key, dead)` holds; `dead` says that the key was dead when the
     /// watch began, and still stands.
-    pub(super) fn keys_changed(&self, hit: impl Fn(usize, &[u8], bool) -> bool) {
-        for ((db, key), watches) in &self.watchers {
+    pub fn keys_changed(&self, hit: impl Fn(usize, &[u8], bool) -> bool) {
+        for ((db, key), watches) in &self.held {
             let hit = |watch: &&Watch| hit(*db, key, watch.dead);
             watches.iter().filter(hit).for_each(Watch::raise);
         }

@@ -1,19 +1,18 @@
 //! Whether a request may run: ordered checks, and the first refusal wins.
 
-use std::cell::Cell;
 use std::sync::atomic::Ordering;
 
 use super::declared::{is_declared_harmless, is_declared_writer, keeps_to_slot};
+use super::find::find;
+use super::refusals::{LOADING, OOM, STALE, refused_by_disk};
 use super::rights::{self, Asker};
 use super::role::{check_protected, check_redirect, is_stale, may_write};
-use super::slots::Slotted;
+use super::slots::{Slotted, check_slots};
 use super::{Look, Worker};
 use crate::acl::Context;
 use crate::command::session::{Queued, Session};
-use crate::command::{Entry, Fail, Flag, Found, Registry, Run, quoted};
-use crate::persist::Trouble;
+use crate::command::{Entry, Fail, Flag, Run};
 use crate::state::clustering::Clustering;
-use crate::state::guards::Guards;
 use crate::state::pause::{KeyWait, PauseMode};
 
 /// For keys of slots that another node may have taken by now, or not.
@@ -32,45 +31,6 @@ pub(super) enum Verdict {
     /// An HTTP request that a browser was made to send: closed without a word.
     Attack,
     Refused(Option<&'static Entry>, Fail),
-}
-
-/// What a worker knows of the guards.
-#[derive(Default)]
-pub(super) struct AskedGuards {
-    /// How often they had moved when they were asked about the present command.
-    when: Cell<u64>,
-    /// A command has moved them, and they are to be passed before it is answered.
-    moved: Cell<bool>,
-}
-
-impl AskedGuards {
-    /// They are asked now.
-    #[inline]
-    pub fn now(&self, guards: &Guards) {
-        self.when.set(guards.moves());
-    }
-
-    #[inline]
-    pub fn when(&self) -> u64 {
-        self.when.get()
-    }
-
-    /// Does something that may move them.
-    #[inline]
-    pub fn note_moves<T>(&self, guards: &Guards, act: impl FnOnce() -> T) -> T {
-        let before = guards.moves();
-        let done = act();
-        if guards.moves() != before {
-            self.moved.set(true);
-        }
-        done
-    }
-
-    /// Whether a command has moved them since this was last asked.
-    #[inline]
-    pub fn take_moved(&self) -> bool {
-        self.moved.take()
-    }
 }
 
 impl Worker {
@@ -154,7 +114,7 @@ impl Worker {
         if let Some(clustering) = clustering
             && !self.shared.config.cluster_lone_node.get()
         {
-            self.slots.check(self, clustering, session, look, argv)?;
+            check_slots(self, clustering, session, look, argv)?;
         }
         if self.shared.scripts.is_busy() {
             self.check_busy(entry)?;
@@ -351,7 +311,6 @@ fn check_replica(session: &Session, entry: &Entry) -> Result<(), Fail> {
     Err(Fail::Says("Replica can't interact with the keyspace"))
 }
 
-pub(super) const OOM: &str = "OOM command not allowed when used memory > 'maxmemory'.";
 /// What looks at the cluster needs no data: whoever puts one together asks replicas while they load. Redis, which serves
 /// nobody while it loads a little, is hardly ever seen loading. Scripts, and what changes a cluster, wait for the data.
 fn is_answered_while_loading(session: &Session, entry: &Entry) -> bool {
@@ -361,20 +320,6 @@ fn is_answered_while_loading(session: &Session, entry: &Entry) -> bool {
         entry.is(Flag::Loading) || looks && matches!(entry.command.run, Run::Session(_))
     };
     answered(entry) && !(entry.is(Flag::RunsQueue) && is_queued(session, |one| !answered(one)))
-}
-
-pub(super) const LOADING: &str = "LOADING Redis is loading the dataset in memory";
-pub(super) const STALE: &str =
-    "MASTERDOWN Link with MASTER is down and replica-serve-stale-data is set to 'no'.";
-
-/// The data files can't be written, so nothing may change.
-pub(super) fn refused_by_disk(trouble: Trouble) -> Fail {
-    match trouble {
-        Trouble::Snapshot => Fail::code(
-            "MISCONF Redis is configured to save RDB snapshots, but it's currently unable to persist to disk. Commands that may modify the data set are disabled, because this instance is configured to report errors during writes if RDB snapshotting fails (stop-writes-on-bgsave-error option). Please check the Redis logs for details about the RDB error.",
-        ),
-        Trouble::Log(why) => Fail::code(format!("MISCONF Errors writing to the AOF file: {why}")),
-    }
 }
 
 /// What a browser sends that was made to talk to this port.
@@ -395,35 +340,4 @@ fn is_any(session: &Session, entry: &Entry, flags: &[Flag]) -> bool {
 fn is_queued(session: &Session, such: impl Fn(&Entry) -> bool) -> bool {
     let mut queued = session.multi.iter().flat_map(|multi| &multi.queue);
     queued.any(|queued| such(queued.entry))
-}
-
-/// The command that these words call.
-pub(super) fn find(registry: &Registry, argv: &[&[u8]]) -> Result<&'static Entry, Fail> {
-    match registry.find(argv[0], argv.get(1).copied()) {
-        Found::Entry(entry) => Ok(entry),
-        Found::NoSubcommand(entry) => {
-            let given = lossy(argv[1], 128);
-            let name = entry.command.name.to_ascii_uppercase();
-            Err(Fail::said(format!(
-                "unknown subcommand '{given}'. Try {name} HELP."
-            )))
-        }
-        Found::Unknown => {
-            let mut args = String::new();
-            for arg in &argv[1..] {
-                if args.len() >= 128 {
-                    break;
-                }
-                args.push_str(&format!("'{}' ", lossy(arg, 128 - args.len())));
-            }
-            Err(Fail::said(format!(
-                "unknown command '{}', with args beginning with: {args}",
-                lossy(argv[0], 128)
-            )))
-        }
-    }
-}
-
-fn lossy(bytes: &[u8], max: usize) -> String {
-    quoted(&bytes[..bytes.len().min(max)]).into_owned()
 }

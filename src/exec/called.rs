@@ -9,13 +9,13 @@ use mlua::{Lua, MultiValue, Value};
 use smallvec::SmallVec;
 
 use super::Worker;
-use super::admit;
-use super::fiber::{Stage, error_table};
+use super::find::find;
+use super::refusals::refused_by_disk;
 use super::rights::{self, Asker};
 use super::role::{is_stale, may_write};
-use super::script::Run;
 use super::settle::settle_for_script;
 use super::slots::{self, Manner, Slotted};
+use super::stage::{Run, Stage};
 use super::transfer::transfer_held;
 use super::unit::Call;
 use crate::acl::Context;
@@ -133,7 +133,7 @@ impl Run<'_> {
     }
 
     fn admit(&mut self, worker: &Worker, argv: &[&[u8]]) -> Result<&'static Entry, Fail> {
-        let Ok(entry) = admit::find(worker.registry, argv) else {
+        let Ok(entry) = find(worker.registry, argv) else {
             return Err(Fail::Says("Unknown Redis command called from script"));
         };
         if !entry.arity_fits(argv.len()) {
@@ -169,7 +169,7 @@ impl Run<'_> {
                     return reject(fail);
                 }
                 if let Some(trouble) = worker.shared.store.trouble() {
-                    return reject(admit::refused_by_disk(trouble));
+                    return reject(refused_by_disk(trouble));
                 }
             }
         }
@@ -183,7 +183,7 @@ impl Run<'_> {
             return reject(Fail::Says("Can not execute the command on a stale replica"));
         }
         if !self.obeyed
-            && let Some(view) = worker.slots.picture(worker)
+            && let Some(view) = slots::cluster_picture(worker)
             && let Err(fail) = self.check_slots(worker, &view, entry, argv)
         {
             return reject(fail);
@@ -253,4 +253,12 @@ fn command_of(args: &MultiValue) -> Result<SmallVec<[Vec<u8>; 8]>, Fail> {
     words.ok_or(Fail::Says(
         "Lua redis lib command arguments must be strings or integers",
     ))
+}
+
+/// What a failed `redis.pcall` gives back.
+fn error_table(lua: &Lua, text: &[u8]) -> mlua::Result<Value> {
+    let table = lua.create_table()?;
+    table.raw_set("err", lua.create_string(text)?)?;
+    table.raw_set("ignore_error_stats_update", true)?;
+    Ok(Value::Table(table))
 }

@@ -3,8 +3,8 @@
 use std::cell::{Cell, RefCell};
 
 use super::Worker;
+use super::limit::{ignores_memory, policy};
 use crate::command::Fail;
-use crate::config::MaxmemoryPolicy;
 use crate::engine::{Busy, Policy, ShardKey, ShardSet, Victims};
 use crate::state::shared::Shared;
 use crate::types::Bstr;
@@ -157,49 +157,7 @@ impl Eviction {
     }
 }
 
-/// Whether memory is above its limit, and no key may go to make room.
-pub(super) fn is_full(shared: &Shared) -> bool {
-    policy(shared).is_none() && is_over(shared)
-}
-
-/// Whether more memory is taken than there is, whatever may be evicted.
-pub(super) fn is_over(shared: &Shared) -> bool {
-    let limit = shared.config.maxmemory.get();
-    limit > 0
-        && !ignores_memory(shared)
-        && memory::used().saturating_sub(shared.held_for_replicas()) > limit
-}
-
-/// What may be given up, and in which order; nothing while data are imported, as in Valkey.
-fn policy(shared: &Shared) -> Option<(Policy, bool)> {
-    let config = &shared.config;
-    match config.import_mode.get() {
-        true => None,
-        false => meant(config.maxmemory_policy.get()),
-    }
-}
-
-/// A replica leaves eviction to its master.
-fn ignores_memory(shared: &Shared) -> bool {
-    shared.replication.is_replica() && shared.config.replica_ignore_maxmemory.get()
-}
-
 /// While clients are paused or data are read, no key goes.
 fn evicts_nothing(worker: &Worker) -> bool {
     worker.is_loading() || worker.shared.pause.active(worker.now_ms()).is_some()
-}
-
-fn meant(policy: MaxmemoryPolicy) -> Option<(Policy, bool)> {
-    Some(match policy {
-        MaxmemoryPolicy::Noeviction => return None,
-        MaxmemoryPolicy::AllkeysLrm => (Policy::Lru, false),
-        MaxmemoryPolicy::VolatileLrm => (Policy::Lru, true),
-        MaxmemoryPolicy::AllkeysLru => (Policy::Lru, false),
-        MaxmemoryPolicy::AllkeysLfu => (Policy::Lfu, false),
-        MaxmemoryPolicy::AllkeysRandom => (Policy::Random, false),
-        MaxmemoryPolicy::VolatileLru => (Policy::Lru, true),
-        MaxmemoryPolicy::VolatileLfu => (Policy::Lfu, true),
-        MaxmemoryPolicy::VolatileRandom => (Policy::Random, true),
-        MaxmemoryPolicy::VolatileTtl => (Policy::Ttl, true),
-    })
 }

@@ -9,53 +9,39 @@
 //! Scripts of a log and of a master's stream must be obeyed, as Redis calls it: nothing refuses or ends them. They run on the
 //! threads that load and follow a master, which have no clients, and are never left.
 
-use std::cell::{Cell, RefCell};
+use std::cell::Cell;
 use std::rc::Rc;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use corosensei::stack::DefaultStack;
 use corosensei::{Coroutine, CoroutineResult, Yielder};
-use mlua::{MultiValue, Value};
+use mlua::MultiValue;
 
-use super::relay::Streamed;
-use super::script::Run;
+use super::stage::{RAN, Stage};
 use super::{Look, Next, Worker};
-use crate::acl::User;
+use crate::command::Entry;
 use crate::command::session::Session;
-use crate::command::{Entry, Reload, Touched};
 use crate::journal::Answer;
-use crate::persist::rdb::Update;
-use crate::script::{Host, Running, Scripts};
 use crate::types::Bstr;
-use crate::util::clock::{Reading, Timer};
+use crate::util::clock::Reading;
 
 /// Most of it is never touched, and takes no memory.
 const STACK_BYTES: usize = 16 << 20;
-/// Instructions between two looks at the clock are few enough for this: the least time between two leaves.
-const SLICE: Duration = Duration::from_millis(1);
 
-/// A library's code that takes longer to load is given up.
-const LOAD_MAX: Duration = Duration::from_millis(500);
-/// One that was accepted before has more time: on a busy machine it may take longer than it did then, and without it
-/// its functions would be missing on this worker alone.
-const FOLLOW_MAX: Duration = Duration::from_secs(10);
+/// What is done on the fiber, to its end.
+type Act = Box<dyn for<'w> FnOnce(&'w Rc<Worker>, &Stage<'w>)>;
 
 /// What may run scripts.
-pub(super) enum Job {
+enum Job {
     Request(Box<Request>),
-    /// Reading the data files, at start or as DEBUG wants it; how it ended.
-    Load(Option<Reload>, Option<anyhow::Result<()>>),
-    /// Edits that came with a master's snapshot; how running them ended.
-    Updates(Vec<Update>, Option<anyhow::Result<()>>),
-    Streamed(Box<Streamed>),
+    /// What files hold, or a master sends.
+    Obeyed(Act),
     /// Lua forgets what was flushed, and collects its garbage.
     Tidy,
 }
 
 /// A client's request.
-pub(super) struct Request {
+struct Request {
     session: Session,
     entry: &'static Entry,
     argv: Vec<Bstr>,
@@ -70,7 +56,8 @@ enum Go {
 }
 
 enum Step {
-    Done(Job),
+    /// The job has ended; a request is given back with what it was run with.
+    Done(Option<Box<Request>>),
     Busy,
 }
 
@@ -81,27 +68,10 @@ thread_local! {
     static FIBER: Cell<Option<Fiber>> = const { Cell::new(None) };
     /// A script was left on it half-way.
     static LEFT: Cell<bool> = const { Cell::new(false) };
-    /// Scripts have run since somebody last looked.
-    static RAN: Cell<bool> = const { Cell::new(false) };
 }
 
 /// No script has run for this long where Lua's garbage is collected though it is little.
 const IDLE: Duration = Duration::from_secs(1);
-
-/// Where scripts run: what commands that come from a script need of it.
-pub(super) struct Stage<'w> {
-    pub host: Host,
-    /// The script under way, while it is not in a command.
-    pub run: RefCell<Option<Run<'w>>>,
-    /// What runs here must be obeyed.
-    obeys: Cell<bool>,
-    /// The server stops, and a script was ended half-way.
-    cut: Cell<bool>,
-    /// By a clock that nobody sets.
-    started: Cell<Timer>,
-    long: RefCell<Option<Arc<Running>>>,
-    scripts: Arc<Scripts>,
-}
 
 impl Fiber {
     fn new(worker: Rc<Worker>) -> Self {
@@ -129,16 +99,7 @@ impl Fiber {
 
 /// Runs jobs for ever: the fiber is dropped while it waits for the next.
 fn serve(worker: &Rc<Worker>, yielder: &Yielder<Go, Step>, first: Job) {
-    let scripts = worker.shared.scripts.clone();
-    let stage = Stage {
-        host: Host::new(scripts.clone()).expect("a Lua state can be made"),
-        scripts,
-        run: RefCell::default(),
-        obeys: Cell::new(false),
-        cut: Cell::new(false),
-        started: Cell::new(Timer::start()),
-        long: RefCell::default(),
-    };
+    let stage = Stage::new(worker.shared.scripts.clone());
     let lua = stage.host.lua.clone();
     let ended = lua.scope(|scope| {
         let call =
@@ -146,15 +107,18 @@ fn serve(worker: &Rc<Worker>, yielder: &Yielder<Go, Step>, first: Job) {
         let pcall =
             scope.create_function(|lua, args: MultiValue| stage.call(worker, lua, args, false))?;
         let acl = scope.create_function(|_, args: MultiValue| stage.may_call(worker, &args))?;
-        let tick = scope.create_function(|_, ()| Ok(stage.tick(worker, yielder)))?;
+        let tick = scope.create_function(|_, ()| {
+            let leave = || drop(yielder.suspend(Step::Busy));
+            Ok(stage.tick(worker, leave))
+        })?;
         stage.host.attach(call, pcall, acl, tick)?;
         let mut job = first;
         loop {
-            job.run(worker, &stage);
-            match yielder.suspend(Step::Done(job)) {
-                Go::Job(next) => job = next,
+            let done = job.run(worker, &stage);
+            job = match yielder.suspend(Step::Done(done)) {
+                Go::Job(next) => next,
                 Go::On => unreachable!("there is nothing to go on with"),
-            }
+            };
         }
     });
     let ended: mlua::Result<()> = ended;
@@ -162,14 +126,16 @@ fn serve(worker: &Rc<Worker>, yielder: &Yielder<Go, Step>, first: Job) {
 }
 
 impl Job {
-    fn run<'w>(&mut self, worker: &'w Rc<Worker>, stage: &Stage<'w>) {
+    fn run<'w>(self, worker: &'w Rc<Worker>, stage: &Stage<'w>) -> Option<Box<Request>> {
         match self {
-            Job::Request(request) => request.run(worker, stage),
-            Job::Load(wish, done) => *done = Some(stage.load(worker, *wish)),
-            Job::Updates(updates, done) => *done = Some(stage.update(worker, updates)),
+            Job::Request(mut request) => {
+                request.run(worker, stage);
+                return Some(request);
+            }
+            Job::Obeyed(act) => act(worker, stage),
             Job::Tidy => stage.host.tidy(),
-            Job::Streamed(streamed) => stage.obey(|| streamed.run(worker, stage)),
         }
+        None
     }
 }
 
@@ -186,152 +152,6 @@ impl Request {
         let argv: Vec<&[u8]> = argv.iter().map(|arg| &arg[..]).collect();
         let look = Look::unhashed(entry);
         self.next = worker.perform(Some(stage), session, look, &argv, out, started);
-    }
-}
-
-impl Drop for Stage<'_> {
-    /// A script that ended in a panic keeps nobody waiting.
-    fn drop(&mut self) {
-        if let Some(running) = self.long.get_mut().take() {
-            self.scripts.end_busy(&running);
-        }
-    }
-}
-
-impl Stage<'_> {
-    /// Whether what runs here must be obeyed: neither this server's part in replication, nor want of memory, nor a
-    /// disk that fails, nor SCRIPT KILL keeps it from what it did elsewhere.
-    pub fn obeys(&self) -> bool {
-        self.obeys.get()
-    }
-
-    /// Does what must be obeyed.
-    pub fn obey<T>(&self, act: impl FnOnce() -> T) -> T {
-        self.obeys.set(true);
-        let done = act();
-        self.obeys.set(false);
-        done
-    }
-
-    /// Whether the server stops, and has ended a script half-way: nobody is to hear what it did.
-    pub fn is_cut(&self) -> bool {
-        self.cut.get()
-    }
-
-    /// A script begins: its time counts from here.
-    pub fn begin(&self) {
-        RAN.set(true);
-        self.started.set(Timer::start());
-    }
-
-    /// A script has ended.
-    pub fn end(&self, worker: &Worker) {
-        if let Some(running) = self.long.borrow_mut().take() {
-            worker.shared.scripts.end_busy(&running);
-        }
-    }
-
-    /// Called now and then while Lua runs; true ends the script.
-    fn tick(&self, worker: &Worker, yielder: &Yielder<Go, Step>) -> bool {
-        if self.must_cut(worker) {
-            return true;
-        }
-        self.host.account();
-        let elapsed = self.started.get().elapsed();
-        if self.run.borrow().is_none() {
-            // A library is being loaded, which nobody waits for that long.
-            let most = match self.host.is_following() {
-                true => FOLLOW_MAX,
-                false => LOAD_MAX,
-            };
-            return elapsed >= most && !self.obeys();
-        }
-        let threshold_ms = worker.shared.config.busy_reply_threshold.get().max(0) as u64;
-        if elapsed < Duration::from_millis(threshold_ms).max(SLICE) {
-            return false;
-        }
-        let known = self.long.borrow().clone();
-        let running = known.unwrap_or_else(|| self.grow_long(worker));
-        let wrote = self.run.borrow().as_ref().is_some_and(Run::wrote);
-        running.wrote.store(wrote, Ordering::Release);
-        if self.obeys() {
-            return self.must_cut(worker);
-        }
-        // Asked for by another thread, that may come after a write.
-        let is_killed = || !wrote && running.kill.load(Ordering::Acquire);
-        if is_killed() {
-            return true;
-        }
-        worker.aside(|| drop(yielder.suspend(Step::Busy)));
-        is_killed() || self.must_cut(worker)
-    }
-
-    fn must_cut(&self, worker: &Worker) -> bool {
-        let cuts = || self.obeys() || self.scripts.cut.load(Ordering::Acquire);
-        let cut = worker.shared.stop.is_cancelled() && cuts();
-        self.cut.set(self.cut.get() || cut);
-        cut
-    }
-
-    /// `redis.acl_check_cmd`: whether the script's user may call a command.
-    fn may_call(&self, worker: &Worker, args: &MultiValue) -> mlua::Result<bool> {
-        use crate::script::{argument, raised};
-        if args.is_empty() {
-            return Err(raised(
-                "ERR Please specify at least one argument for this redis lib call",
-            ));
-        }
-        let words: Option<Vec<Vec<u8>>> = args.iter().map(argument).collect();
-        let Some(words) = words else {
-            return Err(raised(
-                "ERR Lua redis lib command arguments must be strings or integers",
-            ));
-        };
-        let argv: Vec<&[u8]> = words.iter().map(|word| &word[..]).collect();
-        match super::admit::find(worker.registry, &argv) {
-            Ok(entry) => {
-                let run = self.run.borrow();
-                let user = run.as_ref().and_then(Run::user);
-                let db = run.as_ref().map_or(0, |run| run.session.db);
-                let touched = Touched::new(entry, &argv, db, &worker.shared);
-                let may =
-                    |user: &User| user.is_unlimited() || user.rights().check(&touched).is_ok();
-                Ok(user.is_none_or(may))
-            }
-            Err(_) => Err(raised(
-                "ERR Invalid command passed to redis.acl_check_cmd()",
-            )),
-        }
-    }
-
-    #[cold]
-    fn grow_long(&self, worker: &Worker) -> Arc<Running> {
-        let run = self.run.borrow();
-        let running = Arc::new(Running {
-            is_function: run.as_ref().is_some_and(|run| run.is_function),
-            name: run.as_ref().map(|run| run.name.clone()).unwrap_or_default(),
-            command: run
-                .as_ref()
-                .map(|run| run.command.clone())
-                .unwrap_or_default(),
-            started: self.started.get(),
-            obeyed: self.obeys(),
-            wrote: AtomicBool::new(false),
-            kill: AtomicBool::new(false),
-        });
-        tracing::warn!(
-            "Slow script detected: still in execution after {} milliseconds. You can try killing the script using the {} command. Script name is: {}.",
-            self.started.get().elapsed().as_millis(),
-            if running.is_function {
-                "FUNCTION KILL"
-            } else {
-                "SCRIPT KILL"
-            },
-            running.name
-        );
-        worker.shared.scripts.begin_busy(running.clone());
-        *self.long.borrow_mut() = Some(running.clone());
-        running
     }
 }
 
@@ -360,10 +180,16 @@ impl Worker {
         take(step, session, out, started)
     }
 
-    /// Runs on the fiber what must be obeyed, to its end.
-    pub(super) fn obey(self: &Rc<Self>, job: Job) -> Job {
-        match fiber(self).resume(Go::Job(job)) {
-            Step::Done(job) => job,
+    /// Does on the fiber what must be obeyed, to its end.
+    pub(super) fn obey<T: 'static>(
+        self: &Rc<Self>,
+        act: impl for<'w> FnOnce(&'w Rc<Worker>, &Stage<'w>) -> T + 'static,
+    ) -> T {
+        let done = Rc::new(Cell::new(None));
+        let told = done.clone();
+        let act: Act = Box::new(move |worker, stage| told.set(Some(act(worker, stage))));
+        match fiber(self).resume(Go::Job(Job::Obeyed(act))) {
+            Step::Done(_) => done.take().expect("it was done to its end"),
             Step::Busy => unreachable!("what must be obeyed is not left half-way"),
         }
     }
@@ -418,20 +244,12 @@ pub fn go_on(session: &mut Session, out: &mut Answer, started: &mut Reading) -> 
 fn take(step: Step, session: &mut Session, out: &mut Answer, started: &mut Reading) -> Next {
     match step {
         Step::Busy => Next::Busy,
-        Step::Done(Job::Request(request)) => {
+        Step::Done(Some(request)) => {
             *session = request.session;
             *out = request.out;
             *started = request.started;
             request.next
         }
-        Step::Done(_) => unreachable!("it ends with the job that it began with"),
+        Step::Done(None) => unreachable!("it ends with the job that it began with"),
     }
-}
-
-/// What a failed `redis.pcall` gives back.
-pub(super) fn error_table(lua: &mlua::Lua, text: &[u8]) -> mlua::Result<Value> {
-    let table = lua.create_table()?;
-    table.raw_set("err", lua.create_string(text)?)?;
-    table.raw_set("ignore_error_stats_update", true)?;
-    Ok(Value::Table(table))
 }

@@ -1,7 +1,8 @@
 //! What comes of what a handler asked for, and the end of its reply.
 
-use super::fiber::Stage;
+use super::stage::Stage;
 use super::transaction::Ended;
+use super::watches::end_watches;
 use super::{Blocked, Journey, Long, Next, Worker};
 use crate::command::session::Session;
 use crate::command::{Entry, Flag, Flow};
@@ -45,10 +46,10 @@ impl Worker {
             Flow::Exec => return self.follow_exec(stage, session, entry, out),
             Flow::Discard => {
                 session.multi = None;
-                self.ended_watches.end(self, session);
+                end_watches(self, session);
             }
             Flow::Script(_) | Flow::Watch | Flow::Prepare(_) => unreachable!("done by now"),
-            Flow::Unwatch => self.ended_watches.end(self, session),
+            Flow::Unwatch => end_watches(self, session),
             Flow::Reset => self.reset(session, out.reply()),
             Flow::Close => return Next::Close,
             Flow::Stall(time) => {

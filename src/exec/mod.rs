@@ -6,19 +6,24 @@
 mod account;
 mod admit;
 mod aside;
+mod asked;
 mod called;
 mod commit;
 mod declared;
 mod evict;
 mod fiber;
+mod find;
 mod follow;
 mod indexes;
+mod limit;
 mod long;
 mod lost;
 mod next;
 mod own;
 mod park;
+mod picture;
 mod present;
+mod refusals;
 mod relay;
 mod replay;
 mod reply;
@@ -29,16 +34,17 @@ mod script;
 mod session;
 mod settle;
 mod slots;
+mod stage;
 mod stop;
 mod sweep;
 mod transaction;
 mod transfer;
 mod unit;
+mod watches;
 
-use admit::AskedGuards;
+use asked::AskedGuards;
+use picture::SeenPicture;
 use present::Present;
-use slots::SlotCheck;
-use transaction::EndedWatches;
 
 use std::cell::RefCell;
 use std::sync::Arc;
@@ -47,19 +53,21 @@ pub use fiber::go_on;
 pub use long::Long;
 pub use lost::Staging;
 pub use next::Next;
-pub use park::{Blocked, Wake, Woken};
+pub use park::Blocked;
+pub use park::wake::{Wake, Woken};
 pub use relay::{Relay, Relayed};
 pub use slots::leave_channels;
 pub use stop::{By, abort, ask_to_stop, stop, wait_for_cron};
 pub use transfer::{Journey, Landing};
 
-use crate::command::session::Session;
+use crate::command::session::{Session, Watches};
 use crate::command::{Entry, Found, Registry};
 use crate::engine::{Effects, Engine, Glance, ShardKey};
 use crate::journal::Porter;
 use crate::state::shared::Shared;
 use crate::state::stats::WorkerStats;
 use crate::util::clock::Reading;
+use crate::util::memory;
 
 /// One thread's way to the data: everything it needs to run commands.
 pub struct Worker {
@@ -69,7 +77,8 @@ pub struct Worker {
     pub engine: Arc<Engine>,
     account: account::Account,
     present: Present,
-    ended_watches: EndedWatches,
+    /// Watches that have ended while a long script held their shards, which don't know it yet.
+    ended_watches: RefCell<Vec<Watches>>,
     /// Effects not in use, kept for their buffers.
     #[expect(
         clippy::vec_box,
@@ -82,7 +91,7 @@ pub struct Worker {
     /// Wakes the sweep when a deadline was set that it doesn't expect yet.
     alarm: Arc<sweep::Alarm>,
     asked: AskedGuards,
-    slots: SlotCheck,
+    picture: SeenPicture,
     /// Tells this worker's connections that the journal's gate has moved.
     pub porter: Porter,
 }
@@ -121,13 +130,13 @@ impl Worker {
             shared,
             engine,
             present: Present::new(rules),
-            ended_watches: EndedWatches::default(),
+            ended_watches: RefCell::default(),
             effects: RefCell::default(),
             eviction: evict::Eviction::default(),
             garbage,
             alarm,
             asked: AskedGuards::default(),
-            slots: SlotCheck::default(),
+            picture: SeenPicture::default(),
             porter: Porter::default(),
         }
     }
@@ -145,6 +154,19 @@ impl Worker {
     /// The time of day of the command under way.
     pub fn now_ms(&self) -> u64 {
         self.present.now().clock_ms()
+    }
+
+    /// Reads the clock and the configuration, once for all requests of a batch.
+    pub fn begin_batch(&self) -> Reading {
+        self.present.read_clock();
+        self.present.read_rules(&self.shared);
+        self.look_at_ended_watches();
+        self.present.read_watch()
+    }
+
+    /// Makes this thread's memory count.
+    pub fn end_batch(&self) {
+        memory::publish();
     }
 
     /// Looks a request up, to run it later. Nothing for one that will be refused: it is told why in its turn.

@@ -1,6 +1,7 @@
 //! Keys with deadlines that clients wrote into a writable replica: no master will ever remove them, so it does so itself.
 
 use super::Worker;
+use super::find::find;
 use super::sweep::Sweep;
 use super::unit::Unit;
 use crate::engine::{Db, Effects, Place, ShardKey, ShardSet, Shards};
@@ -25,7 +26,7 @@ impl Worker {
                 continue;
             }
             let argv: Vec<&[u8]> = request.args(bytes).collect();
-            if let Ok(entry) = super::admit::find(self.registry, &argv) {
+            if let Ok(entry) = find(self.registry, &argv) {
                 entry.each_key(&argv, |at| {
                     own.insert((record.db, Bstr::new(argv[at])));
                 });

@@ -4,16 +4,13 @@
 //! served, timing out and leaving all happen under locks on the blocked client's shards, so each
 //! blocked client is told exactly one thing.
 
-mod wake;
+pub mod wake;
 
 use std::sync::Arc;
 
-use wake::forget;
-pub use wake::{Wake, Woken};
-
 use super::Worker;
-use super::admit::{OOM, refused_by_disk};
-use super::evict::is_full;
+use super::limit::is_full;
+use super::refusals::{OOM, refused_by_disk};
 use super::rights::{self, Asker};
 use super::role::may_write;
 use super::unit::{Call, Unit};
@@ -161,10 +158,20 @@ impl Parked {
             Fate::Served(out.into_bytes())
         };
         drop(fate);
-        forget(unit, self, ticket);
+        self.leave(unit, ticket);
         worker.shared.clients.set_unblocked(&self.client);
         self.client.mailbox.ring();
         None
+    }
+
+    /// Takes a blocked client out of the queues of all its keys.
+    fn leave(&self, unit: &mut Unit<'_>, ticket: u64) {
+        for place in &self.places {
+            unit.locked
+                .shard_mut(ShardKey::of(&place.1).shard())
+                .waiters
+                .leave(place, ticket);
+        }
     }
 
     /// Whether clients are held back that would run this command.

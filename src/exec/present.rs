@@ -4,7 +4,6 @@
 use std::cell::{Cell, Ref, RefCell};
 use std::sync::Arc;
 
-use super::Worker;
 use crate::engine::{Now, Rules};
 use crate::state::shared::Shared;
 use crate::util::clock::{self, Reading, Stopwatch};
@@ -107,20 +106,5 @@ impl Present {
         act();
         self.now.set(now);
         self.rules.replace(rules);
-    }
-}
-
-impl Worker {
-    /// Reads the clock and the configuration, once for all requests of a batch.
-    pub fn begin_batch(&self) -> Reading {
-        self.present.read_clock();
-        self.present.read_rules(&self.shared);
-        self.ended_watches.look_again(self);
-        self.present.read_watch()
-    }
-
-    /// Makes this thread's memory count.
-    pub fn end_batch(&self) {
-        crate::util::memory::publish();
     }
 }

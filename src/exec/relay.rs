@@ -11,10 +11,11 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use super::Worker;
-use super::fiber::{Job, Stage};
+use super::find::find;
 use super::park::serve_blocked;
 use super::replay::adopt_libraries;
 use super::role::check_protected;
+use super::stage::Stage;
 use super::unit::{Call, Unit};
 use crate::command::session::Session;
 use crate::command::{Entry, Flag, Flow, FunctionLoad, Run, ScriptWish};
@@ -43,23 +44,6 @@ pub enum Relayed {
     Asked,
     /// It is not our master any more; nothing was done.
     Stale,
-}
-
-/// Commands of the stream some of which run scripts: masters before Redis 7.0 send scripts rather than what they did.
-pub(super) struct Streamed {
-    relay: Relay,
-    argvs: Vec<Vec<Bstr>>,
-    entries: Vec<Option<&'static Entry>>,
-    applied: bool,
-}
-
-impl Streamed {
-    pub fn run<'w>(&mut self, worker: &'w Worker, stage: &Stage<'w>) {
-        let argvs = borrowed(&self.argvs);
-        let argvs: Vec<&[&[u8]]> = argvs.iter().map(|argv| &argv[..]).collect();
-        let relay = &mut self.relay;
-        self.applied = relay.apply_unit(worker, Some(stage), &argvs, &self.entries);
-    }
 }
 
 fn borrowed(argvs: &[Vec<Bstr>]) -> Vec<Vec<&[u8]>> {
@@ -122,28 +106,28 @@ impl Relay {
 
     /// Applies commands as one unit; `false` if that is not to be done any more.
     fn apply(&mut self, worker: &Rc<Worker>, argvs: &[&[&[u8]]]) -> bool {
-        let find = |argv: &&[&[u8]]| {
-            let found = super::admit::find(worker.registry, argv).ok();
+        let entry_of = |argv: &&[&[u8]]| {
+            let found = find(worker.registry, argv).ok();
             found.filter(|entry| entry.arity_fits(argv.len()))
         };
-        let entries: Vec<Option<&'static Entry>> = argvs.iter().map(find).collect();
+        let entries: Vec<Option<&'static Entry>> = argvs.iter().map(entry_of).collect();
         let scripted = |entry: &Entry| entry.is(Flag::Scripted);
         if !entries.iter().flatten().any(|entry| scripted(entry)) {
             return self.apply_unit(worker, None, argvs, &entries);
         }
         let owned = |argv: &&[&[u8]]| argv.iter().map(|arg| Bstr::new(arg)).collect();
         let stand_in = Relay::new(self.session.client.clone(), self.epoch, self.session.db);
-        let job = worker.obey(Job::Streamed(Box::new(Streamed {
-            relay: std::mem::replace(self, stand_in),
-            argvs: argvs.iter().map(owned).collect(),
-            entries,
-            applied: false,
-        })));
-        let Job::Streamed(done) = job else {
-            unreachable!("it ends with the job that it began with");
-        };
-        *self = done.relay;
-        done.applied
+        let mut relay = std::mem::replace(self, stand_in);
+        let argvs: Vec<Vec<Bstr>> = argvs.iter().map(owned).collect();
+        let (relay, applied) = worker.obey(move |worker, stage| {
+            let argvs = borrowed(&argvs);
+            let argvs: Vec<&[&[u8]]> = argvs.iter().map(|argv| &argv[..]).collect();
+            let apply = || relay.apply_unit(worker, Some(stage), &argvs, &entries);
+            let applied = stage.obey(apply);
+            (relay, applied)
+        });
+        *self = relay;
+        applied
     }
 
     fn apply_unit<'w>(

@@ -13,10 +13,11 @@ use anyhow::{Result, bail};
 use tokio::sync::oneshot;
 
 use super::Worker;
-use super::admit::LOADING;
-use super::fiber::{Job, Stage};
+use super::find::find;
 use super::park::serve_all_blocked;
+use super::refusals::LOADING;
 use super::script::load_functions;
+use super::stage::Stage;
 use super::unit::Call;
 use crate::command::session::Session;
 use crate::command::{Fail, Flag, Flow, FunctionLoad, Job as Waited, Reload, Run};
@@ -43,7 +44,7 @@ impl Worker {
                 let name = String::from_utf8_lossy(argv[0]);
                 name.escape_debug().take(64).collect()
             };
-            let entry = super::admit::find(registry, argv).map_err(|_| unknown())?;
+            let entry = find(registry, argv).map_err(|_| unknown())?;
             let is_edit = entry.is(Flag::Write) && !entry.is(Flag::NeverLogged);
             match is_edit && entry.arity_fits(argv.len()) {
                 true => Ok(()),
@@ -60,10 +61,7 @@ impl Worker {
     }
 
     fn read_files(self: &Rc<Self>, wish: Option<Reload>) -> Result<()> {
-        match self.obey(Job::Load(wish, None)) {
-            Job::Load(_, Some(done)) => done,
-            _ => unreachable!("it ends with the job that it began with"),
-        }
+        self.obey(move |worker, stage| stage.load(worker, wish))
     }
 
     /// Runs the edits that came with a master's snapshot on top of it.
@@ -71,10 +69,7 @@ impl Worker {
         if updates.is_empty() {
             return Ok(());
         }
-        match self.obey(Job::Updates(updates, None)) {
-            Job::Updates(_, Some(done)) => done,
-            _ => unreachable!("it ends with the job that it began with"),
-        }
+        self.obey(move |worker, stage| stage.update(worker, &updates))
     }
 
     /// Runs edits on a keyspace that nobody sees yet.
@@ -167,7 +162,7 @@ impl Worker {
 }
 
 impl<'w> Stage<'w> {
-    pub(super) fn load(&self, worker: &'w Worker, wish: Option<Reload>) -> Result<()> {
+    fn load(&self, worker: &'w Worker, wish: Option<Reload>) -> Result<()> {
         if let Some(wish) = wish {
             return self.reload(worker, wish);
         }
@@ -178,7 +173,7 @@ impl<'w> Stage<'w> {
         self.replaying(worker, &wish, |apply| worker.shared.store.open(apply))
     }
 
-    pub(super) fn update(&self, worker: &'w Worker, updates: &[Update]) -> Result<()> {
+    fn update(&self, worker: &'w Worker, updates: &[Update]) -> Result<()> {
         self.replaying(worker, &Reload::default(), |apply| {
             run_updates(updates, apply)
         })
@@ -239,7 +234,7 @@ impl<'w> Stage<'w> {
     }
 
     fn replay(&self, worker: &'w Worker, session: &mut Session, argv: &[&[u8]]) -> Result<()> {
-        let entry = match super::admit::find(worker.registry, argv) {
+        let entry = match find(worker.registry, argv) {
             Ok(entry) if entry.arity_fits(argv.len()) => entry,
             _ => bail!("Unknown command '{}'", String::from_utf8_lossy(argv[0])),
         };

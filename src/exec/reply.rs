@@ -1,6 +1,7 @@
 //! What is written in reply beside what handlers write: errors, and what CLIENT REPLY keeps back.
 
 use super::Worker;
+use super::watches::end_watches;
 use crate::command::session::{ReplyMode, Session};
 use crate::command::{Entry, Fail, Flag};
 use crate::resp::{Mark, Reply};
@@ -51,7 +52,7 @@ impl Worker {
         };
         if exec {
             session.multi = None;
-            self.ended_watches.end(self, session);
+            end_watches(self, session);
             session.publish_profile();
         }
         self.write_error(&text, out);

@@ -6,11 +6,12 @@ use std::sync::atomic::Ordering;
 
 use super::admit::Verdict;
 use super::aside::Aside;
-use super::fiber::Stage;
 use super::park::{Blocked, Parked};
-use super::slots::Slotted;
+use super::slots::{Slotted, check_moving};
+use super::stage::Stage;
 use super::unit::{Call, Unit};
-use super::{Long, Look, Next, Worker, transaction};
+use super::watches::watch_keys;
+use super::{Long, Look, Next, Worker};
 use crate::command::session::Session;
 use crate::command::{Entry, Fail, Flag, Flow, Plan, Preparation, Run};
 use crate::engine::ShardSet;
@@ -187,7 +188,7 @@ impl Worker {
             done = stage.script(self, session, look.entry, argv, &wish, out);
         }
         if let Ok(Ran::Flow(Flow::Watch)) = done {
-            let watched = transaction::watch_keys(self, session, &argv[1..], out.depends());
+            let watched = watch_keys(self, session, &argv[1..], out.depends());
             session.publish_profile();
             done = watched.map(|()| Ran::Flow(Flow::Done));
         }
@@ -333,9 +334,7 @@ impl Worker {
         if self.guards_moved() {
             return Some(Ok(Ran::Moved));
         }
-        let moving = self
-            .slots
-            .check_moving(self, unit, session, Slotted::One(entry, argv));
+        let moving = check_moving(self, unit, session, Slotted::One(entry, argv));
         moving.err().map(Err)
     }
 }

@@ -6,12 +6,11 @@
 use mlua::Function;
 
 use super::Worker;
-use super::admit;
-use super::fiber::Stage;
+use super::refusals::{STALE, refused_by_disk};
 use super::road::Ran;
 use super::role::{is_stale, may_write};
+use super::stage::{Run, Stage};
 use super::unit::Unit;
-use crate::acl::User;
 use crate::cluster::slot_of;
 use crate::command::session::Session;
 use crate::command::{
@@ -23,41 +22,6 @@ use crate::resp::Reply;
 use crate::script::{self, Clash, Failure, Flags, Header, Held, KeyPlaces, Library, write_reply};
 use crate::state::shared::Shared;
 use crate::types::Bstr;
-
-/// A script under way.
-pub(super) struct Run<'w> {
-    pub unit: Unit<'w>,
-    /// The session that its commands see: the client's database and tracking, and how a cluster's node is to take it, but
-    /// nothing else of it.
-    pub session: Session,
-    /// The slot that all of its keys must be in, once it has touched one, in a cluster.
-    pub slot: Option<u16>,
-    pub flags: Flags,
-    pub read_only: bool,
-    /// Memory was short when it began.
-    pub short: bool,
-    /// It comes from a log or from a master.
-    pub obeyed: bool,
-    pub is_function: bool,
-    pub name: String,
-    pub command: Vec<Vec<u8>>,
-    dirty: u64,
-    /// Who keeps the script's reply keeps it under the keys that it declares, whichever of them it reads: they are
-    /// tracked with the first thing that it does read.
-    pub declared: Option<Vec<Bstr>>,
-}
-
-impl Run<'_> {
-    /// Whose script it is.
-    pub fn user(&self) -> Option<&User> {
-        self.session.user.as_deref()
-    }
-
-    /// Whether it has changed something.
-    pub fn wrote(&self) -> bool {
-        self.unit.effects.dirty > self.dirty
-    }
-}
 
 /// A script that is about to run, as it was found.
 struct Found {
@@ -238,7 +202,7 @@ impl<'w> Stage<'w> {
             if !found.flags.no_writes
                 && let Some(trouble) = worker.shared.store.trouble()
             {
-                return Err(admit::refused_by_disk(trouble));
+                return Err(refused_by_disk(trouble));
             }
             let guarded = !found.flags.allow_oom && !found.flags.no_writes;
             if guarded && worker.eviction.is_short(&worker.shared) {
@@ -353,7 +317,7 @@ pub(super) fn load_functions(
 fn check_script(worker: &Worker, found: &Found) -> Result<(), Fail> {
     let flags = &found.flags;
     if (flags.legacy || !flags.allow_stale) && is_stale(&worker.shared) {
-        return Err(Fail::code(admit::STALE));
+        return Err(Fail::code(STALE));
     }
     if flags.legacy || flags.no_writes {
         return Ok(());

@@ -1,6 +1,7 @@
 //! A session's end, and its return to the beginning.
 
 use super::Worker;
+use super::watches::end_watches;
 use crate::command::session::{Asking, ReplyMode, Session};
 use crate::pubsub::Channels;
 use crate::resp::Reply;
@@ -36,7 +37,7 @@ impl Worker {
     /// Takes everything of a session out of what is shared.
     pub(super) fn let_go(&self, session: &mut Session) {
         session.multi = None;
-        self.ended_watches.end(self, session);
+        end_watches(self, session);
         let id = session.client.id;
         for kind in [Channels::Plain, Channels::Pattern, Channels::Shard] {
             for channel in std::mem::take(session.subscribed(kind)) {

@@ -6,7 +6,6 @@
 //! asked again. Where a slot is on the move, what matters is which of the keys are here, and that is looked at under
 //! their locks.
 
-use std::cell::{Cell, RefCell};
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -112,121 +111,91 @@ const UNBOUND: &str = "CLUSTERDOWN Hash slot not served";
 pub(super) const CROSS: &str = "CROSSSLOT Keys in request don't hash to the same slot";
 pub(super) const TRY_AGAIN: &str = "TRYAGAIN Multiple keys request during rehashing of slot";
 
-/// What a worker knows of the cluster's picture.
-#[derive(Default)]
-pub(super) struct SlotCheck {
-    /// The picture as of when the guards were asked so often.
-    view: RefCell<(u64, Option<Arc<View>>)>,
-    /// Slots are on the move in it, so that keys are looked for under their locks.
-    unsettled: Cell<bool>,
+/// The cluster's picture, if clients may be sent elsewhere: as of when the guards were asked.
+pub(super) fn cluster_picture(worker: &Worker) -> Option<Arc<View>> {
+    let clustering = worker.shared.redirecting()?;
+    Some(worker.picture.as_of(worker.asked.when(), clustering))
 }
 
-impl SlotCheck {
-    /// The cluster's picture, if clients may be sent elsewhere: as of when the guards were asked.
-    pub(super) fn picture(&self, worker: &Worker) -> Option<Arc<View>> {
-        let clustering = worker.shared.redirecting()?;
-        Some(self.seen(worker, clustering))
+/// Whether a request may be served here, as far as its slots tell.
+#[inline]
+pub(super) fn check_slots(
+    worker: &Worker,
+    clustering: &Clustering,
+    session: &Session,
+    look: Look,
+    argv: &[&[u8]],
+) -> Result<(), Fail> {
+    let Look { entry, at } = look;
+    let is_here = |view: &View| {
+        view.is_settled()
+            && (at.is_some_and(|at| view.owns(at.slot()))
+                && view.is_ok
+                && !clustering.pulse.is_late(worker.now_ms())
+                || !needs_slots(entry))
+    };
+    match worker.picture.says(worker.asked.when(), is_here) {
+        true => Ok(()),
+        false => check_slowly(worker, clustering, session, entry, argv),
     }
+}
 
-    #[inline]
-    fn seen(&self, worker: &Worker, clustering: &Clustering) -> Arc<View> {
-        let mut held = self.view.borrow_mut();
-        let (asked, view) = &mut *held;
-        if *asked != worker.asked.when() || view.is_none() {
-            // The guards move once another picture stands: this one is not older than what they were asked about.
-            *asked = worker.asked.when();
-            *view = Some(clustering.view().clone());
-        }
-        view.clone().expect("it has just been looked at")
+#[inline(never)]
+fn check_slowly(
+    worker: &Worker,
+    clustering: &Clustering,
+    session: &Session,
+    entry: &'static Entry,
+    argv: &[&[u8]],
+) -> Result<(), Fail> {
+    let view = worker.picture.as_of(worker.asked.when(), clustering);
+    worker.picture.unsettled.set(!view.is_settled());
+    if !needs_slots(entry) {
+        return Ok(());
     }
+    let request = Slotted::of(session, entry, argv);
+    let stand = stand(worker, &view, Manner::of(session), request)?;
+    // What takes its locks itself looks again under them.
+    let queues = session.multi.is_some() && !entry.is(Flag::InMulti);
+    let alone = queues || matches!(entry.command.run, Run::Session(_));
+    if stand != Stand::Here && alone && !entry.is(Flag::RunsQueue) {
+        let mut set = ShardSet::EMPTY;
+        request.each(|_, key| set.add(ShardKey::of(key)));
+        let unit = worker.begin(set)?;
+        let found = look_for_keys(worker, &view, &unit, session, request, stand);
+        worker.let_go_of(unit);
+        return found;
+    }
+    Ok(())
+}
 
-    /// Whether a request may be served here, as far as its slots tell.
-    #[inline]
-    pub(super) fn check(
-        &self,
-        worker: &Worker,
-        clustering: &Clustering,
-        session: &Session,
-        look: Look,
-        argv: &[&[u8]],
-    ) -> Result<(), Fail> {
-        let Look { entry, at } = look;
-        {
-            let held = self.view.borrow();
-            if let (asked, Some(view)) = &*held
-                && *asked == worker.asked.when()
-                && view.is_settled()
-                && (at.is_some_and(|at| view.owns(at.slot()))
-                    && view.is_ok
-                    && !clustering.pulse.is_late(worker.now_ms())
-                    || !needs_slots(entry))
-            {
-                return Ok(());
-            }
-        }
-        self.check_slowly(worker, clustering, session, entry, argv)
+/// Looks under the locks of a request's keys whether they are here, if their slot is on the move; says where the
+/// client is sent otherwise.
+#[inline]
+pub(super) fn check_moving(
+    worker: &Worker,
+    unit: &Unit<'_>,
+    session: &Session,
+    request: Slotted<'_>,
+) -> Result<(), Fail> {
+    match worker.picture.unsettled.get() {
+        true => check_moving_slowly(worker, unit, session, request),
+        false => Ok(()),
     }
+}
 
-    #[inline(never)]
-    fn check_slowly(
-        &self,
-        worker: &Worker,
-        clustering: &Clustering,
-        session: &Session,
-        entry: &'static Entry,
-        argv: &[&[u8]],
-    ) -> Result<(), Fail> {
-        let view = self.seen(worker, clustering);
-        self.unsettled.set(!view.is_settled());
-        if !needs_slots(entry) {
-            return Ok(());
-        }
-        let request = Slotted::of(session, entry, argv);
-        let stand = stand(worker, &view, Manner::of(session), request)?;
-        // What takes its locks itself looks again under them.
-        let queues = session.multi.is_some() && !entry.is(Flag::InMulti);
-        let alone = queues || matches!(entry.command.run, Run::Session(_));
-        if stand != Stand::Here && alone && !entry.is(Flag::RunsQueue) {
-            let mut set = ShardSet::EMPTY;
-            request.each(|_, key| set.add(ShardKey::of(key)));
-            let unit = worker.begin(set)?;
-            let found = look_for_keys(worker, &view, &unit, session, request, stand);
-            worker.let_go_of(unit);
-            return found;
-        }
-        Ok(())
-    }
-
-    /// Looks under the locks of a request's keys whether they are here, if their slot is on the move; says where the
-    /// client is sent otherwise.
-    #[inline]
-    pub(super) fn check_moving(
-        &self,
-        worker: &Worker,
-        unit: &Unit<'_>,
-        session: &Session,
-        request: Slotted<'_>,
-    ) -> Result<(), Fail> {
-        match self.unsettled.get() {
-            true => self.check_moving_slowly(worker, unit, session, request),
-            false => Ok(()),
-        }
-    }
-
-    #[cold]
-    fn check_moving_slowly(
-        &self,
-        worker: &Worker,
-        unit: &Unit<'_>,
-        session: &Session,
-        request: Slotted<'_>,
-    ) -> Result<(), Fail> {
-        let Some(view) = self.picture(worker) else {
-            return Ok(());
-        };
-        let stand = stand(worker, &view, Manner::of(session), request)?;
-        look_for_keys(worker, &view, unit, session, request, stand)
-    }
+#[cold]
+fn check_moving_slowly(
+    worker: &Worker,
+    unit: &Unit<'_>,
+    session: &Session,
+    request: Slotted<'_>,
+) -> Result<(), Fail> {
+    let Some(view) = cluster_picture(worker) else {
+        return Ok(());
+    };
+    let stand = stand(worker, &view, Manner::of(session), request)?;
+    look_for_keys(worker, &view, unit, session, request, stand)
 }
 
 /// Where a request may be served, before its keys are looked for.

@@ -1,20 +1,18 @@
-//! EXEC and WATCH: several commands as one unit, unless a watched key changed.
-
-use std::cell::RefCell;
+//! EXEC: several commands as one unit, unless a watched key changed.
 
 use super::Worker;
-use super::fiber::Stage;
 use super::rights::{self, Asker};
 use super::settle::settle_in_exec;
-use super::slots::Slotted;
+use super::slots::{Slotted, check_moving};
+use super::stage::Stage;
 use super::transfer::transfer_held;
 use super::unit::{Call, Unit};
+use super::watches::{end_watches, watch_failed, watched_shards};
 use crate::acl::Context;
-use crate::command::session::{Multi, Session, Watches};
+use crate::command::session::{Multi, Session};
 use crate::command::{Entry, Fail, Flag, Flow, Run};
-use crate::engine::{Place, ShardKey, ShardSet, Shards};
-use crate::journal::{Answer, Depends};
-use crate::types::Bstr;
+use crate::engine::ShardSet;
+use crate::journal::Answer;
 use crate::util::clock;
 
 /// How far EXEC has come.
@@ -37,7 +35,7 @@ impl Worker {
             return Err(Fail::Says("EXEC without MULTI"));
         };
         if multi.refused {
-            self.ended_watches.end(self, session);
+            end_watches(self, session);
             return Err(Fail::code(
                 "EXECABORT Transaction discarded because of previous errors.",
             ));
@@ -50,7 +48,7 @@ impl Worker {
         let unit = match self.begin_write(shards_of_queue(session, &multi, &argvs)) {
             Ok(unit) => unit,
             Err(fail) => {
-                self.ended_watches.end(self, session);
+                end_watches(self, session);
                 return Err(Fail::code(fail.aborting()));
             }
         };
@@ -61,14 +59,14 @@ impl Worker {
             return Ok(Ended::Moved);
         }
         let exec = Slotted::Queue(entry, &multi);
-        if let Err(fail) = self.slots.check_moving(self, &unit, session, exec) {
+        if let Err(fail) = check_moving(self, &unit, session, exec) {
             self.let_go_of(unit);
-            self.ended_watches.end(self, session);
+            end_watches(self, session);
             return Err(fail);
         }
         if watch_failed(self, session, &unit) {
             self.commit(unit, None, out.depends());
-            self.ended_watches.end(self, session);
+            end_watches(self, session);
             out.reply().null_array();
             return Ok(Ended::Done);
         }
@@ -80,7 +78,7 @@ impl Worker {
         // All of it ran at the time when it began, however long it took.
         self.present.read_clock();
         self.commit(unit, Some(session.client.id), out.depends());
-        self.ended_watches.end(self, session);
+        end_watches(self, session);
         Ok(Ended::Done)
     }
 
@@ -154,89 +152,6 @@ impl Worker {
     }
 }
 
-/// Watches that have ended while a long script held their shards, which don't know it yet.
-#[derive(Default)]
-pub(super) struct EndedWatches(RefCell<Vec<Watches>>);
-
-impl EndedWatches {
-    /// Ends the session's watches. The shards forget them now, or once the script has ended that holds them.
-    pub(super) fn end(&self, worker: &Worker, session: &mut Session) {
-        let watches = std::mem::take(&mut session.watches);
-        if !watches.keys.is_empty() {
-            self.0.borrow_mut().push(watches);
-            self.forget(worker);
-        }
-    }
-
-    /// Has the shards forget those that no long script holds any more.
-    #[inline]
-    pub(super) fn look_again(&self, worker: &Worker) {
-        if !self.0.borrow().is_empty() && !worker.shared.scripts.is_busy() {
-            self.forget(worker);
-        }
-    }
-
-    /// Has the shards forget watches that have ended, as far as no long script holds them.
-    fn forget(&self, worker: &Worker) {
-        let ended = self.0.take();
-        let mut left = Vec::new();
-        for watches in ended {
-            let Ok(mut unit) = worker.begin(watched_shards(&watches.keys)) else {
-                left.push(watches);
-                continue;
-            };
-            for (place, broken) in watches.keys.iter().zip(watches.broken.iter().cycle()) {
-                let shard = unit.locked.shard_mut(ShardKey::of(&place.1).shard());
-                shard.unwatch(place, broken);
-            }
-            worker.commit_alone(unit);
-        }
-        self.0.borrow_mut().extend(left);
-    }
-}
-
-/// Whether a watched key was changed, or has died, since WATCH.
-fn watch_failed(worker: &Worker, session: &Session, unit: &Unit<'_>) -> bool {
-    let watches = &session.watches;
-    if watches.is_broken() {
-        return true;
-    }
-    let due_ms = worker.time_for(session.imports).due_ms();
-    watches.keys.iter().any(|place| {
-        let shard = unit.locked.shard(ShardKey::of(&place.1).shard());
-        watches
-            .broken
-            .as_ref()
-            .is_some_and(|broken| shard.has_died(place, broken, due_ms))
-    })
-}
-
-/// WATCH: puts the session's flag on keys.
-pub(super) fn watch_keys(
-    worker: &Worker,
-    session: &mut Session,
-    keys: &[&[u8]],
-    depends: &mut Depends,
-) -> Result<(), Fail> {
-    let mut set = ShardSet::EMPTY;
-    keys.iter().for_each(|key| set.add(ShardKey::of(key)));
-    let mut unit = worker.begin(set)?;
-    let watches = &mut session.watches;
-    let broken = watches.broken.get_or_insert_default();
-    let due_ms = worker.time_for(session.imports).due_ms();
-    for key in keys {
-        let place: Place = (session.db, Bstr::new(key));
-        if watches.keys.contains(&place) {
-            continue;
-        }
-        let shard = unit.locked.shard_mut(ShardKey::of(key).shard());
-        shard.watch(place.clone(), broken.clone(), due_ms);
-        watches.keys.push(place);
-    }
-    worker.commit(unit, None, depends);
-    Ok(())
-}
-
 /// The shards of what MULTI has queued, and of what is watched.
 fn shards_of_queue(session: &Session, multi: &Multi, argvs: &[Vec<&[u8]>]) -> ShardSet {
     let mut set = watched_shards(&session.watches.keys);
@@ -253,12 +168,4 @@ fn shards_of_queue(session: &Session, multi: &Multi, argvs: &[Vec<&[u8]>]) -> Sh
         true => ShardSet::one(0),
         false => set,
     }
-}
-
-fn watched_shards(places: &[Place]) -> ShardSet {
-    let mut set = ShardSet::EMPTY;
-    places
-        .iter()
-        .for_each(|place| set.add(ShardKey::of(&place.1)));
-    set
 }

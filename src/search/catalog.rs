@@ -7,8 +7,10 @@ use hashbrown::HashMap;
 
 use super::document::Document;
 use super::index::DocumentIndex;
-use super::live::{AddTask, BuildProgress, Drafted, LiveIndex};
+use super::live::many::{AddTask, Drafted};
+use super::live::{BuildProgress, LiveIndex};
 use super::schema::{Definition, FieldKind, SourceKind};
+use super::synonyms::Synonyms;
 use crate::types::{OrdMap, OrdSet};
 
 /// A command that makes a part of the catalog again.
@@ -261,7 +263,7 @@ impl Outline {
             let mut making = vec![b"FT.CREATE".to_vec()];
             making.extend(definition.words.iter().cloned());
             makings.push(making);
-            makings.extend(definition.synonyms.makings(&definition.name));
+            makings.extend(synonym_makings(&definition.synonyms, &definition.name));
         }
         for (alias, name) in self.aliases.iter() {
             makings.push(vec![b"FT.ALIASADD".to_vec(), alias.to_vec(), name.to_vec()]);
@@ -273,6 +275,22 @@ impl Outline {
         }
         makings
     }
+}
+
+/// The commands that make the groups of an index again. Its documents are read behind them.
+fn synonym_makings(synonyms: &Synonyms, index: &[u8]) -> Vec<Making> {
+    let mut makings: Vec<Making> = Vec::new();
+    let mut last: Option<&Arc<[u8]>> = None;
+    for (group, word) in synonyms.grouped() {
+        if last.replace(group) != Some(group) {
+            let head = [&b"FT.SYNUPDATE"[..], index, group, b"SKIPINITIALSCAN"];
+            makings.push(head.map(<[u8]>::to_vec).to_vec());
+        }
+        if let Some(making) = makings.last_mut() {
+            making.push(word.as_bytes().to_vec());
+        }
+    }
+    makings
 }
 
 /// Beginnings of keys, none of which begins with another: in order.
@@ -327,7 +345,7 @@ mod tests {
         assert_eq!(synonyms.words_len(), count + 1);
         let groups = synonyms.of("w").map(|group| String::from_utf8_lossy(group));
         assert!(groups.eq((0..count).map(|n| format!("g{n}"))));
-        assert_eq!(synonyms.makings(b"i").len(), count + 1);
+        assert_eq!(synonym_makings(synonyms, b"i").len(), count + 1);
     }
 
     #[test]

@@ -6,6 +6,7 @@
 use std::borrow::Cow;
 
 use pulp::{Arch, Simd, WithSimd};
+use smallvec::SmallVec;
 
 /// So many vectors are compared with one at the same time, at most.
 pub(super) const TOGETHER: usize = 8;
@@ -122,6 +123,37 @@ kernel!(
     },
     |a, b| (a - b) * (a - b)
 );
+
+/// The length of a vector.
+pub(super) fn length(numbers: &[f32]) -> f32 {
+    let mut square = [0.0];
+    dot_singles(numbers, &[numbers.into()], &mut square);
+    square[0].sqrt()
+}
+
+pub(super) fn length_of_doubles(numbers: &[f64]) -> f64 {
+    let mut square = [0.0];
+    dot_doubles(numbers, &[numbers.into()], &mut square);
+    square[0].sqrt()
+}
+
+/// Visits what a function says of a target and the vectors in some slots, several at a time.
+pub(super) fn in_parts<'v, N: Copy + Default + 'v>(
+    slots: &[u32],
+    numbers: impl Fn(u32) -> Cow<'v, [N]>,
+    (compare, target): (Compare<N>, &[N]),
+    mut visit: impl FnMut(u32, N),
+) {
+    for part in slots.chunks(TOGETHER) {
+        let vectors = part.iter().map(|slot| numbers(*slot));
+        let vectors: SmallVec<[Cow<'v, [N]>; TOGETHER]> = vectors.collect();
+        let mut said = [N::default(); TOGETHER];
+        compare(target, &vectors, &mut said[..part.len()]);
+        for (slot, said) in part.iter().zip(said) {
+            visit(*slot, said);
+        }
+    }
+}
 
 #[cfg(test)]
 mod tests {

@@ -3,13 +3,13 @@
 use hashbrown::HashMap;
 
 use super::document::{Datum, Document};
-use super::grammar::Refusal;
 use super::index::SortKey;
 use super::numbers::{geo_of, number_of};
 use super::phonetic::sound_of_long;
 use super::schema::{Definition, FieldKind, FieldSpec, SourceKind, VectorSpec};
 use super::tokens::{Language, Stems, each_word, lower};
 use super::vectors::VectorBlob;
+use super::words::Refusal;
 use crate::types::SharedBytes;
 
 /// What a stem is worth beside the word that it is of.

@@ -1,10 +1,7 @@
-//! FILTER of FT.CREATE: an expression that says of each document whether the index takes it.
-
-use std::sync::Arc;
+//! FILTER of FT.CREATE: which documents an index takes.
 
 use super::document::Document;
-use super::expr::{Expression, Row};
-use super::grammar::Refusal;
+use super::expr::Row;
 use super::numbers::number_of;
 use super::schema::{Definition, FieldKind, SourceKind};
 use super::value::RowValue;
@@ -12,39 +9,21 @@ use super::value::RowValue;
 /// The property by which an expression asks for the name of the key.
 const KEY: &[u8] = b"__key";
 
-#[derive(Clone, Debug)]
-pub struct DocumentFilter {
-    pub text: Box<[u8]>,
-    expression: Arc<Expression>,
-}
-
-impl DocumentFilter {
-    pub fn parse(text: &[u8]) -> Result<Self, Refusal> {
-        Ok(DocumentFilter {
-            text: text.into(),
-            expression: Arc::new(Expression::parse(text)?),
-        })
-    }
-
-    /// Whether the expression is false. It isn't where it has no value, as it asks for something that the document doesn't
-    /// have: RediSearch takes such documents.
-    fn is_false(&self, definition: &Definition, key: &[u8], document: &dyn Document) -> bool {
+impl Definition {
+    /// Whether a document with a key that the index covers belongs to it: unless the expression is false. It isn't where it has no
+    /// value, as it asks for something that the document doesn't have: RediSearch takes such documents.
+    pub fn takes(&self, key: &[u8], document: &dyn Document) -> bool {
+        let Some(filter) = &self.filter else {
+            return true;
+        };
         let mut row = Row::default();
-        self.expression.properties(&mut |name| {
-            if let Some(value) = value(definition, key, document, name) {
+        filter.expression.properties(&mut |name| {
+            if let Some(value) = value(self, key, document, name) {
                 row.set(name, value);
             }
         });
-        let value = self.expression.eval(&row);
-        value.is_ok_and(|value| !value.is_true())
-    }
-}
-
-impl Definition {
-    /// Whether a document with a key that the index covers belongs to it.
-    pub fn takes(&self, key: &[u8], document: &dyn Document) -> bool {
-        let filter = self.filter.as_ref();
-        !filter.is_some_and(|filter| filter.is_false(self, key, document))
+        let value = filter.expression.eval(&row);
+        !value.is_ok_and(|value| !value.is_true())
     }
 }
 

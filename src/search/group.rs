@@ -4,8 +4,8 @@ use hashbrown::{HashMap, HashSet};
 
 use super::eval::Effort;
 use super::expr::Row;
-use super::grammar::Refusal;
 use super::value::RowValue;
+use super::words::Refusal;
 
 /// Grouping a row is so many units of work.
 const ROW_UNITS: usize = 4;

@@ -2,7 +2,7 @@
 //!
 //! What is written is what searches hold copies of; the first edit after a copy was made copies what it touches.
 
-mod many;
+pub mod many;
 
 use std::ops::{Bound, Deref};
 use std::sync::Arc;
@@ -12,16 +12,14 @@ use hashbrown::HashMap;
 
 use super::document::Document;
 use super::draft::{DocumentDraft, DraftTerm};
-use super::grammar::Refusal;
 use super::index::{Column, DocRow, DocumentIndex, Lists};
 use super::numbers::Ordered;
 use super::postings::{Posting, pack_positions};
 use super::schema::Definition;
+use super::words::Refusal;
 use crate::types::OrdSet;
 use crate::util::chance;
 use crate::util::clock::{self, Timer};
-
-pub use many::{AddTask, Drafted};
 
 /// Postings that a change of an index looks through on behalf of the dead.
 const SWEEP_POSTINGS: usize = 4096;

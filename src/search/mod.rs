@@ -28,6 +28,7 @@ mod synonyms;
 mod tokens;
 mod value;
 mod vectors;
+mod words;
 
 pub use catalog::{Covered, IndexCatalog, Making, Outline};
 pub use document::{Datum, Document, Pair};
@@ -37,10 +38,11 @@ pub use eval::{
 };
 pub use expr::{Expression, Row};
 pub use fragments::{FoundWord, FragmentWish, SummaryWish};
-pub use grammar::{Refusal, Words, definition, fields, integer};
+pub use grammar::{definition, fields};
 pub use group::{Reducer, ReducerKind, RowGroup};
 pub use index::{Column, DocRow, DocumentIndex, ROWS_TOGETHER, SortKey};
-pub use live::{AddTask, BuildProgress, Drafted, Failures, IndexStatus, LiveIndex};
+pub use live::many::{AddTask, Drafted};
+pub use live::{BuildProgress, Failures, IndexStatus, LiveIndex};
 pub use numbers::{geo_of, number_of};
 pub use numerals::blob_of;
 pub use query::{
@@ -55,3 +57,4 @@ pub use sizes::IndexSizes;
 pub use spelling::{Misspelt, SpellingRules, misspelt};
 pub use tokens::{Language, each_word_at, lower as folded};
 pub use value::{RowValue, written};
+pub use words::{Refusal, Words, integer};

@@ -2,9 +2,10 @@
 
 use std::sync::Arc;
 
-use super::filter::DocumentFilter;
+use super::expr::Expression;
 use super::synonyms::Synonyms;
 use super::tokens::Language;
+use super::words::Refusal;
 use crate::types::json::path::JsonPath;
 
 /// What holds documents.
@@ -166,6 +167,22 @@ impl FieldSpec {
             FieldKind::Vector(spec) => Some(spec),
             _ => None,
         }
+    }
+}
+
+/// FILTER: an expression that says of each document whether the index takes it.
+#[derive(Clone, Debug)]
+pub struct DocumentFilter {
+    pub text: Box<[u8]>,
+    pub expression: Arc<Expression>,
+}
+
+impl DocumentFilter {
+    pub fn parse(text: &[u8]) -> Result<Self, Refusal> {
+        Ok(DocumentFilter {
+            text: text.into(),
+            expression: Arc::new(Expression::parse(text)?),
+        })
     }
 }
 

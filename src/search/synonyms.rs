@@ -3,7 +3,6 @@
 
 use std::sync::Arc;
 
-use super::catalog::Making;
 use crate::types::{OrdMap, OrdSet};
 
 #[derive(Clone, Debug, Default)]
@@ -45,19 +44,8 @@ impl Synonyms {
         self.words.len()
     }
 
-    /// The commands that make the groups of an index again. Its documents are read behind them.
-    pub fn makings(&self, index: &[u8]) -> Vec<Making> {
-        let mut makings: Vec<Making> = Vec::new();
-        let mut last: Option<&Arc<[u8]>> = None;
-        for (group, word) in self.groups.keys() {
-            if last.replace(group) != Some(group) {
-                let head = [&b"FT.SYNUPDATE"[..], index, group, b"SKIPINITIALSCAN"];
-                makings.push(head.map(<[u8]>::to_vec).to_vec());
-            }
-            if let Some(making) = makings.last_mut() {
-                making.push(word.as_bytes().to_vec());
-            }
-        }
-        makings
+    /// The words of each group, those of one group side by side.
+    pub fn grouped(&self) -> impl Iterator<Item = (&Arc<[u8]>, &str)> {
+        self.groups.keys().map(|(group, word)| (group, &word[..]))
     }
 }

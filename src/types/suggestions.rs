@@ -2,12 +2,14 @@
 
 use std::collections::BTreeMap;
 
-use super::{TypeRef, Value};
+use super::TypeRef;
 
 /// Longer texts are not kept, as in RediSearch.
 const LETTERS_MAX: usize = 255;
 /// A suggestion that is this much less than the one before it is left out, where that is asked.
 const TRIM: f32 = 10.0;
+/// What an entry takes of the tree's nodes, beside itself.
+const NODE_BYTES: usize = 10;
 
 /// What is kept of a text.
 #[derive(Clone, Debug, PartialEq)]
@@ -162,7 +164,7 @@ impl<'a> TypeRef<'a> for &'a Suggestions {
     }
 
     fn heap_bytes(self) -> usize {
-        let each = size_of::<(Box<str>, Suggestion)>() + size_of::<Value>() / 4;
+        let each = size_of::<(Box<str>, Suggestion)>() + NODE_BYTES;
         self.bytes + self.held.len() * each
     }
 

@@ -7,6 +7,7 @@ use super::reply;
 use crate::command::Flag::{DenyOom, Fast};
 use crate::command::{Arg, Args, Command, Done, Fail, Flow, KeyUse, Run, WriteCall};
 use crate::engine::Garbage;
+use crate::types::Type;
 use crate::types::stream::{Bound, Id, IdText, References, Stream, Trim, Trimmed};
 
 /// What a rough trim may remove at most, in nodes and in entries.
@@ -368,6 +369,6 @@ fn xtrim(call: &mut WriteCall<'_>) -> Done {
 /// Frees what was trimmed once nothing is locked, and elsewhere if it is much.
 fn discard(trimmed: Trimmed, call: &mut WriteCall<'_>) {
     if let Some(rest) = trimmed.rest() {
-        call.db.effects().garbage.push(Garbage::Value(rest));
+        call.db.effects().garbage.push(Garbage::Value(rest.wrap()));
     }
 }

@@ -8,6 +8,7 @@ use crate::command::Flag::{DenyOom, Fast};
 use crate::command::{Arg, Args, Command, Done, Fail, Flow, KeyUse, Run, WriteCall};
 use crate::config::Config;
 use crate::engine::Garbage;
+use crate::types::Type;
 use crate::types::stream::{DURATION_MAX_S, IDS_MAX, Id, IdText, Idempotency, Stream};
 
 /// XADD's arguments that say whose entry it is.
@@ -247,7 +248,7 @@ fn xcfgset(call: &mut WriteCall<'_>) -> Done {
     if is_changed {
         setup.log(call, key);
     }
-    let garbage = forgotten.map(Garbage::Value);
+    let garbage = forgotten.map(|known| Garbage::Value(Stream::of_known(known).wrap()));
     call.db.effects().garbage.extend(garbage);
     call.out.ok();
     Ok(Flow::Done)

@@ -14,11 +14,11 @@ use super::Rules;
 use super::access::{Access, AccessRules};
 use super::each::Each;
 use super::edit::Edit;
-use super::effects::{Class, Effects, Garbage};
+use super::effects::{Class, Effects};
 use super::entry::Entry;
-use super::fields::sync_parts;
 use super::now::Now;
-use super::shard::{Hashed, Shard, ShardKey};
+use super::place::{Hashed, ShardKey};
+use super::shard::Shard;
 use super::table::Table;
 use crate::types::{Bstr, Hash, Kind, LiveSet, Piece, Set, Type, Value, ValueRef};
 
@@ -446,13 +446,5 @@ impl<'a> Db<'a> {
     /// Changes made so far that the statistics don't know yet.
     pub fn changes(&self) -> u64 {
         self.effects.dirty
-    }
-}
-
-/// Drops an entry now if that is quick, else once no lock is held.
-#[inline]
-pub(super) fn discard(entry: Entry, effects: &mut Effects) {
-    if !entry.value().is_one_piece() {
-        effects.garbage.push(Garbage::Entry(entry));
     }
 }

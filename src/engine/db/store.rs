@@ -1,9 +1,10 @@
 //! Whole values, put at keys and taken from them.
 
-use super::{Db, Deadline, Found, Taken, discard, sync_parts};
+use super::{Db, Deadline, Found, Taken};
 use crate::engine::access::Access;
 use crate::engine::effects::Class;
 use crate::engine::entry::{Entry, New};
+use crate::engine::parts::sync_parts;
 use crate::types::Kind;
 
 impl Db<'_> {
@@ -58,7 +59,7 @@ impl Db<'_> {
                 }
                 let before = entry.kind();
                 if let Some(old) = entry.put(value) {
-                    discard(old, effects);
+                    effects.discard(old);
                 }
                 kinds = Some((before, entry.kind()));
                 pos
@@ -96,7 +97,7 @@ impl Db<'_> {
     pub fn drop_quietly(&mut self, key: &[u8]) -> Option<Kind> {
         let (entry, _) = self.take_entry(key)?;
         let kind = entry.kind();
-        discard(entry, self.effects);
+        self.effects.discard(entry);
         Some(kind)
     }
 

@@ -10,7 +10,8 @@ use crate::engine::census::Census;
 use crate::engine::effects::Garbage;
 use crate::engine::entry::Entry;
 use crate::engine::names::NameWalk;
-use crate::engine::shard::{SHARDS, Shard, ShardKey};
+use crate::engine::place::{SHARDS, ShardKey};
+use crate::engine::shard::Shard;
 use crate::engine::slots::SlotSearch;
 use crate::engine::table::Table;
 use crate::engine::warm::{Glance, TOGETHER};
@@ -307,7 +308,7 @@ impl Db<'_> {
             if shard.table(index).is_none_or(Table::is_empty) {
                 continue;
             }
-            shard.keys_changed(|db, key, dead| {
+            shard.watchers.keys_changed(|db, key, dead| {
                 let holds = |table: &Table| table.holds(key);
                 db == index && !dead && shard.table(index).is_some_and(holds)
             });
@@ -339,11 +340,11 @@ impl Db<'_> {
             let shard = self.shards.shard_mut(id);
             shard.table_mut(first.max(second));
             // Where a key is watched, a dead one must not stand: it would look as if it had changed, or had died since.
-            for (_, key) in shard.watched(|db| db == first || db == second) {
+            for (_, key) in shard.watchers.places(|db| db == first || db == second) {
                 shard.expire_now(first, &key, over_ms, self.effects);
                 shard.expire_now(second, &key, over_ms, self.effects);
             }
-            shard.keys_changed(|db, key, _| {
+            shard.watchers.keys_changed(|db, key, _| {
                 let held = |db| shard.table(db).is_some_and(|table| table.holds(key));
                 (db == first || db == second) && (held(first) || held(second))
             });

@@ -7,7 +7,7 @@
 use crate::cluster::SlotSet;
 use crate::engine::{Access, Db, Deadline, Now, ShardKey, ShardSet};
 use crate::exec::Worker;
-use crate::exec::evict::is_over;
+use crate::exec::limit::is_over;
 use crate::exec::unit::Unit;
 use crate::persist::rdb;
 use crate::state::moves::{SentKey, StagedFate};

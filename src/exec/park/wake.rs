@@ -1,13 +1,12 @@
 //! The end of a wait: a blocked client is taken off its keys, and told what became of it.
 
-use super::{Blocked, Parked};
+use super::Blocked;
 use crate::command::session::Session;
 use crate::command::{Fail, Flag};
-use crate::engine::{ShardKey, ShardSet, Shards};
+use crate::engine::{ShardKey, ShardSet};
 use crate::exec::Worker;
 use crate::exec::role::check_redirect;
 use crate::exec::slots::blocked_sent_away;
-use crate::exec::unit::Unit;
 use crate::journal::{Answer, Seq};
 use crate::resp::Reply;
 use crate::state::client::{Fate, Unblock};
@@ -57,7 +56,7 @@ impl Blocked {
             // What served it was this client's own edit.
             out.depends().wrote(Seq(unit.locked.stamp()));
         } else {
-            forget(&mut unit, parked, self.ticket);
+            parked.leave(&mut unit, self.ticket);
         }
         worker.commit(unit, None, out.depends());
         let out = out.reply();
@@ -148,15 +147,5 @@ impl Blocked {
         {
             shared.clients.unblock(&parked.client, Unblock::Moved);
         }
-    }
-}
-
-/// Takes a blocked client out of the queues of all its keys.
-pub(super) fn forget(unit: &mut Unit<'_>, parked: &Parked, ticket: u64) {
-    for place in &parked.places {
-        unit.locked
-            .shard_mut(ShardKey::of(&place.1).shard())
-            .waiters
-            .leave(place, ticket);
     }
 }

@@ -3,7 +3,7 @@
 use std::cell::Cell;
 use std::time::Duration;
 
-use crate::search::grammar::Refusal;
+use crate::search::words::Refusal;
 use crate::util::clock::Timer;
 use crate::util::turns::Turns;
 

@@ -7,6 +7,7 @@ mod explained;
 mod found;
 mod leaf;
 mod lists;
+mod meant;
 mod phrase;
 mod rarest;
 mod score;
@@ -15,7 +16,7 @@ mod vector;
 pub use effort::Effort;
 pub use explained::{ScoreReason, explained};
 pub use found::{Match, MatchKind, TermHits, WordWorth};
-pub use leaf::is_within_edits;
+pub use meant::is_within_edits;
 pub use score::{Scorer, Scoring, score, score_above};
 
 use std::cell::{Cell, RefCell};
@@ -24,12 +25,12 @@ use std::rc::Rc;
 
 use hashbrown::HashMap;
 
-use super::grammar::Refusal;
 use super::index::DocumentIndex;
 use super::query::{Expander, QueryKind, QueryNode, expansions};
 use super::tokens::Language;
-use leaf::{MeantWords, TermWish};
+use super::words::Refusal;
 use lists::{both, common, either, without};
+use meant::{MeantWords, TermWish};
 use rarest::rarest_first;
 
 /// What is wanted of an evaluation.

@@ -1,9 +1,9 @@
 //! Functions of expressions.
 
 use super::{Expression, Row, number, times, truth};
-use crate::search::grammar::Refusal;
 use crate::search::numbers::geo_of;
 use crate::search::value::RowValue;
+use crate::search::words::Refusal;
 
 /// Each function with the least and the greatest number of its arguments.
 const FUNCTIONS: &[(&str, usize, usize)] = &[

@@ -4,8 +4,8 @@ mod functions;
 mod parse;
 mod times;
 
-use super::grammar::Refusal;
 use super::value::RowValue;
+use super::words::Refusal;
 use crate::types::Bstr;
 
 /// Named values, in the order in which they came.

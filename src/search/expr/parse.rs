@@ -1,8 +1,8 @@
 //! The grammar of expressions.
 
 use super::{Expression, Operator, OperatorOf, functions};
-use crate::search::grammar::Refusal;
 use crate::search::value::RowValue;
+use crate::search::words::Refusal;
 use crate::util::number;
 
 /// Expressions within expressions.

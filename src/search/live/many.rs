@@ -2,12 +2,13 @@
 
 use std::sync::Arc;
 
-use super::{DocumentDraft, LiveIndex, add_number, add_tags, add_terms, row_of};
+use super::{LiveIndex, add_number, add_tags, add_terms, row_of};
 use crate::search::document::Document;
-use crate::search::grammar::Refusal;
+use crate::search::draft::DocumentDraft;
 use crate::search::index::{Column, DocumentIndex};
 use crate::search::schema::Definition;
 use crate::search::vectors::VectorBlob;
+use crate::search::words::Refusal;
 use crate::util::chance;
 
 /// What an index takes of a document, or what is wrong with it, and in which attribute.

@@ -1,13 +1,13 @@
 //! The grammar of the first dialect, which binds otherwise than the second: an alternative reaches over one part on each
 //! side of its sign, a negation as far as parts without signs go, and a field over one part or words in a row.
 
-use super::parse::{both, either, restrict};
+use super::join::{both, either, restrict};
 use super::special::{attribute, geo_range};
 use super::tokens::{PlacedToken, QueryToken, tokens};
 use super::{Affix, QueryKind, QueryNode, QueryRules, TagTest};
-use crate::search::grammar::Refusal;
 use crate::search::schema::FieldKind;
 use crate::search::tokens::lower;
+use crate::search::words::Refusal;
 
 /// Parts within parts.
 const DEPTH_MAX: usize = 128;

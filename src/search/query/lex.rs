@@ -1,7 +1,7 @@
 //! The letters of a query, taken one thing at a time.
 
 use super::tokens::{is_escapable, number_len, word_len};
-use crate::search::grammar::Refusal;
+use crate::search::words::Refusal;
 use crate::util::number;
 
 /// A place in a query.

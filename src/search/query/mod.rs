@@ -2,8 +2,10 @@
 
 mod explain;
 mod first;
+mod join;
 mod lex;
 mod parse;
+mod parser;
 mod special;
 mod tokens;
 
@@ -13,10 +15,10 @@ pub use special::{UNITS, geo_range};
 
 use hashbrown::HashMap;
 
-use super::grammar::Refusal;
 use super::phonetic::sound_of;
 use super::schema::{Definition, FieldKind, FieldSpec};
 use super::tokens::Language;
+use super::words::Refusal;
 
 /// Every text field.
 pub const ALL_FIELDS: u64 = u64::MAX;

@@ -1,12 +1,14 @@
 //! The grammar of words and what joins them: unions, intersections, negations, phrases.
 
 use super::first::parse_first;
-use super::lex::{Lexer, is_word_byte};
-use super::special::{attributes, field_part, nearest, tail_of_range};
+use super::join::{both, either, restrict};
+use super::lex::is_word_byte;
+use super::parser::Parser;
+use super::special::{NO_EMPTY, attributes, field_part, nearest, tail_of_range};
 use super::tokens::unescaped;
-use super::{ALL_FIELDS, Affix, QueryKind, QueryNode, QueryRules, resolve};
-use crate::search::grammar::Refusal;
+use super::{Affix, QueryKind, QueryNode, QueryRules};
 use crate::search::tokens::{each_word, lower};
+use crate::search::words::Refusal;
 
 /// Parts within parts.
 const DEPTH_MAX: usize = 128;
@@ -16,13 +18,7 @@ pub fn parse(text: &[u8], rules: &QueryRules<'_>) -> Result<QueryNode, Refusal> 
     if rules.dialect == 1 {
         return parse_first(text, rules);
     }
-    let mut parser = Parser {
-        lexer: Lexer::new(text),
-        rules,
-        depth: 0,
-        shielded: 0,
-        textual: 0,
-    };
+    let mut parser = Parser::new(text, rules);
     parser.lexer.gap();
     if parser.lexer.rest().is_empty() {
         return Ok(QueryNode::new(QueryKind::Nothing));
@@ -41,39 +37,6 @@ pub fn parse(text: &[u8], rules: &QueryRules<'_>) -> Result<QueryNode, Refusal> 
             Ok(node)
         }
         false => Err(parser.lexer.error()),
-    }
-}
-
-pub(super) struct Parser<'q> {
-    pub lexer: Lexer<'q>,
-    pub rules: &'q QueryRules<'q>,
-    depth: usize,
-    /// How many negations and the like stand around: words inside stand for themselves alone.
-    shielded: usize,
-    /// How many fields stand around: no field stands within another.
-    textual: usize,
-}
-
-/// Words are sought in these text fields only.
-pub(super) fn restrict(node: &mut QueryNode, mask: u64) {
-    node.mask &= mask;
-    match &mut node.kind {
-        QueryKind::All(parts) | QueryKind::Any(parts) => {
-            parts.iter_mut().for_each(|part| restrict(part, mask));
-        }
-        QueryKind::Not(part) | QueryKind::Optional(part) => restrict(part, mask),
-        QueryKind::Nearest(nearest) => restrict(&mut nearest.among, mask),
-        _ => {}
-    }
-}
-
-/// Words of a query before vectors stand for themselves alone.
-pub(super) fn shield(node: &mut QueryNode) {
-    match &mut node.kind {
-        QueryKind::Word { expand, .. } => *expand = false,
-        QueryKind::All(parts) | QueryKind::Any(parts) => parts.iter_mut().for_each(shield),
-        QueryKind::Not(part) | QueryKind::Optional(part) => shield(part),
-        _ => {}
     }
 }
 
@@ -280,14 +243,6 @@ impl Parser<'_> {
         Ok(lower(&text).into_bytes())
     }
 
-    /// What a parameter stands for, if one comes next.
-    pub fn parameter(&mut self) -> Result<Option<Vec<u8>>, Refusal> {
-        match self.lexer.parameter() {
-            Some(name) => resolve(self.rules.params, &name).map(|value| Some(value.to_vec())),
-            None => Ok(None),
-        }
-    }
-
     fn word(&mut self) -> Result<QueryNode, Refusal> {
         let rest = self.lexer.rest();
         if rest.starts_with(b"w'") && rest[2..].contains(&b'\'') {
@@ -386,10 +341,6 @@ impl Parser<'_> {
     }
 }
 
-/// The error of who looks for nothing where nothing is indexed.
-pub(super) const NO_EMPTY: &str =
-    "Use `INDEXEMPTY` in field creation in order to index and query for empty strings";
-
 /// Of two parts, one that says nothing is left out.
 fn joined(
     one: QueryNode,
@@ -400,27 +351,5 @@ fn joined(
         (_, QueryKind::Nothing) => one,
         (QueryKind::Nothing, _) => other,
         _ => join(one, other),
-    }
-}
-
-/// What finds what both find. A list that is sought in all fields goes on.
-pub(super) fn both(mut one: QueryNode, other: QueryNode) -> QueryNode {
-    match &mut one.kind {
-        QueryKind::All(parts) if one.mask == ALL_FIELDS => {
-            parts.push(other);
-            one
-        }
-        _ => QueryNode::new(QueryKind::All(vec![one, other])),
-    }
-}
-
-/// What finds what either finds. A list that is sought in all fields goes on.
-pub(super) fn either(mut one: QueryNode, other: QueryNode) -> QueryNode {
-    match &mut one.kind {
-        QueryKind::Any(parts) if one.mask == ALL_FIELDS => {
-            parts.push(other);
-            one
-        }
-        _ => QueryNode::new(QueryKind::Any(vec![one, other])),
     }
 }

@@ -1,19 +1,24 @@
 //! The grammar of what is no text: tags, ranges, places, vectors, and attributes of parts.
 
+use super::join::shield;
 use super::lex::is_word_byte;
-use super::parse::{NO_EMPTY, Parser, shield};
+use super::parser::Parser;
 use super::tokens::unescaped;
 use super::{
     Affix, Nearest, QueryKind, QueryNode, TagTest, WalkAsked, resolve, usual_distance_name,
 };
-use crate::search::grammar::Refusal;
 use crate::search::schema::{Definition, FieldKind};
 use crate::search::tokens::lower;
+use crate::search::words::Refusal;
 use crate::types::geo::Position;
 use crate::util::number;
 
 /// Units of radii, with their metres.
 pub const UNITS: [(&str, f64); 4] = [("km", 1000.0), ("m", 1.0), ("mi", 1609.34), ("ft", 0.3048)];
+
+/// The error of who looks for nothing where nothing is indexed.
+pub(super) const NO_EMPTY: &str =
+    "Use `INDEXEMPTY` in field creation in order to index and query for empty strings";
 
 /// The attribute of one name.
 fn lone(names: &[Vec<u8>]) -> Option<&[u8]> {

@@ -3,12 +3,11 @@
 use std::borrow::Cow;
 use std::ops::Sub;
 
-use smallvec::SmallVec;
-
 use super::shared::{SharedVectors, VectorBlob};
 use super::sketch::{NUMBERS_MIN, Sketch};
 use crate::search::distance::{
-    Compare, TOGETHER, dot_doubles, dot_singles, square_doubles, square_singles,
+    Compare, dot_doubles, dot_singles, in_parts, length, length_of_doubles, square_doubles,
+    square_singles,
 };
 use crate::search::numerals::{doubles, singles};
 use crate::search::schema::{Metric, Numeral, VectorSpec};
@@ -40,36 +39,6 @@ macro_rules! normalize {
             $numbers.iter_mut().for_each(|n| *n /= length);
         }
     }};
-}
-
-pub(super) fn length(numbers: &[f32]) -> f32 {
-    let mut square = [0.0];
-    dot_singles(numbers, &[numbers.into()], &mut square);
-    square[0].sqrt()
-}
-
-fn length_of_doubles(numbers: &[f64]) -> f64 {
-    let mut square = [0.0];
-    dot_doubles(numbers, &[numbers.into()], &mut square);
-    square[0].sqrt()
-}
-
-/// Visits what a function says of a target and the vectors in some slots, several at a time.
-pub(super) fn in_parts<'v, N: Copy + Default + 'v>(
-    slots: &[u32],
-    numbers: impl Fn(u32) -> Cow<'v, [N]>,
-    (compare, target): (Compare<N>, &[N]),
-    mut visit: impl FnMut(u32, N),
-) {
-    for part in slots.chunks(TOGETHER) {
-        let vectors = part.iter().map(|slot| numbers(*slot));
-        let vectors: SmallVec<[Cow<'v, [N]>; TOGETHER]> = vectors.collect();
-        let mut said = [N::default(); TOGETHER];
-        compare(target, &vectors, &mut said[..part.len()]);
-        for (slot, said) in part.iter().zip(said) {
-            visit(*slot, said);
-        }
-    }
 }
 
 impl Numbers {

@@ -3,9 +3,8 @@
 use std::borrow::Cow;
 use std::ops::Deref;
 
-use super::numbers::{in_parts, length};
 use super::sketch::Sketch;
-use crate::search::distance::{dot_singles, square_singles};
+use crate::search::distance::{dot_singles, in_parts, length, square_singles};
 use crate::search::numerals::singles;
 use crate::search::schema::{Metric, Numeral};
 use crate::types::{Rows, SharedBytes};

@@ -2,24 +2,25 @@
 
 use triomphe::Arc;
 
-use super::node::JsonNode;
 use crate::util::thread;
 
 /// Elements of a chunk: copying one, which an edit of a shared chunk does, takes some microseconds.
 const CHUNK: usize = 256;
 
-#[derive(Clone, Debug, Default)]
-pub struct LongArray {
+#[derive(Clone, Debug)]
+pub struct LongArray<T> {
     /// None of them is empty.
-    chunks: Vec<Arc<Vec<JsonNode>>>,
+    chunks: Vec<Arc<Vec<T>>>,
     /// Where each chunk ends, counted from the first element.
     ends: Vec<usize>,
 }
 
-impl LongArray {
-    pub fn new(elements: impl ExactSizeIterator<Item = JsonNode>) -> Self {
-        let mut array = LongArray::default();
-        array.chunks = chunked(elements);
+impl<T: Clone> LongArray<T> {
+    pub fn new(elements: impl ExactSizeIterator<Item = T>) -> Self {
+        let mut array = LongArray {
+            chunks: chunked(elements),
+            ends: Vec::new(),
+        };
         array.count_from(0);
         array
     }
@@ -38,22 +39,22 @@ impl LongArray {
         Some((chunk, at - start))
     }
 
-    pub fn get(&self, at: usize) -> Option<&JsonNode> {
+    pub fn get(&self, at: usize) -> Option<&T> {
         let (chunk, place) = self.place(at)?;
         Some(&self.chunks[chunk][place])
     }
 
-    pub fn get_mut(&mut self, at: usize) -> Option<&mut JsonNode> {
+    pub fn get_mut(&mut self, at: usize) -> Option<&mut T> {
         let (chunk, place) = self.place(at)?;
         Some(&mut Arc::make_mut(&mut self.chunks[chunk])[place])
     }
 
-    pub fn iter(&self) -> impl Iterator<Item = &JsonNode> {
+    pub fn iter(&self) -> impl Iterator<Item = &T> {
         self.chunks.iter().flat_map(|chunk| chunk.iter())
     }
 
     /// Puts elements before the one at `at`, or behind the last one.
-    pub fn insert(&mut self, at: usize, elements: Vec<JsonNode>) {
+    pub fn insert(&mut self, at: usize, elements: Vec<T>) {
         let Some(last) = self.chunks.len().checked_sub(1) else {
             *self = Self::new(elements.into_iter());
             return;
@@ -69,7 +70,7 @@ impl LongArray {
         self.count_from(chunk);
     }
 
-    pub fn remove(&mut self, at: usize) -> Option<JsonNode> {
+    pub fn remove(&mut self, at: usize) -> Option<T> {
         let (chunk, place) = self.place(at)?;
         let held = Arc::make_mut(&mut self.chunks[chunk]);
         let taken = held.remove(place);
@@ -89,7 +90,7 @@ impl LongArray {
 
     /// Keeps the elements in this range.
     pub fn keep(&mut self, start: usize, end: usize) {
-        let kept: Vec<Arc<Vec<JsonNode>>> = std::mem::take(&mut self.chunks);
+        let kept: Vec<Arc<Vec<T>>> = std::mem::take(&mut self.chunks);
         let mut from = 0;
         for mut chunk in kept {
             let to = from + chunk.len();
@@ -121,16 +122,16 @@ impl LongArray {
         let chunks: usize = self
             .chunks
             .iter()
-            .map(|chunk| 32 + chunk.capacity() * size_of::<JsonNode>())
+            .map(|chunk| 32 + chunk.capacity() * size_of::<T>())
             .sum();
         chunks + self.chunks.capacity() * 8 + self.ends.capacity() * 8
     }
 }
 
-fn chunked(mut elements: impl ExactSizeIterator<Item = JsonNode>) -> Vec<Arc<Vec<JsonNode>>> {
+fn chunked<T>(mut elements: impl ExactSizeIterator<Item = T>) -> Vec<Arc<Vec<T>>> {
     let mut chunks = Vec::with_capacity(elements.len().div_ceil(CHUNK));
     loop {
-        let chunk: Vec<JsonNode> = elements.by_ref().take(CHUNK).collect();
+        let chunk: Vec<T> = elements.by_ref().take(CHUNK).collect();
         if chunk.is_empty() {
             return chunks;
         }
@@ -138,7 +139,7 @@ fn chunked(mut elements: impl ExactSizeIterator<Item = JsonNode>) -> Vec<Arc<Vec
     }
 }
 
-impl Drop for LongArray {
+impl<T> Drop for LongArray<T> {
     fn drop(&mut self) {
         thread::drop_each(self.chunks.drain(..));
     }
@@ -152,13 +153,13 @@ mod tests {
     fn it_agrees_with_a_vector() {
         let mut random = fastrand::Rng::with_seed(5);
         let mut model: Vec<i64> = (0..1000).collect();
-        let mut array = LongArray::new(model.iter().map(|n| JsonNode::Int(*n)));
+        let mut array = LongArray::new(model.iter().copied());
         for step in 0..20_000 {
             let before = (step % 100 == 0).then(|| (array.clone(), model.clone()));
             let at = random.usize(0..=model.len());
             match random.u8(0..20) {
                 0..=8 if at < model.len() => {
-                    let Some(JsonNode::Int(n)) = array.remove(at) else {
+                    let Some(n) = array.remove(at) else {
                         panic!("an element was there");
                     };
                     assert_eq!(n, model.remove(at));
@@ -168,17 +169,17 @@ mod tests {
                     model = model[at / 2..at].to_vec();
                 }
                 10 if at < model.len() => {
-                    *array.get_mut(at).expect("it is there") = JsonNode::Int(-1);
+                    *array.get_mut(at).expect("it is there") = -1;
                     model[at] = -1;
                 }
                 count if !model.is_empty() => {
                     let more: Vec<i64> = (0..i64::from(count)).collect();
-                    array.insert(at, more.iter().map(|n| JsonNode::Int(*n)).collect());
+                    array.insert(at, more.clone());
                     model.splice(at..at, more);
                 }
                 _ => {
                     model = vec![1];
-                    array = LongArray::new([JsonNode::Int(1)].into_iter());
+                    array = LongArray::new([1].into_iter());
                 }
             }
             assert!(same(&array, &model));
@@ -188,15 +189,11 @@ mod tests {
         }
     }
 
-    fn same(array: &LongArray, model: &[i64]) -> bool {
-        let is = |node: &JsonNode, n: i64| matches!(node, JsonNode::Int(held) if *held == n);
+    fn same(array: &LongArray<i64>, model: &[i64]) -> bool {
         let middle = model.len() / 2;
         array.len() == model.len()
-            && array.iter().zip(model).all(|(node, n)| is(node, *n))
-            && (model.is_empty()
-                || array
-                    .get(middle)
-                    .is_some_and(|node| is(node, model[middle])))
+            && array.iter().eq(model)
+            && (model.is_empty() || array.get(middle) == Some(&model[middle]))
             && array.get(model.len()).is_none()
     }
 }

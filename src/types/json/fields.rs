@@ -1,18 +1,17 @@
 //! An object of many fields, found through an index. Copies share the parts that neither of them has changed.
 
-use super::node::JsonNode;
 use super::text::FieldName;
 use crate::types::dense::{Keyed, Shared};
 use crate::util::keyhash;
 
 /// A field of such an object.
 #[derive(Clone, Debug)]
-pub struct ManyField {
+pub struct ManyField<V> {
     pub name: FieldName,
-    pub node: JsonNode,
+    pub node: V,
 }
 
-impl Keyed for ManyField {
+impl<V> Keyed for ManyField<V> {
     fn key(&self) -> &[u8] {
         self.name.as_bytes()
     }
@@ -20,10 +19,10 @@ impl Keyed for ManyField {
 
 /// Fields in the order in which they came. The last one takes the place of one that is removed, as in RedisJSON.
 #[derive(Clone, Debug)]
-pub struct ManyFields(Shared<ManyField>);
+pub struct ManyFields<V>(Shared<ManyField<V>>);
 
-impl ManyFields {
-    pub fn new(fields: impl ExactSizeIterator<Item = ManyField>) -> Self {
+impl<V: Clone> ManyFields<V> {
+    pub fn new(fields: impl ExactSizeIterator<Item = ManyField<V>>) -> Self {
         let mut many = ManyFields(Shared::new());
         many.0.expect(fields.len());
         fields.for_each(|field| drop(many.set(field)));
@@ -38,20 +37,20 @@ impl ManyFields {
         self.0.find(keyhash::hash(name), name)
     }
 
-    pub fn at(&self, at: usize) -> &ManyField {
+    pub fn at(&self, at: usize) -> &ManyField<V> {
         self.0.at(at)
     }
 
-    pub fn at_mut(&mut self, at: usize) -> &mut ManyField {
+    pub fn at_mut(&mut self, at: usize) -> &mut ManyField<V> {
         self.0.at_mut(at)
     }
 
-    pub fn iter(&self) -> impl Iterator<Item = &ManyField> {
+    pub fn iter(&self) -> impl Iterator<Item = &ManyField<V>> {
         self.0.iter()
     }
 
     /// Sets a field, and returns what it held.
-    pub fn set(&mut self, field: ManyField) -> Option<JsonNode> {
+    pub fn set(&mut self, field: ManyField<V>) -> Option<V> {
         let hash = keyhash::hash(field.name.as_bytes());
         match self.0.find(hash, field.name.as_bytes()) {
             Some(at) => Some(std::mem::replace(&mut self.0.at_mut(at).node, field.node)),
@@ -62,7 +61,7 @@ impl ManyFields {
         }
     }
 
-    pub fn remove(&mut self, at: usize) -> JsonNode {
+    pub fn remove(&mut self, at: usize) -> V {
         self.0.swap_remove(at).node
     }
 

@@ -32,9 +32,9 @@ pub enum JsonNode {
     Short(ShortText),
     Long(LongText),
     Array(ThinArc<(), JsonNode>),
-    LongArray(Arc<LongArray>),
+    LongArray(Arc<LongArray<JsonNode>>),
     Object(ThinArc<FieldNames, JsonNode>),
-    LongObject(Arc<ManyFields>),
+    LongObject(Arc<ManyFields<JsonNode>>),
 }
 
 /// What a node is, for whoever looks at it.
@@ -54,7 +54,7 @@ pub enum JsonSeen<'a> {
 #[derive(Clone, Copy, Debug)]
 pub enum ArrayView<'a> {
     Short(&'a [JsonNode]),
-    Long(&'a LongArray),
+    Long(&'a LongArray<JsonNode>),
 }
 
 impl<'a> ArrayView<'a> {
@@ -90,7 +90,7 @@ impl<'a> ArrayView<'a> {
 pub enum ObjectView<'a> {
     /// Their names are those of other objects, too.
     Shared(&'a FieldNames, &'a [JsonNode]),
-    Own(&'a ManyFields),
+    Own(&'a ManyFields<JsonNode>),
 }
 
 impl<'a> ObjectView<'a> {

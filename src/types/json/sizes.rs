@@ -36,7 +36,8 @@ impl JsonNode {
             JsonNode::Object(held) => blocks_in(held.slice.iter(), enough),
             JsonNode::LongArray(held) => blocks_in(held.iter(), enough),
             JsonNode::LongObject(held) => {
-                let is_long = |field: &&ManyField| matches!(field.name, FieldName::Long(_));
+                let is_long =
+                    |field: &&ManyField<JsonNode>| matches!(field.name, FieldName::Long(_));
                 let nodes = held.iter().map(|field| &field.node);
                 held.iter().filter(is_long).count() + blocks_in(nodes, enough)
             }
@@ -54,13 +55,13 @@ impl JsonNode {
         let own = match self {
             JsonNode::Long(text) => long_bytes(text),
             JsonNode::Array(held) => 16 + size_of_val(&held.slice),
-            JsonNode::LongArray(held) => 8 + size_of::<LongArray>() + held.heap_bytes(),
+            JsonNode::LongArray(held) => 8 + size_of::<LongArray<JsonNode>>() + held.heap_bytes(),
             JsonNode::Object(held) => {
                 24 + size_of_val(&held.slice) + held.header.header.heap_bytes()
             }
             JsonNode::LongObject(held) => {
                 let names: usize = held.iter().map(|field| field.name.heap_bytes()).sum();
-                8 + size_of::<ManyFields>() + held.heap_bytes() + names
+                8 + size_of::<ManyFields<JsonNode>>() + held.heap_bytes() + names
             }
             _ => 0,
         };

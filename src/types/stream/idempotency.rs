@@ -7,9 +7,8 @@
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::sync::Arc;
 
-use super::Stream;
 use super::id::Id;
-use crate::types::{Bstr, Type, Value};
+use crate::types::Bstr;
 
 /// Ids of one producer. Their entries' ids grow, but for a log that says otherwise.
 #[derive(Clone, Debug, Default)]
@@ -76,7 +75,7 @@ impl Idempotency {
 
     /// Sets how long and how many ids are remembered. A change forgets all of them, and returns what was forgotten, which is for
     /// someone else to free.
-    pub fn configure(&mut self, duration_s: u64, ids_max: usize) -> Option<Value> {
+    pub fn configure(&mut self, duration_s: u64, ids_max: usize) -> Option<Self> {
         if (duration_s, ids_max) == (self.duration_s, self.ids_max) {
             return None;
         }
@@ -86,11 +85,7 @@ impl Idempotency {
             duplicates,
             ..Idempotency::new(duration_s, ids_max)
         };
-        let forgotten = Stream {
-            idempotency: Some(Box::new(std::mem::replace(self, empty))),
-            ..Stream::default()
-        };
-        Some(forgotten.wrap())
+        Some(std::mem::replace(self, empty))
     }
 
     /// Entries up to this time are too old.
@@ -243,7 +238,7 @@ mod tests {
         assert_eq!((known.counts(60_000), known.free_effort()), ((1, 1), 2));
         assert!(known.configure(10, 2).is_none() && known.len() == 1);
         let forgotten = known.configure(10, 3).expect("it is another size");
-        assert_eq!(forgotten.as_ref().free_effort(), 2);
+        assert_eq!(forgotten.free_effort(), 2);
         assert_eq!((known.len(), known.added, known.free_effort()), (0, 6, 0));
     }
 }

@@ -22,7 +22,7 @@ pub use node::{Entry, Node};
 pub use references::{Forgotten, References};
 pub use shelf::Shelf;
 
-use super::{Bstr, Limits, Listpack, Type, TypeRef, Value};
+use super::{Bstr, Limits, Listpack, TypeRef};
 pub use shelf::Placed;
 use shelf::Spot;
 
@@ -62,12 +62,12 @@ pub struct Trimmed {
 
 impl Trimmed {
     /// The nodes that went whole, which are for someone else to free.
-    pub fn rest(self) -> Option<Value> {
+    pub fn rest(self) -> Option<Stream> {
         let rest = Stream {
             nodes: self.nodes,
             ..Stream::default()
         };
-        (!rest.nodes.is_empty()).then(|| rest.wrap())
+        (!rest.nodes.is_empty()).then_some(rest)
     }
 }
 
@@ -98,6 +98,14 @@ pub struct Stream {
 }
 
 impl Stream {
+    /// A stream of nothing else: as such goes what producers added to whoever frees it.
+    pub fn of_known(known: Idempotency) -> Self {
+        Stream {
+            idempotency: Some(Box::new(known)),
+            ..Stream::default()
+        }
+    }
+
     pub fn len(&self) -> usize {
         self.len
     }

@@ -5,6 +5,7 @@
 //! No score is ever NaN: callers refuse it, as Redis does, before they come.
 
 pub mod bounds;
+mod inserted;
 mod node;
 mod packed;
 mod sorted;
@@ -13,20 +14,10 @@ mod tree;
 use crate::types::listpack::Listpack;
 use crate::types::{Far, Limits, Piece, TypeRef};
 pub use bounds::{LexBound, LexRange, ScoreBound, ScoreRange};
+pub use inserted::Inserted;
 use packed::Packed;
 use sorted::Sorted;
 use std::ops::Range;
-
-/// What came of [`ZSet::insert`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Inserted {
-    /// The member is new.
-    Added,
-    /// The member was there, with another score.
-    Moved,
-    /// The member was there, with this score.
-    Same,
-}
 
 /// A sorted set.
 #[derive(Clone, Debug)]

@@ -3,8 +3,8 @@
 //! The very bytes that RDB files and DUMP carry. Every look is a walk, which
 //! the limits on entries keep short.
 
-use super::Inserted;
 use super::bounds::LexRange;
+use super::inserted::Inserted;
 use crate::types::Piece;
 use crate::types::listpack::Listpack;
 use crate::util::number;

@@ -3,7 +3,7 @@
 //! An item of the tree names its member by its position in the table. When a
 //! removal moves the table's last member into the hole, its item follows.
 
-use super::Inserted;
+use super::inserted::Inserted;
 use super::tree::{self, Item, Tree};
 use crate::types::Piece;
 use crate::types::bstr::Bstr;

@@ -1,8 +1,9 @@
 //! Following a path through a document.
 
+use super::PathRef;
+use super::compare::Meant;
 use super::effort::{PathEffort, TooMuch};
-use super::filter::{Meant, PathFilter, PathTerm};
-use super::{PathPart, PathRef};
+use super::part::{PathFilter, PathPart, PathTerm};
 use crate::types::json::node::{JsonNode, JsonSeen, PathStep};
 use crate::types::json::text::FieldName;
 

@@ -1,8 +1,8 @@
 //! The grammar of paths. Spaces may stand between its signs.
 
-use super::filter::{Compare, PathFilter, PathTerm};
+use super::JsonPath;
+use super::part::{Compare, PathFilter, PathPart, PathTerm};
 use super::peg::{PathRule, Peg};
-use super::{JsonPath, PathPart};
 
 /// How deep filters may stand in one another: more than anyone writes.
 const FILTERS_MAX: usize = 32;

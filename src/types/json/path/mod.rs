@@ -3,15 +3,16 @@
 //! `$.store.book[?(@.price<10&&@.title=~"^S")].title`, `$..author`, `$.list[0,-1]`, `$.list[1:7:2]`, `$["a","b"]`, `.store.book[0]`.
 //! A path is parsed in time that grows with its length, and followed for at most so many steps of its command.
 
+mod compare;
 mod effort;
 mod expression;
-mod filter;
 mod follow;
 mod grammar;
+mod part;
 mod peg;
 
 pub use effort::{PathEffort, TooMuch};
-use filter::PathFilter;
+use part::PathPart;
 
 /// A path as a client wrote it, and how it is meant.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -74,25 +75,6 @@ impl<'a> Spelled<'a> {
 #[derive(Debug)]
 pub struct JsonPath {
     parts: Vec<PathPart>,
-}
-
-/// What a step leads to.
-#[derive(Debug)]
-enum PathPart {
-    /// `.name`
-    Name(String),
-    /// `["a","b"]`
-    Names(Vec<String>),
-    /// `[0,-1]`
-    Places(Vec<i64>),
-    /// `[from:to:step]`
-    Range(Option<i64>, Option<i64>, usize),
-    /// `*`
-    All,
-    /// `..`: here and everywhere below.
-    Deep,
-    /// `[?...]`
-    Filter(PathFilter),
 }
 
 /// Where a path without wildcards ends.

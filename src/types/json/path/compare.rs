@@ -1,43 +1,10 @@
-//! Filters: what is compared with what, and how values of different types compare.
+//! How values of different types compare, where a filter holds one against another.
 
 use std::cmp::Ordering;
 
-use super::PathPart;
 use super::effort::{PathEffort, TooMuch};
+use super::part::Compare;
 use crate::types::json::node::{JsonNode, JsonSeen};
-
-/// What must hold of a value.
-#[derive(Debug)]
-pub enum PathFilter {
-    /// One of these, each of which is several that must hold together.
-    Any(Vec<Vec<PathFilter>>),
-    Exists(PathTerm),
-    Compare(PathTerm, Compare, PathTerm),
-}
-
-#[derive(Debug)]
-pub enum PathTerm {
-    /// `@...`
-    FromHere(Vec<PathPart>),
-    /// `$...`
-    FromRoot(Vec<PathPart>),
-    Int(i64),
-    Float(f64),
-    Text(String),
-    Bool(bool),
-    Null,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Compare {
-    AtLeast,
-    Above,
-    AtMost,
-    Below,
-    Equal,
-    Unequal,
-    Matches,
-}
 
 /// What a term stands for.
 #[derive(Clone, Copy, Debug)]
