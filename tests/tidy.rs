@@ -31,7 +31,13 @@ struct Source {
 impl Source {
     /// Its text without the tests at its foot.
     fn body(&self) -> &str {
-        self.text.split("\n#[cfg(test)]\nmod ").next().unwrap()
+        let mut marks = self.text.match_indices("\n#[cfg(test)]\nmod ");
+        // Tests that have a file of their own are named anywhere.
+        let foot = marks.find(|(at, mark)| {
+            let rest = &self.text[at + mark.len()..];
+            rest.lines().next().is_some_and(|line| line.ends_with('{'))
+        });
+        foot.map_or(&self.text, |(at, _)| &self.text[..at])
     }
 
     fn is_test(&self) -> bool {
