@@ -127,15 +127,18 @@ impl Reply {
         self.buf.extend_from_slice(b"+OK\r\n");
     }
 
+    /// A line. Line ends inside become blanks.
     pub fn simple(&mut self, text: &str) {
-        self.buf.push(b'+');
-        self.buf.extend_from_slice(text.as_bytes());
-        self.buf.extend_from_slice(b"\r\n");
+        self.line(b'+', text.as_bytes());
     }
 
     /// An error with its code, `ERR ...` say. Line ends inside become blanks.
     pub fn error(&mut self, text: &[u8]) {
-        self.buf.push(b'-');
+        self.line(b'-', text);
+    }
+
+    fn line(&mut self, sign: u8, text: &[u8]) {
+        self.buf.push(sign);
         let clean = text
             .iter()
             .map(|&b| if b == b'\r' || b == b'\n' { b' ' } else { b });
@@ -363,6 +366,17 @@ impl Reply {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_line_stays_one_whatever_is_in_it() {
+        let mut reply = Reply::new(false);
+        reply.simple("an index\r\nof two lines");
+        reply.error(b"ERR no such\nthing");
+        assert_eq!(
+            reply.buf,
+            b"+an index  of two lines\r\n-ERR no such thing\r\n"
+        );
+    }
 
     #[test]
     fn a_long_string_takes_no_more_room_than_it_needs() {
