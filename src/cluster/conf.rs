@@ -7,10 +7,11 @@ use std::collections::BTreeSet;
 use std::fmt::Write;
 
 use super::frame::EPOCH_MAX;
+use super::leave::GivenLeave;
 use super::node::{At, ClusterNode, NodeAddress, NodeId, flag, flag_words};
 use super::owners::undropped;
 use super::settings::ClusterSettings;
-use super::slots::SLOTS;
+use super::slots::{read_range, read_ranges, read_slot};
 use super::state::Cluster;
 use crate::util::chance::Rng;
 use crate::util::words;
@@ -22,6 +23,8 @@ const FIELDS: usize = 8;
 
 /// Of the line that has the epochs: slots that were given away, whose keys were still being deleted.
 const UNDROPPED: &str = "undroppedslots";
+/// Of the same line: a node that has leave to take slots, and which.
+const LEAVE: &str = "leave";
 
 /// For whom nodes are described.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -43,6 +46,9 @@ impl Cluster {
             // Others' programs skip what they don't know here.
             let slots = undropped.to_string().replace(' ', ",");
             let _ = write!(text, " {UNDROPPED} {slots}");
+        }
+        for leave in &self.leaves {
+            let _ = write!(text, " {LEAVE} {leave}");
         }
         text.push('\n');
         text
@@ -222,14 +228,8 @@ impl Cluster {
             match pair[0].to_ascii_lowercase().as_str() {
                 "currentepoch" => self.current_epoch = read_epoch(&pair[1])?,
                 "lastvoteepoch" => self.last_vote_epoch = read_epoch(&pair[1])?,
-                UNDROPPED => {
-                    for range in pair[1].split(',') {
-                        let (first, last) = read_range(range)?;
-                        (first..=last).for_each(|slot| {
-                            self.remains.add(slot);
-                        });
-                    }
-                }
+                UNDROPPED => self.remains.join(&read_ranges(&pair[1])?),
+                LEAVE => self.leaves.push(GivenLeave::parse(&pair[1])?),
                 other => tracing::warn!("Skipping unknown cluster config variable '{other}'"),
             }
         }
@@ -300,16 +300,6 @@ impl Cluster {
             }
         }
     }
-}
-
-fn read_range(text: &str) -> Option<(u16, u16)> {
-    let (first, last) = text.split_once('-').unwrap_or((text, text));
-    Some((read_slot(first)?, read_slot(last)?))
-}
-
-fn read_slot(text: &str) -> Option<u16> {
-    let slot: u16 = text.parse().ok()?;
-    (usize::from(slot) < SLOTS).then_some(slot)
 }
 
 fn read_epoch(text: &str) -> Option<u64> {

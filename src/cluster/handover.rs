@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 
+use super::leave::GivenLeave;
 use super::node::NodeId;
 use super::orders::OrderRefused;
 use super::slots::SlotSet;
@@ -44,6 +45,23 @@ pub fn take_over(
     cluster.pending.tell_all = true;
     cluster.changed();
     Ok(())
+}
+
+/// Other nodes have leave to take slots of this one: the file says so before any of them hears of it.
+pub fn give_leave(cluster: &mut Cluster, leaves: Vec<GivenLeave>) {
+    cluster.leaves = leaves;
+    cluster.pending.sync = true;
+}
+
+/// It is known what came of any other leave than this.
+pub fn keep_leaves(cluster: &mut Cluster, leaves: Vec<GivenLeave>) {
+    cluster.leaves = leaves;
+    cluster.noted();
+}
+
+/// Leave of which it isn't known what came of it.
+pub fn leaves_given(cluster: &Cluster) -> &[GivenLeave] {
+    &cluster.leaves
 }
 
 /// Claims this node's slots under an epoch that is above the one that another node may have taken and told nobody.

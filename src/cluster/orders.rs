@@ -334,6 +334,7 @@ impl Cluster {
         self.dropping.clear();
         self.remains.clear();
         self.lost_by_master.clear();
+        self.leaves.clear();
         let (shard, place) = {
             let node = &self.nodes[master];
             (node.shard, node.place.clone())

@@ -69,6 +69,25 @@ pub fn slot_of_pattern(pattern: &[u8]) -> Option<u16> {
     Some(slot_of(pattern))
 }
 
+/// Reads a slot.
+pub fn read_slot(text: &str) -> Option<u16> {
+    let slot: u16 = text.parse().ok()?;
+    (usize::from(slot) < SLOTS).then_some(slot)
+}
+
+/// Reads a slot, or the first and the last of several.
+pub fn read_range(text: &str) -> Option<(u16, u16)> {
+    let (first, last) = text.split_once('-').unwrap_or((text, text));
+    Some((read_slot(first)?, read_slot(last)?))
+}
+
+/// Reads ranges of slots with commas between them.
+pub fn read_ranges(text: &str) -> Option<SlotSet> {
+    let ranges: Option<Vec<_>> = text.split(',').map(read_range).collect();
+    let slots = ranges?.into_iter().flat_map(|(first, last)| first..=last);
+    Some(slots.collect())
+}
+
 /// A set of slots, one bit each.
 #[derive(Clone, PartialEq, Eq)]
 pub struct SlotSet {

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use super::actions::{Action, Unfinished};
 use super::failover::{Election, ManualFailover};
 use super::frame::FrameKind;
+use super::leave::GivenLeave;
 use super::link::BusLink;
 use super::node::{At, ClusterNode, LinkId, NodeId, Nodes, flag};
 use super::settings::ClusterSettings;
@@ -43,6 +44,8 @@ pub struct Cluster {
     pub(super) remains: SlotSet,
     /// Of a replica: slots that its master has lost to others, whose keys may not have gone yet.
     pub(super) lost_by_master: SlotSet,
+    /// Leave to take slots of this node, until it is known what came of it.
+    pub(super) leaves: Vec<GivenLeave>,
     pub(super) election: Election,
     pub(super) ticks: u64,
     /// Pings sent, by which it is known whom the last one told of.
@@ -93,6 +96,7 @@ impl Cluster {
             losses: 0,
             remains: SlotSet::default(),
             lost_by_master: SlotSet::default(),
+            leaves: Vec::new(),
             election: Election::default(),
             ticks: 0,
             pings: 0,

@@ -103,6 +103,34 @@ fn a_slot_that_was_lost_has_remains_until_its_keys_have_gone() {
 }
 
 #[test]
+fn leave_that_was_given_is_known_at_the_next_start() {
+    let read = |text: &str| Cluster::read(text, ClusterSettings::default(), Rng::new(), 5);
+    let mut cluster = lone();
+    let leave = |name: &str, slots: &[u16]| GivenLeave {
+        dest: NodeId::parse(name.repeat(40).as_bytes()).expect("a name"),
+        slots: slots.iter().copied().collect(),
+    };
+    let leaves = vec![leave("b", &[1, 2, 700]), leave("c", &[9])];
+    give_leave(&mut cluster, leaves.clone());
+    let actions = cluster.finish(at(1));
+    assert!(actions.save && actions.sync, "before anybody hears of it");
+    let text = cluster.file_text();
+    let told = format!(
+        " leave {}:1-2,700 leave {}:9\n",
+        "b".repeat(40),
+        "c".repeat(40)
+    );
+    assert!(text.ends_with(&told), "{text}");
+    assert_eq!(leaves_given(&read(&text).unwrap()), leaves);
+    keep_leaves(&mut cluster, Vec::new());
+    assert!(!cluster.file_text().contains("leave"));
+    for bad in ["", ":", "b:1", "1-2,700"] {
+        let text = text.replace(&told, &format!(" leave {bad}\n"));
+        assert!(read(&text).is_err(), "{bad}");
+    }
+}
+
+#[test]
 fn keys_that_were_being_deleted_go_on_going_at_the_next_start() {
     let read = |text: &str| Cluster::read(text, ClusterSettings::default(), Rng::new(), 5);
     let mut cluster = lone();

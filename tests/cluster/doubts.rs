@@ -43,6 +43,50 @@ fn clients_of_slots_in_doubt_are_told_so_until_it_is_known_whose_they_are() {
     assert_eq!(client.ask("SET {x}:0 value:0").text(), "OK");
 }
 
+/// Its file of nodes says that it had given leave.
+#[test]
+fn a_source_that_is_restarted_in_doubt_does_not_take_writes_before_it_knows_more() {
+    // It does not serve within two seconds after a start, and is in doubt for longer than that.
+    let options = ["--appendonly", "yes", "--cluster-node-timeout", "6000"];
+    let options = [&options[..], &["--cluster-require-full-coverage", "no"]].concat();
+    let started = (0..3).map(|_| node(&our_server(), &options));
+    let mut way = in_doubt(join(started.collect(), 0));
+    let (from, to) = (way.from, id(&way.nodes[way.to]));
+    let file = way.nodes[from].dir().join("nodes.conf");
+    let text = || fs::read_to_string(&file).expect("a file of nodes");
+    let epoch = |way: &Way| {
+        let told = way.source().ask("CLUSTER INFO").text();
+        let line = told
+            .lines()
+            .find(|line| line.starts_with("cluster_my_epoch:"));
+        line.and_then(|line| line.rsplit(':').next()?.parse::<u64>().ok())
+    };
+    let before = epoch(&way);
+    let leave = format!(" leave {to}:{}\n", way.slot);
+    assert!(text().contains(&leave), "{}", text());
+    let dir = way.nodes.remove(from).kill();
+    way.nodes
+        .insert(from, node_on(&our_server(), dir, &options));
+    let mut client = way.source();
+    let doubt = awaited("it serves again", || {
+        let told = client.ask("SET {x}:0 value:0").text();
+        (!told.starts_with("CLUSTERDOWN ")).then_some(told)
+    });
+    assert!(doubt.starts_with("TRYAGAIN "), "{doubt}");
+    let list = client.ask("CLUSTER MIGRATION STATUS ALL").to_string();
+    assert!(list.contains(&to), "{list}");
+    eventually("it claims its slots anew", || {
+        client.ask("SET {x}:0 value:0").text() == "OK"
+    });
+    assert!(epoch(&way) > before);
+    eventually("the file has nothing of it any more", || {
+        !text().contains(" leave ")
+    });
+    way.restart(way.to);
+    way.came_to_nothing();
+    way.moves_after_all();
+}
+
 /// The destination had other slots, so that the cluster doesn't serve without it: that holds nobody back.
 #[test]
 fn a_move_comes_to_its_end_though_the_cluster_misses_the_destination() {

@@ -5,7 +5,7 @@ use std::sync::atomic::Ordering;
 use super::moves::{begin_import, hold_as_told, new_move, remembered};
 use super::order::range;
 use super::{ORDER, clustering};
-use crate::cluster::{NodeId, SlotSet, slot_of};
+use crate::cluster::{Cluster, NodeId, SlotSet, give_leave, slot_of};
 use crate::command::{Arg, Command, Done, Fail, Flow, Run, SessionCall};
 use crate::engine::{Db, Effects, Entry, Now, ShardKey, ShardSet};
 use crate::persist::rdb;
@@ -270,8 +270,17 @@ fn hold(call: &mut SessionCall<'_>, id: &str) -> Done {
 fn grant(call: &mut SessionCall<'_>, id: &str) -> Done {
     // Who owns them by now, as far as this node has heard.
     hold_as_told(call.server);
-    if !call.server.slot_moves.grant(id, clock::now_ms()) {
+    let moves = &call.server.slot_moves;
+    if !moves.grant(id, clock::now_ms()) {
         return Err(GONE);
+    }
+    if let Some(clustering) = &call.server.clustering {
+        let give = |cluster: &mut Cluster, _| give_leave(cluster, moves.leaves());
+        call.server.in_cluster(clustering, give);
+        if call.server.stop.is_cancelled() {
+            // The file could not be written.
+            return Err(GONE);
+        }
     }
     call.out.ok();
     Ok(Flow::Done)

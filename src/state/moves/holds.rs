@@ -3,10 +3,11 @@
 use std::sync::atomic::Ordering;
 
 use super::one::MoveSide;
-use crate::cluster::{Action, SlotSet, claim_anew};
+use crate::cluster::{Action, NodeId, SlotSet, claim_anew, keep_leaves, leaves_given};
 use crate::state::clustering::Clustering;
 use crate::state::pause::HeldSlots;
 use crate::state::shared::Shared;
+use crate::util::chance::Rng;
 use crate::util::clock;
 
 impl Shared {
@@ -50,6 +51,11 @@ impl Shared {
         if unsure {
             self.in_cluster(clustering, |cluster, _| claim_anew(cluster));
         }
+        if clustering.look(|cluster| leaves_given(cluster) != moves.leaves()) {
+            self.in_cluster(clustering, |cluster, _| {
+                keep_leaves(cluster, moves.leaves())
+            });
+        }
         if moved {
             self.guards.moved();
         }
@@ -76,6 +82,24 @@ impl Shared {
             && clustering.view().me().is_master()
         {
             self.hold_for_staged(clustering);
+            self.resume_leaves(clustering);
         }
+    }
+
+    /// Other nodes had leave to take slots of this one when it stopped, and may have taken them.
+    fn resume_leaves(&self, clustering: &Clustering) {
+        let (me, now_ms) = (clustering.view().me().id, clock::now_ms());
+        let until_ms = now_ms + self.config.cluster_node_timeout.get() as u64;
+        let leaves = clustering.look(|cluster| leaves_given(cluster).to_vec());
+        for leave in leaves {
+            tracing::warn!(
+                "It is not known yet whether {} has taken the slots {}, as it had leave to.",
+                leave.dest,
+                leave.slots
+            );
+            let id = NodeId::random(&mut Rng::new()).to_string();
+            self.slot_moves.resume(leave, me, id, until_ms, now_ms);
+        }
+        self.settle_moves(clustering);
     }
 }

@@ -165,6 +165,13 @@ impl SlotMoves {
         true
     }
 
+    /// Goes on with a move that was under way when this node stopped.
+    pub(super) fn begin_with(&self, one: SlotMove, give: ToGive) {
+        let mut moves = self.moves.lock();
+        moves.running.push((one, give));
+        self.tell(&mut moves);
+    }
+
     /// Tells those who don't lock the moves.
     fn tell(&self, moves: &mut Moves) {
         let mut giving = SlotSet::default();

@@ -11,7 +11,8 @@
 //! until long after that has therefore not lost its slots, or hears of it once it hears of other nodes: it goes on only after one
 //! more node timeout in which it has reached most of them, and claims its slots anew, under an epoch above the one that
 //! the other may have taken and told nobody. Until then nobody knows whose the slots are, and their clients aren't held
-//! back for it: they are told to try again.
+//! back for it: they are told to try again. Leave is noted in the file of nodes before it is given, so that an owner that is
+//! started anew is in the same doubt.
 
 mod ends;
 mod gives;

@@ -1,9 +1,9 @@
 //! The side of the slots' owner: what it gives, a piece at a time, and the leave to take them.
 
-use super::gives::NextPiece;
+use super::gives::{NextPiece, ToGive};
 use super::list::SlotMoves;
-use super::one::MoveState;
-use crate::cluster::slot_of;
+use super::one::{MoveSide, MoveState, SlotMove};
+use crate::cluster::{GivenLeave, NodeId, slot_of};
 use crate::types::Bstr;
 
 /// For how long the owner holds commands back before it has given leave, at most.
@@ -110,6 +110,49 @@ impl SlotMoves {
         one.held_ms.get_or_insert(now_ms);
         give.held_until_ms = now_ms + HOLD_MS_MAX;
         true
+    }
+
+    /// Leave that was given, and of which it isn't known what came of it.
+    pub fn leaves(&self) -> Vec<GivenLeave> {
+        let mut moves = self.moves.lock();
+        let granted = moves.exports().filter(|(one, _)| one.is_unsure());
+        let leave = |one: &SlotMove| GivenLeave {
+            dest: one.dest,
+            slots: one.slots.clone(),
+        };
+        granted.map(|(one, _)| leave(one)).collect()
+    }
+
+    /// This node had given leave before it was started anew. What it had to give has been given, and whatever time the other
+    /// node had may have passed.
+    pub fn resume(
+        &self,
+        leave: GivenLeave,
+        source: NodeId,
+        id: String,
+        until_ms: u64,
+        now_ms: u64,
+    ) {
+        let one = SlotMove {
+            id,
+            side: MoveSide::Export,
+            slots: leave.slots,
+            source,
+            dest: leave.dest,
+            state: MoveState::TakingOver,
+            error: String::new(),
+            created_ms: now_ms,
+            updated_ms: now_ms,
+            ended_ms: None,
+            held_ms: Some(now_ms),
+        };
+        let give = ToGive {
+            is_whole: true,
+            is_late: true,
+            held_until_ms: until_ms,
+            ..ToGive::default()
+        };
+        self.begin_with(one, give);
     }
 
     /// Gives leave to take the slots; false if they are not held back, or not any more.
