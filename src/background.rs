@@ -14,7 +14,7 @@ use crate::config::{Config, REDIS_VERSION};
 use crate::engine::Garbage;
 use crate::exec::{self, Alarm, By};
 use crate::repl;
-use crate::state::client::Part;
+use crate::state::client::ReplicationPart;
 use crate::state::shared::{Rates, Shared};
 use crate::tls::Setup;
 use crate::util::cpu::CpuTime;
@@ -241,7 +241,7 @@ fn close_idle_and_overflown(shared: &Shared, now_ms: u64) {
     // The cron runs on the first worker, who alone writes these.
     let counters = &shared.stats.worker(0).counters;
     for client in shared.clients.all() {
-        if client.part() != Part::None {
+        if client.part() != ReplicationPart::None {
             // Replication looks after its own.
             continue;
         }

@@ -99,13 +99,13 @@ const ALIKE_MS_MAX: u64 = 60_000;
 const LOOKED_AT: usize = 10;
 
 #[derive(Default)]
-struct State {
+struct AclLogState {
     next_id: u64,
     entries: VecDeque<Entry>,
 }
 
 #[derive(Default)]
-pub struct Log(Mutex<State, { rank("acl log") }>);
+pub struct Log(Mutex<AclLogState, { rank("acl log") }>);
 
 impl Log {
     pub fn push(&self, mut entry: Entry, len_max: usize) {

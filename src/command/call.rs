@@ -252,11 +252,11 @@ impl OnTimeout {
 }
 
 /// A database that can only be read.
-pub struct Reader<'a>(Db<'a>);
+pub struct ReadDb<'a>(Db<'a>);
 
-impl<'a> Reader<'a> {
+impl<'a> ReadDb<'a> {
     pub fn new(db: Db<'a>) -> Self {
-        Reader(db)
+        ReadDb(db)
     }
 
     /// Begins a walk over the names that are there now.
@@ -265,7 +265,7 @@ impl<'a> Reader<'a> {
     }
 }
 
-impl<'a> Deref for Reader<'a> {
+impl<'a> Deref for ReadDb<'a> {
     type Target = Db<'a>;
     #[inline]
     fn deref(&self) -> &Db<'a> {
@@ -280,7 +280,7 @@ pub struct ReadCall<'a> {
     /// Whether a long reply may be written in parts.
     pub parts: bool,
     pub args: Args<'a>,
-    pub db: Reader<'a>,
+    pub db: ReadDb<'a>,
     pub out: &'a mut Reply,
     pub entry: &'static Entry,
     pub server: &'a Shared,

@@ -363,17 +363,17 @@ impl Registry {
     /// The command or subcommand that these words call, and whether a container was found
     /// without the subcommand.
     #[inline]
-    pub fn find(&self, name: &[u8], next: Option<&[u8]>) -> Found {
+    pub fn find(&self, name: &[u8], next: Option<&[u8]>) -> Lookup {
         let Some(entry) = self.get(name) else {
-            return Found::Unknown;
+            return Lookup::Unknown;
         };
         let Some(next) = next.filter(|_| !entry.command.subcommands.is_empty()) else {
-            return Found::Entry(entry);
+            return Lookup::Entry(entry);
         };
         match entry.subcommand(next) {
-            Some(sub) => Found::Entry(sub),
-            None if matches!(entry.command.run, Run::Container) => Found::NoSubcommand(entry),
-            None => Found::Entry(entry),
+            Some(sub) => Lookup::Entry(sub),
+            None if matches!(entry.command.run, Run::Container) => Lookup::NoSubcommand(entry),
+            None => Lookup::Entry(entry),
         }
     }
 
@@ -448,7 +448,7 @@ fn lone_key(command: &Command, specs: &[KeySpec]) -> Option<usize> {
 }
 
 /// What a look-up came to.
-pub enum Found {
+pub enum Lookup {
     Entry(&'static Entry),
     NoSubcommand(&'static Entry),
     Unknown,

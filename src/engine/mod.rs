@@ -48,7 +48,7 @@ pub use edit::Edit;
 pub use effects::{Class, Effects, Event, Garbage, Wanted};
 pub use entry::{Entry, New};
 pub use evict::{Busy, Policy, Victim, Victims};
-pub use log::{Log, Part, Reach};
+pub use log::{Log, Reach, Records};
 pub use names::{NameWalk, Walked};
 pub use now::Now;
 pub use patience::{Patience, Service};
@@ -64,7 +64,7 @@ pub use warm::{Glance, TOGETHER};
 use self::counts::{Counts, Growth, grow};
 use crate::config::{Config, MaxmemoryPolicy};
 use crate::types::{Bstr, Limits};
-use crate::util::ranked::{Held, rank};
+use crate::util::ranked::{HeldLock, rank};
 
 /// Configuration that edits obey, copied out of the directives.
 #[derive(Clone, Debug, Default)]
@@ -191,7 +191,7 @@ impl Engine {
 
     /// Locks one shard, for walks that visit them one after another, however long that takes.
     pub fn lock_one(&self, id: usize, _: Patience) -> OneLocked<'_> {
-        let held = Held::take(SHARDS_RANK, id as u8);
+        let held = HeldLock::take(SHARDS_RANK, id as u8);
         OneLocked {
             engine: self,
             slot: &self.slots[id],
@@ -283,14 +283,14 @@ struct Guarded<'e> {
     id: usize,
     slot: &'e Slot,
     shard: MutexGuard<'e, Shard>,
-    _held: Held,
+    _held: HeldLock,
 }
 
 impl<'e> Guarded<'e> {
     #[inline]
     fn take(engine: &'e Engine, id: usize, give_up: &dyn Fn() -> bool) -> Option<Self> {
         let slot = &engine.slots[id];
-        let held = Held::take(SHARDS_RANK, id as u8);
+        let held = HeldLock::take(SHARDS_RANK, id as u8);
         let shard = match slot.shard.try_lock() {
             Some(shard) => shard,
             None => lock_slowly(&slot.shard, give_up)?,
@@ -456,7 +456,7 @@ pub struct OneLocked<'e> {
     engine: &'e Engine,
     slot: &'e Slot,
     guard: MutexGuard<'e, Shard>,
-    _held: Held,
+    _held: HeldLock,
 }
 
 impl std::ops::Deref for OneLocked<'_> {

@@ -12,7 +12,7 @@ use corosensei::{Coroutine, CoroutineResult};
 use super::Worker;
 use crate::acl::User;
 use crate::command::session::{ReplyMode, Session};
-use crate::command::{Args, Done, Entry, Fail, Flow, ReadCall, Reader, Run};
+use crate::command::{Args, Done, Entry, Fail, Flow, ReadCall, ReadDb, Run};
 use crate::engine::{Db, Effects, Engine, Now, Rules, ShardSet};
 use crate::journal::{Answer, Depends};
 use crate::resp::Reply;
@@ -121,7 +121,7 @@ impl AsideJob {
             scripted: false,
             parts,
             args: Args::new(&argv, self.entry.words),
-            db: Reader::new(view),
+            db: ReadDb::new(view),
             out: &mut reply,
             entry: self.entry,
             server: &self.shared,

@@ -47,12 +47,12 @@ enum Work {
 struct Search {
     walk: NameWalk,
     pattern: Bstr,
-    found: Found,
+    found: FoundNames,
 }
 
 /// Names as the reply has them, in pieces that are given back one by one.
 #[derive(Default)]
-struct Found {
+struct FoundNames {
     pieces: VecDeque<Vec<u8>>,
     last: Reply,
     count: usize,
@@ -60,7 +60,7 @@ struct Found {
     bytes: usize,
 }
 
-impl Found {
+impl FoundNames {
     fn add(&mut self, name: &[u8]) {
         if self.last.len() + name.len() + HEAD_BYTES > PIECE_BYTES {
             self.end_piece();
@@ -83,7 +83,7 @@ impl Long {
 
     pub(super) fn names(entry: &'static Entry, names: Names) -> Self {
         let Names { walk, pattern } = names;
-        let found = Found::default();
+        let found = FoundNames::default();
         let search = Search {
             walk,
             pattern,

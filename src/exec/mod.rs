@@ -61,7 +61,7 @@ pub use stop::{By, abort, ask_to_stop, stop, wait_for_cron};
 pub use transfer::{Journey, Landing};
 
 use crate::command::session::{Session, Watches};
-use crate::command::{Entry, Found, Registry};
+use crate::command::{Entry, Lookup, Registry};
 use crate::engine::{Effects, Engine, Glance, ShardKey};
 use crate::journal::Porter;
 use crate::state::shared::Shared;
@@ -173,11 +173,11 @@ impl Worker {
     #[inline]
     pub fn look<'a>(&self, arg: impl Fn(usize) -> Option<&'a [u8]>) -> Option<Look> {
         match self.registry.find(arg(0)?, arg(1)) {
-            Found::Entry(entry) => Some(Look {
+            Lookup::Entry(entry) => Some(Look {
                 entry,
                 at: entry.lone_key_at().and_then(arg).map(ShardKey::of),
             }),
-            Found::NoSubcommand(_) | Found::Unknown => None,
+            Lookup::NoSubcommand(_) | Lookup::Unknown => None,
         }
     }
 

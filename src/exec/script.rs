@@ -19,12 +19,14 @@ use crate::command::{
 use crate::engine::{ShardKey, ShardSet};
 use crate::journal::Answer;
 use crate::resp::Reply;
-use crate::script::{self, Clash, Failure, Flags, Header, Held, KeyPlaces, Library, write_reply};
+use crate::script::{
+    self, Clash, Failure, Flags, Header, KeyPlaces, Library, LoadedScript, write_reply,
+};
 use crate::state::shared::Shared;
 use crate::types::Bstr;
 
 /// A script that is about to run, as it was found.
-struct Found {
+struct FoundScript {
     function: Function,
     flags: Flags,
     name: String,
@@ -154,8 +156,8 @@ impl<'w> Stage<'w> {
         worker: &Worker,
         argv: &[&[u8]],
         call: &ScriptCall,
-    ) -> Result<Found, Fail> {
-        let from_held = |(held, function): (std::sync::Arc<Held>, Function)| Found {
+    ) -> Result<FoundScript, Fail> {
+        let from_held = |(held, function): (std::sync::Arc<LoadedScript>, Function)| FoundScript {
             function,
             flags: held.flags,
             name: held.sha.clone(),
@@ -169,7 +171,7 @@ impl<'w> Stage<'w> {
                 .host
                 .function(argv[1])
                 .ok_or(Fail::Says("Function not found"))?;
-            Found {
+            FoundScript {
                 function,
                 flags: registered.flags,
                 name: registered.name,
@@ -224,7 +226,7 @@ impl<'w> Stage<'w> {
         session: &mut Session,
         argv: &[&[u8]],
         call: &ScriptCall,
-        found: Found,
+        found: FoundScript,
         unit: Unit<'w>,
         out: &mut Reply,
     ) -> (Unit<'w>, Result<(), Fail>) {
@@ -314,7 +316,7 @@ pub(super) fn load_functions(
 
 /// What a replica lets scripts do, and a master that wants replicas.
 #[cold]
-fn check_script(worker: &Worker, found: &Found) -> Result<(), Fail> {
+fn check_script(worker: &Worker, found: &FoundScript) -> Result<(), Fail> {
     let flags = &found.flags;
     if (flags.legacy || !flags.allow_stale) && is_stale(&worker.shared) {
         return Err(Fail::code(STALE));

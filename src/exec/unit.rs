@@ -8,7 +8,7 @@ use super::{Look, Worker};
 use crate::acl::User;
 use crate::command::session::{ReplyMode, Session};
 use crate::command::{
-    Args, Done, Entry, Fail, Flag, Flow, Preparation, ReadCall, Reader, Run, SessionCall, WriteCall,
+    Args, Done, Entry, Fail, Flag, Flow, Preparation, ReadCall, ReadDb, Run, SessionCall, WriteCall,
 };
 use crate::config::EventClasses;
 use crate::engine::{
@@ -229,7 +229,7 @@ impl Worker {
                 scripted,
                 parts: job.parts,
                 args,
-                db: Reader::new(view),
+                db: ReadDb::new(view),
                 out,
                 entry,
                 server: &self.shared,

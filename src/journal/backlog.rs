@@ -11,7 +11,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use tokio::sync::Notify;
 
 use super::{Journal, write};
-use crate::engine::{Part, Reach};
+use crate::engine::{Reach, Records};
 use crate::resp::encode;
 use crate::util::ranked::{Mutex, rank};
 
@@ -28,7 +28,7 @@ const LIST_SPARE: usize = 8;
 pub struct Epoch(pub u64);
 
 #[derive(Default)]
-struct State {
+struct BacklogState {
     active: bool,
     /// The stream comes from a master: own edits are not part of it.
     relaying: bool,
@@ -49,7 +49,7 @@ struct State {
 
 #[derive(Default)]
 pub struct Backlog {
-    state: Mutex<State, { rank("backlog") }>,
+    state: Mutex<BacklogState, { rank("backlog") }>,
     end: AtomicU64,
     /// A replica waits for more.
     awaited: AtomicBool,
@@ -66,7 +66,7 @@ pub struct Extent {
     pub held: u64,
 }
 
-impl State {
+impl BacklogState {
     fn push(&mut self, bytes: &[u8]) {
         let mut bytes = bytes;
         if let Some((_, block)) = self.blocks.back_mut() {
@@ -180,7 +180,7 @@ impl Backlog {
     }
 
     /// Appends a unit's records, as the log does, unless the stream is a master's.
-    pub(super) fn append(&self, records: Part<'_>) {
+    pub(super) fn append(&self, records: Records<'_>) {
         let mut state = self.state.lock();
         if !state.active || state.relaying {
             return;
@@ -349,7 +349,7 @@ impl Journal {
         }
     }
 
-    fn set_feeding(&self, state: &State) {
+    fn set_feeding(&self, state: &BacklogState) {
         self.count_reader(&self.feeding, state.active && !state.relaying);
     }
 }

@@ -46,14 +46,14 @@ const BEFORE_VALUE: &[&str] = &[
 ];
 
 pub fn is_contained(code: &[u8], places: Places<'_>) -> bool {
-    tokens(code).is_some_and(|tokens| Reader { tokens: &tokens }.is_contained(places))
+    tokens(code).is_some_and(|tokens| Tokens { tokens: &tokens }.is_contained(places))
 }
 
-struct Reader<'t> {
+struct Tokens<'t> {
     tokens: &'t [Token],
 }
 
-impl Reader<'_> {
+impl Tokens<'_> {
     fn sign(&self, at: usize, sign: &str) -> bool {
         self.tokens.get(at).is_some_and(|token| token.is(sign))
     }
@@ -203,7 +203,7 @@ impl Reader<'_> {
         let is_key = |arg: &[Token]| match arg {
             [Token::Name(name)] => aliases.contains(name),
             [Token::Name(name), ..] if name == "KEYS" => {
-                Reader { tokens: arg }.subscript(0) == Some(arg.len())
+                Tokens { tokens: arg }.subscript(0) == Some(arg.len())
             }
             _ => false,
         };

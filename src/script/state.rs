@@ -9,7 +9,7 @@ use super::loading::Loading;
 
 /// What functions of `redis` and the run share.
 #[derive(Default)]
-pub struct State {
+pub struct ScriptState {
     pub resp3: Rc<Cell<bool>>,
     pub repl: Rc<Cell<u8>>,
     pub seed: Rc<Cell<u64>>,

@@ -1,8 +1,8 @@
 //! Places on Earth: sorted sets whose scores are geohashes.
 
 mod look;
+mod query;
 mod search;
-mod wish;
 
 use crate::command::{Arg, Args, Fail, Family};
 use crate::resp::Reply;

@@ -5,7 +5,7 @@ use crate::acl::CATEGORIES;
 use crate::command::Flag::{Loading, NoMandatoryKeys, Stale};
 use crate::command::modules::MODULES;
 use crate::command::{
-    Arg, Begin, Command, Done, Entry, Fail, Find, Flow, Found, KeySpec, KeyUse, Registry, Run,
+    Arg, Begin, Command, Done, Entry, Fail, Find, Flow, KeySpec, KeyUse, Lookup, Registry, Run,
     SessionCall, help,
 };
 use crate::resp::Reply;
@@ -358,7 +358,7 @@ fn loosely_counted(entry: &Entry, spec: &KeySpec, argv: &[&[u8]]) -> Vec<(usize,
 
 /// Positions of a command's keys, each with its use.
 fn find_keys(registry: &Registry, argv: &[&[u8]]) -> Result<Vec<(usize, KeyUse)>, Fail> {
-    let Found::Entry(entry) = registry.find(argv[0], argv.get(1).copied()) else {
+    let Lookup::Entry(entry) = registry.find(argv[0], argv.get(1).copied()) else {
         return Err(Fail::Says("Invalid command specified"));
     };
     if entry.specs.iter().all(|spec| spec.used == KeyUse::CHANNEL) {

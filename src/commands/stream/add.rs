@@ -57,14 +57,14 @@ pub const XADD: Command = Command {
 
 /// How XADD and XTRIM are asked to trim.
 #[derive(Default)]
-struct Wish {
+struct TrimOptions {
     bound: Option<Bound>,
     is_rough: bool,
     limit: Option<usize>,
     references: Option<References>,
 }
 
-impl Wish {
+impl TrimOptions {
     /// Takes one option if it is one of trimming.
     fn take(&mut self, args: &mut Args<'_>) -> Result<bool, Fail> {
         if args.word_with("MAXLEN", 1) {
@@ -135,9 +135,9 @@ impl Wish {
     }
 }
 
-fn trim_of(wish: &Wish, call: &WriteCall<'_>) -> Result<Option<Trim>, Fail> {
+fn trim_of(options: &TrimOptions, call: &WriteCall<'_>) -> Result<Option<Trim>, Fail> {
     let node_entries = call.db.rules().limits.stream_node_entries;
-    wish.finish(node_entries, call.server.store.loading.is_on())
+    options.finish(node_entries, call.server.store.loading.is_on())
 }
 
 /// What XADD is asked to add.
@@ -151,10 +151,10 @@ struct Addition<'a> {
 
 impl<'a> Addition<'a> {
     fn parse(call: &mut WriteCall<'a>) -> Result<Self, Fail> {
-        let (mut wish, mut must_exist) = (Wish::default(), false);
+        let (mut options, mut must_exist) = (TrimOptions::default(), false);
         let (mut wanted, mut sender) = (None, None);
         while wanted.is_none() && !call.args.is_empty() {
-            if call.args.peek() == Some(b"*") || !wish.take(&mut call.args)? {
+            if call.args.peek() == Some(b"*") || !options.take(&mut call.args)? {
                 if call.args.word("NOMKSTREAM") {
                     must_exist = true;
                 } else if !Sender::take(&mut call.args, &mut sender)? {
@@ -168,7 +168,7 @@ impl<'a> Addition<'a> {
                 "syntax error, IDMP/IDMPAUTO can be used only with auto-generated IDs",
             ));
         }
-        let trim = trim_of(&wish, call)?;
+        let trim = trim_of(&options, call)?;
         let pairs = call.args.rest();
         let (Some(wanted), 2.., 0) = (wanted, pairs.len(), pairs.len() % 2) else {
             return Err(Fail::arity("xadd"));
@@ -333,18 +333,18 @@ pub const XTRIM: Command = Command {
 
 fn xtrim(call: &mut WriteCall<'_>) -> Done {
     let key = call.args.next()?;
-    let mut wish = Wish::default();
+    let mut options = TrimOptions::default();
     while !call.args.is_empty() {
-        if !wish.take(&mut call.args)? {
+        if !options.take(&mut call.args)? {
             return Err(Fail::SYNTAX);
         }
     }
-    if wish.bound.is_none() && wish.limit.is_none_or(|limit| limit == 0) {
+    if options.bound.is_none() && options.limit.is_none_or(|limit| limit == 0) {
         return Err(Fail::Says(
             "syntax error, XTRIM must be called with a trimming strategy",
         ));
     }
-    let Some(trim) = trim_of(&wish, call)? else {
+    let Some(trim) = trim_of(&options, call)? else {
         return Err(Fail::SYNTAX);
     };
     let Some(mut stream) = call.db.edit::<Stream>(key)? else {

@@ -132,13 +132,13 @@ pub const ZMPOP: Command = Command {
 };
 
 /// What ZMPOP and BZMPOP ask for.
-struct Wish<'a> {
+struct ZMPopOptions<'a> {
     keys: &'a [&'a [u8]],
     end: End,
     count: usize,
 }
 
-impl<'a> Wish<'a> {
+impl<'a> ZMPopOptions<'a> {
     fn parse(args: &mut Args<'a>) -> Result<Self, Fail> {
         let keys = args.counted(Fail::Says("numkeys should be greater than 0"))?;
         let end = if args.word("MIN") {
@@ -156,7 +156,7 @@ impl<'a> Wish<'a> {
             let fail = Fail::Says("count should be greater than 0");
             count = Some(args.int_in(1..=i64::MAX, fail)? as usize);
         }
-        Ok(Wish {
+        Ok(ZMPopOptions {
             keys,
             end,
             count: count.unwrap_or(1),
@@ -178,8 +178,8 @@ impl<'a> Wish<'a> {
 }
 
 fn zmpop(call: &mut WriteCall<'_>) -> Done {
-    let wish = Wish::parse(&mut call.args)?;
-    if !wish.serve(call, wish.keys)? {
+    let options = ZMPopOptions::parse(&mut call.args)?;
+    if !options.serve(call, options.keys)? {
         call.out.null_array();
     }
     Ok(Flow::Done)
@@ -204,12 +204,12 @@ pub const BZMPOP: Command = Command {
 
 fn bzmpop(call: &mut WriteCall<'_>) -> Done {
     let time = call.args.next()?;
-    let wish = Wish::parse(&mut call.args)?;
+    let options = ZMPopOptions::parse(&mut call.args)?;
     let deadline_ms = timeout::deadline_ms(time, call.db.clock_ms())?;
-    if !call.woken_in_vain::<ZSet>() && wish.serve(call, wish.keys)? {
+    if !call.woken_in_vain::<ZSet>() && options.serve(call, options.keys)? {
         return Ok(Flow::Done);
     }
-    let keys = (3..3 + wish.keys.len()).collect();
+    let keys = (3..3 + options.keys.len()).collect();
     Ok(Flow::Park(Box::new(Park {
         keys,
         deadline_ms,

@@ -157,7 +157,7 @@ enum Bounds<'a> {
 }
 
 /// What a range command asks for.
-struct Wish<'a> {
+struct RangeQuery<'a> {
     bounds: Bounds<'a>,
     reverse: bool,
     offset: i64,
@@ -166,7 +166,7 @@ struct Wish<'a> {
     with_scores: bool,
 }
 
-impl<'a> Wish<'a> {
+impl<'a> RangeQuery<'a> {
     /// Parses what follows the key. Older spellings fix `by` and `reverse`; only ZRANGE lets them be said.
     fn parse(
         args: &mut Args<'a>,
@@ -217,7 +217,7 @@ impl<'a> Wish<'a> {
             By::Score => Bounds::Scores(score_range(low, high)?),
             By::Lex => Bounds::Names(LexRange::parse(low, high).ok_or(NOT_LEX)?),
         };
-        Ok(Wish {
+        Ok(RangeQuery {
             bounds,
             reverse,
             offset,
@@ -278,17 +278,17 @@ pub(super) fn ranks(len: usize, start: i64, stop: i64) -> Range<usize> {
 
 fn range(call: &mut ReadCall<'_>, by: Option<By>, reverse: Option<bool>) -> Done {
     let key = call.args.next()?;
-    let wish = Wish::parse(&mut call.args, by, reverse, false)?;
+    let query = RangeQuery::parse(&mut call.args, by, reverse, false)?;
     let Some(zset) = call.db.read::<ZSet>(key)? else {
         call.out.array(0);
         return Ok(Flow::Done);
     };
-    let ranks = wish.ranks(zset);
+    let ranks = query.ranks(zset);
     let len = ranks.len();
     reply::members(
-        zset.iter_ranks(ranks, wish.reverse),
+        zset.iter_ranks(ranks, query.reverse),
         len,
-        wish.with_scores,
+        query.with_scores,
         call.out,
     );
     Ok(Flow::Done)
@@ -296,16 +296,16 @@ fn range(call: &mut ReadCall<'_>, by: Option<By>, reverse: Option<bool>) -> Done
 
 fn zrangestore(call: &mut WriteCall<'_>) -> Done {
     let (target, source) = (call.args.next()?, call.args.next()?);
-    let wish = Wish::parse(&mut call.args, None, None, true)?;
+    let query = RangeQuery::parse(&mut call.args, None, None, true)?;
     let limits = &call.db.rules().limits;
     let mut result = ZSet::new();
     if let Some(zset) = call.db.read::<ZSet>(source)? {
         let mut digits = itoa::Buffer::new();
-        let ranks = wish.ranks(zset);
-        if let Bounds::Ranks(..) = wish.bounds {
+        let ranks = query.ranks(zset);
+        if let Bounds::Ranks(..) = query.bounds {
             result.expect(ranks.len(), limits);
         }
-        for (member, score) in zset.iter_ranks(ranks, wish.reverse) {
+        for (member, score) in zset.iter_ranks(ranks, query.reverse) {
             result.insert(member.as_bytes(&mut digits), score, limits);
         }
     }

@@ -16,7 +16,7 @@ mod tail;
 mod writer;
 
 pub use log::Log;
-pub use manifest::{Manifest, Part};
+pub use manifest::{AofFile, Manifest};
 pub use place::folder;
 pub(super) use place::{filename, manifest_path};
 pub use read::{Apply, End, LogFile, run_updates};

@@ -7,7 +7,7 @@ use super::fault::{Fault, Read};
 use super::json;
 use super::members;
 use super::module_parts::{ModuleParts, part};
-use super::read::Reader;
+use super::read::RdbReader;
 use super::suggestions;
 use super::vectors;
 use super::write::{Spill, Writer};
@@ -124,7 +124,7 @@ fn id_of(name: &str, version: u64) -> u64 {
     bits << 10 | version
 }
 
-impl Reader<'_> {
+impl RdbReader<'_> {
     /// A value of a module's type, which is all of its parts.
     pub(super) fn module_value(&mut self, limits: &Limits) -> Read<Value> {
         let id = self.count()?;

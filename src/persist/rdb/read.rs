@@ -17,7 +17,7 @@ use crate::types::{
 const READ_DEADLINE_MAX_MS: u64 = (1 << 48) - 1;
 
 #[derive(Clone, Copy)]
-pub struct Reader<'a> {
+pub struct RdbReader<'a> {
     bytes: &'a [u8],
     /// Those of the file that the bytes are of.
     templates: Option<&'a Templates>,
@@ -39,10 +39,10 @@ fn hash_of_pairs(pack: Listpack, limits: &Limits) -> Read<Hash> {
     })
 }
 
-impl<'a> Reader<'a> {
+impl<'a> RdbReader<'a> {
     /// Reads one value, and all of it.
     pub fn value(bytes: &'a [u8], dialect: Dialect, limits: &Limits) -> Read<Value> {
-        let mut reader = Reader::new(bytes);
+        let mut reader = RdbReader::new(bytes);
         if dialect == Dialect::Redis {
             reader.pass_metadata()?;
         }
@@ -65,7 +65,7 @@ impl<'a> Reader<'a> {
     }
 
     pub(super) fn new(bytes: &'a [u8]) -> Self {
-        Reader {
+        RdbReader {
             bytes,
             templates: None,
         }
@@ -78,7 +78,7 @@ impl<'a> Reader<'a> {
     }
 
     /// The bytes from here to where a later reader stands.
-    pub(super) fn until(&self, later: &Reader<'_>) -> &'a [u8] {
+    pub(super) fn until(&self, later: &RdbReader<'_>) -> &'a [u8] {
         &self.bytes[..self.bytes.len() - later.bytes.len()]
     }
 

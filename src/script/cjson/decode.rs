@@ -17,7 +17,7 @@ pub(super) fn decode(lua: &Lua, value: &Value, settings: &Settings) -> Result<Va
             "JSON parser does not support UTF-16 or UTF-32",
         ));
     }
-    let mut reader = Reader {
+    let mut reader = JsonDecoder {
         lua,
         settings,
         text: &text,
@@ -56,7 +56,7 @@ enum Kind {
     Wrong(&'static str),
 }
 
-struct Reader<'a> {
+struct JsonDecoder<'a> {
     lua: &'a Lua,
     settings: &'a Settings,
     text: &'a [u8],
@@ -64,7 +64,7 @@ struct Reader<'a> {
     depth: i64,
 }
 
-impl Reader<'_> {
+impl JsonDecoder<'_> {
     fn unexpected(&self, wanted: &str, token: &Token) -> Error {
         let found = match &token.kind {
             Kind::ObjectBegin => "T_OBJ_BEGIN",

@@ -91,7 +91,7 @@ impl Failover {
 
 /// What changes rarely, or matters to few.
 #[derive(Debug)]
-pub struct State {
+pub struct ReplicationState {
     /// Names this history of edits.
     pub id: String,
     /// Names the one that it continues, which is the same up to this offset.
@@ -148,7 +148,7 @@ pub struct Transfer {
 }
 
 pub struct Replication {
-    state: Mutex<State, { rank("replication") }>,
+    state: Mutex<ReplicationState, { rank("replication") }>,
     changed: Condvar,
     replica: AtomicBool,
     guarded: AtomicBool,
@@ -175,7 +175,7 @@ pub struct Replication {
 impl Default for Replication {
     fn default() -> Self {
         Replication {
-            state: Mutex::new(State {
+            state: Mutex::new(ReplicationState {
                 id: new_id(),
                 id2: "0".repeat(40),
                 second_offset: None,
@@ -208,7 +208,7 @@ impl Default for Replication {
 }
 
 impl Replication {
-    pub fn state(&self) -> MutexGuard<'_, State> {
+    pub fn state(&self) -> MutexGuard<'_, ReplicationState> {
         self.state.lock()
     }
 
@@ -331,7 +331,7 @@ impl Replication {
     }
 }
 
-impl State {
+impl ReplicationState {
     fn drop_link(&mut self) {
         if let Some(socket) = self.socket.take() {
             // It may be closed already.

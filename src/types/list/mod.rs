@@ -162,13 +162,13 @@ impl List {
     }
 
     /// The elements from `index` on, to the end or back to the start.
-    pub fn iter_from(&self, index: usize, reverse: bool) -> Iter<'_> {
+    pub fn iter_from(&self, index: usize, reverse: bool) -> ListIter<'_> {
         let (at, offset) = match &self.shape {
             Shape::Packed(_) => (0, index),
             Shape::Chain(chain) => chain.locate(index).unwrap_or((usize::MAX, 0)),
         };
         let node = self.node(at);
-        Iter {
+        ListIter {
             list: self,
             at,
             node,
@@ -283,7 +283,7 @@ fn remove(pack: &mut Listpack, offset: usize, count: usize) {
 
 /// Elements in one direction. See [`List::iter_from`].
 #[derive(Clone, Debug)]
-pub struct Iter<'a> {
+pub struct ListIter<'a> {
     list: &'a List,
     at: usize,
     node: Option<NodeRef<'a>>,
@@ -292,7 +292,7 @@ pub struct Iter<'a> {
     reverse: bool,
 }
 
-impl<'a> Iterator for Iter<'a> {
+impl<'a> Iterator for ListIter<'a> {
     type Item = Piece<'a>;
 
     fn next(&mut self) -> Option<Piece<'a>> {

@@ -15,8 +15,8 @@ use crate::types::listpack::Listpack;
 use crate::types::{Far, Limits, Piece, TypeRef};
 pub use bounds::{LexBound, LexRange, ScoreBound, ScoreRange};
 pub use inserted::Inserted;
-use packed::Packed;
-use sorted::Sorted;
+use packed::{Packed, PackedIter};
+use sorted::{Sorted, SortedIter};
 use std::ops::Range;
 
 /// A sorted set.
@@ -154,7 +154,7 @@ impl ZSet {
 
     /// Up to `count` members from the rank `start` on; in reverse both count
     /// from the highest member down, as ZREVRANGE has it.
-    pub fn iter_range(&self, start: usize, count: usize, reverse: bool) -> Iter<'_> {
+    pub fn iter_range(&self, start: usize, count: usize, reverse: bool) -> ZSetIter<'_> {
         let len = self.len();
         let start = start.min(len);
         let stop = start.saturating_add(count).min(len);
@@ -168,15 +168,15 @@ impl ZSet {
 
     /// The members of these ranks, which are all below `len`: from the lowest
     /// on, or in reverse from the highest of them.
-    pub fn iter_ranks(&self, ranks: Range<usize>, reverse: bool) -> Iter<'_> {
+    pub fn iter_ranks(&self, ranks: Range<usize>, reverse: bool) -> ZSetIter<'_> {
         match &self.shape {
-            Shape::Packed(packed) => Iter::Packed(packed.iter(ranks, reverse)),
-            Shape::Sorted(sorted) => Iter::Sorted(sorted.iter(ranks, reverse)),
+            Shape::Packed(packed) => ZSetIter::Packed(packed.iter(ranks, reverse)),
+            Shape::Sorted(sorted) => ZSetIter::Sorted(sorted.iter(ranks, reverse)),
         }
     }
 
     /// All members in order.
-    pub fn iter(&self) -> Iter<'_> {
+    pub fn iter(&self) -> ZSetIter<'_> {
         self.iter_ranks(0..self.len(), false)
     }
 
@@ -286,18 +286,18 @@ fn fits(len: usize, name_len: usize, limits: &Limits) -> bool {
 
 /// Members and scores in one direction.
 #[derive(Clone, Debug)]
-pub enum Iter<'a> {
-    Packed(packed::Iter<'a>),
-    Sorted(sorted::Iter<'a>),
+pub enum ZSetIter<'a> {
+    Packed(PackedIter<'a>),
+    Sorted(SortedIter<'a>),
 }
 
-impl<'a> Iterator for Iter<'a> {
+impl<'a> Iterator for ZSetIter<'a> {
     type Item = (Piece<'a>, f64);
 
     fn next(&mut self) -> Option<Self::Item> {
         match self {
-            Iter::Packed(iter) => iter.next(),
-            Iter::Sorted(iter) => iter.next(),
+            ZSetIter::Packed(iter) => iter.next(),
+            ZSetIter::Sorted(iter) => iter.next(),
         }
     }
 }

@@ -115,9 +115,9 @@ impl Tree {
 
     /// The items of these ranks, from either end. Finding the next leaf is a
     /// walk from the root, paid once for some sixty items.
-    pub fn iter(&self, ranks: Range<usize>) -> Iter<'_> {
+    pub fn iter(&self, ranks: Range<usize>) -> TreeIter<'_> {
         assert!(ranks.end <= self.len, "{ranks:?} of {} items", self.len);
-        Iter {
+        TreeIter {
             tree: self,
             ranks,
             leaf: None,
@@ -143,14 +143,14 @@ impl Tree {
 
 /// Items of a range of ranks. See [`Tree::iter`].
 #[derive(Clone, Debug)]
-pub struct Iter<'a> {
+pub struct TreeIter<'a> {
     tree: &'a Tree,
     ranks: Range<usize>,
     /// The leaf read last, and the rank of its first item.
     leaf: Option<(&'a Leaf, usize)>,
 }
 
-impl Iter<'_> {
+impl TreeIter<'_> {
     fn read(&mut self, rank: usize) -> Item {
         if let Some((leaf, start)) = self.leaf
             && (start..start + leaf.len).contains(&rank)
@@ -163,7 +163,7 @@ impl Iter<'_> {
     }
 }
 
-impl Iterator for Iter<'_> {
+impl Iterator for TreeIter<'_> {
     type Item = Item;
 
     fn next(&mut self) -> Option<Item> {
@@ -176,14 +176,14 @@ impl Iterator for Iter<'_> {
     }
 }
 
-impl DoubleEndedIterator for Iter<'_> {
+impl DoubleEndedIterator for TreeIter<'_> {
     fn next_back(&mut self) -> Option<Item> {
         let rank = self.ranks.next_back()?;
         Some(self.read(rank))
     }
 }
 
-impl ExactSizeIterator for Iter<'_> {}
+impl ExactSizeIterator for TreeIter<'_> {}
 
 #[cfg(test)]
 mod tests {

@@ -8,7 +8,7 @@ use tokio::sync::mpsc::{Sender, channel};
 use crate::command::Flag::{Admin, NoAsyncLoading, NoMulti, NoScript};
 use crate::command::{Arg, Command, Done, Fail, Feed, Flow, Run, SessionCall};
 use crate::journal::Position;
-use crate::state::client::Part;
+use crate::state::client::ReplicationPart;
 use crate::state::replication::{Failover, Order, Replica, ReplicaConf, Stage};
 use crate::util::number;
 
@@ -220,7 +220,7 @@ fn enlist(call: &mut SessionCall<'_>, plain: bool, orders: Option<Sender<Order>>
     let session = &mut *call.session;
     let conf = session.replica_conf.take().unwrap_or_default();
     let client = session.client.clone();
-    client.profile.lock().part = Part::Replica;
+    client.profile.lock().part = ReplicationPart::Replica;
     let replica = Arc::new(Replica::new(client, *conf, plain, orders, call.now_ms));
     tracing::info!("Replica {} asks for synchronization", replica.name());
     session.replica = Some(replica.clone());

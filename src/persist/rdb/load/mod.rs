@@ -25,7 +25,7 @@ use strangers::{Sort, stranger};
 pub use update::Update;
 
 use super::fault::Fault;
-use super::read::Reader;
+use super::read::RdbReader;
 use super::save::{BLESSED_AUX, Origin, SEARCH_AUX, unpack_words};
 use super::templates::Templates;
 use super::{Dialect, dialect, envelope, members, opcode};
@@ -175,7 +175,7 @@ impl<'r> Scan<'r> {
         loop {
             let offset = window.offset();
             let bytes = window.bytes();
-            let mut reader = Reader::new(bytes);
+            let mut reader = RdbReader::new(bytes);
             match self.step(&mut reader) {
                 Ok(step) => {
                     let used = bytes.len() - reader.left();
@@ -263,7 +263,7 @@ impl<'r> Scan<'r> {
         Ok(version)
     }
 
-    fn step(&mut self, reader: &mut Reader<'_>) -> Result<Step, Stop> {
+    fn step(&mut self, reader: &mut RdbReader<'_>) -> Result<Step, Stop> {
         let from = *reader;
         let head = reader.byte()?;
         match head {
@@ -327,7 +327,12 @@ impl<'r> Scan<'r> {
         Ok(Step::On)
     }
 
-    fn key(&mut self, kind: u8, from: Reader<'_>, reader: &mut Reader<'_>) -> Result<(), Stop> {
+    fn key(
+        &mut self,
+        kind: u8,
+        from: RdbReader<'_>,
+        reader: &mut RdbReader<'_>,
+    ) -> Result<(), Stop> {
         reader.skip_string()?;
         let value = *reader;
         self.skip(kind, reader)?;
@@ -376,7 +381,7 @@ impl<'r> Scan<'r> {
     }
 
     /// A name or value beside the keys. A few packed bytes may stand for gigabytes of it.
-    fn field<'a>(&self, reader: &mut Reader<'a>) -> Result<Cow<'a, [u8]>, Stop> {
+    fn field<'a>(&self, reader: &mut RdbReader<'a>) -> Result<Cow<'a, [u8]>, Stop> {
         if self.packed && reader.string_len()? > FIELD_BYTES_MAX {
             return Err(Fault::Says("auxiliary field that is too long").into());
         }

@@ -35,7 +35,7 @@ enum Order {
 
 /// What is asked for. Without a key to search in, places of members stay open.
 #[derive(Default)]
-pub struct Wish<'a> {
+pub struct GeoQuery<'a> {
     centre: Option<Position>,
     shape: Option<Shape>,
     /// Metres of the unit that distances are given in.
@@ -50,7 +50,7 @@ pub struct Wish<'a> {
     pub store_dist: bool,
 }
 
-pub struct Found {
+pub struct GeoPoint {
     pub member: Vec<u8>,
     pub score: f64,
     pub distance: f64,
@@ -70,7 +70,7 @@ fn length(args: &mut Args<'_>, not_a_number: &'static str) -> Result<f64, Fail> 
     number::parse_double(args.next()?).ok_or(Fail::Says(not_a_number))
 }
 
-impl<'a> Wish<'a> {
+impl<'a> GeoQuery<'a> {
     /// Parses what follows the source key.
     pub fn parse(
         args: &mut Args<'a>,
@@ -78,29 +78,29 @@ impl<'a> Wish<'a> {
         store: Option<&'a [u8]>,
         zset: Option<&ZSet>,
     ) -> Result<Self, Fail> {
-        let mut wish = Wish {
+        let mut query = GeoQuery {
             metres: 1.0,
             store,
-            ..Wish::default()
+            ..GeoQuery::default()
         };
         match spelling {
             Spelling::Radius | Spelling::RadiusRo => {
-                wish.centre = Some(position(args)?);
-                wish.circle(args)?;
+                query.centre = Some(position(args)?);
+                query.circle(args)?;
             }
             // Without a key nothing of this is looked at.
             Spelling::Member | Spelling::MemberRo if zset.is_none() => drop(args.take(3)?),
             Spelling::Member | Spelling::MemberRo => {
-                wish.centre = member_position(zset, args.next()?)?;
-                wish.circle(args)?;
+                query.centre = member_position(zset, args.next()?)?;
+                query.circle(args)?;
             }
             Spelling::Search | Spelling::SearchStore => {}
         }
         let (mut from, mut by) = (None, None);
         while !args.is_empty() {
-            wish.option(args, spelling, zset, &mut from, &mut by)?;
+            query.option(args, spelling, zset, &mut from, &mut by)?;
         }
-        if wish.store.is_some() && (wish.with_dist || wish.with_hash || wish.with_coord) {
+        if query.store.is_some() && (query.with_dist || query.with_hash || query.with_coord) {
             let who = if spelling == Spelling::SearchStore {
                 "GEOSEARCHSTORE"
             } else {
@@ -121,13 +121,13 @@ impl<'a> Wish<'a> {
                 "exactly one of BYRADIUS and BYBOX can be specified for {name}"
             )));
         }
-        if wish.any && wish.count == 0 {
+        if query.any && query.count == 0 {
             return Err(Fail::Says("the ANY argument requires COUNT argument"));
         }
-        if wish.count > 0 && wish.order.is_none() && !wish.any {
-            wish.order = Some(Order::Asc);
+        if query.count > 0 && query.order.is_none() && !query.any {
+            query.order = Some(Order::Asc);
         }
-        Ok(wish)
+        Ok(query)
     }
 
     /// Takes one option. `from` and `by` remember which of two ways was chosen.
@@ -243,7 +243,7 @@ impl<'a> Wish<'a> {
     }
 
     /// Everything within, in the order and number asked for.
-    pub fn find(&self, zset: Option<&ZSet>) -> Vec<Found> {
+    pub fn find(&self, zset: Option<&ZSet>) -> Vec<GeoPoint> {
         let (Some(zset), Some(centre), Some(shape)) = (zset, self.centre, &self.shape) else {
             return Vec::new();
         };
@@ -270,7 +270,7 @@ impl<'a> Wish<'a> {
                 }
                 if let Some(distance) = search.distance_within_m(&Position::of_score(score)) {
                     let distance = distance / self.metres;
-                    found.push(Found {
+                    found.push(GeoPoint {
                         member: member.to_vec(),
                         score,
                         distance,
@@ -289,7 +289,7 @@ impl<'a> Wish<'a> {
         found
     }
 
-    pub fn reply(&self, found: &[Found], out: &mut Reply) {
+    pub fn reply(&self, found: &[GeoPoint], out: &mut Reply) {
         let extras = usize::from(self.with_dist)
             + usize::from(self.with_hash)
             + usize::from(self.with_coord);
