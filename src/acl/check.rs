@@ -15,7 +15,7 @@ pub enum Denied {
 }
 
 /// A command that is about to run, and what it touches.
-pub trait Request {
+pub trait AclRequest {
     /// Its number in the catalog.
     fn command(&self) -> usize;
     /// Everybody may: AUTH, say.
@@ -32,7 +32,7 @@ pub trait Request {
 
 impl Rights {
     /// Whether one selector allows all of it, be it the user's own or of a role.
-    pub fn check(&self, request: &dyn Request) -> Result<(), Denied> {
+    pub fn check(&self, request: &dyn AclRequest) -> Result<(), Denied> {
         let mut denied = Denied::Database(0);
         for selector in self.all_selectors() {
             match selector.check(request) {
@@ -44,7 +44,7 @@ impl Rights {
     }
 
     /// Whether one selector allows it, and reading every key besides: SORT's patterns may name any.
-    pub fn check_reading_all(&self, request: &dyn Request) -> bool {
+    pub fn check_reading_all(&self, request: &dyn AclRequest) -> bool {
         let mut selectors = self.all_selectors();
         selectors.any(|selector| selector.check(request).is_ok() && selector.reads_all())
     }
@@ -70,7 +70,7 @@ impl Rights {
 }
 
 impl Selector {
-    fn check(&self, request: &dyn Request) -> Result<(), Denied> {
+    fn check(&self, request: &dyn AclRequest) -> Result<(), Denied> {
         if self.databases.is_some() {
             self.check_databases(request)?;
         }
@@ -96,7 +96,7 @@ impl Selector {
     }
 
     #[inline(never)]
-    fn check_databases(&self, request: &dyn Request) -> Result<(), Denied> {
+    fn check_databases(&self, request: &dyn AclRequest) -> Result<(), Denied> {
         let mut denied = None;
         request.each_database(&mut |at, db| {
             if denied.is_none() && !self.enters(db) {
@@ -115,7 +115,7 @@ impl Selector {
         allowed.iter().any(fits)
     }
 
-    fn runs(&self, request: &dyn Request) -> bool {
+    fn runs(&self, request: &dyn AclRequest) -> bool {
         if self.commands.has(request.command()) {
             return true;
         }

@@ -10,13 +10,13 @@ use tokio::sync::mpsc::Receiver;
 use tokio::sync::oneshot;
 
 use super::session::Session;
-use super::{Args, Entry, Fail, Registry};
+use super::{Args, CommandEntry, Fail, Registry};
 use crate::acl::User;
 use crate::engine::{Db, NameWalk};
 use crate::persist::Outcome;
 use crate::resp::Reply;
 use crate::state::away::Away;
-use crate::state::replication::{Acks, Order, Replica};
+use crate::state::replication::{Acks, Replica, SendOrder};
 use crate::state::shared::Shared;
 use crate::types::{Bstr, Type, Value, ValueRef};
 use crate::util::turns::Turns;
@@ -42,7 +42,7 @@ pub enum Flow {
     /// Stop the server. `None` aborts a stop under way.
     Shutdown(Option<Shutdown>),
     /// Answer when a job on another thread has ended.
-    Wait(Job),
+    Wait(AwaitedJob),
     /// Empty the keyspace, and read it back from its files.
     Reload(Reload),
     /// Run a script, or load one.
@@ -113,7 +113,7 @@ pub struct Names {
 /// What a replica's connection is to send: what its orders say, and then the stream.
 pub struct Feed {
     pub replica: Arc<Replica>,
-    pub orders: Receiver<Order>,
+    pub orders: Receiver<SendOrder>,
 }
 
 /// WAIT and WAITAOF.
@@ -158,7 +158,7 @@ pub struct FunctionLoad {
 }
 
 /// A job on another thread: `OK` if it goes well, and BUSY if a long script is in its way.
-pub struct Job {
+pub struct AwaitedJob {
     pub done: oneshot::Receiver<Outcome>,
     /// The error if it doesn't; without one it is `OK` in any case.
     pub failed: Option<&'static str>,
@@ -282,7 +282,7 @@ pub struct ReadCall<'a> {
     pub args: Args<'a>,
     pub db: ReadDb<'a>,
     pub out: &'a mut Reply,
-    pub entry: &'static Entry,
+    pub entry: &'static CommandEntry,
     pub server: &'a Shared,
     /// Whose command it is; nobody's for what a master or the log says.
     pub user: Option<&'a User>,
@@ -300,7 +300,7 @@ pub struct WriteCall<'a> {
     pub args: Args<'a>,
     pub db: Db<'a>,
     pub out: &'a mut Reply,
-    pub entry: &'static Entry,
+    pub entry: &'static CommandEntry,
     pub server: &'a Shared,
     pub user: Option<&'a User>,
 }
@@ -317,7 +317,7 @@ impl WriteCall<'_> {
 pub struct SessionCall<'a> {
     pub args: Args<'a>,
     pub out: &'a mut Reply,
-    pub entry: &'static Entry,
+    pub entry: &'static CommandEntry,
     pub session: &'a mut Session,
     pub server: &'a Shared,
     /// Every command by name.

@@ -1,6 +1,6 @@
 //! Times to live as commands spell them: `EX`, `PX`, `EXAT`, `PXAT`.
 
-use super::{Arg, Args, Entry, Fail};
+use super::{Arg, Args, CommandEntry, Fail};
 use crate::engine::Now;
 use crate::util::number;
 
@@ -86,12 +86,12 @@ pub const EXPIRATION_OR_PERSIST: Arg = Arg::one_of(
 
 /// One of the four options as it was said: its value is judged once all options are read.
 #[derive(Clone, Copy, Debug)]
-pub struct Said<'a> {
+pub struct ExpiryOption<'a> {
     pub unit: Unit,
     pub value: &'a [u8],
 }
 
-impl<'a> Said<'a> {
+impl<'a> ExpiryOption<'a> {
     /// Takes one of the four options with its value.
     pub fn take(args: &mut Args<'a>) -> Result<Option<Self>, Fail> {
         let words = [
@@ -102,7 +102,7 @@ impl<'a> Said<'a> {
         ];
         for (word, unit) in words {
             if args.word_with(word, 1) {
-                return Ok(Some(Said {
+                return Ok(Some(ExpiryOption {
                     unit,
                     value: args.next()?,
                 }));
@@ -111,14 +111,14 @@ impl<'a> Said<'a> {
         Ok(None)
     }
 
-    pub fn deadline_ms(&self, entry: &Entry, now: Now) -> Result<u64, Fail> {
+    pub fn deadline_ms(&self, entry: &CommandEntry, now: Now) -> Result<u64, Fail> {
         let value = number::parse_i64(self.value).ok_or(Fail::NOT_INTEGER)?;
         positive(value, self.unit, entry, now)
     }
 }
 
 /// The deadline of a time that must be positive.
-pub fn positive(value: i64, unit: Unit, entry: &Entry, now: Now) -> Result<u64, Fail> {
+pub fn positive(value: i64, unit: Unit, entry: &CommandEntry, now: Now) -> Result<u64, Fail> {
     let deadline = if value > 0 {
         unit.deadline_ms(value, now)
     } else {

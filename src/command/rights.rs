@@ -1,12 +1,12 @@
 //! A command as the check of its user's rights sees it.
 
-use super::{Entry, Flag};
-use crate::acl::{Access, Request, User};
+use super::{CommandEntry, Flag};
+use crate::acl::{Access, AclRequest, User};
 use crate::state::shared::Shared;
 
 /// What a command touches, told from its entry and arguments.
 pub struct Touched<'a> {
-    entry: &'a Entry,
+    entry: &'a CommandEntry,
     argv: &'a [&'a [u8]],
     /// The database that it runs in, and how many there are.
     db: usize,
@@ -14,7 +14,7 @@ pub struct Touched<'a> {
 }
 
 impl<'a> Touched<'a> {
-    pub fn new(entry: &'a Entry, argv: &'a [&'a [u8]], db: usize, server: &Shared) -> Self {
+    pub fn new(entry: &'a CommandEntry, argv: &'a [&'a [u8]], db: usize, server: &Shared) -> Self {
         Touched {
             entry,
             argv,
@@ -24,7 +24,7 @@ impl<'a> Touched<'a> {
     }
 }
 
-impl Request for Touched<'_> {
+impl AclRequest for Touched<'_> {
     fn command(&self) -> usize {
         self.entry.id
     }

@@ -1,7 +1,7 @@
 //! What a unit of work did, beside changing data: filled by edits, read by the one commit.
 
 use super::entry::Entry;
-use super::log::Log;
+use super::log::UnitLog;
 use super::table::Table;
 use crate::config::EventClasses;
 use crate::search::LiveIndex;
@@ -107,7 +107,7 @@ pub struct Effects {
     pub writes: bool,
     pub events: Vec<Event>,
     /// Records that replace the command's own arguments in the log.
-    pub log: Log,
+    pub log: UnitLog,
     /// The handler said what to log: its arguments don't stand for the effect.
     pub rewritten: bool,
     /// Keys changed, for clients that track them.

@@ -30,14 +30,14 @@ pub struct Record {
 
 /// The commands of one unit of work.
 #[derive(Debug, Default)]
-pub struct Log {
+pub struct UnitLog {
     records: Vec<Record>,
     bytes: Vec<u8>,
     /// Records at which another client's part begins, in order: each part is logged by itself.
     cuts: Vec<usize>,
 }
 
-impl Log {
+impl UnitLog {
     #[inline]
     pub fn is_empty(&self) -> bool {
         self.records.is_empty()
@@ -136,7 +136,7 @@ mod tests {
 
     #[test]
     fn each_part_has_its_own_records() {
-        let mut log = Log::default();
+        let mut log = UnitLog::default();
         log.cut();
         for (db, key) in [(0, "a"), (1, "b"), (0, "c")] {
             log.push(db, &["DEL", key]);

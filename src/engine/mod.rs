@@ -48,7 +48,7 @@ pub use edit::Edit;
 pub use effects::{Class, Effects, Event, Garbage, Wanted};
 pub use entry::{Entry, New};
 pub use evict::{Busy, Policy, Victim, Victims};
-pub use log::{Log, Reach, Records};
+pub use log::{Reach, Records, UnitLog};
 pub use names::{NameWalk, Walked};
 pub use now::Now;
 pub use patience::{Patience, Service};
@@ -61,7 +61,7 @@ pub use table::Table;
 pub use waiters::{BlockedCommand, Waiter};
 pub use warm::{Glance, TOGETHER};
 
-use self::counts::{Counts, Growth, grow};
+use self::counts::{Growth, KeyCounts, grow};
 use crate::config::{Config, MaxmemoryPolicy};
 use crate::types::{Bstr, Limits};
 use crate::util::ranked::{HeldLock, rank};
@@ -124,7 +124,7 @@ struct Slot {
 
 pub struct Engine {
     slots: Box<[Slot]>,
-    counts: Counts,
+    counts: KeyCounts,
 }
 
 impl Default for Engine {
@@ -141,7 +141,7 @@ impl Default for Engine {
         };
         Engine {
             slots: std::iter::repeat_with(slot).take(SHARDS).collect(),
-            counts: Counts::default(),
+            counts: KeyCounts::default(),
         }
     }
 }

@@ -1,9 +1,9 @@
 //! Finding a command: which one the words of a request call.
 
-use crate::command::{Entry, Fail, Lookup, Registry, quoted};
+use crate::command::{CommandEntry, Fail, Lookup, Registry, quoted};
 
 /// The command that these words call.
-pub(super) fn find(registry: &Registry, argv: &[&[u8]]) -> Result<&'static Entry, Fail> {
+pub(super) fn find(registry: &Registry, argv: &[&[u8]]) -> Result<&'static CommandEntry, Fail> {
     match registry.find(argv[0], argv.get(1).copied()) {
         Lookup::Entry(entry) => Ok(entry),
         Lookup::NoSubcommand(entry) => {

@@ -61,7 +61,7 @@ pub use stop::{By, abort, ask_to_stop, stop, wait_for_cron};
 pub use transfer::{Journey, Landing};
 
 use crate::command::session::{Session, Watches};
-use crate::command::{Entry, Lookup, Registry};
+use crate::command::{CommandEntry, Lookup, Registry};
 use crate::engine::{Effects, Engine, Glance, ShardKey};
 use crate::journal::Porter;
 use crate::state::shared::Shared;
@@ -101,14 +101,14 @@ pub use sweep::{Alarm, Sweep};
 /// What is known of a request before it runs.
 #[derive(Clone, Copy)]
 pub struct Look {
-    entry: &'static Entry,
+    entry: &'static CommandEntry,
     /// Where the one key is kept whose shard is all that will be locked, if that has been hashed.
     at: Option<ShardKey>,
 }
 
 impl Look {
     /// Of a request that runs at once.
-    fn unhashed(entry: &'static Entry) -> Self {
+    fn unhashed(entry: &'static CommandEntry) -> Self {
         Look { entry, at: None }
     }
 }

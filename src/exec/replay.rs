@@ -20,7 +20,7 @@ use super::script::load_functions;
 use super::stage::Stage;
 use super::unit::Call;
 use crate::command::session::Session;
-use crate::command::{Fail, Flag, Flow, FunctionLoad, Job as Waited, Reload, Run};
+use crate::command::{AwaitedJob, Fail, Flag, Flow, FunctionLoad, Reload, Run};
 use crate::engine::{Engine, Patience, ShardSet};
 use crate::journal::Answer;
 use crate::persist::aof::Apply;
@@ -89,7 +89,7 @@ impl Worker {
 
     /// DEBUG RELOAD and DEBUG LOADAOF: empties the keyspace and reads it back from its files. That takes long and waits for
     /// locks, so it is done on a thread of its own; all others are told meanwhile that the server is loading.
-    pub(super) fn begin_reload(&self, wish: Reload) -> Result<Waited, Fail> {
+    pub(super) fn begin_reload(&self, wish: Reload) -> Result<AwaitedJob, Fail> {
         let shared = self.shared.clone();
         if !shared.store.loading.begin_alone() {
             return Err(Fail::code(LOADING));
@@ -119,7 +119,7 @@ impl Worker {
             self.shared.store.loading.end();
         }
         let failed = "ERR Error trying to load the RDB dump, check server logs.";
-        Ok(Waited {
+        Ok(AwaitedJob {
             done,
             failed: Some(failed),
         })

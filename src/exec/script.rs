@@ -9,12 +9,12 @@ use super::Worker;
 use super::refusals::{STALE, refused_by_disk};
 use super::road::Ran;
 use super::role::{is_stale, may_write};
-use super::stage::{Run, Stage};
+use super::stage::{ScriptRun, Stage};
 use super::unit::Unit;
 use crate::cluster::slot_of;
 use crate::command::session::Session;
 use crate::command::{
-    Begin, Entry, Fail, Find, Flow, FunctionLoad, Plan, Registry, ScriptCall, ScriptWish,
+    Begin, CommandEntry, Fail, Find, Flow, FunctionLoad, Plan, Registry, ScriptCall, ScriptWish,
 };
 use crate::engine::{ShardKey, ShardSet};
 use crate::journal::Answer;
@@ -41,7 +41,7 @@ impl<'w> Stage<'w> {
         &self,
         worker: &'w Worker,
         session: &mut Session,
-        entry: &'static Entry,
+        entry: &'static CommandEntry,
         argv: &[&[u8]],
         wish: &ScriptWish,
         out: &mut Answer,
@@ -237,7 +237,7 @@ impl<'w> Stage<'w> {
         let keys = &argv[3..3 + call.keys];
         let tracked = own.tracking.as_ref().is_some_and(|one| one.wants_reads());
         let declared = tracked.then(|| keys.iter().map(|key| Bstr::new(key)).collect());
-        *self.run.borrow_mut() = Some(Run {
+        *self.run.borrow_mut() = Some(ScriptRun {
             unit,
             session: own,
             slot: keys.first().map(|key| slot_of(key)),

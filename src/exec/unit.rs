@@ -8,7 +8,8 @@ use super::{Look, Worker};
 use crate::acl::User;
 use crate::command::session::{ReplyMode, Session};
 use crate::command::{
-    Args, Done, Entry, Fail, Flag, Flow, Preparation, ReadCall, ReadDb, Run, SessionCall, WriteCall,
+    Args, CommandEntry, Done, Fail, Flag, Flow, Preparation, ReadCall, ReadDb, Run, SessionCall,
+    WriteCall,
 };
 use crate::config::EventClasses;
 use crate::engine::{
@@ -26,7 +27,7 @@ pub(super) struct Unit<'w> {
 
 /// A read or write command to be run under a unit's locks.
 pub(super) struct Call<'a> {
-    pub entry: &'static Entry,
+    pub entry: &'static CommandEntry,
     pub argv: &'a [&'a [u8]],
     pub db: usize,
     /// Whether reads move access clocks.
@@ -46,7 +47,7 @@ pub(super) struct Call<'a> {
 }
 
 impl<'a> Call<'a> {
-    pub fn of(session: &'a Session, entry: &'static Entry, argv: &'a [&'a [u8]]) -> Self {
+    pub fn of(session: &'a Session, entry: &'static CommandEntry, argv: &'a [&'a [u8]]) -> Self {
         Call {
             entry,
             argv,
@@ -292,7 +293,7 @@ impl Worker {
     pub(super) fn call_session(
         &self,
         session: &mut Session,
-        entry: &'static Entry,
+        entry: &'static CommandEntry,
         argv: &[&[u8]],
         out: &mut Reply,
     ) -> Done {

@@ -230,7 +230,7 @@ impl Backlog {
 
     /// A replica that begins at the present end, or, if it has seen `at` bytes, after those: `None` if they are
     /// not all here.
-    pub fn attach(self: &Arc<Self>, at: Option<u64>) -> Option<Position> {
+    pub fn attach(self: &Arc<Self>, at: Option<u64>) -> Option<BacklogPosition> {
         let mut state = self.state.lock();
         let at = match at {
             None => {
@@ -244,7 +244,7 @@ impl Backlog {
             Some(_) => return None,
         };
         debug_assert!(at <= state.end);
-        Some(Position {
+        Some(BacklogPosition {
             backlog: self.clone(),
             id: state.attach(at),
             at: AtomicU64::new(at),
@@ -355,13 +355,13 @@ impl Journal {
 }
 
 /// A replica's place in the stream. While it lives, what follows is kept.
-pub struct Position {
+pub struct BacklogPosition {
     backlog: Arc<Backlog>,
     id: usize,
     at: AtomicU64,
 }
 
-impl Position {
+impl BacklogPosition {
     pub fn at(&self) -> u64 {
         self.at.load(Ordering::Acquire)
     }
@@ -398,7 +398,7 @@ impl Position {
     }
 }
 
-impl Drop for Position {
+impl Drop for BacklogPosition {
     fn drop(&mut self) {
         let mut state = self.backlog.state.lock();
         state.readers[self.id] = None;
@@ -409,15 +409,15 @@ impl Drop for Position {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::engine::Log;
+    use crate::engine::UnitLog;
 
-    fn set(db: usize, key: &str) -> Log {
-        let mut log = Log::default();
+    fn set(db: usize, key: &str) -> UnitLog {
+        let mut log = UnitLog::default();
         log.push(db, &["SET", key, "v"]);
         log
     }
 
-    fn text(position: &Position) -> String {
+    fn text(position: &BacklogPosition) -> String {
         let mut out = Vec::new();
         assert!(position.read(usize::MAX >> 1, &mut out));
         String::from_utf8(out).unwrap().replace("\r\n", " ")

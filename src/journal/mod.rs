@@ -16,7 +16,7 @@ use bytes::Bytes;
 use parking_lot::Condvar;
 
 pub use answer::Answer;
-pub use backlog::{Backlog, Epoch, Extent, Position};
+pub use backlog::{Backlog, BacklogPosition, Epoch, Extent};
 pub use gate::{Depends, Gate, Pass, Porter};
 
 use crate::engine::{Reach, Records};
@@ -302,10 +302,10 @@ impl Drop for JournalReader {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::engine::Log;
+    use crate::engine::UnitLog;
 
-    fn log(records: &[(usize, &[&str])]) -> Log {
-        let mut log = Log::default();
+    fn log(records: &[(usize, &[&str])]) -> UnitLog {
+        let mut log = UnitLog::default();
         records.iter().for_each(|(db, args)| log.push(*db, args));
         log
     }

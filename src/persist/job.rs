@@ -4,7 +4,7 @@ use tokio::sync::oneshot;
 
 /// What can be under way.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kind {
+pub enum JobKind {
     Save,
     Rewrite,
     /// A snapshot for replicas.
@@ -49,7 +49,7 @@ pub(super) enum Job {
 /// A job under way.
 #[derive(Clone, Copy, Debug)]
 pub struct Running {
-    pub kind: Kind,
+    pub kind: JobKind,
     pub since_ms: u64,
     pub(super) job: u64,
     /// Somebody waits until it has been done.
@@ -63,7 +63,7 @@ pub(super) const NO_JOB: u64 = u64::MAX;
 #[derive(Default)]
 pub(super) struct Busy {
     pub running: Option<Running>,
-    pub waiting: Option<Kind>,
+    pub waiting: Option<JobKind>,
     /// Jobs begun so far.
     pub begun: u64,
 }

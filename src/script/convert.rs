@@ -121,10 +121,10 @@ const DEPTH_MAX: usize = 200;
 
 /// What a script returned, as its client sees it. `resp3` is what the script has set.
 pub fn write_reply(value: &Value, resp3: bool, out: &mut Reply) -> Result<()> {
-    Writer { resp3, out }.value(value, 0)
+    LuaReplyWriter { resp3, out }.value(value, 0)
 }
 
-struct Writer<'a> {
+struct LuaReplyWriter<'a> {
     resp3: bool,
     out: &'a mut Reply,
 }
@@ -148,7 +148,7 @@ fn clean(bytes: &[u8]) -> Vec<u8> {
     bytes.iter().map(blank).collect()
 }
 
-impl Writer<'_> {
+impl LuaReplyWriter<'_> {
     fn value(&mut self, value: &Value, depth: usize) -> Result<()> {
         if depth > DEPTH_MAX {
             self.out.error(b"ERR reached lua stack limit");

@@ -143,7 +143,7 @@ pub fn make_dense(bytes: &mut Vec<u8>) -> Result<bool, HllError> {
 pub fn describe_runs(bytes: &[u8]) -> Vec<u8> {
     let mut text = Vec::new();
     let mut at = HEADER_LEN;
-    while let Some(run) = Run::at(bytes, at) {
+    while let Some(run) = SparseRun::at(bytes, at) {
         let blank = if text.is_empty() { "" } else { " " };
         let length = run.length;
         match (run.value, run.opcode_len) {
@@ -288,28 +288,28 @@ fn set_register(dense: &mut [u8], index: usize, value: u8) {
 }
 
 /// One opcode of the sparse form.
-struct Run {
+struct SparseRun {
     opcode_len: usize,
     length: usize,
     value: u8,
 }
 
-impl Run {
+impl SparseRun {
     /// The opcode at a position; None at the end, or where it is cut off.
-    fn at(bytes: &[u8], at: usize) -> Option<Run> {
+    fn at(bytes: &[u8], at: usize) -> Option<SparseRun> {
         let first = *bytes.get(at)?;
         Some(match first >> 6 {
-            0 => Run {
+            0 => SparseRun {
                 opcode_len: 1,
                 length: usize::from(first) + 1,
                 value: 0,
             },
-            1 => Run {
+            1 => SparseRun {
                 opcode_len: 2,
                 length: (usize::from(first & 0x3f) << 8 | usize::from(*bytes.get(at + 1)?)) + 1,
                 value: 0,
             },
-            _ => Run {
+            _ => SparseRun {
                 opcode_len: 1,
                 length: usize::from(first & 3) + 1,
                 value: (first >> 2 & 0x1f) + 1,
@@ -342,7 +342,7 @@ fn for_each_run(bytes: &[u8], mut each: impl FnMut(usize, u8, usize)) -> Result<
         return Ok(());
     }
     let (mut at, mut start) = (HEADER_LEN, 0);
-    while let Some(run) = Run::at(bytes, at) {
+    while let Some(run) = SparseRun::at(bytes, at) {
         if start + run.length > REGISTERS {
             return Err(HllError::Corrupted);
         }
@@ -373,7 +373,7 @@ fn raise_sparse(
     // Find the run that holds the register, and the one before it.
     let (mut before, mut at, mut start) = (HEADER_LEN, HEADER_LEN, 0);
     let run = loop {
-        let run = Run::at(bytes, at).ok_or(HllError::Corrupted)?;
+        let run = SparseRun::at(bytes, at).ok_or(HllError::Corrupted)?;
         if index < start + run.length {
             break run;
         }
@@ -408,10 +408,10 @@ fn raise_sparse(
 /// one that changed are what Redis takes, so that the bytes stay its own.
 fn join_runs(bytes: &mut Vec<u8>, mut at: usize) {
     for _ in 0..5 {
-        let Some(run) = Run::at(bytes, at) else {
+        let Some(run) = SparseRun::at(bytes, at) else {
             return;
         };
-        let next = Run::at(bytes, at + run.opcode_len);
+        let next = SparseRun::at(bytes, at + run.opcode_len);
         match next {
             Some(next)
                 if run.value > 0

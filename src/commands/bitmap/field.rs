@@ -115,7 +115,7 @@ enum Act {
 
 /// One operation on one integer.
 #[derive(Clone, Copy)]
-struct Operation {
+struct FieldOperation {
     act: Act,
     signed: bool,
     width: u32,
@@ -123,7 +123,7 @@ struct Operation {
     overflow: Overflow,
 }
 
-impl Operation {
+impl FieldOperation {
     fn parse_all(args: &mut Args<'_>, config: &Config) -> Result<Vec<Self>, Fail> {
         let mut operations = Vec::new();
         let mut overflow = Overflow::Wrap;
@@ -156,7 +156,7 @@ impl Operation {
                 1 => Act::Set(args.int()?),
                 _ => Act::Add(args.int()?),
             };
-            operations.push(Operation {
+            operations.push(FieldOperation {
                 act,
                 signed,
                 width,
@@ -283,9 +283,9 @@ fn encoding(text: &[u8]) -> Result<(bool, u32), Fail> {
 
 fn bitfield(call: &mut WriteCall<'_>) -> Done {
     let key = call.args.next()?;
-    let operations = Operation::parse_all(&mut call.args, &call.server.config)?;
+    let operations = FieldOperation::parse_all(&mut call.args, &call.server.config)?;
     call.out.array(operations.len());
-    if operations.iter().all(Operation::is_get) {
+    if operations.iter().all(FieldOperation::is_get) {
         let mut digits = itoa::Buffer::new();
         let bytes = call
             .db
@@ -297,7 +297,11 @@ fn bitfield(call: &mut WriteCall<'_>) -> Done {
         return Ok(Flow::Done);
     }
     let writes = operations.iter().filter(|operation| !operation.is_get());
-    let needed = writes.map(Operation::end).max().unwrap_or(0).div_ceil(8) as usize;
+    let needed = writes
+        .map(FieldOperation::end)
+        .max()
+        .unwrap_or(0)
+        .div_ceil(8) as usize;
     let mut text = call.db.edit_or_create::<Text>(key)?;
     let grown = text.value().len() < needed;
     let bytes = text.reach(needed)?;
@@ -316,8 +320,8 @@ fn bitfield(call: &mut WriteCall<'_>) -> Done {
 
 fn bitfield_ro(call: &mut ReadCall<'_>) -> Done {
     let key = call.args.next()?;
-    let operations = Operation::parse_all(&mut call.args, &call.server.config)?;
-    if !operations.iter().all(Operation::is_get) {
+    let operations = FieldOperation::parse_all(&mut call.args, &call.server.config)?;
+    if !operations.iter().all(FieldOperation::is_get) {
         return Err(Fail::Says("BITFIELD_RO only supports the GET subcommand"));
     }
     let mut digits = itoa::Buffer::new();

@@ -4,7 +4,7 @@ use super::{position, reply_position, unit};
 use crate::command::{Args, Fail, quoted};
 use crate::resp::Reply;
 use crate::types::ZSet;
-use crate::types::geo::{self, Position, Search, Shape};
+use crate::types::geo::{self, Coordinates, GeoSearch, Shape};
 use crate::types::zset::{ScoreBound, ScoreRange};
 use crate::util::number;
 
@@ -28,7 +28,7 @@ impl Spelling {
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Order {
+enum GeoOrder {
     Asc,
     Desc,
 }
@@ -36,11 +36,11 @@ enum Order {
 /// What is asked for. Without a key to search in, places of members stay open.
 #[derive(Default)]
 pub struct GeoQuery<'a> {
-    centre: Option<Position>,
+    centre: Option<Coordinates>,
     shape: Option<Shape>,
     /// Metres of the unit that distances are given in.
     metres: f64,
-    order: Option<Order>,
+    order: Option<GeoOrder>,
     count: usize,
     any: bool,
     with_coord: bool,
@@ -56,14 +56,14 @@ pub struct GeoPoint {
     pub distance: f64,
 }
 
-fn member_position(zset: Option<&ZSet>, member: &[u8]) -> Result<Option<Position>, Fail> {
+fn member_position(zset: Option<&ZSet>, member: &[u8]) -> Result<Option<Coordinates>, Fail> {
     let Some(zset) = zset else {
         return Ok(None);
     };
     let score = zset
         .score(member)
         .ok_or(Fail::Says("could not decode requested zset member"))?;
-    Ok(Some(Position::of_score(score)))
+    Ok(Some(Coordinates::of_score(score)))
 }
 
 fn length(args: &mut Args<'_>, not_a_number: &'static str) -> Result<f64, Fail> {
@@ -125,7 +125,7 @@ impl<'a> GeoQuery<'a> {
             return Err(Fail::Says("the ANY argument requires COUNT argument"));
         }
         if query.count > 0 && query.order.is_none() && !query.any {
-            query.order = Some(Order::Asc);
+            query.order = Some(GeoOrder::Asc);
         }
         Ok(query)
     }
@@ -150,9 +150,9 @@ impl<'a> GeoQuery<'a> {
         } else if args.word("ANY") {
             self.any = true;
         } else if args.word("ASC") {
-            self.order = Some(Order::Asc);
+            self.order = Some(GeoOrder::Asc);
         } else if args.word("DESC") {
-            self.order = Some(Order::Desc);
+            self.order = Some(GeoOrder::Desc);
         } else if args.word_with("COUNT", 1) {
             let count = args.int()?;
             if count <= 0 {
@@ -219,7 +219,7 @@ impl<'a> GeoQuery<'a> {
                 quoted(args.name())
             )));
         }
-        let corners: Vec<Position> = (0..count)
+        let corners: Vec<Coordinates> = (0..count)
             .map(|_| position(args))
             .collect::<Result<_, _>>()?;
         self.metres = 1.0;
@@ -247,7 +247,7 @@ impl<'a> GeoQuery<'a> {
         let (Some(zset), Some(centre), Some(shape)) = (zset, self.centre, &self.shape) else {
             return Vec::new();
         };
-        let search = Search {
+        let search = GeoSearch {
             centre,
             shape: shape.clone(),
         };
@@ -268,7 +268,7 @@ impl<'a> GeoQuery<'a> {
                 if found.len() == enough {
                     break;
                 }
-                if let Some(distance) = search.distance_within_m(&Position::of_score(score)) {
+                if let Some(distance) = search.distance_within_m(&Coordinates::of_score(score)) {
                     let distance = distance / self.metres;
                     found.push(GeoPoint {
                         member: member.to_vec(),
@@ -279,8 +279,8 @@ impl<'a> GeoQuery<'a> {
             }
         }
         match self.order {
-            Some(Order::Asc) => found.sort_by(|a, b| a.distance.total_cmp(&b.distance)),
-            Some(Order::Desc) => found.sort_by(|a, b| b.distance.total_cmp(&a.distance)),
+            Some(GeoOrder::Asc) => found.sort_by(|a, b| a.distance.total_cmp(&b.distance)),
+            Some(GeoOrder::Desc) => found.sort_by(|a, b| b.distance.total_cmp(&a.distance)),
             None => {}
         }
         if self.count > 0 {
@@ -308,7 +308,7 @@ impl<'a> GeoQuery<'a> {
                 out.int(one.score as i64);
             }
             if self.with_coord {
-                reply_position(Position::of_score(one.score), out);
+                reply_position(Coordinates::of_score(one.score), out);
             }
         }
     }

@@ -202,17 +202,19 @@ fn migrate(call: &mut WriteCall<'_>) -> Done {
 fn carry(server: &Shared, options: &MigrateOptions, pieces: &[Cargo]) -> Carried {
     let mut moved = Vec::new();
     let mut done = travel(server, options, pieces, &mut moved);
-    if let Err(Trouble::Lost { fresh: false }) = done
+    if let Err(MigrateError::Lost { fresh: false }) = done
         && moved.is_empty()
     {
         // A connection that was open for long may have been closed at the other end.
         done = travel(server, options, pieces, &mut moved);
     }
     let done = done.map_err(|trouble| match trouble {
-        Trouble::Connect => Fail::code("IOERR error or timeout connecting to the client"),
-        Trouble::Write => Fail::code("IOERR error or timeout writing to target instance"),
-        Trouble::Lost { .. } => Fail::code("IOERR error or timeout reading from target instance"),
-        Trouble::Said(text) => {
+        MigrateError::Connect => Fail::code("IOERR error or timeout connecting to the client"),
+        MigrateError::Write => Fail::code("IOERR error or timeout writing to target instance"),
+        MigrateError::Lost { .. } => {
+            Fail::code("IOERR error or timeout reading from target instance")
+        }
+        MigrateError::Said(text) => {
             let text = String::from_utf8_lossy(&text).into_owned();
             Fail::said(format!("Target instance replied with error: {text}"))
         }
@@ -238,7 +240,7 @@ fn restore(server: &Shared, options: &MigrateOptions, piece: &Cargo, out: &mut V
     encode(&words, out);
 }
 
-enum Trouble {
+enum MigrateError {
     Connect,
     Write,
     Lost {
@@ -255,10 +257,10 @@ fn travel(
     options: &MigrateOptions,
     pieces: &[Cargo],
     moved: &mut Vec<usize>,
-) -> Result<(), Trouble> {
+) -> Result<(), MigrateError> {
     let source = String::from_utf8_lossy(&server.config.bind_source_addr.get()).into_owned();
     let tls = server.tls.client(server.config.tls_cluster.get());
-    let tls = tls.map_err(|_| Trouble::Connect)?;
+    let tls = tls.map_err(|_| MigrateError::Connect)?;
     let (links, now_ms) = (&server.links, clock::now_ms());
     let in_clear = tls.is_none();
     let link = links.take(
@@ -271,8 +273,8 @@ fn travel(
     );
     let mut link = link.map_err(|error| match error.kind() {
         // Redis notices when it writes that nobody has let it in.
-        io::ErrorKind::ConnectionRefused if in_clear => Trouble::Write,
-        _ => Trouble::Connect,
+        io::ErrorKind::ConnectionRefused if in_clear => MigrateError::Write,
+        _ => MigrateError::Connect,
     })?;
     let mut out = Vec::new();
     if !options.login.is_empty() {
@@ -287,16 +289,16 @@ fn travel(
         restore(server, options, piece, &mut out);
     }
     let fresh = !link.reused;
-    let lost = |error: io::Error, else_: Trouble| match error.kind() {
+    let lost = |error: io::Error, else_: MigrateError| match error.kind() {
         // Who is only slow is not asked twice.
         io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut => else_,
-        _ => Trouble::Lost { fresh },
+        _ => MigrateError::Lost { fresh },
     };
     link.send(&out)
-        .map_err(|error| lost(error, Trouble::Write))?;
+        .map_err(|error| lost(error, MigrateError::Write))?;
     let answers = usize::from(!options.login.is_empty()) + usize::from(selects);
     let refused = hear(&mut link, answers, pieces.len(), moved);
-    let refused = refused.map_err(|error| lost(error, Trouble::Lost { fresh: true }))?;
+    let refused = refused.map_err(|error| lost(error, MigrateError::Lost { fresh: true }))?;
     match refused {
         None => {
             link.db = Some(options.db);
@@ -307,7 +309,7 @@ fn travel(
             // Whatever it has selected now.
             link.db = None;
             links.keep(&options.host, options.port, link);
-            Err(Trouble::Said(text))
+            Err(MigrateError::Said(text))
         }
     }
 }

@@ -3,7 +3,7 @@
 use tokio::sync::oneshot;
 
 use crate::command::Flag::{Admin, NoScript, Stale};
-use crate::command::{Command, Done, Fail, Flow, Job, Run, SessionCall, help};
+use crate::command::{AwaitedJob, Command, Done, Fail, Flow, Run, SessionCall, help};
 use crate::persist::Outcome;
 
 pub const BACKUP: Command = Command {
@@ -83,7 +83,7 @@ fn seal(call: &mut SessionCall<'_>) -> Done {
         .name("backup".into())
         .spawn(body);
     thread.map_err(|error| Fail::said(format!("Can't start a thread: {error}")))?;
-    Ok(Flow::Wait(Job {
+    Ok(Flow::Wait(AwaitedJob {
         done,
         failed: Some("ERR The backup could not be sealed. Check BACKUP STATUS."),
     }))

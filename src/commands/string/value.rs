@@ -106,7 +106,7 @@ fn set(call: &mut WriteCall<'_>) -> Done {
         } else if keep || expiry.is_some() {
             return Err(Fail::SYNTAX);
         } else {
-            expiry = Some(expiry::Said::take(&mut call.args)?.ok_or(Fail::SYNTAX)?);
+            expiry = Some(expiry::ExpiryOption::take(&mut call.args)?.ok_or(Fail::SYNTAX)?);
         }
     }
     let deadline = match expiry {
@@ -262,7 +262,7 @@ fn getex(call: &mut WriteCall<'_>) -> Done {
     let expiry = if persist || call.args.is_empty() {
         None
     } else {
-        Some(expiry::Said::take(&mut call.args)?.ok_or(Fail::SYNTAX)?)
+        Some(expiry::ExpiryOption::take(&mut call.args)?.ok_or(Fail::SYNTAX)?)
     };
     call.args.end()?;
     if !reply_old(call, key)? {

@@ -5,7 +5,7 @@ use hashbrown::HashMap;
 use super::reply;
 use crate::command::Flag::DenyOom;
 use crate::command::{
-    Arg, Args, Command, Done, Entry, Fail, Flow, KeyUse, ReadCall, Run, WriteCall,
+    Arg, Args, Command, CommandEntry, Done, Fail, Flow, KeyUse, ReadCall, Run, WriteCall,
 };
 use crate::engine::{Class, Db, Deadline};
 use crate::types::{Bstr, Limits, LiveSet, Piece, Type, ValueRef, ZSet};
@@ -28,7 +28,7 @@ const KEYS: Arg = Arg::key("key", KeyUse::READ).many();
 const TARGET: Arg = Arg::key("destination", KeyUse::OVERWRITE);
 
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Operation {
+enum ZSetOperation {
     Union,
     Inter,
     Diff,
@@ -40,7 +40,7 @@ pub const ZUNION: Command = Command {
     cost: "O(N)+O(M*log(M)) for N members in all sets and M in the result",
     since: "6.2.0",
     args: &[NUMKEYS, KEYS, WEIGHTS, AGGREGATE, WITHSCORES],
-    run: Run::Read(|call| answer(call, Operation::Union)),
+    run: Run::Read(|call| answer(call, ZSetOperation::Union)),
     ..Command::PLAIN
 };
 
@@ -50,7 +50,7 @@ pub const ZINTER: Command = Command {
     cost: "O(N*K)+O(M*log(M)) for the smallest of K sets of N members and M in the result",
     since: "6.2.0",
     args: &[NUMKEYS, KEYS, WEIGHTS, AGGREGATE, WITHSCORES],
-    run: Run::Read(|call| answer(call, Operation::Inter)),
+    run: Run::Read(|call| answer(call, ZSetOperation::Inter)),
     ..Command::PLAIN
 };
 
@@ -60,7 +60,7 @@ pub const ZDIFF: Command = Command {
     cost: "O(N*K) for K sets of N members",
     since: "6.2.0",
     args: &[NUMKEYS, KEYS, WITHSCORES],
-    run: Run::Read(|call| answer(call, Operation::Diff)),
+    run: Run::Read(|call| answer(call, ZSetOperation::Diff)),
     ..Command::PLAIN
 };
 
@@ -71,7 +71,7 @@ pub const ZUNIONSTORE: Command = Command {
     since: "2.0.0",
     flags: &[DenyOom],
     args: &[TARGET, NUMKEYS, KEYS, WEIGHTS, AGGREGATE],
-    run: Run::Write(|call| store(call, Operation::Union, "zunionstore")),
+    run: Run::Write(|call| store(call, ZSetOperation::Union, "zunionstore")),
     ..Command::PLAIN
 };
 
@@ -82,7 +82,7 @@ pub const ZINTERSTORE: Command = Command {
     since: "2.0.0",
     flags: &[DenyOom],
     args: &[TARGET, NUMKEYS, KEYS, WEIGHTS, AGGREGATE],
-    run: Run::Write(|call| store(call, Operation::Inter, "zinterstore")),
+    run: Run::Write(|call| store(call, ZSetOperation::Inter, "zinterstore")),
     ..Command::PLAIN
 };
 
@@ -93,7 +93,7 @@ pub const ZDIFFSTORE: Command = Command {
     since: "6.2.0",
     flags: &[DenyOom],
     args: &[TARGET, NUMKEYS, KEYS],
-    run: Run::Write(|call| store(call, Operation::Diff, "zdiffstore")),
+    run: Run::Write(|call| store(call, ZSetOperation::Diff, "zdiffstore")),
     ..Command::PLAIN
 };
 
@@ -126,7 +126,7 @@ struct AlgebraOptions<'a> {
     with_scores: bool,
 }
 
-fn keys<'a>(args: &mut Args<'a>, entry: &Entry) -> Result<&'a [&'a [u8]], Fail> {
+fn keys<'a>(args: &mut Args<'a>, entry: &CommandEntry) -> Result<&'a [&'a [u8]], Fail> {
     let count = args.int()?;
     if count < 1 {
         let name = &entry.full_name;
@@ -141,8 +141,8 @@ impl<'a> AlgebraOptions<'a> {
     fn parse(
         db: &Db<'_>,
         args: &mut Args<'a>,
-        entry: &Entry,
-        operation: Operation,
+        entry: &CommandEntry,
+        operation: ZSetOperation,
         store: bool,
     ) -> Result<Self, Fail> {
         let keys = keys(args, entry)?;
@@ -163,13 +163,13 @@ impl<'a> AlgebraOptions<'a> {
             with_scores: false,
         };
         while !args.is_empty() {
-            if operation != Operation::Diff && args.word_with("WEIGHTS", keys.len()) {
+            if operation != ZSetOperation::Diff && args.word_with("WEIGHTS", keys.len()) {
                 let weight = |_| {
                     args.double()
                         .map_err(|_| Fail::Says("weight value is not a float"))
                 };
                 options.weights = Some((0..keys.len()).map(weight).collect::<Result<_, _>>()?);
-            } else if operation != Operation::Diff && args.word_with("AGGREGATE", 1) {
+            } else if operation != ZSetOperation::Diff && args.word_with("AGGREGATE", 1) {
                 options.aggregate = if args.word("SUM") {
                     Aggregate::Sum
                 } else if args.word("MIN") {
@@ -268,7 +268,7 @@ impl<'a> Source<'a> {
 
 fn combine(
     db: &Db<'_>,
-    operation: Operation,
+    operation: ZSetOperation,
     options: &AlgebraOptions<'_>,
     limits: &Limits,
 ) -> Result<ZSet, Fail> {
@@ -281,7 +281,7 @@ fn combine(
     let mut result = ZSet::new();
     let mut digits = itoa::Buffer::new();
     match operation {
-        Operation::Union => {
+        ZSetOperation::Union => {
             sources.sort_by_key(Source::len);
             let mut scores: HashMap<Bstr, f64> = HashMap::new();
             for source in &sources {
@@ -295,7 +295,7 @@ fn combine(
                 result.insert(&member, score, limits);
             }
         }
-        Operation::Inter => {
+        ZSetOperation::Inter => {
             sources.sort_by_key(Source::len);
             sources[0].each(|member, score| {
                 let member = member.as_bytes(&mut digits);
@@ -310,7 +310,7 @@ fn combine(
                 }
             });
         }
-        Operation::Diff => sources[0].each(|member, score| {
+        ZSetOperation::Diff => sources[0].each(|member, score| {
             let member = member.as_bytes(&mut digits);
             if sources[1..]
                 .iter()
@@ -323,7 +323,7 @@ fn combine(
     Ok(result)
 }
 
-fn answer(call: &mut ReadCall<'_>, operation: Operation) -> Done {
+fn answer(call: &mut ReadCall<'_>, operation: ZSetOperation) -> Done {
     let options = AlgebraOptions::parse(&call.db, &mut call.args, call.entry, operation, false)?;
     // What is not stored is not packed either: that would lose the sign of a zero.
     let loose = Limits {
@@ -335,7 +335,7 @@ fn answer(call: &mut ReadCall<'_>, operation: Operation) -> Done {
     Ok(Flow::Done)
 }
 
-fn store(call: &mut WriteCall<'_>, operation: Operation, event: &'static str) -> Done {
+fn store(call: &mut WriteCall<'_>, operation: ZSetOperation, event: &'static str) -> Done {
     let target = call.args.next()?;
     let options = AlgebraOptions::parse(&call.db, &mut call.args, call.entry, operation, true)?;
     let result = combine(&call.db, operation, &options, &call.db.rules().limits)?;

@@ -12,7 +12,7 @@ use anyhow::{Context, Result, bail};
 use super::increment::Increment;
 use super::manifest::{AofFile, Manifest};
 use super::place::{filename, folder};
-use super::read::{Apply, End, LogFile, run_updates};
+use super::read::{AofEnd, Apply, LogFile, run_updates};
 use super::rewrite::collect;
 use super::writer;
 use crate::config::special::reason;
@@ -138,7 +138,7 @@ fn read_all(
     for (at, part) in parts.iter().enumerate() {
         let began = Timer::start();
         let end = read_part(store, dir, part, apply)?;
-        if let End::Torn { at: offset, why } = end {
+        if let AofEnd::Torn { at: offset, why } = end {
             // The next file is named before the first edit goes there.
             let is_last = lens[at + 1..].iter().all(|len| *len == 0);
             cut(store, dir, part, offset, why, is_last && is_ours)?;
@@ -177,7 +177,7 @@ fn cannot_open(part: &AofFile, error: &io::Error) -> anyhow::Error {
     )
 }
 
-fn read_part(store: &Store, dir: &Path, part: &AofFile, apply: &mut Apply<'_>) -> Result<End> {
+fn read_part(store: &Store, dir: &Path, part: &AofFile, apply: &mut Apply<'_>) -> Result<AofEnd> {
     let file = File::open(dir.join(&part.name)).map_err(|error| cannot_open(part, &error))?;
     let rules = store.load_rules(true, Some(file.metadata()?.len()));
     let mut window = Window::new(file, &store.loading);

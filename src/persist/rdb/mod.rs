@@ -34,13 +34,13 @@ use dialect::{VERSION_PLAIN, VERSION_UNSUMMED};
 pub use envelope::is_snapshot;
 pub use fault::Fault;
 pub use kind::kind_name;
-pub use load::{Admit, LoadRules, Loaded, Strangers, Update, check, load};
+pub use load::{Admit, LoadRules, LoadedSnapshot, Strangers, Update, check, load};
 pub use module_parts::{ModulePart, ModuleParts};
 pub use modules::ReadValue;
 pub use read::RdbReader;
-pub use save::{Beside, Mark, Origin, SaveRules, is_same, save};
+pub use save::{AccessMark, Beside, Origin, SaveRules, is_same, save};
 pub use write::Style;
-use write::{Writer, version_for};
+use write::{RdbWriter, version_for};
 
 use super::crc64;
 use crate::types::{Limits, Value, ValueRef};
@@ -64,7 +64,7 @@ fn dump_as(value: ValueRef<'_>, version: u16) -> Vec<u8> {
         version,
         compress: true,
     };
-    let mut writer = Writer::new(style, ());
+    let mut writer = RdbWriter::new(style, ());
     if let ValueRef::Set(set) = value
         && set.next_deadline().is_some()
     {
@@ -79,7 +79,7 @@ fn dump_as(value: ValueRef<'_>, version: u16) -> Vec<u8> {
 }
 
 /// A payload ends with the version, and a checksum of all before it.
-fn seal(writer: Writer<()>) -> Vec<u8> {
+fn seal(writer: RdbWriter<()>) -> Vec<u8> {
     sealed(writer.out, writer.style.version)
 }
 
@@ -96,7 +96,7 @@ pub fn dump_functions(codes: &[Vec<u8>]) -> Vec<u8> {
         version: VERSION_PLAIN,
         compress: true,
     };
-    let mut writer = Writer::new(style, ());
+    let mut writer = RdbWriter::new(style, ());
     for code in codes {
         writer.out.push(opcode::FUNCTION);
         writer.string(code);

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use super::fault::{Fault, Read};
 use super::read::RdbReader;
-use super::write::{Spill, Writer};
+use super::write::{RdbWriter, Spill};
 
 /// What a part may be.
 pub(super) mod part {
@@ -76,7 +76,7 @@ impl<'b> ModuleParts<'_, 'b> {
     }
 }
 
-impl<S: Spill> Writer<S> {
+impl<S: Spill> RdbWriter<S> {
     pub(super) fn module_count(&mut self, count: u64) {
         self.len(part::COUNT);
         self.len(count);

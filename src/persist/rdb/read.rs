@@ -7,7 +7,7 @@ use super::fault::{Fault, Fault::Broken, Read};
 use super::templates::Templates;
 use super::{kind, ziplist, zipmap};
 use crate::types::intset::IntSet;
-use crate::types::list::Node;
+use crate::types::list::ListNode;
 use crate::types::zset::Inserted;
 use crate::types::{
     Hash, Limits, List, Listpack, PART_DEADLINE_MAX_MS, Set, Text, Type, Value, ZSet,
@@ -96,7 +96,9 @@ impl<'a> RdbReader<'a> {
         Ok(match kind {
             kind::STRING => Value::Text(Text::from_bytes(&self.string()?)),
             kind::LIST => self.list_of_strings(limits)?.wrap(),
-            kind::LIST_ZIPLIST => List::from_nodes([Node::packed(self.ziplist()?)], limits).wrap(),
+            kind::LIST_ZIPLIST => {
+                List::from_nodes([ListNode::packed(self.ziplist()?)], limits).wrap()
+            }
             kind::LIST_QUICKLIST | kind::LIST_QUICKLIST_2 => self
                 .quicklist(kind == kind::LIST_QUICKLIST_2, limits)?
                 .wrap(),
@@ -159,12 +161,12 @@ impl<'a> RdbReader<'a> {
         let mut nodes = Vec::new();
         for _ in 0..self.count()? {
             nodes.push(match if second { self.count()? } else { 0 } {
-                0 if !second => Node::packed(self.ziplist()?),
+                0 if !second => ListNode::packed(self.ziplist()?),
                 1 => match self.string()? {
                     element if element.is_empty() => return Err(Broken),
-                    element => Node::plain(element.into()),
+                    element => ListNode::plain(element.into()),
                 },
-                2 => Node::packed(self.listpack()?),
+                2 => ListNode::packed(self.listpack()?),
                 _ => return Err(Broken),
             });
         }

@@ -3,7 +3,7 @@
 use super::fault::{Fault, Fault::Broken, Read};
 use super::kind;
 use super::read::RdbReader;
-use super::write::{Spill, Writer};
+use super::write::{RdbWriter, Spill};
 use crate::types::stream::{
     Consumer, DURATION_MAX_S, Group, IDS_MAX, Id, Idempotency, Placed, Stream,
 };
@@ -151,7 +151,7 @@ impl RdbReader<'_> {
     }
 }
 
-impl<S: Spill> Writer<S> {
+impl<S: Spill> RdbWriter<S> {
     pub(super) fn stream(&mut self, kind: u8, stream: &Stream) {
         self.len(stream.nodes().len() as u64);
         for node in stream.nodes().iter() {

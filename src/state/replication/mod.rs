@@ -18,7 +18,7 @@ use hashbrown::HashSet;
 use parking_lot::Condvar;
 use tokio::sync::Notify;
 
-pub use replica::{Filter, HEARS_STAGED, Order, Replica, ReplicaConf, Stage};
+pub use replica::{HEARS_STAGED, Replica, ReplicaConf, ReplicaStage, SendOrder, SnapshotFilter};
 pub use unread::Unread;
 pub use wait::{AckWaiter, Acks};
 pub use word::StreamWord;
@@ -111,7 +111,7 @@ pub struct ReplicationState {
 
 /// Numbers that INFO shows.
 #[derive(Default)]
-pub struct Counts {
+pub struct ReplicationCounts {
     pub sync_full: AtomicU64,
     pub sync_partial_ok: AtomicU64,
     pub sync_partial_err: AtomicU64,
@@ -121,7 +121,7 @@ pub struct Counts {
     pub unexpected_errors: AtomicU64,
 }
 
-impl Counts {
+impl ReplicationCounts {
     pub fn reset(&self) {
         let all = [
             &self.sync_full,
@@ -161,7 +161,7 @@ pub struct Replication {
     pub wants_acks: AtomicBool,
     /// Wakes the task that begins full syncs and asks for acknowledgements.
     pub bell: Notify,
-    pub counts: Counts,
+    pub counts: ReplicationCounts,
     pub unread: Unread,
     pub transfer: Transfer,
     /// The master was last heard at this time.
@@ -197,7 +197,7 @@ impl Default for Replication {
             own_keys: Mutex::default(),
             wants_acks: AtomicBool::new(false),
             bell: Notify::new(),
-            counts: Counts::default(),
+            counts: ReplicationCounts::default(),
             unread: Unread::default(),
             transfer: Transfer::default(),
             last_io_ms: AtomicU64::new(0),
@@ -257,7 +257,7 @@ impl Replication {
         let replicas = self.replicas.read();
         let good = replicas
             .iter()
-            .filter(|one| one.stage() == Stage::Online && one.lag_s(now_ms) <= lag_max_s);
+            .filter(|one| one.stage() == ReplicaStage::Online && one.lag_s(now_ms) <= lag_max_s);
         let good = good.count();
         self.good.store(good, Ordering::Relaxed);
         good

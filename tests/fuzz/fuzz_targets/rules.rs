@@ -4,7 +4,7 @@
 use std::sync::OnceLock;
 
 use libfuzzer_sys::fuzz_target;
-use vermilion::acl::{Access, AclRoles, Request, Users};
+use vermilion::acl::{Access, AclRequest, AclRoles, Users};
 use vermilion::command::Registry;
 use vermilion::commands::FAMILIES;
 
@@ -20,7 +20,7 @@ struct Asked<'a> {
     access: Access,
 }
 
-impl Request for Asked<'_> {
+impl AclRequest for Asked<'_> {
     fn command(&self) -> usize {
         self.command
     }

@@ -28,14 +28,14 @@ const EMPTY_NAMED: u64 = 10;
 pub struct Batch {
     pub bytes: Vec<u8>,
     /// Where each one begins, and what was said of it.
-    pub keys: Vec<(usize, Said)>,
+    pub keys: Vec<(usize, KeyHead)>,
     /// Those of the file so far.
     pub templates: Arc<Templates>,
 }
 
 /// What the file says of a key before the key.
 #[derive(Clone, Copy, Default)]
-pub struct Said {
+pub struct KeyHead {
     pub db: usize,
     pub deadline_ms: Option<u64>,
     pub mark: Option<Access>,
@@ -75,7 +75,7 @@ pub fn decode(
 
 /// A key that was decoded.
 struct DecodedKey<'a> {
-    said: Said,
+    said: KeyHead,
     key: Cow<'a, [u8]>,
     at: ShardKey,
     value: DecodedValue<'a>,
@@ -84,7 +84,7 @@ struct DecodedKey<'a> {
 /// Decodes the key at the reader's place; nothing if it is a collection without elements.
 fn find<'a>(
     reader: RdbReader<'a>,
-    (said, members): (Said, &[u8]),
+    (said, members): (KeyHead, &[u8]),
     rules: &LoadRules,
     empty: &AtomicU64,
 ) -> Result<Option<DecodedKey<'a>>> {

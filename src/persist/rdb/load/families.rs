@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::Scan;
-use super::stop::Stop;
+use super::stop::LoadStop;
 use super::strangers::Sort;
 use super::update::Update;
 use crate::persist::rdb::fault::{Fault, Read};
@@ -21,7 +21,11 @@ const LIMITS: ProtoLimits = ProtoLimits {
 
 impl Scan<'_> {
     /// A record whose number means something else in the other family.
-    pub(super) fn own_record(&mut self, head: u8, reader: &mut RdbReader<'_>) -> Result<(), Stop> {
+    pub(super) fn own_record(
+        &mut self,
+        head: u8,
+        reader: &mut RdbReader<'_>,
+    ) -> Result<(), LoadStop> {
         match (self.dialect, head) {
             (Dialect::Redis, opcode::HASH_TEMPLATE) => {
                 let id = reader.count()?;
@@ -105,7 +109,7 @@ impl Scan<'_> {
     }
 
     /// An auxiliary record of a module: commands that make indexes again, if it defines any.
-    pub(super) fn module_aux(&mut self, reader: &mut RdbReader<'_>) -> Result<(), Stop> {
+    pub(super) fn module_aux(&mut self, reader: &mut RdbReader<'_>) -> Result<(), LoadStop> {
         let record = *reader;
         let id = reader.skip_module_aux()?;
         let Some(found) = indexes::found(record) else {

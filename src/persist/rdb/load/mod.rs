@@ -17,9 +17,9 @@ use std::time::Duration;
 use anyhow::{Context, Result, anyhow, bail};
 use parking_lot::Mutex;
 
-use decode::{Batch, Said, decode};
+use decode::{Batch, KeyHead, decode};
 pub use rules::{Admit, LoadRules};
-use stop::{Stop, told};
+use stop::{LoadStop, told};
 pub use strangers::Strangers;
 use strangers::{Sort, stranger};
 pub use update::Update;
@@ -44,7 +44,7 @@ const KEYS_UNSEEN: u64 = 1 << 22;
 
 /// What was in a snapshot.
 #[derive(Debug, Default)]
-pub struct Loaded {
+pub struct LoadedSnapshot {
     pub keys: u64,
     /// Keys that were dead already, be they here or not.
     pub expired: u64,
@@ -61,7 +61,7 @@ pub struct Loaded {
 }
 
 /// Reads one snapshot from the window, up to and with its checksum.
-pub fn load(window: &mut Window<'_>, engine: &Engine, rules: &LoadRules) -> Result<Loaded> {
+pub fn load(window: &mut Window<'_>, engine: &Engine, rules: &LoadRules) -> Result<LoadedSnapshot> {
     let (sender, batches) = sync_channel(2 * rules.threads);
     let batches = Mutex::new(batches);
     let counts = [AtomicU64::new(0), AtomicU64::new(0)];
@@ -120,7 +120,7 @@ struct Scan<'r> {
     rules: &'r LoadRules,
     /// Where the keys go; nowhere if the file is only looked through.
     into: Option<Way<'r>>,
-    said: Said,
+    said: KeyHead,
     /// The deadlines of members that the file has told of the key that follows.
     members: Vec<u8>,
     /// Keys for which room was made.
@@ -135,7 +135,7 @@ struct Scan<'r> {
     told: BTreeSet<String>,
     /// What it has told of a history: its id, offset and database.
     origin: (Option<[u8; 40]>, Option<u64>, usize),
-    loaded: Loaded,
+    loaded: LoadedSnapshot,
 }
 
 /// What one step of the scan came to.
@@ -149,7 +149,7 @@ impl<'r> Scan<'r> {
         Scan {
             rules,
             into,
-            said: Said::default(),
+            said: KeyHead::default(),
             members: Vec::new(),
             announced: 0,
             packed: false,
@@ -158,11 +158,11 @@ impl<'r> Scan<'r> {
             templates: Arc::default(),
             told: BTreeSet::new(),
             origin: (None, None, 0),
-            loaded: Loaded::default(),
+            loaded: LoadedSnapshot::default(),
         }
     }
 
-    fn run(mut self, window: &mut Window<'_>) -> Result<Loaded> {
+    fn run(mut self, window: &mut Window<'_>) -> Result<LoadedSnapshot> {
         self.packed = envelope::open(window)?;
         if !window.fill(9)? {
             bail!("Short read or OOM loading DB: the file is no snapshot");
@@ -193,15 +193,17 @@ impl<'r> Scan<'r> {
                         into.send(&self.templates)?;
                     }
                 }
-                Err(Stop::Fault(Fault::Short)) => {
+                Err(LoadStop::Fault(Fault::Short)) => {
                     if !window.more()? {
                         bail!(
                             "Unexpected EOF reading RDB file: it ends at byte {offset}, inside a key or before its end mark"
                         );
                     }
                 }
-                Err(Stop::Fault(fault)) => bail!("{} (at byte {offset} of the file)", told(fault)),
-                Err(Stop::Told(error)) => return Err(error),
+                Err(LoadStop::Fault(fault)) => {
+                    bail!("{} (at byte {offset} of the file)", told(fault))
+                }
+                Err(LoadStop::Told(error)) => return Err(error),
             }
         }
         if let Some(into) = &mut self.into {
@@ -263,7 +265,7 @@ impl<'r> Scan<'r> {
         Ok(version)
     }
 
-    fn step(&mut self, reader: &mut RdbReader<'_>) -> Result<Step, Stop> {
+    fn step(&mut self, reader: &mut RdbReader<'_>) -> Result<Step, LoadStop> {
         let from = *reader;
         let head = reader.byte()?;
         match head {
@@ -271,7 +273,7 @@ impl<'r> Scan<'r> {
             opcode::SELECT => {
                 let db = reader.count()?;
                 if db >= self.rules.databases as u64 {
-                    return Err(Stop::Told(anyhow!(
+                    return Err(LoadStop::Told(anyhow!(
                         "FATAL: Data file was created with a Redis server configured to handle more than {} \
                          databases. Exiting",
                         self.rules.databases
@@ -315,7 +317,7 @@ impl<'r> Scan<'r> {
             }
             opcode::FUNCTION => self.loaded.functions.push(reader.string()?.into_owned()),
             opcode::FUNCTION_DRAFT => {
-                return Err(Stop::Told(anyhow!(
+                return Err(LoadStop::Told(anyhow!(
                     "Pre-release function format not supported: load the file with the release candidate that \
                      wrote it, and delete its functions"
                 )));
@@ -332,7 +334,7 @@ impl<'r> Scan<'r> {
         kind: u8,
         from: RdbReader<'_>,
         reader: &mut RdbReader<'_>,
-    ) -> Result<(), Stop> {
+    ) -> Result<(), LoadStop> {
         reader.skip_string()?;
         let value = *reader;
         self.skip(kind, reader)?;
@@ -340,9 +342,9 @@ impl<'r> Scan<'r> {
         let mut members = std::mem::take(&mut self.members);
         let mut said = std::mem::replace(
             &mut self.said,
-            Said {
+            KeyHead {
                 db,
-                ..Said::default()
+                ..KeyHead::default()
             },
         );
         let dead = said
@@ -381,7 +383,7 @@ impl<'r> Scan<'r> {
     }
 
     /// A name or value beside the keys. A few packed bytes may stand for gigabytes of it.
-    fn field<'a>(&self, reader: &mut RdbReader<'a>) -> Result<Cow<'a, [u8]>, Stop> {
+    fn field<'a>(&self, reader: &mut RdbReader<'a>) -> Result<Cow<'a, [u8]>, LoadStop> {
         if self.packed && reader.string_len()? > FIELD_BYTES_MAX {
             return Err(Fault::Says("auxiliary field that is too long").into());
         }
