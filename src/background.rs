@@ -12,7 +12,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use crate::command::Shutdown;
 use crate::config::{Config, REDIS_VERSION};
 use crate::engine::Garbage;
-use crate::exec::{self, Alarm, By};
+use crate::exec::{self, Alarm, StopSource};
 use crate::repl;
 use crate::state::client::ReplicationPart;
 use crate::state::shared::{Rates, Shared};
@@ -178,7 +178,10 @@ async fn stop_on_signals(shared: Arc<Shared>, alarm: Arc<Alarm>) {
             if !exec::wait_for_cron(&shared) {
                 return;
             }
-            if exec::stop(&shared, exec::ask_to_stop(&shared, wish, By::Signal)) {
+            if exec::stop(
+                &shared,
+                exec::ask_to_stop(&shared, wish, StopSource::Signal),
+            ) {
                 alarm.ring();
             } else {
                 tracing::warn!(

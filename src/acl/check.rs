@@ -1,6 +1,6 @@
 //! The check: whether a user may do what a command is about to do.
 
-use super::selector::{Access, KeyPattern, Selector};
+use super::selector::{KeyAccess, KeyPattern, Selector};
 use super::user::Rights;
 use crate::util::glob;
 
@@ -23,7 +23,7 @@ pub trait AclRequest {
     fn first_arg(&self) -> Option<&[u8]>;
     fn arg(&self, at: usize) -> &[u8];
     /// The places of its keys, and what it does to them.
-    fn each_key(&self, visit: &mut dyn FnMut(usize, Access));
+    fn each_key(&self, visit: &mut dyn FnMut(usize, KeyAccess));
     /// The databases that it touches, none for all of them, and the places of the arguments that name them, or 0.
     fn each_database(&self, visit: &mut dyn FnMut(usize, Option<usize>));
     /// The places of channels that it speaks or listens to; `true` for those that are patterns.
@@ -50,7 +50,7 @@ impl Rights {
     }
 
     /// Whether it may do this to every key of a database that begins so.
-    pub fn reaches_all_beginning_with(&self, prefix: &[u8], wanted: Access, db: usize) -> bool {
+    pub fn reaches_all_beginning_with(&self, prefix: &[u8], wanted: KeyAccess, db: usize) -> bool {
         let mut selectors = self.all_selectors();
         selectors.any(|selector| {
             selector.reaches_all_beginning_with(prefix, wanted) && selector.enters(Some(db))
@@ -126,7 +126,7 @@ impl Selector {
         })
     }
 
-    fn reaches(&self, key: &[u8], wanted: Access) -> bool {
+    fn reaches(&self, key: &[u8], wanted: KeyAccess) -> bool {
         let fits = |held: &KeyPattern| {
             held.access.covers(wanted) && glob::matches(&held.pattern, key, false)
         };
@@ -138,7 +138,7 @@ impl Selector {
         self.all_keys || self.keys.iter().any(all)
     }
 
-    fn reaches_all_beginning_with(&self, prefix: &[u8], wanted: Access) -> bool {
+    fn reaches_all_beginning_with(&self, prefix: &[u8], wanted: KeyAccess) -> bool {
         let fits = |held: &KeyPattern| {
             held.access.covers(wanted)
                 && ends_openly(&held.pattern)

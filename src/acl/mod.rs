@@ -20,6 +20,6 @@ pub use load::LoadError;
 pub use log::{AclLog, AclLogEntry, Context, Reason};
 pub use roles::{AclRole, AclRoles};
 pub use rule::{RuleError, gather};
-pub use selector::{Access, Selector, has_space};
+pub use selector::{KeyAccess, Selector, has_space};
 pub use user::{Rights, User};
 pub use users::{Reloaded, Revision, Users};

@@ -13,7 +13,7 @@ use super::session::Session;
 use super::{Args, CommandEntry, Fail, Registry};
 use crate::acl::User;
 use crate::engine::{Db, NameWalk};
-use crate::persist::Outcome;
+use crate::persist::JobOutcome;
 use crate::resp::Reply;
 use crate::state::away::Away;
 use crate::state::replication::{Acks, Replica, SendOrder};
@@ -58,7 +58,7 @@ pub enum Flow {
     /// Write the rest of a long reply in parts, when nothing is locked any more.
     Rest(Box<Rest>),
     /// Answer with the names that a walk finds, in parts, when nothing is locked any more.
-    Names(Box<Names>),
+    Names(Box<KeyNames>),
     /// Carry keys to another server, when nothing is locked any more.
     Transfer(Box<KeyTransfer>),
     /// Make values of the arguments while nothing is locked, and call the handler again with them: it has touched nothing yet.
@@ -105,7 +105,7 @@ impl Rest {
 }
 
 /// Names of keys, as they were at one moment.
-pub struct Names {
+pub struct KeyNames {
     pub walk: NameWalk,
     pub pattern: Bstr,
 }
@@ -159,7 +159,7 @@ pub struct FunctionLoad {
 
 /// A job on another thread: `OK` if it goes well, and BUSY if a long script is in its way.
 pub struct AwaitedJob {
-    pub done: oneshot::Receiver<Outcome>,
+    pub done: oneshot::Receiver<JobOutcome>,
     /// The error if it doesn't; without one it is `OK` in any case.
     pub failed: Option<&'static str>,
 }

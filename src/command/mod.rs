@@ -28,7 +28,7 @@ pub mod timeout;
 pub use arg::{Arg, ArgKind, KeyUse};
 pub use args::{Args, small_int};
 pub use call::{
-    AckWish, AwaitedJob, Carried, Done, Feed, Flow, FunctionLoad, KeyTransfer, Names, OnTimeout,
+    AckWish, AwaitedJob, Carried, Done, Feed, Flow, FunctionLoad, KeyNames, KeyTransfer, OnTimeout,
     Park, Preparation, Prepared, ReadCall, ReadDb, Reload, Rest, ScriptCall, ScriptWish,
     SessionCall, Shutdown, WriteCall,
 };

@@ -33,7 +33,7 @@ pub struct CommandEntry {
     /// First key, last key, step.
     pub range: (i32, i32, i32),
     pub categories: Vec<&'static str>,
-    subcommands: Names,
+    subcommands: CommandNames,
 }
 
 impl CommandEntry {
@@ -191,13 +191,13 @@ const ALL_FLAGS: &[Flag] = &[
 
 /// Every command by name.
 pub struct Registry {
-    by_name: Names,
+    by_name: CommandNames,
     entries: Vec<&'static CommandEntry>,
 }
 
 /// Commands by the names they are called by, which are in lower case. Looked up at every command.
 #[derive(Default)]
-struct Names(HashTable<Named>);
+struct CommandNames(HashTable<Named>);
 
 struct Named {
     name: Box<[u8]>,
@@ -217,7 +217,7 @@ impl Named {
     }
 }
 
-impl Names {
+impl CommandNames {
     #[inline]
     fn get(&self, name: &[u8]) -> Option<&'static CommandEntry> {
         let ends = ends(name);
@@ -277,7 +277,7 @@ impl Registry {
     /// referred to from anywhere without counting.
     pub fn new(families: &'static [&'static Family]) -> Self {
         let mut registry = Registry {
-            by_name: Names::default(),
+            by_name: CommandNames::default(),
             entries: Vec::new(),
         };
         for family in families {
@@ -301,7 +301,7 @@ impl Registry {
             None => command.name.to_string(),
         };
         let words = 1 + usize::from(parent.is_some());
-        let mut subcommands = Names::default();
+        let mut subcommands = CommandNames::default();
         for sub in command.subcommands {
             let entry = self.build(family, sub, Some(command));
             subcommands.insert(sub.name.as_bytes(), entry);

@@ -1,7 +1,7 @@
 //! A command as the check of its user's rights sees it.
 
 use super::{CommandEntry, Flag};
-use crate::acl::{Access, AclRequest, User};
+use crate::acl::{AclRequest, KeyAccess, User};
 use crate::state::shared::Shared;
 
 /// What a command touches, told from its entry and arguments.
@@ -41,7 +41,7 @@ impl AclRequest for Touched<'_> {
         self.argv[at]
     }
 
-    fn each_key(&self, visit: &mut dyn FnMut(usize, Access)) {
+    fn each_key(&self, visit: &mut dyn FnMut(usize, KeyAccess)) {
         // Those that it does name are checked even where the rest doesn't fit: the command may run without it.
         let key_use = self.entry.command.key_use.map(|of| of(self.argv));
         self.entry.each_use(self.argv, |at, used| {

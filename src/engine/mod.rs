@@ -45,7 +45,7 @@ pub use db::{Db, Deadline, GaveUp, Shards, Taken, WrongType};
 pub use documents::document_of;
 pub use each::Each;
 pub use edit::Edit;
-pub use effects::{Class, Effects, Event, Garbage, Wanted};
+pub use effects::{Class, Effects, EffectsWanted, Garbage, KeyspaceEvent};
 pub use entry::{Entry, New};
 pub use evict::{Busy, Policy, Victim, Victims};
 pub use log::{Reach, Records, UnitLog};
@@ -158,10 +158,10 @@ impl Engine {
     #[inline]
     pub fn lock_unless(&self, set: ShardSet, give_up: &dyn Fn() -> bool) -> Option<Locked<'_>> {
         let held = match set {
-            ShardSet::One(id) => Guards::One(Guarded::take(self, usize::from(id), give_up)?),
+            ShardSet::One(id) => ShardGuards::One(Guarded::take(self, usize::from(id), give_up)?),
             ShardSet::Many(_) => {
                 let guards = set.iter().map(|id| Guarded::take(self, id, give_up));
-                Guards::Many(guards.collect::<Option<Box<[_]>>>()?)
+                ShardGuards::Many(guards.collect::<Option<Box<[_]>>>()?)
             }
         };
         Some(Locked { engine: self, held })
@@ -304,7 +304,7 @@ impl<'e> Guarded<'e> {
     }
 }
 
-enum Guards<'e> {
+enum ShardGuards<'e> {
     One(Guarded<'e>),
     /// In ascending order.
     Many(Box<[Guarded<'e>]>),
@@ -313,23 +313,23 @@ enum Guards<'e> {
 /// Shards locked by one unit of work.
 pub struct Locked<'e> {
     engine: &'e Engine,
-    held: Guards<'e>,
+    held: ShardGuards<'e>,
 }
 
 impl<'e> Locked<'e> {
     #[inline]
     fn all(&self) -> &[Guarded<'e>] {
         match &self.held {
-            Guards::One(guarded) => std::slice::from_ref(guarded),
-            Guards::Many(guards) => guards,
+            ShardGuards::One(guarded) => std::slice::from_ref(guarded),
+            ShardGuards::Many(guards) => guards,
         }
     }
 
     #[inline]
     fn all_mut(&mut self) -> &mut [Guarded<'e>] {
         match &mut self.held {
-            Guards::One(guarded) => std::slice::from_mut(guarded),
-            Guards::Many(guards) => guards,
+            ShardGuards::One(guarded) => std::slice::from_mut(guarded),
+            ShardGuards::Many(guards) => guards,
         }
     }
 

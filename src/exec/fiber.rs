@@ -55,13 +55,13 @@ enum Go {
     On,
 }
 
-enum Step {
+enum FiberStep {
     /// The job has ended; a request is given back with what it was run with.
     Done(Option<Box<ScriptRequest>>),
     Busy,
 }
 
-struct Fiber(Coroutine<Go, Step, (), DefaultStack>);
+struct Fiber(Coroutine<Go, FiberStep, (), DefaultStack>);
 
 thread_local! {
     /// The fiber of the worker whose thread this is; made when the first script comes.
@@ -85,20 +85,20 @@ impl Fiber {
     }
 
     /// Goes on, and keeps the fiber for the next script. A panic drops it.
-    fn resume(mut self, go: Go) -> Step {
+    fn resume(mut self, go: Go) -> FiberStep {
         LEFT.set(false);
         let step = match self.0.resume(go) {
             CoroutineResult::Yield(step) => step,
             CoroutineResult::Return(()) => unreachable!("a fiber serves for ever"),
         };
-        LEFT.set(matches!(step, Step::Busy));
+        LEFT.set(matches!(step, FiberStep::Busy));
         FIBER.set(Some(self));
         step
     }
 }
 
 /// Runs jobs for ever: the fiber is dropped while it waits for the next.
-fn serve(worker: &Rc<Worker>, yielder: &Yielder<Go, Step>, first: FiberJob) {
+fn serve(worker: &Rc<Worker>, yielder: &Yielder<Go, FiberStep>, first: FiberJob) {
     let stage = Stage::new(worker.shared.scripts.clone());
     let lua = stage.host.lua.clone();
     let ended = lua.scope(|scope| {
@@ -108,14 +108,14 @@ fn serve(worker: &Rc<Worker>, yielder: &Yielder<Go, Step>, first: FiberJob) {
             scope.create_function(|lua, args: MultiValue| stage.call(worker, lua, args, false))?;
         let acl = scope.create_function(|_, args: MultiValue| stage.may_call(worker, &args))?;
         let tick = scope.create_function(|_, ()| {
-            let leave = || drop(yielder.suspend(Step::Busy));
+            let leave = || drop(yielder.suspend(FiberStep::Busy));
             Ok(stage.tick(worker, leave))
         })?;
         stage.host.attach(call, pcall, acl, tick)?;
         let mut job = first;
         loop {
             let done = job.run(worker, &stage);
-            job = match yielder.suspend(Step::Done(done)) {
+            job = match yielder.suspend(FiberStep::Done(done)) {
                 Go::Job(next) => next,
                 Go::On => unreachable!("there is nothing to go on with"),
             };
@@ -189,8 +189,8 @@ impl Worker {
         let told = done.clone();
         let act: Act = Box::new(move |worker, stage| told.set(Some(act(worker, stage))));
         match fiber(self).resume(Go::Job(FiberJob::Obeyed(act))) {
-            Step::Done(_) => done.take().expect("it was done to its end"),
-            Step::Busy => unreachable!("what must be obeyed is not left half-way"),
+            FiberStep::Done(_) => done.take().expect("it was done to its end"),
+            FiberStep::Busy => unreachable!("what must be obeyed is not left half-way"),
         }
     }
 
@@ -241,15 +241,15 @@ pub fn go_on(session: &mut Session, out: &mut Answer, started: &mut Reading) -> 
 }
 
 /// Takes back what a client's request was run with.
-fn take(step: Step, session: &mut Session, out: &mut Answer, started: &mut Reading) -> Next {
+fn take(step: FiberStep, session: &mut Session, out: &mut Answer, started: &mut Reading) -> Next {
     match step {
-        Step::Busy => Next::Busy,
-        Step::Done(Some(request)) => {
+        FiberStep::Busy => Next::Busy,
+        FiberStep::Done(Some(request)) => {
             *session = request.session;
             *out = request.out;
             *started = request.started;
             request.next
         }
-        Step::Done(None) => unreachable!("it ends with the job that it began with"),
+        FiberStep::Done(None) => unreachable!("it ends with the job that it began with"),
     }
 }

@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 use super::Worker;
 use super::aside::Aside;
 use crate::command::session::Session;
-use crate::command::{CommandEntry, Names, Rest};
+use crate::command::{CommandEntry, KeyNames, Rest};
 use crate::engine::{Garbage, NameWalk, Walked};
 use crate::journal::Answer;
 use crate::resp::Reply;
@@ -81,8 +81,8 @@ impl Long {
         Self::new(entry, Work::Rest(rest, 0))
     }
 
-    pub(super) fn names(entry: &'static CommandEntry, names: Names) -> Self {
-        let Names { walk, pattern } = names;
+    pub(super) fn names(entry: &'static CommandEntry, names: KeyNames) -> Self {
+        let KeyNames { walk, pattern } = names;
         let found = FoundNames::default();
         let search = NameSearch {
             walk,

@@ -57,7 +57,7 @@ pub use park::Blocked;
 pub use park::wake::{Wake, Woken};
 pub use relay::{Relay, Relayed};
 pub use slots::leave_channels;
-pub use stop::{By, abort, ask_to_stop, stop, wait_for_cron};
+pub use stop::{StopSource, abort, ask_to_stop, stop, wait_for_cron};
 pub use transfer::{Journey, Landing};
 
 use crate::command::session::{Session, Watches};

@@ -25,7 +25,7 @@ use crate::engine::{Engine, Patience, ShardSet};
 use crate::journal::Answer;
 use crate::persist::aof::Apply;
 use crate::persist::rdb::Update;
-use crate::persist::{Outcome, run_updates};
+use crate::persist::{JobOutcome, run_updates};
 use crate::script::Host;
 use crate::state::client::Client;
 use crate::state::shared::Shared;
@@ -125,14 +125,14 @@ impl Worker {
         })
     }
 
-    fn reload_alone(self: &Rc<Self>, wish: Reload) -> Outcome {
+    fn reload_alone(self: &Rc<Self>, wish: Reload) -> JobOutcome {
         let scripts = &self.shared.scripts;
         // Nobody is let in from here on: once all are out, nobody holds a lock for long.
         let out = self
             .engine
             .lock_unless(ShardSet::ALL, &|| scripts.is_busy());
         if out.is_none() {
-            return Outcome::Held;
+            return JobOutcome::Held;
         }
         drop(out);
         let store = &self.shared.store;
@@ -140,10 +140,10 @@ impl Worker {
         // What had its turn before has ended it.
         store.loading.begin(0);
         match self.read_files(Some(wish)) {
-            Ok(()) => Outcome::Done,
+            Ok(()) => JobOutcome::Done,
             Err(error) => {
                 tracing::warn!("{error:#}");
-                Outcome::Failed
+                JobOutcome::Failed
             }
         }
     }

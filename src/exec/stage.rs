@@ -13,7 +13,7 @@ use super::unit::Unit;
 use crate::acl::User;
 use crate::command::Touched;
 use crate::command::session::Session;
-use crate::script::{Flags, Host, Running, Scripts, argument, raised};
+use crate::script::{Flags, Host, RunningScript, Scripts, argument, raised};
 use crate::types::Bstr;
 use crate::util::clock::Timer;
 
@@ -78,7 +78,7 @@ pub(super) struct Stage<'w> {
     cut: Cell<bool>,
     /// By a clock that nobody sets.
     started: Cell<Timer>,
-    long: RefCell<Option<Arc<Running>>>,
+    long: RefCell<Option<Arc<RunningScript>>>,
     scripts: Arc<Scripts>,
 }
 
@@ -209,9 +209,9 @@ impl Stage<'_> {
     }
 
     #[cold]
-    fn grow_long(&self, worker: &Worker) -> Arc<Running> {
+    fn grow_long(&self, worker: &Worker) -> Arc<RunningScript> {
         let run = self.run.borrow();
-        let running = Arc::new(Running {
+        let running = Arc::new(RunningScript {
             is_function: run.as_ref().is_some_and(|run| run.is_function),
             name: run.as_ref().map(|run| run.name.clone()).unwrap_or_default(),
             command: run

@@ -13,7 +13,7 @@ use crate::command::{
 };
 use crate::config::EventClasses;
 use crate::engine::{
-    Db, Effects, Hashed, Locked, Now, Patience, ShardKey, ShardSet, Shards, Wanted,
+    Db, Effects, EffectsWanted, Hashed, Locked, Now, Patience, ShardKey, ShardSet, Shards,
 };
 use crate::resp::Reply;
 use crate::util::crash;
@@ -173,11 +173,11 @@ impl Worker {
         }
     }
 
-    fn wanted(&self) -> Wanted {
+    fn wanted(&self) -> EffectsWanted {
         let on = self.shared.config.notify_keyspace_events.get();
         // Without a kind of channel, no event goes anywhere.
         let heard = on.has(EventClasses::CHANNELS);
-        Wanted {
+        EffectsWanted {
             events: if heard { on.bits() } else { 0 },
             log: self.shared.journal.has_readers(),
             changed: self.shared.tracking.is_active(),

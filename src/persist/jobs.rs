@@ -6,7 +6,7 @@ use std::sync::atomic::Ordering;
 use std::sync::mpsc::channel;
 
 use super::disk::{DiskFile, snapshot_draft_of};
-use super::job::{Busy, Job, JobKind, Outcome, Running, Told, Work};
+use super::job::{BusyJobs, Job, JobKind, JobOutcome, RunningJob, Told, Work};
 use super::{Store, aof, rdb};
 use crate::config::special::reason;
 use crate::engine::Snapshot;
@@ -96,7 +96,7 @@ impl Store {
 
     pub(super) fn begin_in(
         &self,
-        busy: &mut Busy,
+        busy: &mut BusyJobs,
         kind: JobKind,
         dirty: u64,
         told: Option<Told>,
@@ -116,7 +116,7 @@ impl Store {
             JobKind::Sync => {}
         }
         busy.begun += 1;
-        let running = Running {
+        let running = RunningJob {
             kind,
             since_ms: clock::now_ms(),
             job: busy.begun,
@@ -155,12 +155,12 @@ impl Store {
         self.busy.lock().waiting == Some(kind)
     }
 
-    fn save_for(&self, job: u64, dirty: u64, told: Option<&Told>) -> Outcome {
+    fn save_for(&self, job: u64, dirty: u64, told: Option<&Told>) -> JobOutcome {
         let Some(told) = told.filter(|told| told.waits()) else {
             return ended(self.save(job, dirty, false, || {}));
         };
         let saved = self.save_unless(job, dirty, true, &told.held, || {});
-        saved.map_or(Outcome::Held, ended)
+        saved.map_or(JobOutcome::Held, ended)
     }
 
     /// Writes a snapshot to its file, here and now. What fails while somebody waits for it is told to him, and
@@ -313,9 +313,9 @@ impl Store {
     }
 }
 
-fn ended(well: bool) -> Outcome {
+fn ended(well: bool) -> JobOutcome {
     match well {
-        true => Outcome::Done,
-        false => Outcome::Failed,
+        true => JobOutcome::Done,
+        false => JobOutcome::Failed,
     }
 }

@@ -11,7 +11,7 @@ use std::time::Duration;
 use super::aof::Log;
 use super::backup::Backup;
 use super::disk::{DRAFT, Disk, is_left_behind, snapshot_draft_of};
-use super::job::{Busy, Job, JobKind, NO_JOB, Running};
+use super::job::{BusyJobs, Job, JobKind, NO_JOB, RunningJob};
 use super::loading::Loading;
 use super::rdb::{self, AccessMark, Beside, Origin};
 use crate::config::special::reason;
@@ -38,7 +38,7 @@ pub struct Store {
     pub saves: Mutex<Saves, { rank("saves") }>,
     pub progress: Progress,
     pub(super) jobs: Mutex<Option<Sender<Job>>, { rank("jobs") }>,
-    pub(super) busy: Mutex<Busy, { rank("job under way") }>,
+    pub(super) busy: Mutex<BusyJobs, { rank("job under way") }>,
     /// Jobs have numbers. Those up to this one end before they are done.
     pub(super) abandoned: AtomicU64,
     /// DEBUG SET-SKIP-CHECKSUM-VALIDATION.
@@ -189,7 +189,7 @@ impl Store {
     }
 
     /// What is being written, and since when.
-    pub fn running(&self) -> Option<Running> {
+    pub fn running(&self) -> Option<RunningJob> {
         self.busy.lock().running
     }
 
@@ -333,7 +333,7 @@ impl Store {
         self.abandon_if(|running| running.kind == JobKind::Save && !running.is_awaited)
     }
 
-    fn abandon_if(&self, is_meant: impl Fn(&Running) -> bool) -> bool {
+    fn abandon_if(&self, is_meant: impl Fn(&RunningJob) -> bool) -> bool {
         let running = self.busy.lock().running;
         let Some(running) = running.filter(is_meant) else {
             return false;

@@ -135,7 +135,7 @@ impl From<mlua::Error> for UnpackError {
     }
 }
 
-struct Cursor<'d> {
+struct Unpacker<'d> {
     data: &'d [u8],
     at: usize,
     depth: usize,
@@ -147,7 +147,7 @@ const RETURNED_MAX: usize = 7998;
 /// Data nested deeper than this is refused: it is read by recursion.
 const READ_DEPTH_MAX: usize = 200;
 
-impl Cursor<'_> {
+impl Unpacker<'_> {
     fn take(&mut self, len: usize) -> std::result::Result<&[u8], UnpackError> {
         if len > self.data.len() - self.at {
             return Err(UnpackError::Short);
@@ -283,7 +283,7 @@ fn read(lua: &Lua, data: &Value, limit: i64, offset: i64) -> Result<Variadic<Val
         );
         return Err(located(lua, &text));
     }
-    let mut cursor = Cursor {
+    let mut cursor = Unpacker {
         data: &data,
         at: offset as usize,
         depth: 0,

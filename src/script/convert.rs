@@ -28,16 +28,16 @@ pub fn from_reply(lua: &Lua, bytes: &[u8]) -> Result<std::result::Result<Value, 
             counted: true,
         }));
     }
-    let mut cursor = Cursor { bytes, at: 0 };
+    let mut cursor = ReplyCursor { bytes, at: 0 };
     cursor.value(lua).map(Ok)
 }
 
-struct Cursor<'b> {
+struct ReplyCursor<'b> {
     bytes: &'b [u8],
     at: usize,
 }
 
-impl<'b> Cursor<'b> {
+impl<'b> ReplyCursor<'b> {
     fn line(&mut self) -> &'b [u8] {
         let rest = &self.bytes[self.at..];
         let len = memchr::memchr(b'\r', rest).expect("a reply's lines are whole");

@@ -10,7 +10,7 @@ use mlua::chunk::ChunkMode;
 use mlua::{Function, HookTriggers, Lua, LuaOptions, Result, StdLib, Table, Value, VmState};
 
 use super::kept::Kept;
-use super::loading::{Ready, register_function};
+use super::loading::{ReadyFunctions, register_function};
 use super::raise::{Killed, Raised};
 use super::sandbox::{self, Sandbox};
 use super::shared::{LoadedScript, Scripts, sha1_hex};
@@ -48,7 +48,7 @@ pub struct Host {
     compiled: RefCell<HashMap<String, (Arc<LoadedScript>, i64)>>,
     /// Flushes of the shared scripts that `compiled` has seen.
     flushes: Cell<u64>,
-    pub(super) ready: RefCell<Ready>,
+    pub(super) ready: RefCell<ReadyFunctions>,
     /// Libraries that were accepted before are being loaded here, too.
     pub(super) following: Cell<bool>,
     /// Bytes that the state held after it was last collected.

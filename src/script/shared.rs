@@ -143,7 +143,7 @@ impl Functions {
 }
 
 /// A script that has run for longer than others should wait.
-pub struct Running {
+pub struct RunningScript {
     pub is_function: bool,
     /// The function's name.
     pub name: String,
@@ -171,7 +171,7 @@ pub struct Scripts {
     pub functions: ArcSwap<Functions>,
     /// Changes of the functions come one after another.
     pub functions_lock: Mutex<(), { rank("functions") }>,
-    busy: Mutex<Vec<Arc<Running>>, { rank("busy scripts") }>,
+    busy: Mutex<Vec<Arc<RunningScript>>, { rank("busy scripts") }>,
     busy_count: AtomicUsize,
     /// Rung when a long one has ended.
     pub ended: tokio::sync::Notify,
@@ -254,16 +254,16 @@ impl Scripts {
         self.busy_count.load(Ordering::Acquire) > 0
     }
 
-    pub fn busy(&self) -> Vec<Arc<Running>> {
+    pub fn busy(&self) -> Vec<Arc<RunningScript>> {
         self.busy.lock().clone()
     }
 
-    pub fn begin_busy(&self, running: Arc<Running>) {
+    pub fn begin_busy(&self, running: Arc<RunningScript>) {
         self.busy.lock().push(running);
         self.busy_count.fetch_add(1, Ordering::Release);
     }
 
-    pub fn end_busy(&self, running: &Arc<Running>) {
+    pub fn end_busy(&self, running: &Arc<RunningScript>) {
         self.busy.lock().retain(|held| !Arc::ptr_eq(held, running));
         self.busy_count.fetch_sub(1, Ordering::Release);
         self.ended.notify_waiters();

@@ -5,7 +5,7 @@ use std::rc::Rc;
 
 use mlua::Function;
 
-use super::loading::Loading;
+use super::loading::LoadingLibrary;
 
 /// What functions of `redis` and the run share.
 #[derive(Default)]
@@ -14,7 +14,7 @@ pub struct ScriptState {
     pub repl: Rc<Cell<u8>>,
     pub seed: Rc<Cell<u64>>,
     pub killed: Rc<Cell<bool>>,
-    pub loading: Rc<RefCell<Option<Loading>>>,
+    pub loading: Rc<RefCell<Option<LoadingLibrary>>>,
     /// Called every so many instructions; true ends the script.
     pub tick: Rc<RefCell<Option<Function>>>,
 }

@@ -395,9 +395,9 @@ impl GeoSearch {
         steps.clamp(1, STEP_MAX as i32) as u32
     }
 
-    fn bounds(&self) -> Bounds {
+    fn bounds(&self) -> BoundingBox {
         let (half_width, half_height) = match &self.shape {
-            Shape::Polygon { corners } => return Bounds::around(corners),
+            Shape::Polygon { corners } => return BoundingBox::around(corners),
             &Shape::Circle { radius_m } => (radius_m, radius_m),
             &Shape::Box { width_m, height_m } => (width_m / 2.0, height_m / 2.0),
         };
@@ -413,7 +413,7 @@ impl GeoSearch {
             latitude + up
         };
         let across = degrees(half_width / EARTH_RADIUS_M / radians(polar).cos());
-        Bounds {
+        BoundingBox {
             west: longitude - across,
             east: longitude + across,
             south: latitude - up,
@@ -423,22 +423,22 @@ impl GeoSearch {
 }
 
 /// The degrees between which a search reaches.
-struct Bounds {
+struct BoundingBox {
     west: f64,
     east: f64,
     south: f64,
     north: f64,
 }
 
-impl Bounds {
+impl BoundingBox {
     fn around(corners: &[Coordinates]) -> Self {
-        let nowhere = Bounds {
+        let nowhere = BoundingBox {
             west: f64::INFINITY,
             east: f64::NEG_INFINITY,
             south: f64::INFINITY,
             north: f64::NEG_INFINITY,
         };
-        corners.iter().fold(nowhere, |bounds, corner| Bounds {
+        corners.iter().fold(nowhere, |bounds, corner| BoundingBox {
             west: bounds.west.min(corner.longitude),
             east: bounds.east.max(corner.longitude),
             south: bounds.south.min(corner.latitude),

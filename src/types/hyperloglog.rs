@@ -257,9 +257,9 @@ fn raise(
 ) -> Result<bool, HllError> {
     if !is_dense(bytes) {
         match raise_sparse(bytes, index, value, sparse_max)? {
-            Raised::Yes => return Ok(true),
-            Raised::No => return Ok(false),
-            Raised::NoRoom => make_dense(bytes)?,
+            RaiseOutcome::Yes => return Ok(true),
+            RaiseOutcome::No => return Ok(false),
+            RaiseOutcome::NoRoom => make_dense(bytes)?,
         };
     }
     let dense = &mut bytes[HEADER_LEN..];
@@ -354,7 +354,7 @@ fn for_each_run(bytes: &[u8], mut each: impl FnMut(usize, u8, usize)) -> Result<
     whole.then_some(()).ok_or(HllError::Corrupted)
 }
 
-enum Raised {
+enum RaiseOutcome {
     Yes,
     No,
     /// The sparse form cannot hold the value, or would grow too long.
@@ -366,9 +366,9 @@ fn raise_sparse(
     index: usize,
     value: u8,
     sparse_max: usize,
-) -> Result<Raised, HllError> {
+) -> Result<RaiseOutcome, HllError> {
     if value > VAL_MAX {
-        return Ok(Raised::NoRoom);
+        return Ok(RaiseOutcome::NoRoom);
     }
     // Find the run that holds the register, and the one before it.
     let (mut before, mut at, mut start) = (HEADER_LEN, HEADER_LEN, 0);
@@ -382,7 +382,7 @@ fn raise_sparse(
         start += run.length;
     };
     if run.value >= value {
-        return Ok(Raised::No);
+        return Ok(RaiseOutcome::No);
     }
     // Split it in up to three: what is left of the register, it, what is right.
     let same = |length: usize| match (run.value, length) {
@@ -396,12 +396,12 @@ fn raise_sparse(
     split.extend(same(start + run.length - index - 1));
     let longer = split.len().saturating_sub(run.opcode_len);
     if longer > 0 && bytes.len() + longer > sparse_max {
-        return Ok(Raised::NoRoom);
+        return Ok(RaiseOutcome::NoRoom);
     }
     bytes.splice(at..at + run.opcode_len, split);
     join_runs(bytes, before);
     mark_stale(bytes);
-    Ok(Raised::Yes)
+    Ok(RaiseOutcome::Yes)
 }
 
 /// Joins neighbouring runs of one value. Five looks from the run before the

@@ -100,7 +100,7 @@ pub const BITFIELD_RO: Command = Command {
 };
 
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Overflow {
+enum FieldOverflow {
     Wrap,
     Sat,
     Fail,
@@ -120,21 +120,21 @@ struct FieldOperation {
     signed: bool,
     width: u32,
     offset: u64,
-    overflow: Overflow,
+    overflow: FieldOverflow,
 }
 
 impl FieldOperation {
     fn parse_all(args: &mut Args<'_>, config: &Config) -> Result<Vec<Self>, Fail> {
         let mut operations = Vec::new();
-        let mut overflow = Overflow::Wrap;
+        let mut overflow = FieldOverflow::Wrap;
         while !args.is_empty() {
             if args.word_with("OVERFLOW", 1) {
                 overflow = if args.word("WRAP") {
-                    Overflow::Wrap
+                    FieldOverflow::Wrap
                 } else if args.word("SAT") {
-                    Overflow::Sat
+                    FieldOverflow::Sat
                 } else if args.word("FAIL") {
-                    Overflow::Fail
+                    FieldOverflow::Fail
                 } else {
                     return Err(Fail::Says("Invalid OVERFLOW type specified"));
                 };
@@ -190,7 +190,10 @@ impl FieldOperation {
     /// bits, and wraps for a value far below, which then counts as one that is too high.
     fn wrapped_room(&self, value: i64) -> i128 {
         let max = i64::MAX >> (64 - self.width);
-        if self.width < 64 && self.overflow == Overflow::Sat && max.checked_sub(value).is_none() {
+        if self.width < 64
+            && self.overflow == FieldOverflow::Sat
+            && max.checked_sub(value).is_none()
+        {
             return i128::from(i64::MAX);
         }
         i128::from(value)
@@ -210,9 +213,9 @@ impl FieldOperation {
             return Some(value);
         }
         match self.overflow {
-            Overflow::Fail => None,
-            Overflow::Sat => Some(if value > max { max } else { min }),
-            Overflow::Wrap => {
+            FieldOverflow::Fail => None,
+            FieldOverflow::Sat => Some(if value > max { max } else { min }),
+            FieldOverflow::Wrap => {
                 let raw = value & ((1i128 << self.width) - 1);
                 Some(if self.signed && raw > max {
                     raw - (1i128 << self.width)

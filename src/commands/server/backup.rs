@@ -4,7 +4,7 @@ use tokio::sync::oneshot;
 
 use crate::command::Flag::{Admin, NoScript, Stale};
 use crate::command::{AwaitedJob, Command, Done, Fail, Flow, Run, SessionCall, help};
-use crate::persist::Outcome;
+use crate::persist::JobOutcome;
 
 pub const BACKUP: Command = Command {
     name: "backup",
@@ -73,8 +73,8 @@ fn seal(call: &mut SessionCall<'_>) -> Done {
     let (told, done) = oneshot::channel();
     let body = move || {
         let outcome = match store.seal_backup(now_s) {
-            Ok(()) => Outcome::Done,
-            Err(_) => Outcome::Failed,
+            Ok(()) => JobOutcome::Done,
+            Err(_) => JobOutcome::Failed,
         };
         // Who asked may be gone.
         let _ = told.send(outcome);

@@ -4,7 +4,7 @@ use tokio::sync::oneshot;
 
 use crate::command::Flag::{Admin, Fast, Loading, NoAsyncLoading, NoMulti, NoScript, Stale};
 use crate::command::{Arg, AwaitedJob, Command, Done, Fail, Flow, Run, SessionCall};
-use crate::persist::{JobKind, Outcome, Told};
+use crate::persist::{JobKind, JobOutcome, Told};
 use crate::state::shared::Shared;
 
 pub const SAVE: Command = Command {
@@ -38,7 +38,7 @@ fn save(call: &mut SessionCall<'_>) -> Done {
 }
 
 /// For a client that waits for a job, unless a long script is in its way.
-pub(super) fn waited_for(server: &Shared) -> (Told, oneshot::Receiver<Outcome>) {
+pub(super) fn waited_for(server: &Shared) -> (Told, oneshot::Receiver<JobOutcome>) {
     let (outcome, done) = oneshot::channel();
     let scripts = server.scripts.clone();
     let held = Box::new(move || scripts.is_busy());

@@ -2,7 +2,7 @@
 
 use std::cell::Cell;
 
-use super::block::{self, Block, HEAD, Layout, Small};
+use super::block::{self, Block, BlockLayout, HEAD, Small};
 use super::mark::Mark;
 use crate::types::{
     Bstr, Kind, Piece, Text, Type, TypeRef, Unbox, Value, ValueMut, ValueRef, each_type,
@@ -56,7 +56,7 @@ macro_rules! forms {
             /// Key and value in one block, if they may stand there and there is one of that size.
             #[inline]
             pub(super) fn packed(mut mark: Mark, key: &[u8], value: Small<'_>) -> Option<Self> {
-                let layout = Layout::of(key, value)?;
+                let layout = BlockLayout::of(key, value)?;
                 let head = if mark.timer() == 0 {
                     mark.set_lens(layout.lens);
                     0

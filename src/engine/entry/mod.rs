@@ -10,7 +10,7 @@ mod mark;
 
 use super::access::Access;
 use crate::types::{Hash, Keyed, Kind, Value, ValueMut, ValueRef};
-use block::{HEAD, Layout, Small, size_for};
+use block::{BlockLayout, HEAD, Small, size_for};
 use form::EntryForm;
 pub use form::New;
 use mark::Mark;
@@ -100,7 +100,7 @@ impl Entry {
         let mark = self.0.mark().get();
         let head = if mark.lens().is_some() { 0 } else { HEAD };
         let key_end = head + self.0.key().len();
-        let Some(layout) = Layout::of(self.0.key(), value) else {
+        let Some(layout) = BlockLayout::of(self.0.key(), value) else {
             return false;
         };
         let room = self.0.room_mut();
@@ -136,7 +136,7 @@ impl Entry {
             // They make room.
             let block = self.0.block();
             let (key, value) = (block.key(), block.value());
-            let bytes = Layout::of(key, value).map_or(0, |layout| layout.bytes);
+            let bytes = BlockLayout::of(key, value).map_or(0, |layout| layout.bytes);
             let room = self.0.room();
             if size_for(HEAD + bytes) != room.len() {
                 self.0 = EntryForm::small(mark, key, value);

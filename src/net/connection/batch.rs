@@ -10,9 +10,9 @@ use super::ahead::{Ahead, Argv};
 use super::{Closing, Connection, FLUSH_BYTES, TURN_BYTES, TURN_US};
 use crate::command::session::{ReplyMode, Session};
 use crate::command::{AwaitedJob, Shutdown};
-use crate::exec::{self, By, Journey, Long, Look, Next, Worker};
+use crate::exec::{self, Journey, Long, Look, Next, StopSource, Worker};
 use crate::journal::Answer;
-use crate::persist::{JobKind, Outcome};
+use crate::persist::{JobKind, JobOutcome};
 use crate::resp::{ProtocolError, Reply};
 use crate::util::clock::Reading;
 use crate::util::crash;
@@ -323,7 +323,7 @@ impl Connection {
             };
         };
         let shared = self.worker.shared.clone();
-        let asked = exec::ask_to_stop(&shared, wish, By::Client);
+        let asked = exec::ask_to_stop(&shared, wish, StopSource::Client);
         shared.clients.set_blocked(&self.client);
         let mut stopping = tokio::task::spawn_blocking(move || exec::stop(&shared, asked));
         // Who doesn't read holds nobody up.
@@ -375,14 +375,14 @@ impl Connection {
     /// Answers once a job has ended.
     async fn wait(&mut self, job: AwaitedJob, started: &mut Reading) {
         self.send_all().await;
-        let outcome = job.done.await.unwrap_or(Outcome::Failed);
+        let outcome = job.done.await.unwrap_or(JobOutcome::Failed);
         self.resume(started);
         let shared = self.worker.shared.clone();
         self.answer_late(|out| match (outcome, job.failed) {
-            (Outcome::Done, _) | (Outcome::Failed, None) => out.ok(),
-            (Outcome::Failed, Some(failed)) => out.error(failed.as_bytes()),
-            (Outcome::Held, Some(_)) => out.error(shared.busy_fail().text().as_bytes()),
-            (Outcome::Held, None) => {
+            (JobOutcome::Done, _) | (JobOutcome::Failed, None) => out.ok(),
+            (JobOutcome::Failed, Some(failed)) => out.error(failed.as_bytes()),
+            (JobOutcome::Held, Some(_)) => out.error(shared.busy_fail().text().as_bytes()),
+            (JobOutcome::Held, None) => {
                 // It was not asked for by name: it comes when the script has ended.
                 shared.store.begin_later(JobKind::Save);
                 out.ok();

@@ -35,11 +35,11 @@ pub struct LogFile<'w, 's> {
     request: Request,
     /// Whether a seal was seen: then this server wrote the file, and damage can be told from rot.
     sealed: bool,
-    group: Option<Group>,
+    group: Option<OpenMulti>,
 }
 
 /// The commands since a MULTI whose EXEC has not come yet.
-struct Group {
+struct OpenMulti {
     at: u64,
     commands: Vec<Vec<Vec<u8>>>,
 }
@@ -219,10 +219,15 @@ fn bad_format(name: &str, at: u64) -> String {
 }
 
 /// Runs a command, or keeps it until its transaction is whole.
-fn take(group: &mut Option<Group>, argv: &[&[u8]], at: u64, apply: &mut Apply<'_>) -> Result<()> {
+fn take(
+    group: &mut Option<OpenMulti>,
+    argv: &[&[u8]],
+    at: u64,
+    apply: &mut Apply<'_>,
+) -> Result<()> {
     match (&argv[0].to_ascii_lowercase()[..], &mut *group) {
         (b"multi", None) => {
-            *group = Some(Group {
+            *group = Some(OpenMulti {
                 at,
                 commands: Vec::new(),
             });

@@ -87,7 +87,7 @@ pub enum AccessMark {
 }
 
 /// The file as it is written, and summed up.
-struct Output<'f> {
+struct RdbOutput<'f> {
     file: Pushed<'f>,
     digest: Option<crc64::Digest>,
     total: u64,
@@ -95,7 +95,7 @@ struct Output<'f> {
     error: Option<io::Error>,
 }
 
-impl Spill for Output<'_> {
+impl Spill for RdbOutput<'_> {
     fn spill(&mut self, bytes: &mut Vec<u8>) {
         if self.error.is_none() {
             self.error = self.write(bytes).err();
@@ -106,7 +106,7 @@ impl Spill for Output<'_> {
     }
 }
 
-impl Output<'_> {
+impl RdbOutput<'_> {
     fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
         if let Some(digest) = &mut self.digest {
             digest.update(bytes);
@@ -132,7 +132,7 @@ pub fn save(
     mut wrote: impl FnMut(u64) -> io::Result<()>,
 ) -> io::Result<u64> {
     let style = style(&snapshot, rules)?;
-    let out = Output {
+    let out = RdbOutput {
         file: Pushed::new(file, rules.sync_often),
         digest: rules.checksum.then(crc64::digest),
         total: 0,

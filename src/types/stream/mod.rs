@@ -31,7 +31,7 @@ const NODE_BYTES_MAX: usize = 1 << 30;
 
 /// What a stream is cut down to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Bound {
+pub enum TrimBound {
     /// At most so many entries.
     Len(u64),
     /// No entry below this id.
@@ -41,7 +41,7 @@ pub enum Bound {
 /// How a stream is trimmed.
 #[derive(Clone, Copy, Debug)]
 pub struct Trim {
-    pub bound: Bound,
+    pub bound: TrimBound,
     /// Only whole nodes go, so more may stay than the bound says.
     pub is_rough: bool,
     /// At most so many entries go; 0 for any number.
@@ -307,12 +307,12 @@ impl Stream {
                 let mut spare = self.len;
                 self.len -= self.edit_node(spot, |node| {
                     node.kill_first(|id| match trim.bound {
-                        Bound::Len(max) => {
+                        TrimBound::Len(max) => {
                             let dies = spare as u64 > max;
                             spare -= usize::from(dies);
                             dies
                         }
-                        Bound::From(from) => id < from,
+                        TrimBound::From(from) => id < from,
                     })
                 });
             }
@@ -330,15 +330,15 @@ impl Stream {
 
     /// Whether a trim that took so many entries is done before a node of `live` ones.
     fn has_trimmed(&self, trim: &Trim, trimmed: usize, live: usize) -> bool {
-        let holds = matches!(trim.bound, Bound::Len(max) if self.len as u64 <= max);
+        let holds = matches!(trim.bound, TrimBound::Len(max) if self.len as u64 <= max);
         holds || (trim.limit > 0 && trimmed + live > trim.limit)
     }
 
     /// Whether all of a node lies beyond the bound.
     fn is_beyond(&self, trim: &Trim, node: &StreamNode) -> bool {
         match trim.bound {
-            Bound::Len(max) => (self.len - node.live()) as u64 >= max,
-            Bound::From(id) => node.last_id() < id,
+            TrimBound::Len(max) => (self.len - node.live()) as u64 >= max,
+            TrimBound::From(id) => node.last_id() < id,
         }
     }
 

@@ -59,7 +59,7 @@ fn it_agrees_with_a_map_under_random_edits() {
             match random.u8(0..20) {
                 0 => {
                     let keep = random.u64(0..200);
-                    let bound = Bound::Len(keep);
+                    let bound = TrimBound::Len(keep);
                     let is_rough = random.bool();
                     let trim = Trim {
                         bound,
@@ -75,7 +75,7 @@ fn it_agrees_with_a_map_under_random_edits() {
                 1 => {
                     let from = Id::new(stream.last_id().ms.saturating_sub(random.u64(0..50)), 2);
                     let trim = Trim {
-                        bound: Bound::From(from),
+                        bound: TrimBound::From(from),
                         is_rough: false,
                         limit: 0,
                         references: References::Keep,
@@ -145,7 +145,7 @@ fn nodes_that_are_none_are_refused_and_never_panic() {
                     .range_back(Id::MIN, Id::MAX)
                     .for_each(|entry| entry.each(|_, _| {}));
                 stream.delete(Id::new(5, 1));
-                let bound = Bound::Len(0);
+                let bound = TrimBound::Len(0);
                 stream.trim(&Trim {
                     bound,
                     is_rough: false,

@@ -25,7 +25,7 @@ const EMPTY_NAMED: u64 = 10;
 
 /// Keys on their way to a decoder.
 #[derive(Default)]
-pub struct Batch {
+pub struct KeyBatch {
     pub bytes: Vec<u8>,
     /// Where each one begins, and what was said of it.
     pub keys: Vec<(usize, KeyHead)>,
@@ -47,7 +47,7 @@ pub struct KeyHead {
 
 /// The body of a decoding thread.
 pub fn decode(
-    batches: &Mutex<Receiver<Batch>>,
+    batches: &Mutex<Receiver<KeyBatch>>,
     engine: &Engine,
     rules: &LoadRules,
     [keys, empty]: &[AtomicU64; 2],

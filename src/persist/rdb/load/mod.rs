@@ -17,7 +17,7 @@ use std::time::Duration;
 use anyhow::{Context, Result, anyhow, bail};
 use parking_lot::Mutex;
 
-use decode::{Batch, KeyHead, decode};
+use decode::{KeyBatch, KeyHead, decode};
 pub use rules::{Admit, LoadRules};
 use stop::{LoadStop, told};
 pub use strangers::Strangers;
@@ -72,7 +72,7 @@ pub fn load(window: &mut Window<'_>, engine: &Engine, rules: &LoadRules) -> Resu
         let into = Way {
             engine,
             sender,
-            batch: Batch::default(),
+            batch: KeyBatch::default(),
         };
         let scanned = Scan::new(rules, Some(into)).run(window);
         let mut failed = None;
@@ -101,8 +101,8 @@ pub fn check(window: &mut Window<'_>, rules: &LoadRules) -> Result<()> {
 /// The way into a keyspace.
 struct Way<'r> {
     engine: &'r Engine,
-    sender: SyncSender<Batch>,
-    batch: Batch,
+    sender: SyncSender<KeyBatch>,
+    batch: KeyBatch,
 }
 
 impl Way<'_> {
@@ -139,7 +139,7 @@ struct Scan<'r> {
 }
 
 /// What one step of the scan came to.
-enum Step {
+enum ScanStep {
     On,
     End,
 }
@@ -180,7 +180,7 @@ impl<'r> Scan<'r> {
                 Ok(step) => {
                     let used = bytes.len() - reader.left();
                     window.consume(used);
-                    if matches!(step, Step::End) {
+                    if matches!(step, ScanStep::End) {
                         break;
                     }
                     if self.rules.key_delay_us > 0 {
@@ -265,11 +265,11 @@ impl<'r> Scan<'r> {
         Ok(version)
     }
 
-    fn step(&mut self, reader: &mut RdbReader<'_>) -> Result<Step, LoadStop> {
+    fn step(&mut self, reader: &mut RdbReader<'_>) -> Result<ScanStep, LoadStop> {
         let from = *reader;
         let head = reader.byte()?;
         match head {
-            opcode::END => return Ok(Step::End),
+            opcode::END => return Ok(ScanStep::End),
             opcode::SELECT => {
                 let db = reader.count()?;
                 if db >= self.rules.databases as u64 {
@@ -326,7 +326,7 @@ impl<'r> Scan<'r> {
             opcode::HASH_TEMPLATE | opcode::KEY_META => self.own_record(head, reader)?,
             _ => self.key(self.dialect.kind(head)?, from, reader)?,
         }
-        Ok(Step::On)
+        Ok(ScanStep::On)
     }
 
     fn key(
