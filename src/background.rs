@@ -12,9 +12,9 @@ use tokio::signal::unix::{SignalKind, signal};
 use crate::command::Shutdown;
 use crate::config::{Config, REDIS_VERSION};
 use crate::engine::Garbage;
-use crate::exec::{self, Alarm, By};
+use crate::exec::{self, Alarm, StopSource};
 use crate::repl;
-use crate::state::client::Part;
+use crate::state::client::ReplicationPart;
 use crate::state::shared::{Rates, Shared};
 use crate::tls::Setup;
 use crate::util::cpu::CpuTime;
@@ -178,7 +178,10 @@ async fn stop_on_signals(shared: Arc<Shared>, alarm: Arc<Alarm>) {
             if !exec::wait_for_cron(&shared) {
                 return;
             }
-            if exec::stop(&shared, exec::ask_to_stop(&shared, wish, By::Signal)) {
+            if exec::stop(
+                &shared,
+                exec::ask_to_stop(&shared, wish, StopSource::Signal),
+            ) {
                 alarm.ring();
             } else {
                 tracing::warn!(
@@ -241,7 +244,7 @@ fn close_idle_and_overflown(shared: &Shared, now_ms: u64) {
     // The cron runs on the first worker, who alone writes these.
     let counters = &shared.stats.worker(0).counters;
     for client in shared.clients.all() {
-        if client.part() != Part::None {
+        if client.part() != ReplicationPart::None {
             // Replication looks after its own.
             continue;
         }

@@ -70,11 +70,11 @@ where
 }
 
 /// Where lines go.
-struct Sink {
+struct LogSink {
     config: Arc<Config>,
 }
 
-impl<'a> MakeWriter<'a> for Sink {
+impl<'a> MakeWriter<'a> for LogSink {
     type Writer = Box<dyn Write + 'a>;
 
     fn make_writer(&'a self) -> Self::Writer {
@@ -134,7 +134,7 @@ pub fn start(config: &Arc<Config>, sentinel: bool) {
     };
     let lines = tracing_subscriber::fmt::layer()
         .event_format(format(false))
-        .with_writer(Sink {
+        .with_writer(LogSink {
             config: config.clone(),
         })
         .with_filter(wanted(config));

@@ -1,6 +1,6 @@
 //! The check: whether a user may do what a command is about to do.
 
-use super::selector::{Access, KeyPattern, Selector};
+use super::selector::{KeyAccess, KeyPattern, Selector};
 use super::user::Rights;
 use crate::util::glob;
 
@@ -15,7 +15,7 @@ pub enum Denied {
 }
 
 /// A command that is about to run, and what it touches.
-pub trait Request {
+pub trait AclRequest {
     /// Its number in the catalog.
     fn command(&self) -> usize;
     /// Everybody may: AUTH, say.
@@ -23,7 +23,7 @@ pub trait Request {
     fn first_arg(&self) -> Option<&[u8]>;
     fn arg(&self, at: usize) -> &[u8];
     /// The places of its keys, and what it does to them.
-    fn each_key(&self, visit: &mut dyn FnMut(usize, Access));
+    fn each_key(&self, visit: &mut dyn FnMut(usize, KeyAccess));
     /// The databases that it touches, none for all of them, and the places of the arguments that name them, or 0.
     fn each_database(&self, visit: &mut dyn FnMut(usize, Option<usize>));
     /// The places of channels that it speaks or listens to; `true` for those that are patterns.
@@ -32,7 +32,7 @@ pub trait Request {
 
 impl Rights {
     /// Whether one selector allows all of it, be it the user's own or of a role.
-    pub fn check(&self, request: &dyn Request) -> Result<(), Denied> {
+    pub fn check(&self, request: &dyn AclRequest) -> Result<(), Denied> {
         let mut denied = Denied::Database(0);
         for selector in self.all_selectors() {
             match selector.check(request) {
@@ -44,13 +44,13 @@ impl Rights {
     }
 
     /// Whether one selector allows it, and reading every key besides: SORT's patterns may name any.
-    pub fn check_reading_all(&self, request: &dyn Request) -> bool {
+    pub fn check_reading_all(&self, request: &dyn AclRequest) -> bool {
         let mut selectors = self.all_selectors();
         selectors.any(|selector| selector.check(request).is_ok() && selector.reads_all())
     }
 
     /// Whether it may do this to every key of a database that begins so.
-    pub fn reaches_all_beginning_with(&self, prefix: &[u8], wanted: Access, db: usize) -> bool {
+    pub fn reaches_all_beginning_with(&self, prefix: &[u8], wanted: KeyAccess, db: usize) -> bool {
         let mut selectors = self.all_selectors();
         selectors.any(|selector| {
             selector.reaches_all_beginning_with(prefix, wanted) && selector.enters(Some(db))
@@ -70,7 +70,7 @@ impl Rights {
 }
 
 impl Selector {
-    fn check(&self, request: &dyn Request) -> Result<(), Denied> {
+    fn check(&self, request: &dyn AclRequest) -> Result<(), Denied> {
         if self.databases.is_some() {
             self.check_databases(request)?;
         }
@@ -96,7 +96,7 @@ impl Selector {
     }
 
     #[inline(never)]
-    fn check_databases(&self, request: &dyn Request) -> Result<(), Denied> {
+    fn check_databases(&self, request: &dyn AclRequest) -> Result<(), Denied> {
         let mut denied = None;
         request.each_database(&mut |at, db| {
             if denied.is_none() && !self.enters(db) {
@@ -115,7 +115,7 @@ impl Selector {
         allowed.iter().any(fits)
     }
 
-    fn runs(&self, request: &dyn Request) -> bool {
+    fn runs(&self, request: &dyn AclRequest) -> bool {
         if self.commands.has(request.command()) {
             return true;
         }
@@ -126,7 +126,7 @@ impl Selector {
         })
     }
 
-    fn reaches(&self, key: &[u8], wanted: Access) -> bool {
+    fn reaches(&self, key: &[u8], wanted: KeyAccess) -> bool {
         let fits = |held: &KeyPattern| {
             held.access.covers(wanted) && glob::matches(&held.pattern, key, false)
         };
@@ -138,7 +138,7 @@ impl Selector {
         self.all_keys || self.keys.iter().any(all)
     }
 
-    fn reaches_all_beginning_with(&self, prefix: &[u8], wanted: Access) -> bool {
+    fn reaches_all_beginning_with(&self, prefix: &[u8], wanted: KeyAccess) -> bool {
         let fits = |held: &KeyPattern| {
             held.access.covers(wanted)
                 && ends_openly(&held.pattern)

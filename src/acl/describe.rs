@@ -3,7 +3,7 @@
 //! Rules about commands are shown as they were given, in their order, but for those that a later one has made void.
 
 use super::roles::AclRole;
-use super::selector::{Access, KeyPattern, Selector};
+use super::selector::{KeyAccess, KeyPattern, Selector};
 use super::user::Rights;
 
 impl Rights {
@@ -63,12 +63,12 @@ impl Selector {
         }
         let show = |held: &KeyPattern| {
             let sign: &[u8] = match held.access {
-                Access {
+                KeyAccess {
                     read: true,
                     write: true,
                 } => b"~",
-                Access { read: true, .. } => b"%R~",
-                Access { .. } => b"%W~",
+                KeyAccess { read: true, .. } => b"%R~",
+                KeyAccess { .. } => b"%W~",
             };
             [sign, &held.pattern].concat()
         };

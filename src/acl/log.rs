@@ -48,7 +48,7 @@ impl Context {
 }
 
 #[derive(Clone, Debug)]
-pub struct Entry {
+pub struct AclLogEntry {
     pub id: u64,
     pub count: u64,
     pub reason: Reason,
@@ -62,7 +62,7 @@ pub struct Entry {
     pub updated_ms: u64,
 }
 
-impl Entry {
+impl AclLogEntry {
     pub fn new(
         reason: Reason,
         context: Context,
@@ -71,7 +71,7 @@ impl Entry {
         client: String,
         now_ms: u64,
     ) -> Self {
-        Entry {
+        AclLogEntry {
             id: 0,
             count: 1,
             reason,
@@ -84,7 +84,7 @@ impl Entry {
         }
     }
 
-    fn is_like(&self, other: &Entry) -> bool {
+    fn is_like(&self, other: &AclLogEntry) -> bool {
         self.reason == other.reason
             && self.context == other.context
             && self.updated_ms.abs_diff(other.updated_ms) <= ALIKE_MS_MAX
@@ -99,16 +99,16 @@ const ALIKE_MS_MAX: u64 = 60_000;
 const LOOKED_AT: usize = 10;
 
 #[derive(Default)]
-struct State {
+struct AclLogState {
     next_id: u64,
-    entries: VecDeque<Entry>,
+    entries: VecDeque<AclLogEntry>,
 }
 
 #[derive(Default)]
-pub struct Log(Mutex<State, { rank("acl log") }>);
+pub struct AclLog(Mutex<AclLogState, { rank("acl log") }>);
 
-impl Log {
-    pub fn push(&self, mut entry: Entry, len_max: usize) {
+impl AclLog {
+    pub fn push(&self, mut entry: AclLogEntry, len_max: usize) {
         let mut state = self.0.lock();
         let mut newest = state.entries.iter().take(LOOKED_AT);
         let alike = newest.position(|held| held.is_like(&entry));
@@ -127,7 +127,7 @@ impl Log {
         }
     }
 
-    pub fn newest(&self, count: usize) -> Vec<Entry> {
+    pub fn newest(&self, count: usize) -> Vec<AclLogEntry> {
         self.0.lock().entries.iter().take(count).cloned().collect()
     }
 

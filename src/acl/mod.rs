@@ -1,7 +1,7 @@
 //! Users and what they may do: rules, selectors, the check, and the log of what was denied.
 //!
 //! Nothing here knows sockets or the table of commands. A [`Catalog`] tells the numbers, names and categories of
-//! commands, and a [`Request`] what one command touches.
+//! commands, and a [`AclRequest`] what one command touches.
 
 mod catalog;
 mod check;
@@ -15,11 +15,11 @@ mod user;
 mod users;
 
 pub use catalog::{CATEGORIES, Catalog, Known, category};
-pub use check::{Denied, Request};
+pub use check::{AclRequest, Denied};
 pub use load::LoadError;
-pub use log::{Context, Entry, Log, Reason};
+pub use log::{AclLog, AclLogEntry, Context, Reason};
 pub use roles::{AclRole, AclRoles};
 pub use rule::{RuleError, gather};
-pub use selector::{Access, Selector, has_space};
+pub use selector::{KeyAccess, Selector, has_space};
 pub use user::{Rights, User};
 pub use users::{Reloaded, Revision, Users};

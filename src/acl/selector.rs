@@ -7,37 +7,37 @@ use super::rule::RuleError;
 
 /// What is done to a key, or may be done.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Access {
+pub struct KeyAccess {
     pub read: bool,
     pub write: bool,
 }
 
-impl Access {
-    pub const NONE: Access = Access {
+impl KeyAccess {
+    pub const NONE: KeyAccess = KeyAccess {
         read: false,
         write: false,
     };
-    pub const READ: Access = Access {
+    pub const READ: KeyAccess = KeyAccess {
         read: true,
         write: false,
     };
-    pub const WRITE: Access = Access {
+    pub const WRITE: KeyAccess = KeyAccess {
         read: false,
         write: true,
     };
-    pub const BOTH: Access = Access {
+    pub const BOTH: KeyAccess = KeyAccess {
         read: true,
         write: true,
     };
 
-    pub(super) fn and(self, other: Access) -> Access {
-        Access {
+    pub(super) fn and(self, other: KeyAccess) -> KeyAccess {
+        KeyAccess {
             read: self.read || other.read,
             write: self.write || other.write,
         }
     }
 
-    pub(super) fn covers(self, wanted: Access) -> bool {
+    pub(super) fn covers(self, wanted: KeyAccess) -> bool {
         (self.read || !wanted.read) && (self.write || !wanted.write)
     }
 }
@@ -52,7 +52,7 @@ pub fn has_space(word: &[u8]) -> bool {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct KeyPattern {
     pub pattern: Vec<u8>,
-    pub access: Access,
+    pub access: KeyAccess,
 }
 
 /// A set of commands.
@@ -143,7 +143,7 @@ impl Selector {
 
     fn apply_sign(&mut self, rule: &[u8], catalog: &Catalog) -> Result<(), RuleError> {
         match rule {
-            [b'~', pattern @ ..] => self.add_keys(pattern, Access::BOTH),
+            [b'~', pattern @ ..] => self.add_keys(pattern, KeyAccess::BOTH),
             [b'%', rest @ ..] => {
                 let (access, pattern) = key_access(rest)?;
                 self.add_keys(pattern, access)
@@ -197,7 +197,7 @@ impl Selector {
         self.first_args.clear();
     }
 
-    fn add_keys(&mut self, pattern: &[u8], access: Access) -> Result<(), RuleError> {
+    fn add_keys(&mut self, pattern: &[u8], access: KeyAccess) -> Result<(), RuleError> {
         if self.all_keys {
             return Err(RuleError::KeysAreAll);
         }
@@ -309,20 +309,20 @@ fn database_numbers(text: &[u8]) -> Result<Vec<u32>, RuleError> {
 }
 
 /// `R~pattern`, `W~pattern` or `RW~pattern`.
-fn key_access(rest: &[u8]) -> Result<(Access, &[u8]), RuleError> {
-    let mut access = Access::NONE;
+fn key_access(rest: &[u8]) -> Result<(KeyAccess, &[u8]), RuleError> {
+    let mut access = KeyAccess::NONE;
     let mut at = 0;
     while at < rest.len() {
         at += 1;
         match rest[at - 1].to_ascii_uppercase() {
             b'R' if !access.read => access.read = true,
             b'W' if !access.write => access.write = true,
-            b'~' if access != Access::NONE => break,
+            b'~' if access != KeyAccess::NONE => break,
             _ => return Err(RuleError::Syntax),
         }
     }
     match access {
-        Access::NONE => Err(RuleError::Syntax),
+        KeyAccess::NONE => Err(RuleError::Syntax),
         access => Ok((access, &rest[at..])),
     }
 }

@@ -12,7 +12,7 @@ use bytes::{Buf, Bytes, BytesMut};
 use tokio::sync::mpsc::UnboundedReceiver;
 
 use crate::cluster::{BadFrame, Frame, LinkId};
-use crate::net::Stream;
+use crate::net::NetStream;
 use crate::state::clustering::Clustering;
 use crate::state::shared::Shared;
 use crate::util::{clock, crash};
@@ -27,7 +27,7 @@ pub struct PeerLink<'s> {
     pub shared: &'s Shared,
     pub clustering: &'s Clustering,
     pub complaints: &'s Complaints,
-    pub stream: Stream,
+    pub stream: NetStream,
     pub frames: UnboundedReceiver<Bytes>,
     /// Bytes that wait to be written, as the state counts them.
     pub waiting: Arc<AtomicUsize>,

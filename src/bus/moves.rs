@@ -13,7 +13,7 @@ use crate::exec::{Staging, Worker};
 use crate::journal::{Depends, Pass};
 use crate::state::clustering::Clustering;
 use crate::state::moves::{MoveSide, MoveState, SlotMove, StagedFate};
-use crate::state::replication::{Acks, Stage};
+use crate::state::replication::{Acks, ReplicaStage};
 use crate::state::shared::Shared;
 use crate::util::clock::Timer;
 use crate::util::{clock, crash};
@@ -129,7 +129,9 @@ fn wait_for_replicas(shared: &Shared) {
     };
     let are_behind = || {
         let replicas = replication.replicas();
-        let online = replicas.iter().filter(|one| one.stage() == Stage::Online);
+        let online = replicas
+            .iter()
+            .filter(|one| one.stage() == ReplicaStage::Online);
         acks.count(replication, &shared.journal).1 < online.count() as u64
     };
     while are_behind() && begun.elapsed() < REPLICAS {

@@ -24,7 +24,7 @@ use super::orders::{Chore, KeyChore};
 use crate::cluster::{Action, LinkId};
 use crate::config::Config;
 use crate::exec::Worker;
-use crate::net::{Buffers, Dial, Stream, listen, shake_hands};
+use crate::net::{Buffers, Dial, NetStream, listen, shake_hands};
 use crate::state::clustering::Clustering;
 use crate::state::moves::{MoveSide, MoveState};
 use crate::state::shared::Shared;
@@ -295,13 +295,13 @@ impl Carrier {
         }
     }
 
-    async fn accept_tls(&self, socket: TcpStream) -> io::Result<Stream> {
+    async fn accept_tls(&self, socket: TcpStream) -> io::Result<NetStream> {
         if !self.shared.config.tls_cluster.get() {
-            return Ok(Stream::Tcp(socket));
+            return Ok(NetStream::Tcp(socket));
         }
         let setup = self.shared.tls.setup();
         let setup = setup.ok_or(io::Error::other("TLS is not configured yet"))?;
-        let mut stream = Stream::accept_tls(socket, setup.bus.clone())?;
+        let mut stream = NetStream::accept_tls(socket, setup.bus.clone())?;
         shake_hands(&self.buffers, &mut stream, self.patience()).await?;
         Ok(stream)
     }
@@ -336,7 +336,7 @@ impl Carrier {
             .in_cluster(self.clustering(), |cluster, _| cluster.closed(link));
     }
 
-    async fn dial(&self, ip: &str, port: u16) -> io::Result<(Stream, String, String)> {
+    async fn dial(&self, ip: &str, port: u16) -> io::Result<(NetStream, String, String)> {
         let config = &self.shared.config;
         let tls = self.shared.tls.client(config.tls_cluster.get())?;
         let source = config.bind_source_addr.get();
@@ -350,7 +350,7 @@ impl Carrier {
         Ok((dialled.stream, ip_of(dialled.remote), ip_of(dialled.local)))
     }
 
-    async fn serve_link(&self, id: LinkId, stream: Stream, frames: UnboundedReceiver<Bytes>) {
+    async fn serve_link(&self, id: LinkId, stream: NetStream, frames: UnboundedReceiver<Bytes>) {
         let waiting = self.clustering().look(|cluster| cluster.waiting(id));
         if let Some(waiting) = waiting {
             let link = PeerLink {

@@ -1,6 +1,6 @@
 //! A command's arguments as a tree: what COMMAND DOCS shows, and arity and keys follow from.
 
-use crate::acl::Access;
+use crate::acl::KeyAccess;
 
 /// One argument, or a block or choice of several.
 pub struct Arg {
@@ -56,9 +56,9 @@ impl KeyUse {
 
 impl KeyUse {
     /// What a user must be allowed to do with the key.
-    pub fn access(self) -> Access {
+    pub fn access(self) -> KeyAccess {
         let is_any = |words: &[&str]| self.0.iter().any(|word| words.contains(word));
-        Access {
+        KeyAccess {
             read: is_any(&["access"]),
             write: is_any(&["insert", "delete", "update"]),
         }

@@ -10,13 +10,13 @@ use tokio::sync::mpsc::Receiver;
 use tokio::sync::oneshot;
 
 use super::session::Session;
-use super::{Args, Entry, Fail, Registry};
+use super::{Args, CommandEntry, Fail, Registry};
 use crate::acl::User;
 use crate::engine::{Db, NameWalk};
-use crate::persist::Outcome;
+use crate::persist::JobOutcome;
 use crate::resp::Reply;
 use crate::state::away::Away;
-use crate::state::replication::{Acks, Order, Replica};
+use crate::state::replication::{Acks, Replica, SendOrder};
 use crate::state::shared::Shared;
 use crate::types::{Bstr, Type, Value, ValueRef};
 use crate::util::turns::Turns;
@@ -42,7 +42,7 @@ pub enum Flow {
     /// Stop the server. `None` aborts a stop under way.
     Shutdown(Option<Shutdown>),
     /// Answer when a job on another thread has ended.
-    Wait(Job),
+    Wait(AwaitedJob),
     /// Empty the keyspace, and read it back from its files.
     Reload(Reload),
     /// Run a script, or load one.
@@ -58,7 +58,7 @@ pub enum Flow {
     /// Write the rest of a long reply in parts, when nothing is locked any more.
     Rest(Box<Rest>),
     /// Answer with the names that a walk finds, in parts, when nothing is locked any more.
-    Names(Box<Names>),
+    Names(Box<KeyNames>),
     /// Carry keys to another server, when nothing is locked any more.
     Transfer(Box<KeyTransfer>),
     /// Make values of the arguments while nothing is locked, and call the handler again with them: it has touched nothing yet.
@@ -105,7 +105,7 @@ impl Rest {
 }
 
 /// Names of keys, as they were at one moment.
-pub struct Names {
+pub struct KeyNames {
     pub walk: NameWalk,
     pub pattern: Bstr,
 }
@@ -113,7 +113,7 @@ pub struct Names {
 /// What a replica's connection is to send: what its orders say, and then the stream.
 pub struct Feed {
     pub replica: Arc<Replica>,
-    pub orders: Receiver<Order>,
+    pub orders: Receiver<SendOrder>,
 }
 
 /// WAIT and WAITAOF.
@@ -158,8 +158,8 @@ pub struct FunctionLoad {
 }
 
 /// A job on another thread: `OK` if it goes well, and BUSY if a long script is in its way.
-pub struct Job {
-    pub done: oneshot::Receiver<Outcome>,
+pub struct AwaitedJob {
+    pub done: oneshot::Receiver<JobOutcome>,
     /// The error if it doesn't; without one it is `OK` in any case.
     pub failed: Option<&'static str>,
 }
@@ -252,11 +252,11 @@ impl OnTimeout {
 }
 
 /// A database that can only be read.
-pub struct Reader<'a>(Db<'a>);
+pub struct ReadDb<'a>(Db<'a>);
 
-impl<'a> Reader<'a> {
+impl<'a> ReadDb<'a> {
     pub fn new(db: Db<'a>) -> Self {
-        Reader(db)
+        ReadDb(db)
     }
 
     /// Begins a walk over the names that are there now.
@@ -265,7 +265,7 @@ impl<'a> Reader<'a> {
     }
 }
 
-impl<'a> Deref for Reader<'a> {
+impl<'a> Deref for ReadDb<'a> {
     type Target = Db<'a>;
     #[inline]
     fn deref(&self) -> &Db<'a> {
@@ -280,9 +280,9 @@ pub struct ReadCall<'a> {
     /// Whether a long reply may be written in parts.
     pub parts: bool,
     pub args: Args<'a>,
-    pub db: Reader<'a>,
+    pub db: ReadDb<'a>,
     pub out: &'a mut Reply,
-    pub entry: &'static Entry,
+    pub entry: &'static CommandEntry,
     pub server: &'a Shared,
     /// Whose command it is; nobody's for what a master or the log says.
     pub user: Option<&'a User>,
@@ -300,7 +300,7 @@ pub struct WriteCall<'a> {
     pub args: Args<'a>,
     pub db: Db<'a>,
     pub out: &'a mut Reply,
-    pub entry: &'static Entry,
+    pub entry: &'static CommandEntry,
     pub server: &'a Shared,
     pub user: Option<&'a User>,
 }
@@ -317,7 +317,7 @@ impl WriteCall<'_> {
 pub struct SessionCall<'a> {
     pub args: Args<'a>,
     pub out: &'a mut Reply,
-    pub entry: &'static Entry,
+    pub entry: &'static CommandEntry,
     pub session: &'a mut Session,
     pub server: &'a Shared,
     /// Every command by name.

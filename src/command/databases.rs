@@ -1,6 +1,6 @@
 //! Which databases a command touches, for users who may use some of them only.
 
-use super::{Entry, Fail, KeyUse};
+use super::{CommandEntry, Fail, KeyUse};
 
 /// Which databases a command touches.
 #[derive(Clone, Copy)]
@@ -20,7 +20,7 @@ pub enum Databases {
 /// Visits the databases that arguments name, with their places. What it fails with is what the command would say of them.
 pub type NamedDatabases = fn(&[&[u8]], &mut dyn FnMut(usize, i64)) -> Result<(), Fail>;
 
-impl Entry {
+impl CommandEntry {
     /// The databases that it touches when it runs in `here`, one of so many: none for all of them, and the places of the
     /// arguments that name them, or 0. What is named wrongly is not touched: the command will fail.
     pub fn each_database(

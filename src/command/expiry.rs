@@ -1,31 +1,31 @@
 //! Times to live as commands spell them: `EX`, `PX`, `EXAT`, `PXAT`.
 
-use super::{Arg, Args, Entry, Fail};
+use super::{Arg, Args, CommandEntry, Fail};
 use crate::engine::Now;
 use crate::util::number;
 
 /// How a time is given.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Unit {
+pub struct TimeUnit {
     pub seconds: bool,
     /// Since the Unix epoch, rather than from now.
     pub absolute: bool,
 }
 
-impl Unit {
-    pub const EX: Unit = Unit {
+impl TimeUnit {
+    pub const EX: TimeUnit = TimeUnit {
         seconds: true,
         absolute: false,
     };
-    pub const PX: Unit = Unit {
+    pub const PX: TimeUnit = TimeUnit {
         seconds: false,
         absolute: false,
     };
-    pub const EXAT: Unit = Unit {
+    pub const EXAT: TimeUnit = TimeUnit {
         seconds: true,
         absolute: true,
     };
-    pub const PXAT: Unit = Unit {
+    pub const PXAT: TimeUnit = TimeUnit {
         seconds: false,
         absolute: true,
     };
@@ -86,23 +86,23 @@ pub const EXPIRATION_OR_PERSIST: Arg = Arg::one_of(
 
 /// One of the four options as it was said: its value is judged once all options are read.
 #[derive(Clone, Copy, Debug)]
-pub struct Said<'a> {
-    pub unit: Unit,
+pub struct ExpiryOption<'a> {
+    pub unit: TimeUnit,
     pub value: &'a [u8],
 }
 
-impl<'a> Said<'a> {
+impl<'a> ExpiryOption<'a> {
     /// Takes one of the four options with its value.
     pub fn take(args: &mut Args<'a>) -> Result<Option<Self>, Fail> {
         let words = [
-            ("EX", Unit::EX),
-            ("PX", Unit::PX),
-            ("EXAT", Unit::EXAT),
-            ("PXAT", Unit::PXAT),
+            ("EX", TimeUnit::EX),
+            ("PX", TimeUnit::PX),
+            ("EXAT", TimeUnit::EXAT),
+            ("PXAT", TimeUnit::PXAT),
         ];
         for (word, unit) in words {
             if args.word_with(word, 1) {
-                return Ok(Some(Said {
+                return Ok(Some(ExpiryOption {
                     unit,
                     value: args.next()?,
                 }));
@@ -111,14 +111,14 @@ impl<'a> Said<'a> {
         Ok(None)
     }
 
-    pub fn deadline_ms(&self, entry: &Entry, now: Now) -> Result<u64, Fail> {
+    pub fn deadline_ms(&self, entry: &CommandEntry, now: Now) -> Result<u64, Fail> {
         let value = number::parse_i64(self.value).ok_or(Fail::NOT_INTEGER)?;
         positive(value, self.unit, entry, now)
     }
 }
 
 /// The deadline of a time that must be positive.
-pub fn positive(value: i64, unit: Unit, entry: &Entry, now: Now) -> Result<u64, Fail> {
+pub fn positive(value: i64, unit: TimeUnit, entry: &CommandEntry, now: Now) -> Result<u64, Fail> {
     let deadline = if value > 0 {
         unit.deadline_ms(value, now)
     } else {

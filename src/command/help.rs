@@ -1,6 +1,6 @@
 //! HELP of every container: told from its subcommands' argument trees.
 
-use super::{Arg, ArgKind, Args, Command, Done, Entry, Fail, Flag, Flow, Run, SessionCall};
+use super::{Arg, ArgKind, Args, Command, CommandEntry, Done, Fail, Flag, Flow, Run, SessionCall};
 
 /// The HELP subcommand, the same for every container.
 pub const HELP: Command = Command {
@@ -85,7 +85,7 @@ fn usage(arg: &Arg, line: &mut String) {
 }
 
 /// The error of a subcommand called with arguments that it can't take.
-pub fn misused(args: &Args<'_>, entry: &Entry) -> Fail {
+pub fn misused(args: &Args<'_>, entry: &CommandEntry) -> Fail {
     let given = super::quoted(args.all()[1]).into_owned();
     let name = entry
         .full_name

@@ -28,14 +28,14 @@ pub mod timeout;
 pub use arg::{Arg, ArgKind, KeyUse};
 pub use args::{Args, small_int};
 pub use call::{
-    AckWish, Carried, Done, Feed, Flow, FunctionLoad, Job, KeyTransfer, Names, OnTimeout, Park,
-    Preparation, Prepared, ReadCall, Reader, Reload, Rest, ScriptCall, ScriptWish, SessionCall,
-    Shutdown, WriteCall,
+    AckWish, AwaitedJob, Carried, Done, Feed, Flow, FunctionLoad, KeyNames, KeyTransfer, OnTimeout,
+    Park, Preparation, Prepared, ReadCall, ReadDb, Reload, Rest, ScriptCall, ScriptWish,
+    SessionCall, Shutdown, WriteCall,
 };
 pub use databases::Databases;
 pub use derive::{Begin, Find, KeySpec};
 pub use fail::{Fail, quoted};
-pub use registry::{Entry, Found, MODULE_GROUP, Registry};
+pub use registry::{CommandEntry, Lookup, MODULE_GROUP, Registry};
 pub use rights::{Touched, reads_every_key};
 pub use secrets::{hide_after, redacted};
 

@@ -1,6 +1,6 @@
 //! What modules bring elsewhere and is built in here: clients ask for it by the modules' names.
 
-use super::Entry;
+use super::CommandEntry;
 use super::registry::MODULE_GROUP;
 use crate::resp::Reply;
 
@@ -36,13 +36,13 @@ pub const MODULES: &[Module] = &[
 ];
 
 impl Module {
-    pub fn has(&self, entry: &Entry) -> bool {
+    pub fn has(&self, entry: &CommandEntry) -> bool {
         entry.family.group == MODULE_GROUP && entry.full_name.starts_with(self.prefix)
     }
 }
 
 /// The module whose command this is.
-pub fn of(entry: &Entry) -> Option<&'static Module> {
+pub fn of(entry: &CommandEntry) -> Option<&'static Module> {
     MODULES.iter().find(|module| module.has(entry))
 }
 

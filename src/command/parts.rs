@@ -2,8 +2,8 @@
 
 use hashbrown::HashSet;
 
-use super::expiry::Unit;
-use super::{Arg, Args, Entry, Fail};
+use super::expiry::TimeUnit;
+use super::{Arg, Args, CommandEntry, Fail};
 use crate::engine::Now;
 use crate::resp::Reply;
 use crate::types::{Bstr, PART_DEADLINE_MAX_MS, Piece};
@@ -36,7 +36,7 @@ pub fn answer_none(out: &mut Reply, parts: &[&[u8]]) {
 pub fn tell<'p>(
     out: &mut Reply,
     parts: &[&'p [u8]],
-    (unit, now): (Unit, Now),
+    (unit, now): (TimeUnit, Now),
     held: impl Fn(&'p [u8]) -> Option<Option<u64>>,
 ) {
     out.array(parts.len());
@@ -87,7 +87,7 @@ impl Condition {
 }
 
 /// The deadline that a time means, which may be now or long ago, but not before the Unix epoch.
-pub fn deadline_of(time: i64, unit: Unit, entry: &Entry, now: Now) -> Result<u64, Fail> {
+pub fn deadline_of(time: i64, unit: TimeUnit, entry: &CommandEntry, now: Now) -> Result<u64, Fail> {
     if time < 0 {
         return Err(Fail::Says("invalid expire time, must be >= 0"));
     }

@@ -1,6 +1,6 @@
 //! Refusals that many commands share, as they depend on the server's state.
 
-use super::{Entry, Fail, Flag, Plan};
+use super::{CommandEntry, Fail, Flag, Plan};
 use crate::state::pause::{KeyWait, Pause};
 use crate::state::shared::Shared;
 
@@ -36,7 +36,12 @@ impl Shared {
 impl Pause {
     /// What keys on their way do to a command: one that it names, or all if it may touch any; if it keeps to the slot of the
     /// keys that it names, all of that one.
-    pub fn wait_for_keys(&self, entry: &Entry, argv: &[&[u8]], keeps_to_slot: bool) -> KeyWait {
+    pub fn wait_for_keys(
+        &self,
+        entry: &CommandEntry,
+        argv: &[&[u8]],
+        keeps_to_slot: bool,
+    ) -> KeyWait {
         let Some(held) = self.held_keys() else {
             return KeyWait::Nothing;
         };

@@ -11,7 +11,7 @@ use crate::engine::{ShardKey, ShardSet};
 pub const MODULE_GROUP: &str = "module";
 
 /// A command or subcommand as the server uses it.
-pub struct Entry {
+pub struct CommandEntry {
     /// Dense number, for statistics.
     pub id: usize,
     pub command: &'static Command,
@@ -33,21 +33,21 @@ pub struct Entry {
     /// First key, last key, step.
     pub range: (i32, i32, i32),
     pub categories: Vec<&'static str>,
-    subcommands: Names,
+    subcommands: CommandNames,
 }
 
-impl Entry {
+impl CommandEntry {
     #[inline]
     pub fn is(&self, flag: Flag) -> bool {
         self.flags & flag.bit() != 0
     }
 
-    pub fn subcommand(&self, name: &[u8]) -> Option<&'static Entry> {
+    pub fn subcommand(&self, name: &[u8]) -> Option<&'static CommandEntry> {
         self.subcommands.get(name)
     }
 
     /// Subcommands in alphabetical order.
-    pub fn subcommands(&self) -> Vec<&'static Entry> {
+    pub fn subcommands(&self) -> Vec<&'static CommandEntry> {
         let mut all: Vec<_> = self.subcommands.iter().map(|(_, entry)| entry).collect();
         all.sort_by(|a, b| a.full_name.cmp(&b.full_name));
         all
@@ -191,13 +191,13 @@ const ALL_FLAGS: &[Flag] = &[
 
 /// Every command by name.
 pub struct Registry {
-    by_name: Names,
-    entries: Vec<&'static Entry>,
+    by_name: CommandNames,
+    entries: Vec<&'static CommandEntry>,
 }
 
 /// Commands by the names they are called by, which are in lower case. Looked up at every command.
 #[derive(Default)]
-struct Names(HashTable<Named>);
+struct CommandNames(HashTable<Named>);
 
 struct Named {
     name: Box<[u8]>,
@@ -205,7 +205,7 @@ struct Named {
     ends: u64,
     /// Its ends are all of it, and letters: they tell it from any other name of its length.
     short: bool,
-    entry: &'static Entry,
+    entry: &'static CommandEntry,
 }
 
 impl Named {
@@ -217,15 +217,19 @@ impl Named {
     }
 }
 
-impl Names {
+impl CommandNames {
     #[inline]
-    fn get(&self, name: &[u8]) -> Option<&'static Entry> {
+    fn get(&self, name: &[u8]) -> Option<&'static CommandEntry> {
         let ends = ends(name);
         let held = self.0.find(mixed(ends), |held| held.is(name, ends));
         held.map(|held| held.entry)
     }
 
-    fn insert(&mut self, name: &[u8], entry: &'static Entry) -> Option<&'static Entry> {
+    fn insert(
+        &mut self,
+        name: &[u8],
+        entry: &'static CommandEntry,
+    ) -> Option<&'static CommandEntry> {
         let before = self.remove(name);
         let held = Named {
             name: name.to_ascii_lowercase().into(),
@@ -238,13 +242,13 @@ impl Names {
         before
     }
 
-    fn remove(&mut self, name: &[u8]) -> Option<&'static Entry> {
+    fn remove(&mut self, name: &[u8]) -> Option<&'static CommandEntry> {
         let ends = ends(name);
         let held = self.0.find_entry(mixed(ends), |held| held.is(name, ends));
         Some(held.ok()?.remove().0.entry)
     }
 
-    fn iter(&self) -> impl Iterator<Item = (&[u8], &'static Entry)> {
+    fn iter(&self) -> impl Iterator<Item = (&[u8], &'static CommandEntry)> {
         self.0.iter().map(|held| (&held.name[..], held.entry))
     }
 }
@@ -273,7 +277,7 @@ impl Registry {
     /// referred to from anywhere without counting.
     pub fn new(families: &'static [&'static Family]) -> Self {
         let mut registry = Registry {
-            by_name: Names::default(),
+            by_name: CommandNames::default(),
             entries: Vec::new(),
         };
         for family in families {
@@ -291,13 +295,13 @@ impl Registry {
         family: &'static Family,
         command: &'static Command,
         parent: Option<&Command>,
-    ) -> &'static Entry {
+    ) -> &'static CommandEntry {
         let full_name = match parent {
             Some(parent) => format!("{}|{}", parent.name, command.name),
             None => command.name.to_string(),
         };
         let words = 1 + usize::from(parent.is_some());
-        let mut subcommands = Names::default();
+        let mut subcommands = CommandNames::default();
         for sub in command.subcommands {
             let entry = self.build(family, sub, Some(command));
             subcommands.insert(sub.name.as_bytes(), entry);
@@ -332,7 +336,7 @@ impl Registry {
         if movable {
             flags |= Flag::MovableKeys.bit();
         }
-        let entry = Entry {
+        let entry = CommandEntry {
             id: self.entries.len(),
             arity: command.arity.unwrap_or(derived),
             range: derive::legacy_range(&specs),
@@ -349,31 +353,31 @@ impl Registry {
             specs,
             subcommands,
         };
-        let entry: &'static Entry = Box::leak(Box::new(entry));
+        let entry: &'static CommandEntry = Box::leak(Box::new(entry));
         self.entries.push(entry);
         entry
     }
 
     /// The command of this name, in any case; containers, not their subcommands.
     #[inline]
-    pub fn get(&self, name: &[u8]) -> Option<&'static Entry> {
+    pub fn get(&self, name: &[u8]) -> Option<&'static CommandEntry> {
         self.by_name.get(name)
     }
 
     /// The command or subcommand that these words call, and whether a container was found
     /// without the subcommand.
     #[inline]
-    pub fn find(&self, name: &[u8], next: Option<&[u8]>) -> Found {
+    pub fn find(&self, name: &[u8], next: Option<&[u8]>) -> Lookup {
         let Some(entry) = self.get(name) else {
-            return Found::Unknown;
+            return Lookup::Unknown;
         };
         let Some(next) = next.filter(|_| !entry.command.subcommands.is_empty()) else {
-            return Found::Entry(entry);
+            return Lookup::Entry(entry);
         };
         match entry.subcommand(next) {
-            Some(sub) => Found::Entry(sub),
-            None if matches!(entry.command.run, Run::Container) => Found::NoSubcommand(entry),
-            None => Found::Entry(entry),
+            Some(sub) => Lookup::Entry(sub),
+            None if matches!(entry.command.run, Run::Container) => Lookup::NoSubcommand(entry),
+            None => Lookup::Entry(entry),
         }
     }
 
@@ -393,7 +397,7 @@ impl Registry {
 
     /// All that rules of users need to know, by the same numbers; then commands that only rules know.
     pub fn catalog(&self) -> Catalog {
-        let known = |entry: &&'static Entry| Known {
+        let known = |entry: &&'static CommandEntry| Known {
             name: entry.full_name.clone(),
             categories: entry
                 .categories
@@ -408,7 +412,7 @@ impl Registry {
     }
 
     /// Every entry, subcommands included, by its number.
-    pub fn entries(&self) -> &[&'static Entry] {
+    pub fn entries(&self) -> &[&'static CommandEntry] {
         &self.entries
     }
 
@@ -419,7 +423,7 @@ impl Registry {
     }
 
     /// Commands that can be called, with the names they are called by.
-    pub fn named(&self) -> impl Iterator<Item = (&[u8], &'static Entry)> {
+    pub fn named(&self) -> impl Iterator<Item = (&[u8], &'static CommandEntry)> {
         self.by_name.iter()
     }
 
@@ -448,9 +452,9 @@ fn lone_key(command: &Command, specs: &[KeySpec]) -> Option<usize> {
 }
 
 /// What a look-up came to.
-pub enum Found {
-    Entry(&'static Entry),
-    NoSubcommand(&'static Entry),
+pub enum Lookup {
+    Entry(&'static CommandEntry),
+    NoSubcommand(&'static CommandEntry),
     Unknown,
 }
 

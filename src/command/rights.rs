@@ -1,12 +1,12 @@
 //! A command as the check of its user's rights sees it.
 
-use super::{Entry, Flag};
-use crate::acl::{Access, Request, User};
+use super::{CommandEntry, Flag};
+use crate::acl::{AclRequest, KeyAccess, User};
 use crate::state::shared::Shared;
 
 /// What a command touches, told from its entry and arguments.
 pub struct Touched<'a> {
-    entry: &'a Entry,
+    entry: &'a CommandEntry,
     argv: &'a [&'a [u8]],
     /// The database that it runs in, and how many there are.
     db: usize,
@@ -14,7 +14,7 @@ pub struct Touched<'a> {
 }
 
 impl<'a> Touched<'a> {
-    pub fn new(entry: &'a Entry, argv: &'a [&'a [u8]], db: usize, server: &Shared) -> Self {
+    pub fn new(entry: &'a CommandEntry, argv: &'a [&'a [u8]], db: usize, server: &Shared) -> Self {
         Touched {
             entry,
             argv,
@@ -24,7 +24,7 @@ impl<'a> Touched<'a> {
     }
 }
 
-impl Request for Touched<'_> {
+impl AclRequest for Touched<'_> {
     fn command(&self) -> usize {
         self.entry.id
     }
@@ -41,7 +41,7 @@ impl Request for Touched<'_> {
         self.argv[at]
     }
 
-    fn each_key(&self, visit: &mut dyn FnMut(usize, Access)) {
+    fn each_key(&self, visit: &mut dyn FnMut(usize, KeyAccess)) {
         // Those that it does name are checked even where the rest doesn't fit: the command may run without it.
         let key_use = self.entry.command.key_use.map(|of| of(self.argv));
         self.entry.each_use(self.argv, |at, used| {

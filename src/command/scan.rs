@@ -3,7 +3,7 @@
 use super::{Args, Fail};
 use crate::cluster::SLOTS;
 use crate::engine::Entry;
-use crate::resp::{Mark, Reply};
+use crate::resp::{Reply, ReplyMark};
 use crate::types::Kind;
 use crate::util::{glob, number};
 
@@ -13,15 +13,15 @@ pub fn cursor(text: &[u8]) -> Result<u64, Fail> {
 }
 
 /// MATCH and COUNT, and the word that leaves values or scores out.
-pub struct Options<'a> {
+pub struct ScanOptions<'a> {
     pub count: usize,
     pattern: Option<&'a [u8]>,
     pub no_values: bool,
 }
 
-impl Default for Options<'_> {
+impl Default for ScanOptions<'_> {
     fn default() -> Self {
-        Options {
+        ScanOptions {
             count: 10,
             pattern: None,
             no_values: false,
@@ -29,10 +29,10 @@ impl Default for Options<'_> {
     }
 }
 
-impl<'a> Options<'a> {
+impl<'a> ScanOptions<'a> {
     /// Takes the options of a collection's scan; `without` is its word for names alone.
     pub fn parse(args: &mut Args<'a>, without: Option<&str>) -> Result<Self, Fail> {
-        let mut options = Options::default();
+        let mut options = ScanOptions::default();
         while !args.is_empty() {
             if options.takes(args)? {
                 continue;
@@ -70,7 +70,7 @@ impl<'a> Options<'a> {
 /// What a walk over keys wants of them.
 #[derive(Default)]
 pub struct KeyOptions<'a> {
-    of_all: Options<'a>,
+    of_all: ScanOptions<'a>,
     kind: Option<&'a [u8]>,
     /// Of CLUSTERSCAN alone.
     pub slot: Option<u16>,
@@ -124,7 +124,7 @@ pub fn reply_empty(out: &mut Reply) {
 }
 
 /// Puts the next cursor and the number of names before these, which were written since the mark: neither was known before.
-pub fn insert_head(out: &mut Reply, mark: Mark, next: impl AsRef<[u8]>, found: usize) {
+pub fn insert_head(out: &mut Reply, mark: ReplyMark, next: impl AsRef<[u8]>, found: usize) {
     let mut head = Reply::new(false);
     head.array(2);
     head.bulk(next.as_ref());

@@ -1,11 +1,11 @@
 //! Passwords among a command's arguments: MONITOR and SLOWLOG show `(redacted)` in their place.
 
-use super::Entry;
+use super::CommandEntry;
 
 const HIDDEN: &[u8] = b"(redacted)";
 
 /// The arguments as others may see them; nothing if they may be seen as they are.
-pub fn redacted<'a>(entry: &Entry, argv: &[&'a [u8]]) -> Option<Vec<&'a [u8]>> {
+pub fn redacted<'a>(entry: &CommandEntry, argv: &[&'a [u8]]) -> Option<Vec<&'a [u8]>> {
     let secrets = entry.command.secrets?;
     let mut shown = argv.to_vec();
     secrets(argv, &mut |at| {

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use bytes::Bytes;
 use hashbrown::HashSet;
 
-use super::{Entry, Fail};
+use super::{CommandEntry, Fail};
 use crate::acl::User;
 use crate::engine::Place;
 use crate::pubsub::{Channels, TrackingMode};
@@ -41,7 +41,7 @@ pub enum Asking {
 
 /// A command queued by MULTI.
 pub struct Queued {
-    pub entry: &'static Entry,
+    pub entry: &'static CommandEntry,
     pub args: Vec<Bstr>,
 }
 
@@ -243,7 +243,7 @@ impl Session {
     }
 
     /// Queues a command for EXEC, if MULTI was called.
-    pub fn enqueue(&mut self, entry: &'static Entry, argv: &[&[u8]]) {
+    pub fn enqueue(&mut self, entry: &'static CommandEntry, argv: &[&[u8]]) {
         let Some(multi) = &mut self.multi else {
             return;
         };

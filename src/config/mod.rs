@@ -59,7 +59,7 @@ pub struct Changed {
 }
 
 /// A directive to set, by the name that was used for it.
-struct Wish<'v> {
+struct Assignment<'v> {
     directive: &'static Directive,
     name: &'static str,
     value: &'v [u8],
@@ -138,13 +138,13 @@ impl Config {
         pairs: &[(&[u8], &[u8])],
         local: bool,
     ) -> Result<Vec<Changed>, SetError> {
-        let wishes = self.admit(pairs, local)?;
+        let assignments = self.admit(pairs, local)?;
         let mut changed: Vec<Changed> = Vec::with_capacity(pairs.len());
-        for Wish {
+        for Assignment {
             directive,
             name,
             value,
-        } in wishes
+        } in assignments
         {
             let old = self.text(directive);
             if let Err(why) = self.set_text(directive, value) {
@@ -171,8 +171,8 @@ impl Config {
         &self,
         pairs: &[(&[u8], &'v [u8])],
         local: bool,
-    ) -> Result<Vec<Wish<'v>>, SetError> {
-        let mut wishes: Vec<Wish<'v>> = Vec::with_capacity(pairs.len());
+    ) -> Result<Vec<Assignment<'v>>, SetError> {
+        let mut assignments: Vec<Assignment<'v>> = Vec::with_capacity(pairs.len());
         for (name, value) in pairs {
             let said = String::from_utf8_lossy(name).into_owned();
             let found = names().find(|(known, _)| name.eq_ignore_ascii_case(known.as_bytes()));
@@ -185,21 +185,21 @@ impl Config {
                     Some("can't set protected config")
                 }
                 // An alias is another parameter to Redis: then the last one wins.
-                _ => wishes
+                _ => assignments
                     .iter()
-                    .any(|wish| wish.name == known)
+                    .any(|other| other.name == known)
                     .then_some("duplicate parameter"),
             };
             if let Some(why) = why {
                 return Err(SetError::refused(said, why));
             }
-            wishes.push(Wish {
+            assignments.push(Assignment {
                 directive,
                 name: known,
                 value,
             });
         }
-        Ok(wishes)
+        Ok(assignments)
     }
 
     fn protected_allowed(&self, local: bool) -> bool {

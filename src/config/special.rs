@@ -28,14 +28,14 @@ pub trait Composite: Clone + PartialEq + Send + Sync + 'static {
 }
 
 /// The cell of a composite value.
-pub struct Held<T> {
+pub struct CompositeCell<T> {
     now: ArcSwap<T>,
     default: T,
 }
 
-impl<T: Composite> Held<T> {
-    pub fn new(default: T) -> Held<T> {
-        Held {
+impl<T: Composite> CompositeCell<T> {
+    pub fn new(default: T) -> CompositeCell<T> {
+        CompositeCell {
             now: ArcSwap::from_pointee(default.clone()),
             default,
         }
@@ -57,7 +57,7 @@ impl<T: Composite> Held<T> {
     }
 }
 
-impl<T: Composite> Setting for Held<T> {
+impl<T: Composite> Setting for CompositeCell<T> {
     fn text(&self) -> Vec<u8> {
         self.now.load().text().into_bytes()
     }
@@ -457,7 +457,7 @@ pub mod tests {
 
     #[test]
     fn save_points_come_in_pairs_and_add_up_in_a_file() {
-        let save = Held::new(SavePoints::default());
+        let save = CompositeCell::new(SavePoints::default());
         assert_eq!(after(&save, "60 1 30 0"), "60 1 30 0");
         for text in ["1", "1 x", "0 1", "-1 1"] {
             assert_eq!(after(&save, text), "! Invalid save parameters");
@@ -470,7 +470,7 @@ pub mod tests {
 
     #[test]
     fn buffer_limits_change_by_class() {
-        let limits = Held::new(OutputLimits::default());
+        let limits = CompositeCell::new(OutputLimits::default());
         assert_eq!(
             after(&limits, "normal 1mb 2kb 3 replica 0 0 0"),
             "normal 1048576 2048 3 slave 0 0 0 pubsub 33554432 8388608 60"
@@ -496,7 +496,7 @@ pub mod tests {
 
     #[test]
     fn bind_is_written_where_it_is_not_the_default() {
-        let bind = Held::new(BindAddresses::default());
+        let bind = CompositeCell::new(BindAddresses::default());
         assert_eq!(bind.lines(), []);
         assert_eq!(after(&bind, "127.0.0.1 -::1"), "127.0.0.1 -::1");
         assert_eq!(after(&bind, ""), "");
@@ -508,13 +508,13 @@ pub mod tests {
 
     #[test]
     fn small_lists_are_checked() {
-        let oom = Held::new(OomValues([0, 200, 800]));
+        let oom = CompositeCell::new(OomValues([0, 200, 800]));
         assert_eq!(after(&oom, "3 2 1"), "3 2 1");
         assert_eq!(after(&oom, "1 2"), "! wrong number of arguments");
         let refusal = "! Invalid oom-score-adj-values, elements must be between -2000 and 2000.";
         assert_eq!(after(&oom, "1 2 3000"), refusal);
 
-        let percentiles = Held::new(Percentiles(vec![50.0]));
+        let percentiles = CompositeCell::new(Percentiles(vec![50.0]));
         assert_eq!(
             after(&percentiles, "99.99 1e1 0.1234567"),
             "99.99 10 0.123457"
@@ -525,7 +525,7 @@ pub mod tests {
             "! Invalid latency-tracking-info-percentiles parameters"
         );
 
-        let replicaof = Held::new(ReplicaOf::default());
+        let replicaof = CompositeCell::new(ReplicaOf::default());
         assert_eq!(after(&replicaof, "a 6379"), "a 6379");
         assert_eq!(after(&replicaof, "a b"), "! Invalid master port");
         assert_eq!(after(&replicaof, "no one"), "");
@@ -533,7 +533,7 @@ pub mod tests {
 
     #[test]
     fn a_directory_must_exist() {
-        let dir = Held::new(Directory::current());
+        let dir = CompositeCell::new(Directory::current());
         assert_eq!(after(&dir, "/nonexistent"), "! No such file or directory");
         assert_eq!(after(&dir, "/"), "/");
         assert_eq!(dir.lines(), [ConfigLine::new("\"/\"", true)]);

@@ -217,7 +217,7 @@ fn is_title_template(template: &[u8]) -> Result<(), &'static str> {
 
 directives! {
     // Network.
-    bind: Held<BindAddresses> = Held::new(BindAddresses::default()), LIVE.words(), "Addresses to listen on; one with a dash in front may fail.";
+    bind: CompositeCell<BindAddresses> = CompositeCell::new(BindAddresses::default()), LIVE.words(), "Addresses to listen on; one with a dash in front may fail.";
     bind_source_addr: Text = Text::optional(), LIVE, "Address from which connections to a master are made.";
     protected_mode: Bool = Bool::new(protected_by_default()), LIVE, "Without a password and a bind address, serve this machine alone.";
     enable_protected_configs: Pick<Allowed> = Pick::new(Allowed::No), LIVE.fixed(), "Who may CONFIG SET the protected directives dir and dbfilename.";
@@ -280,7 +280,7 @@ directives! {
     ignore_warnings: Text = Text::new(""), Traits::ignored("no warning stops this server"), "Start-up warnings that do not stop the server.";
 
     // Snapshots.
-    save: Held<SavePoints> = Held::new(SavePoints::default()), LIVE.words(), "Snapshot after so many seconds if so many changes were made; \"\" for never.";
+    save: CompositeCell<SavePoints> = CompositeCell::new(SavePoints::default()), LIVE.words(), "Snapshot after so many seconds if so many changes were made; \"\" for never.";
     stop_writes_on_bgsave_error: Bool = Bool::new(true), LIVE, "Refuse writes after a snapshot failed.";
     rdbcompression: Bool = Bool::new(true), LIVE, "Compress strings in snapshots.";
     rdb_version: Pick<RdbVersion> = Pick::new(RdbVersion::Auto), LIVE, "Version of the snapshot format to write; auto for the lowest that can carry the data.";
@@ -291,13 +291,13 @@ directives! {
     dbfilename: Text = Text::new("dump.rdb").checked(is_dump_name), LIVE.protected(), "Name of the snapshot file.";
     rdb_del_sync_files: Bool = Bool::new(false), LIVE, "Delete snapshots made only to feed replicas.";
     rdb_save_incremental_fsync: Bool = Bool::new(true), LIVE, "Sync a snapshot to disk a few megabytes at a time.";
-    dir: Held<Directory> = Held::new(Directory::current()), LIVE.protected(), "Directory of the data files.";
+    dir: CompositeCell<Directory> = CompositeCell::new(Directory::current()), LIVE.protected(), "Directory of the data files.";
     rdb_key_save_delay: Int = Int::new(0, i32::MIN as i64, INT), LIVE.hidden(), "Microseconds to wait after each key saved, for tests.";
     key_load_delay: Int = Int::new(0, i32::MIN as i64, INT), LIVE.hidden(), "Microseconds to wait after each key loaded, for tests.";
     loading_process_events_interval_bytes: Int = Int::new(2 << 20, 1024, INT), DEBUG_ONLY.hidden(), "Bytes loaded between two looks at clients.";
 
     // Replication.
-    replicaof | "slaveof": Held<ReplicaOf> = Held::new(ReplicaOf::default()), LIVE.fixed().words(), "Host and port of the master to copy.";
+    replicaof | "slaveof": CompositeCell<ReplicaOf> = CompositeCell::new(ReplicaOf::default()), LIVE.fixed().words(), "Host and port of the master to copy.";
     masterauth | "primaryauth": Text = Text::optional(), LIVE.sensitive(), "Password for the master.";
     masteruser | "primaryuser": Text = Text::optional(), LIVE.sensitive(), "User name for the master.";
     replica_serve_stale_data | "slave-serve-stale-data": Bool = Bool::new(true), LIVE, "Answer reads while the master is away.";
@@ -330,7 +330,7 @@ directives! {
     maxclients: Int = Int::new(10000, 1, u32::MAX as i64), LIVE, "Clients connected at one time.";
     tracking_table_max_keys: Int = Int::new(1_000_000, 0, LONG), LIVE, "Keys remembered for client side caches; 0 for no limit.";
     client_query_buffer_limit: Memory = Memory::new(1 << 30, 1 << 20, SIZE), LIVE, "Bytes of one client's unread requests.";
-    client_output_buffer_limit: Held<OutputLimits> = Held::new(OutputLimits::default()), LIVE.words(), "Class, hard limit, soft limit and its seconds; a client with more unread replies is closed.";
+    client_output_buffer_limit: CompositeCell<OutputLimits> = CompositeCell::new(OutputLimits::default()), LIVE.words(), "Class, hard limit, soft limit and its seconds; a client with more unread replies is closed.";
     proto_max_bulk_len: Memory = Memory::new(512 << 20, 1 << 20, SIZE), LIVE, "Longest argument of a request.";
 
     // Memory.
@@ -358,7 +358,7 @@ directives! {
 
     // Kernel.
     oom_score_adj: Pick<OomScoreAdj> = Pick::new(OomScoreAdj::No), LIVE, "Whether to set the kernel's out of memory score.";
-    oom_score_adj_values: Held<OomValues> = Held::new(OomValues([0, 200, 800])), LIVE.words(), "Scores of a master, a replica and a background child, which there is none of.";
+    oom_score_adj_values: CompositeCell<OomValues> = CompositeCell::new(OomValues([0, 200, 800])), LIVE.words(), "Scores of a master, a replica and a background child, which there is none of.";
     disable_thp: Bool = Bool::new(true), Traits::ignored("huge pages cost nothing without a fork").fixed(), "Do without transparent huge pages.";
     server_cpulist | "server_cpulist": Text = Text::optional(), NO_CPU_LISTS.fixed(), "Processors of the server's threads.";
     bio_cpulist | "bio_cpulist": Text = Text::optional(), NO_CPU_LISTS.fixed(), "Processors of background threads.";
@@ -432,7 +432,7 @@ directives! {
     commandlog_large_reply_max_len: Int = Int::new(128, 0, LONG), LIVE, "Entries kept by COMMANDLOG of large replies.";
     latency_monitor_threshold: Int = Int::new(0, 0, LONG), LIVE, "Milliseconds above which LATENCY keeps an event; 0 for never.";
     latency_tracking: Bool = Bool::new(true), LIVE, "Measure how long each command takes.";
-    latency_tracking_info_percentiles: Held<Percentiles> = Held::new(Percentiles(vec![50.0, 99.0, 99.9])), LIVE.words(), "Percentiles that INFO latencystats shows.";
+    latency_tracking_info_percentiles: CompositeCell<Percentiles> = CompositeCell::new(Percentiles(vec![50.0, 99.0, 99.9])), LIVE.words(), "Percentiles that INFO latencystats shows.";
     notify_keyspace_events: Events = Events::default(), LIVE, "Classes of keyspace events to publish.";
     watchdog_period: Int = Int::new(0, 0, INT), DEBUG_ONLY.hidden(), "Milliseconds a command may run before its stack is logged.";
     use_exit_on_panic: Bool = Bool::new(false), DEBUG_ONLY.hidden(), "Exit instead of aborting on a panic.";

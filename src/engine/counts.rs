@@ -28,7 +28,7 @@ const CHUNKS: usize = 28;
 
 /// How many keys each database holds.
 #[derive(Default)]
-pub(super) struct Counts {
+pub(super) struct KeyCounts {
     /// Made when a database first gets a key. They never move.
     chunks: [OnceLock<Box<[AtomicI64]>>; CHUNKS],
     /// Held by a unit that changed several databases while it adds to one after another, and by readers, who
@@ -42,7 +42,7 @@ fn place(db: usize) -> (usize, usize) {
     (chunk, db - FIRST * ((1 << chunk) - 1))
 }
 
-impl Counts {
+impl KeyCounts {
     fn add_one(&self, db: usize, by: i64) {
         let (chunk, at) = place(db);
         let fresh = || (0..FIRST << chunk).map(|_| AtomicI64::new(0)).collect();
@@ -77,7 +77,7 @@ mod tests {
 
     #[test]
     fn every_database_has_a_count_of_its_own() {
-        let counts = Counts::default();
+        let counts = KeyCounts::default();
         let dbs = [0, 1, 15, 16, 47, 48, 111, 112, 10_000, 1_000_000];
         for (at, db) in dbs.iter().enumerate() {
             let mut growth = Growth::new();

@@ -1,7 +1,7 @@
 //! What a unit of work did, beside changing data: filled by edits, read by the one commit.
 
 use super::entry::Entry;
-use super::log::Log;
+use super::log::UnitLog;
 use super::table::Table;
 use crate::config::EventClasses;
 use crate::search::LiveIndex;
@@ -45,7 +45,7 @@ impl Class {
 
 /// A keyspace event, to be published once the unit is committed.
 #[derive(Debug)]
-pub struct Event {
+pub struct KeyspaceEvent {
     pub name: &'static str,
     pub db: usize,
     pub key: Bstr,
@@ -55,7 +55,7 @@ pub struct Event {
 
 /// What readers of effects want to know; nothing else is recorded.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct Wanted {
+pub struct EffectsWanted {
     /// Classes of events that someone may hear.
     pub events: u32,
     /// Whether the journal has readers.
@@ -98,16 +98,16 @@ impl Garbage {
 
 #[derive(Default)]
 pub struct Effects {
-    pub wanted: Wanted,
+    pub wanted: EffectsWanted,
     /// A key was taken hold of to be changed, so that memory may differ from the log until this is committed.
     pub touched: bool,
     /// Edits made; what decides whether a command is logged.
     pub dirty: u64,
     /// The command under way may be logged as it was given, so that all that it finds dead must be known.
     pub writes: bool,
-    pub events: Vec<Event>,
+    pub events: Vec<KeyspaceEvent>,
     /// Records that replace the command's own arguments in the log.
-    pub log: Log,
+    pub log: UnitLog,
     /// The handler said what to log: its arguments don't stand for the effect.
     pub rewritten: bool,
     /// Keys changed, for clients that track them.
@@ -139,7 +139,7 @@ pub struct Effects {
     pub hits: std::cell::Cell<u64>,
     pub misses: std::cell::Cell<u64>,
     /// Events of keys that readers missed, each with the number of other events that come before it.
-    pub missed: std::cell::RefCell<Vec<(usize, Event)>>,
+    pub missed: std::cell::RefCell<Vec<(usize, KeyspaceEvent)>>,
     /// Dead keys that a command came upon: to be removed by a unit of their own, or before a command is logged that would
     /// find them alive where the log is read.
     pub dead: std::cell::RefCell<Vec<(usize, Bstr)>>,
@@ -168,7 +168,7 @@ impl Effects {
         fields: &[Bstr],
     ) {
         if self.wants(class) {
-            self.events.push(Event {
+            self.events.push(KeyspaceEvent {
                 name,
                 db,
                 key: Bstr::new(key),
@@ -194,7 +194,7 @@ impl Effects {
     /// Announces that a reader missed a key, through a shared borrow.
     #[cold]
     pub fn announce_miss(&self, db: usize, key: &[u8]) {
-        let event = Event {
+        let event = KeyspaceEvent {
             name: "keymiss",
             db,
             key: Bstr::new(key),
@@ -209,7 +209,7 @@ impl Effects {
     }
 
     /// Takes all events, in the order in which they were announced.
-    pub fn take_events(&mut self) -> impl Iterator<Item = Event> {
+    pub fn take_events(&mut self) -> impl Iterator<Item = KeyspaceEvent> {
         let mut missed = self.missed.get_mut().drain(..).peekable();
         let mut others = self.events.drain(..);
         let mut passed = 0;

@@ -30,14 +30,14 @@ pub struct Record {
 
 /// The commands of one unit of work.
 #[derive(Debug, Default)]
-pub struct Log {
+pub struct UnitLog {
     records: Vec<Record>,
     bytes: Vec<u8>,
     /// Records at which another client's part begins, in order: each part is logged by itself.
     cuts: Vec<usize>,
 }
 
-impl Log {
+impl UnitLog {
     #[inline]
     pub fn is_empty(&self) -> bool {
         self.records.is_empty()
@@ -70,8 +70,8 @@ impl Log {
 
     /// All of it.
     #[inline]
-    pub fn whole(&self) -> Part<'_> {
-        Part {
+    pub fn whole(&self) -> Records<'_> {
+        Records {
             records: &self.records,
             begin: 0,
             bytes: &self.bytes,
@@ -80,10 +80,10 @@ impl Log {
 
     /// Each client's records by themselves.
     #[inline]
-    pub fn parts(&self) -> impl Iterator<Item = Part<'_>> {
+    pub fn parts(&self) -> impl Iterator<Item = Records<'_>> {
         let ends = self.cuts.iter().copied().chain([self.records.len()]);
         ends.scan((0, 0), |(from, begin), end| {
-            let part = Part {
+            let part = Records {
                 records: &self.records[*from..end],
                 begin: *begin,
                 bytes: &self.bytes,
@@ -106,14 +106,14 @@ impl Log {
 
 /// Records that are logged together.
 #[derive(Clone, Copy, Debug)]
-pub struct Part<'a> {
+pub struct Records<'a> {
     records: &'a [Record],
     /// Where among the bytes of the log they begin.
     begin: usize,
     bytes: &'a [u8],
 }
 
-impl<'a> Part<'a> {
+impl<'a> Records<'a> {
     #[inline]
     pub fn is_empty(self) -> bool {
         self.records.is_empty()
@@ -136,7 +136,7 @@ mod tests {
 
     #[test]
     fn each_part_has_its_own_records() {
-        let mut log = Log::default();
+        let mut log = UnitLog::default();
         log.cut();
         for (db, key) in [(0, "a"), (1, "b"), (0, "c")] {
             log.push(db, &["DEL", key]);
@@ -145,7 +145,7 @@ mod tests {
                 log.cut();
             }
         }
-        let told = |part: Part<'_>| {
+        let told = |part: Records<'_>| {
             let texts = part
                 .iter()
                 .map(|(record, bytes)| format!("{} {}", record.db, bytes.escape_ascii()));

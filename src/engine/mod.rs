@@ -45,10 +45,10 @@ pub use db::{Db, Deadline, GaveUp, Shards, Taken, WrongType};
 pub use documents::document_of;
 pub use each::Each;
 pub use edit::Edit;
-pub use effects::{Class, Effects, Event, Garbage, Wanted};
+pub use effects::{Class, Effects, EffectsWanted, Garbage, KeyspaceEvent};
 pub use entry::{Entry, New};
 pub use evict::{Busy, Policy, Victim, Victims};
-pub use log::{Log, Part, Reach};
+pub use log::{Reach, Records, UnitLog};
 pub use names::{NameWalk, Walked};
 pub use now::Now;
 pub use patience::{Patience, Service};
@@ -61,10 +61,10 @@ pub use table::Table;
 pub use waiters::{BlockedCommand, Waiter};
 pub use warm::{Glance, TOGETHER};
 
-use self::counts::{Counts, Growth, grow};
+use self::counts::{Growth, KeyCounts, grow};
 use crate::config::{Config, MaxmemoryPolicy};
 use crate::types::{Bstr, Limits};
-use crate::util::ranked::{Held, rank};
+use crate::util::ranked::{HeldLock, rank};
 
 /// Configuration that edits obey, copied out of the directives.
 #[derive(Clone, Debug, Default)]
@@ -124,7 +124,7 @@ struct Slot {
 
 pub struct Engine {
     slots: Box<[Slot]>,
-    counts: Counts,
+    counts: KeyCounts,
 }
 
 impl Default for Engine {
@@ -141,7 +141,7 @@ impl Default for Engine {
         };
         Engine {
             slots: std::iter::repeat_with(slot).take(SHARDS).collect(),
-            counts: Counts::default(),
+            counts: KeyCounts::default(),
         }
     }
 }
@@ -158,10 +158,10 @@ impl Engine {
     #[inline]
     pub fn lock_unless(&self, set: ShardSet, give_up: &dyn Fn() -> bool) -> Option<Locked<'_>> {
         let held = match set {
-            ShardSet::One(id) => Guards::One(Guarded::take(self, usize::from(id), give_up)?),
+            ShardSet::One(id) => ShardGuards::One(Guarded::take(self, usize::from(id), give_up)?),
             ShardSet::Many(_) => {
                 let guards = set.iter().map(|id| Guarded::take(self, id, give_up));
-                Guards::Many(guards.collect::<Option<Box<[_]>>>()?)
+                ShardGuards::Many(guards.collect::<Option<Box<[_]>>>()?)
             }
         };
         Some(Locked { engine: self, held })
@@ -191,7 +191,7 @@ impl Engine {
 
     /// Locks one shard, for walks that visit them one after another, however long that takes.
     pub fn lock_one(&self, id: usize, _: Patience) -> OneLocked<'_> {
-        let held = Held::take(SHARDS_RANK, id as u8);
+        let held = HeldLock::take(SHARDS_RANK, id as u8);
         OneLocked {
             engine: self,
             slot: &self.slots[id],
@@ -283,14 +283,14 @@ struct Guarded<'e> {
     id: usize,
     slot: &'e Slot,
     shard: MutexGuard<'e, Shard>,
-    _held: Held,
+    _held: HeldLock,
 }
 
 impl<'e> Guarded<'e> {
     #[inline]
     fn take(engine: &'e Engine, id: usize, give_up: &dyn Fn() -> bool) -> Option<Self> {
         let slot = &engine.slots[id];
-        let held = Held::take(SHARDS_RANK, id as u8);
+        let held = HeldLock::take(SHARDS_RANK, id as u8);
         let shard = match slot.shard.try_lock() {
             Some(shard) => shard,
             None => lock_slowly(&slot.shard, give_up)?,
@@ -304,7 +304,7 @@ impl<'e> Guarded<'e> {
     }
 }
 
-enum Guards<'e> {
+enum ShardGuards<'e> {
     One(Guarded<'e>),
     /// In ascending order.
     Many(Box<[Guarded<'e>]>),
@@ -313,23 +313,23 @@ enum Guards<'e> {
 /// Shards locked by one unit of work.
 pub struct Locked<'e> {
     engine: &'e Engine,
-    held: Guards<'e>,
+    held: ShardGuards<'e>,
 }
 
 impl<'e> Locked<'e> {
     #[inline]
     fn all(&self) -> &[Guarded<'e>] {
         match &self.held {
-            Guards::One(guarded) => std::slice::from_ref(guarded),
-            Guards::Many(guards) => guards,
+            ShardGuards::One(guarded) => std::slice::from_ref(guarded),
+            ShardGuards::Many(guards) => guards,
         }
     }
 
     #[inline]
     fn all_mut(&mut self) -> &mut [Guarded<'e>] {
         match &mut self.held {
-            Guards::One(guarded) => std::slice::from_mut(guarded),
-            Guards::Many(guards) => guards,
+            ShardGuards::One(guarded) => std::slice::from_mut(guarded),
+            ShardGuards::Many(guards) => guards,
         }
     }
 
@@ -456,7 +456,7 @@ pub struct OneLocked<'e> {
     engine: &'e Engine,
     slot: &'e Slot,
     guard: MutexGuard<'e, Shard>,
-    _held: Held,
+    _held: HeldLock,
 }
 
 impl std::ops::Deref for OneLocked<'_> {

@@ -21,7 +21,7 @@ pub enum Subject {
 }
 
 #[derive(Clone, Copy, Debug)]
-struct Node {
+struct WheelNode {
     deadline_ms: u64,
     /// The entry's position in its table; kept right by the table when entries move.
     entry: u32,
@@ -36,7 +36,7 @@ struct Node {
 pub struct Wheel {
     /// All time before this has been swept.
     hand_ms: u64,
-    nodes: Vec<Node>,
+    nodes: Vec<WheelNode>,
     /// The first unused node, linked by `next`; 0 for none.
     free: u32,
     /// The first node of each slot; a level is made when its first node comes.
@@ -89,7 +89,7 @@ impl Wheel {
 
     /// Takes a node into the counts.
     fn count(&mut self, id: u32) {
-        let Node {
+        let WheelNode {
             subject,
             deadline_ms,
             ..
@@ -106,7 +106,7 @@ impl Wheel {
 
     /// Takes a node out of the counts.
     fn discount(&mut self, id: u32) {
-        let Node {
+        let WheelNode {
             subject,
             deadline_ms,
             ..
@@ -126,7 +126,7 @@ impl Wheel {
     }
 
     pub fn add(&mut self, entry: u32, deadline_ms: u64, subject: Subject) -> u32 {
-        let node = Node {
+        let node = WheelNode {
             deadline_ms,
             entry,
             next: 0,
@@ -264,12 +264,12 @@ impl Wheel {
 
     pub fn heap_bytes(&self) -> usize {
         let levels = self.heads.iter().flatten().count() * size_of::<[u32; SLOTS]>();
-        size_of::<Self>() + levels + self.nodes.capacity() * size_of::<Node>()
+        size_of::<Self>() + levels + self.nodes.capacity() * size_of::<WheelNode>()
     }
 
     /// What [`Wheel::heap_bytes`] tells without the nodes in use: their going frees nothing.
     pub fn vacant_bytes(&self) -> usize {
-        self.heap_bytes() - (self.keys + self.hashes + self.sets) * size_of::<Node>()
+        self.heap_bytes() - (self.keys + self.hashes + self.sets) * size_of::<WheelNode>()
     }
 
     fn head(&self, level: usize, slot: usize) -> u32 {
@@ -280,11 +280,11 @@ impl Wheel {
         self.heads[level].get_or_insert_with(|| Box::new([0; SLOTS]))[slot] = id;
     }
 
-    fn node(&self, id: u32) -> &Node {
+    fn node(&self, id: u32) -> &WheelNode {
         &self.nodes[id as usize - 1]
     }
 
-    fn node_mut(&mut self, id: u32) -> &mut Node {
+    fn node_mut(&mut self, id: u32) -> &mut WheelNode {
         &mut self.nodes[id as usize - 1]
     }
 
@@ -343,7 +343,7 @@ impl Wheel {
     }
 
     fn unlink(&mut self, id: u32) {
-        let Node {
+        let WheelNode {
             next, prev, slot, ..
         } = *self.node(id);
         let (level, slot) = (slot as usize / SLOTS, slot as usize % SLOTS);

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use crate::command::session::{ReplyMode, Session};
-use crate::command::{Entry, Flag, redacted};
+use crate::command::{CommandEntry, Flag, redacted};
 use crate::state::hotkeys::Cost;
 use crate::state::shared::Shared;
 use crate::state::slot_costs::SlotCost;
@@ -31,7 +31,13 @@ impl Account {
     }
 
     /// Time, slow log and counters of a command that ran.
-    pub fn count(&self, session: &Session, entry: &'static Entry, argv: &[&[u8]], nanos: u64) {
+    pub fn count(
+        &self,
+        session: &Session,
+        entry: &'static CommandEntry,
+        argv: &[&[u8]],
+        nanos: u64,
+    ) {
         let stats = &self.stats;
         stats.counters.commands.add(1);
         session.commands.set(session.commands.get() + 1);
@@ -70,7 +76,7 @@ impl Account {
 
     /// Tells MONITOR of a command that has run.
     #[inline]
-    pub fn show_monitors(&self, session: &Session, entry: &Entry, argv: &[&[u8]]) {
+    pub fn show_monitors(&self, session: &Session, entry: &CommandEntry, argv: &[&[u8]]) {
         if self.shared.monitors.any() && !entry.is(Flag::SkipMonitor) && !entry.is(Flag::Admin) {
             self.feed_monitors(session.db, &Self::address(session), entry, argv);
         }
@@ -88,7 +94,7 @@ impl Account {
 
     /// Shows a command without what nobody is to see.
     #[cold]
-    pub fn feed_monitors(&self, db: usize, address: &str, entry: &Entry, argv: &[&[u8]]) {
+    pub fn feed_monitors(&self, db: usize, address: &str, entry: &CommandEntry, argv: &[&[u8]]) {
         let hidden = redacted(entry, argv);
         let shown = hidden.as_deref().unwrap_or(argv);
         self.shared
@@ -111,7 +117,7 @@ impl Account {
     pub fn note_sizes(
         &self,
         session: &Session,
-        entry: &Entry,
+        entry: &CommandEntry,
         argv: &[&[u8]],
         (nanos, reply_bytes): (u64, usize),
     ) {
@@ -129,7 +135,13 @@ impl Account {
 
     /// Logs a command if its reply or its request is large.
     #[cold]
-    pub fn log_large(&self, session: &Session, entry: &Entry, argv: &[&[u8]], reply_bytes: usize) {
+    pub fn log_large(
+        &self,
+        session: &Session,
+        entry: &CommandEntry,
+        argv: &[&[u8]],
+        reply_bytes: usize,
+    ) {
         if entry.is(Flag::SkipSlowlog) {
             return;
         }
@@ -154,7 +166,7 @@ impl Account {
     pub fn note_keys(
         &self,
         session: &Session,
-        entry: &Entry,
+        entry: &CommandEntry,
         argv: &[&[u8]],
         (nanos, reply_bytes): (u64, usize),
     ) {
@@ -172,7 +184,7 @@ impl Account {
         &self,
         (log, entries_max): (&Slowlog, usize),
         session: &Session,
-        entry: &Entry,
+        entry: &CommandEntry,
         argv: &[&[u8]],
         measure: u64,
     ) {

@@ -11,7 +11,7 @@ use super::slots::{Slotted, check_slots};
 use super::{Look, Worker};
 use crate::acl::Context;
 use crate::command::session::{Queued, Session};
-use crate::command::{Entry, Fail, Flag, Run};
+use crate::command::{CommandEntry, Fail, Flag, Run};
 use crate::state::clustering::Clustering;
 use crate::state::pause::{KeyWait, PauseMode};
 
@@ -30,7 +30,7 @@ pub(super) enum Verdict {
     Gone,
     /// An HTTP request that a browser was made to send: closed without a word.
     Attack,
-    Refused(Option<&'static Entry>, Fail),
+    Refused(Option<&'static CommandEntry>, Fail),
 }
 
 impl Worker {
@@ -146,7 +146,12 @@ impl Worker {
 
     /// A user who may not do everything.
     #[inline(never)]
-    fn check_user(&self, session: &Session, entry: &Entry, argv: &[&[u8]]) -> Result<(), Fail> {
+    fn check_user(
+        &self,
+        session: &Session,
+        entry: &CommandEntry,
+        argv: &[&[u8]],
+    ) -> Result<(), Fail> {
         if session.user.as_ref().is_some_and(|user| user.is_gone()) {
             return Err(Fail::code("NOAUTH Authentication required."));
         }
@@ -163,7 +168,7 @@ impl Worker {
     }
 
     /// Notes which database a command that is queued goes to: the rights to what comes after it are those in there.
-    fn follow_queued(&self, session: &mut Session, entry: &Entry, argv: &[&[u8]]) {
+    fn follow_queued(&self, session: &mut Session, entry: &CommandEntry, argv: &[&[u8]]) {
         let databases = self.shared.config.databases.get() as usize;
         if let Some(multi) = &mut session.multi
             && !multi.refused
@@ -175,7 +180,7 @@ impl Worker {
 
     /// While a script runs for long there is little else to be done.
     #[cold]
-    fn check_busy(&self, entry: &Entry) -> Result<(), Fail> {
+    fn check_busy(&self, entry: &CommandEntry) -> Result<(), Fail> {
         if self.is_loading() && !entry.is(Flag::Loading) {
             // It is a script of the log, or one that ran before loading began.
             return Err(Fail::code(LOADING));
@@ -188,7 +193,12 @@ impl Worker {
 
     /// What a replica may do, and a master that wants replicas.
     #[cold]
-    fn check_part(&self, session: &Session, entry: &Entry, argv: &[&[u8]]) -> Result<(), Fail> {
+    fn check_part(
+        &self,
+        session: &Session,
+        entry: &CommandEntry,
+        argv: &[&[u8]],
+    ) -> Result<(), Fail> {
         let queued = || session.multi.iter().flat_map(|multi| &multi.queue);
         let is_exec = entry.is(Flag::RunsQueue);
         let queued_writes = |one: &Queued| {
@@ -204,7 +214,7 @@ impl Worker {
         // A cluster's node has its own way to send clients elsewhere.
         if session.follows_redirects && self.shared.clustering.is_none() {
             // A script that doesn't say what it does is no command that reads.
-            let reads = |entry: &Entry| entry.is(Flag::ReadOnly);
+            let reads = |entry: &CommandEntry| entry.is(Flag::ReadOnly);
             let reads = reads(entry) || is_exec && queued().any(|one| reads(one.entry));
             if writes
                 || is_declared_writer(&self.shared, entry, argv)
@@ -230,7 +240,7 @@ impl Worker {
     }
 
     /// Makes room when memory is short, and refuses what could need more if there is none to make.
-    fn check_memory(&self, session: &Session, entry: &Entry) -> Result<(), Fail> {
+    fn check_memory(&self, session: &Session, entry: &CommandEntry) -> Result<(), Fail> {
         if !self.eviction.look(self)? {
             return Ok(());
         }
@@ -248,7 +258,7 @@ impl Worker {
     }
 
     #[inline]
-    fn is_paused(&self, session: &Session, entry: &Entry, argv: &[&[u8]]) -> KeyWait {
+    fn is_paused(&self, session: &Session, entry: &CommandEntry, argv: &[&[u8]]) -> KeyWait {
         match self.shared.pause.is_any(self.now_ms()) {
             true => self.is_held_back(session, entry, argv),
             false => KeyWait::Nothing,
@@ -256,7 +266,7 @@ impl Worker {
     }
 
     #[cold]
-    fn is_held_back(&self, session: &Session, entry: &Entry, argv: &[&[u8]]) -> KeyWait {
+    fn is_held_back(&self, session: &Session, entry: &CommandEntry, argv: &[&[u8]]) -> KeyWait {
         if session.replica.is_some() {
             // It touches no key, and what it has received is to be heard meanwhile.
             return KeyWait::Nothing;
@@ -276,8 +286,8 @@ impl Worker {
     }
 
     /// What keys that are on their way to another server do to it.
-    fn wait_for_keys(&self, session: &Session, entry: &Entry, argv: &[&[u8]]) -> KeyWait {
-        let awaits = |entry: &Entry, argv: &[&[u8]]| {
+    fn wait_for_keys(&self, session: &Session, entry: &CommandEntry, argv: &[&[u8]]) -> KeyWait {
+        let awaits = |entry: &CommandEntry, argv: &[&[u8]]| {
             let keeps_to_slot = keeps_to_slot(&self.shared, entry, argv);
             self.shared.pause.wait_for_keys(entry, argv, keeps_to_slot)
         };
@@ -297,7 +307,7 @@ impl Worker {
 
 /// On a replica's link nothing is asked of the keyspace.
 #[cold]
-fn check_replica(session: &Session, entry: &Entry) -> Result<(), Fail> {
+fn check_replica(session: &Session, entry: &CommandEntry) -> Result<(), Fail> {
     let flags = [Flag::Write, Flag::ReadOnly, Flag::MayReplicate];
     if !flags.iter().any(|flag| entry.is(*flag)) && !is_any(session, entry, &flags) {
         return Ok(());
@@ -313,8 +323,8 @@ fn check_replica(session: &Session, entry: &Entry) -> Result<(), Fail> {
 
 /// What looks at the cluster needs no data: whoever puts one together asks replicas while they load. Redis, which serves
 /// nobody while it loads a little, is hardly ever seen loading. Scripts, and what changes a cluster, wait for the data.
-fn is_answered_while_loading(session: &Session, entry: &Entry) -> bool {
-    let answered = |entry: &Entry| {
+fn is_answered_while_loading(session: &Session, entry: &CommandEntry) -> bool {
+    let answered = |entry: &CommandEntry| {
         let needs_data = entry.is(Flag::NoAsyncLoading) || entry.is(Flag::NoScript);
         let looks = entry.is(Flag::Stale) && !needs_data;
         entry.is(Flag::Loading) || looks && matches!(entry.command.run, Run::Session(_))
@@ -328,8 +338,8 @@ fn is_http(word: &[u8]) -> bool {
 }
 
 /// Whether it is one of these, at once or as what EXEC will run.
-fn is_any(session: &Session, entry: &Entry, flags: &[Flag]) -> bool {
-    let one = |entry: &Entry| flags.iter().any(|flag| entry.is(*flag));
+fn is_any(session: &Session, entry: &CommandEntry, flags: &[Flag]) -> bool {
+    let one = |entry: &CommandEntry| flags.iter().any(|flag| entry.is(*flag));
     match entry.is(Flag::RunsQueue) {
         true => is_queued(session, one),
         false => session.multi.is_none() && one(entry),
@@ -337,7 +347,7 @@ fn is_any(session: &Session, entry: &Entry, flags: &[Flag]) -> bool {
 }
 
 /// Whether EXEC will run such a command.
-fn is_queued(session: &Session, such: impl Fn(&Entry) -> bool) -> bool {
+fn is_queued(session: &Session, such: impl Fn(&CommandEntry) -> bool) -> bool {
     let mut queued = session.multi.iter().flat_map(|multi| &multi.queue);
     queued.any(|queued| such(queued.entry))
 }

@@ -12,7 +12,7 @@ use corosensei::{Coroutine, CoroutineResult};
 use super::Worker;
 use crate::acl::User;
 use crate::command::session::{ReplyMode, Session};
-use crate::command::{Args, Done, Entry, Fail, Flow, ReadCall, Reader, Run};
+use crate::command::{Args, CommandEntry, Done, Fail, Flow, ReadCall, ReadDb, Run};
 use crate::engine::{Db, Effects, Engine, Now, Rules, ShardSet};
 use crate::journal::{Answer, Depends};
 use crate::resp::Reply;
@@ -70,7 +70,7 @@ impl Drop for LeftOne {
 
 /// What the command is run with.
 struct AsideJob {
-    entry: &'static Entry,
+    entry: &'static CommandEntry,
     argv: Vec<Bstr>,
     db: usize,
     now: Now,
@@ -121,7 +121,7 @@ impl AsideJob {
             scripted: false,
             parts,
             args: Args::new(&argv, self.entry.words),
-            db: Reader::new(view),
+            db: ReadDb::new(view),
             out: &mut reply,
             entry: self.entry,
             server: &self.shared,
@@ -141,7 +141,7 @@ impl Aside {
     pub(super) fn begin(
         worker: &Worker,
         session: &mut Session,
-        entry: &'static Entry,
+        entry: &'static CommandEntry,
         argv: &[&[u8]],
         out: &mut Answer,
     ) -> Result<AsideEnd, Box<Self>> {

@@ -15,12 +15,12 @@ use super::rights::{self, Asker};
 use super::role::{is_stale, may_write};
 use super::settle::settle_for_script;
 use super::slots::{self, Manner, Slotted};
-use super::stage::{Run, Stage};
+use super::stage::{ScriptRun, Stage};
 use super::transfer::transfer_held;
 use super::unit::Call;
 use crate::acl::Context;
 use crate::cluster::View;
-use crate::command::{Entry, Fail, Flag, Flow, Run as Kind};
+use crate::command::{CommandEntry, Fail, Flag, Flow, Run};
 use crate::resp::Reply;
 use crate::script::{Raised, argument, from_reply, raised};
 use crate::util::crash;
@@ -65,7 +65,7 @@ impl Stage<'_> {
     }
 }
 
-impl Run<'_> {
+impl ScriptRun<'_> {
     /// Runs one command for a script; what it fails with is counted by the caller.
     fn call(
         &mut self,
@@ -78,14 +78,14 @@ impl Run<'_> {
         let mut started = worker.present.read_watch();
         let recorded = self.unit.effects.log.len();
         let done = match entry.command.run {
-            Kind::Session(_) | Kind::Container => {
+            Run::Session(_) | Run::Container => {
                 let done = worker.call_session(&mut self.session, entry, argv, out);
                 if let Ok(Flow::TellReplicas) = done {
                     self.unit.effects.tell_replicas(self.session.db, argv);
                 }
                 done
             }
-            Kind::Read(_) | Kind::Write(_) => {
+            Run::Read(_) | Run::Write(_) => {
                 let call = Call {
                     scripted: true,
                     ..Call::of(&self.session, entry, argv)
@@ -132,7 +132,7 @@ impl Run<'_> {
             .inspect_err(|_| worker.stats().commands[entry.id].failed.add(1))
     }
 
-    fn admit(&mut self, worker: &Worker, argv: &[&[u8]]) -> Result<&'static Entry, Fail> {
+    fn admit(&mut self, worker: &Worker, argv: &[&[u8]]) -> Result<&'static CommandEntry, Fail> {
         let Ok(entry) = find(worker.registry, argv) else {
             return Err(Fail::Says("Unknown Redis command called from script"));
         };
@@ -201,7 +201,7 @@ impl Run<'_> {
         &mut self,
         worker: &Worker,
         view: &View,
-        entry: &'static Entry,
+        entry: &'static CommandEntry,
         argv: &[&[u8]],
     ) -> Result<(), Fail> {
         let request = Slotted::One(entry, argv);

@@ -5,7 +5,7 @@ use std::sync::atomic::Ordering;
 use super::Worker;
 use super::park::serve_blocked;
 use super::unit::Unit;
-use crate::command::Entry;
+use crate::command::CommandEntry;
 use crate::command::session::Session;
 use crate::engine::{Effects, Garbage, Locked, ShardSet};
 use crate::journal::{Depends, Seq};
@@ -155,7 +155,7 @@ impl Worker {
         &self,
         session: &Session,
         effects: &mut Effects,
-        entry: &Entry,
+        entry: &CommandEntry,
         argv: &[&[u8]],
     ) {
         if let Some(tracking) = &session.tracking

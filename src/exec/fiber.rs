@@ -19,7 +19,7 @@ use mlua::MultiValue;
 
 use super::stage::{RAN, Stage};
 use super::{Look, Next, Worker};
-use crate::command::Entry;
+use crate::command::CommandEntry;
 use crate::command::session::Session;
 use crate::journal::Answer;
 use crate::types::Bstr;
@@ -32,8 +32,8 @@ const STACK_BYTES: usize = 16 << 20;
 type Act = Box<dyn for<'w> FnOnce(&'w Rc<Worker>, &Stage<'w>)>;
 
 /// What may run scripts.
-enum Job {
-    Request(Box<Request>),
+enum FiberJob {
+    Request(Box<ScriptRequest>),
     /// What files hold, or a master sends.
     Obeyed(Act),
     /// Lua forgets what was flushed, and collects its garbage.
@@ -41,9 +41,9 @@ enum Job {
 }
 
 /// A client's request.
-struct Request {
+struct ScriptRequest {
     session: Session,
-    entry: &'static Entry,
+    entry: &'static CommandEntry,
     argv: Vec<Bstr>,
     out: Answer,
     started: Reading,
@@ -51,17 +51,17 @@ struct Request {
 }
 
 enum Go {
-    Job(Job),
+    Job(FiberJob),
     On,
 }
 
-enum Step {
+enum FiberStep {
     /// The job has ended; a request is given back with what it was run with.
-    Done(Option<Box<Request>>),
+    Done(Option<Box<ScriptRequest>>),
     Busy,
 }
 
-struct Fiber(Coroutine<Go, Step, (), DefaultStack>);
+struct Fiber(Coroutine<Go, FiberStep, (), DefaultStack>);
 
 thread_local! {
     /// The fiber of the worker whose thread this is; made when the first script comes.
@@ -85,20 +85,20 @@ impl Fiber {
     }
 
     /// Goes on, and keeps the fiber for the next script. A panic drops it.
-    fn resume(mut self, go: Go) -> Step {
+    fn resume(mut self, go: Go) -> FiberStep {
         LEFT.set(false);
         let step = match self.0.resume(go) {
             CoroutineResult::Yield(step) => step,
             CoroutineResult::Return(()) => unreachable!("a fiber serves for ever"),
         };
-        LEFT.set(matches!(step, Step::Busy));
+        LEFT.set(matches!(step, FiberStep::Busy));
         FIBER.set(Some(self));
         step
     }
 }
 
 /// Runs jobs for ever: the fiber is dropped while it waits for the next.
-fn serve(worker: &Rc<Worker>, yielder: &Yielder<Go, Step>, first: Job) {
+fn serve(worker: &Rc<Worker>, yielder: &Yielder<Go, FiberStep>, first: FiberJob) {
     let stage = Stage::new(worker.shared.scripts.clone());
     let lua = stage.host.lua.clone();
     let ended = lua.scope(|scope| {
@@ -108,14 +108,14 @@ fn serve(worker: &Rc<Worker>, yielder: &Yielder<Go, Step>, first: Job) {
             scope.create_function(|lua, args: MultiValue| stage.call(worker, lua, args, false))?;
         let acl = scope.create_function(|_, args: MultiValue| stage.may_call(worker, &args))?;
         let tick = scope.create_function(|_, ()| {
-            let leave = || drop(yielder.suspend(Step::Busy));
+            let leave = || drop(yielder.suspend(FiberStep::Busy));
             Ok(stage.tick(worker, leave))
         })?;
         stage.host.attach(call, pcall, acl, tick)?;
         let mut job = first;
         loop {
             let done = job.run(worker, &stage);
-            job = match yielder.suspend(Step::Done(done)) {
+            job = match yielder.suspend(FiberStep::Done(done)) {
                 Go::Job(next) => next,
                 Go::On => unreachable!("there is nothing to go on with"),
             };
@@ -125,23 +125,23 @@ fn serve(worker: &Rc<Worker>, yielder: &Yielder<Go, Step>, first: Job) {
     ended.expect("functions can be made in a new Lua state");
 }
 
-impl Job {
-    fn run<'w>(self, worker: &'w Rc<Worker>, stage: &Stage<'w>) -> Option<Box<Request>> {
+impl FiberJob {
+    fn run<'w>(self, worker: &'w Rc<Worker>, stage: &Stage<'w>) -> Option<Box<ScriptRequest>> {
         match self {
-            Job::Request(mut request) => {
+            FiberJob::Request(mut request) => {
                 request.run(worker, stage);
                 return Some(request);
             }
-            Job::Obeyed(act) => act(worker, stage),
-            Job::Tidy => stage.host.tidy(),
+            FiberJob::Obeyed(act) => act(worker, stage),
+            FiberJob::Tidy => stage.host.tidy(),
         }
         None
     }
 }
 
-impl Request {
+impl ScriptRequest {
     fn run<'w>(&mut self, worker: &'w Rc<Worker>, stage: &Stage<'w>) {
-        let Request {
+        let ScriptRequest {
             session,
             entry,
             argv,
@@ -160,7 +160,7 @@ impl Worker {
     pub(super) fn on_fiber(
         self: &Rc<Self>,
         session: &mut Session,
-        entry: &'static Entry,
+        entry: &'static CommandEntry,
         argv: &[&[u8]],
         out: &mut Answer,
         started: &mut Reading,
@@ -168,7 +168,7 @@ impl Worker {
         let mut stand_in = Session::new(session.client.clone(), session.user.clone());
         stand_in.authenticated = session.authenticated;
         let resp3 = out.reply().resp3();
-        let request = Box::new(Request {
+        let request = Box::new(ScriptRequest {
             session: std::mem::replace(session, stand_in),
             entry,
             argv: argv.iter().map(|arg| Bstr::new(arg)).collect(),
@@ -176,7 +176,7 @@ impl Worker {
             started: *started,
             next: Next::Continue,
         });
-        let step = fiber(self).resume(Go::Job(Job::Request(request)));
+        let step = fiber(self).resume(Go::Job(FiberJob::Request(request)));
         take(step, session, out, started)
     }
 
@@ -188,9 +188,9 @@ impl Worker {
         let done = Rc::new(Cell::new(None));
         let told = done.clone();
         let act: Act = Box::new(move |worker, stage| told.set(Some(act(worker, stage))));
-        match fiber(self).resume(Go::Job(Job::Obeyed(act))) {
-            Step::Done(_) => done.take().expect("it was done to its end"),
-            Step::Busy => unreachable!("what must be obeyed is not left half-way"),
+        match fiber(self).resume(Go::Job(FiberJob::Obeyed(act))) {
+            FiberStep::Done(_) => done.take().expect("it was done to its end"),
+            FiberStep::Busy => unreachable!("what must be obeyed is not left half-way"),
         }
     }
 
@@ -210,7 +210,7 @@ impl Worker {
             return;
         }
         if let Some(fiber) = FIBER.take() {
-            fiber.resume(Go::Job(Job::Tidy));
+            fiber.resume(Go::Job(FiberJob::Tidy));
             crate::util::memory::publish();
         }
     }
@@ -241,15 +241,15 @@ pub fn go_on(session: &mut Session, out: &mut Answer, started: &mut Reading) -> 
 }
 
 /// Takes back what a client's request was run with.
-fn take(step: Step, session: &mut Session, out: &mut Answer, started: &mut Reading) -> Next {
+fn take(step: FiberStep, session: &mut Session, out: &mut Answer, started: &mut Reading) -> Next {
     match step {
-        Step::Busy => Next::Busy,
-        Step::Done(Some(request)) => {
+        FiberStep::Busy => Next::Busy,
+        FiberStep::Done(Some(request)) => {
             *session = request.session;
             *out = request.out;
             *started = request.started;
             request.next
         }
-        Step::Done(None) => unreachable!("it ends with the job that it began with"),
+        FiberStep::Done(None) => unreachable!("it ends with the job that it began with"),
     }
 }

@@ -1,19 +1,19 @@
 //! Finding a command: which one the words of a request call.
 
-use crate::command::{Entry, Fail, Found, Registry, quoted};
+use crate::command::{CommandEntry, Fail, Lookup, Registry, quoted};
 
 /// The command that these words call.
-pub(super) fn find(registry: &Registry, argv: &[&[u8]]) -> Result<&'static Entry, Fail> {
+pub(super) fn find(registry: &Registry, argv: &[&[u8]]) -> Result<&'static CommandEntry, Fail> {
     match registry.find(argv[0], argv.get(1).copied()) {
-        Found::Entry(entry) => Ok(entry),
-        Found::NoSubcommand(entry) => {
+        Lookup::Entry(entry) => Ok(entry),
+        Lookup::NoSubcommand(entry) => {
             let given = lossy(argv[1], 128);
             let name = entry.command.name.to_ascii_uppercase();
             Err(Fail::said(format!(
                 "unknown subcommand '{given}'. Try {name} HELP."
             )))
         }
-        Found::Unknown => {
+        Lookup::Unknown => {
             let mut args = String::new();
             for arg in &argv[1..] {
                 if args.len() >= 128 {

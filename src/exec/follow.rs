@@ -5,9 +5,9 @@ use super::transaction::Ended;
 use super::watches::end_watches;
 use super::{Blocked, Journey, Long, Next, Worker};
 use crate::command::session::Session;
-use crate::command::{Entry, Flag, Flow};
+use crate::command::{CommandEntry, Flag, Flow};
 use crate::journal::Answer;
-use crate::resp::{Mark, Reply};
+use crate::resp::{Reply, ReplyMark};
 
 impl Worker {
     /// Does what a handler asked for.
@@ -15,7 +15,7 @@ impl Worker {
         &'w self,
         stage: Option<&Stage<'w>>,
         session: &mut Session,
-        entry: &'static Entry,
+        entry: &'static CommandEntry,
         argv: &[&[u8]],
         flow: Flow,
         out: &mut Answer,
@@ -80,7 +80,7 @@ impl Worker {
         &'w self,
         stage: Option<&Stage<'w>>,
         session: &mut Session,
-        entry: &'static Entry,
+        entry: &'static CommandEntry,
         out: &mut Answer,
     ) -> Next {
         match self.exec(stage, session, entry, out) {
@@ -96,7 +96,7 @@ impl Worker {
     }
 
     /// CONFIG SET holds for what follows in the same batch, and a new `maxmemory` at once.
-    pub(super) fn read_what_was_set(&self, entry: &Entry) {
+    pub(super) fn read_what_was_set(&self, entry: &CommandEntry) {
         if !entry.is(Flag::Admin) {
             return;
         }
@@ -112,8 +112,8 @@ impl Worker {
     pub(super) fn end_reply(
         &self,
         session: &mut Session,
-        entry: &Entry,
-        mark: Mark,
+        entry: &CommandEntry,
+        mark: ReplyMark,
         next: &Next,
         out: &mut Reply,
     ) {

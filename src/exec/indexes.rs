@@ -13,7 +13,7 @@ use rebuild::rebuild;
 
 use super::Worker;
 use super::unit::Unit;
-use crate::command::Entry;
+use crate::command::CommandEntry;
 use crate::commands::search::drop_named;
 use crate::engine::{
     Db, Effects, Engine, Locked, Now, Patience, SHARDS, ShardKey, ShardSet, Shards, Table,
@@ -33,7 +33,7 @@ const BUILD_HOLD: Duration = Duration::from_millis(1);
 impl Worker {
     /// Before a search: a transaction and a script find what they have written.
     #[inline]
-    pub(super) fn index_written(&self, unit: &mut Unit<'_>, entry: &Entry) {
+    pub(super) fn index_written(&self, unit: &mut Unit<'_>, entry: &CommandEntry) {
         if !unit.effects.indexed.is_empty() && entry.categories.contains(&"search") {
             unit.effects.held_back = true;
             self.index_keys(&mut unit.locked, &mut unit.effects, true);

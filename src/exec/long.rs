@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 use super::Worker;
 use super::aside::Aside;
 use crate::command::session::Session;
-use crate::command::{Entry, Names, Rest};
+use crate::command::{CommandEntry, KeyNames, Rest};
 use crate::engine::{Garbage, NameWalk, Walked};
 use crate::journal::Answer;
 use crate::resp::Reply;
@@ -25,7 +25,7 @@ const HEAD_BYTES: usize = 32;
 
 /// A reply that isn't whole yet.
 pub struct Long {
-    entry: &'static Entry,
+    entry: &'static CommandEntry,
     work: Work,
     /// Time that the command has taken so far.
     pub(super) nanos: u64,
@@ -36,7 +36,7 @@ pub struct Long {
 enum Work {
     /// A frozen copy is written, from this element on.
     Rest(Box<Rest>, usize),
-    Walk(Box<Search>),
+    Walk(Box<NameSearch>),
     /// The names have been found, and are written.
     Found(VecDeque<Vec<u8>>),
     /// A search goes on.
@@ -44,15 +44,15 @@ enum Work {
 }
 
 /// Names are looked for. How many there are must be known before the first is written.
-struct Search {
+struct NameSearch {
     walk: NameWalk,
     pattern: Bstr,
-    found: Found,
+    found: FoundNames,
 }
 
 /// Names as the reply has them, in pieces that are given back one by one.
 #[derive(Default)]
-struct Found {
+struct FoundNames {
     pieces: VecDeque<Vec<u8>>,
     last: Reply,
     count: usize,
@@ -60,7 +60,7 @@ struct Found {
     bytes: usize,
 }
 
-impl Found {
+impl FoundNames {
     fn add(&mut self, name: &[u8]) {
         if self.last.len() + name.len() + HEAD_BYTES > PIECE_BYTES {
             self.end_piece();
@@ -77,14 +77,14 @@ impl Found {
 }
 
 impl Long {
-    pub(super) fn rest(entry: &'static Entry, rest: Box<Rest>) -> Self {
+    pub(super) fn rest(entry: &'static CommandEntry, rest: Box<Rest>) -> Self {
         Self::new(entry, Work::Rest(rest, 0))
     }
 
-    pub(super) fn names(entry: &'static Entry, names: Names) -> Self {
-        let Names { walk, pattern } = names;
-        let found = Found::default();
-        let search = Search {
+    pub(super) fn names(entry: &'static CommandEntry, names: KeyNames) -> Self {
+        let KeyNames { walk, pattern } = names;
+        let found = FoundNames::default();
+        let search = NameSearch {
             walk,
             pattern,
             found,
@@ -92,11 +92,11 @@ impl Long {
         Self::new(entry, Work::Walk(Box::new(search)))
     }
 
-    pub(super) fn aside(entry: &'static Entry, aside: Box<Aside>) -> Self {
+    pub(super) fn aside(entry: &'static CommandEntry, aside: Box<Aside>) -> Self {
         Self::new(entry, Work::Aside(aside))
     }
 
-    fn new(entry: &'static Entry, work: Work) -> Self {
+    fn new(entry: &'static CommandEntry, work: Work) -> Self {
         Long {
             entry,
             work,
@@ -195,10 +195,10 @@ impl Long {
     }
 }
 
-impl Search {
+impl NameSearch {
     /// Looks for more names. Whether that is over, and the head of the reply written.
     fn go_on(&mut self, worker: &Worker, started: Reading, out: &mut Reply) -> bool {
-        let Search {
+        let NameSearch {
             walk,
             pattern,
             found,
@@ -236,7 +236,7 @@ impl Search {
 }
 
 /// Goes on with a search. What it found is to be written then, if that isn't little.
-fn work_aside(worker: &Worker, entry: &Entry, aside: Box<Aside>, out: &mut Answer) -> Work {
+fn work_aside(worker: &Worker, entry: &CommandEntry, aside: Box<Aside>, out: &mut Answer) -> Work {
     let silent = aside.silent;
     let ended = match aside.go_on(worker, out.depends()) {
         Ok(ended) => ended,

@@ -57,11 +57,11 @@ pub use park::Blocked;
 pub use park::wake::{Wake, Woken};
 pub use relay::{Relay, Relayed};
 pub use slots::leave_channels;
-pub use stop::{By, abort, ask_to_stop, stop, wait_for_cron};
+pub use stop::{StopSource, abort, ask_to_stop, stop, wait_for_cron};
 pub use transfer::{Journey, Landing};
 
 use crate::command::session::{Session, Watches};
-use crate::command::{Entry, Found, Registry};
+use crate::command::{CommandEntry, Lookup, Registry};
 use crate::engine::{Effects, Engine, Glance, ShardKey};
 use crate::journal::Porter;
 use crate::state::shared::Shared;
@@ -101,14 +101,14 @@ pub use sweep::{Alarm, Sweep};
 /// What is known of a request before it runs.
 #[derive(Clone, Copy)]
 pub struct Look {
-    entry: &'static Entry,
+    entry: &'static CommandEntry,
     /// Where the one key is kept whose shard is all that will be locked, if that has been hashed.
     at: Option<ShardKey>,
 }
 
 impl Look {
     /// Of a request that runs at once.
-    fn unhashed(entry: &'static Entry) -> Self {
+    fn unhashed(entry: &'static CommandEntry) -> Self {
         Look { entry, at: None }
     }
 }
@@ -173,11 +173,11 @@ impl Worker {
     #[inline]
     pub fn look<'a>(&self, arg: impl Fn(usize) -> Option<&'a [u8]>) -> Option<Look> {
         match self.registry.find(arg(0)?, arg(1)) {
-            Found::Entry(entry) => Some(Look {
+            Lookup::Entry(entry) => Some(Look {
                 entry,
                 at: entry.lone_key_at().and_then(arg).map(ShardKey::of),
             }),
-            Found::NoSubcommand(_) | Found::Unknown => None,
+            Lookup::NoSubcommand(_) | Lookup::Unknown => None,
         }
     }
 

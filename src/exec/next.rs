@@ -1,7 +1,7 @@
 //! What is left to be done of a request once it has run.
 
 use super::{Blocked, Journey, Long};
-use crate::command::{Feed, Job, Shutdown};
+use crate::command::{AwaitedJob, Feed, Shutdown};
 
 /// What the connection does after a request.
 pub enum Next {
@@ -20,7 +20,7 @@ pub enum Next {
     /// The reply is long, and goes on after others had their turn: [`Long::write_on`].
     Rest(Box<Long>),
     /// The reply comes when a job on another thread has ended.
-    Wait(Job),
+    Wait(AwaitedJob),
     /// Keys go to another server: [`super::Landing::arrive`] is told when they have arrived.
     Transfer(Box<Journey>),
     /// A replica is at the other end: it gets a snapshot and the stream.

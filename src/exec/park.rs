@@ -16,7 +16,7 @@ use super::role::may_write;
 use super::unit::{Call, Unit};
 use crate::acl::{Context, User};
 use crate::command::session::Session;
-use crate::command::{AckWish, Entry, Fail, Flag, Flow, OnTimeout, Park, Preparation};
+use crate::command::{AckWish, CommandEntry, Fail, Flag, Flow, OnTimeout, Park, Preparation};
 use crate::engine::{BlockedCommand, Place, SHARDS, ShardKey, ShardSet, Shards, Waiter};
 use crate::resp::{Reply, encode};
 use crate::state::client::{Client, Fate, Unblock, Wait};
@@ -29,7 +29,7 @@ use crate::util::{clock, crash};
 
 /// A blocked command, as its keys' queues hold it.
 pub struct Parked {
-    entry: &'static Entry,
+    entry: &'static CommandEntry,
     args: Vec<Bstr>,
     db: usize,
     resp3: bool,
@@ -66,7 +66,7 @@ pub struct Blocked {
 impl Parked {
     pub(super) fn new(
         session: &Session,
-        entry: &'static Entry,
+        entry: &'static CommandEntry,
         argv: &[&[u8]],
         park: &Park,
         clients: &Clients,
@@ -219,7 +219,7 @@ impl Blocked {
     /// Waits for time alone.
     pub(super) fn without_keys(
         session: &Session,
-        entry: &'static Entry,
+        entry: &'static CommandEntry,
         argv: &[&[u8]],
         park: &Park,
         clients: &Clients,
@@ -269,7 +269,7 @@ impl Blocked {
     /// Waits for replicas to acknowledge.
     pub(super) fn for_acks(
         session: &Session,
-        entry: &'static Entry,
+        entry: &'static CommandEntry,
         argv: &[&[u8]],
         wish: &AckWish,
         shared: &Shared,

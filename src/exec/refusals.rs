@@ -1,7 +1,7 @@
 //! Refusals that are the same wherever a command is refused: to a client, to a script, and to who was blocked.
 
 use crate::command::Fail;
-use crate::persist::Trouble;
+use crate::persist::DiskTrouble;
 
 pub(super) const OOM: &str = "OOM command not allowed when used memory > 'maxmemory'.";
 pub(super) const LOADING: &str = "LOADING Redis is loading the dataset in memory";
@@ -9,11 +9,13 @@ pub(super) const STALE: &str =
     "MASTERDOWN Link with MASTER is down and replica-serve-stale-data is set to 'no'.";
 
 /// The data files can't be written, so nothing may change.
-pub(super) fn refused_by_disk(trouble: Trouble) -> Fail {
+pub(super) fn refused_by_disk(trouble: DiskTrouble) -> Fail {
     match trouble {
-        Trouble::Snapshot => Fail::code(
+        DiskTrouble::Snapshot => Fail::code(
             "MISCONF Redis is configured to save RDB snapshots, but it's currently unable to persist to disk. Commands that may modify the data set are disabled, because this instance is configured to report errors during writes if RDB snapshotting fails (stop-writes-on-bgsave-error option). Please check the Redis logs for details about the RDB error.",
         ),
-        Trouble::Log(why) => Fail::code(format!("MISCONF Errors writing to the AOF file: {why}")),
+        DiskTrouble::Log(why) => {
+            Fail::code(format!("MISCONF Errors writing to the AOF file: {why}"))
+        }
     }
 }

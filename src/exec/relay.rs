@@ -18,7 +18,7 @@ use super::role::check_protected;
 use super::stage::Stage;
 use super::unit::{Call, Unit};
 use crate::command::session::Session;
-use crate::command::{Entry, Flag, Flow, FunctionLoad, Run, ScriptWish};
+use crate::command::{CommandEntry, Flag, Flow, FunctionLoad, Run, ScriptWish};
 use crate::engine::{Db, Engine, ShardSet};
 use crate::journal::{Answer, Depends, Epoch};
 use crate::state::client::Client;
@@ -110,8 +110,8 @@ impl Relay {
             let found = find(worker.registry, argv).ok();
             found.filter(|entry| entry.arity_fits(argv.len()))
         };
-        let entries: Vec<Option<&'static Entry>> = argvs.iter().map(entry_of).collect();
-        let scripted = |entry: &Entry| entry.is(Flag::Scripted);
+        let entries: Vec<Option<&'static CommandEntry>> = argvs.iter().map(entry_of).collect();
+        let scripted = |entry: &CommandEntry| entry.is(Flag::Scripted);
         if !entries.iter().flatten().any(|entry| scripted(entry)) {
             return self.apply_unit(worker, None, argvs, &entries);
         }
@@ -135,7 +135,7 @@ impl Relay {
         worker: &'w Worker,
         stage: Option<&Stage<'w>>,
         argvs: &[&[&[u8]]],
-        entries: &[Option<&'static Entry>],
+        entries: &[Option<&'static CommandEntry>],
     ) -> bool {
         let mut set = ShardSet::EMPTY;
         for (argv, entry) in argvs.iter().zip(entries) {
@@ -207,7 +207,7 @@ impl Relay {
         stage: Option<&Stage<'w>>,
         unit: Unit<'w>,
         argv: &'a [&'a [u8]],
-        entry: Option<&'static Entry>,
+        entry: Option<&'static CommandEntry>,
         alone: &mut Vec<&'a [&'a [u8]]>,
     ) -> Unit<'w> {
         let mut unit = unit;

@@ -20,12 +20,12 @@ use super::script::load_functions;
 use super::stage::Stage;
 use super::unit::Call;
 use crate::command::session::Session;
-use crate::command::{Fail, Flag, Flow, FunctionLoad, Job as Waited, Reload, Run};
+use crate::command::{AwaitedJob, Fail, Flag, Flow, FunctionLoad, Reload, Run};
 use crate::engine::{Engine, Patience, ShardSet};
 use crate::journal::Answer;
 use crate::persist::aof::Apply;
 use crate::persist::rdb::Update;
-use crate::persist::{Outcome, run_updates};
+use crate::persist::{JobOutcome, run_updates};
 use crate::script::Host;
 use crate::state::client::Client;
 use crate::state::shared::Shared;
@@ -89,7 +89,7 @@ impl Worker {
 
     /// DEBUG RELOAD and DEBUG LOADAOF: empties the keyspace and reads it back from its files. That takes long and waits for
     /// locks, so it is done on a thread of its own; all others are told meanwhile that the server is loading.
-    pub(super) fn begin_reload(&self, wish: Reload) -> Result<Waited, Fail> {
+    pub(super) fn begin_reload(&self, wish: Reload) -> Result<AwaitedJob, Fail> {
         let shared = self.shared.clone();
         if !shared.store.loading.begin_alone() {
             return Err(Fail::code(LOADING));
@@ -119,20 +119,20 @@ impl Worker {
             self.shared.store.loading.end();
         }
         let failed = "ERR Error trying to load the RDB dump, check server logs.";
-        Ok(Waited {
+        Ok(AwaitedJob {
             done,
             failed: Some(failed),
         })
     }
 
-    fn reload_alone(self: &Rc<Self>, wish: Reload) -> Outcome {
+    fn reload_alone(self: &Rc<Self>, wish: Reload) -> JobOutcome {
         let scripts = &self.shared.scripts;
         // Nobody is let in from here on: once all are out, nobody holds a lock for long.
         let out = self
             .engine
             .lock_unless(ShardSet::ALL, &|| scripts.is_busy());
         if out.is_none() {
-            return Outcome::Held;
+            return JobOutcome::Held;
         }
         drop(out);
         let store = &self.shared.store;
@@ -140,10 +140,10 @@ impl Worker {
         // What had its turn before has ended it.
         store.loading.begin(0);
         match self.read_files(Some(wish)) {
-            Ok(()) => Outcome::Done,
+            Ok(()) => JobOutcome::Done,
             Err(error) => {
                 tracing::warn!("{error:#}");
-                Outcome::Failed
+                JobOutcome::Failed
             }
         }
     }

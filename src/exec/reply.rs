@@ -3,12 +3,12 @@
 use super::Worker;
 use super::watches::end_watches;
 use crate::command::session::{ReplyMode, Session};
-use crate::command::{Entry, Fail, Flag};
-use crate::resp::{Mark, Reply};
+use crate::command::{CommandEntry, Fail, Flag};
+use crate::resp::{Reply, ReplyMark};
 
 impl Worker {
     /// Writes an error reply to a command that ran.
-    pub(super) fn answer_error(&self, entry: &Entry, fail: &Fail, out: &mut Reply) {
+    pub(super) fn answer_error(&self, entry: &CommandEntry, fail: &Fail, out: &mut Reply) {
         let text = fail.text();
         out.error(text.as_bytes());
         let stats = self.stats();
@@ -23,10 +23,10 @@ impl Worker {
     pub(super) fn answer_failed(
         &self,
         session: &Session,
-        entry: &Entry,
+        entry: &CommandEntry,
         argv: &[&[u8]],
         fail: &Fail,
-        mark: Mark,
+        mark: ReplyMark,
         out: &mut Reply,
     ) {
         out.cut(mark);
@@ -40,7 +40,7 @@ impl Worker {
     pub(super) fn refuse(
         &self,
         session: &mut Session,
-        entry: Option<&Entry>,
+        entry: Option<&CommandEntry>,
         fail: &Fail,
         out: &mut Reply,
     ) {
@@ -65,7 +65,7 @@ impl Worker {
     }
 
     /// Refuses a command that had been let in before, and then blocked.
-    pub(super) fn reject(&self, entry: &Entry, fail: &Fail, out: &mut Reply) {
+    pub(super) fn reject(&self, entry: &CommandEntry, fail: &Fail, out: &mut Reply) {
         self.write_error(&fail.text(), out);
         self.stats().commands[entry.id].rejected.add(1);
     }
@@ -79,7 +79,7 @@ impl Worker {
 
     /// CLIENT REPLY: drops what shall not be answered.
     #[inline]
-    pub fn finish_reply(&self, session: &mut Session, mark: Mark, out: &mut Reply) {
+    pub fn finish_reply(&self, session: &mut Session, mark: ReplyMark, out: &mut Reply) {
         match session.reply {
             ReplyMode::On => {}
             ReplyMode::Off => out.cut(mark),

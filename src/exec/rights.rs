@@ -3,9 +3,9 @@
 use rustls::pki_types::CertificateDer;
 
 use super::Worker;
-use crate::acl::{Context, Denied, Entry as Noted, Reason, User};
+use crate::acl::{AclLogEntry, Context, Denied, Reason, User};
 use crate::command::session::Session;
-use crate::command::{Entry, Fail, Touched};
+use crate::command::{CommandEntry, Fail, Touched};
 use crate::commands::client_line;
 use crate::state::client::Client;
 use crate::tls;
@@ -33,7 +33,7 @@ impl<'a> Asker<'a> {
     pub(super) fn check(
         &self,
         worker: &Worker,
-        entry: &Entry,
+        entry: &CommandEntry,
         argv: &[&[u8]],
     ) -> Result<(), Denied> {
         match self.user {
@@ -47,7 +47,7 @@ impl<'a> Asker<'a> {
         &self,
         worker: &Worker,
         user: &User,
-        entry: &Entry,
+        entry: &CommandEntry,
         argv: &[&[u8]],
     ) -> Result<(), Denied> {
         let done = match user.is_gone() {
@@ -74,7 +74,7 @@ impl<'a> Asker<'a> {
         let now_ms = worker.now_ms();
         let line = client_line(self.client, &worker.shared, now_ms);
         let client = line.trim_end().to_string();
-        let noted = Noted::new(reason, self.context, object, user, client, now_ms);
+        let noted = AclLogEntry::new(reason, self.context, object, user, client, now_ms);
         let len_max = worker.shared.config.acllog_max_len.get() as usize;
         worker.shared.acl_log.push(noted, len_max);
         let counters = &worker.stats().counters;
@@ -118,12 +118,12 @@ impl Worker {
 }
 
 /// What the client hears.
-pub(super) fn refusal(denied: Denied, user: Option<&User>, entry: &Entry) -> Fail {
+pub(super) fn refusal(denied: Denied, user: Option<&User>, entry: &CommandEntry) -> Fail {
     Fail::code(format!("NOPERM {}", reason(denied, user, entry)))
 }
 
 /// Why a command doesn't run.
-pub(super) fn reason(denied: Denied, user: Option<&User>, entry: &Entry) -> String {
+pub(super) fn reason(denied: Denied, user: Option<&User>, entry: &CommandEntry) -> String {
     match denied {
         Denied::Command => format!(
             "User {} has no permissions to run the '{}' command",

@@ -13,7 +13,7 @@ use super::unit::{Call, Unit};
 use super::watches::watch_keys;
 use super::{Long, Look, Next, Worker};
 use crate::command::session::Session;
-use crate::command::{Entry, Fail, Flag, Flow, Plan, Preparation, Run};
+use crate::command::{CommandEntry, Fail, Flag, Flow, Plan, Preparation, Run};
 use crate::engine::ShardSet;
 use crate::journal::Answer;
 use crate::state::away::Away;
@@ -298,7 +298,7 @@ impl Worker {
     fn run_session(
         &self,
         session: &mut Session,
-        entry: &'static Entry,
+        entry: &'static CommandEntry,
         argv: &[&[u8]],
         out: &mut Answer,
     ) -> Result<Ran, Fail> {
@@ -328,7 +328,7 @@ impl Worker {
         &self,
         unit: &Unit<'_>,
         session: &Session,
-        entry: &'static Entry,
+        entry: &'static CommandEntry,
         argv: &[&[u8]],
     ) -> Option<Result<Ran, Fail>> {
         if self.guards_moved() {

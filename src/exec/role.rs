@@ -1,7 +1,7 @@
 //! What this server's part in replication, and its configuration, let clients do.
 
 use crate::command::session::Session;
-use crate::command::{Entry, Fail};
+use crate::command::{CommandEntry, Fail};
 use crate::state::shared::Shared;
 use crate::util::clock;
 
@@ -51,7 +51,7 @@ pub(super) fn is_stale(shared: &Shared) -> bool {
 pub(super) fn check_protected(
     shared: &Shared,
     session: &Session,
-    entry: &Entry,
+    entry: &CommandEntry,
 ) -> Result<(), Fail> {
     use crate::config::Allowed;
     let name = entry.full_name.split('|').next().unwrap_or_default();

@@ -9,22 +9,24 @@ use super::Worker;
 use super::refusals::{STALE, refused_by_disk};
 use super::road::Ran;
 use super::role::{is_stale, may_write};
-use super::stage::{Run, Stage};
+use super::stage::{ScriptRun, Stage};
 use super::unit::Unit;
 use crate::cluster::slot_of;
 use crate::command::session::Session;
 use crate::command::{
-    Begin, Entry, Fail, Find, Flow, FunctionLoad, Plan, Registry, ScriptCall, ScriptWish,
+    Begin, CommandEntry, Fail, Find, Flow, FunctionLoad, Plan, Registry, ScriptCall, ScriptWish,
 };
 use crate::engine::{ShardKey, ShardSet};
 use crate::journal::Answer;
 use crate::resp::Reply;
-use crate::script::{self, Clash, Failure, Flags, Header, Held, KeyPlaces, Library, write_reply};
+use crate::script::{
+    self, Clash, Failure, Flags, Header, KeyPlaces, Library, LoadedScript, write_reply,
+};
 use crate::state::shared::Shared;
 use crate::types::Bstr;
 
 /// A script that is about to run, as it was found.
-struct Found {
+struct FoundScript {
     function: Function,
     flags: Flags,
     name: String,
@@ -39,7 +41,7 @@ impl<'w> Stage<'w> {
         &self,
         worker: &'w Worker,
         session: &mut Session,
-        entry: &'static Entry,
+        entry: &'static CommandEntry,
         argv: &[&[u8]],
         wish: &ScriptWish,
         out: &mut Answer,
@@ -154,8 +156,8 @@ impl<'w> Stage<'w> {
         worker: &Worker,
         argv: &[&[u8]],
         call: &ScriptCall,
-    ) -> Result<Found, Fail> {
-        let from_held = |(held, function): (std::sync::Arc<Held>, Function)| Found {
+    ) -> Result<FoundScript, Fail> {
+        let from_held = |(held, function): (std::sync::Arc<LoadedScript>, Function)| FoundScript {
             function,
             flags: held.flags,
             name: held.sha.clone(),
@@ -169,7 +171,7 @@ impl<'w> Stage<'w> {
                 .host
                 .function(argv[1])
                 .ok_or(Fail::Says("Function not found"))?;
-            Found {
+            FoundScript {
                 function,
                 flags: registered.flags,
                 name: registered.name,
@@ -224,7 +226,7 @@ impl<'w> Stage<'w> {
         session: &mut Session,
         argv: &[&[u8]],
         call: &ScriptCall,
-        found: Found,
+        found: FoundScript,
         unit: Unit<'w>,
         out: &mut Reply,
     ) -> (Unit<'w>, Result<(), Fail>) {
@@ -235,7 +237,7 @@ impl<'w> Stage<'w> {
         let keys = &argv[3..3 + call.keys];
         let tracked = own.tracking.as_ref().is_some_and(|one| one.wants_reads());
         let declared = tracked.then(|| keys.iter().map(|key| Bstr::new(key)).collect());
-        *self.run.borrow_mut() = Some(Run {
+        *self.run.borrow_mut() = Some(ScriptRun {
             unit,
             session: own,
             slot: keys.first().map(|key| slot_of(key)),
@@ -314,7 +316,7 @@ pub(super) fn load_functions(
 
 /// What a replica lets scripts do, and a master that wants replicas.
 #[cold]
-fn check_script(worker: &Worker, found: &Found) -> Result<(), Fail> {
+fn check_script(worker: &Worker, found: &FoundScript) -> Result<(), Fail> {
     let flags = &found.flags;
     if (flags.legacy || !flags.allow_stale) && is_stale(&worker.shared) {
         return Err(Fail::code(STALE));

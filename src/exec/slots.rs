@@ -15,7 +15,7 @@ use super::unit::Unit;
 use super::{Look, Worker};
 use crate::cluster::{NONE, NodeView, View, slot_of};
 use crate::command::session::{Asking, Multi, Session};
-use crate::command::{Entry, Fail, Flag, Run};
+use crate::command::{CommandEntry, Fail, Flag, Run};
 use crate::commands::tell_left;
 use crate::config::choices::EndpointType;
 use crate::engine::{Place, ShardKey, ShardSet, Shards};
@@ -27,27 +27,27 @@ use crate::state::shared::Shared;
 /// What is asked about.
 #[derive(Clone, Copy)]
 pub(super) enum Slotted<'a> {
-    One(&'static Entry, &'a [&'a [u8]]),
+    One(&'static CommandEntry, &'a [&'a [u8]]),
     /// EXEC, with what MULTI has queued.
-    Queue(&'static Entry, &'a Multi),
+    Queue(&'static CommandEntry, &'a Multi),
 }
 
 impl<'a> Slotted<'a> {
-    pub fn of(session: &'a Session, entry: &'static Entry, argv: &'a [&'a [u8]]) -> Self {
+    pub fn of(session: &'a Session, entry: &'static CommandEntry, argv: &'a [&'a [u8]]) -> Self {
         match &session.multi {
             Some(multi) if entry.is(Flag::RunsQueue) => Slotted::Queue(entry, multi),
             _ => Slotted::One(entry, argv),
         }
     }
 
-    fn entry(&self) -> &'static Entry {
+    fn entry(&self) -> &'static CommandEntry {
         match self {
             Slotted::One(entry, _) | Slotted::Queue(entry, _) => entry,
         }
     }
 
     /// Visits all commands, and of each all that belongs to a slot.
-    fn each(&self, mut visit: impl FnMut(&Entry, &[u8])) {
+    fn each(&self, mut visit: impl FnMut(&CommandEntry, &[u8])) {
         match self {
             Slotted::One(entry, argv) => entry.each_slotted(argv, |at| visit(entry, argv[at])),
             Slotted::Queue(_, multi) => {
@@ -67,7 +67,7 @@ impl<'a> Slotted<'a> {
         slot
     }
 
-    fn any(&self, such: impl Fn(&Entry) -> bool) -> bool {
+    fn any(&self, such: impl Fn(&CommandEntry) -> bool) -> bool {
         match self {
             Slotted::One(entry, _) => such(entry),
             Slotted::Queue(_, multi) => multi.queue.iter().any(|queued| such(queued.entry)),
@@ -145,7 +145,7 @@ fn check_slowly(
     worker: &Worker,
     clustering: &Clustering,
     session: &Session,
-    entry: &'static Entry,
+    entry: &'static CommandEntry,
     argv: &[&[u8]],
 ) -> Result<(), Fail> {
     let view = worker.picture.as_of(worker.asked.when(), clustering);
@@ -210,7 +210,7 @@ pub(super) fn stand(
         None => return Ok(Stand::Here),
     };
     let entry = request.entry();
-    let channels = request.any(Entry::has_channels);
+    let channels = request.any(CommandEntry::has_channels);
     let writes = request.any(|entry| entry.is(Flag::Write))
         || matches!(request, Slotted::One(entry, argv) if is_declared_writer(&worker.shared, entry, argv));
     if !view.is_ok {
@@ -225,7 +225,7 @@ pub(super) fn stand(
         return Ok(Stand::Here);
     }
     // No key is looked for.
-    let keyless = request.any(Entry::has_slots_alone);
+    let keyless = request.any(CommandEntry::has_slots_alone);
     if leaves && !keyless {
         return Ok(Stand::Leaving(slots.slot));
     }
@@ -319,7 +319,7 @@ fn sent_to(shared: &Shared, word: &str, slot: u16, node: &NodeView, tls: bool) -
 pub(super) fn blocked_sent_away(
     shared: &Shared,
     session: &Session,
-    entry: &Entry,
+    entry: &CommandEntry,
     places: &[Place],
 ) -> Option<Fail> {
     let clustering = shared.redirecting()?;
@@ -332,7 +332,7 @@ fn sent_away(
     shared: &Shared,
     view: &View,
     session: &Session,
-    entry: &Entry,
+    entry: &CommandEntry,
     name: &[u8],
 ) -> Option<Fail> {
     if !view.is_ok {
@@ -379,7 +379,7 @@ pub fn leave_channels(shared: &Shared, session: &mut Session, out: &mut Reply) {
     }
 }
 
-fn needs_slots(entry: &Entry) -> bool {
+fn needs_slots(entry: &CommandEntry) -> bool {
     entry.has_slotted() || entry.is(Flag::RunsQueue)
 }
 

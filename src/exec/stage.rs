@@ -13,7 +13,7 @@ use super::unit::Unit;
 use crate::acl::User;
 use crate::command::Touched;
 use crate::command::session::Session;
-use crate::script::{Flags, Host, Running, Scripts, argument, raised};
+use crate::script::{Flags, Host, RunningScript, Scripts, argument, raised};
 use crate::types::Bstr;
 use crate::util::clock::Timer;
 
@@ -32,7 +32,7 @@ thread_local! {
 }
 
 /// A script under way.
-pub(super) struct Run<'w> {
+pub(super) struct ScriptRun<'w> {
     pub unit: Unit<'w>,
     /// The session that its commands see: the client's database and tracking, and how a cluster's node is to take it, but
     /// nothing else of it.
@@ -55,7 +55,7 @@ pub(super) struct Run<'w> {
     pub declared: Option<Vec<Bstr>>,
 }
 
-impl Run<'_> {
+impl ScriptRun<'_> {
     /// Whose script it is.
     pub fn user(&self) -> Option<&User> {
         self.session.user.as_deref()
@@ -71,14 +71,14 @@ impl Run<'_> {
 pub(super) struct Stage<'w> {
     pub host: Host,
     /// The script under way, while it is not in a command.
-    pub run: RefCell<Option<Run<'w>>>,
+    pub run: RefCell<Option<ScriptRun<'w>>>,
     /// What runs here must be obeyed.
     obeys: Cell<bool>,
     /// The server stops, and a script was ended half-way.
     cut: Cell<bool>,
     /// By a clock that nobody sets.
     started: Cell<Timer>,
-    long: RefCell<Option<Arc<Running>>>,
+    long: RefCell<Option<Arc<RunningScript>>>,
     scripts: Arc<Scripts>,
 }
 
@@ -157,7 +157,7 @@ impl Stage<'_> {
         }
         let known = self.long.borrow().clone();
         let running = known.unwrap_or_else(|| self.grow_long(worker));
-        let wrote = self.run.borrow().as_ref().is_some_and(Run::wrote);
+        let wrote = self.run.borrow().as_ref().is_some_and(ScriptRun::wrote);
         running.wrote.store(wrote, Ordering::Release);
         if self.obeys() {
             return self.must_cut(worker);
@@ -195,7 +195,7 @@ impl Stage<'_> {
         match find(worker.registry, &argv) {
             Ok(entry) => {
                 let run = self.run.borrow();
-                let user = run.as_ref().and_then(Run::user);
+                let user = run.as_ref().and_then(ScriptRun::user);
                 let db = run.as_ref().map_or(0, |run| run.session.db);
                 let touched = Touched::new(entry, &argv, db, &worker.shared);
                 let may =
@@ -209,9 +209,9 @@ impl Stage<'_> {
     }
 
     #[cold]
-    fn grow_long(&self, worker: &Worker) -> Arc<Running> {
+    fn grow_long(&self, worker: &Worker) -> Arc<RunningScript> {
         let run = self.run.borrow();
-        let running = Arc::new(Running {
+        let running = Arc::new(RunningScript {
             is_function: run.as_ref().is_some_and(|run| run.is_function),
             name: run.as_ref().map(|run| run.name.clone()).unwrap_or_default(),
             command: run

@@ -10,7 +10,7 @@ use std::time::Duration;
 use sd_notify::NotifyState;
 
 use crate::command::Shutdown;
-use crate::script::Running;
+use crate::script::RunningScript;
 use crate::state::pause::{PauseFor, PauseMode};
 use crate::state::shared::{Shared, Stopping};
 use crate::state::surroundings::{tell_status, tell_supervisor};
@@ -23,7 +23,7 @@ const PATIENCE: Duration = Duration::from_millis(10);
 #[derive(Debug)]
 pub struct Stop {
     wish: Shutdown,
-    by: By,
+    by: StopSource,
     /// Scripts are waited for before replicas are.
     for_scripts: bool,
     /// Replicas have until then to take what they lack. None: nobody waits for them.
@@ -32,14 +32,14 @@ pub struct Stop {
 
 /// Who asks for a stop.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum By {
+pub enum StopSource {
     /// Whose NOSAVE doesn't wait for scripts.
     Client,
     Signal,
 }
 
 /// SHUTDOWN or a signal wants a stop: whoever speaks from here on finds it going on, and may abort it while it waits.
-pub fn ask_to_stop(shared: &Shared, mut wish: Shutdown, by: By) -> Stop {
+pub fn ask_to_stop(shared: &Shared, mut wish: Shutdown, by: StopSource) -> Stop {
     if shared.watching.is_some() {
         // A Sentinel has no keys, and no replicas.
         wish.save = Some(false);
@@ -64,7 +64,7 @@ pub fn ask_to_stop(shared: &Shared, mut wish: Shutdown, by: By) -> Stop {
 
 impl Stop {
     fn spares_scripts(&self) -> bool {
-        self.by == By::Signal || self.wish.save != Some(false)
+        self.by == StopSource::Signal || self.wish.save != Some(false)
     }
 
     /// Gives replicas time, unless that isn't wished.
@@ -77,7 +77,7 @@ impl Stop {
 
 /// Whether scripts run for long that may not be ended half-way.
 fn has_unended(shared: &Shared) -> bool {
-    let unended = |one: &Arc<Running>| one.obeyed || one.wrote.load(Ordering::Acquire);
+    let unended = |one: &Arc<RunningScript>| one.obeyed || one.wrote.load(Ordering::Acquire);
     shared.scripts.busy().iter().any(unended)
 }
 

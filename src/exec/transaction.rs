@@ -10,7 +10,7 @@ use super::unit::{Call, Unit};
 use super::watches::{end_watches, watch_failed, watched_shards};
 use crate::acl::Context;
 use crate::command::session::{Multi, Session};
-use crate::command::{Entry, Fail, Flag, Flow, Run};
+use crate::command::{CommandEntry, Fail, Flag, Flow, Run};
 use crate::engine::ShardSet;
 use crate::journal::Answer;
 use crate::util::clock;
@@ -28,7 +28,7 @@ impl Worker {
         &'w self,
         stage: Option<&Stage<'w>>,
         session: &mut Session,
-        entry: &'static Entry,
+        entry: &'static CommandEntry,
         out: &mut Answer,
     ) -> Result<Ended, Fail> {
         let Some(multi) = session.multi.take() else {

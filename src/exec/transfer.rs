@@ -4,7 +4,7 @@ use super::Worker;
 use super::role::READONLY;
 use super::unit::Unit;
 use crate::command::session::Session;
-use crate::command::{Carried, Entry, Fail, KeyTransfer};
+use crate::command::{Carried, CommandEntry, Fail, KeyTransfer};
 use crate::engine::{Db, ShardKey, ShardSet};
 use crate::journal::Answer;
 use crate::resp::Reply;
@@ -13,13 +13,13 @@ use crate::types::Bstr;
 
 /// Keys that are to be carried without locks.
 pub struct Journey {
-    entry: &'static Entry,
+    entry: &'static CommandEntry,
     transfer: Box<KeyTransfer>,
 }
 
 /// Keys that were carried: what is left to be done here.
 pub struct Landing {
-    entry: &'static Entry,
+    entry: &'static CommandEntry,
     db: usize,
     /// Those that are to be gone.
     keys: Vec<Bstr>,
@@ -28,7 +28,7 @@ pub struct Landing {
 }
 
 impl Journey {
-    pub(super) fn new(entry: &'static Entry, transfer: Box<KeyTransfer>) -> Self {
+    pub(super) fn new(entry: &'static CommandEntry, transfer: Box<KeyTransfer>) -> Self {
         Journey { entry, transfer }
     }
 

@@ -8,11 +8,12 @@ use super::{Look, Worker};
 use crate::acl::User;
 use crate::command::session::{ReplyMode, Session};
 use crate::command::{
-    Args, Done, Entry, Fail, Flag, Flow, Preparation, ReadCall, Reader, Run, SessionCall, WriteCall,
+    Args, CommandEntry, Done, Fail, Flag, Flow, Preparation, ReadCall, ReadDb, Run, SessionCall,
+    WriteCall,
 };
 use crate::config::EventClasses;
 use crate::engine::{
-    Db, Effects, Hashed, Locked, Now, Patience, ShardKey, ShardSet, Shards, Wanted,
+    Db, Effects, EffectsWanted, Hashed, Locked, Now, Patience, ShardKey, ShardSet, Shards,
 };
 use crate::resp::Reply;
 use crate::util::crash;
@@ -26,7 +27,7 @@ pub(super) struct Unit<'w> {
 
 /// A read or write command to be run under a unit's locks.
 pub(super) struct Call<'a> {
-    pub entry: &'static Entry,
+    pub entry: &'static CommandEntry,
     pub argv: &'a [&'a [u8]],
     pub db: usize,
     /// Whether reads move access clocks.
@@ -46,7 +47,7 @@ pub(super) struct Call<'a> {
 }
 
 impl<'a> Call<'a> {
-    pub fn of(session: &'a Session, entry: &'static Entry, argv: &'a [&'a [u8]]) -> Self {
+    pub fn of(session: &'a Session, entry: &'static CommandEntry, argv: &'a [&'a [u8]]) -> Self {
         Call {
             entry,
             argv,
@@ -172,11 +173,11 @@ impl Worker {
         }
     }
 
-    fn wanted(&self) -> Wanted {
+    fn wanted(&self) -> EffectsWanted {
         let on = self.shared.config.notify_keyspace_events.get();
         // Without a kind of channel, no event goes anywhere.
         let heard = on.has(EventClasses::CHANNELS);
-        Wanted {
+        EffectsWanted {
             events: if heard { on.bits() } else { 0 },
             log: self.shared.journal.has_readers(),
             changed: self.shared.tracking.is_active(),
@@ -229,7 +230,7 @@ impl Worker {
                 scripted,
                 parts: job.parts,
                 args,
-                db: Reader::new(view),
+                db: ReadDb::new(view),
                 out,
                 entry,
                 server: &self.shared,
@@ -292,7 +293,7 @@ impl Worker {
     pub(super) fn call_session(
         &self,
         session: &mut Session,
-        entry: &'static Entry,
+        entry: &'static CommandEntry,
         argv: &[&[u8]],
         out: &mut Reply,
     ) -> Done {

@@ -11,7 +11,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use tokio::sync::Notify;
 
 use super::{Journal, write};
-use crate::engine::{Part, Reach};
+use crate::engine::{Reach, Records};
 use crate::resp::encode;
 use crate::util::ranked::{Mutex, rank};
 
@@ -28,7 +28,7 @@ const LIST_SPARE: usize = 8;
 pub struct Epoch(pub u64);
 
 #[derive(Default)]
-struct State {
+struct BacklogState {
     active: bool,
     /// The stream comes from a master: own edits are not part of it.
     relaying: bool,
@@ -49,7 +49,7 @@ struct State {
 
 #[derive(Default)]
 pub struct Backlog {
-    state: Mutex<State, { rank("backlog") }>,
+    state: Mutex<BacklogState, { rank("backlog") }>,
     end: AtomicU64,
     /// A replica waits for more.
     awaited: AtomicBool,
@@ -66,7 +66,7 @@ pub struct Extent {
     pub held: u64,
 }
 
-impl State {
+impl BacklogState {
     fn push(&mut self, bytes: &[u8]) {
         let mut bytes = bytes;
         if let Some((_, block)) = self.blocks.back_mut() {
@@ -180,7 +180,7 @@ impl Backlog {
     }
 
     /// Appends a unit's records, as the log does, unless the stream is a master's.
-    pub(super) fn append(&self, records: Part<'_>) {
+    pub(super) fn append(&self, records: Records<'_>) {
         let mut state = self.state.lock();
         if !state.active || state.relaying {
             return;
@@ -230,7 +230,7 @@ impl Backlog {
 
     /// A replica that begins at the present end, or, if it has seen `at` bytes, after those: `None` if they are
     /// not all here.
-    pub fn attach(self: &Arc<Self>, at: Option<u64>) -> Option<Position> {
+    pub fn attach(self: &Arc<Self>, at: Option<u64>) -> Option<BacklogPosition> {
         let mut state = self.state.lock();
         let at = match at {
             None => {
@@ -244,7 +244,7 @@ impl Backlog {
             Some(_) => return None,
         };
         debug_assert!(at <= state.end);
-        Some(Position {
+        Some(BacklogPosition {
             backlog: self.clone(),
             id: state.attach(at),
             at: AtomicU64::new(at),
@@ -349,19 +349,19 @@ impl Journal {
         }
     }
 
-    fn set_feeding(&self, state: &State) {
+    fn set_feeding(&self, state: &BacklogState) {
         self.count_reader(&self.feeding, state.active && !state.relaying);
     }
 }
 
 /// A replica's place in the stream. While it lives, what follows is kept.
-pub struct Position {
+pub struct BacklogPosition {
     backlog: Arc<Backlog>,
     id: usize,
     at: AtomicU64,
 }
 
-impl Position {
+impl BacklogPosition {
     pub fn at(&self) -> u64 {
         self.at.load(Ordering::Acquire)
     }
@@ -398,7 +398,7 @@ impl Position {
     }
 }
 
-impl Drop for Position {
+impl Drop for BacklogPosition {
     fn drop(&mut self) {
         let mut state = self.backlog.state.lock();
         state.readers[self.id] = None;
@@ -409,15 +409,15 @@ impl Drop for Position {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::engine::Log;
+    use crate::engine::UnitLog;
 
-    fn set(db: usize, key: &str) -> Log {
-        let mut log = Log::default();
+    fn set(db: usize, key: &str) -> UnitLog {
+        let mut log = UnitLog::default();
         log.push(db, &["SET", key, "v"]);
         log
     }
 
-    fn text(position: &Position) -> String {
+    fn text(position: &BacklogPosition) -> String {
         let mut out = Vec::new();
         assert!(position.read(usize::MAX >> 1, &mut out));
         String::from_utf8(out).unwrap().replace("\r\n", " ")

@@ -16,10 +16,10 @@ use bytes::Bytes;
 use parking_lot::Condvar;
 
 pub use answer::Answer;
-pub use backlog::{Backlog, Epoch, Extent, Position};
+pub use backlog::{Backlog, BacklogPosition, Epoch, Extent};
 pub use gate::{Depends, Gate, Pass, Porter};
 
-use crate::engine::{Part, Reach};
+use crate::engine::{Reach, Records};
 use crate::resp::encode;
 use crate::util::ranked::{Mutex, rank};
 
@@ -31,7 +31,7 @@ const USUAL_MAX: usize = 128 * 1024;
 pub struct Seq(pub u64);
 
 #[derive(Default)]
-struct State {
+struct JournalState {
     end: Seq,
     /// The database that the last record selected.
     selected: Option<usize>,
@@ -52,7 +52,7 @@ struct State {
 
 #[derive(Default)]
 pub struct Journal {
-    state: Mutex<State, { rank("journal") }>,
+    state: Mutex<JournalState, { rank("journal") }>,
     bell: Condvar,
     /// Readers, and one more while edits go to the backlog.
     readers: AtomicUsize,
@@ -107,7 +107,7 @@ impl Journal {
     }
 
     /// Appends a unit's records, as one MULTI ... EXEC if there are several, and returns the new end.
-    pub fn append(&self, records: Part<'_>, now_ms: u64) -> Seq {
+    pub fn append(&self, records: Records<'_>, now_ms: u64) -> Seq {
         if records.is_empty() || !self.has_readers() {
             return self.end();
         }
@@ -119,12 +119,12 @@ impl Journal {
         end
     }
 
-    fn log(&self, records: Part<'_>, now_ms: u64) -> Seq {
+    fn log(&self, records: Records<'_>, now_ms: u64) -> Seq {
         let mut state = self.state.lock();
         if state.readers.iter().all(Option::is_none) {
             return state.end;
         }
-        let State {
+        let JournalState {
             open,
             usual,
             selected,
@@ -154,13 +154,13 @@ impl Journal {
     }
 
     /// A new reader, from the present end on. Its first record selects its database.
-    pub fn reader(self: &Arc<Self>) -> Reader {
+    pub fn reader(self: &Arc<Self>) -> JournalReader {
         let mut state = self.state.lock();
         state.close();
         let end = state.end;
         state.readers.push(Some(end));
         self.readers.fetch_add(1, Ordering::Relaxed);
-        Reader {
+        JournalReader {
             journal: self.clone(),
             id: state.readers.len() - 1,
         }
@@ -180,7 +180,7 @@ impl Journal {
     }
 }
 
-impl State {
+impl JournalState {
     /// Ends the chunk that is being filled.
     fn close(&mut self) {
         self.selected = None;
@@ -213,7 +213,7 @@ impl State {
 /// Puts what a reader hears of a unit's records, as one MULTI ... EXEC if that is several, each in its database.
 /// `selected` is the one that the reader has selected.
 fn write(
-    records: Part<'_>,
+    records: Records<'_>,
     hears: impl Fn(Reach) -> bool,
     selected: &mut Option<usize>,
     mut put: impl FnMut(&[u8]),
@@ -241,12 +241,12 @@ fn write(
 }
 
 /// A reader of the journal, with a position of its own.
-pub struct Reader {
+pub struct JournalReader {
     journal: Arc<Journal>,
     id: usize,
 }
 
-impl Reader {
+impl JournalReader {
     /// Up to where it has taken.
     pub fn position(&self) -> Seq {
         let position = self.journal.state.lock().readers[self.id];
@@ -283,13 +283,13 @@ impl Reader {
     /// Sleeps until the journal is rung or the time is up, whatever is appended.
     pub fn rest(&self, time: Duration) {
         let mut state = self.journal.state.lock();
-        let rung = |state: &mut State| !state.rung;
+        let rung = |state: &mut JournalState| !state.rung;
         state.wait_while_for(&self.journal.bell, rung, time);
         state.rung = false;
     }
 }
 
-impl Drop for Reader {
+impl Drop for JournalReader {
     fn drop(&mut self) {
         let mut state = self.journal.state.lock();
         state.close();
@@ -302,10 +302,10 @@ impl Drop for Reader {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::engine::Log;
+    use crate::engine::UnitLog;
 
-    fn log(records: &[(usize, &[&str])]) -> Log {
-        let mut log = Log::default();
+    fn log(records: &[(usize, &[&str])]) -> UnitLog {
+        let mut log = UnitLog::default();
         records.iter().for_each(|(db, args)| log.push(*db, args));
         log
     }
@@ -322,7 +322,7 @@ mod tests {
         journal.append(log(&[(0, &["DEL", "a"])]).whole(), 1);
         let second = journal.reader();
         journal.append(log(&[(1, &["DEL", "b"]), (1, &["DEL", "c"])]).whole(), 1);
-        let text = |reader: &Reader| {
+        let text = |reader: &JournalReader| {
             let chunks: Vec<_> = reader
                 .take()
                 .0

@@ -10,7 +10,7 @@ use bytes::BytesMut;
 use tokio::sync::mpsc::UnboundedReceiver;
 use tokio_util::codec::Decoder;
 
-use crate::net::{Buffers, Dial, Dialled, Stream};
+use crate::net::{Buffers, Dial, Dialled, NetStream};
 use crate::resp::encode;
 use crate::resp::value::{ClientCodec, Value};
 use crate::sentinel::WireId;
@@ -70,7 +70,7 @@ impl PeerWire<'_> {
         way.to(self.buffers, (&host, port)).await
     }
 
-    async fn exchange(&mut self, mut stream: Stream) -> io::Result<()> {
+    async fn exchange(&mut self, mut stream: NetStream) -> io::Result<()> {
         let mut codec = ClientCodec::default();
         let (mut input, mut out) = (BytesMut::new(), BytesMut::new());
         loop {
@@ -89,7 +89,7 @@ impl PeerWire<'_> {
     fn poll(
         &mut self,
         context: &mut Context<'_>,
-        stream: &mut Stream,
+        stream: &mut NetStream,
         input: &mut BytesMut,
         out: &mut BytesMut,
     ) -> Poll<io::Result<()>> {

@@ -8,7 +8,7 @@ use std::time::Duration;
 use rustls::ClientConfig;
 use tokio::net::{TcpSocket, TcpStream, lookup_host};
 
-use super::{Buffers, Stream, shake_hands};
+use super::{Buffers, NetStream, shake_hands};
 
 /// How others are dialled.
 pub struct Dial<'d> {
@@ -21,7 +21,7 @@ pub struct Dial<'d> {
 
 /// A connection that stands, and its ends.
 pub struct Dialled {
-    pub stream: Stream,
+    pub stream: NetStream,
     pub remote: SocketAddr,
     pub local: SocketAddr,
 }
@@ -46,8 +46,8 @@ impl Dial<'_> {
                 continue;
             }
             let mut stream = match &self.tls {
-                None => Stream::Tcp(socket),
-                Some(tls) => Stream::connect_tls(socket, tls.clone())?,
+                None => NetStream::Tcp(socket),
+                Some(tls) => NetStream::connect_tls(socket, tls.clone())?,
             };
             shake_hands(buffers, &mut stream, self.patience).await?;
             return Ok(Dialled {

@@ -42,7 +42,7 @@ const BOTH: [Spoken; 2] = [Spoken::Clear, Spoken::Tls];
 
 /// The sockets for one of them, and by what words they were opened.
 #[derive(Default)]
-struct Bound {
+struct BoundSockets {
     port: u16,
     names: Vec<String>,
     sockets: Vec<Open>,
@@ -50,7 +50,7 @@ struct Bound {
 
 pub struct Doors {
     /// In the order of [`BOTH`].
-    bound: Mutex<[Bound; 2], { rank("doors") }>,
+    bound: Mutex<[BoundSockets; 2], { rank("doors") }>,
     sender: UnboundedSender<Door>,
 }
 
@@ -136,7 +136,7 @@ impl Doors {
         Err(error)
     }
 
-    fn listen(&self, config: &Config, spoken: Spoken, names: &[String]) -> Result<Bound> {
+    fn listen(&self, config: &Config, spoken: Spoken, names: &[String]) -> Result<BoundSockets> {
         let port = port_of(config, spoken);
         let backlog = config.tcp_backlog.get() as i32;
         let mut opened = Vec::new();
@@ -157,7 +157,7 @@ impl Doors {
                 .sender
                 .send((one.socket.try_clone()?, spoken, one.closed.clone()));
         }
-        Ok(Bound {
+        Ok(BoundSockets {
             port,
             names: names.to_vec(),
             sockets: opened,

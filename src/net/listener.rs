@@ -12,7 +12,7 @@ use tokio::net::{TcpListener, UnixListener};
 use tokio::sync::mpsc::UnboundedReceiver;
 
 use super::doors::{Door, Doors, Spoken};
-use super::stream::Stream;
+use super::stream::NetStream;
 use super::tls::Secure;
 use crate::config::Config;
 use crate::tls::Tls;
@@ -27,12 +27,12 @@ pub enum Accepted {
 
 impl Accepted {
     /// Takes the socket onto this thread's runtime: the stream, its peer's address and its own.
-    pub fn register(self, tls: &Tls) -> std::io::Result<(Stream, String, String)> {
+    pub fn register(self, tls: &Tls) -> std::io::Result<(NetStream, String, String)> {
         match self {
             Accepted::Tcp(stream) => {
                 let (peer, local) = (stream.peer_addr()?, stream.local_addr()?);
                 let stream = tokio::net::TcpStream::from_std(stream)?;
-                Ok((Stream::Tcp(stream), show(peer), show(local)))
+                Ok((NetStream::Tcp(stream), show(peer), show(local)))
             }
             Accepted::Tls(stream) => {
                 let (peer, local) = (stream.peer_addr()?, stream.local_addr()?);
@@ -40,12 +40,12 @@ impl Accepted {
                 // Without one it has been turned off a moment ago.
                 let setup = tls.setup().ok_or(std::io::ErrorKind::NotConnected)?;
                 let secure = Secure::new(stream, setup.server.clone())?;
-                Ok((Stream::Tls(Box::new(secure)), show(peer), show(local)))
+                Ok((NetStream::Tls(Box::new(secure)), show(peer), show(local)))
             }
             Accepted::Unix(stream, path) => {
                 let stream = tokio::net::UnixStream::from_std(stream)?;
                 Ok((
-                    Stream::Unix(stream),
+                    NetStream::Unix(stream),
                     format!("{path}:0"),
                     format!("{path}:0"),
                 ))

@@ -12,4 +12,4 @@ pub use dial::{Dial, Dialled};
 pub use doors::Spoken;
 pub use doors::listen;
 pub use listener::{Accepted, Listeners};
-pub use stream::Stream;
+pub use stream::NetStream;

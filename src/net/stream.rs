@@ -17,21 +17,21 @@ use tokio_util::io::poll_read_buf;
 
 use super::tls::Secure;
 
-pub enum Stream {
+pub enum NetStream {
     Tcp(TcpStream),
     Tls(Box<Secure>),
     Unix(UnixStream),
 }
 
-impl Stream {
+impl NetStream {
     /// A connection from another server, which speaks TLS.
     pub fn accept_tls(socket: TcpStream, config: Arc<ServerConfig>) -> io::Result<Self> {
-        Ok(Stream::Tls(Box::new(Secure::new(socket, config)?)))
+        Ok(NetStream::Tls(Box::new(Secure::new(socket, config)?)))
     }
 
     /// A connection to another server, over TLS.
     pub fn connect_tls(socket: TcpStream, config: Arc<ClientConfig>) -> io::Result<Self> {
-        Ok(Stream::Tls(Box::new(Secure::to_server(socket, config)?)))
+        Ok(NetStream::Tls(Box::new(Secure::to_server(socket, config)?)))
     }
 
     /// Reads what is there to the end of `buf`; 0 at the end of the stream.
@@ -41,18 +41,18 @@ impl Stream {
         buf: &mut BytesMut,
     ) -> Poll<io::Result<usize>> {
         match self {
-            Stream::Tcp(stream) => poll_read_buf(Pin::new(stream), context, buf),
-            Stream::Tls(stream) => stream.poll_read(context, buf),
-            Stream::Unix(stream) => poll_read_buf(Pin::new(stream), context, buf),
+            NetStream::Tcp(stream) => poll_read_buf(Pin::new(stream), context, buf),
+            NetStream::Tls(stream) => stream.poll_read(context, buf),
+            NetStream::Unix(stream) => poll_read_buf(Pin::new(stream), context, buf),
         }
     }
 
     /// Writes what the socket takes at once.
     pub fn try_write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         match self {
-            Stream::Tcp(stream) => stream.try_write(bytes),
-            Stream::Tls(stream) => stream.try_write(bytes),
-            Stream::Unix(stream) => stream.try_write(bytes),
+            NetStream::Tcp(stream) => stream.try_write(bytes),
+            NetStream::Tls(stream) => stream.try_write(bytes),
+            NetStream::Unix(stream) => stream.try_write(bytes),
         }
     }
 
@@ -62,26 +62,26 @@ impl Stream {
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
         match self {
-            Stream::Tcp(stream) => Pin::new(stream).poll_write(context, bytes),
-            Stream::Tls(stream) => stream.poll_write(context, bytes),
-            Stream::Unix(stream) => Pin::new(stream).poll_write(context, bytes),
+            NetStream::Tcp(stream) => Pin::new(stream).poll_write(context, bytes),
+            NetStream::Tls(stream) => stream.poll_write(context, bytes),
+            NetStream::Unix(stream) => Pin::new(stream).poll_write(context, bytes),
         }
     }
 
     /// The certificate that the other end has shown.
     pub fn shown(&self) -> Option<&CertificateDer<'static>> {
         match self {
-            Stream::Tls(stream) => stream.shown(),
-            Stream::Tcp(_) | Stream::Unix(_) => None,
+            NetStream::Tls(stream) => stream.shown(),
+            NetStream::Tcp(_) | NetStream::Unix(_) => None,
         }
     }
 
     /// From now on the kernel may wait for more to send, and send less often.
     pub fn gather(&self) {
         let socket = match self {
-            Stream::Tcp(socket) => socket,
-            Stream::Tls(stream) => stream.socket(),
-            Stream::Unix(_) => return,
+            NetStream::Tcp(socket) => socket,
+            NetStream::Tls(stream) => stream.socket(),
+            NetStream::Unix(_) => return,
         };
         // A socket that is gone already shows at its next write.
         let _ = socket.set_nodelay(false);
@@ -91,9 +91,9 @@ impl Stream {
     pub fn is_gone(&self) -> bool {
         let mut byte = [MaybeUninit::uninit()];
         let peeked = match self {
-            Stream::Tcp(stream) => SockRef::from(stream).peek(&mut byte),
-            Stream::Tls(stream) => SockRef::from(stream.socket()).peek(&mut byte),
-            Stream::Unix(stream) => SockRef::from(stream).peek(&mut byte),
+            NetStream::Tcp(stream) => SockRef::from(stream).peek(&mut byte),
+            NetStream::Tls(stream) => SockRef::from(stream.socket()).peek(&mut byte),
+            NetStream::Unix(stream) => SockRef::from(stream).peek(&mut byte),
         };
         match peeked {
             Ok(bytes) => bytes == 0,
@@ -103,9 +103,9 @@ impl Stream {
 
     pub fn descriptor(&self) -> i32 {
         match self {
-            Stream::Tcp(stream) => stream.as_raw_fd(),
-            Stream::Tls(stream) => stream.socket().as_raw_fd(),
-            Stream::Unix(stream) => stream.as_raw_fd(),
+            NetStream::Tcp(stream) => stream.as_raw_fd(),
+            NetStream::Tls(stream) => stream.socket().as_raw_fd(),
+            NetStream::Unix(stream) => stream.as_raw_fd(),
         }
     }
 }

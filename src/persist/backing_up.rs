@@ -12,7 +12,7 @@ use std::sync::atomic::Ordering;
 use super::Store;
 use super::aof::{self, Manifest};
 use super::backup::{BackupReport, BackupState, Phase};
-use super::job::Kind;
+use super::job::JobKind;
 use crate::config::special::reason;
 use crate::util::ranked::MutexGuard;
 
@@ -57,13 +57,13 @@ impl Store {
         self.backup.keeps_log.store(is_own, Ordering::Release);
         let mut busy = self.busy.lock();
         match busy.running {
-            Some(running) if running.kind == Kind::Rewrite && running.job > state.ended => {}
+            Some(running) if running.kind == JobKind::Rewrite && running.job > state.ended => {}
             None if !later => {
                 // Nothing else is under way.
-                let _ = self.begin_in(&mut busy, Kind::Rewrite, dirty, None, None);
+                let _ = self.begin_in(&mut busy, JobKind::Rewrite, dirty, None, None);
             }
             _ => {
-                busy.waiting = Some(Kind::Rewrite);
+                busy.waiting = Some(JobKind::Rewrite);
                 return Ok(());
             }
         }
@@ -120,7 +120,7 @@ impl Store {
         if !self.log.is_running() {
             // It was begun when no edits were to follow the base.
             state.told.phase = Phase::Pending;
-            self.begin_later(Kind::Rewrite);
+            self.begin_later(JobKind::Rewrite);
             return;
         }
         let base = self.log.manifest().base;
@@ -246,7 +246,7 @@ impl Store {
             return;
         }
         if waited {
-            self.forget_waiting(Kind::Rewrite);
+            self.forget_waiting(JobKind::Rewrite);
         }
         // Nobody relies on what can't be written.
         let _ = self.stop_writing_log();
@@ -286,7 +286,7 @@ impl Store {
     /// Whether a rewrite is under way that comes after this one.
     fn is_rewriting(&self, ended: u64) -> bool {
         let running = self.running();
-        running.is_some_and(|running| running.kind == Kind::Rewrite && running.job > ended)
+        running.is_some_and(|running| running.kind == JobKind::Rewrite && running.job > ended)
     }
 
     /// BACKUP CLEANUP.

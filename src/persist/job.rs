@@ -4,7 +4,7 @@ use tokio::sync::oneshot;
 
 /// What can be under way.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kind {
+pub enum JobKind {
     Save,
     Rewrite,
     /// A snapshot for replicas.
@@ -16,7 +16,7 @@ pub type Work = Box<dyn FnOnce(u64) -> bool + Send>;
 
 /// What came of a job.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Outcome {
+pub enum JobOutcome {
     Done,
     Failed,
     /// It was given up before it began, as others held the shards for too long.
@@ -25,7 +25,7 @@ pub enum Outcome {
 
 /// Who waits for a job.
 pub struct Told {
-    pub outcome: oneshot::Sender<Outcome>,
+    pub outcome: oneshot::Sender<JobOutcome>,
     /// Whether the shards are held for longer than he waits.
     pub held: Box<dyn Fn() -> bool + Send>,
 }
@@ -38,7 +38,7 @@ impl Told {
 
 pub(super) enum Job {
     Do {
-        running: Running,
+        running: RunningJob,
         dirty: u64,
         told: Option<Told>,
         work: Option<Work>,
@@ -48,8 +48,8 @@ pub(super) enum Job {
 
 /// A job under way.
 #[derive(Clone, Copy, Debug)]
-pub struct Running {
-    pub kind: Kind,
+pub struct RunningJob {
+    pub kind: JobKind,
     pub since_ms: u64,
     pub(super) job: u64,
     /// Somebody waits until it has been done.
@@ -61,14 +61,14 @@ pub(super) const NO_JOB: u64 = u64::MAX;
 
 /// What is under way, and what comes next.
 #[derive(Default)]
-pub(super) struct Busy {
-    pub running: Option<Running>,
-    pub waiting: Option<Kind>,
+pub(super) struct BusyJobs {
+    pub running: Option<RunningJob>,
+    pub waiting: Option<JobKind>,
     /// Jobs begun so far.
     pub begun: u64,
 }
 
-impl Busy {
+impl BusyJobs {
     /// A job has ended; the next one may have been begun after this one was given up.
     pub fn ended(&mut self, job: u64) {
         self.running.take_if(|running| running.job == job);

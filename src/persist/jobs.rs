@@ -6,7 +6,7 @@ use std::sync::atomic::Ordering;
 use std::sync::mpsc::channel;
 
 use super::disk::{DiskFile, snapshot_draft_of};
-use super::job::{Busy, Job, Kind, Outcome, Running, Told, Work};
+use super::job::{BusyJobs, Job, JobKind, JobOutcome, RunningJob, Told, Work};
 use super::{Store, aof, rdb};
 use crate::config::special::reason;
 use crate::engine::Snapshot;
@@ -32,7 +32,7 @@ impl Store {
                         crash::point("snapshot");
                         let outcome = match (running.kind, work) {
                             (_, Some(work)) => ended(work(running.job)),
-                            (Kind::Rewrite, None) => ended(store.rewrite(running.job)),
+                            (JobKind::Rewrite, None) => ended(store.rewrite(running.job)),
                             (_, None) => store.save_for(running.job, dirty, told.as_ref()),
                         };
                         store.busy.lock().ended(running.job);
@@ -70,20 +70,20 @@ impl Store {
     }
 
     /// Begins a save or a rewrite; what runs already is the error. `dirty` is the count of edits before it.
-    pub fn begin(&self, kind: Kind, dirty: u64, told: Option<Told>) -> Result<(), Kind> {
+    pub fn begin(&self, kind: JobKind, dirty: u64, told: Option<Told>) -> Result<(), JobKind> {
         self.begin_in(&mut self.busy.lock(), kind, dirty, told, None)
     }
 
     /// Begins to write a snapshot for replicas, unless something else is under way.
-    pub fn begin_sync(&self, work: Work) -> Result<(), Kind> {
-        self.begin_in(&mut self.busy.lock(), Kind::Sync, 0, None, Some(work))
+    pub fn begin_sync(&self, work: Work) -> Result<(), JobKind> {
+        self.begin_in(&mut self.busy.lock(), JobKind::Sync, 0, None, Some(work))
     }
 
     /// Begins what has waited its turn; whether there was anything.
     pub(super) fn begin_waiting(&self, dirty: u64) -> bool {
         let postpones = self.backup.postpones_rewrites();
         let mut busy = self.busy.lock();
-        let postponed = |kind: &Kind| *kind == Kind::Rewrite && postpones;
+        let postponed = |kind: &JobKind| *kind == JobKind::Rewrite && postpones;
         let Some(kind) = busy.waiting.filter(|kind| !postponed(kind)) else {
             return false;
         };
@@ -96,27 +96,27 @@ impl Store {
 
     pub(super) fn begin_in(
         &self,
-        busy: &mut Busy,
-        kind: Kind,
+        busy: &mut BusyJobs,
+        kind: JobKind,
         dirty: u64,
         told: Option<Told>,
         work: Option<Work>,
-    ) -> Result<(), Kind> {
+    ) -> Result<(), JobKind> {
         // One that was given up ends in a moment, and the thread does one job after another.
         if let Some(running) = busy.running.filter(|one| !self.is_abandoned(one.job)) {
             return Err(running.kind);
         }
         let pid = std::process::id();
         match kind {
-            Kind::Save => tracing::info!("Background saving started by pid {pid}"),
-            Kind::Rewrite => {
+            JobKind::Save => tracing::info!("Background saving started by pid {pid}"),
+            JobKind::Rewrite => {
                 tracing::info!("Background append only file rewriting started by pid {pid}");
             }
             // It says itself where it goes.
-            Kind::Sync => {}
+            JobKind::Sync => {}
         }
         busy.begun += 1;
-        let running = Running {
+        let running = RunningJob {
             kind,
             since_ms: clock::now_ms(),
             job: busy.begun,
@@ -137,12 +137,12 @@ impl Store {
     }
 
     /// Has it begun once what runs now has ended.
-    pub fn begin_later(&self, kind: Kind) {
+    pub fn begin_later(&self, kind: JobKind) {
         self.busy.lock().waiting = Some(kind);
     }
 
     /// Has a job that waits its turn never begin; whether there was one.
-    pub fn forget_waiting(&self, kind: Kind) -> bool {
+    pub fn forget_waiting(&self, kind: JobKind) -> bool {
         self.busy
             .lock()
             .waiting
@@ -151,16 +151,16 @@ impl Store {
     }
 
     /// Whether a job waits its turn.
-    pub fn is_waiting(&self, kind: Kind) -> bool {
+    pub fn is_waiting(&self, kind: JobKind) -> bool {
         self.busy.lock().waiting == Some(kind)
     }
 
-    fn save_for(&self, job: u64, dirty: u64, told: Option<&Told>) -> Outcome {
+    fn save_for(&self, job: u64, dirty: u64, told: Option<&Told>) -> JobOutcome {
         let Some(told) = told.filter(|told| told.waits()) else {
             return ended(self.save(job, dirty, false, || {}));
         };
         let saved = self.save_unless(job, dirty, true, &told.held, || {});
-        saved.map_or(Outcome::Held, ended)
+        saved.map_or(JobOutcome::Held, ended)
     }
 
     /// Writes a snapshot to its file, here and now. What fails while somebody waits for it is told to him, and
@@ -280,7 +280,7 @@ impl Store {
         let _alone = self.alone();
         let timer = clock::Timer::start();
         if !self.may_rewrite_beside_backup(job) {
-            self.begin_later(Kind::Rewrite);
+            self.begin_later(JobKind::Rewrite);
             return false;
         }
         let done = aof::rewrite(self, job);
@@ -313,9 +313,9 @@ impl Store {
     }
 }
 
-fn ended(well: bool) -> Outcome {
+fn ended(well: bool) -> JobOutcome {
     match well {
-        true => Outcome::Done,
-        false => Outcome::Failed,
+        true => JobOutcome::Done,
+        false => JobOutcome::Failed,
     }
 }

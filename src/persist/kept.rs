@@ -10,14 +10,14 @@ use anyhow::{Context, Result};
 
 use super::Store;
 use super::disk::draft_of;
-use super::rdb::Loaded;
+use super::rdb::LoadedSnapshot;
 
 /// Bytes copied or compared at once.
 const PIECE_BYTES: usize = 256 * 1024;
 
 impl Store {
     /// Keeps a file if keys in it were left out. It fails if the file can't be kept: then nothing may take its place.
-    pub(super) fn keep_original(&self, path: &Path, loaded: &Loaded) -> Result<()> {
+    pub(super) fn keep_original(&self, path: &Path, loaded: &LoadedSnapshot) -> Result<()> {
         if loaded.strangers.is_empty() {
             return Ok(());
         }

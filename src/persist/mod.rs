@@ -20,5 +20,5 @@ mod turning;
 pub mod window;
 
 pub use aof::run_updates;
-pub use job::{Kind, Outcome, Running, Told, Work};
-pub use store::{Saves, Store, Trouble};
+pub use job::{JobKind, JobOutcome, RunningJob, Told, Work};
+pub use store::{DiskTrouble, Saves, Store};

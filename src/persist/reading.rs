@@ -12,7 +12,7 @@ use super::Store;
 use super::aof::{self, Apply, run_updates};
 use super::job::NO_JOB;
 use super::loading::Loading;
-use super::rdb::{self, Loaded};
+use super::rdb::{self, LoadedSnapshot};
 use super::window::Window;
 use crate::config::Config;
 use crate::config::special::reason;
@@ -160,7 +160,7 @@ impl Store {
         source: impl Read + Send,
         len: Option<u64>,
         into: &Engine,
-    ) -> Result<Loaded> {
+    ) -> Result<LoadedSnapshot> {
         let mut window = Window::new(source, &self.loading);
         let rules = self.load_rules(true, len);
         let loaded = rdb::load(&mut window, into, &rules)?;
@@ -217,7 +217,7 @@ impl Store {
         }
     }
 
-    pub(super) fn loaded(&self, loaded: Loaded) {
+    pub(super) fn loaded(&self, loaded: LoadedSnapshot) {
         tracing::info!(
             "Done loading RDB, keys loaded: {}, keys expired: {}.",
             loaded.keys,

@@ -11,9 +11,9 @@ use std::time::Duration;
 use super::aof::Log;
 use super::backup::Backup;
 use super::disk::{DRAFT, Disk, is_left_behind, snapshot_draft_of};
-use super::job::{Busy, Job, Kind, NO_JOB, Running};
+use super::job::{BusyJobs, Job, JobKind, NO_JOB, RunningJob};
 use super::loading::Loading;
-use super::rdb::{self, Beside, Mark, Origin};
+use super::rdb::{self, AccessMark, Beside, Origin};
 use crate::config::special::reason;
 use crate::config::{Config, MaxmemoryPolicy};
 use crate::engine::{Census, Engine, Patience};
@@ -38,7 +38,7 @@ pub struct Store {
     pub saves: Mutex<Saves, { rank("saves") }>,
     pub progress: Progress,
     pub(super) jobs: Mutex<Option<Sender<Job>>, { rank("jobs") }>,
-    pub(super) busy: Mutex<Busy, { rank("job under way") }>,
+    pub(super) busy: Mutex<BusyJobs, { rank("job under way") }>,
     /// Jobs have numbers. Those up to this one end before they are done.
     pub(super) abandoned: AtomicU64,
     /// DEBUG SET-SKIP-CHECKSUM-VALIDATION.
@@ -125,7 +125,7 @@ impl Progress {
 
 /// Why writes are refused.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Trouble {
+pub enum DiskTrouble {
     Snapshot,
     Log(String),
 }
@@ -189,13 +189,13 @@ impl Store {
     }
 
     /// What is being written, and since when.
-    pub fn running(&self) -> Option<Running> {
+    pub fn running(&self) -> Option<RunningJob> {
         self.busy.lock().running
     }
 
     /// Why writes must be refused now.
     #[inline]
-    pub fn trouble(&self) -> Option<Trouble> {
+    pub fn trouble(&self) -> Option<DiskTrouble> {
         if !self.troubled.load(Ordering::Relaxed) {
             return None;
         }
@@ -203,15 +203,15 @@ impl Store {
     }
 
     #[cold]
-    fn look_for_trouble(&self) -> Option<Trouble> {
+    fn look_for_trouble(&self) -> Option<DiskTrouble> {
         let config = &self.config;
         if config.stop_writes_on_bgsave_error.get()
             && !config.save.get().0.is_empty()
             && !self.saves.lock().last_ok
         {
-            return Some(Trouble::Snapshot);
+            return Some(DiskTrouble::Snapshot);
         }
-        self.log.error().map(Trouble::Log)
+        self.log.error().map(DiskTrouble::Log)
     }
 
     /// Looks again whether writes must be refused: after a save and after a failed write.
@@ -263,11 +263,13 @@ impl Store {
             checksum: config.rdbchecksum.get(),
             sync_often: config.rdb_save_incremental_fsync.get(),
             access: match config.maxmemory_policy.get() {
-                MaxmemoryPolicy::AllkeysLfu | MaxmemoryPolicy::VolatileLfu => Some(Mark::Frequency),
+                MaxmemoryPolicy::AllkeysLfu | MaxmemoryPolicy::VolatileLfu => {
+                    Some(AccessMark::Frequency)
+                }
                 MaxmemoryPolicy::AllkeysLru
                 | MaxmemoryPolicy::VolatileLru
                 | MaxmemoryPolicy::AllkeysLrm
-                | MaxmemoryPolicy::VolatileLrm => Some(Mark::Idle),
+                | MaxmemoryPolicy::VolatileLrm => Some(AccessMark::Idle),
                 _ => None,
             },
             aof_base: false,
@@ -309,7 +311,7 @@ impl Store {
 
     /// Gives up what is being written. While the guard lives, no snapshot is under way.
     pub fn quiet(&self) -> MutexGuard<'_, ()> {
-        for kind in [Kind::Save, Kind::Rewrite, Kind::Sync] {
+        for kind in [JobKind::Save, JobKind::Rewrite, JobKind::Sync] {
             self.abandon(kind);
         }
         self.alone()
@@ -322,16 +324,16 @@ impl Store {
     }
 
     /// Gives up a job of this kind; whether there was one.
-    pub fn abandon(&self, kind: Kind) -> bool {
+    pub fn abandon(&self, kind: JobKind) -> bool {
         self.abandon_if(|running| running.kind == kind)
     }
 
     /// Gives up a save for which nobody waits; whether there was one.
     pub fn abandon_save(&self) -> bool {
-        self.abandon_if(|running| running.kind == Kind::Save && !running.is_awaited)
+        self.abandon_if(|running| running.kind == JobKind::Save && !running.is_awaited)
     }
 
-    fn abandon_if(&self, is_meant: impl Fn(&Running) -> bool) -> bool {
+    fn abandon_if(&self, is_meant: impl Fn(&RunningJob) -> bool) -> bool {
         let running = self.busy.lock().running;
         let Some(running) = running.filter(is_meant) else {
             return false;
@@ -358,7 +360,7 @@ impl Store {
 
     /// Saves at the server's end: a snapshot that is being written is given up for it.
     pub fn save_at_end(&self, dirty: u64) -> bool {
-        for kind in [Kind::Save, Kind::Rewrite, Kind::Sync] {
+        for kind in [JobKind::Save, JobKind::Rewrite, JobKind::Sync] {
             self.abandon(kind);
         }
         let saved = self.save_now(dirty);
@@ -414,7 +416,7 @@ impl Store {
                 point.changes,
                 point.seconds
             );
-            let _ = self.begin(Kind::Save, dirty, None);
+            let _ = self.begin(JobKind::Save, dirty, None);
             return;
         }
         if self.backup.postpones_rewrites() {
@@ -428,10 +430,10 @@ impl Store {
                 self.tell_rest();
             }
         } else if missing {
-            let _ = self.begin(Kind::Rewrite, dirty, None);
+            let _ = self.begin(JobKind::Rewrite, dirty, None);
         } else if let Some(grown) = outgrown {
             tracing::info!("Starting automatic rewriting of AOF on {grown}% growth");
-            let _ = self.begin(Kind::Rewrite, dirty, None);
+            let _ = self.begin(JobKind::Rewrite, dirty, None);
         }
     }
 
@@ -451,7 +453,7 @@ impl Store {
     /// The server's last words to its files, once nothing else runs: the log's end, and a snapshot if there was an
     /// edit after the one that the stop made.
     pub fn close(&self, dirty: u64) {
-        for kind in [Kind::Save, Kind::Rewrite, Kind::Sync] {
+        for kind in [JobKind::Save, JobKind::Rewrite, JobKind::Sync] {
             self.abandon(kind);
         }
         self.end_jobs();

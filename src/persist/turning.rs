@@ -4,7 +4,7 @@ use std::io;
 use std::sync::Arc;
 
 use super::aof;
-use super::job::Kind;
+use super::job::JobKind;
 use super::store::Store;
 use crate::config::special::reason;
 
@@ -53,13 +53,13 @@ impl Store {
         let mut busy = self.busy.lock();
         match busy.running {
             // It is being turned on. If that was given up, the cron begins anew.
-            Some(running) if running.kind == Kind::Rewrite => return,
+            Some(running) if running.kind == JobKind::Rewrite => return,
             None if !later => {
                 // Nothing else is under way.
-                let _ = self.begin_in(&mut busy, Kind::Rewrite, dirty, None, None);
+                let _ = self.begin_in(&mut busy, JobKind::Rewrite, dirty, None, None);
                 return;
             }
-            _ => busy.waiting = Some(Kind::Rewrite),
+            _ => busy.waiting = Some(JobKind::Rewrite),
         }
         tracing::info!("AOF background was scheduled");
     }
@@ -86,7 +86,7 @@ impl Store {
     }
 
     pub(super) fn stop_writing_log(&self) -> io::Result<()> {
-        if self.abandon(Kind::Rewrite) {
+        if self.abandon(JobKind::Rewrite) {
             tracing::info!("Killing running AOF rewrite child: {}", std::process::id());
         }
         aof::stop(self)
@@ -97,7 +97,7 @@ impl Store {
         let stopped = self.stop_log();
         if self
             .running()
-            .is_some_and(|running| running.kind == Kind::Rewrite)
+            .is_some_and(|running| running.kind == JobKind::Rewrite)
         {
             drop(self.alone());
         }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::state::replication::{Failover, Master, Replica, Stage};
+use crate::state::replication::{Failover, Master, Replica, ReplicaStage};
 use crate::state::shared::Shared;
 
 /// Hands over if the time has come, or gives up.
@@ -42,7 +42,7 @@ fn caught_up(shared: &Shared, target: Option<&Master>) -> Option<Master> {
     };
     let replicas = shared.replication.replicas();
     let mut ready = replicas.iter().filter(|one| {
-        one.stage() == Stage::Online
+        one.stage() == ReplicaStage::Online
             && one.acked() == end
             && target.is_none_or(|target| is(one, target))
     });

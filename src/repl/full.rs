@@ -14,8 +14,8 @@ use tokio::sync::mpsc::error::TrySendError;
 use crate::config::special::reason;
 use crate::persist::disk::DiskFile;
 use crate::persist::rdb::{SnapshotForm, is_same};
-use crate::persist::{Kind, Store};
-use crate::state::replication::{Filter, Order, Replica, Stage, new_id};
+use crate::persist::{JobKind, Store};
+use crate::state::replication::{Replica, ReplicaStage, SendOrder, SnapshotFilter, new_id};
 use crate::state::shared::Shared;
 
 /// Bytes of one order: with those that may wait, what a snapshot can be ahead of a slow replica.
@@ -25,7 +25,7 @@ const PATIENCE: Duration = Duration::from_millis(2);
 /// The mark at the end of a snapshot whose length isn't told.
 const MARK_BYTES: usize = 40;
 
-type Waiting = Vec<(Arc<Replica>, Sender<Order>)>;
+type Waiting = Vec<(Arc<Replica>, Sender<SendOrder>)>;
 
 /// Begins a snapshot for the replicas that wait for one, if it is time and nothing else is being written.
 pub fn begin(shared: &Arc<Shared>, now_ms: u64) {
@@ -33,7 +33,7 @@ pub fn begin(shared: &Arc<Shared>, now_ms: u64) {
     let mut waiting = shared.replication.replicas();
     let unread = &shared.replication.unread;
     let is_due = |one: &Replica| now_ms >= one.since_ms + unread.rest_ms(one);
-    waiting.retain(|one| one.stage() == Stage::WaitBegin && is_due(one));
+    waiting.retain(|one| one.stage() == ReplicaStage::WaitBegin && is_due(one));
     // One snapshot is the same for all that it is for.
     let Some((filter, form)) = waiting.first().map(|one| one.conf.wants()) else {
         return;
@@ -69,7 +69,8 @@ pub fn begin(shared: &Arc<Shared>, now_ms: u64) {
     tracing::info!("Starting BGSAVE for SYNC with target: {to}");
     // Nobody begins another one for them.
     let all: Vec<_> = waiting.iter().map(|(one, _)| one.clone()).collect();
-    all.iter().for_each(|one| one.set_stage(Stage::WaitEnd));
+    all.iter()
+        .for_each(|one| one.set_stage(ReplicaStage::WaitEnd));
     let work = {
         let shared = shared.clone();
         Box::new(move |job| {
@@ -94,8 +95,8 @@ pub fn begin(shared: &Arc<Shared>, now_ms: u64) {
 }
 
 /// Whether what replicas want is what stands in the snapshot file, which is this server's own, too.
-fn is_own(shared: &Shared, filter: Filter, form: SnapshotForm) -> Option<bool> {
-    if filter != Filter::default() {
+fn is_own(shared: &Shared, filter: SnapshotFilter, form: SnapshotForm) -> Option<bool> {
+    if filter != SnapshotFilter::default() {
         return Some(false);
     }
     let store = &shared.store;
@@ -134,7 +135,7 @@ fn to_sockets(
     store: &Arc<Store>,
     job: u64,
     waiting: Waiting,
-    (filter, form): (Filter, SnapshotForm),
+    (filter, form): (SnapshotFilter, SnapshotForm),
 ) -> bool {
     let mark: String = new_id();
     debug_assert_eq!(mark.len(), MARK_BYTES);
@@ -158,7 +159,7 @@ fn to_sockets(
             || attach(shared, &waiting),
             |out| out.sync(),
         )
-        .and_then(|()| fan.send(|_| Order::Bytes(mark.clone().into())));
+        .and_then(|()| fan.send(|_| SendOrder::Bytes(mark.clone().into())));
     drop(waiting);
     match &done {
         Ok(()) => {
@@ -166,7 +167,7 @@ fn to_sockets(
             tracing::info!(
                 "Diskless rdb transfer, done reading from pipe, {up} replicas still up."
             );
-            let done = fan.send(|_| Order::Done { streamed: true });
+            let done = fan.send(|_| SendOrder::Done { streamed: true });
             tracing::info!("Background RDB transfer terminated with success");
             done.is_ok()
         }
@@ -194,7 +195,7 @@ impl DiskFile for Lines<'_> {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         for piece in bytes.chunks(PIECE_BYTES) {
             let piece = Bytes::copy_from_slice(piece);
-            self.fan.send(|_| Order::Bytes(piece.clone()))?;
+            self.fan.send(|_| SendOrder::Bytes(piece.clone()))?;
         }
         Ok(bytes.len())
     }
@@ -208,7 +209,7 @@ impl DiskFile for Lines<'_> {
         let head = format!("$EOF:{}\r\n", self.mark);
         self.fan.send(|replica| {
             let line = [&line(self.shared, replica)[..], head.as_bytes()];
-            Order::Bytes(line.concat().into())
+            SendOrder::Bytes(line.concat().into())
         })
     }
 
@@ -225,7 +226,7 @@ struct Fan {
 }
 
 impl Fan {
-    fn send(&mut self, order: impl Fn(&Replica) -> Order) -> io::Result<()> {
+    fn send(&mut self, order: impl Fn(&Replica) -> SendOrder) -> io::Result<()> {
         let (store, job) = (&self.store, self.job);
         let mut given_up = false;
         self.waiting.retain(|(replica, sender)| {
@@ -259,9 +260,9 @@ fn by_file(
     form: SnapshotForm,
 ) -> bool {
     let dirty = shared.stats.totals().dirty;
-    let tell = |replica: &Arc<Replica>, sender: &Sender<Order>| {
+    let tell = |replica: &Arc<Replica>, sender: &Sender<SendOrder>| {
         // Nothing was sent yet, so there is room for it.
-        let _ = sender.try_send(Order::Bytes(line(shared, replica)));
+        let _ = sender.try_send(SendOrder::Bytes(line(shared, replica)));
     };
     let saved = store.save(job, dirty, false, || {
         attach(shared, &waiting);
@@ -279,7 +280,7 @@ fn by_file(
         match open(&path, form) {
             Ok((len, file)) => {
                 // Who has gone doesn't want it.
-                let _ = sender.try_send(Order::File(file, len));
+                let _ = sender.try_send(SendOrder::File(file, len));
             }
             Err(error) => tracing::warn!(
                 "SYNC failed. Can't open/stat DB after BGSAVE for replica {}: {}",
@@ -316,12 +317,14 @@ fn open(path: &Path, form: SnapshotForm) -> io::Result<(u64, File)> {
 /// Gives up a snapshot that nobody waits for any more; one that is the server's own as well goes on.
 pub fn give_up(shared: &Shared) {
     let running = shared.store.running();
-    if running.is_none_or(|running| running.kind != Kind::Sync) {
+    if running.is_none_or(|running| running.kind != JobKind::Sync) {
         return;
     }
     let replicas = shared.replication.replicas();
-    let awaited = replicas.iter().any(|one| one.stage() == Stage::WaitEnd);
+    let awaited = replicas
+        .iter()
+        .any(|one| one.stage() == ReplicaStage::WaitEnd);
     if !awaited && shared.config.save.get().0.is_empty() {
-        shared.store.abandon(Kind::Sync);
+        shared.store.abandon(JobKind::Sync);
     }
 }

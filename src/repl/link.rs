@@ -56,12 +56,12 @@ pub fn follow(worker: &Rc<Worker>) {
             worker,
             master,
             epoch,
-            began: Stage::Connect,
+            began: LinkStage::Connect,
         };
         let lost = attempt.run();
         attempt.tell(&lost);
         unread = match (attempt.began, &lost) {
-            (Stage::Transfer, Lost::Told | Lost::Failed(_)) => unread + 1,
+            (LinkStage::Transfer, Lost::Told | Lost::Failed(_)) => unread + 1,
             _ => 0,
         };
         if unread == 2 {
@@ -75,7 +75,7 @@ pub fn follow(worker: &Rc<Worker>) {
             if let Lost::Rejected = lost {
                 shared.abort_failover("Failover target rejected psync request");
             }
-            if attempt.began != Stage::Stream {
+            if attempt.began != LinkStage::Stream {
                 rest(&shared, epoch, unread);
             } else {
                 let Master { host, port } = &attempt.master;
@@ -105,7 +105,7 @@ fn rest(shared: &Shared, epoch: Epoch, unread: u32) {
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Stage {
+enum LinkStage {
     Connect,
     Handshake,
     Transfer,
@@ -116,7 +116,7 @@ struct Attempt<'w> {
     worker: &'w Rc<Worker>,
     master: Master,
     epoch: Epoch,
-    began: Stage,
+    began: LinkStage,
 }
 
 /// What the master offers.
@@ -156,24 +156,24 @@ impl Attempt<'_> {
         tracing::info!("MASTER <-> REPLICA sync started");
         let mut wire = Wire::connect(&shared, self.worker.id, &self.master, self.epoch)?;
         tracing::info!("Non blocking connect for SYNC fired the event.");
-        self.began = Stage::Handshake;
+        self.began = LinkStage::Handshake;
         replication.set_link(self.epoch, Link::Handshake, clock::now_ms());
         self.introduce(&mut wire)?;
         match self.ask_for_stream(&mut wire)? {
             Offer::Rest { id } => self.resume(id)?,
             Offer::All { id, offset } => {
-                self.began = Stage::Transfer;
+                self.began = LinkStage::Transfer;
                 transfer::receive(self.worker, &mut wire, &id, offset)?;
             }
             Offer::Plain => {
-                self.began = Stage::Transfer;
+                self.began = LinkStage::Transfer;
                 wire.say(&[b"SYNC"])?;
                 let id = crate::state::replication::new_id();
                 transfer::receive(self.worker, &mut wire, &id, 0)?;
                 replication.state().resumable = false;
             }
         }
-        self.began = Stage::Stream;
+        self.began = LinkStage::Stream;
         let now_ms = clock::now_ms();
         replication.last_io_ms.store(now_ms, Ordering::Relaxed);
         wire.heard_ms = now_ms;
@@ -413,7 +413,7 @@ impl Attempt<'_> {
     /// Says why the link ended.
     fn tell(&self, lost: &Lost) {
         match (self.began, lost) {
-            (Stage::Stream, _) => {
+            (LinkStage::Stream, _) => {
                 if let Lost::Silent = lost {
                     tracing::warn!("MASTER timeout: no data nor PING received...");
                 }
@@ -421,16 +421,16 @@ impl Attempt<'_> {
                 tracing::info!("Caching the disconnected master state.");
             }
             (_, Lost::Stale | Lost::Told | Lost::Rejected) => {}
-            (Stage::Connect, Lost::Failed(error)) => {
+            (LinkStage::Connect, Lost::Failed(error)) => {
                 tracing::warn!("Error condition on socket for SYNC: {}", reason(error));
             }
-            (Stage::Handshake, Lost::Failed(error)) => {
+            (LinkStage::Handshake, Lost::Failed(error)) => {
                 tracing::warn!("Failed to read response from the server: {}", reason(error))
             }
-            (Stage::Transfer, Lost::Failed(error)) => {
+            (LinkStage::Transfer, Lost::Failed(error)) => {
                 tracing::warn!("I/O error trying to sync with MASTER: {}", reason(error))
             }
-            (Stage::Transfer, Lost::Silent) => tracing::warn!(
+            (LinkStage::Transfer, Lost::Silent) => tracing::warn!(
                 "Timeout receiving bulk data from MASTER... If the problem persists try to set the 'repl-timeout' parameter in redis.conf to a larger value."
             ),
             (_, Lost::Silent) => tracing::warn!("Timeout connecting to the MASTER..."),

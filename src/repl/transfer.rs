@@ -16,8 +16,8 @@ use crate::config::special::reason;
 use crate::engine::Engine;
 use crate::exec::Worker;
 use crate::persist::disk::{DiskFile, draft_of};
-use crate::persist::rdb::{Loaded, Update};
-use crate::persist::{Kind, Store};
+use crate::persist::rdb::{LoadedSnapshot, Update};
+use crate::persist::{JobKind, Store};
 use crate::state::replication::{Link, Replication};
 use crate::state::shared::Shared;
 use crate::state::surroundings::tell_status;
@@ -31,7 +31,7 @@ const MARK_BYTES: usize = 40;
 const NEWLINE_MS: u64 = 1000;
 
 /// Where the snapshot ends.
-enum End {
+enum SnapshotEnd {
     After(u64),
     Mark([u8; MARK_BYTES]),
 }
@@ -40,7 +40,7 @@ enum End {
 struct Payload<'w> {
     wire: &'w mut Wire,
     replication: &'w Replication,
-    end: End,
+    end: SnapshotEnd,
     /// Its end was read.
     over: bool,
     newline_ms: u64,
@@ -53,8 +53,8 @@ impl<'w> Payload<'w> {
         let head = wire.line()?;
         let end = match head.strip_prefix('$') {
             Some(rest) => match (rest.strip_prefix("EOF:"), rest.parse()) {
-                (Some(mark), _) => mark.as_bytes().try_into().ok().map(End::Mark),
-                (None, Ok(len)) => Some(End::After(len)),
+                (Some(mark), _) => mark.as_bytes().try_into().ok().map(SnapshotEnd::Mark),
+                (None, Ok(len)) => Some(SnapshotEnd::After(len)),
                 (None, Err(_)) => None,
             },
             None => {
@@ -73,8 +73,8 @@ impl<'w> Payload<'w> {
         };
         let transfer = &shared.replication.transfer;
         let total = match end {
-            End::After(len) => len,
-            End::Mark(_) => 0,
+            SnapshotEnd::After(len) => len,
+            SnapshotEnd::Mark(_) => 0,
         };
         transfer.total.store(total, Ordering::Relaxed);
         transfer.read.store(0, Ordering::Relaxed);
@@ -82,7 +82,7 @@ impl<'w> Payload<'w> {
             .last_io_ms
             .store(clock::now_ms(), Ordering::Relaxed);
         Ok(Payload {
-            over: matches!(end, End::After(0)),
+            over: matches!(end, SnapshotEnd::After(0)),
             wire,
             replication: &shared.replication,
             end,
@@ -109,15 +109,15 @@ impl<'w> Payload<'w> {
     fn ready(&mut self) -> usize {
         let input = &self.wire.input;
         match &self.end {
-            End::After(left) => input.len().min(*left as usize),
+            SnapshotEnd::After(left) => input.len().min(*left as usize),
             // The mark is the last that comes before we answer, so it ends what was read, or comes yet.
-            End::Mark(mark) if input.ends_with(mark) => input.len() - MARK_BYTES,
-            End::Mark(_) => input.len().saturating_sub(MARK_BYTES),
+            SnapshotEnd::Mark(mark) if input.ends_with(mark) => input.len() - MARK_BYTES,
+            SnapshotEnd::Mark(_) => input.len().saturating_sub(MARK_BYTES),
         }
     }
 
     fn is_marked(&self) -> bool {
-        matches!(&self.end, End::Mark(mark) if self.wire.input[..] == mark[..])
+        matches!(&self.end, SnapshotEnd::Mark(mark) if self.wire.input[..] == mark[..])
     }
 
     /// Reads to the end, whatever follows the snapshot in it.
@@ -143,7 +143,7 @@ impl Read for Payload<'_> {
             if ready > 0 {
                 let count = ready.min(out.len());
                 self.wire.input.copy_to_slice(&mut out[..count]);
-                if let End::After(left) = &mut self.end {
+                if let SnapshotEnd::After(left) = &mut self.end {
                     *left -= count as u64;
                     self.over = *left == 0;
                 }
@@ -201,8 +201,8 @@ pub fn receive(worker: &Rc<Worker>, wire: &mut Wire, id: &str, offset: u64) -> R
     let epoch = wire.epoch;
     let payload = Payload::begin(wire, &shared)?;
     let from = match payload.end {
-        End::Mark(_) => "streamed RDB from master with EOF".to_owned(),
-        End::After(len) => format!("{len} bytes from master"),
+        SnapshotEnd::Mark(_) => "streamed RDB from master with EOF".to_owned(),
+        SnapshotEnd::After(len) => format!("{len} bytes from master"),
     };
     let load = shared.config.repl_diskless_load.get();
     let straight = match load {
@@ -238,7 +238,7 @@ pub fn receive(worker: &Rc<Worker>, wire: &mut Wire, id: &str, offset: u64) -> R
         tracing::info!("AOF background was scheduled");
         let dirty = shared.stats.totals().dirty;
         // If something else is being written, the cron begins it later.
-        let _ = shared.store.begin(Kind::Rewrite, dirty, None);
+        let _ = shared.store.begin(JobKind::Rewrite, dirty, None);
     }
     Ok(())
 }
@@ -248,7 +248,7 @@ fn clear_the_way(shared: &Shared) {
     // Until here the data of before could have been continued.
     shared.replication.state().resumable = false;
     shared.replication.disconnect_replicas();
-    shared.store.abandon(Kind::Save);
+    shared.store.abandon(JobKind::Save);
     if let Err(error) = shared.store.end_log() {
         tracing::error!(
             "The end of the append only file is missing: {}",
@@ -313,7 +313,12 @@ fn load_straight(
 }
 
 /// Puts a whole snapshot in the place of what is here. All that may fail comes first.
-fn take_over(worker: &Rc<Worker>, wire: &Wire, fresh: &Arc<Engine>, loaded: Loaded) -> Result<()> {
+fn take_over(
+    worker: &Rc<Worker>,
+    wire: &Wire,
+    fresh: &Arc<Engine>,
+    loaded: LoadedSnapshot,
+) -> Result<()> {
     let shared = &worker.shared;
     let updates = loaded.updates.into_iter();
     let (of_functions, of_keys) = updates.partition(Update::is_of_functions);
@@ -332,7 +337,7 @@ fn take_over(worker: &Rc<Worker>, wire: &Wire, fresh: &Arc<Engine>, loaded: Load
     worker.run_updates(of_functions)
 }
 
-fn finish(worker: &Rc<Worker>, loaded: Loaded) -> Result<()> {
+fn finish(worker: &Rc<Worker>, loaded: LoadedSnapshot) -> Result<()> {
     worker.adopt_functions(loaded.functions)?;
     worker.run_updates(loaded.updates)
 }

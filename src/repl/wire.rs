@@ -9,7 +9,7 @@ use bytes::{Buf, BytesMut};
 
 use crate::journal::Epoch;
 use crate::resp::encode;
-use crate::state::client::{Client, Part};
+use crate::state::client::{Client, ReplicationPart};
 use crate::state::replication::Master;
 use crate::state::shared::Shared;
 use crate::tls::Outward;
@@ -87,7 +87,7 @@ impl Wire {
             worker,
             now_ms,
         );
-        client.profile.lock().part = Part::Master;
+        client.profile.lock().part = ReplicationPart::Master;
         Ok(Wire {
             shared: shared.clone(),
             epoch,

@@ -7,5 +7,5 @@ mod request;
 pub mod value;
 
 pub use codec::{Codec, ProtoLimits, ProtocolError};
-pub use reply::{Deferred, Mark, Reply};
+pub use reply::{Deferred, Reply, ReplyMark};
 pub use request::{Request, encode};

@@ -20,7 +20,7 @@ pub struct Reply {
 
 /// A place in the buffer to which a failed handler's reply is cut back.
 #[derive(Clone, Copy, Debug)]
-pub struct Mark(usize);
+pub struct ReplyMark(usize);
 
 /// A length written later, once known.
 #[derive(Clone, Copy, Debug)]
@@ -94,21 +94,21 @@ impl Reply {
         self.buf
     }
 
-    pub fn mark(&self) -> Mark {
-        Mark(self.buf.len())
+    pub fn mark(&self) -> ReplyMark {
+        ReplyMark(self.buf.len())
     }
 
-    pub fn cut(&mut self, mark: Mark) {
+    pub fn cut(&mut self, mark: ReplyMark) {
         self.buf.truncate(mark.0);
     }
 
     /// Puts bytes before what was written since `mark`, at the cost of moving that.
-    pub fn insert(&mut self, mark: Mark, bytes: &[u8]) {
+    pub fn insert(&mut self, mark: ReplyMark, bytes: &[u8]) {
         self.buf.splice(mark.0..mark.0, bytes.iter().copied());
     }
 
     /// What was written since `mark`.
-    pub fn since(&self, mark: Mark) -> &[u8] {
+    pub fn since(&self, mark: ReplyMark) -> &[u8] {
         &self.buf[mark.0.min(self.buf.len())..]
     }
 

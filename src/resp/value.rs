@@ -76,7 +76,7 @@ impl Value {
     /// Reads one value from the start of the bytes, with the number of bytes it
     /// takes; `Ok(None)` if it goes on behind them.
     pub fn parse(bytes: &[u8]) -> Result<Option<(Value, usize)>, ValueError> {
-        let mut reader = Reader { bytes, at: 0 };
+        let mut reader = ValueReader { bytes, at: 0 };
         let value = reader.value(DEPTH_MAX)?;
         Ok(value.map(|value| (value, reader.at)))
     }
@@ -153,7 +153,7 @@ fn write_pairs(kind: u8, pairs: &[(Value, Value)], out: &mut Vec<u8>) {
 }
 
 /// Reads values one after another; None means that the bytes end first.
-struct Reader<'a> {
+struct ValueReader<'a> {
     bytes: &'a [u8],
     at: usize,
 }
@@ -170,7 +170,7 @@ macro_rules! arrived {
     };
 }
 
-impl<'a> Reader<'a> {
+impl<'a> ValueReader<'a> {
     fn value(&mut self, depth: usize) -> Read<Value> {
         let Some(depth) = depth.checked_sub(1) else {
             return Err(ValueError::TooDeep);

@@ -123,19 +123,19 @@ fn put(value: &Value, depth: usize, out: &mut Vec<u8>) -> Result<()> {
 }
 
 /// Why reading ended.
-enum Trouble {
+enum UnpackError {
     Short,
     Bad,
     Lua(mlua::Error),
 }
 
-impl From<mlua::Error> for Trouble {
+impl From<mlua::Error> for UnpackError {
     fn from(error: mlua::Error) -> Self {
-        Trouble::Lua(error)
+        UnpackError::Lua(error)
     }
 }
 
-struct Cursor<'d> {
+struct Unpacker<'d> {
     data: &'d [u8],
     at: usize,
     depth: usize,
@@ -147,26 +147,26 @@ const RETURNED_MAX: usize = 7998;
 /// Data nested deeper than this is refused: it is read by recursion.
 const READ_DEPTH_MAX: usize = 200;
 
-impl Cursor<'_> {
-    fn take(&mut self, len: usize) -> std::result::Result<&[u8], Trouble> {
+impl Unpacker<'_> {
+    fn take(&mut self, len: usize) -> std::result::Result<&[u8], UnpackError> {
         if len > self.data.len() - self.at {
-            return Err(Trouble::Short);
+            return Err(UnpackError::Short);
         }
         self.at += len;
         Ok(&self.data[self.at - len..self.at])
     }
 
-    fn uint(&mut self, len: usize) -> std::result::Result<u64, Trouble> {
+    fn uint(&mut self, len: usize) -> std::result::Result<u64, UnpackError> {
         let bytes = self.take(len)?;
         Ok(bytes.iter().fold(0, |n, byte| n << 8 | u64::from(*byte)))
     }
 
-    fn text(&mut self, lua: &Lua, len: usize) -> std::result::Result<Value, Trouble> {
+    fn text(&mut self, lua: &Lua, len: usize) -> std::result::Result<Value, UnpackError> {
         let bytes = self.take(len)?;
         Ok(Value::String(lua.create_string(bytes)?))
     }
 
-    fn array(&mut self, lua: &Lua, len: usize) -> std::result::Result<Value, Trouble> {
+    fn array(&mut self, lua: &Lua, len: usize) -> std::result::Result<Value, UnpackError> {
         let table = lua.create_table()?;
         for at in 1..=len {
             let value = self.value(lua)?;
@@ -175,23 +175,23 @@ impl Cursor<'_> {
         Ok(Value::Table(table))
     }
 
-    fn map(&mut self, lua: &Lua, len: usize) -> std::result::Result<Value, Trouble> {
+    fn map(&mut self, lua: &Lua, len: usize) -> std::result::Result<Value, UnpackError> {
         let table = lua.create_table()?;
         for _ in 0..len {
             let key = self.value(lua)?;
             let value = self.value(lua)?;
             match &key {
-                Value::Nil => return Err(Trouble::Bad),
-                Value::Number(n) if n.is_nan() => return Err(Trouble::Bad),
+                Value::Nil => return Err(UnpackError::Bad),
+                Value::Number(n) if n.is_nan() => return Err(UnpackError::Bad),
                 _ => table.raw_set(key, value)?,
             }
         }
         Ok(Value::Table(table))
     }
 
-    fn value(&mut self, lua: &Lua) -> std::result::Result<Value, Trouble> {
+    fn value(&mut self, lua: &Lua) -> std::result::Result<Value, UnpackError> {
         if self.depth == READ_DEPTH_MAX {
-            return Err(Trouble::Bad);
+            return Err(UnpackError::Bad);
         }
         self.depth += 1;
         let value = self.value_here(lua);
@@ -199,7 +199,7 @@ impl Cursor<'_> {
         value
     }
 
-    fn value_here(&mut self, lua: &Lua) -> std::result::Result<Value, Trouble> {
+    fn value_here(&mut self, lua: &Lua) -> std::result::Result<Value, UnpackError> {
         let sign = self.take(1)?[0];
         let n = |n: f64| Ok(Value::Number(n));
         match sign {
@@ -241,7 +241,7 @@ impl Cursor<'_> {
                 let len = self.uint(if sign == 0xde { 2 } else { 4 })? as usize;
                 self.map(lua, len)
             }
-            _ => Err(Trouble::Bad),
+            _ => Err(UnpackError::Bad),
         }
     }
 }
@@ -283,7 +283,7 @@ fn read(lua: &Lua, data: &Value, limit: i64, offset: i64) -> Result<Variadic<Val
         );
         return Err(located(lua, &text));
     }
-    let mut cursor = Cursor {
+    let mut cursor = Unpacker {
         data: &data,
         at: offset as usize,
         depth: 0,
@@ -303,9 +303,9 @@ fn read(lua: &Lua, data: &Value, limit: i64, offset: i64) -> Result<Variadic<Val
         }
         match cursor.value(lua) {
             Ok(value) => values.push(value),
-            Err(Trouble::Short) => return Err(located(lua, "Missing bytes in input.")),
-            Err(Trouble::Bad) => return Err(located(lua, "Bad data format in input.")),
-            Err(Trouble::Lua(error)) => return Err(error),
+            Err(UnpackError::Short) => return Err(located(lua, "Missing bytes in input.")),
+            Err(UnpackError::Bad) => return Err(located(lua, "Bad data format in input.")),
+            Err(UnpackError::Lua(error)) => return Err(error),
         }
     }
     if limit > 0 {

@@ -14,16 +14,16 @@ pub struct KeyPlaces {
 pub type Places<'p> = &'p dyn Fn(&[u8], usize) -> Option<KeyPlaces>;
 
 #[derive(Clone, Debug, PartialEq, Eq)]
-enum Token {
+enum LuaToken {
     Name(String),
     Text(Vec<u8>),
     Number,
     Sign(String),
 }
 
-impl Token {
+impl LuaToken {
     fn is(&self, sign: &str) -> bool {
-        matches!(self, Token::Sign(held) | Token::Name(held) if held == sign)
+        matches!(self, LuaToken::Sign(held) | LuaToken::Name(held) if held == sign)
     }
 }
 
@@ -46,14 +46,14 @@ const BEFORE_VALUE: &[&str] = &[
 ];
 
 pub fn is_contained(code: &[u8], places: Places<'_>) -> bool {
-    tokens(code).is_some_and(|tokens| Reader { tokens: &tokens }.is_contained(places))
+    tokens(code).is_some_and(|tokens| Tokens { tokens: &tokens }.is_contained(places))
 }
 
-struct Reader<'t> {
-    tokens: &'t [Token],
+struct Tokens<'t> {
+    tokens: &'t [LuaToken],
 }
 
-impl Reader<'_> {
+impl Tokens<'_> {
     fn sign(&self, at: usize, sign: &str) -> bool {
         self.tokens.get(at).is_some_and(|token| token.is(sign))
     }
@@ -63,15 +63,15 @@ impl Reader<'_> {
         let mut depth = 0usize;
         for (at, token) in self.tokens.iter().enumerate() {
             match token {
-                Token::Sign(sign) if matches!(&**sign, "(" | "{" | "[") => depth += 1,
-                Token::Sign(sign) if matches!(&**sign, ")" | "}" | "]") => {
+                LuaToken::Sign(sign) if matches!(&**sign, "(" | "{" | "[") => depth += 1,
+                LuaToken::Sign(sign) if matches!(&**sign, ")" | "}" | "]") => {
                     depth = depth.saturating_sub(1);
                 }
-                Token::Name(name) if UNSEEN.contains(&&**name) => return false,
-                Token::Name(name) if name == "KEYS" && !self.only_reads_keys(at, depth) => {
+                LuaToken::Name(name) if UNSEEN.contains(&&**name) => return false,
+                LuaToken::Name(name) if name == "KEYS" && !self.only_reads_keys(at, depth) => {
                     return false;
                 }
-                Token::Name(name)
+                LuaToken::Name(name)
                     if name == "redis" && !self.calls_contained(at, &aliases, places) =>
                 {
                     return false;
@@ -106,7 +106,9 @@ impl Reader<'_> {
     fn closing(&self, at: usize) -> Option<usize> {
         let mut depth = 0;
         for (at, token) in self.tokens.iter().enumerate().skip(at) {
-            let Token::Sign(sign) = token else { continue };
+            let LuaToken::Sign(sign) = token else {
+                continue;
+            };
             match &**sign {
                 "(" | "[" | "{" => depth += 1,
                 ")" | "]" | "}" => {
@@ -125,7 +127,8 @@ impl Reader<'_> {
     fn aliases(&self) -> Vec<String> {
         let mut found = Vec::new();
         for at in 0..self.tokens.len() {
-            let (Some(Token::Name(name)), true) = (self.tokens.get(at + 1), self.sign(at, "local"))
+            let (Some(LuaToken::Name(name)), true) =
+                (self.tokens.get(at + 1), self.sign(at, "local"))
             else {
                 continue;
             };
@@ -138,7 +141,7 @@ impl Reader<'_> {
             // Only what begins another statement may follow: else the value is made of more.
             let whole = match self.tokens.get(end) {
                 None => true,
-                Some(Token::Name(next)) => !matches!(&**next, "and" | "or"),
+                Some(LuaToken::Name(next)) => !matches!(&**next, "and" | "or"),
                 Some(next) => next.is(";"),
             };
             if whole && self.is_bound_once(name, at + 1) {
@@ -152,11 +155,11 @@ impl Reader<'_> {
         let mut depth = 0usize;
         for (at, token) in self.tokens.iter().enumerate() {
             match token {
-                Token::Sign(sign) if matches!(&**sign, "(" | "{" | "[") => depth += 1,
-                Token::Sign(sign) if matches!(&**sign, ")" | "}" | "]") => {
+                LuaToken::Sign(sign) if matches!(&**sign, "(" | "{" | "[") => depth += 1,
+                LuaToken::Sign(sign) if matches!(&**sign, ")" | "}" | "]") => {
                     depth = depth.saturating_sub(1);
                 }
-                Token::Name(held) if held == name && at != bound_at => {
+                LuaToken::Name(held) if held == name && at != bound_at => {
                     let before = |sign: &str| at > 0 && self.sign(at - 1, sign);
                     let listed = before(",") || self.sign(at + 1, ",");
                     let rebinds = self.sign(at + 1, "=")
@@ -181,7 +184,7 @@ impl Reader<'_> {
         {
             return false;
         }
-        let Some(Token::Name(function)) = self.tokens.get(at + 2) else {
+        let Some(LuaToken::Name(function)) = self.tokens.get(at + 2) else {
             return false;
         };
         if !matches!(&**function, "call" | "pcall") {
@@ -194,16 +197,16 @@ impl Reader<'_> {
             return false;
         };
         let args = self.arguments(at + 4, end);
-        let Some([Token::Text(name)]) = args.first() else {
+        let Some([LuaToken::Text(name)]) = args.first() else {
             return false;
         };
         let Some(keys) = places(name, args.len()) else {
             return false;
         };
-        let is_key = |arg: &[Token]| match arg {
-            [Token::Name(name)] => aliases.contains(name),
-            [Token::Name(name), ..] if name == "KEYS" => {
-                Reader { tokens: arg }.subscript(0) == Some(arg.len())
+        let is_key = |arg: &[LuaToken]| match arg {
+            [LuaToken::Name(name)] => aliases.contains(name),
+            [LuaToken::Name(name), ..] if name == "KEYS" => {
+                Tokens { tokens: arg }.subscript(0) == Some(arg.len())
             }
             _ => false,
         };
@@ -213,13 +216,15 @@ impl Reader<'_> {
             .all(|at| args.get(*at).is_some_and(|arg| is_key(arg)));
         // A last argument may stand for many values.
         let last = args.last().copied().unwrap_or_default();
-        all && (!keys.open || is_key(last) || matches!(last, [Token::Text(_) | Token::Number]))
+        all && (!keys.open
+            || is_key(last)
+            || matches!(last, [LuaToken::Text(_) | LuaToken::Number]))
     }
 
-    fn arguments(&self, begin: usize, end: usize) -> Vec<&[Token]> {
+    fn arguments(&self, begin: usize, end: usize) -> Vec<&[LuaToken]> {
         let (mut found, mut from, mut depth) = (Vec::new(), begin, 0);
         for at in begin..end {
-            if let Token::Sign(sign) = &self.tokens[at] {
+            if let LuaToken::Sign(sign) = &self.tokens[at] {
                 match &**sign {
                     "(" | "[" | "{" => depth += 1,
                     ")" | "]" | "}" => depth -= 1,
@@ -237,7 +242,7 @@ impl Reader<'_> {
 }
 
 /// The code's tokens; nothing if there is something in it that is better not trusted.
-fn tokens(code: &[u8]) -> Option<Vec<Token>> {
+fn tokens(code: &[u8]) -> Option<Vec<LuaToken>> {
     let mut found = Vec::new();
     let mut at = 0;
     while let Some(byte) = code.get(at).copied() {
@@ -258,7 +263,7 @@ fn tokens(code: &[u8]) -> Option<Vec<Token>> {
                 if text.contains(&b'\\') {
                     return None;
                 }
-                found.push(Token::Text(text.to_vec()));
+                found.push(LuaToken::Text(text.to_vec()));
                 at += len + 2;
             }
             b'0'..=b'9' => {
@@ -266,13 +271,13 @@ fn tokens(code: &[u8]) -> Option<Vec<Token>> {
                     .iter()
                     .take_while(|byte| byte.is_ascii_alphanumeric() || **byte == b'.')
                     .count();
-                found.push(Token::Number);
+                found.push(LuaToken::Number);
             }
             byte if byte.is_ascii_alphabetic() || byte == b'_' => {
                 let word = |byte: &&u8| byte.is_ascii_alphanumeric() || **byte == b'_';
                 let len = code[at..].iter().take_while(word).count();
                 let name = String::from_utf8_lossy(&code[at..at + len]).into_owned();
-                found.push(Token::Name(name));
+                found.push(LuaToken::Name(name));
                 at += len;
             }
             _ => {
@@ -283,7 +288,7 @@ fn tokens(code: &[u8]) -> Option<Vec<Token>> {
                     return None;
                 }
                 let sign = String::from_utf8_lossy(&code[at..at + len]).into_owned();
-                found.push(Token::Sign(sign));
+                found.push(LuaToken::Sign(sign));
                 at += len;
             }
         }

@@ -28,16 +28,16 @@ pub fn from_reply(lua: &Lua, bytes: &[u8]) -> Result<std::result::Result<Value, 
             counted: true,
         }));
     }
-    let mut cursor = Cursor { bytes, at: 0 };
+    let mut cursor = ReplyCursor { bytes, at: 0 };
     cursor.value(lua).map(Ok)
 }
 
-struct Cursor<'b> {
+struct ReplyCursor<'b> {
     bytes: &'b [u8],
     at: usize,
 }
 
-impl<'b> Cursor<'b> {
+impl<'b> ReplyCursor<'b> {
     fn line(&mut self) -> &'b [u8] {
         let rest = &self.bytes[self.at..];
         let len = memchr::memchr(b'\r', rest).expect("a reply's lines are whole");
@@ -121,10 +121,10 @@ const DEPTH_MAX: usize = 200;
 
 /// What a script returned, as its client sees it. `resp3` is what the script has set.
 pub fn write_reply(value: &Value, resp3: bool, out: &mut Reply) -> Result<()> {
-    Writer { resp3, out }.value(value, 0)
+    LuaReplyWriter { resp3, out }.value(value, 0)
 }
 
-struct Writer<'a> {
+struct LuaReplyWriter<'a> {
     resp3: bool,
     out: &'a mut Reply,
 }
@@ -148,7 +148,7 @@ fn clean(bytes: &[u8]) -> Vec<u8> {
     bytes.iter().map(blank).collect()
 }
 
-impl Writer<'_> {
+impl LuaReplyWriter<'_> {
     fn value(&mut self, value: &Value, depth: usize) -> Result<()> {
         if depth > DEPTH_MAX {
             self.out.error(b"ERR reached lua stack limit");

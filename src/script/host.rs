@@ -10,12 +10,12 @@ use mlua::chunk::ChunkMode;
 use mlua::{Function, HookTriggers, Lua, LuaOptions, Result, StdLib, Table, Value, VmState};
 
 use super::kept::Kept;
-use super::loading::{Ready, register_function};
+use super::loading::{ReadyFunctions, register_function};
 use super::raise::{Killed, Raised};
 use super::sandbox::{self, Sandbox};
-use super::shared::{Held, Scripts, sha1_hex};
+use super::shared::{LoadedScript, Scripts, sha1_hex};
 use super::shebang::Header;
-use super::state::State;
+use super::state::ScriptState;
 use crate::util::{chance, memory};
 
 /// Bytes that one Lua state may hold.
@@ -41,14 +41,14 @@ pub struct Failure {
 pub struct Host {
     pub lua: Lua,
     pub(super) sandbox: Sandbox,
-    pub(super) state: State,
+    pub(super) state: ScriptState,
     pub(super) scripts: Arc<Scripts>,
     pub(super) kept: Rc<Kept>,
     /// What was compiled, by its SHA1: the script, and the number under which its function is kept.
-    compiled: RefCell<HashMap<String, (Arc<Held>, i64)>>,
+    compiled: RefCell<HashMap<String, (Arc<LoadedScript>, i64)>>,
     /// Flushes of the shared scripts that `compiled` has seen.
     flushes: Cell<u64>,
-    pub(super) ready: RefCell<Ready>,
+    pub(super) ready: RefCell<ReadyFunctions>,
     /// Libraries that were accepted before are being loaded here, too.
     pub(super) following: Cell<bool>,
     /// Bytes that the state held after it was last collected.
@@ -68,7 +68,7 @@ impl Host {
     pub fn new(scripts: Arc<Scripts>) -> Result<Self> {
         let libs = StdLib::TABLE | StdLib::STRING | StdLib::MATH | StdLib::OS;
         let lua = Lua::new_with(libs, LuaOptions::new())?;
-        let state = State::default();
+        let state = ScriptState::default();
         state.seed.set(chance::number());
         let sandbox = sandbox::build(&lua, &state)?;
         let kept = Rc::new(Kept::new(&lua)?);
@@ -189,7 +189,7 @@ impl Host {
         &self,
         body: &[u8],
         lasting: bool,
-    ) -> std::result::Result<(Arc<Held>, Function), String> {
+    ) -> std::result::Result<(Arc<LoadedScript>, Function), String> {
         self.forget_flushed();
         let sha = sha1_hex(body);
         if let Some(made) = self.known(&sha) {
@@ -206,7 +206,7 @@ impl Host {
             .compile(header.code, "@user_script", None)
             .map_err(told)?;
         let number = self.kept.put(&function).map_err(told)?;
-        let held = Held::new(sha.clone(), body, header.flags);
+        let held = LoadedScript::new(sha.clone(), body, header.flags);
         let held = self.scripts.hold(held, lasting);
         let mut compiled = self.compiled.borrow_mut();
         compiled.insert(sha, (held.clone(), number));
@@ -218,7 +218,7 @@ impl Host {
     }
 
     /// The script with this SHA1, in any case of letters.
-    pub fn find(&self, sha: &[u8]) -> Option<(Arc<Held>, Function)> {
+    pub fn find(&self, sha: &[u8]) -> Option<(Arc<LoadedScript>, Function)> {
         self.forget_flushed();
         let sha = std::str::from_utf8(sha).ok()?.to_ascii_lowercase();
         if let Some(made) = self.known(&sha) {
@@ -229,7 +229,7 @@ impl Host {
     }
 
     /// A script that was compiled here, and is still held.
-    fn known(&self, sha: &str) -> Option<(Arc<Held>, Function)> {
+    fn known(&self, sha: &str) -> Option<(Arc<LoadedScript>, Function)> {
         let mut compiled = self.compiled.borrow_mut();
         let (held, number) = compiled.get(sha)?;
         if held.is_gone() {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use mlua::Function;
 
 use super::host::{Host, syntax};
-use super::loading::{Library, Loading, Made, Registered};
+use super::loading::{Library, LoadingLibrary, Made, Registered};
 use super::shared::Functions;
 use super::shebang::Header;
 
@@ -24,9 +24,10 @@ impl Host {
         let function = self
             .compile(header.code, "@user_function", env)
             .map_err(|error| format!("Error compiling function: {}", syntax(&error)))?;
-        *self.state.loading.borrow_mut() = Some(Loading::default());
+        *self.state.loading.borrow_mut() = Some(LoadingLibrary::default());
         let done = self.run_loading(&function);
-        let Loading { made, .. } = self.state.loading.borrow_mut().take().unwrap_or_default();
+        let LoadingLibrary { made, .. } =
+            self.state.loading.borrow_mut().take().unwrap_or_default();
         let failed = if self.state.killed.get() {
             Some("FUNCTION LOAD timeout".into())
         } else if let Err(failure) = done {

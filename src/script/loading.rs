@@ -36,14 +36,14 @@ pub struct Library {
 
 /// What the library has registered that is being loaded.
 #[derive(Default)]
-pub(super) struct Loading {
+pub(super) struct LoadingLibrary {
     names: HashSet<String>,
     pub made: Vec<Made>,
 }
 
 /// The functions that one worker has made of the shared libraries.
 #[derive(Default)]
-pub(super) struct Ready {
+pub(super) struct ReadyFunctions {
     /// The version of the shared libraries that they are made of.
     pub version: u64,
     pub by_name: HashMap<String, Made>,
@@ -53,7 +53,7 @@ pub(super) struct Ready {
 /// `redis.register_function`, while a library is loaded.
 pub(super) fn register_function(
     lua: &Lua,
-    loading: Rc<RefCell<Option<Loading>>>,
+    loading: Rc<RefCell<Option<LoadingLibrary>>>,
     kept: Rc<Kept>,
 ) -> Result<Function> {
     lua.create_function(move |lua, args: mlua::Variadic<Value>| {
@@ -70,7 +70,7 @@ pub(super) fn register_function(
 }
 
 fn enter(
-    loading: &RefCell<Option<Loading>>,
+    loading: &RefCell<Option<LoadingLibrary>>,
     kept: &Kept,
     registered: Registered,
     callback: &Function,

@@ -24,5 +24,5 @@ pub use convert::{argument, from_reply, write_reply};
 pub use host::{Failure, Host};
 pub use loading::{Library, Registered};
 pub use raise::{Killed, Raised, raised};
-pub use shared::{Clash, Functions, Held, Running, Scripts, sha1_hex};
+pub use shared::{Clash, Functions, LoadedScript, RunningScript, Scripts, sha1_hex};
 pub use shebang::{Flags, Header};

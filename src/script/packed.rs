@@ -16,7 +16,7 @@ struct Layout<'f> {
 }
 
 /// One item of a format, its size and its letter.
-struct Item {
+struct PackItem {
     letter: u8,
     size: usize,
     /// Bytes to skip before it.
@@ -68,7 +68,7 @@ impl<'f> Layout<'f> {
     }
 
     /// The next item, given how many bytes stand before it.
-    fn next(&mut self, lua: &Lua, total: usize) -> Result<Option<Item>> {
+    fn next(&mut self, lua: &Lua, total: usize) -> Result<Option<PackItem>> {
         while self.at < self.format.len() {
             let letter = self.format[self.at];
             self.at += 1;
@@ -115,7 +115,7 @@ impl<'f> Layout<'f> {
             } else {
                 0
             };
-            return Ok(Some(Item {
+            return Ok(Some(PackItem {
                 letter,
                 size,
                 padding,

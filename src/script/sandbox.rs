@@ -5,7 +5,7 @@
 use mlua::{Function, Lua, MultiValue, Result, Table, Value, Variadic};
 
 use super::raise::{Killed, Raised, bad_argument, located, raised};
-use super::state::State;
+use super::state::ScriptState;
 use super::{bits, cjson, cmsgpack, packed, sha1_hex};
 use crate::config::REDIS_VERSION;
 
@@ -96,7 +96,7 @@ impl Sandbox {
 
 /// Makes the state's globals those of scripts, and what else scripts and functions see. All of it can be written until
 /// [`Sandbox::close`] is called.
-pub(super) fn build(lua: &Lua, state: &State) -> Result<Sandbox> {
+pub(super) fn build(lua: &Lua, state: &ScriptState) -> Result<Sandbox> {
     let globals = lua.globals();
     let (readonly, protected) = (globals.raw_get("readonly")?, globals.raw_get("protected")?);
     // What pcall and its like make of errors of ours.
@@ -197,7 +197,7 @@ fn missing(lua: &Lua) -> Result<Function> {
 }
 
 /// Numbers that only look random: `randomseed` repeats them.
-fn random(lua: &Lua, state: &State, math: &Table) -> Result<()> {
+fn random(lua: &Lua, state: &ScriptState, math: &Table) -> Result<()> {
     const MULTIPLIER: u64 = 0x5_DEEC_E66D;
     const MASK: u64 = (1 << 48) - 1;
     let seed = state.seed.clone();
@@ -228,7 +228,7 @@ fn random(lua: &Lua, state: &State, math: &Table) -> Result<()> {
 }
 
 /// An error as a value that scripts can look at.
-fn plain(lua: &Lua, state: &State) -> Result<Function> {
+fn plain(lua: &Lua, state: &ScriptState) -> Result<Function> {
     let killed = state.killed.clone();
     lua.create_function(move |lua, (err, flat): (Value, bool)| {
         if killed.get() {
@@ -329,7 +329,7 @@ fn place_of(lua: &Lua, level: usize) -> Option<(bool, String, i64)> {
 }
 
 /// What `redis` offers without a command being run; the rest is added where commands are known.
-fn redis(lua: &Lua, state: &State) -> Result<Table> {
+fn redis(lua: &Lua, state: &ScriptState) -> Result<Table> {
     let table = lua.create_table()?;
     for (name, value) in [
         ("LOG_DEBUG", 0),

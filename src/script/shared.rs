@@ -18,7 +18,7 @@ pub fn sha1_hex(body: &[u8]) -> String {
 }
 
 /// A script as it was loaded.
-pub struct Held {
+pub struct LoadedScript {
     pub sha: String,
     pub body: Vec<u8>,
     pub flags: Flags,
@@ -32,9 +32,9 @@ pub struct Held {
     gone: AtomicBool,
 }
 
-impl Held {
+impl LoadedScript {
     pub fn new(sha: String, body: &[u8], flags: Flags) -> Self {
-        Held {
+        LoadedScript {
             sha,
             body: body.to_vec(),
             flags,
@@ -51,7 +51,7 @@ impl Held {
 
     /// What it takes, with its name and its place in the table.
     fn bytes(&self) -> usize {
-        self.body.len() + self.sha.len() + size_of::<Held>()
+        self.body.len() + self.sha.len() + size_of::<LoadedScript>()
     }
 }
 
@@ -61,7 +61,7 @@ const EVALS_MAX: usize = 500;
 /// The scripts by their SHA1.
 #[derive(Default)]
 struct Cache {
-    held: HashMap<String, Arc<Held>>,
+    held: HashMap<String, Arc<LoadedScript>>,
     /// How many of them may go.
     passing: usize,
     bytes: usize,
@@ -143,7 +143,7 @@ impl Functions {
 }
 
 /// A script that has run for longer than others should wait.
-pub struct Running {
+pub struct RunningScript {
     pub is_function: bool,
     /// The function's name.
     pub name: String,
@@ -171,7 +171,7 @@ pub struct Scripts {
     pub functions: ArcSwap<Functions>,
     /// Changes of the functions come one after another.
     pub functions_lock: Mutex<(), { rank("functions") }>,
-    busy: Mutex<Vec<Arc<Running>>, { rank("busy scripts") }>,
+    busy: Mutex<Vec<Arc<RunningScript>>, { rank("busy scripts") }>,
     busy_count: AtomicUsize,
     /// Rung when a long one has ended.
     pub ended: tokio::sync::Notify,
@@ -182,12 +182,12 @@ pub struct Scripts {
 }
 
 impl Scripts {
-    pub fn get(&self, sha: &str) -> Option<Arc<Held>> {
+    pub fn get(&self, sha: &str) -> Option<Arc<LoadedScript>> {
         self.cache.read().held.get(sha).cloned()
     }
 
     /// Holds a script that EVAL or, for good, SCRIPT LOAD has brought.
-    pub fn hold(&self, script: Held, lasting: bool) -> Arc<Held> {
+    pub fn hold(&self, script: LoadedScript, lasting: bool) -> Arc<LoadedScript> {
         let mut cache = self.cache.write();
         if let Some(known) = cache.held.get(&script.sha).cloned() {
             if lasting && !known.lasting.swap(true, Ordering::Relaxed) {
@@ -212,7 +212,7 @@ impl Scripts {
     }
 
     /// Keeps a script that EVAL has brought for good.
-    pub fn keep(&self, script: &Held) {
+    pub fn keep(&self, script: &LoadedScript) {
         if !script.lasting.load(Ordering::Relaxed) {
             let mut cache = self.cache.write();
             if !script.is_gone() && !script.lasting.swap(true, Ordering::Relaxed) {
@@ -223,7 +223,7 @@ impl Scripts {
 
     /// A script runs: it is the last of those that may go. No line of memory is written where it ran last, too.
     #[inline]
-    pub fn touch(&self, script: &Held) {
+    pub fn touch(&self, script: &LoadedScript) {
         let last = self.turn.load(Ordering::Relaxed);
         if last == 0 || script.turn.load(Ordering::Relaxed) != last {
             let turn = self.turn.fetch_add(1, Ordering::Relaxed) + 1;
@@ -254,16 +254,16 @@ impl Scripts {
         self.busy_count.load(Ordering::Acquire) > 0
     }
 
-    pub fn busy(&self) -> Vec<Arc<Running>> {
+    pub fn busy(&self) -> Vec<Arc<RunningScript>> {
         self.busy.lock().clone()
     }
 
-    pub fn begin_busy(&self, running: Arc<Running>) {
+    pub fn begin_busy(&self, running: Arc<RunningScript>) {
         self.busy.lock().push(running);
         self.busy_count.fetch_add(1, Ordering::Release);
     }
 
-    pub fn end_busy(&self, running: &Arc<Running>) {
+    pub fn end_busy(&self, running: &Arc<RunningScript>) {
         self.busy.lock().retain(|held| !Arc::ptr_eq(held, running));
         self.busy_count.fetch_sub(1, Ordering::Release);
         self.ended.notify_waiters();

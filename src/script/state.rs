@@ -5,16 +5,16 @@ use std::rc::Rc;
 
 use mlua::Function;
 
-use super::loading::Loading;
+use super::loading::LoadingLibrary;
 
 /// What functions of `redis` and the run share.
 #[derive(Default)]
-pub struct State {
+pub struct ScriptState {
     pub resp3: Rc<Cell<bool>>,
     pub repl: Rc<Cell<u8>>,
     pub seed: Rc<Cell<u64>>,
     pub killed: Rc<Cell<bool>>,
-    pub loading: Rc<RefCell<Option<Loading>>>,
+    pub loading: Rc<RefCell<Option<LoadingLibrary>>>,
     /// Called every so many instructions; true ends the script.
     pub tick: Rc<RefCell<Option<Function>>>,
 }

@@ -1,6 +1,6 @@
 //! Numbers and places as attributes hold them.
 
-use crate::types::geo::Position;
+use crate::types::geo::Coordinates;
 use crate::util::number;
 
 /// A number in the order of numbers: none of those that are indexed is NaN.
@@ -34,12 +34,12 @@ pub fn number_of(text: &[u8]) -> Option<f64> {
 }
 
 /// The place that a text is: longitude and latitude.
-pub fn geo_of(text: &[u8]) -> Option<Position> {
+pub fn geo_of(text: &[u8]) -> Option<Coordinates> {
     let text = text.trim_ascii();
     let at = text.iter().position(|byte| matches!(byte, b',' | b' '))?;
     let longitude = number_of(text[..at].trim_ascii())?;
     let latitude = number_of(text[at + 1..].trim_ascii())?;
-    let position = Position {
+    let position = Coordinates {
         longitude,
         latitude,
     };

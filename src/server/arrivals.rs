@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::exec::Worker;
-use crate::net::{self, Accepted, Buffers, Stream};
+use crate::net::{self, Accepted, Buffers, NetStream};
 use crate::state::client::Client;
 use crate::state::shared::Shared;
 use crate::util::clock;
@@ -54,7 +54,7 @@ pub fn start(worker: &Rc<Worker>, buffers: &Rc<Buffers>, socket: Accepted) {
         return clients.arrived(); // It is gone already.
     };
     let arrival = Arrival(worker.shared.clone());
-    if !matches!(stream, Stream::Tls(_)) {
+    if !matches!(stream, NetStream::Tls(_)) {
         return admit(worker, buffers, stream, address, local);
     }
     let (worker, buffers) = (worker.clone(), buffers.clone());
@@ -83,7 +83,7 @@ pub fn start(worker: &Rc<Worker>, buffers: &Rc<Buffers>, socket: Accepted) {
 fn admit(
     worker: &Rc<Worker>,
     buffers: &Rc<Buffers>,
-    stream: Stream,
+    stream: NetStream,
     address: String,
     local: String,
 ) {

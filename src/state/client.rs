@@ -36,7 +36,7 @@ pub struct Profile {
     pub resp3: bool,
     /// CLIENT CAPA redirect.
     pub follows_redirects: bool,
-    pub part: Part,
+    pub part: ReplicationPart,
 }
 
 impl Profile {
@@ -47,7 +47,7 @@ impl Profile {
 
 /// What a connection is to replication.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Part {
+pub enum ReplicationPart {
     #[default]
     None,
     /// A replica of this server is at the other end.
@@ -208,7 +208,7 @@ impl Client {
         self.unix || self.address.starts_with("127.") || self.address.starts_with("[::1]")
     }
 
-    pub fn part(&self) -> Part {
+    pub fn part(&self) -> ReplicationPart {
         self.profile.lock().part
     }
 

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
 use hashbrown::HashMap;
 
-use super::client::{Client, Part, Unblock, Wait};
+use super::client::{Client, ReplicationPart, Unblock, Wait};
 use super::weight::Weights;
 use crate::util::ranked::{RwLock, rank};
 
@@ -97,7 +97,7 @@ impl Clients {
         let mut tally = Tally::default();
         for client in self.by_id.read().values() {
             let profile = client.profile.lock();
-            if profile.part != Part::None || client.mailbox.is_closing() {
+            if profile.part != ReplicationPart::None || client.mailbox.is_closing() {
                 continue;
             }
             tally.count += 1;

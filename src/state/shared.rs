@@ -21,7 +21,7 @@ use super::sentinel::Watching;
 use super::slot_costs::SlotCosts;
 use super::slowlog::Slowlog;
 use super::stats::Stats;
-use crate::acl::{Log, Users};
+use crate::acl::{AclLog, Users};
 use crate::config::Config;
 use crate::config::values::Share;
 use crate::engine::{Garbage, Rules, SHARDS, ShardSet};
@@ -42,7 +42,7 @@ pub struct Shared {
     pub rules: ArcSwap<Rules>,
     pub users: Users,
     /// ACL LOG.
-    pub acl_log: Log,
+    pub acl_log: AclLog,
     pub clients: Clients,
     pub broker: Broker,
     pub tracking: Tracking,

@@ -24,7 +24,7 @@ pub struct SlowlogRoom {
 }
 
 #[derive(Default)]
-struct State {
+struct SlowlogState {
     next_id: u64,
     /// Newest first.
     entries: VecDeque<SlowEntry>,
@@ -32,7 +32,7 @@ struct State {
 
 #[derive(Default)]
 pub struct Slowlog {
-    state: Mutex<State, { rank("slow log") }>,
+    state: Mutex<SlowlogState, { rank("slow log") }>,
 }
 
 impl Slowlog {

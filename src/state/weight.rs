@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use hashbrown::HashMap;
 
-use super::client::{Client, NO_BUCKET, Part};
+use super::client::{Client, NO_BUCKET, ReplicationPart};
 use crate::util::ranked::{Mutex, rank};
 
 /// Clients below 32 KB are in the first bucket, those from 4 GB on in the last.
@@ -45,8 +45,8 @@ impl Weights {
     pub fn weigh(&self, client: &Arc<Client>) {
         let bytes = match client.part() {
             _ if client.mailbox.is_closing() => 0,
-            Part::None => client.memory_bytes(),
-            Part::Replica | Part::Master => 0,
+            ReplicationPart::None => client.memory_bytes(),
+            ReplicationPart::Replica | ReplicationPart::Master => 0,
         };
         self.count(client, bytes);
         let stays = bytes == 0 || client.profile.lock().no_evict;

@@ -13,10 +13,10 @@ const INLINE_MAX: usize = 22;
 
 /// An immutable byte string; keys, fields and members are such.
 #[derive(Clone)]
-pub struct Bstr(Form);
+pub struct Bstr(BstrForm);
 
 #[derive(Clone)]
-enum Form {
+enum BstrForm {
     Inline { len: u8, bytes: [u8; INLINE_MAX] },
     Heap(Box<[u8]>),
     Shared(SharedBytes),
@@ -58,11 +58,11 @@ impl Bstr {
     #[inline]
     pub fn new(from: &[u8]) -> Self {
         if from.len() > INLINE_MAX {
-            return Bstr(Form::Heap(from.into()));
+            return Bstr(BstrForm::Heap(from.into()));
         }
         let mut bytes = [0; INLINE_MAX];
         bytes[..from.len()].copy_from_slice(from);
-        Bstr(Form::Inline {
+        Bstr(BstrForm::Inline {
             len: from.len() as u8,
             bytes,
         })
@@ -71,16 +71,16 @@ impl Bstr {
     /// Bytes on the heap.
     pub fn heap_bytes(&self) -> usize {
         match &self.0 {
-            Form::Inline { .. } => 0,
-            Form::Heap(bytes) => bytes.len(),
-            Form::Shared(bytes) => bytes.heap_bytes(),
+            BstrForm::Inline { .. } => 0,
+            BstrForm::Heap(bytes) => bytes.len(),
+            BstrForm::Shared(bytes) => bytes.heap_bytes(),
         }
     }
 
     /// Has others share its bytes; nothing if it is so short that it has none of its own.
     pub fn share(&mut self) -> Option<SharedBytes> {
-        if let Form::Heap(bytes) = &mut self.0 {
-            self.0 = Form::Shared(SharedBytes::new(std::mem::take(bytes)));
+        if let BstrForm::Heap(bytes) = &mut self.0 {
+            self.0 = BstrForm::Shared(SharedBytes::new(std::mem::take(bytes)));
         }
         self.shared()
     }
@@ -88,8 +88,8 @@ impl Bstr {
     /// Its bytes, if others may share them.
     pub fn shared(&self) -> Option<SharedBytes> {
         match &self.0 {
-            Form::Shared(bytes) => Some(bytes.clone()),
-            Form::Inline { .. } | Form::Heap(_) => None,
+            BstrForm::Shared(bytes) => Some(bytes.clone()),
+            BstrForm::Inline { .. } | BstrForm::Heap(_) => None,
         }
     }
 }
@@ -100,9 +100,9 @@ impl Deref for Bstr {
     #[inline]
     fn deref(&self) -> &[u8] {
         match &self.0 {
-            Form::Inline { len, bytes } => &bytes[..usize::from(*len)],
-            Form::Heap(bytes) => bytes,
-            Form::Shared(bytes) => bytes,
+            BstrForm::Inline { len, bytes } => &bytes[..usize::from(*len)],
+            BstrForm::Heap(bytes) => bytes,
+            BstrForm::Shared(bytes) => bytes,
         }
     }
 }

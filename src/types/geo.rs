@@ -64,12 +64,12 @@ impl Axis {
 
 /// A place, in degrees.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Position {
+pub struct Coordinates {
     pub longitude: f64,
     pub latitude: f64,
 }
 
-impl Position {
+impl Coordinates {
     /// Whether a score can stand for the position.
     pub fn is_valid(&self) -> bool {
         LONGITUDE.holds(self.longitude) && LATITUDE.holds(self.latitude)
@@ -81,7 +81,7 @@ impl Position {
     }
 
     /// The middle of the cell that a score names.
-    pub fn of_score(score: f64) -> Position {
+    pub fn of_score(score: f64) -> Coordinates {
         // A score that GEOADD did not write may have any value: it is taken
         // for 64 bits in two's complement.
         let bits = if score < 0.0 {
@@ -89,7 +89,7 @@ impl Position {
         } else {
             score as u64
         };
-        Position {
+        Coordinates {
             longitude: LONGITUDE.middle_of(every_second_bit(bits >> 1), STEP_MAX),
             latitude: LATITUDE.middle_of(every_second_bit(bits), STEP_MAX),
         }
@@ -108,7 +108,7 @@ impl Position {
     }
 
     /// The distance along the surface, in metres.
-    pub fn distance_m(&self, other: &Position) -> f64 {
+    pub fn distance_m(&self, other: &Coordinates) -> f64 {
         let half_sine = |from: f64, to: f64| ((radians(to) - radians(from)) / 2.0).sin();
         let across = half_sine(self.longitude, other.longitude);
         if across == 0.0 {
@@ -191,7 +191,7 @@ struct Cell {
 }
 
 impl Cell {
-    fn of(position: Position, steps: u32) -> Cell {
+    fn of(position: Coordinates, steps: u32) -> Cell {
         Cell {
             longitude: LONGITUDE.step_of(position.longitude, steps),
             latitude: LATITUDE.step_of(position.latitude, steps),
@@ -252,12 +252,12 @@ pub enum Shape {
     },
     /// The last corner is joined to the first. Its sides are straight on a map of longitudes and latitudes.
     Polygon {
-        corners: Vec<Position>,
+        corners: Vec<Coordinates>,
     },
 }
 
 /// The middle of a polygon's corners: the one of the points in space, as seen from the centre of the earth.
-pub fn middle(corners: &[Position]) -> Position {
+pub fn middle(corners: &[Coordinates]) -> Coordinates {
     let (mut x, mut y, mut z) = (0.0, 0.0, 0.0);
     for corner in corners {
         let (longitude, latitude) = (radians(corner.longitude), radians(corner.latitude));
@@ -267,14 +267,14 @@ pub fn middle(corners: &[Position]) -> Position {
     }
     let count = corners.len() as f64;
     let (x, y, z) = (x / count, y / count, z / count);
-    Position {
+    Coordinates {
         longitude: degrees(y.atan2(x)),
         latitude: degrees(z.atan2((x * x + y * y).sqrt())),
     }
 }
 
 /// Whether a position lies within a polygon: a line from it to the east crosses an odd number of sides.
-fn is_within(corners: &[Position], position: &Position) -> bool {
+fn is_within(corners: &[Coordinates], position: &Coordinates) -> bool {
     let before = corners.iter().cycle().skip(corners.len().max(1) - 1);
     let mut inside = false;
     for (one, other) in corners.iter().zip(before) {
@@ -291,14 +291,14 @@ fn is_within(corners: &[Position], position: &Position) -> bool {
 
 /// A search for members around a place.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Search {
-    pub centre: Position,
+pub struct GeoSearch {
+    pub centre: Coordinates,
     pub shape: Shape,
 }
 
-impl Search {
+impl GeoSearch {
     /// The distance of a position from the centre, in metres, if it lies within.
-    pub fn distance_within_m(&self, position: &Position) -> Option<f64> {
+    pub fn distance_within_m(&self, position: &Coordinates) -> Option<f64> {
         match &self.shape {
             Shape::Polygon { corners } => {
                 is_within(corners, position).then(|| self.centre.distance_m(position))
@@ -310,7 +310,7 @@ impl Search {
             &Shape::Box { width_m, height_m } => {
                 let up = latitude_distance_m(position.latitude, self.centre.latitude);
                 // A box is as wide as it says on the parallel of the position.
-                let below = Position {
+                let below = Coordinates {
                     longitude: self.centre.longitude,
                     latitude: position.latitude,
                 };
@@ -395,13 +395,13 @@ impl Search {
         steps.clamp(1, STEP_MAX as i32) as u32
     }
 
-    fn bounds(&self) -> Bounds {
+    fn bounds(&self) -> BoundingBox {
         let (half_width, half_height) = match &self.shape {
-            Shape::Polygon { corners } => return Bounds::around(corners),
+            Shape::Polygon { corners } => return BoundingBox::around(corners),
             &Shape::Circle { radius_m } => (radius_m, radius_m),
             &Shape::Box { width_m, height_m } => (width_m / 2.0, height_m / 2.0),
         };
-        let Position {
+        let Coordinates {
             longitude,
             latitude,
         } = self.centre;
@@ -413,7 +413,7 @@ impl Search {
             latitude + up
         };
         let across = degrees(half_width / EARTH_RADIUS_M / radians(polar).cos());
-        Bounds {
+        BoundingBox {
             west: longitude - across,
             east: longitude + across,
             south: latitude - up,
@@ -423,22 +423,22 @@ impl Search {
 }
 
 /// The degrees between which a search reaches.
-struct Bounds {
+struct BoundingBox {
     west: f64,
     east: f64,
     south: f64,
     north: f64,
 }
 
-impl Bounds {
-    fn around(corners: &[Position]) -> Self {
-        let nowhere = Bounds {
+impl BoundingBox {
+    fn around(corners: &[Coordinates]) -> Self {
+        let nowhere = BoundingBox {
             west: f64::INFINITY,
             east: f64::NEG_INFINITY,
             south: f64::INFINITY,
             north: f64::NEG_INFINITY,
         };
-        corners.iter().fold(nowhere, |bounds, corner| Bounds {
+        corners.iter().fold(nowhere, |bounds, corner| BoundingBox {
             west: bounds.west.min(corner.longitude),
             east: bounds.east.max(corner.longitude),
             south: bounds.south.min(corner.latitude),
@@ -447,7 +447,7 @@ impl Bounds {
     }
 
     /// How far its corners are from a place at most.
-    fn reach_m(&self, centre: Position) -> f64 {
+    fn reach_m(&self, centre: Coordinates) -> f64 {
         let corners = [
             (self.west, self.north),
             (self.east, self.north),
@@ -455,7 +455,7 @@ impl Bounds {
             (self.east, self.south),
         ];
         let distance = |(longitude, latitude)| {
-            centre.distance_m(&Position {
+            centre.distance_m(&Coordinates {
                 longitude,
                 latitude,
             })
@@ -476,17 +476,17 @@ impl Bounds {
 mod tests {
     use super::*;
 
-    const PALERMO: Position = Position {
+    const PALERMO: Coordinates = Coordinates {
         longitude: 13.361389,
         latitude: 38.115556,
     };
-    const CATANIA: Position = Position {
+    const CATANIA: Coordinates = Coordinates {
         longitude: 15.087269,
         latitude: 37.502669,
     };
 
-    fn stored(position: Position) -> Position {
-        Position::of_score(position.score())
+    fn stored(position: Coordinates) -> Coordinates {
+        Coordinates::of_score(position.score())
     }
 
     #[test]
@@ -520,7 +520,7 @@ mod tests {
         };
         let mut found = 0;
         for _ in 0..200_000 {
-            let centre = Position {
+            let centre = Coordinates {
                 longitude: chance() * 340.0 - 170.0,
                 latitude: chance() * 160.0 - 80.0,
             };
@@ -533,9 +533,9 @@ mod tests {
                     height_m: size * 2.0 * chance(),
                 }
             };
-            let search = Search { centre, shape };
+            let search = GeoSearch { centre, shape };
             let reach = size / 50_000.0;
-            let place = Position {
+            let place = Coordinates {
                 longitude: centre.longitude + (chance() - 0.5) * reach,
                 latitude: centre.latitude + (chance() - 0.5) * reach,
             };
@@ -561,13 +561,13 @@ mod tests {
         for _ in 0..20_000 {
             let widest = [1.0, 40.0, 360.0][chance.usize(..3)];
             let (middle, height) = (chance.f64() * 360.0 - 180.0, 170.0 * chance.f64());
-            let mut place = || Position {
+            let mut place = || Coordinates {
                 longitude: (middle + (chance.f64() - 0.5) * widest).clamp(-180.0, 180.0),
                 latitude: (chance.f64() - 0.5) * height,
             };
-            let corners: Vec<Position> = (0..5).map(|_| place()).collect();
-            let place = Position::of_score(place().score());
-            let search = Search {
+            let corners: Vec<Coordinates> = (0..5).map(|_| place()).collect();
+            let place = Coordinates::of_score(place().score());
+            let search = GeoSearch {
                 centre: super::middle(&corners),
                 shape: Shape::Polygon { corners },
             };
@@ -594,7 +594,7 @@ mod tests {
             0.5,
             u64::MAX as f64,
         ] {
-            assert!(Position::of_score(score).is_valid(), "{score}");
+            assert!(Coordinates::of_score(score).is_valid(), "{score}");
         }
     }
 }

@@ -143,7 +143,7 @@ pub fn make_dense(bytes: &mut Vec<u8>) -> Result<bool, HllError> {
 pub fn describe_runs(bytes: &[u8]) -> Vec<u8> {
     let mut text = Vec::new();
     let mut at = HEADER_LEN;
-    while let Some(run) = Run::at(bytes, at) {
+    while let Some(run) = SparseRun::at(bytes, at) {
         let blank = if text.is_empty() { "" } else { " " };
         let length = run.length;
         match (run.value, run.opcode_len) {
@@ -257,9 +257,9 @@ fn raise(
 ) -> Result<bool, HllError> {
     if !is_dense(bytes) {
         match raise_sparse(bytes, index, value, sparse_max)? {
-            Raised::Yes => return Ok(true),
-            Raised::No => return Ok(false),
-            Raised::NoRoom => make_dense(bytes)?,
+            RaiseOutcome::Yes => return Ok(true),
+            RaiseOutcome::No => return Ok(false),
+            RaiseOutcome::NoRoom => make_dense(bytes)?,
         };
     }
     let dense = &mut bytes[HEADER_LEN..];
@@ -288,28 +288,28 @@ fn set_register(dense: &mut [u8], index: usize, value: u8) {
 }
 
 /// One opcode of the sparse form.
-struct Run {
+struct SparseRun {
     opcode_len: usize,
     length: usize,
     value: u8,
 }
 
-impl Run {
+impl SparseRun {
     /// The opcode at a position; None at the end, or where it is cut off.
-    fn at(bytes: &[u8], at: usize) -> Option<Run> {
+    fn at(bytes: &[u8], at: usize) -> Option<SparseRun> {
         let first = *bytes.get(at)?;
         Some(match first >> 6 {
-            0 => Run {
+            0 => SparseRun {
                 opcode_len: 1,
                 length: usize::from(first) + 1,
                 value: 0,
             },
-            1 => Run {
+            1 => SparseRun {
                 opcode_len: 2,
                 length: (usize::from(first & 0x3f) << 8 | usize::from(*bytes.get(at + 1)?)) + 1,
                 value: 0,
             },
-            _ => Run {
+            _ => SparseRun {
                 opcode_len: 1,
                 length: usize::from(first & 3) + 1,
                 value: (first >> 2 & 0x1f) + 1,
@@ -342,7 +342,7 @@ fn for_each_run(bytes: &[u8], mut each: impl FnMut(usize, u8, usize)) -> Result<
         return Ok(());
     }
     let (mut at, mut start) = (HEADER_LEN, 0);
-    while let Some(run) = Run::at(bytes, at) {
+    while let Some(run) = SparseRun::at(bytes, at) {
         if start + run.length > REGISTERS {
             return Err(HllError::Corrupted);
         }
@@ -354,7 +354,7 @@ fn for_each_run(bytes: &[u8], mut each: impl FnMut(usize, u8, usize)) -> Result<
     whole.then_some(()).ok_or(HllError::Corrupted)
 }
 
-enum Raised {
+enum RaiseOutcome {
     Yes,
     No,
     /// The sparse form cannot hold the value, or would grow too long.
@@ -366,14 +366,14 @@ fn raise_sparse(
     index: usize,
     value: u8,
     sparse_max: usize,
-) -> Result<Raised, HllError> {
+) -> Result<RaiseOutcome, HllError> {
     if value > VAL_MAX {
-        return Ok(Raised::NoRoom);
+        return Ok(RaiseOutcome::NoRoom);
     }
     // Find the run that holds the register, and the one before it.
     let (mut before, mut at, mut start) = (HEADER_LEN, HEADER_LEN, 0);
     let run = loop {
-        let run = Run::at(bytes, at).ok_or(HllError::Corrupted)?;
+        let run = SparseRun::at(bytes, at).ok_or(HllError::Corrupted)?;
         if index < start + run.length {
             break run;
         }
@@ -382,7 +382,7 @@ fn raise_sparse(
         start += run.length;
     };
     if run.value >= value {
-        return Ok(Raised::No);
+        return Ok(RaiseOutcome::No);
     }
     // Split it in up to three: what is left of the register, it, what is right.
     let same = |length: usize| match (run.value, length) {
@@ -396,22 +396,22 @@ fn raise_sparse(
     split.extend(same(start + run.length - index - 1));
     let longer = split.len().saturating_sub(run.opcode_len);
     if longer > 0 && bytes.len() + longer > sparse_max {
-        return Ok(Raised::NoRoom);
+        return Ok(RaiseOutcome::NoRoom);
     }
     bytes.splice(at..at + run.opcode_len, split);
     join_runs(bytes, before);
     mark_stale(bytes);
-    Ok(Raised::Yes)
+    Ok(RaiseOutcome::Yes)
 }
 
 /// Joins neighbouring runs of one value. Five looks from the run before the
 /// one that changed are what Redis takes, so that the bytes stay its own.
 fn join_runs(bytes: &mut Vec<u8>, mut at: usize) {
     for _ in 0..5 {
-        let Some(run) = Run::at(bytes, at) else {
+        let Some(run) = SparseRun::at(bytes, at) else {
             return;
         };
-        let next = Run::at(bytes, at + run.opcode_len);
+        let next = SparseRun::at(bytes, at + run.opcode_len);
         match next {
             Some(next)
                 if run.value > 0

@@ -21,10 +21,10 @@ const LARGE: usize = 1 << 20;
 /// A string value. Copies share long ones, whose length stands beside the bytes: a pointer
 /// with a length would not fit beside the tag.
 #[derive(Clone, Debug)]
-pub struct Text(Form);
+pub struct Text(TextForm);
 
 #[derive(Clone, Debug)]
-enum Form {
+enum TextForm {
     Int(i64),
     Short {
         len: u8,
@@ -61,15 +61,15 @@ impl Text {
     /// The string that a piece of another value holds.
     pub fn from_piece(piece: Piece<'_>) -> Self {
         match piece {
-            Piece::Int(value) => Text(Form::Int(value)),
+            Piece::Int(value) => Text(TextForm::Int(value)),
             Piece::Bytes(bytes) if bytes.len() >= LARGE => {
-                Text(Form::Raw(Arc::new(bytes.to_vec())))
+                Text(TextForm::Raw(Arc::new(bytes.to_vec())))
             }
-            Piece::Bytes(bytes) if bytes.len() > IN_PLACE => Text(Form::Long(long(bytes))),
+            Piece::Bytes(bytes) if bytes.len() > IN_PLACE => Text(TextForm::Long(long(bytes))),
             Piece::Bytes(bytes) => {
                 let mut place = [0; IN_PLACE];
                 place[..bytes.len()].copy_from_slice(bytes);
-                Text(Form::Short {
+                Text(TextForm::Short {
                     len: bytes.len() as u8,
                     bytes: place,
                 })
@@ -79,34 +79,34 @@ impl Text {
 
     fn piece(&self) -> Piece<'_> {
         match &self.0 {
-            Form::Int(value) => Piece::Int(*value),
-            Form::Short { len, bytes } => Piece::Bytes(&bytes[..usize::from(*len)]),
-            Form::Long(bytes) => Piece::Bytes(&bytes.slice),
-            Form::Raw(bytes) => Piece::Bytes(bytes),
+            TextForm::Int(value) => Piece::Int(*value),
+            TextForm::Short { len, bytes } => Piece::Bytes(&bytes[..usize::from(*len)]),
+            TextForm::Long(bytes) => Piece::Bytes(&bytes.slice),
+            TextForm::Raw(bytes) => Piece::Bytes(bytes),
         }
     }
 
     /// Whether it has been edited in place.
     pub fn is_raw(&self) -> bool {
-        matches!(self.0, Form::Raw(_))
+        matches!(self.0, TextForm::Raw(_))
     }
 
     /// Looks at the first byte of a long one.
     #[inline]
     pub fn warm(&self) -> usize {
         match &self.0 {
-            Form::Long(bytes) => bytes.slice.first().map_or(0, |byte| usize::from(*byte)),
+            TextForm::Long(bytes) => bytes.slice.first().map_or(0, |byte| usize::from(*byte)),
             _ => 0,
         }
     }
 
     /// The bytes to edit in place. From here on the value reports itself as raw.
     pub fn raw_mut(&mut self) -> &mut Vec<u8> {
-        if !matches!(self.0, Form::Raw(_)) {
-            self.0 = Form::Raw(Arc::new(self.piece().to_vec()));
+        if !matches!(self.0, TextForm::Raw(_)) {
+            self.0 = TextForm::Raw(Arc::new(self.piece().to_vec()));
         }
         match &mut self.0 {
-            Form::Raw(bytes) => Arc::make_mut(bytes),
+            TextForm::Raw(bytes) => Arc::make_mut(bytes),
             _ => unreachable!("made raw above"),
         }
     }
@@ -120,7 +120,7 @@ impl Text {
         } else {
             len.saturating_add(more).min(SPARE_MAX)
         };
-        let is_own = matches!(&self.0, Form::Raw(bytes) if bytes.is_unique());
+        let is_own = matches!(&self.0, TextForm::Raw(bytes) if bytes.is_unique());
         if !is_own {
             let room = if more == 0 {
                 0
@@ -130,9 +130,9 @@ impl Text {
             let mut bytes = Vec::new();
             bytes.try_reserve_exact(len.saturating_add(room))?;
             bytes.extend_from_slice(self.as_ref().as_bytes(&mut itoa::Buffer::new()));
-            self.0 = Form::Raw(Arc::new(bytes));
+            self.0 = TextForm::Raw(Arc::new(bytes));
         }
-        let Form::Raw(bytes) = &mut self.0 else {
+        let TextForm::Raw(bytes) = &mut self.0 else {
             unreachable!("made raw above");
         };
         let bytes = Arc::make_mut(bytes);
@@ -217,9 +217,11 @@ impl<'a> TypeRef<'a> for TextRef<'a> {
     /// What is packed stands with its key.
     fn heap_bytes(self) -> usize {
         match self.held.map(|text| &text.0) {
-            None | Some(Form::Int(_) | Form::Short { .. }) => 0,
-            Some(Form::Long(bytes)) => 2 * size_of::<usize>() + bytes.slice.len(),
-            Some(Form::Raw(bytes)) => size_of::<usize>() + size_of::<Vec<u8>>() + bytes.capacity(),
+            None | Some(TextForm::Int(_) | TextForm::Short { .. }) => 0,
+            Some(TextForm::Long(bytes)) => 2 * size_of::<usize>() + bytes.slice.len(),
+            Some(TextForm::Raw(bytes)) => {
+                size_of::<usize>() + size_of::<Vec<u8>>() + bytes.capacity()
+            }
         }
     }
 

@@ -15,7 +15,7 @@ use tikv_jemalloc_ctl::{Access, AsName};
 use super::clock::{self, Timer};
 use super::ranked::{Mutex, rank};
 
-static THREADS: Mutex<Vec<Arc<Counts>>, { rank("memory") }> = Mutex::new(Vec::new());
+static THREADS: Mutex<Vec<Arc<ThreadCounts>>, { rank("memory") }> = Mutex::new(Vec::new());
 static PEAK: AtomicU64 = AtomicU64::new(0);
 /// When [`PEAK`] was reached.
 static PEAK_AT_MS: AtomicU64 = AtomicU64::new(0);
@@ -23,7 +23,7 @@ static STARTUP: OnceLock<u64> = OnceLock::new();
 
 /// What a thread has published.
 #[derive(Default)]
-struct Counts {
+struct ThreadCounts {
     net: AtomicI64,
     vacant: AtomicI64,
     apart: AtomicI64,
@@ -32,7 +32,7 @@ struct Counts {
 struct Meter {
     taken: ThreadLocal<u64>,
     given: ThreadLocal<u64>,
-    counts: Arc<Counts>,
+    counts: Arc<ThreadCounts>,
 }
 
 thread_local! {
@@ -46,7 +46,7 @@ thread_local! {
 fn meter() -> Option<Meter> {
     let taken = tikv_jemalloc_ctl::thread::allocatedp::read().ok()?;
     let given = tikv_jemalloc_ctl::thread::deallocatedp::read().ok()?;
-    let counts = Arc::new(Counts::default());
+    let counts = Arc::new(ThreadCounts::default());
     THREADS.lock().push(counts.clone());
     Some(Meter {
         taken,
@@ -119,7 +119,7 @@ pub fn vacant() -> u64 {
     sum(|counts| &counts.vacant)
 }
 
-fn sum(count: impl Fn(&Counts) -> &AtomicI64) -> u64 {
+fn sum(count: impl Fn(&ThreadCounts) -> &AtomicI64) -> u64 {
     let threads = THREADS.lock();
     let sum: i64 = threads
         .iter()

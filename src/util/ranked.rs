@@ -111,7 +111,7 @@ const fn is_same(one: &[u8], other: &[u8]) -> bool {
 
 /// To be called before a wait for another thread, which takes no lock before the one of this rank.
 pub fn wait_for_thread(rank: u8) {
-    drop(Held::take(rank, 0));
+    drop(HeldLock::take(rank, 0));
 }
 
 /// A lock that has a rank.
@@ -125,7 +125,7 @@ pub type MutexGuard<'a, T> = Guard<parking_lot::MutexGuard<'a, T>>;
 /// What it gives out. The lock is let go before its rank is.
 pub struct Guard<G> {
     guard: G,
-    _held: Held,
+    _held: HeldLock,
 }
 
 impl<T, const RANK: u8> Mutex<T, RANK> {
@@ -135,7 +135,7 @@ impl<T, const RANK: u8> Mutex<T, RANK> {
 
     #[inline]
     pub fn lock(&self) -> MutexGuard<'_, T> {
-        let held = Held::take(RANK, 0);
+        let held = HeldLock::take(RANK, 0);
         let guard = self.0.lock();
         Guard { guard, _held: held }
     }
@@ -144,7 +144,7 @@ impl<T, const RANK: u8> Mutex<T, RANK> {
     #[inline]
     pub fn try_lock(&self) -> Option<MutexGuard<'_, T>> {
         let guard = self.0.try_lock()?;
-        let held = Held::taken(RANK, 0);
+        let held = HeldLock::taken(RANK, 0);
         Some(Guard { guard, _held: held })
     }
 }
@@ -156,14 +156,14 @@ impl<T, const RANK: u8> RwLock<T, RANK> {
 
     #[inline]
     pub fn read(&self) -> Guard<RwLockReadGuard<'_, T>> {
-        let held = Held::take(RANK, 0);
+        let held = HeldLock::take(RANK, 0);
         let guard = self.0.read();
         Guard { guard, _held: held }
     }
 
     #[inline]
     pub fn write(&self) -> Guard<RwLockWriteGuard<'_, T>> {
-        let held = Held::take(RANK, 0);
+        let held = HeldLock::take(RANK, 0);
         let guard = self.0.write();
         Guard { guard, _held: held }
     }
@@ -206,7 +206,7 @@ impl<G: DerefMut> DerefMut for Guard<G> {
     }
 }
 
-pub use held::{Held, PutAside};
+pub use held::{HeldLock, PutAside};
 
 #[cfg(debug_assertions)]
 mod held {
@@ -220,9 +220,9 @@ mod held {
     }
 
     /// A lock is held by this thread.
-    pub struct Held(u8, u8);
+    pub struct HeldLock(u8, u8);
 
-    impl Held {
+    impl HeldLock {
         /// About to wait for a lock.
         pub fn take(rank: u8, number: u8) -> Self {
             let name = |rank: u8| ORDER[usize::from(rank)];
@@ -237,17 +237,17 @@ mod held {
                     );
                 }
             });
-            Held::taken(rank, number)
+            HeldLock::taken(rank, number)
         }
 
         /// It was free.
         pub fn taken(rank: u8, number: u8) -> Self {
             HELD.with_borrow_mut(|held| held.push((rank, number)));
-            Held(rank, number)
+            HeldLock(rank, number)
         }
     }
 
-    impl Drop for Held {
+    impl Drop for HeldLock {
         fn drop(&mut self) {
             // A thread that ends may have lost its list.
             let _ = HELD.try_with(|held| {
@@ -279,17 +279,17 @@ mod held {
 
 #[cfg(not(debug_assertions))]
 mod held {
-    pub struct Held;
+    pub struct HeldLock;
 
-    impl Held {
+    impl HeldLock {
         #[inline(always)]
         pub fn take(_: u8, _: u8) -> Self {
-            Held
+            HeldLock
         }
 
         #[inline(always)]
         pub fn taken(_: u8, _: u8) -> Self {
-            Held
+            HeldLock
         }
     }
 

@@ -100,7 +100,7 @@ pub const BITFIELD_RO: Command = Command {
 };
 
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Overflow {
+enum FieldOverflow {
     Wrap,
     Sat,
     Fail,
@@ -115,26 +115,26 @@ enum Act {
 
 /// One operation on one integer.
 #[derive(Clone, Copy)]
-struct Operation {
+struct FieldOperation {
     act: Act,
     signed: bool,
     width: u32,
     offset: u64,
-    overflow: Overflow,
+    overflow: FieldOverflow,
 }
 
-impl Operation {
+impl FieldOperation {
     fn parse_all(args: &mut Args<'_>, config: &Config) -> Result<Vec<Self>, Fail> {
         let mut operations = Vec::new();
-        let mut overflow = Overflow::Wrap;
+        let mut overflow = FieldOverflow::Wrap;
         while !args.is_empty() {
             if args.word_with("OVERFLOW", 1) {
                 overflow = if args.word("WRAP") {
-                    Overflow::Wrap
+                    FieldOverflow::Wrap
                 } else if args.word("SAT") {
-                    Overflow::Sat
+                    FieldOverflow::Sat
                 } else if args.word("FAIL") {
-                    Overflow::Fail
+                    FieldOverflow::Fail
                 } else {
                     return Err(Fail::Says("Invalid OVERFLOW type specified"));
                 };
@@ -156,7 +156,7 @@ impl Operation {
                 1 => Act::Set(args.int()?),
                 _ => Act::Add(args.int()?),
             };
-            operations.push(Operation {
+            operations.push(FieldOperation {
                 act,
                 signed,
                 width,
@@ -190,7 +190,10 @@ impl Operation {
     /// bits, and wraps for a value far below, which then counts as one that is too high.
     fn wrapped_room(&self, value: i64) -> i128 {
         let max = i64::MAX >> (64 - self.width);
-        if self.width < 64 && self.overflow == Overflow::Sat && max.checked_sub(value).is_none() {
+        if self.width < 64
+            && self.overflow == FieldOverflow::Sat
+            && max.checked_sub(value).is_none()
+        {
             return i128::from(i64::MAX);
         }
         i128::from(value)
@@ -210,9 +213,9 @@ impl Operation {
             return Some(value);
         }
         match self.overflow {
-            Overflow::Fail => None,
-            Overflow::Sat => Some(if value > max { max } else { min }),
-            Overflow::Wrap => {
+            FieldOverflow::Fail => None,
+            FieldOverflow::Sat => Some(if value > max { max } else { min }),
+            FieldOverflow::Wrap => {
                 let raw = value & ((1i128 << self.width) - 1);
                 Some(if self.signed && raw > max {
                     raw - (1i128 << self.width)
@@ -283,9 +286,9 @@ fn encoding(text: &[u8]) -> Result<(bool, u32), Fail> {
 
 fn bitfield(call: &mut WriteCall<'_>) -> Done {
     let key = call.args.next()?;
-    let operations = Operation::parse_all(&mut call.args, &call.server.config)?;
+    let operations = FieldOperation::parse_all(&mut call.args, &call.server.config)?;
     call.out.array(operations.len());
-    if operations.iter().all(Operation::is_get) {
+    if operations.iter().all(FieldOperation::is_get) {
         let mut digits = itoa::Buffer::new();
         let bytes = call
             .db
@@ -297,7 +300,11 @@ fn bitfield(call: &mut WriteCall<'_>) -> Done {
         return Ok(Flow::Done);
     }
     let writes = operations.iter().filter(|operation| !operation.is_get());
-    let needed = writes.map(Operation::end).max().unwrap_or(0).div_ceil(8) as usize;
+    let needed = writes
+        .map(FieldOperation::end)
+        .max()
+        .unwrap_or(0)
+        .div_ceil(8) as usize;
     let mut text = call.db.edit_or_create::<Text>(key)?;
     let grown = text.value().len() < needed;
     let bytes = text.reach(needed)?;
@@ -316,8 +323,8 @@ fn bitfield(call: &mut WriteCall<'_>) -> Done {
 
 fn bitfield_ro(call: &mut ReadCall<'_>) -> Done {
     let key = call.args.next()?;
-    let operations = Operation::parse_all(&mut call.args, &call.server.config)?;
-    if !operations.iter().all(Operation::is_get) {
+    let operations = FieldOperation::parse_all(&mut call.args, &call.server.config)?;
+    if !operations.iter().all(FieldOperation::is_get) {
         return Err(Fail::Says("BITFIELD_RO only supports the GET subcommand"));
     }
     let mut digits = itoa::Buffer::new();

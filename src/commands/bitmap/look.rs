@@ -38,14 +38,14 @@ pub const BITCOUNT: Command = Command {
 };
 
 /// A part of a string, in bytes or bits.
-struct Part {
+struct BitRange {
     start: i64,
     /// Without one, the part goes to the end.
     end: Option<i64>,
     bits: bool,
 }
 
-impl Part {
+impl BitRange {
     fn parse(args: &mut Args<'_>, end_first: bool) -> Result<Option<Self>, Fail> {
         if args.is_empty() {
             return Ok(None);
@@ -67,7 +67,7 @@ impl Part {
         } else {
             unit.and(end)?
         };
-        Ok(Some(Part { start, end, bits }))
+        Ok(Some(BitRange { start, end, bits }))
     }
 
     /// The bits meant, of a string of this many bytes. BITPOS lets ends cross that meet at the string's start.
@@ -93,7 +93,7 @@ impl Part {
 
 fn bitcount(call: &mut ReadCall<'_>) -> Done {
     let key = call.args.next()?;
-    let part = Part::parse(&mut call.args, true)?;
+    let part = BitRange::parse(&mut call.args, true)?;
     let mut digits = itoa::Buffer::new();
     let bytes = call
         .db
@@ -148,7 +148,7 @@ fn bitpos(call: &mut ReadCall<'_>) -> Done {
         wanted @ 0..=1 => wanted as u8,
         _ => return Err(Fail::Says("The bit argument must be 1 or 0.")),
     };
-    let part = Part::parse(&mut call.args, false)?;
+    let part = BitRange::parse(&mut call.args, false)?;
     let mut digits = itoa::Buffer::new();
     let Some(text) = call.db.read::<Text>(key)? else {
         call.out.int(if wanted == 1 { -1 } else { 0 });
@@ -207,7 +207,7 @@ fn bitrangeintarray(call: &mut ReadCall<'_>) -> Done {
             return Err(Fail::SYNTAX);
         }
     }
-    let part = Part {
+    let part = BitRange {
         start,
         end: Some(end),
         bits: unit.unwrap_or(false),

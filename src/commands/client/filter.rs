@@ -41,23 +41,23 @@ struct Rule<'a> {
 
 /// All conditions; of several about one thing the last counts.
 #[derive(Default)]
-pub struct Filter<'a> {
+pub struct ClientFilter<'a> {
     rules: Vec<Rule<'a>>,
     pub skip_me: bool,
 }
 
-impl<'a> Filter<'a> {
+impl<'a> ClientFilter<'a> {
     /// The one of CLIENT KILL with nothing but an address.
     pub fn by_address(address: &'a [u8]) -> Self {
-        let mut filter = Filter::default();
+        let mut filter = ClientFilter::default();
         filter.add(false, Quality::Address(address));
         filter
     }
 
     pub fn parse(args: &mut Args<'a>, server: &Shared, skip_me: bool) -> Result<Self, Fail> {
-        let mut filter = Filter {
+        let mut filter = ClientFilter {
             skip_me,
-            ..Filter::default()
+            ..ClientFilter::default()
         };
         while !args.is_empty() {
             if args.word_with("SKIPME", 1) {

@@ -1,6 +1,6 @@
 //! CLIENT KILL: connections closed, by address or by filters that must all hold.
 
-use super::filter::Filter;
+use super::filter::ClientFilter;
 use crate::command::Flag::{Admin, Loading, NoScript, Stale};
 use crate::command::{Arg, Command, Done, Fail, Flow, Run, SessionCall};
 
@@ -50,7 +50,7 @@ pub const KILL: Command = Command {
 
 fn kill(call: &mut SessionCall<'_>) -> Done {
     if call.args.len() == 1 {
-        let filter = Filter::by_address(call.args.next()?);
+        let filter = ClientFilter::by_address(call.args.next()?);
         let (killed, flow) = close(call, &filter);
         if killed == 0 {
             return Err(Fail::Says("No such client"));
@@ -58,14 +58,14 @@ fn kill(call: &mut SessionCall<'_>) -> Done {
         call.out.ok();
         return Ok(flow);
     }
-    let filter = Filter::parse(&mut call.args, call.server, true)?;
+    let filter = ClientFilter::parse(&mut call.args, call.server, true)?;
     let (killed, flow) = close(call, &filter);
     call.out.count(killed);
     Ok(flow)
 }
 
 /// Closes who passes the filter; this connection last, once it was answered.
-fn close(call: &SessionCall<'_>, filter: &Filter<'_>) -> (usize, Flow) {
+fn close(call: &SessionCall<'_>, filter: &ClientFilter<'_>) -> (usize, Flow) {
     let mut killed = 0;
     let mut flow = Flow::Done;
     for client in call.server.clients.all() {

@@ -1,6 +1,6 @@
 //! CLIENT LIST and INFO: one line for each connection.
 
-use super::filter::Filter;
+use super::filter::ClientFilter;
 use super::marks::flagged;
 use crate::command::Flag::{Admin, Loading, NoScript, Stale};
 use crate::command::{Arg, Args, Command, Done, Fail, Flow, Run, SessionCall};
@@ -45,7 +45,7 @@ fn list(call: &mut SessionCall<'_>) -> Done {
     let chosen: Vec<_> = match only_ids(&call.args)? {
         Some(ids) => ids.into_iter().filter_map(|id| clients.get(id)).collect(),
         None => {
-            let filter = Filter::parse(&mut call.args, call.server, false)?;
+            let filter = ClientFilter::parse(&mut call.args, call.server, false)?;
             let mut chosen = match filter.ids() {
                 Some(ids) => ids.iter().filter_map(|id| clients.get(*id)).collect(),
                 None => clients.all(),
@@ -90,7 +90,7 @@ fn has_filter(args: &Args<'_>) -> bool {
     let mut pairs = words.skip_while(|word| number::parse_i64(word).is_some());
     pairs.next().is_some_and(|word| {
         let upper = word.to_ascii_uppercase();
-        Filter::knows(&upper)
+        ClientFilter::knows(&upper)
     })
 }
 

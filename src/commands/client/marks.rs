@@ -3,7 +3,7 @@
 use std::sync::atomic::Ordering::Relaxed;
 
 use crate::command::Fail;
-use crate::state::client::{Client, Part, Profile};
+use crate::state::client::{Client, Profile, ReplicationPart};
 use crate::state::shared::Shared;
 use crate::util::ranked::MutexGuard;
 
@@ -32,10 +32,10 @@ impl ClientType {
 
     pub fn covers(self, client: &Client) -> bool {
         match self {
-            ClientType::Normal => client.part() == Part::None && !client.is_subscriber(),
-            ClientType::PubSub => client.part() == Part::None && client.is_subscriber(),
-            ClientType::Master => client.part() == Part::Master,
-            ClientType::Replica => client.part() == Part::Replica,
+            ClientType::Normal => client.part() == ReplicationPart::None && !client.is_subscriber(),
+            ClientType::PubSub => client.part() == ReplicationPart::None && client.is_subscriber(),
+            ClientType::Master => client.part() == ReplicationPart::Master,
+            ClientType::Replica => client.part() == ReplicationPart::Replica,
         }
     }
 }
@@ -67,8 +67,8 @@ fn letters(client: &Client, profile: &Profile, broken: bool) -> String {
     let watch_broken = profile.watch_broken.as_ref();
     let letters = [
         ('O', profile.monitor),
-        ('S', profile.part == Part::Replica),
-        ('M', profile.part == Part::Master),
+        ('S', profile.part == ReplicationPart::Replica),
+        ('M', profile.part == ReplicationPart::Master),
         ('P', subscribed),
         ('x', profile.multi >= 0),
         ('b', client.blocked.load(Relaxed)),

@@ -4,7 +4,7 @@ use super::{UNIT, position, reply_position, unit};
 use crate::command::Flag::DenyOom;
 use crate::command::{Arg, Command, Done, Fail, Flow, KeyUse, ReadCall, Run, WriteCall};
 use crate::types::ZSet;
-use crate::types::geo::{self, Position};
+use crate::types::geo::{self, Coordinates};
 use crate::types::zset::Inserted;
 
 pub const GEOADD: Command = Command {
@@ -93,7 +93,7 @@ fn geopos(call: &mut ReadCall<'_>) -> Done {
     call.out.array(members.len());
     for member in members {
         match zset.and_then(|zset| zset.score(member)) {
-            Some(score) => reply_position(Position::of_score(score), call.out),
+            Some(score) => reply_position(Coordinates::of_score(score), call.out),
             None => call.out.null_array(),
         }
     }
@@ -118,7 +118,7 @@ fn geohash(call: &mut ReadCall<'_>) -> Done {
     call.out.array(members.len());
     for member in members {
         match zset.and_then(|zset| zset.score(member)) {
-            Some(score) => call.out.bulk(Position::of_score(score).geohash()),
+            Some(score) => call.out.bulk(Coordinates::of_score(score).geohash()),
             None => call.out.null(),
         }
     }
@@ -149,7 +149,7 @@ fn geodist(call: &mut ReadCall<'_>) -> Done {
     let zset = call.db.read::<ZSet>(key)?;
     let place = |member| {
         zset.and_then(|zset| zset.score(member))
-            .map(Position::of_score)
+            .map(Coordinates::of_score)
     };
     match (place(first), place(second)) {
         (Some(a), Some(b)) => {

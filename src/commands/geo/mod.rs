@@ -1,12 +1,12 @@
 //! Places on Earth: sorted sets whose scores are geohashes.
 
 mod look;
+mod query;
 mod search;
-mod wish;
 
 use crate::command::{Arg, Args, Fail, Family};
 use crate::resp::Reply;
-use crate::types::geo::Position;
+use crate::types::geo::Coordinates;
 
 pub const FAMILY: Family = Family {
     group: "geo",
@@ -44,15 +44,15 @@ fn unit(args: &mut Args<'_>) -> Result<f64, Fail> {
     ))
 }
 
-fn position(args: &mut Args<'_>) -> Result<Position, Fail> {
-    let position = Position {
+fn position(args: &mut Args<'_>) -> Result<Coordinates, Fail> {
+    let position = Coordinates {
         longitude: args.double()?,
         latitude: args.double()?,
     };
     if position.is_valid() {
         return Ok(position);
     }
-    let Position {
+    let Coordinates {
         longitude,
         latitude,
     } = position;
@@ -61,7 +61,7 @@ fn position(args: &mut Args<'_>) -> Result<Position, Fail> {
     )))
 }
 
-fn reply_position(position: Position, out: &mut Reply) {
+fn reply_position(position: Coordinates, out: &mut Reply) {
     out.array(2);
     for degrees in [position.longitude, position.latitude] {
         out.double(degrees);

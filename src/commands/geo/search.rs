@@ -1,7 +1,7 @@
 //! What lies around a place: GEOSEARCH, and GEORADIUS before it.
 
 use super::UNIT;
-use super::wish::{Spelling, Wish};
+use super::query::{GeoQuery, Spelling};
 use crate::command::Flag::DenyOom;
 use crate::command::{
     Arg, Begin, Command, Done, Fail, Find, Flow, KeySpec, KeyUse, Plan, ReadCall, Run, Touched,
@@ -253,8 +253,8 @@ pub const GEORADIUSBYMEMBER_RO: Command = Command {
 fn answer(call: &mut ReadCall<'_>, spelling: Spelling) -> Done {
     let key = call.args.next()?;
     let zset = call.db.read::<ZSet>(key)?;
-    let wish = Wish::parse(&mut call.args, spelling, None, zset)?;
-    wish.reply(&wish.find(zset), call.out);
+    let query = GeoQuery::parse(&mut call.args, spelling, None, zset)?;
+    query.reply(&query.find(zset), call.out);
     Ok(Flow::Done)
 }
 
@@ -285,10 +285,10 @@ fn write(call: &mut WriteCall<'_>, spelling: Spelling) -> Done {
     let key = call.args.next()?;
     let limits = &call.db.rules().limits;
     let zset = call.db.read::<ZSet>(key)?;
-    let wish = Wish::parse(&mut call.args, spelling, target, zset)?;
-    let found = wish.find(zset);
-    let Some(target) = wish.store else {
-        wish.reply(&found, call.out);
+    let query = GeoQuery::parse(&mut call.args, spelling, target, zset)?;
+    let found = query.find(zset);
+    let Some(target) = query.store else {
+        query.reply(&found, call.out);
         return Ok(Flow::Done);
     };
     may_store(call, spelling, target)?;
@@ -296,7 +296,7 @@ fn write(call: &mut WriteCall<'_>, spelling: Spelling) -> Done {
     for one in &found {
         result.insert(
             &one.member,
-            if wish.store_dist {
+            if query.store_dist {
                 one.distance
             } else {
                 one.score

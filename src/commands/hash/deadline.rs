@@ -1,7 +1,7 @@
 //! Times to live of single fields: the hash's type is looked at before anything else is.
 
 use crate::command::Flag::Fast;
-use crate::command::expiry::Unit;
+use crate::command::expiry::TimeUnit;
 use crate::command::parts::{
     self, CONDITION, Condition, DELETED, DONE, NO_DEADLINE, NO_PART, NOT_MET, deadline_of,
 };
@@ -47,7 +47,7 @@ pub const HEXPIRE: Command = Command {
         CONDITION,
         FIELDS,
     ],
-    run: Run::Write(|call| expire(call, Unit::EX)),
+    run: Run::Write(|call| expire(call, TimeUnit::EX)),
     ..Command::PLAIN
 };
 
@@ -63,7 +63,7 @@ pub const HPEXPIRE: Command = Command {
         CONDITION,
         FIELDS,
     ],
-    run: Run::Write(|call| expire(call, Unit::PX)),
+    run: Run::Write(|call| expire(call, TimeUnit::PX)),
     ..Command::PLAIN
 };
 
@@ -79,7 +79,7 @@ pub const HEXPIREAT: Command = Command {
         CONDITION,
         FIELDS,
     ],
-    run: Run::Write(|call| expire(call, Unit::EXAT)),
+    run: Run::Write(|call| expire(call, TimeUnit::EXAT)),
     ..Command::PLAIN
 };
 
@@ -95,7 +95,7 @@ pub const HPEXPIREAT: Command = Command {
         CONDITION,
         FIELDS,
     ],
-    run: Run::Write(|call| expire(call, Unit::PXAT)),
+    run: Run::Write(|call| expire(call, TimeUnit::PXAT)),
     ..Command::PLAIN
 };
 
@@ -106,7 +106,7 @@ struct Expired<'a> {
     deleted: Vec<&'a [u8]>,
 }
 
-fn expire(call: &mut WriteCall<'_>, unit: Unit) -> Done {
+fn expire(call: &mut WriteCall<'_>, unit: TimeUnit) -> Done {
     let key = call.args.next()?;
     let done = set_deadlines(call, key, unit)?;
     if !done.set.is_empty() {
@@ -134,7 +134,7 @@ pub(super) fn log_deadline(db: &mut Db<'_>, key: &[u8], deadline: u64, fields: &
 fn set_deadlines<'a>(
     call: &mut WriteCall<'a>,
     key: &[u8],
-    unit: Unit,
+    unit: TimeUnit,
 ) -> Result<Expired<'a>, Fail> {
     let (now, over_ms) = (call.db.now(), call.db.over_ms());
     let hash = call.db.edit::<Hash>(key)?;
@@ -226,7 +226,7 @@ pub const HTTL: Command = Command {
     since: "7.4.0",
     flags: &[Fast],
     args: &[Arg::key("key", KeyUse::READ), FIELDS],
-    run: Run::Read(|call| tell(call, Unit::EX)),
+    run: Run::Read(|call| tell(call, TimeUnit::EX)),
     tips: &["nondeterministic_output"],
     ..Command::PLAIN
 };
@@ -238,7 +238,7 @@ pub const HPTTL: Command = Command {
     since: "7.4.0",
     flags: &[Fast],
     args: &[Arg::key("key", KeyUse::READ), FIELDS],
-    run: Run::Read(|call| tell(call, Unit::PX)),
+    run: Run::Read(|call| tell(call, TimeUnit::PX)),
     tips: &["nondeterministic_output"],
     ..Command::PLAIN
 };
@@ -250,7 +250,7 @@ pub const HEXPIRETIME: Command = Command {
     since: "7.4.0",
     flags: &[Fast],
     args: &[Arg::key("key", KeyUse::READ), FIELDS],
-    run: Run::Read(|call| tell(call, Unit::EXAT)),
+    run: Run::Read(|call| tell(call, TimeUnit::EXAT)),
     ..Command::PLAIN
 };
 
@@ -261,11 +261,11 @@ pub const HPEXPIRETIME: Command = Command {
     since: "7.4.0",
     flags: &[Fast],
     args: &[Arg::key("key", KeyUse::READ), FIELDS],
-    run: Run::Read(|call| tell(call, Unit::PXAT)),
+    run: Run::Read(|call| tell(call, TimeUnit::PXAT)),
     ..Command::PLAIN
 };
 
-fn tell(call: &mut ReadCall<'_>, unit: Unit) -> Done {
+fn tell(call: &mut ReadCall<'_>, unit: TimeUnit) -> Done {
     let key = call.args.next()?;
     let now = call.db.now();
     let hash = call.db.read::<Hash>(key)?;

@@ -282,7 +282,7 @@ fn hscan(call: &mut ReadCall<'_>) -> Done {
         scan::reply_empty(call.out);
         return Ok(Flow::Done);
     };
-    let options = scan::Options::parse(&mut call.args, Some("NOVALUES"))?;
+    let options = scan::ScanOptions::parse(&mut call.args, Some("NOVALUES"))?;
     let mut found = Vec::new();
     let next = hash.scan(cursor, options.count, call.db.now_ms(), |field, value| {
         let field = field.to_vec();

@@ -4,9 +4,11 @@
 
 use super::deadline::{self, COUNT, FIELDS, log_deadline};
 use crate::command::Flag::{DenyOom, Fast};
-use crate::command::expiry::{EXPIRATION_OR_KEEPTTL, EXPIRATION_OR_PERSIST, Said};
+use crate::command::expiry::{EXPIRATION_OR_KEEPTTL, EXPIRATION_OR_PERSIST, ExpiryOption};
 use crate::command::parts::deadline_of;
-use crate::command::{Arg, Args, Command, Done, Entry, Fail, Flow, KeyUse, Run, WriteCall, quoted};
+use crate::command::{
+    Arg, Args, Command, CommandEntry, Done, Fail, Flow, KeyUse, Run, WriteCall, quoted,
+};
 use crate::engine::{Edit, Now};
 use crate::types::Hash;
 use crate::util::number;
@@ -20,8 +22,8 @@ enum Lifetime {
 }
 
 /// Takes `EX`, `PX`, `EXAT` or `PXAT` with its value, which is judged at once.
-fn take_deadline(args: &mut Args<'_>, entry: &Entry, now: Now) -> Result<Option<u64>, Fail> {
-    let Some(said) = Said::take(args)? else {
+fn take_deadline(args: &mut Args<'_>, entry: &CommandEntry, now: Now) -> Result<Option<u64>, Fail> {
+    let Some(said) = ExpiryOption::take(args)? else {
         return Ok(None);
     };
     let time = number::parse_i64(said.value).ok_or(Fail::NOT_INTEGER)?;
@@ -188,7 +190,7 @@ struct TimedPairs<'a> {
 fn take_lifetime(
     args: &mut Args<'_>,
     has_one: bool,
-    entry: &Entry,
+    entry: &CommandEntry,
     now: Now,
 ) -> Result<Lifetime, Fail> {
     let word = args.peek().ok_or_else(|| Fail::arity(entry.command.name))?;
@@ -221,7 +223,7 @@ fn take_presence(args: &mut Args<'_>, missing: &str, held: &str) -> Option<Prese
 }
 
 /// `numfields field value ...`, which ends the command.
-fn pairs<'a>(args: &mut Args<'a>, entry: &Entry) -> Result<&'a [&'a [u8]], Fail> {
+fn pairs<'a>(args: &mut Args<'a>, entry: &CommandEntry) -> Result<&'a [&'a [u8]], Fail> {
     let arity = || Fail::arity(entry.command.name);
     if args.len() < 3 {
         return Err(arity());
@@ -239,7 +241,7 @@ fn pairs<'a>(args: &mut Args<'a>, entry: &Entry) -> Result<&'a [&'a [u8]], Fail>
 
 impl<'a> TimedPairs<'a> {
     /// The options in any order, then the fields, which end the command.
-    fn parse(args: &mut Args<'a>, entry: &Entry, now: Now) -> Result<Self, Fail> {
+    fn parse(args: &mut Args<'a>, entry: &CommandEntry, now: Now) -> Result<Self, Fail> {
         let (mut key_is, mut fields_are) = (Presence::Any, Presence::Any);
         let mut lifetime = None;
         while !args.word("FIELDS") {

@@ -1,7 +1,7 @@
 //! Times to live.
 
 use crate::command::Flag::Fast;
-use crate::command::expiry::Unit;
+use crate::command::expiry::TimeUnit;
 use crate::command::{
     Arg, Args, Command, Done, Fail, Flow, KeyUse, ReadCall, Run, WriteCall, quoted,
 };
@@ -28,7 +28,7 @@ pub const EXPIRE: Command = Command {
         Arg::int("seconds"),
         CONDITION,
     ],
-    run: Run::Write(|call| expire(call, Unit::EX)),
+    run: Run::Write(|call| expire(call, TimeUnit::EX)),
     ..Command::PLAIN
 };
 
@@ -42,7 +42,7 @@ pub const PEXPIRE: Command = Command {
         Arg::int("milliseconds"),
         CONDITION,
     ],
-    run: Run::Write(|call| expire(call, Unit::PX)),
+    run: Run::Write(|call| expire(call, TimeUnit::PX)),
     ..Command::PLAIN
 };
 
@@ -56,7 +56,7 @@ pub const EXPIREAT: Command = Command {
         Arg::unix_time("unix-time-seconds"),
         CONDITION,
     ],
-    run: Run::Write(|call| expire(call, Unit::EXAT)),
+    run: Run::Write(|call| expire(call, TimeUnit::EXAT)),
     ..Command::PLAIN
 };
 
@@ -70,22 +70,22 @@ pub const PEXPIREAT: Command = Command {
         Arg::unix_time("unix-time-milliseconds"),
         CONDITION,
     ],
-    run: Run::Write(|call| expire(call, Unit::PXAT)),
+    run: Run::Write(|call| expire(call, TimeUnit::PXAT)),
     ..Command::PLAIN
 };
 
 /// NX, XX, GT and LT.
 #[derive(Default)]
-struct Condition {
+struct ExpireOptions {
     nx: bool,
     xx: bool,
     gt: bool,
     lt: bool,
 }
 
-impl Condition {
+impl ExpireOptions {
     fn parse(args: &mut Args<'_>) -> Result<Self, Fail> {
-        let mut condition = Condition::default();
+        let mut condition = ExpireOptions::default();
         while !args.is_empty() {
             if args.word("NX") {
                 condition.nx = true;
@@ -124,10 +124,10 @@ impl Condition {
     }
 }
 
-fn expire(call: &mut WriteCall<'_>, unit: Unit) -> Done {
+fn expire(call: &mut WriteCall<'_>, unit: TimeUnit) -> Done {
     let key = call.args.next()?;
     let time = call.args.next()?;
-    let condition = Condition::parse(&mut call.args)?;
+    let condition = ExpireOptions::parse(&mut call.args)?;
     let time = crate::util::number::parse_i64(time).ok_or(Fail::NOT_INTEGER)?;
     let now = call.db.now();
     let deadline = unit
@@ -165,7 +165,7 @@ pub const TTL: Command = Command {
     summary: "Returns the seconds that a key has left",
     flags: &[Fast],
     args: &[Arg::key("key", KeyUse::READ)],
-    run: Run::Read(|call| tell(call, Unit::EX)),
+    run: Run::Read(|call| tell(call, TimeUnit::EX)),
     tips: &["nondeterministic_output"],
     ..Command::PLAIN
 };
@@ -176,7 +176,7 @@ pub const PTTL: Command = Command {
     since: "2.6.0",
     flags: &[Fast],
     args: &[Arg::key("key", KeyUse::READ)],
-    run: Run::Read(|call| tell(call, Unit::PX)),
+    run: Run::Read(|call| tell(call, TimeUnit::PX)),
     tips: &["nondeterministic_output"],
     ..Command::PLAIN
 };
@@ -187,7 +187,7 @@ pub const EXPIRETIME: Command = Command {
     since: "7.0.0",
     flags: &[Fast],
     args: &[Arg::key("key", KeyUse::READ)],
-    run: Run::Read(|call| tell(call, Unit::EXAT)),
+    run: Run::Read(|call| tell(call, TimeUnit::EXAT)),
     ..Command::PLAIN
 };
 
@@ -197,11 +197,11 @@ pub const PEXPIRETIME: Command = Command {
     since: "7.0.0",
     flags: &[Fast],
     args: &[Arg::key("key", KeyUse::READ)],
-    run: Run::Read(|call| tell(call, Unit::PXAT)),
+    run: Run::Read(|call| tell(call, TimeUnit::PXAT)),
     ..Command::PLAIN
 };
 
-fn tell(call: &mut ReadCall<'_>, unit: Unit) -> Done {
+fn tell(call: &mut ReadCall<'_>, unit: TimeUnit) -> Done {
     let key = call.args.next()?;
     let found = call.db.counted(key).and_then(|_| call.db.deadline(key));
     let answer = match found {

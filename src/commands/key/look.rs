@@ -1,7 +1,7 @@
 //! Which keys there are: EXISTS, TYPE, KEYS, SCAN.
 
 use crate::command::Flag::Fast;
-use crate::command::{Arg, Command, Done, Flow, KeyUse, Names, Plan, ReadCall, Rest, Run, scan};
+use crate::command::{Arg, Command, Done, Flow, KeyNames, KeyUse, Plan, ReadCall, Rest, Run, scan};
 use crate::engine::GaveUp;
 use crate::types::Bstr;
 use crate::util::glob;
@@ -91,7 +91,7 @@ fn keys(call: &mut ReadCall<'_>) -> Done {
         return Ok(Flow::Done);
     }
     if call.parts && call.db.len() >= Rest::MIN {
-        return Ok(Flow::Names(Box::new(Names {
+        return Ok(Flow::Names(Box::new(KeyNames {
             walk: call.db.walk_names(),
             pattern: Bstr::new(pattern),
         })));

@@ -115,7 +115,7 @@ fn moved(argv: &[&[u8]], visit: &mut dyn FnMut(usize)) {
 }
 
 /// What was asked for.
-struct Wish {
+struct MigrateOptions {
     host: String,
     port: u16,
     db: i64,
@@ -133,7 +133,7 @@ struct Cargo {
     deadline_ms: Option<u64>,
 }
 
-fn parse<'a>(call: &mut WriteCall<'a>) -> Result<(Wish, Vec<&'a [u8]>), Fail> {
+fn parse<'a>(call: &mut WriteCall<'a>) -> Result<(MigrateOptions, Vec<&'a [u8]>), Fail> {
     let (host, port) = (call.args.next()?, call.args.next()?);
     let key = call.args.next()?;
     let (db, timeout) = (call.args.next()?, call.args.next()?);
@@ -161,7 +161,7 @@ fn parse<'a>(call: &mut WriteCall<'a>) -> Result<(Wish, Vec<&'a [u8]>), Fail> {
     }
     let timeout = number::parse_i64(timeout).ok_or(Fail::NOT_INTEGER)?;
     let timeout = if timeout <= 0 { 1000 } else { timeout };
-    let wish = Wish {
+    let options = MigrateOptions {
         host: String::from_utf8_lossy(host).into_owned(),
         port: number::parse_i64(port)
             .and_then(|port| u16::try_from(port).ok())
@@ -172,11 +172,11 @@ fn parse<'a>(call: &mut WriteCall<'a>) -> Result<(Wish, Vec<&'a [u8]>), Fail> {
         replace,
         login: login.into_iter().map(<[u8]>::to_vec).collect(),
     };
-    Ok((wish, keys))
+    Ok((options, keys))
 }
 
 fn migrate(call: &mut WriteCall<'_>) -> Done {
-    let (wish, keys) = parse(call)?;
+    let (options, keys) = parse(call)?;
     let mut pieces = Vec::new();
     for key in keys {
         if let Some(value) = call.db.value(key) {
@@ -193,26 +193,28 @@ fn migrate(call: &mut WriteCall<'_>) -> Done {
     }
     Ok(Flow::Transfer(Box::new(KeyTransfer {
         keys: pieces.iter().map(|piece| piece.key.clone()).collect(),
-        leaves: !wish.copy,
-        carry: Box::new(move |server| carry(server, &wish, &pieces)),
+        leaves: !options.copy,
+        carry: Box::new(move |server| carry(server, &options, &pieces)),
         away: None,
     })))
 }
 
-fn carry(server: &Shared, wish: &Wish, pieces: &[Cargo]) -> Carried {
+fn carry(server: &Shared, options: &MigrateOptions, pieces: &[Cargo]) -> Carried {
     let mut moved = Vec::new();
-    let mut done = travel(server, wish, pieces, &mut moved);
-    if let Err(Trouble::Lost { fresh: false }) = done
+    let mut done = travel(server, options, pieces, &mut moved);
+    if let Err(MigrateError::Lost { fresh: false }) = done
         && moved.is_empty()
     {
         // A connection that was open for long may have been closed at the other end.
-        done = travel(server, wish, pieces, &mut moved);
+        done = travel(server, options, pieces, &mut moved);
     }
     let done = done.map_err(|trouble| match trouble {
-        Trouble::Connect => Fail::code("IOERR error or timeout connecting to the client"),
-        Trouble::Write => Fail::code("IOERR error or timeout writing to target instance"),
-        Trouble::Lost { .. } => Fail::code("IOERR error or timeout reading from target instance"),
-        Trouble::Said(text) => {
+        MigrateError::Connect => Fail::code("IOERR error or timeout connecting to the client"),
+        MigrateError::Write => Fail::code("IOERR error or timeout writing to target instance"),
+        MigrateError::Lost { .. } => {
+            Fail::code("IOERR error or timeout reading from target instance")
+        }
+        MigrateError::Said(text) => {
             let text = String::from_utf8_lossy(&text).into_owned();
             Fail::said(format!("Target instance replied with error: {text}"))
         }
@@ -221,7 +223,7 @@ fn carry(server: &Shared, wish: &Wish, pieces: &[Cargo]) -> Carried {
 }
 
 /// Adds the command that makes the key over there.
-fn restore(server: &Shared, wish: &Wish, piece: &Cargo, out: &mut Vec<u8>) {
+fn restore(server: &Shared, options: &MigrateOptions, piece: &Cargo, out: &mut Vec<u8>) {
     let dialect = server.config.rdb_dialect.get().into();
     let payload = rdb::dump(piece.value.as_ref(), dialect);
     let now_ms = clock::now_ms();
@@ -232,13 +234,13 @@ fn restore(server: &Shared, wish: &Wish, piece: &Cargo, out: &mut Vec<u8>) {
         None => b"RESTORE",
     };
     let mut words = vec![name, &piece.key, ttl.as_bytes(), &payload];
-    if wish.replace {
+    if options.replace {
         words.push(b"REPLACE");
     }
     encode(&words, out);
 }
 
-enum Trouble {
+enum MigrateError {
     Connect,
     Write,
     Lost {
@@ -252,55 +254,62 @@ enum Trouble {
 /// Sends all, and hears of each key whether it has arrived.
 fn travel(
     server: &Shared,
-    wish: &Wish,
+    options: &MigrateOptions,
     pieces: &[Cargo],
     moved: &mut Vec<usize>,
-) -> Result<(), Trouble> {
+) -> Result<(), MigrateError> {
     let source = String::from_utf8_lossy(&server.config.bind_source_addr.get()).into_owned();
     let tls = server.tls.client(server.config.tls_cluster.get());
-    let tls = tls.map_err(|_| Trouble::Connect)?;
+    let tls = tls.map_err(|_| MigrateError::Connect)?;
     let (links, now_ms) = (&server.links, clock::now_ms());
     let in_clear = tls.is_none();
-    let link = links.take(&wish.host, wish.port, &source, tls, wish.timeout, now_ms);
+    let link = links.take(
+        &options.host,
+        options.port,
+        &source,
+        tls,
+        options.timeout,
+        now_ms,
+    );
     let mut link = link.map_err(|error| match error.kind() {
         // Redis notices when it writes that nobody has let it in.
-        io::ErrorKind::ConnectionRefused if in_clear => Trouble::Write,
-        _ => Trouble::Connect,
+        io::ErrorKind::ConnectionRefused if in_clear => MigrateError::Write,
+        _ => MigrateError::Connect,
     })?;
     let mut out = Vec::new();
-    if !wish.login.is_empty() {
-        encode(&wish.login, &mut out);
+    if !options.login.is_empty() {
+        encode(&options.login, &mut out);
     }
-    let selects = link.db != Some(wish.db);
+    let selects = link.db != Some(options.db);
     if selects {
-        let db = wish.db.to_string();
+        let db = options.db.to_string();
         encode(&[&b"SELECT"[..], db.as_bytes()], &mut out);
     }
     for piece in pieces {
-        restore(server, wish, piece, &mut out);
+        restore(server, options, piece, &mut out);
     }
     let fresh = !link.reused;
-    let lost = |error: io::Error, else_: Trouble| match error.kind() {
+    let lost = |error: io::Error, else_: MigrateError| match error.kind() {
         // Who is only slow is not asked twice.
         io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut => else_,
-        _ => Trouble::Lost { fresh },
+        _ => MigrateError::Lost { fresh },
     };
     link.send(&out)
-        .map_err(|error| lost(error, Trouble::Write))?;
-    let answers = usize::from(!wish.login.is_empty()) + usize::from(selects);
+        .map_err(|error| lost(error, MigrateError::Write))?;
+    let answers = usize::from(!options.login.is_empty()) + usize::from(selects);
     let refused = hear(&mut link, answers, pieces.len(), moved);
-    let refused = refused.map_err(|error| lost(error, Trouble::Lost { fresh: true }))?;
+    let refused = refused.map_err(|error| lost(error, MigrateError::Lost { fresh: true }))?;
     match refused {
         None => {
-            link.db = Some(wish.db);
-            links.keep(&wish.host, wish.port, link);
+            link.db = Some(options.db);
+            links.keep(&options.host, options.port, link);
             Ok(())
         }
         Some(text) => {
             // Whatever it has selected now.
             link.db = None;
-            links.keep(&wish.host, wish.port, link);
-            Err(Trouble::Said(text))
+            links.keep(&options.host, options.port, link);
+            Err(MigrateError::Said(text))
         }
     }
 }

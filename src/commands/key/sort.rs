@@ -116,7 +116,7 @@ fn destination(argv: &[&[u8]], visit: &mut dyn FnMut(usize)) {
     found.into_iter().for_each(visit);
 }
 
-struct Options<'a> {
+struct SortOptions<'a> {
     key: &'a [u8],
     by: Option<&'a [u8]>,
     /// BY names no element's key: nothing is to be compared.
@@ -132,14 +132,14 @@ struct Options<'a> {
     store: Option<&'a [u8]>,
 }
 
-impl<'a> Options<'a> {
+impl<'a> SortOptions<'a> {
     /// `may_follow` says whether the user may read whatever keys the patterns lead to.
     fn parse(
         args: &mut Args<'a>,
         may_store: bool,
         may_follow: &MayFollow<'_>,
     ) -> Result<Self, Fail> {
-        let mut options = Options {
+        let mut options = SortOptions {
             key: args.next()?,
             by: None,
             unsorted: false,
@@ -233,7 +233,7 @@ fn sort(call: &mut WriteCall<'_>) -> Done {
             reads_every_key(user, &touched)
         })
     };
-    let mut options = Options::parse(&mut call.args, true, &may_follow)?;
+    let mut options = SortOptions::parse(&mut call.args, true, &may_follow)?;
     options.ordered = call.scripted || options.store.is_some();
     let elements = sorted(&call.db, &options)?;
     let Some(target) = options.store else {
@@ -273,14 +273,14 @@ fn sort_ro(call: &mut ReadCall<'_>) -> Done {
             reads_every_key(user, &touched)
         })
     };
-    let mut options = Options::parse(&mut call.args, false, &may_follow)?;
+    let mut options = SortOptions::parse(&mut call.args, false, &may_follow)?;
     options.ordered = call.scripted;
     let elements = sorted(&call.db, &options)?;
     answer(&call.db, &options, &elements, call.out);
     Ok(Flow::Done)
 }
 
-fn answer(db: &Db<'_>, options: &Options<'_>, elements: &[Vec<u8>], out: &mut Reply) {
+fn answer(db: &Db<'_>, options: &SortOptions<'_>, elements: &[Vec<u8>], out: &mut Reply) {
     out.array(elements.len() * options.gets.len().max(1));
     for element in elements {
         if options.gets.is_empty() {
@@ -293,7 +293,7 @@ fn answer(db: &Db<'_>, options: &Options<'_>, elements: &[Vec<u8>], out: &mut Re
 }
 
 /// The elements wanted, in the order wanted.
-fn sorted(db: &Db<'_>, options: &Options<'_>) -> Result<Vec<Vec<u8>>, Fail> {
+fn sorted(db: &Db<'_>, options: &SortOptions<'_>) -> Result<Vec<Vec<u8>>, Fail> {
     let mut elements: Vec<Vec<u8>> = match db.value(options.key) {
         None => Vec::new(),
         Some(ValueRef::List(list)) => {
@@ -334,7 +334,11 @@ fn sorted(db: &Db<'_>, options: &Options<'_>) -> Result<Vec<Vec<u8>>, Fail> {
     Ok(elements)
 }
 
-fn order(db: &Db<'_>, options: &Options<'_>, elements: Vec<Vec<u8>>) -> Result<Vec<Vec<u8>>, Fail> {
+fn order(
+    db: &Db<'_>,
+    options: &SortOptions<'_>,
+    elements: Vec<Vec<u8>>,
+) -> Result<Vec<Vec<u8>>, Fail> {
     let weight = |element: &[u8]| match options.by {
         Some(pattern) => look_up(db, pattern, element),
         None => Some(element.to_vec()),

@@ -1,6 +1,6 @@
 //! Pops that wait for an element.
 
-use super::pop::Wish;
+use super::pop::LMPopOptions;
 use super::rotate::shift;
 use super::{ENDS, End};
 use crate::command::Flag::{Blocking, DenyOom};
@@ -94,12 +94,12 @@ pub const BLMPOP: Command = Command {
 
 fn blmpop(call: &mut WriteCall<'_>) -> Done {
     let time = call.args.next()?;
-    let wish = Wish::parse(call)?;
+    let options = LMPopOptions::parse(call)?;
     let deadline = timeout::deadline_ms(time, call.db.clock_ms())?;
-    if !call.woken_in_vain::<List>() && wish.serve(call, wish.keys)? {
+    if !call.woken_in_vain::<List>() && options.serve(call, options.keys)? {
         return Ok(Flow::Done);
     }
-    block_on(3..3 + wish.keys.len(), deadline, OnTimeout::NullArray)
+    block_on(3..3 + options.keys.len(), deadline, OnTimeout::NullArray)
 }
 
 pub const BLMOVE: Command = Command {

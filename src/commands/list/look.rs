@@ -84,7 +84,7 @@ pub const LPOS: Command = Command {
     ..Command::PLAIN
 };
 
-struct Search {
+struct LPosOptions {
     rank: i64,
     /// `None` for the first match alone, 0 for all.
     count: Option<usize>,
@@ -92,9 +92,9 @@ struct Search {
     max_len: usize,
 }
 
-impl Search {
+impl LPosOptions {
     fn parse(args: &mut Args<'_>) -> Result<Self, Fail> {
-        let mut search = Search {
+        let mut search = LPosOptions {
             rank: 1,
             count: None,
             max_len: 0,
@@ -149,7 +149,7 @@ impl Search {
 
 fn lpos(call: &mut ReadCall<'_>) -> Done {
     let (key, element) = (call.args.next()?, call.args.next()?);
-    let search = Search::parse(&mut call.args)?;
+    let search = LPosOptions::parse(&mut call.args)?;
     let found = call
         .db
         .read::<List>(key)?

@@ -89,21 +89,21 @@ pub const LMPOP: Command = Command {
 };
 
 fn lmpop(call: &mut WriteCall<'_>) -> Done {
-    let wish = Wish::parse(call)?;
-    if !wish.serve(call, wish.keys)? {
+    let options = LMPopOptions::parse(call)?;
+    if !options.serve(call, options.keys)? {
         call.out.null_array();
     }
     Ok(Flow::Done)
 }
 
 /// What LMPOP and BLMPOP ask for.
-pub(super) struct Wish<'a> {
+pub(super) struct LMPopOptions<'a> {
     pub keys: &'a [&'a [u8]],
     end: End,
     count: usize,
 }
 
-impl<'a> Wish<'a> {
+impl<'a> LMPopOptions<'a> {
     pub fn parse(call: &mut WriteCall<'a>) -> Result<Self, Fail> {
         let keys = call
             .args
@@ -117,7 +117,7 @@ impl<'a> Wish<'a> {
             let fail = Fail::Says("count should be greater than 0");
             count = Some(call.args.int_in(1..=i64::MAX, fail)? as usize);
         }
-        Ok(Wish {
+        Ok(LMPopOptions {
             keys,
             end,
             count: count.unwrap_or(1),

@@ -54,7 +54,7 @@ fn kill(call: &mut SessionCall<'_>, function: bool) -> Result<(), Fail> {
     if first.is_function != function {
         return Err(call.server.busy_fail());
     }
-    let wrote = |running: &std::sync::Arc<crate::script::Running>| {
+    let wrote = |running: &std::sync::Arc<crate::script::RunningScript>| {
         running.wrote.load(std::sync::atomic::Ordering::Acquire)
     };
     if busy.iter().any(wrote) {

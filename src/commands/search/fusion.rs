@@ -36,7 +36,7 @@ pub enum Fusion {
 }
 
 /// Which vectors are near.
-enum Near {
+enum NearVectors {
     First { count: u64, width: Option<u64> },
     Within { radius: f64, epsilon: Option<f64> },
 }
@@ -51,7 +51,7 @@ pub struct HybridWish<'a> {
     pub field: &'a [u8],
     /// The name of the parameter that holds the vector.
     vector: &'a [u8],
-    near: Near,
+    near: NearVectors,
     filter: Option<&'a [u8]>,
     pub fusion: Fusion,
     pub window: usize,
@@ -80,7 +80,7 @@ impl<'a> HybridWish<'a> {
             whole_as: None,
             field: b"",
             vector: b"",
-            near: Near::First {
+            near: NearVectors::First {
                 count: NEIGHBOURS,
                 width: None,
             },
@@ -147,7 +147,7 @@ impl<'a> HybridWish<'a> {
             }
         }
         let count = count.ok_or(Fail::code("Missing required argument K"))?;
-        self.near = Near::First { count, width };
+        self.near = NearVectors::First { count, width };
         Ok(())
     }
 
@@ -167,7 +167,7 @@ impl<'a> HybridWish<'a> {
             }
         }
         let radius = radius.ok_or(Fail::code("Missing required argument RADIUS"))?;
-        self.near = Near::Within { radius, epsilon };
+        self.near = NearVectors::Within { radius, epsilon };
         Ok(())
     }
 
@@ -277,12 +277,12 @@ impl<'a> HybridWish<'a> {
             Some(filter) => [b"(", filter, b")"].concat(),
         };
         match &self.near {
-            Near::First { count, width } => {
+            NearVectors::First { count, width } => {
                 let width = width.map_or(String::new(), |width| format!(" EF_RUNTIME {width}"));
                 let text = format!("=>[KNN {count} @{field} ${vector}{width} AS {DISTANCE}]");
                 [among, text.into_bytes()].concat()
             }
-            Near::Within { radius, epsilon } => {
+            NearVectors::Within { radius, epsilon } => {
                 let epsilon = epsilon.map_or(String::new(), |n| format!("; $EPSILON: {n}"));
                 let text = format!(
                     "@{field}:[VECTOR_RANGE {radius} ${vector}]=>{{$YIELD_DISTANCE_AS: {DISTANCE}{epsilon}}}"

@@ -3,7 +3,7 @@
 //!
 //! Source: tests/pytests/test_acl.py of RediSearch, and Redis's documentation on access control lists ("Command categories").
 
-use crate::acl::{Access, User};
+use crate::acl::{KeyAccess, User};
 use crate::command::Fail;
 use crate::search::Definition;
 use crate::state::shared::Shared;
@@ -21,20 +21,22 @@ pub fn check(server: &Shared, user: Option<&User>, name: &[u8]) -> Result<(), Fa
     }
     let catalog = server.search.catalog.read();
     match catalog.get(name) {
-        Some(index) if !reaches(user, &index.definition, Access::READ) => Err(Fail::code(DENIED)),
+        Some(index) if !reaches(user, &index.definition, KeyAccess::READ) => {
+            Err(Fail::code(DENIED))
+        }
         _ => Ok(()),
     }
 }
 
 /// Fails if the user may not write every key that an index covers, and so may not delete its documents.
 pub fn check_deletes(user: Option<&User>, definition: &Definition) -> Result<(), Fail> {
-    match reaches(user, definition, Access::WRITE) {
+    match reaches(user, definition, KeyAccess::WRITE) {
         true => Ok(()),
         false => Err(Fail::code("NOPERM No permissions to access a key")),
     }
 }
 
-fn reaches(user: Option<&User>, definition: &Definition, wanted: Access) -> bool {
+fn reaches(user: Option<&User>, definition: &Definition, wanted: KeyAccess) -> bool {
     let Some(user) = user.filter(|user| !user.is_unlimited()) else {
         return true;
     };

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::acl_roles::{self, ADMIN, show_selectors};
 use crate::acl::{CATEGORIES, User, category, has_space};
 use crate::command::Flag::{Loading, NoScript, Stale};
-use crate::command::{Arg, Command, Done, Fail, Flow, Found, Run, SessionCall, Touched, help};
+use crate::command::{Arg, Command, Done, Fail, Flow, Lookup, Run, SessionCall, Touched, help};
 use crate::state::users;
 use crate::util::number;
 
@@ -134,7 +134,7 @@ fn dryrun(call: &mut SessionCall<'_>) -> Done {
     })?;
     let argv = call.args.rest();
     let registry = call.registry;
-    let Found::Entry(entry) = registry.find(argv[0], argv.get(1).copied()) else {
+    let Lookup::Entry(entry) = registry.find(argv[0], argv.get(1).copied()) else {
         let name = crate::command::quoted(argv[0]);
         return Err(Fail::said(format!("Command '{name}' not found")));
     };

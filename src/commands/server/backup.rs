@@ -3,8 +3,8 @@
 use tokio::sync::oneshot;
 
 use crate::command::Flag::{Admin, NoScript, Stale};
-use crate::command::{Command, Done, Fail, Flow, Job, Run, SessionCall, help};
-use crate::persist::Outcome;
+use crate::command::{AwaitedJob, Command, Done, Fail, Flow, Run, SessionCall, help};
+use crate::persist::JobOutcome;
 
 pub const BACKUP: Command = Command {
     name: "backup",
@@ -73,8 +73,8 @@ fn seal(call: &mut SessionCall<'_>) -> Done {
     let (told, done) = oneshot::channel();
     let body = move || {
         let outcome = match store.seal_backup(now_s) {
-            Ok(()) => Outcome::Done,
-            Err(_) => Outcome::Failed,
+            Ok(()) => JobOutcome::Done,
+            Err(_) => JobOutcome::Failed,
         };
         // Who asked may be gone.
         let _ = told.send(outcome);
@@ -83,7 +83,7 @@ fn seal(call: &mut SessionCall<'_>) -> Done {
         .name("backup".into())
         .spawn(body);
     thread.map_err(|error| Fail::said(format!("Can't start a thread: {error}")))?;
-    Ok(Flow::Wait(Job {
+    Ok(Flow::Wait(AwaitedJob {
         done,
         failed: Some("ERR The backup could not be sealed. Check BACKUP STATUS."),
     }))

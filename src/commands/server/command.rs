@@ -5,8 +5,8 @@ use crate::acl::CATEGORIES;
 use crate::command::Flag::{Loading, NoMandatoryKeys, Stale};
 use crate::command::modules::MODULES;
 use crate::command::{
-    Arg, Begin, Command, Done, Entry, Fail, Find, Flow, Found, KeySpec, KeyUse, Registry, Run,
-    SessionCall, help,
+    Arg, Begin, Command, CommandEntry, Done, Fail, Find, Flow, KeySpec, KeyUse, Lookup, Registry,
+    Run, SessionCall, help,
 };
 use crate::resp::Reply;
 use crate::util::glob;
@@ -56,14 +56,14 @@ fn describe_all(call: &mut SessionCall<'_>) {
 }
 
 /// Every command, containers but not their subcommands, by name.
-fn sorted(registry: &Registry) -> Vec<&'static Entry> {
+fn sorted(registry: &Registry) -> Vec<&'static CommandEntry> {
     let mut all: Vec<_> = registry.named().map(|(_, entry)| entry).collect();
     all.sort_by(|a, b| a.full_name.cmp(&b.full_name));
     all
 }
 
 /// The command or subcommand of a name such as `config|get`.
-fn named(registry: &Registry, name: &[u8]) -> Option<&'static Entry> {
+fn named(registry: &Registry, name: &[u8]) -> Option<&'static CommandEntry> {
     match name.iter().position(|byte| *byte == b'|') {
         None => registry.get(name),
         Some(at) => registry.get(&name[..at])?.subcommand(&name[at + 1..]),
@@ -115,7 +115,7 @@ fn info(call: &mut SessionCall<'_>) -> Done {
 }
 
 /// One command's ten facts.
-fn describe(entry: &Entry, out: &mut Reply) {
+fn describe(entry: &CommandEntry, out: &mut Reply) {
     out.array(10);
     out.bulk(&entry.full_name);
     out.int(entry.arity);
@@ -255,7 +255,7 @@ const LIST: Command = Command {
 };
 
 fn list(call: &mut SessionCall<'_>) -> Done {
-    let fits: Box<dyn Fn(&Entry) -> bool> = if call.args.is_empty() {
+    let fits: Box<dyn Fn(&CommandEntry) -> bool> = if call.args.is_empty() {
         Box::new(|_| true)
     } else {
         let (by, filter, value) = (call.args.next()?, call.args.next()?, call.args.next()?);
@@ -264,19 +264,19 @@ fn list(call: &mut SessionCall<'_>) -> Done {
             return Err(Fail::SYNTAX);
         }
         match filter.to_ascii_lowercase().as_slice() {
-            b"module" => Box::new(move |entry: &Entry| {
+            b"module" => Box::new(move |entry: &CommandEntry| {
                 let mut named = MODULES
                     .iter()
                     .filter(|module| module.name.as_bytes() == value);
                 named.any(|module| module.has(entry))
             }),
-            b"aclcat" => Box::new(move |entry: &Entry| {
+            b"aclcat" => Box::new(move |entry: &CommandEntry| {
                 entry
                     .categories
                     .iter()
                     .any(|held| value.eq_ignore_ascii_case(held.as_bytes()))
             }),
-            b"pattern" => Box::new(move |entry: &Entry| {
+            b"pattern" => Box::new(move |entry: &CommandEntry| {
                 glob::matches(value, entry.full_name.as_bytes(), true)
             }),
             _ => return Err(Fail::SYNTAX),
@@ -344,7 +344,7 @@ fn getkeysandflags(call: &mut SessionCall<'_>) -> Done {
 
 /// Keys behind a count that is no number in its one spelling: Redis reads it as C does then, names a key that is no part of
 /// what is counted last, and says of none what is done to it.
-fn loosely_counted(entry: &Entry, spec: &KeySpec, argv: &[&[u8]]) -> Vec<(usize, KeyUse)> {
+fn loosely_counted(entry: &CommandEntry, spec: &KeySpec, argv: &[&[u8]]) -> Vec<(usize, KeyUse)> {
     let mut keys: Vec<usize> = Vec::new();
     spec.loose_positions(argv, |at| keys.push(at));
     if !keys.is_empty() {
@@ -358,7 +358,7 @@ fn loosely_counted(entry: &Entry, spec: &KeySpec, argv: &[&[u8]]) -> Vec<(usize,
 
 /// Positions of a command's keys, each with its use.
 fn find_keys(registry: &Registry, argv: &[&[u8]]) -> Result<Vec<(usize, KeyUse)>, Fail> {
-    let Found::Entry(entry) = registry.find(argv[0], argv.get(1).copied()) else {
+    let Lookup::Entry(entry) = registry.find(argv[0], argv.get(1).copied()) else {
         return Err(Fail::Says("Invalid command specified"));
     };
     if entry.specs.iter().all(|spec| spec.used == KeyUse::CHANNEL) {

@@ -103,7 +103,7 @@ fn set(call: &mut SessionCall<'_>) -> Done {
             "LOADING Failed to set the specified config while loading data",
         ));
     }
-    let before = Applied::of(call.server);
+    let before = AppliedConfig::of(call.server);
     let local = call.session.client.is_local();
     let changed = config
         .set_many(&pairs, local)
@@ -176,7 +176,7 @@ fn warn_of_memory(limit: u64) {
 }
 
 /// Values that act once, when they are set, and that the system may refuse.
-struct Applied {
+struct AppliedConfig {
     port: i64,
     tls_port: i64,
     bind: Option<Vec<u8>>,
@@ -184,10 +184,10 @@ struct Applied {
     oom_score: (OomScoreAdj, [i16; 3]),
 }
 
-impl Applied {
+impl AppliedConfig {
     fn of(server: &Shared) -> Self {
         let config = &server.config;
-        Applied {
+        AppliedConfig {
             port: config.port.get(),
             tls_port: config.tls_port.get(),
             bind: config.get_text(b"bind"),
@@ -201,7 +201,7 @@ impl Applied {
 
     /// Acts on what differs now.
     fn apply(&self, server: &Shared, put_back: &dyn Fn()) -> Result<(), SetError> {
-        let now = Applied::of(server);
+        let now = AppliedConfig::of(server);
         let reopen = || {
             server
                 .reopen

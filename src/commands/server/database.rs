@@ -3,10 +3,10 @@
 use super::persistence::waited_for;
 use crate::command::Flag::{Fast, Loading, Stale};
 use crate::command::{
-    Arg, Args, Command, Databases, Done, Fail, Flow, Job, Plan, ReadCall, Run, SessionCall,
+    Arg, Args, AwaitedJob, Command, Databases, Done, Fail, Flow, Plan, ReadCall, Run, SessionCall,
     WriteCall,
 };
-use crate::persist::Kind;
+use crate::persist::JobKind;
 use crate::util::clock;
 
 pub const DBSIZE: Command = Command {
@@ -91,17 +91,17 @@ fn flushall(call: &mut WriteCall<'_>) -> Done {
     forget_indexes(call);
     call.db.log(call.args.all());
     let server = call.server;
-    server.store.abandon(Kind::Save);
+    server.store.abandon(JobKind::Save);
     // Replicas that come back get the empty snapshot.
-    server.store.abandon(Kind::Sync);
+    server.store.abandon(JobKind::Sync);
     if !server.config.save.get().0.is_empty() {
         // So that a crash doesn't bring the keys back. It begins when this command's locks are let go.
         let (told, done) = waited_for(server);
         let dirty = server.stats.totals().dirty + call.db.changes();
-        if server.store.begin(Kind::Save, dirty, Some(told)).is_ok() {
-            return Ok(Flow::Wait(Job { done, failed: None }));
+        if server.store.begin(JobKind::Save, dirty, Some(told)).is_ok() {
+            return Ok(Flow::Wait(AwaitedJob { done, failed: None }));
         }
-        server.store.begin_later(Kind::Save);
+        server.store.begin_later(JobKind::Save);
     }
     call.out.ok();
     Ok(Flow::Done)

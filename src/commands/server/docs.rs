@@ -1,10 +1,10 @@
 //! COMMAND DOCS of one command: its const, as a map.
 
-use crate::command::{Arg, ArgKind, Begin, Entry, KeySpec, modules};
+use crate::command::{Arg, ArgKind, Begin, CommandEntry, KeySpec, modules};
 use crate::resp::Reply;
 
 /// Writes the command's name and what is said of it.
-pub fn write(entry: &Entry, out: &mut Reply) {
+pub fn write(entry: &CommandEntry, out: &mut Reply) {
     let command = entry.command;
     let subcommands = entry.subcommands();
     let module = modules::of(entry);

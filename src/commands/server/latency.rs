@@ -3,7 +3,7 @@
 use std::fmt::Write;
 
 use crate::command::Flag::{Admin, Loading, NoScript, Stale};
-use crate::command::{Arg, Command, Done, Entry, Fail, Flow, Run, SessionCall, help};
+use crate::command::{Arg, Command, CommandEntry, Done, Fail, Flow, Run, SessionCall, help};
 use crate::state::stats::CommandTotals;
 use crate::util::clock;
 
@@ -243,7 +243,7 @@ const HISTOGRAM: Command = Command {
 fn histogram(call: &mut SessionCall<'_>) -> Done {
     let registry = call.registry;
     let names = call.args.rest();
-    let asked: Vec<&'static Entry> = if names.is_empty() {
+    let asked: Vec<&'static CommandEntry> = if names.is_empty() {
         registry.entries().to_vec()
     } else {
         let words = names
@@ -277,7 +277,10 @@ fn histogram(call: &mut SessionCall<'_>) -> Done {
 }
 
 /// The command or subcommand of a name; for a container, what it contains as well.
-fn family(entry: Option<&'static Entry>, subcommand: Option<&[u8]>) -> Vec<&'static Entry> {
+fn family(
+    entry: Option<&'static CommandEntry>,
+    subcommand: Option<&[u8]>,
+) -> Vec<&'static CommandEntry> {
     match (entry, subcommand) {
         (None, _) => Vec::new(),
         (Some(entry), None) => [vec![entry], entry.subcommands()].concat(),

@@ -3,8 +3,8 @@
 use tokio::sync::oneshot;
 
 use crate::command::Flag::{Admin, Fast, Loading, NoAsyncLoading, NoMulti, NoScript, Stale};
-use crate::command::{Arg, Command, Done, Fail, Flow, Job, Run, SessionCall};
-use crate::persist::{Kind, Outcome, Told};
+use crate::command::{Arg, AwaitedJob, Command, Done, Fail, Flow, Run, SessionCall};
+use crate::persist::{JobKind, JobOutcome, Told};
 use crate::state::shared::Shared;
 
 pub const SAVE: Command = Command {
@@ -22,23 +22,23 @@ fn save(call: &mut SessionCall<'_>) -> Done {
     let store = &call.server.store;
     if store
         .running()
-        .is_some_and(|running| running.kind != Kind::Rewrite)
+        .is_some_and(|running| running.kind != JobKind::Rewrite)
     {
         return Err(SAVING);
     }
     let (told, done) = waited_for(call.server);
     let dirty = call.server.stats.totals().dirty;
     store
-        .begin(Kind::Save, dirty, Some(told))
+        .begin(JobKind::Save, dirty, Some(told))
         .map_err(|_| Fail::Says("The log is being rewritten: can't SAVE right now"))?;
-    Ok(Flow::Wait(Job {
+    Ok(Flow::Wait(AwaitedJob {
         done,
         failed: Some("ERR"),
     }))
 }
 
 /// For a client that waits for a job, unless a long script is in its way.
-pub(super) fn waited_for(server: &Shared) -> (Told, oneshot::Receiver<Outcome>) {
+pub(super) fn waited_for(server: &Shared) -> (Told, oneshot::Receiver<JobOutcome>) {
     let (outcome, done) = oneshot::channel();
     let scripts = server.scripts.clone();
     let held = Box::new(move || scripts.is_busy());
@@ -71,14 +71,14 @@ fn bgsave(call: &mut SessionCall<'_>) -> Done {
     }
     let store = &call.server.store;
     let dirty = call.server.stats.totals().dirty;
-    match store.begin(Kind::Save, dirty, None) {
+    match store.begin(JobKind::Save, dirty, None) {
         Ok(()) => call.out.simple("Background saving started"),
-        Err(Kind::Save | Kind::Sync) => return Err(SAVING),
-        Err(Kind::Rewrite) if schedule => {
-            store.begin_later(Kind::Save);
+        Err(JobKind::Save | JobKind::Sync) => return Err(SAVING),
+        Err(JobKind::Rewrite) if schedule => {
+            store.begin_later(JobKind::Save);
             call.out.simple("Background saving scheduled");
         }
-        Err(Kind::Rewrite) => {
+        Err(JobKind::Rewrite) => {
             return Err(Fail::Says(
                 "Another child process is active (AOF?): can't BGSAVE right now. Use BGSAVE SCHEDULE in order to schedule a BGSAVE whenever possible.",
             ));
@@ -93,7 +93,7 @@ fn cancel(call: &mut SessionCall<'_>) -> Done {
     if store.abandon_save() {
         tracing::info!("Background saving will be aborted due to user request");
         call.out.simple("Background saving cancelled");
-    } else if store.forget_waiting(Kind::Save) {
+    } else if store.forget_waiting(JobKind::Save) {
         call.out.simple("Scheduled background saving cancelled");
     } else {
         return Err(Fail::Says(
@@ -116,22 +116,22 @@ fn bgrewriteaof(call: &mut SessionCall<'_>) -> Done {
     let dirty = call.server.stats.totals().dirty;
     if call.session.in_exec || store.backup.postpones_rewrites() {
         // In a transaction Redis can't fork, and clients know its words.
-        store.begin_later(Kind::Rewrite);
+        store.begin_later(JobKind::Rewrite);
         call.out
             .simple("Background append only file rewriting scheduled");
         return Ok(Flow::Done);
     }
-    match store.begin(Kind::Rewrite, dirty, None) {
+    match store.begin(JobKind::Rewrite, dirty, None) {
         Ok(()) => call
             .out
             .simple("Background append only file rewriting started"),
-        Err(Kind::Rewrite) => {
+        Err(JobKind::Rewrite) => {
             return Err(Fail::Says(
                 "Background append only file rewriting already in progress",
             ));
         }
-        Err(Kind::Save | Kind::Sync) => {
-            store.begin_later(Kind::Rewrite);
+        Err(JobKind::Save | JobKind::Sync) => {
+            store.begin_later(JobKind::Rewrite);
             call.out
                 .simple("Background append only file rewriting scheduled");
         }

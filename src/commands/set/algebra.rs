@@ -6,7 +6,7 @@ use crate::engine::{Class, Db, Deadline};
 use crate::types::{LiveSet, Piece, Set, Type};
 
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Operation {
+enum SetOperation {
     Inter,
     Union,
     Diff,
@@ -17,7 +17,7 @@ pub const SINTER: Command = Command {
     summary: "Returns the members that all of several sets have",
     cost: "O(N*M) for the smallest set of N members and M sets",
     args: &[Arg::key("key", KeyUse::READ).many()],
-    run: Run::Read(|call| answer(call, Operation::Inter)),
+    run: Run::Read(|call| answer(call, SetOperation::Inter)),
     tips: &["nondeterministic_output_order"],
     ..Command::PLAIN
 };
@@ -31,7 +31,7 @@ pub const SINTERSTORE: Command = Command {
         Arg::key("destination", KeyUse::OVERWRITE),
         Arg::key("key", KeyUse::READ).many(),
     ],
-    run: Run::Write(|call| store(call, Operation::Inter, "sinterstore")),
+    run: Run::Write(|call| store(call, SetOperation::Inter, "sinterstore")),
     ..Command::PLAIN
 };
 
@@ -40,7 +40,7 @@ pub const SUNION: Command = Command {
     summary: "Returns the members that any of several sets has",
     cost: "O(N) for N members in all sets",
     args: &[Arg::key("key", KeyUse::READ).many()],
-    run: Run::Read(|call| answer(call, Operation::Union)),
+    run: Run::Read(|call| answer(call, SetOperation::Union)),
     tips: &["nondeterministic_output_order"],
     ..Command::PLAIN
 };
@@ -54,7 +54,7 @@ pub const SUNIONSTORE: Command = Command {
         Arg::key("destination", KeyUse::OVERWRITE),
         Arg::key("key", KeyUse::READ).many(),
     ],
-    run: Run::Write(|call| store(call, Operation::Union, "sunionstore")),
+    run: Run::Write(|call| store(call, SetOperation::Union, "sunionstore")),
     ..Command::PLAIN
 };
 
@@ -63,7 +63,7 @@ pub const SDIFF: Command = Command {
     summary: "Returns the members of the first set that no other has",
     cost: "O(N) for N members in all sets",
     args: &[Arg::key("key", KeyUse::READ).many()],
-    run: Run::Read(|call| answer(call, Operation::Diff)),
+    run: Run::Read(|call| answer(call, SetOperation::Diff)),
     tips: &["nondeterministic_output_order"],
     ..Command::PLAIN
 };
@@ -77,11 +77,11 @@ pub const SDIFFSTORE: Command = Command {
         Arg::key("destination", KeyUse::OVERWRITE),
         Arg::key("key", KeyUse::READ).many(),
     ],
-    run: Run::Write(|call| store(call, Operation::Diff, "sdiffstore")),
+    run: Run::Write(|call| store(call, SetOperation::Diff, "sdiffstore")),
     ..Command::PLAIN
 };
 
-fn answer(call: &mut ReadCall<'_>, operation: Operation) -> Done {
+fn answer(call: &mut ReadCall<'_>, operation: SetOperation) -> Done {
     let keys = call.args.rest();
     let open = call.out.open_set();
     let mut count = 0;
@@ -94,7 +94,7 @@ fn answer(call: &mut ReadCall<'_>, operation: Operation) -> Done {
     Ok(Flow::Done)
 }
 
-fn store(call: &mut WriteCall<'_>, operation: Operation, event: &'static str) -> Done {
+fn store(call: &mut WriteCall<'_>, operation: SetOperation, event: &'static str) -> Done {
     let target = call.args.next()?;
     let limits = &call.db.rules().limits;
     let mut result = Set::new();
@@ -131,20 +131,20 @@ fn sources<'a>(db: &'a Db<'_>, keys: &[&[u8]]) -> Result<Sources<'a>, Fail> {
 }
 
 /// The sets whose members bring their deadlines into the result.
-fn timed<'a>(operation: Operation, sets: &Sources<'a>) -> Vec<LiveSet<'a>> {
+fn timed<'a>(operation: SetOperation, sets: &Sources<'a>) -> Vec<LiveSet<'a>> {
     let sets = match operation {
-        Operation::Diff => &sets[..1],
-        Operation::Inter | Operation::Union => sets,
+        SetOperation::Diff => &sets[..1],
+        SetOperation::Inter | SetOperation::Union => sets,
     };
     let is_timed = |set: &LiveSet<'_>| set.whole().next_deadline().is_some();
     sets.iter().flatten().copied().filter(is_timed).collect()
 }
 
 /// Visits each member of the result once, until `visit` says that it has enough.
-fn combine(operation: Operation, sets: Sources<'_>, mut visit: impl FnMut(Piece<'_>) -> bool) {
+fn combine(operation: SetOperation, sets: Sources<'_>, mut visit: impl FnMut(Piece<'_>) -> bool) {
     let mut digits = itoa::Buffer::new();
     match operation {
-        Operation::Inter => {
+        SetOperation::Inter => {
             let Some(mut sets) = sets.into_iter().collect::<Option<Vec<_>>>() else {
                 return;
             };
@@ -156,7 +156,7 @@ fn combine(operation: Operation, sets: Sources<'_>, mut visit: impl FnMut(Piece<
                 }
             }
         }
-        Operation::Union => {
+        SetOperation::Union => {
             let sets: Vec<_> = sets.into_iter().flatten().collect();
             for (at, set) in sets.iter().enumerate() {
                 for piece in set.iter() {
@@ -168,7 +168,7 @@ fn combine(operation: Operation, sets: Sources<'_>, mut visit: impl FnMut(Piece<
                 }
             }
         }
-        Operation::Diff => {
+        SetOperation::Diff => {
             let Some(first) = sets[0] else {
                 return;
             };
@@ -193,7 +193,7 @@ pub const SINTERCARD: Command = Command {
         Arg::key("key", KeyUse::READ).many(),
         Arg::int("limit").token("LIMIT").optional(),
     ],
-    run: Run::Read(|call| count(call, Operation::Inter)),
+    run: Run::Read(|call| count(call, SetOperation::Inter)),
     ..Command::PLAIN
 };
 
@@ -208,7 +208,7 @@ pub const SUNIONCARD: Command = Command {
         Arg::word("approx", "APPROX").optional(),
         Arg::int("limit").token("LIMIT").optional(),
     ],
-    run: Run::Read(|call| count(call, Operation::Union)),
+    run: Run::Read(|call| count(call, SetOperation::Union)),
     ..Command::PLAIN
 };
 
@@ -222,11 +222,11 @@ pub const SDIFFCARD: Command = Command {
         Arg::key("key", KeyUse::READ).many(),
         Arg::int("limit").token("LIMIT").optional(),
     ],
-    run: Run::Read(|call| count(call, Operation::Diff)),
+    run: Run::Read(|call| count(call, SetOperation::Diff)),
     ..Command::PLAIN
 };
 
-fn count(call: &mut ReadCall<'_>, operation: Operation) -> Done {
+fn count(call: &mut ReadCall<'_>, operation: SetOperation) -> Done {
     let count = call
         .args
         .int_in(1..=i64::MAX, Fail::Says("numkeys should be greater than 0"))?;
@@ -239,7 +239,7 @@ fn count(call: &mut ReadCall<'_>, operation: Operation) -> Done {
     let mut limit = 0;
     while !call.args.is_empty() {
         // Counting a union needs no memory here, so that there is nothing to be gained by an estimate.
-        if operation == Operation::Union && call.args.word("APPROX") {
+        if operation == SetOperation::Union && call.args.word("APPROX") {
             continue;
         }
         if !call.args.word_with("LIMIT", 1) {

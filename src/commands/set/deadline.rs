@@ -1,7 +1,7 @@
 //! Times to live of single members, as redis.io documents them since 8.12. The set's type is looked at before anything else is.
 
 use crate::command::Flag::Fast;
-use crate::command::expiry::Unit;
+use crate::command::expiry::TimeUnit;
 use crate::command::parts::{
     self, CONDITION, Condition, DELETED, DONE, NO_DEADLINE, NO_PART, NOT_MET, answer_none,
     deadline_of,
@@ -30,7 +30,7 @@ pub const SEXPIRE: Command = Command {
         CONDITION,
         MEMBERS,
     ],
-    run: Run::Write(|call| expire(call, Unit::EX)),
+    run: Run::Write(|call| expire(call, TimeUnit::EX)),
     ..Command::PLAIN
 };
 
@@ -46,7 +46,7 @@ pub const SPEXPIRE: Command = Command {
         CONDITION,
         MEMBERS,
     ],
-    run: Run::Write(|call| expire(call, Unit::PX)),
+    run: Run::Write(|call| expire(call, TimeUnit::PX)),
     ..Command::PLAIN
 };
 
@@ -62,7 +62,7 @@ pub const SEXPIREAT: Command = Command {
         CONDITION,
         MEMBERS,
     ],
-    run: Run::Write(|call| expire(call, Unit::EXAT)),
+    run: Run::Write(|call| expire(call, TimeUnit::EXAT)),
     ..Command::PLAIN
 };
 
@@ -78,7 +78,7 @@ pub const SPEXPIREAT: Command = Command {
         CONDITION,
         MEMBERS,
     ],
-    run: Run::Write(|call| expire(call, Unit::PXAT)),
+    run: Run::Write(|call| expire(call, TimeUnit::PXAT)),
     ..Command::PLAIN
 };
 
@@ -156,7 +156,7 @@ struct ExpiredMembers<'a> {
     deleted: Vec<&'a [u8]>,
 }
 
-fn expire(call: &mut WriteCall<'_>, unit: Unit) -> Done {
+fn expire(call: &mut WriteCall<'_>, unit: TimeUnit) -> Done {
     let key = call.args.next()?;
     let done = set_deadlines(call, key, unit)?;
     log(&mut call.db, key, done.deadline, &done.timed, &done.deleted);
@@ -166,7 +166,7 @@ fn expire(call: &mut WriteCall<'_>, unit: Unit) -> Done {
 fn set_deadlines<'a>(
     call: &mut WriteCall<'a>,
     key: &[u8],
-    unit: Unit,
+    unit: TimeUnit,
 ) -> Result<ExpiredMembers<'a>, Fail> {
     let (now, over_ms) = (call.db.now(), call.db.over_ms());
     let limits = &call.db.rules().limits;
@@ -287,7 +287,7 @@ pub const STTL: Command = Command {
     since: "8.12.0",
     flags: &[Fast],
     args: &[Arg::key("key", KeyUse::READ), MEMBERS],
-    run: Run::Read(|call| tell(call, Unit::EX)),
+    run: Run::Read(|call| tell(call, TimeUnit::EX)),
     tips: &["nondeterministic_output"],
     ..Command::PLAIN
 };
@@ -299,7 +299,7 @@ pub const SPTTL: Command = Command {
     since: "8.12.0",
     flags: &[Fast],
     args: &[Arg::key("key", KeyUse::READ), MEMBERS],
-    run: Run::Read(|call| tell(call, Unit::PX)),
+    run: Run::Read(|call| tell(call, TimeUnit::PX)),
     tips: &["nondeterministic_output"],
     ..Command::PLAIN
 };
@@ -311,7 +311,7 @@ pub const SEXPIRETIME: Command = Command {
     since: "8.12.0",
     flags: &[Fast],
     args: &[Arg::key("key", KeyUse::READ), MEMBERS],
-    run: Run::Read(|call| tell(call, Unit::EXAT)),
+    run: Run::Read(|call| tell(call, TimeUnit::EXAT)),
     ..Command::PLAIN
 };
 
@@ -322,11 +322,11 @@ pub const SPEXPIRETIME: Command = Command {
     since: "8.12.0",
     flags: &[Fast],
     args: &[Arg::key("key", KeyUse::READ), MEMBERS],
-    run: Run::Read(|call| tell(call, Unit::PXAT)),
+    run: Run::Read(|call| tell(call, TimeUnit::PXAT)),
     ..Command::PLAIN
 };
 
-fn tell(call: &mut ReadCall<'_>, unit: Unit) -> Done {
+fn tell(call: &mut ReadCall<'_>, unit: TimeUnit) -> Done {
     let key = call.args.next()?;
     let now = call.db.now();
     let set = call.db.members(key)?;

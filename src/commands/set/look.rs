@@ -124,7 +124,7 @@ fn sscan(call: &mut ReadCall<'_>) -> Done {
         scan::reply_empty(call.out);
         return Ok(Flow::Done);
     };
-    let options = scan::Options::parse(&mut call.args, None)?;
+    let options = scan::ScanOptions::parse(&mut call.args, None)?;
     let mut digits = itoa::Buffer::new();
     let mut found = Vec::new();
     let next = set.scan(cursor, options.count, |member| {

@@ -2,9 +2,9 @@
 
 use super::deadline::{MEMBERS, Wording, log, take_members, unknown};
 use crate::command::Flag::{DenyOom, Fast};
-use crate::command::expiry::{EXPIRATION_OR_KEEPTTL, Unit};
+use crate::command::expiry::{EXPIRATION_OR_KEEPTTL, TimeUnit};
 use crate::command::parts::deadline_of;
-use crate::command::{Arg, Args, Command, Done, Entry, Fail, Flow, KeyUse, Run, WriteCall};
+use crate::command::{Arg, Args, Command, CommandEntry, Done, Fail, Flow, KeyUse, Run, WriteCall};
 use crate::engine::Now;
 use crate::types::{LiveSet, Set};
 
@@ -51,12 +51,12 @@ struct ToAdd<'a> {
 }
 
 /// The options, in any order.
-fn wish<'a>(args: &mut Args<'a>, entry: &Entry, now: Now) -> Result<ToAdd<'a>, Fail> {
+fn wish<'a>(args: &mut Args<'a>, entry: &CommandEntry, now: Now) -> Result<ToAdd<'a>, Fail> {
     let units = [
-        ("EX", Unit::EX),
-        ("PX", Unit::PX),
-        ("EXAT", Unit::EXAT),
-        ("PXAT", Unit::PXAT),
+        ("EX", TimeUnit::EX),
+        ("PX", TimeUnit::PX),
+        ("EXAT", TimeUnit::EXAT),
+        ("PXAT", TimeUnit::PXAT),
     ];
     let only_one =
         Fail::Says("Only one of EX, PX, EXAT, PXAT or KEEPTTL arguments can be specified");

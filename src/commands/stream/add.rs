@@ -1,6 +1,6 @@
 //! Entries in at one end, and out at the other.
 
-use super::id::{self, Wanted};
+use super::id::{self, WantedId};
 use super::idempotency::{PRODUCER, Sender};
 use super::references::{self, CONDITION};
 use super::reply;
@@ -8,7 +8,7 @@ use crate::command::Flag::{DenyOom, Fast};
 use crate::command::{Arg, Args, Command, Done, Fail, Flow, KeyUse, Run, WriteCall};
 use crate::engine::Garbage;
 use crate::types::Type;
-use crate::types::stream::{Bound, Id, IdText, References, Stream, Trim, Trimmed};
+use crate::types::stream::{Id, IdText, References, Stream, Trim, TrimBound, Trimmed};
 
 /// What a rough trim may remove at most, in nodes and in entries.
 const ROUGH_NODES: usize = 100;
@@ -57,24 +57,24 @@ pub const XADD: Command = Command {
 
 /// How XADD and XTRIM are asked to trim.
 #[derive(Default)]
-struct Wish {
-    bound: Option<Bound>,
+struct TrimOptions {
+    bound: Option<TrimBound>,
     is_rough: bool,
     limit: Option<usize>,
     references: Option<References>,
 }
 
-impl Wish {
+impl TrimOptions {
     /// Takes one option if it is one of trimming.
     fn take(&mut self, args: &mut Args<'_>) -> Result<bool, Fail> {
         if args.word_with("MAXLEN", 1) {
             self.begin(args)?;
             let len = u64::try_from(args.int()?)
                 .map_err(|_| Fail::Says("The MAXLEN argument must be >= 0."))?;
-            self.bound = Some(Bound::Len(len));
+            self.bound = Some(TrimBound::Len(len));
         } else if args.word_with("MINID", 1) {
             self.begin(args)?;
-            self.bound = Some(Bound::From(id::parse(args.next()?, 0)?));
+            self.bound = Some(TrimBound::From(id::parse(args.next()?, 0)?));
         } else if args.word_with("LIMIT", 1) {
             let limit = usize::try_from(args.int()?)
                 .map_err(|_| Fail::Says("The LIMIT argument must be >= 0."))?;
@@ -135,14 +135,14 @@ impl Wish {
     }
 }
 
-fn trim_of(wish: &Wish, call: &WriteCall<'_>) -> Result<Option<Trim>, Fail> {
+fn trim_of(options: &TrimOptions, call: &WriteCall<'_>) -> Result<Option<Trim>, Fail> {
     let node_entries = call.db.rules().limits.stream_node_entries;
-    wish.finish(node_entries, call.server.store.loading.is_on())
+    options.finish(node_entries, call.server.store.loading.is_on())
 }
 
 /// What XADD is asked to add.
 struct Addition<'a> {
-    wanted: Wanted,
+    wanted: WantedId,
     pairs: &'a [&'a [u8]],
     sender: Option<Sender<'a>>,
     trim: Option<Trim>,
@@ -151,10 +151,10 @@ struct Addition<'a> {
 
 impl<'a> Addition<'a> {
     fn parse(call: &mut WriteCall<'a>) -> Result<Self, Fail> {
-        let (mut wish, mut must_exist) = (Wish::default(), false);
+        let (mut options, mut must_exist) = (TrimOptions::default(), false);
         let (mut wanted, mut sender) = (None, None);
         while wanted.is_none() && !call.args.is_empty() {
-            if call.args.peek() == Some(b"*") || !wish.take(&mut call.args)? {
+            if call.args.peek() == Some(b"*") || !options.take(&mut call.args)? {
                 if call.args.word("NOMKSTREAM") {
                     must_exist = true;
                 } else if !Sender::take(&mut call.args, &mut sender)? {
@@ -163,17 +163,18 @@ impl<'a> Addition<'a> {
             }
         }
         // A master says which id the entry got there.
-        if sender.is_some() && wanted.is_some_and(|id| id != Wanted::Next) && call.user.is_some() {
+        if sender.is_some() && wanted.is_some_and(|id| id != WantedId::Next) && call.user.is_some()
+        {
             return Err(Fail::Says(
                 "syntax error, IDMP/IDMPAUTO can be used only with auto-generated IDs",
             ));
         }
-        let trim = trim_of(&wish, call)?;
+        let trim = trim_of(&options, call)?;
         let pairs = call.args.rest();
         let (Some(wanted), 2.., 0) = (wanted, pairs.len(), pairs.len() % 2) else {
             return Err(Fail::arity("xadd"));
         };
-        if wanted == Wanted::Exactly(Id::MIN) {
+        if wanted == WantedId::Exactly(Id::MIN) {
             return Err(Fail::Says(
                 "The ID specified in XADD must be greater than 0-0",
             ));
@@ -300,19 +301,19 @@ fn log_trim(
 }
 
 /// The new entry's id.
-fn pick(stream: &Stream, wanted: Wanted, now_ms: u64) -> Result<Id, Fail> {
+fn pick(stream: &Stream, wanted: WantedId, now_ms: u64) -> Result<Id, Fail> {
     if stream.last_id() == Id::MAX {
         return Err(Fail::Says(
             "The stream has exhausted the last possible ID, unable to add more items",
         ));
     }
     let id = match wanted {
-        Wanted::Next => stream.next_id(now_ms),
-        Wanted::NextIn(ms) if ms == stream.last_id().ms => {
+        WantedId::Next => stream.next_id(now_ms),
+        WantedId::NextIn(ms) if ms == stream.last_id().ms => {
             stream.last_id().next().filter(|id| id.ms == ms)
         }
-        Wanted::NextIn(ms) => Some(Id::new(ms, 0)),
-        Wanted::Exactly(id) => Some(id),
+        WantedId::NextIn(ms) => Some(Id::new(ms, 0)),
+        WantedId::Exactly(id) => Some(id),
     };
     id.filter(|id| *id > stream.last_id()).ok_or(Fail::Says(
         "The ID specified in XADD is equal or smaller than the target stream top item",
@@ -333,18 +334,18 @@ pub const XTRIM: Command = Command {
 
 fn xtrim(call: &mut WriteCall<'_>) -> Done {
     let key = call.args.next()?;
-    let mut wish = Wish::default();
+    let mut options = TrimOptions::default();
     while !call.args.is_empty() {
-        if !wish.take(&mut call.args)? {
+        if !options.take(&mut call.args)? {
             return Err(Fail::SYNTAX);
         }
     }
-    if wish.bound.is_none() && wish.limit.is_none_or(|limit| limit == 0) {
+    if options.bound.is_none() && options.limit.is_none_or(|limit| limit == 0) {
         return Err(Fail::Says(
             "syntax error, XTRIM must be called with a trimming strategy",
         ));
     }
-    let Some(trim) = trim_of(&wish, call)? else {
+    let Some(trim) = trim_of(&options, call)? else {
         return Err(Fail::SYNTAX);
     };
     let Some(mut stream) = call.db.edit::<Stream>(key)? else {

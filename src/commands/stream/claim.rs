@@ -72,7 +72,7 @@ struct Terms {
 
 /// What became of the entries.
 #[derive(Default)]
-struct Outcome {
+struct ClaimOutcome {
     made_consumer: bool,
     claimed: Vec<Pending>,
     /// Pending entries that are no longer in the stream, and so no longer pending.
@@ -163,14 +163,14 @@ enum Claimed {
     Nothing,
 }
 
-impl Outcome {
+impl ClaimOutcome {
     /// Begins a claim for the consumer of this name, who is made if need be.
     fn begin(group: &mut Group, consumer: &[u8], now_ms: u64) -> (Owner, Self) {
         let (owner, made_consumer) = group.find_or_add_consumer(consumer, now_ms);
         group.consumer_mut(owner).seen_ms = now_ms as i64;
-        let outcome = Outcome {
+        let outcome = ClaimOutcome {
             made_consumer,
-            ..Outcome::default()
+            ..ClaimOutcome::default()
         };
         (owner, outcome)
     }
@@ -268,7 +268,7 @@ fn xclaim(call: &mut WriteCall<'_>) -> Done {
     }
     let terms = Terms::parse(idle_ms_min, &mut call.args, now_ms)?;
     let outcome = stream.with_group(name, |stream, group| {
-        let (owner, mut outcome) = Outcome::begin(group, consumer, now_ms);
+        let (owner, mut outcome) = ClaimOutcome::begin(group, consumer, now_ms);
         if terms.last_id > group.last_id {
             group.last_id = terms.last_id;
             outcome.moved = true;
@@ -327,7 +327,7 @@ fn xautoclaim(call: &mut WriteCall<'_>) -> Done {
         .filter(|stream| stream.group(name).is_some())
         .ok_or_else(|| no_group(key, name, ""))?;
     let outcome = stream.with_group(name, |stream, group| {
-        let (owner, mut outcome) = Outcome::begin(group, consumer, now_ms);
+        let (owner, mut outcome) = ClaimOutcome::begin(group, consumer, now_ms);
         let mut next = Some(from);
         let mut attempts = count * ATTEMPTS;
         // What is gone counts as well: the reply is no longer than asked for.

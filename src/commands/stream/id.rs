@@ -10,7 +10,7 @@ const TEXT_MAX: usize = 127;
 
 /// What an id is given to a new entry.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Wanted {
+pub enum WantedId {
     /// `*`: whatever comes next.
     Next,
     /// `ms-*`: the next one in this millisecond.
@@ -50,13 +50,13 @@ pub fn parse_or_edge(text: &[u8], seq: u64) -> Result<Id, Fail> {
 }
 
 /// What XADD is asked to call its entry.
-pub fn parse_wanted(text: &[u8]) -> Result<Wanted, Fail> {
+pub fn parse_wanted(text: &[u8]) -> Result<WantedId, Fail> {
     if text == b"*" {
-        return Ok(Wanted::Next);
+        return Ok(WantedId::Next);
     }
     match split(text)? {
-        (ms, Some(b"*")) => Ok(Wanted::NextIn(ms)),
-        _ => parse(text, 0).map(Wanted::Exactly),
+        (ms, Some(b"*")) => Ok(WantedId::NextIn(ms)),
+        _ => parse(text, 0).map(WantedId::Exactly),
     }
 }
 

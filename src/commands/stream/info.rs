@@ -4,7 +4,7 @@ use super::{no_such_group, reply};
 use crate::command::{Arg, Command, Done, Fail, Flow, KeyUse, ReadCall, Run, help};
 use crate::resp::Reply;
 use crate::state::shared::Shared;
-use crate::types::stream::{Consumer, Entry, Group, Id, Stream};
+use crate::types::stream::{Consumer, Group, Id, Stream, StreamEntry};
 
 /// Entries and pending entries that FULL shows of each list if it isn't told how many.
 const FULL_COUNT: usize = 10;
@@ -182,7 +182,7 @@ fn ends(stream: &Stream, out: &mut Reply) {
     entry_or_null(stream.range_back(Id::MIN, Id::MAX).next(), out);
 }
 
-fn entry_or_null(entry: Option<Entry<'_>>, out: &mut Reply) {
+fn entry_or_null(entry: Option<StreamEntry<'_>>, out: &mut Reply) {
     match entry {
         Some(entry) => reply::entry(&entry, out),
         None => out.null(),

@@ -71,7 +71,7 @@ pub const XPENDING: Command = Command {
 };
 
 /// Which pending entries XPENDING's long form tells of.
-struct Filter<'a> {
+struct PendingFilter<'a> {
     idle_ms_min: i64,
     from: Id,
     to: Id,
@@ -79,7 +79,7 @@ struct Filter<'a> {
     consumer: Option<&'a [u8]>,
 }
 
-impl<'a> Filter<'a> {
+impl<'a> PendingFilter<'a> {
     fn parse(args: &mut Args<'a>) -> Result<Self, Fail> {
         if !(3..=6).contains(&args.len()) {
             return Err(Fail::SYNTAX);
@@ -94,7 +94,7 @@ impl<'a> Filter<'a> {
         let (from, to) = (args.next()?, args.next()?);
         let count = args.int()?.max(0) as usize;
         let (from, to) = (id::parse_start(from)?, id::parse_end(to)?);
-        Ok(Filter {
+        Ok(PendingFilter {
             idle_ms_min,
             from,
             to,
@@ -148,7 +148,7 @@ fn xpending(call: &mut ReadCall<'_>) -> Done {
     let (key, name) = (call.args.next()?, call.args.next()?);
     let filter = match call.args.is_empty() {
         true => None,
-        false => Some(Filter::parse(&mut call.args)?),
+        false => Some(PendingFilter::parse(&mut call.args)?),
     };
     let stream = call.db.read::<Stream>(key)?;
     let group = stream

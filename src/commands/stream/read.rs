@@ -75,7 +75,7 @@ pub fn hides_keys(argv: &[&[u8]], from: usize) -> bool {
 }
 
 /// What was asked for.
-pub struct Wish<'a> {
+pub struct ReadOptions<'a> {
     /// Group and consumer.
     pub reader: Option<(&'a [u8], &'a [u8])>,
     pub limits: Caps,
@@ -175,7 +175,7 @@ pub enum From {
     New,
 }
 
-impl<'a> Wish<'a> {
+impl<'a> ReadOptions<'a> {
     pub fn parse(call: &mut WriteCall<'a>, is_group: bool) -> Result<Self, Fail> {
         let (mut limits, mut block, mut reader) = (Caps::default(), None, None);
         let (mut no_ack, mut claim_ms) = (false, None);
@@ -224,7 +224,7 @@ impl<'a> Wish<'a> {
             let rest = args.rest();
             rest.split_at(rest.len() / 2)
         };
-        Ok(Wish {
+        Ok(ReadOptions {
             reader,
             limits,
             block,
@@ -319,12 +319,12 @@ impl<'o> Served<'o> {
 }
 
 fn xread(call: &mut WriteCall<'_>) -> Done {
-    let wish = Wish::parse(call, false)?;
+    let options = ReadOptions::parse(call, false)?;
     if call.woken_in_vain::<Stream>() {
-        return Ok(wish.block(&[], None));
+        return Ok(options.block(&[], None));
     }
-    let mut from = Vec::with_capacity(wish.keys.len());
-    for (key, id) in wish.keys.iter().zip(wish.ids) {
+    let mut from = Vec::with_capacity(options.keys.len());
+    for (key, id) in options.keys.iter().zip(options.ids) {
         let stream = call.db.read::<Stream>(key)?;
         from.push(From::After(match *id {
             b"$" => stream.map_or(Id::MIN, Stream::last_id),
@@ -341,8 +341,8 @@ fn xread(call: &mut WriteCall<'_>) -> Done {
             id => id::parse(id, 0)?,
         }));
     }
-    let mut served = Served::new(call.out, wish.limits);
-    for (key, from) in wish.keys.iter().zip(&from) {
+    let mut served = Served::new(call.out, options.limits);
+    for (key, from) in options.keys.iter().zip(&from) {
         if served.is_enough() {
             break;
         }
@@ -368,18 +368,18 @@ fn xread(call: &mut WriteCall<'_>) -> Done {
     if served.close() {
         return Ok(Flow::Done);
     }
-    finish(call, &wish, &from, None)
+    finish(call, &options, &from, None)
 }
 
 /// There was nothing.
 pub fn finish(
     call: &mut WriteCall<'_>,
-    wish: &Wish<'_>,
+    options: &ReadOptions<'_>,
     from: &[From],
     look_ms: Option<u64>,
 ) -> Done {
-    if wish.block.is_some() {
-        return Ok(wish.block(from, look_ms));
+    if options.block.is_some() {
+        return Ok(options.block(from, look_ms));
     }
     call.out.null_array();
     Ok(Flow::Done)

@@ -2,8 +2,8 @@
 //! long.
 
 use super::read::{
-    BLOCK, Budget, COUNT, From, MAXCOUNT, MAXSIZE, STREAMS, Served, Wish, finish, hides_keys,
-    keys_behind_streams,
+    BLOCK, Budget, COUNT, From, MAXCOUNT, MAXSIZE, ReadOptions, STREAMS, Served, finish,
+    hides_keys, keys_behind_streams,
 };
 use super::{id, no_group, reply};
 use crate::command::Flag::Blocking;
@@ -37,15 +37,15 @@ pub const XREADGROUP: Command = Command {
 };
 
 fn xreadgroup(call: &mut WriteCall<'_>) -> Done {
-    let wish = Wish::parse(call, true)?;
-    let Some((name, consumer)) = wish.reader else {
+    let options = ReadOptions::parse(call, true)?;
+    let Some((name, consumer)) = options.reader else {
         unreachable!("parsing a group's reader finds a group");
     };
-    let from = group_ids(call, &wish, name)?;
+    let from = group_ids(call, &options, name)?;
     let now_ms = call.db.clock_ms();
-    let mut served = Served::new(call.out, wish.limits);
+    let mut served = Served::new(call.out, options.limits);
     let (mut deliveries, mut look_ms) = (Vec::new(), None);
-    for (key, from) in wish.keys.iter().zip(&from) {
+    for (key, from) in options.keys.iter().zip(&from) {
         if served.is_enough() {
             break;
         }
@@ -72,13 +72,13 @@ fn xreadgroup(call: &mut WriteCall<'_>) -> Done {
                 }
                 From::New => {
                     let room = served.budget.room();
-                    let due = wish.claim_ms.map_or(Overdue::default(), |idle_ms| {
+                    let due = options.claim_ms.map_or(Overdue::default(), |idle_ms| {
                         Overdue::find(stream, group, idle_ms, now_ms, room)
                     });
                     look_ms = [look_ms, due.next_ms].into_iter().flatten().min();
                     if !due.ids.is_empty() || has_new(stream, group) {
                         let reply = served.stream(key);
-                        delivery.deliver(stream, group, owner, (&wish, &due), now_ms, reply);
+                        delivery.deliver(stream, group, owner, (&options, &due), now_ms, reply);
                     }
                 }
             }
@@ -95,20 +95,24 @@ fn xreadgroup(call: &mut WriteCall<'_>) -> Done {
     }
     let any = served.close();
     for delivery in &deliveries {
-        delivery.log(call, &wish, now_ms);
+        delivery.log(call, &options, now_ms);
     }
     if any {
         return Ok(Flow::Done);
     }
     // What isn't pending yet may be by then.
-    let look_ms = wish
+    let look_ms = options
         .claim_ms
         .map(|idle_ms| look_ms.unwrap_or(now_ms.saturating_add(idle_ms as u64)));
-    finish(call, &wish, &from, look_ms)
+    finish(call, &options, &from, look_ms)
 }
 
 /// Which entries of each stream, if every key has the group.
-fn group_ids(call: &WriteCall<'_>, wish: &Wish<'_>, name: &[u8]) -> Result<Vec<From>, Fail> {
+fn group_ids(
+    call: &WriteCall<'_>,
+    options: &ReadOptions<'_>,
+    name: &[u8],
+) -> Result<Vec<From>, Fail> {
     let one = |key: &[u8], id: &[u8]| {
         let stream = call.db.read::<Stream>(key)?;
         if stream.and_then(|stream| stream.group(name)).is_none() {
@@ -128,9 +132,10 @@ fn group_ids(call: &WriteCall<'_>, wish: &Wish<'_>, name: &[u8]) -> Result<Vec<F
             },
         }
     };
-    wish.keys
+    options
+        .keys
         .iter()
-        .zip(wish.ids)
+        .zip(options.ids)
         .map(|(key, id)| one(key, id))
         .collect()
 }
@@ -238,7 +243,7 @@ impl Delivery<'_> {
         stream: &Stream,
         group: &mut Group,
         owner: Owner,
-        (wish, due): (&Wish<'_>, &Overdue),
+        (options, due): (&ReadOptions<'_>, &Overdue),
         now_ms: u64,
         (out, budget): (&mut Reply, &mut Budget),
     ) {
@@ -265,15 +270,15 @@ impl Delivery<'_> {
                 break;
             }
             written += 1;
-            out.array(if wish.claim_ms.is_some() { 4 } else { 2 });
+            out.array(if options.claim_ms.is_some() { 4 } else { 2 });
             reply::body(&entry, out);
-            if wish.claim_ms.is_some() {
+            if options.claim_ms.is_some() {
                 out.int(0);
                 out.int(0);
             }
             group.entries_read = stream.read_counter(group, entry.id);
             group.last_id = entry.id;
-            if !wish.no_ack {
+            if !options.no_ack {
                 group.deliver(entry.id, owner, now_ms);
             }
             self.ids.push(entry.id);
@@ -284,15 +289,15 @@ impl Delivery<'_> {
         self.entries_read = group.entries_read;
     }
 
-    fn log(&self, call: &mut WriteCall<'_>, wish: &Wish<'_>, now_ms: u64) {
-        let Some((name, consumer)) = wish.reader else {
+    fn log(&self, call: &mut WriteCall<'_>, options: &ReadOptions<'_>, now_ms: u64) {
+        let Some((name, consumer)) = options.reader else {
             return;
         };
         if !call.db.effects().wanted.log {
             return;
         }
         // Claims make their consumer, so that it needs no line of its own.
-        let delivered = if wish.no_ack { &[] } else { &self.ids[..] };
+        let delivered = if options.no_ack { &[] } else { &self.ids[..] };
         if self.made_consumer && delivered.is_empty() && self.claimed.is_empty() {
             call.db
                 .log(&[b"XGROUP", b"CREATECONSUMER", self.key, name, consumer]);

@@ -1,20 +1,20 @@
 //! Entries as replies.
 
 use crate::resp::Reply;
-use crate::types::stream::{Entry, Id, IdText};
+use crate::types::stream::{Id, IdText, StreamEntry};
 
 pub fn id(id: Id, out: &mut Reply) {
     out.bulk(id.text(&mut IdText::default()));
 }
 
 /// The id, and names and values in turn.
-pub fn entry(entry: &Entry<'_>, out: &mut Reply) {
+pub fn entry(entry: &StreamEntry<'_>, out: &mut Reply) {
     out.array(2);
     body(entry, out);
 }
 
 /// What stands in an entry's array, which may have more.
-pub fn body(entry: &Entry<'_>, out: &mut Reply) {
+pub fn body(entry: &StreamEntry<'_>, out: &mut Reply) {
     id(entry.id, out);
     out.array(2 * entry.len());
     entry.each(|name, value| {
@@ -25,7 +25,7 @@ pub fn body(entry: &Entry<'_>, out: &mut Reply) {
 
 /// Entries up to a number of them, 0 for all; how many there were.
 pub fn entries<'a>(
-    entries: impl Iterator<Item = Entry<'a>>,
+    entries: impl Iterator<Item = StreamEntry<'a>>,
     count: usize,
     out: &mut Reply,
 ) -> usize {

@@ -3,8 +3,8 @@
 //! The log has the value that comes of it, as INCRBYFLOAT's: SET, or DEL where the time to live has passed already.
 
 use crate::command::Flag::{DenyOom, Fast};
-use crate::command::expiry::{EXPIRATION_OR_PERSIST, Said};
-use crate::command::{Arg, Args, Command, Done, Entry, Fail, Flow, KeyUse, Run, WriteCall};
+use crate::command::expiry::{EXPIRATION_OR_PERSIST, ExpiryOption};
+use crate::command::{Arg, Args, Command, CommandEntry, Done, Fail, Flow, KeyUse, Run, WriteCall};
 use crate::engine::{Class, Deadline, New, Now};
 use crate::types::{Piece, Text, TextRef};
 use crate::util::extended::Extended;
@@ -43,7 +43,7 @@ struct Increase<'a> {
     lower: Option<&'a [u8]>,
     upper: Option<&'a [u8]>,
     saturate: bool,
-    expiry: Option<Said<'a>>,
+    expiry: Option<ExpiryOption<'a>>,
     persist: bool,
     only_without_expiry: bool,
 }
@@ -79,13 +79,18 @@ impl<'a> Increase<'a> {
         } else if !self.only_without_expiry && args.word("PERSIST") {
             self.persist = true;
         } else {
-            self.expiry = Some(Said::take(args)?.ok_or(Fail::SYNTAX)?);
+            self.expiry = Some(ExpiryOption::take(args)?.ok_or(Fail::SYNTAX)?);
         }
         Ok(())
     }
 
     /// What becomes of the key's deadline, of which it may have one.
-    fn deadline(&self, held: Option<u64>, entry: &Entry, now: Now) -> Result<Deadline, Fail> {
+    fn deadline(
+        &self,
+        held: Option<u64>,
+        entry: &CommandEntry,
+        now: Now,
+    ) -> Result<Deadline, Fail> {
         Ok(match self.expiry {
             _ if self.persist => Deadline::Clear,
             None => Deadline::Keep,

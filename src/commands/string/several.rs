@@ -3,7 +3,7 @@
 use super::compare::Demand;
 use super::value::store;
 use crate::command::Flag::DenyOom;
-use crate::command::expiry::{EXPIRATION_OR_KEEPTTL, Said};
+use crate::command::expiry::{EXPIRATION_OR_KEEPTTL, ExpiryOption};
 use crate::command::{
     Arg, Begin, Command, Done, Fail, Find, Flow, KeySpec, KeyUse, Run, WriteCall,
 };
@@ -58,7 +58,7 @@ fn msetex(call: &mut WriteCall<'_>) -> Done {
         } else if keep || said.is_some() {
             return Err(Fail::SYNTAX);
         } else {
-            said = Some(Said::take(&mut call.args)?.ok_or(Fail::SYNTAX)?);
+            said = Some(ExpiryOption::take(&mut call.args)?.ok_or(Fail::SYNTAX)?);
         }
     }
     let deadline = match said {

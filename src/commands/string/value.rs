@@ -2,7 +2,7 @@
 
 use super::compare::{Compared, Demand};
 use crate::command::Flag::{DenyOom, Fast};
-use crate::command::expiry::{self, EXPIRATION_OR_PERSIST, Unit};
+use crate::command::expiry::{self, EXPIRATION_OR_PERSIST, TimeUnit};
 use crate::command::{Arg, Command, Done, Fail, Flow, KeyUse, ReadCall, Run, WriteCall};
 use crate::engine::{Class, Deadline, New, WrongType};
 use crate::resp::Reply;
@@ -106,7 +106,7 @@ fn set(call: &mut WriteCall<'_>) -> Done {
         } else if keep || expiry.is_some() {
             return Err(Fail::SYNTAX);
         } else {
-            expiry = Some(expiry::Said::take(&mut call.args)?.ok_or(Fail::SYNTAX)?);
+            expiry = Some(expiry::ExpiryOption::take(&mut call.args)?.ok_or(Fail::SYNTAX)?);
         }
     }
     let deadline = match expiry {
@@ -179,7 +179,7 @@ pub const SETEX: Command = Command {
         Arg::int("seconds"),
         Arg::text("value"),
     ],
-    run: Run::Write(|call| set_for(call, Unit::EX)),
+    run: Run::Write(|call| set_for(call, TimeUnit::EX)),
     deprecated: Some(("2.6.12", "`SET` with the `EX` argument")),
     ..Command::PLAIN
 };
@@ -194,12 +194,12 @@ pub const PSETEX: Command = Command {
         Arg::int("milliseconds"),
         Arg::text("value"),
     ],
-    run: Run::Write(|call| set_for(call, Unit::PX)),
+    run: Run::Write(|call| set_for(call, TimeUnit::PX)),
     deprecated: Some(("2.6.12", "`SET` with the `PX` argument")),
     ..Command::PLAIN
 };
 
-fn set_for(call: &mut WriteCall<'_>, unit: Unit) -> Done {
+fn set_for(call: &mut WriteCall<'_>, unit: TimeUnit) -> Done {
     let key = call.args.next()?;
     let time = call.args.int()?;
     let value = call.args.next()?;
@@ -262,7 +262,7 @@ fn getex(call: &mut WriteCall<'_>) -> Done {
     let expiry = if persist || call.args.is_empty() {
         None
     } else {
-        Some(expiry::Said::take(&mut call.args)?.ok_or(Fail::SYNTAX)?)
+        Some(expiry::ExpiryOption::take(&mut call.args)?.ok_or(Fail::SYNTAX)?)
     };
     call.args.end()?;
     if !reply_old(call, key)? {

@@ -5,7 +5,7 @@ use std::ops::Bound;
 use super::{KEY, arity};
 use crate::command::Flag::Fast;
 use crate::command::sample::Draw;
-use crate::command::{Arg, Command, Done, Fail, Flow, ReadCall, Reader, Run};
+use crate::command::{Arg, Command, Done, Fail, Flow, ReadCall, ReadDb, Run};
 use crate::types::VectorSet;
 use crate::types::vectors::{KeptVector, Quantization};
 use crate::util::{chance, number};
@@ -50,7 +50,7 @@ fn vdim(call: &mut ReadCall<'_>) -> Done {
 /// An element that a command names, and the set that has it.
 type OneElement<'a> = Option<(&'a VectorSet, usize)>;
 
-fn named<'a>(db: &'a Reader<'_>, key: &[u8], name: &[u8]) -> Result<OneElement<'a>, Fail> {
+fn named<'a>(db: &'a ReadDb<'_>, key: &[u8], name: &[u8]) -> Result<OneElement<'a>, Fail> {
     let set = db.read::<VectorSet>(key)?;
     Ok(set.and_then(|set| Some((set, set.find(name)?))))
 }

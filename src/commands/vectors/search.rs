@@ -4,7 +4,7 @@ use super::given::{Given, mismatch, project};
 use super::{KEY, arity};
 use crate::command::{Arg, Args, Command, Done, Fail, Flow, ReadCall, Rest, Run, quoted};
 use crate::resp::Reply;
-use crate::types::vectors::{AttributeFilter, Match, Query};
+use crate::types::vectors::{AttributeFilter, Query, VectorMatch};
 use crate::types::{Type, TypeRef, VectorSet};
 use crate::util::number;
 
@@ -130,9 +130,9 @@ impl SearchOptions {
     }
 
     /// Answers with what is near enough.
-    fn reply(&self, found: &[Match<'_>], out: &mut Reply) {
+    fn reply(&self, found: &[VectorMatch<'_>], out: &mut Reply) {
         let is_near =
-            |one: &&Match<'_>| one.distance / 2.0 <= self.farthest || one.distance.is_nan();
+            |one: &&VectorMatch<'_>| one.distance / 2.0 <= self.farthest || one.distance.is_nan();
         let shown = found.iter().take_while(is_near).count();
         let (both, some) = (
             self.with_scores && self.with_attributes,

@@ -5,7 +5,7 @@ use hashbrown::HashMap;
 use super::reply;
 use crate::command::Flag::DenyOom;
 use crate::command::{
-    Arg, Args, Command, Done, Entry, Fail, Flow, KeyUse, ReadCall, Run, WriteCall,
+    Arg, Args, Command, CommandEntry, Done, Fail, Flow, KeyUse, ReadCall, Run, WriteCall,
 };
 use crate::engine::{Class, Db, Deadline};
 use crate::types::{Bstr, Limits, LiveSet, Piece, Type, ValueRef, ZSet};
@@ -28,7 +28,7 @@ const KEYS: Arg = Arg::key("key", KeyUse::READ).many();
 const TARGET: Arg = Arg::key("destination", KeyUse::OVERWRITE);
 
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Operation {
+enum ZSetOperation {
     Union,
     Inter,
     Diff,
@@ -40,7 +40,7 @@ pub const ZUNION: Command = Command {
     cost: "O(N)+O(M*log(M)) for N members in all sets and M in the result",
     since: "6.2.0",
     args: &[NUMKEYS, KEYS, WEIGHTS, AGGREGATE, WITHSCORES],
-    run: Run::Read(|call| answer(call, Operation::Union)),
+    run: Run::Read(|call| answer(call, ZSetOperation::Union)),
     ..Command::PLAIN
 };
 
@@ -50,7 +50,7 @@ pub const ZINTER: Command = Command {
     cost: "O(N*K)+O(M*log(M)) for the smallest of K sets of N members and M in the result",
     since: "6.2.0",
     args: &[NUMKEYS, KEYS, WEIGHTS, AGGREGATE, WITHSCORES],
-    run: Run::Read(|call| answer(call, Operation::Inter)),
+    run: Run::Read(|call| answer(call, ZSetOperation::Inter)),
     ..Command::PLAIN
 };
 
@@ -60,7 +60,7 @@ pub const ZDIFF: Command = Command {
     cost: "O(N*K) for K sets of N members",
     since: "6.2.0",
     args: &[NUMKEYS, KEYS, WITHSCORES],
-    run: Run::Read(|call| answer(call, Operation::Diff)),
+    run: Run::Read(|call| answer(call, ZSetOperation::Diff)),
     ..Command::PLAIN
 };
 
@@ -71,7 +71,7 @@ pub const ZUNIONSTORE: Command = Command {
     since: "2.0.0",
     flags: &[DenyOom],
     args: &[TARGET, NUMKEYS, KEYS, WEIGHTS, AGGREGATE],
-    run: Run::Write(|call| store(call, Operation::Union, "zunionstore")),
+    run: Run::Write(|call| store(call, ZSetOperation::Union, "zunionstore")),
     ..Command::PLAIN
 };
 
@@ -82,7 +82,7 @@ pub const ZINTERSTORE: Command = Command {
     since: "2.0.0",
     flags: &[DenyOom],
     args: &[TARGET, NUMKEYS, KEYS, WEIGHTS, AGGREGATE],
-    run: Run::Write(|call| store(call, Operation::Inter, "zinterstore")),
+    run: Run::Write(|call| store(call, ZSetOperation::Inter, "zinterstore")),
     ..Command::PLAIN
 };
 
@@ -93,7 +93,7 @@ pub const ZDIFFSTORE: Command = Command {
     since: "6.2.0",
     flags: &[DenyOom],
     args: &[TARGET, NUMKEYS, KEYS],
-    run: Run::Write(|call| store(call, Operation::Diff, "zdiffstore")),
+    run: Run::Write(|call| store(call, ZSetOperation::Diff, "zdiffstore")),
     ..Command::PLAIN
 };
 
@@ -119,14 +119,14 @@ impl Aggregate {
     }
 }
 
-struct Wish<'a> {
+struct AlgebraOptions<'a> {
     keys: &'a [&'a [u8]],
     weights: Option<Vec<f64>>,
     aggregate: Aggregate,
     with_scores: bool,
 }
 
-fn keys<'a>(args: &mut Args<'a>, entry: &Entry) -> Result<&'a [&'a [u8]], Fail> {
+fn keys<'a>(args: &mut Args<'a>, entry: &CommandEntry) -> Result<&'a [&'a [u8]], Fail> {
     let count = args.int()?;
     if count < 1 {
         let name = &entry.full_name;
@@ -137,12 +137,12 @@ fn keys<'a>(args: &mut Args<'a>, entry: &Entry) -> Result<&'a [&'a [u8]], Fail> 
     args.take(usize::try_from(count).unwrap_or(usize::MAX))
 }
 
-impl<'a> Wish<'a> {
+impl<'a> AlgebraOptions<'a> {
     fn parse(
         db: &Db<'_>,
         args: &mut Args<'a>,
-        entry: &Entry,
-        operation: Operation,
+        entry: &CommandEntry,
+        operation: ZSetOperation,
         store: bool,
     ) -> Result<Self, Fail> {
         let keys = keys(args, entry)?;
@@ -156,21 +156,21 @@ impl<'a> Wish<'a> {
         if !keys.iter().all(fits) {
             return Err(Fail::WRONG_TYPE);
         }
-        let mut wish = Wish {
+        let mut options = AlgebraOptions {
             keys,
             weights: None,
             aggregate: Aggregate::Sum,
             with_scores: false,
         };
         while !args.is_empty() {
-            if operation != Operation::Diff && args.word_with("WEIGHTS", keys.len()) {
+            if operation != ZSetOperation::Diff && args.word_with("WEIGHTS", keys.len()) {
                 let weight = |_| {
                     args.double()
                         .map_err(|_| Fail::Says("weight value is not a float"))
                 };
-                wish.weights = Some((0..keys.len()).map(weight).collect::<Result<_, _>>()?);
-            } else if operation != Operation::Diff && args.word_with("AGGREGATE", 1) {
-                wish.aggregate = if args.word("SUM") {
+                options.weights = Some((0..keys.len()).map(weight).collect::<Result<_, _>>()?);
+            } else if operation != ZSetOperation::Diff && args.word_with("AGGREGATE", 1) {
+                options.aggregate = if args.word("SUM") {
                     Aggregate::Sum
                 } else if args.word("MIN") {
                     Aggregate::Min
@@ -182,26 +182,26 @@ impl<'a> Wish<'a> {
                     return Err(Fail::SYNTAX);
                 };
             } else if !store && args.word("WITHSCORES") {
-                wish.with_scores = true;
+                options.with_scores = true;
             } else {
                 return Err(Fail::SYNTAX);
             }
         }
-        Ok(wish)
+        Ok(options)
     }
 }
 
 /// One input, with its weight.
 #[derive(Clone, Copy)]
 struct Source<'a> {
-    held: Held<'a>,
+    held: SourceValue<'a>,
     weight: f64,
     /// Every member counts as much as any other.
     counts: bool,
 }
 
 #[derive(Clone, Copy)]
-enum Held<'a> {
+enum SourceValue<'a> {
     Nothing,
     Set(LiveSet<'a>),
     ZSet(&'a ZSet),
@@ -210,9 +210,9 @@ enum Held<'a> {
 impl<'a> Source<'a> {
     fn find(db: &'a Db<'_>, key: &[u8], weight: f64, counts: bool) -> Result<Self, Fail> {
         let held = match db.value(key) {
-            None => Held::Nothing,
-            Some(ValueRef::Set(set)) => Held::Set(db.live(key, set)),
-            Some(ValueRef::ZSet(zset)) => Held::ZSet(zset),
+            None => SourceValue::Nothing,
+            Some(ValueRef::Set(set)) => SourceValue::Set(db.live(key, set)),
+            Some(ValueRef::ZSet(zset)) => SourceValue::ZSet(zset),
             Some(_) => return Err(Fail::WRONG_TYPE),
         };
         Ok(Source {
@@ -224,9 +224,9 @@ impl<'a> Source<'a> {
 
     fn len(&self) -> usize {
         match self.held {
-            Held::Nothing => 0,
-            Held::Set(set) => set.len(),
-            Held::ZSet(zset) => zset.len(),
+            SourceValue::Nothing => 0,
+            SourceValue::Set(set) => set.len(),
+            SourceValue::ZSet(zset) => zset.len(),
         }
     }
 
@@ -240,9 +240,9 @@ impl<'a> Source<'a> {
     /// it zero: so does Redis, which lets an intersection's sum come to zero then.
     fn score(&self, member: &[u8]) -> Option<f64> {
         let score = match self.held {
-            Held::Nothing => None,
-            Held::Set(set) => set.contains(member).then_some(1.0),
-            Held::ZSet(zset) => zset.score(member),
+            SourceValue::Nothing => None,
+            SourceValue::Set(set) => set.contains(member).then_some(1.0),
+            SourceValue::ZSet(zset) => zset.score(member),
         };
         score.map(|score| self.weight * if self.counts { 1.0 } else { score })
     }
@@ -257,9 +257,9 @@ impl<'a> Source<'a> {
     /// Visits the members until `visit` says that it has enough.
     fn each_until(&self, mut visit: impl FnMut(Piece<'a>, f64) -> bool) {
         let _all = match self.held {
-            Held::Nothing => true,
-            Held::Set(set) => set.iter().all(|member| visit(member, self.weigh(1.0))),
-            Held::ZSet(zset) => zset
+            SourceValue::Nothing => true,
+            SourceValue::Set(set) => set.iter().all(|member| visit(member, self.weigh(1.0))),
+            SourceValue::ZSet(zset) => zset
                 .iter()
                 .all(|(member, score)| visit(member, self.weigh(score))),
         };
@@ -268,26 +268,26 @@ impl<'a> Source<'a> {
 
 fn combine(
     db: &Db<'_>,
-    operation: Operation,
-    wish: &Wish<'_>,
+    operation: ZSetOperation,
+    options: &AlgebraOptions<'_>,
     limits: &Limits,
 ) -> Result<ZSet, Fail> {
-    let weight = |at: usize| wish.weights.as_ref().map_or(1.0, |weights| weights[at]);
-    let counts = matches!(wish.aggregate, Aggregate::Count);
-    let keys = wish.keys.iter().enumerate();
+    let weight = |at: usize| options.weights.as_ref().map_or(1.0, |weights| weights[at]);
+    let counts = matches!(options.aggregate, Aggregate::Count);
+    let keys = options.keys.iter().enumerate();
     let mut sources: Vec<Source<'_>> = keys
         .map(|(at, key)| Source::find(db, key, weight(at), counts))
         .collect::<Result<_, _>>()?;
     let mut result = ZSet::new();
     let mut digits = itoa::Buffer::new();
     match operation {
-        Operation::Union => {
+        ZSetOperation::Union => {
             sources.sort_by_key(Source::len);
             let mut scores: HashMap<Bstr, f64> = HashMap::new();
             for source in &sources {
                 source.each(|member, score| {
                     let sum = scores.entry(Bstr::new(member.as_bytes(&mut digits)));
-                    sum.and_modify(|held| *held = wish.aggregate.of(*held, score))
+                    sum.and_modify(|held| *held = options.aggregate.of(*held, score))
                         .or_insert(score);
                 });
             }
@@ -295,7 +295,7 @@ fn combine(
                 result.insert(&member, score, limits);
             }
         }
-        Operation::Inter => {
+        ZSetOperation::Inter => {
             sources.sort_by_key(Source::len);
             sources[0].each(|member, score| {
                 let member = member.as_bytes(&mut digits);
@@ -303,14 +303,14 @@ fn combine(
                 let sum = others
                     .map(|source| source.score(member))
                     .try_fold(score, |sum, score| {
-                        score.map(|score| wish.aggregate.of(sum, score))
+                        score.map(|score| options.aggregate.of(sum, score))
                     });
                 if let Some(sum) = sum {
                     result.insert(member, sum, limits);
                 }
             });
         }
-        Operation::Diff => sources[0].each(|member, score| {
+        ZSetOperation::Diff => sources[0].each(|member, score| {
             let member = member.as_bytes(&mut digits);
             if sources[1..]
                 .iter()
@@ -323,22 +323,22 @@ fn combine(
     Ok(result)
 }
 
-fn answer(call: &mut ReadCall<'_>, operation: Operation) -> Done {
-    let wish = Wish::parse(&call.db, &mut call.args, call.entry, operation, false)?;
+fn answer(call: &mut ReadCall<'_>, operation: ZSetOperation) -> Done {
+    let options = AlgebraOptions::parse(&call.db, &mut call.args, call.entry, operation, false)?;
     // What is not stored is not packed either: that would lose the sign of a zero.
     let loose = Limits {
         zset_entries: 0,
         ..call.db.rules().limits
     };
-    let result = combine(&call.db, operation, &wish, &loose)?;
-    reply::members(result.iter(), result.len(), wish.with_scores, call.out);
+    let result = combine(&call.db, operation, &options, &loose)?;
+    reply::members(result.iter(), result.len(), options.with_scores, call.out);
     Ok(Flow::Done)
 }
 
-fn store(call: &mut WriteCall<'_>, operation: Operation, event: &'static str) -> Done {
+fn store(call: &mut WriteCall<'_>, operation: ZSetOperation, event: &'static str) -> Done {
     let target = call.args.next()?;
-    let wish = Wish::parse(&call.db, &mut call.args, call.entry, operation, true)?;
-    let result = combine(&call.db, operation, &wish, &call.db.rules().limits)?;
+    let options = AlgebraOptions::parse(&call.db, &mut call.args, call.entry, operation, true)?;
+    let result = combine(&call.db, operation, &options, &call.db.rules().limits)?;
     let len = result.len();
     if len == 0 {
         call.db.delete(target);

@@ -46,7 +46,7 @@ pub const ZINCRBY: Command = Command {
 };
 
 #[derive(Default)]
-struct Options {
+struct ZAddOptions {
     nx: bool,
     xx: bool,
     gt: bool,
@@ -55,9 +55,9 @@ struct Options {
     incr: bool,
 }
 
-impl Options {
+impl ZAddOptions {
     fn parse(args: &mut Args<'_>) -> Self {
-        let mut options = Options::default();
+        let mut options = ZAddOptions::default();
         loop {
             if args.word("NX") {
                 options.nx = true;
@@ -115,22 +115,22 @@ impl Options {
 
 fn zadd(call: &mut WriteCall<'_>) -> Done {
     let key = call.args.next()?;
-    let options = Options::parse(&mut call.args);
+    let options = ZAddOptions::parse(&mut call.args);
     add(call, key, &options)
 }
 
 fn zincrby(call: &mut WriteCall<'_>) -> Done {
     let key = call.args.next()?;
     // ZADD's options stand here, too, though nobody documents them.
-    let options = Options {
+    let options = ZAddOptions {
         incr: true,
-        ..Options::parse(&mut call.args)
+        ..ZAddOptions::parse(&mut call.args)
     };
     add(call, key, &options)
 }
 
 /// Reads all pairs, then adds them.
-fn add(call: &mut WriteCall<'_>, key: &[u8], options: &Options) -> Done {
+fn add(call: &mut WriteCall<'_>, key: &[u8], options: &ZAddOptions) -> Done {
     let pairs = call
         .args
         .pairs()

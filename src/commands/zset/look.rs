@@ -257,7 +257,7 @@ fn zscan(call: &mut ReadCall<'_>) -> Done {
         scan::reply_empty(call.out);
         return Ok(Flow::Done);
     };
-    let options = scan::Options::parse(&mut call.args, Some("NOSCORES"))?;
+    let options = scan::ScanOptions::parse(&mut call.args, Some("NOSCORES"))?;
     let mut found = Vec::new();
     let next = zset.scan(cursor, options.count, |member, score| {
         let member = member.to_vec();

@@ -8,23 +8,23 @@ use crate::command::{
 use crate::types::ZSet;
 
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum End {
+enum ScoreEnd {
     Min,
     Max,
 }
 
-impl End {
+impl ScoreEnd {
     fn event(self) -> &'static str {
         match self {
-            End::Min => "zpopmin",
-            End::Max => "zpopmax",
+            ScoreEnd::Min => "zpopmin",
+            ScoreEnd::Max => "zpopmax",
         }
     }
 
     fn word(self) -> &'static [u8] {
         match self {
-            End::Min => b"ZPOPMIN",
-            End::Max => b"ZPOPMAX",
+            ScoreEnd::Min => b"ZPOPMIN",
+            ScoreEnd::Max => b"ZPOPMAX",
         }
     }
 }
@@ -41,7 +41,7 @@ pub const ZPOPMIN: Command = Command {
         Arg::key("key", KeyUse::READ_DELETE),
         Arg::int("count").optional(),
     ],
-    run: Run::Write(|call| pop(call, End::Min)),
+    run: Run::Write(|call| pop(call, ScoreEnd::Min)),
     ..Command::PLAIN
 };
 
@@ -55,11 +55,11 @@ pub const ZPOPMAX: Command = Command {
         Arg::key("key", KeyUse::READ_DELETE),
         Arg::int("count").optional(),
     ],
-    run: Run::Write(|call| pop(call, End::Max)),
+    run: Run::Write(|call| pop(call, ScoreEnd::Max)),
     ..Command::PLAIN
 };
 
-fn pop(call: &mut WriteCall<'_>, end: End) -> Done {
+fn pop(call: &mut WriteCall<'_>, end: ScoreEnd) -> Done {
     let key = call.args.next()?;
     let count = match call.args.len() {
         0 => None,
@@ -90,7 +90,7 @@ fn pop(call: &mut WriteCall<'_>, end: End) -> Done {
 fn take(
     call: &mut WriteCall<'_>,
     key: &[u8],
-    end: End,
+    end: ScoreEnd,
     count: usize,
 ) -> Result<Vec<(Vec<u8>, f64)>, Fail> {
     let Some(mut zset) = call.db.edit::<ZSet>(key)? else {
@@ -98,10 +98,10 @@ fn take(
     };
     let count = count.min(zset.len());
     let ranks = match end {
-        End::Min => 0..count,
-        End::Max => zset.len() - count..zset.len(),
+        ScoreEnd::Min => 0..count,
+        ScoreEnd::Max => zset.len() - count..zset.len(),
     };
-    let taken = zset.iter_ranks(ranks.clone(), end == End::Max);
+    let taken = zset.iter_ranks(ranks.clone(), end == ScoreEnd::Max);
     let taken = taken
         .map(|(member, score)| (member.to_vec(), score))
         .collect();
@@ -132,19 +132,19 @@ pub const ZMPOP: Command = Command {
 };
 
 /// What ZMPOP and BZMPOP ask for.
-struct Wish<'a> {
+struct ZMPopOptions<'a> {
     keys: &'a [&'a [u8]],
-    end: End,
+    end: ScoreEnd,
     count: usize,
 }
 
-impl<'a> Wish<'a> {
+impl<'a> ZMPopOptions<'a> {
     fn parse(args: &mut Args<'a>) -> Result<Self, Fail> {
         let keys = args.counted(Fail::Says("numkeys should be greater than 0"))?;
         let end = if args.word("MIN") {
-            End::Min
+            ScoreEnd::Min
         } else if args.word("MAX") {
-            End::Max
+            ScoreEnd::Max
         } else {
             return Err(Fail::SYNTAX);
         };
@@ -156,7 +156,7 @@ impl<'a> Wish<'a> {
             let fail = Fail::Says("count should be greater than 0");
             count = Some(args.int_in(1..=i64::MAX, fail)? as usize);
         }
-        Ok(Wish {
+        Ok(ZMPopOptions {
             keys,
             end,
             count: count.unwrap_or(1),
@@ -178,8 +178,8 @@ impl<'a> Wish<'a> {
 }
 
 fn zmpop(call: &mut WriteCall<'_>) -> Done {
-    let wish = Wish::parse(&mut call.args)?;
-    if !wish.serve(call, wish.keys)? {
+    let options = ZMPopOptions::parse(&mut call.args)?;
+    if !options.serve(call, options.keys)? {
         call.out.null_array();
     }
     Ok(Flow::Done)
@@ -204,12 +204,12 @@ pub const BZMPOP: Command = Command {
 
 fn bzmpop(call: &mut WriteCall<'_>) -> Done {
     let time = call.args.next()?;
-    let wish = Wish::parse(&mut call.args)?;
+    let options = ZMPopOptions::parse(&mut call.args)?;
     let deadline_ms = timeout::deadline_ms(time, call.db.clock_ms())?;
-    if !call.woken_in_vain::<ZSet>() && wish.serve(call, wish.keys)? {
+    if !call.woken_in_vain::<ZSet>() && options.serve(call, options.keys)? {
         return Ok(Flow::Done);
     }
-    let keys = (3..3 + wish.keys.len()).collect();
+    let keys = (3..3 + options.keys.len()).collect();
     Ok(Flow::Park(Box::new(Park {
         keys,
         deadline_ms,
@@ -229,7 +229,7 @@ pub const BZPOPMIN: Command = Command {
         Arg::key("key", KeyUse::READ_DELETE).many(),
         Arg::double("timeout"),
     ],
-    run: Run::Write(|call| block(call, End::Min)),
+    run: Run::Write(|call| block(call, ScoreEnd::Min)),
     ..Command::PLAIN
 };
 
@@ -243,11 +243,11 @@ pub const BZPOPMAX: Command = Command {
         Arg::key("key", KeyUse::READ_DELETE).many(),
         Arg::double("timeout"),
     ],
-    run: Run::Write(|call| block(call, End::Max)),
+    run: Run::Write(|call| block(call, ScoreEnd::Max)),
     ..Command::PLAIN
 };
 
-fn block(call: &mut WriteCall<'_>, end: End) -> Done {
+fn block(call: &mut WriteCall<'_>, end: ScoreEnd) -> Done {
     let keys = call.args.take(call.args.len() - 1)?;
     let deadline_ms = timeout::deadline_ms(call.args.next()?, call.db.clock_ms())?;
     // Woken by one key, it takes from the first of all that has something by now.

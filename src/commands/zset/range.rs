@@ -53,7 +53,7 @@ pub const ZREVRANGE: Command = Command {
         Arg::int("stop"),
         WITHSCORES,
     ],
-    run: Run::Read(|call| range(call, Some(By::Rank), Some(true))),
+    run: Run::Read(|call| range(call, Some(RangeBy::Rank), Some(true))),
     deprecated: Some(("6.2.0", "`ZRANGE` with the `REV` argument")),
     ..Command::PLAIN
 };
@@ -70,7 +70,7 @@ pub const ZRANGEBYSCORE: Command = Command {
         WITHSCORES.since("2.0.0"),
         LIMIT,
     ],
-    run: Run::Read(|call| range(call, Some(By::Score), Some(false))),
+    run: Run::Read(|call| range(call, Some(RangeBy::Score), Some(false))),
     deprecated: Some(("6.2.0", "`ZRANGE` with the `BYSCORE` argument")),
     ..Command::PLAIN
 };
@@ -87,7 +87,7 @@ pub const ZREVRANGEBYSCORE: Command = Command {
         WITHSCORES,
         LIMIT,
     ],
-    run: Run::Read(|call| range(call, Some(By::Score), Some(true))),
+    run: Run::Read(|call| range(call, Some(RangeBy::Score), Some(true))),
     deprecated: Some(("6.2.0", "`ZRANGE` with the `REV` and `BYSCORE` arguments")),
     ..Command::PLAIN
 };
@@ -103,7 +103,7 @@ pub const ZRANGEBYLEX: Command = Command {
         Arg::text("max"),
         LIMIT,
     ],
-    run: Run::Read(|call| range(call, Some(By::Lex), Some(false))),
+    run: Run::Read(|call| range(call, Some(RangeBy::Lex), Some(false))),
     deprecated: Some(("6.2.0", "`ZRANGE` with the `BYLEX` argument")),
     ..Command::PLAIN
 };
@@ -119,7 +119,7 @@ pub const ZREVRANGEBYLEX: Command = Command {
         Arg::text("min"),
         LIMIT,
     ],
-    run: Run::Read(|call| range(call, Some(By::Lex), Some(true))),
+    run: Run::Read(|call| range(call, Some(RangeBy::Lex), Some(true))),
     deprecated: Some(("6.2.0", "`ZRANGE` with the `REV` and `BYLEX` arguments")),
     ..Command::PLAIN
 };
@@ -144,7 +144,7 @@ pub const ZRANGESTORE: Command = Command {
 };
 
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum By {
+enum RangeBy {
     Rank,
     Score,
     Lex,
@@ -157,7 +157,7 @@ enum Bounds<'a> {
 }
 
 /// What a range command asks for.
-struct Wish<'a> {
+struct RangeQuery<'a> {
     bounds: Bounds<'a>,
     reverse: bool,
     offset: i64,
@@ -166,11 +166,11 @@ struct Wish<'a> {
     with_scores: bool,
 }
 
-impl<'a> Wish<'a> {
+impl<'a> RangeQuery<'a> {
     /// Parses what follows the key. Older spellings fix `by` and `reverse`; only ZRANGE lets them be said.
     fn parse(
         args: &mut Args<'a>,
-        by: Option<By>,
+        by: Option<RangeBy>,
         reverse: Option<bool>,
         store: bool,
     ) -> Result<Self, Fail> {
@@ -186,20 +186,23 @@ impl<'a> Wish<'a> {
             } else if said_reverse.is_none() && args.word("REV") {
                 said_reverse = Some(true);
             } else if said_by.is_none() && args.word("BYLEX") {
-                said_by = Some(By::Lex);
+                said_by = Some(RangeBy::Lex);
             } else if said_by.is_none() && args.word("BYSCORE") {
-                said_by = Some(By::Score);
+                said_by = Some(RangeBy::Score);
             } else {
                 return Err(Fail::SYNTAX);
             }
         }
-        let (by, reverse) = (said_by.unwrap_or(By::Rank), said_reverse.unwrap_or(false));
-        if count != -1 && by == By::Rank {
+        let (by, reverse) = (
+            said_by.unwrap_or(RangeBy::Rank),
+            said_reverse.unwrap_or(false),
+        );
+        if count != -1 && by == RangeBy::Rank {
             return Err(Fail::Says(
                 "syntax error, LIMIT is only supported in combination with either BYSCORE or BYLEX",
             ));
         }
-        if with_scores && by == By::Lex {
+        if with_scores && by == RangeBy::Lex {
             return Err(Fail::Says(
                 "syntax error, WITHSCORES not supported in combination with BYLEX",
             ));
@@ -210,14 +213,14 @@ impl<'a> Wish<'a> {
             (first, second)
         };
         let bounds = match by {
-            By::Rank => {
+            RangeBy::Rank => {
                 let int = |text| number::parse_i64(text).ok_or(Fail::NOT_INTEGER);
                 Bounds::Ranks(int(first)?, int(second)?)
             }
-            By::Score => Bounds::Scores(score_range(low, high)?),
-            By::Lex => Bounds::Names(LexRange::parse(low, high).ok_or(NOT_LEX)?),
+            RangeBy::Score => Bounds::Scores(score_range(low, high)?),
+            RangeBy::Lex => Bounds::Names(LexRange::parse(low, high).ok_or(NOT_LEX)?),
         };
-        Ok(Wish {
+        Ok(RangeQuery {
             bounds,
             reverse,
             offset,
@@ -276,19 +279,19 @@ pub(super) fn ranks(len: usize, start: i64, stop: i64) -> Range<usize> {
     }
 }
 
-fn range(call: &mut ReadCall<'_>, by: Option<By>, reverse: Option<bool>) -> Done {
+fn range(call: &mut ReadCall<'_>, by: Option<RangeBy>, reverse: Option<bool>) -> Done {
     let key = call.args.next()?;
-    let wish = Wish::parse(&mut call.args, by, reverse, false)?;
+    let query = RangeQuery::parse(&mut call.args, by, reverse, false)?;
     let Some(zset) = call.db.read::<ZSet>(key)? else {
         call.out.array(0);
         return Ok(Flow::Done);
     };
-    let ranks = wish.ranks(zset);
+    let ranks = query.ranks(zset);
     let len = ranks.len();
     reply::members(
-        zset.iter_ranks(ranks, wish.reverse),
+        zset.iter_ranks(ranks, query.reverse),
         len,
-        wish.with_scores,
+        query.with_scores,
         call.out,
     );
     Ok(Flow::Done)
@@ -296,16 +299,16 @@ fn range(call: &mut ReadCall<'_>, by: Option<By>, reverse: Option<bool>) -> Done
 
 fn zrangestore(call: &mut WriteCall<'_>) -> Done {
     let (target, source) = (call.args.next()?, call.args.next()?);
-    let wish = Wish::parse(&mut call.args, None, None, true)?;
+    let query = RangeQuery::parse(&mut call.args, None, None, true)?;
     let limits = &call.db.rules().limits;
     let mut result = ZSet::new();
     if let Some(zset) = call.db.read::<ZSet>(source)? {
         let mut digits = itoa::Buffer::new();
-        let ranks = wish.ranks(zset);
-        if let Bounds::Ranks(..) = wish.bounds {
+        let ranks = query.ranks(zset);
+        if let Bounds::Ranks(..) = query.bounds {
             result.expect(ranks.len(), limits);
         }
-        for (member, score) in zset.iter_ranks(ranks, wish.reverse) {
+        for (member, score) in zset.iter_ranks(ranks, query.reverse) {
             result.insert(member.as_bytes(&mut digits), score, limits);
         }
     }

@@ -1,6 +1,6 @@
 //! How long keys last: their deadlines, and whether they may be evicted.
 
-use super::{Db, Found};
+use super::{Db, FoundKey};
 use crate::engine::entry::Entry;
 
 impl Db<'_> {
@@ -23,7 +23,7 @@ impl Db<'_> {
     pub fn set_deadline(&mut self, key: &[u8], deadline_ms: Option<u64>) -> bool {
         let (index, now_ms, toucher) = (self.index, self.now_ms(), self.toucher());
         let found = self.find_mut(key);
-        let Found { shard, effects, .. } = found;
+        let FoundKey { shard, effects, .. } = found;
         let Some(pos) = found.pos else {
             return false;
         };
@@ -47,7 +47,7 @@ impl Db<'_> {
     /// Says whether a key is never evicted; whether that is new, or nothing if there is no key.
     pub fn bless(&mut self, key: &[u8], blessed: bool) -> Option<bool> {
         let index = self.index;
-        let Found {
+        let FoundKey {
             shard,
             effects,
             pos,

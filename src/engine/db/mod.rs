@@ -82,7 +82,7 @@ impl Toucher<'_> {
 }
 
 /// A key as a writer finds it.
-struct Found<'d> {
+struct FoundKey<'d> {
     shard: &'d mut Shard,
     effects: &'d mut Effects,
     hash: u64,
@@ -90,7 +90,7 @@ struct Found<'d> {
     pos: Option<usize>,
 }
 
-impl<'d> Found<'d> {
+impl<'d> FoundKey<'d> {
     /// Begins to edit the value that stands at `pos`.
     #[inline]
     fn edit<T: Type>(
@@ -105,7 +105,7 @@ impl<'d> Found<'d> {
         if entry.kind() != T::KIND {
             return Err(WrongType);
         }
-        let Found { shard, effects, .. } = self;
+        let FoundKey { shard, effects, .. } = self;
         let edit = Edit::<T>::new(shard, index, pos, now_ms, effects, false);
         Ok(edit.with_mark(mark))
     }
@@ -360,7 +360,7 @@ impl<'a> Db<'a> {
 
     /// Finds a key for a writer, once a dead one was cleared away.
     #[inline]
-    fn find_mut(&mut self, key: &[u8]) -> Found<'_> {
+    fn find_mut(&mut self, key: &[u8]) -> FoundKey<'_> {
         let at = self.place(key);
         let hash = at.hash();
         let shard = self.shards.shard_mut(at.shard());
@@ -375,7 +375,7 @@ impl<'a> Db<'a> {
                 false => shard.expire(self.index, pos, effects),
             }
         }
-        Found {
+        FoundKey {
             shard,
             effects,
             hash,
@@ -385,7 +385,7 @@ impl<'a> Db<'a> {
 
     /// Finds a key whose value is to be edited. One whose fields or members are all due has gone with them.
     #[inline]
-    fn find_to_edit<T: Type>(&mut self, key: &[u8]) -> Found<'_> {
+    fn find_to_edit<T: Type>(&mut self, key: &[u8]) -> FoundKey<'_> {
         let (index, now_ms) = (self.index, self.now_ms());
         let mut found = self.find_mut(key);
         if matches!(T::KIND, Kind::Hash | Kind::Set)

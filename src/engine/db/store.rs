@@ -1,6 +1,6 @@
 //! Whole values, put at keys and taken from them.
 
-use super::{Db, Deadline, Found, Taken};
+use super::{Db, Deadline, FoundKey, Taken};
 use crate::engine::access::Access;
 use crate::engine::effects::Class;
 use crate::engine::entry::{Entry, New};
@@ -39,7 +39,7 @@ impl Db<'_> {
         self.settle_faded(key);
         let (index, now_ms, toucher) = (self.index, self.now_ms(), self.toucher());
         let fresh = Access::fresh(toucher.rules, toucher.clock_ms);
-        let Found {
+        let FoundKey {
             shard,
             effects,
             hash,
@@ -143,7 +143,7 @@ impl Db<'_> {
         self.settle_faded(key);
         let index = self.index;
         let found = self.find_mut(key);
-        let Found { shard, effects, .. } = found;
+        let FoundKey { shard, effects, .. } = found;
         let pos = found.pos?;
         let table = shard.table_mut(index);
         let deadline_ms = table.deadline(table.at(pos));

@@ -23,14 +23,14 @@ const KEY_MAX: usize = u8::MAX as usize;
 
 /// How a key and a value stand together.
 #[derive(Clone, Copy)]
-pub(super) struct Layout {
+pub(super) struct BlockLayout {
     /// The length of the key, and that of the value or what it is.
     pub lens: [u8; HEAD],
     /// Bytes of both.
     pub bytes: usize,
 }
 
-impl Layout {
+impl BlockLayout {
     /// None if they may not stand together.
     #[inline]
     pub fn of(key: &[u8], value: Small<'_>) -> Option<Self> {
@@ -42,7 +42,7 @@ impl Layout {
             Small::Text(Piece::Bytes(_)) => return None,
             Small::Hash(pack) => (HASH, pack.as_bytes().len()),
         };
-        (key.len() <= KEY_MAX).then_some(Layout {
+        (key.len() <= KEY_MAX).then_some(BlockLayout {
             lens: [key.len() as u8, len],
             bytes: key.len() + bytes,
         })

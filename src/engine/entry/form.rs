@@ -2,7 +2,7 @@
 
 use std::cell::Cell;
 
-use super::block::{self, Block, HEAD, Layout, Small};
+use super::block::{self, Block, BlockLayout, HEAD, Small};
 use super::mark::Mark;
 use crate::types::{
     Bstr, Kind, Piece, Text, Type, TypeRef, Unbox, Value, ValueMut, ValueRef, each_type,
@@ -47,16 +47,16 @@ macro_rules! forms {
         /// Every form has its mark and its pointer at the same place, so what is common to them is looked at without
         /// asking which it is.
         #[derive(Debug)]
-        pub(super) enum Form {
+        pub(super) enum EntryForm {
             $($block(Cell<Mark>, Box<[u8; $size]>),)+
             $($kind(Cell<Mark>, Box<Whole<crate::types::$kind>>),)+
         }
 
-        impl Form {
+        impl EntryForm {
             /// Key and value in one block, if they may stand there and there is one of that size.
             #[inline]
             pub(super) fn packed(mut mark: Mark, key: &[u8], value: Small<'_>) -> Option<Self> {
-                let layout = Layout::of(key, value)?;
+                let layout = BlockLayout::of(key, value)?;
                 let head = if mark.timer() == 0 {
                     mark.set_lens(layout.lens);
                     0
@@ -71,7 +71,7 @@ macro_rules! forms {
                     }
                     room[head..head + key.len()].copy_from_slice(key);
                     block::write(&mut room[head + key.len()..], value);
-                    return Some(Form::$block(Cell::new(mark), room));
+                    return Some(EntryForm::$block(Cell::new(mark), room));
                 })+
                 None
             }
@@ -79,37 +79,37 @@ macro_rules! forms {
             #[inline]
             pub(super) fn mark(&self) -> &Cell<Mark> {
                 match self {
-                    $(Form::$block(mark, _))|+ => mark,
-                    $(Form::$kind(mark, _))|+ => mark,
+                    $(EntryForm::$block(mark, _))|+ => mark,
+                    $(EntryForm::$kind(mark, _))|+ => mark,
                 }
             }
 
             #[inline]
             pub(super) fn is_packed(&self) -> bool {
-                matches!(self, $(Form::$block(..))|+)
+                matches!(self, $(EntryForm::$block(..))|+)
             }
 
             /// The block of a packed value; empty for other forms.
             #[inline]
             pub(super) fn room(&self) -> &[u8] {
                 match self {
-                    $(Form::$block(_, room) => &room[..],)+
-                    $(Form::$kind(..))|+ => &[],
+                    $(EntryForm::$block(_, room) => &room[..],)+
+                    $(EntryForm::$kind(..))|+ => &[],
                 }
             }
 
             #[inline]
             pub(super) fn room_mut(&mut self) -> &mut [u8] {
                 match self {
-                    $(Form::$block(_, room) => &mut room[..],)+
-                    $(Form::$kind(..))|+ => &mut [],
+                    $(EntryForm::$block(_, room) => &mut room[..],)+
+                    $(EntryForm::$kind(..))|+ => &mut [],
                 }
             }
 
             #[inline]
             pub(super) fn key(&self) -> &[u8] {
                 match self {
-                    $(Form::$kind(_, whole) => &whole.key,)+
+                    $(EntryForm::$kind(_, whole) => &whole.key,)+
                     _ => self.block().key(),
                 }
             }
@@ -117,7 +117,7 @@ macro_rules! forms {
             #[inline]
             pub(super) fn kind(&self) -> Kind {
                 match self {
-                    $(Form::$kind(..) => Kind::$kind,)+
+                    $(EntryForm::$kind(..) => Kind::$kind,)+
                     packed if packed.block().holds_hash() => Kind::Hash,
                     _ => Kind::Text,
                 }
@@ -126,7 +126,7 @@ macro_rules! forms {
             #[inline]
             pub(super) fn value(&self) -> ValueRef<'_> {
                 match self {
-                    $(Form::$kind(_, whole) => ValueRef::$kind(TypeRef::see(&whole.value)),)+
+                    $(EntryForm::$kind(_, whole) => ValueRef::$kind(TypeRef::see(&whole.value)),)+
                     packed => packed.block().value().seen(),
                 }
             }
@@ -134,14 +134,14 @@ macro_rules! forms {
             /// The value where it stands; nothing of a packed one.
             pub(super) fn value_mut(&mut self) -> Option<ValueMut<'_>> {
                 match self {
-                    $(Form::$kind(_, whole) => Some(ValueMut::$kind(&mut whole.value)),)+
+                    $(EntryForm::$kind(_, whole) => Some(ValueMut::$kind(&mut whole.value)),)+
                     _ => None,
                 }
             }
 
             pub(super) fn into_value(self) -> Value {
                 match self {
-                    $(Form::$kind(_, whole) => whole.value.wrap(),)+
+                    $(EntryForm::$kind(_, whole) => whole.value.wrap(),)+
                     packed => packed.block().value().alone(),
                 }
             }
@@ -153,7 +153,7 @@ macro_rules! forms {
                 match value {
                     $(Value::$kind(value) => {
                         let value = value.unbox();
-                        Form::$kind(mark, Box::new(Whole { key, value }))
+                        EntryForm::$kind(mark, Box::new(Whole { key, value }))
                     })+
                 }
             }
@@ -161,7 +161,7 @@ macro_rules! forms {
             /// Bytes on the heap.
             pub(super) fn heap_bytes(&self) -> usize {
                 match self {
-                    $(Form::$kind(_, whole) => whole.heap_bytes(),)+
+                    $(EntryForm::$kind(_, whole) => whole.heap_bytes(),)+
                     packed => packed.room().len(),
                 }
             }
@@ -175,7 +175,7 @@ each_type! { forms! {
     B160 160, B192 192, B224 224, B256 256, B320 320, B384 384, B448 448, B512 512;
 } }
 
-impl Form {
+impl EntryForm {
     /// What stands in the block of a packed value.
     #[inline]
     pub(super) fn block(&self) -> Block<'_> {
@@ -194,19 +194,19 @@ impl Form {
             New::Value(Value::Hash(hash)) => hash.packed().map(Small::Hash),
             New::Value(_) => None,
         };
-        if let Some(packed) = small.and_then(|small| Form::packed(mark, key, small)) {
+        if let Some(packed) = small.and_then(|small| EntryForm::packed(mark, key, small)) {
             return packed;
         }
         let value = match new {
             New::Text(piece) => Value::Text(Text::from_piece(piece)),
             New::Value(value) => value,
         };
-        Form::whole(mark, key, value)
+        EntryForm::whole(mark, key, value)
     }
 
     /// A value that may be packed.
     pub(super) fn small(mark: Mark, key: &[u8], value: Small<'_>) -> Self {
-        let packed = Form::packed(mark, key, value);
-        packed.unwrap_or_else(|| Form::whole(mark, key, value.alone()))
+        let packed = EntryForm::packed(mark, key, value);
+        packed.unwrap_or_else(|| EntryForm::whole(mark, key, value.alone()))
     }
 }

@@ -10,18 +10,18 @@ mod mark;
 
 use super::access::Access;
 use crate::types::{Hash, Keyed, Kind, Value, ValueMut, ValueRef};
-use block::{HEAD, Layout, Small, size_for};
-use form::Form;
+use block::{BlockLayout, HEAD, Small, size_for};
+use form::EntryForm;
 pub use form::New;
 use mark::Mark;
 
 /// One key of a table.
 #[derive(Debug)]
-pub struct Entry(Form);
+pub struct Entry(EntryForm);
 
 impl Entry {
     pub(super) fn new(key: &[u8], new: New<'_>, access: Access, side: bool) -> Self {
-        Entry(Form::new(Mark::new(access, side), key, new))
+        Entry(EntryForm::new(Mark::new(access, side), key, new))
     }
 
     #[inline]
@@ -38,7 +38,7 @@ impl Entry {
     pub(super) fn value_mut(&mut self) -> ValueMut<'_> {
         if self.0.is_packed() {
             let (mark, block) = (self.0.mark().get(), self.0.block());
-            self.0 = Form::whole(mark, block.key(), block.value().alone());
+            self.0 = EntryForm::whole(mark, block.key(), block.value().alone());
         }
         let value = self.0.value_mut();
         value.expect("it is packed no more")
@@ -67,7 +67,7 @@ impl Entry {
         let written = |pack| self.write_over(Small::Hash(pack));
         if !hash.packed().is_some_and(written) {
             let next = New::Value(Value::Hash(hash));
-            self.0 = Form::new(self.0.mark().get(), self.0.key(), next);
+            self.0 = EntryForm::new(self.0.mark().get(), self.0.key(), next);
         }
     }
 
@@ -75,7 +75,7 @@ impl Entry {
     #[inline]
     pub(super) fn hash_mut(&mut self) -> Option<&mut Hash> {
         match &mut self.0 {
-            Form::Hash(_, whole) => Some(&mut whole.value),
+            EntryForm::Hash(_, whole) => Some(&mut whole.value),
             _ => None,
         }
     }
@@ -87,7 +87,7 @@ impl Entry {
         {
             return None;
         }
-        let next = Form::new(self.0.mark().get(), self.0.key(), new);
+        let next = EntryForm::new(self.0.mark().get(), self.0.key(), new);
         Some(Entry(std::mem::replace(&mut self.0, next)))
     }
 
@@ -100,7 +100,7 @@ impl Entry {
         let mark = self.0.mark().get();
         let head = if mark.lens().is_some() { 0 } else { HEAD };
         let key_end = head + self.0.key().len();
-        let Some(layout) = Layout::of(self.0.key(), value) else {
+        let Some(layout) = BlockLayout::of(self.0.key(), value) else {
             return false;
         };
         let room = self.0.room_mut();
@@ -136,10 +136,10 @@ impl Entry {
             // They make room.
             let block = self.0.block();
             let (key, value) = (block.key(), block.value());
-            let bytes = Layout::of(key, value).map_or(0, |layout| layout.bytes);
+            let bytes = BlockLayout::of(key, value).map_or(0, |layout| layout.bytes);
             let room = self.0.room();
             if size_for(HEAD + bytes) != room.len() {
-                self.0 = Form::small(mark, key, value);
+                self.0 = EntryForm::small(mark, key, value);
                 return;
             }
             let room = self.0.room_mut();
@@ -213,7 +213,7 @@ impl Keyed for Entry {
     #[inline]
     fn warm(&self) -> usize {
         match &self.0 {
-            Form::Text(_, whole) => whole.value.warm(),
+            EntryForm::Text(_, whole) => whole.value.warm(),
             form => match form.room() {
                 [first, .., last] => usize::from(first ^ last),
                 _ => form.key().len(),

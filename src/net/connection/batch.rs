@@ -9,10 +9,10 @@ use bytes::Buf;
 use super::ahead::{Ahead, Argv};
 use super::{Closing, Connection, FLUSH_BYTES, TURN_BYTES, TURN_US};
 use crate::command::session::{ReplyMode, Session};
-use crate::command::{Job, Shutdown};
-use crate::exec::{self, By, Journey, Long, Look, Next, Worker};
+use crate::command::{AwaitedJob, Shutdown};
+use crate::exec::{self, Journey, Long, Look, Next, StopSource, Worker};
 use crate::journal::Answer;
-use crate::persist::{Kind, Outcome};
+use crate::persist::{JobKind, JobOutcome};
 use crate::resp::{ProtocolError, Reply};
 use crate::util::clock::Reading;
 use crate::util::crash;
@@ -31,7 +31,7 @@ struct Batch {
 }
 
 /// Why no more requests of a batch run for now.
-enum Stop {
+enum BatchStop {
     /// There are none, or none may.
     End,
     /// One wants more than a reply.
@@ -56,13 +56,13 @@ impl Connection {
         let mut stop = self.run_on(&mut batch);
         loop {
             stop = match stop {
-                Stop::End => break,
-                Stop::Turn => {
+                BatchStop::End => break,
+                BatchStop::Turn => {
                     self.let_others(&mut batch.started).await;
                     batch.turn = (batch.started, batch.done);
                     self.run_on(&mut batch)
                 }
-                Stop::Wants(next) => {
+                BatchStop::Wants(next) => {
                     if self.see_to(next, &batch.ahead, &mut batch.started).await {
                         batch.done = batch.ahead.ran();
                     }
@@ -88,7 +88,7 @@ impl Connection {
 
     /// Runs requests that want nothing but a reply. No wait is in here: what a loop without one needs stays in registers.
     #[inline(never)]
-    fn run_on(&mut self, batch: &mut Batch) -> Stop {
+    fn run_on(&mut self, batch: &mut Batch) -> BatchStop {
         while self.closing == Closing::No && self.blocked.is_none() && !self.held {
             // What others sent comes before the reply to what the client asks next.
             if !self.client.mailbox.is_empty() {
@@ -125,24 +125,24 @@ impl Connection {
             };
             match next {
                 Next::Continue => batch.done = batch.ahead.ran(),
-                other => return Stop::Wants(other),
+                other => return BatchStop::Wants(other),
             }
             if let Some(stop) = self.after_each(batch) {
                 return stop;
             }
         }
-        Stop::End
+        BatchStop::End
     }
 
     /// What there is to see to after each request.
     #[inline]
-    fn after_each(&mut self, batch: &mut Batch) -> Option<Stop> {
+    fn after_each(&mut self, batch: &mut Batch) -> Option<BatchStop> {
         if !self.client.mailbox.is_empty() {
             self.take_mail();
         }
         // Of a reply that was cut short nothing is sent.
         if self.out.is_full() {
-            return Some(Stop::End);
+            return Some(BatchStop::End);
         }
         if self.out.len() - self.sent > FLUSH_BYTES {
             self.flush();
@@ -155,12 +155,12 @@ impl Connection {
             self.codec.rewind();
         }
         if !self.weigh() {
-            return Some(Stop::End);
+            return Some(BatchStop::End);
         }
         let (since, from) = batch.turn;
         let is_long =
             batch.done - from > TURN_BYTES && self.worker.micros(since, batch.started) > TURN_US;
-        is_long.then_some(Stop::Turn)
+        is_long.then_some(BatchStop::Turn)
     }
 
     /// Gives others their turn in the middle of a batch.
@@ -323,7 +323,7 @@ impl Connection {
             };
         };
         let shared = self.worker.shared.clone();
-        let asked = exec::ask_to_stop(&shared, wish, By::Client);
+        let asked = exec::ask_to_stop(&shared, wish, StopSource::Client);
         shared.clients.set_blocked(&self.client);
         let mut stopping = tokio::task::spawn_blocking(move || exec::stop(&shared, asked));
         // Who doesn't read holds nobody up.
@@ -373,18 +373,18 @@ impl Connection {
     }
 
     /// Answers once a job has ended.
-    async fn wait(&mut self, job: Job, started: &mut Reading) {
+    async fn wait(&mut self, job: AwaitedJob, started: &mut Reading) {
         self.send_all().await;
-        let outcome = job.done.await.unwrap_or(Outcome::Failed);
+        let outcome = job.done.await.unwrap_or(JobOutcome::Failed);
         self.resume(started);
         let shared = self.worker.shared.clone();
         self.answer_late(|out| match (outcome, job.failed) {
-            (Outcome::Done, _) | (Outcome::Failed, None) => out.ok(),
-            (Outcome::Failed, Some(failed)) => out.error(failed.as_bytes()),
-            (Outcome::Held, Some(_)) => out.error(shared.busy_fail().text().as_bytes()),
-            (Outcome::Held, None) => {
+            (JobOutcome::Done, _) | (JobOutcome::Failed, None) => out.ok(),
+            (JobOutcome::Failed, Some(failed)) => out.error(failed.as_bytes()),
+            (JobOutcome::Held, Some(_)) => out.error(shared.busy_fail().text().as_bytes()),
+            (JobOutcome::Held, None) => {
                 // It was not asked for by name: it comes when the script has ended.
-                shared.store.begin_later(Kind::Save);
+                shared.store.begin_later(JobKind::Save);
                 out.ok();
             }
         });

@@ -8,7 +8,7 @@ use std::time::Duration;
 use bytes::BytesMut;
 
 use super::ahead::Ahead;
-use crate::net::stream::Stream;
+use crate::net::stream::NetStream;
 use crate::util::memory::{self, grow_exactly};
 
 /// Buffers above this are given back to the allocator instead of being kept for others.
@@ -73,7 +73,7 @@ fn make_room(input: &mut BytesMut, wanted: usize) {
 }
 
 pub(super) fn read(
-    stream: &mut Stream,
+    stream: &mut NetStream,
     input: &mut BytesMut,
     wanted: usize,
     buffers: &Buffers,
@@ -93,10 +93,10 @@ pub(super) fn read(
 /// Comes to an agreement with a client that speaks TLS, in this time at most.
 pub async fn shake_hands(
     buffers: &Buffers,
-    stream: &mut Stream,
+    stream: &mut NetStream,
     patience: Duration,
 ) -> io::Result<()> {
-    let Stream::Tls(secure) = stream else {
+    let NetStream::Tls(secure) = stream else {
         return Ok(());
     };
     let shaken = secure.shake_hands(&buffers.handshakes);

@@ -11,7 +11,7 @@ use std::time::Duration;
 use tokio::time::{Interval, MissedTickBehavior};
 
 use crate::command::Feed;
-use crate::state::replication::{Order, Replica, Stage};
+use crate::state::replication::{Replica, ReplicaStage, SendOrder};
 use crate::state::shared::Shared;
 use crate::util::clock;
 
@@ -24,7 +24,7 @@ const NEWLINE_MS: u64 = 1000;
 
 /// What there is to do for a replica.
 pub(super) enum Turn {
-    Order(Option<Order>),
+    Order(Option<SendOrder>),
     Grown,
     Tick,
 }
@@ -54,7 +54,7 @@ impl Feeding {
         let now_ms = clock::now_ms();
         let mut tick = tokio::time::interval(TICK);
         tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        let online = feed.replica.stage() == Stage::Online;
+        let online = feed.replica.stage() == ReplicaStage::Online;
         Feeding {
             feed,
             tick,
@@ -171,23 +171,23 @@ impl Feeding {
     }
 
     /// Takes a part of the snapshot, or its end; whether the replica stays.
-    pub(super) fn obey(&mut self, order: Order) -> bool {
+    pub(super) fn obey(&mut self, order: SendOrder) -> bool {
         self.begun = true;
-        if let Order::Done { streamed } = order {
+        if let SendOrder::Done { streamed } = order {
             return self.go_online(streamed);
         }
         self.sent_snapshot = true;
         self.newline_ms = u64::MAX;
         self.moved_ms = clock::now_ms();
         match order {
-            Order::Bytes(bytes) => self.piece.extend_from_slice(&bytes),
-            Order::File(file, len) => {
+            SendOrder::Bytes(bytes) => self.piece.extend_from_slice(&bytes),
+            SendOrder::File(file, len) => {
                 let head = format!("${len}\r\n");
                 self.piece.extend_from_slice(head.as_bytes());
-                self.feed.replica.set_stage(Stage::SendBulk);
+                self.feed.replica.set_stage(ReplicaStage::SendBulk);
                 self.file = Some((file, len));
             }
-            Order::Done { .. } => unreachable!("the snapshot's end is no piece of it"),
+            SendOrder::Done { .. } => unreachable!("the snapshot's end is no piece of it"),
         }
         true
     }
@@ -203,7 +203,7 @@ impl Feeding {
             return false;
         }
         replica.seen(clock::now_ms());
-        replica.set_stage(Stage::Online);
+        replica.set_stage(ReplicaStage::Online);
         if streamed {
             tracing::info!(
                 "Streamed replica synchronization with replica {} succeeded (socket). Waiting for REPLCONF ACK from replica to enable streaming",

@@ -26,7 +26,7 @@ use buffers::read;
 pub use buffers::{Buffers, shake_hands};
 use feeding::{Feeding, Turn};
 
-use super::stream::Stream;
+use super::stream::NetStream;
 use crate::command::session::Session;
 use crate::exec::{Blocked, Wake, Woken, Worker, leave_channels};
 use crate::journal::{Answer, Pass};
@@ -52,7 +52,7 @@ const AHEAD_BYTES: usize = 1024 * 1024;
 struct Connection {
     worker: Rc<Worker>,
     buffers: Rc<Buffers>,
-    stream: Stream,
+    stream: NetStream,
     client: Arc<Client>,
     session: Session,
     codec: Codec,
@@ -91,11 +91,16 @@ enum Event {
 }
 
 /// Serves a client until it leaves, is told to, or the server stops.
-pub async fn serve(worker: Rc<Worker>, buffers: Rc<Buffers>, stream: Stream, client: Arc<Client>) {
+pub async fn serve(
+    worker: Rc<Worker>,
+    buffers: Rc<Buffers>,
+    stream: NetStream,
+    client: Arc<Client>,
+) {
     let mut session = Session::new(client.clone(), None);
     let user = worker.shared.users.default();
     session.be(user.clone(), user.is_open());
-    session.tls = matches!(stream, Stream::Tls(_));
+    session.tls = matches!(stream, NetStream::Tls(_));
     if let Some(cert) = stream.shown() {
         worker.log_in_by_certificate(&mut session, cert);
     }

@@ -10,7 +10,7 @@ use super::buffers::{KEEP_BYTES, KEEP_BYTES_LIMITED};
 use super::{Closing, Connection, WRITE_BYTES};
 use crate::config::special::OutputLimit;
 use crate::journal::Pass;
-use crate::state::client::Part;
+use crate::state::client::ReplicationPart;
 use crate::util::clock;
 
 /// What may wait for a client that has not logged in: it hears errors only, and those fit. Redis keeps as much beside
@@ -137,7 +137,7 @@ impl Connection {
     /// and a replica's pieces, which nobody else has, aren't taken for ours.
     pub(super) fn keep_bytes(&self) -> usize {
         let limited = self.worker.shared.config.maxmemory.get() > 0;
-        match limited || self.client.part() == Part::Replica {
+        match limited || self.client.part() == ReplicationPart::Replica {
             true => KEEP_BYTES_LIMITED,
             false => KEEP_BYTES,
         }

@@ -16,12 +16,12 @@ const WRITE_BYTES: usize = 256 * 1024;
 const KEYS_PER_LOCK: usize = 32;
 
 /// The file as it is written.
-struct Output<'f> {
+struct AofOutput<'f> {
     file: Pushed<'f>,
     bytes: Vec<u8>,
 }
 
-impl Output<'_> {
+impl AofOutput<'_> {
     fn command(&mut self, args: &[impl AsRef<[u8]>]) -> io::Result<()> {
         encode(args, &mut self.bytes);
         if self.bytes.len() >= WRITE_BYTES {
@@ -52,7 +52,7 @@ pub fn save(
     } else {
         Vec::new()
     };
-    let mut out = Output { file, bytes };
+    let mut out = AofOutput { file, bytes };
     for function in &beside.functions {
         out.command(&[b"FUNCTION", &b"LOAD"[..], function])?;
     }
@@ -77,7 +77,7 @@ pub fn save(
     out.file.sync()
 }
 
-fn key(saved: &SavedKey, out: &mut Output<'_>) -> io::Result<()> {
+fn key(saved: &SavedKey, out: &mut AofOutput<'_>) -> io::Result<()> {
     let key = &saved.key[..];
     match saved.value.as_ref() {
         ValueRef::Text(text) => {
@@ -148,7 +148,7 @@ fn add(
     name: &[u8],
     key: &[u8],
     items: impl Iterator<Item = Vec<Vec<u8>>>,
-    out: &mut Output<'_>,
+    out: &mut AofOutput<'_>,
 ) -> io::Result<()> {
     let mut items = items.peekable();
     while items.peek().is_some() {
@@ -164,7 +164,7 @@ fn deadlines<'v>(
     (name, word): (&[u8], &[u8]),
     key: &[u8],
     deadlines: impl Iterator<Item = (&'v [u8], u64)>,
-    out: &mut Output<'_>,
+    out: &mut AofOutput<'_>,
 ) -> io::Result<()> {
     for (part, deadline) in deadlines {
         let deadline = deadline.to_string();

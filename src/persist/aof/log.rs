@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread::JoinHandle;
 
 use super::course::LogCourse;
-use super::manifest::{Manifest, Part};
+use super::manifest::{AofFile, Manifest};
 use super::sync_call::SyncCall;
 use super::tail::Tail;
 use crate::config::Config;
@@ -99,7 +99,8 @@ impl Log {
 
     /// The files there are now, all of them whole.
     pub(super) fn set_files(&self, manifest: Manifest, dir: &Path) {
-        let bytes = |part: &Part| fs::metadata(dir.join(&part.name)).map_or(0, |data| data.len());
+        let bytes =
+            |part: &AofFile| fs::metadata(dir.join(&part.name)).map_or(0, |data| data.len());
         let last = manifest.increments.last();
         // The last one grows while it is looked at.
         let settled = manifest.parts().filter(|part| Some(*part) != last);

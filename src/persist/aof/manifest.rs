@@ -30,16 +30,16 @@ impl Role {
 
 /// A file of the log.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Part {
+pub struct AofFile {
     pub name: String,
     pub number: u64,
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Manifest {
-    pub base: Option<Part>,
-    pub increments: Vec<Part>,
-    pub history: Vec<Part>,
+    pub base: Option<AofFile>,
+    pub increments: Vec<AofFile>,
+    pub history: Vec<AofFile>,
 }
 
 /// The longest line that any server reads.
@@ -113,31 +113,31 @@ impl Manifest {
     }
 
     /// The files to read, in order.
-    pub fn parts(&self) -> impl Iterator<Item = &Part> {
+    pub fn parts(&self) -> impl Iterator<Item = &AofFile> {
         self.base.iter().chain(&self.increments)
     }
 
     /// The highest number in use. What is history counts: its files are there until they are removed by their names, and
     /// a new file must not have the name of one of them.
-    fn last_number(&self, current: Option<&Part>, role: &str) -> u64 {
+    fn last_number(&self, current: Option<&AofFile>, role: &str) -> u64 {
         let history = self.history.iter().filter(|part| part.name.contains(role));
         let parts = history.chain(current);
         parts.map(|part| part.number).max().unwrap_or(0)
     }
 
     /// The increment that comes after those there are.
-    pub fn next_increment(&self, filename: &str) -> Part {
+    pub fn next_increment(&self, filename: &str) -> AofFile {
         let number = self.last_number(self.increments.last(), ".incr.") + 1;
-        Part {
+        AofFile {
             name: format!("{filename}.{number}.incr.aof"),
             number,
         }
     }
 
     /// The base that follows the one there is; `kind` is `rdb` or `aof`.
-    pub fn next_base(&self, filename: &str, kind: &str) -> Part {
+    pub fn next_base(&self, filename: &str, kind: &str) -> AofFile {
         let number = self.last_number(self.base.as_ref(), ".base.") + 1;
-        Part {
+        AofFile {
             name: format!("{filename}.{number}.base.{kind}"),
             number,
         }
@@ -145,7 +145,7 @@ impl Manifest {
 }
 
 /// `file NAME seq NUMBER type LETTER`, in any order of the pairs.
-fn part(line: &[u8]) -> Result<(Role, Part), &'static str> {
+fn part(line: &[u8]) -> Result<(Role, AofFile), &'static str> {
     const INVALID: &str = "Invalid AOF manifest file format";
     let words = words::split(line).ok_or(INVALID)?;
     let (mut name, mut number, mut role) = (None, None, None);
@@ -173,7 +173,7 @@ fn part(line: &[u8]) -> Result<(Role, Part), &'static str> {
     }
     let number = number.filter(|number| *number > 0);
     match (role, name, number) {
-        (Some(role), Some(name), Some(number)) => Ok((role, Part { name, number })),
+        (Some(role), Some(name), Some(number)) => Ok((role, AofFile { name, number })),
         _ => Err(INVALID),
     }
 }
@@ -200,7 +200,7 @@ mod tests {
 
     #[test]
     fn a_new_file_has_no_name_of_the_history() {
-        let part = |name: &str, number| Part {
+        let part = |name: &str, number| AofFile {
             name: name.into(),
             number,
         };

@@ -16,10 +16,10 @@ mod tail;
 mod writer;
 
 pub use log::Log;
-pub use manifest::{Manifest, Part};
+pub use manifest::{AofFile, Manifest};
 pub use place::folder;
 pub(super) use place::{filename, manifest_path};
-pub use read::{Apply, End, LogFile, run_updates};
+pub use read::{AofEnd, Apply, LogFile, run_updates};
 pub(super) use rewrite::{collect, rewrite, rotate, try_place};
 pub(super) use start::{load, load_from, take_over};
 pub(super) use writer::stop;

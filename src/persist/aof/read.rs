@@ -13,7 +13,7 @@ pub type Apply<'a> = dyn FnMut(&[&[u8]]) -> Result<()> + 'a;
 
 /// How a file ended.
 #[derive(Debug, PartialEq, Eq)]
-pub enum End {
+pub enum AofEnd {
     Whole,
     /// Everything before this offset was read; what follows it was never written whole.
     Torn {
@@ -35,11 +35,11 @@ pub struct LogFile<'w, 's> {
     request: Request,
     /// Whether a seal was seen: then this server wrote the file, and damage can be told from rot.
     sealed: bool,
-    group: Option<Group>,
+    group: Option<OpenMulti>,
 }
 
 /// The commands since a MULTI whose EXEC has not come yet.
-struct Group {
+struct OpenMulti {
     at: u64,
     commands: Vec<Vec<Vec<u8>>>,
 }
@@ -56,15 +56,15 @@ impl<'w, 's> LogFile<'w, 's> {
         }
     }
 
-    pub fn replay(mut self, apply: &mut Apply<'_>) -> Result<End> {
+    pub fn replay(mut self, apply: &mut Apply<'_>) -> Result<AofEnd> {
         loop {
             let at = self.window.offset();
             if self.window.bytes().is_empty() && !self.window.more()? {
-                let torn = self.group.as_ref().map(|group| End::Torn {
+                let torn = self.group.as_ref().map(|group| AofEnd::Torn {
                     at: group.at,
                     why: "a transaction has no EXEC",
                 });
-                return Ok(torn.unwrap_or(End::Whole));
+                return Ok(torn.unwrap_or(AofEnd::Whole));
             }
             let damaged = match self.window.bytes().first() {
                 Some(b'#') => self.annotation(apply)?,
@@ -161,7 +161,7 @@ impl<'w, 's> LogFile<'w, 's> {
     }
 
     /// What stands at `at` can't be read. Is that where writing was cut off, or has the file rotted?
-    fn damage(&mut self, at: u64, damage: Damage) -> Result<End> {
+    fn damage(&mut self, at: u64, damage: Damage) -> Result<AofEnd> {
         let at_unit = self.group.as_ref().map_or(at, |group| group.at);
         while self.window.more()? {}
         // A later piece that is whole and says that the disk had these bytes makes it rot.
@@ -179,7 +179,7 @@ impl<'w, 's> LogFile<'w, 's> {
         }
         match damage {
             Damage::Garbled if !self.sealed => bail!(bad_format(self.name, at)),
-            damage => Ok(End::Torn {
+            damage => Ok(AofEnd::Torn {
                 at: at_unit,
                 why: damage.told(),
             }),
@@ -219,10 +219,15 @@ fn bad_format(name: &str, at: u64) -> String {
 }
 
 /// Runs a command, or keeps it until its transaction is whole.
-fn take(group: &mut Option<Group>, argv: &[&[u8]], at: u64, apply: &mut Apply<'_>) -> Result<()> {
+fn take(
+    group: &mut Option<OpenMulti>,
+    argv: &[&[u8]],
+    at: u64,
+    apply: &mut Apply<'_>,
+) -> Result<()> {
     match (&argv[0].to_ascii_lowercase()[..], &mut *group) {
         (b"multi", None) => {
-            *group = Some(Group {
+            *group = Some(OpenMulti {
                 at,
                 commands: Vec::new(),
             });
@@ -289,7 +294,7 @@ mod tests {
     }
 
     /// How many records came through, and how it ended.
-    fn replay(bytes: &[u8]) -> (usize, Result<End>) {
+    fn replay(bytes: &[u8]) -> (usize, Result<AofEnd>) {
         let loading = Loading::default();
         let mut window = Window::new(bytes, &loading);
         let mut count = 0;
@@ -301,10 +306,10 @@ mod tests {
         (count, end)
     }
 
-    fn torn_at(end: Result<End>) -> usize {
+    fn torn_at(end: Result<AofEnd>) -> usize {
         match end.unwrap() {
-            End::Torn { at, .. } => at as usize,
-            End::Whole => panic!("it was taken for whole"),
+            AofEnd::Torn { at, .. } => at as usize,
+            AofEnd::Whole => panic!("it was taken for whole"),
         }
     }
 
@@ -316,7 +321,7 @@ mod tests {
             let (count, end) = replay(&bytes[..at]);
             assert_eq!(count, whole, "cut at {at}");
             if bounds.contains(&at) {
-                assert_eq!(end.unwrap(), End::Whole, "cut at {at}");
+                assert_eq!(end.unwrap(), AofEnd::Whole, "cut at {at}");
             } else {
                 assert_eq!(torn_at(end), bounds[whole], "cut at {at}");
             }
@@ -375,7 +380,7 @@ mod tests {
         let open = plain.len();
         encode(&["EXEC"], &mut plain);
         let (count, end) = replay(&plain);
-        assert_eq!((count, end.unwrap()), (3, End::Whole));
+        assert_eq!((count, end.unwrap()), (3, AofEnd::Whole));
         // A transaction without its end has not happened.
         let (count, end) = replay(&plain[..open]);
         assert_eq!((count, torn_at(end)), (1, one + 16));
@@ -388,6 +393,6 @@ mod tests {
         let mut both = sample(2, |at| at).bytes;
         encode(&["SET", "k2", "v"], &mut both);
         let (count, end) = replay(&both);
-        assert_eq!((count, end.unwrap()), (3, End::Whole));
+        assert_eq!((count, end.unwrap()), (3, AofEnd::Whole));
     }
 }

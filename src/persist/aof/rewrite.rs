@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use super::increment::{Increment, Switch};
-use super::manifest::{Manifest, Part};
+use super::manifest::{AofFile, Manifest};
 use super::place::{filename, folder};
 use super::tail::Tail;
 use super::{commands, writer};
@@ -171,7 +171,7 @@ fn switch_now(store: &Store) -> io::Result<()> {
 fn publish(
     store: &Store,
     old: &Manifest,
-    part: &Part,
+    part: &AofFile,
     dir: &Path,
     filename: &str,
 ) -> io::Result<()> {
@@ -196,7 +196,7 @@ fn write_base(
     filename: &str,
     old: &Manifest,
     snapshot: Snapshot<'_>,
-) -> io::Result<Part> {
+) -> io::Result<AofFile> {
     let preamble = store.config.aof_use_rdb_preamble.get();
     let base = old.next_base(filename, if preamble { "rdb" } else { "aof" });
     let path = dir.join(&base.name);

@@ -10,9 +10,9 @@ use std::sync::atomic::Ordering;
 use anyhow::{Context, Result, bail};
 
 use super::increment::Increment;
-use super::manifest::{Manifest, Part};
+use super::manifest::{AofFile, Manifest};
 use super::place::{filename, folder};
-use super::read::{Apply, End, LogFile, run_updates};
+use super::read::{AofEnd, Apply, LogFile, run_updates};
 use super::rewrite::collect;
 use super::writer;
 use crate::config::special::reason;
@@ -64,7 +64,7 @@ pub fn take_over(store: &Store) -> Result<bool> {
         })?;
     }
     let manifest = Manifest {
-        base: Some(Part {
+        base: Some(AofFile {
             name: filename.clone(),
             number: 1,
         }),
@@ -125,8 +125,8 @@ fn read_all(
     is_ours: bool,
     apply: &mut Apply<'_>,
 ) -> Result<()> {
-    let parts: Vec<&Part> = manifest.parts().collect();
-    let len = |part: &&Part| {
+    let parts: Vec<&AofFile> = manifest.parts().collect();
+    let len = |part: &&AofFile| {
         let data = fs::metadata(dir.join(&part.name));
         data.map(|data| data.len())
             .map_err(|error| cannot_open(part, &error))
@@ -138,7 +138,7 @@ fn read_all(
     for (at, part) in parts.iter().enumerate() {
         let began = Timer::start();
         let end = read_part(store, dir, part, apply)?;
-        if let End::Torn { at: offset, why } = end {
+        if let AofEnd::Torn { at: offset, why } = end {
             // The next file is named before the first edit goes there.
             let is_last = lens[at + 1..].iter().all(|len| *len == 0);
             cut(store, dir, part, offset, why, is_last && is_ours)?;
@@ -169,7 +169,7 @@ fn cannot_open_manifest(path: &Path, error: &io::Error) -> anyhow::Error {
     )
 }
 
-fn cannot_open(part: &Part, error: &io::Error) -> anyhow::Error {
+fn cannot_open(part: &AofFile, error: &io::Error) -> anyhow::Error {
     anyhow::anyhow!(
         "Fatal error: can't open the append log file {} for reading: {}",
         part.name,
@@ -177,7 +177,7 @@ fn cannot_open(part: &Part, error: &io::Error) -> anyhow::Error {
     )
 }
 
-fn read_part(store: &Store, dir: &Path, part: &Part, apply: &mut Apply<'_>) -> Result<End> {
+fn read_part(store: &Store, dir: &Path, part: &AofFile, apply: &mut Apply<'_>) -> Result<AofEnd> {
     let file = File::open(dir.join(&part.name)).map_err(|error| cannot_open(part, &error))?;
     let rules = store.load_rules(true, Some(file.metadata()?.len()));
     let mut window = Window::new(file, &store.loading);
@@ -200,7 +200,7 @@ fn read_part(store: &Store, dir: &Path, part: &Part, apply: &mut Apply<'_>) -> R
 
 /// Cuts off what was never written whole, and keeps it beside the file, if there is room: a full disk is how most of them
 /// come about.
-fn cut(store: &Store, dir: &Path, part: &Part, at: u64, why: &str, last: bool) -> Result<()> {
+fn cut(store: &Store, dir: &Path, part: &AofFile, at: u64, why: &str, last: bool) -> Result<()> {
     let name = &part.name;
     if !last || !store.config.aof_load_truncated.get() {
         bail!(

@@ -12,12 +12,12 @@ const SYNC_EVERY: Duration = Duration::from_millis(500);
 
 #[derive(Default)]
 pub struct SyncCall {
-    wish: Mutex<Wish, { rank("log sync") }>,
+    wish: Mutex<SyncWish, { rank("log sync") }>,
     bell: Condvar,
 }
 
 #[derive(Clone, Copy, Default)]
-pub struct Wish {
+pub struct SyncWish {
     /// There is something to sync.
     pub due: bool,
     /// It is not to wait for its time.
@@ -28,10 +28,10 @@ pub struct Wish {
 impl SyncCall {
     /// Forgets what was called for before the log began.
     pub fn begin(&self) {
-        *self.wish.lock() = Wish::default();
+        *self.wish.lock() = SyncWish::default();
     }
 
-    pub fn make(&self, wish: Wish) {
+    pub fn make(&self, wish: SyncWish) {
         let mut held = self.wish.lock();
         held.due |= wish.due;
         held.at_once |= wish.at_once;
@@ -44,7 +44,7 @@ impl SyncCall {
         let mut held = self.wish.lock();
         held.wait_while(&self.bell, |wish| !wish.due && !wish.ended);
         let left = SYNC_EVERY.saturating_sub(last.elapsed());
-        let early = |wish: &mut Wish| !wish.at_once && !wish.ended;
+        let early = |wish: &mut SyncWish| !wish.at_once && !wish.ended;
         held.wait_while_for(&self.bell, early, left);
         !std::mem::take(&mut *held).ended
     }

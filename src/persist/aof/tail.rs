@@ -14,7 +14,7 @@ use super::course::LogCourse;
 use super::increment::Increment;
 use super::seal::Seal;
 use crate::config::{AppendFsync, Config};
-use crate::journal::{Journal, Reader, Seq};
+use crate::journal::{Journal, JournalReader, Seq};
 use crate::persist::disk::DiskFile;
 use crate::util::ranked::{Mutex, rank};
 use crate::util::{clock, clock::Timer, crash};
@@ -26,7 +26,7 @@ type Second = Mutex<Box<dyn DiskFile>, { rank("log file") }>;
 const KEEP_BYTES: usize = 1 << 20;
 
 /// A file with bytes that may not be on the disk. All but the last one get no more of them.
-struct Part {
+struct TailFile {
     number: u64,
     file: Box<dyn DiskFile>,
     second: Arc<Second>,
@@ -43,9 +43,9 @@ struct Part {
     sealed_to: Seq,
 }
 
-impl Part {
-    fn new(number: u64, from: Seq, increment: Increment) -> Part {
-        Part {
+impl TailFile {
+    fn new(number: u64, from: Seq, increment: Increment) -> TailFile {
+        TailFile {
             number,
             file: increment.file,
             second: Arc::new(Mutex::new(increment.second)),
@@ -131,9 +131,9 @@ pub struct Tail {
     journal: Arc<Journal>,
     config: Arc<Config>,
     course: Arc<LogCourse>,
-    reader: Arc<Reader>,
+    reader: Arc<JournalReader>,
     /// Oldest first. Never empty: the last one is the one to write to.
-    parts: VecDeque<Part>,
+    parts: VecDeque<TailFile>,
     /// Taken from the journal, not yet sealed, and where the taking ended.
     taken: VecDeque<(Seq, Bytes)>,
     taken_to: Seq,
@@ -153,7 +153,7 @@ impl Tail {
         journal: Arc<Journal>,
         config: Arc<Config>,
         course: Arc<LogCourse>,
-        reader: Arc<Reader>,
+        reader: Arc<JournalReader>,
         increment: Increment,
     ) -> Tail {
         let from = reader.position();
@@ -164,7 +164,7 @@ impl Tail {
             config,
             course,
             reader,
-            parts: VecDeque::from([Part::new(0, from, increment)]),
+            parts: VecDeque::from([TailFile::new(0, from, increment)]),
             taken: VecDeque::new(),
             taken_to: from,
             written_to: from,
@@ -176,7 +176,7 @@ impl Tail {
         }
     }
 
-    fn last(&mut self) -> &mut Part {
+    fn last(&mut self) -> &mut TailFile {
         self.parts
             .back_mut()
             .expect("a tail has a file to write to")
@@ -255,7 +255,7 @@ impl Tail {
         if let Some(switch) = self.course.next_switch() {
             let last = self.last();
             let len = last.len();
-            let next = Part::new(last.number + 1, last.sealed_to, switch.to);
+            let next = TailFile::new(last.number + 1, last.sealed_to, switch.to);
             self.course.settle(len);
             self.parts.push_back(next);
             self.retire();
@@ -283,7 +283,7 @@ impl Tail {
     }
 
     pub fn is_unsynced(&self) -> bool {
-        self.parts.iter().any(Part::is_unsynced)
+        self.parts.iter().any(TailFile::is_unsynced)
     }
 
     /// Syncs all that is written, here and now.
@@ -304,7 +304,7 @@ impl Tail {
     /// Begins a sync of the oldest file that wants one, to go on while others write.
     pub fn begin_sync(&mut self) -> Option<Syncing> {
         let last = self.parts.len() - 1;
-        let at = self.parts.iter().position(Part::is_unsynced)?;
+        let at = self.parts.iter().position(TailFile::is_unsynced)?;
         let part = &self.parts[at];
         if self.failed || part.torn || part.written < part.kept.len() {
             // It is written first.

@@ -13,11 +13,11 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use super::increment::Increment;
-use super::sync_call::Wish;
+use super::sync_call::SyncWish;
 use super::tail::Tail;
 use crate::config::AppendFsync;
 use crate::config::special::reason;
-use crate::journal::{Reader, Seq};
+use crate::journal::{JournalReader, Seq};
 use crate::persist::Store;
 use crate::util::clock::Timer;
 use crate::util::memory;
@@ -99,7 +99,7 @@ impl Store {
             let due = at_once || policy == AppendFsync::Everysec && tail.is_unsynced();
             if due && !std::mem::replace(&mut tail.called, true) || at_once {
                 let ended = false;
-                self.log.sync_call.make(Wish {
+                self.log.sync_call.make(SyncWish {
                     due,
                     at_once,
                     ended,
@@ -146,7 +146,7 @@ impl Store {
     }
 
     /// Writes what no reply has waited for, and syncs what `always` wants synced: the body of the log's own thread.
-    fn keep_log(&self, reader: &Reader) {
+    fn keep_log(&self, reader: &JournalReader) {
         loop {
             let round = |tail: &mut Tail| {
                 let policy = self.log_policy();
@@ -212,7 +212,12 @@ impl Store {
 ///
 /// Nothing is started if the job that does it was given up, or the log was turned off meanwhile: who stops the log says so
 /// first.
-pub fn start(store: &Arc<Store>, job: u64, reader: Reader, increment: Increment) -> io::Result<()> {
+pub fn start(
+    store: &Arc<Store>,
+    job: u64,
+    reader: JournalReader,
+    increment: Increment,
+) -> io::Result<()> {
     let log = &store.log;
     let mut threads = log.threads.lock();
     if !store.keeps_log() || store.is_abandoned(job) {
@@ -272,9 +277,9 @@ fn end(store: &Store, threads: &mut Vec<JoinHandle<()>>) -> io::Result<()> {
     log.has_failed.store(false, Ordering::Relaxed);
     log.set_error(None);
     store.journal.ring();
-    log.sync_call.make(Wish {
+    log.sync_call.make(SyncWish {
         ended: true,
-        ..Wish::default()
+        ..SyncWish::default()
     });
     wait_for_thread(rank("log tail"));
     for thread in threads.drain(..) {

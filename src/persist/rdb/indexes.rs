@@ -10,7 +10,7 @@ use hashbrown::HashMap;
 use super::fault::{Fault, Read};
 use super::module_parts::{ModulePart, ModuleParts};
 use super::modules::{name, version};
-use super::read::Reader;
+use super::read::RdbReader;
 use crate::search::definition;
 
 /// Words of a command.
@@ -98,7 +98,7 @@ pub struct FoundIndexes {
 }
 
 /// What an auxiliary record holds of indexes; nothing if it is of another type.
-pub fn found(mut reader: Reader<'_>) -> Option<FoundIndexes> {
+pub fn found(mut reader: RdbReader<'_>) -> Option<FoundIndexes> {
     let id = reader.count().ok()?;
     let kind = name(id);
     if kind != INDEXES && kind != DICTIONARIES {
@@ -450,7 +450,7 @@ mod tests {
     #[test]
     fn words_of_one_group_are_one_command_however_many_they_are() {
         let record = with_synonyms(&[("a", "g"), ("b", "h"), ("c", "g"), ("a", "h")]);
-        let read = found(Reader::new(&record)).unwrap();
+        let read = found(RdbReader::new(&record)).unwrap();
         assert!(read.left_out.is_empty(), "{:?}", read.left_out);
         let makings: Vec<String> = read.makings[1..].iter().map(shown).collect();
         let wanted = [
@@ -460,12 +460,12 @@ mod tests {
         assert_eq!(makings, wanted);
         let many: Vec<String> = (0..100_000).map(|n| format!("w{n}")).collect();
         let pairs: Vec<(&str, &str)> = many.iter().map(|word| (&word[..], "g")).collect();
-        let read = found(Reader::new(&with_synonyms(&pairs))).unwrap();
+        let read = found(RdbReader::new(&with_synonyms(&pairs))).unwrap();
         assert_eq!(read.makings.len(), 2);
         assert_eq!(read.makings[1].len(), 4 + many.len());
         // Of groups that have one word each, all share the name of the index.
         let pairs: Vec<(&str, &str)> = many.iter().map(|group| ("w", &group[..])).collect();
-        let read = found(Reader::new(&with_synonyms(&pairs))).unwrap();
+        let read = found(RdbReader::new(&with_synonyms(&pairs))).unwrap();
         let name = &read.makings[0][1];
         let is_shared = |making: &Words| Arc::ptr_eq(&making[1], name);
         assert!(read.makings[1..].iter().all(is_shared));
@@ -475,7 +475,7 @@ mod tests {
     #[test]
     fn a_definition_is_read_as_redis_stack_wrote_it() {
         let record = bytes(RECORD);
-        let read = found(Reader::new(&record)).unwrap();
+        let read = found(RdbReader::new(&record)).unwrap();
         assert!(read.left_out.is_empty(), "{:?}", read.left_out);
         let [making] = &read.makings[..] else {
             panic!("there is one index: {:?}", read.makings);
@@ -484,12 +484,12 @@ mod tests {
         assert_eq!(shown(making), wanted);
         // Cut short, or in a later form, it is left out by name or in a sentence.
         for len in 12..record.len() - 1 {
-            let cut = found(Reader::new(&record[..len])).unwrap();
+            let cut = found(RdbReader::new(&record[..len])).unwrap();
             assert_eq!(cut.left_out.len(), 1, "{len}");
         }
         let mut later = record.clone();
         later[8] += 1;
-        let read = found(Reader::new(&later)).unwrap();
+        let read = found(RdbReader::new(&later)).unwrap();
         assert!(read.makings.is_empty() && read.left_out[0].contains("'i'"));
     }
 }

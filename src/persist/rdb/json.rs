@@ -5,7 +5,7 @@
 
 use super::fault::{Fault, Read};
 use super::module_parts::ModuleParts;
-use super::write::{Spill, Writer};
+use super::write::{RdbWriter, Spill};
 use crate::types::json::{DEPTH_MAX, FieldName, JsonNode, parse_all, text_of};
 use crate::types::{Json, Limits, Type, Value};
 
@@ -87,7 +87,7 @@ fn tree(parts: &mut ModuleParts<'_, '_>, depth: usize) -> Read<JsonNode> {
     })
 }
 
-impl<S: Spill> Writer<S> {
+impl<S: Spill> RdbWriter<S> {
     pub(super) fn json(&mut self, json: &Json) {
         self.module_head(NAME, u64::from(VERSION));
         self.module_text(&text_of(&json.root));

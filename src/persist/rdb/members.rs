@@ -7,7 +7,7 @@
 use super::fault::{Fault, Read};
 use super::module_parts::ModuleParts;
 use super::opcode;
-use super::write::{Spill, Writer};
+use super::write::{RdbWriter, Spill};
 use crate::types::{Limits, PART_DEADLINE_MAX_MS, Set, Type, Value};
 
 /// The auxiliary field: rows of a deadline, a length and a member.
@@ -21,7 +21,7 @@ const FIELD_BYTES: usize = 64 * 1024;
 /// A member in a payload that has no deadline.
 const NEVER: u64 = 0;
 
-impl<S: Spill> Writer<S> {
+impl<S: Spill> RdbWriter<S> {
     /// Writes the deadlines of the set that follows.
     pub(super) fn member_deadlines(&mut self, set: &Set) {
         let mut rows = Vec::new();

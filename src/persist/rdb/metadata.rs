@@ -3,7 +3,7 @@
 use super::fault::{Fault, Read};
 use super::modules;
 use super::opcode;
-use super::read::Reader;
+use super::read::RdbReader;
 
 /// Classes that a key may have metadata of.
 const CLASSES_MAX: u64 = 7;
@@ -28,7 +28,7 @@ pub(super) struct MetadataClass {
     pub may_be_left_out: bool,
 }
 
-impl Reader<'_> {
+impl RdbReader<'_> {
     /// A record of metadata, whose mark was read; what is of classes that this server does not have is stepped over.
     pub(super) fn metadata(&mut self) -> Read<Metadata> {
         let count = self.count()?;

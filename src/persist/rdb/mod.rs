@@ -34,13 +34,13 @@ use dialect::{VERSION_PLAIN, VERSION_UNSUMMED};
 pub use envelope::is_snapshot;
 pub use fault::Fault;
 pub use kind::kind_name;
-pub use load::{Admit, LoadRules, Loaded, Strangers, Update, check, load};
+pub use load::{Admit, LoadRules, LoadedSnapshot, Strangers, Update, check, load};
 pub use module_parts::{ModulePart, ModuleParts};
 pub use modules::ReadValue;
-pub use read::Reader;
-pub use save::{Beside, Mark, Origin, SaveRules, is_same, save};
+pub use read::RdbReader;
+pub use save::{AccessMark, Beside, Origin, SaveRules, is_same, save};
 pub use write::Style;
-use write::{Writer, version_for};
+use write::{RdbWriter, version_for};
 
 use super::crc64;
 use crate::types::{Limits, Value, ValueRef};
@@ -64,7 +64,7 @@ fn dump_as(value: ValueRef<'_>, version: u16) -> Vec<u8> {
         version,
         compress: true,
     };
-    let mut writer = Writer::new(style, ());
+    let mut writer = RdbWriter::new(style, ());
     if let ValueRef::Set(set) = value
         && set.next_deadline().is_some()
     {
@@ -79,7 +79,7 @@ fn dump_as(value: ValueRef<'_>, version: u16) -> Vec<u8> {
 }
 
 /// A payload ends with the version, and a checksum of all before it.
-fn seal(writer: Writer<()>) -> Vec<u8> {
+fn seal(writer: RdbWriter<()>) -> Vec<u8> {
     sealed(writer.out, writer.style.version)
 }
 
@@ -96,7 +96,7 @@ pub fn dump_functions(codes: &[Vec<u8>]) -> Vec<u8> {
         version: VERSION_PLAIN,
         compress: true,
     };
-    let mut writer = Writer::new(style, ());
+    let mut writer = RdbWriter::new(style, ());
     for code in codes {
         writer.out.push(opcode::FUNCTION);
         writer.string(code);
@@ -106,7 +106,7 @@ pub fn dump_functions(codes: &[Vec<u8>]) -> Vec<u8> {
 
 /// The libraries in the body of such a payload.
 pub fn read_functions(body: &[u8]) -> Option<Vec<Vec<u8>>> {
-    let mut reader = Reader::new(body);
+    let mut reader = RdbReader::new(body);
     let mut codes = Vec::new();
     while let Ok(kind) = reader.byte() {
         if kind != opcode::FUNCTION {
@@ -138,7 +138,7 @@ impl Dumped<'_> {
 
     /// The one value that is in it.
     pub fn value(&self, limits: &Limits) -> Result<Value, Fault> {
-        Reader::value(self.body, self.dialect, limits)
+        RdbReader::value(self.body, self.dialect, limits)
     }
 }
 
@@ -249,7 +249,7 @@ mod tests {
     fn a_number_that_no_server_writes_is_no_kind_of_value() {
         let valkeys_hash = [kind::HASH_VALKEY, 1, 0, 0, 28, 0, 0, 0, 0, 0, 0, 0];
         for dialect in [Dialect::Redis, Dialect::Valkey] {
-            assert!(Reader::value(&valkeys_hash, dialect, &Limits::default()).is_err());
+            assert!(RdbReader::value(&valkeys_hash, dialect, &Limits::default()).is_err());
         }
     }
 
@@ -261,13 +261,13 @@ mod tests {
                 let payload = dump(value.as_ref(), dialect);
                 let body = check_dump(&payload, false).unwrap().body.to_vec();
                 for at in 0..body.len().min(600) {
-                    let cut = Reader::value(&body[..at], dialect, &limits);
+                    let cut = RdbReader::value(&body[..at], dialect, &limits);
                     assert!(cut.is_err(), "cut at {at}");
                     for bit in 0..8 {
                         let mut bad = body.clone();
                         bad[at] ^= 1 << bit;
                         // Whatever is accepted must be sound enough to be written again.
-                        if let Ok(value) = Reader::value(&bad, dialect, &limits) {
+                        if let Ok(value) = RdbReader::value(&bad, dialect, &limits) {
                             dump(value.as_ref(), dialect);
                         }
                     }

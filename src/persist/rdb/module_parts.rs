@@ -3,8 +3,8 @@
 use std::borrow::Cow;
 
 use super::fault::{Fault, Read};
-use super::read::Reader;
-use super::write::{Spill, Writer};
+use super::read::RdbReader;
+use super::write::{RdbWriter, Spill};
 
 /// What a part may be.
 pub(super) mod part {
@@ -27,10 +27,10 @@ pub enum ModulePart<'b> {
 }
 
 /// The parts of a value, one after another.
-pub struct ModuleParts<'r, 'b>(&'r mut Reader<'b>);
+pub struct ModuleParts<'r, 'b>(&'r mut RdbReader<'b>);
 
 impl<'r, 'b> ModuleParts<'r, 'b> {
-    pub(super) fn new(reader: &'r mut Reader<'b>) -> Self {
+    pub(super) fn new(reader: &'r mut RdbReader<'b>) -> Self {
         ModuleParts(reader)
     }
 
@@ -76,7 +76,7 @@ impl<'b> ModuleParts<'_, 'b> {
     }
 }
 
-impl<S: Spill> Writer<S> {
+impl<S: Spill> RdbWriter<S> {
     pub(super) fn module_count(&mut self, count: u64) {
         self.len(part::COUNT);
         self.len(count);
@@ -98,7 +98,7 @@ impl<S: Spill> Writer<S> {
     }
 }
 
-impl Reader<'_> {
+impl RdbReader<'_> {
     /// Steps over parts, and over the mark that ends them.
     pub(super) fn skip_parts(&mut self) -> Read<()> {
         loop {
@@ -123,7 +123,7 @@ mod tests {
         let bytes = [
             1, 5, 2, 0x40, 200, 5, 2, b'h', b'i', 4, 0, 0, 0, 0, 0, 0, 0xf0, 0x3f, 0, 9,
         ];
-        let mut reader = Reader::new(&bytes);
+        let mut reader = RdbReader::new(&bytes);
         let mut parts = ModuleParts::new(&mut reader);
         let mut seen = Vec::new();
         while let Some(part) = parts.next_part().unwrap() {
@@ -131,7 +131,7 @@ mod tests {
         }
         let told = ["Int(5)", "Count(200)", "Text([104, 105])", "Double(1.0)"];
         assert_eq!(seen, told);
-        let mut skipping = Reader::new(&bytes);
+        let mut skipping = RdbReader::new(&bytes);
         skipping.skip_parts().unwrap();
         assert_eq!((skipping.left(), reader.left()), (1, 1));
     }

@@ -7,10 +7,10 @@ use super::fault::{Fault, Read};
 use super::json;
 use super::members;
 use super::module_parts::{ModuleParts, part};
-use super::read::Reader;
+use super::read::RdbReader;
 use super::suggestions;
 use super::vectors;
-use super::write::{Spill, Writer};
+use super::write::{RdbWriter, Spill};
 use crate::types::{Limits, Value};
 
 /// Reads a value of a module's type from its parts; the number is the version in which the module wrote it.
@@ -108,7 +108,7 @@ pub(super) fn class_name(spec: u32) -> String {
     letters(u64::from(spec), 4, 8)
 }
 
-impl<S: Spill> Writer<S> {
+impl<S: Spill> RdbWriter<S> {
     /// Begins a value of a module's type: the number of the type by its name and version.
     pub(super) fn module_head(&mut self, name: &str, version: u64) {
         self.len(id_of(name, version));
@@ -124,7 +124,7 @@ fn id_of(name: &str, version: u64) -> u64 {
     bits << 10 | version
 }
 
-impl Reader<'_> {
+impl RdbReader<'_> {
     /// A value of a module's type, which is all of its parts.
     pub(super) fn module_value(&mut self, limits: &Limits) -> Read<Value> {
         let id = self.count()?;

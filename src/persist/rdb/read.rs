@@ -7,7 +7,7 @@ use super::fault::{Fault, Fault::Broken, Read};
 use super::templates::Templates;
 use super::{kind, ziplist, zipmap};
 use crate::types::intset::IntSet;
-use crate::types::list::Node;
+use crate::types::list::ListNode;
 use crate::types::zset::Inserted;
 use crate::types::{
     Hash, Limits, List, Listpack, PART_DEADLINE_MAX_MS, Set, Text, Type, Value, ZSet,
@@ -17,7 +17,7 @@ use crate::types::{
 const READ_DEADLINE_MAX_MS: u64 = (1 << 48) - 1;
 
 #[derive(Clone, Copy)]
-pub struct Reader<'a> {
+pub struct RdbReader<'a> {
     bytes: &'a [u8],
     /// Those of the file that the bytes are of.
     templates: Option<&'a Templates>,
@@ -39,10 +39,10 @@ fn hash_of_pairs(pack: Listpack, limits: &Limits) -> Read<Hash> {
     })
 }
 
-impl<'a> Reader<'a> {
+impl<'a> RdbReader<'a> {
     /// Reads one value, and all of it.
     pub fn value(bytes: &'a [u8], dialect: Dialect, limits: &Limits) -> Read<Value> {
-        let mut reader = Reader::new(bytes);
+        let mut reader = RdbReader::new(bytes);
         if dialect == Dialect::Redis {
             reader.pass_metadata()?;
         }
@@ -65,7 +65,7 @@ impl<'a> Reader<'a> {
     }
 
     pub(super) fn new(bytes: &'a [u8]) -> Self {
-        Reader {
+        RdbReader {
             bytes,
             templates: None,
         }
@@ -78,7 +78,7 @@ impl<'a> Reader<'a> {
     }
 
     /// The bytes from here to where a later reader stands.
-    pub(super) fn until(&self, later: &Reader<'_>) -> &'a [u8] {
+    pub(super) fn until(&self, later: &RdbReader<'_>) -> &'a [u8] {
         &self.bytes[..self.bytes.len() - later.bytes.len()]
     }
 
@@ -96,7 +96,9 @@ impl<'a> Reader<'a> {
         Ok(match kind {
             kind::STRING => Value::Text(Text::from_bytes(&self.string()?)),
             kind::LIST => self.list_of_strings(limits)?.wrap(),
-            kind::LIST_ZIPLIST => List::from_nodes([Node::packed(self.ziplist()?)], limits).wrap(),
+            kind::LIST_ZIPLIST => {
+                List::from_nodes([ListNode::packed(self.ziplist()?)], limits).wrap()
+            }
             kind::LIST_QUICKLIST | kind::LIST_QUICKLIST_2 => self
                 .quicklist(kind == kind::LIST_QUICKLIST_2, limits)?
                 .wrap(),
@@ -159,12 +161,12 @@ impl<'a> Reader<'a> {
         let mut nodes = Vec::new();
         for _ in 0..self.count()? {
             nodes.push(match if second { self.count()? } else { 0 } {
-                0 if !second => Node::packed(self.ziplist()?),
+                0 if !second => ListNode::packed(self.ziplist()?),
                 1 => match self.string()? {
                     element if element.is_empty() => return Err(Broken),
-                    element => Node::plain(element.into()),
+                    element => ListNode::plain(element.into()),
                 },
-                2 => Node::packed(self.listpack()?),
+                2 => ListNode::packed(self.listpack()?),
                 _ => return Err(Broken),
             });
         }

@@ -5,7 +5,7 @@
 //! bits, and in those a sorted array, 8 KiB of bits, or runs.
 
 use super::fault::{Fault, Fault::Broken, Read};
-use super::read::Reader;
+use super::read::RdbReader;
 use crate::types::Limits;
 
 /// Bytes of a string for each byte that is read, and besides: so no small file claims gigabytes.
@@ -19,7 +19,7 @@ const ARRAY_VALUES_MAX: usize = 4096;
 /// From so many containers on, a bitmap with runs tells where each one begins.
 const OFFSETS_MIN: usize = 4;
 
-impl Reader<'_> {
+impl RdbReader<'_> {
     /// A bitmap as a string in which bit 0 is the highest one of the first byte.
     pub(super) fn bitmap(&mut self, limits: &Limits) -> Read<Vec<u8>> {
         if self.is_too_sparse(limits)? {
@@ -27,7 +27,7 @@ impl Reader<'_> {
         }
         let (len, portable) = (self.count()?, self.string()?);
         let mut bits = Bits(vec![0; len as usize]);
-        let mut reader = Reader::new(&portable);
+        let mut reader = RdbReader::new(&portable);
         let buckets = u64::from_le_bytes(reader.array()?);
         let mut before = None;
         for _ in 0..buckets {
@@ -74,7 +74,7 @@ impl Reader<'_> {
         if count > CONTAINER_VALUES {
             return Err(Broken);
         }
-        let mut heads = Reader::new(self.take(count * 4)?);
+        let mut heads = RdbReader::new(self.take(count * 4)?);
         if runs.is_none() || count >= OFFSETS_MIN {
             // Where each container begins: one after the other, as they are read.
             self.take(count * 4)?;

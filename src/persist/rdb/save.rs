@@ -4,7 +4,7 @@ use std::io;
 
 use super::dialect::{self, Needs, SnapshotForm};
 use super::opcode;
-use super::write::{Spill, Style, Writer};
+use super::write::{RdbWriter, Spill, Style};
 use crate::config::REDIS_VERSION;
 use crate::engine::{Census, SavedKey, Snapshot};
 use crate::persist::crc64;
@@ -60,7 +60,7 @@ pub struct SaveRules {
     pub checksum: bool,
     pub sync_often: bool,
     /// Which of the access marks is worth keeping.
-    pub access: Option<Mark>,
+    pub access: Option<AccessMark>,
     /// The first part of an append only file.
     pub aof_base: bool,
     /// Which history of edits it is a part of.
@@ -81,13 +81,13 @@ pub struct Origin {
 
 /// What an access mark means under the eviction policy in force.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Mark {
+pub enum AccessMark {
     Idle,
     Frequency,
 }
 
 /// The file as it is written, and summed up.
-struct Output<'f> {
+struct RdbOutput<'f> {
     file: Pushed<'f>,
     digest: Option<crc64::Digest>,
     total: u64,
@@ -95,7 +95,7 @@ struct Output<'f> {
     error: Option<io::Error>,
 }
 
-impl Spill for Output<'_> {
+impl Spill for RdbOutput<'_> {
     fn spill(&mut self, bytes: &mut Vec<u8>) {
         if self.error.is_none() {
             self.error = self.write(bytes).err();
@@ -106,7 +106,7 @@ impl Spill for Output<'_> {
     }
 }
 
-impl Output<'_> {
+impl RdbOutput<'_> {
     fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
         if let Some(digest) = &mut self.digest {
             digest.update(bytes);
@@ -132,13 +132,13 @@ pub fn save(
     mut wrote: impl FnMut(u64) -> io::Result<()>,
 ) -> io::Result<u64> {
     let style = style(&snapshot, rules)?;
-    let out = Output {
+    let out = RdbOutput {
         file: Pushed::new(file, rules.sync_often),
         digest: rules.checksum.then(crc64::digest),
         total: 0,
         error: None,
     };
-    let mut writer = Writer::new(style, out);
+    let mut writer = RdbWriter::new(style, out);
     header(&snapshot, beside, rules, &mut writer);
     let mut selected = None;
     while !rules.no_data
@@ -154,14 +154,14 @@ pub fn save(
             key(&saved, rules, &mut writer);
         }
         if rules.eager {
-            let Writer { out, spill, .. } = &mut writer;
+            let RdbWriter { out, spill, .. } = &mut writer;
             spill.spill(out);
         }
         writer.spill.check()?;
         crate::util::memory::publish();
         wrote(count)?;
     }
-    let Writer {
+    let RdbWriter {
         mut out,
         spill: mut output,
         ..
@@ -203,7 +203,7 @@ fn header<S: Spill>(
     snapshot: &Snapshot<'_>,
     beside: &Beside,
     rules: &SaveRules,
-    writer: &mut Writer<S>,
+    writer: &mut RdbWriter<S>,
 ) {
     let magic = dialect::magic(writer.style.version);
     writer.out.extend_from_slice(magic.as_bytes());
@@ -252,18 +252,18 @@ fn header<S: Spill>(
     }
 }
 
-fn key<S: Spill>(saved: &SavedKey, rules: &SaveRules, writer: &mut Writer<S>) {
+fn key<S: Spill>(saved: &SavedKey, rules: &SaveRules, writer: &mut RdbWriter<S>) {
     if let Some(deadline_ms) = saved.deadline_ms {
         writer.out.push(opcode::DEADLINE_MS);
         writer.out.extend_from_slice(&deadline_ms.to_le_bytes());
     }
     match rules.access {
         None => {}
-        Some(Mark::Idle) => {
+        Some(AccessMark::Idle) => {
             writer.out.push(opcode::IDLE);
             writer.len(saved.access.idle_seconds(clock::now_ms()));
         }
-        Some(Mark::Frequency) => {
+        Some(AccessMark::Frequency) => {
             writer.out.push(opcode::FREQUENCY);
             writer.out.push(saved.access.counter());
         }

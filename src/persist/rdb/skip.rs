@@ -2,9 +2,9 @@
 
 use super::fault::{Fault, Read};
 use super::kind;
-use super::read::{Length, Reader};
+use super::read::{Length, RdbReader};
 
-impl Reader<'_> {
+impl RdbReader<'_> {
     /// Steps over a value of this kind. Lengths are believed: what they enclose is judged when it is decoded.
     pub(super) fn skip(&mut self, kind: u8) -> Read<()> {
         match kind {

@@ -2,8 +2,8 @@
 
 use super::fault::{Fault, Fault::Broken, Read};
 use super::kind;
-use super::read::Reader;
-use super::write::{Spill, Writer};
+use super::read::RdbReader;
+use super::write::{RdbWriter, Spill};
 use crate::types::stream::{
     Consumer, DURATION_MAX_S, Group, IDS_MAX, Id, Idempotency, Placed, Stream,
 };
@@ -12,7 +12,7 @@ use crate::types::{Bstr, Listpack};
 /// What stands for a number of entries read that isn't known.
 const UNKNOWN: u64 = u64::MAX;
 
-impl Reader<'_> {
+impl RdbReader<'_> {
     pub(super) fn stream(&mut self, kind: u8) -> Read<Stream> {
         let mut stream = Stream::default();
         for _ in 0..self.count()? {
@@ -151,7 +151,7 @@ impl Reader<'_> {
     }
 }
 
-impl<S: Spill> Writer<S> {
+impl<S: Spill> RdbWriter<S> {
     pub(super) fn stream(&mut self, kind: u8, stream: &Stream) {
         self.len(stream.nodes().len() as u64);
         for node in stream.nodes().iter() {

@@ -3,7 +3,7 @@
 
 use super::fault::{Fault, Read};
 use super::module_parts::ModuleParts;
-use super::write::{Spill, Writer};
+use super::write::{RdbWriter, Spill};
 use crate::types::suggestions::Suggestions;
 use crate::types::{Limits, Type, Value};
 
@@ -36,7 +36,7 @@ pub fn read(parts: &mut ModuleParts<'_, '_>, version: u16, _: &Limits) -> Read<V
     Ok(held.wrap())
 }
 
-impl<S: Spill> Writer<S> {
+impl<S: Spill> RdbWriter<S> {
     pub(super) fn suggestions(&mut self, held: &Suggestions) {
         self.module_head(NAME, u64::from(VERSION));
         self.module_count(held.len() as u64);

@@ -7,7 +7,7 @@ use std::borrow::Cow;
 
 use super::fault::{Fault, Fault::Broken, Read};
 use super::kind;
-use super::read::Reader;
+use super::read::RdbReader;
 use super::templates::Templates;
 use crate::types::{Hash, Limits};
 
@@ -26,7 +26,7 @@ fn hash_of<'p>(
     Ok(hash)
 }
 
-impl<'a> Reader<'a> {
+impl<'a> RdbReader<'a> {
     /// The names of a template, behind their number.
     pub(super) fn template_names(&mut self) -> Read<Vec<Cow<'a, [u8]>>> {
         let count = self.count()?;

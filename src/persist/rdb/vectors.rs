@@ -8,7 +8,7 @@ use hashbrown::HashMap;
 
 use super::fault::{Fault, Read};
 use super::module_parts::ModuleParts;
-use super::write::{Spill, Writer};
+use super::write::{RdbWriter, Spill};
 use crate::types::graph::{LEVEL_MAX, LINKS_MAX, LINKS_MIN};
 use crate::types::vectors::{
     DIMENSION_MAX, KeptVector, Projection, Quantization, Stored, VectorForm, VectorSet,
@@ -23,7 +23,7 @@ const LINKS_UNSAID: u64 = 16;
 /// The highest form of an element's numbers: 1 names the farthest link on each level, which 0 leaves to the reader.
 const FORM_MAX: u64 = 1;
 
-impl<S: Spill> Writer<S> {
+impl<S: Spill> RdbWriter<S> {
     pub(super) fn vector_set(&mut self, set: &VectorSet) {
         let form = set.form();
         let has_attributes = set.with_attributes() > 0;

@@ -48,16 +48,16 @@ impl Spill for () {
 }
 
 /// Writes values, and the strings and lengths they are made of.
-pub struct Writer<S> {
+pub struct RdbWriter<S> {
     pub out: Vec<u8>,
     pub style: Style,
     pub spill: S,
     compressor: Compressor,
 }
 
-impl<S: Spill> Writer<S> {
+impl<S: Spill> RdbWriter<S> {
     pub fn new(style: Style, spill: S) -> Self {
-        Writer {
+        RdbWriter {
             out: Vec::new(),
             style,
             spill,

@@ -17,7 +17,7 @@ pub(super) fn decode(lua: &Lua, value: &Value, settings: &Settings) -> Result<Va
             "JSON parser does not support UTF-16 or UTF-32",
         ));
     }
-    let mut reader = Reader {
+    let mut reader = JsonDecoder {
         lua,
         settings,
         text: &text,
@@ -27,20 +27,21 @@ pub(super) fn decode(lua: &Lua, value: &Value, settings: &Settings) -> Result<Va
     let token = reader.token()?;
     let value = reader.value(token)?;
     match reader.token()? {
-        Token {
-            kind: Kind::End, ..
+        JsonToken {
+            kind: TokenKind::End,
+            ..
         } => Ok(value),
         token => Err(reader.unexpected("the end", &token)),
     }
 }
 
-struct Token {
+struct JsonToken {
     /// Where it begins.
     at: usize,
-    kind: Kind,
+    kind: TokenKind,
 }
 
-enum Kind {
+enum TokenKind {
     ObjectBegin,
     ObjectEnd,
     ArrayBegin,
@@ -56,7 +57,7 @@ enum Kind {
     Wrong(&'static str),
 }
 
-struct Reader<'a> {
+struct JsonDecoder<'a> {
     lua: &'a Lua,
     settings: &'a Settings,
     text: &'a [u8],
@@ -64,21 +65,21 @@ struct Reader<'a> {
     depth: i64,
 }
 
-impl Reader<'_> {
-    fn unexpected(&self, wanted: &str, token: &Token) -> Error {
+impl JsonDecoder<'_> {
+    fn unexpected(&self, wanted: &str, token: &JsonToken) -> Error {
         let found = match &token.kind {
-            Kind::ObjectBegin => "T_OBJ_BEGIN",
-            Kind::ObjectEnd => "T_OBJ_END",
-            Kind::ArrayBegin => "T_ARR_BEGIN",
-            Kind::ArrayEnd => "T_ARR_END",
-            Kind::Text(_) => "T_STRING",
-            Kind::Number(_) => "T_NUMBER",
-            Kind::Boolean(_) => "T_BOOLEAN",
-            Kind::Null => "T_NULL",
-            Kind::Colon => "T_COLON",
-            Kind::Comma => "T_COMMA",
-            Kind::End => "T_END",
-            Kind::Wrong(why) => why,
+            TokenKind::ObjectBegin => "T_OBJ_BEGIN",
+            TokenKind::ObjectEnd => "T_OBJ_END",
+            TokenKind::ArrayBegin => "T_ARR_BEGIN",
+            TokenKind::ArrayEnd => "T_ARR_END",
+            TokenKind::Text(_) => "T_STRING",
+            TokenKind::Number(_) => "T_NUMBER",
+            TokenKind::Boolean(_) => "T_BOOLEAN",
+            TokenKind::Null => "T_NULL",
+            TokenKind::Colon => "T_COLON",
+            TokenKind::Comma => "T_COMMA",
+            TokenKind::End => "T_END",
+            TokenKind::Wrong(why) => why,
         };
         let text = format!(
             "Expected {wanted} but found {found} at character {}",
@@ -91,31 +92,31 @@ impl Reader<'_> {
         self.text.get(self.at).copied()
     }
 
-    fn token(&mut self) -> Result<Token> {
+    fn token(&mut self) -> Result<JsonToken> {
         while matches!(self.peek(), Some(b' ' | b'\t' | b'\n' | b'\r')) {
             self.at += 1;
         }
         let at = self.at;
-        let simple = |kind| Ok(Token { at, kind });
+        let simple = |kind| Ok(JsonToken { at, kind });
         let Some(byte) = self.peek() else {
-            return simple(Kind::End);
+            return simple(TokenKind::End);
         };
         let kind = match byte {
-            b'{' => Kind::ObjectBegin,
-            b'}' => Kind::ObjectEnd,
-            b'[' => Kind::ArrayBegin,
-            b']' => Kind::ArrayEnd,
-            b':' => Kind::Colon,
-            b',' => Kind::Comma,
+            b'{' => TokenKind::ObjectBegin,
+            b'}' => TokenKind::ObjectEnd,
+            b'[' => TokenKind::ArrayBegin,
+            b']' => TokenKind::ArrayEnd,
+            b':' => TokenKind::Colon,
+            b',' => TokenKind::Comma,
             b'"' => return Ok(self.string()),
             b'-' | b'0'..=b'9' => return simple(self.number()),
-            b't' if self.word(b"true") => return simple(Kind::Boolean(true)),
-            b'f' if self.word(b"false") => return simple(Kind::Boolean(false)),
-            b'n' if self.word(b"null") => return simple(Kind::Null),
+            b't' if self.word(b"true") => return simple(TokenKind::Boolean(true)),
+            b'f' if self.word(b"false") => return simple(TokenKind::Boolean(false)),
+            b'n' if self.word(b"null") => return simple(TokenKind::Null),
             b'+' | b'i' | b'I' | b'n' | b'N' if self.settings.decode_invalid == Invalid::On => {
                 return simple(self.number());
             }
-            _ => return simple(Kind::Wrong("invalid token")),
+            _ => return simple(TokenKind::Wrong("invalid token")),
         };
         self.at += 1;
         simple(kind)
@@ -128,7 +129,7 @@ impl Reader<'_> {
     }
 
     /// A number as `strtod` reads it, hexadecimal and infinite ones too if the settings let it.
-    fn number(&mut self) -> Kind {
+    fn number(&mut self) -> TokenKind {
         let rest = &self.text[self.at..];
         let len = rest
             .iter()
@@ -143,7 +144,7 @@ impl Reader<'_> {
             let zero_led =
                 bytes.len() > 1 && bytes[0] == b'0' && matches!(bytes[1], b'x' | b'0'..=b'9');
             if zero_led || !bytes.first().is_some_and(u8::is_ascii_digit) {
-                return Kind::Wrong("invalid number");
+                return TokenKind::Wrong("invalid number");
             }
         }
         for (word, value) in [
@@ -153,7 +154,7 @@ impl Reader<'_> {
         ] {
             if lower.starts_with(word) {
                 self.at += whole.len() - digits.len() + word.len();
-                return Kind::Number(if negative { -value } else { value });
+                return TokenKind::Number(if negative { -value } else { value });
             }
         }
         if let Some(hex) = lower.strip_prefix("0x") {
@@ -164,7 +165,7 @@ impl Reader<'_> {
                     .filter_map(|c| c.to_digit(16))
                     .fold(0.0, |n, digit| n * 16.0 + f64::from(digit));
                 self.at += whole.len() - digits.len() + 2 + used;
-                return Kind::Number(if negative { -value } else { value });
+                return TokenKind::Number(if negative { -value } else { value });
             }
         }
         // The longest beginning that is a number.
@@ -172,21 +173,21 @@ impl Reader<'_> {
         match lower[..used].parse::<f64>() {
             Ok(value) if used > 0 => {
                 self.at += whole.len() - digits.len() + used;
-                Kind::Number(if negative { -value } else { value })
+                TokenKind::Number(if negative { -value } else { value })
             }
-            _ => Kind::Wrong("invalid number"),
+            _ => TokenKind::Wrong("invalid number"),
         }
     }
 
-    fn string(&mut self) -> Token {
+    fn string(&mut self) -> JsonToken {
         let begin = self.at;
         self.at += 1;
         let mut out = Vec::new();
         loop {
             let Some(byte) = self.peek() else {
-                return Token {
+                return JsonToken {
                     at: self.at,
-                    kind: Kind::Wrong("unexpected end of string"),
+                    kind: TokenKind::Wrong("unexpected end of string"),
                 };
             };
             match byte {
@@ -202,17 +203,17 @@ impl Reader<'_> {
                         Some(b'r') => 13,
                         Some(b'u') => {
                             if self.unicode(&mut out).is_none() {
-                                return Token {
+                                return JsonToken {
                                     at: self.at,
-                                    kind: Kind::Wrong("invalid unicode escape code"),
+                                    kind: TokenKind::Wrong("invalid unicode escape code"),
                                 };
                             }
                             continue;
                         }
                         _ => {
-                            return Token {
+                            return JsonToken {
                                 at: self.at,
-                                kind: Kind::Wrong("invalid escape code"),
+                                kind: TokenKind::Wrong("invalid escape code"),
                             };
                         }
                     };
@@ -226,9 +227,9 @@ impl Reader<'_> {
             }
         }
         self.at += 1;
-        Token {
+        JsonToken {
             at: begin,
-            kind: Kind::Text(out),
+            kind: TokenKind::Text(out),
         }
     }
 
@@ -260,14 +261,14 @@ impl Reader<'_> {
         Some(())
     }
 
-    fn value(&mut self, token: Token) -> Result<Value> {
+    fn value(&mut self, token: JsonToken) -> Result<Value> {
         Ok(match token.kind {
-            Kind::Text(text) => Value::String(self.lua.create_string(text)?),
-            Kind::Number(n) => Value::Number(n),
-            Kind::Boolean(yes) => Value::Boolean(yes),
-            Kind::Null => null(),
-            Kind::ObjectBegin => self.deeper(Self::object)?,
-            Kind::ArrayBegin => self.deeper(Self::array)?,
+            TokenKind::Text(text) => Value::String(self.lua.create_string(text)?),
+            TokenKind::Number(n) => Value::Number(n),
+            TokenKind::Boolean(yes) => Value::Boolean(yes),
+            TokenKind::Null => null(),
+            TokenKind::ObjectBegin => self.deeper(Self::object)?,
+            TokenKind::ArrayBegin => self.deeper(Self::array)?,
             _ => return Err(self.unexpected("value", &token)),
         })
     }
@@ -290,15 +291,15 @@ impl Reader<'_> {
     fn object(&mut self) -> Result<Value> {
         let table = self.lua.create_table()?;
         let mut token = self.token()?;
-        if matches!(token.kind, Kind::ObjectEnd) {
+        if matches!(token.kind, TokenKind::ObjectEnd) {
             return Ok(Value::Table(table));
         }
         loop {
-            let Kind::Text(key) = token.kind else {
+            let TokenKind::Text(key) = token.kind else {
                 return Err(self.unexpected("object key string", &token));
             };
             let colon = self.token()?;
-            if !matches!(colon.kind, Kind::Colon) {
+            if !matches!(colon.kind, TokenKind::Colon) {
                 return Err(self.unexpected("colon", &colon));
             }
             let next = self.token()?;
@@ -306,8 +307,8 @@ impl Reader<'_> {
             table.raw_set(self.lua.create_string(key)?, value)?;
             let after = self.token()?;
             match after.kind {
-                Kind::ObjectEnd => return Ok(Value::Table(table)),
-                Kind::Comma => token = self.token()?,
+                TokenKind::ObjectEnd => return Ok(Value::Table(table)),
+                TokenKind::Comma => token = self.token()?,
                 _ => return Err(self.unexpected("comma or object end", &after)),
             }
         }
@@ -316,7 +317,7 @@ impl Reader<'_> {
     fn array(&mut self) -> Result<Value> {
         let table = self.lua.create_table()?;
         let mut token = self.token()?;
-        if matches!(token.kind, Kind::ArrayEnd) {
+        if matches!(token.kind, TokenKind::ArrayEnd) {
             return Ok(Value::Table(table));
         }
         for at in 1.. {
@@ -324,8 +325,8 @@ impl Reader<'_> {
             table.raw_set(at, value)?;
             let after = self.token()?;
             match after.kind {
-                Kind::ArrayEnd => break,
-                Kind::Comma => token = self.token()?,
+                TokenKind::ArrayEnd => break,
+                TokenKind::Comma => token = self.token()?,
                 _ => return Err(self.unexpected("comma or array end", &after)),
             }
         }

@@ -7,7 +7,7 @@ use crate::script::number::general;
 use crate::script::raise::located;
 
 pub(super) fn encode(lua: &Lua, value: &Value, settings: &Settings) -> Result<mlua::LuaString> {
-    let mut writer = Writer {
+    let mut writer = JsonEncoder {
         lua,
         settings,
         out: Vec::new(),
@@ -16,13 +16,13 @@ pub(super) fn encode(lua: &Lua, value: &Value, settings: &Settings) -> Result<ml
     lua.create_string(writer.out)
 }
 
-struct Writer<'a> {
+struct JsonEncoder<'a> {
     lua: &'a Lua,
     settings: &'a Settings,
     out: Vec<u8>,
 }
 
-impl Writer<'_> {
+impl JsonEncoder<'_> {
     fn refuse(&self, value: &Value, why: &str) -> Error {
         let kind = match value {
             Value::LightUserData(_) => "userdata",

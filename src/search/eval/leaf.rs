@@ -14,7 +14,7 @@ use crate::search::index::{Column, DocumentIndex, Lists};
 use crate::search::numbers::Ordered;
 use crate::search::postings::{Posting, Postings, WordPlaces};
 use crate::search::query::TagTest;
-use crate::types::geo::{Position, Search, Shape};
+use crate::types::geo::{Coordinates, GeoSearch, Shape};
 
 impl WordWorth {
     /// Of a word that so many documents hold.
@@ -278,8 +278,8 @@ impl Evaluator<'_> {
         };
         let units = crate::search::query::UNITS;
         let metres = units.iter().find(|(name, _)| *name == unit);
-        let search = Search {
-            centre: Position {
+        let search = GeoSearch {
+            centre: Coordinates {
                 longitude,
                 latitude,
             },
@@ -295,7 +295,7 @@ impl Evaluator<'_> {
             let near = held.range((Ordered(from), 0)..(Ordered(to), 0));
             let within = near.filter(|((score, _), ())| {
                 search
-                    .distance_within_m(&Position::of_score(score.0))
+                    .distance_within_m(&Coordinates::of_score(score.0))
                     .is_some()
             });
             docs.extend(self.ticking(within).map(|((_, doc), ())| *doc));

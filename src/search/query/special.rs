@@ -10,7 +10,7 @@ use super::{
 use crate::search::schema::{Definition, FieldKind};
 use crate::search::tokens::lower;
 use crate::search::words::Refusal;
-use crate::types::geo::Position;
+use crate::types::geo::Coordinates;
 use crate::util::number;
 
 /// Units of radii, with their metres.
@@ -243,7 +243,7 @@ pub fn geo_range(
     if radius.is_nan() || radius <= 0.0 {
         return Err("Invalid GeoFilter radius".into());
     }
-    let place = Position {
+    let place = Coordinates {
         longitude,
         latitude,
     };

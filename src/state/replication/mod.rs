@@ -18,7 +18,7 @@ use hashbrown::HashSet;
 use parking_lot::Condvar;
 use tokio::sync::Notify;
 
-pub use replica::{Filter, HEARS_STAGED, Order, Replica, ReplicaConf, Stage};
+pub use replica::{HEARS_STAGED, Replica, ReplicaConf, ReplicaStage, SendOrder, SnapshotFilter};
 pub use unread::Unread;
 pub use wait::{AckWaiter, Acks};
 pub use word::StreamWord;
@@ -91,7 +91,7 @@ impl Failover {
 
 /// What changes rarely, or matters to few.
 #[derive(Debug)]
-pub struct State {
+pub struct ReplicationState {
     /// Names this history of edits.
     pub id: String,
     /// Names the one that it continues, which is the same up to this offset.
@@ -111,7 +111,7 @@ pub struct State {
 
 /// Numbers that INFO shows.
 #[derive(Default)]
-pub struct Counts {
+pub struct ReplicationCounts {
     pub sync_full: AtomicU64,
     pub sync_partial_ok: AtomicU64,
     pub sync_partial_err: AtomicU64,
@@ -121,7 +121,7 @@ pub struct Counts {
     pub unexpected_errors: AtomicU64,
 }
 
-impl Counts {
+impl ReplicationCounts {
     pub fn reset(&self) {
         let all = [
             &self.sync_full,
@@ -148,7 +148,7 @@ pub struct Transfer {
 }
 
 pub struct Replication {
-    state: Mutex<State, { rank("replication") }>,
+    state: Mutex<ReplicationState, { rank("replication") }>,
     changed: Condvar,
     replica: AtomicBool,
     guarded: AtomicBool,
@@ -161,7 +161,7 @@ pub struct Replication {
     pub wants_acks: AtomicBool,
     /// Wakes the task that begins full syncs and asks for acknowledgements.
     pub bell: Notify,
-    pub counts: Counts,
+    pub counts: ReplicationCounts,
     pub unread: Unread,
     pub transfer: Transfer,
     /// The master was last heard at this time.
@@ -175,7 +175,7 @@ pub struct Replication {
 impl Default for Replication {
     fn default() -> Self {
         Replication {
-            state: Mutex::new(State {
+            state: Mutex::new(ReplicationState {
                 id: new_id(),
                 id2: "0".repeat(40),
                 second_offset: None,
@@ -197,7 +197,7 @@ impl Default for Replication {
             own_keys: Mutex::default(),
             wants_acks: AtomicBool::new(false),
             bell: Notify::new(),
-            counts: Counts::default(),
+            counts: ReplicationCounts::default(),
             unread: Unread::default(),
             transfer: Transfer::default(),
             last_io_ms: AtomicU64::new(0),
@@ -208,7 +208,7 @@ impl Default for Replication {
 }
 
 impl Replication {
-    pub fn state(&self) -> MutexGuard<'_, State> {
+    pub fn state(&self) -> MutexGuard<'_, ReplicationState> {
         self.state.lock()
     }
 
@@ -257,7 +257,7 @@ impl Replication {
         let replicas = self.replicas.read();
         let good = replicas
             .iter()
-            .filter(|one| one.stage() == Stage::Online && one.lag_s(now_ms) <= lag_max_s);
+            .filter(|one| one.stage() == ReplicaStage::Online && one.lag_s(now_ms) <= lag_max_s);
         let good = good.count();
         self.good.store(good, Ordering::Relaxed);
         good
@@ -331,7 +331,7 @@ impl Replication {
     }
 }
 
-impl State {
+impl ReplicationState {
     fn drop_link(&mut self) {
         if let Some(socket) = self.socket.take() {
             // It may be closed already.

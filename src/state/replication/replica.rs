@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
 use bytes::Bytes;
 use tokio::sync::mpsc::Sender;
 
-use crate::journal::Position;
+use crate::journal::BacklogPosition;
 use crate::persist::rdb::SnapshotForm;
 use crate::state::client::Client;
 use crate::util::ranked::{Mutex, rank};
@@ -25,7 +25,7 @@ pub struct ReplicaConf {
     pub psync2: bool,
     /// It wants a snapshot and nothing after it.
     pub rdb_only: bool,
-    pub filter: Filter,
+    pub filter: SnapshotFilter,
     /// It knows of keys that no client reaches.
     pub hears_staged: bool,
     /// The snapshots that it reads, if it has told.
@@ -39,14 +39,14 @@ impl ReplicaConf {
     }
 
     /// What its snapshot must be like; replicas with the same can share one. Who tells nothing gets the lowest version.
-    pub fn wants(&self) -> (Filter, SnapshotForm) {
+    pub fn wants(&self) -> (SnapshotFilter, SnapshotForm) {
         (self.filter, self.reads.unwrap_or(SnapshotForm::untold()))
     }
 }
 
 /// What of a snapshot it wants.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Filter {
+pub struct SnapshotFilter {
     pub no_data: bool,
     pub no_functions: bool,
 }
@@ -54,7 +54,7 @@ pub struct Filter {
 /// How far it has come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
-pub enum Stage {
+pub enum ReplicaStage {
     /// A snapshot will be begun for it.
     WaitBegin = 0,
     /// One is being written.
@@ -64,18 +64,18 @@ pub enum Stage {
     Online = 3,
 }
 
-impl Stage {
+impl ReplicaStage {
     pub fn word(self) -> &'static str {
         match self {
-            Stage::WaitBegin | Stage::WaitEnd => "wait_bgsave",
-            Stage::SendBulk => "send_bulk",
-            Stage::Online => "online",
+            ReplicaStage::WaitBegin | ReplicaStage::WaitEnd => "wait_bgsave",
+            ReplicaStage::SendBulk => "send_bulk",
+            ReplicaStage::Online => "online",
         }
     }
 }
 
 /// What its connection is to send before the stream.
-pub enum Order {
+pub enum SendOrder {
     Bytes(Bytes),
     File(std::fs::File, u64),
     /// The snapshot is whole. `streamed`: the replica must say that it found its end.
@@ -95,8 +95,8 @@ pub struct Replica {
     acked_ms: AtomicU64,
     acks: AtomicU64,
     pub since_ms: u64,
-    pub orders: Mutex<Option<Sender<Order>>, { rank("replica orders") }>,
-    position: Mutex<Option<Arc<Position>>, { rank("replica position") }>,
+    pub orders: Mutex<Option<Sender<SendOrder>>, { rank("replica orders") }>,
+    position: Mutex<Option<Arc<BacklogPosition>>, { rank("replica position") }>,
 }
 
 impl Replica {
@@ -104,14 +104,14 @@ impl Replica {
         client: Arc<Client>,
         conf: ReplicaConf,
         plain: bool,
-        orders: Option<Sender<Order>>,
+        orders: Option<Sender<SendOrder>>,
         now_ms: u64,
     ) -> Self {
         Replica {
             client,
             conf,
             plain,
-            stage: AtomicU8::new(Stage::WaitBegin as u8),
+            stage: AtomicU8::new(ReplicaStage::WaitBegin as u8),
             acked: AtomicU64::new(0),
             acked_log: AtomicU64::new(0),
             acked_ms: AtomicU64::new(now_ms),
@@ -122,16 +122,16 @@ impl Replica {
         }
     }
 
-    pub fn stage(&self) -> Stage {
+    pub fn stage(&self) -> ReplicaStage {
         match self.stage.load(Ordering::Acquire) {
-            0 => Stage::WaitBegin,
-            1 => Stage::WaitEnd,
-            2 => Stage::SendBulk,
-            _ => Stage::Online,
+            0 => ReplicaStage::WaitBegin,
+            1 => ReplicaStage::WaitEnd,
+            2 => ReplicaStage::SendBulk,
+            _ => ReplicaStage::Online,
         }
     }
 
-    pub fn set_stage(&self, stage: Stage) {
+    pub fn set_stage(&self, stage: ReplicaStage) {
         self.stage.store(stage as u8, Ordering::Release);
     }
 
@@ -178,11 +178,11 @@ impl Replica {
         (now_ms / 1000).saturating_sub(self.acked_ms.load(Ordering::Relaxed) / 1000)
     }
 
-    pub fn set_position(&self, position: Option<Arc<Position>>) {
+    pub fn set_position(&self, position: Option<Arc<BacklogPosition>>) {
         *self.position.lock() = position;
     }
 
-    pub fn position(&self) -> Option<Arc<Position>> {
+    pub fn position(&self) -> Option<Arc<BacklogPosition>> {
         self.position.lock().clone()
     }
 

@@ -2,7 +2,7 @@
 
 use std::sync::atomic::Ordering;
 
-use super::{Replication, Stage};
+use super::{ReplicaStage, Replication};
 use crate::journal::Journal;
 
 /// What must have happened.
@@ -30,7 +30,7 @@ impl Acks {
                 None => one.acked(),
                 Some(_) => one.acked_log(),
             };
-            one.stage() == Stage::Online && one.has_acknowledged() && acked >= self.offset
+            one.stage() == ReplicaStage::Online && one.has_acknowledged() && acked >= self.offset
         });
         let local = self.log.is_some_and(|(end, _)| journal.is_durable_to(end));
         (u64::from(local), acked.count() as u64)

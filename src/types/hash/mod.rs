@@ -17,13 +17,13 @@ const ROOM_BYTES: usize = 96;
 
 #[derive(Clone, Debug)]
 pub struct Hash {
-    form: Form,
+    form: HashForm,
     /// Stays once a field has had a deadline.
     deadlines: Option<Box<Deadlines>>,
 }
 
 #[derive(Clone, Debug)]
-enum Form {
+enum HashForm {
     /// Field, value, field, value.
     Packed(Listpack),
     /// Behind a pointer, as most hashes are packed.
@@ -57,7 +57,7 @@ impl Default for Hash {
 impl Hash {
     pub fn new() -> Self {
         Hash {
-            form: Form::Packed(Listpack::new()),
+            form: HashForm::Packed(Listpack::new()),
             deadlines: None,
         }
     }
@@ -83,9 +83,9 @@ impl Hash {
             table.push(hash, pair);
         }
         let form = if small {
-            Form::Packed(pack)
+            HashForm::Packed(pack)
         } else {
-            Form::Table(Box::new(table))
+            HashForm::Table(Box::new(table))
         };
         Some(Hash {
             form,
@@ -96,7 +96,7 @@ impl Hash {
     /// The pairs of a small hash without deadlines: all that it is.
     pub fn packed(&self) -> Option<PackRef<'_>> {
         match &self.form {
-            Form::Packed(pack) if self.deadlines.is_none() => Some(pack.view()),
+            HashForm::Packed(pack) if self.deadlines.is_none() => Some(pack.view()),
             _ => None,
         }
     }
@@ -104,7 +104,7 @@ impl Hash {
     /// A hash of packed pairs that stand elsewhere, with room for a few more.
     pub fn unpacked(pack: PackRef<'_>) -> Self {
         Hash {
-            form: Form::Packed(Listpack::copy_of(pack, ROOM_BYTES)),
+            form: HashForm::Packed(Listpack::copy_of(pack, ROOM_BYTES)),
             deadlines: None,
         }
     }
@@ -127,7 +127,7 @@ impl Hash {
             self.unpack();
         }
         let new = match &mut self.form {
-            Form::Packed(pack) => match pack.find(field, 1).and_then(|at| pack.next(at)) {
+            HashForm::Packed(pack) => match pack.find(field, 1).and_then(|at| pack.next(at)) {
                 Some(at) => {
                     pack.replace(at, value);
                     false
@@ -138,7 +138,7 @@ impl Hash {
                     true
                 }
             },
-            Form::Table(table) => {
+            HashForm::Table(table) => {
                 let hash = keyhash::hash(field);
                 match table.find(hash, field) {
                     Some(pos) => {
@@ -172,7 +172,7 @@ impl Hash {
 
     /// Has others share the bytes of a field, if it is large enough.
     pub fn share(&mut self, field: &[u8]) {
-        if let Form::Table(table) = &mut self.form
+        if let HashForm::Table(table) = &mut self.form
             && let Some(pos) = table.find(keyhash::hash(field), field)
             && table.at(pos).value.shared().is_none()
         {
@@ -183,14 +183,14 @@ impl Hash {
     fn take(&mut self, field: &[u8]) -> bool {
         self.clear_deadline(field);
         match &mut self.form {
-            Form::Packed(pack) => match pack.find(field, 1) {
+            HashForm::Packed(pack) => match pack.find(field, 1) {
                 Some(at) => {
                     pack.remove_many(at, 2);
                     true
                 }
                 None => false,
             },
-            Form::Table(table) => match table.find(keyhash::hash(field), field) {
+            HashForm::Table(table) => match table.find(keyhash::hash(field), field) {
                 Some(pos) => {
                     table.swap_remove(pos);
                     true
@@ -201,7 +201,7 @@ impl Hash {
     }
 
     fn unpack(&mut self) {
-        if let Form::Packed(pack) = &self.form {
+        if let HashForm::Packed(pack) = &self.form {
             let mut table = Shared::new();
             for (field, value) in pairs(pack.view()) {
                 let pair = Pair {
@@ -210,7 +210,7 @@ impl Hash {
                 };
                 table.push(keyhash::hash(&pair.field), pair);
             }
-            self.form = Form::Table(Box::new(table));
+            self.form = HashForm::Table(Box::new(table));
         }
     }
 

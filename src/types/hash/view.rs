@@ -1,6 +1,6 @@
 //! A hash as readers see it, wherever it stands: packed with its key, or a [`Hash`] of its own.
 
-use super::{Form, Hash, Pair, pairs};
+use super::{Hash, HashForm, Pair, pairs};
 use crate::types::deadlines::Deadlines;
 use crate::types::dense::{Far, Shared};
 use crate::types::listpack::{Listpack, PackRef};
@@ -48,8 +48,8 @@ impl<'a> HashRef<'a> {
     ) -> Hash {
         Hash {
             form: match self.form {
-                FormRef::Packed(pack) => Form::Packed(Listpack::copy_of(pack, 0)),
-                FormRef::Table(table) => Form::Table(Box::new(table_copy(table))),
+                FormRef::Packed(pack) => HashForm::Packed(Listpack::copy_of(pack, 0)),
+                FormRef::Table(table) => HashForm::Table(Box::new(table_copy(table))),
             },
             deadlines: self.deadlines.map(|held| Box::new(deadlines_copy(held))),
         }
@@ -213,8 +213,8 @@ impl<'a> TypeRef<'a> for HashRef<'a> {
     fn see(hash: &'a Hash) -> Self {
         HashRef {
             form: match &hash.form {
-                Form::Packed(pack) => FormRef::Packed(pack.view()),
-                Form::Table(table) => FormRef::Table(table),
+                HashForm::Packed(pack) => FormRef::Packed(pack.view()),
+                HashForm::Table(table) => FormRef::Table(table),
             },
             deadlines: hash.deadlines.as_deref(),
         }

@@ -1,7 +1,7 @@
 //! The nodes of a long list, each up to the size that `list-max-listpack-size`
 //! allows: both ends cost O(1), an index costs a walk over node lengths.
 
-use super::node::{Node, Room};
+use super::node::{ListNode, Room};
 use crate::types::listpack::Listpack;
 use crate::util::thread;
 use std::collections::VecDeque;
@@ -10,7 +10,7 @@ use std::collections::VecDeque;
 /// which keep the sums right.
 #[derive(Clone, Debug)]
 pub struct Chain {
-    nodes: VecDeque<Node>,
+    nodes: VecDeque<ListNode>,
     /// Elements of all nodes.
     len: usize,
     /// Heap bytes of all nodes: asked after every edit, so never summed up.
@@ -40,14 +40,14 @@ impl Chain {
     }
 
     pub fn heap_bytes(&self) -> usize {
-        self.nodes.capacity() * size_of::<Node>() + self.bytes
+        self.nodes.capacity() * size_of::<ListNode>() + self.bytes
     }
 
-    pub fn node(&self, at: usize) -> Option<&Node> {
+    pub fn node(&self, at: usize) -> Option<&ListNode> {
         self.nodes.get(at)
     }
 
-    pub fn nodes(&self) -> impl Iterator<Item = &Node> {
+    pub fn nodes(&self) -> impl Iterator<Item = &ListNode> {
         self.nodes.iter()
     }
 
@@ -60,7 +60,7 @@ impl Chain {
             self.edit(0, |node| node.push_front(elem));
         } else {
             self.fill(0);
-            self.add(0, Node::of(elem, &self.room));
+            self.add(0, ListNode::of(elem, &self.room));
         }
     }
 
@@ -70,19 +70,19 @@ impl Chain {
             self.edit(end - 1, |node| node.push_back(elem));
         } else {
             self.fill(end.wrapping_sub(1));
-            self.add(end, Node::of(elem, &self.room));
+            self.add(end, ListNode::of(elem, &self.room));
         }
     }
 
     /// A node at an end is full: what it kept for growth is given back.
     fn fill(&mut self, at: usize) {
         if at < self.nodes.len() {
-            self.edit(at, Node::shrink);
+            self.edit(at, ListNode::shrink);
         }
     }
 
     /// Puts a whole node at the end.
-    pub fn push_node(&mut self, node: Node) {
+    pub fn push_node(&mut self, node: ListNode) {
         self.add(self.nodes.len(), node);
     }
 
@@ -133,7 +133,7 @@ impl Chain {
         } else if self.node_takes(border, elem) {
             self.edit(border, |node| node.push_front(elem));
         } else {
-            self.add(border, Node::of(elem, &self.room));
+            self.add(border, ListNode::of(elem, &self.room));
         }
     }
 
@@ -234,13 +234,13 @@ impl Chain {
             .is_some_and(|node| node.takes(elem, &self.room))
     }
 
-    fn add(&mut self, at: usize, node: Node) {
+    fn add(&mut self, at: usize, node: ListNode) {
         self.len += node.len();
         self.bytes += node.heap_bytes();
         self.nodes.insert(at, node);
     }
 
-    fn edit(&mut self, at: usize, edit: impl FnOnce(&mut Node)) {
+    fn edit(&mut self, at: usize, edit: impl FnOnce(&mut ListNode)) {
         let node = &mut self.nodes[at];
         self.len -= node.len();
         self.bytes -= node.heap_bytes();
@@ -249,7 +249,7 @@ impl Chain {
         self.bytes += node.heap_bytes();
     }
 
-    fn take(&mut self, at: usize) -> Node {
+    fn take(&mut self, at: usize) -> ListNode {
         let node = self.nodes.remove(at).expect("a node of the list");
         self.len -= node.len();
         self.bytes -= node.heap_bytes();

@@ -10,16 +10,16 @@ use crate::types::listpack::Listpack;
 use crate::types::{Limits, Piece, TypeRef};
 use chain::Chain;
 use node::Room;
-pub use node::{Node, NodeRef};
+pub use node::{ListNode, NodeRef};
 
 /// Elements in the order of their places.
 #[derive(Clone, Debug)]
 pub struct List {
-    shape: Shape,
+    shape: ListShape,
 }
 
 #[derive(Clone, Debug)]
-enum Shape {
+enum ListShape {
     Packed(Listpack),
     Chain(Box<Chain>),
 }
@@ -39,12 +39,12 @@ impl List {
     /// the next edit that grows the list turns it into a chain.
     pub fn from_listpack(pack: Listpack) -> Self {
         Self {
-            shape: Shape::Packed(pack),
+            shape: ListShape::Packed(pack),
         }
     }
 
     /// A list of these nodes, from a file. A single small one is a listpack.
-    pub fn from_nodes(nodes: impl IntoIterator<Item = Node>, limits: &Limits) -> Self {
+    pub fn from_nodes(nodes: impl IntoIterator<Item = ListNode>, limits: &Limits) -> Self {
         let room = Room::new(limits.list_size);
         let mut chain = Chain::new(room);
         for node in nodes {
@@ -53,16 +53,16 @@ impl List {
             }
         }
         let shape = match chain.packed_within(&room) {
-            Some(pack) => Shape::Packed(pack),
-            None => Shape::Chain(Box::new(chain)),
+            Some(pack) => ListShape::Packed(pack),
+            None => ListShape::Chain(Box::new(chain)),
         };
         Self { shape }
     }
 
     pub fn len(&self) -> usize {
         match &self.shape {
-            Shape::Packed(pack) => pack.len(),
-            Shape::Chain(chain) => chain.len(),
+            ListShape::Packed(pack) => pack.len(),
+            ListShape::Chain(chain) => chain.len(),
         }
     }
 
@@ -73,23 +73,23 @@ impl List {
     /// The nodes in order, for who saves the list: a small one is one node.
     pub fn nodes(&self) -> impl Iterator<Item = NodeRef<'_>> {
         let (one, many) = match &self.shape {
-            Shape::Packed(pack) => (Some(NodeRef::Packed(pack)), None),
-            Shape::Chain(chain) => (None, Some(chain.nodes().map(Node::view))),
+            ListShape::Packed(pack) => (Some(NodeRef::Packed(pack)), None),
+            ListShape::Chain(chain) => (None, Some(chain.nodes().map(ListNode::view))),
         };
         one.into_iter().chain(many.into_iter().flatten())
     }
 
     pub fn push_front(&mut self, elem: &[u8], limits: &Limits) {
         match self.room_for(elem, limits) {
-            Shape::Packed(pack) => pack.push_front(elem),
-            Shape::Chain(chain) => chain.push_front(elem),
+            ListShape::Packed(pack) => pack.push_front(elem),
+            ListShape::Chain(chain) => chain.push_front(elem),
         }
     }
 
     pub fn push_back(&mut self, elem: &[u8], limits: &Limits) {
         match self.room_for(elem, limits) {
-            Shape::Packed(pack) => pack.push_back(elem),
-            Shape::Chain(chain) => chain.push_back(elem),
+            ListShape::Packed(pack) => pack.push_back(elem),
+            ListShape::Chain(chain) => chain.push_back(elem),
         }
     }
 
@@ -117,8 +117,8 @@ impl List {
     /// many they are. Who pops many reads them first, with `iter_from`.
     pub fn drop_front(&mut self, count: usize) {
         match &mut self.shape {
-            Shape::Packed(pack) => remove(pack, 0, count),
-            Shape::Chain(chain) => chain.drop_front(count),
+            ListShape::Packed(pack) => remove(pack, 0, count),
+            ListShape::Chain(chain) => chain.drop_front(count),
         }
         self.settle();
     }
@@ -126,11 +126,11 @@ impl List {
     /// Removes the last `count` elements, or all.
     pub fn drop_back(&mut self, count: usize) {
         match &mut self.shape {
-            Shape::Packed(pack) => {
+            ListShape::Packed(pack) => {
                 let len = pack.len();
                 remove(pack, len.saturating_sub(count), count);
             }
-            Shape::Chain(chain) => chain.drop_back(count),
+            ListShape::Chain(chain) => chain.drop_back(count),
         }
         self.settle();
     }
@@ -144,11 +144,11 @@ impl List {
         // Both cuts before settling: the list is judged by what remains.
         let back = len - 1 - stop.min(len - 1);
         match &mut self.shape {
-            Shape::Packed(pack) => {
+            ListShape::Packed(pack) => {
                 remove(pack, len - back, back);
                 remove(pack, 0, start);
             }
-            Shape::Chain(chain) => {
+            ListShape::Chain(chain) => {
                 chain.drop_back(back);
                 chain.drop_front(start);
             }
@@ -162,13 +162,13 @@ impl List {
     }
 
     /// The elements from `index` on, to the end or back to the start.
-    pub fn iter_from(&self, index: usize, reverse: bool) -> Iter<'_> {
+    pub fn iter_from(&self, index: usize, reverse: bool) -> ListIter<'_> {
         let (at, offset) = match &self.shape {
-            Shape::Packed(_) => (0, index),
-            Shape::Chain(chain) => chain.locate(index).unwrap_or((usize::MAX, 0)),
+            ListShape::Packed(_) => (0, index),
+            ListShape::Chain(chain) => chain.locate(index).unwrap_or((usize::MAX, 0)),
         };
         let node = self.node(at);
-        Iter {
+        ListIter {
             list: self,
             at,
             node,
@@ -183,11 +183,11 @@ impl List {
             return false;
         };
         match self.room_for(elem, limits) {
-            Shape::Packed(pack) => {
+            ListShape::Packed(pack) => {
                 let cursor = pack.seek(index).expect("a place in the list");
                 pack.replace(cursor, elem);
             }
-            Shape::Chain(chain) => chain.set(index, elem),
+            ListShape::Chain(chain) => chain.set(index, elem),
         }
         self.settle();
         true
@@ -201,11 +201,11 @@ impl List {
         };
         let index = index + usize::from(!before);
         match self.room_for(elem, limits) {
-            Shape::Packed(pack) => match pack.seek(index) {
+            ListShape::Packed(pack) => match pack.seek(index) {
                 Some(cursor) => pack.insert(cursor, elem),
                 None => pack.push_back(elem),
             },
-            Shape::Chain(chain) => chain.insert(index, elem),
+            ListShape::Chain(chain) => chain.insert(index, elem),
         }
         true
     }
@@ -219,8 +219,8 @@ impl List {
             Ok(count) => count,
         };
         let removed = match &mut self.shape {
-            Shape::Packed(pack) => node::remove_equal(pack, elem, count, reverse),
-            Shape::Chain(chain) => chain.remove_equal(elem, count, reverse),
+            ListShape::Packed(pack) => node::remove_equal(pack, elem, count, reverse),
+            ListShape::Chain(chain) => chain.remove_equal(elem, count, reverse),
         };
         if removed > 0 {
             self.settle();
@@ -240,37 +240,37 @@ impl List {
 
     fn node(&self, at: usize) -> Option<NodeRef<'_>> {
         match &self.shape {
-            Shape::Packed(pack) => (at == 0).then_some(NodeRef::Packed(pack)),
-            Shape::Chain(chain) => chain.node(at).map(Node::view),
+            ListShape::Packed(pack) => (at == 0).then_some(NodeRef::Packed(pack)),
+            ListShape::Chain(chain) => chain.node(at).map(ListNode::view),
         }
     }
 
     /// The shape which `elem` is going into: a chain, where the listpack would
     /// grow past the limits.
-    fn room_for(&mut self, elem: &[u8], limits: &Limits) -> &mut Shape {
+    fn room_for(&mut self, elem: &[u8], limits: &Limits) -> &mut ListShape {
         let room = Room::new(limits.list_size);
         match &mut self.shape {
-            Shape::Packed(pack) => {
+            ListShape::Packed(pack) => {
                 if !room.holds(pack.as_bytes().len() + elem.len(), pack.len() + 1) {
                     let mut chain = Box::new(Chain::new(room));
                     let pack = std::mem::take(pack);
                     if !pack.is_empty() {
-                        chain.push_node(Node::packed(pack));
+                        chain.push_node(ListNode::packed(pack));
                     }
-                    self.shape = Shape::Chain(chain);
+                    self.shape = ListShape::Chain(chain);
                 }
             }
-            Shape::Chain(chain) => chain.set_room(room),
+            ListShape::Chain(chain) => chain.set_room(room),
         }
         &mut self.shape
     }
 
     /// After an edit that may have made the list smaller.
     fn settle(&mut self) {
-        if let Shape::Chain(chain) = &mut self.shape
+        if let ListShape::Chain(chain) = &mut self.shape
             && let Some(pack) = chain.shrunk()
         {
-            self.shape = Shape::Packed(pack);
+            self.shape = ListShape::Packed(pack);
         }
     }
 }
@@ -283,7 +283,7 @@ fn remove(pack: &mut Listpack, offset: usize, count: usize) {
 
 /// Elements in one direction. See [`List::iter_from`].
 #[derive(Clone, Debug)]
-pub struct Iter<'a> {
+pub struct ListIter<'a> {
     list: &'a List,
     at: usize,
     node: Option<NodeRef<'a>>,
@@ -292,7 +292,7 @@ pub struct Iter<'a> {
     reverse: bool,
 }
 
-impl<'a> Iterator for Iter<'a> {
+impl<'a> Iterator for ListIter<'a> {
     type Item = Piece<'a>;
 
     fn next(&mut self) -> Option<Piece<'a>> {
@@ -331,16 +331,16 @@ impl<'a> TypeRef<'a> for &'a List {
 
     fn encoding(self) -> &'static str {
         match &self.shape {
-            Shape::Packed(_) => "listpack",
-            Shape::Chain(_) => "quicklist",
+            ListShape::Packed(_) => "listpack",
+            ListShape::Chain(_) => "quicklist",
         }
     }
 
     /// O(1).
     fn heap_bytes(self) -> usize {
         match &self.shape {
-            Shape::Packed(pack) => pack.heap_bytes(),
-            Shape::Chain(chain) => size_of::<Chain>() + chain.heap_bytes(),
+            ListShape::Packed(pack) => pack.heap_bytes(),
+            ListShape::Chain(chain) => size_of::<Chain>() + chain.heap_bytes(),
         }
     }
 
@@ -393,10 +393,10 @@ mod tests {
         }
         let nodes: usize = list.nodes().map(|node| node.len()).sum();
         assert_eq!(nodes, list.len());
-        if let Shape::Chain(chain) = &list.shape {
+        if let ListShape::Chain(chain) = &list.shape {
             assert!(chain.nodes().all(|node| node.len() == node.view().len()));
             assert!(chain.nodes().all(|node| !node.is_empty()), "an empty node");
-            let summed: usize = chain.nodes().map(Node::heap_bytes).sum();
+            let summed: usize = chain.nodes().map(ListNode::heap_bytes).sum();
             assert!(chain.heap_bytes() >= summed);
         }
     }
@@ -555,14 +555,14 @@ mod tests {
         let limits = limits(3);
         let list = list_of(&["a", "1", "b", "2", "c", "-3", "d"], &limits);
         let nodes = list.nodes().map(|node| match node {
-            NodeRef::Packed(pack) => Node::packed(pack.clone()),
-            NodeRef::Plain(elem) => Node::plain(elem.into()),
+            NodeRef::Packed(pack) => ListNode::packed(pack.clone()),
+            NodeRef::Plain(elem) => ListNode::plain(elem.into()),
         });
         let read = List::from_nodes(nodes, &limits);
         assert_eq!((texts(&read), read.encoding()), (texts(&list), "quicklist"));
         let mut pack = Listpack::new();
         pack.push_back(b"a");
-        let small = List::from_nodes([Node::packed(pack)], &limits);
+        let small = List::from_nodes([ListNode::packed(pack)], &limits);
         assert_eq!((small.len(), small.encoding()), (1, "listpack"));
         assert!(List::from_nodes([], &limits).is_empty());
     }

@@ -66,7 +66,7 @@ impl Room {
 
 /// A node and its number of elements. Never empty while it is in a list.
 #[derive(Clone, Debug)]
-pub struct Node {
+pub struct ListNode {
     /// Kept here because an index walks over nodes without reading them.
     len: u32,
     body: Body,
@@ -85,7 +85,7 @@ pub enum NodeRef<'a> {
     Plain(&'a [u8]),
 }
 
-impl Node {
+impl ListNode {
     /// A new node of one element.
     pub fn of(elem: &[u8], room: &Room) -> Self {
         if room.is_too_small_for(elem) {
@@ -169,7 +169,7 @@ impl Node {
     }
 
     /// Whether the node and the one behind it may become one.
-    pub fn takes_all_of(&self, next: &Node, room: &Room) -> bool {
+    pub fn takes_all_of(&self, next: &ListNode, room: &Room) -> bool {
         match (&self.body, &next.body) {
             (Body::Packed(pack), Body::Packed(more)) => room.holds(
                 pack.as_bytes().len() + more.as_bytes().len(),
@@ -235,7 +235,7 @@ impl Node {
     }
 
     /// Cuts the node in front of `offset`, and returns what was behind.
-    pub fn split(&mut self, offset: usize) -> Node {
+    pub fn split(&mut self, offset: usize) -> ListNode {
         let pack = self.pack();
         let mut back = pack.clone();
         let len = pack.len();
@@ -244,11 +244,11 @@ impl Node {
         let start = back.first().expect("a node is never empty");
         back.remove_many(start, offset);
         self.len = offset as u32;
-        Node::packed(back)
+        ListNode::packed(back)
     }
 
     /// Takes the elements of the node behind, which fit.
-    pub fn append(&mut self, next: &Node) {
+    pub fn append(&mut self, next: &ListNode) {
         let mut cursor = next.view().first();
         while let Some(at) = cursor {
             self.push_piece(next.view().get(at));

@@ -8,7 +8,7 @@ use crate::types::{Limits, Piece};
 use crate::util::{keyhash, number};
 
 #[derive(Clone, Debug)]
-pub(super) enum Form {
+pub(super) enum SetForm {
     Ints(IntSet),
     Packed(Listpack),
     /// Behind a pointer, as most sets are packed.
@@ -28,14 +28,14 @@ pub enum Flat<'a> {
     Packed(&'a [u8]),
 }
 
-impl Form {
+impl SetForm {
     pub fn new() -> Self {
-        Form::Ints(IntSet::new())
+        SetForm::Ints(IntSet::new())
     }
 
     /// Packed members; `None` if one stands twice.
     pub fn from_listpack(pack: &Listpack, limits: &Limits) -> Option<Self> {
-        let mut set = Form::Packed(Listpack::new());
+        let mut set = SetForm::Packed(Listpack::new());
         let mut digits = itoa::Buffer::new();
         pack.iter()
             .all(|piece| set.insert(piece.as_bytes(&mut digits), limits))
@@ -44,31 +44,31 @@ impl Form {
 
     pub fn flat(&self) -> Option<Flat<'_>> {
         match self {
-            Form::Ints(ints) => Some(Flat::Ints(ints.as_bytes())),
-            Form::Packed(pack) => Some(Flat::Packed(pack.as_bytes())),
-            Form::Table(_) => None,
+            SetForm::Ints(ints) => Some(Flat::Ints(ints.as_bytes())),
+            SetForm::Packed(pack) => Some(Flat::Packed(pack.as_bytes())),
+            SetForm::Table(_) => None,
         }
     }
 
     pub fn len(&self) -> usize {
         match self {
-            Form::Ints(ints) => ints.len(),
-            Form::Packed(pack) => pack.len(),
-            Form::Table(table) => table.len(),
+            SetForm::Ints(ints) => ints.len(),
+            SetForm::Packed(pack) => pack.len(),
+            SetForm::Table(table) => table.len(),
         }
     }
 
     pub fn contains(&self, member: &[u8]) -> bool {
         match self {
-            Form::Ints(ints) => number::parse_i64(member).is_some_and(|n| ints.contains(n)),
-            Form::Packed(pack) => pack.find(member, 0).is_some(),
-            Form::Table(table) => table.find(keyhash::hash(member), member).is_some(),
+            SetForm::Ints(ints) => number::parse_i64(member).is_some_and(|n| ints.contains(n)),
+            SetForm::Packed(pack) => pack.find(member, 0).is_some(),
+            SetForm::Table(table) => table.find(keyhash::hash(member), member).is_some(),
         }
     }
 
     /// Adds a member; true if it is new.
     pub fn insert(&mut self, member: &[u8], limits: &Limits) -> bool {
-        if let Form::Ints(ints) = self {
+        if let SetForm::Ints(ints) = self {
             match number::parse_i64(member) {
                 Some(n) => {
                     let new = ints.insert(n);
@@ -81,7 +81,7 @@ impl Form {
                 None => self.leave_ints(1, member.len(), limits),
             }
         }
-        if let Form::Packed(pack) = self {
+        if let SetForm::Packed(pack) = self {
             if pack.find(member, 0).is_some() {
                 return false;
             }
@@ -91,7 +91,7 @@ impl Form {
             }
             self.unpack();
         }
-        let Form::Table(table) = self else {
+        let SetForm::Table(table) = self else {
             unreachable!("other forms were answered or converted");
         };
         let hash = keyhash::hash(member);
@@ -104,7 +104,7 @@ impl Form {
 
     /// Turns integers into the next form that has room for `more` members of this length.
     pub fn leave_ints(&mut self, more: usize, member_len: usize, limits: &Limits) {
-        let Form::Ints(ints) = self else {
+        let SetForm::Ints(ints) = self else {
             return;
         };
         let digits = |n: i64| itoa::Buffer::new().format(n).len();
@@ -118,7 +118,7 @@ impl Form {
             let mut digits = itoa::Buffer::new();
             ints.iter()
                 .for_each(|n| pack.push_back(digits.format(n).as_bytes()));
-            *self = Form::Packed(pack);
+            *self = SetForm::Packed(pack);
         } else {
             self.unpack();
         }
@@ -131,20 +131,20 @@ impl Form {
             let member = Bstr::new(piece.as_bytes(&mut digits));
             table.push(keyhash::hash(&member), member);
         }
-        *self = Form::Table(Box::new(table));
+        *self = SetForm::Table(Box::new(table));
     }
 
     pub fn remove(&mut self, member: &[u8]) -> bool {
         match self {
-            Form::Ints(ints) => number::parse_i64(member).is_some_and(|n| ints.remove(n)),
-            Form::Packed(pack) => match pack.find(member, 0) {
+            SetForm::Ints(ints) => number::parse_i64(member).is_some_and(|n| ints.remove(n)),
+            SetForm::Packed(pack) => match pack.find(member, 0) {
                 Some(at) => {
                     pack.remove(at);
                     true
                 }
                 None => false,
             },
-            Form::Table(table) => match table.find(keyhash::hash(member), member) {
+            SetForm::Table(table) => match table.find(keyhash::hash(member), member) {
                 Some(pos) => {
                     table.swap_remove(pos);
                     true
@@ -157,9 +157,9 @@ impl Form {
     pub fn iter(&self) -> impl Iterator<Item = Piece<'_>> {
         let (mut ints, mut packed, mut table) = (None, None, None);
         match self {
-            Form::Ints(held) => ints = Some(held.iter().map(Piece::Int)),
-            Form::Packed(held) => packed = Some(held.iter()),
-            Form::Table(held) => table = Some(held.iter().map(|member| Piece::Bytes(member))),
+            SetForm::Ints(held) => ints = Some(held.iter().map(Piece::Int)),
+            SetForm::Packed(held) => packed = Some(held.iter()),
+            SetForm::Table(held) => table = Some(held.iter().map(|member| Piece::Bytes(member))),
         }
         ints.into_iter()
             .flatten()
@@ -170,9 +170,11 @@ impl Form {
     /// The member at a position, for random picks.
     pub fn nth(&self, pos: usize) -> Piece<'_> {
         match self {
-            Form::Ints(ints) => Piece::Int(ints.get(pos)),
-            Form::Packed(pack) => pack.get(pack.seek(pos).expect("positions are below the length")),
-            Form::Table(table) => Piece::Bytes(table.at(pos)),
+            SetForm::Ints(ints) => Piece::Int(ints.get(pos)),
+            SetForm::Packed(pack) => {
+                pack.get(pack.seek(pos).expect("positions are below the length"))
+            }
+            SetForm::Table(table) => Piece::Bytes(table.at(pos)),
         }
     }
 
@@ -180,7 +182,7 @@ impl Form {
     pub fn remove_nth(&mut self, pos: usize) -> Vec<u8> {
         let member = self.nth(pos).to_vec();
         match self {
-            Form::Table(table) => drop(table.swap_remove(pos)),
+            SetForm::Table(table) => drop(table.swap_remove(pos)),
             _ => drop(self.remove(&member)),
         }
         member
@@ -188,7 +190,7 @@ impl Form {
 
     /// Visits about `count` members and returns the next cursor, 0 at the end; see [`crate::types::HashRef::scan`].
     pub fn scan(&self, cursor: u64, count: usize, mut visit: impl FnMut(Piece<'_>)) -> u64 {
-        let Form::Table(table) = self else {
+        let SetForm::Table(table) = self else {
             self.iter().for_each(visit);
             return 0;
         };
@@ -205,9 +207,9 @@ impl Form {
 
     pub fn heap_bytes(&self) -> usize {
         match self {
-            Form::Ints(ints) => ints.heap_bytes(),
-            Form::Packed(pack) => pack.heap_bytes(),
-            Form::Table(table) => {
+            SetForm::Ints(ints) => ints.heap_bytes(),
+            SetForm::Packed(pack) => pack.heap_bytes(),
+            SetForm::Table(table) => {
                 let own: usize = table.iter().map(Bstr::heap_bytes).sum();
                 size_of::<Shared<Bstr>>() + table.heap_bytes() + own
             }
@@ -216,15 +218,15 @@ impl Form {
 
     pub fn frozen(&self) -> Self {
         match self {
-            Form::Table(table) => Form::Table(Box::new(table.frozen())),
+            SetForm::Table(table) => SetForm::Table(Box::new(table.frozen())),
             small => small.clone(),
         }
     }
 
     pub fn far(&self, member: &[u8]) -> Option<&dyn Far> {
         match self {
-            Form::Table(table) => table.far(member),
-            Form::Ints(_) | Form::Packed(_) => None,
+            SetForm::Table(table) => table.far(member),
+            SetForm::Ints(_) | SetForm::Packed(_) => None,
         }
     }
 }

@@ -13,7 +13,7 @@ use super::intset::IntSet;
 use super::listpack::Listpack;
 use super::{Limits, Piece, TypeRef};
 pub use form::Flat;
-use form::Form;
+use form::SetForm;
 pub use live::LiveSet;
 
 #[derive(Clone, Debug)]
@@ -21,9 +21,9 @@ pub struct Set(Members);
 
 #[derive(Clone, Debug)]
 enum Members {
-    Plain(Form),
+    Plain(SetForm),
     /// Stays once a member has had a deadline. Its members are no sorted integers.
-    Timed(Box<(Form, Deadlines)>),
+    Timed(Box<(SetForm, Deadlines)>),
 }
 
 impl Default for Set {
@@ -34,22 +34,22 @@ impl Default for Set {
 
 impl Set {
     pub fn new() -> Self {
-        Set(Members::Plain(Form::new()))
+        Set(Members::Plain(SetForm::new()))
     }
 
     /// A set of sound integers from a file.
     pub fn from_ints(ints: IntSet) -> Self {
-        Set(Members::Plain(Form::Ints(ints)))
+        Set(Members::Plain(SetForm::Ints(ints)))
     }
 
     /// A set of packed members; `None` if one stands twice.
     pub fn from_listpack(pack: &Listpack, limits: &Limits) -> Option<Self> {
-        let form = Form::from_listpack(pack, limits)?;
+        let form = SetForm::from_listpack(pack, limits)?;
         Some(Set(Members::Plain(form)))
     }
 
     #[inline]
-    fn form(&self) -> &Form {
+    fn form(&self) -> &SetForm {
         match &self.0 {
             Members::Plain(form) => form,
             Members::Timed(held) => &held.0,
@@ -57,7 +57,7 @@ impl Set {
     }
 
     #[inline]
-    fn form_mut(&mut self) -> &mut Form {
+    fn form_mut(&mut self) -> &mut SetForm {
         match &mut self.0 {
             Members::Plain(form) => form,
             Members::Timed(held) => &mut held.0,
@@ -121,7 +121,7 @@ impl Set {
     pub fn set_deadline(&mut self, member: &[u8], deadline_ms: u64, limits: &Limits) {
         if let Members::Plain(form) = &mut self.0 {
             form.leave_ints(0, 0, limits);
-            let form = std::mem::replace(form, Form::new());
+            let form = std::mem::replace(form, SetForm::new());
             self.0 = Members::Timed(Box::new((form, Deadlines::default())));
         }
         if let Members::Timed(held) = &mut self.0 {
@@ -193,15 +193,15 @@ impl<'a> TypeRef<'a> for &'a Set {
 
     fn encoding(self) -> &'static str {
         match (self.form(), &self.0) {
-            (Form::Ints(_), _) => "intset",
-            (Form::Packed(_), Members::Plain(_)) => "listpack",
-            (Form::Packed(_), Members::Timed(_)) => "listpackex",
-            (Form::Table(_), _) => "hashtable",
+            (SetForm::Ints(_), _) => "intset",
+            (SetForm::Packed(_), Members::Plain(_)) => "listpack",
+            (SetForm::Packed(_), Members::Timed(_)) => "listpackex",
+            (SetForm::Table(_), _) => "hashtable",
         }
     }
 
     fn heap_bytes(self) -> usize {
-        let timed = |held: &Deadlines| size_of::<(Form, Deadlines)>() + held.heap_bytes();
+        let timed = |held: &Deadlines| size_of::<(SetForm, Deadlines)>() + held.heap_bytes();
         self.form().heap_bytes() + self.timed().map_or(0, timed)
     }
 
@@ -263,7 +263,7 @@ mod tests {
 
     #[test]
     fn a_due_member_is_absent_and_then_taken() {
-        assert_eq!(size_of::<Set>(), size_of::<Form>());
+        assert_eq!(size_of::<Set>(), size_of::<SetForm>());
         let limits = Limits::default();
         let mut set = Set::new();
         for member in [&b"1"[..], b"2", b"3"] {

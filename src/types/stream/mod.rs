@@ -18,7 +18,7 @@ use std::collections::BTreeMap;
 pub use group::{Consumer, DELIVERIES_MAX, Group, Owner, Pending};
 pub use id::{Id, IdText};
 pub use idempotency::{DURATION_MAX_S, IDS_MAX, Idempotency};
-pub use node::{Entry, Node};
+pub use node::{StreamEntry, StreamNode};
 pub use references::{Forgotten, References};
 pub use shelf::Shelf;
 
@@ -31,7 +31,7 @@ const NODE_BYTES_MAX: usize = 1 << 30;
 
 /// What a stream is cut down to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Bound {
+pub enum TrimBound {
     /// At most so many entries.
     Len(u64),
     /// No entry below this id.
@@ -41,7 +41,7 @@ pub enum Bound {
 /// How a stream is trimmed.
 #[derive(Clone, Copy, Debug)]
 pub struct Trim {
-    pub bound: Bound,
+    pub bound: TrimBound,
     /// Only whole nodes go, so more may stay than the bound says.
     pub is_rough: bool,
     /// At most so many entries go; 0 for any number.
@@ -57,7 +57,7 @@ pub struct Trimmed {
     pub last_id: Id,
     /// What was pending of the entries that went.
     pub forgotten: Forgotten,
-    nodes: Shelf<Node>,
+    nodes: Shelf<StreamNode>,
 }
 
 impl Trimmed {
@@ -77,7 +77,7 @@ pub struct TooLarge;
 
 #[derive(Clone, Debug, Default)]
 pub struct Stream {
-    nodes: Shelf<Node>,
+    nodes: Shelf<StreamNode>,
     /// Entries that aren't deleted.
     len: usize,
     /// Bytes of all nodes' packs: asked often, so never summed up.
@@ -122,7 +122,7 @@ impl Stream {
         self.last_id
     }
 
-    pub fn nodes(&self) -> &Shelf<Node> {
+    pub fn nodes(&self) -> &Shelf<StreamNode> {
         &self.nodes
     }
 
@@ -159,30 +159,30 @@ impl Stream {
     }
 
     /// Entries between two ids, both included.
-    pub fn range(&self, from: Id, to: Id) -> impl Iterator<Item = Entry<'_>> {
+    pub fn range(&self, from: Id, to: Id) -> impl Iterator<Item = StreamEntry<'_>> {
         self.nodes
             .from(self.node_of(from))
-            .flat_map(Node::walk)
+            .flat_map(StreamNode::walk)
             .filter(|entry| !entry.is_dead)
             .skip_while(move |entry| entry.id < from)
             .take_while(move |entry| entry.id <= to)
     }
 
     /// The entries of a range, the last one first.
-    pub fn range_back(&self, from: Id, to: Id) -> impl Iterator<Item = Entry<'_>> {
+    pub fn range_back(&self, from: Id, to: Id) -> impl Iterator<Item = StreamEntry<'_>> {
         let end = match to.next() {
             Some(after) => self.nodes.seek(after),
             None => self.nodes.end(),
         };
         self.nodes
             .back_from(end)
-            .flat_map(Node::walk_back)
+            .flat_map(StreamNode::walk_back)
             .filter(|entry| !entry.is_dead)
             .skip_while(move |entry| entry.id > to)
             .take_while(move |entry| entry.id >= from)
     }
 
-    pub fn get(&self, id: Id) -> Option<Entry<'_>> {
+    pub fn get(&self, id: Id) -> Option<StreamEntry<'_>> {
         self.range(id, id).next()
     }
 
@@ -215,7 +215,7 @@ impl Stream {
             max => max.min(NODE_BYTES_MAX),
         };
         let entries_max = limits.stream_node_entries;
-        let takes = |node: &Node| {
+        let takes = |node: &StreamNode| {
             let (live, dead) = node.counts();
             node.bytes() + room < bytes_max && (entries_max == 0 || live + dead < entries_max)
         };
@@ -229,7 +229,7 @@ impl Stream {
                 if let Some(full) = last {
                     full.close();
                 }
-                let node = Node::new(id, pairs);
+                let node = StreamNode::new(id, pairs);
                 self.bytes += node.bytes();
                 self.nodes.push(node);
             }
@@ -307,12 +307,12 @@ impl Stream {
                 let mut spare = self.len;
                 self.len -= self.edit_node(spot, |node| {
                     node.kill_first(|id| match trim.bound {
-                        Bound::Len(max) => {
+                        TrimBound::Len(max) => {
                             let dies = spare as u64 > max;
                             spare -= usize::from(dies);
                             dies
                         }
-                        Bound::From(from) => id < from,
+                        TrimBound::From(from) => id < from,
                     })
                 });
             }
@@ -330,26 +330,26 @@ impl Stream {
 
     /// Whether a trim that took so many entries is done before a node of `live` ones.
     fn has_trimmed(&self, trim: &Trim, trimmed: usize, live: usize) -> bool {
-        let holds = matches!(trim.bound, Bound::Len(max) if self.len as u64 <= max);
+        let holds = matches!(trim.bound, TrimBound::Len(max) if self.len as u64 <= max);
         holds || (trim.limit > 0 && trimmed + live > trim.limit)
     }
 
     /// Whether all of a node lies beyond the bound.
-    fn is_beyond(&self, trim: &Trim, node: &Node) -> bool {
+    fn is_beyond(&self, trim: &Trim, node: &StreamNode) -> bool {
         match trim.bound {
-            Bound::Len(max) => (self.len - node.live()) as u64 >= max,
-            Bound::From(id) => node.last_id() < id,
+            TrimBound::Len(max) => (self.len - node.live()) as u64 >= max,
+            TrimBound::From(id) => node.last_id() < id,
         }
     }
 
-    fn take_node(&mut self, spot: Spot) -> Option<Node> {
+    fn take_node(&mut self, spot: Spot) -> Option<StreamNode> {
         let node = self.nodes.remove_at(spot)?;
         self.len -= node.live();
         self.bytes -= node.bytes();
         Some(node)
     }
 
-    fn edit_node<T>(&mut self, spot: Spot, edit: impl FnOnce(&mut Node) -> T) -> T {
+    fn edit_node<T>(&mut self, spot: Spot, edit: impl FnOnce(&mut StreamNode) -> T) -> T {
         let node = self.nodes.at_mut(spot).expect("the spot was just found");
         let before = node.bytes();
         let done = edit(node);
@@ -423,7 +423,7 @@ impl Stream {
 
     /// Adds a node that a file brought; false if it isn't one, or doesn't follow those before it.
     pub fn load_node(&mut self, first: Id, pack: Listpack) -> bool {
-        let Some(node) = Node::checked(first, pack) else {
+        let Some(node) = StreamNode::checked(first, pack) else {
             return false;
         };
         if self

@@ -19,12 +19,12 @@ const SAME_NAMES: i64 = 2;
 const FRAME: usize = 4;
 
 #[derive(Clone, Debug)]
-pub struct Node {
+pub struct StreamNode {
     first: Id,
     pack: Listpack,
 }
 
-impl Placed for Node {
+impl Placed for StreamNode {
     /// Few, for their packs are copied with them when a snapshot shares the block that is edited.
     const BLOCK_MAX: usize = 32;
 
@@ -45,7 +45,7 @@ struct Head {
 
 /// One entry, dead or alive.
 #[derive(Clone, Copy, Debug)]
-pub struct Entry<'a> {
+pub struct StreamEntry<'a> {
     pub id: Id,
     pub is_dead: bool,
     pack: &'a Listpack,
@@ -56,7 +56,7 @@ pub struct Entry<'a> {
     body_at: usize,
 }
 
-impl<'a> Entry<'a> {
+impl<'a> StreamEntry<'a> {
     /// How many pairs of a name and a value it has.
     pub fn len(&self) -> usize {
         self.pairs
@@ -104,7 +104,7 @@ fn int(pack: &Listpack, at: usize) -> (i64, usize) {
     }
 }
 
-impl Node {
+impl StreamNode {
     /// A node that begins with this entry. `pairs` are names and values in turn.
     pub fn new(id: Id, pairs: &[&[u8]]) -> Self {
         let mut pack = Listpack::new();
@@ -116,7 +116,7 @@ impl Node {
         out.int(0);
         write_entry(&mut out, (0, 0), true, pairs);
         drop(out);
-        Node { first: id, pack }
+        StreamNode { first: id, pack }
     }
 
     /// Takes a node from outside, if every element is where it should be.
@@ -150,7 +150,7 @@ impl Node {
             found_live += usize::from(flags & DEAD == 0);
         }
         (found_live == live && found_dead == dead && before.is_some())
-            .then_some(Node { first, pack })
+            .then_some(StreamNode { first, pack })
     }
 
     pub fn pack(&self) -> &Listpack {
@@ -216,7 +216,7 @@ impl Node {
         })
     }
 
-    fn entry(&self, head: &Head, at: usize) -> Entry<'_> {
+    fn entry(&self, head: &Head, at: usize) -> StreamEntry<'_> {
         let pack = &self.pack;
         let (flags, next) = int(pack, at);
         let (ms, next) = int(pack, next);
@@ -228,7 +228,7 @@ impl Node {
             let (pairs, next) = int(pack, next);
             (pairs as usize, next)
         };
-        Entry {
+        StreamEntry {
             id: shifted(self.first, (ms, seq)),
             is_dead: flags & DEAD != 0,
             pack,
@@ -240,18 +240,18 @@ impl Node {
     }
 
     /// Its entries, dead ones as well.
-    pub fn walk(&self) -> impl Iterator<Item = Entry<'_>> {
+    pub fn walk(&self) -> impl Iterator<Item = StreamEntry<'_>> {
         let head = self.head();
-        let mut last: Option<Entry<'_>> = None;
+        let mut last: Option<StreamEntry<'_>> = None;
         std::iter::from_fn(move || {
-            let at = last.as_ref().map_or(head.entries_at, Entry::end);
+            let at = last.as_ref().map_or(head.entries_at, StreamEntry::end);
             last = (at < self.pack.end()).then(|| self.entry(&head, at));
             last
         })
     }
 
     /// The entries from the last to the first.
-    pub fn walk_back(&self) -> impl Iterator<Item = Entry<'_>> {
+    pub fn walk_back(&self) -> impl Iterator<Item = StreamEntry<'_>> {
         let head = self.head();
         let mut end = self.pack.end();
         std::iter::from_fn(move || {

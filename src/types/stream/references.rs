@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::group::Group;
 use super::id::Id;
-use super::{Bound, Stream, Trim, Trimmed};
+use super::{Stream, Trim, TrimBound, Trimmed};
 use crate::types::Bstr;
 
 /// What becomes of an entry, and of the groups that refer to it, when it is to be deleted.
@@ -71,8 +71,8 @@ impl Stream {
             let mut condemned = Vec::new();
             let offsets = node.condemn(|id| {
                 let stays = match trim.bound {
-                    Bound::Len(max) => len <= max,
-                    Bound::From(from) => id >= from,
+                    TrimBound::Len(max) => len <= max,
+                    TrimBound::From(from) => id >= from,
                 };
                 if stays {
                     return None;

@@ -6,7 +6,7 @@ use super::*;
 
 type Model = BTreeMap<Id, Vec<Vec<u8>>>;
 
-fn pairs_of(entry: &Entry<'_>) -> Vec<Vec<u8>> {
+fn pairs_of(entry: &StreamEntry<'_>) -> Vec<Vec<u8>> {
     let mut out = Vec::new();
     entry.each(|name, value| out.extend([name.to_vec(), value.to_vec()]));
     out
@@ -23,7 +23,7 @@ fn check(stream: &Stream, model: &Model) {
     assert_eq!(stream.first_id(), first.unwrap_or_default());
     let last = model.keys().next_back().copied();
     assert_eq!(stream.last_entry_id(), last);
-    let bytes: usize = stream.nodes().iter().map(Node::bytes).sum();
+    let bytes: usize = stream.nodes().iter().map(StreamNode::bytes).sum();
     assert_eq!(stream.bytes, bytes);
 }
 
@@ -59,7 +59,7 @@ fn it_agrees_with_a_map_under_random_edits() {
             match random.u8(0..20) {
                 0 => {
                     let keep = random.u64(0..200);
-                    let bound = Bound::Len(keep);
+                    let bound = TrimBound::Len(keep);
                     let is_rough = random.bool();
                     let trim = Trim {
                         bound,
@@ -75,7 +75,7 @@ fn it_agrees_with_a_map_under_random_edits() {
                 1 => {
                     let from = Id::new(stream.last_id().ms.saturating_sub(random.u64(0..50)), 2);
                     let trim = Trim {
-                        bound: Bound::From(from),
+                        bound: TrimBound::From(from),
                         is_rough: false,
                         limit: 0,
                         references: References::Keep,
@@ -125,12 +125,14 @@ fn it_agrees_with_a_map_under_random_edits() {
 
 #[test]
 fn nodes_that_are_none_are_refused_and_never_panic() {
-    let mut node = Node::new(Id::new(5, 1), &[b"name", b"value", b"n", b"1"]);
+    let mut node = StreamNode::new(Id::new(5, 1), &[b"name", b"value", b"n", b"1"]);
     node.append(Id::new(6, 0), &[b"name", b"value", b"n", b"2"]);
     node.append(Id::new(7, 0), &[b"other", b"3"]);
     node.kill(&[node.find(Id::new(6, 0)).unwrap()]);
     let good = node.pack().as_bytes().to_vec();
-    assert!(Node::checked(Id::new(5, 1), Listpack::from_bytes(good.clone()).unwrap()).is_some());
+    assert!(
+        StreamNode::checked(Id::new(5, 1), Listpack::from_bytes(good.clone()).unwrap()).is_some()
+    );
     for at in 0..good.len() {
         for bit in 0..8 {
             let mut bad = good.clone();
@@ -143,7 +145,7 @@ fn nodes_that_are_none_are_refused_and_never_panic() {
                     .range_back(Id::MIN, Id::MAX)
                     .for_each(|entry| entry.each(|_, _| {}));
                 stream.delete(Id::new(5, 1));
-                let bound = Bound::Len(0);
+                let bound = TrimBound::Len(0);
                 stream.trim(&Trim {
                     bound,
                     is_rough: false,

@@ -51,7 +51,7 @@ impl Keyed for NamedVector {
 
 /// An element that a search found.
 #[derive(Clone, Copy, Debug)]
-pub struct Match<'a> {
+pub struct VectorMatch<'a> {
     pub name: &'a [u8],
     pub attributes: Option<&'a [u8]>,
     /// From 0, the same direction, to 2.
@@ -303,7 +303,7 @@ impl VectorSet {
     }
 
     /// The elements nearest to a vector, from the nearest on.
-    pub fn search(&self, vector: Vec<f32>, query: Query<'_>) -> Vec<Match<'_>> {
+    pub fn search(&self, vector: Vec<f32>, query: Query<'_>) -> Vec<VectorMatch<'_>> {
         let row = self.form.keep(vector);
         let mut search = Walker {
             measure: |nodes: &[u32], near: &mut Vec<Near>| {
@@ -330,9 +330,9 @@ impl VectorSet {
         shown.map(|near| self.shown(near)).collect()
     }
 
-    fn shown(&self, near: Near) -> Match<'_> {
+    fn shown(&self, near: Near) -> VectorMatch<'_> {
         let at = near.node as usize;
-        Match {
+        VectorMatch {
             name: self.name(at),
             attributes: self.attributes(at),
             distance: near.distance,

@@ -14,8 +14,8 @@ fn vector(random: &mut fastrand::Rng, dimension: usize) -> Vec<f32> {
     (0..dimension).map(|_| random.f32() * 2.0 - 1.0).collect()
 }
 
-fn names(found: &[Match<'_>]) -> Vec<String> {
-    let text = |one: &Match<'_>| String::from_utf8_lossy(one.name).into_owned();
+fn names(found: &[VectorMatch<'_>]) -> Vec<String> {
+    let text = |one: &VectorMatch<'_>| String::from_utf8_lossy(one.name).into_owned();
     found.iter().map(text).collect()
 }
 

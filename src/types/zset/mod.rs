@@ -15,18 +15,18 @@ use crate::types::listpack::Listpack;
 use crate::types::{Far, Limits, Piece, TypeRef};
 pub use bounds::{LexBound, LexRange, ScoreBound, ScoreRange};
 pub use inserted::Inserted;
-use packed::Packed;
-use sorted::Sorted;
+use packed::{Packed, PackedIter};
+use sorted::{Sorted, SortedIter};
 use std::ops::Range;
 
 /// A sorted set.
 #[derive(Clone, Debug)]
 pub struct ZSet {
-    shape: Shape,
+    shape: ZSetShape,
 }
 
 #[derive(Clone, Debug)]
-enum Shape {
+enum ZSetShape {
     Packed(Packed),
     Sorted(Box<Sorted>),
 }
@@ -40,7 +40,7 @@ impl Default for ZSet {
 impl ZSet {
     pub fn new() -> Self {
         Self {
-            shape: Shape::Packed(Packed::default()),
+            shape: ZSetShape::Packed(Packed::default()),
         }
     }
 
@@ -53,7 +53,7 @@ impl ZSet {
                     .iter(0..packed.len(), false)
                     .map(|(name, _)| name.len());
                 if fits(packed.len(), longest.max().unwrap_or(0), limits) {
-                    let shape = Shape::Packed(packed);
+                    let shape = ZSetShape::Packed(packed);
                     return Some(Self { shape });
                 }
                 packed.as_listpack().clone()
@@ -78,15 +78,15 @@ impl ZSet {
     /// The listpack itself, where the set is one.
     pub fn as_listpack(&self) -> Option<&Listpack> {
         match &self.shape {
-            Shape::Packed(packed) => Some(packed.as_listpack()),
-            Shape::Sorted(_) => None,
+            ZSetShape::Packed(packed) => Some(packed.as_listpack()),
+            ZSetShape::Sorted(_) => None,
         }
     }
 
     pub fn len(&self) -> usize {
         match &self.shape {
-            Shape::Packed(packed) => packed.len(),
-            Shape::Sorted(sorted) => sorted.len(),
+            ZSetShape::Packed(packed) => packed.len(),
+            ZSetShape::Sorted(sorted) => sorted.len(),
         }
     }
 
@@ -96,8 +96,8 @@ impl ZSet {
 
     pub fn score(&self, member: &[u8]) -> Option<f64> {
         match &self.shape {
-            Shape::Packed(packed) => packed.find(member).map(|(_, score)| score),
-            Shape::Sorted(sorted) => sorted.score(member),
+            ZSetShape::Packed(packed) => packed.find(member).map(|(_, score)| score),
+            ZSetShape::Sorted(sorted) => sorted.score(member),
         }
     }
 
@@ -105,45 +105,45 @@ impl ZSet {
     pub fn expect(&mut self, count: usize, limits: &Limits) {
         if self.is_empty() && count > limits.zset_entries {
             let none = std::iter::empty();
-            self.shape = Shape::Sorted(Box::new(Sorted::from_ascending(none)));
+            self.shape = ZSetShape::Sorted(Box::new(Sorted::from_ascending(none)));
         }
     }
 
     /// Puts a member in its place, or moves it there. `score` is not NaN.
     pub fn insert(&mut self, member: &[u8], score: f64, limits: &Limits) -> Inserted {
         debug_assert!(!score.is_nan(), "a score that is no number has no place");
-        if let Shape::Packed(packed) = &self.shape
+        if let ZSetShape::Packed(packed) = &self.shape
             && !fits(packed.len() + 1, member.len(), limits)
             && packed.find(member).is_none()
         {
             let pairs = packed.iter(0..packed.len(), false);
-            self.shape = Shape::Sorted(Box::new(Sorted::from_ascending(pairs)));
+            self.shape = ZSetShape::Sorted(Box::new(Sorted::from_ascending(pairs)));
         }
         match &mut self.shape {
-            Shape::Packed(packed) => packed.insert(member, score),
-            Shape::Sorted(sorted) => sorted.insert(member, score),
+            ZSetShape::Packed(packed) => packed.insert(member, score),
+            ZSetShape::Sorted(sorted) => sorted.insert(member, score),
         }
     }
 
     /// Whether the member was there.
     pub fn remove(&mut self, member: &[u8]) -> bool {
         match &mut self.shape {
-            Shape::Packed(packed) => match packed.find(member) {
+            ZSetShape::Packed(packed) => match packed.find(member) {
                 Some((rank, _)) => {
                     packed.remove(rank..rank + 1);
                     true
                 }
                 None => false,
             },
-            Shape::Sorted(sorted) => sorted.remove(member),
+            ZSetShape::Sorted(sorted) => sorted.remove(member),
         }
     }
 
     /// How many members stand in front of this one.
     pub fn rank(&self, member: &[u8]) -> Option<usize> {
         match &self.shape {
-            Shape::Packed(packed) => packed.find(member).map(|(rank, _)| rank),
-            Shape::Sorted(sorted) => sorted.rank(member),
+            ZSetShape::Packed(packed) => packed.find(member).map(|(rank, _)| rank),
+            ZSetShape::Sorted(sorted) => sorted.rank(member),
         }
     }
 
@@ -154,7 +154,7 @@ impl ZSet {
 
     /// Up to `count` members from the rank `start` on; in reverse both count
     /// from the highest member down, as ZREVRANGE has it.
-    pub fn iter_range(&self, start: usize, count: usize, reverse: bool) -> Iter<'_> {
+    pub fn iter_range(&self, start: usize, count: usize, reverse: bool) -> ZSetIter<'_> {
         let len = self.len();
         let start = start.min(len);
         let stop = start.saturating_add(count).min(len);
@@ -168,26 +168,26 @@ impl ZSet {
 
     /// The members of these ranks, which are all below `len`: from the lowest
     /// on, or in reverse from the highest of them.
-    pub fn iter_ranks(&self, ranks: Range<usize>, reverse: bool) -> Iter<'_> {
+    pub fn iter_ranks(&self, ranks: Range<usize>, reverse: bool) -> ZSetIter<'_> {
         match &self.shape {
-            Shape::Packed(packed) => Iter::Packed(packed.iter(ranks, reverse)),
-            Shape::Sorted(sorted) => Iter::Sorted(sorted.iter(ranks, reverse)),
+            ZSetShape::Packed(packed) => ZSetIter::Packed(packed.iter(ranks, reverse)),
+            ZSetShape::Sorted(sorted) => ZSetIter::Sorted(sorted.iter(ranks, reverse)),
         }
     }
 
     /// All members in order.
-    pub fn iter(&self) -> Iter<'_> {
+    pub fn iter(&self) -> ZSetIter<'_> {
         self.iter_ranks(0..self.len(), false)
     }
 
     /// The ranks of the members with scores in `range`.
     pub fn score_range(&self, range: &ScoreRange) -> Range<usize> {
         let bounds = match &self.shape {
-            Shape::Packed(packed) => (
+            ZSetShape::Packed(packed) => (
                 packed.partition_point(|score, _| range.is_behind(score)),
                 packed.partition_point(|score, _| range.reaches(score)),
             ),
-            Shape::Sorted(sorted) => (
+            ZSetShape::Sorted(sorted) => (
                 sorted.partition_by_score(|score| range.is_behind(score)),
                 sorted.partition_by_score(|score| range.reaches(score)),
             ),
@@ -199,8 +199,8 @@ impl ZSet {
     /// leaves open; a packed set then answers as Redis's does, which looks from the end it returns first.
     pub fn lex_range(&self, range: &LexRange<'_>, reverse: bool) -> Range<usize> {
         match &self.shape {
-            Shape::Packed(packed) => packed.lex_range(range, reverse),
-            Shape::Sorted(sorted) => {
+            ZSetShape::Packed(packed) => packed.lex_range(range, reverse),
+            ZSetShape::Sorted(sorted) => {
                 let start = sorted.partition_by_name(|name| range.is_behind(name));
                 let end = sorted.partition_by_name(|name| range.reaches(name));
                 start..end.max(start)
@@ -212,13 +212,13 @@ impl ZSet {
     /// shows each to `visit` before it goes, from the lowest on.
     pub fn remove_ranks(&mut self, ranks: Range<usize>, mut visit: impl FnMut(Piece<'_>, f64)) {
         match &mut self.shape {
-            Shape::Packed(packed) => {
+            ZSetShape::Packed(packed) => {
                 for (name, score) in packed.iter(ranks.clone(), false) {
                     visit(name, score);
                 }
                 packed.remove(ranks);
             }
-            Shape::Sorted(sorted) => {
+            ZSetShape::Sorted(sorted) => {
                 for _ in ranks.clone() {
                     let (name, score) = sorted.take(ranks.start);
                     visit(Piece::Bytes(&name), score);
@@ -239,8 +239,8 @@ impl ZSet {
     /// random place is a fair pick. O(1), but for a short walk while small.
     pub fn at(&self, place: usize) -> Option<(Piece<'_>, f64)> {
         match &self.shape {
-            Shape::Packed(_) => self.nth(place),
-            Shape::Sorted(sorted) => sorted.at(place),
+            ZSetShape::Packed(_) => self.nth(place),
+            ZSetShape::Sorted(sorted) => sorted.at(place),
         }
     }
 
@@ -249,13 +249,13 @@ impl ZSet {
     /// the last is visited at least once, whatever comes and goes meanwhile.
     pub fn scan(&self, cursor: u64, count: usize, mut visit: impl FnMut(Piece<'_>, f64)) -> u64 {
         match &self.shape {
-            Shape::Packed(_) => {
+            ZSetShape::Packed(_) => {
                 for (name, score) in self.iter() {
                     visit(name, score);
                 }
                 0
             }
-            Shape::Sorted(sorted) => {
+            ZSetShape::Sorted(sorted) => {
                 let len = sorted.len();
                 let start = match usize::try_from(cursor) {
                     Ok(0) | Err(_) => len,
@@ -286,18 +286,18 @@ fn fits(len: usize, name_len: usize, limits: &Limits) -> bool {
 
 /// Members and scores in one direction.
 #[derive(Clone, Debug)]
-pub enum Iter<'a> {
-    Packed(packed::Iter<'a>),
-    Sorted(sorted::Iter<'a>),
+pub enum ZSetIter<'a> {
+    Packed(PackedIter<'a>),
+    Sorted(SortedIter<'a>),
 }
 
-impl<'a> Iterator for Iter<'a> {
+impl<'a> Iterator for ZSetIter<'a> {
     type Item = (Piece<'a>, f64);
 
     fn next(&mut self) -> Option<Self::Item> {
         match self {
-            Iter::Packed(iter) => iter.next(),
-            Iter::Sorted(iter) => iter.next(),
+            ZSetIter::Packed(iter) => iter.next(),
+            ZSetIter::Sorted(iter) => iter.next(),
         }
     }
 }
@@ -315,16 +315,16 @@ impl<'a> TypeRef<'a> for &'a ZSet {
 
     fn encoding(self) -> &'static str {
         match &self.shape {
-            Shape::Packed(_) => "listpack",
-            Shape::Sorted(_) => "skiplist",
+            ZSetShape::Packed(_) => "listpack",
+            ZSetShape::Sorted(_) => "skiplist",
         }
     }
 
     /// O(1).
     fn heap_bytes(self) -> usize {
         match &self.shape {
-            Shape::Packed(packed) => packed.heap_bytes(),
-            Shape::Sorted(sorted) => size_of::<Sorted>() + sorted.heap_bytes(),
+            ZSetShape::Packed(packed) => packed.heap_bytes(),
+            ZSetShape::Sorted(sorted) => size_of::<Sorted>() + sorted.heap_bytes(),
         }
     }
 
@@ -334,8 +334,8 @@ impl<'a> TypeRef<'a> for &'a ZSet {
 
     fn frozen(self) -> ZSet {
         let shape = match &self.shape {
-            Shape::Packed(packed) => Shape::Packed(packed.clone()),
-            Shape::Sorted(sorted) => Shape::Sorted(Box::new(sorted.frozen())),
+            ZSetShape::Packed(packed) => ZSetShape::Packed(packed.clone()),
+            ZSetShape::Sorted(sorted) => ZSetShape::Sorted(Box::new(sorted.frozen())),
         };
         ZSet { shape }
     }
@@ -350,8 +350,8 @@ impl<'a> TypeRef<'a> for &'a ZSet {
 
     fn far(self, member: &[u8]) -> Option<&'a dyn Far> {
         match &self.shape {
-            Shape::Packed(_) => None,
-            Shape::Sorted(sorted) => sorted.far(member),
+            ZSetShape::Packed(_) => None,
+            ZSetShape::Sorted(sorted) => sorted.far(member),
         }
     }
 }

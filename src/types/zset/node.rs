@@ -24,7 +24,7 @@ pub struct Item {
 
 /// All leaves stand at the same depth, and siblings are of one kind.
 #[derive(Clone, Debug)]
-pub enum Node {
+pub enum TreeNode {
     Leaf(Arc<Leaf>),
     Inner(Arc<Inner>),
 }
@@ -44,7 +44,7 @@ pub struct Inner {
     scores: [f64; FAN_MAX],
     pub positions: [u32; FAN_MAX],
     pub counts: [u32; FAN_MAX],
-    pub children: Vec<Node>,
+    pub children: Vec<TreeNode>,
 }
 
 impl Drop for Inner {
@@ -53,33 +53,33 @@ impl Drop for Inner {
     }
 }
 
-impl Node {
+impl TreeNode {
     pub fn own_bytes(&self) -> usize {
         match self {
-            Node::Leaf(_) => size_of::<Leaf>(),
-            Node::Inner(_) => size_of::<Inner>() + FAN_MAX * size_of::<Node>(),
+            TreeNode::Leaf(_) => size_of::<Leaf>(),
+            TreeNode::Inner(_) => size_of::<Inner>() + FAN_MAX * size_of::<TreeNode>(),
         }
     }
 
-    fn sibling(&self) -> Node {
+    fn sibling(&self) -> TreeNode {
         match self {
-            Node::Leaf(_) => Node::Leaf(Arc::default()),
-            Node::Inner(_) => Node::Inner(Arc::new(Inner::new())),
+            TreeNode::Leaf(_) => TreeNode::Leaf(Arc::default()),
+            TreeNode::Inner(_) => TreeNode::Inner(Arc::new(Inner::new())),
         }
     }
 
     /// Items of a leaf, children of an inner node.
     fn slots(&self) -> usize {
         match self {
-            Node::Leaf(leaf) => leaf.len,
-            Node::Inner(inner) => inner.children.len(),
+            TreeNode::Leaf(leaf) => leaf.len,
+            TreeNode::Inner(inner) => inner.children.len(),
         }
     }
 
     fn slots_max(&self) -> usize {
         match self {
-            Node::Leaf(_) => LEAF_MAX,
-            Node::Inner(_) => FAN_MAX,
+            TreeNode::Leaf(_) => LEAF_MAX,
+            TreeNode::Inner(_) => FAN_MAX,
         }
     }
 
@@ -98,53 +98,53 @@ impl Node {
 
     pub fn first(&self) -> Item {
         match self {
-            Node::Leaf(leaf) => leaf.at(0),
-            Node::Inner(inner) => inner.first_of(0),
+            TreeNode::Leaf(leaf) => leaf.at(0),
+            TreeNode::Inner(inner) => inner.first_of(0),
         }
     }
 
     fn count(&self) -> usize {
         match self {
-            Node::Leaf(leaf) => leaf.len,
-            Node::Inner(inner) => total(&inner.counts[..inner.children.len()]),
+            TreeNode::Leaf(leaf) => leaf.len,
+            TreeNode::Inner(inner) => total(&inner.counts[..inner.children.len()]),
         }
     }
 
     pub fn slot(&self, before: &impl Fn(Item) -> bool) -> usize {
         match self {
-            Node::Leaf(leaf) => leaf.slot(before),
-            Node::Inner(inner) => inner.slot(before),
+            TreeNode::Leaf(leaf) => leaf.slot(before),
+            TreeNode::Inner(inner) => inner.slot(before),
         }
     }
 
     /// Inserts below a node that is not full. Returns the bytes of new nodes.
     pub fn insert(&mut self, item: Item, before: &impl Fn(Item) -> bool) -> usize {
         match self {
-            Node::Leaf(leaf) => {
+            TreeNode::Leaf(leaf) => {
                 let slot = leaf.slot(before);
                 Arc::make_mut(leaf).put(slot, item);
                 0
             }
-            Node::Inner(inner) => Arc::make_mut(inner).insert(item, before),
+            TreeNode::Inner(inner) => Arc::make_mut(inner).insert(item, before),
         }
     }
 
     /// Returns the item and the bytes of the nodes that went.
     pub fn remove_at(&mut self, rank: usize) -> (Item, usize) {
         match self {
-            Node::Leaf(leaf) => (Arc::make_mut(leaf).take(rank), 0),
-            Node::Inner(inner) => Arc::make_mut(inner).remove_at(rank),
+            TreeNode::Leaf(leaf) => (Arc::make_mut(leaf).take(rank), 0),
+            TreeNode::Inner(inner) => Arc::make_mut(inner).remove_at(rank),
         }
     }
 
     /// Moves the border to the next sibling so that this node has `keep` of
     /// the slots of both. Splits, merges and evens out, all three.
-    fn move_border(&mut self, next: &mut Node, keep: usize) {
+    fn move_border(&mut self, next: &mut TreeNode, keep: usize) {
         match (self, next) {
-            (Node::Leaf(leaf), Node::Leaf(next)) => {
+            (TreeNode::Leaf(leaf), TreeNode::Leaf(next)) => {
                 Arc::make_mut(leaf).move_border(Arc::make_mut(next), keep);
             }
-            (Node::Inner(inner), Node::Inner(next)) => {
+            (TreeNode::Inner(inner), TreeNode::Inner(next)) => {
                 Arc::make_mut(inner).move_border(Arc::make_mut(next), keep);
             }
             _ => unreachable!("siblings stand at one depth"),
@@ -237,7 +237,7 @@ impl Inner {
         unreachable!("a parent counted more items than its children hold");
     }
 
-    pub fn put(&mut self, slot: usize, node: Node) {
+    pub fn put(&mut self, slot: usize, node: TreeNode) {
         let len = self.children.len();
         let first = node.first();
         put(&mut self.scores, len, slot, first.score);
@@ -246,7 +246,7 @@ impl Inner {
         self.children.insert(slot, node);
     }
 
-    fn take(&mut self, slot: usize) -> Node {
+    fn take(&mut self, slot: usize) -> TreeNode {
         let len = self.children.len();
         self.scores.copy_within(slot + 1..len, slot);
         self.positions.copy_within(slot + 1..len, slot);

@@ -137,13 +137,13 @@ impl Packed {
     }
 
     /// The pairs of these ranks, in order or from the last one back.
-    pub fn iter(&self, ranks: Range<usize>, reverse: bool) -> Iter<'_> {
+    pub fn iter(&self, ranks: Range<usize>, reverse: bool) -> PackedIter<'_> {
         let first = if reverse {
             ranks.end.saturating_sub(1)
         } else {
             ranks.start
         };
-        Iter {
+        PackedIter {
             pack: &self.pack,
             member: self.pack.seek(first * 2),
             left: ranks.len(),
@@ -205,7 +205,7 @@ fn bytes_of<'a>(piece: Piece<'a>, digits: &'a mut itoa::Buffer) -> &'a [u8] {
 
 /// Pairs in one direction. See [`Packed::iter`].
 #[derive(Clone, Debug)]
-pub struct Iter<'a> {
+pub struct PackedIter<'a> {
     pack: &'a Listpack,
     /// Where the next member stands.
     member: Option<usize>,
@@ -213,7 +213,7 @@ pub struct Iter<'a> {
     reverse: bool,
 }
 
-impl<'a> Iterator for Iter<'a> {
+impl<'a> Iterator for PackedIter<'a> {
     type Item = (Piece<'a>, f64);
 
     fn next(&mut self) -> Option<Self::Item> {

@@ -4,7 +4,7 @@
 //! removal moves the table's last member into the hole, its item follows.
 
 use super::inserted::Inserted;
-use super::tree::{self, Item, Tree};
+use super::tree::{Item, Tree, TreeIter};
 use crate::types::Piece;
 use crate::types::bstr::Bstr;
 use crate::types::dense::{Far, Keyed, Shared};
@@ -130,8 +130,8 @@ impl Sorted {
         Some((Piece::Bytes(&member.name), member.score))
     }
 
-    pub fn iter(&self, ranks: Range<usize>, reverse: bool) -> Iter<'_> {
-        Iter {
+    pub fn iter(&self, ranks: Range<usize>, reverse: bool) -> SortedIter<'_> {
+        SortedIter {
             members: &self.members,
             items: self.tree.iter(ranks),
             reverse,
@@ -170,13 +170,13 @@ fn is_before(members: &Shared<Member>, score: f64, name: &[u8]) -> impl Fn(Item)
 
 /// Members in one direction. See [`Sorted::iter`].
 #[derive(Clone, Debug)]
-pub struct Iter<'a> {
+pub struct SortedIter<'a> {
     members: &'a Shared<Member>,
-    items: tree::Iter<'a>,
+    items: TreeIter<'a>,
     reverse: bool,
 }
 
-impl<'a> Iterator for Iter<'a> {
+impl<'a> Iterator for SortedIter<'a> {
     type Item = (Piece<'a>, f64);
 
     fn next(&mut self) -> Option<Self::Item> {

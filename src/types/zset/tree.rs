@@ -7,14 +7,14 @@
 //! insert, remove, rank and "the item at this rank" all cost O(log N).
 
 pub use super::node::Item;
-use super::node::{Inner, Leaf, Node, total};
+use super::node::{Inner, Leaf, TreeNode, total};
 use std::ops::Range;
 use triomphe::Arc;
 
 /// All items, in the order that `before` gave each time one was inserted.
 #[derive(Clone, Debug)]
 pub struct Tree {
-    root: Node,
+    root: TreeNode,
     len: usize,
     /// Bytes of all nodes, kept as they come and go: asked after every edit.
     bytes: usize,
@@ -28,7 +28,7 @@ impl Default for Tree {
 
 impl Tree {
     pub fn new() -> Self {
-        let root = Node::Leaf(Arc::default());
+        let root = TreeNode::Leaf(Arc::default());
         let bytes = root.own_bytes();
         Self {
             root,
@@ -49,8 +49,8 @@ impl Tree {
         let mut node = &self.root;
         loop {
             match node {
-                Node::Leaf(leaf) => return rank + leaf.slot(&before),
-                Node::Inner(inner) => {
+                TreeNode::Leaf(leaf) => return rank + leaf.slot(&before),
+                TreeNode::Inner(inner) => {
                     let slot = inner.slot(&before);
                     rank += total(&inner.counts[..slot]);
                     node = &inner.children[slot];
@@ -64,9 +64,9 @@ impl Tree {
         if self.root.is_full() {
             // A new root above the old one: the only way to grow in height.
             let mut above = Inner::new();
-            let old = std::mem::replace(&mut self.root, Node::Leaf(Arc::default()));
+            let old = std::mem::replace(&mut self.root, TreeNode::Leaf(Arc::default()));
             above.put(0, old);
-            let above = Node::Inner(Arc::new(above));
+            let above = TreeNode::Inner(Arc::new(above));
             self.bytes += above.own_bytes();
             self.root = above;
         }
@@ -80,7 +80,7 @@ impl Tree {
         let (item, freed) = self.root.remove_at(rank);
         self.bytes -= freed;
         self.len -= 1;
-        if let Node::Inner(inner) = &mut self.root
+        if let TreeNode::Inner(inner) = &mut self.root
             && inner.children.len() == 1
         {
             let only = Arc::make_mut(inner).children.remove(0);
@@ -96,11 +96,11 @@ impl Tree {
         let mut node = &mut self.root;
         loop {
             match node {
-                Node::Leaf(leaf) => {
+                TreeNode::Leaf(leaf) => {
                     Arc::make_mut(leaf).positions[rank] = position;
                     return;
                 }
-                Node::Inner(inner) => {
+                TreeNode::Inner(inner) => {
                     let (slot, below) = inner.child_at(rank);
                     let inner = Arc::make_mut(inner);
                     if below == 0 {
@@ -115,9 +115,9 @@ impl Tree {
 
     /// The items of these ranks, from either end. Finding the next leaf is a
     /// walk from the root, paid once for some sixty items.
-    pub fn iter(&self, ranks: Range<usize>) -> Iter<'_> {
+    pub fn iter(&self, ranks: Range<usize>) -> TreeIter<'_> {
         assert!(ranks.end <= self.len, "{ranks:?} of {} items", self.len);
-        Iter {
+        TreeIter {
             tree: self,
             ranks,
             leaf: None,
@@ -130,8 +130,8 @@ impl Tree {
         let mut node = &self.root;
         loop {
             match node {
-                Node::Leaf(leaf) => return (leaf, rank),
-                Node::Inner(inner) => {
+                TreeNode::Leaf(leaf) => return (leaf, rank),
+                TreeNode::Inner(inner) => {
                     let (slot, below) = inner.child_at(rank);
                     rank = below;
                     node = &inner.children[slot];
@@ -143,14 +143,14 @@ impl Tree {
 
 /// Items of a range of ranks. See [`Tree::iter`].
 #[derive(Clone, Debug)]
-pub struct Iter<'a> {
+pub struct TreeIter<'a> {
     tree: &'a Tree,
     ranks: Range<usize>,
     /// The leaf read last, and the rank of its first item.
     leaf: Option<(&'a Leaf, usize)>,
 }
 
-impl Iter<'_> {
+impl TreeIter<'_> {
     fn read(&mut self, rank: usize) -> Item {
         if let Some((leaf, start)) = self.leaf
             && (start..start + leaf.len).contains(&rank)
@@ -163,7 +163,7 @@ impl Iter<'_> {
     }
 }
 
-impl Iterator for Iter<'_> {
+impl Iterator for TreeIter<'_> {
     type Item = Item;
 
     fn next(&mut self) -> Option<Item> {
@@ -176,14 +176,14 @@ impl Iterator for Iter<'_> {
     }
 }
 
-impl DoubleEndedIterator for Iter<'_> {
+impl DoubleEndedIterator for TreeIter<'_> {
     fn next_back(&mut self) -> Option<Item> {
         let rank = self.ranks.next_back()?;
         Some(self.read(rank))
     }
 }
 
-impl ExactSizeIterator for Iter<'_> {}
+impl ExactSizeIterator for TreeIter<'_> {}
 
 #[cfg(test)]
 mod tests {
@@ -192,13 +192,13 @@ mod tests {
 
     /// Checks counts, firsts, depths and fill of everything below, and
     /// returns (depth, items, bytes).
-    fn check(node: &Node, root: bool) -> (usize, usize, usize) {
+    fn check(node: &TreeNode, root: bool) -> (usize, usize, usize) {
         match node {
-            Node::Leaf(leaf) => {
+            TreeNode::Leaf(leaf) => {
                 assert!(root || leaf.len > 0, "an empty leaf");
                 (0, leaf.len, node.own_bytes())
             }
-            Node::Inner(inner) => {
+            TreeNode::Inner(inner) => {
                 assert!(inner.children.len() >= 2, "an only child");
                 let (mut items, mut bytes, mut depths) = (0, node.own_bytes(), BTreeSet::new());
                 for (slot, child) in inner.children.iter().enumerate() {

@@ -2,7 +2,7 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use vermilion::persist::aof::{End, LogFile, Manifest};
+use vermilion::persist::aof::{AofEnd, LogFile, Manifest};
 use vermilion::persist::loading::Loading;
 use vermilion::persist::window::Window;
 
@@ -23,8 +23,8 @@ fn replay(file: &[u8]) -> (Vec<Vec<Vec<u8>>>, Outcome) {
         Ok(())
     });
     let outcome = match ended {
-        Ok(End::Whole) => Outcome::Whole,
-        Ok(End::Torn { at, .. }) => Outcome::Torn(at as usize),
+        Ok(AofEnd::Whole) => Outcome::Whole,
+        Ok(AofEnd::Torn { at, .. }) => Outcome::Torn(at as usize),
         Err(_) => Outcome::Refused,
     };
     (commands, outcome)

@@ -113,7 +113,7 @@ fn command(name: &str, rest: &[&[u8]]) -> Vec<Vec<u8>> {
 fuzz_target!(|body: &[u8]| {
     let limits = Rules::of(&Config::new()).limits;
     for (dialect, version) in DIALECTS {
-        if rdb::Reader::value(body, dialect, &limits).is_ok() {
+        if rdb::RdbReader::value(body, dialect, &limits).is_ok() {
             work(body, version);
         }
     }

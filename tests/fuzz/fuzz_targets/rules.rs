@@ -4,7 +4,7 @@
 use std::sync::OnceLock;
 
 use libfuzzer_sys::fuzz_target;
-use vermilion::acl::{Access, AclRoles, Request, Users};
+use vermilion::acl::{AclRequest, AclRoles, KeyAccess, Users};
 use vermilion::command::Registry;
 use vermilion::commands::FAMILIES;
 
@@ -17,10 +17,10 @@ fn registry() -> &'static Registry {
 struct Asked<'a> {
     command: usize,
     arg: &'a [u8],
-    access: Access,
+    access: KeyAccess,
 }
 
-impl Request for Asked<'_> {
+impl AclRequest for Asked<'_> {
     fn command(&self) -> usize {
         self.command
     }
@@ -33,7 +33,7 @@ impl Request for Asked<'_> {
     fn arg(&self, _: usize) -> &[u8] {
         self.arg
     }
-    fn each_key(&self, visit: &mut dyn FnMut(usize, Access)) {
+    fn each_key(&self, visit: &mut dyn FnMut(usize, KeyAccess)) {
         visit(1, self.access);
     }
     fn each_database(&self, visit: &mut dyn FnMut(usize, Option<usize>)) {
@@ -85,7 +85,7 @@ fuzz_target!(|data: &[u8]| {
     ];
     for command in 0..users.catalog.len() {
         for arg in args {
-            for access in [Access::NONE, Access::READ, Access::BOTH] {
+            for access in [KeyAccess::NONE, KeyAccess::READ, KeyAccess::BOTH] {
                 let asked = Asked {
                     command,
                     arg,

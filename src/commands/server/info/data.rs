@@ -4,7 +4,7 @@ use std::sync::atomic::Ordering;
 
 use super::super::figures::Figures;
 use super::{Page, Report};
-use crate::persist::Kind;
+use crate::persist::JobKind;
 
 pub fn memory(report: &Report<'_>, page: &mut Page<'_>) {
     let config = &report.server.config;
@@ -122,14 +122,14 @@ pub fn persistence(report: &Report<'_>, page: &mut Page<'_>) {
     page.line("rdb_changes_since_last_save", changes);
     page.line(
         "rdb_bgsave_in_progress",
-        u8::from(since(Kind::Save).or(since(Kind::Sync)).is_some()),
+        u8::from(since(JobKind::Save).or(since(JobKind::Sync)).is_some()),
     );
     page.line("rdb_last_save_time", saves.last_save_s);
     page.line("rdb_last_bgsave_status", status(saves.last_ok));
     page.line("rdb_last_bgsave_time_sec", saves.last_took_s);
     page.line(
         "rdb_current_bgsave_time_sec",
-        since(Kind::Save).or(since(Kind::Sync)).unwrap_or(-1),
+        since(JobKind::Save).or(since(JobKind::Sync)).unwrap_or(-1),
     );
     page.line("rdb_saves", saves.count);
     page.line("rdb_last_cow_size", 0);
@@ -141,16 +141,16 @@ pub fn persistence(report: &Report<'_>, page: &mut Page<'_>) {
     );
     page.line(
         "aof_rewrite_in_progress",
-        u8::from(since(Kind::Rewrite).is_some()),
+        u8::from(since(JobKind::Rewrite).is_some()),
     );
     page.line(
         "aof_rewrite_scheduled",
-        u8::from(store.is_waiting(Kind::Rewrite)),
+        u8::from(store.is_waiting(JobKind::Rewrite)),
     );
     page.line("aof_last_rewrite_time_sec", saves.rewrite_took_s);
     page.line(
         "aof_current_rewrite_time_sec",
-        since(Kind::Rewrite).unwrap_or(-1),
+        since(JobKind::Rewrite).unwrap_or(-1),
     );
     page.line("aof_last_bgrewrite_status", status(saves.rewrite_ok));
     page.line("aof_rewrites", saves.rewrites);

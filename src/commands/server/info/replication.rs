@@ -3,7 +3,7 @@
 use std::sync::atomic::Ordering::Relaxed;
 
 use super::{Page, Report};
-use crate::state::replication::{Link, Stage};
+use crate::state::replication::{Link, ReplicaStage};
 
 pub fn replication(report: &Report<'_>, page: &mut Page<'_>) {
     let shared = report.server;
@@ -22,7 +22,7 @@ pub fn replication(report: &Report<'_>, page: &mut Page<'_>) {
     }
     for (at, replica) in replicas.iter().enumerate() {
         let lag_s = match replica.stage() {
-            Stage::Online => replica.lag_s(report.now_ms),
+            ReplicaStage::Online => replica.lag_s(report.now_ms),
             _ => 0,
         };
         page.line(

@@ -3,7 +3,7 @@
 use crate::command::Flag::{Admin, AllowBusy, Loading, NoScript, Stale};
 use crate::command::{Command, Done, Fail, Flow, Run, SessionCall, quoted};
 use crate::persist::rdb::SnapshotForm;
-use crate::state::replication::{Filter, HEARS_STAGED};
+use crate::state::replication::{HEARS_STAGED, SnapshotFilter};
 use crate::util::number;
 
 pub const REPLCONF: Command = Command {
@@ -61,7 +61,7 @@ fn note(call: &mut SessionCall<'_>, option: &[u8], value: &[u8]) -> Result<(), F
         }
         b"rdb-only" => conf.rdb_only = int()? == 1,
         b"rdb-filter-only" => {
-            let mut filter = Filter {
+            let mut filter = SnapshotFilter {
                 no_data: true,
                 no_functions: true,
             };

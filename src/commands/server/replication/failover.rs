@@ -3,7 +3,7 @@
 use crate::command::Flag::{Admin, NoScript, Stale};
 use crate::command::{Arg, Args, Command, Done, Fail, Flow, Run, SessionCall};
 use crate::state::pause::{PauseFor, PauseMode};
-use crate::state::replication::{Failover, Master, Stage};
+use crate::state::replication::{Failover, Master, ReplicaStage};
 
 pub const FAILOVER: Command = Command {
     name: "failover",
@@ -109,7 +109,7 @@ fn failover(call: &mut SessionCall<'_>) -> Done {
                     "FAILOVER target HOST and PORT is not a replica.",
                 ));
             }
-            Some(found) if found.stage() != Stage::Online => {
+            Some(found) if found.stage() != ReplicaStage::Online => {
                 return Err(Fail::Says("FAILOVER target replica is not online."));
             }
             Some(_) => tracing::info!("FAILOVER requested to {host}:{port}."),

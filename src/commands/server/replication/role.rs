@@ -2,7 +2,7 @@
 
 use crate::command::Flag::{Admin, Fast, Loading, NoAsyncLoading, NoScript, Stale};
 use crate::command::{Arg, Command, Done, Fail, Flow, Plan, Run, SessionCall};
-use crate::state::replication::{Failover, Link, Master, Stage};
+use crate::state::replication::{Failover, Link, Master, ReplicaStage};
 
 pub const REPLICAOF: Command = Command {
     name: "replicaof",
@@ -107,7 +107,7 @@ fn role(call: &mut SessionCall<'_>) -> Done {
     }
     drop(state);
     let mut replicas = replication.replicas();
-    replicas.retain(|replica| replica.stage() == Stage::Online);
+    replicas.retain(|replica| replica.stage() == ReplicaStage::Online);
     out.array(3);
     out.bulk("master");
     out.int(end as i64);

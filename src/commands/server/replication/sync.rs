@@ -7,9 +7,9 @@ use tokio::sync::mpsc::{Sender, channel};
 
 use crate::command::Flag::{Admin, NoAsyncLoading, NoMulti, NoScript};
 use crate::command::{Arg, Command, Done, Fail, Feed, Flow, Run, SessionCall};
-use crate::journal::Position;
-use crate::state::client::Part;
-use crate::state::replication::{Failover, Order, Replica, ReplicaConf, Stage};
+use crate::journal::BacklogPosition;
+use crate::state::client::ReplicationPart;
+use crate::state::replication::{Failover, Replica, ReplicaConf, ReplicaStage, SendOrder};
 use crate::util::number;
 
 /// Orders that may wait for a replica's connection: what it is too slow for stays with the snapshot.
@@ -119,7 +119,7 @@ fn take_over(call: &mut SessionCall<'_>, id: &[u8]) -> Result<(), Fail> {
 }
 
 /// The replica's place in the stream, if what it has is a part of our history and the rest is here.
-fn resume(call: &SessionCall<'_>, id: &[u8], offset: i64) -> Option<Position> {
+fn resume(call: &SessionCall<'_>, id: &[u8], offset: i64) -> Option<BacklogPosition> {
     let replication = &call.server.replication;
     let name = name(call);
     let state = replication.state();
@@ -173,7 +173,7 @@ fn name(call: &SessionCall<'_>) -> String {
     Replica::new(client, *conf, false, None, call.now_ms).name()
 }
 
-fn begin_partial(call: &mut SessionCall<'_>, position: Position) -> Done {
+fn begin_partial(call: &mut SessionCall<'_>, position: BacklogPosition) -> Done {
     let position = Arc::new(position);
     let (sender, orders) = channel(1);
     drop(sender);
@@ -194,7 +194,7 @@ fn begin_partial(call: &mut SessionCall<'_>, position: Position) -> Done {
     counts.sync_partial_ok.fetch_add(1, Ordering::Relaxed);
     replica.acknowledge_start(position.at(), call.now_ms);
     replica.set_position(Some(position));
-    replica.set_stage(Stage::Online);
+    replica.set_stage(ReplicaStage::Online);
     call.server.replication.add_replica(replica.clone());
     Ok(Flow::Replica(Box::new(Feed { replica, orders })))
 }
@@ -216,11 +216,15 @@ fn begin_full(call: &mut SessionCall<'_>, plain: bool) -> Done {
 }
 
 /// The session becomes a replica's.
-fn enlist(call: &mut SessionCall<'_>, plain: bool, orders: Option<Sender<Order>>) -> Arc<Replica> {
+fn enlist(
+    call: &mut SessionCall<'_>,
+    plain: bool,
+    orders: Option<Sender<SendOrder>>,
+) -> Arc<Replica> {
     let session = &mut *call.session;
     let conf = session.replica_conf.take().unwrap_or_default();
     let client = session.client.clone();
-    client.profile.lock().part = Part::Replica;
+    client.profile.lock().part = ReplicationPart::Replica;
     let replica = Arc::new(Replica::new(client, *conf, plain, orders, call.now_ms));
     tracing::info!("Replica {} asks for synchronization", replica.name());
     session.replica = Some(replica.clone());

@@ -15,7 +15,7 @@ use crate::engine::{Access, Engine, Glance, Hashed, New, NewKey, Patience, Shard
 use crate::persist::rdb::fault::{Fault, Read};
 use crate::persist::rdb::kind::{self, kind_name};
 use crate::persist::rdb::members;
-use crate::persist::rdb::read::Reader;
+use crate::persist::rdb::read::RdbReader;
 use crate::persist::rdb::templates::Templates;
 use crate::types::{Limits, Value};
 use crate::util::memory;
@@ -25,17 +25,17 @@ const EMPTY_NAMED: u64 = 10;
 
 /// Keys on their way to a decoder.
 #[derive(Default)]
-pub struct Batch {
+pub struct KeyBatch {
     pub bytes: Vec<u8>,
     /// Where each one begins, and what was said of it.
-    pub keys: Vec<(usize, Said)>,
+    pub keys: Vec<(usize, KeyHead)>,
     /// Those of the file so far.
     pub templates: Arc<Templates>,
 }
 
 /// What the file says of a key before the key.
 #[derive(Clone, Copy, Default)]
-pub struct Said {
+pub struct KeyHead {
     pub db: usize,
     pub deadline_ms: Option<u64>,
     pub mark: Option<Access>,
@@ -47,7 +47,7 @@ pub struct Said {
 
 /// The body of a decoding thread.
 pub fn decode(
-    batches: &Mutex<Receiver<Batch>>,
+    batches: &Mutex<Receiver<KeyBatch>>,
     engine: &Engine,
     rules: &LoadRules,
     [keys, empty]: &[AtomicU64; 2],
@@ -58,9 +58,9 @@ pub fn decode(
             return Ok(()); // The scan has ended.
         };
         for records in batch.keys.chunks(TOGETHER) {
-            let mut found: SmallVec<[Found<'_>; TOGETHER]> = SmallVec::new();
+            let mut found: SmallVec<[DecodedKey<'_>; TOGETHER]> = SmallVec::new();
             for (at, said) in records {
-                let record = Reader::new(&batch.bytes[*at..]).with_templates(&batch.templates);
+                let record = RdbReader::new(&batch.bytes[*at..]).with_templates(&batch.templates);
                 let (from, to) = said.members;
                 let members = &batch.bytes[from..to];
                 found.extend(find(record, (*said, members), rules, empty)?);
@@ -74,29 +74,29 @@ pub fn decode(
 }
 
 /// A key that was decoded.
-struct Found<'a> {
-    said: Said,
+struct DecodedKey<'a> {
+    said: KeyHead,
     key: Cow<'a, [u8]>,
     at: ShardKey,
-    value: Held<'a>,
+    value: DecodedValue<'a>,
 }
 
 /// Decodes the key at the reader's place; nothing if it is a collection without elements.
 fn find<'a>(
-    reader: Reader<'a>,
-    (said, members): (Said, &[u8]),
+    reader: RdbReader<'a>,
+    (said, members): (KeyHead, &[u8]),
     rules: &LoadRules,
     empty: &AtomicU64,
-) -> Result<Option<Found<'a>>> {
+) -> Result<Option<DecodedKey<'a>>> {
     let limits = &rules.rules.limits;
     let (key, mut value) = record(&mut { reader }, limits);
-    if let Ok(Held::Value(Value::Set(set))) = &mut value
+    if let Ok(DecodedValue::Value(Value::Set(set))) = &mut value
         && !members::set_deadlines(set, members, limits)
     {
         value = Err(Fault::Says("deadlines of members that it does not have"));
     }
     match (key, value) {
-        (Ok(key), Ok(value)) => Ok(Some(Found {
+        (Ok(key), Ok(value)) => Ok(Some(DecodedKey {
             said,
             at: ShardKey::of(&key),
             key,
@@ -124,7 +124,11 @@ fn find<'a>(
 }
 
 /// Puts keys of one database, mostly, into the keyspace.
-fn put(found: SmallVec<[Found<'_>; TOGETHER]>, engine: &Engine, rules: &LoadRules) -> Result<()> {
+fn put(
+    found: SmallVec<[DecodedKey<'_>; TOGETHER]>,
+    engine: &Engine,
+    rules: &LoadRules,
+) -> Result<()> {
     if let [first, ..] = &found[..] {
         let glances = found.iter().map(|one| Glance {
             key: one.at,
@@ -134,7 +138,7 @@ fn put(found: SmallVec<[Found<'_>; TOGETHER]>, engine: &Engine, rules: &LoadRule
     }
     let patience = Patience::of_this_thread();
     for one in found {
-        let Found {
+        let DecodedKey {
             said,
             key,
             at,
@@ -145,8 +149,8 @@ fn put(found: SmallVec<[Found<'_>; TOGETHER]>, engine: &Engine, rules: &LoadRule
             db: said.db,
             key: Hashed::known(&key, at),
             value: match value {
-                Held::Text(ref bytes) => New::text(bytes),
-                Held::Value(value) => value.into(),
+                DecodedValue::Text(ref bytes) => New::text(bytes),
+                DecodedValue::Value(value) => value.into(),
             },
             deadline_ms: said.deadline_ms,
             access: said.mark.unwrap_or_else(fresh),
@@ -165,17 +169,20 @@ fn put(found: SmallVec<[Found<'_>; TOGETHER]>, engine: &Engine, rules: &LoadRule
 }
 
 /// A value as it is read: a string where it stands in the file, if it isn't compressed.
-enum Held<'a> {
+enum DecodedValue<'a> {
     Text(Cow<'a, [u8]>),
     Value(Value),
 }
 
-fn record<'a>(reader: &mut Reader<'a>, limits: &Limits) -> (Read<Cow<'a, [u8]>>, Read<Held<'a>>) {
+fn record<'a>(
+    reader: &mut RdbReader<'a>,
+    limits: &Limits,
+) -> (Read<Cow<'a, [u8]>>, Read<DecodedValue<'a>>) {
     let kind = reader.byte();
     let key = reader.string();
     let value = kind.and_then(|kind| match kind {
-        kind::STRING => reader.string().map(Held::Text),
-        kind => reader.whole(kind, limits).map(Held::Value),
+        kind::STRING => reader.string().map(DecodedValue::Text),
+        kind => reader.whole(kind, limits).map(DecodedValue::Value),
     });
     (key, value)
 }

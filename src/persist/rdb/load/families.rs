@@ -3,11 +3,11 @@
 use std::sync::Arc;
 
 use super::Scan;
-use super::stop::Stop;
+use super::stop::LoadStop;
 use super::strangers::Sort;
 use super::update::Update;
 use crate::persist::rdb::fault::{Fault, Read};
-use crate::persist::rdb::read::Reader;
+use crate::persist::rdb::read::RdbReader;
 use crate::persist::rdb::{Dialect, indexes, kind, modules, opcode};
 use crate::resp::{Codec, ProtoLimits, Request};
 
@@ -21,7 +21,11 @@ const LIMITS: ProtoLimits = ProtoLimits {
 
 impl Scan<'_> {
     /// A record whose number means something else in the other family.
-    pub(super) fn own_record(&mut self, head: u8, reader: &mut Reader<'_>) -> Result<(), Stop> {
+    pub(super) fn own_record(
+        &mut self,
+        head: u8,
+        reader: &mut RdbReader<'_>,
+    ) -> Result<(), LoadStop> {
         match (self.dialect, head) {
             (Dialect::Redis, opcode::HASH_TEMPLATE) => {
                 let id = reader.count()?;
@@ -61,7 +65,7 @@ impl Scan<'_> {
     }
 
     /// A command, written as a client sends it.
-    fn update(&self, reader: &mut Reader<'_>) -> Read<Update> {
+    fn update(&self, reader: &mut RdbReader<'_>) -> Read<Update> {
         let bytes = reader.rest();
         let mut request = Request::default();
         match Codec::default().next(bytes, &LIMITS, &mut request) {
@@ -96,7 +100,7 @@ impl Scan<'_> {
     }
 
     /// Steps over a value, for which a hash of a template must know its template.
-    pub(super) fn skip(&self, kind: u8, reader: &mut Reader<'_>) -> Read<()> {
+    pub(super) fn skip(&self, kind: u8, reader: &mut RdbReader<'_>) -> Read<()> {
         if kind != kind::HASH_TEMPLATE_REF {
             return reader.skip(kind);
         }
@@ -105,7 +109,7 @@ impl Scan<'_> {
     }
 
     /// An auxiliary record of a module: commands that make indexes again, if it defines any.
-    pub(super) fn module_aux(&mut self, reader: &mut Reader<'_>) -> Result<(), Stop> {
+    pub(super) fn module_aux(&mut self, reader: &mut RdbReader<'_>) -> Result<(), LoadStop> {
         let record = *reader;
         let id = reader.skip_module_aux()?;
         let Some(found) = indexes::found(record) else {

@@ -17,15 +17,15 @@ use std::time::Duration;
 use anyhow::{Context, Result, anyhow, bail};
 use parking_lot::Mutex;
 
-use decode::{Batch, Said, decode};
+use decode::{KeyBatch, KeyHead, decode};
 pub use rules::{Admit, LoadRules};
-use stop::{Stop, told};
+use stop::{LoadStop, told};
 pub use strangers::Strangers;
 use strangers::{Sort, stranger};
 pub use update::Update;
 
 use super::fault::Fault;
-use super::read::Reader;
+use super::read::RdbReader;
 use super::save::{BLESSED_AUX, Origin, SEARCH_AUX, unpack_words};
 use super::templates::Templates;
 use super::{Dialect, dialect, envelope, members, opcode};
@@ -44,7 +44,7 @@ const KEYS_UNSEEN: u64 = 1 << 22;
 
 /// What was in a snapshot.
 #[derive(Debug, Default)]
-pub struct Loaded {
+pub struct LoadedSnapshot {
     pub keys: u64,
     /// Keys that were dead already, be they here or not.
     pub expired: u64,
@@ -61,7 +61,7 @@ pub struct Loaded {
 }
 
 /// Reads one snapshot from the window, up to and with its checksum.
-pub fn load(window: &mut Window<'_>, engine: &Engine, rules: &LoadRules) -> Result<Loaded> {
+pub fn load(window: &mut Window<'_>, engine: &Engine, rules: &LoadRules) -> Result<LoadedSnapshot> {
     let (sender, batches) = sync_channel(2 * rules.threads);
     let batches = Mutex::new(batches);
     let counts = [AtomicU64::new(0), AtomicU64::new(0)];
@@ -72,7 +72,7 @@ pub fn load(window: &mut Window<'_>, engine: &Engine, rules: &LoadRules) -> Resu
         let into = Way {
             engine,
             sender,
-            batch: Batch::default(),
+            batch: KeyBatch::default(),
         };
         let scanned = Scan::new(rules, Some(into)).run(window);
         let mut failed = None;
@@ -101,8 +101,8 @@ pub fn check(window: &mut Window<'_>, rules: &LoadRules) -> Result<()> {
 /// The way into a keyspace.
 struct Way<'r> {
     engine: &'r Engine,
-    sender: SyncSender<Batch>,
-    batch: Batch,
+    sender: SyncSender<KeyBatch>,
+    batch: KeyBatch,
 }
 
 impl Way<'_> {
@@ -120,7 +120,7 @@ struct Scan<'r> {
     rules: &'r LoadRules,
     /// Where the keys go; nowhere if the file is only looked through.
     into: Option<Way<'r>>,
-    said: Said,
+    said: KeyHead,
     /// The deadlines of members that the file has told of the key that follows.
     members: Vec<u8>,
     /// Keys for which room was made.
@@ -135,11 +135,11 @@ struct Scan<'r> {
     told: BTreeSet<String>,
     /// What it has told of a history: its id, offset and database.
     origin: (Option<[u8; 40]>, Option<u64>, usize),
-    loaded: Loaded,
+    loaded: LoadedSnapshot,
 }
 
 /// What one step of the scan came to.
-enum Step {
+enum ScanStep {
     On,
     End,
 }
@@ -149,7 +149,7 @@ impl<'r> Scan<'r> {
         Scan {
             rules,
             into,
-            said: Said::default(),
+            said: KeyHead::default(),
             members: Vec::new(),
             announced: 0,
             packed: false,
@@ -158,11 +158,11 @@ impl<'r> Scan<'r> {
             templates: Arc::default(),
             told: BTreeSet::new(),
             origin: (None, None, 0),
-            loaded: Loaded::default(),
+            loaded: LoadedSnapshot::default(),
         }
     }
 
-    fn run(mut self, window: &mut Window<'_>) -> Result<Loaded> {
+    fn run(mut self, window: &mut Window<'_>) -> Result<LoadedSnapshot> {
         self.packed = envelope::open(window)?;
         if !window.fill(9)? {
             bail!("Short read or OOM loading DB: the file is no snapshot");
@@ -175,12 +175,12 @@ impl<'r> Scan<'r> {
         loop {
             let offset = window.offset();
             let bytes = window.bytes();
-            let mut reader = Reader::new(bytes);
+            let mut reader = RdbReader::new(bytes);
             match self.step(&mut reader) {
                 Ok(step) => {
                     let used = bytes.len() - reader.left();
                     window.consume(used);
-                    if matches!(step, Step::End) {
+                    if matches!(step, ScanStep::End) {
                         break;
                     }
                     if self.rules.key_delay_us > 0 {
@@ -193,15 +193,17 @@ impl<'r> Scan<'r> {
                         into.send(&self.templates)?;
                     }
                 }
-                Err(Stop::Fault(Fault::Short)) => {
+                Err(LoadStop::Fault(Fault::Short)) => {
                     if !window.more()? {
                         bail!(
                             "Unexpected EOF reading RDB file: it ends at byte {offset}, inside a key or before its end mark"
                         );
                     }
                 }
-                Err(Stop::Fault(fault)) => bail!("{} (at byte {offset} of the file)", told(fault)),
-                Err(Stop::Told(error)) => return Err(error),
+                Err(LoadStop::Fault(fault)) => {
+                    bail!("{} (at byte {offset} of the file)", told(fault))
+                }
+                Err(LoadStop::Told(error)) => return Err(error),
             }
         }
         if let Some(into) = &mut self.into {
@@ -263,15 +265,15 @@ impl<'r> Scan<'r> {
         Ok(version)
     }
 
-    fn step(&mut self, reader: &mut Reader<'_>) -> Result<Step, Stop> {
+    fn step(&mut self, reader: &mut RdbReader<'_>) -> Result<ScanStep, LoadStop> {
         let from = *reader;
         let head = reader.byte()?;
         match head {
-            opcode::END => return Ok(Step::End),
+            opcode::END => return Ok(ScanStep::End),
             opcode::SELECT => {
                 let db = reader.count()?;
                 if db >= self.rules.databases as u64 {
-                    return Err(Stop::Told(anyhow!(
+                    return Err(LoadStop::Told(anyhow!(
                         "FATAL: Data file was created with a Redis server configured to handle more than {} \
                          databases. Exiting",
                         self.rules.databases
@@ -315,7 +317,7 @@ impl<'r> Scan<'r> {
             }
             opcode::FUNCTION => self.loaded.functions.push(reader.string()?.into_owned()),
             opcode::FUNCTION_DRAFT => {
-                return Err(Stop::Told(anyhow!(
+                return Err(LoadStop::Told(anyhow!(
                     "Pre-release function format not supported: load the file with the release candidate that \
                      wrote it, and delete its functions"
                 )));
@@ -324,10 +326,15 @@ impl<'r> Scan<'r> {
             opcode::HASH_TEMPLATE | opcode::KEY_META => self.own_record(head, reader)?,
             _ => self.key(self.dialect.kind(head)?, from, reader)?,
         }
-        Ok(Step::On)
+        Ok(ScanStep::On)
     }
 
-    fn key(&mut self, kind: u8, from: Reader<'_>, reader: &mut Reader<'_>) -> Result<(), Stop> {
+    fn key(
+        &mut self,
+        kind: u8,
+        from: RdbReader<'_>,
+        reader: &mut RdbReader<'_>,
+    ) -> Result<(), LoadStop> {
         reader.skip_string()?;
         let value = *reader;
         self.skip(kind, reader)?;
@@ -335,9 +342,9 @@ impl<'r> Scan<'r> {
         let mut members = std::mem::take(&mut self.members);
         let mut said = std::mem::replace(
             &mut self.said,
-            Said {
+            KeyHead {
                 db,
-                ..Said::default()
+                ..KeyHead::default()
             },
         );
         let dead = said
@@ -376,7 +383,7 @@ impl<'r> Scan<'r> {
     }
 
     /// A name or value beside the keys. A few packed bytes may stand for gigabytes of it.
-    fn field<'a>(&self, reader: &mut Reader<'a>) -> Result<Cow<'a, [u8]>, Stop> {
+    fn field<'a>(&self, reader: &mut RdbReader<'a>) -> Result<Cow<'a, [u8]>, LoadStop> {
         if self.packed && reader.string_len()? > FIELD_BYTES_MAX {
             return Err(Fault::Says("auxiliary field that is too long").into());
         }

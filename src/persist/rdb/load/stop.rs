@@ -3,14 +3,14 @@
 use crate::persist::rdb::fault::Fault;
 use crate::persist::rdb::modules;
 
-pub(super) enum Stop {
+pub(super) enum LoadStop {
     Fault(Fault),
     Told(anyhow::Error),
 }
 
-impl From<Fault> for Stop {
+impl From<Fault> for LoadStop {
     fn from(fault: Fault) -> Self {
-        Stop::Fault(fault)
+        LoadStop::Fault(fault)
     }
 }
 

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
-use crate::persist::rdb::read::Reader;
+use crate::persist::rdb::read::RdbReader;
 use crate::persist::rdb::{kind, modules};
 use crate::types::Limits;
 
@@ -135,7 +135,7 @@ impl fmt::Display for Strangers {
 }
 
 /// What a value is called that this server does not have.
-pub(super) fn stranger(kind: u8, mut value: Reader<'_>, limits: &Limits) -> Option<String> {
+pub(super) fn stranger(kind: u8, mut value: RdbReader<'_>, limits: &Limits) -> Option<String> {
     match kind {
         kind::MODULE_2 => {
             // It has just been stepped over, so its beginning can be read.

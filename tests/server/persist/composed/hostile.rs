@@ -3,14 +3,14 @@
 use vermilion::config::Config;
 use vermilion::engine::{Engine, Rules};
 use vermilion::persist::loading::Loading;
-use vermilion::persist::rdb::{LoadRules, Loaded, load};
+use vermilion::persist::rdb::{LoadRules, LoadedSnapshot, load};
 use vermilion::persist::window::Window;
 
 use super::writer::{Composed, listpack, producers, stream};
 use super::{class, enveloped, with_updates};
 
 /// Loads into a keyspace of its own, as a server does that starts.
-fn loaded(bytes: &[u8]) -> anyhow::Result<Loaded> {
+fn loaded(bytes: &[u8]) -> anyhow::Result<LoadedSnapshot> {
     let rules = LoadRules {
         len: Some(bytes.len() as u64),
         rules: Rules::of(&Config::new()),

@@ -4,7 +4,7 @@ use super::{position, reply_position, unit};
 use crate::command::{Args, Fail, quoted};
 use crate::resp::Reply;
 use crate::types::ZSet;
-use crate::types::geo::{self, Position, Search, Shape};
+use crate::types::geo::{self, Coordinates, GeoSearch, Shape};
 use crate::types::zset::{ScoreBound, ScoreRange};
 use crate::util::number;
 
@@ -28,19 +28,19 @@ impl Spelling {
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Order {
+enum GeoOrder {
     Asc,
     Desc,
 }
 
 /// What is asked for. Without a key to search in, places of members stay open.
 #[derive(Default)]
-pub struct Wish<'a> {
-    centre: Option<Position>,
+pub struct GeoQuery<'a> {
+    centre: Option<Coordinates>,
     shape: Option<Shape>,
     /// Metres of the unit that distances are given in.
     metres: f64,
-    order: Option<Order>,
+    order: Option<GeoOrder>,
     count: usize,
     any: bool,
     with_coord: bool,
@@ -50,27 +50,27 @@ pub struct Wish<'a> {
     pub store_dist: bool,
 }
 
-pub struct Found {
+pub struct GeoPoint {
     pub member: Vec<u8>,
     pub score: f64,
     pub distance: f64,
 }
 
-fn member_position(zset: Option<&ZSet>, member: &[u8]) -> Result<Option<Position>, Fail> {
+fn member_position(zset: Option<&ZSet>, member: &[u8]) -> Result<Option<Coordinates>, Fail> {
     let Some(zset) = zset else {
         return Ok(None);
     };
     let score = zset
         .score(member)
         .ok_or(Fail::Says("could not decode requested zset member"))?;
-    Ok(Some(Position::of_score(score)))
+    Ok(Some(Coordinates::of_score(score)))
 }
 
 fn length(args: &mut Args<'_>, not_a_number: &'static str) -> Result<f64, Fail> {
     number::parse_double(args.next()?).ok_or(Fail::Says(not_a_number))
 }
 
-impl<'a> Wish<'a> {
+impl<'a> GeoQuery<'a> {
     /// Parses what follows the source key.
     pub fn parse(
         args: &mut Args<'a>,
@@ -78,29 +78,29 @@ impl<'a> Wish<'a> {
         store: Option<&'a [u8]>,
         zset: Option<&ZSet>,
     ) -> Result<Self, Fail> {
-        let mut wish = Wish {
+        let mut query = GeoQuery {
             metres: 1.0,
             store,
-            ..Wish::default()
+            ..GeoQuery::default()
         };
         match spelling {
             Spelling::Radius | Spelling::RadiusRo => {
-                wish.centre = Some(position(args)?);
-                wish.circle(args)?;
+                query.centre = Some(position(args)?);
+                query.circle(args)?;
             }
             // Without a key nothing of this is looked at.
             Spelling::Member | Spelling::MemberRo if zset.is_none() => drop(args.take(3)?),
             Spelling::Member | Spelling::MemberRo => {
-                wish.centre = member_position(zset, args.next()?)?;
-                wish.circle(args)?;
+                query.centre = member_position(zset, args.next()?)?;
+                query.circle(args)?;
             }
             Spelling::Search | Spelling::SearchStore => {}
         }
         let (mut from, mut by) = (None, None);
         while !args.is_empty() {
-            wish.option(args, spelling, zset, &mut from, &mut by)?;
+            query.option(args, spelling, zset, &mut from, &mut by)?;
         }
-        if wish.store.is_some() && (wish.with_dist || wish.with_hash || wish.with_coord) {
+        if query.store.is_some() && (query.with_dist || query.with_hash || query.with_coord) {
             let who = if spelling == Spelling::SearchStore {
                 "GEOSEARCHSTORE"
             } else {
@@ -121,13 +121,13 @@ impl<'a> Wish<'a> {
                 "exactly one of BYRADIUS and BYBOX can be specified for {name}"
             )));
         }
-        if wish.any && wish.count == 0 {
+        if query.any && query.count == 0 {
             return Err(Fail::Says("the ANY argument requires COUNT argument"));
         }
-        if wish.count > 0 && wish.order.is_none() && !wish.any {
-            wish.order = Some(Order::Asc);
+        if query.count > 0 && query.order.is_none() && !query.any {
+            query.order = Some(GeoOrder::Asc);
         }
-        Ok(wish)
+        Ok(query)
     }
 
     /// Takes one option. `from` and `by` remember which of two ways was chosen.
@@ -150,9 +150,9 @@ impl<'a> Wish<'a> {
         } else if args.word("ANY") {
             self.any = true;
         } else if args.word("ASC") {
-            self.order = Some(Order::Asc);
+            self.order = Some(GeoOrder::Asc);
         } else if args.word("DESC") {
-            self.order = Some(Order::Desc);
+            self.order = Some(GeoOrder::Desc);
         } else if args.word_with("COUNT", 1) {
             let count = args.int()?;
             if count <= 0 {
@@ -219,7 +219,7 @@ impl<'a> Wish<'a> {
                 quoted(args.name())
             )));
         }
-        let corners: Vec<Position> = (0..count)
+        let corners: Vec<Coordinates> = (0..count)
             .map(|_| position(args))
             .collect::<Result<_, _>>()?;
         self.metres = 1.0;
@@ -243,11 +243,11 @@ impl<'a> Wish<'a> {
     }
 
     /// Everything within, in the order and number asked for.
-    pub fn find(&self, zset: Option<&ZSet>) -> Vec<Found> {
+    pub fn find(&self, zset: Option<&ZSet>) -> Vec<GeoPoint> {
         let (Some(zset), Some(centre), Some(shape)) = (zset, self.centre, &self.shape) else {
             return Vec::new();
         };
-        let search = Search {
+        let search = GeoSearch {
             centre,
             shape: shape.clone(),
         };
@@ -268,9 +268,9 @@ impl<'a> Wish<'a> {
                 if found.len() == enough {
                     break;
                 }
-                if let Some(distance) = search.distance_within_m(&Position::of_score(score)) {
+                if let Some(distance) = search.distance_within_m(&Coordinates::of_score(score)) {
                     let distance = distance / self.metres;
-                    found.push(Found {
+                    found.push(GeoPoint {
                         member: member.to_vec(),
                         score,
                         distance,
@@ -279,8 +279,8 @@ impl<'a> Wish<'a> {
             }
         }
         match self.order {
-            Some(Order::Asc) => found.sort_by(|a, b| a.distance.total_cmp(&b.distance)),
-            Some(Order::Desc) => found.sort_by(|a, b| b.distance.total_cmp(&a.distance)),
+            Some(GeoOrder::Asc) => found.sort_by(|a, b| a.distance.total_cmp(&b.distance)),
+            Some(GeoOrder::Desc) => found.sort_by(|a, b| b.distance.total_cmp(&a.distance)),
             None => {}
         }
         if self.count > 0 {
@@ -289,7 +289,7 @@ impl<'a> Wish<'a> {
         found
     }
 
-    pub fn reply(&self, found: &[Found], out: &mut Reply) {
+    pub fn reply(&self, found: &[GeoPoint], out: &mut Reply) {
         let extras = usize::from(self.with_dist)
             + usize::from(self.with_hash)
             + usize::from(self.with_coord);
@@ -308,7 +308,7 @@ impl<'a> Wish<'a> {
                 out.int(one.score as i64);
             }
             if self.with_coord {
-                reply_position(Position::of_score(one.score), out);
+                reply_position(Coordinates::of_score(one.score), out);
             }
         }
     }
