@@ -116,6 +116,8 @@ def _connect(server, certificate, count, version, resumed):
         nonlocal session
         for _ in range(count):
             with socket.create_connection(("127.0.0.1", server.tls_port)) as plain:
+                # The kernel would wait for the server's acknowledgement before it sends the request.
+                plain.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
                 with context.wrap_socket(plain, server_hostname="127.0.0.1", session=session) as secure:
                     secure.sendall(encode("PING"))
                     if secure.recv(16) != b"+PONG\r\n":
