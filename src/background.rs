@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use anyhow::Result;
 use rustix::process::{Resource, Rlimit, Signal, getrlimit, setrlimit};
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal as SignalStream, SignalKind, signal};
 
 use crate::command::Shutdown;
 use crate::config::{Config, REDIS_VERSION};
@@ -74,7 +74,20 @@ pub fn start_freeing(shared: &Arc<Shared>) -> Result<Sender<Garbage>> {
 
 /// Starts the tasks that belong to no connection, on the first worker's runtime.
 pub fn start(shared: &Arc<Shared>, alarm: &Arc<Alarm>) {
-    tokio::task::spawn_local(stop_on_signals(shared.clone(), alarm.clone()));
+    // Whoever ends the server from here on ends it in order.
+    let signals = signal(SignalKind::terminate()).and_then(|term| {
+        let int = signal(SignalKind::interrupt())?;
+        Ok((term, int))
+    });
+    match signals {
+        Ok((term, int)) => {
+            let (shared, alarm) = (shared.clone(), alarm.clone());
+            tokio::task::spawn_local(stop_on_signals(term, int, shared, alarm));
+        }
+        Err(error) => {
+            tracing::warn!("Can't listen for signals: the server will stop without a word. {error}")
+        }
+    }
     tokio::task::spawn_local(follow_clock(alarm.clone()));
     tokio::task::spawn_local(cron(shared.clone()));
     tokio::task::spawn_local(repl::watch(shared.clone()));
@@ -128,12 +141,19 @@ pub fn report_aborts(config: &Arc<Config>) -> Result<()> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_io()
         .build()?;
+    let abort = Signal::ABORT;
+    // From here on, and not only once that thread has its turn.
+    let listening = runtime.enter();
+    let (aborts, hangups) = (
+        signal(SignalKind::from_raw(abort.as_raw())),
+        signal(SignalKind::hangup()),
+    );
+    drop(listening);
     let heard = async move {
-        let abort = Signal::ABORT;
-        let Ok(mut aborts) = signal(SignalKind::from_raw(abort.as_raw())) else {
+        let _hangups = hangups;
+        let Ok(mut aborts) = aborts else {
             return;
         };
-        let _heard = signal(SignalKind::hangup());
         if aborts.recv().await.is_some() {
             if config.crash_log_enabled.get() {
                 crash::report(&crash::by_signal(REDIS_VERSION, abort));
@@ -147,14 +167,12 @@ pub fn report_aborts(config: &Arc<Config>) -> Result<()> {
     Ok(())
 }
 
-async fn stop_on_signals(shared: Arc<Shared>, alarm: Arc<Alarm>) {
-    let (Ok(mut term), Ok(mut int)) = (
-        signal(SignalKind::terminate()),
-        signal(SignalKind::interrupt()),
-    ) else {
-        tracing::warn!("Can't listen for signals: the server will stop without a word.");
-        return;
-    };
+async fn stop_on_signals(
+    mut term: SignalStream,
+    mut int: SignalStream,
+    shared: Arc<Shared>,
+    alarm: Arc<Alarm>,
+) {
     let mut interrupted = false;
     loop {
         let (name, how) = tokio::select! {

@@ -178,6 +178,12 @@ def main():
     nodes[1].process.wait()
     rest = [node for node in nodes if node is not nodes[1]]
     counter.goes_on()
+
+    def replaced():
+        return all(str(nodes[1].port) not in cli("-p", node.port, "cluster", "slots").split() for node in rest)
+
+    # Until they know that it is dead, all seems well to the others.
+    eventually(replaced, seconds=60)
     agreed(rest)
     counter.goes_on()
     counter.stop()
