@@ -47,9 +47,14 @@ pub fn take_over(
     Ok(())
 }
 
-/// Other nodes have leave to take slots of this one: the file says so before any of them hears of it.
+/// Other nodes have leave to take slots of this one: the file says so before any of them hears of it. What it says of earlier
+/// leave stays until that is seen to.
 pub fn give_leave(cluster: &mut Cluster, leaves: Vec<GivenLeave>) {
-    cluster.leaves = leaves;
+    for leave in leaves {
+        if !cluster.leaves.contains(&leave) {
+            cluster.leaves.push(leave);
+        }
+    }
     cluster.pending.sync = true;
 }
 

@@ -7,7 +7,7 @@ use std::sync::atomic::Ordering;
 use super::frame::FrameKind;
 use super::link::BusLink;
 use super::node::{At, NodeId, flag};
-use super::serving::reaches_most;
+use super::serving::hears_most;
 use super::slots::SLOTS;
 use super::state::Cluster;
 use super::view::{NONE, NodeView, Owners, View};
@@ -65,7 +65,7 @@ impl Cluster {
             migrating: moves(&self.migrating),
             importing: moves(&self.importing),
             is_ok: self.is_ok,
-            reaches_most: reaches_most(self),
+            reaches_most: hears_most(self),
             size: self.size,
             current_epoch: self.current_epoch,
             number: self.views,

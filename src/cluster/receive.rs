@@ -125,7 +125,9 @@ impl Cluster {
         self.received[header.kind as usize] += 1;
         let sender = self.sender(link, &header);
         if let Some(at) = sender {
-            self.nodes[at].data_received_ms = moment.now_ms;
+            let before_ms = &mut self.nodes[at].data_received_ms;
+            // One that is heard for the first time may make most of them.
+            self.pending.view |= std::mem::replace(before_ms, moment.now_ms) == 0;
             if !self.nodes[at].is(flag::HANDSHAKE) {
                 self.hear_header(at, &header, moment);
             }

@@ -1,6 +1,6 @@
 //! Whether the cluster can serve requests, as this node sees it.
 
-use super::node::flag;
+use super::node::{At, ClusterNode, flag};
 use super::slots::SLOTS;
 use super::state::Cluster;
 
@@ -49,14 +49,29 @@ impl Cluster {
     }
 }
 
-/// Whether this node reaches most of the masters that have slots.
-pub(super) fn reaches_most(cluster: &Cluster) -> bool {
-    let voters = cluster.nodes.iter().filter(|(_, node)| node.votes());
-    let dead = flag::FAIL | flag::PFAIL;
-    let (mut size, mut reached) = (0, 0);
-    for (_, node) in voters {
+/// Whether this node reaches most of the masters that have slots, as far as it knows: after a start it takes all for alive.
+fn reaches_most(cluster: &Cluster) -> bool {
+    are_most(cluster, |_, node| is_reached(node))
+}
+
+/// Whether this node reaches most of the masters that have slots, and has heard them since it began.
+pub(super) fn hears_most(cluster: &Cluster) -> bool {
+    are_most(cluster, |at, node| {
+        let is_heard = at == cluster.myself || node.data_received_ms > 0;
+        is_heard && is_reached(node)
+    })
+}
+
+fn is_reached(node: &ClusterNode) -> bool {
+    !node.is(flag::FAIL | flag::PFAIL)
+}
+
+/// Whether something is so of most of the masters that have slots.
+fn are_most(cluster: &Cluster, so: impl Fn(At, &ClusterNode) -> bool) -> bool {
+    let (mut size, mut count) = (0, 0);
+    for (at, node) in cluster.nodes.iter().filter(|(_, node)| node.votes()) {
         size += 1;
-        reached += usize::from(!node.is(dead));
+        count += usize::from(so(at, node));
     }
-    reached > size / 2
+    count > size / 2
 }

@@ -83,7 +83,8 @@ pub fn read_range(text: &str) -> Option<(u16, u16)> {
 
 /// Reads ranges of slots with commas between them.
 pub fn read_ranges(text: &str) -> Option<SlotSet> {
-    let ranges: Option<Vec<_>> = text.split(',').map(read_range).collect();
+    let range = |text| read_range(text).filter(|(first, last)| first <= last);
+    let ranges: Option<Vec<_>> = text.split(',').map(range).collect();
     let slots = ranges?.into_iter().flat_map(|(first, last)| first..=last);
     Some(slots.collect())
 }

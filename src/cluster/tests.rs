@@ -124,10 +124,30 @@ fn leave_that_was_given_is_known_at_the_next_start() {
     assert_eq!(leaves_given(&read(&text).unwrap()), leaves);
     keep_leaves(&mut cluster, Vec::new());
     assert!(!cluster.file_text().contains("leave"));
-    for bad in ["", ":", "b:1", "1-2,700"] {
-        let text = text.replace(&told, &format!(" leave {bad}\n"));
-        assert!(read(&text).is_err(), "{bad}");
+    let other = "b".repeat(40);
+    for slots in ["", ":", ":5-3", ":16384"] {
+        let text = text.replace(&told, &format!(" leave {other}{slots}\n"));
+        assert!(read(&text).is_err(), "{slots}");
     }
+}
+
+/// Nobody is known to be dead then, and nobody to live.
+#[test]
+fn a_node_that_has_just_begun_reaches_nobody_before_it_has_heard_them() {
+    let mut text = lone().file_text();
+    for (name, slot) in [("b", 0), ("c", 1)] {
+        let id = name.repeat(40);
+        let line = format!("{id} 127.0.0.1:7@17 master - 0 0 3 connected {slot}\n");
+        text.insert_str(0, &line);
+    }
+    let mut cluster = Cluster::read(&text, ClusterSettings::default(), Rng::new(), 5).unwrap();
+    let mine = cluster.myself;
+    cluster.free_slot(2);
+    cluster.give_slot(2, mine);
+    assert!(!cluster.view().reaches_most);
+    let other = cluster.nodes.all().into_iter().find(|at| *at != mine);
+    cluster.nodes[other.expect("a node")].data_received_ms = 6;
+    assert!(cluster.view().reaches_most);
 }
 
 #[test]

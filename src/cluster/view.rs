@@ -24,7 +24,7 @@ pub struct View {
     pub importing: Vec<(u16, u16)>,
     /// Whether requests are served (CLUSTER INFO's `cluster_state`).
     pub is_ok: bool,
-    /// Whether this node reaches most of the masters with slots, whatever else is missing.
+    /// Whether this node reaches most of the masters with slots, and has heard them since it began, whatever else is missing.
     pub reaches_most: bool,
     /// Masters with slots.
     pub size: usize,

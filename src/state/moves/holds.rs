@@ -3,6 +3,7 @@
 use std::sync::atomic::Ordering;
 
 use super::one::MoveSide;
+use super::owner::GRANT_MS_MAX;
 use crate::cluster::{Action, NodeId, SlotSet, claim_anew, keep_leaves, leaves_given};
 use crate::state::clustering::Clustering;
 use crate::state::pause::HeldSlots;
@@ -48,12 +49,12 @@ impl Shared {
         };
         let moves = &self.slot_moves;
         let unsure = moves.settle(&view, now_ms, node_timeout_ms, hold);
-        if unsure {
-            self.in_cluster(clustering, |cluster, _| claim_anew(cluster));
-        }
-        if clustering.look(|cluster| leaves_given(cluster) != moves.leaves()) {
+        if unsure || clustering.look(|cluster| leaves_given(cluster) != moves.leaves()) {
             self.in_cluster(clustering, |cluster, _| {
-                keep_leaves(cluster, moves.leaves())
+                if unsure {
+                    claim_anew(cluster);
+                }
+                keep_leaves(cluster, moves.leaves());
             });
         }
         if moved {
@@ -81,15 +82,17 @@ impl Shared {
         if let Some(clustering) = &self.clustering
             && clustering.view().me().is_master()
         {
-            self.hold_for_staged(clustering);
+            // Before anybody looks at what there is of them.
             self.resume_leaves(clustering);
+            self.hold_for_staged(clustering);
         }
     }
 
     /// Other nodes had leave to take slots of this one when it stopped, and may have taken them.
     fn resume_leaves(&self, clustering: &Clustering) {
         let (me, now_ms) = (clustering.view().me().id, clock::now_ms());
-        let until_ms = now_ms + self.config.cluster_node_timeout.get() as u64;
+        let node_timeout_ms = self.config.cluster_node_timeout.get() as u64;
+        let until_ms = now_ms + node_timeout_ms.max(GRANT_MS_MAX);
         let leaves = clustering.look(|cluster| leaves_given(cluster).to_vec());
         for leave in leaves {
             tracing::warn!(

@@ -282,7 +282,7 @@ impl SlotMoves {
             let (state, why) = end?;
             if state == MoveState::TakingOver {
                 give.is_late = true;
-                give.held_until_ms = now_ms + node_timeout_ms;
+                give.held_until_ms = give.held_until_ms.max(now_ms + node_timeout_ms);
                 return None;
             }
             unsure |= one.is_unsure() && state == MoveState::Failed && why == NOT_TAKEN;
