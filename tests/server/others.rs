@@ -170,31 +170,62 @@ fn a_killed_client_hears_nothing_and_is_in_no_list() {
     }
 }
 
-/// Its socket has room all the time, so that there is always something to do for it but to close.
-#[test]
-fn a_killed_client_that_reads_fast_does_not_get_the_rest() {
-    const BYTES: usize = 128 << 20;
-    let server = Server::start(&["--io-threads", "2"]);
-    let mut asker = server.client();
-    asker.ask(&format!("SETRANGE k {} x", BYTES - 1));
+const LARGE_BYTES: usize = 128 << 20;
+
+/// A client that asks for a large value, with its number and the bytes that it has read so far.
+fn asks_for_much(server: &Server, asker: &mut Client) -> (TcpStream, String, usize) {
+    asker.ask(&format!("SETRANGE k {} x", LARGE_BYTES - 1));
     let mut victim = TcpStream::connect(("127.0.0.1", server.port)).expect("the server listens");
-    let mut read = vec![0; 1 << 20];
+    let mut read = [0; 1000];
     victim.write_all(&words("CLIENT ID")).expect("it reads");
     let count = victim.read(&mut read).expect("an answer");
     let id = String::from_utf8_lossy(&read[1..count]).trim().to_string();
     victim.write_all(&words("GET k")).expect("it reads");
-    let mut got = victim.read(&mut read).expect("an answer begins");
-    let reader = spawn(move || {
-        loop {
-            match victim.read(&mut read) {
-                Ok(count) if count > 0 => got += count,
-                Ok(_) | Err(_) => return got,
-            }
-        }
-    });
+    let got = victim.read(&mut read).expect("an answer begins");
+    (victim, id, got)
+}
+
+/// Bytes that come until the server closes.
+fn rest(mut victim: TcpStream) -> usize {
+    let (mut read, mut got) = (vec![0; 1 << 20], 0);
+    while let Ok(count @ 1..) = victim.read(&mut read) {
+        got += count;
+    }
+    got
+}
+
+/// Its socket has room all the time, so that there is always something to do for it but to close.
+#[test]
+fn a_killed_client_that_reads_fast_does_not_get_the_rest() {
+    let server = Server::start(&["--io-threads", "2"]);
+    let mut asker = server.client();
+    let (victim, id, mut got) = asks_for_much(&server, &mut asker);
+    let reader = spawn(move || rest(victim));
     assert_eq!(asker.ask(&format!("CLIENT KILL ID {id}")), Value::Int(1));
-    let got = reader.join().expect("a reader that lives");
-    assert!(got < BYTES, "all {got} bytes came");
+    got += reader.join().expect("a reader that lives");
+    assert!(got < LARGE_BYTES, "all {got} bytes came");
+}
+
+/// It does not read, so that the server would wait for it.
+#[test]
+fn a_killed_client_that_is_paused_is_not_waited_for() {
+    for server in servers() {
+        let mut asker = server.client();
+        let (mut victim, id, mut got) = asks_for_much(&server, &mut asker);
+        assert_eq!(asker.ask("CLIENT PAUSE 100000 WRITE").text(), "OK");
+        victim.write_all(&words("SET x 1")).expect("it reads");
+        eventually("it is paused", || {
+            let listed = asker.ask(&format!("CLIENT LIST ID {id}")).text();
+            listed.contains(&format!(" qbuf={} ", words("SET x 1").len()))
+        });
+        assert_eq!(asker.ask(&format!("CLIENT KILL ID {id}")), Value::Int(1));
+        eventually("its replies are freed", || {
+            let told = asker.info("used_memory").parse::<usize>();
+            told.expect("a number") < LARGE_BYTES * 3 / 2
+        });
+        got += rest(victim);
+        assert!(got < LARGE_BYTES, "all {got} bytes came");
+    }
 }
 
 #[test]

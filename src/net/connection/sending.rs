@@ -4,6 +4,7 @@ use std::future::poll_fn;
 use std::io;
 use std::pin::pin;
 use std::sync::atomic::Ordering;
+use std::task::Poll;
 
 use super::ahead::is_known;
 use super::buffers::{KEEP_BYTES, KEEP_BYTES_LIMITED};
@@ -82,7 +83,7 @@ impl Connection {
         }
     }
 
-    /// Sends everything, however long the client takes.
+    /// Sends everything, however long the client takes, unless it is killed meanwhile.
     pub(super) async fn send_all(&mut self) {
         if self.replica.is_some() {
             self.refuse_replies();
@@ -95,15 +96,36 @@ impl Connection {
                 moved.await;
             }
         }
+        let mut rung = false;
         while self.sent < self.out.len() && self.closing != Closing::Now {
             let Connection {
-                stream, out, sent, ..
+                stream,
+                out,
+                sent,
+                client,
+                ..
             } = self;
-            match poll_fn(|context| stream.poll_write(context, out.unsent(*sent, usize::MAX))).await
-            {
+            let mailbox = &client.mailbox;
+            let taken = poll_fn(|context| {
+                if mailbox.is_closing() {
+                    return Poll::Ready(Err(io::ErrorKind::ConnectionAborted.into()));
+                }
+                let taken = stream.poll_write(context, out.unsent(*sent, usize::MAX));
+                if taken.is_pending() && mailbox.poll_rung(context).is_ready() {
+                    rung = true;
+                    // To look once more, and to be woken by the next ring.
+                    context.waker().wake_by_ref();
+                }
+                taken
+            });
+            match taken.await {
                 Ok(bytes) => self.written(bytes),
                 Err(_) => self.closing = Closing::Now,
             }
+        }
+        if rung {
+            // What it rang for is still to be seen to.
+            self.client.mailbox.ring();
         }
     }
 
