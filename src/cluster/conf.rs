@@ -44,8 +44,7 @@ impl Cluster {
         let undropped = undropped(self);
         if !undropped.is_empty() {
             // Others' programs skip what they don't know here.
-            let slots = undropped.to_string().replace(' ', ",");
-            let _ = write!(text, " {UNDROPPED} {slots}");
+            let _ = write!(text, " {UNDROPPED} {}", undropped.to_word());
         }
         for leave in &self.leaves {
             let _ = write!(text, " {LEAVE} {leave}");

@@ -26,7 +26,6 @@ impl GivenLeave {
 /// As the file of nodes has it: one word.
 impl fmt::Display for GivenLeave {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let slots = self.slots.to_string().replace(' ', ",");
-        write!(out, "{}:{slots}", self.dest)
+        write!(out, "{}:{}", self.dest, self.slots.to_word())
     }
 }

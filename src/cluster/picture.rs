@@ -65,7 +65,7 @@ impl Cluster {
             migrating: moves(&self.migrating),
             importing: moves(&self.importing),
             is_ok: self.is_ok,
-            reaches_most: hears_most(self),
+            hears_most: hears_most(self),
             size: self.size,
             current_epoch: self.current_epoch,
             number: self.views,

@@ -81,7 +81,7 @@ pub fn read_range(text: &str) -> Option<(u16, u16)> {
     Some((read_slot(first)?, read_slot(last)?))
 }
 
-/// Reads ranges of slots with commas between them.
+/// Reads ranges of slots with commas between them: at least one.
 pub fn read_ranges(text: &str) -> Option<SlotSet> {
     let range = |text| read_range(text).filter(|(first, last)| first <= last);
     let ranges: Option<Vec<_>> = text.split(',').map(range).collect();
@@ -198,6 +198,11 @@ impl SlotSet {
             from = (from / 64 + 1) * 64;
         }
         None
+    }
+
+    /// As one word, which [`read_ranges`] reads.
+    pub fn to_word(&self) -> String {
+        self.to_string().replace(' ', ",")
     }
 
     /// As it stands in a frame.

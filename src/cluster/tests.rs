@@ -144,10 +144,10 @@ fn a_node_that_has_just_begun_reaches_nobody_before_it_has_heard_them() {
     let mine = cluster.myself;
     cluster.free_slot(2);
     cluster.give_slot(2, mine);
-    assert!(!cluster.view().reaches_most);
+    assert!(!cluster.view().hears_most);
     let other = cluster.nodes.all().into_iter().find(|at| *at != mine);
     cluster.nodes[other.expect("a node")].data_received_ms = 6;
-    assert!(cluster.view().reaches_most);
+    assert!(cluster.view().hears_most);
 }
 
 #[test]

@@ -25,7 +25,7 @@ pub struct View {
     /// Whether requests are served (CLUSTER INFO's `cluster_state`).
     pub is_ok: bool,
     /// Whether this node reaches most of the masters with slots, and has heard them since it began, whatever else is missing.
-    pub reaches_most: bool,
+    pub hears_most: bool,
     /// Masters with slots.
     pub size: usize,
     pub current_epoch: u64,

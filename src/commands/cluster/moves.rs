@@ -253,7 +253,7 @@ pub fn begin_import(
             "slots come whole to a node only if all of its replicas are nodes of a cluster, of its own make",
         ));
     }
-    let one = new_move(id, MoveSide::Import, slots, source, master);
+    let one = SlotMove::new(id, MoveSide::Import, slots, source, master);
     if !server.slot_moves.begin(one, remembered(server), || {}) {
         // Another worker was asked at the same time.
         return Err(Fail::Says("another ASM task is already in progress"));
@@ -265,29 +265,6 @@ pub fn begin_import(
 /// How many moves that have ended are told of.
 pub fn remembered(server: &Shared) -> usize {
     server.config.cluster_slot_migration_log_max_len.get() as usize
-}
-
-pub fn new_move(
-    id: &str,
-    side: MoveSide,
-    slots: SlotSet,
-    source: NodeId,
-    dest: NodeId,
-) -> SlotMove {
-    let now_ms = clock::now_ms();
-    SlotMove {
-        id: id.to_owned(),
-        side,
-        slots,
-        source,
-        dest,
-        state: MoveState::Begun,
-        error: String::new(),
-        created_ms: now_ms,
-        updated_ms: now_ms,
-        ended_ms: None,
-        held_ms: None,
-    }
 }
 
 /// Ranges and whom they go to, for each move that is ordered.
@@ -359,7 +336,7 @@ pub fn migrate_slots(call: &mut SessionCall<'_>) -> Done {
     let me = on.view().me().id;
     for (slots, node) in orders(call)? {
         let id = chance::identity();
-        let one = new_move(&id, MoveSide::Export, slots, me, node);
+        let one = SlotMove::new(&id, MoveSide::Export, slots, me, node);
         let (moves, ended_max) = (&call.server.slot_moves, remembered(call.server));
         moves.begin(one, ended_max, || {});
         on.send(Action::OfferSlots { id });

@@ -2,14 +2,16 @@
 
 use std::sync::atomic::Ordering;
 
-use super::moves::{begin_import, hold_as_told, new_move, remembered};
+use super::moves::{begin_import, hold_as_told, remembered};
 use super::order::range;
 use super::{ORDER, clustering};
 use crate::cluster::{Cluster, NodeId, SlotSet, give_leave, slot_of};
 use crate::command::{Arg, Command, Done, Fail, Flow, Run, SessionCall};
 use crate::engine::{Db, Effects, Entry, Now, ShardKey, ShardSet};
 use crate::persist::rdb;
-use crate::state::moves::{MoveSide, MoveState, NextPiece, PIECE_BYTES, SentKey, ShardWalk};
+use crate::state::moves::{
+    MoveSide, MoveState, NextPiece, PIECE_BYTES, SentKey, ShardWalk, SlotMove,
+};
 use crate::state::shared::Shared;
 use crate::types::{Bstr, Value};
 use crate::util::clock;
@@ -110,7 +112,7 @@ fn begin(call: &mut SessionCall<'_>, id: &str) -> Done {
     if !is_offered && slots.iter().any(|slot| moving.has(slot)) {
         return Err(Fail::Says("another ASM task is already in progress"));
     }
-    let mut one = new_move(id, MoveSide::Export, slots, view.me().id, dest);
+    let mut one = SlotMove::new(id, MoveSide::Export, slots, view.me().id, dest);
     one.created_ms = offered.map_or(one.created_ms, |one| one.created_ms);
     one.state = MoveState::Copying;
     let tracking = &server.tracking;

@@ -45,7 +45,7 @@ pub fn export_end(
     let silent_ms = now_ms.saturating_sub(one.updated_ms);
     match one.state {
         // Whoever reaches few masters may not hear what the others know.
-        MoveState::TakingOver if is_late && !view.reaches_most => Some((MoveState::TakingOver, "")),
+        MoveState::TakingOver if is_late && !view.hears_most => Some((MoveState::TakingOver, "")),
         MoveState::TakingOver if now_ms > held_until_ms => match is_late {
             true => failed(NOT_TAKEN),
             false => Some((MoveState::TakingOver, "")),

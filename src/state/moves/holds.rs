@@ -4,11 +4,10 @@ use std::sync::atomic::Ordering;
 
 use super::one::MoveSide;
 use super::owner::GRANT_MS_MAX;
-use crate::cluster::{Action, NodeId, SlotSet, claim_anew, keep_leaves, leaves_given};
+use crate::cluster::{Action, SlotSet, claim_anew, keep_leaves, leaves_given};
 use crate::state::clustering::Clustering;
 use crate::state::pause::HeldSlots;
 use crate::state::shared::Shared;
-use crate::util::chance::Rng;
 use crate::util::clock;
 
 impl Shared {
@@ -90,9 +89,10 @@ impl Shared {
 
     /// Other nodes had leave to take slots of this one when it stopped, and may have taken them.
     fn resume_leaves(&self, clustering: &Clustering) {
-        let (me, now_ms) = (clustering.view().me().id, clock::now_ms());
+        let me = clustering.view().me().id;
         let node_timeout_ms = self.config.cluster_node_timeout.get() as u64;
-        let until_ms = now_ms + node_timeout_ms.max(GRANT_MS_MAX);
+        // The other node may still take them, for as long as leave lasts.
+        let until_ms = clock::now_ms() + node_timeout_ms.max(GRANT_MS_MAX);
         let leaves = clustering.look(|cluster| leaves_given(cluster).to_vec());
         for leave in leaves {
             tracing::warn!(
@@ -100,8 +100,7 @@ impl Shared {
                 leave.dest,
                 leave.slots
             );
-            let id = NodeId::random(&mut Rng::new()).to_string();
-            self.slot_moves.resume(leave, me, id, until_ms, now_ms);
+            self.slot_moves.resume(leave, me, until_ms);
         }
         self.settle_moves(clustering);
     }

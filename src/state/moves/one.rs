@@ -1,6 +1,7 @@
 //! One move of slots, as the node on either side knows it.
 
 use crate::cluster::{NodeId, SlotSet};
+use crate::util::clock;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum MoveSide {
@@ -52,6 +53,24 @@ pub struct SlotMove {
 }
 
 impl SlotMove {
+    /// A move that begins now.
+    pub fn new(id: &str, side: MoveSide, slots: SlotSet, source: NodeId, dest: NodeId) -> Self {
+        let now_ms = clock::now_ms();
+        SlotMove {
+            id: id.to_owned(),
+            side,
+            slots,
+            source,
+            dest,
+            state: MoveState::Begun,
+            error: String::new(),
+            created_ms: now_ms,
+            updated_ms: now_ms,
+            ended_ms: None,
+            held_ms: None,
+        }
+    }
+
     /// The slots may change hands at any time: only who knows whether they do ends it.
     pub fn is_unsure(&self) -> bool {
         self.state == MoveState::TakingOver

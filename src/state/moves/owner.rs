@@ -5,6 +5,7 @@ use super::list::SlotMoves;
 use super::one::{MoveSide, MoveState, SlotMove};
 use crate::cluster::{GivenLeave, NodeId, slot_of};
 use crate::types::Bstr;
+use crate::util::chance;
 
 /// For how long the owner holds commands back before it has given leave, at most.
 const HOLD_MS_MAX: u64 = 10_000;
@@ -123,29 +124,13 @@ impl SlotMoves {
         granted.map(|(one, _)| leave(one)).collect()
     }
 
-    /// This node had given leave before it was started anew. What it had to give has been given, and whatever time the other
-    /// node had may have passed.
-    pub fn resume(
-        &self,
-        leave: GivenLeave,
-        source: NodeId,
-        id: String,
-        until_ms: u64,
-        now_ms: u64,
-    ) {
-        let one = SlotMove {
-            id,
-            side: MoveSide::Export,
-            slots: leave.slots,
-            source,
-            dest: leave.dest,
-            state: MoveState::TakingOver,
-            error: String::new(),
-            created_ms: now_ms,
-            updated_ms: now_ms,
-            ended_ms: None,
-            held_ms: Some(now_ms),
-        };
+    /// This node had given leave before it was started anew. What it had to give has been given, and it is not known before
+    /// then what came of it.
+    pub fn resume(&self, leave: GivenLeave, source: NodeId, until_ms: u64) {
+        let id = chance::identity();
+        let mut one = SlotMove::new(&id, MoveSide::Export, leave.slots, source, leave.dest);
+        one.state = MoveState::TakingOver;
+        one.held_ms = Some(one.created_ms);
         let give = ToGive {
             is_whole: true,
             is_late: true,

@@ -112,15 +112,15 @@ fn an_owner_in_doubt_goes_on_once_it_has_reached_most_others_for_long_enough() {
         let held = slots.expect("it is told");
         (held.waiting.len(), held.doubtful.len(), unsure)
     };
-    view.reaches_most = true;
+    view.hears_most = true;
     assert_eq!(settle(&view, GRANT_MS_MAX), (1, 0, false));
     let late_ms = GRANT_MS_MAX + 1;
     assert_eq!(settle(&view, late_ms), (0, 1, false));
     assert_eq!(settle(&view, late_ms + TIMEOUT_MS), (0, 1, false));
-    view.reaches_most = false;
+    view.hears_most = false;
     let cut_ms = late_ms + 5 * TIMEOUT_MS;
     assert_eq!(settle(&view, cut_ms), (0, 1, false));
-    view.reaches_most = true;
+    view.hears_most = true;
     assert_eq!(settle(&view, cut_ms + TIMEOUT_MS), (0, 1, false));
     assert_eq!(settle(&view, cut_ms + TIMEOUT_MS + 1), (0, 0, true));
     assert!(!moves.is_running());
