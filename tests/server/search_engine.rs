@@ -497,7 +497,7 @@ fn rows_take_no_more_memory_than_a_part_of_what_there_is() {
 fn documents_of_many_fields_are_shown_as_quickly_as_they_are_read() {
     let server = Server::start(&[]);
     let mut client = server.client();
-    index(&mut client, "FT.CREATE i SCHEMA f0 TEXT SORTABLE");
+    index(&mut client, "FT.CREATE i SCHEMA f0 TEXT SORTABLE f7 TAG");
     let count = 200_000;
     let names: Vec<String> = (0..count).map(|n| format!("f{n}")).collect();
     let mut words = vec!["HSET", "d"];

@@ -1,12 +1,13 @@
 //! What FT.CREATE says of which documents an index takes, how their words sound and how long it lives; older commands; rights
-//! on indexes; and INFO. Held against Redis Stack 7.4.1 (RediSearch 2.10.5), where `tests/oracles` has brought it.
+//! on indexes; INFO; what steps of an aggregation ask for; names of several lines. Held against Redis Stack 7.4.1 (RediSearch
+//! 2.10.5), where `tests/oracles` has brought it.
 //!
 //! Rights are those of Redis 8, which asks for the keys behind an index where Stack takes its name for a key: RediSearch's
 //! tests/pytests/test_acl.py, and what https://github.com/redis/redis-vl-python measured on 8.4.
 
 use vermilion::util::words;
 
-use crate::common::{Client, Server, Value, eventually, redis_stack};
+use crate::common::{Client, Server, Value, eventually, our_server, redis_stack};
 
 /// Sends a command whose words may stand in quotes.
 fn ask(client: &mut Client, line: &str) -> Value {
@@ -25,6 +26,77 @@ fn alike(commands: &[&str]) {
         let (wanted, got) = (ask(&mut real, words), ask(&mut ours, words));
         assert_eq!(got, wanted, "{words}");
     }
+}
+
+/// What a document has beside its fields counts only where LOAD names it, and behind GROUPBY there is what that makes.
+#[test]
+fn a_step_of_an_aggregation_asks_for_what_its_rows_may_have() {
+    let steps = [
+        "SORTBY 1 @zz",
+        "SORTBY 1 @__key",
+        "SORTBY 2 @n @zz",
+        "LOAD 1 @zz SORTBY 1 @zz",
+        "LOAD * SORTBY 1 @zz",
+        "LOAD * APPLY @zz AS y",
+        "LOAD * FILTER @zz==5",
+        "LOAD * FILTER @n==1 GROUPBY 1 @n",
+        "LOAD 3 @n AS q APPLY @n AS z",
+        "GROUPBY 1 @zz",
+        "GROUPBY 0 REDUCE SUM 1 @zz",
+        "GROUPBY 0 REDUCE FIRST_VALUE 4 @n BY @zz DESC",
+        "LOAD * GROUPBY 0 REDUCE SUM 1 @zz",
+        "GROUPBY 1 @t APPLY @n AS y",
+        "GROUPBY 1 @t FILTER @n>0",
+        "GROUPBY 1 @t GROUPBY 1 @n",
+        "GROUPBY 1 @t SORTBY 1 @s",
+        "LOAD 1 @n GROUPBY 1 @t SORTBY 1 @n",
+        "ADDSCORES GROUPBY 1 @t SORTBY 1 @__score",
+        "GROUPBY 1 @t LOAD *",
+        "GROUPBY 1 @t LIMIT 0 1 SORTBY 1 @t FILTER @zz",
+        "GROUPBY 1 @t REDUCE COUNT 0 SORTBY 1 @__generated_aliascount",
+        "GROUPBY 1 @t REDUCE COUNT 0 AS c GROUPBY 1 @c REDUCE MAX 1 @c AS m APPLY @m*2 AS k SORTBY 1 @k",
+        "GROUPBY 1 @t REDUCE COUNT 0 AS c GROUPBY 1 @c REDUCE MAX 1 @t AS m",
+        "APPLY upper(@s) AS u GROUPBY 1 @u SORTBY 1 @s",
+    ];
+    let mut commands = vec![
+        "FT.CREATE i SCHEMA t TEXT n NUMERIC s TAG SORTABLE".to_owned(),
+        "HSET h t a n 1 s x zz 5".to_owned(),
+    ];
+    commands.extend(steps.map(|steps| format!("FT.AGGREGATE i * {steps}")));
+    let commands: Vec<&str> = commands.iter().map(String::as_str).collect();
+    alike(&commands);
+}
+
+/// A reply's line is one line.
+#[test]
+fn line_ends_in_names_are_told_as_letters() {
+    let commands = [
+        "FT.CREATE \"i\\nj\" PREFIX 2 \"p\\nq:\" p FILTER \"1\\n\" LANGUAGE_FIELD \"l\\n\" SCORE_FIELD \"s\\r\" SCHEMA \"f\\nf\" AS \"g\\rg\" TEXT n NUMERIC",
+        "FT._LIST",
+        "HSET p1 n \"x\\ny\" \"f\\nf\" word",
+        "FT.SEARCH \"i\\nj\" word",
+        "FT.SEARCH \"i\\nk\" word",
+        "FT.SEARCH \"i\\nj\" word SORTBY \"x\\ny\"",
+        "FT.SEARCH \"i\\nj\" * RETURN 1 \"g\\rg\"",
+        "FT.AGGREGATE \"i\\nj\" * GROUPBY 0 REDUCE \"a\\nb\" 0",
+        "FT.AGGREGATE \"i\\nj\" * SORTBY 1 \"@a\\nb\"",
+        "FT.SUGADD \"s\\n\" \"a\\nb\" 1",
+        "FT.SUGGET \"s\\n\" a",
+        "FT.EXPLAINCLI \"i\\nj\" \"a\\nb\"",
+    ];
+    alike(&commands);
+    let Some(program) = redis_stack() else {
+        return;
+    };
+    let told = [program, our_server()].map(|program| {
+        let server = Server::start_program(&program, &[]);
+        let mut client = server.client();
+        ask(&mut client, commands[0]);
+        let info = ask(&mut client, "FT.INFO \"i\\nj\"").items();
+        // Its name, what it takes, and its fields.
+        [1, 5, 7].map(|at| info[at].to_string())
+    });
+    assert_eq!(told[1], told[0]);
 }
 
 #[test]

@@ -12,13 +12,13 @@ use super::measured::SearchProfile;
 use super::options::{QueryOptions, unknown};
 use super::pipeline::{RowFlow, RowStep, property};
 use super::reply::{ReplyTail, write_rows};
-use super::{SEARCHES, refused, shown, wrong_arity};
+use super::wants::Wants;
+use super::{SEARCHES, refused, wrong_arity};
 use crate::command::Flag::ReadOnly;
 use crate::command::{Command, Done, Fail, Flow, ReadCall, Run};
 use crate::search::{
-    ALL_FIELDS, Definition, DocumentIndex, Effort, Expression, Match, QueryDefaults, QueryRules,
-    ROWS_TOGETHER, Row, RowCursor, RowValue, SortKey, Words, check_distance_names, distance_names,
-    parse, score,
+    ALL_FIELDS, Definition, DocumentIndex, Effort, Match, QueryDefaults, QueryRules, ROWS_TOGETHER,
+    Row, RowCursor, RowValue, SortKey, Words, check_distance_names, distance_names, parse, score,
 };
 
 pub const AGGREGATE: Command = Command {
@@ -77,6 +77,15 @@ impl<'a> AggregateWish<'a> {
                 continue;
             }
             if words.word("LOAD") {
+                if wish
+                    .steps
+                    .iter()
+                    .any(|step| matches!(step, RowStep::Group(_)))
+                {
+                    return Err(Fail::code(
+                        "LOAD cannot be applied after projectors or reducers",
+                    ));
+                }
                 let load = load(&mut words)?;
                 wish.loads.push(load);
             } else if words.word("ADDSCORES") {
@@ -90,7 +99,7 @@ impl<'a> AggregateWish<'a> {
         Ok(wish)
     }
 
-    /// The properties that rows need of documents, as far as steps may ask for them: up to where rows are grouped.
+    /// The properties that rows need of documents. A step that asks for one that its rows can't have is refused.
     fn needed(&self, index: &DocumentIndex, given: &[Vec<u8>]) -> Result<Vec<Vec<u8>>, Fail> {
         let mut known: HashSet<Vec<u8>> = given.iter().cloned().collect();
         for load in &self.loads {
@@ -102,92 +111,9 @@ impl<'a> AggregateWish<'a> {
                 Load::Named(fields) => known.extend(fields.iter().map(|(_, name)| name.clone())),
             }
         }
-        let mut wants = Wants {
-            definition: &index.definition,
-            all: self.loads.iter().any(|load| matches!(load, Load::All)),
-            known,
-            needed: Vec::new(),
-        };
-        for step in &self.steps {
-            if !wants.step(step)? {
-                break;
-            }
-        }
+        let mut wants = Wants::new(&index.definition, known);
+        self.steps.iter().try_for_each(|step| wants.step(step))?;
         Ok(wants.needed)
-    }
-}
-
-/// Gathers what is to be read of documents.
-struct Wants<'d> {
-    definition: &'d Definition,
-    /// All of each document is read.
-    all: bool,
-    /// Properties that rows have without, or that are gathered already.
-    known: HashSet<Vec<u8>>,
-    needed: Vec<Vec<u8>>,
-}
-
-impl Wants<'_> {
-    fn want(&mut self, name: &[u8], sortable_only: bool) -> Result<(), Fail> {
-        if self.known.contains(name) {
-            return Ok(());
-        }
-        let field = self.definition.field(name);
-        let field = field.map(|at| &self.definition.fields[at]);
-        match field {
-            Some(field) if field.sortable || !sortable_only => {
-                self.known.insert(name.to_vec());
-                self.needed.push(name.to_vec());
-                Ok(())
-            }
-            _ if self.all => Ok(()),
-            _ if sortable_only => Err(Fail::code(format!(
-                "Property `{}` not loaded nor in pipeline",
-                shown(name)
-            ))),
-            _ => Err(Fail::code(format!("No such property `{}`", shown(name)))),
-        }
-    }
-
-    fn expression(&mut self, parsed: &Expression) -> Result<(), Fail> {
-        let mut done = Ok(());
-        parsed.properties(&mut |name| {
-            if done.is_ok() {
-                done = self.want(name, true);
-            }
-        });
-        done
-    }
-
-    /// What a step asks for; false if the steps after it ask the rows that it makes.
-    fn step(&mut self, step: &RowStep) -> Result<bool, Fail> {
-        match step {
-            RowStep::Group(group) => {
-                for name in &group.properties {
-                    self.want(name, false)?;
-                }
-                for reducer in &group.reducers {
-                    let by = reducer.by.as_ref().map(|(by, _)| by);
-                    let names = [Some(&reducer.property), by].into_iter().flatten();
-                    for name in names.filter(|name| !name.is_empty()) {
-                        self.want(name, false)?;
-                    }
-                }
-                return Ok(false);
-            }
-            RowStep::Sort(keys, _) => {
-                for (name, _) in keys {
-                    self.want(name, false)?;
-                }
-            }
-            RowStep::Apply(parsed, name) => {
-                self.expression(parsed)?;
-                self.known.insert(name.clone());
-            }
-            RowStep::Filter(parsed) => self.expression(parsed)?,
-            RowStep::Limit(..) => {}
-        }
-        Ok(true)
     }
 }
 

@@ -1,6 +1,6 @@
 //! FT.CREATE, FT.ALTER, FT.DROPINDEX, FT._LIST: which indexes there are.
 
-use super::{EDITS, LOOKS, refused, rights, shown, wrong_arity};
+use super::{EDITS, LOOKS, in_line, refused, rights, wrong_arity};
 use crate::command::Flag::DenyOom;
 use crate::command::{Command, Done, Fail, Flow, ReadCall, Run, WriteCall};
 use crate::engine::{Db, Garbage, document_of};
@@ -209,7 +209,7 @@ fn list(call: &mut ReadCall<'_>) -> Done {
     let catalog = call.server.search.catalog.read();
     call.out.set(catalog.indexes.len());
     for name in catalog.indexes.keys() {
-        call.out.simple(&shown(name));
+        call.out.simple(&in_line(name));
     }
     Ok(Flow::Done)
 }

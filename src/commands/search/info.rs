@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::{SEARCHES, rights, shown, wrong_arity};
+use super::{SEARCHES, in_line, rights, wrong_arity};
 use crate::command::{Command, Done, Fail, Flow, ReadCall, Run};
 use crate::resp::Reply;
 use crate::search::{
@@ -70,7 +70,7 @@ impl InfoPage<'_> {
 fn about(page: &mut InfoPage<'_>, index: &DocumentIndex) {
     let definition = &index.definition;
     page.name("index_name");
-    page.out.simple(&shown(&definition.name));
+    page.out.simple(&in_line(&definition.name));
     page.name("index_options");
     let options = options(definition);
     page.out.array(options.len());
@@ -95,11 +95,11 @@ fn options(definition: &Definition) -> Vec<&'static str> {
 
 /// Which keys are its documents, and what of them it asks beside the attributes.
 fn rule(out: &mut Reply, definition: &Definition) {
-    let text = |field: &Option<Box<[u8]>>| field.as_deref().map(shown);
+    let text = |field: &Option<Box<[u8]>>| field.as_deref().map(in_line);
     let filter = definition.filter.as_ref();
     let language = definition.language.map(|language| language.name());
     let before = [
-        ("filter", filter.map(|filter| shown(&filter.text))),
+        ("filter", filter.map(|filter| in_line(&filter.text))),
         ("default_language", language.map(str::to_owned)),
         ("language_field", text(&definition.language_field)),
     ];
@@ -117,7 +117,7 @@ fn rule(out: &mut Reply, definition: &Definition) {
     out.simple("prefixes");
     out.array(definition.prefixes.len());
     for prefix in &definition.prefixes {
-        out.simple(&shown(prefix));
+        out.simple(&in_line(prefix));
     }
     let tell = |out: &mut Reply, (name, text): (&str, Option<String>)| {
         if let Some(text) = text {
@@ -141,8 +141,8 @@ struct ToldField<'f> {
 
 fn told(field: &FieldSpec) -> ToldField<'_> {
     let mut pairs: Vec<(&str, String)> = vec![
-        ("identifier", shown(&field.path)),
-        ("attribute", shown(&field.name)),
+        ("identifier", in_line(&field.path)),
+        ("attribute", in_line(&field.name)),
     ];
     let mut numbers: Vec<(&str, u64)> = Vec::new();
     let mut weight = None;
@@ -316,9 +316,9 @@ fn rest(
     for (field, failures) in index.definition.fields.iter().zip(&status.failures) {
         page.out.map(3);
         page.out.simple("identifier");
-        page.out.simple(&shown(&field.path));
+        page.out.simple(&in_line(&field.path));
         page.out.simple("attribute");
-        page.out.simple(&shown(&field.name));
+        page.out.simple(&in_line(&field.name));
         page.out.simple("Index Errors");
         errors(page.out, failures);
     }

@@ -25,6 +25,7 @@ mod spelling;
 mod suggest;
 mod summary;
 mod synonyms;
+mod wants;
 
 pub use definition::drop_named;
 
@@ -114,4 +115,9 @@ fn wrong_arity(name: &str) -> Fail {
 
 fn shown(bytes: &[u8]) -> String {
     String::from_utf8_lossy(bytes).into_owned()
+}
+
+/// A name as it stands in a line of a reply.
+fn in_line(name: &[u8]) -> String {
+    shown(name).replace('\r', "\\r").replace('\n', "\\n")
 }
