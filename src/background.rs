@@ -19,7 +19,7 @@ use crate::state::shared::{Rates, Shared};
 use crate::tls::Setup;
 use crate::util::cpu::CpuTime;
 use crate::util::system::OWN_DESCRIPTORS;
-use crate::util::{clock, crash, memory};
+use crate::util::{clock, crash, memory, thread};
 
 /// Raises the limit of open files to what `maxclients` needs, or lowers `maxclients` to what there is.
 pub fn raise_file_limit(config: &Config) {
@@ -56,19 +56,17 @@ pub fn raise_file_limit(config: &Config) {
 pub fn start_freeing(shared: &Arc<Shared>) -> Result<Sender<Garbage>> {
     let shared = shared.clone();
     let (sender, garbage) = channel::<Garbage>();
-    std::thread::Builder::new()
-        .name("freeing".into())
-        .spawn(move || {
-            crate::util::thread::stand_back();
-            for one in garbage {
-                let values = one.values();
-                drop(one);
-                memory::publish();
-                let freeing = &shared.stats.freeing;
-                freeing.freed.fetch_add(values, Ordering::Relaxed);
-                freeing.pending.fetch_sub(values, Ordering::Relaxed);
-            }
-        })?;
+    thread::start("freeing", move || {
+        thread::stand_back();
+        for one in garbage {
+            let values = one.values();
+            drop(one);
+            memory::publish();
+            let freeing = &shared.stats.freeing;
+            freeing.freed.fetch_add(values, Ordering::Relaxed);
+            freeing.pending.fetch_sub(values, Ordering::Relaxed);
+        }
+    })?;
     Ok(sender)
 }
 
@@ -130,7 +128,7 @@ async fn watch_certificates(shared: Arc<Shared>) {
             }
         };
         // Disks may be slow.
-        let _ = tokio::task::spawn_blocking(reload).await;
+        let _ = thread::start_aside(reload).await;
     }
 }
 
@@ -161,9 +159,7 @@ pub fn report_aborts(config: &Arc<Config>) -> Result<()> {
             std::process::abort();
         }
     };
-    std::thread::Builder::new()
-        .name("aborts".into())
-        .spawn(move || runtime.block_on(heard))?;
+    thread::start("aborts", move || runtime.block_on(heard))?;
     Ok(())
 }
 
@@ -192,7 +188,7 @@ async fn stop_on_signals(
         };
         let (shared, alarm) = (shared.clone(), alarm.clone());
         // The next signal is heard while this one is carried out.
-        tokio::task::spawn_blocking(move || {
+        thread::start_aside(move || {
             if !exec::wait_for_cron(&shared) {
                 return;
             }

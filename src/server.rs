@@ -35,7 +35,7 @@ use crate::state::shared::{About, Shared};
 use crate::state::stats::Stats;
 use crate::state::surroundings::tell_supervisor;
 use crate::state::users;
-use crate::util::{chance, clock, memory};
+use crate::util::{chance, clock, memory, thread};
 
 /// Threads that count and ask as workers do: the sweep, the cron, the loader, the link to a master and the cluster's bus.
 const BESIDE: usize = 5;
@@ -170,27 +170,25 @@ impl Server {
             hands.push(hand);
             let worker = worker(id);
             let (files, serving) = (files.clone(), serving.clone());
-            let thread = std::thread::Builder::new()
-                .name(format!("worker-{id}"))
-                .spawn(move || {
-                    let stop = worker.shared.stop.clone();
-                    let runtime = self::runtime().inspect_err(|_| stop.cancel())?;
-                    let worker = Rc::new(worker);
-                    runtime.block_on(async {
-                        let _service = Service::begin();
-                        let buffers = begin(&worker);
-                        loop {
-                            tokio::select! {
-                                Some(socket) = sockets.recv() => arrivals::start(&worker, &buffers, socket),
-                                () = stop.cancelled() => break,
-                            }
+            let thread = thread::start(&format!("worker-{id}"), move || {
+                let stop = worker.shared.stop.clone();
+                let runtime = self::runtime().inspect_err(|_| stop.cancel())?;
+                let worker = Rc::new(worker);
+                runtime.block_on(async {
+                    let _service = Service::begin();
+                    let buffers = begin(&worker);
+                    loop {
+                        tokio::select! {
+                            Some(socket) = sockets.recv() => arrivals::start(&worker, &buffers, socket),
+                            () = stop.cancelled() => break,
                         }
-                        worker.end_scripts();
-                    });
-                    drop(serving);
-                    drop(files.lock());
-                    anyhow::Ok(())
-                })?;
+                    }
+                    worker.end_scripts();
+                });
+                drop(serving);
+                drop(files.lock());
+                anyhow::Ok(())
+            })?;
             threads.push(thread);
         }
 
@@ -282,8 +280,7 @@ fn carry(bus: Bus, worker: Worker) -> Result<Vec<JoinHandle<Result<()>>>> {
 
 /// Follows the master, if there is one, on a thread of its own.
 fn follow(linked: Worker) -> Result<JoinHandle<Result<()>>> {
-    let thread = std::thread::Builder::new().name("replication".into());
-    Ok(thread.spawn(move || {
+    Ok(thread::start("replication", move || {
         let linked = Rc::new(linked);
         repl::follow(&linked);
         linked.end_scripts();
@@ -315,37 +312,35 @@ const SHORT_LOAD: Duration = Duration::from_millis(300);
 fn load(loader: Worker, ready: Ready) -> Result<JoinHandle<Result<()>>> {
     let shared = loader.shared.clone();
     let (done, waiting) = channel::<()>();
-    let thread = std::thread::Builder::new()
-        .name("loading".into())
-        .spawn(move || {
-            let loader = Rc::new(loader);
-            // A Sentinel has no keys.
-            let loaded = match &shared.watching {
-                Some(_) => Ok(()),
-                None => loader.load(),
-            };
-            loader.end_scripts();
-            if repl::resume(&shared) {
-                Sweep(&loader).now();
-            }
-            match &loaded {
-                Ok(()) => {
-                    if let Some(clustering) = &shared.clustering {
-                        let slots = loader.held_slots();
-                        shared.in_cluster(clustering, |cluster, _| cluster.find_keys(&slots));
-                        // The bus begins with it once it is there.
-                        shared.hold_at_start();
-                        clustering.set_ready();
-                    }
-                    shared.store.loading.end();
-                    ready.announce(&shared);
+    let thread = thread::start("loading", move || {
+        let loader = Rc::new(loader);
+        // A Sentinel has no keys.
+        let loaded = match &shared.watching {
+            Some(_) => Ok(()),
+            None => loader.load(),
+        };
+        loader.end_scripts();
+        if repl::resume(&shared) {
+            Sweep(&loader).now();
+        }
+        match &loaded {
+            Ok(()) => {
+                if let Some(clustering) = &shared.clustering {
+                    let slots = loader.held_slots();
+                    shared.in_cluster(clustering, |cluster, _| cluster.find_keys(&slots));
+                    // The bus begins with it once it is there.
+                    shared.hold_at_start();
+                    clustering.set_ready();
                 }
-                // It goes on loading until it is gone: what it acknowledged now would be kept nowhere.
-                Err(_) => shared.stop.cancel(),
+                shared.store.loading.end();
+                ready.announce(&shared);
             }
-            drop(done);
-            loaded
-        })?;
+            // It goes on loading until it is gone: what it acknowledged now would be kept nowhere.
+            Err(_) => shared.stop.cancel(),
+        }
+        drop(done);
+        loaded
+    })?;
     // Nothing is ever sent: the channel closes.
     let _ = waiting.recv_timeout(SHORT_LOAD);
     Ok(thread)
@@ -423,8 +418,7 @@ fn sweep(worker: Worker) -> Result<JoinHandle<Result<()>>> {
         Sweep(&worker).forever();
         Ok(())
     };
-    let named = std::thread::Builder::new().name("expiry".into());
-    Ok(named.spawn(sweep)?)
+    Ok(thread::start("expiry", sweep)?)
 }
 
 /// The commands by the names that they have here, which stay for as long as the process does.

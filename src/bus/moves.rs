@@ -16,7 +16,7 @@ use crate::state::moves::{MoveSide, MoveState, SlotMove, StagedFate};
 use crate::state::replication::{Acks, ReplicaStage};
 use crate::state::shared::Shared;
 use crate::util::clock::Timer;
-use crate::util::{clock, crash};
+use crate::util::{clock, crash, memory};
 
 /// What is left once commands are held back comes within this time, or the move fails.
 const REST_COMES: Duration = Duration::from_secs(8);
@@ -256,6 +256,8 @@ impl Import<'_> {
     fn bring(&self, peer: &mut MovePeer, state: MoveState) -> Result<(bool, bool, usize), String> {
         self.goes_on(state)?;
         let piece = peer.next(&self.one.id)?;
+        // Another thread takes the keys, and frees what they came in.
+        memory::publish();
         let (is_last, copies, left) = (piece.is_last, piece.copies, piece.left);
         if !piece.keys.is_empty() {
             let id = self.one.id.clone();

@@ -7,7 +7,7 @@ use std::net::{SocketAddr, TcpListener};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::mpsc::{Sender, channel};
-use std::thread::{Builder, JoinHandle};
+use std::thread::JoinHandle;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
@@ -28,6 +28,7 @@ use crate::net::{Buffers, Dial, NetStream, listen, shake_hands};
 use crate::state::clustering::Clustering;
 use crate::state::moves::{MoveSide, MoveState};
 use crate::state::shared::Shared;
+use crate::util::{memory, thread};
 
 const TICK: Duration = Duration::from_millis(100);
 /// While a manual failover waits for the stream, which holds clients back.
@@ -82,28 +83,24 @@ pub fn serve(bus: Bus, worker: Worker) -> Result<Vec<JoinHandle<Result<()>>>> {
     let (chores, waiting) = channel();
     let (key_chores, key_waiting) = channel();
     let server = shared.clone();
-    let chore = Builder::new()
-        .name("cluster-chores".into())
-        .spawn(move || {
-            let clustering = server.clustering.as_ref();
-            work(&server, clustering.context(NO_CLUSTER)?, waiting);
-            Ok(())
-        })?;
+    let chore = thread::start("cluster-chores", move || {
+        let clustering = server.clustering.as_ref();
+        work(&server, clustering.context(NO_CLUSTER)?, waiting);
+        Ok(())
+    })?;
     let server = shared.clone();
-    let key_chore = Builder::new().name("cluster-keys".into()).spawn(move || {
+    let key_chore = thread::start("cluster-keys", move || {
         let clustering = server.clustering.as_ref();
         work_on_keys(worker, clustering.context(NO_CLUSTER)?, key_waiting);
         Ok(())
     })?;
     let (offers, offered) = channel();
     let server = shared.clone();
-    let offer = Builder::new()
-        .name("cluster-offers".into())
-        .spawn(move || {
-            offer_all(&server, offered);
-            Ok(())
-        })?;
-    let thread = Builder::new().name("cluster".into()).spawn(move || {
+    let offer = thread::start("cluster-offers", move || {
+        offer_all(&server, offered);
+        Ok(())
+    })?;
+    let thread = thread::start("cluster", move || {
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
             .build_local(LocalOptions::default())
@@ -181,6 +178,8 @@ impl Carrier {
             pulse.tick(crate::util::clock::now_ms(), node_timeout_ms);
             self.shared.settle_moves(self.clustering());
         }
+        // What workers sent over the bus is freed here.
+        memory::publish();
     }
 
     fn hurry(&self) {
@@ -232,7 +231,7 @@ impl Carrier {
     fn import(&self, id: String) {
         let (shared, chores, name) = (self.shared.clone(), self.key_chores.clone(), id.clone());
         let begin = move || import(&shared, &chores, &name);
-        if let Err(error) = Builder::new().name("cluster-import".into()).spawn(begin) {
+        if let Err(error) = thread::start("cluster-import", begin) {
             let why = format!("no thread can be started: {error}");
             let now_ms = crate::util::clock::now_ms();
             let moves = &self.shared.slot_moves;

@@ -23,7 +23,7 @@ use crate::search::{IndexCatalog, Searches};
 use crate::state::shared::Shared;
 use crate::types::Bstr;
 use crate::util::clock::Timer;
-use crate::util::{clock, memory};
+use crate::util::{clock, memory, thread};
 
 /// Keys that a build looks at under one hold of a shard, at most.
 const BUILD_KEYS: usize = 64;
@@ -115,11 +115,10 @@ impl Worker {
         }
         let (shared, engine) = (self.shared.clone(), self.engine.clone());
         let build = move || {
-            crate::util::thread::stand_back();
+            thread::stand_back();
             build(&shared, &engine);
         };
-        let thread = std::thread::Builder::new().name("indexing".into());
-        if let Err(error) = thread.spawn(build) {
+        if let Err(error) = thread::start("indexing", build) {
             tracing::warn!("No thread can be started to build indexes: {error}");
             self.shared.search.builder.store(false, Ordering::Release);
         }

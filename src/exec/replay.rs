@@ -30,7 +30,7 @@ use crate::script::Host;
 use crate::state::client::Client;
 use crate::state::shared::Shared;
 use crate::util::ranked::PutAside;
-use crate::util::{clock, memory};
+use crate::util::{clock, memory, thread};
 
 /// Commands between two moments at which this thread's memory is counted.
 const COMMANDS_PER_COUNT: u64 = 1024;
@@ -114,8 +114,7 @@ impl Worker {
             // Who asked may be gone.
             let _ = told.send(outcome);
         };
-        let thread = std::thread::Builder::new().name("loading".into());
-        if thread.spawn(reload).is_err() {
+        if thread::start("loading", reload).is_err() {
             self.shared.store.loading.end();
         }
         let failed = "ERR Error trying to load the RDB dump, check server logs.";

@@ -8,13 +8,13 @@ use std::os::unix::ffi::OsStrExt;
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
-use std::thread::Builder;
 
 use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
 
 use crate::config::Config;
 use crate::sentinel::{JobId, Sentinel};
 use crate::state::shared::Shared;
+use crate::util::thread;
 
 /// What is told of a script that can't be run at all: it is not tried again.
 const NO_PROGRAM: i32 = 2;
@@ -41,7 +41,7 @@ impl ScriptProcesses {
         self.0.extend(handle.map(|handle| (job, handle)));
         tell(shared, |sentinel| sentinel.script_began(job, pid));
         let waiting = shared.clone();
-        let thread = Builder::new().name("script".into()).spawn(move || {
+        let thread = thread::start("script", move || {
             let status = child.wait().unwrap_or_default();
             let (code, signal) = (status.code().unwrap_or(0), status.signal().unwrap_or(0));
             tell(&waiting, |sentinel| {

@@ -4,7 +4,7 @@ use std::cell::RefCell;
 use std::collections::HashMap;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::thread::{Builder, JoinHandle};
+use std::thread::JoinHandle;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
@@ -21,6 +21,7 @@ use crate::state::shared::Shared;
 use crate::util::chance;
 use crate::util::clock::Timer;
 use crate::util::dial::look_up;
+use crate::util::thread;
 
 /// How long names are looked up for whoever waits for them; those that are left are taken as names alone.
 const NAMES_TIME: Duration = Duration::from_secs(10);
@@ -31,7 +32,7 @@ pub fn serve(shared: &Arc<Shared>) -> Result<Option<JoinHandle<Result<()>>>> {
         return Ok(None);
     }
     let shared = shared.clone();
-    let thread = Builder::new().name("sentinel".into()).spawn(move || {
+    let thread = thread::start("sentinel", move || {
         let runtime: LocalRuntime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
             .build_local(LocalOptions::default())
@@ -160,7 +161,7 @@ impl Monitor {
                 answers.collect()
             };
             // Whoever waits is told, though nothing was found.
-            let answers = tokio::task::spawn_blocking(look_up).await;
+            let answers = thread::start_aside(look_up).await;
             monitor.shared.in_sentinel(monitor.watching(), |sentinel| {
                 sentinel.looked_up(answers.unwrap_or_default(), again);
             });

@@ -50,10 +50,7 @@ impl Store {
                 }
             }
         };
-        std::thread::Builder::new()
-            .name("snapshot".into())
-            .spawn(body)
-            .map(drop)
+        thread::start("snapshot", body).map(drop)
     }
 
     /// Ends the thread, and with it what it does.

@@ -16,6 +16,12 @@ use super::clock::{self, Timer};
 use super::ranked::{Mutex, rank};
 
 static THREADS: Mutex<Vec<Arc<ThreadCounts>>, { rank("memory") }> = Mutex::new(Vec::new());
+/// Of threads that have ended. It changes under the lock of [`THREADS`].
+static ENDED: ThreadCounts = ThreadCounts {
+    net: AtomicI64::new(0),
+    vacant: AtomicI64::new(0),
+    apart: AtomicI64::new(0),
+};
 static PEAK: AtomicU64 = AtomicU64::new(0);
 /// When [`PEAK`] was reached.
 static PEAK_AT_MS: AtomicU64 = AtomicU64::new(0);
@@ -39,8 +45,31 @@ thread_local! {
     static METER: OnceCell<Option<Meter>> = const { OnceCell::new() };
     static VACANT: Cell<i64> = const { Cell::new(0) };
     static APART: Cell<i64> = const { Cell::new(0) };
-    /// Bytes of threads that have ended, which this one counts.
-    static TAKEN_OVER: Cell<i64> = const { Cell::new(0) };
+}
+
+impl Meter {
+    fn publish(&self) {
+        let net = self.taken.get() as i64 - self.given.get() as i64;
+        self.counts.net.store(net, Ordering::Relaxed);
+        self.counts.vacant.store(VACANT.get(), Ordering::Relaxed);
+        self.counts.apart.store(APART.get(), Ordering::Relaxed);
+    }
+}
+
+/// What a thread took and others have, or the other way round, counts beyond its end.
+impl Drop for Meter {
+    fn drop(&mut self) {
+        self.publish();
+        let mut threads = THREADS.lock();
+        threads.retain(|counts| !Arc::ptr_eq(counts, &self.counts));
+        for (all, own) in [
+            (&ENDED.net, &self.counts.net),
+            (&ENDED.vacant, &self.counts.vacant),
+            (&ENDED.apart, &self.counts.apart),
+        ] {
+            all.fetch_add(own.load(Ordering::Relaxed), Ordering::Relaxed);
+        }
+    }
 }
 
 fn meter() -> Option<Meter> {
@@ -55,35 +84,15 @@ fn meter() -> Option<Meter> {
     })
 }
 
-/// Makes this thread's allocations count. Every thread that holds data calls it now and then.
+/// Makes this thread's allocations count. Every thread calls it when it begins (see [`super::thread::start`]), and one that
+/// lives long, and holds data or frees them, now and then.
 #[inline]
 pub fn publish() {
     METER.with(|cell| {
         if let Some(meter) = cell.get_or_init(meter) {
-            let net = meter.taken.get() as i64 - meter.given.get() as i64;
-            let net = net + TAKEN_OVER.get();
-            meter.counts.net.store(net, Ordering::Relaxed);
-            meter.counts.vacant.store(VACANT.get(), Ordering::Relaxed);
-            meter.counts.apart.store(APART.get(), Ordering::Relaxed);
+            meter.publish();
         }
     });
-}
-
-/// Bytes that the running thread takes by an act, less those that it gives back: for one that ends with it.
-pub fn net_of(act: impl FnOnce()) -> i64 {
-    let net = || {
-        let taken = tikv_jemalloc_ctl::thread::allocatedp::read().ok()?;
-        let given = tikv_jemalloc_ctl::thread::deallocatedp::read().ok()?;
-        Some(taken.get() as i64 - given.get() as i64 + TAKEN_OVER.get())
-    };
-    let before = net();
-    act();
-    net().unwrap_or(0) - before.unwrap_or(0)
-}
-
-/// Has this thread count the bytes of one that has ended.
-pub fn take_over(net: i64) {
-    TAKEN_OVER.set(TAKEN_OVER.get() + net);
 }
 
 /// Says that a table now has `now` bytes to spare, where it had `before`.
@@ -121,8 +130,8 @@ pub fn vacant() -> u64 {
 
 fn sum(count: impl Fn(&ThreadCounts) -> &AtomicI64) -> u64 {
     let threads = THREADS.lock();
-    let sum: i64 = threads
-        .iter()
+    let all = threads.iter().map(|counts| &**counts).chain([&ENDED]);
+    let sum: i64 = all
         .map(|counts| count(counts).load(Ordering::Relaxed))
         .sum();
     sum.max(0) as u64

@@ -226,8 +226,9 @@ mod held {
         /// About to wait for a lock.
         pub fn take(rank: u8, number: u8) -> Self {
             let name = |rank: u8| ORDER[usize::from(rank)];
-            HELD.with_borrow(|held| {
-                if let Some(last) = held.iter().max() {
+            // A thread that ends may have lost its list.
+            let _ = HELD.try_with(|held| {
+                if let Some(last) = held.borrow().iter().max() {
                     assert!(
                         *last < (rank, number),
                         "the lock '{}' {number} is taken while '{}' {} is held",
@@ -242,14 +243,13 @@ mod held {
 
         /// It was free.
         pub fn taken(rank: u8, number: u8) -> Self {
-            HELD.with_borrow_mut(|held| held.push((rank, number)));
+            let _ = HELD.try_with(|held| held.borrow_mut().push((rank, number)));
             HeldLock(rank, number)
         }
     }
 
     impl Drop for HeldLock {
         fn drop(&mut self) {
-            // A thread that ends may have lost its list.
             let _ = HELD.try_with(|held| {
                 let held = &mut *held.borrow_mut();
                 let at = held.iter().rposition(|one| *one == (self.0, self.1));

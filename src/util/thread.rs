@@ -1,7 +1,9 @@
-//! Threads that do what no client waits for.
+//! How threads begin, and those that do what no client waits for.
 
 use std::cell::Cell;
+use std::io;
 use std::num::NonZeroU64;
+use std::thread::{Builder, JoinHandle};
 use std::time::Duration;
 
 use super::clock::Timer;
@@ -17,6 +19,30 @@ const REST: Duration = Duration::from_micros(20);
 thread_local! {
     /// When the portion under way began, in a thread that works in portions.
     static BEGAN: Cell<Option<Timer>> = const { Cell::new(None) };
+}
+
+/// Starts a thread of the server: what it takes and frees of memory counts.
+pub fn start<T: Send + 'static>(
+    name: &str,
+    body: impl FnOnce() -> T + Send + 'static,
+) -> io::Result<JoinHandle<T>> {
+    let counted = || {
+        memory::publish();
+        body()
+    };
+    Builder::new().name(name.into()).spawn(counted)
+}
+
+/// Does what may take long, or wait, on a thread beside those that run tasks: what it takes and frees of memory counts.
+pub fn start_aside<T: Send + 'static>(
+    act: impl FnOnce() -> T + Send + 'static,
+) -> tokio::task::JoinHandle<T> {
+    tokio::task::spawn_blocking(|| {
+        let done = act();
+        // The thread stays for others.
+        memory::publish();
+        done
+    })
 }
 
 /// Sets the running thread behind the workers, where cores are scarce, and has it work in portions.
@@ -55,7 +81,7 @@ pub fn drop_each<T>(things: impl Iterator<Item = T>) {
 }
 
 /// Does the same with each of these on so many threads, the running one among them, and returns what came of each, in their order.
-/// A thread takes `at_once` of them before it asks for more. Threads that end here leave what they hold of memory to the running one.
+/// A thread takes `at_once` of them before it asks for more.
 pub fn share_out<T: Send, R: Send>(
     threads: usize,
     things: Vec<T>,
@@ -75,13 +101,17 @@ pub fn share_out<T: Send, R: Send>(
     };
     std::thread::scope(|scope| {
         let others: Vec<_> = (1..threads)
-            .map(|_| scope.spawn(|| memory::net_of(work)))
+            .map(|_| {
+                scope.spawn(|| {
+                    memory::publish();
+                    work();
+                })
+            })
             .collect();
         work();
         for other in others {
-            match other.join() {
-                Ok(net) => memory::take_over(net),
-                Err(panic) => std::panic::resume_unwind(panic),
+            if let Err(panic) = other.join() {
+                std::panic::resume_unwind(panic);
             }
         }
     });

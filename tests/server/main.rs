@@ -11,6 +11,7 @@ mod client_memory;
 mod clock;
 mod common;
 mod concurrency;
+mod counted_memory;
 mod cves;
 mod daemon;
 mod differential;

@@ -5,6 +5,7 @@ use tokio::sync::oneshot;
 use crate::command::Flag::{Admin, NoScript, Stale};
 use crate::command::{AwaitedJob, Command, Done, Fail, Flow, Run, SessionCall, help};
 use crate::persist::JobOutcome;
+use crate::util::thread;
 
 pub const BACKUP: Command = Command {
     name: "backup",
@@ -79,10 +80,8 @@ fn seal(call: &mut SessionCall<'_>) -> Done {
         // Who asked may be gone.
         let _ = told.send(outcome);
     };
-    let thread = std::thread::Builder::new()
-        .name("backup".into())
-        .spawn(body);
-    thread.map_err(|error| Fail::said(format!("Can't start a thread: {error}")))?;
+    thread::start("backup", body)
+        .map_err(|error| Fail::said(format!("Can't start a thread: {error}")))?;
     Ok(Flow::Wait(AwaitedJob {
         done,
         failed: Some("ERR The backup could not be sealed. Check BACKUP STATUS."),

@@ -16,6 +16,7 @@ use crate::persist::{JobKind, JobOutcome};
 use crate::resp::{ProtocolError, Reply};
 use crate::util::clock::Reading;
 use crate::util::crash;
+use crate::util::thread;
 
 /// Where a batch stands.
 struct Batch {
@@ -325,7 +326,7 @@ impl Connection {
         let shared = self.worker.shared.clone();
         let asked = exec::ask_to_stop(&shared, wish, StopSource::Client);
         shared.clients.set_blocked(&self.client);
-        let mut stopping = tokio::task::spawn_blocking(move || exec::stop(&shared, asked));
+        let mut stopping = thread::start_aside(move || exec::stop(&shared, asked));
         // Who doesn't read holds nobody up.
         let stopped = tokio::select! {
             biased;
@@ -354,7 +355,7 @@ impl Connection {
         self.send_all().await;
         let (shared, db) = (self.worker.shared.clone(), self.session.db);
         shared.clients.set_blocked(&self.client);
-        let carrying = tokio::task::spawn_blocking(move || journey.carry(db, &shared)).await;
+        let carrying = thread::start_aside(move || journey.carry(db, &shared)).await;
         self.worker.shared.clients.set_unblocked(&self.client);
         let Ok(mut arrival) = carrying else {
             tracing::error!("A bug: carrying keys to another server panicked; please report it.");

@@ -22,6 +22,7 @@ use crate::persist::Store;
 use crate::util::clock::Timer;
 use crate::util::memory;
 use crate::util::ranked::{rank, wait_for_thread};
+use crate::util::thread;
 
 /// Between attempts to write to a disk that refuses.
 const RETRY_AFTER: Duration = Duration::from_millis(100);
@@ -239,19 +240,15 @@ pub fn start(
     ));
     log.running.store(true, Ordering::Release);
     let (keeper, syncer) = (store.clone(), store.clone());
-    let started = spawn("aof", move || keeper.keep_log(&reader))
+    let started = thread::start("aof", move || keeper.keep_log(&reader))
         .map(|thread| threads.push(thread))
-        .and_then(|()| spawn("aof-sync", move || syncer.sync_log()))
+        .and_then(|()| thread::start("aof-sync", move || syncer.sync_log()))
         .map(|thread| threads.push(thread));
     if started.is_err() {
         // What there was to write is in no file that counts.
         let _ = end(store, &mut threads);
     }
     started
-}
-
-fn spawn(name: &str, body: impl FnOnce() + Send + 'static) -> io::Result<JoinHandle<()>> {
-    std::thread::Builder::new().name(name.into()).spawn(body)
 }
 
 /// Writes what there is, and stops writing: CONFIG SET appendonly no, and the server's end. Its threads are gone when
