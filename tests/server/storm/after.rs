@@ -41,13 +41,21 @@ pub fn prepare(master: &Server, replica: &Server) -> Before {
 
 /// Ends scripts and pauses, so that every client is answered. Its own connection may be closed by what others do.
 pub fn let_go(server: &Server) {
+    end_scripts(server);
+    ask_all(server, &["CLIENT UNPAUSE"]);
+}
+
+/// Ends the script that runs, if it is one that never ends by itself.
+pub fn end_scripts(server: &Server) {
+    ask_all(server, &["SCRIPT KILL", "FUNCTION KILL"]);
+}
+
+/// Asks a server that may be out of reach, whatever it answers.
+fn ask_all(server: &Server, lines: &[&str]) {
     if let Ok(mut client) = Client::connect(server.port) {
-        for line in [
-            ["SCRIPT", "KILL"],
-            ["FUNCTION", "KILL"],
-            ["CLIENT", "UNPAUSE"],
-        ] {
-            let _ = client.try_ask(&line);
+        for line in lines {
+            let words: Vec<&str> = line.split(' ').collect();
+            let _ = client.try_ask(&words);
         }
     }
 }

@@ -22,6 +22,9 @@ use watch::Watch;
 const CLIENTS: u64 = 30;
 /// Far above what any of the commands takes: they wait a second at most.
 const PATIENCE: Duration = Duration::from_secs(30);
+/// How often scripts are ended from outside: while one runs that never ends, blocked clients wait beyond their time, as in
+/// Redis, and none of the clients may be left who would end it.
+const SCRIPTS_END_EVERY: Duration = Duration::from_secs(3);
 
 /// The servers of one seed, and what went wrong.
 struct Storm {
@@ -164,6 +167,7 @@ fn play(seed: u64, length: Duration) {
             scope.spawn(move || storm.live(id, directives));
         }
         let begun = Instant::now();
+        let mut ended = begun;
         while begun.elapsed() < length
             && storm
                 .silent
@@ -172,6 +176,11 @@ fn play(seed: u64, length: Duration) {
                 .is_empty()
         {
             std::thread::sleep(Duration::from_millis(20));
+            if ended.elapsed() > SCRIPTS_END_EVERY {
+                ended = Instant::now();
+                after::end_scripts(&storm.master);
+                after::end_scripts(&storm.replica);
+            }
         }
         storm.over.store(true, Ordering::Relaxed);
         while storm.living.load(Ordering::Relaxed) > 0 {
