@@ -1,9 +1,10 @@
-//! The node on the other side of a move of whole slots, as the node that gets them talks to it.
+//! The node on the other side of a move of whole slots, as the node that gets them talks to it; and a replica of the node that
+//! has them.
 
 use std::io;
 use std::time::Duration;
 
-use crate::cluster::{NodeId, SlotSet};
+use crate::cluster::{GivenLeave, NodeId, SlotSet};
 use crate::state::links::{Links, OtherServer};
 use crate::state::moves::{PIECE_BYTES, PIECE_KEYS, SentKey};
 use crate::state::shared::Shared;
@@ -38,6 +39,11 @@ fn lost(error: io::Error) -> String {
     format!("the other node was lost: {error}")
 }
 
+/// Whether an error says that a node knows nothing of such moves, or that its own are of another kind, as Valkey 9's are.
+fn is_strange(why: &str) -> bool {
+    why.contains("unknown subcommand") || why == "ERR syntax error"
+}
+
 /// The numbers of the first and the last slots of ranges.
 fn numbers(slots: &SlotSet) -> Vec<String> {
     let ranges = slots.ranges().into_iter();
@@ -48,6 +54,15 @@ fn numbers(slots: &SlotSet) -> Vec<String> {
 
 impl MovePeer {
     pub fn connect(shared: &Shared, id: &NodeId) -> Result<MovePeer, String> {
+        MovePeer::connect_within(shared, id, PATIENCE)
+    }
+
+    /// Connects to a node that is given so long, and so long for each answer.
+    pub fn connect_within(
+        shared: &Shared,
+        id: &NodeId,
+        patience: Duration,
+    ) -> Result<MovePeer, String> {
         let clustering = shared.clustering.as_ref();
         let view = clustering.ok_or("there is no cluster")?.view();
         let node = view.find(id.as_bytes());
@@ -58,7 +73,7 @@ impl MovePeer {
         let on = config.tls_cluster.get() || config.tls_replication.get();
         let tls = shared.tls.client(on).map_err(failed)?;
         let port = if on { place.tls_port } else { place.tcp_port };
-        let link = Links::open(&place.ip, port, &source, tls, PATIENCE);
+        let link = Links::open(&place.ip, port, &source, tls, patience);
         let mut peer = MovePeer {
             link: link.map_err(failed)?,
         };
@@ -112,10 +127,20 @@ impl MovePeer {
         let more = to.map(|to| to.as_str()).into_iter();
         let more: Vec<&str> = more.chain(numbers.iter().map(String::as_str)).collect();
         let said = self.say(word, id, &more);
-        said.map_err(|why| match why.contains("unknown subcommand") {
+        said.map_err(|why| match is_strange(&why) {
             true => format!("the other node can't move slots whole: {why}"),
             false => why,
         })
+    }
+
+    /// Says which leave this node, a master, has given, and no other; false to a node of another make.
+    pub fn say_leaves(&mut self, me: &NodeId, leaves: &[GivenLeave]) -> Result<bool, String> {
+        let words: Vec<String> = leaves.iter().map(GivenLeave::to_string).collect();
+        let words: Vec<&str> = words.iter().map(String::as_str).collect();
+        match self.say("LEAVES", me.as_str(), &words) {
+            Err(why) if is_strange(&why) => Ok(false),
+            said => said.map(|()| true),
+        }
     }
 
     fn number(&mut self, kind: u8) -> Result<usize, String> {

@@ -18,6 +18,7 @@ use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::time::MissedTickBehavior;
 
 use super::chores::{work, work_on_keys};
+use super::leaves::see_to_leaves;
 use super::link::{Complaints, PeerLink};
 use super::moves::{import, offer_all};
 use super::orders::{Chore, KeyChore};
@@ -94,20 +95,43 @@ pub fn serve(bus: Bus, worker: Worker) -> Result<Vec<JoinHandle<Result<()>>>> {
         work_on_keys(worker, clustering.context(NO_CLUSTER)?, key_waiting);
         Ok(())
     })?;
+    let (leaves, woken) = channel();
+    let server = shared.clone();
+    let leave = thread::start("cluster-leaves", move || {
+        let clustering = server.clustering.as_ref();
+        see_to_leaves(&server, clustering.context(NO_CLUSTER)?, woken);
+        Ok(())
+    })?;
     let (offers, offered) = channel();
     let server = shared.clone();
     let offer = thread::start("cluster-offers", move || {
         offer_all(&server, offered);
         Ok(())
     })?;
+    let orders = Orders {
+        chores,
+        key_chores,
+        leaves,
+        offers,
+    };
     let thread = thread::start("cluster", move || {
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
             .build_local(LocalOptions::default())
             .context("Can't start a runtime")?;
-        runtime.block_on(Carrier::run(shared, bus, chores, key_chores, offers))
+        runtime.block_on(Carrier::run(shared, bus, orders))
     })?;
-    Ok(vec![thread, chore, key_chore, offer])
+    Ok(vec![thread, chore, key_chore, leave, offer])
+}
+
+/// Where the bus's other threads are told what to do. They end when this goes.
+struct Orders {
+    chores: Sender<Chore>,
+    key_chores: Sender<KeyChore>,
+    /// Wakes the one that sees to leave to take slots.
+    leaves: Sender<()>,
+    /// Moves of slots that other nodes are asked to begin.
+    offers: Sender<String>,
 }
 
 /// What the tasks of the bus share.
@@ -115,28 +139,17 @@ struct Carrier {
     shared: Arc<Shared>,
     /// Where frames for each connection go. Whoever takes one out closes the connection.
     links: RefCell<HashMap<LinkId, UnboundedSender<Bytes>>>,
-    chores: Sender<Chore>,
-    key_chores: Sender<KeyChore>,
-    /// Moves of slots that other nodes are asked to begin.
-    offers: Sender<String>,
+    orders: Orders,
     buffers: Buffers,
     complaints: Complaints,
 }
 
 impl Carrier {
-    async fn run(
-        shared: Arc<Shared>,
-        bus: Bus,
-        chores: Sender<Chore>,
-        key_chores: Sender<KeyChore>,
-        offers: Sender<String>,
-    ) -> Result<()> {
+    async fn run(shared: Arc<Shared>, bus: Bus, orders: Orders) -> Result<()> {
         let carrier = Rc::new(Carrier {
             shared: shared.clone(),
             links: RefCell::default(),
-            chores,
-            key_chores,
-            offers,
+            orders,
             buffers: Buffers::default(),
             complaints: Complaints::default(),
         });
@@ -212,16 +225,17 @@ impl Carrier {
                     false => broker.publish(&channel, &message),
                 };
             }
-            Action::Save => drop(self.chores.send(Chore::Save)),
+            Action::Save => drop(self.orders.chores.send(Chore::Save)),
             Action::DropKeys { slots, loss } => {
-                drop(self.key_chores.send(KeyChore::DropKeys(slots, loss)));
+                drop(self.orders.key_chores.send(KeyChore::DropKeys(slots, loss)));
             }
-            Action::DropAllKeys => drop(self.key_chores.send(KeyChore::DropAllKeys)),
-            Action::TellPaused { link } => drop(self.chores.send(Chore::TellPaused(link))),
+            Action::DropAllKeys => drop(self.orders.key_chores.send(KeyChore::DropAllKeys)),
+            Action::TellPaused { link } => drop(self.orders.chores.send(Chore::TellPaused(link))),
             Action::Import { id } => self.import(id),
-            Action::OfferSlots { id } => drop(self.offers.send(id)),
+            Action::OfferSlots { id } => drop(self.orders.offers.send(id)),
+            Action::SeeToLeaves => drop(self.orders.leaves.send(())),
             Action::SettleMoves => self.shared.settle_moves(self.clustering()),
-            Action::SettleStaged => drop(self.key_chores.send(KeyChore::SettleStaged)),
+            Action::SettleStaged => drop(self.orders.key_chores.send(KeyChore::SettleStaged)),
             // Done where they were decided: see `Shared::in_cluster`.
             Action::Follow { .. } | Action::Lead | Action::Pause { .. } | Action::Unpause => {}
         }
@@ -229,7 +243,11 @@ impl Carrier {
 
     /// Begins to take slots, which waits for another node, on a thread of its own.
     fn import(&self, id: String) {
-        let (shared, chores, name) = (self.shared.clone(), self.key_chores.clone(), id.clone());
+        let (shared, chores, name) = (
+            self.shared.clone(),
+            self.orders.key_chores.clone(),
+            id.clone(),
+        );
         let begin = move || import(&shared, &chores, &name);
         if let Err(error) = thread::start("cluster-import", begin) {
             let why = format!("no thread can be started: {error}");

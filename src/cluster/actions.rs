@@ -76,6 +76,8 @@ pub enum Action {
     },
     /// Look what has become of slots that move whole.
     SettleMoves,
+    /// Do what is to be done about leave to take slots, of which the moves know.
+    SeeToLeaves,
     /// Move staged keys to where clients find them, if their slots are this node's, or else drop them.
     SettleStaged,
 }

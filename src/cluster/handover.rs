@@ -64,6 +64,24 @@ pub fn keep_leaves(cluster: &mut Cluster, leaves: Vec<GivenLeave>) {
     cluster.noted();
 }
 
+/// This node's master has given this leave, and no other that matters: if this node takes its place, it is in the same doubt.
+pub fn hear_leaves(
+    cluster: &mut Cluster,
+    master: &NodeId,
+    leaves: Vec<GivenLeave>,
+) -> Result<(), OrderRefused> {
+    let me = cluster.me();
+    let own = me.master.filter(|_| me.is_replica());
+    if own.is_none_or(|at| cluster.nodes[at].id != *master) {
+        return Err(refused("this node is no replica of that one"));
+    }
+    if cluster.leaves != leaves {
+        cluster.leaves = leaves;
+        cluster.pending.sync = true;
+    }
+    Ok(())
+}
+
 /// Leave of which it isn't known what came of it.
 pub fn leaves_given(cluster: &Cluster) -> &[GivenLeave] {
     &cluster.leaves

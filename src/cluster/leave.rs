@@ -1,5 +1,5 @@
-//! Leave that this node has given others to take slots of it whole. It is kept over a restart: whose the slots are is known
-//! only once it is known what the other node made of it.
+//! Leave that a node has given others to take slots of it whole. It and its replicas keep it over a restart: whose the slots
+//! are is known only once it is known what the other node made of it.
 
 use std::fmt;
 
@@ -14,7 +14,7 @@ pub struct GivenLeave {
 }
 
 impl GivenLeave {
-    pub(super) fn parse(text: &str) -> Option<Self> {
+    pub fn parse(text: &str) -> Option<Self> {
         let (dest, slots) = text.split_once(':')?;
         Some(GivenLeave {
             dest: NodeId::parse(dest.as_bytes())?,
@@ -23,7 +23,7 @@ impl GivenLeave {
     }
 }
 
-/// As the file of nodes has it: one word.
+/// As the file of nodes and other nodes have it: one word.
 impl fmt::Display for GivenLeave {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(out, "{}:{}", self.dest, self.slots.to_word())

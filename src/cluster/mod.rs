@@ -40,7 +40,7 @@ mod view;
 pub use actions::{Action, Actions, Moment};
 pub use conf::NodesReader;
 pub use frame::{BadFrame, Extension, Frame, FrameBody, FrameHeader, FrameKind, Gossip};
-pub use handover::{claim_anew, give_leave, keep_leaves, leaves_given, take_over};
+pub use handover::{claim_anew, give_leave, hear_leaves, keep_leaves, leaves_given, take_over};
 pub use leave::GivenLeave;
 pub use link::{BusLink, LinkEnd};
 pub use node::{At, ClusterNode, LinkId, NodeAddress, NodeId, Nodes, flag, flag_words};

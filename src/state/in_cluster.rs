@@ -10,7 +10,7 @@ use super::clustering::{Clustering, FileWrite, settings_of};
 use super::pause::{PauseFor, PauseMode};
 use super::replication::{Link, Master};
 use super::shared::Shared;
-use crate::cluster::{Action, Actions, Cluster, Moment, NodeAddress};
+use crate::cluster::{Action, Actions, Cluster, Moment, NodeAddress, leaves_given};
 use crate::util::clock;
 
 impl Shared {
@@ -77,6 +77,7 @@ impl Shared {
         }
         // Who leads takes writes before clients are told to bring them.
         if actions.list.contains(&Action::Lead) {
+            self.resume_leaves(leaves_given(state).to_vec(), state.me().id);
             self.hold_for_staged(clustering);
             self.lead();
         }

@@ -15,7 +15,7 @@ fn dies(way: &Way, at: usize, place: &str) {
 }
 
 /// The destination has leave to take a slot, and is dead.
-fn in_doubt(nodes: Vec<Server>) -> Way {
+pub fn in_doubt(nodes: Vec<Server>) -> Way {
     let mut way = Way::ready(nodes);
     dies(&way, way.to, "slots-granted");
     way.task = import(&mut way.dest(), &format!("{} {}", way.slot, way.slot));

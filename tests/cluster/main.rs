@@ -12,6 +12,7 @@ mod doubts;
 mod handed;
 mod hostile;
 mod keys;
+mod leaves;
 mod loaded;
 mod lone;
 mod moving;

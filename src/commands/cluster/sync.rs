@@ -1,16 +1,19 @@
-//! What nodes say to each other while slots move: CLUSTER SYNCSLOTS. The node that gets the slots speaks.
+//! What nodes say to each other while slots move: CLUSTER SYNCSLOTS. The node that gets the slots
+//! speaks; and the one that has them, to its replicas.
 
 use std::sync::atomic::Ordering;
+
+use tokio::sync::oneshot;
 
 use super::moves::{begin_import, hold_as_told, remembered};
 use super::order::range;
 use super::{ORDER, clustering};
-use crate::cluster::{Cluster, NodeId, SlotSet, give_leave, slot_of};
-use crate::command::{Arg, Command, Done, Fail, Flow, Run, SessionCall};
+use crate::cluster::{GivenLeave, NodeId, SlotSet, slot_of};
+use crate::command::{Arg, AwaitedJob, Command, Done, Fail, Flow, Run, SessionCall};
 use crate::engine::{Db, Effects, Entry, Now, ShardKey, ShardSet};
-use crate::persist::rdb;
+use crate::persist::{JobOutcome, rdb};
 use crate::state::moves::{
-    MoveSide, MoveState, NextPiece, PIECE_BYTES, SentKey, ShardWalk, SlotMove,
+    LeaveOrder, MoveSide, MoveState, NextPiece, PIECE_BYTES, SentKey, ShardWalk, SlotMove,
 };
 use crate::state::shared::Shared;
 use crate::types::{Bstr, Value};
@@ -54,6 +57,7 @@ pub fn sync_slots(call: &mut SessionCall<'_>) -> Done {
         b"HOLD" => hold(call, &id),
         b"GRANT" => grant(call, &id),
         b"CANCEL" => cancel(call, &id),
+        b"LEAVES" => hear(call, &id),
         b"TAKE" => {
             let ranges = ranges(call)?;
             begin_import(call.server, clustering(call.server)?, &id, &ranges, false)?;
@@ -276,16 +280,42 @@ fn grant(call: &mut SessionCall<'_>, id: &str) -> Done {
     if !moves.grant(id, clock::now_ms()) {
         return Err(GONE);
     }
-    if let Some(clustering) = &call.server.clustering {
-        let give = |cluster: &mut Cluster, _| give_leave(cluster, moves.leaves());
-        call.server.in_cluster(clustering, give);
-        if call.server.stop.is_cancelled() {
-            // The file could not be written.
-            return Err(GONE);
-        }
+    let id = id.to_owned();
+    let refused =
+        "ERR This node could not note its leave to take the slots, or not tell a replica of it";
+    order(call, refused, |told| LeaveOrder::Give { id, told })
+}
+
+/// This node's master names all leave that it has given.
+fn hear(call: &mut SessionCall<'_>, master: &str) -> Done {
+    let master = NodeId::parse(master.as_bytes()).ok_or(Fail::SYNTAX)?;
+    let mut leaves = Vec::new();
+    while !call.args.is_empty() {
+        let word = str::from_utf8(call.args.next()?).ok();
+        let leave = word.and_then(GivenLeave::parse);
+        leaves.push(leave.ok_or(Fail::SYNTAX)?);
     }
-    call.out.ok();
-    Ok(Flow::Done)
+    let refused = "ERR This node is no replica of that one";
+    order(call, refused, |told| LeaveOrder::Hear {
+        master,
+        leaves,
+        told,
+    })
+}
+
+/// Has the disk and other nodes waited for by another thread.
+fn order(
+    call: &mut SessionCall<'_>,
+    failed: &'static str,
+    order: impl FnOnce(oneshot::Sender<JobOutcome>) -> LeaveOrder,
+) -> Done {
+    let server = call.server;
+    let (told, done) = oneshot::channel();
+    server.order_leave(clustering(server)?, order(told));
+    Ok(Flow::Wait(AwaitedJob {
+        done,
+        failed: Some(failed),
+    }))
 }
 
 fn cancel(call: &mut SessionCall<'_>, id: &str) -> Done {

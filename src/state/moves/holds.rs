@@ -2,9 +2,12 @@
 
 use std::sync::atomic::Ordering;
 
+use super::leaves::LeaveOrder;
 use super::one::MoveSide;
 use super::owner::GRANT_MS_MAX;
-use crate::cluster::{Action, SlotSet, claim_anew, keep_leaves, leaves_given};
+use crate::cluster::{
+    Action, Cluster, GivenLeave, NodeId, SlotSet, claim_anew, keep_leaves, leaves_given,
+};
 use crate::state::clustering::Clustering;
 use crate::state::pause::HeldSlots;
 use crate::state::shared::Shared;
@@ -48,13 +51,20 @@ impl Shared {
         };
         let moves = &self.slot_moves;
         let unsure = moves.settle(&view, now_ms, node_timeout_ms, hold);
-        if unsure || clustering.look(|cluster| leaves_given(cluster) != moves.leaves()) {
+        // What a replica has heard of is its master's.
+        let is_known = |cluster: &Cluster| {
+            !cluster.me().is_master() || leaves_given(cluster) == moves.leaves()
+        };
+        if unsure || !clustering.look(is_known) {
             self.in_cluster(clustering, |cluster, _| {
                 if unsure {
                     claim_anew(cluster);
                 }
-                keep_leaves(cluster, moves.leaves());
+                if cluster.me().is_master() {
+                    keep_leaves(cluster, moves.leaves());
+                }
             });
+            self.order_leave(clustering, LeaveOrder::Tell);
         }
         if moved {
             self.guards.moved();
@@ -81,19 +91,23 @@ impl Shared {
         if let Some(clustering) = &self.clustering
             && clustering.view().me().is_master()
         {
+            let leaves = clustering.look(|cluster| leaves_given(cluster).to_vec());
             // Before anybody looks at what there is of them.
-            self.resume_leaves(clustering);
+            self.resume_leaves(leaves, clustering.view().me().id);
+            self.settle_moves(clustering);
             self.hold_for_staged(clustering);
         }
     }
 
-    /// Other nodes had leave to take slots of this one when it stopped, and may have taken them.
-    fn resume_leaves(&self, clustering: &Clustering) {
-        let me = clustering.view().me().id;
+    /// Other nodes had leave to take slots of this one, or of the master whose place it takes, when that stopped, and may have
+    /// taken them: their clients are held back. The caller may hold the cluster's state.
+    pub fn resume_leaves(&self, leaves: Vec<GivenLeave>, me: NodeId) {
+        if leaves.is_empty() {
+            return;
+        }
         let node_timeout_ms = self.config.cluster_node_timeout.get() as u64;
         // The other node may still take them, for as long as leave lasts.
         let until_ms = clock::now_ms() + node_timeout_ms.max(GRANT_MS_MAX);
-        let leaves = clustering.look(|cluster| leaves_given(cluster).to_vec());
         for leave in leaves {
             tracing::warn!(
                 "It is not known yet whether {} has taken the slots {}, as it had leave to.",
@@ -102,6 +116,7 @@ impl Shared {
             );
             self.slot_moves.resume(leave, me, until_ms);
         }
-        self.settle_moves(clustering);
+        self.pause
+            .hold_slots(self.slot_moves.held(), clock::now_ms());
     }
 }

@@ -8,6 +8,7 @@ use arc_swap::ArcSwap;
 
 use super::ends::{NOT_TAKEN, export_end, import_end};
 use super::gives::ToGive;
+use super::leaves::LeaveOrder;
 use super::one::{MoveSide, MoveState, SlotMove};
 use crate::cluster::{NodeId, SlotSet, View};
 use crate::state::pause::HeldSlots;
@@ -103,6 +104,8 @@ pub struct SlotMoves {
     /// The slots whose keys are being given: each write of another slot passes by with a look at this.
     pub(super) giving: ArcSwap<SlotSet>,
     pub(super) moves: Mutex<Moves, { rank("slot moves") }>,
+    /// For the thread that sees to leave.
+    pub(super) leave_orders: Mutex<VecDeque<LeaveOrder>, { rank("slot moves") }>,
 }
 
 impl SlotMoves {
@@ -260,6 +263,11 @@ impl SlotMoves {
     /// Has nobody let in to any slot, or no longer, until [`SlotMoves::settle`] says otherwise.
     pub fn hold_all(&self, on: bool) {
         self.moves.lock().holds_all = on;
+    }
+
+    /// Slots whose clients aren't served here at present.
+    pub(super) fn held(&self) -> HeldSlots {
+        self.moves.lock().held()
     }
 
     /// Looks at all moves by a picture of the cluster: what has gone has gone, and what has run out of time stays. `hold` is

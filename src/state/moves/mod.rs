@@ -11,12 +11,13 @@
 //! until long after that has therefore not lost its slots, or hears of it once it hears of other nodes: it goes on only after one
 //! more node timeout in which it has reached most of them, and claims its slots anew, under an epoch above the one that
 //! the other may have taken and told nobody. Until then nobody knows whose the slots are, and their clients aren't held
-//! back for it: they are told to try again. Leave is noted in the file of nodes before it is given, so that an owner that is
-//! started anew is in the same doubt.
+//! back for it: they are told to try again. Before leave is given, it is noted in the file of nodes, and told to the owner's
+//! replicas, which note it, too: an owner that is started anew, or a replica that takes its place, is in the same doubt.
 
 mod ends;
 mod gives;
 mod holds;
+mod leaves;
 mod list;
 mod one;
 mod owner;
@@ -24,5 +25,6 @@ mod owner;
 mod tests;
 
 pub use gives::{NextPiece, PIECE_BYTES, PIECE_KEYS, SentKey, ShardWalk, StagedFate};
+pub use leaves::LeaveOrder;
 pub use list::SlotMoves;
 pub use one::{MoveSide, MoveState, SlotMove};
