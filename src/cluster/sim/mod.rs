@@ -254,6 +254,7 @@ impl Sim {
                 | Action::Import { .. }
                 | Action::OfferSlots { .. }
                 | Action::SettleMoves
+                | Action::SeeToLeaves
                 | Action::SettleStaged => {}
             }
         }
