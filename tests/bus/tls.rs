@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use crate::certs::Certs;
-use crate::common::{eventually, free_port, our_server, real_redis};
+use crate::common::{Client, eventually, free_port, our_server, real_redis};
 use crate::member::{Member, Shard, agree, all, has_keys, joined, write_keys};
 
 fn start(program: &Path, certs: &Certs) -> Member {
@@ -85,4 +85,40 @@ fn a_node_in_clear_does_not_get_in() {
     for member in all(&shards) {
         assert!(member.line(&stranger.id).is_none());
     }
+}
+
+/// Nobody listens in clear meanwhile. The source's replica hears of its leave.
+#[test]
+fn slots_move_whole_over_tls() {
+    let certs = Certs::get();
+    let shard = || (start(&our_server(), certs), start(&our_server(), certs));
+    let shards = joined(vec![shard(), shard(), shard()]);
+    let members = all(&shards);
+    write_keys(&members);
+    let mut clients: Vec<Client> = members.iter().map(|one| one.server.client()).collect();
+    let ports: Vec<String> = members
+        .iter()
+        .map(|one| one.server.port.to_string())
+        .collect();
+    for client in &mut clients {
+        assert_eq!(client.ask("CONFIG SET port 0").text(), "OK");
+    }
+    let task = clients[2].ask("CLUSTER MIGRATION IMPORT 0 2000").text();
+    let order = format!("CLUSTER MIGRATION STATUS ID {task}");
+    eventually("the slots have come", || {
+        clients[2].ask(&order).to_string().contains("completed")
+    });
+    for (client, port) in clients.iter_mut().zip(&ports) {
+        let order = format!("CONFIG SET port {port}");
+        assert_eq!(client.ask(&order).text(), "OK");
+    }
+    eventually("all know the ports again", || {
+        let told = |member: &Member| member.ask("CLUSTER NODES").text();
+        let knows = |told: String| ports.iter().all(|port| told.contains(&format!(":{port}@")));
+        members.iter().all(|member| knows(told(member)))
+    });
+    agree(&members);
+    has_keys(&members);
+    let line = members[0].line(&members[2].id).expect("it is known");
+    assert!(line[8..].contains(&"0-2000".to_owned()), "{line:?}");
 }
