@@ -5,7 +5,7 @@ use std::io;
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
-use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+use rustix::process::{Resource, Rlimit, getrlimit, prlimit, setrlimit};
 
 use crate::common::{Client, Server, Value, encode, eventually};
 
@@ -137,6 +137,34 @@ fn an_announced_but_unsent_half_gigabyte_costs_no_memory() {
     well_again(&server, before, 64 * MIB);
     drop((clients, crowd));
     well_again(&server, before, 32 * MIB);
+}
+
+#[test]
+fn a_string_for_which_there_is_no_memory_is_refused() {
+    let server = Server::start(&["--proto-max-bulk-len", "8gb"]);
+    let mut client = server.client();
+    assert_eq!(client.ask("SET k value").text(), "OK");
+    let bytes = Some(server.memory_bytes("VmSize:") + 1024 * MIB);
+    let limit = Rlimit {
+        current: bytes,
+        maximum: bytes,
+    };
+    prlimit(Some(server.id()), Resource::As, limit).expect("a limit for it");
+    for line in [
+        "SETRANGE k 4294967290 x",
+        "SETRANGE new 4294967290 x",
+        "SETBIT k 34359738360 1",
+        "BITFIELD k SET u8 34359738300 1",
+    ] {
+        let told = client.ask(line).text();
+        let refused = "ERR Insufficient memory, failed allocating the string";
+        assert!(
+            told == refused || line.contains("BIT") && told.starts_with("ERR "),
+            "{line}: {told}"
+        );
+        assert_eq!(client.ask("GET k").text(), "value");
+    }
+    assert_eq!(client.ask("EXISTS new").int(), 0);
 }
 
 #[test]

@@ -397,6 +397,10 @@ fn odd_numbers_of_8_2_are_answered_as_there() {
             "BITFIELD k GET u8 #1152921504606846976",
             "-ERR bit offset is not an integer or out of range",
         ),
+        (
+            "LPOS l x RANK -9223372036854775808",
+            "-ERR value is out of range, value must between -9223372036854775807 and 9223372036854775807",
+        ),
         ("BLPOP l 1e400", "-ERR timeout is out of range"),
         ("BLPOP l -1e400", "-ERR timeout is negative"),
         ("BLPOP l 1e-400", "*-1"),

@@ -61,9 +61,26 @@ fn others_hear_that_a_script_is_busy_until_it_is_killed() {
         assert!(ask(&mut others[0], "SCRIPT KILL").contains("NOTBUSY"));
     });
     assert!(
-        answer.contains("Script killed by user with SCRIPT KILL"),
+        answer.contains("Script killed by user with SCRIPT KILL..."),
         "{answer}"
     );
+}
+
+/// Nor if it is set back: how long a script has run is told by no clock that can be set.
+#[test]
+fn a_script_is_busy_though_the_clock_stands_still() {
+    let answer = while_endless("while true do end", "2", |_, others| {
+        until(&mut others[0], "GET x", "BUSY");
+        assert!(ask(&mut others[1], "SCRIPT KILL").contains("OK"));
+        until(&mut others[0], "GET x", "$-1");
+        assert!(ask(&mut others[1], "DEBUG CLOCK FREEZE 1000").contains("OK"));
+        let script = encode(&["EVAL", "while true do end", "0"]);
+        others[2].send(&script).expect("sent");
+        until(&mut others[0], "GET x", "BUSY");
+        assert!(ask(&mut others[1], "SCRIPT KILL").contains("OK"));
+        until(&mut others[0], "GET x", "$-1");
+    });
+    assert!(answer.contains("killed by user"), "{answer}");
 }
 
 #[test]

@@ -210,12 +210,15 @@ impl Server {
 
     /// Bytes of memory that the process holds, as the kernel counts them.
     pub fn resident_bytes(&self) -> u64 {
+        self.memory_bytes("VmRSS:")
+    }
+
+    /// Bytes of memory by a name that the kernel has for them.
+    pub fn memory_bytes(&self, name: &str) -> u64 {
         let path = format!("/proc/{}/status", self.id());
         let text = std::fs::read_to_string(path).expect("the server runs");
-        let line = text
-            .lines()
-            .find(|line| line.starts_with("VmRSS:"))
-            .expect("VmRSS");
+        let mut lines = text.lines();
+        let line = lines.find(|line| line.starts_with(name)).expect(name);
         let kib: u64 = line
             .split_whitespace()
             .nth(1)

@@ -68,7 +68,9 @@ fn describe(client: &mut Client, key: &[u8]) -> String {
     if kind == "zset" {
         // 7.0 prints doubles with more digits than it takes to tell them apart.
         for (score, reply) in shown.iter_mut().zip(&value).skip(1).step_by(2) {
-            *score = format!("{:?}", reply.text().parse::<f64>());
+            // A small set makes 0 of -0, and a large one keeps it, as in Redis.
+            let number = reply.text().parse::<f64>().map(|number| number + 0.0);
+            *score = format!("{number:?}");
         }
     }
     format!("{kind} until {deadline}: {}", shown.join(" "))

@@ -111,7 +111,12 @@ fn a_damaged_snapshot_is_refused() {
             "Wrong RDB checksum",
         ),
     ];
-    for (bytes, why) in cases {
+    let sum = |bytes: &[u8]| {
+        let sum = bytes.last_chunk::<8>().expect("a checksum");
+        format!("({:x})", u64::from_le_bytes(*sum))
+    };
+    let sums = format!("expected: {} but got {}.", sum(&whole), sum(cases[3].0));
+    for (bytes, why) in cases.into_iter().chain([(cases[3].0, &sums[..])]) {
         let dir = TempDir::new().unwrap();
         fs::write(dir.path().join("dump.rdb"), bytes).unwrap();
         let told = Server::try_start_on(&our_server(), dir, &[])
