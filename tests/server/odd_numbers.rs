@@ -161,10 +161,11 @@ fn is_cheap(command: &[String]) -> bool {
 /// Whether the answer is one for a moment only.
 fn passes(case: &Case) -> bool {
     let name = case.command[0].as_str();
-    let is_time = matches!(name, "PSETEX" | "PEXPIRE")
-        || name == "SET" && case.command[3] == "PX"
+    let is_time = matches!(name, "PSETEX" | "PEXPIRE" | "HPEXPIRE")
+        || case.command.iter().any(|word| word == "PX")
         || name == "XCLAIM" && case.at == 4;
-    case.odd == "1" && is_time
+    let odd = case.odd.parse::<f64>();
+    is_time && odd.is_ok_and(|odd| odd > 0.0 && odd < 1000.0)
 }
 
 /// What tells of all keys, whatever the command was.
