@@ -36,6 +36,12 @@ impl Shared {
         staged_to.fetch_max(end, Ordering::AcqRel);
     }
 
+    /// Has the thread that sees to leave do something.
+    pub fn order_leave(&self, clustering: &Clustering, order: LeaveOrder) {
+        self.slot_moves.leave_orders.lock().push_back(order);
+        clustering.send(Action::SeeToLeaves);
+    }
+
     /// Looks what has become of slots that move whole. The caller holds nothing.
     pub fn settle_moves(&self, clustering: &Clustering) {
         if !self.slot_moves.is_running() && !self.pause.holds_slots() {

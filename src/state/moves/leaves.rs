@@ -3,11 +3,8 @@
 
 use tokio::sync::oneshot;
 
-use super::list::SlotMoves;
-use crate::cluster::{Action, GivenLeave, NodeId};
+use crate::cluster::{GivenLeave, NodeId};
 use crate::persist::JobOutcome;
-use crate::state::clustering::Clustering;
-use crate::state::shared::Shared;
 
 /// Who waits may be gone.
 type Told = oneshot::Sender<JobOutcome>;
@@ -23,17 +20,4 @@ pub enum LeaveOrder {
         leaves: Vec<GivenLeave>,
         told: Told,
     },
-}
-
-impl SlotMoves {
-    pub fn next_leave_order(&self) -> Option<LeaveOrder> {
-        self.leave_orders.lock().pop_front()
-    }
-}
-
-impl Shared {
-    pub fn order_leave(&self, clustering: &Clustering, order: LeaveOrder) {
-        self.slot_moves.leave_orders.lock().push_back(order);
-        clustering.send(Action::SeeToLeaves);
-    }
 }

@@ -265,6 +265,11 @@ impl SlotMoves {
         self.moves.lock().holds_all = on;
     }
 
+    /// What the thread that sees to leave is to do next.
+    pub fn next_leave_order(&self) -> Option<LeaveOrder> {
+        self.leave_orders.lock().pop_front()
+    }
+
     /// Slots whose clients aren't served here at present.
     pub(super) fn held(&self) -> HeldSlots {
         self.moves.lock().held()
