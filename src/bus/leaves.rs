@@ -27,7 +27,7 @@ pub fn see_to_leaves(shared: &Shared, clustering: &Clustering, woken: Receiver<(
                 let _ = told.send(outcome(given));
             }
             Some(LeaveOrder::Tell) => {
-                if let Err(why) = tell_replicas(shared, clustering) {
+                if let Err(why) = tell_replicas(shared, clustering, || TELLING) {
                     tracing::warn!("A replica may hold slots in doubt that are not: {why}");
                 }
             }
@@ -51,7 +51,9 @@ fn give(shared: &Shared, clustering: &Clustering, id: &str) -> Result<(), String
     let note = |cluster: &mut Cluster, _| give_leave(cluster, moves.leaves());
     shared.in_cluster(clustering, note);
     is_kept(shared)?;
-    let told = tell_replicas(shared, clustering);
+    let begun = Timer::start();
+    let left = || TELLING.saturating_sub(begun.elapsed());
+    let told = tell_replicas(shared, clustering, left);
     if let Err(why) = &told {
         // Nobody has leave yet.
         let now_ms = clock::now_ms();
@@ -75,8 +77,13 @@ fn is_kept(shared: &Shared) -> Result<(), String> {
     }
 }
 
-/// Tells replicas which leave this node has given; those that are out of reach, as others see them, will not take its place.
-fn tell_replicas(shared: &Shared, clustering: &Clustering) -> Result<(), String> {
+/// Tells each replica which leave this node has given, and what went wrong first. Those that are out of reach, as others see
+/// them, will not take its place.
+fn tell_replicas(
+    shared: &Shared,
+    clustering: &Clustering,
+    patience: impl Fn() -> Duration,
+) -> Result<(), String> {
     let view = clustering.view().clone();
     let me = view.me();
     if !me.is_master() {
@@ -84,19 +91,20 @@ fn tell_replicas(shared: &Shared, clustering: &Clustering) -> Result<(), String>
     }
     let lost = flag::FAIL | flag::PFAIL | flag::NO_ADDRESS | flag::HANDSHAKE;
     let leaves = shared.slot_moves.leaves();
-    let begun = Timer::start();
+    let mut all = Ok(());
     for replica in view.replicas(view.myself).filter(|node| !node.is(lost)) {
         let id = &replica.id;
-        let left = TELLING.saturating_sub(begun.elapsed());
-        let told = MovePeer::connect_within(shared, id, left)
+        let told = MovePeer::connect_within(shared, id, patience())
             .and_then(|mut peer| peer.say_leaves(&me.id, &leaves));
         match told {
             Ok(true) => {}
             Ok(false) => {
                 tracing::warn!("The replica {id} doesn't know what leave to take slots is.")
             }
-            Err(why) => return Err(format!("the replica {id} could not be told: {why}")),
+            Err(why) => {
+                all = all.and(Err(format!("the replica {id} could not be told: {why}")));
+            }
         }
     }
-    Ok(())
+    all
 }
